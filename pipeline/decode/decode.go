@@ -1,0 +1,69 @@
+package decode
+
+import "github.com/starlift-etl/starlift/pipeline"
+
+// Event is what happened to an item.
+type Event uint8
+
+// The events.
+const (
+	Insert Event = iota + 1
+	Modify
+	Remove
+)
+
+// String returns the name that DynamoDB gives the event.
+func (e Event) String() string { return [...]string{"", "INSERT", "MODIFY", "REMOVE"}[e] }
+
+// Kind is the kind of a decoded value.
+type Kind uint8
+
+// The kinds. DynamoDB's NULL, an absent attribute, "" and [] are four different things.
+const (
+	Missing Kind = iota
+	Null
+	String
+	Number
+	Bool
+	Binary
+	Map
+	List
+	StringSet
+	NumberSet
+	BinarySet
+)
+
+// Value is the place of a value in the record it was decoded from. The bytes
+// are, by kind: String, Binary: what stands between the quotes, still escaped;
+// Number: its digits, without quotes; Bool: true or false; Map: a JSON object
+// with braces, its values still typed in DynamoDB JSON; List and sets: a JSON
+// array with brackets.
+type Value struct {
+	Kind       Kind
+	Escaped    bool // a String has a backslash in it
+	Start, End uint32
+}
+
+// Raw returns the value's bytes in rec.
+func (v Value) Raw(rec []byte) []byte { return rec[v.Start:v.End] }
+
+// Options say what a Decoder takes from a record. What is not asked for is
+// checked to be well-formed JSON and skipped.
+type Options struct {
+	New, Old *Projection // wanted paths of the images; nil = none
+	Settled  bool        // fill Item, Key and Version's hashes
+}
+
+// Record is a decoded change record. Its slices share the record's bytes or
+// belong to the Decoder; they are valid until the next Decode.
+type Record struct {
+	Event          Event
+	EventID, Table Value
+	Created        int64 // µs since 1970
+	TTL            bool  // a deletion by time to live
+	HasNew, HasOld bool
+	New, Old       []Value // one for each path of the projections
+	Item           pipeline.Hash
+	Key            []byte
+	Version        pipeline.Version
+}

@@ -1,0 +1,69 @@
+// Package pipeline holds starlift's words: the data on the edges of a pipeline,
+// the contracts of sources, transforms and sinks, and the rules that make each
+// change take effect exactly once. The engine that keeps these rules is in
+// pipeline/engine; decoding, patterns, state and the pipeline file have
+// subpackages of their own.
+//
+// # Data on the edges
+//
+// An edge carries changes or rows.
+//
+// Changes ([Records]) are undecoded item-level change records of one source
+// partition, in the partition's order. Each consumer decodes what it needs in
+// one pass over the bytes (package decode).
+//
+// Rows ([Batch], [Rows]) are Apache Arrow records of one named table with a
+// declared schema, and per row an operation and the change it comes from. A
+// rows edge is a log, every change's rows in the order read, late and repeated
+// ones too; or it is settled, per epoch at most one row per key, with the
+// operation that leads from the last epoch to this one. A settle step
+// (pipeline/settle) turns the first into the second and owns
+// last-writer-wins: nothing behind it compares versions.
+//
+// # Epochs
+//
+// An epoch is a bounded piece of the input. One owner takes it through the
+// same steps, in this order:
+//
+//  1. read from the sources and run the graph;
+//  2. prepare: every sink's rows are in its spool, synced to disk, and
+//     everything a row can be refused for has been checked;
+//  3. save: one synced batch holds the epoch number, the cursor of every
+//     source partition, the changes of the state and a receipt per sink. This
+//     is the commit point;
+//  4. commit every sink from its spool, idempotently, again after a crash;
+//  5. tell the sources, delete the spool.
+//
+// At most one epoch is saved and not yet committed. The next one may be read,
+// transformed and prepared meanwhile, on an overlay of the state; it is saved
+// only afterwards. A failure before save drops overlay and spool, and the
+// sources are opened again at the checkpoint. After save there are only
+// retries.
+//
+// # Invariants
+//
+// The lines that enforce an invariant name it.
+//
+//   - I1: a source is told nothing before the checkpoint is saved.
+//   - I2: cursors, state and receipts change together, atomically, under one
+//     owner.
+//   - I3: every record read ends in a sink, in the dead letters, or fails the
+//     epoch.
+//   - I4: order inside a source partition is kept, child shards after their
+//     parents.
+//   - I5: commit is idempotent by token.
+//   - I6: a transform's output depends on its input, its state and the pinned
+//     reference version only: no clock, no map order, no randomness.
+//   - I7: a kill at any instant loses and repeats nothing, and a stop ends
+//     within its deadline.
+//
+// # Tokens
+//
+// A state folder has a random state id, made with it. What a sink publishes
+// carries (pipeline, state id, epoch): the row in starlift_epochs of a
+// warehouse, the name of an object. A warehouse that has the same id and this
+// epoch has applied it; one that has the epoch published before, or no record
+// while this is the sink's first, applies it; anything else is state that was
+// lost, copied or restored, and the run ends with an error that says how to go
+// on.
+package pipeline

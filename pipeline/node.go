@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Source reads change records. One goroutine calls it; Committed may come from
+// another.
+type Source interface {
+	// Open places the source at the cursors, by partition; none = at its start.
+	// It checks that the partitions are still those that the cursors were taken
+	// from. Called once, before Read.
+	Open(ctx context.Context, cursors map[string][]byte) error
+	// Read returns the next records, in each partition's order (I4), and waits
+	// for them. The caller owns them. io.EOF means that a bounded source is
+	// read to its end. An error that Retryable reports makes the engine open
+	// the pipeline again at its checkpoint; any other ends the run.
+	Read(ctx context.Context) (*Records, error)
+	// Committed tells that everything before the cursors has taken effect in
+	// every sink (I1). Only partitions that moved are named.
+	Committed(ctx context.Context, cursors map[string][]byte) error
+	// Close frees what Open took. It may be called twice.
+	Close() error
+}
+
+// Sized is a Source that knows how much it has to read: for a progress bar.
+type Sized interface {
+	// Size returns the bytes of input that are left at the cursors given to
+	// Open, and the bytes read since, counted the same way; total 0 = unknown.
+	Size() (read, total int64)
+}
+
+// Transform turns change records into rows. It is stateless: what it returns
+// depends on the records only (I6).
+type Transform interface {
+	// Tables lists the tables of the rows it gives.
+	Tables() []*Table
+	// NewMapper returns a worker. The engine makes one per goroutine.
+	NewMapper(needs Needs) Mapper
+}
+
+// Needs says what the consumers of a transform want from it; what nobody wants
+// is not computed.
+type Needs struct {
+	Tables  map[string]bool // the tables wanted as rows
+	Deletes map[string]bool // the tables whose log needs deletes from old images
+	Settled bool            // items and versions with hashes
+}
+
+// Mapper is one worker of a Transform. One goroutine uses it.
+type Mapper interface {
+	// Map returns what the records become. Bad records are dead letters in the
+	// batch; an error fails the epoch. The caller releases the batch.
+	Map(ctx context.Context, r *Records) (*Batch, error)
+}
+
+// Mode says which rows a sink takes.
+type Mode uint8
+
+// The modes.
+const (
+	// Appends takes the upserts of the log.
+	Appends Mode = iota + 1
+	// Log takes the log, with deletes.
+	Log
+	// Settled takes settled rows.
+	Settled
+)
+
+// Token identifies what a sink has published.
+type Token struct {
+	Pipeline string
+	StateID  string
+	Epoch    int64
+}
+
+// Opening is what a sink is told when it is opened.
+type Opening struct {
+	Pipeline string
+	StateID  string
+	// Tables are the tables whose rows it will get.
+	Tables []*Table
+	// Spool is the sink's folder for an epoch; the sink makes it. It is kept
+	// across restarts until the engine deletes it, after the epoch is committed
+	// and no receipt keeps it.
+	Spool func(epoch int64) string
+	// Published is the last epoch that this sink has committed by the
+	// checkpoint; 0 = none.
+	Published int64
+	// Pending is the receipt that is saved but may not be committed; nil = none.
+	// The engine calls Commit with it next.
+	Pending *Receipt
+	// Carry is the Carry of the last saved receipt.
+	Carry json.RawMessage
+}
+
+// Receipt says what a prepared epoch holds for one sink. It is saved in the
+// checkpoint, and is all that Commit needs besides the spool.
+type Receipt struct {
+	Epoch int64
+	// Before is the epoch published before this one: the token that a
+	// warehouse must show; 0 = none. The engine sets it.
+	Before int64
+	// Publish is what Commit has to do; null = nothing this time (an epoch
+	// without rows for this sink, or one that is gathered).
+	Publish json.RawMessage `json:",omitempty"`
+	// Carry is the sink's own memory, given back by the next Opening: the
+	// segments that wait to be published with a later epoch.
+	Carry json.RawMessage `json:",omitempty"`
+	// Keep lists the epochs whose spool Carry still needs.
+	Keep []int64 `json:",omitempty"`
+	// Rows counts the epoch's rows by table and operation, for metrics.
+	Rows    map[string]map[string]int64 `json:",omitempty"`
+	Started time.Time
+}
+
+// Sink writes rows. Commit may run while the next epoch is written; all else
+// comes from one goroutine.
+type Sink interface {
+	// Mode says which rows it takes.
+	Mode() Mode
+	// Open checks the target and removes what an earlier process prepared and
+	// never saved. It must not publish anything. A target that contradicts the
+	// tokens is an error that says how to go on.
+	Open(ctx context.Context, o Opening) error
+	// Begin starts an epoch's spool, dropping what an earlier try left there.
+	Begin(epoch int64) (Epoch, error)
+	// Commit publishes what a receipt with Publish says, and is complete and
+	// durable when it returns nil. It is idempotent (I5): the engine repeats
+	// it after a crash and after errors that Retryable reports.
+	Commit(ctx context.Context, r *Receipt) error
+	// Close frees what Open took. It may be called twice.
+	Close() error
+}
+
+// Epoch is one epoch's rows on their way to one sink's spool.
+type Epoch interface {
+	// Write adds rows, in the order of the log or settled; changes are those
+	// that a log's rows point into. It must not keep rows after it returns
+	// without retaining the record.
+	Write(changes []Change, rows *Rows) error
+	// Prepare makes the spool durable. last says that the sources have ended:
+	// nothing may be gathered any longer.
+	Prepare(ctx context.Context, last bool) (*Receipt, error)
+	// Abort drops the epoch. It does nothing after Prepare.
+	Abort()
+}

@@ -1,0 +1,106 @@
+package pipeline
+
+import "strconv"
+
+// Encoding says how the records of a source are written.
+type Encoding uint8
+
+// The encodings of change records.
+const (
+	// DynamoDBCDC is the body that DynamoDB delivers through Kinesis Data Streams.
+	DynamoDBCDC Encoding = iota + 1
+	// DynamoDBExport is a line of a DynamoDB export to S3, full or incremental.
+	DynamoDBExport
+	// JSON is a plain JSON object.
+	JSON
+)
+
+// VersionColumn says where a plain JSON record carries its version.
+type VersionColumn struct {
+	From   string // document path; empty = order of arrival
+	Type   string // int64, timestamp or date
+	Format string // layout of a timestamp or date; empty = RFC 3339
+}
+
+// OperationColumn says where a plain JSON record carries its operation.
+type OperationColumn struct {
+	From   string   // document path; empty = every record is an upsert
+	Delete []string // the values that mean a delete
+}
+
+// Format describes the records of one source. It is fixed when the source is
+// opened and read-only afterwards.
+type Format struct {
+	Encoding  Encoding
+	Table     string   // logical table name; empty = the one in the record
+	Key       []string // key attributes where the record does not name them; empty = see decode
+	Version   VersionColumn
+	Operation OperationColumn
+	// ExportTime is the version of a full export's rows, in µs since 1970: five
+	// minutes before the export's time, so that any later stream event wins.
+	ExportTime int64
+}
+
+// Span is the place of one record in Records.Data, and where it stood in its
+// partition: the line (from 1) of a text file, the number of the record
+// elsewhere.
+type Span struct {
+	Start, End uint32
+	Line       int64
+}
+
+// Records is a run of undecoded change records of one source partition, in the
+// partition's order (I4). Consumers share it and must not change it.
+type Records struct {
+	Source    string // name of the source node
+	Partition string // a file, a shard
+	Format    *Format
+	Data      []byte
+	Spans     []Span
+	// First is the ordinal of the first record within its partition, from 0:
+	// the version of records that carry none.
+	First int64
+	// Arrived holds each record's arrival time in µs since 1970; nil = unknown.
+	Arrived []int64
+	// CursorAfter gives the source's cursor once the first n records of Spans
+	// are done; it may be called from any goroutine, later. n counts from the
+	// start of these Spans, 1 … len(Spans).
+	CursorAfter func(n int) []byte
+}
+
+// Len returns the number of records.
+func (r *Records) Len() int { return len(r.Spans) }
+
+// Bytes returns the bytes of record i, without its line end.
+func (r *Records) Bytes(i int) []byte { return r.Data[r.Spans[i].Start:r.Spans[i].End] }
+
+// Slice returns records i … j-1, which share the bytes of r.
+func (r *Records) Slice(i, j int) *Records {
+	s := *r
+	s.Spans = r.Spans[i:j]
+	s.First = r.First + int64(i)
+	if r.Arrived != nil {
+		s.Arrived = r.Arrived[i:j]
+	}
+	if cursor := r.CursorAfter; cursor != nil {
+		s.CursorAfter = func(n int) []byte { return cursor(i + n) }
+	}
+	return &s
+}
+
+// Position names the place of record i for people: in errors, logs and dead letters.
+func (r *Records) Position(i int) Position {
+	return Position{Source: r.Source, Partition: r.Partition, Line: r.Spans[i].Line}
+}
+
+// Position is the place of a record in a source.
+type Position struct {
+	Source    string `json:"source"`
+	Partition string `json:"partition"`
+	Line      int64  `json:"line"`
+}
+
+// String returns partition:line.
+func (p Position) String() string {
+	return p.Partition + ":" + strconv.FormatInt(p.Line, 10)
+}

@@ -1,0 +1,47 @@
+package spec
+
+import "time"
+
+// Map is a YAML mapping with names that the user chose. It keeps their order.
+type Map[T any] []Entry[T]
+
+// Entry is one name and its value.
+type Entry[T any] struct {
+	Name  string
+	Value T
+}
+
+// Get returns the value of the name.
+func (m Map[T]) Get(name string) (v T, ok bool) {
+	for _, e := range m {
+		if e.Name == name {
+			return e.Value, true
+		}
+	}
+	return v, false
+}
+
+// Any is a YAML value without a schema: map[string]any, []any, string,
+// json.Number, bool or nil.
+type Any struct{ Value any }
+
+// Duration is a time span as users write it: 500ms, 60s, 8d.
+type Duration time.Duration
+
+// Bytes is a size as users write it: 4096, 64KiB, 128MiB, 1GB.
+type Bytes int64
+
+// FieldError is a mistake in the configuration of a node. Path leads from the
+// node to the value that is wrong, by keys and indexes ("tables", "order",
+// "key", "0"). A node reports all its mistakes at once, by errors.Join.
+type FieldError struct {
+	Path    []string
+	Message string
+	// Name and Known, when set, are what was written and what would be right:
+	// a did-you-mean is added.
+	Name  string
+	Known []string
+}
+
+// Error returns the message, without place.
+func (e *FieldError) Error() string { return e.Message }
