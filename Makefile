@@ -1,0 +1,66 @@
+# Everything a contributor runs. `make` alone prints the list.
+
+STATICCHECK_VERSION   := v0.8.2
+GOLANGCI_LINT_VERSION := v2.15.0
+
+# Where tools of pinned versions are installed; ignored by git.
+TOOLS       := $(CURDIR)/bin
+STATICCHECK := $(TOOLS)/staticcheck-$(STATICCHECK_VERSION)
+GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# Narrow a run: make test PKG=./sinks/... TESTFLAGS='-run Crash -count 20'
+PKG       ?= ./...
+TESTFLAGS ?=
+# Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5'
+BENCHFLAGS ?=
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint lint-all fuzz bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./starlift
+	go build -trimpath -o starlift .
+
+demo: ## run the bundled sample through a pipeline and query the result
+	go run . demo
+
+test: ## run the tests under the race detector
+	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
+
+lint: $(STATICCHECK) ## check formatting, go.mod, vet and staticcheck, as CI does
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed for:"; echo "$$unformatted"; exit 1; fi
+	go mod tidy -diff
+	go vet ./...
+	$(STATICCHECK) ./...
+
+lint-all: $(GOLANGCI) ## run golangci-lint with .golangci.yml (its first build takes minutes)
+	$(GOLANGCI) run ./...
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@git grep -nE '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | \
+	sed -E 's/^([^:]*)\/[^\/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | \
+	while read -r dir target; do \
+		echo "== $$dir $$target"; \
+		go test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; \
+	done
+
+bench: ## compare CPU, time and memory with DuckDB doing the same work
+	go run ./jobs/bench $(BENCHFLAGS)
+
+clean: ## remove what build and bench made
+	rm -rf starlift bin bench/data
+
+# go install names its result after the command; the version in our name makes
+# a changed pin install again.
+$(STATICCHECK):
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	mv $(TOOLS)/staticcheck $@
+
+$(GOLANGCI):
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
