@@ -1,0 +1,290 @@
+package columnar
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// RowGroup is an encoded row group. Offsets in Meta count from the start of Data.
+type RowGroup struct {
+	Data []byte
+	Meta format.RowGroup
+}
+
+// Encoder turns records of one schema into row groups. One goroutine uses it.
+type Encoder struct {
+	columns []pipeline.Column
+	pages   *pages
+
+	valid   validity
+	dict    dict
+	words   []uint64
+	days    []int32
+	plain   []byte // values of one byte or sixteen
+	indexes []byte
+	body    []byte
+	arrays  []arrow.Array
+}
+
+// The beginning of a chunk, by which it is decided whether compression pays.
+const (
+	probeRows  = 8 << 10
+	probeBytes = 32 << 10
+)
+
+// NewEncoder returns an encoder for records with these columns.
+func NewEncoder(columns []pipeline.Column, codec Codec) (*Encoder, error) {
+	p, err := newPages(codec)
+	if err != nil {
+		return nil, err
+	}
+	return &Encoder{columns: columns, pages: p}, nil
+}
+
+// Encode returns the records' rows as one row group. Its Data is the encoder's
+// own, until the next call. A record that does not have the encoder's columns
+// is an error.
+func (e *Encoder) Encode(records []arrow.Record) (*RowGroup, error) {
+	rows := int64(0)
+	for _, r := range records {
+		if err := check(e.columns, r); err != nil {
+			return nil, err
+		}
+		rows += r.NumRows()
+	}
+	e.pages.out = e.pages.out[:0]
+	rg := &RowGroup{Meta: format.RowGroup{NumRows: rows, Columns: make([]format.ColumnChunk, len(e.columns))}}
+	for i, c := range e.columns {
+		e.arrays = e.arrays[:0]
+		for _, r := range records {
+			e.arrays = append(e.arrays, r.Column(i))
+		}
+		meta := &rg.Meta.Columns[i].MetaData
+		meta.Type = physical(c.Type)
+		meta.PathInSchema = thrift.Slice[string]{c.Name}
+		meta.NumValues = rows
+		meta.DataPageOffset = noOffset
+		meta.Encoding = thrift.Slice[format.Encoding]{format.Plain, format.RLE}
+		e.pages.start(meta)
+		if err := e.column(c, meta); err != nil {
+			return nil, fmt.Errorf("column %q: %w", c.Name, err)
+		}
+		rg.Meta.TotalByteSize += meta.TotalUncompressedSize
+		rg.Meta.TotalCompressedSize += meta.TotalCompressedSize
+	}
+	rg.Data = e.pages.out
+	return rg, nil
+}
+
+// column encodes e.arrays as one chunk.
+func (e *Encoder) column(c pipeline.Column, meta *format.ColumnMetaData) error {
+	e.valid.reset(e.arrays)
+	meta.Statistics.NullCount = int64(e.valid.nulls)
+	switch meta.Type {
+	case format.Int64, format.Double:
+		return e.wordColumn(meta)
+	case format.Int32:
+		e.days = dates(e.days[:0], e.arrays)
+		dateBounds(&meta.Statistics, e.days)
+		return e.fixedColumn(bytesOf(e.days), 4)
+	case format.FixedLenByteArray:
+		e.plain = wides(e.plain[:0], e.arrays)
+		return e.fixedColumn(e.plain, wideBytes)
+	case format.Boolean:
+		return e.boolColumn(meta)
+	default:
+		return e.textColumn(meta, c.Type.Kind != pipeline.Binary)
+	}
+}
+
+func (e *Encoder) wordColumn(meta *format.ColumnMetaData) (err error) {
+	if e.words, err = words(e.words[:0], e.arrays); err != nil {
+		return err
+	}
+	bounds := wordBounds
+	if meta.Type == format.Double {
+		bounds = doubleBounds
+	}
+	if e.wordDict() {
+		bounds(&meta.Statistics, e.dict.words)
+		return e.dictColumn(meta, len(e.dict.words))
+	}
+	bounds(&meta.Statistics, e.words)
+	return e.fixedColumn(bytesOf(e.words), 8)
+}
+
+// wordDict fills the dictionary from e.words and reports whether it pays.
+func (e *Encoder) wordDict() bool {
+	if len(e.words) < minDictRows {
+		return false
+	}
+	e.dict.reset()
+	for _, w := range e.words {
+		if !e.dict.addWord(w) {
+			return false
+		}
+	}
+	return 2*len(e.dict.words) <= len(e.words)
+}
+
+// fixedColumn writes PLAIN pages of values that are size bytes each.
+func (e *Encoder) fixedColumn(values []byte, size int) error {
+	return e.eachPage(min(maxPageRows, pageBytes/size), format.Plain, func(dst []byte, from, to int) ([]byte, error) {
+		return append(dst, values[from*size:to*size]...), nil
+	})
+}
+
+func (e *Encoder) boolColumn(meta *format.ColumnMetaData) error {
+	e.plain = bools(e.plain[:0], e.arrays)
+	values := e.plain
+	if len(values) > 0 {
+		b := byteBounds{}
+		for i := range values {
+			b.add(values[i : i+1])
+		}
+		b.put(&meta.Statistics)
+	}
+	return e.eachPage(maxPageRows, format.Plain, func(dst []byte, from, to int) ([]byte, error) {
+		for ; from < to; from += 8 {
+			packed := byte(0)
+			for i, v := range values[from:min(from+8, to)] {
+				packed |= v << i
+			}
+			dst = append(dst, packed)
+		}
+		return dst, nil
+	})
+}
+
+func (e *Encoder) textColumn(meta *format.ColumnMetaData, bounded bool) error {
+	arrays, err := textsOf(e.arrays)
+	if err != nil {
+		return err
+	}
+	bounds := byteBounds{}
+	defer func() {
+		if bounded {
+			bounds.put(&meta.Statistics)
+		}
+	}()
+	if e.valid.rows-e.valid.nulls >= minDictRows && e.textDict(arrays) {
+		for i := range e.dict.starts {
+			bounds.add(e.dict.entry(i))
+		}
+		return e.dictColumn(meta, len(e.dict.starts))
+	}
+	bytes := 0
+	for _, a := range arrays {
+		bytes += int(a.offsets[a.rows()] - a.offsets[0])
+	}
+	rows := min(maxPageRows, pageBytes/(4+bytes/max(1, e.valid.rows)))
+	cur := textCursor{arrays: arrays}
+	return e.eachPage(rows, format.Plain, func(dst []byte, from, to int) ([]byte, error) {
+		return cur.append(dst, to-from, &bounds), nil
+	})
+}
+
+// textDict fills the dictionary and reports whether it pays.
+func (e *Encoder) textDict(arrays []texts) bool {
+	e.dict.reset()
+	for _, a := range arrays {
+		for i := range a.rows() {
+			if a.nulls != nil && a.nulls.IsNull(i) {
+				continue
+			}
+			if !e.dict.addBytes(a.data[a.offsets[i]:a.offsets[i+1]]) {
+				return false
+			}
+		}
+	}
+	return 2*len(e.dict.starts) <= len(e.dict.indexes)
+}
+
+// textCursor walks over the values of a chunk, page after page.
+type textCursor struct {
+	arrays []texts
+	row    int // in the first of arrays
+}
+
+// append appends the next n values as PLAIN.
+func (c *textCursor) append(dst []byte, n int, bounds *byteBounds) []byte {
+	for n > 0 {
+		a := &c.arrays[0]
+		i := c.row
+		for ; i < a.rows() && n > 0; i++ {
+			if a.nulls != nil && a.nulls.IsNull(i) {
+				continue
+			}
+			v := a.data[a.offsets[i]:a.offsets[i+1]]
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(len(v)))
+			dst = append(dst, v...)
+			bounds.add(v)
+			n--
+		}
+		if c.row = i; i == a.rows() {
+			c.arrays, c.row = c.arrays[1:], 0
+		}
+	}
+	return dst
+}
+
+// dictColumn writes the dictionary and pages of indexes into it.
+func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int) error {
+	meta.Encoding = append(meta.Encoding, format.RLEDictionary)
+	enc := rle.Encoding{BitWidth: width(entries)}
+	first, err := enc.EncodeInt32(e.indexes[:0], e.dict.indexes[:min(probeRows, len(e.dict.indexes))])
+	if err != nil {
+		return fmt.Errorf("dictionary indexes: %w", err)
+	}
+	e.indexes = first
+	e.pages.probe(e.dict.plain, first)
+	h := format.PageHeader{Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
+		NumValues: int32(entries), Encoding: format.Plain})}
+	if err := e.pages.add(&h, e.dict.plain); err != nil {
+		return err
+	}
+	meta.EncodingStats = thrift.Slice[format.PageEncodingStats]{{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1}}
+	return e.eachPage(maxPageRows, format.RLEDictionary, func(dst []byte, from, to int) (_ []byte, err error) {
+		if e.indexes, err = enc.EncodeInt32(e.indexes[:0], e.dict.indexes[from:to]); err != nil {
+			return nil, fmt.Errorf("dictionary indexes: %w", err)
+		}
+		return append(append(dst, byte(enc.BitWidth)), e.indexes...), nil
+	})
+}
+
+// eachPage cuts the chunk into data pages of about so many rows; values appends
+// those numbered from … to-1, nulls not counted.
+func (e *Encoder) eachPage(rows int, enc format.Encoding, values func(dst []byte, from, to int) ([]byte, error)) error {
+	rows = max(8, rows&^7)
+	at, count := 0, int32(0)
+	for from := 0; from < e.valid.rows; from += rows {
+		to := min(from+rows, e.valid.rows)
+		present := e.valid.present(from, to)
+		body, err := values(appendLevels(e.body[:0], &e.valid, from, to, present), at, at+present)
+		if err != nil {
+			return err
+		}
+		e.body = body
+		at += present
+		if from == 0 && enc == format.Plain {
+			e.pages.probe(body[:min(len(body), probeBytes)])
+		}
+		h := format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
+			NumValues: int32(to - from), Encoding: enc,
+			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})}
+		if err := e.pages.add(&h, body); err != nil {
+			return err
+		}
+		count++
+	}
+	meta := e.pages.meta
+	meta.EncodingStats = append(meta.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: enc, Count: count})
+	return nil
+}

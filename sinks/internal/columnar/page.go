@@ -1,0 +1,152 @@
+package columnar
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// Codec is how pages are compressed.
+type Codec uint8
+
+// The codecs.
+const (
+	Uncompressed Codec = iota
+	Snappy
+	Zstd
+)
+
+// format returns the codec's name in the file.
+func (c Codec) format() format.CompressionCodec {
+	return [...]format.CompressionCodec{format.Uncompressed, format.Snappy, format.Zstd}[c]
+}
+
+// A page holds about this much before compression, and a number of rows that
+// is a multiple of eight: its definition levels are then whole bytes of the
+// bitmap.
+const (
+	pageBytes   = 256 << 10
+	maxPageRows = 32 << 10
+	// maxPageBytes guards the 32-bit sizes of the format.
+	maxPageBytes = 1 << 30
+)
+
+// pages appends the pages of one column chunk after another to out.
+type pages struct {
+	codec  Codec
+	zstd   *zstd.Encoder
+	out    []byte
+	packed []byte // compressed page
+	header bytes.Buffer
+	proto  thrift.CompactProtocol
+	enc    *thrift.Encoder
+
+	meta *format.ColumnMetaData
+}
+
+func newPages(codec Codec) (*pages, error) {
+	p := &pages{codec: codec}
+	p.enc = thrift.NewEncoder(p.proto.NewWriter(&p.header))
+	if codec == Zstd {
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
+		if err != nil {
+			return nil, fmt.Errorf("zstd encoder: %w", err)
+		}
+		p.zstd = z
+	}
+	return p, nil
+}
+
+// start begins the chunk that meta describes.
+func (p *pages) start(meta *format.ColumnMetaData) {
+	p.meta = meta
+	meta.Codec = p.codec.format()
+}
+
+// probe leaves the chunk uncompressed if the codec does not shrink these pages
+// of it, by a sixteenth at least: that spares the time here and in readers.
+func (p *pages) probe(bodies ...[]byte) {
+	before, after := 0, 0
+	for _, b := range bodies {
+		before += len(b)
+		after += len(p.compress(b))
+	}
+	if after > before-before/16 {
+		p.meta.Codec = format.Uncompressed
+	}
+}
+
+// add appends one page.
+func (p *pages) add(h *format.PageHeader, body []byte) error {
+	if len(body) > maxPageBytes {
+		return fmt.Errorf("page of %d bytes: a page holds at most %d", len(body), maxPageBytes)
+	}
+	packed := p.compress(body)
+	h.UncompressedPageSize, h.CompressedPageSize = int32(len(body)), int32(len(packed))
+	h.CRC = int32(crc32.ChecksumIEEE(packed))
+	p.header.Reset()
+	if err := p.enc.Encode(h); err != nil {
+		return fmt.Errorf("page header: %w", err)
+	}
+	at := int64(len(p.out))
+	switch h.Type {
+	case format.DictionaryPage:
+		p.meta.DictionaryPageOffset = at
+	default:
+		if p.meta.DataPageOffset == noOffset {
+			p.meta.DataPageOffset = at
+		}
+	}
+	p.out = append(append(p.out, p.header.Bytes()...), packed...)
+	p.meta.TotalCompressedSize += int64(p.header.Len() + len(packed))
+	p.meta.TotalUncompressedSize += int64(p.header.Len() + len(body))
+	return nil
+}
+
+// noOffset stands for a data page that is not written yet.
+const noOffset = -1
+
+func (p *pages) compress(body []byte) []byte {
+	switch p.meta.Codec {
+	case format.Snappy:
+		if n := s2.MaxEncodedLen(len(body)); cap(p.packed) < n {
+			p.packed = make([]byte, n)
+		}
+		p.packed = s2.EncodeSnappy(p.packed[:cap(p.packed)], body)
+		return p.packed
+	case format.Zstd:
+		p.packed = p.zstd.EncodeAll(body, p.packed[:0])
+		return p.packed
+	default:
+		return body
+	}
+}
+
+// appendLevels appends the definition levels of rows from … to-1 in the form of
+// data pages of version 1: a length, then one run.
+func appendLevels(dst []byte, v *validity, from, to, present int) []byte {
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	n := to - from
+	switch present {
+	case n, 0:
+		dst = binary.AppendUvarint(dst, uint64(n)<<1)
+		level := byte(1)
+		if present == 0 {
+			level = 0
+		}
+		dst = append(dst, level)
+	default:
+		groups := (n + 7) / 8
+		dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
+		dst = append(dst, v.bits[from/8:from/8+groups]...)
+	}
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return dst
+}
