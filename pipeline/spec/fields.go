@@ -1,0 +1,133 @@
+package spec
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// field is what the tags of a struct's field say.
+type field struct {
+	name, desc string
+	def        *Node // of tag default; nil = none
+	defText    string
+	required   bool
+	enum       []string
+	pattern    *regexp.Regexp
+	min, max   *float64
+	index      []int
+	typ        reflect.Type
+}
+
+var structs sync.Map // reflect.Type → []*field
+
+// fieldsOf returns the fields of a struct that a pipeline file can set, in
+// order, those of embedded structs among them. Tags that make no sense are a
+// mistake of the program: it panics.
+func fieldsOf(t reflect.Type) []*field {
+	if cached, ok := structs.Load(t); ok {
+		return cached.([]*field)
+	}
+	var fields []*field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, ok := f.Tag.Lookup("yaml")
+		name, _, _ = strings.Cut(name, ",")
+		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
+			for _, inner := range fieldsOf(f.Type) {
+				outer := *inner
+				outer.index = append([]int{i}, inner.index...)
+				fields = append(fields, &outer)
+			}
+			continue
+		}
+		if !ok || name == "" || name == "-" || !f.IsExported() {
+			continue
+		}
+		fields = append(fields, newField(t, f, name, i))
+	}
+	for i, f := range fields {
+		if slices.ContainsFunc(fields[:i], func(g *field) bool { return g.name == f.name }) {
+			panic(fmt.Sprintf("spec: %s has two fields %q", t, f.name))
+		}
+	}
+	structs.Store(t, fields)
+	return fields
+}
+
+func newField(t reflect.Type, f reflect.StructField, name string, i int) *field {
+	x := &field{name: name, desc: f.Tag.Get("desc"), index: []int{i}, typ: f.Type, required: f.Tag.Get("required") == "true"}
+	if enum := f.Tag.Get("enum"); enum != "" {
+		x.enum = strings.Split(enum, ",")
+	}
+	if p := f.Tag.Get("pattern"); p != "" {
+		x.pattern = regexp.MustCompile(p)
+	}
+	x.min, x.max = bound(t, f, "min"), bound(t, f, "max")
+	if text, ok := f.Tag.Lookup("default"); ok {
+		root, mistakes := parse("default", []byte(text))
+		if len(mistakes) > 0 {
+			panic(fmt.Sprintf("spec: %s.%s: default %q: %s", t, f.Name, text, mistakes[0].Message))
+		}
+		root.key = &Node{kind: Text, text: name}
+		x.def, x.defText = root, text
+	}
+	return x
+}
+
+// bound reads tag min or max: a number, in nanoseconds of durations and bytes
+// of sizes where it has their unit.
+func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {
+	text, ok := f.Tag.Lookup(tag)
+	if !ok {
+		return nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	switch f.Type {
+	case durationType:
+		var d Duration
+		d, err = ParseDuration(text)
+		v = float64(d)
+	case bytesType:
+		var n Bytes
+		n, err = ParseBytes(text)
+		v = float64(n)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("spec: %s.%s: %s %q: %v", t, f.Name, tag, text, err))
+	}
+	return &v
+}
+
+var (
+	anyType      = reflect.TypeFor[Any]()
+	durationType = reflect.TypeFor[Duration]()
+	bytesType    = reflect.TypeFor[Bytes]()
+	decoderType  = reflect.TypeFor[NodeDecoder]()
+	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
+	orderedType  = reflect.TypeFor[ordered]()
+)
+
+// ordered is implemented by every Map.
+type ordered interface{ ordered() }
+
+func (Map[T]) ordered() {}
+
+// element returns the rules that the elements of a list or mapping inherit.
+func (f *field) element() *field {
+	return &field{enum: f.enum, pattern: f.pattern, min: f.min, max: f.max}
+}
+
+// fieldNames returns the keys that a struct has in a pipeline file.
+func fieldNames(fields []*field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}

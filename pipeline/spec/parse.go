@@ -1,0 +1,321 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+const (
+	// maxFile is the greatest pipeline file in bytes.
+	maxFile = 1 << 20
+	// maxDepth is how deep values nest; maxNodes how many there are, with
+	// those that aliases stand for.
+	maxDepth, maxNodes = 64, 200_000
+)
+
+// treeBuilder turns the syntax tree of a YAML document into nodes.
+type treeBuilder struct {
+	doc      *document
+	anchors  map[string]*Node
+	mistakes []*Mistake
+	budget   int
+}
+
+// parse reads the text of a file. The node is nil where the text is not YAML
+// or not one document.
+func parse(name string, data []byte) (*Node, []*Mistake) {
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	doc := &document{name: name, lines: strings.Split(text, "\n")}
+	b := &treeBuilder{doc: doc, anchors: map[string]*Node{}, budget: maxNodes}
+	if m := checkText(doc, text); m != nil {
+		return nil, []*Mistake{m}
+	}
+	file, err := parseYAML(maskVariables(text))
+	if err != nil {
+		return nil, []*Mistake{syntaxMistake(doc, err)}
+	}
+	var body ast.Node
+	for _, d := range file.Docs {
+		if d.Body == nil || d.Body.Type() == ast.DirectiveType {
+			continue
+		}
+		if body != nil {
+			at := b.place(d.Body.GetToken())
+			return nil, []*Mistake{doc.mistake(at, "a second document begins here", "a pipeline file holds one: remove the --- line, or use two files")}
+		}
+		body = d.Body
+	}
+	if body == nil {
+		return nil, []*Mistake{doc.mistake(place{1, 1, 1}, "the file is empty", "a pipeline needs at least name, sources and sinks")}
+	}
+	root := b.build(body, 0)
+	return root, b.mistakes
+}
+
+func (doc *document) mistake(at place, message, hint string) *Mistake {
+	return (&Node{doc: doc, at: at}).Mistake(message, hint)
+}
+
+// parseYAML runs the YAML parser. Its panics on malformed text are errors.
+func parseYAML(text string) (file *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("this is not YAML: the parser gave up")
+		}
+	}()
+	return parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
+}
+
+// checkText refuses what the YAML parser must not be given.
+func checkText(doc *document, text string) *Mistake {
+	if len(text) > maxFile {
+		return doc.mistake(place{}, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("a pipeline file has at most %d", maxFile))
+	}
+	open := 0
+	for i, line := range doc.lines {
+		column := 0
+		for at, r := range line {
+			column++
+			_, size := utf8.DecodeRuneInString(line[at:])
+			bad := r == utf8.RuneError && size == 1 || r < ' ' && r != '\t' || r >= maskFirst && r <= maskLast
+			switch {
+			case bad:
+				return doc.mistake(place{i + 1, column, 1}, "the file holds a character that is not text", "save it as UTF-8")
+			case r == '[' || r == '{':
+				open++
+			case r == ']' || r == '}':
+				open = max(0, open-1)
+			}
+			if open > 4*maxDepth {
+				return doc.mistake(place{i + 1, column, 1}, "too many brackets are open here", "")
+			}
+		}
+		if strings.Count(line, "- ")+strings.Count(line, "? ")+strings.Count(line, "-\t") > 4*maxDepth && strings.Trim(line, "-? \t") == "" {
+			return doc.mistake(place{i + 1, 1, 1}, "the values nest too deeply", "")
+		}
+	}
+	return nil
+}
+
+// syntaxMistake places an error of the YAML parser.
+func syntaxMistake(doc *document, err error) *Mistake {
+	var ye yaml.Error
+	if !errors.As(err, &ye) || ye.GetToken() == nil {
+		return doc.mistake(place{}, err.Error(), "")
+	}
+	message := unmask(ye.GetMessage())
+	hint := map[string]string{
+		"mapping value is not allowed in this context": "check the indentation, and quote a text that holds a colon and a space",
+		"'@' is a reserved character":                  "quote a text that begins with @",
+		"'`' is a reserved character":                  "quote a text that begins with `",
+	}[message]
+	if strings.Contains(message, `'\t'`) || strings.Contains(message, "tab character") {
+		hint = "indent with spaces, not with tabs"
+	}
+	p := ye.GetToken().Position
+	return doc.mistake(place{p.Line, p.Column, 1}, "this is not YAML: "+message, hint)
+}
+
+// ${…} without quotes holds characters that YAML gives a meaning inside [] and
+// {}. They are replaced, one for one so that columns stay, while YAML is parsed.
+const (
+	masked    = "{}[],:#&*!|>%@`"
+	maskFirst = '\ufdd0'
+	maskLast  = '\ufdef'
+)
+
+var (
+	variablePattern  = regexp.MustCompile("\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}\"'\\n\\\\]*)?\\}")
+	maskOf, unmaskOf = maskTables()
+)
+
+func maskTables() (mask, unmask *strings.Replacer) {
+	var to, from []string
+	for i, r := range masked {
+		to = append(to, string(r), string(maskFirst+rune(i)))
+		from = append(from, string(maskFirst+rune(i)), string(r))
+	}
+	return strings.NewReplacer(to...), strings.NewReplacer(from...)
+}
+
+func maskVariables(text string) string {
+	return variablePattern.ReplaceAllStringFunc(text, maskOf.Replace)
+}
+
+func unmask(text string) string { return unmaskOf.Replace(text) }
+
+// place returns where a token stands.
+func (b *treeBuilder) place(t *token.Token) place {
+	p := place{line: t.Position.Line, column: t.Position.Column}
+	if t.Type == token.ImplicitNullType {
+		return p
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(t.Origin), "\n")
+	p.width = max(1, utf8.RuneCountInString(strings.TrimSpace(first)))
+	return p
+}
+
+func (b *treeBuilder) add(at place, message, hint string) {
+	b.mistakes = append(b.mistakes, b.doc.mistake(at, message, hint))
+}
+
+// node returns a node of the kind at a token.
+func (b *treeBuilder) node(kind NodeKind, t *token.Token) *Node {
+	return &Node{kind: kind, doc: b.doc, at: b.place(t)}
+}
+
+// build makes the node of a syntax tree. A mistake gives a node of kind Unknown.
+func (b *treeBuilder) build(n ast.Node, depth int) *Node {
+	t := n.GetToken()
+	if b.budget--; depth > maxDepth || b.budget < 0 {
+		b.add(b.place(t), "the values nest too deeply or are too many", "")
+		return b.node(Unknown, t)
+	}
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return b.mapping(n.Start, n.Values, depth)
+	case *ast.MappingValueNode:
+		return b.mapping(n.Start, []*ast.MappingValueNode{n}, depth)
+	case *ast.SequenceNode:
+		list := b.node(List, t)
+		list.at.width = 1
+		for _, v := range n.Values {
+			list.items = append(list.items, b.build(v, depth+1))
+		}
+		return list
+	case *ast.AnchorNode:
+		v := b.build(n.Value, depth+1)
+		b.anchors[n.Name.GetToken().Value] = v
+		return v
+	case *ast.AliasNode:
+		return b.alias(n)
+	case *ast.TagNode:
+		b.add(b.place(t), "tags such as "+t.Value+" are not supported", "quote a value that is text, and leave the tag out")
+		return b.node(Unknown, t)
+	case *ast.LiteralNode:
+		return b.scalar(t, n.Value.Value, true)
+	case *ast.StringNode:
+		return b.scalar(t, n.Value, t.Type != token.StringType)
+	case *ast.NullNode, *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		if t.Type == token.ImplicitNullType {
+			return b.node(Null, t)
+		}
+		return b.scalar(t, t.Value, false)
+	default:
+		b.add(b.place(t), "this YAML is not supported here", "")
+		return b.node(Unknown, t)
+	}
+}
+
+func (b *treeBuilder) scalar(t *token.Token, text string, quoted bool) *Node {
+	text = unmask(text)
+	s := b.node(Text, t)
+	s.text, s.source, s.quoted = text, text, quoted
+	if !quoted {
+		s.kind = plainKind(text)
+	}
+	return s
+}
+
+func (b *treeBuilder) alias(n *ast.AliasNode) *Node {
+	t, name := n.GetToken(), n.Value.GetToken().Value
+	at := b.place(t)
+	at.width += utf8.RuneCountInString(name)
+	anchored, ok := b.anchors[name]
+	if !ok {
+		b.add(at, fmt.Sprintf("there is no anchor &%s for the alias *%s", name, name), "quote a text that begins with *")
+		return b.node(Unknown, t)
+	}
+	c, err := anchored.clone(&b.budget)
+	if err != nil {
+		b.add(at, err.Error(), "")
+		return b.node(Unknown, t)
+	}
+	return c
+}
+
+// mapping builds a mapping. Merge keys give what the mapping does not say itself.
+func (b *treeBuilder) mapping(start *token.Token, values []*ast.MappingValueNode, depth int) *Node {
+	m := b.node(Mapping, start)
+	m.at.width = 1
+	var merges []*Node
+	for _, v := range values {
+		if v.Key.IsMergeKey() {
+			merges = append(merges, b.build(v.Value, depth+1))
+			continue
+		}
+		key := b.key(v.Key)
+		value := b.build(v.Value, depth+1)
+		if key == nil {
+			continue
+		}
+		if first := m.entry(key.text); first != nil {
+			b.add(key.at, fmt.Sprintf("%q is given twice", key.text), fmt.Sprintf("it was first given at line %d, column %d", first.key.at.line, first.key.at.column))
+			continue
+		}
+		value.setKey(key)
+		m.entries = append(m.entries, entry{key, value})
+	}
+	if len(values) > 0 && m.at.line > 0 && start.Type != token.MappingStartType {
+		m.at = b.place(values[0].Key.GetToken())
+	}
+	for _, from := range merges {
+		b.merge(m, from)
+	}
+	return m
+}
+
+// key returns the node of a mapping's key; its text is what is written, whatever
+// YAML would take it for.
+func (b *treeBuilder) key(k ast.MapKeyNode) *Node {
+	t := k.GetToken()
+	switch k := k.(type) {
+	case *ast.StringNode:
+		return b.scalar(t, k.Value, true)
+	case *ast.NullNode, *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return b.scalar(t, t.Value, true)
+	default:
+		b.add(b.place(t), "a key must be a plain word or a quoted text", "")
+		return nil
+	}
+}
+
+func (b *treeBuilder) merge(m, from *Node) {
+	switch from.kind {
+	case Mapping:
+		for _, e := range from.entries {
+			if m.entry(e.key.text) == nil {
+				m.entries = append(m.entries, e)
+			}
+		}
+	case List:
+		for _, item := range from.items {
+			if item.kind == List {
+				b.add(item.at, "a merge key (<<) wants a mapping, or a list of mappings", "")
+				continue
+			}
+			b.merge(m, item)
+		}
+	case Unknown:
+	default:
+		b.add(from.at, "a merge key (<<) wants a mapping, or a list of mappings", "")
+	}
+}
+
+func (n *Node) entry(key string) *entry {
+	for i := range n.entries {
+		if n.entries[i].key.text == key {
+			return &n.entries[i]
+		}
+	}
+	return nil
+}
