@@ -1,6 +1,10 @@
 package decode
 
-import "github.com/starlift-etl/starlift/pipeline"
+import (
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
 
 // Event is what happened to an item.
 type Event uint8
@@ -33,11 +37,19 @@ const (
 	BinarySet
 )
 
+var kindNames = [...]string{
+	"missing", "null", "string", "number", "bool", "binary", "map", "list",
+	"string set", "number set", "binary set",
+}
+
+// String returns the kind's name, for messages.
+func (k Kind) String() string { return kindNames[k] }
+
 // Value is the place of a value in the record it was decoded from. The bytes
 // are, by kind: String, Binary: what stands between the quotes, still escaped;
-// Number: its digits, without quotes; Bool: true or false; Map: a JSON object
-// with braces, its values still typed in DynamoDB JSON; List and sets: a JSON
-// array with brackets.
+// Number: its digits, without quotes or plus sign; Bool: true or false; Map: a
+// JSON object with braces, its values still typed in DynamoDB JSON; List and
+// sets: a JSON array with brackets.
 type Value struct {
 	Kind       Kind
 	Escaped    bool // a String has a backslash in it
@@ -48,7 +60,7 @@ type Value struct {
 func (v Value) Raw(rec []byte) []byte { return rec[v.Start:v.End] }
 
 // Options say what a Decoder takes from a record. What is not asked for is
-// checked to be well-formed JSON and skipped.
+// checked to be well-formed and skipped.
 type Options struct {
 	New, Old *Projection // wanted paths of the images; nil = none
 	Settled  bool        // fill Item, Key and Version's hashes
@@ -59,11 +71,20 @@ type Options struct {
 type Record struct {
 	Event          Event
 	EventID, Table Value
-	Created        int64 // µs since 1970
+	Created        int64 // µs since 1970; 0 = unknown
 	TTL            bool  // a deletion by time to live
 	HasNew, HasOld bool
-	New, Old       []Value // one for each path of the projections
+	New, Old       []Value // one for each path of the projections; Missing without an image
 	Item           pipeline.Hash
 	Key            []byte
 	Version        pipeline.Version
 }
+
+// Error is a mistake in a record.
+type Error struct {
+	Offset  int // byte in the record, from 0
+	Message string
+}
+
+// Error returns the message with its place.
+func (e *Error) Error() string { return fmt.Sprintf("%s at byte %d", e.Message, e.Offset) }

@@ -1,68 +1,182 @@
 package decode
 
 import (
-	"errors"
-
-	"github.com/starlift-etl/starlift/pipeline"
+	"encoding/binary"
+	"slices"
+	"sync"
 )
 
-var errTODO = errors.New("todo")
-
-// Step is one step of a Path: a name in a map, or an index in a list.
-type Step struct {
-	Name    string
-	Index   int
-	IsIndex bool
+// Projection is a set of wanted paths, compiled. It is read-only and shared.
+type Projection struct {
+	paths []Path
+	typed bool
+	root  *node
+	slots int        // of a scan: those of the paths, then those of the other nodes
+	same  [][2]int32 // paths that were given before: slots to copy, from and to
+	pool  sync.Pool  // *list, for ScanList
 }
 
-// Path is a DynamoDB document path. The empty path is the value itself.
-type Path []Step
+// node is a place in a document. Every node has a slot of its own: it holds the
+// value, and tells whether the place was passed before.
+type node struct {
+	slot  int32
+	hash  uint64 // of the name that leads here
+	names []edge // hash table by first word and length; nil = no named children
+	shift uint8
+	items []item // by index
+}
 
-// ParsePath reads a document path: names with dots and [n].
-func ParsePath(s string) (Path, error) { return nil, errTODO }
+type edge struct {
+	word uint64
+	name string
+	node *node // nil = free
+}
 
-// Projection is a set of wanted paths, compiled. It is read-only and shared.
-type Projection struct{}
+type item struct {
+	index int
+	node  *node
+}
 
 // NewProjection compiles paths; the i-th slot of a scan belongs to paths[i].
-// typed says that values are DynamoDB JSON ({"S": …}), else plain JSON.
-func NewProjection(paths []Path, typed bool) *Projection { return &Projection{} }
+// typed says that values are DynamoDB JSON ({"S": …}), else plain JSON. A path
+// may lead through a value that another path wants, and be given twice.
+func NewProjection(paths []Path, typed bool) *Projection {
+	p := &Projection{paths: slices.Clone(paths), typed: typed}
+	b := builder{p: p}
+	p.root = b.node("")
+	for i, path := range paths {
+		n := p.root
+		for _, step := range path {
+			n = b.step(n, step)
+		}
+		if n.slot >= 0 {
+			p.same = append(p.same, [2]int32{n.slot, int32(i)})
+			continue
+		}
+		n.slot = int32(i)
+	}
+	p.slots = len(paths)
+	for _, n := range b.nodes {
+		if n.slot < 0 {
+			n.slot = int32(p.slots)
+			p.slots++
+		}
+		n.index(b.children[n])
+	}
+	p.pool.New = func() any { return &list{slots: make([]Value, p.slots)} }
+	return p
+}
 
 // Len returns the number of slots.
-func (p *Projection) Len() int { return 0 }
+func (p *Projection) Len() int { return len(p.paths) }
 
-// ScanList calls each for every element of a List or set value of rec, in
-// order, with the slots of the paths relative to the element.
-func (p *Projection) ScanList(rec []byte, list Value, each func(i int, slots []Value) error) error {
-	return errTODO
+// pathsOf returns the paths of a projection that may be nil.
+func pathsOf(p *Projection) []Path {
+	if p == nil {
+		return nil
+	}
+	return p.paths
 }
 
-// AppendText appends the plain text of a String, Number or Bool.
-func AppendText(dst, rec []byte, v Value) ([]byte, error) { return nil, errTODO }
-
-// AppendBytes appends the bytes of a Binary.
-func AppendBytes(dst, rec []byte, v Value) ([]byte, error) { return nil, errTODO }
-
-// AppendJSON appends the value as plain JSON: numbers digit for digit, sets as
-// sorted arrays, binaries as base64 text. typed as in NewProjection.
-func AppendJSON(dst, rec []byte, v Value, typed bool) ([]byte, error) { return nil, errTODO }
-
-// Decoder decodes the records of one format. One goroutine uses it.
-type Decoder struct{}
-
-// NewDecoder returns a decoder.
-func NewDecoder(f *pipeline.Format, o Options) *Decoder { return &Decoder{} }
-
-// Decode decodes one record. ordinal is its number in its partition, from 0:
-// the version of plain JSON records that carry none. An *Error says what is
-// wrong with the record, and where.
-func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error { return errTODO }
-
-// Error is a mistake in a record.
-type Error struct {
-	Offset  int // byte in the record, from 0
-	Message string
+// finish fills the slots of paths that were given twice.
+func (p *Projection) finish(slots []Value) {
+	for _, c := range p.same {
+		slots[c[1]] = slots[c[0]]
+	}
 }
 
-// Error returns the message with its place.
-func (e *Error) Error() string { return e.Message }
+// builder holds what only the compilation of a projection needs.
+type builder struct {
+	p        *Projection
+	nodes    []*node
+	children map[*node][]edge
+}
+
+func (b *builder) node(name string) *node {
+	n := &node{slot: -1, hash: nameHash([]byte(name))}
+	b.nodes = append(b.nodes, n)
+	return n
+}
+
+// step returns the child of n that step leads to, and makes it if necessary.
+func (b *builder) step(n *node, step Step) *node {
+	if step.IsIndex {
+		at, found := slices.BinarySearchFunc(n.items, step.Index, func(i item, index int) int { return i.index - index })
+		if !found {
+			n.items = slices.Insert(n.items, at, item{step.Index, b.node("")})
+		}
+		return n.items[at].node
+	}
+	for _, e := range b.children[n] {
+		if e.name == step.Name {
+			return e.node
+		}
+	}
+	if b.children == nil {
+		b.children = map[*node][]edge{}
+	}
+	e := edge{word: firstWord([]byte(step.Name)), name: step.Name, node: b.node(step.Name)}
+	b.children[n] = append(b.children[n], e)
+	return e.node
+}
+
+// index makes the hash table of names, at most a quarter full.
+func (n *node) index(children []edge) {
+	if len(children) == 0 {
+		return
+	}
+	size := 8
+	n.shift = 61
+	for ; size < 4*len(children); size *= 2 {
+		n.shift--
+	}
+	n.names = make([]edge, size)
+	for _, e := range children {
+		i := n.slotOf(e.word, len(e.name))
+		for n.names[i].node != nil {
+			i = (i + 1) & (size - 1)
+		}
+		n.names[i] = e
+	}
+}
+
+func (n *node) slotOf(word uint64, length int) int {
+	return int((word ^ uint64(length)<<56) * 0x9e3779b97f4a7c15 >> n.shift)
+}
+
+// named reports whether names lead on from n.
+func (n *node) named() bool { return n != nil && n.names != nil }
+
+// list returns the children by index.
+func (n *node) list() []item {
+	if n == nil {
+		return nil
+	}
+	return n.items
+}
+
+// child returns the node that name leads to, or nil. word is the name's first
+// word.
+func (n *node) child(name []byte, word uint64) *node {
+	for i := n.slotOf(word, len(name)); ; i = (i + 1) & (len(n.names) - 1) {
+		e := &n.names[i&(len(n.names)-1)]
+		if e.node == nil {
+			return nil
+		}
+		if e.word == word && len(e.name) == len(name) && (len(name) <= 8 || string(name[8:]) == e.name[8:]) {
+			return e.node
+		}
+	}
+}
+
+// firstWord returns the first eight bytes of a name, padded with zeros.
+func firstWord(name []byte) uint64 {
+	if len(name) >= 8 {
+		return binary.LittleEndian.Uint64(name)
+	}
+	var w uint64
+	for i, c := range name {
+		w |= uint64(c) << (8 * i)
+	}
+	return w
+}

@@ -1,0 +1,173 @@
+package decode
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Decoder decodes the records of one format. One goroutine uses it.
+type Decoder struct {
+	s       scanner
+	f       *pipeline.Format
+	settled bool
+	needNew bool // without a new image, an insert or modification is an error
+	news    image
+	olds    image
+	slot    [1]Value // of a value in the envelope
+	key     itemKey
+	table   []byte // the logical table name of the format, or of the record
+	export  exportKey
+	json    plainFormat
+	broken  error // the format contradicts itself
+}
+
+// image is what is wanted of an image.
+type image struct {
+	p     *Projection
+	slots []Value
+	n     int // slots for the caller; the others are the Decoder's own
+}
+
+func newImage(p *Projection, extra []Path, typed bool) image {
+	paths := pathsOf(p)
+	all := NewProjection(slices.Concat(paths, extra), typed)
+	return image{p: all, slots: make([]Value, all.slots), n: len(paths)}
+}
+
+// wanted returns the caller's slots.
+func (m *image) wanted() []Value { return m.slots[:m.n:m.n] }
+
+// NewDecoder returns a decoder. A mistake in the format (a path that can't be
+// read) is returned by Decode.
+func NewDecoder(f *pipeline.Format, o Options) *Decoder {
+	d := &Decoder{f: f, settled: o.Settled, needNew: o.New != nil, table: []byte(f.Table)}
+	switch f.Encoding {
+	case pipeline.DynamoDBCDC:
+		d.news, d.olds = newImage(o.New, nil, true), newImage(o.Old, nil, true)
+	case pipeline.DynamoDBExport:
+		var extra []Path
+		if o.Settled {
+			extra, d.broken = d.export.init(f.Key, len(pathsOf(o.New)))
+		}
+		d.news, d.olds = newImage(o.New, extra, true), newImage(o.Old, nil, true)
+	case pipeline.JSON:
+		d.broken = d.initJSON(o)
+	default:
+		d.broken = fmt.Errorf("unknown encoding %d of records", f.Encoding)
+	}
+	return d
+}
+
+// Decode decodes one record. ordinal is its number in its partition, from 0:
+// the version of plain JSON records that carry none. An *Error says what is
+// wrong with the record, and where; r is then not to be used. Any other error
+// is a mistake in the format.
+func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error {
+	if d.broken != nil {
+		return d.broken
+	}
+	if len(rec) > math.MaxUint32 {
+		return &Error{Offset: math.MaxUint32, Message: "record is longer than 4 GiB"}
+	}
+	s := &d.s
+	s.b, s.hashing = rec, false
+	clear(d.news.slots)
+	clear(d.olds.slots)
+	d.key.reset()
+	*r = Record{New: d.news.wanted(), Old: d.olds.wanted()}
+	var i int
+	switch d.f.Encoding {
+	case pipeline.DynamoDBCDC:
+		i = d.decodeCDC(r)
+	case pipeline.DynamoDBExport:
+		i = d.decodeExport(r)
+	default:
+		i = d.decodeJSON(ordinal, r)
+	}
+	if i < 0 {
+		return s.err()
+	}
+	return nil
+}
+
+// end checks that nothing follows the record.
+func (s *scanner) end(i int) int {
+	if i < 0 {
+		return -1
+	}
+	if i = s.space(i); i < len(s.b) {
+		return s.fail(i, "text behind the end of the record")
+	}
+	return i
+}
+
+// image scans an image at i, hashing it when d settles; null is no image.
+func (d *Decoder) image(i int, m *image, h *uint64, has *bool) int {
+	s := &d.s
+	if s.peek(i) == 'n' {
+		return s.literal(i, "null")
+	}
+	if s.peek(i) != '{' {
+		return s.unexpected(i, "an image")
+	}
+	s.slots, s.hashing = m.slots, d.settled
+	end, sum := s.object(i, m.p.root, 0, m.p.typed)
+	s.hashing = false
+	if end < 0 {
+		return -1
+	}
+	s.put(m.p.root, Value{Kind: Map, Start: uint32(i), End: uint32(end)})
+	m.p.finish(m.slots)
+	*has = true
+	if d.settled {
+		*h = imageHash(sum)
+	}
+	return end
+}
+
+// settle fills the item and its key from the attributes gathered in d.key.
+func (d *Decoder) settle(r *Record, typed bool) bool {
+	table := d.table
+	if d.f.Table == "" && r.Table.Kind == String {
+		table = r.Table.Raw(d.s.b)
+		if r.Table.Escaped {
+			d.table, _ = appendUnescaped(d.table[:0], table)
+			table = d.table
+		}
+	}
+	var ok bool
+	r.Key, r.Item, ok = d.key.finish(&d.s, table, typed)
+	return ok
+}
+
+// textField reads a field of the envelope that is a string or null; it passes
+// -1 on.
+func (s *scanner) textField(i int, v *Value) int {
+	if i < 0 {
+		return -1
+	}
+	switch s.peek(i) {
+	case 'n':
+		return s.literal(i, "null")
+	case '"':
+		end, escaped := s.str(i + 1)
+		if end < 0 {
+			return -1
+		}
+		*v = Value{Kind: String, Escaped: escaped, Start: uint32(i + 1), End: uint32(end)}
+		return end + 1
+	}
+	return s.unexpected(i, "a string")
+}
+
+// is reports whether a field is the text, which needs no escapes.
+func (s *scanner) is(v Value, text string) bool {
+	if !v.Escaped {
+		return v.Kind == String && string(v.Raw(s.b)) == text
+	}
+	s.text, _ = appendUnescaped(s.text[:0], v.Raw(s.b))
+	return string(s.text) == text
+}

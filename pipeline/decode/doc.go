@@ -1,0 +1,37 @@
+// Package decode reads change records in one pass over their bytes.
+//
+// A [Projection] is a trie of the document paths that somebody wants. A scan
+// walks a record once, checks every byte of it, follows the trie where a name
+// leads into it, and notes the places of the values found in slots, one for
+// each path: no value is copied and nothing is allocated. A [Decoder] knows the
+// envelope of a format around the images; its scanner goes from the envelope
+// into the image and out again without reading a byte twice.
+//
+// # Strictness
+//
+// A record is taken only if it is one JSON value in valid UTF-8 (RFC 8259:
+// escapes, numbers, no control characters in strings, no lone surrogates,
+// nothing behind it), no deeper than 64 levels of objects and lists. Images of
+// the DynamoDB formats are checked to be DynamoDB JSON as well, whether their
+// values are wanted or not: every value is an object with one member, whose
+// name is a type; those wrappers do not count as levels. The same wanted name
+// twice in one object is an error, since neither value can be preferred; so is
+// a field of the envelope that occurs twice. A record's fate does not depend on
+// who reads it, except that duplicates are seen by those who want the name.
+//
+// # Numbers and strings
+//
+// Numbers stay text and never go through floating point. N may be a JSON
+// string, with an optional plus sign, or a bare number. Strings stay escaped in
+// the record; [AppendText] gives their text.
+//
+// # Items and versions
+//
+// An item's key is written as canonical JSON: members sorted by name, strings
+// with the fewest escapes, numbers normalised (1, 1.0 and 1e0 are 1), binaries
+// as padded base64. The item's hash is taken from the logical table name and
+// that text, so it is the same for one item in a stream, a full export and an
+// incremental one. An image's hash depends neither on the order of attributes
+// and set elements nor on spelling; it is kept in state, so its definition in
+// hash.go may not change.
+package decode

@@ -1,0 +1,198 @@
+package decode
+
+import "fmt"
+
+// defaultKeys are the names that the key of a single-table design usually has.
+// A full export does not say which attributes are the key.
+var defaultKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}}
+
+// exportKey says where the key attributes of a full export's items are.
+type exportKey struct {
+	names [][]byte // each has a slot
+	first int      // slot of names[0]
+	sets  [][]int  // candidates for the key: indexes into names
+	given bool     // the format names the key
+}
+
+// init takes the key's names, none = guess, and returns the paths of its slots,
+// which start at first.
+func (e *exportKey) init(key []string, first int) ([]Path, error) {
+	e.first, e.given = first, len(key) > 0
+	if len(key) > maxKey {
+		return nil, fmt.Errorf("key of a table has %d attributes: at most %d are possible", len(key), maxKey)
+	}
+	candidates := defaultKeys
+	if e.given {
+		candidates = [][]string{key}
+	}
+	var paths []Path
+	at := map[string]int{}
+	for _, names := range candidates {
+		var set []int
+		for _, name := range names {
+			if _, ok := at[name]; !ok {
+				at[name] = len(paths)
+				paths = append(paths, Path{{Name: name}})
+				e.names = append(e.names, []byte(name))
+			}
+			set = append(set, at[name])
+		}
+		e.sets = append(e.sets, set)
+	}
+	return paths, nil
+}
+
+// exportLine holds the fields of a line until all are read.
+type exportLine struct {
+	seen             uint32
+	time             Value
+	hasItem          bool
+	newHash, oldHash uint64
+}
+
+// decodeExport decodes a line of a full export, {"Item": …}, or of an
+// incremental one, {"Metadata": …, "Keys": …, "NewImage": …, "OldImage": …}.
+func (d *Decoder) decodeExport(r *Record) int {
+	s := &d.s
+	var l exportLine
+	i, name := s.firstField(0)
+	for ; name != nil; i, name = s.nextField(i) {
+		switch string(name) {
+		case "Item":
+			if i = s.once(&l.seen, fieldItem|fieldNew, i); i >= 0 {
+				i = d.image(i, &d.news, &l.newHash, &l.hasItem)
+			}
+		case "NewImage":
+			if i = s.once(&l.seen, fieldNew, i); i >= 0 {
+				i = d.image(i, &d.news, &l.newHash, &r.HasNew)
+			}
+		case "OldImage":
+			if i = s.once(&l.seen, fieldOld, i); i >= 0 {
+				i = d.image(i, &d.olds, &l.oldHash, &r.HasOld)
+			}
+		case "Keys":
+			if i = s.once(&l.seen, fieldKeys, i); i >= 0 {
+				i = d.key.scan(s, i)
+			}
+		case "Metadata":
+			if i = s.once(&l.seen, fieldMetadata, i); i >= 0 {
+				i = d.metadata(i, &l)
+			}
+		default:
+			i = s.skip(i, 1)
+		}
+	}
+	if i = s.end(i); i < 0 {
+		return -1
+	}
+	r.Version.New, r.Version.Old = l.newHash, l.oldHash
+	if l.hasItem {
+		return d.finishItem(i, r)
+	}
+	return d.finishIncrement(i, &l, r)
+}
+
+// metadata reads the write time of an incremental export's line.
+func (d *Decoder) metadata(i int, l *exportLine) int {
+	s := &d.s
+	i, name := s.firstField(i)
+	for ; name != nil; i, name = s.nextField(i) {
+		if string(name) != "WriteTimestampMicros" {
+			i = s.skip(i, 2)
+			continue
+		}
+		s.slots = d.slot[:]
+		at := i
+		if i, _ = s.typed(i, leaf, 0); i < 0 {
+			return -1
+		}
+		if d.slot[0].Kind != Number {
+			return s.fail(at, "WriteTimestampMicros is not a number")
+		}
+		if l.time.Kind != Missing {
+			return s.fail(at, "field of the change record twice")
+		}
+		l.time = d.slot[0]
+	}
+	return i
+}
+
+// finishItem fills the record of a full export's item. It is a snapshot, whose
+// time is that of the export: what was there before is not known.
+func (d *Decoder) finishItem(i int, r *Record) int {
+	r.Event, r.HasNew, r.HasOld = Insert, true, false
+	clear(d.olds.slots)
+	r.Created, r.Version.Time, r.Version.Old = d.f.ExportTime, d.f.ExportTime, 0
+	if !d.settled {
+		return i
+	}
+	if d.key.reset(); !d.exportKey() || !d.settle(r, true) {
+		return -1
+	}
+	return i
+}
+
+// exportKey gathers the key attributes of a full export's item.
+func (d *Decoder) exportKey() bool {
+	e := &d.export
+	for _, set := range e.sets {
+		if !e.given && !d.keyed(set) {
+			continue
+		}
+		for _, at := range set {
+			d.key.values[d.key.n] = d.news.slots[e.first+at]
+			d.key.add(e.names[at], false)
+		}
+		return true
+	}
+	d.s.fail(0, "item without the usual key attributes (PK, SK, pk, sk, id): set `key:` on the source to the table's key attributes")
+	return false
+}
+
+// keyed reports whether the item has all attributes of the set.
+func (d *Decoder) keyed(set []int) bool {
+	for _, at := range set {
+		switch d.news.slots[d.export.first+at].Kind {
+		case String, Number, Binary:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// finishIncrement fills the record of an incremental export's line. Whether
+// there was an old image is known only if the line has it: the export's view
+// may leave it out.
+func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
+	s := &d.s
+	switch {
+	case r.HasNew && r.HasOld:
+		r.Event = Modify
+	case r.HasNew:
+		r.Event = Insert
+	case l.seen&(fieldOld|fieldKeys) != 0:
+		r.Event = Remove
+	default:
+		return s.fail(0, "line of an export with neither Item nor NewImage, OldImage or Keys")
+	}
+	if l.time.Kind == Missing {
+		return s.fail(0, "line of an incremental export without Metadata.WriteTimestampMicros")
+	}
+	t, ok := scaled(l.time.Raw(s.b), 0)
+	if !ok || t < 0 || t > maxTime {
+		return s.fail(int(l.time.Start), "WriteTimestampMicros is out of range")
+	}
+	r.Created, r.Version.Time = t, t
+	r.Version.HasOld = r.HasOld && d.settled
+	if !d.settled {
+		return i
+	}
+	if l.seen&fieldKeys == 0 {
+		return s.fail(0, "line of an incremental export without Keys")
+	}
+	if !d.settle(r, true) {
+		return -1
+	}
+	return i
+}

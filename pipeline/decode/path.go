@@ -1,0 +1,125 @@
+package decode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Step is one step of a Path: a name in a map, or an index in a list.
+type Step struct {
+	Name    string
+	Index   int
+	IsIndex bool
+}
+
+// Path is a DynamoDB document path. The empty path is the value itself.
+type Path []Step
+
+// String returns the path as ParsePath reads it.
+func (p Path) String() string {
+	var b strings.Builder
+	for i, s := range p {
+		switch {
+		case s.IsIndex:
+			fmt.Fprintf(&b, "[%d]", s.Index)
+			continue
+		case i > 0:
+			b.WriteByte('.')
+		}
+		switch {
+		case s.Name != "" && !strings.ContainsAny(s.Name, ".[]\"`"):
+			b.WriteString(s.Name)
+		case strings.Contains(s.Name, `"`):
+			b.WriteString("`" + strings.ReplaceAll(s.Name, "`", "``") + "`")
+		default:
+			b.WriteString(`"` + s.Name + `"`)
+		}
+	}
+	return b.String()
+}
+
+// maxIndex bounds the index of a path: no item holds so many elements.
+const maxIndex = 1 << 20
+
+// ParsePath reads a document path: names with dots and [n]. A name that
+// contains one of . [ ] " ` stands in double quotes or backquotes; a quote
+// inside is written twice. Errors give the column, from 1.
+func ParsePath(s string) (Path, error) {
+	if s == "" {
+		return nil, fmt.Errorf("document path is empty")
+	}
+	var p Path
+	for i := 0; i < len(s); {
+		switch {
+		case s[i] == '[':
+			step, end, err := parseIndex(s, i)
+			if err != nil {
+				return nil, err
+			}
+			p, i = append(p, step), end
+			continue
+		case s[i] == '.' && len(p) > 0:
+			i++
+		case len(p) > 0:
+			return nil, pathError(s, i, "want a dot or [ after a step")
+		}
+		name, end, err := parseName(s, i)
+		if err != nil {
+			return nil, err
+		}
+		p, i = append(p, Step{Name: name}), end
+	}
+	return p, nil
+}
+
+func pathError(s string, i int, message string) error {
+	return fmt.Errorf("document path %q, column %d: %s", s, i+1, message)
+}
+
+func parseIndex(s string, i int) (Step, int, error) {
+	digits, _, closed := strings.Cut(s[i+1:], "]")
+	if !closed {
+		return Step{}, 0, pathError(s, i, "[ without ]")
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || n >= maxIndex {
+		return Step{}, 0, pathError(s, i+1, fmt.Sprintf("want an index from 0 to %d in brackets", maxIndex-1))
+	}
+	return Step{Index: int(n), IsIndex: true}, i + len(digits) + 2, nil
+}
+
+func parseName(s string, i int) (string, int, error) {
+	if i < len(s) && (s[i] == '"' || s[i] == '`') {
+		return parseQuoted(s, i)
+	}
+	n := strings.IndexAny(s[i:], ".[]\"`")
+	if n < 0 {
+		n = len(s) - i
+	}
+	if n == 0 {
+		return "", 0, pathError(s, i, "want a name; put one with special characters in quotes")
+	}
+	if end := i + n; end < len(s) && s[end] != '.' && s[end] != '[' {
+		return "", 0, pathError(s, end, fmt.Sprintf("unexpected %q in a name: put the name in quotes", s[end]))
+	}
+	return s[i : i+n], i + n, nil
+}
+
+func parseQuoted(s string, i int) (string, int, error) {
+	var name strings.Builder
+	quote := s[i]
+	for j := i + 1; j < len(s); j++ {
+		if s[j] != quote {
+			name.WriteByte(s[j])
+			continue
+		}
+		if j+1 < len(s) && s[j+1] == quote {
+			name.WriteByte(quote)
+			j++
+			continue
+		}
+		return name.String(), j + 1, nil
+	}
+	return "", 0, pathError(s, i, "quote without its end")
+}
