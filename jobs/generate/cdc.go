@@ -1,0 +1,197 @@
+package generate
+
+import (
+	"context"
+	"io"
+	"math"
+	"time"
+)
+
+// streamStart is when the first change of a stream is made: after every export.
+var streamStart = time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+// stream is the life of a shop: actions of its customers, each of which changes
+// a few items. Of six changes in ten an item is new, of three it is changed, of
+// one it is removed. A removed customer may come back under the same key.
+type stream struct {
+	*shop
+	o         Options
+	actions   source
+	customers []customer
+	orders    []order // those not cancelled, in no order
+	made      int     // changes so far
+	delivery  *delivery
+	stats     *Stats
+
+	keyItem, oldItem, newItem item
+}
+
+// customer is the state that changes give a customer.
+type customer struct {
+	revision int32
+	orders   int16 // ever placed
+	open     int16 // of those, not cancelled
+	gone     bool
+}
+
+// EcommerceCDC writes Records changes of the table, as DynamoDB delivers them
+// through Kinesis, with repeated and late records among them; the last action
+// is finished, so there may be a few more. To truth, if not nil, it writes the
+// items that the table holds after the last change, as {"Item": …} lines sorted
+// by their bytes: what a correct reader of the stream ends with.
+func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, error) {
+	stats := Stats{Kind: "ecommerce", Form: "cdc", Events: map[string]int64{}}
+	o, err := o.withDefaults(defaultChanges, "ecommerce")
+	if err != nil {
+		return stats, err
+	}
+	out := newLines(ctx, w)
+	s := &stream{shop: newShop(o), o: o, actions: derive(o.Seed, domainActions), delivery: newDelivery(out, o), stats: &stats}
+	s.walk(o.Base, func(r ref) bool {
+		switch r.line {
+		case theCustomer:
+			s.customers = append(s.customers, customer{})
+		case theOrder:
+			s.place(r.order)
+		}
+		return true
+	})
+	for s.made < o.Records && out.err == nil {
+		s.act()
+	}
+	s.delivery.drain()
+	stats.Duplicates, stats.Late = s.delivery.duplicates, s.delivery.late
+	if err := out.finish(&stats); err != nil || truth == nil {
+		return stats, err
+	}
+	stats.TruthItems, err = s.writeTruth(ctx, truth)
+	return stats, err
+}
+
+// act makes the changes of one action. The weights turn the wanted shares of
+// changes into shares of actions, which make 4.4, 1.25 and 4.1 changes each.
+func (s *stream) act() {
+	switch n := s.actions.below(401); {
+	case n < 136 || len(s.orders) == 0:
+		s.buy()
+	case n < 376:
+		s.amend(s.actions.below(len(s.orders)))
+	default:
+		s.cancel(s.actions.below(len(s.orders)))
+	}
+}
+
+// buy places an order of a new, a known or a returning customer.
+func (s *stream) buy() {
+	c := len(s.customers)
+	if c > 0 && s.actions.below(10) >= 3 {
+		c = s.actions.below(c)
+		if s.customers[c].orders == math.MaxInt16 {
+			c = len(s.customers)
+		}
+	}
+	fresh := c == len(s.customers)
+	if fresh {
+		s.customers = append(s.customers, customer{})
+	}
+	who := ref{order{customer: int32(c)}, theCustomer}
+	state := &s.customers[c]
+	if fresh || state.gone {
+		if state.gone {
+			state.gone = false
+			state.revision++
+		}
+		s.render(&s.newItem, &who, int(state.revision))
+		s.emit(insert, &who)
+	}
+	o := order{customer: int32(c), number: state.orders, lines: s.lineCount(int32(c), state.orders)}
+	s.place(o)
+	for line := theOrder; line < o.lines; line++ {
+		r := ref{o, line}
+		s.render(&s.newItem, &r, 0)
+		s.emit(insert, &r)
+	}
+}
+
+func (s *stream) place(o order) {
+	c := &s.customers[o.customer]
+	c.orders++
+	c.open++
+	s.orders = append(s.orders, o)
+}
+
+// amend changes the i-th order, a line of it, or its customer.
+func (s *stream) amend(i int) {
+	o := &s.orders[i]
+	before := ref{*o, theOrder}
+	switch s.actions.below(4) {
+	case 0: // a line gets another price, and the order another amount
+		line := int8(s.actions.below(int(o.lines)))
+		o.revisions[line]++
+		s.change(&ref{before.order, line}, &ref{*o, line})
+		s.change(&before, &ref{*o, theOrder})
+	case 1, 2:
+		o.status = (o.status + 1) % uint8(len(statuses))
+		s.change(&before, &ref{*o, theOrder})
+	case 3: // the customer moves, or changes the mail address
+		before.line = theCustomer
+		c := &s.customers[o.customer]
+		s.render(&s.oldItem, &before, int(c.revision))
+		c.revision++
+		s.render(&s.newItem, &before, int(c.revision))
+		s.emit(modify, &before)
+	}
+}
+
+// change emits the modification of an order or line from one state to another.
+func (s *stream) change(from, to *ref) {
+	s.render(&s.oldItem, from, 0)
+	s.render(&s.newItem, to, 0)
+	s.emit(modify, to)
+}
+
+// cancel removes the i-th order with its lines; now and then its customer, if
+// no order is left, goes too.
+func (s *stream) cancel(i int) {
+	o := s.orders[i]
+	last := len(s.orders) - 1
+	s.orders[i] = s.orders[last]
+	s.orders = s.orders[:last]
+	for line := o.lines - 1; line >= theOrder; line-- {
+		r := ref{o, line}
+		s.render(&s.oldItem, &r, 0)
+		s.emit(remove, &r)
+	}
+	c := &s.customers[o.customer]
+	c.open--
+	if c.open == 0 && s.actions.below(5) == 0 {
+		r := ref{o, theCustomer}
+		s.render(&s.oldItem, &r, int(c.revision))
+		s.emit(remove, &r)
+		c.gone = true
+	}
+}
+
+// emit delivers the change of r from oldItem to newItem, of which an insert and
+// a removal have only one.
+func (s *stream) emit(event string, r *ref) {
+	id := derive(s.o.Seed, domainEvent, s.made)
+	c := change{id: id.uuid(), event: event, table: s.o.Table, micros: s.o.Micros, keys: &s.keyItem}
+	c.created = streamStart + int64(s.made)*1_000_000/int64(s.o.Rate)
+	if !c.micros {
+		c.created /= 1000
+	}
+	s.keys(c.keys, r)
+	if event != remove {
+		c.newImage = &s.newItem
+	}
+	if event != insert {
+		c.oldImage = &s.oldItem
+	}
+	if s.o.Shuffle {
+		c.order = &id
+	}
+	s.delivery.send(&c)
+	s.stats.Events[event]++
+	s.made++
+}
