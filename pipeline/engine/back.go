@@ -1,0 +1,230 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// run runs the goroutines until the sources end, stop does, or one of them fails.
+func (r *run) run(stop, kill context.Context) error {
+	g, ctx := errgroup.WithContext(kill)
+	readCtx, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	detach := context.AfterFunc(stop, stopReading)
+	defer detach()
+
+	mappers := r.c.mappers()
+	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: map[string]bool{}}
+	epochs := make(chan *prepared)
+	f := &front{r: r, events: c.events, prepared: epochs, epoch: r.checkpoint.Epoch}
+	r.running = true
+	r.c.Metrics.queue(func() int { return len(c.events) })
+
+	for i := range r.c.Sources {
+		g.Go(func() error {
+			r.read(readCtx, i, c.in)
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer stopReading()
+		return c.run(stop, ctx)
+	})
+	for range mappers {
+		g.Go(func() error { return r.mapper(ctx, c.tasks) })
+	}
+	g.Go(func() error { return f.run(ctx) })
+	g.Go(func() error { return r.back(ctx, epochs) })
+	return g.Wait()
+}
+
+// back saves and commits epochs, one at a time.
+func (r *run) back(ctx context.Context, epochs <-chan *prepared) error {
+	for {
+		select {
+		case p, ok := <-epochs:
+			if !ok {
+				return nil
+			}
+			if err := r.land(ctx, p); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// land takes a prepared epoch through save, commit, tell and clean, in this
+// order (I1).
+func (r *run) land(ctx context.Context, p *prepared) error {
+	if err := r.save(p); err != nil {
+		return err
+	}
+	if err := r.commit(ctx, p.receipts, p.epoch); err != nil {
+		return fmt.Errorf("committing epoch %d: %w", p.epoch, err)
+	}
+	if err := r.hook(StepTell, p.epoch); err != nil {
+		return err
+	}
+	if err := r.tell(ctx, p.cut.cursors); err != nil {
+		return err
+	}
+	if err := r.hook(StepClean, p.epoch); err != nil {
+		return err
+	}
+	if err := r.cleanSpool(p.receipts); err != nil {
+		return err
+	}
+	if err := r.hook(StepDone, p.epoch); err != nil {
+		return err
+	}
+	r.report(p)
+	return nil
+}
+
+// save is the commit point: cursors, state and receipts change together (I2).
+func (r *run) save(p *prepared) error {
+	if err := r.hook(StepSave, p.epoch); err != nil {
+		return err
+	}
+	started := now()
+	next := &state.Checkpoint{
+		Epoch: p.epoch, Finished: p.cut.finished, Receipts: p.receipts,
+		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget,
+	}
+	for name, s := range r.checkpoint.Steps {
+		next.Steps[name] = s // of a transform that nobody settles at the moment, too
+	}
+	for name, s := range p.steps {
+		next.Steps[name] = s
+	}
+	for sink, e := range r.checkpoint.Published {
+		next.Published[sink] = e
+	}
+	for sink, rc := range p.receipts {
+		rc.Epoch, rc.Before = p.epoch, r.checkpoint.Published[sink]
+		rc.Started = p.began
+		if rc.Publish != nil {
+			next.Published[sink] = p.epoch
+		}
+	}
+	u := &state.Update{Checkpoint: next, Restart: p.restart, Cursors: p.cut.cursors, Deltas: p.deltas}
+	if err := r.store.Save(u); err != nil {
+		return err
+	}
+	r.checkpoint = next
+	r.c.FromStart = false
+	r.c.Metrics.step("save", started)
+	return nil
+}
+
+// commit publishes the epoch in every sink that has something to publish, and
+// tries again what may succeed later. It is run again after a crash (I5).
+func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt, epoch int64) error {
+	if len(receipts) == 0 {
+		return nil
+	}
+	if err := r.hook(StepCommit, epoch); err != nil {
+		return err
+	}
+	started := now()
+	g, ctx := errgroup.WithContext(ctx)
+	for name, rc := range receipts {
+		if rc.Publish == nil {
+			continue
+		}
+		commit := r.committer(name)
+		if commit == nil {
+			return fmt.Errorf("sink %s has rows of epoch %d to publish, but is no longer in the pipeline file: run once with it", name, epoch)
+		}
+		g.Go(func() error {
+			if err := r.hook(StepPublish, epoch); err != nil {
+				return err
+			}
+			if err := r.retry(ctx, name, func() error { return commit(ctx, rc) }); err != nil {
+				return fmt.Errorf("sink %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	r.c.Metrics.committed(started, epoch, r.store.Size())
+	return nil
+}
+
+func (r *run) committer(name string) func(context.Context, *pipeline.Receipt) error {
+	if name == deadLetterSink {
+		return r.c.DeadLetters.Commit
+	}
+	for _, s := range r.c.Sinks {
+		if s.Name == name {
+			return s.Sink.Commit
+		}
+	}
+	return nil
+}
+
+const (
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 15 * time.Second
+)
+
+// retry calls try until it succeeds, fails for good, or the time for a commit
+// is over. What is saved is only ever committed, never dropped: the spool stays.
+func (r *run) retry(ctx context.Context, sink string, try func() error) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := try()
+		if err != nil && !pipeline.Retryable(err) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(r.c.Limits.CommitTimeout),
+		backoff.WithNotify(func(err error, next time.Duration) {
+			r.c.Metrics.retry(sink)
+			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next.Round(time.Millisecond), "error", err)
+		}))
+	return notRetryable(err)
+}
+
+// notRetryable keeps a failure after the save from being taken for one before
+// it: there is no going back to the checkpoint in process.
+func notRetryable(err error) error {
+	if err == nil || !pipeline.Retryable(err) {
+		return err
+	}
+	return errors.New(err.Error() + " (given up; the epoch is saved, and is committed at the next start)")
+}
+
+func (r *run) hook(step Step, epoch int64) error {
+	if r.c.Hook == nil {
+		return nil
+	}
+	return r.c.Hook(step, epoch)
+}
+
+func (r *run) report(p *prepared) {
+	t := r.total
+	t.Epoch = p.epoch
+	t.Records += p.cut.records
+	t.Bytes += p.cut.bytes
+	t.DeadLetters += p.dead
+	t.Rows = p.rows
+	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "dead_letters", p.dead,
+		"duration", time.Since(p.began).Round(time.Millisecond))
+	if r.c.Observe != nil {
+		r.c.Observe(*t)
+	}
+}

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// piece is a run of one source's records within one epoch.
+type piece struct {
+	source  int
+	records *pipeline.Records
+	batches []*pipeline.Batch // by step; nil where the step does not read the source
+	err     error
+	done    chan struct{} // closed when batches or err are set
+}
+
+// cut ends an epoch.
+type cut struct {
+	last     bool // every source is at its end
+	cursors  map[string]map[string][]byte
+	finished map[string]bool
+	records  int64
+	bytes    int64
+}
+
+// event is what the cutter sends the front, in order: a piece or a cut.
+type event struct {
+	piece *piece
+	cut   *cut
+}
+
+type reading struct {
+	source  int
+	records *pipeline.Records
+	err     error
+}
+
+// cutter divides what the readers bring into epochs and pieces.
+type cutter struct {
+	r        *run
+	in       chan reading
+	tasks    chan *piece
+	events   chan event
+	open     cut // the epoch being read
+	finished map[string]bool
+	timer    *time.Timer
+}
+
+// read brings one source's records to the cutter until the source or ctx ends.
+func (r *run) read(ctx context.Context, source int, in chan<- reading) {
+	for {
+		recs, err := r.c.Sources[source].Source.Read(ctx)
+		select {
+		case in <- reading{source, recs, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// run cuts until every source has ended or stop does. It closes tasks
+// in any case, and events when every epoch was cut.
+func (c *cutter) run(stop, ctx context.Context) error {
+	defer close(c.tasks)
+	c.timer = time.NewTimer(time.Hour)
+	defer c.timer.Stop()
+	c.begin()
+	open := len(c.r.c.Sources)
+	for open > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-stop.Done():
+			return c.end(ctx, false)
+		case <-c.timer.C:
+			if c.open.records > 0 {
+				if err := c.cut(ctx); err != nil {
+					return err
+				}
+			}
+		case in := <-c.in:
+			name := c.r.c.Sources[in.source].Name
+			switch {
+			case errors.Is(in.err, io.EOF):
+				c.finished[name] = true
+				open--
+			case in.err != nil:
+				if stop.Err() != nil {
+					return c.end(ctx, false)
+				}
+				return fmt.Errorf("source %s: %w", name, in.err)
+			default:
+				if err := c.take(ctx, in); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return c.end(ctx, true)
+}
+
+func (c *cutter) begin() {
+	c.open = cut{cursors: map[string]map[string][]byte{}}
+	c.timer.Reset(time.Hour)
+}
+
+// take sends the records on, with a cut wherever an epoch is full.
+func (c *cutter) take(ctx context.Context, in reading) error {
+	recs := in.records
+	limits := &c.r.c.Limits
+	for recs.Len() > 0 {
+		if c.open.records == 0 {
+			c.timer.Reset(limits.Interval)
+		}
+		n, size := c.fit(recs)
+		if err := c.send(ctx, in.source, recs.Slice(0, n)); err != nil {
+			return err
+		}
+		c.open.records += int64(n)
+		c.open.bytes += size
+		c.note(recs, n)
+		if c.open.records >= limits.Records || c.open.bytes >= limits.Bytes {
+			if err := c.cut(ctx); err != nil {
+				return err
+			}
+		}
+		recs = recs.Slice(n, recs.Len())
+	}
+	return nil
+}
+
+// fit returns how many of the records still go into the epoch, at least one,
+// and their bytes.
+func (c *cutter) fit(recs *pipeline.Records) (n int, size int64) {
+	limits := &c.r.c.Limits
+	room := int(min(int64(recs.Len()), limits.Records-c.open.records))
+	for n < room && (n == 0 || c.open.bytes+size < limits.Bytes) {
+		size += int64(recs.Spans[n].End - recs.Spans[n].Start)
+		n++
+	}
+	return n, size
+}
+
+// note keeps the cursor after the first n records.
+func (c *cutter) note(recs *pipeline.Records, n int) {
+	parts := c.open.cursors[recs.Source]
+	if parts == nil {
+		parts = map[string][]byte{}
+		c.open.cursors[recs.Source] = parts
+	}
+	parts[recs.Partition] = recs.CursorAfter(n)
+}
+
+func (c *cutter) send(ctx context.Context, source int, recs *pipeline.Records) error {
+	p := &piece{source: source, records: recs, done: make(chan struct{})}
+	select {
+	case c.events <- event{piece: p}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case c.tasks <- p:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (c *cutter) cut(ctx context.Context) error {
+	done := c.open
+	done.finished = map[string]bool{}
+	for name := range c.finished {
+		done.finished[name] = true
+	}
+	c.begin()
+	select {
+	case c.events <- event{cut: &done}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end cuts the last epoch of this run.
+func (c *cutter) end(ctx context.Context, last bool) error {
+	c.open.last = last
+	if err := c.cut(ctx); err != nil {
+		return err
+	}
+	close(c.events)
+	return nil
+}

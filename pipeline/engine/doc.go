@@ -1,0 +1,23 @@
+// Package engine runs a pipeline: it takes epochs from the sources through the
+// graph to the sinks, by the protocol that package pipeline describes.
+//
+// Who does what, each line a goroutine:
+//
+//   - a reader per source waits in Read;
+//   - the cutter takes what the readers bring, in the order of each source,
+//     and decides where epochs end: by records, bytes or time;
+//   - mappers, one per processor, decode and unnest, each a piece at a time;
+//   - the front takes the pieces in the order they were cut, gives the rows to
+//     the sinks' spools and the settle steps, and prepares the epoch;
+//   - the back saves the epoch, commits it to every sink and tells the sources.
+//
+// Front and back meet without a buffer, so at most one epoch is saved and not
+// committed while the next is read, transformed and prepared. Every channel is
+// bounded: when a sink is slow the back holds the front, the front the mappers,
+// those the cutter, and the cutter the readers.
+//
+// Two contexts stop it. When the first ends, the cutter stops reading and ends
+// the epoch where it is; that one is committed, and Run returns. When the
+// second ends, everything is left where it is; the checkpoint and the spools
+// say what to do at the next start.
+package engine

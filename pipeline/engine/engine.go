@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Limits end an epoch, whichever is reached first.
+type Limits struct {
+	Interval      time.Duration // since the epoch's first record
+	Records       int64
+	Bytes         int64
+	CommitTimeout time.Duration // for all tries of an epoch's commit
+}
+
+// SourceNode is a source and its name.
+type SourceNode struct {
+	Name   string
+	Source pipeline.Source
+}
+
+// TransformNode is a transform and the sources it reads.
+type TransformNode struct {
+	Name      string
+	Transform pipeline.Transform
+	Inputs    []string
+}
+
+// Edge is one table of a transform.
+type Edge struct {
+	Node  string
+	Table *pipeline.Table
+}
+
+// SinkNode is a sink and the tables it takes.
+type SinkNode struct {
+	Name   string
+	Sink   pipeline.Sink
+	Inputs []Edge
+}
+
+// DeadLetters keeps dead letters, under the same protocol as a Sink.
+type DeadLetters interface {
+	Open(ctx context.Context, o pipeline.Opening) error
+	// Begin starts an epoch's spool, dropping what an earlier try left.
+	Begin(epoch int64) (DeadLetterEpoch, error)
+	Commit(ctx context.Context, r *pipeline.Receipt) error
+	Close() error
+}
+
+// DeadLetterEpoch takes one epoch's dead letters.
+type DeadLetterEpoch interface {
+	Add(d *pipeline.DeadLetter) error
+	Prepare(ctx context.Context) (*pipeline.Receipt, error)
+	Abort()
+}
+
+// deadLetterSink is the name of the dead letters among the receipts.
+const deadLetterSink = "dead_letters"
+
+// Config is an assembled pipeline.
+type Config struct {
+	Name        string
+	StateDir    string
+	StateMemory int64 // bytes
+	Tombstones  time.Duration
+	Limits      Limits
+	MaxRatio    float64 // of dead letters
+	Sources     []SourceNode
+	Transforms  []TransformNode
+	Sinks       []SinkNode
+	DeadLetters DeadLetters
+	// FromStart reads sources that were read to their end again.
+	FromStart bool
+	Mappers   int // goroutines that decode; 0 = one per processor
+	Metrics   *Metrics
+	Log       *slog.Logger
+	// Observe, when set, is told of each epoch after its commit.
+	Observe func(Progress)
+	// Hook, when set, is called before each named step of an epoch; an error
+	// from it is a failure of that step. Tests stop the process there.
+	Hook func(step Step, epoch int64) error
+}
+
+func (c *Config) mappers() int {
+	if c.Mappers > 0 {
+		return c.Mappers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// Progress is what has been done so far in this run.
+type Progress struct {
+	Epoch       int64
+	Records     int64
+	Bytes       int64
+	DeadLetters int64
+	Rows        map[string]map[string]int64 // the epoch's, by table and operation
+}
+
+// Step names a step of the epoch protocol.
+type Step string
+
+// The steps, in the order they are taken.
+const (
+	StepBegin   Step = "begin"   // before the epoch's spools are made
+	StepSettle  Step = "settle"  // all rows are in the spools, settled ones not yet
+	StepPrepare Step = "prepare" // before the sinks prepare
+	StepSave    Step = "save"    // prepared, not saved
+	StepCommit  Step = "commit"  // saved, no sink has committed
+	StepPublish Step = "publish" // one sink has committed, or is about to
+	StepTell    Step = "tell"    // every sink has committed
+	StepClean   Step = "clean"   // the sources know
+	StepDone    Step = "done"    // the spool is deleted
+)
+
+// Steps lists them in order.
+var Steps = []Step{StepBegin, StepSettle, StepPrepare, StepSave, StepCommit, StepPublish, StepTell, StepClean, StepDone}
+
+// maxRestarts bounds the attempts in a row that commit nothing.
+const maxRestarts = 8
+
+// Run reads the sources from the checkpoint on, until they end or stop does;
+// what was read by then is committed. A failure that is worth another try
+// before an epoch is saved makes it open the pipeline at the checkpoint again,
+// in process. kill leaves everything at once.
+func Run(stop, kill context.Context, c Config) (Progress, error) {
+	total := Progress{}
+	wait := backoff.NewExponentialBackOff()
+	for failures := 0; ; {
+		before := total.Epoch
+		err := runOnce(stop, kill, &c, &total)
+		if err == nil || kill.Err() != nil || !pipeline.Retryable(err) {
+			return total, err
+		}
+		if total.Epoch > before {
+			failures = 0
+			wait.Reset()
+		}
+		if failures++; failures == maxRestarts {
+			return total, fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
+		}
+		c.Log.Warn("epoch failed, going back to the checkpoint", "attempt", failures, "error", err)
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-stop.Done():
+			return total, err
+		}
+	}
+}
+
+// runOnce takes epochs from the checkpoint on until the sources end, stop does,
+// or something fails.
+func runOnce(stop, kill context.Context, c *Config, total *Progress) (err error) {
+	r, err := open(kill, c, total)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	return r.run(stop, kill)
+}

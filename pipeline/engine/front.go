@@ -1,0 +1,370 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// front takes the pieces in order into the sinks' spools and the settle steps.
+type front struct {
+	r        *run
+	events   <-chan event
+	prepared chan<- *prepared
+	epoch    int64
+
+	sinks []pipeline.Epoch // of the open epoch; nil between epochs
+	dead  DeadLetterEpoch
+	count int64 // dead letters of the open epoch
+	rows  map[string]map[string]int64
+	began time.Time
+}
+
+// prepared is an epoch that is ready to be saved.
+type prepared struct {
+	epoch    int64
+	cut      *cut
+	receipts map[string]*pipeline.Receipt
+	deltas   []*state.Delta
+	steps    map[string]*state.Step
+	budget   []byte
+	restart  []string
+	dead     int64
+	rows     map[string]map[string]int64
+	began    time.Time // when the first record was taken
+}
+
+// mapper turns pieces into batches; several of them run.
+func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
+	mappers := make([]pipeline.Mapper, len(r.steps))
+	for i, s := range r.steps {
+		mappers[i] = s.Transform.NewMapper(s.needs)
+	}
+	for p := range tasks {
+		p.batches = make([]*pipeline.Batch, len(r.steps))
+		for i, s := range r.steps {
+			if p.err != nil || !reads(s, r.c.Sources[p.source].Name) {
+				continue
+			}
+			if p.batches[i], p.err = mappers[i].Map(ctx, p.records); p.err != nil {
+				p.err = fmt.Errorf("transform %s: %w", s.Name, p.err)
+			}
+		}
+		close(p.done)
+	}
+	return nil
+}
+
+func reads(s *step, source string) bool {
+	for _, in := range s.Inputs {
+		if in == source {
+			return true
+		}
+	}
+	return false
+}
+
+// run takes events until the cutter has ended. It closes prepared.
+func (f *front) run(ctx context.Context) error {
+	defer close(f.prepared)
+	defer f.abort()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e, ok := <-f.events:
+			if !ok {
+				return nil
+			}
+			if err := f.take(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (f *front) take(ctx context.Context, e event) error {
+	if e.cut == nil {
+		return f.add(ctx, e.piece)
+	}
+	if f.sinks == nil && !f.final(e.cut) {
+		return nil
+	}
+	p, err := f.finish(ctx, e.cut)
+	if err != nil {
+		return err
+	}
+	select {
+	case f.prepared <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// final reports whether an epoch without records is needed: to publish what
+// sinks have gathered, or to note in the checkpoint that sources are finished.
+func (f *front) final(c *cut) bool {
+	if !c.last {
+		return false
+	}
+	for _, carrying := range f.r.carrying {
+		if carrying {
+			return true
+		}
+	}
+	return !maps.Equal(c.finished, f.r.finished)
+}
+
+func (f *front) begin(started time.Time) error {
+	f.epoch++
+	f.began, f.count = started, 0
+	f.rows = map[string]map[string]int64{}
+	if err := f.r.hook(StepBegin, f.epoch); err != nil {
+		return err
+	}
+	for _, s := range f.r.c.Sinks {
+		e, err := s.Sink.Begin(f.epoch)
+		if err != nil {
+			return fmt.Errorf("sink %s: %w", s.Name, err)
+		}
+		f.sinks = append(f.sinks, e)
+	}
+	var err error
+	if f.dead, err = f.r.c.DeadLetters.Begin(f.epoch); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// abort drops the open epoch.
+func (f *front) abort() {
+	for _, e := range f.sinks {
+		e.Abort()
+	}
+	if f.dead != nil {
+		f.dead.Abort()
+	}
+	f.sinks, f.dead = nil, nil
+}
+
+// add waits for a piece and takes what the mappers made of it.
+func (f *front) add(ctx context.Context, p *piece) error {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if p.err != nil {
+		return p.err
+	}
+	if f.sinks == nil {
+		if err := f.begin(now()); err != nil {
+			return err
+		}
+	}
+	f.r.c.Metrics.read(f.r.c.Sources[p.source].Name, p.records)
+	for i, b := range p.batches {
+		if b == nil {
+			continue
+		}
+		err := f.batch(f.r.steps[i], b)
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *front) batch(s *step, b *pipeline.Batch) error {
+	for _, rows := range b.Tables {
+		for _, i := range s.log[rows.Table] {
+			if err := f.sinks[i].Write(b.Changes, rows); err != nil {
+				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
+			}
+		}
+		if len(s.log[rows.Table]) > 0 {
+			f.tally(s.Name, rows)
+		}
+	}
+	if s.settler != nil {
+		if err := s.settler.Add(b); err != nil {
+			return err
+		}
+	}
+	return f.judge(b)
+}
+
+// judge keeps the batch's dead letters and holds them against the budget, record by record.
+func (f *front) judge(b *pipeline.Batch) error {
+	next := 0
+	for i := range b.Records.Len() {
+		dead := false
+		for next < len(b.DeadLetters) && b.DeadLetters[next].Pos.Line == b.Records.Spans[i].Line {
+			d := &b.DeadLetters[next]
+			next++
+			dead = true
+			if err := f.deadLetter(d); err != nil {
+				return err
+			}
+		}
+		f.r.budget.add(dead)
+		if dead && f.r.budget.exceeded() {
+			return f.overBudget(&b.DeadLetters[next-1])
+		}
+	}
+	if next != len(b.DeadLetters) {
+		return fmt.Errorf("node %s: a dead letter at %s is not of its batch", b.DeadLetters[next].Node, b.DeadLetters[next].Pos)
+	}
+	return nil
+}
+
+func (f *front) deadLetter(d *pipeline.DeadLetter) error {
+	f.count++
+	f.r.c.Metrics.deadLetter(d)
+	if err := f.dead.Add(d); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+func (f *front) overBudget(d *pipeline.DeadLetter) error {
+	b := f.r.budget
+	return fmt.Errorf("too many dead letters: %d of the last %d records, more than dead_letters.max_ratio %g allows; epoch %d takes no effect; the last one: %w",
+		b.bad, min(b.n, budgetWindow), b.max, f.epoch, d)
+}
+
+// settle gives the settled rows of the epoch to their sinks.
+func (f *front) settle(p *prepared) error {
+	for _, s := range f.r.steps {
+		if s.settler == nil {
+			continue
+		}
+		if err := f.settleStep(s); err != nil {
+			return fmt.Errorf("settling %s: %w", s.Name, err)
+		}
+		schemas, err := s.settler.Schemas()
+		if err != nil {
+			return err
+		}
+		p.steps[s.Name] = &state.Step{Number: s.number, Clocks: s.settler.Clocks(), Schemas: schemas}
+		for _, k := range s.keyspace {
+			p.deltas = append(p.deltas, k.Take())
+		}
+	}
+	return nil
+}
+
+func (f *front) settleStep(s *step) error {
+	all, dead, err := s.settler.Settle()
+	if err != nil {
+		return err
+	}
+	for i := range dead {
+		f.r.budget.mark()
+		if err := f.deadLetter(&dead[i]); err != nil {
+			return err
+		}
+		if f.r.budget.exceeded() {
+			return f.overBudget(&dead[i])
+		}
+	}
+	for _, rows := range all {
+		for _, i := range s.settled[rows.Table] {
+			if err := f.sinks[i].Write(nil, rows); err != nil {
+				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
+			}
+		}
+		f.tally(s.Name, rows)
+		rows.Record.Release()
+	}
+	return nil
+}
+
+func (f *front) tally(node string, rows *pipeline.Rows) {
+	ops := f.rows[rows.Table.Name]
+	if ops == nil {
+		ops = map[string]int64{}
+		f.rows[rows.Table.Name] = ops
+	}
+	var n [4]int64
+	for _, op := range rows.Ops {
+		n[op]++
+	}
+	for op, count := range n {
+		if count > 0 {
+			ops[pipeline.Op(op).String()] += count
+			f.r.c.Metrics.rows(node, rows.Table.Name, pipeline.Op(op).String(), count)
+		}
+	}
+}
+
+// finish settles and prepares the open epoch.
+func (f *front) finish(ctx context.Context, c *cut) (*prepared, error) {
+	if f.sinks == nil {
+		if err := f.begin(now()); err != nil {
+			return nil, err
+		}
+	}
+	p := &prepared{epoch: f.epoch, cut: c, receipts: map[string]*pipeline.Receipt{}, steps: map[string]*state.Step{},
+		restart: f.r.restart, rows: f.rows, began: f.began}
+	f.r.restart = nil
+	started := now()
+	if err := f.r.hook(StepSettle, f.epoch); err != nil {
+		return nil, err
+	}
+	if err := f.settle(p); err != nil {
+		return nil, err
+	}
+	f.r.c.Metrics.step("settle", started)
+	started = now()
+	if err := f.prepare(ctx, p); err != nil {
+		return nil, err
+	}
+	f.r.c.Metrics.step("prepare", started)
+	var err error
+	p.dead = f.count
+	p.budget, err = f.r.budget.save()
+	f.sinks, f.dead = nil, nil
+	f.r.finished = c.finished
+	return p, err
+}
+
+// prepare makes every spool durable.
+func (f *front) prepare(ctx context.Context, p *prepared) error {
+	if err := f.r.hook(StepPrepare, f.epoch); err != nil {
+		return err
+	}
+	receipts := make([]*pipeline.Receipt, len(f.sinks)+1)
+	g, ctx := errgroup.WithContext(ctx)
+	for i, e := range f.sinks {
+		g.Go(func() (err error) {
+			if receipts[i], err = e.Prepare(ctx, p.cut.last); err != nil {
+				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
+			}
+			return nil
+		})
+	}
+	g.Go(func() (err error) {
+		if receipts[len(f.sinks)], err = f.dead.Prepare(ctx); err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, s := range f.r.c.Sinks {
+		p.receipts[s.Name] = receipts[i]
+		f.r.carrying[s.Name] = receipts[i].Carry != nil
+	}
+	p.receipts[deadLetterSink] = receipts[len(f.sinks)]
+	return nil
+}

@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Metrics are the metrics of one pipeline, in a registry of their own.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	recordsIn, bytesIn *prometheus.CounterVec
+	rowsOut            *prometheus.CounterVec
+	dead               *prometheus.CounterVec
+	epoch              prometheus.Gauge
+	duration           *prometheus.HistogramVec
+	stateBytes         prometheus.Gauge
+	retries            *prometheus.CounterVec
+	lag                *prometheus.GaugeVec
+	lastCommit         atomic.Int64 // ns since 1970
+	depth              atomic.Pointer[func() int]
+
+	// Records and Bytes count what this process has read, for a progress display.
+	Records, Bytes atomic.Int64
+}
+
+// NewMetrics returns the metrics of one pipeline.
+func NewMetrics() *Metrics {
+	m := &Metrics{Registry: prometheus.NewRegistry()}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "starlift_" + name, Help: help}, labels)
+		m.Registry.MustRegister(c)
+		return c
+	}
+	m.recordsIn = counter("records_in_total", "Records read.", "node")
+	m.bytesIn = counter("bytes_in_total", "Bytes of the records read.", "node")
+	m.rowsOut = counter("rows_out_total", "Rows given to the sinks, of epochs saved or not.", "node", "table", "op")
+	m.dead = counter("dead_letters_total", "Records that became dead letters.", "node", "reason")
+	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
+	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
+	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
+	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_source_lag_seconds",
+		Help: "Time from the arrival of the last record read to its reading, where the source tells it."}, []string{"source"})
+	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "starlift_epoch_duration_seconds",
+		Help: "Time of each step of an epoch.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"step"})
+	m.Registry.MustRegister(m.epoch, m.stateBytes, m.lag, m.duration,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_commit_age_seconds",
+			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
+			Help: "Pieces of input between reading and the sinks' spools.", ConstLabels: prometheus.Labels{"edge": "mapped"}}, m.queueDepth))
+	m.lastCommit.Store(time.Now().UnixNano())
+	return m
+}
+
+func (m *Metrics) commitAge() float64 {
+	return time.Since(time.Unix(0, m.lastCommit.Load())).Seconds()
+}
+
+func (m *Metrics) queueDepth() float64 {
+	if f := m.depth.Load(); f != nil {
+		return float64((*f)())
+	}
+	return 0
+}
+
+func (m *Metrics) queue(depth func() int) { m.depth.Store(&depth) }
+
+func (m *Metrics) read(source string, r *pipeline.Records) {
+	var size int64
+	for _, s := range r.Spans {
+		size += int64(s.End - s.Start)
+	}
+	m.recordsIn.WithLabelValues(source).Add(float64(r.Len()))
+	m.bytesIn.WithLabelValues(source).Add(float64(size))
+	m.Records.Add(int64(r.Len()))
+	m.Bytes.Add(size)
+	if n := len(r.Arrived); n > 0 {
+		m.lag.WithLabelValues(source).Set(time.Since(time.UnixMicro(r.Arrived[n-1])).Seconds())
+	}
+}
+
+func (m *Metrics) rows(node, table, op string, n int64) {
+	m.rowsOut.WithLabelValues(node, table, op).Add(float64(n))
+}
+
+func (m *Metrics) deadLetter(d *pipeline.DeadLetter) {
+	m.dead.WithLabelValues(d.Node, string(d.Reason)).Inc()
+}
+
+func (m *Metrics) step(name string, started time.Time) {
+	m.duration.WithLabelValues(name).Observe(time.Since(started).Seconds())
+}
+
+func (m *Metrics) retry(sink string) { m.retries.WithLabelValues(sink, "commit").Inc() }
+
+func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {
+	m.step("commit", started)
+	m.epoch.Set(float64(epoch))
+	m.stateBytes.Set(float64(stateBytes))
+	m.lastCommit.Store(time.Now().UnixNano())
+}

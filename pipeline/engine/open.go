@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// run is one opening of the pipeline.
+type run struct {
+	c          *Config
+	total      *Progress
+	store      *state.Store
+	checkpoint *state.Checkpoint // the last saved; the back owns it once run has begun
+	restart    []string          // sources to be read from their start, until it is saved
+	steps      []*step           // one a transform
+	budget     *budget           // of the front
+	carrying   map[string]bool   // of the front: sinks with rows that wait to be published
+	finished   map[string]bool   // of the front: sources that the checkpoint has as finished
+	running    bool              // epochs after the checkpoint may have spools
+}
+
+// step is a transform with what it takes to give its rows on.
+type step struct {
+	TransformNode
+	needs    pipeline.Needs
+	log      map[*pipeline.Table][]int // sinks that take the table's log
+	settled  map[*pipeline.Table][]int // sinks that take its settled rows
+	settler  *settle.Settler           // nil where nobody takes settled rows
+	number   byte
+	keyspace [2]*state.Keyspace
+}
+
+// open opens state, sinks and sources at the checkpoint, and commits what was
+// saved and may not have been committed.
+func open(ctx context.Context, c *Config, total *Progress) (*run, error) {
+	store, err := state.Open(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
+	if err != nil {
+		return nil, err
+	}
+	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *run) open(ctx context.Context) (err error) {
+	if r.checkpoint, err = r.store.Checkpoint(); err != nil {
+		return err
+	}
+	if r.checkpoint.Published == nil {
+		r.checkpoint.Published = map[string]int64{}
+	}
+	if r.checkpoint.Finished == nil {
+		r.checkpoint.Finished = map[string]bool{}
+	}
+	if r.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
+		return err
+	}
+	r.finished = r.checkpoint.Finished
+	if err := r.openSteps(); err != nil {
+		return err
+	}
+	if err := r.openSinks(ctx); err != nil {
+		return err
+	}
+	if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
+		return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
+	}
+	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
+		return err
+	}
+	return r.openSources(ctx)
+}
+
+func (r *run) openSteps() error {
+	settling := 0
+	for _, t := range r.c.Transforms {
+		s := newStep(t, r.c.Sinks)
+		if s.needs.Settled {
+			settling++
+		}
+		r.steps = append(r.steps, s)
+	}
+	for _, s := range r.steps {
+		if !s.needs.Settled {
+			continue
+		}
+		if err := r.openSettler(s, settling); err != nil {
+			return fmt.Errorf("state of %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// newStep wires a transform to the sinks that take its tables.
+func newStep(t TransformNode, sinks []SinkNode) *step {
+	s := &step{
+		TransformNode: t,
+		needs:         pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}},
+		log:           map[*pipeline.Table][]int{},
+		settled:       map[*pipeline.Table][]int{},
+	}
+	for i, sink := range sinks {
+		mode := sink.Sink.Mode()
+		for _, in := range sink.Inputs {
+			if in.Node != t.Name {
+				continue
+			}
+			s.needs.Tables[in.Table.Name] = true
+			switch mode {
+			case pipeline.Settled:
+				s.needs.Settled = true
+				s.settled[in.Table] = append(s.settled[in.Table], i)
+			case pipeline.Log:
+				s.needs.Deletes[in.Table.Name] = true
+				fallthrough
+			default:
+				s.log[in.Table] = append(s.log[in.Table], i)
+			}
+		}
+	}
+	return s
+}
+
+func (r *run) openSettler(s *step, settling int) (err error) {
+	kept := r.checkpoint.Steps[s.Name]
+	if kept == nil {
+		kept = &state.Step{}
+		for _, other := range r.checkpoint.Steps {
+			kept.Number = max(kept.Number, other.Number+1)
+		}
+		for _, other := range r.steps {
+			if other.settler != nil {
+				kept.Number = max(kept.Number, other.number+1)
+			}
+		}
+	}
+	s.number = kept.Number
+	for i := range s.keyspace {
+		if s.keyspace[i], err = r.store.Keyspace(2*kept.Number+byte(i), 2*settling); err != nil {
+			return err
+		}
+	}
+	var tables []*pipeline.Table
+	for _, t := range s.Transform.Tables() {
+		if len(s.settled[t]) > 0 {
+			tables = append(tables, t)
+		}
+	}
+	s.settler, err = settle.New(settle.Options{
+		Node: s.Name, Tables: tables, Schemas: kept.Schemas, Clocks: kept.Clocks,
+		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspace[0], Keys: s.keyspace[1],
+	})
+	return err
+}
+
+func (r *run) openSinks(ctx context.Context) error {
+	for _, s := range r.c.Sinks {
+		tables := make([]*pipeline.Table, len(s.Inputs))
+		for i, in := range s.Inputs {
+			tables[i] = in.Table
+		}
+		if err := s.Sink.Open(ctx, r.opening(s.Name, tables)); err != nil {
+			return fmt.Errorf("sink %s: %w", s.Name, err)
+		}
+	}
+	if err := r.c.DeadLetters.Open(ctx, r.opening(deadLetterSink, nil)); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
+	o := pipeline.Opening{
+		Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
+		Spool:     func(epoch int64) string { return filepath.Join(r.spoolDir(epoch), sink) },
+		Published: r.checkpoint.Published[sink],
+	}
+	if rc := r.checkpoint.Receipts[sink]; rc != nil {
+		o.Carry = rc.Carry
+		r.carrying[sink] = rc.Carry != nil
+		if rc.Publish != nil {
+			o.Pending, o.Published = rc, rc.Before
+		}
+	}
+	return o
+}
+
+func (r *run) openSources(ctx context.Context) error {
+	for _, s := range r.c.Sources {
+		cursors, err := r.store.Cursors(s.Name)
+		if err != nil {
+			return fmt.Errorf("cursors of %s: %w", s.Name, err)
+		}
+		if r.c.FromStart && r.checkpoint.Finished[s.Name] {
+			cursors = nil
+			r.restart = append(r.restart, s.Name)
+			delete(r.checkpoint.Finished, s.Name)
+		}
+		if err := s.Source.Open(ctx, cursors); err != nil {
+			return fmt.Errorf("source %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// close closes in the order of the data.
+func (r *run) close() error {
+	var errs []error
+	for _, s := range r.c.Sources {
+		errs = append(errs, s.Source.Close())
+	}
+	for _, s := range r.c.Sinks {
+		errs = append(errs, s.Sink.Close())
+	}
+	return errors.Join(append(errs, r.c.DeadLetters.Close(), r.store.Close())...)
+}
+
+func (r *run) spoolDir(epoch int64) string {
+	return filepath.Join(r.c.StateDir, "spool", strconv.FormatInt(epoch, 10))
+}
+
+// cleanSpool deletes all spools but those that the receipts keep and those of
+// epochs that are not saved yet.
+func (r *run) cleanSpool(receipts map[string]*pipeline.Receipt) error {
+	keep := map[string]bool{}
+	for sink, rc := range receipts {
+		for _, e := range rc.Keep {
+			keep[filepath.Join(strconv.FormatInt(e, 10), sink)] = true
+		}
+	}
+	root := filepath.Join(r.c.StateDir, "spool")
+	epochs, err := os.ReadDir(root)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cleaning the spool: %w", err)
+	}
+	for _, e := range epochs {
+		n, err := strconv.ParseInt(e.Name(), 10, 64)
+		if err != nil || n > r.checkpoint.Epoch && r.running {
+			continue
+		}
+		if err := cleanEpoch(root, e.Name(), keep); err != nil {
+			return fmt.Errorf("cleaning the spool: %w", err)
+		}
+	}
+	return nil
+}
+
+func cleanEpoch(root, epoch string, keep map[string]bool) error {
+	dir := filepath.Join(root, epoch)
+	sinks, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	kept := 0
+	for _, s := range sinks {
+		if keep[filepath.Join(epoch, s.Name())] {
+			kept++
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, s.Name())); err != nil {
+			return err
+		}
+	}
+	if kept > 0 {
+		return nil
+	}
+	return os.RemoveAll(dir)
+}
+
+// tell reports to the sources that everything up to the cursors has taken effect.
+func (r *run) tell(ctx context.Context, cursors map[string]map[string][]byte) error {
+	for _, s := range r.c.Sources {
+		if moved := cursors[s.Name]; len(moved) > 0 {
+			if err := s.Source.Committed(ctx, moved); err != nil {
+				return fmt.Errorf("source %s: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// now is the time for what people read: audit rows, metrics, dead letters.
+func now() time.Time { return time.Now().UTC() }

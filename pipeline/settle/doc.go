@@ -1,0 +1,41 @@
+// Package settle turns the log of a transform's rows into settled rows: per
+// epoch at most one row per key, the current one, with the operation that
+// leads from the last epoch to this one. It owns last-writer-wins, and is the
+// only place where versions are compared.
+//
+// # Items
+//
+// The changes of an item are ordered by [pipeline.Version]. The state of an
+// item is its newest change: version, and the rows of its image; an image
+// without rows, as a deletion leaves it, is a tombstone. A change that is
+// older than the state, or is in it, has no effect.
+//
+// Changes with equal time and no sequence numbers contend: all of them are
+// kept, and the winner is a function of the whole set, so the order in which
+// they arrive does not matter. Each is an edge from its old image to its new
+// one; the item's history is a walk over them, and the walk ends at the image
+// that has one more edge in than out. Where the edges do not tell, the greatest
+// new image wins.
+//
+// # Rows
+//
+// An item contributes the rows of its image; when its image changes, keys that
+// it no longer yields lose its contribution. A key may get contributions from
+// several items: its row is the one with the newest version, at equal times
+// that of the greater item key.
+//
+// # State
+//
+// Two keyspaces, both keyed by 128-bit hashes: items, and row keys with the
+// items that contribute. A key with one contributor, the usual case, holds only
+// that item's hash, and the row's values are in the item alone; a key with
+// several holds their values itself. An epoch's changes are grouped by item
+// first, so that the state sees one lookup and one write for each item and key,
+// in the order of the hashes.
+//
+// Tombstones are kept for a time by the clock of the source: the greatest
+// creation time read from it. A change from before that time, of an item
+// without state, may be older than a deletion that is forgotten; it becomes a
+// dead letter. Plain JSON has no such clock: what its version column says need
+// not be the time of the change, so its tombstones stay.
+package settle

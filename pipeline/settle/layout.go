@@ -1,0 +1,122 @@
+package settle
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	"github.com/apache/arrow/go/v14/arrow"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// schema describes a table whose rows are in the state, as the checkpoint
+// keeps it: rows are kept in the order of its columns. Columns that the
+// pipeline no longer has stay in it, so that the rows written with them can be
+// read; new ones are added at the end.
+type schema struct {
+	ID      uint64          `json:"id"`
+	Columns []schemaColumn  `json:"columns"`
+	Key     []string        `json:"key"`
+	of      *pipeline.Table // nil = no longer in the pipeline
+	from    []int           // column of the schema → column of the table, or -1
+	builder *rowBuilder
+}
+
+type schemaColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// restoreSchemas merges the saved schemas with the pipeline's tables.
+func restoreSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) (map[string]*schema, error) {
+	all := map[string]*schema{}
+	var next uint64
+	for name, raw := range saved {
+		s := &schema{}
+		if err := json.Unmarshal(raw, s); err != nil {
+			return nil, fmt.Errorf("schema of table %q in the state: %w", name, err)
+		}
+		all[name] = s
+		next = max(next, s.ID+1)
+	}
+	for _, t := range tables {
+		s := all[t.Name]
+		if s == nil {
+			s = &schema{ID: next}
+			next++
+			for _, k := range t.Key {
+				s.Key = append(s.Key, t.Columns[k].Name)
+			}
+			all[t.Name] = s
+		}
+		if err := s.bind(t); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// bind lays the table's columns over the kept ones.
+func (s *schema) bind(t *pipeline.Table) error {
+	const way = "give the column or table another name, or backfill into a new state folder and new tables"
+	if len(s.Key) != len(t.Key) {
+		return fmt.Errorf("table %q: its key was (%v) when the state was made and is of %d columns now: %s", t.Name, s.Key, len(t.Key), way)
+	}
+	for i, k := range t.Key {
+		if t.Columns[k].Name != s.Key[i] {
+			return fmt.Errorf("table %q: its key was (%v) when the state was made, now it has %q there: %s", t.Name, s.Key, t.Columns[k].Name, way)
+		}
+	}
+	known := map[string]int{}
+	for i, c := range s.Columns {
+		known[c.Name] = i
+	}
+	for _, c := range t.Columns {
+		i, ok := known[c.Name]
+		if !ok {
+			s.Columns = append(s.Columns, schemaColumn{c.Name, c.Type.String()})
+			continue
+		}
+		if was := s.Columns[i].Type; was != c.Type.String() {
+			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", t.Name, c.Name, was, c.Type, way)
+		}
+	}
+	s.of = t
+	s.from = make([]int, len(s.Columns))
+	for i, c := range s.Columns {
+		s.from[i] = t.Column(c.Name)
+	}
+	s.builder = newRowBuilder(s)
+	return nil
+}
+
+// arrange returns the record's columns in the schema's order; nil = not in the table.
+func (s *schema) arrange(dst []arrow.Array, rec arrow.Record) []arrow.Array {
+	dst = dst[:0]
+	for _, c := range s.from {
+		if c < 0 {
+			dst = append(dst, nil)
+		} else {
+			dst = append(dst, rec.Column(c))
+		}
+	}
+	return dst
+}
+
+// appendRow appends row i of the arranged columns.
+func appendRow(dst []byte, cols []arrow.Array, i int) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(cols)))
+	bitmap := len(dst)
+	for range (len(cols) + 7) / 8 {
+		dst = append(dst, 0)
+	}
+	for c, col := range cols {
+		if col == nil || col.IsNull(i) {
+			dst[bitmap+c/8] |= 1 << (c % 8)
+			continue
+		}
+		dst = appendValue(dst, col, i)
+	}
+	return dst
+}

@@ -1,0 +1,291 @@
+package settle
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// effect is what an item's new image does to one row key.
+type effect struct {
+	keptRow        // the contribution; of a removal, the one that goes
+	was     []byte // the item's former contribution to the key, or nil
+	remove  bool
+	item    pipeline.Hash
+	itemKey []byte
+	version pipeline.Version
+	order   int32
+}
+
+// out is a settled row.
+type out struct {
+	keptRow
+	op      pipeline.Op
+	version pipeline.Version
+	order   int32
+}
+
+// note compares the rows of an item's new image with those of its old one; both
+// are sorted by key.
+func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []int32) {
+	w := &it.contenders[0]
+	e := effect{item: hash, itemKey: it.key, order: w.order,
+		version: pipeline.Version{Time: it.time, Seq: w.seq, New: w.new, Old: w.old, HasOld: w.hasOld}}
+	if e.order < 0 { // a kept contender won because of a change of this epoch
+		e.order = members[len(members)-1]
+	}
+	for _, r := range w.rows {
+		for len(old) > 0 && old[0].key.Less(r.key) {
+			e.keptRow, e.was, e.remove = old[0], old[0].row, true
+			s.effects = append(s.effects, e)
+			old = old[1:]
+		}
+		e.keptRow, e.was, e.remove = r, nil, false
+		if len(old) > 0 && old[0].key == r.key {
+			e.was = old[0].row
+			old = old[1:]
+		}
+		s.effects = append(s.effects, e)
+	}
+	for _, r := range old {
+		e.keptRow, e.was, e.remove = r, r.row, true
+		s.effects = append(s.effects, e)
+	}
+}
+
+// apply takes the effects to the row keys, in the order of their hashes.
+func (s *Settler) apply() error {
+	slices.SortFunc(s.effects, func(a, b effect) int {
+		if c := compareHash(a.key, b.key); c != 0 {
+			return c
+		}
+		return int(a.order - b.order)
+	})
+	s.hashes = s.hashes[:0]
+	for i := range s.effects {
+		if i == 0 || s.effects[i].key != s.effects[i-1].key {
+			s.hashes = append(s.hashes, s.effects[i].key)
+		}
+	}
+	s.values = slices.Grow(s.values[:0], len(s.hashes))[:len(s.hashes)]
+	if err := s.keys.Lookup(s.hashes, s.values); err != nil {
+		return err
+	}
+	rest := s.effects
+	for _, value := range s.values {
+		n := 1
+		for n < len(rest) && rest[n].key == rest[0].key {
+			n++
+		}
+		if n > 1 || !s.applySole(&rest[0], value) {
+			if err := s.applyShared(rest[:n], value); err != nil {
+				return err
+			}
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// A row key's value is the hash of its only contributor, or the contributions
+// of several.
+const (
+	soleContributor = 1 + iota
+	sharedKey
+)
+
+func appendSole(b []byte, item pipeline.Hash) []byte {
+	b = append(b, soleContributor)
+	b = binary.LittleEndian.AppendUint64(b, item.Hi)
+	return binary.LittleEndian.AppendUint64(b, item.Lo)
+}
+
+// applySole does the usual case: nobody but the item contributes to the key.
+func (s *Settler) applySole(e *effect, value []byte) bool {
+	if value == nil {
+		if e.remove {
+			return false
+		}
+		s.encoded = appendSole(s.encoded[:0], e.item)
+		s.keys.Put(e.key, s.encoded)
+		s.emit(e, nil, e.row)
+		return true
+	}
+	r := reader{value}
+	if r.u8() != soleContributor || (pipeline.Hash{Hi: r.u64(), Lo: r.u64()}) != e.item {
+		return false
+	}
+	if e.remove {
+		s.keys.Put(e.key, nil)
+		s.emit(e, e.was, nil)
+	} else {
+		s.emit(e, e.was, e.row)
+	}
+	return true
+}
+
+// emit adds the settled row that leads from one content of the key to another.
+func (s *Settler) emit(e *effect, before, after []byte) {
+	o := out{keptRow: keptRow{table: e.table, key: e.key, row: after}, version: e.version, order: e.order}
+	switch {
+	case before == nil && after == nil, bytes.Equal(before, after):
+		return
+	case before == nil:
+		o.op = pipeline.OpInsert
+	case after == nil:
+		o.op, o.row = pipeline.OpDelete, before
+	default:
+		o.op = pipeline.OpUpdate
+	}
+	s.outs = append(s.outs, o)
+}
+
+// contribution is one item's row for a key that several items yield.
+type contribution struct {
+	item    pipeline.Hash
+	time    int64
+	itemKey []byte
+	row     []byte
+}
+
+// applyShared does the general case.
+func (s *Settler) applyShared(effects []effect, value []byte) error {
+	cs, err := s.contributions(effects, value)
+	if err != nil {
+		return err
+	}
+	before := live(cs)
+	for i := range effects {
+		e := &effects[i]
+		cs = slices.DeleteFunc(cs, func(c contribution) bool { return c.item == e.item })
+		if !e.remove {
+			cs = append(cs, contribution{e.item, e.version.Time, e.itemKey, e.row})
+		}
+	}
+	after := live(cs)
+	s.emit(cause(effects, after), before, after)
+	key := effects[0].key
+	switch len(cs) {
+	case 0:
+		s.keys.Put(key, nil)
+	case 1:
+		s.encoded = appendSole(s.encoded[:0], cs[0].item)
+		s.keys.Put(key, s.encoded)
+	default:
+		s.encoded = appendShared(s.encoded[:0], cs)
+		s.keys.Put(key, s.encoded)
+	}
+	return nil
+}
+
+// cause returns the effect that brought the row, or else the last one.
+func cause(effects []effect, row []byte) *effect {
+	for i := range effects {
+		if e := &effects[i]; !e.remove && bytes.Equal(e.row, row) {
+			return e
+		}
+	}
+	return &effects[len(effects)-1]
+}
+
+// live returns the row of the newest contribution, or nil.
+func live(cs []contribution) []byte {
+	if len(cs) == 0 {
+		return nil
+	}
+	best := &cs[0]
+	for i := range cs {
+		c := &cs[i]
+		if c.time > best.time || c.time == best.time && bytes.Compare(c.itemKey, best.itemKey) > 0 {
+			best = c
+		}
+	}
+	return best.row
+}
+
+func appendShared(b []byte, cs []contribution) []byte {
+	b = append(b, sharedKey)
+	b = binary.AppendUvarint(b, uint64(len(cs)))
+	for _, c := range cs {
+		b = binary.LittleEndian.AppendUint64(b, c.item.Hi)
+		b = binary.LittleEndian.AppendUint64(b, c.item.Lo)
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.time))
+		b = append(binary.AppendUvarint(b, uint64(len(c.itemKey))), c.itemKey...)
+		b = append(binary.AppendUvarint(b, uint64(len(c.row))), c.row...)
+	}
+	return b
+}
+
+// contributions returns the key's contributions before the epoch.
+func (s *Settler) contributions(effects []effect, value []byte) ([]contribution, error) {
+	if value == nil {
+		return nil, nil
+	}
+	r := reader{value}
+	if r.u8() == sharedKey {
+		cs := make([]contribution, r.uvarint())
+		for i := range cs {
+			cs[i] = contribution{pipeline.Hash{Hi: r.u64(), Lo: r.u64()}, int64(r.u64()), r.bytes(), r.bytes()}
+		}
+		return cs, nil
+	}
+	c := contribution{item: pipeline.Hash{Hi: r.u64(), Lo: r.u64()}}
+	for i := range effects {
+		if e := &effects[i]; e.item == c.item {
+			// It is replaced or removed: only its former row matters.
+			c.row = e.was
+			return []contribution{c}, nil
+		}
+	}
+	// The other item did not touch this key, so what its state says of it is
+	// as it was before the epoch.
+	var values [1][]byte
+	if err := s.items.Lookup([]pipeline.Hash{c.item}, values[:]); err != nil {
+		return nil, err
+	}
+	var it item
+	var kept []keptRow
+	it.decode(values[0], &kept)
+	c.time, c.itemKey = it.time, it.key
+	for _, row := range it.contenders[0].rows {
+		if row.key == effects[0].key {
+			c.row = row.row
+		}
+	}
+	return []contribution{c}, nil
+}
+
+// build makes Arrow records of the settled rows, in the order in which their
+// changes were read.
+func (s *Settler) build() []*pipeline.Rows {
+	slices.SortFunc(s.outs, func(a, b out) int {
+		if a.order != b.order {
+			return int(a.order - b.order)
+		}
+		return compareHash(a.key, b.key)
+	})
+	byTable := map[uint64]*pipeline.Rows{}
+	var all []*pipeline.Rows
+	for i := range s.outs {
+		o := &s.outs[i]
+		sc := s.byID[o.table]
+		if sc.of == nil {
+			continue // the table was taken out of the pipeline
+		}
+		r := byTable[o.table]
+		if r == nil {
+			r = &pipeline.Rows{Table: sc.of}
+			byTable[o.table] = r
+			all = append(all, r)
+		}
+		sc.builder.append(o.row)
+		r.Ops = append(r.Ops, o.op)
+		r.Versions = append(r.Versions, o.version)
+	}
+	for _, r := range all {
+		r.Record = s.schemas[r.Table.Name].builder.record()
+	}
+	return all
+}

@@ -1,0 +1,419 @@
+package settle
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/apache/arrow/go/v14/arrow"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// Settler settles the tables of one transform. One goroutine uses it.
+type Settler struct {
+	node       string
+	schemas    map[string]*schema
+	byID       map[uint64]*schema
+	items      *state.Keyspace
+	keys       *state.Keyspace
+	tombstones int64 // µs
+	clocks     map[string]int64
+	sweepAt    pipeline.Hash
+
+	// the epoch's changes
+	arena   []byte
+	changes []change
+	rows    []epochRow
+	late    []lateChange
+
+	// scratch
+	columns []arrow.Array
+	hash    []byte
+	encoded []byte
+	kept    []keptRow
+	state   item
+	order   []int32
+	hashes  []pipeline.Hash
+	values  [][]byte
+	effects []effect
+	outs    []out
+}
+
+type change struct {
+	item    pipeline.Hash
+	version pipeline.Version
+	key     span
+	rows    [2]int32 // range in Settler.rows
+	late    int32    // index in Settler.late, or -1
+}
+
+type span struct{ from, to int }
+
+type epochRow struct {
+	table uint64
+	key   pipeline.Hash
+	row   span
+}
+
+// lateChange is a change from before the time for which tombstones are kept.
+type lateChange struct {
+	record []byte
+	pos    pipeline.Position
+}
+
+// Options are what New needs.
+type Options struct {
+	Node       string // the transform whose tables are settled
+	Tables     []*pipeline.Table
+	Schemas    map[string]json.RawMessage // of the checkpoint
+	Clocks     map[string]int64           // of the checkpoint, by source
+	Tombstones int64                      // µs for which deletions are remembered
+	Items      *state.Keyspace
+	Keys       *state.Keyspace
+}
+
+// New returns a Settler for tables that all have a key.
+func New(o Options) (*Settler, error) {
+	schemas, err := restoreSchemas(o.Schemas, o.Tables)
+	if err != nil {
+		return nil, err
+	}
+	s := &Settler{
+		node: o.Node, schemas: schemas, byID: map[uint64]*schema{}, items: o.Items, keys: o.Keys,
+		tombstones: o.Tombstones, clocks: map[string]int64{},
+	}
+	for source, c := range o.Clocks {
+		s.clocks[source] = c
+	}
+	for _, sc := range schemas {
+		s.byID[sc.ID] = sc
+	}
+	return s, nil
+}
+
+// Schemas returns what the checkpoint keeps of the tables.
+func (s *Settler) Schemas() (map[string]json.RawMessage, error) {
+	m := map[string]json.RawMessage{}
+	for name, sc := range s.schemas {
+		raw, err := json.Marshal(sc)
+		if err != nil {
+			return nil, fmt.Errorf("schema of table %q: %w", name, err)
+		}
+		m[name] = raw
+	}
+	return m, nil
+}
+
+// Clocks returns the greatest creation time read from each source, for the
+// checkpoint.
+func (s *Settler) Clocks() map[string]int64 {
+	m := make(map[string]int64, len(s.clocks))
+	for k, v := range s.clocks {
+		m[k] = v
+	}
+	return m
+}
+
+// Add takes the changes of a batch into the epoch; it keeps nothing of the batch.
+func (s *Settler) Add(b *pipeline.Batch) error {
+	first := len(s.changes)
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		if c.Item == (pipeline.Hash{}) {
+			return fmt.Errorf("%s: node %s: the record has no item key, so its rows can't be settled: give the source a key",
+				b.Records.Position(int(c.Record)), s.node)
+		}
+		from := len(s.arena)
+		s.arena = append(s.arena, c.Key...)
+		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: span{from, len(s.arena)}, late: s.judge(b, c)})
+	}
+	for _, r := range b.Tables {
+		sc := s.schemas[r.Table.Name]
+		if sc == nil || sc.of != r.Table {
+			continue
+		}
+		s.addRows(sc, r, first)
+	}
+	s.gather(first)
+	return nil
+}
+
+// judge moves the source's clock and returns the index of the late change, or -1.
+func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
+	if b.Records.Format.Encoding == pipeline.JSON {
+		return -1
+	}
+	clock, known := s.clocks[b.Records.Source]
+	if !known || c.Version.Time > clock {
+		s.clocks[b.Records.Source] = c.Version.Time
+		return -1
+	}
+	if c.Version.Time >= clock-s.tombstones {
+		return -1
+	}
+	i := int(c.Record)
+	s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(i)), b.Records.Position(i)})
+	return int32(len(s.late) - 1)
+}
+
+// addRows keeps the upserts among the rows; s.order holds each one's change, for gather.
+func (s *Settler) addRows(sc *schema, r *pipeline.Rows, first int) {
+	s.columns = sc.arrange(s.columns, r.Record)
+	for i, op := range r.Ops {
+		if op != pipeline.OpUpsert {
+			continue
+		}
+		var key pipeline.Hash
+		key, s.hash = sc.keyHash(s.hash, r.Record, i)
+		from := len(s.arena)
+		s.arena = appendRow(s.arena, s.columns, i)
+		s.rows = append(s.rows, epochRow{sc.ID, key, span{from, len(s.arena)}})
+		s.changes[first+int(r.Change[i])].rows[1]++
+		s.order = append(s.order, int32(first)+r.Change[i])
+	}
+}
+
+// gather puts the rows added since the change first into the order of their
+// changes: they come by table.
+func (s *Settler) gather(first int) {
+	base := len(s.rows) - len(s.order)
+	next := int32(base)
+	for i := first; i < len(s.changes); i++ {
+		n := s.changes[i].rows[1]
+		s.changes[i].rows = [2]int32{next, next}
+		next += n
+	}
+	sorted := make([]epochRow, len(s.order))
+	for i, c := range s.order {
+		ch := &s.changes[c]
+		sorted[int(ch.rows[1])-base] = s.rows[base+i]
+		ch.rows[1]++
+	}
+	copy(s.rows[base:], sorted)
+	s.order = s.order[:0]
+}
+
+// Settle ends the epoch: it returns the settled rows, one Rows a table that has
+// any, and the changes that came too late; and leaves the new state in the
+// keyspaces. The caller releases the records.
+func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, error) {
+	var dead []pipeline.DeadLetter
+	groups := s.group()
+	if err := s.items.Lookup(s.hashes, s.values); err != nil {
+		return nil, nil, err
+	}
+	for g, members := range groups {
+		dead = s.decide(members, s.values[g], dead)
+	}
+	if err := s.apply(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.sweep(); err != nil {
+		return nil, nil, err
+	}
+	rows := s.build()
+	s.reset()
+	return rows, dead, nil
+}
+
+func (s *Settler) reset() {
+	s.arena, s.changes, s.rows, s.late = s.arena[:0], s.changes[:0], s.rows[:0], s.late[:0]
+	s.order, s.effects, s.outs = s.order[:0], s.effects[:0], s.outs[:0]
+}
+
+// group sorts the epoch's changes by item, and makes room for a lookup of each.
+func (s *Settler) group() [][]int32 {
+	s.order = s.order[:0]
+	for i := range s.changes {
+		s.order = append(s.order, int32(i))
+	}
+	slices.SortFunc(s.order, func(a, b int32) int {
+		x, y := s.changes[a].item, s.changes[b].item
+		switch {
+		case x.Less(y):
+			return -1
+		case y.Less(x):
+			return 1
+		}
+		return int(a - b)
+	})
+	var groups [][]int32
+	s.hashes = s.hashes[:0]
+	for from := 0; from < len(s.order); {
+		to := from + 1
+		for to < len(s.order) && s.changes[s.order[to]].item == s.changes[s.order[from]].item {
+			to++
+		}
+		groups = append(groups, s.order[from:to])
+		s.hashes = append(s.hashes, s.changes[s.order[from]].item)
+		from = to
+	}
+	s.values = slices.Grow(s.values[:0], len(s.hashes))[:len(s.hashes)]
+	return groups
+}
+
+// decide finds the newest change of an item, of its state and the epoch, and
+// notes what that does to rows.
+func (s *Settler) decide(members []int32, value []byte, dead []pipeline.DeadLetter) []pipeline.DeadLetter {
+	s.kept = s.kept[:0]
+	st := &s.state
+	known := value != nil
+	if known {
+		st.decode(value, &s.kept)
+		known = !s.expired(st)
+	}
+	newestTime := int64(math.MinInt64)
+	for _, m := range members {
+		newestTime = max(newestTime, s.changes[m].version.Time)
+	}
+	if known && st.time > newestTime {
+		return dead
+	}
+	if !known {
+		if n := len(dead); s.tooLate(members, newestTime, &dead) {
+			return dead
+		} else {
+			dead = dead[:n]
+		}
+	}
+	s.contend(members, newestTime, known)
+	return dead
+}
+
+// expired reports whether the state is a tombstone from before the time for
+// which they are kept: by the clock of the source that is furthest behind.
+func (s *Settler) expired(st *item) bool {
+	if len(s.clocks) == 0 || !st.tombstone() {
+		return false
+	}
+	behind := int64(math.MaxInt64)
+	for _, c := range s.clocks {
+		behind = min(behind, c)
+	}
+	return st.time < behind-s.tombstones
+}
+
+// tooLate makes dead letters of the changes when even the newest is late.
+func (s *Settler) tooLate(members []int32, newestTime int64, dead *[]pipeline.DeadLetter) bool {
+	for _, m := range members {
+		c := &s.changes[m]
+		if c.late < 0 {
+			if c.version.Time == newestTime {
+				return false
+			}
+			continue
+		}
+		l := &s.late[c.late]
+		*dead = append(*dead, pipeline.DeadLetter{
+			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos,
+			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
+				"raise state.tombstones if changes may come this late", s.arena[c.key.from:c.key.to]),
+		})
+	}
+	return true
+}
+
+// contend settles the item among the state's contenders, if it is as new, and
+// the epoch's changes of the time.
+func (s *Settler) contend(members []int32, at int64, known bool) {
+	st := &s.state
+	var old []keptRow
+	var cs []contender
+	if known {
+		old = st.contenders[0].rows
+		if st.time == at {
+			cs = st.contenders
+		}
+	}
+	had := len(cs)
+	for _, m := range members {
+		if c := &s.changes[m]; c.version.Time == at {
+			cs = s.addContender(cs, m, c)
+		}
+	}
+	if len(cs) == had {
+		return // duplicates only
+	}
+	last := s.changes[members[len(members)-1]]
+	wasFirst := had > 0
+	var before contender
+	if wasFirst {
+		before = cs[0]
+	}
+	cs = newest(cs)
+	next := item{time: at, key: s.arena[last.key.from:last.key.to], contenders: cs}
+	s.encoded = next.append(s.encoded[:0])
+	if !wasFirst || !cs[0].same(&before) {
+		s.note(last.item, &next, old, members)
+	}
+	st.contenders = cs[:0]
+	s.items.Put(last.item, s.encoded)
+}
+
+// addContender adds a change, unless the same one is there.
+func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
+	v := &c.version
+	n := contender{seq: v.Seq, new: v.New, old: v.Old, hasOld: v.HasOld, order: m}
+	for i := range cs {
+		if cs[i].same(&n) {
+			return cs
+		}
+	}
+	from := len(s.kept)
+	for _, r := range s.rows[c.rows[0]:c.rows[1]] {
+		s.kept = append(s.kept, keptRow{r.table, r.key, s.arena[r.row.from:r.row.to]})
+	}
+	n.rows = s.kept[from:len(s.kept):len(s.kept)]
+	slices.SortFunc(n.rows, func(a, b keptRow) int { return compareHash(a.key, b.key) })
+	return append(cs, n)
+}
+
+func compareHash(a, b pipeline.Hash) int {
+	switch {
+	case a.Less(b):
+		return -1
+	case b.Less(a):
+		return 1
+	}
+	return 0
+}
+
+// sweep forgets some tombstones whose time is over: as many entries are looked
+// at as the epoch had changes, so that the state stays as large as what lives.
+func (s *Settler) sweep() error {
+	if len(s.clocks) == 0 {
+		return nil
+	}
+	var gone []pipeline.Hash
+	next, end, err := s.items.Scan(s.sweepAt, 64+len(s.changes)/4, func(h pipeline.Hash, v []byte) {
+		s.kept = s.kept[:0]
+		if s.state.decode(v, &s.kept); s.expired(&s.state) {
+			gone = append(gone, h)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("sweeping tombstones: %w", err)
+	}
+	s.sweepAt = next
+	if end {
+		s.sweepAt = pipeline.Hash{}
+	}
+	values := make([][]byte, len(gone))
+	if err := s.items.Lookup(gone, values); err != nil {
+		return err
+	}
+	for i, h := range gone {
+		s.kept = s.kept[:0]
+		if values[i] == nil {
+			continue
+		}
+		if s.state.decode(values[i], &s.kept); s.expired(&s.state) {
+			s.items.Put(h, nil)
+		}
+	}
+	return nil
+}

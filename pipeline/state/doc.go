@@ -1,0 +1,23 @@
+// Package state keeps a pipeline's checkpoint and keyed state in a folder with
+// a Pebble database.
+//
+// Everything that an epoch changes goes into one synced batch ([Store.Save]):
+// the checkpoint, the cursors of the sources and the keyed state (I2). Keyed
+// state is in keyspaces: tables from a 128-bit hash to a small value.
+//
+// A random read of Pebble costs more than a change may, so a [Keyspace] holds
+// entries in memory: all of them while they fit into its bound, which makes a
+// miss definite; the recent ones afterwards, and then what memory misses is
+// looked up in one pass in the order of the keys. Values written since the last
+// save are in memory as well, so a keyspace shows the state with all epochs
+// applied that were transformed, saved or not; [Keyspace.Take] cuts what one
+// epoch wrote off as a [Delta] for its save. When an epoch fails before its
+// save, the whole Store is closed and opened again: that drops the overlay.
+//
+// The database:
+//
+//	m                         Meta, as JSON
+//	c                         Checkpoint, as JSON
+//	p <source> 0 <partition>  a source's cursor
+//	s <keyspace> <hash>       keyed state
+package state

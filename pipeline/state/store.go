@@ -1,0 +1,285 @@
+package state
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// FormatVersion is the version of the folder's layout. A folder with a greater
+// one was written by a newer starlift.
+const FormatVersion = 1
+
+const (
+	prefixCursor = 'p'
+	prefixKeyed  = 's'
+)
+
+var (
+	keyMeta       = []byte("m")
+	keyCheckpoint = []byte("c")
+)
+
+// Meta is made with the folder and never changes afterwards, but for Schemas.
+type Meta struct {
+	Version  int    `json:"version"`
+	Pipeline string `json:"pipeline"`
+	StateID  string `json:"state_id"`
+}
+
+// Checkpoint is what Save makes durable besides cursors and keyed state.
+type Checkpoint struct {
+	Epoch int64 `json:"epoch"`
+	// Finished names the sources that were read to their end.
+	Finished map[string]bool `json:"finished,omitempty"`
+	// Receipts holds the epoch's receipt of each sink; those with Publish are
+	// committed again after a restart.
+	Receipts map[string]*pipeline.Receipt `json:"receipts,omitempty"`
+	// Published is the last epoch that each sink has been given to publish.
+	Published map[string]int64 `json:"published,omitempty"`
+	// Steps holds what the settle step of each transform keeps besides its
+	// keyspaces.
+	Steps map[string]*Step `json:"steps,omitempty"`
+	// Budget is the window of the dead letters' budget.
+	Budget json.RawMessage `json:"budget,omitempty"`
+}
+
+// Step is what a step with keyed state keeps in the checkpoint.
+type Step struct {
+	// Number is the step's own: its keyspaces are 2 × Number and the one after.
+	Number byte `json:"number"`
+	// Clocks holds the greatest creation time read from each source, in µs.
+	Clocks map[string]int64 `json:"clocks,omitempty"`
+	// Schemas describes the tables whose rows are in the keyspaces.
+	Schemas map[string]json.RawMessage `json:"schemas,omitempty"`
+}
+
+// Store is an open state folder. One goroutine calls its methods; a Keyspace
+// has an owner of its own.
+type Store struct {
+	db     *pebble.DB
+	meta   Meta
+	dir    string
+	memory int64
+	spaces []*Keyspace
+}
+
+// Options are what Open needs.
+type Options struct {
+	Pipeline string
+	Memory   int64 // bound of the keyspaces' memory, in bytes, over all of them
+}
+
+// Open opens the folder, making it when it is missing. It fails when another
+// process has it open, when it belongs to another pipeline, and when a newer
+// starlift wrote it.
+func Open(dir string, o Options) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	dbDir := filepath.Join(dir, "db")
+	db, err := pebble.Open(dbDir, dbOptions())
+	if err != nil {
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && !errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("state folder %s: another starlift process has it open; stop that one first", dir)
+		}
+		return nil, fmt.Errorf("state folder %s: %w", dir, err)
+	}
+	s := &Store{db: db, dir: dir, memory: o.Memory}
+	if err := s.loadMeta(o.Pipeline); err != nil {
+		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+func dbOptions() *pebble.Options {
+	cache := pebble.NewCache(16 << 20)
+	defer cache.Unref() // Open takes a reference of its own
+	o := &pebble.Options{
+		Cache:              cache,
+		MemTableSize:       16 << 20,
+		FormatMajorVersion: pebble.FormatNewest,
+		Logger:             quietLogger{},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return o
+}
+
+func (s *Store) loadMeta(name string) error {
+	raw, err := s.get(keyMeta)
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		id := make([]byte, 8)
+		if _, err := rand.Read(id); err != nil {
+			return err
+		}
+		s.meta = Meta{Version: FormatVersion, Pipeline: name, StateID: hex.EncodeToString(id)}
+		if raw, err = json.Marshal(s.meta); err != nil {
+			return err
+		}
+		return s.db.Set(keyMeta, raw, pebble.Sync)
+	}
+	if err := json.Unmarshal(raw, &s.meta); err != nil {
+		return fmt.Errorf("description of the state: %w", err)
+	}
+	if s.meta.Version > FormatVersion {
+		return fmt.Errorf("it was written by a newer starlift (format %d, this one knows %d): use that version or a new folder",
+			s.meta.Version, FormatVersion)
+	}
+	if s.meta.Pipeline != name {
+		return fmt.Errorf("it belongs to pipeline %q, this one is %q: give each pipeline a state folder of its own (state.dir)",
+			s.meta.Pipeline, name)
+	}
+	return nil
+}
+
+// ID returns the random id that was made with the folder.
+func (s *Store) ID() string { return s.meta.StateID }
+
+// Checkpoint returns the last saved checkpoint; a new folder's is empty, with epoch 0.
+func (s *Store) Checkpoint() (*Checkpoint, error) {
+	c := &Checkpoint{}
+	raw, err := s.get(keyCheckpoint)
+	if err != nil || raw == nil {
+		return c, err
+	}
+	if err := json.Unmarshal(raw, c); err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	return c, nil
+}
+
+// Cursors returns the saved cursors of a source, by partition.
+func (s *Store) Cursors(source string) (map[string][]byte, error) {
+	lower := cursorKey(source, "")
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	if err != nil {
+		return nil, err
+	}
+	cursors := map[string][]byte{}
+	for ok := it.First(); ok; ok = it.Next() {
+		cursors[string(it.Key()[len(lower):])] = bytes.Clone(it.Value())
+	}
+	return cursors, it.Close()
+}
+
+// Update is what one epoch changes.
+type Update struct {
+	Checkpoint *Checkpoint
+	Restart    []string                     // sources whose older cursors are dropped
+	Cursors    map[string]map[string][]byte // source, partition
+	Deltas     []*Delta
+}
+
+// Save makes the update durable, all of it or nothing (I2). When it returns an
+// error, the outcome is unknown: close the Store and open it again.
+func (s *Store) Save(u *Update) error {
+	raw, err := json.Marshal(u.Checkpoint)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	size := len(raw) + 1024
+	for _, d := range u.Deltas {
+		size += d.bytes
+	}
+	b := s.db.NewBatchWithSize(size)
+	defer b.Close()
+	if err := fill(b, raw, u); err != nil {
+		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)
+	}
+	for _, d := range u.Deltas {
+		d.saved.Store(true)
+	}
+	return nil
+}
+
+func fill(b *pebble.Batch, checkpoint []byte, u *Update) error {
+	if err := b.Set(keyCheckpoint, checkpoint, nil); err != nil {
+		return err
+	}
+	for _, source := range u.Restart {
+		lower := cursorKey(source, "")
+		if err := b.DeleteRange(lower, after(lower), nil); err != nil {
+			return err
+		}
+	}
+	for source, parts := range u.Cursors {
+		for part, c := range parts {
+			if err := b.Set(cursorKey(source, part), c, nil); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range u.Deltas {
+		if err := d.fill(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Size returns the bytes of the database on disk.
+func (s *Store) Size() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
+
+// Close closes the folder. It may be called twice.
+func (s *Store) Close() error {
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	return err
+}
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(v), closer.Close()
+}
+
+func cursorKey(source, partition string) []byte {
+	k := append([]byte{prefixCursor}, source...)
+	return append(append(k, 0), partition...)
+}
+
+// after returns the first key that does not begin with the prefix; the prefix
+// does not end in 0xff.
+func after(prefix []byte) []byte {
+	k := bytes.Clone(prefix)
+	k[len(k)-1]++
+	return k
+}
+
+// quietLogger keeps Pebble's own messages out of the program's log; what is
+// wrong comes back as an error.
+type quietLogger struct{}
+
+func (quietLogger) Infof(string, ...any)  {}
+func (quietLogger) Errorf(string, ...any) {}
+func (quietLogger) Fatalf(format string, args ...any) {
+	panic(fmt.Sprintf("state database: "+format, args...))
+}
