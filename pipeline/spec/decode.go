@@ -130,7 +130,11 @@ func (n *Node) locate(err error) *Mistake {
 		if e.Name != "" || len(e.Known) > 0 {
 			hint = didYouMean(e.Name, e.Known)
 		}
-		return n.find(e.Path).Mistake(e.Message, hint)
+		at := n.find(e.Path)
+		if last := len(e.Path) - 1; last >= 0 && e.Path[last] == e.Name {
+			at = n.findKey(e.Path)
+		}
+		return at.Mistake(e.Message, hint)
 	default:
 		return n.owner().Mistake(err.Error(), "")
 	}
@@ -146,6 +150,15 @@ func (n *Node) find(path []string) *Node {
 		n = next
 	}
 	return n.owner()
+}
+
+// findKey returns the key at the end of the path, or the deepest on the way.
+func (n *Node) findKey(path []string) *Node {
+	at := n.find(path)
+	if at.key != nil && at.key.text == path[len(path)-1] {
+		return at.key
+	}
+	return at
 }
 
 // structure fills a struct. Keys in extra are known, and read by the caller.
@@ -280,8 +293,10 @@ func (d *decoder) string(n *Node, v reflect.Value, f *field) {
 		}
 	case n.kind != Null:
 		d.want(n, "a text", fmt.Sprintf("quote it: \"%s\"", n.source))
-	case slices.Contains(f.enum, n.source):
-		d.want(n, "a text", fmt.Sprintf("quote it: \"%s\"", n.source))
+	case slices.Contains(f.enum, "null") && n.at.width > 0:
+		d.want(n, "a text", "quote it: \"null\"")
+	case f.enum != nil:
+		d.want(n, "one of "+strings.Join(f.enum, ", "), "leave the key out for its default")
 	case !f.required: // else it is reported as missing
 		d.want(n, "a text", "leave the key out for its default, or write \"\"")
 	}
@@ -334,7 +349,7 @@ func (d *decoder) bool(n *Node, v reflect.Value) {
 
 func (d *decoder) int(n *Node, v reflect.Value, f *field) {
 	if n.scalarKind() != Number || leadingZero(n.text) {
-		d.want(n, "a whole number", "")
+		d.want(n, "a whole number", zeroHint(n))
 		return
 	}
 	i, err := strconv.ParseInt(strings.TrimPrefix(n.text, "+"), 0, v.Type().Bits())
@@ -350,7 +365,7 @@ func (d *decoder) int(n *Node, v reflect.Value, f *field) {
 
 func (d *decoder) float(n *Node, v reflect.Value, f *field) {
 	if n.scalarKind() != Number || leadingZero(n.text) {
-		d.want(n, "a number", "")
+		d.want(n, "a number", zeroHint(n))
 		return
 	}
 	x, err := strconv.ParseFloat(string(jsonNumber(n.text)), 64)
@@ -361,6 +376,14 @@ func (d *decoder) float(n *Node, v reflect.Value, f *field) {
 	if d.inRange(n, v, x, f) {
 		v.SetFloat(x)
 	}
+}
+
+// zeroHint tells what to do about a number that begins with 0.
+func zeroHint(n *Node) string {
+	if n.kind == Number && leadingZero(n.text) {
+		return "write it without leading zeros"
+	}
+	return ""
 }
 
 // inRange checks the bounds of a field.

@@ -27,9 +27,10 @@ type File struct {
 
 // Epoch says when an epoch ends.
 type Epoch struct {
-	Interval   Duration `yaml:"interval" default:"1s" min:"1ms" desc:"The longest time that an epoch reads."`
-	MaxRecords int64    `yaml:"max_records" default:"200000" min:"1" desc:"The most records of input in an epoch."`
-	MaxBytes   Bytes    `yaml:"max_bytes" default:"128MiB" min:"1" desc:"The most bytes of input in an epoch; a longer record is an epoch of its own."`
+	Interval      Duration `yaml:"interval" default:"1s" min:"1ms" desc:"The longest time that an epoch reads."`
+	MaxRecords    int64    `yaml:"max_records" default:"200000" min:"1" desc:"The most records of input in an epoch."`
+	MaxBytes      Bytes    `yaml:"max_bytes" default:"128MiB" min:"1" desc:"The most bytes of input in an epoch; a longer record is an epoch of its own."`
+	CommitTimeout Duration `yaml:"commit_timeout" default:"10m" min:"1s" desc:"How long the commit of a saved epoch is tried before the run ends; the epoch is committed at the next start."`
 }
 
 // State says where and how state is kept.

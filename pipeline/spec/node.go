@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -82,9 +81,16 @@ func (n *Node) Keys() []string {
 
 // Get returns the value of a mapping's key, or nil.
 func (n *Node) Get(key string) *Node {
-	for _, e := range n.entries {
-		if e.key.text == key {
-			return e.value
+	if e := n.entry(key); e != nil {
+		return e.value
+	}
+	return nil
+}
+
+func (n *Node) entry(key string) *entry {
+	for i := range n.entries {
+		if n.entries[i].key.text == key {
+			return &n.entries[i]
 		}
 	}
 	return nil
@@ -165,30 +171,29 @@ func cut(s string, most int) string {
 }
 
 // clone copies the tree below an anchor, for one of its aliases. budget bounds
-// what a file of aliases of aliases can grow to.
-func (n *Node) clone(budget *int) (*Node, error) {
+// what a file of aliases of aliases can grow to; nil = it is spent.
+func (n *Node) clone(budget *int) *Node {
 	if *budget--; *budget < 0 {
-		return nil, errors.New("the aliases make the file too large")
+		return nil
 	}
 	c := *n
 	c.entries, c.items = nil, nil
 	for _, e := range n.entries {
-		v, err := e.value.clone(budget)
-		if err != nil {
-			return nil, err
+		key, v := *e.key, e.value.clone(budget)
+		if v == nil {
+			return nil
 		}
-		key := *e.key
-		c.entries = append(c.entries, entry{&key, v})
 		v.setKey(&key)
+		c.entries = append(c.entries, entry{&key, v})
 	}
 	for _, item := range n.items {
-		v, err := item.clone(budget)
-		if err != nil {
-			return nil, err
+		v := item.clone(budget)
+		if v == nil {
+			return nil
 		}
 		c.items = append(c.items, v)
 	}
-	return &c, nil
+	return &c
 }
 
 // setKey tells the value, and the items of a list, which key they stand under.

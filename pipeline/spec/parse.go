@@ -26,7 +26,8 @@ type treeBuilder struct {
 	doc      *document
 	anchors  map[string]*Node
 	mistakes []*Mistake
-	budget   int
+	budget   int  // nodes that may still be made
+	overflow bool // they were too many: the tree is of no use
 }
 
 // parse reads the text of a file. The node is nil where the text is not YAML
@@ -50,6 +51,9 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 		}
 		if body != nil {
 			at := b.place(d.Body.GetToken())
+			if d.Start != nil {
+				at = b.place(d.Start)
+			}
 			return nil, []*Mistake{doc.mistake(at, "a second document begins here", "a pipeline file holds one: remove the --- line, or use two files")}
 		}
 		body = d.Body
@@ -58,6 +62,9 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 		return nil, []*Mistake{doc.mistake(place{1, 1, 1}, "the file is empty", "a pipeline needs at least name, sources and sinks")}
 	}
 	root := b.build(body, 0)
+	if b.overflow {
+		return nil, b.mistakes
+	}
 	return root, b.mistakes
 }
 
@@ -106,23 +113,38 @@ func checkText(doc *document, text string) *Mistake {
 	return nil
 }
 
-// syntaxMistake places an error of the YAML parser.
+// syntaxMistake places an error of the YAML parser, and says it in our words
+// where the parser's are hard to understand.
 func syntaxMistake(doc *document, err error) *Mistake {
 	var ye yaml.Error
 	if !errors.As(err, &ye) || ye.GetToken() == nil {
 		return doc.mistake(place{}, err.Error(), "")
 	}
-	message := unmask(ye.GetMessage())
-	hint := map[string]string{
-		"mapping value is not allowed in this context": "check the indentation, and quote a text that holds a colon and a space",
-		"'@' is a reserved character":                  "quote a text that begins with @",
-		"'`' is a reserved character":                  "quote a text that begins with `",
-	}[message]
-	if strings.Contains(message, `'\t'`) || strings.Contains(message, "tab character") {
-		hint = "indent with spaces, not with tabs"
+	message, hint := unmask(ye.GetMessage()), ""
+	for _, s := range syntaxWords {
+		if strings.Contains(message, s.parser) {
+			message, hint = s.message, s.hint
+			break
+		}
 	}
 	p := ye.GetToken().Position
 	return doc.mistake(place{p.Line, p.Column, 1}, "this is not YAML: "+message, hint)
+}
+
+const unclosed = "look for a quote or bracket that is not closed, here or above"
+
+// syntaxWords translates messages of the YAML parser; the first that fits is used.
+var syntaxWords = []struct{ parser, message, hint string }{
+	{"'\t'", "a line is indented with a tab", "indent with spaces"},
+	{"tab character", "a line is indented with a tab", "indent with spaces"},
+	{"mapping value is not allowed", "a mapping cannot begin here", "check the indentation of this line and the next, and quote a text that holds a colon and a space"},
+	{"value is not allowed in this context", "a value cannot stand here", unclosed},
+	{"must be specified", "a comma or a closing bracket is missing", unclosed},
+	{"not found", "a bracket is not closed", unclosed},
+	{"could not find end character", "a quote is not closed", ""},
+	{"non-map value is specified", "a line in a mapping has no key", "write key: value"},
+	{"'@' is a reserved character", "a text cannot begin with @", "quote it"},
+	{"'`' is a reserved character", "a text cannot begin with `", "quote it"},
 }
 
 // ${…} without quotes holds characters that YAML gives a meaning inside [] and
@@ -177,7 +199,7 @@ func (b *treeBuilder) node(kind NodeKind, t *token.Token) *Node {
 func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 	t := n.GetToken()
 	if b.budget--; depth > maxDepth || b.budget < 0 {
-		b.add(b.place(t), "the values nest too deeply or are too many", "")
+		b.tooMany(b.place(t))
 		return b.node(Unknown, t)
 	}
 	switch n := n.(type) {
@@ -235,12 +257,20 @@ func (b *treeBuilder) alias(n *ast.AliasNode) *Node {
 		b.add(at, fmt.Sprintf("there is no anchor &%s for the alias *%s", name, name), "quote a text that begins with *")
 		return b.node(Unknown, t)
 	}
-	c, err := anchored.clone(&b.budget)
-	if err != nil {
-		b.add(at, err.Error(), "")
+	c := anchored.clone(&b.budget)
+	if c == nil {
+		b.tooMany(at)
 		return b.node(Unknown, t)
 	}
 	return c
+}
+
+// tooMany reports, once, that the tree does not fit.
+func (b *treeBuilder) tooMany(at place) {
+	if !b.overflow {
+		b.overflow = true
+		b.add(at, "the values nest too deeply, or are too many with those that aliases stand for", "")
+	}
 }
 
 // mapping builds a mapping. Merge keys give what the mapping does not say itself.
@@ -248,6 +278,7 @@ func (b *treeBuilder) mapping(start *token.Token, values []*ast.MappingValueNode
 	m := b.node(Mapping, start)
 	m.at.width = 1
 	var merges []*Node
+	seen := make(map[string]*Node, len(values))
 	for _, v := range values {
 		if v.Key.IsMergeKey() {
 			merges = append(merges, b.build(v.Value, depth+1))
@@ -258,10 +289,11 @@ func (b *treeBuilder) mapping(start *token.Token, values []*ast.MappingValueNode
 		if key == nil {
 			continue
 		}
-		if first := m.entry(key.text); first != nil {
-			b.add(key.at, fmt.Sprintf("%q is given twice", key.text), fmt.Sprintf("it was first given at line %d, column %d", first.key.at.line, first.key.at.column))
+		if first := seen[key.text]; first != nil {
+			b.add(key.at, fmt.Sprintf("%q is given twice", key.text), fmt.Sprintf("it was first given at line %d, column %d", first.at.line, first.at.column))
 			continue
 		}
+		seen[key.text] = key
 		value.setKey(key)
 		m.entries = append(m.entries, entry{key, value})
 	}
@@ -269,7 +301,7 @@ func (b *treeBuilder) mapping(start *token.Token, values []*ast.MappingValueNode
 		m.at = b.place(values[0].Key.GetToken())
 	}
 	for _, from := range merges {
-		b.merge(m, from)
+		b.merge(m, from, seen)
 	}
 	return m
 }
@@ -289,11 +321,13 @@ func (b *treeBuilder) key(k ast.MapKeyNode) *Node {
 	}
 }
 
-func (b *treeBuilder) merge(m, from *Node) {
+// merge adds the entries that m does not have; seen holds its keys.
+func (b *treeBuilder) merge(m, from *Node, seen map[string]*Node) {
 	switch from.kind {
 	case Mapping:
 		for _, e := range from.entries {
-			if m.entry(e.key.text) == nil {
+			if seen[e.key.text] == nil {
+				seen[e.key.text] = e.key
 				m.entries = append(m.entries, e)
 			}
 		}
@@ -303,19 +337,10 @@ func (b *treeBuilder) merge(m, from *Node) {
 				b.add(item.at, "a merge key (<<) wants a mapping, or a list of mappings", "")
 				continue
 			}
-			b.merge(m, item)
+			b.merge(m, item, seen)
 		}
 	case Unknown:
 	default:
 		b.add(from.at, "a merge key (<<) wants a mapping, or a list of mappings", "")
 	}
-}
-
-func (n *Node) entry(key string) *entry {
-	for i := range n.entries {
-		if n.entries[i].key.text == key {
-			return &n.entries[i]
-		}
-	}
-	return nil
 }

@@ -38,7 +38,8 @@ type FieldError struct {
 	Path    []string
 	Message string
 	// Name and Known, when set, are what was written and what would be right:
-	// a did-you-mean is added.
+	// a did-you-mean is added. Where Name is also the last step of Path, the key
+	// is wrong rather than its value.
 	Name  string
 	Known []string
 }

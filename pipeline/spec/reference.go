@@ -1,0 +1,115 @@
+package spec
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Reference returns the reference of pipeline files as a page of Markdown: the
+// keys of the file and of every node type, with types, defaults and meaning.
+func Reference(kinds Kinds) string {
+	var b strings.Builder
+	b.WriteString(`# Pipeline file reference
+
+This page is made from the program's own configuration structs, and a test keeps it current.
+
+A **text** without quotes must not look like a number, a truth value or null. A **time span** is a number with a unit
+(` + "`500ms`, `60s`, `1h30m`, `8d`" + `). A **size** is a number of bytes, or a number with a unit (` + "`64KiB`, `128MiB`, `1GB`" + `).
+` + "`${VAR}` and `${VAR:-default}`" + ` stand for environment variables in any value; ` + "`$$`" + ` is a dollar sign. Unknown keys are mistakes.
+
+## The file
+
+`)
+	rows := keyRows(reflect.TypeFor[File](), "", 0)
+	rows = append(rows,
+		row{"sources", "mapping of names to nodes", "required", "Where changes come from."},
+		row{"transforms", "mapping of names to nodes", "", "What becomes of them."},
+		row{"sinks", "mapping of names to nodes", "required", "Where rows go."})
+	writeTable(&b, rows)
+	common := row{"type", "text", "required", "What the node is: one of the types below."}
+	inputs := row{"inputs", "list of text", "required", inputsDesc}
+	for _, section := range []struct {
+		title string
+		kinds map[string]Kind
+		rows  []row
+	}{
+		{"Sources", kinds.Sources, []row{common}},
+		{"Transforms", kinds.Transforms, []row{common, inputs}},
+		{"Sinks", kinds.Sinks, []row{common, inputs}},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\nEvery node has a name of letters, digits and _, and these keys:\n\n", section.title)
+		writeTable(&b, section.rows)
+		for _, name := range kindNames(section.kinds) {
+			kind := section.kinds[name]
+			fmt.Fprintf(&b, "\n### `%s`\n\n%s\n\n", name, kind.Desc)
+			writeTable(&b, keyRows(reflect.TypeOf(kind.New()).Elem(), "", 0))
+		}
+	}
+	return b.String()
+}
+
+// row is one line of a table of keys.
+type row struct{ key, typ, def, desc string }
+
+func writeTable(b *strings.Builder, rows []row) {
+	if len(rows) == 0 {
+		b.WriteString("It has no keys of its own.\n")
+		return
+	}
+	b.WriteString("| key | type | default | meaning |\n|---|---|---|---|\n")
+	cell := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;")
+	for _, r := range rows {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", r.key, cell.Replace(r.typ), r.def, cell.Replace(r.desc))
+	}
+}
+
+// keyRows lists the keys of a struct, and below each those that it holds.
+func keyRows(t reflect.Type, prefix string, depth int) []row {
+	if depth > maxTypeDepth {
+		panic(fmt.Sprintf("spec: %s nests without end", t))
+	}
+	var rows []row
+	for _, f := range fieldsOf(t) {
+		def := ""
+		switch {
+		case f.required:
+			def = "required"
+		case f.def != nil:
+			def = "`" + f.defText + "`"
+		}
+		key := prefix + f.name
+		rows = append(rows, row{key, typeName(f.typ, f), def, f.desc})
+		rows = append(rows, innerRows(f.typ, key, depth+1)...)
+	}
+	return rows
+}
+
+// innerRows lists the keys of the structs that a value of the type holds.
+func innerRows(t reflect.Type, key string, depth int) []row {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return innerRows(t.Elem(), key, depth)
+	case reflect.PointerTo(t).Implements(decoderType):
+		var rows []row
+		for _, way := range alternatives(t) {
+			rows = append(rows, innerRows(way, key, depth+1)...)
+		}
+		return rows
+	case t == anyType || reflect.PointerTo(t).Implements(textType):
+		return nil
+	case t.Implements(orderedType):
+		entry, _ := t.Elem().FieldByName("Value")
+		return innerRows(entry.Type, key+".<name>", depth)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return keyRows(t, key+".", depth)
+	case reflect.Slice:
+		return innerRows(t.Elem(), key+"[]", depth)
+	case reflect.Map:
+		return innerRows(t.Elem(), key+".<name>", depth)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,249 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+	orderedmap "github.com/pb33f/ordered-map/v2"
+)
+
+const (
+	// variableText matches texts that hold a variable: they may become anything.
+	variableText = `\$\{`
+	durationText = `^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|ns))+$|` + variableText
+	bytesText    = `^[0-9]+(\.[0-9]+)?(B|[kKMGT]B|[KMGT]iB)?$|` + variableText
+	// maxTypeDepth bounds how deep configuration structs nest: one that holds
+	// itself has no schema.
+	maxTypeDepth = 16
+)
+
+// Schema returns the JSON schema of pipeline files, for editors: what it
+// refuses Load refuses too.
+func Schema(kinds Kinds) ([]byte, error) {
+	s := structSchema(reflect.TypeFor[File](), 0)
+	s.Version = jsonschema.Version
+	s.Title = "starlift pipeline"
+	for _, section := range []struct {
+		name, desc string
+		kinds      map[string]Kind
+		inputs     bool
+	}{
+		{"sources", "Where changes come from.", kinds.Sources, false},
+		{"transforms", "What becomes of them.", kinds.Transforms, true},
+		{"sinks", "Where rows go.", kinds.Sinks, true},
+	} {
+		s.Properties.Set(section.name, sectionSchema(section.desc, section.kinds, section.inputs))
+	}
+	s.Required = append(s.Required, "sources", "sinks")
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("JSON schema: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// sectionSchema describes nodes by name; the type of each decides on its keys.
+func sectionSchema(desc string, kinds map[string]Kind, inputs bool) *jsonschema.Schema {
+	node := &jsonschema.Schema{}
+	for _, name := range kindNames(kinds) {
+		kind := kinds[name]
+		s := structSchema(reflect.TypeOf(kind.New()).Elem(), 0)
+		s.Title, s.Description = name, kind.Desc
+		s.Properties.Set("type", &jsonschema.Schema{Const: name})
+		s.Required = append(s.Required, "type")
+		if inputs {
+			one := uint64(1)
+			s.Properties.Set("inputs", &jsonschema.Schema{
+				Type: "array", Items: &jsonschema.Schema{Type: "string"}, MinItems: &one,
+				Description: inputsDesc,
+			})
+			s.Required = append(s.Required, "inputs")
+		}
+		node.OneOf = append(node.OneOf, s)
+	}
+	return &jsonschema.Schema{
+		Type: "object", Description: desc, AdditionalProperties: node,
+		PropertyNames: &jsonschema.Schema{Pattern: nodeName.String()},
+	}
+}
+
+const inputsDesc = "What the node reads: node (all its tables) or node.table."
+
+func structSchema(t reflect.Type, depth int) *jsonschema.Schema {
+	if depth > maxTypeDepth {
+		panic(fmt.Sprintf("spec: %s nests without end", t))
+	}
+	s := &jsonschema.Schema{
+		Type: "object", AdditionalProperties: jsonschema.FalseSchema,
+		Properties: orderedmap.New[string, *jsonschema.Schema](),
+	}
+	for _, f := range fieldsOf(t) {
+		p := typeSchema(f.typ, f, depth+1)
+		if !f.required && optional(p) {
+			p = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{p, {Type: "null"}}}
+		}
+		p.Description = f.desc
+		if f.def != nil {
+			p.Default = (&decoder{}).any(f.def)
+		}
+		if f.required {
+			s.Required = append(s.Required, f.name)
+		}
+		s.Properties.Set(f.name, p)
+	}
+	return s
+}
+
+// optional reports a value that may be left empty in the file.
+func optional(s *jsonschema.Schema) bool {
+	return (s.Type == "object" || s.Type == "array") && len(s.Required) == 0
+}
+
+func typeSchema(t reflect.Type, f *field, depth int) *jsonschema.Schema {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return typeSchema(t.Elem(), f, depth)
+	case reflect.PointerTo(t).Implements(decoderType):
+		s := &jsonschema.Schema{}
+		for _, way := range alternatives(t) {
+			s.AnyOf = append(s.AnyOf, typeSchema(way, &field{}, depth+1))
+		}
+		return s
+	case t == anyType:
+		return &jsonschema.Schema{}
+	case t == durationType:
+		return &jsonschema.Schema{Type: "string", Pattern: durationText}
+	case t == bytesType:
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "integer", Minimum: "0"}, {Type: "string", Pattern: bytesText}}}
+	case reflect.PointerTo(t).Implements(textType):
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
+	case t.Implements(orderedType):
+		entry, _ := t.Elem().FieldByName("Value")
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: elementSchema(entry.Type, f, depth)}
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return structSchema(t, depth)
+	case reflect.Slice:
+		return &jsonschema.Schema{Type: "array", Items: elementSchema(t.Elem(), f, depth)}
+	case reflect.Map:
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: elementSchema(t.Elem(), f, depth)}
+	case reflect.String:
+		return textSchema(f)
+	case reflect.Bool:
+		return orVariable(&jsonschema.Schema{Type: "boolean"})
+	case reflect.Float64:
+		return orVariable(&jsonschema.Schema{Type: "number", Minimum: number(f.min), Maximum: number(f.max)})
+	default:
+		return orVariable(&jsonschema.Schema{Type: "integer", Minimum: number(f.min), Maximum: number(f.max)})
+	}
+}
+
+// elementSchema describes what a list or mapping holds.
+func elementSchema(t reflect.Type, f *field, depth int) *jsonschema.Schema {
+	s := typeSchema(t, f.element(), depth+1)
+	if optional(s) {
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, {Type: "null"}}}
+	}
+	return s
+}
+
+func textSchema(f *field) *jsonschema.Schema {
+	switch {
+	case f.enum != nil:
+		s := &jsonschema.Schema{Type: "string"}
+		for _, e := range f.enum {
+			s.Enum = append(s.Enum, e)
+		}
+		return orVariable(s)
+	case f.pattern != nil:
+		return orVariable(&jsonschema.Schema{Type: "string", Pattern: f.pattern.String()})
+	default:
+		return &jsonschema.Schema{Type: "string"}
+	}
+}
+
+func orVariable(s *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, {Type: "string", Pattern: variableText}}}
+}
+
+func number(b *float64) json.Number {
+	if b == nil {
+		return ""
+	}
+	return json.Number(strconv.FormatFloat(*b, 'f', -1, 64))
+}
+
+// alternatives returns the types of the ways in which a NodeDecoder is written.
+func alternatives(t reflect.Type) []reflect.Type {
+	a, ok := reflect.New(t).Interface().(Alternatives)
+	if !ok {
+		return []reflect.Type{anyType}
+	}
+	var types []reflect.Type
+	for _, way := range a.Alternatives() {
+		types = append(types, reflect.TypeOf(way))
+	}
+	return types
+}
+
+// typeName names a type for people.
+func typeName(t reflect.Type, f *field) string {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return typeName(t.Elem(), f)
+	case reflect.PointerTo(t).Implements(decoderType):
+		var ways []string
+		for _, way := range alternatives(t) {
+			ways = append(ways, typeName(way, &field{}))
+		}
+		return strings.Join(ways, " or ")
+	case t == anyType:
+		return "any value"
+	case t == durationType:
+		return "time span"
+	case t == bytesType:
+		return "size"
+	case reflect.PointerTo(t).Implements(textType):
+		return "text"
+	case t.Implements(orderedType):
+		entry, _ := t.Elem().FieldByName("Value")
+		return "mapping of names to " + typeName(entry.Type, f)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return "mapping"
+	case reflect.Slice:
+		return "list of " + typeName(t.Elem(), f)
+	case reflect.Map:
+		return "mapping of names to " + typeName(t.Elem(), f)
+	case reflect.String:
+		if f.enum != nil {
+			return "`" + strings.Join(f.enum, "`, `") + "`"
+		}
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float64:
+		return "number" + bounds(f)
+	default:
+		return "whole number" + bounds(f)
+	}
+}
+
+func bounds(f *field) string {
+	switch {
+	case f.min != nil && f.max != nil:
+		return fmt.Sprintf(", %s to %s", number(f.min), number(f.max))
+	case f.min != nil:
+		return fmt.Sprintf(", at least %s", number(f.min))
+	case f.max != nil:
+		return fmt.Sprintf(", at most %s", number(f.max))
+	default:
+		return ""
+	}
+}
