@@ -1,0 +1,134 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/starlift-etl/starlift/jobs/generate"
+)
+
+// TestScriptsGiveKnownRows runs each script on a small input and holds the
+// number of rows against the generator's figures.
+func TestScriptsGiveKnownRows(t *testing.T) {
+	dir := t.TempDir()
+	options := generate.Options{Seed: 1, Records: 3000, Duplicates: .02, Late: .02}
+	var insurance, shop generate.Stats
+	shopFile := writeInput(t, filepath.Join(dir, "shop's.ndjson"), func(w io.Writer) (err error) {
+		shop, err = generate.EcommerceCDC(t.Context(), w, io.Discard, options)
+		return err
+	})
+	insuranceFile := writeInput(t, filepath.Join(dir, "insurance.ndjson"), func(w io.Writer) (err error) {
+		insurance, err = generate.InsuranceCDC(t.Context(), w, options)
+		return err
+	})
+	data, err := os.ReadFile(shopFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removals := int64(bytes.Count(data, []byte(`"eventName":"REMOVE"`)))
+	tests := map[string]struct {
+		input string
+		rows  int64
+	}{
+		"insurance": {insuranceFile, insurance.RowsAfterOuterUnnest - insurance.Events["REMOVE"]},
+		"cdc":       {shopFile, shop.Records - removals},
+		"changes":   {shopFile, shop.Records},
+		"latest":    {shopFile, shop.TruthItems},
+	}
+	for _, c := range cases {
+		want, ok := tests[c.name]
+		if !ok {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			out := t.TempDir()
+			if err := runDuckDB(t.Context(), []string{scriptArgument, c.script, want.input, out, "2"}, io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			var rows int64
+			for _, table := range c.tables {
+				s, err := summarize(t.Context(), table.duckdb, out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.rows == 0 {
+					t.Errorf("table %s is empty", table.name)
+				}
+				rows += s.rows
+			}
+			if rows != want.rows {
+				t.Errorf("%d rows, want %d", rows, want.rows)
+			}
+		})
+	}
+}
+
+func writeInput(t *testing.T, name string, write func(io.Writer) error) string {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := write(f); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// TestCompare: the same rows in another order and cut into files agree; a row
+// more, or another value, does not.
+func TestCompare(t *testing.T) {
+	dir := t.TempDir()
+	columns := "'c' customer_id, 't' transaction_id, i::VARCHAR dependent_id, 1 outofpocket_max, 1.5::DECIMAL(5,2) outofpocket_percent, 2 outofpocket_amount, " +
+		"'p' provider, TIMESTAMP '2022-07-08' completion_datetime, 'INSERT' event_name, TIMESTAMP '2022-07-08' created_at"
+	write := func(name, rows string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		execSQL(t, "COPY (SELECT "+columns+" FROM "+rows+") TO "+quoteText(filepath.Join(dir, name))+" (FORMAT parquet)")
+	}
+	write("duckdb/insurance.parquet", "range(10) r(i)")
+	write("same/lake/insurance/a.parquet", "(SELECT i FROM range(4, 10) r(i) ORDER BY i DESC)")
+	write("same/lake/insurance/b.parquet", "range(4) r(i)")
+	write("more/lake/insurance/a.parquet", "range(11) r(i)")
+	write("other/lake/insurance/a.parquet", "range(1, 11) r(i)")
+	for folder, want := range map[string]string{
+		"same":  "",
+		"more":  "table insurance: starlift has 11 rows, DuckDB 10",
+		"other": "table insurance: 10 rows in both, but their contents differ",
+		"none":  "starlift's result: table insurance",
+	} {
+		var out bytes.Buffer
+		err := runDuckDB(t.Context(), []string{compareArgument, "insurance", filepath.Join(dir, folder), filepath.Join(dir, "duckdb")}, &out)
+		if want == "" {
+			if err != nil || out.String() != "results agree: table insurance, 10 rows\n" {
+				t.Errorf("%s: error %v, said %q", folder, err, out.String())
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", folder, err, want)
+		}
+	}
+}
+
+func execSQL(t *testing.T, script string) {
+	t.Helper()
+	db, err := openDuckDB(context.Background(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.close()
+	if err := db.exec(context.Background(), script); err != nil {
+		t.Fatal(err)
+	}
+}
