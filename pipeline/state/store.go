@@ -90,7 +90,9 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	dbDir := filepath.Join(dir, "db")
-	db, err := pebble.Open(dbDir, dbOptions())
+	cache := pebble.NewCache(cacheBytes)
+	defer cache.Unref() // the database holds a reference of its own
+	db, err := pebble.Open(dbDir, dbOptions(cache))
 	if err != nil {
 		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && !errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("state folder %s: another starlift process has it open; stop that one first", dir)
@@ -104,12 +106,15 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func dbOptions() *pebble.Options {
-	cache := pebble.NewCache(16 << 20)
-	defer cache.Unref() // Open takes a reference of its own
+const (
+	cacheBytes    = 16 << 20
+	memTableBytes = 16 << 20
+)
+
+func dbOptions(cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
 		Cache:              cache,
-		MemTableSize:       16 << 20,
+		MemTableSize:       memTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             quietLogger{},
 	}

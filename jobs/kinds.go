@@ -1,0 +1,88 @@
+package jobs
+
+import (
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sinks/duckdb"
+	"github.com/starlift-etl/starlift/sinks/parquet"
+	"github.com/starlift-etl/starlift/sources/file"
+	"github.com/starlift-etl/starlift/transforms/unnest"
+)
+
+// kind is one node type of section T: what the file says, and what it makes.
+type kind[T any] struct {
+	spec  spec.Kind
+	build func(name string, config any) (T, error)
+}
+
+// of makes a kind of a package's Config and New.
+func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
+	return kind[T]{
+		spec: spec.Kind{New: func() any { return new(C) }, Desc: desc},
+		build: func(name string, config any) (node T, err error) {
+			c, ok := config.(*C)
+			if !ok {
+				return node, fmt.Errorf("configuration is %T, want %T", config, new(C))
+			}
+			n, err := build(name, *c)
+			if err != nil {
+				return node, err
+			}
+			return any(n).(T), nil
+		},
+	}
+}
+
+// The node types of this binary.
+var (
+	sourceKinds = map[string]kind[pipeline.Source]{
+		"file": of[file.Config, *file.Source, pipeline.Source]("Local files: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
+	}
+	transformKinds = map[string]kind[pipeline.Transform]{
+		"unnest": of[unnest.Config, *unnest.Transform, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
+	}
+	sinkKinds = map[string]kind[pipeline.Sink]{
+		"parquet": of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
+		"duckdb":  of[duckdb.Config, *duckdb.Sink, pipeline.Sink]("Tables in a DuckDB file.", duckdb.New),
+	}
+)
+
+// Compile-time proof that the constructors make what their section wants.
+var (
+	_ pipeline.Source    = (*file.Source)(nil)
+	_ pipeline.Transform = (*unnest.Transform)(nil)
+	_ pipeline.Sink      = (*parquet.Sink)(nil)
+	_ pipeline.Sink      = (*duckdb.Sink)(nil)
+)
+
+func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {
+	m := make(map[string]spec.Kind, len(kinds))
+	for name, k := range kinds {
+		m[name] = k.spec
+	}
+	return m
+}
+
+// kinds are the node types as a pipeline file can name them.
+func kinds() spec.Kinds {
+	return spec.Kinds{Sources: specs(sourceKinds), Transforms: specs(transformKinds), Sinks: specs(sinkKinds)}
+}
+
+// tableChecker is a sink that can say what is wrong with the tables it is to
+// take, before anything is opened.
+type tableChecker interface {
+	Check(tables []*pipeline.Table) error
+}
+
+// definer is a sink with tables that are made by DDL.
+type definer interface {
+	DDL(tables []*pipeline.Table) string
+}
+
+// keyless is a source whose records may have no key: their rows can only be
+// appended.
+type keyless interface {
+	Keyless() bool
+}

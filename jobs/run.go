@@ -1,0 +1,172 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/pipeline/engine"
+)
+
+// stopWithin is the time that a stop may take before the process ends anyway;
+// what is saved is committed at the next start.
+const stopWithin = 30 * time.Second
+
+// memoryLimit is the heap that the garbage collector aims to stay below,
+// besides what the state may take: epochs in flight, builders and spools.
+const memoryLimit = 160 << 20
+
+func (s *streams) runCommand() *cobra.Command {
+	var set []string
+	cmd := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run a pipeline, going on where it stopped",
+		Long: "Run reads the sources from where the last run ended. It ends with status 0 when every source is bounded and read;\n" +
+			"otherwise it goes on until it is stopped. SIGINT and SIGTERM finish the epoch, a second one stops at once.",
+		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s",
+		Args:    exactly(1, "one pipeline file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := load(args[0], set)
+			if err != nil {
+				return err
+			}
+			return s.runPipeline(cmd.Context(), a)
+		},
+	}
+	setFlag(cmd, &set)
+	return cmd
+}
+
+func (s *streams) backfillCommand() *cobra.Command {
+	var set, sources []string
+	cmd := &cobra.Command{
+		Use:   "backfill FILE",
+		Short: "Read bounded sources once, from the start or where an unfinished reading stopped",
+		Long: "Backfill reads the bounded sources of a pipeline to their end. A reading that was interrupted goes on; after a\n" +
+			"finished one the sources are read again from their start, with the same result in settled tables. Sinks that\n" +
+			"append or keep the log get what is read again a second time.",
+		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export",
+		Args:    exactly(1, "one pipeline file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := load(args[0], set)
+			if err != nil {
+				return err
+			}
+			if err := a.only(sources); err != nil {
+				return err
+			}
+			a.config.FromStart = true
+			return s.runPipeline(cmd.Context(), a)
+		},
+	}
+	setFlag(cmd, &set)
+	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all")
+	return cmd
+}
+
+// only leaves the named sources.
+func (a *assembly) only(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var kept []engine.SourceNode
+	for _, n := range names {
+		i := slices.IndexFunc(a.config.Sources, func(s engine.SourceNode) bool { return s.Name == n })
+		if i < 0 {
+			return usage(fmt.Errorf("--source %q: the pipeline file has no such source", n))
+		}
+		kept = append(kept, a.config.Sources[i])
+	}
+	a.config.Sources = kept
+	return nil
+}
+
+// runPipeline runs until the sources end or a signal comes.
+func (s *streams) runPipeline(ctx context.Context, a *assembly) error {
+	_, err := s.execute(ctx, a)
+	return err
+}
+
+func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
+	debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), a.config.StateMemory+memoryLimit))
+	stop, kill, release := signals(ctx)
+	defer release()
+	server, err := a.serve()
+	if err != nil {
+		return engine.Progress{}, err
+	}
+	show := s.progress(a)
+	started := time.Now()
+	total, err := engine.Run(stop, kill, a.config)
+	show.end()
+	err = errors.Join(err, server.close())
+	if err != nil {
+		return total, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err))
+	}
+	slog.Info("done", "pipeline", a.file.Name, "epoch", total.Epoch, "records", total.Records,
+		"megabytes", total.Bytes/1e6, "dead_letters", total.DeadLetters, "seconds", time.Since(started).Round(time.Millisecond).Seconds())
+	return total, nil
+}
+
+// redacted takes secrets out of an error's text.
+func redacted(a *assembly, err error) error {
+	if text := a.file.Redact(err.Error()); text != err.Error() {
+		return redactedError{text, err}
+	}
+	return err
+}
+
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (r redactedError) Error() string { return r.text }
+func (r redactedError) Unwrap() error { return r.err }
+
+// signals returns a context that ends at the first SIGINT or SIGTERM, and one
+// that ends at the second, or when stopping takes too long.
+func signals(parent context.Context) (stop, kill context.Context, release func()) {
+	stop, stopNow := context.WithCancel(parent)
+	kill, killNow := context.WithCancel(context.WithoutCancel(parent))
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		select {
+		case <-ch:
+		case <-parent.Done():
+		case <-done:
+			return
+		}
+		slog.Info("stopping after this epoch; a second signal stops at once")
+		stopNow()
+		deadline := time.NewTimer(stopWithin)
+		defer deadline.Stop()
+		select {
+		case <-ch:
+		case <-deadline.C:
+		case <-done:
+			return
+		}
+		killNow()
+	}()
+	return stop, kill, func() {
+		signal.Stop(ch)
+		close(done)
+		<-finished
+		stopNow()
+		killNow()
+	}
+}

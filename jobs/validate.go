@@ -1,0 +1,93 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+func (s *streams) validateCommand() *cobra.Command {
+	var set []string
+	var output string
+	cmd := &cobra.Command{
+		Use:     "validate FILE...",
+		Short:   "Check pipeline files and report every mistake",
+		Long:    "Validate reads and builds pipelines without opening anything, and reports all mistakes at their places.",
+		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exactly(1, "at least one pipeline file")(cmd, args)
+			}
+			return checkOutput(output, "text", "json")
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return s.validate(args, set, output) },
+	}
+	setFlag(cmd, &set)
+	outputFlag(cmd, &output, "text", "json")
+	return cmd
+}
+
+// verdict is what validate says of a file.
+type verdict struct {
+	File     string          `json:"file"`
+	Valid    bool            `json:"valid"`
+	Mistakes []*spec.Mistake `json:"mistakes"`
+}
+
+func (s *streams) validate(files, set []string, output string) error {
+	var all []error
+	verdicts := []verdict{}
+	for _, file := range files {
+		_, err := load(file, set)
+		v := verdict{File: file, Valid: err == nil, Mistakes: []*spec.Mistake{}}
+		var mistakes *spec.Errors
+		switch {
+		case errors.As(err, &mistakes):
+			v.Mistakes = mistakes.Mistakes
+		case err != nil:
+			v.Mistakes = append(v.Mistakes, &spec.Mistake{File: file, Message: err.Error()})
+		}
+		verdicts = append(verdicts, v)
+		if err != nil {
+			all = append(all, err)
+		} else if output == "text" {
+			fmt.Fprintf(s.out, "%s: valid\n", file)
+		}
+	}
+	if output == "json" {
+		e := json.NewEncoder(s.out)
+		e.SetIndent("", "  ")
+		if err := e.Encode(verdicts); err != nil {
+			return err
+		}
+		if len(all) > 0 {
+			return usage(fmt.Errorf("%d of %d files are not valid", len(all), len(files)))
+		}
+		return nil
+	}
+	return errors.Join(all...)
+}
+
+func (s *streams) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON schema of pipeline files",
+		Long:  "Schema prints a JSON schema for editors: completion and checking while a pipeline file is written.",
+		Example: "  starlift schema > starlift.schema.json\n" +
+			"  # then, as the first line of a pipeline file, for editors with the YAML language server:\n" +
+			"  # yaml-language-server: $schema=starlift.schema.json",
+		Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			b, err := spec.Schema(kinds())
+			if err != nil {
+				return err
+			}
+			_, err = s.out.Write(append(b, '\n'))
+			return err
+		},
+	}
+}

@@ -1,0 +1,402 @@
+package settle
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/zeebo/xxh3"
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+var things = func() *pipeline.Table {
+	t, err := pipeline.NewTable("thing", []pipeline.Column{
+		{Name: "id", Type: pipeline.Type{Kind: pipeline.String}},
+		{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}},
+	}, []string{"id"})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}()
+
+// image is what an item looks like: its rows, by key.
+type image struct {
+	hash uint64 // 0 = no item
+	rows map[string]int64
+}
+
+// event is one change of an item.
+type event struct {
+	item     string
+	time     int64
+	new, old image
+	hasOld   bool
+	seq      string
+}
+
+func (e *event) version() pipeline.Version {
+	return pipeline.Version{Time: e.time, Seq: e.seq, New: e.new.hash, Old: e.old.hash, HasOld: e.hasOld}
+}
+
+// drawImage draws an image over few keys, so that items share some.
+func drawImage(t *rapid.T, hash uint64) image {
+	im := image{hash: hash, rows: map[string]int64{}}
+	for range rapid.IntRange(0, 3).Draw(t, "rows") {
+		im.rows[rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "key")] = int64(rapid.IntRange(0, 3).Draw(t, "n"))
+	}
+	return im
+}
+
+// drawHistory draws an item's true history, and returns its last image.
+func drawHistory(t *rapid.T, item string, sequences bool) ([]event, image, int64) {
+	var events []event
+	var now image
+	at := int64(1)
+	for i := range rapid.IntRange(1, 6).Draw(t, "events") {
+		next := image{}
+		if now.hash == 0 || rapid.IntRange(0, 3).Draw(t, "remove") > 0 {
+			next = drawImage(t, xxh3.HashString(fmt.Sprint(item, i))|1)
+		}
+		at += int64(rapid.IntRange(0, 2).Draw(t, "later"))
+		if next.hash == 0 && len(events) > 0 && events[len(events)-1].time == at {
+			at++ // twice no image at one time is a walk that nobody can tell the end of
+		}
+		e := event{item: item, time: at, new: next, old: now, hasOld: true}
+		if sequences {
+			e.seq = fmt.Sprint(100 + 7*i)
+		}
+		events = append(events, e)
+		now = next
+	}
+	return events, now, at
+}
+
+// harness feeds events to a Settler, over restarts, and applies what it gives.
+type harness struct {
+	t     *rapid.T
+	dir   string
+	store *state.Store
+	s     *Settler
+	saved *state.Checkpoint
+	table map[string]int64
+	dead  int
+	mem   int64
+}
+
+func newHarness(t *rapid.T, dir string, mem int64) *harness {
+	h := &harness{t: t, dir: dir, saved: &state.Checkpoint{}, table: map[string]int64{}, mem: mem}
+	h.open()
+	return h
+}
+
+func (h *harness) open() {
+	store, err := state.Open(h.dir, state.Options{Pipeline: "p", Memory: h.mem})
+	h.check(err)
+	h.store = store
+	cp, err := store.Checkpoint()
+	h.check(err)
+	o := Options{Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000}
+	if st := cp.Steps["n"]; st != nil {
+		o.Schemas, o.Clocks = st.Schemas, st.Clocks
+	}
+	o.Items, err = store.Keyspace(0, 2)
+	h.check(err)
+	o.Keys, err = store.Keyspace(1, 2)
+	h.check(err)
+	h.s, err = New(o)
+	h.check(err)
+}
+
+func (h *harness) check(err error) {
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// epoch settles the events as one epoch and saves it.
+func (h *harness) epoch(events []event, batch int) {
+	for part := range slices.Chunk(events, max(1, batch)) {
+		b := batchOf(part)
+		h.check(h.s.Add(b))
+		b.Release()
+	}
+	rows, dead, err := h.s.Settle()
+	h.check(err)
+	h.dead += len(dead)
+	for _, r := range rows {
+		h.apply(r)
+		r.Record.Release()
+	}
+	schemas, err := h.s.Schemas()
+	h.check(err)
+	h.saved.Epoch++
+	h.saved.Steps = map[string]*state.Step{"n": {Schemas: schemas, Clocks: h.s.Clocks()}}
+	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: []*state.Delta{h.s.items.Take(), h.s.keys.Take()}}))
+}
+
+// apply applies settled rows as a warehouse does, and holds their operations
+// against what is there.
+func (h *harness) apply(r *pipeline.Rows) {
+	seen := map[string]bool{}
+	ids, ns := r.Record.Column(0).(*array.String), r.Record.Column(1).(*array.Int64)
+	for i, op := range r.Ops {
+		id, n := ids.Value(i), ns.Value(i)
+		old, there := h.table[id]
+		if seen[id] {
+			h.t.Fatalf("key %s twice in one epoch", id)
+		}
+		seen[id] = true
+		switch op {
+		case pipeline.OpInsert:
+			if there {
+				h.t.Fatalf("insert of %s, which is there", id)
+			}
+			h.table[id] = n
+		case pipeline.OpUpdate:
+			if !there || old == n {
+				h.t.Fatalf("update of %s to %d: there %v with %d", id, n, there, old)
+			}
+			h.table[id] = n
+		case pipeline.OpDelete:
+			if !there || old != n {
+				h.t.Fatalf("delete of %s with %d: there %v with %d", id, n, there, old)
+			}
+			delete(h.table, id)
+		default:
+			h.t.Fatalf("operation %s in settled rows", op)
+		}
+	}
+}
+
+func (h *harness) restart() {
+	h.check(h.store.Close())
+	h.open()
+}
+
+func batchOf(events []event) *pipeline.Batch {
+	b := &pipeline.Batch{Records: &pipeline.Records{Source: "s", Partition: "f", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}}}
+	rb := array.NewRecordBuilder(memory.DefaultAllocator, things.Schema())
+	defer rb.Release()
+	rows := &pipeline.Rows{Table: things}
+	for i, e := range events {
+		line := fmt.Appendf(nil, "%s@%d", e.item, e.time)
+		from := uint32(len(b.Records.Data))
+		b.Records.Data = append(b.Records.Data, line...)
+		b.Records.Spans = append(b.Records.Spans, pipeline.Span{Start: from, End: uint32(len(b.Records.Data)), Line: int64(i + 1)})
+		h := xxh3.Hash128([]byte(e.item))
+		b.Changes = append(b.Changes, pipeline.Change{Record: int32(i), Item: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, Key: []byte(e.item), Version: e.version()})
+		for _, id := range slices.Sorted(maps.Keys(e.new.rows)) {
+			rb.Field(0).(*array.StringBuilder).Append(id)
+			rb.Field(1).(*array.Int64Builder).Append(e.new.rows[id])
+			rows.Ops = append(rows.Ops, pipeline.OpUpsert)
+			rows.Change = append(rows.Change, int32(i))
+		}
+	}
+	rows.Record = rb.NewRecord()
+	b.Tables = []*pipeline.Rows{rows}
+	return b
+}
+
+// settled is the oracle: of each key, the row of the newest last image that yields it.
+func settled(last map[string]image, times map[string]int64) map[string]int64 {
+	want := map[string]int64{}
+	by := map[string]string{}
+	for _, item := range slices.Sorted(maps.Keys(last)) {
+		for id, n := range last[item].rows {
+			if other, ok := by[id]; ok && cmp.Or(cmp.Compare(times[other], times[item]), cmp.Compare(other, item)) > 0 {
+				continue
+			}
+			by[id], want[id] = item, n
+		}
+	}
+	return want
+}
+
+// disorder shuffles events and repeats some.
+func disorder(t *rapid.T, events []event) []event {
+	for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(events)-1), 0, 4).Draw(t, "repeated") {
+		events = append(events, events[i])
+	}
+	return rapid.Permutation(events).Draw(t, "order")
+}
+
+// feed gives the events in epochs of drawn sizes, with restarts between some.
+func (h *harness) feed(events []event) {
+	for len(events) > 0 {
+		n := rapid.IntRange(1, len(events)).Draw(h.t, "epoch")
+		h.epoch(events[:n], rapid.IntRange(1, 5).Draw(h.t, "batch"))
+		events = events[n:]
+		if rapid.IntRange(0, 4).Draw(h.t, "restart") == 0 {
+			h.restart()
+		}
+	}
+}
+
+// TestTruth: whatever the order, repetitions, epochs and restarts, the table is
+// that of the items' last images.
+func TestTruth(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var events []event
+		last, times := map[string]image{}, map[string]int64{}
+		for i := range rapid.IntRange(1, 4).Draw(rt, "items") {
+			item := string(rune('A' + i))
+			es, im, at := drawHistory(rt, item, rapid.Bool().Draw(rt, "sequences"))
+			events = append(events, es...)
+			last[item], times[item] = im, at
+		}
+		h := newHarness(rt, t.TempDir(), rapid.SampledFrom([]int64{1, 1 << 20}).Draw(rt, "memory"))
+		defer h.store.Close()
+		h.feed(disorder(rt, events))
+		if d := gocmp.Diff(settled(last, times), h.table); d != "" {
+			rt.Fatalf("table differs (-want +got):\n%s\nevents: %+v", d, events)
+		}
+		if h.dead > 0 {
+			rt.Fatalf("%d dead letters", h.dead)
+		}
+	})
+}
+
+// TestOrderFree: for changes that no history explains, any two orders give the
+// same table all the same.
+func TestOrderFree(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		images := make([]image, 4)
+		for i := range images {
+			if i > 0 {
+				images[i] = drawImage(rt, uint64(i))
+			}
+		}
+		var events []event
+		for range rapid.IntRange(1, 8).Draw(rt, "events") {
+			e := event{item: rapid.SampledFrom([]string{"A", "B"}).Draw(rt, "item"), time: int64(rapid.IntRange(1, 2).Draw(rt, "time"))}
+			e.new = images[rapid.IntRange(0, 3).Draw(rt, "new")]
+			if e.hasOld = rapid.IntRange(0, 3).Draw(rt, "old known") > 0; e.hasOld {
+				e.old = images[rapid.IntRange(0, 3).Draw(rt, "old")]
+			}
+			events = append(events, e)
+		}
+		one, two := newHarness(rt, t.TempDir(), 1<<20), newHarness(rt, t.TempDir(), 1)
+		defer one.store.Close()
+		defer two.store.Close()
+		one.epoch(events, len(events))
+		two.feed(disorder(rt, events))
+		if d := gocmp.Diff(one.table, two.table); d != "" {
+			rt.Fatalf("two orders differ (-one +two):\n%s\nevents: %+v", d, events)
+		}
+	})
+}
+
+// TestTooLate: a change from before the tombstones is a dead letter when
+// nothing is known of the item, and has no effect when something is.
+func TestTooLate(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := newHarness(rt, t.TempDir(), 1<<20)
+		defer h.store.Close()
+		row := func(id string, n int64) image { return image{uint64(n) + 1, map[string]int64{id: n}} }
+		h.epoch([]event{
+			{item: "A", time: 10_000, new: row("a", 1)},
+			{item: "D", time: 10_000, old: row("d", 1), hasOld: true},
+		}, 5)
+		if rapid.Bool().Draw(rt, "restart") {
+			h.restart()
+		}
+		h.epoch([]event{
+			{item: "A", time: 8_000, new: row("a", 2)},  // old, but its item is known
+			{item: "B", time: 8_999, new: row("b", 3)},  // too late
+			{item: "C", time: 9_000, new: row("c", 4)},  // just in time
+			{item: "D", time: 8_000, new: row("d", 1)},  // deleted since
+			{item: "E", time: 8_000, new: row("e", 5)},  // late, but overtaken
+			{item: "E", time: 10_001, new: row("e", 6)}, // by this one
+		}, 2)
+		if h.dead != 1 {
+			rt.Fatalf("%d dead letters, want 1", h.dead)
+		}
+		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 4, "e": 6}, h.table); d != "" {
+			rt.Fatal(d)
+		}
+		// The clock goes on: the tombstone of D is swept, and its late change is too late now.
+		h.epoch([]event{{item: "F", time: 20_000, new: row("f", 7)}}, 1)
+		h.epoch([]event{{item: "D", time: 8_000, new: row("d", 1)}}, 1)
+		if h.dead != 2 {
+			rt.Fatalf("%d dead letters, want 2", h.dead)
+		}
+		n := 0
+		_, _, err := h.s.items.Scan(pipeline.Hash{}, 100, func(pipeline.Hash, []byte) { n++ })
+		h.check(err)
+		if n != 4 { // A, C, E, F
+			rt.Fatalf("%d items in the state, want 4: the tombstone is not swept", n)
+		}
+	})
+}
+
+// TestSchemaChange: a column may be added and taken out while rows are kept.
+func TestSchemaChange(t *testing.T) {
+	saved := map[string]json.RawMessage{}
+	old, err := restoreSchemas(saved, []*pipeline.Table{things})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batchOf([]event{{item: "A", new: image{1, map[string]int64{"a": 7}}}})
+	sc := old["thing"]
+	row := appendRow(nil, sc.arrange(nil, b.Tables[0].Record), 0)
+	if saved["thing"], err = json.Marshal(sc); err != nil {
+		t.Fatal(err)
+	}
+	wider, err := pipeline.NewTable("thing", []pipeline.Column{
+		{Name: "extra", Type: pipeline.Type{Kind: pipeline.Double}},
+		{Name: "id", Type: pipeline.Type{Kind: pipeline.String}},
+	}, []string{"id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := restoreSchemas(saved, []*pipeline.Table{wider})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now["thing"].builder.append(row)
+	rec := now["thing"].builder.record()
+	if got := rec.Column(1).(*array.String).Value(0); got != "a" || !rec.Column(0).IsNull(0) {
+		t.Errorf("row is %v, want a null and a", rec)
+	}
+	for name, columns := range map[string][]pipeline.Column{
+		"type": {{Name: "id", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.String}}},
+		"key":  {{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}},
+	} {
+		changed, err := pipeline.NewTable("thing", columns, []string{columns[0].Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := restoreSchemas(saved, []*pipeline.Table{changed}); err == nil {
+			t.Errorf("another %s is accepted", name)
+		}
+	}
+}
+
+// FuzzItem: what append writes, decode reads.
+func FuzzItem(f *testing.F) {
+	f.Add(int64(5), "key", "12", uint64(7), uint64(8), true, []byte("row"))
+	f.Fuzz(func(t *testing.T, at int64, key, seq string, n, o uint64, hasOld bool, row []byte) {
+		if !hasOld {
+			o = 0
+		}
+		in := item{time: at, key: []byte(key), contenders: []contender{
+			{seq: seq, new: n, old: o, hasOld: hasOld, order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}}, {new: o, order: -1}}}
+		var out item
+		var kept []keptRow
+		out.decode(in.append(nil), &kept)
+		if a, b := fmt.Sprintf("%q", fmt.Sprint(in)), fmt.Sprintf("%q", fmt.Sprint(out)); a != b || binary.Size(at) != 8 {
+			t.Errorf("%s is read as %s", a, b)
+		}
+	})
+}
