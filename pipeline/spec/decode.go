@@ -90,77 +90,6 @@ func (d *decoder) report(n *Node, err error) {
 	}
 }
 
-// leaves takes joined errors apart, down to those that have a place of their own.
-func leaves(err error) []error {
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *Mistake, *FieldError:
-		return []error{e}
-	case interface{ Unwrap() []error }:
-		var all []error
-		for _, inner := range e.Unwrap() {
-			all = append(all, leaves(inner)...)
-		}
-		return all
-	}
-	inner := leaves(errors.Unwrap(err))
-	if slices.ContainsFunc(inner, placed) {
-		return inner
-	}
-	return []error{err}
-}
-
-// placed reports an error that has a place of its own.
-func placed(err error) bool {
-	switch err.(type) {
-	case *Mistake, *FieldError:
-		return true
-	}
-	return false
-}
-
-// locate places an error at n, or below it where a *FieldError says so.
-func (n *Node) locate(err error) *Mistake {
-	switch e := err.(type) {
-	case *Mistake:
-		return e
-	case *FieldError:
-		hint := ""
-		if e.Name != "" || len(e.Known) > 0 {
-			hint = didYouMean(e.Name, e.Known)
-		}
-		at := n.find(e.Path)
-		if last := len(e.Path) - 1; last >= 0 && e.Path[last] == e.Name {
-			at = n.findKey(e.Path)
-		}
-		return at.Mistake(e.Message, hint)
-	default:
-		return n.owner().Mistake(err.Error(), "")
-	}
-}
-
-// find returns the node at the end of the path, or the deepest on the way.
-func (n *Node) find(path []string) *Node {
-	for _, step := range path {
-		next := n.child(step)
-		if next == nil {
-			break
-		}
-		n = next
-	}
-	return n.owner()
-}
-
-// findKey returns the key at the end of the path, or the deepest on the way.
-func (n *Node) findKey(path []string) *Node {
-	at := n.find(path)
-	if at.key != nil && at.key.text == path[len(path)-1] {
-		return at.key
-	}
-	return at
-}
-
 // structure fills a struct. Keys in extra are known, and read by the caller.
 func (d *decoder) structure(n *Node, v reflect.Value, extra []string) {
 	fields := fieldsOf(v.Type())
@@ -199,7 +128,8 @@ func (d *decoder) unknownKeys(n *Node, known []string) (meant map[string]bool) {
 
 // missingHint says what a key is for, as the end of a sentence.
 func missingHint(f *field) string {
-	desc := strings.TrimSuffix(f.desc, ".")
+	desc, _, _ := strings.Cut(f.desc, ". ")
+	desc = strings.TrimSuffix(desc, ".")
 	if desc == "" {
 		return ""
 	}
@@ -235,6 +165,10 @@ func (d *decoder) ordered(n *Node, v reflect.Value, f *field) {
 	}
 	if n.kind != Mapping {
 		d.want(n, "a mapping of names", "")
+		return
+	}
+	if len(n.entries) == 0 && f.required {
+		d.add(n.owner(), n.title()+" is empty", missingHint(f))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.entries), len(n.entries)))

@@ -91,7 +91,7 @@ func excerpt(lines []string, p place) string {
 	at := max(0, min(p.column-1, len(text)))
 	width := max(1, min(p.width, len(text)-at))
 	lead, tail := "", ""
-	if at > maxExcerpt*2/3 {
+	if len(text) > maxExcerpt && at > maxExcerpt*2/3 {
 		from := at - maxExcerpt/3
 		text, at, lead = text[from:], at-from+1, "…"
 	}

@@ -131,7 +131,7 @@ func syntaxMistake(doc *document, err error) *Mistake {
 	return doc.mistake(place{p.Line, p.Column, 1}, "this is not YAML: "+message, hint)
 }
 
-const unclosed = "look for a quote or bracket that is not closed, here or above"
+const unclosed = "check the indentation, and look for a quote or bracket that is not closed, here or above"
 
 // syntaxWords translates messages of the YAML parser; the first that fits is used.
 var syntaxWords = []struct{ parser, message, hint string }{

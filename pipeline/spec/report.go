@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,6 +42,77 @@ func (f *File) Err() error {
 // connection strings, by the names of their variables or asterisks. Whatever
 // is shown to people and may hold a part of a configuration goes through it.
 func (f *File) Redact(s string) string { return f.redactor.redact(s) }
+
+// leaves takes joined errors apart, down to those that have a place of their own.
+func leaves(err error) []error {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *Mistake, *FieldError:
+		return []error{e}
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, inner := range e.Unwrap() {
+			all = append(all, leaves(inner)...)
+		}
+		return all
+	}
+	inner := leaves(errors.Unwrap(err))
+	if slices.ContainsFunc(inner, placed) {
+		return inner
+	}
+	return []error{err}
+}
+
+// placed reports an error that has a place of its own.
+func placed(err error) bool {
+	switch err.(type) {
+	case *Mistake, *FieldError:
+		return true
+	}
+	return false
+}
+
+// locate places an error at n, or below it where a *FieldError says so.
+func (n *Node) locate(err error) *Mistake {
+	switch e := err.(type) {
+	case *Mistake:
+		return e
+	case *FieldError:
+		hint := didYouMean(e.Name, e.Known)
+		if suggest(e.Name, e.Known) == "" && !slices.ContainsFunc(e.Known, func(k string) bool { return !strings.Contains(e.Message, k) }) {
+			hint = "" // the message lists them already
+		}
+		at := n.find(e.Path)
+		if last := len(e.Path) - 1; last >= 0 && e.Path[last] == e.Name {
+			at = n.findKey(e.Path)
+		}
+		return at.Mistake(e.Message, hint)
+	default:
+		return n.owner().Mistake(err.Error(), "")
+	}
+}
+
+// find returns the node at the end of the path, or the deepest on the way.
+func (n *Node) find(path []string) *Node {
+	for _, step := range path {
+		next := n.child(step)
+		if next == nil {
+			break
+		}
+		n = next
+	}
+	return n.owner()
+}
+
+// findKey returns the key at the end of the path, or the deepest on the way.
+func (n *Node) findKey(path []string) *Node {
+	at := n.find(path)
+	if at.key != nil && at.key.text == path[len(path)-1] {
+		return at.key
+	}
+	return at
+}
 
 // literals finds the passwords that are written in the file itself, for
 // excerpts: they are masked there by asterisks of the same width.

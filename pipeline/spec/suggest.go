@@ -6,13 +6,21 @@ import (
 	"strings"
 )
 
-// suggest returns the known name that is most like name, or "" if none is like it.
+// suggest returns the known name that is most like name: within a few letters,
+// or one the beginning of the other; "" if none is.
 func suggest(name string, known []string) string {
 	best, least := "", 1+max(1, min(len(name)/3, 4))
 	folded := strings.ToLower(name)
 	for _, k := range known {
 		if d := distance(folded, strings.ToLower(k), least); d < least {
 			best, least = k, d
+		}
+	}
+	if best == "" && len(name) > 2 {
+		for _, k := range known {
+			if strings.HasPrefix(strings.ToLower(k), folded) || len(k) > 2 && strings.HasPrefix(folded, strings.ToLower(k)) {
+				return k
+			}
 		}
 	}
 	return best
