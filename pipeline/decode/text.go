@@ -42,7 +42,7 @@ func AppendBytes(dst, rec []byte, v Value) ([]byte, error) {
 		encoding = base64.StdEncoding
 	}
 	out, err := encoding.AppendDecode(dst, raw)
-	if err != nil {
+	if err != nil || bytes.ContainsAny(raw, "\r\n") { // the package skips line ends
 		return dst, &Error{Offset: int(v.Start), Message: "a binary that is not base64"}
 	}
 	return out, nil
@@ -156,15 +156,19 @@ func (w *jsonWriter) set(dst []byte, set Value) []byte {
 	i := w.s.space(int(set.Start) + 1)
 	for more := w.s.peek(i) != ']'; more; {
 		end, v, _ := w.s.element(i, set.Kind)
-		if end >= 0 {
-			key, err := appendSortKey(w.s.b, v)
-			if err != nil {
-				end = w.s.fail(int(v.Start), "a binary that is not base64")
-			}
-			elements = append(elements, element{key, v})
-			i, more = w.s.next(end, ']')
+		if end < 0 {
+			w.bad = true
+			return dst
 		}
-		if w.bad = w.bad || end < 0 || i < 0; w.bad {
+		key, err := appendSortKey(w.s.b, v)
+		if err != nil {
+			w.s.fail(int(v.Start), "a binary that is not base64")
+			w.bad = true
+			return dst
+		}
+		elements = append(elements, element{key, v})
+		if i, more = w.s.next(end, ']'); i < 0 {
+			w.bad = true
 			return dst
 		}
 	}
