@@ -57,14 +57,13 @@ func runSQLFile(ctx context.Context, name, input, output, threads string) error 
 }
 
 // compareResults counts the rows of both results of a case, and compares their
-// contents by a hash of each row, whatever the order. It tells what it found;
-// a difference is an error.
+// contents by a hash of each row, whatever the order. It tells what it found,
+// differences too; only results that cannot be read are an error.
 func compareResults(ctx context.Context, name, ours, theirs string, out io.Writer) error {
 	i := slices.IndexFunc(cases, func(c benchCase) bool { return c.name == name })
 	if i < 0 {
 		return fmt.Errorf("unknown case %q", name)
 	}
-	var differ []error
 	for _, t := range cases[i].tables {
 		a, err := summarize(ctx, t.starlift, ours)
 		if err != nil {
@@ -76,14 +75,14 @@ func compareResults(ctx context.Context, name, ours, theirs string, out io.Write
 		}
 		switch {
 		case a.rows != b.rows:
-			differ = append(differ, fmt.Errorf("table %s: starlift has %d rows, DuckDB %d", t.name, a.rows, b.rows))
+			fmt.Fprintf(out, "RESULTS DIFFER: table %s: starlift has %d rows, DuckDB %d\n", t.name, a.rows, b.rows)
 		case a != b:
-			differ = append(differ, fmt.Errorf("table %s: %d rows in both, but their contents differ", t.name, a.rows))
+			fmt.Fprintf(out, "RESULTS DIFFER: table %s: %d rows in both, but not the same\n", t.name, a.rows)
 		default:
 			fmt.Fprintf(out, "results agree: table %s, %d rows\n", t.name, a.rows)
 		}
 	}
-	return errors.Join(differ...)
+	return nil
 }
 
 // summary stands for the rows of a table, in any order.
