@@ -1,0 +1,156 @@
+package decode
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+func TestItemIsTheSameInEveryFormat(t *testing.T) {
+	export := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Table: "t", ExportTime: 42}
+	var cdc, full, increment, spaced Record
+	for _, c := range []struct {
+		f   *pipeline.Format
+		rec string
+		r   *Record
+	}{
+		{cdcFormat, string(cdcLine("INSERT", "t", 1, testKeys, testImage, "")), &cdc},
+		{export, `{"Item":` + testImage + `}`, &full},
+		{export, `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":` + testKeys + `,"NewImage":` + testImage + `}`, &increment},
+		{&pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: "t"}, strings.ReplaceAll(string(cdcLine("INSERT", "other", 1, `{"SK":{"N":10e-1},"\u0050K":{"S":"\u0061"}}`, testImage, "")), ":", " : "), &spaced},
+	} {
+		if e := decodeOne(t, c.f, Options{Settled: true}, c.rec, c.r); e != "" {
+			t.Fatalf("%s: %s", c.rec, e)
+		}
+		if c.r.Item != cdc.Item || string(c.r.Key) != string(cdc.Key) || c.r.Version.New != cdc.Version.New {
+			t.Errorf("%s: %+v, want %+v", c.rec, c.r, cdc)
+		}
+	}
+	if (cdc.Item == pipeline.Hash{}) {
+		t.Error("no hash")
+	}
+	if full.Event != Insert || full.Created != 42 || full.Version.Time != 42 || full.Version.HasOld || !full.HasNew {
+		t.Errorf("%+v", full)
+	}
+	if increment.Event != Insert || increment.Created != 99 || increment.Version.HasOld || !increment.HasNew {
+		t.Errorf("%+v", increment)
+	}
+	var other Record
+	decodeOne(t, cdcFormat, Options{Settled: true}, string(cdcLine("INSERT", "t2", 1, testKeys, testImage, "")), &other)
+	if other.Item == cdc.Item {
+		t.Error("two tables, one item")
+	}
+}
+
+func TestExport(t *testing.T) {
+	for _, c := range []struct {
+		key            string
+		rec, want, err string
+		event          Event
+	}{
+		{"", `{"Item":{"SK":{"S":"b"},"PK":{"S":"a"}}}`, `{"PK":{"S":"a"},"SK":{"S":"b"}}`, "", Insert},
+		{"", `{"Item":{"SK":{"M":{}},"PK":{"S":"a"}}}`, `{"PK":{"S":"a"}}`, "", Insert},
+		{"", `{"Item":{"pk":{"S":"a"},"PK":{"NULL":true},"sk":{"B":"AA"}}}`, `{"pk":{"S":"a"},"sk":{"B":"AA=="}}`, "", Insert},
+		{"", `{"Item":{"id":{"N":"1e2"}}}`, `{"id":{"N":"100"}}`, "", Insert},
+		{"", `{"Item":{"other":{"S":"a"}}}`, "", "set `key:` on the source", 0},
+		{"other", `{"Item":{"other":{"S":"a\n\"ü"},"PK":{"S":""}}}`, `{"other":{"S":"a\u000a\"ü"}}`, "", Insert},
+		{"other", `{"Item":{"PK":{"S":"a"}}}`, "", `key attribute "other" is missing`, 0},
+		{"", `{"Metadata":{"x":1,"WriteTimestampMicros":{"N":"99"}},"Keys":{"a":{"S":""}},"NewImage":{},"OldImage":{}}`, `{"a":{"S":""}}`, "", Modify},
+		{"", `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":{"a":{"S":""}},"OldImage":{}}`, `{"a":{"S":""}}`, "", Remove},
+		{"", `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":{"a":{"S":""}}}`, `{"a":{"S":""}}`, "", Remove},
+		{"", `{"Metadata":{"WriteTimestampMicros":{"S":"99"}},"Keys":{"a":{"S":""}}}`, "", "is not a number", 0},
+		{"", `{"Keys":{"a":{"S":""}}}`, "", "without Metadata.WriteTimestampMicros", 0},
+		{"", `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"NewImage":{}}`, "", "without Keys", 0},
+		{"", `{}`, "", "neither Item nor", 0},
+		{"", `{"Item":{},"Item":{}}`, "", "twice", 0},
+	} {
+		f := &pipeline.Format{Encoding: pipeline.DynamoDBExport}
+		if c.key != "" {
+			f.Key = []string{c.key}
+		}
+		var r Record
+		e := decodeOne(t, f, Options{New: NewProjection(paths("x"), true), Settled: true}, c.rec, &r)
+		if (e == "") != (c.err == "") || !strings.Contains(e, c.err) {
+			t.Errorf("%s: %q", c.rec, e)
+		}
+		if e == "" && (string(r.Key) != c.want || r.Event != c.event || len(r.New) != 1) {
+			t.Errorf("%s: %v %s %v", c.rec, r.Event, r.Key, r.New)
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	base := pipeline.Format{Encoding: pipeline.JSON, Key: []string{"uuid"}, Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D", "9"}}}
+	version := func(kind, format string) pipeline.Format {
+		f := base
+		f.Version = pipeline.VersionColumn{From: "v", Type: kind, Format: format}
+		return f
+	}
+	keys := base
+	keys.Key = []string{"b[0].c", "a"}
+	for _, c := range []struct {
+		f        pipeline.Format
+		rec, key string
+		event    Event
+		time     int64
+		seq, err string
+	}{
+		{base, `{"uuid":1.0}`, `{"uuid":1}`, Insert, 0, "7", ""},
+		{base, ` {"uuid":"a\u0062","op":"U"} `, `{"uuid":"ab"}`, Insert, 0, "7", ""},
+		{base, `{"uuid":true,"op":"\u0044"}`, `{"uuid":true}`, Remove, 0, "7", ""},
+		{base, `{"uuid":1,"op":9}`, `{"uuid":1}`, Remove, 0, "7", ""},
+		{base, `{"uuid":1,"op":{"D":1}}`, `{"uuid":1}`, Insert, 0, "7", ""},
+		{base, `{"op":"D"}`, "", 0, 0, "", `key attribute "uuid" is missing`},
+		{base, `{"uuid":null}`, "", 0, 0, "", `key attribute "uuid" is a null`},
+		{base, `null`, "", 0, 0, "", "want an object"},
+		{keys, `{"a":2,"b":[{"c":"x"}]}`, `{"a":2,"b[0].c":"x"}`, Insert, 0, "7", ""},
+		{version("int64", ""), `{"uuid":1,"v":12}`, `{"uuid":1}`, Insert, 12, "", ""},
+		{version("int64", ""), `{"uuid":1,"v":"-12"}`, `{"uuid":1}`, Insert, -12, "", ""},
+		{version("int64", ""), `{"uuid":1,"v":1.5}`, "", 0, 0, "", "is not an integer"},
+		{version("int64", ""), `{"uuid":1,"v":1e30}`, "", 0, 0, "", "out of range"},
+		{version("int64", ""), `{"uuid":1,"v":"x"}`, "", 0, 0, "", "is not a number"},
+		{version("int64", ""), `{"uuid":1,"v":[]}`, "", 0, 0, "", `version "v" is a list`},
+		{version("int64", ""), `{"uuid":1}`, "", 0, 0, "", `version "v" is missing`},
+		{version("timestamp", ""), `{"uuid":1,"v":"1970-01-01T00:00:01.5Z"}`, `{"uuid":1}`, Insert, 1500000, "", ""},
+		{version("timestamp", "unix"), `{"uuid":1,"v":1.25}`, `{"uuid":1}`, Insert, 1250000, "", ""},
+		{version("timestamp", "unix_ms"), `{"uuid":1,"v":"1250"}`, `{"uuid":1}`, Insert, 1250000, "", ""},
+		{version("date", ""), `{"uuid":1,"v":"1970-01-02"}`, `{"uuid":1}`, Insert, 86400000000, "", ""},
+		{version("date", "1/2/06"), `{"uuid":1,"v":"1\/4\/70"}`, `{"uuid":1}`, Insert, 3 * 86400000000, "", ""},
+		{version("date", ""), `{"uuid":1,"v":"1970-13-02"}`, "", 0, 0, "", `does not have the form 2006-01-02`},
+	} {
+		want := NewProjection(paths("uuid", "x"), false)
+		var r Record
+		e := decodeOne(t, &c.f, Options{New: want, Old: want, Settled: true}, c.rec, &r)
+		if (e == "") != (c.err == "") || !strings.Contains(e, c.err) {
+			t.Errorf("%s: %q", c.rec, e)
+		}
+		if e != "" {
+			continue
+		}
+		if string(r.Key) != c.key || r.Event != c.event || r.Version.Time != c.time || r.Version.Seq != c.seq || len(r.New) != 2 || len(r.Old) != 2 {
+			t.Errorf("%s: %+v", c.rec, r)
+		}
+		removed := c.event == Remove
+		if removed != r.HasOld || removed == r.HasNew || removed != (r.New[0].Kind == Missing) && strings.Contains(c.rec, "uuid") || removed == (r.Version.New != 0) || r.Version.HasOld {
+			t.Errorf("%s: images %+v", c.rec, r)
+		}
+	}
+}
+
+func TestBadFormat(t *testing.T) {
+	for _, f := range []*pipeline.Format{
+		{},
+		{Encoding: pipeline.JSON, Key: []string{"a..b"}},
+		{Encoding: pipeline.JSON, Version: pipeline.VersionColumn{From: "[", Type: "date"}},
+		{Encoding: pipeline.JSON, Version: pipeline.VersionColumn{From: "a", Type: "text"}},
+		{Encoding: pipeline.JSON, Operation: pipeline.OperationColumn{From: "["}},
+		{Encoding: pipeline.JSON, Key: make([]string, maxKey+1)},
+		{Encoding: pipeline.DynamoDBExport, Key: make([]string, maxKey+1)},
+	} {
+		var r Record
+		if err := NewDecoder(f, Options{Settled: true}).Decode([]byte(`{}`), 0, &r); err == nil {
+			t.Errorf("%+v: no error", f)
+		}
+	}
+}
