@@ -1,0 +1,218 @@
+package pattern
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+var operatorNames = []string{
+	"prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric", "exists",
+}
+
+// tests compiles a field's list of tests.
+func (c *compiler) tests(at []string, v any) []test {
+	list, ok := v.([]any)
+	if !ok {
+		hint := ""
+		switch v.(type) {
+		case string, json.Number, bool, nil:
+			hint = fmt.Sprintf("; write [%s]", describe(v))
+		}
+		c.mistake(at, "a field takes a list of tests, not %s%s", describe(v), hint)
+		return nil
+	}
+	if len(list) == 0 {
+		c.mistake(at, "an empty list of tests matches nothing")
+	}
+	var out []test
+	for i, e := range list {
+		place := append(at, strconv.Itoa(i))
+		operators, ok := e.(map[string]any)
+		if !ok {
+			out = append(out, c.exact(place, e))
+			continue
+		}
+		if name, arg, ok := c.operator(place, operators, operatorNames); ok {
+			out = append(out, c.test(append(place, name), name, arg)...)
+		}
+	}
+	return out
+}
+
+// operator returns the one entry of a map like {prefix: x}.
+func (c *compiler) operator(at []string, m map[string]any, known []string) (name string, arg any, ok bool) {
+	if len(m) != 1 {
+		c.mistake(at, "a test is a value or a map with one operator, as in {prefix: x}, not with %d", len(m))
+		return "", nil, false
+	}
+	for name, arg = range m {
+		if slices.Contains(known, name) {
+			return name, arg, true
+		}
+	}
+	c.mistakes = append(c.mistakes, &spec.FieldError{Path: append(slices.Clone(at), name),
+		Message: fmt.Sprintf("unknown operator %q", name), Name: name, Known: known})
+	return "", nil, false
+}
+
+// exact compiles a plain value.
+func (c *compiler) exact(at []string, v any) test {
+	switch v := v.(type) {
+	case string:
+		return test{op: opEqual, text: []byte(v)}
+	case bool:
+		return test{op: opBool, text: strconv.AppendBool(nil, v)}
+	case nil:
+		return test{op: opNull}
+	case json.Number:
+		return test{op: opNumber, number: c.number(at, v)}
+	default:
+		c.mistake(at, "want a string, a number, true, false, null or an operator, not %s", describe(v))
+		return test{op: opMissing}
+	}
+}
+
+func (c *compiler) number(at []string, v any) decimal {
+	n, ok := v.(json.Number)
+	if !ok {
+		c.mistake(at, "want a number, not %s", describe(v))
+		return decimal{}
+	}
+	d, ok := parseDecimal([]byte(n), nil)
+	if !ok {
+		c.mistake(at, "%q is not a number", n)
+	}
+	return d
+}
+
+func (c *compiler) text(at []string, v any) []byte {
+	s, ok := v.(string)
+	if !ok {
+		c.mistake(at, "want a string, not %s", describe(v))
+	}
+	return []byte(s)
+}
+
+// test compiles one operator.
+func (c *compiler) test(at []string, name string, arg any) []test {
+	switch name {
+	case "anything-but":
+		return []test{{op: opAnythingBut, not: c.anythingBut(at, arg)}}
+	case "numeric":
+		return []test{{op: opNumeric, bounds: c.numeric(at, arg)}}
+	case "exists":
+		wanted, ok := arg.(bool)
+		if !ok {
+			c.mistake(at, "exists takes true or false, not %s", describe(arg))
+		}
+		if wanted {
+			return []test{{op: opExists}}
+		}
+		return []test{{op: opMissing}}
+	default:
+		return []test{c.textTest(at, name, arg)}
+	}
+}
+
+// textTest compiles an operator over text.
+func (c *compiler) textTest(at []string, name string, arg any) test {
+	switch name {
+	case "equals-ignore-case":
+		return test{op: opEqualFold, text: c.text(at, arg)}
+	case "wildcard":
+		return test{op: opWildcard, parts: c.wildcard(at, c.text(at, arg))}
+	}
+	op, fold := opPrefix, opPrefixFold
+	if name == "suffix" {
+		op, fold = opSuffix, opSuffixFold
+	}
+	inner, ok := arg.(map[string]any)
+	if !ok {
+		return test{op: op, text: c.text(at, arg)}
+	}
+	if key, value, ok := c.operator(at, inner, []string{"equals-ignore-case"}); ok {
+		return test{op: fold, text: c.text(append(at, key), value)}
+	}
+	return test{op: fold}
+}
+
+// wildcard splits a wildcard at its asterisks.
+func (c *compiler) wildcard(at []string, s []byte) [][]byte {
+	parts := [][]byte{nil}
+	for i := 0; i < len(s); i++ {
+		last := &parts[len(parts)-1]
+		switch {
+		case s[i] == '*' && i > 0 && s[i-1] == '*' && len(*last) == 0:
+			c.mistake(at, "a wildcard has no two asterisks in a row")
+			return parts
+		case s[i] == '*':
+			parts = append(parts, nil)
+		case s[i] == '\\':
+			i++
+			if i == len(s) || s[i] != '*' && s[i] != '\\' {
+				c.mistake(at, `in a wildcard, \ stands before * or \`)
+				return parts
+			}
+			*last = append(*last, s[i])
+		default:
+			*last = append(*last, s[i])
+		}
+	}
+	return parts
+}
+
+func (c *compiler) anythingBut(at []string, arg any) []test {
+	switch arg := arg.(type) {
+	case map[string]any:
+		name, value, ok := c.operator(at, arg, []string{"prefix", "suffix", "equals-ignore-case", "wildcard"})
+		if !ok {
+			return nil
+		}
+		return c.each(append(at, name), value, func(at []string, v any) test { return c.textTest(at, name, v) })
+	case nil:
+		c.mistake(at, "anything-but takes a value, a list of values or an operator, not null; to ask for a value use exists")
+		return nil
+	default:
+		return c.each(at, arg, c.exact)
+	}
+}
+
+// each compiles a value, or each value of a list.
+func (c *compiler) each(at []string, v any, compile func(at []string, v any) test) []test {
+	list, ok := v.([]any)
+	if !ok {
+		return []test{compile(at, v)}
+	}
+	if len(list) == 0 {
+		c.mistake(at, "an empty list")
+	}
+	var out []test
+	for i, e := range list {
+		out = append(out, compile(append(at, strconv.Itoa(i)), e))
+	}
+	return out
+}
+
+// numeric compiles a list of comparisons and numbers.
+func (c *compiler) numeric(at []string, arg any) []bound {
+	list, ok := arg.([]any)
+	if !ok || len(list) == 0 || len(list)%2 != 0 {
+		c.mistake(at, `numeric takes pairs of comparison and number, as in [">", 0, "<=", 5]`)
+		return nil
+	}
+	var out []bound
+	for i := 0; i < len(list); i += 2 {
+		name, _ := list[i].(string)
+		b, ok := boundOperators[name]
+		if !ok {
+			c.mistake(append(at, strconv.Itoa(i)), "unknown comparison %s: want one of < <= = >= >", describe(list[i]))
+		}
+		b.number = c.number(append(at, strconv.Itoa(i+1)), list[i+1])
+		out = append(out, b)
+	}
+	return out
+}

@@ -1,0 +1,195 @@
+package pattern
+
+import (
+	"encoding/json"
+	"math/big"
+	"strings"
+)
+
+// naive is the oracle: event patterns over plain maps, by the letter of the
+// package comment and without any of the compiler's ideas. It takes patterns
+// that Compile has accepted.
+
+type absent struct{}
+
+func naiveMap(pattern map[string]any, item any) bool {
+	for name, want := range pattern {
+		if name == "$or" {
+			found := false
+			for _, alternative := range want.([]any) {
+				found = found || naiveMap(alternative.(map[string]any), item)
+			}
+			if !found {
+				return false
+			}
+			continue
+		}
+		names := strings.Split(name, ".")
+		for i := len(names) - 1; i > 0; i-- {
+			want = map[string]any{names[i]: want}
+		}
+		var value any = absent{}
+		if m, ok := item.(map[string]any); ok {
+			if v, ok := m[names[0]]; ok {
+				value = v
+			}
+		}
+		if !naiveField(want, value) {
+			return false
+		}
+	}
+	return true
+}
+
+func naiveField(want, value any) bool {
+	list, isList := value.([]any)
+	below, nested := want.(map[string]any)
+	switch {
+	case isList && nested && len(list) == 0:
+		return naiveMap(below, absent{})
+	case isList:
+		found := !nested && naiveTests(want.([]any), value)
+		for _, element := range list {
+			found = found || naiveField(want, element)
+		}
+		return found
+	case nested:
+		return naiveMap(below, value)
+	default:
+		return naiveTests(want.([]any), value)
+	}
+}
+
+func naiveTests(tests []any, value any) bool {
+	for _, t := range tests {
+		if naiveTest(t, value) {
+			return true
+		}
+	}
+	return false
+}
+
+func naiveTest(t, value any) bool {
+	operators, ok := t.(map[string]any)
+	if !ok {
+		return naiveEqual(t, value)
+	}
+	for name, arg := range operators {
+		switch name {
+		case "exists":
+			_, missing := value.(absent)
+			return missing != arg.(bool)
+		case "numeric":
+			n, ok := value.(json.Number)
+			return ok && naiveNumeric(arg.([]any), rational(n))
+		case "anything-but":
+			switch value.(type) {
+			case absent, map[string]any, []any:
+				return false
+			}
+			return !naiveAnyOf(arg, value)
+		default:
+			s, ok := value.(string)
+			return ok && naiveText(name, arg, s)
+		}
+	}
+	return false
+}
+
+// naiveAnyOf is what stands behind anything-but.
+func naiveAnyOf(arg, value any) bool {
+	list, isList := arg.([]any)
+	if isList {
+		return naiveTests(list, value)
+	}
+	for name, texts := range mapOf(arg) {
+		s, ok := value.(string)
+		if list, isList = texts.([]any); !isList {
+			list = []any{texts}
+		}
+		for _, text := range list {
+			if ok && naiveText(name, text, s) {
+				return true
+			}
+		}
+		return false
+	}
+	return naiveEqual(arg, value)
+}
+
+func mapOf(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+func naiveEqual(want, value any) bool {
+	switch want := want.(type) {
+	case nil:
+		return value == nil
+	case json.Number:
+		n, ok := value.(json.Number)
+		return ok && rational(n).Cmp(rational(want)) == 0
+	case string:
+		s, ok := value.(string)
+		return ok && s == want
+	case bool:
+		b, ok := value.(bool)
+		return ok && b == want
+	}
+	return false
+}
+
+func rational(n json.Number) *big.Rat {
+	r, _ := new(big.Rat).SetString(string(n))
+	return r
+}
+
+func naiveNumeric(bounds []any, n *big.Rat) bool {
+	for i := 0; i < len(bounds); i += 2 {
+		c := n.Cmp(rational(bounds[i+1].(json.Number)))
+		op := bounds[i].(string)
+		if !(c < 0 && strings.Contains(op, "<") || c > 0 && strings.Contains(op, ">") || c == 0 && strings.Contains(op, "=")) {
+			return false
+		}
+	}
+	return true
+}
+
+func naiveText(name string, arg any, s string) bool {
+	fold := false
+	if inner := mapOf(arg); inner != nil {
+		arg, fold = inner["equals-ignore-case"], true
+	}
+	want, runes, wanted := arg.(string), []rune(s), []rune(arg.(string))
+	switch {
+	case name == "equals-ignore-case":
+		return strings.EqualFold(s, want)
+	case name == "wildcard":
+		return naiveWildcard(want, s)
+	case name == "prefix" && fold:
+		return len(runes) >= len(wanted) && strings.EqualFold(string(runes[:len(wanted)]), want)
+	case name == "suffix" && fold:
+		return len(runes) >= len(wanted) && strings.EqualFold(string(runes[len(runes)-len(wanted):]), want)
+	case name == "prefix":
+		return strings.HasPrefix(s, want)
+	default:
+		return strings.HasSuffix(s, want)
+	}
+}
+
+func naiveWildcard(want, s string) bool {
+	switch {
+	case want == "":
+		return s == ""
+	case want[0] == '*':
+		for i := range len(s) + 1 {
+			if naiveWildcard(want[1:], s[i:]) {
+				return true
+			}
+		}
+		return false
+	case want[0] == '\\':
+		want = want[1:]
+	}
+	return s != "" && s[0] == want[0] && naiveWildcard(want[1:], s[1:])
+}

@@ -1,0 +1,105 @@
+// Package pattern compiles event patterns as Amazon EventBridge has them, and
+// matches them against undecoded items.
+//
+// A pattern is a map. Each key names a field by its document path, and holds
+// either a list of tests, of which one must pass, or another pattern for the
+// fields below. All keys of a map must match; the key $or holds a list of
+// patterns of which one must match. "address.country": [x] is the same as
+// address: {country: [x]}. Keys that begin with $meta. look at the change
+// instead of the item: event_name, event_id, table, created_at and arrived_at
+// (RFC 3339 text in UTC) and ttl (a bool).
+//
+// # Tests
+//
+//   - a string, a number, true, false or null: the value equals it. Numbers are
+//     compared as decimals of any length: 1 matches 1.0 and 1e0;
+//   - {prefix: x}, {suffix: x}: of a string; x may be {equals-ignore-case: y};
+//   - {equals-ignore-case: x};
+//   - {wildcard: x}: * stands for any text, \* for an asterisk;
+//   - {anything-but: x}: the field is there with a plain value, and that value
+//     does not match x: a value, a list of values, or one of the tests above,
+//     whose operand may be a list here;
+//   - {numeric: [">", 0, "<=", 5]}: a number within all bounds; = is allowed;
+//   - {exists: true}, {exists: false}: the field is there, whatever its value;
+//     NULL is there, and so are an empty list and a map.
+//
+// # Values
+//
+// A list or set matches if one of its elements does, elements of lists in it
+// included; the fields of a nested pattern must match within one element. An
+// empty list has no element: only exists passes. A map is no plain value and
+// only exists looks at it. A binary is its base64 text.
+//
+// # Cost
+//
+// A [Pattern] is compiled once. Its [Pattern.Paths] become slots of one pass
+// over the record (package decode); a [Matcher] compares the bytes of the slots
+// where they lie. Only strings with escapes are decoded, into a buffer that is
+// used again. Lists are read element by element when a test asks for one.
+package pattern
+
+import (
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// Pattern is a compiled event pattern. It is read-only and may be shared.
+type Pattern struct {
+	root  *conjunction
+	paths []decode.Path
+	lists [][]decode.Path // what is read of a list's elements, by field.list
+}
+
+// conjunction matches if all of its fields and one alternative of each choice do.
+type conjunction struct {
+	fields  []field
+	choices [][]*conjunction
+}
+
+// field tests one value, or, with below, the values below it.
+type field struct {
+	meta  metaField
+	slot  int    // index into Pattern.paths
+	tests []test // one must pass
+	below *conjunction
+	uses  []int // the slots an element of a list fills when the value is one
+	list  int   // index into Pattern.lists: the path of each of uses within the element
+}
+
+// Paths returns the paths of the values that the pattern looks at, without
+// repetitions. The caller must not change them.
+func (p *Pattern) Paths() []decode.Path { return p.paths }
+
+// Meta is what a pattern can see of a change besides its item.
+type Meta struct {
+	EventName, EventID, Table []byte // nil = unknown
+	Created, Arrived          int64  // µs since 1970; 0 = unknown
+	TTL                       bool
+}
+
+type metaField uint8
+
+const (
+	metaNone metaField = iota
+	metaEventName
+	metaEventID
+	metaTable
+	metaCreated
+	metaArrived
+	metaTTL
+)
+
+// MetaPrefix begins the names of a change's metadata.
+const MetaPrefix = "$meta."
+
+var metaFields = map[string]metaField{
+	"event_name": metaEventName, "event_id": metaEventID, "table": metaTable,
+	"created_at": metaCreated, "arrived_at": metaArrived, "ttl": metaTTL,
+}
+
+// MetaNames lists the names of a change's metadata, for messages.
+func MetaNames() []string {
+	return []string{
+		MetaPrefix + "event_name", MetaPrefix + "created_at", MetaPrefix + "arrived_at",
+		MetaPrefix + "event_id", MetaPrefix + "table", MetaPrefix + "ttl",
+	}
+}

@@ -1,0 +1,204 @@
+package pattern
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+type operator uint8
+
+const (
+	opEqual operator = iota + 1
+	opNull
+	opBool
+	opNumber
+	opPrefix
+	opSuffix
+	opEqualFold
+	opPrefixFold
+	opSuffixFold
+	opWildcard
+	opNumeric
+	opExists
+	opMissing
+	opAnythingBut
+)
+
+// test is one entry of a field's list.
+type test struct {
+	op     operator
+	text   []byte   // of strings and bools
+	number decimal  // of opNumber
+	parts  [][]byte // of opWildcard: what stands between the asterisks
+	bounds []bound  // of opNumeric: all must hold
+	not    []test   // of opAnythingBut: none may pass
+}
+
+// bound is one comparison of a numeric test, as the signs of a comparison with
+// the number that pass.
+type bound struct {
+	less, equal, greater bool
+	number               decimal
+}
+
+var boundOperators = map[string]bound{
+	"<": {less: true}, "<=": {less: true, equal: true}, "=": {equal: true},
+	">": {greater: true}, ">=": {greater: true, equal: true},
+}
+
+func (b *bound) holds(d decimal) bool {
+	switch c := d.compare(b.number); {
+	case c < 0:
+		return b.less
+	case c > 0:
+		return b.greater
+	default:
+		return b.equal
+	}
+}
+
+// operand is a plain value: its kind, and the text of a String, Number or Bool.
+type operand struct {
+	kind decode.Kind
+	text []byte
+}
+
+// passes applies the test. digits is a buffer for the digits of a number.
+func (t *test) passes(v operand, digits []byte) bool {
+	switch t.op {
+	case opEqual, opPrefix, opSuffix, opEqualFold, opPrefixFold, opSuffixFold, opWildcard:
+		return v.kind == decode.String && t.passesText(v.text)
+	case opNull:
+		return v.kind == decode.Null
+	case opBool:
+		return v.kind == decode.Bool && bytes.Equal(v.text, t.text)
+	case opExists:
+		return v.kind != decode.Missing
+	case opMissing:
+		return v.kind == decode.Missing
+	case opAnythingBut:
+		if !plain(v.kind) {
+			return false
+		}
+		for i := range t.not {
+			if t.not[i].passes(v, digits) {
+				return false
+			}
+		}
+		return true
+	default:
+		return v.kind == decode.Number && t.passesNumber(v.text, digits)
+	}
+}
+
+// plain reports whether values of the kind are compared, not only looked for.
+func plain(k decode.Kind) bool {
+	return k == decode.String || k == decode.Number || k == decode.Bool || k == decode.Null
+}
+
+func (t *test) passesText(s []byte) bool {
+	switch t.op {
+	case opEqual:
+		return bytes.Equal(s, t.text)
+	case opPrefix:
+		return bytes.HasPrefix(s, t.text)
+	case opSuffix:
+		return bytes.HasSuffix(s, t.text)
+	case opEqualFold:
+		return bytes.EqualFold(s, t.text)
+	case opPrefixFold:
+		return hasPrefixFold(s, t.text)
+	case opSuffixFold:
+		return hasSuffixFold(s, t.text)
+	default:
+		return matchWildcard(s, t.parts)
+	}
+}
+
+func (t *test) passesNumber(s, digits []byte) bool {
+	d, ok := parseDecimal(s, digits[:0])
+	if !ok {
+		return false
+	}
+	if t.op == opNumber {
+		return d.compare(t.number) == 0
+	}
+	for i := range t.bounds {
+		if !t.bounds[i].holds(d) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchWildcard matches the parts in order: the first begins s, the last ends
+// it, the others stand between, each as far left as it goes.
+func matchWildcard(s []byte, parts [][]byte) bool {
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
+		return bytes.Equal(s, first)
+	}
+	if !bytes.HasPrefix(s, first) {
+		return false
+	}
+	s = s[len(first):]
+	if !bytes.HasSuffix(s, last) {
+		return false
+	}
+	s = s[:len(s)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		at := bytes.Index(s, part)
+		if at < 0 {
+			return false
+		}
+		s = s[at+len(part):]
+	}
+	return true
+}
+
+// hasPrefixFold works rune by rune: letters that fold to each other may differ
+// in length.
+func hasPrefixFold(s, prefix []byte) bool {
+	for len(prefix) > 0 {
+		if len(s) == 0 {
+			return false
+		}
+		want, n := utf8.DecodeRune(prefix)
+		got, m := utf8.DecodeRune(s)
+		if !equalFold(got, want) {
+			return false
+		}
+		prefix, s = prefix[n:], s[m:]
+	}
+	return true
+}
+
+func hasSuffixFold(s, suffix []byte) bool {
+	for len(suffix) > 0 {
+		if len(s) == 0 {
+			return false
+		}
+		want, n := utf8.DecodeLastRune(suffix)
+		got, m := utf8.DecodeLastRune(s)
+		if !equalFold(got, want) {
+			return false
+		}
+		suffix, s = suffix[:len(suffix)-n], s[:len(s)-m]
+	}
+	return true
+}
+
+func equalFold(a, b rune) bool {
+	if a == b {
+		return true
+	}
+	for r := unicode.SimpleFold(a); r != a; r = unicode.SimpleFold(r) {
+		if r == b {
+			return true
+		}
+	}
+	return false
+}
