@@ -1,0 +1,136 @@
+package unnest
+
+import (
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// build is one table's rows of the batch that is being made.
+type build struct {
+	table           *table
+	wanted, deletes bool
+	cells           []cells // by column
+	ops             []pipeline.Op
+	change          []int32
+	nothing         []decode.Value // the slots of an element that is not there
+
+	mark               int // the rows before the current record's
+	matchNew, matchOld bool
+
+	// What the last batch took, to make room for the next.
+	lastRecords, lastRows int
+	lastData              []int
+}
+
+// start makes room for the rows of so many records.
+func (b *build) start(records int) {
+	guess := func(last int) int {
+		if b.lastRecords == 0 {
+			return 0
+		}
+		n := int64(last) * int64(records) / int64(b.lastRecords)
+		return int(n + n/8)
+	}
+	rows := guess(b.lastRows)
+	if b.lastData == nil {
+		b.lastData = make([]int, len(b.cells))
+	}
+	for i := range b.cells {
+		b.cells[i].start(rows, guess(b.lastData[i]))
+	}
+	b.ops = make([]pipeline.Op, 0, rows)
+	b.change = make([]int32, 0, rows)
+	b.mark = 0
+}
+
+// assign gives the rows since mark to a change.
+func (b *build) assign(change int32) {
+	for range len(b.ops) - b.mark {
+		b.change = append(b.change, change)
+	}
+	b.mark = len(b.ops)
+}
+
+// done ends a row.
+func (b *build) done(op pipeline.Op) { b.ops = append(b.ops, op) }
+
+// truncate takes the rows from n on back, and the cells of a row without end.
+func (b *build) truncate(n int) {
+	for i := range b.cells {
+		b.cells[i].truncate(n)
+	}
+	b.ops = b.ops[:n]
+}
+
+// swap moves the rows from mid on before those from first on.
+func (b *build) swap(first, mid int) {
+	end := len(b.ops)
+	for i := range b.cells {
+		c := &b.cells[i]
+		var tail cells
+		tail.kind, tail.width = c.kind, c.width
+		tail.start(end-first, 0)
+		for row := mid; row < end; row++ {
+			tail.copyFrom(c, row)
+		}
+		for row := first; row < mid; row++ {
+			tail.copyFrom(c, row)
+		}
+		c.truncate(first)
+		for row := range tail.n {
+			c.copyFrom(&tail, row)
+		}
+	}
+	moved := append(append([]pipeline.Op(nil), b.ops[mid:]...), b.ops[first:mid]...)
+	copy(b.ops[first:], moved)
+}
+
+// appendKey appends the key of a row whose key columns are done.
+func (b *build) appendKey(to []byte, row int) []byte {
+	for _, i := range b.table.out.Key {
+		to = b.cells[i].appendKey(to, row)
+	}
+	return to
+}
+
+// size returns the bytes of text since a row.
+func (b *build) size(row int) int {
+	n := 0
+	for i := range b.cells {
+		if c := &b.cells[i]; c.variable() {
+			n += len(c.data) - int(c.offsets[row])
+		}
+	}
+	return n
+}
+
+// finish returns the rows, or nil if there are none, and gives their memory away.
+func (b *build) finish(records int) *pipeline.Rows {
+	if !b.wanted {
+		return nil
+	}
+	b.lastRecords, b.lastRows = records, len(b.ops)
+	for i := range b.cells {
+		b.lastData[i] = len(b.cells[i].data)
+	}
+	if len(b.ops) == 0 {
+		return nil
+	}
+	schema := b.table.out.Schema()
+	columns := make([]arrow.Array, len(b.cells))
+	for i := range b.cells {
+		columns[i] = b.cells[i].finish(schema.Field(i).Type)
+	}
+	rows := &pipeline.Rows{
+		Table: b.table.out, Ops: b.ops, Change: b.change,
+		Record: array.NewRecord(schema, columns, int64(len(b.ops))),
+	}
+	for _, c := range columns {
+		c.Release()
+	}
+	b.ops, b.change, b.mark = nil, nil, 0
+	return rows
+}

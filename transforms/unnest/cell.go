@@ -1,0 +1,169 @@
+package unnest
+
+import (
+	"strconv"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// valueOf returns the value of a column that reads the item or an element.
+func (m *mapper) valueOf(c *column) decode.Value {
+	switch c.source.origin {
+	case fromItem:
+		return m.item[c.source.slot]
+	case fromElement:
+		return m.element[c.source.slot]
+	case fromEventID:
+		return m.bound.record.EventID
+	default:
+		return decode.Value{}
+	}
+}
+
+// cell appends a column's cell. It returns why the value does not fit, having
+// appended nothing but perhaps bytes for undo to drop.
+func (m *mapper) cell(c *column, out *cells) string {
+	var v decode.Value
+	switch {
+	case c.shape == computed:
+		return m.evaluate(c, out)
+	case c.source.origin == fromItem:
+		v = m.item[c.source.slot]
+	case c.source.origin == fromElement:
+		v = m.element[c.source.slot]
+	default:
+		return m.metaCell(c, out)
+	}
+	switch v.Kind {
+	case decode.Missing, decode.Null:
+		out.null()
+		return ""
+	case decode.Number:
+		if c.shape == whole && c.typ.Kind != pipeline.JSONText {
+			return c.read(out, decode.Number, v.Raw(m.rec))
+		}
+	case decode.String:
+		if c.shape == whole && !v.Escaped && c.typ.Kind != pipeline.JSONText {
+			return c.read(out, decode.String, v.Raw(m.rec))
+		}
+	}
+	return m.otherCell(c, out, v)
+}
+
+// otherCell appends the cells of rarer values: those that are cut, escaped or
+// neither string nor number.
+func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
+	switch {
+	case c.typ.Kind == pipeline.JSONText:
+		b, err := decode.AppendJSON(out.data, m.rec, v, m.bound.typed)
+		if err != nil {
+			return err.Error()
+		}
+		out.data = b
+		out.textDone()
+		return ""
+	case c.typ.Kind == pipeline.Binary:
+		b, err := decode.AppendBytes(out.data, m.rec, v)
+		if err != nil {
+			return notBinary
+		}
+		out.data = b
+		out.textDone()
+		return ""
+	case v.Kind == decode.Binary && c.typ.Kind == pipeline.String:
+		v.Kind = decode.String // its base64 text
+	}
+	if v.Kind != decode.String && v.Kind != decode.Number && v.Kind != decode.Bool {
+		return "is a " + v.Kind.String() + ", which only the type json takes"
+	}
+	text := v.Raw(m.rec)
+	if v.Escaped {
+		b, err := decode.AppendText(m.text[:0], m.rec, v)
+		if err != nil {
+			return err.Error()
+		}
+		m.text, text = b, b
+	}
+	if c.shape == whole {
+		return c.read(out, v.Kind, text)
+	}
+	if v.Kind == decode.Bool {
+		return notText
+	}
+	return m.cut(c, out, text)
+}
+
+// cut appends the piece of a text that a column takes.
+func (m *mapper) cut(c *column, out *cells, text []byte) string {
+	piece := c.apply(text)
+	if piece == nil {
+		out.null()
+		return ""
+	}
+	return c.read(out, decode.String, piece)
+}
+
+// metaCell appends a cell of the change's metadata, or the ordinal.
+func (m *mapper) metaCell(c *column, out *cells) string {
+	switch c.source.origin {
+	case fromOrdinal:
+		if c.typ.Kind == pipeline.Int64 {
+			out.int64(m.ordinal)
+			return ""
+		}
+		m.text = strconv.AppendInt(m.text[:0], m.ordinal, 10)
+		return c.read(out, decode.Number, m.text)
+	case fromCreated, fromArrived:
+		m.timeCell(c, out, m.time(c.source.origin))
+		return ""
+	case fromTTL:
+		m.text = strconv.AppendBool(m.text[:0], m.meta.TTL)
+		return c.read(out, decode.Bool, m.text)
+	}
+	text := m.metaText(c.source.origin)
+	switch {
+	case text == nil:
+		out.null()
+		return ""
+	case c.shape == whole:
+		return c.read(out, decode.String, text)
+	default:
+		return m.cut(c, out, text)
+	}
+}
+
+// time returns a time of the change; 0 = unknown.
+func (m *mapper) time(o origin) int64 {
+	if o == fromArrived {
+		return m.meta.Arrived
+	}
+	return m.meta.Created
+}
+
+// metaText returns a text of the change; nil = unknown.
+func (m *mapper) metaText(o origin) []byte {
+	switch o {
+	case fromEventName:
+		return m.meta.EventName
+	case fromEventID:
+		return m.meta.EventID
+	default:
+		return m.meta.Table
+	}
+}
+
+// timeCell appends a time in one of the types that take one.
+func (m *mapper) timeCell(c *column, out *cells, micros int64) {
+	switch {
+	case micros == 0:
+		out.null()
+	case c.typ.Kind == pipeline.Date:
+		out.date(dayOf(micros))
+	case c.typ.Kind == pipeline.String:
+		out.data = appendTime(out.data, micros)
+		out.textDone()
+	default:
+		out.int64(micros)
+	}
+}

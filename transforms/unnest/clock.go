@@ -1,0 +1,221 @@
+package unnest
+
+import "time"
+
+// Times are µs since 1970 in UTC, from year 1 to 9999. The shape of RFC 3339 is
+// read and written by hand, other layouts by package time.
+
+const (
+	microsPerSecond = 1_000_000
+	secondsPerDay   = 86_400
+	microsPerDay    = secondsPerDay * microsPerSecond
+
+	minDay = -719_162  // 0001-01-01
+	maxDay = 2_932_896 // 9999-12-31
+)
+
+// Why a text is not a time of a column.
+const (
+	notTime   = "is not a time in RFC 3339, as 2006-01-02T15:04:05Z"
+	notDate   = "is not a date, as 2006-01-02"
+	noSuchDay = "is not a time that exists"
+	tooFine   = "has a fraction finer than microseconds"
+	notYear   = "is outside of the years 1 to 9999"
+)
+
+// daysFromCivil returns the days since 1970-01-01 of the proleptic Gregorian
+// calendar. Years are counted from March in eras of 400 years, so that the
+// leap day comes last.
+func daysFromCivil(year, month, day int) int64 {
+	if month <= 2 {
+		year--
+	}
+	era := year / 400
+	yearOfEra := year - era*400
+	dayOfYear := (153*((month+9)%12)+2)/5 + day - 1
+	dayOfEra := yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear
+	return int64(era)*146_097 + int64(dayOfEra) - 719_468
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	default:
+		return 31
+	}
+}
+
+// two reads two digits; it returns a negative number if they are none.
+func two(b []byte, i int) int {
+	tens, ones := b[i]-'0', b[i+1]-'0'
+	if tens > 9 || ones > 9 {
+		return -1
+	}
+	return int(tens)*10 + int(ones)
+}
+
+// civil reads a date such as 2006-01-02 at the start of b, which has at least
+// ten bytes.
+func civil(b []byte) (days int64, reason string) {
+	century, year, month, day := two(b, 0), two(b, 2), two(b, 5), two(b, 8)
+	if century < 0 || year < 0 || month < 0 || day < 0 || b[4] != '-' || b[7] != '-' {
+		return 0, notTime
+	}
+	year += century * 100
+	if year < 1 {
+		return 0, notYear
+	}
+	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return 0, noSuchDay
+	}
+	return daysFromCivil(year, month, day), ""
+}
+
+// parseTime reads a time as RFC 3339 has it; a space may stand for the T, and
+// without a zone it is UTC.
+func parseTime(b []byte) (micros int64, reason string) {
+	if len(b) < len("2006-01-02T15:04:05") || b[13] != ':' || b[16] != ':' || b[10]|0x20 != 't' && b[10] != ' ' {
+		return 0, notTime
+	}
+	days, reason := civil(b)
+	if reason != "" {
+		return 0, reason
+	}
+	hour, minute, second := two(b, 11), two(b, 14), two(b, 17)
+	if hour < 0 || minute < 0 || second < 0 {
+		return 0, notTime
+	}
+	if hour > 23 || minute > 59 || second > 59 {
+		return 0, noSuchDay
+	}
+	rest := b[19:]
+	fraction := int64(0)
+	if len(rest) > 0 && rest[0] == '.' {
+		if fraction, rest, reason = parseFraction(rest[1:]); reason != "" {
+			return 0, reason
+		}
+	}
+	offset, reason := parseZone(rest)
+	if reason != "" {
+		return 0, reason
+	}
+	seconds := days*secondsPerDay + int64(hour*3600+minute*60+second) - offset
+	return inYears(seconds*microsPerSecond + fraction)
+}
+
+// inYears refuses what an offset moved out of the calendar.
+func inYears(micros int64) (int64, string) {
+	if micros < minDay*microsPerDay || micros >= (maxDay+1)*microsPerDay {
+		return 0, notYear
+	}
+	return micros, ""
+}
+
+// parseFraction reads up to nine digits, the last three of them zeros.
+func parseFraction(b []byte) (micros int64, rest []byte, reason string) {
+	n := 0
+	unit := int64(microsPerSecond)
+	for ; n < len(b) && b[n]-'0' <= 9; n++ {
+		unit /= 10
+		if n >= 6 && b[n] != '0' {
+			return 0, nil, tooFine
+		}
+		micros += int64(b[n]-'0') * unit
+	}
+	if n == 0 || n > 9 {
+		return 0, nil, notTime
+	}
+	return micros, b[n:], ""
+}
+
+// parseZone reads nothing, Z, or an offset such as +02:00, in seconds.
+func parseZone(b []byte) (seconds int64, reason string) {
+	if len(b) == 0 || len(b) == 1 && b[0]|0x20 == 'z' {
+		return 0, ""
+	}
+	if len(b) != len("+02:00") || b[3] != ':' || b[0] != '+' && b[0] != '-' {
+		return 0, notTime
+	}
+	hours, minutes := two(b, 1), two(b, 4)
+	if hours < 0 || minutes < 0 {
+		return 0, notTime
+	}
+	if hours > 23 || minutes > 59 {
+		return 0, noSuchDay
+	}
+	seconds = int64(hours*3600 + minutes*60)
+	if b[0] == '-' {
+		seconds = -seconds
+	}
+	return seconds, ""
+}
+
+// parseDate reads a date, or the UTC date of a time.
+func parseDate(b []byte) (days int32, reason string) {
+	if len(b) > len("2006-01-02") {
+		micros, reason := parseTime(b)
+		return dayOf(micros), reason
+	}
+	if len(b) < len("2006-01-02") {
+		return 0, notDate
+	}
+	d, reason := civil(b)
+	if reason == notTime {
+		reason = notDate
+	}
+	return int32(d), reason
+}
+
+// dayOf returns the day that a time falls on, in UTC.
+func dayOf(micros int64) int32 {
+	day := micros / microsPerDay
+	if micros%microsPerDay < 0 {
+		day--
+	}
+	return int32(day)
+}
+
+// parseLayout reads a time in a layout of package time.
+func parseLayout(b []byte, layout string) (micros int64, reason string) {
+	t, err := time.Parse(layout, string(b))
+	if err != nil {
+		return 0, "is not a time in the layout " + layout
+	}
+	if t.Nanosecond()%1000 != 0 {
+		return 0, tooFine
+	}
+	if y := t.UTC().Year(); y < 1 || y > 9999 {
+		return 0, notYear
+	}
+	return t.UnixMicro(), ""
+}
+
+// parseUnix reads a number of seconds (scale 6) or milliseconds (scale 3).
+func parseUnix(b []byte, scale int) (micros int64, reason string) {
+	n, reason := scaled(b, scale, 18)
+	switch reason {
+	case "":
+	case notExact:
+		return 0, tooFine
+	case outOfRange:
+		return 0, notYear
+	default:
+		return 0, reason
+	}
+	micros = int64(n.lo)
+	if n.negative {
+		micros = -micros
+	}
+	return inYears(micros)
+}
+
+// appendTime appends a time in RFC 3339, with a fraction only if there is one.
+func appendTime(b []byte, micros int64) []byte {
+	return time.UnixMicro(micros).UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z07:00")
+}

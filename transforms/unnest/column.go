@@ -1,0 +1,160 @@
+package unnest
+
+import (
+	"bytes"
+	"regexp"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// shape is what happens to a value before it is converted.
+type shape uint8
+
+const (
+	whole shape = iota
+	after
+	split
+	extract
+	computed
+)
+
+// timeFormat is how dates and timestamps are written.
+type timeFormat uint8
+
+const (
+	rfc3339 timeFormat = iota
+	layout
+	unixSeconds
+	unixMillis
+)
+
+// column is a compiled column.
+type column struct {
+	name    string
+	typ     pipeline.Type
+	key     bool
+	source  source
+	shape   shape
+	cut     []byte // prefix of after, separator of split
+	part    int    // of split, from 1
+	re      *regexp.Regexp
+	expr    *expression
+	format  timeFormat
+	layout  string
+	onError string
+}
+
+// isOrdinal reports whether the column is the ordinal itself.
+func (c *column) isOrdinal() bool { return c.source.origin == fromOrdinal && c.shape == whole }
+
+// apply cuts a piece out of a text; nil = there is none.
+func (c *column) apply(text []byte) []byte {
+	switch c.shape {
+	case after:
+		if rest, ok := bytes.CutPrefix(text, c.cut); ok {
+			return rest
+		}
+		return nil
+	case split:
+		return part(text, c.cut, c.part)
+	default:
+		at := c.re.FindSubmatchIndex(text)
+		if len(at) > 2 {
+			at = at[2:]
+		}
+		if len(at) == 0 || at[0] < 0 {
+			return nil
+		}
+		return text[at[0]:at[1]:at[1]]
+	}
+}
+
+// part returns the n-th part of text, from 1; nil = there are fewer.
+func part(text, separator []byte, n int) []byte {
+	for ; n > 1; n-- {
+		i := bytes.Index(text, separator)
+		if i < 0 {
+			return nil
+		}
+		text = text[i+len(separator):]
+	}
+	if i := bytes.Index(text, separator); i >= 0 {
+		return text[:i:i]
+	}
+	return text
+}
+
+// Why a value is not of a column's type.
+const (
+	notBool   = "is not a bool: want true or false"
+	notBinary = "is not a binary"
+	notText   = "is not a text or a number"
+)
+
+// read converts the text of a String, Number or Bool and appends it. It returns
+// why the value does not fit, or nothing.
+func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
+	if kind == decode.Bool && c.typ.Kind != pipeline.Bool && c.typ.Kind != pipeline.String {
+		return notText
+	}
+	reason := ""
+	switch c.typ.Kind {
+	case pipeline.String:
+		out.text(text)
+	case pipeline.Bool:
+		if kind == decode.Number || string(text) != "true" && string(text) != "false" {
+			return notBool
+		}
+		out.bool(len(text) == len("true"))
+	case pipeline.Int64:
+		var v int64
+		if v, reason = parseInt64(text); reason == "" {
+			out.int64(v)
+		}
+	case pipeline.Double:
+		var v float64
+		if v, reason = parseDouble(text); reason == "" {
+			out.float64(v)
+		}
+	case pipeline.Decimal:
+		var n integer
+		if n, reason = scaled(text, int(c.typ.Scale), int(c.typ.Precision)); reason == "" {
+			out.decimal(n.twos())
+		}
+	case pipeline.Date:
+		var day int32
+		if day, reason = c.readDate(text); reason == "" {
+			out.date(day)
+		}
+	case pipeline.Timestamp:
+		var micros int64
+		if micros, reason = c.readTime(text); reason == "" {
+			out.int64(micros)
+		}
+	default:
+		return notBinary
+	}
+	return reason
+}
+
+func (c *column) readTime(text []byte) (int64, string) {
+	switch c.format {
+	case layout:
+		return parseLayout(text, c.layout)
+	case unixSeconds:
+		return parseUnix(text, 6)
+	case unixMillis:
+		return parseUnix(text, 3)
+	default:
+		return parseTime(text)
+	}
+}
+
+func (c *column) readDate(text []byte) (int32, string) {
+	if c.format == rfc3339 {
+		return parseDate(text)
+	}
+	micros, reason := c.readTime(text)
+	return dayOf(micros), reason
+}

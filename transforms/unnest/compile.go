@@ -1,0 +1,373 @@
+package unnest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/pattern"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// table is a compiled table.
+type table struct {
+	out      *pipeline.Table
+	where    *pattern.Pattern // nil = every item
+	explode  *explode         // nil = one row per item
+	columns  []column
+	order    []int // the columns, those of the key first
+	item     []decode.Path
+	element  []decode.Path
+	distinct bool // rows of one item cannot have equal keys
+}
+
+type explode struct {
+	list  int // index into table.item
+	outer bool
+}
+
+// compiler compiles one table and gathers its mistakes.
+type compiler struct {
+	name     string
+	cfg      *TableConfig
+	scope    scope
+	columns  []column
+	mistakes []error
+}
+
+// mistake records what is wrong at a place below the table.
+func (c *compiler) mistake(message string, at ...string) {
+	c.add(&spec.FieldError{Path: at, Message: message})
+}
+
+func (c *compiler) add(e *spec.FieldError) {
+	e.Path = append([]string{"tables", c.name}, e.Path...)
+	c.mistakes = append(c.mistakes, e)
+}
+
+// compileTable returns the table, or all that is wrong with it.
+func compileTable(name string, cfg *TableConfig) (*table, error) {
+	c := &compiler{name: name, cfg: cfg}
+	t := &table{where: c.where(), explode: c.explode()}
+	if len(cfg.Columns) == 0 {
+		c.mistake(fmt.Sprintf("table %q has no columns", name), "columns")
+	}
+	for i := range cfg.Columns {
+		e := &cfg.Columns[i]
+		c.columns = append(c.columns, c.column(e.Name, &e.Value))
+	}
+	c.ordinalColumn()
+	c.collisions()
+	c.keys()
+	if len(c.mistakes) > 0 {
+		return nil, errors.Join(c.mistakes...)
+	}
+	columns := make([]pipeline.Column, len(c.columns))
+	for i := range c.columns {
+		columns[i] = pipeline.Column{Name: c.columns[i].name, Type: c.columns[i].typ}
+	}
+	out, err := pipeline.NewTable(name, columns, cfg.Key)
+	if err != nil {
+		c.mistake(err.Error())
+		return nil, errors.Join(c.mistakes...)
+	}
+	t.out, t.columns, t.item, t.element = out, c.columns, c.scope.item, c.scope.element
+	t.distinct = t.explode == nil || len(out.Key) == 0
+	t.order = slices.Clone(out.Key)
+	for i := range t.columns {
+		if !t.columns[i].key {
+			t.order = append(t.order, i)
+		} else if t.columns[i].isOrdinal() {
+			t.distinct = true
+		}
+	}
+	return t, nil
+}
+
+func (c *compiler) where() *pattern.Pattern {
+	if c.cfg.Where.Value == nil {
+		return nil
+	}
+	p, err := pattern.Compile(c.cfg.Where.Value)
+	for _, e := range unjoin(err) {
+		var field *spec.FieldError
+		if !errors.As(e, &field) {
+			field = &spec.FieldError{Message: e.Error()}
+		}
+		field.Path = append([]string{"where"}, field.Path...)
+		c.add(field)
+	}
+	return p
+}
+
+// unjoin takes apart what errors.Join put together.
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+func (c *compiler) explode() *explode {
+	cfg := c.cfg.Explode
+	if cfg == nil {
+		return nil
+	}
+	if cfg.As == "" {
+		c.mistake("an explode needs a name for its elements, as in as: item", "explode", "as")
+	}
+	if cfg.As != "" && cfg.As == cfg.Ordinal {
+		c.mistake("the ordinal has the name of the element", "explode", "ordinal")
+	}
+	for _, name := range []struct{ field, value string }{{"as", cfg.As}, {"ordinal", cfg.Ordinal}} {
+		if strings.ContainsAny(name.value, ".[]\"`") || name.value == metaName {
+			c.mistake(fmt.Sprintf("%q is not a name: it may not be $meta, nor contain dots, brackets or quotes", name.value), "explode", name.field)
+		}
+	}
+	c.scope.alias, c.scope.ordinal = cfg.As, cfg.Ordinal
+	path, err := decode.ParsePath(cfg.From)
+	switch {
+	case err != nil:
+		c.mistake(err.Error(), "explode", "from")
+		return &explode{}
+	case path[0].IsIndex, path[0].Name == metaName:
+		c.mistake(fmt.Sprintf("%q is not an attribute of the item", cfg.From), "explode", "from")
+	}
+	return &explode{outer: cfg.Outer, list: want(&c.scope.item, path)}
+}
+
+// ordinalColumn appends the ordinal's column unless it is among the columns.
+func (c *compiler) ordinalColumn() {
+	name := c.scope.ordinal
+	if name == "" {
+		return
+	}
+	for i := range c.columns {
+		if c.columns[i].name != name {
+			continue
+		}
+		if !c.columns[i].isOrdinal() {
+			c.mistake(fmt.Sprintf("column %q has the name of the ordinal but not its value", name), "columns", name)
+		}
+		return
+	}
+	c.columns = append(c.columns, column{
+		name: name, typ: pipeline.Type{Kind: pipeline.Int64}, source: source{origin: fromOrdinal}, onError: onErrorDeadLetter,
+	})
+}
+
+// collisions refuses names that databases take for one.
+func (c *compiler) collisions() {
+	seen := map[string]string{}
+	for i := range c.columns {
+		name := c.columns[i].name
+		folded := strings.ToLower(name)
+		if name == "" {
+			c.mistake("a column has no name", "columns", name)
+		}
+		if other, twice := seen[folded]; twice {
+			c.mistake(fmt.Sprintf("columns %q and %q have one name when case is ignored, as warehouses do", other, name), "columns", name)
+		}
+		seen[folded] = name
+	}
+}
+
+// keys marks the columns of the key.
+func (c *compiler) keys() {
+	names := make([]string, len(c.columns))
+	for i := range c.columns {
+		names[i] = c.columns[i].name
+	}
+	for i, k := range c.cfg.Key {
+		at := slices.Index(names, k)
+		switch {
+		case at < 0:
+			c.add(&spec.FieldError{Path: []string{"key", strconv.Itoa(i)}, Name: k, Known: names,
+				Message: fmt.Sprintf("table %q has no column %q for its key", c.name, k)})
+		case slices.Contains(c.cfg.Key[:i], k):
+			c.mistake(fmt.Sprintf("column %q stands twice in the key", k), "key", strconv.Itoa(i))
+		default:
+			c.columns[at].key = true
+		}
+	}
+}
+
+// column compiles one column.
+func (c *compiler) column(name string, cfg *ColumnConfig) column {
+	out := column{name: name, onError: cfg.OnError}
+	if out.onError == "" {
+		out.onError = onErrorDeadLetter
+	}
+	if !slices.Contains([]string{onErrorDeadLetter, onErrorNull, onErrorFail}, out.onError) {
+		c.add(&spec.FieldError{Path: []string{"columns", name, "on_error"}, Name: cfg.OnError,
+			Known: []string{onErrorDeadLetter, onErrorNull, onErrorFail}, Message: fmt.Sprintf("unknown on_error %q", cfg.OnError)})
+	}
+	out.source = c.from(name, cfg.From)
+	out.typ = c.columnType(name, cfg.Type, out.source)
+	c.shape(&out, cfg)
+	c.format(&out, cfg.Format)
+	c.fits(&out)
+	return out
+}
+
+// from resolves where a column's value is.
+func (c *compiler) from(name, from string) source {
+	path := decode.Path{{Name: name}}
+	if from != "" {
+		var err error
+		if path, err = decode.ParsePath(from); err != nil {
+			c.mistake(err.Error(), "columns", name, "from")
+			return source{}
+		}
+	}
+	s, err := c.scope.resolve(path)
+	if err != nil {
+		c.unresolved(err, "columns", name, "from")
+	}
+	return s
+}
+
+// unresolved records names that lead nowhere.
+func (c *compiler) unresolved(err error, at ...string) {
+	e := &spec.FieldError{Path: at, Message: err.Error()}
+	var meta *unknownMeta
+	if errors.As(err, &meta) {
+		e.Name, e.Known = meta.name, pattern.MetaNames()
+	}
+	c.add(e)
+}
+
+func (c *compiler) columnType(name, text string, s source) pipeline.Type {
+	if text == "" && s.origin == fromOrdinal {
+		return pipeline.Type{Kind: pipeline.Int64}
+	}
+	t, err := pipeline.ParseType(text)
+	if err != nil {
+		c.add(&spec.FieldError{Path: []string{"columns", name, "type"}, Message: err.Error(), Name: text,
+			Known: strings.Split(pipeline.TypeNames, ", ")})
+		return pipeline.Type{Kind: pipeline.String}
+	}
+	return t
+}
+
+// shape compiles what cuts the value or computes it.
+func (c *compiler) shape(out *column, cfg *ColumnConfig) {
+	given := map[string]string{"after": cfg.After, "split": cfg.Split, "extract": cfg.Extract, "expr": cfg.Expr}
+	maps.DeleteFunc(given, func(_, text string) bool { return text == "" })
+	if len(given) > 1 {
+		names := slices.Sorted(maps.Keys(given))
+		c.mistake("a column takes only one of "+strings.Join(names, ", "), "columns", out.name, names[1])
+	}
+	switch {
+	case cfg.Split != "" && cfg.Part < 1:
+		c.mistake("split needs part, from 1: which piece to take", "columns", out.name, "part")
+	case cfg.Split == "" && cfg.Part != 0:
+		c.mistake("part belongs to split, which is not given", "columns", out.name, "part")
+	}
+	switch {
+	case cfg.After != "":
+		out.shape, out.cut = after, []byte(cfg.After)
+	case cfg.Split != "":
+		out.shape, out.cut, out.part = split, []byte(cfg.Split), cfg.Part
+	case cfg.Extract != "":
+		c.extract(out, cfg.Extract)
+	case cfg.Expr != "":
+		out.shape = computed
+		e, err := compileExpression(cfg.Expr, &c.scope, out.source)
+		for _, mistake := range unjoin(err) {
+			c.unresolved(mistake, "columns", out.name, "expr")
+		}
+		out.expr = e
+	}
+}
+
+func (c *compiler) extract(out *column, text string) {
+	re, err := regexp.Compile(text)
+	if err != nil {
+		c.mistake(err.Error(), "columns", out.name, "extract")
+		return
+	}
+	if re.NumSubexp() > 1 {
+		c.mistake("extract takes one group; write (?:…) for the others", "columns", out.name, "extract")
+	}
+	out.shape, out.re = extract, re
+}
+
+// format checks how dates and timestamps are written.
+func (c *compiler) format(out *column, format string) {
+	out.layout = format
+	switch format {
+	case "":
+		return
+	case "unix":
+		out.format = unixSeconds
+	case "unix_ms":
+		out.format = unixMillis
+	default:
+		out.format = layout
+		if !isLayout(format) {
+			c.mistake(fmt.Sprintf("%q is no layout: write the date 2006-01-02 and the time 15:04:05 the way the values are written, or unix, or unix_ms", format),
+				"columns", out.name, "format")
+		}
+	}
+	if out.typ.Kind != pipeline.Date && out.typ.Kind != pipeline.Timestamp {
+		c.mistake(fmt.Sprintf("format belongs to the types date and timestamp, not to %s", out.typ), "columns", out.name, "format")
+	}
+	if out.source.origin == fromCreated || out.source.origin == fromArrived {
+		c.mistake("the times in $meta have no format", "columns", out.name, "format")
+	}
+}
+
+// isLayout reports whether a layout reads what it writes, and tells days apart.
+func isLayout(format string) bool {
+	one := time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC)
+	two := time.Date(2019, 11, 23, 20, 38, 47, 0, time.UTC)
+	text := two.Format(format)
+	_, err := time.Parse(format, text)
+	return err == nil && text != one.Format(format)
+}
+
+// fits checks that the source can give the type at all.
+func (c *compiler) fits(out *column) {
+	if out.shape != whole && out.shape != computed && (out.typ.Kind == pipeline.JSONText || out.typ.Kind == pipeline.Binary) {
+		c.mistake(fmt.Sprintf("a column of type %s takes the value whole, without after, split or extract", out.typ), "columns", out.name, "type")
+	}
+	if out.shape == computed && out.typ.Kind == pipeline.Binary {
+		c.mistake("an expression gives no binary", "columns", out.name, "type")
+	}
+	if out.shape == computed {
+		return
+	}
+	what, kinds := "", []pipeline.Kind(nil)
+	switch out.source.origin {
+	case fromItem, fromElement:
+		return
+	case fromCreated, fromArrived:
+		what, kinds = "a time", []pipeline.Kind{pipeline.Timestamp, pipeline.Date, pipeline.Int64, pipeline.String}
+	case fromTTL:
+		what, kinds = "a bool", []pipeline.Kind{pipeline.Bool, pipeline.String}
+	case fromOrdinal:
+		what, kinds = "an ordinal", []pipeline.Kind{pipeline.Int64, pipeline.String, pipeline.Double, pipeline.Decimal}
+	default:
+		if out.typ.Kind == pipeline.JSONText || out.typ.Kind == pipeline.Binary {
+			c.mistake(fmt.Sprintf("%s is a text and gives no %s", out.name, out.typ), "columns", out.name, "type")
+		}
+		return
+	}
+	if !slices.Contains(kinds, out.typ.Kind) {
+		c.mistake(fmt.Sprintf("%s gives no %s", what, out.typ), "columns", out.name, "type")
+	}
+	if out.shape != whole {
+		c.mistake(what+" is taken whole, without after, split or extract", "columns", out.name)
+	}
+}

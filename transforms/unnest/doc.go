@@ -1,0 +1,65 @@
+// Package unnest turns the changes of items into the rows of typed tables.
+//
+// Each item goes to every table whose where matches it (package pattern). A
+// table makes one row of an item, or one of each element of a list. A column
+// takes a value by its path, may cut a piece out of its text or compute with
+// it, and converts it to its type.
+//
+// # Values and types
+//
+// A missing value and NULL are null. A value that does not fit its type is a
+// dead letter of the whole change, a null, or the end of the run, as on_error
+// says. What fits:
+//
+//   - string: a string as it is, a number with its digits as the record has
+//     them, a bool as true or false, a binary as its base64 text;
+//   - bool: a bool, or the strings true and false;
+//   - int64, decimal(p,s): a number or its text, converted by integer
+//     arithmetic and never rounded: 5.0 and 5e2 are integers, 5.5 is none, and
+//     a decimal with more fraction digits than its column has must end in
+//     zeros;
+//   - double: a number or its text, the nearest double;
+//   - timestamp: RFC 3339 with any offset or none (UTC), T or a space between
+//     date and time, a fraction of up to nine digits of which those behind the
+//     microseconds are zeros; or as format says, unix and unix_ms exact to the
+//     microsecond; years 1 to 9999;
+//   - date: 2006-01-02, or the UTC date of a timestamp;
+//   - binary: a binary, decoded;
+//   - json: any value, as plain JSON.
+//
+// $meta.created_at and $meta.arrived_at are times: a timestamp, a date, an int64
+// of µs since 1970, or RFC 3339 text.
+//
+// # Expressions
+//
+// The names in an expression are document paths, the explode's alias and
+// ordinal, $meta fields, and value, which is what the column's from leads to.
+// They are found when the pipeline is built, so that only what is used is
+// decoded. A missing value is nil. An integer that fits 64 bits is an int, any
+// other number of up to 15 digits a float; a number with more digits would lose
+// some and does not fit. Maps and lists are maps and arrays, sets sorted
+// arrays. Functions whose result is not the same at each call (now, and those
+// that list a map) are left out. The result is converted like a value of the
+// item; an array or a map becomes JSON text.
+//
+// # The log
+//
+// The rows are a log: for each change that is no dead letter, first the rows
+// that its old image yields and its new image does not, by key, as deletes, then
+// the rows that its new image yields, as upserts, in the order of the list. A
+// removal deletes all rows of its old image; without one it has no rows. Deletes
+// are made only of tables that have a key and whose consumers ask for them. A
+// value of an old image that does not convert is null; a row whose key does not
+// is left out. A change is atomic: one bad row in one table, and none of its
+// rows is in any.
+//
+// # How it is fast
+//
+// A [pipeline.Mapper] decodes each record once, into the places of the values
+// that any table wants; lists are walked once more, element by element. Values
+// are converted from the record's bytes right into column buffers in Arrow's
+// layout, with no memory taken per row or cell. The buffers can take back their
+// last cells, so rows are written as they come and a change that fails is cut
+// off again. The rare order of deletes before upserts, with both in one change,
+// is made by moving the rows at the end of the buffers.
+package unnest

@@ -1,0 +1,267 @@
+package unnest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/pattern"
+)
+
+// mapper is one worker of an Unnest. One goroutine uses it.
+type mapper struct {
+	unnest  *Unnest
+	settled bool
+	deletes bool // some table needs deletes
+	formats map[*pipeline.Format]*bound
+	builds  []build
+
+	// The batch that is being made.
+	bound   *bound
+	records *pipeline.Records
+	batch   *pipeline.Batch
+	arena   []byte // the keys of the batch's changes
+
+	// The record that is being read.
+	rec   []byte
+	index int
+	meta  pattern.Meta
+	keys  keySet
+	text  []byte // scratch
+
+	// The table and image that rows are being made of.
+	build   *build
+	item    []decode.Value
+	element []decode.Value
+	ordinal int64
+	old     bool // the image is the old one: rows are deletes, and values that do not fit are null
+	failed  *failure
+	visit   func(i int, slots []decode.Value) error
+
+	vm  *vm.VM
+	env map[string]any
+}
+
+// failure is why a change takes no effect. A fatal one ends the run.
+type failure struct {
+	reason  pipeline.Reason
+	message string
+	fatal   bool
+}
+
+// checkEvery is how many records pass between looks at the context.
+const checkEvery = 1024
+
+// Map implements pipeline.Mapper.
+func (m *mapper) Map(ctx context.Context, r *pipeline.Records) (*pipeline.Batch, error) {
+	m.begin(r)
+	for i := range r.Spans {
+		if i%checkEvery == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("unnest: %w", ctx.Err())
+		}
+		if err := m.record(i); err != nil {
+			return nil, err
+		}
+	}
+	return m.finish(), nil
+}
+
+func (m *mapper) begin(r *pipeline.Records) {
+	m.bound, m.records = m.bind(r.Format), r
+	m.batch = &pipeline.Batch{Records: r, Changes: make([]pipeline.Change, 0, len(r.Spans))}
+	m.arena = make([]byte, 0, cap(m.arena))
+	for i := range m.builds {
+		if m.builds[i].wanted {
+			m.builds[i].start(len(r.Spans))
+		}
+	}
+}
+
+// finish closes the batch; the mapper keeps nothing of it.
+func (m *mapper) finish() *pipeline.Batch {
+	for i := range m.builds {
+		if rows := m.builds[i].finish(len(m.records.Spans)); rows != nil {
+			m.batch.Tables = append(m.batch.Tables, rows)
+		}
+	}
+	b := m.batch
+	m.batch, m.records, m.rec = nil, nil, nil
+	return b
+}
+
+// record maps one record: to rows, a dead letter, or an error that ends the run.
+func (m *mapper) record(i int) error {
+	m.rec, m.index = m.records.Bytes(i), i
+	d := &m.bound.record
+	if err := m.bound.dec.Decode(m.rec, m.records.First+int64(i), d); err != nil {
+		var bad *decode.Error
+		if !errors.As(err, &bad) {
+			return fmt.Errorf("%s: %w", m.records.Position(i), err)
+		}
+		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: bad.Error()})
+	}
+	m.readMeta()
+	matched, f := m.match()
+	if f != nil {
+		return m.refuse(f)
+	}
+	if !matched {
+		switch m.unnest.unmatched {
+		case unmatchedDeadLetter, unmatchedFail:
+			return m.refuse(m.unmatched())
+		}
+	}
+	if f := m.rows(); f != nil {
+		m.rollback()
+		return m.refuse(f)
+	}
+	m.accept(matched)
+	return nil
+}
+
+// accept records the change whose rows are in the builds.
+func (m *mapper) accept(matched bool) {
+	if !matched {
+		m.batch.Ignored++
+		if !m.settled && !m.grown() {
+			return
+		}
+	}
+	at := int32(len(m.batch.Changes))
+	for i := range m.builds {
+		m.builds[i].assign(at)
+	}
+	d := &m.bound.record
+	c := pipeline.Change{Record: int32(m.index), Version: pipeline.Version{Time: d.Version.Time}}
+	if m.settled {
+		start := len(m.arena)
+		m.arena = append(m.arena, d.Key...)
+		c.Item, c.Key, c.Version = d.Item, slices.Clip(m.arena[start:]), d.Version
+	}
+	m.batch.Changes = append(m.batch.Changes, c)
+}
+
+// grown reports whether the record has rows.
+func (m *mapper) grown() bool {
+	for i := range m.builds {
+		if len(m.builds[i].ops) > m.builds[i].mark {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *mapper) rollback() {
+	for i := range m.builds {
+		if m.builds[i].wanted {
+			m.builds[i].truncate(m.builds[i].mark)
+		}
+	}
+}
+
+// refuse makes the record a dead letter, or ends the run.
+func (m *mapper) refuse(f *failure) error {
+	letter := pipeline.DeadLetter{
+		Record: slices.Clone(m.rec), Reason: f.reason, Message: f.message,
+		Node: m.unnest.name, Pos: m.records.Position(m.index),
+	}
+	if f.fatal {
+		return &letter
+	}
+	m.batch.DeadLetters = append(m.batch.DeadLetters, letter)
+	return nil
+}
+
+// unmatched says why a record that no table wants is refused.
+func (m *mapper) unmatched() *failure {
+	return &failure{
+		reason: pipeline.ReasonUnmatched, fatal: m.unnest.unmatched == unmatchedFail,
+		message: "no table wants the item; add a table, widen a where, or set unmatched: ignore",
+	}
+}
+
+// match finds the tables that want the images, and reports whether any table
+// wants the item: by its new image, or, when it is removed, by its old one.
+func (m *mapper) match() (bool, *failure) {
+	d := &m.bound.record
+	anyNew, f := m.matchImage(d.HasNew, d.New, m.bound.news, false)
+	if f != nil {
+		return false, f
+	}
+	anyOld := false
+	if m.deletes || d.Event == decode.Remove && m.unnest.canMiss {
+		if anyOld, f = m.matchImage(d.HasOld, d.Old, m.bound.olds, true); f != nil {
+			return false, f
+		}
+	}
+	switch {
+	case !m.unnest.canMiss:
+		return true, nil
+	case d.Event == decode.Remove:
+		return anyOld || !d.HasOld, nil
+	default:
+		return anyNew, nil
+	}
+}
+
+// matchImage marks the tables that want an image.
+func (m *mapper) matchImage(has bool, slots []decode.Value, views []view, old bool) (matched bool, f *failure) {
+	for i := range m.builds {
+		b, v := &m.builds[i], &views[i]
+		ok := has && v.seen
+		if ok && v.matcher != nil && (b.wanted || !matched) {
+			var err error
+			if ok, err = v.matcher.Match(m.rec, slots, &m.meta); err != nil {
+				return false, &failure{reason: pipeline.ReasonBadRecord, message: err.Error()}
+			}
+		}
+		matched = matched || ok
+		if old {
+			b.matchOld = ok
+		} else {
+			b.matchNew = ok
+		}
+	}
+	return matched, nil
+}
+
+// readMeta takes what columns and patterns can see of the change itself.
+func (m *mapper) readMeta() {
+	d := &m.bound.record
+	m.meta = pattern.Meta{
+		EventName: eventNames[d.Event], EventID: m.envelopeText(d.EventID), Table: m.bound.fixed,
+		Created: d.Created, TTL: d.TTL,
+	}
+	if m.meta.Table == nil {
+		m.meta.Table = m.envelopeText(d.Table)
+	}
+	if m.records.Arrived != nil {
+		m.meta.Arrived = m.records.Arrived[m.index]
+	}
+}
+
+var eventNames = [...][]byte{
+	decode.Insert: []byte(decode.Insert.String()),
+	decode.Modify: []byte(decode.Modify.String()),
+	decode.Remove: []byte(decode.Remove.String()),
+}
+
+// envelopeText returns the text of a field beside the images, nil if it is not there.
+func (m *mapper) envelopeText(v decode.Value) []byte {
+	if v.Kind != decode.String {
+		return nil
+	}
+	if !v.Escaped {
+		return v.Raw(m.rec)
+	}
+	text, err := decode.AppendText(nil, m.rec, v)
+	if err != nil {
+		return nil
+	}
+	return text
+}

@@ -1,0 +1,83 @@
+package unnest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/pattern"
+)
+
+// origin says what a value is read from.
+type origin uint8
+
+const (
+	fromItem origin = iota
+	fromElement
+	fromOrdinal
+	fromEventName
+	fromEventID
+	fromTable
+	fromCreated
+	fromArrived
+	fromTTL
+)
+
+var metaOrigins = map[string]origin{
+	"event_name": fromEventName, "event_id": fromEventID, "table": fromTable,
+	"created_at": fromCreated, "arrived_at": fromArrived, "ttl": fromTTL,
+}
+
+// source is where a column or a variable of an expression has its value.
+type source struct {
+	origin origin
+	slot   int // into the paths of the table, for items and elements
+}
+
+// scope resolves the names of one table and gathers the paths they lead to.
+type scope struct {
+	alias, ordinal string        // of the explode; empty = none
+	item           []decode.Path // wanted of the item
+	element        []decode.Path // wanted of an element
+}
+
+const metaName = "$meta"
+
+// unknownMeta is an error for a name below $meta that does not exist.
+type unknownMeta struct{ name string }
+
+func (e *unknownMeta) Error() string { return fmt.Sprintf("unknown metadata %q", e.name) }
+
+// resolve returns the source that a path leads to.
+func (s *scope) resolve(path decode.Path) (source, error) {
+	first := path[0].Name
+	switch {
+	case path[0].IsIndex:
+		return source{}, fmt.Errorf("an item is a map: a path starts with a name")
+	case first == metaName:
+		name := path.String()
+		o, ok := metaOrigins[strings.TrimPrefix(name, pattern.MetaPrefix)]
+		if !ok || !strings.HasPrefix(name, pattern.MetaPrefix) {
+			return source{}, &unknownMeta{name}
+		}
+		return source{origin: o}, nil
+	case first == s.alias && s.alias != "":
+		return source{origin: fromElement, slot: want(&s.element, path[1:])}, nil
+	case first == s.ordinal && s.ordinal != "" && len(path) == 1:
+		return source{origin: fromOrdinal}, nil
+	default:
+		return source{slot: want(&s.item, path)}, nil
+	}
+}
+
+// want returns the index of a path in a list, adding it if it is new.
+func want(paths *[]decode.Path, path decode.Path) int {
+	for i, p := range *paths {
+		if slices.Equal(p, path) {
+			return i
+		}
+	}
+	*paths = append(*paths, path)
+	return len(*paths) - 1
+}

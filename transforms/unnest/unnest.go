@@ -1,0 +1,94 @@
+package unnest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+var (
+	_ pipeline.Transform = (*Unnest)(nil)
+	_ pipeline.Mapper    = (*mapper)(nil)
+)
+
+// Unnest is a compiled unnest node. It is read-only; its mappers do the work.
+type Unnest struct {
+	name      string
+	tables    []*table
+	unmatched string
+	canMiss   bool // no table takes every item
+}
+
+// New compiles a node. It returns all mistakes at once: a join of
+// *spec.FieldError with paths that start at the node.
+func New(name string, cfg Config) (*Unnest, error) {
+	u := &Unnest{name: name, unmatched: cfg.Unmatched, canMiss: true}
+	var mistakes []error
+	if len(cfg.Tables) == 0 {
+		mistakes = append(mistakes, &spec.FieldError{Path: []string{"tables"}, Message: "an unnest needs at least one table"})
+	}
+	if u.unmatched == "" {
+		u.unmatched = unmatchedDeadLetter
+	}
+	if known := []string{unmatchedDeadLetter, unmatchedIgnore, unmatchedFail}; !slices.Contains(known, u.unmatched) {
+		mistakes = append(mistakes, &spec.FieldError{Path: []string{"unmatched"}, Name: u.unmatched, Known: known,
+			Message: fmt.Sprintf("unknown unmatched %q", u.unmatched)})
+	}
+	seen := map[string]string{}
+	for i := range cfg.Tables {
+		e := &cfg.Tables[i]
+		folded := strings.ToLower(e.Name)
+		if other, twice := seen[folded]; twice {
+			mistakes = append(mistakes, &spec.FieldError{Path: []string{"tables", e.Name},
+				Message: fmt.Sprintf("tables %q and %q have one name when case is ignored, as warehouses do", other, e.Name)})
+		}
+		seen[folded] = e.Name
+		t, err := compileTable(e.Name, &e.Value)
+		if err != nil {
+			mistakes = append(mistakes, unjoin(err)...)
+			continue
+		}
+		u.tables = append(u.tables, t)
+		u.canMiss = u.canMiss && t.where != nil
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
+	}
+	return u, nil
+}
+
+// Tables implements pipeline.Transform.
+func (u *Unnest) Tables() []*pipeline.Table {
+	tables := make([]*pipeline.Table, len(u.tables))
+	for i, t := range u.tables {
+		tables[i] = t.out
+	}
+	return tables
+}
+
+// NewMapper implements pipeline.Transform.
+func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
+	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*bound{}, builds: make([]build, len(u.tables))}
+	for i, t := range u.tables {
+		b := &m.builds[i]
+		b.table = t
+		b.wanted = needs.Tables[t.out.Name]
+		b.deletes = b.wanted && needs.Deletes[t.out.Name] && len(t.out.Key) > 0
+		m.deletes = m.deletes || b.deletes
+		b.cells = make([]cells, len(t.columns))
+		for k := range t.columns {
+			b.cells[k] = newCells(t.columns[k].typ)
+		}
+		b.nothing = make([]decode.Value, len(t.element))
+	}
+	m.vm = &vm.VM{}
+	m.visit = m.visitElement
+	return m
+}
