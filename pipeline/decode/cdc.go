@@ -7,6 +7,8 @@ const (
 	fieldEventID = 1 << iota
 	fieldEventName
 	fieldIdentity
+	fieldIdentityType
+	fieldPrincipal
 	fieldTable
 	fieldDynamoDB
 	fieldTime
@@ -72,9 +74,9 @@ func (d *Decoder) identity(i int, c *cdcRecord) int {
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
 		case "type", "Type":
-			i = s.textField(i, &kind)
+			i = s.textField(s.once(&c.seen, fieldIdentityType, i), &kind)
 		case "principalId", "PrincipalId":
-			i = s.textField(i, &principal)
+			i = s.textField(s.once(&c.seen, fieldPrincipal, i), &principal)
 		default:
 			i = s.skip(i, 2)
 		}

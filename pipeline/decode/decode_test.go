@@ -214,6 +214,7 @@ func TestBadChangeRecords(t *testing.T) {
 		{edit(`"tableName":"t",`, ``), "without tableName"},
 		{edit(`"tableName":"t"`, `"tableName":7`), "unexpected '7': want a string"},
 		{edit(`"tableName":"t"`, `"tableName":"t","tableName":"t"`), "twice"},
+		{edit(`"userIdentity":null`, `"userIdentity":{"type":"a","Type":"b"}`), "twice"},
 		{edit(testKeys, `{}`), "Keys without attributes"},
 		{edit(testKeys, `{"PK":{"BOOL":true}}`), `key attribute "PK" is a bool`},
 		{edit(testKeys, `{"PK":{"S":"a"},"P\u004b":{"S":"a"}}`), `key attribute "PK" twice`},
@@ -264,24 +265,17 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	l := append(insuranceLines(20), orderLines(20)...)
 	p := NewProjection(insurancePaths, true)
-	e := NewProjection(paths("sk"), true)
 	d := NewDecoder(cdcFormat, Options{New: p, Old: p, Settled: true})
 	var r Record
-	each := func(int, []Value) error { return nil }
 	run := func() {
-		for i, rec := range l {
+		for _, rec := range l {
 			if err := d.Decode(rec, 0, &r); err != nil {
 				t.Fatal(err)
-			}
-			if v := r.New[9]; i < 20 {
-				if err := e.ScanList(rec, v, each); err != nil {
-					t.Fatal(err)
-				}
 			}
 		}
 	}
 	run()
-	if n := testing.AllocsPerRun(20, run); n > 1 { // the pool may be emptied
+	if n := testing.AllocsPerRun(20, run); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

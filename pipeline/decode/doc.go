@@ -16,7 +16,7 @@
 // values are wanted or not: every value is an object with one member, whose
 // name is a type; those wrappers do not count as levels. The same wanted name
 // twice in one object is an error, since neither value can be preferred; so is
-// a field of the envelope that occurs twice. A record's fate does not depend on
+// a field of the envelope that is used and occurs twice. A record's fate does not depend on
 // who reads it, except that duplicates are seen by those who want the name.
 //
 // # Numbers and strings
