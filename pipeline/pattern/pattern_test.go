@@ -310,7 +310,8 @@ func FuzzMatch(f *testing.F) {
 }
 
 // fuzzed reads a JSON object that the oracle and the decoder take: no huge
-// exponents, no deep nesting, no paths with indexes or quotes, no $meta.
+// exponents, no deep nesting, few asterisks, no paths with indexes or quotes, no
+// $meta.
 func fuzzed(text string) (map[string]any, bool) {
 	if strings.ContainsAny(text, "[]\"`") && strings.Count(text, "{")+strings.Count(text, "[") > 30 {
 		return nil, false
@@ -330,7 +331,7 @@ func tame(v any) bool {
 		_, exp, _ := strings.Cut(strings.ToLower(string(v)), "e")
 		return len(exp) < 4 && len(v) < 40
 	case string:
-		return !strings.ContainsRune(v, '\ufffd')
+		return !strings.ContainsRune(v, '\ufffd') && strings.Count(v, "*") < 5
 	case []any:
 		return !slices.ContainsFunc(v, func(e any) bool { return !tame(e) })
 	case map[string]any:
