@@ -11,13 +11,15 @@
 //
 // A record is taken only if it is one JSON value in valid UTF-8 (RFC 8259:
 // escapes, numbers, no control characters in strings, no lone surrogates,
-// nothing behind it), no deeper than 64 levels of objects and lists. Images of
+// nothing behind it), and an image no deeper than 64 levels of objects and
+// lists. Images of
 // the DynamoDB formats are checked to be DynamoDB JSON as well, whether their
 // values are wanted or not: every value is an object with one member, whose
 // name is a type; those wrappers do not count as levels. The same wanted name
 // twice in one object is an error, since neither value can be preferred; so is
-// a field of the envelope that is used and occurs twice. A record's fate does not depend on
-// who reads it, except that duplicates are seen by those who want the name.
+// a field of the envelope that is used and occurs twice. What a record is taken
+// or refused for does not depend on who reads it, except that a repeated name
+// is seen by those who want it, and a missing part by those who need it.
 //
 // # Numbers and strings
 //
