@@ -159,6 +159,9 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if err := r.store.MarkCommitted(epoch); err != nil {
+		return err
+	}
 	r.c.Metrics.committed(started, epoch, r.store.Size())
 	return nil
 }

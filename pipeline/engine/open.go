@@ -20,6 +20,7 @@ type run struct {
 	total      *Progress
 	store      *state.Store
 	checkpoint *state.Checkpoint // the last saved; the back owns it once run has begun
+	committed  bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
 	restart    []string          // sources to be read from their start, until it is saved
 	steps      []*step           // one a transform
 	budget     *budget           // of the front
@@ -67,14 +68,21 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.finished = r.checkpoint.Finished
+	committed, err := r.store.Committed()
+	if err != nil {
+		return err
+	}
+	r.committed = committed == r.checkpoint.Epoch
 	if err := r.openSteps(); err != nil {
 		return err
 	}
 	if err := r.openSinks(ctx); err != nil {
 		return err
 	}
-	if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
-		return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
+	if !r.committed {
+		if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
+			return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
+		}
 	}
 	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
 		return err
@@ -189,7 +197,7 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 	if rc := r.checkpoint.Receipts[sink]; rc != nil {
 		o.Carry = rc.Carry
 		r.carrying[sink] = rc.Carry != nil
-		if rc.Publish != nil {
+		if rc.Publish != nil && !r.committed {
 			o.Pending, o.Published = rc, rc.Before
 		}
 	}

@@ -18,6 +18,7 @@
 //
 //	m                         Meta, as JSON
 //	c                         Checkpoint, as JSON
+//	d                         the last epoch that every sink has committed
 //	p <source> 0 <partition>  a source's cursor
 //	s <keyspace> <hash>       keyed state
 package state

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,6 +31,7 @@ const (
 var (
 	keyMeta       = []byte("m")
 	keyCheckpoint = []byte("c")
+	keyCommitted  = []byte("d")
 )
 
 // Meta is made with the folder and never changes afterwards, but for Schemas.
@@ -168,6 +170,24 @@ func (s *Store) Checkpoint() (*Checkpoint, error) {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	return c, nil
+}
+
+// MarkCommitted notes that every sink has committed the epoch. It is not
+// synced: losing it means that the commit is tried again, to no effect.
+func (s *Store) MarkCommitted(epoch int64) error {
+	if err := s.db.Set(keyCommitted, strconv.AppendInt(nil, epoch, 10), pebble.NoSync); err != nil {
+		return fmt.Errorf("noting the commit of epoch %d: %w", epoch, err)
+	}
+	return nil
+}
+
+// Committed returns the epoch that was marked last; 0 = none.
+func (s *Store) Committed() (int64, error) {
+	raw, err := s.get(keyCommitted)
+	if err != nil || raw == nil {
+		return 0, err
+	}
+	return strconv.ParseInt(string(raw), 10, 64)
 }
 
 // Cursors returns the saved cursors of a source, by partition.

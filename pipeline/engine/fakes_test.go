@@ -1,0 +1,336 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// change is a record of the tests' source: item I gets the value N at a time;
+// negative N deletes it, and N divisible by 100 is a dead letter.
+type change struct {
+	Item string `json:"item"`
+	Time int64  `json:"time"`
+	N    int64  `json:"n"`
+}
+
+// memorySource reads changes from memory, some at a time.
+type memorySource struct {
+	changes []change
+	block   int
+	at      int
+	told    []int // cursors it was told
+	fail    func() error
+	endless bool
+}
+
+func (s *memorySource) Open(_ context.Context, cursors map[string][]byte) error {
+	s.at = 0
+	if c, ok := cursors["p"]; ok {
+		n, err := strconv.Atoi(string(c))
+		s.at = n
+		return err
+	}
+	return nil
+}
+
+func (s *memorySource) Read(ctx context.Context) (*pipeline.Records, error) {
+	if s.fail != nil {
+		if err := s.fail(); err != nil {
+			return nil, err
+		}
+	}
+	if s.at == len(s.changes) {
+		if s.endless {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return nil, io.EOF
+	}
+	first := s.at
+	s.at = min(len(s.changes), s.at+s.block)
+	r := &pipeline.Records{Source: "s", Partition: "p", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}, First: int64(first),
+		CursorAfter: func(n int) []byte { return strconv.AppendInt(nil, int64(first+n), 10) }}
+	for i, c := range s.changes[first:s.at] {
+		line, err := json.Marshal(c)
+		if err != nil {
+			return nil, err
+		}
+		from := uint32(len(r.Data))
+		r.Data = append(r.Data, line...)
+		r.Spans = append(r.Spans, pipeline.Span{Start: from, End: uint32(len(r.Data)), Line: int64(first + i + 1)})
+	}
+	return r, nil
+}
+
+func (s *memorySource) Committed(_ context.Context, cursors map[string][]byte) error {
+	n, err := strconv.Atoi(string(cursors["p"]))
+	s.told = append(s.told, n)
+	return err
+}
+
+func (s *memorySource) Close() error { return nil }
+
+// valueTable has one row an item.
+var valueTable = func() *pipeline.Table {
+	t, err := pipeline.NewTable("value", []pipeline.Column{
+		{Name: "item", Type: pipeline.Type{Kind: pipeline.String}},
+		{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}},
+	}, []string{"item"})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}()
+
+type valueTransform struct{}
+
+func (valueTransform) Tables() []*pipeline.Table                { return []*pipeline.Table{valueTable} }
+func (valueTransform) NewMapper(pipeline.Needs) pipeline.Mapper { return valueTransform{} }
+
+func (valueTransform) Map(_ context.Context, r *pipeline.Records) (*pipeline.Batch, error) {
+	b := &pipeline.Batch{Records: r}
+	rb := array.NewRecordBuilder(memory.DefaultAllocator, valueTable.Schema())
+	defer rb.Release()
+	rows := &pipeline.Rows{Table: valueTable}
+	for i := range r.Len() {
+		var c change
+		if err := json.Unmarshal(r.Bytes(i), &c); err != nil {
+			return nil, err
+		}
+		if c.N > 0 && c.N%100 == 0 {
+			b.DeadLetters = append(b.DeadLetters, pipeline.DeadLetter{Record: r.Bytes(i), Reason: pipeline.ReasonBadValue, Node: "t", Pos: r.Position(i)})
+			continue
+		}
+		h := xxh3.Hash128([]byte(c.Item))
+		b.Changes = append(b.Changes, pipeline.Change{Record: int32(i), Item: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, Key: []byte(c.Item),
+			Version: pipeline.Version{Time: c.Time, New: uint64(c.N) + 1}})
+		if c.N >= 0 {
+			rb.Field(0).(*array.StringBuilder).Append(c.Item)
+			rb.Field(1).(*array.Int64Builder).Append(c.N)
+			rows.Ops = append(rows.Ops, pipeline.OpUpsert)
+			rows.Change = append(rows.Change, int32(len(b.Changes)-1))
+		}
+	}
+	rows.Record = rb.NewRecord()
+	b.Tables = []*pipeline.Rows{rows}
+	return b, nil
+}
+
+// row is a row as memorySink keeps it.
+type row struct {
+	Op   string `json:"op"`
+	Item string `json:"item"`
+	N    int64  `json:"n"`
+}
+
+// memorySink is a target that outlives the engine: a table with a token, and a
+// log of all that was published. It gathers every other epoch when told to.
+type memorySink struct {
+	mode   pipeline.Mode
+	gather bool
+	fail   func(call string) error
+
+	mu      sync.Mutex
+	table   map[string]int64
+	log     []row
+	token   int64
+	stateID string
+
+	opening pipeline.Opening
+	carry   []int64
+}
+
+func newSink(mode pipeline.Mode) *memorySink {
+	return &memorySink{mode: mode, table: map[string]int64{}}
+}
+
+func (s *memorySink) failing(call string) error {
+	if s.fail == nil {
+		return nil
+	}
+	return s.fail(call)
+}
+
+func (s *memorySink) Mode() pipeline.Mode { return s.mode }
+func (s *memorySink) Close() error        { return nil }
+
+func (s *memorySink) Open(_ context.Context, o pipeline.Opening) error {
+	s.opening, s.carry = o, nil
+	if s.stateID != "" && s.stateID != o.StateID {
+		return fmt.Errorf("token of state %s", s.stateID)
+	}
+	if pending := o.Pending != nil && s.token == o.Pending.Epoch; s.token != o.Published && !pending {
+		return fmt.Errorf("token %d, the checkpoint says %d", s.token, o.Published)
+	}
+	if o.Carry != nil {
+		if err := json.Unmarshal(o.Carry, &s.carry); err != nil {
+			return err
+		}
+	}
+	return s.failing("open")
+}
+
+func (s *memorySink) Begin(epoch int64) (pipeline.Epoch, error) {
+	return &memoryEpoch{s: s, epoch: epoch}, s.failing("begin")
+}
+
+func (s *memorySink) Commit(_ context.Context, r *pipeline.Receipt) error {
+	if err := s.failing("commit"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.token == r.Epoch {
+		return nil
+	}
+	if s.token != r.Before {
+		return fmt.Errorf("token %d, the receipt wants %d", s.token, r.Before)
+	}
+	var epochs []int64
+	if err := json.Unmarshal(r.Publish, &epochs); err != nil {
+		return err
+	}
+	for _, e := range epochs {
+		raw, err := os.ReadFile(filepath.Join(s.opening.Spool(e), "rows"))
+		if err != nil {
+			return err
+		}
+		var rows []row
+		if err := json.Unmarshal(raw, &rows); err != nil {
+			return err
+		}
+		for _, w := range rows {
+			if err := s.apply(w); err != nil {
+				return err
+			}
+		}
+	}
+	s.token, s.stateID = r.Epoch, s.opening.StateID
+	return s.failing("committed") // the answer is lost
+}
+
+// apply applies a row, and refuses one that does not fit what is there.
+func (s *memorySink) apply(w row) error {
+	s.log = append(s.log, w)
+	_, there := s.table[w.Item]
+	if s.mode == pipeline.Settled && there == (w.Op == "insert") {
+		return fmt.Errorf("%s of %s, there: %v", w.Op, w.Item, there)
+	}
+	if w.Op == "delete" {
+		delete(s.table, w.Item)
+	} else {
+		s.table[w.Item] = w.N
+	}
+	return nil
+}
+
+type memoryEpoch struct {
+	s     *memorySink
+	epoch int64
+	rows  []row
+}
+
+func (e *memoryEpoch) Abort() {}
+
+func (e *memoryEpoch) Write(_ []pipeline.Change, r *pipeline.Rows) error {
+	items, ns := r.Record.Column(0).(*array.String), r.Record.Column(1).(*array.Int64)
+	for i, op := range r.Ops {
+		e.rows = append(e.rows, row{op.String(), items.Value(i), ns.Value(i)})
+	}
+	return e.s.failing("write")
+}
+
+func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Receipt, error) {
+	if err := e.s.failing("prepare"); err != nil {
+		return nil, err
+	}
+	rc := &pipeline.Receipt{Epoch: e.epoch}
+	if len(e.rows) > 0 {
+		raw, err := json.Marshal(e.rows)
+		if err != nil {
+			return nil, err
+		}
+		dir := e.s.opening.Spool(e.epoch)
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "rows"), raw, 0o644)); err != nil {
+			return nil, err
+		}
+		e.s.carry = append(e.s.carry, e.epoch)
+	}
+	if len(e.s.carry) == 0 {
+		return rc, nil
+	}
+	list, err := json.Marshal(e.s.carry)
+	if e.s.gather && !last && e.epoch%2 == 1 {
+		rc.Carry, rc.Keep = list, append(rc.Keep, e.s.carry...)
+		return rc, err
+	}
+	rc.Publish, e.s.carry = list, nil
+	return rc, err
+}
+
+// memoryDead keeps dead letters in memory, published with their epoch.
+type memoryDead struct {
+	mu      sync.Mutex
+	letters []pipeline.DeadLetter
+	token   int64
+	spool   map[int64][]pipeline.DeadLetter
+}
+
+func (m *memoryDead) Open(context.Context, pipeline.Opening) error { return nil }
+func (m *memoryDead) Close() error                                 { return nil }
+
+func (m *memoryDead) Begin(epoch int64) (DeadLetterEpoch, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.spool == nil {
+		m.spool = map[int64][]pipeline.DeadLetter{}
+	}
+	m.spool[epoch] = nil
+	return &memoryDeadEpoch{m, epoch}, nil
+}
+
+func (m *memoryDead) Commit(_ context.Context, r *pipeline.Receipt) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.token != r.Epoch {
+		m.letters, m.token = append(m.letters, m.spool[r.Epoch]...), r.Epoch
+	}
+	return nil
+}
+
+type memoryDeadEpoch struct {
+	m     *memoryDead
+	epoch int64
+}
+
+func (e *memoryDeadEpoch) Abort() {}
+
+func (e *memoryDeadEpoch) Add(d *pipeline.DeadLetter) error {
+	e.m.mu.Lock()
+	defer e.m.mu.Unlock()
+	e.m.spool[e.epoch] = append(e.m.spool[e.epoch], *d)
+	return nil
+}
+
+func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Receipt, error) {
+	e.m.mu.Lock()
+	defer e.m.mu.Unlock()
+	rc := &pipeline.Receipt{Epoch: e.epoch}
+	if len(e.m.spool[e.epoch]) > 0 {
+		rc.Publish = json.RawMessage("{}")
+	}
+	return rc, nil
+}
