@@ -1,0 +1,162 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// Config is a file source in a pipeline file.
+type Config struct {
+	Path      string     `yaml:"path" required:"true" desc:"Files to read: a path or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Wildcards leave out names that begin with a dot. For dynamodb_export: the folder that holds manifest-summary.json."`
+	Format    string     `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" desc:"What the records are: changes as DynamoDB delivers them through Kinesis, a DynamoDB export to S3, or plain JSON objects (one a line, concatenated, or in an array)."`
+	Table     string     `yaml:"table" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name."`
+	Key       []string   `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves. Plain JSON without a key is append only."`
+	Version   Version    `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
+	Operation Operation  `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
+	MaxRecord spec.Bytes `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
+}
+
+// Version says where a plain JSON record carries its version.
+type Version struct {
+	From   string `yaml:"from" desc:"Document path of the version in the record."`
+	Type   string `yaml:"type" enum:"int64,timestamp,date" desc:"Type of the version."`
+	Format string `yaml:"format" desc:"Layout of a timestamp or date, as in Go: 2006-01-02 15:04:05. By default RFC 3339."`
+}
+
+// Operation says where a plain JSON record carries its operation.
+type Operation struct {
+	From   string   `yaml:"from" desc:"Document path of the operation in the record."`
+	Delete []string `yaml:"delete" desc:"The values that mean a delete; every other value is an upsert."`
+}
+
+const (
+	defaultMaxRecord = 16 << 20
+	// limitMaxRecord keeps a block's places within a Span's 32 bits, and its
+	// memory within what one machine can hold several times.
+	limitMaxRecord = 1 << 30
+)
+
+var (
+	encodings = map[string]pipeline.Encoding{
+		"dynamodb_cdc":    pipeline.DynamoDBCDC,
+		"dynamodb_export": pipeline.DynamoDBExport,
+		"json":            pipeline.JSON,
+	}
+	formatNames  = []string{"dynamodb_cdc", "dynamodb_export", "json"}
+	versionTypes = []string{"int64", "timestamp", "date"}
+)
+
+// check returns all mistakes of the configuration.
+func (c *Config) check() error {
+	var errs []error
+	wrong := func(message string, path ...string) {
+		errs = append(errs, &spec.FieldError{Path: path, Message: message})
+	}
+	c.checkPath(wrong)
+	encoding, known := encodings[c.Format]
+	switch {
+	case c.Format == "":
+		wrong("format is missing: give one of "+strings.Join(formatNames, ", "), "format")
+	case !known:
+		errs = append(errs, &spec.FieldError{Path: []string{"format"},
+			Message: fmt.Sprintf("unknown format %q", c.Format), Name: c.Format, Known: formatNames})
+	}
+	for i, k := range c.Key {
+		switch {
+		case k == "":
+			wrong("a key attribute needs a name", "key", strconv.Itoa(i))
+		case slices.Contains(c.Key[:i], k):
+			wrong(fmt.Sprintf("key attribute %q is named twice", k), "key", strconv.Itoa(i))
+		}
+	}
+	if c.MaxRecord < 0 || c.MaxRecord > limitMaxRecord {
+		wrong("max_record must be from 1 byte to 1GiB", "max_record")
+	}
+	if known && encoding != pipeline.JSON {
+		if c.Version != (Version{}) {
+			wrong("version is for format json only: records of format "+c.Format+" carry their version", "version")
+		}
+		if c.Operation.From != "" || c.Operation.Delete != nil {
+			wrong("operation is for format json only: records of format "+c.Format+" carry their operation", "operation")
+		}
+		return errors.Join(errs...)
+	}
+	errs = append(errs, c.checkVersion(), c.checkOperation())
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkPath(wrong func(string, ...string)) {
+	scheme, _, isURL := strings.Cut(c.Path, "://")
+	switch {
+	case c.Path == "":
+		wrong("path is missing: give a file, a glob or the folder of an export", "path")
+	case isURL:
+		wrong("object stores are not supported yet by the file source ("+scheme+"://): copy the files to a local folder and give its path", "path")
+	case c.Format != "dynamodb_export" && !doublestar.ValidatePathPattern(c.Path):
+		wrong(fmt.Sprintf("%q is not a glob: a [ or { is not closed, or it ends with a backslash", c.Path), "path")
+	}
+}
+
+func (c *Config) checkVersion() error {
+	v := c.Version
+	if v == (Version{}) {
+		return nil
+	}
+	var errs []error
+	if v.From == "" {
+		errs = append(errs, &spec.FieldError{Path: []string{"version", "from"},
+			Message: "version needs from: the path of the version in the record"})
+	}
+	switch {
+	case v.Type == "":
+		errs = append(errs, &spec.FieldError{Path: []string{"version", "type"},
+			Message: "version needs a type: one of " + strings.Join(versionTypes, ", ")})
+	case !slices.Contains(versionTypes, v.Type):
+		errs = append(errs, &spec.FieldError{Path: []string{"version", "type"},
+			Message: fmt.Sprintf("unknown type of version %q", v.Type), Name: v.Type, Known: versionTypes})
+	case v.Type == "int64" && v.Format != "":
+		errs = append(errs, &spec.FieldError{Path: []string{"version", "format"},
+			Message: "a version of type int64 has no format"})
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkOperation() error {
+	o := c.Operation
+	if o.From == "" && o.Delete == nil {
+		return nil
+	}
+	var errs []error
+	if o.From == "" {
+		errs = append(errs, &spec.FieldError{Path: []string{"operation", "from"},
+			Message: "operation needs from: the path of the operation in the record"})
+	}
+	if len(o.Delete) == 0 {
+		errs = append(errs, &spec.FieldError{Path: []string{"operation", "delete"},
+			Message: "operation needs delete: the values that mean a delete"})
+	}
+	if len(c.Key) == 0 {
+		errs = append(errs, &spec.FieldError{Path: []string{"operation"},
+			Message: "operation needs key: without one, a record cannot say what it deletes"})
+	}
+	return errors.Join(errs...)
+}
+
+// format returns what the configuration says about the records.
+func (c *Config) format() pipeline.Format {
+	return pipeline.Format{
+		Encoding:  encodings[c.Format],
+		Table:     c.Table,
+		Key:       c.Key,
+		Version:   pipeline.VersionColumn(c.Version),
+		Operation: pipeline.OperationColumn(c.Operation),
+	}
+}

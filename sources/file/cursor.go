@@ -1,0 +1,128 @@
+package file
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// cursor is the place of the next record in a file, and what tells that the
+// file is still the one that was read.
+type cursor struct {
+	Offset     int64  `json:"offset"` // in the decompressed bytes
+	Line       int64  `json:"line"`   // of Offset, from 1
+	Records    int64  `json:"records"`
+	Layout     layout `json:"layout,omitempty"`
+	Size       int64  `json:"size"` // of the file, compressed
+	Head       uint64 `json:"head"` // hash of its first HeadBytes bytes
+	HeadBytes  int    `json:"head_bytes"`
+	Compressed bool   `json:"compressed,omitempty"`
+	Done       bool   `json:"done,omitempty"` // the file's end was seen at Size
+	Cut        bool   `json:"cut,omitempty"`  // the last record had no end of its own
+}
+
+// headBytes bounds what is hashed of a file.
+const headBytes = 4096
+
+func parseCursor(partition string, raw []byte) (*cursor, error) {
+	c := &cursor{}
+	if err := json.Unmarshal(raw, c); err != nil {
+		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
+	}
+	return c, nil
+}
+
+func (c *cursor) encode() []byte {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // numbers and texts always have a JSON form
+	}
+	return raw
+}
+
+// identify holds an open file against the cursor, and notes what tells it
+// again. skip says that there is nothing new in it.
+func (c *cursor) identify(f *os.File, path string) (skip bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	head := make([]byte, min(headBytes, info.Size()))
+	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
+		return false, err
+	}
+	if c.HeadBytes > 0 || c.Size > 0 {
+		skip, err = c.compare(path, info.Size(), head)
+		if skip || err != nil {
+			return skip, err
+		}
+	}
+	c.Size, c.Head, c.HeadBytes, c.Done, c.Cut = info.Size(), xxh3.Hash(head), len(head), false, false
+	c.Compressed = compression(head) != ""
+	return false, nil
+}
+
+func (c *cursor) compare(path string, size int64, head []byte) (skip bool, err error) {
+	same := size >= c.Size && len(head) >= c.HeadBytes && xxh3.Hash(head[:c.HeadBytes]) == c.Head
+	grown := size > c.Size
+	switch {
+	case same && !grown && c.Done:
+		return true, nil
+	case same && (!grown || !c.Done || !c.Compressed && !c.Cut):
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: the file was changed after it had been read to line %d: give the new content a name of its own, "+
+		"put the old file back, or start with a new state folder", path, c.Line)
+}
+
+// block is a run of whole records of one file.
+type block struct {
+	data   []byte
+	pieces pieces
+	start  cursor // before the first byte of data
+	last   bool   // the end of the file follows
+}
+
+// records makes Records of the block; it must not change afterwards.
+func (b *block) records(source, partition string, f *pipeline.Format) *pipeline.Records {
+	return &pipeline.Records{
+		Source: source, Partition: partition, Format: f, Data: b.data, Spans: b.pieces.spans,
+		First: b.start.Records, CursorAfter: func(n int) []byte { return b.after(n).encode() },
+	}
+}
+
+// after returns the cursor behind the first n records.
+func (b *block) after(n int) *cursor {
+	c := b.start
+	c.Records += int64(n)
+	if n == len(b.pieces.spans) {
+		c.Offset += int64(b.pieces.used)
+		c.Line, c.Layout, c.Done, c.Cut = b.pieces.line, b.pieces.layout, b.last, b.pieces.cut
+		return &c
+	}
+	next := b.pieces.spans[n]
+	c.Offset += int64(next.Start)
+	c.Line, c.Layout = next.Line, b.layoutAt(n)
+	return &c
+}
+
+// layoutAt returns the layout before record n: a bracket between records may
+// have changed it.
+func (b *block) layoutAt(n int) layout {
+	p := pieces{layout: b.start.Layout}
+	if p.layout == lines || p.layout == undetected {
+		return b.pieces.layout
+	}
+	from := uint32(0)
+	for _, s := range b.pieces.spans[:n+1] {
+		p.used = 0
+		p.skipBetween(b.data[from:s.Start])
+		from = s.End
+	}
+	return p.layout
+}

@@ -1,0 +1,225 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+const (
+	defaultBlock = 1 << 20
+	queuedBlocks = 4
+	spansPerKiB  = 2 // a guess at the number of records, to make room for
+)
+
+var byteOrderMark = []byte{0xef, 0xbb, 0xbf}
+
+// input is a file to read.
+type input struct {
+	partition string
+	path      string
+	items     int64  // how many records it must have; -1 = unknown
+	md5       string // of the file, base64; empty = unknown
+	size      int64
+}
+
+// result is what the reading goroutine hands over: records or an error.
+type result struct {
+	records *pipeline.Records
+	err     error
+}
+
+// reader reads one file from a cursor on.
+type reader struct {
+	in     *input
+	at     cursor // of the next byte of the stream that is not in a block
+	format *pipeline.Format
+	source string
+	max    int
+	block  int
+	read   *atomic.Int64
+	send   func(context.Context, *pipeline.Records) error
+
+	stream  io.Reader
+	rest    []byte // read, and not yet whole records
+	pending *block // handed over when the next one, or the end, is known
+}
+
+// run reads the file to its end.
+func (r *reader) run(ctx context.Context) (err error) {
+	f, err := os.Open(r.in.path)
+	if err != nil {
+		return transient(err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	skip, err := r.at.identify(f, r.in.path)
+	if err != nil {
+		return transient(err)
+	}
+	if skip {
+		r.read.Add(r.in.size)
+		return nil
+	}
+	if err := r.in.verify(ctx, f); err != nil {
+		return err
+	}
+	stream, closeStream, err := decompressed(f, r.at.Offset, r.read)
+	if err != nil {
+		return r.broken(err)
+	}
+	defer closeStream()
+	r.stream = stream
+	if r.at.Line == 0 {
+		r.at.Line = 1
+	}
+	for {
+		end, err := r.next(ctx)
+		if end || err != nil {
+			return err
+		}
+	}
+}
+
+// next reads a block and hands the one before over.
+func (r *reader) next(ctx context.Context) (end bool, err error) {
+	buf, readErr := r.fill()
+	if readErr != nil && readErr != io.EOF {
+		return true, r.stop(ctx, buf, readErr)
+	}
+	last := readErr == io.EOF
+	p := r.split(buf, last)
+	if len(p.spans) == 0 && !last && !p.long {
+		r.rest = buf // no whole record yet: read more
+		return false, nil
+	}
+	if err := r.take(ctx, buf, p); err != nil {
+		return true, err
+	}
+	switch {
+	case p.long:
+		return true, errors.Join(r.flush(ctx, false), fmt.Errorf("%s:%d: the record is longer than max_record, %d bytes: raise max_record of the source",
+			r.in.path, p.line, r.max))
+	case last:
+		return true, r.finish(ctx)
+	}
+	return false, nil
+}
+
+// fill reads until the buffer is full or the stream ends. The buffer is new
+// memory, and larger than what was left over.
+func (r *reader) fill() ([]byte, error) {
+	size := max(r.block, 2*len(r.rest))
+	buf := make([]byte, len(r.rest), size)
+	copy(buf, r.rest)
+	r.rest = nil
+	for len(buf) < size {
+		n, err := r.stream.Read(buf[len(buf):size])
+		buf = buf[:len(buf)+n]
+		if err != nil {
+			return buf, err
+		}
+	}
+	return buf, nil
+}
+
+// split cuts the buffer into records.
+func (r *reader) split(buf []byte, last bool) pieces {
+	skipped := 0
+	if r.at.Offset == 0 && bytes.HasPrefix(buf, byteOrderMark) {
+		skipped = len(byteOrderMark)
+		clear(buf[:skipped])
+		for i := range skipped {
+			buf[i] = ' '
+		}
+	}
+	if r.at.Layout == undetected {
+		r.at.Layout = lines
+		if r.format.Encoding == pipeline.JSON {
+			r.at.Layout = detect(buf, last)
+		}
+		if r.at.Layout == undetected {
+			return pieces{line: r.at.Line}
+		}
+	}
+	s := splitter{layout: r.at.Layout, line: r.at.Line, max: r.max, last: last}
+	return s.split(buf, make([]pipeline.Span, 0, len(buf)>>10*spansPerKiB+8))
+}
+
+// take makes the records the pending block, and hands over the one before.
+func (r *reader) take(ctx context.Context, buf []byte, p pieces) error {
+	if len(p.spans) > 0 {
+		if err := r.flush(ctx, false); err != nil {
+			return err
+		}
+		r.pending = &block{data: buf, pieces: p, start: r.at}
+		r.at.Records += int64(len(p.spans))
+	}
+	r.rest = buf[p.used:]
+	r.at.Offset += int64(p.used)
+	r.at.Line, r.at.Layout = p.line, p.layout
+	return nil
+}
+
+// flush hands the pending block over.
+func (r *reader) flush(ctx context.Context, last bool) error {
+	b := r.pending
+	if b == nil {
+		return nil
+	}
+	r.pending = nil
+	b.last = last
+	return r.send(ctx, b.records(r.source, r.in.partition, r.format))
+}
+
+// finish ends a file that was read to its end.
+func (r *reader) finish(ctx context.Context) error {
+	if r.at.Layout == elements {
+		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s:%d: the file ends inside an array, so it is not whole: copy it again", r.in.path, r.at.Line))
+	}
+	if r.in.items >= 0 && r.at.Records != r.in.items {
+		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s: the file has %d items, its manifest says %d: copy the export again",
+			r.in.path, r.at.Records, r.in.items))
+	}
+	return r.flush(ctx, true)
+}
+
+// stop ends a file that could not be read on: what is whole is handed over first.
+func (r *reader) stop(ctx context.Context, buf []byte, cause error) error {
+	if p := r.split(buf, false); len(p.spans) > 0 {
+		if err := r.take(ctx, buf, p); err != nil {
+			return err
+		}
+	}
+	return errors.Join(r.flush(ctx, false), r.broken(cause))
+}
+
+// broken names the place at which the file could not be read on.
+func (r *reader) broken(cause error) error {
+	if r.at.Compressed && !isSystem(cause) {
+		return fmt.Errorf("%s: the compressed file is cut short or damaged behind line %d (byte %d of its content): %w: copy it again; what was read before takes effect, and the next run goes on there",
+			r.in.path, r.at.Line, r.at.Offset, cause)
+	}
+	return transient(fmt.Errorf("%s:%d: %w", r.in.path, r.at.Line, cause))
+}
+
+func isSystem(err error) bool {
+	var p *os.PathError
+	return errors.As(err, &p)
+}
+
+// transient marks errors of the system that may go away.
+func transient(err error) error {
+	for _, e := range []syscall.Errno{syscall.EIO, syscall.EINTR, syscall.ESTALE, syscall.ETIMEDOUT, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, e) {
+			return pipeline.Transient(err)
+		}
+	}
+	return err
+}
