@@ -33,12 +33,6 @@ type Encoder struct {
 	arrays  []arrow.Array
 }
 
-// The beginning of a chunk, by which it is decided whether compression pays.
-const (
-	probeRows  = 8 << 10
-	probeBytes = 32 << 10
-)
-
 // NewEncoder returns an encoder for records with these columns.
 func NewEncoder(columns []pipeline.Column, codec Codec) (*Encoder, error) {
 	p, err := newPages(codec)
@@ -239,12 +233,6 @@ func (c *textCursor) append(dst []byte, n int, bounds *byteBounds) []byte {
 func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int) error {
 	meta.Encoding = append(meta.Encoding, format.RLEDictionary)
 	enc := rle.Encoding{BitWidth: width(entries)}
-	first, err := enc.EncodeInt32(e.indexes[:0], e.dict.indexes[:min(probeRows, len(e.dict.indexes))])
-	if err != nil {
-		return fmt.Errorf("dictionary indexes: %w", err)
-	}
-	e.indexes = first
-	e.pages.probe(e.dict.plain, first)
 	h := format.PageHeader{Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
 		NumValues: int32(entries), Encoding: format.Plain})}
 	if err := e.pages.add(&h, e.dict.plain); err != nil {
@@ -273,9 +261,6 @@ func (e *Encoder) eachPage(rows int, enc format.Encoding, values func(dst []byte
 		}
 		e.body = body
 		at += present
-		if from == 0 && enc == format.Plain {
-			e.pages.probe(body[:min(len(body), probeBytes)])
-		}
 		h := format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
 			NumValues: int32(to - from), Encoding: enc,
 			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})}

@@ -19,7 +19,7 @@ import (
 // A row group ends after the record that reaches one of these.
 const (
 	GroupRows  = 120 << 10
-	GroupBytes = 24 << 20
+	GroupBytes = 16 << 20
 )
 
 const (

@@ -69,19 +69,6 @@ func (p *pages) start(meta *format.ColumnMetaData) {
 	meta.Codec = p.codec.format()
 }
 
-// probe leaves the chunk uncompressed if the codec does not shrink these pages
-// of it, by a sixteenth at least: that spares the time here and in readers.
-func (p *pages) probe(bodies ...[]byte) {
-	before, after := 0, 0
-	for _, b := range bodies {
-		before += len(b)
-		after += len(p.compress(b))
-	}
-	if after > before-before/16 {
-		p.meta.Codec = format.Uncompressed
-	}
-}
-
 // add appends one page.
 func (p *pages) add(h *format.PageHeader, body []byte) error {
 	if len(body) > maxPageBytes {
