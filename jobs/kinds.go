@@ -41,7 +41,7 @@ var (
 		"file": of[file.Config, *file.Source, pipeline.Source]("Local files: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
 	}
 	transformKinds = map[string]kind[pipeline.Transform]{
-		"unnest": of[unnest.Config, *unnest.Transform, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
+		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
 		"parquet": of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
@@ -52,7 +52,7 @@ var (
 // Compile-time proof that the constructors make what their section wants.
 var (
 	_ pipeline.Source    = (*file.Source)(nil)
-	_ pipeline.Transform = (*unnest.Transform)(nil)
+	_ pipeline.Transform = (*unnest.Unnest)(nil)
 	_ pipeline.Sink      = (*parquet.Sink)(nil)
 	_ pipeline.Sink      = (*duckdb.Sink)(nil)
 )

@@ -1,0 +1,30 @@
+package duckdb
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// Config is a duckdb sink in a pipeline file.
+type Config struct {
+	DSN         string     `yaml:"dsn" required:"true" desc:"The DuckDB file. It is made when it is missing."`
+	Schema      string     `yaml:"schema" default:"main" desc:"The schema of the tables. It is made when it is missing."`
+	MemoryLimit spec.Bytes `yaml:"memory_limit" default:"192MiB" min:"64MiB" desc:"The memory that DuckDB may take."`
+	Threads     int        `yaml:"threads" min:"0" desc:"The threads that DuckDB may use; 0 = one per processor."`
+}
+
+const defaultMemoryLimit = 192 << 20
+
+// check returns all mistakes of the configuration.
+func (c *Config) check() error {
+	var errs []error
+	switch {
+	case c.DSN == "":
+		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn is missing: give the DuckDB file"})
+	case strings.Contains(c.DSN, "://"), strings.HasPrefix(c.DSN, ":"):
+		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a local file: what the tables hold must outlive the process"})
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,18 @@
+// Package duckdb keeps settled tables in a DuckDB file.
+//
+// An epoch's rows are spooled as Parquet, one file a table, with each row's
+// operation. A commit is one transaction: it reads the token, takes the keys of
+// updated and deleted rows out of each table, puts the inserted and updated
+// rows in, both set-based from the spooled file, and writes the token. Tables
+// have no primary key and no index: rows arrive settled, and an index would
+// make every insert slower.
+//
+// The token is the last row of the pipeline, state folder and sink in
+// starlift_epochs, which is the audit table for people as well. A token that is
+// neither the epoch's own nor that of the one before is refused (TokenError).
+//
+// Tables are made when they are missing. Columns that a table lacks are added;
+// columns that it has besides stay, null in new rows; nothing is dropped.
+//
+// DuckDB is a C++ library: without cgo, New returns an error.
+package duckdb

@@ -1,0 +1,39 @@
+//go:build !cgo
+
+package duckdb
+
+import (
+	"context"
+	"errors"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// ErrNoCGO says that this binary was built without DuckDB.
+var ErrNoCGO = errors.New("this starlift was built without DuckDB: build it with a C compiler and CGO_ENABLED=1")
+
+// Sink stands in where DuckDB is left out.
+type Sink struct{ cfg Config }
+
+var _ pipeline.Sink = (*Sink)(nil)
+
+// New returns ErrNoCGO.
+func New(string, Config) (*Sink, error) { return nil, ErrNoCGO }
+
+// Mode is Settled.
+func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
+
+// DDL returns the statements that make the tables.
+func (s *Sink) DDL(tables []*pipeline.Table) string { return ddl(s.cfg.Schema, tables) }
+
+// Open returns ErrNoCGO.
+func (s *Sink) Open(context.Context, pipeline.Opening) error { return ErrNoCGO }
+
+// Begin returns ErrNoCGO.
+func (s *Sink) Begin(int64) (pipeline.Epoch, error) { return nil, ErrNoCGO }
+
+// Commit returns ErrNoCGO.
+func (s *Sink) Commit(context.Context, *pipeline.Receipt) error { return ErrNoCGO }
+
+// Close does nothing.
+func (s *Sink) Close() error { return nil }

@@ -1,0 +1,297 @@
+//go:build cgo
+
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	_ "github.com/duckdb/duckdb-go/v2" // the driver
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+)
+
+// Sink is a DuckDB file. It is a pipeline.Sink.
+type Sink struct {
+	name    string
+	cfg     Config
+	opening pipeline.Opening
+	tables  map[string]*pipeline.Table
+	db      *sql.DB
+}
+
+var _ pipeline.Sink = (*Sink)(nil)
+
+// New returns a sink. The error joins all mistakes of the configuration.
+func New(name string, cfg Config) (*Sink, error) {
+	if cfg.Schema == "" {
+		cfg.Schema = "main"
+	}
+	if cfg.MemoryLimit == 0 {
+		cfg.MemoryLimit = defaultMemoryLimit
+	}
+	if cfg.Threads == 0 {
+		cfg.Threads = runtime.GOMAXPROCS(0)
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return &Sink{name: name, cfg: cfg}, nil
+}
+
+// Mode is Settled: tables hold the current row of each key.
+func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
+
+// DDL returns the statements that make the tables.
+func (s *Sink) DDL(tables []*pipeline.Table) string { return ddl(s.cfg.Schema, tables) }
+
+// Check refuses tables whose names are taken.
+func (s *Sink) Check(tables []*pipeline.Table) error {
+	for _, t := range tables {
+		if strings.EqualFold(t.Name, epochsTable) {
+			return fmt.Errorf("table %q: the name is that of the audit table: rename the table", t.Name)
+		}
+	}
+	return nil
+}
+
+// Open opens the file, makes or checks the tables, and compares the token with
+// the checkpoint.
+func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
+	if err := s.Close(); err != nil {
+		return err
+	}
+	s.opening, s.tables = o, map[string]*pipeline.Table{}
+	for _, t := range o.Tables {
+		s.tables[t.Name] = t
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	if err := s.inTx(ctx, s.makeTables); err != nil {
+		return err
+	}
+	return s.checkToken(ctx)
+}
+
+func (s *Sink) connect(ctx context.Context) error {
+	if dir := filepath.Dir(s.cfg.DSN); dir != "." {
+		if err := columnar.MakeDir(dir); err != nil {
+			return err
+		}
+	}
+	db, err := sql.Open("duckdb", s.cfg.DSN)
+	if err == nil {
+		db.SetMaxOpenConns(1) // settings and transactions are the connection's
+		err = db.PingContext(ctx)
+	}
+	if err != nil {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
+		if strings.Contains(err.Error(), "lock") {
+			return fmt.Errorf("%s: another process has the DuckDB file open; close it there first: %w", s.cfg.DSN, err)
+		}
+		return fmt.Errorf("%s: %w", s.cfg.DSN, err)
+	}
+	s.db = db
+	for _, set := range []string{
+		fmt.Sprintf("SET memory_limit = '%dB'", s.cfg.MemoryLimit),
+		fmt.Sprintf("SET threads = %d", s.cfg.Threads),
+		"SET preserve_insertion_order = false",
+		"SET autoinstall_known_extensions = false", // nothing is fetched from outside
+	} {
+		if _, err := db.ExecContext(ctx, set); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.cfg.DSN, set, err)
+		}
+	}
+	return nil
+}
+
+// inTx runs f in a transaction.
+func (s *Sink) inTx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(ctx, tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+func (s *Sink) makeTables(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+quote(s.cfg.Schema)); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, createEpochs(s.cfg.Schema)); err != nil {
+		return err
+	}
+	for _, t := range s.opening.Tables {
+		if err := s.makeTable(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sink) makeTable(ctx context.Context, tx *sql.Tx, t *pipeline.Table) error {
+	if _, err := tx.ExecContext(ctx, createTable(s.cfg.Schema, t)); err != nil {
+		return fmt.Errorf("table %q: %w", t.Name, err)
+	}
+	found, err := s.columns(ctx, tx, t.Name)
+	if err != nil {
+		return fmt.Errorf("table %q: %w", t.Name, err)
+	}
+	add, err := missing(s.cfg.Schema, t, found)
+	if err != nil {
+		return err
+	}
+	for _, c := range add {
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s.%s ADD COLUMN %s %s",
+			quote(s.cfg.Schema), quote(t.Name), quote(c.Name), sqlType(c.Type))); err != nil {
+			return fmt.Errorf("table %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// columns returns the types of a table's columns by their names in lower case.
+func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found map[string]string, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT lower(column_name), data_type FROM duckdb_columns()
+		WHERE database_name = current_database() AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`, s.cfg.Schema, table)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	found = map[string]string{}
+	for rows.Next() {
+		var name, kind string
+		if err := rows.Scan(&name, &kind); err != nil {
+			return nil, err
+		}
+		found[name] = kind
+	}
+	return found, rows.Err()
+}
+
+// querier is a connection or a transaction.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// token returns the last epoch of this pipeline, state folder and sink; 0 = none.
+func (s *Sink) token(ctx context.Context, q querier) (epoch int64, err error) {
+	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s.%s WHERE "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
+		quote(s.cfg.Schema), quote(epochsTable)), s.opening.Pipeline, s.opening.StateID, s.name).Scan(&epoch)
+	return epoch, err
+}
+
+func (s *Sink) checkToken(ctx context.Context) error {
+	found, err := s.token(ctx, s.db)
+	if err != nil {
+		return fmt.Errorf("reading the token: %w", err)
+	}
+	var other string
+	var otherEpoch int64
+	err = s.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s.%s WHERE "pipeline" = ? AND "state_id" <> ? AND "sink" = ? ORDER BY "ended_at" DESC LIMIT 1`,
+		quote(s.cfg.Schema), quote(epochsTable)), s.opening.Pipeline, s.opening.StateID, s.name).Scan(&other, &otherEpoch)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("reading the token: %w", err)
+	}
+	return judge(s.name, &s.opening, found, other, otherEpoch)
+}
+
+// Begin starts an epoch's spool.
+func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
+	return beginEpoch(s.opening.Spool(number), number)
+}
+
+// Commit applies the epoch in one transaction, unless the token says that it
+// was applied (I5).
+func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
+	var all []staged
+	if err := json.Unmarshal(r.Publish, &all); err != nil {
+		return fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	}
+	return s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		found, err := s.token(ctx, tx)
+		if err != nil {
+			return fmt.Errorf("reading the token: %w", err)
+		}
+		if found == r.Epoch {
+			return nil
+		}
+		if found != r.Before {
+			return &TokenError{Sink: s.name, Pipeline: s.opening.Pipeline, StateID: s.opening.StateID, Found: found, Want: r.Before}
+		}
+		rows := int64(0)
+		for i := range all {
+			if err := s.apply(ctx, tx, r.Epoch, &all[i]); err != nil {
+				return fmt.Errorf("table %q: %w", all[i].Table, err)
+			}
+			rows += all[i].rows()
+		}
+		_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO %s.%s ("job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch")
+			VALUES (?, 'committed', ?, ?, ?, ?, ?, ?, ?)`, quote(s.cfg.Schema), quote(epochsTable)),
+			s.opening.Pipeline+"."+s.name, r.Started, time.Now().UTC(), rows, s.opening.Pipeline, s.opening.StateID, s.name, r.Epoch)
+		if err != nil {
+			return fmt.Errorf("writing the token: %w", err)
+		}
+		return nil
+	})
+}
+
+// apply applies one table's rows, and holds the counts against the receipt.
+func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *staged) error {
+	t, ok := s.tables[st.Table]
+	if !ok {
+		return errors.New("its rows are saved, but the pipeline file no longer gives the table to this sink: run once with it")
+	}
+	file := filepath.Join(s.opening.Spool(epoch), st.File)
+	if gone := st.Updates + st.Deletes; gone > 0 {
+		if err := exec(ctx, tx, deleteRows(s.cfg.Schema, t, file), gone, "deleted"); err != nil {
+			return err
+		}
+	}
+	if come := st.Inserts + st.Updates; come > 0 {
+		return exec(ctx, tx, insertRows(s.cfg.Schema, t, file), come, "inserted")
+	}
+	return nil
+}
+
+// exec runs a statement that has to touch as many rows as the receipt says:
+// anything else means that somebody else has changed the table.
+func exec(ctx context.Context, tx *sql.Tx, statement string, want int64, what string) error {
+	result, err := tx.ExecContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if n != want {
+		return fmt.Errorf("%d rows %s, want %d: the table was changed by something else than this pipeline; put it back, or drop the pipeline's tables and its rows in %s, delete the state folder, and backfill",
+			n, what, want, epochsTable)
+	}
+	return nil
+}
+
+// Close writes DuckDB's log into the file and closes it. It may be called twice.
+func (s *Sink) Close() error {
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	return err
+}
