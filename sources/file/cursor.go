@@ -34,6 +34,9 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 	if err := json.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
+	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.HeadBytes < 0 || c.HeadBytes > headBytes {
+		return nil, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
+	}
 	return c, nil
 }
 
@@ -57,7 +60,7 @@ func (c *cursor) identify(f *os.File, path string) (skip bool, err error) {
 		return false, err
 	}
 	if c.HeadBytes > 0 || c.Size > 0 {
-		skip, err = c.compare(path, info.Size(), head)
+		skip, err = c.compare(f, path, info.Size(), head)
 		if skip || err != nil {
 			return skip, err
 		}
@@ -67,17 +70,32 @@ func (c *cursor) identify(f *os.File, path string) (skip bool, err error) {
 	return false, nil
 }
 
-func (c *cursor) compare(path string, size int64, head []byte) (skip bool, err error) {
-	same := size >= c.Size && len(head) >= c.HeadBytes && xxh3.Hash(head[:c.HeadBytes]) == c.Head
-	grown := size > c.Size
+func (c *cursor) compare(f *os.File, path string, size int64, head []byte) (skip bool, err error) {
+	changed := func(how string, args ...any) (bool, error) {
+		return false, fmt.Errorf("%s: the file was changed after it had been read to line %d: %s. Give the new content a name of its own, "+
+			"put the old file back, or start with a new state folder", path, c.Line, fmt.Sprintf(how, args...))
+	}
 	switch {
-	case same && !grown && c.Done:
-		return true, nil
-	case same && (!grown || !c.Done || !c.Compressed && !c.Cut):
+	case size < c.Size:
+		return changed("it has %d bytes and had %d", size, c.Size)
+	case len(head) < c.HeadBytes || xxh3.Hash(head[:c.HeadBytes]) != c.Head:
+		return changed("its first %d bytes are others", c.HeadBytes)
+	case !c.Done || size == c.Size:
+		return c.Done, nil
+	case c.Compressed:
+		return changed("it is compressed, was read to its end at %d bytes, and has %d now", c.Size, size)
+	case !c.Cut:
 		return false, nil
 	}
-	return false, fmt.Errorf("%s: the file was changed after it had been read to line %d: give the new content a name of its own, "+
-		"put the old file back, or start with a new state folder", path, c.Line)
+	// What was appended must not belong to the last record that was read.
+	next := make([]byte, min(2, size-c.Offset))
+	if _, err := f.ReadAt(next, c.Offset); err != nil {
+		return false, err
+	}
+	if c.Layout == lines && (next[0] == '\n' || string(next) == "\r\n") {
+		return false, nil
+	}
+	return changed("its last record had no end then, and has been written on")
 }
 
 // block is a run of whole records of one file.

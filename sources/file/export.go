@@ -43,8 +43,6 @@ type dataFile struct {
 	ItemCount int64  `json:"itemCount"`
 	MD5       string `json:"md5Checksum"`
 	Key       string `json:"dataFileS3Key"`
-
-	manifest string // where this is written
 }
 
 // listExport reads an export's manifests, finishes the format, and returns the
@@ -78,7 +76,7 @@ func (s *Source) listExport() ([]input, error) {
 				break
 			}
 		}
-		inputs = append(inputs, input{partition: f.Key, path: at, promised: f})
+		inputs = append(inputs, input{partition: f.Key, path: at, items: f.ItemCount, md5: f.MD5})
 	}
 	return inputs, errors.Join(errs...)
 }
@@ -159,7 +157,7 @@ func readFiles(folder string, sum *summary) ([]*dataFile, error) {
 		if blank(line) {
 			continue
 		}
-		f := &dataFile{ItemCount: -1, manifest: name}
+		f := &dataFile{ItemCount: -1}
 		if err := json.Unmarshal(line, f); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w: copy it again", name, number, err)
 		}
@@ -220,40 +218,23 @@ func (f *dataFile) find(folder string) (string, error) {
 			return "", transient(fmt.Errorf("export data file: %w", err))
 		}
 	}
-	return "", fmt.Errorf("%s: data file %s, which %s lists, is missing: copy it there", folder, f.Key, filepath.Base(f.manifest))
+	return "", fmt.Errorf("%s: data file %s, which %s lists, is missing: copy it there", folder, f.Key, filesName+".json")
 }
 
-// verify compares the MD5 of the whole file with the manifest's.
-func (f *dataFile) verify(ctx context.Context, st *stored) error {
-	hash := md5.New()
-	b := make([]byte, readBytes)
-	if _, err := st.file.Seek(0, io.SeekStart); err != nil {
-		return st.failed(err)
-	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := st.file.Read(b)
-		hash.Write(b[:n])
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return st.failed(err)
-		}
-	}
-	if got := base64.StdEncoding.EncodeToString(hash.Sum(nil)); got != f.MD5 {
-		return fmt.Errorf("%s: its MD5 is %s, but %s says %s: the file was altered or not copied whole: copy it again", st.path, got, f.manifest, f.MD5)
-	}
-	_, err := st.file.Seek(0, io.SeekStart)
-	return transient(err)
-}
-
-// checkItems compares the count of records with the manifest's.
-func (f *dataFile) checkItems(name string, records int64) error {
-	if records == f.ItemCount {
+// verify compares the MD5 of the whole file with the manifest's, and places the
+// file at its start.
+func (in *input) verify(ctx context.Context, f *os.File) error {
+	if in.md5 == "" {
 		return nil
 	}
-	return fmt.Errorf("%s: it holds %d items, but %s says %d: copy both again", name, records, f.manifest, f.ItemCount)
+	hash := md5.New()
+	// Nothing is counted: progress means the reading, which follows.
+	if _, err := io.CopyBuffer(hash, &counter{ctx: ctx, r: f}, make([]byte, readBytes)); err != nil {
+		return transient(err)
+	}
+	if got := base64.StdEncoding.EncodeToString(hash.Sum(nil)); got != in.md5 {
+		return fmt.Errorf("%s: its MD5 is %s, but %s.json says %s: the file was altered or not copied whole: copy it again", in.path, got, filesName, in.md5)
+	}
+	_, err := f.Seek(0, io.SeekStart)
+	return transient(err)
 }

@@ -27,13 +27,6 @@ type input struct {
 	path      string
 	items     int64  // how many records it must have; -1 = unknown
 	md5       string // of the file, base64; empty = unknown
-	size      int64
-}
-
-// result is what the reading goroutine hands over: records or an error.
-type result struct {
-	records *pipeline.Records
-	err     error
 }
 
 // reader reads one file from a cursor on.
@@ -48,8 +41,9 @@ type reader struct {
 	send   func(context.Context, *pipeline.Records) error
 
 	stream  io.Reader
-	rest    []byte // read, and not yet whole records
-	pending *block // handed over when the next one, or the end, is known
+	raw     atomic.Int64 // place in the file, in stored bytes
+	rest    []byte       // read, and not yet whole records
+	pending *block       // handed over when the next one, or the end, is known
 }
 
 // run reads the file to its end.
@@ -63,14 +57,13 @@ func (r *reader) run(ctx context.Context) (err error) {
 	if err != nil {
 		return transient(err)
 	}
-	if skip {
-		r.read.Add(r.in.size)
+	if skip { // nothing new since Open looked
 		return nil
 	}
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
 	}
-	stream, closeStream, err := decompressed(f, r.at.Offset, r.read)
+	stream, closeStream, err := decompressed(ctx, f, r.at.Offset, &r.raw, r.read)
 	if err != nil {
 		return r.broken(err)
 	}
@@ -90,14 +83,17 @@ func (r *reader) run(ctx context.Context) (err error) {
 // next reads a block and hands the one before over.
 func (r *reader) next(ctx context.Context) (end bool, err error) {
 	buf, readErr := r.fill()
+	if r.at.Offset == 0 && bytes.HasPrefix(buf, byteOrderMark) {
+		buf = buf[len(byteOrderMark):]
+		r.at.Offset = int64(len(byteOrderMark))
+	}
 	if readErr != nil && readErr != io.EOF {
 		return true, r.stop(ctx, buf, readErr)
 	}
 	last := readErr == io.EOF
 	p := r.split(buf, last)
 	if len(p.spans) == 0 && !last && !p.long {
-		r.rest = buf // no whole record yet: read more
-		return false, nil
+		p.long = len(buf)-p.used > r.max+1 // a line may have \r besides
 	}
 	if err := r.take(ctx, buf, p); err != nil {
 		return true, err
@@ -115,7 +111,7 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 // fill reads until the buffer is full or the stream ends. The buffer is new
 // memory, and larger than what was left over.
 func (r *reader) fill() ([]byte, error) {
-	size := max(r.block, 2*len(r.rest))
+	size := max(r.block, len(r.rest)+min(len(r.rest), r.max+2), len(byteOrderMark))
 	buf := make([]byte, len(r.rest), size)
 	copy(buf, r.rest)
 	r.rest = nil
@@ -131,14 +127,6 @@ func (r *reader) fill() ([]byte, error) {
 
 // split cuts the buffer into records.
 func (r *reader) split(buf []byte, last bool) pieces {
-	skipped := 0
-	if r.at.Offset == 0 && bytes.HasPrefix(buf, byteOrderMark) {
-		skipped = len(byteOrderMark)
-		clear(buf[:skipped])
-		for i := range skipped {
-			buf[i] = ' '
-		}
-	}
 	if r.at.Layout == undetected {
 		r.at.Layout = lines
 		if r.format.Encoding == pipeline.JSON {
@@ -187,6 +175,10 @@ func (r *reader) finish(ctx context.Context) error {
 		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s: the file has %d items, its manifest says %d: copy the export again",
 			r.in.path, r.at.Records, r.in.items))
 	}
+	if r.pending != nil {
+		// It may have grown since it was opened; then it is done at what was read.
+		r.pending.start.Size = max(r.at.Size, r.raw.Load())
+	}
 	return r.flush(ctx, true)
 }
 
@@ -202,6 +194,9 @@ func (r *reader) stop(ctx context.Context, buf []byte, cause error) error {
 
 // broken names the place at which the file could not be read on.
 func (r *reader) broken(cause error) error {
+	if errors.Is(cause, context.Canceled) {
+		return cause
+	}
 	if r.at.Compressed && !isSystem(cause) {
 		return fmt.Errorf("%s: the compressed file is cut short or damaged behind line %d (byte %d of its content): %w: copy it again; what was read before takes effect, and the next run goes on there",
 			r.in.path, r.at.Line, r.at.Offset, cause)

@@ -15,22 +15,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-const (
-	blockBytes = 1 << 20
-	queued     = 4 // blocks
-	// listed bounds the mistakes that one error names.
-	listed = 10
-)
+// listed bounds the mistakes that one error names.
+const listed = 10
 
 // Source reads local files. It is bounded: Read ends with io.EOF.
 type Source struct {
 	name   string
 	cfg    Config
 	format pipeline.Format
-
-	// What tests change.
-	blockBytes int
-	open       func(path string) (handle, error)
+	block  int // bytes of a block, unless a record needs more
 
 	read  atomic.Int64
 	total int64
@@ -46,14 +39,6 @@ var (
 	_ pipeline.Sized  = (*Source)(nil)
 )
 
-// input is one file to read.
-type input struct {
-	partition string
-	path      string
-	at        *cursor   // nil = its start
-	promised  *dataFile // what an export's manifest says of it; nil = nothing
-}
-
 // New returns a source. All mistakes in the configuration are *spec.FieldError,
 // joined.
 func New(name string, cfg Config) (*Source, error) {
@@ -63,7 +48,7 @@ func New(name string, cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, blockBytes: blockBytes, open: openFile}, nil
+	return &Source{name: name, cfg: cfg, block: defaultBlock}, nil
 }
 
 // Open lists the files, compares those that have cursors with what was read of
@@ -79,19 +64,19 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	}
 	s.total = 0
 	s.read.Store(0)
-	var todo []input
+	var todo []*reader
 	var errs []error
-	for _, in := range inputs {
+	for i := range inputs {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		left, done, err := s.place(&in, cursors[in.partition])
+		r, left, err := s.place(&inputs[i], cursors[inputs[i].partition])
 		if err != nil && len(errs) < listed {
 			errs = append(errs, err)
 		}
-		s.total += left
-		if !done {
-			todo = append(todo, in)
+		if r != nil {
+			s.total += left
+			todo = append(todo, r)
 		}
 	}
 	if len(errs) > 0 {
@@ -99,7 +84,7 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	}
 	working, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.queue = make(chan *pipeline.Records, queued)
+	s.queue = make(chan *pipeline.Records, queuedBlocks)
 	s.reader.Go(func() {
 		s.err = s.readAll(working, todo)
 		close(s.queue)
@@ -128,7 +113,7 @@ func (s *Source) list() ([]input, error) {
 			folders++
 			continue
 		}
-		inputs = append(inputs, input{partition: path, path: path})
+		inputs = append(inputs, input{partition: path, path: path, items: -1})
 	}
 	if len(inputs) > 0 {
 		return inputs, nil
@@ -143,33 +128,38 @@ func (s *Source) list() ([]input, error) {
 	return nil, fmt.Errorf("path %q: no file matches (paths are relative to %s)", s.cfg.Path, where)
 }
 
-// place reads the file's cursor and returns the bytes that are left to read.
-func (s *Source) place(in *input, saved []byte) (left int64, done bool, err error) {
+// place returns a reader of the file at its cursor, and the bytes that it has
+// to read; nil = none are left.
+func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err error) {
+	r = &reader{in: in, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block, read: &s.read, send: s.hand}
 	if saved == nil {
 		info, err := os.Stat(in.path)
 		if err != nil {
-			return 0, false, transient(err)
+			return nil, 0, transient(err)
 		}
-		return info.Size(), false, nil
+		if !info.Mode().IsRegular() {
+			return nil, 0, fmt.Errorf("%s: not a regular file", in.path)
+		}
+		return r, info.Size(), nil
 	}
-	in.at, err = decodeCursor(saved)
+	at, err := parseCursor(in.partition, saved)
 	if err != nil {
-		return 0, false, fmt.Errorf("%s: %w", in.path, err)
+		return nil, 0, err
 	}
-	st, err := openStored(in.path, s.open)
+	f, err := os.Open(in.path)
 	if err != nil {
-		return 0, false, err
+		return nil, 0, transient(err)
 	}
-	err = errors.Join(in.at.check(st), st.file.Close())
-	switch {
-	case err != nil:
-		return 0, false, err
-	case in.at.Done && in.at.Size == st.size:
-		return 0, true, nil
-	case st.packing == plain:
-		return st.size - in.at.Offset, false, nil
+	r.at = *at
+	skip, err := at.identify(f, in.path) // changes at; the reader does it again
+	if err = errors.Join(err, f.Close()); err != nil || skip {
+		return nil, 0, transient(err)
 	}
-	return st.size, false, nil
+	left = at.Size
+	if !at.Compressed {
+		left -= at.Offset
+	}
+	return r, left, nil
 }
 
 // Read returns the records of the next block.
@@ -192,96 +182,23 @@ func (s *Source) Read(ctx context.Context) (*pipeline.Records, error) {
 }
 
 // readAll reads the files and returns why it ended, io.EOF when all are read.
-func (s *Source) readAll(ctx context.Context, inputs []input) error {
-	u := &unpacker{raw: counter{total: &s.read}}
-	defer u.close()
-	for i := range inputs {
-		if err := s.readFile(ctx, u, &inputs[i]); err != nil {
+func (s *Source) readAll(ctx context.Context, readers []*reader) error {
+	for i, r := range readers {
+		if err := r.run(ctx); err != nil {
 			return err
 		}
+		readers[i] = nil // its last block is not kept until the end
 	}
 	return io.EOF
 }
 
-// readFile reads one file from its cursor to its end.
-func (s *Source) readFile(ctx context.Context, u *unpacker, in *input) (err error) {
-	st, err := openStored(in.path, s.open)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.file.Close()) }()
-	at := cursor{Line: 1, Head: headOf(st.first), Packing: st.packing}
-	if in.at != nil {
-		at = *in.at
-		if err := at.check(st); err != nil { // it may have been replaced since Open
-			return err
-		}
-	}
-	at.Done, at.Cut, at.Size = false, false, st.size
-	if s.format.Encoding != pipeline.JSON {
-		at.Layout = lines
-	}
-	if in.promised != nil {
-		if err := in.promised.verify(ctx, st); err != nil {
-			return err
-		}
-	}
-	if err := u.start(ctx, st, at.Offset); err != nil {
-		return fmt.Errorf("%s: %w", st.path, err)
-	}
-	return s.readBlocks(ctx, newBlocks(u, in.path, at, s.blockBytes, int(s.cfg.MaxRecord)), in, st)
-}
-
-// readBlocks queues a file's blocks. The newest is held back until it is known
-// whether it is the last.
-func (s *Source) readBlocks(ctx context.Context, b *blocks, in *input, st *stored) error {
-	var held *block
-	for {
-		next, err := b.next(ctx)
-		if err == io.EOF && in.promised != nil {
-			err = in.promised.checkItems(st.path, b.at.Records)
-			if err == nil {
-				err = io.EOF
-			}
-		}
-		if held != nil {
-			if err == io.EOF {
-				held.end = b.at
-				held.end.Done = true
-				if st.packing == plain {
-					held.end.Size = b.at.Offset // it may have grown since it was opened
-				}
-			}
-			if !s.hand(ctx, held, in) {
-				return ctx.Err()
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		held = next
-	}
-}
-
-// hand queues a block; false = ctx was cancelled.
-func (s *Source) hand(ctx context.Context, b *block, in *input) bool {
-	r := &pipeline.Records{
-		Source:      s.name,
-		Partition:   in.partition,
-		Format:      &s.format,
-		Data:        b.data,
-		Spans:       b.spans,
-		First:       b.start.Records,
-		CursorAfter: b.cursorAfter,
-	}
+// hand queues records.
+func (s *Source) hand(ctx context.Context, r *pipeline.Records) error {
 	select {
 	case s.queue <- r:
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
 

@@ -3,6 +3,7 @@ package file
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,48 +18,65 @@ func compression(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return "gzip"
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
+		len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.HasPrefix(head[1:], []byte{0x2a, 0x4d, 0x18}): // a frame to skip
 		return "zstd"
 	}
 	return ""
 }
 
-// counter counts the bytes read from a file.
+const (
+	readBytes = 256 << 10 // of a compressed file at once
+	// maxWindow bounds the memory that a zstd stream may ask for: what
+	// zstd --long uses.
+	maxWindow = 128 << 20
+)
+
+// counter adds the bytes read from a file to each of its counts. Reading ends when ctx does,
+// however far the place that is looked for.
 type counter struct {
-	r io.Reader
-	n *atomic.Int64
+	ctx    context.Context
+	r      io.Reader
+	counts []*atomic.Int64
 }
 
 func (c *counter) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := c.r.Read(b)
-	c.n.Add(int64(n))
+	for _, count := range c.counts {
+		count.Add(int64(n))
+	}
 	return n, err
 }
 
 // decompressed returns a reader of the file's content from the offset on; close
-// frees it, but not the file.
-func decompressed(f *os.File, offset int64, read *atomic.Int64) (r io.Reader, close func(), err error) {
+// frees it, but not the file. at holds its place in the file, in stored bytes;
+// what is read is added to read.
+func decompressed(ctx context.Context, f *os.File, offset int64, at, read *atomic.Int64) (r io.Reader, close func(), err error) {
 	head := make([]byte, 4)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
 	kind := compression(head[:n])
+	raw := &counter{ctx, f, []*atomic.Int64{at, read}}
 	if kind == "" {
 		if _, err := f.Seek(offset, io.SeekStart); err != nil {
 			return nil, nil, err
 		}
-		read.Add(offset)
-		return &counter{f, read}, func() {}, nil
+		at.Store(offset)
+		return raw, func() {}, nil
 	}
-	raw := bufio.NewReaderSize(&counter{f, read}, 256<<10)
+	buffered := bufio.NewReaderSize(raw, readBytes)
 	close = func() {}
 	if kind == "gzip" {
-		if r, err = gzip.NewReader(raw); err != nil {
+		if r, err = gzip.NewReader(buffered); err != nil {
 			return nil, nil, fmt.Errorf("gzip: %w", err)
 		}
 	} else {
-		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, nil, fmt.Errorf("zstd: %w", err)
 		}
@@ -66,6 +84,9 @@ func decompressed(f *os.File, offset int64, read *atomic.Int64) (r io.Reader, cl
 	}
 	if _, err := io.CopyN(io.Discard, r, offset); err != nil {
 		close()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		return nil, nil, fmt.Errorf("going on at byte %d of the decompressed content: %w", offset, err)
 	}
 	return r, close, nil
