@@ -70,6 +70,9 @@ type place struct {
 	used bool
 }
 
+// environment is the language's name for all variables at once.
+const environment = "$env"
+
 const variablePrefix = "\x00"
 
 func (r *resolver) replace(n *ast.Node, path decode.Path) {
@@ -104,6 +107,9 @@ func (r *resolver) Visit(n *ast.Node) {
 	case *ast.IdentifierNode:
 		if strings.HasPrefix(node.Value, variablePrefix) || r.declared[node.Value] {
 			return
+		}
+		if node.Value == environment {
+			r.mistakes = append(r.mistakes, fmt.Errorf("expression: %s is not there: name the attributes that are used", environment))
 		}
 		r.replace(n, decode.Path{{Name: node.Value}})
 	case *ast.MemberNode:

@@ -1,0 +1,175 @@
+package unnest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestTypes converts one value at a time. want is the cell, or begins with "!"
+// and is a part of the dead letter's message.
+func TestTypes(t *testing.T) {
+	thirtyEight := strings.Repeat("9", 38)
+	for _, c := range []struct{ column, value, want string }{
+		{"{}", `{"S":"a\n\u00e9"}`, `"a\né"`}, {"{}", `{"S":""}`, `""`}, {"{}", `{"N":"1.50"}`, `"1.50"`}, {"{}", `{"N":1.50}`, `"1.50"`},
+		{"{}", `{"BOOL":true}`, `"true"`}, {"{}", `{"B":"a\/8="}`, `"a/8="`}, {"{}", `{"NULL":true}`, "null"},
+		{"{}", `{"M":{}}`, "!is a map, which only the type json takes"}, {"{}", `{"L":[]}`, "!is a list"}, {"{}", `{"SS":["a"]}`, "!is a string set"},
+
+		{"{type: bool}", `{"BOOL":false}`, "false"}, {"{type: bool}", `{"S":"true"}`, "true"},
+		{"{type: bool}", `{"S":"TRUE"}`, "!" + notBool}, {"{type: bool}", `{"N":"1"}`, "!" + notBool},
+
+		{"{type: int64}", `{"N":"5"}`, "5"}, {"{type: int64}", `{"N":"5.0"}`, "5"}, {"{type: int64}", `{"N":"5e2"}`, "500"},
+		{"{type: int64}", `{"S":"-7"}`, "-7"}, {"{type: int64}", `{"S":"+7"}`, "7"}, {"{type: int64}", `{"N":"120E-1"}`, "12"},
+		{"{type: int64}", `{"N":"9223372036854775807"}`, "9223372036854775807"}, {"{type: int64}", `{"N":"-9223372036854775808"}`, "-9223372036854775808"},
+		{"{type: int64}", `{"N":"9223372036854775808"}`, "!" + outOfRange}, {"{type: int64}", `{"N":"5.5"}`, "!" + notExact},
+		{"{type: int64}", `{"N":"1e125"}`, "!" + outOfRange}, {"{type: int64}", `{"N":"1e-130"}`, "!" + notExact},
+		{"{type: int64}", `{"S":""}`, "!" + notNumber}, {"{type: int64}", `{"S":" 1"}`, "!" + notNumber}, {"{type: int64}", `{"S":"1."}`, "!" + notNumber},
+		{"{type: int64}", `{"S":"0x1"}`, "!" + notNumber}, {"{type: int64}", `{"BOOL":true}`, "!" + notText}, {"{type: int64}", `{"S":"1e"}`, "!" + notNumber},
+		{"{type: int64}", `{"N":"0e999999999999999999999"}`, "0"},
+
+		{"{type: double}", `{"N":"0.1"}`, "0.1"}, {"{type: double}", `{"S":"1e300"}`, "1e+300"}, {"{type: double}", `{"N":"-0"}`, "0"},
+		{"{type: double}", `{"S":"inf"}`, "!" + notNumber}, {"{type: double}", `{"S":"1_0"}`, "!" + notNumber}, {"{type: double}", `{"S":"1e400"}`, "!" + outOfRange},
+
+		{"{type: 'decimal(10,2)'}", `{"N":"221.36"}`, "221.36"}, {"{type: 'decimal(10,2)'}", `{"N":"-0.5"}`, "-0.50"},
+		{"{type: 'decimal(10,2)'}", `{"N":"1.2300"}`, "1.23"}, {"{type: 'decimal(10,2)'}", `{"N":"12345678e0"}`, "12345678.00"},
+		{"{type: 'decimal(10,2)'}", `{"N":"99999999.99"}`, "99999999.99"}, {"{type: 'decimal(10,2)'}", `{"N":"100000000"}`, "!" + outOfRange},
+		{"{type: 'decimal(10,2)'}", `{"N":"0.001"}`, "!" + notExact}, {"{type: 'decimal(10,2)'}", `{"N":"1e-2"}`, "0.01"},
+		{"{type: 'decimal(38,0)'}", `{"N":"` + thirtyEight + `"}`, thirtyEight}, {"{type: 'decimal(38,0)'}", `{"N":"-` + thirtyEight + `"}`, "-" + thirtyEight},
+		{"{type: 'decimal(38,38)'}", `{"N":"0.` + thirtyEight + `"}`, "0." + thirtyEight}, {"{type: 'decimal(38,37)'}", `{"N":"1e-37"}`, "0." + strings.Repeat("0", 36) + "1"},
+		{"{type: 'decimal(38,0)'}", `{"N":"1e38"}`, "!" + outOfRange}, {"{type: 'decimal(38,0)'}", `{"N":"1.5e37"}`, "15" + strings.Repeat("0", 36)},
+		{"{type: 'decimal(38,0)'}", `{"S":"00000000000000000000000000000000000000000001"}`, "1"}, {"{type: 'decimal(5,5)'}", `{"N":"0.00001000000000000000000"}`, "0.00001"},
+
+		{"{type: date}", `{"S":"2024-02-29"}`, "2024-02-29"}, {"{type: date}", `{"S":"2023-02-29"}`, "!" + noSuchDay},
+		{"{type: date}", `{"S":"2022-07-08T23:30:00-02:00"}`, "2022-07-09"}, {"{type: date}", `{"S":"0001-01-01"}`, "0001-01-01"},
+		{"{type: date}", `{"S":"9999-12-31"}`, "9999-12-31"}, {"{type: date}", `{"S":"2022-7-8"}`, "!" + notDate}, {"{type: date}", `{"S":"2022/07/08"}`, "!" + notDate},
+		{"{type: date, format: 1/2/06}", `{"S":"1/4/10"}`, "2010-01-04"}, {"{type: date, format: 1/2/06}", `{"S":"13/4/10"}`, "!is not a time in the layout"},
+		{"{type: date, format: unix}", `{"N":"-1"}`, "1969-12-31"}, {"{type: date, format: '20060102'}", `{"N":"20220708"}`, "2022-07-08"},
+
+		{"{type: timestamp}", `{"S":"2022-07-08T23:40:49Z"}`, "2022-07-08T23:40:49Z"}, {"{type: timestamp}", `{"S":"2022-07-08 23:40:49"}`, "2022-07-08T23:40:49Z"},
+		{"{type: timestamp}", `{"S":"2022-07-08T23:40:49.123456+02:30"}`, "2022-07-08T21:10:49.123456Z"},
+		{"{type: timestamp}", `{"S":"1969-12-31T23:59:59.999999000z"}`, "1969-12-31T23:59:59.999999Z"},
+		{"{type: timestamp}", `{"S":"2022-07-08T23:40:49.1234567Z"}`, "!" + tooFine}, {"{type: timestamp}", `{"S":"2022-07-08T23:40:49.0000000000Z"}`, "!" + notTime},
+		{"{type: timestamp}", `{"S":"2022-13-24T02:27:41Z"}`, "!" + noSuchDay}, {"{type: timestamp}", `{"S":"2022-07-08T24:00:00Z"}`, "!" + noSuchDay},
+		{"{type: timestamp}", `{"S":"2022-07-08T23:59:60Z"}`, "!" + noSuchDay}, {"{type: timestamp}", `{"S":"2022-07-08"}`, "!" + notTime},
+		{"{type: timestamp}", `{"S":"2022-07-08T23:40:49 Z"}`, "!" + notTime}, {"{type: timestamp}", `{"S":"2022-07-08T23:40:49+0200"}`, "!" + notTime},
+		{"{type: timestamp}", `{"S":"0000-07-08T23:40:49Z"}`, "!" + notYear}, {"{type: timestamp}", `{"S":"9999-12-31T23:59:59-01:00"}`, "!" + notYear},
+		{"{type: timestamp}", `{"N":"1657238400"}`, "!" + notTime},
+		{"{type: timestamp, format: unix}", `{"N":"1657238400.25"}`, "2022-07-08T00:00:00.25Z"}, {"{type: timestamp, format: unix}", `{"S":"0.0000001"}`, "!" + tooFine},
+		{"{type: timestamp, format: unix_ms}", `{"N":"1657238400001.5"}`, "2022-07-08T00:00:00.0015Z"}, {"{type: timestamp, format: unix}", `{"N":"1e30"}`, "!" + notYear},
+		{"{type: timestamp, format: unix_ms}", `{"S":"x"}`, "!" + notNumber}, {"{type: timestamp, format: 'Jan 2, 2006 3:04PM'}", `{"S":"Jul 8, 2022 5:06PM"}`, "2022-07-08T17:06:00Z"},
+
+		{"{type: binary}", `{"B":"/wA="}`, "ff00"}, {"{type: binary}", `{"S":"/wA="}`, "!" + notBinary}, {"{type: binary}", `{"N":"1"}`, "!" + notBinary}, {"{type: binary}", `{"M":{}}`, "!" + notBinary},
+
+		{"{type: json}", `{"M":{"a":{"L":[{"N":"1.0"},{"NULL":true},{"SS":["b","a"]},{"BOOL":true}]}}}`, `"{\"a\":[1.0,null,[\"a\",\"b\"],true]}"`},
+		{"{type: json}", `{"S":"a\"b"}`, `"\"a\\\"b\""`}, {"{type: json}", `{"N":"1e2"}`, `"1e2"`}, {"{type: json}", `{"NULL":true}`, "null"},
+
+		{"{after: 'a#'}", `{"S":"a#b#c"}`, `"b#c"`}, {"{after: 'a#'}", `{"S":"b#c"}`, "null"}, {"{after: 'a#'}", `{"S":"a#"}`, `""`}, {"{after: '1'}", `{"N":"12"}`, `"2"`},
+		{"{after: 'a#'}", `{"S":"\u0061#é"}`, `"é"`}, {"{after: 'a', type: int64}", `{"S":"a12"}`, "12"}, {"{after: 'a'}", `{"BOOL":true}`, "!" + notText},
+		{"{after: 'a', type: int64}", `{"S":"ab"}`, "!" + notNumber}, {"{after: a}", `{"L":[]}`, "!is a list"},
+		{"{split: '#', part: 2}", `{"S":"a#b#c"}`, `"b"`}, {"{split: '#', part: 1}", `{"S":"abc"}`, `"abc"`}, {"{split: '#', part: 3}", `{"S":"a#b#"}`, `""`},
+		{"{split: '##', part: 4}", `{"S":"a##b##c"}`, "null"},
+		{"{extract: '^C#(.+)$'}", `{"S":"C#12"}`, `"12"`}, {"{extract: '[0-9]+', type: int64}", `{"S":"ab12c"}`, "12"}, {"{extract: 'x(y)?'}", `{"S":"x"}`, "null"}, {"{extract: z}", `{"S":"x"}`, "null"},
+
+		{"{type: int64, on_error: 'null'}", `{"S":"x"}`, "null"},
+	} {
+		u := compiled(t, "tables: {t: {columns: {v: "+c.column+"}}}")
+		b := mapAll(t, u, everything(u), records(cdcFormat, insert(`{"v":`+c.value+`}`)))
+		got := strings.Join(dump(b, "t"), "\n")
+		want, bad := strings.CutPrefix(c.want, "!")
+		if !bad {
+			want = "0 upsert " + want
+		}
+		if bad {
+			got = strings.Join(letters(b), "\n")
+			if !strings.HasPrefix(got, "bad_value: table t, column v (") || !strings.Contains(got, want) {
+				t.Errorf("%s of %s: got %q, want %q", c.column, c.value, got, want)
+			}
+		} else if got != want {
+			t.Errorf("%s of %s: got %s %s, want %s", c.column, c.value, got, letters(b), want)
+		}
+	}
+}
+
+func TestMissingIsNullInEveryType(t *testing.T) {
+	for _, typ := range []string{"string", "bool", "int64", "double", "decimal(5,1)", "date", "timestamp", "binary", "json"} {
+		u := compiled(t, fmt.Sprintf("tables: {t: {columns: {v: {type: '%s'}, w: {from: 'a.b[2]', type: '%s'}, x: {from: v}}}}", typ, typ))
+		b := mapAll(t, u, everything(u), records(cdcFormat, insert(`{"x":{"S":"y"}}`), insert(`{"v":{"NULL":true},"a":{"M":{"b":{"L":[]}}}}`)))
+		if got := strings.Join(dump(b, "t"), ";"); got != "0 upsert null null null;1 upsert null null null" {
+			t.Errorf("%s: %s %s", typ, got, letters(b))
+		}
+	}
+}
+
+func TestMeta(t *testing.T) {
+	u := compiled(t, `
+tables:
+	t:
+		columns:
+			event: {from: $meta.event_name}
+			id: {from: $meta.event_id, after: e, type: int64}
+			table_name: {from: $meta.table}
+			ttl: {from: $meta.ttl, type: bool}
+			ttl_text: {from: $meta.ttl}
+			at: {from: $meta.created_at, type: timestamp}
+			at_day: {from: $meta.created_at, type: date}
+			at_us: {from: $meta.created_at, type: int64}
+			at_text: {from: $meta.created_at}
+			arrived: {from: $meta.arrived_at, type: int64}`)
+	r := records(cdcFormat, insert(`{}`))
+	want := `0 upsert "INSERT" 1 "shop" false "false" 2022-07-08T00:00:00Z 2022-07-08 1657238400000000 "2022-07-08T00:00:00Z" `
+	if got := strings.Join(dump(mapAll(t, u, everything(u), r), "t"), ";"); got != want+"null" {
+		t.Errorf("got %s", got)
+	}
+	r.Arrived = []int64{77}
+	f := *cdcFormat
+	f.Table = "logical"
+	r.Format = &f
+	want = strings.Replace(want, "shop", "logical", 1)
+	if got := strings.Join(dump(mapAll(t, u, everything(u), r), "t"), ";"); got != want+"77" {
+		t.Errorf("with arrival and a table name: got %s", got)
+	}
+}
+
+func TestPlainJSON(t *testing.T) {
+	u := compiled(t, `
+tables:
+	t:
+		where: {kind: [a]}
+		explode: {from: l, as: e, ordinal: n}
+		columns: {v: {type: 'decimal(9,3)'}, deep: {from: o.p}, whole: {from: o, type: json}, e: {}}`)
+	b := mapAll(t, u, everything(u), records(jsonFormat, `{"kind":"a","v":1.25,"o":{"p":"x"},"l":["p",2,null]}`))
+	got := strings.Join(dump(b, "t"), "\n")
+	want := `0 upsert 1.250 "x" "{\"p\":\"x\"}" "p" 1` + "\n" + `0 upsert 1.250 "x" "{\"p\":\"x\"}" "2" 2` + "\n" + `0 upsert 1.250 "x" "{\"p\":\"x\"}" null 3`
+	if got != want {
+		t.Errorf("got %s %s", got, letters(b))
+	}
+}
+
+func TestExpressions(t *testing.T) {
+	item := `{"i":{"N":"7"},"f":{"N":"64.62"},"s":{"S":"ab"},"b":{"BOOL":true},"l":{"L":[{"N":"1"},{"M":{"x":{"S":"y"}}}]},` +
+		`"m":{"M":{"n":{"N":"3"},"o":{"S":"p"}}},"ss":{"SS":["b","a"]},"big":{"N":"12345678901234567.5"},"e":{"N":"1e20"},"value":{"S":"attr"},"raw":{"B":"/wA="}}`
+	for _, c := range []struct{ column, want string }{
+		{`{from: s, expr: 'upper(value) + "-" + string(i)'}`, `"AB-7"`},
+		{`{expr: 'i * 2 + m.n', type: int64}`, "17"}, {`{expr: 'f * 2', type: double}`, "129.24"},
+		{`{expr: 'i > 5 ? "many" : "few"'}`, `"many"`}, {`{expr: 'b && missing == nil', type: bool}`, "true"},
+		{`{expr: 'missing'}`, "null"}, {`{expr: 'missing?.x ?? "none"'}`, `"none"`}, {`{expr: 'm?.o'}`, `"p"`},
+		{`{expr: 'len(l)', type: int64}`, "2"}, {`{expr: 'l[1].x'}`, `"y"`}, {`{expr: 'ss', type: json}`, `"[\"a\",\"b\"]"`},
+		{`{expr: 'map(l, # == 1 ? 10 : 20)'}`, `"[10,20]"`}, {`{expr: 'let n = i; n + n', type: int64}`, "14"},
+		{`{expr: 'm', type: json}`, `"{\"n\":3,\"o\":\"p\"}"`}, {`{expr: 's', type: json}`, `"\"ab\""`},
+		{`{expr: '$meta.event_name + $meta.table'}`, `"INSERTshop"`}, {`{expr: 'date($meta.created_at)', type: timestamp}`, "2022-07-08T00:00:00Z"},
+		{`{expr: 'e', type: double}`, "1e+20"}, {`{expr: 'raw'}`, `"/wA="`}, {`{from: f, expr: 'value', type: 'decimal(5,2)'}`, "64.62"},
+		{`{expr: 'big'}`, "!has more digits than an expression can hold"}, {`{expr: 's * 2'}`, "!its expression fails"},
+		{`{expr: 's', type: int64}`, "!is not a number"}, {`{expr: 's * 2', on_error: 'null'}`, "null"}, {`{expr: 'i / 2', type: int64}`, "!" + notExact},
+	} {
+		u := compiled(t, "tables: {t: {columns: {v: "+c.column+"}}}")
+		b := mapAll(t, u, everything(u), records(cdcFormat, insert(item)))
+		got, want := strings.Join(dump(b, "t"), "\n"), "0 upsert "+c.want
+		if text, bad := strings.CutPrefix(c.want, "!"); bad {
+			if got = strings.Join(letters(b), "\n"); !strings.Contains(got, text) {
+				t.Errorf("%s: got %s", c.column, got)
+			}
+		} else if got != want {
+			t.Errorf("%s: got %s %s", c.column, got, letters(b))
+		}
+	}
+}
