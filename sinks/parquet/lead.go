@@ -1,0 +1,94 @@
+package parquet
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// leading are the columns that modes changes and latest put first.
+var leading = []pipeline.Column{
+	{Name: "_op", Type: pipeline.Type{Kind: pipeline.String}},
+	{Name: "_version", Type: pipeline.Type{Kind: pipeline.String}},
+	{Name: "_epoch", Type: pipeline.Type{Kind: pipeline.Int64}},
+}
+
+// lead returns the rows as the file has them. The caller releases the record.
+func (s *Sink) lead(epoch int64, changes []pipeline.Change, rows *pipeline.Rows, schema *arrow.Schema) (arrow.Record, error) {
+	n := int(rows.Record.NumRows())
+	if len(rows.Ops) != n {
+		return nil, fmt.Errorf("%d rows have %d operations", n, len(rows.Ops))
+	}
+	if s.mode == pipeline.Appends {
+		for i, op := range rows.Ops {
+			if op == pipeline.OpDelete {
+				return nil, fmt.Errorf("row %d is a delete: mode append takes none", i)
+			}
+		}
+		rows.Record.Retain()
+		return rows.Record, nil
+	}
+	if len(rows.Versions) != n && len(rows.Change) != n {
+		return nil, fmt.Errorf("%d rows have %d versions and %d changes", n, len(rows.Versions), len(rows.Change))
+	}
+	columns := make([]arrow.Array, 0, len(leading)+int(rows.Record.NumCols()))
+	columns = append(columns, ops(rows.Ops), versions(changes, rows), repeated(epoch, n))
+	columns = append(columns, rows.Record.Columns()...)
+	rec := array.NewRecord(schema, columns, int64(n))
+	for _, c := range columns[:len(leading)] {
+		c.Release()
+	}
+	return rec, nil
+}
+
+func ops(ops []pipeline.Op) arrow.Array {
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(len(ops))
+	for _, op := range ops {
+		// An insert and an update of settled rows are both the row's new image.
+		if op != pipeline.OpDelete {
+			op = pipeline.OpUpsert
+		}
+		b.Append(op.String())
+	}
+	return b.NewArray()
+}
+
+// versions writes the version of each row: rows of one change share it.
+func versions(changes []pipeline.Change, rows *pipeline.Rows) arrow.Array {
+	b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.String)
+	defer b.Release()
+	b.Reserve(len(rows.Ops))
+	var text []byte
+	if rows.Versions != nil {
+		for i := range rows.Versions {
+			text = rows.Versions[i].Append(text[:0])
+			b.Append(text)
+		}
+		return b.NewArray()
+	}
+	written := int32(-1)
+	for _, c := range rows.Change {
+		if c != written {
+			text = changes[c].Version.Append(text[:0])
+			written = c
+		}
+		b.Append(text)
+	}
+	return b.NewArray()
+}
+
+func repeated(v int64, n int) arrow.Array {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(n)
+	for range n {
+		b.UnsafeAppend(v)
+	}
+	return b.NewArray()
+}

@@ -1,0 +1,100 @@
+package parquet
+
+import (
+	"fmt"
+	"hash/fnv"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	extension = ".parquet"
+	unfolded  = "__HIVE_DEFAULT_PARTITION__" // the folder of nulls
+	// maxNameBytes keeps a folder's name within what file systems take.
+	maxNameBytes = 200
+	stateIDChars = 16
+)
+
+// escape makes one name of a folder out of any text: what file systems, globs
+// and Hive readers take for syntax is percent-encoded.
+func escape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r < ' ' || r == 0x7f || r == utf8.RuneError && n == 1 || strings.ContainsRune(`/\:%*?"'<>|=#{}[]^`, r) {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+			i++
+			continue
+		}
+		b.WriteString(s[i : i+n])
+		i += n
+	}
+	out := b.String()
+	if strings.Trim(out, ".") == "" {
+		out = strings.ReplaceAll(out, ".", "%2E")
+	}
+	return shorten(out)
+}
+
+// shorten replaces the end of a long name by a hash of the whole.
+func shorten(s string) string {
+	if len(s) <= maxNameBytes {
+		return s
+	}
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	cut := maxNameBytes - 17
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	if at := strings.LastIndexByte(s[:cut], '%'); at > cut-3 {
+		cut = at
+	}
+	return fmt.Sprintf("%s~%016x", s[:cut], h.Sum64())
+}
+
+// prefix begins the names of all files of one state and sink.
+func prefix(pipeline, sink, stateID string) string {
+	id := stateID
+	if len(id) > stateIDChars {
+		id = id[:stateIDChars]
+	}
+	return fmt.Sprintf("%s-%s-%s-", escape(pipeline), escape(sink), escape(id))
+}
+
+func fileName(prefix string, first, last int64, part int) string {
+	return fmt.Sprintf("%s%010d-%010d-%03d%s", prefix, first, last, part, extension)
+}
+
+// temporary returns the path under which a file is written.
+func temporary(path string) string {
+	dir, name := filepath.Split(path)
+	return dir + "." + name + ".tmp"
+}
+
+var epochsAndPart = regexp.MustCompile(`^\d{10,}-(\d{10,})-\d{3,}\.parquet$`)
+
+// lastEpoch reads a file's name; ok tells whether it is one of this state's.
+func lastEpoch(prefix, name string) (last int64, ok bool) {
+	rest, found := strings.CutPrefix(name, prefix)
+	if !found {
+		return 0, false
+	}
+	m := epochsAndPart.FindStringSubmatch(rest)
+	if m == nil {
+		return 0, false
+	}
+	last, err := strconv.ParseInt(m[1], 10, 64)
+	return last, err == nil
+}
+
+// finalName undoes temporary; ok tells whether the name is a temporary one.
+func finalName(name string) (final string, ok bool) {
+	if !strings.HasPrefix(name, ".") || !strings.HasSuffix(name, extension+".tmp") {
+		return "", false
+	}
+	return strings.TrimSuffix(name[1:], ".tmp"), true
+}
