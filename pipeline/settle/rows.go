@@ -73,6 +73,7 @@ func (s *Settler) apply() error {
 	if err := s.keys.Lookup(s.hashes, s.values); err != nil {
 		return err
 	}
+	s.outs = slices.Grow(s.outs, len(s.hashes))
 	rest := s.effects
 	for _, value := range s.values {
 		n := 1

@@ -203,6 +203,7 @@ func (s *Settler) gather(first int) {
 func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, error) {
 	var dead []pipeline.DeadLetter
 	groups := s.group()
+	s.effects = slices.Grow(s.effects, len(groups))
 	if err := s.items.Lookup(s.hashes, s.values); err != nil {
 		return nil, nil, err
 	}

@@ -1,8 +1,10 @@
 // Package state keeps a pipeline's checkpoint and keyed state in a folder with
 // a Pebble database.
 //
-// Everything that an epoch changes goes into one synced batch ([Store.Save]):
-// the checkpoint, the cursors of the sources and the keyed state (I2). Keyed
+// Everything that an epoch changes becomes durable at once ([Store.Save]): the
+// checkpoint, the cursors of the sources and the keyed state (I2). A small epoch
+// is one synced batch, a large one an ingested table, which is written once
+// instead of three times: to the log, from memory and by a compaction. Keyed
 // state is in keyspaces: tables from a 128-bit hash to a small value.
 //
 // A random read of Pebble costs more than a change may, so a [Keyspace] holds
@@ -16,9 +18,9 @@
 //
 // The database:
 //
+//	a                         the last epoch that every sink has committed
 //	m                         Meta, as JSON
 //	c                         Checkpoint, as JSON
-//	d                         the last epoch that every sink has committed
 //	p <source> 0 <partition>  a source's cursor
 //	s <keyspace> <hash>       keyed state
 package state

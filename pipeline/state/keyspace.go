@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -47,7 +48,6 @@ func (s *Store) Keyspace(number byte, share int) (*Keyspace, error) {
 		budget: s.memory / int64(max(1, share)),
 		mem:    newTable(),
 	}
-	s.spaces = append(s.spaces, k)
 	return k, k.load()
 }
 
@@ -119,8 +119,8 @@ func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
 // Take returns what was written since the last Take, for the epoch's save, and
 // keeps memory within its bound.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.writes, bytes: k.bytes}
-	k.writes, k.bytes = nil, 0
+	d := &Delta{prefix: k.prefix, writes: sorted(k.writes), bytes: k.bytes}
+	k.writes, k.bytes = make([]entry, 0, len(d.writes)), 0 // the next epoch is likely to be as large
 	unsaved := k.unsaved[:0]
 	for _, u := range append(k.unsaved, d) {
 		if !u.saved.Load() {
@@ -130,6 +130,26 @@ func (k *Keyspace) Take() *Delta {
 	k.unsaved = unsaved
 	k.bound()
 	return d
+}
+
+// sorted puts the writes in the order of their keys, and leaves each key's last.
+func sorted(writes []entry) []entry {
+	slices.SortStableFunc(writes, func(a, b entry) int {
+		switch {
+		case a.key.Less(b.key):
+			return -1
+		case b.key.Less(a.key):
+			return 1
+		}
+		return 0
+	})
+	last := writes[:0]
+	for i, w := range writes {
+		if i+1 == len(writes) || writes[i+1].key != w.key {
+			last = append(last, w)
+		}
+	}
+	return last
 }
 
 // bound makes memory small again: without the values that were overwritten, or
@@ -170,23 +190,6 @@ func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, 
 		n++
 	}
 	return pipeline.Hash{}, true, errors.Join(it.Error(), it.Close())
-}
-
-func (d *Delta) fill(b *pebble.Batch) error {
-	key := make([]byte, 0, len(d.prefix)+16)
-	for _, w := range d.writes {
-		key = appendHash(append(key[:0], d.prefix...), w.key)
-		var err error
-		if w.value == nil {
-			err = b.Delete(key, nil)
-		} else {
-			err = b.Set(key, w.value, nil)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func appendHash(b []byte, h pipeline.Hash) []byte {

@@ -31,7 +31,7 @@ const (
 var (
 	keyMeta       = []byte("m")
 	keyCheckpoint = []byte("c")
-	keyCommitted  = []byte("d")
+	keyCommitted  = []byte("a") // below what a table of an epoch spans
 )
 
 // Meta is made with the folder and never changes afterwards, but for Schemas.
@@ -71,11 +71,12 @@ type Step struct {
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
 type Store struct {
-	db     *pebble.DB
-	meta   Meta
-	dir    string
-	memory int64
-	spaces []*Keyspace
+	db          *pebble.DB
+	options     *pebble.Options
+	meta        Meta
+	dir         string
+	memory      int64
+	ingestBytes int
 }
 
 // Options are what Open needs.
@@ -94,14 +95,16 @@ func Open(dir string, o Options) (*Store, error) {
 	dbDir := filepath.Join(dir, "db")
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref() // the database holds a reference of its own
-	db, err := pebble.Open(dbDir, dbOptions(cache))
+	options := dbOptions(cache)
+	options.EnsureDefaults()
+	db, err := pebble.Open(dbDir, options)
 	if err != nil {
 		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && !errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("state folder %s: another starlift process has it open; stop that one first", dir)
 		}
 		return nil, fmt.Errorf("state folder %s: %w", dir, err)
 	}
-	s := &Store{db: db, dir: dir, memory: o.Memory}
+	s := &Store{db: db, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes}
 	if err := s.loadMeta(o.Pipeline); err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), db.Close())
 	}
@@ -119,6 +122,10 @@ func dbOptions(cache *pebble.Cache) *pebble.Options {
 		MemTableSize:       memTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             quietLogger{},
+		// Each large epoch is a table over all keys in level 0: merging them
+		// early would write the state again and again.
+		L0CompactionThreshold:     8,
+		L0CompactionFileThreshold: 100,
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -202,64 +209,6 @@ func (s *Store) Cursors(source string) (map[string][]byte, error) {
 		cursors[string(it.Key()[len(lower):])] = bytes.Clone(it.Value())
 	}
 	return cursors, it.Close()
-}
-
-// Update is what one epoch changes.
-type Update struct {
-	Checkpoint *Checkpoint
-	Restart    []string                     // sources whose older cursors are dropped
-	Cursors    map[string]map[string][]byte // source, partition
-	Deltas     []*Delta
-}
-
-// Save makes the update durable, all of it or nothing (I2). When it returns an
-// error, the outcome is unknown: close the Store and open it again.
-func (s *Store) Save(u *Update) error {
-	raw, err := json.Marshal(u.Checkpoint)
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	size := len(raw) + 1024
-	for _, d := range u.Deltas {
-		size += d.bytes
-	}
-	b := s.db.NewBatchWithSize(size)
-	defer b.Close()
-	if err := fill(b, raw, u); err != nil {
-		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)
-	}
-	if err := b.Commit(pebble.Sync); err != nil {
-		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)
-	}
-	for _, d := range u.Deltas {
-		d.saved.Store(true)
-	}
-	return nil
-}
-
-func fill(b *pebble.Batch, checkpoint []byte, u *Update) error {
-	if err := b.Set(keyCheckpoint, checkpoint, nil); err != nil {
-		return err
-	}
-	for _, source := range u.Restart {
-		lower := cursorKey(source, "")
-		if err := b.DeleteRange(lower, after(lower), nil); err != nil {
-			return err
-		}
-	}
-	for source, parts := range u.Cursors {
-		for part, c := range parts {
-			if err := b.Set(cursorKey(source, part), c, nil); err != nil {
-				return err
-			}
-		}
-	}
-	for _, d := range u.Deltas {
-		if err := d.fill(b); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Size returns the bytes of the database on disk.

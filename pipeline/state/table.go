@@ -2,27 +2,28 @@ package state
 
 import "github.com/starlift-etl/starlift/pipeline"
 
-// table is an open-addressing hash table with its values in chunks. Values are
-// never changed in place, so a slice of one stays valid as long as it is used.
+// table is an open-addressing hash table with its values in chunks. It holds no
+// pointers per entry, which the garbage collector would have to follow. Values
+// are never changed in place, so a slice of one stays valid while it is used.
 type table struct {
 	keys   []pipeline.Hash
-	values [][]byte
-	used   []uint8 // 0 free, 1 a value, 2 known to be absent
+	places []place
+	chunks [][]byte
 	n      int
-	chunk  []byte
 	held   int64 // bytes of chunks
 	dead   int64 // bytes of overwritten values
 }
 
-const (
-	slotFree = iota
-	slotValue
-	slotAbsent
-)
+// place says where a value is. The zero place is a free slot.
+type place struct {
+	chunk  uint32 // 1 + index; absentChunk = the key is known to have no value
+	at, to uint32
+}
 
 const (
-	chunkBytes = 256 << 10
-	slotBytes  = 16 + 24 + 1
+	absentChunk = ^uint32(0)
+	chunkBytes  = 256 << 10
+	slotBytes   = 16 + 12
 	// minSlots is a power of two, as is every table's number of slots.
 	minSlots = 1 << 10
 )
@@ -34,21 +35,21 @@ func newTable() *table {
 }
 
 func (t *table) resize(n int) {
-	old := *t
-	t.keys, t.values, t.used = make([]pipeline.Hash, n), make([][]byte, n), make([]uint8, n)
-	for i, u := range old.used {
-		if u != slotFree {
-			j := t.slot(old.keys[i])
-			t.keys[j], t.values[j], t.used[j] = old.keys[i], old.values[i], u
+	keys, places := t.keys, t.places
+	t.keys, t.places = make([]pipeline.Hash, n), make([]place, n)
+	for i, p := range places {
+		if p.chunk != 0 {
+			j := t.slot(keys[i])
+			t.keys[j], t.places[j] = keys[i], p
 		}
 	}
 }
 
 // slot returns the slot of the key, or the free one where it belongs.
 func (t *table) slot(key pipeline.Hash) int {
-	mask := len(t.used) - 1
+	mask := len(t.keys) - 1
 	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
-		if t.used[i] == slotFree || t.keys[i] == key {
+		if t.keys[i] == key && t.places[i].chunk != 0 || t.places[i].chunk == 0 {
 			return i
 		}
 	}
@@ -57,42 +58,51 @@ func (t *table) slot(key pipeline.Hash) int {
 // get returns the value of the key; found says that the table knows the key,
 // be it as absent (then the value is nil).
 func (t *table) get(key pipeline.Hash) (value []byte, found bool) {
-	i := t.slot(key)
-	return t.values[i], t.used[i] != slotFree
+	p := t.places[t.slot(key)]
+	return t.value(p), p.chunk != 0
+}
+
+func (t *table) value(p place) []byte {
+	if p.chunk == 0 || p.chunk == absentChunk {
+		return nil
+	}
+	return t.chunks[p.chunk-1][p.at:p.to:p.to]
 }
 
 // put copies the value, nil for absent, and returns the copy.
 func (t *table) put(key pipeline.Hash, value []byte) []byte {
-	if t.n*4 >= len(t.used)*3 {
-		t.resize(len(t.used) * 2)
+	if t.n*4 >= len(t.keys)*3 {
+		t.resize(len(t.keys) * 2)
 	}
 	i := t.slot(key)
-	if t.used[i] == slotFree {
+	if t.places[i].chunk == 0 {
 		t.n++
 	}
-	t.dead += int64(len(t.values[i]))
+	t.dead += int64(t.places[i].to - t.places[i].at)
+	t.keys[i] = key
 	if value == nil {
-		t.keys[i], t.values[i], t.used[i] = key, nil, slotAbsent
+		t.places[i] = place{chunk: absentChunk}
 		return nil
 	}
-	v := t.copy(value)
-	t.keys[i], t.values[i], t.used[i] = key, v, slotValue
-	return v
+	t.places[i] = t.copy(value)
+	return t.value(t.places[i])
 }
 
-func (t *table) copy(value []byte) []byte {
-	if cap(t.chunk)-len(t.chunk) < len(value) {
+func (t *table) copy(value []byte) place {
+	last := len(t.chunks) - 1
+	if last < 0 || cap(t.chunks[last])-len(t.chunks[last]) < len(value) {
 		size := max(chunkBytes, len(value))
-		t.chunk = make([]byte, 0, size)
+		t.chunks = append(t.chunks, make([]byte, 0, size))
 		t.held += int64(size)
+		last++
 	}
-	from := len(t.chunk)
-	t.chunk = append(t.chunk, value...)
-	return t.chunk[from:len(t.chunk):len(t.chunk)]
+	at := len(t.chunks[last])
+	t.chunks[last] = append(t.chunks[last], value...)
+	return place{chunk: uint32(last + 1), at: uint32(at), to: uint32(len(t.chunks[last]))}
 }
 
 // size returns the bytes the table holds, overwritten values too.
-func (t *table) size() int64 { return t.held + int64(len(t.used))*slotBytes }
+func (t *table) size() int64 { return t.held + int64(len(t.keys))*slotBytes }
 
 // live returns the bytes of current values and slots.
 func (t *table) live() int64 { return t.held - t.dead + int64(t.n)*slotBytes*4/3 }
@@ -101,9 +111,9 @@ func (t *table) live() int64 { return t.held - t.dead + int64(t.n)*slotBytes*4/3
 // is complete, so an absent one need not be known.
 func (t *table) compact() *table {
 	c := newTable()
-	for i, u := range t.used {
-		if u == slotValue {
-			c.put(t.keys[i], t.values[i])
+	for i, p := range t.places {
+		if v := t.value(p); v != nil {
+			c.put(t.keys[i], v)
 		}
 	}
 	return c

@@ -1,0 +1,150 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Update is what one epoch changes.
+type Update struct {
+	Checkpoint *Checkpoint
+	Restart    []string                     // sources whose older cursors are dropped
+	Cursors    map[string]map[string][]byte // source, partition
+	Deltas     []*Delta
+}
+
+// ingestBytes is the size from which an update is ingested as a table.
+const ingestBytes = 4 << 20
+
+// Save makes the update durable, all of it or nothing (I2). When it returns an
+// error, the outcome is unknown: close the Store and open it again.
+func (s *Store) Save(u *Update) error {
+	raw, err := json.Marshal(u.Checkpoint)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	size := 0
+	for _, d := range u.Deltas {
+		size += d.bytes
+	}
+	if size >= s.ingestBytes && len(u.Restart) == 0 {
+		err = s.ingest(raw, u)
+	} else {
+		err = s.batch(raw, u, size)
+	}
+	if err != nil {
+		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)
+	}
+	for _, d := range u.Deltas {
+		d.saved.Store(true)
+	}
+	return nil
+}
+
+// writer is a batch or a table being written.
+type writer interface {
+	Set(key, value []byte) error
+	Delete(key []byte) error
+}
+
+type batchWriter struct{ *pebble.Batch }
+
+func (b batchWriter) Set(key, value []byte) error { return b.Batch.Set(key, value, nil) }
+func (b batchWriter) Delete(key []byte) error     { return b.Batch.Delete(key, nil) }
+
+func (s *Store) batch(checkpoint []byte, u *Update, size int) error {
+	b := s.db.NewBatchWithSize(size + len(checkpoint) + 1024)
+	defer b.Close()
+	for _, source := range u.Restart {
+		lower := cursorKey(source, "")
+		if err := b.DeleteRange(lower, after(lower), nil); err != nil {
+			return err
+		}
+	}
+	if err := fill(batchWriter{b}, checkpoint, u); err != nil {
+		return err
+	}
+	return b.Commit(pebble.Sync)
+}
+
+// ingest writes the update as a table and gives it to the database, which takes
+// it whole or not at all.
+func (s *Store) ingest(checkpoint []byte, u *Update) error {
+	path := filepath.Join(s.dir, "epoch.sst") // in the file system of the database, so that it is linked
+	f, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.options.MakeWriterOptions(0, s.db.TableFormat()))
+	if err := fill(w, checkpoint, u); err != nil {
+		return errors.Join(err, w.Close())
+	}
+	if err := w.Close(); err != nil { // it syncs the file
+		return err
+	}
+	if err := s.db.Ingest(context.Background(), []string{path}); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// fill writes the update in the order of the keys.
+func fill(w writer, checkpoint []byte, u *Update) error {
+	if err := w.Set(keyCheckpoint, checkpoint); err != nil {
+		return err
+	}
+	var cursors []cursorEntry
+	for source, parts := range u.Cursors {
+		for part, c := range parts {
+			cursors = append(cursors, cursorEntry{cursorKey(source, part), c})
+		}
+	}
+	slices.SortFunc(cursors, func(a, b cursorEntry) int { return bytes.Compare(a.key, b.key) })
+	for _, c := range cursors {
+		if err := w.Set(c.key, c.value); err != nil {
+			return err
+		}
+	}
+	deltas := slices.Clone(u.Deltas)
+	slices.SortFunc(deltas, func(a, b *Delta) int { return bytes.Compare(a.prefix, b.prefix) })
+	for _, d := range deltas {
+		if err := d.fill(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type cursorEntry struct{ key, value []byte }
+
+// fill writes the delta, which Take has sorted.
+func (d *Delta) fill(w writer) error {
+	key := make([]byte, 0, len(d.prefix)+16)
+	for _, e := range d.writes {
+		key = appendHash(append(key[:0], d.prefix...), e.key)
+		var err error
+		if e.value == nil {
+			err = w.Delete(key)
+		} else {
+			err = w.Set(key, e.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
