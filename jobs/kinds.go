@@ -52,6 +52,7 @@ var (
 // Compile-time proof that the constructors make what their section wants.
 var (
 	_ pipeline.Source    = (*file.Source)(nil)
+	_ keyless            = (*file.Source)(nil)
 	_ pipeline.Transform = (*unnest.Unnest)(nil)
 	_ pipeline.Sink      = (*parquet.Sink)(nil)
 	_ pipeline.Sink      = (*duckdb.Sink)(nil)

@@ -160,3 +160,9 @@ func (c *Config) format() pipeline.Format {
 		Operation: pipeline.OperationColumn(c.Operation),
 	}
 }
+
+// Keyless reports whether the records have no key: nothing says which item they
+// are of, so their rows can only be appended.
+func (s *Source) Keyless() bool {
+	return encodings[s.cfg.Format] == pipeline.JSON && len(s.cfg.Key) == 0
+}
