@@ -13,6 +13,10 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
+// hook is called at each step of an epoch. Tests stop the process there; nothing
+// else sets it.
+var hook func(step engine.Step, epoch int64) error
+
 // assembly is a pipeline file that was found to be right, built but not opened.
 type assembly struct {
 	file   *spec.File
@@ -50,6 +54,7 @@ func (a *assembly) build() {
 		},
 		Metrics: engine.NewMetrics(),
 		Log:     slog.Default(),
+		Hook:    hook,
 	}
 	for _, e := range f.Sources {
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {

@@ -1,0 +1,100 @@
+package jobs
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/starlift-etl/starlift"
+
+// mayImport says whether a package of this module may import another one, both
+// given by their folders.
+func mayImport(from, to string) bool {
+	if within(to, "pipeline") {
+		return true
+	}
+	switch first, _, _ := strings.Cut(from, "/"); first {
+	case "pipeline":
+		return false
+	case "sources", "transforms", "sinks":
+		// A kind is a folder below its section; what is internal to the section
+		// belongs to all of its kinds.
+		kind := strings.Join(strings.SplitN(from, "/", 3)[:min(2, strings.Count(from, "/")+1)], "/")
+		return within(to, kind) || within(to, first+"/internal")
+	case "jobs":
+		return true
+	default: // main.go
+		return to == "jobs"
+	}
+}
+
+func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }
+
+// TestImportRule reads the imports of every file, tests too.
+func TestImportRule(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 2 && strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(file) != ".go" {
+			return nil
+		}
+		files++
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		from := path.Dir(strings.TrimPrefix(filepath.ToSlash(file), "../"))
+		for _, i := range parsed.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			if to, ours := strings.CutPrefix(name, module+"/"); ours && !mayImport(from, to) {
+				t.Errorf("%s imports %s", file, to)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 100 {
+		t.Errorf("only %d files were read", files)
+	}
+}
+
+// TestKindsAreNamedInOnePlace lets no file of jobs but kinds.go name a kind's
+// package; what a dead letter is, is no kind.
+func TestKindsAreNamedInOnePlace(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if file == "kinds.go" || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			for _, section := range []string{"sources", "transforms", "sinks"} {
+				if strings.HasPrefix(i.Path.Value, `"`+module+"/"+section+"/") && i.Path.Value != `"`+module+`/sinks/deadletters"` {
+					t.Errorf("%s imports %s", file, i.Path.Value)
+				}
+			}
+		}
+	}
+}

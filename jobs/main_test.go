@@ -1,0 +1,169 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/starlift-etl/starlift/pipeline/engine"
+)
+
+var (
+	update = flag.Bool("update", false, "write the golden files and the reference anew")
+	long   = flag.Bool("long", false, "take all records where a part will do")
+)
+
+// The environment of the test binary when it is run as starlift, so that a
+// signal hits a process of its own.
+const (
+	envStarlift = "STARLIFT_TEST_AS_STARLIFT"
+	envKillAt   = "STARLIFT_TEST_KILL_AT"  // step:epoch: SIGKILL there
+	envFileSize = "STARLIFT_TEST_FILESIZE" // bytes that a file may have
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envStarlift) == "" {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	if err := arm(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// arm sets the traps that the environment asks for.
+func arm() error {
+	if step, epoch, ok := strings.Cut(os.Getenv(envKillAt), ":"); ok {
+		at, err := strconv.ParseInt(epoch, 10, 64)
+		if err != nil {
+			return err
+		}
+		hook = func(s engine.Step, e int64) error {
+			if string(s) == step && e == at {
+				return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+			return nil
+		}
+	}
+	if size := os.Getenv(envFileSize); size != "" {
+		most, err := strconv.ParseUint(size, 10, 64)
+		if err != nil {
+			return err
+		}
+		signal.Ignore(syscall.SIGXFSZ) // a write past the limit fails, as on a full disk
+		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most})
+	}
+	return nil
+}
+
+// result is how a process ended.
+type result struct {
+	code     int // -1: by a signal
+	out, err string
+}
+
+// process is a starlift that runs.
+type process struct {
+	*exec.Cmd
+	out, err bytes.Buffer
+	done     chan struct{}
+}
+
+// start starts the binary in a folder, with additions to the environment.
+func start(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...), done: make(chan struct{})}
+	p.Dir = dir
+	p.Env = append(append(os.Environ(), envStarlift+"=1"), env...)
+	p.Stdout, p.Stderr = &p.out, &p.err
+	if err := p.Start(); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		defer cancel()
+		_ = p.Cmd.Wait() // the exit status is read from ProcessState
+	}()
+	t.Cleanup(func() {
+		_ = p.Process.Kill() // it may have ended
+		<-p.done
+	})
+	return p
+}
+
+func (p *process) result() result {
+	<-p.done
+	return result{p.ProcessState.ExitCode(), p.out.String(), p.err.String()}
+}
+
+// starlift runs a command to its end.
+func starlift(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	return start(t, dir, nil, args...).result()
+}
+
+// fine runs a command that has to succeed.
+func fine(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	r := starlift(t, dir, args...)
+	r.want(t, exitFine)
+	return r
+}
+
+// want checks the exit status and that the messages hold every text.
+func (r result) want(t *testing.T, code int, texts ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Fatalf("exit status %d, want %d\nstdout: %s\nstderr: %s", r.code, code, r.out, r.err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.err, text) && !strings.Contains(r.out, text) {
+			t.Errorf("%q is not said:\nstdout: %s\nstderr: %s", text, r.out, r.err)
+		}
+	}
+}
+
+// write writes a file.
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// golden compares a text with a file, or writes the file with -update.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("%s is missing: go test -run %s -update writes it", path, t.Name())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; -update writes it anew\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}
