@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -21,9 +22,9 @@ import (
 // what is saved is committed at the next start.
 const stopWithin = 30 * time.Second
 
-// memoryLimit is the heap that the garbage collector aims to stay below,
-// besides what the state may take: epochs in flight, builders and spools.
-const memoryLimit = 160 << 20
+// workMemory is the heap that the garbage collector aims at, besides what the
+// state takes: epochs in flight, decoders and encoders.
+const workMemory = 170 << 20
 
 func (s *streams) runCommand() *cobra.Command {
 	var set []string
@@ -97,7 +98,7 @@ func (s *streams) runPipeline(ctx context.Context, a *assembly) error {
 }
 
 func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
-	debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), a.config.StateMemory+memoryLimit))
+	defer a.limitMemory()()
 	stop, kill, release := signals(ctx)
 	defer release()
 	server, err := a.serve()
@@ -115,6 +116,23 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	slog.Info("done", "pipeline", a.file.Name, "epoch", total.Epoch, "records", total.Records,
 		"megabytes", total.Bytes/1e6, "dead_letters", total.DeadLetters, "seconds", time.Since(started).Round(time.Millisecond).Seconds())
 	return total, nil
+}
+
+// limitMemory lets the heap grow with the state and no further, unless the
+// environment (GOMEMLIMIT) says more exactly what there is. The caller lifts it.
+func (a *assembly) limitMemory() (lift func()) {
+	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
+		return func() {}
+	}
+	debug.SetMemoryLimit(workMemory)
+	observe := a.config.Observe
+	a.config.Observe = func(t engine.Progress) {
+		debug.SetMemoryLimit(workMemory + t.StateMemory)
+		if observe != nil {
+			observe(t)
+		}
+	}
+	return func() { debug.SetMemoryLimit(math.MaxInt64) }
 }
 
 // redacted takes secrets out of an error's text.

@@ -66,6 +66,10 @@ type Records struct {
 	// are done; it may be called from any goroutine, later. n counts from the
 	// start of these Spans, 1 … len(Spans).
 	CursorAfter func(n int) []byte
+	// Free, when set, gives Data back to the source, which may use the memory
+	// again. The engine calls it once for what Read returned, when the last of
+	// its slices is done; whoever keeps bytes of a record for longer copies them.
+	Free func()
 }
 
 // Len returns the number of records.

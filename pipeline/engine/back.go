@@ -225,6 +225,7 @@ func (r *run) report(p *prepared) {
 	t.Bytes += p.cut.bytes
 	t.DeadLetters += p.dead
 	t.Rows = p.rows
+	t.StateMemory = p.memory
 	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "dead_letters", p.dead,
 		"duration", time.Since(p.began).Round(time.Millisecond))
 	if r.c.Observe != nil {

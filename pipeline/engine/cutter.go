@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -12,11 +13,32 @@ import (
 
 // piece is a run of one source's records within one epoch.
 type piece struct {
+	block   *block
 	source  int
 	records *pipeline.Records
 	batches []*pipeline.Batch // by step; nil where the step does not read the source
 	err     error
 	done    chan struct{} // closed when batches or err are set
+}
+
+// block is what one Read returned, in use by pieces.
+type block struct {
+	users atomic.Int32
+	free  func()
+}
+
+func newBlock(r *pipeline.Records) *block {
+	b := &block{free: r.Free}
+	b.users.Store(1)
+	return b
+}
+
+// release frees the block's memory when nobody uses it any more. Where an error
+// keeps it from being called, the garbage collector does the work.
+func (b *block) release() {
+	if b.users.Add(-1) == 0 && b.free != nil {
+		b.free()
+	}
 }
 
 // cut ends an epoch.
@@ -116,12 +138,14 @@ func (c *cutter) begin() {
 func (c *cutter) take(ctx context.Context, in reading) error {
 	recs := in.records
 	limits := &c.r.c.Limits
+	b := newBlock(recs)
+	defer b.release()
 	for recs.Len() > 0 {
 		if c.open.records == 0 {
 			c.timer.Reset(limits.Interval)
 		}
 		n, size := c.fit(recs)
-		if err := c.send(ctx, in.source, recs.Slice(0, n)); err != nil {
+		if err := c.send(ctx, in.source, b, recs.Slice(0, n)); err != nil {
 			return err
 		}
 		c.open.records += int64(n)
@@ -159,8 +183,9 @@ func (c *cutter) note(recs *pipeline.Records, n int) {
 	parts[recs.Partition] = recs.CursorAfter(n)
 }
 
-func (c *cutter) send(ctx context.Context, source int, recs *pipeline.Records) error {
-	p := &piece{source: source, records: recs, done: make(chan struct{})}
+func (c *cutter) send(ctx context.Context, source int, b *block, recs *pipeline.Records) error {
+	b.users.Add(1)
+	p := &piece{block: b, source: source, records: recs, done: make(chan struct{})}
 	select {
 	case c.events <- event{piece: p}:
 	case <-ctx.Done():

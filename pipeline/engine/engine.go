@@ -103,6 +103,7 @@ type Progress struct {
 	Records     int64
 	Bytes       int64
 	DeadLetters int64
+	StateMemory int64                       // bytes of memory that the state takes
 	Rows        map[string]map[string]int64 // the epoch's, by table and operation
 }
 

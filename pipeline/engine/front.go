@@ -36,6 +36,7 @@ type prepared struct {
 	budget   []byte
 	restart  []string
 	dead     int64
+	memory   int64 // bytes that the state takes
 	rows     map[string]map[string]int64
 	began    time.Time // when the first record was taken
 }
@@ -180,6 +181,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 			return err
 		}
 	}
+	p.block.release()
 	return nil
 }
 
@@ -257,6 +259,7 @@ func (f *front) settle(p *prepared) error {
 		p.steps[s.Name] = &state.Step{Number: s.number, Clocks: s.settler.Clocks(), Schemas: schemas}
 		for _, k := range s.keyspace {
 			p.deltas = append(p.deltas, k.Take())
+			p.memory += k.Size()
 		}
 	}
 	return nil

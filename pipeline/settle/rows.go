@@ -12,29 +12,30 @@ import (
 type effect struct {
 	keptRow        // the contribution; of a removal, the one that goes
 	was     []byte // the item's former contribution to the key, or nil
+	change  int32  // whose effect it is, in Settler.changes: item and version
+	order   int32  // the place among what was read
 	remove  bool
-	item    pipeline.Hash
-	itemKey []byte
-	version pipeline.Version
-	order   int32
 }
 
 // out is a settled row.
 type out struct {
 	keptRow
-	op      pipeline.Op
-	version pipeline.Version
-	order   int32
+	change int32
+	order  int32
+	op     pipeline.Op
 }
 
 // note compares the rows of an item's new image with those of its old one; both
 // are sorted by key.
 func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []int32) {
 	w := &it.contenders[0]
-	e := effect{item: hash, itemKey: it.key, order: w.order,
-		version: pipeline.Version{Time: it.time, Seq: w.seq, New: w.new, Old: w.old, HasOld: w.hasOld}}
-	if e.order < 0 { // a kept contender won because of a change of this epoch
+	e := effect{change: w.order, order: w.order}
+	if w.order < 0 {
+		// A kept contender won because of a change of this epoch.
 		e.order = members[len(members)-1]
+		e.change = int32(len(s.changes))
+		s.changes = append(s.changes, change{item: hash, key: s.changes[e.order].key,
+			version: pipeline.Version{Time: it.time, Seq: w.seq, New: w.new, Old: w.old, HasOld: w.hasOld}})
 	}
 	for _, r := range w.rows {
 		for len(old) > 0 && old[0].key.Less(r.key) {
@@ -109,13 +110,13 @@ func (s *Settler) applySole(e *effect, value []byte) bool {
 		if e.remove {
 			return false
 		}
-		s.encoded = appendSole(s.encoded[:0], e.item)
+		s.encoded = appendSole(s.encoded[:0], s.changes[e.change].item)
 		s.keys.Put(e.key, s.encoded)
 		s.emit(e, nil, e.row)
 		return true
 	}
 	r := reader{value}
-	if r.u8() != soleContributor || (pipeline.Hash{Hi: r.u64(), Lo: r.u64()}) != e.item {
+	if r.u8() != soleContributor || (pipeline.Hash{Hi: r.u64(), Lo: r.u64()}) != s.changes[e.change].item {
 		return false
 	}
 	if e.remove {
@@ -129,7 +130,7 @@ func (s *Settler) applySole(e *effect, value []byte) bool {
 
 // emit adds the settled row that leads from one content of the key to another.
 func (s *Settler) emit(e *effect, before, after []byte) {
-	o := out{keptRow: keptRow{table: e.table, key: e.key, row: after}, version: e.version, order: e.order}
+	o := out{keptRow: keptRow{table: e.table, key: e.key, row: after}, change: e.change, order: e.order}
 	switch {
 	case before == nil && after == nil, bytes.Equal(before, after):
 		return
@@ -160,9 +161,10 @@ func (s *Settler) applyShared(effects []effect, value []byte) error {
 	before := live(cs)
 	for i := range effects {
 		e := &effects[i]
-		cs = slices.DeleteFunc(cs, func(c contribution) bool { return c.item == e.item })
+		by := &s.changes[e.change]
+		cs = slices.DeleteFunc(cs, func(c contribution) bool { return c.item == by.item })
 		if !e.remove {
-			cs = append(cs, contribution{e.item, e.version.Time, e.itemKey, e.row})
+			cs = append(cs, contribution{by.item, by.version.Time, s.arena[by.key.from:by.key.to], e.row})
 		}
 	}
 	after := live(cs)
@@ -234,7 +236,7 @@ func (s *Settler) contributions(effects []effect, value []byte) ([]contribution,
 	}
 	c := contribution{item: pipeline.Hash{Hi: r.u64(), Lo: r.u64()}}
 	for i := range effects {
-		if e := &effects[i]; e.item == c.item {
+		if e := &effects[i]; s.changes[e.change].item == c.item {
 			// It is replaced or removed: only its former row matters.
 			c.row = e.was
 			return []contribution{c}, nil
@@ -283,7 +285,7 @@ func (s *Settler) build() []*pipeline.Rows {
 		}
 		sc.builder.append(o.row)
 		r.Ops = append(r.Ops, o.op)
-		r.Versions = append(r.Versions, o.version)
+		r.Versions = append(r.Versions, s.changes[o.change].version)
 	}
 	for _, r := range all {
 		r.Record = s.schemas[r.Table.Name].builder.record()

@@ -116,6 +116,9 @@ func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
 	k.bytes += 48 + len(stored)
 }
 
+// Size returns the bytes of memory that the keyspace takes.
+func (k *Keyspace) Size() int64 { return k.mem.size() }
+
 // Take returns what was written since the last Take, for the epoch's save, and
 // keeps memory within its bound.
 func (k *Keyspace) Take() *Delta {

@@ -107,10 +107,10 @@ type block struct {
 }
 
 // records makes Records of the block; it must not change afterwards.
-func (b *block) records(source, partition string, f *pipeline.Format) *pipeline.Records {
+func (b *block) records(source, partition string, f *pipeline.Format, free func()) *pipeline.Records {
 	return &pipeline.Records{
 		Source: source, Partition: partition, Format: f, Data: b.data, Spans: b.pieces.spans,
-		First: b.start.Records, CursorAfter: func(n int) []byte { return b.after(n).encode() },
+		First: b.start.Records, CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
 }
 

@@ -11,10 +11,9 @@
 //
 // One goroutine reads, decompresses and cuts the bytes into blocks of whole
 // records (1 MiB; more for a longer record, up to max_record), and hands them
-// over a queue of four blocks, so that this work overlaps with decoding. Each
-// block is memory of its own that belongs to the consumer: it is never reused,
-// because nobody here can know when the consumer is done with it. What is
-// allocated is the block and one slice of spans, nothing per record.
+// over a queue of four blocks, so that this work overlaps with decoding. A
+// block's memory is used again when the engine frees its records. What is
+// allocated is one slice of spans a block, nothing per record.
 //
 // Compression (gzip with any number of members, zstd, none) is told by the
 // first bytes of a file, not by its name. A byte order mark is skipped.

@@ -39,6 +39,8 @@ type reader struct {
 	block  int
 	read   *atomic.Int64
 	send   func(context.Context, *pipeline.Records) error
+	// buffers are shared by the readers of a source.
+	buffers *buffers
 
 	stream  io.Reader
 	raw     atomic.Int64 // place in the file, in stored bytes
@@ -60,6 +62,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 	if skip { // nothing new since Open looked
 		return nil
 	}
+	r.at.Line = max(r.at.Line, 1)
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
 	}
@@ -69,9 +72,6 @@ func (r *reader) run(ctx context.Context) (err error) {
 	}
 	defer closeStream()
 	r.stream = stream
-	if r.at.Line == 0 {
-		r.at.Line = 1
-	}
 	for {
 		end, err := r.next(ctx)
 		if end || err != nil {
@@ -108,12 +108,11 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 	return false, nil
 }
 
-// fill reads until the buffer is full or the stream ends. The buffer is new
-// memory, and larger than what was left over.
+// fill reads until the buffer is full or the stream ends. The buffer is larger
+// than what was left over.
 func (r *reader) fill() ([]byte, error) {
-	size := max(r.block, len(r.rest)+min(len(r.rest), r.max+2), len(byteOrderMark))
-	buf := make([]byte, len(r.rest), size)
-	copy(buf, r.rest)
+	size := max(r.block, min(2*len(r.rest), r.max+2), len(r.rest)+1, len(byteOrderMark))
+	buf := append(r.buffers.get(size), r.rest...)
 	r.rest = nil
 	for len(buf) < size {
 		n, err := r.stream.Read(buf[len(buf):size])
@@ -163,7 +162,7 @@ func (r *reader) flush(ctx context.Context, last bool) error {
 	}
 	r.pending = nil
 	b.last = last
-	return r.send(ctx, b.records(r.source, r.in.partition, r.format))
+	return r.send(ctx, b.records(r.source, r.in.partition, r.format, func() { r.buffers.put(b.data) }))
 }
 
 // finish ends a file that was read to its end.
@@ -198,7 +197,7 @@ func (r *reader) broken(cause error) error {
 		return cause
 	}
 	if r.at.Compressed && !isSystem(cause) {
-		return fmt.Errorf("%s: the compressed file is cut short or damaged behind line %d (byte %d of its content): %w: copy it again; what was read before takes effect, and the next run goes on there",
+		return fmt.Errorf("%s: the compressed file is cut short or damaged in line %d, after %d bytes of its content: %w: copy it again; what was read before takes effect, and the next run goes on there",
 			r.in.path, r.at.Line, r.at.Offset, cause)
 	}
 	return transient(fmt.Errorf("%s:%d: %w", r.in.path, r.at.Line, cause))

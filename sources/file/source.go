@@ -28,10 +28,11 @@ type Source struct {
 	read  atomic.Int64
 	total int64
 
-	queue  chan *pipeline.Records
-	err    error // why queue was closed; read after that
-	cancel context.CancelFunc
-	reader sync.WaitGroup
+	queue   chan *pipeline.Records
+	buffers *buffers
+	err     error // why queue was closed; read after that
+	cancel  context.CancelFunc
+	reader  sync.WaitGroup
 }
 
 var (
@@ -62,7 +63,7 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	s.total = 0
+	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
 	var todo []*reader
 	var errs []error
@@ -131,7 +132,7 @@ func (s *Source) list() ([]input, error) {
 // place returns a reader of the file at its cursor, and the bytes that it has
 // to read; nil = none are left.
 func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err error) {
-	r = &reader{in: in, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block, read: &s.read, send: s.hand}
+	r = &reader{in: in, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block, read: &s.read, send: s.hand, buffers: s.buffers}
 	if saved == nil {
 		info, err := os.Stat(in.path)
 		if err != nil {
