@@ -25,6 +25,8 @@ func (c *Config) check() error {
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn is missing: give the DuckDB file"})
 	case strings.Contains(c.DSN, "://"), strings.HasPrefix(c.DSN, ":"):
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a local file: what the tables hold must outlive the process"})
+	case strings.ContainsAny(c.DSN, "?%"):
+		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a file without ? and %: options are keys of the sink"})
 	}
 	return errors.Join(errs...)
 }

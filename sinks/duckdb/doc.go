@@ -3,9 +3,13 @@
 // An epoch's rows are spooled as Parquet, one file a table, with each row's
 // operation. A commit is one transaction: it reads the token, takes the keys of
 // updated and deleted rows out of each table, puts the inserted and updated
-// rows in, both set-based from the spooled file, and writes the token. Tables
-// have no primary key and no index: rows arrive settled, and an index would
-// make every insert slower.
+// rows in, both set-based from the spooled file, and writes the token. Where a
+// table has columns besides the pipeline's, rows are updated in place, so that
+// those keep their values. Tables have no primary key and no index: rows arrive
+// settled, and an index would make every insert slower.
+//
+// A commit goes by the receipt and the spool alone, so that an epoch saved
+// before a crash is applied though the pipeline file was changed meanwhile.
 //
 // The token is the last row of the pipeline, state folder and sink in
 // starlift_epochs, which is the audit table for people as well. A token that is

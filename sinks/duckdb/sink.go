@@ -24,8 +24,10 @@ type Sink struct {
 	name    string
 	cfg     Config
 	opening pipeline.Opening
-	tables  map[string]*pipeline.Table
 	db      *sql.DB
+	// found holds the columns of each table as Open left them. Nobody else can
+	// change them: DuckDB locks the file.
+	found map[string]map[string]existing
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -53,15 +55,9 @@ func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 // DDL returns the statements that make the tables.
 func (s *Sink) DDL(tables []*pipeline.Table) string { return ddl(s.cfg.Schema, tables) }
 
-// Check refuses tables whose names are taken.
-func (s *Sink) Check(tables []*pipeline.Table) error {
-	for _, t := range tables {
-		if strings.EqualFold(t.Name, epochsTable) {
-			return fmt.Errorf("table %q: the name is that of the audit table: rename the table", t.Name)
-		}
-	}
-	return nil
-}
+// Check refuses names that are taken, or that DuckDB, which does not tell upper
+// from lower case, takes for one. The error joins *spec.FieldError.
+func (s *Sink) Check(tables []*pipeline.Table) error { return checkNames(tables) }
 
 // Open opens the file, makes or checks the tables, and compares the token with
 // the checkpoint.
@@ -69,9 +65,9 @@ func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	s.opening, s.tables = o, map[string]*pipeline.Table{}
-	for _, t := range o.Tables {
-		s.tables[t.Name] = t
+	s.opening, s.found = o, map[string]map[string]existing{}
+	if err := s.Check(o.Tables); err != nil {
+		return err
 	}
 	if err := s.connect(ctx); err != nil {
 		return err
@@ -160,25 +156,28 @@ func (s *Sink) makeTable(ctx context.Context, tx *sql.Tx, t *pipeline.Table) err
 			quote(s.cfg.Schema), quote(t.Name), quote(c.Name), sqlType(c.Type))); err != nil {
 			return fmt.Errorf("table %q: %w", t.Name, err)
 		}
+		found[strings.ToLower(c.Name)] = existing{kind: sqlType(c.Type)}
 	}
+	s.found[t.Name] = found
 	return nil
 }
 
-// columns returns the types of a table's columns by their names in lower case.
-func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found map[string]string, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT lower(column_name), data_type FROM duckdb_columns()
+// columns returns a table's columns by their names in lower case.
+func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found map[string]existing, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT lower(column_name), data_type, NOT is_nullable AND column_default IS NULL FROM duckdb_columns()
 		WHERE database_name = current_database() AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`, s.cfg.Schema, table)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	found = map[string]string{}
+	found = map[string]existing{}
 	for rows.Next() {
-		var name, kind string
-		if err := rows.Scan(&name, &kind); err != nil {
+		var name string
+		var c existing
+		if err := rows.Scan(&name, &c.kind, &c.required); err != nil {
 			return nil, err
 		}
-		found[name] = kind
+		found[name] = c
 	}
 	return found, rows.Err()
 }
@@ -188,17 +187,25 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// token returns the last epoch of this pipeline, state folder and sink; 0 = none.
-func (s *Sink) token(ctx context.Context, q querier) (epoch int64, err error) {
-	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s.%s WHERE "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
-		quote(s.cfg.Schema), quote(epochsTable)), s.opening.Pipeline, s.opening.StateID, s.name).Scan(&epoch)
-	return epoch, err
+// token returns the last epoch of this pipeline, state folder and sink; 0 =
+// none. Epochs before from are not looked at: they come in order, so DuckDB
+// skips all but the end of a table that grows with every epoch.
+func (s *Sink) token(ctx context.Context, q querier, from int64) (epoch int64, err error) {
+	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s.%s WHERE "epoch" >= ? AND "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
+		quote(s.cfg.Schema), quote(epochsTable)), from, s.opening.Pipeline, s.opening.StateID, s.name).Scan(&epoch)
+	if err != nil {
+		return 0, fmt.Errorf("reading the token: %w", err)
+	}
+	if epoch == 0 && from > 0 {
+		return s.token(ctx, q, 0) // to say what is there instead
+	}
+	return epoch, nil
 }
 
 func (s *Sink) checkToken(ctx context.Context) error {
-	found, err := s.token(ctx, s.db)
+	found, err := s.token(ctx, s.db, s.opening.Published)
 	if err != nil {
-		return fmt.Errorf("reading the token: %w", err)
+		return err
 	}
 	var other string
 	var otherEpoch int64
@@ -223,9 +230,9 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 		return fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
 	}
 	return s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		found, err := s.token(ctx, tx)
+		found, err := s.token(ctx, tx, r.Before)
 		if err != nil {
-			return fmt.Errorf("reading the token: %w", err)
+			return err
 		}
 		if found == r.Epoch {
 			return nil
@@ -250,20 +257,44 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 	})
 }
 
-// apply applies one table's rows, and holds the counts against the receipt.
+// apply applies one table's rows, and holds the counts against the receipt. It
+// goes by the receipt and the spool alone: the pipeline file may have changed
+// since they were written.
 func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *staged) error {
-	t, ok := s.tables[st.Table]
-	if !ok {
-		return errors.New("its rows are saved, but the pipeline file no longer gives the table to this sink: run once with it")
-	}
 	file := filepath.Join(s.opening.Spool(epoch), st.File)
-	if gone := st.Updates + st.Deletes; gone > 0 {
-		if err := exec(ctx, tx, deleteRows(s.cfg.Schema, t, file), gone, "deleted"); err != nil {
+	gone, come := []pipeline.Op{pipeline.OpDelete}, []pipeline.Op{pipeline.OpInsert}
+	goes, comes := st.Deletes, st.Inserts
+	inPlace := false
+	if st.Updates > 0 {
+		found, ok := s.found[st.Table]
+		if !ok { // the pipeline file has lost the table
+			var err error
+			if found, err = s.columns(ctx, tx, st.Table); err != nil {
+				return err
+			}
+		}
+		inPlace = st.leaves(found)
+	}
+	switch {
+	case st.Updates == 0:
+	case inPlace:
+		if statement := updateRows(s.cfg.Schema, st, file); statement != "" {
+			if err := exec(ctx, tx, statement, st.Updates, "updated"); err != nil {
+				return err
+			}
+		}
+	default:
+		// Taking a row out and putting it in again costs a seventh of an update.
+		gone, goes = append(gone, pipeline.OpUpdate), goes+st.Updates
+		come, comes = append(come, pipeline.OpUpdate), comes+st.Updates
+	}
+	if goes > 0 {
+		if err := exec(ctx, tx, deleteRows(s.cfg.Schema, st, file, gone), goes, "deleted"); err != nil {
 			return err
 		}
 	}
-	if come := st.Inserts + st.Updates; come > 0 {
-		return exec(ctx, tx, insertRows(s.cfg.Schema, t, file), come, "inserted")
+	if comes > 0 {
+		return exec(ctx, tx, insertRows(s.cfg.Schema, st, file, come), comes, "inserted")
 	}
 	return nil
 }

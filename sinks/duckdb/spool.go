@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -17,17 +20,30 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
-// opColumn holds each spooled row's operation. No table can have a column of
-// this name: DuckDB would tell it from other columns by case only.
+// opColumn holds each spooled row's operation. Check refuses a table's column of
+// this name.
 const opColumn = "_starlift_op"
 
 // staged is one table's rows in the spool, as a receipt lists them.
 type staged struct {
-	Table   string `json:"table"`
-	File    string `json:"file"`
-	Inserts int64  `json:"inserts"`
-	Updates int64  `json:"updates"`
-	Deletes int64  `json:"deletes"`
+	Table   string   `json:"table"`
+	File    string   `json:"file"`
+	Columns []string `json:"columns"`
+	Key     []string `json:"key"`
+	Inserts int64    `json:"inserts"`
+	Updates int64    `json:"updates"`
+	Deletes int64    `json:"deletes"`
+}
+
+// leaves tells whether the table has columns that these rows do not have: they
+// keep their values when a row is updated.
+func (s *staged) leaves(found map[string]existing) bool {
+	for name := range found {
+		if !slices.ContainsFunc(s.Columns, func(c string) bool { return strings.EqualFold(c, name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *staged) rows() int64 { return s.Inserts + s.Updates + s.Deletes }
@@ -57,6 +73,12 @@ func beginEpoch(dir string, number int64) (*epoch, error) {
 
 // Write adds settled rows.
 func (e *epoch) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
+	if rows.Record.NumRows() == 0 {
+		return nil
+	}
+	if err := checkTexts(rows); err != nil {
+		return err
+	}
 	t, err := e.table(rows.Table)
 	if err != nil {
 		return err
@@ -84,6 +106,22 @@ func (e *epoch) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	return t.file.Write(rec)
 }
 
+// checkTexts refuses texts that DuckDB would refuse after the epoch is saved.
+func checkTexts(rows *pipeline.Rows) error {
+	for i, c := range rows.Table.Columns {
+		a, ok := rows.Record.Column(i).(*array.String)
+		if !ok {
+			continue
+		}
+		for j := range a.Len() {
+			if a.IsValid(j) && !utf8.ValidString(a.Value(j)) {
+				return fmt.Errorf("table %q, column %q: %q is not UTF-8", rows.Table.Name, c.Name, a.Value(j))
+			}
+		}
+	}
+	return nil
+}
+
 // table returns the table's file, made at its first row.
 func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
 	if s, ok := e.tables[t]; ok {
@@ -98,6 +136,12 @@ func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
 		return nil, err
 	}
 	s := &spooled{staged: staged{Table: t.Name, File: fmt.Sprintf("%03d.parquet", len(e.order))}, schema: columnar.SchemaOf(columns)}
+	for _, c := range t.Columns {
+		s.Columns = append(s.Columns, c.Name)
+	}
+	for _, k := range t.Key {
+		s.Key = append(s.Key, t.Columns[k].Name)
+	}
 	if s.file, err = columnar.Create(filepath.Join(e.dir, s.File), columns, encoder); err != nil {
 		return nil, err
 	}

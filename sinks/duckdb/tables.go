@@ -1,10 +1,14 @@
 package duckdb
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // epochsTable is the audit table with the tokens.
@@ -77,18 +81,31 @@ func ddl(schema string, tables []*pipeline.Table) string {
 	return strings.Join(statements, ";\n") + ";\n"
 }
 
-// missing compares a table with what the catalogue says of it: names in lower
-// case and types. It returns the columns to add.
-func missing(schema string, t *pipeline.Table, found map[string]string) ([]pipeline.Column, error) {
+// existing is a column that a table has.
+type existing struct {
+	kind     string
+	required bool // may not be null, and has no default
+}
+
+// missing compares a table with what the catalogue says of it, by names in
+// lower case. It returns the columns to add.
+func missing(schema string, t *pipeline.Table, found map[string]existing) ([]pipeline.Column, error) {
 	var add []pipeline.Column
 	var diff []string
+	ours := map[string]bool{}
 	for _, c := range t.Columns {
+		ours[strings.ToLower(c.Name)] = true
 		have, ok := found[strings.ToLower(c.Name)]
 		switch want := sqlType(c.Type); {
 		case !ok:
 			add = append(add, c)
-		case have != want:
-			diff = append(diff, fmt.Sprintf("  column %q: the pipeline has %s, the table has %s", c.Name, want, have))
+		case have.kind != want:
+			diff = append(diff, fmt.Sprintf("  column %q: the pipeline has %s, the table has %s", c.Name, want, have.kind))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if found[name].required && !ours[name] {
+			diff = append(diff, fmt.Sprintf("  column %q: the pipeline does not have it, and in the table it may not be null", name))
 		}
 	}
 	if diff != nil {
@@ -97,27 +114,31 @@ func missing(schema string, t *pipeline.Table, found map[string]string) ([]pipel
 	return add, nil
 }
 
-// deleteRows returns the statement that takes out the keys of the spooled rows
-// that are updated or deleted.
-func deleteRows(schema string, t *pipeline.Table, file string) string {
-	var keys, on []string
-	for _, k := range t.Key {
-		name := quote(t.Columns[k].Name)
-		keys = append(keys, name)
-		on = append(on, fmt.Sprintf("t.%s = s.%s", name, name))
+// checkNames returns what Check does.
+func checkNames(tables []*pipeline.Table) error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, &spec.FieldError{Path: []string{"inputs"}, Message: fmt.Sprintf(format, args...)})
 	}
-	return fmt.Sprintf("DELETE FROM %s.%s t USING (SELECT %s FROM read_parquet(%s) WHERE %s <> %d) s WHERE %s",
-		quote(schema), quote(t.Name), strings.Join(keys, ", "), literal(file), quote(opColumn), pipeline.OpInsert, strings.Join(on, " AND "))
-}
-
-// insertRows returns the statement that puts in the spooled rows that are
-// inserted or updated.
-func insertRows(schema string, t *pipeline.Table, file string) string {
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = quote(c.Name)
+	seen := map[string]string{}
+	for _, t := range tables {
+		if strings.EqualFold(t.Name, epochsTable) {
+			wrong("table %q has the name of the audit table: rename it", t.Name)
+		}
+		if other, ok := seen[strings.ToLower(t.Name)]; ok {
+			wrong("tables %q and %q have the same name for DuckDB, which does not tell upper from lower case: rename one", other, t.Name)
+		}
+		seen[strings.ToLower(t.Name)] = t.Name
+		columns := map[string]string{}
+		for _, c := range t.Columns {
+			if strings.EqualFold(c.Name, opColumn) {
+				wrong("column %q of table %q has a name that the sink needs for itself: rename it", c.Name, t.Name)
+			}
+			if other, ok := columns[strings.ToLower(c.Name)]; ok {
+				wrong("columns %q and %q of table %q have the same name for DuckDB, which does not tell upper from lower case: rename one", other, c.Name, t.Name)
+			}
+			columns[strings.ToLower(c.Name)] = c.Name
+		}
 	}
-	list := strings.Join(names, ", ")
-	return fmt.Sprintf("INSERT INTO %s.%s (%s) SELECT %s FROM read_parquet(%s) WHERE %s <> %d",
-		quote(schema), quote(t.Name), list, list, literal(file), quote(opColumn), pipeline.OpDelete)
+	return errors.Join(errs...)
 }
