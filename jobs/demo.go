@@ -1,0 +1,202 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/configs"
+)
+
+func (s *streams) demoCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the bundled sample through a pipeline and query the result",
+		Long: "Demo writes a pipeline file and sample changes into a folder, runs the pipeline there, and queries the tables.\n" +
+			"It begins anew each time: what an earlier demo made in the folder is removed.",
+		Example: "  starlift demo\n  starlift demo --dir /tmp/starlift-demo",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demoReady(); err != nil {
+				return fmt.Errorf("demo: %w", err)
+			}
+			return s.demo(cmd.Context(), dir)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", filepath.Join("data", "demo"), "the folder for the demo's files")
+	return cmd
+}
+
+// What the demo makes in its folder. Only where the mark is, an earlier demo
+// made the rest, and may it be removed.
+const (
+	demoMark      = ".starlift-demo"
+	demoPipeline  = configs.DemoPipeline
+	demoData      = "shop.ndjson.gz"
+	demoWarehouse = "shop.duckdb"
+)
+
+var demoMakes = []string{demoPipeline, demoData, "state", "dead-letters", "lake", demoWarehouse, demoWarehouse + ".wal"}
+
+func (s *streams) demo(ctx context.Context, dir string) error {
+	if err := prepareDemo(dir); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	file := filepath.Join(dir, demoPipeline)
+	fmt.Fprintf(s.out, "Running %s: a shop's changes to a Parquet lake and DuckDB tables.\n", file)
+	a, err := load(file, nil)
+	if err != nil {
+		return err
+	}
+	total, err := s.execute(ctx, a)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%d changes read, %d dead letters.\n", total.Records, total.DeadLetters)
+	if err := queryDemo(ctx, s.out, filepath.Join(dir, demoWarehouse)); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	return demoNext(s.out, dir)
+}
+
+// prepareDemo makes the folder hold the pipeline file and the sample, and
+// nothing else of a demo.
+func prepareDemo(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	mark := filepath.Join(dir, demoMark)
+	_, err := os.Lstat(mark)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	earlier := err == nil
+	for _, name := range demoMakes {
+		path := filepath.Join(dir, name)
+		if earlier {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+		} else if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s is there already and no demo made it: choose another folder with --dir", path)
+		}
+	}
+	if err := os.WriteFile(mark, []byte("starlift demo made this folder's files, and removes them when it runs again.\n"), 0o644); err != nil {
+		return err
+	}
+	return writeDemo(dir)
+}
+
+func writeDemo(dir string) error {
+	sample, err := configs.Demo.ReadFile(configs.DemoData)
+	if err != nil {
+		return err
+	}
+	text, err := configs.Demo.ReadFile(configs.DemoPipeline)
+	if err != nil {
+		return err
+	}
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, demoData), sample, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, demoPipeline), rebase(text, absolute), 0o644)
+}
+
+var (
+	demoPaths = regexp.MustCompile(`configs/quickstart\.yaml|configs/data/shop\.ndjson\.gz|\./data/quickstart/[a-z.-]+`)
+	wildcards = regexp.MustCompile(`[][*?{}\\]`)
+)
+
+// rebase makes the bundled pipeline file use the files of an absolute folder,
+// so that it works from any working directory.
+func rebase(text []byte, dir string) []byte {
+	return demoPaths.ReplaceAllFunc(text, func(path []byte) []byte {
+		name := filepath.Join(dir, filepath.Base(string(path)))
+		switch filepath.Base(name) {
+		case demoPipeline: // in a comment
+			return []byte(shellQuote(strings.ReplaceAll(name, "\n", " ")))
+		case demoData: // a glob
+			name = wildcards.ReplaceAllString(name, `\$0`)
+		}
+		quoted, err := json.Marshal(strings.ReplaceAll(name, "$", "$$"))
+		if err != nil {
+			panic(err) // a string can always be marshalled
+		}
+		return quoted
+	})
+}
+
+// demoNext prints commands that go on from here.
+func demoNext(w io.Writer, dir string) error {
+	file := shellQuote(filepath.Join(dir, demoPipeline))
+	b := &strings.Builder{}
+	b.WriteString("\nWhat to try next\n")
+	for _, c := range demoCommands {
+		fmt.Fprintf(b, "\n  # %s\n  %s\n", c.why, program()+" "+strings.ReplaceAll(c.line, "FILE", file))
+	}
+	fmt.Fprintf(b, "\nThe tables are in %s, every change is in %s: any DuckDB client reads both.\n",
+		filepath.Join(dir, demoWarehouse), filepath.Join(dir, "lake"))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// demoCommands work as they are printed.
+var demoCommands = []struct{ line, why string }{
+	{"run FILE", "Run it again: everything is read already, and nothing changes."},
+	{"plan FILE", "See the tables, what keeps state and why, and the DDL."},
+	{"status FILE", "See how far each source and sink is."},
+	{"dead-letters list FILE", "List the records that took no effect; none in this sample."},
+	{"validate FILE --set transforms.items.unmatched=drop", "See how a mistake in a pipeline file is reported."},
+}
+
+// program is what a user types to run this program again.
+func program() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "starlift"
+	}
+	if found, err := exec.LookPath("starlift"); err == nil && sameFile(found, self) {
+		return "starlift"
+	}
+	mod, err := os.ReadFile("go.mod")
+	if err == nil && strings.HasPrefix(string(mod), "module github.com/starlift-etl/starlift\n") && !sameFile(os.Args[0], "starlift") {
+		return "go run ."
+	}
+	return shellQuote(os.Args[0])
+}
+
+func sameFile(a, b string) bool {
+	ia, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	ib, err := os.Stat(b)
+	return err == nil && os.SameFile(ia, ib)
+}
+
+// shellQuote quotes what a shell would not take as one word.
+func shellQuote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=,@%", r)
+	}
+	if word != "" && !slices.ContainsFunc([]rune(word), func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
