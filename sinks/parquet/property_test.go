@@ -37,7 +37,7 @@ func TestEveryRowOnce(t *testing.T) {
 		h := newHarness(t, cfg, orders(t))
 		var want []string
 		id := int64(0)
-		epochs := rapid.IntRange(1, 8).Draw(rt, "epochs")
+		epochs := rapid.IntRange(1, 5).Draw(rt, "epochs")
 		for i := range epochs {
 			h.clock = h.clock.Add(time.Duration(rapid.IntRange(0, 15).Draw(rt, "seconds")) * time.Second)
 			var in [][]order
