@@ -7,14 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -72,6 +71,7 @@ type Step struct {
 // has an owner of its own.
 type Store struct {
 	db          *pebble.DB
+	lock        *pebble.Lock
 	options     *pebble.Options
 	meta        Meta
 	dir         string
@@ -89,24 +89,26 @@ type Options struct {
 // process has it open, when it belongs to another pipeline, and when a newer
 // starlift wrote it.
 func Open(dir string, o Options) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dbDir := filepath.Join(dir, "db")
+	if err := os.MkdirAll(dbDir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	dbDir := filepath.Join(dir, "db")
+	lock, err := pebble.LockDirectory(dbDir, vfs.Default)
+	if err != nil {
+		return nil, fmt.Errorf("state folder %s: another process has it open; stop that one, or give this pipeline a folder of its own (state.dir): %w", dir, err)
+	}
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref() // the database holds a reference of its own
 	options := dbOptions(cache)
 	options.EnsureDefaults()
+	options.Lock = lock
 	db, err := pebble.Open(dbDir, options)
 	if err != nil {
-		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && !errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("state folder %s: another starlift process has it open; stop that one first", dir)
-		}
-		return nil, fmt.Errorf("state folder %s: %w", dir, err)
+		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
 	}
-	s := &Store{db: db, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes}
+	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes}
 	if err := s.loadMeta(o.Pipeline); err != nil {
-		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), s.Close())
 	}
 	return s, nil
 }
@@ -219,7 +221,7 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := s.db.Close()
+	err := errors.Join(s.db.Close(), s.lock.Close())
 	s.db = nil
 	return err
 }

@@ -1,0 +1,199 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+func hash(n int) pipeline.Hash {
+	return pipeline.Hash{Hi: uint64(n) * 0x9e3779b97f4a7c15, Lo: uint64(n) * 0xbf58476d1ce4e5b9}
+}
+
+func mustOpen(t interface{ Fatal(...any) }, dir string, o Options) *Store {
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestKeyspace: whatever memory holds, and however epochs are saved, a keyspace
+// is a map, over restarts; what was not saved is gone after one.
+func TestKeyspace(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp("", "state")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		o := Options{Pipeline: "p", Memory: rapid.SampledFrom([]int64{1, 600 << 10, 64 << 20}).Draw(rt, "memory")}
+		s := mustOpen(rt, dir, o)
+		defer func() { s.Close() }()
+		s.ingestBytes = rapid.SampledFrom([]int{0, 1 << 30}).Draw(rt, "ingest from")
+		ingest := s.ingestBytes
+		k, err := s.Keyspace(3, 1)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		now, saved := map[int]string{}, map[int]string{}
+		var cp Checkpoint
+		for range rapid.IntRange(1, 12).Draw(rt, "epochs") {
+			for range rapid.IntRange(0, 6).Draw(rt, "writes") {
+				n := rapid.IntRange(0, 9).Draw(rt, "key")
+				if rapid.IntRange(0, 3).Draw(rt, "delete") == 0 {
+					k.Put(hash(n), nil)
+					delete(now, n)
+					continue
+				}
+				v := fmt.Sprintf("%d %s", cp.Epoch, strings.Repeat("x", rapid.SampledFrom([]int{1, 100, 300 << 10}).Draw(rt, "size")))
+				k.Put(hash(n), []byte(v))
+				now[n] = v
+			}
+			if rapid.IntRange(0, 4).Draw(rt, "fail") == 0 { // the epoch fails: back to what is saved
+				if err := s.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				s = mustOpen(rt, dir, o)
+				s.ingestBytes = ingest
+				if k, err = s.Keyspace(3, 1); err != nil {
+					rt.Fatal(err)
+				}
+				now = map[int]string{}
+				for n, v := range saved {
+					now[n] = v
+				}
+			} else {
+				cp.Epoch++
+				cursors := map[string]map[string][]byte{"s": {"f": fmt.Append(nil, cp.Epoch), "g": []byte("x")}}
+				if err := s.Save(&Update{Checkpoint: &cp, Cursors: cursors, Deltas: []*Delta{k.Take()}}); err != nil {
+					rt.Fatal(err)
+				}
+				saved = map[int]string{}
+				for n, v := range now {
+					saved[n] = v
+				}
+			}
+			check(rt, s, k, now, &cp)
+		}
+	})
+}
+
+func check(t *rapid.T, s *Store, k *Keyspace, want map[int]string, cp *Checkpoint) {
+	got := map[int]string{}
+	var keys []pipeline.Hash
+	of := map[pipeline.Hash]int{}
+	for n := range 12 {
+		keys = append(keys, hash(n))
+		of[hash(n)] = n
+	}
+	d := Delta{}
+	for _, h := range keys {
+		d.writes = append(d.writes, entry{key: h})
+	}
+	for i, w := range sorted(d.writes) {
+		keys[i] = w.key
+	}
+	values := make([][]byte, len(keys))
+	if err := k.Lookup(keys, values); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range values {
+		if v != nil {
+			got[of[keys[i]]] = string(v)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("keyspace (-want +got):\n%.2000s", d)
+	}
+	read, err := s.Checkpoint()
+	if err != nil || read.Epoch != cp.Epoch {
+		t.Fatalf("checkpoint %+v, %v; want epoch %d", read, err, cp.Epoch)
+	}
+	cursors, err := s.Cursors("s")
+	if err != nil || cp.Epoch > 0 && string(cursors["f"]) != fmt.Sprint(cp.Epoch) {
+		t.Fatalf("cursors %q, %v; want %d", cursors, err, cp.Epoch)
+	}
+}
+
+// TestRestart: the cursors of a source that is read again are dropped with the
+// save that has its new ones.
+func TestRestart(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1 << 20})
+	defer s.Close()
+	save := func(u *Update) {
+		t.Helper()
+		u.Checkpoint = &Checkpoint{}
+		if err := s.Save(u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(&Update{Cursors: map[string]map[string][]byte{"s": {"a": []byte("1"), "b": []byte("2")}, "s2": {"a": []byte("3")}}})
+	save(&Update{Restart: []string{"s"}, Cursors: map[string]map[string][]byte{"s": {"b": []byte("4")}}})
+	got, err := s.Cursors("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string][]byte{"b": []byte("4")}, got); d != "" {
+		t.Error(d)
+	}
+	if other, err := s.Cursors("s2"); err != nil || len(other) != 1 {
+		t.Errorf("another source's cursors are %q, %v", other, err)
+	}
+}
+
+// TestRefused: folders that are in use, of another pipeline or of a newer
+// starlift are refused with a way to go on.
+func TestRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{Pipeline: "p"})
+	id := s.ID()
+	if len(id) != 16 {
+		t.Errorf("state id %q", id)
+	}
+	refused := func(o Options, words ...string) {
+		t.Helper()
+		other, err := Open(dir, o)
+		if err == nil {
+			other.Close()
+			t.Fatal("opened")
+		}
+		for _, w := range words {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("error %q does not say %q", err, w)
+			}
+		}
+	}
+	refused(Options{Pipeline: "p"}, "another process has it open", dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refused(Options{Pipeline: "q"}, `"p"`, `"q"`, "state.dir")
+	s = mustOpen(t, dir, Options{Pipeline: "p"})
+	if s.ID() != id {
+		t.Errorf("the id was %s and is %s", id, s.ID())
+	}
+	raw, err := json.Marshal(Meta{Version: FormatVersion + 1, Pipeline: "p", StateID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Set(keyMeta, raw, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refused(Options{Pipeline: "p"}, "newer starlift", "new folder")
+	if left, err := filepath.Glob(filepath.Join(dir, "*.sst")); err != nil || len(left) > 0 {
+		t.Errorf("files left: %v %v", left, err)
+	}
+}
