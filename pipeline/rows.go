@@ -1,7 +1,7 @@
 package pipeline
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/apache/arrow/go/v14/arrow"
 )
@@ -36,7 +36,20 @@ func (v Version) String() string {
 
 // Append appends the text of String to b.
 func (v Version) Append(b []byte) []byte {
-	return fmt.Appendf(b, "%020d-%040s-%016x", v.Time+versionBias, v.Seq, v.New)
+	b = appendPadded(b, strconv.AppendInt(nil, v.Time+versionBias, 10), 20)
+	b = append(b, '-')
+	b = appendPadded(b, []byte(v.Seq), 40)
+	b = append(b, '-')
+	return appendPadded(b, strconv.AppendUint(nil, v.New, 16), 16)
+}
+
+// appendPadded appends digits with leading zeros up to the width.
+func appendPadded(b, digits []byte, width int) []byte {
+	const zeros = "0000000000000000000000000000000000000000"
+	if n := width - len(digits); n > 0 {
+		b = append(b, zeros[:n]...)
+	}
+	return append(b, digits...)
 }
 
 // versionBias keeps the text of times before 1970 positive.

@@ -1,0 +1,94 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestVersionText: the text of versions sorts as they do.
+func TestVersionText(t *testing.T) {
+	draw := rapid.Custom(func(t *rapid.T) Version {
+		v := Version{Time: rapid.Int64Range(-1<<50, 1<<60).Draw(t, "time"), New: rapid.Uint64().Draw(t, "new")}
+		if rapid.Bool().Draw(t, "sequence") {
+			v.Seq = rapid.StringMatching("[1-9][0-9]{0,39}").Draw(t, "seq")
+		}
+		return v
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := draw.Draw(t, "a"), draw.Draw(t, "b")
+		if rapid.Bool().Draw(t, "tie") {
+			b.Time = a.Time
+		}
+		want := slices.Compare([]int64{a.Time, int64(len(a.Seq))}, []int64{b.Time, int64(len(b.Seq))})
+		if want == 0 {
+			if want = strings.Compare(a.Seq, b.Seq); want == 0 {
+				want = strings.Compare(fmt.Sprintf("%016x", a.New), fmt.Sprintf("%016x", b.New))
+			}
+		}
+		if got := strings.Compare(a.String(), b.String()); got != want {
+			t.Fatalf("%q and %q compare as %d, want %d", a, b, got, want)
+		}
+		if len(a.String()) != len(b.String()) {
+			t.Fatalf("%q and %q differ in length", a, b)
+		}
+	})
+}
+
+// TestParseType: what is printed is read again, and what is wrong is refused.
+func TestParseType(t *testing.T) {
+	for _, s := range []string{"string", "bool", "int64", "double", "decimal(38,0)", "decimal(10,2)", "date", "timestamp", "binary", "json"} {
+		typ, err := ParseType(s)
+		if err != nil || typ.String() != s || typ.Arrow() == nil {
+			t.Errorf("%s is read as %s, %v", s, typ, err)
+		}
+	}
+	for _, s := range []string{"text", "decimal", "decimal(39,0)", "decimal(3,4)", "decimal(0,0)", "decimal(1,2,3)", "decimal(a,b)", "decimal(10,2"} {
+		if typ, err := ParseType(s); err == nil {
+			t.Errorf("%s is read as %s", s, typ)
+		}
+	}
+}
+
+// TestNewTable: a table knows its columns and key, and refuses what is wrong.
+func TestNewTable(t *testing.T) {
+	text := Type{Kind: String}
+	table, err := NewTable("t", []Column{{"a", text}, {"b", text}}, []string{"b", "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(table.Key, []int{1, 0}) || table.Column("b") != 1 || table.Column("c") != -1 || table.Schema().NumFields() != 2 {
+		t.Errorf("table is %+v", table)
+	}
+	if _, err := NewTable("t", []Column{{"a", text}, {"a", text}}, nil); err == nil {
+		t.Error("two columns of one name are accepted")
+	}
+	if _, err := NewTable("t", []Column{{"a", text}}, []string{"b"}); err == nil {
+		t.Error("a key that is no column is accepted")
+	}
+}
+
+// TestSlice: slices of records keep their bytes, ordinals and cursors.
+func TestSlice(t *testing.T) {
+	r := &Records{Source: "s", Partition: "f", Data: []byte("abcdef"), First: 10, Arrived: []int64{1, 2, 3},
+		Spans: []Span{{0, 1, 1}, {1, 3, 2}, {3, 6, 4}}, CursorAfter: func(n int) []byte { return fmt.Append(nil, n) }}
+	s := r.Slice(1, 3)
+	if s.Len() != 2 || string(s.Bytes(1)) != "def" || s.First != 11 || s.Arrived[0] != 2 || s.Position(1).String() != "f:4" {
+		t.Errorf("slice is %+v", s)
+	}
+	if got := string(s.Slice(1, 2).CursorAfter(1)); got != "3" {
+		t.Errorf("the cursor after the last record is %s, want 3", got)
+	}
+}
+
+// TestRetryable: only what was marked is retried, however it is wrapped.
+func TestRetryable(t *testing.T) {
+	base := errors.New("x")
+	if Retryable(base) || !Retryable(fmt.Errorf("y: %w", Transient(base))) || !errors.Is(Transient(base), base) || Transient(nil) != nil {
+		t.Error("marks of transient errors are wrong")
+	}
+}
