@@ -129,18 +129,20 @@ func (b *block) after(n int) *cursor {
 	return &c
 }
 
-// layoutAt returns the layout before record n: a bracket between records may
-// have changed it.
+// layoutAt returns the layout before record n: every turn up to it has made
+// one of the other. The bytes are not looked at, since they may have
+// been freed.
 func (b *block) layoutAt(n int) layout {
-	p := pieces{layout: b.start.Layout}
-	if p.layout == lines || p.layout == undetected {
-		return b.pieces.layout
+	l := b.start.Layout
+	for _, at := range b.pieces.turns {
+		if at > n {
+			break
+		}
+		if l == values {
+			l = elements
+		} else {
+			l = values
+		}
 	}
-	from := uint32(0)
-	for _, s := range b.pieces.spans[:n+1] {
-		p.used = 0
-		p.skipBetween(b.data[from:s.Start])
-		from = s.End
-	}
-	return p.layout
+	return l
 }

@@ -25,6 +25,9 @@ type pieces struct {
 	layout layout // at used
 	cut    bool   // the last record ends with the file, not with an end of its own
 	long   bool   // at used stands a record longer than the limit
+	// turns holds the numbers of the records before which an array was opened
+	// or closed, but not both.
+	turns []int
 }
 
 // splitter cuts bytes into records. The bytes begin where a record may begin.
@@ -112,13 +115,23 @@ func (p *pieces) skipBetween(b []byte) {
 			p.line++
 		case c == ' ' || c == '\t' || c == '\r' || c == ',':
 		case c == '[' && p.layout == values:
-			p.layout = elements
+			p.turn(elements)
 		case c == ']' && p.layout == elements:
-			p.layout = values
+			p.turn(values)
 		default:
 			return
 		}
 	}
+}
+
+// turn notes that the layout is another one from here on.
+func (p *pieces) turn(to layout) {
+	p.layout = to
+	if k := len(p.turns) - 1; k >= 0 && p.turns[k] == len(p.spans) {
+		p.turns = p.turns[:k]
+		return
+	}
+	p.turns = append(p.turns, len(p.spans))
 }
 
 // valueLen returns the length of the JSON value that b begins with, and whether
