@@ -99,7 +99,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref() // the database holds a reference of its own
-	options := dbOptions(cache)
+	options := dbOptions(dir, cache)
 	options.EnsureDefaults()
 	options.Lock = lock
 	db, err := pebble.Open(dbDir, options)
@@ -118,12 +118,12 @@ const (
 	memTableBytes = 16 << 20
 )
 
-func dbOptions(cache *pebble.Cache) *pebble.Options {
+func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
 		Cache:              cache,
 		MemTableSize:       memTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
-		Logger:             quietLogger{},
+		Logger:             quietLogger{dir},
 		// Each large epoch is a table over all keys in level 0: merging them
 		// early would write the state again and again.
 		L0CompactionThreshold:     8,
@@ -252,10 +252,16 @@ func after(prefix []byte) []byte {
 
 // quietLogger keeps Pebble's own messages out of the program's log; what is
 // wrong comes back as an error.
-type quietLogger struct{}
+type quietLogger struct{ dir string }
 
 func (quietLogger) Infof(string, ...any)  {}
 func (quietLogger) Errorf(string, ...any) {}
-func (quietLogger) Fatalf(format string, args ...any) {
-	panic(fmt.Sprintf("state database: "+format, args...))
+
+// Fatalf is called where the database cannot go on, a full disk below its log
+// for one, and must not return. It ends the process as a crash would, which the
+// protocol allows at any instant, but with a message instead of a stack.
+func (l quietLogger) Fatalf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "starlift: state folder %s: %s: what is saved stays; when the cause is removed, the next run goes on there\n",
+		l.dir, fmt.Sprintf(format, args...))
+	os.Exit(1)
 }
