@@ -119,11 +119,15 @@ const (
 )
 
 func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
+	log := quietLogger{dir}
 	o := &pebble.Options{
 		Cache:              cache,
 		MemTableSize:       memTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
-		Logger:             quietLogger{dir},
+		Logger:             log,
+		// What fails in the background, Pebble tries again without end or pause;
+		// on a full disk, not even Open would return.
+		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
 		// Each large epoch is a table over all keys in level 0: merging them
 		// early would write the state again and again.
 		L0CompactionThreshold:     8,
