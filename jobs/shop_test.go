@@ -164,12 +164,20 @@ func itemType(table string) string {
 // wantShop holds the warehouse of a folder against the truth.
 func (d *database) wantShop(dir string) {
 	d.t.Helper()
+	d.wantTables(dir, fmt.Sprintf("read_json('%s/truth.ndjson', format = 'newline_delimited', columns = {Item: '%s'})", dir, imageColumns))
+}
+
+// wantTables holds the warehouse of a folder against items.
+func (d *database) wantTables(dir, items string) {
+	d.t.Helper()
 	d.exec("ATTACH '" + filepath.Join(dir, "shop.duckdb") + "' AS w (READ_ONLY)")
 	defer d.exec("DETACH w")
 	for table, columns := range shopTables {
-		d.same(table, fmt.Sprintf(`SELECT * FROM w.dwh."%s"`, table), fmt.Sprintf(
-			`SELECT %s FROM read_json('%s/truth.ndjson', format = 'newline_delimited', columns = {Item: '%s'}) t(i) WHERE i."type".S = '%s'`,
-			columns, dir, imageColumns, itemType(table)))
+		d.same(table, fmt.Sprintf(`SELECT * FROM w.dwh."%s"`, table),
+			fmt.Sprintf(`SELECT %s FROM %s t(i) WHERE i."type".S = '%s'`, columns, items, itemType(table)))
+	}
+	if n := d.number("SELECT count(*) FROM w.dwh.order_line"); n == 0 {
+		d.t.Error("the warehouse is empty")
 	}
 }
 

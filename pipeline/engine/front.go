@@ -188,7 +188,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 func (f *front) batch(s *step, b *pipeline.Batch) error {
 	for _, rows := range b.Tables {
 		for _, i := range s.log[rows.Table] {
-			if err := f.sinks[i].Write(b.Changes, rows); err != nil {
+			if err := f.write(i, b.Changes, rows); err != nil {
 				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
 			}
 		}
@@ -202,6 +202,19 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 		}
 	}
 	return f.judge(b)
+}
+
+// write gives a log to a sink, without the deletes where it only appends.
+func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) error {
+	if f.r.c.Sinks[sink].Sink.Mode() != pipeline.Appends {
+		return f.sinks[sink].Write(changes, rows)
+	}
+	kept, err := upserts(rows)
+	if err != nil {
+		return err
+	}
+	defer kept.Record.Release()
+	return f.sinks[sink].Write(changes, kept)
 }
 
 // judge keeps the batch's dead letters and holds them against the budget, record by record.
