@@ -79,8 +79,16 @@ func newRoot(s *streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "starlift",
 		Short:         "Turns the changes of a DynamoDB single-table application into typed, settled tables",
+		Example:       "  starlift demo\n  starlift validate shop.yaml && starlift run shop.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(unknownCommand(cmd, args[0]))
+			}
+			return cmd.Help()
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return s.setLog(level)
 		},
@@ -90,12 +98,20 @@ func newRoot(s *streams) *cobra.Command {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
+	root.SuggestionsMinimumDistance = 2 // two letters apart
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.planCommand(), s.schemaCommand(),
 		s.statusCommand(), s.deadLettersCommand(), s.demoCommand(), s.versionCommand(), generate.Command(),
 	)
 	return root
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Errorf("unknown command %q: did you mean %q?", name, near[0])
+	}
+	return fmt.Errorf("unknown command %q; starlift --help lists them", name)
 }
 
 // setLog makes the process's log: text for people, JSON for machines, on

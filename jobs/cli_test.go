@@ -1,0 +1,218 @@
+package jobs
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// command runs a command in this process.
+func command(args ...string) result {
+	var out, errs bytes.Buffer
+	code := Main(args, strings.NewReader(""), &out, &errs)
+	return result{code, out.String(), errs.String()}
+}
+
+// TestHelp wants a short text and an example of every command, and every line
+// of an example to be of that command.
+func TestHelp(t *testing.T) {
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		if c.Name() == "help" || c.Name() == "completion" {
+			return
+		}
+		if c.Short == "" || !strings.Contains(c.Example, c.CommandPath()) {
+			t.Errorf("%s: short text %q, example %q", c.CommandPath(), c.Short, c.Example)
+		}
+		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		r := command(args...)
+		r.want(t, exitFine, "Examples:", "Usage:")
+		if r.err != "" {
+			t.Errorf("%s: stderr %s", c.CommandPath(), r.err)
+		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRoot(&streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}))
+}
+
+func TestUsage(t *testing.T) {
+	good := "testdata/good/shop.yaml"
+	for _, c := range []struct {
+		args string
+		says string
+	}{
+		{"run --nope", "unknown flag: --nope"},
+		{"--nope", "unknown flag: --nope"},
+		{"rnu x.yaml", `unknown command "rnu": did you mean "run"?`},
+		{"frobnicate", "starlift --help"},
+		{"run", "wants one pipeline file"},
+		{"run a.yaml b.yaml", "wants one pipeline file"},
+		{"run missing.yaml", "missing.yaml: no such file"},
+		{"validate", "wants at least one pipeline file"},
+		{"validate missing.yaml", "missing.yaml: no such file"},
+		{"plan " + good + " --format dot", `--format "dot": want text or mermaid`},
+		{"plan " + good + " --output xml", `--output "xml": want text or json`},
+		{"status " + good + " --output xml", `--output "xml": want text or json`},
+		{"backfill " + good + " --source nope", `--source "nope"`},
+		{"run " + good + " --set epoch.max_records", "key=value"},
+		{"run " + good + " --set epoch.max_recods=1", `did you mean "max_records"?`},
+		{"version please", "wants no arguments"},
+		{"schema please", "wants no arguments"},
+		{"--log-level loud version", "want debug, info, warn or error"},
+		{"generate nope", "want one of ecommerce"},
+	} {
+		t.Run(c.args, func(t *testing.T) { command(strings.Fields(c.args)...).want(t, exitUsage, c.says) })
+	}
+}
+
+func TestValidateCommand(t *testing.T) {
+	good, bad := "testdata/good/shop.yaml", "testdata/bad/several.yaml"
+	command("validate", good, "testdata/good/minimal.yaml").want(t, exitFine, good+": valid\ntestdata/good/minimal.yaml: valid\n")
+	r := command("validate", bad, good, "testdata/bad/cycle.yaml")
+	r.want(t, exitUsage, good+": valid\n", bad+":3:9: ", "testdata/bad/cycle.yaml:29:14: ")
+
+	r = command("validate", good, bad, "missing.yaml", "--output", "json")
+	r.want(t, exitUsage, "2 of 3 files are not valid")
+	var verdicts []struct {
+		File     string
+		Valid    bool
+		Mistakes []struct {
+			File, Message string
+			Line, Column  int
+		}
+	}
+	if err := json.Unmarshal([]byte(r.out), &verdicts); err != nil {
+		t.Fatalf("%v: %s", err, r.out)
+	}
+	if len(verdicts) != 3 || !verdicts[0].Valid || verdicts[1].Valid || len(verdicts[1].Mistakes) != 7 || len(verdicts[2].Mistakes) != 1 {
+		t.Fatalf("%+v", verdicts)
+	}
+	if m := verdicts[1].Mistakes[0]; m.File != bad || m.Line != 3 || m.Column != 9 || !strings.Contains(m.Message, "intervall") {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestPlanCommand(t *testing.T) {
+	const file = "testdata/good/shop.yaml"
+	for name, args := range map[string][]string{
+		"plan.txt": {}, "plan.mermaid": {"--format", "mermaid"}, "plan.json": {"--output", "json"},
+	} {
+		r := command(append([]string{"plan", file}, args...)...)
+		r.want(t, exitFine)
+		golden(t, "testdata/"+name, r.out)
+	}
+}
+
+func TestSchemaAndVersionCommands(t *testing.T) {
+	var schema map[string]any
+	if r := command("schema"); r.code != exitFine || json.Unmarshal([]byte(r.out), &schema) != nil || schema["properties"] == nil {
+		t.Errorf("%+v", r)
+	}
+	if r := command("version"); r.code != exitFine || !strings.HasPrefix(r.out, "starlift ") || strings.Count(r.out, "\n") != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestStatusCommand(t *testing.T) {
+	t.Parallel()
+	dir := shop(t, 500, 47)
+	fine(t, dir, "status", "shop.yaml").want(t, exitFine, "pipeline shop has not run yet")
+	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
+		t.Error("status made a state folder")
+	}
+	fine(t, dir, "run", "shop.yaml", "--set", "epoch.max_records=100")
+	fine(t, dir, "status", "shop.yaml").want(t, exitFine, "pipeline shop, state ", "source changes: read to its end, 1 partitions", "sink warehouse: epoch ", "sink lake: epoch ")
+	var st status
+	if err := json.Unmarshal([]byte(fine(t, dir, "status", "shop.yaml", "--output", "json").out), &st); err != nil {
+		t.Fatal(err)
+	}
+	if st.Pipeline != "shop" || st.Epoch < 5 || st.StateID == "" || st.StateBytes == 0 || !st.Sources["changes"].Finished || st.Sinks["lake"].Gathering {
+		t.Errorf("%+v", st)
+	}
+}
+
+// metrics are those that a run with a dead letter shows from its first epoch on.
+var metrics = []string{
+	`starlift_records_in_total{node="changes"}`, `starlift_bytes_in_total{node="changes"}`,
+	`starlift_rows_out_total{node="items",op="insert",table="customer"}`, `starlift_rows_out_total{node="items",op="upsert",table="order"}`,
+	`starlift_dead_letters_total{node="items",reason="bad_record"}`, "starlift_epoch ", `starlift_epoch_duration_seconds_bucket{step="save"`,
+	`starlift_epoch_duration_seconds_bucket{step="commit"`, "starlift_commit_age_seconds ", "starlift_queue_depth{", "starlift_state_bytes ",
+}
+
+// TestMetricsAndStop looks at a running pipeline, stops it by SIGTERM, and lets
+// the next run complete it.
+func TestMetricsAndStop(t *testing.T) {
+	t.Parallel()
+	dir := shop(t, 3000, 53)
+	path := filepath.Join(dir, "changes.ndjson")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, append([]byte("broken\n"), data...))
+	args := []string{"run", "shop.yaml", "--set", "epoch.max_records=2", "--set", "dead_letters.max_ratio=1"}
+	p := start(t, dir, nil, append(args, "--set", "http.listen=127.0.0.1:0")...)
+	address := regexp.MustCompile(`"msg":"serving metrics","address":"([^"]+)"`)
+	var at []string
+	wait(t, p, func() bool {
+		at = address.FindStringSubmatch(p.err.String())
+		return at != nil
+	})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	get := func(path string) string {
+		response, err := client.Get("http://" + at[1] + path)
+		if err != nil {
+			return fmt.Sprint(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	if got := get("/healthz"); got != "ok\n" {
+		t.Errorf("/healthz: %q", got)
+	}
+	var missing string
+	wait(t, p, func() bool {
+		page := get("/metrics")
+		missing = ""
+		for _, m := range metrics {
+			if !strings.Contains(page, "\n"+m) {
+				missing = m
+			}
+		}
+		return missing == ""
+	})
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	r := p.result()
+	r.want(t, exitFine, "stopping after this epoch", `"msg":"done"`)
+	var st status
+	if err := json.Unmarshal([]byte(fine(t, dir, "status", "shop.yaml", "--output", "json").out), &st); err != nil {
+		t.Fatal(err)
+	}
+	if st.Epoch == 0 || st.Sources["changes"].Finished {
+		t.Errorf("it did not stop on its way: %+v", st)
+	}
+	fine(t, dir, "run", "shop.yaml", "--set", "dead_letters.max_ratio=1")
+	d := openDatabase(t)
+	d.wantShop(dir)
+	if n := len(deadLetters(t, dir, "shop.yaml")); n != 1 {
+		t.Errorf("%d dead letters, want 1", n)
+	}
+}
