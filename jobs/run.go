@@ -22,9 +22,13 @@ import (
 // what is saved is committed at the next start.
 const stopWithin = 30 * time.Second
 
-// workMemory is the heap that the garbage collector aims at, besides what the
-// state takes: epochs in flight, decoders and encoders.
-const workMemory = 170 << 20
+// The heap that the garbage collector aims at: the least that lets it work
+// without haste, and what epochs in flight, decoders and encoders take besides
+// the state.
+const (
+	leastMemory = 280 << 20
+	workMemory  = 200 << 20
+)
 
 func (s *streams) runCommand() *cobra.Command {
 	var set []string
@@ -124,10 +128,10 @@ func (a *assembly) limitMemory() (lift func()) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return func() {}
 	}
-	debug.SetMemoryLimit(workMemory)
+	debug.SetMemoryLimit(leastMemory)
 	observe := a.config.Observe
 	a.config.Observe = func(t engine.Progress) {
-		debug.SetMemoryLimit(workMemory + t.StateMemory)
+		debug.SetMemoryLimit(max(leastMemory, workMemory+t.StateMemory))
 		if observe != nil {
 			observe(t)
 		}

@@ -130,8 +130,9 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
 		// Each large epoch is a table over all keys in level 0: merging them
 		// early would write the state again and again.
-		L0CompactionThreshold:     8,
-		L0CompactionFileThreshold: 100,
+		L0CompactionThreshold:     16,
+		L0CompactionFileThreshold: 200,
+		L0StopWritesThreshold:     64,
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

@@ -41,7 +41,7 @@ func New(name string, cfg Config) (*Sink, error) {
 		cfg.MemoryLimit = defaultMemoryLimit
 	}
 	if cfg.Threads == 0 {
-		cfg.Threads = runtime.GOMAXPROCS(0)
+		cfg.Threads = max(1, runtime.GOMAXPROCS(0)/2) // the rest decodes the next epoch
 	}
 	if err := cfg.check(); err != nil {
 		return nil, err
