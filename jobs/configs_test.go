@@ -118,7 +118,6 @@ func runExample(t *testing.T, file string, want example) {
 	}
 	path := filepath.Join("configs", file)
 	fine(t, dir, "validate", path)
-	fine(t, dir, "plan", path)
 	fine(t, dir, "run", path)
 	fine(t, dir, "run", path)
 	if r := fine(t, dir, "dead-letters", "list", path); r.out != "" {

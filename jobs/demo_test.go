@@ -32,12 +32,14 @@ func TestDemo(t *testing.T) {
 			if name != "default" {
 				args = append(args, "--dir", dir)
 			}
-			fine(t, cwd, args...)
-			keep := filepath.Join(cwd, dir, "notes.txt")
-			write(t, keep, nil)
 			r := fine(t, cwd, args...)
-			if _, err := os.Stat(keep); err != nil {
-				t.Errorf("the second demo removed what is not its own: %v", err)
+			if name == "default" {
+				keep := filepath.Join(cwd, dir, "notes.txt")
+				write(t, keep, nil)
+				r = fine(t, cwd, args...)
+				if _, err := os.Stat(keep); err != nil {
+					t.Errorf("the second demo removed what is not its own: %v", err)
+				}
 			}
 			for _, line := range append(growth(t), "3029 changes read, 0 dead letters.", "customer 142", "order 353", "order_line 1062") {
 				if !strings.Contains(strings.Join(strings.Fields(r.out), " "), line) {
