@@ -57,8 +57,8 @@ type Records struct {
 	Format    *Format
 	Data      []byte
 	Spans     []Span
-	// First is the ordinal of the first record within its partition, from 0:
-	// the version of records that carry none.
+	// First is the ordinal of the first record among all that the source has
+	// read, from 0: the version of records that carry none.
 	First int64
 	// Arrived holds each record's arrival time in µs since 1970; nil = unknown.
 	Arrived []int64

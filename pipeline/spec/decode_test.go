@@ -40,7 +40,6 @@ type everything struct {
 	Parts    []partitionBy     `yaml:"parts"`
 	List     []int             `yaml:"list" default:"[1, 2]"`
 	Unseen   string
-	hidden   string
 }
 
 type pair struct {

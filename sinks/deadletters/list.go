@@ -8,17 +8,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 )
 
 // Each calls f for every dead letter of the folder, oldest file first, with
 // its id: the file's name and the line in it. It ends early with f's error.
 func Each(dir string, f func(id string, l *Letter) error) error {
-	names, err := filepath.Glob(filepath.Join(escape(dir), "*"+suffix))
+	names, err := list(dir, func(name string) bool { return strings.HasSuffix(name, suffix) })
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
 	for _, name := range names {
 		if err := eachOf(name, f); err != nil {
 			return err

@@ -65,7 +65,9 @@ const (
 // Open removes the files of epochs that were prepared and never saved.
 func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 	s.opening = o
-	temps, err := filepath.Glob(filepath.Join(s.dir, escape(s.prefix())+"*"+tempSuffix))
+	names, err := list(s.dir, func(name string) bool {
+		return strings.HasPrefix(name, s.prefix()) && strings.HasSuffix(name, tempSuffix)
+	})
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 	if o.Pending != nil {
 		pending = s.name(o.Pending.Epoch) + tempSuffix
 	}
-	for _, t := range temps {
+	for _, t := range names {
 		if filepath.Base(t) == pending {
 			continue
 		}
@@ -84,9 +86,20 @@ func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 	return nil
 }
 
-// escape makes a text match only itself in a glob.
-func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+// list returns the paths of the folder's files that want says, sorted by name;
+// none when there is no folder.
+func list(dir string, want func(name string) bool) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var paths []string
+	for _, e := range entries {
+		if want(e.Name()) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 func (s *Store) prefix() string { return s.opening.Pipeline + "-" + s.opening.StateID + "-" }

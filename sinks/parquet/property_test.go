@@ -83,8 +83,6 @@ func TestEveryRowOnce(t *testing.T) {
 	})
 }
 
-func cfg2(h *harness) Config { return h.sink.cfg }
-
 func orNull(s string) string {
 	if s == "" {
 		return "<null>"

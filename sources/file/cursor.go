@@ -17,6 +17,7 @@ type cursor struct {
 	Offset     int64  `json:"offset"` // in the decompressed bytes
 	Line       int64  `json:"line"`   // of Offset, from 1
 	Records    int64  `json:"records"`
+	Ordinal    int64  `json:"ordinal"` // of the next record, among all that the source has read
 	Layout     layout `json:"layout,omitempty"`
 	Size       int64  `json:"size"` // of the file, compressed
 	Head       uint64 `json:"head"` // hash of its first HeadBytes bytes
@@ -110,7 +111,7 @@ type block struct {
 func (b *block) records(source, partition string, f *pipeline.Format, free func()) *pipeline.Records {
 	return &pipeline.Records{
 		Source: source, Partition: partition, Format: f, Data: b.data, Spans: b.pieces.spans,
-		First: b.start.Records, CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
+		First: b.start.Ordinal, CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
 }
 
@@ -118,6 +119,7 @@ func (b *block) records(source, partition string, f *pipeline.Format, free func(
 func (b *block) after(n int) *cursor {
 	c := b.start
 	c.Records += int64(n)
+	c.Ordinal += int64(n)
 	if n == len(b.pieces.spans) {
 		c.Offset += int64(b.pieces.used)
 		c.Line, c.Layout, c.Done, c.Cut = b.pieces.line, b.pieces.layout, b.last, b.pieces.cut

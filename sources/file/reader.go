@@ -39,7 +39,9 @@ type reader struct {
 	block  int
 	read   *atomic.Int64
 	send   func(context.Context, *pipeline.Records) error
-	// buffers are shared by the readers of a source.
+	// ordinal is that of the source's next record; buffers and ordinal are
+	// shared by its readers, which take turns.
+	ordinal *int64
 	buffers *buffers
 
 	stream  io.Reader
@@ -63,6 +65,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 		return nil
 	}
 	r.at.Line = max(r.at.Line, 1)
+	r.at.Ordinal = *r.ordinal
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
 	}
@@ -147,6 +150,8 @@ func (r *reader) take(ctx context.Context, buf []byte, p pieces) error {
 		}
 		r.pending = &block{data: buf, pieces: p, start: r.at}
 		r.at.Records += int64(len(p.spans))
+		r.at.Ordinal += int64(len(p.spans))
+		*r.ordinal = r.at.Ordinal
 	}
 	r.rest = buf[p.used:]
 	r.at.Offset += int64(p.used)
@@ -197,7 +202,7 @@ func (r *reader) broken(cause error) error {
 		return cause
 	}
 	if r.at.Compressed && !isSystem(cause) {
-		return fmt.Errorf("%s: the compressed file is cut short or damaged in line %d, after %d bytes of its content: %w: copy it again; what was read before takes effect, and the next run goes on there",
+		return fmt.Errorf("%s: the compressed file is cut short or damaged in line %d, after %d bytes of its content: %w: copy it again; the next run goes on at the last epoch that was saved",
 			r.in.path, r.at.Line, r.at.Offset, cause)
 	}
 	return transient(fmt.Errorf("%s:%d: %w", r.in.path, r.at.Line, cause))

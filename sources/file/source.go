@@ -30,6 +30,7 @@ type Source struct {
 
 	queue   chan *pipeline.Records
 	buffers *buffers
+	ordinal int64 // of the next record, in the order of reading; of the reading goroutine
 	err     error // why queue was closed; read after that
 	cancel  context.CancelFunc
 	reader  sync.WaitGroup
@@ -65,6 +66,9 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	}
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
+	if err := s.restoreOrdinal(cursors); err != nil {
+		return err
+	}
 	var todo []*reader
 	var errs []error
 	for i := range inputs {
@@ -90,6 +94,20 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 		s.err = s.readAll(working, todo)
 		close(s.queue)
 	})
+	return nil
+}
+
+// restoreOrdinal goes on counting behind everything that was ever read, so that
+// a record that is read later has the greater version.
+func (s *Source) restoreOrdinal(cursors map[string][]byte) error {
+	s.ordinal = 0
+	for partition, raw := range cursors {
+		c, err := parseCursor(partition, raw)
+		if err != nil {
+			return err
+		}
+		s.ordinal = max(s.ordinal, c.Ordinal)
+	}
 	return nil
 }
 
@@ -132,7 +150,7 @@ func (s *Source) list() ([]input, error) {
 // place returns a reader of the file at its cursor, and the bytes that it has
 // to read; nil = none are left.
 func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err error) {
-	r = &reader{in: in, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block, read: &s.read, send: s.hand, buffers: s.buffers}
+	r = &reader{in: in, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block, read: &s.read, send: s.hand, buffers: s.buffers, ordinal: &s.ordinal}
 	if saved == nil {
 		info, err := os.Stat(in.path)
 		if err != nil {

@@ -54,9 +54,8 @@ func everything(u *Unnest) pipeline.Needs {
 }
 
 var (
-	cdcFormat    = &pipeline.Format{Encoding: pipeline.DynamoDBCDC}
-	exportFormat = &pipeline.Format{Encoding: pipeline.DynamoDBExport, Table: "shop", ExportTime: 1_657_238_400_000_000}
-	jsonFormat   = &pipeline.Format{Encoding: pipeline.JSON}
+	cdcFormat  = &pipeline.Format{Encoding: pipeline.DynamoDBCDC}
+	jsonFormat = &pipeline.Format{Encoding: pipeline.JSON}
 )
 
 func records(f *pipeline.Format, lines ...string) *pipeline.Records {

@@ -1,0 +1,153 @@
+package deadletters
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+var ctx = context.Background()
+
+func open(t *testing.T, dir string, o pipeline.Opening) *Store {
+	t.Helper()
+	s, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Pipeline, o.StateID = "p", "0123456789abcdef"
+	if err := s.Open(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// prepare writes the records as one epoch's dead letters.
+func prepare(t *testing.T, s *Store, epoch int64, records ...[]byte) *pipeline.Receipt {
+	t.Helper()
+	e, err := s.Begin(epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range records {
+		if err := e.Add(&pipeline.DeadLetter{Record: r, Reason: pipeline.ReasonBadRecord, Message: "m", Node: "n",
+			Pos: pipeline.Position{Source: "s", Partition: "f", Line: int64(i + 1)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rc, err := e.Prepare(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rc
+}
+
+func letters(t *testing.T, dir string) (ids []string, all []*Letter) {
+	t.Helper()
+	if err := Each(dir, func(id string, l *Letter) error {
+		ids, all = append(ids, id), append(all, l)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return ids, all
+}
+
+// TestStore: original bytes come back, whatever they are, once the epoch is
+// committed, and only once; also below a folder with the signs of a pattern.
+func TestStore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), `odd [a-z]\*?`)
+	s := open(t, dir, pipeline.Opening{})
+	records := [][]byte{[]byte(`{"a":"é\n"}`), {0xff, 0, '\n', '"'}, {}}
+	rc := prepare(t, s, 7, records...)
+	if ids, _ := letters(t, dir); len(ids) > 0 {
+		t.Errorf("listed before the commit: %v", ids)
+	}
+	for range 2 { // a commit may be repeated
+		if err := s.Commit(ctx, rc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids, all := letters(t, dir)
+	if len(all) != len(records) {
+		t.Fatalf("%d dead letters, want %d", len(all), len(records))
+	}
+	for i, l := range all {
+		if !bytes.Equal(l.Original(), records[i]) {
+			t.Errorf("%s: record %q, want %q", ids[i], l.Original(), records[i])
+		}
+		if l.Epoch != 7 || l.Line != int64(i+1) || l.Reason != pipeline.ReasonBadRecord || l.Time.IsZero() {
+			t.Errorf("%s: %+v", ids[i], l)
+		}
+	}
+	if empty := prepare(t, s, 8); empty.Publish != nil {
+		t.Errorf("an epoch without dead letters publishes %s", empty.Publish)
+	}
+}
+
+// TestReopen: what was prepared and never saved is removed, what was saved is
+// kept and committed, and other pipelines' files are left alone.
+func TestReopen(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, pipeline.Opening{})
+	saved := prepare(t, s, 1, []byte("kept"))
+	prepare(t, s, 2, []byte("dropped"))
+	other := filepath.Join(dir, "q-x-000000000001.ndjson.tmp")
+	if err := os.WriteFile(other, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, pipeline.Opening{Pending: saved})
+	if err := s.Commit(ctx, saved); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("files are %v, %v", left, err)
+	}
+	if _, all := letters(t, dir); len(all) != 1 || all[0].Record != "kept" {
+		t.Errorf("dead letters are %v", all)
+	}
+}
+
+// TestLost: a saved file that is gone, or another one, is an error.
+func TestLost(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, pipeline.Opening{})
+	rc := prepare(t, s, 1, []byte("x"))
+	if err := os.Remove(filepath.Join(dir, s.name(1)+tempSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(ctx, rc); err == nil || !strings.Contains(err.Error(), "epoch 1") {
+		t.Errorf("error %v for a lost file", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, s.name(1)), []byte("another"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(ctx, rc); err == nil {
+		t.Error("another file is taken for the epoch's")
+	}
+}
+
+// TestAbort: an aborted epoch leaves nothing.
+func TestAbort(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, pipeline.Opening{})
+	e, err := s.Begin(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Add(&pipeline.DeadLetter{Record: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	e.Abort()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("files left: %v %v", left, err)
+	}
+	if _, err := New("s3://bucket/x"); err == nil {
+		t.Error("an object store is accepted")
+	}
+}

@@ -1,0 +1,48 @@
+package file
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestOrdinals: records are numbered over all files in the order of reading, so
+// that without a version the one that is read later wins: over restarts, in
+// new files, and in files that have grown.
+func TestOrdinals(t *testing.T) {
+	dir := t.TempDir()
+	a, b, first := filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json"), filepath.Join(dir, "0.json")
+	write(t, a, []byte("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n"))
+	write(t, b, []byte("{\"b\":1}\n{\"b\":2}\n"))
+	cfg := Config{Path: filepath.Join(dir, "*.json"), Format: "json", Key: []string{"id"}}
+	ordinals := func(s seen, want ...int64) map[string][]byte {
+		t.Helper()
+		if s.err != nil {
+			t.Fatal(s.err)
+		}
+		if len(s.records) != len(want) {
+			t.Fatalf("%d records, want %d", len(s.records), len(want))
+		}
+		for i, r := range s.records {
+			if r.First != want[i] {
+				t.Errorf("%s has number %d, want %d", r.Text, r.First, want[i])
+			}
+		}
+		return s.cursors
+	}
+	cursors := ordinals(readSome(t, testSource(t, cfg, 0), nil, 4), 0, 1, 2, 3)
+	cursors = ordinals(readAll(t, cfg, 0, cursors), 4)
+	write(t, first, []byte("{\"c\":1}\n"))
+	f, err := os.OpenFile(a, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("{\"a\":4}\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cursors = ordinals(readAll(t, cfg, 0, cursors), 5, 6)
+	ordinals(readAll(t, cfg, 0, cursors))
+}
