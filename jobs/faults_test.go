@@ -257,7 +257,7 @@ func TestTwoProcesses(t *testing.T) {
 // wait waits until something is so while a process runs.
 func wait(t *testing.T, p *process, so func() bool) {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !so() {
 		select {
