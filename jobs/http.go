@@ -25,7 +25,14 @@ func (a *assembly) serve() (*server, error) {
 	if listen == "" {
 		return &server{}, nil
 	}
-	l, err := net.Listen("tcp", listen)
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen %s: want host and port, as in 127.0.0.1:8080: %w", listen, err)
+	}
+	if host == "" {
+		host = "127.0.0.1" // all addresses only when somebody says so: 0.0.0.0
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("http.listen %s: %w", listen, err)
 	}

@@ -114,6 +114,9 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	total, err := engine.Run(stop, kill, a.config)
 	show.end()
 	err = errors.Join(err, server.close())
+	if err != nil && kill.Err() != nil {
+		return total, fmt.Errorf("%s: stopped before the epoch was finished; the next run goes on at the last one that was saved (epoch %d was committed)", a.file.Name, total.Epoch)
+	}
 	if err != nil {
 		return total, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err))
 	}

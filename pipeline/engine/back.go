@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -22,7 +23,7 @@ func (r *run) run(stop, kill context.Context) error {
 	defer detach()
 
 	mappers := r.c.mappers()
-	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: map[string]bool{}}
+	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished()}
 	epochs := make(chan *prepared)
 	f := &front{r: r, events: c.events, prepared: epochs, epoch: r.checkpoint.Epoch}
 	r.running = true
@@ -44,6 +45,17 @@ func (r *run) run(stop, kill context.Context) error {
 	g.Go(func() error { return f.run(ctx) })
 	g.Go(func() error { return r.back(ctx, epochs) })
 	return g.Wait()
+}
+
+// othersFinished returns the finished sources that this run does not read.
+func (r *run) othersFinished() map[string]bool {
+	others := map[string]bool{}
+	for name := range r.checkpoint.Finished {
+		if !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return s.Name == name }) {
+			others[name] = true
+		}
+	}
+	return others
 }
 
 // back saves and commits epochs, one at a time.

@@ -327,6 +327,38 @@ func TestFromStart(t *testing.T) {
 	}
 }
 
+// TestFromStartOfOne: reading one source again leaves the others finished.
+func TestFromStartOfOne(t *testing.T) {
+	w := newWorld(t.TempDir(), someChanges(6))
+	other := &memorySource{name: "s2", changes: someChanges(6), block: 3}
+	run := func(names ...string) int64 {
+		t.Helper()
+		c := w.config()
+		c.FromStart = true
+		c.Sources = nil
+		for _, n := range names {
+			if n == "s" {
+				c.Sources = append(c.Sources, SourceNode{n, w.source})
+			} else {
+				c.Sources = append(c.Sources, SourceNode{n, other})
+			}
+		}
+		p, err := Run(context.Background(), context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Records
+	}
+	for _, tc := range []struct {
+		names []string
+		want  int64
+	}{{[]string{"s", "s2"}, 12}, {[]string{"s"}, 6}, {[]string{"s2"}, 6}, {[]string{"s", "s2"}, 12}} {
+		if got := run(tc.names...); got != tc.want {
+			t.Errorf("reading %v again took %d records, want %d", tc.names, got, tc.want)
+		}
+	}
+}
+
 // TestInterval: an epoch ends by time too.
 func TestInterval(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(2))

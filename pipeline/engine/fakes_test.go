@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ type change struct {
 
 // memorySource reads changes from memory, some at a time.
 type memorySource struct {
+	name    string // empty = s
 	changes []change
 	block   int
 	at      int
@@ -61,7 +63,7 @@ func (s *memorySource) Read(ctx context.Context) (*pipeline.Records, error) {
 	}
 	first := s.at
 	s.at = min(len(s.changes), s.at+s.block)
-	r := &pipeline.Records{Source: "s", Partition: "p", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}, First: int64(first),
+	r := &pipeline.Records{Source: cmp.Or(s.name, "s"), Partition: "p", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}, First: int64(first),
 		CursorAfter: func(n int) []byte { return strconv.AppendInt(nil, int64(first+n), 10) }}
 	for i, c := range s.changes[first:s.at] {
 		line, err := json.Marshal(c)

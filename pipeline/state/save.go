@@ -82,6 +82,8 @@ func (s *Store) batch(checkpoint []byte, u *Update, size int) error {
 // it whole or not at all.
 func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	path := filepath.Join(s.dir, "epoch.sst") // in the file system of the database, so that it is linked
+	// What a crash left there may be linked into the database; Create replaces
+	// it, and never writes over it.
 	f, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
