@@ -335,7 +335,8 @@ func smallDisk(t *testing.T, at string) (resize func(size string)) {
 		t.Skipf("no file system can be mounted: %v: %s", err, out)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", at).CombinedOutput(); err != nil {
+		// Lazily: a process that another test is just starting holds our files until it is.
+		if out, err := exec.Command("umount", "-l", at).CombinedOutput(); err != nil {
 			t.Errorf("umount: %v: %s", err, out)
 		}
 	})
