@@ -27,35 +27,21 @@ func (s *streams) deadLettersCommand() *cobra.Command {
 }
 
 func (s *streams) deadLettersList() *cobra.Command {
-	var set []string
-	var output, reason string
+	var reason string
 	cmd := &cobra.Command{
 		Use:     "list FILE",
 		Short:   "List the dead letters of a pipeline, oldest first",
 		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters list shop.yaml --reason bad_value --output json",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := exactly(1, "one pipeline file")(cmd, args); err != nil {
-				return err
-			}
-			return checkOutput(output, "text", "json")
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			a, err := load(args[0], set)
-			if err != nil {
-				return err
-			}
-			return deadletters.Each(a.file.DeadLetters.URL, func(id string, l *deadletters.Letter) error {
-				if l.Pipeline != a.file.Name || reason != "" && string(l.Reason) != reason {
-					return nil
-				}
-				return s.listLetter(id, l, output)
-			})
-		},
 	}
-	setFlag(cmd, &set)
-	outputFlag(cmd, &output, "text", "json")
 	cmd.Flags().StringVar(&reason, "reason", "", "only those with this reason code")
-	return cmd
+	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+		return deadletters.Each(a.file.DeadLetters.URL, func(id string, l *deadletters.Letter) error {
+			if l.Pipeline != a.file.Name || reason != "" && string(l.Reason) != reason {
+				return nil
+			}
+			return s.listLetter(id, l, output)
+		})
+	})
 }
 
 // listLetter prints a line; JSON has one object a line, without the record.
@@ -76,51 +62,34 @@ func (s *streams) listLetter(id string, l *deadletters.Letter, output string) er
 var errFound = errors.New("found")
 
 func (s *streams) deadLettersShow() *cobra.Command {
-	var set []string
-	var output string
 	cmd := &cobra.Command{
 		Use:     "show FILE ID",
 		Short:   "Show one dead letter with its original record",
 		Example: "  starlift dead-letters show shop.yaml shop-0f3c…-000000000001.ndjson:1",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := exactly(2, "a pipeline file and the id of a dead letter, as list prints it")(cmd, args); err != nil {
-				return err
-			}
-			return checkOutput(output, "text", "json")
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			a, err := load(args[0], set)
-			if err != nil {
-				return err
-			}
-			err = deadletters.Each(a.file.DeadLetters.URL, func(id string, l *deadletters.Letter) error {
-				if id != args[1] {
-					return nil
-				}
-				if err := s.showLetter(l, output); err != nil {
-					return err
-				}
-				return errFound
-			})
-			if errors.Is(err, errFound) {
+	}
+	return onFile(cmd, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly, args []string, output string) error {
+		err := deadletters.Each(a.file.DeadLetters.URL, func(id string, l *deadletters.Letter) error {
+			if id != args[1] {
 				return nil
 			}
-			if err == nil {
-				err = fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", args[1], a.file.DeadLetters.URL, args[0])
+			if err := s.showLetter(l, output); err != nil {
+				return err
 			}
-			return err
-		},
-	}
-	setFlag(cmd, &set)
-	outputFlag(cmd, &output, "text", "json")
-	return cmd
+			return errFound
+		})
+		if errors.Is(err, errFound) {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", args[1], a.file.DeadLetters.URL, args[0])
+		}
+		return err
+	})
 }
 
 func (s *streams) showLetter(l *deadletters.Letter, output string) error {
 	if output == "json" {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		return e.Encode(l)
+		return s.printJSON(l)
 	}
 	_, err := fmt.Fprintf(s.out, "reason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s:%d\ntime:     %s\nepoch:    %d\nrecord:\n%s\n",
 		l.Reason, l.Message, l.Node, l.Source, l.Partition, l.Line, l.Time.Format("2006-01-02T15:04:05.000Z"), l.Epoch, l.Original())

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -14,44 +13,27 @@ import (
 )
 
 func (s *streams) planCommand() *cobra.Command {
-	var set []string
-	var format, output string
+	var format string
 	cmd := &cobra.Command{
 		Use:   "plan FILE",
 		Short: "Show the tables, the graph, what keeps state and why, and the DDL",
 		Long: "Plan builds a pipeline without opening anything and shows what it would do: the tables with their columns, the\n" +
 			"graph, which edges keep state and why, and the DDL of the warehouses. --format mermaid gives the graph alone.",
 		Example: "  starlift plan configs/quickstart.yaml\n  starlift plan shop.yaml --format mermaid",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := exactly(1, "one pipeline file")(cmd, args); err != nil {
-				return err
-			}
-			if err := checkOutput(format, "text", "mermaid"); err != nil {
-				return usage(fmt.Errorf("--format %q: want text or mermaid", format))
-			}
-			return checkOutput(output, "text", "json")
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			a, err := load(args[0], set)
-			if err != nil {
-				return err
-			}
-			p := newPlan(a)
-			switch {
-			case output == "json":
-				e := json.NewEncoder(s.out)
-				e.SetIndent("", "  ")
-				return e.Encode(p)
-			case format == "mermaid":
-				return p.mermaid(s.out)
-			}
-			return p.text(s.out)
-		},
 	}
-	setFlag(cmd, &set)
 	cmd.Flags().StringVar(&format, "format", "text", "text or mermaid")
-	outputFlag(cmd, &output, "text", "json")
-	return cmd
+	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+		p := newPlan(a)
+		switch {
+		case format != "text" && format != "mermaid":
+			return usage(fmt.Errorf("--format %q: want text or mermaid", format))
+		case output == "json":
+			return s.printJSON(p)
+		case format == "mermaid":
+			return p.mermaid(s.out)
+		}
+		return p.text(s.out)
+	})
 }
 
 // plan is what a pipeline would do.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -151,6 +152,36 @@ func (s *streams) versionCommand() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// onFile completes a command that shows something of a pipeline file: it takes
+// n arguments, the first of them the file, --set, and --output text or json.
+func onFile(cmd *cobra.Command, n int, what string, run func(a *assembly, args []string, output string) error) *cobra.Command {
+	var set []string
+	var output string
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := exactly(n, what)(cmd, args); err != nil {
+			return err
+		}
+		return checkOutput(output, "text", "json")
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		a, err := load(args[0], set)
+		if err != nil {
+			return err
+		}
+		return run(a, args, output)
+	}
+	setFlag(cmd, &set)
+	outputFlag(cmd, &output, "text", "json")
+	return cmd
+}
+
+// printJSON prints a value for programs.
+func (s *streams) printJSON(v any) error {
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // setFlag adds --set to a command.

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,39 +15,22 @@ import (
 )
 
 func (s *streams) statusCommand() *cobra.Command {
-	var set []string
-	var output string
 	cmd := &cobra.Command{
 		Use:     "status FILE",
 		Short:   "Show how far a pipeline is, from its state folder",
 		Long:    "Status reads the checkpoint of a pipeline that is not running: a running one has its state folder to itself.",
 		Example: "  starlift status shop.yaml\n  starlift status shop.yaml --output json",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := exactly(1, "one pipeline file")(cmd, args); err != nil {
-				return err
-			}
-			return checkOutput(output, "text", "json")
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			a, err := load(args[0], set)
-			if err != nil {
-				return err
-			}
-			st, err := readStatus(a)
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				e := json.NewEncoder(s.out)
-				e.SetIndent("", "  ")
-				return e.Encode(st)
-			}
-			return s.printStatus(st)
-		},
 	}
-	setFlag(cmd, &set)
-	outputFlag(cmd, &output, "text", "json")
-	return cmd
+	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+		st, err := readStatus(a)
+		if err != nil {
+			return err
+		}
+		if output == "json" {
+			return s.printJSON(st)
+		}
+		return s.printStatus(st)
+	})
 }
 
 // status is how far a pipeline is.

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -59,9 +58,7 @@ func (s *streams) validate(files, set []string, output string) error {
 		}
 	}
 	if output == "json" {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		if err := e.Encode(verdicts); err != nil {
+		if err := s.printJSON(verdicts); err != nil {
 			return err
 		}
 		if len(all) > 0 {
