@@ -95,6 +95,9 @@ func (m *Metrics) step(name string, started time.Time) {
 	m.duration.WithLabelValues(name).Observe(time.Since(started).Seconds())
 }
 
+// watch makes the counters of a sink appear before they count anything.
+func (m *Metrics) watch(sink string) { m.retries.WithLabelValues(sink, "commit") }
+
 func (m *Metrics) retry(sink string) { m.retries.WithLabelValues(sink, "commit").Inc() }
 
 func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {

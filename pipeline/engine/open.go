@@ -174,6 +174,7 @@ func (r *run) openSettler(s *step, settling int) (err error) {
 
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
+		r.c.Metrics.watch(s.Name)
 		tables := make([]*pipeline.Table, len(s.Inputs))
 		for i, in := range s.Inputs {
 			tables[i] = in.Table

@@ -3,8 +3,7 @@
 // Pages are made straight from Arrow's buffers, with parquet-go's metadata,
 // level encoding and codecs underneath: Arrow's validity bitmap is Parquet's
 // bit-packed definition level of a flat optional column, and a fixed-width
-// column without nulls is its own PLAIN page. That takes about a third of the
-// CPU of writing the same values through parquet-go's column writers, which
+// column without nulls is its own PLAIN page. parquet-go's column writers would
 // copy each value into a 24-byte [parquet.Value] first.
 //
 // An [Encoder] turns records into one [RowGroup], whose bytes do not depend on
