@@ -132,7 +132,8 @@ const maxRestarts = 8
 // Run reads the sources from the checkpoint on, until they end or stop does;
 // what was read by then is committed. A failure that is worth another try
 // before an epoch is saved makes it open the pipeline at the checkpoint again,
-// in process. kill leaves everything at once.
+// in process. kill leaves everything at once; the next Run loses and repeats
+// nothing (I7).
 func Run(stop, kill context.Context, c Config) (Progress, error) {
 	total := Progress{}
 	wait := backoff.NewExponentialBackOff()

@@ -71,7 +71,8 @@ func reads(s *step, source string) bool {
 	return false
 }
 
-// run takes events until the cutter has ended. It closes prepared.
+// run takes events until the cutter has ended, in the order in which they were
+// cut, whichever mapper was faster (I4). It closes prepared.
 func (f *front) run(ctx context.Context) error {
 	defer close(f.prepared)
 	defer f.abort()
@@ -217,7 +218,8 @@ func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) 
 	return f.sinks[sink].Write(changes, kept)
 }
 
-// judge keeps the batch's dead letters and holds them against the budget, record by record.
+// judge keeps the batch's dead letters and holds them against the budget, record
+// by record: what is not in a sink is there, or fails the epoch (I3).
 func (f *front) judge(b *pipeline.Batch) error {
 	next := 0
 	for i := range b.Records.Len() {
