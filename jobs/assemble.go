@@ -53,7 +53,7 @@ func (a *assembly) build() {
 			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout),
 		},
 		Metrics: engine.NewMetrics(),
-		Log:     slog.Default(),
+		Log:     slog.New(redactingHandler{slog.Default().Handler(), f.Redact}),
 		Hook:    hook,
 	}
 	for _, e := range f.Sources {

@@ -115,7 +115,10 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	show.end()
 	err = errors.Join(err, server.close())
 	if err != nil && kill.Err() != nil {
-		return total, fmt.Errorf("%s: stopped before the epoch was finished; the next run goes on at the last one that was saved (epoch %d was committed)", a.file.Name, total.Epoch)
+		if errors.Is(err, context.Canceled) {
+			err = nil // that is how it was stopped
+		}
+		return total, errors.Join(fmt.Errorf("%s: stopped before the epoch was finished; the next run goes on at the last one that was saved", a.file.Name), redacted(a, err))
 	}
 	if err != nil {
 		return total, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err))
@@ -144,6 +147,9 @@ func (a *assembly) limitMemory() (lift func()) {
 
 // redacted takes secrets out of an error's text.
 func redacted(a *assembly, err error) error {
+	if err == nil {
+		return nil
+	}
 	if text := a.file.Redact(err.Error()); text != err.Error() {
 		return redactedError{text, err}
 	}

@@ -78,7 +78,8 @@ type Config struct {
 	Transforms  []TransformNode
 	Sinks       []SinkNode
 	DeadLetters DeadLetters
-	// FromStart reads sources that were read to their end again.
+	// FromStart reads the sources again when all of them were read to their
+	// end; otherwise the unfinished reading goes on.
 	FromStart bool
 	Mappers   int // goroutines that decode; 0 = one per processor
 	Metrics   *Metrics

@@ -359,6 +359,69 @@ func TestFromStartOfOne(t *testing.T) {
 	}
 }
 
+// TestLateSink: a sink that never got a table's rows can't follow its changes,
+// and a refused start leaves the pipeline as it was.
+func TestLateSink(t *testing.T) {
+	w := newWorld(t.TempDir(), someChanges(6))
+	if err := w.run(); err != nil {
+		t.Fatal(err)
+	}
+	w.source.changes = someChanges(12)
+	c := w.config()
+	c.Sinks = append(c.Sinks, SinkNode{"late", newSink(pipeline.Settled), []Edge{{"t", valueTable}}})
+	if _, err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "late") {
+		t.Errorf("error %v, want one about the sink", err)
+	}
+	if err := w.run(); err != nil {
+		t.Fatal(err)
+	}
+	w.check(t)
+}
+
+// TestGatheringSinkTakenOut: rows that wait to be published are not lost when
+// their sink is missing for a while.
+func TestGatheringSinkTakenOut(t *testing.T) {
+	w := newWorld(t.TempDir(), someChanges(10))
+	w.settled.gather = true
+	w.hook = func(s Step, e int64) error {
+		if s == StepSave && e == 2 {
+			return errCrash // epoch 1 is gathered
+		}
+		return nil
+	}
+	if err := w.run(); !errors.Is(err, errCrash) {
+		t.Fatal(err)
+	}
+	w.hook = nil
+	c := w.config()
+	c.Sinks = c.Sinks[1:]
+	if _, err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "warehouse") {
+		t.Errorf("error %v, want one about the sink", err)
+	}
+	if err := w.run(); err != nil {
+		t.Fatal(err)
+	}
+	w.check(t)
+}
+
+// TestUnfinishedReadingGoesOn: while one source is not at its end, reading from
+// the start begins with none.
+func TestUnfinishedReadingGoesOn(t *testing.T) {
+	w := newWorld(t.TempDir(), someChanges(6))
+	w.start = true
+	other := &memorySource{name: "s2", changes: someChanges(9), block: 3}
+	c := w.config()
+	c.Sources = append(c.Sources, SourceNode{"s2", other})
+	if err := w.run(); err != nil { // s alone
+		t.Fatal(err)
+	}
+	p, err := Run(context.Background(), context.Background(), c)
+	if err != nil || p.Records != 9 {
+		t.Errorf("%d records read, error %v; want the 9 of s2", p.Records, err)
+	}
+	w.check(t)
+}
+
 // TestInterval: an epoch ends by time too.
 func TestInterval(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(2))

@@ -271,7 +271,7 @@ func (f *front) settle(p *prepared) error {
 		if err != nil {
 			return err
 		}
-		p.steps[s.Name] = &state.Step{Number: s.number, Clocks: s.settler.Clocks(), Schemas: schemas}
+		p.steps[s.Name] = &state.Step{Number: s.number, Clocks: s.settler.Clocks(), Schemas: schemas, Sinks: f.r.served(s)}
 		for _, k := range s.keyspace {
 			p.deltas = append(p.deltas, k.Take())
 			p.memory += k.Size()

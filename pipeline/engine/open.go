@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,6 +75,9 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	r.committed = committed == r.checkpoint.Epoch
 	if err := r.openSteps(); err != nil {
+		return err
+	}
+	if err := r.checkGathered(); err != nil {
 		return err
 	}
 	if err := r.openSinks(ctx); err != nil {
@@ -153,6 +157,12 @@ func (r *run) openSettler(s *step, settling int) (err error) {
 			}
 		}
 	}
+	if kept.Number > maxSteps {
+		return fmt.Errorf("the state has been used by more than %d transforms: backfill into a new state folder", maxSteps)
+	}
+	if err := r.checkServed(s, kept); err != nil {
+		return err
+	}
 	s.number = kept.Number
 	for i := range s.keyspace {
 		if s.keyspace[i], err = r.store.Keyspace(2*kept.Number+byte(i), 2*settling); err != nil {
@@ -166,10 +176,64 @@ func (r *run) openSettler(s *step, settling int) (err error) {
 		}
 	}
 	s.settler, err = settle.New(settle.Options{
-		Node: s.Name, Tables: tables, Schemas: kept.Schemas, Clocks: kept.Clocks,
+		Node: s.Name, Tables: tables, Schemas: kept.Schemas, Clocks: clocksOf(s.Inputs, kept.Clocks),
 		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspace[0], Keys: s.keyspace[1],
 	})
 	return err
+}
+
+// checkGathered refuses to go on without a sink whose rows wait to be published:
+// they would be deleted with the spool (I3).
+func (r *run) checkGathered() error {
+	for name, rc := range r.checkpoint.Receipts {
+		if len(rc.Keep) > 0 && r.committer(name) == nil {
+			return fmt.Errorf("sink %s has rows that wait to be published, but is no longer in the pipeline file: run once with it, to the end of the sources", name)
+		}
+	}
+	return nil
+}
+
+// maxSteps bounds the numbers of steps, which are parts of keys.
+const maxSteps = 100
+
+// checkServed refuses a sink that would get only the changes of a table from
+// now on: updates and deletes of rows that it never had.
+func (r *run) checkServed(s *step, kept *state.Step) error {
+	for t, sinks := range s.settled {
+		if kept.Schemas[t.Name] == nil {
+			continue // nothing of the table is in the state yet
+		}
+		for _, i := range sinks {
+			if name := r.c.Sinks[i].Name; !slices.Contains(kept.Sinks[t.Name], name) {
+				return fmt.Errorf("table %q has rows in the state that sink %s never got, so it can't follow the changes only: "+
+					"leave the sink or table out, or backfill into a new state folder and new tables", t.Name, name)
+			}
+		}
+	}
+	return nil
+}
+
+// served names the sinks of each settled table, for the checkpoint.
+func (r *run) served(s *step) map[string][]string {
+	m := map[string][]string{}
+	for t, sinks := range s.settled {
+		for _, i := range sinks {
+			m[t.Name] = append(m[t.Name], r.c.Sinks[i].Name)
+		}
+	}
+	return m
+}
+
+// clocksOf leaves the clocks of the sources that a step still reads: one that
+// is gone would hold the time back for ever.
+func clocksOf(inputs []string, clocks map[string]int64) map[string]int64 {
+	m := map[string]int64{}
+	for _, in := range inputs {
+		if c, ok := clocks[in]; ok {
+			m[in] = c
+		}
+	}
+	return m
 }
 
 func (r *run) openSinks(ctx context.Context) error {
@@ -206,12 +270,13 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 }
 
 func (r *run) openSources(ctx context.Context) error {
+	again := r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
 	for _, s := range r.c.Sources {
 		cursors, err := r.store.Cursors(s.Name)
 		if err != nil {
 			return fmt.Errorf("cursors of %s: %w", s.Name, err)
 		}
-		if r.c.FromStart && r.checkpoint.Finished[s.Name] {
+		if again {
 			cursors = nil
 			r.restart = append(r.restart, s.Name)
 			delete(r.checkpoint.Finished, s.Name)

@@ -15,7 +15,9 @@
 // they arrive does not matter. Each is an edge from its old image to its new
 // one; the item's history is a walk over them, and the walk ends at the image
 // that has one more edge in than out. Where the edges do not tell, the greatest
-// new image wins.
+// new image wins. Where no contender knows its old image, only the greatest is
+// kept, so an edge that arrives in a later epoch finds the others gone: records
+// with and without old images at one microsecond have no order of their own.
 //
 // # Rows
 //

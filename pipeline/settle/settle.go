@@ -22,6 +22,7 @@ type Settler struct {
 	keys       *state.Keyspace
 	tombstones int64 // µs
 	clocks     map[string]int64
+	horizon    int64 // tombstones from before it have expired: as of the epoch's begin
 	sweepAt    pipeline.Hash
 
 	// the epoch's changes
@@ -92,6 +93,7 @@ func New(o Options) (*Settler, error) {
 	for _, sc := range schemas {
 		s.byID[sc.ID] = sc
 	}
+	s.setHorizon()
 	return s, nil
 }
 
@@ -145,6 +147,7 @@ func (s *Settler) Add(b *pipeline.Batch) error {
 // judge moves the source's clock and returns the index of the late change, or -1.
 func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 	if b.Records.Format.Encoding == pipeline.JSON {
+		s.clocks[b.Records.Source] = noClock
 		return -1
 	}
 	clock, known := s.clocks[b.Records.Source]
@@ -224,6 +227,26 @@ func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, error) {
 func (s *Settler) reset() {
 	s.arena, s.changes, s.rows, s.late = s.arena[:0], s.changes[:0], s.rows[:0], s.late[:0]
 	s.order, s.effects, s.outs = s.order[:0], s.effects[:0], s.outs[:0]
+	s.setHorizon()
+}
+
+// noClock stands for a source whose versions are not times of changes: while
+// it is read, no tombstone expires.
+const noClock = math.MinInt64
+
+// setHorizon follows the source that is furthest behind. It is called between
+// epochs: within one, a change that was in time when it was read must find the
+// tombstones that it was judged by.
+func (s *Settler) setHorizon() {
+	s.horizon = math.MaxInt64
+	for _, c := range s.clocks {
+		s.horizon = min(s.horizon, c)
+	}
+	if len(s.clocks) == 0 || s.horizon == noClock {
+		s.horizon = noClock
+		return
+	}
+	s.horizon -= s.tombstones
 }
 
 // group sorts the epoch's changes by item, and makes room for a lookup of each.
@@ -274,48 +297,41 @@ func (s *Settler) decide(members []int32, value []byte, dead []pipeline.DeadLett
 	if known && st.time > newestTime {
 		return dead
 	}
-	if !known {
-		if n := len(dead); s.tooLate(members, newestTime, &dead) {
-			return dead
-		} else {
-			dead = dead[:n]
-		}
+	if !known && s.tooLate(members) {
+		return s.bury(members, dead)
 	}
 	s.contend(members, newestTime, known)
 	return dead
 }
 
 // expired reports whether the state is a tombstone from before the time for
-// which they are kept: by the clock of the source that is furthest behind.
-func (s *Settler) expired(st *item) bool {
-	if len(s.clocks) == 0 || !st.tombstone() {
-		return false
+// which they are kept.
+func (s *Settler) expired(st *item) bool { return st.tombstone() && st.time < s.horizon }
+
+// tooLate reports whether all changes of an item without state are late. One
+// that was in time would be its state for those read after it, had the epoch
+// ended in between.
+func (s *Settler) tooLate(members []int32) bool {
+	for _, m := range members {
+		if s.changes[m].late < 0 {
+			return false
+		}
 	}
-	behind := int64(math.MaxInt64)
-	for _, c := range s.clocks {
-		behind = min(behind, c)
-	}
-	return st.time < behind-s.tombstones
+	return true
 }
 
-// tooLate makes dead letters of the changes when even the newest is late.
-func (s *Settler) tooLate(members []int32, newestTime int64, dead *[]pipeline.DeadLetter) bool {
+// bury makes dead letters of late changes.
+func (s *Settler) bury(members []int32, dead []pipeline.DeadLetter) []pipeline.DeadLetter {
 	for _, m := range members {
 		c := &s.changes[m]
-		if c.late < 0 {
-			if c.version.Time == newestTime {
-				return false
-			}
-			continue
-		}
 		l := &s.late[c.late]
-		*dead = append(*dead, pipeline.DeadLetter{
+		dead = append(dead, pipeline.DeadLetter{
 			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos,
 			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
 				"raise state.tombstones if changes may come this late", s.arena[c.key.from:c.key.to]),
 		})
 	}
-	return true
+	return dead
 }
 
 // contend settles the item among the state's contenders, if it is as new, and
@@ -386,7 +402,7 @@ func compareHash(a, b pipeline.Hash) int {
 // sweep forgets some tombstones whose time is over: as many entries are looked
 // at as the epoch had changes, so that the state stays as large as what lives.
 func (s *Settler) sweep() error {
-	if len(s.clocks) == 0 {
+	if s.horizon == noClock {
 		return nil
 	}
 	var gone []pipeline.Hash

@@ -340,6 +340,51 @@ func TestTooLate(t *testing.T) {
 	})
 }
 
+// TestClockWithinEpoch: the clock that one epoch's changes move does not make
+// tombstones expire under others of them, and a change that was in time when it
+// was read is not taken for a late one.
+func TestClockWithinEpoch(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := newHarness(rt, t.TempDir(), 1<<20)
+		defer h.store.Close()
+		row := func(id string, n int64) image { return image{uint64(n) + 1, map[string]int64{id: n}} }
+		born := event{item: "A", time: 9_900, new: row("a", 1)}
+		h.epoch([]event{born, {item: "A", time: 10_000, old: row("a", 1), hasOld: true}}, 9)
+		events := []event{born, {item: "B", time: 9_950, new: row("b", 2)}, {item: "F", time: 30_000, new: row("f", 3)}, {item: "B", time: 9_960, new: row("b", 4)}}
+		for n := rapid.IntRange(1, len(events)).Draw(rt, "epoch"); len(events) > 0; n = min(n, len(events)) {
+			h.epoch(events[:n], n)
+			events = events[n:]
+		}
+		if d := gocmp.Diff(map[string]int64{"b": 4, "f": 3}, h.table); d != "" || h.dead > 0 {
+			rt.Fatalf("%d dead letters; table (-want +got):\n%s", h.dead, d)
+		}
+	})
+}
+
+// TestPlainJSONKeepsTombstones: the clock of another source does not make the
+// deletions of plain JSON expire.
+func TestPlainJSONKeepsTombstones(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := newHarness(rt, t.TempDir(), 1<<20)
+		defer h.store.Close()
+		add := func(source string, encoding pipeline.Encoding, events ...event) {
+			b := batchOf(events)
+			b.Records.Source, b.Records.Format = source, &pipeline.Format{Encoding: encoding}
+			h.check(h.s.Add(b))
+			b.Release()
+		}
+		born := event{item: "J", time: 500, new: image{7, map[string]int64{"j": 1}}}
+		add("json", pipeline.JSON, born, event{item: "J", time: 600})
+		add("cdc", pipeline.DynamoDBCDC, event{item: "F", time: 20_000, new: image{8, map[string]int64{"f": 2}}})
+		h.epoch(nil, 1)
+		add("json", pipeline.JSON, born)
+		h.epoch(nil, 1)
+		if d := gocmp.Diff(map[string]int64{"f": 2}, h.table); d != "" {
+			rt.Fatal(d)
+		}
+	})
+}
+
 // TestSchemaChange: a column may be added and taken out while rows are kept.
 func TestSchemaChange(t *testing.T) {
 	saved := map[string]json.RawMessage{}

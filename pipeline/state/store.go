@@ -65,6 +65,8 @@ type Step struct {
 	Clocks map[string]int64 `json:"clocks,omitempty"`
 	// Schemas describes the tables whose rows are in the keyspaces.
 	Schemas map[string]json.RawMessage `json:"schemas,omitempty"`
+	// Sinks names, by table, the sinks that have had all its settled rows.
+	Sinks map[string][]string `json:"sinks,omitempty"`
 }
 
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
