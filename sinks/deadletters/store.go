@@ -15,6 +15,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
 // Letter is one dead letter as the folder keeps it.
@@ -130,7 +131,7 @@ func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
 	} else if err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return columnar.SyncDir(s.dir)
 }
 
 // Close does nothing: no file is open between epochs.
@@ -155,7 +156,7 @@ func (w *writer) path() string { return filepath.Join(w.s.dir, w.s.name(w.epoch)
 // Add writes a dead letter.
 func (w *writer) Add(d *pipeline.DeadLetter) error {
 	if w.f == nil {
-		if err := os.MkdirAll(w.s.dir, 0o755); err != nil {
+		if err := columnar.MakeDir(w.s.dir); err != nil {
 			return err
 		}
 		f, err := os.Create(w.path())
@@ -195,7 +196,7 @@ func (w *writer) Prepare(context.Context) (*pipeline.Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(w.f.Close(), syncDir(w.s.dir)); err != nil {
+	if err := errors.Join(w.f.Close(), columnar.SyncDir(w.s.dir)); err != nil {
 		return nil, err
 	}
 	w.f = nil
@@ -211,12 +212,4 @@ func (w *writer) Abort() {
 		os.Remove(w.path()) // a leftover is removed by the next Open
 		w.f = nil
 	}
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
