@@ -1,7 +1,6 @@
 package settle
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 
@@ -100,23 +99,6 @@ func (s *schema) arrange(dst []arrow.Array, rec arrow.Record) []arrow.Array {
 		} else {
 			dst = append(dst, rec.Column(c))
 		}
-	}
-	return dst
-}
-
-// appendRow appends row i of the arranged columns.
-func appendRow(dst []byte, cols []arrow.Array, i int) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(cols)))
-	bitmap := len(dst)
-	for range (len(cols) + 7) / 8 {
-		dst = append(dst, 0)
-	}
-	for c, col := range cols {
-		if col == nil || col.IsNull(i) {
-			dst[bitmap+c/8] |= 1 << (c % 8)
-			continue
-		}
-		dst = appendValue(dst, col, i)
 	}
 	return dst
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
 // effect is what an item's new image does to one row key.
@@ -34,8 +35,7 @@ func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []in
 		// A kept contender won because of a change of this epoch.
 		e.order = members[len(members)-1]
 		e.change = int32(len(s.changes))
-		s.changes = append(s.changes, change{item: hash, key: s.changes[e.order].key,
-			version: pipeline.Version{Time: it.time, Seq: w.seq, New: w.new, Old: w.old, HasOld: w.hasOld}})
+		s.changes = append(s.changes, change{item: hash, key: s.changes[e.order].key, version: w.Version})
 	}
 	for _, r := range w.rows {
 		for len(old) > 0 && old[0].key.Less(r.key) {
@@ -99,9 +99,7 @@ const (
 )
 
 func appendSole(b []byte, item pipeline.Hash) []byte {
-	b = append(b, soleContributor)
-	b = binary.LittleEndian.AppendUint64(b, item.Hi)
-	return binary.LittleEndian.AppendUint64(b, item.Lo)
+	return packed.AppendHash(append(b, soleContributor), item)
 }
 
 // applySole does the usual case: nobody but the item contributes to the key.
@@ -115,8 +113,8 @@ func (s *Settler) applySole(e *effect, value []byte) bool {
 		s.emit(e, nil, e.row)
 		return true
 	}
-	r := reader{value}
-	if r.u8() != soleContributor || (pipeline.Hash{Hi: r.u64(), Lo: r.u64()}) != s.changes[e.change].item {
+	r := packed.Cursor{B: value}
+	if r.U8() != soleContributor || r.Hash() != s.changes[e.change].item {
 		return false
 	}
 	if e.remove {
@@ -212,11 +210,8 @@ func appendShared(b []byte, cs []contribution) []byte {
 	b = append(b, sharedKey)
 	b = binary.AppendUvarint(b, uint64(len(cs)))
 	for _, c := range cs {
-		b = binary.LittleEndian.AppendUint64(b, c.item.Hi)
-		b = binary.LittleEndian.AppendUint64(b, c.item.Lo)
-		b = binary.LittleEndian.AppendUint64(b, uint64(c.time))
-		b = append(binary.AppendUvarint(b, uint64(len(c.itemKey))), c.itemKey...)
-		b = append(binary.AppendUvarint(b, uint64(len(c.row))), c.row...)
+		b = binary.LittleEndian.AppendUint64(packed.AppendHash(b, c.item), uint64(c.time))
+		b = packed.AppendBytes(packed.AppendBytes(b, c.itemKey), c.row)
 	}
 	return b
 }
@@ -226,15 +221,15 @@ func (s *Settler) contributions(effects []effect, value []byte) ([]contribution,
 	if value == nil {
 		return nil, nil
 	}
-	r := reader{value}
-	if r.u8() == sharedKey {
-		cs := make([]contribution, r.uvarint())
+	r := packed.Cursor{B: value}
+	if r.U8() == sharedKey {
+		cs := make([]contribution, r.Uvarint())
 		for i := range cs {
-			cs[i] = contribution{pipeline.Hash{Hi: r.u64(), Lo: r.u64()}, int64(r.u64()), r.bytes(), r.bytes()}
+			cs[i] = contribution{r.Hash(), int64(r.U64()), r.Bytes(), r.Bytes()}
 		}
 		return cs, nil
 	}
-	c := contribution{item: pipeline.Hash{Hi: r.u64(), Lo: r.u64()}}
+	c := contribution{item: r.Hash()}
 	for i := range effects {
 		if e := &effects[i]; s.changes[e.change].item == c.item {
 			// It is replaced or removed: only its former row matters.

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -173,7 +174,7 @@ func (s *Settler) addRows(sc *schema, r *pipeline.Rows, first int) {
 		var key pipeline.Hash
 		key, s.hash = sc.keyHash(s.hash, r.Record, i)
 		from := len(s.arena)
-		s.arena = appendRow(s.arena, s.columns, i)
+		s.arena = packed.AppendRow(s.arena, s.columns, i)
 		s.rows = append(s.rows, epochRow{sc.ID, key, span{from, len(s.arena)}})
 		s.changes[first+int(r.Change[i])].rows[1]++
 		s.order = append(s.order, int32(first)+r.Change[i])
@@ -361,10 +362,10 @@ func (s *Settler) contend(members []int32, at int64, known bool) {
 	if wasFirst {
 		before = cs[0]
 	}
-	cs = newest(cs)
+	cs = pipeline.Newest(cs, versionOf)
 	next := item{time: at, key: s.arena[last.key.from:last.key.to], contenders: cs}
 	s.encoded = next.append(s.encoded[:0])
-	if !wasFirst || !cs[0].same(&before) {
+	if !wasFirst || cs[0].Version != before.Version {
 		s.note(last.item, &next, old, members)
 	}
 	st.contenders = cs[:0]
@@ -373,10 +374,9 @@ func (s *Settler) contend(members []int32, at int64, known bool) {
 
 // addContender adds a change, unless the same one is there.
 func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
-	v := &c.version
-	n := contender{seq: v.Seq, new: v.New, old: v.Old, hasOld: v.HasOld, order: m}
+	n := contender{Version: c.version, order: m}
 	for i := range cs {
-		if cs[i].same(&n) {
+		if cs[i].Version == n.Version {
 			return cs
 		}
 	}

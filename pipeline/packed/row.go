@@ -1,0 +1,187 @@
+package packed
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/decimal128"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// AppendRow appends row i of the columns; a nil column is null.
+func AppendRow(dst []byte, columns []arrow.Array, i int) []byte {
+	dst, bitmap := appendHead(dst, len(columns))
+	for c, col := range columns {
+		if col == nil || col.IsNull(i) {
+			dst[bitmap+c/8] |= 1 << (c % 8)
+			continue
+		}
+		dst = AppendValue(dst, col, i)
+	}
+	return dst
+}
+
+// JoinRow appends a row of values; nil is null.
+func JoinRow(dst []byte, values [][]byte) []byte {
+	dst, bitmap := appendHead(dst, len(values))
+	for c, v := range values {
+		if v == nil {
+			dst[bitmap+c/8] |= 1 << (c % 8)
+			continue
+		}
+		dst = append(dst, v...)
+	}
+	return dst
+}
+
+// appendHead appends the number of columns and a bitmap without nulls, and
+// returns where the bitmap is.
+func appendHead(dst []byte, columns int) (grown []byte, bitmap int) {
+	dst = binary.AppendUvarint(dst, uint64(columns))
+	bitmap = len(dst)
+	for range (columns + 7) / 8 {
+		dst = append(dst, 0)
+	}
+	return dst, bitmap
+}
+
+// RowReader reads the values of a row in the order of its columns.
+type RowReader struct {
+	bitmap, rest []byte
+	columns, at  int
+}
+
+// ReadRow returns a RowReader of the row at the start of b.
+func ReadRow(b []byte) RowReader {
+	n, w := binary.Uvarint(b)
+	bitmap := w + (int(n)+7)/8
+	return RowReader{bitmap: b[w:bitmap], rest: b[bitmap:], columns: int(n)}
+}
+
+// Null moves on to the next column and reports whether it is null, as are those
+// that were added to the table after the row was kept.
+func (r *RowReader) Null() bool {
+	c := r.at
+	r.at++
+	return c >= r.columns || r.bitmap[c/8]&(1<<(c%8)) != 0
+}
+
+// Next returns the value of the next column, nil when it is null; width is that
+// of its type. The value shares the row's memory.
+func (r *RowReader) Next(width int) []byte {
+	if r.Null() {
+		return nil
+	}
+	n := width
+	if width == 0 {
+		size, w := binary.Uvarint(r.rest)
+		n = w + int(size)
+	}
+	v := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return v
+}
+
+// Into appends the next column to a builder of its type.
+func (r *RowReader) Into(b array.Builder) {
+	if r.Null() {
+		b.AppendNull()
+		return
+	}
+	r.rest = AppendTo(b, r.rest)
+}
+
+// SplitRow returns the values of a row, appended to values, by the widths of its
+// columns. They share the row's memory.
+func SplitRow(values [][]byte, b []byte, widths []int) [][]byte {
+	r := ReadRow(b)
+	for _, w := range widths {
+		values = append(values, r.Next(w))
+	}
+	return values
+}
+
+// Width returns the bytes of a value of the type; 0 = it varies.
+func Width(t pipeline.Type) int {
+	switch t.Kind {
+	case pipeline.Bool:
+		return 1
+	case pipeline.Date:
+		return 4
+	case pipeline.Int64, pipeline.Double, pipeline.Timestamp:
+		return 8
+	case pipeline.Decimal:
+		return 16
+	default:
+		return 0
+	}
+}
+
+// AppendValue appends value i of a column; it is not null.
+func AppendValue(dst []byte, col arrow.Array, i int) []byte {
+	switch a := col.(type) {
+	case *array.String:
+		v := a.Value(i)
+		return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
+	case *array.Binary:
+		v := a.Value(i)
+		return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
+	case *array.Int64:
+		return binary.LittleEndian.AppendUint64(dst, uint64(a.Value(i)))
+	case *array.Timestamp:
+		return binary.LittleEndian.AppendUint64(dst, uint64(a.Value(i)))
+	case *array.Float64:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(a.Value(i)))
+	case *array.Date32:
+		return binary.LittleEndian.AppendUint32(dst, uint32(a.Value(i)))
+	case *array.Boolean:
+		if a.Value(i) {
+			return append(dst, 1)
+		}
+		return append(dst, 0)
+	case *array.Decimal128:
+		v := a.Value(i)
+		dst = binary.LittleEndian.AppendUint64(dst, v.LowBits())
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.HighBits()))
+	}
+	panic(fmt.Sprintf("packed: a column of Arrow type %s", col.DataType()))
+}
+
+// AppendTo appends the value at the start of b to a builder of its type, and
+// returns what follows it.
+func AppendTo(f array.Builder, b []byte) []byte {
+	switch f := f.(type) {
+	case *array.StringBuilder:
+		n, w := binary.Uvarint(b)
+		end := w + int(n)
+		f.BinaryBuilder.Append(b[w:end])
+		return b[end:]
+	case *array.BinaryBuilder:
+		n, w := binary.Uvarint(b)
+		end := w + int(n)
+		f.Append(b[w:end])
+		return b[end:]
+	case *array.Int64Builder:
+		f.Append(int64(binary.LittleEndian.Uint64(b)))
+	case *array.TimestampBuilder:
+		f.Append(arrow.Timestamp(binary.LittleEndian.Uint64(b)))
+	case *array.Float64Builder:
+		f.Append(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	case *array.Date32Builder:
+		f.Append(arrow.Date32(binary.LittleEndian.Uint32(b)))
+		return b[4:]
+	case *array.BooleanBuilder:
+		f.Append(b[0] == 1)
+		return b[1:]
+	case *array.Decimal128Builder:
+		f.Append(decimal128.New(int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint64(b)))
+		return b[16:]
+	default:
+		panic(fmt.Sprintf("packed: a column of Arrow type %s", f.Type()))
+	}
+	return b[8:]
+}
