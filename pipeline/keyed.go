@@ -1,0 +1,123 @@
+package pipeline
+
+import "encoding/json"
+
+// Merge says how the changes of a row become its current values.
+type Merge uint8
+
+// The merges.
+const (
+	// Replace takes the row of the newest image.
+	Replace Merge = iota
+	// LatestNonNull takes each column's newest value that is not null since
+	// the row was last deleted.
+	LatestNonNull
+)
+
+// OnDelete says what becomes of a row that no item yields any longer.
+type OnDelete uint8
+
+// The fates of deleted rows.
+const (
+	// Delete takes the row out.
+	Delete OnDelete = iota
+	// Flag leaves it with its last values, and says so in two more columns.
+	Flag
+	// Keep leaves it with its last values.
+	Keep
+)
+
+// The columns that Flag adds at the end of a table.
+const (
+	IsDeletedColumn = "is_deleted" // bool
+	DeletedAtColumn = "deleted_at" // timestamp; null while the row lives
+)
+
+// Policy says how the settled rows of a table follow its changes. The zero
+// Policy is last-writer-wins.
+type Policy struct {
+	Merge    Merge
+	OnDelete OnDelete
+}
+
+// Reading is one way in which a Keyed transform reads a table.
+type Reading struct {
+	Table *Table
+	// Log asks for the table's log; otherwise Policy says how its rows are
+	// settled.
+	Log    bool
+	Policy Policy
+}
+
+// Keyed is a transform of rows that keeps state by key. Its rows are settled.
+// What it gives depends on its state and the rows of the epoch only (I6).
+type Keyed interface {
+	// Tables lists the tables of the rows it gives.
+	Tables() []*Table
+	// Readings lists what it reads of its inputs. The engine gives rows with
+	// the index of their reading.
+	Readings() []Reading
+	// Keyspaces returns the number of keyspaces that its state needs, up to
+	// MaxKeyspaces.
+	Keyspaces() int
+	// Open returns the step that runs it. The engine opens it once for each
+	// opening of the pipeline.
+	Open(o KeyedOpening) (KeyedStep, error)
+}
+
+// MaxKeyspaces bounds the keyspaces of one Keyed transform.
+const MaxKeyspaces = 4
+
+// KeyedOpening is what a Keyed transform is told when it is opened.
+type KeyedOpening struct {
+	Saved    json.RawMessage // what Save returned for the last saved epoch; nil = new state
+	State    []KeyedState    // as many as Keyspaces asked for
+	Bounded  bool            // every source of the pipeline ends by itself
+	Counters Counters
+}
+
+// Counters takes what a transform counts, for metrics.
+type Counters interface {
+	// InferredOpen sets the number of a dimension's members that no item has
+	// completed yet.
+	InferredOpen(dimension string, n int64)
+}
+
+// KeyedState is a table from hashes to values. What an epoch puts is saved with
+// it, and dropped with it.
+type KeyedState interface {
+	// Lookup finds the values of keys, which are sorted and differ; nil = there
+	// is none. The values are valid until the next Put.
+	Lookup(keys []Hash, values [][]byte) error
+	// Put sets the value of a key; nil deletes it. The value is copied.
+	Put(key Hash, value []byte)
+	// Each calls f for every entry, in no particular order, until it returns an
+	// error. f must not call Put; the value is valid during the call.
+	Each(f func(key Hash, value []byte) error) error
+}
+
+// KeyedStep is an open Keyed transform. One goroutine calls it: any number of
+// Log, then any number of Settled, then Finish and Save once an epoch.
+type KeyedStep interface {
+	// Log takes rows of a reading's log, in the order read. first is the
+	// ordinal in the epoch of changes[0]: Finish names, by ordinal, changes
+	// that turned out to be dead letters. It keeps nothing of what it gets.
+	Log(reading int, first int64, changes []Change, rows *Rows)
+	// Settled takes the epoch's settled rows of a reading, keeping nothing.
+	Settled(reading int, rows *Rows)
+	// Finish ends the epoch: it gives its settled rows to emit, which releases
+	// the records. emit is called any number of times for a table, but with at
+	// most one row a key.
+	Finish(e EpochEnd, emit func(*Rows) error) error
+	// Save returns what Open is given after a restart.
+	Save() (json.RawMessage, error)
+}
+
+// EpochEnd says how an epoch ended.
+type EpochEnd struct {
+	// Last says that the sources have ended: nothing may wait any longer.
+	Last bool
+	// Dead holds the ordinals of changes that became dead letters when they
+	// were settled, sorted: their rows in the log must have no effect.
+	Dead []int64
+}
