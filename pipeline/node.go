@@ -41,6 +41,13 @@ type Transform interface {
 	NewMapper(needs Needs) Mapper
 }
 
+// Retaining is a Transform that says what becomes of the rows of its own tables
+// that no item yields any longer, for sinks of settled rows. It is Delete for
+// the tables of others. A table with Flag has the two columns for it.
+type Retaining interface {
+	OnDelete(t *Table) OnDelete
+}
+
 // Needs says what the consumers of a transform want from it; what nobody wants
 // is not computed.
 type Needs struct {

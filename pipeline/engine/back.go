@@ -114,7 +114,12 @@ func (r *run) save(p *prepared) error {
 		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget,
 	}
 	for name, s := range r.checkpoint.Steps {
-		next.Steps[name] = s // of a transform that nobody settles at the moment, too
+		if p.steps[name] == nil && p.cut.records > 0 {
+			missed := *s // its node is not in the pipeline, or nobody wants its rows
+			missed.Sinks = nil
+			s = &missed
+		}
+		next.Steps[name] = s
 	}
 	for name, s := range p.steps {
 		next.Steps[name] = s

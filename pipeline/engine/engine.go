@@ -40,6 +40,14 @@ type Edge struct {
 	Table *pipeline.Table
 }
 
+// KeyedNode is a transform of rows and the tables that it may read: it names
+// those that it does.
+type KeyedNode struct {
+	Name      string
+	Transform pipeline.Keyed
+	Inputs    []Edge
+}
+
 // SinkNode is a sink and the tables it takes.
 type SinkNode struct {
 	Name   string
@@ -76,8 +84,10 @@ type Config struct {
 	MaxRatio    float64 // of dead letters
 	Sources     []SourceNode
 	Transforms  []TransformNode
+	Keyed       []KeyedNode // each after those that it reads
 	Sinks       []SinkNode
 	DeadLetters DeadLetters
+	Bounded     bool // every source ends by itself
 	// FromStart reads the sources again when all of them were read to their
 	// end; otherwise the unfinished reading goes on.
 	FromStart bool

@@ -22,8 +22,12 @@ type front struct {
 	sinks []pipeline.Epoch // of the open epoch; nil between epochs
 	dead  DeadLetterEpoch
 	count int64 // dead letters of the open epoch
-	rows  map[string]map[string]int64
-	began time.Time
+	// changes counts those of all transforms in the open epoch; late holds the
+	// ordinals of those that became dead letters when they were settled.
+	changes int64
+	late    []int64
+	rows    map[string]map[string]int64
+	began   time.Time
 }
 
 // prepared is an epoch that is ready to be saved.
@@ -126,7 +130,7 @@ func (f *front) final(c *cut) bool {
 
 func (f *front) begin(started time.Time) error {
 	f.epoch++
-	f.began, f.count = started, 0
+	f.began, f.count, f.changes, f.late = started, 0, 0, nil
 	f.rows = map[string]map[string]int64{}
 	if err := f.r.hook(StepBegin, f.epoch); err != nil {
 		return err
@@ -187,35 +191,28 @@ func (f *front) add(ctx context.Context, p *piece) error {
 }
 
 func (f *front) batch(s *step, b *pipeline.Batch) error {
+	first := f.changes
+	f.changes += int64(len(b.Changes))
 	for _, rows := range b.Tables {
-		for _, i := range s.log[rows.Table] {
-			if err := f.write(i, b.Changes, rows); err != nil {
-				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
-			}
+		o := s.log[rows.Table]
+		if o.empty() {
+			continue
 		}
-		if len(s.log[rows.Table]) > 0 {
-			f.tally(s.Name, rows)
-		}
-	}
-	if s.settler != nil {
-		if err := s.settler.Add(b); err != nil {
+		if err := f.giveLog(s.Name, o, first, b.Changes, rows); err != nil {
 			return err
 		}
 	}
+	if s.settler != nil {
+		if err := s.settler.Add(b, first); err != nil {
+			return err
+		}
+	}
+	for _, m := range s.mergers {
+		if err := m.merger.Add(b, first); err != nil {
+			return fmt.Errorf("merging %s: %w", m.name, err)
+		}
+	}
 	return f.judge(b)
-}
-
-// write gives a log to a sink, without the deletes where it only appends.
-func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) error {
-	if f.r.c.Sinks[sink].Sink.Mode() != pipeline.Appends {
-		return f.sinks[sink].Write(changes, rows)
-	}
-	kept, err := upserts(rows)
-	if err != nil {
-		return err
-	}
-	defer kept.Record.Release()
-	return f.sinks[sink].Write(changes, kept)
 }
 
 // judge keeps the batch's dead letters and holds them against the budget, record
@@ -256,72 +253,6 @@ func (f *front) overBudget(d *pipeline.DeadLetter) error {
 	b := f.r.budget
 	return fmt.Errorf("too many dead letters: %d of the last %d records, more than dead_letters.max_ratio %g allows; epoch %d takes no effect; the last one: %w",
 		b.bad, min(b.n, budgetWindow), b.max, f.epoch, d)
-}
-
-// settle gives the settled rows of the epoch to their sinks.
-func (f *front) settle(p *prepared) error {
-	for _, s := range f.r.steps {
-		if s.settler == nil {
-			continue
-		}
-		if err := f.settleStep(s); err != nil {
-			return fmt.Errorf("settling %s: %w", s.Name, err)
-		}
-		schemas, err := s.settler.Schemas()
-		if err != nil {
-			return err
-		}
-		p.steps[s.Name] = &state.Step{Number: s.number, Clocks: s.settler.Clocks(), Schemas: schemas, Sinks: f.r.served(s)}
-		for _, k := range s.keyspace {
-			p.deltas = append(p.deltas, k.Take())
-			p.memory += k.Size()
-		}
-	}
-	return nil
-}
-
-func (f *front) settleStep(s *step) error {
-	all, dead, err := s.settler.Settle()
-	if err != nil {
-		return err
-	}
-	for i := range dead {
-		f.r.budget.mark()
-		if err := f.deadLetter(&dead[i]); err != nil {
-			return err
-		}
-		if f.r.budget.exceeded() {
-			return f.overBudget(&dead[i])
-		}
-	}
-	for _, rows := range all {
-		for _, i := range s.settled[rows.Table] {
-			if err := f.sinks[i].Write(nil, rows); err != nil {
-				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
-			}
-		}
-		f.tally(s.Name, rows)
-		rows.Record.Release()
-	}
-	return nil
-}
-
-func (f *front) tally(node string, rows *pipeline.Rows) {
-	ops := f.rows[rows.Table.Name]
-	if ops == nil {
-		ops = map[string]int64{}
-		f.rows[rows.Table.Name] = ops
-	}
-	var n [4]int64
-	for _, op := range rows.Ops {
-		n[op]++
-	}
-	for op, count := range n {
-		if count > 0 {
-			ops[pipeline.Op(op).String()] += count
-			f.r.c.Metrics.rows(node, rows.Table.Name, pipeline.Op(op).String(), count)
-		}
-	}
 }
 
 // finish settles and prepares the open epoch.

@@ -21,6 +21,7 @@ type Metrics struct {
 	stateBytes         prometheus.Gauge
 	retries            *prometheus.CounterVec
 	lag                *prometheus.GaugeVec
+	inferred           *prometheus.GaugeVec
 	lastCommit         atomic.Int64 // ns since 1970
 	depth              atomic.Pointer[func() int]
 
@@ -45,9 +46,11 @@ func NewMetrics() *Metrics {
 	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
 	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_source_lag_seconds",
 		Help: "Time from the arrival of the last record read to its reading, where the source tells it."}, []string{"source"})
+	m.inferred = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_inferred_members_open",
+		Help: "Members of a dimension that facts refer to and no item has brought yet."}, []string{"dimension"})
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "starlift_epoch_duration_seconds",
 		Help: "Time of each step of an epoch.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"step"})
-	m.Registry.MustRegister(m.epoch, m.stateBytes, m.lag, m.duration,
+	m.Registry.MustRegister(m.epoch, m.stateBytes, m.lag, m.inferred, m.duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_commit_age_seconds",
 			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
@@ -93,6 +96,11 @@ func (m *Metrics) deadLetter(d *pipeline.DeadLetter) {
 
 func (m *Metrics) step(name string, started time.Time) {
 	m.duration.WithLabelValues(name).Observe(time.Since(started).Seconds())
+}
+
+// InferredOpen implements pipeline.Counters.
+func (m *Metrics) InferredOpen(dimension string, n int64) {
+	m.inferred.WithLabelValues(dimension).Set(float64(n))
 }
 
 // watch makes the counters of a sink appear before they count anything.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -23,22 +22,12 @@ type run struct {
 	checkpoint *state.Checkpoint // the last saved; the back owns it once run has begun
 	committed  bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
 	restart    []string          // sources to be read from their start, until it is saved
-	steps      []*step           // one a transform
+	steps      []*step           // one a transform of changes
+	keyed      []*keyed          // in topological order
 	budget     *budget           // of the front
 	carrying   map[string]bool   // of the front: sinks with rows that wait to be published
 	finished   map[string]bool   // of the front: sources that the checkpoint has as finished
 	running    bool              // epochs after the checkpoint may have spools
-}
-
-// step is a transform with what it takes to give its rows on.
-type step struct {
-	TransformNode
-	needs    pipeline.Needs
-	log      map[*pipeline.Table][]int // sinks that take the table's log
-	settled  map[*pipeline.Table][]int // sinks that take its settled rows
-	settler  *settle.Settler           // nil where nobody takes settled rows
-	number   byte
-	keyspace [2]*state.Keyspace
 }
 
 // open opens state, sinks and sources at the checkpoint, and commits what was
@@ -94,94 +83,6 @@ func (r *run) open(ctx context.Context) (err error) {
 	return r.openSources(ctx)
 }
 
-func (r *run) openSteps() error {
-	settling := 0
-	for _, t := range r.c.Transforms {
-		s := newStep(t, r.c.Sinks)
-		if s.needs.Settled {
-			settling++
-		}
-		r.steps = append(r.steps, s)
-	}
-	for _, s := range r.steps {
-		if !s.needs.Settled {
-			continue
-		}
-		if err := r.openSettler(s, settling); err != nil {
-			return fmt.Errorf("state of %s: %w", s.Name, err)
-		}
-	}
-	return nil
-}
-
-// newStep wires a transform to the sinks that take its tables.
-func newStep(t TransformNode, sinks []SinkNode) *step {
-	s := &step{
-		TransformNode: t,
-		needs:         pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}},
-		log:           map[*pipeline.Table][]int{},
-		settled:       map[*pipeline.Table][]int{},
-	}
-	for i, sink := range sinks {
-		mode := sink.Sink.Mode()
-		for _, in := range sink.Inputs {
-			if in.Node != t.Name {
-				continue
-			}
-			s.needs.Tables[in.Table.Name] = true
-			switch mode {
-			case pipeline.Settled:
-				s.needs.Settled = true
-				s.settled[in.Table] = append(s.settled[in.Table], i)
-			case pipeline.Log:
-				s.needs.Deletes[in.Table.Name] = true
-				fallthrough
-			default:
-				s.log[in.Table] = append(s.log[in.Table], i)
-			}
-		}
-	}
-	return s
-}
-
-func (r *run) openSettler(s *step, settling int) (err error) {
-	kept := r.checkpoint.Steps[s.Name]
-	if kept == nil {
-		kept = &state.Step{}
-		for _, other := range r.checkpoint.Steps {
-			kept.Number = max(kept.Number, other.Number+1)
-		}
-		for _, other := range r.steps {
-			if other.settler != nil {
-				kept.Number = max(kept.Number, other.number+1)
-			}
-		}
-	}
-	if kept.Number > maxSteps {
-		return fmt.Errorf("the state has been used by more than %d transforms: backfill into a new state folder", maxSteps)
-	}
-	if err := r.checkServed(s, kept); err != nil {
-		return err
-	}
-	s.number = kept.Number
-	for i := range s.keyspace {
-		if s.keyspace[i], err = r.store.Keyspace(2*kept.Number+byte(i), 2*settling); err != nil {
-			return err
-		}
-	}
-	var tables []*pipeline.Table
-	for _, t := range s.Transform.Tables() {
-		if len(s.settled[t]) > 0 {
-			tables = append(tables, t)
-		}
-	}
-	s.settler, err = settle.New(settle.Options{
-		Node: s.Name, Tables: tables, Schemas: kept.Schemas, Clocks: clocksOf(s.Inputs, kept.Clocks),
-		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspace[0], Keys: s.keyspace[1],
-	})
-	return err
-}
-
 // checkGathered refuses to go on without a sink whose rows wait to be published:
 // they would be deleted with the spool (I3).
 func (r *run) checkGathered() error {
@@ -191,49 +92,6 @@ func (r *run) checkGathered() error {
 		}
 	}
 	return nil
-}
-
-// maxSteps bounds the numbers of steps, which are parts of keys.
-const maxSteps = 100
-
-// checkServed refuses a sink that would get only the changes of a table from
-// now on: updates and deletes of rows that it never had.
-func (r *run) checkServed(s *step, kept *state.Step) error {
-	for t, sinks := range s.settled {
-		if kept.Schemas[t.Name] == nil {
-			continue // nothing of the table is in the state yet
-		}
-		for _, i := range sinks {
-			if name := r.c.Sinks[i].Name; !slices.Contains(kept.Sinks[t.Name], name) {
-				return fmt.Errorf("table %q has rows in the state that sink %s never got, so it can't follow the changes only: "+
-					"leave the sink or table out, or backfill into a new state folder and new tables", t.Name, name)
-			}
-		}
-	}
-	return nil
-}
-
-// served names the sinks of each settled table, for the checkpoint.
-func (r *run) served(s *step) map[string][]string {
-	m := map[string][]string{}
-	for t, sinks := range s.settled {
-		for _, i := range sinks {
-			m[t.Name] = append(m[t.Name], r.c.Sinks[i].Name)
-		}
-	}
-	return m
-}
-
-// clocksOf leaves the clocks of the sources that a step still reads: one that
-// is gone would hold the time back for ever.
-func clocksOf(inputs []string, clocks map[string]int64) map[string]int64 {
-	m := map[string]int64{}
-	for _, in := range inputs {
-		if c, ok := clocks[in]; ok {
-			m[in] = c
-		}
-	}
-	return m
 }
 
 func (r *run) openSinks(ctx context.Context) error {

@@ -31,6 +31,8 @@ type Settler struct {
 	changes []change
 	rows    []epochRow
 	late    []lateChange
+	dead    []pipeline.DeadLetter
+	buried  []int64 // the ordinals of the dead
 
 	// scratch
 	columns []arrow.Array
@@ -51,6 +53,7 @@ type change struct {
 	key     span
 	rows    [2]int32 // range in Settler.rows
 	late    int32    // index in Settler.late, or -1
+	ordinal int64    // among the epoch's changes of all transforms
 }
 
 type span struct{ from, to int }
@@ -121,8 +124,9 @@ func (s *Settler) Clocks() map[string]int64 {
 	return m
 }
 
-// Add takes the changes of a batch into the epoch; it keeps nothing of the batch.
-func (s *Settler) Add(b *pipeline.Batch) error {
+// Add takes the changes of a batch into the epoch; it keeps nothing of the
+// batch. ordinal is that of the first change, in whatever Settle's caller counts.
+func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	first := len(s.changes)
 	for i := range b.Changes {
 		c := &b.Changes[i]
@@ -132,7 +136,8 @@ func (s *Settler) Add(b *pipeline.Batch) error {
 		}
 		from := len(s.arena)
 		s.arena = append(s.arena, c.Key...)
-		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: span{from, len(s.arena)}, late: s.judge(b, c)})
+		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: span{from, len(s.arena)},
+			late: s.judge(b, c), ordinal: ordinal + int64(i)})
 	}
 	for _, r := range b.Tables {
 		sc := s.schemas[r.Table.Name]
@@ -202,27 +207,29 @@ func (s *Settler) gather(first int) {
 }
 
 // Settle ends the epoch: it returns the settled rows, one Rows a table that has
-// any, and the changes that came too late; and leaves the new state in the
-// keyspaces. The caller releases the records.
-func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, error) {
-	var dead []pipeline.DeadLetter
+// any, and the changes that came too late, as dead letters and by their
+// ordinals, sorted; and leaves the new state in the keyspaces. The caller
+// releases the records.
+func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, error) {
+	s.dead, s.buried = nil, nil
 	groups := s.group()
 	s.effects = slices.Grow(s.effects, len(groups))
 	if err := s.items.Lookup(s.hashes, s.values); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for g, members := range groups {
-		dead = s.decide(members, s.values[g], dead)
+		s.decide(members, s.values[g])
 	}
 	if err := s.apply(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := s.sweep(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	rows := s.build()
 	s.reset()
-	return rows, dead, nil
+	slices.Sort(s.buried)
+	return rows, s.dead, s.buried, nil
 }
 
 func (s *Settler) reset() {
@@ -283,7 +290,7 @@ func (s *Settler) group() [][]int32 {
 
 // decide finds the newest change of an item, of its state and the epoch, and
 // notes what that does to rows.
-func (s *Settler) decide(members []int32, value []byte, dead []pipeline.DeadLetter) []pipeline.DeadLetter {
+func (s *Settler) decide(members []int32, value []byte) {
 	s.kept = s.kept[:0]
 	st := &s.state
 	known := value != nil
@@ -296,13 +303,13 @@ func (s *Settler) decide(members []int32, value []byte, dead []pipeline.DeadLett
 		newestTime = max(newestTime, s.changes[m].version.Time)
 	}
 	if known && st.time > newestTime {
-		return dead
+		return
 	}
 	if !known && s.tooLate(members) {
-		return s.bury(members, dead)
+		s.bury(members)
+		return
 	}
 	s.contend(members, newestTime, known)
-	return dead
 }
 
 // expired reports whether the state is a tombstone from before the time for
@@ -322,17 +329,17 @@ func (s *Settler) tooLate(members []int32) bool {
 }
 
 // bury makes dead letters of late changes.
-func (s *Settler) bury(members []int32, dead []pipeline.DeadLetter) []pipeline.DeadLetter {
+func (s *Settler) bury(members []int32) {
 	for _, m := range members {
 		c := &s.changes[m]
 		l := &s.late[c.late]
-		dead = append(dead, pipeline.DeadLetter{
+		s.buried = append(s.buried, c.ordinal)
+		s.dead = append(s.dead, pipeline.DeadLetter{
 			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos,
 			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
 				"raise state.tombstones if changes may come this late", s.arena[c.key.from:c.key.to]),
 		})
 	}
-	return dead
 }
 
 // contend settles the item among the state's contenders, if it is as new, and

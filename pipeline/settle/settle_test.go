@@ -92,6 +92,7 @@ type harness struct {
 	saved *state.Checkpoint
 	table map[string]int64
 	dead  int
+	late  []int64 // ordinals of the last epoch's dead letters
 	mem   int64
 }
 
@@ -127,14 +128,16 @@ func (h *harness) check(err error) {
 
 // epoch settles the events as one epoch and saves it.
 func (h *harness) epoch(events []event, batch int) {
+	ordinal := int64(100)
 	for part := range slices.Chunk(events, max(1, batch)) {
 		b := batchOf(part)
-		h.check(h.s.Add(b))
+		h.check(h.s.Add(b, ordinal))
+		ordinal += int64(len(b.Changes))
 		b.Release()
 	}
-	rows, dead, err := h.s.Settle()
+	rows, dead, late, err := h.s.Settle()
 	h.check(err)
-	h.dead += len(dead)
+	h.dead, h.late = h.dead+len(dead), late
 	for _, r := range rows {
 		h.apply(r)
 		r.Record.Release()
@@ -321,9 +324,10 @@ func TestTooLate(t *testing.T) {
 			{item: "D", time: 8_000, new: row("d", 1)},  // deleted since
 			{item: "E", time: 8_000, new: row("e", 5)},  // late, but overtaken
 			{item: "E", time: 10_001, new: row("e", 6)}, // by this one
+			{item: "G", time: 8_998, new: row("g", 8)},  // too late
 		}, 2)
-		if h.dead != 1 {
-			rt.Fatalf("%d dead letters, want 1", h.dead)
+		if d := gocmp.Diff([]int64{101, 106}, h.late); d != "" || h.dead != 2 {
+			rt.Fatalf("%d dead letters, want 2; ordinals (-want +got):\n%s", h.dead, d)
 		}
 		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 4, "e": 6}, h.table); d != "" {
 			rt.Fatal(d)
@@ -331,8 +335,8 @@ func TestTooLate(t *testing.T) {
 		// The clock goes on: the tombstone of D is swept, and its late change is too late now.
 		h.epoch([]event{{item: "F", time: 20_000, new: row("f", 7)}}, 1)
 		h.epoch([]event{{item: "D", time: 8_000, new: row("d", 1)}}, 1)
-		if h.dead != 2 {
-			rt.Fatalf("%d dead letters, want 2", h.dead)
+		if h.dead != 3 || len(h.late) != 1 || h.late[0] != 100 {
+			rt.Fatalf("%d dead letters, want 3; the last epoch's ordinals are %v", h.dead, h.late)
 		}
 		n := 0
 		_, _, err := h.s.items.Scan(pipeline.Hash{}, 100, func(pipeline.Hash, []byte) { n++ })
@@ -373,7 +377,7 @@ func TestPlainJSONKeepsTombstones(t *testing.T) {
 		add := func(source string, encoding pipeline.Encoding, events ...event) {
 			b := batchOf(events)
 			b.Records.Source, b.Records.Format = source, &pipeline.Format{Encoding: encoding}
-			h.check(h.s.Add(b))
+			h.check(h.s.Add(b, 0))
 			b.Release()
 		}
 		born := event{item: "J", time: 500, new: image{7, map[string]int64{"j": 1}}}

@@ -26,6 +26,8 @@ type Keyspace struct {
 	misses   []int
 }
 
+var _ pipeline.KeyedState = (*Keyspace)(nil)
+
 type entry struct {
 	key   pipeline.Hash
 	value []byte // nil = deleted
@@ -193,6 +195,70 @@ func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, 
 		n++
 	}
 	return pipeline.Hash{}, true, errors.Join(it.Error(), it.Close())
+}
+
+// Each calls f for every entry of the state with all epochs applied that were
+// transformed, saved or not, in no particular order, until it returns an error.
+// f must not call Put; the value is valid during the call.
+func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
+	if !k.complete {
+		return k.eachMerged(f)
+	}
+	for i, p := range k.mem.places {
+		if v := k.mem.value(p); v != nil {
+			if err := f(k.mem.keys[i], v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eachMerged merges the database with what it may not have yet. Writes that were
+// saved since the last Take are in both, and win, being as new or newer.
+func (k *Keyspace) eachMerged(f func(key pipeline.Hash, value []byte) error) (err error) {
+	var writes []entry
+	for _, d := range k.unsaved {
+		writes = append(writes, d.writes...)
+	}
+	writes = sorted(append(writes, k.writes...))
+	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
+	if err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		key := hashOf(it.Key()[len(k.prefix):])
+		n := 0
+		for n < len(writes) && writes[n].key.Less(key) {
+			n++
+		}
+		if err := eachWrite(writes[:n], f); err != nil {
+			return err
+		}
+		if writes = writes[n:]; len(writes) > 0 && writes[0].key == key {
+			continue
+		}
+		if err := f(key, it.Value()); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	return eachWrite(writes, f)
+}
+
+// eachWrite calls f for the writes that are not deletes.
+func eachWrite(writes []entry, f func(key pipeline.Hash, value []byte) error) error {
+	for _, w := range writes {
+		if w.value != nil {
+			if err := f(w.key, w.value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func appendHash(b []byte, h pipeline.Hash) []byte {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,6 +116,7 @@ func check(t *rapid.T, s *Store, k *Keyspace, want map[int]string, cp *Checkpoin
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatalf("keyspace (-want +got):\n%.2000s", d)
 	}
+	checkEach(t, k, of, want)
 	read, err := s.Checkpoint()
 	if err != nil || read.Epoch != cp.Epoch {
 		t.Fatalf("checkpoint %+v, %v; want epoch %d", read, err, cp.Epoch)
@@ -123,6 +125,78 @@ func check(t *rapid.T, s *Store, k *Keyspace, want map[int]string, cp *Checkpoin
 	if err != nil || cp.Epoch > 0 && string(cursors["f"]) != fmt.Sprint(cp.Epoch) {
 		t.Fatalf("cursors %q, %v; want %d", cursors, err, cp.Epoch)
 	}
+}
+
+// checkEach: Each gives every entry once.
+func checkEach(t *rapid.T, k *Keyspace, of map[pipeline.Hash]int, want map[int]string) {
+	got := map[int]string{}
+	err := k.Each(func(h pipeline.Hash, v []byte) error {
+		n, known := of[h]
+		if _, twice := got[n]; twice || !known {
+			t.Fatalf("key %v of %d twice, or unknown", h, n)
+		}
+		got[n] = string(v)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("each (-want +got):\n%.2000s", d)
+	}
+	if len(want) == 0 {
+		return
+	}
+	stop := errors.New("stop")
+	n := 0
+	if err := k.Each(func(pipeline.Hash, []byte) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Fatalf("each called %d times, and returned %v", n, err)
+	}
+}
+
+// TestEachOfUnsaved: Each shows what epochs wrote that are not saved yet, one
+// that is saved meanwhile, and the open one, whatever memory holds.
+func TestEachOfUnsaved(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp("", "state")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		s := mustOpen(rt, dir, Options{Pipeline: "p", Memory: rapid.SampledFrom([]int64{1, 64 << 20}).Draw(rt, "memory")})
+		defer s.Close()
+		k, err := s.Keyspace(3, 1)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		of, now := map[pipeline.Hash]int{}, map[int]string{}
+		for n := range 8 {
+			of[hash(n)] = n
+		}
+		var open []*Delta
+		for i := range rapid.IntRange(1, 30).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 6).Draw(rt, "step") {
+			case 0:
+				open = append(open, k.Take())
+			case 1:
+				if len(open) > 0 {
+					if err := s.Save(&Update{Checkpoint: &Checkpoint{}, Deltas: open[:1]}); err != nil {
+						rt.Fatal(err)
+					}
+					open = open[1:]
+				}
+			case 2:
+				n := rapid.IntRange(0, 7).Draw(rt, "key")
+				k.Put(hash(n), nil)
+				delete(now, n)
+			default:
+				n := rapid.IntRange(0, 7).Draw(rt, "key")
+				now[n] = fmt.Sprint(i)
+				k.Put(hash(n), []byte(now[n]))
+			}
+			checkEach(rt, k, of, now)
+		}
+	})
 }
 
 // TestRestart: the cursors of a source that is read again are dropped with the
@@ -193,7 +267,39 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(Options{Pipeline: "p"}, "newer starlift", "new folder")
+	if raw, err = json.Marshal(Meta{Version: 1, Pipeline: "p", StateID: id}); err != nil {
+		t.Fatal(err)
+	}
+	setMeta(t, dir, raw)
+	refused(Options{Pipeline: "p"}, "older starlift", "format 1", "new state folder", "new tables")
 	if left, err := filepath.Glob(filepath.Join(dir, "*.sst")); err != nil || len(left) > 0 {
 		t.Errorf("files left: %v %v", left, err)
+	}
+}
+
+// setMeta writes the description of a folder, whatever it says.
+func setMeta(t *testing.T, dir string, raw []byte) {
+	t.Helper()
+	db, err := pebble.Open(filepath.Join(dir, "db"), &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: quietLogger{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Set(keyMeta, raw, pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStepKeyspaces: no two steps share a keyspace, and none is the greatest
+// byte, which can't be a prefix.
+func TestStepKeyspaces(t *testing.T) {
+	seen := map[byte]bool{255: true}
+	for n := 0; n <= MaxStep; n++ {
+		for i := range pipeline.MaxKeyspaces {
+			number := (&Step{Number: byte(n)}).Keyspace(i)
+			if seen[number] {
+				t.Fatalf("keyspace %d of step %d is taken", number, n)
+			}
+			seen[number] = true
+		}
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// FormatVersion is the version of the folder's layout. A folder with a greater
-// one was written by a newer starlift.
-const FormatVersion = 1
+// FormatVersion is the version of the folder's layout. A folder of another one
+// was written by a newer or an older starlift, and is refused.
+const FormatVersion = 2
 
 const (
 	prefixCursor = 'p'
@@ -50,8 +50,9 @@ type Checkpoint struct {
 	Receipts map[string]*pipeline.Receipt `json:"receipts,omitempty"`
 	// Published is the last epoch that each sink has been given to publish.
 	Published map[string]int64 `json:"published,omitempty"`
-	// Steps holds what the settle step of each transform keeps besides its
-	// keyspaces.
+	// Steps holds, by name, what the steps with keyed state keep besides their
+	// keyspaces: those that settle a transform's rows, those that merge the rows
+	// of a table, and keyed transforms.
 	Steps map[string]*Step `json:"steps,omitempty"`
 	// Budget is the window of the dead letters' budget.
 	Budget json.RawMessage `json:"budget,omitempty"`
@@ -59,15 +60,26 @@ type Checkpoint struct {
 
 // Step is what a step with keyed state keeps in the checkpoint.
 type Step struct {
-	// Number is the step's own: its keyspaces are 2 × Number and the one after.
+	// Number is the step's own, up to MaxStep. Keyspace tells its keyspaces.
 	Number byte `json:"number"`
 	// Clocks holds the greatest creation time read from each source, in µs.
 	Clocks map[string]int64 `json:"clocks,omitempty"`
 	// Schemas describes the tables whose rows are in the keyspaces.
 	Schemas map[string]json.RawMessage `json:"schemas,omitempty"`
-	// Sinks names, by table, the sinks that have had all its settled rows.
+	// Sinks names, by table, the consumers that have had all its rows since they
+	// were first kept: sinks, and other steps with state.
 	Sinks map[string][]string `json:"sinks,omitempty"`
+	// Saved is a merger's or a keyed transform's own memory.
+	Saved json.RawMessage `json:"saved,omitempty"`
 }
+
+// MaxStep is the greatest Number of a step: its keyspaces are numbered in a
+// byte, of which the greatest value is not used.
+const MaxStep = 255/pipeline.MaxKeyspaces - 1
+
+// Keyspace returns the number of the i-th keyspace of the step, i below
+// pipeline.MaxKeyspaces.
+func (s *Step) Keyspace(i int) byte { return pipeline.MaxKeyspaces*s.Number + byte(i) }
 
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
@@ -88,8 +100,8 @@ type Options struct {
 }
 
 // Open opens the folder, making it when it is missing. It fails when another
-// process has it open, when it belongs to another pipeline, and when a newer
-// starlift wrote it.
+// process has it open, when it belongs to another pipeline, and when a starlift
+// with another layout wrote it.
 func Open(dir string, o Options) (*Store, error) {
 	dbDir := filepath.Join(dir, "db")
 	if err := os.MkdirAll(dbDir, 0o755); err != nil {
@@ -164,6 +176,10 @@ func (s *Store) loadMeta(name string) error {
 	if s.meta.Version > FormatVersion {
 		return fmt.Errorf("it was written by a newer starlift (format %d, this one knows %d): use that version or a new folder",
 			s.meta.Version, FormatVersion)
+	}
+	if s.meta.Version < FormatVersion {
+		return fmt.Errorf("it was written by an older starlift (format %d, this one needs %d): go on with that version, "+
+			"or backfill into a new state folder (state.dir) and new tables", s.meta.Version, FormatVersion)
 	}
 	if s.meta.Pipeline != name {
 		return fmt.Errorf("it belongs to pipeline %q, this one is %q: give each pipeline a state folder of its own (state.dir)",

@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// holding is what one step keeps in the state.
+type holding struct {
+	name      string      // in the checkpoint
+	n         int         // keyspaces
+	kept      *state.Step // of the checkpoint; a new one has only its number
+	keyspaces []*state.Keyspace
+}
+
+// consumer is one that takes all rows of a table from the first one on.
+type consumer struct {
+	id  string // in the checkpoint
+	who string // in messages
+}
+
+func (r *run) openSteps() error {
+	if err := r.wire(); err != nil {
+		return err
+	}
+	if err := r.openHoldings(); err != nil {
+		return err
+	}
+	for _, s := range r.steps {
+		if !s.needs.Settled {
+			continue
+		}
+		if err := r.openSettler(s); err != nil {
+			return fmt.Errorf("state of %s: %w", s.Name, err)
+		}
+		for _, m := range s.mergers {
+			if err := r.openMerger(s, m); err != nil {
+				return fmt.Errorf("state of %s: %w", s.Name, err)
+			}
+		}
+	}
+	for _, k := range r.keyed {
+		if err := r.openKeyed(k); err != nil {
+			return fmt.Errorf("state of %s: %w", k.Name, err)
+		}
+	}
+	return nil
+}
+
+// holdings lists what keeps state, in the order of the data.
+func (r *run) holdings() []*holding {
+	var all []*holding
+	for _, s := range r.steps {
+		if s.needs.Settled {
+			all = append(all, &s.holding)
+		}
+		for _, m := range s.mergers {
+			all = append(all, &m.holding)
+		}
+	}
+	for _, k := range r.keyed {
+		all = append(all, &k.holding)
+	}
+	return all
+}
+
+// openHoldings gives each its keyspaces, with equal shares of the memory.
+func (r *run) openHoldings() error {
+	next, share := 0, 0
+	for _, kept := range r.checkpoint.Steps {
+		next = max(next, int(kept.Number)+1)
+	}
+	all := r.holdings()
+	for _, h := range all {
+		share += h.n
+	}
+	for _, h := range all {
+		if h.kept = r.checkpoint.Steps[h.name]; h.kept == nil {
+			if next > state.MaxStep {
+				return fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: backfill into a new state folder and new tables", h.name, next)
+			}
+			h.kept = &state.Step{Number: byte(next)}
+			next++
+		}
+		for i := range h.n {
+			k, err := r.store.Keyspace(h.kept.Keyspace(i), share)
+			if err != nil {
+				return fmt.Errorf("state of %s: %w", h.name, err)
+			}
+			h.keyspaces = append(h.keyspaces, k)
+		}
+	}
+	return nil
+}
+
+// states returns the keyspaces as transforms know them.
+func (h *holding) states() []pipeline.KeyedState {
+	all := make([]pipeline.KeyedState, len(h.keyspaces))
+	for i, k := range h.keyspaces {
+		all[i] = k
+	}
+	return all
+}
+
+const wayBack = "backfill into a new state folder and new tables"
+
+func (r *run) openSettler(s *step) error {
+	if s.kept.Saved != nil {
+		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
+	}
+	for t, consumers := range r.consumers(s) {
+		// Nothing of a table without schema is in the state yet.
+		if s.kept.Schemas[t] != nil {
+			if err := checkServed(s.kept, t, consumers); err != nil {
+				return err
+			}
+		}
+	}
+	tables, err := s.settles()
+	if err != nil {
+		return err
+	}
+	s.settler, err = settle.New(settle.Options{
+		Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks),
+		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspaces[0], Keys: s.keyspaces[1],
+	})
+	return err
+}
+
+func (r *run) openMerger(s *step, m *merged) (err error) {
+	if m.kept.Saved != nil {
+		if err := checkServed(m.kept, m.table.Name, r.takers(&m.out)); err != nil {
+			return err
+		}
+	}
+	m.merger, err = newMerger(s, m, r.c.Tombstones.Microseconds())
+	return err
+}
+
+func (r *run) openKeyed(k *keyed) (err error) {
+	if k.kept.Schemas != nil {
+		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
+	}
+	for t, o := range k.out {
+		// Whether a table may be added to its state is the transform's to say.
+		if _, had := k.kept.Sinks[t.Name]; had && k.kept.Saved != nil {
+			if err := checkServed(k.kept, t.Name, r.takers(o)); err != nil {
+				return err
+			}
+		}
+	}
+	k.step, err = k.Transform.Open(pipeline.KeyedOpening{
+		Saved: k.kept.Saved, State: k.states(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
+	})
+	return err
+}
+
+// checkServed refuses a consumer that would get only the changes of a table from
+// now on: updates and deletes of rows that it never had.
+func checkServed(kept *state.Step, table string, consumers []consumer) error {
+	for _, c := range consumers {
+		if !slices.Contains(kept.Sinks[table], c.id) {
+			return fmt.Errorf("table %q has rows in the state that %s never got, so it can't follow the changes only: "+
+				"leave it or the table out, or %s", table, c.who, wayBack)
+		}
+	}
+	return nil
+}
+
+// takers lists the consumers of an outlet. A keyed transform's name does not
+// hold what marks the others.
+func (r *run) takers(o *outlet) []consumer {
+	var all []consumer
+	if o == nil {
+		return nil
+	}
+	for _, i := range o.sinks {
+		all = append(all, consumer{r.c.Sinks[i].Name, "sink " + r.c.Sinks[i].Name})
+	}
+	for _, to := range o.readers {
+		all = append(all, consumer{to.node.Name, "node " + to.node.Name})
+	}
+	for _, m := range o.mergers {
+		var who []string
+		for _, c := range r.takers(&m.out) {
+			who = append(who, c.who)
+		}
+		policy := policyName(m.policy)
+		all = append(all, consumer{":" + policy, fmt.Sprintf("%s (%s)", strings.Join(who, ", "), policy)})
+	}
+	return all
+}
+
+// consumers lists, by table, those that depend on having had all of its rows.
+// Sinks of a log do not.
+func (r *run) consumers(s *step) map[string][]consumer {
+	all := map[string][]consumer{}
+	for t, o := range s.settled {
+		all[t.Name] = append(all[t.Name], r.takers(o)...)
+	}
+	for t, o := range s.log {
+		for _, to := range o.readers {
+			all[t.Name] = append(all[t.Name], consumer{to.node.Name + ":log", "node " + to.node.Name})
+		}
+	}
+	return all
+}
+
+// served names the consumers for the checkpoint.
+func served(consumers []consumer) []string {
+	ids := []string{}
+	for _, c := range consumers {
+		if !slices.Contains(ids, c.id) {
+			ids = append(ids, c.id)
+		}
+	}
+	return ids
+}
+
+// clocksOf leaves the clocks of the sources that a step still reads: one that
+// is gone would hold the time back for ever.
+func clocksOf(inputs []string, clocks map[string]int64) map[string]int64 {
+	m := map[string]int64{}
+	for _, in := range inputs {
+		if c, ok := clocks[in]; ok {
+			m[in] = c
+		}
+	}
+	return m
+}
+
+// save returns what the checkpoint keeps of a settled transform.
+func (r *run) saveSettler(s *step) (*state.Step, error) {
+	schemas, err := s.settler.Schemas()
+	if err != nil {
+		return nil, err
+	}
+	kept := &state.Step{Number: s.kept.Number, Clocks: s.settler.Clocks(), Schemas: schemas, Sinks: map[string][]string{}}
+	for t, consumers := range r.consumers(s) {
+		kept.Sinks[t] = served(consumers)
+	}
+	return kept, nil
+}
+
+func (r *run) saveMerger(m *merged) (kept *state.Step, err error) {
+	kept = &state.Step{Number: m.kept.Number, Sinks: map[string][]string{m.table.Name: served(r.takers(&m.out))}}
+	kept.Saved, err = m.merger.Save()
+	return kept, err
+}
+
+func (r *run) saveKeyed(k *keyed) (kept *state.Step, err error) {
+	kept = &state.Step{Number: k.kept.Number, Sinks: map[string][]string{}}
+	for _, t := range k.Transform.Tables() {
+		kept.Sinks[t.Name] = served(r.takers(k.out[t]))
+	}
+	kept.Saved, err = k.step.Save()
+	return kept, err
+}

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// settle ends the epoch in all steps with state, in the order of the data, and
+// gives their rows on. What they wrote to the state goes into the epoch's save
+// (I2).
+func (f *front) settle(p *prepared) error {
+	for _, s := range f.r.steps {
+		if s.settler == nil {
+			continue
+		}
+		if err := f.settleStep(s); err != nil {
+			return fmt.Errorf("settling %s: %w", s.Name, err)
+		}
+	}
+	slices.Sort(f.late)
+	for _, s := range f.r.steps {
+		for _, m := range s.mergers {
+			if err := f.merge(s, m); err != nil {
+				return fmt.Errorf("merging %s: %w", m.name, err)
+			}
+		}
+	}
+	for _, k := range f.r.keyed {
+		end := pipeline.EpochEnd{Last: p.cut.last, Dead: f.late}
+		if err := k.step.Finish(end, func(rows *pipeline.Rows) error { return f.emit(k, rows) }); err != nil {
+			return fmt.Errorf("transform %s: %w", k.Name, err)
+		}
+	}
+	return f.keep(p)
+}
+
+// keep takes what the steps keep of the epoch.
+func (f *front) keep(p *prepared) (err error) {
+	for _, s := range f.r.steps {
+		if s.settler == nil {
+			continue
+		}
+		if p.steps[s.name], err = f.r.saveSettler(s); err != nil {
+			return err
+		}
+		for _, m := range s.mergers {
+			if p.steps[m.name], err = f.r.saveMerger(m); err != nil {
+				return fmt.Errorf("state of %s: %w", m.name, err)
+			}
+		}
+	}
+	for _, k := range f.r.keyed {
+		if p.steps[k.name], err = f.r.saveKeyed(k); err != nil {
+			return fmt.Errorf("state of %s: %w", k.name, err)
+		}
+	}
+	for _, h := range f.r.holdings() {
+		for _, k := range h.keyspaces {
+			p.deltas = append(p.deltas, k.Take())
+			p.memory += k.Size()
+		}
+	}
+	return nil
+}
+
+func (f *front) settleStep(s *step) error {
+	all, dead, late, err := s.settler.Settle()
+	if err != nil {
+		return err
+	}
+	f.late = append(f.late, late...)
+	for i := range dead {
+		f.r.budget.mark()
+		if err := f.deadLetter(&dead[i]); err != nil {
+			return err
+		}
+		if f.r.budget.exceeded() {
+			return f.overBudget(&dead[i])
+		}
+	}
+	for _, rows := range all {
+		if err := f.give(s.Name, s.settled[rows.Table], rows); err != nil {
+			return err
+		}
+		rows.Record.Release()
+	}
+	return nil
+}
+
+func (f *front) merge(s *step, m *merged) error {
+	rows, err := m.merger.Finish(f.late)
+	if err != nil || rows == nil {
+		return err
+	}
+	defer rows.Record.Release()
+	return f.give(s.Name, &m.out, rows)
+}
+
+// emit takes what a keyed transform gives.
+func (f *front) emit(k *keyed, rows *pipeline.Rows) error {
+	defer rows.Record.Release()
+	return f.give(k.Name, k.out[rows.Table], rows)
+}
+
+// give gives settled rows to all who take them.
+func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
+	if o.empty() || len(rows.Ops) == 0 {
+		return nil
+	}
+	for _, i := range o.sinks {
+		if err := f.writeSettled(i, rows); err != nil {
+			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
+		}
+	}
+	for _, to := range o.readers {
+		to.node.step.Settled(to.reading, rows)
+	}
+	for _, m := range o.mergers {
+		m.merger.Settled(rows)
+	}
+	if len(o.sinks) > 0 {
+		f.tally(node, rows)
+	}
+	return nil
+}
+
+// writeSettled gives settled rows to a sink. One that takes a log gets them as
+// one: the rows of a keyed transform have no other.
+func (f *front) writeSettled(sink int, rows *pipeline.Rows) error {
+	if f.r.c.Sinks[sink].Sink.Mode() == pipeline.Settled {
+		return f.sinks[sink].Write(nil, rows)
+	}
+	changes, log := asLog(rows)
+	return f.write(sink, changes, log)
+}
+
+// asLog returns settled rows as a log, each of a change of its own. They share
+// the record.
+func asLog(rows *pipeline.Rows) ([]pipeline.Change, *pipeline.Rows) {
+	changes := make([]pipeline.Change, len(rows.Ops))
+	log := &pipeline.Rows{Table: rows.Table, Record: rows.Record, Ops: make([]pipeline.Op, len(rows.Ops)), Change: make([]int32, len(rows.Ops))}
+	for i, op := range rows.Ops {
+		changes[i].Version = rows.Versions[i]
+		log.Change[i] = int32(i)
+		if op == pipeline.OpDelete {
+			log.Ops[i] = pipeline.OpDelete
+		}
+	}
+	return changes, log
+}
+
+// giveLog gives a piece of a log to all who take it.
+func (f *front) giveLog(node string, o *outlet, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
+	for _, i := range o.sinks {
+		if err := f.write(i, changes, rows); err != nil {
+			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
+		}
+	}
+	for _, to := range o.readers {
+		to.node.step.Log(to.reading, first, changes, rows)
+	}
+	if len(o.sinks) > 0 {
+		f.tally(node, rows)
+	}
+	return nil
+}
+
+// write gives a log to a sink, without the deletes where it only appends.
+func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) error {
+	if f.r.c.Sinks[sink].Sink.Mode() != pipeline.Appends {
+		return f.sinks[sink].Write(changes, rows)
+	}
+	kept, err := upserts(rows)
+	if err != nil {
+		return err
+	}
+	defer kept.Record.Release()
+	return f.sinks[sink].Write(changes, kept)
+}
+
+func (f *front) tally(node string, rows *pipeline.Rows) {
+	ops := f.rows[rows.Table.Name]
+	if ops == nil {
+		ops = map[string]int64{}
+		f.rows[rows.Table.Name] = ops
+	}
+	var n [4]int64
+	for _, op := range rows.Ops {
+		n[op]++
+	}
+	for op, count := range n {
+		if count > 0 {
+			ops[pipeline.Op(op).String()] += count
+			f.r.c.Metrics.rows(node, rows.Table.Name, pipeline.Op(op).String(), count)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
+)
+
+// step is a transform of changes with what it takes to give its rows on.
+type step struct {
+	TransformNode
+	holding
+	needs   pipeline.Needs
+	log     map[*pipeline.Table]*outlet
+	settled map[*pipeline.Table]*outlet
+	mergers []*merged
+	settler *settle.Settler // nil where nobody takes settled rows
+}
+
+// merged is the rows of one table, settled by one policy.
+type merged struct {
+	holding
+	table  *pipeline.Table
+	policy pipeline.Policy
+	out    outlet
+	merger merger
+}
+
+// keyed is a transform of rows with its open step.
+type keyed struct {
+	KeyedNode
+	holding
+	out  map[*pipeline.Table]*outlet
+	step pipeline.KeyedStep
+}
+
+// outlet is where the rows of one edge go.
+type outlet struct {
+	sinks   []int
+	readers []reader
+	mergers []*merged // of settled rows
+}
+
+// reader is one reading of a keyed transform.
+type reader struct {
+	node    *keyed
+	reading int
+}
+
+func (o *outlet) empty() bool {
+	return o == nil || len(o.sinks)+len(o.readers)+len(o.mergers) == 0
+}
+
+// at returns the outlet of the table, a new one the first time.
+func at(m map[*pipeline.Table]*outlet, t *pipeline.Table) *outlet {
+	if m[t] == nil {
+		m[t] = &outlet{}
+	}
+	return m[t]
+}
+
+// wire connects each node to those that take its rows.
+func (r *run) wire() error {
+	for _, t := range r.c.Transforms {
+		r.steps = append(r.steps, &step{
+			TransformNode: t, holding: holding{name: t.Name},
+			needs:   pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}},
+			log:     map[*pipeline.Table]*outlet{},
+			settled: map[*pipeline.Table]*outlet{},
+		})
+	}
+	for _, n := range r.c.Keyed {
+		k := &keyed{KeyedNode: n, holding: holding{name: n.Name, n: n.Transform.Keyspaces()}, out: map[*pipeline.Table]*outlet{}}
+		if k.n > pipeline.MaxKeyspaces {
+			return fmt.Errorf("node %s: it wants %d keyspaces, and gets up to %d", n.Name, k.n, pipeline.MaxKeyspaces)
+		}
+		for i := range n.Transform.Readings() {
+			if err := r.wireReading(k, i); err != nil {
+				return fmt.Errorf("node %s: %w", n.Name, err)
+			}
+		}
+		r.keyed = append(r.keyed, k) // after its readings: it reads nodes before it
+	}
+	for i, s := range r.c.Sinks {
+		for _, in := range s.Inputs {
+			if err := r.wireSink(i, s.Sink.Mode(), in); err != nil {
+				return fmt.Errorf("sink %s: %w", s.Name, err)
+			}
+		}
+	}
+	for _, s := range r.steps {
+		if s.needs.Settled {
+			s.n = 2
+		}
+	}
+	return nil
+}
+
+func (r *run) wireReading(k *keyed, index int) error {
+	reading := k.Transform.Readings()[index]
+	t := reading.Table
+	i := slices.IndexFunc(k.Inputs, func(in Edge) bool { return in.Table == t })
+	if i < 0 {
+		return fmt.Errorf("it reads table %q, which is not among its inputs", t.Name)
+	}
+	from, s := r.find(k.Inputs[i].Node)
+	to := reader{k, index}
+	switch {
+	case from != nil:
+		if reading.Log || reading.Policy != (pipeline.Policy{}) {
+			return fmt.Errorf("table %q of %s has settled rows only: no log, and no merge or on_delete of its own", t.Name, from.Name)
+		}
+		o := at(from.out, t)
+		o.readers = append(o.readers, to)
+		return nil
+	case s == nil:
+		return fmt.Errorf("there is no node %s before it", k.Inputs[i].Node)
+	case reading.Log:
+		s.wants(t)
+		o := at(s.log, t)
+		o.readers = append(o.readers, to)
+	case reading.Policy != (pipeline.Policy{}):
+		m := s.merged(t, reading.Policy)
+		m.out.readers = append(m.out.readers, to)
+	default:
+		s.wants(t)
+		o := at(s.settled, t)
+		o.readers = append(o.readers, to)
+	}
+	// What is late for one consumer is late for all: a log is judged by settling.
+	s.needs.Settled = true
+	return nil
+}
+
+func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
+	from, s := r.find(in.Node)
+	t := in.Table
+	var o *outlet
+	switch {
+	case from != nil:
+		o = at(from.out, t)
+	case s == nil:
+		return fmt.Errorf("there is no node %s", in.Node)
+	case mode == pipeline.Settled:
+		s.wants(t)
+		s.needs.Settled = true
+		if p := policyOf(s.Transform, t); p != (pipeline.Policy{}) {
+			o = &s.merged(t, p).out
+		} else {
+			o = at(s.settled, t)
+		}
+	default:
+		s.wants(t)
+		if mode == pipeline.Log {
+			s.needs.Deletes[t.Name] = true
+		}
+		o = at(s.log, t)
+	}
+	o.sinks = append(o.sinks, sink)
+	return nil
+}
+
+// find returns the node of the name that was wired so far; both are nil when
+// there is none.
+func (r *run) find(name string) (*keyed, *step) {
+	for _, k := range r.keyed {
+		if k.Name == name {
+			return k, nil
+		}
+	}
+	for _, s := range r.steps {
+		if s.Name == name {
+			return nil, s
+		}
+	}
+	return nil, nil
+}
+
+func (s *step) wants(t *pipeline.Table) { s.needs.Tables[t.Name] = true }
+
+// merged returns the merger of the table for the policy: its consumers share it.
+func (s *step) merged(t *pipeline.Table, p pipeline.Policy) *merged {
+	for _, m := range s.mergers {
+		if m.table == t && m.policy == p {
+			return m
+		}
+	}
+	m := &merged{holding: holding{name: s.Name + "." + t.Name + ":" + policyName(p), n: 2}, table: t, policy: p}
+	s.mergers = append(s.mergers, m)
+	o := at(s.settled, t)
+	o.mergers = append(o.mergers, m)
+	s.wants(t)
+	s.needs.Deletes[t.Name] = true
+	return m
+}
+
+// policyOf returns how the rows of a transform's own table follow its changes.
+func policyOf(t pipeline.Transform, table *pipeline.Table) pipeline.Policy {
+	if own, ok := t.(pipeline.Retaining); ok {
+		return pipeline.Policy{OnDelete: own.OnDelete(table)}
+	}
+	return pipeline.Policy{}
+}
+
+// policyName names a policy as the pipeline file does.
+func policyName(p pipeline.Policy) string {
+	var words []string
+	if p.Merge == pipeline.LatestNonNull {
+		words = append(words, "latest_non_null")
+	}
+	switch p.OnDelete {
+	case pipeline.Flag:
+		words = append(words, "flag")
+	case pipeline.Keep:
+		words = append(words, "keep")
+	}
+	return strings.Join(words, ",")
+}
+
+// settles lists the tables that the step's settler keeps.
+func (s *step) settles() ([]*pipeline.Table, error) {
+	var tables []*pipeline.Table
+	for _, t := range s.Transform.Tables() {
+		read := s.log[t] != nil && len(s.log[t].readers) > 0
+		if !read && s.settled[t].empty() {
+			continue
+		}
+		if len(t.Key) == 0 {
+			return nil, fmt.Errorf("table %q has no key, so its rows can't be settled", t.Name)
+		}
+		tables = append(tables, t)
+	}
+	return tables, nil
+}
