@@ -81,13 +81,16 @@ type Counters interface {
 	// InferredOpen sets the number of a dimension's members that no item has
 	// completed yet.
 	InferredOpen(dimension string, n int64)
+	// UnknownMembers adds to the number of times that a fact was given out with
+	// the unknown member of a dimension.
+	UnknownMembers(dimension string, n int64)
 }
 
 // KeyedState is a table from hashes to values. What an epoch puts is saved with
 // it, and dropped with it.
 type KeyedState interface {
 	// Lookup finds the values of keys, which are sorted and differ; nil = there
-	// is none. The values are valid until the next Put.
+	// is none. The values are not to be changed, and valid until the epoch ends.
 	Lookup(keys []Hash, values [][]byte) error
 	// Put sets the value of a key; nil deletes it. The value is copied.
 	Put(key Hash, value []byte)

@@ -1,0 +1,237 @@
+package star
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/star/calendar"
+)
+
+// New compiles a node over the tables of its inputs. It returns all mistakes at
+// once: a join of *spec.FieldError with paths that start at the node.
+func New(name string, cfg Config, inputs []*pipeline.Table) (*Star, error) {
+	c := &compiler{star: &Star{name: name}, tables: map[string]*pipeline.Table{}, dimensions: map[string]*dimension{}}
+	for _, t := range inputs {
+		c.tables[t.Name] = t
+	}
+	if len(cfg.Dimensions)+len(cfg.Facts) == 0 {
+		c.wrong("a star needs at least one dimension or fact")
+	}
+	c.names(&cfg)
+	for i := range cfg.Dimensions {
+		c.addDimension(cfg.Dimensions[i].Name, &cfg.Dimensions[i].Value)
+	}
+	for i := range cfg.Facts {
+		c.addFact(cfg.Facts[i].Name, &cfg.Facts[i].Value)
+	}
+	if len(c.mistakes) > 0 {
+		return nil, errors.Join(c.mistakes...)
+	}
+	byName := slices.Clone(c.star.facts)
+	slices.SortFunc(byName, func(a, b *fact) int { return strings.Compare(a.name, b.name) })
+	for i, f := range byName {
+		f.number = i
+	}
+	return c.star, nil
+}
+
+type compiler struct {
+	star       *Star
+	tables     map[string]*pipeline.Table
+	dimensions map[string]*dimension // nil for one with mistakes
+	mistakes   []error
+}
+
+func (c *compiler) wrong(message string, path ...string) {
+	c.mistakes = append(c.mistakes, &spec.FieldError{Path: path, Message: message})
+}
+
+func (c *compiler) unknown(message, name string, known []string, path ...string) {
+	c.mistakes = append(c.mistakes, &spec.FieldError{Path: path, Message: message, Name: name, Known: known})
+}
+
+// names refuses two tables of one name.
+func (c *compiler) names(cfg *Config) {
+	seen := map[string]string{}
+	check := func(section, name string) {
+		folded := strings.ToLower(name)
+		if other, twice := seen[folded]; twice {
+			c.wrong(fmt.Sprintf("%q and %q have one name when case is ignored, as warehouses do", other, name), section, name)
+		}
+		seen[folded] = name
+	}
+	for _, e := range cfg.Dimensions {
+		check("dimensions", e.Name)
+	}
+	for _, e := range cfg.Facts {
+		check("facts", e.Name)
+	}
+}
+
+// table finds an input table by name.
+func (c *compiler) table(name string, path ...string) *pipeline.Table {
+	t := c.tables[name]
+	if t == nil {
+		c.unknown(fmt.Sprintf("the inputs have no table %q", name), name, slices.Sorted(maps.Keys(c.tables)), path...)
+	}
+	return t
+}
+
+func columnNames(t *pipeline.Table) []string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// column finds a table's column by name, or returns -1.
+func (c *compiler) column(t *pipeline.Table, name string, path ...string) int {
+	i := t.Column(name)
+	if i < 0 {
+		c.unknown(fmt.Sprintf("table %q has no column %q", t.Name, name), name, columnNames(t), path...)
+	}
+	return i
+}
+
+// reading returns the reading of a table, made at its first use.
+func (c *compiler) reading(r pipeline.Reading) *reading {
+	for _, have := range c.star.readings {
+		if have.Reading == r {
+			return have
+		}
+	}
+	n := &reading{Reading: r}
+	c.star.readings = append(c.star.readings, n)
+	return n
+}
+
+func (c *compiler) logTable(t *pipeline.Table) *logTable {
+	r := c.reading(pipeline.Reading{Table: t, Log: true})
+	if r.log == nil {
+		r.log = &logTable{table: t}
+	}
+	return r.log
+}
+
+func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
+	r := c.reading(pipeline.Reading{Table: t})
+	if r.lookup == nil {
+		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
+		c.star.lookups = append(c.star.lookups, r.lookup)
+	}
+	return r.lookup
+}
+
+var fates = map[string]pipeline.OnDelete{"delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
+
+func (c *compiler) addDimension(name string, cfg *DimensionConfig) {
+	before := len(c.mistakes)
+	d := &dimension{name: name, id: idOf(name), seed: seedOf(tagMember, name), hashed: cfg.Keys == "hash", onDelete: pipeline.Keep}
+	c.dimensions[name] = nil
+	if cfg.OnDelete != "" {
+		d.onDelete = fates[cfg.OnDelete]
+	}
+	var columns []pipeline.Column
+	if cfg.Calendar != nil {
+		columns = c.calendarDimension(d, name, cfg)
+	} else {
+		columns = c.rowDimension(d, name, cfg)
+	}
+	if len(c.mistakes) > before {
+		return
+	}
+	out, err := pipeline.NewTable(name, columns, []string{cfg.SurrogateKey})
+	if err != nil {
+		c.wrong(err.Error()+": give one of them another name", "dimensions", name)
+		return
+	}
+	d.out, d.definition = out, describeDimension(cfg, out)
+	c.dimensions[name] = d
+	c.star.dimensions = append(c.star.dimensions, d)
+}
+
+func (c *compiler) calendarDimension(d *dimension, name string, cfg *DimensionConfig) []pipeline.Column {
+	at := []string{"dimensions", name}
+	for key, set := range map[string]bool{
+		"from": cfg.From != "", "natural_key": len(cfg.NaturalKey) > 0, "attributes": len(cfg.Attributes) > 0,
+		"keys": cfg.Keys == "hash", "on_delete": cfg.OnDelete == "flag" || cfg.OnDelete == "delete",
+	} {
+		if set {
+			c.wrong(fmt.Sprintf("a calendar has no %s: its members are the days, and their keys yyyymmdd", key), append(at, key)...)
+		}
+	}
+	var err error
+	if d.calendar, err = calendar.New(cfg.Calendar.From, cfg.Calendar.To, cfg.Calendar.FiscalYearStarts); err != nil {
+		c.wrong(err.Error(), append(at, "calendar")...)
+		return nil
+	}
+	return calendar.Columns(cfg.SurrogateKey)
+}
+
+// rowDimension compiles a dimension whose members are rows.
+func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig) []pipeline.Column {
+	at := func(key ...string) []string { return append([]string{"dimensions", name}, key...) }
+	if cfg.From == "" {
+		c.wrong("a dimension needs from, the table whose rows bring its members, or calendar", at()...)
+		return nil
+	}
+	t := c.table(cfg.From, at("from")...)
+	if t == nil {
+		return nil
+	}
+	if len(cfg.NaturalKey) == 0 {
+		c.wrong("a dimension needs natural_key, the columns that identify a member", at()...)
+	}
+	d.log = c.logTable(t)
+	columns := []pipeline.Column{{Name: cfg.SurrogateKey, Type: pipeline.Type{Kind: pipeline.Int64}}}
+	for i, k := range cfg.NaturalKey {
+		if n := c.column(t, k, at("natural_key", fmt.Sprint(i))...); n >= 0 {
+			columns = append(columns, t.Columns[n])
+			d.naturalKey = append(d.naturalKey, d.log.use(n, t.Columns[n].Type))
+			d.types = append(d.types, t.Columns[n].Type)
+			d.rows.use(n, t.Columns[n].Type)
+		}
+	}
+	for i, a := range cfg.Attributes {
+		if n := c.column(t, a, at("attributes", fmt.Sprint(i))...); n >= 0 {
+			columns = append(columns, t.Columns[n])
+			d.attributes = append(d.attributes, d.log.use(n, t.Columns[n].Type))
+		}
+	}
+	columns = append(columns, pipeline.Column{Name: "is_inferred", Type: pipeline.Type{Kind: pipeline.Bool}})
+	if d.onDelete == pipeline.Flag {
+		columns = append(columns, flagColumns()...)
+	}
+	d.log.dimensions = append(d.log.dimensions, d)
+	if d.tracks() {
+		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
+		r.tracked = append(r.tracked, d)
+		for i, col := range flagColumns() {
+			d.rows.use(flagsAt(t)+i, col.Type)
+		}
+	}
+	return columns
+}
+
+func flagColumns() []pipeline.Column {
+	return []pipeline.Column{
+		{Name: pipeline.IsDeletedColumn, Type: pipeline.Type{Kind: pipeline.Bool}},
+		{Name: pipeline.DeletedAtColumn, Type: pipeline.Type{Kind: pipeline.Timestamp}},
+	}
+}
+
+// flagsAt returns where the flags are in the flagged rows of a table: they may
+// be its own last columns.
+func flagsAt(t *pipeline.Table) int {
+	n := len(t.Columns)
+	if n >= 2 && t.Columns[n-2].Name == pipeline.IsDeletedColumn && t.Columns[n-1].Name == pipeline.DeletedAtColumn {
+		return n - 2
+	}
+	return n
+}

@@ -1,0 +1,305 @@
+package star
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/star/measure"
+)
+
+// factCompiler compiles one fact.
+type factCompiler struct {
+	*compiler
+	*fact
+	table   *pipeline.Table
+	aliases []string // of the lookups so far
+	columns []pipeline.Column
+}
+
+func (c *factCompiler) path(key ...string) []string {
+	return append([]string{"facts", c.name}, key...)
+}
+
+func (c *compiler) addFact(name string, cfg *FactConfig) {
+	before := len(c.mistakes)
+	f := &factCompiler{compiler: c, fact: &fact{name: name, id: idOf(name), seed: seedOf(tagFact, name)}}
+	if cfg.From == "" {
+		c.wrong("a fact needs from, its base table", f.path()...)
+		return
+	}
+	if f.table = c.tables[cfg.From]; f.table == nil {
+		c.table(cfg.From, f.path("from")...)
+		return
+	}
+	policy := pipeline.Policy{OnDelete: fates[cfg.OnDelete]}
+	if cfg.Merge == "latest_non_null" {
+		policy.Merge = pipeline.LatestNonNull
+	}
+	f.setGrain(cfg.Grain)
+	for i := range cfg.Lookups {
+		f.addLookup(cfg.Lookups[i].Name, &cfg.Lookups[i].Value)
+	}
+	for i := range cfg.Dimensions {
+		f.addMember(cfg.Dimensions[i].Name, &cfg.Dimensions[i].Value)
+	}
+	for i := range cfg.Measures {
+		f.addMeasure(cfg.Measures[i].Name, &cfg.Measures[i].Value)
+	}
+	if policy.OnDelete == pipeline.Flag {
+		f.addFlags()
+	}
+	if len(c.mistakes) > before {
+		return
+	}
+	var err error
+	if f.out, err = pipeline.NewTable(name, f.columns, cfg.Grain); err != nil {
+		c.wrong(err.Error()+": give one of them another name", f.path()...)
+		return
+	}
+	f.definition = describeFact(cfg, f.out)
+	r := c.reading(pipeline.Reading{Table: f.table, Policy: policy})
+	r.facts = append(r.facts, f.fact)
+	c.star.facts = append(c.star.facts, f.fact)
+}
+
+// setGrain checks that the grain is the base table's key.
+func (c *factCompiler) setGrain(grain []string) {
+	key := make([]string, len(c.table.Key))
+	for i, k := range c.table.Key {
+		key[i] = c.table.Columns[k].Name
+	}
+	for i, name := range grain {
+		n := c.column(c.table, name, c.path("grain", fmt.Sprint(i))...)
+		if n < 0 {
+			return
+		}
+		c.columns = append(c.columns, c.table.Columns[n])
+		c.base.use(n, c.table.Columns[n].Type)
+	}
+	a, b := slices.Sorted(slices.Values(grain)), slices.Sorted(slices.Values(key))
+	if !slices.Equal(a, b) {
+		c.wrong(fmt.Sprintf("the grain has to be the key of table %q, (%s): each of its rows is one fact", c.table.Name, strings.Join(key, ", ")), c.path("grain")...)
+	}
+	c.grain = len(grain)
+}
+
+// resolve finds the value that a text names: column, or alias.column.
+func (c *factCompiler) resolve(text string) (ref, pipeline.Type, *spec.FieldError) {
+	alias, column, dotted := strings.Cut(text, ".")
+	if !dotted {
+		n := c.table.Column(text)
+		if n < 0 {
+			return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", c.table.Name, text), Name: text, Known: c.known()}
+		}
+		t := c.table.Columns[n].Type
+		return ref{0, c.base.use(n, t)}, t, nil
+	}
+	i := slices.Index(c.aliases, alias)
+	if i < 0 {
+		return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("there is no lookup %q above", alias), Name: text, Known: c.known()}
+	}
+	l := c.lookups[i].table
+	if l == nil { // reported
+		return ref{}, pipeline.Type{}, &spec.FieldError{}
+	}
+	n := l.table.Column(column)
+	if n < 0 {
+		return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", l.table.Name, column), Name: text, Known: c.known()}
+	}
+	t := l.table.Columns[n].Type
+	return ref{i + 1, l.use(n, t)}, t, nil
+}
+
+// known lists what resolve would find.
+func (c *factCompiler) known() []string {
+	names := columnNames(c.table)
+	for i, a := range c.aliases {
+		if l := c.lookups[i].table; l != nil {
+			for _, n := range columnNames(l.table) {
+				names = append(names, a+"."+n)
+			}
+		}
+	}
+	return names
+}
+
+// value resolves a text that has to have a type; ok = false is reported.
+func (c *factCompiler) value(text string, want pipeline.Type, of string, path ...string) (ref, bool) {
+	r, t, mistake := c.resolve(text)
+	if mistake != nil {
+		c.report(mistake, path)
+		return r, false
+	}
+	if t != want {
+		c.wrong(fmt.Sprintf("%s is %s, and %s is %s: give both columns one type", text, t, of, want), path...)
+		return r, false
+	}
+	return r, true
+}
+
+func (c *factCompiler) report(mistake *spec.FieldError, path []string) {
+	if mistake.Message != "" {
+		mistake.Path = path
+		c.mistakes = append(c.mistakes, mistake)
+	}
+}
+
+func (c *factCompiler) addLookup(alias string, cfg *LookupConfig) {
+	at := func(key ...string) []string { return c.path(append([]string{"lookups", alias}, key...)...) }
+	c.aliases = append(c.aliases, alias)
+	c.lookups = append(c.lookups, lookup{})
+	l := &c.lookups[len(c.lookups)-1]
+	t := c.compiler.table(cfg.Table, at("table")...)
+	if t == nil {
+		return
+	}
+	var key []string
+	for _, k := range t.Key {
+		name := t.Columns[k].Name
+		key = append(key, name)
+		text, ok := cfg.On.Get(name)
+		if !ok {
+			c.wrong(fmt.Sprintf("on has no value for %q: a lookup is by the whole key of its table, (%s)", name, keyText(t)), at("on")...)
+			continue
+		}
+		if r, ok := c.value(text, t.Columns[k].Type, cfg.Table+"."+name, at("on", name)...); ok {
+			l.on = append(l.on, r)
+			l.chained = l.chained || r.source > 0
+		}
+	}
+	for _, e := range cfg.On {
+		if !slices.Contains(key, e.Name) {
+			c.unknown(fmt.Sprintf("%q is not in the key of table %q: a lookup is by the whole key of its table, (%s)", e.Name, t.Name, keyText(t)), e.Name, key, at("on", e.Name)...)
+		}
+	}
+	if l.chained {
+		c.chained++
+	}
+	l.table = c.lookupTable(t)
+}
+
+func keyText(t *pipeline.Table) string {
+	var key []string
+	for _, k := range t.Key {
+		key = append(key, t.Columns[k].Name)
+	}
+	return strings.Join(key, ", ")
+}
+
+func (c *factCompiler) addMember(column string, cfg *MemberConfig) {
+	at := func(key ...string) []string { return c.path(append([]string{"dimensions", column}, key...)...) }
+	c.columns = append(c.columns, pipeline.Column{Name: column, Type: pipeline.Type{Kind: pipeline.Int64}})
+	d, declared := c.dimensions[cfg.Dimension]
+	if !declared {
+		var known []string
+		for name := range c.dimensions {
+			known = append(known, name)
+		}
+		c.unknown(fmt.Sprintf("the star has no dimension %q", cfg.Dimension), cfg.Dimension, slices.Sorted(slices.Values(known)), at("dimension")...)
+		return
+	}
+	if d == nil {
+		return // its own mistakes are reported
+	}
+	m := member{dimension: d}
+	if d.calendar != nil {
+		c.addDate(&m, cfg, at("on"))
+	} else {
+		c.addNaturalKey(&m, cfg, at("on"))
+	}
+	if d.onDelete == pipeline.Delete {
+		c.uses++
+	}
+	c.members = append(c.members, m)
+}
+
+func (c *factCompiler) addDate(m *member, cfg *MemberConfig, path []string) {
+	if cfg.On.Date == "" {
+		c.wrong(fmt.Sprintf("on of calendar %q is the column that has the date or timestamp, as in on: orderdate", cfg.Dimension), path...)
+		return
+	}
+	r, t, mistake := c.resolve(cfg.On.Date)
+	if mistake != nil {
+		c.report(mistake, path)
+		return
+	}
+	if t.Kind != pipeline.Date && t.Kind != pipeline.Timestamp {
+		c.wrong(fmt.Sprintf("%s is %s: a calendar's member is found by a date or timestamp", cfg.On.Date, t), path...)
+		return
+	}
+	m.on, m.timestamp = []ref{r}, t.Kind == pipeline.Timestamp
+}
+
+func (c *factCompiler) addNaturalKey(m *member, cfg *MemberConfig, path []string) {
+	d := m.dimension
+	var key []string
+	for i, t := range d.types {
+		name := d.out.Columns[1+i].Name
+		key = append(key, name)
+		text, ok := cfg.On.NaturalKey.Get(name)
+		if !ok {
+			c.wrong(fmt.Sprintf("on has no value for %q of the natural key of %q", name, d.name), path...)
+			continue
+		}
+		if r, ok := c.value(text, t, d.name+"."+name, append(slices.Clone(path), name)...); ok {
+			m.on = append(m.on, r)
+		}
+	}
+	for _, e := range cfg.On.NaturalKey {
+		if !slices.Contains(key, e.Name) {
+			c.unknown(fmt.Sprintf("%q is not in the natural key of %q", e.Name, d.name), e.Name, key, append(slices.Clone(path), e.Name)...)
+		}
+	}
+}
+
+func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
+	path := c.path("measures", name)
+	if cfg.Expression.Expr == "" {
+		r, t, mistake := c.resolve(cfg.Column)
+		if mistake != nil {
+			mistake.Message += "; to compute a measure, write {expr: …, type: …}"
+			c.report(mistake, path)
+			return
+		}
+		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t})
+		c.values = append(c.values, value{ref: r})
+		return
+	}
+	t, err := pipeline.ParseType(cfg.Expression.Type)
+	if err != nil {
+		c.wrong(err.Error(), append(path, "type")...)
+		return
+	}
+	e, err := measure.Compile(cfg.Expression.Expr, c.expressionColumn, t)
+	if err != nil {
+		c.wrong(err.Error(), append(path, "expr")...)
+		return
+	}
+	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t})
+	c.values = append(c.values, value{expression: e, nullOnFail: cfg.Expression.OnError == "null"})
+}
+
+// expressionColumn resolves a name of an expression among the fact's refs.
+func (c *factCompiler) expressionColumn(name string) (int, pipeline.Type, bool) {
+	r, t, mistake := c.resolve(name)
+	if mistake != nil {
+		return 0, t, false
+	}
+	if i := slices.Index(c.refs, r); i >= 0 {
+		return i, t, true
+	}
+	c.refs = append(c.refs, r)
+	return len(c.refs) - 1, t, true
+}
+
+// addFlags adds the columns of a flagged fact, from the flagged base row.
+func (c *factCompiler) addFlags() {
+	at := flagsAt(c.table)
+	for i, col := range flagColumns() {
+		c.columns = append(c.columns, col)
+		c.values = append(c.values, value{ref: ref{0, c.base.use(at+i, col.Type)}})
+	}
+}

@@ -1,0 +1,363 @@
+package star
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// factEntry is a fact that a pass may make again.
+type factEntry struct {
+	fact    *fact
+	hash    pipeline.Hash
+	version pipeline.Version // of the change that touched it
+	base    []byte           // the base row now; nil = there is none
+	came    bool             // base is of this epoch, not of the state
+	must    bool             // a lookup's row has changed, or the fact must wait no longer
+	skip    bool             // nothing it uses has changed
+
+	known   bool   // it is in the state:
+	old     []byte // the base row there
+	given   []byte // the row given out last, packed without the grain; nil = none
+	waits   bool
+	chained []byte // hashes of the keys of chained lookups
+	used    []byte // hashes of the members of dimensions that take members away
+
+	links   int // of pass.links, one for each lookup
+	members int // of pass.members, one for each member
+}
+
+const (
+	factGiven = 1 << iota
+	factWaits
+)
+
+// append appends what the state keeps of the fact.
+func (e *factEntry) append(b []byte) []byte {
+	flags := byte(0)
+	if e.given != nil {
+		flags |= factGiven
+	}
+	if e.waits {
+		flags |= factWaits
+	}
+	b = append(binary.AppendUvarint(b, uint64(e.fact.number)), flags)
+	b = packed.AppendBytes(b, e.base)
+	b = append(append(b, e.chained...), e.used...)
+	return append(b, e.given...)
+}
+
+// decode reads what append wrote; the entry shares b.
+func (e *factEntry) decode(b []byte, facts []*fact) {
+	c := packed.Cursor{B: b}
+	e.fact = facts[c.Uvarint()]
+	flags := c.U8()
+	e.known, e.waits = true, flags&factWaits != 0
+	e.old = c.Bytes()
+	n := e.fact.chained * hashBytes
+	e.chained = c.B[:n:n]
+	c.B = c.B[n:]
+	n = e.fact.uses * hashBytes
+	e.used = c.B[:n:n]
+	if c.B = c.B[n:]; flags&factGiven != 0 {
+		e.given = c.B
+	}
+}
+
+// factWaiting reads only whether a fact waits.
+func factWaiting(b []byte) bool {
+	c := packed.Cursor{B: b}
+	c.Uvarint()
+	return c.U8()&factWaits != 0
+}
+
+// link is a lookup of an entry: the keys, among the pass's lookup rows, that it
+// had before and has now; none = -1.
+type link struct{ before, now int32 }
+
+// pass makes a set of facts again.
+type pass struct {
+	state   pipeline.KeyedState
+	facts   []*fact // by number
+	depth   int     // lookups of the fact that has the most
+	rows    *lookupRows
+	dims    *members
+	out     *output
+	waiting *int64 // facts in the state that wait
+
+	entries []factEntry
+	index   map[pipeline.Hash]int32
+	links   []link
+	members []int32 // of dims.all; -1 = none
+
+	order   []int32
+	keys    []pipeline.Hash
+	found   [][]byte
+	base    [][]byte
+	sources [][][]byte
+	values  [][]byte
+	args    [][]byte // of an expression
+	chained []byte
+	given   []byte
+	scratch []byte
+}
+
+// touch returns the entry of a fact, new or there already.
+func (p *pass) touch(h pipeline.Hash) *factEntry {
+	i, ok := p.index[h]
+	if !ok {
+		i = int32(len(p.entries))
+		p.index[h] = i
+		p.entries = append(p.entries, factEntry{hash: h})
+	}
+	return &p.entries[i]
+}
+
+// run makes the touched facts, and writes what changed to the state. mayWait
+// says that facts whose lookups are not all there may be given out later.
+func (p *pass) run(mayWait bool) error {
+	if err := p.load(); err != nil {
+		return err
+	}
+	for depth := range p.depth {
+		if err := p.look(depth); err != nil {
+			return err
+		}
+	}
+	if err := p.refer(mayWait); err != nil {
+		return err
+	}
+	for i := range p.entries {
+		if e := &p.entries[i]; !e.skip {
+			if err := p.give(e); err != nil {
+				return err
+			}
+		}
+	}
+	clear(p.index)
+	p.entries, p.links, p.members = p.entries[:0], p.links[:0], p.members[:0]
+	return p.rows.flush()
+}
+
+// load reads the touched facts from the state.
+func (p *pass) load() error {
+	p.order, p.keys = p.order[:0], p.keys[:0]
+	for i := range p.entries {
+		p.order = append(p.order, int32(i))
+	}
+	slices.SortFunc(p.order, func(a, b int32) int { return compareHash(p.entries[a].hash, p.entries[b].hash) })
+	for _, i := range p.order {
+		p.keys = append(p.keys, p.entries[i].hash)
+	}
+	p.found = slices.Grow(p.found[:0], len(p.keys))[:len(p.keys)]
+	if err := p.state.Lookup(p.keys, p.found); err != nil {
+		return err
+	}
+	for n, i := range p.order {
+		if p.found[n] != nil {
+			p.entries[i].decode(p.found[n], p.facts)
+		}
+	}
+	for i := range p.entries {
+		e := &p.entries[i]
+		if !e.came {
+			e.base = e.old
+		}
+		e.skip = !e.known && e.base == nil || e.known && !e.must && bytes.Equal(e.base, e.old) && (e.base == nil) == (e.old == nil)
+		if e.skip {
+			continue
+		}
+		e.links = len(p.links)
+		for range e.fact.lookups {
+			p.links = append(p.links, link{-1, -1})
+		}
+	}
+	return nil
+}
+
+// look finds the rows of the lookups at one place of the chains.
+func (p *pass) look(depth int) error {
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.skip || depth >= len(e.fact.lookups) {
+			continue
+		}
+		l := &p.links[e.links+depth]
+		lookup := &e.fact.lookups[depth]
+		if e.base != nil {
+			p.split(e, depth)
+			if h, ok := p.lookupKey(lookup, p.sources); ok {
+				l.now = p.rows.touch(h)
+			}
+		}
+		if h, ok := p.keyBefore(e, depth, lookup); ok {
+			l.before = p.rows.touch(h)
+		}
+	}
+	if err := p.rows.load(); err != nil {
+		return err
+	}
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.skip || depth >= len(e.fact.lookups) {
+			continue
+		}
+		l := p.links[e.links+depth]
+		if l.before == l.now {
+			continue
+		}
+		if l.before >= 0 {
+			p.rows.all[l.before].remove(e.hash)
+		}
+		if l.now >= 0 {
+			p.rows.all[l.now].add(e.hash)
+		}
+	}
+	return nil
+}
+
+// keyBefore returns the key that a lookup had when the fact was saved.
+func (p *pass) keyBefore(e *factEntry, depth int, l *lookup) (pipeline.Hash, bool) {
+	if !e.known {
+		return pipeline.Hash{}, false
+	}
+	if l.chained {
+		at := 0
+		for i := range depth {
+			if e.fact.lookups[i].chained {
+				at += hashBytes
+			}
+		}
+		h := hashAt(e.chained, at)
+		return h, h != pipeline.Hash{}
+	}
+	p.base = packed.SplitRow(p.base[:0], e.old, e.fact.base.widths)
+	p.sources = append(p.sources[:0], p.base)
+	return p.lookupKey(l, p.sources)
+}
+
+// split takes the base row and the rows of the lookups before depth apart.
+func (p *pass) split(e *factEntry, depth int) {
+	p.base = packed.SplitRow(p.base[:0], e.base, e.fact.base.widths)
+	for i := range depth {
+		l := p.links[e.links+i].now
+		if l < 0 || p.rows.all[l].row == nil {
+			continue
+		}
+		p.base = packed.SplitRow(p.base, p.rows.all[l].row, e.fact.lookups[i].table.widths)
+	}
+	n := len(e.fact.base.widths)
+	p.sources = append(p.sources[:0], p.base[:n])
+	for i := range depth {
+		l := p.links[e.links+i].now
+		if l < 0 || p.rows.all[l].row == nil {
+			p.sources = append(p.sources, nil)
+			continue
+		}
+		w := len(e.fact.lookups[i].table.widths)
+		p.sources = append(p.sources, p.base[n:n+w])
+		n += w
+	}
+}
+
+// at returns the value of a ref; nil = null, or the lookup's row is not there.
+func (r ref) at(sources [][][]byte) []byte {
+	if sources[r.source] == nil {
+		return nil
+	}
+	return sources[r.source][r.column]
+}
+
+// lookupKey returns the key of a lookup; ok = false when a part of it is null.
+func (p *pass) lookupKey(l *lookup, sources [][][]byte) (pipeline.Hash, bool) {
+	p.scratch = append(p.scratch[:0], l.table.seed...)
+	for _, r := range l.on {
+		v := r.at(sources)
+		if v == nil {
+			return pipeline.Hash{}, false
+		}
+		p.scratch = append(p.scratch, v...)
+	}
+	return hashOf(p.scratch), true
+}
+
+// refer finds the members of the facts, making those that no item has brought yet.
+func (p *pass) refer(mayWait bool) error {
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.skip {
+			continue
+		}
+		wasWaiting := e.known && e.waits
+		e.waits = e.base != nil && mayWait && e.given == nil && p.incomplete(e)
+		*p.waiting += int64(count(e.waits) - count(wasWaiting))
+		if e.waits {
+			continue
+		}
+		e.members = len(p.members)
+		if err := p.referTo(e); err != nil {
+			return err
+		}
+	}
+	return p.dims.load()
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// incomplete reports whether a lookup's row is not there yet.
+func (p *pass) incomplete(e *factEntry) bool {
+	for _, l := range p.links[e.links : e.links+len(e.fact.lookups)] {
+		if l.now >= 0 && p.rows.all[l.now].row == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// referTo appends the entries of one fact's members.
+func (p *pass) referTo(e *factEntry) error {
+	for at := 0; at < len(e.used); at += hashBytes { // those that it may leave
+		if h := hashAt(e.used, at); h != (pipeline.Hash{}) {
+			p.dims.touchHash(e.fact.usedDimension(at/hashBytes), h)
+		}
+	}
+	if e.base == nil {
+		return nil
+	}
+	p.split(e, len(e.fact.lookups))
+	for i := range e.fact.members {
+		m := &e.fact.members[i]
+		at := int32(-1)
+		if m.dimension.calendar == nil {
+			var err error
+			if at, err = p.member(m); err != nil {
+				return fmt.Errorf("fact %q: %w", e.fact.name, err)
+			}
+		}
+		p.members = append(p.members, at)
+	}
+	return nil
+}
+
+// member returns the entry of a member of the fact whose sources are split; -1
+// when its natural key has a null.
+func (p *pass) member(m *member) (int32, error) {
+	p.values = p.values[:0]
+	for _, r := range m.on {
+		v := r.at(p.sources)
+		if v == nil {
+			return -1, nil
+		}
+		p.values = append(p.values, v)
+	}
+	return p.dims.touch(m.dimension, p.values)
+}

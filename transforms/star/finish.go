@@ -1,0 +1,212 @@
+package star
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// Finish implements pipeline.KeyedStep.
+func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) error {
+	s.out.emit = emit
+	if !s.begun {
+		for _, d := range s.star.dimensions {
+			s.out.begin(d)
+		}
+		s.begun = true
+	}
+	if err := s.bringMembers(e.Dead); err != nil {
+		return err
+	}
+	if err := s.touchFacts(); err != nil {
+		return err
+	}
+	mayWait := s.bounded && !e.Last
+	if err := s.pass.run(mayWait); err != nil {
+		return err
+	}
+	if !mayWait {
+		if err := s.endWait(); err != nil {
+			return err
+		}
+	}
+	s.members.flush(s.out, true)
+	s.count()
+	s.reset()
+	return s.out.flush()
+}
+
+func (s *step) reset() {
+	s.arena, s.changes, s.logged = s.arena[:0], s.changes[:0], s.logged[:0]
+	s.lookups, s.bases, s.tracks = s.lookups[:0], s.bases[:0], s.tracks[:0]
+}
+
+func (s *step) count() {
+	for _, d := range s.star.dimensions {
+		if d.calendar == nil {
+			s.counters.InferredOpen(d.name, s.members.open[d])
+		}
+		s.counters.UnknownMembers(d.name, s.out.unknowns[d.name])
+	}
+	clear(s.out.unknowns)
+}
+
+// offer is a row of the log that brings a member.
+type offer struct {
+	member     int32
+	row        int32
+	attributes int32 // index of the dimension in the row's table
+}
+
+// bringMembers takes the epoch's log and tracked rows to the members.
+func (s *step) bringMembers(dead []int64) error {
+	var offers []offer
+	for i := range s.logged {
+		r := &s.logged[i]
+		if _, gone := slices.BinarySearch(dead, s.changes[r.change].ordinal); gone {
+			continue
+		}
+		s.values = packed.SplitRow(s.values[:0], s.bytes(r.row), r.table.widths)
+		for n, d := range r.table.dimensions {
+			naturalKey, ok := pick(s.values, d.naturalKey)
+			if !ok {
+				continue
+			}
+			at, err := s.members.touch(d, naturalKey)
+			if err != nil {
+				return err
+			}
+			offers = append(offers, offer{at, int32(i), int32(n)})
+		}
+	}
+	moves, err := s.touchTracked()
+	if err != nil {
+		return err
+	}
+	if err := s.members.load(); err != nil {
+		return err
+	}
+	for _, o := range offers {
+		s.bring(&o)
+	}
+	s.move(moves)
+	return nil
+}
+
+// pick returns some of the values; ok = false when one is null.
+func pick(values [][]byte, at []int) (picked [][]byte, ok bool) {
+	picked = values[len(values):]
+	for _, i := range at {
+		if values[i] == nil {
+			return nil, false
+		}
+		picked = append(picked, values[i])
+	}
+	return picked, true
+}
+
+// bring completes a member by a row of the log, unless it has a newer one.
+func (s *step) bring(o *offer) {
+	r := &s.logged[o.row]
+	c := &s.changes[r.change]
+	m := &s.members.all[o.member]
+	itemKey := s.bytes(c.itemKey)
+	if m.beats(&c.version, itemKey) < 0 {
+		return
+	}
+	s.values = packed.SplitRow(s.values[:0], s.bytes(r.row), r.table.widths)
+	s.scratch = s.scratch[:0]
+	d := r.table.dimensions[o.attributes]
+	n := len(s.values)
+	for _, i := range d.attributes {
+		s.values = append(s.values, s.values[i])
+	}
+	from := len(s.arena)
+	s.arena = packed.JoinRow(s.arena, s.values[n:])
+	s.members.complete(m, &c.version, itemKey, s.bytes(span{from, len(s.arena)}))
+}
+
+// touchFacts takes the epoch's rows of lookup tables to the state, and touches
+// the facts that they and the base rows concern.
+func (s *step) touchFacts() error {
+	for i := range s.bases {
+		b := &s.bases[i]
+		e := s.pass.touch(b.hash)
+		e.fact, e.version, e.came = b.fact, b.version, true
+		if !b.gone {
+			e.base = s.bytes(b.row)
+		}
+	}
+	at := make([]int32, len(s.lookups))
+	for i := range s.lookups {
+		at[i] = s.rows.touch(s.lookups[i].hash)
+	}
+	if err := s.rows.load(); err != nil {
+		return err
+	}
+	var changed []int32
+	causes := map[int32]*pipeline.Version{}
+	for i := range s.lookups {
+		c := &s.lookups[i]
+		r := &s.rows.all[at[i]]
+		if c.gone && r.row == nil || !c.gone && r.row != nil && string(r.row) == string(s.bytes(c.row)) {
+			continue
+		}
+		r.row, r.changed = nil, true
+		if !c.gone {
+			r.row = s.bytes(c.row)
+		}
+		if r.segments > 0 || len(r.facts) > 0 {
+			changed = append(changed, at[i])
+			causes[at[i]] = &c.version
+		}
+	}
+	return s.rows.eachFact(changed, func(row int32, fact pipeline.Hash) {
+		e := s.pass.touch(fact)
+		if !e.came && !e.must {
+			e.version = *causes[row]
+		}
+		e.must = true
+	})
+}
+
+// chunk is the number of waiting facts that are made at once.
+const chunk = 1 << 16
+
+var errEnough = errors.New("enough")
+
+// endWait makes the facts that wait, in pieces: there may be many.
+func (s *step) endWait() error {
+	for s.saved.Waiting > 0 {
+		s.members.flush(s.out, false)
+		var waiting []pipeline.Hash
+		err := s.pass.state.Each(func(h pipeline.Hash, v []byte) error {
+			if factWaiting(v) {
+				waiting = append(waiting, h)
+			}
+			if len(waiting) == 16*chunk {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		slices.SortFunc(waiting, compareHash)
+		for part := range slices.Chunk(waiting, chunk) {
+			for _, h := range part {
+				s.pass.touch(h).must = true
+			}
+			if err := s.pass.run(false); err != nil {
+				return err
+			}
+			s.members.flush(s.out, false)
+		}
+		if len(waiting) == 0 {
+			return errors.New("state: facts wait that are not there")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package star
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/star/calendar"
+)
+
+// give gives a fact out as far as it differs from what was given out before,
+// and writes its state.
+func (p *pass) give(e *factEntry) error {
+	switch {
+	case e.base == nil:
+		if e.given != nil {
+			p.out.fact(e, pipeline.OpDelete, e.old, e.given)
+		}
+		p.use(e, nil)
+		p.state.Put(e.hash, nil)
+		return nil
+	case e.waits:
+		p.chain(e)
+		e.used = make([]byte, e.fact.uses*hashBytes)
+		p.scratch = e.append(p.scratch[:0])
+		p.state.Put(e.hash, p.scratch)
+		return nil
+	}
+	row, err := p.row(e)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.given == nil:
+		p.out.fact(e, pipeline.OpInsert, e.base, row)
+	case !bytes.Equal(row, e.given):
+		p.out.fact(e, pipeline.OpUpdate, e.base, row)
+	}
+	p.use(e, p.members[e.members:e.members+len(e.fact.members)])
+	p.chain(e)
+	e.given = row
+	p.scratch = e.append(p.scratch[:0])
+	p.state.Put(e.hash, p.scratch)
+	return nil
+}
+
+// chain notes the keys of the chained lookups.
+func (p *pass) chain(e *factEntry) {
+	if e.fact.chained == 0 {
+		return
+	}
+	p.chained = p.chained[:0]
+	for i, l := range e.fact.lookups {
+		if !l.chained {
+			continue
+		}
+		h := pipeline.Hash{}
+		if at := p.links[e.links+i].now; at >= 0 {
+			h = p.rows.all[at].hash
+		}
+		p.chained = packed.AppendHash(p.chained, h)
+	}
+	e.chained = p.chained
+}
+
+// use counts the fact among those that refer to its members, where members are
+// taken away when nobody needs them.
+func (p *pass) use(e *factEntry, members []int32) {
+	if e.fact.uses == 0 {
+		return
+	}
+	for at := 0; at < len(e.used); at += hashBytes {
+		if h := hashAt(e.used, at); h != (pipeline.Hash{}) {
+			p.dims.use(&p.dims.all[p.dims.index[h]], -1, &e.version)
+		}
+	}
+	e.used = make([]byte, 0, e.fact.uses*hashBytes)
+	for i, at := range members {
+		if e.fact.members[i].dimension.onDelete != pipeline.Delete {
+			continue
+		}
+		h := pipeline.Hash{}
+		if at >= 0 {
+			m := &p.dims.all[at]
+			h = m.hash
+			p.dims.use(m, 1, &e.version)
+		}
+		e.used = packed.AppendHash(e.used, h)
+	}
+}
+
+// row returns the fact's row without its grain, packed.
+func (p *pass) row(e *factEntry) ([]byte, error) {
+	f := e.fact
+	p.split(e, len(f.lookups))
+	p.values = p.values[:0]
+	p.scratch = p.scratch[:0]
+	for i := range f.members {
+		at := len(p.scratch)
+		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.members[i], p.members[e.members+i])))
+		p.values = append(p.values, p.scratch[at:])
+	}
+	for i := range f.values {
+		v, err := p.measure(f, &f.values[i])
+		if err != nil {
+			return nil, fmt.Errorf("fact %q, grain %s, measure %q: %w", f.name, p.grain(e), f.out.Columns[f.grain+len(f.members)+i].Name, err)
+		}
+		p.values = append(p.values, v)
+	}
+	p.given = packed.JoinRow(p.given[:0], p.values)
+	return p.given, nil
+}
+
+// surrogateKey returns the key of a member; 0 = unknown.
+func (p *pass) surrogateKey(m *member, at int32) int64 {
+	if c := m.dimension.calendar; c != nil {
+		day, ok := m.day(m.on[0].at(p.sources))
+		if !ok || !c.Has(day) {
+			p.out.unknown(m.dimension)
+			return 0
+		}
+		return calendar.Key(day)
+	}
+	if at < 0 {
+		p.out.unknown(m.dimension)
+		return 0
+	}
+	return p.dims.all[at].key
+}
+
+const dayMicros = 24 * 60 * 60 * 1_000_000
+
+// day returns the day of a packed date or timestamp; ok = false of a null.
+func (m *member) day(v []byte) (day int32, ok bool) {
+	if v == nil {
+		return 0, false
+	}
+	if !m.timestamp {
+		return int32(binary.LittleEndian.Uint32(v)), true
+	}
+	t := int64(binary.LittleEndian.Uint64(v))
+	d := t / dayMicros
+	if t%dayMicros < 0 {
+		d--
+	}
+	return int32(d), true
+}
+
+// measure returns the packed value of a measure; nil = null.
+func (p *pass) measure(f *fact, v *value) ([]byte, error) {
+	if v.expression == nil {
+		return v.ref.at(p.sources), nil
+	}
+	p.args = p.args[:0]
+	for _, r := range f.refs {
+		p.args = append(p.args, r.at(p.sources))
+	}
+	result, null, err := v.expression.Eval(nil, p.args)
+	switch {
+	case err != nil && !v.nullOnFail:
+		return nil, err
+	case err != nil, null:
+		return nil, nil
+	}
+	return result, nil
+}
+
+// grain returns the fact's grain for people.
+func (p *pass) grain(e *factEntry) string {
+	b := newBuilder(e.fact.out)
+	defer b.release()
+	row := packed.ReadRow(e.base)
+	for i := range e.fact.grain {
+		row.Into(b.Field(i))
+	}
+	text := ""
+	for i := range e.fact.grain {
+		if i > 0 {
+			text += ", "
+		}
+		text += b.Field(i).NewArray().ValueStr(0)
+	}
+	return "(" + text + ")"
+}

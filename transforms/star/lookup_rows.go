@@ -1,0 +1,175 @@
+package star
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// lookupRow is the current row of a key of a lookup table, there or not, and
+// the facts that refer to it.
+type lookupRow struct {
+	hash     pipeline.Hash
+	row      []byte // packed; nil = there is none
+	facts    []byte // hashes of facts, while they are few
+	segments int    // else the number of segments that hold them; a power of two
+	count    int    // of facts in the segments
+	changed  bool
+
+	adding, removing []pipeline.Hash // of the segments
+}
+
+const (
+	hashBytes = 16
+	// maxInline is the number of facts from which they go into segments.
+	maxInline = 64
+	// segmentFill is the mean number of facts of a segment from which their
+	// number doubles.
+	segmentFill = 64
+)
+
+func (r *lookupRow) append(b []byte) []byte {
+	hasRow := byte(0)
+	if r.row != nil {
+		hasRow = 1
+	}
+	b = append(b, hasRow)
+	if r.row != nil {
+		b = packed.AppendBytes(b, r.row)
+	}
+	b = binary.AppendUvarint(b, uint64(r.segments))
+	if r.segments > 0 {
+		return binary.AppendUvarint(b, uint64(r.count))
+	}
+	return append(b, r.facts...)
+}
+
+func (r *lookupRow) decode(b []byte) {
+	c := packed.Cursor{B: b}
+	if c.U8() == 1 {
+		r.row = c.Bytes()
+	}
+	if r.segments = int(c.Uvarint()); r.segments > 0 {
+		r.count = int(c.Uvarint())
+		return
+	}
+	r.facts = c.B[:len(c.B):len(c.B)]
+}
+
+// empty reports whether the state need not know the key.
+func (r *lookupRow) empty() bool { return r.row == nil && r.segments == 0 && len(r.facts) == 0 }
+
+// add notes that a fact refers to the row; it did not before.
+func (r *lookupRow) add(fact pipeline.Hash) {
+	r.changed = true
+	if r.segments > 0 {
+		r.adding = append(r.adding, fact)
+		return
+	}
+	r.facts = packed.AppendHash(r.facts, fact)
+}
+
+// remove notes that a fact refers to the row no longer; it did before.
+func (r *lookupRow) remove(fact pipeline.Hash) {
+	r.changed = true
+	if r.segments > 0 {
+		r.removing = append(r.removing, fact)
+		return
+	}
+	r.facts = without(r.facts, fact)
+}
+
+// without returns the hashes but one, in memory of their own.
+func without(hashes []byte, gone pipeline.Hash) []byte {
+	for at := 0; at < len(hashes); at += hashBytes {
+		if hashAt(hashes, at) == gone {
+			return slices.Concat(hashes[:at], hashes[at+hashBytes:])
+		}
+	}
+	return hashes
+}
+
+func hashAt(b []byte, at int) pipeline.Hash {
+	return pipeline.Hash{Hi: binary.LittleEndian.Uint64(b[at:]), Lo: binary.LittleEndian.Uint64(b[at+8:])}
+}
+
+// lookupRows are the rows of lookup tables that a pass over the facts touches.
+type lookupRows struct {
+	state pipeline.KeyedState
+	index map[pipeline.Hash]int32
+	all   []lookupRow
+	fresh int // those before have been looked up
+
+	order   []int32
+	keys    []pipeline.Hash
+	values  [][]byte
+	scratch []byte
+}
+
+// touch returns the entry of a key, new or there already.
+func (l *lookupRows) touch(h pipeline.Hash) int32 {
+	i, ok := l.index[h]
+	if !ok {
+		i = int32(len(l.all))
+		l.index[h] = i
+		l.all = append(l.all, lookupRow{hash: h})
+	}
+	return i
+}
+
+// load reads the entries touched since the last load.
+func (l *lookupRows) load() error {
+	fresh := l.all[l.fresh:]
+	l.order = l.order[:0]
+	for i := range fresh {
+		l.order = append(l.order, int32(i))
+	}
+	slices.SortFunc(l.order, func(a, b int32) int { return compareHash(fresh[a].hash, fresh[b].hash) })
+	l.keys = l.keys[:0]
+	for _, i := range l.order {
+		l.keys = append(l.keys, fresh[i].hash)
+	}
+	l.values = slices.Grow(l.values[:0], len(l.keys))[:len(l.keys)]
+	if err := l.state.Lookup(l.keys, l.values); err != nil {
+		return err
+	}
+	for n, i := range l.order {
+		if l.values[n] != nil {
+			fresh[i].decode(l.values[n])
+		}
+	}
+	l.fresh = len(l.all)
+	return nil
+}
+
+// flush writes the changed rows to the state.
+func (l *lookupRows) flush() error {
+	if err := l.flushSegments(); err != nil {
+		return err
+	}
+	for i := range l.all {
+		switch r := &l.all[i]; {
+		case !r.changed:
+		case r.empty():
+			l.state.Put(r.hash, nil)
+		default:
+			l.scratch = r.append(l.scratch[:0])
+			l.state.Put(r.hash, l.scratch)
+		}
+	}
+	clear(l.index)
+	l.all, l.fresh = l.all[:0], 0
+	return nil
+}
+
+func compareHash(a, b pipeline.Hash) int {
+	switch {
+	case a.Less(b):
+		return -1
+	case b.Less(a):
+		return 1
+	}
+	return 0
+}

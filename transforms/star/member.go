@@ -1,0 +1,171 @@
+package star
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// memberState is what the state keeps of a member.
+type memberState struct {
+	key        int64
+	naturalKey []byte // a packed row
+	// seen says that an upsert has brought the member; otherwise it is inferred.
+	seen    bool
+	time    int64
+	itemKey []byte
+	brought []bringing // those of the time and item; the first is the newest
+
+	// Of a dimension that tracks deletes:
+	live int64     // rows that have the natural key
+	dead []deadRow // deleted rows that had it last
+	uses int64     // facts that refer to the member
+}
+
+// bringing is an upsert that brought the attributes.
+type bringing struct {
+	pipeline.Version
+	attributes []byte // a packed row
+}
+
+func versionOf(b *bringing) *pipeline.Version { return &b.Version }
+
+// deadRow is a deleted row of a tracked table.
+type deadRow struct {
+	row pipeline.Hash
+	at  int64 // µs since 1970
+}
+
+const (
+	memberSeen = 1 << iota
+	memberTracked
+)
+
+func (m *memberState) append(b []byte, tracked bool) []byte {
+	flags := byte(0)
+	if m.seen {
+		flags |= memberSeen
+	}
+	if tracked {
+		flags |= memberTracked
+	}
+	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(m.key))
+	b = packed.AppendBytes(b, m.naturalKey)
+	if m.seen {
+		b = binary.LittleEndian.AppendUint64(b, uint64(m.time))
+		b = packed.AppendBytes(b, m.itemKey)
+		b = binary.AppendUvarint(b, uint64(len(m.brought)))
+		for i := range m.brought {
+			b = packed.AppendVersion(b, &m.brought[i].Version)
+			b = packed.AppendBytes(b, m.brought[i].attributes)
+		}
+	}
+	if tracked {
+		b = binary.AppendUvarint(b, uint64(m.live))
+		b = binary.AppendUvarint(b, uint64(m.uses))
+		b = binary.AppendUvarint(b, uint64(len(m.dead)))
+		for _, d := range m.dead {
+			b = binary.LittleEndian.AppendUint64(packed.AppendHash(b, d.row), uint64(d.at))
+		}
+	}
+	return b
+}
+
+// decodeMember reads what append wrote; the result shares b.
+func decodeMember(b []byte) memberState {
+	c := packed.Cursor{B: b}
+	flags := c.U8()
+	m := memberState{key: int64(c.Uvarint()), naturalKey: c.Bytes(), seen: flags&memberSeen != 0}
+	if m.seen {
+		m.time = int64(c.U64())
+		m.itemKey = c.Bytes()
+		m.brought = make([]bringing, c.Uvarint())
+		for i := range m.brought {
+			m.brought[i] = bringing{c.Version(m.time), c.Bytes()}
+		}
+	}
+	if flags&memberTracked != 0 {
+		m.live, m.uses = int64(c.Uvarint()), int64(c.Uvarint())
+		m.dead = make([]deadRow, c.Uvarint())
+		for i := range m.dead {
+			m.dead[i] = deadRow{c.Hash(), int64(c.U64())}
+		}
+	}
+	return m
+}
+
+// shown is what a member's row says besides its keys.
+type shown struct {
+	there      bool   // there is a row
+	attributes []byte // packed; nil = it is inferred
+	deleted    bool
+	deletedAt  int64 // µs since 1970; noTime = null
+}
+
+const noTime = math.MinInt64
+
+// shown returns what the member's row says.
+func (m *memberState) shown(d *dimension) shown {
+	s := shown{there: true, deletedAt: noTime}
+	if m.seen {
+		s.attributes = m.brought[0].attributes
+	}
+	if !d.tracks() || m.live > 0 {
+		return s
+	}
+	if d.onDelete == pipeline.Delete {
+		return shown{there: m.uses > 0, deletedAt: noTime}
+	}
+	s.deleted = m.seen
+	for _, r := range m.dead {
+		s.deletedAt = max(s.deletedAt, r.at)
+	}
+	return s
+}
+
+func (s *shown) equal(o *shown) bool {
+	return s.there == o.there && (s.attributes == nil) == (o.attributes == nil) && bytes.Equal(s.attributes, o.attributes) &&
+		s.deleted == o.deleted && s.deletedAt == o.deletedAt
+}
+
+// beats compares an upsert with those that brought the attributes: 1 when it is
+// newer by time or item, 0 when it is of the same, -1 when it is older.
+func (m *memberState) beats(v *pipeline.Version, itemKey []byte) int {
+	switch {
+	case !m.seen || v.Time > m.time:
+		return 1
+	case v.Time < m.time:
+		return -1
+	}
+	return bytes.Compare(itemKey, m.itemKey)
+}
+
+// bring offers an upsert that is not older.
+func (m *memberState) bring(v *pipeline.Version, itemKey, attributes []byte) {
+	if m.beats(v, itemKey) > 0 {
+		m.seen, m.time, m.itemKey = true, v.Time, itemKey
+		m.brought = append(m.brought[:0:0], bringing{*v, attributes})
+		return
+	}
+	for i := range m.brought {
+		if m.brought[i].Version == *v {
+			m.brought[i].attributes = attributes // a later row of the same change
+			return
+		}
+	}
+	m.brought = pipeline.Newest(append(m.brought, bringing{*v, attributes}), versionOf)
+}
+
+// bury notes that a deleted row had the natural key; raise, that it has no more.
+func (m *memberState) bury(row pipeline.Hash, at int64) {
+	m.dead = append(m.dead, deadRow{row, at})
+}
+
+func (m *memberState) raise(row pipeline.Hash) {
+	m.dead = slices.DeleteFunc(m.dead, func(d deadRow) bool { return d.row == row })
+}

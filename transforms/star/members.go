@@ -1,0 +1,191 @@
+package star
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// members are the members of an epoch: those that its rows and facts touch.
+type members struct {
+	state pipeline.KeyedState
+	next  map[*dimension]int64 // the next key of a sequence
+	open  map[*dimension]int64 // members that are inferred
+	index map[pipeline.Hash]int32
+	all   []memberEntry
+	fresh int // those before have been looked up
+
+	scratch []byte
+	order   []int32
+	keys    []pipeline.Hash
+	values  [][]byte
+}
+
+// memberEntry is a member that the epoch touches.
+type memberEntry struct {
+	memberState
+	dimension *dimension
+	hash      pipeline.Hash
+	version   pipeline.Version // of the change that touched it last
+	known     bool             // it is in the state
+	changed   bool
+	was       shown // how it was given out last
+}
+
+func newMembers(state pipeline.KeyedState) *members {
+	return &members{state: state, next: map[*dimension]int64{}, open: map[*dimension]int64{}, index: map[pipeline.Hash]int32{}}
+}
+
+// hash returns the key in the state of a natural key; its scratch is that of m.
+// A hashed dimension's members are kept by their surrogate keys, so that two
+// natural keys that share one meet.
+func (m *members) hash(d *dimension, naturalKey [][]byte) pipeline.Hash {
+	m.scratch = append(m.scratch[:0], d.seed...)
+	for _, v := range naturalKey {
+		m.scratch = append(m.scratch, v...)
+	}
+	h := hashOf(m.scratch)
+	if d.hashed {
+		h = pipeline.Hash{Hi: max(1, h.Hi>>1), Lo: d.id}
+	}
+	return h
+}
+
+// touch returns the entry of a member, new or there already.
+func (m *members) touch(d *dimension, naturalKey [][]byte) (int32, error) {
+	h := m.hash(d, naturalKey)
+	i, ok := m.index[h]
+	if !ok {
+		i = int32(len(m.all))
+		m.index[h] = i
+		m.all = append(m.all, memberEntry{dimension: d, hash: h, memberState: memberState{naturalKey: packed.JoinRow(nil, naturalKey)}})
+		return i, nil
+	}
+	e := &m.all[i]
+	switch {
+	case e.naturalKey == nil: // touched by its hash, and not loaded yet
+		e.naturalKey = packed.JoinRow(nil, naturalKey)
+	case d.hashed:
+		return i, e.same(packed.JoinRow(m.scratch[:0], naturalKey))
+	}
+	return i, nil
+}
+
+// touchHash returns the entry of a member that the state has.
+func (m *members) touchHash(d *dimension, h pipeline.Hash) int32 {
+	i, ok := m.index[h]
+	if !ok {
+		i = int32(len(m.all))
+		m.index[h] = i
+		m.all = append(m.all, memberEntry{dimension: d, hash: h})
+	}
+	return i
+}
+
+// same refuses another natural key with the same surrogate key.
+func (e *memberEntry) same(naturalKey []byte) error {
+	if naturalKey == nil || bytes.Equal(e.naturalKey, naturalKey) {
+		return nil
+	}
+	return fmt.Errorf("dimension %q: two natural keys have one hash, %d: use keys: sequence, or another name for the dimension", e.dimension.name, e.hash.Hi)
+}
+
+// load reads the entries touched since the last load, and gives keys to those
+// that are new, in the order in which they were touched.
+func (m *members) load() error {
+	fresh := m.all[m.fresh:]
+	m.order = m.order[:0]
+	for i := range fresh {
+		m.order = append(m.order, int32(i))
+	}
+	slices.SortFunc(m.order, func(a, b int32) int { return compareHash(fresh[a].hash, fresh[b].hash) })
+	m.keys = m.keys[:0]
+	for _, i := range m.order {
+		m.keys = append(m.keys, fresh[i].hash)
+	}
+	m.values = slices.Grow(m.values[:0], len(m.keys))[:len(m.keys)]
+	if err := m.state.Lookup(m.keys, m.values); err != nil {
+		return err
+	}
+	for n, i := range m.order {
+		if m.values[n] == nil {
+			continue
+		}
+		e := &fresh[i]
+		naturalKey := e.naturalKey
+		e.memberState = decodeMember(m.values[n])
+		e.known = true
+		e.was = e.shown(e.dimension)
+		if err := e.same(naturalKey); err != nil {
+			return err
+		}
+	}
+	for i := range fresh {
+		m.add(&fresh[i])
+	}
+	m.fresh = len(m.all)
+	return nil
+}
+
+// add makes a member of an entry that the state does not have.
+func (m *members) add(e *memberEntry) {
+	if e.known {
+		return
+	}
+	m.open[e.dimension]++ // until it is completed
+	e.changed = true
+	if e.dimension.hashed {
+		e.key = int64(e.hash.Hi)
+		return
+	}
+	m.next[e.dimension]++
+	e.key = m.next[e.dimension]
+}
+
+// complete notes that an item has brought the member.
+func (m *members) complete(e *memberEntry, v *pipeline.Version, itemKey, attributes []byte) {
+	if !e.seen {
+		m.open[e.dimension]--
+	}
+	e.bring(v, itemKey, attributes)
+	e.version, e.changed = *v, true
+}
+
+// use counts the facts that refer to a member of a dimension that takes
+// members away.
+func (m *members) use(e *memberEntry, n int64, v *pipeline.Version) {
+	if e.dimension.onDelete != pipeline.Delete {
+		return
+	}
+	e.uses += n
+	e.version, e.changed = *v, true
+}
+
+// flush gives the changed members out and writes them to the state. Those of
+// dimensions that take members away stay until the last flush of the epoch: a
+// later fact may bring them back.
+func (m *members) flush(out *output, last bool) {
+	var kept []memberEntry
+	for i := range m.all {
+		e := &m.all[i]
+		if e.dimension.tracks() && !last {
+			kept = append(kept, *e)
+			continue
+		}
+		if !e.changed {
+			continue
+		}
+		out.member(e)
+		m.scratch = e.append(m.scratch[:0], e.dimension.tracks())
+		m.state.Put(e.hash, m.scratch)
+	}
+	clear(m.index)
+	m.all = append(m.all[:0], kept...)
+	m.fresh = len(m.all)
+	for i := range m.all {
+		m.index[m.all[i].hash] = int32(i)
+	}
+}

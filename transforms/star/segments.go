@@ -1,0 +1,206 @@
+package star
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// segment is a part of the facts that refer to one row.
+type segment struct {
+	key   pipeline.Hash
+	row   int32
+	facts []byte
+}
+
+// segmentKey returns the key in the state of a row's segment.
+func (l *lookupRows) segmentKey(row pipeline.Hash, segments, i int) pipeline.Hash {
+	l.scratch = packed.AppendHash(append(l.scratch[:0], tagSegment), row)
+	l.scratch = binary.AppendUvarint(l.scratch, uint64(segments))
+	l.scratch = binary.AppendUvarint(l.scratch, uint64(i))
+	return hashOf(l.scratch)
+}
+
+// place returns the segment of a fact.
+func place(fact pipeline.Hash, segments int) int { return int(fact.Lo & uint64(segments-1)) }
+
+// loadSegments reads segments by key; missing ones are empty.
+func (l *lookupRows) loadSegments(segments []segment) error {
+	slices.SortFunc(segments, func(a, b segment) int { return compareHash(a.key, b.key) })
+	keys := make([]pipeline.Hash, len(segments))
+	for i := range segments {
+		keys[i] = segments[i].key
+	}
+	values := make([][]byte, len(keys))
+	if err := l.state.Lookup(keys, values); err != nil {
+		return err
+	}
+	for i, v := range values {
+		segments[i].facts = v
+	}
+	return nil
+}
+
+// allSegments appends the keys of all of a row's segments.
+func (l *lookupRows) allSegments(dst []segment, row int32) []segment {
+	r := &l.all[row]
+	for i := range r.segments {
+		dst = append(dst, segment{key: l.segmentKey(r.hash, r.segments, i), row: row})
+	}
+	return dst
+}
+
+// eachFact calls f for the facts that refer to the rows as the state has them.
+func (l *lookupRows) eachFact(rows []int32, f func(row int32, fact pipeline.Hash)) error {
+	var segments []segment
+	for _, row := range rows {
+		r := &l.all[row]
+		for at := 0; at < len(r.facts); at += hashBytes {
+			f(row, hashAt(r.facts, at))
+		}
+		segments = l.allSegments(segments, row)
+	}
+	if err := l.loadSegments(segments); err != nil {
+		return err
+	}
+	for _, s := range segments {
+		for at := 0; at < len(s.facts); at += hashBytes {
+			f(s.row, hashAt(s.facts, at))
+		}
+	}
+	return nil
+}
+
+// flushSegments writes what was added to and removed from segments, and gives
+// rows with many facts more of them.
+func (l *lookupRows) flushSegments() error {
+	if err := l.updateSegments(); err != nil {
+		return err
+	}
+	var grow []int32
+	for i := range l.all {
+		r := &l.all[i]
+		if !r.changed {
+			continue
+		}
+		if r.segments == 0 && len(r.facts) > maxInline*hashBytes || r.segments > 0 && r.count > r.segments*2*segmentFill {
+			grow = append(grow, int32(i))
+		}
+	}
+	return l.grow(grow)
+}
+
+// updateSegments rewrites the segments that facts were added to or removed from.
+func (l *lookupRows) updateSegments() error {
+	var segments []segment
+	at := map[pipeline.Hash]int{}
+	var changes []segmentChange
+	for i := range l.all {
+		r := &l.all[i]
+		for _, list := range [][]pipeline.Hash{r.removing, r.adding} {
+			for _, fact := range list {
+				key := l.segmentKey(r.hash, r.segments, place(fact, r.segments))
+				if _, ok := at[key]; !ok {
+					at[key] = 0
+					segments = append(segments, segment{key: key, row: int32(i)})
+				}
+				changes = append(changes, segmentChange{key, fact})
+			}
+		}
+		r.count += len(r.adding) - len(r.removing)
+	}
+	if len(segments) == 0 {
+		return nil
+	}
+	if err := l.loadSegments(segments); err != nil {
+		return err
+	}
+	for i := range segments {
+		at[segments[i].key] = i
+		segments[i].facts = slices.Clone(segments[i].facts)
+	}
+	next := 0
+	for i := range l.all {
+		r := &l.all[i]
+		for range r.removing {
+			s := &segments[at[changes[next].key]]
+			s.facts = without(s.facts, changes[next].fact)
+			next++
+		}
+		for range r.adding {
+			s := &segments[at[changes[next].key]]
+			s.facts = packed.AppendHash(s.facts, changes[next].fact)
+			next++
+		}
+		r.removing, r.adding = nil, nil
+	}
+	l.put(segments)
+	return nil
+}
+
+type segmentChange struct {
+	key  pipeline.Hash
+	fact pipeline.Hash
+}
+
+func (l *lookupRows) put(segments []segment) {
+	for _, s := range segments {
+		if len(s.facts) == 0 {
+			s.facts = nil
+		}
+		l.state.Put(s.key, s.facts)
+	}
+}
+
+// grow spreads the facts of rows over more segments.
+func (l *lookupRows) grow(rows []int32) error {
+	var old []segment
+	for _, row := range rows {
+		old = l.allSegments(old, row)
+	}
+	if err := l.loadSegments(old); err != nil {
+		return err
+	}
+	facts := map[int32][]byte{}
+	for _, s := range old {
+		facts[s.row] = append(facts[s.row], s.facts...)
+	}
+	var all []segment
+	for i := range old {
+		all = append(all, segment{key: old[i].key}) // it goes
+	}
+	for _, row := range rows {
+		r := &l.all[row]
+		if r.segments == 0 {
+			facts[row] = r.facts
+			r.count = len(r.facts) / hashBytes
+		}
+		r.facts, r.segments = nil, segmentsFor(r.count)
+		all = append(all, l.spread(row, facts[row])...)
+	}
+	l.put(all)
+	return nil
+}
+
+// segmentsFor returns the number of segments for so many facts.
+func segmentsFor(facts int) int {
+	n := 2
+	for n*segmentFill < facts {
+		n *= 2
+	}
+	return n
+}
+
+// spread returns the segments of a row.
+func (l *lookupRows) spread(row int32, facts []byte) []segment {
+	r := &l.all[row]
+	segments := l.allSegments(nil, row)
+	for at := 0; at < len(facts); at += hashBytes {
+		h := hashAt(facts, at)
+		s := &segments[place(h, r.segments)]
+		s.facts = packed.AppendHash(s.facts, h)
+	}
+	return segments
+}

@@ -1,0 +1,251 @@
+package star
+
+import (
+	"hash/fnv"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/star/calendar"
+	"github.com/starlift-etl/starlift/transforms/star/measure"
+)
+
+var _ pipeline.Keyed = (*Star)(nil)
+
+// Star is a compiled star node. It is read-only; its step does the work.
+type Star struct {
+	name       string
+	dimensions []*dimension
+	facts      []*fact
+	lookups    []*lookupTable
+	readings   []*reading
+}
+
+// reading is a table that the star reads, and what for.
+type reading struct {
+	pipeline.Reading
+	log     *logTable
+	lookup  *lookupTable
+	facts   []*fact
+	tracked []*dimension
+}
+
+// projection is the columns that one use of a table needs, in the order in
+// which its packed rows have them.
+type projection struct {
+	columns []int
+	widths  []int
+}
+
+// use returns the place of the table's column c in the packed row.
+func (p *projection) use(c int, t pipeline.Type) int {
+	for i, have := range p.columns {
+		if have == c {
+			return i
+		}
+	}
+	p.columns = append(p.columns, c)
+	p.widths = append(p.widths, packed.Width(t))
+	return len(p.columns) - 1
+}
+
+// arrange returns the record's columns that the projection has.
+func (p *projection) arrange(dst []arrow.Array, rec arrow.Record) []arrow.Array {
+	dst = dst[:0]
+	for _, c := range p.columns {
+		dst = append(dst, rec.Column(c))
+	}
+	return dst
+}
+
+// logTable is a table whose log brings members.
+type logTable struct {
+	projection
+	table      *pipeline.Table
+	dimensions []*dimension
+}
+
+// lookupTable is a table whose current rows are kept for lookups.
+type lookupTable struct {
+	projection
+	table *pipeline.Table
+	seed  []byte
+}
+
+// dimension is a compiled dimension.
+type dimension struct {
+	name     string
+	id       uint64 // of its name
+	out      *pipeline.Table
+	seed     []byte
+	hashed   bool
+	onDelete pipeline.OnDelete
+	calendar *calendar.Calendar
+	// definition tells what the state depends on.
+	definition string
+
+	// Of one that is no calendar: the places of its columns in the packed rows
+	// of its log table, and of its tracked rows, when deletes matter.
+	log        *logTable
+	naturalKey []int
+	attributes []int
+	types      []pipeline.Type // of the natural key
+	rows       projection      // of the tracked table: the natural key, is_deleted, deleted_at
+}
+
+// tracks reports whether deletes matter to the dimension.
+func (d *dimension) tracks() bool { return d.onDelete != pipeline.Keep && d.calendar == nil }
+
+// ref is a value that a fact uses: a column of its base row (source 0) or of
+// the row of lookup source-1.
+type ref struct {
+	source, column int
+}
+
+// lookup is a compiled lookup of a fact.
+type lookup struct {
+	table *lookupTable
+	on    []ref // in the order of the table's key
+	// chained says that the key depends on other lookups.
+	chained bool
+}
+
+// member is a compiled reference of a fact to a dimension.
+type member struct {
+	dimension *dimension
+	on        []ref
+	timestamp bool // of a calendar: the value is a timestamp, not a date
+}
+
+// value is a compiled measure.
+type value struct {
+	ref        ref
+	expression *measure.Expression // nil = the ref
+	nullOnFail bool
+}
+
+// fact is a compiled fact.
+type fact struct {
+	name    string
+	id      uint64
+	number  int
+	out     *pipeline.Table
+	seed    []byte
+	base    projection // the grain first
+	grain   int
+	lookups []lookup
+	members []member
+	values  []value
+	chained int   // lookups whose keys depend on others
+	uses    int   // members of dimensions that take members away
+	refs    []ref // the values that expressions use
+	// definition tells what the state depends on.
+	definition string
+}
+
+// usedDimension returns the dimension of the i-th of the fact's members that
+// may be taken away.
+func (f *fact) usedDimension(i int) *dimension {
+	for _, m := range f.members {
+		if m.dimension.onDelete == pipeline.Delete {
+			if i == 0 {
+				return m.dimension
+			}
+			i--
+		}
+	}
+	return nil
+}
+
+// The first byte of what is hashed into a key of the state says what it is of.
+const (
+	tagMember  = 'm'
+	tagTracked = 't'
+	tagRow     = 'r'
+	tagSegment = 's'
+	tagFact    = 'f'
+)
+
+func seedOf(tag byte, name string) []byte {
+	return packed.AppendBytes([]byte{tag}, []byte(name))
+}
+
+func idOf(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // it never fails
+	return h.Sum64()
+}
+
+func hashOf(b []byte) pipeline.Hash {
+	h := xxh3.Hash128(b)
+	return pipeline.Hash{Hi: h.Hi, Lo: h.Lo}
+}
+
+// appendKey appends the key of row i of a record.
+func appendKey(dst []byte, t *pipeline.Table, rec arrow.Record, i int) []byte {
+	for _, c := range t.Key {
+		dst = packed.AppendValue(dst, rec.Column(c), i)
+	}
+	return dst
+}
+
+// Tables implements pipeline.Keyed.
+func (s *Star) Tables() []*pipeline.Table {
+	var tables []*pipeline.Table
+	for _, d := range s.dimensions {
+		tables = append(tables, d.out)
+	}
+	for _, f := range s.facts {
+		tables = append(tables, f.out)
+	}
+	return tables
+}
+
+// Readings implements pipeline.Keyed.
+func (s *Star) Readings() []pipeline.Reading {
+	var all []pipeline.Reading
+	for _, r := range s.readings {
+		all = append(all, r.Reading)
+	}
+	return all
+}
+
+// The keyspaces of a star.
+const (
+	membersSpace = iota
+	rowsSpace
+	factsSpace
+	keyspaces
+)
+
+// Keyspaces implements pipeline.Keyed.
+func (s *Star) Keyspaces() int { return keyspaces }
+
+// Relation is a column of a fact that refers to a dimension.
+type Relation struct {
+	Fact, Column   string
+	Dimension, Key string // the dimension's table, and its surrogate key
+}
+
+// Relations lists what the facts refer to.
+func (s *Star) Relations() []Relation {
+	var all []Relation
+	for _, f := range s.facts {
+		for i, m := range f.members {
+			all = append(all, Relation{f.name, f.out.Columns[f.grain+i].Name, m.dimension.name, m.dimension.out.Columns[0].Name})
+		}
+	}
+	return all
+}
+
+// IsDimension reports whether the named table is a dimension.
+func (s *Star) IsDimension(table string) bool {
+	for _, d := range s.dimensions {
+		if d.name == table {
+			return true
+		}
+	}
+	return false
+}

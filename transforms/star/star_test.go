@@ -1,0 +1,151 @@
+package star
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// shop is the star of an order line that finds its customer through its order.
+type shop struct {
+	customer, order, line *pipeline.Table
+	cfg                   Config
+}
+
+func newShop(t testing.TB) *shop {
+	s := &shop{
+		customer: table(t, "customer", "username", "username string", "fullname string", "country string", "postcode string"),
+		order:    table(t, "order", "orderid", "orderid string", "username string", "orderdate date"),
+		line:     table(t, "line", "orderid,productid", "orderid string", "productid string", "product string", "price int64"),
+	}
+	s.cfg = Config{
+		Dimensions: spec.Map[DimensionConfig]{
+			{Name: "dim_customer", Value: DimensionConfig{From: "customer", NaturalKey: []string{"username"}, SurrogateKey: "customer_key", Attributes: []string{"fullname"}}},
+			{Name: "dim_address", Value: DimensionConfig{From: "customer", NaturalKey: []string{"country", "postcode"}, SurrogateKey: "address_key"}},
+			{Name: "dim_product", Value: DimensionConfig{From: "line", NaturalKey: []string{"productid"}, SurrogateKey: "product_key", Attributes: []string{"product"}}},
+			{Name: "dim_date", Value: DimensionConfig{SurrogateKey: "date_key", Calendar: &CalendarConfig{From: "2023-01-01", To: "2023-01-03", FiscalYearStarts: "january"}}},
+		},
+		Facts: spec.Map[FactConfig]{{Name: "fact", Value: FactConfig{
+			From: "line", Grain: []string{"orderid", "productid"},
+			Lookups: spec.Map[LookupConfig]{
+				{Name: "ord", Value: LookupConfig{Table: "order", On: on("orderid", "orderid")}},
+				{Name: "cust", Value: LookupConfig{Table: "customer", On: on("username", "ord.username")}},
+			},
+			Dimensions: spec.Map[MemberConfig]{
+				{Name: "customer_key", Value: MemberConfig{Dimension: "dim_customer", On: OnConfig{NaturalKey: on("username", "ord.username")}}},
+				{Name: "address_key", Value: MemberConfig{Dimension: "dim_address", On: OnConfig{NaturalKey: on("country", "cust.country", "postcode", "cust.postcode")}}},
+				{Name: "product_key", Value: MemberConfig{Dimension: "dim_product", On: OnConfig{NaturalKey: on("productid", "productid")}}},
+				{Name: "date_key", Value: MemberConfig{Dimension: "dim_date", On: OnConfig{Date: "ord.orderdate"}}},
+			},
+			Measures: spec.Map[MeasureConfig]{{Name: "price", Value: MeasureConfig{Column: "price"}}},
+		}}},
+	}
+	return s
+}
+
+func (s *shop) compile(t testing.TB) *Star {
+	t.Helper()
+	star, err := New("star", s.cfg, []*pipeline.Table{s.customer, s.order, s.line})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return star
+}
+
+func (s *shop) addCustomer(at int64, username, fullname, country, postcode string) event {
+	return event{s.customer, username, fmt.Sprintf(`{"username":%q,"fullname":%q,"country":%q,"postcode":%q}`, username, fullname, country, postcode), at}
+}
+
+func (s *shop) addOrder(at int64, orderid, username, date string) event {
+	return event{s.order, orderid, fmt.Sprintf(`{"orderid":%q,"username":%q,"orderdate":%q}`, orderid, username, date), at}
+}
+
+func (s *shop) addLine(at int64, orderid, productid, product string, price int64) event {
+	return event{s.line, orderid + "/" + productid, fmt.Sprintf(`{"orderid":%q,"productid":%q,"product":%q,"price":%d}`, orderid, productid, product, price), at}
+}
+
+// TestOrderOfArrival: lookups are found whichever arrives first, and nothing is
+// given out twice.
+func TestOrderOfArrival(t *testing.T) {
+	for _, bounded := range []bool{false, true} {
+		t.Run(fmt.Sprint("bounded ", bounded), func(t *testing.T) {
+			s := newShop(t)
+			h := newHarness(t, s.compile(t), bounded)
+			h.epoch(false, s.addLine(3, "o1", "p1", "Pen", 5))
+			if bounded {
+				h.want("fact")
+			} else {
+				h.want("fact", "o1|p1|0|0|1|0|5")
+			}
+			h.restart()
+			h.epoch(false, s.addOrder(2, "o1", "ann", "2023-01-02"))
+			if !bounded {
+				h.want("fact", "o1|p1|1|0|1|20230102|5")
+				h.want("dim_customer", "0|(null)|(null)|false", "1|ann|(null)|true")
+			}
+			h.restart()
+			h.epoch(false, s.addCustomer(1, "ann", "Ann", "NL", "1011"))
+			h.want("fact", "o1|p1|1|1|1|20230102|5")
+			h.want("dim_customer", "0|(null)|(null)|false", "1|ann|Ann|false")
+			h.want("dim_address", "0|(null)|(null)|false", "1|NL|1011|false")
+			h.want("dim_product", "0|(null)|(null)|false", "1|p1|Pen|false")
+			h.epoch(true)
+			if want := map[bool]int{true: 1, false: 1}[bounded]; h.ops["fact insert"] != want || bounded && h.ops["fact update"] != 0 {
+				t.Errorf("operations are %v", h.ops)
+			}
+		})
+	}
+}
+
+// TestNeverComes: facts whose lookups never come are given out at the end.
+func TestNeverComes(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), true)
+	h.epoch(false, s.addLine(1, "o1", "p1", "Pen", 5), s.addLine(2, "o2", "p2", "Ink", 7), s.addOrder(3, "o2", "bob", "2024-01-01"))
+	h.restart()
+	h.epoch(true)
+	h.want("fact", "o1|p1|0|0|1|0|5", "o2|p2|1|0|2|0|7")
+	h.want("dim_customer", "0|(null)|(null)|false", "1|bob|(null)|true")
+	h.epoch(true, s.addCustomer(4, "bob", "Bob", "NL", "1011"))
+	h.want("fact", "o1|p1|0|0|1|0|5", "o2|p2|1|1|2|0|7")
+}
+
+// TestDeletes: a deleted order takes its values out of the facts, a deleted
+// line the fact.
+func TestDeletes(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), false)
+	h.epoch(false, s.addCustomer(1, "ann", "Ann", "NL", "1011"), s.addOrder(2, "o1", "ann", "2023-01-02"), s.addLine(3, "o1", "p1", "Pen", 5))
+	h.want("fact", "o1|p1|1|1|1|20230102|5")
+	h.epoch(false, event{s.order, `{"orderid":"o1"}`, "", 4}, s.addOrder(4, "o2", "ann", "2023-01-03"))
+	h.want("fact", "o1|p1|0|0|1|0|5")
+}
+
+// TestMany: a row that many facts refer to keeps them in segments.
+func TestMany(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), false)
+	const n = 1000
+	for from := 0; from < n; from += 50 {
+		var events []event
+		for i := from; i < from+50; i++ {
+			events = append(events, s.addLine(int64(i), "o1", fmt.Sprintf("p%04d", i), "Pen", int64(i)))
+		}
+		h.epoch(false, events...)
+	}
+	h.epoch(false, s.addOrder(2000, "o1", "ann", "2023-01-02"), s.addCustomer(2000, "ann", "Ann", "NL", "1011"))
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf("o1|p%04d|1|1|%d|20230102|%d", i, i+1, i))
+	}
+	h.want("fact", want...)
+	if h.ops["fact update"] != n {
+		t.Errorf("%d updates, want one a fact", h.ops["fact update"])
+	}
+	h.epoch(false, s.addCustomer(2001, "ann", "Anna", "NL", "1011"))
+	if h.ops["fact update"] != n {
+		t.Errorf("facts are made again for a column that they do not use")
+	}
+}

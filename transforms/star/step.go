@@ -1,0 +1,238 @@
+package star
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v14/arrow"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// saved is what the checkpoint keeps of a star besides its keyspaces.
+type saved struct {
+	// Definitions holds what each table is made of: what is in the state was
+	// made by them.
+	Definitions map[string]string `json:"definitions"`
+	Next        map[string]int64  `json:"next"`    // surrogate key given last, by dimension
+	Open        map[string]int64  `json:"open"`    // inferred members, by dimension
+	Waiting     int64             `json:"waiting"` // facts that wait for their lookups
+}
+
+// step is an open star.
+type step struct {
+	star     *Star
+	saved    saved
+	begun    bool // the rows that dimensions have from the start are given out
+	bounded  bool
+	counters pipeline.Counters
+
+	members *members
+	rows    *lookupRows
+	pass    *pass
+	out     *output
+
+	// What the epoch has brought.
+	arena   []byte
+	changes []logChange
+	logged  []logRow
+	lookups []lookupChange
+	bases   []baseRow
+	tracks  []trackedChange
+
+	columns []arrow.Array
+	scratch []byte
+	values  [][]byte
+}
+
+type span struct{ from, to int }
+
+func (s *step) bytes(p span) []byte { return s.arena[p.from:p.to:p.to] }
+
+// logChange is a change whose rows may bring members.
+type logChange struct {
+	ordinal int64
+	version pipeline.Version
+	itemKey span
+}
+
+type logRow struct {
+	table  *logTable
+	change int32
+	row    span
+}
+
+// lookupChange is a settled row of a lookup table.
+type lookupChange struct {
+	hash    pipeline.Hash
+	version pipeline.Version
+	row     span
+	gone    bool
+}
+
+// baseRow is a settled row of a fact's base table.
+type baseRow struct {
+	fact    *fact
+	hash    pipeline.Hash
+	version pipeline.Version
+	row     span
+	gone    bool
+}
+
+// trackedChange is a row of a table whose deletes matter to a dimension.
+type trackedChange struct {
+	dimension *dimension
+	hash      pipeline.Hash
+	version   pipeline.Version
+	row       span
+}
+
+// Open implements pipeline.Keyed.
+func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
+	st := &step{star: s, bounded: o.Bounded, counters: o.Counters}
+	if o.Saved != nil {
+		if err := json.Unmarshal(o.Saved, &st.saved); err != nil {
+			return nil, fmt.Errorf("state of star %s: %w", s.name, err)
+		}
+		if err := s.sameDefinitions(st.saved.Definitions); err != nil {
+			return nil, err
+		}
+		st.begun = true
+	}
+	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknowns: map[string]int64{}}
+	st.members = newMembers(o.State[membersSpace])
+	for _, d := range s.dimensions {
+		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
+	}
+	st.rows = &lookupRows{state: o.State[rowsSpace], index: map[pipeline.Hash]int32{}}
+	st.pass = &pass{
+		state: o.State[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
+		waiting: &st.saved.Waiting, index: map[pipeline.Hash]int32{},
+	}
+	for _, f := range s.facts {
+		st.pass.depth = max(st.pass.depth, len(f.lookups))
+	}
+	return st, nil
+}
+
+// byNumber returns the facts by the numbers that their state has.
+func (s *Star) byNumber() []*fact {
+	facts := make([]*fact, len(s.facts))
+	for _, f := range s.facts {
+		facts[f.number] = f
+	}
+	return facts
+}
+
+// sameDefinitions refuses state that was made by other definitions: rows of the
+// warehouse would go on as they are, and differ from those made anew.
+func (s *Star) sameDefinitions(kept map[string]string) error {
+	now := s.definitions()
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		if now[name] == "" {
+			return fmt.Errorf("star %s had %q when the state was made, and has it no longer: put it back, or backfill into a new state folder and new tables", s.name, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		switch kept[name] {
+		case now[name]:
+		case "":
+			return fmt.Errorf("star %s did not have %q when the state was made, and earlier changes are not kept: backfill into a new state folder and new tables", s.name, name)
+		default:
+			return fmt.Errorf("star %s: %q is defined differently than when the state was made, and rows already given out would not follow: "+
+				"put it back, or backfill into a new state folder and new tables\nwas: %s\nis:  %s", s.name, name, kept[name], now[name])
+		}
+	}
+	return nil
+}
+
+// Log implements pipeline.KeyedStep.
+func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pipeline.Rows) {
+	t := s.star.readings[reading].log
+	s.columns = t.arrange(s.columns, rows.Record)
+	last := int32(-1)
+	for i, op := range rows.Ops {
+		if op != pipeline.OpUpsert {
+			continue
+		}
+		if c := rows.Change[i]; c != last {
+			last = c
+			s.changes = append(s.changes, logChange{first + int64(c), changes[c].Version, s.keep(changes[c].Key)})
+		}
+		from := len(s.arena)
+		s.arena = packed.AppendRow(s.arena, s.columns, i)
+		s.logged = append(s.logged, logRow{t, int32(len(s.changes) - 1), span{from, len(s.arena)}})
+	}
+}
+
+func (s *step) keep(b []byte) span {
+	from := len(s.arena)
+	s.arena = append(s.arena, b...)
+	return span{from, len(s.arena)}
+}
+
+// Settled implements pipeline.KeyedStep.
+func (s *step) Settled(reading int, rows *pipeline.Rows) {
+	r := s.star.readings[reading]
+	if r.lookup != nil {
+		s.columns = r.lookup.arrange(s.columns, rows.Record)
+		for i, op := range rows.Ops {
+			c := lookupChange{hash: s.rowHash(r.lookup.seed, rows, i), version: rows.Versions[i], gone: op == pipeline.OpDelete}
+			if !c.gone {
+				c.row = s.pack(i)
+			}
+			s.lookups = append(s.lookups, c)
+		}
+	}
+	for _, f := range r.facts {
+		s.columns = f.base.arrange(s.columns, rows.Record)
+		for i, op := range rows.Ops {
+			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows, i), version: rows.Versions[i], gone: op == pipeline.OpDelete}
+			if !b.gone {
+				b.row = s.pack(i)
+			}
+			s.bases = append(s.bases, b)
+		}
+	}
+	for _, d := range r.tracked {
+		s.columns = d.rows.arrange(s.columns, rows.Record)
+		seed := append([]byte{tagTracked}, d.seed...)
+		for i := range rows.Ops {
+			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(seed, rows, i), rows.Versions[i], s.pack(i)})
+		}
+	}
+}
+
+// pack keeps the row i of the arranged columns.
+func (s *step) pack(i int) span {
+	from := len(s.arena)
+	s.arena = packed.AppendRow(s.arena, s.columns, i)
+	return span{from, len(s.arena)}
+}
+
+// rowHash hashes the key of a row; the key columns of flagged rows are where
+// those of their table are.
+func (s *step) rowHash(seed []byte, rows *pipeline.Rows, i int) pipeline.Hash {
+	s.scratch = appendKey(append(s.scratch[:0], seed...), rows.Table, rows.Record, i)
+	return hashOf(s.scratch)
+}
+
+// Save implements pipeline.KeyedStep.
+func (s *step) Save() (json.RawMessage, error) {
+	s.saved.Definitions = s.star.definitions()
+	s.saved.Next, s.saved.Open = map[string]int64{}, map[string]int64{}
+	for _, d := range s.star.dimensions {
+		if d.calendar != nil {
+			continue
+		}
+		s.saved.Next[d.name], s.saved.Open[d.name] = s.members.next[d], s.members.open[d]
+	}
+	raw, err := json.Marshal(&s.saved)
+	if err != nil {
+		return nil, fmt.Errorf("state of star %s: %w", s.star.name, err)
+	}
+	return raw, nil
+}
