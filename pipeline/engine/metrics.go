@@ -22,6 +22,7 @@ type Metrics struct {
 	retries            *prometheus.CounterVec
 	lag                *prometheus.GaugeVec
 	inferred           *prometheus.GaugeVec
+	unknown            *prometheus.CounterVec
 	lastCommit         atomic.Int64 // ns since 1970
 	depth              atomic.Pointer[func() int]
 
@@ -41,6 +42,7 @@ func NewMetrics() *Metrics {
 	m.bytesIn = counter("bytes_in_total", "Bytes of the records read.", "node")
 	m.rowsOut = counter("rows_out_total", "Rows given to the sinks, of epochs saved or not.", "node", "table", "op")
 	m.dead = counter("dead_letters_total", "Records that became dead letters.", "node", "reason")
+	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
 	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
 	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
@@ -101,6 +103,11 @@ func (m *Metrics) step(name string, started time.Time) {
 // InferredOpen implements pipeline.Counters.
 func (m *Metrics) InferredOpen(dimension string, n int64) {
 	m.inferred.WithLabelValues(dimension).Set(float64(n))
+}
+
+// UnknownMembers implements pipeline.Counters.
+func (m *Metrics) UnknownMembers(dimension string, n int64) {
+	m.unknown.WithLabelValues(dimension).Add(float64(n))
 }
 
 // watch makes the counters of a sink appear before they count anything.
