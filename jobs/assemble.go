@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -52,6 +51,7 @@ func (a *assembly) build() {
 			Interval: time.Duration(f.Epoch.Interval), Records: f.Epoch.MaxRecords,
 			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout),
 		},
+		Bounded: true, // every kind of source is: a file ends
 		Metrics: engine.NewMetrics(),
 		Log:     slog.New(redactingHandler{slog.Default().Handler(), f.Redact}),
 		Hook:    hook,
@@ -61,18 +61,7 @@ func (a *assembly) build() {
 			a.config.Sources = append(a.config.Sources, engine.SourceNode{Name: e.Name, Source: s})
 		}
 	}
-	for _, e := range f.Transforms {
-		if t, ok := buildNode(f, "transforms", e.Value, transformKinds); ok {
-			n := engine.TransformNode{Name: e.Name, Transform: t}
-			for i, in := range e.Value.Inputs {
-				if in.Table != "" {
-					report(f, "transforms", e.Name, i, fmt.Sprintf("%s is a source: it gives changes, which have no tables", in.Node))
-				}
-				n.Inputs = append(n.Inputs, in.Node)
-			}
-			a.config.Transforms = append(a.config.Transforms, n)
-		}
-	}
+	a.buildTransforms()
 	for _, e := range f.Sinks {
 		a.buildSink(e.Value)
 	}
@@ -109,85 +98,22 @@ func (a *assembly) buildSink(c *spec.NodeConfig) {
 	n := engine.SinkNode{Name: c.Name, Sink: sink}
 	complete := true
 	for i, in := range c.Inputs {
-		t := a.transform(in.Node)
-		if t == nil {
+		tables, ok := a.tables(in.Node)
+		if !ok {
 			complete = false // reported with the graph, or not sound itself
 			continue
 		}
-		n.Inputs = append(n.Inputs, a.edges(c.Name, i, in, t, sink.Mode())...)
+		edges := a.edges("sinks", c.Name, i, in, tables)
+		if sink.Mode() == pipeline.Settled {
+			a.checkSettled(settledReader{"sinks", c.Name, "takes settled rows", "give the table a key, or use a parquet sink with mode append"}, i, edges)
+		}
+		n.Inputs = append(n.Inputs, edges...)
 	}
-	a.checkNames(c.Name, n.Inputs)
+	a.checkNames("sinks", c.Name, n.Inputs, fold)
 	if checker, ok := sink.(tableChecker); ok && complete {
 		if err := checker.Check(tablesOf(n.Inputs)); err != nil {
 			a.file.Report("sinks", c.Name, err)
 		}
 	}
 	a.config.Sinks = append(a.config.Sinks, n)
-}
-
-// edges resolves one input of a sink.
-func (a *assembly) edges(sink string, at int, in spec.Input, t *engine.TransformNode, mode pipeline.Mode) []engine.Edge {
-	var edges []engine.Edge
-	var known []string
-	for _, table := range t.Transform.Tables() {
-		known = append(known, table.Name)
-		if in.Table == "" || in.Table == table.Name {
-			edges = append(edges, engine.Edge{Node: t.Name, Table: table})
-		}
-	}
-	if len(edges) == 0 {
-		a.file.Report("sinks", sink, &spec.FieldError{Path: []string{"inputs", fmt.Sprint(at)},
-			Message: fmt.Sprintf("%s has no table %q", t.Name, in.Table), Name: in.Table, Known: known})
-	}
-	if mode == pipeline.Settled {
-		a.checkSettled(sink, at, t, edges)
-	}
-	return edges
-}
-
-// checkSettled refuses what can not be settled: rows without a key, and
-// records of which nobody knows which item they are of.
-func (a *assembly) checkSettled(sink string, at int, t *engine.TransformNode, edges []engine.Edge) {
-	for _, e := range edges {
-		if len(e.Table.Key) == 0 {
-			report(a.file, "sinks", sink, at, fmt.Sprintf("table %q has no key, so its rows can only be appended, and this sink takes settled rows: give the table a key, "+
-				"or use a parquet sink with mode append", e.Table.Name))
-		}
-	}
-	for _, s := range a.config.Sources {
-		if k, ok := s.Source.(keyless); ok && k.Keyless() && slices.Contains(t.Inputs, s.Name) {
-			a.file.Report("sources", s.Name, fmt.Errorf("the records have no key, so they can only be appended, and sink %q takes settled rows: give the source a key", sink))
-		}
-	}
-}
-
-// checkNames refuses two tables of one name in a sink: also when they differ in
-// case only, which warehouses and file systems may not tell apart.
-func (a *assembly) checkNames(sink string, edges []engine.Edge) {
-	seen := map[string]engine.Edge{}
-	for _, e := range edges {
-		folded := fold(e.Table.Name)
-		if other, twice := seen[folded]; twice {
-			a.file.Report("sinks", sink, fmt.Errorf("tables %s.%s and %s.%s have one name in this sink: rename one of them",
-				other.Node, other.Table.Name, e.Node, e.Table.Name))
-		}
-		seen[folded] = e
-	}
-}
-
-func (a *assembly) transform(name string) *engine.TransformNode {
-	for i := range a.config.Transforms {
-		if a.config.Transforms[i].Name == name {
-			return &a.config.Transforms[i]
-		}
-	}
-	return nil
-}
-
-func tablesOf(edges []engine.Edge) []*pipeline.Table {
-	tables := make([]*pipeline.Table, len(edges))
-	for i, e := range edges {
-		tables[i] = e.Table
-	}
-	return tables
 }

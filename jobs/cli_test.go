@@ -62,7 +62,7 @@ func TestUsage(t *testing.T) {
 		{"run missing.yaml", "missing.yaml: no such file"},
 		{"validate", "wants at least one pipeline file"},
 		{"validate missing.yaml", "missing.yaml: no such file"},
-		{"plan " + good + " --format dot", `--format "dot": want text or mermaid`},
+		{"plan " + good + " --format dot", `--format "dot": want text, mermaid or er`},
 		{"plan " + good + " --output xml", `--output "xml": want text or json`},
 		{"status " + good + " --output xml", `--output "xml": want text or json`},
 		{"backfill " + good + " --source nope", `--source "nope"`},

@@ -8,6 +8,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/duckdb"
 	"github.com/starlift-etl/starlift/sinks/parquet"
 	"github.com/starlift-etl/starlift/sources/file"
+	"github.com/starlift-etl/starlift/transforms/star"
 	"github.com/starlift-etl/starlift/transforms/unnest"
 )
 
@@ -35,13 +36,41 @@ func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
 	}
 }
 
-// The node types of this binary.
+// keyedKind is one type of transform that reads rows: it is made for the tables
+// that it may read.
+type keyedKind struct {
+	spec  spec.Kind
+	build func(name string, config any, inputs []*pipeline.Table) (pipeline.Keyed, error)
+}
+
+// keyedOf makes a keyedKind of a package's Config and New.
+func keyedOf[C any, N pipeline.Keyed](desc string, build func(string, C, []*pipeline.Table) (N, error)) keyedKind {
+	return keyedKind{
+		spec: spec.Kind{New: func() any { return new(C) }, Desc: desc},
+		build: func(name string, config any, inputs []*pipeline.Table) (pipeline.Keyed, error) {
+			c, ok := config.(*C)
+			if !ok {
+				return nil, fmt.Errorf("configuration is %T, want %T", config, new(C))
+			}
+			n, err := build(name, *c, inputs)
+			if err != nil {
+				return nil, err
+			}
+			return n, nil
+		},
+	}
+}
+
+// The node types of this binary. Transforms read changes or rows.
 var (
 	sourceKinds = map[string]kind[pipeline.Source]{
 		"file": of[file.Config, *file.Source, pipeline.Source]("Local files: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
 	}
 	transformKinds = map[string]kind[pipeline.Transform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
+	}
+	keyedKinds = map[string]keyedKind{
+		"star": keyedOf("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
 		"parquet": of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
@@ -68,7 +97,11 @@ func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {
 
 // kinds are the node types as a pipeline file can name them.
 func kinds() spec.Kinds {
-	return spec.Kinds{Sources: specs(sourceKinds), Transforms: specs(transformKinds), Sinks: specs(sinkKinds)}
+	transforms := specs(transformKinds)
+	for name, k := range keyedKinds {
+		transforms[name] = k.spec
+	}
+	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}
 }
 
 // tableChecker is a sink that can say what is wrong with the tables it is to

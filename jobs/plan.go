@@ -18,19 +18,25 @@ func (s *streams) planCommand() *cobra.Command {
 		Use:   "plan FILE",
 		Short: "Show the tables, the graph, what keeps state and why, and the DDL",
 		Long: "Plan builds a pipeline without opening anything and shows what it would do: the tables with their columns, the\n" +
-			"graph, which edges keep state and why, and the DDL of the warehouses. --format mermaid gives the graph alone.",
-		Example: "  starlift plan configs/quickstart.yaml\n  starlift plan shop.yaml --format mermaid",
+			"graph, which edges keep state and why, stars as a Mermaid diagram, and the DDL of the warehouses. --format mermaid\n" +
+			"gives the graph alone, --format er the diagram of the stars alone.",
+		Example: "  starlift plan configs/quickstart.yaml\n  starlift plan shop.yaml --format mermaid\n  starlift plan shop.yaml --format er > star.mmd",
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or mermaid")
+	cmd.Flags().StringVar(&format, "format", "text", "text, mermaid or er")
 	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
 		p := newPlan(a)
 		switch {
-		case format != "text" && format != "mermaid":
-			return usage(fmt.Errorf("--format %q: want text or mermaid", format))
+		case !slices.Contains([]string{"text", "mermaid", "er"}, format):
+			return usage(fmt.Errorf("--format %q: want text, mermaid or er", format))
 		case output == "json":
 			return s.printJSON(p)
 		case format == "mermaid":
-			return p.mermaid(s.out)
+			return p.flowchart(s.out)
+		case format == "er" && p.ER == "":
+			return usage(fmt.Errorf("--format er: pipeline %s has no star; --format mermaid shows its graph", p.Pipeline))
+		case format == "er":
+			_, err := io.WriteString(s.out, p.ER)
+			return err
 		}
 		return p.text(s.out)
 	})
@@ -38,11 +44,13 @@ func (s *streams) planCommand() *cobra.Command {
 
 // plan is what a pipeline would do.
 type plan struct {
-	Pipeline string      `json:"pipeline"`
-	Nodes    []planNode  `json:"nodes"`
-	Tables   []planTable `json:"tables"`
-	Edges    []planEdge  `json:"edges"`
-	DDL      []planDDL   `json:"ddl"`
+	Pipeline  string         `json:"pipeline"`
+	Nodes     []planNode     `json:"nodes"`
+	Tables    []planTable    `json:"tables"`
+	Edges     []planEdge     `json:"edges"`
+	Relations []planRelation `json:"relations,omitempty"` // of facts to dimensions
+	ER        string         `json:"er,omitempty"`        // the stars as a Mermaid diagram
+	DDL       []planDDL      `json:"ddl"`
 }
 
 type planNode struct {
@@ -72,6 +80,15 @@ type planEdge struct {
 	Why   string `json:"why"`
 }
 
+// planRelation is a column of a fact that holds a dimension's surrogate key.
+type planRelation struct {
+	Node      string `json:"node"`
+	Fact      string `json:"fact"`
+	Column    string `json:"column"`
+	Dimension string `json:"dimension"`
+	Key       string `json:"key"`
+}
+
 type planDDL struct {
 	Sink string `json:"sink"`
 	SQL  string `json:"sql"`
@@ -96,8 +113,11 @@ func newPlan(a *assembly) *plan {
 			p.Edges = append(p.Edges, planEdge{From: in, To: t.Name, Kind: "changes", Why: "changes are decoded and passed on: stateless"})
 		}
 	}
+	for i := range a.config.Keyed {
+		p.keyed(&a.config.Keyed[i])
+	}
 	for i := range a.config.Sinks {
-		p.sink(&a.config.Sinks[i])
+		p.sink(&a.config.Sinks[i], a)
 	}
 	return p
 }
@@ -113,16 +133,25 @@ func newPlanTable(node string, t *pipeline.Table) planTable {
 	return pt
 }
 
-func (p *plan) sink(s *engine.SinkNode) {
+const (
+	whySettled = "at most one row a key and epoch, the newest: versions and row keys of each item are kept"
+	whyGiven   = "the node gives settled rows, and knows itself what it gave"
+)
+
+func (p *plan) sink(s *engine.SinkNode, a *assembly) {
 	kind, why := "log", "the sink keeps the log as it is read: every change's rows, repeated and late ones too"
 	switch s.Sink.Mode() {
 	case pipeline.Appends:
 		why = "the sink appends each row of every new image: no key is looked up"
 	case pipeline.Settled:
-		kind, why = "settled", "the sink takes at most one row a key and epoch, the newest: versions and row keys of each item are kept"
+		kind, why = "settled", "the sink takes "+whySettled
 	}
 	for _, in := range s.Inputs {
-		p.Edges = append(p.Edges, planEdge{From: in.Node, Table: in.Table.Name, To: s.Name, Kind: kind, State: kind == "settled", Why: why})
+		e := planEdge{From: in.Node, Table: in.Table.Name, To: s.Name, Kind: kind, State: kind == "settled", Why: why}
+		if a.keyed(in.Node) != nil {
+			e.Kind, e.State, e.Why = "settled", false, whyGiven
+		}
+		p.Edges = append(p.Edges, e)
 	}
 	if d, ok := s.Sink.(definer); ok {
 		p.DDL = append(p.DDL, planDDL{s.Name, d.DDL(tablesOf(s.Inputs))})
@@ -152,6 +181,9 @@ func (p *plan) text(w io.Writer) error {
 	}
 	b.WriteString("\nState\n")
 	p.state(b)
+	if p.ER != "" {
+		fmt.Fprintf(b, "\nStar (a Mermaid diagram)\n%s", p.ER)
+	}
 	for _, d := range p.DDL {
 		fmt.Fprintf(b, "\nDDL of %s\n%s\n", d.Sink, strings.TrimRight(d.SQL, "\n"))
 	}
@@ -177,38 +209,3 @@ func (p *plan) state(b *strings.Builder) {
 		}
 	}
 }
-
-func (p *plan) mermaid(w io.Writer) error {
-	b := &strings.Builder{}
-	b.WriteString("flowchart LR\n")
-	shapes := map[string][2]string{"source": {"([", "])"}, "transform": {"[", "]"}, "sink": {"[(", ")]"}}
-	for _, n := range p.Nodes {
-		fmt.Fprintf(b, "  %s%s\"%s: %s\"%s\n", mermaidID(n.Name), shapes[n.Section][0], n.Name, n.Type, shapes[n.Section][1])
-	}
-	type pair struct{ from, to, kind string }
-	labels := map[pair][]string{}
-	var order []pair
-	for _, e := range p.Edges {
-		k := pair{e.From, e.To, e.Kind}
-		if _, seen := labels[k]; !seen {
-			order = append(order, k)
-		}
-		if e.Table != "" {
-			labels[k] = append(labels[k], e.Table)
-		} else {
-			labels[k] = append(labels[k], "changes")
-		}
-	}
-	for _, k := range order {
-		arrow := "-->"
-		if k.kind == "settled" {
-			arrow = "==>" // thick: this edge keeps state
-		}
-		fmt.Fprintf(b, "  %s %s|\"%s\"| %s\n", mermaidID(k.from), arrow, strings.Join(labels[k], ", "), mermaidID(k.to))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// mermaidID keeps names apart from Mermaid's keywords, such as end.
-func mermaidID(name string) string { return "n_" + name }

@@ -65,6 +65,17 @@ type Keyed interface {
 	Open(o KeyedOpening) (KeyedStep, error)
 }
 
+// Related is a Keyed whose tables refer to each other, for diagrams.
+type Related interface {
+	Relations() []Relation
+}
+
+// Relation is a column of one table that holds the key of another.
+type Relation struct {
+	Table, Column string
+	To, Key       string
+}
+
 // MaxKeyspaces bounds the keyspaces of one Keyed transform.
 const MaxKeyspaces = 4
 

@@ -2,6 +2,8 @@ package star
 
 import (
 	"hash/fnv"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/zeebo/xxh3"
@@ -12,7 +14,10 @@ import (
 	"github.com/starlift-etl/starlift/transforms/star/measure"
 )
 
-var _ pipeline.Keyed = (*Star)(nil)
+var (
+	_ pipeline.Keyed   = (*Star)(nil)
+	_ pipeline.Related = (*Star)(nil)
+)
 
 // Star is a compiled star node. It is read-only; its step does the work.
 type Star struct {
@@ -223,29 +228,43 @@ const (
 // Keyspaces implements pipeline.Keyed.
 func (s *Star) Keyspaces() int { return keyspaces }
 
-// Relation is a column of a fact that refers to a dimension.
-type Relation struct {
-	Fact, Column   string
-	Dimension, Key string // the dimension's table, and its surrogate key
-}
-
-// Relations lists what the facts refer to.
-func (s *Star) Relations() []Relation {
-	var all []Relation
+// Relations implements pipeline.Related.
+func (s *Star) Relations() []pipeline.Relation {
+	var all []pipeline.Relation
 	for _, f := range s.facts {
 		for i, m := range f.members {
-			all = append(all, Relation{f.name, f.out.Columns[f.grain+i].Name, m.dimension.name, m.dimension.out.Columns[0].Name})
+			all = append(all, pipeline.Relation{
+				Table: f.name, Column: f.out.Columns[f.grain+i].Name, To: m.dimension.name, Key: m.dimension.out.Columns[0].Name,
+			})
 		}
 	}
 	return all
 }
 
-// IsDimension reports whether the named table is a dimension.
-func (s *Star) IsDimension(table string) bool {
-	for _, d := range s.dimensions {
-		if d.name == table {
-			return true
+// Uses says, for each of the readings, what the star needs it for.
+func (s *Star) Uses() []string {
+	all := make([]string, len(s.readings))
+	for i, r := range s.readings {
+		var uses []string
+		if r.log != nil {
+			for _, d := range r.log.dimensions {
+				uses = append(uses, "brings members of "+d.name)
+			}
 		}
+		for _, d := range r.tracked {
+			uses = append(uses, "tells when members of "+d.name+" are deleted")
+		}
+		for _, f := range r.facts {
+			uses = append(uses, "its rows are those of "+f.name+", kept with what was given out of each")
+		}
+		if r.lookup != nil {
+			for _, f := range s.facts {
+				if slices.ContainsFunc(f.lookups, func(l lookup) bool { return l.table == r.lookup }) {
+					uses = append(uses, "looked up by "+f.name+", kept with the facts that refer to each row")
+				}
+			}
+		}
+		all[i] = strings.Join(uses, "; ")
 	}
-	return false
+	return all
 }

@@ -1,0 +1,67 @@
+package jobs
+
+import (
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/engine"
+)
+
+// explained is a transform that says what it needs each of its readings for,
+// and what is kept because of it.
+type explained interface {
+	Uses() []string
+}
+
+// keyed adds a transform of rows: its tables, what it reads and what for.
+func (p *plan) keyed(k *engine.KeyedNode) {
+	for _, t := range k.Transform.Tables() {
+		p.Tables = append(p.Tables, newPlanTable(k.Name, t))
+	}
+	var uses []string
+	if e, ok := k.Transform.(explained); ok {
+		uses = e.Uses()
+	}
+	for i, r := range k.Transform.Readings() {
+		e := planEdge{Table: r.Table.Name, To: k.Name, Kind: "settled", State: true}
+		for _, in := range k.Inputs {
+			if in.Table == r.Table {
+				e.From = in.Node
+			}
+		}
+		var why []string
+		if r.Log {
+			e.Kind = "log"
+		} else {
+			why = append(why, whySettled+policyText(r.Policy))
+		}
+		if i < len(uses) {
+			why = append(why, uses[i])
+		}
+		e.Why = strings.Join(why, "; ")
+		p.Edges = append(p.Edges, e)
+	}
+	if r, ok := k.Transform.(pipeline.Related); ok {
+		for _, r := range r.Relations() {
+			p.Relations = append(p.Relations, planRelation{k.Name, r.Table, r.Column, r.To, r.Key})
+		}
+	}
+	if len(p.Relations) > 0 {
+		p.ER = p.entityDiagram()
+	}
+}
+
+// policyText says what a policy keeps besides.
+func policyText(p pipeline.Policy) string {
+	text := ""
+	if p.Merge == pipeline.LatestNonNull {
+		text += ", with the version of each column (latest_non_null)"
+	}
+	switch p.OnDelete {
+	case pipeline.Flag:
+		text += ", of deleted rows too (flag)"
+	case pipeline.Keep:
+		text += ", of deleted rows too (keep)"
+	}
+	return text
+}

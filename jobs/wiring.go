@@ -1,0 +1,226 @@
+package jobs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// buildTransforms makes the transforms, each after those that it reads: their
+// tables are what it is made for.
+func (a *assembly) buildTransforms() {
+	visited := map[string]bool{}
+	var visit func(c *spec.NodeConfig)
+	visit = func(c *spec.NodeConfig) {
+		if visited[c.Name] {
+			return // a cycle is reported with the graph, and not sound
+		}
+		visited[c.Name] = true
+		for _, in := range c.Inputs {
+			if from := named(a.file.Transforms, in.Node); from != nil {
+				visit(from)
+			}
+		}
+		if kind, ok := keyedKinds[c.Type]; ok {
+			a.buildKeyed(c, kind)
+		} else {
+			a.buildTransform(c)
+		}
+	}
+	for _, e := range a.file.Transforms {
+		visit(e.Value)
+	}
+}
+
+func named(section spec.Map[*spec.NodeConfig], name string) *spec.NodeConfig {
+	for _, e := range section {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// buildTransform makes a transform that reads changes.
+func (a *assembly) buildTransform(c *spec.NodeConfig) {
+	t, ok := buildNode(a.file, "transforms", c, transformKinds)
+	if !ok {
+		return
+	}
+	n := engine.TransformNode{Name: c.Name, Transform: t}
+	for i, in := range c.Inputs {
+		if named(a.file.Transforms, in.Node) != nil {
+			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a transform and gives rows, but %s reads undecoded changes: read a source", in.Node, c.Type))
+			continue
+		}
+		n.Inputs = append(n.Inputs, in.Node)
+	}
+	a.config.Transforms = append(a.config.Transforms, n)
+}
+
+// buildKeyed makes a transform that reads rows.
+func (a *assembly) buildKeyed(c *spec.NodeConfig, kind keyedKind) {
+	if !c.Sound || c.Config == nil {
+		return
+	}
+	n := engine.KeyedNode{Name: c.Name}
+	var from []int // the input of each edge
+	complete := true
+	for i, in := range c.Inputs {
+		if named(a.file.Sources, in.Node) != nil {
+			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a source and gives undecoded changes, but %s reads rows: put an unnest transform between them", in.Node, c.Type))
+			complete = false
+			continue
+		}
+		tables, _ := a.tables(in.Node)
+		edges := a.edges("transforms", c.Name, i, in, tables)
+		complete = complete && len(edges) > 0
+		for _, e := range edges {
+			n.Inputs, from = append(n.Inputs, e), append(from, i)
+		}
+	}
+	asWritten := func(name string) string { return name }
+	if !a.checkNames("transforms", c.Name, n.Inputs, asWritten) || !complete {
+		return // it is not to be judged without its inputs
+	}
+	var err error
+	if n.Transform, err = kind.build(c.Name, c.Config, tablesOf(n.Inputs)); err != nil {
+		a.file.Report("transforms", c.Name, err)
+		return
+	}
+	a.checkReadings(c, &n, from)
+	a.config.Keyed = append(a.config.Keyed, n)
+}
+
+// checkReadings refuses what a transform can not be given.
+func (a *assembly) checkReadings(c *spec.NodeConfig, n *engine.KeyedNode, from []int) {
+	reader := settledReader{"transforms", c.Name, "keeps rows by their keys", "give the table a key"}
+	var said []*pipeline.Table
+	for _, r := range n.Transform.Readings() {
+		i := slices.IndexFunc(n.Inputs, func(e engine.Edge) bool { return e.Table == r.Table })
+		if i < 0 || slices.Contains(said, r.Table) {
+			continue
+		}
+		said = append(said, r.Table)
+		a.checkSettled(reader, from[i], n.Inputs[i:i+1])
+	}
+	for _, r := range n.Transform.Readings() {
+		i := slices.IndexFunc(n.Inputs, func(e engine.Edge) bool { return e.Table == r.Table })
+		if i >= 0 && a.keyed(n.Inputs[i].Node) != nil && (r.Log || r.Policy != (pipeline.Policy{})) {
+			report(a.file, "transforms", c.Name, from[i], fmt.Sprintf("table %q of %s has settled rows only, and %s wants its log, or merges or keeps its rows: read the table of an unnest transform",
+				r.Table.Name, n.Inputs[i].Node, c.Name))
+		}
+	}
+}
+
+// tables returns the tables of a transform that was built.
+func (a *assembly) tables(node string) (tables []*pipeline.Table, ok bool) {
+	if t := a.transform(node); t != nil {
+		return t.Transform.Tables(), true
+	}
+	if k := a.keyed(node); k != nil {
+		return k.Transform.Tables(), true
+	}
+	return nil, false
+}
+
+func (a *assembly) transform(name string) *engine.TransformNode {
+	for i := range a.config.Transforms {
+		if a.config.Transforms[i].Name == name {
+			return &a.config.Transforms[i]
+		}
+	}
+	return nil
+}
+
+func (a *assembly) keyed(name string) *engine.KeyedNode {
+	for i := range a.config.Keyed {
+		if a.config.Keyed[i].Name == name {
+			return &a.config.Keyed[i]
+		}
+	}
+	return nil
+}
+
+// edges resolves one input of a reader of rows; tables are those of the node it
+// reads, none when that was not built: then there is nothing to say.
+func (a *assembly) edges(section, reader string, at int, in spec.Input, tables []*pipeline.Table) []engine.Edge {
+	var edges []engine.Edge
+	var known []string
+	for _, table := range tables {
+		known = append(known, table.Name)
+		if in.Table == "" || in.Table == table.Name {
+			edges = append(edges, engine.Edge{Node: in.Node, Table: table})
+		}
+	}
+	if len(edges) == 0 && len(tables) > 0 {
+		a.file.Report(section, reader, &spec.FieldError{Path: []string{"inputs", fmt.Sprint(at)},
+			Message: fmt.Sprintf("%s has no table %q", in.Node, in.Table), Name: in.Table, Known: known})
+	}
+	return edges
+}
+
+// settledReader is one that takes settled rows.
+type settledReader struct {
+	section, name string
+	does          string // with them
+	way           string // what to do about a table without key
+}
+
+// kind is the section of one node.
+func (r *settledReader) kind() string { return strings.TrimSuffix(r.section, "s") }
+
+// checkSettled refuses what can not be settled: rows without a key, and
+// records of which nobody knows which item they are of.
+func (a *assembly) checkSettled(reader settledReader, at int, edges []engine.Edge) {
+	for _, e := range edges {
+		if len(e.Table.Key) == 0 {
+			report(a.file, reader.section, reader.name, at, fmt.Sprintf("table %q has no key, so its rows can only be appended, and this %s %s: %s",
+				e.Table.Name, reader.kind(), reader.does, reader.way))
+		}
+	}
+	for _, s := range a.config.Sources {
+		k, ok := s.Source.(keyless)
+		if !ok || !k.Keyless() {
+			continue
+		}
+		below := func(e engine.Edge) bool {
+			t := a.transform(e.Node)
+			return t != nil && slices.Contains(t.Inputs, s.Name)
+		}
+		if slices.ContainsFunc(edges, below) {
+			a.file.Report("sources", s.Name, fmt.Errorf("the records have no key, so they can only be appended, and %s %q %s: give the source a key",
+				reader.kind(), reader.name, reader.does))
+		}
+	}
+}
+
+// checkNames refuses two tables of one name in a reader: in a sink also when
+// they differ in case only, which warehouses and file systems may not tell
+// apart.
+func (a *assembly) checkNames(section, reader string, edges []engine.Edge, fold func(string) string) (ok bool) {
+	ok = true
+	seen := map[string]engine.Edge{}
+	for _, e := range edges {
+		folded := fold(e.Table.Name)
+		if other, twice := seen[folded]; twice {
+			ok = false
+			a.file.Report(section, reader, fmt.Errorf("tables %s.%s and %s.%s have one name in this %s: rename one of them",
+				other.Node, other.Table.Name, e.Node, e.Table.Name, strings.TrimSuffix(section, "s")))
+		}
+		seen[folded] = e
+	}
+	return ok
+}
+
+func tablesOf(edges []engine.Edge) []*pipeline.Table {
+	tables := make([]*pipeline.Table, len(edges))
+	for i, e := range edges {
+		tables[i] = e.Table
+	}
+	return tables
+}
