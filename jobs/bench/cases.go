@@ -4,6 +4,7 @@ package main
 type benchCase struct {
 	name, work string
 	kind       string   // of the input, as `starlift generate` names it
+	export     bool     // the input is a full export: a folder of compressed files
 	times      int      // as many records as -records says
 	pipeline   string   // file below pipelines, without .yaml
 	set        []string // settings of the pipeline; ${output} is the folder for results
@@ -30,6 +31,10 @@ func database(name, columns string) table {
 	return table{name, query, query}
 }
 
+// joined reads a table of both results from a query over a database file: keys
+// that both give out, each in its own order, are replaced by what they stand for.
+func joined(name, query string) table { return table{name, query, query} }
+
 const (
 	insuranceColumns = "customer_id, transaction_id, dependent_id, outofpocket_max::BIGINT, outofpocket_percent, " +
 		"outofpocket_amount::BIGINT, provider, completion_datetime::TIMESTAMP, event_name, created_at::TIMESTAMP"
@@ -38,6 +43,19 @@ const (
 	orderColumns    = "username, orderid, orderdate::TIMESTAMP, numberofitems::BIGINT, amount, status"
 	lineColumns     = "orderid, productid, productname, category, price, color"
 )
+
+// starTables are those of a star. Customers who share an address may describe
+// it differently, and which description is kept is arbitrary in an export.
+var starTables = []table{
+	database("dim_customer", "customer_key = 0, username, fullname, email, is_inferred"),
+	database("dim_address", "address_key = 0, buildingnumber, postcode, is_inferred"),
+	database("dim_product", "product_key = 0, productid, productname, category, color, is_inferred"),
+	database("dim_date", "date_key, date, year, quarter, month, month_name, iso_week, day, day_of_week, day_name, fiscal_year, fiscal_quarter, is_weekend"),
+	joined("fact_order", "SELECT f.orderid, f.productid, c.username, a.buildingnumber, a.postcode, p.productid AS sold, date_key, f.price FROM result.fact_order f "+
+		"JOIN result.dim_customer c USING (customer_key) JOIN result.dim_address a USING (address_key) JOIN result.dim_product p USING (product_key)"),
+}
+
+const warehouse = "sinks.warehouse.dsn=${output}/warehouse.duckdb"
 
 var cases = []benchCase{
 	{
@@ -57,8 +75,16 @@ var cases = []benchCase{
 	},
 	{
 		name: "latest", work: "changes settled into the latest state of three tables of a DuckDB file",
-		kind: "ecommerce", times: 1, pipeline: "latest", set: []string{"sinks.warehouse.dsn=${output}/warehouse.duckdb"}, script: "latest",
+		kind: "ecommerce", times: 1, pipeline: "latest", set: []string{warehouse}, script: "latest",
 		tables: []table{database("customer", customerColumns), database("order", orderColumns), database("order_line", lineColumns)},
+	},
+	{
+		name: "star", work: "a full export to a star of four dimensions and a fact in a DuckDB file",
+		kind: "ecommerce", export: true, times: 3, pipeline: "star", set: []string{warehouse}, script: "star", tables: starTables,
+	},
+	{
+		name: "star10", work: "the same as star with 3.3 times the input",
+		kind: "ecommerce", export: true, times: 10, pipeline: "star", set: []string{warehouse}, script: "star", tables: starTables,
 	},
 	{
 		name: "insurance10", work: "the same as insurance with ten times the input",

@@ -116,23 +116,11 @@ func (b *bench) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, c := range b.cases {
-		input := b.input(c)
-		if _, err := os.Stat(input); err == nil {
-			continue
-		} else if !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("input: %w", err)
-		}
-		b.say("making %s", input)
-		if _, err := b.start(ctx, b.starlift, "generate", c.kind, "--records", fmt.Sprint(b.records*c.times), "--out", input); err != nil {
+		if err := b.makeInput(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// input is the case's input file.
-func (b *bench) input(c benchCase) string {
-	return filepath.Join(b.dir, fmt.Sprintf("%s-%d.ndjson", c.kind, b.records*c.times))
 }
 
 func (b *bench) say(format string, args ...any) {
@@ -143,19 +131,21 @@ func (b *bench) say(format string, args ...any) {
 // goes first changes from pair to pair.
 func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 	r := result{benchCase: c}
-	info, err := os.Stat(b.input(c))
+	input, err := b.findInput(c)
 	if err != nil {
-		return r, fmt.Errorf("input: %w", err)
+		return r, err
 	}
-	r.bytes = info.Size()
+	if r.bytes, err = inputSize(input); err != nil {
+		return r, err
+	}
 	b.say("%s: %s", c.name, c.work)
 	out := filepath.Join(b.dir, "out", c.name)
 	ours, theirs := filepath.Join(out, "starlift"), filepath.Join(out, "duckdb")
 	for pair := range b.runs + 1 {
 		var s, d usage
 		steps := []func() error{
-			func() (err error) { s, err = b.runStarlift(ctx, c, ours); return err },
-			func() (err error) { d, err = b.runScript(ctx, c, theirs); return err },
+			func() (err error) { s, err = b.runStarlift(ctx, c, input, ours); return err },
+			func() (err error) { d, err = b.runScript(ctx, c, input, theirs); return err },
 		}
 		if pair%2 == 1 {
 			slices.Reverse(steps)
@@ -181,12 +171,12 @@ func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 }
 
 // runStarlift runs the pipeline once, with new state and outputs.
-func (b *bench) runStarlift(ctx context.Context, c benchCase, out string) (usage, error) {
+func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string) (usage, error) {
 	if err := fresh(out); err != nil {
 		return usage{}, err
 	}
 	args := []string{"backfill", filepath.Join("jobs", "bench", "pipelines", c.pipeline+".yaml"),
-		"--set", "sources.changes.path=" + b.input(c),
+		"--set", "sources.changes.path=" + input,
 		"--set", "state.dir=" + filepath.Join(out, "state"),
 		"--set", "dead_letters.url=" + filepath.Join(out, "dead-letters"),
 	}
@@ -197,11 +187,11 @@ func (b *bench) runStarlift(ctx context.Context, c benchCase, out string) (usage
 }
 
 // runScript runs the DuckDB script once, in a process of its own.
-func (b *bench) runScript(ctx context.Context, c benchCase, out string) (usage, error) {
+func (b *bench) runScript(ctx context.Context, c benchCase, input, out string) (usage, error) {
 	if err := fresh(out); err != nil {
 		return usage{}, err
 	}
-	return b.start(ctx, b.self, duckdbArgument, scriptArgument, c.script, b.input(c), out, fmt.Sprint(b.threads))
+	return b.start(ctx, b.self, duckdbArgument, scriptArgument, c.script, input, out, fmt.Sprint(b.threads))
 }
 
 // compare asks DuckDB, in a process of its own, whether both outputs of the case

@@ -5,9 +5,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/starlift-etl/starlift/jobs/generate"
@@ -66,6 +70,76 @@ func TestScriptsGiveKnownRows(t *testing.T) {
 				t.Errorf("%d rows, want %d", rows, want.rows)
 			}
 		})
+	}
+}
+
+// TestStarScript: each line is a fact and finds its customer, address and
+// product, and each member is there once.
+func TestStarScript(t *testing.T) {
+	stats, err := generate.EcommerceExport(t.Context(), filepath.Join(t.TempDir(), "it's"), generate.Options{Seed: 1, Records: 3000, Products: 100, Files: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	if err := runDuckDB(t.Context(), []string{scriptArgument, "star", stats.Folder, out, "2"}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int64{
+		"dim_customer": stats.Items["customer"] + 1, "dim_date": 26*365 + 6 + 1, "fact_order": stats.Items["product"],
+	} {
+		i := slices.IndexFunc(starTables, func(t table) bool { return t.name == name })
+		s, err := summarize(t.Context(), starTables[i].duckdb, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.rows != want {
+			t.Errorf("%s: %d rows, want %d", name, s.rows, want)
+		}
+	}
+	for what, query := range map[string]string{
+		"members of address": "SELECT DISTINCT buildingnumber, postcode FROM result.dim_address",
+		"members of product": "SELECT DISTINCT productid FROM result.dim_product",
+		"keys of address":    "SELECT DISTINCT address_key FROM result.dim_address",
+	} {
+		distinct, err := summarize(t.Context(), query, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := summarize(t.Context(), strings.Replace(query, "DISTINCT", "ALL", 1), out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if distinct.rows != all.rows || all.rows < 2 {
+			t.Errorf("%s: %d of %d differ", what, distinct.rows, all.rows)
+		}
+	}
+	unknown, err := summarize(t.Context(), "SELECT 1 FROM result.fact_order WHERE 0 IN (customer_key, address_key, product_key, date_key)", out)
+	if err != nil || unknown.rows != 0 {
+		t.Errorf("%d facts without a member, %v", unknown.rows, err)
+	}
+}
+
+// TestExportInput: an export that is not complete counts as missing.
+func TestExportInput(t *testing.T) {
+	b, c := &bench{dir: t.TempDir(), records: 10}, benchCase{kind: "ecommerce", export: true, times: 3}
+	if _, err := b.findInput(c); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no export: %v", err)
+	}
+	stats, err := generate.EcommerceExport(t.Context(), b.inputPath(c), generate.Options{Seed: 1, Records: 30, Files: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if folder, err := b.findInput(c); err != nil || folder != stats.Folder {
+		t.Errorf("found %q, %v; want %q", folder, err, stats.Folder)
+	}
+	if size, err := inputSize(stats.Folder); err != nil || size < 1000 {
+		t.Errorf("%d bytes, %v", size, err)
+	}
+	if err := os.Remove(filepath.Join(stats.Folder, "manifest-summary.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.findInput(c); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an export without its last manifest: %v", err)
 	}
 }
 
