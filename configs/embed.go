@@ -8,9 +8,10 @@ import "embed"
 const (
 	DemoPipeline = "quickstart.yaml"
 	DemoData     = "data/shop.ndjson.gz"
+	DemoQuery    = "growth.sql"
 )
 
-// Demo holds the pipeline file and the sample of the demo.
+// Demo holds the pipeline file, the sample and the query of the demo.
 //
-//go:embed quickstart.yaml data/shop.ndjson.gz
+//go:embed quickstart.yaml data/shop.ndjson.gz growth.sql
 var Demo embed.FS

@@ -10,6 +10,44 @@ import (
 	"testing"
 )
 
+// starPairs hold a star, less its keys, against the sample's changes: each
+// dimension has the newest row ever seen of each natural key, and each fact the
+// members that its order and customer lead to.
+var starPairs = map[string][2]string{
+	"dim_customer": {"SELECT * EXCLUDE (customer_key) FROM w.dim_customer", member("customer", "i.username.S", "i.fullname.S", "i.email.S", "i.address.M.country.S")},
+	"dim_address": {"SELECT * EXCLUDE (address_key) FROM w.dim_address",
+		member("customer", "i.address.M.buildingnumber.S, i.address.M.postcode.S", "i.address.M.street.S", "i.address.M.city.S", "i.address.M.country.S")},
+	"dim_product": {"SELECT * EXCLUDE (product_key) FROM w.dim_product", member("product", "i.productid.S", "i.productname.S", "i.category.S")},
+	"dim_date": {"SELECT date_key, date, year, quarter, month, day, is_weekend FROM w.dim_date",
+		`SELECT strftime(d, '%Y%m%d')::BIGINT, d::DATE, year(d), quarter(d), month(d), day(d), isodow(d) > 5
+		FROM range(TIMESTAMP '2020-01-01', TIMESTAMP '2026-01-01', INTERVAL 1 DAY) t(d) UNION ALL SELECT 0, NULL, NULL, NULL, NULL, NULL, NULL`},
+	"fact_order": {`SELECT orderid, f.productid, username, buildingnumber, postcode, p.productid, date_key, price
+		FROM (SELECT orderid, productid, customer_key, address_key, product_key, date_key, price FROM w.fact_order) f
+		JOIN w.dim_customer USING (customer_key) JOIN w.dim_address USING (address_key) JOIN w.dim_product p USING (product_key)`,
+		`SELECT l.orderid.S, l.productid.S, substr(o.PK.S, 6), c.address.M.buildingnumber.S, c.address.M.postcode.S, l.productid.S,
+			strftime(o.orderdate.S::TIMESTAMP, '%Y%m%d')::BIGINT, l.price.N::DECIMAL(10,2)
+		FROM (SELECT i AS l FROM latest WHERE i."type".S = 'product')
+		LEFT JOIN (SELECT i AS o FROM latest WHERE i."type".S = 'order') ON o.orderid.S = l.orderid.S
+		LEFT JOIN (SELECT i AS c FROM latest WHERE i."type".S = 'customer') ON c.username.S = substr(o.PK.S, 6)`},
+	"surrogate keys": {`SELECT 'customer', min(customer_key), max(customer_key) + 1, count(DISTINCT customer_key) FROM w.dim_customer
+		UNION ALL SELECT 'address', min(address_key), max(address_key) + 1, count(DISTINCT address_key) FROM w.dim_address
+		UNION ALL SELECT 'product', min(product_key), max(product_key) + 1, count(DISTINCT product_key) FROM w.dim_product`,
+		`SELECT 'customer', 0, count(*), count(*) FROM w.dim_customer
+		UNION ALL SELECT 'address', 0, count(*), count(*) FROM w.dim_address
+		UNION ALL SELECT 'product', 0, count(*), count(*) FROM w.dim_product`},
+}
+
+// member is a query for the members that items bring, and the unknown one.
+func member(itemType, naturalKey string, attributes ...string) string {
+	columns := naturalKey
+	for _, a := range attributes {
+		columns += ", arg_max(" + a + ", (ts, pk))"
+	}
+	unknown := strings.Repeat("NULL, ", strings.Count(naturalKey, ",")+1+len(attributes))
+	return fmt.Sprintf(`SELECT %s, false FROM (SELECT new AS i, ts, pk FROM change WHERE new."type".S = '%s') GROUP BY %s UNION ALL SELECT %sfalse`,
+		columns, itemType, naturalKey, unknown)
+}
+
 // sampleViews read the sample data by other means than starlift.
 var sampleViews = []string{
 	fmt.Sprintf(`CREATE TEMP VIEW change AS
@@ -63,9 +101,11 @@ func examples() map[string]example {
 	const lake = `SELECT * EXCLUDE (_op, _version, _epoch) FROM read_parquet('DIR/data/%s/lake/TABLE/**/*.parquet', hive_partitioning = false) WHERE _op = '%s'`
 	const items = `SELECT COLUMNS FROM %s WHERE i."type".S = 'TYPE'`
 	quickstart, cdc, export := map[string][2]string{}, map[string][2]string{}, map[string][2]string{}
-	ofShop(quickstart, "settled", warehouse, fmt.Sprintf(items, "latest"), exampleColumns)
-	ofShop(quickstart, "upserts", fmt.Sprintf(lake, "quickstart", "upsert"), fmt.Sprintf(items, "(SELECT new AS i FROM change)"), exampleColumns)
-	ofShop(quickstart, "deletes", fmt.Sprintf(lake, "quickstart", "delete"), fmt.Sprintf(items, "(SELECT old AS i FROM change WHERE op = 'REMOVE')"), exampleColumns)
+	unnested := maps.Clone(exampleColumns)
+	unnested["customer"] = "substr(i.PK.S, 6), i.fullname.S, i.email.S, i.address.M.buildingnumber.S, i.address.M.street.S, i.address.M.city.S, i.address.M.country.S, i.address.M.postcode.S"
+	ofShop(quickstart, "upserts", fmt.Sprintf(lake, "quickstart", "upsert"), fmt.Sprintf(items, "(SELECT new AS i FROM change)"), unnested)
+	ofShop(quickstart, "deletes", fmt.Sprintf(lake, "quickstart", "delete"), fmt.Sprintf(items, "(SELECT old AS i FROM change WHERE op = 'REMOVE')"), unnested)
+	maps.Copy(quickstart, starPairs)
 	ofShop(cdc, "settled", warehouse, fmt.Sprintf(items, "latest"), shopTables)
 	ofShop(export, "warehouse", warehouse, fmt.Sprintf(items, "exported"), exampleColumns)
 	ofShop(export, "lake", fmt.Sprintf(lake, "export", "upsert"), fmt.Sprintf(items, "exported"), exampleColumns)

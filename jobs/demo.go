@@ -24,7 +24,7 @@ func (s *streams) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the bundled sample through a pipeline and query the result",
-		Long: "Demo writes a pipeline file and sample changes into a folder, runs the pipeline there, and queries the tables.\n" +
+		Long: "Demo writes a pipeline file and sample changes into a folder, runs the pipeline there, and queries the star schema.\n" +
 			"It begins anew each time: what an earlier demo made in the folder is removed.",
 		Example: "  starlift demo\n  starlift demo --dir /tmp/starlift-demo",
 		Args:    exactly(0, "no arguments"),
@@ -45,17 +45,18 @@ const (
 	demoMark      = ".starlift-demo"
 	demoPipeline  = configs.DemoPipeline
 	demoData      = "shop.ndjson.gz"
+	demoQuery     = configs.DemoQuery
 	demoWarehouse = "shop.duckdb"
 )
 
-var demoMakes = []string{demoPipeline, demoData, "state", "dead-letters", "lake", demoWarehouse, demoWarehouse + ".wal"}
+var demoMakes = []string{demoPipeline, demoData, demoQuery, "state", "dead-letters", "lake", demoWarehouse, demoWarehouse + ".wal"}
 
 func (s *streams) demo(ctx context.Context, dir string) error {
 	if err := prepareDemo(dir); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	file := filepath.Join(dir, demoPipeline)
-	fmt.Fprintf(s.out, "Running %s: a shop's changes to a Parquet lake and DuckDB tables.\n", file)
+	fmt.Fprintf(s.out, "Running %s: a shop's changes to a Parquet lake and a star schema in DuckDB.\n", file)
 	a, err := load(file, nil)
 	if err != nil {
 		return err
@@ -100,9 +101,14 @@ func prepareDemo(dir string) error {
 }
 
 func writeDemo(dir string) error {
-	sample, err := configs.Demo.ReadFile(configs.DemoData)
-	if err != nil {
-		return err
+	for name, from := range map[string]string{demoData: configs.DemoData, demoQuery: configs.DemoQuery} {
+		content, err := configs.Demo.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return err
+		}
 	}
 	text, err := configs.Demo.ReadFile(configs.DemoPipeline)
 	if err != nil {
@@ -110,9 +116,6 @@ func writeDemo(dir string) error {
 	}
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, demoData), sample, 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, demoPipeline), rebase(text, absolute), 0o644)
@@ -150,8 +153,8 @@ func demoNext(w io.Writer, dir string) error {
 	for _, c := range demoCommands {
 		fmt.Fprintf(b, "\n  # %s\n  %s\n", c.why, program()+" "+strings.ReplaceAll(c.line, "FILE", file))
 	}
-	fmt.Fprintf(b, "\nThe tables are in %s, every change is in %s: any DuckDB client reads both.\n",
-		filepath.Join(dir, demoWarehouse), filepath.Join(dir, "lake"))
+	fmt.Fprintf(b, "\nThe star is in %s, every change of the tables it is made of in %s: any DuckDB client reads both.\nThe query is in %s.\n",
+		filepath.Join(dir, demoWarehouse), filepath.Join(dir, "lake"), filepath.Join(dir, demoQuery))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -160,6 +163,7 @@ func demoNext(w io.Writer, dir string) error {
 var demoCommands = []struct{ line, why string }{
 	{"run FILE", "Run it again: everything is read already, and nothing changes."},
 	{"plan FILE", "See the tables, what keeps state and why, and the DDL."},
+	{"plan FILE --format er", "Draw the star: a Mermaid diagram, as GitHub and mermaid.live show it."},
 	{"status FILE", "See how far each source and sink is."},
 	{"dead-letters list FILE", "List the records that took no effect; none in this sample."},
 	{"validate FILE --set transforms.items.unmatched=drop", "See how a mistake in a pipeline file is reported."},

@@ -12,30 +12,19 @@ import (
 	"unicode/utf8"
 
 	_ "github.com/duckdb/duckdb-go/v2" // the driver "duckdb"
+
+	"github.com/starlift-etl/starlift/configs"
 )
 
 // demoReady says why the demo cannot run.
 func demoReady() error { return nil }
 
 const demoTables = `
-SELECT 'customer' AS "table", count(*)::VARCHAR AS rows FROM customer UNION ALL
-SELECT 'order', count(*)::VARCHAR FROM "order" UNION ALL
-SELECT 'order_line', count(*)::VARCHAR FROM order_line
-ORDER BY 1`
-
-// demoGrowth compares each quarter with the same one a year before.
-const demoGrowth = `
-WITH revenue AS (
-  SELECT country, category, year(orderdate) AS year, quarter(orderdate) AS quarter, sum(price) AS revenue
-  FROM order_line JOIN "order" USING (orderid) JOIN customer USING (username)
-  GROUP BY ALL
-)
-SELECT r.country, r.category, r.year::VARCHAR AS year, r.quarter::VARCHAR AS quarter, r.revenue::VARCHAR AS revenue,
-       coalesce(((r.revenue - base.revenue) * 100 / nullif(base.revenue, 0))::DECIMAL(18, 1)::VARCHAR, '–') AS "growth %"
-FROM revenue r LEFT JOIN revenue base
-  ON base.country = r.country AND base.category = r.category AND base.year = r.year - 1 AND base.quarter = r.quarter
-ORDER BY r.year DESC, r.quarter DESC, r.revenue DESC, r.country, r.category
-LIMIT 12`
+SELECT 'dim_customer' AS "table", count(*) AS rows FROM dim_customer UNION ALL
+SELECT 'dim_address', count(*) FROM dim_address UNION ALL
+SELECT 'dim_product', count(*) FROM dim_product UNION ALL
+SELECT 'dim_date', count(*) FROM dim_date UNION ALL
+SELECT 'fact_order', count(*) FROM fact_order`
 
 // queryDemo prints what the demo's warehouse holds.
 func queryDemo(ctx context.Context, w io.Writer, path string) (err error) {
@@ -49,17 +38,21 @@ func queryDemo(ctx context.Context, w io.Writer, path string) (err error) {
 	if _, err := db.ExecContext(ctx, attach); err != nil {
 		return fmt.Errorf("DuckDB: %w", err)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\nThe star's tables; a dimension has the unknown member too, key 0\n\n")
 	if err := printQuery(ctx, w, db, demoTables); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nRevenue of the latest quarters, and its growth over the same quarter a year before\n\n")
-	return printQuery(ctx, w, db, demoGrowth)
+	growth, err := configs.Demo.ReadFile(configs.DemoQuery)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nRevenue of the latest quarters, and its growth in %% over the same quarter a year before\n\n")
+	return printQuery(ctx, w, db, string(growth))
 }
 
-// printQuery prints the rows of a query whose columns are texts without nulls.
+// printQuery prints the rows of a query, nulls as –.
 func printQuery(ctx context.Context, w io.Writer, db *sql.DB, query string) (err error) {
-	rows, err := db.QueryContext(ctx, query)
+	rows, err := db.QueryContext(ctx, "SELECT coalesce(COLUMNS(*)::VARCHAR, '–') FROM (\n"+query+"\n)")
 	if err != nil {
 		return fmt.Errorf("DuckDB: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/configs"
+	"github.com/starlift-etl/starlift/jobs/generate"
 )
 
 // TestDemo: the demo works in a new folder, twice, and in folders with odd
@@ -41,7 +43,8 @@ func TestDemo(t *testing.T) {
 					t.Errorf("the second demo removed what is not its own: %v", err)
 				}
 			}
-			for _, line := range append(growth(t), "3029 changes read, 0 dead letters.", "customer 142", "order 353", "order_line 1062") {
+			for _, line := range append(growth(t), "3040 changes read, 0 dead letters.",
+				"dim_customer 125", "dim_address 211", "dim_product 17", "dim_date 2193", "fact_order 985") {
 				if !strings.Contains(strings.Join(strings.Fields(r.out), " "), line) {
 					t.Errorf("no line %q in\n%s", line, r.out)
 				}
@@ -99,6 +102,40 @@ func TestDemoKeepsForeignFiles(t *testing.T) {
 	}
 }
 
+// TestDemoSample: the sample is what generate makes, and shows growth: the
+// latest quarters have a base, but for a few.
+func TestDemoSample(t *testing.T) {
+	var want bytes.Buffer
+	if _, err := generate.EcommerceCDC(t.Context(), &want, nil, generate.Options{Seed: 26, Records: 3000, Products: 16, Duplicates: 0.01, Late: 0.01}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(demoSample(t), want.Bytes()) {
+		t.Error("the sample is not what starlift generate ecommerce --records 3000 --products 16 --seed 26 makes")
+	}
+	lines := growth(t)
+	without := len(slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.HasSuffix(l, "–") }))
+	if without == 0 || without > 3 {
+		t.Errorf("%d of %d lines are without growth:\n%s", without, len(lines), strings.Join(lines, "\n"))
+	}
+}
+
+func demoSample(t *testing.T) []byte {
+	t.Helper()
+	data, err := configs.Demo.ReadFile(configs.DemoData)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
 func TestShellQuote(t *testing.T) {
 	for word, want := range map[string]string{
 		"data/demo/a-b_c.yaml": "data/demo/a-b_c.yaml",
@@ -126,14 +163,6 @@ type image struct {
 // different times.
 func latestItems(t *testing.T) []*image {
 	t.Helper()
-	data, err := configs.Demo.ReadFile(configs.DemoData)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
 	type change struct {
 		DynamoDB struct {
 			Time     int64           `json:"ApproximateCreationDateTime"`
@@ -142,7 +171,7 @@ func latestItems(t *testing.T) []*image {
 		} `json:"dynamodb"`
 	}
 	last := map[string]change{}
-	lines := bufio.NewScanner(plain)
+	lines := bufio.NewScanner(bytes.NewReader(demoSample(t)))
 	for lines.Scan() {
 		var c change
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
