@@ -37,6 +37,21 @@ var starPairs = map[string][2]string{
 		UNION ALL SELECT 'product', 0, count(*), count(*) FROM w.dim_product`},
 }
 
+// exportPairs hold the star of an export against its items.
+var exportPairs = map[string][2]string{
+	"dim_customer": {"SELECT * EXCLUDE (customer_key) FROM w.dwh.dim_customer", `SELECT i.username.S, i.fullname.S, i.address.M.city.S, i.address.M.country.S, false
+		FROM exported WHERE i."type".S = 'customer' UNION ALL SELECT NULL, NULL, NULL, NULL, false`},
+	"fact_order_line": {`SELECT orderid, productname, category, fullname, date, price, share FROM w.dwh.fact_order_line
+		JOIN w.dwh.dim_customer USING (customer_key) JOIN w.dwh.dim_product USING (product_key) JOIN w.dwh.dim_date USING (date_key)`,
+		`SELECT l.orderid.S, l.productname.S, l.category.S, c.fullname.S, o.orderdate.S::DATE, l.price.N::DECIMAL(10,2), round(l.price.N::DECIMAL(10,2) * 100 / o.amount.N::DOUBLE, 2)
+		FROM (SELECT i AS l FROM exported WHERE i."type".S = 'product')
+		JOIN (SELECT i AS o FROM exported WHERE i."type".S = 'order') ON o.orderid.S = l.orderid.S
+		JOIN (SELECT i AS c FROM exported WHERE i."type".S = 'customer') ON c.username.S = substr(o.PK.S, 6)`},
+	"fact_order": {"SELECT orderid, username, date, amount, status FROM w.dwh.fact_order JOIN w.dwh.dim_customer USING (customer_key) JOIN w.dwh.dim_date USING (date_key)",
+		`SELECT i.orderid.S, substr(i.PK.S, 6), i.orderdate.S::DATE, i.amount.N::DECIMAL(12,2), i.status.S FROM exported WHERE i."type".S = 'order'`},
+	"Parquet": {"SELECT * EXCLUDE (_op, _version, _epoch) FROM read_parquet('DIR/data/star/lake/fact_order_line/*.parquet')", "FROM w.dwh.fact_order_line"},
+}
+
 // member is a query for the members that items bring, and the unknown one.
 func member(itemType, naturalKey string, attributes ...string) string {
 	columns := naturalKey
@@ -111,6 +126,7 @@ func examples() map[string]example {
 	ofShop(export, "lake", fmt.Sprintf(lake, "export", "upsert"), fmt.Sprintf(items, "exported"), exampleColumns)
 	return map[string]example{
 		"quickstart.yaml": {"shop.duckdb", quickstart},
+		"star.yaml":       {"shop.duckdb", exportPairs},
 		"cdc.yaml":        {"shop.duckdb", cdc},
 		"export.yaml":     {"shop.duckdb", export},
 		"sales.yaml":      {"sales.duckdb", map[string][2]string{"sale": {"SELECT * FROM w.sale", "SELECT * FROM sold"}}},
