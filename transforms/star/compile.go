@@ -60,8 +60,11 @@ func (c *compiler) names(cfg *Config) {
 	seen := map[string]string{}
 	check := func(section, name string) {
 		folded := strings.ToLower(name)
-		if other, twice := seen[folded]; twice {
-			c.wrong(fmt.Sprintf("%q and %q have one name when case is ignored, as warehouses do", other, name), section, name)
+		switch other, twice := seen[folded]; {
+		case twice && other == name:
+			c.wrong(fmt.Sprintf("%q is a dimension already: give one of them another name", name), section, name)
+		case twice:
+			c.wrong(alike(other, name), section, name)
 		}
 		seen[folded] = name
 	}
@@ -70,6 +73,36 @@ func (c *compiler) names(cfg *Config) {
 	}
 	for _, e := range cfg.Facts {
 		check("facts", e.Name)
+	}
+}
+
+func alike(a, b string) string {
+	return fmt.Sprintf("%q and %q have one name when case is ignored, as warehouses do: give one of them another name", a, b)
+}
+
+// mention is where the pipeline file names a column.
+type mention struct {
+	name string
+	path []string
+}
+
+// differ refuses two columns of one name in a table; added are those that the
+// file does not name.
+func (c *compiler) differ(added []pipeline.Column, named []mention) {
+	seen := map[string]string{}
+	for _, a := range added {
+		seen[a.Name] = a.Name
+	}
+	for _, p := range named {
+		folded := strings.ToLower(p.name)
+		switch other, twice := seen[folded]; {
+		case twice && other == p.name:
+			c.wrong(fmt.Sprintf("the table has a column %q already: give this one another name", p.name), p.path...)
+		case twice:
+			c.wrong(alike(other, p.name), p.path...)
+		default:
+			seen[folded] = p.name
+		}
 	}
 }
 
@@ -168,10 +201,14 @@ func (c *compiler) calendarDimension(d *dimension, name string, cfg *DimensionCo
 	}
 	var err error
 	if d.calendar, err = calendar.New(cfg.Calendar.From, cfg.Calendar.To, cfg.Calendar.FiscalYearStarts); err != nil {
-		c.wrong(err.Error(), append(at, "calendar")...)
+		for line := range strings.Lines(err.Error()) { // one for each mistake
+			c.wrong(strings.TrimSuffix(line, "\n"), append(at, "calendar")...)
+		}
 		return nil
 	}
-	return calendar.Columns(cfg.SurrogateKey)
+	columns := calendar.Columns(cfg.SurrogateKey)
+	c.differ(columns[1:], []mention{{cfg.SurrogateKey, append(at, "surrogate_key")}})
+	return columns
 }
 
 // rowDimension compiles a dimension whose members are rows.
@@ -190,7 +227,9 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	}
 	d.log = c.logTable(t)
 	columns := []pipeline.Column{{Name: cfg.SurrogateKey, Type: pipeline.Type{Kind: pipeline.Int64}}}
+	named := []mention{{cfg.SurrogateKey, at("surrogate_key")}}
 	for i, k := range cfg.NaturalKey {
+		named = append(named, mention{k, at("natural_key", fmt.Sprint(i))})
 		if n := c.column(t, k, at("natural_key", fmt.Sprint(i))...); n >= 0 {
 			columns = append(columns, t.Columns[n])
 			d.naturalKey = append(d.naturalKey, d.log.use(n, t.Columns[n].Type))
@@ -199,15 +238,18 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 		}
 	}
 	for i, a := range cfg.Attributes {
+		named = append(named, mention{a, at("attributes", fmt.Sprint(i))})
 		if n := c.column(t, a, at("attributes", fmt.Sprint(i))...); n >= 0 {
 			columns = append(columns, t.Columns[n])
 			d.attributes = append(d.attributes, d.log.use(n, t.Columns[n].Type))
 		}
 	}
-	columns = append(columns, pipeline.Column{Name: "is_inferred", Type: pipeline.Type{Kind: pipeline.Bool}})
+	added := []pipeline.Column{{Name: "is_inferred", Type: pipeline.Type{Kind: pipeline.Bool}}}
 	if d.onDelete == pipeline.Flag {
-		columns = append(columns, flagColumns()...)
+		added = append(added, flagColumns()...)
 	}
+	c.differ(added, named)
+	columns = append(columns, added...)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
 		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})

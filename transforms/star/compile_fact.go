@@ -16,6 +16,7 @@ type factCompiler struct {
 	*fact
 	table   *pipeline.Table
 	aliases []string // of the lookups so far
+	all     []string // of all lookups
 	columns []pipeline.Column
 }
 
@@ -39,6 +40,9 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 		policy.Merge = pipeline.LatestNonNull
 	}
 	f.setGrain(cfg.Grain)
+	for _, l := range cfg.Lookups {
+		f.all = append(f.all, l.Name)
+	}
 	for i := range cfg.Lookups {
 		f.addLookup(cfg.Lookups[i].Name, &cfg.Lookups[i].Value)
 	}
@@ -48,6 +52,7 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	for i := range cfg.Measures {
 		f.addMeasure(cfg.Measures[i].Name, &cfg.Measures[i].Value)
 	}
+	f.checkNames(cfg, policy)
 	if policy.OnDelete == pipeline.Flag {
 		f.addFlags()
 	}
@@ -65,8 +70,31 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	c.star.facts = append(c.star.facts, f.fact)
 }
 
+// checkNames refuses two columns of one name.
+func (c *factCompiler) checkNames(cfg *FactConfig, policy pipeline.Policy) {
+	var added []pipeline.Column
+	if policy.OnDelete == pipeline.Flag {
+		added = flagColumns()
+	}
+	var named []mention
+	for i, name := range cfg.Grain {
+		named = append(named, mention{name, c.path("grain", fmt.Sprint(i))})
+	}
+	for _, d := range cfg.Dimensions {
+		named = append(named, mention{d.Name, c.path("dimensions", d.Name)})
+	}
+	for _, m := range cfg.Measures {
+		named = append(named, mention{m.Name, c.path("measures", m.Name)})
+	}
+	c.differ(added, named)
+}
+
 // setGrain checks that the grain is the base table's key.
 func (c *factCompiler) setGrain(grain []string) {
+	if len(c.table.Key) == 0 {
+		c.wrong(fmt.Sprintf("table %q has no key, which says what a fact is: give it one in its unnest transform", c.table.Name), c.path("from")...)
+		return
+	}
 	key := make([]string, len(c.table.Key))
 	for i, k := range c.table.Key {
 		key[i] = c.table.Columns[k].Name
@@ -99,7 +127,10 @@ func (c *factCompiler) resolve(text string) (ref, pipeline.Type, *spec.FieldErro
 	}
 	i := slices.Index(c.aliases, alias)
 	if i < 0 {
-		return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("there is no lookup %q above", alias), Name: text, Known: c.known()}
+		if slices.Contains(c.all, alias) {
+			return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("lookup %q is not above this one, and only those can be used: change their order", alias)}
+		}
+		return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("the fact has no lookup %q", alias), Name: text, Known: c.known()}
 	}
 	l := c.lookups[i].table
 	if l == nil { // reported
@@ -154,6 +185,10 @@ func (c *factCompiler) addLookup(alias string, cfg *LookupConfig) {
 	l := &c.lookups[len(c.lookups)-1]
 	t := c.compiler.table(cfg.Table, at("table")...)
 	if t == nil {
+		return
+	}
+	if len(t.Key) == 0 {
+		c.wrong(fmt.Sprintf("table %q has no key, and a lookup is by the key: give it one in its unnest transform", t.Name), at("table")...)
 		return
 	}
 	var key []string
@@ -235,6 +270,11 @@ func (c *factCompiler) addDate(m *member, cfg *MemberConfig, path []string) {
 
 func (c *factCompiler) addNaturalKey(m *member, cfg *MemberConfig, path []string) {
 	d := m.dimension
+	if cfg.On.Date != "" {
+		name := d.out.Columns[1].Name
+		c.wrong(fmt.Sprintf("on of dimension %q has a value for each column of its natural key, as in on: {%s: %s}", d.name, name, cfg.On.Date), path...)
+		return
+	}
 	var key []string
 	for i, t := range d.types {
 		name := d.out.Columns[1+i].Name
@@ -273,7 +313,16 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 		c.wrong(err.Error(), append(path, "type")...)
 		return
 	}
-	e, err := measure.Compile(cfg.Expression.Expr, c.expressionColumn, t)
+	var unknown *spec.FieldError
+	e, err := measure.Compile(cfg.Expression.Expr, func(name string) (int, pipeline.Type, bool) {
+		at, t, mistake := c.expressionColumn(name)
+		unknown = mistake
+		return at, t, mistake == nil
+	}, t)
+	if err != nil && unknown != nil {
+		c.report(unknown, append(path, "expr"))
+		return
+	}
 	if err != nil {
 		c.wrong(err.Error(), append(path, "expr")...)
 		return
@@ -283,16 +332,16 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 }
 
 // expressionColumn resolves a name of an expression among the fact's refs.
-func (c *factCompiler) expressionColumn(name string) (int, pipeline.Type, bool) {
+func (c *factCompiler) expressionColumn(name string) (int, pipeline.Type, *spec.FieldError) {
 	r, t, mistake := c.resolve(name)
 	if mistake != nil {
-		return 0, t, false
+		return 0, t, mistake
 	}
 	if i := slices.Index(c.refs, r); i >= 0 {
-		return i, t, true
+		return i, t, nil
 	}
 	c.refs = append(c.refs, r)
-	return len(c.refs) - 1, t, true
+	return len(c.refs) - 1, t, nil
 }
 
 // addFlags adds the columns of a flagged fact, from the flagged base row.
