@@ -105,14 +105,18 @@ func TestValidateCommand(t *testing.T) {
 }
 
 func TestPlanCommand(t *testing.T) {
-	const file = "testdata/good/shop.yaml"
+	const shop, star, odd = "testdata/good/shop.yaml", "testdata/good/star.yaml", "testdata/good/star_names.yaml"
 	for name, args := range map[string][]string{
-		"plan.txt": {}, "plan.mermaid": {"--format", "mermaid"}, "plan.json": {"--output", "json"},
+		"plan.txt": {shop}, "plan.mermaid": {shop, "--format", "mermaid"}, "plan.json": {shop, "--output", "json"},
+		"plan_star.txt": {star}, "plan_star.mermaid": {star, "--format", "mermaid"}, "plan_star.json": {star, "--output", "json"},
+		"plan_star.er": {star, "--format", "er"}, "plan_names.er": {odd, "--format", "er"},
 	} {
-		r := command(append([]string{"plan", file}, args...)...)
+		r := command(append([]string{"plan"}, args...)...)
 		r.want(t, exitFine)
 		golden(t, "testdata/"+name, r.out)
 	}
+	r := command("plan", shop, "--format", "er")
+	r.want(t, exitUsage, "pipeline shop has no star; --format mermaid shows its graph")
 }
 
 func TestSchemaAndVersionCommands(t *testing.T) {

@@ -15,26 +15,31 @@ func (p *plan) flowchart(w io.Writer) error {
 	for _, n := range p.Nodes {
 		fmt.Fprintf(b, "  %s%s\"%s: %s\"%s\n", mermaidID(n.Name), shapes[n.Section][0], n.Name, n.Type, shapes[n.Section][1])
 	}
-	type pair struct{ from, to, kind string }
+	type pair struct {
+		from, to string
+		state    bool
+	}
 	labels := map[pair][]string{}
 	var order []pair
 	for _, e := range p.Edges {
-		k := pair{e.From, e.To, e.Kind}
+		k := pair{e.From, e.To, e.State}
 		if _, seen := labels[k]; !seen {
 			order = append(order, k)
 		}
 		if e.Table != "" {
-			labels[k] = append(labels[k], e.Table)
+			if !slices.Contains(labels[k], e.Table) { // it may be read in several ways
+				labels[k] = append(labels[k], e.Table)
+			}
 		} else {
 			labels[k] = append(labels[k], "changes")
 		}
 	}
 	for _, k := range order {
 		arrow := "-->"
-		if k.kind == "settled" {
+		if k.state {
 			arrow = "==>" // thick: this edge keeps state
 		}
-		fmt.Fprintf(b, "  %s %s|\"%s\"| %s\n", mermaidID(k.from), arrow, strings.Join(labels[k], ", "), mermaidID(k.to))
+		fmt.Fprintf(b, "  %s %s|%s| %s\n", mermaidID(k.from), arrow, mermaidText(strings.Join(labels[k], ", ")), mermaidID(k.to))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
