@@ -2,9 +2,13 @@ package jobs
 
 import (
 	"bytes"
+	"cmp"
+	"compress/gzip"
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,20 +51,27 @@ func addChanges(t *testing.T, dir string) {
 	write(t, filepath.Join(dir, "truth.ndjson"), truth.Bytes())
 }
 
-// readInput reads a folder's input by other means than starlift: every upsert
-// ever made, and the items of the export and of the truth.
-func (d *database) readInput(dir string, changed bool) {
+// readInput reads a folder's input by other means than starlift: the items of
+// the export and of the truth, if it is there, and seen, all images ever read.
+// images is a query for those of the changes, with their times.
+func (d *database) readInput(dir, images string) {
 	items := func(table, files string) {
-		d.exec(fmt.Sprintf(`CREATE TEMP TABLE %s AS SELECT Item AS i FROM read_json('%s/%s', format = 'newline_delimited', columns = {Item: '%s'})`, table, dir, files, imageColumns))
+		d.exec(fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE %s AS SELECT Item AS i FROM read_json('%s/%s', format = 'newline_delimited', columns = {Item: '%s'})`,
+			table, dir, files, imageColumns))
 	}
 	items("exported", "export/data/*.json.gz")
 	seen := "SELECT i, 0 AS ts FROM exported"
-	if changed {
+	if images != "" {
 		items("truth", "truth.ndjson")
-		seen += fmt.Sprintf(` UNION ALL SELECT dynamodb.NewImage, dynamodb.ApproximateCreationDateTime FROM read_json('%s/changes/1.ndjson', format = 'newline_delimited', columns =
-			{dynamodb: 'STRUCT(ApproximateCreationDateTime BIGINT, NewImage %s)'}) WHERE dynamodb.NewImage IS NOT NULL`, dir, imageColumns)
+		seen += " UNION ALL SELECT i, ts FROM (" + images + ") WHERE i IS NOT NULL"
 	}
-	d.exec("CREATE TEMP TABLE seen AS " + seen)
+	d.exec("CREATE OR REPLACE TEMP TABLE seen AS " + seen)
+}
+
+// changedImages is the query for the images of a folder's changes.
+func changedImages(dir string) string {
+	return fmt.Sprintf(`SELECT dynamodb.NewImage AS i, dynamodb.ApproximateCreationDateTime AS ts FROM read_json('%s/changes/1.ndjson', format = 'newline_delimited',
+		columns = {dynamodb: 'STRUCT(ApproximateCreationDateTime BIGINT, NewImage %s)'})`, dir, imageColumns)
 }
 
 // wantStar holds the star of a folder against its input: dimensions against all
@@ -114,7 +125,7 @@ func TestStarOfShop(t *testing.T) {
 	t.Parallel()
 	dir := starShop(t)
 	d := openDatabase(t)
-	d.readInput(dir, false)
+	d.readInput(dir, "")
 	keysNow := func(statement string) {
 		d.exec("ATTACH '" + filepath.Join(dir, "star.duckdb") + "' AS w (READ_ONLY); USE w.dwh")
 		d.exec(statement)
@@ -131,8 +142,7 @@ func TestStarOfShop(t *testing.T) {
 
 	addChanges(t, dir)
 	fine(t, dir, "run", "star.yaml", "--set", "epoch.max_records=300")
-	d.exec("DROP TABLE seen; DROP TABLE exported")
-	d.readInput(dir, true)
+	d.readInput(dir, changedImages(dir))
 	d.wantStar(dir, "truth")
 	keysNow("CREATE TEMP TABLE after AS " + keys)
 	if lost := d.rows("FROM temp.before EXCEPT FROM temp.after"); lost != "" {
@@ -156,7 +166,7 @@ func TestStarInAnyOrder(t *testing.T) {
 	reverseExport(t, filepath.Join(backwards, "export"))
 	edit(t, filepath.Join(backwards, "star.yaml"), "inputs: [export, changes]", "inputs: [changes, export]")
 	d := openDatabase(t)
-	d.readInput(dir, true)
+	d.readInput(dir, changedImages(dir))
 	for _, folder := range []string{dir, backwards} {
 		fine(t, folder, "run", "star.yaml", "--set", "epoch.max_records=900")
 		d.wantStar(folder, "truth")
@@ -171,7 +181,7 @@ func TestStarInAnyOrder(t *testing.T) {
 	d.exec("USE memory")
 }
 
-// reverseExport turns the order of an export's files around.
+// reverseExport names an export's files so that their order turns around.
 func reverseExport(t *testing.T, folder string) {
 	t.Helper()
 	manifest := filepath.Join(folder, "manifest-files.json")
@@ -179,10 +189,110 @@ func reverseExport(t *testing.T, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	names, err := filepath.Glob(filepath.Join(folder, "data/*.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names { // sorted
+		renamed := fmt.Sprintf("%c.json.gz", 'z'-i)
+		data = bytes.Replace(data, []byte(filepath.Base(name)), []byte(renamed), 1)
+		if err := os.Rename(name, filepath.Join(folder, "data", renamed)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	lines := slices.Collect(bytes.Lines(data))
 	slices.Reverse(lines)
 	data = bytes.Join(lines, nil)
 	sum := md5.Sum(data)
 	write(t, manifest, data)
 	write(t, filepath.Join(folder, "manifest-files.checksum"), []byte(base64.StdEncoding.EncodeToString(sum[:])))
+}
+
+// TestStarOfIncrementalExport reads an incremental export on top of a full one:
+// each item's last image has its time of writing for a version.
+func TestStarOfIncrementalExport(t *testing.T) {
+	t.Parallel()
+	dir := starShop(t)
+	addChanges(t, dir)
+	increment(t, dir)
+	edit(t, filepath.Join(dir, "star.yaml"), `path: "changes/*.ndjson", format: dynamodb_cdc`, "path: increment, format: dynamodb_export")
+	d := openDatabase(t)
+	d.readInput(dir, fmt.Sprintf(`SELECT NewImage AS i, Metadata.WriteTimestampMicros.N::BIGINT AS ts FROM read_json('%s/increment/data/a.json.gz',
+		format = 'newline_delimited', columns = {Metadata: 'STRUCT(WriteTimestampMicros STRUCT(N VARCHAR))', NewImage: '%s'})`, dir, imageColumns))
+	for range 2 {
+		fine(t, dir, "backfill", "star.yaml", "--set", "epoch.max_records=500")
+		d.wantStar(dir, "truth")
+	}
+}
+
+// increment makes the incremental export that has a folder's changes: a line
+// for each item that was changed, with its image before and after all of them.
+func increment(t *testing.T, dir string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "changes/1.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type change struct {
+		Time               int64           `json:"ApproximateCreationDateTime"`
+		Keys               json.RawMessage `json:"Keys"`
+		NewImage, OldImage json.RawMessage
+	}
+	byKey := map[string][]change{}
+	for line := range bytes.Lines(data) {
+		var record struct{ DynamoDB change }
+		if err := json.Unmarshal(line, &record); err != nil {
+			t.Fatal(err)
+		}
+		key := string(record.DynamoDB.Keys)
+		byKey[key] = append(byKey[key], record.DynamoDB)
+	}
+	var out bytes.Buffer
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		changes := byKey[key]
+		slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.Time, b.Time) })
+		first, last := changes[0], changes[len(changes)-1]
+		fmt.Fprintf(&out, `{"Metadata":{"WriteTimestampMicros":{"N":"%d"}},"Keys":%s`, last.Time*1000, key)
+		if first.OldImage != nil {
+			fmt.Fprintf(&out, `,"OldImage":%s`, first.OldImage)
+		}
+		if last.NewImage != nil {
+			fmt.Fprintf(&out, `,"NewImage":%s`, last.NewImage)
+		}
+		out.WriteString("}\n")
+	}
+	writeIncrement(t, dir, out.Bytes(), len(byKey))
+}
+
+// writeIncrement lays out an incremental export of one data file.
+func writeIncrement(t *testing.T, dir string, lines []byte, items int) {
+	t.Helper()
+	var zipped bytes.Buffer
+	zip := gzip.NewWriter(&zipped)
+	if _, err := zip.Write(lines); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	summary, err := os.ReadFile(filepath.Join(dir, "export/manifest-summary.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(summary, &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields["exportType"], fields["itemCount"], fields["outputView"] = "INCREMENTAL_EXPORT", items, "NEW_AND_OLD_IMAGES"
+	if summary, err = json.Marshal(fields); err != nil {
+		t.Fatal(err)
+	}
+	sum := md5.Sum(zipped.Bytes())
+	if err := os.MkdirAll(filepath.Join(dir, "increment/data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "increment/data/a.json.gz"), zipped.Bytes())
+	write(t, filepath.Join(dir, "increment/manifest-files.json"), fmt.Appendf(nil,
+		`{"itemCount":%d,"md5Checksum":"%s","dataFileS3Key":"AWSDynamoDB/data/a.json.gz"}`+"\n", items, base64.StdEncoding.EncodeToString(sum[:])))
+	write(t, filepath.Join(dir, "increment/manifest-summary.json"), summary)
 }
