@@ -50,17 +50,23 @@ var kinds = []kind{
 		records: "500000 changes or 1500000 items",
 		forms: []form{
 			{"cdc", []string{"table", "shuffle", "products", "base", "truth", "duplicates", "late", "window", "rate", "micros"}, runChanges},
-			{"export", []string{"table", "shuffle", "products", "files"}, runExport},
+			{"export", []string{"table", "shuffle", "products", "files"}, toFolder(EcommerceExport)},
 			{"json", []string{"shuffle", "products"}, toStream(EcommerceItems)},
 		},
 	},
 	{
 		name: "insurance", short: "insurance transactions with a list of dependents",
-		long: "cdc is a stream of changes as DynamoDB delivers it through Kinesis. The list may be empty, absent, or under an absent parent.",
+		long: "cdc is a stream of changes as DynamoDB delivers it through Kinesis; export a full export with manifests, below the folder --out; " +
+			"json plain items. The list may be empty, absent, or under an absent parent.",
 		example: `  starlift generate insurance --records 1000 --out insurance.ndjson
+  starlift generate insurance --form json --records 1000 --out insurance.ndjson.gz
   starlift generate insurance --shuffle --bare-numbers | head -n 1`,
-		records: "500000",
-		forms:   []form{{"cdc", []string{"table", "shuffle", "transactions", "bare-numbers"}, toStream(InsuranceCDC)}},
+		records: "500000 changes or 1500000 items",
+		forms: []form{
+			{"cdc", []string{"table", "shuffle", "transactions", "bare-numbers"}, toStream(InsuranceCDC)},
+			{"export", []string{"table", "shuffle", "bare-numbers", "files"}, toFolder(InsuranceExport)},
+			{"json", []string{"shuffle"}, toStream(InsuranceItems)},
+		},
 	},
 	{
 		name: "sales", short: "flat sales as a hand-made feed sends them",
@@ -156,7 +162,7 @@ func (r *request) flags() *pflag.FlagSet {
 	all.IntVar(&o.Rate, "rate", 500, "cdc: changes per second; above 1000 without --micros, changes of one key may bear the same time")
 	all.BoolVar(&o.Micros, "micros", false, "cdc: times in microseconds instead of milliseconds")
 	all.IntVar(&o.Files, "files", 8, "export: data files")
-	all.IntVar(&o.Transactions, "transactions", 0, "different transactions (default four fifths of --records)")
+	all.IntVar(&o.Transactions, "transactions", 0, "cdc: different transactions (default four fifths of --records)")
 	all.BoolVar(&o.BareNumbers, "bare-numbers", false, `write {"N": 5} instead of {"N": "5"}`)
 	all.IntVar(&o.Keys, "keys", 1_000_000, "the key is drawn from so many, and repeats")
 	all.BoolVar(&o.Updated, "updated", false, "the table as it is after a change")
@@ -237,11 +243,13 @@ func runChanges(ctx context.Context, r *request, stdout io.Writer) (stats Stats,
 	return stats, err
 }
 
-func runExport(ctx context.Context, r *request, _ io.Writer) (Stats, error) {
-	if r.out == "" {
-		return Stats{}, fmt.Errorf("%w: an export is a folder: name it with --out", ErrUsage)
+func toFolder(generate func(context.Context, string, Options) (Stats, error)) func(context.Context, *request, io.Writer) (Stats, error) {
+	return func(ctx context.Context, r *request, _ io.Writer) (Stats, error) {
+		if r.out == "" {
+			return Stats{}, fmt.Errorf("%w: an export is a folder: name it with --out", ErrUsage)
+		}
+		return generate(ctx, r.out, r.options)
 	}
-	return EcommerceExport(ctx, r.out, r.options)
 }
 
 // writeTo writes the named file, or to stdout without a name. The file has its

@@ -6,8 +6,9 @@
 // everything a real one does to its reader (repeated records, late records,
 // keys that are removed and come back), as a full export with manifests, and as
 // plain items. Insurance is a stream of transactions with a list of dependents
-// that may be empty, absent, or under an absent parent. Sales are flat JSON with
-// the quirks of hand-made feeds, and countries the table they are joined to.
+// that may be empty, absent, or under an absent parent; they come as an export and
+// as plain items too. Sales are flat JSON with the quirks of hand-made feeds, and
+// countries the table they are joined to.
 //
 // Everything is a pure function of the seed and the options. Each entity draws
 // from a random source of its own, derived from the seed and its identity

@@ -60,17 +60,20 @@ type exportSummary struct {
 
 // placement is where DynamoDB keeps an item: by the hash of its partition key,
 // then by its sort key, which rank stands for.
-type placement struct {
+type placement[T any] struct {
 	hash, rank uint64
-	ref        ref
+	ref        T
+}
+
+// scanOrder puts items in the order of a scan.
+func scanOrder[T any](items []placement[T]) {
+	slices.SortFunc(items, func(a, b placement[T]) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.rank, b.rank))
+	})
 }
 
 // EcommerceExport writes a full export of the first Records items of the table
-// below dir, laid out as DynamoDB does: AWSDynamoDB/<ExportId>/ with data files,
-// manifests and checksums. Each file holds a range of the partition keys'
-// hashes, so an order's lines are seldom near its customer. The manifest that
-// readers start with is written last. The items are the same on every platform;
-// the files' bytes change with the version of the compression library.
+// below dir. An order's lines are seldom near its customer.
 func EcommerceExport(ctx context.Context, dir string, o Options) (Stats, error) {
 	stats := Stats{Kind: "ecommerce", Form: "export", Items: map[string]int64{}}
 	o, err := o.withDefaults(defaultItems, "ecommerce")
@@ -78,16 +81,30 @@ func EcommerceExport(ctx context.Context, dir string, o Options) (Stats, error) 
 		return stats, err
 	}
 	s := newShop(o)
-	items := s.placements(o.Records)
+	return stats, writeExport(ctx, dir, o, s.placements(o.Records), &stats, func(it *item, r *ref) string {
+		s.render(it, r, 0)
+		return r.itemType()
+	})
+}
+
+// renderer makes an item, and returns its type.
+type renderer[T any] func(*item, *T) string
+
+// writeExport lays a full export of items out as DynamoDB does, below dir:
+// AWSDynamoDB/<ExportId>/ with data files, manifests and checksums. Each file
+// holds a range of the partition keys' hashes. The manifest that readers start
+// with is written last. The items are the same on every platform; the files'
+// bytes change with the version of the compression library.
+func writeExport[T any](ctx context.Context, dir string, o Options, items []placement[T], stats *Stats, render renderer[T]) error {
 	ids := derive(o.Seed, domainExport, o.Records, o.Files)
 	exportID := fmt.Sprintf("%014d-%08x", exportTime.UnixMilli(), uint32(ids.next()))
 	root := path.Join("AWSDynamoDB", exportID)
 	stats.Folder = filepath.Join(dir, filepath.FromSlash(root))
 	if err := os.MkdirAll(filepath.Join(stats.Folder, "data"), 0o755); err != nil {
-		return stats, fmt.Errorf("export folder: %w", err)
+		return fmt.Errorf("export folder: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(stats.Folder, "_started"), nil, 0o644); err != nil {
-		return stats, fmt.Errorf("export folder: %w", err)
+		return fmt.Errorf("export folder: %w", err)
 	}
 
 	files := make([]exportFile, o.Files)
@@ -99,22 +116,22 @@ func EcommerceExport(ctx context.Context, dir string, o Options) (Stats, error) 
 		part := items
 		if i < o.Files-1 {
 			limit := uint64(i+1) * (^uint64(0)/uint64(o.Files) + 1)
-			n, _ := slices.BinarySearchFunc(items, limit, func(p placement, limit uint64) int { return cmp.Compare(p.hash, limit) })
+			n, _ := slices.BinarySearchFunc(items, limit, func(p placement[T], limit uint64) int { return cmp.Compare(p.hash, limit) })
 			part, items = items[:n], items[n:]
 		}
-		group.Go(func() error { return f.write(ctx, s, o, dir, part) })
+		group.Go(func() error { return writeDataFile(ctx, f, o, dir, part, render) })
 	}
 	if err := group.Wait(); err != nil {
-		return stats, err
+		return err
 	}
-	return stats, writeManifests(dir, root, o.Table, files, ids, &stats)
+	return writeManifests(dir, root, o.Table, files, ids, stats)
 }
 
 // placements lists the table's first n items in the order of a scan.
-func (s *shop) placements(n int) []placement {
-	items := make([]placement, 0, n)
+func (s *shop) placements(n int) []placement[ref] {
+	items := make([]placement[ref], 0, n)
 	s.walk(n, func(r ref) bool {
-		p := placement{ref: r}
+		p := placement[ref]{ref: r}
 		if r.line < 0 {
 			p.hash = scramble(s.seed + scramble(2*uint64(r.order.customer)))
 			p.rank = uint64(r.line+2) * uint64(r.order.number+1)
@@ -125,9 +142,7 @@ func (s *shop) placements(n int) []placement {
 		items = append(items, p)
 		return true
 	})
-	slices.SortFunc(items, func(a, b placement) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.rank, b.rank))
-	})
+	scanOrder(items)
 	return items
 }
 
@@ -139,8 +154,8 @@ func fileName(r *source) string {
 	return string(name)
 }
 
-// write writes the data file with the given items.
-func (f *exportFile) write(ctx context.Context, s *shop, o Options, dir string, items []placement) (err error) {
+// writeDataFile writes the data file with the given items.
+func writeDataFile[T any](ctx context.Context, f *exportFile, o Options, dir string, items []placement[T], render renderer[T]) (err error) {
 	file, err := os.Create(filepath.Join(dir, filepath.FromSlash(f.Key)))
 	if err != nil {
 		return fmt.Errorf("export file: %w", err)
@@ -157,9 +172,7 @@ func (f *exportFile) write(ctx context.Context, s *shop, o Options, dir string, 
 	f.stats.Items = map[string]int64{}
 	var it item
 	for i := range items {
-		r := &items[i].ref
-		s.render(&it, r, 0)
-		f.stats.Items[r.itemType()]++
+		f.stats.Items[render(&it, &items[i].ref)]++
 		f.billed += int64(it.size)
 		out.buf = appendItemLine(out.buf, &it, o.attributeOrder(items[i].hash+items[i].rank))
 		if !out.end() {

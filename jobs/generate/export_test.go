@@ -2,10 +2,12 @@ package generate
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -124,6 +126,47 @@ func checkAmounts(t *testing.T, items map[string]map[string]any) {
 		if rest > .001 || rest < -.001 {
 			t.Errorf("order %s: the amount is off by %v from its lines", id, rest)
 		}
+	}
+}
+
+// TestInsuranceExport: the transactions of an export are those of the items.
+func TestInsuranceExport(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Seed: 42, Records: 500, Files: 3}
+	stats, err := InsuranceExport(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exported := map[string]string{}
+	list := readChecked(t, filepath.Join(stats.Folder, "manifest-files"), nil)
+	for line := range strings.Lines(string(list)) {
+		var f exportFile
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatal(err)
+		}
+		items := map[string]map[string]any{}
+		readDataFile(t, filepath.Join(dir, f.Key), f, items)
+		for _, item := range items {
+			exported[item["sk"].(map[string]any)["S"].(string)] = item["OutofPockMax"].(map[string]any)["N"].(string)
+		}
+	}
+	var plain bytes.Buffer
+	if _, err := InsuranceItems(t.Context(), &plain, o); err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]string{}
+	for line := range bytes.Lines(plain.Bytes()) {
+		var i struct {
+			SK           string `json:"sk"`
+			OutofPockMax json.Number
+		}
+		if err := json.Unmarshal(line, &i); err != nil {
+			t.Fatal(err)
+		}
+		listed[i.SK] = i.OutofPockMax.String()
+	}
+	if len(exported) != o.Records || !maps.Equal(exported, listed) {
+		t.Errorf("the export has %d transactions, the items %d, and they differ", len(exported), len(listed))
 	}
 }
 

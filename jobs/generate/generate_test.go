@@ -38,6 +38,9 @@ func TestBytesArePinned(t *testing.T) {
 		{"insurance shuffled with bare numbers", func(w io.Writer) (Stats, error) {
 			return InsuranceCDC(ctx, w, Options{Seed: 42, Records: 1000, Shuffle: true, BareNumbers: true})
 		}, "fcb3b8b488e3e515"},
+		{"insurance json", func(w io.Writer) (Stats, error) {
+			return InsuranceItems(ctx, w, Options{Seed: 42, Records: 1000})
+		}, "a61ceded175c1264"},
 		{"sales", func(w io.Writer) (Stats, error) {
 			return Sales(ctx, w, Options{Seed: 42, Records: 1000})
 		}, "281ea364a3384402"},
@@ -73,7 +76,7 @@ func TestBytesArePinned(t *testing.T) {
 // TestSeedsDiffer shows that the seed reaches every kind.
 func TestSeedsDiffer(t *testing.T) {
 	for name, write := range map[string]func(context.Context, io.Writer, Options) (Stats, error){
-		"items": EcommerceItems, "insurance": InsuranceCDC, "sales": Sales,
+		"items": EcommerceItems, "insurance": InsuranceCDC, "insurance items": InsuranceItems, "sales": Sales,
 		"cdc": func(ctx context.Context, w io.Writer, o Options) (Stats, error) { return EcommerceCDC(ctx, w, nil, o) },
 	} {
 		var a, b bytes.Buffer

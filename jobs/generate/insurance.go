@@ -62,6 +62,51 @@ func InsuranceCDC(ctx context.Context, w io.Writer, o Options) (Stats, error) {
 	return stats, out.finish(&stats)
 }
 
+// InsuranceItems writes Records transactions as plain JSON objects, one a line.
+func InsuranceItems(ctx context.Context, w io.Writer, o Options) (Stats, error) {
+	stats := Stats{Kind: "insurance", Form: "json", Items: map[string]int64{}}
+	o, err := o.withDefaults(defaultItems, "insurance")
+	if err != nil {
+		return stats, err
+	}
+	out := newLines(ctx, w)
+	it := item{plain: true}
+	for i := range o.Records {
+		stats.Items[o.transaction(&it, &i)]++
+		out.buf = it.appendTo(out.buf, o.attributeOrder(uint64(out.count)))
+		out.buf = append(out.buf, '\n')
+		if !out.end() {
+			break
+		}
+	}
+	return stats, out.finish(&stats)
+}
+
+// InsuranceExport writes a full export of the same transactions below dir.
+func InsuranceExport(ctx context.Context, dir string, o Options) (Stats, error) {
+	stats := Stats{Kind: "insurance", Form: "export", Items: map[string]int64{}}
+	o, err := o.withDefaults(defaultItems, "insurance")
+	if err != nil {
+		return stats, err
+	}
+	items := make([]placement[int], o.Records)
+	for i := range items {
+		t := newTransaction(o.Seed, i, o.Records)
+		items[i] = placement[int]{hash: scramble(o.Seed + scramble(uint64(t.customer))), rank: uint64(i), ref: i}
+	}
+	scanOrder(items)
+	return stats, writeExport(ctx, dir, o, items, &stats, o.transaction)
+}
+
+// transaction renders the i-th item of the table.
+func (o Options) transaction(it *item, i *int) string {
+	it.bare = o.BareNumbers
+	t := newTransaction(o.Seed, *i, o.Records)
+	r := derive(o.Seed, domainTransaction, *i, 0)
+	t.render(it, &r, false)
+	return "transaction"
+}
+
 // transaction is what all records of one transaction have in common.
 type transaction struct {
 	number, customer int
@@ -105,7 +150,7 @@ func (t *transaction) render(it *item, r *source, partial bool) (listed int) {
 	case 0: // no calculationRequirements at all
 	case 1: // no dependentIds in them
 		it.open("calculationRequirements")
-		it.text = append(it.text, `{"M":{}}`...)
+		it.wrap("M", func() { it.text = append(it.text, `{}`...) })
 		it.shut()
 	default:
 		listed = pick(r, dependents)
@@ -126,20 +171,39 @@ func (t *transaction) render(it *item, r *source, partial bool) (listed int) {
 func (t *transaction) requirements(it *item, listed int) {
 	it.open("calculationRequirements")
 	start := len(it.text)
-	it.text = append(it.text, `{"M":{"dependentIds":{"L":[`...)
-	for i := range listed {
-		if i > 0 {
-			it.text = append(it.text, ',')
-		}
-		it.text = append(it.text, `{"M":{"sk":{"S":"CUSTOMER#`...)
+	it.wrap("M", func() {
+		it.text = append(it.text, `{"dependentIds":`...)
+		it.wrap("L", func() {
+			it.text = append(it.text, '[')
+			for i := range listed {
+				if i > 0 {
+					it.text = append(it.text, ',')
+				}
+				it.wrap("M", func() { t.dependent(it, i) })
+			}
+			it.text = append(it.text, ']')
+		})
+		it.text = append(it.text, '}')
+	})
+	it.size += len(it.text) - start
+	it.shut()
+}
+
+// dependent adds the key of the transaction's i-th dependent.
+func (t *transaction) dependent(it *item, i int) {
+	it.text = append(it.text, `{"sk":`...)
+	it.wrap("S", func() {
+		it.text = append(it.text, `"CUSTOMER#`...)
 		it.text = appendTime(it.text, t.completed)
 		it.text = append(it.text, "#CUST_"...)
 		it.text = strconv.AppendInt(it.text, int64((t.firstDependent+i*104_729)%1_000_000), 10)
-		it.text = append(it.text, `"},"pk":{"S":"CUSTOMER#CUST_`...)
+		it.text = append(it.text, '"')
+	})
+	it.text = append(it.text, `,"pk":`...)
+	it.wrap("S", func() {
+		it.text = append(it.text, `"CUSTOMER#CUST_`...)
 		it.text = strconv.AppendInt(it.text, int64(t.customer), 10)
-		it.text = append(it.text, `"}}}`...)
-	}
-	it.text = append(it.text, `]}}}`...)
-	it.size += len(it.text) - start
-	it.shut()
+		it.text = append(it.text, '"')
+	})
+	it.text = append(it.text, '}')
 }

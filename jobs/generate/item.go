@@ -115,6 +115,19 @@ func (it *item) object(name string, fields ...[2]string) {
 	it.shut()
 }
 
+// wrap adds a value with its type around it, unless the item is plain.
+func (it *item) wrap(kind string, value func()) {
+	if it.plain {
+		value()
+		return
+	}
+	it.text = append(it.text, `{"`...)
+	it.text = append(it.text, kind...)
+	it.text = append(it.text, `":`...)
+	value()
+	it.text = append(it.text, '}')
+}
+
 // appendTo appends the item as a JSON object. With order, the attributes come
 // in an order that it draws.
 func (it *item) appendTo(b []byte, order *source) []byte {

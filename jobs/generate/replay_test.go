@@ -107,7 +107,11 @@ func checkDelivery(t *testing.T, out []byte, o Options, stats Stats) []changeRec
 }
 
 func itemKey(image map[string]any) string {
-	return image["PK"].(map[string]any)["S"].(string) + " " + image["SK"].(map[string]any)["S"].(string)
+	pk, sk := image["PK"], image["SK"]
+	if pk == nil { // insurance
+		pk, sk = image["pk"], image["sk"]
+	}
+	return pk.(map[string]any)["S"].(string) + " " + sk.(map[string]any)["S"].(string)
 }
 
 // baseItems renders the table before the first change, through the same walk
