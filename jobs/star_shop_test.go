@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/jobs/generate"
+	"github.com/starlift-etl/starlift/pipeline/engine"
 )
 
 const starItems = 3000
@@ -179,6 +180,33 @@ func TestStarInAnyOrder(t *testing.T) {
 		t.Error("both orders gave the same keys: the second is not another order")
 	}
 	d.exec("USE memory")
+}
+
+// TestStarKilledAtEachStep kills the process at each step of an epoch: the star
+// is right, and no surrogate key is left out or given twice.
+func TestStarKilledAtEachStep(t *testing.T) {
+	t.Parallel()
+	plain := starShop(t)
+	addChanges(t, plain)
+	args := []string{"run", "star.yaml", "--set", "epoch.max_records=1000"}
+	d := openDatabase(t)
+	d.readInput(plain, changedImages(plain))
+	for i, step := range engine.Steps {
+		dir := filepath.Join(t.TempDir(), "killed")
+		if err := os.CopyFS(dir, os.DirFS(plain)); err != nil {
+			t.Fatal(err)
+		}
+		at := fmt.Sprintf("%s=%s:%d", envKillAt, step, 1+i%4)
+		start(t, dir, []string{at}, args...).result().want(t, -1)
+		fine(t, dir, args...)
+		d.wantStar(dir, "truth")
+		wantNoLeftovers(t, dir)
+		d.exec("ATTACH '" + filepath.Join(dir, "star.duckdb") + "' AS w (READ_ONLY); USE w.dwh")
+		for _, name := range []string{"customer", "address"} {
+			d.same(name+" keys", fmt.Sprintf("SELECT %[1]s_key FROM dim_%[1]s", name), fmt.Sprintf("SELECT unnest(range(count(*))) FROM dim_%s", name))
+		}
+		d.exec("USE memory; DETACH w")
+	}
 }
 
 // reverseExport names an export's files so that their order turns around.
