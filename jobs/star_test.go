@@ -98,8 +98,10 @@ func TestStarScenarios(t *testing.T) {
 	}
 }
 
-func (s *scenario) check(t *testing.T, runs [][]string, options ...string) {
-	dir := t.TempDir()
+// smallStar runs the small star in a new folder, a run for each list of records.
+func smallStar(t *testing.T, runs [][]string, options ...string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	text, err := os.ReadFile("testdata/pipelines/small_star.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +116,11 @@ func (s *scenario) check(t *testing.T, runs [][]string, options ...string) {
 		r := command(append([]string{"run", file}, options...)...)
 		r.want(t, exitFine)
 	}
+	return dir
+}
+
+func (s *scenario) check(t *testing.T, runs [][]string, options ...string) {
+	dir := smallStar(t, runs, options...)
 	d := openDatabase(t)
 	d.exec("ATTACH '" + filepath.Join(dir, "star.duckdb") + "' AS w (READ_ONLY)")
 	facts := d.rows(`SELECT orderid, product, username, c.is_inferred, k.country, date::VARCHAR, price::VARCHAR
@@ -128,5 +135,31 @@ func (s *scenario) check(t *testing.T, runs [][]string, options ...string) {
 	}
 	if n := d.number("SELECT count(*) FROM w.dim_customer WHERE customer_key = 0 AND username IS NULL AND NOT is_inferred"); n != 1 {
 		t.Errorf("%d unknown customers", n)
+	}
+}
+
+// TestFactsWait: in a run that ends by itself, a fact is given out once, when
+// its lookups are there, however late; one that waits in vain comes at the end.
+func TestFactsWait(t *testing.T) {
+	t.Parallel()
+	records := slices.Clone(scenarios["orders before their customer"].records)
+	slices.Reverse(records)
+	records = append(records, `{"id": "o9-pen", "at": 9, "type": "line", "orderid": "o9", "product": "pen"}`, `{"id": "c9", "at": 10, "type": "customer", "username": "bo"}`)
+	for name, test := range map[string]struct {
+		runs [][]string
+		want string // order|operation|epoch, as the sink got them; a run's last epoch only ends it
+	}{
+		"one run":     {[][]string{records}, "o1|upsert|5\no2|upsert|3\no9|upsert|8\n"},
+		"a run each":  {slices.Collect(slices.Chunk(records, 1)), "o1|upsert|8\no1|upsert|9\no2|upsert|4\no2|upsert|5\no9|upsert|12\n"},
+		"two of them": {[][]string{records[:2], records[2:]}, "o1|upsert|6\no2|upsert|3\no2|upsert|4\no9|upsert|9\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := smallStar(t, test.runs, "--set", "epoch.max_records=1")
+			got := openDatabase(t).rows(fmt.Sprintf("SELECT orderid, _op, _epoch FROM '%s/facts/fact_line/*.parquet' ORDER BY ALL", dir))
+			if got != test.want {
+				t.Errorf("the facts were given out as\n%swant\n%s", got, test.want)
+			}
+		})
 	}
 }
