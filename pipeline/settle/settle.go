@@ -7,10 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/apache/arrow/go/v14/arrow"
-
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -26,42 +23,17 @@ type Settler struct {
 	horizon    int64 // tombstones from before it have expired: as of the epoch's begin
 	sweepAt    pipeline.Hash
 
-	// the epoch's changes
-	arena   []byte
-	changes []change
-	rows    []epochRow
-	late    []lateChange
-	dead    []pipeline.DeadLetter
-	buried  []int64 // the ordinals of the dead
+	intake
+	late   []lateChange
+	dead   []pipeline.DeadLetter
+	buried []int64 // the ordinals of the dead
 
 	// scratch
-	columns []arrow.Array
-	hash    []byte
 	encoded []byte
 	kept    []keptRow
 	state   item
-	order   []int32
-	hashes  []pipeline.Hash
-	values  [][]byte
 	effects []effect
 	outs    []out
-}
-
-type change struct {
-	item    pipeline.Hash
-	version pipeline.Version
-	key     span
-	rows    [2]int32 // range in Settler.rows
-	late    int32    // index in Settler.late, or -1
-	ordinal int64    // among the epoch's changes of all transforms
-}
-
-type span struct{ from, to int }
-
-type epochRow struct {
-	table uint64
-	key   pipeline.Hash
-	row   span
 }
 
 // lateChange is a change from before the time for which tombstones are kept.
@@ -128,23 +100,16 @@ func (s *Settler) Clocks() map[string]int64 {
 // batch. ordinal is that of the first change, in whatever Settle's caller counts.
 func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	first := len(s.changes)
+	if err := s.addChanges(b, ordinal, s.node); err != nil {
+		return err
+	}
 	for i := range b.Changes {
-		c := &b.Changes[i]
-		if c.Item == (pipeline.Hash{}) {
-			return fmt.Errorf("%s: node %s: the record has no item key, so its rows can't be settled: give the source a key",
-				b.Records.Position(int(c.Record)), s.node)
-		}
-		from := len(s.arena)
-		s.arena = append(s.arena, c.Key...)
-		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: span{from, len(s.arena)},
-			late: s.judge(b, c), ordinal: ordinal + int64(i)})
+		s.changes[first+i].late = s.judge(b, &b.Changes[i])
 	}
 	for _, r := range b.Tables {
-		sc := s.schemas[r.Table.Name]
-		if sc == nil || sc.of != r.Table {
-			continue
+		if sc := s.schemas[r.Table.Name]; sc != nil && sc.of == r.Table {
+			s.addRows(sc, r, first)
 		}
-		s.addRows(sc, r, first)
 	}
 	s.gather(first)
 	return nil
@@ -167,43 +132,6 @@ func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 	i := int(c.Record)
 	s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(i)), b.Records.Position(i)})
 	return int32(len(s.late) - 1)
-}
-
-// addRows keeps the upserts among the rows; s.order holds each one's change, for gather.
-func (s *Settler) addRows(sc *schema, r *pipeline.Rows, first int) {
-	s.columns = sc.arrange(s.columns, r.Record)
-	for i, op := range r.Ops {
-		if op != pipeline.OpUpsert {
-			continue
-		}
-		var key pipeline.Hash
-		key, s.hash = sc.keyHash(s.hash, r.Record, i)
-		from := len(s.arena)
-		s.arena = packed.AppendRow(s.arena, s.columns, i)
-		s.rows = append(s.rows, epochRow{sc.ID, key, span{from, len(s.arena)}})
-		s.changes[first+int(r.Change[i])].rows[1]++
-		s.order = append(s.order, int32(first)+r.Change[i])
-	}
-}
-
-// gather puts the rows added since the change first into the order of their
-// changes: they come by table.
-func (s *Settler) gather(first int) {
-	base := len(s.rows) - len(s.order)
-	next := int32(base)
-	for i := first; i < len(s.changes); i++ {
-		n := s.changes[i].rows[1]
-		s.changes[i].rows = [2]int32{next, next}
-		next += n
-	}
-	sorted := make([]epochRow, len(s.order))
-	for i, c := range s.order {
-		ch := &s.changes[c]
-		sorted[int(ch.rows[1])-base] = s.rows[base+i]
-		ch.rows[1]++
-	}
-	copy(s.rows[base:], sorted)
-	s.order = s.order[:0]
 }
 
 // Settle ends the epoch: it returns the settled rows, one Rows a table that has
@@ -233,14 +161,18 @@ func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, er
 }
 
 func (s *Settler) reset() {
-	s.arena, s.changes, s.rows, s.late = s.arena[:0], s.changes[:0], s.rows[:0], s.late[:0]
-	s.order, s.effects, s.outs = s.order[:0], s.effects[:0], s.outs[:0]
+	s.intake.reset()
+	s.late, s.effects, s.outs = s.late[:0], s.effects[:0], s.outs[:0]
 	s.setHorizon()
 }
 
 // noClock stands for a source whose versions are not times of changes: while
 // it is read, no tombstone expires.
 const noClock = math.MinInt64
+
+// Horizon returns the time from before which removed items are forgotten, in µs
+// since 1970; known = false while none is.
+func (s *Settler) Horizon() (at int64, known bool) { return s.horizon, s.horizon != noClock }
 
 // setHorizon follows the source that is furthest behind. It is called between
 // epochs: within one, a change that was in time when it was read must find the
@@ -255,37 +187,6 @@ func (s *Settler) setHorizon() {
 		return
 	}
 	s.horizon -= s.tombstones
-}
-
-// group sorts the epoch's changes by item, and makes room for a lookup of each.
-func (s *Settler) group() [][]int32 {
-	s.order = s.order[:0]
-	for i := range s.changes {
-		s.order = append(s.order, int32(i))
-	}
-	slices.SortFunc(s.order, func(a, b int32) int {
-		x, y := s.changes[a].item, s.changes[b].item
-		switch {
-		case x.Less(y):
-			return -1
-		case y.Less(x):
-			return 1
-		}
-		return int(a - b)
-	})
-	var groups [][]int32
-	s.hashes = s.hashes[:0]
-	for from := 0; from < len(s.order); {
-		to := from + 1
-		for to < len(s.order) && s.changes[s.order[to]].item == s.changes[s.order[from]].item {
-			to++
-		}
-		groups = append(groups, s.order[from:to])
-		s.hashes = append(s.hashes, s.changes[s.order[from]].item)
-		from = to
-	}
-	s.values = slices.Grow(s.values[:0], len(s.hashes))[:len(s.hashes)]
-	return groups
 }
 
 // decide finds the newest change of an item, of its state and the epoch, and
@@ -406,38 +307,43 @@ func compareHash(a, b pipeline.Hash) int {
 	return 0
 }
 
-// sweep forgets some tombstones whose time is over: as many entries are looked
-// at as the epoch had changes, so that the state stays as large as what lives.
-func (s *Settler) sweep() error {
+// sweep forgets some tombstones whose time is over.
+func (s *Settler) sweep() (err error) {
 	if s.horizon == noClock {
 		return nil
 	}
-	var gone []pipeline.Hash
-	next, end, err := s.items.Scan(s.sweepAt, 64+len(s.changes)/4, func(h pipeline.Hash, v []byte) {
+	s.sweepAt, err = sweep(s.items, s.sweepAt, len(s.changes), func(v []byte) bool {
 		s.kept = s.kept[:0]
-		if s.state.decode(v, &s.kept); s.expired(&s.state) {
+		s.state.decode(v, &s.kept)
+		return s.expired(&s.state)
+	})
+	return err
+}
+
+// sweep deletes entries that have expired, from a key on, and returns where to
+// go on: as many are looked at as the epoch had changes, so that the state
+// stays as large as what lives.
+func sweep(items *state.Keyspace, at pipeline.Hash, changes int, expired func(v []byte) bool) (next pipeline.Hash, err error) {
+	var gone []pipeline.Hash
+	next, end, err := items.Scan(at, 64+changes/4, func(h pipeline.Hash, v []byte) {
+		if expired(v) {
 			gone = append(gone, h)
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("sweeping tombstones: %w", err)
+		return at, fmt.Errorf("sweeping tombstones: %w", err)
 	}
-	s.sweepAt = next
 	if end {
-		s.sweepAt = pipeline.Hash{}
+		next = pipeline.Hash{}
 	}
 	values := make([][]byte, len(gone))
-	if err := s.items.Lookup(gone, values); err != nil {
-		return err
+	if err := items.Lookup(gone, values); err != nil {
+		return at, err
 	}
 	for i, h := range gone {
-		s.kept = s.kept[:0]
-		if values[i] == nil {
-			continue
-		}
-		if s.state.decode(values[i], &s.kept); s.expired(&s.state) {
-			s.items.Put(h, nil)
+		if values[i] != nil && expired(values[i]) {
+			items.Put(h, nil)
 		}
 	}
-	return nil
+	return next, nil
 }
