@@ -1,6 +1,9 @@
 package pipeline
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Merge says how the changes of a row become its current values.
 type Merge uint8
@@ -32,6 +35,23 @@ const (
 	IsDeletedColumn = "is_deleted" // bool
 	DeletedAtColumn = "deleted_at" // timestamp; null while the row lives
 )
+
+// FlagColumns are the columns that Flag adds.
+func FlagColumns() []Column {
+	return []Column{{IsDeletedColumn, Type{Kind: Bool}}, {DeletedAtColumn, Type{Kind: Timestamp}}}
+}
+
+// Flagged returns a table without and with the columns of Flag. One of the two
+// is t itself, as it has them already or not.
+func Flagged(t *Table) (without, with *Table, err error) {
+	n := len(t.Columns) - 2
+	if n >= 0 && slices.Equal(t.Columns[n:], FlagColumns()) {
+		without, err = NewTable(t.Name, t.Columns[:n], t.keyNames())
+		return without, t, err
+	}
+	with, err = NewTable(t.Name, slices.Concat(t.Columns, FlagColumns()), t.keyNames())
+	return t, with, err
+}
 
 // Policy says how the settled rows of a table follow its changes. The zero
 // Policy is last-writer-wins.

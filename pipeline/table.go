@@ -150,3 +150,11 @@ func (t *Table) Column(name string) int {
 	}
 	return -1
 }
+
+func (t *Table) keyNames() []string {
+	names := make([]string, len(t.Key))
+	for i, k := range t.Key {
+		names[i] = t.Columns[k].Name
+	}
+	return names
+}

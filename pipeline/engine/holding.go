@@ -138,7 +138,9 @@ func (r *run) openMerger(s *step, m *merged) (err error) {
 			return err
 		}
 	}
-	m.merger, err = newMerger(s, m, r.c.Tombstones.Microseconds())
+	m.merger, err = settle.NewMerger(settle.MergerOptions{
+		Node: s.Name, Table: m.table, Policy: m.policy, Saved: m.kept.Saved, Items: m.keyspaces[0], Keys: m.keyspaces[1],
+	})
 	return err
 }
 

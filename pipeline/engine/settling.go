@@ -90,7 +90,8 @@ func (f *front) settleStep(s *step) error {
 }
 
 func (f *front) merge(s *step, m *merged) error {
-	rows, err := m.merger.Finish(f.late)
+	horizon, known := s.settler.Horizon()
+	rows, err := m.merger.Finish(f.late, horizon, known)
 	if err != nil || rows == nil {
 		return err
 	}
@@ -116,9 +117,6 @@ func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
 	}
 	for _, to := range o.readers {
 		to.node.step.Settled(to.reading, rows)
-	}
-	for _, m := range o.mergers {
-		m.merger.Settled(rows)
 	}
 	if len(o.sinks) > 0 {
 		f.tally(node, rows)

@@ -26,7 +26,7 @@ type merged struct {
 	table  *pipeline.Table
 	policy pipeline.Policy
 	out    outlet
-	merger merger
+	merger *settle.Merger
 }
 
 // keyed is a transform of rows with its open step.
@@ -193,7 +193,6 @@ func (s *step) merged(t *pipeline.Table, p pipeline.Policy) *merged {
 	o := at(s.settled, t)
 	o.mergers = append(o.mergers, m)
 	s.wants(t)
-	s.needs.Deletes[t.Name] = true
 	return m
 }
 

@@ -29,8 +29,10 @@ type rowBuilder struct {
 	fields []array.Builder // by column of the schema; a builder nobody reads where the table has none
 }
 
-func newRowBuilder(s *schema) *rowBuilder {
-	r := &rowBuilder{b: array.NewRecordBuilder(memory.DefaultAllocator, s.of.Schema())}
+// newRowBuilder returns a builder of the table's records; columns of it that
+// follow those of the schema follow in the kept rows, too.
+func newRowBuilder(s *schema, t *pipeline.Table) *rowBuilder {
+	r := &rowBuilder{b: array.NewRecordBuilder(memory.DefaultAllocator, t.Schema())}
 	for i, c := range s.from {
 		if c >= 0 {
 			r.fields = append(r.fields, r.b.Field(c))
@@ -41,6 +43,9 @@ func newRowBuilder(s *schema) *rowBuilder {
 			panic(err) // written by Type.String
 		}
 		r.fields = append(r.fields, array.NewBuilder(memory.DefaultAllocator, t.Arrow()))
+	}
+	for c := len(s.of.Columns); c < len(t.Columns); c++ {
+		r.fields = append(r.fields, r.b.Field(c))
 	}
 	return r
 }

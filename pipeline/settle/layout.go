@@ -86,7 +86,7 @@ func (s *schema) bind(t *pipeline.Table) error {
 	for i, c := range s.Columns {
 		s.from[i] = t.Column(c.Name)
 	}
-	s.builder = newRowBuilder(s)
+	s.builder = newRowBuilder(s, t)
 	return nil
 }
 

@@ -246,7 +246,7 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	}
 	added := []pipeline.Column{{Name: "is_inferred", Type: pipeline.Type{Kind: pipeline.Bool}}}
 	if d.onDelete == pipeline.Flag {
-		added = append(added, flagColumns()...)
+		added = append(added, pipeline.FlagColumns()...)
 	}
 	c.differ(added, named)
 	columns = append(columns, added...)
@@ -254,18 +254,11 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	if d.tracks() {
 		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
 		r.tracked = append(r.tracked, d)
-		for i, col := range flagColumns() {
+		for i, col := range pipeline.FlagColumns() {
 			d.rows.use(flagsAt(t)+i, col.Type)
 		}
 	}
 	return columns
-}
-
-func flagColumns() []pipeline.Column {
-	return []pipeline.Column{
-		{Name: pipeline.IsDeletedColumn, Type: pipeline.Type{Kind: pipeline.Bool}},
-		{Name: pipeline.DeletedAtColumn, Type: pipeline.Type{Kind: pipeline.Timestamp}},
-	}
 }
 
 // flagsAt returns where the flags are in the flagged rows of a table: they may

@@ -74,7 +74,7 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 func (c *factCompiler) checkNames(cfg *FactConfig, policy pipeline.Policy) {
 	var added []pipeline.Column
 	if policy.OnDelete == pipeline.Flag {
-		added = flagColumns()
+		added = pipeline.FlagColumns()
 	}
 	var named []mention
 	for i, name := range cfg.Grain {
@@ -347,7 +347,7 @@ func (c *factCompiler) expressionColumn(name string) (int, pipeline.Type, *spec.
 // addFlags adds the columns of a flagged fact, from the flagged base row.
 func (c *factCompiler) addFlags() {
 	at := flagsAt(c.table)
-	for i, col := range flagColumns() {
+	for i, col := range pipeline.FlagColumns() {
 		c.columns = append(c.columns, col)
 		c.values = append(c.values, value{ref: ref{0, c.base.use(at+i, col.Type)}})
 	}

@@ -117,6 +117,16 @@ func (m *mapper) metaCell(c *column, out *cells) string {
 	case fromCreated, fromArrived:
 		m.timeCell(c, out, m.time(c.source.origin))
 		return ""
+	case fromDeleted:
+		out.bool(m.old)
+		return ""
+	case fromDeletedAt:
+		at := int64(0)
+		if m.old {
+			at = m.meta.Created
+		}
+		m.timeCell(c, out, at)
+		return ""
 	case fromTTL:
 		m.text = strconv.AppendBool(m.text[:0], m.meta.TTL)
 		return c.read(out, decode.Bool, m.text)

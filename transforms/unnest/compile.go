@@ -26,6 +26,7 @@ type table struct {
 	item     []decode.Path
 	element  []decode.Path
 	distinct bool // rows of one item cannot have equal keys
+	onDelete pipeline.OnDelete
 }
 
 type explode struct {
@@ -64,6 +65,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 		c.columns = append(c.columns, c.column(e.Name, &e.Value))
 	}
 	c.ordinalColumn()
+	t.onDelete = c.onDelete()
 	c.collisions()
 	c.keys()
 	if len(c.mistakes) > 0 {
@@ -164,6 +166,26 @@ func (c *compiler) ordinalColumn() {
 	c.columns = append(c.columns, column{
 		name: name, typ: pipeline.Type{Kind: pipeline.Int64}, source: source{origin: fromOrdinal}, onError: onErrorDeadLetter,
 	})
+}
+
+// onDelete returns what becomes of deleted rows, and appends the columns that
+// tell it.
+func (c *compiler) onDelete() pipeline.OnDelete {
+	fate, ok := fates[c.cfg.OnDelete]
+	switch {
+	case !ok:
+		known := []string{"delete", "flag", "keep"}
+		c.add(&spec.FieldError{Path: []string{"on_delete"}, Name: c.cfg.OnDelete, Known: known, Message: fmt.Sprintf("unknown on_delete %q", c.cfg.OnDelete)})
+	case fate != pipeline.Delete && len(c.cfg.Key) == 0:
+		c.mistake(fmt.Sprintf("on_delete is about rows with a key, and table %q has none: give it a key, or leave on_delete out", c.name), "on_delete")
+	}
+	if fate == pipeline.Flag {
+		origins := []origin{fromDeleted, fromDeletedAt}
+		for i, col := range pipeline.FlagColumns() {
+			c.columns = append(c.columns, column{name: col.Name, typ: col.Type, source: source{origin: origins[i]}, onError: onErrorDeadLetter})
+		}
+	}
+	return fate
 }
 
 // collisions refuses names that databases take for one.

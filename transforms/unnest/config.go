@@ -1,6 +1,9 @@
 package unnest
 
-import "github.com/starlift-etl/starlift/pipeline/spec"
+import (
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
 
 // Config is an unnest node of a pipeline file.
 type Config struct {
@@ -10,10 +13,11 @@ type Config struct {
 
 // TableConfig is one table.
 type TableConfig struct {
-	Where   spec.Any               `yaml:"where" desc:"An EventBridge event pattern over the item's plain values; left out = every item."`
-	Explode *ExplodeConfig         `yaml:"explode" desc:"Makes a row of each element of a list or set; left out = one row per item."`
-	Key     []string               `yaml:"key" desc:"The columns that identify a row; left out = rows are only ever appended."`
-	Columns spec.Map[ColumnConfig] `yaml:"columns" required:"true" desc:"The columns, by name, in the order of the table."`
+	Where    spec.Any               `yaml:"where" desc:"An EventBridge event pattern over the item's plain values; left out = every item."`
+	Explode  *ExplodeConfig         `yaml:"explode" desc:"Makes a row of each element of a list or set; left out = one row per item."`
+	Key      []string               `yaml:"key" desc:"The columns that identify a row; left out = rows are only ever appended."`
+	Columns  spec.Map[ColumnConfig] `yaml:"columns" required:"true" desc:"The columns, by name, in the order of the table."`
+	OnDelete string                 `yaml:"on_delete" default:"delete" enum:"delete,flag,keep" desc:"What becomes, in sinks of settled rows, of a row that no item yields any longer: delete takes it out; flag leaves it with its last values, and says so in the columns is_deleted and deleted_at, which are added at the end; keep leaves it."`
 }
 
 // ExplodeConfig says which list becomes rows.
@@ -44,6 +48,9 @@ const (
 	onErrorNull       = "null"
 	onErrorFail       = "fail"
 )
+
+// fates are the choices of TableConfig.OnDelete; empty means delete.
+var fates = map[string]pipeline.OnDelete{"": pipeline.Delete, "delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
 
 // The choices of Config.Unmatched; empty means the first.
 const (

@@ -22,6 +22,8 @@ const (
 	fromCreated
 	fromArrived
 	fromTTL
+	fromDeleted // whether the row is of an old image, in the columns of on_delete: flag
+	fromDeletedAt
 )
 
 var metaOrigins = map[string]origin{

@@ -15,6 +15,7 @@ import (
 
 var (
 	_ pipeline.Transform = (*Unnest)(nil)
+	_ pipeline.Retaining = (*Unnest)(nil)
 	_ pipeline.Mapper    = (*mapper)(nil)
 )
 
@@ -71,6 +72,16 @@ func (u *Unnest) Tables() []*pipeline.Table {
 		tables[i] = t.out
 	}
 	return tables
+}
+
+// OnDelete implements pipeline.Retaining.
+func (u *Unnest) OnDelete(table *pipeline.Table) pipeline.OnDelete {
+	for _, t := range u.tables {
+		if t.out == table {
+			return t.onDelete
+		}
+	}
+	return pipeline.Delete
 }
 
 // NewMapper implements pipeline.Transform.

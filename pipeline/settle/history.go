@@ -1,0 +1,231 @@
+package settle
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// historyEntry is a change of an item's history.
+type historyEntry struct {
+	pipeline.Version
+	rows []keptRow // sorted by key; none = the change yields no row of the table
+}
+
+func entryVersion(e *historyEntry) *pipeline.Version { return &e.Version }
+
+// row returns the packed row of a key; nil = the change does not yield it.
+func (e *historyEntry) row(key pipeline.Hash) []byte {
+	i, ok := slices.BinarySearchFunc(e.rows, key, func(r keptRow, k pipeline.Hash) int { return compareHash(r.key, k) })
+	if !ok {
+		return nil
+	}
+	return e.rows[i].row
+}
+
+// history is what a Merger keeps of an item: those of its changes that can still
+// be seen in rows, or would be if another one came late. The newest is first.
+type history struct {
+	key     []byte // of the item
+	entries []historyEntry
+}
+
+func (h *history) append(b []byte) []byte {
+	b = packed.AppendBytes(b, h.key)
+	b = binary.AppendUvarint(b, uint64(len(h.entries)))
+	for i := range h.entries {
+		e := &h.entries[i]
+		b = binary.LittleEndian.AppendUint64(b, uint64(e.Time))
+		b = packed.AppendVersion(b, &e.Version)
+		b = binary.AppendUvarint(b, uint64(len(e.rows)))
+		for _, r := range e.rows {
+			b = packed.AppendBytes(packed.AppendHash(b, r.key), r.row)
+		}
+	}
+	return b
+}
+
+// decodeHistory reads what append wrote; the result shares b.
+func decodeHistory(b []byte) history {
+	c := packed.Cursor{B: b}
+	h := history{key: c.Bytes(), entries: make([]historyEntry, c.Uvarint())}
+	for i := range h.entries {
+		e := &h.entries[i]
+		e.Version = c.Version(int64(c.U64()))
+		if n := c.Uvarint(); n > 0 {
+			e.rows = make([]keptRow, n)
+		}
+		for k := range e.rows {
+			e.rows[k] = keptRow{key: c.Hash(), row: c.Bytes()}
+		}
+	}
+	return h
+}
+
+// has reports whether the change of the version is there.
+func (h *history) has(v *pipeline.Version) bool {
+	return slices.ContainsFunc(h.entries, func(e historyEntry) bool { return e.Version == *v })
+}
+
+// sort puts the newest first.
+func (h *history) sort() {
+	slices.SortStableFunc(h.entries, func(a, b historyEntry) int { return cmp.Compare(b.Time, a.Time) })
+	for from := 0; from < len(h.entries); {
+		to := h.groupEnd(from)
+		for ; from < to-1; from++ {
+			rest := h.entries[from:to]
+			newest := pipeline.Newest(slices.Clone(rest), entryVersion)[0].Version
+			i := slices.IndexFunc(rest, func(e historyEntry) bool { return e.Version == newest })
+			rest[0], rest[i] = rest[i], rest[0]
+		}
+		from = to
+	}
+}
+
+// groupEnd returns the end of the entries that have the time of entry i.
+func (h *history) groupEnd(i int) int {
+	end := i + 1
+	for end < len(h.entries) && h.entries[end].Time == h.entries[i].Time {
+		end++
+	}
+	return end
+}
+
+// maxHistory is the number of an item's newest changes among which the last
+// ones of rows that are gone are looked for: one that moves from key to key
+// keeps no more of them.
+const maxHistory = 64
+
+// prune drops the changes that cannot be seen any more, however late others
+// come.
+func (h *history) prune(m *mergeRules) {
+	keep := make([]bool, len(h.entries))
+	h.keep(keep, 0)
+	for _, r := range h.entries[0].rows {
+		h.walk(m, 0, r.key, func(i int) { h.keep(keep, i) })
+	}
+	if m.retains {
+		h.eachDead(func(at int, key pipeline.Hash) {
+			for i := range at {
+				keep[i] = true // any may turn out to be the one that took the row away
+			}
+			h.keep(keep, at)
+			h.walk(m, at, key, func(i int) { h.keep(keep, i) })
+		})
+	}
+	kept := h.entries[:0]
+	for i, e := range h.entries {
+		if keep[i] {
+			kept = append(kept, e)
+		}
+	}
+	h.entries = kept
+}
+
+// keep marks entry i, with those that contend with it: a later one may change
+// their order.
+func (h *history) keep(keep []bool, i int) {
+	from := i
+	for from > 0 && h.entries[from-1].Time == h.entries[i].Time {
+		from--
+	}
+	group := h.entries[from:h.groupEnd(i)]
+	if !slices.ContainsFunc(group, func(e historyEntry) bool { return e.Seq == "" }) {
+		keep[i] = true
+		return
+	}
+	for k := range group {
+		keep[from+k] = true
+	}
+}
+
+// eachDead calls f for each key that changes have yielded and the newest one
+// does not, with the place of the last change that did.
+func (h *history) eachDead(f func(at int, key pipeline.Hash)) {
+	var seen []pipeline.Hash
+	for i := 1; i < min(len(h.entries), maxHistory); i++ {
+		for _, r := range h.entries[i].rows {
+			if h.entries[0].row(r.key) == nil && !slices.Contains(seen, r.key) {
+				seen = append(seen, r.key)
+				f(i, r.key)
+			}
+		}
+	}
+}
+
+// walk goes back from entry at, which yields the key, over the changes whose
+// values show through the nulls of later ones, and calls seen for each, and for
+// the one without the row that hides those before it.
+func (h *history) walk(m *mergeRules, at int, key pipeline.Hash, seen func(i int)) {
+	open := len(m.widths)
+	filled := make([]bool, open)
+	for i := at; i < len(h.entries) && open > 0; i++ {
+		row := h.entries[i].row(key)
+		if row == nil {
+			seen(i)
+			return
+		}
+		supplies := false
+		r := packed.ReadRow(row)
+		for c, w := range m.widths {
+			if v := r.Next(w); v != nil && !filled[c] {
+				filled[c], supplies = true, true
+				open--
+			}
+		}
+		if supplies || i == at {
+			seen(i)
+		}
+		if !m.fill {
+			return
+		}
+	}
+}
+
+// share returns what the item contributes to a key that entry at yields.
+func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
+	s := share{
+		time: h.entries[at].Time, itemKey: h.key, dead: at > 0,
+		values: make([][]byte, len(m.widths)), times: make([]int64, len(m.widths)),
+	}
+	if s.dead {
+		s.deletedAt = h.entries[at-1].Time
+	}
+	for i := at; i < len(h.entries); i++ {
+		row := h.entries[i].row(key)
+		if row == nil {
+			break
+		}
+		r := packed.ReadRow(row)
+		for c, w := range m.widths {
+			if v := r.Next(w); v != nil && s.values[c] == nil {
+				s.values[c], s.times[c] = v, h.entries[i].Time
+			}
+		}
+		if !m.fill {
+			break
+		}
+	}
+	return s
+}
+
+// shares returns what the item contributes to all keys, sorted by key.
+func (h *history) shares(m *mergeRules) []keyedShare {
+	if len(h.entries) == 0 {
+		return nil
+	}
+	var all []keyedShare
+	for _, r := range h.entries[0].rows {
+		all = append(all, keyedShare{r.key, h.share(m, 0, r.key)})
+	}
+	if m.retains {
+		h.eachDead(func(at int, key pipeline.Hash) {
+			all = append(all, keyedShare{key, h.share(m, at, key)})
+		})
+	}
+	slices.SortFunc(all, func(a, b keyedShare) int { return compareHash(a.key, b.key) })
+	return all
+}

@@ -1,0 +1,295 @@
+package settle
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// Merger settles the rows of one table by a policy other than last-writer-wins.
+// One goroutine uses it.
+type Merger struct {
+	mergeRules
+	node    string
+	table   *pipeline.Table // as it comes
+	out     *pipeline.Table
+	schema  *schema // of the table without the columns of Flag
+	builder *rowBuilder
+	items   *state.Keyspace
+	keys    *state.Keyspace
+	sweepAt pipeline.Hash
+
+	intake
+	effects []mergeEffect
+	outs    []out
+	encoded []byte
+}
+
+// mergeRules are a policy as the parts of a Merger use it.
+type mergeRules struct {
+	fill    bool  // nulls do not hide older values
+	retains bool  // rows that are gone stay
+	flags   bool  // and have two more columns
+	widths  []int // of the columns of the schema
+}
+
+// mergeEffect is what an item's changes do to one row key.
+type mergeEffect struct {
+	key    pipeline.Hash
+	item   pipeline.Hash
+	share  *share // nil = it contributes no longer
+	change int32  // the item's newest of the epoch, in intake.changes
+}
+
+// MergerOptions are what NewMerger needs.
+type MergerOptions struct {
+	Node   string // the transform whose table is merged
+	Table  *pipeline.Table
+	Policy pipeline.Policy
+	Saved  json.RawMessage // what Save returned for the checkpoint; nil = new state
+	Items  *state.Keyspace
+	Keys   *state.Keyspace
+}
+
+// NewMerger returns a Merger for a table with a key.
+func NewMerger(o MergerOptions) (*Merger, error) {
+	m := &Merger{
+		node: o.Node, table: o.Table, out: o.Table, items: o.Items, keys: o.Keys,
+		mergeRules: mergeRules{
+			fill: o.Policy.Merge == pipeline.LatestNonNull, retains: o.Policy.OnDelete != pipeline.Delete, flags: o.Policy.OnDelete == pipeline.Flag,
+		},
+	}
+	base := o.Table
+	if m.flags {
+		var err error
+		if base, m.out, err = pipeline.Flagged(o.Table); err != nil {
+			return nil, err
+		}
+	}
+	saved := map[string]json.RawMessage{}
+	if o.Saved != nil {
+		saved[base.Name] = o.Saved
+	}
+	schemas, err := restoreSchemas(saved, []*pipeline.Table{base})
+	if err != nil {
+		return nil, err
+	}
+	m.schema = schemas[base.Name]
+	for _, c := range m.schema.Columns {
+		t, err := pipeline.ParseType(c.Type)
+		if err != nil {
+			return nil, fmt.Errorf("schema of table %q in the state: %w", base.Name, err)
+		}
+		m.widths = append(m.widths, packed.Width(t))
+	}
+	m.builder = newRowBuilder(m.schema, m.out)
+	return m, nil
+}
+
+// Save returns what NewMerger is given after a restart.
+func (m *Merger) Save() (json.RawMessage, error) {
+	raw, err := json.Marshal(m.schema)
+	if err != nil {
+		return nil, fmt.Errorf("schema of table %q: %w", m.table.Name, err)
+	}
+	return raw, nil
+}
+
+// Add takes the changes of a batch into the epoch; it keeps nothing of the
+// batch. ordinal is that of the first change.
+func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
+	first := len(m.changes)
+	if err := m.addChanges(b, ordinal, m.node); err != nil {
+		return err
+	}
+	for _, r := range b.Tables {
+		if r.Table == m.table {
+			m.addRows(m.schema, r, first)
+		}
+	}
+	m.gather(first)
+	return nil
+}
+
+// Finish ends the epoch: it returns the settled rows, nil when there are none,
+// and leaves the new state in the keyspaces. dead holds the sorted ordinals of
+// changes that came too late. Items that were removed before horizon are
+// forgotten; known = false: none is. The caller releases the record.
+func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*pipeline.Rows, error) {
+	groups := m.group()
+	if err := m.items.Lookup(m.hashes, m.values); err != nil {
+		return nil, err
+	}
+	for g, members := range groups {
+		m.decide(members, m.values[g], dead)
+	}
+	if err := m.apply(); err != nil {
+		return nil, err
+	}
+	if known {
+		var err error
+		m.sweepAt, err = sweep(m.items, m.sweepAt, len(m.changes), func(v []byte) bool {
+			h := decodeHistory(v)
+			newest := &h.entries[0]
+			return newest.New == 0 && newest.rows == nil && newest.Time < horizon
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	rows := m.build()
+	m.reset()
+	m.effects, m.outs = m.effects[:0], m.outs[:0]
+	return rows, nil
+}
+
+// decide adds an item's changes to its history, and notes what that does to rows.
+func (m *Merger) decide(members []int32, value []byte, dead []int64) {
+	var h history
+	if value != nil {
+		h = decodeHistory(value)
+	}
+	before := h.shares(&m.mergeRules)
+	last := int32(-1)
+	for _, i := range members {
+		c := &m.changes[i]
+		if _, late := slices.BinarySearch(dead, c.ordinal); late || h.has(&c.version) {
+			continue
+		}
+		h.entries = append(h.entries, historyEntry{c.version, m.rowsOf(c)})
+		h.key, last = m.arena[c.key.from:c.key.to], i
+	}
+	if last < 0 {
+		return
+	}
+	h.sort()
+	h.prune(&m.mergeRules)
+	m.encoded = h.append(m.encoded[:0])
+	if bytes.Equal(m.encoded, value) {
+		return
+	}
+	m.items.Put(m.changes[last].item, m.encoded)
+	m.note(m.changes[last].item, before, h.shares(&m.mergeRules), last)
+}
+
+func (m *Merger) rowsOf(c *change) []keptRow {
+	var rows []keptRow
+	for _, r := range m.rows[c.rows[0]:c.rows[1]] {
+		rows = append(rows, keptRow{key: r.key, row: m.arena[r.row.from:r.row.to]})
+	}
+	slices.SortFunc(rows, func(a, b keptRow) int { return compareHash(a.key, b.key) })
+	return rows
+}
+
+// note compares what an item contributed with what it does now; both are sorted
+// by key. What a policy retains and the history no longer knows stays as it is.
+func (m *Merger) note(item pipeline.Hash, before, now []keyedShare, change int32) {
+	for i := range now {
+		for len(before) > 0 && before[0].key.Less(now[i].key) {
+			m.leave(item, before[0].key, change)
+			before = before[1:]
+		}
+		now[i].item = item
+		m.effects = append(m.effects, mergeEffect{now[i].key, item, &now[i].share, change})
+		if len(before) > 0 && before[0].key == now[i].key {
+			before = before[1:]
+		}
+	}
+	for i := range before {
+		m.leave(item, before[i].key, change)
+	}
+}
+
+func (m *Merger) leave(item, key pipeline.Hash, change int32) {
+	if !m.retains {
+		m.effects = append(m.effects, mergeEffect{key: key, item: item, change: change})
+	}
+}
+
+// apply takes the effects to the row keys, in the order of their hashes.
+func (m *Merger) apply() error {
+	slices.SortFunc(m.effects, func(a, b mergeEffect) int {
+		if c := compareHash(a.key, b.key); c != 0 {
+			return c
+		}
+		return int(a.change - b.change)
+	})
+	m.hashes = m.hashes[:0]
+	for i := range m.effects {
+		if i == 0 || m.effects[i].key != m.effects[i-1].key {
+			m.hashes = append(m.hashes, m.effects[i].key)
+		}
+	}
+	m.values = slices.Grow(m.values[:0], len(m.hashes))[:len(m.hashes)]
+	if err := m.keys.Lookup(m.hashes, m.values); err != nil {
+		return err
+	}
+	rest := m.effects
+	for _, value := range m.values {
+		n := 1
+		for n < len(rest) && rest[n].key == rest[0].key {
+			n++
+		}
+		m.applyKey(rest[:n], value)
+		rest = rest[n:]
+	}
+	return nil
+}
+
+func (m *Merger) applyKey(effects []mergeEffect, value []byte) {
+	shares := decodeShares(value, &m.mergeRules)
+	before := m.row(shares)
+	for i := range effects {
+		e := &effects[i]
+		shares = slices.DeleteFunc(shares, func(s share) bool { return s.item == e.item })
+		if e.share != nil {
+			shares = append(shares, *e.share)
+		}
+	}
+	after := m.row(shares)
+	last := &effects[len(effects)-1]
+	if len(shares) == 0 {
+		m.keys.Put(last.key, nil)
+	} else {
+		m.encoded = appendShares(m.encoded[:0], shares)
+		m.keys.Put(last.key, m.encoded)
+	}
+	o := out{keptRow: keptRow{key: last.key, row: after}, change: last.change, order: last.change, op: pipeline.OpUpdate}
+	switch {
+	case before == nil && after == nil, bytes.Equal(before, after):
+		return
+	case before == nil:
+		o.op = pipeline.OpInsert
+	case after == nil:
+		o.op, o.row = pipeline.OpDelete, before
+	}
+	m.outs = append(m.outs, o)
+}
+
+// build makes the epoch's settled rows, in the order in which their changes were
+// read.
+func (m *Merger) build() *pipeline.Rows {
+	if len(m.outs) == 0 {
+		return nil
+	}
+	slices.SortFunc(m.outs, func(a, b out) int {
+		if a.order != b.order {
+			return int(a.order - b.order)
+		}
+		return compareHash(a.key, b.key)
+	})
+	r := &pipeline.Rows{Table: m.out}
+	for i := range m.outs {
+		o := &m.outs[i]
+		m.builder.append(o.row)
+		r.Ops = append(r.Ops, o.op)
+		r.Versions = append(r.Versions, m.changes[o.change].version)
+	}
+	r.Record = m.builder.record()
+	return r
+}
