@@ -128,24 +128,28 @@ func TestShuffledInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	write(t, path, displaced(data, 50, random))
+	fine(t, dir, "run", "shop.yaml", "--set", "epoch.max_records=333")
+	d := openDatabase(t)
+	d.wantShop(dir)
+	d.wantLog(dir)
+}
+
+// displaced moves each line by up to so many places.
+func displaced(data []byte, places int, random *rand.Rand) (moved []byte) {
 	type placed struct {
 		at   int
 		line []byte
 	}
 	var lines []placed
 	for line := range bytes.Lines(data) {
-		lines = append(lines, placed{len(lines) + random.IntN(50), line})
+		lines = append(lines, placed{len(lines) + random.IntN(places), line})
 	}
 	slices.SortStableFunc(lines, func(a, b placed) int { return a.at - b.at })
-	var shuffled []byte
 	for _, l := range lines {
-		shuffled = append(shuffled, l.line...)
+		moved = append(moved, l.line...)
 	}
-	write(t, path, shuffled)
-	fine(t, dir, "run", "shop.yaml", "--set", "epoch.max_records=333")
-	d := openDatabase(t)
-	d.wantShop(dir)
-	d.wantLog(dir)
+	return moved
 }
 
 // TestRunAgain runs on top of a finished run, which changes nothing, and then
