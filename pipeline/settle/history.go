@@ -94,10 +94,11 @@ func (h *history) groupEnd(i int) int {
 	return end
 }
 
-// maxHistory is the number of an item's newest changes among which the last
-// ones of rows that are gone are looked for: one that moves from key to key
-// keeps no more of them.
-const maxHistory = 64
+// maxHistory is the number of an item's newest changes among which it is told
+// when a row was deleted, and the last values of rows that are gone are found.
+// A change that comes later than so many others of its item may count as
+// deleted by the oldest of these.
+const maxHistory = 32
 
 // prune drops the changes that cannot be seen any more, however late others
 // come.
@@ -109,18 +110,23 @@ func (h *history) prune(m *mergeRules) {
 	}
 	if m.retains {
 		h.eachDead(func(at int, key pipeline.Hash) {
-			for i := range at {
-				keep[i] = true // any may turn out to be the one that took the row away
-			}
 			h.keep(keep, at)
 			h.walk(m, at, key, func(i int) { h.keep(keep, i) })
 		})
 	}
 	kept := h.entries[:0]
 	for i, e := range h.entries {
-		if keep[i] {
-			kept = append(kept, e)
+		if !keep[i] {
+			if !m.flags || i >= maxHistory {
+				continue
+			}
+			// It may turn out to be the one that took a row away: that it yields
+			// others matters, but not what is in them.
+			for k := range e.rows {
+				e.rows[k].row = []byte{}
+			}
 		}
+		kept = append(kept, e)
 	}
 	h.entries = kept
 }
@@ -191,7 +197,7 @@ func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
 		time: h.entries[at].Time, itemKey: h.key, dead: at > 0,
 		values: make([][]byte, len(m.widths)), times: make([]int64, len(m.widths)),
 	}
-	if s.dead {
+	if s.dead && m.flags {
 		s.deletedAt = h.entries[at-1].Time
 	}
 	for i := at; i < len(h.entries); i++ {
