@@ -52,6 +52,19 @@ var exportPairs = map[string][2]string{
 	"Parquet": {"SELECT * EXCLUDE (_op, _version, _epoch) FROM read_parquet('DIR/data/star/lake/fact_order_line/*.parquet')", "FROM w.dwh.fact_order_line"},
 }
 
+// claimPairs hold merged facts against the sample's changes.
+var claimPairs = map[string][2]string{
+	"fact_transaction": {`SELECT transaction_id, customer_id, provider, date, amount, highest, percent, rest FROM w.fact_transaction
+		JOIN w.dim_customer USING (customer_key) JOIN w.dim_provider USING (provider_key) JOIN w.dim_date USING (completed_key) WHERE NOT is_deleted`,
+		`SELECT *, (highest - amount * percent * 0.01)::DECIMAL(12,2) FROM (SELECT i.sk.S, any_value(split_part(i.pk.S, '#', 2)), max_by(i.Provider.S, created) FILTER (i.Provider IS NOT NULL),
+			any_value(i.completionDateTime.S::DATE), max_by(i.OutofPockAmount.N::BIGINT, created) AS amount, max_by(i.OutofPockMax.N::BIGINT, created) AS highest,
+			max_by(i.OutofPockPercent.N::DECIMAL(5,2), created) FILTER (i.OutofPockPercent IS NOT NULL) AS percent
+		FROM insured JOIN (SELECT id, max(created) FILTER (removed) AS deleted FROM insured_ever GROUP BY id) ON id = i.sk.S
+		WHERE deleted IS NULL OR created > deleted GROUP BY i.sk.S)`},
+	"flagged": {"SELECT transaction_id, deleted_at FROM w.fact_transaction WHERE is_deleted",
+		"SELECT id, max(created) FROM insured_ever GROUP BY id HAVING arg_max(removed, created) AND NOT bool_and(removed)"},
+}
+
 // member is a query for the members that items bring, and the unknown one.
 func member(itemType, naturalKey string, attributes ...string) string {
 	columns := naturalKey
@@ -81,6 +94,10 @@ var sampleViews = []string{
 				OutofPockPercent STRUCT(N VARCHAR), OutofPockAmount STRUCT(N VARCHAR), Provider STRUCT(S VARCHAR), completionDateTime STRUCT(S VARCHAR),
 				calculationRequirements STRUCT(M STRUCT(dependentIds STRUCT(L STRUCT(M STRUCT(sk STRUCT(S VARCHAR)))[])))))'})
 		WHERE dynamodb.NewImage IS NOT NULL`,
+	`CREATE TEMP VIEW insured_ever AS
+		SELECT dynamodb.Keys.sk.S AS id, eventName = 'REMOVE' AS removed, make_timestamp(dynamodb.ApproximateCreationDateTime * 1000) AS created
+		FROM read_json('../configs/data/insurance.ndjson.gz', format = 'newline_delimited', columns = {eventName: 'VARCHAR', dynamodb:
+			'STRUCT(ApproximateCreationDateTime BIGINT, Keys STRUCT(sk STRUCT(S VARCHAR)))'})`,
 	`CREATE TEMP VIEW sold AS
 		SELECT uuid, country, itemtype, strptime(orderdate, '%-m/%-d/%y')::DATE AS orderdate, unitssold::BIGINT, unitprice::DECIMAL(10,2),
 			totalrevenue::DECIMAL(14,2), TRY_CAST(replace(impressiontime, 'Z', '') AS TIMESTAMP) AS impressiontime
@@ -125,6 +142,7 @@ func examples() map[string]example {
 	ofShop(export, "warehouse", warehouse, fmt.Sprintf(items, "exported"), exampleColumns)
 	ofShop(export, "lake", fmt.Sprintf(lake, "export", "upsert"), fmt.Sprintf(items, "exported"), exampleColumns)
 	return map[string]example{
+		"claims.yaml":     {"claims.duckdb", claimPairs},
 		"quickstart.yaml": {"shop.duckdb", quickstart},
 		"star.yaml":       {"shop.duckdb", exportPairs},
 		"cdc.yaml":        {"shop.duckdb", cdc},

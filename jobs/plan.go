@@ -148,6 +148,9 @@ func (p *plan) sink(s *engine.SinkNode, a *assembly) {
 	}
 	for _, in := range s.Inputs {
 		e := planEdge{From: in.Node, Table: in.Table.Name, To: s.Name, Kind: kind, State: kind == "settled", Why: why}
+		if kind == "settled" {
+			e.Why += policyText(ownPolicy(a, in))
+		}
 		if a.keyed(in.Node) != nil {
 			e.Kind, e.State, e.Why = "settled", false, whyGiven
 		}
@@ -156,6 +159,16 @@ func (p *plan) sink(s *engine.SinkNode, a *assembly) {
 	if d, ok := s.Sink.(definer); ok {
 		p.DDL = append(p.DDL, planDDL{s.Name, d.DDL(tablesOf(s.Inputs))})
 	}
+}
+
+// ownPolicy returns what a table's transform says of deleted rows.
+func ownPolicy(a *assembly, in engine.Edge) pipeline.Policy {
+	for _, t := range a.config.Transforms {
+		if own, ok := t.Transform.(pipeline.Retaining); ok && t.Name == in.Node {
+			return pipeline.Policy{OnDelete: own.OnDelete(in.Table)}
+		}
+	}
+	return pipeline.Policy{}
 }
 
 func (p *plan) text(w io.Writer) error {
