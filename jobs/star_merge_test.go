@@ -51,3 +51,51 @@ func TestMergeOfInsurance(t *testing.T) {
 		t.Error("no change lacks a provider that the claim has")
 	}
 }
+
+// TestDeletedRows: on_delete of a table says what its sinks of settled rows see
+// of a deleted row, however late the changes before it come.
+func TestDeletedRows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "p.yaml")
+	write(t, file, fmt.Appendf(nil, `
+name: deleted
+state: {dir: "%[1]s/state"}
+dead_letters: {url: "%[1]s/dead-letters", max_ratio: 0}
+sources: {changes: {type: file, path: "%[1]s/c*.ndjson", format: json, key: [id], version: {from: at, type: timestamp}, operation: {from: op, delete: [D]}}}
+transforms:
+  items:
+    type: unnest
+    inputs: [changes]
+    tables:
+      gone:    {key: [id], columns: {id: {}, v: {}}}
+      flagged: {key: [id], columns: {id: {}, v: {}}, on_delete: flag}
+      kept:    {key: [id], columns: {id: {}, v: {}}, on_delete: keep}
+sinks: {warehouse: {type: duckdb, inputs: [items], dsn: "%[1]s/w.duckdb"}}
+`, dir))
+	for i, run := range []struct{ records, gone, flagged, kept string }{
+		{`{"id": "a", "v": "1", "at": "2024-01-01T00:00:00Z"} {"id": "b", "v": "1", "at": "2024-01-01T00:00:00Z"}`,
+			"a|1\nb|1\n", "a|1|false|<nil>\nb|1|false|<nil>\n", "a|1\nb|1\n"},
+		{`{"id": "a", "op": "D", "at": "2024-01-05T00:00:00Z"}`,
+			"b|1\n", "a|1|true|2024-01-05 00:00:00\nb|1|false|<nil>\n", "a|1\nb|1\n"},
+		{`{"id": "a", "v": "2", "at": "2024-01-03T00:00:00Z"}`, // late, and the last before the delete
+			"b|1\n", "a|2|true|2024-01-05 00:00:00\nb|1|false|<nil>\n", "a|2\nb|1\n"},
+		{`{"id": "a", "v": "3", "at": "2024-01-07T00:00:00Z"}`,
+			"a|3\nb|1\n", "a|3|false|<nil>\nb|1|false|<nil>\n", "a|3\nb|1\n"},
+	} {
+		write(t, filepath.Join(dir, fmt.Sprintf("c%d.ndjson", i)), []byte(run.records))
+		command("run", file).want(t, exitFine)
+		d := openDatabase(t)
+		d.exec("ATTACH '" + filepath.Join(dir, "w.duckdb") + "' AS w (READ_ONLY)")
+		for table, want := range map[string]string{"gone": run.gone, "flagged": run.flagged, "kept": run.kept} {
+			columns := "*"
+			if table == "flagged" {
+				columns = "* REPLACE (deleted_at::VARCHAR AS deleted_at)"
+			}
+			if got := d.rows("SELECT " + columns + " FROM w." + table + " ORDER BY id"); got != want {
+				t.Errorf("after run %d %s holds\n%swant\n%s", i+1, table, got, want)
+			}
+		}
+		d.exec("DETACH w")
+	}
+}
