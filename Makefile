@@ -13,11 +13,13 @@ PKG       ?= ./...
 TESTFLAGS ?=
 # Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5'
 BENCHFLAGS ?=
+# Cases of make soak.
+SOAK ?= 10000
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint lint-all fuzz bench clean
+.PHONY: help build demo test soak lint lint-all fuzz bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ demo: ## run the bundled sample through a pipeline and query the result
 
 test: ## run the tests under the race detector
 	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
+
+soak: ## hold SOAK random pipelines and inputs against the model of their tables
+	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(SOAK)
 
 lint: $(STATICCHECK) ## check formatting, go.mod, vet and staticcheck, as CI does
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

@@ -1,0 +1,135 @@
+package oracle
+
+import (
+	"maps"
+	"slices"
+
+	"pgregory.net/rapid"
+)
+
+// Domain says which items a pipeline gets. Domains are small, so that items
+// meet often: in keys, in natural keys, in times.
+type Domain []Kind
+
+// Kind is a type of item.
+type Kind struct {
+	Items      []Identity
+	Attributes []Attribute
+}
+
+// Identity is one item: its primary key, and attributes that never change.
+type Identity struct{ Key, Fixed Image }
+
+// Attribute is one that changes: it has one of the values.
+type Attribute struct {
+	Name   string
+	Values []any
+}
+
+// Missing stands for an attribute that is not there.
+var Missing any = missing{}
+
+type missing struct{}
+
+// Order is what decides between an item's changes of one time.
+type Order int
+
+// The orders.
+const (
+	ByTime     Order = iota // no two changes of an item have one time
+	BySequence              // every change has a sequence number
+	ByImages                // every change has its old image
+)
+
+// Histories draws what happens to some items of a domain: each one's changes in
+// their order. bad reports whether an image would be a dead letter.
+func Histories(t *rapid.T, d Domain, order Order, oldImages bool, bad func(Image) bool) [][]Change {
+	h := history{t: t, order: order, oldImages: oldImages || order == ByImages, bad: bad}
+	var all [][]Change
+	for _, k := range d {
+		for _, id := range k.Items {
+			if changes := h.draw(&k, id); len(changes) > 0 {
+				all = append(all, changes)
+			}
+		}
+	}
+	return all
+}
+
+type history struct {
+	t         *rapid.T
+	order     Order
+	oldImages bool
+	bad       func(Image) bool
+}
+
+// Start is the time at which histories begin, in µs since 1970; Tick is the unit
+// of their times.
+const (
+	Start = 1_709_290_800_000_000 // 2024-03-01 11:00
+	Tick  = 1000
+)
+
+func (h *history) draw(k *Kind, id Identity) []Change {
+	var changes []Change
+	var now Image
+	at := int64(Start + Tick*rapid.IntRange(0, 5).Draw(h.t, "first"))
+	walk := []Image{nil} // the images that the item had at this time
+	for i := range rapid.IntRange(0, 4).Draw(h.t, "changes") {
+		var next Image
+		if now == nil || rapid.IntRange(0, 3).Draw(h.t, "remove") > 0 {
+			next = h.image(k, id, now)
+		}
+		later := int64(rapid.IntRange(0, 3).Draw(h.t, "later"))
+		if i > 0 && later == 0 && !h.tie(walk, next) {
+			later = 1
+		}
+		if later > 0 {
+			walk = []Image{now}
+		}
+		walk = append(walk, next)
+		at += later * Tick
+		c := Change{Key: id.Key, Time: at, New: next}
+		if h.order == BySequence {
+			c.Seq = int64(8 + 3*i) // from one digit to two
+		}
+		if now == nil || h.oldImages {
+			c.Old, c.HasOld = now, true
+		}
+		changes = append(changes, c)
+		now = next
+	}
+	return changes
+}
+
+// tie reports whether the next image may come at the time of the images before
+// it. Of more than two changes the middle one may be missing in what a single
+// row or member sees of them, and then the images tell nothing.
+func (h *history) tie(walk []Image, next Image) bool {
+	switch h.order {
+	case BySequence:
+		return true
+	case ByImages:
+		return len(walk) == 2 && !h.bad(walk[1]) && !h.bad(next) &&
+			!slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) })
+	default:
+		return false
+	}
+}
+
+// image draws an item's next image: a few attributes change.
+func (h *history) image(k *Kind, id Identity, now Image) Image {
+	next := maps.Clone(id.Key)
+	maps.Copy(next, id.Fixed)
+	for _, a := range k.Attributes {
+		v, kept := now[a.Name]
+		if now == nil || rapid.Bool().Draw(h.t, "redraw") {
+			v = rapid.SampledFrom(a.Values).Draw(h.t, a.Name)
+			kept = v != Missing
+		}
+		if kept {
+			next[a.Name] = v
+		}
+	}
+	return next
+}

@@ -1,0 +1,156 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/star"
+	"github.com/starlift-etl/starlift/transforms/unnest"
+)
+
+// Expression computes a measure from the values of a fact: columns of the base
+// table, and alias.column of lookups. The text has the measure's type; false is
+// null.
+type Expression func(values Row) (string, bool)
+
+// Model knows what the tables of one pipeline have to hold.
+type Model struct {
+	Star        star.Config
+	tables      []*table
+	ignores     bool // items that no table wants
+	expressions map[string]Expression
+}
+
+// New returns the model of a pipeline with at most one unnest and one star
+// node. expressions holds what its measures compute, by their text.
+func New(f *spec.File, expressions map[string]Expression) (*Model, error) {
+	m := &Model{expressions: expressions}
+	for _, e := range f.Transforms {
+		switch c := e.Value.Config.(type) {
+		case *unnest.Config:
+			m.ignores = c.Unmatched == "ignore"
+			for _, t := range c.Tables {
+				m.tables = append(m.tables, &table{t.Name, t.Value})
+			}
+		case *star.Config:
+			m.Star = *c
+		default:
+			return nil, fmt.Errorf("the model knows no transform of type %s", e.Value.Type)
+		}
+	}
+	return m, nil
+}
+
+// Tables are the rows of each table. A dimension's rows are without their
+// surrogate keys, by natural key; a fact's have the natural keys of its members
+// instead of the surrogate keys.
+type Tables map[string]Rows
+
+// Unknown stands for the natural key of the unknown member.
+const Unknown = "unknown"
+
+// Tables returns what the tables have to hold after the changes.
+func (m *Model) Tables(changes []Change) Tables {
+	all := Tables{}
+	logs := m.logs(changes)
+	for name, l := range logs {
+		all[name] = l.settled(policy{onDelete: l.table.OnDelete})
+	}
+	used := map[string]Rows{}
+	for _, d := range m.Star.Dimensions {
+		used[d.Name] = Rows{}
+	}
+	for _, f := range m.Star.Facts {
+		all[f.Name] = m.fact(&f.Value, logs, used)
+	}
+	for _, d := range m.Star.Dimensions {
+		if d.Value.Calendar != nil {
+			all[d.Name] = days(&d.Value)
+			continue
+		}
+		all[d.Name] = members(&d.Value, logs[d.Value.From], used[d.Name])
+	}
+	return all
+}
+
+// logs returns what is known of each table. A change that would bring a bad row
+// to any of them has no effect at all.
+func (m *Model) logs(changes []Change) map[string]*log {
+	items := Items(slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return m.Dead(c) != nil }))
+	logs := map[string]*log{}
+	for _, t := range m.tables {
+		logs[t.name] = &log{t, items}
+	}
+	return logs
+}
+
+// Dead says why a change is a dead letter; nil = it is none.
+func (m *Model) Dead(c Change) error {
+	image := c.New
+	if image == nil {
+		image = c.Old // what was removed, if that is known
+	}
+	matches := m.ignores || image == nil
+	for _, t := range m.tables {
+		if _, err := t.rows(c.New); err != nil {
+			return err
+		}
+		matches = matches || t.wants(image)
+	}
+	if !matches {
+		return fmt.Errorf("no table wants the item")
+	}
+	return nil
+}
+
+// members returns the rows of a dimension: those that items have brought, the
+// inferred ones that facts refer to, and the unknown member.
+func members(d *star.DimensionConfig, l *log, used Rows) Rows {
+	best := map[string]*upsert{}
+	l.each(func(u *upsert) {
+		if nk, ok := u.keyOf(d.NaturalKey); ok && u.newer(best[nk]) {
+			best[nk] = u
+		}
+	})
+	flagged := map[string]string{} // when the rows that had the natural key were deleted
+	alive := map[string]bool{}
+	for _, row := range l.settled(policy{onDelete: flag}) {
+		nk, ok := row.keyOf(d.NaturalKey)
+		switch {
+		case !ok:
+		case row["is_deleted"] == "false":
+			alive[nk] = true
+		default:
+			flagged[nk] = max(flagged[nk], row["deleted_at"])
+		}
+	}
+	rows := Rows{Unknown: Row{"is_inferred": "false"}}
+	for nk, natural := range used {
+		rows[nk] = natural.with(Row{"is_inferred": "true"})
+	}
+	for nk, u := range best {
+		if d.OnDelete == "delete" && !alive[nk] {
+			continue
+		}
+		rows[nk] = u.only(d.NaturalKey).with(u.only(d.Attributes)).with(Row{"is_inferred": "false"})
+	}
+	if d.OnDelete == flag {
+		for nk, row := range rows {
+			deleted := best[nk] != nil && !alive[nk]
+			rows[nk] = row.with(Row{"is_deleted": fmt.Sprint(deleted)})
+			if at := flagged[nk]; deleted && at != "" {
+				rows[nk]["deleted_at"] = at
+			}
+		}
+	}
+	return rows
+}
+
+// only returns the named columns.
+func (r Row) only(columns []string) Row {
+	some := maps.Clone(r)
+	maps.DeleteFunc(some, func(c, _ string) bool { return !slices.Contains(columns, c) })
+	return some
+}

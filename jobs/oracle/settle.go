@@ -1,0 +1,197 @@
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// policy says how a table is settled; its zero value is last-writer-wins.
+type policy struct{ merge, onDelete string }
+
+const (
+	latestNonNull = "latest_non_null"
+	flag          = "flag"
+	keep          = "keep"
+)
+
+// log is what the items have to say of one table.
+type log struct {
+	table *table
+	items []Item
+}
+
+// upsert is a row of a change's new image.
+type upsert struct {
+	Row
+	item string
+	time int64
+}
+
+// newer reports whether an upsert beats the best so far: by time, then by item.
+// Of one item the later one does, and they come in order.
+func (u *upsert) newer(best *upsert) bool {
+	return best == nil || cmp.Or(cmp.Compare(u.time, best.time), cmp.Compare(u.item, best.item)) >= 0
+}
+
+// yields returns all rows of a change.
+func (l *log) yields(c *Change) []Row {
+	rows, err := l.table.rows(c.New)
+	if err != nil {
+		panic(err) // the change is a dead letter, and was left out
+	}
+	return rows
+}
+
+// each calls f with every upsert ever, each item's in order.
+func (l *log) each(f func(*upsert)) {
+	for i := range l.items {
+		for j := range l.items[i].Changes {
+			c := &l.items[i].Changes[j]
+			for _, r := range l.yields(c) {
+				f(&upsert{r, l.items[i].Key, c.Time})
+			}
+		}
+	}
+}
+
+// story is what an item that once yielded a row key says of it, change by
+// change.
+type story struct {
+	item string
+	told []told
+}
+
+// told is what one change says: a row, or nil that there is none.
+type told struct {
+	time int64
+	Row
+}
+
+// stories returns all that is said of each row key.
+func (l *log) stories() map[string][]*story {
+	all := map[string][]*story{}
+	for i := range l.items {
+		it := &l.items[i]
+		own := map[string]*story{}
+		for j := range it.Changes {
+			for _, r := range l.yields(&it.Changes[j]) {
+				key, _ := r.keyOf(l.table.Key)
+				if own[key] == nil {
+					own[key] = l.story(it, key)
+				}
+			}
+		}
+		for key, s := range own {
+			all[key] = append(all[key], s)
+		}
+	}
+	return all
+}
+
+func (l *log) story(it *Item, key string) *story {
+	s := &story{item: it.Key}
+	for j := range it.Changes {
+		c := &it.Changes[j]
+		t := told{time: c.Time}
+		for _, r := range l.yields(c) {
+			if k, _ := r.keyOf(l.table.Key); k == key {
+				t.Row = r
+			}
+		}
+		s.told = append(s.told, t)
+	}
+	return s
+}
+
+// last returns the number of the newest change that yields the key.
+func (s *story) last() int {
+	for n := len(s.told) - 1; ; n-- {
+		if s.told[n].Row != nil {
+			return n
+		}
+	}
+}
+
+func (s *story) lives() bool { return s.last() == len(s.told)-1 }
+
+// values returns what the item gives the key: the row of its newest change that
+// yields it, as an upsert; or for each column the upsert with its newest value
+// since the item last did not yield the key.
+func (s *story) values(merge string) map[string]*upsert {
+	columns := map[string]*upsert{}
+	for n := s.last(); n >= 0 && s.told[n].Row != nil; n-- {
+		for c := range s.told[n].Row {
+			if columns[c] == nil {
+				columns[c] = &upsert{s.told[n].Row, s.item, s.told[n].time}
+			}
+		}
+		if merge != latestNonNull {
+			break
+		}
+	}
+	return columns
+}
+
+// newestOf returns the row that some items give a key.
+func newestOf(stories []*story, merge string) Row {
+	if merge != latestNonNull {
+		stories = []*story{newestStory(stories)}
+	}
+	best := map[string]*upsert{}
+	for _, s := range stories {
+		for c, u := range s.values(merge) {
+			if u.newer(best[c]) {
+				best[c] = u
+			}
+		}
+	}
+	row := Row{}
+	for c, u := range best {
+		row[c] = u.Row[c]
+	}
+	return row
+}
+
+// newestStory returns the one with the newest change that yields the key.
+func newestStory(stories []*story) *story {
+	var found *story
+	var best *upsert
+	for _, s := range stories {
+		u := &upsert{item: s.item, time: s.told[s.last()].time}
+		if u.newer(best) {
+			found, best = s, u
+		}
+	}
+	return found
+}
+
+// settled returns the table's rows.
+func (l *log) settled(p policy) Rows {
+	rows := Rows{}
+	for key, stories := range l.stories() {
+		var live []*story
+		var deleted int64 // when the last item ceased to yield the key
+		for _, s := range stories {
+			if s.lives() {
+				live = append(live, s)
+			} else {
+				deleted = max(deleted, s.told[s.last()+1].time)
+			}
+		}
+		switch {
+		case len(live) > 0:
+			rows[key] = newestOf(live, p.merge)
+		case p.onDelete == flag || p.onDelete == keep:
+			rows[key] = newestOf([]*story{newestStory(stories)}, p.merge)
+		default:
+			continue
+		}
+		if p.onDelete == flag {
+			rows[key] = rows[key].with(Row{"is_deleted": fmt.Sprint(len(live) == 0)})
+			if len(live) == 0 {
+				rows[key]["deleted_at"] = Timestamp(deleted)
+			}
+		}
+	}
+	return rows
+}

@@ -1,0 +1,200 @@
+package oracle
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/transforms/unnest"
+)
+
+// Row is a row: the texts of its columns; a null is missing.
+type Row map[string]string
+
+// Rows are a table's rows by their keys.
+type Rows map[string]Row
+
+// keyOf returns the values of columns as one text; false = one of them is null.
+func (r Row) keyOf(columns []string) (string, bool) {
+	var values []string
+	for _, c := range columns {
+		v, ok := r[c]
+		if !ok {
+			return "", false
+		}
+		values = append(values, v)
+	}
+	return strings.Join(values, "|"), true
+}
+
+// with returns a copy with some more values.
+func (r Row) with(more Row) Row {
+	all := Row{}
+	maps.Copy(all, r)
+	maps.Copy(all, more)
+	return all
+}
+
+// table is a table of an unnest node.
+type table struct {
+	name string
+	unnest.TableConfig
+}
+
+// wants reports whether the table takes the image: each attribute that where
+// names has one of the values.
+func (t *table) wants(im Image) bool {
+	if t.Where.Value == nil {
+		return true
+	}
+	for name, values := range t.Where.Value.(map[string]any) {
+		if !slices.Contains(values.([]any), im[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// rows returns the rows that an image yields, or what is wrong with one of them.
+func (t *table) rows(im Image) ([]Row, error) {
+	if im == nil || !t.wants(im) {
+		return nil, nil
+	}
+	var rows []Row
+	seen := map[string]bool{}
+	for _, scope := range t.scopes(im) {
+		row, err := t.row(scope)
+		if err != nil {
+			return nil, err
+		}
+		key, ok := row.keyOf(t.Key)
+		if !ok {
+			return nil, fmt.Errorf("table %s: null in key", t.name)
+		}
+		if seen[key] {
+			return nil, fmt.Errorf("table %s: key %s twice", t.name, key)
+		}
+		seen[key] = true
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// scopes returns what the columns of each row are found in.
+func (t *table) scopes(im Image) []Image {
+	if t.Explode == nil {
+		return []Image{im}
+	}
+	var elements []any
+	switch list := find(im, t.Explode.From).(type) {
+	case []any:
+		elements = list
+	case Set:
+		for _, s := range slices.Sorted(slices.Values(list)) {
+			elements = append(elements, s)
+		}
+	}
+	outer := len(elements) == 0 && t.Explode.Outer
+	if outer {
+		elements = []any{nil}
+	}
+	var scopes []Image
+	for i, e := range elements {
+		scope := maps.Clone(im)
+		scope[t.Explode.As] = e
+		ordinal := i + 1
+		if outer {
+			ordinal = 0
+		}
+		if t.Explode.Ordinal != "" {
+			scope[t.Explode.Ordinal] = json.Number(fmt.Sprint(ordinal))
+		}
+		scopes = append(scopes, scope)
+	}
+	return scopes
+}
+
+func (t *table) row(scope Image) (Row, error) {
+	row := Row{}
+	for _, c := range t.Columns {
+		from := c.Value.From
+		if from == "" {
+			from = c.Name
+		}
+		v := find(scope, from)
+		if c.Value.After != "" {
+			v = after(v, c.Value.After)
+		}
+		s, ok, err := convert(v, c.Value.Type)
+		if err != nil && c.Value.OnError != "null" {
+			return nil, fmt.Errorf("table %s, column %s: %w", t.name, c.Name, err)
+		}
+		if ok && err == nil {
+			row[c.Name] = s
+		}
+	}
+	return row, nil
+}
+
+// find follows a path of names.
+func find(scope Image, path string) any {
+	var v any = map[string]any(scope)
+	for name := range strings.SplitSeq(path, ".") {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[name]
+	}
+	return v
+}
+
+func after(v any, prefix string) any {
+	s, _ := v.(string)
+	if rest, ok := strings.CutPrefix(s, prefix); ok {
+		return rest
+	}
+	return nil
+}
+
+// convert returns the text of a value in a column type; false = it is null.
+func convert(v any, typ string) (string, bool, error) {
+	if v == nil {
+		return "", false, nil
+	}
+	kind, err := pipeline.ParseType(typ)
+	if err != nil {
+		return "", false, err
+	}
+	s := fmt.Sprint(v)
+	switch kind.Kind {
+	case pipeline.String, pipeline.Bool:
+	case pipeline.Int64, pipeline.Decimal:
+		n, ok := new(big.Rat).SetString(s)
+		if !ok {
+			return "", false, fmt.Errorf("%q is no number", s)
+		}
+		s = n.FloatString(int(kind.Scale))
+	case pipeline.Date, pipeline.Timestamp:
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return "", false, err
+		}
+		if s = Timestamp(at.UnixMicro()); kind.Kind == pipeline.Date {
+			s = s[:len(time.DateOnly)]
+		}
+	default:
+		return "", false, fmt.Errorf("the model knows no type %s", typ)
+	}
+	return s, true, nil
+}
+
+// Timestamp is the text of a time in µs since 1970.
+func Timestamp(us int64) string {
+	return time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05.999999")
+}

@@ -1,0 +1,261 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/jobs/oracle"
+	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// oraclePipeline is a pipeline of testdata/oracle with the items it gets.
+type oraclePipeline struct {
+	name        string
+	domain      oracle.Domain
+	expressions map[string]oracle.Expression
+}
+
+// target is where a case's rows go.
+type target interface {
+	// into makes it the sink of an assembled pipeline.
+	into(*assembly)
+	// rows returns what was published.
+	rows() (map[string][]oracle.Row, error)
+}
+
+// crash is the end of a process: before a step of an epoch, at the nth time that
+// the step is taken.
+type crash struct {
+	step engine.Step
+	nth  int
+}
+
+// oracleCase is a pipeline with its input, and how it is run.
+type oracleCase struct {
+	yaml     string
+	model    *oracle.Model
+	delivery oracle.Delivery
+	epoch    int // records
+	memory   int64
+	mappers  int
+	bounded  bool
+	crashes  [][]crash // of each run
+	again    bool      // read everything again at the end
+
+	dir  string
+	keys oracle.Keys // of the snapshot before
+}
+
+// drawCase draws a case of a pipeline.
+func drawCase(t *rapid.T, p *oraclePipeline) *oracleCase {
+	yaml, err := os.ReadFile(filepath.Join("testdata", "oracle", p.name+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &oracleCase{model: p.model(t)}
+	order := rapid.SampledFrom([]oracle.Order{oracle.ByTime, oracle.BySequence, oracle.ByImages}).Draw(t, "decided by")
+	bad := func(im oracle.Image) bool { return c.model.Dead(oracle.Change{New: im}) != nil }
+	histories := oracle.Histories(t, p.domain, order, rapid.Bool().Draw(t, "old images"), bad)
+	c.delivery = oracle.Deliver(t, histories, order)
+	c.yaml = withSources(string(yaml), &c.delivery)
+	c.epoch = rapid.SampledFrom([]int{1, 2, 3, 5, 8, 100}).Draw(t, "records in an epoch")
+	c.memory = rapid.SampledFrom([]int64{1, 64 << 20}).Draw(t, "memory")
+	c.mappers = rapid.IntRange(1, 2).Draw(t, "mappers")
+	c.bounded = rapid.Bool().Draw(t, "bounded")
+	c.again = rapid.IntRange(0, 2).Draw(t, "again") == 0
+	for range c.delivery.Stages + 1 {
+		c.crashes = append(c.crashes, rapid.SliceOfN(rapid.Custom(drawCrash), 0, 2).Draw(t, "crashes"))
+	}
+	return c
+}
+
+func drawCrash(t *rapid.T) crash {
+	return crash{rapid.SampledFrom(engine.Steps).Draw(t, "step"), rapid.IntRange(1, 4).Draw(t, "nth")}
+}
+
+// model returns the model of the pipeline.
+func (p *oraclePipeline) model(t fataler) *oracle.Model {
+	path := filepath.Join("testdata", "oracle", p.name+".yaml")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := spec.Load(path, data, kinds(), spec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := oracle.New(f, p.expressions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+type fataler interface{ Fatal(...any) }
+
+// withSources puts the sources of a delivery into a pipeline file with the one
+// source changes.
+func withSources(yaml string, d *oracle.Delivery) string {
+	var names, lines []string
+	for _, s := range d.Sources {
+		names = append(names, s.Name)
+	}
+	for line := range strings.Lines(yaml) {
+		if strings.HasPrefix(line, "sources:") {
+			line = d.YAML()
+		}
+		lines = append(lines, strings.ReplaceAll(line, "inputs: [changes]", "inputs: ["+strings.Join(names, ", ")+"]"))
+	}
+	return strings.Join(lines, "")
+}
+
+// run runs the case in a folder, and returns what is wrong.
+func (c *oracleCase) run(dir string, to target) error {
+	c.dir = dir
+	if err := os.WriteFile(filepath.Join(dir, "pipeline.yaml"), []byte(c.yaml), 0o600); err != nil {
+		return err
+	}
+	for stage := range c.delivery.Stages {
+		if err := c.delivery.Write(dir, stage); err != nil {
+			return err
+		}
+		if err := c.runOver(to, c.crashes[stage], false); err != nil {
+			return fmt.Errorf("run %d: %w", stage+1, err)
+		}
+		if err := c.compare(to, stage); err != nil {
+			return fmt.Errorf("run %d: %w", stage+1, err)
+		}
+	}
+	if !c.again {
+		return nil
+	}
+	if err := c.runOver(to, c.crashes[c.delivery.Stages], true); err != nil {
+		return fmt.Errorf("backfill: %w", err)
+	}
+	if err := c.compare(to, c.delivery.Stages-1); err != nil {
+		return fmt.Errorf("backfill: %w", err)
+	}
+	return nil
+}
+
+var errOracleCrash = errors.New("crash")
+
+// runOver runs the pipeline to its end, over crashes.
+func (c *oracleCase) runOver(to target, crashes []crash, fromStart bool) error {
+	for {
+		a, err := load(filepath.Join(c.dir, "pipeline.yaml"), c.settings())
+		if err != nil {
+			return err
+		}
+		a.config.StateMemory, a.config.Mappers, a.config.FromStart = c.memory, c.mappers, fromStart
+		a.config.Bounded = a.config.Bounded && c.bounded
+		a.config.Log = slog.New(slog.DiscardHandler)
+		to.into(a)
+		if len(crashes) > 0 {
+			a.config.Hook = crashes[0].hook()
+			crashes = crashes[1:]
+		}
+		_, err = engine.Run(context.Background(), context.Background(), a.config)
+		if !errors.Is(err, errOracleCrash) {
+			return err
+		}
+	}
+}
+
+func (k crash) hook() func(engine.Step, int64) error {
+	var mu sync.Mutex
+	nth := k.nth
+	return func(s engine.Step, _ int64) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if s == k.step {
+			nth--
+		}
+		if nth <= 0 {
+			return errOracleCrash // a dead process does nothing more
+		}
+		return nil
+	}
+}
+
+// settings place the case's folders, which the file has relative to its own.
+func (c *oracleCase) settings() []string {
+	set := []string{
+		"state.dir=" + filepath.Join(c.dir, "state"), "state.tombstones=3650d",
+		"dead_letters.url=" + filepath.Join(c.dir, "dead"), "dead_letters.max_ratio=1",
+		"sinks.warehouse.dsn=" + filepath.Join(c.dir, "warehouse.duckdb"),
+		fmt.Sprint("epoch.max_records=", c.epoch), "epoch.interval=1h",
+	}
+	for _, s := range c.delivery.Sources {
+		set = append(set, "sources."+s.Name+".path="+filepath.Join(c.dir, s.Path()))
+	}
+	return set
+}
+
+// compare holds the target's rows against the model's.
+func (c *oracleCase) compare(to target, stage int) error {
+	found, err := to.rows()
+	if err != nil {
+		return err
+	}
+	got, keys, wrong := c.model.Translate(found)
+	wrong = append(wrong, oracle.Moved(c.keys, keys)...)
+	wrong = append(wrong, oracle.Diff(got, c.model.Tables(c.delivery.Changes(stage)))...)
+	c.keys = keys
+	if len(wrong) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(wrong, "\n\t"))
+}
+
+// judge holds what every commit has to leave: facts whose members are there, and
+// keys that are unique and stay.
+func (c *oracleCase) judge() func(map[string][]oracle.Row) error {
+	var before oracle.Keys
+	return func(found map[string][]oracle.Row) error {
+		_, keys, wrong := c.model.Translate(found)
+		wrong = append(wrong, oracle.Moved(before, keys)...)
+		before = keys
+		if len(wrong) == 0 {
+			return nil
+		}
+		return errors.New(strings.Join(wrong, "\n\t"))
+	}
+}
+
+// show describes a case that failed as a pipeline that can be run, and leaves it
+// in a folder.
+func (c *oracleCase) show(t *rapid.T, name string, err error) {
+	folder := filepath.Join(os.TempDir(), "starlift-oracle", name)
+	if e := c.leave(folder); e != nil {
+		t.Logf("the case is not in %s: %v", folder, e)
+	}
+	t.Logf("differences:\n\t%v", err)
+	t.Logf("starlift run pipeline.yaml in %s: memory %d, mappers %d, bounded %v, crashes %v, again %v\n%s",
+		folder, c.memory, c.mappers, c.bounded, c.crashes, c.again, c.yaml)
+	for _, s := range c.delivery.Sources {
+		for n, f := range s.Files {
+			t.Logf("%s, file %d, there from run %d on:\n%s", s.Name, n+1, f.Stage+1, f.Lines(&s))
+		}
+	}
+}
+
+// leave writes the files of the case into a new folder.
+func (c *oracleCase) leave(folder string) error {
+	errs := []error{os.RemoveAll(folder), os.MkdirAll(folder, 0o700)}
+	yaml := c.yaml + fmt.Sprintf("epoch: {max_records: %d}\nstate: {tombstones: 3650d}\n", c.epoch)
+	errs = append(errs, os.WriteFile(filepath.Join(folder, "pipeline.yaml"), []byte(yaml), 0o600))
+	for stage := range c.delivery.Stages {
+		errs = append(errs, c.delivery.Write(folder, stage))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,146 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+
+	"github.com/starlift-etl/starlift/jobs/oracle"
+)
+
+// oraclePipelines are the pipelines of testdata/oracle with what they get.
+var oraclePipelines = []oraclePipeline{
+	{name: "shop", domain: shopDomain, expressions: map[string]oracle.Expression{
+		"price * quantity": func(v oracle.Row) (string, bool) {
+			return compute(v, 2, func(n ...*big.Rat) *big.Rat { return n[0].Mul(n[0], n[1]) }, "price", "quantity")
+		},
+	}},
+	{name: "hash", domain: dealDomain},
+	{name: "lists", domain: basketDomain},
+	{name: "itself", domain: employeeDomain},
+	{name: "moving", domain: claimDomain, expressions: claimExpressions},
+	{name: "ignoring", domain: claimDomain, expressions: claimExpressions},
+	{name: "merging", domain: claimDomain},
+	{name: "members", domain: visitDomain},
+}
+
+// compute applies f to numbers; null where one of them is.
+func compute(values oracle.Row, scale int, f func(...*big.Rat) *big.Rat, columns ...string) (string, bool) {
+	var numbers []*big.Rat
+	for _, c := range columns {
+		text, ok := values[c]
+		if !ok {
+			return "", false
+		}
+		n, ok := new(big.Rat).SetString(text)
+		if !ok {
+			panic(fmt.Sprintf("%s is %q, which is no number", c, text))
+		}
+		numbers = append(numbers, n)
+	}
+	return f(numbers...).FloatString(scale), true
+}
+
+// one is an item of the table: PK and SK are its key.
+func one(pk string, fixed oracle.Image) oracle.Identity {
+	return oracle.Identity{Key: oracle.Image{"PK": pk, "SK": "-"}, Fixed: fixed}
+}
+
+// numbered are items with keys from a prefix and 1, all of one type.
+func numbered(prefix string, n int, fixed oracle.Image) []oracle.Identity {
+	var all []oracle.Identity
+	for i := range n {
+		all = append(all, one(fmt.Sprint(prefix, i+1), fixed))
+	}
+	return all
+}
+
+func attribute(name string, values ...any) oracle.Attribute {
+	return oracle.Attribute{Name: name, Values: values}
+}
+
+func number(n string) json.Number { return json.Number(n) }
+
+func address(country, zip any) map[string]any {
+	a := map[string]any{"country": country}
+	if zip != oracle.Missing {
+		a["zip"] = zip
+	}
+	return a
+}
+
+var shopDomain = oracle.Domain{
+	{Items: numbered("CUST#", 2, oracle.Image{"type": "customer"}), Attributes: []oracle.Attribute{
+		attribute("fullname", "Ann", "Bob", oracle.Missing),
+		attribute("address", address("NL", "1"), address("NL", "2"), address("DE", "1"), address("DE", oracle.Missing), oracle.Missing),
+	}},
+	{Items: numbered("ORDER#", 2, oracle.Image{"type": "order"}), Attributes: []oracle.Attribute{
+		attribute("username", "1", "2", "3", nil),
+		attribute("orderdate", "2024-02-01T10:00:00Z", "2024-01-31T23:59:59.5Z", "2023-12-31T00:00:00Z", oracle.Missing),
+	}},
+	{Items: numbered("LINE#", 3, oracle.Image{"type": "line"}), Attributes: []oracle.Attribute{
+		attribute("orderid", "1", "2", "3"), attribute("productid", "p", "q"),
+		attribute("product", "Pen", "Ink", oracle.Missing),
+		attribute("price", number("1.5"), number("2"), oracle.Missing), attribute("quantity", number("3"), number("-1")),
+	}},
+}
+
+var dealDomain = oracle.Domain{
+	{Items: numbered("p", 3, oracle.Image{"type": "person"}), Attributes: []oracle.Attribute{
+		attribute("name", "Ann", "Bob"), attribute("town", "Ede", "Urk", oracle.Missing),
+	}},
+	{Items: numbered("d", 3, oracle.Image{"type": "deal"}), Attributes: []oracle.Attribute{
+		attribute("buyer", "p1", "p2", "p9", oracle.Missing), attribute("seller", "p1", "p2", "p3"), attribute("amount", number("1"), number("2")),
+	}},
+}
+
+func part(id string, n string) map[string]any {
+	return map[string]any{"id": id, "n": number(n)}
+}
+
+var basketDomain = oracle.Domain{
+	{Items: numbered("b", 3, nil), Attributes: []oracle.Attribute{
+		attribute("shop", "s", "t", oracle.Missing),
+		attribute("parts", []any{part("x", "1")}, []any{part("x", "2"), part("y", "3")}, []any{part("y", "4"), part("z", "5")}, []any{}, oracle.Missing,
+			[]any{part("x", "6"), part("x", "7")}), // the last is a dead letter
+		attribute("tags", oracle.Set{"x"}, oracle.Set{"y", "x"}, []any{"y", "y", nil}, oracle.Missing),
+	}},
+}
+
+var employeeDomain = oracle.Domain{
+	{Items: numbered("e", 4, nil), Attributes: []oracle.Attribute{
+		attribute("id", "1", "2", "3"), attribute("name", "Ann", "Bob", "Cis"),
+		attribute("boss", "1", "2", "3", "4", oracle.Missing), attribute("hired", "2024-02-01T10:00:00Z", "2024-02-09T10:00:00Z", oracle.Missing),
+	}},
+}
+
+// claimDomain has items of a kind that no table wants, amounts that are no
+// numbers, and codes that are missing.
+var claimDomain = oracle.Domain{
+	{Items: numbered("c", 4, nil), Attributes: []oracle.Attribute{
+		attribute("kind", "offer", "claim", "both", "note"), attribute("code", "1", "2", "3", "1", "2", oracle.Missing),
+		attribute("party", "p", "q", oracle.Missing), attribute("amount", number("1"), number("2"), number("3"), "many", oracle.Missing),
+		attribute("since", "2024-02-01T10:00:00Z", "soon", oracle.Missing),
+	}},
+}
+
+var claimExpressions = map[string]oracle.Expression{
+	"amount - (c.amount ?? 0)": func(v oracle.Row) (string, bool) {
+		if _, ok := v["c.amount"]; !ok {
+			v = oracle.Row{"amount": v["amount"], "c.amount": "0"}
+		}
+		if v["amount"] == "" {
+			return "", false
+		}
+		return compute(v, 0, func(n ...*big.Rat) *big.Rat { return n[0].Sub(n[0], n[1]) }, "amount", "c.amount")
+	},
+}
+
+var visitDomain = oracle.Domain{
+	{Items: numbered("h", 4, oracle.Image{"type": "home"}), Attributes: []oracle.Attribute{
+		attribute("id", "1", "2", "3"), attribute("street", "Elm", "Oak", oracle.Missing), attribute("town", "Ede", "Urk", oracle.Missing),
+	}},
+	{Items: numbered("v", 2, oracle.Image{"type": "visit"}), Attributes: []oracle.Attribute{
+		attribute("home", "1", "2", "3"), attribute("street", "Elm", "Oak", "Ash", oracle.Missing),
+	}},
+}
