@@ -47,7 +47,7 @@ func kindOf(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
-	case *big.Rat, int, int64:
+	case *big.Rat, big.Rat, int, int64:
 		return "number"
 	case float64:
 		return "double"
@@ -69,6 +69,8 @@ func exact(v any) (*big.Rat, bool) {
 	switch n := v.(type) {
 	case *big.Rat:
 		return n, true
+	case big.Rat: // the operator ?? takes what a pointer points to
+		return &n, true
 	case int:
 		return new(big.Rat).SetInt64(int64(n)), true
 	case int64:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -42,7 +43,7 @@ func Compile(text string, columns Columns, typ pipeline.Type) (*Expression, erro
 	case pipeline.Binary, pipeline.JSONText:
 		return nil, fmt.Errorf("a measure can not be %s", typ)
 	}
-	r := &rewriter{declared: map[string]bool{}}
+	r := &rewriter{declared: map[string]bool{}, callees: map[*ast.IdentifierNode]bool{}}
 	options := []expr.Option{expr.Patch(r.declarations()), expr.Patch(r)}
 	for _, f := range functions {
 		options = append(options, expr.Function(f.name, f.call))

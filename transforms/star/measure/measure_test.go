@@ -14,10 +14,10 @@ import (
 
 var types = map[string]string{
 	"price": "decimal(10,2)", "qty": "int64", "rate": "double", "name": "string", "ok": "bool",
-	"born": "date", "at": "timestamp", "ord.amount": "decimal(12,4)",
+	"born": "date", "at": "timestamp", "ord.amount": "decimal(12,4)", "max": "int64",
 }
 
-var names = []string{"price", "qty", "rate", "name", "ok", "born", "at", "ord.amount"}
+var names = []string{"price", "qty", "rate", "name", "ok", "born", "at", "ord.amount", "max"}
 
 func columns(name string) (int, pipeline.Type, bool) {
 	for i, n := range names {
@@ -47,7 +47,7 @@ func show(v []byte, null bool, t pipeline.Type) string {
 
 func TestEval(t *testing.T) {
 	price, qty := decimal(1999), []byte{3, 0, 0, 0, 0, 0, 0, 0}
-	values := [][]byte{price, qty, nil, packed.AppendBytes(nil, []byte("Pen")), {1}, {31, 0, 0, 0}, nil, decimal(5)}
+	values := [][]byte{price, qty, nil, packed.AppendBytes(nil, []byte("Pen")), {1}, {31, 0, 0, 0}, nil, decimal(5), {7, 0, 0, 0, 0, 0, 0, 0}}
 	for _, c := range []struct{ text, typ, want string }{
 		{"price * qty", "decimal(12,2)", "59.97"},
 		{"price / qty", "decimal(12,2)", "6.66"},
@@ -60,6 +60,10 @@ func TestEval(t *testing.T) {
 		{"qty > 2 ? 1 : 0", "int64", "1"},
 		{"rate > 2 ? 1 : 0", "int64", "0"},
 		{"rate == nil", "bool", "true"},
+		{"qty * (price ?? 1)", "decimal(12,2)", "59.97"},
+		{"price ?? qty", "decimal(12,2)", "19.99"},
+		{"max * 2", "int64", "14"},
+		{"max(max, qty) + max", "int64", "14"},
 		{"name + \"!\"", "string", "Pen!"},
 		{"year(born)", "int64", "1970"},
 		{"month(born) * 100 + day(born)", "int64", "201"},

@@ -18,20 +18,27 @@ func variable(name string) string { return variablePrefix + name }
 // operators calls of functions.
 type rewriter struct {
 	declared map[string]bool
+	callees  map[*ast.IdentifierNode]bool
 	lenient  bool
 	used     []string
 }
 
 // declarations returns a visitor that gathers the names that an expression
-// declares itself, by let.
-func (r *rewriter) declarations() ast.Visitor { return declarations(r.declared) }
+// declares itself, by let, and those that it calls: others may be columns that
+// have the name of a function.
+func (r *rewriter) declarations() ast.Visitor { return (*declarations)(r) }
 
-type declarations map[string]bool
+type declarations rewriter
 
 // Visit implements ast.Visitor.
-func (d declarations) Visit(n *ast.Node) {
-	if v, ok := (*n).(*ast.VariableDeclaratorNode); ok {
-		d[v.Name] = true
+func (d *declarations) Visit(n *ast.Node) {
+	switch node := (*n).(type) {
+	case *ast.VariableDeclaratorNode:
+		d.declared[node.Name] = true
+	case *ast.CallNode:
+		if id, ok := node.Callee.(*ast.IdentifierNode); ok {
+			d.callees[id] = true
+		}
 	}
 }
 
@@ -70,7 +77,7 @@ func (r *rewriter) Visit(n *ast.Node) {
 }
 
 func (r *rewriter) identifier(n *ast.Node, node *ast.IdentifierNode) {
-	if strings.HasPrefix(node.Value, variablePrefix) || r.declared[node.Value] || isFunction(node.Value) {
+	if strings.HasPrefix(node.Value, variablePrefix) || r.declared[node.Value] || r.callees[node] && isFunction(node.Value) {
 		return
 	}
 	r.used = append(r.used, node.Value)
