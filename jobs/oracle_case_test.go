@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/jobs/oracle"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
 // oraclePipeline is a pipeline of testdata/oracle with the items it gets.
@@ -22,6 +26,9 @@ type oraclePipeline struct {
 	name        string
 	domain      oracle.Domain
 	expressions map[string]oracle.Expression
+	// What load has read:
+	yaml  string
+	model *oracle.Model
 }
 
 // target is where a case's rows go.
@@ -51,22 +58,19 @@ type oracleCase struct {
 	crashes  [][]crash // of each run
 	again    bool      // read everything again at the end
 
-	dir  string
-	keys oracle.Keys // of the snapshot before
+	dir    string
+	keys   oracle.Keys // of the snapshot before
+	filled bool        // everything was read again
 }
 
 // drawCase draws a case of a pipeline.
 func drawCase(t *rapid.T, p *oraclePipeline) *oracleCase {
-	yaml, err := os.ReadFile(filepath.Join("testdata", "oracle", p.name+".yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &oracleCase{model: p.model(t)}
+	c := &oracleCase{model: p.model}
 	order := rapid.SampledFrom([]oracle.Order{oracle.ByTime, oracle.BySequence, oracle.ByImages}).Draw(t, "decided by")
 	bad := func(im oracle.Image) bool { return c.model.Dead(oracle.Change{New: im}) != nil }
 	histories := oracle.Histories(t, p.domain, order, rapid.Bool().Draw(t, "old images"), bad)
 	c.delivery = oracle.Deliver(t, histories, order)
-	c.yaml = withSources(string(yaml), &c.delivery)
+	c.yaml = withSources(p.yaml, &c.delivery)
 	c.epoch = rapid.SampledFrom([]int{1, 2, 3, 5, 8, 100}).Draw(t, "records in an epoch")
 	c.memory = rapid.SampledFrom([]int64{1, 64 << 20}).Draw(t, "memory")
 	c.mappers = rapid.IntRange(1, 2).Draw(t, "mappers")
@@ -82,8 +86,8 @@ func drawCrash(t *rapid.T) crash {
 	return crash{rapid.SampledFrom(engine.Steps).Draw(t, "step"), rapid.IntRange(1, 4).Draw(t, "nth")}
 }
 
-// model returns the model of the pipeline.
-func (p *oraclePipeline) model(t fataler) *oracle.Model {
+// load reads the pipeline's file.
+func (p *oraclePipeline) load(t *testing.T) {
 	path := filepath.Join("testdata", "oracle", p.name+".yaml")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -93,14 +97,11 @@ func (p *oraclePipeline) model(t fataler) *oracle.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := oracle.New(f, p.expressions)
-	if err != nil {
+	if p.model, err = oracle.New(f, p.expressions); err != nil {
 		t.Fatal(err)
 	}
-	return m
+	p.yaml = string(data)
 }
-
-type fataler interface{ Fatal(...any) }
 
 // withSources puts the sources of a delivery into a pipeline file with the one
 // source changes.
@@ -141,6 +142,7 @@ func (c *oracleCase) run(dir string, to target) error {
 	if err := c.runOver(to, c.crashes[c.delivery.Stages], true); err != nil {
 		return fmt.Errorf("backfill: %w", err)
 	}
+	c.filled = true
 	if err := c.compare(to, c.delivery.Stages-1); err != nil {
 		return fmt.Errorf("backfill: %w", err)
 	}
@@ -211,10 +213,51 @@ func (c *oracleCase) compare(to target, stage int) error {
 	wrong = append(wrong, oracle.Moved(c.keys, keys)...)
 	wrong = append(wrong, oracle.Diff(got, c.model.Tables(c.delivery.Changes(stage)))...)
 	c.keys = keys
-	if len(wrong) == 0 {
-		return nil
+	lines, err := c.compareLetters(stage)
+	if wrong = append(wrong, lines...); err != nil || len(wrong) == 0 {
+		return err
 	}
 	return errors.New(strings.Join(wrong, "\n\t"))
+}
+
+// compareLetters holds the dead letters against the model's: each as often as
+// its record was read. A crash after the end of a backfill makes the next one
+// begin anew.
+func (c *oracleCase) compareLetters(stage int) (wrong []string, err error) {
+	letters, err := c.deadLetters()
+	if err != nil {
+		return nil, err
+	}
+	least := c.delivery.Dead(c.model, stage)
+	for record, n := range letters {
+		if least[record] == 0 {
+			wrong = append(wrong, fmt.Sprintf("%d dead letters that should not be there: %s", n, record))
+		}
+	}
+	for record, once := range least {
+		from, to := once, once
+		if c.filled {
+			from, to = 2*once, (2+len(c.crashes[c.delivery.Stages]))*once
+		}
+		if n := letters[record]; n < from || n > to {
+			wrong = append(wrong, fmt.Sprintf("%d dead letters, want %d to %d: %s", n, from, to, record))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong, nil
+}
+
+// deadLetters counts the case's dead letters by their records.
+func (c *oracleCase) deadLetters() (map[string]int, error) {
+	letters := map[string]int{}
+	err := deadletters.Each(filepath.Join(c.dir, "dead"), func(_ string, l *deadletters.Letter) error {
+		letters[l.Record]++
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // nothing was ever a dead letter
+	}
+	return letters, err
 }
 
 // judge holds what every commit has to leave: facts whose members are there, and
@@ -234,28 +277,51 @@ func (c *oracleCase) judge() func(map[string][]oracle.Row) error {
 
 // show describes a case that failed as a pipeline that can be run, and leaves it
 // in a folder.
-func (c *oracleCase) show(t *rapid.T, name string, err error) {
+func (c *oracleCase) show(t *rapid.T, name string, failure error) {
 	folder := filepath.Join(os.TempDir(), "starlift-oracle", name)
-	if e := c.leave(folder); e != nil {
-		t.Logf("the case is not in %s: %v", folder, e)
+	if err := c.leave(folder, failure); err != nil {
+		t.Logf("the case is not in %s: %v", folder, err)
 	}
-	t.Logf("differences:\n\t%v", err)
-	t.Logf("starlift run pipeline.yaml in %s: memory %d, mappers %d, bounded %v, crashes %v, again %v\n%s",
-		folder, c.memory, c.mappers, c.bounded, c.crashes, c.again, c.yaml)
+	t.Logf("%s", c.commands(folder))
+	t.Logf("memory %d, mappers %d, bounded %v, crashes before steps %v\n%s", c.memory, c.mappers, c.bounded, c.crashes, c.runnable())
 	for _, s := range c.delivery.Sources {
 		for n, f := range s.Files {
 			t.Logf("%s, file %d, there from run %d on:\n%s", s.Name, n+1, f.Stage+1, f.Lines(&s))
 		}
 	}
+	t.Logf("differences from the model:\n\t%v", failure)
 }
 
-// leave writes the files of the case into a new folder.
-func (c *oracleCase) leave(folder string) error {
+// commands run the case as it was left in a folder.
+func (c *oracleCase) commands(folder string) string {
+	lines := []string{"cd " + folder, "starlift run pipeline.yaml"}
+	for stage := 1; stage < c.delivery.Stages; stage++ {
+		lines = append(lines, fmt.Sprintf("cp run-%d/* .; starlift run pipeline.yaml", stage+1))
+	}
+	if c.again {
+		lines = append(lines, "starlift backfill pipeline.yaml")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// runnable returns the pipeline with the settings of the case.
+func (c *oracleCase) runnable() string {
+	return c.yaml + fmt.Sprintf("epoch: {max_records: %d}\nstate: {dir: state, tombstones: 3650d}\ndead_letters: {url: dead, max_ratio: 1}\n", c.epoch)
+}
+
+// leave writes the files of the case into a new folder, those of later runs into
+// folders below it.
+func (c *oracleCase) leave(folder string, failure error) error {
 	errs := []error{os.RemoveAll(folder), os.MkdirAll(folder, 0o700)}
-	yaml := c.yaml + fmt.Sprintf("epoch: {max_records: %d}\nstate: {tombstones: 3650d}\n", c.epoch)
-	errs = append(errs, os.WriteFile(filepath.Join(folder, "pipeline.yaml"), []byte(yaml), 0o600))
+	errs = append(errs, os.WriteFile(filepath.Join(folder, "pipeline.yaml"), []byte(c.runnable()), 0o600))
+	errs = append(errs, os.WriteFile(filepath.Join(folder, "differences.txt"), []byte(failure.Error()+"\n"), 0o600))
 	for stage := range c.delivery.Stages {
-		errs = append(errs, c.delivery.Write(folder, stage))
+		dir := folder
+		if stage > 0 {
+			dir = filepath.Join(folder, fmt.Sprint("run-", stage+1))
+			errs = append(errs, os.Mkdir(dir, 0o700))
+		}
+		errs = append(errs, c.delivery.Write(dir, stage))
 	}
 	return errors.Join(errs...)
 }

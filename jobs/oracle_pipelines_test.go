@@ -22,6 +22,7 @@ var oraclePipelines = []oraclePipeline{
 	{name: "ignoring", domain: claimDomain, expressions: claimExpressions},
 	{name: "merging", domain: claimDomain},
 	{name: "members", domain: visitDomain},
+	{name: "plain", domain: basketDomain},
 }
 
 // compute applies f to numbers; null where one of them is.

@@ -28,12 +28,13 @@ func checkOracle(t *testing.T, cases int, open func(*oracleCase, string) target)
 	setRapid(t, "checks", fmt.Sprint((cases+len(oraclePipelines)-1)/len(oraclePipelines)))
 	setRapid(t, "nofailfile", "true") // the case that failed is left as a pipeline
 	for i := range oraclePipelines {
-		p := &oraclePipelines[i]
+		p := oraclePipelines[i]
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
+			p.load(t)
 			parent := scratch(t)
 			rapid.Check(t, func(rt *rapid.T) {
-				c := drawCase(rt, p)
+				c := drawCase(rt, &p)
 				dir, err := os.MkdirTemp(parent, "")
 				if err != nil {
 					rt.Fatal(err)

@@ -41,7 +41,7 @@ func Deliver(t *rapid.T, histories [][]Change, order Order) Delivery {
 	d := Delivery{Stages: rapid.IntRange(1, 3).Draw(t, "stages")}
 	changes := slices.Concat(histories...)
 	ways := []string{"stream", "streams", "full export"}
-	if order == ByTime {
+	if order != BySequence { // an export has no sequence numbers
 		ways = append(ways, "incremental export")
 	}
 	switch rapid.SampledFrom(ways).Draw(t, "way") {
@@ -61,23 +61,36 @@ func Deliver(t *rapid.T, histories [][]Change, order Order) Delivery {
 		}
 		d.stream(t, "changes", changes)
 	case "incremental export":
-		var exported, streamed []Change
-		for _, c := range changes {
-			where := rapid.IntRange(0, 2).Draw(t, "where")
-			if where < 2 {
-				streamed = append(streamed, c)
-			}
-			if where > 0 {
-				c.HasOld = c.Old != nil
-				exported = append(exported, c)
-			}
-		}
+		exported, streamed := divide(t, changes, order)
 		d.export(t, Source{Name: "export"}, exported)
 		d.stream(t, "changes", streamed)
 	default:
 		d.stream(t, "changes", changes)
 	}
 	return d
+}
+
+// divide draws which changes are in an incremental export, and which come by a
+// stream, or by both. Where images decide, those that an export tells nothing of
+// the image before come by the stream alone.
+func divide(t *rapid.T, changes []Change, order Order) (exported, streamed []Change) {
+	for _, c := range changes {
+		where := "stream"
+		switch {
+		case order == ByTime:
+			where = rapid.SampledFrom([]string{"stream", "export", "both"}).Draw(t, "where")
+		case c.Old != nil:
+			where = rapid.SampledFrom([]string{"stream", "export"}).Draw(t, "where")
+		}
+		if where != "export" {
+			streamed = append(streamed, c)
+		}
+		if where != "stream" {
+			c.HasOld = c.Old != nil
+			exported = append(exported, c)
+		}
+	}
+	return exported, streamed
 }
 
 // snapshot draws a time between two changes, and returns the items as they were.
@@ -158,6 +171,23 @@ func (d *Delivery) Changes(stage int) []Change {
 		}
 	}
 	return all
+}
+
+// Dead counts the records that are dead letters, of what can be read up to a
+// stage.
+func (d *Delivery) Dead(m *Model, stage int) map[string]int {
+	letters := map[string]int{}
+	for i := range d.Sources {
+		for _, f := range d.Sources[i].Files {
+			for _, c := range f.Changes {
+				if f.Stage <= stage && m.Dead(c) != nil {
+					record := File{Changes: []Change{c}}
+					letters[strings.TrimSpace(string(record.Lines(&d.Sources[i])))]++
+				}
+			}
+		}
+	}
+	return letters
 }
 
 // YAML returns the sources for a pipeline file.
