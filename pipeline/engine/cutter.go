@@ -120,8 +120,11 @@ func (c *cutter) run(stop, ctx context.Context) error {
 				}
 				return fmt.Errorf("source %s: %w", name, in.err)
 			default:
-				if err := c.take(ctx, in); err != nil {
+				if err := c.take(stop, ctx, in); err != nil {
 					return err
+				}
+				if stop.Err() != nil {
+					return c.end(ctx, false) // take may have left records behind
 				}
 			}
 		}
@@ -134,8 +137,10 @@ func (c *cutter) begin() {
 	c.timer.Reset(time.Hour)
 }
 
-// take sends the records on, with a cut wherever an epoch is full.
-func (c *cutter) take(ctx context.Context, in reading) error {
+// take sends the records on, with a cut wherever an epoch is full. After stop
+// it leaves what is behind the next cut: a stop waits for an epoch, not for all
+// that was read (I7).
+func (c *cutter) take(stop, ctx context.Context, in reading) error {
 	recs := in.records
 	limits := &c.r.c.Limits
 	b := newBlock(recs)
@@ -152,7 +157,7 @@ func (c *cutter) take(ctx context.Context, in reading) error {
 		c.open.bytes += size
 		c.note(recs, n)
 		if c.open.records >= limits.Records || c.open.bytes >= limits.Bytes {
-			if err := c.cut(ctx); err != nil {
+			if err := c.cut(ctx); err != nil || stop.Err() != nil {
 				return err
 			}
 		}
