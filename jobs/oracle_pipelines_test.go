@@ -20,7 +20,7 @@ var oraclePipelines = []oraclePipeline{
 	{name: "itself", domain: employeeDomain},
 	{name: "moving", domain: claimDomain, expressions: claimExpressions},
 	{name: "ignoring", domain: claimDomain, expressions: claimExpressions},
-	{name: "merging", domain: claimDomain},
+	{name: "merging", domain: mergeDomain},
 	{name: "members", domain: visitDomain},
 	{name: "plain", domain: basketDomain},
 }
@@ -121,6 +121,15 @@ var claimDomain = oracle.Domain{
 	{Items: numbered("c", 4, nil), Attributes: []oracle.Attribute{
 		attribute("kind", "offer", "claim", "both", "note"), attribute("code", "1", "2", "3", "1", "2", oracle.Missing),
 		attribute("party", "p", "q", oracle.Missing), attribute("amount", number("1"), number("2"), number("3"), "many", oracle.Missing),
+		attribute("since", "2024-02-01T10:00:00Z", "soon", oracle.Missing),
+	}},
+}
+
+// mergeDomain has items that meet in few codes, with many values missing.
+var mergeDomain = oracle.Domain{
+	{Items: numbered("c", 3, nil), Attributes: []oracle.Attribute{
+		attribute("kind", "claim", "claim", "both", "offer", "note"), attribute("code", "1", "1", "1", "2"),
+		attribute("party", "p", "q", oracle.Missing, oracle.Missing), attribute("amount", number("1"), number("2"), number("3"), oracle.Missing, oracle.Missing),
 		attribute("since", "2024-02-01T10:00:00Z", "soon", oracle.Missing),
 	}},
 }
