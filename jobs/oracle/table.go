@@ -49,11 +49,9 @@ type table struct {
 // wants reports whether the table takes the image: each attribute that where
 // names has one of the values.
 func (t *table) wants(im Image) bool {
-	if t.Where.Value == nil {
-		return true
-	}
-	for name, values := range t.Where.Value.(map[string]any) {
-		if !slices.Contains(values.([]any), im[name]) {
+	where, _ := t.Where.Value.(map[string]any) // nil = it takes every image
+	for name, v := range where {
+		if values, _ := v.([]any); !slices.Contains(values, im[name]) {
 			return false
 		}
 	}
