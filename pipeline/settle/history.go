@@ -96,8 +96,8 @@ func (h *history) groupEnd(i int) int {
 
 // maxHistory is the number of an item's newest changes among which it is told
 // when a row was deleted, and the last values of rows that are gone are found.
-// A change that comes later than so many others of its item may count as
-// deleted by the oldest of these.
+// What a change says of such rows that comes later than so many newer ones of
+// its item may depend on when it comes.
 const maxHistory = 32
 
 // prune drops the changes that cannot be seen any more, however late others
@@ -117,11 +117,12 @@ func (h *history) prune(m *mergeRules) {
 	kept := h.entries[:0]
 	for i, e := range h.entries {
 		if !keep[i] {
-			if !m.flags || i >= maxHistory {
+			if !m.flags && !(m.fill && m.retains) || i >= maxHistory {
 				continue
 			}
-			// It may turn out to be the one that took a row away: that it yields
-			// others matters, but not what is in them.
+			// It may turn out to be the one that took a row away, or that hides
+			// older values of one that is gone: which rows it yields matters, but
+			// not what is in them.
 			for k := range e.rows {
 				e.rows[k].row = []byte{}
 			}
