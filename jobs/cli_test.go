@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,7 +17,7 @@ import (
 
 // command runs a command in this process.
 func command(args ...string) result {
-	var out, errs bytes.Buffer
+	var out, errs output // the log is the process's: commands beside this one write to it, too
 	code := Main(args, strings.NewReader(""), &out, &errs)
 	return result{code, out.String(), errs.String()}
 }
