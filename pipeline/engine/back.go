@@ -23,9 +23,9 @@ func (r *run) run(stop, kill context.Context) error {
 	defer detach()
 
 	mappers := r.c.mappers()
-	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished()}
+	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished(), begun: newBegun()}
 	epochs := make(chan *prepared)
-	f := &front{r: r, events: c.events, prepared: epochs, epoch: r.checkpoint.Epoch}
+	f := &front{r: r, events: c.events, begun: c.begun, prepared: epochs, epoch: r.checkpoint.Epoch}
 	r.running = true
 	r.c.Metrics.queue(func() int { return len(c.events) })
 

@@ -14,6 +14,7 @@ import (
 // piece is a run of one source's records within one epoch.
 type piece struct {
 	block   *block
+	epoch   int // that it belongs to, counted from the start of the run
 	source  int
 	records *pipeline.Records
 	batches []*pipeline.Batch // by step; nil where the step does not read the source
@@ -70,7 +71,29 @@ type cutter struct {
 	events   chan event
 	open     cut // the epoch being read
 	finished map[string]bool
+	number   int // of the open epoch, counted from the start of the run
 	timer    *time.Timer
+	begun    *begun
+}
+
+// begun tells the cutter which epoch the front has begun. An epoch's interval
+// counts from there: while the front is at work on the one before, records
+// gather in the queue, and were their time counted, epochs would get the smaller
+// the longer they take, and each record the dearer.
+type begun struct {
+	epoch atomic.Int64
+	told  chan struct{} // has room for one
+}
+
+func newBegun() *begun { return &begun{told: make(chan struct{}, 1)} }
+
+// tell is called by the front; it does not wait.
+func (b *begun) tell(epoch int) {
+	b.epoch.Store(int64(epoch))
+	select {
+	case b.told <- struct{}{}:
+	default:
+	}
 }
 
 // read brings one source's records to the cutter until the source or ctx ends.
@@ -102,6 +125,10 @@ func (c *cutter) run(stop, ctx context.Context) error {
 			return ctx.Err()
 		case <-stop.Done():
 			return c.end(ctx, false)
+		case <-c.begun.told:
+			if int(c.begun.epoch.Load()) == c.number {
+				c.timer.Reset(c.r.c.Limits.Interval)
+			}
 		case <-c.timer.C:
 			if c.open.records > 0 {
 				if err := c.cut(ctx); err != nil {
@@ -134,7 +161,8 @@ func (c *cutter) run(stop, ctx context.Context) error {
 
 func (c *cutter) begin() {
 	c.open = cut{cursors: map[string]map[string][]byte{}}
-	c.timer.Reset(time.Hour)
+	c.number++
+	c.timer.Stop() // until the front has begun it
 }
 
 // take sends the records on, with a cut wherever an epoch is full. After stop
@@ -146,9 +174,6 @@ func (c *cutter) take(stop, ctx context.Context, in reading) error {
 	b := newBlock(recs)
 	defer b.release()
 	for recs.Len() > 0 {
-		if c.open.records == 0 {
-			c.timer.Reset(limits.Interval)
-		}
 		n, size := c.fit(recs)
 		if err := c.send(ctx, in.source, b, recs.Slice(0, n)); err != nil {
 			return err
@@ -190,7 +215,7 @@ func (c *cutter) note(recs *pipeline.Records, n int) {
 
 func (c *cutter) send(ctx context.Context, source int, b *block, recs *pipeline.Records) error {
 	b.users.Add(1)
-	p := &piece{block: b, source: source, records: recs, done: make(chan struct{})}
+	p := &piece{block: b, epoch: c.number, source: source, records: recs, done: make(chan struct{})}
 	select {
 	case c.events <- event{piece: p}:
 	case <-ctx.Done():

@@ -15,7 +15,7 @@ import (
 
 // Limits end an epoch, whichever is reached first.
 type Limits struct {
-	Interval      time.Duration // since the epoch's first record
+	Interval      time.Duration // since the front took the epoch's first record
 	Records       int64
 	Bytes         int64
 	CommitTimeout time.Duration // for all tries of an epoch's commit

@@ -16,6 +16,7 @@ import (
 type front struct {
 	r        *run
 	events   <-chan event
+	begun    *begun
 	prepared chan<- *prepared
 	epoch    int64
 
@@ -174,6 +175,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		if err := f.begin(now()); err != nil {
 			return err
 		}
+		f.begun.tell(p.epoch)
 	}
 	f.r.c.Metrics.read(f.r.c.Sources[p.source].Name, p.records)
 	for i, b := range p.batches {

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// newCutter returns a cutter of one source, and what it was given to read.
+func newCutter(limits Limits, queue int) *cutter {
+	r := &run{c: &Config{Limits: limits, Sources: []SourceNode{{Name: "s"}}}}
+	return &cutter{r: r, in: make(chan reading), tasks: make(chan *piece, 100), events: make(chan event, queue), finished: map[string]bool{}, begun: newBegun()}
+}
+
+// someRecords are n records of one byte.
+func someRecords(n int) reading {
+	recs := &pipeline.Records{Source: "s", Partition: "p", Data: make([]byte, n), CursorAfter: func(n int) []byte { return []byte{byte(n)} }}
+	for i := range n {
+		recs.Spans = append(recs.Spans, pipeline.Span{Start: uint32(i), End: uint32(i + 1), Line: int64(i + 1)})
+	}
+	return reading{records: recs}
+}
+
+// TestIntervalOfWaitingEpochs: the time for which an epoch waits for the one
+// before does not make it smaller.
+func TestIntervalOfWaitingEpochs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		c := newCutter(Limits{Interval: time.Second, Records: 100, Bytes: 100}, 100)
+		go func() { _ = c.run(ctx, ctx) }()
+		for range 5 {
+			c.in <- someRecords(3)
+			<-time.After(time.Minute)
+		}
+		synctest.Wait()
+		for range 5 {
+			if e := <-c.events; e.cut != nil {
+				t.Fatalf("an epoch of %d records was cut before it was begun", e.cut.records)
+			} else {
+				c.begun.tell(e.piece.epoch)
+			}
+		}
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		if len(c.events) != 1 {
+			t.Fatalf("%d events, want the cut of an epoch that was begun", len(c.events))
+		}
+		if e := <-c.events; e.cut == nil || e.cut.records != 15 {
+			t.Errorf("not an epoch of 15 records: %+v", e)
+		}
+		cancel()
+	})
+}
+
+// TestStopLeavesWhatWasRead: after a stop, a block of input that makes many
+// epochs is left where the epoch ends.
+func TestStopLeavesWhatWasRead(t *testing.T) {
+	stop, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := newCutter(Limits{Interval: time.Hour, Records: 1, Bytes: 100}, 0)
+	done := make(chan error, 1)
+	go func() { done <- c.run(stop, t.Context()) }()
+	c.in <- someRecords(10)
+	pieces := 0
+	var last *cut
+	for e := range c.events {
+		if e.cut != nil {
+			if e.cut.records > 0 {
+				last = e.cut
+			}
+			continue
+		}
+		pieces++
+		cancel()
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if pieces != 1 || last == nil || string(last.cursors["s"]["p"]) != "\x01" {
+		t.Errorf("%d epochs after the stop, the last %+v; want 1, with the cursor after its record", pieces, last)
+	}
+}
