@@ -28,6 +28,10 @@ const stopWithin = 30 * time.Second
 const (
 	leastMemory = 280 << 20
 	workMemory  = 200 << 20
+	// keyedMemory is what an epoch of transforms with keyed state takes more: the
+	// rows that it touches, in them and from the state. With less the collector
+	// does most of the work.
+	keyedMemory = 640 << 20
 )
 
 func (s *streams) runCommand() *cobra.Command {
@@ -134,10 +138,14 @@ func (a *assembly) limitMemory() (lift func()) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return func() {}
 	}
-	debug.SetMemoryLimit(leastMemory)
+	keyed := int64(0)
+	if len(a.config.Keyed) > 0 {
+		keyed = keyedMemory
+	}
+	debug.SetMemoryLimit(leastMemory + keyed)
 	observe := a.config.Observe
 	a.config.Observe = func(t engine.Progress) {
-		debug.SetMemoryLimit(max(leastMemory, workMemory+t.StateMemory))
+		debug.SetMemoryLimit(keyed + max(leastMemory, workMemory+t.StateMemory))
 		if observe != nil {
 			observe(t)
 		}
