@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/apache/arrow/go/v14/arrow"
@@ -12,6 +13,14 @@ type Hash struct{ Hi, Lo uint64 }
 
 // Less orders hashes as their big-endian bytes sort.
 func (h Hash) Less(o Hash) bool { return h.Hi < o.Hi || h.Hi == o.Hi && h.Lo < o.Lo }
+
+// Compare is negative, zero or positive as h is before, equal to or after o.
+func (h Hash) Compare(o Hash) int {
+	if c := cmp.Compare(h.Hi, o.Hi); c != 0 {
+		return c
+	}
+	return cmp.Compare(h.Lo, o.Lo)
+}
 
 // Version orders the changes of one item: by creation time; at equal times by
 // sequence number where both have one; then by the chain of images (the change

@@ -19,7 +19,7 @@ func entryVersion(e *historyEntry) *pipeline.Version { return &e.Version }
 
 // row returns the packed row of a key; nil = the change does not yield it.
 func (e *historyEntry) row(key pipeline.Hash) []byte {
-	i, ok := slices.BinarySearchFunc(e.rows, key, func(r keptRow, k pipeline.Hash) int { return compareHash(r.key, k) })
+	i, ok := slices.BinarySearchFunc(e.rows, key, func(r keptRow, k pipeline.Hash) int { return r.key.Compare(k) })
 	if !ok {
 		return nil
 	}
@@ -233,6 +233,6 @@ func (h *history) shares(m *mergeRules) []keyedShare {
 			all = append(all, keyedShare{key, h.share(m, at, key)})
 		})
 	}
-	slices.SortFunc(all, func(a, b keyedShare) int { return compareHash(a.key, b.key) })
+	slices.SortFunc(all, func(a, b keyedShare) int { return a.key.Compare(b.key) })
 	return all
 }

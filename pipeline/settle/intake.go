@@ -104,12 +104,8 @@ func (s *intake) group() [][]int32 {
 		s.order = append(s.order, int32(i))
 	}
 	slices.SortFunc(s.order, func(a, b int32) int {
-		x, y := s.changes[a].item, s.changes[b].item
-		switch {
-		case x.Less(y):
-			return -1
-		case y.Less(x):
-			return 1
+		if c := s.changes[a].item.Compare(s.changes[b].item); c != 0 {
+			return c
 		}
 		return int(a - b)
 	})

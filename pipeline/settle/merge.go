@@ -182,7 +182,7 @@ func (m *Merger) rowsOf(c *change) []keptRow {
 	for _, r := range m.rows[c.rows[0]:c.rows[1]] {
 		rows = append(rows, keptRow{key: r.key, row: m.arena[r.row.from:r.row.to]})
 	}
-	slices.SortFunc(rows, func(a, b keptRow) int { return compareHash(a.key, b.key) })
+	slices.SortFunc(rows, func(a, b keptRow) int { return a.key.Compare(b.key) })
 	return rows
 }
 
@@ -214,7 +214,7 @@ func (m *Merger) leave(item, key pipeline.Hash, change int32) {
 // apply takes the effects to the row keys, in the order of their hashes.
 func (m *Merger) apply() error {
 	slices.SortFunc(m.effects, func(a, b mergeEffect) int {
-		if c := compareHash(a.key, b.key); c != 0 {
+		if c := a.key.Compare(b.key); c != 0 {
 			return c
 		}
 		return int(a.change - b.change)
@@ -281,7 +281,7 @@ func (m *Merger) build() *pipeline.Rows {
 		if a.order != b.order {
 			return int(a.order - b.order)
 		}
-		return compareHash(a.key, b.key)
+		return a.key.Compare(b.key)
 	})
 	r := &pipeline.Rows{Table: m.out}
 	for i := range m.outs {

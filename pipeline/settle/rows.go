@@ -59,7 +59,7 @@ func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []in
 // apply takes the effects to the row keys, in the order of their hashes.
 func (s *Settler) apply() error {
 	slices.SortFunc(s.effects, func(a, b effect) int {
-		if c := compareHash(a.key, b.key); c != 0 {
+		if c := a.key.Compare(b.key); c != 0 {
 			return c
 		}
 		return int(a.order - b.order)
@@ -262,7 +262,7 @@ func (s *Settler) build() []*pipeline.Rows {
 		if a.order != b.order {
 			return int(a.order - b.order)
 		}
-		return compareHash(a.key, b.key)
+		return a.key.Compare(b.key)
 	})
 	byTable := map[uint64]*pipeline.Rows{}
 	var all []*pipeline.Rows

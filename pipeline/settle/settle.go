@@ -293,18 +293,8 @@ func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
 		s.kept = append(s.kept, keptRow{r.table, r.key, s.arena[r.row.from:r.row.to]})
 	}
 	n.rows = s.kept[from:len(s.kept):len(s.kept)]
-	slices.SortFunc(n.rows, func(a, b keptRow) int { return compareHash(a.key, b.key) })
+	slices.SortFunc(n.rows, func(a, b keptRow) int { return a.key.Compare(b.key) })
 	return append(cs, n)
-}
-
-func compareHash(a, b pipeline.Hash) int {
-	switch {
-	case a.Less(b):
-		return -1
-	case b.Less(a):
-		return 1
-	}
-	return 0
 }
 
 // sweep forgets some tombstones whose time is over.

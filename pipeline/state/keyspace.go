@@ -31,6 +31,7 @@ var _ pipeline.KeyedState = (*Keyspace)(nil)
 type entry struct {
 	key   pipeline.Hash
 	value []byte // nil = deleted
+	order int    // among the writes, so that the last of a key is known
 }
 
 // Delta is what one epoch wrote to a Keyspace.
@@ -114,7 +115,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 // Put sets the value of a key; nil deletes it. The value is copied.
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
 	stored := k.mem.put(key, value)
-	k.writes = append(k.writes, entry{key, stored})
+	k.writes = append(k.writes, entry{key, stored, len(k.writes)})
 	k.bytes += 48 + len(stored)
 }
 
@@ -139,14 +140,11 @@ func (k *Keyspace) Take() *Delta {
 
 // sorted puts the writes in the order of their keys, and leaves each key's last.
 func sorted(writes []entry) []entry {
-	slices.SortStableFunc(writes, func(a, b entry) int {
-		switch {
-		case a.key.Less(b.key):
-			return -1
-		case b.key.Less(a.key):
-			return 1
+	slices.SortFunc(writes, func(a, b entry) int {
+		if c := a.key.Compare(b.key); c != 0 {
+			return c
 		}
-		return 0
+		return a.order - b.order
 	})
 	last := writes[:0]
 	for i, w := range writes {
@@ -221,7 +219,11 @@ func (k *Keyspace) eachMerged(f func(key pipeline.Hash, value []byte) error) (er
 	for _, d := range k.unsaved {
 		writes = append(writes, d.writes...)
 	}
-	writes = sorted(append(writes, k.writes...))
+	writes = append(writes, k.writes...)
+	for i := range writes {
+		writes[i].order = i // the epochs' own begin anew
+	}
+	writes = sorted(writes)
 	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)

@@ -149,7 +149,7 @@ func (p *pass) load() error {
 	for i := range p.entries {
 		p.order = append(p.order, int32(i))
 	}
-	slices.SortFunc(p.order, func(a, b int32) int { return compareHash(p.entries[a].hash, p.entries[b].hash) })
+	slices.SortFunc(p.order, func(a, b int32) int { return p.entries[a].hash.Compare(p.entries[b].hash) })
 	for _, i := range p.order {
 		p.keys = append(p.keys, p.entries[i].hash)
 	}

@@ -194,7 +194,7 @@ func (s *step) endWait() error {
 		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
-		slices.SortFunc(waiting, compareHash)
+		slices.SortFunc(waiting, pipeline.Hash.Compare)
 		for part := range slices.Chunk(waiting, chunk) {
 			for _, h := range part {
 				s.pass.touch(h).must = true

@@ -126,7 +126,7 @@ func (l *lookupRows) load() error {
 	for i := range fresh {
 		l.order = append(l.order, int32(i))
 	}
-	slices.SortFunc(l.order, func(a, b int32) int { return compareHash(fresh[a].hash, fresh[b].hash) })
+	slices.SortFunc(l.order, func(a, b int32) int { return fresh[a].hash.Compare(fresh[b].hash) })
 	l.keys = l.keys[:0]
 	for _, i := range l.order {
 		l.keys = append(l.keys, fresh[i].hash)
@@ -162,14 +162,4 @@ func (l *lookupRows) flush() error {
 	clear(l.index)
 	l.all, l.fresh = l.all[:0], 0
 	return nil
-}
-
-func compareHash(a, b pipeline.Hash) int {
-	switch {
-	case a.Less(b):
-		return -1
-	case b.Less(a):
-		return 1
-	}
-	return 0
 }

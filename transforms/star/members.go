@@ -101,7 +101,7 @@ func (m *members) load() error {
 	for i := range fresh {
 		m.order = append(m.order, int32(i))
 	}
-	slices.SortFunc(m.order, func(a, b int32) int { return compareHash(fresh[a].hash, fresh[b].hash) })
+	slices.SortFunc(m.order, func(a, b int32) int { return fresh[a].hash.Compare(fresh[b].hash) })
 	m.keys = m.keys[:0]
 	for _, i := range m.order {
 		m.keys = append(m.keys, fresh[i].hash)

@@ -28,7 +28,7 @@ func place(fact pipeline.Hash, segments int) int { return int(fact.Lo & uint64(s
 
 // loadSegments reads segments by key; missing ones are empty.
 func (l *lookupRows) loadSegments(segments []segment) error {
-	slices.SortFunc(segments, func(a, b segment) int { return compareHash(a.key, b.key) })
+	slices.SortFunc(segments, func(a, b segment) int { return a.key.Compare(b.key) })
 	keys := make([]pipeline.Hash, len(segments))
 	for i := range segments {
 		keys[i] = segments[i].key

@@ -45,7 +45,7 @@ func (s *step) touchTracked() ([]move, error) {
 	for i := range s.tracks {
 		moves[i].change = &s.tracks[i]
 	}
-	slices.SortFunc(moves, func(a, b move) int { return compareHash(a.change.hash, b.change.hash) })
+	slices.SortFunc(moves, func(a, b move) int { return a.change.hash.Compare(b.change.hash) })
 	keys := make([]pipeline.Hash, len(moves))
 	for i := range moves {
 		keys[i] = moves[i].change.hash
