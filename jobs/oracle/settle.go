@@ -165,6 +165,19 @@ func newestStory(stories []*story) *story {
 	return found
 }
 
+// lastStory returns the one that was the last to live, of those that all ended.
+func lastStory(stories []*story) *story {
+	var found *story
+	var best *upsert
+	for _, s := range stories {
+		u := &upsert{item: s.item, time: s.told[s.last()+1].time}
+		if u.newer(best) {
+			found, best = s, u
+		}
+	}
+	return found
+}
+
 // settled returns the table's rows.
 func (l *log) settled(p policy) Rows {
 	rows := Rows{}
@@ -182,7 +195,7 @@ func (l *log) settled(p policy) Rows {
 		case len(live) > 0:
 			rows[key] = newestOf(live, p.merge)
 		case p.onDelete == flag || p.onDelete == keep:
-			rows[key] = newestOf([]*story{newestStory(stories)}, p.merge)
+			rows[key] = newestOf([]*story{lastStory(stories)}, p.merge)
 		default:
 			continue
 		}

@@ -75,6 +75,11 @@ func (h *history) sort() {
 	slices.SortStableFunc(h.entries, func(a, b historyEntry) int { return cmp.Compare(b.Time, a.Time) })
 	for from := 0; from < len(h.entries); {
 		to := h.groupEnd(from)
+		if group := h.entries[from:to]; !chained(group) {
+			slices.SortFunc(group, func(a, b historyEntry) int { return compareUnchained(&b.Version, &a.Version) })
+			from = to
+			continue
+		}
 		for ; from < to-1; from++ {
 			rest := h.entries[from:to]
 			newest := pipeline.Newest(slices.Clone(rest), entryVersion)[0].Version
@@ -83,6 +88,21 @@ func (h *history) sort() {
 		}
 		from = to
 	}
+}
+
+// chained reports whether old images may tell the order of changes of one time.
+func chained(group []historyEntry) bool {
+	return slices.ContainsFunc(group, func(e historyEntry) bool { return e.Seq == "" }) &&
+		slices.ContainsFunc(group, func(e historyEntry) bool { return e.HasOld })
+}
+
+// compareUnchained orders changes of one time as pipeline.Newest does where old
+// images play no part.
+func compareUnchained(a, b *pipeline.Version) int {
+	if a.Seq != "" && b.Seq != "" {
+		return cmp.Or(cmp.Compare(len(a.Seq), len(b.Seq)), cmp.Compare(a.Seq, b.Seq))
+	}
+	return cmp.Compare(a.New, b.New)
 }
 
 // groupEnd returns the end of the entries that have the time of entry i.
@@ -109,7 +129,7 @@ func (h *history) prune(m *mergeRules) {
 		h.walk(m, 0, r.key, func(i int) { h.keep(keep, i) })
 	}
 	if m.retains {
-		h.eachDead(func(at int, key pipeline.Hash) {
+		h.eachDead(maxHistory, func(at int, key pipeline.Hash) {
 			h.keep(keep, at)
 			h.walk(m, at, key, func(i int) { h.keep(keep, i) })
 		})
@@ -117,7 +137,7 @@ func (h *history) prune(m *mergeRules) {
 	kept := h.entries[:0]
 	for i, e := range h.entries {
 		if !keep[i] {
-			if !m.flags && !(m.fill && m.retains) || i >= maxHistory {
+			if !m.retains || i >= maxHistory {
 				continue
 			}
 			// It may turn out to be the one that took a row away, or that hides
@@ -132,15 +152,15 @@ func (h *history) prune(m *mergeRules) {
 	h.entries = kept
 }
 
-// keep marks entry i, with those that contend with it: a later one may change
-// their order.
+// keep marks entry i, with those that contend with it where a later one may
+// change their order.
 func (h *history) keep(keep []bool, i int) {
 	from := i
 	for from > 0 && h.entries[from-1].Time == h.entries[i].Time {
 		from--
 	}
 	group := h.entries[from:h.groupEnd(i)]
-	if !slices.ContainsFunc(group, func(e historyEntry) bool { return e.Seq == "" }) {
+	if !chained(group) {
 		keep[i] = true
 		return
 	}
@@ -149,11 +169,11 @@ func (h *history) keep(keep []bool, i int) {
 	}
 }
 
-// eachDead calls f for each key that changes have yielded and the newest one
-// does not, with the place of the last change that did.
-func (h *history) eachDead(f func(at int, key pipeline.Hash)) {
+// eachDead calls f for each key that some of the newest changes have yielded and
+// the newest one does not, with the place of the last change that did.
+func (h *history) eachDead(newest int, f func(at int, key pipeline.Hash)) {
 	var seen []pipeline.Hash
-	for i := 1; i < min(len(h.entries), maxHistory); i++ {
+	for i := 1; i < min(len(h.entries), newest); i++ {
 		for _, r := range h.entries[i].rows {
 			if h.entries[0].row(r.key) == nil && !slices.Contains(seen, r.key) {
 				seen = append(seen, r.key)
@@ -198,7 +218,7 @@ func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
 		time: h.entries[at].Time, itemKey: h.key, dead: at > 0,
 		values: make([][]byte, len(m.widths)), times: make([]int64, len(m.widths)),
 	}
-	if s.dead && m.flags {
+	if s.dead {
 		s.deletedAt = h.entries[at-1].Time
 	}
 	for i := at; i < len(h.entries); i++ {
@@ -219,8 +239,9 @@ func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
 	return s
 }
 
-// shares returns what the item contributes to all keys, sorted by key.
-func (h *history) shares(m *mergeRules) []keyedShare {
+// shares returns what the item contributes to all keys that it yields, and to
+// those that are gone among its newest changes, sorted by key.
+func (h *history) shares(m *mergeRules, newest int) []keyedShare {
 	if len(h.entries) == 0 {
 		return nil
 	}
@@ -229,7 +250,7 @@ func (h *history) shares(m *mergeRules) []keyedShare {
 		all = append(all, keyedShare{r.key, h.share(m, 0, r.key)})
 	}
 	if m.retains {
-		h.eachDead(func(at int, key pipeline.Hash) {
+		h.eachDead(newest, func(at int, key pipeline.Hash) {
 			all = append(all, keyedShare{key, h.share(m, at, key)})
 		})
 	}

@@ -3,12 +3,17 @@ package settle
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+	"github.com/zeebo/xxh3"
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
 // historyRules are all that a Merger is made for.
@@ -26,7 +31,7 @@ func TestHistory(t *testing.T) {
 				changes := drawEntries(rt)
 				all := history{entries: cloneEntries(changes)}
 				all.sort()
-				want := describeShares(all.shares(&rules))
+				want := describeShares(all.shares(&rules, maxHistory))
 				var h history
 				for _, e := range rapid.Permutation(changes).Draw(rt, "order of arrival") {
 					h.entries = append(h.entries, cloneEntries([]historyEntry{e})...)
@@ -34,7 +39,7 @@ func TestHistory(t *testing.T) {
 					h.prune(&rules)
 					h = decodeHistory(h.append(nil))
 				}
-				if got := describeShares(h.shares(&rules)); got != want {
+				if got := describeShares(h.shares(&rules, maxHistory)); got != want {
 					rt.Fatalf("the item contributes\n%s\nwant\n%s", got, want)
 				}
 			})
@@ -79,4 +84,135 @@ func describeShares(shares []keyedShare) string {
 		text += fmt.Sprintf("key %d: time %d, dead %v, deleted at %d, values %v of %v\n", s.key.Lo, s.time, s.dead, s.deletedAt, s.values, s.times)
 	}
 	return text
+}
+
+// TestHistoryStaysSmall: of changes of one time that nothing orders but their
+// images' hashes, only the one that can be seen is kept.
+func TestHistoryStaysSmall(t *testing.T) {
+	rules := mergeRules{fill: true, retains: true, widths: []int{1}}
+	var h history
+	for n := range uint64(100) {
+		row := packed.JoinRow(nil, [][]byte{{byte(n)}})
+		h.entries = append(h.entries, historyEntry{pipeline.Version{Time: 1, New: n + 1}, []keptRow{{row: row}}})
+		h.sort()
+		h.prune(&rules)
+	}
+	if len(h.entries) > maxHistory || h.entries[0].New != 100 {
+		t.Errorf("%d changes are kept, the newest %d", len(h.entries), h.entries[0].New)
+	}
+}
+
+// mergeTest runs a Merger on the rows of things, and applies what it gives.
+type mergeTest struct {
+	t    *testing.T
+	m    *Merger
+	rows map[string]string
+}
+
+func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
+	store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	o := MergerOptions{Node: "n", Table: things, Policy: policy}
+	for i, k := range []**state.Keyspace{&o.Items, &o.Keys} {
+		if *k, err = store.Keyspace(byte(i), 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := NewMerger(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &mergeTest{t, m, map[string]string{}}
+}
+
+// yield is a change: item, time, and the key of its row; "" = none.
+type yield struct {
+	item string
+	time int64
+	key  string
+}
+
+// epoch takes changes as one epoch; each row's n is the time.
+func (mt *mergeTest) epoch(changes ...yield) {
+	mt.t.Helper()
+	b := array.NewRecordBuilder(memory.DefaultAllocator, things.Schema())
+	defer b.Release()
+	batch := &pipeline.Batch{}
+	rows := &pipeline.Rows{Table: things}
+	for i, c := range changes {
+		batch.Changes = append(batch.Changes, pipeline.Change{
+			Item: pipeline.Hash{Lo: xxh3.HashString(c.item)}, Key: []byte(c.item), Version: pipeline.Version{Time: c.time, New: uint64(len(c.key))},
+		})
+		if c.key == "" {
+			continue
+		}
+		b.Field(0).(*array.StringBuilder).Append(c.key)
+		b.Field(1).(*array.Int64Builder).Append(c.time)
+		rows.Ops, rows.Change = append(rows.Ops, pipeline.OpUpsert), append(rows.Change, int32(i))
+	}
+	rows.Record = b.NewRecord()
+	defer rows.Record.Release()
+	batch.Tables = append(batch.Tables, rows)
+	if err := mt.m.Add(batch, 0); err != nil {
+		mt.t.Fatal(err)
+	}
+	settled, err := mt.m.Finish(nil, 0, false)
+	if err != nil {
+		mt.t.Fatal(err)
+	}
+	mt.m.items.Take()
+	mt.m.keys.Take()
+	if settled == nil {
+		return
+	}
+	defer settled.Record.Release()
+	for i, op := range settled.Ops {
+		var row []string
+		for c := range settled.Table.Columns {
+			row = append(row, settled.Record.Column(c).ValueStr(i))
+		}
+		_, there := mt.rows[row[0]]
+		if there == (op == pipeline.OpInsert) {
+			mt.t.Fatalf("%s of %s, and the row is there: %v", op, row[0], there)
+		}
+		mt.rows[row[0]] = strings.Join(row, "|")
+	}
+}
+
+// TestMergerOverManyChanges: a row that is left behind by more changes than a
+// history keeps is told of, wherever epochs are cut.
+func TestMergerOverManyChanges(t *testing.T) {
+	changes := []yield{{"i", 1, "gone"}}
+	for at := int64(2); at < 3*maxHistory; at++ {
+		changes = append(changes, yield{"i", at, "kept"})
+	}
+	for _, size := range []int{1, 2, maxHistory, len(changes)} {
+		mt := newMergeTest(t, pipeline.Policy{OnDelete: pipeline.Flag})
+		for part := range slices.Chunk(changes, size) {
+			mt.epoch(part...)
+		}
+		if got, want := mt.rows["gone"], "gone|1|true|"; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "00:00:00.000002Z") {
+			t.Errorf("epochs of %d: %q, want %s… at 2", size, got, want)
+		}
+	}
+}
+
+// TestLastValues: a row of several items that is gone shows what it did before.
+func TestLastValues(t *testing.T) {
+	mt := newMergeTest(t, pipeline.Policy{OnDelete: pipeline.Keep})
+	for _, c := range []yield{{"a", 1, "k"}, {"b", 2, "k"}, {"b", 3, ""}} {
+		mt.epoch(c)
+	}
+	before := mt.rows["k"]
+	mt.epoch(yield{"a", 4, ""})
+	if got := mt.rows["k"]; got != before || before != "k|1" {
+		t.Errorf("the delete turned %q into %q", before, got)
+	}
 }

@@ -154,7 +154,7 @@ func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 	if value != nil {
 		h = decodeHistory(value)
 	}
-	before := h.shares(&m.mergeRules)
+	before := h.shares(&m.mergeRules, maxHistory)
 	last := int32(-1)
 	for _, i := range members {
 		c := &m.changes[i]
@@ -168,13 +168,15 @@ func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 		return
 	}
 	h.sort()
+	// Of a row that many changes of one epoch have left behind, this is told once.
+	now := h.shares(&m.mergeRules, maxHistory+len(members))
 	h.prune(&m.mergeRules)
 	m.encoded = h.append(m.encoded[:0])
 	if bytes.Equal(m.encoded, value) {
 		return
 	}
 	m.items.Put(m.changes[last].item, m.encoded)
-	m.note(m.changes[last].item, before, h.shares(&m.mergeRules), last)
+	m.note(m.changes[last].item, before, now, last)
 }
 
 func (m *Merger) rowsOf(c *change) []keptRow {

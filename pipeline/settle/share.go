@@ -3,7 +3,6 @@ package settle
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -87,7 +86,7 @@ func beats(a int64, x []byte, b int64, y []byte) bool {
 // row returns the row that the shares make, with the flags where there are any,
 // packed; nil = there is none.
 func (m *mergeRules) row(shares []share) []byte {
-	live, dead := newestShare(shares, false), newestShare(shares, true)
+	live, dead := newestShare(shares), lastShare(shares)
 	var values [][]byte
 	switch {
 	case live != nil && m.fill:
@@ -106,18 +105,25 @@ func (m *mergeRules) row(shares []share) []byte {
 	if live != nil {
 		return packed.JoinRow(nil, append(flagged, []byte{0}, nil))
 	}
-	at := int64(math.MinInt64)
-	for i := range shares {
-		at = max(at, shares[i].deletedAt)
-	}
-	return packed.JoinRow(nil, append(flagged, []byte{1}, binary.LittleEndian.AppendUint64(nil, uint64(at))))
+	return packed.JoinRow(nil, append(flagged, []byte{1}, binary.LittleEndian.AppendUint64(nil, uint64(dead.deletedAt))))
 }
 
-// newestShare returns the newest of the live or of the dead shares.
-func newestShare(shares []share, dead bool) (best *share) {
+// newestShare returns the newest of the live shares.
+func newestShare(shares []share) (best *share) {
 	for i := range shares {
 		s := &shares[i]
-		if s.dead == dead && (best == nil || beats(s.time, s.itemKey, best.time, best.itemKey)) {
+		if !s.dead && (best == nil || beats(s.time, s.itemKey, best.time, best.itemKey)) {
+			best = s
+		}
+	}
+	return best
+}
+
+// lastShare returns the dead share that was the last to live.
+func lastShare(shares []share) (best *share) {
+	for i := range shares {
+		s := &shares[i]
+		if s.dead && (best == nil || beats(s.deletedAt, s.itemKey, best.deletedAt, best.itemKey)) {
 			best = s
 		}
 	}
