@@ -72,7 +72,7 @@ func (k *Keyspace) load() error {
 }
 
 // Lookup finds the values of keys, which are sorted and differ; values[i] is
-// nil when there is none. The values are valid until the next Put.
+// nil when there is none. The values are valid until the epoch ends.
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	k.misses = k.misses[:0]
 	for i, key := range keys {

@@ -26,18 +26,30 @@ func New(name string, cfg Config, inputs []*pipeline.Table) (*Star, error) {
 	for i := range cfg.Dimensions {
 		c.addDimension(cfg.Dimensions[i].Name, &cfg.Dimensions[i].Value)
 	}
-	for i := range cfg.Facts {
-		c.addFact(cfg.Facts[i].Name, &cfg.Facts[i].Value)
-	}
+	c.addFacts(cfg.Facts)
 	if len(c.mistakes) > 0 {
 		return nil, errors.Join(c.mistakes...)
 	}
-	byName := slices.Clone(c.star.facts)
-	slices.SortFunc(byName, func(a, b *fact) int { return strings.Compare(a.name, b.name) })
-	for i, f := range byName {
+	return c.star, nil
+}
+
+// addFacts compiles the facts in the order of their names, which also numbers
+// them: the state has the numbers, and the rows of lookup tables with the columns
+// in the order in which the facts came to use them, so neither may depend on
+// where a fact stands in the file.
+func (c *compiler) addFacts(cfg spec.Map[FactConfig]) {
+	byName := slices.Clone(cfg)
+	slices.SortFunc(byName, func(a, b spec.Entry[FactConfig]) int { return strings.Compare(a.Name, b.Name) })
+	for i := range byName {
+		c.addFact(byName[i].Name, &byName[i].Value)
+	}
+	for i, f := range c.star.facts {
 		f.number = i
 	}
-	return c.star, nil
+	place := func(f *fact) int {
+		return slices.IndexFunc(cfg, func(e spec.Entry[FactConfig]) bool { return e.Name == f.name })
+	}
+	slices.SortFunc(c.star.facts, func(a, b *fact) int { return place(a) - place(b) })
 }
 
 type compiler struct {
@@ -156,7 +168,6 @@ func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
 	r := c.reading(pipeline.Reading{Table: t})
 	if r.lookup == nil {
 		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
-		c.star.lookups = append(c.star.lookups, r.lookup)
 	}
 	return r.lookup
 }

@@ -26,7 +26,7 @@ func (c *factCompiler) path(key ...string) []string {
 
 func (c *compiler) addFact(name string, cfg *FactConfig) {
 	before := len(c.mistakes)
-	f := &factCompiler{compiler: c, fact: &fact{name: name, id: idOf(name), seed: seedOf(tagFact, name)}}
+	f := &factCompiler{compiler: c, fact: &fact{name: name, seed: seedOf(tagFact, name)}}
 	if cfg.From == "" {
 		c.wrong("a fact needs from, its base table", f.path()...)
 		return

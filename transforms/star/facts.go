@@ -103,6 +103,7 @@ type pass struct {
 	args    [][]byte // of an expression
 	chained []byte
 	given   []byte
+	unknown []*dimension // whose unknown member the row refers to
 	scratch []byte
 }
 
@@ -139,8 +140,18 @@ func (p *pass) run(mayWait bool) error {
 		}
 	}
 	clear(p.index)
-	p.entries, p.links, p.members = p.entries[:0], p.links[:0], p.members[:0]
+	p.entries, p.links, p.members = emptied(p.entries), emptied(p.links), emptied(p.members)
 	return p.rows.flush()
+}
+
+// emptied returns a slice for the next pass: the memory of this one, unless it was
+// unusually large. Nothing of what the elements point to is kept.
+func emptied[T any](s []T) []T {
+	if cap(s) > 4*chunk {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // load reads the touched facts from the state.

@@ -35,8 +35,10 @@ func (p *pass) give(e *factEntry) error {
 	switch {
 	case e.given == nil:
 		p.out.fact(e, pipeline.OpInsert, e.base, row)
+		p.out.unknown(p.unknown)
 	case !bytes.Equal(row, e.given):
 		p.out.fact(e, pipeline.OpUpdate, e.base, row)
+		p.out.unknown(p.unknown)
 	}
 	p.use(e, p.members[e.members:e.members+len(e.fact.members)])
 	p.chain(e)
@@ -96,7 +98,7 @@ func (p *pass) row(e *factEntry) ([]byte, error) {
 	f := e.fact
 	p.split(e, len(f.lookups))
 	p.values = p.values[:0]
-	p.scratch = p.scratch[:0]
+	p.scratch, p.unknown = p.scratch[:0], p.unknown[:0]
 	for i := range f.members {
 		at := len(p.scratch)
 		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.members[i], p.members[e.members+i])))
@@ -118,13 +120,13 @@ func (p *pass) surrogateKey(m *member, at int32) int64 {
 	if c := m.dimension.calendar; c != nil {
 		day, ok := m.day(m.on[0].at(p.sources))
 		if !ok || !c.Has(day) {
-			p.out.unknown(m.dimension)
+			p.unknown = append(p.unknown, m.dimension)
 			return 0
 		}
 		return calendar.Key(day)
 	}
 	if at < 0 {
-		p.out.unknown(m.dimension)
+		p.unknown = append(p.unknown, m.dimension)
 		return 0
 	}
 	return p.dims.all[at].key

@@ -160,6 +160,6 @@ func (l *lookupRows) flush() error {
 		}
 	}
 	clear(l.index)
-	l.all, l.fresh = l.all[:0], 0
+	l.all, l.fresh = emptied(l.all), 0
 	return nil
 }

@@ -128,6 +128,8 @@ func (m *memberState) shown(d *dimension) shown {
 	return s
 }
 
+func (s *shown) inferred() bool { return s.there && s.attributes == nil }
+
 func (s *shown) equal(o *shown) bool {
 	return s.there == o.there && (s.attributes == nil) == (o.attributes == nil) && bytes.Equal(s.attributes, o.attributes) &&
 		s.deleted == o.deleted && s.deletedAt == o.deletedAt

@@ -49,7 +49,8 @@ func (m *members) hash(d *dimension, naturalKey [][]byte) pipeline.Hash {
 	}
 	h := hashOf(m.scratch)
 	if d.hashed {
-		h = pipeline.Hash{Hi: max(1, h.Hi>>1), Lo: d.id}
+		key := max(1, h.Hi>>1)
+		h = pipeline.Hash{Hi: key, Lo: d.id ^ key} // the state's tables want low bits that differ
 	}
 	return h
 }
@@ -135,7 +136,6 @@ func (m *members) add(e *memberEntry) {
 	if e.known {
 		return
 	}
-	m.open[e.dimension]++ // until it is completed
 	e.changed = true
 	if e.dimension.hashed {
 		e.key = int64(e.hash.Hi)
@@ -147,9 +147,6 @@ func (m *members) add(e *memberEntry) {
 
 // complete notes that an item has brought the member.
 func (m *members) complete(e *memberEntry, v *pipeline.Version, itemKey, attributes []byte) {
-	if !e.seen {
-		m.open[e.dimension]--
-	}
 	e.bring(v, itemKey, attributes)
 	e.version, e.changed = *v, true
 }
@@ -178,12 +175,12 @@ func (m *members) flush(out *output, last bool) {
 		if !e.changed {
 			continue
 		}
-		out.member(e)
+		m.open[e.dimension] += out.member(e)
 		m.scratch = e.append(m.scratch[:0], e.dimension.tracks())
 		m.state.Put(e.hash, m.scratch)
 	}
 	clear(m.index)
-	m.all = append(m.all[:0], kept...)
+	m.all = append(emptied(m.all), kept...)
 	m.fresh = len(m.all)
 	for i := range m.all {
 		m.index[m.all[i].hash] = int32(i)

@@ -93,8 +93,9 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, given []byte) {
 	o.done(b, op, &e.version)
 }
 
-// member adds what has become of a member, if anything has.
-func (o *output) member(e *memberEntry) {
+// member adds what has become of a member, if anything has, and returns by how
+// much the number of inferred members changes.
+func (o *output) member(e *memberEntry) int64 {
 	now := e.shown(e.dimension)
 	switch {
 	case !now.there && !e.was.there:
@@ -105,6 +106,7 @@ func (o *output) member(e *memberEntry) {
 	case !now.equal(&e.was):
 		o.memberRow(e, pipeline.OpUpdate, &now)
 	}
+	return int64(count(now.inferred()) - count(e.was.inferred()))
 }
 
 func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *shown) {
@@ -164,5 +166,9 @@ func (o *output) begin(d *dimension) {
 	}
 }
 
-// unknown counts a reference to the unknown member.
-func (o *output) unknown(d *dimension) { o.unknowns[d.name]++ }
+// unknown counts references to the unknown members of dimensions.
+func (o *output) unknown(of []*dimension) {
+	for _, d := range of {
+		o.unknowns[d.name]++
+	}
+}

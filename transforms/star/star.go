@@ -24,7 +24,6 @@ type Star struct {
 	name       string
 	dimensions []*dimension
 	facts      []*fact
-	lookups    []*lookupTable
 	readings   []*reading
 }
 
@@ -134,7 +133,6 @@ type value struct {
 // fact is a compiled fact.
 type fact struct {
 	name    string
-	id      uint64
 	number  int
 	out     *pipeline.Table
 	seed    []byte

@@ -2,6 +2,7 @@ package star
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -147,5 +148,43 @@ func TestMany(t *testing.T) {
 	h.epoch(false, s.addCustomer(2001, "ann", "Anna", "NL", "1011"))
 	if h.ops["fact update"] != n {
 		t.Errorf("facts are made again for a column that they do not use")
+	}
+}
+
+// TestFactsInAnyOrder: where the facts stand in the file plays no part in what
+// the state means.
+func TestFactsInAnyOrder(t *testing.T) {
+	s := newShop(t)
+	byCustomer := func(name, column string) spec.Entry[FactConfig] {
+		return spec.Entry[FactConfig]{Name: name, Value: FactConfig{
+			From: "order", Grain: []string{"orderid"},
+			Lookups:  spec.Map[LookupConfig]{{Name: "cust", Value: LookupConfig{Table: "customer", On: on("username", "username")}}},
+			Measures: spec.Map[MeasureConfig]{{Name: "of", Value: MeasureConfig{Column: "cust." + column}}},
+		}}
+	}
+	s.cfg = Config{Facts: spec.Map[FactConfig]{byCustomer("by_country", "country"), byCustomer("by_postcode", "postcode")}}
+	h := newHarness(t, s.compile(t), false)
+	h.epoch(false, s.addCustomer(1, "ann", "Ann", "NL", "1011"))
+	slices.Reverse(s.cfg.Facts)
+	h.star = s.compile(t)
+	h.restart()
+	h.epoch(false, s.addOrder(2, "o1", "ann", "2023-01-02"))
+	h.want("by_country", "o1|NL")
+	h.want("by_postcode", "o1|1011")
+	if tables := h.star.Tables(); tables[0].Name != "by_postcode" {
+		t.Errorf("the first table is %s, want the order of the file", tables[0].Name)
+	}
+}
+
+// TestHashedMembersSpread: the state's tables place entries by their low bits.
+func TestHashedMembersSpread(t *testing.T) {
+	m := newMembers(nil)
+	d := &dimension{name: "d", id: idOf("d"), seed: seedOf(tagMember, "d"), hashed: true}
+	low := map[uint64]bool{}
+	for i := range 1000 {
+		low[m.hash(d, [][]byte{[]byte(fmt.Sprint(i))}).Lo&0xfffff] = true
+	}
+	if len(low) < 990 {
+		t.Errorf("1000 members have %d places", len(low))
 	}
 }

@@ -114,6 +114,7 @@ func (s *step) shift(r trackedRow, m *move, n int64) {
 	switch {
 	case !r.dead:
 		e.live += n
+	case e.dimension.onDelete != pipeline.Flag: // nobody asks when
 	case n > 0:
 		e.bury(m.change.hash, r.at)
 	default:
