@@ -1,6 +1,10 @@
 package star
 
-import "github.com/starlift-etl/starlift/pipeline/spec"
+import (
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
 
 // Config is a star node of a pipeline file.
 type Config struct {
@@ -15,10 +19,28 @@ type DimensionConfig struct {
 	SurrogateKey string          `yaml:"surrogate_key" required:"true" desc:"The name of the surrogate key's column. Key 0 is the unknown member."`
 	Keys         string          `yaml:"keys" default:"sequence" enum:"sequence,hash" desc:"How surrogate keys are made: a sequence from 1 in the order of the input, or 63 bits of a hash of the dimension's name and the natural key, which is the same wherever it is computed."`
 	Attributes   []string        `yaml:"attributes" desc:"The columns that describe a member: those of the newest row ever seen with its natural key."`
-	History      string          `yaml:"history" default:"none" enum:"none" desc:"Whether earlier attributes are kept: none, only the newest are."`
+	History      History         `yaml:"history" default:"none" desc:"Whether earlier attributes are kept. The one choice is none: only the newest are."`
 	OnDelete     string          `yaml:"on_delete" default:"keep" enum:"delete,flag,keep" desc:"What becomes of a member when no row has its natural key any longer: keep leaves it; flag leaves it and says so in is_deleted and deleted_at; delete takes it out, or leaves an inferred member where facts refer to it."`
 	Calendar     *CalendarConfig `yaml:"calendar" desc:"Makes the dimension a calendar, a member for each day; from, natural_key and attributes are left out."`
 }
+
+// History says which attributes of a member are kept. It decodes itself because
+// an enum of one choice would be offered as "one of none".
+type History string
+
+// DecodeNode implements spec.NodeDecoder.
+func (h *History) DecodeNode(n *spec.Node) error {
+	if n.Kind() == spec.List || n.Kind() == spec.Mapping {
+		return n.Decode((*string)(h)) // says that it wants a text
+	}
+	if *h = History(n.Text()); *h != "none" {
+		return fmt.Errorf("history wants none, not %q", n.Text())
+	}
+	return nil
+}
+
+// Alternatives implements spec.Alternatives.
+func (History) Alternatives() []any { return []any{""} }
 
 // CalendarConfig says which days a calendar has.
 type CalendarConfig struct {
