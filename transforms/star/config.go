@@ -1,7 +1,9 @@
 package star
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -44,10 +46,32 @@ func (History) Alternatives() []any { return []any{""} }
 
 // CalendarConfig says which days a calendar has.
 type CalendarConfig struct {
-	From             string `yaml:"from" required:"true" pattern:"^\\d{4}-\\d{2}-\\d{2}$" desc:"The first day, as 2010-01-01."`
-	To               string `yaml:"to" required:"true" pattern:"^\\d{4}-\\d{2}-\\d{2}$" desc:"The last day, as 2035-12-31."`
+	From             string `yaml:"from" required:"true" desc:"The first day, as 2010-01-01."`
+	To               string `yaml:"to" required:"true" desc:"The last day, as 2035-12-31."`
 	FiscalYearStarts string `yaml:"fiscal_year_starts" default:"january" enum:"january,february,march,april,may,june,july,august,september,october,november,december" desc:"The month in which a fiscal year starts; it has the number of the calendar year in which it ends."`
 }
+
+// calendarFields are those of CalendarConfig, to be decoded one by one.
+type calendarFields CalendarConfig
+
+// dayForm is how a day is written; whether it exists, the calendar says.
+var dayForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
+
+// DecodeNode implements spec.NodeDecoder. It checks the form of the days, since
+// the pattern of a tag would be shown to those who write them in another one.
+func (c *CalendarConfig) DecodeNode(n *spec.Node) error {
+	mistakes := []error{n.Decode((*calendarFields)(c))}
+	for _, day := range []struct{ key, text string }{{"from", c.From}, {"to", c.To}} {
+		if day.text != "" && !dayForm.MatchString(day.text) { // a missing one is reported as such
+			mistakes = append(mistakes, &spec.FieldError{Path: []string{day.key},
+				Message: fmt.Sprintf("%s wants a day as YYYY-MM-DD, not %q", day.key, day.text)})
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// Alternatives implements spec.Alternatives.
+func (CalendarConfig) Alternatives() []any { return []any{calendarFields{}} }
 
 // FactConfig is one fact: a row for each row of its base table.
 type FactConfig struct {

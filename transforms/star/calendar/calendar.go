@@ -49,7 +49,7 @@ func New(from, to, fiscalYearStarts string) (*Calendar, error) {
 func parseDay(text string) (time.Time, error) {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil || t.Year() < 1 {
-		return t, fmt.Errorf("bad day %q: write one that exists, as 2006-01-02", text)
+		return t, fmt.Errorf("bad day %q: write one that exists, as YYYY-MM-DD", text)
 	}
 	return t, nil
 }

@@ -220,7 +220,7 @@ func TestNewMistakes(t *testing.T) {
 		from, to, start string
 		want            []string
 	}{
-		{"2010-02-30", "2011-01-01", "january", []string{`bad day "2010-02-30": write one that exists, as 2006-01-02`}},
+		{"2010-02-30", "2011-01-01", "january", []string{`bad day "2010-02-30": write one that exists, as YYYY-MM-DD`}},
 		{"2010-1-1", "x", "", []string{`bad day "2010-1-1"`, `bad day "x"`, `unknown month "": a fiscal year starts in one of january, february`}},
 		{"0000-01-01", "0001-01-01", "january", []string{`bad day "0000-01-01"`}},
 		{"2010-01-02", "2010-01-01", "March", []string{`unknown month "March"`, "first day 2010-01-02 is after the last, 2010-01-01"}},
