@@ -56,6 +56,7 @@ type compiler struct {
 	star       *Star
 	tables     map[string]*pipeline.Table
 	dimensions map[string]*dimension // nil for one with mistakes
+	unflagged  []*pipeline.Table     // refused by canFlag
 	mistakes   []error
 }
 
@@ -98,15 +99,29 @@ type mention struct {
 	path []string
 }
 
-// differ refuses two columns of one name in a table; added are those that the
-// file does not name.
-func (c *compiler) differ(added []pipeline.Column, named []mention) {
-	seen := map[string]string{}
-	for _, a := range added {
-		seen[a.Name] = a.Name
+// addition is a column that the file does not name.
+type addition struct {
+	name string
+	by   string // what adds it, with a verb
+}
+
+func additions(columns []pipeline.Column, by string) []addition {
+	all := make([]addition, len(columns))
+	for i, c := range columns {
+		all[i] = addition{c.Name, by}
 	}
+	return all
+}
+
+// differ refuses two columns of one name in a table.
+func (c *compiler) differ(added []addition, named []mention) {
+	seen := map[string]string{}
 	for _, p := range named {
 		folded := strings.ToLower(p.name)
+		if i := slices.IndexFunc(added, func(a addition) bool { return a.name == folded }); i >= 0 {
+			c.taken(p, added[i])
+			continue
+		}
 		switch other, twice := seen[folded]; {
 		case twice && other == p.name:
 			c.wrong(fmt.Sprintf("the table has a column %q already: give this one another name", p.name), p.path...)
@@ -116,6 +131,18 @@ func (c *compiler) differ(added []pipeline.Column, named []mention) {
 			seen[folded] = p.name
 		}
 	}
+}
+
+// taken says that a column has the name of one that is added.
+func (c *compiler) taken(p mention, a addition) {
+	has, do := "has the name", "give it another name"
+	if p.name != a.name {
+		has = "has, when case is ignored, the name"
+	}
+	if section := p.path[2]; section == "attributes" || section == "measures" {
+		do += ", or leave it out"
+	}
+	c.wrong(fmt.Sprintf("column %q %s of one that %s: %s", p.name, has, a.by, do), p.path...)
 }
 
 // table finds an input table by name.
@@ -187,7 +214,7 @@ func (c *compiler) addDimension(name string, cfg *DimensionConfig) {
 	} else {
 		columns = c.rowDimension(d, name, cfg)
 	}
-	if len(c.mistakes) > before {
+	if len(c.mistakes) > before || columns == nil {
 		return
 	}
 	out, err := pipeline.NewTable(name, columns, []string{cfg.SurrogateKey})
@@ -218,7 +245,7 @@ func (c *compiler) calendarDimension(d *dimension, name string, cfg *DimensionCo
 		return nil
 	}
 	columns := calendar.Columns(cfg.SurrogateKey)
-	c.differ(columns[1:], []mention{{cfg.SurrogateKey, append(at, "surrogate_key")}})
+	c.differ(additions(columns[1:], "every calendar has"), []mention{{cfg.SurrogateKey, append(at, "surrogate_key")}})
 	return columns
 }
 
@@ -231,6 +258,9 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	}
 	t := c.table(cfg.From, at("from")...)
 	if t == nil {
+		return nil
+	}
+	if d.tracks() && !c.canFlag(t, cfg.OnDelete, at("on_delete")) {
 		return nil
 	}
 	if len(cfg.NaturalKey) == 0 {
@@ -255,12 +285,7 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 			d.attributes = append(d.attributes, d.log.use(n, t.Columns[n].Type))
 		}
 	}
-	added := []pipeline.Column{{Name: "is_inferred", Type: pipeline.Type{Kind: pipeline.Bool}}}
-	if d.onDelete == pipeline.Flag {
-		added = append(added, pipeline.FlagColumns()...)
-	}
-	c.differ(added, named)
-	columns = append(columns, added...)
+	columns = append(columns, c.memberColumns(d, named)...)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
 		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
@@ -270,6 +295,39 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 		}
 	}
 	return columns
+}
+
+// memberColumns returns the columns that a dimension has besides those that the
+// file names, which must have other names.
+func (c *compiler) memberColumns(d *dimension, named []mention) []pipeline.Column {
+	columns := []pipeline.Column{{Name: "is_inferred", Type: pipeline.Type{Kind: pipeline.Bool}}}
+	added := additions(columns, "every dimension has")
+	if d.onDelete == pipeline.Flag {
+		columns = append(columns, pipeline.FlagColumns()...)
+		added = append(added, flagAdditions()...)
+	}
+	c.differ(added, named)
+	return columns
+}
+
+func flagAdditions() []addition { return additions(pipeline.FlagColumns(), "on_delete: flag adds") }
+
+// canFlag reports whether the rows of a table can tell their deletes, which they
+// do in two columns more, as on_delete at path wants it. A table that can not is
+// reported once, whoever reads it.
+func (c *compiler) canFlag(t *pipeline.Table, onDelete string, path []string) bool {
+	_, _, err := pipeline.Flagged(t)
+	if err == nil || slices.Contains(c.unflagged, t) {
+		return err == nil
+	}
+	c.unflagged = append(c.unflagged, t)
+	for _, f := range pipeline.FlagColumns() {
+		if t.Column(f.Name) >= 0 {
+			c.wrong(fmt.Sprintf("table %q has a column %q, and on_delete: %s needs this name to tell which rows were deleted: give the column another name in its unnest transform",
+				t.Name, f.Name, onDelete), path...)
+		}
+	}
+	return false
 }
 
 // flagsAt returns where the flags are in the flagged rows of a table: they may

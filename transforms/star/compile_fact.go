@@ -39,6 +39,9 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	if cfg.Merge == "latest_non_null" {
 		policy.Merge = pipeline.LatestNonNull
 	}
+	if policy.OnDelete == pipeline.Flag && !c.canFlag(f.table, cfg.OnDelete, f.path("on_delete")) {
+		return
+	}
 	f.setGrain(cfg.Grain)
 	for _, l := range cfg.Lookups {
 		f.all = append(f.all, l.Name)
@@ -72,9 +75,9 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 
 // checkNames refuses two columns of one name.
 func (c *factCompiler) checkNames(cfg *FactConfig, policy pipeline.Policy) {
-	var added []pipeline.Column
+	var added []addition
 	if policy.OnDelete == pipeline.Flag {
-		added = pipeline.FlagColumns()
+		added = flagAdditions()
 	}
 	var named []mention
 	for i, name := range cfg.Grain {

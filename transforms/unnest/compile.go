@@ -180,12 +180,31 @@ func (c *compiler) onDelete() pipeline.OnDelete {
 		c.mistake(fmt.Sprintf("on_delete is about rows with a key, and table %q has none: give it a key, or leave on_delete out", c.name), "on_delete")
 	}
 	if fate == pipeline.Flag {
-		origins := []origin{fromDeleted, fromDeletedAt}
-		for i, col := range pipeline.FlagColumns() {
-			c.columns = append(c.columns, column{name: col.Name, typ: col.Type, source: source{origin: origins[i]}, onError: onErrorDeadLetter})
-		}
+		c.addFlags()
 	}
 	return fate
+}
+
+// addFlags appends the columns of on_delete: flag, but for those whose names the
+// file has given away.
+func (c *compiler) addFlags() {
+	origins := []origin{fromDeleted, fromDeletedAt}
+	for i, col := range pipeline.FlagColumns() {
+		taken := slices.IndexFunc(c.columns, func(have column) bool { return strings.EqualFold(have.name, col.Name) })
+		if taken < 0 {
+			c.columns = append(c.columns, column{name: col.Name, typ: col.Type, source: source{origin: origins[i]}, onError: onErrorDeadLetter})
+			continue
+		}
+		name, where := c.columns[taken].name, "has the name of one"
+		if name != col.Name {
+			where = "has, when case is ignored, the name of one"
+		}
+		path := []string{"columns", name}
+		if _, declared := c.cfg.Columns.Get(name); !declared {
+			path = []string{"explode", "ordinal"}
+		}
+		c.mistake(fmt.Sprintf("column %q %s that on_delete: flag adds to table %q: give it another name, or leave it out", name, where, c.name), path...)
+	}
 }
 
 // collisions refuses names that databases take for one.

@@ -26,6 +26,11 @@ func TestMistakes(t *testing.T) {
 			`tables/t/explode/as: "e.x" is not a name`, `tables/t/explode/from: "$meta.table" is not an attribute`},
 		"tables:\n\tt:\n\t\texplode: {from: l, as: e, ordinal: n}\n\t\tcolumns: {n: {from: x}}": {
 			`tables/t/columns/n: column "n" has the name of the ordinal but not its value`},
+		"tables:\n\tt:\n\t\tkey: [id]\n\t\ton_delete: flag\n\t\tcolumns: {id: {}, is_deleted: {type: bool}, Deleted_At: {}}": {
+			`tables/t/columns/is_deleted: column "is_deleted" has the name of one that on_delete: flag adds to table "t": give it another name, or leave it out`,
+			`tables/t/columns/Deleted_At: column "Deleted_At" has, when case is ignored, the name of one that on_delete: flag adds`},
+		"tables:\n\tt:\n\t\tkey: [id]\n\t\ton_delete: flag\n\t\texplode: {from: l, as: e, ordinal: is_deleted}" + good: {
+			`tables/t/explode/ordinal: column "is_deleted" has the name of one that on_delete: flag adds`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {type: decimall}, b: {type: 'decimal(39,2)'}, c: {from: 'x['}, d: {from: $meta.creatd_at}, e: {from: $meta}}": {
 			`tables/t/columns/a/type: unknown type "decimall"`, `tables/t/columns/b/type: bad type "decimal(39,2)"`,
 			`tables/t/columns/c/from: document path "x["`, `tables/t/columns/d/from: unknown metadata "$meta.creatd_at" ($meta.creatd_at|`,
