@@ -84,7 +84,7 @@ func (a *assembly) buildKeyed(c *spec.NodeConfig, kind keyedKind) {
 		}
 	}
 	asWritten := func(name string) string { return name }
-	if !a.checkNames("transforms", c.Name, n.Inputs, asWritten) || !complete {
+	if len(a.checkNames("transforms", c.Name, n.Inputs, asWritten)) < len(n.Inputs) || !complete {
 		return // it is not to be judged without its inputs
 	}
 	var err error
@@ -201,20 +201,20 @@ func (a *assembly) checkSettled(reader settledReader, at int, edges []engine.Edg
 
 // checkNames refuses two tables of one name in a reader: in a sink also when
 // they differ in case only, which warehouses and file systems may not tell
-// apart.
-func (a *assembly) checkNames(section, reader string, edges []engine.Edge, fold func(string) string) (ok bool) {
-	ok = true
+// apart. It returns the first edge of each name.
+func (a *assembly) checkNames(section, reader string, edges []engine.Edge, fold func(string) string) (distinct []engine.Edge) {
 	seen := map[string]engine.Edge{}
 	for _, e := range edges {
 		folded := fold(e.Table.Name)
 		if other, twice := seen[folded]; twice {
-			ok = false
 			a.file.Report(section, reader, fmt.Errorf("tables %s.%s and %s.%s have one name in this %s: rename one of them",
 				other.Node, other.Table.Name, e.Node, e.Table.Name, strings.TrimSuffix(section, "s")))
+		} else {
+			distinct = append(distinct, e)
 		}
 		seen[folded] = e
 	}
-	return ok
+	return distinct
 }
 
 func tablesOf(edges []engine.Edge) []*pipeline.Table {
