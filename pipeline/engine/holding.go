@@ -69,16 +69,14 @@ func (r *run) holdings() []*holding {
 	return all
 }
 
-// openHoldings gives each its keyspaces, with equal shares of the memory.
-func (r *run) openHoldings() error {
-	next, share := 0, 0
+// openHoldings gives each its keyspaces.
+func (r *run) openHoldings() (err error) {
+	next := 0
 	for _, kept := range r.checkpoint.Steps {
 		next = max(next, int(kept.Number)+1)
 	}
 	all := r.holdings()
-	for _, h := range all {
-		share += h.n
-	}
+	var numbers []byte
 	for _, h := range all {
 		if h.kept = r.checkpoint.Steps[h.name]; h.kept == nil {
 			if next > state.MaxStep {
@@ -88,12 +86,15 @@ func (r *run) openHoldings() error {
 			next++
 		}
 		for i := range h.n {
-			k, err := r.store.Keyspace(h.kept.Keyspace(i), share)
-			if err != nil {
-				return fmt.Errorf("state of %s: %w", h.name, err)
-			}
-			h.keyspaces = append(h.keyspaces, k)
+			numbers = append(numbers, h.kept.Keyspace(i))
 		}
+	}
+	if r.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	rest := r.keyspaces.All
+	for _, h := range all {
+		h.keyspaces, rest = rest[:h.n], rest[h.n:]
 	}
 	return nil
 }

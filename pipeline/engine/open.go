@@ -19,6 +19,7 @@ type run struct {
 	c          *Config
 	total      *Progress
 	store      *state.Store
+	keyspaces  *state.Keyspaces  // of all holdings
 	checkpoint *state.Checkpoint // the last saved; the back owns it once run has begun
 	committed  bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
 	restart    []string          // sources to be read from their start, until it is saved

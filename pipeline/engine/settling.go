@@ -56,12 +56,11 @@ func (f *front) keep(p *prepared) (err error) {
 			return fmt.Errorf("state of %s: %w", k.name, err)
 		}
 	}
-	for _, h := range f.r.holdings() {
-		for _, k := range h.keyspaces {
-			p.deltas = append(p.deltas, k.Take())
-			p.memory += k.Size()
-		}
+	for _, k := range f.r.keyspaces.All {
+		p.deltas = append(p.deltas, k.Take())
 	}
+	f.r.keyspaces.Bound()
+	p.memory = f.r.keyspaces.Size()
 	return nil
 }
 

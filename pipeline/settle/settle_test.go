@@ -85,15 +85,16 @@ func drawHistory(t *rapid.T, item string, sequences bool) ([]event, image, int64
 
 // harness feeds events to a Settler, over restarts, and applies what it gives.
 type harness struct {
-	t     *rapid.T
-	dir   string
-	store *state.Store
-	s     *Settler
-	saved *state.Checkpoint
-	table map[string]int64
-	dead  int
-	late  []int64 // ordinals of the last epoch's dead letters
-	mem   int64
+	t      *rapid.T
+	dir    string
+	store  *state.Store
+	spaces *state.Keyspaces
+	s      *Settler
+	saved  *state.Checkpoint
+	table  map[string]int64
+	dead   int
+	late   []int64 // ordinals of the last epoch's dead letters
+	mem    int64
 }
 
 func newHarness(t *rapid.T, dir string, mem int64) *harness {
@@ -112,10 +113,9 @@ func (h *harness) open() {
 	if st := cp.Steps["n"]; st != nil {
 		o.Schemas, o.Clocks = st.Schemas, st.Clocks
 	}
-	o.Items, err = store.Keyspace(0, 2)
+	h.spaces, err = store.Keyspaces(0, 1)
 	h.check(err)
-	o.Keys, err = store.Keyspace(1, 2)
-	h.check(err)
+	o.Items, o.Keys = h.spaces.All[0], h.spaces.All[1]
 	h.s, err = New(o)
 	h.check(err)
 }
@@ -146,7 +146,9 @@ func (h *harness) epoch(events []event, batch int) {
 	h.check(err)
 	h.saved.Epoch++
 	h.saved.Steps = map[string]*state.Step{"n": {Schemas: schemas, Clocks: h.s.Clocks()}}
-	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: []*state.Delta{h.s.items.Take(), h.s.keys.Take()}}))
+	deltas := []*state.Delta{h.s.items.Take(), h.s.keys.Take()}
+	h.spaces.Bound()
+	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: deltas}))
 }
 
 // apply applies settled rows as a warehouse does, and holds their operations

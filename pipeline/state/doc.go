@@ -8,13 +8,15 @@
 // state is in keyspaces: tables from a 128-bit hash to a small value.
 //
 // A random read of Pebble costs more than a change may, so a [Keyspace] holds
-// entries in memory: all of them while they fit into its bound, which makes a
-// miss definite; the recent ones afterwards, and then what memory misses is
-// looked up in one pass in the order of the keys. Values written since the last
-// save are in memory as well, so a keyspace shows the state with all epochs
-// applied that were transformed, saved or not; [Keyspace.Take] cuts what one
-// epoch wrote off as a [Delta] for its save. When an epoch fails before its
-// save, the whole Store is closed and opened again: that drops the overlay.
+// entries in memory: all of them while they fit, which makes a miss definite.
+// Afterwards it holds what was used lately, in two generations, and a filter of
+// the keys there are; what neither can answer is looked up in one pass in the
+// order of the keys. [Keyspaces] share the memory by the use they make of it.
+// Values written since the last save are in memory as well, so a keyspace shows
+// the state with all epochs applied that were transformed, saved or not;
+// [Keyspace.Take] cuts what one epoch wrote off as a [Delta] for its save. When
+// an epoch fails before its save, the whole Store is closed and opened again:
+// that drops the overlay.
 //
 // The database:
 //

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,82 +9,77 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 )
 
 // Keyspace is a table from hashes to values. One goroutine owns it: that of the
 // epoch being transformed.
 type Keyspace struct {
-	db       *pebble.DB
-	prefix   []byte
-	budget   int64
-	mem      *table
-	complete bool // memory holds every entry: a miss is definite
-	writes   []entry
-	bytes    int
-	unsaved  []*Delta
-	misses   []int
+	db     *pebble.DB
+	prefix []byte
+
+	// What memory holds is in young, or else in old, which goes first.
+	young, old *table
+	complete   bool    // memory holds every entry: a miss is definite
+	filter     *filter // where it does not, of all keys there are; nil = not known
+	used       float64 // hits that would have been misses without old, lately
+
+	writes  []write
+	bytes   int // of the writes
+	lately  int // keys that the last epoch wrote
+	unsaved []*Delta
+	misses  []int
+	sorter  byhash.Sorter
 }
 
 var _ pipeline.KeyedState = (*Keyspace)(nil)
 
-type entry struct {
-	key   pipeline.Hash
-	value []byte // nil = deleted
-	order int    // among the writes, so that the last of a key is known
+// write is an entry that was put; its value is in young.
+type write struct {
+	key pipeline.Hash
+	place
 }
 
 // Delta is what one epoch wrote to a Keyspace.
 type Delta struct {
 	prefix []byte
-	writes []entry
+	writes []write // in the order of their keys, each key once
+	chunks [][]byte
 	bytes  int
 	saved  atomic.Bool
-}
-
-// Keyspace opens the keyspace with the given number, of the share-th part of
-// the Store's memory, and reads it into memory as far as it fits.
-func (s *Store) Keyspace(number byte, share int) (*Keyspace, error) {
-	k := &Keyspace{
-		db:     s.db,
-		prefix: []byte{prefixKeyed, number},
-		budget: s.memory / int64(max(1, share)),
-		mem:    newTable(),
-	}
-	return k, k.load()
-}
-
-func (k *Keyspace) load() error {
-	k.complete = true
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
-	if err != nil {
-		return err
-	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if k.mem.size() > k.budget {
-			k.complete = false
-			k.mem = newTable()
-			break
-		}
-		k.mem.put(hashOf(it.Key()[len(k.prefix):]), it.Value())
-	}
-	return errors.Join(it.Error(), it.Close())
 }
 
 // Lookup finds the values of keys, which are sorted and differ; values[i] is
 // nil when there is none. The values are valid until the epoch ends.
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	k.misses = k.misses[:0]
+	hits := 0
 	for i, key := range keys {
-		v, found := k.mem.get(key)
+		v, found := k.young.get(key)
+		if !found && k.old != nil {
+			if v, found = k.old.get(key); found {
+				hits++
+				k.young.put(key, v)
+			}
+		}
 		values[i] = v
-		if !found && !k.complete {
+		if !found && k.mayHave(key) {
 			k.misses = append(k.misses, i)
 		}
 	}
+	if k.old == nil {
+		hits = len(keys) - len(k.misses)
+	}
+	k.used += float64(hits)
 	if len(k.misses) == 0 {
 		return nil
 	}
 	return k.lookupDisk(keys, values)
+}
+
+// mayHave reports whether the database may have a key that memory does not.
+func (k *Keyspace) mayHave(key pipeline.Hash) bool {
+	return !k.complete && (k.filter == nil || k.filter.mayHave(key))
 }
 
 // lookupDisk takes what memory missed in one pass in the order of the keys.
@@ -104,7 +98,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 		if err != nil {
 			break // it.Error tells
 		}
-		values[i] = k.mem.put(keys[i], v)
+		values[i] = valueAt(k.young.chunks, k.young.put(keys[i], v))
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
@@ -114,159 +108,31 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 
 // Put sets the value of a key; nil deletes it. The value is copied.
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
-	stored := k.mem.put(key, value)
-	k.writes = append(k.writes, entry{key, stored, len(k.writes)})
-	k.bytes += 48 + len(stored)
+	k.writes = append(k.writes, write{key, k.young.put(key, value)})
+	k.bytes += 48 + len(value)
+	if k.filter != nil {
+		k.filter.add(key)
+	}
 }
 
-// Size returns the bytes of memory that the keyspace takes.
-func (k *Keyspace) Size() int64 { return k.mem.size() }
-
-// Take returns what was written since the last Take, for the epoch's save, and
-// keeps memory within its bound.
+// Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: sorted(k.writes), bytes: k.bytes}
-	k.writes, k.bytes = make([]entry, 0, len(d.writes)), 0 // the next epoch is likely to be as large
-	unsaved := k.unsaved[:0]
-	for _, u := range append(k.unsaved, d) {
-		if !u.saved.Load() {
-			unsaved = append(unsaved, u)
-		}
-	}
-	k.unsaved = unsaved
-	k.bound()
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), chunks: slices.Clone(k.young.chunks), bytes: k.bytes}
+	k.writes, k.bytes, k.lately = k.writes[:0], 0, len(d.writes)
+	k.unsaved = append(slices.DeleteFunc(k.unsaved, func(u *Delta) bool { return u.saved.Load() }), d)
 	return d
 }
 
-// sorted puts the writes in the order of their keys, and leaves each key's last.
-func sorted(writes []entry) []entry {
-	slices.SortFunc(writes, func(a, b entry) int {
-		if c := a.key.Compare(b.key); c != 0 {
-			return c
-		}
-		return a.order - b.order
-	})
-	last := writes[:0]
-	for i, w := range writes {
-		if i+1 == len(writes) || writes[i+1].key != w.key {
-			last = append(last, w)
-		}
-	}
-	return last
-}
-
-// bound makes memory small again: without the values that were overwritten, or
-// when the live ones alone are too many, without all that is on disk.
-func (k *Keyspace) bound() {
-	if k.mem.size() <= k.budget {
-		return
-	}
-	if k.complete && k.mem.live() <= k.budget/2 {
-		k.mem = k.mem.compact()
-		return
-	}
-	k.complete = false
-	k.mem = newTable()
-	for _, d := range k.unsaved {
-		for _, w := range d.writes {
-			k.mem.put(w.key, w.value)
-		}
-	}
-}
-
-// Scan calls each for up to limit saved entries from the given key on, and
-// returns the key to go on at, and whether the end was reached. An entry
-// written since may be newer than what it shows: Lookup tells.
-func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
-	lower := appendHash(append([]byte{}, k.prefix...), from)
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
-	if err != nil {
-		return from, false, err
-	}
-	n := 0
-	for ok := it.First(); ok; ok = it.Next() {
-		key := hashOf(it.Key()[len(k.prefix):])
-		if n == limit {
-			return key, false, errors.Join(it.Error(), it.Close())
-		}
-		each(key, it.Value())
-		n++
-	}
-	return pipeline.Hash{}, true, errors.Join(it.Error(), it.Close())
-}
-
-// Each calls f for every entry of the state with all epochs applied that were
-// transformed, saved or not, in no particular order, until it returns an error.
-// f must not call Put; the value is valid during the call.
-func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
-	if !k.complete {
-		return k.eachMerged(f)
-	}
-	for i, p := range k.mem.places {
-		if v := k.mem.value(p); v != nil {
-			if err := f(k.mem.keys[i], v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// eachMerged merges the database with what it may not have yet. Writes that were
-// saved since the last Take are in both, and win, being as new or newer.
-func (k *Keyspace) eachMerged(f func(key pipeline.Hash, value []byte) error) (err error) {
-	var writes []entry
-	for _, d := range k.unsaved {
-		writes = append(writes, d.writes...)
-	}
-	writes = append(writes, k.writes...)
-	for i := range writes {
-		writes[i].order = i // the epochs' own begin anew
-	}
-	writes = sorted(writes)
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
-	if err != nil {
-		return fmt.Errorf("reading the state: %w", err)
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	for ok := it.First(); ok; ok = it.Next() {
-		key := hashOf(it.Key()[len(k.prefix):])
-		n := 0
-		for n < len(writes) && writes[n].key.Less(key) {
-			n++
-		}
-		if err := eachWrite(writes[:n], f); err != nil {
-			return err
-		}
-		if writes = writes[n:]; len(writes) > 0 && writes[0].key == key {
+// sorted returns the last write of each key, in the order of the keys.
+func (k *Keyspace) sorted(writes []write) []write {
+	last := make([]write, 0, len(writes))
+	for _, i := range k.sorter.Sort(len(writes), func(i int32) pipeline.Hash { return writes[i].key }) {
+		w := writes[i]
+		if n := len(last); n > 0 && last[n-1].key == w.key {
+			last[n-1] = w
 			continue
 		}
-		if err := f(key, it.Value()); err != nil {
-			return err
-		}
+		last = append(last, w)
 	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("reading the state: %w", err)
-	}
-	return eachWrite(writes, f)
-}
-
-// eachWrite calls f for the writes that are not deletes.
-func eachWrite(writes []entry, f func(key pipeline.Hash, value []byte) error) error {
-	for _, w := range writes {
-		if w.value != nil {
-			if err := f(w.key, w.value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func appendHash(b []byte, h pipeline.Hash) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, h.Hi), h.Lo)
-}
-
-func hashOf(b []byte) pipeline.Hash {
-	return pipeline.Hash{Hi: binary.BigEndian.Uint64(b), Lo: binary.BigEndian.Uint64(b[8:])}
+	return last
 }

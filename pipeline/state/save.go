@@ -133,16 +133,17 @@ func fill(w writer, checkpoint []byte, u *Update) error {
 
 type cursorEntry struct{ key, value []byte }
 
-// fill writes the delta, which Take has sorted.
+// fill writes the delta.
 func (d *Delta) fill(w writer) error {
 	key := make([]byte, 0, len(d.prefix)+16)
-	for _, e := range d.writes {
+	for i := range d.writes {
+		e := &d.writes[i]
 		key = appendHash(append(key[:0], d.prefix...), e.key)
 		var err error
-		if e.value == nil {
+		if value := valueAt(d.chunks, e.place); value == nil {
 			err = w.Delete(key)
 		} else {
-			err = w.Set(key, e.value)
+			err = w.Set(key, value)
 		}
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,22 +43,19 @@ func TestKeyspace(t *testing.T) {
 		defer func() { s.Close() }()
 		s.ingestBytes = rapid.SampledFrom([]int{0, 1 << 30}).Draw(rt, "ingest from")
 		ingest := s.ingestBytes
-		k, err := s.Keyspace(3, 1)
-		if err != nil {
-			rt.Fatal(err)
-		}
+		ks := spaces(rt, s)
 		now, saved := map[int]string{}, map[int]string{}
 		var cp Checkpoint
 		for range rapid.IntRange(1, 12).Draw(rt, "epochs") {
 			for range rapid.IntRange(0, 6).Draw(rt, "writes") {
 				n := rapid.IntRange(0, 9).Draw(rt, "key")
 				if rapid.IntRange(0, 3).Draw(rt, "delete") == 0 {
-					k.Put(hash(n), nil)
+					ks.All[n%2].Put(hash(n), nil)
 					delete(now, n)
 					continue
 				}
 				v := fmt.Sprintf("%d %s", cp.Epoch, strings.Repeat("x", rapid.SampledFrom([]int{1, 100, 300 << 10}).Draw(rt, "size")))
-				k.Put(hash(n), []byte(v))
+				ks.All[n%2].Put(hash(n), []byte(v))
 				now[n] = v
 			}
 			if rapid.IntRange(0, 4).Draw(rt, "fail") == 0 { // the epoch fails: back to what is saved
@@ -66,9 +64,7 @@ func TestKeyspace(t *testing.T) {
 				}
 				s = mustOpen(rt, dir, o)
 				s.ingestBytes = ingest
-				if k, err = s.Keyspace(3, 1); err != nil {
-					rt.Fatal(err)
-				}
+				ks = spaces(rt, s)
 				now = map[int]string{}
 				for n, v := range saved {
 					now[n] = v
@@ -76,7 +72,7 @@ func TestKeyspace(t *testing.T) {
 			} else {
 				cp.Epoch++
 				cursors := map[string]map[string][]byte{"s": {"f": fmt.Append(nil, cp.Epoch), "g": []byte("x")}}
-				if err := s.Save(&Update{Checkpoint: &cp, Cursors: cursors, Deltas: []*Delta{k.Take()}}); err != nil {
+				if err := s.Save(&Update{Checkpoint: &cp, Cursors: cursors, Deltas: take(ks)}); err != nil {
 					rt.Fatal(err)
 				}
 				saved = map[int]string{}
@@ -84,39 +80,32 @@ func TestKeyspace(t *testing.T) {
 					saved[n] = v
 				}
 			}
-			check(rt, s, k, now, &cp)
+			check(rt, s, ks, now, &cp)
 		}
 	})
 }
 
-func check(t *rapid.T, s *Store, k *Keyspace, want map[int]string, cp *Checkpoint) {
-	got := map[int]string{}
-	var keys []pipeline.Hash
-	of := map[pipeline.Hash]int{}
-	for n := range 12 {
-		keys = append(keys, hash(n))
-		of[hash(n)] = n
-	}
-	d := Delta{}
-	for _, h := range keys {
-		d.writes = append(d.writes, entry{key: h})
-	}
-	for i, w := range sorted(d.writes) {
-		keys[i] = w.key
-	}
-	values := make([][]byte, len(keys))
-	if err := k.Lookup(keys, values); err != nil {
+// spaces opens two keyspaces; the tests put even numbers into the first.
+func spaces(t *rapid.T, s *Store) *Keyspaces {
+	ks, err := s.Keyspaces(3, 5)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range values {
-		if v != nil {
-			got[of[keys[i]]] = string(v)
-		}
+	return ks
+}
+
+// take ends an epoch.
+func take(ks *Keyspaces) (deltas []*Delta) {
+	for _, k := range ks.All {
+		deltas = append(deltas, k.Take())
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Fatalf("keyspace (-want +got):\n%.2000s", d)
-	}
-	checkEach(t, k, of, want)
+	ks.Bound()
+	return deltas
+}
+
+func check(t *rapid.T, s *Store, ks *Keyspaces, want map[int]string, cp *Checkpoint) {
+	checkLookup(t, ks, want)
+	checkEach(t, ks, want)
 	read, err := s.Checkpoint()
 	if err != nil || read.Epoch != cp.Epoch {
 		t.Fatalf("checkpoint %+v, %v; want epoch %d", read, err, cp.Epoch)
@@ -127,26 +116,74 @@ func check(t *rapid.T, s *Store, k *Keyspace, want map[int]string, cp *Checkpoin
 	}
 }
 
-// checkEach: Each gives every entry once.
-func checkEach(t *rapid.T, k *Keyspace, of map[pipeline.Hash]int, want map[int]string) {
-	got := map[int]string{}
-	err := k.Each(func(h pipeline.Hash, v []byte) error {
-		n, known := of[h]
-		if _, twice := got[n]; twice || !known {
-			t.Fatalf("key %v of %d twice, or unknown", h, n)
+// tested are the numbers whose hashes are keys, by hash.
+func tested() map[pipeline.Hash]int {
+	of := map[pipeline.Hash]int{}
+	for n := range 12 {
+		of[hash(n)] = n
+	}
+	return of
+}
+
+// checkLookup: Lookup finds the values of some of the keys.
+func checkLookup(t *rapid.T, ks *Keyspaces, want map[int]string) {
+	of := tested()
+	for i, k := range ks.All {
+		var keys []pipeline.Hash
+		wanted, got := map[int]string{}, map[int]string{}
+		for n := i; n < len(of); n += 2 {
+			if rapid.Bool().Draw(t, "look up") {
+				keys = append(keys, hash(n))
+				if v, ok := want[n]; ok {
+					wanted[n] = v
+				}
+			}
 		}
-		got[n] = string(v)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+		slices.SortFunc(keys, pipeline.Hash.Compare)
+		values := make([][]byte, len(keys))
+		if err := k.Lookup(keys, values); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range values {
+			if v != nil {
+				got[of[keys[i]]] = string(v)
+			}
+		}
+		if d := cmp.Diff(wanted, got); d != "" {
+			t.Fatalf("keyspace %d (-want +got):\n%.2000s", i, d)
+		}
+	}
+}
+
+// checkEach: Each gives every entry once.
+func checkEach(t *rapid.T, ks *Keyspaces, want map[int]string) {
+	of := tested()
+	got := map[int]string{}
+	for i, k := range ks.All {
+		entries := 0
+		err := k.Each(func(h pipeline.Hash, v []byte) error {
+			n, known := of[h]
+			if _, twice := got[n]; twice || !known || n%2 != i {
+				t.Fatalf("key %v of %d twice, or unknown", h, n)
+			}
+			got[n] = string(v)
+			entries++
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entries > 0 {
+			checkStop(t, k)
+		}
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatalf("each (-want +got):\n%.2000s", d)
 	}
-	if len(want) == 0 {
-		return
-	}
+}
+
+// checkStop: Each ends with the first error.
+func checkStop(t *rapid.T, k *Keyspace) {
 	stop := errors.New("stop")
 	n := 0
 	if err := k.Each(func(pipeline.Hash, []byte) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
@@ -154,47 +191,42 @@ func checkEach(t *rapid.T, k *Keyspace, of map[pipeline.Hash]int, want map[int]s
 	}
 }
 
-// TestEachOfUnsaved: Each shows what epochs wrote that are not saved yet, one
+// TestUnsaved: Lookup and Each show what epochs wrote that are not saved yet, one
 // that is saved meanwhile, and the open one, whatever memory holds.
-func TestEachOfUnsaved(t *testing.T) {
+func TestUnsaved(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp("", "state")
 		if err != nil {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		s := mustOpen(rt, dir, Options{Pipeline: "p", Memory: rapid.SampledFrom([]int64{1, 64 << 20}).Draw(rt, "memory")})
+		s := mustOpen(rt, dir, Options{Pipeline: "p", Memory: rapid.SampledFrom([]int64{1, 1200 << 10, 64 << 20}).Draw(rt, "memory")})
 		defer s.Close()
-		k, err := s.Keyspace(3, 1)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		of, now := map[pipeline.Hash]int{}, map[int]string{}
-		for n := range 8 {
-			of[hash(n)] = n
-		}
-		var open []*Delta
+		ks := spaces(rt, s)
+		now := map[int]string{}
+		var open [][]*Delta
 		for i := range rapid.IntRange(1, 30).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 6).Draw(rt, "step") {
+			n := rapid.IntRange(0, 7).Draw(rt, "key")
+			switch rapid.IntRange(0, 7).Draw(rt, "step") {
 			case 0:
-				open = append(open, k.Take())
+				open = append(open, take(ks))
 			case 1:
 				if len(open) > 0 {
-					if err := s.Save(&Update{Checkpoint: &Checkpoint{}, Deltas: open[:1]}); err != nil {
+					if err := s.Save(&Update{Checkpoint: &Checkpoint{}, Deltas: open[0]}); err != nil {
 						rt.Fatal(err)
 					}
 					open = open[1:]
 				}
 			case 2:
-				n := rapid.IntRange(0, 7).Draw(rt, "key")
-				k.Put(hash(n), nil)
+				ks.All[n%2].Put(hash(n), nil)
 				delete(now, n)
+			case 3:
+				checkLookup(rt, ks, now)
 			default:
-				n := rapid.IntRange(0, 7).Draw(rt, "key")
 				now[n] = fmt.Sprint(i)
-				k.Put(hash(n), []byte(now[n]))
+				ks.All[n%2].Put(hash(n), []byte(now[n]))
 			}
-			checkEach(rt, k, of, now)
+			checkEach(rt, ks, now)
 		}
 	})
 }

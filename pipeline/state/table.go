@@ -6,51 +6,48 @@ import "github.com/starlift-etl/starlift/pipeline"
 // pointers per entry, which the garbage collector would have to follow. Values
 // are never changed in place, so a slice of one stays valid while it is used.
 type table struct {
-	keys   []pipeline.Hash
-	places []place
+	slots  []slot
 	chunks [][]byte
 	n      int
 	held   int64 // bytes of chunks
 	dead   int64 // bytes of overwritten values
 }
 
-// place says where a value is. The zero place is a free slot.
+// slot is an entry; one with the zero place is free.
+type slot struct {
+	key pipeline.Hash
+	place
+}
+
+// place says where a value is.
 type place struct {
-	chunk  uint32 // 1 + index; absentChunk = the key is known to have no value
-	at, to uint32
+	chunk    uint32 // 1 + index; absentChunk = the key is known to have no value
+	from, to uint32
 }
 
 const (
 	absentChunk = ^uint32(0)
 	chunkBytes  = 256 << 10
-	slotBytes   = 16 + 12
+	slotBytes   = 32
 	// minSlots is a power of two, as is every table's number of slots.
 	minSlots = 1 << 10
 )
 
-func newTable() *table {
-	t := &table{}
-	t.resize(minSlots)
-	return t
-}
-
-func (t *table) resize(n int) {
-	keys, places := t.keys, t.places
-	t.keys, t.places = make([]pipeline.Hash, n), make([]place, n)
-	for i, p := range places {
-		if p.chunk != 0 {
-			j := t.slot(keys[i])
-			t.keys[j], t.places[j] = keys[i], p
-		}
+// newTable returns a table with room for some entries.
+func newTable(entries int) *table {
+	slots := minSlots
+	for slots*3 < entries*4 {
+		slots *= 2
 	}
+	return &table{slots: make([]slot, slots)}
 }
 
 // slot returns the slot of the key, or the free one where it belongs.
-func (t *table) slot(key pipeline.Hash) int {
-	mask := len(t.keys) - 1
+func (t *table) slot(key pipeline.Hash) *slot {
+	mask := len(t.slots) - 1
 	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
-		if t.keys[i] == key && t.places[i].chunk != 0 || t.places[i].chunk == 0 {
-			return i
+		if s := &t.slots[i]; s.chunk == 0 || s.key == key {
+			return s
 		}
 	}
 }
@@ -58,34 +55,43 @@ func (t *table) slot(key pipeline.Hash) int {
 // get returns the value of the key; found says that the table knows the key,
 // be it as absent (then the value is nil).
 func (t *table) get(key pipeline.Hash) (value []byte, found bool) {
-	p := t.places[t.slot(key)]
-	return t.value(p), p.chunk != 0
+	s := t.slot(key)
+	return valueAt(t.chunks, s.place), s.chunk != 0
 }
 
-func (t *table) value(p place) []byte {
+// valueAt returns the value at a place; nil = none.
+func valueAt(chunks [][]byte, p place) []byte {
 	if p.chunk == 0 || p.chunk == absentChunk {
 		return nil
 	}
-	return t.chunks[p.chunk-1][p.at:p.to:p.to]
+	return chunks[p.chunk-1][p.from:p.to:p.to]
 }
 
-// put copies the value, nil for absent, and returns the copy.
-func (t *table) put(key pipeline.Hash, value []byte) []byte {
-	if t.n*4 >= len(t.keys)*3 {
-		t.resize(len(t.keys) * 2)
+// put copies the value, nil for absent, and returns where it is.
+func (t *table) put(key pipeline.Hash, value []byte) place {
+	if t.n*4 >= len(t.slots)*3 {
+		t.grow()
 	}
-	i := t.slot(key)
-	if t.places[i].chunk == 0 {
+	s := t.slot(key)
+	if s.chunk == 0 {
 		t.n++
 	}
-	t.dead += int64(t.places[i].to - t.places[i].at)
-	t.keys[i] = key
-	if value == nil {
-		t.places[i] = place{chunk: absentChunk}
-		return nil
+	t.dead += int64(s.to - s.from)
+	s.key, s.place = key, place{chunk: absentChunk}
+	if value != nil {
+		s.place = t.copy(value)
 	}
-	t.places[i] = t.copy(value)
-	return t.value(t.places[i])
+	return s.place
+}
+
+func (t *table) grow() {
+	slots := t.slots
+	t.slots = make([]slot, 2*len(slots))
+	for i := range slots {
+		if slots[i].chunk != 0 {
+			*t.slot(slots[i].key) = slots[i]
+		}
+	}
 }
 
 func (t *table) copy(value []byte) place {
@@ -96,25 +102,25 @@ func (t *table) copy(value []byte) place {
 		t.held += int64(size)
 		last++
 	}
-	at := len(t.chunks[last])
+	from := len(t.chunks[last])
 	t.chunks[last] = append(t.chunks[last], value...)
-	return place{chunk: uint32(last + 1), at: uint32(at), to: uint32(len(t.chunks[last]))}
+	return place{uint32(last + 1), uint32(from), uint32(len(t.chunks[last]))}
 }
 
 // size returns the bytes the table holds, overwritten values too.
-func (t *table) size() int64 { return t.held + int64(len(t.keys))*slotBytes }
+func (t *table) size() int64 {
+	if t == nil {
+		return 0
+	}
+	return t.held + int64(len(t.slots))*slotBytes
+}
 
-// live returns the bytes of current values and slots.
-func (t *table) live() int64 { return t.held - t.dead + int64(t.n)*slotBytes*4/3 }
-
-// compact returns a table without overwritten and absent entries; the keyspace
-// is complete, so an absent one need not be known.
-func (t *table) compact() *table {
-	c := newTable()
-	for i, p := range t.places {
-		if v := t.value(p); v != nil {
-			c.put(t.keys[i], v)
+// each calls f for every key that the table knows; the value of an absent one
+// is nil.
+func (t *table) each(f func(key pipeline.Hash, value []byte)) {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.chunk != 0 {
+			f(s.key, valueAt(t.chunks, s.place))
 		}
 	}
-	return c
 }

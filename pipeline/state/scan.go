@@ -1,0 +1,135 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Scan calls each for up to limit saved entries from the given key on, and
+// returns the key to go on at, and whether the end was reached. An entry
+// written since may be newer than what it shows: Lookup tells.
+func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
+	lower := appendHash(append([]byte{}, k.prefix...), from)
+	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
+	if err != nil {
+		return from, false, err
+	}
+	n := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		key := hashOf(it.Key()[len(k.prefix):])
+		if n == limit {
+			return key, false, errors.Join(it.Error(), it.Close())
+		}
+		each(key, it.Value())
+		n++
+	}
+	return pipeline.Hash{}, true, errors.Join(it.Error(), it.Close())
+}
+
+// Each calls f for every entry of the state with all epochs applied that were
+// transformed, saved or not, in no particular order, until it returns an error.
+// f must not call Put; the value is valid during the call.
+func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
+	if k.complete {
+		return k.eachInMemory(f)
+	}
+	return k.eachMerged(f)
+}
+
+func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) (err error) {
+	k.young.each(func(key pipeline.Hash, v []byte) {
+		if v != nil && err == nil {
+			err = f(key, v)
+		}
+	})
+	if k.old == nil {
+		return err
+	}
+	k.old.each(func(key pipeline.Hash, v []byte) {
+		if v == nil || err != nil {
+			return
+		}
+		if _, newer := k.young.get(key); !newer {
+			err = f(key, v)
+		}
+	})
+	return err
+}
+
+// eachMerged merges the database with what it may not have yet, which is in
+// memory. What is saved meanwhile is in both, and memory wins, being as new or
+// newer.
+func (k *Keyspace) eachMerged(f func(key pipeline.Hash, value []byte) error) (err error) {
+	recent := k.recent() // before the iterator, which has what is saved by now
+	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
+	if err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		key := hashOf(it.Key()[len(k.prefix):])
+		n := 0
+		for n < len(recent) && recent[n].Less(key) {
+			n++
+		}
+		if err := k.eachRecent(recent[:n], f); err != nil {
+			return err
+		}
+		if recent = recent[n:]; len(recent) > 0 && recent[0] == key {
+			continue
+		}
+		if err := f(key, it.Value()); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	return k.eachRecent(recent, f)
+}
+
+// recent returns the keys that the database may not have yet, in order.
+func (k *Keyspace) recent() []pipeline.Hash {
+	var writes []write
+	for _, d := range k.unsaved {
+		if !d.saved.Load() {
+			writes = append(writes, d.writes...)
+		}
+	}
+	writes = k.sorted(append(writes, k.writes...))
+	keys := make([]pipeline.Hash, len(writes))
+	for i := range writes {
+		keys[i] = writes[i].key
+	}
+	return keys
+}
+
+// eachRecent calls f for those of the keys, all in memory, that are not deleted.
+func (k *Keyspace) eachRecent(keys []pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
+	for _, key := range keys {
+		v, found := k.young.get(key)
+		if !found && k.old != nil {
+			v, _ = k.old.get(key)
+		}
+		if v == nil {
+			continue
+		}
+		if err := f(key, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendHash(b []byte, h pipeline.Hash) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, h.Hi), h.Lo)
+}
+
+func hashOf(b []byte) pipeline.Hash {
+	return pipeline.Hash{Hi: binary.BigEndian.Uint64(b), Lo: binary.BigEndian.Uint64(b[8:])}
+}
