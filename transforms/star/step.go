@@ -95,7 +95,7 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 	st := &step{star: s, bounded: o.Bounded, counters: o.Counters}
 	if o.Saved != nil {
 		if err := json.Unmarshal(o.Saved, &st.saved); err != nil {
-			return nil, fmt.Errorf("state of star %s: %w", s.name, err)
+			return nil, fmt.Errorf("checkpoint: %w", err)
 		}
 		if err := s.sameDefinitions(st.saved.Definitions); err != nil {
 			return nil, err
@@ -128,22 +128,23 @@ func (s *Star) byNumber() []*fact {
 }
 
 // sameDefinitions refuses state that was made by other definitions: rows of the
-// warehouse would go on as they are, and differ from those made anew.
+// warehouse would go on as they are, and differ from those made anew. The engine
+// adds whose state it is.
 func (s *Star) sameDefinitions(kept map[string]string) error {
 	now := s.definitions()
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		if now[name] == "" {
-			return fmt.Errorf("star %s had %q when the state was made, and has it no longer: put it back, or backfill into a new state folder and new tables", s.name, name)
+			return fmt.Errorf("%q was there when the state was made, and is no longer: put it back, or backfill into a new state folder and new tables", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		switch kept[name] {
 		case now[name]:
 		case "":
-			return fmt.Errorf("star %s did not have %q when the state was made, and earlier changes are not kept: backfill into a new state folder and new tables", s.name, name)
+			return fmt.Errorf("%q was not there when the state was made, and earlier changes are not kept: backfill into a new state folder and new tables", name)
 		default:
-			return fmt.Errorf("star %s: %q is defined differently than when the state was made, and rows already given out would not follow: "+
-				"put it back, or backfill into a new state folder and new tables\nwas: %s\nis:  %s", s.name, name, kept[name], now[name])
+			return fmt.Errorf("%q is defined differently than when the state was made, and rows already given out would not follow: "+
+				"put it back, or backfill into a new state folder and new tables\nwas: %s\nis:  %s", name, kept[name], now[name])
 		}
 	}
 	return nil
@@ -232,7 +233,7 @@ func (s *step) Save() (json.RawMessage, error) {
 	}
 	raw, err := json.Marshal(&s.saved)
 	if err != nil {
-		return nil, fmt.Errorf("state of star %s: %w", s.star.name, err)
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	return raw, nil
 }
