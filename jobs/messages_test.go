@@ -1,8 +1,11 @@
 package jobs
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -32,5 +35,45 @@ func TestChangedStars(t *testing.T) {
 		}
 		write(t, file, []byte(changed))
 		command("run", file).want(t, exitFailed, "starlift: small: "+c.says)
+	}
+}
+
+// TestEpochOfDone: the last line of a run has the last epoch of the state, also
+// when this run added none, and no epoch while there is none. It is not parallel,
+// since the log is the process's.
+func TestEpochOfDone(t *testing.T) {
+	var log output
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "changes.ndjson"), []byte(`{"id": 1}`))
+	file := filepath.Join(dir, "p.yaml")
+	write(t, file, []byte(strings.ReplaceAll(`
+name: small
+state: {dir: DIR/state}
+dead_letters: {url: DIR/dead-letters}
+sources: {changes: {type: file, path: DIR/changes.ndjson, format: json, key: [id]}}
+transforms: {items: {type: unnest, inputs: [changes], tables: {item: {key: [id], columns: {id: {}}}}}}
+sinks: {lake: {type: parquet, inputs: [items], url: DIR/lake}}
+`, "DIR", dir)))
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	done := regexp.MustCompile(`"msg":"done","pipeline":"small",("epoch":\d+,)?"records":\d+`)
+	for i, want := range []string{`"records":0`, `"epoch":1,"records":1`, `"epoch":1,"records":0`} {
+		a, err := load(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		if i == 0 {
+			ctx = stopped
+		}
+		if err := (&streams{err: &log}).runPipeline(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		if all := done.FindAllString(log.String(), -1); len(all) != i+1 || all[i] != `"msg":"done","pipeline":"small",`+want {
+			t.Fatalf("run %d: %q, want %s\n%s", i+1, all, want, log.String())
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
 // stopWithin is the time that a stop may take before the process ends anyway;
@@ -127,9 +128,36 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	if err != nil {
 		return total, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err))
 	}
-	slog.Info("done", "pipeline", a.file.Name, "epoch", total.Epoch, "records", total.Records,
-		"megabytes", total.Bytes/1e6, "dead_letters", total.DeadLetters, "seconds", time.Since(started).Round(time.Millisecond).Seconds())
+	logDone(a, total, time.Since(started))
 	return total, nil
+}
+
+// logDone says how far the pipeline is and what this run did for it.
+func logDone(a *assembly, total engine.Progress, took time.Duration) {
+	attrs := []any{"pipeline", a.file.Name}
+	epoch, err := lastEpoch(a, total)
+	if err != nil {
+		slog.Warn("the last epoch is not known", "pipeline", a.file.Name, "error", redacted(a, err))
+	}
+	if epoch > 0 {
+		attrs = append(attrs, "epoch", epoch)
+	}
+	slog.Info("done", append(attrs, "records", total.Records, "megabytes", total.Bytes/1e6,
+		"dead_letters", total.DeadLetters, "seconds", took.Round(time.Millisecond).Seconds())...)
+}
+
+// lastEpoch returns the last epoch that was committed: by this run, or, where
+// it found nothing to read, by one before it. 0 = none was.
+func lastEpoch(a *assembly, total engine.Progress) (epoch int64, err error) {
+	if total.Epoch > 0 {
+		return total.Epoch, nil
+	}
+	store, err := state.Open(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return store.Committed()
 }
 
 // limitMemory lets the heap grow with the state and no further, unless the
