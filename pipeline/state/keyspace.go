@@ -18,11 +18,12 @@ type Keyspace struct {
 	db     *pebble.DB
 	prefix []byte
 
-	// What memory holds is in young, or else in old, which goes first.
+	// What memory holds is in young, or else in old, which goes first, or else in
+	// unsaved.
 	young, old *table
 	complete   bool    // memory holds every entry: a miss is definite
 	filter     *filter // where it does not, of all keys there are; nil = not known
-	used       float64 // hits that would have been misses without old, lately
+	used       float64 // hits of old, lately; of young while there is no old
 
 	writes  []write
 	bytes   int // of the writes
@@ -53,33 +54,50 @@ type Delta struct {
 // nil when there is none. The values are valid until the epoch ends.
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	k.misses = k.misses[:0]
-	hits := 0
 	for i, key := range keys {
-		v, found := k.young.get(key)
-		if !found && k.old != nil {
-			if v, found = k.old.get(key); found {
-				hits++
-				k.young.put(key, v)
-			}
-		}
-		values[i] = v
-		if !found && k.mayHave(key) {
+		var found bool
+		if values[i], found = k.recall(key); !found {
 			k.misses = append(k.misses, i)
 		}
 	}
-	if k.old == nil {
-		hits = len(keys) - len(k.misses)
-	}
-	k.used += float64(hits)
 	if len(k.misses) == 0 {
 		return nil
 	}
 	return k.lookupDisk(keys, values)
 }
 
-// mayHave reports whether the database may have a key that memory does not.
-func (k *Keyspace) mayHave(key pipeline.Hash) bool {
-	return !k.complete && (k.filter == nil || k.filter.mayHave(key))
+// recall returns the value of a key, nil = there is none, as far as memory knows.
+func (k *Keyspace) recall(key pipeline.Hash) (value []byte, known bool) {
+	v, found := k.young.get(key)
+	if found {
+		if k.old == nil {
+			k.used++
+		}
+		return v, true
+	}
+	if k.old != nil {
+		if v, found = k.old.get(key); found {
+			k.used++
+			k.young.put(key, v)
+			return v, true
+		}
+	}
+	if k.complete || k.filter != nil && !k.filter.mayHave(key) {
+		return nil, true
+	}
+	return k.written(key)
+}
+
+// written returns what epochs wrote that are not saved yet, or were not at the
+// last Take.
+func (k *Keyspace) written(key pipeline.Hash) (value []byte, found bool) {
+	for _, d := range slices.Backward(k.unsaved) {
+		i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
+		if found {
+			return valueAt(d.chunks, d.writes[i].place), true
+		}
+	}
+	return nil, false
 }
 
 // lookupDisk takes what memory missed in one pass in the order of the keys.

@@ -64,8 +64,7 @@ func (k *Keyspace) size() int64 {
 	return n
 }
 
-// Bound keeps memory within its bound, but for what the epoch has touched. It is
-// called between epochs, after Take.
+// Bound keeps memory within its bound. It is called between epochs, after Take.
 //
 // Each keyspace has two generations: what an epoch reads and writes is in the
 // young one, and the old one can be dropped. A keyspace that got few hits from
@@ -79,10 +78,9 @@ func (ks *Keyspaces) Bound() {
 			k.age()
 		}
 	}
-	full := slices.DeleteFunc(slices.Clone(ks.All), func(k *Keyspace) bool { return k.old == nil })
-	slices.SortStableFunc(full, func(a, b *Keyspace) int { return cmp.Compare(a.use(), b.use()) })
-	for _, k := range full {
-		if size <= ks.bound {
+	for size > ks.bound {
+		k := ks.idlest()
+		if k == nil {
 			break
 		}
 		size -= k.size()
@@ -95,6 +93,16 @@ func (ks *Keyspaces) Bound() {
 			k.filter = nil // the database has filters of its own
 		}
 	}
+}
+
+// idlest returns the keyspace whose old generation is of the least use; nil =
+// none has one.
+func (ks *Keyspaces) idlest() *Keyspace {
+	full := slices.DeleteFunc(slices.Clone(ks.All), func(k *Keyspace) bool { return k.old == nil })
+	if len(full) == 0 {
+		return nil
+	}
+	return slices.MinFunc(full, func(a, b *Keyspace) int { return cmp.Compare(a.use(), b.use()) })
 }
 
 // use returns the hits of the old generation for the memory that it takes.
@@ -120,7 +128,6 @@ func (k *Keyspace) shrink() {
 	}
 	k.old = nil
 	k.age()
-	k.keepUnsaved()
 }
 
 // live returns the bytes that the entries of a complete keyspace take.
@@ -149,28 +156,4 @@ func (k *Keyspace) keys() *filter {
 		t.each(func(key pipeline.Hash, _ []byte) { f.add(key) })
 	}
 	return f
-}
-
-// keepUnsaved puts what the database may not have yet into memory again, where
-// that was dropped.
-func (k *Keyspace) keepUnsaved() {
-	for _, d := range slices.Backward(k.unsaved) {
-		if d.saved.Load() {
-			continue
-		}
-		for _, w := range d.writes {
-			if !k.remembers(w.key) {
-				k.young.put(w.key, valueAt(d.chunks, w.place))
-			}
-		}
-	}
-}
-
-// remembers reports whether memory knows the key.
-func (k *Keyspace) remembers(key pipeline.Hash) bool {
-	_, found := k.young.get(key)
-	if !found && k.old != nil {
-		_, found = k.old.get(key)
-	}
-	return found
 }

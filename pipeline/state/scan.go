@@ -112,10 +112,7 @@ func (k *Keyspace) recent() []pipeline.Hash {
 // eachRecent calls f for those of the keys, all in memory, that are not deleted.
 func (k *Keyspace) eachRecent(keys []pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
 	for _, key := range keys {
-		v, found := k.young.get(key)
-		if !found && k.old != nil {
-			v, _ = k.old.get(key)
-		}
+		v, _ := k.recall(key)
 		if v == nil {
 			continue
 		}
