@@ -84,9 +84,23 @@ func (l *layer) block(key pipeline.Hash) *block {
 
 // size returns the bytes that the filter takes.
 func (f *filter) size() int64 {
+	if f == nil {
+		return 0
+	}
 	n := 0
 	for i := range f.layers {
 		n += len(f.layers[i].blocks)
 	}
 	return int64(n) * 64
+}
+
+// filter returns a filter of the keys of the table.
+func (t *table) filter() *filter {
+	f := newFilter(t.n)
+	for i := range t.slots {
+		if s := &t.slots[i]; s.chunk != 0 {
+			f.add(s.key)
+		}
+	}
+	return f
 }

@@ -18,16 +18,14 @@ type Keyspace struct {
 	db     *pebble.DB
 	prefix []byte
 
-	// What memory holds is in young, or else in old, which goes first, or else in
-	// unsaved.
-	young, old *table
-	complete   bool    // memory holds every entry: a miss is definite
-	filter     *filter // where it does not, of all keys there are; nil = not known
-	used       float64 // hits of old, lately; of young while there is no old
+	mem      *table  // what was used lately
+	complete bool    // mem holds every entry: a miss is definite
+	filter   *filter // where it does not, of all keys there are; nil = not known
+	epoch    uint32  // counted from when the keyspace was opened
+	hits     float64 // of keys from earlier epochs, lately
 
 	writes  []write
 	bytes   int // of the writes
-	lately  int // keys that the last epoch wrote
 	unsaved []*Delta
 	misses  []int
 	sorter  byhash.Sorter
@@ -35,7 +33,7 @@ type Keyspace struct {
 
 var _ pipeline.KeyedState = (*Keyspace)(nil)
 
-// write is an entry that was put; its value is in young.
+// write is an entry that was put; its value is in mem.
 type write struct {
 	key pipeline.Hash
 	place
@@ -68,22 +66,13 @@ func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 
 // recall returns the value of a key, nil = there is none, as far as memory knows.
 func (k *Keyspace) recall(key pipeline.Hash) (value []byte, known bool) {
-	v, found := k.young.get(key)
-	if found {
-		if k.old == nil {
-			k.used++
-		}
+	v, found, again := k.mem.get(key, k.epoch)
+	switch {
+	case found && !again:
+		k.hits++
 		return v, true
-	}
-	if k.old != nil {
-		if v, found = k.old.get(key); found {
-			k.used++
-			k.young.put(key, v)
-			return v, true
-		}
-	}
-	if k.complete || k.filter != nil && !k.filter.mayHave(key) {
-		return nil, true
+	case found, k.complete, k.filter != nil && !k.filter.mayHave(key):
+		return v, true
 	}
 	return k.written(key)
 }
@@ -116,7 +105,8 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 		if err != nil {
 			break // it.Error tells
 		}
-		values[i] = valueAt(k.young.chunks, k.young.put(keys[i], v))
+		k.hits++ // it would be one with more memory
+		values[i] = valueAt(k.mem.chunks, k.mem.put(keys[i], v, k.epoch))
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
@@ -126,7 +116,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 
 // Put sets the value of a key; nil deletes it. The value is copied.
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
-	k.writes = append(k.writes, write{key, k.young.put(key, value)})
+	k.writes = append(k.writes, write{key, k.mem.put(key, value, k.epoch)})
 	k.bytes += 48 + len(value)
 	if k.filter != nil {
 		k.filter.add(key)
@@ -135,8 +125,8 @@ func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), chunks: slices.Clone(k.young.chunks), bytes: k.bytes}
-	k.writes, k.bytes, k.lately = k.writes[:0], 0, len(d.writes)
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), chunks: slices.Clone(k.mem.chunks), bytes: k.bytes}
+	k.writes, k.bytes = k.writes[:0], 0
 	k.unsaved = append(slices.DeleteFunc(k.unsaved, func(u *Delta) bool { return u.saved.Load() }), d)
 	return d
 }

@@ -41,24 +41,18 @@ func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
 	return k.eachMerged(f)
 }
 
-func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) (err error) {
-	k.young.each(func(key pipeline.Hash, v []byte) {
-		if v != nil && err == nil {
-			err = f(key, v)
+func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) error {
+	for i := range k.mem.slots {
+		s := &k.mem.slots[i]
+		v := valueAt(k.mem.chunks, s.place)
+		if v == nil {
+			continue
 		}
-	})
-	if k.old == nil {
-		return err
+		if err := f(s.key, v); err != nil {
+			return err
+		}
 	}
-	k.old.each(func(key pipeline.Hash, v []byte) {
-		if v == nil || err != nil {
-			return
-		}
-		if _, newer := k.young.get(key); !newer {
-			err = f(key, v)
-		}
-	})
-	return err
+	return nil
 }
 
 // eachMerged merges the database with what it may not have yet, which is in

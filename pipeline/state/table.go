@@ -17,6 +17,7 @@ type table struct {
 type slot struct {
 	key pipeline.Hash
 	place
+	used uint32 // the epoch that looked the key up or put it last
 }
 
 // place says where a value is.
@@ -53,10 +54,16 @@ func (t *table) slot(key pipeline.Hash) *slot {
 }
 
 // get returns the value of the key; found says that the table knows the key,
-// be it as absent (then the value is nil).
-func (t *table) get(key pipeline.Hash) (value []byte, found bool) {
+// be it as absent (then the value is nil), and again that it has been used in
+// this epoch already.
+func (t *table) get(key pipeline.Hash, epoch uint32) (value []byte, found, again bool) {
 	s := t.slot(key)
-	return valueAt(t.chunks, s.place), s.chunk != 0
+	if s.chunk == 0 {
+		return nil, false, false
+	}
+	again = s.used == epoch
+	s.used = epoch
+	return valueAt(t.chunks, s.place), true, again
 }
 
 // valueAt returns the value at a place; nil = none.
@@ -68,7 +75,7 @@ func valueAt(chunks [][]byte, p place) []byte {
 }
 
 // put copies the value, nil for absent, and returns where it is.
-func (t *table) put(key pipeline.Hash, value []byte) place {
+func (t *table) put(key pipeline.Hash, value []byte, epoch uint32) place {
 	if t.n*4 >= len(t.slots)*3 {
 		t.grow()
 	}
@@ -77,7 +84,7 @@ func (t *table) put(key pipeline.Hash, value []byte) place {
 		t.n++
 	}
 	t.dead += int64(s.to - s.from)
-	s.key, s.place = key, place{chunk: absentChunk}
+	s.key, s.place, s.used = key, place{chunk: absentChunk}, epoch
 	if value != nil {
 		s.place = t.copy(value)
 	}
@@ -108,19 +115,48 @@ func (t *table) copy(value []byte) place {
 }
 
 // size returns the bytes the table holds, overwritten values too.
-func (t *table) size() int64 {
-	if t == nil {
-		return 0
-	}
-	return t.held + int64(len(t.slots))*slotBytes
-}
+func (t *table) size() int64 { return t.held + int64(len(t.slots))*slotBytes }
 
-// each calls f for every key that the table knows; the value of an absent one
-// is nil.
-func (t *table) each(f func(key pipeline.Hash, value []byte)) {
+// cost is about what an entry takes.
+func (s *slot) cost() int64 { return slotBytes*2 + int64(s.to-s.from) }
+
+// ages is the number of epochs that the table tells apart.
+const ages = 64
+
+func (s *slot) age(epoch uint32) int { return int(min(epoch-s.used, ages-1)) }
+
+// costs returns what the entries take, by the epochs since they were used last.
+func (t *table) costs(epoch uint32) (byAge [ages]int64, all int64) {
 	for i := range t.slots {
-		if s := &t.slots[i]; s.chunk != 0 {
-			f(s.key, valueAt(t.chunks, s.place))
+		if s := &t.slots[i]; s.chunk != 0 && s.chunk != absentChunk {
+			byAge[s.age(epoch)] += s.cost()
+			all += s.cost()
 		}
 	}
+	return byAge, all
+}
+
+// recent returns a table of the entries used last that take up to so many bytes,
+// without those known as absent.
+func (t *table) recent(epoch uint32, byAge [ages]int64, bytes int64) *table {
+	last := 0
+	for ; last < ages-1 && byAge[last] <= bytes; last++ {
+		bytes -= byAge[last]
+	}
+	kept := newTable(0)
+	for i := range t.slots {
+		s := &t.slots[i]
+		age := s.age(epoch)
+		if s.chunk == 0 || s.chunk == absentChunk || age > last {
+			continue
+		}
+		if age == last {
+			if bytes < s.cost() {
+				continue
+			}
+			bytes -= s.cost()
+		}
+		kept.put(s.key, valueAt(t.chunks, s.place), s.used)
+	}
+	return kept
 }
