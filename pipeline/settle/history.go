@@ -126,8 +126,7 @@ func (h *history) groupEnd(i int) int {
 const maxHistory = 32
 
 // prune drops the changes that cannot be seen any more, however late others
-// come. Of three that only images put in order, the one between the others may
-// be dropped before they come: to keep it would be to keep every change.
+// come.
 func (h *history) prune(m *mergeRules) {
 	keep := make([]bool, len(h.entries))
 	h.keep(keep, 0)

@@ -45,54 +45,28 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// drawEntries draws what is known of an item's true history; each change yields
-// some of two keys. Changes of one time have sequence numbers, or are two that
-// are in order by their images: a third could be dropped before it tells.
+// drawEntries draws changes at different times; each yields some of two keys,
+// and may be an insert.
 func drawEntries(t *rapid.T) []historyEntry {
-	const byTime, bySequence, byImages = 0, 1, 2
-	order := rapid.IntRange(byTime, byImages).Draw(t, "order")
 	var all []historyEntry
-	var now uint64
-	at, tied := int64(0), 0
-	n := rapid.IntRange(1, 7).Draw(t, "changes")
-	for i := range n {
-		e := historyEntry{Version: pipeline.Version{Old: now, HasOld: now == 0 || order != byTime}}
-		if now == 0 || rapid.IntRange(0, 3).Draw(t, "remove") > 0 {
-			now = rapid.Uint64Range(1, 100).Draw(t, "image")*10 + uint64(i)
-			e.rows = drawRows(t, byte(i))
-		} else {
-			now = 0
+	for at := range rapid.IntRange(1, 7).Draw(t, "changes") {
+		e := historyEntry{Version: pipeline.Version{Time: int64(at), New: uint64(at + 1)}}
+		e.HasOld = rapid.IntRange(0, 3).Draw(t, "insert") == 0
+		for key := range uint64(2) {
+			if !rapid.Bool().Draw(t, "yields") {
+				continue
+			}
+			values := [][]byte{{byte(key)}, nil, nil}
+			for c := 1; c < len(values); c++ {
+				if rapid.Bool().Draw(t, "value") {
+					values[c] = []byte{byte(at)}
+				}
+			}
+			e.rows = append(e.rows, keptRow{key: pipeline.Hash{Lo: key}, row: packed.JoinRow(nil, values)})
 		}
-		tied++
-		if order == byTime || order == byImages && tied == 2 || rapid.Bool().Draw(t, "later") {
-			at, tied = at+1, 0
-		}
-		if e.Time, e.New = at, now; order == bySequence {
-			e.Seq = fmt.Sprint(7 + i) // from one digit to two
-		}
-		if i == n-1 || !rapid.Bool().Draw(t, "lost") {
-			all = append(all, e)
-		}
+		all = append(all, e)
 	}
 	return all
-}
-
-// drawRows draws the rows of a change: some of two keys, with values that tell
-// which change it is.
-func drawRows(t *rapid.T, change byte) (rows []keptRow) {
-	for key := range uint64(2) {
-		if rapid.IntRange(0, 2).Draw(t, "yields") == 0 {
-			continue
-		}
-		values := [][]byte{{byte(key)}, nil, nil}
-		for c := 1; c < len(values); c++ {
-			if rapid.Bool().Draw(t, "value") {
-				values[c] = []byte{change}
-			}
-		}
-		rows = append(rows, keptRow{key: pipeline.Hash{Lo: key}, row: packed.JoinRow(nil, values)})
-	}
-	return rows
 }
 
 // cloneEntries copies entries whose rows a history may change.
