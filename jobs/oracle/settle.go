@@ -63,8 +63,7 @@ type story struct {
 
 // told is what one change says: a row, or nil that there is none.
 type told struct {
-	time   int64
-	insert bool // there was no item before
+	time int64
 	Row
 }
 
@@ -93,7 +92,7 @@ func (l *log) story(it *Item, key string) *story {
 	s := &story{item: it.Key}
 	for j := range it.Changes {
 		c := &it.Changes[j]
-		t := told{time: c.Time, insert: c.HasOld && c.Old == nil}
+		t := told{time: c.Time}
 		for _, r := range l.yields(c) {
 			if k, _ := r.keyOf(l.table.Key); k == key {
 				t.Row = r
@@ -117,7 +116,7 @@ func (s *story) lives() bool { return s.last() == len(s.told)-1 }
 
 // values returns what the item gives the key: the row of its newest change that
 // yields it, as an upsert; or for each column the upsert with its newest value
-// since the item last did not yield the key, or was inserted.
+// since the item last did not yield the key.
 func (s *story) values(merge string) map[string]*upsert {
 	columns := map[string]*upsert{}
 	for n := s.last(); n >= 0 && s.told[n].Row != nil; n-- {
@@ -126,7 +125,7 @@ func (s *story) values(merge string) map[string]*upsert {
 				columns[c] = &upsert{s.told[n].Row, s.item, s.told[n].time}
 			}
 		}
-		if merge != latestNonNull || s.told[n].insert {
+		if merge != latestNonNull {
 			break
 		}
 	}

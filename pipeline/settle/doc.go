@@ -26,16 +26,6 @@
 // several items: its row is the one with the newest version, at equal times
 // that of the greater item key.
 //
-// # Merged rows
-//
-// A [Merger] keeps more of an item than its newest change: those whose values
-// show through the nulls of newer ones, back to the beginning of the life that
-// the row is in. A life begins after a change that does not yield the row, or
-// with an insert: a change that says itself that there was no item before it.
-// An insert needs no deletion to be known, so values of an earlier life stay
-// hidden when the deletion is forgotten or comes later. Records that do not
-// tell what was before them, as those of exports, begin no life.
-//
 // # State
 //
 // Two keyspaces, both keyed by 128-bit hashes: items, and row keys with the

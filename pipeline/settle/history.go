@@ -17,11 +17,6 @@ type historyEntry struct {
 
 func entryVersion(e *historyEntry) *pipeline.Version { return &e.Version }
 
-// begins reports whether the change says itself that there was no item before
-// it. Whatever is older is of an earlier life then, though the deletion in
-// between may be forgotten, or not have come yet.
-func (e *historyEntry) begins() bool { return e.HasOld && e.Old == 0 }
-
 // row returns the packed row of a key; nil = the change does not yield it.
 func (e *historyEntry) row(key pipeline.Hash) []byte {
 	i, ok := slices.BinarySearchFunc(e.rows, key, func(r keptRow, k pipeline.Hash) int { return r.key.Compare(k) })
@@ -190,7 +185,7 @@ func (h *history) eachDead(newest int, f func(at int, key pipeline.Hash)) {
 
 // walk goes back from entry at, which yields the key, over the changes whose
 // values show through the nulls of later ones, and calls seen for each, and for
-// the one that hides those before it: it is without the row, or an insert.
+// the one without the row that hides those before it.
 func (h *history) walk(m *mergeRules, at int, key pipeline.Hash, seen func(i int)) {
 	open := len(m.widths)
 	filled := make([]bool, open)
@@ -208,11 +203,10 @@ func (h *history) walk(m *mergeRules, at int, key pipeline.Hash, seen func(i int
 				open--
 			}
 		}
-		begins := h.entries[i].begins()
-		if supplies || begins || i == at {
+		if supplies || i == at {
 			seen(i)
 		}
-		if begins || !m.fill {
+		if !m.fill {
 			return
 		}
 	}
@@ -238,7 +232,7 @@ func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
 				s.values[c], s.times[c] = v, h.entries[i].Time
 			}
 		}
-		if h.entries[i].begins() || !m.fill {
+		if !m.fill {
 			break
 		}
 	}
