@@ -120,11 +120,11 @@ func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
 		}
 	})
 	o := MergerOptions{Node: "n", Table: things, Policy: policy}
-	for i, k := range []**state.Keyspace{&o.Items, &o.Keys} {
-		if *k, err = store.Keyspace(byte(i), 2); err != nil {
-			t.Fatal(err)
-		}
+	spaces, err := store.Keyspaces(0, 1)
+	if err != nil {
+		t.Fatal(err)
 	}
+	o.Items, o.Keys = spaces.All[0], spaces.All[1]
 	m, err := NewMerger(o)
 	if err != nil {
 		t.Fatal(err)
