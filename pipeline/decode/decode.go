@@ -74,6 +74,7 @@ type Record struct {
 	Created        int64 // µs since 1970; 0 = unknown
 	TTL            bool  // a deletion by time to live
 	HasNew, HasOld bool
+	KeyOnly        bool    // a removal in plain JSON with nothing of the item but its key
 	New, Old       []Value // one for each path of the projections; Missing without an image
 	Item           pipeline.Hash
 	Key            []byte

@@ -138,6 +138,48 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestKeyOnly: a removal in plain JSON says no more than its key where it has
+// nothing beside what the format names, wherever that stands.
+func TestKeyOnly(t *testing.T) {
+	flat := pipeline.Format{
+		Encoding: pipeline.JSON, Key: []string{"id", "part"}, Version: pipeline.VersionColumn{From: "at", Type: "int64"},
+		Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}},
+	}
+	deep := flat
+	deep.Key = []string{"keys.id", "keys.list[0].id"}
+	deep.Version.From, deep.Operation.From = "meta.at", "meta.op"
+	noKey := flat
+	noKey.Key = nil
+	for _, c := range []struct {
+		f    pipeline.Format
+		rec  string
+		want bool
+	}{
+		{flat, `{"id":1,"part":2,"at":3,"op":"D"}`, true},
+		{flat, ` { "\u0069d" : 1 , "op" : "D" , "part" : "x" , "at" : 3 } `, true},
+		{flat, `{"id":1,"part":2,"at":3,"op":"U"}`, false},
+		{flat, `{"id":1,"part":2,"at":3,"op":"D","type":"order"}`, false},
+		{flat, `{"type":{"a":[]},"id":1,"part":2,"at":3,"op":"D"}`, false},
+		{flat, `{"id":1,"part":2,"at":3,"op":"D","type":null,"name":null}`, true},
+		{flat, `{"id":1,"part":2,"at":3,"op":"D","":""}`, false},
+		{noKey, `{"at":3,"op":"D"}`, false},
+		{deep, `{"keys":{"id":1,"list":[{"id":2}]},"meta":{"at":3,"op":"D"}}`, true},
+		{deep, `{"keys":{"id":1,"list":[{"id":2}]},"meta":{"at":3,"op":"D","type":null}}`, true},
+		{deep, `{"keys":{"id":1,"list":[{"id":2}]},"meta":{"at":3,"op":"D","type":"x"}}`, false},
+		{deep, `{"keys":{"id":1,"list":[{"id":2}],"type":"x"},"meta":{"at":3,"op":"D"}}`, false},
+		{deep, `{"keys":{"id":1,"list":[{"id":2}]},"meta":{"at":3,"op":"D"},"id":1}`, false},
+	} {
+		var r Record
+		want := NewProjection(paths("id", "type", "type.a"), false)
+		if e := decodeOne(t, &c.f, Options{New: want, Old: want, Settled: true}, c.rec, &r); e != "" {
+			t.Errorf("%s: %s", c.rec, e)
+		}
+		if r.KeyOnly != c.want {
+			t.Errorf("%s: KeyOnly is %t", c.rec, r.KeyOnly)
+		}
+	}
+}
+
 func TestBadFormat(t *testing.T) {
 	for _, f := range []*pipeline.Format{
 		{},

@@ -12,12 +12,13 @@ import (
 // plainFormat says where a plain JSON record carries its key, version and
 // operation. Slots: the caller's new ones, the caller's old ones, then these.
 type plainFormat struct {
-	olds      int      // the caller's old slots
-	key       int      // slot of keys[0]
-	keys      [][]byte // names of the key's members: the paths
-	version   int      // slot; -1 = none
-	operation int      // slot; -1 = none
-	lastText  []byte   // the version read last, which often comes again
+	olds      int         // the caller's old slots
+	key       int         // slot of keys[0]
+	keys      [][]byte    // names of the key's members: the paths
+	version   int         // slot; -1 = none
+	operation int         // slot; -1 = none
+	envelope  *Projection // the paths of key, version and operation
+	lastText  []byte      // the version read last, which often comes again
 	lastTime  int64
 }
 
@@ -62,19 +63,21 @@ func (d *Decoder) initJSON(o Options) error {
 			return err
 		}
 	}
+	j.envelope = NewProjection(extra[len(old):], false)
 	d.news = newImage(o.New, extra, false)
 	return nil
 }
 
 // decodeJSON decodes a plain JSON object: the new image, or, where the
-// operation says so, what is known of the item that was deleted. What was there
-// before is not known, so the version has no old image.
+// operation says so, what is known of the item that was deleted, which may be its
+// key only. What was there before is not known, so the version has no old image.
 func (d *Decoder) decodeJSON(ordinal int64, r *Record) int {
 	s, j := &d.s, &d.json
 	i := s.space(0)
 	if s.peek(i) != '{' {
 		return s.unexpected(i, "an object")
 	}
+	start := i
 	i = s.end(d.image(i, &d.news, &r.Version.New, &r.HasNew))
 	if i < 0 {
 		return -1
@@ -83,6 +86,7 @@ func (d *Decoder) decodeJSON(ordinal int64, r *Record) int {
 	r.Old = d.news.slots[len(r.New) : len(r.New)+j.olds : len(r.New)+j.olds]
 	if d.deletes() {
 		r.Event, r.HasNew, r.HasOld = Remove, false, true
+		r.KeyOnly = len(j.keys) > 0 && s.only(start, j.envelope, j.envelope.root)
 		r.Version.New = 0
 		clear(r.New)
 	} else {
@@ -123,6 +127,28 @@ func (d *Decoder) deletes() bool {
 		}
 	}
 	return false
+}
+
+// only reports whether an object at i, which was read before, has nothing but
+// what the paths of p lead to, from the trie's node n on. A null is nothing.
+func (s *scanner) only(i int, p *Projection, n *node) bool {
+	i, name := s.firstField(i)
+	for ; name != nil; i, name = s.nextField(i) {
+		var child *node
+		if n.named() {
+			child = n.child(name, firstWord(name))
+		}
+		wanted := child != nil && int(child.slot) < p.Len()
+		switch c := s.peek(i); {
+		case wanted, c == 'n':
+		case child.named() && c == '{' && s.only(i, p, child):
+		case child.list() != nil && c == '[': // taken whole
+		default:
+			return false
+		}
+		i = s.skip(i, 1)
+	}
+	return true
 }
 
 // maxVersion bounds versions that are numbers, so that Version.Append can write

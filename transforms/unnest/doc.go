@@ -45,13 +45,15 @@
 // # The log
 //
 // The rows are a log: for each change that is no dead letter, first the rows
-// that its old image yields and its new image does not, by key, as deletes, then
-// the rows that its new image yields, as upserts, in the order of the list. A
-// removal deletes all rows of its old image; without one it has no rows. Deletes
-// are made only of tables that have a key and whose consumers ask for them. A
-// value of an old image that does not convert is null; a row whose key does not
-// is left out. A change is atomic: one bad row in one table, and none of its
-// rows is in any.
+// that its old image yields and its new image does not, by key, as deletes,
+// then the rows that its new image yields, as upserts, in the order of the
+// list. A removal deletes all rows of its old image; without one it has no
+// rows. Such a removal is never unmatched: the item is gone, whichever table
+// had it. Neither is one in plain JSON with nothing but the key; its rows are
+// those that the key alone yields. Deletes are made only of tables that have a
+// key and whose consumers ask for them. A value of an old image that does not
+// convert is null; a row whose key does not is left out. A change is atomic:
+// one bad row in one table, and none of its rows is in any.
 //
 // # How it is fast
 //

@@ -118,6 +118,45 @@ func TestNeeds(t *testing.T) {
 	})
 }
 
+// TestRemovalsInPlainJSON: one with nothing but the key is of an item that some
+// table may have, whatever where tests; one with more is judged by it.
+func TestRemovalsInPlainJSON(t *testing.T) {
+	u := compiled(t, `
+tables:
+	order: {where: {type: [order]}, key: [id], columns: {id: {}, status: {}}}
+	early: {where: {id: [{prefix: "a"}]}, key: [id], columns: {id: {}, status: {}}}`)
+	f := &pipeline.Format{
+		Encoding: pipeline.JSON, Key: []string{"id"}, Version: pipeline.VersionColumn{From: "at", Type: "int64"},
+		Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}},
+	}
+	r := records(f,
+		`{"id":"o1","at":1,"type":"order","status":"NEW"}`,
+		`{"id":"o1","at":2,"op":"D"}`,
+		`{"id":"a1","at":3,"op":"D"}`,
+		`{"id":"o2","at":4,"op":"D","type":"order","status":"NEW"}`,
+		`{"id":"o3","at":5,"op":"D","type":"customer"}`,
+		`{"id":"o4","at":6,"op":"D","type":null}`,
+		`{"id":"o5","at":7}`,
+	)
+	for _, settled := range []bool{true, false} {
+		needs := everything(u)
+		needs.Settled = settled
+		b := mapAll(t, u, needs, r)
+		equal(t, "orders", dump(b, "order"), `0 upsert "o1" "NEW"`, `3 delete "o2" "NEW"`)
+		equal(t, "early", dump(b, "early"), `2 delete "a1" null`)
+		var changed []string
+		for _, c := range b.Changes {
+			changed = append(changed, fmt.Sprintf("%d %s", c.Record, c.Key))
+		}
+		if settled {
+			equal(t, "changes", changed, `0 {"id":"o1"}`, `1 {"id":"o1"}`, `2 {"id":"a1"}`, `3 {"id":"o2"}`, `5 {"id":"o4"}`)
+		}
+		if len(b.Changes) != 5 || b.Ignored != 0 || len(b.DeadLetters) != 2 || b.DeadLetters[0].Pos.Line != 5 || b.DeadLetters[1].Pos.Line != 7 {
+			t.Errorf("%d changes, %d ignored, dead letters %v", len(b.Changes), b.Ignored, b.DeadLetters)
+		}
+	}
+}
+
 func TestChangesAreAtomic(t *testing.T) {
 	u := compiled(t, shopTables)
 	both := func(age, second string) string { // an item that all tables want

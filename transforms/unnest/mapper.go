@@ -186,7 +186,9 @@ func (m *mapper) unmatched() *failure {
 }
 
 // match finds the tables that want the images, and reports whether any table
-// wants the item: by its new image, or, when it is removed, by its old one.
+// wants the item: by its new image, or, when it is removed, by its old one. A
+// removal that tells no more than the key is wanted by whoever had the item,
+// which its where can't say.
 func (m *mapper) match() (bool, *failure) {
 	d := &m.bound.record
 	anyNew, f := m.matchImage(d.HasNew, d.New, m.bound.news, false)
@@ -203,7 +205,7 @@ func (m *mapper) match() (bool, *failure) {
 	case !m.unnest.canMiss:
 		return true, nil
 	case d.Event == decode.Remove:
-		return anyOld || !d.HasOld, nil
+		return anyOld || !d.HasOld || d.KeyOnly, nil
 	default:
 		return anyNew, nil
 	}
