@@ -1,5 +1,5 @@
-// Package byhash puts things in the order of their hashes, in which the keyed
-// state wants its keys.
+// Package byhash keeps and finds things by their hashes: it sorts them for the
+// keyed state, which wants its keys in order, and gives each key an index.
 //
 // Hashes are spread evenly, so one pass that deals them out by their leading
 // bits leaves a few in each place, and those are put in order by comparing. That

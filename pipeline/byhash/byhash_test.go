@@ -1,6 +1,8 @@
 package byhash
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -29,6 +31,74 @@ func TestSort(t *testing.T) {
 		got := s.Sort(len(hashes), func(i int32) pipeline.Hash { return hashes[i] })
 		if !slices.Equal(got, want) {
 			t.Fatalf("got %v, want %v, of %x", got, want, hashes)
+		}
+	})
+}
+
+// TestIndex: an Index is a map, and is empty once cleared.
+func TestIndex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var x Index
+		want := map[pipeline.Hash]int32{}
+		keys := rapid.SampledFrom([]uint64{3, 5000}).Draw(t, "keys")
+		for range rapid.IntRange(0, 2000).Draw(t, "steps") {
+			n := rapid.Uint64Range(0, keys).Draw(t, "key")
+			key := pipeline.Hash{Hi: n / 2, Lo: n % 2 << 40} // low bits that do not differ
+			if n == keys {
+				x.Clear()
+				clear(want)
+			}
+			at, ok := x.Get(key)
+			if wanted, there := want[key]; ok != there || ok && at != wanted {
+				t.Fatalf("Get(%v) = %d, %v; want %d, %v", key, at, ok, wanted, there)
+			}
+			if rapid.Bool().Draw(t, "add") {
+				next := int32(len(want))
+				wanted, there := want[key]
+				if !there {
+					want[key], wanted = next, next
+				}
+				if have, added := x.Add(key, next); have != wanted || added == there {
+					t.Fatalf("Add(%v, %d) = %d, %v; want %d, %v", key, next, have, added, wanted, !there)
+				}
+			}
+		}
+	})
+}
+
+// mapState is a keyed state that holds the order of the keys against what it asks
+// for.
+type mapState map[pipeline.Hash][]byte
+
+func (m mapState) Lookup(keys []pipeline.Hash, values [][]byte) error {
+	for i, k := range keys {
+		if i > 0 && !keys[i-1].Less(k) {
+			return errors.New("not sorted, or not different")
+		}
+		values[i] = m[k]
+	}
+	return nil
+}
+
+// TestFinder: every key that the state has is found with its value, repeated
+// ones each time.
+func TestFinder(t *testing.T) {
+	var f Finder
+	rapid.Check(t, func(t *rapid.T) {
+		state := mapState{}
+		for _, n := range rapid.SliceOf(rapid.Uint64Range(0, 9)).Draw(t, "state") {
+			state[pipeline.Hash{Hi: n}] = fmt.Append(nil, n)
+		}
+		keys := rapid.SliceOf(rapid.Uint64Range(0, 9)).Draw(t, "keys")
+		got := make([]string, len(keys))
+		err := f.Find(state, len(keys), func(i int32) pipeline.Hash { return pipeline.Hash{Hi: keys[i]} }, func(i int32, v []byte) { got[i] += string(v) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, k := range keys {
+			if want := string(state[pipeline.Hash{Hi: k}]); got[i] != want {
+				t.Fatalf("key %d, the %d-th: %q, want %q", k, i, got[i], want)
+			}
 		}
 	})
 }

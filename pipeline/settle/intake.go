@@ -1,12 +1,14 @@
 package settle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
@@ -20,6 +22,8 @@ type intake struct {
 	columns []arrow.Array
 	hash    []byte
 	order   []int32
+	sorter  byhash.Sorter
+	groups  [][]int32
 	hashes  []pipeline.Hash
 	values  [][]byte
 }
@@ -97,29 +101,56 @@ func (s *intake) gather(first int) {
 	s.order = s.order[:0]
 }
 
-// group sorts the epoch's changes by item, and makes room for a lookup of each.
-func (s *intake) group() [][]int32 {
-	s.order = s.order[:0]
-	for i := range s.changes {
-		s.order = append(s.order, int32(i))
-	}
-	slices.SortFunc(s.order, func(a, b int32) int {
-		if c := s.changes[a].item.Compare(s.changes[b].item); c != 0 {
-			return c
-		}
-		return int(a - b)
-	})
-	var groups [][]int32
-	s.hashes = s.hashes[:0]
-	for from := 0; from < len(s.order); {
+// byItem groups the epoch's changes by item.
+func (s *intake) byItem() [][]int32 {
+	return s.group(len(s.changes), func(i int32) pipeline.Hash { return s.changes[i].item })
+}
+
+// group groups indices below n by their keys, in the order of the keys, and makes
+// room for a lookup of each. The groups are valid until it is called again.
+func (s *intake) group(n int, key func(i int32) pipeline.Hash) [][]int32 {
+	order := s.sorter.Sort(n, key)
+	s.groups, s.hashes = s.groups[:0], s.hashes[:0]
+	for from := 0; from < n; {
+		h := key(order[from])
 		to := from + 1
-		for to < len(s.order) && s.changes[s.order[to]].item == s.changes[s.order[from]].item {
+		for to < n && key(order[to]) == h {
 			to++
 		}
-		groups = append(groups, s.order[from:to])
-		s.hashes = append(s.hashes, s.changes[s.order[from]].item)
+		s.groups = append(s.groups, order[from:to])
+		s.hashes = append(s.hashes, h)
 		from = to
 	}
 	s.values = slices.Grow(s.values[:0], len(s.hashes))[:len(s.hashes)]
-	return groups
+	return s.groups
+}
+
+// gatherInto returns the elements with the given indices, in the order of their
+// changes, in the memory of dst.
+func gatherInto[T any](dst, all []T, indices []int32, change func(*T) int32) []T {
+	dst = dst[:0]
+	for _, i := range indices {
+		dst = append(dst, all[i])
+	}
+	slices.SortStableFunc(dst, func(a, b T) int { return cmp.Compare(change(&a), change(&b)) })
+	return dst
+}
+
+// readOrder returns the indices of the settled rows in the order in which their
+// changes were read; those of one change are in the order of their keys already.
+func (s *intake) readOrder(outs []out) []int32 {
+	next := make([]int32, len(s.changes)+1)
+	for i := range outs {
+		next[outs[i].order+1]++
+	}
+	for i := 1; i < len(next); i++ {
+		next[i] += next[i-1]
+	}
+	s.order = slices.Grow(s.order[:0], len(outs))[:len(outs)]
+	for i := range outs {
+		at := &next[outs[i].order]
+		s.order[*at] = int32(i)
+		*at++
+	}
+	return s.order
 }

@@ -25,9 +25,10 @@ type Merger struct {
 	sweepAt pipeline.Hash
 
 	intake
-	effects []mergeEffect
-	outs    []out
-	encoded []byte
+	effects  []mergeEffect
+	gathered []mergeEffect // of one key
+	outs     []out
+	encoded  []byte
 }
 
 // mergeRules are a policy as the parts of a Merger use it.
@@ -121,7 +122,7 @@ func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
 // changes that came too late. Items that were removed before horizon are
 // forgotten; known = false: none is. The caller releases the record.
 func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*pipeline.Rows, error) {
-	groups := m.group()
+	groups := m.byItem()
 	if err := m.items.Lookup(m.hashes, m.values); err != nil {
 		return nil, err
 	}
@@ -215,30 +216,13 @@ func (m *Merger) leave(item, key pipeline.Hash, change int32) {
 
 // apply takes the effects to the row keys, in the order of their hashes.
 func (m *Merger) apply() error {
-	slices.SortFunc(m.effects, func(a, b mergeEffect) int {
-		if c := a.key.Compare(b.key); c != 0 {
-			return c
-		}
-		return int(a.change - b.change)
-	})
-	m.hashes = m.hashes[:0]
-	for i := range m.effects {
-		if i == 0 || m.effects[i].key != m.effects[i-1].key {
-			m.hashes = append(m.hashes, m.effects[i].key)
-		}
-	}
-	m.values = slices.Grow(m.values[:0], len(m.hashes))[:len(m.hashes)]
+	groups := m.group(len(m.effects), func(i int32) pipeline.Hash { return m.effects[i].key })
 	if err := m.keys.Lookup(m.hashes, m.values); err != nil {
 		return err
 	}
-	rest := m.effects
-	for _, value := range m.values {
-		n := 1
-		for n < len(rest) && rest[n].key == rest[0].key {
-			n++
-		}
-		m.applyKey(rest[:n], value)
-		rest = rest[n:]
+	for g, indices := range groups {
+		m.gathered = gatherInto(m.gathered, m.effects, indices, func(e *mergeEffect) int32 { return e.change })
+		m.applyKey(m.gathered, m.values[g])
 	}
 	return nil
 }
@@ -279,14 +263,8 @@ func (m *Merger) build() *pipeline.Rows {
 	if len(m.outs) == 0 {
 		return nil
 	}
-	slices.SortFunc(m.outs, func(a, b out) int {
-		if a.order != b.order {
-			return int(a.order - b.order)
-		}
-		return a.key.Compare(b.key)
-	})
 	r := &pipeline.Rows{Table: m.out}
-	for i := range m.outs {
+	for _, i := range m.readOrder(m.outs) {
 		o := &m.outs[i]
 		m.builder.append(o.row)
 		r.Ops = append(r.Ops, o.op)

@@ -58,35 +58,19 @@ func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []in
 
 // apply takes the effects to the row keys, in the order of their hashes.
 func (s *Settler) apply() error {
-	slices.SortFunc(s.effects, func(a, b effect) int {
-		if c := a.key.Compare(b.key); c != 0 {
-			return c
-		}
-		return int(a.order - b.order)
-	})
-	s.hashes = s.hashes[:0]
-	for i := range s.effects {
-		if i == 0 || s.effects[i].key != s.effects[i-1].key {
-			s.hashes = append(s.hashes, s.effects[i].key)
-		}
-	}
-	s.values = slices.Grow(s.values[:0], len(s.hashes))[:len(s.hashes)]
+	groups := s.group(len(s.effects), func(i int32) pipeline.Hash { return s.effects[i].key })
 	if err := s.keys.Lookup(s.hashes, s.values); err != nil {
 		return err
 	}
-	s.outs = slices.Grow(s.outs, len(s.hashes))
-	rest := s.effects
-	for _, value := range s.values {
-		n := 1
-		for n < len(rest) && rest[n].key == rest[0].key {
-			n++
+	s.outs = slices.Grow(s.outs, len(groups))
+	for g, indices := range groups {
+		if len(indices) == 1 && s.applySole(&s.effects[indices[0]], s.values[g]) {
+			continue
 		}
-		if n > 1 || !s.applySole(&rest[0], value) {
-			if err := s.applyShared(rest[:n], value); err != nil {
-				return err
-			}
+		s.shared = gatherInto(s.shared, s.effects, indices, func(e *effect) int32 { return e.order })
+		if err := s.applyShared(s.shared, s.values[g]); err != nil {
+			return err
 		}
-		rest = rest[n:]
 	}
 	return nil
 }
@@ -258,15 +242,9 @@ func (s *Settler) contributions(effects []effect, value []byte) ([]contribution,
 // build makes Arrow records of the settled rows, in the order in which their
 // changes were read.
 func (s *Settler) build() []*pipeline.Rows {
-	slices.SortFunc(s.outs, func(a, b out) int {
-		if a.order != b.order {
-			return int(a.order - b.order)
-		}
-		return a.key.Compare(b.key)
-	})
 	byTable := map[uint64]*pipeline.Rows{}
 	var all []*pipeline.Rows
-	for i := range s.outs {
+	for _, i := range s.readOrder(s.outs) {
 		o := &s.outs[i]
 		sc := s.byID[o.table]
 		if sc.of == nil {

@@ -33,6 +33,7 @@ type Settler struct {
 	kept    []keptRow
 	state   item
 	effects []effect
+	shared  []effect
 	outs    []out
 }
 
@@ -140,7 +141,7 @@ func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 // releases the records.
 func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, error) {
 	s.dead, s.buried = nil, nil
-	groups := s.group()
+	groups := s.byItem()
 	s.effects = slices.Grow(s.effects, len(groups))
 	if err := s.items.Lookup(s.hashes, s.values); err != nil {
 		return nil, nil, nil, err

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
@@ -90,13 +90,11 @@ type pass struct {
 	waiting *int64 // facts in the state that wait
 
 	entries []factEntry
-	index   map[pipeline.Hash]int32
+	index   byhash.Index
 	links   []link
 	members []int32 // of dims.all; -1 = none
 
-	order   []int32
-	keys    []pipeline.Hash
-	found   [][]byte
+	finder  byhash.Finder
 	base    [][]byte
 	sources [][][]byte
 	values  [][]byte
@@ -109,10 +107,8 @@ type pass struct {
 
 // touch returns the entry of a fact, new or there already.
 func (p *pass) touch(h pipeline.Hash) *factEntry {
-	i, ok := p.index[h]
-	if !ok {
-		i = int32(len(p.entries))
-		p.index[h] = i
+	i, added := p.index.Add(h, int32(len(p.entries)))
+	if added {
 		p.entries = append(p.entries, factEntry{hash: h})
 	}
 	return &p.entries[i]
@@ -139,7 +135,7 @@ func (p *pass) run(mayWait bool) error {
 			}
 		}
 	}
-	clear(p.index)
+	p.index.Clear()
 	p.entries, p.links, p.members = emptied(p.entries), emptied(p.links), emptied(p.members)
 	return p.rows.flush()
 }
@@ -156,22 +152,11 @@ func emptied[T any](s []T) []T {
 
 // load reads the touched facts from the state.
 func (p *pass) load() error {
-	p.order, p.keys = p.order[:0], p.keys[:0]
-	for i := range p.entries {
-		p.order = append(p.order, int32(i))
-	}
-	slices.SortFunc(p.order, func(a, b int32) int { return p.entries[a].hash.Compare(p.entries[b].hash) })
-	for _, i := range p.order {
-		p.keys = append(p.keys, p.entries[i].hash)
-	}
-	p.found = slices.Grow(p.found[:0], len(p.keys))[:len(p.keys)]
-	if err := p.state.Lookup(p.keys, p.found); err != nil {
+	err := p.finder.Find(p.state, len(p.entries), func(i int32) pipeline.Hash { return p.entries[i].hash }, func(i int32, v []byte) {
+		p.entries[i].decode(v, p.facts)
+	})
+	if err != nil {
 		return err
-	}
-	for n, i := range p.order {
-		if p.found[n] != nil {
-			p.entries[i].decode(p.found[n], p.facts)
-		}
 	}
 	for i := range p.entries {
 		e := &p.entries[i]

@@ -75,7 +75,8 @@ func (p *pass) use(e *factEntry, members []int32) {
 	}
 	for at := 0; at < len(e.used); at += hashBytes {
 		if h := hashAt(e.used, at); h != (pipeline.Hash{}) {
-			p.dims.use(&p.dims.all[p.dims.index[h]], -1, &e.version)
+			at, _ := p.dims.index.Get(h) // referTo has touched it
+			p.dims.use(&p.dims.all[at], -1, &e.version)
 		}
 	}
 	e.used = make([]byte, 0, e.fact.uses*hashBytes)

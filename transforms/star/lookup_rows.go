@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
@@ -98,22 +99,18 @@ func hashAt(b []byte, at int) pipeline.Hash {
 // lookupRows are the rows of lookup tables that a pass over the facts touches.
 type lookupRows struct {
 	state pipeline.KeyedState
-	index map[pipeline.Hash]int32
+	index byhash.Index
 	all   []lookupRow
 	fresh int // those before have been looked up
 
-	order   []int32
-	keys    []pipeline.Hash
-	values  [][]byte
+	finder  byhash.Finder
 	scratch []byte
 }
 
 // touch returns the entry of a key, new or there already.
 func (l *lookupRows) touch(h pipeline.Hash) int32 {
-	i, ok := l.index[h]
-	if !ok {
-		i = int32(len(l.all))
-		l.index[h] = i
+	i, added := l.index.Add(h, int32(len(l.all)))
+	if added {
 		l.all = append(l.all, lookupRow{hash: h})
 	}
 	return i
@@ -122,26 +119,10 @@ func (l *lookupRows) touch(h pipeline.Hash) int32 {
 // load reads the entries touched since the last load.
 func (l *lookupRows) load() error {
 	fresh := l.all[l.fresh:]
-	l.order = l.order[:0]
-	for i := range fresh {
-		l.order = append(l.order, int32(i))
-	}
-	slices.SortFunc(l.order, func(a, b int32) int { return fresh[a].hash.Compare(fresh[b].hash) })
-	l.keys = l.keys[:0]
-	for _, i := range l.order {
-		l.keys = append(l.keys, fresh[i].hash)
-	}
-	l.values = slices.Grow(l.values[:0], len(l.keys))[:len(l.keys)]
-	if err := l.state.Lookup(l.keys, l.values); err != nil {
-		return err
-	}
-	for n, i := range l.order {
-		if l.values[n] != nil {
-			fresh[i].decode(l.values[n])
-		}
-	}
 	l.fresh = len(l.all)
-	return nil
+	return l.finder.Find(l.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
+		fresh[i].decode(v)
+	})
 }
 
 // flush writes the changed rows to the state.
@@ -159,7 +140,7 @@ func (l *lookupRows) flush() error {
 			l.state.Put(r.hash, l.scratch)
 		}
 	}
-	clear(l.index)
+	l.index.Clear()
 	l.all, l.fresh = emptied(l.all), 0
 	return nil
 }

@@ -2,10 +2,11 @@ package star
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
@@ -14,14 +15,12 @@ type members struct {
 	state pipeline.KeyedState
 	next  map[*dimension]int64 // the next key of a sequence
 	open  map[*dimension]int64 // members that are inferred
-	index map[pipeline.Hash]int32
+	index byhash.Index
 	all   []memberEntry
 	fresh int // those before have been looked up
 
 	scratch []byte
-	order   []int32
-	keys    []pipeline.Hash
-	values  [][]byte
+	finder  byhash.Finder
 }
 
 // memberEntry is a member that the epoch touches.
@@ -36,7 +35,7 @@ type memberEntry struct {
 }
 
 func newMembers(state pipeline.KeyedState) *members {
-	return &members{state: state, next: map[*dimension]int64{}, open: map[*dimension]int64{}, index: map[pipeline.Hash]int32{}}
+	return &members{state: state, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
 // hash returns the key in the state of a natural key; its scratch is that of m.
@@ -58,10 +57,8 @@ func (m *members) hash(d *dimension, naturalKey [][]byte) pipeline.Hash {
 // touch returns the entry of a member, new or there already.
 func (m *members) touch(d *dimension, naturalKey [][]byte) (int32, error) {
 	h := m.hash(d, naturalKey)
-	i, ok := m.index[h]
-	if !ok {
-		i = int32(len(m.all))
-		m.index[h] = i
+	i, added := m.index.Add(h, int32(len(m.all)))
+	if added {
 		m.all = append(m.all, memberEntry{dimension: d, hash: h, memberState: memberState{naturalKey: packed.JoinRow(nil, naturalKey)}})
 		return i, nil
 	}
@@ -77,10 +74,8 @@ func (m *members) touch(d *dimension, naturalKey [][]byte) (int32, error) {
 
 // touchHash returns the entry of a member that the state has.
 func (m *members) touchHash(d *dimension, h pipeline.Hash) int32 {
-	i, ok := m.index[h]
-	if !ok {
-		i = int32(len(m.all))
-		m.index[h] = i
+	i, added := m.index.Add(h, int32(len(m.all)))
+	if added {
 		m.all = append(m.all, memberEntry{dimension: d, hash: h})
 	}
 	return i
@@ -98,31 +93,17 @@ func (e *memberEntry) same(naturalKey []byte) error {
 // that are new, in the order in which they were touched.
 func (m *members) load() error {
 	fresh := m.all[m.fresh:]
-	m.order = m.order[:0]
-	for i := range fresh {
-		m.order = append(m.order, int32(i))
-	}
-	slices.SortFunc(m.order, func(a, b int32) int { return fresh[a].hash.Compare(fresh[b].hash) })
-	m.keys = m.keys[:0]
-	for _, i := range m.order {
-		m.keys = append(m.keys, fresh[i].hash)
-	}
-	m.values = slices.Grow(m.values[:0], len(m.keys))[:len(m.keys)]
-	if err := m.state.Lookup(m.keys, m.values); err != nil {
-		return err
-	}
-	for n, i := range m.order {
-		if m.values[n] == nil {
-			continue
-		}
+	var clash error
+	err := m.finder.Find(m.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
 		e := &fresh[i]
 		naturalKey := e.naturalKey
-		e.memberState = decodeMember(m.values[n])
+		e.memberState = decodeMember(v)
 		e.known = true
 		e.was = e.shown(e.dimension)
-		if err := e.same(naturalKey); err != nil {
-			return err
-		}
+		clash = cmp.Or(clash, e.same(naturalKey))
+	})
+	if err = cmp.Or(err, clash); err != nil {
+		return err
 	}
 	for i := range fresh {
 		m.add(&fresh[i])
@@ -179,10 +160,10 @@ func (m *members) flush(out *output, last bool) {
 		m.scratch = e.append(m.scratch[:0], e.dimension.tracks())
 		m.state.Put(e.hash, m.scratch)
 	}
-	clear(m.index)
+	m.index.Clear()
 	m.all = append(emptied(m.all), kept...)
 	m.fresh = len(m.all)
 	for i := range m.all {
-		m.index[m.all[i].hash] = int32(i)
+		m.index.Add(m.all[i].hash, int32(i))
 	}
 }

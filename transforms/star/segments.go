@@ -28,19 +28,9 @@ func place(fact pipeline.Hash, segments int) int { return int(fact.Lo & uint64(s
 
 // loadSegments reads segments by key; missing ones are empty.
 func (l *lookupRows) loadSegments(segments []segment) error {
-	slices.SortFunc(segments, func(a, b segment) int { return a.key.Compare(b.key) })
-	keys := make([]pipeline.Hash, len(segments))
-	for i := range segments {
-		keys[i] = segments[i].key
-	}
-	values := make([][]byte, len(keys))
-	if err := l.state.Lookup(keys, values); err != nil {
-		return err
-	}
-	for i, v := range values {
+	return l.finder.Find(l.state, len(segments), func(i int32) pipeline.Hash { return segments[i].key }, func(i int32, v []byte) {
 		segments[i].facts = v
-	}
-	return nil
+	})
 }
 
 // allSegments appends the keys of all of a row's segments.

@@ -107,10 +107,10 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 	for _, d := range s.dimensions {
 		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
 	}
-	st.rows = &lookupRows{state: o.State[rowsSpace], index: map[pipeline.Hash]int32{}}
+	st.rows = &lookupRows{state: o.State[rowsSpace]}
 	st.pass = &pass{
 		state: o.State[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
-		waiting: &st.saved.Waiting, index: map[pipeline.Hash]int32{},
+		waiting: &st.saved.Waiting,
 	}
 	for _, f := range s.facts {
 		st.pass.depth = max(st.pass.depth, len(f.lookups))

@@ -45,30 +45,24 @@ func (s *step) touchTracked() ([]move, error) {
 	for i := range s.tracks {
 		moves[i].change = &s.tracks[i]
 	}
-	slices.SortFunc(moves, func(a, b move) int { return a.change.hash.Compare(b.change.hash) })
-	keys := make([]pipeline.Hash, len(moves))
-	for i := range moves {
-		keys[i] = moves[i].change.hash
-	}
-	values := make([][]byte, len(keys))
-	if err := s.members.state.Lookup(keys, values); err != nil {
+	err := s.members.finder.Find(s.members.state, len(moves), func(i int32) pipeline.Hash { return moves[i].change.hash }, func(i int32, v []byte) {
+		moves[i].before, moves[i].known = decodeTracked(v), true
+	})
+	if err != nil {
 		return nil, err
 	}
 	for i := range moves {
-		if err := s.touchMove(&moves[i], values[i]); err != nil {
+		if err := s.touchMove(&moves[i]); err != nil {
 			return nil, err
 		}
 	}
 	return moves, nil
 }
 
-func (s *step) touchMove(m *move, state []byte) error {
+func (s *step) touchMove(m *move) error {
 	d := m.change.dimension
-	if state != nil {
-		m.before, m.known = decodeTracked(state), true
-		if m.before.member != (pipeline.Hash{}) {
-			s.members.touchHash(d, m.before.member)
-		}
+	if m.before.member != (pipeline.Hash{}) {
+		s.members.touchHash(d, m.before.member)
 	}
 	s.values = packed.SplitRow(s.values[:0], s.bytes(m.change.row), d.rows.widths)
 	n := len(d.naturalKey)
@@ -109,7 +103,8 @@ func (s *step) shift(r trackedRow, m *move, n int64) {
 	if r.member == (pipeline.Hash{}) {
 		return
 	}
-	e := &s.members.all[s.members.index[r.member]]
+	at, _ := s.members.index.Get(r.member) // touchMove has touched it
+	e := &s.members.all[at]
 	e.version, e.changed = m.change.version, true
 	switch {
 	case !r.dead:
