@@ -225,12 +225,14 @@ func (d *decoder) string(n *Node, v reflect.Value, f *field) {
 		if d.allowed(n, f) {
 			v.SetString(n.text)
 		}
+	case n.kind != Null && !f.fits(n.source): // quotes would not help
+		d.want(n, f.wants(), "")
 	case n.kind != Null:
 		d.want(n, "a text", fmt.Sprintf("quote it: \"%s\"", n.source))
 	case slices.Contains(f.enum, "null") && n.at.width > 0:
 		d.want(n, "a text", "quote it: \"null\"")
 	case f.enum != nil:
-		d.want(n, "one of "+strings.Join(f.enum, ", "), "leave the key out for its default")
+		d.want(n, f.wants(), "leave the key out for its default")
 	case !f.required: // else it is reported as missing
 		d.want(n, "a text", "leave the key out for its default, or write \"\"")
 	}
@@ -239,18 +241,18 @@ func (d *decoder) string(n *Node, v reflect.Value, f *field) {
 // allowed checks a text against the rules of its field.
 func (d *decoder) allowed(n *Node, f *field) bool {
 	switch {
-	case f.enum != nil && !slices.Contains(f.enum, n.text):
+	case f.enum == nil && f.required && n.text == "":
+		d.add(n, n.title()+" is empty", missingHint(f))
+	case f.fits(n.text):
+		return true
+	case len(f.enum) > 1:
 		hint := ""
 		if s := suggest(n.source, f.enum); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
-		d.want(n, "one of "+strings.Join(f.enum, ", "), hint)
-	case f.required && n.text == "":
-		d.add(n, n.title()+" is empty", missingHint(f))
-	case f.pattern != nil && !f.pattern.MatchString(n.text):
-		d.want(n, "a text that matches "+f.pattern.String(), "")
-	default:
-		return true
+		d.want(n, f.wants(), hint)
+	default: // what is wanted is told as a value, and so is what is there
+		d.add(n.owner(), fmt.Sprintf("%s wants %s, not %s", n.title(), f.wants(), strings.TrimPrefix(n.describe(), "the text ")), "")
 	}
 	return false
 }

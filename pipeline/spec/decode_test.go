@@ -20,7 +20,10 @@ type inner struct {
 type everything struct {
 	inner
 	Text     string            `yaml:"text" default:"a b"`
-	Word     string            `yaml:"word" pattern:"^[a-z]+$"`
+	Word     string            `yaml:"word" pattern:"^[a-z]+$" form:"small letters"`
+	Words    []string          `yaml:"words" pattern:"^[a-z]+$" form:"small letters"`
+	Needed   *needed           `yaml:"needed"`
+	Only     string            `yaml:"only" enum:"one" default:"one"`
 	Choice   string            `yaml:"choice" enum:"one,two,null" default:"two"`
 	Choices  []string          `yaml:"choices" enum:"one,two"`
 	Flag     bool              `yaml:"flag" default:"true"`
@@ -40,6 +43,10 @@ type everything struct {
 	Parts    []partitionBy     `yaml:"parts"`
 	List     []int             `yaml:"list" default:"[1, 2]"`
 	Unseen   string
+}
+
+type needed struct {
+	Day string `yaml:"day" required:"true" pattern:"^\\d{4}-\\d\\d$" form:"a month as YYYY-MM" desc:"The month."`
 }
 
 type pair struct {
@@ -66,7 +73,7 @@ func decodeText(t testing.TB, text string) (everything, string) {
 
 func defaults() everything {
 	return everything{
-		inner: inner{Deep: "down"}, Text: "a b", Choice: "two", Flag: true, Whole: -7,
+		inner: inner{Deep: "down"}, Text: "a b", Choice: "two", Only: "one", Flag: true, Whole: -7,
 		Span: 60e9, Size: 4096, Pair: pair{B: 3}, List: []int{1, 2},
 	}
 }
@@ -133,32 +140,45 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"text: 12":             `f.yaml:1:7: text wants a text, not the number 12: quote it: "12"`,
-		"text: null":           `f.yaml:1:7: text wants a text, not null: leave the key out for its default, or write ""`,
-		"word: A1":             `f.yaml:1:7: word wants a text that matches ^[a-z]+$, not the text "A1"`,
-		"choices: [one, tow]":  `f.yaml:1:16: choices[1] wants one of one, two, not the text "tow": did you mean "two"?`,
-		"choices: [one, null]": `f.yaml:1:16: choices[1] wants one of one, two, not null: leave the key out for its default`,
-		"flag: on":             `f.yaml:1:7: flag wants true or false, not the text "on": write true`,
-		"flag: 1":              `f.yaml:1:7: flag wants true or false, not the number 1`,
-		"small: 300":           `f.yaml:1:8: small wants a number of 8 bits, not the number 300`,
-		"small: -6":            `f.yaml:1:8: small wants at least -5, not the number -6`,
-		"real: 1001":           `f.yaml:1:7: real wants at most 1000, not the number 1001`,
-		"real: .inf":           `f.yaml:1:7: real wants a number, not the text ".inf"`,
-		"span: 61m":            `f.yaml:1:7: span wants at most 1h, not the text "61m"`,
-		"span: [1s]":           `f.yaml:1:1: span wants a time span with a unit, such as 500ms, 60s or 8d, not a list`,
-		"size: {}":             `f.yaml:1:1: size wants a size, such as 4096, 64KiB or 1GB, not a mapping`,
-		"pair: {}":             `f.yaml:1:1: pair has no a: the first`,
-		"pair:":                `f.yaml:1:1: pair has no a: the first`,
-		"maybe_two: {b: 1}":    `f.yaml:1:1: maybe_two has no a: the first`,
-		"pairs: [{a: x}, {}]":  `f.yaml:1:17: pairs[1] has no a: the first`,
-		"named: {z: [a]}":      `f.yaml:1:9: z wants a mapping, not a list`,
-		"labels: {z: [a]}":     `f.yaml:1:10: z wants a text, not a list`,
-		"labels: [a]":          `f.yaml:1:1: labels wants a mapping, not a list`,
-		"addr: 1.2.3":          `f.yaml:1:7: addr: ParseAddr("1.2.3"): IPv4 address too short`,
-		"addr: {}":             `f.yaml:1:1: addr wants a text, not a mapping`,
-		"parts: [{day: 7}]":    `f.yaml:1:15: day wants a text, not the number 7: quote it: "7"`,
-		"unseen: x":            `f.yaml:1:1: unknown key "unseen"`,
-		"free: [007]":          `f.yaml:1:8: free[0]: it is not clear whether 007 is a number or a text: quote it: "007"`,
+		"text: 12":              `f.yaml:1:7: text wants a text, not the number 12: quote it: "12"`,
+		"text: null":            `f.yaml:1:7: text wants a text, not null: leave the key out for its default, or write ""`,
+		"word: A1":              `f.yaml:1:7: word wants small letters, not "A1"`,
+		"word: ''":              `f.yaml:1:7: word wants small letters, not ""`,
+		"word: 12":              `f.yaml:1:7: word wants small letters, not the number 12`,
+		"words: [true]":         `f.yaml:1:9: words[0] wants a text, not the truth value true: quote it: "true"`,
+		"words: [a, B]":         `f.yaml:1:12: words[1] wants small letters, not "B"`,
+		"needed: {day: 2024-1}": `f.yaml:1:15: day wants a month as YYYY-MM, not "2024-1"`,
+		"needed: {day: 2024}":   `f.yaml:1:15: day wants a month as YYYY-MM, not the number 2024`,
+		"needed: {day: ''}":     `f.yaml:1:15: day is empty: the month`,
+		"needed: {}":            `f.yaml:1:1: needed has no day: the month`,
+		"only: on":              `f.yaml:1:7: only wants one, not "on"`,
+		"only: 1":               `f.yaml:1:7: only wants one, not the number 1`,
+		"only: null":            `f.yaml:1:7: only wants one, not null: leave the key out for its default`,
+		"only: {}":              `f.yaml:1:1: only wants a text, not a mapping`,
+		"choice: 3":             `f.yaml:1:9: choice wants one of one, two, null, not the number 3`,
+		"choices: [one, tow]":   `f.yaml:1:16: choices[1] wants one of one, two, not the text "tow": did you mean "two"?`,
+		"choices: [one, null]":  `f.yaml:1:16: choices[1] wants one of one, two, not null: leave the key out for its default`,
+		"flag: on":              `f.yaml:1:7: flag wants true or false, not the text "on": write true`,
+		"flag: 1":               `f.yaml:1:7: flag wants true or false, not the number 1`,
+		"small: 300":            `f.yaml:1:8: small wants a number of 8 bits, not the number 300`,
+		"small: -6":             `f.yaml:1:8: small wants at least -5, not the number -6`,
+		"real: 1001":            `f.yaml:1:7: real wants at most 1000, not the number 1001`,
+		"real: .inf":            `f.yaml:1:7: real wants a number, not the text ".inf"`,
+		"span: 61m":             `f.yaml:1:7: span wants at most 1h, not the text "61m"`,
+		"span: [1s]":            `f.yaml:1:1: span wants a time span with a unit, such as 500ms, 60s or 8d, not a list`,
+		"size: {}":              `f.yaml:1:1: size wants a size, such as 4096, 64KiB or 1GB, not a mapping`,
+		"pair: {}":              `f.yaml:1:1: pair has no a: the first`,
+		"pair:":                 `f.yaml:1:1: pair has no a: the first`,
+		"maybe_two: {b: 1}":     `f.yaml:1:1: maybe_two has no a: the first`,
+		"pairs: [{a: x}, {}]":   `f.yaml:1:17: pairs[1] has no a: the first`,
+		"named: {z: [a]}":       `f.yaml:1:9: z wants a mapping, not a list`,
+		"labels: {z: [a]}":      `f.yaml:1:10: z wants a text, not a list`,
+		"labels: [a]":           `f.yaml:1:1: labels wants a mapping, not a list`,
+		"addr: 1.2.3":           `f.yaml:1:7: addr: ParseAddr("1.2.3"): IPv4 address too short`,
+		"addr: {}":              `f.yaml:1:1: addr wants a text, not a mapping`,
+		"parts: [{day: 7}]":     `f.yaml:1:15: day wants a text, not the number 7: quote it: "7"`,
+		"unseen: x":             `f.yaml:1:1: unknown key "unseen"`,
+		"free: [007]":           `f.yaml:1:8: free[0]: it is not clear whether 007 is a number or a text: quote it: "007"`,
 	} {
 		if _, got := decodeText(t, text); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
@@ -307,6 +327,12 @@ func TestProgramMistakesPanic(t *testing.T) {
 		}{},
 		"bound": &struct {
 			A Duration `yaml:"a" min:"5"`
+		}{},
+		"pattern without form": &struct {
+			A string `yaml:"a" pattern:"^a$"`
+		}{},
+		"form without pattern": &struct {
+			A string `yaml:"a" form:"an a"`
 		}{},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,6 +29,8 @@
 //   - required:"true": the key must be there, and not be empty.
 //   - enum:"a,b": the texts allowed, also in lists.
 //   - pattern:"^a+$": a regular expression that texts must match.
+//   - form:"some a": what the pattern means, for people. Every pattern has one:
+//     messages say this, the schema has the expression.
 //   - min:"1", max:"64MiB": bounds, inclusive.
 //   - desc:"…": one line for the schema and the reference.
 //

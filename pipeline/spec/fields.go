@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -19,6 +20,7 @@ type field struct {
 	required   bool
 	enum       []string
 	pattern    *regexp.Regexp
+	form       string // what the pattern means, for people
 	min, max   *float64
 	index      []int
 	typ        reflect.Type
@@ -67,6 +69,9 @@ func newField(t reflect.Type, f reflect.StructField, name string, i int) *field 
 	}
 	if p := f.Tag.Get("pattern"); p != "" {
 		x.pattern = regexp.MustCompile(p)
+	}
+	if x.form = f.Tag.Get("form"); (x.form == "") != (x.pattern == nil) {
+		panic(fmt.Sprintf("spec: %s.%s: a pattern and its form come together", t, f.Name))
 	}
 	x.min, x.max = bound(t, f, "min"), bound(t, f, "max")
 	if text, ok := f.Tag.Lookup("default"); ok {
@@ -120,7 +125,24 @@ func (Map[T]) ordered() {}
 
 // element returns the rules that the elements of a list or mapping inherit.
 func (f *field) element() *field {
-	return &field{enum: f.enum, pattern: f.pattern, min: f.min, max: f.max}
+	return &field{enum: f.enum, pattern: f.pattern, form: f.form, min: f.min, max: f.max}
+}
+
+// fits reports whether a text is one of the enum and matches the pattern.
+func (f *field) fits(text string) bool {
+	return (f.enum == nil || slices.Contains(f.enum, text)) && (f.pattern == nil || f.pattern.MatchString(text))
+}
+
+// wants says, for people, which texts fit.
+func (f *field) wants() string {
+	switch len(f.enum) {
+	case 0:
+		return cmp.Or(f.form, "a text")
+	case 1:
+		return f.enum[0]
+	default:
+		return "one of " + strings.Join(f.enum, ", ")
+	}
 }
 
 // fieldNames returns the keys that a struct has in a pipeline file.

@@ -9,7 +9,7 @@ import (
 
 // File is a pipeline file, read and checked.
 type File struct {
-	Name        string      `yaml:"name" required:"true" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$" desc:"Name of the pipeline: a part of folder names, object names and the warehouse's epoch table."`
+	Name        string      `yaml:"name" required:"true" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$" form:"at most 63 letters, digits, _ and -, the first a letter or a digit" desc:"Name of the pipeline: a part of folder names, object names and the warehouse's epoch table."`
 	Epoch       Epoch       `yaml:"epoch" desc:"When an epoch ends: at whichever limit is reached first."`
 	State       State       `yaml:"state" desc:"The state folder: checkpoint, settled state, spool."`
 	DeadLetters DeadLetters `yaml:"dead_letters" desc:"Where records go that cannot take effect, and how many may."`

@@ -181,6 +181,42 @@ func TestSchemaDescribesFields(t *testing.T) {
 	}
 }
 
+// TestSchemaOfTexts: an editor knows the texts of an enum, be it one, and the
+// expression of a pattern, whatever people are told of it.
+func TestSchemaOfTexts(t *testing.T) {
+	type texts struct {
+		Only  string   `yaml:"only" enum:"one" default:"one"`
+		Day   string   `yaml:"day" required:"true" pattern:"^\\d+$" form:"a day"`
+		Words []string `yaml:"words" pattern:"^[a-z]+$" form:"small letters"`
+	}
+	kinds := Kinds{Sinks: map[string]Kind{"x": {New: func() any { return new(texts) }}}}
+	text, err := Schema(kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s map[string]any
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	sink := s["properties"].(map[string]any)["sinks"].(map[string]any)["additionalProperties"].(map[string]any)["oneOf"].([]any)[0].(map[string]any)
+	for _, c := range []struct {
+		key   string
+		value any
+		fits  bool
+	}{
+		{"only", "one", true}, {"only", "${ONLY}", true}, {"only", "two", false},
+		{"day", "12", true}, {"day", "${DAY}", true}, {"day", "a day", false},
+		{"words", []any{"a", "b"}, true}, {"words", []any{"a", "B"}, false},
+	} {
+		if err := conforms(sink["properties"].(map[string]any)[c.key], c.value); (err == nil) != c.fits {
+			t.Errorf("%s: %v: %v", c.key, c.value, err)
+		}
+	}
+	if page := Reference(kinds); !strings.Contains(page, "| `only` | `one` | `one` |") {
+		t.Errorf("the reference does not have the one choice:\n%s", page)
+	}
+}
+
 func TestReference(t *testing.T) {
 	page := Reference(testKinds())
 	for _, want := range []string{

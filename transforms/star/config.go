@@ -1,12 +1,6 @@
 package star
 
-import (
-	"errors"
-	"fmt"
-	"regexp"
-
-	"github.com/starlift-etl/starlift/pipeline/spec"
-)
+import "github.com/starlift-etl/starlift/pipeline/spec"
 
 // Config is a star node of a pipeline file.
 type Config struct {
@@ -21,57 +15,17 @@ type DimensionConfig struct {
 	SurrogateKey string          `yaml:"surrogate_key" required:"true" desc:"The name of the surrogate key's column. Key 0 is the unknown member."`
 	Keys         string          `yaml:"keys" default:"sequence" enum:"sequence,hash" desc:"How surrogate keys are made: a sequence from 1 in the order of the input, or 63 bits of a hash of the dimension's name and the natural key, which is the same wherever it is computed."`
 	Attributes   []string        `yaml:"attributes" desc:"The columns that describe a member: those of the newest row ever seen with its natural key."`
-	History      History         `yaml:"history" default:"none" desc:"Whether earlier attributes are kept. The one choice is none: only the newest are."`
+	History      string          `yaml:"history" default:"none" enum:"none" desc:"Whether earlier attributes are kept. With none, only the newest are."`
 	OnDelete     string          `yaml:"on_delete" default:"keep" enum:"delete,flag,keep" desc:"What becomes of a member when no row has its natural key any longer: keep leaves it; flag leaves it and says so in is_deleted and deleted_at; delete takes it out, or leaves an inferred member where facts refer to it."`
 	Calendar     *CalendarConfig `yaml:"calendar" desc:"Makes the dimension a calendar, a member for each day; from, natural_key and attributes are left out."`
 }
 
-// History says which attributes of a member are kept. It decodes itself because
-// an enum of one choice would be offered as "one of none".
-type History string
-
-// DecodeNode implements spec.NodeDecoder.
-func (h *History) DecodeNode(n *spec.Node) error {
-	if n.Kind() == spec.List || n.Kind() == spec.Mapping {
-		return n.Decode((*string)(h)) // says that it wants a text
-	}
-	if *h = History(n.Text()); *h != "none" {
-		return fmt.Errorf("history wants none, not %q", n.Text())
-	}
-	return nil
-}
-
-// Alternatives implements spec.Alternatives.
-func (History) Alternatives() []any { return []any{""} }
-
 // CalendarConfig says which days a calendar has.
 type CalendarConfig struct {
-	From             string `yaml:"from" required:"true" desc:"The first day, as 2010-01-01."`
-	To               string `yaml:"to" required:"true" desc:"The last day, as 2035-12-31."`
+	From             string `yaml:"from" required:"true" pattern:"^\\d{4}-\\d{2}-\\d{2}$" form:"a day as YYYY-MM-DD" desc:"The first day, as 2010-01-01."`
+	To               string `yaml:"to" required:"true" pattern:"^\\d{4}-\\d{2}-\\d{2}$" form:"a day as YYYY-MM-DD" desc:"The last day, as 2035-12-31."`
 	FiscalYearStarts string `yaml:"fiscal_year_starts" default:"january" enum:"january,february,march,april,may,june,july,august,september,october,november,december" desc:"The month in which a fiscal year starts; it has the number of the calendar year in which it ends."`
 }
-
-// calendarFields are those of CalendarConfig, to be decoded one by one.
-type calendarFields CalendarConfig
-
-// dayForm is how a day is written; whether it exists, the calendar says.
-var dayForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-
-// DecodeNode implements spec.NodeDecoder. It checks the form of the days, since
-// the pattern of a tag would be shown to those who write them in another one.
-func (c *CalendarConfig) DecodeNode(n *spec.Node) error {
-	mistakes := []error{n.Decode((*calendarFields)(c))}
-	for _, day := range []struct{ key, text string }{{"from", c.From}, {"to", c.To}} {
-		if day.text != "" && !dayForm.MatchString(day.text) { // a missing one is reported as such
-			mistakes = append(mistakes, &spec.FieldError{Path: []string{day.key},
-				Message: fmt.Sprintf("%s wants a day as YYYY-MM-DD, not %q", day.key, day.text)})
-		}
-	}
-	return errors.Join(mistakes...)
-}
-
-// Alternatives implements spec.Alternatives.
-func (CalendarConfig) Alternatives() []any { return []any{calendarFields{}} }
 
 // FactConfig is one fact: a row for each row of its base table.
 type FactConfig struct {
