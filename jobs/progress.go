@@ -25,7 +25,7 @@ const (
 type progress struct {
 	a       *assembly
 	started time.Time
-	epoch   atomic.Int64
+	epoch   atomic.Int64 // the last that this run committed; 0 = none yet
 	done    chan struct{}
 	wait    sync.WaitGroup
 }
@@ -70,7 +70,11 @@ func (p *progress) end() {
 func (p *progress) line() {
 	m := p.a.config.Metrics
 	read, total := p.size()
-	attrs := []any{"epoch", p.epoch.Load(), "records", m.Records.Load(), "mb_per_second", round1(p.rate())}
+	var attrs []any
+	if epoch := p.epoch.Load(); epoch > 0 {
+		attrs = append(attrs, "epoch", epoch)
+	}
+	attrs = append(attrs, "records", m.Records.Load(), "mb_per_second", round1(p.rate()))
 	if total > 0 {
 		attrs = append(attrs, "percent", round1(100*float64(read)/float64(total)))
 	}
