@@ -1,0 +1,164 @@
+package star
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// TestDeletedRowsKept: only a member that says when it was deleted needs to know
+// which rows had it. One that is taken out knows none, however many there were.
+func TestDeletedRowsKept(t *testing.T) {
+	const rows = 100
+	for onDelete, want := range map[string]int{"flag": rows, "delete": 0} {
+		t.Run(onDelete, func(t *testing.T) {
+			s := newShop(t)
+			s.cfg = Config{Dimensions: spec.Map[DimensionConfig]{{Name: "dim_country", Value: DimensionConfig{
+				From: "customer", NaturalKey: []string{"country"}, SurrogateKey: "country_key", OnDelete: onDelete,
+			}}}}
+			h := newHarness(t, s.compile(t), false)
+			size := 0
+			for round := range 3 {
+				customersOf(h, "NL", rows, false)
+				if got := countryOf(h, "NL"); got.live != rows || len(got.dead) != 0 {
+					t.Fatalf("round %d: %d live rows and %d dead ones", round, got.live, len(got.dead))
+				}
+				customersOf(h, "NL", rows, true)
+				got := countryOf(h, "NL")
+				if got.live != 0 || len(got.dead) != want {
+					t.Fatalf("round %d: of the deleted rows %d are live, and %d are kept, want %d", round, got.live, len(got.dead), want)
+				}
+				if n := len(got.append(nil, true)); round == 0 {
+					size = n
+				} else if n != size {
+					t.Fatalf("round %d: the member takes %d bytes, and took %d", round, n, size)
+				}
+			}
+			if onDelete == "flag" {
+				h.want("dim_country", "0|(null)|false|false|(null)", "1|NL|false|true|2023-01-02 00:00:00Z")
+			} else {
+				h.want("dim_country", "0|(null)|false")
+			}
+		})
+	}
+}
+
+// customersOf runs an epoch in which customers of a country are there, or deleted.
+func customersOf(h *harness, country string, n int, deleted bool) {
+	h.t.Helper()
+	h.epochs++
+	at := "null"
+	if deleted {
+		at = `"2023-01-02T00:00:00Z"`
+	}
+	for i, r := range h.star.readings {
+		out := r.Table
+		if !r.Log {
+			var err error
+			if _, out, err = pipeline.Flagged(r.Table); err != nil {
+				h.t.Fatal(err)
+			}
+		} else if deleted {
+			continue
+		}
+		var changes []pipeline.Change
+		rows := &pipeline.Rows{Table: out}
+		b := array.NewRecordBuilder(memory.DefaultAllocator, out.Schema())
+		for k := range n {
+			text := fmt.Sprintf(`{"username": "u%d", "country": %q, "is_deleted": %v, "deleted_at": %s}`, k, country, deleted, at)
+			if err := b.UnmarshalJSON([]byte(text)); err != nil {
+				h.t.Fatal(err)
+			}
+			rows.Ops = append(rows.Ops, pipeline.OpUpsert)
+			rows.Change = append(rows.Change, int32(k))
+			rows.Versions = append(rows.Versions, pipeline.Version{Time: int64(h.epochs), New: 1})
+			changes = append(changes, pipeline.Change{Version: rows.Versions[k], Key: []byte(fmt.Sprint(k))})
+		}
+		rows.Record = b.NewRecord()
+		if r.Log {
+			h.step.Log(i, 0, changes, rows)
+		} else {
+			h.step.Settled(i, rows)
+		}
+		rows.Record.Release()
+		b.Release()
+	}
+	if err := h.step.Finish(pipeline.EpochEnd{}, h.sink); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// countryOf reads a member of the first dimension from the state.
+func countryOf(h *harness, country string) memberState {
+	h.t.Helper()
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Append(country)
+	column := b.NewArray()
+	defer column.Release()
+	d := h.star.dimensions[0]
+	naturalKey := packed.SplitRow(nil, packed.AppendRow(nil, []arrow.Array{column}, 0), d.rows.widths[:1])
+	found := make([][]byte, 1)
+	if err := h.state[membersSpace].Lookup([]pipeline.Hash{newMembers(nil).hash(d, naturalKey)}, found); err != nil || found[0] == nil {
+		h.t.Fatalf("%s is not in the state: %v", country, err)
+	}
+	return decodeMember(found[0])
+}
+
+// TestEmptied: the next pass takes the memory of this one, without what it held,
+// unless it was unusually large.
+func TestEmptied(t *testing.T) {
+	some := []*int{new(int), new(int), new(int)}
+	next := emptied(some)
+	if len(next) != 0 || cap(next) != cap(some) || &next[:1][0] != &some[0] {
+		t.Errorf("%d of %d elements are left of %d, want the same memory", len(next), cap(next), cap(some))
+	}
+	for i, p := range some {
+		if p != nil {
+			t.Errorf("element %d is kept", i)
+		}
+	}
+	if usual := make([]byte, 5, 4*chunk); cap(emptied(usual)) != cap(usual) {
+		t.Error("the memory of a usual pass is given back")
+	}
+	if large := make([]byte, 5, 4*chunk+1); emptied(large) != nil {
+		t.Error("the memory of a large pass is kept")
+	}
+}
+
+// TestLargePassGivesMemoryBack: what a large pass took is not kept for those that
+// come after it, and what a usual one took is.
+func TestLargePassGivesMemoryBack(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), false)
+	step := h.step.(*step)
+	epoch := func(at int64) {
+		h.epoch(false, s.addCustomer(at, "ann", "Ann", "NL", "1011"), s.addOrder(at, "o1", "ann", "2023-01-02"), s.addLine(at, "o1", "p1", "Pen", at))
+	}
+	took := func() [5]int {
+		return [5]int{cap(step.pass.entries), cap(step.pass.links), cap(step.pass.members), cap(step.members.all), cap(step.rows.all)}
+	}
+	step.pass.entries = make([]factEntry, 0, 4*chunk+1)
+	step.pass.links = make([]link, 0, 4*chunk+1)
+	step.pass.members = make([]int32, 0, 4*chunk+1)
+	step.members.all = make([]memberEntry, 0, 4*chunk+1)
+	step.rows.all = make([]lookupRow, 0, 4*chunk+1)
+	epoch(1)
+	if got := took(); got != [5]int{} {
+		t.Errorf("the memory that is kept has room for %v elements", got)
+	}
+	epoch(2)
+	usual := took()
+	epoch(3)
+	if got := took(); got != usual || usual[0] == 0 {
+		t.Errorf("usual passes take room for %v, then %v elements", usual, got)
+	}
+	h.want("fact", "o1|p1|1|1|1|20230102|3")
+}
