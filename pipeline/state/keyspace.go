@@ -28,7 +28,7 @@ type Keyspace struct {
 	bytes   int // of the writes
 	unsaved []*Delta
 	misses  []int
-	sorter  byhash.Sorter
+	sorter  *byhash.Sorter // that of all keyspaces
 }
 
 var _ pipeline.KeyedState = (*Keyspace)(nil)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 )
 
 // Keyspaces are those that are open, which share the memory of the Store. The
@@ -19,8 +21,9 @@ type Keyspaces struct {
 // memory as far as they fit. It is called once.
 func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 	ks := &Keyspaces{bound: s.memory}
+	sorter := &byhash.Sorter{}
 	for _, n := range numbers {
-		k := &Keyspace{db: s.db, prefix: []byte{prefixKeyed, n}, epoch: 1}
+		k := &Keyspace{db: s.db, prefix: []byte{prefixKeyed, n}, epoch: 1, sorter: sorter}
 		if err := k.load(ks.bound / int64(len(numbers))); err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -144,13 +145,16 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
 		// Each large epoch is a table over all keys in level 0: merging them
 		// early would write the state again and again.
-		L0CompactionThreshold:     16,
+		L0CompactionThreshold:     24,
 		L0CompactionFileThreshold: 200,
 		L0StopWritesThreshold:     64,
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	// What an epoch writes is merged into the next level before long.
+	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	return o
 }
 

@@ -94,7 +94,7 @@ type pass struct {
 	links   []link
 	members []int32 // of dims.all; -1 = none
 
-	finder  byhash.Finder
+	finder  *byhash.Finder
 	base    [][]byte
 	sources [][][]byte
 	values  [][]byte

@@ -103,7 +103,7 @@ type lookupRows struct {
 	all   []lookupRow
 	fresh int // those before have been looked up
 
-	finder  byhash.Finder
+	finder  *byhash.Finder
 	scratch []byte
 }
 

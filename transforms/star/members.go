@@ -20,7 +20,7 @@ type members struct {
 	fresh int // those before have been looked up
 
 	scratch []byte
-	finder  byhash.Finder
+	finder  *byhash.Finder
 }
 
 // memberEntry is a member that the epoch touches.
@@ -34,8 +34,8 @@ type memberEntry struct {
 	was       shown // how it was given out last
 }
 
-func newMembers(state pipeline.KeyedState) *members {
-	return &members{state: state, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
+func newMembers(state pipeline.KeyedState, finder *byhash.Finder) *members {
+	return &members{state: state, finder: finder, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
 // hash returns the key in the state of a natural key; its scratch is that of m.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -178,7 +179,7 @@ func TestFactsInAnyOrder(t *testing.T) {
 
 // TestHashedMembersSpread: the state's tables place entries by their low bits.
 func TestHashedMembersSpread(t *testing.T) {
-	m := newMembers(nil)
+	m := newMembers(nil, &byhash.Finder{})
 	d := &dimension{name: "d", id: idOf("d"), seed: seedOf(tagMember, "d"), hashed: true}
 	low := map[uint64]bool{}
 	for i := range 1000 {

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
@@ -103,14 +104,15 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 		st.begun = true
 	}
 	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknowns: map[string]int64{}}
-	st.members = newMembers(o.State[membersSpace])
+	finder := &byhash.Finder{}
+	st.members = newMembers(o.State[membersSpace], finder)
 	for _, d := range s.dimensions {
 		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
 	}
-	st.rows = &lookupRows{state: o.State[rowsSpace]}
+	st.rows = &lookupRows{state: o.State[rowsSpace], finder: finder}
 	st.pass = &pass{
 		state: o.State[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
-		waiting: &st.saved.Waiting,
+		waiting: &st.saved.Waiting, finder: finder,
 	}
 	for _, f := range s.facts {
 		st.pass.depth = max(st.pass.depth, len(f.lookups))
