@@ -106,7 +106,7 @@ func countryOf(h *harness, country string) memberState {
 	d := h.star.dimensions[0]
 	naturalKey := packed.SplitRow(nil, packed.AppendRow(nil, []arrow.Array{column}, 0), d.rows.widths[:1])
 	found := make([][]byte, 1)
-	if err := h.state[membersSpace].Lookup([]pipeline.Hash{newMembers(nil).hash(d, naturalKey)}, found); err != nil || found[0] == nil {
+	if err := h.state[membersSpace].Lookup([]pipeline.Hash{new(members).hash(d, naturalKey)}, found); err != nil || found[0] == nil {
 		h.t.Fatalf("%s is not in the state: %v", country, err)
 	}
 	return decodeMember(found[0])
