@@ -20,6 +20,7 @@ type schema struct {
 	of      *pipeline.Table // nil = no longer in the pipeline
 	from    []int           // column of the schema → column of the table, or -1
 	builder *rowBuilder
+	lately  int // rows that the last epoch with any settled
 }
 
 type schemaColumn struct {

@@ -252,7 +252,7 @@ func (s *Settler) build() []*pipeline.Rows {
 		}
 		r := byTable[o.table]
 		if r == nil {
-			r = &pipeline.Rows{Table: sc.of}
+			r = &pipeline.Rows{Table: sc.of, Ops: make([]pipeline.Op, 0, sc.lately), Versions: make([]pipeline.Version, 0, sc.lately)}
 			byTable[o.table] = r
 			all = append(all, r)
 		}
@@ -261,7 +261,8 @@ func (s *Settler) build() []*pipeline.Rows {
 		r.Versions = append(r.Versions, s.changes[o.change].version)
 	}
 	for _, r := range all {
-		r.Record = s.schemas[r.Table.Name].builder.record()
+		sc := s.schemas[r.Table.Name]
+		r.Record, sc.lately = sc.builder.record(), len(r.Ops)
 	}
 	return all
 }

@@ -249,7 +249,7 @@ func (s *Settler) bury(members []int32) {
 func (s *Settler) contend(members []int32, at int64, known bool) {
 	st := &s.state
 	var old []keptRow
-	var cs []contender
+	cs := st.contenders[:0]
 	if known {
 		old = st.contenders[0].rows
 		if st.time == at {

@@ -95,10 +95,10 @@ const useless = 1
 // takes room bytes. It leaves no more than half, so that it need not shrink after
 // every epoch.
 func (k *Keyspace) shrink(room int64) {
-	byAge, live := k.mem.costs(k.epoch)
+	l := k.mem.live(k.epoch)
 	half := k.mem.size() / 2
-	if k.complete && live <= half {
-		k.mem = k.mem.recent(k.epoch, byAge, live)
+	if k.complete && l.all <= half {
+		k.mem = k.mem.recent(k.epoch, &l, l.all)
 		return
 	}
 	if k.complete {
@@ -106,8 +106,8 @@ func (k *Keyspace) shrink(room int64) {
 	}
 	keep := min(half, room-k.filter.size())
 	if k.hits < useless || keep <= 0 {
-		k.mem = newTable(0)
+		k.mem = k.mem.emptied(l.entries[0])
 		return
 	}
-	k.mem = k.mem.recent(k.epoch, byAge, keep)
+	k.mem = k.mem.recent(k.epoch, &l, keep)
 }

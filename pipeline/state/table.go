@@ -114,6 +114,16 @@ func (t *table) copy(value []byte) place {
 	return place{uint32(last + 1), uint32(from), uint32(len(t.chunks[last]))}
 }
 
+// emptied returns a table without entries, with room for some, in the memory of
+// the slots where that is not much more.
+func (t *table) emptied(entries int) *table {
+	if len(t.slots) > max(minSlots, 8*entries) {
+		return newTable(entries)
+	}
+	clear(t.slots)
+	return &table{slots: t.slots}
+}
+
 // size returns the bytes the table holds, overwritten values too.
 func (t *table) size() int64 { return t.held + int64(len(t.slots))*slotBytes }
 
@@ -125,25 +135,34 @@ const ages = 64
 
 func (s *slot) age(epoch uint32) int { return int(min(epoch-s.used, ages-1)) }
 
-// costs returns what the entries take, by the epochs since they were used last.
-func (t *table) costs(epoch uint32) (byAge [ages]int64, all int64) {
-	for i := range t.slots {
-		if s := &t.slots[i]; s.chunk != 0 && s.chunk != absentChunk {
-			byAge[s.age(epoch)] += s.cost()
-			all += s.cost()
-		}
-	}
-	return byAge, all
+// live is the entries of a table that have values, by the number of epochs since
+// they were used last.
+type live struct {
+	entries [ages]int
+	costs   [ages]int64
+	all     int64 // of the costs
 }
 
-// recent returns a table of the entries used last that take up to so many bytes,
-// without those known as absent.
-func (t *table) recent(epoch uint32, byAge [ages]int64, bytes int64) *table {
-	last := 0
-	for ; last < ages-1 && byAge[last] <= bytes; last++ {
-		bytes -= byAge[last]
+func (t *table) live(epoch uint32) (l live) {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.chunk != 0 && s.chunk != absentChunk {
+			l.entries[s.age(epoch)]++
+			l.costs[s.age(epoch)] += s.cost()
+			l.all += s.cost()
+		}
 	}
-	kept := newTable(0)
+	return l
+}
+
+// recent returns a table of the live entries used last that take up to so many
+// bytes.
+func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
+	last, entries := 0, 0
+	for ; last < ages-1 && l.costs[last] <= bytes; last++ {
+		bytes -= l.costs[last]
+		entries += l.entries[last]
+	}
+	kept := newTable(entries)
 	for i := range t.slots {
 		s := &t.slots[i]
 		age := s.age(epoch)

@@ -140,10 +140,10 @@ func (p *pass) run(mayWait bool) error {
 	return p.rows.flush()
 }
 
-// emptied returns a slice for the next pass: the memory of this one, unless it was
-// unusually large. Nothing of what the elements point to is kept.
+// emptied returns a slice for the next pass: the memory of this one, unless it has
+// much more than this one needed. Nothing of what the elements point to is kept.
 func emptied[T any](s []T) []T {
-	if cap(s) > 4*chunk {
+	if cap(s) > 4*max(len(s), chunk) {
 		return nil
 	}
 	clear(s)

@@ -31,6 +31,7 @@ type builder struct {
 	table    *pipeline.Table
 	ops      []pipeline.Op
 	versions []pipeline.Version
+	lately   int // rows that were given out last
 }
 
 func newBuilder(t *pipeline.Table) *builder {
@@ -51,6 +52,9 @@ func (o *output) builder(t *pipeline.Table) *builder {
 
 // done ends a row.
 func (o *output) done(b *builder, op pipeline.Op, v *pipeline.Version) {
+	if b.ops == nil {
+		b.ops, b.versions = make([]pipeline.Op, 0, b.lately), make([]pipeline.Version, 0, b.lately)
+	}
 	b.ops = append(b.ops, op)
 	b.versions = append(b.versions, *v)
 	if len(b.ops) >= maxRows {
@@ -63,7 +67,7 @@ func (o *output) give(b *builder) {
 		return
 	}
 	rows := &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions}
-	b.ops, b.versions = nil, nil
+	b.ops, b.versions, b.lately = nil, nil, len(b.ops)
 	if o.err != nil {
 		rows.Record.Release()
 		return
