@@ -125,6 +125,9 @@ type KeyedState interface {
 	Lookup(keys []Hash, values [][]byte) error
 	// Put sets the value of a key; nil deletes it. The value is copied.
 	Put(key Hash, value []byte)
+	// PutIdle is Put for a key that will hardly be looked up soon: others go
+	// before it into memory.
+	PutIdle(key Hash, value []byte)
 	// Each calls f for every entry, in no particular order, until it returns an
 	// error. f must not call Put; the value is valid during the call.
 	Each(f func(key Hash, value []byte) error) error

@@ -8,7 +8,6 @@
 package byhash
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
 
@@ -17,14 +16,14 @@ import (
 
 // Sorter sorts; it keeps its memory for the next time.
 type Sorter struct {
-	keyed, dealt []keyed
-	ends         []int32
-	order        []int32
+	read, dealt []Keyed
+	ends        []int32
 }
 
-type keyed struct {
-	lead  uint64 // the leading bits of the hash
-	index int32
+// Keyed is an index with its hash.
+type Keyed struct {
+	Hash  pipeline.Hash
+	Index int32
 }
 
 // mean number of elements that are dealt to one place.
@@ -32,38 +31,36 @@ const mean = 4
 
 // Sort returns the indices 0 to n-1 in the order of the hashes, equal ones in
 // that of their indices. The result is valid until the next Sort.
-func (s *Sorter) Sort(n int, hash func(i int32) pipeline.Hash) []int32 {
+func (s *Sorter) Sort(n int, hash func(i int32) pipeline.Hash) []Keyed {
 	s.deal(n, hash)
 	from := int32(0)
 	for _, end := range s.ends {
-		s.finish(s.dealt[from:end], hash)
+		if end-from > 1 {
+			finish(s.dealt[from:end])
+		}
 		from = end
 	}
-	s.order = s.order[:0]
-	for i := range s.dealt {
-		s.order = append(s.order, s.dealt[i].index)
-	}
-	return s.order
+	return s.dealt
 }
 
 // deal puts the elements into places by their leading bits, and leaves where
 // each place ends.
 func (s *Sorter) deal(n int, hash func(i int32) pipeline.Hash) {
-	s.keyed, s.dealt = resized(s.keyed, n), resized(s.dealt, n)
+	s.read, s.dealt = resized(s.read, n), resized(s.dealt, n)
 	shift := 64 - bits.Len(uint(n/mean))
 	s.ends = resized(s.ends, 1<<(64-shift))
 	clear(s.ends)
-	for i := range s.keyed {
-		s.keyed[i] = keyed{hash(int32(i)).Hi, int32(i)}
-		s.ends[s.keyed[i].lead>>shift]++
+	for i := range s.read {
+		s.read[i] = Keyed{hash(int32(i)), int32(i)}
+		s.ends[s.read[i].Hash.Hi>>shift]++
 	}
 	sum := int32(0)
 	for i, count := range s.ends {
 		s.ends[i] = sum
 		sum += count
 	}
-	for _, k := range s.keyed {
-		at := &s.ends[k.lead>>shift]
+	for _, k := range s.read {
+		at := &s.ends[k.Hash.Hi>>shift]
 		s.dealt[*at] = k
 		*at++
 	}
@@ -74,22 +71,15 @@ func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 // few elements are sorted by insertion.
 const few = 24
 
-func (s *Sorter) finish(part []keyed, hash func(i int32) pipeline.Hash) {
-	ties := func(a, b keyed) int {
-		return cmp.Or(cmp.Compare(hash(a.index).Lo, hash(b.index).Lo), cmp.Compare(a.index, b.index))
-	}
+// finish sorts what was dealt to one place, in the order of the indices.
+func finish(part []Keyed) {
 	if len(part) > few {
-		slices.SortFunc(part, func(a, b keyed) int {
-			if a.lead != b.lead {
-				return cmp.Compare(a.lead, b.lead)
-			}
-			return ties(a, b)
-		})
+		slices.SortStableFunc(part, func(a, b Keyed) int { return a.Hash.Compare(b.Hash) })
 		return
 	}
 	for i := 1; i < len(part); i++ {
 		k, j := part[i], i
-		for ; j > 0 && (k.lead < part[j-1].lead || k.lead == part[j-1].lead && ties(k, part[j-1]) < 0); j-- {
+		for ; j > 0 && k.Hash.Less(part[j-1].Hash); j-- {
 			part[j] = part[j-1]
 		}
 		part[j] = k

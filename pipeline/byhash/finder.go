@@ -20,10 +20,9 @@ type Finder struct {
 func (f *Finder) Find(state State, n int, key func(i int32) pipeline.Hash, found func(i int32, value []byte)) error {
 	order := f.sorter.Sort(n, key)
 	f.keys, f.first = f.keys[:0], f.first[:0]
-	for at, i := range order {
-		h := key(i)
-		if at == 0 || h != f.keys[len(f.keys)-1] {
-			f.keys = append(f.keys, h)
+	for at := range order {
+		if at == 0 || order[at].Hash != order[at-1].Hash {
+			f.keys = append(f.keys, order[at].Hash)
 			f.first = append(f.first, int32(at))
 		}
 	}
@@ -40,8 +39,8 @@ func (f *Finder) Find(state State, n int, key func(i int32) pipeline.Hash, found
 		if k+1 < len(f.first) {
 			end = int(f.first[k+1])
 		}
-		for _, i := range order[f.first[k]:end] {
-			found(i, v)
+		for _, o := range order[f.first[k]:end] {
+			found(o.Index, v)
 		}
 	}
 	return nil

@@ -107,19 +107,19 @@ func (s *intake) byItem() [][]int32 {
 }
 
 // group groups indices below n by their keys, in the order of the keys, and makes
-// room for a lookup of each. The groups are valid until it is called again.
+// room for a lookup of each. The groups are valid until the order is made again.
 func (s *intake) group(n int, key func(i int32) pipeline.Hash) [][]int32 {
-	order := s.sorter.Sort(n, key)
-	s.groups, s.hashes = s.groups[:0], s.hashes[:0]
-	for from := 0; from < n; {
-		h := key(order[from])
-		to := from + 1
-		for to < n && key(order[to]) == h {
-			to++
+	s.groups, s.hashes, s.order = s.groups[:0], s.hashes[:0], slices.Grow(s.order[:0], n)
+	sorted := s.sorter.Sort(n, key)
+	from := 0
+	for at, k := range sorted {
+		s.order = append(s.order, k.Index)
+		if at+1 < n && sorted[at+1].Hash == k.Hash {
+			continue
 		}
-		s.groups = append(s.groups, order[from:to])
-		s.hashes = append(s.hashes, h)
-		from = to
+		s.groups = append(s.groups, s.order[from:])
+		s.hashes = append(s.hashes, k.Hash)
+		from = at + 1
 	}
 	s.values = slices.Grow(s.values[:0], len(s.hashes))[:len(s.hashes)]
 	return s.groups

@@ -115,8 +115,13 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 }
 
 // Put sets the value of a key; nil deletes it. The value is copied.
-func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
-	k.writes = append(k.writes, write{key, k.mem.put(key, value, k.epoch)})
+func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch) }
+
+// PutIdle implements pipeline.KeyedState.
+func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, 0) }
+
+func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32) {
+	k.writes = append(k.writes, write{key, k.mem.put(key, value, used)})
 	k.bytes += 48 + len(value)
 	if k.filter != nil {
 		k.filter.add(key)
@@ -134,8 +139,8 @@ func (k *Keyspace) Take() *Delta {
 // sorted returns the last write of each key, in the order of the keys.
 func (k *Keyspace) sorted(writes []write) []write {
 	last := make([]write, 0, len(writes))
-	for _, i := range k.sorter.Sort(len(writes), func(i int32) pipeline.Hash { return writes[i].key }) {
-		w := writes[i]
+	for _, o := range k.sorter.Sort(len(writes), func(i int32) pipeline.Hash { return writes[i].key }) {
+		w := writes[o.Index]
 		if n := len(last); n > 0 && last[n-1].key == w.key {
 			last[n-1] = w
 			continue

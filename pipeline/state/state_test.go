@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -333,5 +334,30 @@ func TestStepKeyspaces(t *testing.T) {
 			}
 			seen[number] = true
 		}
+	}
+}
+
+// TestRecentIsSpread: a table of a part of another's entries finds them as fast;
+// were they from neighbouring slots, each would be looked for among all others.
+func TestRecentIsSpread(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	full := newTable(0)
+	for range 100_000 {
+		full.put(pipeline.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, []byte("x"), 1)
+	}
+	l := full.live(1)
+	half := full.recent(1, &l, l.all/2)
+	if half.n < 45_000 || half.n > 55_000 {
+		t.Errorf("%d of 100000 entries are kept for half of the bytes", half.n)
+	}
+	longest, run := 0, 0
+	for i := range half.slots {
+		if run++; half.slots[i].chunk == 0 {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	if longest > 500 {
+		t.Errorf("%d entries are in a row, of %d slots", longest, len(half.slots))
 	}
 }

@@ -154,28 +154,29 @@ func (t *table) live(epoch uint32) (l live) {
 	return l
 }
 
-// recent returns a table of the live entries used last that take up to so many
-// bytes.
+// recent returns a table of the live entries used last that take about so many
+// bytes: of the greatest age among them only a part.
 func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	last, entries := 0, 0
 	for ; last < ages-1 && l.costs[last] <= bytes; last++ {
 		bytes -= l.costs[last]
 		entries += l.entries[last]
 	}
-	kept := newTable(entries)
+	part := min(1, float64(bytes)/float64(max(1, l.costs[last])))
+	kept := newTable(entries + int(part*float64(l.entries[last])))
 	for i := range t.slots {
 		s := &t.slots[i]
-		age := s.age(epoch)
-		if s.chunk == 0 || s.chunk == absentChunk || age > last {
-			continue
-		}
-		if age == last {
-			if bytes < s.cost() {
-				continue
+		if age := s.age(epoch); age < last || age == last && s.lot() < part {
+			if v := valueAt(t.chunks, s.place); v != nil {
+				kept.put(s.key, v, s.used)
 			}
-			bytes -= s.cost()
 		}
-		kept.put(s.key, valueAt(t.chunks, s.place), s.used)
 	}
 	return kept
+}
+
+// lot returns a number below 1 that has nothing to do with the slot: were the
+// entries of some slots kept, they would be crowded in the new table.
+func (s *slot) lot() float64 {
+	return float64(s.key.Lo*0x9e3779b97f4a7c15>>11) / (1 << 53)
 }

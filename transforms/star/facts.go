@@ -130,7 +130,7 @@ func (p *pass) run(mayWait bool) error {
 	}
 	for i := range p.entries {
 		if e := &p.entries[i]; !e.skip {
-			if err := p.give(e); err != nil {
+			if err := p.give(e, mayWait); err != nil {
 				return err
 			}
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 // give gives a fact out as far as it differs from what was given out before,
-// and writes its state.
-func (p *pass) give(e *factEntry) error {
+// and writes its state. While facts wait, those given out are asked for less.
+func (p *pass) give(e *factEntry, mayWait bool) error {
 	switch {
 	case e.base == nil:
 		if e.given != nil {
@@ -44,7 +44,11 @@ func (p *pass) give(e *factEntry) error {
 	p.chain(e)
 	e.given = row
 	p.scratch = e.append(p.scratch[:0])
-	p.state.Put(e.hash, p.scratch)
+	if mayWait {
+		p.state.PutIdle(e.hash, p.scratch)
+	} else {
+		p.state.Put(e.hash, p.scratch)
+	}
 	return nil
 }
 
