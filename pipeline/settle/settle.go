@@ -34,6 +34,7 @@ type Settler struct {
 	state   item
 	effects []effect
 	shared  []effect
+	touched int // of no meaning, so that it is read
 	outs    []out
 }
 
@@ -147,6 +148,11 @@ func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, er
 		return nil, nil, nil, err
 	}
 	for g, members := range groups {
+		if g%touched == 0 {
+			end := min(g+touched, len(groups))
+			s.touch(groups[g:end])
+			s.items.Touch(s.hashes[g:end])
+		}
 		s.decide(members, s.values[g])
 	}
 	if err := s.apply(); err != nil {
@@ -188,6 +194,24 @@ func (s *Settler) setHorizon() {
 		return
 	}
 	s.horizon -= s.tombstones
+}
+
+// touched is the number of groups that are touched at once.
+const touched = 32
+
+// touch reads what decide will, all at once: one after the other, each read would
+// wait for the memory.
+func (s *Settler) touch(groups [][]int32) {
+	n := 0
+	for _, members := range groups {
+		c := &s.changes[members[0]]
+		n += int(s.arena[c.key.from])
+		if c.rows[0] < c.rows[1] {
+			r := &s.rows[c.rows[0]]
+			n += int(s.arena[r.row.from]) + int(s.arena[r.row.to-1])
+		}
+	}
+	s.touched += n
 }
 
 // decide finds the newest change of an item, of its state and the epoch, and

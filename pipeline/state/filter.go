@@ -75,6 +75,16 @@ func (l *layer) has(key pipeline.Hash) bool {
 	return true
 }
 
+// touch reads where keys are, as that of table does.
+func (f *filter) touch(keys []pipeline.Hash) (sum uint64) {
+	for l := range f.layers {
+		for i := range keys {
+			sum += f.layers[l].block(keys[i])[0]
+		}
+	}
+	return sum
+}
+
 // block returns the block of the key. It goes by the low half of the hash, the
 // bits within by the high one.
 func (l *layer) block(key pipeline.Hash) *block {

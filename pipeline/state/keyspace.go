@@ -28,6 +28,7 @@ type Keyspace struct {
 	bytes   int // of the writes
 	unsaved []*Delta
 	misses  []int
+	sum     uint64 // of what was touched
 	sorter  *byhash.Sorter // that of all keyspaces
 }
 
@@ -53,6 +54,9 @@ type Delta struct {
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	k.misses = k.misses[:0]
 	for i, key := range keys {
+		if i%touched == 0 {
+			k.Touch(keys[i:min(i+touched, len(keys))])
+		}
 		var found bool
 		if values[i], found = k.recall(key); !found {
 			k.misses = append(k.misses, i)
@@ -62,6 +66,17 @@ func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 		return nil
 	}
 	return k.lookupDisk(keys, values)
+}
+
+// touched is the number of keys that Lookup touches at once.
+const touched = 64
+
+// Touch makes ready for Put of some keys, which is faster for it.
+func (k *Keyspace) Touch(keys []pipeline.Hash) {
+	k.sum = k.mem.touch(keys)
+	if k.filter != nil {
+		k.sum += k.filter.touch(keys)
+	}
 }
 
 // recall returns the value of a key, nil = there is none, as far as memory knows.

@@ -103,6 +103,7 @@ type pass struct {
 	given   []byte
 	unknown []*dimension // whose unknown member the row refers to
 	scratch []byte
+	touched int // of no meaning, so that it is read
 }
 
 // touch returns the entry of a fact, new or there already.
@@ -129,6 +130,9 @@ func (p *pass) run(mayWait bool) error {
 		return err
 	}
 	for i := range p.entries {
+		if i%touched == 0 {
+			p.reach(i)
+		}
 		if e := &p.entries[i]; !e.skip {
 			if err := p.give(e, mayWait); err != nil {
 				return err
@@ -138,6 +142,32 @@ func (p *pass) run(mayWait bool) error {
 	p.index.Clear()
 	p.entries, p.links, p.members = emptied(p.entries), emptied(p.links), emptied(p.members)
 	return p.rows.flush()
+}
+
+// touched is the number of entries whose parts are touched at once.
+const touched = 32
+
+// reach reads the parts of some entries, all at once: one after the other, each
+// read would wait for the memory.
+func (p *pass) reach(from int) {
+	for i := from; i < min(from+touched, len(p.entries)); i++ {
+		e := &p.entries[i]
+		if e.skip {
+			continue
+		}
+		for _, l := range p.links[e.links : e.links+len(e.fact.lookups)] {
+			if l.now >= 0 && len(p.rows.all[l.now].row) > 0 {
+				p.touched += int(p.rows.all[l.now].row[0])
+			}
+		}
+		if e.members+len(e.fact.members) <= len(p.members) {
+			for _, at := range p.members[e.members : e.members+len(e.fact.members)] {
+				if at >= 0 {
+					p.touched += int(p.dims.all[at].key)
+				}
+			}
+		}
+	}
 }
 
 // emptied returns a slice for the next pass: the memory of this one, unless it has
@@ -284,6 +314,9 @@ func (p *pass) lookupKey(l *lookup, sources [][][]byte) (pipeline.Hash, bool) {
 // refer finds the members of the facts, making those that no item has brought yet.
 func (p *pass) refer(mayWait bool) error {
 	for i := range p.entries {
+		if i%touched == 0 {
+			p.reach(i)
+		}
 		e := &p.entries[i]
 		if e.skip {
 			continue
