@@ -20,11 +20,12 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 	if err := s.bringMembers(e.Dead); err != nil {
 		return err
 	}
-	if err := s.touchFacts(); err != nil {
+	due, err := s.touchFacts()
+	if err != nil {
 		return err
 	}
 	mayWait := s.bounded && !e.Last
-	if err := s.pass.run(mayWait); err != nil {
+	if err := s.makeFacts(due, mayWait); err != nil {
 		return err
 	}
 	if !mayWait {
@@ -128,9 +129,15 @@ func (s *step) bring(o *offer) {
 	s.members.complete(m, &c.version, itemKey, s.bytes(span{from, len(s.arena)}))
 }
 
-// touchFacts takes the epoch's rows of lookup tables to the state, and touches
-// the facts that they and the base rows concern.
-func (s *step) touchFacts() error {
+// dueFact is a fact that is made again because of a lookup's row.
+type dueFact struct {
+	hash    pipeline.Hash
+	version *pipeline.Version // of the change of the row
+}
+
+// touchFacts takes the epoch's rows of lookup tables to the state, touches the
+// facts of its base rows, and returns those that the lookup rows concern.
+func (s *step) touchFacts() ([]dueFact, error) {
 	for i := range s.bases {
 		b := &s.bases[i]
 		e := s.pass.touch(b.hash)
@@ -144,7 +151,7 @@ func (s *step) touchFacts() error {
 		at[i] = s.rows.touch(s.lookups[i].hash)
 	}
 	if err := s.rows.load(); err != nil {
-		return err
+		return nil, err
 	}
 	var changed []int32
 	causes := map[int32]*pipeline.Version{}
@@ -163,17 +170,45 @@ func (s *step) touchFacts() error {
 			causes[at[i]] = &c.version
 		}
 	}
-	return s.rows.eachFact(changed, func(row int32, fact pipeline.Hash) {
-		e := s.pass.touch(fact)
-		if !e.came && !e.must {
-			e.version = *causes[row]
-		}
-		e.must = true
+	var due []dueFact
+	err := s.rows.eachFact(changed, func(row int32, fact pipeline.Hash) {
+		due = append(due, dueFact{fact, causes[row]})
 	})
+	return due, err
+}
+
+// makeFacts makes the facts that were touched and those that are due, in as many
+// passes as their number takes: very many may refer to one row. A fact that two
+// passes make is the same in both, so it is given out once.
+func (s *step) makeFacts(due []dueFact, mayWait bool) error {
+	if len(due) > s.most {
+		slices.SortFunc(due, func(a, b dueFact) int { return a.hash.Compare(b.hash) })
+	}
+	for {
+		n := min(len(due), s.most)
+		for _, d := range due[:n] {
+			e := s.pass.touch(d.hash)
+			if !e.came && !e.must {
+				e.version = *d.version
+			}
+			e.must = true
+		}
+		if err := s.pass.run(mayWait); err != nil {
+			return err
+		}
+		if due = due[n:]; len(due) == 0 {
+			return nil
+		}
+		s.members.flush(s.out, false)
+	}
 }
 
 // chunk is the number of waiting facts that are made at once.
 const chunk = 1 << 16
+
+// maxDue is the number of facts that one pass makes because of changed lookup
+// rows: as many as an epoch has base rows, at most.
+const maxDue = 4 * chunk
 
 var errEnough = errors.New("enough")
 

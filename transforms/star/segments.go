@@ -64,22 +64,27 @@ func (l *lookupRows) eachFact(rows []int32, f func(row int32, fact pipeline.Hash
 }
 
 // flushSegments writes what was added to and removed from segments, and gives
-// rows with many facts more of them.
+// rows with many facts more of them, and those with few fewer.
 func (l *lookupRows) flushSegments() error {
 	if err := l.updateSegments(); err != nil {
 		return err
 	}
-	var grow []int32
+	var misfits []int32
 	for i := range l.all {
-		r := &l.all[i]
-		if !r.changed {
-			continue
-		}
-		if r.segments == 0 && len(r.facts) > maxInline*hashBytes || r.segments > 0 && r.count > r.segments*2*segmentFill {
-			grow = append(grow, int32(i))
+		if r := &l.all[i]; r.changed && r.misfit() {
+			misfits = append(misfits, int32(i))
 		}
 	}
-	return l.grow(grow)
+	return l.respread(misfits)
+}
+
+// misfit reports whether the row has too many facts, or far too few, for the
+// number of its segments.
+func (r *lookupRow) misfit() bool {
+	if r.segments == 0 {
+		return len(r.facts) > maxInline*hashBytes
+	}
+	return r.count > r.segments*2*segmentFill || r.count < r.segments*segmentFill/8
 }
 
 // updateSegments rewrites the segments that facts were added to or removed from.
@@ -144,8 +149,8 @@ func (l *lookupRows) put(segments []segment) {
 	}
 }
 
-// grow spreads the facts of rows over more segments.
-func (l *lookupRows) grow(rows []int32) error {
+// respread spreads the facts of rows over as many segments as they need.
+func (l *lookupRows) respread(rows []int32) error {
 	var old []segment
 	for _, row := range rows {
 		old = l.allSegments(old, row)
@@ -166,6 +171,10 @@ func (l *lookupRows) grow(rows []int32) error {
 		if r.segments == 0 {
 			facts[row] = r.facts
 			r.count = len(r.facts) / hashBytes
+		}
+		if r.count <= maxInline {
+			r.facts, r.segments = facts[row], 0
+			continue
 		}
 		r.facts, r.segments = nil, segmentsFor(r.count)
 		all = append(all, l.spread(row, facts[row])...)

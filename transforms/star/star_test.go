@@ -125,10 +125,18 @@ func TestDeletes(t *testing.T) {
 	h.want("fact", "o1|p1|0|0|1|0|5")
 }
 
-// TestMany: a row that many facts refer to keeps them in segments.
+// TestMany: a row that many facts refer to keeps them in segments, and when it
+// changes they are made again, once each, in however many passes.
 func TestMany(t *testing.T) {
+	for _, most := range []int{1, 64, maxDue} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) { testMany(t, most) })
+	}
+}
+
+func testMany(t *testing.T, most int) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), false)
+	h.step.(*step).most = most
 	const n = 1000
 	for from := 0; from < n; from += 50 {
 		var events []event
@@ -149,6 +157,28 @@ func TestMany(t *testing.T) {
 	h.epoch(false, s.addCustomer(2001, "ann", "Anna", "NL", "1011"))
 	if h.ops["fact update"] != n {
 		t.Errorf("facts are made again for a column that they do not use")
+	}
+	// Another customer, and a line and a base row of the same epoch.
+	h.epoch(false, s.addOrder(2002, "o1", "bo", "2023-01-03"), s.addLine(2002, "o1", "p0000", "Pen", 7), s.addLine(2002, "o1", "q", "Quill", 9))
+	for i := range n {
+		want[i] = fmt.Sprintf("o1|p%04d|2|0|%d|20230103|%d", i, i+1, i)
+	}
+	want[0] = "o1|p0000|2|0|1|20230103|7"
+	h.want("fact", append(want, fmt.Sprintf("o1|q|2|0|%d|20230103|9", n+1))...)
+	if h.ops["fact update"] != 2*n || h.ops["fact insert"] != n+1 {
+		t.Errorf("%d updates and %d inserts, want %d and %d", h.ops["fact update"], h.ops["fact insert"], 2*n, n+1)
+	}
+	// Most lines go, and what is kept of the order with them.
+	entries := len(h.state[rowsSpace].(*memState).m)
+	var gone []event
+	for i := 3; i < n; i++ {
+		gone = append(gone, event{s.line, fmt.Sprintf(`{"orderid":"o1","productid":"p%04d"}`, i), "", 2003})
+	}
+	h.epoch(false, gone...)
+	h.epoch(false, s.addOrder(2004, "o1", "cy", "2023-01-02"))
+	h.want("fact", "o1|p0000|3|0|1|20230102|7", "o1|p0001|3|0|2|20230102|1", "o1|p0002|3|0|3|20230102|2", fmt.Sprintf("o1|q|3|0|%d|20230102|9", n+1))
+	if left := len(h.state[rowsSpace].(*memState).m); left > 5 || entries <= 5 {
+		t.Errorf("%d entries of rows are left of %d", left, entries)
 	}
 }
 

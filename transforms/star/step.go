@@ -31,6 +31,7 @@ type step struct {
 	bounded  bool
 	counters pipeline.Counters
 
+	most    int // facts that are due in one pass
 	members *members
 	rows    *lookupRows
 	pass    *pass
@@ -93,7 +94,7 @@ type trackedChange struct {
 
 // Open implements pipeline.Keyed.
 func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
-	st := &step{star: s, bounded: o.Bounded, counters: o.Counters}
+	st := &step{star: s, bounded: o.Bounded, counters: o.Counters, most: maxDue}
 	if o.Saved != nil {
 		if err := json.Unmarshal(o.Saved, &st.saved); err != nil {
 			return nil, fmt.Errorf("checkpoint: %w", err)
