@@ -2,6 +2,7 @@ package star
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -22,7 +23,7 @@ type memberState struct {
 
 	// Of a dimension that tracks deletes:
 	live int64     // rows that have the natural key
-	dead []deadRow // deleted rows that had it last
+	dead []deadRow // deleted rows that had it last, up to maxDead
 	uses int64     // facts that refer to the member
 }
 
@@ -163,9 +164,18 @@ func (m *memberState) bring(v *pipeline.Version, itemKey, attributes []byte) {
 	m.brought = pipeline.Newest(append(m.brought, bringing{*v, attributes}), versionOf)
 }
 
+// maxDead is the number of deleted rows that a member remembers, those that were
+// deleted last: only the last of them all tells when the member was deleted.
+const maxDead = 32
+
 // bury notes that a deleted row had the natural key; raise, that it has no more.
 func (m *memberState) bury(row pipeline.Hash, at int64) {
 	m.dead = append(m.dead, deadRow{row, at})
+	if len(m.dead) <= maxDead {
+		return
+	}
+	slices.SortFunc(m.dead, func(a, b deadRow) int { return cmp.Or(cmp.Compare(b.at, a.at), a.row.Compare(b.row)) })
+	m.dead = m.dead[:maxDead]
 }
 
 func (m *memberState) raise(row pipeline.Hash) {

@@ -14,10 +14,10 @@ import (
 )
 
 // TestDeletedRowsKept: only a member that says when it was deleted needs to know
-// which rows had it. One that is taken out knows none, however many there were.
+// which rows had it, and of many only the last. One that is taken out knows none.
 func TestDeletedRowsKept(t *testing.T) {
 	const rows = 100
-	for onDelete, want := range map[string]int{"flag": rows, "delete": 0} {
+	for onDelete, want := range map[string]int{"flag": maxDead, "delete": 0} {
 		t.Run(onDelete, func(t *testing.T) {
 			s := newShop(t)
 			s.cfg = Config{Dimensions: spec.Map[DimensionConfig]{{Name: "dim_country", Value: DimensionConfig{
@@ -161,4 +161,22 @@ func TestLargePassGivesMemoryBack(t *testing.T) {
 		t.Errorf("usual passes take room for %v, then %v elements", usual, got)
 	}
 	h.want("fact", "o1|p1|1|1|1|20230102|3")
+}
+
+// TestLastDeletedRows: of many deleted rows those that were deleted last are
+// remembered, in whatever order they come.
+func TestLastDeletedRows(t *testing.T) {
+	var m memberState
+	for i := range 3 * maxDead {
+		at := int64(i * 7 % (3 * maxDead))
+		m.bury(pipeline.Hash{Lo: uint64(at)}, at)
+	}
+	if len(m.dead) != maxDead {
+		t.Fatalf("%d are remembered, want %d", len(m.dead), maxDead)
+	}
+	for _, d := range m.dead {
+		if d.at < 2*maxDead {
+			t.Errorf("the row deleted at %d is remembered, and later ones are not", d.at)
+		}
+	}
 }
