@@ -26,7 +26,12 @@ func (s *schema) keyHash(scratch []byte, rec arrow.Record, i int) (pipeline.Hash
 // rowBuilder makes Arrow records of rows kept as bytes.
 type rowBuilder struct {
 	b      *array.RecordBuilder
-	fields []array.Builder // by column of the schema; a builder nobody reads where the table has none
+	fields []rowField // by column of the schema
+}
+
+type rowField struct {
+	array.Builder     // nil where the table does not have the column
+	width         int // of the column's values, then
 }
 
 // newRowBuilder returns a builder of the table's records; columns of it that
@@ -35,17 +40,17 @@ func newRowBuilder(s *schema, t *pipeline.Table) *rowBuilder {
 	r := &rowBuilder{b: array.NewRecordBuilder(memory.DefaultAllocator, t.Schema())}
 	for i, c := range s.from {
 		if c >= 0 {
-			r.fields = append(r.fields, r.b.Field(c))
+			r.fields = append(r.fields, rowField{Builder: r.b.Field(c)})
 			continue
 		}
 		t, err := pipeline.ParseType(s.Columns[i].Type)
 		if err != nil {
 			panic(err) // written by Type.String
 		}
-		r.fields = append(r.fields, array.NewBuilder(memory.DefaultAllocator, t.Arrow()))
+		r.fields = append(r.fields, rowField{width: packed.Width(t)})
 	}
 	for c := len(s.of.Columns); c < len(t.Columns); c++ {
-		r.fields = append(r.fields, r.b.Field(c))
+		r.fields = append(r.fields, rowField{Builder: r.b.Field(c)})
 	}
 	return r
 }
@@ -55,7 +60,11 @@ func newRowBuilder(s *schema, t *pipeline.Table) *rowBuilder {
 func (r *rowBuilder) append(kept []byte) {
 	values := packed.ReadRow(kept)
 	for _, f := range r.fields {
-		values.Into(f)
+		if f.Builder == nil {
+			values.Next(f.width)
+			continue
+		}
+		values.Into(f.Builder)
 	}
 }
 
