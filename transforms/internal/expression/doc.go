@@ -1,4 +1,5 @@
-// Package measure computes measures: expressions over packed values.
+// Package expression computes with the columns of rows: expressions over packed
+// values, for measures, derived columns and filters.
 //
 // Integers and decimals are exact rational numbers until the result is
 // converted: a decimal is rounded to its scale, an integer to the nearest, half
@@ -8,4 +9,4 @@
 // An expression is null where a column that it uses is null. One that says
 // itself what null means, by ??, nil or a condition, is computed instead: then
 // an operation or comparison with null is null, and a null condition is false.
-package measure
+package expression

@@ -1,4 +1,4 @@
-package measure
+package expression
 
 import (
 	"math/big"

@@ -1,4 +1,4 @@
-package measure
+package expression
 
 import (
 	"encoding/binary"
@@ -130,7 +130,7 @@ func convert(dst []byte, v any, t pipeline.Type) (result []byte, null bool, err 
 }
 
 func wrong(v any, t pipeline.Type) error {
-	return fmt.Errorf("%w: the result is %s, and the measure %s", errMismatch, kindOf(v), t)
+	return fmt.Errorf("%w: the result is %s, not %s", errMismatch, kindOf(v), t)
 }
 
 func convertExact(dst []byte, v any, t pipeline.Type) (result []byte, null bool, err error) {
@@ -159,7 +159,7 @@ func convertExact(dst []byte, v any, t pipeline.Type) (result []byte, null bool,
 	return binary.LittleEndian.AppendUint64(dst, uint64(d.HighBits())), false, nil
 }
 
-// text returns a value for people, and as a string measure has it.
+// text returns a value for people, and as a string result has it.
 func text(v any) string {
 	if x, ok := exact(v); ok {
 		if x.IsInt() {
