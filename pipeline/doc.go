@@ -20,6 +20,17 @@
 // (pipeline/settle) turns the first into the second and owns
 // last-writer-wins: nothing behind it compares versions.
 //
+// Between unnesting and settling stand transforms that take rows one by one and
+// keep no state ([Rowwise]): filters, computed columns, joins to a reference.
+// They make a log of a log, in the mappers, before anything is settled. So a row
+// that stops matching is just a row that its item no longer yields: the settle
+// step deletes it, and the log does where the old image shows that it was there.
+// What one of their rows makes a dead letter is so with all of its change. A
+// reference may change at any moment: an epoch is pinned to the version that was
+// there when it began, and keeps it when it is tried again in the same process.
+// After a restart it gets the version that is loaded then; what was committed is
+// not made again.
+//
 // # Epochs
 //
 // An epoch is a bounded piece of the input. One owner takes it through the

@@ -53,7 +53,10 @@ type Retaining interface {
 type Needs struct {
 	Tables  map[string]bool // the tables wanted as rows
 	Deletes map[string]bool // the tables whose log needs deletes from old images
-	Settled bool            // items and versions with hashes
+	// Olds are those of Deletes whose log needs a delete of every row of an old
+	// image, even if the new image yields its key again.
+	Olds    map[string]bool
+	Settled bool // items and versions with hashes
 }
 
 // Mapper is one worker of a Transform. One goroutine uses it.

@@ -24,6 +24,9 @@ func (r *run) run(stop, kill context.Context) error {
 
 	mappers := r.c.mappers()
 	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished(), begun: newBegun()}
+	if first := r.checkpoint.Epoch; len(r.c.Rows) > 0 {
+		c.pins = func(number int) []any { return r.references.of(first + int64(number)) }
+	}
 	epochs := make(chan *prepared)
 	f := &front{r: r, events: c.events, begun: c.begun, prepared: epochs, epoch: r.checkpoint.Epoch}
 	r.running = true
@@ -140,6 +143,7 @@ func (r *run) save(p *prepared) error {
 	}
 	r.checkpoint = next
 	r.c.FromStart = false
+	r.references.saved(p.epoch)
 	r.c.Metrics.step("save", started)
 	return nil
 }

@@ -17,6 +17,7 @@ type piece struct {
 	epoch   int // that it belongs to, counted from the start of the run
 	source  int
 	records *pipeline.Records
+	pins    []any             // the versions of references that the epoch is pinned to
 	batches []*pipeline.Batch // by step; nil where the step does not read the source
 	err     error
 	done    chan struct{} // closed when batches or err are set
@@ -72,8 +73,11 @@ type cutter struct {
 	open     cut // the epoch being read
 	finished map[string]bool
 	number   int // of the open epoch, counted from the start of the run
-	timer    *time.Timer
-	begun    *begun
+	// pins returns the versions that such an epoch is pinned to; nil = there are
+	// no references.
+	pins  func(number int) []any
+	timer *time.Timer
+	begun *begun
 }
 
 // begun tells the cutter which epoch the front has begun. An epoch's interval
@@ -216,6 +220,9 @@ func (c *cutter) note(recs *pipeline.Records, n int) {
 func (c *cutter) send(ctx context.Context, source int, b *block, recs *pipeline.Records) error {
 	b.users.Add(1)
 	p := &piece{block: b, epoch: c.number, source: source, records: recs, done: make(chan struct{})}
+	if c.pins != nil {
+		p.pins = c.pins(c.number)
+	}
 	select {
 	case c.events <- event{piece: p}:
 	case <-ctx.Done():

@@ -6,7 +6,8 @@
 //   - a reader per source waits in Read;
 //   - the cutter takes what the readers bring, in the order of each source,
 //     and decides where epochs end: by records, bytes or time;
-//   - mappers, one per processor, decode and unnest, each a piece at a time;
+//   - mappers, one per processor, decode and unnest, each a piece at a time, and
+//     take its rows through the stateless transforms behind that;
 //   - the front takes the pieces in the order they were cut, gives the rows to
 //     the sinks' spools and the settle steps, and prepares the epoch;
 //   - the back saves the epoch, commits it to every sink and tells the sources.

@@ -48,6 +48,14 @@ type KeyedNode struct {
 	Inputs    []Edge
 }
 
+// RowsNode is a stateless transform of rows and the tables it was made for, in
+// the order of its own.
+type RowsNode struct {
+	Name      string
+	Transform pipeline.Rowwise
+	Inputs    []Edge
+}
+
 // SinkNode is a sink and the tables it takes.
 type SinkNode struct {
 	Name   string
@@ -84,6 +92,7 @@ type Config struct {
 	MaxRatio    float64 // of dead letters
 	Sources     []SourceNode
 	Transforms  []TransformNode
+	Rows        []RowsNode  // each after those that it reads
 	Keyed       []KeyedNode // each after those that it reads
 	Sinks       []SinkNode
 	DeadLetters DeadLetters
@@ -145,12 +154,24 @@ const maxRestarts = 8
 // before an epoch is saved makes it open the pipeline at the checkpoint again,
 // in process. kill leaves everything at once; the next Run loses and repeats
 // nothing (I7).
-func Run(stop, kill context.Context, c Config) (Progress, error) {
-	total := Progress{}
+func Run(stop, kill context.Context, c Config) (total Progress, err error) {
+	refs, err := startReferences(stop, &c)
+	defer func() { err = errors.Join(err, refs.close()) }()
+	if err != nil {
+		if stop.Err() != nil {
+			err = nil // nothing was begun
+		}
+		return total, err
+	}
+	return runAgain(stop, kill, &c, refs)
+}
+
+// runAgain runs until there is nothing more to read or no use in trying again.
+func runAgain(stop, kill context.Context, c *Config, refs *references) (total Progress, err error) {
 	wait := backoff.NewExponentialBackOff()
 	for failures := 0; ; {
 		before := total.Epoch
-		err := runOnce(stop, kill, &c, &total)
+		err := runOnce(stop, kill, c, &total, refs)
 		if err == nil || kill.Err() != nil || !pipeline.Retryable(err) {
 			return total, err
 		}
@@ -172,8 +193,8 @@ func Run(stop, kill context.Context, c Config) (Progress, error) {
 
 // runOnce takes epochs from the checkpoint on until the sources end, stop does,
 // or something fails.
-func runOnce(stop, kill context.Context, c *Config, total *Progress) (err error) {
-	r, err := open(kill, c, total)
+func runOnce(stop, kill context.Context, c *Config, total *Progress, refs *references) (err error) {
+	r, err := open(kill, c, total, refs)
 	if err != nil {
 		return err
 	}

@@ -48,9 +48,9 @@ type prepared struct {
 
 // mapper turns pieces into batches; several of them run.
 func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
-	mappers := make([]pipeline.Mapper, len(r.steps))
+	workers := make([]*worker, len(r.steps))
 	for i, s := range r.steps {
-		mappers[i] = s.Transform.NewMapper(s.needs)
+		workers[i] = newWorker(s)
 	}
 	for p := range tasks {
 		p.batches = make([]*pipeline.Batch, len(r.steps))
@@ -58,9 +58,11 @@ func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
 			if p.err != nil || !reads(s, r.c.Sources[p.source].Name) {
 				continue
 			}
-			if p.batches[i], p.err = mappers[i].Map(ctx, p.records); p.err != nil {
+			if p.batches[i], p.err = workers[i].mapper.Map(ctx, p.records); p.err != nil {
 				p.err = fmt.Errorf("transform %s: %w", s.Name, p.err)
+				continue
 			}
+			p.err = workers[i].rows(p.batches[i], p.pins)
 		}
 		close(p.done)
 	}
@@ -200,12 +202,12 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 		if o.empty() {
 			continue
 		}
-		if err := f.giveLog(s.Name, o, first, b.Changes, rows); err != nil {
+		if err := f.giveLog(s.nodeOf(rows.Table), o, first, b.Changes, rows); err != nil {
 			return err
 		}
 	}
 	if s.settler != nil {
-		if err := s.settler.Add(b, first); err != nil {
+		if err := s.settler.Add(s.toSettle(b), first); err != nil {
 			return err
 		}
 	}

@@ -182,6 +182,9 @@ func (r *run) takers(o *outlet) []consumer {
 	if o == nil {
 		return nil
 	}
+	for _, w := range o.rowings {
+		all = append(all, r.takers(w.to)...)
+	}
 	for _, i := range o.sinks {
 		all = append(all, consumer{r.c.Sinks[i].Name, "sink " + r.c.Sinks[i].Name})
 	}
@@ -204,11 +207,13 @@ func (r *run) takers(o *outlet) []consumer {
 func (r *run) consumers(s *step) map[string][]consumer {
 	all := map[string][]consumer{}
 	for t, o := range s.settled {
-		all[t.Name] = append(all[t.Name], r.takers(o)...)
+		name := s.stateName(t)
+		all[name] = append(all[name], r.takers(o)...)
 	}
 	for t, o := range s.log {
+		name := s.stateName(t)
 		for _, to := range o.readers {
-			all[t.Name] = append(all[t.Name], consumer{to.node.Name + ":log", "node " + to.node.Name})
+			all[name] = append(all[name], consumer{to.node.Name + ":log", "node " + to.node.Name})
 		}
 	}
 	return all

@@ -25,6 +25,7 @@ type Metrics struct {
 	unknown            *prometheus.CounterVec
 	lastCommit         atomic.Int64 // ns since 1970
 	depth              atomic.Pointer[func() int]
+	references         referenceMetrics
 
 	// Records and Bytes count what this process has read, for a progress display.
 	Records, Bytes atomic.Int64
@@ -57,6 +58,7 @@ func NewMetrics() *Metrics {
 			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
 			Help: "Pieces of input between reading and the sinks' spools.", ConstLabels: prometheus.Labels{"edge": "mapped"}}, m.queueDepth))
+	m.Registry.MustRegister(&m.references)
 	m.lastCommit.Store(time.Now().UnixNano())
 	return m
 }

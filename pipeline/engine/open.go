@@ -25,20 +25,23 @@ type run struct {
 	restart    []string          // sources to be read from their start, until it is saved
 	steps      []*step           // one a transform of changes
 	keyed      []*keyed          // in topological order
-	budget     *budget           // of the front
-	carrying   map[string]bool   // of the front: sinks with rows that wait to be published
-	finished   map[string]bool   // of the front: sources that the checkpoint has as finished
-	running    bool              // epochs after the checkpoint may have spools
+	homes      map[Edge]home     // of all edges that carry rows
+	wired      map[string]bool   // stateless transforms of rows
+	references *references
+	budget     *budget         // of the front
+	carrying   map[string]bool // of the front: sinks with rows that wait to be published
+	finished   map[string]bool // of the front: sources that the checkpoint has as finished
+	running    bool            // epochs after the checkpoint may have spools
 }
 
 // open opens state, sinks and sources at the checkpoint, and commits what was
 // saved and may not have been committed.
-func open(ctx context.Context, c *Config, total *Progress) (*run, error) {
+func open(ctx context.Context, c *Config, total *Progress, refs *references) (*run, error) {
 	store, err := state.Open(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}}
+	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}, references: refs}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.close())
 	}

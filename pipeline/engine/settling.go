@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -80,7 +81,8 @@ func (f *front) settleStep(s *step) error {
 		}
 	}
 	for _, rows := range all {
-		if err := f.give(s.Name, s.settled[rows.Table], rows); err != nil {
+		s.fromSettled(rows)
+		if err := f.give(s.nodeOf(rows.Table), s.settled[rows.Table], rows); err != nil {
 			return err
 		}
 		rows.Record.Release()
@@ -95,7 +97,7 @@ func (f *front) merge(s *step, m *merged) error {
 		return err
 	}
 	defer rows.Record.Release()
-	return f.give(s.Name, &m.out, rows)
+	return f.give(s.nodeOf(m.table), &m.out, rows)
 }
 
 // emit takes what a keyed transform gives.
@@ -120,7 +122,29 @@ func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
 	if len(o.sinks) > 0 {
 		f.tally(node, rows)
 	}
+	for _, w := range o.rowings {
+		if err := f.giveMapped(w, rows); err != nil {
+			return fmt.Errorf("transform %s: %w", w.node.Name, err)
+		}
+	}
 	return nil
+}
+
+// giveMapped takes settled rows through a stateless transform, and gives its
+// rows on.
+func (f *front) giveMapped(w *rowing, rows *pipeline.Rows) error {
+	if w.to.empty() {
+		return nil
+	}
+	m, err := w.mapper.MapRows(rows, f.r.references.of(f.epoch)[w.number])
+	if err != nil {
+		return err
+	}
+	defer m.Record.Release()
+	if len(m.Bad) > 0 {
+		return errors.New(m.Bad[0].Message) // there is no record to make a dead letter of
+	}
+	return f.give(w.node.Name, w.to, &pipeline.Rows{Table: w.out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions})
 }
 
 // writeSettled gives settled rows to a sink. One that takes a log gets them as

@@ -16,8 +16,12 @@ type step struct {
 	needs   pipeline.Needs
 	log     map[*pipeline.Table]*outlet
 	settled map[*pipeline.Table]*outlet
+	rowings []*rowing                // in the order of the data
+	wanted  map[*pipeline.Table]bool // tables of rowings that somebody takes
 	mergers []*merged
 	settler *settle.Settler // nil where nobody takes settled rows
+	// The tables of rowings that are settled, under a name of their own, and back.
+	aliases, aliased map[*pipeline.Table]*pipeline.Table
 }
 
 // merged is the rows of one table, settled by one policy.
@@ -42,6 +46,7 @@ type outlet struct {
 	sinks   []int
 	readers []reader
 	mergers []*merged // of settled rows
+	rowings []*rowing // of settled rows of a keyed transform
 }
 
 // reader is one reading of a keyed transform.
@@ -51,7 +56,7 @@ type reader struct {
 }
 
 func (o *outlet) empty() bool {
-	return o == nil || len(o.sinks)+len(o.readers)+len(o.mergers) == 0
+	return o == nil || len(o.sinks)+len(o.readers)+len(o.mergers)+len(o.rowings) == 0
 }
 
 // at returns the outlet of the table, a new one the first time.
@@ -64,14 +69,15 @@ func at(m map[*pipeline.Table]*outlet, t *pipeline.Table) *outlet {
 
 // wire connects each node to those that take its rows.
 func (r *run) wire() error {
+	r.homes, r.wired = map[Edge]home{}, map[string]bool{}
 	for _, t := range r.c.Transforms {
-		r.steps = append(r.steps, &step{
-			TransformNode: t, holding: holding{name: t.Name},
-			needs:   pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}},
-			log:     map[*pipeline.Table]*outlet{},
-			settled: map[*pipeline.Table]*outlet{},
-		})
+		s := newStep(t)
+		r.steps = append(r.steps, s)
+		for _, table := range t.Transform.Tables() {
+			r.homes[Edge{t.Name, table}] = home{step: s}
+		}
 	}
+	r.wireRows()
 	for _, n := range r.c.Keyed {
 		k := &keyed{KeyedNode: n, holding: holding{name: n.Name, n: n.Transform.Keyspaces()}, out: map[*pipeline.Table]*outlet{}}
 		if k.n > pipeline.MaxKeyspaces {
@@ -82,7 +88,14 @@ func (r *run) wire() error {
 				return fmt.Errorf("node %s: %w", n.Name, err)
 			}
 		}
-		r.keyed = append(r.keyed, k) // after its readings: it reads nodes before it
+		r.keyed = append(r.keyed, k)
+		for _, table := range n.Transform.Tables() {
+			r.homes[Edge{n.Name, table}] = home{keyed: k} // after its readings: it reads nodes before it
+		}
+		r.wireRows()
+	}
+	if err := r.checkRows(); err != nil {
+		return err
 	}
 	for i, s := range r.c.Sinks {
 		for _, in := range s.Inputs {
@@ -99,6 +112,18 @@ func (r *run) wire() error {
 	return nil
 }
 
+func newStep(t TransformNode) *step {
+	return &step{
+		TransformNode: t, holding: holding{name: t.Name},
+		needs:   pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}, Olds: map[string]bool{}},
+		log:     map[*pipeline.Table]*outlet{},
+		settled: map[*pipeline.Table]*outlet{},
+		wanted:  map[*pipeline.Table]bool{},
+		aliases: map[*pipeline.Table]*pipeline.Table{},
+		aliased: map[*pipeline.Table]*pipeline.Table{},
+	}
+}
+
 func (r *run) wireReading(k *keyed, index int) error {
 	reading := k.Transform.Readings()[index]
 	t := reading.Table
@@ -106,17 +131,18 @@ func (r *run) wireReading(k *keyed, index int) error {
 	if i < 0 {
 		return fmt.Errorf("it reads table %q, which is not among its inputs", t.Name)
 	}
-	from, s := r.find(k.Inputs[i].Node)
+	h, ok := r.findEdge(k.Inputs[i])
+	from, s := h.keyed, h.step
 	to := reader{k, index}
 	switch {
 	case from != nil:
 		if reading.Log || reading.Policy != (pipeline.Policy{}) {
-			return fmt.Errorf("table %q of %s has settled rows only: no log, and no merge or on_delete of its own", t.Name, from.Name)
+			return fmt.Errorf("table %q of %s has settled rows only: no log, and no merge or on_delete of its own", t.Name, k.Inputs[i].Node)
 		}
 		o := at(from.out, t)
 		o.readers = append(o.readers, to)
 		return nil
-	case s == nil:
+	case !ok:
 		return fmt.Errorf("there is no node %s before it", k.Inputs[i].Node)
 	case reading.Log:
 		s.wants(t)
@@ -136,18 +162,19 @@ func (r *run) wireReading(k *keyed, index int) error {
 }
 
 func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
-	from, s := r.find(in.Node)
+	h, ok := r.findEdge(in)
+	from, s := h.keyed, h.step
 	t := in.Table
 	var o *outlet
 	switch {
 	case from != nil:
 		o = at(from.out, t)
-	case s == nil:
+	case !ok:
 		return fmt.Errorf("there is no node %s", in.Node)
 	case mode == pipeline.Settled:
 		s.wants(t)
 		s.needs.Settled = true
-		if p := policyOf(s.Transform, t); p != (pipeline.Policy{}) {
+		if p := policyOf(s.Transform, s.root(t)); p != (pipeline.Policy{}) {
 			o = &s.merged(t, p).out
 		} else {
 			o = at(s.settled, t)
@@ -155,31 +182,13 @@ func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
 	default:
 		s.wants(t)
 		if mode == pipeline.Log {
-			s.needs.Deletes[t.Name] = true
+			s.wantsDeletes(t)
 		}
 		o = at(s.log, t)
 	}
 	o.sinks = append(o.sinks, sink)
 	return nil
 }
-
-// find returns the node of the name that was wired so far; both are nil when
-// there is none.
-func (r *run) find(name string) (*keyed, *step) {
-	for _, k := range r.keyed {
-		if k.Name == name {
-			return k, nil
-		}
-	}
-	for _, s := range r.steps {
-		if s.Name == name {
-			return nil, s
-		}
-	}
-	return nil, nil
-}
-
-func (s *step) wants(t *pipeline.Table) { s.needs.Tables[t.Name] = true }
 
 // merged returns the merger of the table for the policy: its consumers share it.
 func (s *step) merged(t *pipeline.Table, p pipeline.Policy) *merged {
@@ -188,7 +197,7 @@ func (s *step) merged(t *pipeline.Table, p pipeline.Policy) *merged {
 			return m
 		}
 	}
-	m := &merged{holding: holding{name: s.Name + "." + t.Name + ":" + policyName(p), n: 2}, table: t, policy: p}
+	m := &merged{holding: holding{name: s.nodeOf(t) + "." + t.Name + ":" + policyName(p), n: 2}, table: t, policy: p}
 	s.mergers = append(s.mergers, m)
 	o := at(s.settled, t)
 	o.mergers = append(o.mergers, m)
@@ -219,10 +228,14 @@ func policyName(p pipeline.Policy) string {
 	return strings.Join(words, ",")
 }
 
-// settles lists the tables that the step's settler keeps.
+// settles lists the tables that the step's settler keeps, as it knows them.
 func (s *step) settles() ([]*pipeline.Table, error) {
+	all := s.Transform.Tables()
+	for _, w := range s.rowings {
+		all = append(all, w.out)
+	}
 	var tables []*pipeline.Table
-	for _, t := range s.Transform.Tables() {
+	for _, t := range all {
 		read := s.log[t] != nil && len(s.log[t].readers) > 0
 		if !read && s.settled[t].empty() {
 			continue
@@ -230,7 +243,11 @@ func (s *step) settles() ([]*pipeline.Table, error) {
 		if len(t.Key) == 0 {
 			return nil, fmt.Errorf("table %q has no key, so its rows can't be settled", t.Name)
 		}
-		tables = append(tables, t)
+		known, err := s.alias(t)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, known)
 	}
 	return tables, nil
 }

@@ -12,6 +12,7 @@ import (
 type build struct {
 	table           *table
 	wanted, deletes bool
+	olds            bool    // every row of an old image is deleted, whatever the new one yields
 	cells           []cells // by column
 	ops             []pipeline.Op
 	change          []int32

@@ -43,7 +43,10 @@ func (m *mapper) rows() *failure {
 func (m *mapper) oldImage(i int) *failure {
 	b := m.build
 	mid := len(b.ops)
-	if b.table.distinct {
+	switch {
+	case b.olds:
+		m.keys.reset()
+	case b.table.distinct:
 		for row := b.mark; row < mid; row++ {
 			m.keys.add(b.appendKey(m.keys.buffer(), row))
 		}

@@ -92,6 +92,7 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 		b.table = t
 		b.wanted = needs.Tables[t.out.Name]
 		b.deletes = b.wanted && needs.Deletes[t.out.Name] && len(t.out.Key) > 0
+		b.olds = b.deletes && needs.Olds[t.out.Name]
 		m.deletes = m.deletes || b.deletes
 		b.cells = make([]cells, len(t.columns))
 		for k := range t.columns {

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// references pins each epoch to one version of each reference. It outlives the
+// openings of a run: an epoch that is tried again gets what it had.
+type references struct {
+	nodes  []RowsNode
+	mu     sync.Mutex
+	pinned map[int64][]any // by epoch; by the index of the node
+}
+
+// startReferences loads the references; the caller closes them, after a failure
+// too.
+func startReferences(ctx context.Context, c *Config) (*references, error) {
+	r := &references{nodes: c.Rows, pinned: map[int64][]any{}}
+	for _, n := range c.Rows {
+		ref, ok := n.Transform.(pipeline.Referring)
+		if !ok {
+			continue
+		}
+		report := func(message string, err error) { c.Log.Warn(message, "node", n.Name, "error", err) }
+		if err := ref.Start(ctx, report); err != nil {
+			return r, fmt.Errorf("node %s: %w", n.Name, err)
+		}
+		c.Metrics.reference(n.Name, ref)
+	}
+	return r, nil
+}
+
+func (r *references) close() error {
+	var errs []error
+	for _, n := range r.nodes {
+		if ref, ok := n.Transform.(pipeline.Referring); ok {
+			errs = append(errs, ref.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// of returns the versions that an epoch is pinned to: those of now, the first
+// time that it is asked for it (I6).
+func (r *references) of(epoch int64) []any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pins := r.pinned[epoch]; pins != nil {
+		return pins
+	}
+	pins := make([]any, len(r.nodes))
+	for i, n := range r.nodes {
+		if ref, ok := n.Transform.(pipeline.Referring); ok {
+			pins[i] = ref.Pin()
+		}
+	}
+	r.pinned[epoch] = pins
+	return pins
+}
+
+// saved forgets the versions of epochs up to this one: they are never tried again.
+func (r *references) saved(epoch int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for e := range r.pinned {
+		if e <= epoch {
+			delete(r.pinned, e)
+		}
+	}
+}

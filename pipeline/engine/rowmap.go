@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/gather"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// worker is what one mapper goroutine has for a step.
+type worker struct {
+	step    *step
+	mapper  pipeline.Mapper
+	rowings []pipeline.RowMapper // by the step's rowings; nil where nobody wants the rows
+	bad     map[int32]badRow     // by change, of the batch in hand
+	key     []byte
+	keys    []byte
+	ends    []int
+}
+
+type badRow struct {
+	pipeline.BadRow
+	node string
+}
+
+func newWorker(s *step) *worker {
+	w := &worker{step: s, mapper: s.Transform.NewMapper(s.needs), bad: map[int32]badRow{}}
+	for _, way := range s.rowings {
+		var m pipeline.RowMapper
+		if s.wanted[way.out] {
+			m = way.node.Transform.NewRowMapper(way.table)
+		}
+		w.rowings = append(w.rowings, m)
+	}
+	return w
+}
+
+// rows takes the batch through the stateless transforms behind the step's own,
+// with the versions that the epoch is pinned to.
+func (w *worker) rows(b *pipeline.Batch, pins []any) error {
+	if len(w.rowings) == 0 {
+		return nil
+	}
+	clear(w.bad)
+	made := map[*pipeline.Table]*pipeline.Rows{}
+	for _, rows := range b.Tables {
+		made[rows.Table] = rows
+	}
+	for i, way := range w.step.rowings {
+		in := made[way.in]
+		if w.rowings[i] == nil || in == nil {
+			continue
+		}
+		m, err := w.rowings[i].MapRows(in, pins[way.number])
+		if err != nil {
+			return fmt.Errorf("transform %s: %w", way.node.Name, err)
+		}
+		for _, bad := range m.Bad {
+			change := in.Change[bad.Row]
+			if _, twice := w.bad[change]; !twice {
+				w.bad[change] = badRow{bad, way.node.Name}
+			}
+		}
+		out := keepLog(way.out, in, m)
+		made[way.out] = out
+		b.Tables = append(b.Tables, out)
+	}
+	w.dropReplaced(b)
+	return w.strike(b)
+}
+
+// keepLog makes a log of what became of one: what was dropped is left out, but
+// for deletes.
+func keepLog(t *pipeline.Table, in *pipeline.Rows, m pipeline.Mapped) *pipeline.Rows {
+	out := &pipeline.Rows{Table: t, Record: m.Record, Ops: in.Ops, Change: in.Change}
+	if len(m.Dropped) == 0 {
+		return out
+	}
+	dropped := m.Dropped
+	return pick(out, func(row int32) bool {
+		for len(dropped) > 0 && dropped[0] < row {
+			dropped = dropped[1:]
+		}
+		return len(dropped) == 0 || dropped[0] != row || in.Ops[row] == pipeline.OpDelete
+	})
+}
+
+// pick returns the rows of a log that keep says, asked in order. It takes the
+// record over.
+func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
+	kept := make([]int32, 0, len(rows.Ops))
+	for row := range int32(len(rows.Ops)) {
+		if keep(row) {
+			kept = append(kept, row)
+		}
+	}
+	if len(kept) == len(rows.Ops) {
+		return rows
+	}
+	out := &pipeline.Rows{Table: rows.Table, Record: gather.Record(rows.Record, kept),
+		Ops: make([]pipeline.Op, len(kept)), Change: make([]int32, len(kept))}
+	for i, row := range kept {
+		out.Ops[i], out.Change[i] = rows.Ops[row], rows.Change[row]
+	}
+	rows.Record.Release()
+	return out
+}
+
+// dropReplaced takes out the deletes whose key the same change upserts, where
+// all rows of old images were asked for: what is left deletes just the rows that
+// the old image had and the new one, as far as it was not dropped, has not.
+func (w *worker) dropReplaced(b *pipeline.Batch) {
+	for i, rows := range b.Tables {
+		if w.step.needs.Olds[w.step.root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
+			gone := w.replaced(rows)
+			b.Tables[i] = pick(rows, func(row int32) bool { return !gone[row] })
+		}
+	}
+}
+
+// replaced marks those deletes. The rows of a change follow each other, deletes
+// first.
+func (w *worker) replaced(rows *pipeline.Rows) []bool {
+	gone := make([]bool, len(rows.Ops))
+	for from := 0; from < len(rows.Ops); {
+		mid := from
+		for mid < len(rows.Ops) && rows.Change[mid] == rows.Change[from] && rows.Ops[mid] == pipeline.OpDelete {
+			mid++
+		}
+		to := mid
+		w.keys, w.ends = w.keys[:0], w.ends[:0]
+		for ; to < len(rows.Ops) && rows.Change[to] == rows.Change[from]; to++ {
+			if mid > from {
+				w.keys = appendKey(w.keys, rows, to)
+				w.ends = append(w.ends, len(w.keys))
+			}
+		}
+		w.mark(gone, rows, from, mid)
+		from = to
+	}
+	return gone
+}
+
+// few is how many keys are compared one by one.
+const few = 8
+
+// mark marks the deletes from … to-1 whose key is among w.keys.
+func (w *worker) mark(gone []bool, rows *pipeline.Rows, from, to int) {
+	var many map[string]bool
+	if len(w.ends) > few {
+		many = map[string]bool{}
+		start := 0
+		for _, end := range w.ends {
+			many[string(w.keys[start:end])] = true
+			start = end
+		}
+	}
+	for row := from; row < to && len(w.ends) > 0; row++ {
+		w.key = appendKey(w.key[:0], rows, row)
+		if many != nil {
+			gone[row] = many[string(w.key)]
+			continue
+		}
+		start := 0
+		for _, end := range w.ends {
+			gone[row] = gone[row] || bytes.Equal(w.key, w.keys[start:end])
+			start = end
+		}
+	}
+}
+
+func appendKey(dst []byte, rows *pipeline.Rows, row int) []byte {
+	for _, k := range rows.Table.Key {
+		dst = packed.AppendValue(dst, rows.Record.Column(k), row)
+	}
+	return dst
+}
+
+// strike makes dead letters of the changes that have bad rows, and takes all of
+// their rows out, in whatever table: a change is atomic.
+func (w *worker) strike(b *pipeline.Batch) error {
+	if len(w.bad) == 0 {
+		return nil
+	}
+	number := make([]int32, len(b.Changes)) // the changes' new indices; -1 = struck
+	changes := make([]pipeline.Change, 0, len(b.Changes))
+	for i, c := range b.Changes {
+		bad, struck := w.bad[int32(i)]
+		if !struck {
+			number[i] = int32(len(changes))
+			changes = append(changes, c)
+			continue
+		}
+		number[i] = -1
+		letter := pipeline.DeadLetter{
+			Record: bytes.Clone(b.Records.Bytes(int(c.Record))), Reason: pipeline.ReasonBadValue, Message: bad.Message,
+			Node: bad.node, Pos: b.Records.Position(int(c.Record)),
+		}
+		if bad.Fatal {
+			return &letter
+		}
+		b.DeadLetters = append(b.DeadLetters, letter)
+	}
+	slices.SortStableFunc(b.DeadLetters, func(x, y pipeline.DeadLetter) int { return int(x.Pos.Line - y.Pos.Line) })
+	b.Changes = changes
+	for i, rows := range b.Tables {
+		out := pick(rows, func(row int32) bool { return number[rows.Change[row]] >= 0 })
+		renumbered := make([]int32, len(out.Change))
+		for k, c := range out.Change {
+			renumbered[k] = number[c]
+		}
+		b.Tables[i] = &pipeline.Rows{Table: out.Table, Record: out.Record, Ops: out.Ops, Change: renumbered}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package gather
+
+import (
+	"testing"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/decimal128"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+	"pgregory.net/rapid"
+
+	"github.com/apache/arrow/go/v14/arrow"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+var types = []pipeline.Type{
+	{Kind: pipeline.String}, {Kind: pipeline.Bool}, {Kind: pipeline.Int64}, {Kind: pipeline.Double}, {Kind: pipeline.Binary},
+	{Kind: pipeline.Decimal, Precision: 20, Scale: 2}, {Kind: pipeline.Date}, {Kind: pipeline.Timestamp}, {Kind: pipeline.JSONText},
+}
+
+// random returns a column of a type with some nulls, perhaps a slice of one.
+func random(t *rapid.T, typ pipeline.Type) arrow.Array {
+	b := array.NewBuilder(memory.DefaultAllocator, typ.Arrow())
+	defer b.Release()
+	n := rapid.IntRange(1, 20).Draw(t, "values")
+	nulls := rapid.Bool().Draw(t, "nulls")
+	for range n {
+		if nulls && rapid.Bool().Draw(t, "null") {
+			b.AppendNull()
+			continue
+		}
+		v := rapid.Int64Range(0, 1000).Draw(t, "value")
+		switch b := b.(type) {
+		case *array.StringBuilder:
+			b.Append(rapid.StringN(0, 5, 10).Draw(t, "text"))
+		case *array.BinaryBuilder:
+			b.Append([]byte(rapid.StringN(0, 5, 10).Draw(t, "bytes")))
+		case *array.BooleanBuilder:
+			b.Append(v%2 == 0)
+		case *array.Int64Builder:
+			b.Append(v)
+		case *array.Float64Builder:
+			b.Append(float64(v))
+		case *array.Decimal128Builder:
+			b.Append(decimal128.New(v, uint64(v)))
+		case *array.Date32Builder:
+			b.Append(arrow.Date32(v))
+		case *array.TimestampBuilder:
+			b.Append(arrow.Timestamp(v))
+		}
+	}
+	all := b.NewArray()
+	defer all.Release()
+	from := rapid.IntRange(0, n).Draw(t, "from")
+	return array.NewSlice(all, int64(from), int64(rapid.IntRange(from, n).Draw(t, "to")))
+}
+
+// TestColumn: each chosen value is the one that was there, whatever the type,
+// the nulls and the slice; -1 is null.
+func TestColumn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		col := random(rt, rapid.SampledFrom(types).Draw(rt, "type"))
+		defer col.Release()
+		rows := rapid.SliceOf(rapid.Int32Range(-1, int32(col.Len())-1)).Draw(rt, "rows")
+		got := Column(col, rows)
+		defer got.Release()
+		nulls := 0
+		if got.Len() != len(rows) {
+			rt.Fatalf("%d values, want %d", got.Len(), len(rows))
+		}
+		for i, r := range rows {
+			want := array.NullValueStr
+			if r >= 0 {
+				want = col.ValueStr(int(r))
+			}
+			if r < 0 || col.IsNull(int(r)) {
+				nulls++
+			}
+			if got.ValueStr(i) != want {
+				rt.Errorf("value %d is %s, want %s", i, got.ValueStr(i), want)
+			}
+		}
+		if got.NullN() != nulls {
+			rt.Errorf("%d nulls, want %d", got.NullN(), nulls)
+		}
+	})
+}
