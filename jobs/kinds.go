@@ -8,6 +8,8 @@ import (
 	"github.com/starlift-etl/starlift/sinks/duckdb"
 	"github.com/starlift-etl/starlift/sinks/parquet"
 	"github.com/starlift-etl/starlift/sources/file"
+	"github.com/starlift-etl/starlift/transforms/derive"
+	"github.com/starlift-etl/starlift/transforms/filter"
 	"github.com/starlift-etl/starlift/transforms/star"
 	"github.com/starlift-etl/starlift/transforms/unnest"
 )
@@ -36,27 +38,27 @@ func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
 	}
 }
 
-// keyedKind is one type of transform that reads rows: it is made for the tables
+// rowKind is one type of transform that reads rows: it is made for the tables
 // that it may read.
-type keyedKind struct {
+type rowKind[T any] struct {
 	spec  spec.Kind
-	build func(name string, config any, inputs []*pipeline.Table) (pipeline.Keyed, error)
+	build func(name string, config any, inputs []*pipeline.Table) (T, error)
 }
 
-// keyedOf makes a keyedKind of a package's Config and New.
-func keyedOf[C any, N pipeline.Keyed](desc string, build func(string, C, []*pipeline.Table) (N, error)) keyedKind {
-	return keyedKind{
+// ofRows makes a rowKind of a package's Config and New.
+func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (N, error)) rowKind[T] {
+	return rowKind[T]{
 		spec: spec.Kind{New: func() any { return new(C) }, Desc: desc},
-		build: func(name string, config any, inputs []*pipeline.Table) (pipeline.Keyed, error) {
+		build: func(name string, config any, inputs []*pipeline.Table) (node T, err error) {
 			c, ok := config.(*C)
 			if !ok {
-				return nil, fmt.Errorf("configuration is %T, want %T", config, new(C))
+				return node, fmt.Errorf("configuration is %T, want %T", config, new(C))
 			}
 			n, err := build(name, *c, inputs)
 			if err != nil {
-				return nil, err
+				return node, err
 			}
-			return n, nil
+			return any(n).(T), nil
 		},
 	}
 }
@@ -69,8 +71,12 @@ var (
 	transformKinds = map[string]kind[pipeline.Transform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
 	}
-	keyedKinds = map[string]keyedKind{
-		"star": keyedOf("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
+	keyedKinds = map[string]rowKind[pipeline.Keyed]{
+		"star": ofRows[star.Config, *star.Star, pipeline.Keyed]("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
+	}
+	rowwiseKinds = map[string]rowKind[pipeline.Rowwise]{
+		"derive": ofRows[derive.Config, *derive.Derive, pipeline.Rowwise]("Adds columns that expressions compute.", derive.New),
+		"filter": ofRows[filter.Config, *filter.Filter, pipeline.Rowwise]("Lets pass what matches a pattern or an expression.", filter.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
 		"parquet": of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
@@ -83,6 +89,9 @@ var (
 	_ pipeline.Source    = (*file.Source)(nil)
 	_ keyless            = (*file.Source)(nil)
 	_ pipeline.Transform = (*unnest.Unnest)(nil)
+	_ pipeline.Keyed     = (*star.Star)(nil)
+	_ pipeline.Rowwise   = (*derive.Derive)(nil)
+	_ pipeline.Rowwise   = (*filter.Filter)(nil)
 	_ pipeline.Sink      = (*parquet.Sink)(nil)
 	_ pipeline.Sink      = (*duckdb.Sink)(nil)
 )
@@ -99,6 +108,9 @@ func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {
 func kinds() spec.Kinds {
 	transforms := specs(transformKinds)
 	for name, k := range keyedKinds {
+		transforms[name] = k.spec
+	}
+	for name, k := range rowwiseKinds {
 		transforms[name] = k.spec
 	}
 	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}

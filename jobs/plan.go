@@ -113,6 +113,9 @@ func newPlan(a *assembly) *plan {
 			p.Edges = append(p.Edges, planEdge{From: in, To: t.Name, Kind: "changes", Why: "changes are decoded and passed on: stateless"})
 		}
 	}
+	for i := range a.config.Rows {
+		p.rowwise(&a.config.Rows[i], a)
+	}
 	for i := range a.config.Keyed {
 		p.keyed(&a.config.Keyed[i])
 	}
@@ -151,7 +154,7 @@ func (p *plan) sink(s *engine.SinkNode, a *assembly) {
 		if kind == "settled" {
 			e.Why += policyText(ownPolicy(a, in))
 		}
-		if a.keyed(in.Node) != nil {
+		if a.settledOnly(in) {
 			e.Kind, e.State, e.Why = "settled", false, whyGiven
 		}
 		p.Edges = append(p.Edges, e)
@@ -163,6 +166,7 @@ func (p *plan) sink(s *engine.SinkNode, a *assembly) {
 
 // ownPolicy returns what a table's transform says of deleted rows.
 func ownPolicy(a *assembly, in engine.Edge) pipeline.Policy {
+	in = a.origin(in)
 	for _, t := range a.config.Transforms {
 		if own, ok := t.Transform.(pipeline.Retaining); ok && t.Name == in.Node {
 			return pipeline.Policy{OnDelete: own.OnDelete(in.Table)}

@@ -27,6 +27,8 @@ func (a *assembly) buildTransforms() {
 		}
 		if kind, ok := keyedKinds[c.Type]; ok {
 			a.buildKeyed(c, kind)
+		} else if kind, ok := rowwiseKinds[c.Type]; ok {
+			a.buildRowwise(c, kind)
 		} else {
 			a.buildTransform(c)
 		}
@@ -63,30 +65,16 @@ func (a *assembly) buildTransform(c *spec.NodeConfig) {
 }
 
 // buildKeyed makes a transform that reads rows.
-func (a *assembly) buildKeyed(c *spec.NodeConfig, kind keyedKind) {
+func (a *assembly) buildKeyed(c *spec.NodeConfig, kind rowKind[pipeline.Keyed]) {
 	if !c.Sound || c.Config == nil {
 		return
 	}
 	n := engine.KeyedNode{Name: c.Name}
-	var from []int // the input of each edge
-	complete := true
-	for i, in := range c.Inputs {
-		if named(a.file.Sources, in.Node) != nil {
-			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a source and gives undecoded changes, but %s reads rows: put an unnest transform between them", in.Node, c.Type))
-			complete = false
-			continue
-		}
-		tables, _ := a.tables(in.Node)
-		edges := a.edges("transforms", c.Name, i, in, tables)
-		complete = complete && len(edges) > 0
-		for _, e := range edges {
-			n.Inputs, from = append(n.Inputs, e), append(from, i)
-		}
+	inputs, from, ok := a.rowInputs(c)
+	if !ok {
+		return
 	}
-	asWritten := func(name string) string { return name }
-	if len(a.checkNames("transforms", c.Name, n.Inputs, asWritten)) < len(n.Inputs) || !complete {
-		return // it is not to be judged without its inputs
-	}
+	n.Inputs = inputs
 	var err error
 	if n.Transform, err = kind.build(c.Name, c.Config, tablesOf(n.Inputs)); err != nil {
 		a.file.Report("transforms", c.Name, err)
@@ -94,6 +82,27 @@ func (a *assembly) buildKeyed(c *spec.NodeConfig, kind keyedKind) {
 	}
 	a.checkReadings(c, &n, from)
 	a.config.Keyed = append(a.config.Keyed, n)
+}
+
+// rowInputs resolves the inputs of a transform of rows, and the input that each
+// edge is of; ok = false where it is not to be judged without them.
+func (a *assembly) rowInputs(c *spec.NodeConfig) (edges []engine.Edge, from []int, ok bool) {
+	ok = true
+	for i, in := range c.Inputs {
+		if named(a.file.Sources, in.Node) != nil {
+			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a source and gives undecoded changes, but %s reads rows: put an unnest transform between them", in.Node, c.Type))
+			ok = false
+			continue
+		}
+		tables, _ := a.tables(in.Node)
+		found := a.edges("transforms", c.Name, i, in, tables)
+		ok = ok && len(found) > 0
+		for _, e := range found {
+			edges, from = append(edges, e), append(from, i)
+		}
+	}
+	asWritten := func(name string) string { return name }
+	return edges, from, len(a.checkNames("transforms", c.Name, edges, asWritten)) == len(edges) && ok
 }
 
 // checkReadings refuses what a transform can not be given.
@@ -110,7 +119,7 @@ func (a *assembly) checkReadings(c *spec.NodeConfig, n *engine.KeyedNode, from [
 	}
 	for _, r := range n.Transform.Readings() {
 		i := slices.IndexFunc(n.Inputs, func(e engine.Edge) bool { return e.Table == r.Table })
-		if i >= 0 && a.keyed(n.Inputs[i].Node) != nil && (r.Log || r.Policy != (pipeline.Policy{})) {
+		if i >= 0 && a.settledOnly(n.Inputs[i]) && (r.Log || r.Policy != (pipeline.Policy{})) {
 			report(a.file, "transforms", c.Name, from[i], fmt.Sprintf("table %q of %s has settled rows only, and %s wants its log, or merges or keeps its rows: read the table of an unnest transform",
 				r.Table.Name, n.Inputs[i].Node, c.Name))
 		}
@@ -124,6 +133,9 @@ func (a *assembly) tables(node string) (tables []*pipeline.Table, ok bool) {
 	}
 	if k := a.keyed(node); k != nil {
 		return k.Transform.Tables(), true
+	}
+	if r := a.rowwise(node); r != nil {
+		return r.Transform.Tables(), true
 	}
 	return nil, false
 }
@@ -189,7 +201,7 @@ func (a *assembly) checkSettled(reader settledReader, at int, edges []engine.Edg
 			continue
 		}
 		below := func(e engine.Edge) bool {
-			t := a.transform(e.Node)
+			t := a.transform(a.origin(e).Node)
 			return t != nil && slices.Contains(t.Inputs, s.Name)
 		}
 		if slices.ContainsFunc(edges, below) {

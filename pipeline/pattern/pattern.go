@@ -69,6 +69,25 @@ type field struct {
 // repetitions. The caller must not change them.
 func (p *Pattern) Paths() []decode.Path { return p.paths }
 
+// UsesMeta reports whether the pattern looks at the change's metadata.
+func (p *Pattern) UsesMeta() bool { return p.root.usesMeta() }
+
+func (c *conjunction) usesMeta() bool {
+	for i := range c.fields {
+		if f := &c.fields[i]; f.meta != metaNone || f.below != nil && f.below.usesMeta() {
+			return true
+		}
+	}
+	for _, choice := range c.choices {
+		for _, alternative := range choice {
+			if alternative.usesMeta() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Meta is what a pattern can see of a change besides its item.
 type Meta struct {
 	EventName, EventID, Table []byte // nil = unknown

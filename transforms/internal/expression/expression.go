@@ -87,6 +87,9 @@ func (e *Expression) try() error {
 	return nil // a sample may divide by zero, or not fit
 }
 
+// String returns the expression's text.
+func (e *Expression) String() string { return e.text }
+
 // Clone returns the same expression for another goroutine.
 func (e *Expression) Clone() *Expression {
 	return &Expression{text: e.text, typ: e.typ, program: e.program, columns: e.columns, lenient: e.lenient, env: map[string]any{}}

@@ -1,0 +1,79 @@
+package jobs
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// rowwiseTables say how the tables behind filters and derived columns follow
+// from all rows of the shop.
+var rowwiseTables = map[string]struct{ key, rows string }{
+	"order": {"orderid", `SELECT * FROM raw."order" WHERE ` + someOrders},
+	"order_line": {"orderid, productid", `SELECT *, (price * 1.19)::DECIMAL(12,2) AS gross, (gross::DECIMAL(14,3) * 0.5)::DECIMAL(14,3) AS half, 1 / (floor(price) % 50) AS ratio
+		FROM raw.order_line WHERE ` + someOrders + ` AND ` + cheapLines},
+}
+
+const (
+	someOrders = `(orderid LIKE '%1' OR orderid LIKE '%5' OR orderid LIKE '%3%')`
+	cheapLines = `(price < 400 OR color = 'red')`
+)
+
+// TestRowwise: behind filters and derived columns, settled rows are just those
+// that a query finds among all settled rows, and so is what the log of changes
+// comes to; the log has no delete for which there is no old image. A change with
+// a row that can't be computed takes no effect anywhere behind.
+func TestRowwise(t *testing.T) {
+	t.Parallel()
+	r := seed(t)
+	dir := shop(t, 3000, r.Uint64())
+	pipelineFile(t, dir, "rowwise.yaml")
+	epoch := fmt.Sprint(50 + r.IntN(2000))
+	t.Logf("epochs of %s records", epoch)
+	fine(t, dir, "run", "rowwise.yaml", "--set", "epoch.max_records="+epoch)
+	wantRowwise(t, dir)
+}
+
+func wantRowwise(t *testing.T, dir string) {
+	t.Helper()
+	d := openDatabase(t)
+	for _, name := range []string{"raw", "filtered", "facts"} {
+		d.exec(fmt.Sprintf("ATTACH '%s/%s.duckdb' AS %s (READ_ONLY)", dir, name, name))
+	}
+	bad := "SELECT count(*) FROM raw.order_line WHERE " + someOrders + " AND " + cheapLines + " AND floor(price) % 50 = 0"
+	if n := d.number(bad); n != 0 {
+		t.Errorf("%d rows of changes that are dead letters", n)
+	}
+	for table, want := range rowwiseTables {
+		if d.number("SELECT count(*) FROM ("+want.rows+")") == 0 {
+			t.Fatalf("%s: no rows", table)
+		}
+		d.same(table, fmt.Sprintf(`SELECT * FROM filtered."%s"`, table), want.rows)
+		latest := fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch, n) FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _op DESC) AS n
+			FROM read_parquet('%s/lake/%s/*.parquet')) WHERE n = 1 AND _op = 'upsert'`, want.key, dir, table)
+		d.same(table+" of the log", latest, want.rows)
+	}
+	d.same("facts", "SELECT orderid, productid, half, status, whole FROM facts.fact_line",
+		`SELECT orderid, productid, half, status, floor(half)::BIGINT FROM filtered.order_line LEFT JOIN filtered."order" USING (orderid)`)
+	d.same("members", "SELECT f.productid FROM facts.fact_line f JOIN facts.dim_product p USING (product_key, productid)", "SELECT productid FROM facts.fact_line")
+}
+
+// TestRowwiseLate: the same changes read in another order, and cut otherwise,
+// come to the same.
+func TestRowwiseLate(t *testing.T) {
+	t.Parallel()
+	r := seed(t)
+	dir := shop(t, 1500, r.Uint64())
+	pipelineFile(t, dir, "rowwise.yaml")
+	data, err := os.ReadFile(filepath.Join(dir, "changes.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	r.Shuffle(len(lines), func(i, k int) { lines[i], lines[k] = lines[k], lines[i] })
+	write(t, filepath.Join(dir, "changes.ndjson"), bytes.Join(lines, nil))
+	fine(t, dir, "run", "rowwise.yaml", "--set", fmt.Sprintf("epoch.max_records=%d", 50+r.IntN(500)))
+	wantRowwise(t, dir)
+}

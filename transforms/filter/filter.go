@@ -1,0 +1,154 @@
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pattern"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
+	"github.com/starlift-etl/starlift/transforms/internal/widen"
+)
+
+// Config is a filter node of a pipeline file.
+type Config struct {
+	Where   spec.Any `yaml:"where" desc:"An EventBridge event pattern. Of rows, over their columns; of changes, over the item's plain values and $meta, as in unnest."`
+	Expr    string   `yaml:"expr" desc:"Of rows: an expression (expr-lang.org) over the columns that is true for the rows that pass; with where, both have to match. Null is false."`
+	OnError string   `yaml:"on_error" default:"dead_letter" enum:"dead_letter,drop,fail" desc:"What becomes of a row whose expr divides by zero: the whole change is a dead letter, the row does not match, or the run ends."`
+}
+
+// The choices of Config.OnError; empty means the first.
+const (
+	onErrorDeadLetter = "dead_letter"
+	onErrorDrop       = "drop"
+	onErrorFail       = "fail"
+)
+
+var (
+	_ pipeline.Rowwise   = (*Filter)(nil)
+	_ pipeline.RowMapper = (*mapper)(nil)
+)
+
+// Filter is a compiled filter of rows. It is read-only; its mappers do the work.
+type Filter struct {
+	where   *pattern.Pattern // nil = all
+	text    string           // of the expression
+	onError string
+	tables  []*table
+}
+
+// table is a table that is filtered.
+type table struct {
+	in, out    *pipeline.Table
+	columns    []int                  // by path of the pattern
+	expression *expression.Expression // nil = all
+}
+
+// New compiles a filter of rows for the tables that it reads. It returns all
+// mistakes at once: a join of *spec.FieldError with paths that start at the node.
+func New(_ string, cfg Config, inputs []*pipeline.Table) (*Filter, error) {
+	f := &Filter{text: cfg.Expr, onError: cfg.OnError}
+	where, mistakes := compileWhere(cfg)
+	f.where = where
+	if cfg.Where.Value == nil && cfg.Expr == "" {
+		mistakes = append(mistakes, &spec.FieldError{Message: "a filter needs where, a pattern, or expr, an expression"})
+	}
+	if where != nil && where.UsesMeta() {
+		mistakes = append(mistakes, &spec.FieldError{Path: []string{"where"},
+			Message: "$meta is about changes, and rows have columns only: take it into a column first"})
+	}
+	for _, in := range inputs {
+		t, err := f.compile(cfg, in)
+		f.tables = append(f.tables, t)
+		mistakes = append(mistakes, err...)
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
+	}
+	return f, nil
+}
+
+// compileWhere compiles the pattern; nil = there is none.
+func compileWhere(cfg Config) (*pattern.Pattern, []error) {
+	if cfg.Where.Value == nil {
+		return nil, nil
+	}
+	p, err := pattern.Compile(cfg.Where.Value)
+	if err == nil {
+		return p, nil
+	}
+	mistakes := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		mistakes = joined.Unwrap()
+	}
+	for _, m := range mistakes {
+		var field *spec.FieldError
+		if errors.As(m, &field) {
+			field.Path = append([]string{"where"}, field.Path...)
+		}
+	}
+	return nil, mistakes
+}
+
+func (f *Filter) compile(cfg Config, in *pipeline.Table) (t *table, mistakes []error) {
+	t = &table{in: in}
+	if f.where != nil {
+		for _, path := range f.where.Paths() {
+			name := path.String()
+			if len(path) == 1 {
+				name = path[0].Name
+			}
+			c := in.Column(name)
+			t.columns = append(t.columns, c)
+			if c < 0 {
+				mistakes = append(mistakes, &spec.FieldError{Path: []string{"where", name}, Name: name, Known: widen.Names(in),
+					Message: fmt.Sprintf("table %q has no column %q", in.Name, name)})
+			}
+		}
+	}
+	if cfg.Expr != "" {
+		e, mistake := expression.CompileIn(in.Name, cfg.Expr, in.Columns, pipeline.Type{Kind: pipeline.Bool})
+		if mistake != nil {
+			mistake.Path = []string{"expr"}
+			mistakes = append(mistakes, mistake)
+		}
+		t.expression = e
+	}
+	layout, err := widen.New(in, nil, nil)
+	if err != nil {
+		return t, append(mistakes, err)
+	}
+	t.out = layout.Out
+	return t, mistakes
+}
+
+// Tables implements pipeline.Rowwise.
+func (f *Filter) Tables() []*pipeline.Table {
+	all := make([]*pipeline.Table, len(f.tables))
+	for i, t := range f.tables {
+		all[i] = t.out
+	}
+	return all
+}
+
+// Drops implements pipeline.Rowwise.
+func (f *Filter) Drops() bool { return true }
+
+// DeadLetters says whether rows may make dead letters.
+func (f *Filter) DeadLetters() bool {
+	return f.text != "" && (f.onError == onErrorDeadLetter || f.onError == "")
+}
+
+// Uses says, for each of the tables, what passes.
+func (f *Filter) Uses() []string {
+	what := "drops what does not match where"
+	switch {
+	case f.where == nil:
+		what = "drops rows unless " + f.text
+	case f.text != "":
+		what += ", and rows unless " + f.text
+	}
+	return slices.Repeat([]string{what}, len(f.tables))
+}
