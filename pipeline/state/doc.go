@@ -3,7 +3,7 @@
 //
 // Everything that an epoch changes becomes durable at once ([Store.Save]): the
 // checkpoint, the cursors of the sources and the keyed state (I2). A small epoch
-// is one synced batch, a large one an ingested table, which is written once
+// is one synced batch, a large one ingested tables, which are written once
 // instead of three times: to the log, from memory and by a compaction. Keyed
 // state is in keyspaces: tables from a 128-bit hash to a small value.
 //

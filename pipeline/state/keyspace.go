@@ -28,7 +28,7 @@ type Keyspace struct {
 	bytes   int // of the writes
 	unsaved []*Delta
 	misses  []int
-	sum     uint64 // of what was touched
+	sum     uint64         // of what was touched
 	sorter  *byhash.Sorter // that of all keyspaces
 }
 

@@ -2,18 +2,11 @@ package state
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
-	"github.com/cockroachdb/pebble/v2/sstable"
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Update is what one epoch changes.
@@ -24,7 +17,7 @@ type Update struct {
 	Deltas     []*Delta
 }
 
-// ingestBytes is the size from which an update is ingested as a table.
+// ingestBytes is the size from which an update is ingested as tables.
 const ingestBytes = 4 << 20
 
 // Save makes the update durable, all of it or nothing (I2). When it returns an
@@ -52,7 +45,7 @@ func (s *Store) Save(u *Update) error {
 	return nil
 }
 
-// writer is a batch or a table being written.
+// writer is a batch or tables being written.
 type writer interface {
 	Set(key, value []byte) error
 	Delete(key []byte) error
@@ -76,32 +69,6 @@ func (s *Store) batch(checkpoint []byte, u *Update, size int) error {
 		return err
 	}
 	return b.Commit(pebble.Sync)
-}
-
-// ingest writes the update as a table and gives it to the database, which takes
-// it whole or not at all.
-func (s *Store) ingest(checkpoint []byte, u *Update) error {
-	path := filepath.Join(s.dir, "epoch.sst") // in the file system of the database, so that it is linked
-	// What a crash left there may be linked into the database; Create replaces
-	// it, and never writes over it.
-	f, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.options.MakeWriterOptions(0, s.db.TableFormat()))
-	if err := fill(w, checkpoint, u); err != nil {
-		return errors.Join(err, w.Close())
-	}
-	if err := w.Close(); err != nil { // it syncs the file
-		return err
-	}
-	if err := s.db.Ingest(context.Background(), []string{path}); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // fill writes the update in the order of the keys.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
 )
 
 func hash(n int) pipeline.Hash {
@@ -359,5 +361,52 @@ func TestRecentIsSpread(t *testing.T) {
 	}
 	if longest > 500 {
 		t.Errorf("%d entries are in a row, of %d slots", longest, len(half.slots))
+	}
+}
+
+// TestManyTables: an epoch that takes several tables is saved whole, and what a
+// crash leaves of tables is removed.
+func TestManyTables(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, "epoch-7.sst")
+	if err := os.WriteFile(left, []byte("half a table"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, dir, Options{Pipeline: "p", Memory: 1})
+	ks, err := s.Keyspaces(3, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	value := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 100_000) }
+	for i := range n {
+		ks.All[i%2].Put(hash(i), value(i))
+	}
+	if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: 1}, Deltas: []*Delta{ks.All[0].Take(), ks.All[1].Take()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if tables, err := filepath.Glob(filepath.Join(dir, "*.sst")); err != nil || len(tables) > 0 {
+		t.Errorf("%v is left, %v", tables, err)
+	}
+	s = mustOpen(t, dir, Options{Pipeline: "p", Memory: 1})
+	defer s.Close()
+	if ks, err = s.Keyspaces(3, 5); err != nil {
+		t.Fatal(err)
+	}
+	var finder byhash.Finder
+	for space := range 2 {
+		found := 0
+		err := finder.Find(ks.All[space], n, func(i int32) pipeline.Hash { return hash(int(i)) }, func(i int32, v []byte) {
+			if int(i)%2 != space || !bytes.Equal(v, value(int(i))) {
+				t.Errorf("keyspace %d has %d, of %d bytes", space, i, len(v))
+			}
+			found++
+		})
+		if err != nil || found != n/2 {
+			t.Errorf("%d keys found, %v", found, err)
+		}
 	}
 }

@@ -122,7 +122,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
 	}
 	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes}
-	if err := s.loadMeta(o.Pipeline); err != nil {
+	if err := errors.Join(s.removeTables(), s.loadMeta(o.Pipeline)); err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), s.Close())
 	}
 	return s, nil
@@ -143,10 +143,10 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		// What fails in the background, Pebble tries again without end or pause;
 		// on a full disk, not even Open would return.
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
-		// Each large epoch is a table over all keys in level 0: merging them
+		// The tables of each large epoch span all keys in level 0: merging them
 		// early would write the state again and again.
 		L0CompactionThreshold:     24,
-		L0CompactionFileThreshold: 200,
+		L0CompactionFileThreshold: 2000,
 		L0StopWritesThreshold:     64,
 	}
 	for i := range o.Levels {
