@@ -58,6 +58,10 @@ func TestIndex(t *testing.T) {
 			if wanted, there := want[key]; ok != there || ok && at != wanted {
 				t.Fatalf("Get(%v) = %d, %v; want %d, %v", key, at, ok, wanted, there)
 			}
+			if rapid.Bool().Draw(t, "set") {
+				want[key] = int32(n)
+				x.Set(key, int32(n))
+			}
 			if rapid.Bool().Draw(t, "add") {
 				next := int32(len(want))
 				wanted, there := want[key]

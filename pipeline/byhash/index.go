@@ -39,6 +39,13 @@ func (x *Index) Add(key pipeline.Hash, at int32) (have int32, added bool) {
 	return at, true
 }
 
+// Set gives the key the index at.
+func (x *Index) Set(key pipeline.Hash, at int32) {
+	if _, added := x.Add(key, at); !added {
+		x.slot(key).at = at + 1
+	}
+}
+
 func (x *Index) slot(key pipeline.Hash) *indexed {
 	mask := uint64(len(x.slots) - 1)
 	for i := key.Lo & mask; ; i = (i + 1) & mask {

@@ -23,8 +23,12 @@ type Keyspace struct {
 	filter   *filter // where it does not, of all keys there are; nil = not known
 	epoch    uint32  // counted from when the keyspace was opened
 	hits     float64 // of keys from earlier epochs, lately
+	idle     bool    // there are hardly any: memory is of no use
 
 	writes  []write
+	logged  chunks       // values of writes that are not in mem
+	index   byhash.Index // of those, as far as they were looked for
+	indexed int
 	bytes   int // of the writes
 	unsaved []*Delta
 	misses  []int
@@ -34,19 +38,29 @@ type Keyspace struct {
 
 var _ pipeline.KeyedState = (*Keyspace)(nil)
 
-// write is an entry that was put; its value is in mem.
+// write is an entry that was put.
 type write struct {
 	key pipeline.Hash
 	place
+	logged bool // the value is not in mem
 }
 
 // Delta is what one epoch wrote to a Keyspace.
 type Delta struct {
 	prefix []byte
 	writes []write // in the order of their keys, each key once
-	chunks [][]byte
+	values chunks
+	logged chunks // values of writes that are logged
 	bytes  int
 	saved  atomic.Bool
+}
+
+// value returns what a write put; nil = it deleted the key.
+func (d *Delta) value(w *write) []byte {
+	if w.logged {
+		return d.logged.at(w.place)
+	}
+	return d.values.at(w.place)
 }
 
 // Lookup finds the values of keys, which are sorted and differ; values[i] is
@@ -89,16 +103,27 @@ func (k *Keyspace) recall(key pipeline.Hash) (value []byte, known bool) {
 	case found, k.complete, k.filter != nil && !k.filter.mayHave(key):
 		return v, true
 	}
-	return k.written(key)
+	if v, found = k.written(key); found {
+		k.hits++ // it would be one with more memory
+	}
+	return v, found
 }
 
-// written returns what epochs wrote that are not saved yet, or were not at the
-// last Take.
+// written returns what this epoch has logged, or epochs wrote that are not saved
+// yet, or were not at the last Take.
 func (k *Keyspace) written(key pipeline.Hash) (value []byte, found bool) {
+	for ; k.indexed < len(k.writes); k.indexed++ {
+		if w := &k.writes[k.indexed]; w.logged {
+			k.index.Set(w.key, int32(k.indexed))
+		}
+	}
+	if at, found := k.index.Get(key); found {
+		return k.logged.at(k.writes[at].place), true
+	}
 	for _, d := range slices.Backward(k.unsaved) {
 		i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
 		if found {
-			return valueAt(d.chunks, d.writes[i].place), true
+			return d.value(&d.writes[i]), true
 		}
 	}
 	return nil, false
@@ -121,7 +146,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 			break // it.Error tells
 		}
 		k.hits++ // it would be one with more memory
-		values[i] = valueAt(k.mem.chunks, k.mem.put(keys[i], v, k.epoch))
+		values[i] = k.mem.values.at(k.mem.put(keys[i], v, k.epoch))
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
@@ -130,13 +155,19 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 }
 
 // Put sets the value of a key; nil deletes it. The value is copied.
-func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch) }
+func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch, k.idle) }
 
 // PutIdle implements pipeline.KeyedState.
-func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, 0) }
+func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, 0, true) }
 
-func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32) {
-	k.writes = append(k.writes, write{key, k.mem.put(key, value, used)})
+// put puts a value into memory, or only logs it, where it is idle and memory is
+// short.
+func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) {
+	if idle && !k.complete && k.filter != nil && !k.mem.has(key) {
+		k.writes = append(k.writes, write{key, k.logged.add(value), true})
+	} else {
+		k.writes = append(k.writes, write{key, k.mem.put(key, value, used), false})
+	}
 	k.bytes += 48 + len(value)
 	if k.filter != nil {
 		k.filter.add(key)
@@ -145,8 +176,9 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32) {
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), chunks: slices.Clone(k.mem.chunks), bytes: k.bytes}
-	k.writes, k.bytes = k.writes[:0], 0
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), values: k.mem.values.snapshot(), logged: k.logged, bytes: k.bytes}
+	k.writes, k.bytes, k.logged, k.indexed = k.writes[:0], 0, chunks{}, 0
+	k.index.Clear()
 	k.unsaved = append(slices.DeleteFunc(k.unsaved, func(u *Delta) bool { return u.saved.Load() }), d)
 	return d
 }

@@ -77,6 +77,7 @@ func (ks *Keyspaces) Bound() {
 	}
 	for _, k := range ks.All {
 		k.epoch++
+		k.idle = k.hits < useless
 		k.hits /= 2
 		if k.filter.size() > ks.bound/int64(4*len(ks.All)) {
 			k.filter = nil // the database has filters of its own
@@ -105,7 +106,7 @@ func (k *Keyspace) shrink(room int64) {
 		k.complete, k.filter = false, k.mem.filter()
 	}
 	keep := min(half, room-k.filter.size())
-	if k.hits < useless || keep <= 0 {
+	if k.idle || keep <= 0 {
 		k.mem = k.mem.emptied(l.entries[0])
 		return
 	}

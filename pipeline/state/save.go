@@ -107,7 +107,7 @@ func (d *Delta) fill(w writer) error {
 		e := &d.writes[i]
 		key = appendHash(append(key[:0], d.prefix...), e.key)
 		var err error
-		if value := valueAt(d.chunks, e.place); value == nil {
+		if value := d.value(e); value == nil {
 			err = w.Delete(key)
 		} else {
 			err = w.Set(key, value)

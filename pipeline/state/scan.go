@@ -44,7 +44,7 @@ func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
 func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) error {
 	for i := range k.mem.slots {
 		s := &k.mem.slots[i]
-		v := valueAt(k.mem.chunks, s.place)
+		v := k.mem.values.at(s.place)
 		if v == nil {
 			continue
 		}

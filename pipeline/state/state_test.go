@@ -58,7 +58,7 @@ func TestKeyspace(t *testing.T) {
 					continue
 				}
 				v := fmt.Sprintf("%d %s", cp.Epoch, strings.Repeat("x", rapid.SampledFrom([]int{1, 100, 300 << 10}).Draw(rt, "size")))
-				ks.All[n%2].Put(hash(n), []byte(v))
+				put(rt, ks.All[n%2], hash(n), []byte(v))
 				now[n] = v
 			}
 			if rapid.IntRange(0, 4).Draw(rt, "fail") == 0 { // the epoch fails: back to what is saved
@@ -95,6 +95,15 @@ func spaces(t *rapid.T, s *Store) *Keyspaces {
 		t.Fatal(err)
 	}
 	return ks
+}
+
+// put puts a value in either way.
+func put(t *rapid.T, k *Keyspace, key pipeline.Hash, value []byte) {
+	if rapid.Bool().Draw(t, "idle") {
+		k.PutIdle(key, value)
+	} else {
+		k.Put(key, value)
+	}
 }
 
 // take ends an epoch.
@@ -227,7 +236,7 @@ func TestUnsaved(t *testing.T) {
 				checkLookup(rt, ks, now)
 			default:
 				now[n] = fmt.Sprint(i)
-				ks.All[n%2].Put(hash(n), []byte(now[n]))
+				put(rt, ks.All[n%2], hash(n), []byte(now[n]))
 			}
 			checkEach(rt, ks, now)
 		}

@@ -3,14 +3,11 @@ package state
 import "github.com/starlift-etl/starlift/pipeline"
 
 // table is an open-addressing hash table with its values in chunks. It holds no
-// pointers per entry, which the garbage collector would have to follow. Values
-// are never changed in place, so a slice of one stays valid while it is used.
+// pointers per entry, which the garbage collector would have to follow.
 type table struct {
 	slots  []slot
-	chunks [][]byte
+	values chunks
 	n      int
-	held   int64 // bytes of chunks
-	dead   int64 // bytes of overwritten values
 }
 
 // slot is an entry; one with the zero place is free.
@@ -20,16 +17,8 @@ type slot struct {
 	used uint32 // the epoch that looked the key up or put it last
 }
 
-// place says where a value is.
-type place struct {
-	chunk    uint32 // 1 + index; absentChunk = the key is known to have no value
-	from, to uint32
-}
-
 const (
-	absentChunk = ^uint32(0)
-	chunkBytes  = 256 << 10
-	slotBytes   = 32
+	slotBytes = 32
 	// minSlots is a power of two, as is every table's number of slots.
 	minSlots = 1 << 10
 )
@@ -63,6 +52,9 @@ func (t *table) touch(keys []pipeline.Hash) (sum uint64) {
 	return sum
 }
 
+// has reports whether the table knows the key.
+func (t *table) has(key pipeline.Hash) bool { return t.slot(key).chunk != 0 }
+
 // get returns the value of the key; found says that the table knows the key,
 // be it as absent (then the value is nil), and again that it has been used in
 // this epoch already.
@@ -73,15 +65,7 @@ func (t *table) get(key pipeline.Hash, epoch uint32) (value []byte, found, again
 	}
 	again = s.used == epoch
 	s.used = epoch
-	return valueAt(t.chunks, s.place), true, again
-}
-
-// valueAt returns the value at a place; nil = none.
-func valueAt(chunks [][]byte, p place) []byte {
-	if p.chunk == 0 || p.chunk == absentChunk {
-		return nil
-	}
-	return chunks[p.chunk-1][p.from:p.to:p.to]
+	return t.values.at(s.place), true, again
 }
 
 // put copies the value, nil for absent, and returns where it is.
@@ -93,11 +77,7 @@ func (t *table) put(key pipeline.Hash, value []byte, epoch uint32) place {
 	if s.chunk == 0 {
 		t.n++
 	}
-	t.dead += int64(s.to - s.from)
-	s.key, s.place, s.used = key, place{chunk: absentChunk}, epoch
-	if value != nil {
-		s.place = t.copy(value)
-	}
+	s.key, s.place, s.used = key, t.values.add(value), epoch
 	return s.place
 }
 
@@ -111,19 +91,6 @@ func (t *table) grow() {
 	}
 }
 
-func (t *table) copy(value []byte) place {
-	last := len(t.chunks) - 1
-	if last < 0 || cap(t.chunks[last])-len(t.chunks[last]) < len(value) {
-		size := max(chunkBytes, len(value))
-		t.chunks = append(t.chunks, make([]byte, 0, size))
-		t.held += int64(size)
-		last++
-	}
-	from := len(t.chunks[last])
-	t.chunks[last] = append(t.chunks[last], value...)
-	return place{uint32(last + 1), uint32(from), uint32(len(t.chunks[last]))}
-}
-
 // emptied returns a table without entries, with room for some, in the memory of
 // the slots where that is not much more.
 func (t *table) emptied(entries int) *table {
@@ -135,7 +102,7 @@ func (t *table) emptied(entries int) *table {
 }
 
 // size returns the bytes the table holds, overwritten values too.
-func (t *table) size() int64 { return t.held + int64(len(t.slots))*slotBytes }
+func (t *table) size() int64 { return t.values.held + int64(len(t.slots))*slotBytes }
 
 // cost is about what an entry takes.
 func (s *slot) cost() int64 { return slotBytes*2 + int64(s.to-s.from) }
@@ -155,7 +122,7 @@ type live struct {
 
 func (t *table) live(epoch uint32) (l live) {
 	for i := range t.slots {
-		if s := &t.slots[i]; s.chunk != 0 && s.chunk != absentChunk {
+		if s := &t.slots[i]; s.chunk != 0 && s.chunk != absent {
 			l.entries[s.age(epoch)]++
 			l.costs[s.age(epoch)] += s.cost()
 			l.all += s.cost()
@@ -177,7 +144,7 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	for i := range t.slots {
 		s := &t.slots[i]
 		if age := s.age(epoch); age < last || age == last && s.lot() < part {
-			if v := valueAt(t.chunks, s.place); v != nil {
+			if v := t.values.at(s.place); v != nil {
 				kept.put(s.key, v, s.used)
 			}
 		}
