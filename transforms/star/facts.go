@@ -92,7 +92,7 @@ type pass struct {
 	entries []factEntry
 	index   byhash.Index
 	links   []link
-	members []int32 // of dims.all; -1 = none
+	members []memberRef
 
 	finder  *byhash.Finder
 	base    [][]byte
@@ -161,9 +161,9 @@ func (p *pass) reach(from int) {
 			}
 		}
 		if e.members+len(e.fact.members) <= len(p.members) {
-			for _, at := range p.members[e.members : e.members+len(e.fact.members)] {
-				if at >= 0 {
-					p.touched += int(p.dims.all[at].key)
+			for _, ref := range p.members[e.members : e.members+len(e.fact.members)] {
+				if ref.at >= 0 {
+					p.touched += int(p.dims.all[ref.at].key)
 				}
 			}
 		}
@@ -365,28 +365,28 @@ func (p *pass) referTo(e *factEntry) error {
 	p.split(e, len(e.fact.lookups))
 	for i := range e.fact.members {
 		m := &e.fact.members[i]
-		at := int32(-1)
+		ref := memberRef{at: -1}
 		if m.dimension.calendar == nil {
 			var err error
-			if at, err = p.member(m); err != nil {
+			if ref, err = p.member(m); err != nil {
 				return fmt.Errorf("fact %q: %w", e.fact.name, err)
 			}
 		}
-		p.members = append(p.members, at)
+		p.members = append(p.members, ref)
 	}
 	return nil
 }
 
-// member returns the entry of a member of the fact whose sources are split; -1
+// member refers to a member of the fact whose sources are split: the unknown one
 // when its natural key has a null.
-func (p *pass) member(m *member) (int32, error) {
+func (p *pass) member(m *member) (memberRef, error) {
 	p.values = p.values[:0]
 	for _, r := range m.on {
 		v := r.at(p.sources)
 		if v == nil {
-			return -1, nil
+			return memberRef{at: -1}, nil
 		}
 		p.values = append(p.values, v)
 	}
-	return p.dims.touch(m.dimension, p.values)
+	return p.dims.refer(m.dimension, p.values)
 }

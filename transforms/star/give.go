@@ -73,7 +73,7 @@ func (p *pass) chain(e *factEntry) {
 
 // use counts the fact among those that refer to its members, where members are
 // taken away when nobody needs them.
-func (p *pass) use(e *factEntry, members []int32) {
+func (p *pass) use(e *factEntry, members []memberRef) {
 	if e.fact.uses == 0 {
 		return
 	}
@@ -84,13 +84,13 @@ func (p *pass) use(e *factEntry, members []int32) {
 		}
 	}
 	e.used = make([]byte, 0, e.fact.uses*hashBytes)
-	for i, at := range members {
+	for i, ref := range members {
 		if e.fact.members[i].dimension.onDelete != pipeline.Delete {
 			continue
 		}
 		h := pipeline.Hash{}
-		if at >= 0 {
-			m := &p.dims.all[at]
+		if ref.at >= 0 {
+			m := &p.dims.all[ref.at]
 			h = m.hash
 			p.dims.use(m, 1, &e.version)
 		}
@@ -121,7 +121,7 @@ func (p *pass) row(e *factEntry) ([]byte, error) {
 }
 
 // surrogateKey returns the key of a member; 0 = unknown.
-func (p *pass) surrogateKey(m *member, at int32) int64 {
+func (p *pass) surrogateKey(m *member, ref memberRef) int64 {
 	if c := m.dimension.calendar; c != nil {
 		day, ok := m.day(m.on[0].at(p.sources))
 		if !ok || !c.Has(day) {
@@ -130,11 +130,14 @@ func (p *pass) surrogateKey(m *member, at int32) int64 {
 		}
 		return calendar.Key(day)
 	}
-	if at < 0 {
+	if ref.at >= 0 {
+		return p.dims.all[ref.at].key
+	}
+	if ref.key == 0 {
 		p.unknown = append(p.unknown, m.dimension)
 		return 0
 	}
-	return p.dims.all[at].key
+	return ref.key
 }
 
 const dayMicros = 24 * 60 * 60 * 1_000_000

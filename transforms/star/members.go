@@ -16,6 +16,7 @@ type members struct {
 	next  map[*dimension]int64 // the next key of a sequence
 	open  map[*dimension]int64 // members that are inferred
 	index byhash.Index
+	surrogates
 	all   []memberEntry
 	fresh int // those before have been looked up
 
@@ -27,7 +28,8 @@ type members struct {
 type memberEntry struct {
 	memberState
 	dimension *dimension
-	hash      pipeline.Hash
+	hash      pipeline.Hash    // its key in the state
+	whole     pipeline.Hash    // of its dimension and natural key; zero = not known here
 	version   pipeline.Version // of the change that touched it last
 	known     bool             // it is in the state
 	changed   bool
@@ -38,34 +40,61 @@ func newMembers(state pipeline.KeyedState, finder *byhash.Finder) *members {
 	return &members{state: state, finder: finder, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
-// hash returns the key in the state of a natural key; its scratch is that of m.
-// A hashed dimension's members are kept by their surrogate keys, so that two
-// natural keys that share one meet.
+// hash returns the hash of a dimension and a natural key.
 func (m *members) hash(d *dimension, naturalKey [][]byte) pipeline.Hash {
 	m.scratch = append(m.scratch[:0], d.seed...)
 	for _, v := range naturalKey {
 		m.scratch = append(m.scratch, v...)
 	}
-	h := hashOf(m.scratch)
-	if d.hashed {
-		key := max(1, h.Hi>>1)
-		h = pipeline.Hash{Hi: key, Lo: d.id ^ key} // the state's tables want low bits that differ
+	return hashOf(m.scratch)
+}
+
+// stateKey returns the key in the state of a member with a hash. A hashed
+// dimension's members are kept by their surrogate keys, so that two natural keys
+// that share one meet.
+func (d *dimension) stateKey(whole pipeline.Hash) pipeline.Hash {
+	if !d.hashed {
+		return whole
 	}
-	return h
+	key := max(1, whole.Hi>>1)
+	return pipeline.Hash{Hi: key, Lo: d.id ^ key} // the state's tables want low bits that differ
+}
+
+// memberRef is a reference of a fact to a member: its surrogate key, or an entry
+// that has it once it is loaded. Neither is the unknown member.
+type memberRef struct {
+	key int64
+	at  int32 // of members.all; -1 = none
+}
+
+// refer returns a reference to a member, new or there already.
+func (m *members) refer(d *dimension, naturalKey [][]byte) (memberRef, error) {
+	whole := m.hash(d, naturalKey)
+	if d.onDelete != pipeline.Delete {
+		if key, ok := m.surrogates.get(whole); ok {
+			return memberRef{key: key, at: -1}, nil
+		}
+	}
+	at, err := m.touchWhole(d, whole, naturalKey)
+	return memberRef{at: at}, err
 }
 
 // touch returns the entry of a member, new or there already.
 func (m *members) touch(d *dimension, naturalKey [][]byte) (int32, error) {
-	h := m.hash(d, naturalKey)
+	return m.touchWhole(d, m.hash(d, naturalKey), naturalKey)
+}
+
+func (m *members) touchWhole(d *dimension, whole pipeline.Hash, naturalKey [][]byte) (int32, error) {
+	h := d.stateKey(whole)
 	i, added := m.index.Add(h, int32(len(m.all)))
 	if added {
-		m.all = append(m.all, memberEntry{dimension: d, hash: h, memberState: memberState{naturalKey: packed.JoinRow(nil, naturalKey)}})
+		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: packed.JoinRow(nil, naturalKey)}})
 		return i, nil
 	}
 	e := &m.all[i]
 	switch {
 	case e.naturalKey == nil: // touched by its hash, and not loaded yet
-		e.naturalKey = packed.JoinRow(nil, naturalKey)
+		e.naturalKey, e.whole = packed.JoinRow(nil, naturalKey), whole
 	case d.hashed:
 		return i, e.same(packed.JoinRow(m.scratch[:0], naturalKey))
 	}
@@ -106,7 +135,11 @@ func (m *members) load() error {
 		return err
 	}
 	for i := range fresh {
-		m.add(&fresh[i])
+		e := &fresh[i]
+		m.add(e)
+		if e.whole != (pipeline.Hash{}) {
+			m.surrogates.put(e.whole, e.key)
+		}
 	}
 	m.fresh = len(m.all)
 	return nil

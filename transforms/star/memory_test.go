@@ -147,7 +147,7 @@ func TestLargePassGivesMemoryBack(t *testing.T) {
 	}
 	step.pass.entries = make([]factEntry, 0, 4*chunk+1)
 	step.pass.links = make([]link, 0, 4*chunk+1)
-	step.pass.members = make([]int32, 0, 4*chunk+1)
+	step.pass.members = make([]memberRef, 0, 4*chunk+1)
 	step.members.all = make([]memberEntry, 0, 4*chunk+1)
 	step.rows.all = make([]lookupRow, 0, 4*chunk+1)
 	epoch(1)

@@ -213,7 +213,7 @@ func TestHashedMembersSpread(t *testing.T) {
 	d := &dimension{name: "d", id: idOf("d"), seed: seedOf(tagMember, "d"), hashed: true}
 	low := map[uint64]bool{}
 	for i := range 1000 {
-		low[m.hash(d, [][]byte{[]byte(fmt.Sprint(i))}).Lo&0xfffff] = true
+		low[d.stateKey(m.hash(d, [][]byte{[]byte(fmt.Sprint(i))})).Lo&0xfffff] = true
 	}
 	if len(low) < 990 {
 		t.Errorf("1000 members have %d places", len(low))
