@@ -5,6 +5,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // valueOf returns the value of a column that reads the item or an element.
@@ -169,9 +170,9 @@ func (m *mapper) timeCell(c *column, out *cells, micros int64) {
 	case micros == 0:
 		out.null()
 	case c.typ.Kind == pipeline.Date:
-		out.date(dayOf(micros))
+		out.date(scalar.DayOf(micros))
 	case c.typ.Kind == pipeline.String:
-		out.data = appendTime(out.data, micros)
+		out.data = scalar.AppendTime(out.data, micros)
 		out.textDone()
 	default:
 		out.int64(micros)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // shape is what happens to a value before it is converted.
@@ -109,18 +110,18 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 		out.bool(len(text) == len("true"))
 	case pipeline.Int64:
 		var v int64
-		if v, reason = parseInt64(text); reason == "" {
+		if v, reason = scalar.ParseInt64(text); reason == "" {
 			out.int64(v)
 		}
 	case pipeline.Double:
 		var v float64
-		if v, reason = parseDouble(text); reason == "" {
+		if v, reason = scalar.ParseDouble(text); reason == "" {
 			out.float64(v)
 		}
 	case pipeline.Decimal:
-		var n integer
-		if n, reason = scaled(text, int(c.typ.Scale), int(c.typ.Precision)); reason == "" {
-			out.decimal(n.twos())
+		var n scalar.Integer
+		if n, reason = scalar.Scaled(text, int(c.typ.Scale), int(c.typ.Precision)); reason == "" {
+			out.decimal(n.Twos())
 		}
 	case pipeline.Date:
 		var day int32
@@ -141,20 +142,20 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 func (c *column) readTime(text []byte) (int64, string) {
 	switch c.format {
 	case layout:
-		return parseLayout(text, c.layout)
+		return scalar.ParseLayout(text, c.layout)
 	case unixSeconds:
-		return parseUnix(text, 6)
+		return scalar.ParseUnix(text, 6)
 	case unixMillis:
-		return parseUnix(text, 3)
+		return scalar.ParseUnix(text, 3)
 	default:
-		return parseTime(text)
+		return scalar.ParseTime(text)
 	}
 }
 
 func (c *column) readDate(text []byte) (int32, string) {
 	if c.format == rfc3339 {
-		return parseDate(text)
+		return scalar.ParseDate(text)
 	}
 	micros, reason := c.readTime(text)
-	return dayOf(micros), reason
+	return scalar.DayOf(micros), reason
 }

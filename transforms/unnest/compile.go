@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // table is a compiled table.
@@ -356,7 +356,7 @@ func (c *compiler) format(out *column, format string) {
 		out.format = unixMillis
 	default:
 		out.format = layout
-		if !isLayout(format) {
+		if !scalar.IsLayout(format) {
 			c.mistake(fmt.Sprintf("%q is no layout: write the date 2006-01-02 and the time 15:04:05 the way the values are written, or unix, or unix_ms", format),
 				"columns", out.name, "format")
 		}
@@ -367,15 +367,6 @@ func (c *compiler) format(out *column, format string) {
 	if out.source.origin == fromCreated || out.source.origin == fromArrived {
 		c.mistake("the times in $meta have no format", "columns", out.name, "format")
 	}
-}
-
-// isLayout reports whether a layout reads what it writes, and tells days apart.
-func isLayout(format string) bool {
-	one := time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC)
-	two := time.Date(2019, 11, 23, 20, 38, 47, 0, time.UTC)
-	text := two.Format(format)
-	_, err := time.Parse(format, text)
-	return err == nil && text != one.Format(format)
 }
 
 // fits checks that the source can give the type at all.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // maxFloatDigits is how many decimal digits any double holds.
@@ -58,7 +59,7 @@ func (m *mapper) result(c *column, out *cells, v any) string {
 	case float64:
 		text, kind = strconv.AppendFloat(text, v, 'g', -1, 64), decode.Number
 	case time.Time:
-		text = appendTime(text, v.UnixMicro())
+		text = scalar.AppendTime(text, v.UnixMicro())
 	case []byte:
 		text = append(text, v...)
 	default:
@@ -95,7 +96,7 @@ func (m *mapper) any(s source) (any, error) {
 		return m.meta.TTL, nil
 	case fromCreated, fromArrived:
 		if micros := m.time(s.origin); micros != 0 {
-			return string(appendTime(nil, micros)), nil
+			return string(scalar.AppendTime(nil, micros)), nil
 		}
 		return nil, nil
 	default:
@@ -157,19 +158,19 @@ func plainNumbers(v any) (any, error) {
 
 // anyNumber returns a number without losing a digit: an int or a float64.
 func anyNumber(text []byte) (any, error) {
-	if n, reason := parseInt64(text); reason == "" {
+	if n, reason := scalar.ParseInt64(text); reason == "" {
 		return int(n), nil
 	}
-	whole, fraction, _, ok := parts(text[sign(text):])
+	whole, fraction, _, ok := scalar.Digits(text)
 	if !ok {
-		return nil, errors.New(notNumber)
+		return nil, errors.New(scalar.NotNumber)
 	}
 	if significant(whole, fraction) > maxFloatDigits {
 		return nil, errDigits
 	}
-	f, reason := parseDouble(text)
+	f, reason := scalar.ParseDouble(text)
 	if reason != "" || f == 0 {
-		return nil, errors.New(outOfRange)
+		return nil, errors.New(scalar.OutOfRange)
 	}
 	return f, nil
 }

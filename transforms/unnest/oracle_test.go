@@ -359,3 +359,5 @@ func compareWithOracle(t *rapid.T, u *Unnest, needs pipeline.Needs, lines []stri
 		}
 	}
 }
+
+func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }

@@ -1,4 +1,4 @@
-package unnest
+package scalar
 
 import "time"
 
@@ -16,11 +16,11 @@ const (
 
 // Why a text is not a time of a column.
 const (
-	notTime   = "is not a time in RFC 3339, as 2006-01-02T15:04:05Z"
-	notDate   = "is not a date, as 2006-01-02"
-	noSuchDay = "is not a time that exists"
-	tooFine   = "has a fraction finer than microseconds"
-	notYear   = "is outside of the years 1 to 9999"
+	NotTime   = "is not a time in RFC 3339, as 2006-01-02T15:04:05Z"
+	NotDate   = "is not a date, as 2006-01-02"
+	NoSuchDay = "is not a time that exists"
+	TooFine   = "has a fraction finer than microseconds"
+	NotYear   = "is outside of the years 1 to 9999"
 )
 
 // daysFromCivil returns the days since 1970-01-01 of the proleptic Gregorian
@@ -65,23 +65,23 @@ func two(b []byte, i int) int {
 func civil(b []byte) (days int64, reason string) {
 	century, year, month, day := two(b, 0), two(b, 2), two(b, 5), two(b, 8)
 	if century < 0 || year < 0 || month < 0 || day < 0 || b[4] != '-' || b[7] != '-' {
-		return 0, notTime
+		return 0, NotTime
 	}
 	year += century * 100
 	if year < 1 {
-		return 0, notYear
+		return 0, NotYear
 	}
 	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
-		return 0, noSuchDay
+		return 0, NoSuchDay
 	}
 	return daysFromCivil(year, month, day), ""
 }
 
-// parseTime reads a time as RFC 3339 has it; a space may stand for the T, and
+// ParseTime reads a time as RFC 3339 has it; a space may stand for the T, and
 // without a zone it is UTC.
-func parseTime(b []byte) (micros int64, reason string) {
+func ParseTime(b []byte) (micros int64, reason string) {
 	if len(b) < len("2006-01-02T15:04:05") || b[13] != ':' || b[16] != ':' || b[10]|0x20 != 't' && b[10] != ' ' {
-		return 0, notTime
+		return 0, NotTime
 	}
 	days, reason := civil(b)
 	if reason != "" {
@@ -89,10 +89,10 @@ func parseTime(b []byte) (micros int64, reason string) {
 	}
 	hour, minute, second := two(b, 11), two(b, 14), two(b, 17)
 	if hour < 0 || minute < 0 || second < 0 {
-		return 0, notTime
+		return 0, NotTime
 	}
 	if hour > 23 || minute > 59 || second > 59 {
-		return 0, noSuchDay
+		return 0, NoSuchDay
 	}
 	rest := b[19:]
 	fraction := int64(0)
@@ -112,7 +112,7 @@ func parseTime(b []byte) (micros int64, reason string) {
 // inYears refuses what an offset moved out of the calendar.
 func inYears(micros int64) (int64, string) {
 	if micros < minDay*microsPerDay || micros >= (maxDay+1)*microsPerDay {
-		return 0, notYear
+		return 0, NotYear
 	}
 	return micros, ""
 }
@@ -124,12 +124,12 @@ func parseFraction(b []byte) (micros int64, rest []byte, reason string) {
 	for ; n < len(b) && b[n]-'0' <= 9; n++ {
 		unit /= 10
 		if n >= 6 && b[n] != '0' {
-			return 0, nil, tooFine
+			return 0, nil, TooFine
 		}
 		micros += int64(b[n]-'0') * unit
 	}
 	if n == 0 || n > 9 {
-		return 0, nil, notTime
+		return 0, nil, NotTime
 	}
 	return micros, b[n:], ""
 }
@@ -140,14 +140,14 @@ func parseZone(b []byte) (seconds int64, reason string) {
 		return 0, ""
 	}
 	if len(b) != len("+02:00") || b[3] != ':' || b[0] != '+' && b[0] != '-' {
-		return 0, notTime
+		return 0, NotTime
 	}
 	hours, minutes := two(b, 1), two(b, 4)
 	if hours < 0 || minutes < 0 {
-		return 0, notTime
+		return 0, NotTime
 	}
 	if hours > 23 || minutes > 59 {
-		return 0, noSuchDay
+		return 0, NoSuchDay
 	}
 	seconds = int64(hours*3600 + minutes*60)
 	if b[0] == '-' {
@@ -156,24 +156,24 @@ func parseZone(b []byte) (seconds int64, reason string) {
 	return seconds, ""
 }
 
-// parseDate reads a date, or the UTC date of a time.
-func parseDate(b []byte) (days int32, reason string) {
+// ParseDate reads a date, or the UTC date of a time.
+func ParseDate(b []byte) (days int32, reason string) {
 	if len(b) > len("2006-01-02") {
-		micros, reason := parseTime(b)
-		return dayOf(micros), reason
+		micros, reason := ParseTime(b)
+		return DayOf(micros), reason
 	}
 	if len(b) < len("2006-01-02") {
-		return 0, notDate
+		return 0, NotDate
 	}
 	d, reason := civil(b)
-	if reason == notTime {
-		reason = notDate
+	if reason == NotTime {
+		reason = NotDate
 	}
 	return int32(d), reason
 }
 
-// dayOf returns the day that a time falls on, in UTC.
-func dayOf(micros int64) int32 {
+// DayOf returns the day that a time falls on, in UTC.
+func DayOf(micros int64) int32 {
 	day := micros / microsPerDay
 	if micros%microsPerDay < 0 {
 		day--
@@ -181,30 +181,30 @@ func dayOf(micros int64) int32 {
 	return int32(day)
 }
 
-// parseLayout reads a time in a layout of package time.
-func parseLayout(b []byte, layout string) (micros int64, reason string) {
+// ParseLayout reads a time in a layout of package time.
+func ParseLayout(b []byte, layout string) (micros int64, reason string) {
 	t, err := time.Parse(layout, string(b))
 	if err != nil {
 		return 0, "is not a time in the layout " + layout
 	}
 	if t.Nanosecond()%1000 != 0 {
-		return 0, tooFine
+		return 0, TooFine
 	}
 	if y := t.UTC().Year(); y < 1 || y > 9999 {
-		return 0, notYear
+		return 0, NotYear
 	}
 	return t.UnixMicro(), ""
 }
 
-// parseUnix reads a number of seconds (scale 6) or milliseconds (scale 3).
-func parseUnix(b []byte, scale int) (micros int64, reason string) {
-	n, reason := scaled(b, scale, 18)
+// ParseUnix reads a number of seconds (scale 6) or milliseconds (scale 3).
+func ParseUnix(b []byte, scale int) (micros int64, reason string) {
+	n, reason := Scaled(b, scale, 18)
 	switch reason {
 	case "":
-	case notExact:
-		return 0, tooFine
-	case outOfRange:
-		return 0, notYear
+	case NotExact:
+		return 0, TooFine
+	case OutOfRange:
+		return 0, NotYear
 	default:
 		return 0, reason
 	}
@@ -215,7 +215,16 @@ func parseUnix(b []byte, scale int) (micros int64, reason string) {
 	return inYears(micros)
 }
 
-// appendTime appends a time in RFC 3339, with a fraction only if there is one.
-func appendTime(b []byte, micros int64) []byte {
+// AppendTime appends a time in RFC 3339, with a fraction only if there is one.
+func AppendTime(b []byte, micros int64) []byte {
 	return time.UnixMicro(micros).UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z07:00")
+}
+
+// IsLayout reports whether a layout reads what it writes, and tells days apart.
+func IsLayout(format string) bool {
+	one := time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC)
+	two := time.Date(2019, 11, 23, 20, 38, 47, 0, time.UTC)
+	text := two.Format(format)
+	_, err := time.Parse(format, text)
+	return err == nil && text != one.Format(format)
 }

@@ -1,4 +1,4 @@
-package unnest
+package scalar
 
 import (
 	"math/bits"
@@ -10,9 +10,9 @@ import (
 
 // Why a text is not a number of a column.
 const (
-	notNumber  = "is not a number"
-	outOfRange = "is out of range"
-	notExact   = "has more fraction digits"
+	NotNumber  = "is not a number"
+	OutOfRange = "is out of range"
+	NotExact   = "has more fraction digits"
 )
 
 // pow10 holds the powers of ten that fit 64 bits.
@@ -24,14 +24,14 @@ var pow10 = func() (p [20]uint64) {
 	return p
 }()
 
-// integer is a sign and a magnitude of 128 bits.
-type integer struct {
+// Integer is a sign and a magnitude of 128 bits.
+type Integer struct {
 	negative bool
 	hi, lo   uint64
 }
 
-// twos returns the integer in two's complement.
-func (n integer) twos() (hi, lo uint64) {
+// Twos returns the integer in two's complement.
+func (n Integer) Twos() (hi, lo uint64) {
 	if !n.negative {
 		return n.hi, n.lo
 	}
@@ -40,11 +40,11 @@ func (n integer) twos() (hi, lo uint64) {
 	return hi, lo
 }
 
-// scaled returns the number × 10^scale, which must be an integer of at most
+// Scaled returns the number × 10^scale, which must be an integer of at most
 // digits decimal digits (up to 38). The number is written with an optional
 // sign, digits, an optional fraction and an optional exponent. The reason is
 // empty if all is well.
-func scaled(text []byte, scale, digits int) (n integer, reason string) {
+func Scaled(text []byte, scale, digits int) (n Integer, reason string) {
 	i := 0
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
 		n.negative = text[0] == '-'
@@ -71,7 +71,7 @@ func scaled(text []byte, scale, digits int) (n integer, reason string) {
 		}
 	}
 	if seen == 0 || point && fraction == 0 {
-		return n, notNumber
+		return n, NotNumber
 	}
 	return short(n, v, fraction, scale, digits)
 }
@@ -84,22 +84,22 @@ func sign(text []byte) int {
 }
 
 // short scales a number of at most 19 digits that has no exponent.
-func short(n integer, v uint64, fraction, scale, digits int) (integer, string) {
+func short(n Integer, v uint64, fraction, scale, digits int) (Integer, string) {
 	if fraction > scale {
 		p := pow10[fraction-scale]
 		if v%p != 0 {
-			return n, notExact
+			return n, NotExact
 		}
 		n.lo = v / p
 	} else {
 		n.hi, n.lo = mulPow10(0, v, scale-fraction)
 		if v != 0 && decimalDigits(v)+scale-fraction > digits {
-			return n, outOfRange
+			return n, OutOfRange
 		}
 		return n, ""
 	}
 	if n.lo != 0 && decimalDigits(n.lo) > digits {
-		return n, outOfRange
+		return n, OutOfRange
 	}
 	return n, ""
 }
@@ -129,14 +129,20 @@ func mulAdd(hi, lo, factor, add uint64) (uint64, uint64) {
 	return hi*factor + carry + c, low
 }
 
+// Digits returns the digits of a number before and behind its point, and its
+// exponent; ok = false where the text is none.
+func Digits(text []byte) (whole, fraction []byte, exp int, ok bool) {
+	return parts(text[sign(text):])
+}
+
 // maxExponent bounds exponents so that adding to them cannot overflow.
 const maxExponent = 1 << 40
 
 // long scales any number; text is without its sign.
-func long(n integer, text []byte, scale, digits int) (integer, string) {
+func long(n Integer, text []byte, scale, digits int) (Integer, string) {
 	whole, fraction, exp, ok := parts(text)
 	if !ok {
-		return n, notNumber
+		return n, NotNumber
 	}
 	for len(fraction) > 0 && fraction[len(fraction)-1] == '0' {
 		fraction = fraction[:len(fraction)-1]
@@ -150,7 +156,7 @@ func long(n integer, text []byte, scale, digits int) (integer, string) {
 			exp--
 		}
 		if len(fraction) == 0 {
-			return integer{}, ""
+			return Integer{}, ""
 		}
 		// The fraction's first digits were dropped with the power they had.
 		whole, fraction, exp = fraction, nil, exp-len(fraction)
@@ -166,10 +172,10 @@ func long(n integer, text []byte, scale, digits int) (integer, string) {
 	// The digits are an integer now, that is to be multiplied by 10^shift.
 	shift := exp - len(fraction) + scale
 	if shift < 0 {
-		return n, notExact
+		return n, NotExact
 	}
 	if significant+shift > digits {
-		return n, outOfRange
+		return n, OutOfRange
 	}
 	for _, part := range [2][]byte{whole, fraction} {
 		for _, c := range part {
@@ -221,15 +227,15 @@ func digits(text []byte) (head, rest []byte) {
 	return text[:i], text[i:]
 }
 
-// parseInt64 reads an integer; a fraction of zeros and an exponent are allowed.
-func parseInt64(text []byte) (v int64, reason string) {
-	n, reason := scaled(text, 0, 19)
+// ParseInt64 reads an integer; a fraction of zeros and an exponent are allowed.
+func ParseInt64(text []byte) (v int64, reason string) {
+	n, reason := Scaled(text, 0, 19)
 	if reason != "" {
 		return 0, reason
 	}
 	switch {
 	case n.hi != 0 || n.lo > 1<<63 || n.lo == 1<<63 && !n.negative:
-		return 0, outOfRange
+		return 0, OutOfRange
 	case n.negative:
 		return int64(-n.lo), ""
 	default:
@@ -237,14 +243,14 @@ func parseInt64(text []byte) (v int64, reason string) {
 	}
 }
 
-// parseDouble reads the nearest double. Zero has no sign: equal keys have equal bytes.
-func parseDouble(text []byte) (v float64, reason string) {
+// ParseDouble reads the nearest double. Zero has no sign: equal keys have equal bytes.
+func ParseDouble(text []byte) (v float64, reason string) {
 	if _, _, _, ok := parts(text[sign(text):]); !ok {
-		return 0, notNumber
+		return 0, NotNumber
 	}
 	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
 	if err != nil {
-		return 0, outOfRange
+		return 0, OutOfRange
 	}
 	if v == 0 {
 		v = 0

@@ -1,4 +1,4 @@
-package unnest
+package scalar
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ func TestScaledAgainstRationals(t *testing.T) {
 		text := numbers().Draw(t, "number")
 		digits := rapid.IntRange(1, 38).Draw(t, "digits")
 		scale := rapid.IntRange(0, digits).Draw(t, "scale")
-		got, reason := scaled([]byte(text), scale, digits)
+		got, reason := Scaled([]byte(text), scale, digits)
 
 		want, ok := new(big.Rat).SetString(text)
 		if !ok {
@@ -36,17 +36,17 @@ func TestScaledAgainstRationals(t *testing.T) {
 		switch {
 		case !want.IsInt():
 			// A number can be both too fine and too large.
-			if reason != notExact && reason != outOfRange {
+			if reason != NotExact && reason != OutOfRange {
 				t.Fatalf("%s × 10^%d is no integer: %q", text, scale, reason)
 			}
 		case new(big.Int).Abs(want.Num()).Cmp(power(digits)) >= 0:
-			if reason != outOfRange {
+			if reason != OutOfRange {
 				t.Fatalf("%s × 10^%d has over %d digits: %q", text, scale, digits, reason)
 			}
 		case reason != "":
 			t.Fatalf("%s × 10^%d: %q", text, scale, reason)
 		default:
-			hi, lo := got.twos()
+			hi, lo := got.Twos()
 			n := new(big.Int).Lsh(big.NewInt(int64(hi)), 64)
 			if n.Add(n, new(big.Int).SetUint64(lo)); n.Cmp(want.Num()) != 0 {
 				t.Fatalf("%s × 10^%d: %s", text, scale, n)
@@ -60,7 +60,7 @@ func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(
 func TestInt64AgainstBigInts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := numbers().Draw(t, "number")
-		got, reason := parseInt64([]byte(text))
+		got, reason := ParseInt64([]byte(text))
 		want, _ := new(big.Rat).SetString(text)
 		fits := want.IsInt() && want.Num().IsInt64()
 		if fits != (reason == "") || fits && got != want.Num().Int64() {
@@ -78,7 +78,7 @@ func TestTimesAgainstPackageTime(t *testing.T) {
 			digits("hour", 2, 24) + ":" + digits("minute", 2, 60) + ":" + digits("second", 2, 60) +
 			rapid.StringMatching(`(|\.[0-9]{1,6}0{0,3}|\.[0-9]{9})`).Draw(t, "fraction") +
 			rapid.StringMatching(`(Z|[+-][0-2][0-9]:[0-6][0-9])`).Draw(t, "zone")
-		got, reason := parseTime([]byte(text))
+		got, reason := ParseTime([]byte(text))
 		want, err := time.Parse(time.RFC3339Nano, text)
 		// Package time takes offsets of 24 hours and 60 minutes too.
 		offset := strings.HasSuffix(text, ":60") || len(text) > 6 && text[len(text)-6:len(text)-3] >= "+24" && text[len(text)-6] == '+' ||
@@ -89,7 +89,7 @@ func TestTimesAgainstPackageTime(t *testing.T) {
 			t.Fatalf("%s: %d %q; package time: %s %v", text, got, reason, want, err)
 		}
 		if fits {
-			if again := string(appendTime(nil, got)); again != want.UTC().Format("2006-01-02T15:04:05.999999Z07:00") {
+			if again := string(AppendTime(nil, got)); again != want.UTC().Format("2006-01-02T15:04:05.999999Z07:00") {
 				t.Fatalf("%s is written as %s", text, again)
 			}
 		}
@@ -100,7 +100,7 @@ func TestTimesAgainstPackageTime(t *testing.T) {
 func TestEveryDay(t *testing.T) {
 	for day := time.Date(1801, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() <= 2201; day = day.AddDate(0, 0, 1) {
 		want := int32(day.Unix() / secondsPerDay)
-		if got, reason := parseDate([]byte(day.Format(time.DateOnly))); got != want || reason != "" {
+		if got, reason := ParseDate([]byte(day.Format(time.DateOnly))); got != want || reason != "" {
 			t.Fatalf("%s: %d %q, want %d", day, got, reason, want)
 		}
 	}
@@ -111,9 +111,9 @@ func FuzzNumbers(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, reason := scaled([]byte(text), 5, 38)
-		_, double := parseDouble([]byte(text))
-		if (reason == notNumber) != (double == notNumber) {
+		_, reason := Scaled([]byte(text), 5, 38)
+		_, double := ParseDouble([]byte(text))
+		if (reason == NotNumber) != (double == NotNumber) {
 			t.Errorf("%q: decimal %q, double %q", text, reason, double)
 		}
 	})
