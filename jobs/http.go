@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -42,10 +44,34 @@ func (a *assembly) serve() (*server, error) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintln(w, "ok")
 	})
+	mux.HandleFunc("GET /readyz", a.ready)
 	s := &server{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 1)}
 	slog.Info("serving metrics", "address", l.Addr().String())
 	go func() { s.done <- s.http.Serve(l) }()
 	return s, nil
+}
+
+// ready says whether the pipeline does its work as it should, and what is wrong.
+func (a *assembly) ready(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	var wrong []string
+	for node, ref := range a.config.Metrics.References() {
+		if !ref.Stale {
+			continue
+		}
+		why := ""
+		if ref.Problem != nil {
+			why = ": " + a.file.Redact(ref.Problem.Error())
+		}
+		wrong = append(wrong, fmt.Sprintf("node %s: the reference is stale: it was known to be the newest %s ago%s", node, ref.Age.Round(time.Millisecond), why))
+	}
+	if wrong == nil {
+		fmt.Fprintln(w, "ok")
+		return
+	}
+	slices.Sort(wrong)
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintln(w, strings.Join(wrong, "\n"))
 }
 
 // close stops the server and waits for it.

@@ -10,6 +10,7 @@ import (
 	"github.com/starlift-etl/starlift/sources/file"
 	"github.com/starlift-etl/starlift/transforms/derive"
 	"github.com/starlift-etl/starlift/transforms/filter"
+	"github.com/starlift-etl/starlift/transforms/reference"
 	"github.com/starlift-etl/starlift/transforms/star"
 	"github.com/starlift-etl/starlift/transforms/unnest"
 )
@@ -77,6 +78,8 @@ var (
 	rowwiseKinds = map[string]rowKind[pipeline.Rowwise]{
 		"derive": ofRows[derive.Config, *derive.Derive, pipeline.Rowwise]("Adds columns that expressions compute.", derive.New),
 		"filter": ofRows[filter.Config, *filter.Filter, pipeline.Rowwise]("Lets pass what matches a pattern or an expression.", filter.New),
+		"reference_join": ofRows[reference.Config, *reference.Join, pipeline.Rowwise](
+			"Joins rows to a table in a file, which may change at any moment.", reference.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
 		"parquet": of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
@@ -92,6 +95,7 @@ var (
 	_ pipeline.Keyed     = (*star.Star)(nil)
 	_ pipeline.Rowwise   = (*derive.Derive)(nil)
 	_ pipeline.Rowwise   = (*filter.Filter)(nil)
+	_ pipeline.Rowwise   = (*reference.Join)(nil)
 	_ pipeline.Sink      = (*parquet.Sink)(nil)
 	_ pipeline.Sink      = (*duckdb.Sink)(nil)
 )

@@ -33,12 +33,12 @@ type Layout struct {
 // mistakes at once, as *spec.FieldError.
 func New(t *pipeline.Table, added []Added, drop []string) (*Layout, error) {
 	l := &Layout{In: t}
-	mistakes := l.checkDrop(drop)
 	taken := map[string]string{} // by the name in lower case
 	flags := len(t.Columns)
 	if _, with, err := pipeline.Flagged(t); err == nil && with == t {
 		flags -= len(pipeline.FlagColumns())
 	}
+	mistakes := l.checkDrop(drop, flags)
 	var columns []pipeline.Column
 	add := func(c pipeline.Column, from int) {
 		columns, l.from = append(columns, c), append(l.from, from)
@@ -79,7 +79,7 @@ func keyOf(t *pipeline.Table) []string {
 	return key
 }
 
-func (l *Layout) checkDrop(drop []string) (mistakes []error) {
+func (l *Layout) checkDrop(drop []string, flags int) (mistakes []error) {
 	for i, name := range drop {
 		path := []string{"drop", strconv.Itoa(i)}
 		c := l.In.Column(name)
@@ -90,6 +90,9 @@ func (l *Layout) checkDrop(drop []string) (mistakes []error) {
 		case slices.Contains(l.In.Key, c):
 			mistakes = append(mistakes, &spec.FieldError{Path: path,
 				Message: fmt.Sprintf("column %q is of the key of table %q, which rows are told apart by", name, l.In.Name)})
+		case c >= flags:
+			mistakes = append(mistakes, &spec.FieldError{Path: path,
+				Message: fmt.Sprintf("column %q of table %q says which rows are deleted, as on_delete: flag wants it", name, l.In.Name)})
 		}
 	}
 	return mistakes

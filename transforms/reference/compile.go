@@ -1,0 +1,161 @@
+package reference
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/internal/widen"
+)
+
+// compiler compiles a node and gathers its mistakes.
+type compiler struct {
+	cfg      *Config
+	join     *Join
+	types    map[string]pipeline.Type
+	mistakes []error
+}
+
+func (c *compiler) wrong(message string, path ...string) {
+	c.mistakes = append(c.mistakes, &spec.FieldError{Path: path, Message: message})
+}
+
+// New compiles a node for the tables that it reads; it reads nothing. It returns
+// all mistakes at once: a join of *spec.FieldError with paths that start at the
+// node.
+func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
+	j := &Join{inner: cfg.How == "inner", stamp: cfg.VersionColumn != ""}
+	c := &compiler{cfg: &cfg, join: j, types: map[string]pipeline.Type{}}
+	c.source()
+	c.readTypes()
+	j.normalize = normalization{trim: slices.Contains(cfg.Normalize, "trim"), fold: slices.Contains(cfg.Normalize, "case")}
+	for _, e := range cfg.On {
+		if j.layout.index(e.Value) >= 0 {
+			c.wrong(fmt.Sprintf("column %q of the reference stands for two columns", e.Value), "on", e.Name)
+		}
+		j.layout.columns = append(j.layout.columns, c.column(e.Value))
+	}
+	j.layout.key = len(j.layout.columns)
+	if j.layout.key == 0 {
+		c.wrong("a join needs at least one column to join on", "on")
+	}
+	for _, e := range cfg.Columns.Map {
+		i := j.layout.index(e.Value)
+		if i < 0 {
+			i = len(j.layout.columns)
+			j.layout.columns = append(j.layout.columns, c.column(e.Value))
+		}
+		j.columns = append(j.columns, i)
+	}
+	c.unused()
+	for _, in := range inputs {
+		c.table(in)
+	}
+	if len(c.mistakes) > 0 {
+		return nil, errors.Join(c.mistakes...)
+	}
+	r := &cfg.Reference
+	j.watch = &watcher{path: r.Source.Path, refresh: time.Duration(r.Refresh), maxAge: time.Duration(r.MaxStaleness), now: time.Now, load: j.load}
+	return j, nil
+}
+
+// source finds out how the file is written.
+func (c *compiler) source() {
+	s := &c.cfg.Reference.Source
+	name := s.Format
+	if name == "" {
+		name = byExtension[strings.ToLower(filepath.Ext(s.Path))]
+	}
+	f, ok := formats[name]
+	if !ok {
+		c.wrong(fmt.Sprintf("the end of %q does not say how the file is written: give its format, csv, ndjson or parquet", s.Path), "reference", "source", "path")
+	}
+	c.join.format = f
+	delimiter, size := utf8.DecodeRuneInString(s.Delimiter)
+	switch {
+	case s.Delimiter == "":
+		delimiter = ','
+	case size != len(s.Delimiter), strings.ContainsRune("\"\r\n\uFFFD", delimiter):
+		c.wrong(fmt.Sprintf("a delimiter is one character, and no quote or line end: not %q", s.Delimiter), "reference", "source", "delimiter")
+	case delimiter != ',' && name != "csv":
+		c.wrong("only CSV has a delimiter", "reference", "source", "delimiter")
+	}
+	c.join.format.delimiter = delimiter
+}
+
+func (c *compiler) readTypes() {
+	for _, e := range c.cfg.Reference.Types {
+		path := []string{"reference", "types", e.Name}
+		t, err := pipeline.ParseType(e.Value)
+		switch {
+		case err != nil:
+			c.mistakes = append(c.mistakes, &spec.FieldError{Path: path, Message: err.Error(), Name: e.Value, Known: strings.Split(pipeline.TypeNames, ", ")})
+		case t.Kind == pipeline.Binary || t.Kind == pipeline.JSONText:
+			c.wrong(fmt.Sprintf("a column of a reference can't be %s", t), path...)
+		}
+		c.types[e.Name] = t
+	}
+}
+
+// column returns a column of the reference.
+func (c *compiler) column(name string) pipeline.Column {
+	t, ok := c.types[name]
+	if !ok {
+		t = pipeline.Type{Kind: pipeline.String}
+	}
+	return pipeline.Column{Name: name, Type: t}
+}
+
+// unused finds types of columns that nobody reads: the name is likely wrong.
+func (c *compiler) unused() {
+	var known []string
+	for _, col := range c.join.layout.columns {
+		known = append(known, col.Name)
+	}
+	for _, e := range c.cfg.Reference.Types {
+		if !slices.Contains(known, e.Name) {
+			c.mistakes = append(c.mistakes, &spec.FieldError{Path: []string{"reference", "types", e.Name}, Name: e.Name, Known: known,
+				Message: fmt.Sprintf("column %q of the reference is neither in on nor in columns", e.Name)})
+		}
+	}
+}
+
+// table compiles the join of one table.
+func (c *compiler) table(in *pipeline.Table) {
+	t := &table{}
+	for i, e := range c.cfg.On {
+		at := in.Column(e.Name)
+		if at < 0 {
+			c.mistakes = append(c.mistakes, &spec.FieldError{Path: []string{"on", e.Name}, Name: e.Name, Known: widen.Names(in),
+				Message: fmt.Sprintf("table %q has no column %q", in.Name, e.Name)})
+			continue
+		}
+		if have, want := in.Columns[at].Type, c.join.layout.columns[i].Type; have != want {
+			c.wrong(fmt.Sprintf("column %q of table %q is %s, and column %q of the reference is %s: give its type under types of the reference",
+				e.Name, in.Name, have, e.Value, want), "on", e.Name)
+		}
+		t.key = append(t.key, at)
+	}
+	var added []widen.Added
+	for i, e := range c.cfg.Columns.Map {
+		path := []string{"columns", e.Name}
+		if e.Name == e.Value {
+			path = []string{"columns", fmt.Sprint(i)}
+		}
+		added = append(added, widen.Added{Column: pipeline.Column{Name: e.Name, Type: c.column(e.Value).Type}, Path: path})
+	}
+	if c.join.stamp {
+		added = append(added, widen.Added{Column: pipeline.Column{Name: c.cfg.VersionColumn, Type: pipeline.Type{Kind: pipeline.Int64}}, Path: []string{"version_column"}})
+	}
+	var err error
+	if t.Layout, err = widen.New(in, added, c.cfg.Drop); err != nil {
+		c.mistakes = append(c.mistakes, err)
+	}
+	c.join.tables = append(c.join.tables, t)
+}

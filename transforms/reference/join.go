@@ -1,0 +1,102 @@
+package reference
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/transforms/internal/widen"
+)
+
+var (
+	_ pipeline.Rowwise   = (*Join)(nil)
+	_ pipeline.Referring = (*Join)(nil)
+	_ pipeline.RowMapper = (*mapper)(nil)
+)
+
+// Join is a compiled reference_join node. It is read-only but for the reference
+// that it keeps current.
+type Join struct {
+	layout    layout
+	format    format
+	inner     bool
+	stamp     bool
+	normalize normalization
+	columns   []int // of the layout, that are added to the rows
+	tables    []*table
+	watch     *watcher
+}
+
+// table is a table that is joined.
+type table struct {
+	*widen.Layout
+	key []int // the columns that are looked up, in the order of the layout's key
+}
+
+// layout is what is read of a reference.
+type layout struct {
+	columns []pipeline.Column
+	key     int // the first columns are the key
+}
+
+func (l *layout) index(name string) int {
+	return slices.IndexFunc(l.columns, func(c pipeline.Column) bool { return c.Name == name })
+}
+
+// Tables implements pipeline.Rowwise.
+func (j *Join) Tables() []*pipeline.Table {
+	all := make([]*pipeline.Table, len(j.tables))
+	for i, t := range j.tables {
+		all[i] = t.Out
+	}
+	return all
+}
+
+// Drops implements pipeline.Rowwise.
+func (j *Join) Drops() bool { return j.inner }
+
+// Start implements pipeline.Referring.
+func (j *Join) Start(ctx context.Context, report func(message string, err error)) error {
+	return j.watch.start(ctx, report)
+}
+
+// Pin implements pipeline.Referring.
+func (j *Join) Pin() any { return j.watch.current() }
+
+// Reference implements pipeline.Referring.
+func (j *Join) Reference() pipeline.ReferenceStatus { return j.watch.status() }
+
+// Close implements pipeline.Referring.
+func (j *Join) Close() error {
+	j.watch.close()
+	return nil
+}
+
+// Uses says, for each of the tables, what it is joined to.
+func (j *Join) Uses() []string {
+	how, rest := "left", "null without a match"
+	if j.inner {
+		how, rest = "inner", "rows without a match are dropped"
+	}
+	all := make([]string, len(j.tables))
+	for i, t := range j.tables {
+		var on, add []string
+		for k, c := range t.key {
+			on = append(on, t.In.Columns[c].Name+" = "+describe(j.layout.columns[k]))
+		}
+		for _, c := range j.columns {
+			add = append(add, describe(j.layout.columns[c]))
+		}
+		if add == nil {
+			add = []string{"no columns"}
+		}
+		all[i] = fmt.Sprintf("%s join to %s (%s, looked at every %s) on %s: %s; %s", how, j.watch.path, j.format.name,
+			time.Duration(j.watch.refresh), strings.Join(on, ", "), strings.Join(add, ", "), rest)
+	}
+	return all
+}
+
+func describe(c pipeline.Column) string { return fmt.Sprintf("%s (%s)", c.Name, c.Type) }

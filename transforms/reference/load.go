@@ -1,0 +1,185 @@
+package reference
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// format is how a file is written.
+type format struct {
+	name      string
+	delimiter rune // of CSV
+	read      func(f *format, r *loading, file *os.File, size int64) error
+}
+
+var formats = map[string]format{
+	"csv":     {name: "csv", read: readCSV},
+	"ndjson":  {name: "ndjson", read: readNDJSON},
+	"parquet": {name: "parquet", read: readParquet},
+}
+
+var byExtension = map[string]string{".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
+
+// maxSize bounds a reference: it is held in memory, and twice while a new
+// version is loaded.
+const maxSize = 1 << 30
+
+// load reads a file.
+func (j *Join) load(file *os.File, size int64) (*snapshot, error) {
+	r := newLoading(j.watch.path, &j.layout)
+	if size > maxSize {
+		return nil, r.wrong(place{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, maxSize/1_000_000)
+	}
+	if err := j.format.read(&j.format, r, file, size); err != nil {
+		return nil, err
+	}
+	return r.finish(j.normalize)
+}
+
+// find returns where in a file's columns those of the layout are.
+func (r *loading) find(names []string, at place) ([]int, error) {
+	where := make([]int, len(r.layout.columns))
+	for i, c := range r.layout.columns {
+		where[i] = slices.Index(names, c.Name)
+		if where[i] < 0 {
+			return nil, r.wrong(at, "there is no column %q; there are %s", c.Name, strings.Join(names, ", "))
+		}
+	}
+	return where, nil
+}
+
+func readCSV(f *format, r *loading, file *os.File, _ int64) error {
+	in := bufio.NewReaderSize(file, 1<<16)
+	if mark, err := in.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
+		_, _ = in.Discard(3) // it was peeked at
+	}
+	lines := csv.NewReader(in)
+	lines.Comma, lines.ReuseRecord = f.delimiter, true
+	header, err := lines.Read()
+	if errors.Is(err, io.EOF) {
+		return r.wrong(place{}, "the file is empty: its first line must name the columns")
+	}
+	if err != nil {
+		return r.csvError(err)
+	}
+	where, err := r.find(slices.Clone(header), place{line: 1})
+	if err != nil {
+		return err
+	}
+	for {
+		fields, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return r.csvError(err)
+		}
+		for c, i := range where {
+			if fields[i] == "" {
+				r.builders[c].AppendNull()
+				continue
+			}
+			line, column := lines.FieldPos(i)
+			if err := r.value(c, []byte(fields[i]), place{line, column}); err != nil {
+				return err
+			}
+		}
+		line, _ := lines.FieldPos(0)
+		if err := r.end(place{line: line}); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *loading) csvError(err error) error {
+	var parse *csv.ParseError
+	if errors.As(err, &parse) {
+		return r.wrong(place{parse.Line, parse.Column}, "%v", parse.Err)
+	}
+	return fmt.Errorf("%s: %w", r.path, err)
+}
+
+// maxLine bounds a line of JSON.
+const maxLine = 16 << 20
+
+func readNDJSON(_ *format, r *loading, file *os.File, _ int64) error {
+	paths := make([]decode.Path, len(r.layout.columns))
+	for i, c := range r.layout.columns {
+		paths[i] = decode.Path{{Name: c.Name}}
+	}
+	decoder := decode.NewDecoder(&pipeline.Format{Encoding: pipeline.JSON}, decode.Options{New: decode.NewProjection(paths, false)})
+	lines := bufio.NewScanner(file)
+	lines.Buffer(make([]byte, 1<<16), maxLine)
+	var rec decode.Record
+	seen := make([]bool, len(paths))
+	n := 0
+	for lines.Scan() {
+		n++
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		if err := decoder.Decode(lines.Bytes(), int64(n), &rec); err != nil {
+			return r.jsonError(err, n)
+		}
+		if err := r.object(lines.Bytes(), rec.New, n, seen); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			return r.wrong(place{line: n + 1}, "the line has more than %d bytes", maxLine)
+		}
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	for c, found := range seen {
+		if !found && n > 0 {
+			return r.wrong(place{}, "no object has %q", r.layout.columns[c].Name)
+		}
+	}
+	return nil
+}
+
+func (r *loading) jsonError(err error, line int) error {
+	var bad *decode.Error
+	if errors.As(err, &bad) {
+		return r.wrong(place{line, bad.Offset + 1}, "%s", bad.Message)
+	}
+	return fmt.Errorf("%s:%d: %w", r.path, line, err)
+}
+
+// object appends the row of a JSON object.
+func (r *loading) object(line []byte, values []decode.Value, n int, seen []bool) error {
+	for c, v := range values {
+		at := place{n, int(v.Start) + 1}
+		seen[c] = seen[c] || v.Kind != decode.Missing
+		switch v.Kind {
+		case decode.Missing, decode.Null:
+			r.builders[c].AppendNull()
+			continue
+		case decode.String, decode.Number, decode.Bool:
+		default:
+			return r.wrong(at, "column %s: a %s is no value of a column", r.layout.columns[c].Name, v.Kind)
+		}
+		text := v.Raw(line)
+		if v.Escaped {
+			var err error
+			if text, err = decode.AppendText(nil, line, v); err != nil {
+				return r.wrong(at, "%v", err)
+			}
+		}
+		if err := r.value(c, text, at); err != nil {
+			return err
+		}
+	}
+	return r.end(place{line: n})
+}

@@ -1,0 +1,151 @@
+package reference
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
+)
+
+// snapshot is one version of a reference. It is read-only and shared; its
+// memory is the garbage collector's.
+type snapshot struct {
+	version int64
+	columns []arrow.Array
+	rows    map[string]int32 // by key
+}
+
+// normalization says how texts of keys are compared.
+type normalization struct{ trim, fold bool }
+
+func (n normalization) some() bool { return n.trim || n.fold }
+
+func (n normalization) text(s string) string {
+	if n.trim {
+		s = strings.TrimSpace(s)
+	}
+	if n.fold {
+		s = strings.ToLower(strings.ToUpper(s)) // some letters have several small forms
+	}
+	return s
+}
+
+// appendKey appends the key of row i, so that equal keys are equal bytes; null =
+// there is a null in it.
+func (n normalization) appendKey(dst []byte, columns []arrow.Array, i int) (key []byte, null bool) {
+	for _, col := range columns {
+		if col.IsNull(i) {
+			return dst, true
+		}
+		if text, ok := col.(*array.String); ok && n.some() {
+			dst = packed.AppendBytes(dst, []byte(n.text(text.Value(i))))
+			continue
+		}
+		dst = packed.AppendValue(dst, col, i)
+	}
+	return dst, false
+}
+
+// maxRows bounds a reference: rows are numbered by 32 bits.
+const maxRows = 1 << 30
+
+// loading is a reference that is being read.
+type loading struct {
+	path     string
+	layout   *layout
+	builders []array.Builder
+	places   []place // of the rows
+}
+
+// place is where a row or a value is in the file. 0 = unknown.
+type place struct{ line, column int }
+
+func newLoading(path string, l *layout) *loading {
+	r := &loading{path: path, layout: l}
+	for _, c := range l.columns {
+		r.builders = append(r.builders, array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow()))
+	}
+	return r
+}
+
+// wrong says what is wrong at a place of the file.
+func (r *loading) wrong(at place, format string, args ...any) error {
+	where := r.path
+	if at.line > 0 {
+		where += fmt.Sprintf(":%d", at.line)
+	}
+	if at.column > 0 {
+		where += fmt.Sprintf(":%d", at.column)
+	}
+	return fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...))
+}
+
+// value appends the text of a value to column c.
+func (r *loading) value(c int, text []byte, at place) error {
+	col := &r.layout.columns[c]
+	if reason := scalar.Append(r.builders[c], col.Type, text); reason != "" {
+		return r.wrong(at, "column %s (%s): %q %s", col.Name, col.Type, cut(text), reason)
+	}
+	return nil
+}
+
+// cut shortens a value for a message.
+func cut(text []byte) string {
+	const most = 80
+	if len(text) > most {
+		return strings.ToValidUTF8(string(text[:most]), "") + "…"
+	}
+	return string(text)
+}
+
+// end ends a row.
+func (r *loading) end(at place) error {
+	if len(r.places) == maxRows {
+		return r.wrong(at, "more than %d rows", maxRows)
+	}
+	r.places = append(r.places, at)
+	return nil
+}
+
+// finish indexes the rows. A repeated key is a mistake.
+func (r *loading) finish(n normalization) (*snapshot, error) {
+	s := &snapshot{rows: make(map[string]int32, len(r.places))}
+	for _, b := range r.builders {
+		s.columns = append(s.columns, b.NewArray())
+	}
+	keys := s.columns[:r.layout.key]
+	var key []byte
+	for i, at := range r.places {
+		var null bool
+		if key, null = n.appendKey(key[:0], keys, i); null {
+			continue
+		}
+		if first, twice := s.rows[string(key)]; twice {
+			return nil, r.repeated(keys, i, at, r.places[first], n)
+		}
+		s.rows[string(key)] = int32(i)
+	}
+	return s, nil
+}
+
+// repeated says which key is there twice.
+func (r *loading) repeated(keys []arrow.Array, i int, at, first place, n normalization) error {
+	var parts []string
+	for c, col := range keys {
+		parts = append(parts, fmt.Sprintf("%s = %q", r.layout.columns[c].Name, cut([]byte(col.ValueStr(i)))))
+	}
+	as := ""
+	if n.some() {
+		as = ", normalized as the pipeline file says"
+	}
+	return r.wrong(at, "the key %s is repeated%s: it is on line %d already", strings.Join(parts, ", "), as, first.line)
+}
+
+// typeOf returns the type that a column is to have.
+func (r *loading) typeOf(c int) pipeline.Type { return r.layout.columns[c].Type }
