@@ -32,7 +32,7 @@ const (
 	// keyedMemory is what an epoch of transforms with keyed state takes more: the
 	// rows that it touches, in them and from the state. With less the collector
 	// does most of the work.
-	keyedMemory = 736 << 20
+	keyedMemory = 640 << 20
 )
 
 func (s *streams) runCommand() *cobra.Command {

@@ -17,6 +17,7 @@ type intake struct {
 	arena   []byte
 	changes []change
 	rows    []epochRow
+	lately  sizes // of the last epoch
 
 	// scratch
 	columns []arrow.Array
@@ -45,12 +46,28 @@ type epochRow struct {
 	row   span
 }
 
+// reset ends the epoch. Its memory is given back for as long as nothing of the
+// next one has come: what follows in this epoch needs as much.
 func (s *intake) reset() {
-	s.arena, s.changes, s.rows, s.order = s.arena[:0], s.changes[:0], s.rows[:0], s.order[:0]
+	s.lately = sizes{len(s.arena), len(s.changes), len(s.rows)}
+	s.arena, s.changes, s.rows, s.order = nil, nil, nil, nil
+	s.groups, s.hashes, s.values = nil, nil, nil
+	s.sorter = byhash.Sorter{}
+}
+
+// sizes are those of an epoch.
+type sizes struct{ arena, changes, rows int }
+
+// begin makes room for an epoch like the last one.
+func (s *intake) begin() {
+	if s.changes == nil {
+		s.arena, s.changes, s.rows = make([]byte, 0, s.lately.arena), make([]change, 0, s.lately.changes), make([]epochRow, 0, s.lately.rows)
+	}
 }
 
 // addChanges takes the changes of a batch, without rows.
 func (s *intake) addChanges(b *pipeline.Batch, ordinal int64, node string) error {
+	s.begin()
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		if c.Item == (pipeline.Hash{}) {

@@ -169,7 +169,7 @@ func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, er
 
 func (s *Settler) reset() {
 	s.intake.reset()
-	s.late, s.effects, s.outs = s.late[:0], s.effects[:0], s.outs[:0]
+	s.late, s.effects, s.outs, s.shared = nil, nil, nil, nil
 	s.setHorizon()
 }
 

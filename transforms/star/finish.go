@@ -39,9 +39,22 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 	return s.out.flush()
 }
 
+// reset ends the epoch. Its memory is given back for as long as nothing of the
+// next one has come: settling that needs as much.
 func (s *step) reset() {
-	s.arena, s.changes, s.logged = s.arena[:0], s.changes[:0], s.logged[:0]
-	s.lookups, s.bases, s.tracks = s.lookups[:0], s.bases[:0], s.tracks[:0]
+	s.lately = sizes{len(s.arena), len(s.changes), len(s.logged), len(s.lookups), len(s.bases)}
+	s.arena, s.changes, s.logged, s.lookups, s.bases, s.tracks = nil, nil, nil, nil, nil, nil
+}
+
+// sizes are those of an epoch.
+type sizes struct{ arena, changes, logged, lookups, bases int }
+
+// room makes room for an epoch like the last one.
+func (s *step) room() {
+	if s.arena == nil {
+		s.arena, s.changes = make([]byte, 0, s.lately.arena), make([]logChange, 0, s.lately.changes)
+		s.logged, s.lookups, s.bases = make([]logRow, 0, s.lately.logged), make([]lookupChange, 0, s.lately.lookups), make([]baseRow, 0, s.lately.bases)
+	}
 }
 
 func (s *step) count() {

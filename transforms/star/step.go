@@ -38,6 +38,7 @@ type step struct {
 	out     *output
 
 	// What the epoch has brought.
+	lately  sizes // of the last epoch
 	arena   []byte
 	changes []logChange
 	logged  []logRow
@@ -155,6 +156,7 @@ func (s *Star) sameDefinitions(kept map[string]string) error {
 
 // Log implements pipeline.KeyedStep.
 func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pipeline.Rows) {
+	s.room()
 	t := s.star.readings[reading].log
 	s.columns = t.arrange(s.columns, rows.Record)
 	last := int32(-1)
@@ -180,6 +182,7 @@ func (s *step) keep(b []byte) span {
 
 // Settled implements pipeline.KeyedStep.
 func (s *step) Settled(reading int, rows *pipeline.Rows) {
+	s.room()
 	r := s.star.readings[reading]
 	if r.lookup != nil {
 		s.columns = r.lookup.arrange(s.columns, rows.Record)
