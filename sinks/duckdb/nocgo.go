@@ -24,10 +24,10 @@ func New(string, Config) (*Sink, error) { return nil, ErrNoCGO }
 func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 
 // DDL returns the statements that make the tables.
-func (s *Sink) DDL(tables []*pipeline.Table) string { return ddl(s.cfg.Schema, tables) }
+func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.Schema, tables) }
 
 // Check refuses names that DuckDB does not take.
-func (s *Sink) Check(tables []*pipeline.Table) error { return checkNames(tables) }
+func (s *Sink) Check(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
 
 // Open returns ErrNoCGO.
 func (s *Sink) Open(context.Context, pipeline.Opening) error { return ErrNoCGO }

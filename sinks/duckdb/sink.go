@@ -5,7 +5,6 @@ package duckdb
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 // Sink is a DuckDB file. It is a pipeline.Sink.
@@ -27,7 +27,7 @@ type Sink struct {
 	db      *sql.DB
 	// found holds the columns of each table as Open left them. Nobody else can
 	// change them: DuckDB locks the file.
-	found map[string]map[string]existing
+	found map[string]warehouse.Columns
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -53,11 +53,11 @@ func New(name string, cfg Config) (*Sink, error) {
 func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 
 // DDL returns the statements that make the tables.
-func (s *Sink) DDL(tables []*pipeline.Table) string { return ddl(s.cfg.Schema, tables) }
+func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.Schema, tables) }
 
 // Check refuses names that are taken, or that DuckDB, which does not tell upper
 // from lower case, takes for one. The error joins *spec.FieldError.
-func (s *Sink) Check(tables []*pipeline.Table) error { return checkNames(tables) }
+func (s *Sink) Check(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
 
 // Open opens the file, makes or checks the tables, and compares the token with
 // the checkpoint.
@@ -65,7 +65,7 @@ func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	s.opening, s.found = o, map[string]map[string]existing{}
+	s.opening, s.found = o, map[string]warehouse.Columns{}
 	if err := s.Check(o.Tables); err != nil {
 		return err
 	}
@@ -125,10 +125,10 @@ func (s *Sink) inTx(ctx context.Context, f func(context.Context, *sql.Tx) error)
 }
 
 func (s *Sink) makeTables(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+quote(s.cfg.Schema)); err != nil {
+	if _, err := tx.ExecContext(ctx, warehouse.CreateSchema(s.cfg.Schema)); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, createEpochs(s.cfg.Schema)); err != nil {
+	if _, err := tx.ExecContext(ctx, dialect.CreateEpochs(s.cfg.Schema)); err != nil {
 		return err
 	}
 	for _, t := range s.opening.Tables {
@@ -140,41 +140,40 @@ func (s *Sink) makeTables(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (s *Sink) makeTable(ctx context.Context, tx *sql.Tx, t *pipeline.Table) error {
-	if _, err := tx.ExecContext(ctx, createTable(s.cfg.Schema, t)); err != nil {
+	if _, err := tx.ExecContext(ctx, dialect.CreateTable(s.cfg.Schema, t)); err != nil {
 		return fmt.Errorf("table %q: %w", t.Name, err)
 	}
 	found, err := s.columns(ctx, tx, t.Name)
 	if err != nil {
 		return fmt.Errorf("table %q: %w", t.Name, err)
 	}
-	add, err := missing(s.cfg.Schema, t, found)
+	add, err := dialect.Missing(s.cfg.Schema, t, found)
 	if err != nil {
 		return err
 	}
 	for _, c := range add {
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s.%s ADD COLUMN %s %s",
-			quote(s.cfg.Schema), quote(t.Name), quote(c.Name), sqlType(c.Type))); err != nil {
+		if _, err := tx.ExecContext(ctx, dialect.AddColumn(s.cfg.Schema, t.Name, c)); err != nil {
 			return fmt.Errorf("table %q: %w", t.Name, err)
 		}
-		found[strings.ToLower(c.Name)] = existing{kind: sqlType(c.Type)}
+		found[strings.ToLower(c.Name)] = warehouse.Column{Type: sqlType(c.Type)}
 	}
 	s.found[t.Name] = found
 	return nil
 }
 
 // columns returns a table's columns by their names in lower case.
-func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found map[string]existing, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT lower(column_name), data_type, NOT is_nullable AND column_default IS NULL FROM duckdb_columns()
+func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found warehouse.Columns, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT lower(column_name), data_type, NOT is_nullable, column_default IS NOT NULL FROM duckdb_columns()
 		WHERE database_name = current_database() AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`, s.cfg.Schema, table)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	found = map[string]existing{}
+	found = warehouse.Columns{}
 	for rows.Next() {
 		var name string
-		var c existing
-		if err := rows.Scan(&name, &c.kind, &c.required); err != nil {
+		var c warehouse.Column
+		if err := rows.Scan(&name, &c.Type, &c.NotNull, &c.Filled); err != nil {
 			return nil, err
 		}
 		found[name] = c
@@ -191,8 +190,8 @@ type querier interface {
 // none. Epochs before from are not looked at: they come in order, so DuckDB
 // skips all but the end of a table that grows with every epoch.
 func (s *Sink) token(ctx context.Context, q querier, from int64) (epoch int64, err error) {
-	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s.%s WHERE "epoch" >= ? AND "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
-		quote(s.cfg.Schema), quote(epochsTable)), from, s.opening.Pipeline, s.opening.StateID, s.name).Scan(&epoch)
+	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s WHERE "epoch" >= ? AND "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
+		warehouse.In(s.cfg.Schema, warehouse.EpochsTable)), from, s.opening.Pipeline, s.opening.StateID, s.name).Scan(&epoch)
 	if err != nil {
 		return 0, fmt.Errorf("reading the token: %w", err)
 	}
@@ -209,46 +208,43 @@ func (s *Sink) checkToken(ctx context.Context) error {
 	}
 	var other string
 	var otherEpoch int64
-	err = s.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s.%s WHERE "pipeline" = ? AND "state_id" <> ? AND "sink" = ? ORDER BY "ended_at" DESC LIMIT 1`,
-		quote(s.cfg.Schema), quote(epochsTable)), s.opening.Pipeline, s.opening.StateID, s.name).Scan(&other, &otherEpoch)
+	err = s.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = ? AND "state_id" <> ? AND "sink" = ? ORDER BY "ended_at" DESC LIMIT 1`,
+		warehouse.In(s.cfg.Schema, warehouse.EpochsTable)), s.opening.Pipeline, s.opening.StateID, s.name).Scan(&other, &otherEpoch)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("reading the token: %w", err)
 	}
-	return judge(s.name, &s.opening, found, other, otherEpoch)
+	return warehouse.Judge(s.name, &s.opening, found, other, otherEpoch)
 }
 
 // Begin starts an epoch's spool.
 func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
-	return beginEpoch(s.opening.Spool(number), number)
+	return warehouse.NewSpool(s.opening.Spool(number), number, newWriter)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it
 // was applied (I5).
 func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
-	var all []staged
-	if err := json.Unmarshal(r.Publish, &all); err != nil {
-		return fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	all, err := warehouse.ReadReceipt(r)
+	if err != nil {
+		return err
 	}
 	return s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		found, err := s.token(ctx, tx, r.Before)
 		if err != nil {
 			return err
 		}
-		if found == r.Epoch {
-			return nil
-		}
-		if found != r.Before {
-			return &TokenError{Sink: s.name, Pipeline: s.opening.Pipeline, StateID: s.opening.StateID, Found: found, Want: r.Before}
+		if due, err := warehouse.Due(s.name, &s.opening, r, found); !due {
+			return err
 		}
 		rows := int64(0)
 		for i := range all {
 			if err := s.apply(ctx, tx, r.Epoch, &all[i]); err != nil {
 				return fmt.Errorf("table %q: %w", all[i].Table, err)
 			}
-			rows += all[i].rows()
+			rows += all[i].Rows()
 		}
-		_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO %s.%s ("job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch")
-			VALUES (?, 'committed', ?, ?, ?, ?, ?, ?, ?)`, quote(s.cfg.Schema), quote(epochsTable)),
+		_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO %s ("job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch")
+			VALUES (?, 'committed', ?, ?, ?, ?, ?, ?, ?)`, warehouse.In(s.cfg.Schema, warehouse.EpochsTable)),
 			s.opening.Pipeline+"."+s.name, r.Started, time.Now().UTC(), rows, s.opening.Pipeline, s.opening.StateID, s.name, r.Epoch)
 		if err != nil {
 			return fmt.Errorf("writing the token: %w", err)
@@ -260,7 +256,7 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 // apply applies one table's rows, and holds the counts against the receipt. It
 // goes by the receipt and the spool alone: the pipeline file may have changed
 // since they were written.
-func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *staged) error {
+func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *warehouse.Staged) error {
 	file := filepath.Join(s.opening.Spool(epoch), st.File)
 	gone, come := []pipeline.Op{pipeline.OpDelete}, []pipeline.Op{pipeline.OpInsert}
 	goes, comes := st.Deletes, st.Inserts
@@ -273,12 +269,12 @@ func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *staged) e
 				return err
 			}
 		}
-		inPlace = st.leaves(found)
+		inPlace = leaves(st, found)
 	}
 	switch {
 	case st.Updates == 0:
 	case inPlace:
-		if statement := updateRows(s.cfg.Schema, st, file); statement != "" {
+		if statement := st.Update(s.cfg.Schema, staging(file, []pipeline.Op{pipeline.OpUpdate})); statement != "" {
 			if err := exec(ctx, tx, statement, st.Updates, "updated"); err != nil {
 				return err
 			}
@@ -289,12 +285,12 @@ func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *staged) e
 		come, comes = append(come, pipeline.OpUpdate), comes+st.Updates
 	}
 	if goes > 0 {
-		if err := exec(ctx, tx, deleteRows(s.cfg.Schema, st, file, gone), goes, "deleted"); err != nil {
+		if err := exec(ctx, tx, st.Delete(s.cfg.Schema, staging(file, gone)), goes, "deleted"); err != nil {
 			return err
 		}
 	}
 	if comes > 0 {
-		return exec(ctx, tx, insertRows(s.cfg.Schema, st, file, come), comes, "inserted")
+		return exec(ctx, tx, st.Insert(s.cfg.Schema, staging(file, come)), comes, "inserted")
 	}
 	return nil
 }
@@ -310,11 +306,7 @@ func exec(ctx context.Context, tx *sql.Tx, statement string, want int64, what st
 	if err != nil {
 		return err
 	}
-	if n != want {
-		return fmt.Errorf("%d rows %s, want %d: the table was changed by something else than this pipeline; put it back, or drop the pipeline's tables and its rows in %s, delete the state folder, and backfill",
-			n, what, want, epochsTable)
-	}
-	return nil
+	return warehouse.CheckCount(n, want, what)
 }
 
 // Close writes DuckDB's log into the file and closes it. It may be called twice.

@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 func TestInsertUpdateDelete(t *testing.T) {
@@ -86,7 +87,7 @@ func TestTokensThatContradict(t *testing.T) {
 			h.put(row{insert, 2, "b"})
 			tc.do(h)
 			err := h.restart()
-			var token *TokenError
+			var token *warehouse.TokenError
 			if !errors.As(err, &token) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "backfill") {
 				t.Errorf("got error %v, want %s", err, tc.want)
 			}
@@ -98,7 +99,7 @@ func TestTokensThatContradict(t *testing.T) {
 		h.put(row{insert, 2, "a"})
 		h.prepare(rowsOf(h.tables[0], []row{{insert, 3, "b"}}))
 		h.exec("DELETE FROM starlift_epochs WHERE epoch = 2")
-		var token *TokenError
+		var token *warehouse.TokenError
 		if err := h.sink.Commit(context.Background(), h.pending); !errors.As(err, &token) || token.Found != 1 || token.Want != 2 {
 			t.Errorf("got error %v", err)
 		}

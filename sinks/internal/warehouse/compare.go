@@ -1,0 +1,52 @@
+package warehouse
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Column is a column that a table has.
+type Column struct {
+	Type    string // as the catalogue prints it
+	NotNull bool
+	Filled  bool // has a default, or is made by the database
+}
+
+// Columns are a table's columns by name, in lower case where the dialect folds.
+type Columns map[string]Column
+
+// Missing compares a table with what the catalogue says of it, and returns the
+// columns to add. The error lists everything that does not fit.
+func (d *Dialect) Missing(schema string, t *pipeline.Table, found Columns) ([]pipeline.Column, error) {
+	var add []pipeline.Column
+	var diff []string
+	differs := func(column, format string, args ...any) {
+		diff = append(diff, fmt.Sprintf("  column %q: ", column)+fmt.Sprintf(format, args...))
+	}
+	ours := map[string]bool{}
+	for i, c := range t.Columns {
+		ours[d.key(c.Name)] = true
+		have, ok := found[d.key(c.Name)]
+		switch want := d.Type(c.Type); {
+		case !ok:
+			add = append(add, c)
+		case have.Type != want:
+			differs(c.Name, "the pipeline has %s, the table has %s", want, have.Type)
+		case have.NotNull && !slices.Contains(t.Key, i):
+			differs(c.Name, "the pipeline may bring nulls, and in the table it may not be null")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if c := found[name]; c.NotNull && !c.Filled && !ours[name] {
+			differs(name, "the pipeline does not have it, and in the table it may not be null")
+		}
+	}
+	if diff != nil {
+		return nil, fmt.Errorf("table %s.%s does not fit the pipeline:\n%s\nalter the table, or give the columns other names", schema, t.Name, strings.Join(diff, "\n"))
+	}
+	return add, nil
+}

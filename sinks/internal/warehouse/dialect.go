@@ -1,0 +1,174 @@
+package warehouse
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// EpochsTable is the audit table, whose rows are the tokens.
+const EpochsTable = "starlift_epochs"
+
+// EpochColumns are the columns of the audit table, in order.
+var EpochColumns = []string{"job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch"}
+
+// tokenKey are the columns that identify a token.
+var tokenKey = []string{"pipeline", "state_id", "sink", "epoch"}
+
+// Dialect is what one database does differently from another.
+type Dialect struct {
+	Name string // for messages
+	// Type returns the name of a type as the catalogue prints it.
+	Type func(pipeline.Type) string
+	// Fold says that names which differ in case only are one name.
+	Fold bool
+	// PrimaryKeys makes tables with the primary key that the pipeline says.
+	PrimaryKeys bool
+	// MaxName is the length of the longest name in bytes; 0 = any.
+	MaxName int
+	// Reserved are column names that no table can have.
+	Reserved []string
+}
+
+// Quote quotes an identifier.
+func Quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// Quoted quotes identifiers, and joins them with commas.
+func Quoted(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = Quote(n)
+	}
+	return strings.Join(out, ", ")
+}
+
+// In returns the quoted name of a table.
+func In(schema, table string) string { return Quote(schema) + "." + Quote(table) }
+
+// key returns a name as the database compares it.
+func (d *Dialect) key(name string) string {
+	if d.Fold {
+		return strings.ToLower(name)
+	}
+	return name
+}
+
+// CreateSchema returns the DDL of the schema.
+func CreateSchema(schema string) string { return "CREATE SCHEMA IF NOT EXISTS " + Quote(schema) }
+
+// CreateTable returns the DDL of one table.
+func (d *Dialect) CreateTable(schema string, t *pipeline.Table) string {
+	return d.create(schema, t.Name, t.Columns, KeyOf(t))
+}
+
+// CreateEpochs returns the DDL of the audit table.
+func (d *Dialect) CreateEpochs(schema string) string {
+	columns := make([]pipeline.Column, len(EpochColumns))
+	for i, name := range EpochColumns {
+		columns[i] = pipeline.Column{Name: name, Type: pipeline.Type{Kind: pipeline.String}}
+		switch name {
+		case "started_at", "ended_at":
+			columns[i].Type.Kind = pipeline.Timestamp
+		case "rows", "epoch":
+			columns[i].Type.Kind = pipeline.Int64
+		}
+	}
+	return d.create(schema, EpochsTable, columns, tokenKey)
+}
+
+func (d *Dialect) create(schema, table string, columns []pipeline.Column, key []string) string {
+	lines := make([]string, len(columns))
+	for i, c := range columns {
+		lines[i] = fmt.Sprintf("  %s %s", Quote(c.Name), d.Type(c.Type))
+	}
+	if d.PrimaryKeys && len(key) > 0 {
+		lines = append(lines, fmt.Sprintf("  PRIMARY KEY (%s)", Quoted(key)))
+	}
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", In(schema, table), strings.Join(lines, ",\n"))
+}
+
+// AddColumn returns the DDL that adds a column to a table.
+func (d *Dialect) AddColumn(schema, table string, c pipeline.Column) string {
+	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", In(schema, table), Quote(c.Name), d.Type(c.Type))
+}
+
+// DDL returns the statements that make the schema and the tables.
+func (d *Dialect) DDL(schema string, tables []*pipeline.Table) string {
+	statements := []string{CreateSchema(schema), d.CreateEpochs(schema)}
+	for _, t := range tables {
+		statements = append(statements, d.CreateTable(schema, t))
+	}
+	return strings.Join(statements, ";\n") + ";\n"
+}
+
+// KeyOf returns the names of a table's key columns.
+func KeyOf(t *pipeline.Table) []string {
+	names := make([]string, len(t.Key))
+	for i, k := range t.Key {
+		names[i] = t.Columns[k].Name
+	}
+	return names
+}
+
+// CheckNames refuses names that are taken, that the database takes for one, or
+// that it does not take. The error joins *spec.FieldError.
+func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, &spec.FieldError{Path: []string{"inputs"}, Message: fmt.Sprintf(format, args...)})
+	}
+	seen := map[string]string{}
+	for _, t := range tables {
+		if strings.EqualFold(t.Name, EpochsTable) {
+			wrong("table %q has the name of the audit table: rename it", t.Name)
+		}
+		if other, ok := seen[d.key(t.Name)]; ok {
+			wrong("tables %q and %q have the same name for %s, which does not tell upper from lower case: rename one", other, t.Name, d.Name)
+		}
+		seen[d.key(t.Name)] = t.Name
+		if why := d.refuses(t.Name); why != "" {
+			wrong("the name of table %q %s: rename it", t.Name, why)
+		}
+		d.checkColumns(t, wrong)
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Dialect) checkColumns(t *pipeline.Table, wrong func(string, ...any)) {
+	seen := map[string]string{}
+	for _, c := range t.Columns {
+		if strings.EqualFold(c.Name, OpColumn) || slices.Contains(d.Reserved, c.Name) {
+			wrong("column %q of table %q has a name that the %s needs for itself: rename it", c.Name, t.Name, d.owner(c.Name))
+		}
+		if other, ok := seen[d.key(c.Name)]; ok {
+			wrong("columns %q and %q of table %q have the same name for %s, which does not tell upper from lower case: rename one", other, c.Name, t.Name, d.Name)
+		}
+		seen[d.key(c.Name)] = c.Name
+		if why := d.refuses(c.Name); why != "" {
+			wrong("the name of column %q of table %q %s: rename it", c.Name, t.Name, why)
+		}
+	}
+}
+
+// owner says who needs a reserved name.
+func (d *Dialect) owner(column string) string {
+	if strings.EqualFold(column, OpColumn) {
+		return "sink"
+	}
+	return "database"
+}
+
+// refuses says why the database does not take a name; empty = it does.
+func (d *Dialect) refuses(name string) string {
+	switch {
+	case strings.ContainsRune(name, 0):
+		return "holds the character U+0000, which no identifier may"
+	case d.MaxName > 0 && len(name) > d.MaxName:
+		return fmt.Sprintf("has %d bytes, and %s takes %d", len(name), d.Name, d.MaxName)
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package warehouse
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+)
+
+// Staged is one table's rows in the spool, as a receipt lists them. Commit goes
+// by it alone: the pipeline file may have changed since.
+type Staged struct {
+	Table   string   `json:"table"`
+	File    string   `json:"file"`
+	Columns []string `json:"columns"`
+	// Types are the columns' types, where the spool does not say them itself.
+	Types   []string `json:"types,omitempty"`
+	Key     []string `json:"key"`
+	Inserts int64    `json:"inserts"`
+	Updates int64    `json:"updates"`
+	Deletes int64    `json:"deletes"`
+}
+
+// Rows counts all of them.
+func (s *Staged) Rows() int64 { return s.Inserts + s.Updates + s.Deletes }
+
+// ReadReceipt returns what a receipt's Publish lists.
+func ReadReceipt(r *pipeline.Receipt) ([]Staged, error) {
+	var all []Staged
+	if err := json.Unmarshal(r.Publish, &all); err != nil {
+		return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	}
+	return all, nil
+}
+
+// Writer writes one table's rows of an epoch to the spool.
+type Writer interface {
+	// Write adds rows; it refuses what the database would refuse.
+	Write(rows *pipeline.Rows) error
+	// Close makes the rows durable, but for the names of files.
+	Close() error
+	// Abort drops the rows; the files are removed by the caller.
+	Abort() error
+}
+
+// Spool is one epoch's rows on their way to the spool. It is a pipeline.Epoch.
+type Spool struct {
+	number  int64
+	dir     string
+	create  func(dir string, t *pipeline.Table, s *Staged) (Writer, error)
+	started time.Time
+	tables  map[*pipeline.Table]*spooled
+	order   []*spooled
+}
+
+type spooled struct {
+	Staged
+	writer Writer
+}
+
+var _ pipeline.Epoch = (*Spool)(nil)
+
+// NewSpool starts an epoch in the folder, dropping what an earlier try left
+// there. Create makes the writer of a table at its first row, and may set File
+// and Types; File begins as a name of its own in the folder.
+func NewSpool(dir string, number int64, create func(dir string, t *pipeline.Table, s *Staged) (Writer, error)) (*Spool, error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	return &Spool{number: number, dir: dir, create: create, started: time.Now().UTC(), tables: map[*pipeline.Table]*spooled{}}, nil
+}
+
+// Write adds settled rows.
+func (e *Spool) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
+	if rows.Record.NumRows() == 0 {
+		return nil
+	}
+	t, err := e.table(rows.Table)
+	if err != nil {
+		return err
+	}
+	for _, op := range rows.Ops {
+		switch op {
+		case pipeline.OpInsert:
+			t.Inserts++
+		case pipeline.OpUpdate:
+			t.Updates++
+		case pipeline.OpDelete:
+			t.Deletes++
+		default:
+			return fmt.Errorf("table %q: operation %s in settled rows", rows.Table.Name, op)
+		}
+	}
+	return t.writer.Write(rows)
+}
+
+// table returns the table's writer, made at its first row.
+func (e *Spool) table(t *pipeline.Table) (*spooled, error) {
+	if s, ok := e.tables[t]; ok {
+		return s, nil
+	}
+	if err := columnar.MakeDir(e.dir); err != nil {
+		return nil, err
+	}
+	s := &spooled{Staged: Staged{Table: t.Name, File: fmt.Sprintf("%03d", len(e.order)), Key: KeyOf(t)}}
+	for _, c := range t.Columns {
+		s.Columns = append(s.Columns, c.Name)
+	}
+	var err error
+	if s.writer, err = e.create(e.dir, t, &s.Staged); err != nil {
+		return nil, err
+	}
+	e.tables[t] = s
+	e.order = append(e.order, s)
+	return s, nil
+}
+
+// Prepare completes the files.
+func (e *Spool) Prepare(context.Context, bool) (*pipeline.Receipt, error) {
+	r := &pipeline.Receipt{Epoch: e.number, Rows: map[string]map[string]int64{}, Started: e.started}
+	if len(e.order) == 0 {
+		return r, nil
+	}
+	var all []Staged
+	for _, s := range e.order {
+		w := s.writer
+		s.writer = nil
+		if err := w.Close(); err != nil {
+			return nil, err
+		}
+		all = append(all, s.Staged)
+		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
+	}
+	if err := columnar.SyncDir(e.dir); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.Publish, err = json.Marshal(all); err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
+	e.order = nil
+	return r, nil
+}
+
+// Abort drops the epoch's files.
+func (e *Spool) Abort() {
+	var errs []error
+	for _, s := range e.order {
+		if s.writer != nil {
+			errs = append(errs, s.writer.Abort())
+		}
+	}
+	if len(e.order) > 0 {
+		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	// Whatever is left is removed by the next NewSpool; the epoch has failed already.
+	_ = errors.Join(errs...)
+	e.order = nil
+}

@@ -1,0 +1,70 @@
+package warehouse
+
+import (
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// way says how to go on where tables and state do not belong together.
+const way = "drop this pipeline's tables and its rows in " + EpochsTable + ", delete the state folder, and backfill"
+
+// TokenError says that the tables and the state folder are not of one history.
+type TokenError struct {
+	Sink, Pipeline, StateID string
+	Found, Want             int64  // epochs
+	Other                   string // the state folder that the tables are of
+}
+
+// Error says what was found, why it may be, and how to go on.
+func (e *TokenError) Error() string {
+	switch {
+	case e.Other != "":
+		return fmt.Sprintf("sink %q: the tables were written by pipeline %q with another state folder (%s, up to epoch %d), not with this one (%s): "+
+			"the state folder was lost or is a new one; put the matching one back, or %s", e.Sink, e.Pipeline, e.Other, e.Found, e.StateID, way)
+	case e.Found > e.Want:
+		return fmt.Sprintf("sink %q: the tables are at epoch %d, the state folder %s expects epoch %d: the state folder is older than the tables "+
+			"(restored, or a copy of it has run); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, way)
+	}
+	return fmt.Sprintf("sink %q: the tables are at epoch %d, the state folder %s expects epoch %d: the tables are older than the state folder "+
+		"(restored from a backup, or deleted); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, way)
+}
+
+// Judge compares the token with what the checkpoint says, when a sink is opened.
+// Other is another state folder with tokens of this pipeline and sink, and its
+// last epoch; empty = there is none.
+func Judge(sink string, o *pipeline.Opening, found int64, other string, otherEpoch int64) error {
+	switch {
+	case found == 0 && o.Published == 0 && other != "":
+		return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Other: other, Found: otherEpoch}
+	case found == o.Published, o.Pending != nil && found == o.Pending.Epoch:
+		return nil
+	}
+	return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: o.Published}
+}
+
+// Due compares the token with a receipt, in the transaction that would apply it:
+// false = it was applied (I5).
+func Due(sink string, o *pipeline.Opening, r *pipeline.Receipt, found int64) (bool, error) {
+	switch found {
+	case r.Epoch:
+		return false, nil
+	case r.Before:
+		return true, nil
+	}
+	return false, &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: r.Before}
+}
+
+// CheckCount compares the rows that a statement touched with those of the
+// receipt: anything else means that somebody else has changed the table.
+func CheckCount(got, want int64, what string) error {
+	if got == want {
+		return nil
+	}
+	return Changed(fmt.Sprintf("%d rows %s, want %d", got, what, want))
+}
+
+// Changed is the error of a table that something else has changed.
+func Changed(how string) error {
+	return fmt.Errorf("%s: the table was changed by something else than this pipeline; put it back, or %s", how, way)
+}
