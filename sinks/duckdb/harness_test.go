@@ -157,13 +157,17 @@ func (h *harness) put(in ...row) {
 }
 
 // query returns the rows of a query, cells joined by |.
-func (h *harness) query(q string) []string {
-	h.t.Helper()
-	rows, err := h.sink.db.Query(q)
-	h.must(err)
+func query(t testing.TB, db *sql.DB, q string) []string {
+	t.Helper()
+	rows, err := db.Query(q)
+	if err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
 	defer rows.Close()
 	names, err := rows.Columns()
-	h.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out []string
 	for rows.Next() {
 		cells := make([]sql.NullString, len(names))
@@ -171,7 +175,9 @@ func (h *harness) query(q string) []string {
 		for i := range cells {
 			at[i] = &cells[i]
 		}
-		h.must(rows.Scan(at...))
+		if err := rows.Scan(at...); err != nil {
+			t.Fatal(err)
+		}
 		line := make([]string, len(cells))
 		for i, c := range cells {
 			line[i] = "null"
@@ -181,7 +187,9 @@ func (h *harness) query(q string) []string {
 		}
 		out = append(out, strings.Join(line, "|"))
 	}
-	h.must(rows.Err())
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 
@@ -193,7 +201,7 @@ func (h *harness) exec(q string) {
 
 func (h *harness) want(q string, want ...string) {
 	h.t.Helper()
-	if diff := cmp.Diff(want, h.query(q)); diff != "" {
+	if diff := cmp.Diff(want, query(h.t, h.sink.db, q)); diff != "" {
 		h.t.Errorf("%s: -want +got\n%s", q, diff)
 	}
 }

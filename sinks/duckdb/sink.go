@@ -25,6 +25,7 @@ type Sink struct {
 	cfg     Config
 	opening pipeline.Opening
 	db      *sql.DB
+	open    func(dsn string) (*sql.DB, error)
 	// found holds the columns of each table as Open left them. Nobody else can
 	// change them: DuckDB locks the file.
 	found map[string]warehouse.Columns
@@ -46,7 +47,7 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Sink{name: name, cfg: cfg}, nil
+	return &Sink{name: name, cfg: cfg, open: openFile}, nil
 }
 
 // Mode is Settled: tables hold the current row of each key.
@@ -78,13 +79,15 @@ func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
 	return s.checkToken(ctx)
 }
 
+func openFile(dsn string) (*sql.DB, error) { return sql.Open("duckdb", dsn) }
+
 func (s *Sink) connect(ctx context.Context) error {
 	if dir := filepath.Dir(s.cfg.DSN); dir != "." {
 		if err := columnar.MakeDir(dir); err != nil {
 			return err
 		}
 	}
-	db, err := sql.Open("duckdb", s.cfg.DSN)
+	db, err := s.open(s.cfg.DSN)
 	if err == nil {
 		db.SetMaxOpenConns(1) // settings and transactions are the connection's
 		err = db.PingContext(ctx)
@@ -128,7 +131,7 @@ func (s *Sink) makeTables(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, warehouse.CreateSchema(s.cfg.Schema)); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, dialect.CreateEpochs(s.cfg.Schema)); err != nil {
+	if _, err := tx.ExecContext(ctx, dialect.CreateTable(s.cfg.Schema, warehouse.Epochs())); err != nil {
 		return err
 	}
 	for _, t := range s.opening.Tables {

@@ -62,11 +62,18 @@ func CreateSchema(schema string) string { return "CREATE SCHEMA IF NOT EXISTS " 
 
 // CreateTable returns the DDL of one table.
 func (d *Dialect) CreateTable(schema string, t *pipeline.Table) string {
-	return d.create(schema, t.Name, t.Columns, KeyOf(t))
+	lines := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		lines[i] = fmt.Sprintf("  %s %s", Quote(c.Name), d.Type(c.Type))
+	}
+	if d.PrimaryKeys && len(t.Key) > 0 {
+		lines = append(lines, fmt.Sprintf("  PRIMARY KEY (%s)", Quoted(KeyOf(t))))
+	}
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", In(schema, t.Name), strings.Join(lines, ",\n"))
 }
 
-// CreateEpochs returns the DDL of the audit table.
-func (d *Dialect) CreateEpochs(schema string) string {
+// Epochs returns the audit table.
+func Epochs() *pipeline.Table {
 	columns := make([]pipeline.Column, len(EpochColumns))
 	for i, name := range EpochColumns {
 		columns[i] = pipeline.Column{Name: name, Type: pipeline.Type{Kind: pipeline.String}}
@@ -77,18 +84,11 @@ func (d *Dialect) CreateEpochs(schema string) string {
 			columns[i].Type.Kind = pipeline.Int64
 		}
 	}
-	return d.create(schema, EpochsTable, columns, tokenKey)
-}
-
-func (d *Dialect) create(schema, table string, columns []pipeline.Column, key []string) string {
-	lines := make([]string, len(columns))
-	for i, c := range columns {
-		lines[i] = fmt.Sprintf("  %s %s", Quote(c.Name), d.Type(c.Type))
+	t, err := pipeline.NewTable(EpochsTable, columns, tokenKey)
+	if err != nil {
+		panic(err) // the columns are constants
 	}
-	if d.PrimaryKeys && len(key) > 0 {
-		lines = append(lines, fmt.Sprintf("  PRIMARY KEY (%s)", Quoted(key)))
-	}
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", In(schema, table), strings.Join(lines, ",\n"))
+	return t
 }
 
 // AddColumn returns the DDL that adds a column to a table.
@@ -98,7 +98,7 @@ func (d *Dialect) AddColumn(schema, table string, c pipeline.Column) string {
 
 // DDL returns the statements that make the schema and the tables.
 func (d *Dialect) DDL(schema string, tables []*pipeline.Table) string {
-	statements := []string{CreateSchema(schema), d.CreateEpochs(schema)}
+	statements := []string{CreateSchema(schema), d.CreateTable(schema, Epochs())}
 	for _, t := range tables {
 		statements = append(statements, d.CreateTable(schema, t))
 	}
@@ -130,7 +130,7 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 			wrong("tables %q and %q have the same name for %s, which does not tell upper from lower case: rename one", other, t.Name, d.Name)
 		}
 		seen[d.key(t.Name)] = t.Name
-		if why := d.refuses(t.Name); why != "" {
+		if why := d.Refuses(t.Name); why != "" {
 			wrong("the name of table %q %s: rename it", t.Name, why)
 		}
 		d.checkColumns(t, wrong)
@@ -148,7 +148,7 @@ func (d *Dialect) checkColumns(t *pipeline.Table, wrong func(string, ...any)) {
 			wrong("columns %q and %q of table %q have the same name for %s, which does not tell upper from lower case: rename one", other, c.Name, t.Name, d.Name)
 		}
 		seen[d.key(c.Name)] = c.Name
-		if why := d.refuses(c.Name); why != "" {
+		if why := d.Refuses(c.Name); why != "" {
 			wrong("the name of column %q of table %q %s: rename it", c.Name, t.Name, why)
 		}
 	}
@@ -162,8 +162,8 @@ func (d *Dialect) owner(column string) string {
 	return "database"
 }
 
-// refuses says why the database does not take a name; empty = it does.
-func (d *Dialect) refuses(name string) string {
+// Refuses says why the database does not take a name; empty = it does.
+func (d *Dialect) Refuses(name string) string {
 	switch {
 	case strings.ContainsRune(name, 0):
 		return "holds the character U+0000, which no identifier may"

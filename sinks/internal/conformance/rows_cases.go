@@ -1,0 +1,244 @@
+package conformance
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/decimal128"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+)
+
+func changesCase(t *testing.T, target Target) {
+	h := newHarness(t, target, orders(t))
+	h.put(row{insert, 1, "a"}, row{insert, 2, "b"}, row{insert, 3, ""})
+	h.put(row{update, 1, "A"}, row{remove, 2, ""}, row{insert, 4, "d"})
+	h.want("1|A", "3|null", "4|d")
+	h.same(h.db.Query(t, fmt.Sprintf(`SELECT job, status, "rows", epoch, pipeline, state_id, sink,
+		CASE WHEN started_at = TIMESTAMP '2001-09-09 01:46:40' AND ended_at > started_at THEN 'times' END FROM %s ORDER BY epoch`, h.in(warehouse.EpochsTable))),
+		"shop.warehouse|committed|3|1|shop|state-1|warehouse|times", "shop.warehouse|committed|3|2|shop|state-1|warehouse|times")
+	if r := h.prepare(); r.Publish != nil {
+		t.Errorf("an epoch without rows publishes %s", r.Publish)
+	}
+	h.put(row{update, 3, "c"})
+	h.want("1|A", "3|c", "4|d")
+	h.put(row{remove, 1, ""}, row{remove, 3, ""}, row{remove, 4, ""})
+	h.want()
+}
+
+func decimal(p, s int32) pipeline.Type {
+	return pipeline.Type{Kind: pipeline.Decimal, Precision: p, Scale: s}
+}
+
+func typesCase(t *testing.T, target Target) {
+	table := newTable(t, "every", []string{"k"}, column("k", pipeline.Int64), column("s", pipeline.String), column("b", pipeline.Bool),
+		column("i", pipeline.Int64), column("f", pipeline.Double), pipeline.Column{Name: "d4", Type: decimal(4, 1)}, pipeline.Column{Name: "d18", Type: decimal(18, 0)},
+		pipeline.Column{Name: "d38", Type: decimal(38, 2)}, column("day", pipeline.Date), column("at", pipeline.Timestamp), column("bin", pipeline.Binary), column("doc", pipeline.JSONText))
+	objects := []string{
+		`{"k": 1, "s": "ü \" ' \\ \\N \t\n\r x 😀", "b": true, "i": 9223372036854775807, "f": 1.7976931348623157e308, "d4": "999.9", "d18": "999999999999999999", "d38": "999999999999999999999999999999999999.99", "day": "9999-12-31", "at": "9999-12-31T23:59:59.999999", "bin": "AP8=", "doc": "{\"a\": [1, \"\\\\ü\"]}"}`,
+		`{"k": 2, "s": "", "b": false, "i": -9223372036854775808, "f": -0.1, "d4": "-999.9", "d18": "-999999999999999999", "d38": "-999999999999999999999999999999999999.99", "day": "0001-01-01", "at": "0001-01-01T00:00:00", "bin": "", "doc": "null"}`,
+		`{"k": 3}`,
+		`{"k": 4, "s": "\\", "i": 0, "f": 5e-324, "d4": "0", "d18": "1", "d38": "0.01", "day": "1970-01-01", "at": "1969-12-31T23:59:59.999999", "bin": "AA==", "doc": "\"\""}`,
+	}
+	want := []string{
+		"1|ü \" ' \\ \\N \t\n\r x 😀|true|9223372036854775807|1.7976931348623157e+308|999.9|999999999999999999|999999999999999999999999999999999999.99|9999-12-31|9999-12-31 23:59:59.999999|00ff|{\"a\": [1, \"\\\\ü\"]}",
+		"2||false|-9223372036854775808|-0.1|-999.9|-999999999999999999|-999999999999999999999999999999999999.99|0001-01-01|0001-01-01 00:00:00||null",
+		"3|null|null|null|null|null|null|null|null|null|null|null",
+		`4|\|null|0|5e-324|0.0|1|0.01|1970-01-01|1969-12-31 23:59:59.999999|00|""`,
+	}
+	h := newHarness(t, target, table)
+	h.prepare(jsonRows(t, table, []pipeline.Op{insert, insert, insert, insert}, objects...))
+	h.commit()
+	h.want(want...)
+	// Each row becomes another's, and back: from nulls, to nulls.
+	turned := make([]string, len(objects))
+	for i := range objects {
+		_, rest, _ := strings.Cut(objects[(i+1)%len(objects)], ":")
+		if at := strings.IndexByte(rest, ','); at >= 0 {
+			turned[i] = fmt.Sprintf(`{"k": %d%s`, i+1, rest[at:])
+		} else {
+			turned[i] = fmt.Sprintf(`{"k": %d}`, i+1)
+		}
+	}
+	all := []pipeline.Op{update, update, update, update}
+	h.prepare(jsonRows(t, table, all, turned...))
+	h.commit()
+	got := h.rows(table)
+	for i := range got {
+		h.same([]string{got[i][1:]}, want[(i+1)%len(want)][1:])
+	}
+	h.prepare(jsonRows(t, table, all, objects...))
+	h.commit()
+	h.want(want...)
+}
+
+// anyValuesCase writes drawn values of every type, and reads them again.
+func anyValuesCase(t *testing.T, target Target) {
+	columns := []pipeline.Column{column("k", pipeline.Int64), column("s", pipeline.String), column("f", pipeline.Double), column("day", pipeline.Date),
+		column("at", pipeline.Timestamp), column("bin", pipeline.Binary)}
+	for _, d := range [][2]int32{{1, 0}, {1, 1}, {5, 2}, {9, 9}, {18, 3}, {19, 6}, {37, 5}, {38, 0}, {38, 1}, {38, 19}, {38, 37}, {38, 38}} {
+		columns = append(columns, pipeline.Column{Name: fmt.Sprintf("d%d_%d", d[0], d[1]), Type: decimal(d[0], d[1])})
+	}
+	table := newTable(t, "any", []string{"k"}, columns...)
+	h := newHarness(t, target, table)
+	key := int64(0)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Schema())
+		defer b.Release()
+		n := rapid.IntRange(1, 30).Draw(rt, "rows")
+		first := key
+		var want []string
+		for range n {
+			key++
+			b.Field(0).(*array.Int64Builder).Append(key)
+			line := []string{fmt.Sprint(key)}
+			for i := 1; i < len(columns); i++ {
+				line = append(line, drawValue(rt, b.Field(i), columns[i]))
+			}
+			want = append(want, strings.Join(line, "|"))
+		}
+		rec := b.NewRecord()
+		h.prepare(&pipeline.Rows{Table: table, Record: rec, Ops: slices.Repeat([]pipeline.Op{insert}, n), Versions: make([]pipeline.Version, n)})
+		h.commit()
+		h.same(h.rows(table)[first:], want...)
+	})
+}
+
+// drawValue appends a value, and returns its text.
+func drawValue(rt *rapid.T, b array.Builder, c pipeline.Column) string {
+	if rapid.IntRange(0, 9).Draw(rt, "null") == 0 {
+		b.AppendNull()
+		return "null"
+	}
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		text := strings.ReplaceAll(rapid.String().Draw(rt, c.Name), "\x00", "")
+		b.Append(text)
+		return text
+	case *array.BinaryBuilder:
+		data := rapid.SliceOf(rapid.Byte()).Draw(rt, c.Name)
+		b.Append(data)
+		return fmt.Sprintf("%x", data)
+	case *array.Float64Builder:
+		// What all databases print alike: exponents they do not.
+		f := float64(rapid.Int32().Draw(rt, c.Name)) / 8
+		b.Append(f)
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	case *array.Date32Builder:
+		day := rapid.Int32Range(-719162, 2932896).Draw(rt, c.Name)
+		b.Append(arrow.Date32(day))
+		return time.Unix(int64(day)*86400, 0).UTC().Format("2006-01-02")
+	case *array.TimestampBuilder:
+		at := rapid.Int64Range(-719162*86400e6, 2932896*86400e6).Draw(rt, c.Name)
+		b.Append(arrow.Timestamp(at))
+		return time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05.999999")
+	case *array.Decimal128Builder:
+		return drawDecimal(rt, b, c)
+	}
+	panic(b)
+}
+
+func drawDecimal(rt *rapid.T, b *array.Decimal128Builder, c pipeline.Column) string {
+	digits := rapid.IntRange(0, int(c.Type.Precision)).Draw(rt, "digits")
+	text := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789")), digits, digits, -1).Draw(rt, c.Name)
+	n, ok := new(big.Int).SetString("0"+text, 10)
+	if !ok {
+		panic(text)
+	}
+	sign := ""
+	if rapid.Bool().Draw(rt, "negative") && n.Sign() > 0 {
+		sign = "-"
+	}
+	v := decimal128.FromBigInt(n)
+	if sign != "" {
+		v = v.Negate()
+	}
+	b.Append(v)
+	scale := int(c.Type.Scale)
+	whole := fmt.Sprintf("%0*s", scale+1, n)
+	if scale == 0 {
+		return sign + whole
+	}
+	return sign + whole[:len(whole)-scale] + "." + whole[len(whole)-scale:]
+}
+
+func namesCase(t *testing.T, target Target) {
+	weird := newTable(t, `sel"ect 'from' \ ü 😀`, []string{`we"ird`, "群"}, column("a'b", pipeline.Int64), column(`we"ird`, pipeline.String), column("群", pipeline.Int64),
+		column(`tab	; DROP TABLE x; --`, pipeline.String), column("$1", pipeline.String))
+	h := newHarness(t, target, weird)
+	put := func(op pipeline.Op, object string) {
+		h.prepare(jsonRows(t, weird, []pipeline.Op{op}, object))
+		h.commit()
+	}
+	put(insert, `{"a'b": 1, "we\"ird": "x", "群": 2, "$1": "$2"}`)
+	put(insert, `{"a'b": 1, "we\"ird": "y", "群": 2}`)
+	put(update, `{"a'b": 3, "we\"ird": "x", "群": 2, "tab\t; DROP TABLE x; --": "z"}`)
+	put(remove, `{"we\"ird": "y", "群": 2}`)
+	h.want("3|x|2|z|null")
+}
+
+func refusedCase(t *testing.T, target Target) {
+	for _, r := range append(target.Refused, Refused{pipeline.String, "a\xffb", "UTF-8"}) {
+		table := newTable(t, "order", []string{"id"}, column("id", pipeline.Int64), column("select", r.Kind))
+		h := newHarness(t, target, table)
+		e, err := h.sink.Begin(1)
+		h.must(err)
+		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Schema())
+		b.Field(0).(*array.Int64Builder).AppendValues([]int64{6, 7}, nil)
+		b.Field(1).AppendNull()
+		b.Field(1).(*array.StringBuilder).Append(r.Value)
+		err = e.Write(nil, &pipeline.Rows{Table: table, Record: b.NewRecord(), Ops: []pipeline.Op{insert, insert}, Versions: make([]pipeline.Version, 2)})
+		e.Abort()
+		if err == nil || !strings.Contains(err.Error(), r.Want) || !strings.Contains(err.Error(), `column "select"`) {
+			t.Errorf("%q: got error %v, want %s", r.Value, err, r.Want)
+		}
+	}
+}
+
+// keysCase is about rows that leave a key and come to another.
+func keysCase(t *testing.T, target Target) {
+	h := newHarness(t, target, orders(t))
+	h.put(row{insert, 1, "a"}, row{insert, 2, "b"})
+	h.put(row{remove, 1, "a"}, row{insert, 3, "a"}) // the row's key changes
+	h.want("2|b", "3|a")
+	h.put(row{update, 2, "a"}, row{update, 3, "b"}) // two rows change places
+	h.want("2|a", "3|b")
+	h.put(row{insert, 1, "late"}) // a later change of a deleted key
+	h.put(row{update, 1, "later"}, row{remove, 2, ""})
+	h.want("1|later", "3|b")
+	h.put(row{remove, 1, ""}, row{insert, 2, "again"})
+	h.want("2|again", "3|b")
+
+	only := newTable(t, "only", []string{"a", "b"}, column("a", pipeline.Int64), column("b", pipeline.String))
+	h.tables = []*pipeline.Table{only}
+	h.must(h.restart())
+	h.prepare(jsonRows(t, only, []pipeline.Op{insert, insert}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
+	h.commit()
+	h.prepare(jsonRows(t, only, []pipeline.Op{update, remove}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
+	h.commit()
+	h.want("1|x")
+}
+
+// ddlCase makes the tables by what plan prints.
+func ddlCase(t *testing.T, target Target) {
+	h := newHarness(t, target, orders(t), newTable(t, "every", []string{"s", "i"}, column("s", pipeline.String), column("i", pipeline.Int64), column("b", pipeline.Bool),
+		column("f", pipeline.Double), pipeline.Column{Name: "d", Type: decimal(7, 3)}, column("day", pipeline.Date), column("at", pipeline.Timestamp), column("bin", pipeline.Binary), column("doc", pipeline.JSONText)))
+	h.close()
+	h.exec("DROP SCHEMA %s CASCADE", warehouse.Quote(h.db.Schema()))
+	sink, err := h.db.New("warehouse", h.faults)
+	h.must(err)
+	h.exec("%s", sink.DDL(h.tables))
+	h.must(h.restart())
+	h.put(row{insert, 1, "a"})
+	h.want("1|a")
+}
