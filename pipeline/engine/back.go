@@ -217,7 +217,7 @@ func (r *run) retry(ctx context.Context, sink string, try func() error) error {
 		return struct{}{}, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(r.c.Limits.CommitTimeout),
 		backoff.WithNotify(func(err error, next time.Duration) {
-			r.c.Metrics.retry(sink)
+			r.c.Metrics.retry(sink, pipeline.RetryReason(err))
 			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next.Round(time.Millisecond), "error", err)
 		}))
 	return notRetryable(err)

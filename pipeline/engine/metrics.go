@@ -115,7 +115,13 @@ func (m *Metrics) UnknownMembers(dimension string, n int64) {
 // watch makes the counters of a sink appear before they count anything.
 func (m *Metrics) watch(sink string) { m.retries.WithLabelValues(sink, "commit") }
 
-func (m *Metrics) retry(sink string) { m.retries.WithLabelValues(sink, "commit").Inc() }
+// retry counts a commit that is tried again.
+func (m *Metrics) retry(sink, reason string) {
+	if reason == "" {
+		reason = "commit"
+	}
+	m.retries.WithLabelValues(sink, reason).Inc()
+}
 
 func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {
 	m.step("commit", started)
