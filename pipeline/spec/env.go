@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +127,12 @@ func isVariableName(s string) bool {
 	return s != ""
 }
 
+// Where a URL has its password, and a text of keywords and values.
+var (
+	urlPassword     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://[^:@/]*:(\S*)@`)
+	keywordPassword = regexp.MustCompile(`(?:^|\s)password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)`)
+)
+
 // passwords finds the passwords of the connection strings that s may be: a
 // driver's error may show them without the rest.
 func passwords(s, shown string) []secret {
@@ -138,16 +145,16 @@ func passwords(s, shown string) []secret {
 	if u, err := url.Parse(s); err == nil {
 		if p, ok := u.User.Password(); ok && u.User != nil {
 			add(p)
-			raw, _, _ := strings.Cut(s[strings.Index(s, "://")+3:], "@")
-			_, raw, _ = strings.Cut(raw, ":")
-			add(raw)
 		}
 		add(u.Query().Get("password"))
 	}
-	for _, word := range strings.Fields(s) {
-		if p, ok := strings.CutPrefix(word, "password="); ok {
-			add(strings.Trim(p, "'"))
-		}
+	// What does not parse has a password all the same.
+	if m := urlPassword.FindStringSubmatch(s); m != nil {
+		add(m[1])
+	}
+	for _, m := range keywordPassword.FindAllStringSubmatch(s, -1) {
+		add(m[1])
+		add(strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(strings.Trim(m[1], "'")))
 	}
 	return found
 }
