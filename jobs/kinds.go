@@ -7,6 +7,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/duckdb"
 	"github.com/starlift-etl/starlift/sinks/parquet"
+	"github.com/starlift-etl/starlift/sinks/postgres"
 	"github.com/starlift-etl/starlift/sources/file"
 	"github.com/starlift-etl/starlift/transforms/derive"
 	"github.com/starlift-etl/starlift/transforms/filter"
@@ -82,8 +83,9 @@ var (
 			"Joins rows to a table in a file, which may change at any moment.", reference.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
-		"parquet": of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
-		"duckdb":  of[duckdb.Config, *duckdb.Sink, pipeline.Sink]("Tables in a DuckDB file.", duckdb.New),
+		"parquet":  of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
+		"duckdb":   of[duckdb.Config, *duckdb.Sink, pipeline.Sink]("Tables in a DuckDB file.", duckdb.New),
+		"postgres": of[postgres.Config, *postgres.Sink, pipeline.Sink]("Tables in a PostgreSQL database.", postgres.New),
 	}
 )
 
@@ -98,6 +100,7 @@ var (
 	_ pipeline.Rowwise   = (*reference.Join)(nil)
 	_ pipeline.Sink      = (*parquet.Sink)(nil)
 	_ pipeline.Sink      = (*duckdb.Sink)(nil)
+	_ pipeline.Sink      = (*postgres.Sink)(nil)
 )
 
 func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {

@@ -1,0 +1,150 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/conformance"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+)
+
+// looking is the connection by which all tests look at what is in the database.
+var looking struct {
+	sync.Once
+	conn *conn
+	err  error
+}
+
+// database is a schema of its own.
+type database struct {
+	dsn, schema string
+	conn        *conn
+}
+
+func newDatabase(t testing.TB, schema string) *database {
+	t.Helper()
+	d := &database{dsn: pgtest.DSN(t), schema: schema}
+	looking.Do(func() {
+		var cfg *pgconn.Config
+		if cfg, looking.err = pgconn.ParseConfig(d.dsn); looking.err == nil {
+			looking.conn, looking.err = dial(context.Background(), cfg)
+		}
+	})
+	if looking.err != nil {
+		t.Fatal(looking.err)
+	}
+	d.conn = looking.conn
+	t.Cleanup(func() {
+		d.Exec(t, "SET client_min_messages = error; DROP SCHEMA IF EXISTS "+warehouse.Quote(schema)+" CASCADE")
+	})
+	return d
+}
+
+func (d *database) New(name string, f *conformance.Faults) (conformance.Sink, error) {
+	s, err := New(name, Config{DSN: d.dsn, Schema: d.schema})
+	if err != nil {
+		return nil, err
+	}
+	real := s.server.DialFunc
+	s.server.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
+		err = f.Step(func() error {
+			c, err = real(ctx, network, addr)
+			return err
+		})
+		if err != nil {
+			return nil, &net.OpError{Op: "dial", Err: err}
+		}
+		return &faultyConn{c, f}, nil
+	}
+	return s, nil
+}
+
+func (d *database) Schema() string { return d.schema }
+
+func (d *database) Query(t testing.TB, query string) []string {
+	t.Helper()
+	result := d.conn.pg.ExecParams(context.Background(), query, nil, nil, nil, nil).Read()
+	if result.Err != nil {
+		t.Fatalf("%s: %v", query, result.Err)
+	}
+	var out []string
+	for _, row := range result.Rows {
+		cells := make([]string, len(row))
+		for i, value := range row {
+			if cells[i] = string(value); value == nil {
+				cells[i] = "null"
+			}
+		}
+		out = append(out, strings.Join(cells, "|"))
+	}
+	return out
+}
+
+func (d *database) Exec(t testing.TB, statement string) {
+	t.Helper()
+	if err := d.conn.exec(context.Background(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (d *database) Text(column string, t pipeline.Type) string {
+	if t.Kind == pipeline.Binary {
+		return "encode(" + column + ", 'hex')"
+	}
+	return column + "::text"
+}
+
+// faultyConn counts what goes over a connection as requests. One that fails
+// takes the connection with it.
+type faultyConn struct {
+	net.Conn
+	faults *conformance.Faults
+}
+
+func (c *faultyConn) Read(b []byte) (n int, err error) {
+	return c.step("read", func() (int, error) { return c.Conn.Read(b) })
+}
+
+func (c *faultyConn) Write(b []byte) (n int, err error) {
+	return c.step("write", func() (int, error) { return c.Conn.Write(b) })
+}
+
+func (c *faultyConn) step(op string, request func() (int, error)) (n int, err error) {
+	var inner error
+	err = c.faults.Step(func() error {
+		n, inner = request()
+		return nil
+	})
+	if err != nil {
+		_ = c.Conn.Close()
+		return 0, &net.OpError{Op: op, Net: "fault", Err: err}
+	}
+	return n, inner
+}
+
+func TestConformance(t *testing.T) {
+	schemas := 0
+	conformance.Run(t, conformance.Target{
+		Open: func(t testing.TB) conformance.Database {
+			schemas++
+			return newDatabase(t, fmt.Sprintf(`%s ü"'%d`, pgtest.Schema(), schemas))
+		},
+		Reconnects: true,
+		Shared:     true,
+		Refused: []conformance.Refused{
+			{Kind: pipeline.String, Value: "a\x00b", Want: "U+0000"},
+			{Kind: pipeline.JSONText, Value: `{"a": "\u0000"}`, Want: `\u0000`},
+			{Kind: pipeline.JSONText, Value: `["\ud800"]`, Want: "surrogate"},
+			{Kind: pipeline.JSONText, Value: `1e200000`, Want: "numeric"},
+			{Kind: pipeline.JSONText, Value: strings.Repeat("[", 2000) + strings.Repeat("]", 2000), Want: "nested"},
+		},
+	})
+}

@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// closeWait is how long a connection has to say good-bye.
+const closeWait = 2 * time.Second
+
+// conn is one connection, with the requests that the sink makes.
+type conn struct{ pg *pgconn.PgConn }
+
+// dial connects, and refuses a database that could not hold every text.
+func dial(ctx context.Context, cfg *pgconn.Config) (*conn, error) {
+	pg, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{pg}
+	if encoding := pg.ParameterStatus("server_encoding"); encoding != "" && encoding != "UTF8" {
+		c.close()
+		return nil, fmt.Errorf("database %q has the encoding %s, which does not hold every text: use one with UTF8", cfg.Database, encoding)
+	}
+	return c, nil
+}
+
+// close ends the connection. What the server thinks of it does not matter: what
+// was committed is known from the token.
+func (c *conn) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	_ = c.pg.Close(ctx)
+}
+
+// exec runs statements without parameters, which may be several.
+func (c *conn) exec(ctx context.Context, statements string) error {
+	return c.pg.Exec(ctx, statements).Close()
+}
+
+// run runs a statement and returns how many rows it touched.
+func (c *conn) run(ctx context.Context, statement string, args ...string) (int64, error) {
+	result := c.request(ctx, statement, args).Read()
+	return result.CommandTag.RowsAffected(), result.Err
+}
+
+// query returns a query's rows as texts; a null is empty.
+func (c *conn) query(ctx context.Context, statement string, args ...string) ([][]string, error) {
+	result := c.request(ctx, statement, args).Read()
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	out := make([][]string, len(result.Rows))
+	for i, row := range result.Rows {
+		for _, value := range row {
+			out[i] = append(out[i], string(value))
+		}
+	}
+	return out, nil
+}
+
+func (c *conn) request(ctx context.Context, statement string, args []string) *pgconn.ResultReader {
+	values := make([][]byte, len(args))
+	for i, a := range args {
+		values[i] = []byte(a)
+	}
+	return c.pg.ExecParams(ctx, statement, values, nil, nil, nil)
+}
+
+// copyFile sends a spooled file to a table, and returns how many rows it had.
+func (c *conn) copyFile(ctx context.Context, path, table, columns string) (n int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("spool: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	tag, err := c.pg.CopyFrom(ctx, f, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", table, columns))
+	return tag.RowsAffected(), err
+}
+
+// inTx runs f in a transaction. Where the server forgets commits in a crash by
+// its own settings, it does not forget these.
+func (c *conn) inTx(ctx context.Context, f func(context.Context) error) error {
+	err := c.exec(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "+
+		"SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'")
+	if err != nil {
+		return err
+	}
+	if err := f(ctx); err != nil {
+		return err // the connection is dropped, and the transaction with it
+	}
+	tag, err := c.run1(ctx, "COMMIT")
+	if err == nil && !strings.HasPrefix(tag, "COMMIT") {
+		err = fmt.Errorf("the server answered %q to COMMIT", tag)
+	}
+	return err
+}
+
+// run1 runs a statement and returns its tag.
+func (c *conn) run1(ctx context.Context, statement string) (string, error) {
+	result := c.request(ctx, statement, nil).Read()
+	return result.CommandTag.String(), result.Err
+}

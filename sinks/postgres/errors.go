@@ -1,0 +1,73 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// codes are the SQLSTATEs, or their classes, that time can heal, and what a
+// metric calls them.
+var codes = map[string]string{
+	"08":    "connection", // connection exceptions
+	"40":    "conflict",   // serialization failures and deadlocks
+	"53":    "resources",  // disk, memory or connections are used up
+	"57":    "server",     // shut down, starting, cancelled by an administrator or a timeout
+	"55P03": "lock",       // lock_timeout
+	"25006": "read_only",  // a standby: the primary has moved
+	"25P03": "connection", // idle_in_transaction_session_timeout
+	"58000": "server",     // system error
+	"58030": "server",     // I/O error
+	"XX000": "",           // internal errors are not
+	"57P04": "",           // the database was dropped
+}
+
+// classify marks an error that time can heal, so that the engine repeats the
+// whole transaction.
+func classify(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || pipeline.Retryable(err) {
+		return err
+	}
+	if why := heals(err); why != "" {
+		return pipeline.TransientFor(why, err)
+	}
+	return err
+}
+
+// heals names the reason why the same may succeed later; empty = it won't.
+func heals(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		if why, ok := codes[server.Code]; ok {
+			return why
+		}
+		return codes[server.Code[:min(2, len(server.Code))]]
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return ""
+	}
+	var network net.Error
+	switch {
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, context.DeadlineExceeded), pgconn.SafeToRetry(err), strings.Contains(err.Error(), "conn closed"):
+		return "connection"
+	}
+	return ""
+}
+
+// code returns the SQLSTATE of an error of the server.
+func code(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return ""
+}

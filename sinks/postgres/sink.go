@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+)
+
+// Sink is a schema of a PostgreSQL database. It is a pipeline.Sink.
+type Sink struct {
+	name    string
+	schema  string
+	server  *pgconn.Config
+	opening pipeline.Opening
+	// conn is nil before Open, after Close, and after an error.
+	conn *conn
+}
+
+var _ pipeline.Sink = (*Sink)(nil)
+
+// New returns a sink. The error joins all mistakes of the configuration; none of
+// them shows the DSN.
+func New(name string, cfg Config) (*Sink, error) {
+	if cfg.Schema == "" {
+		cfg.Schema = "public"
+	}
+	server, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{name: name, schema: cfg.Schema, server: server}, nil
+}
+
+// Mode is Settled: tables hold the current row of each key.
+func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
+
+// DDL returns the statements that make the tables.
+func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.schema, tables) }
+
+// Check refuses names that are taken, and those that PostgreSQL does not take or
+// would cut. The error joins *spec.FieldError.
+func (s *Sink) Check(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+
+// Open connects, makes or checks the tables, and compares the token with the
+// checkpoint.
+func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
+	if err := s.Close(); err != nil {
+		return err
+	}
+	s.opening = o
+	if err := s.Check(o.Tables); err != nil {
+		return err
+	}
+	return s.try(ctx, func(ctx context.Context, c *conn) error {
+		if err := c.inTx(ctx, func(ctx context.Context) error { return s.makeTables(ctx, c) }); err != nil {
+			return err
+		}
+		return s.checkToken(ctx, c)
+	})
+}
+
+// try runs f on the connection, which it makes where there is none and drops
+// after an error: a new one has nothing left of what went wrong.
+func (s *Sink) try(ctx context.Context, f func(context.Context, *conn) error) (err error) {
+	if s.conn == nil {
+		if s.conn, err = dial(ctx, s.server); err != nil {
+			return classify(ctx, err)
+		}
+	}
+	if err := f(ctx, s.conn); err != nil {
+		s.conn.close()
+		s.conn = nil
+		return classify(ctx, err)
+	}
+	return nil
+}
+
+// token returns the last epoch of this pipeline, state folder and sink; 0 = none.
+func (s *Sink) token(ctx context.Context, c *conn) (epoch int64, err error) {
+	rows, err := c.query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
+		warehouse.In(s.schema, warehouse.EpochsTable)), s.opening.Pipeline, s.opening.StateID, s.name)
+	if err == nil {
+		_, err = fmt.Sscan(rows[0][0], &epoch)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading the token: %w", err)
+	}
+	return epoch, nil
+}
+
+func (s *Sink) checkToken(ctx context.Context, c *conn) error {
+	found, err := s.token(ctx, c)
+	if err != nil {
+		return err
+	}
+	rows, err := c.query(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = $1 AND "state_id" <> $2 AND "sink" = $3 ORDER BY "ended_at" DESC LIMIT 1`,
+		warehouse.In(s.schema, warehouse.EpochsTable)), s.opening.Pipeline, s.opening.StateID, s.name)
+	if err != nil {
+		return fmt.Errorf("reading the token: %w", err)
+	}
+	other, epoch := "", int64(0)
+	if len(rows) > 0 {
+		other = rows[0][0]
+		if _, err := fmt.Sscan(rows[0][1], &epoch); err != nil {
+			return fmt.Errorf("reading the token: %w", err)
+		}
+	}
+	return warehouse.Judge(s.name, &s.opening, found, other, epoch)
+}
+
+// Begin starts an epoch's spool.
+func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
+	return warehouse.NewSpool(s.opening.Spool(number), number, newWriter)
+}
+
+// Commit applies the epoch in one transaction, unless the token says that it
+// was applied (I5).
+func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
+	all, err := warehouse.ReadReceipt(r)
+	if err != nil {
+		return err
+	}
+	return s.try(ctx, func(ctx context.Context, c *conn) error {
+		return c.inTx(ctx, func(ctx context.Context) error { return s.publish(ctx, c, r, all) })
+	})
+}
+
+// publish is what a commit does in its transaction.
+func (s *Sink) publish(ctx context.Context, c *conn, r *pipeline.Receipt, all []warehouse.Staged) error {
+	// A transaction of which nobody knows what became of it may still run on the
+	// server: the token is right once it has ended.
+	if err := s.lock(ctx, c); err != nil {
+		return err
+	}
+	found, err := s.token(ctx, c)
+	if err != nil {
+		return err
+	}
+	if due, err := warehouse.Due(s.name, &s.opening, r, found); !due {
+		return err
+	}
+	rows := int64(0)
+	for i := range all {
+		if err := s.apply(ctx, c, r.Epoch, &all[i]); err != nil {
+			return fmt.Errorf("table %q: %w", all[i].Table, err)
+		}
+		rows += all[i].Rows()
+	}
+	_, err = c.run(ctx, fmt.Sprintf(`INSERT INTO %s (%s) VALUES ($1, 'committed', $2, $3, $4, $5, $6, $7, $8)`,
+		warehouse.In(s.schema, warehouse.EpochsTable), warehouse.Quoted(warehouse.EpochColumns)),
+		s.opening.Pipeline+"."+s.name, timeText(r.Started), timeText(time.Now()), fmt.Sprint(rows), s.opening.Pipeline, s.opening.StateID, s.name, fmt.Sprint(r.Epoch))
+	if err != nil {
+		return fmt.Errorf("writing the token: %w", err)
+	}
+	return nil
+}
+
+// lock makes the transaction the only one that writes this pipeline's tokens.
+func (s *Sink) lock(ctx context.Context, c *conn) error {
+	_, err := c.query(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "starlift\n"+s.schema+"\n"+s.opening.Pipeline+"\n"+s.name)
+	if err != nil {
+		return fmt.Errorf("waiting for the token: %w", err)
+	}
+	return nil
+}
+
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
+
+// Close drops the connection. It may be called twice.
+func (s *Sink) Close() error {
+	if s.conn != nil {
+		s.conn.close()
+		s.conn = nil
+	}
+	return nil
+}

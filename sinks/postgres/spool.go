@@ -1,0 +1,155 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+)
+
+// flushBytes is how much of a file is gathered before it is written.
+const flushBytes = 256 << 10
+
+// The parts of a table's rows: the ends of their files' names.
+const (
+	inserted = ".insert"
+	updated  = ".update"
+	deleted  = ".delete"
+)
+
+// writer writes one table's rows to a file for each operation, as COPY takes
+// them. A file is made at its first row.
+type writer struct {
+	base    string
+	files   [3]*file
+	cells   []cell
+	keys    []cell
+	ofTable *pipeline.Table
+}
+
+func newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Writer, error) {
+	for _, c := range t.Columns {
+		s.Types = append(s.Types, sqlType(c.Type))
+	}
+	return &writer{base: filepath.Join(dir, s.File), ofTable: t}, nil
+}
+
+// Write adds settled rows.
+func (w *writer) Write(rows *pipeline.Rows) error {
+	if err := refuse(rows); err != nil {
+		return err
+	}
+	var err error
+	if w.cells, err = cellsOf(w.cells[:0], w.ofTable, rows.Record); err != nil {
+		return fmt.Errorf("table %q: %w", w.ofTable.Name, err)
+	}
+	w.keys = w.keys[:0]
+	for _, k := range w.ofTable.Key {
+		w.keys = append(w.keys, w.cells[k])
+	}
+	for i, op := range rows.Ops {
+		f, cells, err := w.part(op)
+		if err != nil {
+			return err
+		}
+		if err := f.add(cells, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part returns the file of an operation's rows, and what they have: the key is
+// all that a delete needs.
+func (w *writer) part(op pipeline.Op) (*file, []cell, error) {
+	i, end, cells := 0, inserted, w.cells
+	switch op {
+	case pipeline.OpUpdate:
+		i, end = 1, updated
+	case pipeline.OpDelete:
+		i, end, cells = 2, deleted, w.keys
+	}
+	if w.files[i] == nil {
+		var err error
+		if w.files[i], err = create(w.base + end); err != nil {
+			return nil, nil, err
+		}
+	}
+	return w.files[i], cells, nil
+}
+
+// Close completes the files.
+func (w *writer) Close() error {
+	var errs []error
+	for _, f := range w.files {
+		if f != nil {
+			errs = append(errs, f.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Abort closes the files as they are.
+func (w *writer) Abort() error {
+	var errs []error
+	for _, f := range w.files {
+		if f != nil {
+			errs = append(errs, f.to.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// file is a file in COPY's format.
+type file struct {
+	to  *os.File
+	buf []byte
+}
+
+func create(path string) (*file, error) {
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	return &file{to: to, buf: slices.Clone(copyHeader)}, nil
+}
+
+// add adds a row.
+func (f *file) add(cells []cell, row int) error {
+	f.buf = append(f.buf, byte(len(cells)>>8), byte(len(cells)))
+	for _, value := range cells {
+		f.buf = value(f.buf, row)
+	}
+	if len(f.buf) < flushBytes {
+		return nil
+	}
+	return f.flush()
+}
+
+func (f *file) flush() error {
+	_, err := f.to.Write(f.buf)
+	f.buf = f.buf[:0]
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// close completes the file and syncs it.
+func (f *file) close() error {
+	f.buf = append(f.buf, copyTrailer...)
+	if err := f.flush(); err != nil {
+		return errors.Join(err, f.to.Close())
+	}
+	if err := f.to.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("sync %s: %w", f.to.Name(), err), f.to.Close())
+	}
+	if err := f.to.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", f.to.Name(), err)
+	}
+	return nil
+}
