@@ -7,7 +7,8 @@ type benchCase struct {
 	export     bool     // the input is a full export: a folder of compressed files
 	times      int      // as many records as -records says
 	pipeline   string   // file below pipelines, without .yaml
-	set        []string // settings of the pipeline; ${output} is the folder for results
+	set        []string // settings of the pipeline; ${output} is the folder for results, ${beside} that of the input
+	beside     []string // kinds of what else is read: KIND.ndjson beside the input, with 250 records
 	script     string   // file below sql, without .sql
 	tables     []table  // of the results
 }
@@ -85,6 +86,12 @@ var cases = []benchCase{
 	{
 		name: "star10", work: "the same as star with 3.3 times the input",
 		kind: "ecommerce", export: true, times: 10, pipeline: "star", set: []string{warehouse}, script: "star", tables: starTables,
+	},
+	{
+		name: "sales", work: "sales joined to the table of their countries, as one Parquet table (append)",
+		kind: "sales", beside: []string{"countries"}, times: 2, pipeline: "sales", script: "sales",
+		set:    []string{lake, "transforms.joined.reference.source.path=${beside}/countries.ndjson"},
+		tables: []table{parquet("sale", "uuid, itemtype, saleschannel, orderpriority, orderdate, region, shipdate, unitssold, impressiontime, code, combinedname")},
 	},
 	{
 		name: "insurance10", work: "the same as insurance with ten times the input",

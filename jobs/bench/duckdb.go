@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,8 +35,9 @@ func runDuckDB(ctx context.Context, args []string, out io.Writer) error {
 	return fmt.Errorf("unexpected arguments of %s: %q", duckdbArgument, args)
 }
 
-// placeholder is ${input} or ${output/FILE} in a script.
-var placeholder = regexp.MustCompile(`\$\{(input|output(/[a-z_]+\.[a-z]+))\}`)
+// placeholder is ${input}, ${beside/FILE}, in the input's folder, or ${output/FILE}
+// in a script.
+var placeholder = regexp.MustCompile(`\$\{(input|(output|beside)(/[a-z_]+\.[a-z]+))\}`)
 
 // runSQLFile runs an embedded script in memory.
 func runSQLFile(ctx context.Context, name, input, output, threads string) error {
@@ -47,7 +49,11 @@ func runSQLFile(ctx context.Context, name, input, output, threads string) error 
 		if p == "${input}" {
 			return quoteText(input)
 		}
-		return quoteText(output + placeholder.FindStringSubmatch(p)[2])
+		part := placeholder.FindStringSubmatch(p)
+		if part[2] == "beside" {
+			return quoteText(filepath.Dir(input) + part[3])
+		}
+		return quoteText(output + part[3])
 	})
 	db, err := openDuckDB(ctx, threads)
 	if err != nil {

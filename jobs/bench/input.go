@@ -40,6 +40,11 @@ func (b *bench) findInput(c benchCase) (string, error) {
 
 // makeInput makes the case's input unless it is there.
 func (b *bench) makeInput(ctx context.Context, c benchCase) error {
+	for _, kind := range c.beside {
+		if _, err := b.start(ctx, b.starlift, "generate", kind, "--records", "250", "--out", filepath.Join(b.dir, kind+".ndjson")); err != nil {
+			return err
+		}
+	}
 	if _, err := b.findInput(c); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

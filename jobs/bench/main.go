@@ -181,7 +181,7 @@ func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string)
 		"--set", "dead_letters.url=" + filepath.Join(out, "dead-letters"),
 	}
 	for _, set := range c.set {
-		args = append(args, "--set", strings.ReplaceAll(set, "${output}", out))
+		args = append(args, "--set", strings.NewReplacer("${output}", out, "${beside}", filepath.Dir(input)).Replace(set))
 	}
 	return b.start(ctx, b.starlift, args...)
 }

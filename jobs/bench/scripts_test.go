@@ -31,6 +31,14 @@ func TestScriptsGiveKnownRows(t *testing.T) {
 		insurance, err = generate.InsuranceCDC(t.Context(), w, options)
 		return err
 	})
+	salesFile := writeInput(t, filepath.Join(dir, "sales.ndjson"), func(w io.Writer) error {
+		_, err := generate.Sales(t.Context(), w, options)
+		return err
+	})
+	writeInput(t, filepath.Join(dir, "countries.ndjson"), func(w io.Writer) error {
+		_, err := generate.Countries(t.Context(), w, generate.Options{Records: 250})
+		return err
+	})
 	data, err := os.ReadFile(shopFile)
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +52,7 @@ func TestScriptsGiveKnownRows(t *testing.T) {
 		"cdc":       {shopFile, shop.Records - removals},
 		"changes":   {shopFile, shop.Records},
 		"latest":    {shopFile, shop.TruthItems},
+		"sales":     {salesFile, int64(options.Records)},
 	}
 	for _, c := range cases {
 		want, ok := tests[c.name]
