@@ -20,6 +20,7 @@ var hook func(step engine.Step, epoch int64) error
 type assembly struct {
 	file   *spec.File
 	config engine.Config
+	gates  []gate // filters of changes, each after those that it reads
 }
 
 // load reads, checks and builds a pipeline file. The error holds every mistake.
@@ -98,6 +99,9 @@ func (a *assembly) buildSink(c *spec.NodeConfig) {
 	n := engine.SinkNode{Name: c.Name, Sink: sink}
 	complete := true
 	for i, in := range c.Inputs {
+		if a.gate(in.Node) != nil {
+			report(a.file, "sinks", c.Name, i, fmt.Sprintf("%s gives undecoded changes: put an unnest transform between them", in.Node))
+		}
 		tables, ok := a.tables(in.Node)
 		if !ok {
 			complete = false // reported with the graph, or not sound itself

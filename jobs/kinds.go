@@ -76,9 +76,13 @@ var (
 	keyedKinds = map[string]rowKind[pipeline.Keyed]{
 		"star": ofRows[star.Config, *star.Star, pipeline.Keyed]("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
 	}
+	// changeKinds filter changes; a type may be among rowwiseKinds as well.
+	changeKinds = map[string]kind[pipeline.ChangeFilter]{
+		"filter": of[filter.Config, *filter.Changes, pipeline.ChangeFilter]("", filter.NewChanges),
+	}
 	rowwiseKinds = map[string]rowKind[pipeline.Rowwise]{
 		"derive": ofRows[derive.Config, *derive.Derive, pipeline.Rowwise]("Adds columns that expressions compute.", derive.New),
-		"filter": ofRows[filter.Config, *filter.Filter, pipeline.Rowwise]("Lets pass what matches a pattern or an expression.", filter.New),
+		"filter": ofRows[filter.Config, *filter.Filter, pipeline.Rowwise]("Lets pass the rows that match a pattern or an expression, or the changes whose items match a pattern.", filter.New),
 		"reference_join": ofRows[reference.Config, *reference.Join, pipeline.Rowwise](
 			"Joins rows to a table in a file, which may change at any moment.", reference.New),
 	}
@@ -91,16 +95,17 @@ var (
 
 // Compile-time proof that the constructors make what their section wants.
 var (
-	_ pipeline.Source    = (*file.Source)(nil)
-	_ keyless            = (*file.Source)(nil)
-	_ pipeline.Transform = (*unnest.Unnest)(nil)
-	_ pipeline.Keyed     = (*star.Star)(nil)
-	_ pipeline.Rowwise   = (*derive.Derive)(nil)
-	_ pipeline.Rowwise   = (*filter.Filter)(nil)
-	_ pipeline.Rowwise   = (*reference.Join)(nil)
-	_ pipeline.Sink      = (*parquet.Sink)(nil)
-	_ pipeline.Sink      = (*duckdb.Sink)(nil)
-	_ pipeline.Sink      = (*postgres.Sink)(nil)
+	_ pipeline.Source       = (*file.Source)(nil)
+	_ keyless               = (*file.Source)(nil)
+	_ pipeline.Transform    = (*unnest.Unnest)(nil)
+	_ pipeline.Keyed        = (*star.Star)(nil)
+	_ pipeline.ChangeFilter = (*filter.Changes)(nil)
+	_ pipeline.Rowwise      = (*derive.Derive)(nil)
+	_ pipeline.Rowwise      = (*filter.Filter)(nil)
+	_ pipeline.Rowwise      = (*reference.Join)(nil)
+	_ pipeline.Sink         = (*parquet.Sink)(nil)
+	_ pipeline.Sink         = (*duckdb.Sink)(nil)
+	_ pipeline.Sink         = (*postgres.Sink)(nil)
 )
 
 func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {

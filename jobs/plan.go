@@ -105,12 +105,17 @@ func newPlan(a *assembly) *plan {
 	for _, e := range a.file.Sinks {
 		p.Nodes = append(p.Nodes, planNode{e.Name, "sink", e.Value.Type})
 	}
+	for _, g := range a.gates {
+		for _, in := range g.inputs {
+			p.Edges = append(p.Edges, planEdge{From: in, To: g.name, Kind: "changes", Why: "changes are looked at one by one: stateless"})
+		}
+	}
 	for _, t := range a.config.Transforms {
 		for _, table := range t.Transform.Tables() {
 			p.Tables = append(p.Tables, newPlanTable(t.Name, table))
 		}
-		for _, in := range t.Inputs {
-			p.Edges = append(p.Edges, planEdge{From: in, To: t.Name, Kind: "changes", Why: "changes are decoded and passed on: stateless"})
+		for _, in := range named(a.file.Transforms, t.Name).Inputs {
+			p.Edges = append(p.Edges, planEdge{From: in.Node, To: t.Name, Kind: "changes", Why: "changes are decoded and passed on: stateless"})
 		}
 	}
 	for i := range a.config.Rows {

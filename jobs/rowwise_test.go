@@ -77,3 +77,31 @@ func TestRowwiseLate(t *testing.T) {
 	fine(t, dir, "run", "rowwise.yaml", "--set", fmt.Sprintf("epoch.max_records=%d", 50+r.IntN(500)))
 	wantRowwise(t, dir)
 }
+
+// TestGates: behind filters of changes, settled rows are those whose items pass
+// now, and the log of changes comes to the same.
+func TestGates(t *testing.T) {
+	t.Parallel()
+	r := seed(t)
+	dir := shop(t, 3000, r.Uint64())
+	pipelineFile(t, dir, "gates.yaml")
+	fine(t, dir, "run", "gates.yaml", "--set", fmt.Sprintf("epoch.max_records=%d", 50+r.IntN(2000)))
+	d := openDatabase(t)
+	for _, name := range []string{"raw", "filtered"} {
+		d.exec(fmt.Sprintf("ATTACH '%s/%s.duckdb' AS %s (READ_ONLY)", dir, name, name))
+	}
+	for table, want := range map[string]struct{ key, rows string }{
+		"order":      {"orderid", `SELECT * FROM raw."order" WHERE orderid LIKE '%3%' AND status <> 'DELIVERED'`},
+		"order_line": {"orderid, productid", `SELECT * FROM raw.order_line WHERE orderid LIKE '%3%' AND price < 300`},
+	} {
+		if d.number("SELECT count(*) FROM ("+want.rows+")") == 0 {
+			t.Fatalf("%s: no rows", table)
+		}
+		d.same(table, fmt.Sprintf(`SELECT * FROM filtered."%s"`, table), want.rows)
+		d.same(table+" of the log", fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch, n) FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _op DESC) AS n
+			FROM read_parquet('%s/lake/%s/*.parquet')) WHERE n = 1 AND _op = 'upsert'`, want.key, dir, table), want.rows)
+	}
+	if n := d.number("SELECT count(*) FROM filtered.customer"); n != 0 {
+		t.Errorf("%d customers pass", n)
+	}
+}

@@ -27,6 +27,8 @@ func (a *assembly) buildTransforms() {
 		}
 		if kind, ok := keyedKinds[c.Type]; ok {
 			a.buildKeyed(c, kind)
+		} else if _, ok := changeKinds[c.Type]; ok && a.readsChanges(c) {
+			a.buildGate(c)
 		} else if kind, ok := rowwiseKinds[c.Type]; ok {
 			a.buildRowwise(c, kind)
 		} else {
@@ -54,12 +56,24 @@ func (a *assembly) buildTransform(c *spec.NodeConfig) {
 		return
 	}
 	n := engine.TransformNode{Name: c.Name, Transform: t}
+	n.Through = map[string][]pipeline.ChangeFilter{}
 	for i, in := range c.Inputs {
-		if named(a.file.Transforms, in.Node) != nil {
-			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a transform and gives rows, but %s reads undecoded changes: read a source", in.Node, c.Type))
+		g := a.gate(in.Node)
+		if g == nil && named(a.file.Transforms, in.Node) != nil {
+			if !a.unbuiltGate(in.Node) {
+				report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a transform and gives rows, but %s reads undecoded changes: read a source", in.Node, c.Type))
+			}
 			continue
 		}
-		n.Inputs = append(n.Inputs, in.Node)
+		for _, source := range a.sourcesOf(in.Node) {
+			if slices.Contains(n.Inputs, source) {
+				report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s reads %s twice, here and through another input: a change can take effect once only", c.Name, source))
+			}
+			n.Inputs = append(n.Inputs, source)
+			if g != nil {
+				n.Through[source] = g.through[source]
+			}
+		}
 	}
 	a.config.Transforms = append(a.config.Transforms, n)
 }
@@ -89,8 +103,12 @@ func (a *assembly) buildKeyed(c *spec.NodeConfig, kind rowKind[pipeline.Keyed]) 
 func (a *assembly) rowInputs(c *spec.NodeConfig) (edges []engine.Edge, from []int, ok bool) {
 	ok = true
 	for i, in := range c.Inputs {
-		if named(a.file.Sources, in.Node) != nil {
-			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s is a source and gives undecoded changes, but %s reads rows: put an unnest transform between them", in.Node, c.Type))
+		if len(a.sourcesOf(in.Node)) > 0 || a.unbuiltGate(in.Node) {
+			what := "is a source and gives"
+			if named(a.file.Sources, in.Node) == nil {
+				what = "gives"
+			}
+			report(a.file, "transforms", c.Name, i, fmt.Sprintf("%s %s undecoded changes, but %s reads rows: put an unnest transform between them", in.Node, what, c.Type))
 			ok = false
 			continue
 		}

@@ -25,11 +25,14 @@
 // They make a log of a log, in the mappers, before anything is settled. So a row
 // that stops matching is just a row that its item no longer yields: the settle
 // step deletes it, and the log does where the old image shows that it was there.
-// What one of their rows makes a dead letter is so with all of its change. A
-// reference may change at any moment: an epoch is pinned to the version that was
-// there when it began, and keeps it when it is tried again in the same process.
-// After a restart it gets the version that is loaded then; what was committed is
-// not made again.
+// What one of their rows makes a dead letter is so with all of its change.
+// Filters of changes ([ChangeFilter]) stand before unnesting, and do the same to
+// whole items.
+//
+// A reference may change at any moment ([Referring]): an epoch is pinned to the
+// version that was there when it began, and keeps it when it is tried again in
+// the same process. After a restart it gets the version that is loaded then; what
+// was saved is not made again.
 //
 // # Epochs
 //

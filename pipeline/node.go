@@ -41,6 +41,22 @@ type Transform interface {
 	NewMapper(needs Needs) Mapper
 }
 
+// ChangeFilter lets changes pass whose items match. One whose new image does not
+// is to the transforms behind as if it had removed the item: they delete what
+// its old image or the state says that there was. Removals always pass. It is
+// stateless (I6).
+type ChangeFilter interface {
+	// NewChangeMapper returns a worker. The engine makes some per goroutine.
+	NewChangeMapper() ChangeMapper
+}
+
+// ChangeMapper is one worker of a ChangeFilter. One goroutine uses it.
+type ChangeMapper interface {
+	// Mark sets gone for the records whose new image does not pass; it leaves the
+	// others as they are. What is broken passes: whoever reads it refuses it.
+	Mark(r *Records, gone []bool)
+}
+
 // Retaining is a Transform that says what becomes of the rows of its own tables
 // that no item yields any longer, for sinks of settled rows. It is Delete for
 // the tables of others. A table with Flag has the two columns for it.

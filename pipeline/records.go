@@ -62,6 +62,9 @@ type Records struct {
 	First int64
 	// Arrived holds each record's arrival time in µs since 1970; nil = unknown.
 	Arrived []int64
+	// Gone marks the records whose new image a filter does not let pass: to
+	// consumers the change takes the item away. nil = none is.
+	Gone []bool
 	// CursorAfter gives the source's cursor once the first n records of Spans
 	// are done; it may be called from any goroutine, later. n counts from the
 	// start of these Spans, 1 … len(Spans).
@@ -85,6 +88,9 @@ func (r *Records) Slice(i, j int) *Records {
 	s.First = r.First + int64(i)
 	if r.Arrived != nil {
 		s.Arrived = r.Arrived[i:j]
+	}
+	if r.Gone != nil {
+		s.Gone = r.Gone[i:j]
 	}
 	if cursor := r.CursorAfter; cursor != nil {
 		s.CursorAfter = func(n int) []byte { return cursor(i + n) }

@@ -32,6 +32,9 @@ type TransformNode struct {
 	Name      string
 	Transform pipeline.Transform
 	Inputs    []string
+	// Through are the filters that the changes of a source pass first, by its
+	// name, in the order of the data.
+	Through map[string][]pipeline.ChangeFilter
 }
 
 // Edge is one table of a transform.

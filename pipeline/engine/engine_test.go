@@ -49,7 +49,7 @@ func (w *world) config() Config {
 	return Config{
 		Name: "p", StateDir: w.dir, StateMemory: 1 << 20, Tombstones: time.Hour, Limits: w.limits, MaxRatio: 1, Mappers: 2,
 		Sources:     []SourceNode{{"s", w.source}},
-		Transforms:  []TransformNode{{"t", valueTransform{}, []string{"s"}}},
+		Transforms:  []TransformNode{{Name: "t", Transform: valueTransform{}, Inputs: []string{"s"}}},
 		Sinks:       []SinkNode{{"warehouse", w.settled, all}, {"lake", w.log, all}},
 		DeadLetters: w.dead, Metrics: NewMetrics(), Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,
 	}

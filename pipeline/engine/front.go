@@ -58,7 +58,7 @@ func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
 			if p.err != nil || !reads(s, r.c.Sources[p.source].Name) {
 				continue
 			}
-			if p.batches[i], p.err = workers[i].mapper.Map(ctx, p.records); p.err != nil {
+			if p.batches[i], p.err = workers[i].mapper.Map(ctx, workers[i].filtered(p.records)); p.err != nil {
 				p.err = fmt.Errorf("transform %s: %w", s.Name, p.err)
 				continue
 			}

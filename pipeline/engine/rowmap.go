@@ -14,8 +14,9 @@ import (
 type worker struct {
 	step    *step
 	mapper  pipeline.Mapper
-	rowings []pipeline.RowMapper // by the step's rowings; nil where nobody wants the rows
-	bad     map[int32]badRow     // by change, of the batch in hand
+	filters map[string][]pipeline.ChangeMapper // by source
+	rowings []pipeline.RowMapper               // by the step's rowings; nil where nobody wants the rows
+	bad     map[int32]badRow                   // by change, of the batch in hand
 	key     []byte
 	keys    []byte
 	ends    []int
@@ -27,7 +28,12 @@ type badRow struct {
 }
 
 func newWorker(s *step) *worker {
-	w := &worker{step: s, mapper: s.Transform.NewMapper(s.needs), bad: map[int32]badRow{}}
+	w := &worker{step: s, mapper: s.Transform.NewMapper(s.needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
+	for source, filters := range s.Through {
+		for _, f := range filters {
+			w.filters[source] = append(w.filters[source], f.NewChangeMapper())
+		}
+	}
 	for _, way := range s.rowings {
 		var m pipeline.RowMapper
 		if s.wanted[way.out] {
@@ -36,6 +42,21 @@ func newWorker(s *step) *worker {
 		w.rowings = append(w.rowings, m)
 	}
 	return w
+}
+
+// filtered returns the records with marks at those that the filters before the
+// step do not let pass.
+func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
+	filters := w.filters[r.Source]
+	if len(filters) == 0 {
+		return r
+	}
+	marked := *r
+	marked.Gone = make([]bool, r.Len())
+	for _, f := range filters {
+		f.Mark(r, marked.Gone)
+	}
+	return &marked
 }
 
 // rows takes the batch through the stateless transforms behind the step's own,

@@ -9,4 +9,12 @@
 // not match, deletes them. Without an old image a log has no such deletes:
 // settled rows have, for the settle step is behind the filter and knows which
 // rows an item had.
+//
+// # Changes
+//
+// A change passes where its new image matches a pattern, as in the where of an
+// unnest table, $meta included. One that does not match goes on as if it had
+// removed its item: an item that no longer matches is gone for what is behind the
+// filter, and one that never did is not there to be removed. It is never
+// unmatched. Removals always pass.
 package filter

@@ -11,6 +11,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
+	"github.com/starlift-etl/starlift/transforms/internal/meta"
 )
 
 // mapper is one worker of an Unnest. One goroutine uses it.
@@ -106,11 +107,15 @@ func (m *mapper) record(i int) error {
 		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: bad.Error()})
 	}
 	m.readMeta()
+	gone := m.records.Gone != nil && m.records.Gone[i]
+	if gone {
+		d.HasNew = false
+	}
 	matched, f := m.match()
 	if f != nil {
 		return m.refuse(f)
 	}
-	if !matched {
+	if !matched && !gone {
 		switch m.unnest.unmatched {
 		case unmatchedDeadLetter, unmatchedFail:
 			return m.refuse(m.unmatched())
@@ -234,36 +239,9 @@ func (m *mapper) matchImage(has bool, slots []decode.Value, views []view, old bo
 
 // readMeta takes what columns and patterns can see of the change itself.
 func (m *mapper) readMeta() {
-	d := &m.bound.record
-	m.meta = pattern.Meta{
-		EventName: eventNames[d.Event], EventID: m.envelopeText(d.EventID), Table: m.bound.fixed,
-		Created: d.Created, TTL: d.TTL,
-	}
-	if m.meta.Table == nil {
-		m.meta.Table = m.envelopeText(d.Table)
-	}
+	arrived := int64(0)
 	if m.records.Arrived != nil {
-		m.meta.Arrived = m.records.Arrived[m.index]
+		arrived = m.records.Arrived[m.index]
 	}
-}
-
-var eventNames = [...][]byte{
-	decode.Insert: []byte(decode.Insert.String()),
-	decode.Modify: []byte(decode.Modify.String()),
-	decode.Remove: []byte(decode.Remove.String()),
-}
-
-// envelopeText returns the text of a field beside the images, nil if it is not there.
-func (m *mapper) envelopeText(v decode.Value) []byte {
-	if v.Kind != decode.String {
-		return nil
-	}
-	if !v.Escaped {
-		return v.Raw(m.rec)
-	}
-	text, err := decode.AppendText(nil, m.rec, v)
-	if err != nil {
-		return nil
-	}
-	return text
+	m.meta = meta.Of(m.rec, &m.bound.record, m.bound.fixed, arrived)
 }
