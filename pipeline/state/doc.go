@@ -9,14 +9,14 @@
 //
 // A random read of Pebble costs more than a change may, so a [Keyspace] holds
 // entries in memory: all of them while they fit, which makes a miss definite.
-// Afterwards it holds what was used lately, in two generations, and a filter of
-// the keys there are; what neither can answer is looked up in one pass in the
-// order of the keys. [Keyspaces] share the memory by the use they make of it.
-// Values written since the last save are in memory as well, so a keyspace shows
-// the state with all epochs applied that were transformed, saved or not;
-// [Keyspace.Take] cuts what one epoch wrote off as a [Delta] for its save. When
-// an epoch fails before its save, the whole Store is closed and opened again:
-// that drops the overlay.
+// Afterwards it holds what was used lately, and a filter of the keys there are;
+// what neither can answer is looked up in one pass in the order of the keys.
+// [Keyspaces] share the memory by the use they make of it; one that has hardly
+// any only logs what is put. What an epoch wrote stays in memory until it is
+// saved, so a keyspace shows the state with all epochs applied that were
+// transformed, saved or not; [Keyspace.Take] cuts it off as a [Delta] for the
+// save. When an epoch fails before its save, the whole Store is closed and opened
+// again: that drops the overlay.
 //
 // The database:
 //
