@@ -145,9 +145,9 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
 		// The tables of each large epoch span all keys in level 0: merging them
 		// early would write the state again and again.
-		L0CompactionThreshold:     48,
+		L0CompactionThreshold:     32,
 		L0CompactionFileThreshold: 4000,
-		L0StopWritesThreshold:     128,
+		L0StopWritesThreshold:     96,
 		LBaseMaxBytes:             4 << 30,
 	}
 	for i := range o.Levels {
