@@ -19,10 +19,10 @@ SOAK ?= 10000
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint lint-all fuzz bench clean
+.PHONY: help build demo test soak lint lint-all fuzz bench bench-postgres clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./starlift
 	go build -trimpath -o starlift .
@@ -56,6 +56,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 
 bench: ## compare CPU, time and memory with DuckDB doing the same work
 	go run ./jobs/bench $(BENCHFLAGS)
+
+bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of the same rows
+	go test ./sinks/postgres -run '^$$' -bench Upsert -benchtime 30x
 
 clean: ## remove what build and bench made
 	rm -rf starlift bin bench/data

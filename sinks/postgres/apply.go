@@ -50,7 +50,8 @@ func (s *Sink) change(ctx context.Context, c *conn, st *warehouse.Staged, path s
 	if _, err := c.copyFile(ctx, path, stage, warehouse.Quoted(columns)); err != nil {
 		return fmt.Errorf("copying into a stage: %w", err)
 	}
-	n, err := c.run(ctx, statement(s.schema, stage))
+	// In the order of the key the rows that lie together are found together.
+	n, err := c.run(ctx, statement(s.schema, stage+" ORDER BY "+warehouse.Quoted(st.Key)))
 	if err != nil {
 		return err
 	}
