@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
 // starPairs hold a star, less its keys, against the sample's changes: each
@@ -113,6 +115,9 @@ var exampleColumns = map[string]string{
 	"order_line": "i.orderid.S, i.productid.S, i.productname.S, i.category.S, i.price.N::DECIMAL(10,2)",
 }
 
+// inPostgres stands for a warehouse that is not a file.
+const inPostgres = "postgres"
+
 // example is what a pipeline of configs/ has to give: pairs of queries that
 // agree, on files below DIR and on its warehouse, w.
 type example struct {
@@ -145,6 +150,7 @@ func examples() map[string]example {
 		"claims.yaml":     {"claims.duckdb", claimPairs},
 		"quickstart.yaml": {"shop.duckdb", quickstart},
 		"star.yaml":       {"shop.duckdb", exportPairs},
+		"postgres.yaml":   {inPostgres, starPairs},
 		"cdc.yaml":        {"shop.duckdb", cdc},
 		"export.yaml":     {"shop.duckdb", export},
 		"sales.yaml":      {"sales.duckdb", map[string][2]string{"sale": {"SELECT * FROM w.sale", "SELECT * FROM sold"}}},
@@ -192,8 +198,13 @@ func runExample(t *testing.T, file string, want example) {
 	}
 	path := filepath.Join("configs", file)
 	fine(t, dir, "validate", path)
-	fine(t, dir, "run", path)
-	fine(t, dir, "run", path)
+	run := []string{"run", path}
+	schema := pgtest.Schema()
+	if want.warehouse == inPostgres {
+		run = append(run, "--set", "sinks.warehouse.dsn="+pgtest.DSN(t), "--set", "sinks.warehouse.schema="+schema)
+	}
+	fine(t, dir, run...)
+	fine(t, dir, run...)
 	if r := fine(t, dir, "dead-letters", "list", path); r.out != "" {
 		t.Errorf("dead letters:\n%s", r.out)
 	}
@@ -202,7 +213,11 @@ func runExample(t *testing.T, file string, want example) {
 		d.exec(view)
 	}
 	data := filepath.Join(dir, "data", strings.TrimSuffix(file, ".yaml"))
-	if want.warehouse != "" {
+	switch want.warehouse {
+	case "":
+	case inPostgres:
+		copyPostgres(t, d, schema)
+	default:
 		d.exec("ATTACH '" + filepath.Join(data, want.warehouse) + "' AS w (READ_ONLY)")
 	}
 	for what, pair := range want.same {

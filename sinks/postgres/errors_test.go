@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+)
+
+func TestReasons(t *testing.T) {
+	server := func(code string) error { return fmt.Errorf("table x: %w", &pgconn.PgError{Code: code}) }
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{server("40001"), "conflict"}, {server("40P01"), "conflict"}, {server("08006"), "connection"}, {server("53300"), "resources"},
+		{server("57P01"), "server"}, {server("57014"), "server"}, {server("25006"), "read_only"}, {server("55P03"), "lock"},
+		{server("57P04"), ""}, {server("XX000"), ""}, {server("23505"), ""}, {server("42P01"), ""}, {server("28P01"), ""}, {server("3D000"), ""}, {server(""), ""},
+		{io.ErrUnexpectedEOF, "connection"}, {fmt.Errorf("x: %w", io.EOF), "connection"}, {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "connection"},
+		{&net.DNSError{IsTimeout: true}, "connection"}, {&tls.CertificateVerificationError{Err: errors.New("x")}, ""}, {errors.New("x"), ""},
+	} {
+		err := classify(context.Background(), tc.err)
+		if pipeline.Retryable(err) != (tc.want != "") || pipeline.RetryReason(err) != tc.want || !errors.Is(err, tc.err) {
+			t.Errorf("%v: retried %v for %q, want %q", tc.err, pipeline.Retryable(err), pipeline.RetryReason(err), tc.want)
+		}
+	}
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	if err := classify(stopped, io.EOF); pipeline.Retryable(err) {
+		t.Error("what a stop has interrupted is tried again")
+	}
+}
+
+// opened returns a sink with nothing to do, in a schema of its own.
+func opened(t *testing.T, dsn string) (*Sink, *database) {
+	t.Helper()
+	d := newDatabase(t, pgtest.Schema())
+	if dsn == "" {
+		dsn = d.dsn
+	}
+	s, err := New("warehouse", Config{DSN: dsn, Schema: d.schema})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s, d
+}
+
+var opening = pipeline.Opening{Pipeline: "shop", StateID: "state-1"}
+
+// The connection is the administrator's to end, and a statement's time the
+// server's to limit: both are tried again, on a new connection.
+func TestServerEndsIt(t *testing.T) {
+	s, d := opened(t, "")
+	must(t, s.Open(context.Background(), opening))
+	receipt := &pipeline.Receipt{Epoch: 1, Publish: []byte("[]")}
+	d.Query(t, fmt.Sprintf("SELECT pg_terminate_backend(%d, 10000)", s.conn.pg.PID()))
+	if err := s.Commit(context.Background(), receipt); !pipeline.Retryable(err) {
+		t.Errorf("a connection that was ended: %v", err)
+	}
+	must(t, s.Commit(context.Background(), receipt))
+	receipt = &pipeline.Receipt{Epoch: 2, Before: 1, Publish: []byte("[]")}
+	must(t, s.conn.exec(context.Background(), "SET statement_timeout = 1"))
+	d.Exec(t, fmt.Sprintf(`BEGIN; LOCK TABLE "%s".starlift_epochs`, d.schema))
+	err := s.Commit(context.Background(), receipt)
+	d.Exec(t, "ROLLBACK")
+	if !pipeline.Retryable(err) || code(err) != "57014" {
+		t.Errorf("a statement that took too long: %v", err)
+	}
+	must(t, s.Commit(context.Background(), receipt))
+	if got := d.Query(t, fmt.Sprintf(`SELECT max(epoch), count(*) FROM "%s".starlift_epochs`, d.schema)); got[0] != "2|2" {
+		t.Errorf("audit table %v", got)
+	}
+}
+
+// A commit that is stopped ends what the server is at.
+func TestStop(t *testing.T) {
+	s, d := opened(t, "")
+	must(t, s.Open(context.Background(), opening))
+	d.Exec(t, fmt.Sprintf(`BEGIN; LOCK TABLE "%s".starlift_epochs`, d.schema))
+	defer d.Exec(t, "ROLLBACK")
+	pid := s.conn.pg.PID()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Commit(ctx, &pipeline.Receipt{Epoch: 1, Publish: []byte("[]")}) }()
+	for len(d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %d AND NOT granted", pid))) == 0 {
+		// until it waits
+	}
+	stop()
+	if err := <-done; err == nil || pipeline.Retryable(err) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// No message shows a password.
+func TestSecrets(t *testing.T) {
+	const password = "hunter2hunter2"
+	for _, dsn := range []string{"postgres://me:" + password + "@host:port/db", "postgres://me:" + password + "%zz@host/db", "postgres://me:a/" + password + "@host/db",
+		"host=x password='" + password + "' sslmode=perhaps", password, "postgres://me:" + password + "@host/db?sslrootcert=/none&sslmode=verify-full"} {
+		if _, err := New("w", Config{DSN: dsn}); err == nil || strings.Contains(err.Error(), password) {
+			t.Errorf("%s: got error %v", dsn, err)
+		}
+	}
+	s, d := opened(t, "")
+	if !strings.Contains(d.dsn, "starlift-pg-") {
+		t.Skip("the server is not one that was made here")
+	}
+	d.Exec(t, "CREATE ROLE "+pgtest.Guarded+" LOGIN PASSWORD 'right'")
+	defer d.Exec(t, "DROP ROLE "+pgtest.Guarded)
+	s, _ = opened(t, strings.Replace(d.dsn, "starlift@", pgtest.Guarded+":"+password+"@", 1))
+	if err := s.Open(context.Background(), opening); err == nil || strings.Contains(err.Error(), password) || pipeline.Retryable(err) || code(err) != "28P01" {
+		t.Errorf("got error %v", err)
+	}
+	s, _ = opened(t, "postgres://me:"+password+"@localhost:1/db?host=/none")
+	if err := s.Open(context.Background(), opening); err == nil || strings.Contains(err.Error(), password) || !pipeline.Retryable(err) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// A user who may write to a schema need not be one who may make it.
+func TestLeastRights(t *testing.T) {
+	s, d := opened(t, "")
+	if !strings.Contains(d.dsn, "starlift@") {
+		t.Skip("the server is not one that was made here")
+	}
+	must(t, s.Open(context.Background(), opening))
+	d.Exec(t, fmt.Sprintf(`CREATE ROLE least LOGIN; GRANT USAGE ON SCHEMA "%[1]s" TO least; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "%[1]s" TO least`, d.schema))
+	defer d.Exec(t, "DROP OWNED BY least; DROP ROLE least")
+	least, err := New("warehouse", Config{DSN: strings.Replace(d.dsn, "starlift@", "least@", 1), Schema: d.schema})
+	must(t, err)
+	defer least.Close()
+	must(t, least.Open(context.Background(), opening))
+	must(t, least.Commit(context.Background(), &pipeline.Receipt{Epoch: 1, Publish: []byte("[]")}))
+}
+
+// What stands in the way of a table is not taken for it.
+func TestNotATable(t *testing.T) {
+	s, d := opened(t, "")
+	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "%[1]s"; CREATE VIEW "%[1]s".starlift_epochs AS SELECT 1`, d.schema))
+	if err := s.Open(context.Background(), opening); err == nil || !strings.Contains(err.Error(), "is not a table") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+func TestKeysThatNoIndexTakes(t *testing.T) {
+	text := strings.Repeat("k", maxKeyBytes)
+	table := benchTable(t)
+	rows := batchOf(table, []int{1}, pipeline.OpInsert, 0)
+	must(t, refuse(rows))
+	long, err := pipeline.NewTable("t", []pipeline.Column{{Name: "k", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}}, []string{"k", "n"})
+	must(t, err)
+	for _, tc := range []struct{ key, want string }{{text[:maxKeyBytes-8], ""}, {text, "an index of PostgreSQL takes"}} {
+		err := refuse(textRows(long, tc.key))
+		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("key of %d bytes: %v", len(tc.key), err)
+		}
+	}
+}
