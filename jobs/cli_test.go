@@ -104,11 +104,12 @@ func TestValidateCommand(t *testing.T) {
 }
 
 func TestPlanCommand(t *testing.T) {
-	const shop, star, odd = "testdata/good/shop.yaml", "testdata/good/star.yaml", "testdata/good/star_names.yaml"
+	const shop, star, odd, joined = "testdata/good/shop.yaml", "testdata/good/star.yaml", "testdata/good/star_names.yaml", "testdata/good/reference.yaml"
 	for name, args := range map[string][]string{
 		"plan.txt": {shop}, "plan.mermaid": {shop, "--format", "mermaid"}, "plan.json": {shop, "--output", "json"},
 		"plan_star.txt": {star}, "plan_star.mermaid": {star, "--format", "mermaid"}, "plan_star.json": {star, "--output", "json"},
 		"plan_star.er": {star, "--format", "er"}, "plan_names.er": {odd, "--format", "er"},
+		"plan_reference.txt": {joined}, "plan_reference.json": {joined, "--output", "json"},
 	} {
 		r := command(append([]string{"plan"}, args...)...)
 		r.want(t, exitFine)

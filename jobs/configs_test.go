@@ -67,6 +67,15 @@ var claimPairs = map[string][2]string{
 		"SELECT id, max(created) FROM insured_ever GROUP BY id HAVING arg_max(removed, created) AND NOT bool_and(removed)"},
 }
 
+// countryPairs hold sales that are joined to their countries against the sample.
+var countryPairs = map[string][2]string{
+	"dear": {"SELECT * EXCLUDE (unitcost, country_version) FROM w.sale",
+		`SELECT uuid, country, itemtype, orderdate, unitssold, unitprice, impressiontime, c.code, c.combinedname, profit, coalesce(c.combinedname, country) || ' ' || itemtype
+		FROM (SELECT *, (totalrevenue - totalcost) AS profit FROM sold) LEFT JOIN country c ON c.countryname = country WHERE itemtype <> 'Household' AND profit > 10000`},
+	"joined": {"SELECT country, code, combinedname, count(*) FROM read_parquet('DIR/data/countries/lake/sale/*.parquet') WHERE country_version > 0 GROUP BY ALL",
+		"SELECT s.country, c.code, c.combinedname, count(*) FROM sale_record s LEFT JOIN country c ON c.countryname = s.country GROUP BY ALL"},
+}
+
 // member is a query for the members that items bring, and the unknown one.
 func member(itemType, naturalKey string, attributes ...string) string {
 	columns := naturalKey
@@ -100,11 +109,14 @@ var sampleViews = []string{
 		SELECT dynamodb.Keys.sk.S AS id, eventName = 'REMOVE' AS removed, make_timestamp(dynamodb.ApproximateCreationDateTime * 1000) AS created
 		FROM read_json('../configs/data/insurance.ndjson.gz', format = 'newline_delimited', columns = {eventName: 'VARCHAR', dynamodb:
 			'STRUCT(ApproximateCreationDateTime BIGINT, Keys STRUCT(sk STRUCT(S VARCHAR)))'})`,
+	`CREATE TEMP VIEW country AS SELECT * FROM read_json('../configs/data/countries.ndjson', format = 'newline_delimited')`,
+	`CREATE TEMP VIEW sale_record AS
+		SELECT * FROM read_json('../configs/data/sales.ndjson.gz', format = 'newline_delimited', columns = {uuid: 'BIGINT', country: 'VARCHAR', itemtype: 'VARCHAR',
+			orderdate: 'VARCHAR', unitssold: 'VARCHAR', unitprice: 'VARCHAR', totalrevenue: 'VARCHAR', totalcost: 'VARCHAR', impressiontime: 'VARCHAR'})`,
 	`CREATE TEMP VIEW sold AS
-		SELECT uuid, country, itemtype, strptime(orderdate, '%-m/%-d/%y')::DATE AS orderdate, unitssold::BIGINT, unitprice::DECIMAL(10,2),
-			totalrevenue::DECIMAL(14,2), TRY_CAST(replace(impressiontime, 'Z', '') AS TIMESTAMP) AS impressiontime
-		FROM read_json('../configs/data/sales.ndjson.gz', format = 'newline_delimited', columns = {uuid: 'BIGINT', country: 'VARCHAR', itemtype: 'VARCHAR',
-			orderdate: 'VARCHAR', unitssold: 'VARCHAR', unitprice: 'VARCHAR', totalrevenue: 'VARCHAR', impressiontime: 'VARCHAR'})
+		SELECT uuid, country, itemtype, strptime(orderdate, '%-m/%-d/%y')::DATE AS orderdate, unitssold::BIGINT AS unitssold, unitprice::DECIMAL(10,2) AS unitprice,
+			totalrevenue::DECIMAL(14,2) AS totalrevenue, totalcost::DECIMAL(14,2) AS totalcost, TRY_CAST(replace(impressiontime, 'Z', '') AS TIMESTAMP) AS impressiontime
+		FROM sale_record
 		QUALIFY row_number() OVER (PARTITION BY uuid ORDER BY strptime(orderdate, '%-m/%-d/%y') DESC) = 1`,
 }
 
@@ -153,7 +165,8 @@ func examples() map[string]example {
 		"postgres.yaml":   {inPostgres, starPairs},
 		"cdc.yaml":        {"shop.duckdb", cdc},
 		"export.yaml":     {"shop.duckdb", export},
-		"sales.yaml":      {"sales.duckdb", map[string][2]string{"sale": {"SELECT * FROM w.sale", "SELECT * FROM sold"}}},
+		"sales.yaml":      {"sales.duckdb", map[string][2]string{"sale": {"SELECT * FROM w.sale", "SELECT * EXCLUDE (totalcost) FROM sold"}}},
+		"countries.yaml":  {"sales.duckdb", countryPairs},
 		"insurance.yaml": {"", map[string][2]string{"insurance": {
 			"SELECT * FROM read_parquet('DIR/data/insurance/lake/insurance/*.parquet')",
 			`SELECT split_part(i.pk.S, '#', 2), i.sk.S, dependent.M.sk.S, i.OutofPockMax.N::BIGINT, i.OutofPockPercent.N::DECIMAL(5,2), i.OutofPockAmount.N::BIGINT,

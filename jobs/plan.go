@@ -44,13 +44,14 @@ func (s *streams) planCommand() *cobra.Command {
 
 // plan is what a pipeline would do.
 type plan struct {
-	Pipeline  string         `json:"pipeline"`
-	Nodes     []planNode     `json:"nodes"`
-	Tables    []planTable    `json:"tables"`
-	Edges     []planEdge     `json:"edges"`
-	Relations []planRelation `json:"relations,omitempty"` // of facts to dimensions
-	ER        string         `json:"er,omitempty"`        // the stars as a Mermaid diagram
-	DDL       []planDDL      `json:"ddl"`
+	Pipeline   string          `json:"pipeline"`
+	Nodes      []planNode      `json:"nodes"`
+	Tables     []planTable     `json:"tables"`
+	Edges      []planEdge      `json:"edges"`
+	References []planReference `json:"references,omitempty"` // that rows are joined to
+	Relations  []planRelation  `json:"relations,omitempty"`  // of facts to dimensions
+	ER         string          `json:"er,omitempty"`         // the stars as a Mermaid diagram
+	DDL        []planDDL       `json:"ddl"`
 }
 
 type planNode struct {
@@ -87,6 +88,15 @@ type planRelation struct {
 	Column    string `json:"column"`
 	Dimension string `json:"dimension"`
 	Key       string `json:"key"`
+}
+
+// planReference is a table outside of the pipeline that rows are joined to.
+type planReference struct {
+	Node    string       `json:"node"`
+	Source  string       `json:"source"`
+	Refresh string       `json:"refresh"`
+	Key     []planColumn `json:"key"`
+	Columns []planColumn `json:"columns"`
 }
 
 type planDDL struct {
@@ -201,6 +211,7 @@ func (p *plan) text(w io.Writer) error {
 			fmt.Fprintf(b, "    %-24s %s\n", c.Name, c.Type)
 		}
 	}
+	p.references(b)
 	b.WriteString("\nState\n")
 	p.state(b)
 	if p.ER != "" {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
@@ -76,6 +77,10 @@ func (p *plan) rowwise(n *engine.RowsNode, a *assembly) {
 	for _, t := range n.Transform.Tables() {
 		p.Tables = append(p.Tables, newPlanTable(n.Name, t))
 	}
+	if r, ok := n.Transform.(pipeline.Referring); ok {
+		t := r.Describe()
+		p.References = append(p.References, planReference{n.Name, t.Source, spec.Duration(t.Refresh).String(), planColumns(t.Key), planColumns(t.Columns)})
+	}
 	var uses []string
 	if e, ok := n.Transform.(explained); ok {
 		uses = e.Uses()
@@ -89,5 +94,30 @@ func (p *plan) rowwise(n *engine.RowsNode, a *assembly) {
 			e.Why += "; " + uses[i]
 		}
 		p.Edges = append(p.Edges, e)
+	}
+}
+
+func planColumns(columns []pipeline.Column) []planColumn {
+	all := []planColumn{}
+	for _, c := range columns {
+		all = append(all, planColumn{c.Name, c.Type.String()})
+	}
+	return all
+}
+
+// references lists the tables that rows are joined to.
+func (p *plan) references(b *strings.Builder) {
+	for i, r := range p.References {
+		if i == 0 {
+			b.WriteString("\nReferences\n")
+		}
+		var key []string
+		for _, c := range r.Key {
+			key = append(key, c.Name)
+		}
+		fmt.Fprintf(b, "  %s: %s, looked at every %s (key %s)\n", r.Node, r.Source, r.Refresh, strings.Join(key, ", "))
+		for _, c := range slices.Concat(r.Key, r.Columns) {
+			fmt.Fprintf(b, "    %-24s %s\n", c.Name, c.Type)
+		}
 	}
 }

@@ -61,6 +61,8 @@ type Referring interface {
 	// Start loads the reference and keeps it current until Close; ctx ends the
 	// loading. A failure says what to do: nothing runs without a reference.
 	Start(ctx context.Context, report func(message string, err error)) error
+	// Describe says what the reference is, without looking at it.
+	Describe() ReferenceTable
 	// Pin returns the version that is current now. It stays valid as long as
 	// somebody has it, whatever is loaded meanwhile.
 	Pin() any
@@ -69,6 +71,14 @@ type Referring interface {
 	Reference() ReferenceStatus
 	// Close waits until nothing is loaded any more. It may be called twice.
 	Close() error
+}
+
+// ReferenceTable is what a reference is, as far as the pipeline uses it.
+type ReferenceTable struct {
+	Source  string // where it is and how it is written
+	Refresh time.Duration
+	Key     []Column
+	Columns []Column // besides the key
 }
 
 // ReferenceStatus says how current a reference is.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
@@ -58,6 +57,14 @@ func (j *Join) Tables() []*pipeline.Table {
 // Drops implements pipeline.Rowwise.
 func (j *Join) Drops() bool { return j.inner }
 
+// Describe implements pipeline.Referring.
+func (j *Join) Describe() pipeline.ReferenceTable {
+	return pipeline.ReferenceTable{
+		Source: fmt.Sprintf("%s (%s)", j.watch.path, j.format.name), Refresh: j.watch.refresh,
+		Key: j.layout.columns[:j.layout.key], Columns: j.layout.columns[j.layout.key:],
+	}
+}
+
 // Start implements pipeline.Referring.
 func (j *Join) Start(ctx context.Context, report func(message string, err error)) error {
 	return j.watch.start(ctx, report)
@@ -93,8 +100,7 @@ func (j *Join) Uses() []string {
 		if add == nil {
 			add = []string{"no columns"}
 		}
-		all[i] = fmt.Sprintf("%s join to %s (%s, looked at every %s) on %s: %s; %s", how, j.watch.path, j.format.name,
-			time.Duration(j.watch.refresh), strings.Join(on, ", "), strings.Join(add, ", "), rest)
+		all[i] = fmt.Sprintf("%s join to %s on %s: %s; %s", how, j.watch.path, strings.Join(on, ", "), strings.Join(add, ", "), rest)
 	}
 	return all
 }
