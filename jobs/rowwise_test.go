@@ -105,3 +105,28 @@ func TestGates(t *testing.T) {
 		t.Errorf("%d customers pass", n)
 	}
 }
+
+// TestMovedTable: a transform that is put in or taken out before a warehouse that
+// has the table's rows is refused, either way; before a log it is not.
+func TestMovedTable(t *testing.T) {
+	t.Parallel()
+	for _, way := range [][2]string{{"items", "some"}, {"some", "items"}} {
+		dir := shop(t, 300, 5)
+		data, err := os.ReadFile("testdata/pipelines/shop.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(node string) {
+			text := bytes.Replace(data, []byte("sinks:\n"), []byte("  some: {type: filter, inputs: [items.order], expr: amount > 100}\n\nsinks:\n  log: {type: parquet, inputs: [some], url: log}\n"), 1)
+			text = bytes.Replace(text, []byte("inputs: [items], dsn"), []byte("inputs: [items.customer, "+node+".order], dsn"), 1)
+			write(t, filepath.Join(dir, "shop.yaml"), text)
+		}
+		put(way[0])
+		fine(t, dir, "run", "shop.yaml")
+		put(way[1])
+		starlift(t, dir, "run", "shop.yaml").want(t, exitFailed,
+			fmt.Sprintf(`table "order" comes to sink warehouse from node %s now, and came from node %s before`, way[1], way[0]))
+		put(way[0])
+		fine(t, dir, "run", "shop.yaml")
+	}
+}

@@ -122,6 +122,9 @@ func (r *run) openSettler(s *step) error {
 			}
 		}
 	}
+	if err := s.checkMoved(r.consumers(s)); err != nil {
+		return err
+	}
 	tables, err := s.settles()
 	if err != nil {
 		return err

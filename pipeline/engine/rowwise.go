@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -181,4 +183,40 @@ func (s *step) fromSettled(rows *pipeline.Rows) {
 	if t := s.aliased[rows.Table]; t != nil {
 		rows.Table = t
 	}
+}
+
+// checkMoved refuses a consumer that had the rows of a table from another place
+// behind the same transform: its state knows those rows, that of the new place
+// does not, and would insert them again.
+func (s *step) checkMoved(consumers map[string][]consumer) error {
+	for _, outlets := range []map[*pipeline.Table]*outlet{s.settled, s.log} {
+		for t := range outlets {
+			name := s.stateName(t)
+			if s.kept.Schemas[name] != nil {
+				continue
+			}
+			for _, c := range consumers[name] {
+				if from := s.formerly(t, c); from != "" {
+					return fmt.Errorf("table %q comes to %s from node %s now, and came from node %s before, whose rows the state knows: "+
+						"put the nodes between them back as they were, or %s", t.Name, c.who, s.nodeOf(t), from, wayBack)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// formerly returns the node that gave the consumer a table of the same name when
+// the state was saved, if it was another one.
+func (s *step) formerly(t *pipeline.Table, c consumer) string {
+	for name, served := range s.kept.Sinks {
+		node, same := strings.CutSuffix(name, "."+t.Name)
+		if name == t.Name {
+			node, same = s.Name, true
+		}
+		if same && name != s.stateName(t) && slices.Contains(served, c.id) {
+			return node
+		}
+	}
+	return ""
 }
