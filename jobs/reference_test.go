@@ -152,9 +152,16 @@ func wantJoined(t *testing.T, dir string, records, old, updated int) {
 		}
 	}
 	d.exec(`CREATE TEMP TABLE countries AS FROM (VALUES ('India', 'IN', 'IN-India', 'IN-IND-India'), ('China', 'CN', 'CN-China', 'CN-CHN-China')) t(name, code, before, after)`)
-	joined := `SELECT _epoch, uuid, country, impressiontime, code, CASE WHEN ` + first + ` THEN before ELSE after END AS combined FROM (SELECT * EXCLUDE (code) FROM l) %s JOIN countries ON name = country`
-	d.same("left", "SELECT _epoch, uuid, country, impressiontime, code, combinedname FROM l", fmt.Sprintf(joined, "LEFT"))
-	d.same("inner", "SELECT _epoch, uuid, country, impressiontime, combinedname FROM i", fmt.Sprintf("SELECT * EXCLUDE (code) FROM ("+joined+")", ""))
+	d.same("left", "SELECT _epoch, uuid, country, impressiontime, code, combinedname FROM l",
+		`SELECT _epoch, uuid, country, impressiontime, c.code, CASE WHEN `+first+` THEN before ELSE after END FROM l LEFT JOIN countries c ON name = country`)
+	d.same("inner", "SELECT _epoch, uuid, country, impressiontime FROM i", `SELECT _epoch, uuid, country, impressiontime FROM l JOIN countries ON name = country`)
+	// The two nodes look at the file each for itself.
+	if n := d.number("SELECT count(*) FROM i JOIN countries ON name = country WHERE combinedname <> CASE WHEN " + first + " THEN before ELSE after END"); n != 0 {
+		t.Errorf("%d rows of the inner join do not have what their version says", n)
+	}
+	if n := d.number("SELECT count(*) FROM (SELECT _epoch FROM i GROUP BY ALL HAVING count(DISTINCT country_version) > 1)"); n != 0 {
+		t.Errorf("%d epochs of the inner join have two versions", n)
+	}
 	d.same("warehouse", "SELECT * FROM w.sale", `SELECT * EXCLUDE (_op, _version, _epoch) FROM i WHERE (uuid, _version) IN (SELECT (uuid, max(_version)) FROM l GROUP BY uuid)
 		QUALIFY row_number() OVER (PARTITION BY uuid ORDER BY _epoch) = 1`)
 }
