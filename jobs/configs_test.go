@@ -229,7 +229,8 @@ func runExample(t *testing.T, file string, want example) {
 	switch want.warehouse {
 	case "":
 	case inPostgres:
-		copyPostgres(t, d, schema)
+		d.exec("ATTACH ':memory:' AS w")
+		copyPostgres(t, d, schema, "w")
 	default:
 		d.exec("ATTACH '" + filepath.Join(data, want.warehouse) + "' AS w (READ_ONLY)")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
@@ -51,16 +52,15 @@ func (p *pgDatabase) rows(query string) []string {
 	return out
 }
 
-// copyPostgres makes the tables of a schema ones of w, with their types, to be
-// compared with others in DuckDB.
-func copyPostgres(t *testing.T, d *database, schema string) {
+// copyPostgres copies the tables of a schema into one of DuckDB, with their
+// types, to be compared with others.
+func copyPostgres(t *testing.T, d *database, schema, into string) {
 	t.Helper()
 	p := openPostgres(t)
-	d.exec("ATTACH ':memory:' AS w")
 	for _, table := range p.rows(fmt.Sprintf("SELECT table_name FROM information_schema.tables WHERE table_schema = '%s'", schema)) {
 		columns := p.rows(fmt.Sprintf(`SELECT quote_ident(attname) || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute
 			WHERE attrelid = '"%s"."%s"'::regclass AND attnum > 0 ORDER BY attnum`, schema, table))
-		d.exec(fmt.Sprintf(`CREATE TABLE w."%s" (%s)`, table, strings.Join(columns, ", ")))
+		d.exec(fmt.Sprintf(`CREATE TABLE %s."%s" (%s)`, into, table, strings.Join(columns, ", ")))
 		path := filepath.Join(t.TempDir(), "table.csv")
 		file, err := os.Create(path)
 		if err != nil {
@@ -73,6 +73,47 @@ func copyPostgres(t *testing.T, d *database, schema string) {
 		if err := file.Close(); err != nil {
 			t.Fatal(err)
 		}
-		d.exec(fmt.Sprintf(`INSERT INTO w."%s" SELECT * FROM read_csv('%s', header = false, all_varchar = true, nullstr = '\N', delim = ',', quote = '"', escape = '"')`, table, path))
+		d.exec(fmt.Sprintf(`INSERT INTO %s."%s" SELECT * FROM read_csv('%s', header = false, all_varchar = true, nullstr = '\N', delim = ',', quote = '"', escape = '"')`, into, table, path))
 	}
+}
+
+// TestPostgresKilledAtEachStep kills the process at each step of the epoch
+// protocol, and lets it end the next time.
+func TestPostgresKilledAtEachStep(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	dir := shop(t, 800, 5)
+	const warehouse = "warehouse: {type: duckdb, inputs: [items], dsn: shop.duckdb, schema: dwh}"
+	text := readFile(t, filepath.Join(dir, "shop.yaml"))
+	if !strings.Contains(text, warehouse) {
+		t.Fatal("shop.yaml has another warehouse")
+	}
+	write(t, filepath.Join(dir, "shop.yaml"), []byte(strings.Replace(text, warehouse, `warehouse: {type: postgres, inputs: [items], dsn: "${DSN}", schema: "${SCHEMA}"}`, 1)))
+	for _, step := range engine.Steps {
+		t.Run(string(step), func(t *testing.T) {
+			t.Parallel()
+			dir := copyOf(t, dir, "shop.yaml", "changes.ndjson", "truth.ndjson")
+			schema := pgtest.Schema()
+			env := []string{"DSN=" + dsn, "SCHEMA=" + schema}
+			args := []string{"run", "shop.yaml", "--set", "epoch.max_records=200"}
+			start(t, dir, append(env, fmt.Sprintf("%s=%s:3", envKillAt, step)), args...).result().want(t, -1)
+			start(t, dir, env, args...).result().want(t, exitFine)
+			d := openDatabase(t)
+			d.exec("ATTACH '" + filepath.Join(dir, "shop.duckdb") + "' AS w")
+			d.exec("CREATE SCHEMA w.dwh")
+			copyPostgres(t, d, schema, "w.dwh")
+			d.exec("DETACH w")
+			d.wantShop(dir)
+			wantNoLeftovers(t, dir)
+		})
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

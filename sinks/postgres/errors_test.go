@@ -109,13 +109,13 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s: got error %v", dsn, err)
 		}
 	}
-	s, d := opened(t, "")
+	d := newDatabase(t, pgtest.Schema())
 	if !strings.Contains(d.dsn, "starlift-pg-") {
 		t.Skip("the server is not one that was made here")
 	}
 	d.Exec(t, "CREATE ROLE "+pgtest.Guarded+" LOGIN PASSWORD 'right'")
 	defer d.Exec(t, "DROP ROLE "+pgtest.Guarded)
-	s, _ = opened(t, strings.Replace(d.dsn, "starlift@", pgtest.Guarded+":"+password+"@", 1))
+	s, _ := opened(t, strings.Replace(d.dsn, "starlift@", pgtest.Guarded+":"+password+"@", 1))
 	if err := s.Open(context.Background(), opening); err == nil || strings.Contains(err.Error(), password) || pipeline.Retryable(err) || code(err) != "28P01" {
 		t.Errorf("got error %v", err)
 	}

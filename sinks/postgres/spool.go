@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -84,13 +86,13 @@ func (w *writer) part(op pipeline.Op) (*file, []cell, error) {
 
 // Close completes the files.
 func (w *writer) Close() error {
-	var errs []error
+	var g errgroup.Group
 	for _, f := range w.files {
 		if f != nil {
-			errs = append(errs, f.close())
+			g.Go(f.close)
 		}
 	}
-	return errors.Join(errs...)
+	return g.Wait()
 }
 
 // Abort closes the files as they are.

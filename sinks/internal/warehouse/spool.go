@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
@@ -38,11 +40,15 @@ func ReadReceipt(r *pipeline.Receipt) ([]Staged, error) {
 	return all, nil
 }
 
+// maxSyncs bounds the files that are completed at a time.
+const maxSyncs = 8
+
 // Writer writes one table's rows of an epoch to the spool.
 type Writer interface {
 	// Write adds rows; it refuses what the database would refuse.
 	Write(rows *pipeline.Rows) error
-	// Close makes the rows durable, but for the names of files.
+	// Close makes the rows durable, but for the names of files. It may run while
+	// the writers of other tables are closed.
 	Close() error
 	// Abort drops the rows; the files are removed by the caller.
 	Abort() error
@@ -126,13 +132,19 @@ func (e *Spool) Prepare(context.Context, bool) (*pipeline.Receipt, error) {
 	if len(e.order) == 0 {
 		return r, nil
 	}
-	var all []Staged
+	// Together, the syncs of many files take little more than that of one.
+	var g errgroup.Group
+	g.SetLimit(maxSyncs)
 	for _, s := range e.order {
 		w := s.writer
 		s.writer = nil
-		if err := w.Close(); err != nil {
-			return nil, err
-		}
+		g.Go(w.Close)
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var all []Staged
+	for _, s := range e.order {
 		all = append(all, s.Staged)
 		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
 	}
