@@ -173,12 +173,21 @@ func (a *assembly) limitMemory() (lift func()) {
 	debug.SetMemoryLimit(leastMemory + keyed)
 	observe := a.config.Observe
 	a.config.Observe = func(t engine.Progress) {
-		debug.SetMemoryLimit(keyed + max(leastMemory, workMemory+t.StateMemory))
+		debug.SetMemoryLimit(keyed + a.referenceMemory() + max(leastMemory, workMemory+t.StateMemory))
 		if observe != nil {
 			observe(t)
 		}
 	}
 	return func() { debug.SetMemoryLimit(math.MaxInt64) }
+}
+
+// referenceMemory is what references take: the versions in use, and as much for
+// new ones, which are loaded beside them.
+func (a *assembly) referenceMemory() (n int64) {
+	for _, ref := range a.config.Metrics.References() {
+		n += 2 * ref.Bytes
+	}
+	return n
 }
 
 // redacted takes secrets out of an error's text.

@@ -89,6 +89,8 @@ type ReferenceStatus struct {
 	Age time.Duration
 	// Stale says that Age is more than the pipeline file allows.
 	Stale bool
+	// Bytes is about what the version in use takes of memory.
+	Bytes int64
 	// Problem is why the last attempt to load it failed; nil = it did not.
 	Problem error
 }

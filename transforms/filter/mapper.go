@@ -119,10 +119,15 @@ func appendValue(b []byte, col arrow.Array, i int) ([]byte, decode.Kind) {
 	case *array.Timestamp:
 		return time.UnixMicro(int64(a.Value(i))).UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z07:00"), decode.String
 	case *array.Decimal128:
-		return appendDecimal(b, a.Value(i).BigInt(), int(a.DataType().(*arrow.Decimal128Type).Scale)), decode.Number
-	default:
-		return append(b, col.(*array.Binary).Value(i)...), decode.String
+		scale := 0
+		if t, ok := a.DataType().(*arrow.Decimal128Type); ok {
+			scale = int(t.Scale)
+		}
+		return appendDecimal(b, a.Value(i).BigInt(), scale), decode.Number
+	case *array.Binary:
+		return append(b, a.Value(i)...), decode.String
 	}
+	panic(fmt.Sprintf("filter: a column of Arrow type %s", col.DataType()))
 }
 
 // appendDecimal appends an unscaled value with its point.

@@ -19,6 +19,24 @@ type snapshot struct {
 	version int64
 	columns []arrow.Array
 	rows    map[string]int32 // by key
+	bytes   int64            // that it takes, about
+}
+
+// rowBytes is about what an entry of the index takes besides its key.
+const rowBytes = 48
+
+// measure adds up what the columns and the index take.
+func (s *snapshot) measure() {
+	for _, c := range s.columns {
+		for _, b := range c.Data().Buffers() {
+			if b != nil {
+				s.bytes += int64(b.Cap())
+			}
+		}
+	}
+	for key := range s.rows {
+		s.bytes += int64(len(key)) + rowBytes
+	}
 }
 
 // normalization says how texts of keys are compared.
@@ -131,6 +149,7 @@ func (r *loading) finish(n normalization) (*snapshot, error) {
 		}
 		s.rows[string(key)] = int32(i)
 	}
+	s.measure()
 	return s, nil
 }
 

@@ -190,7 +190,7 @@ func (w *watcher) status() pipeline.ReferenceStatus {
 	defer w.mu.Unlock()
 	s := pipeline.ReferenceStatus{Problem: w.problem}
 	if w.latest != nil {
-		s.Version, s.Age = w.latest.version, max(0, w.now().Sub(w.checked))
+		s.Version, s.Bytes, s.Age = w.latest.version, w.latest.bytes, max(0, w.now().Sub(w.checked))
 		s.Stale = w.maxAge > 0 && s.Age > w.maxAge
 	}
 	return s

@@ -191,7 +191,7 @@ func TestWatching(t *testing.T) {
 		}
 		put := func(text string) {
 			write(t, path, text, time.Now())
-			time.Sleep(15 * time.Second) // of the bubble
+			pass(t, 15*time.Second)
 			synctest.Wait()
 		}
 		put("code,n\na,2\n")
@@ -199,7 +199,7 @@ func TestWatching(t *testing.T) {
 			t.Fatalf("n is %s, reports %v", content(j), reports)
 		}
 		put("code,m\na,3\n")
-		time.Sleep(90 * time.Second)
+		pass(t, 90*time.Second)
 		synctest.Wait()
 		if s := j.Reference(); content(j) != "2" || len(reports) != 1 || !strings.Contains(reports[0], `no column "n"`) || !s.Stale || s.Problem == nil {
 			t.Fatalf("n is %s, reports %v, status %+v", content(j), reports, s)
@@ -235,5 +235,13 @@ func TestStartFails(t *testing.T) {
 		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// pass lets the time of a bubble pass.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := wait(t.Context(), d); err != nil {
+		t.Fatal(err)
 	}
 }
