@@ -134,7 +134,7 @@ func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*pipeline.Rows
 	}
 	if known {
 		var err error
-		m.sweepAt, err = sweep(m.items, m.sweepAt, len(m.changes), func(v []byte) bool {
+		m.sweepAt, err = sweep(m.items, m.sweepAt, m.sweeps(), func(v []byte) bool {
 			h := decodeHistory(v)
 			newest := &h.entries[0]
 			return newest.New == 0 && newest.rows == nil && newest.Time < horizon
@@ -145,7 +145,7 @@ func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*pipeline.Rows
 	}
 	rows := m.build()
 	m.reset()
-	m.effects, m.outs = m.effects[:0], m.outs[:0]
+	m.effects, m.outs, m.gathered = nil, nil, nil
 	return rows, nil
 }
 

@@ -64,11 +64,11 @@ func (s *Settler) apply() error {
 	}
 	s.outs = slices.Grow(s.outs, len(groups))
 	for g, indices := range groups {
-		if g%touched == 0 {
-			end := min(g+touched, len(groups))
-			s.keys.Touch(s.hashes[g:end])
+		if g%ahead == 0 {
+			end := min(g+ahead, len(groups))
+			s.keys.Prefetch(s.hashes[g:end])
 			for _, some := range groups[g:end] {
-				s.touched += int(s.changes[s.effects[some[0]].change].item.Lo)
+				s.prefetched += int(s.changes[s.effects[some[0]].change].item.Lo)
 			}
 		}
 		if len(indices) == 1 && s.applySole(&s.effects[indices[0]], s.values[g]) {

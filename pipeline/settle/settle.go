@@ -29,13 +29,13 @@ type Settler struct {
 	buried []int64 // the ordinals of the dead
 
 	// scratch
-	encoded []byte
-	kept    []keptRow
-	state   item
-	effects []effect
-	shared  []effect
-	touched int // of no meaning, so that it is read
-	outs    []out
+	encoded    []byte
+	kept       []keptRow
+	state      item
+	effects    []effect
+	shared     []effect
+	prefetched int // of no meaning, so that it is read
+	outs       []out
 }
 
 // lateChange is a change from before the time for which tombstones are kept.
@@ -148,10 +148,10 @@ func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, er
 		return nil, nil, nil, err
 	}
 	for g, members := range groups {
-		if g%touched == 0 {
-			end := min(g+touched, len(groups))
-			s.touch(groups[g:end])
-			s.items.Touch(s.hashes[g:end])
+		if g%ahead == 0 {
+			end := min(g+ahead, len(groups))
+			s.prefetch(groups[g:end])
+			s.items.Prefetch(s.hashes[g:end])
 		}
 		s.decide(members, s.values[g])
 	}
@@ -196,22 +196,24 @@ func (s *Settler) setHorizon() {
 	s.horizon -= s.tombstones
 }
 
-// touched is the number of groups that are touched at once.
-const touched = 32
+// ahead is the number of groups that are prefetched at once.
+const ahead = 32
 
-// touch reads what decide will, all at once: one after the other, each read would
+// prefetch reads what decide will, all at once: one after the other, each read would
 // wait for the memory.
-func (s *Settler) touch(groups [][]int32) {
+func (s *Settler) prefetch(groups [][]int32) {
 	n := 0
 	for _, members := range groups {
 		c := &s.changes[members[0]]
-		n += int(s.arena[c.key.from])
+		if c.key.from < c.key.to {
+			n += int(s.arena[c.key.from])
+		}
 		if c.rows[0] < c.rows[1] {
 			r := &s.rows[c.rows[0]]
 			n += int(s.arena[r.row.from]) + int(s.arena[r.row.to-1])
 		}
 	}
-	s.touched += n
+	s.prefetched += n
 }
 
 // decide finds the newest change of an item, of its state and the epoch, and
@@ -327,7 +329,7 @@ func (s *Settler) sweep() (err error) {
 	if s.horizon == noClock {
 		return nil
 	}
-	s.sweepAt, err = sweep(s.items, s.sweepAt, len(s.changes), func(v []byte) bool {
+	s.sweepAt, err = sweep(s.items, s.sweepAt, s.sweeps(), func(v []byte) bool {
 		s.kept = s.kept[:0]
 		s.state.decode(v, &s.kept)
 		return s.expired(&s.state)
@@ -335,12 +337,24 @@ func (s *Settler) sweep() (err error) {
 	return err
 }
 
-// sweep deletes entries that have expired, from a key on, and returns where to
-// go on: as many are looked at as the epoch had changes, so that the state
-// stays as large as what lives.
-func sweep(items *state.Keyspace, at pipeline.Hash, changes int, expired func(v []byte) bool) (next pipeline.Hash, err error) {
+// sweeps returns how many entries are looked at for ones that have expired: of
+// each change a part, and several of each that leaves a tombstone, so that
+// tombstones do not outgrow what lives.
+func (s *intake) sweeps() int {
+	tombstones := 0
+	for i := range s.changes {
+		if s.changes[i].rows[0] == s.changes[i].rows[1] {
+			tombstones++
+		}
+	}
+	return 64 + len(s.changes)/4 + 4*tombstones
+}
+
+// sweep deletes entries that have expired, looking at some from a key on, and
+// returns where to go on.
+func sweep(items *state.Keyspace, at pipeline.Hash, some int, expired func(v []byte) bool) (next pipeline.Hash, err error) {
 	var gone []pipeline.Hash
-	next, end, err := items.Scan(at, 64+changes/4, func(h pipeline.Hash, v []byte) {
+	next, end, err := items.Scan(at, some, func(h pipeline.Hash, v []byte) {
 		if expired(v) {
 			gone = append(gone, h)
 		}

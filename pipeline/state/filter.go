@@ -75,8 +75,8 @@ func (l *layer) has(key pipeline.Hash) bool {
 	return true
 }
 
-// touch reads where keys are, as that of table does.
-func (f *filter) touch(keys []pipeline.Hash) (sum uint64) {
+// prefetch reads where keys are, as that of table does.
+func (f *filter) prefetch(keys []pipeline.Hash) (sum uint64) {
 	for l := range f.layers {
 		for i := range keys {
 			sum += f.layers[l].block(keys[i])[0]

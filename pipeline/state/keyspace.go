@@ -32,7 +32,7 @@ type Keyspace struct {
 	bytes   int // of the writes
 	unsaved []*Delta
 	misses  []int
-	sum     uint64         // of what was touched
+	sum     uint64         // of what was prefetched
 	sorter  *byhash.Sorter // that of all keyspaces
 }
 
@@ -68,8 +68,8 @@ func (d *Delta) value(w *write) []byte {
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	k.misses = k.misses[:0]
 	for i, key := range keys {
-		if i%touched == 0 {
-			k.Touch(keys[i:min(i+touched, len(keys))])
+		if i%ahead == 0 {
+			k.Prefetch(keys[i:min(i+ahead, len(keys))])
 		}
 		var found bool
 		if values[i], found = k.recall(key); !found {
@@ -82,14 +82,14 @@ func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	return k.lookupDisk(keys, values)
 }
 
-// touched is the number of keys that Lookup touches at once.
-const touched = 64
+// ahead is the number of keys that Lookup prefetches at once.
+const ahead = 64
 
-// Touch makes ready for Put of some keys, which is faster for it.
-func (k *Keyspace) Touch(keys []pipeline.Hash) {
-	k.sum = k.mem.touch(keys)
+// Prefetch makes ready for Put of some keys, which is faster for it.
+func (k *Keyspace) Prefetch(keys []pipeline.Hash) {
+	k.sum = k.mem.prefetch(keys)
 	if k.filter != nil {
-		k.sum += k.filter.touch(keys)
+		k.sum += k.filter.prefetch(keys)
 	}
 }
 
@@ -179,7 +179,10 @@ func (k *Keyspace) Take() *Delta {
 	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), values: k.mem.values.snapshot(), logged: k.logged, bytes: k.bytes}
 	k.writes, k.bytes, k.logged, k.indexed = k.writes[:0], 0, chunks{}, 0
 	k.index.Clear()
-	k.unsaved = append(slices.DeleteFunc(k.unsaved, func(u *Delta) bool { return u.saved.Load() }), d)
+	for len(k.unsaved) > 0 && k.unsaved[0].saved.Load() { // they are saved in order, meanwhile too
+		k.unsaved = k.unsaved[1:]
+	}
+	k.unsaved = append(k.unsaved, d)
 	return d
 }
 

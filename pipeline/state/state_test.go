@@ -419,3 +419,30 @@ func TestManyTables(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeKeepsNewest: whichever delta is found saved first, what is left of them
+// has no older value than the database.
+func TestTakeKeepsNewest(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1})
+	defer s.Close()
+	ks, err := s.Keyspaces(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := ks.All[0]
+	var deltas []*Delta
+	for i := range 2 {
+		k.Put(hash(1), fmt.Append(nil, i))
+		deltas = append(deltas, k.Take())
+		if err := s.Save(&Update{Checkpoint: &Checkpoint{}, Deltas: deltas[i:]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deltas[0].saved.Store(false) // as it was when Take looked at it
+	k.Take()
+	ks.Bound()
+	values := make([][]byte, 1)
+	if err := k.Lookup([]pipeline.Hash{hash(1)}, values); err != nil || string(values[0]) != "1" {
+		t.Fatalf("%q, %v; want 1", values[0], err)
+	}
+}

@@ -42,9 +42,9 @@ func (t *table) slot(key pipeline.Hash) *slot {
 	}
 }
 
-// touch reads where keys are, all at once: one after the other, each would wait
+// prefetch reads where keys are, all at once: one after the other, each would wait
 // for the memory. It returns what it read, for the compiler's sake.
-func (t *table) touch(keys []pipeline.Hash) (sum uint64) {
+func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
 	mask := len(t.slots) - 1
 	for i := range keys {
 		sum += uint64(t.slots[int(keys[i].Lo)&mask].chunk)

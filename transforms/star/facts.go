@@ -94,16 +94,16 @@ type pass struct {
 	links   []link
 	members []memberRef
 
-	finder  *byhash.Finder
-	base    [][]byte
-	sources [][][]byte
-	values  [][]byte
-	args    [][]byte // of an expression
-	chained []byte
-	given   []byte
-	unknown []*dimension // whose unknown member the row refers to
-	scratch []byte
-	touched int // of no meaning, so that it is read
+	finder     *byhash.Finder
+	base       [][]byte
+	sources    [][][]byte
+	values     [][]byte
+	args       [][]byte // of an expression
+	chained    []byte
+	given      []byte
+	unknown    []*dimension // whose unknown member the row refers to
+	scratch    []byte
+	prefetched int // of no meaning, so that it is read
 }
 
 // touch returns the entry of a fact, new or there already.
@@ -130,8 +130,8 @@ func (p *pass) run(mayWait bool) error {
 		return err
 	}
 	for i := range p.entries {
-		if i%touched == 0 {
-			p.reach(i)
+		if i%ahead == 0 {
+			p.prefetch(i)
 		}
 		if e := &p.entries[i]; !e.skip {
 			if err := p.give(e, mayWait); err != nil {
@@ -144,26 +144,26 @@ func (p *pass) run(mayWait bool) error {
 	return p.rows.flush()
 }
 
-// touched is the number of entries whose parts are touched at once.
-const touched = 32
+// ahead is the number of entries whose parts are prefetched at once.
+const ahead = 32
 
-// reach reads the parts of some entries, all at once: one after the other, each
+// prefetch reads the parts of some entries, all at once: one after the other, each
 // read would wait for the memory.
-func (p *pass) reach(from int) {
-	for i := from; i < min(from+touched, len(p.entries)); i++ {
+func (p *pass) prefetch(from int) {
+	for i := from; i < min(from+ahead, len(p.entries)); i++ {
 		e := &p.entries[i]
 		if e.skip {
 			continue
 		}
 		for _, l := range p.links[e.links : e.links+len(e.fact.lookups)] {
 			if l.now >= 0 && len(p.rows.all[l.now].row) > 0 {
-				p.touched += int(p.rows.all[l.now].row[0])
+				p.prefetched += int(p.rows.all[l.now].row[0])
 			}
 		}
 		if e.members+len(e.fact.members) <= len(p.members) {
 			for _, ref := range p.members[e.members : e.members+len(e.fact.members)] {
 				if ref.at >= 0 {
-					p.touched += int(p.dims.all[ref.at].key)
+					p.prefetched += int(p.dims.all[ref.at].key)
 				}
 			}
 		}
@@ -314,8 +314,8 @@ func (p *pass) lookupKey(l *lookup, sources [][][]byte) (pipeline.Hash, bool) {
 // refer finds the members of the facts, making those that no item has brought yet.
 func (p *pass) refer(mayWait bool) error {
 	for i := range p.entries {
-		if i%touched == 0 {
-			p.reach(i)
+		if i%ahead == 0 {
+			p.prefetch(i)
 		}
 		e := &p.entries[i]
 		if e.skip {

@@ -137,7 +137,7 @@ func (m *members) load() error {
 	for i := range fresh {
 		e := &fresh[i]
 		m.add(e)
-		if e.whole != (pipeline.Hash{}) {
+		if e.whole != (pipeline.Hash{}) && e.dimension.onDelete != pipeline.Delete {
 			m.surrogates.put(e.whole, e.key)
 		}
 	}
@@ -182,7 +182,7 @@ func (m *members) flush(out *output, last bool) {
 	var kept []memberEntry
 	for i := range m.all {
 		e := &m.all[i]
-		if e.dimension.tracks() && !last {
+		if e.dimension.onDelete == pipeline.Delete && !last {
 			kept = append(kept, *e)
 			continue
 		}
