@@ -35,6 +35,8 @@ func main() {
 	var err error
 	if len(os.Args) > 1 && os.Args[1] == duckdbArgument {
 		err = runDuckDB(ctx, os.Args[2:], os.Stdout)
+	} else if len(os.Args) > 2 && os.Args[1] == profiledArgument {
+		err = runProfiled(os.Args[2:])
 	} else {
 		err = run(ctx, os.Args[1:], os.Stdout)
 	}
@@ -56,6 +58,7 @@ type bench struct {
 	threads  int
 	cases    []benchCase
 	dir      string // holds data, which is kept, and outputs, which are not
+	profiles string // folder for CPU profiles of starlift; empty = none
 	starlift string // the binary
 	self     string
 }
@@ -67,6 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&b.records, "records", 500_000, "changes in the input")
 	flags.IntVar(&b.threads, "threads", 2, "threads of DuckDB, and GOMAXPROCS of starlift")
 	flags.StringVar(&b.dir, "dir", "bench/data", "folder for inputs, which are kept, and outputs")
+	flags.StringVar(&b.profiles, "profiles", "", "folder for a CPU profile of starlift's last run of each case; figures are dearer then")
 	names := flags.String("cases", strings.Join(caseNames(), ","), "cases to run")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -182,6 +186,9 @@ func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string)
 	}
 	for _, set := range c.set {
 		args = append(args, "--set", strings.NewReplacer("${output}", out, "${beside}", filepath.Dir(input)).Replace(set))
+	}
+	if b.profiles != "" {
+		return b.start(ctx, b.self, append([]string{profiledArgument, filepath.Join(b.profiles, c.name+".pprof")}, args...)...)
 	}
 	return b.start(ctx, b.starlift, args...)
 }
