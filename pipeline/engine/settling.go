@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -142,9 +142,19 @@ func (f *front) giveMapped(w *rowing, rows *pipeline.Rows) error {
 	}
 	defer m.Record.Release()
 	if len(m.Bad) > 0 {
-		return errors.New(m.Bad[0].Message) // there is no record to make a dead letter of
+		// There is no record to make a dead letter of.
+		return fmt.Errorf("row %s of table %q: %s", keyOf(rows, int(m.Bad[0].Row)), rows.Table.Name, m.Bad[0].Message)
 	}
 	return f.give(w.node.Name, w.to, &pipeline.Rows{Table: w.out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions})
+}
+
+// keyOf returns the key of row i for people.
+func keyOf(rows *pipeline.Rows, i int) string {
+	values := make([]string, len(rows.Table.Key))
+	for n, c := range rows.Table.Key {
+		values[n] = rows.Record.Column(c).ValueStr(i)
+	}
+	return "(" + strings.Join(values, ", ") + ")"
 }
 
 // writeSettled gives settled rows to a sink. One that takes a log gets them as

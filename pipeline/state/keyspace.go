@@ -176,7 +176,10 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) 
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), values: k.mem.values.snapshot(), logged: k.logged, bytes: k.bytes}
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), logged: k.logged, bytes: k.bytes}
+	if len(d.writes) > 0 { // otherwise it would only keep memory from being freed
+		d.values = k.mem.values.snapshot()
+	}
 	k.writes, k.bytes, k.logged, k.indexed = k.writes[:0], 0, chunks{}, 0
 	k.index.Clear()
 	for len(k.unsaved) > 0 && k.unsaved[0].saved.Load() { // they are saved in order, meanwhile too
