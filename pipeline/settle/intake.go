@@ -49,14 +49,18 @@ type epochRow struct {
 // reset ends the epoch. Its memory is given back for as long as nothing of the
 // next one has come: what follows in this epoch needs as much.
 func (s *intake) reset() {
-	s.lately = sizes{len(s.arena), len(s.changes), len(s.rows)}
+	s.lately = sizes{more(len(s.arena)), more(len(s.changes)), more(len(s.rows))}
 	s.arena, s.changes, s.rows, s.order = nil, nil, nil, nil
 	s.groups, s.hashes, s.values = nil, nil, nil
 	s.sorter = byhash.Sorter{}
 }
 
-// sizes are those of an epoch.
+// sizes are those that an epoch takes.
 type sizes struct{ arena, changes, rows int }
+
+// more returns what the next epoch may take when this one took n: were it a bit
+// more than there is room for, all would be copied.
+func more(n int) int { return n + n/16 }
 
 // begin makes room for an epoch like the last one.
 func (s *intake) begin() {
@@ -126,7 +130,7 @@ func (s *intake) byItem() [][]int32 {
 // group groups indices below n by their keys, in the order of the keys, and makes
 // room for a lookup of each. The groups are valid until the order is made again.
 func (s *intake) group(n int, key func(i int32) pipeline.Hash) [][]int32 {
-	s.groups, s.hashes, s.order = s.groups[:0], s.hashes[:0], slices.Grow(s.order[:0], n)
+	s.groups, s.hashes, s.order = slices.Grow(s.groups[:0], n), slices.Grow(s.hashes[:0], n), slices.Grow(s.order[:0], n)
 	sorted := s.sorter.Sort(n, key)
 	from := 0
 	for at, k := range sorted {

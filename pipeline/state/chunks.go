@@ -1,47 +1,99 @@
 package state
 
-// chunks holds values one after the other. They are never changed, so a slice of
-// one stays valid while it is used.
-type chunks struct {
-	list [][]byte
-	held int64 // bytes of the list
-}
+import (
+	"encoding/binary"
 
-// place says where a value is. The zero place is none.
-type place struct {
-	chunk    uint32 // 1 + index; absent = there is no value
-	from, to uint32
-}
-
-const (
-	absent     = ^uint32(0)
-	chunkBytes = 256 << 10
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// add copies a value, nil for absent, and returns where it is.
-func (c *chunks) add(value []byte) place {
-	if value == nil {
-		return place{chunk: absent}
-	}
+// chunks holds entries one after the other: the key, 1 + the length of the value
+// (0 = there is none) and the value. They are never changed, so a slice of one
+// stays valid while it is used.
+type chunks struct {
+	list  [][]byte
+	first int   // the number of the first of the list
+	held  int64 // bytes of the list
+}
+
+// place says where an entry is: the number of its chunk and where in it it
+// begins. 0 = nowhere.
+type place uint64
+
+const (
+	chunkBits  = 18
+	chunkBytes = 1 << chunkBits // an entry that takes more has a chunk of its own
+	keyBytes   = 16
+	placeBits  = 40
+)
+
+// add copies an entry and returns where it is; a nil value = there is none.
+func (c *chunks) add(key pipeline.Hash, value []byte) place {
+	need := keyBytes + binary.MaxVarintLen64 + len(value)
 	last := len(c.list) - 1
-	if last < 0 || cap(c.list[last])-len(c.list[last]) < len(value) {
-		size := max(chunkBytes, len(value))
+	if last < 0 || cap(c.list[last])-len(c.list[last]) < need {
+		size := max(chunkBytes, need)
 		c.list = append(c.list, make([]byte, 0, size))
 		c.held += int64(size)
 		last++
 	}
-	from := len(c.list[last])
-	c.list[last] = append(c.list[last], value...)
-	return place{uint32(last + 1), uint32(from), uint32(len(c.list[last]))}
-}
-
-// at returns the value at a place; nil = absent.
-func (c *chunks) at(p place) []byte {
-	if p.chunk == 0 || p.chunk == absent {
-		return nil
+	b := c.list[last]
+	at := place(c.first+last+1)<<chunkBits | place(len(b))
+	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, key.Hi), key.Lo)
+	if value == nil {
+		b = append(b, 0)
+	} else {
+		b = append(binary.AppendUvarint(b, uint64(len(value))+1), value...)
 	}
-	return c.list[p.chunk-1][p.from:p.to:p.to]
+	c.list[last] = b
+	return at
 }
 
-// snapshot returns the values added so far, for another goroutine.
-func (c *chunks) snapshot() chunks { return chunks{list: append([][]byte(nil), c.list...)} }
+func (c *chunks) entry(p place) []byte {
+	return c.list[int(p>>chunkBits)-c.first-1][p&(chunkBytes-1):]
+}
+
+// key returns the key of the entry at a place.
+func (c *chunks) key(p place) pipeline.Hash {
+	return keyOf(c.entry(p))
+}
+
+func keyOf(entry []byte) pipeline.Hash {
+	return pipeline.Hash{Hi: binary.LittleEndian.Uint64(entry), Lo: binary.LittleEndian.Uint64(entry[8:])}
+}
+
+// value returns the value of the entry at a place; nil = there is none.
+func (c *chunks) value(p place) []byte {
+	value, _ := valueOf(c.entry(p)[keyBytes:])
+	return value
+}
+
+// valueOf returns the value of an entry, from behind its key on, and where the
+// entry ends.
+func valueOf(b []byte) (value []byte, to int) {
+	n, size := uint64(b[0]), 1
+	if n >= 0x80 {
+		n, size = binary.Uvarint(b)
+	}
+	if n == 0 {
+		return nil, size
+	}
+	to = size + int(n) - 1
+	return b[size:to:to], to
+}
+
+// each calls f for the key of each entry, of those with the same key too.
+func (c *chunks) each(f func(key pipeline.Hash)) {
+	for _, b := range c.list {
+		for len(b) > 0 {
+			f(keyOf(b))
+			_, to := valueOf(b[keyBytes:])
+			b = b[keyBytes+to:]
+		}
+	}
+}
+
+// since returns what was added from a place on, for another goroutine.
+func (c *chunks) since(p place) chunks {
+	i := max(0, int(p>>chunkBits)-c.first-1)
+	return chunks{list: append([][]byte(nil), c.list[i:]...), first: c.first + i}
+}

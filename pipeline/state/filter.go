@@ -10,7 +10,8 @@ import (
 // Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007), in
 // layers, each of twice the size of the one before, as keys come.
 type filter struct {
-	layers []layer
+	layers     []layer
+	prefetched uint64 // of no meaning, so that it is read
 }
 
 // layer is a filter of a fixed size: each key sets bits of one block, which is
@@ -107,10 +108,19 @@ func (f *filter) size() int64 {
 // filter returns a filter of the keys of the table.
 func (t *table) filter() *filter {
 	f := newFilter(t.n)
-	for i := range t.slots {
-		if s := &t.slots[i]; s.chunk != 0 {
-			f.add(s.key)
+	keys := make([]pipeline.Hash, 0, ahead)
+	add := func() {
+		f.prefetched = f.prefetch(keys)
+		for _, key := range keys {
+			f.add(key)
 		}
+		keys = keys[:0]
 	}
+	t.values.each(func(key pipeline.Hash) {
+		if keys = append(keys, key); len(keys) == ahead {
+			add()
+		}
+	})
+	add()
 	return f
 }

@@ -25,9 +25,10 @@ type Keyspace struct {
 	hits     float64 // of keys from earlier epochs, lately
 	idle     bool    // there are hardly any: memory is of no use
 
-	writes  []write
-	logged  chunks       // values of writes that are not in mem
-	index   byhash.Index // of those, as far as they were looked for
+	writes  []place      // of what was put: in mem, or with inLog in logged
+	first   place        // of those in mem
+	logged  chunks       // what was put and is not in mem
+	index   byhash.Index // of that, as far as it was looked for
 	indexed int
 	bytes   int // of the writes
 	unsaved []*Delta
@@ -38,11 +39,13 @@ type Keyspace struct {
 
 var _ pipeline.KeyedState = (*Keyspace)(nil)
 
+// inLog marks the place of an entry that is not in mem.
+const inLog = place(1) << 63
+
 // write is an entry that was put.
 type write struct {
 	key pipeline.Hash
-	place
-	logged bool // the value is not in mem
+	at  place
 }
 
 // Delta is what one epoch wrote to a Keyspace.
@@ -50,17 +53,17 @@ type Delta struct {
 	prefix []byte
 	writes []write // in the order of their keys, each key once
 	values chunks
-	logged chunks // values of writes that are logged
+	logged chunks
 	bytes  int
 	saved  atomic.Bool
 }
 
 // value returns what a write put; nil = it deleted the key.
 func (d *Delta) value(w *write) []byte {
-	if w.logged {
-		return d.logged.at(w.place)
+	if w.at&inLog != 0 {
+		return d.logged.value(w.at &^ inLog)
 	}
-	return d.values.at(w.place)
+	return d.values.value(w.at)
 }
 
 // Lookup finds the values of keys, which are sorted and differ; values[i] is
@@ -113,12 +116,12 @@ func (k *Keyspace) recall(key pipeline.Hash) (value []byte, known bool) {
 // yet, or were not at the last Take.
 func (k *Keyspace) written(key pipeline.Hash) (value []byte, found bool) {
 	for ; k.indexed < len(k.writes); k.indexed++ {
-		if w := &k.writes[k.indexed]; w.logged {
-			k.index.Set(w.key, int32(k.indexed))
+		if at := k.writes[k.indexed]; at&inLog != 0 {
+			k.index.Set(k.logged.key(at&^inLog), int32(k.indexed))
 		}
 	}
-	if at, found := k.index.Get(key); found {
-		return k.logged.at(k.writes[at].place), true
+	if i, found := k.index.Get(key); found {
+		return k.logged.value(k.writes[i] &^ inLog), true
 	}
 	for _, d := range slices.Backward(k.unsaved) {
 		i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
@@ -146,7 +149,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 			break // it.Error tells
 		}
 		k.hits++ // it would be one with more memory
-		values[i] = k.mem.values.at(k.mem.put(keys[i], v, k.epoch))
+		values[i] = k.mem.values.value(k.mem.put(keys[i], v, k.epoch))
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
@@ -158,15 +161,19 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch, k.idle) }
 
 // PutIdle implements pipeline.KeyedState.
-func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, 0, true) }
+func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
 
 // put puts a value into memory, or only logs it, where it is idle and memory is
 // short.
 func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) {
 	if idle && !k.complete && k.filter != nil && !k.mem.has(key) {
-		k.writes = append(k.writes, write{key, k.logged.add(value), true})
+		k.writes = append(k.writes, k.logged.add(key, value)|inLog)
 	} else {
-		k.writes = append(k.writes, write{key, k.mem.put(key, value, used), false})
+		at := k.mem.put(key, value, used)
+		if k.first == 0 {
+			k.first = at
+		}
+		k.writes = append(k.writes, at)
 	}
 	k.bytes += 48 + len(value)
 	if k.filter != nil {
@@ -176,17 +183,30 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) 
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), logged: k.logged, bytes: k.bytes}
-	if len(d.writes) > 0 { // otherwise it would only keep memory from being freed
-		d.values = k.mem.values.snapshot()
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.entries()), logged: k.logged, bytes: k.bytes}
+	if k.first != 0 { // only these: others would be kept from being freed
+		d.values = k.mem.values.since(k.first)
 	}
-	k.writes, k.bytes, k.logged, k.indexed = k.writes[:0], 0, chunks{}, 0
+	k.writes, k.first, k.bytes, k.logged, k.indexed = k.writes[:0], 0, 0, chunks{}, 0
 	k.index.Clear()
 	for len(k.unsaved) > 0 && k.unsaved[0].saved.Load() { // they are saved in order, meanwhile too
 		k.unsaved = k.unsaved[1:]
 	}
 	k.unsaved = append(k.unsaved, d)
 	return d
+}
+
+// entries returns the writes since the last Take, in their order.
+func (k *Keyspace) entries() []write {
+	writes := make([]write, len(k.writes))
+	for i, at := range k.writes {
+		if at&inLog != 0 {
+			writes[i] = write{k.logged.key(at &^ inLog), at}
+		} else {
+			writes[i] = write{k.mem.values.key(at), at}
+		}
+	}
+	return writes
 }
 
 // sorted returns the last write of each key, in the order of the keys.

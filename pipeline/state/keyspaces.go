@@ -43,7 +43,7 @@ func (k *Keyspace) load(bound int64) error {
 			k.mem, k.complete = newTable(0), false
 			break
 		}
-		k.mem.put(hashOf(it.Key()[len(k.prefix):]), it.Value(), 0)
+		k.mem.put(hashOf(it.Key()[len(k.prefix):]), it.Value(), k.epoch-1)
 	}
 	return errors.Join(it.Error(), it.Close())
 }

@@ -42,13 +42,15 @@ func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
 }
 
 func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) error {
-	for i := range k.mem.slots {
-		s := &k.mem.slots[i]
-		v := k.mem.values.at(s.place)
+	for _, s := range k.mem.slots {
+		if s == 0 {
+			continue
+		}
+		v := k.mem.values.value(s.place())
 		if v == nil {
 			continue
 		}
-		if err := f(s.key, v); err != nil {
+		if err := f(k.mem.values.key(s.place()), v); err != nil {
 			return err
 		}
 	}
@@ -95,7 +97,7 @@ func (k *Keyspace) recent() []pipeline.Hash {
 			writes = append(writes, d.writes...)
 		}
 	}
-	writes = k.sorted(append(writes, k.writes...))
+	writes = k.sorted(append(writes, k.entries()...))
 	keys := make([]pipeline.Hash, len(writes))
 	for i := range writes {
 		keys[i] = writes[i].key

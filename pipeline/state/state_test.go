@@ -363,7 +363,7 @@ func TestRecentIsSpread(t *testing.T) {
 	}
 	longest, run := 0, 0
 	for i := range half.slots {
-		if run++; half.slots[i].chunk == 0 {
+		if run++; half.slots[i] == 0 {
 			run = 0
 		}
 		longest = max(longest, run)

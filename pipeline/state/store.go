@@ -144,10 +144,11 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		// on a full disk, not even Open would return.
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
 		// The tables of each large epoch span all keys in level 0: merging them
-		// early would write the state again and again.
-		L0CompactionThreshold:     32,
+		// early would write the state again and again. Pebble begins to at half
+		// of the threshold.
+		L0CompactionThreshold:     96,
 		L0CompactionFileThreshold: 4000,
-		L0StopWritesThreshold:     96,
+		L0StopWritesThreshold:     192,
 		LBaseMaxBytes:             4 << 30,
 	}
 	for i := range o.Levels {

@@ -2,26 +2,36 @@ package state
 
 import "github.com/starlift-etl/starlift/pipeline"
 
-// table is an open-addressing hash table with its values in chunks. It holds no
-// pointers per entry, which the garbage collector would have to follow.
+// table is an open-addressing hash table with its entries in chunks. It holds no
+// pointers per entry, which the garbage collector would have to follow, and a
+// word per slot: most of what it takes is keys and values.
 type table struct {
 	slots  []slot
 	values chunks
 	n      int
 }
 
-// slot is an entry; one with the zero place is free.
-type slot struct {
-	key pipeline.Hash
-	place
-	used uint32 // the epoch that looked the key up or put it last
-}
+// slot is an entry: a tag, which is the highest bits of its key, the lowest of the
+// epoch that used it last, and its place. 0 = it is free.
+type slot uint64
 
 const (
-	slotBytes = 32
+	slotBytes = 8
+	usedBits  = 10
+	tagShift  = placeBits + usedBits
+
 	// minSlots is a power of two, as is every table's number of slots.
 	minSlots = 1 << 10
 )
+
+func newSlot(key pipeline.Hash, at place, used uint32) slot {
+	return slot(key.Hi>>tagShift<<tagShift | uint64(used)<<placeBits&(1<<tagShift-1) | uint64(at))
+}
+
+func (s slot) place() place { return place(s & (1<<placeBits - 1)) }
+
+// mayBe reports whether the slot has the tag of the key.
+func (s slot) mayBe(key pipeline.Hash) bool { return uint64(s)>>tagShift == key.Hi>>tagShift }
 
 // newTable returns a table with room for some entries.
 func newTable(entries int) *table {
@@ -36,8 +46,8 @@ func newTable(entries int) *table {
 func (t *table) slot(key pipeline.Hash) *slot {
 	mask := len(t.slots) - 1
 	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
-		if s := &t.slots[i]; s.chunk == 0 || s.key == key {
-			return s
+		if s := t.slots[i]; s == 0 || s.mayBe(key) && t.values.key(s.place()) == key {
+			return &t.slots[i]
 		}
 	}
 }
@@ -47,47 +57,60 @@ func (t *table) slot(key pipeline.Hash) *slot {
 func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
 	mask := len(t.slots) - 1
 	for i := range keys {
-		sum += uint64(t.slots[int(keys[i].Lo)&mask].chunk)
+		sum += uint64(t.slots[int(keys[i].Lo)&mask])
+	}
+	for i := range keys {
+		if s := t.slots[int(keys[i].Lo)&mask]; s != 0 && s.mayBe(keys[i]) {
+			sum += uint64(t.values.entry(s.place())[0])
+		}
 	}
 	return sum
 }
 
 // has reports whether the table knows the key.
-func (t *table) has(key pipeline.Hash) bool { return t.slot(key).chunk != 0 }
+func (t *table) has(key pipeline.Hash) bool { return *t.slot(key) != 0 }
 
 // get returns the value of the key; found says that the table knows the key,
 // be it as absent (then the value is nil), and again that it has been used in
 // this epoch already.
 func (t *table) get(key pipeline.Hash, epoch uint32) (value []byte, found, again bool) {
 	s := t.slot(key)
-	if s.chunk == 0 {
+	if *s == 0 {
 		return nil, false, false
 	}
-	again = s.used == epoch
-	s.used = epoch
-	return t.values.at(s.place), true, again
+	at := s.place()
+	again = s.age(epoch) == 0
+	*s = newSlot(key, at, epoch)
+	return t.values.value(at), true, again
 }
 
 // put copies the value, nil for absent, and returns where it is.
-func (t *table) put(key pipeline.Hash, value []byte, epoch uint32) place {
+func (t *table) put(key pipeline.Hash, value []byte, used uint32) place {
 	if t.n*4 >= len(t.slots)*3 {
 		t.grow()
 	}
 	s := t.slot(key)
-	if s.chunk == 0 {
+	if *s == 0 {
 		t.n++
 	}
-	s.key, s.place, s.used = key, t.values.add(value), epoch
-	return s.place
+	at := t.values.add(key, value)
+	*s = newSlot(key, at, used)
+	return at
 }
 
 func (t *table) grow() {
 	slots := t.slots
 	t.slots = make([]slot, 2*len(slots))
-	for i := range slots {
-		if slots[i].chunk != 0 {
-			*t.slot(slots[i].key) = slots[i]
+	mask := len(t.slots) - 1
+	for _, s := range slots {
+		if s == 0 {
+			continue
 		}
+		i := int(t.values.key(s.place()).Lo) & mask
+		for t.slots[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t.slots[i] = s
 	}
 }
 
@@ -104,13 +127,16 @@ func (t *table) emptied(entries int) *table {
 // size returns the bytes the table holds, overwritten values too.
 func (t *table) size() int64 { return t.values.held + int64(len(t.slots))*slotBytes }
 
-// cost is about what an entry takes.
-func (s *slot) cost() int64 { return slotBytes*2 + int64(s.to-s.from) }
+// entryBytes is about what an entry takes beside its value.
+const entryBytes = keyBytes + 1 + 2*slotBytes
 
-// ages is the number of epochs that the table tells apart.
+// ages is the number of epochs that the table tells apart. What was not used for
+// 1 << usedBits epochs is new again, and only stays longer than it should.
 const ages = 64
 
-func (s *slot) age(epoch uint32) int { return int(min(epoch-s.used, ages-1)) }
+func (s slot) age(epoch uint32) int {
+	return int(min((epoch-uint32(s>>placeBits))&(1<<usedBits-1), ages-1))
+}
 
 // live is the entries of a table that have values, by the number of epochs since
 // they were used last.
@@ -121,11 +147,15 @@ type live struct {
 }
 
 func (t *table) live(epoch uint32) (l live) {
-	for i := range t.slots {
-		if s := &t.slots[i]; s.chunk != 0 && s.chunk != absent {
+	for _, s := range t.slots {
+		if s == 0 {
+			continue
+		}
+		if v := t.values.value(s.place()); v != nil {
+			cost := entryBytes + int64(len(v))
 			l.entries[s.age(epoch)]++
-			l.costs[s.age(epoch)] += s.cost()
-			l.all += s.cost()
+			l.costs[s.age(epoch)] += cost
+			l.all += cost
 		}
 	}
 	return l
@@ -141,19 +171,19 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	}
 	part := min(1, float64(bytes)/float64(max(1, l.costs[last])))
 	kept := newTable(entries + int(part*float64(l.entries[last])))
-	for i := range t.slots {
-		s := &t.slots[i]
+	for _, s := range t.slots {
+		if s == 0 {
+			continue
+		}
 		if age := s.age(epoch); age < last || age == last && s.lot() < part {
-			if v := t.values.at(s.place); v != nil {
-				kept.put(s.key, v, s.used)
+			if v := t.values.value(s.place()); v != nil {
+				kept.put(t.values.key(s.place()), v, uint32(s>>placeBits))
 			}
 		}
 	}
 	return kept
 }
 
-// lot returns a number below 1 that has nothing to do with the slot: were the
-// entries of some slots kept, they would be crowded in the new table.
-func (s *slot) lot() float64 {
-	return float64(s.key.Lo*0x9e3779b97f4a7c15>>11) / (1 << 53)
-}
+// lot returns a number below 1 that has nothing to do with where the slot is: were
+// the entries of some slots kept, they would be crowded in the new table.
+func (s slot) lot() float64 { return float64(s>>tagShift) / (1 << (64 - tagShift)) }

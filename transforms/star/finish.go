@@ -42,12 +42,16 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 // reset ends the epoch. Its memory is given back for as long as nothing of the
 // next one has come: settling that needs as much.
 func (s *step) reset() {
-	s.lately = sizes{len(s.arena), len(s.changes), len(s.logged), len(s.lookups), len(s.bases)}
+	s.lately = sizes{more(len(s.arena)), more(len(s.changes)), more(len(s.logged)), more(len(s.lookups)), more(len(s.bases))}
 	s.arena, s.changes, s.logged, s.lookups, s.bases, s.tracks = nil, nil, nil, nil, nil, nil
 }
 
-// sizes are those of an epoch.
+// sizes are those that an epoch takes.
 type sizes struct{ arena, changes, logged, lookups, bases int }
+
+// more returns what the next epoch may take when this one took n: were it a bit
+// more than there is room for, all would be copied.
+func more(n int) int { return n + n/16 }
 
 // room makes room for an epoch like the last one.
 func (s *step) room() {

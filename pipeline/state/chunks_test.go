@@ -1,0 +1,55 @@
+package state
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Values of all lengths are found where they were put, in the chunks and in what
+// another goroutine got of them.
+func TestChunks(t *testing.T) {
+	lengths := []int{0, 1, 126, 127, 128, 16383, chunkBytes - keyBytes - 3, chunkBytes, 3 * chunkBytes, 5}
+	var c chunks
+	var places []place
+	for i, n := range lengths {
+		places = append(places, c.add(pipeline.Hash{Hi: uint64(i), Lo: 7}, bytes.Repeat([]byte{byte(i)}, n)))
+	}
+	gone := c.add(pipeline.Hash{Hi: 99}, nil)
+	check := func(c *chunks, from int) {
+		t.Helper()
+		for i, n := range lengths[from:] {
+			i += from
+			if v := c.value(places[i]); v == nil || !bytes.Equal(v, bytes.Repeat([]byte{byte(i)}, n)) {
+				t.Errorf("value %d, of %d bytes: got %d bytes", i, n, len(v))
+			}
+			if k := c.key(places[i]); k != (pipeline.Hash{Hi: uint64(i), Lo: 7}) {
+				t.Errorf("value %d: key %v", i, k)
+			}
+		}
+		if v := c.value(gone); v != nil || c.key(gone).Hi != 99 {
+			t.Errorf("the deleted key %v has the value %q", c.key(gone), v)
+		}
+	}
+	check(&c, 0)
+	part := c.since(places[7])
+	check(&part, 7)
+	if len(part.list) >= len(c.list) {
+		t.Error("a part pins all chunks")
+	}
+	n := 0
+	c.each(func(pipeline.Hash) { n++ })
+	if n != len(lengths)+1 {
+		t.Errorf("each gave %d keys of %d", n, len(lengths)+1)
+	}
+}
+
+// An entry that was not used for longer than a slot can tell only looks new.
+func TestAges(t *testing.T) {
+	for _, c := range []struct{ used, epoch, age uint32 }{{1, 1, 0}, {1, 3, 2}, {1, 500, ages - 1}, {1 << usedBits, 1<<usedBits + 5, 5}, {1, 2 + 1<<usedBits, 1}} {
+		if got := newSlot(pipeline.Hash{Hi: ^uint64(0)}, 5, c.used).age(c.epoch); got != int(c.age) {
+			t.Errorf("used in epoch %d, in epoch %d the age is %d, want %d", c.used, c.epoch, got, c.age)
+		}
+	}
+}
