@@ -141,13 +141,27 @@ type KeyedStep interface {
 	// that turned out to be dead letters. It keeps nothing of what it gets.
 	Log(reading int, first int64, changes []Change, rows *Rows)
 	// Settled takes the epoch's settled rows of a reading, keeping nothing.
-	Settled(reading int, rows *Rows)
+	Settled(reading int, rows *PackedRows)
 	// Finish ends the epoch: it gives its settled rows to emit, which releases
 	// the records. emit is called any number of times for a table, but with at
 	// most one row a key.
 	Finish(e EpochEnd, emit func(*Rows) error) error
 	// Save returns what Open is given after a restart.
 	Save() (json.RawMessage, error)
+}
+
+// PackedRows are settled rows of one table as package packed keeps them. Settling
+// has them so, and what keeps them in its state needs them so: no columns are
+// made in between.
+type PackedRows struct {
+	Table *Table
+	// Rows holds the rows. A deleted one has its old values where they are known,
+	// at least its key. One with fewer columns than Widths has nulls there.
+	Rows     [][]byte
+	Widths   []int // of the columns that the rows have, by packed.Width
+	At       []int // where the rows have each column of Table
+	Ops      []Op  // of each row, as its version
+	Versions []Version
 }
 
 // EpochEnd says how an epoch ended.

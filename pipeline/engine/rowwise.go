@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // rowing is the way of one table through a stateless transform of rows. Where it
@@ -179,7 +180,7 @@ func (s *step) toSettle(b *pipeline.Batch) *pipeline.Batch {
 }
 
 // fromSettled gives rows of the settler back the table that others know.
-func (s *step) fromSettled(rows *pipeline.Rows) {
+func (s *step) fromSettled(rows *settle.Settled) {
 	if t := s.aliased[rows.Table]; t != nil {
 		rows.Table = t
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // settle ends the epoch in all steps with state, in the order of the data, and
@@ -82,10 +84,9 @@ func (f *front) settleStep(s *step) error {
 	}
 	for _, rows := range all {
 		s.fromSettled(rows)
-		if err := f.give(s.nodeOf(rows.Table), s.settled[rows.Table], rows); err != nil {
+		if err := f.giveSettled(s.nodeOf(rows.Table), s.settled[rows.Table], rows); err != nil {
 			return err
 		}
-		rows.Record.Release()
 	}
 	return nil
 }
@@ -96,8 +97,29 @@ func (f *front) merge(s *step, m *merged) error {
 	if err != nil || rows == nil {
 		return err
 	}
+	return f.giveSettled(s.nodeOf(m.table), &m.out, rows)
+}
+
+// giveSettled gives rows on as they were settled: those who keep them in their
+// state need no columns.
+func (f *front) giveSettled(node string, o *outlet, settled *settle.Settled) error {
+	if o.empty() || len(settled.Ops) == 0 {
+		return nil
+	}
+	o.read(&settled.PackedRows)
+	if len(o.sinks)+len(o.rowings) == 0 {
+		return nil
+	}
+	rows := settled.Columnar()
 	defer rows.Record.Release()
-	return f.give(s.nodeOf(m.table), &m.out, rows)
+	return f.giveColumns(node, o, rows)
+}
+
+// read gives settled rows to the keyed transforms behind an outlet.
+func (o *outlet) read(rows *pipeline.PackedRows) {
+	for _, to := range o.readers {
+		to.node.step.Settled(to.reading, rows)
+	}
 }
 
 // emit takes what a keyed transform gives.
@@ -111,13 +133,18 @@ func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
 	if o.empty() || len(rows.Ops) == 0 {
 		return nil
 	}
+	if len(o.readers) > 0 {
+		o.read(packed.Pack(rows))
+	}
+	return f.giveColumns(node, o, rows)
+}
+
+// giveColumns gives settled rows to those who take columns.
+func (f *front) giveColumns(node string, o *outlet, rows *pipeline.Rows) error {
 	for _, i := range o.sinks {
 		if err := f.writeSettled(i, rows); err != nil {
 			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
 		}
-	}
-	for _, to := range o.readers {
-		to.node.step.Settled(to.reading, rows)
 	}
 	if len(o.sinks) > 0 {
 		f.tally(node, rows)

@@ -25,6 +25,21 @@ func AppendRow(dst []byte, columns []arrow.Array, i int) []byte {
 	return dst
 }
 
+// Pack packs settled rows.
+func Pack(rows *pipeline.Rows) *pipeline.PackedRows {
+	p := &pipeline.PackedRows{Table: rows.Table, Rows: make([][]byte, len(rows.Ops)), Ops: rows.Ops, Versions: rows.Versions}
+	for i, c := range rows.Table.Columns {
+		p.Widths, p.At = append(p.Widths, Width(c.Type)), append(p.At, i)
+	}
+	var all []byte
+	for i := range p.Rows {
+		from := len(all)
+		all = AppendRow(all, rows.Record.Columns(), i)
+		p.Rows[i] = all[from:]
+	}
+	return p
+}
+
 // JoinRow appends a row of values; nil is null.
 func JoinRow(dst []byte, values [][]byte) []byte {
 	dst, bitmap := appendHead(dst, len(values))

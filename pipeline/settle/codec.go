@@ -26,31 +26,32 @@ func (s *schema) keyHash(scratch []byte, rec arrow.Record, i int) (pipeline.Hash
 // rowBuilder makes Arrow records of rows kept as bytes.
 type rowBuilder struct {
 	b      *array.RecordBuilder
-	fields []rowField // by column of the schema
-}
-
-type rowField struct {
-	array.Builder     // nil where the table does not have the column
-	width         int // of the column's values, then
+	fields []array.Builder // by column of the kept rows; nil where the table does not have it
+	widths []int           // of the values of those columns
+	at     []int           // by column of the table: where the kept rows have it
 }
 
 // newRowBuilder returns a builder of the table's records; columns of it that
 // follow those of the schema follow in the kept rows, too.
 func newRowBuilder(s *schema, t *pipeline.Table) *rowBuilder {
-	r := &rowBuilder{b: array.NewRecordBuilder(memory.DefaultAllocator, t.Schema())}
+	r := &rowBuilder{b: array.NewRecordBuilder(memory.DefaultAllocator, t.Schema()), at: make([]int, len(t.Columns))}
+	add := func(c int, typ pipeline.Type) {
+		r.at[c] = len(r.fields)
+		r.fields, r.widths = append(r.fields, r.b.Field(c)), append(r.widths, packed.Width(typ))
+	}
 	for i, c := range s.from {
 		if c >= 0 {
-			r.fields = append(r.fields, rowField{Builder: r.b.Field(c)})
+			add(c, t.Columns[c].Type)
 			continue
 		}
-		t, err := pipeline.ParseType(s.Columns[i].Type)
+		gone, err := pipeline.ParseType(s.Columns[i].Type)
 		if err != nil {
 			panic(err) // written by Type.String
 		}
-		r.fields = append(r.fields, rowField{width: packed.Width(t)})
+		r.fields, r.widths = append(r.fields, nil), append(r.widths, packed.Width(gone))
 	}
 	for c := len(s.of.Columns); c < len(t.Columns); c++ {
-		r.fields = append(r.fields, rowField{Builder: r.b.Field(c)})
+		add(c, t.Columns[c].Type)
 	}
 	return r
 }
@@ -59,12 +60,12 @@ func newRowBuilder(s *schema, t *pipeline.Table) *rowBuilder {
 // kept are null.
 func (r *rowBuilder) append(kept []byte) {
 	values := packed.ReadRow(kept)
-	for _, f := range r.fields {
-		if f.Builder == nil {
-			values.Next(f.width)
+	for c, f := range r.fields {
+		if f == nil {
+			values.Next(r.widths[c])
 			continue
 		}
-		values.Into(f.Builder)
+		values.Into(f)
 	}
 }
 

@@ -163,15 +163,16 @@ func (mt *mergeTest) epoch(changes ...yield) {
 	if err := mt.m.Add(batch, 0); err != nil {
 		mt.t.Fatal(err)
 	}
-	settled, err := mt.m.Finish(nil, 0, false)
+	merged, err := mt.m.Finish(nil, 0, false)
 	if err != nil {
 		mt.t.Fatal(err)
 	}
 	mt.m.items.Take()
 	mt.m.keys.Take()
-	if settled == nil {
+	if merged == nil {
 		return
 	}
+	settled := merged.Columnar()
 	defer settled.Record.Release()
 	for i, op := range settled.Ops {
 		var row []string

@@ -120,8 +120,8 @@ func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
 // Finish ends the epoch: it returns the settled rows, nil when there are none,
 // and leaves the new state in the keyspaces. dead holds the sorted ordinals of
 // changes that came too late. Items that were removed before horizon are
-// forgotten; known = false: none is. The caller releases the record.
-func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*pipeline.Rows, error) {
+// forgotten; known = false: none is.
+func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*Settled, error) {
 	groups := m.byItem()
 	if err := m.items.Lookup(m.hashes, m.values); err != nil {
 		return nil, err
@@ -257,19 +257,16 @@ func (m *Merger) applyKey(effects []mergeEffect, value []byte) {
 	m.outs = append(m.outs, o)
 }
 
-// build makes the epoch's settled rows, in the order in which their changes were
-// read.
-func (m *Merger) build() *pipeline.Rows {
+// build collects the epoch's settled rows, in the order in which their changes
+// were read.
+func (m *Merger) build() *Settled {
 	if len(m.outs) == 0 {
 		return nil
 	}
-	r := &pipeline.Rows{Table: m.out}
+	r := m.builder.settled(m.out, len(m.outs))
 	for _, i := range m.readOrder(m.outs) {
 		o := &m.outs[i]
-		m.builder.append(o.row)
-		r.Ops = append(r.Ops, o.op)
-		r.Versions = append(r.Versions, m.changes[o.change].version)
+		r.add(o, &m.changes[o.change].version)
 	}
-	r.Record = m.builder.record()
 	return r
 }

@@ -246,11 +246,37 @@ func (s *Settler) contributions(effects []effect, value []byte) ([]contribution,
 	return []contribution{c}, nil
 }
 
-// build makes Arrow records of the settled rows, in the order in which their
-// changes were read.
-func (s *Settler) build() []*pipeline.Rows {
-	byTable := map[uint64]*pipeline.Rows{}
-	var all []*pipeline.Rows
+// Settled is the settled rows of one table. They share memory of the Settler and
+// its state, and are valid until the epoch ends.
+type Settled struct {
+	pipeline.PackedRows
+	builder *rowBuilder
+}
+
+func (b *rowBuilder) settled(t *pipeline.Table, room int) *Settled {
+	return &Settled{builder: b, PackedRows: pipeline.PackedRows{
+		Table: t, Widths: b.widths, At: b.at,
+		Rows: make([][]byte, 0, room), Ops: make([]pipeline.Op, 0, room), Versions: make([]pipeline.Version, 0, room),
+	}}
+}
+
+func (s *Settled) add(o *out, v *pipeline.Version) {
+	s.Rows, s.Ops, s.Versions = append(s.Rows, o.row), append(s.Ops, o.op), append(s.Versions, *v)
+}
+
+// Columnar returns the rows with a record that the caller releases.
+func (s *Settled) Columnar() *pipeline.Rows {
+	for _, row := range s.Rows {
+		s.builder.append(row)
+	}
+	return &pipeline.Rows{Table: s.Table, Record: s.builder.record(), Ops: s.Ops, Versions: s.Versions}
+}
+
+// build collects the settled rows by table, in the order in which their changes
+// were read.
+func (s *Settler) build() []*Settled {
+	byTable := map[uint64]*Settled{}
+	var all []*Settled
 	for _, i := range s.readOrder(s.outs) {
 		o := &s.outs[i]
 		sc := s.byID[o.table]
@@ -259,17 +285,14 @@ func (s *Settler) build() []*pipeline.Rows {
 		}
 		r := byTable[o.table]
 		if r == nil {
-			r = &pipeline.Rows{Table: sc.of, Ops: make([]pipeline.Op, 0, sc.lately), Versions: make([]pipeline.Version, 0, sc.lately)}
+			r = sc.builder.settled(sc.of, sc.lately)
 			byTable[o.table] = r
 			all = append(all, r)
 		}
-		sc.builder.append(o.row)
-		r.Ops = append(r.Ops, o.op)
-		r.Versions = append(r.Versions, s.changes[o.change].version)
+		r.add(o, &s.changes[o.change].version)
 	}
 	for _, r := range all {
-		sc := s.schemas[r.Table.Name]
-		r.Record, sc.lately = sc.builder.record(), len(r.Ops)
+		s.schemas[r.Table.Name].lately = more(len(r.Ops))
 	}
 	return all
 }

@@ -136,11 +136,10 @@ func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 	return int32(len(s.late) - 1)
 }
 
-// Settle ends the epoch: it returns the settled rows, one Rows a table that has
-// any, and the changes that came too late, as dead letters and by their
-// ordinals, sorted; and leaves the new state in the keyspaces. The caller
-// releases the records.
-func (s *Settler) Settle() ([]*pipeline.Rows, []pipeline.DeadLetter, []int64, error) {
+// Settle ends the epoch: it returns the settled rows of each table that has any,
+// and the changes that came too late, as dead letters and by their ordinals,
+// sorted; and leaves the new state in the keyspaces.
+func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
 	s.dead, s.buried = nil, nil
 	groups := s.byItem()
 	s.effects = slices.Grow(s.effects, len(groups))

@@ -1,6 +1,7 @@
 package settle
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -138,8 +139,17 @@ func (h *harness) epoch(events []event, batch int) {
 	rows, dead, late, err := h.s.Settle()
 	h.check(err)
 	h.dead, h.late = h.dead+len(dead), late
-	for _, r := range rows {
+	for _, settled := range rows {
+		r := settled.Columnar()
 		h.apply(r)
+		for i, row := range settled.Rows { // a Keyed reads the same of them
+			values := packed.SplitRow(nil, row, settled.Widths)
+			for c, at := range settled.At {
+				if want := packed.AppendValue(nil, r.Record.Column(c), i); !bytes.Equal(values[at], want) {
+					h.t.Fatalf("column %d of a packed row is %q, want %q", c, values[at], want)
+				}
+			}
+		}
 		r.Record.Release()
 	}
 	schemas, err := h.s.Schemas()
@@ -422,6 +432,11 @@ func TestSchemaChange(t *testing.T) {
 	rec := now["thing"].builder.record()
 	if got := rec.Column(1).(*array.String).Value(0); got != "a" || !rec.Column(0).IsNull(0) {
 		t.Errorf("row is %v, want a null and a", rec)
+	}
+	settled := now["thing"].builder.settled(wider, 1)
+	values := packed.SplitRow(nil, row, settled.Widths)
+	if extra, id := values[settled.At[0]], values[settled.At[1]]; extra != nil || string(id) != "\x01a" {
+		t.Errorf("packed, the row is %q and %q, want a null and a", extra, id)
 	}
 	for name, columns := range map[string][]pipeline.Column{
 		"type": {{Name: "id", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.String}}},

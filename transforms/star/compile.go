@@ -289,7 +289,7 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
 		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
-		r.tracked = append(r.tracked, d)
+		r.tracked, d.trackSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
 		for i, col := range pipeline.FlagColumns() {
 			d.rows.use(flagsAt(t)+i, col.Type)
 		}

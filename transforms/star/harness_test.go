@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -133,7 +134,7 @@ func (h *harness) epoch(last bool, events ...event) {
 			}
 			h.step.Log(i, 0, changes, rows)
 		} else {
-			h.step.Settled(i, rows)
+			h.step.Settled(i, packed.Pack(rows))
 		}
 		rows.Record.Release()
 	}

@@ -85,7 +85,7 @@ func customersOf(h *harness, country string, n int, deleted bool) {
 		if r.Log {
 			h.step.Log(i, 0, changes, rows)
 		} else {
-			h.step.Settled(i, rows)
+			h.step.Settled(i, packed.Pack(rows))
 		}
 		rows.Record.Release()
 		b.Release()

@@ -97,6 +97,7 @@ type dimension struct {
 	attributes []int
 	types      []pipeline.Type // of the natural key
 	rows       projection      // of the tracked table: the natural key, is_deleted, deleted_at
+	trackSeed  []byte
 }
 
 // tracks reports whether deletes matter to the dimension.
@@ -184,14 +185,6 @@ func idOf(name string) uint64 {
 func hashOf(b []byte) pipeline.Hash {
 	h := xxh3.Hash128(b)
 	return pipeline.Hash{Hi: h.Hi, Lo: h.Lo}
-}
-
-// appendKey appends the key of row i of a record.
-func appendKey(dst []byte, t *pipeline.Table, rec arrow.Record, i int) []byte {
-	for _, c := range t.Key {
-		dst = packed.AppendValue(dst, rec.Column(c), i)
-	}
-	return dst
 }
 
 // Tables implements pipeline.Keyed.

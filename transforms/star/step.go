@@ -49,6 +49,7 @@ type step struct {
 	columns []arrow.Array
 	scratch []byte
 	values  [][]byte
+	picked  [][]byte
 }
 
 type span struct{ from, to int }
@@ -181,49 +182,49 @@ func (s *step) keep(b []byte) span {
 }
 
 // Settled implements pipeline.KeyedStep.
-func (s *step) Settled(reading int, rows *pipeline.Rows) {
+func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 	s.room()
 	r := s.star.readings[reading]
-	if r.lookup != nil {
-		s.columns = r.lookup.arrange(s.columns, rows.Record)
-		for i, op := range rows.Ops {
-			c := lookupChange{hash: s.rowHash(r.lookup.seed, rows, i), version: rows.Versions[i], gone: op == pipeline.OpDelete}
-			if !c.gone {
-				c.row = s.pack(i)
+	for i, row := range rows.Rows {
+		s.values = packed.SplitRow(s.values[:0], row, rows.Widths)
+		version, gone := rows.Versions[i], rows.Ops[i] == pipeline.OpDelete
+		if r.lookup != nil {
+			c := lookupChange{hash: s.rowHash(r.lookup.seed, rows), version: version, gone: gone}
+			if !gone {
+				c.row = s.pack(&r.lookup.projection, rows.At)
 			}
 			s.lookups = append(s.lookups, c)
 		}
-	}
-	for _, f := range r.facts {
-		s.columns = f.base.arrange(s.columns, rows.Record)
-		for i, op := range rows.Ops {
-			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows, i), version: rows.Versions[i], gone: op == pipeline.OpDelete}
-			if !b.gone {
-				b.row = s.pack(i)
+		for _, f := range r.facts {
+			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows), version: version, gone: gone}
+			if !gone {
+				b.row = s.pack(&f.base, rows.At)
 			}
 			s.bases = append(s.bases, b)
 		}
-	}
-	for _, d := range r.tracked {
-		s.columns = d.rows.arrange(s.columns, rows.Record)
-		seed := append([]byte{tagTracked}, d.seed...)
-		for i := range rows.Ops {
-			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(seed, rows, i), rows.Versions[i], s.pack(i)})
+		for _, d := range r.tracked {
+			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At)})
 		}
 	}
 }
 
-// pack keeps the row i of the arranged columns.
-func (s *step) pack(i int) span {
+// pack keeps the projection's columns of the row that was split.
+func (s *step) pack(p *projection, at []int) span {
+	s.picked = s.picked[:0]
+	for _, c := range p.columns {
+		s.picked = append(s.picked, s.values[at[c]])
+	}
 	from := len(s.arena)
-	s.arena = packed.AppendRow(s.arena, s.columns, i)
+	s.arena = packed.JoinRow(s.arena, s.picked)
 	return span{from, len(s.arena)}
 }
 
-// rowHash hashes the key of a row; the key columns of flagged rows are where
-// those of their table are.
-func (s *step) rowHash(seed []byte, rows *pipeline.Rows, i int) pipeline.Hash {
-	s.scratch = appendKey(append(s.scratch[:0], seed...), rows.Table, rows.Record, i)
+// rowHash hashes the key of the row that was split.
+func (s *step) rowHash(seed []byte, rows *pipeline.PackedRows) pipeline.Hash {
+	s.scratch = append(s.scratch[:0], seed...)
+	for _, c := range rows.Table.Key {
+		s.scratch = append(s.scratch, s.values[rows.At[c]]...)
+	}
 	return hashOf(s.scratch)
 }
 
