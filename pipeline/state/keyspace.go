@@ -56,6 +56,8 @@ type Delta struct {
 	logged chunks
 	bytes  int
 	saved  atomic.Bool
+
+	prefetched byte // of no meaning, so that it is read
 }
 
 // value returns what a write put; nil = it deleted the key.

@@ -100,10 +100,24 @@ func fill(w writer, checkpoint []byte, u *Update) error {
 
 type cursorEntry struct{ key, value []byte }
 
+// prefetch reads the values of some writes, as that of table does.
+func (d *Delta) prefetch(some []write) {
+	for i := range some {
+		if at := some[i].at; at&inLog != 0 {
+			d.prefetched += d.logged.entry(at &^ inLog)[keyBytes]
+		} else {
+			d.prefetched += d.values.entry(at)[keyBytes]
+		}
+	}
+}
+
 // fill writes the delta.
 func (d *Delta) fill(w writer) error {
 	key := make([]byte, 0, len(d.prefix)+16)
 	for i := range d.writes {
+		if i%ahead == 0 {
+			d.prefetch(d.writes[i:min(i+ahead, len(d.writes))])
+		}
 		e := &d.writes[i]
 		key = appendHash(append(key[:0], d.prefix...), e.key)
 		var err error

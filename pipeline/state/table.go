@@ -1,6 +1,10 @@
 package state
 
-import "github.com/starlift-etl/starlift/pipeline"
+import (
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
 
 // table is an open-addressing hash table with its entries in chunks. It holds no
 // pointers per entry, which the garbage collector would have to follow, and a
@@ -9,6 +13,8 @@ type table struct {
 	slots  []slot
 	values chunks
 	n      int
+
+	prefetched uint64 // of no meaning, so that it is read
 }
 
 // slot is an entry: a tag, which is the highest bits of its key, the lowest of the
@@ -99,18 +105,32 @@ func (t *table) put(key pipeline.Hash, value []byte, used uint32) place {
 }
 
 func (t *table) grow() {
-	slots := t.slots
-	t.slots = make([]slot, 2*len(slots))
+	old := *t
+	t.slots = make([]slot, 2*len(old.slots))
 	mask := len(t.slots) - 1
-	for _, s := range slots {
-		if s == 0 {
-			continue
-		}
+	old.each(func(s slot) {
 		i := int(t.values.key(s.place()).Lo) & mask
 		for t.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
 		t.slots[i] = s
+	})
+}
+
+// each calls f for the slots that are taken. The entries of some are read before,
+// all at once, as prefetch does.
+func (t *table) each(f func(slot)) {
+	for some := range slices.Chunk(t.slots, 4*ahead) {
+		for _, s := range some {
+			if s != 0 {
+				t.prefetched += uint64(t.values.entry(s.place())[keyBytes])
+			}
+		}
+		for _, s := range some {
+			if s != 0 {
+				f(s)
+			}
+		}
 	}
 }
 
@@ -147,17 +167,14 @@ type live struct {
 }
 
 func (t *table) live(epoch uint32) (l live) {
-	for _, s := range t.slots {
-		if s == 0 {
-			continue
-		}
+	t.each(func(s slot) {
 		if v := t.values.value(s.place()); v != nil {
 			cost := entryBytes + int64(len(v))
 			l.entries[s.age(epoch)]++
 			l.costs[s.age(epoch)] += cost
 			l.all += cost
 		}
-	}
+	})
 	return l
 }
 
@@ -171,16 +188,13 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	}
 	part := min(1, float64(bytes)/float64(max(1, l.costs[last])))
 	kept := newTable(entries + int(part*float64(l.entries[last])))
-	for _, s := range t.slots {
-		if s == 0 {
-			continue
-		}
+	t.each(func(s slot) {
 		if age := s.age(epoch); age < last || age == last && s.lot() < part {
 			if v := t.values.value(s.place()); v != nil {
 				kept.put(t.values.key(s.place()), v, uint32(s>>placeBits))
 			}
 		}
-	}
+	})
 	return kept
 }
 
