@@ -166,9 +166,10 @@ func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.ep
 func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
 
 // put puts a value into memory, or only logs it, where it is idle and memory is
-// short.
+// short: then it is no longer there either.
 func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) {
-	if idle && !k.complete && k.filter != nil && !k.mem.has(key) {
+	if idle && !k.complete && k.filter != nil {
+		k.mem.forget(key)
 		k.writes = append(k.writes, k.logged.add(key, value)|inLog)
 	} else {
 		at := k.mem.put(key, value, used)

@@ -43,7 +43,7 @@ func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
 
 func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) error {
 	for _, s := range k.mem.slots {
-		if s == 0 {
+		if s.place() == 0 {
 			continue
 		}
 		v := k.mem.values.value(s.place())

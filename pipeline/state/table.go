@@ -12,7 +12,7 @@ import (
 type table struct {
 	slots  []slot
 	values chunks
-	n      int
+	n      int // slots that are not free
 
 	prefetched uint64 // of no meaning, so that it is read
 }
@@ -29,6 +29,10 @@ const (
 	// minSlots is a power of two, as is every table's number of slots.
 	minSlots = 1 << 10
 )
+
+// forgotten is the slot of an entry that was taken out: what was put behind it is
+// still found.
+const forgotten slot = 1 << placeBits
 
 func newSlot(key pipeline.Hash, at place, used uint32) slot {
 	return slot(key.Hi>>tagShift<<tagShift | uint64(used)<<placeBits&(1<<tagShift-1) | uint64(at))
@@ -52,7 +56,7 @@ func newTable(entries int) *table {
 func (t *table) slot(key pipeline.Hash) *slot {
 	mask := len(t.slots) - 1
 	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
-		if s := t.slots[i]; s == 0 || s.mayBe(key) && t.values.key(s.place()) == key {
+		if s := t.slots[i]; s == 0 || s != forgotten && s.mayBe(key) && t.values.key(s.place()) == key {
 			return &t.slots[i]
 		}
 	}
@@ -66,15 +70,19 @@ func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
 		sum += uint64(t.slots[int(keys[i].Lo)&mask])
 	}
 	for i := range keys {
-		if s := t.slots[int(keys[i].Lo)&mask]; s != 0 && s.mayBe(keys[i]) {
+		if s := t.slots[int(keys[i].Lo)&mask]; s.place() != 0 && s.mayBe(keys[i]) {
 			sum += uint64(t.values.entry(s.place())[0])
 		}
 	}
 	return sum
 }
 
-// has reports whether the table knows the key.
-func (t *table) has(key pipeline.Hash) bool { return *t.slot(key) != 0 }
+// forget takes an entry out.
+func (t *table) forget(key pipeline.Hash) {
+	if s := t.slot(key); *s != 0 {
+		*s = forgotten
+	}
+}
 
 // get returns the value of the key; found says that the table knows the key,
 // be it as absent (then the value is nil), and again that it has been used in
@@ -106,9 +114,10 @@ func (t *table) put(key pipeline.Hash, value []byte, used uint32) place {
 
 func (t *table) grow() {
 	old := *t
-	t.slots = make([]slot, 2*len(old.slots))
+	t.slots, t.n = make([]slot, 2*len(old.slots)), 0
 	mask := len(t.slots) - 1
 	old.each(func(s slot) {
+		t.n++
 		i := int(t.values.key(s.place()).Lo) & mask
 		for t.slots[i] != 0 {
 			i = (i + 1) & mask
@@ -117,17 +126,17 @@ func (t *table) grow() {
 	})
 }
 
-// each calls f for the slots that are taken. The entries of some are read before,
+// each calls f for the slots of the entries. The entries of some are read before,
 // all at once, as prefetch does.
 func (t *table) each(f func(slot)) {
 	for some := range slices.Chunk(t.slots, 4*ahead) {
 		for _, s := range some {
-			if s != 0 {
+			if s.place() != 0 {
 				t.prefetched += uint64(t.values.entry(s.place())[keyBytes])
 			}
 		}
 		for _, s := range some {
-			if s != 0 {
+			if s.place() != 0 {
 				f(s)
 			}
 		}
