@@ -19,7 +19,8 @@ type Source interface {
 	// the pipeline again at its checkpoint; any other ends the run.
 	Read(ctx context.Context) (*Records, error)
 	// Committed tells that everything before the cursors has taken effect in
-	// every sink (I1). Only partitions that moved are named.
+	// every sink (I1). Only partitions that moved are named; those without a
+	// cursor are dropped.
 	Committed(ctx context.Context, cursors map[string][]byte) error
 	// Close frees what Open took. It may be called twice.
 	Close() error
@@ -30,6 +31,22 @@ type Sized interface {
 	// Size returns the bytes of input that are left at the cursors given to
 	// Open, and the bytes read since, counted the same way; total 0 = unknown.
 	Size() (read, total int64)
+}
+
+// Noticing is a Source that meets what people should know of and what is no
+// error: a file that was truncated, say.
+type Noticing interface {
+	// OnNotice says whom to tell, from any goroutine between Open and the end of
+	// Close. It is called before Open.
+	OnNotice(tell func(Notice))
+}
+
+// Notice is something that happened to a source.
+type Notice struct {
+	Event   string // what kind of thing, in one word of a fixed set: for metrics
+	Message string // what happened to which partition, and what to do about it
+	// Lost counts the bytes of input that are known never to be read.
+	Lost int64
 }
 
 // Transform turns change records into rows. It is stateless: what it returns
@@ -135,6 +152,10 @@ type Receipt struct {
 	// Carry is the sink's own memory, given back by the next Opening: the
 	// segments that wait to be published with a later epoch.
 	Carry json.RawMessage `json:",omitempty"`
+	// Due is when what Carry holds has to be published at the latest: an epoch is
+	// made for that then, without records if there are none. Zero = with
+	// whatever epoch.
+	Due time.Time `json:",omitzero"`
 	// Keep lists the epochs whose spool Carry still needs.
 	Keep []int64 `json:",omitempty"`
 	// Rows counts the epoch's rows by table and operation, for metrics.

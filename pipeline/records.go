@@ -1,6 +1,9 @@
 package pipeline
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
 // Encoding says how the records of a source are written.
 type Encoding uint8
@@ -53,10 +56,13 @@ type Span struct {
 // partition's order (I4). Consumers share it and must not change it.
 type Records struct {
 	Source    string // name of the source node
-	Partition string // a file, a shard
-	Format    *Format
-	Data      []byte
-	Spans     []Span
+	Partition string // a file, a shard: what has a cursor of its own
+	// Place is what people call the partition, where they would not know it by
+	// its name: a file that may be renamed. Empty = Partition.
+	Place  string
+	Format *Format
+	Data   []byte
+	Spans  []Span
 	// First is the ordinal of the first record among all that the source has
 	// read, from 0: the version of records that carry none.
 	First int64
@@ -69,6 +75,9 @@ type Records struct {
 	// are done; it may be called from any goroutine, later. n counts from the
 	// start of these Spans, 1 … len(Spans).
 	CursorAfter func(n int) []byte
+	// Dropped names partitions that the source is done with: the epoch that takes
+	// the first of these records deletes their cursors.
+	Dropped []string
 	// Free, when set, gives Data back to the source, which may use the memory
 	// again. The engine calls it once for what Read returned, when the last of
 	// its slices is done; whoever keeps bytes of a record for longer copies them.
@@ -86,6 +95,9 @@ func (r *Records) Slice(i, j int) *Records {
 	s := *r
 	s.Spans = r.Spans[i:j]
 	s.First = r.First + int64(i)
+	if i > 0 {
+		s.Dropped = nil
+	}
 	if r.Arrived != nil {
 		s.Arrived = r.Arrived[i:j]
 	}
@@ -100,13 +112,13 @@ func (r *Records) Slice(i, j int) *Records {
 
 // Position names the place of record i for people: in errors, logs and dead letters.
 func (r *Records) Position(i int) Position {
-	return Position{Source: r.Source, Partition: r.Partition, Line: r.Spans[i].Line}
+	return Position{Source: r.Source, Partition: cmp.Or(r.Place, r.Partition), Line: r.Spans[i].Line}
 }
 
 // Position is the place of a record in a source.
 type Position struct {
 	Source    string `json:"source"`
-	Partition string `json:"partition"`
+	Partition string `json:"partition"` // as people call it
 	Line      int64  `json:"line"`
 }
 

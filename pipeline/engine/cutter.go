@@ -46,6 +46,7 @@ func (b *block) release() {
 // cut ends an epoch.
 type cut struct {
 	last     bool // every source is at its end
+	idle     bool // nothing was read, but a sink wants to publish what it gathered
 	cursors  map[string]map[string][]byte
 	finished map[string]bool
 	records  int64
@@ -89,6 +90,30 @@ type begun struct {
 	told  chan struct{} // has room for one
 }
 
+// lookForDue is how often it is looked whether a sink has to publish what it
+// gathered, while nothing is read.
+const lookForDue = 500 * time.Millisecond
+
+// due is when the first of the sinks wants an epoch, whether records come or not.
+type due struct{ at atomic.Int64 } // in ns since 1970; 0 = none does
+
+// set notes what the receipts of the last prepared epoch want.
+func (d *due) set(receipts map[string]*pipeline.Receipt) {
+	first := int64(0)
+	for _, rc := range receipts {
+		if at := rc.Due.UnixNano(); !rc.Due.IsZero() && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	d.at.Store(first)
+}
+
+// take reports whether it is time, once.
+func (d *due) take(now time.Time) bool {
+	at := d.at.Load()
+	return at != 0 && now.UnixNano() >= at && d.at.CompareAndSwap(at, 0)
+}
+
 func newBegun() *begun { return &begun{told: make(chan struct{}, 1)} }
 
 // tell is called by the front; it does not wait.
@@ -121,6 +146,8 @@ func (c *cutter) run(stop, ctx context.Context) error {
 	defer close(c.tasks)
 	c.timer = time.NewTimer(time.Hour)
 	defer c.timer.Stop()
+	quiet := time.NewTicker(lookForDue)
+	defer quiet.Stop()
 	c.begin()
 	open := len(c.r.c.Sources)
 	for open > 0 {
@@ -135,6 +162,13 @@ func (c *cutter) run(stop, ctx context.Context) error {
 			}
 		case <-c.timer.C:
 			if c.open.records > 0 {
+				if err := c.cut(ctx); err != nil {
+					return err
+				}
+			}
+		case <-quiet.C:
+			if c.open.records == 0 && c.r.due.take(now()) {
+				c.open.idle = true
 				if err := c.cut(ctx); err != nil {
 					return err
 				}
@@ -207,12 +241,15 @@ func (c *cutter) fit(recs *pipeline.Records) (n int, size int64) {
 	return n, size
 }
 
-// note keeps the cursor after the first n records.
+// note keeps the cursor after the first n records; a dropped partition has none.
 func (c *cutter) note(recs *pipeline.Records, n int) {
 	parts := c.open.cursors[recs.Source]
 	if parts == nil {
 		parts = map[string][]byte{}
 		c.open.cursors[recs.Source] = parts
+	}
+	for _, p := range recs.Dropped {
+		parts[p] = nil
 	}
 	parts[recs.Partition] = recs.CursorAfter(n)
 }

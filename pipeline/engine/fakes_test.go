@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
 	"github.com/apache/arrow/go/v14/arrow/memory"
@@ -36,6 +38,9 @@ type memorySource struct {
 	told    []int // cursors it was told
 	fail    func() error
 	endless bool
+	drops   []string     // partitions that it is done with from the start
+	reads   atomic.Int64 // records given
+	held    atomic.Int64 // blocks given and not freed yet
 }
 
 func (s *memorySource) Open(_ context.Context, cursors map[string][]byte) error {
@@ -62,9 +67,13 @@ func (s *memorySource) Read(ctx context.Context) (*pipeline.Records, error) {
 		return nil, io.EOF
 	}
 	first := s.at
+	s.held.Add(1)
+	defer func() { s.reads.Store(int64(s.at)) }()
 	s.at = min(len(s.changes), s.at+s.block)
 	r := &pipeline.Records{Source: cmp.Or(s.name, "s"), Partition: "p", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}, First: int64(first),
-		CursorAfter: func(n int) []byte { return strconv.AppendInt(nil, int64(first+n), 10) }}
+		CursorAfter: func(n int) []byte { return strconv.AppendInt(nil, int64(first+n), 10) },
+		Free:        func() { s.held.Add(-1) }}
+	r.Dropped, s.drops = s.drops, nil
 	for i, c := range s.changes[first:s.at] {
 		line, err := json.Marshal(c)
 		if err != nil {
@@ -143,6 +152,7 @@ type row struct {
 type memorySink struct {
 	mode   pipeline.Mode
 	gather bool
+	due    time.Time // of what is gathered
 	fail   func(call string) error
 
 	mu      sync.Mutex
@@ -276,7 +286,7 @@ func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Receipt, 
 	}
 	list, err := json.Marshal(e.s.carry)
 	if e.s.gather && !last && e.epoch%2 == 1 {
-		rc.Carry, rc.Keep = list, append(rc.Keep, e.s.carry...)
+		rc.Carry, rc.Keep, rc.Due = list, append(rc.Keep, e.s.carry...), e.s.due
 		return rc, err
 	}
 	rc.Publish, e.s.carry = list, nil

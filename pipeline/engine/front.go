@@ -121,7 +121,7 @@ func (f *front) take(ctx context.Context, e event) error {
 // sinks have gathered, or to note in the checkpoint that sources are finished.
 func (f *front) final(c *cut) bool {
 	if !c.last {
-		return false
+		return c.idle
 	}
 	for _, carrying := range f.r.carrying {
 		if carrying {
@@ -319,5 +319,6 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 		f.r.carrying[s.Name] = receipts[i].Carry != nil
 	}
 	p.receipts[deadLetterSink] = receipts[len(f.sinks)]
+	f.r.due.set(p.receipts)
 	return nil
 }

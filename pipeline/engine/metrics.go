@@ -21,6 +21,7 @@ type Metrics struct {
 	stateBytes         prometheus.Gauge
 	retries            *prometheus.CounterVec
 	lag                *prometheus.GaugeVec
+	notices, lost      *prometheus.CounterVec
 	inferred           *prometheus.GaugeVec
 	unknown            *prometheus.CounterVec
 	lastCommit         atomic.Int64 // ns since 1970
@@ -45,6 +46,8 @@ func NewMetrics() *Metrics {
 	m.dead = counter("dead_letters_total", "Records that became dead letters.", "node", "reason")
 	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
+	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
+	m.lost = counter("source_lost_bytes_total", "Bytes of input that are known to have gone before they were read.", "source")
 	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
 	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
 	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_source_lag_seconds",
@@ -88,6 +91,12 @@ func (m *Metrics) read(source string, r *pipeline.Records) {
 	if n := len(r.Arrived); n > 0 {
 		m.lag.WithLabelValues(source).Set(time.Since(time.UnixMicro(r.Arrived[n-1])).Seconds())
 	}
+}
+
+// noticed counts what a source has noticed.
+func (m *Metrics) noticed(source string, n pipeline.Notice) {
+	m.notices.WithLabelValues(source, n.Event).Inc()
+	m.lost.WithLabelValues(source).Add(float64(n.Lost))
 }
 
 func (m *Metrics) rows(node, table, op string, n int64) {

@@ -31,6 +31,7 @@ type run struct {
 	budget     *budget         // of the front
 	carrying   map[string]bool // of the front: sinks with rows that wait to be published
 	finished   map[string]bool // of the front: sources that the checkpoint has as finished
+	due        due             // when an epoch without records is needed
 	running    bool            // epochs after the checkpoint may have spools
 }
 
@@ -62,6 +63,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.finished = r.checkpoint.Finished
+	r.due.set(r.checkpoint.Receipts)
 	committed, err := r.store.Committed()
 	if err != nil {
 		return err
@@ -143,11 +145,24 @@ func (r *run) openSources(ctx context.Context) error {
 			r.restart = append(r.restart, s.Name)
 			delete(r.checkpoint.Finished, s.Name)
 		}
+		r.listen(s)
 		if err := s.Source.Open(ctx, cursors); err != nil {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 	}
 	return nil
+}
+
+// listen logs and counts what the source notices.
+func (r *run) listen(s SourceNode) {
+	noticing, ok := s.Source.(pipeline.Noticing)
+	if !ok {
+		return
+	}
+	noticing.OnNotice(func(n pipeline.Notice) {
+		r.c.Metrics.noticed(s.Name, n)
+		r.c.Log.Warn(n.Message, "source", s.Name, "event", n.Event, "lost_bytes", n.Lost)
+	})
 }
 
 // close closes in the order of the data.

@@ -13,7 +13,7 @@ import (
 type Update struct {
 	Checkpoint *Checkpoint
 	Restart    []string                     // sources whose older cursors are dropped
-	Cursors    map[string]map[string][]byte // source, partition
+	Cursors    map[string]map[string][]byte // source, partition; nil = it is forgotten
 	Deltas     []*Delta
 }
 
@@ -84,7 +84,13 @@ func fill(w writer, checkpoint []byte, u *Update) error {
 	}
 	slices.SortFunc(cursors, func(a, b cursorEntry) int { return bytes.Compare(a.key, b.key) })
 	for _, c := range cursors {
-		if err := w.Set(c.key, c.value); err != nil {
+		var err error
+		if c.value == nil {
+			err = w.Delete(c.key)
+		} else {
+			err = w.Set(c.key, c.value)
+		}
+		if err != nil {
 			return err
 		}
 	}

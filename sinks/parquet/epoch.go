@@ -246,9 +246,11 @@ func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Receipt, erro
 	return r, nil
 }
 
-// due tells whether what is gathered with this epoch becomes files.
+// due tells whether what is gathered with this epoch becomes files. A clock that
+// was set back makes it due: nobody knows how old it is.
 func (e *epoch) due(c carry, last bool) bool {
-	if last || e.started.Sub(c.Since) >= time.Duration(e.sink.cfg.Roll.Age) || e.sink.now().Sub(c.Since) >= time.Duration(e.sink.cfg.Roll.Age) {
+	age := e.sink.now().Sub(c.Since)
+	if last || max(age, e.started.Sub(c.Since)) >= time.Duration(e.sink.cfg.Roll.Age) || age < 0 {
 		return true
 	}
 	sizes := map[string]int64{}
@@ -289,7 +291,7 @@ func (e *epoch) keep(c *carry, r *pipeline.Receipt) error {
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
-	r.Carry = text
+	r.Carry, r.Due = text, c.Since.Add(time.Duration(e.sink.cfg.Roll.Age))
 	return nil
 }
 

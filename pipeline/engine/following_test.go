@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// TestGatheredIsPublishedInTime: what a sink has gathered is published when it
+// is due, though the source has nothing more, also after a restart.
+func TestGatheredIsPublishedInTime(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		w := newWorld(t.TempDir(), someChanges(3))
+		w.source.endless, w.settled.gather = true, true
+		w.settled.due = now().Add(-time.Second)
+		if restart {
+			w.settled.due = now().Add(time.Hour)
+		}
+		w.limits.Interval = time.Millisecond
+		run := func(epochs int64) {
+			stop, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			c := w.config()
+			c.Observe = func(p Progress) {
+				if p.Epoch == epochs {
+					cancel()
+				}
+			}
+			if _, err := Run(stop, context.Background(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if restart {
+			run(1)
+			// The clock has gone on while nothing ran.
+			w.redate(t, now().Add(-time.Second))
+		}
+		run(2)
+		w.check(t)
+	}
+}
+
+// redate changes when the checkpoint has its gathered rows due.
+func (w *world) redate(t *testing.T, due time.Time) {
+	t.Helper()
+	store, err := state.Open(w.dir, state.Options{Pipeline: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	cp, err := store.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp.Receipts["warehouse"].Due = due
+	if err := store.Save(&state.Update{Checkpoint: cp}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDroppedPartitions: a cursor is forgotten with the epoch that takes the first of
+// the records which say so.
+func TestDroppedPartitions(t *testing.T) {
+	w := newWorld(t.TempDir(), someChanges(3))
+	w.limits.Records = 1
+	cursors := func() map[string][]byte {
+		store, err := state.Open(w.dir, state.Options{Pipeline: "p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := store.Cursors("s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	store, err := state.Open(w.dir, state.Options{Pipeline: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Save(&state.Update{Checkpoint: &state.Checkpoint{}, Cursors: map[string]map[string][]byte{"s": {"old": []byte("1"), "kept": []byte("2")}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.source.drops = []string{"old"}
+	w.hook = func(s Step, e int64) error {
+		if s == StepSave && e == 2 {
+			return errCrash
+		}
+		return nil
+	}
+	if err := w.run(); err == nil {
+		t.Fatal("it did not crash")
+	}
+	if c := cursors(); len(c) != 2 || c["old"] != nil || string(c["p"]) != "1" {
+		t.Errorf("cursors %q", c)
+	}
+}
+
+// TestSlowSink: while a sink takes its time to commit, the source waits: no more
+// than the epoch that is committed, the one that is prepared and the pieces in the
+// queues are in memory.
+func TestSlowSink(t *testing.T) {
+	w := newWorld(t.TempDir(), nil)
+	for i := range 300 {
+		w.source.changes = append(w.source.changes, change{Item: strconv.Itoa(i % 50), Time: int64(i), N: int64(i%99 + 1)})
+	}
+	w.source.block = 1
+	w.limits.Records = 10
+	c := w.config()
+	// Three epochs, as many pieces as the queue of events and the mappers hold,
+	// and what the reader and the cutter have in hand.
+	most := 3*w.limits.Records + int64(2*c.Mappers) + int64(c.Mappers) + 3
+	commits := int64(0)
+	w.settled.fail = func(call string) error {
+		if call != "commit" {
+			return nil
+		}
+		commits++
+		if commits > 5 {
+			return nil
+		}
+		done := w.settled.token * w.limits.Records
+		ahead := settled(w.source.reads.Load) - done
+		if held := w.source.held.Load(); ahead > most || held > most {
+			t.Errorf("epoch %d: the source is %d records ahead, and %d blocks are held; want at most %d", commits, ahead, held, most)
+		}
+		return nil
+	}
+	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.check(t)
+	if w.source.held.Load() != 0 {
+		t.Errorf("%d blocks were never freed", w.source.held.Load())
+	}
+}
+
+// settled waits until a counter stands still.
+func settled(count func() int64) int64 {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	last, still := count(), 0
+	for still < 20 {
+		<-tick.C
+		if n := count(); n != last {
+			last, still = n, 0
+		} else {
+			still++
+		}
+	}
+	return last
+}
