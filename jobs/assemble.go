@@ -52,7 +52,7 @@ func (a *assembly) build() {
 			Interval: time.Duration(f.Epoch.Interval), Records: f.Epoch.MaxRecords,
 			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout),
 		},
-		Bounded: true, // every kind of source is: a file ends
+		Bounded: true,
 		Metrics: engine.NewMetrics(),
 		Log:     slog.New(redactingHandler{slog.Default().Handler(), f.Redact}),
 		Hook:    hook,
@@ -60,6 +60,7 @@ func (a *assembly) build() {
 	for _, e := range f.Sources {
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {
 			a.config.Sources = append(a.config.Sources, engine.SourceNode{Name: e.Name, Source: s})
+			a.config.Bounded = a.config.Bounded && !isEndless(s)
 		}
 	}
 	a.buildTransforms()

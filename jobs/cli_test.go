@@ -65,6 +65,8 @@ func TestUsage(t *testing.T) {
 		{"plan " + good + " --output xml", `--output "xml": want text or json`},
 		{"status " + good + " --output xml", `--output "xml": want text or json`},
 		{"backfill " + good + " --source nope", `--source "nope"`},
+		{"backfill testdata/good/follow.yaml --source shop_changes", `--source "shop_changes": it is followed and has no end`},
+		{"backfill testdata/good/follow.yaml", "every source is followed and has no end"},
 		{"run " + good + " --set epoch.max_records", "key=value"},
 		{"run " + good + " --set epoch.max_recods=1", `did you mean "max_records"?`},
 		{"version please", "wants no arguments"},

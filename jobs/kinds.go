@@ -68,7 +68,7 @@ func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (
 // The node types of this binary. Transforms read changes or rows.
 var (
 	sourceKinds = map[string]kind[pipeline.Source]{
-		"file": of[file.Config, *file.Source, pipeline.Source]("Local files: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
+		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
 	}
 	transformKinds = map[string]kind[pipeline.Transform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
@@ -97,6 +97,7 @@ var (
 var (
 	_ pipeline.Source       = (*file.Source)(nil)
 	_ keyless               = (*file.Source)(nil)
+	_ endless               = (*file.Source)(nil)
 	_ pipeline.Transform    = (*unnest.Unnest)(nil)
 	_ pipeline.Keyed        = (*star.Star)(nil)
 	_ pipeline.ChangeFilter = (*filter.Changes)(nil)
@@ -143,4 +144,14 @@ type definer interface {
 // appended.
 type keyless interface {
 	Keyless() bool
+}
+
+// endless is a source that may go on for ever: it follows what it reads.
+type endless interface {
+	Endless() bool
+}
+
+func isEndless(s pipeline.Source) bool {
+	e, ok := s.(endless)
+	return ok && e.Endless()
 }

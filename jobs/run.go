@@ -71,7 +71,7 @@ func (s *streams) backfillCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.only(sources); err != nil {
+			if err := a.boundedOnly(sources); err != nil {
 				return err
 			}
 			a.config.FromStart = true
@@ -79,24 +79,30 @@ func (s *streams) backfillCommand() *cobra.Command {
 		},
 	}
 	setFlag(cmd, &set)
-	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all")
+	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all that are bounded")
 	return cmd
 }
 
-// only leaves the named sources.
-func (a *assembly) only(names []string) error {
-	if len(names) == 0 {
-		return nil
-	}
+// boundedOnly leaves the named sources, all without names, that end by themselves.
+func (a *assembly) boundedOnly(names []string) error {
 	var kept []engine.SourceNode
+	for _, s := range a.config.Sources {
+		switch named := slices.Contains(names, s.Name); {
+		case named && isEndless(s.Source):
+			return usage(fmt.Errorf("--source %q: it is followed and has no end: run reads it; backfill reads bounded sources", s.Name))
+		case named || len(names) == 0 && !isEndless(s.Source):
+			kept = append(kept, s)
+		}
+	}
 	for _, n := range names {
-		i := slices.IndexFunc(a.config.Sources, func(s engine.SourceNode) bool { return s.Name == n })
-		if i < 0 {
+		if !slices.ContainsFunc(kept, func(s engine.SourceNode) bool { return s.Name == n }) {
 			return usage(fmt.Errorf("--source %q: the pipeline file has no such source", n))
 		}
-		kept = append(kept, a.config.Sources[i])
 	}
-	a.config.Sources = kept
+	if len(kept) == 0 {
+		return usage(errors.New("every source is followed and has no end: run reads them; backfill reads bounded sources"))
+	}
+	a.config.Sources, a.config.Bounded = kept, true
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -15,13 +16,15 @@ import (
 
 // Config is a file source in a pipeline file.
 type Config struct {
-	Path      string     `yaml:"path" required:"true" desc:"Files to read: a path or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Wildcards leave out names that begin with a dot. For dynamodb_export: the folder that holds manifest-summary.json."`
-	Format    string     `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" desc:"What the records are: changes as DynamoDB delivers them through Kinesis, a DynamoDB export to S3, or plain JSON objects (one a line, concatenated, or in an array)."`
-	Table     string     `yaml:"table" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name."`
-	Key       []string   `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves. Plain JSON without a key is append only."`
-	Version   Version    `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
-	Operation Operation  `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
-	MaxRecord spec.Bytes `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
+	Path      string        `yaml:"path" required:"true" desc:"Files to read: a path, a folder (the files in it), or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Folders and wildcards leave out names that begin with a dot. For dynamodb_export: the folder that holds manifest-summary.json."`
+	Format    string        `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" desc:"What the records are: changes as DynamoDB delivers them through Kinesis, a DynamoDB export to S3, or plain JSON objects (one a line, concatenated, or in an array)."`
+	Table     string        `yaml:"table" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name."`
+	Key       []string      `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves. Plain JSON without a key is append only."`
+	Version   Version       `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
+	Operation Operation     `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
+	Follow    bool          `yaml:"follow" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
+	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" desc:"How often followed files are looked at. New files are looked for every second, or as often if that is less often."`
+	MaxRecord spec.Bytes    `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
 }
 
 // Version says where a plain JSON record carries its version.
@@ -42,6 +45,8 @@ const (
 	// limitMaxRecord keeps a block's places within a Span's 32 bits, and its
 	// memory within what one machine can hold several times.
 	limitMaxRecord = 1 << 30
+
+	defaultPoll = spec.Duration(100 * time.Millisecond)
 )
 
 var (
@@ -76,6 +81,12 @@ func (c *Config) check() error {
 		case slices.Contains(c.Key[:i], k):
 			wrong(fmt.Sprintf("key attribute %q is named twice", k), "key", strconv.Itoa(i))
 		}
+	}
+	if c.Follow && encoding == pipeline.DynamoDBExport {
+		wrong("an export does not grow, so it can't be followed: leave follow out", "follow")
+	}
+	if !c.Follow && c.Poll != 0 && c.Poll != defaultPoll {
+		wrong("poll is for followed files: add follow: true", "poll")
 	}
 	if c.MaxRecord < 0 || c.MaxRecord > limitMaxRecord {
 		wrong("max_record must be from 1 byte to 1GiB", "max_record")
@@ -160,6 +171,9 @@ func (c *Config) format() pipeline.Format {
 		Operation: pipeline.OperationColumn(c.Operation),
 	}
 }
+
+// Endless reports whether the source follows its files: Read never ends.
+func (s *Source) Endless() bool { return s.cfg.Follow }
 
 // Keyless reports whether the records have no key: nothing says which item they
 // are of, so their rows can only be appended.

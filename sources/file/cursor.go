@@ -25,17 +25,33 @@ type cursor struct {
 	Compressed bool   `json:"compressed,omitempty"`
 	Done       bool   `json:"done,omitempty"` // the file's end was seen at Size
 	Cut        bool   `json:"cut,omitempty"`  // the last record had no end of its own
+
+	// Of a file that is followed: what it was called first, what identifies it
+	// besides its content, and a hash of the TailBytes bytes before TailAt.
+	Path      string `json:"path,omitempty"`
+	Moved     bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found
+	ID        fileID `json:"id,omitzero"`
+	Tail      uint64 `json:"tail,omitempty"`
+	TailAt    int64  `json:"tail_at,omitempty"`
+	TailBytes int    `json:"tail_bytes,omitempty"`
+	// Of a compressed one, what Head and HeadBytes are of its content.
+	Content      uint64 `json:"content,omitempty"`
+	ContentBytes int    `json:"content_bytes,omitempty"`
 }
 
-// headBytes bounds what is hashed of a file.
-const headBytes = 4096
+// What is hashed of a file, at most.
+const (
+	headBytes = 4096
+	tailBytes = 256
+)
 
 func parseCursor(partition string, raw []byte) (*cursor, error) {
 	c := &cursor{}
 	if err := json.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
-	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.HeadBytes < 0 || c.HeadBytes > headBytes {
+	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
+		c.ContentBytes < 0 || c.ContentBytes > headBytes || c.TailBytes < 0 || c.TailBytes > tailBytes || c.TailAt < int64(c.TailBytes) {
 		return nil, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
 	}
 	return c, nil
@@ -105,12 +121,13 @@ type block struct {
 	pieces pieces
 	start  cursor // before the first byte of data
 	last   bool   // the end of the file follows
+	tail   ending // of a file that is followed
 }
 
 // records makes Records of the block; it must not change afterwards.
-func (b *block) records(source, partition string, f *pipeline.Format, free func()) *pipeline.Records {
+func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
 	return &pipeline.Records{
-		Source: source, Partition: partition, Format: f, Data: b.data, Spans: b.pieces.spans,
+		Source: source, Partition: in.partition, Place: in.place, Format: f, Data: b.data, Spans: b.pieces.spans,
 		First: b.start.Ordinal, CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
 }
@@ -123,6 +140,9 @@ func (b *block) after(n int) *cursor {
 	if n == len(b.pieces.spans) {
 		c.Offset += int64(b.pieces.used)
 		c.Line, c.Layout, c.Done, c.Cut = b.pieces.line, b.pieces.layout, b.last, b.pieces.cut
+		if b.tail.bytes > 0 {
+			c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
+		}
 		return &c
 	}
 	next := b.pieces.spans[n]

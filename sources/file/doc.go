@@ -1,5 +1,6 @@
 // Package file reads change records from local files: every file that a glob
-// matches, or the data files of a DynamoDB export.
+// matches, or the data files of a DynamoDB export; to their end, or for ever as
+// they grow.
 //
 // # Order and partitions
 //
@@ -39,6 +40,45 @@
 // one whose size and hash are as they were is skipped, and any other change is
 // an error. The cursor behind a file's last record says that the file is done;
 // for that, a block is only handed over when the next one, or the end, is known.
+//
+// # Following
+//
+// With follow, one goroutine looks at the files again and again (poll), reads
+// what was appended to each, up to the size that it has then, in the order in which they were found;
+// files found at once are taken oldest first. Notifications of the kernel are not used: they
+// do not come from network file systems, get lost when there are many, and so do
+// not save the looking.
+//
+// A file is identified by device and inode, and by its content: hashes of its
+// first 4 KiB and of the last bytes that were read. So its cursor stays its own
+// through renaming and restarts, and an inode that was given to another file, or
+// a file that was truncated or written over, is told. The cursors are named by the file
+// (device, inode, ordinal of the first record), since names move from one to another.
+// These are the cases:
+//
+//   - renamed: it goes on at its offset, under a name that the path matches or
+//     not. While it is open it is read until it has not changed for a minute. After a restart it is
+//     found by its inode in the folder where it was;
+//   - truncated or written over: it is read from its start, as another file.
+//     Whether the last bytes before that were read can't be known; those that
+//     were seen and not read are counted;
+//   - a file that begins as one that was read, and has a longer name of the same
+//     stem (rotated): it is a copy. While the original is there, it waits. When that one
+//     is truncated or removed, the copy goes on at its offset, decompressed if it is
+//     compressed. So nothing is lost by copying and truncating if the path
+//     matches the copy, and nothing is read twice when rotated files are compressed;
+//   - replaced by one that begins with all that was read (rsync): it goes on;
+//   - gone: its cursor is forgotten after an hour, with the next records.
+//
+// Bytes are taken only if the file still begins with what was read before, when
+// it is looked at after reading them: what is read while a file is being
+// truncated may be of its new content.
+//
+// A last line without line end waits for it. It is a record without one once
+// nothing has been written for five seconds, if it is a whole JSON object, to
+// which nothing can be added, or if the file was renamed or removed. A compressed
+// file is read when it has not been written to for a second; if it is cut short
+// then, the rest is waited for, and one that has grown is read on. Damage ends the run.
 //
 // # Exports
 //

@@ -93,7 +93,8 @@ func TestGlob(t *testing.T) {
 		{"{b,a}.json", []string{"a.json", "b.json"}, ""},
 		{".hidden.json", []string{".hidden.json"}, ""},
 		{"nothing/*.json", nil, `path "nothing/*.json": no file matches (paths are relative to ` + dir},
-		{"sub", nil, `path "sub": only folders match: to read the files in them, write sub/*`},
+		{"sub", []string{"sub/c.json"}, ""},
+		{"s*b", nil, `path "s*b": only folders match: to read the files in them, write s*b/*`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {

@@ -24,6 +24,7 @@ var byteOrderMark = []byte{0xef, 0xbb, 0xbf}
 // input is a file to read.
 type input struct {
 	partition string
+	place     string // what people call the partition; empty = its name
 	path      string
 	items     int64  // how many records it must have; -1 = unknown
 	md5       string // of the file, base64; empty = unknown
@@ -64,6 +65,11 @@ func (r *reader) run(ctx context.Context) (err error) {
 	if skip { // nothing new since Open looked
 		return nil
 	}
+	return r.content(ctx, f)
+}
+
+// content reads an open file from the cursor to its end.
+func (r *reader) content(ctx context.Context, f *os.File) error {
 	r.at.Line = max(r.at.Line, 1)
 	r.at.Ordinal = *r.ordinal
 	if err := r.in.verify(ctx, f); err != nil {
@@ -86,10 +92,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 // next reads a block and hands the one before over.
 func (r *reader) next(ctx context.Context) (end bool, err error) {
 	buf, readErr := r.fill()
-	if r.at.Offset == 0 && bytes.HasPrefix(buf, byteOrderMark) {
-		buf = buf[len(byteOrderMark):]
-		r.at.Offset = int64(len(byteOrderMark))
-	}
+	buf = r.skipMark(buf)
 	if readErr != nil && readErr != io.EOF {
 		return true, r.stop(ctx, buf, readErr)
 	}
@@ -103,12 +106,25 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 	}
 	switch {
 	case p.long:
-		return true, errors.Join(r.flush(ctx, false), fmt.Errorf("%s:%d: the record is longer than max_record, %d bytes: raise max_record of the source",
-			r.in.path, p.line, r.max))
+		return true, errors.Join(r.flush(ctx, false), r.tooLong(p.line))
 	case last:
 		return true, r.finish(ctx)
 	}
 	return false, nil
+}
+
+// skipMark leaves out a byte order mark at the start of the file.
+func (r *reader) skipMark(buf []byte) []byte {
+	if r.at.Offset != 0 || !bytes.HasPrefix(buf, byteOrderMark) {
+		return buf
+	}
+	r.at.Offset = int64(len(byteOrderMark))
+	return buf[len(byteOrderMark):]
+}
+
+// tooLong is the error about the record that begins in a line.
+func (r *reader) tooLong(line int64) error {
+	return fmt.Errorf("%s:%d: the record is longer than max_record, %d bytes: raise max_record of the source", r.in.path, line, r.max)
 }
 
 // fill reads until the buffer is full or the stream ends. The buffer is larger
@@ -167,7 +183,7 @@ func (r *reader) flush(ctx context.Context, last bool) error {
 	}
 	r.pending = nil
 	b.last = last
-	return r.send(ctx, b.records(r.source, r.in.partition, r.format, func() { r.buffers.put(b.data) }))
+	return r.send(ctx, b.records(r.source, r.in, r.format, func() { r.buffers.put(b.data) }))
 }
 
 // finish ends a file that was read to its end.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -18,12 +21,15 @@ import (
 // listed bounds the mistakes that one error names.
 const listed = 10
 
-// Source reads local files. It is bounded: Read ends with io.EOF.
+// Source reads local files. It is bounded: Read ends with io.EOF, unless it
+// follows the files.
 type Source struct {
 	name   string
 	cfg    Config
 	format pipeline.Format
 	block  int // bytes of a block, unless a record needs more
+	now    func() time.Time
+	tell   func(pipeline.Notice)
 
 	read  atomic.Int64
 	total int64
@@ -37,8 +43,9 @@ type Source struct {
 }
 
 var (
-	_ pipeline.Source = (*Source)(nil)
-	_ pipeline.Sized  = (*Source)(nil)
+	_ pipeline.Source   = (*Source)(nil)
+	_ pipeline.Sized    = (*Source)(nil)
+	_ pipeline.Noticing = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError,
@@ -47,11 +54,18 @@ func New(name string, cfg Config) (*Source, error) {
 	if cfg.MaxRecord == 0 {
 		cfg.MaxRecord = defaultMaxRecord
 	}
+	if cfg.Follow && cfg.Poll == 0 {
+		cfg.Poll = defaultPoll
+	}
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, block: defaultBlock}, nil
+	return &Source{name: name, cfg: cfg, block: defaultBlock, now: time.Now}, nil
 }
+
+// OnNotice implements pipeline.Noticing. A followed file that is truncated, lost
+// or can't be read is told of.
+func (s *Source) OnNotice(tell func(pipeline.Notice)) { s.tell = tell }
 
 // Open lists the files, compares those that have cursors with what was read of
 // them, and begins to read ahead. Cursors of files that are gone are ignored.
@@ -60,20 +74,46 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 		return errors.New("file source: opened twice")
 	}
 	s.format = s.cfg.format()
-	inputs, err := s.list()
-	if err != nil {
-		return err
-	}
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
 	if err := s.restoreOrdinal(cursors); err != nil {
 		return err
 	}
+	read, err := s.plan(ctx, cursors)
+	if err != nil {
+		return err
+	}
+	working, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.queue = make(chan *pipeline.Records, queuedBlocks)
+	s.reader.Go(func() {
+		s.err = read(working)
+		close(s.queue)
+	})
+	return nil
+}
+
+// plan returns what reads the files from the cursors on.
+func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func(context.Context) error, err error) {
+	if s.cfg.Follow {
+		f, err := s.newFollower(cursors)
+		if err != nil {
+			return nil, err
+		}
+		return f.run, nil
+	}
+	inputs, err := s.list()
+	if err != nil {
+		return nil, err
+	}
+	if err := adopt(inputs, cursors); err != nil {
+		return nil, err
+	}
 	var todo []*reader
 	var errs []error
 	for i := range inputs {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		r, left, err := s.place(&inputs[i], cursors[inputs[i].partition])
 		if err != nil && len(errs) < listed {
@@ -84,17 +124,7 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 			todo = append(todo, r)
 		}
 	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	working, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	s.queue = make(chan *pipeline.Records, queuedBlocks)
-	s.reader.Go(func() {
-		s.err = s.readAll(working, todo)
-		close(s.queue)
-	})
-	return nil
+	return func(ctx context.Context) error { return s.readAll(ctx, todo) }, errors.Join(errs...)
 }
 
 // restoreOrdinal goes on counting behind everything that was ever read, so that
@@ -116,41 +146,85 @@ func (s *Source) list() ([]input, error) {
 	if s.format.Encoding == pipeline.DynamoDBExport {
 		return s.listExport()
 	}
-	paths, err := doublestar.FilepathGlob(s.cfg.Path, doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
+	paths, err := s.match()
 	if err != nil {
-		return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, err))
+		return nil, err
 	}
-	slices.Sort(paths)
 	var inputs []input
-	folders := 0
-	for _, path := range slices.Compact(paths) {
+	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, err))
 		}
-		if info.IsDir() {
-			folders++
-			continue
+		if !info.IsDir() {
+			inputs = append(inputs, input{partition: path, path: path, items: -1})
 		}
-		inputs = append(inputs, input{partition: path, path: path, items: -1})
 	}
-	if len(inputs) > 0 {
+	switch {
+	case len(inputs) > 0:
 		return inputs, nil
-	}
-	if folders > 0 {
+	case len(paths) > 0:
 		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, s.cfg.Path)
 	}
+	return nil, fmt.Errorf("path %q: no file matches (paths are relative to %s)", s.cfg.Path, workingDir())
+}
+
+func workingDir() string {
 	where, err := os.Getwd()
 	if err != nil {
-		where = "the working directory"
+		return "the working directory"
 	}
-	return nil, fmt.Errorf("path %q: no file matches (paths are relative to %s)", s.cfg.Path, where)
+	return where
+}
+
+// match returns the names that the path matches, in order.
+func (s *Source) match() ([]string, error) {
+	var paths []string
+	info, err := os.Stat(s.cfg.Path)
+	if err == nil && info.IsDir() {
+		var entries []os.DirEntry
+		entries, err = os.ReadDir(s.cfg.Path)
+		for _, e := range entries {
+			if e.Name()[0] != '.' {
+				paths = append(paths, filepath.Join(s.cfg.Path, e.Name()))
+			}
+		}
+	} else {
+		paths, err = doublestar.FilepathGlob(s.cfg.Path, doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
+	}
+	if err != nil {
+		return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, err))
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
+}
+
+// stats returns the files that the path matches and that are there.
+func (s *Source) stats() ([]*found, error) {
+	paths, err := s.match()
+	if err != nil {
+		return nil, err
+	}
+	var all []*found
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was renamed or removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode().IsRegular() {
+			all = append(all, &found{path: path, info: info, id: idOf(info)})
+		}
+	}
+	return all, nil
 }
 
 // place returns a reader of the file at its cursor, and the bytes that it has
 // to read; nil = none are left.
 func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err error) {
-	r = &reader{in: in, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block, read: &s.read, send: s.hand, buffers: s.buffers, ordinal: &s.ordinal}
+	r = s.newReader(in, &cursor{})
 	if saved == nil {
 		info, err := os.Stat(in.path)
 		if err != nil {
@@ -179,6 +253,12 @@ func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err erro
 		left -= at.Offset
 	}
 	return r, left, nil
+}
+
+// newReader returns a reader of a file from the cursor on.
+func (s *Source) newReader(in *input, at *cursor) *reader {
+	return &reader{in: in, at: *at, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
+		read: &s.read, send: s.hand, buffers: s.buffers, ordinal: &s.ordinal}
 }
 
 // Read returns the records of the next block.
@@ -223,7 +303,7 @@ func (s *Source) hand(ctx context.Context, r *pipeline.Records) error {
 
 // Size returns the stored bytes that are read and those to read, from the
 // cursors given to Open. A compressed file that is read on counts whole: it is
-// decompressed from its start.
+// decompressed from its start. Followed files have no end.
 func (s *Source) Size() (read, total int64) { return s.read.Load(), s.total }
 
 // Committed does nothing: files need not be told.

@@ -32,6 +32,10 @@ const (
 	maxWindow = 128 << 20
 )
 
+// errShorter says that a compressed stream is whole, and ends before the place
+// from which it is to be read.
+var errShorter = fmt.Errorf("it has less content than was read of it: %w", io.ErrUnexpectedEOF)
+
 // counter adds the bytes read from a file to each of its counts. Reading ends when ctx does,
 // however far the place that is looked for.
 type counter struct {
@@ -69,25 +73,36 @@ func decompressed(ctx context.Context, f *os.File, offset int64, at, read *atomi
 		at.Store(offset)
 		return raw, func() {}, nil
 	}
-	buffered := bufio.NewReaderSize(raw, readBytes)
-	close = func() {}
-	if kind == "gzip" {
-		if r, err = gzip.NewReader(buffered); err != nil {
-			return nil, nil, fmt.Errorf("gzip: %w", err)
-		}
-	} else {
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, nil, fmt.Errorf("zstd: %w", err)
-		}
-		r, close = z, z.Close
+	if r, close, err = expanded(raw); err != nil {
+		return nil, nil, err
 	}
 	if _, err := io.CopyN(io.Discard, r, offset); err != nil {
 		close()
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+			err = errShorter
 		}
 		return nil, nil, fmt.Errorf("going on at byte %d of the decompressed content: %w", offset, err)
 	}
 	return r, close, nil
+}
+
+// expanded returns the content of a compressed stream; close frees its reader.
+func expanded(raw io.Reader) (r io.Reader, close func(), err error) {
+	buffered := bufio.NewReaderSize(raw, readBytes)
+	head, err := buffered.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, nil, err
+	}
+	if compression(head) == "gzip" {
+		z, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, nil, fmt.Errorf("gzip: %w", err)
+		}
+		return z, func() {}, nil
+	}
+	z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return nil, nil, fmt.Errorf("zstd: %w", err)
+	}
+	return z, z.Close, nil
 }

@@ -1,0 +1,129 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+func (g given) String() string {
+	return fmt.Sprintf("%.14s at %s:%d, cursor %s %s", g.text, g.place, g.line, g.partition, g.cursor)
+}
+
+// rig drives a follower step by step, as the engine would use what it gives.
+type rig struct {
+	t       testing.TB
+	cfg     Config
+	block   int
+	later   time.Duration // how much the clock is ahead
+	s       *Source
+	f       *follower
+	given   []given
+	saved   int               // of given, those before the checkpoint
+	cursors map[string][]byte // of the checkpoint
+	notices []pipeline.Notice
+}
+
+// given is a record, and what the checkpoint behind it would change.
+type given struct {
+	text      string
+	place     string
+	line      int64
+	ordinal   int64
+	partition string
+	cursor    []byte
+	dropped   []string
+}
+
+func newRig(t testing.TB, cfg Config) *rig {
+	t.Helper()
+	cfg.Follow = true
+	if cfg.Format == "" {
+		cfg.Format = "dynamodb_cdc"
+	}
+	r := &rig{t: t, cfg: cfg, cursors: map[string][]byte{}}
+	t.Cleanup(func() { r.f.close() })
+	r.open()
+	return r
+}
+
+// open starts a process at the checkpoint.
+func (r *rig) open() {
+	r.t.Helper()
+	r.given = r.given[:r.saved]
+	r.s = testSource(r.t, r.cfg, r.block)
+	r.s.now = func() time.Time { return time.Now().Add(r.later) }
+	r.s.OnNotice(func(n pipeline.Notice) { r.notices = append(r.notices, n) })
+	r.s.format, r.s.buffers, r.s.queue = r.s.cfg.format(), newBuffers(r.s.block), make(chan *pipeline.Records, 1<<16)
+	if err := r.s.restoreOrdinal(r.cursors); err != nil {
+		r.t.Fatal(err)
+	}
+	var err error
+	if r.f, err = r.s.newFollower(maps.Clone(r.cursors)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// restart ends the process at any place and starts one at the checkpoint.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.f.close()
+	r.open()
+}
+
+// pass reads what there is, also in files that just came.
+func (r *rig) pass() {
+	r.t.Helper()
+	if err := r.tryPass(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) tryPass() error {
+	r.f.wait = 0
+	err := r.f.pass(context.Background())
+	for {
+		select {
+		case recs := <-r.s.queue:
+			r.take(recs)
+		default:
+			return err
+		}
+	}
+}
+
+func (r *rig) take(recs *pipeline.Records) {
+	for i := range recs.Len() {
+		one := recs.Slice(i, i+1)
+		r.given = append(r.given, given{string(one.Bytes(0)), recs.Place, one.Spans[0].Line, one.First, recs.Partition, one.CursorAfter(1), one.Dropped})
+	}
+	for i := range recs.Data {
+		recs.Data[i] = '#'
+	}
+	recs.Free()
+}
+
+// save makes a checkpoint behind so many records.
+func (r *rig) save(n int) {
+	for _, g := range r.given[r.saved:n] {
+		for _, p := range g.dropped {
+			delete(r.cursors, p)
+		}
+		r.cursors[g.partition] = g.cursor
+	}
+	r.saved = max(r.saved, n)
+}
+
+// wait lets time pass in which nothing is written.
+func (r *rig) wait(d time.Duration) { r.later += d }
+
+func (r *rig) texts() (texts []string) {
+	for _, g := range r.given {
+		texts = append(texts, g.text)
+	}
+	return texts
+}

@@ -1,0 +1,343 @@
+package file
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// logger is a program that writes lines to a file, and whatever rotates it. It
+// knows which lines there must be.
+type logger struct {
+	rt     *rapid.T
+	dir    string
+	name   string
+	files  map[int]*logged // by the number of rotations; 0 = the one that is written to
+	broad  bool            // rotated files are followed too
+	next   *int
+	lost   map[int]bool // lines that need not be read: they were taken away
+	writes int
+	pass   func() // lets the source read
+}
+
+// logged is the content of a file.
+type logged struct {
+	packed  bool
+	lines   []int
+	partial string // of a line, without its end
+}
+
+func (l *logger) path(n int) string {
+	path := filepath.Join(l.dir, l.name)
+	if n > 0 {
+		path += "." + strconv.Itoa(n)
+	}
+	if f := l.files[n]; f != nil && f.packed {
+		path += ".gz"
+	}
+	return path
+}
+
+func (l *logger) check(err error) {
+	if err != nil {
+		l.rt.Fatal(err)
+	}
+}
+
+func (l *logger) write(n int, text string) {
+	f, err := os.OpenFile(l.path(n), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	l.check(err)
+	_, err = io.WriteString(f, text)
+	l.check(err)
+	l.check(f.Close())
+	// The clock of file systems is coarse: two changes must not look like none.
+	l.writes++
+	at := time.Now().Add(-time.Minute + time.Duration(l.writes)*time.Millisecond)
+	l.check(os.Chtimes(l.path(n), at, at))
+}
+
+// line makes a line of its own length.
+func (l *logger) line() (id int, text string) {
+	*l.next++
+	pad := rapid.IntRange(0, 300).Draw(l.rt, "pad")
+	return *l.next, fmt.Sprintf(`{"n":%06d,"pad":%q}`, *l.next, strings.Repeat("x", pad))
+}
+
+// endLine writes the rest of a line that was begun.
+func (l *logger) endLine(n int) {
+	f := l.files[n]
+	if f == nil || f.partial == "" {
+		return
+	}
+	l.write(n, f.partial+"\n")
+	f.partial = ""
+}
+
+// append writes whole lines, and maybe the beginning of one more.
+func (l *logger) append() {
+	if l.files[0] == nil {
+		l.files[0] = &logged{}
+	}
+	l.endLine(0)
+	f := l.files[0]
+	var b strings.Builder
+	for range rapid.IntRange(0, 20).Draw(l.rt, "lines") {
+		id, text := l.line()
+		f.lines = append(f.lines, id)
+		b.WriteString(text + "\n")
+	}
+	if rapid.IntRange(0, 3).Draw(l.rt, "partial") == 0 {
+		id, text := l.line()
+		f.lines = append(f.lines, id)
+		at := rapid.IntRange(12, len(text)).Draw(l.rt, "cut")
+		b.WriteString(text[:at])
+		f.partial = text[at:]
+		if f.partial == "" {
+			b.WriteString("\n")
+		}
+	}
+	l.write(0, b.String())
+}
+
+// shift renames the rotated files to make room for one more; the oldest is deleted.
+func (l *logger) shift(keep func(*logged)) {
+	const most = 3
+	if old := l.files[most]; old != nil {
+		l.check(os.Remove(l.path(most)))
+		keep(old)
+		delete(l.files, most)
+	}
+	for n := most; n > 1; n-- {
+		if f := l.files[n-1]; f != nil {
+			from := l.path(n - 1)
+			l.files[n] = f
+			delete(l.files, n-1)
+			l.check(os.Rename(from, l.path(n)))
+		}
+	}
+}
+
+// rename rotates by renaming; the program may end its line in the old file.
+func (l *logger) rename(lose func(*logged)) {
+	if l.files[0] == nil {
+		return
+	}
+	l.shift(lose)
+	from := l.path(0)
+	l.files[1] = l.files[0]
+	delete(l.files, 0)
+	l.check(os.Rename(from, l.path(1)))
+	if rapid.Bool().Draw(l.rt, "end the line") {
+		l.endLine(1)
+	} else if f := l.files[1]; f.partial != "" {
+		// It is read if the file was known before it was renamed.
+		l.lost[f.lines[len(f.lines)-1]], f.partial = true, ""
+	}
+	if rapid.Bool().Draw(l.rt, "new file") {
+		l.append()
+	}
+}
+
+// copyAndTruncate rotates by a copy. What is not in the copy or not followed there may
+// be lost.
+func (l *logger) copyAndTruncate(lose func(*logged)) {
+	f := l.files[0]
+	if f == nil {
+		return
+	}
+	l.endLine(0)
+	l.shift(lose)
+	data, err := os.ReadFile(l.path(0))
+	l.check(err)
+	half := 0
+	if rapid.Bool().Draw(l.rt, "seen halfway") {
+		half = rapid.IntRange(0, len(data)).Draw(l.rt, "copied")
+	}
+	l.files[1] = &logged{lines: slices.Clone(f.lines)}
+	l.write(1, string(data[:half]))
+	if half > 0 {
+		l.pass()
+	}
+	l.write(1, string(data[half:]))
+	if !l.broad {
+		lose(f)
+	}
+	l.truncate(func(*logged) {})
+}
+
+func (l *logger) truncate(lose func(*logged)) {
+	f := l.files[0]
+	if f == nil {
+		return
+	}
+	lose(f)
+	l.check(os.Truncate(l.path(0), 0))
+	f.lines, f.partial = nil, ""
+	l.write(0, "")
+}
+
+// compress replaces a rotated file by a compressed one.
+func (l *logger) compress(t *testing.T) {
+	n := rapid.IntRange(1, 3).Draw(l.rt, "number")
+	f := l.files[n]
+	if f == nil || f.packed {
+		return
+	}
+	path := l.path(n)
+	data, err := os.ReadFile(path)
+	l.check(err)
+	f.packed, f.partial = true, ""
+	l.check(os.WriteFile(l.path(n), gzipOf(t, data), 0o600))
+	l.write(n, "")
+	if rapid.Bool().Draw(l.rt, "seen before it is removed") {
+		l.pass()
+	}
+	l.check(os.Remove(path))
+}
+
+var number = regexp.MustCompile(`^\{"n":(\d{6})`)
+
+// However files grow, are rotated, truncated and compressed, and wherever the
+// process ends, each line is read once, in its file's order; only what was
+// taken away before it was safe may be missing.
+func TestFollowAnything(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		broad := rapid.Bool().Draw(rt, "broad")
+		path := filepath.Join(dir, "{a,b}.log")
+		if broad {
+			path = dir
+		}
+		r := newRig(t, Config{Path: path})
+		r.block = rapid.IntRange(1, 2000).Draw(rt, "block")
+		r.restart()
+		defer r.f.close()
+		next := 0
+		var loggers []*logger
+		for _, name := range []string{"a.log", "b.log"} {
+			loggers = append(loggers, &logger{rt: rt, dir: dir, name: name, files: map[int]*logged{}, broad: broad, next: &next, lost: map[int]bool{}, pass: r.pass})
+		}
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			loggers[rapid.IntRange(0, 1).Draw(rt, "logger")].step(t, r)
+		}
+		for _, l := range loggers {
+			l.endLine(0)
+		}
+		for range 4 {
+			r.pass()
+			r.wait(2 * idle)
+		}
+		wantLines(rt, r, loggers)
+	})
+}
+
+// step does one thing of many.
+func (l *logger) step(t *testing.T, r *rig) {
+	lose := func(f *logged) { // what is not safe may be lost
+		safe := map[int]bool{}
+		for _, g := range r.given[:r.saved] {
+			safe[idOfText(l.rt, g.text)] = true
+		}
+		for _, id := range f.lines {
+			l.lost[id] = l.lost[id] || !safe[id]
+		}
+	}
+	switch rapid.SampledFrom([]string{"append", "append", "append", "pass", "pass", "save", "rename", "copy", "truncate", "compress", "restart", "wait"}).Draw(l.rt, "step") {
+	case "append":
+		l.append()
+	case "pass":
+		r.pass()
+	case "save":
+		r.save(rapid.IntRange(r.saved, len(r.given)).Draw(l.rt, "records"))
+	case "rename":
+		if !l.broad {
+			// What the path does not match is looked for in the folder only if it
+			// was read before.
+			r.pass()
+			r.save(len(r.given))
+			if f := l.files[0]; f != nil && !slices.ContainsFunc(r.given, func(g given) bool { return slices.Contains(f.lines, idOfText(l.rt, g.text)) }) {
+				lose(f) // it has no whole line yet
+			}
+		}
+		l.rename(lose)
+	case "copy":
+		l.copyAndTruncate(lose)
+	case "truncate":
+		l.truncate(lose)
+	case "compress":
+		if l.broad {
+			l.compress(t)
+		}
+	case "restart":
+		r.restart()
+	case "wait":
+		for n := range l.files {
+			l.endLine(n)
+		}
+		r.pass()
+		r.wait(lastLine + time.Second)
+	}
+}
+
+func idOfText(rt *rapid.T, text string) int {
+	m := number.FindStringSubmatch(text)
+	if m == nil {
+		rt.Fatalf("read %q, which is no line", text)
+	}
+	id, err := strconv.Atoi(m[1])
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return id
+}
+
+// wantLines holds what was read against what was written.
+func wantLines(rt *rapid.T, r *rig, loggers []*logger) {
+	seen := map[int]int{}
+	for i, g := range r.given {
+		id := idOfText(rt, g.text)
+		if at, twice := seen[id]; twice {
+			rt.Fatalf("line %d was read twice: as record %d, %+v, and as record %d, %+v", id, at, r.given[at], i, g)
+		}
+		seen[id] = i
+		if g.ordinal != int64(i) {
+			rt.Fatalf("record %d has ordinal %d", i, g.ordinal)
+		}
+	}
+	lost := map[int]bool{}
+	for _, l := range loggers {
+		for id := range l.lost {
+			lost[id] = lost[id] || l.lost[id]
+		}
+	}
+	for id := 1; id <= *loggers[0].next; id++ {
+		if _, ok := seen[id]; !ok && !lost[id] {
+			rt.Fatalf("line %d was never read", id)
+		}
+	}
+	for _, l := range loggers {
+		for _, f := range l.files {
+			last := -1
+			for _, id := range f.lines {
+				if at, ok := seen[id]; ok {
+					if at < last {
+						rt.Fatalf("line %d was read before one that stands before it", id)
+					}
+					last = at
+				}
+			}
+		}
+	}
+}

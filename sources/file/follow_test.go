@@ -1,0 +1,435 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// add writes to the end of a file.
+func add(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unlink(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) want(texts ...string) {
+	r.t.Helper()
+	if d := cmp.Diff(texts, r.texts()); d != "" {
+		r.t.Errorf("records (-want +got):\n%s", d)
+	}
+}
+
+// events are the notices that a rig was told of.
+func (r *rig) events() (events []string) {
+	for _, n := range r.notices {
+		events = append(events, n.Event)
+	}
+	return events
+}
+
+func TestFollowGrowingFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	r := newRig(t, Config{Path: path})
+	r.pass()
+	r.want()
+	if d := cmp.Diff([]string{eventWaiting}, r.events()); d != "" {
+		t.Error(d)
+	}
+	add(t, path, "{\"a\":1}\n{\"a\":2}\n{\"a\"")
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`)
+	r.wait(time.Hour)
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`)
+	add(t, path, ":3}")
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`)
+	add(t, path, "\n\n")
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
+	add(t, path, "{\"a\":4}\n")
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`)
+	if g := r.given[3]; g.line != 5 || g.ordinal != 3 || g.place != path {
+		t.Errorf("%v", g)
+	}
+}
+
+// A whole object without a line end is not held back for ever; half of one is,
+// unless the file was rotated away: then it is what the file ends with.
+func TestFollowLastLine(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	r := newRig(t, Config{Path: path})
+	add(t, path, "{\"a\":1}\n{\"a\":2}")
+	r.pass()
+	r.want(`{"a":1}`)
+	r.wait(lastLine)
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`)
+	add(t, path, "\n{\"a\":3}\n{\"a\":")
+	r.pass()
+	r.wait(lastLine)
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
+	rename(t, path, path+".1")
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
+	r.wait(lastLine)
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":`)
+}
+
+func TestFollowLayouts(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, Config{Path: dir + "/", Format: "json"})
+	r.block = 5
+	r.restart()
+	path := filepath.Join(dir, "concatenated")
+	add(t, path, "{\"a\":\n1}{\"a\":2")
+	r.pass()
+	r.want("{\"a\":\n1}")
+	add(t, path, "}[{\"a\":3},")
+	r.pass()
+	add(t, path, "{\"a\":4}]")
+	r.pass()
+	r.want("{\"a\":\n1}", `{"a":2}`, `{"a":3}`, `{"a":4}`)
+	add(t, filepath.Join(dir, "marked"), "\ufeff{\"b\":1}\n{\"b\":2}\n")
+	r.pass()
+	add(t, filepath.Join(dir, "marked"), "{\"b\":3}\n")
+	r.pass()
+	r.want("{\"a\":\n1}", `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"b":1}`, `{"b":2}`, `{"b":3}`)
+}
+
+// What was rotated to where the path does not match is read to its end, before
+// the file in its place, also when the rotation was while nothing ran.
+func TestFollowRotation(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		t.Run(fmt.Sprint("down ", down), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.log")
+			r := newRig(t, Config{Path: path})
+			add(t, path, "{\"a\":1}\n{\"a\":2}\n")
+			r.pass()
+			r.save(1)
+			if down {
+				r.restart()
+			}
+			add(t, path, "{\"a\":3}\n")
+			rename(t, path, path+".1")
+			add(t, path, "{\"a\":1}\n")
+			if down {
+				r.restart()
+			}
+			add(t, path+".1", "{\"a\":4}\n")
+			r.pass()
+			r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"a":1}`)
+			r.save(5)
+			r.restart()
+			r.pass()
+			r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"a":1}`)
+		})
+	}
+}
+
+func TestFollowTruncation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	r := newRig(t, Config{Path: path})
+	add(t, path, "{\"a\":1}\n{\"a\":2}\n{\"a\":")
+	r.pass()
+	write(t, path, []byte("{\"b\":1}\n"))
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`)
+	// Written over at once with something longer.
+	write(t, path, []byte("{\"c\":1}\n{\"c\":2}\n{\"c\":3}\n"))
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`, `{"c":1}`, `{"c":2}`, `{"c":3}`)
+	r.save(len(r.given))
+	r.wait(lossAfter)
+	r.pass()
+	// The same while nothing runs.
+	write(t, path, []byte("{\"d\":1}\n"))
+	r.restart()
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`, `{"c":1}`, `{"c":2}`, `{"c":3}`, `{"d":1}`)
+	if d := cmp.Diff([]string{eventWaiting, eventTruncated, eventTruncated, eventLost, eventTruncated}, r.events()); d != "" {
+		t.Fatal(d)
+	}
+	if n := r.notices[3]; n.Lost != 5 || !strings.Contains(n.Message, path+": at least 5 bytes behind line 3 were not read") {
+		t.Errorf("%+v", n)
+	}
+}
+
+// A file of which the first 4 KiB stay is not taken for the one that it was.
+func TestFollowRewrittenBehindItsHead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	same := strings.Repeat("{\"same\":1}\n", headBytes/10)
+	r := newRig(t, Config{Path: path})
+	add(t, path, same+"{\"a\":1}\n")
+	r.pass()
+	n := len(r.given)
+	write(t, path, []byte(same+"{\"b\":1}\n{\"b\":2}\n"))
+	r.pass()
+	if got := len(r.given); got != 2*n+1 {
+		t.Errorf("%d records, want %d", got, 2*n+1)
+	}
+}
+
+func TestFollowCompressed(t *testing.T) {
+	for _, packing := range packings[1:] {
+		t.Run(packing, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.packed")
+			content := numbered(200, 50)
+			stored := pack(t, packing, content)
+			r := newRig(t, Config{Path: path})
+			write(t, path, stored[:len(stored)/2])
+			r.pass()
+			r.want() // it may still be being written
+			r.wait(packedQuiet)
+			r.pass()
+			some := len(r.given)
+			r.save(some)
+			r.wait(cutShort)
+			r.pass()
+			r.pass()
+			if d := cmp.Diff([]string{eventWaiting, eventCutShort}, r.events()); d != "" {
+				t.Error(d)
+			}
+			add(t, path, string(stored[len(stored)/2:]))
+			r.restart()
+			r.wait(packedQuiet)
+			r.pass()
+			want := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+			r.want(want...)
+			r.save(len(r.given))
+			r.restart()
+			r.pass()
+			r.want(want...)
+			add(t, path, string(pack(t, packing, []byte("{\"more\":1}\n"))))
+			r.pass()
+			r.wait(packedQuiet)
+			r.pass()
+			r.want(append(want, `{"more":1}`)...)
+		})
+	}
+	path := filepath.Join(t.TempDir(), "a.gz")
+	damaged := gzipOf(t, numbered(2000, 50))
+	damaged[len(damaged)-6] ^= 1
+	write(t, path, damaged)
+	r := newRig(t, Config{Path: path})
+	r.wait(packedQuiet)
+	wantError(t, r.tryPass(), path, "damaged", "copy it again")
+}
+
+// A rotated file is not read again when it is copied or compressed, and what a
+// truncation took is read from the copy.
+func TestFollowCopies(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	r := newRig(t, Config{Path: filepath.Join(dir, "a*")})
+	add(t, path, "{\"a\":1}\n{\"a\":2}\n")
+	r.pass()
+	add(t, path, "{\"a\":3}\n")
+	add(t, path+".1", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n")
+	write(t, path, []byte("{\"b\":1}\n"))
+	r.pass()
+	want := []string{`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"b":1}`}
+	r.want(want...)
+	r.save(len(want))
+	write(t, path+".1.gz", gzipOf(t, []byte("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n")))
+	unlink(t, path+".1")
+	for _, restart := range []bool{false, true, false} {
+		if restart {
+			r.restart()
+		}
+		r.wait(2 * idle)
+		r.pass()
+		r.pass()
+		r.want(want...)
+	}
+	// Nor when it is replaced by one that has more, as rsync does.
+	write(t, filepath.Join(dir, "new"), []byte("{\"b\":1}\n{\"b\":2}\n"))
+	rename(t, filepath.Join(dir, "new"), path)
+	r.pass()
+	r.want(append(want, `{"b":2}`)...)
+}
+
+// Cursors of files that are gone are forgotten, those of files that are there
+// are not.
+func TestFollowForgets(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, Config{Path: dir})
+	for i := range 20 {
+		add(t, filepath.Join(dir, fmt.Sprint(i)), fmt.Sprintf("{\"a\":%d}\n", i))
+		r.pass()
+	}
+	for i := range 19 {
+		unlink(t, filepath.Join(dir, fmt.Sprint(i)))
+	}
+	r.save(len(r.given))
+	r.restart()
+	r.pass()
+	r.wait(rememberFor)
+	r.pass()
+	add(t, filepath.Join(dir, "new"), "{\"a\":20}\n")
+	r.pass()
+	r.save(len(r.given))
+	if len(r.cursors) != 2 {
+		t.Errorf("%d cursors are left, want 2", len(r.cursors))
+	}
+	r.restart()
+	r.pass()
+	if len(r.given) != 21 || r.given[20].ordinal != 20 {
+		t.Errorf("%d records, the last is %v", len(r.given), r.given[len(r.given)-1])
+	}
+}
+
+// A pipeline may begin to follow its files, and stop to.
+func TestFollowFromNowOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	add(t, path, "{\"a\":1}\n")
+	cfg := Config{Path: path, Format: "dynamodb_cdc"}
+	first := readAll(t, cfg, 0, nil)
+	r := newRig(t, cfg)
+	r.cursors = first.cursors
+	add(t, path, "{\"a\":2}\n")
+	r.restart()
+	r.pass()
+	r.want(`{"a":2}`)
+	r.save(1)
+	if len(r.cursors) != 1 {
+		t.Errorf("%d cursors", len(r.cursors))
+	}
+	rename(t, path, path+".1")
+	add(t, path, "{\"b\":1}\n")
+	add(t, path+".1", "{\"a\":3}\n")
+	cfg.Path += "*"
+	rest := readAll(t, cfg, 0, r.cursors)
+	if d := cmp.Diff([]string{`{"b":1}`, `{"a":3}`}, rest.texts()); rest.err != nil || d != "" {
+		t.Errorf("error %v, records (-want +got):\n%s", rest.err, d)
+	}
+}
+
+// Files that were there are read oldest first.
+func TestFollowOrder(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"a.log.2", "a.log.1", "a.log"} {
+		path := filepath.Join(dir, name)
+		add(t, path, fmt.Sprintf("{\"a\":%d}\n", i))
+		at := time.Now().Add(time.Duration(i-10) * time.Second)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRig(t, Config{Path: filepath.Join(dir, "a.log*")})
+	r.pass()
+	r.want(`{"a":0}`, `{"a":1}`, `{"a":2}`)
+}
+
+func TestFollowUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root can read everything")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	add(t, path, "{\"a\":1}\n")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, Config{Path: dir})
+	r.pass()
+	r.pass()
+	if d := cmp.Diff([]string{eventUnreadable}, r.events()); d != "" {
+		t.Error(d)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.pass()
+	r.want(`{"a":1}`)
+}
+
+// Files that are not needed are not held open.
+func TestFollowManyFiles(t *testing.T) {
+	dir := t.TempDir()
+	for i := range maxOpen + 100 {
+		add(t, filepath.Join(dir, fmt.Sprintf("%04d", i)), fmt.Sprintf("{\"a\":%d}\n", i))
+	}
+	r := newRig(t, Config{Path: dir})
+	r.pass()
+	if len(r.given) != maxOpen+100 || r.f.open > maxOpen {
+		t.Errorf("%d records, %d files open", len(r.given), r.f.open)
+	}
+	add(t, filepath.Join(dir, "0611"), "{\"a\":\"more\"}\n")
+	r.pass()
+	if last := r.given[len(r.given)-1].text; last != `{"a":"more"}` {
+		t.Errorf("the last record is %s", last)
+	}
+	r.wait(2 * idle)
+	r.pass()
+	if r.f.open != 0 {
+		t.Errorf("%d files are open", r.f.open)
+	}
+}
+
+// The reading goroutine finds what comes, and ends when it is told.
+func TestFollowRuns(t *testing.T) {
+	dir := t.TempDir()
+	cfg := Config{Path: dir, Format: "dynamodb_cdc", Follow: true, Poll: spec.Duration(10 * time.Millisecond)}
+	s := testSource(t, cfg, 0)
+	if err := s.Open(context.Background(), nil); err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for i := range 3 {
+		add(t, filepath.Join(dir, "a"), fmt.Sprintf("{\"a\":%d}\n", i))
+		r, err := s.Read(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range r.Len() {
+			texts = append(texts, string(r.Bytes(n)))
+		}
+	}
+	if !slices.Equal(texts, []string{`{"a":0}`, `{"a":1}`, `{"a":2}`}) {
+		t.Errorf("%v", texts)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Read(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,148 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/zeebo/xxh3"
+)
+
+// fileID identifies a file for as long as it exists, whatever it is called.
+type fileID struct {
+	Dev uint64 `json:"dev"`
+	Ino uint64 `json:"ino"`
+}
+
+func idOf(info fs.FileInfo) fileID {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return fileID{uint64(st.Dev), st.Ino}
+	}
+	return fileID{}
+}
+
+// removed reports whether a file that is open has no name any more.
+func removed(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 0
+}
+
+// String is a name for cursors.
+func (id fileID) String() string { return fmt.Sprintf("%x-%x", id.Dev, id.Ino) }
+
+// part reads n bytes at a place; less where the file ends.
+func part(f io.ReaderAt, at int64, n int) ([]byte, error) {
+	b := make([]byte, n)
+	n, err := f.ReadAt(b, at)
+	if err == io.EOF {
+		err = nil
+	}
+	return b[:n], err
+}
+
+// contentHead returns the first n bytes of a compressed file's content.
+func contentHead(f *os.File, n int) (head []byte, err error) {
+	stream, done, err := expanded(io.NewSectionReader(f, 0, 1<<62))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	head = make([]byte, n)
+	n, err = io.ReadFull(stream, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return head[:n], err
+}
+
+// begins reports whether a file begins with all that the cursor says was read,
+// or, if it is shorter, is the beginning of that as far as can be told. head are
+// its first bytes, packed that it is compressed.
+func (c *cursor) begins(f *os.File, head []byte, size int64, packed bool) (bool, error) {
+	if c.Compressed && packed && c.HeadBytes > 0 && c.heads(head) {
+		return size >= c.Size, nil
+	}
+	if packed {
+		var err error
+		if head, err = contentHead(f, headBytes); err != nil {
+			return false, nil //nolint:nilerr // it is no copy then, and what is wrong is said when it is read
+		}
+	}
+	if c.Compressed {
+		return c.ContentBytes > 0 && len(head) >= c.ContentBytes && xxh3.Hash(head[:c.ContentBytes]) == c.Content, nil
+	}
+	if c.HeadBytes == 0 || !c.heads(head) {
+		return false, nil
+	}
+	if packed || size < c.TailAt {
+		return true, nil
+	}
+	return c.ends(f)
+}
+
+// heads reports whether a file with these first bytes begins as it did.
+func (c *cursor) heads(head []byte) bool {
+	return c.HeadBytes == 0 || len(head) >= c.HeadBytes && xxh3.Hash(head[:c.HeadBytes]) == c.Head
+}
+
+// isIn reports whether all that was read of a plain file is still in it.
+func (c *cursor) isIn(f *os.File, size int64) (bool, error) {
+	if size < c.Offset {
+		return false, nil
+	}
+	head, err := part(f, 0, c.HeadBytes)
+	if err != nil || !c.heads(head) {
+		return false, err
+	}
+	return c.ends(f)
+}
+
+// ends reports whether the last bytes that were read of a file are still there.
+func (c *cursor) ends(f *os.File) (bool, error) {
+	tail, err := part(f, c.TailAt-int64(c.TailBytes), c.TailBytes)
+	return err == nil && len(tail) == c.TailBytes && (c.TailBytes == 0 || xxh3.Hash(tail) == c.Tail), err
+}
+
+// isPrefix reports whether a file of this size is the beginning of another, by
+// its first and last bytes.
+func isPrefix(f, of *os.File, size int64) (bool, error) {
+	for _, at := range []int64{0, max(0, size-tailBytes)} {
+		n := int(min(headBytes, size-at))
+		a, err := part(f, at, n)
+		b, otherErr := part(of, at, n)
+		if err = errors.Join(err, otherErr); err != nil || len(a) < n || !bytes.Equal(a, b) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// rotated reports whether a file may be a copy of another by its name, which has
+// the other's stem, then no letter or digit, and is longer, or the same in another
+// folder. So are app.log.1, app-20260101.log and app.log.gz of app.log, but
+// not the other way round: the file in place of one that was renamed is new,
+// whatever it begins with.
+func rotated(name, of, stem string) bool {
+	base := filepath.Base(name)
+	rest, ok := strings.CutPrefix(base, stem)
+	if !ok || stem == "" {
+		return false
+	}
+	other := filepath.Base(of)
+	next, _ := utf8.DecodeRuneInString(rest)
+	return !unicode.IsLetter(next) && !unicode.IsDigit(next) && (len(base) > len(other) || base == other && name != of)
+}
+
+// stemOf returns the name of a file up to its first dot.
+func stemOf(path string) string {
+	stem, _, _ := strings.Cut(filepath.Base(path), ".")
+	return stem
+}

@@ -1,0 +1,325 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// tail is one file that is followed.
+type tail struct {
+	key string // of its cursor; empty = what the file is is not known yet
+	// former is the name of the cursor that the first records replace.
+	former string
+	name   string // the path where it, or what it is a copy of, was found first
+	stem   string // of the name, see rotated
+	path   string // where it was found last
+	id     fileID
+	at     cursor // of the next byte that is not in a block
+	f      *os.File
+	// moved says that it was renamed or removed after it had been found: nobody
+	// writes on at its last line for long.
+	moved bool
+	away  bool        // it is not where the path matches
+	info  fs.FileInfo // as it was looked at last
+	since time.Time   // when it was changed last, as far as is known
+	had   int64       // its size before that
+	read  bool        // what can be read of it without waiting was read
+	ended bool        // a last line without end was looked at as well
+	size  int         // bytes for the next block, if a usual one is not enough
+	told  bool        // that it is cut short
+
+	problem string // why it could not be read
+}
+
+// cursor returns the place up to which the file was read, with what the file is.
+func (t *tail) cursor() cursor {
+	c := t.at
+	c.ID, c.Path, c.Moved = t.id, t.name, t.moved
+	return c
+}
+
+func (t *tail) input() *input {
+	return &input{partition: t.key, place: t.path, path: t.path, items: -1}
+}
+
+// visit looks at a file, and reads what it has got since.
+func (f *follower) visit(ctx context.Context, t *tail) error {
+	err := f.look(t)
+	if err == nil && t.info != nil && t.key == "" {
+		err = f.identify(t)
+	}
+	if err != nil {
+		return f.trouble(t, err)
+	}
+	t.problem = ""
+	if t.info == nil || t.key == "" {
+		return nil
+	}
+	if err := f.readOn(ctx, t); err != nil {
+		return err
+	}
+	f.rest(t)
+	return nil
+}
+
+// look notes what the system says of the file. It has no info if it is not at
+// its path and not open.
+func (f *follower) look(t *tail) error {
+	info, err := os.Stat(t.path)
+	if err == nil && idOf(info) != t.id || errors.Is(err, fs.ErrNotExist) {
+		f.relist = f.relist || !t.away
+		if t.f == nil {
+			t.info = nil
+			return nil
+		}
+		info, err = t.f.Stat()
+	}
+	if err != nil {
+		return err
+	}
+	was, now := t.info, f.now()
+	t.info = info
+	if was != nil && was.Size() == info.Size() && was.ModTime().Equal(info.ModTime()) {
+		return nil
+	}
+	t.since, t.had, t.read, t.ended = now, 0, false, false
+	if was != nil {
+		t.had = was.Size()
+	} else if age := now.Sub(info.ModTime()); age > 0 {
+		t.since = now.Add(-age) // which a clock that is set back does not change
+	}
+	return nil
+}
+
+// readOn reads what the file has now.
+func (f *follower) readOn(ctx context.Context, t *tail) error {
+	quiet := f.now().Sub(t.since)
+	if t.at.Compressed {
+		return f.readPacked(ctx, t, quiet)
+	}
+	if !t.read {
+		if err := f.readPlain(ctx, t, false); err != nil || !t.read {
+			return err
+		}
+		f.shortened(t)
+	}
+	if quiet >= lastLine && t.at.Offset < t.info.Size() && !t.ended {
+		return f.readPlain(ctx, t, true)
+	}
+	return nil
+}
+
+// shortened tells of what was taken away at the file's end before it was read.
+func (f *follower) shortened(t *tail) {
+	if gone := t.had - t.info.Size(); gone > 0 {
+		t.had = 0
+		f.notice(pipeline.Notice{Event: eventLost, Lost: gone, Message: fmt.Sprintf(
+			"%s: %d bytes at its end were taken away before they were read", t.path, gone)})
+	}
+}
+
+// reopened opens the file if it is not, and reports whether it is there.
+func (f *follower) reopened(t *tail) (bool, error) {
+	if t.f != nil {
+		return true, nil
+	}
+	file, err := os.Open(t.path)
+	if err != nil {
+		return false, f.trouble(t, err)
+	}
+	info, err := file.Stat()
+	if err != nil || idOf(info) != t.id {
+		f.relist = true
+		return false, transient(errors.Join(err, file.Close()))
+	}
+	t.f = file
+	f.open++
+	return true, nil
+}
+
+// shut closes the file.
+func (f *follower) shut(t *tail) {
+	if t.f != nil {
+		_ = t.f.Close() // it was only read
+		t.f = nil
+		f.open--
+	}
+}
+
+// rest ends what nobody writes to any more, and closes what is not needed open.
+func (f *follower) rest(t *tail) {
+	quiet := f.now().Sub(t.since)
+	switch {
+	case t.f == nil || t.info == nil:
+	case t.away && (removed(t.info) && quiet > lastLine || quiet > idle):
+		f.end(t)
+	case quiet > idle || f.open > maxOpen:
+		f.shut(t)
+	}
+}
+
+// readPlain reads up to the size that the file had when it was looked at; with
+// last, a last line without end too, if it may be taken.
+func (f *follower) readPlain(ctx context.Context, t *tail, last bool) error {
+	if ok, err := f.reopened(t); !ok {
+		return err
+	}
+	if t.info.Size() < t.at.Offset {
+		f.truncated(t)
+		return nil
+	}
+	for {
+		end, err := f.readBlock(ctx, t, last)
+		if end || err != nil {
+			return err
+		}
+	}
+}
+
+// readBlock reads a block of whole records, and hands it over. At the end of
+// what there is, it says so.
+func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool, err error) {
+	r := f.s.newReader(t.input(), &t.at)
+	size := max(f.s.block, t.size, len(byteOrderMark))
+	full := f.s.buffers.get(size)[:size]
+	n, err := t.f.ReadAt(full, t.at.Offset)
+	if err != nil && err != io.EOF {
+		return true, r.broken(err)
+	}
+	buf := r.skipMark(full[:n])
+	at := r.at.Offset // behind the mark
+	end = n < size
+	whole := last && end && (t.moved || isObject(buf))
+	p := r.split(buf, whole)
+	if intact, err := t.intact(r, buf[:p.used]); err != nil || !intact {
+		if err == nil {
+			f.truncated(t)
+		}
+		return true, transient(err)
+	}
+	if p.long || len(p.spans) == 0 && !end && len(buf) > r.max+1 {
+		return true, r.tooLong(p.line)
+	}
+	b := &block{data: buf, pieces: p, start: r.at, tail: tailOf(&r.at, buf[:p.used])}
+	b.start.Offset, b.start.Size = at, t.info.Size()
+	b.start.ID, b.start.Path, b.start.Moved, b.start.Ordinal = t.id, t.name, t.moved, f.s.ordinal
+	t.at = *b.after(len(p.spans))
+	t.size = 0
+	if p.used == 0 && !end {
+		t.size = min(2*size, r.max+2)
+	}
+	t.read, t.ended = t.read || end, end && last
+	if len(p.spans) == 0 {
+		f.s.buffers.put(full)
+		return end, nil
+	}
+	f.s.ordinal = t.at.Ordinal
+	f.s.read.Add(int64(p.used))
+	return end, f.send(ctx, t, b.records(f.s.name, r.in, &f.s.format, func() { f.s.buffers.put(full) }))
+}
+
+// isObject reports whether text without a line end is a whole JSON object: what
+// follows can't be part of it.
+func isObject(text []byte) bool {
+	for i, c := range text {
+		if c == '{' {
+			n, whole := valueLen(text[i:])
+			return whole && blank(text[i+n:])
+		}
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return false
+}
+
+// intact reports whether the file still begins with what was read of it before.
+// Only then are the bytes that follow, whole records, taken; the reader's cursor
+// notes what identifies the file with them.
+func (t *tail) intact(r *reader, taken []byte) (bool, error) {
+	c := &r.at
+	info, err := t.f.Stat()
+	if err != nil || info.Size() < c.Offset+int64(len(taken)) {
+		return false, err
+	}
+	head, err := part(t.f, 0, max(c.HeadBytes, int(min(headBytes, c.Offset+int64(len(taken))))))
+	if err != nil || !c.heads(head) {
+		return false, err
+	}
+	ok, err := c.ends(t.f)
+	c.Head, c.HeadBytes = xxh3.Hash(head), len(head)
+	return ok, err
+}
+
+// ending is what identifies the end of what was read.
+type ending struct {
+	hash  uint64
+	at    int64
+	bytes int
+}
+
+// tailOf returns the ending behind bytes that begin at a cursor.
+func tailOf(c *cursor, taken []byte) ending {
+	if len(taken) == 0 {
+		return ending{c.Tail, c.TailAt, c.TailBytes}
+	}
+	last := taken[max(0, len(taken)-tailBytes):]
+	return ending{xxh3.Hash(last), c.Offset + int64(len(taken)), len(last)}
+}
+
+// readPacked reads a compressed file, once nobody has written to it for a while.
+func (f *follower) readPacked(ctx context.Context, t *tail, quiet time.Duration) error {
+	if t.read {
+		if !t.at.Done && quiet >= cutShort && !t.told {
+			t.told = true
+			f.notice(pipeline.Notice{Event: eventCutShort, Message: fmt.Sprintf(
+				"%s: the compressed file is cut short in line %d; waiting for the rest of it", t.path, t.at.Line)})
+		}
+		return nil
+	}
+	if quiet < packedQuiet {
+		return nil
+	}
+	if ok, err := f.reopened(t); !ok {
+		return err
+	}
+	head, err := part(t.f, 0, headBytes)
+	if err != nil {
+		return transient(err)
+	}
+	if t.info.Size() < t.at.Size || !t.at.heads(head) {
+		f.truncated(t)
+		return nil
+	}
+	t.read, t.told = true, false
+	t.at.Head, t.at.HeadBytes, t.at.Size = xxh3.Hash(head), len(head), t.info.Size()
+	return f.readStream(ctx, t)
+}
+
+// readStream reads the content of a compressed file from the cursor to its end.
+func (f *follower) readStream(ctx context.Context, t *tail) error {
+	c := t.cursor()
+	c.Done = false
+	r := f.s.newReader(t.input(), &c)
+	r.send = func(ctx context.Context, r *pipeline.Records) error { return f.send(ctx, t, r) }
+	err := r.content(ctx, t.f)
+	t.at = r.at
+	switch {
+	case err == nil || errors.Is(err, errShorter):
+		t.at.Done = true // a copy may have less than its original
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
+		// More may come.
+	default:
+		return err
+	}
+	return nil
+}
