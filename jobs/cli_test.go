@@ -2,12 +2,9 @@ package jobs
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -170,25 +167,7 @@ func TestMetricsAndStop(t *testing.T) {
 	write(t, path, append([]byte("broken\n"), data...))
 	args := []string{"run", "shop.yaml", "--set", "epoch.max_records=2", "--set", "dead_letters.max_ratio=1"}
 	p := start(t, dir, nil, append(args, "--set", "http.listen=127.0.0.1:0")...)
-	address := regexp.MustCompile(`"msg":"serving metrics","address":"([^"]+)"`)
-	var at []string
-	wait(t, p, func() bool {
-		at = address.FindStringSubmatch(p.err.String())
-		return at != nil
-	})
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	get := func(path string) string {
-		response, err := client.Get("http://" + at[1] + path)
-		if err != nil {
-			return fmt.Sprint(err)
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(body)
-	}
+	get := p.http(t)
 	if got := get("/healthz"); got != "ok\n" {
 		t.Errorf("/healthz: %q", got)
 	}

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +34,8 @@ var (
 const (
 	envStarlift = "STARLIFT_TEST_AS_STARLIFT"
 	envKillAt   = "STARLIFT_TEST_KILL_AT"  // step:epoch: SIGKILL there
+	envHangAt   = "STARLIFT_TEST_HANG_AT"  // step:epoch: nothing comes back from there
+	envStop     = "STARLIFT_TEST_STOP"     // the time that a stop may take
 	envFileSize = "STARLIFT_TEST_FILESIZE" // bytes that a file may have
 )
 
@@ -48,17 +53,18 @@ func TestMain(m *testing.M) {
 
 // arm sets the traps that the environment asks for.
 func arm() error {
-	if step, epoch, ok := strings.Cut(os.Getenv(envKillAt), ":"); ok {
-		at, err := strconv.ParseInt(epoch, 10, 64)
+	if err := trap(envKillAt, func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }); err != nil {
+		return err
+	}
+	if err := trap(envHangAt, func() error { select {} }); err != nil {
+		return err
+	}
+	if within := os.Getenv(envStop); within != "" {
+		d, err := time.ParseDuration(within)
 		if err != nil {
 			return err
 		}
-		hook = func(s engine.Step, e int64) error {
-			if string(s) == step && e == at {
-				return syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			}
-			return nil
-		}
+		stopWithin = d
 	}
 	if size := os.Getenv(envFileSize); size != "" {
 		most, err := strconv.ParseUint(size, 10, 64)
@@ -69,6 +75,22 @@ func arm() error {
 		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most})
 	}
 	return nil
+}
+
+// trap does something at the step that a variable names.
+func trap(variable string, do func() error) error {
+	step, epoch, ok := strings.Cut(os.Getenv(variable), ":")
+	if !ok {
+		return nil
+	}
+	at, err := strconv.ParseInt(epoch, 10, 64)
+	hook = func(s engine.Step, e int64) error {
+		if string(s) == step && e == at {
+			return do()
+		}
+		return nil
+	}
+	return err
 }
 
 // result is how a process ended.
@@ -129,6 +151,47 @@ func start(t *testing.T, dir string, env []string, args ...string) *process {
 func (p *process) result() result {
 	<-p.done
 	return result{p.ProcessState.ExitCode(), p.out.String(), p.err.String()}
+}
+
+var serving = regexp.MustCompile(`"msg":"serving metrics","address":"([^"]+)"`)
+
+// http returns what gets a page of a process that serves; an error where the
+// page should be.
+func (p *process) http(t *testing.T) (get func(path string) string) {
+	t.Helper()
+	var at []string
+	wait(t, p, func() bool {
+		at = serving.FindStringSubmatch(p.err.String())
+		return at != nil
+	})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return func(path string) string {
+		response, err := client.Get("http://" + at[1] + path)
+		if err != nil {
+			return fmt.Sprint(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			return fmt.Sprint(err)
+		}
+		return string(body)
+	}
+}
+
+// metric returns what reads a metric of a process that serves; 0 = it is not there.
+func (p *process) metric(t *testing.T, name string) func() float64 {
+	t.Helper()
+	get := p.http(t)
+	return func() float64 {
+		_, rest, _ := strings.Cut(get("/metrics"), "\n"+name+" ")
+		text, _, _ := strings.Cut(rest, "\n")
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return 0
+		}
+		return v
+	}
 }
 
 // starlift runs a command to its end.

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
-	"os/signal"
 	"runtime/debug"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,10 +15,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
-
-// stopWithin is the time that a stop may take before the process ends anyway;
-// what is saved is committed at the next start.
-const stopWithin = 30 * time.Second
 
 // The heap that the garbage collector aims at: the least that lets it work
 // without haste, and what epochs in flight, decoders and encoders take besides
@@ -41,7 +34,8 @@ func (s *streams) runCommand() *cobra.Command {
 		Use:   "run FILE",
 		Short: "Run a pipeline, going on where it stopped",
 		Long: "Run reads the sources from where the last run ended. It ends with status 0 when every source is bounded and read;\n" +
-			"otherwise it goes on until it is stopped. SIGINT and SIGTERM finish the epoch, a second one stops at once.",
+			"otherwise it goes on until it is stopped. SIGINT and SIGTERM finish the epoch within 30 seconds, a second one stops\n" +
+			"at once; both are safe. SIGHUP loads reference tables again.",
 		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -114,7 +108,7 @@ func (s *streams) runPipeline(ctx context.Context, a *assembly) error {
 
 func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
 	defer a.limitMemory()()
-	stop, kill, release := signals(ctx)
+	stop, kill, release := signals(ctx, a.reload)
 	defer release()
 	server, err := a.serve()
 	if err != nil {
@@ -214,41 +208,3 @@ type redactedError struct {
 
 func (r redactedError) Error() string { return r.text }
 func (r redactedError) Unwrap() error { return r.err }
-
-// signals returns a context that ends at the first SIGINT or SIGTERM, and one
-// that ends at the second, or when stopping takes too long.
-func signals(parent context.Context) (stop, kill context.Context, release func()) {
-	stop, stopNow := context.WithCancel(parent)
-	kill, killNow := context.WithCancel(context.WithoutCancel(parent))
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
-	done := make(chan struct{})
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		select {
-		case <-ch:
-		case <-parent.Done():
-		case <-done:
-			return
-		}
-		slog.Info("stopping after this epoch; a second signal stops at once")
-		stopNow()
-		deadline := time.NewTimer(stopWithin)
-		defer deadline.Stop()
-		select {
-		case <-ch:
-		case <-deadline.C:
-		case <-done:
-			return
-		}
-		killNow()
-	}()
-	return stop, kill, func() {
-		signal.Stop(ch)
-		close(done)
-		<-finished
-		stopNow()
-		killNow()
-	}
-}

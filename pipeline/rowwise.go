@@ -59,7 +59,9 @@ type BadRow struct {
 // has to be tried again in the same process.
 type Referring interface {
 	// Start loads the reference and keeps it current until Close; ctx ends the
-	// loading. A failure says what to do: nothing runs without a reference.
+	// loading. A failure says what to do: nothing runs without a reference. report
+	// is told, from another goroutine, what becomes of it later; with an error, if it
+	// could not be loaded.
 	Start(ctx context.Context, report func(message string, err error)) error
 	// Describe says what the reference is, without looking at it.
 	Describe() ReferenceTable
@@ -71,6 +73,13 @@ type Referring interface {
 	Reference() ReferenceStatus
 	// Close waits until nothing is loaded any more. It may be called twice.
 	Close() error
+}
+
+// Reloading is a Referring that can be asked to load its reference now.
+type Reloading interface {
+	// Reload asks for it and does not wait; what becomes of it is reported. It may
+	// be called at any time, from any goroutine.
+	Reload()
 }
 
 // ReferenceTable is what a reference is, as far as the pipeline uses it.

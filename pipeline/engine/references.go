@@ -26,7 +26,13 @@ func startReferences(ctx context.Context, c *Config) (*references, error) {
 		if !ok {
 			continue
 		}
-		report := func(message string, err error) { c.Log.Warn(message, "node", n.Name, "error", err) }
+		report := func(message string, err error) {
+			if err == nil {
+				c.Log.Info(message, "node", n.Name, "version", ref.Reference().Version)
+				return
+			}
+			c.Log.Warn(message, "node", n.Name, "error", err)
+		}
 		if err := ref.Start(ctx, report); err != nil {
 			return r, fmt.Errorf("node %s: %w", n.Name, err)
 		}

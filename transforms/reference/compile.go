@@ -61,7 +61,7 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
 		return nil, errors.Join(c.mistakes...)
 	}
 	r := &cfg.Reference
-	j.watch = &watcher{path: r.Source.Path, refresh: time.Duration(r.Refresh), maxAge: time.Duration(r.MaxStaleness), now: time.Now, load: j.load}
+	j.watch = &watcher{path: r.Source.Path, refresh: time.Duration(r.Refresh), maxAge: time.Duration(r.MaxStaleness), now: time.Now, load: j.load, asked: make(chan struct{}, 1)}
 	return j, nil
 }
 

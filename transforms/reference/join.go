@@ -76,6 +76,9 @@ func (j *Join) Pin() any { return j.watch.current() }
 // Reference implements pipeline.Referring.
 func (j *Join) Reference() pipeline.ReferenceStatus { return j.watch.status() }
 
+// Reload implements pipeline.Reloading: the file is loaded, changed or not.
+func (j *Join) Reload() { j.watch.reload() }
+
 // Close implements pipeline.Referring.
 func (j *Join) Close() error {
 	j.watch.close()

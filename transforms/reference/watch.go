@@ -25,6 +25,7 @@ type watcher struct {
 	maxAge  time.Duration // 0 = none
 	now     func() time.Time
 	load    func(f *os.File, size int64) (*snapshot, error)
+	asked   chan struct{} // to load it now; has room for one
 
 	mu      sync.Mutex
 	latest  *snapshot
@@ -62,24 +63,55 @@ func (w *watcher) start(ctx context.Context, report func(message string, err err
 	return nil
 }
 
-// run looks at the file again and again. A problem is reported when it is new.
+// run looks at the file again and again. A problem is reported when it is new, or
+// somebody has asked.
 func (w *watcher) run(ctx context.Context, report func(message string, err error)) {
 	reported := ""
-	for wait(ctx, w.refresh) == nil {
-		err := w.look()
-		for errors.Is(err, errUnstable) && w.refresh > quiet && wait(ctx, quiet) == nil {
+	for {
+		asked, err := w.pause(ctx, w.refresh)
+		if err != nil {
+			return
+		}
+		if asked {
+			w.file = nil // whatever it looks like
+		}
+		err = w.look()
+		for errors.Is(err, errUnstable) && (asked || w.refresh > quiet) && wait(ctx, quiet) == nil {
 			err = w.look()
 		}
-		if err == nil || errors.Is(err, errUnstable) {
-			if err == nil {
-				reported = ""
+		switch {
+		case errors.Is(err, errUnstable):
+		case err == nil:
+			reported = ""
+			if asked {
+				report("the reference was loaded again", nil)
 			}
-			continue
-		}
-		if err.Error() != reported {
+		case asked || err.Error() != reported:
 			reported = err.Error()
 			report("the reference can't be loaded; the last good version stays in use", err)
 		}
+	}
+}
+
+// reload asks for the file to be loaded, without waiting.
+func (w *watcher) reload() {
+	select {
+	case w.asked <- struct{}{}:
+	default: // it was asked for already
+	}
+}
+
+// pause waits, or until somebody asks for a reload, or returns why not.
+func (w *watcher) pause(ctx context.Context, d time.Duration) (asked bool, err error) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return false, nil
+	case <-w.asked:
+		return true, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
 }
 
