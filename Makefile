@@ -13,13 +13,17 @@ PKG       ?= ./...
 TESTFLAGS ?=
 # Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5'
 BENCHFLAGS ?=
-# Cases of make soak.
-SOAK ?= 10000
+# How long make soak appends to a followed file (make soak SOAK=30m before a
+# release), and how many changes a second.
+SOAK     ?= 60s
+SOAKRATE ?= 5000
+# Cases of make oracle.
+ORACLE ?= 10000
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint lint-all fuzz bench bench-postgres clean
+.PHONY: help build demo test soak oracle lint lint-all fuzz bench bench-postgres clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +37,11 @@ demo: ## run the bundled sample through a pipeline and query the result
 test: ## run the tests under the race detector
 	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
 
-soak: ## hold SOAK random pipelines and inputs against the model of their tables
-	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(SOAK)
+soak: ## follow a growing file for SOAK, and hold memory, epochs and latency against bounds
+	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE)
+
+oracle: ## hold ORACLE random pipelines and inputs against the model of their tables
+	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(ORACLE)
 
 lint: $(STATICCHECK) ## check formatting, go.mod, vet and staticcheck, as CI does
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

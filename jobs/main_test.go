@@ -127,7 +127,13 @@ func (o *output) String() string {
 // start starts the binary in a folder, with additions to the environment.
 func start(t *testing.T, dir string, env []string, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	return startFor(t, 2*time.Minute, dir, env, args...)
+}
+
+// startFor starts it, and kills it after so long.
+func startFor(t *testing.T, most time.Duration, dir string, env []string, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...), done: make(chan struct{})}
 	p.Dir = dir
 	p.Env = append(append(os.Environ(), envStarlift+"=1"), env...)

@@ -23,7 +23,7 @@ type Config struct {
 	Version   Version       `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
 	Operation Operation     `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
 	Follow    bool          `yaml:"follow" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
-	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" desc:"How often followed files are looked at. New files are looked for every second, or as often if that is less often."`
+	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" desc:"How often followed files are looked at, and new ones are looked for; for these less often where there are so many files that it would take a twentieth of the time."`
 	MaxRecord spec.Bytes    `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
 }
 

@@ -16,8 +16,7 @@ import (
 
 // How long things take that a file does not tell.
 const (
-	listEvery   = time.Second      // new files are looked for
-	listShare   = 20               // of the time goes into that at most: one in so many
+	listShare   = 20               // one part in so many of the time goes into looking for new files at most
 	lastLine    = 5 * time.Second  // without change, until a last line without end may be taken
 	packedQuiet = time.Second      // without change, until a compressed file is read
 	cutShort    = time.Minute      // until it is said that one is cut short
@@ -158,7 +157,7 @@ func (f *follower) list() error {
 	started := f.now()
 	f.relist, f.listed = false, started
 	all, err := f.s.stats()
-	f.wait = max(listEvery, time.Duration(f.s.cfg.Poll), listShare*f.now().Sub(started))
+	f.wait = max(time.Duration(f.s.cfg.Poll), listShare*f.now().Sub(started))
 	if err != nil {
 		return err
 	}
