@@ -132,7 +132,7 @@ func (r *run) save(p *prepared) error {
 	}
 	for sink, rc := range p.receipts {
 		rc.Epoch, rc.Before = p.epoch, r.checkpoint.Published[sink]
-		rc.Started = p.began
+		rc.Started = p.began.UTC()
 		if rc.Publish != nil {
 			next.Published[sink] = p.epoch
 		}
@@ -248,7 +248,7 @@ func (r *run) report(p *prepared) {
 	t.Rows = p.rows
 	t.StateMemory = p.memory
 	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "dead_letters", p.dead,
-		"duration", time.Since(p.began).Round(time.Millisecond))
+		"duration", since(p.began).Round(time.Millisecond))
 	if r.c.Observe != nil {
 		r.c.Observe(*t)
 	}

@@ -95,23 +95,35 @@ type begun struct {
 const lookForDue = 500 * time.Millisecond
 
 // due is when the first of the sinks wants an epoch, whether records come or not.
-type due struct{ at atomic.Int64 } // in ns since 1970; 0 = none does
+type due struct{ at atomic.Pointer[time.Time] } // nil = none does
 
 // set notes what the receipts of the last prepared epoch want.
 func (d *due) set(receipts map[string]*pipeline.Receipt) {
-	first := int64(0)
+	var first *time.Time
 	for _, rc := range receipts {
-		if at := rc.Due.UnixNano(); !rc.Due.IsZero() && (first == 0 || at < first) {
-			first = at
+		if !rc.Due.IsZero() && (first == nil || rc.Due.Before(*first)) {
+			first = &rc.Due
 		}
 	}
 	d.at.Store(first)
 }
 
+// resume notes what the receipts of a checkpoint want. If the clock was set back
+// since, it is time: nobody knows how long it has been.
+func (d *due) resume(receipts map[string]*pipeline.Receipt) {
+	d.set(receipts)
+	at := now()
+	for _, rc := range receipts {
+		if !rc.Due.IsZero() && rc.Started.After(at) {
+			d.at.Store(&at)
+		}
+	}
+}
+
 // take reports whether it is time, once.
-func (d *due) take(now time.Time) bool {
+func (d *due) take() bool {
 	at := d.at.Load()
-	return at != 0 && now.UnixNano() >= at && d.at.CompareAndSwap(at, 0)
+	return at != nil && !now().Before(*at) && d.at.CompareAndSwap(at, nil)
 }
 
 func newBegun() *begun { return &begun{told: make(chan struct{}, 1)} }
@@ -167,7 +179,7 @@ func (c *cutter) run(stop, ctx context.Context) error {
 				}
 			}
 		case <-quiet.C:
-			if c.open.records == 0 && c.r.due.take(now()) {
+			if c.open.records == 0 && c.r.due.take() {
 				c.open.idle = true
 				if err := c.cut(ctx); err != nil {
 					return err

@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -162,4 +165,75 @@ func settled(count func() int64) int64 {
 		}
 	}
 	return last
+}
+
+// TestClockSetBack: the clock of the machine says nothing about what is read,
+// joined or published. It is set back again and again, and crashes happen.
+func TestClockSetBack(t *testing.T) {
+	var calls atomic.Int64
+	clock = func() time.Time {
+		n := calls.Add(1)
+		// As after a restart: without the reading that a change does not touch.
+		return time.Now().Round(0).Add(-time.Duration(n/7) * time.Hour)
+	}
+	defer func() { clock = time.Now }()
+	w := newWorld(t.TempDir(), someChanges(40))
+	w.settled.gather = true
+	w.settled.due = clock().Add(time.Hour)
+	for at := int64(3); at < 9; at += 2 {
+		w.hook = func(s Step, e int64) error {
+			if s == StepCommit && e == at {
+				return errCrash
+			}
+			return nil
+		}
+		if err := w.run(); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+	}
+	w.hook = nil
+	c := w.config()
+	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.check(t)
+	families, err := c.Metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			switch f.GetName() {
+			case "starlift_epoch_duration_seconds":
+				seen++
+				if sum := m.GetHistogram().GetSampleSum(); sum < 0 {
+					t.Errorf("%v took %g seconds", m.GetLabel(), sum)
+				}
+			case "starlift_commit_age_seconds":
+				seen++
+				if age := m.GetGauge().GetValue(); age < 0 {
+					t.Errorf("the age of the last commit is %g", age)
+				}
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("%d metrics of time are there", seen)
+	}
+}
+
+// TestDueAfterClockSetBack: what was gathered before the clock was set back is
+// published with the next start, not as much later.
+func TestDueAfterClockSetBack(t *testing.T) {
+	var d due
+	at := now()
+	d.resume(map[string]*pipeline.Receipt{"s": {Started: at.Add(-time.Hour), Due: at.Add(time.Hour)}})
+	if d.take() {
+		t.Error("it is due before its time")
+	}
+	d.resume(map[string]*pipeline.Receipt{"s": {Started: at.Add(time.Hour), Due: at.Add(2 * time.Hour)}})
+	if !d.take() || d.take() {
+		t.Error("it is not due once, after the clock was set back")
+	}
 }

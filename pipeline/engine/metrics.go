@@ -24,7 +24,7 @@ type Metrics struct {
 	notices, lost      *prometheus.CounterVec
 	inferred           *prometheus.GaugeVec
 	unknown            *prometheus.CounterVec
-	lastCommit         atomic.Int64 // ns since 1970
+	lastCommit         atomic.Pointer[time.Time]
 	depth              atomic.Pointer[func() int]
 	references         referenceMetrics
 
@@ -62,13 +62,16 @@ func NewMetrics() *Metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
 			Help: "Pieces of input between reading and the sinks' spools.", ConstLabels: prometheus.Labels{"edge": "mapped"}}, m.queueDepth))
 	m.Registry.MustRegister(&m.references)
-	m.lastCommit.Store(time.Now().UnixNano())
+	m.noteCommit()
 	return m
 }
 
-func (m *Metrics) commitAge() float64 {
-	return time.Since(time.Unix(0, m.lastCommit.Load())).Seconds()
+func (m *Metrics) noteCommit() {
+	at := now()
+	m.lastCommit.Store(&at)
 }
+
+func (m *Metrics) commitAge() float64 { return since(*m.lastCommit.Load()).Seconds() }
 
 func (m *Metrics) queueDepth() float64 {
 	if f := m.depth.Load(); f != nil {
@@ -89,7 +92,7 @@ func (m *Metrics) read(source string, r *pipeline.Records) {
 	m.Records.Add(int64(r.Len()))
 	m.Bytes.Add(size)
 	if n := len(r.Arrived); n > 0 {
-		m.lag.WithLabelValues(source).Set(time.Since(time.UnixMicro(r.Arrived[n-1])).Seconds())
+		m.lag.WithLabelValues(source).Set(since(time.UnixMicro(r.Arrived[n-1])).Seconds())
 	}
 }
 
@@ -108,7 +111,7 @@ func (m *Metrics) deadLetter(d *pipeline.DeadLetter) {
 }
 
 func (m *Metrics) step(name string, started time.Time) {
-	m.duration.WithLabelValues(name).Observe(time.Since(started).Seconds())
+	m.duration.WithLabelValues(name).Observe(since(started).Seconds())
 }
 
 // InferredOpen implements pipeline.Counters.
@@ -136,5 +139,5 @@ func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {
 	m.step("commit", started)
 	m.epoch.Set(float64(epoch))
 	m.stateBytes.Set(float64(stateBytes))
-	m.lastCommit.Store(time.Now().UnixNano())
+	m.noteCommit()
 }

@@ -63,7 +63,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.finished = r.checkpoint.Finished
-	r.due.set(r.checkpoint.Receipts)
+	r.due.resume(r.checkpoint.Receipts)
 	committed, err := r.store.Committed()
 	if err != nil {
 		return err
@@ -244,5 +244,12 @@ func (r *run) tell(ctx context.Context, cursors map[string]map[string][]byte) er
 	return nil
 }
 
-// now is the time for what people read: audit rows, metrics, dead letters.
-func now() time.Time { return time.Now().UTC() }
+// clock is the time. Tests set it back.
+var clock = time.Now
+
+// now is for spans of time, which a clock that is set does not change, and, in
+// UTC, for what people read: audit rows, metrics, dead letters.
+func now() time.Time { return clock() }
+
+// since is the span of time since an earlier now; never negative.
+func since(t time.Time) time.Duration { return max(0, now().Sub(t)) }

@@ -83,6 +83,18 @@ func TestRoll(t *testing.T) {
 			t.Errorf("an empty epoch publishes %s", r.Publish)
 		}
 	})
+	t.Run("clock set back", func(t *testing.T) {
+		h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Minute)}}, orders(t))
+		if r := h.prepare(false, one(1)); r.Publish != nil || !r.Due.Equal(h.clock.Add(time.Minute)) {
+			t.Fatalf("%+v", r)
+		}
+		h.commit()
+		h.clock = h.clock.Add(-time.Hour)
+		if r := h.prepare(false, one(2)); r.Publish == nil || !r.Due.IsZero() {
+			t.Fatalf("rows of which nobody knows how old they are wait: %+v", r)
+		}
+		h.commit()
+	})
 	t.Run("size", func(t *testing.T) {
 		h := newHarness(t, Config{Mode: "append", Roll: Roll{Size: 500 << 10}}, orders(t))
 		var want []string

@@ -340,6 +340,32 @@ func TestFollowFromNowOn(t *testing.T) {
 	}
 }
 
+// Files of the future, as a clock that was set back leaves them, are read too.
+func TestFollowClockSetBack(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, Config{Path: dir})
+	add(t, filepath.Join(dir, "a"), "{\"a\":1}\n{\"a\":2}")
+	write(t, filepath.Join(dir, "b.gz"), gzipOf(t, []byte("{\"b\":1}\n")))
+	for _, name := range []string{"a", "b.gz"} {
+		at := time.Now().Add(time.Hour)
+		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.pass()
+	r.want(`{"a":1}`)
+	r.wait(lastLine)
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`)
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(dir, "a"), now, now); err != nil {
+		t.Fatal(err)
+	}
+	add(t, filepath.Join(dir, "a"), "\n{\"a\":3}\n")
+	r.pass()
+	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`, `{"a":3}`)
+}
+
 // Files that were there are read oldest first.
 func TestFollowOrder(t *testing.T) {
 	dir := t.TempDir()
