@@ -128,9 +128,10 @@ type KeyedState interface {
 	// PutIdle is Put for a key that will hardly be looked up soon: others go
 	// before it into memory.
 	PutIdle(key Hash, value []byte)
-	// Each calls f for every entry, in no particular order, until it returns an
-	// error. f must not call Put; the value is valid during the call.
-	Each(f func(key Hash, value []byte) error) error
+	// Each calls f for every entry from a key on, in the order of their keys, until
+	// it returns an error. f must not call Lookup or Put; the value is valid during
+	// the call.
+	Each(from Hash, f func(key Hash, value []byte) error) error
 }
 
 // KeyedStep is an open Keyed transform. One goroutine calls it: any number of
@@ -146,6 +147,11 @@ type KeyedStep interface {
 	// the records. emit is called any number of times for a table, but with at
 	// most one row a key.
 	Finish(e EpochEnd, emit func(*Rows) error) error
+	// Pending reports, after Open and after Finish, whether there is work left
+	// that needs no more input, because it is more than an epoch takes. The engine
+	// ends another epoch soon; when last, which says that the sources have ended,
+	// as many as it takes.
+	Pending(last bool) bool
 	// Save returns what Open is given after a restart.
 	Save() (json.RawMessage, error)
 }

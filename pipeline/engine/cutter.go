@@ -46,7 +46,7 @@ func (b *block) release() {
 // cut ends an epoch.
 type cut struct {
 	last     bool // every source is at its end
-	idle     bool // nothing was read, but a sink wants to publish what it gathered
+	idle     bool // nothing was read, but an epoch is due
 	cursors  map[string]map[string][]byte
 	finished map[string]bool
 	records  int64
@@ -90,16 +90,21 @@ type begun struct {
 	told  chan struct{} // has room for one
 }
 
-// lookForDue is how often it is looked whether a sink has to publish what it
-// gathered, while nothing is read.
+// lookForDue is how often it is looked whether an epoch is due, while nothing is
+// read.
 const lookForDue = 500 * time.Millisecond
 
-// due is when the first of the sinks wants an epoch, whether records come or not.
+// due is when an epoch is wanted whether records come or not: by the first of the
+// sinks that has to publish what it gathered, or by a transform that has work left.
 type due struct{ at atomic.Pointer[time.Time] } // nil = none does
 
-// set notes what the receipts of the last prepared epoch want.
-func (d *due) set(receipts map[string]*pipeline.Receipt) {
+// set notes what the receipts of the last prepared epoch want, and the transforms.
+func (d *due) set(receipts map[string]*pipeline.Receipt, pending bool) {
 	var first *time.Time
+	if pending {
+		at := now()
+		first = &at
+	}
 	for _, rc := range receipts {
 		if !rc.Due.IsZero() && (first == nil || rc.Due.Before(*first)) {
 			first = &rc.Due
@@ -110,8 +115,8 @@ func (d *due) set(receipts map[string]*pipeline.Receipt) {
 
 // resume notes what the receipts of a checkpoint want. If the clock was set back
 // since, it is time: nobody knows how long it has been.
-func (d *due) resume(receipts map[string]*pipeline.Receipt) {
-	d.set(receipts)
+func (d *due) resume(receipts map[string]*pipeline.Receipt, pending bool) {
+	d.set(receipts, pending)
 	at := now()
 	for _, rc := range receipts {
 		if !rc.Due.IsZero() && rc.Started.After(at) {

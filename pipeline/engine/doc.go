@@ -12,6 +12,9 @@
 //     the sinks' spools and the settle steps, and prepares the epoch;
 //   - the back saves the epoch, commits it to every sink and tells the sources.
 //
+// A transform that has more to do than an epoch takes gets epochs without input,
+// between others or, when the sources have ended, before Run returns.
+//
 // Front and back meet without a buffer, so at most one epoch is saved and not
 // committed while the next is read, transformed and prepared. Every channel is
 // bounded: when a sink is slow the back holds the front, the front the mappers,

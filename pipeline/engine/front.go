@@ -105,23 +105,30 @@ func (f *front) take(ctx context.Context, e event) error {
 	if f.sinks == nil && !f.final(e.cut) {
 		return nil
 	}
-	p, err := f.finish(ctx, e.cut)
-	if err != nil {
-		return err
+	for c := e.cut; c != nil; {
+		p, rest, err := f.finish(ctx, c)
+		if err != nil {
+			return err
+		}
+		select {
+		case f.prepared <- p:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		c = rest
 	}
-	select {
-	case f.prepared <- p:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
 // final reports whether an epoch without records is needed: to publish what
-// sinks have gathered, or to note in the checkpoint that sources are finished.
+// sinks have gathered, to do what transforms have left, or to note in the
+// checkpoint that sources are finished.
 func (f *front) final(c *cut) bool {
 	if !c.last {
 		return c.idle
+	}
+	if f.r.pending(true) {
+		return true
 	}
 	for _, carrying := range f.r.carrying {
 		if carrying {
@@ -259,35 +266,40 @@ func (f *front) overBudget(d *pipeline.DeadLetter) error {
 		b.bad, min(b.n, budgetWindow), b.max, f.epoch, d)
 }
 
-// finish settles and prepares the open epoch.
-func (f *front) finish(ctx context.Context, c *cut) (*prepared, error) {
+// finish settles and prepares the open epoch. Where transforms have more to do
+// when the sources have ended, rest is the cut of a further epoch.
+func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err error) {
 	if f.sinks == nil {
 		if err := f.begin(now()); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	p := &prepared{epoch: f.epoch, cut: c, receipts: map[string]*pipeline.Receipt{}, steps: map[string]*state.Step{},
+	p = &prepared{epoch: f.epoch, cut: c, receipts: map[string]*pipeline.Receipt{}, steps: map[string]*state.Step{},
 		restart: f.r.restart, rows: f.rows, began: f.began}
 	f.r.restart = nil
 	started := now()
 	if err := f.r.hook(StepSettle, f.epoch); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := f.settle(p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.r.c.Metrics.step("settle", started)
+	if c.last && f.r.pending(true) {
+		before := *c
+		before.last = false
+		p.cut, rest = &before, &cut{last: true, finished: c.finished}
+	}
 	started = now()
 	if err := f.prepare(ctx, p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.r.c.Metrics.step("prepare", started)
-	var err error
 	p.dead = f.count
 	p.budget, err = f.r.budget.save()
 	f.sinks, f.dead = nil, nil
 	f.r.finished = c.finished
-	return p, err
+	return p, rest, err
 }
 
 // prepare makes every spool durable.
@@ -319,6 +331,6 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 		f.r.carrying[s.Name] = receipts[i].Carry != nil
 	}
 	p.receipts[deadLetterSink] = receipts[len(f.sinks)]
-	f.r.due.set(p.receipts)
+	f.r.due.set(p.receipts, f.r.pending(false))
 	return nil
 }

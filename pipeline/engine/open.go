@@ -63,7 +63,6 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.finished = r.checkpoint.Finished
-	r.due.resume(r.checkpoint.Receipts)
 	committed, err := r.store.Committed()
 	if err != nil {
 		return err
@@ -72,6 +71,7 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.openSteps(); err != nil {
 		return err
 	}
+	r.due.resume(r.checkpoint.Receipts, r.pending(false))
 	if err := r.checkGathered(); err != nil {
 		return err
 	}

@@ -39,6 +39,11 @@ func (f *front) settle(p *prepared) error {
 	return f.keep(p)
 }
 
+// pending reports whether a transform has work left that needs no input.
+func (r *run) pending(last bool) bool {
+	return slices.ContainsFunc(r.keyed, func(k *keyed) bool { return k.step.Pending(last) })
+}
+
 // keep takes what the steps keep of the epoch.
 func (f *front) keep(p *prepared) (err error) {
 	for _, s := range f.r.steps {

@@ -33,7 +33,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 			h.epoch(events, len(events))
 		}
 		kept := 0
-		if err := h.s.items.Each(func(pipeline.Hash, []byte) error { kept++; return nil }); err != nil {
+		if err := h.s.items.Each(pipeline.Hash{}, func(pipeline.Hash, []byte) error { kept++; return nil }); err != nil {
 			rt.Fatal(err)
 		}
 		if kept > 4*items {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -31,26 +32,26 @@ func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, 
 	return pipeline.Hash{}, true, errors.Join(it.Error(), it.Close())
 }
 
-// Each calls f for every entry of the state with all epochs applied that were
-// transformed, saved or not, in no particular order, until it returns an error.
-// f must not call Put; the value is valid during the call.
-func (k *Keyspace) Each(f func(key pipeline.Hash, value []byte) error) error {
+// Each calls f for every entry, from a key on, of the state with all epochs
+// applied that were transformed, saved or not, in the order of the keys, until it
+// returns an error. f must not call Lookup or Put; the value is valid during the
+// call.
+func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
 	if k.complete {
-		return k.eachInMemory(f)
+		return k.eachInMemory(from, f)
 	}
-	return k.eachMerged(f)
+	return k.eachMerged(from, f)
 }
 
-func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) error {
-	for _, s := range k.mem.slots {
-		if s.place() == 0 {
-			continue
+func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
+	var entries []write
+	k.mem.each(func(s slot) {
+		if key := k.mem.values.key(s.place()); !key.Less(from) && k.mem.values.value(s.place()) != nil {
+			entries = append(entries, write{key, s.place()})
 		}
-		v := k.mem.values.value(s.place())
-		if v == nil {
-			continue
-		}
-		if err := f(k.mem.values.key(s.place()), v); err != nil {
+	})
+	for _, e := range k.sorted(entries) {
+		if err := f(e.key, k.mem.values.value(e.at)); err != nil {
 			return err
 		}
 	}
@@ -60,9 +61,12 @@ func (k *Keyspace) eachInMemory(f func(key pipeline.Hash, value []byte) error) e
 // eachMerged merges the database with what it may not have yet, which is in
 // memory. What is saved meanwhile is in both, and memory wins, being as new or
 // newer.
-func (k *Keyspace) eachMerged(f func(key pipeline.Hash, value []byte) error) (err error) {
+func (k *Keyspace) eachMerged(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) (err error) {
 	recent := k.recent() // before the iterator, which has what is saved by now
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
+	first, _ := slices.BinarySearchFunc(recent, from, pipeline.Hash.Compare)
+	recent = recent[first:]
+	lower := appendHash(slices.Clone(k.prefix), from)
+	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}

@@ -167,26 +167,31 @@ func checkLookup(t *rapid.T, ks *Keyspaces, want map[int]string) {
 	}
 }
 
-// checkEach: Each gives every entry once.
+// checkEach: Each gives every entry once, in the order of their keys, and goes on
+// at any of them.
 func checkEach(t *rapid.T, ks *Keyspaces, want map[int]string) {
 	of := tested()
 	got := map[int]string{}
 	for i, k := range ks.All {
-		entries := 0
-		err := k.Each(func(h pipeline.Hash, v []byte) error {
+		var keys []pipeline.Hash
+		err := k.Each(pipeline.Hash{}, func(h pipeline.Hash, v []byte) error {
 			n, known := of[h]
 			if _, twice := got[n]; twice || !known || n%2 != i {
 				t.Fatalf("key %v of %d twice, or unknown", h, n)
 			}
 			got[n] = string(v)
-			entries++
+			keys = append(keys, h)
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if entries > 0 {
+		if !slices.IsSortedFunc(keys, pipeline.Hash.Compare) {
+			t.Fatal("each goes in no order")
+		}
+		if len(keys) > 0 {
 			checkStop(t, k)
+			checkFrom(t, k, keys, rapid.IntRange(0, len(keys)-1).Draw(t, "from"))
 		}
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -194,11 +199,24 @@ func checkEach(t *rapid.T, ks *Keyspaces, want map[int]string) {
 	}
 }
 
+// checkFrom: Each begins at a key, whether it is there or not.
+func checkFrom(t *rapid.T, k *Keyspace, keys []pipeline.Hash, at int) {
+	for _, from := range []pipeline.Hash{keys[at], {Hi: keys[at].Hi, Lo: max(keys[at].Lo, 1) - 1}} {
+		var got []pipeline.Hash
+		if err := k.Each(from, func(h pipeline.Hash, _ []byte) error { got = append(got, h); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, keys[at:]) {
+			t.Fatalf("each from %v gives %v, want %v", from, got, keys[at:])
+		}
+	}
+}
+
 // checkStop: Each ends with the first error.
 func checkStop(t *rapid.T, k *Keyspace) {
 	stop := errors.New("stop")
 	n := 0
-	if err := k.Each(func(pipeline.Hash, []byte) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+	if err := k.Each(pipeline.Hash{}, func(pipeline.Hash, []byte) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
 		t.Fatalf("each called %d times, and returned %v", n, err)
 	}
 }

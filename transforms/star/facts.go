@@ -170,10 +170,13 @@ func (p *pass) prefetch(from int) {
 	}
 }
 
+// usual is the number of elements whose memory is always kept for the next pass.
+const usual = 1 << 16
+
 // emptied returns a slice for the next pass: the memory of this one, unless it has
 // much more than this one needed. Nothing of what the elements point to is kept.
 func emptied[T any](s []T) []T {
-	if cap(s) > 4*max(len(s), chunk) {
+	if cap(s) > 4*max(len(s), usual) {
 		return nil
 	}
 	clear(s)

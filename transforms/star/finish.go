@@ -1,7 +1,6 @@
 package star
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -20,23 +19,19 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 	if err := s.bringMembers(e.Dead); err != nil {
 		return err
 	}
-	due, err := s.touchFacts()
-	if err != nil {
-		return err
-	}
 	mayWait := s.bounded && !e.Last
-	if err := s.makeFacts(due, mayWait); err != nil {
+	if err := s.makeFacts(mayWait); err != nil {
 		return err
-	}
-	if !mayWait {
-		if err := s.endWait(); err != nil {
-			return err
-		}
 	}
 	s.members.flush(s.out, true)
 	s.count()
 	s.reset()
 	return s.out.flush()
+}
+
+// Pending implements pipeline.KeyedStep.
+func (s *step) Pending(last bool) bool {
+	return len(s.saved.Due) > 0 || (last || !s.bounded) && s.saved.Waiting > 0
 }
 
 // reset ends the epoch. Its memory is given back for as long as nothing of the
@@ -146,119 +141,3 @@ func (s *step) bring(o *offer) {
 	s.members.complete(m, &c.version, itemKey, s.bytes(span{from, len(s.arena)}))
 }
 
-// dueFact is a fact that is made again because of a lookup's row.
-type dueFact struct {
-	hash    pipeline.Hash
-	version *pipeline.Version // of the change of the row
-}
-
-// touchFacts takes the epoch's rows of lookup tables to the state, touches the
-// facts of its base rows, and returns those that the lookup rows concern.
-func (s *step) touchFacts() ([]dueFact, error) {
-	for i := range s.bases {
-		b := &s.bases[i]
-		e := s.pass.touch(b.hash)
-		e.fact, e.version, e.came = b.fact, b.version, true
-		if !b.gone {
-			e.base = s.bytes(b.row)
-		}
-	}
-	at := make([]int32, len(s.lookups))
-	for i := range s.lookups {
-		at[i] = s.rows.touch(s.lookups[i].hash)
-	}
-	if err := s.rows.load(); err != nil {
-		return nil, err
-	}
-	var changed []int32
-	causes := map[int32]*pipeline.Version{}
-	for i := range s.lookups {
-		c := &s.lookups[i]
-		r := &s.rows.all[at[i]]
-		if c.gone && r.row == nil || !c.gone && r.row != nil && string(r.row) == string(s.bytes(c.row)) {
-			continue
-		}
-		r.row, r.changed = nil, true
-		if !c.gone {
-			r.row = s.bytes(c.row)
-		}
-		if r.segments > 0 || len(r.facts) > 0 {
-			changed = append(changed, at[i])
-			causes[at[i]] = &c.version
-		}
-	}
-	var due []dueFact
-	err := s.rows.eachFact(changed, func(row int32, fact pipeline.Hash) {
-		due = append(due, dueFact{fact, causes[row]})
-	})
-	return due, err
-}
-
-// makeFacts makes the facts that were touched and those that are due, in as many
-// passes as their number takes: very many may refer to one row. A fact that two
-// passes make is the same in both, so it is given out once.
-func (s *step) makeFacts(due []dueFact, mayWait bool) error {
-	if len(due) > s.most {
-		slices.SortFunc(due, func(a, b dueFact) int { return a.hash.Compare(b.hash) })
-	}
-	for {
-		n := min(len(due), s.most)
-		for _, d := range due[:n] {
-			e := s.pass.touch(d.hash)
-			if !e.came && !e.must {
-				e.version = *d.version
-			}
-			e.must = true
-		}
-		if err := s.pass.run(mayWait); err != nil {
-			return err
-		}
-		if due = due[n:]; len(due) == 0 {
-			return nil
-		}
-		s.members.flush(s.out, false)
-	}
-}
-
-// chunk is the number of waiting facts that are made at once.
-const chunk = 1 << 16
-
-// maxDue is the number of facts that one pass makes because of changed lookup
-// rows: as many as an epoch has base rows, at most.
-const maxDue = 4 * chunk
-
-var errEnough = errors.New("enough")
-
-// endWait makes the facts that wait, in pieces: there may be many.
-func (s *step) endWait() error {
-	for s.saved.Waiting > 0 {
-		s.members.flush(s.out, false)
-		var waiting []pipeline.Hash
-		err := s.pass.state.Each(func(h pipeline.Hash, v []byte) error {
-			if factWaiting(v) {
-				waiting = append(waiting, h)
-			}
-			if len(waiting) == 16*chunk {
-				return errEnough
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errEnough) {
-			return err
-		}
-		slices.SortFunc(waiting, pipeline.Hash.Compare)
-		for part := range slices.Chunk(waiting, chunk) {
-			for _, h := range part {
-				s.pass.touch(h).must = true
-			}
-			if err := s.pass.run(false); err != nil {
-				return err
-			}
-			s.members.flush(s.out, false)
-		}
-		if len(waiting) == 0 {
-			return errors.New("state: facts wait that are not there")
-		}
-	}
-	return nil
-}

@@ -42,9 +42,12 @@ func (s *memState) Put(key pipeline.Hash, value []byte) {
 	s.m[key] = slices.Clone(value)
 }
 
-func (s *memState) Each(f func(pipeline.Hash, []byte) error) error {
-	for k, v := range s.m {
-		if err := f(k, v); err != nil {
+func (s *memState) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
+	for _, k := range slices.SortedFunc(maps.Keys(s.m), pipeline.Hash.Compare) {
+		if k.Less(from) {
+			continue
+		}
+		if err := f(k, s.m[k]); err != nil {
 			return err
 		}
 	}
@@ -94,6 +97,9 @@ type harness struct {
 	ops    map[string]int
 	epochs int
 	open   pipeline.KeyedOpening
+
+	most    int // facts that an epoch makes besides its own; 0 = as many as usual
+	further int // epochs that needed no input
 }
 
 func newHarness(t testing.TB, s *Star, bounded bool) *harness {
@@ -108,15 +114,30 @@ func newHarness(t testing.TB, s *Star, bounded bool) *harness {
 
 func (h *harness) restart() {
 	h.open.Saved = h.saved
-	step, err := h.star.Open(h.open)
+	opened, err := h.star.Open(h.open)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.step = step
+	h.step = opened
+	if h.most > 0 {
+		opened.(*step).most = h.most
+	}
 }
 
 // epoch runs one epoch of events.
 func (h *harness) epoch(last bool, events ...event) {
+	h.t.Helper()
+	h.give(events)
+	h.finish(last)
+	for h.step.Pending(last) {
+		h.further++
+		h.restart()
+		h.finish(last)
+	}
+}
+
+// give gives the step events.
+func (h *harness) give(events []event) {
 	h.t.Helper()
 	for i, r := range h.star.readings {
 		rows := h.rowsOf(r, events)
@@ -141,6 +162,11 @@ func (h *harness) epoch(last bool, events ...event) {
 	for _, e := range events {
 		h.has[e.table.Name+e.key] = e.row != ""
 	}
+}
+
+// finish ends an epoch.
+func (h *harness) finish(last bool) {
+	h.t.Helper()
 	if err := h.step.Finish(pipeline.EpochEnd{Last: last}, h.sink); err != nil {
 		h.t.Fatal(err)
 	}

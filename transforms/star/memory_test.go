@@ -125,10 +125,10 @@ func TestEmptied(t *testing.T) {
 			t.Errorf("element %d is kept", i)
 		}
 	}
-	if usual := make([]byte, 5, 4*chunk); cap(emptied(usual)) != cap(usual) {
+	if small := make([]byte, 5, 4*usual); cap(emptied(small)) != cap(small) {
 		t.Error("the memory of a usual pass is given back")
 	}
-	if large := make([]byte, 5, 4*chunk+1); emptied(large) != nil {
+	if large := make([]byte, 5, 4*usual+1); emptied(large) != nil {
 		t.Error("the memory of a large pass is kept")
 	}
 }
@@ -145,11 +145,11 @@ func TestLargePassGivesMemoryBack(t *testing.T) {
 	took := func() [5]int {
 		return [5]int{cap(step.pass.entries), cap(step.pass.links), cap(step.pass.members), cap(step.members.all), cap(step.rows.all)}
 	}
-	step.pass.entries = make([]factEntry, 0, 4*chunk+1)
-	step.pass.links = make([]link, 0, 4*chunk+1)
-	step.pass.members = make([]memberRef, 0, 4*chunk+1)
-	step.members.all = make([]memberEntry, 0, 4*chunk+1)
-	step.rows.all = make([]lookupRow, 0, 4*chunk+1)
+	step.pass.entries = make([]factEntry, 0, 4*usual+1)
+	step.pass.links = make([]link, 0, 4*usual+1)
+	step.pass.members = make([]memberRef, 0, 4*usual+1)
+	step.members.all = make([]memberEntry, 0, 4*usual+1)
+	step.rows.all = make([]lookupRow, 0, 4*usual+1)
 	epoch(1)
 	if got := took(); got != [5]int{} {
 		t.Errorf("the memory that is kept has room for %v elements", got)

@@ -42,27 +42,6 @@ func (l *lookupRows) allSegments(dst []segment, row int32) []segment {
 	return dst
 }
 
-// eachFact calls f for the facts that refer to the rows as the state has them.
-func (l *lookupRows) eachFact(rows []int32, f func(row int32, fact pipeline.Hash)) error {
-	var segments []segment
-	for _, row := range rows {
-		r := &l.all[row]
-		for at := 0; at < len(r.facts); at += hashBytes {
-			f(row, hashAt(r.facts, at))
-		}
-		segments = l.allSegments(segments, row)
-	}
-	if err := l.loadSegments(segments); err != nil {
-		return err
-	}
-	for _, s := range segments {
-		for at := 0; at < len(s.facts); at += hashBytes {
-			f(s.row, hashAt(s.facts, at))
-		}
-	}
-	return nil
-}
-
 // flushSegments writes what was added to and removed from segments, and gives
 // rows with many facts more of them, and those with few fewer.
 func (l *lookupRows) flushSegments() error {

@@ -3,6 +3,7 @@ package star
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -126,7 +127,7 @@ func TestDeletes(t *testing.T) {
 }
 
 // TestMany: a row that many facts refer to keeps them in segments, and when it
-// changes they are made again, once each, in however many passes.
+// changes they are made again, once each, in however many epochs.
 func TestMany(t *testing.T) {
 	for _, most := range []int{1, 64, maxDue} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) { testMany(t, most) })
@@ -136,7 +137,8 @@ func TestMany(t *testing.T) {
 func testMany(t *testing.T, most int) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), false)
-	h.step.(*step).most = most
+	h.most = most
+	h.restart()
 	const n = 1000
 	for from := 0; from < n; from += 50 {
 		var events []event
@@ -168,6 +170,9 @@ func testMany(t *testing.T, most int) {
 	if h.ops["fact update"] != 2*n || h.ops["fact insert"] != n+1 {
 		t.Errorf("%d updates and %d inserts, want %d and %d", h.ops["fact update"], h.ops["fact insert"], 2*n, n+1)
 	}
+	if further := h.further; (further == 0) != (most > n) || further > 4*n {
+		t.Errorf("%d further epochs, of %d facts each", further, most)
+	}
 	// Most lines go, and what is kept of the order with them.
 	entries := len(h.state[rowsSpace].(*memState).m)
 	var gone []event
@@ -179,6 +184,69 @@ func testMany(t *testing.T, most int) {
 	h.want("fact", "o1|p0000|3|0|1|20230102|7", "o1|p0001|3|0|2|20230102|1", "o1|p0002|3|0|3|20230102|2", fmt.Sprintf("o1|q|3|0|%d|20230102|9", n+1))
 	if left := len(h.state[rowsSpace].(*memState).m); left > 5 || entries <= 5 {
 		t.Errorf("%d entries of rows are left of %d", left, entries)
+	}
+}
+
+// TestManyWait: facts that have waited to the end are made in as many epochs as
+// they take, whatever ends in between.
+func TestManyWait(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), true)
+	h.most = 7
+	h.restart()
+	var events []event
+	var want []string
+	for i := range 100 {
+		events = append(events, s.addLine(int64(i), fmt.Sprintf("o%03d", i), "p", "Pen", 5))
+		want = append(want, fmt.Sprintf("o%03d|p|0|0|1|0|5", i))
+	}
+	h.epoch(false, events...)
+	h.want("fact")
+	if h.step.Pending(false) || !h.step.Pending(true) {
+		t.Error("only the end of the sources needs further epochs")
+	}
+	h.epoch(true)
+	h.want("fact", want...)
+	if h.further != 100/7 || h.ops["fact insert"] != 100 {
+		t.Errorf("%d further epochs and %d inserts", h.further, h.ops["fact insert"])
+	}
+}
+
+// TestChangedWhileDue: of a row that changes again while its facts are being made,
+// all get what it has at the end; so they do when their segments have changed.
+func TestChangedWhileDue(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), false)
+	const n = 1000
+	var events []event
+	for i := range n {
+		events = append(events, s.addLine(int64(i), "o1", fmt.Sprintf("p%04d", i), "Pen", 5))
+	}
+	h.epoch(false, append(events, s.addOrder(2000, "o1", "ann", "2023-01-01"))...)
+	h.most = 300
+	h.restart()
+	begin := func(events ...event) {
+		h.give(events)
+		h.finish(false)
+		if !h.step.Pending(false) {
+			t.Fatal("all facts are made in one epoch")
+		}
+	}
+	begin(s.addOrder(2001, "o1", "bo", "2023-01-02"))
+	begin(s.addOrder(2002, "o1", "cy", "2023-01-03"))
+	events = nil
+	for i := range 2 * n {
+		events = append(events, s.addLine(int64(i), "o1", fmt.Sprintf("q%04d", i), "Pen", 5))
+	}
+	begin(events...)
+	h.epoch(false)
+	dates := map[string]int{}
+	for _, row := range h.rows["fact"] {
+		columns := strings.Split(row, "|")
+		dates[columns[len(columns)-2]]++
+	}
+	if len(dates) != 1 || dates["20230103"] != 3*n {
+		t.Errorf("facts by date: %v, want %d of 20230103", dates, 3*n)
 	}
 }
 

@@ -21,6 +21,8 @@ type saved struct {
 	Next        map[string]int64  `json:"next"`    // surrogate key given last, by dimension
 	Open        map[string]int64  `json:"open"`    // inferred members, by dimension
 	Waiting     int64             `json:"waiting"` // facts that wait for their lookups
+	// Due holds changed rows of lookup tables whose facts are still to be made.
+	Due []dueRow `json:"due,omitempty"`
 }
 
 // step is an open star.
@@ -31,7 +33,8 @@ type step struct {
 	bounded  bool
 	counters pipeline.Counters
 
-	most    int // facts that are due in one pass
+	most    int           // facts that an epoch makes besides those of its base rows
+	waitAt  pipeline.Hash // where the search for facts that wait goes on
 	members *members
 	rows    *lookupRows
 	pass    *pass

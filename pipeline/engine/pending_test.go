@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// drip is a keyed transform that gives a row for each that it got, one an epoch:
+// all of them at the end of the sources, or from the first epoch on.
+type drip struct {
+	table *pipeline.Table
+	atEnd bool
+
+	left, given int64
+}
+
+func newDrip(atEnd bool) *drip {
+	t, err := pipeline.NewTable("drips", valueTable.Columns, []string{"item"})
+	if err != nil {
+		panic(err)
+	}
+	return &drip{table: t, atEnd: atEnd}
+}
+
+func (d *drip) Tables() []*pipeline.Table                         { return []*pipeline.Table{d.table} }
+func (d *drip) Readings() []pipeline.Reading                      { return []pipeline.Reading{{Table: valueTable}} }
+func (d *drip) Keyspaces() int                                    { return 1 }
+func (d *drip) Log(int, int64, []pipeline.Change, *pipeline.Rows) {}
+func (d *drip) Save() (json.RawMessage, error)                    { return json.Marshal([]int64{d.left, d.given}) }
+func (d *drip) Pending(last bool) bool                            { return d.left > 0 && (last || !d.atEnd) }
+func (d *drip) Settled(_ int, rows *pipeline.PackedRows)          { d.left += int64(len(rows.Rows)) }
+func (d *drip) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
+	d.left, d.given = 0, 0
+	if o.Saved == nil {
+		return d, nil
+	}
+	var saved []int64
+	if err := json.Unmarshal(o.Saved, &saved); err != nil {
+		return nil, err
+	}
+	d.left, d.given = saved[0], saved[1]
+	return d, nil
+}
+
+func (d *drip) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) error {
+	if !d.Pending(e.Last) {
+		return nil
+	}
+	d.left--
+	d.given++
+	b := array.NewRecordBuilder(memory.DefaultAllocator, d.table.Schema())
+	defer b.Release()
+	b.Field(0).(*array.StringBuilder).Append(fmt.Sprint("drip", d.given))
+	b.Field(1).(*array.Int64Builder).Append(d.given)
+	return emit(&pipeline.Rows{Table: d.table, Record: b.NewRecord(), Ops: []pipeline.Op{pipeline.OpInsert}, Versions: make([]pipeline.Version, 1)})
+}
+
+// manyItems has one row each that is given out when it is settled.
+func manyItems(n int) (cs []change) {
+	for i := range n {
+		cs = append(cs, change{Item: fmt.Sprint("i", i), Time: int64(i), N: 1})
+	}
+	return cs
+}
+
+func (w *world) dripping(d *drip) (Config, *memorySink) {
+	c, sink := w.config(), newSink(pipeline.Settled)
+	c.Keyed = []KeyedNode{{Name: "drip", Transform: d, Inputs: []Edge{{"t", valueTable}}}}
+	c.Sinks = append(c.Sinks, SinkNode{"drips", sink, []Edge{{"drip", d.table}}})
+	return c, sink
+}
+
+func checkDrips(t *testing.T, sink *memorySink, n int) {
+	t.Helper()
+	if len(sink.table) != n {
+		t.Errorf("%d rows, want %d", len(sink.table), n)
+	}
+	for i := range n {
+		if sink.table[fmt.Sprint("drip", i+1)] != int64(i+1) {
+			t.Errorf("row %d is missing", i+1)
+		}
+	}
+}
+
+// TestFurtherEpochs: work that transforms leave at the end of the sources is done
+// in as many epochs as it takes, whatever step of any of them a crash comes at, and
+// what sinks have gathered is published with the last one.
+func TestFurtherEpochs(t *testing.T) {
+	const n = 3
+	ctx := context.Background()
+	for _, at := range append([]Step{""}, Steps...) {
+		for epoch := range int64(n + 3) {
+			w := newWorld(t.TempDir(), manyItems(n))
+			c, sink := w.dripping(newDrip(true))
+			sink.gather = true
+			c.Hook = func(s Step, e int64) error {
+				if s == at && e == epoch {
+					return errCrash
+				}
+				return nil
+			}
+			done, err := Run(ctx, ctx, c)
+			if err != nil && !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				c.Hook = nil
+				c.Metrics = NewMetrics()
+				if _, err = Run(ctx, ctx, c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkDrips(t, sink, n)
+			if at == "" {
+				if done.Epoch < n {
+					t.Errorf("%d epochs, of one row each", done.Epoch)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestWorkBetween: what transforms leave is done while nothing is read, also after
+// a restart.
+func TestWorkBetween(t *testing.T) {
+	const n = 3
+	w := newWorld(t.TempDir(), manyItems(n))
+	w.source.endless = true
+	w.limits.Interval = time.Millisecond
+	c, sink := w.dripping(newDrip(false))
+	for _, until := range []int{1, n} {
+		stop, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		c.Metrics = NewMetrics()
+		c.Observe = func(Progress) {
+			sink.mu.Lock()
+			defer sink.mu.Unlock()
+			if len(sink.table) >= until {
+				cancel()
+			}
+		}
+		_, err := Run(stop, context.Background(), c)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkDrips(t, sink, n)
+}

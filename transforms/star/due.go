@@ -1,0 +1,179 @@
+package star
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// maxDue is the number of facts that an epoch makes besides those of its base
+// rows: as many as it has base rows, at most. Very many may refer to one row, or
+// wait; the others follow in further epochs.
+const maxDue = 1 << 18
+
+// dueRow is a changed row of a lookup table whose facts are to be made again.
+type dueRow struct {
+	Row     pipeline.Hash    `json:"row"`
+	Version pipeline.Version `json:"version"` // of the change of the row
+	// The segment of the row's facts to go on at, of so many.
+	From     int `json:"from,omitempty"`
+	Segments int `json:"segments,omitempty"`
+}
+
+// makeFacts makes the facts of the epoch's base rows and of changed rows of lookup
+// tables and, when nothing may wait any longer, those that wait.
+func (s *step) makeFacts(mayWait bool) error {
+	if err := s.touchBases(); err != nil {
+		return err
+	}
+	if err := s.touchDue(); err != nil {
+		return err
+	}
+	if err := s.pass.run(mayWait); err != nil {
+		return err
+	}
+	if mayWait || len(s.saved.Due) > 0 {
+		return nil
+	}
+	return s.endWait()
+}
+
+// touchBases takes the epoch's rows of lookup tables to the state, and touches the
+// facts of its base rows.
+func (s *step) touchBases() error {
+	for i := range s.bases {
+		b := &s.bases[i]
+		e := s.pass.touch(b.hash)
+		e.fact, e.version, e.came = b.fact, b.version, true
+		if !b.gone {
+			e.base = s.bytes(b.row)
+		}
+	}
+	at := make([]int32, len(s.lookups))
+	for i := range s.lookups {
+		at[i] = s.rows.touch(s.lookups[i].hash)
+	}
+	if err := s.rows.load(); err != nil {
+		return err
+	}
+	queued := map[pipeline.Hash]int{}
+	for i := range s.saved.Due {
+		queued[s.saved.Due[i].Row] = i
+	}
+	for i := range s.lookups {
+		c := &s.lookups[i]
+		r := &s.rows.all[at[i]]
+		if c.gone && r.row == nil || !c.gone && r.row != nil && string(r.row) == string(s.bytes(c.row)) {
+			continue
+		}
+		r.row, r.changed = nil, true
+		if !c.gone {
+			r.row = s.bytes(c.row)
+		}
+		if r.segments == 0 && len(r.facts) == 0 {
+			continue
+		}
+		due := dueRow{Row: c.hash, Version: c.version}
+		if n, ok := queued[c.hash]; ok {
+			s.saved.Due[n] = due // from the beginning
+		} else {
+			s.saved.Due = append(s.saved.Due, due)
+		}
+	}
+	return nil
+}
+
+// touchDue touches facts of the rows that are due, as many as an epoch makes.
+func (s *step) touchDue() error {
+	rows := s.saved.Due[:min(len(s.saved.Due), s.most)]
+	at := make([]int32, len(rows))
+	for i := range rows {
+		at[i] = s.rows.touch(rows[i].Row)
+	}
+	if err := s.rows.load(); err != nil {
+		return err
+	}
+	var segments []segment
+	causes := map[int32]*pipeline.Version{}
+	facts, done := 0, 0
+	for ; done < len(rows) && facts < s.most; done++ {
+		d, r := &rows[done], &s.rows.all[at[done]]
+		causes[at[done]] = &d.Version
+		for f := 0; f < len(r.facts); f += hashBytes {
+			s.touchAgain(hashAt(r.facts, f), &d.Version)
+		}
+		facts += len(r.facts) / hashBytes
+		if d.Segments != r.segments {
+			d.From, d.Segments = 0, r.segments
+		}
+		for ; d.From < d.Segments && facts < s.most; d.From++ {
+			segments = append(segments, segment{key: s.rows.segmentKey(r.hash, r.segments, d.From), row: at[done]})
+			facts += max(1, r.count/r.segments)
+		}
+		if d.From < d.Segments {
+			break
+		}
+	}
+	if err := s.rows.loadSegments(segments); err != nil {
+		return err
+	}
+	for i := range segments {
+		for f := 0; f < len(segments[i].facts); f += hashBytes {
+			s.touchAgain(hashAt(segments[i].facts, f), causes[segments[i].row])
+		}
+	}
+	s.saved.Due = slices.Delete(s.saved.Due, 0, done)
+	return nil
+}
+
+// touchAgain touches a fact because a row of a lookup table has changed.
+func (s *step) touchAgain(fact pipeline.Hash, cause *pipeline.Version) {
+	e := s.pass.touch(fact)
+	if !e.came && !e.must {
+		e.version = *cause
+	}
+	e.must = true
+}
+
+var errEnough = errors.New("enough")
+
+// endWait makes facts that wait, as many as an epoch makes.
+func (s *step) endWait() error {
+	if s.saved.Waiting == 0 {
+		return nil
+	}
+	waiting, err := s.findWaiting()
+	if err == nil && len(waiting) == 0 && s.waitAt != (pipeline.Hash{}) {
+		s.waitAt = pipeline.Hash{} // some may be from before
+		waiting, err = s.findWaiting()
+	}
+	if err != nil {
+		return err
+	}
+	if len(waiting) == 0 {
+		return errors.New("state: facts wait that are not there")
+	}
+	s.waitAt = waiting[len(waiting)-1]
+	s.members.flush(s.out, false)
+	for _, h := range waiting {
+		s.pass.touch(h).must = true
+	}
+	return s.pass.run(false)
+}
+
+func (s *step) findWaiting() (waiting []pipeline.Hash, err error) {
+	err = s.pass.state.Each(s.waitAt, func(h pipeline.Hash, v []byte) error {
+		if factWaiting(v) {
+			waiting = append(waiting, h)
+		}
+		if len(waiting) == s.most {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return waiting, err
+}
