@@ -28,7 +28,7 @@ func (r *run) run(stop, kill context.Context) error {
 		c.pins = func(number int) []any { return r.references.of(first + int64(number)) }
 	}
 	epochs := make(chan *prepared)
-	f := &front{r: r, events: c.events, begun: c.begun, prepared: epochs, epoch: r.checkpoint.Epoch}
+	f := &front{r: r, stop: stop, events: c.events, begun: c.begun, prepared: epochs, epoch: r.checkpoint.Epoch}
 	r.running = true
 	r.c.Metrics.queue(func() int { return len(c.events) })
 

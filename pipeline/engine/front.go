@@ -15,6 +15,7 @@ import (
 // front takes the pieces in order into the sinks' spools and the settle steps.
 type front struct {
 	r        *run
+	stop     context.Context // when it ends, no further epoch is begun
 	events   <-chan event
 	begun    *begun
 	prepared chan<- *prepared
@@ -115,7 +116,9 @@ func (f *front) take(ctx context.Context, e event) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		c = rest
+		if c = rest; f.stop.Err() != nil {
+			return nil // the next run goes on
+		}
 	}
 	return nil
 }

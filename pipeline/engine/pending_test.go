@@ -130,6 +130,33 @@ func TestFurtherEpochs(t *testing.T) {
 	}
 }
 
+// TestStopBetweenFurtherEpochs: a run that is told to stop leaves the further epochs
+// to the next one.
+func TestStopBetweenFurtherEpochs(t *testing.T) {
+	const n = 6
+	w := newWorld(t.TempDir(), manyItems(n))
+	c, sink := w.dripping(newDrip(true))
+	stop, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.Hook = func(s Step, epoch int64) error {
+		if s == StepSettle && epoch == 3 {
+			cancel()
+		}
+		return nil
+	}
+	if _, err := Run(stop, context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	if given := len(sink.table); given == 0 || given == n {
+		t.Errorf("%d rows of %d are given before the stop", given, n)
+	}
+	c.Hook, c.Metrics = nil, NewMetrics()
+	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	checkDrips(t, sink, n)
+}
+
 // TestWorkBetween: what transforms leave is done while nothing is read, also after
 // a restart.
 func TestWorkBetween(t *testing.T) {
