@@ -132,6 +132,21 @@ func TestFollowLayouts(t *testing.T) {
 	r.want("{\"a\":\n1}", `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"b":1}`, `{"b":2}`, `{"b":3}`)
 }
 
+// A record that is too long ends the run, behind those before it.
+func TestFollowTooLong(t *testing.T) {
+	for _, block := range []int{0, 10, 40} {
+		path := filepath.Join(t.TempDir(), "a.log")
+		r := newRig(t, Config{Path: path, MaxRecord: 30})
+		r.block = block
+		r.restart()
+		add(t, path, "{\"a\":1}\n{\"a\":2}\n"+strings.Repeat("x", 31))
+		r.pass()
+		add(t, path, "\n{\"a\":3}\n")
+		wantError(t, r.tryPass(), path+":3: the record is longer than max_record, 30 bytes")
+		r.want(`{"a":1}`, `{"a":2}`)
+	}
+}
+
 // What was rotated to where the path does not match is read to its end, before
 // the file in its place, also when the rotation was while nothing ran.
 func TestFollowRotation(t *testing.T) {

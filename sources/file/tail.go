@@ -179,7 +179,8 @@ func (f *follower) readPlain(ctx context.Context, t *tail, last bool) error {
 	}
 	for {
 		end, err := f.readBlock(ctx, t, last)
-		if end || err != nil {
+		// What came meanwhile is for the next pass: other files wait for theirs.
+		if end || err != nil || t.at.Offset >= t.info.Size() {
 			return err
 		}
 	}
@@ -206,7 +207,8 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 		}
 		return true, transient(err)
 	}
-	if p.long || len(p.spans) == 0 && !end && len(buf) > r.max+1 {
+	end = end && !p.long // which is found again, behind the records before it
+	if len(p.spans) == 0 && (p.long || !end && len(buf) > r.max+1) {
 		return true, r.tooLong(p.line)
 	}
 	b := &block{data: buf, pieces: p, start: r.at, tail: tailOf(&r.at, buf[:p.used])}
