@@ -103,11 +103,17 @@ func TestHangup(t *testing.T) {
 	write(t, file, []byte("{broken\n"))
 	age(t, file)
 	p.signal(t, syscall.SIGHUP)
-	waitFor(t, p, "the last good version stays in use")
+	both := func(said string) func() bool { // both nodes look at the file, each for itself
+		return func() bool {
+			log := p.err.String()
+			return strings.Contains(log, said+`","node":"left"`) && strings.Contains(log, said+`","node":"inner"`)
+		}
+	}
+	wait(t, p, both("the last good version stays in use"))
 	write(t, file, good)
 	putCountries(t, dir, true)
 	p.signal(t, syscall.SIGHUP)
-	wait(t, p, func() bool { return strings.Count(p.err.String(), "the reference was loaded again") == 2 }) // both nodes'
+	wait(t, p, both("the reference was loaded again"))
 
 	write(t, filepath.Join(dir, "in/2"), []byte(strings.Join(lines[half:], "")))
 	d := openDatabase(t)
