@@ -16,38 +16,39 @@ import (
 // without a key while there is nothing in it, and while it may be a copy of a
 // file that is still read itself.
 func (f *follower) identify(t *tail) error {
-	if t.info.Size() == 0 {
+	if t.info.Size() == 0 && !t.strange {
 		return nil
 	}
 	if ok, err := f.reopened(t); !ok {
 		return err
 	}
-	head, err := part(t.f, 0, headBytes)
-	if err != nil || undecided(head) {
+	s, err := sightOf(t.f, t.info.Size())
+	if err != nil || undecided(s.head) && !t.strange {
 		return err
 	}
-	packed := compression(head) != ""
-	if packed && f.now().Sub(t.since) < packedQuiet {
+	if s.packed && f.now().Sub(t.since) < packedQuiet {
 		return nil
 	}
-	p, wait, err := f.predecessor(t, head, packed)
+	p, wait, err := f.predecessor(t, s)
 	if wait || err != nil {
 		return err
 	}
+	if p == nil && t.strange {
+		f.end(t) // nobody asked for it
+		return nil
+	}
 	if p == nil {
-		p, wait, err = f.original(t, head, packed)
+		p, wait, err = f.original(t, s)
 	}
 	switch {
 	case wait || err != nil:
 	case p != nil:
-		f.goOn(t, p, head, packed)
+		f.goOn(t, p, s)
 	default:
 		f.replaced(t)
-		t.key, t.at = f.newKey(t.id), cursor{Line: 1, Compressed: packed}
-		if packed {
-			if head, err := contentHead(t.f, headBytes); err == nil { // what is wrong is said when it is read
-				t.at.Content, t.at.ContentBytes = xxh3.Hash(head), len(head)
-			}
+		t.key, t.at = f.newKey(t.id), cursor{Line: 1, Compressed: s.packed}
+		if s.packed {
+			t.at.Content, t.at.ContentBytes = xxh3.Hash(s.content), len(s.content)
 		}
 	}
 	return err
@@ -61,24 +62,25 @@ func undecided(head []byte) bool {
 
 // predecessor returns what was read before of the file, or of that which it is a
 // copy of. It has to wait while that one may still be found itself.
-func (f *follower) predecessor(t *tail, head []byte, packed bool) (p *past, wait bool, err error) {
-	size := t.info.Size()
-	for _, copied := range []bool{false, true} {
-		for _, p := range f.past {
-			same := p.isOf(t)
-			replaced := p.at.Path == t.path && !p.cut && p.unread == 0
-			switch {
-			case copied == same, copied && !replaced && !rotated(t.path, p.at.Path, p.stem):
-				continue
-			case same && (p.cut || !packed && size < p.at.Offset):
-				continue
-			}
-			if copied && replaced && size < p.at.Offset {
-				continue
-			}
-			if ok, err := p.at.begins(t.f, head, size, packed); ok || err != nil {
-				return p, copied && f.mayReturn(p), err
-			}
+func (f *follower) predecessor(t *tail, s *sight) (p *past, wait bool, err error) {
+	for _, p := range f.past {
+		if !p.isOf(t) || p.cut || !s.packed && s.size < p.at.Offset {
+			continue
+		}
+		if ok, err := p.at.begins(s); ok || err != nil {
+			return p, false, err
+		}
+	}
+	if t.strange {
+		return nil, false, nil
+	}
+	for _, p := range f.past {
+		replaced := p.at.Path == t.path && !p.cut && p.unread == 0 && s.size >= p.at.Offset
+		if p.isOf(t) || !replaced && !rotated(t.path, p.at.Path, p.stem) {
+			continue
+		}
+		if ok, err := p.at.begins(s); ok || err != nil {
+			return p, f.mayReturn(p), err
 		}
 	}
 	return nil, false, nil
@@ -99,7 +101,7 @@ func (f *follower) mayReturn(p *past) bool {
 }
 
 // goOn makes the file go on where its predecessor was read to.
-func (f *follower) goOn(t *tail, p *past, head []byte, packed bool) {
+func (f *follower) goOn(t *tail, p *past, s *sight) {
 	f.past = slices.DeleteFunc(f.past, func(o *past) bool { return o == p })
 	t.moved = t.moved || p.at.Moved || p.at.Path != t.path
 	t.key, t.name, t.stem, t.at = p.key, p.at.Path, p.stem, p.at
@@ -107,57 +109,67 @@ func (f *follower) goOn(t *tail, p *past, head []byte, packed bool) {
 		// Its name may be another file's one day.
 		t.key, t.former = f.newKey(t.id), p.key
 	}
-	if packed && !p.at.Compressed {
+	if s.packed && !p.at.Compressed {
 		t.at.Content, t.at.ContentBytes = p.at.Head, p.at.HeadBytes
-		t.at.Compressed, t.at.Size, t.at.Head, t.at.HeadBytes = true, 0, xxh3.Hash(head), len(head)
+		t.at.Compressed, t.at.Size, t.at.Head, t.at.HeadBytes = true, 0, xxh3.Hash(s.head), len(s.head)
 		t.at.Tail, t.at.TailAt, t.at.TailBytes = 0, 0, 0
 	}
-	if !packed && p.at.Compressed {
+	if !s.packed && p.at.Compressed {
 		t.at.Head, t.at.HeadBytes, t.at.Content, t.at.ContentBytes = p.at.Content, p.at.ContentBytes, 0, 0
 		t.at.Compressed, t.at.Done = false, false
 	}
-	if !packed && t.at.Offset > t.info.Size() { // a copy that lacks the end of what was read
-		t.at.Offset, t.at.Cut = t.info.Size(), false
+	if !s.packed && t.at.Offset > s.size { // a copy that lacks the end of what was read
+		t.at.Offset, t.at.Cut = s.size, false
 		t.at.Tail, t.at.TailAt, t.at.TailBytes = 0, 0, 0
 	}
-	t.read = packed && t.at.Done && t.at.Size == t.info.Size()
+	t.read = s.packed && t.at.Done && t.at.Size == s.size
 }
 
 // original returns what was read of a file that this one replaces: it has taken
 // its name and begins with all of it, as after rsync. It has to wait while it may
 // be a copy of a file that is still there: if that one is truncated or removed,
 // the copy goes on for it.
-func (f *follower) original(t *tail, head []byte, packed bool) (p *past, wait bool, err error) {
+func (f *follower) original(t *tail, s *sight) (p *past, wait bool, err error) {
 	for _, o := range f.files {
 		if o == t {
 			continue
 		}
-		read := o.key != "" && o.info != nil && (o.at.HeadBytes > 0 || o.at.ContentBytes > 0)
-		replaces := read && o.path == t.path && o.away && removed(o.info) && !o.at.Compressed && o.at.Offset == o.info.Size() && t.info.Size() >= o.at.Offset
-		var ok bool
-		switch {
-		case replaces || read && (packed || o.at.Compressed) && rotated(t.path, o.name, o.stem):
-			ok, err = o.at.begins(t.f, head, t.info.Size(), packed)
-		case rotated(t.path, o.name, o.stem):
-			var gone bool
-			if ok, gone, err = isPrefixOf(t, o, packed); gone && read && !ok && err == nil {
-				ok, err = o.at.begins(t.f, head, t.info.Size(), packed)
+		if o.key != "" && o.info != nil && o.path == t.path && o.away && removed(o.info) && o.at.Offset == o.info.Size() && s.size >= o.at.Offset {
+			if ok, err := o.at.begins(s); !ok || err != nil {
+				continue
 			}
-		}
-		if err != nil || ok && !replaces {
-			return nil, ok, err
-		}
-		if ok {
 			f.end(o)
 			return f.past[0], false, nil
+		}
+		if !rotated(t.path, o.name, o.stem) {
+			continue
+		}
+		if copied, err := copyOf(s, o); copied || err != nil {
+			return nil, copied, err
 		}
 	}
 	return nil, false, nil
 }
 
+// copyOf reports whether a file is a copy of another one: of what is in it now,
+// or, if that is no longer what was read of it, of that.
+func copyOf(s *sight, o *tail) (bool, error) {
+	read := o.key != "" && o.info != nil
+	if read && (s.packed || o.at.Compressed) {
+		if ok, err := o.at.begins(s); ok || err != nil {
+			return ok, err
+		}
+	}
+	ok, gone, err := isPrefixOf(s, o)
+	if ok || err != nil || !gone || !read {
+		return ok, err
+	}
+	return o.at.begins(s)
+}
+
 // isPrefixOf reports whether a file, or its content, is the beginning of another
 // one, and whether what was read of that one is gone.
-func isPrefixOf(t, o *tail, packed bool) (ok, gone bool, err error) {
+func isPrefixOf(s *sight, o *tail) (ok, gone bool, err error) {
 	of := o.f
 	if of == nil {
 		if of, err = os.Open(o.path); err != nil {
@@ -169,23 +181,21 @@ func isPrefixOf(t, o *tail, packed bool) (ok, gone bool, err error) {
 	if err != nil || idOf(info) != o.id {
 		return false, true, err
 	}
-	if still, err := o.at.isIn(of, info.Size()); err != nil {
-		return false, false, err
-	} else if !still {
-		gone = true
+	still := o.at.Compressed
+	if !still {
+		if still, err = o.at.isIn(of, info.Size()); err != nil {
+			return false, false, err
+		}
 	}
 	switch {
-	case packed:
-		content, err := contentHead(t.f, headBytes)
-		if err != nil || len(content) == 0 {
-			return false, gone, nil //nolint:nilerr // what is wrong is said when it is read
-		}
-		other, err := part(of, 0, len(content))
-		return bytes.Equal(content, other), gone, err
-	case info.Size() >= t.info.Size():
-		ok, err = isPrefix(t.f, of, t.info.Size())
+	case s.packed && len(s.content) > 0:
+		var other []byte
+		other, err = part(of, 0, len(s.content))
+		ok = bytes.Equal(s.content, other)
+	case !s.packed && info.Size() >= s.size:
+		ok, err = isPrefix(s.f, of, s.size)
 	}
-	return ok, gone, err
+	return ok, !still, err
 }
 
 // replaced tells of a file whose content is not what it was when starlift ran last.
@@ -203,31 +213,50 @@ func (f *follower) replaced(t *tail) {
 // adopt gives files that were followed, and are to be read to their end now, the
 // partitions of their cursors.
 func adopt(inputs []input, cursors map[string][]byte) error {
-	type last struct {
-		key     string
-		ordinal int64
-	}
-	followed := map[fileID]last{}
+	followed := map[fileID][]*past{}
 	for key, raw := range cursors {
 		c, err := parseCursor(key, raw)
 		if err != nil {
 			return err
 		}
-		if l, ok := followed[c.ID]; c.ID != (fileID{}) && (!ok || c.Ordinal > l.ordinal) {
-			followed[c.ID] = last{key, c.Ordinal}
+		if c.ID != (fileID{}) {
+			followed[c.ID] = append(followed[c.ID], &past{key: key, at: *c})
 		}
 	}
 	if len(followed) == 0 {
 		return nil
 	}
 	for i := range inputs {
-		in := &inputs[i]
-		info, err := os.Stat(in.path)
-		if err != nil {
+		if err := inputs[i].adopt(followed); err != nil {
 			return transient(err)
 		}
-		if l, ok := followed[idOf(info)]; ok {
-			in.partition, in.place = l.key, in.path
+	}
+	return nil
+}
+
+// adopt finds the cursor of the file, by what it is and its content.
+func (in *input) adopt(followed map[fileID][]*past) (err error) {
+	info, err := os.Stat(in.path)
+	if err != nil || followed[idOf(info)] == nil {
+		return err
+	}
+	f, err := os.Open(in.path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	s, err := sightOf(f, info.Size())
+	if err != nil {
+		return err
+	}
+	best := int64(-1)
+	for _, p := range followed[idOf(info)] {
+		ok, err := p.at.begins(s)
+		if err != nil {
+			return err
+		}
+		if ok && (s.packed || s.size >= p.at.Offset) && p.at.Ordinal > best {
+			best, in.partition, in.place = p.at.Ordinal, p.key, in.path
 		}
 	}
 	return nil

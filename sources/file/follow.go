@@ -168,7 +168,7 @@ func (f *follower) list() error {
 	var elsewhere []*tail
 	for _, t := range f.files {
 		if at := byPath[t.path]; at != nil && at.id == t.id {
-			at.taken, t.away = true, false
+			at.taken, t.away, t.strange = true, false, false
 		} else {
 			elsewhere = append(elsewhere, t)
 		}
@@ -206,14 +206,14 @@ func (f *follower) locate(elsewhere []*tail, all []*found, in folders) {
 			f.end(t)
 			if path := in.find(t.id, t.path); i < 0 && path != "" {
 				n := f.add(path, t.id)
-				n.moved, n.away = true, true
+				n.moved, n.away, n.strange = true, true, true
 			}
 			continue
 		}
 		switch {
 		case i >= 0:
 			all[i].taken = true
-			t.path, t.moved, t.away, t.ended, t.since = all[i].path, true, false, false, f.now()
+			t.path, t.moved, t.away, t.strange, t.ended, t.since = all[i].path, true, false, false, false, f.now()
 		case !t.away:
 			t.moved, t.away, t.ended, t.since = true, true, false, f.now()
 			if path := in.find(t.id, t.path); path != "" {
@@ -233,9 +233,12 @@ func (f *follower) locatePast() {
 	in := folders{}
 	var rest []*tail
 	for _, p := range f.past {
-		if path := in.find(p.at.ID, p.at.Path); !live[p.at.ID] && path != "" {
+		if live[p.at.ID] {
+			continue
+		}
+		if path := in.find(p.at.ID, p.at.Path); path != "" {
 			live[p.at.ID] = true
-			rest = append(rest, &tail{name: p.at.Path, stem: p.stem, path: path, id: p.at.ID, moved: true, away: true})
+			rest = append(rest, &tail{name: p.at.Path, stem: p.stem, path: path, id: p.at.ID, moved: true, away: true, strange: true})
 		}
 	}
 	slices.Reverse(rest)
@@ -311,7 +314,9 @@ func (f *follower) truncated(t *tail) {
 	f.notice(pipeline.Notice{Event: eventTruncated, Message: fmt.Sprintf(
 		"%s: the file was truncated or written over after it had been read to line %d; it is read from its start", t.path, t.at.Line)})
 	f.stop(t, t.had, true)
-	f.add(t.path, t.id).away = t.away
+	if !t.away {
+		f.add(t.path, t.id)
+	}
 	f.relist = true
 }
 

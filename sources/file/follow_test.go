@@ -299,6 +299,45 @@ func TestFollowCopies(t *testing.T) {
 	r.want(append(want, `{"b":2}`)...)
 }
 
+// A file that the path does not match is not read because the system has given it
+// the identity of one that is gone; nor is one in the place of that taken for it.
+func TestFollowLeavesOthersAlone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	r := newRig(t, Config{Path: path})
+	add(t, path, "{\"a\":1}\n")
+	r.pass()
+	r.save(1)
+	other := filepath.Join(dir, "other")
+	write(t, other, []byte("{\"other\":1}\n"))
+	unlink(t, path)
+	write(t, path, []byte("{\"b\":1}\n"))
+	reuse := func(path string) {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, raw := range r.cursors {
+			c, err := parseCursor(key, raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.ID = idOf(info)
+			r.cursors[key] = c.encode()
+		}
+	}
+	reuse(other)
+	r.restart()
+	r.pass()
+	r.pass()
+	r.want(`{"a":1}`, `{"b":1}`)
+	reuse(path)
+	rest := readAll(t, Config{Path: path, Format: "dynamodb_cdc"}, 0, r.cursors)
+	if d := cmp.Diff([]string{`{"b":1}`}, rest.texts()); rest.err != nil || d != "" {
+		t.Errorf("error %v, records (-want +got):\n%s", rest.err, d)
+	}
+}
+
 // Cursors of files that are gone are forgotten, those of files that are there
 // are not.
 func TestFollowForgets(t *testing.T) {

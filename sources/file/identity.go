@@ -63,29 +63,47 @@ func contentHead(f *os.File, n int) (head []byte, err error) {
 	return head[:n], err
 }
 
-// begins reports whether a file begins with all that the cursor says was read,
-// or, if it is shorter, is the beginning of that as far as can be told. head are
-// its first bytes, packed that it is compressed.
-func (c *cursor) begins(f *os.File, head []byte, size int64, packed bool) (bool, error) {
-	if c.Compressed && packed && c.HeadBytes > 0 && c.heads(head) {
-		return size >= c.Size, nil
+// sight is what is looked at of a file to find out what it is.
+type sight struct {
+	f       *os.File
+	size    int64
+	head    []byte // its first bytes
+	packed  bool   // it is compressed
+	content []byte // the first bytes of its content; none if that can't be read
+}
+
+// sightOf looks at a file. What is wrong with a compressed one is said when it is
+// read.
+func sightOf(f *os.File, size int64) (*sight, error) {
+	head, err := part(f, 0, headBytes)
+	if err != nil {
+		return nil, err
 	}
-	if packed {
-		var err error
-		if head, err = contentHead(f, headBytes); err != nil {
-			return false, nil //nolint:nilerr // it is no copy then, and what is wrong is said when it is read
+	s := &sight{f: f, size: size, head: head, content: head}
+	if s.packed = compression(head) != ""; s.packed {
+		if s.content, err = contentHead(f, headBytes); err != nil {
+			s.content = nil
 		}
 	}
-	if c.Compressed {
-		return c.ContentBytes > 0 && len(head) >= c.ContentBytes && xxh3.Hash(head[:c.ContentBytes]) == c.Content, nil
+	return s, nil
+}
+
+// begins reports whether a file begins with all that the cursor says was read,
+// or, if it is shorter, is the beginning of that as far as can be told.
+func (c *cursor) begins(s *sight) (bool, error) {
+	if c.Compressed && s.packed && c.HeadBytes > 0 && c.heads(s.head) {
+		return s.size >= c.Size, nil
 	}
-	if c.HeadBytes == 0 || !c.heads(head) {
+	if c.Compressed {
+		return c.ContentBytes > 0 && len(s.content) >= c.ContentBytes && xxh3.Hash(s.content[:c.ContentBytes]) == c.Content, nil
+	}
+	if c.HeadBytes == 0 || !c.heads(s.content) {
 		return false, nil
 	}
-	if packed || size < c.TailAt {
+	if s.packed || s.size < c.TailAt {
 		return true, nil
 	}
-	return c.ends(f)
+	return c.ends(s.f)
 }
 
 // heads reports whether a file with these first bytes begins as it did.

@@ -28,14 +28,17 @@ type tail struct {
 	// moved says that it was renamed or removed after it had been found: nobody
 	// writes on at its last line for long.
 	moved bool
-	away  bool        // it is not where the path matches
-	info  fs.FileInfo // as it was looked at last
-	since time.Time   // when it was changed last, as far as is known
-	had   int64       // its size before that
-	read  bool        // what can be read of it without waiting was read
-	ended bool        // a last line without end was looked at as well
-	size  int         // bytes for the next block, if a usual one is not enough
-	told  bool        // that it is cut short
+	away  bool // it is not where the path matches
+	// strange says that the path never matched it under this identity: it is
+	// followed only if it is one that was read before.
+	strange bool
+	info    fs.FileInfo // as it was looked at last
+	since   time.Time   // when it was changed last, as far as is known
+	had     int64       // its size before that
+	read    bool        // what can be read of it without waiting was read
+	ended   bool        // a last line without end was looked at as well
+	size    int         // bytes for the next block, if a usual one is not enough
+	told    bool        // that it is cut short
 
 	problem string // why it could not be read
 }
