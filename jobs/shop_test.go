@@ -129,11 +129,20 @@ func (d *database) rows(query string) string {
 // same fails unless two queries give the same rows, each as often.
 func (d *database) same(what, got, want string) {
 	d.t.Helper()
+	if d.sum(got) == d.sum(want) {
+		return // what it takes to find the rows that differ grows with all of them
+	}
 	extra := d.rows(fmt.Sprintf("(%s) EXCEPT ALL (%s)", got, want))
 	missing := d.rows(fmt.Sprintf("(%s) EXCEPT ALL (%s)", want, got))
 	if extra != "" || missing != "" {
 		d.t.Errorf("%s: rows that should not be there (at most 10):\n%srows that are missing:\n%s", what, extra, missing)
 	}
+}
+
+// sum tells whether two queries may give different rows, in whatever order.
+func (d *database) sum(query string) string {
+	d.t.Helper()
+	return d.rows(fmt.Sprintf("SELECT count(*), sum(hash(q)::HUGEINT), bit_xor(hash(q)) FROM (%s) q", query))
 }
 
 // imageColumns is the type of an item of the shop.

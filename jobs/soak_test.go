@@ -58,8 +58,7 @@ func TestSoak(t *testing.T) {
 	if err := f.run(dir, duration); err != nil {
 		t.Fatal(err)
 	}
-	// The last probe is the last line of all.
-	epochs := p.waitForEpochs(t, duration)
+	epochs := p.waitForEpochs(t, f.lines, duration+time.Minute)
 	samples := memory()
 	p.signal(t, syscall.SIGTERM)
 	p.result().want(t, exitFine, `"msg":"done"`)
@@ -67,13 +66,13 @@ func TestSoak(t *testing.T) {
 	fine(t, dir, "run", "soak.yaml", "--set", "sources.changes.follow=false")
 
 	d := openDatabase(t)
-	d.wantShop(dir)
-	d.wantLog(dir)
 	r := &soakReport{samples: samples, epochs: epochs, latencies: d.latencies(dir, f, epochs)}
 	r.print(t, duration)
 	if *soakFor > 0 {
 		r.check(t, duration)
 	}
+	d.wantShop(dir)
+	d.wantLog(dir)
 }
 
 // feed appends the changes of a shop to a file, in time, and rotates it.
@@ -82,6 +81,7 @@ type feed struct {
 	rate int
 	keep int // rotated files
 
+	lines  int64
 	probes []time.Time // when each was appended
 	size   int64
 }
@@ -96,13 +96,15 @@ func (f *feed) run(dir string, duration time.Duration) (err error) {
 	defer generator.Wait()
 	defer pipe.Close()
 	generator.Go(func() {
-		var truth bytes.Buffer
-		_, err := generate.EcommerceCDC(context.Background(), w, &truth,
-			generate.Options{Seed: 71, Records: int(duration.Seconds() * float64(f.rate)), Products: 500, Duplicates: 0.01, Late: 0.01, Rate: f.rate, Micros: true})
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, "truth.ndjson"), truth.Bytes(), 0o600)
+		truth, err := os.Create(filepath.Join(dir, "truth.ndjson"))
+		if err != nil {
+			_ = w.CloseWithError(err) // it always returns nil
+			return
 		}
-		_ = w.CloseWithError(err) // it always returns nil
+		buffered := bufio.NewWriter(truth)
+		_, err = generate.EcommerceCDC(context.Background(), w, buffered,
+			generate.Options{Seed: 71, Records: int(duration.Seconds() * float64(f.rate)), Products: 500, Duplicates: 0.01, Late: 0.01, Rate: f.rate, Micros: true})
+		_ = w.CloseWithError(errors.Join(err, buffered.Flush(), truth.Close()))
 	})
 	copied, err := os.Create(filepath.Join(dir, "changes.ndjson"))
 	if err != nil {
@@ -150,6 +152,7 @@ func (f *feed) write(b []byte) error {
 		return err
 	}
 	n, err := to.Write(b)
+	f.lines += int64(bytes.Count(b, []byte("\n")))
 	f.probes = append(f.probes, time.Now())
 	if f.size += int64(n); f.size >= rotateAt {
 		f.size = 0
@@ -218,32 +221,33 @@ func anonymousMemory(pid int) int64 {
 // committed is an epoch as the log tells of it, after every sink has committed.
 type committed struct {
 	At       time.Time     `json:"time"`
-	Message  string        `json:"msg"`
 	Epoch    int64         `json:"epoch"`
 	Records  int64         `json:"records"`
 	Duration time.Duration `json:"duration"`
 }
 
-// waitForEpochs waits until nothing more is committed, and returns the epochs.
-func (p *process) waitForEpochs(t *testing.T, soaked time.Duration) (epochs []committed) {
+// waitForEpochs waits until so many records are committed, and returns the epochs.
+func (p *process) waitForEpochs(t *testing.T, records int64, most time.Duration) (epochs []committed) {
 	t.Helper()
-	deadline := time.Now().Add(soaked + time.Minute)
-	last, still := 0, time.Now()
+	deadline := time.Now().Add(most)
 	wait(t, p, func() bool {
-		if n := strings.Count(p.err.String(), `"epoch committed"`); n > last {
-			last, still = n, time.Now()
+		epochs = nil
+		var done int64
+		for line := range strings.Lines(p.err.String()) {
+			var c committed
+			if !strings.Contains(line, `"epoch committed"`) {
+				continue
+			}
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				return false // the line is not whole yet
+			}
+			epochs, done = append(epochs, c), done+c.Records
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("it does not come to an end")
+			t.Fatalf("%d of %d records are committed %s after the last was appended", done, records, most)
 		}
-		return last > 0 && time.Since(still) > 2*time.Second
+		return done >= records
 	})
-	for line := range strings.Lines(p.err.String()) {
-		var c committed
-		if err := json.Unmarshal([]byte(line), &c); err == nil && c.Message == "epoch committed" {
-			epochs = append(epochs, c)
-		}
-	}
 	return epochs
 }
 
