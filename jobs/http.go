@@ -2,19 +2,19 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// server serves a running pipeline's metrics and health.
+// server serves a running pipeline's metrics, health and status.
 type server struct {
 	http *http.Server
 	done chan error
@@ -22,56 +22,73 @@ type server struct {
 
 // serve starts the server that the pipeline file asks for; without one it does
 // nothing.
-func (a *assembly) serve() (*server, error) {
+func (a *assembly) serve(w *watch) (*server, error) {
 	listen := a.file.HTTP.Listen
 	if listen == "" {
 		return &server{}, nil
 	}
-	host, port, err := net.SplitHostPort(listen)
+	address, err := listenAddress(listen)
 	if err != nil {
-		return nil, fmt.Errorf("http.listen %s: want host and port, as in 127.0.0.1:8080: %w", listen, err)
+		return nil, err
 	}
-	if host == "" {
-		host = "127.0.0.1" // all addresses only when somebody says so: 0.0.0.0
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("http.listen %s: %w", listen, err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.config.Metrics.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(w, "ok")
-	})
-	mux.HandleFunc("GET /readyz", a.ready)
-	s := &server{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 1)}
+	s := &server{http: &http.Server{Handler: w.pages(), ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 1)}
 	slog.Info("serving metrics", "address", l.Addr().String())
 	go func() { s.done <- s.http.Serve(l) }()
 	return s, nil
 }
 
-// ready says whether the pipeline does its work as it should, and what is wrong.
-func (a *assembly) ready(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	var wrong []string
-	for node, ref := range a.config.Metrics.References() {
-		if !ref.Stale {
-			continue
-		}
-		why := ""
-		if ref.Problem != nil {
-			why = ": " + a.file.Redact(ref.Problem.Error())
-		}
-		wrong = append(wrong, fmt.Sprintf("node %s: the reference is stale: it was known to be the newest %s ago%s", node, ref.Age.Round(time.Millisecond), why))
+// listenAddress reads http.listen. All addresses are listened at only when
+// somebody says so: 0.0.0.0.
+func listenAddress(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", fmt.Errorf("http.listen %s: want host and port, as in 127.0.0.1:8080: %w", listen, err)
 	}
-	if wrong == nil {
-		fmt.Fprintln(w, "ok")
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// pages are what the server shows.
+func (w *watch) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(w.a.config.Metrics.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(page http.ResponseWriter, _ *http.Request) {
+		page.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintln(page, "ok")
+	})
+	mux.HandleFunc("GET /readyz", w.ready)
+	mux.HandleFunc("GET /status", w.status)
+	return mux
+}
+
+// ready says whether the pipeline does its work as it should, and what is wrong.
+func (w *watch) ready(page http.ResponseWriter, _ *http.Request) {
+	page.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if wrong := w.problems(); len(wrong) > 0 {
+		page.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(page, strings.Join(wrong, "\n"))
 		return
 	}
-	slices.Sort(wrong)
-	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintln(w, strings.Join(wrong, "\n"))
+	fmt.Fprintln(page, "ok")
+}
+
+// status shows how the pipeline is, as JSON.
+func (w *watch) status(page http.ResponseWriter, _ *http.Request) {
+	st, err := w.live()
+	if err != nil {
+		http.Error(page, w.a.file.Redact(err.Error()), http.StatusInternalServerError)
+		return
+	}
+	page.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(page)
+	e.SetIndent("", "  ")
+	_ = e.Encode(st) // who asked has gone
 }
 
 // close stops the server and waits for it.

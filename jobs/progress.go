@@ -5,56 +5,47 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/engine"
 )
 
 const (
 	barEvery  = 200 * time.Millisecond
-	lineEvery = 10 * time.Second
+	lineEvery = time.Minute
 )
 
-// progress shows a run on its way: a bar on a terminal, a line now and then
-// elsewhere.
+// progress shows a run on its way: a line a minute, and on a terminal, where the
+// run has an end, a bar instead.
 type progress struct {
-	a       *assembly
-	started time.Time
-	epoch   atomic.Int64 // the last that this run committed; 0 = none yet
-	done    chan struct{}
-	wait    sync.WaitGroup
+	*watch
+	done chan struct{}
+	wait sync.WaitGroup
 }
 
 // progress starts the display. The caller ends it.
-func (s *streams) progress(a *assembly) *progress {
-	p := &progress{a: a, started: time.Now(), done: make(chan struct{})}
-	observe := a.config.Observe
-	a.config.Observe = func(t engine.Progress) {
-		p.epoch.Store(t.Epoch)
-		if observe != nil {
-			observe(t)
-		}
-	}
-	show, every := p.line, lineEvery
-	finish := func() {}
-	if terminal(s.err) {
+func (s *streams) progress(w *watch) *progress {
+	p := &progress{watch: w, done: make(chan struct{})}
+	show, finish, every := p.line, func() {}, lineEvery
+	if terminal(s.err) && w.a.config.Bounded {
 		show, finish = p.bar(s.err)
 		every = barEvery
 	}
 	p.wait.Go(func() {
 		defer finish()
-		tick := time.NewTicker(every)
-		defer tick.Stop()
+		lines, samples := time.NewTicker(every), time.NewTicker(sampleEvery)
+		defer lines.Stop()
+		defer samples.Stop()
 		for {
 			select {
 			case <-p.done:
 				return
-			case <-tick.C:
+			case <-samples.C:
+				p.look()
+			case <-lines.C:
 				show()
 			}
 		}
@@ -67,26 +58,47 @@ func (p *progress) end() {
 	p.wait.Wait()
 }
 
+// line logs what the pipeline did in the last minute, and how it is.
 func (p *progress) line() {
-	m := p.a.config.Metrics
-	read, total := p.size()
+	m, r := p.a.config.Metrics, p.rates()
+	h := r.now
 	var attrs []any
-	if epoch := p.epoch.Load(); epoch > 0 {
-		attrs = append(attrs, "epoch", epoch)
+	if h.Epoch > 0 {
+		attrs = append(attrs, "epoch", h.Epoch)
 	}
-	attrs = append(attrs, "records", m.Records.Load(), "mb_per_second", round1(p.rate()))
-	if total > 0 {
+	var records, bytes, rows, retries, dead int64
+	var lag time.Duration
+	lagKnown := false
+	for name, s := range h.Sources {
+		records += s.Records - r.before.Sources[name].Records
+		bytes += s.Bytes - r.before.Sources[name].Bytes
+		lag, lagKnown = max(lag, s.Lag), lagKnown || s.LagKnown
+	}
+	for name, s := range h.Sinks {
+		rows += s.Rows - r.before.Sinks[name].Rows
+		retries += s.Retries
+	}
+	for _, n := range h.Dead {
+		dead += n
+	}
+	attrs = append(attrs, "records", m.Records.Load(), "records_per_second", r.per(0, records), "mb_per_second", round1(float64(bytes)/1e6/r.seconds),
+		"rows_per_second", r.per(0, rows), "dead_letters", dead, "retries", retries, "state_mb", h.StateBytes/1e6)
+	if lagKnown {
+		attrs = append(attrs, "lag_seconds", seconds(lag))
+	}
+	if h.Pending > 0 {
+		attrs = append(attrs, "pending_records", h.Pending)
+	}
+	if read, total := p.size(); total > 0 {
 		attrs = append(attrs, "percent", round1(100*float64(read)/float64(total)))
 	}
-	slog.Info("reading", attrs...)
+	slog.Info("running", attrs...)
 }
 
-// rate is in megabytes of records a second.
-func (p *progress) rate() float64 {
+// average is in megabytes of records a second, since the start.
+func (p *progress) average() float64 {
 	return float64(p.a.config.Metrics.Bytes.Load()) / 1e6 / max(time.Since(p.started).Seconds(), 1e-3)
 }
-
-func round1(f float64) float64 { return float64(int64(f*10+0.5)) / 10 }
 
 // size adds up what the sources say of their input; 0 when one of them does not know.
 func (p *progress) size() (read, total int64) {
@@ -107,7 +119,7 @@ func (p *progress) bar(w io.Writer) (show, finish func()) {
 	bar := pool.AddBar(0,
 		mpb.PrependDecorators(decor.Name(p.a.file.Name+" "), decor.Percentage(decor.WCSyncSpace)),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			return fmt.Sprintf(" %d records  %.0f MB/s  epoch %d ", p.a.config.Metrics.Records.Load(), p.rate(), p.epoch.Load())
+			return fmt.Sprintf(" %d records  %.0f MB/s  epoch %d ", p.a.config.Metrics.Records.Load(), p.average(), p.a.config.Metrics.Health().Epoch)
 		}), decor.AverageETA(decor.ET_STYLE_GO)),
 	)
 	show = func() {

@@ -1,35 +1,45 @@
 package jobs
 
 import (
+	"encoding/json"
 	"log/slog"
-	"regexp"
+	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"testing/synctest"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// TestLinesOfReading: a line of progress has the last epoch committed, and no
-// epoch while there is none. It is not parallel, since the log is the process's.
-func TestLinesOfReading(t *testing.T) {
+// TestLineAMinute: the log has one line a minute, no more, and none before the
+// first minute is over. It is not parallel, since the log is the process's.
+func TestLineAMinute(t *testing.T) {
 	var log output
 	before := slog.Default()
 	defer slog.SetDefault(before)
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
-	var observed []int64
-	a := &assembly{config: engine.Config{Metrics: engine.NewMetrics(), Observe: func(t engine.Progress) { observed = append(observed, t.Epoch) }}}
-	p := (&streams{err: &log}).progress(a)
-	defer p.end()
-	a.config.Metrics.Records.Store(7)
-	p.line()
-	a.config.Observe(engine.Progress{Epoch: 3})
-	p.line()
-	lines := regexp.MustCompile(`"msg":"reading",("epoch":\d+,)?"records":\d+`).FindAllString(log.String(), -1)
-	if diff := cmp.Diff([]string{`"msg":"reading","records":7`, `"msg":"reading","epoch":3,"records":7`}, lines); diff != "" {
-		t.Errorf("%s\n%s", diff, log.String())
+	synctest.Test(t, func(t *testing.T) {
+		a := &assembly{file: &spec.File{}, config: engine.Config{Metrics: engine.NewMetrics()}}
+		p := (&streams{err: &log}).progress(newWatch(a))
+		defer p.end()
+		for minute := range 3 {
+			if n := strings.Count(log.String(), `"msg":"running"`); n != minute {
+				t.Errorf("%d lines after %d minutes:\n%s", n, minute, log.String())
+			}
+			a.config.Metrics.Records.Add(70)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		}
+	})
+	first, _, _ := strings.Cut(log.String(), "\n")
+	var line map[string]any
+	if err := json.Unmarshal([]byte(first), &line); err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]int64{3}, observed); diff != "" {
-		t.Error(diff)
+	for key, want := range map[string]any{"level": "INFO", "records": 70., "records_per_second": 0., "dead_letters": 0., "retries": 0., "epoch": nil} {
+		if line[key] != want {
+			t.Errorf("%s is %v, want %v: %s", key, line[key], want, first)
+		}
 	}
 }

@@ -227,12 +227,13 @@ func TestBrokenReference(t *testing.T) {
 	t.Parallel()
 	dir := salesWithCountries(t, 2000)
 	a := inFolder(t, dir, "transforms.left.reference.max_staleness=1ms")
+	w := newWatch(a)
 	ready := func() (int, string) {
 		page := httptest.NewRecorder()
-		a.ready(page, httptest.NewRequest("GET", "/readyz", nil))
+		w.ready(page, httptest.NewRequest("GET", "/readyz", nil))
 		return page.Code, page.Body.String()
 	}
-	if code, body := ready(); code != 200 || body != "ok\n" {
+	if code, body := ready(); code != 503 || !strings.Contains(body, "is not open") {
 		t.Errorf("before the run: %d %s", code, body)
 	}
 	file := filepath.Join(dir, "countries.ndjson")

@@ -110,11 +110,12 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	defer a.limitMemory()()
 	stop, kill, release := signals(ctx, a.reload)
 	defer release()
-	server, err := a.serve()
+	w := newWatch(a)
+	server, err := a.serve(w)
 	if err != nil {
 		return engine.Progress{}, err
 	}
-	show := s.progress(a)
+	show := s.progress(w)
 	started := time.Now()
 	total, err := engine.Run(stop, kill, a.config)
 	show.end()

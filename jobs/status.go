@@ -1,12 +1,16 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,13 +20,14 @@ import (
 
 func (s *streams) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "status FILE",
-		Short:   "Show how far a pipeline is, from its state folder",
-		Long:    "Status reads the checkpoint of a pipeline that is not running: a running one has its state folder to itself.",
+		Use:   "status FILE",
+		Short: "Show how far a pipeline is, and how it does",
+		Long: "Status asks a pipeline that runs, at http.listen of its file: how fast it is, how far behind, and what is wrong. Of one that\n" +
+			"does not run it shows the checkpoint, from the state folder.",
 		Example: "  starlift status shop.yaml\n  starlift status shop.yaml --output json",
 	}
 	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
-		st, err := readStatus(a)
+		st, err := findStatus(cmd.Context(), a)
 		if err != nil {
 			return err
 		}
@@ -42,27 +47,103 @@ type status struct {
 	Sources     map[string]sourceStatus `json:"sources"`
 	Sinks       map[string]sinkStatus   `json:"sinks"`
 	DeadLetters map[string]int64        `json:"dead_letters"`
+	Running     *running                `json:"running,omitempty"` // only of a pipeline that runs
 }
 
 type sourceStatus struct {
 	Finished   bool `json:"finished"`
 	Partitions int  `json:"partitions"` // begun or read
+	*SourceRates
 }
 
 type sinkStatus struct {
 	Published int64 `json:"published"` // the last epoch that had something to publish
 	Gathering bool  `json:"gathering"` // rows wait to be published with a later epoch
+	*SinkRates
 }
 
-func readStatus(a *assembly) (st *status, err error) {
-	st = &status{Pipeline: a.file.Name, Sources: map[string]sourceStatus{}, Sinks: map[string]sinkStatus{}, DeadLetters: map[string]int64{}}
-	err = deadletters.Each(a.file.DeadLetters.URL, func(_ string, l *deadletters.Letter) error {
+// running is what only a process that runs knows. Counts are since its start,
+// rates over the last minute, or since the start.
+type running struct {
+	Since      time.Time                  `json:"since"`
+	Ready      bool                       `json:"ready"`
+	Problems   []string                   `json:"problems"`
+	LastCommit *time.Time                 `json:"last_commit,omitempty"`
+	CommitAge  float64                    `json:"commit_age_seconds"`
+	Pending    int64                      `json:"pending_records"` // read and not committed
+	Transforms map[string]transformStatus `json:"transforms"`
+	References map[string]referenceStatus `json:"references"`
+}
+
+// SourceRates is what a process that runs knows of a source.
+type SourceRates struct {
+	Records    int64    `json:"records"`
+	Bytes      int64    `json:"bytes"`
+	RecordRate float64  `json:"records_per_second"`
+	ByteRate   float64  `json:"bytes_per_second"`
+	Lag        *float64 `json:"lag_seconds,omitempty"` // where records tell
+}
+
+// SinkRates is what a process that runs knows of a sink.
+type SinkRates struct {
+	Rows    int64      `json:"rows"`
+	RowRate float64    `json:"rows_per_second"`
+	Retries int64      `json:"retries"`
+	Down    *time.Time `json:"down_since,omitempty"`
+	Problem string     `json:"problem,omitempty"`
+}
+
+type transformStatus struct {
+	Rows        map[string]map[string]int64 `json:"rows"` // by table and operation
+	RowRate     float64                     `json:"rows_per_second"`
+	DeadLetters map[string]int64            `json:"dead_letters"`
+}
+
+type referenceStatus struct {
+	Version int64   `json:"version"`
+	Age     float64 `json:"age_seconds"`
+	Stale   bool    `json:"stale"`
+	Problem string  `json:"problem,omitempty"`
+}
+
+func newStatus(a *assembly) *status {
+	return &status{Pipeline: a.file.Name, Sources: map[string]sourceStatus{}, Sinks: map[string]sinkStatus{}, DeadLetters: map[string]int64{}}
+}
+
+// countLetters counts the dead letters by reason.
+func (st *status) countLetters(a *assembly) error {
+	return deadletters.Each(a.file.DeadLetters.URL, func(_ string, l *deadletters.Letter) error {
 		if l.Pipeline == a.file.Name {
 			st.DeadLetters[string(l.Reason)]++
 		}
 		return nil
 	})
-	if err != nil {
+}
+
+// findStatus asks a pipeline that runs, or reads the state of one that does not.
+func findStatus(ctx context.Context, a *assembly) (*status, error) {
+	var why error
+	if a.file.HTTP.Listen != "" {
+		st, err := ask(ctx, a)
+		if err == nil {
+			return st, nil
+		}
+		why = fmt.Errorf("it does not answer at http.listen: %w", err)
+	}
+	st, err := readStatus(a)
+	if errors.Is(err, state.ErrLocked) {
+		if why == nil {
+			why = errors.New("the pipeline file has no http.listen at which it could be asked")
+		}
+		return nil, fmt.Errorf("%w (%w)", err, why)
+	}
+	return st, err
+}
+
+// readStatus reads the state of a pipeline that does not run.
+func readStatus(a *assembly) (st *status, err error) {
+	st = newStatus(a)
+	if err := st.countLetters(a); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(a.config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
@@ -87,41 +168,85 @@ func (st *status) fill(a *assembly, store *state.Store) error {
 		if err != nil {
 			return err
 		}
-		st.Sources[src.Name] = sourceStatus{cp.Finished[src.Name], len(cursors)}
+		st.Sources[src.Name] = sourceStatus{cp.Finished[src.Name], len(cursors), nil}
 	}
 	for _, sink := range a.config.Sinks {
 		rc := cp.Receipts[sink.Name]
-		st.Sinks[sink.Name] = sinkStatus{cp.Published[sink.Name], rc != nil && rc.Carry != nil}
+		st.Sinks[sink.Name] = sinkStatus{cp.Published[sink.Name], rc != nil && rc.Carry != nil, nil}
 	}
 	return nil
 }
 
 func (s *streams) printStatus(st *status) error {
-	if st.StateID == "" {
+	if st.StateID == "" && st.Running == nil {
 		_, err := fmt.Fprintf(s.out, "pipeline %s has not run yet\n", st.Pipeline)
 		return err
 	}
-	fmt.Fprintf(s.out, "pipeline %s, state %s (%d bytes), epoch %d\n", st.Pipeline, st.StateID, st.StateBytes, st.Epoch)
+	var b strings.Builder
+	fmt.Fprintf(&b, "pipeline %s, state %s (%d bytes), epoch %d\n", st.Pipeline, st.StateID, st.StateBytes, st.Epoch)
+	if st.Running != nil {
+		st.Running.print(&b)
+	}
 	for _, name := range sortedKeys(st.Sources) {
-		src := st.Sources[name]
-		how := "not at its end"
-		if src.Finished {
-			how = "read to its end"
+		st.Sources[name].print(&b, name)
+	}
+	if st.Running != nil {
+		for _, name := range sortedKeys(st.Running.Transforms) {
+			fmt.Fprintf(&b, "transform %s: %g rows/s\n", name, st.Running.Transforms[name].RowRate)
 		}
-		fmt.Fprintf(s.out, "source %s: %s, %d partitions\n", name, how, src.Partitions)
 	}
 	for _, name := range sortedKeys(st.Sinks) {
-		sink := st.Sinks[name]
-		wait := ""
-		if sink.Gathering {
-			wait = ", rows wait to be published"
-		}
-		fmt.Fprintf(s.out, "sink %s: epoch %d published%s\n", name, sink.Published, wait)
+		st.Sinks[name].print(&b, name)
 	}
 	for _, reason := range sortedKeys(st.DeadLetters) {
-		fmt.Fprintf(s.out, "dead letters, %s: %d\n", reason, st.DeadLetters[reason])
+		fmt.Fprintf(&b, "dead letters, %s: %d\n", reason, st.DeadLetters[reason])
 	}
-	return nil
+	_, err := io.WriteString(s.out, b.String())
+	return err
+}
+
+func (l *running) print(b *strings.Builder) {
+	how := "ready"
+	if !l.Ready {
+		how = "not ready"
+	}
+	fmt.Fprintf(b, "running since %s, %s, last commit %gs ago, %d records pending\n", clock(l.Since), how, l.CommitAge, l.Pending)
+	for _, p := range l.Problems {
+		fmt.Fprintf(b, "problem: %s\n", p)
+	}
+	for _, node := range sortedKeys(l.References) {
+		r := l.References[node]
+		fmt.Fprintf(b, "reference of %s: version %s, known to be the newest %gs ago\n", node, clock(time.UnixMicro(r.Version)), r.Age)
+	}
+}
+
+func (s sourceStatus) print(b *strings.Builder, name string) {
+	how := "not at its end"
+	if s.Finished {
+		how = "read to its end"
+	}
+	fmt.Fprintf(b, "source %s: %s, %d partitions", name, how, s.Partitions)
+	if r := s.SourceRates; r != nil {
+		fmt.Fprintf(b, ", %g records/s, %.1f MB/s", r.RecordRate, r.ByteRate/1e6)
+		if r.Lag != nil {
+			fmt.Fprintf(b, ", %gs behind", *r.Lag)
+		}
+	}
+	b.WriteByte('\n')
+}
+
+func (s sinkStatus) print(b *strings.Builder, name string) {
+	fmt.Fprintf(b, "sink %s: epoch %d published", name, s.Published)
+	if s.Gathering {
+		b.WriteString(", rows wait to be published")
+	}
+	if r := s.SinkRates; r != nil {
+		fmt.Fprintf(b, ", %g rows/s, %d retries", r.RowRate, r.Retries)
+		if r.Down != nil {
+			fmt.Fprintf(b, ", down since %s", clock(*r.Down))
+		}
+	}
+	b.WriteByte('\n')
 }
 
 func sortedKeys[V any](m map[string]V) []string {

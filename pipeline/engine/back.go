@@ -84,6 +84,7 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 	if err := r.save(p); err != nil {
 		return err
 	}
+	r.count(p)
 	if err := r.commit(ctx, p.receipts, p.epoch); err != nil {
 		return fmt.Errorf("committing epoch %d: %w", p.epoch, err)
 	}
@@ -142,6 +143,7 @@ func (r *run) save(p *prepared) error {
 		return err
 	}
 	r.checkpoint = next
+	r.c.Metrics.health.saved(r.c, next, p.cut)
 	r.c.FromStart = false
 	r.references.saved(p.epoch)
 	r.c.Metrics.step("save", started)
@@ -174,6 +176,7 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 			if err := r.retry(ctx, name, func() error { return commit(ctx, rc) }); err != nil {
 				return fmt.Errorf("sink %s: %w", name, err)
 			}
+			r.c.Metrics.health.recovered(name)
 			return nil
 		})
 	}
@@ -217,7 +220,7 @@ func (r *run) retry(ctx context.Context, sink string, try func() error) error {
 		return struct{}{}, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(r.c.Limits.CommitTimeout),
 		backoff.WithNotify(func(err error, next time.Duration) {
-			r.c.Metrics.retry(sink, pipeline.RetryReason(err))
+			r.c.Metrics.retry(sink, err)
 			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next.Round(time.Millisecond), "error", err)
 		}))
 	return notRetryable(err)
@@ -239,16 +242,23 @@ func (r *run) hook(step Step, epoch int64) error {
 	return r.c.Hook(step, epoch)
 }
 
+// count counts what an epoch brings once it is saved: it takes effect, whatever
+// comes.
+func (r *run) count(p *prepared) {
+	r.total.Records += p.cut.records
+	r.total.Bytes += p.cut.bytes
+	r.total.DeadLetters += p.dead
+	r.c.Metrics.count(p)
+}
+
 func (r *run) report(p *prepared) {
 	t := r.total
 	t.Epoch = p.epoch
-	t.Records += p.cut.records
-	t.Bytes += p.cut.bytes
-	t.DeadLetters += p.dead
 	t.Rows = p.rows
 	t.StateMemory = p.memory
-	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "dead_letters", p.dead,
-		"duration", since(p.began).Round(time.Millisecond))
+	r.c.Metrics.health.landed(p.cut.records)
+	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "bytes", p.cut.bytes, "rows", p.tally.all(),
+		"dead_letters", p.dead, "duration", since(p.began).Round(time.Millisecond))
 	if r.c.Observe != nil {
 		r.c.Observe(*t)
 	}

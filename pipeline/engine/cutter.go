@@ -144,8 +144,13 @@ func (b *begun) tell(epoch int) {
 
 // read brings one source's records to the cutter until the source or ctx ends.
 func (r *run) read(ctx context.Context, source int, in chan<- reading) {
+	node, lags := r.c.Sources[source], r.c.Metrics.lags
 	for {
-		recs, err := r.c.Sources[source].Source.Read(ctx)
+		lags.waits(node.Name)
+		recs, err := node.Source.Read(ctx)
+		if !errors.Is(err, io.EOF) {
+			lags.brought(node.Name)
+		}
 		select {
 		case in <- reading{source, recs, err}:
 		case <-ctx.Done():

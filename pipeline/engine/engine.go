@@ -175,6 +175,9 @@ func runAgain(stop, kill context.Context, c *Config, refs *references) (total Pr
 	for failures := 0; ; {
 		before := total.Epoch
 		err := runOnce(stop, kill, c, &total, refs)
+		if err != nil {
+			c.Metrics.health.failed(err)
+		}
 		if err == nil || kill.Err() != nil || !pipeline.Retryable(err) {
 			return total, err
 		}
@@ -202,5 +205,7 @@ func runOnce(stop, kill context.Context, c *Config, total *Progress, refs *refer
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	c.Metrics.health.working(true)
+	defer c.Metrics.health.working(false)
 	return r.run(stop, kill)
 }

@@ -29,6 +29,7 @@ type front struct {
 	changes int64
 	late    []int64
 	rows    map[string]map[string]int64
+	tally   *tally
 	began   time.Time
 }
 
@@ -44,6 +45,7 @@ type prepared struct {
 	dead     int64
 	memory   int64 // bytes that the state takes
 	rows     map[string]map[string]int64
+	tally    *tally
 	began    time.Time // when the first record was taken
 }
 
@@ -144,7 +146,7 @@ func (f *front) final(c *cut) bool {
 func (f *front) begin(started time.Time) error {
 	f.epoch++
 	f.began, f.count, f.changes, f.late = started, 0, 0, nil
-	f.rows = map[string]map[string]int64{}
+	f.rows, f.tally = map[string]map[string]int64{}, newTally()
 	if err := f.r.hook(StepBegin, f.epoch); err != nil {
 		return err
 	}
@@ -189,7 +191,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		}
 		f.begun.tell(p.epoch)
 	}
-	f.r.c.Metrics.read(f.r.c.Sources[p.source].Name, p.records)
+	f.r.c.Metrics.read(f.r.c.Sources[p.source].Name, p.records, p.batches)
 	for i, b := range p.batches {
 		if b == nil {
 			continue
@@ -256,7 +258,7 @@ func (f *front) judge(b *pipeline.Batch) error {
 
 func (f *front) deadLetter(d *pipeline.DeadLetter) error {
 	f.count++
-	f.r.c.Metrics.deadLetter(d)
+	f.tally.letter(d)
 	if err := f.dead.Add(d); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
@@ -278,7 +280,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 		}
 	}
 	p = &prepared{epoch: f.epoch, cut: c, receipts: map[string]*pipeline.Receipt{}, steps: map[string]*state.Step{},
-		restart: f.r.restart, rows: f.rows, began: f.began}
+		restart: f.r.restart, rows: f.rows, tally: f.tally, began: f.began}
 	f.r.restart = nil
 	started := now()
 	if err := f.r.hook(StepSettle, f.epoch); err != nil {

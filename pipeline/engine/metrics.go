@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
 // Metrics are the metrics of one pipeline, in a registry of their own.
@@ -20,7 +22,8 @@ type Metrics struct {
 	duration           *prometheus.HistogramVec
 	stateBytes         prometheus.Gauge
 	retries            *prometheus.CounterVec
-	lag                *prometheus.GaugeVec
+	lags               *lags
+	health             *health
 	notices, lost      *prometheus.CounterVec
 	inferred           *prometheus.GaugeVec
 	unknown            *prometheus.CounterVec
@@ -34,7 +37,7 @@ type Metrics struct {
 
 // NewMetrics returns the metrics of one pipeline.
 func NewMetrics() *Metrics {
-	m := &Metrics{Registry: prometheus.NewRegistry()}
+	m := &Metrics{Registry: prometheus.NewRegistry(), lags: newLags(), health: newHealth()}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "starlift_" + name, Help: help}, labels)
 		m.Registry.MustRegister(c)
@@ -42,26 +45,27 @@ func NewMetrics() *Metrics {
 	}
 	m.recordsIn = counter("records_in_total", "Records read.", "node")
 	m.bytesIn = counter("bytes_in_total", "Bytes of the records read.", "node")
-	m.rowsOut = counter("rows_out_total", "Rows given to the sinks, of epochs saved or not.", "node", "table", "op")
-	m.dead = counter("dead_letters_total", "Records that became dead letters.", "node", "reason")
+	m.rowsOut = counter("rows_out_total", "Rows given to the sinks, of epochs that are saved.", "node", "table", "op")
+	m.dead = counter("dead_letters_total", "Records that became dead letters, of epochs that are saved.", "node", "reason")
 	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
 	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
 	m.lost = counter("source_lost_bytes_total", "Bytes of input that are known to have gone before they were read.", "source")
 	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
 	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
-	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_source_lag_seconds",
-		Help: "Time from the arrival of the last record read to its reading, where the source tells it."}, []string{"source"})
 	m.inferred = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_inferred_members_open",
 		Help: "Members of a dimension that facts refer to and no item has brought yet."}, []string{"dimension"})
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "starlift_epoch_duration_seconds",
 		Help: "Time of each step of an epoch.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"step"})
-	m.Registry.MustRegister(m.epoch, m.stateBytes, m.lag, m.inferred, m.duration,
+	m.Registry.MustRegister(m.epoch, m.stateBytes, m.inferred, m.duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_commit_age_seconds",
 			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
 			Help: "Pieces of input between reading and the sinks' spools.", ConstLabels: prometheus.Labels{"edge": "mapped"}}, m.queueDepth))
-	m.Registry.MustRegister(&m.references)
+	m.Registry.MustRegister(&m.references, m.lags,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_pending_records",
+			Help: "Records that are read and not committed to every sink."}, m.health.pending),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.noteCommit()
 	return m
 }
@@ -82,7 +86,7 @@ func (m *Metrics) queueDepth() float64 {
 
 func (m *Metrics) queue(depth func() int) { m.depth.Store(&depth) }
 
-func (m *Metrics) read(source string, r *pipeline.Records) {
+func (m *Metrics) read(source string, r *pipeline.Records, batches []*pipeline.Batch) {
 	var size int64
 	for _, s := range r.Spans {
 		size += int64(s.End - s.Start)
@@ -91,8 +95,9 @@ func (m *Metrics) read(source string, r *pipeline.Records) {
 	m.bytesIn.WithLabelValues(source).Add(float64(size))
 	m.Records.Add(int64(r.Len()))
 	m.Bytes.Add(size)
-	if n := len(r.Arrived); n > 0 {
-		m.lag.WithLabelValues(source).Set(since(time.UnixMicro(r.Arrived[n-1])).Seconds())
+	m.health.took(source, int64(r.Len()), size)
+	if at, known := newest(r, batches); known {
+		m.lags.set(source, at)
 	}
 }
 
@@ -102,12 +107,34 @@ func (m *Metrics) noticed(source string, n pipeline.Notice) {
 	m.lost.WithLabelValues(source).Add(float64(n.Lost))
 }
 
-func (m *Metrics) rows(node, table, op string, n int64) {
-	m.rowsOut.WithLabelValues(node, table, op).Add(float64(n))
+// tally counts what an epoch brings. It is added to the metrics when the epoch is
+// saved: one that is tried again counts once.
+type tally struct {
+	rows map[RowKind]int64
+	dead map[LetterKind]int64
 }
 
-func (m *Metrics) deadLetter(d *pipeline.DeadLetter) {
-	m.dead.WithLabelValues(d.Node, string(d.Reason)).Inc()
+func newTally() *tally { return &tally{map[RowKind]int64{}, map[LetterKind]int64{}} }
+
+func (t *tally) letter(d *pipeline.DeadLetter) { t.dead[LetterKind{d.Node, string(d.Reason)}]++ }
+
+// all counts the rows.
+func (t *tally) all() (n int64) {
+	for _, rows := range t.rows {
+		n += rows
+	}
+	return n
+}
+
+// count counts what a saved epoch brings.
+func (m *Metrics) count(p *prepared) {
+	for k, n := range p.tally.rows {
+		m.rowsOut.WithLabelValues(k.Node, k.Table, k.Op).Add(float64(n))
+	}
+	for k, n := range p.tally.dead {
+		m.dead.WithLabelValues(k.Node, k.Reason).Add(float64(n))
+	}
+	m.health.count(p)
 }
 
 func (m *Metrics) step(name string, started time.Time) {
@@ -128,11 +155,20 @@ func (m *Metrics) UnknownMembers(dimension string, n int64) {
 func (m *Metrics) watch(sink string) { m.retries.WithLabelValues(sink, "commit") }
 
 // retry counts a commit that is tried again.
-func (m *Metrics) retry(sink, reason string) {
+func (m *Metrics) retry(sink string, err error) {
+	reason := pipeline.RetryReason(err)
 	if reason == "" {
 		reason = "commit"
 	}
 	m.retries.WithLabelValues(sink, reason).Inc()
+	m.health.retry(sink, err)
+}
+
+// opened notes what the state says at the start.
+func (m *Metrics) opened(c *Config, store *state.Store, cp *state.Checkpoint) error {
+	m.epoch.Set(float64(cp.Epoch))
+	m.stateBytes.Set(float64(store.Size()))
+	return m.health.opened(c, store, cp)
 }
 
 func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {
@@ -140,4 +176,5 @@ func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {
 	m.epoch.Set(float64(epoch))
 	m.stateBytes.Set(float64(stateBytes))
 	m.noteCommit()
+	m.health.committed(epoch, stateBytes)
 }

@@ -68,6 +68,9 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.committed = committed == r.checkpoint.Epoch
+	if err := r.c.Metrics.opened(r.c, r.store, r.checkpoint); err != nil {
+		return err
+	}
 	if err := r.openSteps(); err != nil {
 		return err
 	}

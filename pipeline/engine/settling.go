@@ -152,7 +152,7 @@ func (f *front) giveColumns(node string, o *outlet, rows *pipeline.Rows) error {
 		}
 	}
 	if len(o.sinks) > 0 {
-		f.tally(node, rows)
+		f.counted(node, rows)
 	}
 	for _, w := range o.rowings {
 		if err := f.giveMapped(w, rows); err != nil {
@@ -225,7 +225,7 @@ func (f *front) giveLog(node string, o *outlet, first int64, changes []pipeline.
 		to.node.step.Log(to.reading, first, changes, rows)
 	}
 	if len(o.sinks) > 0 {
-		f.tally(node, rows)
+		f.counted(node, rows)
 	}
 	return nil
 }
@@ -243,7 +243,7 @@ func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) 
 	return f.sinks[sink].Write(changes, kept)
 }
 
-func (f *front) tally(node string, rows *pipeline.Rows) {
+func (f *front) counted(node string, rows *pipeline.Rows) {
 	ops := f.rows[rows.Table.Name]
 	if ops == nil {
 		ops = map[string]int64{}
@@ -256,7 +256,7 @@ func (f *front) tally(node string, rows *pipeline.Rows) {
 	for op, count := range n {
 		if count > 0 {
 			ops[pipeline.Op(op).String()] += count
-			f.r.c.Metrics.rows(node, rows.Table.Name, pipeline.Op(op).String(), count)
+			f.tally.rows[RowKind{node, rows.Table.Name, pipeline.Op(op).String()}] += count
 		}
 	}
 }

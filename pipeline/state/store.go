@@ -82,6 +82,9 @@ const MaxStep = 255/pipeline.MaxKeyspaces - 1
 // pipeline.MaxKeyspaces.
 func (s *Step) Keyspace(i int) byte { return pipeline.MaxKeyspaces*s.Number + byte(i) }
 
+// ErrLocked says that another process has the state folder open.
+var ErrLocked = errors.New("another process has it open")
+
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
 type Store struct {
@@ -110,7 +113,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	lock, err := pebble.LockDirectory(dbDir, vfs.Default)
 	if err != nil {
-		return nil, fmt.Errorf("state folder %s: another process has it open; stop that one, or give this pipeline a folder of its own (state.dir): %w", dir, err)
+		return nil, fmt.Errorf("state folder %s: %w; stop that one, or give this pipeline a folder of its own (state.dir): %w", dir, ErrLocked, err)
 	}
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref() // the database holds a reference of its own

@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// live returns how the running pipeline is.
+func (w *watch) live() (*status, error) {
+	a, r := w.a, w.rates()
+	st := newStatus(a)
+	if err := st.countLetters(a); err != nil {
+		return nil, err
+	}
+	h := r.now
+	st.StateID, st.Epoch, st.StateBytes = h.StateID, h.Epoch, h.StateBytes
+	problems := w.problems()
+	st.Running = &running{
+		Since: h.Started, Ready: len(problems) == 0, Problems: problems, CommitAge: seconds(time.Since(h.Started)),
+		Pending: h.Pending, Transforms: map[string]transformStatus{}, References: map[string]referenceStatus{},
+	}
+	if !h.LastCommit.IsZero() {
+		st.Running.LastCommit, st.Running.CommitAge = &h.LastCommit, seconds(time.Since(h.LastCommit))
+	}
+	for _, n := range a.config.Sources {
+		s := h.Sources[n.Name]
+		live := &SourceRates{Records: s.Records, Bytes: s.Bytes, RecordRate: r.records(n.Name), ByteRate: r.bytes(n.Name)}
+		if s.LagKnown {
+			lag := seconds(s.Lag)
+			live.Lag = &lag
+		}
+		st.Sources[n.Name] = sourceStatus{s.Finished, s.Partitions, live}
+	}
+	for _, n := range a.config.Sinks {
+		s := h.Sinks[n.Name]
+		live := &SinkRates{Rows: s.Rows, RowRate: r.written(n.Name), Retries: s.Retries}
+		if p := s.Problem; p != nil {
+			live.Down, live.Problem = &p.Since, a.file.Redact(p.Err.Error())
+		}
+		st.Sinks[n.Name] = sinkStatus{s.Published, s.Gathering, live}
+	}
+	st.Running.transforms(a, &r)
+	for node, ref := range a.config.Metrics.References() {
+		s := referenceStatus{Version: ref.Version, Age: seconds(ref.Age), Stale: ref.Stale}
+		if ref.Problem != nil {
+			s.Problem = a.file.Redact(ref.Problem.Error())
+		}
+		st.Running.References[node] = s
+	}
+	return st, nil
+}
+
+// transforms says what each transform has given, and made dead letters of.
+func (l *running) transforms(a *assembly, r *rates) {
+	var names []string
+	for _, n := range a.config.Transforms {
+		names = append(names, n.Name)
+	}
+	for _, n := range a.config.Rows {
+		names = append(names, n.Name)
+	}
+	for _, n := range a.config.Keyed {
+		names = append(names, n.Name)
+	}
+	for _, name := range names {
+		t := transformStatus{Rows: map[string]map[string]int64{}, RowRate: r.rows(name), DeadLetters: map[string]int64{}}
+		for k, n := range r.now.Rows {
+			if k.Node != name {
+				continue
+			}
+			if t.Rows[k.Table] == nil {
+				t.Rows[k.Table] = map[string]int64{}
+			}
+			t.Rows[k.Table][k.Op] = n
+		}
+		for k, n := range r.now.Dead {
+			if k.Node == name {
+				t.DeadLetters[k.Reason] += n
+			}
+		}
+		l.Transforms[name] = t
+	}
+}
+
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+// askWithin bounds the asking of a running pipeline.
+const askWithin = 5 * time.Second
+
+// ask asks the pipeline for its status, where it runs and serves it; nil = it
+// does not, for the reason in why.
+func ask(ctx context.Context, a *assembly) (st *status, why error) {
+	address, err := listenAddress(a.file.HTTP.Listen)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	url := "http://" + net.JoinHostPort(host, port) + "/status"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is this machine, or as good as
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s: %.200s", url, response.Status, body)
+	}
+	st = &status{}
+	if err := json.Unmarshal(body, st); err != nil {
+		return nil, fmt.Errorf("%s: not the status of a pipeline: %w", url, err)
+	}
+	if st.Pipeline != a.file.Name || st.Running == nil {
+		return nil, fmt.Errorf("%s: it is of pipeline %q, not of %q", url, st.Pipeline, a.file.Name)
+	}
+	return st, nil
+}

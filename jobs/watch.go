@@ -1,0 +1,128 @@
+package jobs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/engine"
+)
+
+const (
+	sampleEvery = 5 * time.Second
+	// ratesOver is the time that rates are taken over.
+	ratesOver = time.Minute
+)
+
+// watch looks at a running pipeline now and then, so that it can say how fast
+// it is and what is wrong.
+type watch struct {
+	a       *assembly
+	started time.Time
+
+	mu      sync.Mutex
+	samples []sample // oldest first; the first is at least ratesOver old, once there are so many
+}
+
+type sample struct {
+	at     time.Time
+	health engine.Health
+}
+
+func newWatch(a *assembly) *watch {
+	w := &watch{a: a, started: time.Now()}
+	w.look()
+	return w
+}
+
+// look takes a sample.
+func (w *watch) look() {
+	s := sample{time.Now(), w.a.config.Metrics.Health()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.samples = append(w.samples, s)
+	for len(w.samples) > 2 && s.at.Sub(w.samples[1].at) >= ratesOver {
+		w.samples = w.samples[1:]
+	}
+}
+
+// rates are what a pipeline does in a second, over the last minute.
+type rates struct {
+	before, now engine.Health
+	seconds     float64
+}
+
+func (w *watch) rates() rates {
+	now, at := w.a.config.Metrics.Health(), time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first := w.samples[0]
+	return rates{first.health, now, max(at.Sub(first.at).Seconds(), 1e-3)}
+}
+
+// per returns the growth of a count in a second, to a tenth.
+func (r *rates) per(before, now int64) float64 { return round1(float64(now-before) / r.seconds) }
+
+func (r *rates) records(source string) float64 {
+	return r.per(r.before.Sources[source].Records, r.now.Sources[source].Records)
+}
+
+func (r *rates) bytes(source string) float64 {
+	return r.per(r.before.Sources[source].Bytes, r.now.Sources[source].Bytes)
+}
+
+// written is the rate of a sink's rows.
+func (r *rates) written(sink string) float64 {
+	return r.per(r.before.Sinks[sink].Rows, r.now.Sinks[sink].Rows)
+}
+
+// rows is the rate of the rows that a node gives.
+func (r *rates) rows(node string) float64 { return r.per(rowsOf(r.before, node), rowsOf(r.now, node)) }
+
+func rowsOf(h engine.Health, node string) (n int64) {
+	for k, rows := range h.Rows {
+		if k.Node == node {
+			n += rows
+		}
+	}
+	return n
+}
+
+// problems lists what keeps the pipeline from doing its work as it should, in a
+// fixed order and without secrets.
+func (w *watch) problems() []string {
+	h := w.a.config.Metrics.Health()
+	wrong := []string{}
+	if p := h.Problem; p != nil {
+		wrong = append(wrong, fmt.Sprintf("the pipeline goes back to its checkpoint again and again, since %s: %s", clock(p.Since), p.Err))
+	} else if !h.Working {
+		wrong = append(wrong, "the pipeline is not open: it starts or stops")
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Sinks)) {
+		if p := h.Sinks[name].Problem; p != nil {
+			wrong = append(wrong, fmt.Sprintf("sink %s: it is down since %s, and its commit is tried again: %s", name, clock(p.Since), p.Err))
+		}
+	}
+	refs := w.a.config.Metrics.References()
+	for _, node := range slices.Sorted(maps.Keys(refs)) {
+		ref := refs[node]
+		if !ref.Stale {
+			continue
+		}
+		why := ""
+		if ref.Problem != nil {
+			why = ": " + ref.Problem.Error()
+		}
+		wrong = append(wrong, fmt.Sprintf("node %s: the reference is stale: it was known to be the newest %s ago%s", node, ref.Age.Round(time.Millisecond), why))
+	}
+	for i := range wrong {
+		wrong[i] = w.a.file.Redact(wrong[i])
+	}
+	return wrong
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+func round1(f float64) float64 { return float64(int64(f*10+0.5)) / 10 }

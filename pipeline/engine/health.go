@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// Health says how a pipeline is, while it runs. What it counts is of this
+// process; rows and dead letters are of epochs that are saved.
+type Health struct {
+	StateID    string // empty = the state is not open yet
+	Working    bool   // everything is open, and epochs are taken
+	Started    time.Time
+	Epoch      int64     // the last one committed to every sink
+	LastCommit time.Time // zero = none yet
+	Pending    int64     // records that are read and not committed to every sink
+	StateBytes int64
+	// Problem is why the pipeline went back to its checkpoint or ended, until an
+	// epoch is committed; nil = it did not.
+	Problem *Problem
+	Sources map[string]SourceHealth
+	Sinks   map[string]SinkHealth
+	Rows    map[RowKind]int64
+	Dead    map[LetterKind]int64
+}
+
+// Problem is what keeps failing.
+type Problem struct {
+	Err   error
+	Since time.Time
+}
+
+// SourceHealth says how a source is.
+type SourceHealth struct {
+	Finished       bool
+	Partitions     int // begun or read
+	Records, Bytes int64
+	// Lag is how old the newest change was when it was read; 0 while there is
+	// nothing more to read. It is valid when LagKnown.
+	Lag      time.Duration
+	LagKnown bool
+}
+
+// SinkHealth says how a sink is.
+type SinkHealth struct {
+	Published int64 // the last epoch that had something to publish
+	Gathering bool  // rows wait to be published with a later epoch
+	Rows      int64 // of epochs that are saved
+	Retries   int64 // of commits
+	// Problem is why its commit is tried again; nil = it is not.
+	Problem *Problem
+}
+
+// RowKind is what rows are counted by.
+type RowKind struct{ Node, Table, Op string }
+
+// LetterKind is what dead letters are counted by.
+type LetterKind struct{ Node, Reason string }
+
+// health gathers a Health.
+type health struct {
+	mu         sync.Mutex
+	is         Health
+	partitions map[string]map[string]bool // by source
+	since      time.Time                  // of Working
+}
+
+// calmAfter is how long a pipeline that went back to its checkpoint has to have
+// nothing to do before that is no problem any longer.
+const calmAfter = 10 * time.Second
+
+func newHealth() *health {
+	return &health{
+		is: Health{
+			Started: now(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
+			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{},
+		},
+		partitions: map[string]map[string]bool{},
+	}
+}
+
+// Health returns how the pipeline is. It may be called at any time, from any
+// goroutine.
+func (m *Metrics) Health() Health {
+	h := m.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	is := h.is
+	is.Sources, is.Sinks = maps.Clone(is.Sources), maps.Clone(is.Sinks)
+	is.Rows, is.Dead = maps.Clone(is.Rows), maps.Clone(is.Dead)
+	if is.Working && is.Pending == 0 && now().Sub(h.since) > calmAfter {
+		is.Problem = nil // it went back, and has nothing left to do
+	}
+	for source, s := range is.Sources {
+		s.Partitions = len(h.partitions[source])
+		s.Lag, s.LagKnown = m.lags.of(source)
+		is.Sources[source] = s
+	}
+	return is
+}
+
+func (h *health) pending() float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return float64(h.is.Pending)
+}
+
+// opened notes what the state says, before the sinks are opened.
+func (h *health) opened(c *Config, store *state.Store, cp *state.Checkpoint) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.is.StateID, h.is.Epoch, h.is.StateBytes, h.is.Pending = store.ID(), cp.Epoch, store.Size(), 0
+	for _, s := range c.Sources {
+		cursors, err := store.Cursors(s.Name)
+		if err != nil {
+			return err
+		}
+		known := map[string]bool{}
+		for p := range cursors {
+			known[p] = true
+		}
+		h.partitions[s.Name] = known
+	}
+	h.checkpoint(c, cp)
+	return nil
+}
+
+// checkpoint notes what a checkpoint says of sources and sinks.
+func (h *health) checkpoint(c *Config, cp *state.Checkpoint) {
+	for _, n := range c.Sources {
+		s := h.is.Sources[n.Name]
+		s.Finished = cp.Finished[n.Name]
+		h.is.Sources[n.Name] = s
+	}
+	for _, n := range c.Sinks {
+		s, rc := h.is.Sinks[n.Name], cp.Receipts[n.Name]
+		s.Published, s.Gathering = cp.Published[n.Name], rc != nil && rc.Carry != nil
+		h.is.Sinks[n.Name] = s
+	}
+}
+
+// working notes that everything is open, or is no longer.
+func (h *health) working(is bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.is.Working, h.since = is, now()
+}
+
+// took notes records that were read.
+func (h *health) took(source string, records, bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.is.Pending += records
+	s := h.is.Sources[source]
+	s.Records, s.Bytes = s.Records+records, s.Bytes+bytes
+	h.is.Sources[source] = s
+}
+
+// saved notes an epoch's checkpoint.
+func (h *health) saved(c *Config, cp *state.Checkpoint, cut *cut) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checkpoint(c, cp)
+	for source, parts := range cut.cursors {
+		for p := range parts {
+			if known := h.partitions[source]; known != nil {
+				known[p] = true
+			}
+		}
+	}
+}
+
+// committed notes that every sink has the epoch.
+func (h *health) committed(epoch, stateBytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.is.Epoch, h.is.StateBytes, h.is.LastCommit = epoch, stateBytes, now()
+}
+
+// landed notes that an epoch of so many records went all its way.
+func (h *health) landed(records int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.is.Pending -= records
+	h.is.Problem = nil
+}
+
+// count counts what a saved epoch brings.
+func (h *health) count(p *prepared) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k, n := range p.tally.rows {
+		h.is.Rows[k] += n
+	}
+	for k, n := range p.tally.dead {
+		h.is.Dead[k] += n
+	}
+	for sink, rc := range p.receipts {
+		s, ok := h.is.Sinks[sink]
+		if !ok {
+			continue // the dead letters
+		}
+		for _, ops := range rc.Rows {
+			for _, n := range ops {
+				s.Rows += n
+			}
+		}
+		h.is.Sinks[sink] = s
+	}
+}
+
+// failed notes why the pipeline goes back to its checkpoint, or ends.
+func (h *health) failed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.is.Problem = again(h.is.Problem, err)
+}
+
+// retry notes that a sink's commit failed and is tried again.
+func (h *health) retry(sink string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, ok := h.is.Sinks[sink]
+	if !ok {
+		return // the dead letters
+	}
+	s.Retries++
+	s.Problem = again(s.Problem, err)
+	h.is.Sinks[sink] = s
+}
+
+// recovered notes that a sink's commit is done.
+func (h *health) recovered(sink string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s, ok := h.is.Sinks[sink]; ok {
+		s.Problem = nil
+		h.is.Sinks[sink] = s
+	}
+}
+
+// again keeps the time since when something fails.
+func again(before *Problem, err error) *Problem {
+	p := &Problem{err, now()}
+	if before != nil {
+		p.Since = before.Since
+	}
+	return p
+}
