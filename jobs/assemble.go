@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -67,12 +68,40 @@ func (a *assembly) build() {
 	for _, e := range f.Sinks {
 		a.buildSink(e.Value)
 	}
-	dead, err := deadletters.New(f.DeadLetters.URL)
+	dead, err := deadletters.New(deadletters.Options{Dir: f.DeadLetters.URL, Retention: time.Duration(f.DeadLetters.Retention), Log: a.config.Log})
 	if err != nil {
 		f.Report("dead_letters", "url", err)
 		return
 	}
-	a.config.DeadLetters = dead
+	every := time.Duration(0)
+	if !a.config.Bounded {
+		every = inboxEvery
+	}
+	a.config.DeadLetters, a.config.Inbox = dead, dead.Inbox(a.readers(), every)
+}
+
+// inboxEvery is how often a pipeline that does not end looks for dead letters to
+// read again.
+const inboxEvery = time.Second
+
+// readers says, by source, how the records are written and which transforms read
+// them, for those that can be read again.
+func (a *assembly) readers() map[string]deadletters.Reader {
+	all := map[string]deadletters.Reader{}
+	for _, s := range a.config.Sources {
+		source, ok := s.Source.(pipeline.Replayable)
+		if !ok {
+			continue
+		}
+		r := deadletters.Reader{Format: source.Format()}
+		for _, t := range a.config.Transforms {
+			if slices.Contains(t.Inputs, s.Name) {
+				r.Transforms = append(r.Transforms, t.Name)
+			}
+		}
+		all[s.Name] = r
+	}
+	return all
 }
 
 func buildNode[T any](f *spec.File, section string, c *spec.NodeConfig, kinds map[string]kind[T]) (node T, ok bool) {

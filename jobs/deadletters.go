@@ -4,6 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,54 +18,207 @@ import (
 
 func (s *streams) deadLettersCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "dead-letters",
-		Short:   "List and show the records that took no effect",
-		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters show shop.yaml ID",
+		Use:   "dead-letters",
+		Short: "List, show and read again the records that took no effect",
+		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters show shop.yaml ID\n" +
+			"  starlift dead-letters replay shop.yaml --reason bad_value",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Errorf("dead-letters has no command %q: want list or show", args[0]))
+				return usage(fmt.Errorf("dead-letters has no command %q: want list, show or replay", args[0]))
 			}
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(s.deadLettersList(), s.deadLettersShow())
+	cmd.AddCommand(s.deadLettersList(), s.deadLettersShow(), s.deadLettersReplay())
 	return cmd
 }
 
-func (s *streams) deadLettersList() *cobra.Command {
-	var reason string
-	cmd := &cobra.Command{
-		Use:     "list FILE",
-		Short:   "List the dead letters of a pipeline, oldest first",
-		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters list shop.yaml --reason bad_value --output json",
+// folder is where the pipeline keeps its dead letters.
+func (a *assembly) folder() deadletters.Folder {
+	return deadletters.Folder{Dir: a.file.DeadLetters.URL, Pipeline: a.file.Name}
+}
+
+// choice is which letters a command is about.
+type choice struct {
+	reasons, nodes, statuses []string
+	since, until             string
+	from, to                 time.Time
+}
+
+// flags adds the flags to a command.
+func (c *choice) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&c.reasons, "reason", nil, "only those with this reason code; may be repeated")
+	f.StringSliceVar(&c.nodes, "node", nil, "only those of this node; may be repeated")
+	f.StringVar(&c.since, "since", "", "only those from this time on: 2026-01-31, 2026-01-31T15:04:05Z, or 24h for the last day")
+	f.StringVar(&c.until, "until", "", "only those before this time, written as for --since")
+}
+
+// empty reports whether nothing is chosen.
+func (c *choice) empty() bool {
+	return len(c.reasons)+len(c.nodes)+len(c.statuses) == 0 && c.since == "" && c.until == ""
+}
+
+// resolve reads the times.
+func (c *choice) resolve(now time.Time) (err error) {
+	if c.from, err = parseWhen("--since", c.since, now); err != nil {
+		return err
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "only those with this reason code")
-	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
-		return deadletters.Each(a.file.DeadLetters.URL, func(id string, l *deadletters.Letter) error {
-			if l.Pipeline != a.file.Name || reason != "" && string(l.Reason) != reason {
-				return nil
-			}
-			return s.listLetter(id, l, output)
-		})
+	c.to, err = parseWhen("--until", c.until, now)
+	return err
+}
+
+// parseWhen reads a time, or how long it is ago.
+func parseWhen(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if d, err := parseSpan(text); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, usage(fmt.Errorf("%s %q: want a time as in 2026-01-31 or 2026-01-31T15:04:05Z, or how long ago, as in 24h or 7d", flag, text))
+}
+
+func (c *choice) has(f *deadletters.Found) bool {
+	return (len(c.reasons) == 0 || slices.Contains(c.reasons, string(f.Reason))) &&
+		(len(c.nodes) == 0 || slices.Contains(c.nodes, f.Node)) &&
+		(len(c.statuses) == 0 || slices.Contains(c.statuses, string(f.Status))) &&
+		(c.from.IsZero() || !f.Time.Before(c.from)) && (c.to.IsZero() || f.Time.Before(c.to))
+}
+
+// letters calls f for the chosen letters, oldest first. Those of another state
+// than stateID are outdated.
+func (a *assembly) letters(c *choice, stateID string, f func(*deadletters.Found) error) error {
+	if err := c.resolve(time.Now()); err != nil {
+		return err
+	}
+	return a.folder().Each(stateID, func(l *deadletters.Found) error {
+		if !c.has(l) {
+			return nil
+		}
+		return f(l)
 	})
 }
 
-// listLetter prints a line; JSON has one object a line, without the record.
-func (s *streams) listLetter(id string, l *deadletters.Letter, output string) error {
-	if output == "text" {
-		_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s:%d  %s: %s\n", id, l.Time.Format("2006-01-02T15:04:05Z"), l.Reason, l.Partition, l.Line, l.Node, l.Message)
+// look is letters for those who only look: the present state is that of the
+// letters written last, and the state folder is not opened.
+func (a *assembly) look(c *choice, f func(*deadletters.Found) error) error {
+	stateID, err := a.folder().LastState()
+	if err != nil {
 		return err
 	}
-	line := struct {
-		ID string `json:"id"`
-		*deadletters.Letter
-		Record *string `json:"record,omitempty"`
-		Binary *string `json:"record_base64,omitempty"`
-	}{ID: id, Letter: l}
-	return json.NewEncoder(s.out).Encode(line)
+	return a.letters(c, stateID, f)
 }
 
-var errFound = errors.New("found")
+func (s *streams) deadLettersList() *cobra.Command {
+	var c choice
+	var counts bool
+	cmd := &cobra.Command{
+		Use:   "list FILE",
+		Short: "List the dead letters of a pipeline, oldest first",
+		Long: "List prints a line for each dead letter: its id, when, why, where the record stood, and what was wrong. One that waits to be\n" +
+			"read again, was read again, or is of an earlier state folder is marked so.",
+		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters list shop.yaml --reason bad_value --since 24h --output json\n" +
+			"  starlift dead-letters list shop.yaml --status open --counts",
+	}
+	c.flags(cmd)
+	cmd.Flags().StringSliceVar(&c.statuses, "status", nil, "only those that are open, waiting, replayed or outdated; may be repeated")
+	cmd.Flags().BoolVar(&counts, "counts", false, "print how many there are, by reason, node and status, instead")
+	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+		for _, st := range c.statuses {
+			if !slices.Contains([]string{"open", "waiting", "replayed", "outdated"}, st) {
+				return usage(fmt.Errorf("--status %q: want open, waiting, replayed or outdated", st))
+			}
+		}
+		if counts {
+			return s.countLetters(a, &c, output)
+		}
+		return a.look(&c, func(f *deadletters.Found) error { return s.listLetter(f, output) })
+	})
+}
+
+// letterCount is a line of what list --counts prints.
+type letterCount struct {
+	Reason string `json:"reason"`
+	Node   string `json:"node"`
+	Status string `json:"status"`
+	Count  int64  `json:"count"`
+}
+
+func (s *streams) countLetters(a *assembly, c *choice, output string) error {
+	n := map[letterCount]int64{}
+	err := a.look(c, func(f *deadletters.Found) error {
+		n[letterCount{Reason: string(f.Reason), Node: f.Node, Status: string(f.Status)}]++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	all := []letterCount{}
+	for k, count := range n {
+		k.Count = count
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(x, y letterCount) int {
+		return strings.Compare(x.Reason+"\x00"+x.Node+"\x00"+x.Status, y.Reason+"\x00"+y.Node+"\x00"+y.Status)
+	})
+	if output == "json" {
+		return s.printJSON(all)
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "reason\tnode\tstatus\tcount")
+	for _, k := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Reason, k.Node, k.Status, k.Count)
+	}
+	return w.Flush()
+}
+
+// shownLetter is a letter as JSON shows it.
+type shownLetter struct {
+	ID         string             `json:"id"`
+	Status     deadletters.Status `json:"status"`
+	ReplayedAt *time.Time         `json:"replayed_at,omitempty"`
+	ReplayedIn int64              `json:"replayed_in_epoch,omitempty"`
+	*deadletters.Letter
+	// The record is shown by show only.
+	Record *string `json:"record,omitempty"`
+	Binary *[]byte `json:"record_base64,omitempty"`
+}
+
+func shown(f *deadletters.Found) shownLetter {
+	l := shownLetter{ID: f.ID, Status: f.Status, ReplayedIn: f.ReplayedIn, Letter: f.Letter}
+	if f.Status == deadletters.Replayed {
+		l.ReplayedAt = &f.ReplayedAt
+	}
+	return l
+}
+
+// listLetter prints a line; JSON has one object a line, without the record.
+func (s *streams) listLetter(f *deadletters.Found, output string) error {
+	if output == "text" {
+		_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s:%d  %s: %s%s\n", f.ID, clock(f.Time), f.Reason, f.Partition, f.Line, f.Node, f.Message, statusNote(f))
+		return err
+	}
+	return json.NewEncoder(s.out).Encode(shown(f))
+}
+
+// statusNote says what has become of a letter; nothing of an open one.
+func statusNote(f *deadletters.Found) string {
+	switch f.Status {
+	case deadletters.Replayed:
+		return fmt.Sprintf("  [replayed %s]", clock(f.ReplayedAt))
+	case deadletters.Waiting:
+		return "  [waits to be read again]"
+	case deadletters.Outdated:
+		return "  [of an earlier state folder]"
+	}
+	return ""
+}
 
 func (s *streams) deadLettersShow() *cobra.Command {
 	cmd := &cobra.Command{
@@ -68,30 +227,66 @@ func (s *streams) deadLettersShow() *cobra.Command {
 		Example: "  starlift dead-letters show shop.yaml shop-0f3c…-000000000001.ndjson:1",
 	}
 	return onFile(cmd, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly, args []string, output string) error {
-		err := deadletters.Each(a.file.DeadLetters.URL, func(id string, l *deadletters.Letter) error {
-			if id != args[1] {
-				return nil
-			}
-			if err := s.showLetter(l, output); err != nil {
-				return err
-			}
-			return errFound
-		})
-		if errors.Is(err, errFound) {
-			return nil
+		stateID, err := a.folder().LastState()
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			err = fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", args[1], a.file.DeadLetters.URL, args[0])
+		found, err := a.find(stateID, args[1:])
+		if err != nil {
+			return err
 		}
-		return err
+		return s.showLetter(found[0], output)
 	})
 }
 
-func (s *streams) showLetter(l *deadletters.Letter, output string) error {
+// find returns the letters with these ids, all of them.
+func (a *assembly) find(stateID string, ids []string) ([]*deadletters.Found, error) {
+	wanted := map[string]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	var found []*deadletters.Found
+	err := a.letters(&choice{}, stateID, func(f *deadletters.Found) error {
+		if !wanted[f.ID] {
+			return nil
+		}
+		delete(wanted, f.ID)
+		found = append(found, f)
+		if len(wanted) == 0 {
+			return io.EOF
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(wanted)) {
+		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list prints the ids", id, a.file.DeadLetters.URL)
+	}
+	return found, nil
+}
+
+func (s *streams) showLetter(f *deadletters.Found, output string) error {
+	record := string(f.Original())
 	if output == "json" {
+		l := shown(f)
+		if f.Binary != nil {
+			l.Binary = &f.Binary
+		} else {
+			l.Record = &record
+		}
 		return s.printJSON(l)
 	}
-	_, err := fmt.Fprintf(s.out, "reason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s:%d\ntime:     %s\nepoch:    %d\nrecord:\n%s\n",
-		l.Reason, l.Message, l.Node, l.Source, l.Partition, l.Line, l.Time.Format("2006-01-02T15:04:05.000Z"), l.Epoch, l.Original())
+	var b strings.Builder
+	fmt.Fprintf(&b, "id:       %s\nstatus:   %s\nreason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s:%d\ntime:     %s\nepoch:    %d\n",
+		f.ID, f.Status, f.Reason, f.Message, f.Node, f.Source, f.Partition, f.Line, f.Time.Format("2006-01-02T15:04:05.000Z"), f.Epoch)
+	if f.ReplayOf != "" {
+		fmt.Fprintf(&b, "replays:  %s\n", f.ReplayOf)
+	}
+	if f.Status == deadletters.Replayed {
+		fmt.Fprintf(&b, "replayed: %s, epoch %d\n", clock(f.ReplayedAt), f.ReplayedIn)
+	}
+	fmt.Fprintf(&b, "record:\n%s\n", record)
+	_, err := io.WriteString(s.out, b.String())
 	return err
 }

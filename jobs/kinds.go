@@ -98,6 +98,7 @@ var (
 	_ pipeline.Source       = (*file.Source)(nil)
 	_ keyless               = (*file.Source)(nil)
 	_ endless               = (*file.Source)(nil)
+	_ pipeline.Replayable   = (*file.Source)(nil)
 	_ pipeline.Transform    = (*unnest.Unnest)(nil)
 	_ pipeline.Keyed        = (*star.Star)(nil)
 	_ pipeline.ChangeFilter = (*filter.Changes)(nil)

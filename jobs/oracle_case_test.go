@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -250,13 +249,10 @@ func (c *oracleCase) compareLetters(stage int) (wrong []string, err error) {
 // deadLetters counts the case's dead letters by their records.
 func (c *oracleCase) deadLetters() (map[string]int, error) {
 	letters := map[string]int{}
-	err := deadletters.Each(filepath.Join(c.dir, "dead"), func(_ string, l *deadletters.Letter) error {
+	err := deadletters.Folder{Dir: filepath.Join(c.dir, "dead"), Pipeline: "oracle"}.Each("", func(l *deadletters.Found) error {
 		letters[l.Record]++
 		return nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // nothing was ever a dead letter
-	}
 	return letters, err
 }
 

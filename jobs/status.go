@@ -110,11 +110,11 @@ func newStatus(a *assembly) *status {
 	return &status{Pipeline: a.file.Name, Sources: map[string]sourceStatus{}, Sinks: map[string]sinkStatus{}, DeadLetters: map[string]int64{}}
 }
 
-// countLetters counts the dead letters by reason.
+// countLetters counts the dead letters that were not read again, by reason.
 func (st *status) countLetters(a *assembly) error {
-	return deadletters.Each(a.file.DeadLetters.URL, func(_ string, l *deadletters.Letter) error {
-		if l.Pipeline == a.file.Name {
-			st.DeadLetters[string(l.Reason)]++
+	return a.folder().Each("", func(f *deadletters.Found) error {
+		if f.Status != deadletters.Replayed {
+			st.DeadLetters[string(f.Reason)]++
 		}
 		return nil
 	})
@@ -122,6 +122,16 @@ func (st *status) countLetters(a *assembly) error {
 
 // findStatus asks a pipeline that runs, or reads the state of one that does not.
 func findStatus(ctx context.Context, a *assembly) (*status, error) {
+	st, err := findState(ctx, a)
+	if err != nil || st.Running != nil {
+		return st, err
+	}
+	return st, st.countLetters(a)
+}
+
+// findState is findStatus without the dead letters of a pipeline that does not
+// run.
+func findState(ctx context.Context, a *assembly) (*status, error) {
 	var why error
 	if a.file.HTTP.Listen != "" {
 		st, err := ask(ctx, a)
@@ -130,7 +140,7 @@ func findStatus(ctx context.Context, a *assembly) (*status, error) {
 		}
 		why = fmt.Errorf("it does not answer at http.listen: %w", err)
 	}
-	st, err := readStatus(a)
+	st, err := readState(a)
 	if errors.Is(err, state.ErrLocked) {
 		if why == nil {
 			why = errors.New("the pipeline file has no http.listen at which it could be asked")
@@ -140,12 +150,9 @@ func findStatus(ctx context.Context, a *assembly) (*status, error) {
 	return st, err
 }
 
-// readStatus reads the state of a pipeline that does not run.
-func readStatus(a *assembly) (st *status, err error) {
+// readState reads the state of a pipeline that does not run.
+func readState(a *assembly) (st *status, err error) {
 	st = newStatus(a)
-	if err := st.countLetters(a); err != nil {
-		return nil, err
-	}
 	if _, err := os.Stat(filepath.Join(a.config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
 		return st, nil // it has never run
 	}

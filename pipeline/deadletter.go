@@ -26,6 +26,41 @@ type DeadLetter struct {
 	Message string // names the table, column and value
 	Node    string
 	Pos     Position
+	At      int // the record's index in its batch
+	Origin  Origin
+}
+
+// Origin is what has to be known of a record, besides its bytes and position, to
+// read it again as it was read: what gave it its version, and who read it.
+type Origin struct {
+	Transform  string // of changes, that reads it
+	Ordinal    int64  // among all records of its source: the version of those that carry none
+	Arrived    int64  // µs since 1970; 0 = unknown
+	ExportTime int64  // of the Format
+	Table      string // of the Format, where the export named it
+	// Letter is the dead letter that the record was read from; nil = it was read
+	// from its source.
+	Letter *Letter
+}
+
+// Letter identifies a dead letter that is read again.
+type Letter struct {
+	ID     string
+	Node   string
+	Reason Reason
+}
+
+// Replayed is a dead letter on its way through today's pipeline.
+type Replayed struct {
+	Pos    Position // of the record, in its source
+	Origin Origin
+}
+
+// Replayable is a Source whose records can be read again one by one, without it.
+type Replayable interface {
+	// Format returns the format of its records as far as the pipeline file says
+	// it: without what an export does.
+	Format() Format
 }
 
 // Error returns the dead letter as an error, without the record.

@@ -54,6 +54,14 @@
 // sources are opened again at the checkpoint. After save there are only
 // retries.
 //
+// # Dead letters
+//
+// A record that can't take effect is a dead letter of its epoch ([DeadLetter]),
+// kept with what gave it its version. It may be read again ([Replayed]): from an
+// inbox, which is a source like any other, with cursors in the checkpoint, and
+// whose records go to the one transform that refused them. That a letter was
+// read again is written with the epoch's dead letters, so both are so or neither.
+//
 // # Invariants
 //
 // The lines that enforce an invariant name it.

@@ -68,6 +68,10 @@ type Records struct {
 	First int64
 	// Arrived holds each record's arrival time in µs since 1970; nil = unknown.
 	Arrived []int64
+	// Replays says, of records that are dead letters read again, what each is. All
+	// are of one source and are read by one transform; nil = they come from the
+	// source.
+	Replays []Replayed
 	// Gone marks the records whose new image a filter does not let pass: to
 	// consumers the change takes the item away. nil = none is.
 	Gone []bool
@@ -101,6 +105,9 @@ func (r *Records) Slice(i, j int) *Records {
 	if r.Arrived != nil {
 		s.Arrived = r.Arrived[i:j]
 	}
+	if r.Replays != nil {
+		s.Replays = r.Replays[i:j]
+	}
 	if r.Gone != nil {
 		s.Gone = r.Gone[i:j]
 	}
@@ -110,8 +117,34 @@ func (r *Records) Slice(i, j int) *Records {
 	return &s
 }
 
+// Ordinal returns the ordinal of record i among all that the source has read.
+func (r *Records) Ordinal(i int) int64 {
+	if r.Replays != nil {
+		return r.Replays[i].Origin.Ordinal
+	}
+	return r.First + int64(i)
+}
+
+// Origin returns where record i comes from. Transform is the reader's to say.
+func (r *Records) Origin(i int) Origin {
+	if r.Replays != nil {
+		return r.Replays[i].Origin
+	}
+	o := Origin{Ordinal: r.Ordinal(i), ExportTime: r.Format.ExportTime}
+	if r.Format.Encoding == DynamoDBExport {
+		o.Table = r.Format.Table
+	}
+	if r.Arrived != nil {
+		o.Arrived = r.Arrived[i]
+	}
+	return o
+}
+
 // Position names the place of record i for people: in errors, logs and dead letters.
 func (r *Records) Position(i int) Position {
+	if r.Replays != nil {
+		return r.Replays[i].Pos
+	}
 	return Position{Source: r.Source, Partition: cmp.Or(r.Place, r.Partition), Line: r.Spans[i].Line}
 }
 

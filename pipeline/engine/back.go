@@ -32,7 +32,7 @@ func (r *run) run(stop, kill context.Context) error {
 	r.running = true
 	r.c.Metrics.queue(func() int { return len(c.events) })
 
-	for i := range r.c.Sources {
+	for i := range r.sources {
 		g.Go(func() error {
 			r.read(readCtx, i, c.in)
 			return nil

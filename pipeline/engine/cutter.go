@@ -144,7 +144,7 @@ func (b *begun) tell(epoch int) {
 
 // read brings one source's records to the cutter until the source or ctx ends.
 func (r *run) read(ctx context.Context, source int, in chan<- reading) {
-	node, lags := r.c.Sources[source], r.c.Metrics.lags
+	node, lags := r.sources[source], r.c.Metrics.lags
 	for {
 		lags.waits(node.Name)
 		recs, err := node.Source.Read(ctx)
@@ -171,7 +171,7 @@ func (c *cutter) run(stop, ctx context.Context) error {
 	quiet := time.NewTicker(lookForDue)
 	defer quiet.Stop()
 	c.begin()
-	open := len(c.r.c.Sources)
+	open := len(c.r.sources)
 	for open > 0 {
 		select {
 		case <-ctx.Done():
@@ -196,10 +196,12 @@ func (c *cutter) run(stop, ctx context.Context) error {
 				}
 			}
 		case in := <-c.in:
-			name := c.r.c.Sources[in.source].Name
+			name := c.r.sources[in.source].Name
 			switch {
 			case errors.Is(in.err, io.EOF):
-				c.finished[name] = true
+				if name != inboxSource {
+					c.finished[name] = true
+				}
 				open--
 			case in.err != nil:
 				if stop.Err() != nil {
@@ -207,7 +209,7 @@ func (c *cutter) run(stop, ctx context.Context) error {
 				}
 				return fmt.Errorf("source %s: %w", name, in.err)
 			default:
-				if err := c.take(stop, ctx, in); err != nil {
+				if err := c.take(stop, ctx, name, in); err != nil {
 					return err
 				}
 				if stop.Err() != nil {
@@ -228,7 +230,7 @@ func (c *cutter) begin() {
 // take sends the records on, with a cut wherever an epoch is full. After stop
 // it leaves what is behind the next cut: a stop waits for an epoch, not for all
 // that was read (I7).
-func (c *cutter) take(stop, ctx context.Context, in reading) error {
+func (c *cutter) take(stop, ctx context.Context, source string, in reading) error {
 	recs := in.records
 	limits := &c.r.c.Limits
 	b := newBlock(recs)
@@ -240,7 +242,7 @@ func (c *cutter) take(stop, ctx context.Context, in reading) error {
 		}
 		c.open.records += int64(n)
 		c.open.bytes += size
-		c.note(recs, n)
+		c.note(source, recs, n)
 		if c.open.records >= limits.Records || c.open.bytes >= limits.Bytes {
 			if err := c.cut(ctx); err != nil || stop.Err() != nil {
 				return err
@@ -264,11 +266,11 @@ func (c *cutter) fit(recs *pipeline.Records) (n int, size int64) {
 }
 
 // note keeps the cursor after the first n records; a dropped partition has none.
-func (c *cutter) note(recs *pipeline.Records, n int) {
-	parts := c.open.cursors[recs.Source]
+func (c *cutter) note(source string, recs *pipeline.Records, n int) {
+	parts := c.open.cursors[source]
 	if parts == nil {
 		parts = map[string][]byte{}
-		c.open.cursors[recs.Source] = parts
+		c.open.cursors[source] = parts
 	}
 	for _, p := range recs.Dropped {
 		parts[p] = nil

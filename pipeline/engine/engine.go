@@ -78,12 +78,19 @@ type DeadLetters interface {
 // DeadLetterEpoch takes one epoch's dead letters.
 type DeadLetterEpoch interface {
 	Add(d *pipeline.DeadLetter) error
+	// Replayed notes that a dead letter has been read again, in this epoch.
+	Replayed(l *pipeline.Letter) error
 	Prepare(ctx context.Context) (*pipeline.Receipt, error)
 	Abort()
 }
 
-// deadLetterSink is the name of the dead letters among the receipts.
-const deadLetterSink = "dead_letters"
+const (
+	// deadLetterSink is the name of the dead letters among the receipts.
+	deadLetterSink = "dead_letters"
+	// inboxSource is the name of the dead letters that are read again among the
+	// sources: no node can have it.
+	inboxSource = "dead_letters:inbox"
+)
 
 // Config is an assembled pipeline.
 type Config struct {
@@ -99,7 +106,11 @@ type Config struct {
 	Keyed       []KeyedNode // each after those that it reads
 	Sinks       []SinkNode
 	DeadLetters DeadLetters
-	Bounded     bool // every source ends by itself
+	// Inbox, when set, gives dead letters that are to be read again: Records with
+	// Replays. It is opened after DeadLetters, and as a source has cursors, but it
+	// is never finished: it ends as soon as it is empty, or is followed.
+	Inbox   pipeline.Source
+	Bounded bool // every source ends by itself
 	// FromStart reads the sources again when all of them were read to their
 	// end; otherwise the unfinished reading goes on.
 	FromStart bool

@@ -122,7 +122,7 @@ func (valueTransform) Map(_ context.Context, r *pipeline.Records) (*pipeline.Bat
 			return nil, err
 		}
 		if c.N > 0 && c.N%100 == 0 {
-			b.DeadLetters = append(b.DeadLetters, pipeline.DeadLetter{Record: r.Bytes(i), Reason: pipeline.ReasonBadValue, Node: "t", Pos: r.Position(i)})
+			b.DeadLetters = append(b.DeadLetters, pipeline.DeadLetter{Record: r.Bytes(i), Reason: pipeline.ReasonBadValue, Node: "t", Pos: r.Position(i), At: i})
 			continue
 		}
 		h := xxh3.Hash128([]byte(c.Item))
@@ -336,6 +336,8 @@ func (e *memoryDeadEpoch) Add(d *pipeline.DeadLetter) error {
 	e.m.spool[e.epoch] = append(e.m.spool[e.epoch], *d)
 	return nil
 }
+
+func (e *memoryDeadEpoch) Replayed(*pipeline.Letter) error { return nil }
 
 func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Receipt, error) {
 	e.m.mu.Lock()

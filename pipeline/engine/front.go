@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,7 +59,7 @@ func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
 	for p := range tasks {
 		p.batches = make([]*pipeline.Batch, len(r.steps))
 		for i, s := range r.steps {
-			if p.err != nil || !reads(s, r.c.Sources[p.source].Name) {
+			if p.err != nil || !reads(s, p.records) {
 				continue
 			}
 			if p.batches[i], p.err = workers[i].mapper.Map(ctx, workers[i].filtered(p.records)); p.err != nil {
@@ -72,13 +73,10 @@ func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
 	return nil
 }
 
-func reads(s *step, source string) bool {
-	for _, in := range s.Inputs {
-		if in == source {
-			return true
-		}
-	}
-	return false
+// reads reports whether the step reads the records. A dead letter goes to the
+// transform that refused it: others have had it.
+func reads(s *step, r *pipeline.Records) bool {
+	return (r.Replays == nil || r.Replays[0].Origin.Transform == s.Name) && slices.Contains(s.Inputs, r.Source)
 }
 
 // run takes events until the cutter has ended, in the order in which they were
@@ -183,7 +181,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		return ctx.Err()
 	}
 	if p.err != nil {
-		return p.err
+		return replaying(p.records, p.err)
 	}
 	if f.sinks == nil {
 		if err := f.begin(now()); err != nil {
@@ -191,19 +189,33 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		}
 		f.begun.tell(p.epoch)
 	}
-	f.r.c.Metrics.read(f.r.c.Sources[p.source].Name, p.records, p.batches)
+	f.r.c.Metrics.read(f.r.sources[p.source].Name, p.records, p.batches)
+	read := false
 	for i, b := range p.batches {
 		if b == nil {
 			continue
 		}
+		read = true
 		err := f.batch(f.r.steps[i], b)
 		b.Release()
 		if err != nil {
 			return err
 		}
 	}
+	if o := p.records.Replays; o != nil && !read {
+		return fmt.Errorf("dead letter %s: there is no transform %s that reads %s", o[0].Origin.Letter.ID, o[0].Origin.Transform, p.records.Source)
+	}
 	p.block.release()
 	return nil
+}
+
+// replaying says of an error that it is about dead letters that are read again.
+func replaying(r *pipeline.Records, err error) error {
+	if r.Replays == nil {
+		return err
+	}
+	return fmt.Errorf("reading dead letters again, %s among them: %w; to go on without them, take their request out of the inbox (dead_letters.url)",
+		r.Replays[0].Origin.Letter.ID, err)
 }
 
 func (f *front) batch(s *step, b *pipeline.Batch) error {
@@ -228,22 +240,30 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 			return fmt.Errorf("merging %s: %w", m.name, err)
 		}
 	}
-	return f.judge(b)
+	return f.judge(s, b)
 }
 
 // judge keeps the batch's dead letters and holds them against the budget, record
-// by record: what is not in a sink is there, or fails the epoch (I3).
-func (f *front) judge(b *pipeline.Batch) error {
+// by record: what is not in a sink is there, or fails the epoch (I3). Dead letters
+// that are read again have been held against it before.
+func (f *front) judge(s *step, b *pipeline.Batch) error {
 	next := 0
 	for i := range b.Records.Len() {
 		dead := false
-		for next < len(b.DeadLetters) && b.DeadLetters[next].Pos.Line == b.Records.Spans[i].Line {
+		for next < len(b.DeadLetters) && b.DeadLetters[next].At == i {
 			d := &b.DeadLetters[next]
 			next++
 			dead = true
-			if err := f.deadLetter(d); err != nil {
+			d.Origin = b.Records.Origin(i)
+			if err := f.deadLetter(s, d); err != nil {
 				return err
 			}
+		}
+		if b.Records.Replays != nil {
+			if err := f.replayed(b.Records.Replays[i].Origin.Letter); err != nil {
+				return err
+			}
+			continue
 		}
 		f.r.budget.add(dead)
 		if dead && f.r.budget.exceeded() {
@@ -256,10 +276,21 @@ func (f *front) judge(b *pipeline.Batch) error {
 	return nil
 }
 
-func (f *front) deadLetter(d *pipeline.DeadLetter) error {
+func (f *front) deadLetter(s *step, d *pipeline.DeadLetter) error {
 	f.count++
 	f.tally.letter(d)
+	d.Origin.Transform = s.Name
 	if err := f.dead.Add(d); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// replayed notes that a dead letter was read again. That takes effect with the
+// epoch, as the record does.
+func (f *front) replayed(l *pipeline.Letter) error {
+	f.tally.replayed[LetterKind{l.Node, string(l.Reason)}]++
+	if err := f.dead.Replayed(l); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return nil

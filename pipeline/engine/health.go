@@ -154,9 +154,10 @@ func (h *health) took(source string, records, bytes int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.is.Pending += records
-	s := h.is.Sources[source]
-	s.Records, s.Bytes = s.Records+records, s.Bytes+bytes
-	h.is.Sources[source] = s
+	if s, ok := h.is.Sources[source]; ok { // and is not the inbox
+		s.Records, s.Bytes = s.Records+records, s.Bytes+bytes
+		h.is.Sources[source] = s
+	}
 }
 
 // saved notes an epoch's checkpoint.

@@ -17,7 +17,7 @@ type Metrics struct {
 
 	recordsIn, bytesIn *prometheus.CounterVec
 	rowsOut            *prometheus.CounterVec
-	dead               *prometheus.CounterVec
+	dead, replayed     *prometheus.CounterVec
 	epoch              prometheus.Gauge
 	duration           *prometheus.HistogramVec
 	stateBytes         prometheus.Gauge
@@ -47,6 +47,7 @@ func NewMetrics() *Metrics {
 	m.bytesIn = counter("bytes_in_total", "Bytes of the records read.", "node")
 	m.rowsOut = counter("rows_out_total", "Rows given to the sinks, of epochs that are saved.", "node", "table", "op")
 	m.dead = counter("dead_letters_total", "Records that became dead letters, of epochs that are saved.", "node", "reason")
+	m.replayed = counter("dead_letters_replayed_total", "Dead letters that were read again, by what they had been, of epochs that are saved.", "node", "reason")
 	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
 	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
@@ -91,12 +92,15 @@ func (m *Metrics) read(source string, r *pipeline.Records, batches []*pipeline.B
 	for _, s := range r.Spans {
 		size += int64(s.End - s.Start)
 	}
+	if source == inboxSource {
+		source = deadLetterSink
+	}
 	m.recordsIn.WithLabelValues(source).Add(float64(r.Len()))
 	m.bytesIn.WithLabelValues(source).Add(float64(size))
 	m.Records.Add(int64(r.Len()))
 	m.Bytes.Add(size)
 	m.health.took(source, int64(r.Len()), size)
-	if at, known := newest(r, batches); known {
+	if at, known := newest(r, batches); known && r.Replays == nil {
 		m.lags.set(source, at)
 	}
 }
@@ -110,11 +114,13 @@ func (m *Metrics) noticed(source string, n pipeline.Notice) {
 // tally counts what an epoch brings. It is added to the metrics when the epoch is
 // saved: one that is tried again counts once.
 type tally struct {
-	rows map[RowKind]int64
-	dead map[LetterKind]int64
+	rows           map[RowKind]int64
+	dead, replayed map[LetterKind]int64
 }
 
-func newTally() *tally { return &tally{map[RowKind]int64{}, map[LetterKind]int64{}} }
+func newTally() *tally {
+	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}}
+}
 
 func (t *tally) letter(d *pipeline.DeadLetter) { t.dead[LetterKind{d.Node, string(d.Reason)}]++ }
 
@@ -133,6 +139,9 @@ func (m *Metrics) count(p *prepared) {
 	}
 	for k, n := range p.tally.dead {
 		m.dead.WithLabelValues(k.Node, k.Reason).Add(float64(n))
+	}
+	for k, n := range p.tally.replayed {
+		m.replayed.WithLabelValues(k.Node, k.Reason).Add(float64(n))
 	}
 	m.health.count(p)
 }

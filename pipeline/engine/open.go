@@ -32,6 +32,7 @@ type run struct {
 	carrying   map[string]bool // of the front: sinks with rows that wait to be published
 	finished   map[string]bool // of the front: sources that the checkpoint has as finished
 	due        due             // when an epoch without records is needed
+	sources    []SourceNode    // those of the Config, and the inbox
 	running    bool            // epochs after the checkpoint may have spools
 }
 
@@ -42,7 +43,10 @@ func open(ctx context.Context, c *Config, total *Progress, refs *references) (*r
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}, references: refs}
+	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}, references: refs, sources: slices.Clone(c.Sources)}
+	if c.Inbox != nil {
+		r.sources = append(r.sources, SourceNode{inboxSource, c.Inbox})
+	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -138,12 +142,12 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 
 func (r *run) openSources(ctx context.Context) error {
 	again := r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
-	for _, s := range r.c.Sources {
+	for _, s := range r.sources {
 		cursors, err := r.store.Cursors(s.Name)
 		if err != nil {
 			return fmt.Errorf("cursors of %s: %w", s.Name, err)
 		}
-		if again {
+		if again && s.Name != inboxSource {
 			cursors = nil
 			r.restart = append(r.restart, s.Name)
 			delete(r.checkpoint.Finished, s.Name)
@@ -171,7 +175,7 @@ func (r *run) listen(s SourceNode) {
 // close closes in the order of the data.
 func (r *run) close() error {
 	var errs []error
-	for _, s := range r.c.Sources {
+	for _, s := range r.sources {
 		errs = append(errs, s.Source.Close())
 	}
 	for _, s := range r.c.Sinks {
@@ -237,7 +241,7 @@ func cleanEpoch(root, epoch string, keep map[string]bool) error {
 
 // tell reports to the sources that everything up to the cursors has taken effect.
 func (r *run) tell(ctx context.Context, cursors map[string]map[string][]byte) error {
-	for _, s := range r.c.Sources {
+	for _, s := range r.sources {
 		if moved := cursors[s.Name]; len(moved) > 0 {
 			if err := s.Source.Committed(ctx, moved); err != nil {
 				return fmt.Errorf("source %s: %w", s.Name, err)

@@ -218,14 +218,14 @@ func (w *worker) strike(b *pipeline.Batch) error {
 		number[i] = -1
 		letter := pipeline.DeadLetter{
 			Record: bytes.Clone(b.Records.Bytes(int(c.Record))), Reason: pipeline.ReasonBadValue, Message: bad.Message,
-			Node: bad.node, Pos: b.Records.Position(int(c.Record)),
+			Node: bad.node, Pos: b.Records.Position(int(c.Record)), At: int(c.Record),
 		}
 		if bad.Fatal {
 			return &letter
 		}
 		b.DeadLetters = append(b.DeadLetters, letter)
 	}
-	slices.SortStableFunc(b.DeadLetters, func(x, y pipeline.DeadLetter) int { return int(x.Pos.Line - y.Pos.Line) })
+	slices.SortStableFunc(b.DeadLetters, func(x, y pipeline.DeadLetter) int { return x.At - y.At })
 	b.Changes = changes
 	for i, rows := range b.Tables {
 		out := pick(rows, func(row int32) bool { return number[rows.Change[row]] >= 0 })

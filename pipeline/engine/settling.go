@@ -79,10 +79,13 @@ func (f *front) settleStep(s *step) error {
 	}
 	f.late = append(f.late, late...)
 	for i := range dead {
-		f.r.budget.mark()
-		if err := f.deadLetter(&dead[i]); err != nil {
+		if err := f.deadLetter(s, &dead[i]); err != nil {
 			return err
 		}
+		if dead[i].Origin.Letter != nil {
+			continue // it has been held against the budget before
+		}
+		f.r.budget.mark()
 		if f.r.budget.exceeded() {
 			return f.overBudget(&dead[i])
 		}

@@ -42,6 +42,7 @@ type Settler struct {
 type lateChange struct {
 	record []byte
 	pos    pipeline.Position
+	origin pipeline.Origin
 }
 
 // Options are what New needs.
@@ -132,7 +133,7 @@ func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 		return -1
 	}
 	i := int(c.Record)
-	s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(i)), b.Records.Position(i)})
+	s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(i)), b.Records.Position(i), b.Records.Origin(i)})
 	return int32(len(s.late) - 1)
 }
 
@@ -262,7 +263,7 @@ func (s *Settler) bury(members []int32) {
 		l := &s.late[c.late]
 		s.buried = append(s.buried, c.ordinal)
 		s.dead = append(s.dead, pipeline.DeadLetter{
-			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos,
+			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos, Origin: l.origin,
 			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
 				"raise state.tombstones if changes may come this late", s.arena[c.key.from:c.key.to]),
 		})

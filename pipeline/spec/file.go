@@ -42,8 +42,9 @@ type State struct {
 
 // DeadLetters says where dead letters go, and how many there may be.
 type DeadLetters struct {
-	URL      string  `yaml:"url" desc:"The folder. Default: ./data/dead-letters/<name>."`
-	MaxRatio float64 `yaml:"max_ratio" default:"0.01" min:"0" max:"1" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first."`
+	URL       string   `yaml:"url" desc:"The folder. Default: ./data/dead-letters/<name>."`
+	MaxRatio  float64  `yaml:"max_ratio" default:"0.01" min:"0" max:"1" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first."`
+	Retention Duration `yaml:"retention" default:"30d" min:"1m" desc:"How long dead letters are kept. Those that wait to be read again stay."`
 }
 
 // HTTP says where the process serves metrics, health and status.

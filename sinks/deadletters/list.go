@@ -8,45 +8,163 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 )
 
-// Each calls f for every dead letter of the folder, oldest file first, with
-// its id: the file's name and the line in it. It ends early with f's error.
-func Each(dir string, f func(id string, l *Letter) error) error {
-	names, err := list(dir, func(name string) bool { return strings.HasSuffix(name, suffix) })
+// Status says what has become of a letter.
+type Status string
+
+// The statuses.
+const (
+	Open     Status = "open"     // nothing
+	Waiting  Status = "waiting"  // it is to be read again
+	Replayed Status = "replayed" // it was read again
+	Outdated Status = "outdated" // it is of another state folder, which the tables no longer belong to
+)
+
+// Found is a letter in the folder, and what has become of it.
+type Found struct {
+	ID      string
+	StateID string
+	Status  Status
+	// ReplayedAt is when it was read again, and ReplayedIn the epoch.
+	ReplayedAt time.Time
+	ReplayedIn int64
+	*Letter
+}
+
+// Folder is what is kept of a pipeline's dead letters.
+type Folder struct{ Dir, Pipeline string }
+
+// Each calls f for every letter of the pipeline, oldest file first. Those of
+// another state than stateID are outdated; empty = none is. It ends early with
+// f's error.
+func (d Folder) Each(stateID string, f func(*Found) error) error {
+	// A request is removed after its letters were marked: what does not wait any
+	// more when it is asked first is marked when it is asked then.
+	waiting, err := d.waiting()
+	if err != nil {
+		return err
+	}
+	marks, err := d.marks()
+	if err != nil {
+		return err
+	}
+	names, err := files(d.Dir, d.Pipeline, suffix)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := eachOf(name, f); err != nil {
+		_, of, _ := owner(filepath.Base(name))
+		err := eachLine(name, func(n int, line []byte) error {
+			found := &Found{ID: fmt.Sprintf("%s:%d", filepath.Base(name), n), StateID: of, Status: Open, Letter: &Letter{}}
+			if err := json.Unmarshal(line, found.Letter); err != nil {
+				return err
+			}
+			if m, ok := marks[found.ID]; ok {
+				found.Status, found.ReplayedAt, found.ReplayedIn = Replayed, m.Time, m.Epoch
+			} else if waiting[found.ID] {
+				found.Status = Waiting
+			} else if stateID != "" && of != stateID {
+				found.Status = Outdated
+			}
+			return f(found)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func eachOf(name string, f func(string, *Letter) error) (err error) {
+// LastState returns the state id of the file that was written last; empty = there
+// is none.
+func (d Folder) LastState() (id string, err error) {
+	names, err := files(d.Dir, d.Pipeline, suffix)
+	if err != nil {
+		return "", err
+	}
+	var newest time.Time
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			return "", err
+		}
+		if info.ModTime().After(newest) {
+			newest = info.ModTime()
+			_, id, _ = owner(filepath.Base(name))
+		}
+	}
+	return id, nil
+}
+
+// marks returns the letters that were read again, by id.
+func (d Folder) marks() (map[string]mark, error) {
+	all := map[string]mark{}
+	names, err := files(d.Dir, d.Pipeline, markSuffix)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := eachMark(name, func(m mark) { all[m.ID] = m }); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func eachMark(name string, f func(mark)) error {
+	return eachLine(name, func(_ int, line []byte) error {
+		var m mark
+		if err := json.Unmarshal(line, &m); err != nil {
+			return err
+		}
+		f(m)
+		return nil
+	})
+}
+
+// waiting returns the ids in requests; some of them may have been read already.
+func (d Folder) waiting() (map[string]bool, error) {
+	all := map[string]bool{}
+	names, err := requests(d.Dir, d.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		err := eachLine(name, func(_ int, line []byte) error {
+			var r requested
+			if err := json.Unmarshal(line, &r); err != nil {
+				return err
+			}
+			all[r.ID] = true
+			return nil
+		})
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // it was read just now
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// eachLine calls f for the lines of a file, which are numbered from 1.
+func eachLine(name string, f func(n int, line []byte) error) (err error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	r := bufio.NewReaderSize(file, 1<<20)
+	r := bufio.NewReaderSize(file, 1<<16)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return nil
 		}
+		if err == nil || errors.Is(err, io.EOF) {
+			err = f(n, line)
+		}
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", name, n, err)
-		}
-		l := &Letter{}
-		if err := json.Unmarshal(line, l); err != nil {
-			return fmt.Errorf("%s:%d: %w", name, n, err)
-		}
-		if err := f(fmt.Sprintf("%s:%d", filepath.Base(name), n), l); err != nil {
-			return err
 		}
 	}
 }

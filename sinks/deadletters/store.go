@@ -7,131 +7,116 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
-// Letter is one dead letter as the folder keeps it.
-type Letter struct {
-	Time      time.Time       `json:"time"` // when the epoch was prepared
-	Pipeline  string          `json:"pipeline"`
-	Epoch     int64           `json:"epoch"`
-	Node      string          `json:"node"`
-	Reason    pipeline.Reason `json:"reason"`
-	Message   string          `json:"message"`
-	Source    string          `json:"source"`
-	Partition string          `json:"partition"`
-	Line      int64           `json:"line"`
-	// Record is the original record when it is valid UTF-8, else Binary is.
-	Record string `json:"record,omitempty"`
-	Binary []byte `json:"record_base64,omitempty"`
-}
-
-// Original returns the record's bytes.
-func (l *Letter) Original() []byte {
-	if l.Binary != nil {
-		return l.Binary
-	}
-	return []byte(l.Record)
+// Options are what New needs.
+type Options struct {
+	Dir       string
+	Retention time.Duration // of letters; 0 = for good
+	Log       *slog.Logger
+	Now       func() time.Time // nil = the machine's clock
 }
 
 // Store is a folder of dead letters.
 type Store struct {
+	o       Options
 	dir     string
 	opening pipeline.Opening
+	cleaned time.Time // when letters were last looked through for old ones
 }
 
 var _ engine.DeadLetters = (*Store)(nil)
 
 // New returns the store of a folder. Nothing is made before the first dead letter.
-func New(dir string) (*Store, error) {
-	if strings.Contains(dir, "://") {
-		return nil, fmt.Errorf("dead letters go to a local folder; %s is not one", dir)
+func New(o Options) (*Store, error) {
+	if strings.Contains(o.Dir, "://") {
+		return nil, fmt.Errorf("dead letters go to a local folder; %s is not one", o.Dir)
 	}
-	return &Store{dir: dir}, nil
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Store{o: o, dir: o.Dir}, nil
 }
 
-const (
-	suffix     = ".ndjson"
-	tempSuffix = ".tmp"
-)
-
-// Open removes the files of epochs that were prepared and never saved.
+// Open removes the files of epochs that were prepared and never saved, and old
+// letters.
 func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 	s.opening = o
+	pending := ""
+	if o.Pending != nil {
+		pending = epochName(o.Pipeline, o.StateID, o.Pending.Epoch)
+	}
+	prefix := o.Pipeline + "-" + o.StateID + "-"
 	names, err := list(s.dir, func(name string) bool {
-		return strings.HasPrefix(name, s.prefix()) && strings.HasSuffix(name, tempSuffix)
+		epoch, _, _ := strings.Cut(name, ".")
+		return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, tempSuffix) && epoch != pending
 	})
 	if err != nil {
 		return err
 	}
-	pending := ""
-	if o.Pending != nil {
-		pending = s.name(o.Pending.Epoch) + tempSuffix
-	}
 	for _, t := range names {
-		if filepath.Base(t) == pending {
-			continue
-		}
 		if err := os.Remove(t); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.clean()
 }
 
-// list returns the paths of the folder's files that want says, sorted by name;
-// none when there is no folder.
-func list(dir string, want func(name string) bool) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var paths []string
-	for _, e := range entries {
-		if want(e.Name()) {
-			paths = append(paths, filepath.Join(dir, e.Name()))
-		}
-	}
-	return paths, nil
-}
-
-func (s *Store) prefix() string { return s.opening.Pipeline + "-" + s.opening.StateID + "-" }
-
-func (s *Store) name(epoch int64) string {
-	return fmt.Sprintf("%s%012d%s", s.prefix(), epoch, suffix)
-}
-
-// published is what a receipt says of an epoch with dead letters.
-type published struct {
+// file is a file of an epoch, as its receipt names it.
+type file struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
 }
 
-// Commit gives the epoch's file its name.
+// published is what a receipt says of an epoch with dead letters, or in which
+// some were read again.
+type published struct {
+	Files []file `json:"files"`
+}
+
+// Commit gives the epoch's files their names.
 func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
 	var p published
 	if err := json.Unmarshal(r.Publish, &p); err != nil {
 		return fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
 	}
-	final := filepath.Join(s.dir, p.Name)
-	err := os.Rename(final+tempSuffix, final)
-	if errors.Is(err, fs.ErrNotExist) {
-		info, statErr := os.Stat(final)
-		if statErr != nil || info.Size() != p.Size {
-			return fmt.Errorf("dead letters of epoch %d: neither %s%s nor %s with %d bytes is there: %w", r.Epoch, final, tempSuffix, final, p.Size, err)
+	if len(p.Files) == 0 {
+		return fmt.Errorf("receipt of epoch %d: it names no file: %s", r.Epoch, r.Publish)
+	}
+	for _, f := range p.Files {
+		if err := s.publish(f, r.Epoch); err != nil {
+			return err
 		}
-	} else if err != nil {
+	}
+	if err := columnar.SyncDir(s.dir); err != nil {
 		return err
 	}
-	return columnar.SyncDir(s.dir)
+	if s.o.Now().Sub(s.cleaned) < cleanEvery {
+		return nil
+	}
+	return s.clean()
+}
+
+func (s *Store) publish(f file, epoch int64) error {
+	final := filepath.Join(s.dir, f.Name)
+	err := os.Rename(final+tempSuffix, final)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	info, statErr := os.Stat(final)
+	if statErr != nil || info.Size() != f.Size {
+		return fmt.Errorf("dead letters of epoch %d: neither %s%s nor %s with %d bytes is there: %w", epoch, final, tempSuffix, final, f.Size, err)
+	}
+	return nil
 }
 
 // Close does nothing: no file is open between epochs.
@@ -139,77 +124,107 @@ func (s *Store) Close() error { return nil }
 
 // Begin starts an epoch.
 func (s *Store) Begin(epoch int64) (engine.DeadLetterEpoch, error) {
-	return &writer{s: s, epoch: epoch}, nil
+	name := filepath.Join(s.dir, epochName(s.opening.Pipeline, s.opening.StateID, epoch))
+	return &writer{s: s, epoch: epoch, letters: lines{path: name + suffix}, marks: lines{path: name + markSuffix}}, nil
 }
 
-// writer writes one epoch's dead letters; the file is made with the first.
+// writer writes one epoch's dead letters, and the names of those that were read
+// again.
 type writer struct {
-	s     *Store
-	epoch int64
-	f     *os.File
-	w     *bufio.Writer
-	n     int64
+	s              *Store
+	epoch          int64
+	letters, marks lines
 }
-
-func (w *writer) path() string { return filepath.Join(w.s.dir, w.s.name(w.epoch)+tempSuffix) }
 
 // Add writes a dead letter.
 func (w *writer) Add(d *pipeline.DeadLetter) error {
-	if w.f == nil {
-		if err := columnar.MakeDir(w.s.dir); err != nil {
-			return err
-		}
-		f, err := os.Create(w.path())
-		if err != nil {
-			return err
-		}
-		w.f, w.w = f, bufio.NewWriterSize(f, 64<<10)
-	}
-	l := Letter{
-		Time: time.Now().UTC(), Pipeline: w.s.opening.Pipeline, Epoch: w.epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
-		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line,
-	}
-	if utf8.Valid(d.Record) {
-		l.Record = string(d.Record)
-	} else {
-		l.Binary = d.Record
-	}
-	line, err := json.Marshal(&l)
-	if err != nil {
-		return err
-	}
-	w.n++
-	_, err = w.w.Write(append(line, '\n'))
-	return err
+	return w.letters.add(newLetter(w.s.opening.Pipeline, w.epoch, d))
 }
 
-// Prepare makes the file durable under its temporary name.
+// Replayed writes the name of a letter that was read again.
+func (w *writer) Replayed(l *pipeline.Letter) error {
+	return w.marks.add(mark{l.ID, l.Reason, time.Now().UTC(), w.epoch})
+}
+
+// Prepare makes the files durable under their temporary names.
 func (w *writer) Prepare(context.Context) (*pipeline.Receipt, error) {
 	r := &pipeline.Receipt{Epoch: w.epoch}
-	if w.f == nil {
+	var p published
+	for _, l := range []*lines{&w.letters, &w.marks} {
+		if l.f == nil {
+			continue
+		}
+		size, err := l.finish()
+		if err != nil {
+			return nil, err
+		}
+		p.Files = append(p.Files, file{filepath.Base(l.path), size})
+	}
+	if p.Files == nil {
 		return r, nil
 	}
-	if err := errors.Join(w.w.Flush(), w.f.Sync()); err != nil {
+	if err := columnar.SyncDir(w.s.dir); err != nil {
 		return nil, err
 	}
-	info, err := w.f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(w.f.Close(), columnar.SyncDir(w.s.dir)); err != nil {
-		return nil, err
-	}
-	w.f = nil
-	r.Rows = map[string]map[string]int64{"dead_letters": {"insert": w.n}}
-	r.Publish, err = json.Marshal(published{w.s.name(w.epoch), info.Size()})
+	r.Rows = map[string]map[string]int64{"dead_letters": {"insert": w.letters.n}}
+	var err error
+	r.Publish, err = json.Marshal(p)
 	return r, err
 }
 
-// Abort drops the file.
+// Abort drops the files.
 func (w *writer) Abort() {
-	if w.f != nil {
-		w.f.Close()
-		os.Remove(w.path()) // a leftover is removed by the next Open
-		w.f = nil
+	w.letters.abort()
+	w.marks.abort()
+}
+
+// lines writes a file of JSON lines under a temporary name; it is made with the
+// first line.
+type lines struct {
+	path string
+	f    *os.File
+	w    *bufio.Writer
+	n    int64
+}
+
+func (l *lines) add(v any) error {
+	if l.f == nil {
+		if err := columnar.MakeDir(filepath.Dir(l.path)); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(l.path+tempSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // records may hold what not all may see
+		if err != nil {
+			return err
+		}
+		l.f, l.w = f, bufio.NewWriterSize(f, 64<<10)
+	}
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	l.n++
+	_, err = l.w.Write(append(line, '\n'))
+	return err
+}
+
+// finish makes the file durable; its name is not yet.
+func (l *lines) finish() (size int64, err error) {
+	if err := errors.Join(l.w.Flush(), l.f.Sync()); err != nil {
+		return 0, err
+	}
+	info, err := l.f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	err = l.f.Close()
+	l.f = nil
+	return info.Size(), err
+}
+
+func (l *lines) abort() {
+	if l.f != nil {
+		l.f.Close()
+		os.Remove(l.path + tempSuffix) // a leftover is removed by the next Open
+		l.f = nil
 	}
 }

@@ -15,7 +15,7 @@ var ctx = context.Background()
 
 func open(t *testing.T, dir string, o pipeline.Opening) *Store {
 	t.Helper()
-	s, err := New(dir)
+	s, err := New(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func prepare(t *testing.T, s *Store, epoch int64, records ...[]byte) *pipeline.R
 
 func letters(t *testing.T, dir string) (ids []string, all []*Letter) {
 	t.Helper()
-	if err := Each(dir, func(id string, l *Letter) error {
-		ids, all = append(ids, id), append(all, l)
+	if err := (Folder{dir, "p"}).Each("", func(f *Found) error {
+		ids, all = append(ids, f.ID), append(all, f.Letter)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -118,13 +118,13 @@ func TestLost(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, pipeline.Opening{})
 	rc := prepare(t, s, 1, []byte("x"))
-	if err := os.Remove(filepath.Join(dir, s.name(1)+tempSuffix)); err != nil {
+	if err := os.Remove(filepath.Join(dir, epochName("p", s.opening.StateID, 1)+suffix+tempSuffix)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(ctx, rc); err == nil || !strings.Contains(err.Error(), "epoch 1") {
 		t.Errorf("error %v for a lost file", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, s.name(1)), []byte("another"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, epochName("p", s.opening.StateID, 1)+suffix), []byte("another"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(ctx, rc); err == nil {
@@ -147,7 +147,7 @@ func TestAbort(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("files left: %v %v", left, err)
 	}
-	if _, err := New("s3://bucket/x"); err == nil {
+	if _, err := New(Options{Dir: "s3://bucket/x"}); err == nil {
 		t.Error("an object store is accepted")
 	}
 }

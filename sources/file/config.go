@@ -161,6 +161,9 @@ func (c *Config) checkOperation() error {
 	return errors.Join(errs...)
 }
 
+// Format implements pipeline.Replayable.
+func (s *Source) Format() pipeline.Format { return s.cfg.format() }
+
 // format returns what the configuration says about the records.
 func (c *Config) format() pipeline.Format {
 	return pipeline.Format{

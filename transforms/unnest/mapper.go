@@ -99,7 +99,7 @@ func (m *mapper) finish() *pipeline.Batch {
 func (m *mapper) record(i int) error {
 	m.rec, m.index = m.records.Bytes(i), i
 	d := &m.bound.record
-	if err := m.bound.dec.Decode(m.rec, m.records.First+int64(i), d); err != nil {
+	if err := m.bound.dec.Decode(m.rec, m.records.Ordinal(i), d); err != nil {
 		var bad *decode.Error
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%s: %w", m.records.Position(i), err)
@@ -173,7 +173,7 @@ func (m *mapper) rollback() {
 func (m *mapper) refuse(f *failure) error {
 	letter := pipeline.DeadLetter{
 		Record: slices.Clone(m.rec), Reason: f.reason, Message: f.message,
-		Node: m.unnest.name, Pos: m.records.Position(m.index),
+		Node: m.unnest.name, Pos: m.records.Position(m.index), At: m.index,
 	}
 	if f.fatal {
 		return &letter

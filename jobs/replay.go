@@ -1,0 +1,167 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+func (s *streams) deadLettersReplay() *cobra.Command {
+	var c choice
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "replay FILE [ID…]",
+		Short: "Have dead letters read again, once their cause is mended",
+		Long: "Replay puts dead letters into an inbox, which the pipeline reads within seconds while it runs for good, and else at its next\n" +
+			"run. They go through the pipeline as it is defined then, to the transform that refused them, with the version that the record\n" +
+			"has: a newer change of the item still wins. Each takes effect exactly once; one that is refused again is a new dead letter.\n" +
+			"Letters that were read again already, or wait to be, are left out.",
+		Example: "  starlift dead-letters replay shop.yaml --reason bad_value --since 24h\n  starlift dead-letters replay shop.yaml --all\n" +
+			"  starlift dead-letters replay shop.yaml shop-0f3c…-000000000001.ndjson:1",
+	}
+	c.flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all that are open")
+	var set []string
+	var output string
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := checkOutput(output, "text", "json"); err != nil {
+			return err
+		}
+		switch {
+		case len(args) == 0:
+			return usage(fmt.Errorf("%s wants a pipeline file; see %s --help", cmd.CommandPath(), cmd.CommandPath()))
+		case len(args) > 1 && (all || !c.empty()):
+			return usage(errors.New("replay takes ids, or flags that choose letters, not both"))
+		case len(args) == 1 && !all && c.empty():
+			return usage(errors.New("say which dead letters: ids, --reason, --node, --since, --until, or --all"))
+		}
+		return nil
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		a, err := load(args[0], set)
+		if err != nil {
+			return err
+		}
+		r, err := a.replay(&c, args[1:])
+		if err != nil {
+			return err
+		}
+		return s.printReplay(a, r, output)
+	}
+	setFlag(cmd, &set)
+	outputFlag(cmd, &output, "text", "json")
+	return cmd
+}
+
+// replayed is what a replay did.
+type replayed struct {
+	Letters int64  `json:"letters"`
+	Request string `json:"request,omitempty"` // the file in the inbox
+	// Left out, because they were read again, wait for it, or are of an earlier
+	// state folder.
+	Replayed int64 `json:"replayed"`
+	Waiting  int64 `json:"waiting"`
+	Outdated int64 `json:"outdated"`
+}
+
+// replay puts the chosen letters into the inbox, all of them or none.
+func (a *assembly) replay(c *choice, ids []string) (done replayed, err error) {
+	request, err := a.folder().NewRequest()
+	if err != nil {
+		return done, err
+	}
+	defer request.Drop()
+	stateID, err := a.stateID()
+	if err != nil {
+		return done, err
+	}
+	readers := a.readers()
+	add := func(f *deadletters.Found) error {
+		switch f.Status {
+		case deadletters.Replayed:
+			done.Replayed++
+		case deadletters.Waiting:
+			done.Waiting++
+		case deadletters.Outdated:
+			done.Outdated++
+		default:
+			if err := readers[f.Source].Reads(f.Letter); err != nil {
+				return fmt.Errorf("%s can't be read again: %w", f.ID, err)
+			}
+			return request.Add(f)
+		}
+		return nil
+	}
+	if len(ids) > 0 {
+		var found []*deadletters.Found
+		if found, err = a.find(stateID, ids); err != nil {
+			return done, err
+		}
+		for _, f := range found {
+			if err := add(f); err != nil {
+				return done, err
+			}
+		}
+	} else if err := a.letters(c, stateID, add); err != nil {
+		return done, err
+	}
+	done.Request, done.Letters, err = request.Place()
+	return done, err
+}
+
+// noState is the id of no state: letters of every state are of an earlier one.
+const noState = "none"
+
+// stateID returns the id of the state folder that the pipeline has now. While a
+// pipeline runs that can't be asked, it is that of the letters written last: the
+// pipeline looks at it again.
+func (a *assembly) stateID() (string, error) {
+	st, err := findState(context.Background(), a)
+	if errors.Is(err, state.ErrLocked) {
+		return a.folder().LastState()
+	}
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(st.StateID, noState), nil
+}
+
+func (s *streams) printReplay(a *assembly, r replayed, output string) error {
+	if output == "json" {
+		return s.printJSON(r)
+	}
+	when := "; the next run reads them"
+	switch {
+	case r.Letters == 0:
+		when = ""
+	case !a.config.Bounded:
+		when = "; the pipeline reads them within seconds if it runs, or else when it is started"
+	}
+	fmt.Fprintf(s.out, "%d dead letters wait to be read again%s\n", r.Letters, when)
+	for _, left := range []struct {
+		n   int64
+		why string
+	}{
+		{r.Replayed, "were read again already"}, {r.Waiting, "wait already"},
+		{r.Outdated, "are of an earlier state folder, and the present one reads their records from the source"},
+	} {
+		if left.n > 0 {
+			fmt.Fprintf(s.out, "left out: %d that %s\n", left.n, left.why)
+		}
+	}
+	return nil
+}
+
+// parseSpan reads a time span as a pipeline file writes it.
+func parseSpan(text string) (time.Duration, error) {
+	d, err := spec.ParseDuration(text)
+	return time.Duration(d), err
+}

@@ -1,0 +1,392 @@
+package jobs
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+const replayPipeline = `
+name: small
+epoch: {max_records: 2}
+dead_letters: {max_ratio: 1}
+sources: {changes: {type: file, path: "changes-*.ndjson", format: json, key: [id]}}
+transforms:
+  items:
+    type: unnest
+    inputs: [changes]
+    tables: {item: {key: [id], columns: {id: {}, n: {type: int64}}}}
+  names:
+    type: unnest
+    inputs: [changes]
+    tables: {name: {key: [id], columns: {id: {}, name: {}}}}
+sinks:
+  log: {type: parquet, inputs: [items, names], url: log, mode: append}
+  warehouse: {type: duckdb, inputs: [items], dsn: small.duckdb}
+`
+
+const replayChanges = `{"id": "a", "n": 1, "name": "ada"}
+{"id": "b", "n": "two", "name": "bo"}
+{"id": "c", "n": "three", "name": "cy"}
+{"id": "c", "n": 4, "name": "cy"}
+{"id": "d", "n": "five", "name": "di"}
+broken
+{"id": "e", "n": "six", "name": "ed"}
+`
+
+// replayFolder has a pipeline whose column n refuses some records, and has run.
+func replayFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "p.yaml"), []byte(replayPipeline))
+	write(t, filepath.Join(dir, "changes-1.ndjson"), []byte(replayChanges))
+	fine(t, dir, "run", "p.yaml")
+	return dir
+}
+
+// mend lets null stand for what does not fit.
+func mend(t *testing.T, dir string) {
+	t.Helper()
+	edit(t, filepath.Join(dir, "p.yaml"), "n: {type: int64}", `n: {type: int64, on_error: "null"}`)
+}
+
+// logged returns the rows of the logs.
+func logged(t *testing.T, dir string) string {
+	t.Helper()
+	d := openDatabase(t)
+	return d.rows(fmt.Sprintf(`SELECT string_agg(v, ' ' ORDER BY v) FROM (SELECT id || coalesce(n::VARCHAR, 'null') AS v FROM read_parquet('%[1]s/log/item/*.parquet')
+		UNION ALL SELECT id || name FROM read_parquet('%[1]s/log/name/*.parquet'))`, dir))
+}
+
+// settledRows returns the rows of the warehouse.
+func settledRows(t *testing.T, dir string) string {
+	t.Helper()
+	d := openDatabase(t)
+	d.exec(fmt.Sprintf("ATTACH '%s/small.duckdb' AS w (READ_ONLY)", dir))
+	defer d.exec("DETACH w")
+	return d.rows("SELECT string_agg(id || coalesce(n::VARCHAR, 'null'), ' ' ORDER BY id) FROM w.main.item")
+}
+
+// statuses lists a pipeline's dead letters by the lines of their records.
+func statuses(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	for line := range strings.Lines(fine(t, dir, "dead-letters", "list", "p.yaml", "--output", "json").out) {
+		var l struct {
+			deadletters.Letter
+			Status string
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		again := ""
+		if l.ReplayOf != "" {
+			again = " again"
+		}
+		all = append(all, fmt.Sprintf("%s:%d %s %s %s%s", l.Partition, l.Line, l.Node, l.Reason, l.Status, again))
+	}
+	return all
+}
+
+// TestReplay: mended records take effect once, with the versions that they have,
+// through the transform that refused them and no other; the broken one is a dead
+// letter again.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	dir := replayFolder(t)
+	const file = "changes-1.ndjson:"
+	before := []string{file + "2 items bad_value open", file + "3 items bad_value open", file + "5 items bad_value open",
+		file + "6 items bad_record open", file + "6 names bad_record open", file + "7 items bad_value open"}
+	if diff := cmp.Diff(before, statuses(t, dir)); diff != "" {
+		t.Fatal(diff)
+	}
+	mend(t, dir)
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value").want(t, exitFine, "4 dead letters wait to be read again; the next run reads them")
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all").want(t, exitFine, "2 dead letters wait", "left out: 4 that wait already")
+	fine(t, dir, "dead-letters", "list", "p.yaml", "--status", "waiting", "--counts").want(t, exitFine, "bad_value   items  waiting  4")
+	r := fine(t, dir, "run", "p.yaml")
+	r.want(t, exitFine, `"records":6`, `"dead_letters":2`)
+	after := []string{file + "2 items bad_value replayed", file + "3 items bad_value replayed", file + "5 items bad_value replayed",
+		file + "6 items bad_record replayed", file + "6 names bad_record replayed", file + "7 items bad_value replayed",
+		file + "6 items bad_record open again", file + "6 names bad_record open again"}
+	if diff := cmp.Diff(after, statuses(t, dir)); diff != "" && !cmp.Equal(swapped(after), statuses(t, dir)) {
+		t.Error(diff)
+	}
+	// c has a newer change, which wins; the log has the old one too, after it.
+	if got, want := settledRows(t, dir), "a1 bnull c4 dnull enull\n"; got != want {
+		t.Errorf("the warehouse has\n%s, want\n%s", got, want)
+	}
+	if got, want := logged(t, dir), "a1 aada bbo bnull c4 ccy ccy cnull ddi dnull eed enull\n"; got != want {
+		t.Errorf("the log has\n%s, want\n%s", got, want)
+	}
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value").want(t, exitFine, "0 dead letters", "left out: 4 that were read again already")
+	fine(t, dir, "run", "p.yaml").want(t, exitFine, `"records":0`)
+	fine(t, dir, "status", "p.yaml").want(t, exitFine, "dead letters, bad_record: 2\n")
+}
+
+// swapped exchanges the last two.
+func swapped(s []string) []string {
+	n := len(s)
+	return append(append([]string{}, s[:n-2]...), s[n-1], s[n-2])
+}
+
+// TestReplayKilled kills the process at each step of the epochs in which dead
+// letters are read again: each takes effect once, and is marked so.
+func TestReplayKilled(t *testing.T) {
+	t.Parallel()
+	from := replayFolder(t)
+	mend(t, from)
+	fine(t, from, "dead-letters", "replay", "p.yaml", "--reason", "bad_value")
+	plain := t.TempDir()
+	copyTree(t, from, plain)
+	fine(t, plain, "run", "p.yaml")
+	rows, log := settledRows(t, plain), logged(t, plain)
+	if strings.Count(log, "null") != 4 {
+		t.Fatalf("without a crash the log has\n%s", log)
+	}
+	first := lastEpochOf(t, from) + 1
+	for epoch, steps := range map[int64][]engine.Step{first: {engine.StepSave, engine.StepTell}, first + 1: engine.Steps} {
+		for _, step := range steps {
+			t.Run(fmt.Sprintf("%s of epoch %d", step, epoch), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				copyTree(t, from, dir)
+				start(t, dir, []string{fmt.Sprintf("%s=%s:%d", envKillAt, step, epoch)}, "run", "p.yaml").result().want(t, -1)
+				// What is not marked yet can be asked for again, and is read once all the same.
+				fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value")
+				fine(t, dir, "run", "p.yaml")
+				if got := settledRows(t, dir); got != rows {
+					t.Errorf("the warehouse has\n%s, want\n%s", got, rows)
+				}
+				if got := logged(t, dir); got != log {
+					t.Errorf("the log has\n%s, want\n%s", got, log)
+				}
+				fine(t, dir, "dead-letters", "list", "p.yaml", "--counts").want(t, exitFine, "bad_value   items  replayed  4")
+				if left, err := filepath.Glob(filepath.Join(dir, "data/dead-letters/small/inbox/small/*")); err != nil || len(left) > 0 {
+					t.Errorf("left in the inbox: %v %v", left, err)
+				}
+				wantNoLeftovers(t, dir)
+			})
+		}
+	}
+}
+
+func lastEpochOf(t *testing.T, dir string) int64 {
+	t.Helper()
+	var st status
+	if err := json.Unmarshal([]byte(fine(t, dir, "status", "p.yaml", "--output", "json").out), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Epoch
+}
+
+// TestReplayIsNotHeldAgainstTheBudget: a run that ends at the first dead letter
+// does not end at one that is refused again.
+func TestReplayIsNotHeldAgainstTheBudget(t *testing.T) {
+	t.Parallel()
+	dir := replayFolder(t)
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all")
+	fine(t, dir, "run", "p.yaml", "--set", "dead_letters.max_ratio=0").want(t, exitFine, `"dead_letters":6`)
+	write(t, filepath.Join(dir, "changes-2.ndjson"), []byte("broken, too\n"))
+	starlift(t, dir, "run", "p.yaml", "--set", "dead_letters.max_ratio=0").want(t, exitFailed, "too many dead letters")
+}
+
+// TestReplayThatEndsTheRun: where a value ends the run, the message names the
+// letter, and taking the request out of the inbox is the way on.
+func TestReplayThatEndsTheRun(t *testing.T) {
+	t.Parallel()
+	dir := replayFolder(t)
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value")
+	set := "transforms.items.tables.item.columns.n.on_error=fail"
+	for range 2 {
+		starlift(t, dir, "run", "p.yaml", "--set", set).want(t, exitFailed, "reading dead letters again, small-", "changes-1.ndjson:2: node items: bad_value", "inbox")
+	}
+	remove(t, filepath.Join(dir, "data/dead-letters/small/inbox"))
+	fine(t, dir, "run", "p.yaml", "--set", set)
+	fine(t, dir, "dead-letters", "list", "p.yaml", "--status", "open", "--counts").want(t, exitFine, "bad_value   items  open    4")
+}
+
+// TestReplayWithoutReader: what nobody could read is refused when it is asked for,
+// and waits, with a warning, when the pipeline was changed since.
+func TestReplayWithoutReader(t *testing.T) {
+	t.Parallel()
+	dir := replayFolder(t)
+	renamed := strings.NewReplacer("items:\n", "things:\n", "[items]", "[things]", "items, names", "things, names")
+	write(t, filepath.Join(dir, "renamed.yaml"), []byte(renamed.Replace(replayPipeline)))
+	starlift(t, dir, "dead-letters", "replay", "renamed.yaml", "--all").want(t, exitFailed, "no transform items reads changes in the pipeline any longer: put it back")
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--node", "items", "--reason", "bad_value")
+	edit(t, filepath.Join(dir, "renamed.yaml"), "  warehouse: {type: duckdb, inputs: [things], dsn: small.duckdb}\n", "")
+	fine(t, dir, "run", "renamed.yaml").want(t, exitFine, "wait in the inbox", "no transform items reads changes")
+	fine(t, dir, "dead-letters", "list", "p.yaml", "--status", "waiting", "--counts").want(t, exitFine, "bad_value  items  waiting  4")
+}
+
+// TestReplayOfAnotherState: the letters of a state folder that is gone are not
+// read again: the new one reads their records from the source.
+func TestReplayOfAnotherState(t *testing.T) {
+	t.Parallel()
+	dir := replayFolder(t)
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--node", "names")
+	remove(t, filepath.Join(dir, "data/state"), filepath.Join(dir, "log"), filepath.Join(dir, "small.duckdb"))
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--node", "items").want(t, exitFine, "0 dead letters", "left out: 5 that are of an earlier state folder")
+	fine(t, dir, "run", "p.yaml").want(t, exitFine, `"records":7`, "is of another state folder")
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--node", "items").want(t, exitFine, "5 dead letters", "left out: 5 that are of an earlier state folder")
+	fine(t, dir, "dead-letters", "list", "p.yaml", "--counts").want(t, exitFine, "outdated  4", "waiting   4")
+}
+
+// TestReplayUsage: letters are chosen by id or by flags, and by one of the two.
+func TestReplayUsage(t *testing.T) {
+	t.Parallel()
+	dir := replayFolder(t)
+	file := filepath.Join(dir, "p.yaml")
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{file}, "say which dead letters"},
+		{[]string{file, "id", "--all"}, "ids, or flags that choose letters, not both"},
+		{[]string{file, "--since", "yesterday"}, `--since "yesterday": want a time`},
+		{nil, "wants a pipeline file"},
+	} {
+		command(append([]string{"dead-letters", "replay"}, c.args...)...).want(t, exitUsage, c.says)
+	}
+	starlift(t, dir, "dead-letters", "replay", "p.yaml", "small-x:1").want(t, exitFailed, `no dead letter "small-x:1"`, "prints the ids")
+	starlift(t, dir, "dead-letters", "list", "p.yaml", "--status", "gone").want(t, exitUsage, "want open, waiting, replayed or outdated")
+	if out := fine(t, dir, "dead-letters", "list", "p.yaml", "--until", "1h").out; out != "" {
+		t.Errorf("an hour ago there was %s", out)
+	}
+	id, _, _ := strings.Cut(fine(t, dir, "dead-letters", "list", "p.yaml", "--since", "1h", "--reason", "bad_record").out, "  ")
+	var r replayed
+	if err := json.Unmarshal([]byte(fine(t, dir, "dead-letters", "replay", "p.yaml", id, "--output", "json").out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, r.Request)); err != nil || r.Letters != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	fine(t, dir, "dead-letters", "show", "p.yaml", id).want(t, exitFine, "status:   waiting", "record:\nbroken\n")
+}
+
+// TestReplayOfExport: an item of an export keeps the time of the export that it
+// was read from, though the source reads another one by now.
+func TestReplayOfExport(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	oneItemExport(t, filepath.Join(dir, "old"), "Old", "2024-01-01T00:00:00Z")
+	oneItemExport(t, filepath.Join(dir, "new"), "New", "2025-01-01T00:00:00Z")
+	file := filepath.Join(dir, "p.yaml")
+	write(t, file, []byte(`
+name: small
+dead_letters: {max_ratio: 1}
+sources: {changes: {type: file, path: old, format: dynamodb_export}}
+transforms:
+  items:
+    type: unnest
+    inputs: [changes]
+    tables: {item: {key: [id], columns: {id: {}, n: {type: int64}, at: {from: $meta.created_at, type: timestamp}, table: {from: $meta.table}}}}
+sinks: {log: {type: parquet, inputs: [items], url: log, mode: changes}}
+`))
+	fine(t, dir, "run", "p.yaml")
+	edit(t, file, "path: old", "path: new")
+	mend(t, dir)
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all")
+	fine(t, dir, "run", "p.yaml")
+	d := openDatabase(t)
+	got := d.rows(fmt.Sprintf(`SELECT i.n IS NULL, i.at, i."table" FROM read_parquet('%s/log/item/*.parquet') i ORDER BY 2`, dir))
+	if want := "true|2023-12-31 23:55:00 +0000 UTC|Old\ntrue|2024-12-31 23:55:00 +0000 UTC|New\n"; got != want {
+		t.Errorf("rows are\n%s, want\n%s", got, want)
+	}
+}
+
+// oneItemExport lays out an export of a table with one item.
+func oneItemExport(t *testing.T, dir, table, at string) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	item := []byte(`{"Item": {"id": {"S": "a"}, "n": {"S": "one"}}}` + "\n")
+	sum := md5.Sum(item)
+	write(t, filepath.Join(dir, table+".json"), item)
+	write(t, filepath.Join(dir, "manifest-files.json"), fmt.Appendf(nil, `{"itemCount": 1, "md5Checksum": %q, "dataFileS3Key": "%s.json"}`+"\n",
+		base64.StdEncoding.EncodeToString(sum[:]), table))
+	write(t, filepath.Join(dir, "manifest-summary.json"), fmt.Appendf(nil, `{"version": "2020-06-30", "tableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/%s",
+		"exportTime": %q, "itemCount": 1, "outputFormat": "DYNAMODB_JSON", "exportType": "FULL_EXPORT"}`, table, at))
+}
+
+// endless is a source that is never at its end.
+type endless struct{ pipeline.Source }
+
+func (e endless) Read(ctx context.Context) (*pipeline.Records, error) {
+	r, err := e.Source.Read(ctx)
+	if errors.Is(err, io.EOF) {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
+	return r, err
+}
+
+// TestReplayWhileRunning: a pipeline that does not end reads what is put into its
+// inbox, and takes it out.
+func TestReplayWhileRunning(t *testing.T) {
+	t.Parallel()
+	dir, address := t.TempDir(), freeAddress(t)
+	file := filepath.Join(dir, "p.yaml")
+	write(t, filepath.Join(dir, "changes-1.ndjson"), []byte(replayChanges))
+	write(t, file, []byte(strings.NewReplacer("changes-*", dir+"/changes-*", "url: log", "url: "+dir+"/log", "dsn: small", "dsn: "+dir+"/small").Replace(replayPipeline)))
+	set := []string{"state.dir=" + dir + "/state", "dead_letters.url=" + dir + "/dead", "http.listen=" + address, "epoch.interval=5ms"}
+	var args []string
+	for _, s := range set {
+		args = append(args, "--set", s)
+	}
+	command(append([]string{"run", file}, args...)...).want(t, exitFine)
+	mend(t, dir)
+	a, err := load(file, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := deadletters.New(deadletters.Options{Dir: a.file.DeadLetters.URL, Log: a.config.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.config.DeadLetters, a.config.Inbox, a.config.Bounded = dead, dead.Inbox(a.readers(), time.Millisecond), false
+	for i := range a.config.Sources {
+		a.config.Sources[i].Source = endless{a.config.Sources[i].Source}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- (&streams{err: os.Stderr}).runPipeline(ctx, a) }()
+	eventually(t, ended, "was ready", func() bool { return len(newWatch(a).problems()) == 0 })
+	args = append([]string{"dead-letters", "replay", file}, args...)
+	command(append(args, "--reason", "bad_value")...).want(t, exitFine, "4 dead letters wait")
+	const counted = `starlift_dead_letters_replayed_total{node="items",reason="bad_value"} 4`
+	eventually(t, ended, "read the letters", func() bool {
+		_, metrics := page(t, address, "/metrics")
+		left, err := filepath.Glob(filepath.Join(dir, "dead/inbox/small/*"))
+		return err == nil && len(left) == 0 && strings.Contains(metrics, counted)
+	})
+	command(append(args, "--all")...).want(t, exitFine, "2 dead letters wait", "left out: 4 that were read again already")
+	eventually(t, ended, "made letters of two again", func() bool {
+		_, metrics := page(t, address, "/metrics")
+		return strings.Contains(metrics, `starlift_dead_letters_total{node="names",reason="bad_record"} 1`)
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if got, want := settledRows(t, dir), "a1 bnull c4 dnull enull\n"; got != want {
+		t.Errorf("the warehouse has\n%s, want\n%s", got, want)
+	}
+}

@@ -1,0 +1,394 @@
+package deadletters
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+)
+
+// Limits of the records that Read returns at once.
+const (
+	blockLetters = 1000
+	blockBytes   = 1 << 20
+)
+
+// partition is the only one of the inbox.
+const partition = "inbox"
+
+// Reader says who reads the records of a source, and how they are written.
+type Reader struct {
+	Format     pipeline.Format
+	Transforms []string
+}
+
+// Inbox is the source of the letters that are to be read again.
+type Inbox struct {
+	store *Store
+	// readers holds, by source, those of the pipeline that runs.
+	readers map[string]Reader
+	// every is how often a followed inbox is looked into; 0 = it ends when it is
+	// empty.
+	every time.Duration
+
+	formats map[formatKey]*pipeline.Format
+	read    map[string]bool // letters that were read again, committed or not; nil = not looked up yet
+	refused map[string]bool // requests that can't be read, which was said
+	request *openRequest
+
+	mu     sync.Mutex
+	places map[string]place // by request, as far as it was handed over
+}
+
+var _ pipeline.Source = (*Inbox)(nil)
+
+// place is how far a request is read.
+type place struct {
+	Offset int64 `json:"offset"` // of what is not read
+	Done   bool  `json:"done,omitempty"`
+}
+
+// cursor is the place in each request.
+type cursor struct {
+	Requests map[string]place `json:"requests"`
+}
+
+// formatKey is what the formats of one source's letters differ by.
+type formatKey struct {
+	source     string
+	exportTime int64
+	table      string
+}
+
+// Inbox returns the source of the letters that are to be read again. readers are
+// those of the pipeline, by source; every is how often it is looked into until
+// the run stops, 0 = it ends when all is read that was there when it was opened.
+func (s *Store) Inbox(readers map[string]Reader, every time.Duration) *Inbox {
+	return &Inbox{store: s, readers: readers, every: every}
+}
+
+func (b *Inbox) dir() string { return inboxOf(b.store.dir, b.store.opening.Pipeline) }
+
+func (b *Inbox) folder() Folder { return Folder{b.store.dir, b.store.opening.Pipeline} }
+
+// Open forgets the requests that are gone, and removes those that are done. The
+// Store is open by then, so that the names of all letters that the cursor has
+// passed are there.
+func (b *Inbox) Open(_ context.Context, cursors map[string][]byte) error {
+	b.formats, b.places, b.refused = map[formatKey]*pipeline.Format{}, map[string]place{}, map[string]bool{}
+	b.read, b.request = nil, nil
+	raw, ok := cursors[partition]
+	if !ok {
+		return nil
+	}
+	var c cursor
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return fmt.Errorf("cursor of the inbox: %w", err)
+	}
+	for name, at := range c.Requests {
+		path := filepath.Join(b.dir(), name)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if !at.Done {
+			b.places[name] = at
+		} else if err := b.remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes a request that is done.
+func (b *Inbox) remove(name string) error {
+	if err := os.Remove(filepath.Join(b.dir(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return columnar.SyncDir(b.dir())
+}
+
+// Read returns letters of one source and transform, in the order of the requests.
+func (b *Inbox) Read(ctx context.Context) (*pipeline.Records, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if b.request == nil {
+			if err := b.next(); err != nil {
+				return nil, err
+			}
+		}
+		if b.request != nil {
+			records, err := b.records()
+			if err != nil || records != nil {
+				return records, err
+			}
+			continue
+		}
+		if b.every == 0 {
+			return nil, io.EOF
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(b.every):
+		}
+	}
+}
+
+// next opens the next request that is not read; none is left nil.
+func (b *Inbox) next() error {
+	names, err := requests(b.store.dir, b.store.opening.Pipeline)
+	if err != nil {
+		return err
+	}
+	for _, path := range names {
+		name := filepath.Base(path)
+		if b.refused[name] || b.place(name).Done {
+			continue
+		}
+		if why := b.check(path); errors.Is(why, fs.ErrNotExist) {
+			continue // it was removed just now
+		} else if why != nil {
+			b.refused[name] = true
+			b.store.o.Log.Warn("dead letters can't be read again, and wait in the inbox", "request", path, "error", why)
+			continue
+		}
+		if err := b.loadRead(); err != nil {
+			return err
+		}
+		b.request, err = b.open(path)
+		return err
+	}
+	return nil
+}
+
+// loadRead looks up which letters were read again, the first time that there is
+// a request.
+func (b *Inbox) loadRead() error {
+	if b.read != nil {
+		return nil
+	}
+	marks, err := b.folder().marks()
+	if err != nil {
+		return err
+	}
+	b.read = make(map[string]bool, len(marks))
+	for id := range marks {
+		b.read[id] = true
+	}
+	return nil
+}
+
+// check reads a request through, and returns why it can't be read again as a
+// whole: nothing of it is then, until it is put right or the pipeline is.
+func (b *Inbox) check(path string) error {
+	return eachLine(path, func(_ int, line []byte) error {
+		var r requested
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		if r.ID == "" || r.Letter == nil {
+			return errors.New("it is no dead letter")
+		}
+		if r.StateID != b.store.opening.StateID {
+			return fmt.Errorf("letter %s is of another state folder (%s), and this one has read or will read its record from the source: remove the request", r.ID, r.StateID)
+		}
+		return b.readers[r.Source].Reads(r.Letter)
+	})
+}
+
+// Reads returns why a letter can't be read again; nil = it can.
+func (r Reader) Reads(l *Letter) error {
+	switch {
+	case r.Format.Encoding == 0:
+		return fmt.Errorf("the pipeline has no source %s any longer: put it back", l.Source)
+	case !slices.Contains(r.Transforms, l.Transform):
+		return fmt.Errorf("no transform %s reads %s in the pipeline any longer: put it back", cmp.Or(l.Transform, "(unknown)"), l.Source)
+	}
+	return nil
+}
+
+// openRequest is a request that is being read.
+type openRequest struct {
+	name   string
+	file   *os.File
+	r      *bufio.Reader
+	offset int64      // behind the last line that was read
+	ahead  *requested // the letter in that line, when it is not handed over yet
+}
+
+func (b *Inbox) open(path string) (*openRequest, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	o := &openRequest{name: filepath.Base(path), file: f, r: bufio.NewReaderSize(f, 1<<16)}
+	o.offset = b.place(o.name).Offset
+	if _, err := f.Seek(o.offset, io.SeekStart); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return o, nil
+}
+
+func (b *Inbox) place(request string) place {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.places[request]
+}
+
+// peek returns the next letter that has not been read again; nil = there is none.
+func (b *Inbox) peek() (*requested, error) {
+	o := b.request
+	for o.ahead == nil {
+		line, err := o.r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			return nil, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("%s: %w", o.file.Name(), err)
+		}
+		o.offset += int64(len(line))
+		r := &requested{}
+		if err := json.Unmarshal(line, r); err != nil {
+			return nil, fmt.Errorf("%s: at byte %d: %w", o.file.Name(), o.offset-int64(len(line)), err)
+		}
+		if !b.read[r.ID] {
+			o.ahead = r
+		}
+	}
+	return o.ahead, nil
+}
+
+// block gathers letters that are handed over together.
+type block struct {
+	first   *requested
+	records *pipeline.Records
+	offsets []int64 // behind each
+}
+
+// takes reports whether the letter goes with the first.
+func (k *block) takes(r *requested) bool {
+	return r.Source == k.first.Source && r.Transform == k.first.Transform && keyOf(r) == keyOf(k.first) &&
+		len(k.offsets) < blockLetters && len(k.records.Data) < blockBytes
+}
+
+func (k *block) add(r *requested, offset int64) {
+	from := uint32(len(k.records.Data))
+	k.records.Data = append(k.records.Data, r.Original()...)
+	k.records.Spans = append(k.records.Spans, pipeline.Span{Start: from, End: uint32(len(k.records.Data)), Line: r.Line})
+	k.records.Arrived = append(k.records.Arrived, r.Arrived)
+	k.records.Replays = append(k.records.Replays, r.replayed(r.ID))
+	k.offsets = append(k.offsets, offset)
+}
+
+// records returns the next letters of the open request; nil = it has no more, and
+// is done.
+func (b *Inbox) records() (*pipeline.Records, error) {
+	o := b.request
+	next, err := b.peek()
+	if err != nil {
+		return nil, err
+	}
+	if next == nil { // all the rest was in other requests
+		return nil, errors.Join(b.closeRequest(), b.remove(o.name))
+	}
+	k := &block{first: next, records: &pipeline.Records{Source: next.Source, Partition: partition, Format: b.format(next)}}
+	for next != nil && (len(k.offsets) == 0 || k.takes(next)) {
+		k.add(next, o.offset)
+		b.read[next.ID] = true
+		o.ahead = nil
+		if next, err = b.peek(); err != nil {
+			return nil, err
+		}
+	}
+	last := next == nil
+	k.records.CursorAfter = b.handOver(o.name, k.offsets, last)
+	if last {
+		err = b.closeRequest()
+	}
+	return k.records, err
+}
+
+// handOver notes that a request was read up to the last of the offsets, and
+// returns the cursors at each.
+func (b *Inbox) handOver(request string, offsets []int64, last bool) func(n int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := maps.Clone(b.places)
+	b.places[request] = place{offsets[len(offsets)-1], last}
+	return func(n int) []byte {
+		c := cursor{maps.Clone(before)}
+		c.Requests[request] = place{offsets[n-1], last && n == len(offsets)}
+		raw, err := json.Marshal(c)
+		if err != nil {
+			panic(err) // numbers and texts always have a JSON form
+		}
+		return raw
+	}
+}
+
+func keyOf(r *requested) formatKey { return formatKey{r.Source, r.ExportTime, r.Table} }
+
+// format returns the format of a letter: as the pipeline file says today, with
+// what the export said that it was read from.
+func (b *Inbox) format(r *requested) *pipeline.Format {
+	key := keyOf(r)
+	if f := b.formats[key]; f != nil {
+		return f
+	}
+	f := b.readers[r.Source].Format
+	f.ExportTime = r.ExportTime
+	if f.Table == "" {
+		f.Table = r.Table
+	}
+	b.formats[key] = &f
+	return &f
+}
+
+// Committed removes the requests of which everything has taken effect.
+func (b *Inbox) Committed(_ context.Context, cursors map[string][]byte) error {
+	var c cursor
+	if err := json.Unmarshal(cursors[partition], &c); err != nil {
+		return fmt.Errorf("cursor of the inbox: %w", err)
+	}
+	for name, at := range c.Requests {
+		if !at.Done {
+			continue
+		}
+		if err := b.remove(name); err != nil {
+			return err
+		}
+		b.mu.Lock()
+		delete(b.places, name)
+		b.mu.Unlock()
+	}
+	return nil
+}
+
+func (b *Inbox) closeRequest() error {
+	if b.request == nil {
+		return nil
+	}
+	err := b.request.file.Close()
+	b.request = nil
+	return err
+}
+
+// Close ends the reading. Open may be called again.
+func (b *Inbox) Close() error { return b.closeRequest() }

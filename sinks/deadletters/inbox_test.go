@@ -1,0 +1,438 @@
+package deadletters
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// world is a folder of dead letters with a pipeline that reads them again, and
+// what outlives its crashes: the state.
+type world struct {
+	dir     string
+	readers map[string]Reader
+	log     bytes.Buffer
+
+	epoch   int64
+	cursors map[string][]byte
+	pending *pipeline.Receipt // saved and not committed
+	applied map[string]int    // by letter: how often its record took effect, as saved
+	store   *Store
+	inbox   *Inbox
+}
+
+func newWorld(dir string) *world {
+	json := pipeline.Format{Encoding: pipeline.JSON}
+	return &world{dir: dir, applied: map[string]int{}, readers: map[string]Reader{
+		"s": {json, []string{"t", "u"}}, "export": {pipeline.Format{Encoding: pipeline.DynamoDBExport}, []string{"t"}},
+	}}
+}
+
+// start starts a process.
+func (w *world) start() (err error) {
+	if w.store, err = New(Options{Dir: w.dir, Log: slog.New(slog.NewTextHandler(&w.log, nil))}); err != nil {
+		return err
+	}
+	o := pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef", Pending: w.pending}
+	if err := w.store.Open(ctx, o); err != nil {
+		return err
+	}
+	if w.pending != nil {
+		if err := w.store.Commit(ctx, w.pending); err != nil {
+			return err
+		}
+		w.pending = nil
+	}
+	w.inbox = w.store.Inbox(w.readers, 0)
+	return w.inbox.Open(ctx, w.cursors)
+}
+
+// stages of an epoch, after each of which a process may end.
+const (
+	afterRead = iota
+	afterPrepare
+	afterSave
+	afterCommit
+	afterTell
+	stages
+)
+
+// run takes epochs of so many records until the inbox is empty, or the process
+// ends after a stage of an epoch; crashAt < 0 = never. again says of a letter
+// that its record is refused again.
+func (w *world) run(size, crashEpoch, crashAt int, again func(id string) bool) error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	defer w.inbox.Close()
+	for n := 0; ; n++ {
+		records, err := w.inbox.Read(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for records.Len() > 0 {
+			some := min(size, records.Len())
+			if end, err := w.take(records.Slice(0, some), some, n == crashEpoch, crashAt, again); end || err != nil {
+				return err
+			}
+			records = records.Slice(some, records.Len())
+		}
+	}
+}
+
+// take takes an epoch's records through it; end = the process ends on the way.
+func (w *world) take(r *pipeline.Records, n int, crashes bool, at int, again func(string) bool) (end bool, err error) {
+	stop := func(stage int) bool { return crashes && at == stage }
+	if stop(afterRead) {
+		return true, nil
+	}
+	e, err := w.store.Begin(w.epoch + 1)
+	if err != nil {
+		return true, err
+	}
+	for i := range n {
+		l := r.Replays[i].Origin.Letter
+		if again(l.ID) {
+			d := &pipeline.DeadLetter{Record: r.Bytes(i), Reason: l.Reason, Node: l.Node, Pos: r.Position(i), Origin: r.Origin(i)}
+			if err := e.Add(d); err != nil {
+				return true, err
+			}
+		}
+		if err := e.Replayed(l); err != nil {
+			return true, err
+		}
+	}
+	rc, err := e.Prepare(ctx)
+	if err != nil || stop(afterPrepare) {
+		return true, err
+	}
+	w.epoch++
+	rc.Epoch = w.epoch
+	w.cursors, w.pending = map[string][]byte{r.Partition: r.CursorAfter(n)}, rc
+	for i := range n {
+		w.applied[r.Replays[i].Origin.Letter.ID]++
+	}
+	if stop(afterSave) {
+		return true, nil
+	}
+	if err := w.store.Commit(ctx, rc); err != nil {
+		return true, err
+	}
+	w.pending = nil
+	if stop(afterCommit) {
+		return true, nil
+	}
+	return stop(afterTell), w.inbox.Committed(ctx, w.cursors)
+}
+
+// letter adds a dead letter of an epoch of its own.
+func (w *world) letters(ds ...pipeline.DeadLetter) error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	w.epoch++
+	e, err := w.store.Begin(w.epoch)
+	if err != nil {
+		return err
+	}
+	for i := range ds {
+		if err := e.Add(&ds[i]); err != nil {
+			return err
+		}
+	}
+	rc, err := e.Prepare(ctx)
+	if err != nil {
+		return err
+	}
+	return w.store.Commit(ctx, rc)
+}
+
+// ask puts the open letters that want says into the inbox, as the command does.
+func (w *world) ask(want func(*Found) bool) error {
+	d := Folder{w.dir, "p"}
+	request, err := d.NewRequest()
+	if err != nil {
+		return err
+	}
+	defer request.Drop()
+	err = d.Each("", func(f *Found) error {
+		if want(f) {
+			return request.Add(f)
+		}
+		return nil
+	})
+	if err == nil {
+		_, _, err = request.Place()
+	}
+	return err
+}
+
+func letterOf(source, transform string, n int) pipeline.DeadLetter {
+	return pipeline.DeadLetter{Record: fmt.Appendf(nil, `{"n": %d}`, n), Reason: pipeline.ReasonBadValue, Message: "m", Node: transform + "'s",
+		Pos: pipeline.Position{Source: source, Partition: "f", Line: int64(n + 1)}, Origin: pipeline.Origin{Transform: transform, Ordinal: int64(10 * n)}}
+}
+
+// TestEachLetterOnce: whatever letters are asked for, also twice or while they
+// wait, in whatever epochs, and whenever the process ends: each takes effect once,
+// is marked, and leaves nothing in the inbox.
+func TestEachLetterOnce(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp("", "deadletters")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		w := newWorld(dir)
+		var ds []pipeline.DeadLetter
+		for n := range rapid.IntRange(1, 12).Draw(rt, "letters") {
+			ds = append(ds, letterOf("s", rapid.SampledFrom([]string{"t", "u"}).Draw(rt, "transform"), n))
+		}
+		if err := w.letters(ds...); err != nil {
+			rt.Fatal(err)
+		}
+		asked := map[string]bool{}
+		for range rapid.IntRange(1, 4).Draw(rt, "rounds") {
+			for range rapid.IntRange(0, 2).Draw(rt, "requests") {
+				lines := rapid.SliceOf(rapid.IntRange(1, len(ds))).Draw(rt, "asked for")
+				careful := rapid.Bool().Draw(rt, "careful") // or as a second command would that looked at the same time
+				if err := w.ask(func(f *Found) bool {
+					ok := f.Epoch == 1 && slices.Contains(lines, lineOf(f.ID)) && (!careful || f.Status == Open)
+					asked[f.ID] = asked[f.ID] || ok
+					return ok
+				}); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			if err := w.run(rapid.IntRange(1, 5).Draw(rt, "epoch"), rapid.IntRange(0, 3).Draw(rt, "crash in"), rapid.IntRange(-1, stages-1).Draw(rt, "crash after"),
+				func(id string) bool { return lineOf(id)%3 == 0 }); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		if err := w.run(2, -1, -1, func(id string) bool { return lineOf(id)%3 == 0 }); err != nil {
+			rt.Fatal(err)
+		}
+		w.check(rt, asked)
+	})
+}
+
+func lineOf(id string) (n int) {
+	_, line, _ := strings.Cut(id, ":")
+	if _, err := fmt.Sscan(line, &n); err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// check holds what is left against what was asked for.
+func (w *world) check(t interface{ Fatalf(string, ...any) }, asked map[string]bool) {
+	again := map[string]int{}
+	err := Folder{w.dir, "p"}.Each("", func(f *Found) error {
+		if f.ReplayOf != "" {
+			again[f.ReplayOf]++
+			if f.Ordinal != int64(10*(f.Line-1)) || f.Partition != "f" {
+				t.Fatalf("refused again, it is %+v", f.Letter)
+			}
+			return nil
+		}
+		want, status := 0, Open
+		if asked[f.ID] {
+			want, status = 1, Replayed
+		}
+		if w.applied[f.ID] != want || f.Status != status {
+			t.Fatalf("%s took effect %d times and is %s, want %d and %s", f.ID, w.applied[f.ID], f.Status, want, status)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	for id := range asked {
+		want := 0
+		if asked[id] && lineOf(id)%3 == 0 {
+			want = 1
+		}
+		if again[id] != want {
+			t.Fatalf("%s was refused again %d times, want %d", id, again[id], want)
+		}
+	}
+	if left, err := requests(w.dir, "p"); err != nil || len(left) > 0 {
+		t.Fatalf("in the inbox: %v %v\n%s", left, err, w.log.String())
+	}
+	if w.log.Len() > 0 {
+		t.Fatalf("%s", w.log.String())
+	}
+}
+
+// TestReplayedRecords: records come with what gave them their versions, one
+// transform and source at a time.
+func TestReplayedRecords(t *testing.T) {
+	w := newWorld(t.TempDir())
+	exported := letterOf("export", "t", 3)
+	exported.Origin.ExportTime, exported.Origin.Table, exported.Origin.Arrived = 77, "shop", 5
+	binary := letterOf("s", "u", 4)
+	binary.Record = []byte{0xff, '\n'}
+	if err := w.letters(letterOf("s", "t", 1), letterOf("s", "t", 2), exported, binary); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ask(func(*Found) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.start(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.inbox.Close()
+	var got []string
+	for {
+		r, err := w.inbox.Read(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Len() {
+			o := r.Origin(i)
+			got = append(got, fmt.Sprintf("%s %s %s %q ordinal %d at %d arrived %d in %q of %d", r.Source, o.Transform, r.Position(i), r.Bytes(i), r.Ordinal(i), o.ExportTime, r.Arrived[i], r.Format.Table, r.Len()))
+		}
+	}
+	want := []string{
+		`s t f:2 "{\"n\": 1}" ordinal 10 at 0 arrived 0 in "" of 2`, `s t f:3 "{\"n\": 2}" ordinal 20 at 0 arrived 0 in "" of 2`,
+		`export t f:4 "{\"n\": 3}" ordinal 30 at 77 arrived 5 in "shop" of 1`, `s u f:5 "\xff\n" ordinal 40 at 0 arrived 0 in "" of 1`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestRequestsThatWait: what can't be read as a whole is not read at all, is said
+// once, and is read when it can be.
+func TestRequestsThatWait(t *testing.T) {
+	w := newWorld(t.TempDir())
+	if err := w.letters(letterOf("s", "t", 1), letterOf("gone", "t", 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ask(func(*Found) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	inbox := inboxOf(w.dir, "p")
+	for name, text := range map[string]string{"broken.ndjson": "{}\n", "half.ndjson.tmp": "{", "readme.txt": "not a request"} {
+		if err := os.WriteFile(filepath.Join(inbox, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	never := func(string) bool { return false }
+	if err := w.run(5, -1, -1, never); err != nil {
+		t.Fatal(err)
+	}
+	if log := w.log.String(); len(w.applied) > 0 || strings.Count(log, "wait in the inbox") != 2 ||
+		!strings.Contains(log, "the pipeline has no source gone any longer") || !strings.Contains(log, "broken.ndjson:1: it is no dead letter") {
+		t.Errorf("applied %v\n%s", w.applied, log)
+	}
+	w.readers["gone"] = w.readers["s"]
+	if err := w.run(5, -1, -1, never); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.applied) != 2 {
+		t.Errorf("applied %v\n%s", w.applied, w.log.String())
+	}
+}
+
+// TestRetention: old letters go, those that wait stay, and what was read again
+// does not become open.
+func TestRetention(t *testing.T) {
+	w := newWorld(t.TempDir())
+	for n := range 3 { // epochs 1 to 3
+		if err := w.letters(letterOf("s", "t", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ofEpoch := func(epoch int64) func(*Found) bool { return func(f *Found) bool { return f.Epoch == epoch } }
+	if err := w.ask(ofEpoch(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.run(1, -1, -1, func(string) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ask(ofEpoch(2)); err != nil {
+		t.Fatal(err)
+	}
+	inbox := inboxOf(w.dir, "p")
+	for path, text := range map[string]string{filepath.Join(inbox, "x.ndjson.tmp"): "", filepath.Join(w.dir, "p-q-0123456789abcdef-000000000001.ndjson"): "", filepath.Join(w.dir, "notes.ndjson"): ""} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(now time.Time) string {
+		t.Helper()
+		s, err := New(Options{Dir: w.dir, Retention: 24 * time.Hour, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if err := (Folder{w.dir, "p"}).Each("", func(f *Found) error {
+			got = append(got, fmt.Sprint(f.Epoch, " ", f.Status))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(got, ", ")
+	}
+	now := time.Now()
+	if got := at(now.Add(23 * time.Hour)); got != "1 replayed, 2 waiting, 3 open" {
+		t.Errorf("before: %s", got)
+	}
+	// The letters of epoch 1 are younger than the file that names them as read.
+	young := filepath.Join(w.dir, epochName("p", "0123456789abcdef", 1)+suffix)
+	if err := os.Chtimes(young, now.Add(2*time.Hour), now.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if got := at(now.Add(25 * time.Hour)); got != "1 replayed, 2 waiting" {
+		t.Errorf("after a day: %s", got)
+	}
+	if got := at(now.Add(27 * time.Hour)); got != "2 waiting" {
+		t.Errorf("later: %s", got)
+	}
+	left, err := filepath.Glob(filepath.Join(w.dir, "*"))
+	if err != nil || len(left) != 4 { // the waiting one, the inbox, and what is not this pipeline's
+		t.Errorf("left are %v, %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Join(inbox, "x.ndjson.tmp")); err == nil {
+		t.Error("what is left of an unfinished request stays")
+	}
+}
+
+// TestPermissions: not everybody may read what the records hold.
+func TestPermissions(t *testing.T) {
+	w := newWorld(t.TempDir())
+	if err := w.letters(letterOf("s", "t", 1)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(w.dir, epochName("p", "0123456789abcdef", 1)+suffix))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	raw, err := os.ReadFile(filepath.Join(w.dir, info.Name()))
+	if err != nil || !json.Valid(bytes.TrimSpace(raw)) {
+		t.Errorf("%s, %v", raw, err)
+	}
+}

@@ -1,0 +1,76 @@
+package deadletters
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Letter is one dead letter as the folder keeps it.
+type Letter struct {
+	Time      time.Time       `json:"time"` // when the epoch was prepared
+	Pipeline  string          `json:"pipeline"`
+	Epoch     int64           `json:"epoch"`
+	Node      string          `json:"node"`
+	Reason    pipeline.Reason `json:"reason"`
+	Message   string          `json:"message"`
+	Source    string          `json:"source"`
+	Partition string          `json:"partition"`
+	Line      int64           `json:"line"`
+	// ReplayOf is the letter that was read again and became this one.
+	ReplayOf string `json:"replay_of,omitempty"`
+	// What follows is needed to read it again.
+	Transform  string `json:"transform"`
+	Ordinal    int64  `json:"ordinal"`
+	Arrived    int64  `json:"arrived,omitempty"`
+	ExportTime int64  `json:"export_time,omitempty"`
+	Table      string `json:"table,omitempty"`
+	// Record is the original record when it is valid UTF-8, else Binary is.
+	Record string `json:"record,omitempty"`
+	Binary []byte `json:"record_base64,omitempty"`
+}
+
+// Original returns the record's bytes.
+func (l *Letter) Original() []byte {
+	if l.Binary != nil {
+		return l.Binary
+	}
+	return []byte(l.Record)
+}
+
+func newLetter(name string, epoch int64, d *pipeline.DeadLetter) *Letter {
+	l := &Letter{
+		Time: time.Now().UTC(), Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
+		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line,
+		Transform: d.Origin.Transform, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
+	}
+	if again := d.Origin.Letter; again != nil {
+		l.ReplayOf = again.ID
+	}
+	if utf8.Valid(d.Record) {
+		l.Record = string(d.Record)
+	} else {
+		l.Binary = d.Record
+	}
+	return l
+}
+
+// replayed returns the letter as the engine reads it again.
+func (l *Letter) replayed(id string) pipeline.Replayed {
+	return pipeline.Replayed{
+		Pos: pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line},
+		Origin: pipeline.Origin{
+			Transform: l.Transform, Ordinal: l.Ordinal, Arrived: l.Arrived, ExportTime: l.ExportTime, Table: l.Table,
+			Letter: &pipeline.Letter{ID: id, Node: l.Node, Reason: l.Reason},
+		},
+	}
+}
+
+// mark names a letter that was read again.
+type mark struct {
+	ID     string          `json:"id"`
+	Reason pipeline.Reason `json:"reason"`
+	Time   time.Time       `json:"time"`
+	Epoch  int64           `json:"epoch"` // in which it was
+}
