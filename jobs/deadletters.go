@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -221,11 +223,15 @@ func statusNote(f *deadletters.Found) string {
 }
 
 func (s *streams) deadLettersShow() *cobra.Command {
+	var unmask bool
 	cmd := &cobra.Command{
-		Use:     "show FILE ID",
-		Short:   "Show one dead letter with its original record",
+		Use:   "show FILE ID",
+		Short: "Show one dead letter with its original record",
+		Long: "Show prints a dead letter with the record as it was read. What masked columns read of it is shown as " + decode.Hidden + ",\n" +
+			"unless --unmask says otherwise; a broken record is not shown at all then.",
 		Example: "  starlift dead-letters show shop.yaml shop-0f3c…-000000000001.ndjson:1",
 	}
+	cmd.Flags().BoolVar(&unmask, "unmask", false, "show the values of masked columns")
 	return onFile(cmd, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly, args []string, output string) error {
 		stateID, err := a.folder().LastState()
 		if err != nil {
@@ -235,7 +241,11 @@ func (s *streams) deadLettersShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.showLetter(found[0], output)
+		f := found[0]
+		if !unmask {
+			a.maskRecord(f)
+		}
+		return s.showLetter(f, output)
 	})
 }
 
@@ -264,6 +274,23 @@ func (a *assembly) find(stateID string, ids []string) ([]*deadletters.Found, err
 		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list prints the ids", id, a.file.DeadLetters.URL)
 	}
 	return found, nil
+}
+
+// maskRecord hides what masked columns read of a letter's record. Of a broken
+// record, or one whose source is gone, nobody knows where that is.
+func (a *assembly) maskRecord(f *deadletters.Found) {
+	source, known := a.readers()[f.Source]
+	for _, t := range a.config.Transforms {
+		m, ok := t.Transform.(pipeline.Masking)
+		if !ok || !m.Masks() || known && !slices.Contains(t.Inputs, f.Source) {
+			continue
+		}
+		shown := []byte(decode.NotShown)
+		if known && f.Reason != pipeline.ReasonBadRecord {
+			shown = m.ShowRecord(source.Format.Encoding, f.Original())
+		}
+		f.Record, f.Binary = string(shown), nil
+	}
 }
 
 func (s *streams) showLetter(f *deadletters.Found, output string) error {

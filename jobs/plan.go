@@ -70,6 +70,7 @@ type planTable struct {
 type planColumn struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+	Mask bool   `json:"mask,omitempty"`
 }
 
 type planEdge struct {
@@ -146,7 +147,7 @@ func newPlanTable(node string, t *pipeline.Table) planTable {
 		pt.Key = append(pt.Key, t.Columns[k].Name)
 	}
 	for _, c := range t.Columns {
-		pt.Columns = append(pt.Columns, planColumn{c.Name, c.Type.String()})
+		pt.Columns = append(pt.Columns, planColumn{c.Name, c.Type.String(), c.Masked})
 	}
 	return pt
 }
@@ -208,7 +209,11 @@ func (p *plan) text(w io.Writer) error {
 		}
 		fmt.Fprintf(b, "  %s.%s (%s)\n", t.Node, t.Name, key)
 		for _, c := range t.Columns {
-			fmt.Fprintf(b, "    %-24s %s\n", c.Name, c.Type)
+			masked := ""
+			if c.Mask {
+				masked = ", masked"
+			}
+			fmt.Fprintf(b, "    %-24s %s%s\n", c.Name, c.Type, masked)
 		}
 	}
 	p.references(b)

@@ -100,7 +100,7 @@ func (p *plan) rowwise(n *engine.RowsNode, a *assembly) {
 func planColumns(columns []pipeline.Column) []planColumn {
 	all := []planColumn{}
 	for _, c := range columns {
-		all = append(all, planColumn{c.Name, c.Type.String()})
+		all = append(all, planColumn{c.Name, c.Type.String(), c.Masked})
 	}
 	return all
 }

@@ -38,7 +38,7 @@ const (
 
 // FlagColumns are the columns that Flag adds.
 func FlagColumns() []Column {
-	return []Column{{IsDeletedColumn, Type{Kind: Bool}}, {DeletedAtColumn, Type{Kind: Timestamp}}}
+	return []Column{{Name: IsDeletedColumn, Type: Type{Kind: Bool}}, {Name: DeletedAtColumn, Type: Type{Kind: Timestamp}}}
 }
 
 // Flagged returns a table without and with the columns of Flag. One of the two

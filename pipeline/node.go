@@ -81,6 +81,17 @@ type Retaining interface {
 	OnDelete(t *Table) OnDelete
 }
 
+// Masking is a Transform with masked columns: what people are shown of the
+// records that it reads is without their values.
+type Masking interface {
+	// Masks reports whether there are such columns.
+	Masks() bool
+	// ShowRecord returns a record for people to see; it may be the record itself.
+	ShowRecord(e Encoding, record []byte) []byte
+	// ShowKey returns an item's key, as in Change, for people to see.
+	ShowKey(key []byte) []byte
+}
+
 // Needs says what the consumers of a transform want from it; what nobody wants
 // is not computed.
 type Needs struct {

@@ -57,17 +57,17 @@ func TestParseType(t *testing.T) {
 // TestNewTable: a table knows its columns and key, and refuses what is wrong.
 func TestNewTable(t *testing.T) {
 	text := Type{Kind: String}
-	table, err := NewTable("t", []Column{{"a", text}, {"b", text}}, []string{"b", "a"})
+	table, err := NewTable("t", []Column{{Name: "a", Type: text}, {Name: "b", Type: text}}, []string{"b", "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(table.Key, []int{1, 0}) || table.Column("b") != 1 || table.Column("c") != -1 || table.Schema().NumFields() != 2 {
 		t.Errorf("table is %+v", table)
 	}
-	if _, err := NewTable("t", []Column{{"a", text}, {"a", text}}, nil); err == nil {
+	if _, err := NewTable("t", []Column{{Name: "a", Type: text}, {Name: "a", Type: text}}, nil); err == nil {
 		t.Error("two columns of one name are accepted")
 	}
-	if _, err := NewTable("t", []Column{{"a", text}}, []string{"b"}); err == nil {
+	if _, err := NewTable("t", []Column{{Name: "a", Type: text}}, []string{"b"}); err == nil {
 		t.Error("a key that is no column is accepted")
 	}
 }

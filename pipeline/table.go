@@ -102,6 +102,9 @@ func (t Type) Arrow() arrow.DataType {
 type Column struct {
 	Name string
 	Type Type
+	// Masked says that messages do not show the column's values. It plays no part
+	// in anything else, and is not kept in the state.
+	Masked bool
 }
 
 // Table is the declared schema of the rows with one name. It is built once,

@@ -129,8 +129,12 @@ func (r *run) openSettler(s *step) error {
 	if err != nil {
 		return err
 	}
+	var showKey func([]byte) []byte
+	if m, ok := s.Transform.(pipeline.Masking); ok {
+		showKey = m.ShowKey
+	}
 	s.settler, err = settle.New(settle.Options{
-		Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks),
+		ShowKey: showKey, Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks),
 		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspaces[0], Keys: s.keyspaces[1],
 	})
 	return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/settle"
 )
@@ -188,6 +189,9 @@ func keyOf(rows *pipeline.Rows, i int) string {
 	values := make([]string, len(rows.Table.Key))
 	for n, c := range rows.Table.Key {
 		values[n] = rows.Record.Column(c).ValueStr(i)
+		if rows.Table.Columns[c].Masked {
+			values[n] = decode.Hidden
+		}
 	}
 	return "(" + strings.Join(values, ", ") + ")"
 }

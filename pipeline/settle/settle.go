@@ -19,6 +19,7 @@ type Settler struct {
 	items      *state.Keyspace
 	keys       *state.Keyspace
 	tombstones int64 // µs
+	showKey    func([]byte) []byte
 	clocks     map[string]int64
 	horizon    int64 // tombstones from before it have expired: as of the epoch's begin
 	sweepAt    pipeline.Hash
@@ -54,6 +55,8 @@ type Options struct {
 	Tombstones int64                      // µs for which deletions are remembered
 	Items      *state.Keyspace
 	Keys       *state.Keyspace
+	// ShowKey returns an item's key for people to see; nil = as it is.
+	ShowKey func(key []byte) []byte
 }
 
 // New returns a Settler for tables that all have a key.
@@ -64,7 +67,10 @@ func New(o Options) (*Settler, error) {
 	}
 	s := &Settler{
 		node: o.Node, schemas: schemas, byID: map[uint64]*schema{}, items: o.Items, keys: o.Keys,
-		tombstones: o.Tombstones, clocks: map[string]int64{},
+		tombstones: o.Tombstones, clocks: map[string]int64{}, showKey: o.ShowKey,
+	}
+	if s.showKey == nil {
+		s.showKey = func(key []byte) []byte { return key }
 	}
 	for source, c := range o.Clocks {
 		s.clocks[source] = c
@@ -265,7 +271,7 @@ func (s *Settler) bury(members []int32) {
 		s.dead = append(s.dead, pipeline.DeadLetter{
 			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos, Origin: l.origin,
 			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
-				"raise state.tombstones if changes may come this late", s.arena[c.key.from:c.key.to]),
+				"raise state.tombstones if changes may come this late", s.showKey(s.arena[c.key.from:c.key.to])),
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
 const (
@@ -26,6 +27,9 @@ const (
 func refuse(rows *pipeline.Rows) error {
 	for i, c := range rows.Table.Columns {
 		if row, why := wrong(c.Type, rows.Record.Column(i)); why != "" {
+			if c.Masked {
+				why, _, _ = strings.Cut(why, ": ") // the value follows
+			}
 			return fmt.Errorf("table %q, column %q, row with key %s: %s", rows.Table.Name, c.Name, keyText(rows, row), why)
 		}
 	}
@@ -60,7 +64,11 @@ func keyText(rows *pipeline.Rows, row int) string {
 		if i > 0 {
 			text = append(text, ", "...)
 		}
-		text = append(text, shown(rows.Record.Column(k).ValueStr(row))...)
+		value := shown(rows.Record.Column(k).ValueStr(row))
+		if rows.Table.Columns[k].Masked {
+			value = decode.Hidden
+		}
+		text = append(text, value...)
 	}
 	return "(" + string(text) + ")"
 }
@@ -87,7 +95,7 @@ func wrong(t pipeline.Type, column arrow.Array) (row int, why string) {
 	case *array.Decimal128:
 		for i, v := range a.Values() {
 			if !v.FitsInPrecision(t.Precision) && a.IsValid(i) {
-				return i, fmt.Sprintf("the number %s does not fit %s", v.ToString(t.Scale), t)
+				return i, fmt.Sprintf("the number does not fit %s: %s", t, v.ToString(t.Scale))
 			}
 		}
 	}

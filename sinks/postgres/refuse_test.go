@@ -55,3 +55,19 @@ func TestDocuments(t *testing.T) {
 		}
 	})
 }
+
+// TestMaskedRefusal: what masked columns hold is not in the message.
+func TestMaskedRefusal(t *testing.T) {
+	for _, masked := range []bool{false, true} {
+		table, err := pipeline.NewTable("t", []pipeline.Column{{Name: "s", Type: pipeline.Type{Kind: pipeline.String}, Masked: masked}, {Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}}, []string{"n", "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := textRows(table, "s3cret\x00")
+		err = refuse(rows)
+		rows.Record.Release()
+		if err == nil || strings.Contains(err.Error(), "s3cret") == masked || !strings.Contains(err.Error(), `column "s", row with key ("1", `) || !strings.Contains(err.Error(), "U+0000, which PostgreSQL cannot store") {
+			t.Errorf("masked %v: %v", masked, err)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 			mistake.Path = append(path, "expr")
 			mistakes = append(mistakes, mistake)
 		}
-		c := pipeline.Column{Name: e.Name, Type: typ}
+		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden()}
 		known = append(known, c)
 		added = append(added, widen.Added{Column: c, Path: path})
 		t.columns = append(t.columns, column{c, x, e.Value.OnError})

@@ -147,6 +147,20 @@ func (c *factCompiler) resolve(text string) (ref, pipeline.Type, *spec.FieldErro
 	return ref{i + 1, l.use(n, t)}, t, nil
 }
 
+// masks reports whether a table that the fact reads has masked columns: then none
+// of its measures is shown.
+func (c *factCompiler) masks() bool {
+	masked := func(t *pipeline.Table) bool {
+		return slices.ContainsFunc(t.Columns, func(col pipeline.Column) bool { return col.Masked })
+	}
+	for _, l := range c.lookups {
+		if l.table != nil && masked(l.table.table) {
+			return true
+		}
+	}
+	return masked(c.table)
+}
+
 // known lists what resolve would find.
 func (c *factCompiler) known() []string {
 	names := columnNames(c.table)
@@ -307,7 +321,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 			c.report(mistake, path)
 			return
 		}
-		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t})
+		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: c.masks()})
 		c.values = append(c.values, value{ref: r})
 		return
 	}
@@ -330,7 +344,10 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 		c.wrong(err.Error(), append(path, "expr")...)
 		return
 	}
-	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t})
+	if c.masks() {
+		e.Hide()
+	}
+	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden()})
 	c.values = append(c.values, value{expression: e, nullOnFail: cfg.Expression.OnError == "null"})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/transforms/star/calendar"
 )
@@ -190,7 +191,11 @@ func (p *pass) grain(e *factEntry) string {
 		if i > 0 {
 			text += ", "
 		}
-		text += b.Field(i).NewArray().ValueStr(0)
+		if v := b.Field(i).NewArray().ValueStr(0); e.fact.out.Columns[i].Masked {
+			text += decode.Hidden
+		} else {
+			text += v
+		}
 	}
 	return "(" + text + ")"
 }

@@ -35,6 +35,7 @@ type column struct {
 	name    string
 	typ     pipeline.Type
 	key     bool
+	masked  bool
 	source  source
 	shape   shape
 	cut     []byte // prefix of after, separator of split

@@ -256,6 +256,9 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	out.source = c.from(name, cfg.From)
 	out.typ = c.columnType(name, cfg.Type, out.source)
 	c.shape(&out, cfg)
+	if out.masked = cfg.Mask; out.masked && out.shape != computed && out.source.origin != fromItem && out.source.origin != fromElement {
+		c.mistake("mask hides values of the item, and this is none", "columns", name, "mask")
+	}
 	c.format(&out, cfg.Format)
 	c.fits(&out)
 	return out

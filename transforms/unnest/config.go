@@ -39,6 +39,7 @@ type ColumnConfig struct {
 	Expr    string `yaml:"expr" desc:"Computes the value with an expression (expr-lang.org) over the item; value is what from leads to, other names are document paths."`
 	Type    string `yaml:"type" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
 	Format  string `yaml:"format" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix or unix_ms; left out = RFC 3339."`
+	Mask    bool   `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
 	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type: the whole change is a dead letter, the value is null, or the run ends."`
 }
 

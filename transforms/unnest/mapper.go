@@ -104,7 +104,7 @@ func (m *mapper) record(i int) error {
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%s: %w", m.records.Position(i), err)
 		}
-		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: bad.Error()})
+		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(bad.Error())})
 	}
 	m.readMeta()
 	gone := m.records.Gone != nil && m.records.Gone[i]
@@ -224,7 +224,7 @@ func (m *mapper) matchImage(has bool, slots []decode.Value, views []view, old bo
 		if ok && v.matcher != nil && (b.wanted || !matched) {
 			var err error
 			if ok, err = v.matcher.Match(m.rec, slots, &m.meta); err != nil {
-				return false, &failure{reason: pipeline.ReasonBadRecord, message: err.Error()}
+				return false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(err.Error())}
 			}
 		}
 		matched = matched || ok

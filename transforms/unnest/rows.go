@@ -76,7 +76,7 @@ func (m *mapper) image(slots []decode.Value, v *view, at int, old bool) *failure
 	case errors.Is(err, errFailed):
 		return m.failed
 	case err != nil:
-		return &failure{reason: pipeline.ReasonBadRecord, message: fmt.Sprintf("table %s: %v", t.out.Name, err)}
+		return &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(fmt.Sprintf("table %s: %v", t.out.Name, err))}
 	}
 	if m.ordinal == 0 && m.failed == nil && t.explode.outer && len(m.build.ops) == before {
 		m.element = m.build.nothing
@@ -251,7 +251,12 @@ const maxShown = 80
 // misfit says why a value does not fit its column.
 func (m *mapper) misfit(c *column, reason string) *failure {
 	shown := ""
-	if v := m.valueOf(c); v.Kind != decode.Missing {
+	if c.masked {
+		shown = "a masked value "
+		if c.shape == computed {
+			shown, reason = "", "its expression fails, or gives what does not fit (it is of masked values)"
+		}
+	} else if v := m.valueOf(c); v.Kind != decode.Missing {
 		raw := v.Raw(m.rec)
 		shown = string(raw)
 		if len(raw) > maxShown {

@@ -25,6 +25,7 @@ type Unnest struct {
 	tables    []*table
 	unmatched string
 	canMiss   bool // no table takes every item
+	mask      decode.Mask
 }
 
 // New compiles a node. It returns all mistakes at once: a join of
@@ -62,6 +63,7 @@ func New(name string, cfg Config) (*Unnest, error) {
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
 	}
+	u.hide()
 	return u, nil
 }
 

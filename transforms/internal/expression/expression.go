@@ -25,6 +25,7 @@ type Expression struct {
 	vm      vm.VM
 	columns []column
 	lenient bool // it says itself what null means
+	hidden  bool // its values are masked
 	env     map[string]any
 }
 
@@ -90,9 +91,15 @@ func (e *Expression) try() error {
 // String returns the expression's text.
 func (e *Expression) String() string { return e.text }
 
+// Hide keeps the values that it is computed of, and its result, out of errors.
+func (e *Expression) Hide() { e.hidden = true }
+
+// Hidden reports whether its values are kept out of errors.
+func (e *Expression) Hidden() bool { return e.hidden }
+
 // Clone returns the same expression for another goroutine.
 func (e *Expression) Clone() *Expression {
-	return &Expression{text: e.text, typ: e.typ, program: e.program, columns: e.columns, lenient: e.lenient, env: map[string]any{}}
+	return &Expression{text: e.text, typ: e.typ, program: e.program, columns: e.columns, lenient: e.lenient, hidden: e.hidden, env: map[string]any{}}
 }
 
 // Uses returns the indexes of the values that the expression uses, sorted.
@@ -118,6 +125,9 @@ func (e *Expression) Eval(dst []byte, values [][]byte) (result []byte, null bool
 	v, err := e.vm.Run(e.program, e.env)
 	if err == nil {
 		result, null, err = convert(dst, v, e.typ)
+	}
+	if err != nil && e.hidden {
+		return dst, false, fmt.Errorf("%s, of masked values: it can't be computed, or does not fit", e.text)
 	}
 	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")

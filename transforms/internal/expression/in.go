@@ -9,7 +9,7 @@ import (
 )
 
 // CompileIn compiles an expression over the columns of a table's rows, by their
-// index in columns. A mistake has no path yet.
+// index in columns. It is hidden when one that it uses is masked. A mistake has no path yet.
 func CompileIn(table, text string, columns []pipeline.Column, typ pipeline.Type) (*Expression, *spec.FieldError) {
 	var unknown *spec.FieldError
 	e, err := Compile(text, func(name string) (int, pipeline.Type, bool) {
@@ -25,6 +25,9 @@ func CompileIn(table, text string, columns []pipeline.Column, typ pipeline.Type)
 	}, typ)
 	switch {
 	case err == nil:
+		if slices.ContainsFunc(e.Uses(), func(i int) bool { return columns[i].Masked }) {
+			e.Hide()
+		}
 		return e, nil
 	case unknown != nil:
 		return nil, unknown

@@ -1,0 +1,199 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Mask is a set of document paths whose values people are not shown. The zero
+// Mask hides nothing.
+type Mask struct{ root maskNode }
+
+// maskNode is a place in items. An index of a list stands for all of them.
+type maskNode struct {
+	names    map[string]*maskNode
+	elements *maskNode
+	whole    bool // all that is there is hidden
+}
+
+// Hidden is what stands for a hidden value.
+const Hidden = "***"
+
+// NotShown stands for a record that can't be told apart into hidden values and
+// others.
+const NotShown = "(not shown: it is broken, and may hold masked values)"
+
+// Add hides what the path leads to.
+func (m *Mask) Add(p Path) {
+	n := &m.root
+	for _, s := range p {
+		n = n.child(s)
+	}
+	n.whole = true
+}
+
+// child returns the node that a step leads to, made when it is not there.
+func (n *maskNode) child(s Step) *maskNode {
+	if s.IsIndex {
+		if n.elements == nil {
+			n.elements = &maskNode{}
+		}
+		return n.elements
+	}
+	if n.names == nil {
+		n.names = map[string]*maskNode{}
+	}
+	if n.names[s.Name] == nil {
+		n.names[s.Name] = &maskNode{}
+	}
+	return n.names[s.Name]
+}
+
+// Empty reports whether nothing is hidden.
+func (m *Mask) Empty() bool { return len(m.root.names) == 0 }
+
+// Hides reports whether what the path leads to is hidden, or holds what is.
+func (m *Mask) Hides(p Path) bool {
+	n := &m.root
+	for _, s := range p {
+		if n.whole {
+			return true
+		}
+		if s.IsIndex {
+			n = n.elements
+		} else {
+			n = n.names[s.Name]
+		}
+		if n == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Record returns a record for people to see.
+func (m *Mask) Record(e pipeline.Encoding, record []byte) []byte {
+	switch {
+	case m.Empty():
+		return record
+	case !json.Valid(record):
+		return []byte(NotShown)
+	case e == pipeline.JSON:
+		return m.root.plain(nil, record)
+	}
+	return m.envelope(nil, record)
+}
+
+// Key returns an item's key, in canonical JSON, for people to see.
+func (m *Mask) Key(key []byte) []byte {
+	if m.Empty() {
+		return key
+	}
+	if !json.Valid(key) {
+		return []byte(Hidden)
+	}
+	return m.root.plain(nil, key)
+}
+
+// envelope hides what is in the images and keys of a record of DynamoDB.
+func (m *Mask) envelope(dst, raw []byte) []byte {
+	return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
+		switch name {
+		case "dynamodb":
+			return m.envelope(dst, value)
+		case "Keys", "NewImage", "OldImage", "Item":
+			return m.root.attributes(dst, value)
+		}
+		return append(dst, value...)
+	})
+}
+
+// attributes hides what is in a map of typed values.
+func (n *maskNode) attributes(dst, raw []byte) []byte {
+	return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
+		if c := n.names[name]; c != nil {
+			return c.typed(dst, value)
+		}
+		return append(dst, value...)
+	})
+}
+
+// typed hides what is in a typed value.
+func (n *maskNode) typed(dst, raw []byte) []byte {
+	return object(dst, raw, func(dst []byte, kind string, value []byte) []byte {
+		switch {
+		case n.whole:
+			return append(dst, `"`+Hidden+`"`...)
+		case kind == "M":
+			return n.attributes(dst, value)
+		case kind == "L" && n.elements != nil:
+			return array(dst, value, n.elements.typed)
+		case n.elements != nil: // a set
+			return n.plain(dst, value)
+		}
+		return append(dst, value...)
+	})
+}
+
+// plain hides what is in a plain value.
+func (n *maskNode) plain(dst, raw []byte) []byte {
+	switch first := bytes.TrimLeft(raw, " \t\r\n"); {
+	case n.whole:
+		return append(dst, `"`+Hidden+`"`...)
+	case first[0] == '{':
+		return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
+			if c := n.names[name]; c != nil {
+				return c.plain(dst, value)
+			}
+			return append(dst, value...)
+		})
+	case first[0] == '[' && n.elements != nil:
+		return array(dst, raw, n.elements.plain)
+	}
+	return append(dst, raw...)
+}
+
+// object writes a valid JSON object with its members as write has them; what is
+// none stays as it is.
+func object(dst, raw []byte, write func(dst []byte, name string, value []byte) []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return append(dst, raw...)
+	}
+	dst = append(dst, '{')
+	for first := true; d.More(); first = false {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return append(dst, NotShown...) // of valid JSON, this can't be
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		text, err := json.Marshal(name)
+		if err != nil {
+			return append(dst, NotShown...)
+		}
+		dst = write(append(append(dst, text...), ':'), name.(string), value)
+	}
+	return append(dst, '}')
+}
+
+// array writes a valid JSON array with its elements as write has them; what is
+// none stays as it is.
+func array(dst, raw []byte, write func(dst, value []byte) []byte) []byte {
+	var all []json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return append(dst, raw...)
+	}
+	dst = append(dst, '[')
+	for i, value := range all {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = write(dst, value)
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,76 @@
+package unnest
+
+import (
+	"regexp"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+var _ pipeline.Masking = (*Unnest)(nil)
+
+// Masks implements pipeline.Masking.
+func (u *Unnest) Masks() bool { return !u.mask.Empty() }
+
+// ShowRecord implements pipeline.Masking.
+func (u *Unnest) ShowRecord(e pipeline.Encoding, record []byte) []byte {
+	return u.mask.Record(e, record)
+}
+
+// ShowKey implements pipeline.Masking.
+func (u *Unnest) ShowKey(key []byte) []byte { return u.mask.Key(key) }
+
+// hide gathers what masked columns read, and masks all columns that read of it.
+func (u *Unnest) hide() {
+	for _, t := range u.tables {
+		for i := range t.columns {
+			if t.columns[i].masked {
+				for _, p := range t.paths(&t.columns[i]) {
+					u.mask.Add(p)
+				}
+			}
+		}
+	}
+	for _, t := range u.tables {
+		for i := range t.columns {
+			c := &t.columns[i]
+			for _, p := range t.paths(c) {
+				c.masked = c.masked || u.mask.Hides(p)
+			}
+			t.out.Columns[i].Masked = c.masked
+		}
+	}
+}
+
+// paths returns what a column reads of items.
+func (t *table) paths(c *column) []decode.Path {
+	sources := []source{c.source}
+	if c.shape == computed {
+		sources = nil
+		for _, v := range c.expr.vars {
+			sources = append(sources, v.source)
+		}
+	}
+	var all []decode.Path
+	for _, s := range sources {
+		switch s.origin {
+		case fromItem:
+			all = append(all, t.item[s.slot])
+		case fromElement:
+			p := append(decode.Path{}, t.item[t.explode.list]...)
+			all = append(all, append(append(p, decode.Step{IsIndex: true}), t.element[s.slot]...))
+		}
+	}
+	return all
+}
+
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// discreet takes quoted texts, which may be values, out of a message about a
+// record that is not understood.
+func (u *Unnest) discreet(message string) string {
+	if !u.Masks() {
+		return message
+	}
+	return quoted.ReplaceAllString(message, `"`+decode.Hidden+`"`)
+}
