@@ -14,7 +14,7 @@ import (
 func (w *watch) live() (*status, error) {
 	a, r := w.a, w.rates()
 	st := newStatus(a)
-	if err := st.countLetters(a); err != nil {
+	if err := st.countLetters(w.letters); err != nil {
 		return nil, err
 	}
 	h := r.now

@@ -111,13 +111,12 @@ func newStatus(a *assembly) *status {
 }
 
 // countLetters counts the dead letters that were not read again, by reason.
-func (st *status) countLetters(a *assembly) error {
-	return a.folder().Each("", func(f *deadletters.Found) error {
-		if f.Status != deadletters.Replayed {
-			st.DeadLetters[string(f.Reason)]++
-		}
-		return nil
-	})
+func (st *status) countLetters(c *deadletters.Counter) error {
+	left, err := c.Left()
+	for reason, n := range left {
+		st.DeadLetters[string(reason)] = n
+	}
+	return err
 }
 
 // findStatus asks a pipeline that runs, or reads the state of one that does not.
@@ -126,7 +125,7 @@ func findStatus(ctx context.Context, a *assembly) (*status, error) {
 	if err != nil || st.Running != nil {
 		return st, err
 	}
-	return st, st.countLetters(a)
+	return st, st.countLetters(deadletters.NewCounter(a.folder()))
 }
 
 // findState is findStatus without the dead letters of a pipeline that does not

@@ -1,13 +1,16 @@
 package jobs
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
 const (
@@ -21,6 +24,7 @@ const (
 type watch struct {
 	a       *assembly
 	started time.Time
+	letters *deadletters.Counter
 
 	mu      sync.Mutex
 	samples []sample // oldest first; the first is at least ratesOver old, once there are so many
@@ -32,7 +36,7 @@ type sample struct {
 }
 
 func newWatch(a *assembly) *watch {
-	w := &watch{a: a, started: time.Now()}
+	w := &watch{a: a, started: time.Now(), letters: deadletters.NewCounter(a.folder())}
 	w.look()
 	return w
 }
@@ -95,7 +99,9 @@ func rowsOf(h engine.Health, node string) (n int64) {
 func (w *watch) problems() []string {
 	h := w.a.config.Metrics.Health()
 	wrong := []string{}
-	if p := h.Problem; p != nil {
+	if p := h.Problem; p != nil && errors.Is(p.Err, pipeline.ErrGap) {
+		wrong = append(wrong, fmt.Sprintf("records of a source are lost, since %s: %s", clock(p.Since), p.Err))
+	} else if p != nil {
 		wrong = append(wrong, fmt.Sprintf("the pipeline goes back to its checkpoint again and again, since %s: %s", clock(p.Since), p.Err))
 	} else if !h.Working {
 		wrong = append(wrong, "the pipeline is not open: it starts or stops")

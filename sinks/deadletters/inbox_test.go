@@ -436,3 +436,43 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("%s, %v", raw, err)
 	}
 }
+
+// TestCounter: what is counted is what a listing shows, whenever it is asked.
+func TestCounter(t *testing.T) {
+	w := newWorld(t.TempDir())
+	c := NewCounter(Folder{w.dir, "p"})
+	want := func(n int64) {
+		t.Helper()
+		left, err := c.Left()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := NewCounter(Folder{w.dir, "p"}).Left()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left[pipeline.ReasonBadValue] != n || fresh[pipeline.ReasonBadValue] != n {
+			t.Errorf("counted %v, and afresh %v, want %d", left, fresh, n)
+		}
+	}
+	want(0)
+	if err := w.letters(letterOf("s", "t", 1), letterOf("s", "t", 2)); err != nil {
+		t.Fatal(err)
+	}
+	want(2)
+	if err := w.letters(letterOf("s", "t", 3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ask(func(f *Found) bool { return f.Line != 3 }); err != nil {
+		t.Fatal(err)
+	}
+	want(3)
+	if err := w.run(5, -1, -1, func(id string) bool { return lineOf(id) == 1 && strings.Contains(id, "-000000000002.") }); err != nil {
+		t.Fatal(err)
+	}
+	want(2) // one that nobody asked for, and one that was refused again
+	if err := os.Remove(filepath.Join(w.dir, epochName("p", "0123456789abcdef", 1)+suffix)); err != nil {
+		t.Fatal(err)
+	}
+	want(1)
+}

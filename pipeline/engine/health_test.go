@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// TestCountedOnce: rows and dead letters of an epoch that is tried again count
+// once, and a pipeline that got on has no problem.
+func TestCountedOnce(t *testing.T) {
+	changes := append(someChanges(14), change{"x", 1, 100}, change{"y", 2, 200})
+	w := newWorld(t.TempDir(), changes)
+	left := 3
+	w.log.fail = func(call string) error {
+		if call == "prepare" && left > 0 {
+			left--
+			return pipeline.Transient(errCrash)
+		}
+		return nil
+	}
+	c := w.config()
+	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.check(t)
+	_, log, dead := want(changes)
+	h := c.Metrics.Health()
+	if got := h.Rows[RowKind{"t", "value", "upsert"}]; got != int64(len(log)) {
+		t.Errorf("%d rows of the log are counted, want %d", got, len(log))
+	}
+	if got := h.Dead[LetterKind{"t", string(pipeline.ReasonBadValue)}]; got != int64(dead) || dead == 0 {
+		t.Errorf("%d dead letters are counted, want %d", got, dead)
+	}
+	if h.Problem != nil || h.Pending != 0 || h.Working || !h.Sources["s"].Finished || h.Sources["s"].Partitions != 1 || h.LastCommit.IsZero() {
+		t.Errorf("health is %+v", h)
+	}
+}
+
+// TestLag: it is that of the newest change that was read, and nothing while there
+// is nothing more to read.
+func TestLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLags()
+		if _, known := l.of("s"); known {
+			t.Error("a lag is known before anything is read")
+		}
+		l.waits("s")
+		l.brought("s")
+		l.set("s", time.Now().Add(-time.Hour))
+		time.Sleep(10 * time.Second)
+		if lag, known := l.of("s"); !known || lag != time.Hour {
+			t.Errorf("while the source is read the lag is %s", lag)
+		}
+		l.waits("s")
+		if lag, _ := l.of("s"); lag != time.Hour {
+			t.Errorf("as soon as it is waited for, the lag is %s", lag)
+		}
+		time.Sleep(2 * idleAfter)
+		if lag, known := l.of("s"); !known || lag != 0 {
+			t.Errorf("while it is waited for, the lag is %s", lag)
+		}
+		l.set("s", time.Now().Add(time.Hour)) // clocks differ
+		l.brought("s")
+		if lag, _ := l.of("s"); lag != 0 {
+			t.Errorf("of a change from the future, the lag is %s", lag)
+		}
+	})
+}
