@@ -216,14 +216,23 @@ func (l *running) print(b *strings.Builder) {
 	if !l.Ready {
 		how = "not ready"
 	}
-	fmt.Fprintf(b, "running since %s, %s, last commit %gs ago, %d records pending\n", clock(l.Since), how, l.CommitAge, l.Pending)
+	fmt.Fprintf(b, "running since %s, %s, last commit %s ago, %d records pending\n", clock(l.Since), how, span(l.CommitAge), l.Pending)
 	for _, p := range l.Problems {
 		fmt.Fprintf(b, "problem: %s\n", p)
 	}
 	for _, node := range sortedKeys(l.References) {
 		r := l.References[node]
-		fmt.Fprintf(b, "reference of %s: version %s, known to be the newest %gs ago\n", node, clock(time.UnixMicro(r.Version)), r.Age)
+		fmt.Fprintf(b, "reference of %s: version %s, known to be the newest %s ago\n", node, clock(time.UnixMicro(r.Version)), span(r.Age))
 	}
+}
+
+// span is a time span for people.
+func span(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d > time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
 }
 
 func (s sourceStatus) print(b *strings.Builder, name string) {
@@ -235,7 +244,7 @@ func (s sourceStatus) print(b *strings.Builder, name string) {
 	if r := s.SourceRates; r != nil {
 		fmt.Fprintf(b, ", %g records/s, %.1f MB/s", r.RecordRate, r.ByteRate/1e6)
 		if r.Lag != nil {
-			fmt.Fprintf(b, ", %gs behind", *r.Lag)
+			fmt.Fprintf(b, ", %s behind", span(*r.Lag))
 		}
 	}
 	b.WriteByte('\n')
