@@ -237,7 +237,7 @@ func (s *streams) deadLettersShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		found, err := a.find(stateID, args[1:])
+		found, err := a.find(stateID, args[0], args[1:])
 		if err != nil {
 			return err
 		}
@@ -249,8 +249,8 @@ func (s *streams) deadLettersShow() *cobra.Command {
 	})
 }
 
-// find returns the letters with these ids, all of them.
-func (a *assembly) find(stateID string, ids []string) ([]*deadletters.Found, error) {
+// find returns the letters with these ids, all of them; file is the pipeline's.
+func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Found, error) {
 	wanted := map[string]bool{}
 	for _, id := range ids {
 		wanted[id] = true
@@ -271,7 +271,7 @@ func (a *assembly) find(stateID string, ids []string) ([]*deadletters.Found, err
 		return nil, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list prints the ids", id, a.file.DeadLetters.URL)
+		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", id, a.file.DeadLetters.URL, file)
 	}
 	return found, nil
 }

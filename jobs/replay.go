@@ -50,7 +50,7 @@ func (s *streams) deadLettersReplay() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r, err := a.replay(&c, args[1:])
+		r, err := a.replay(&c, args[0], args[1:])
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ type replayed struct {
 }
 
 // replay puts the chosen letters into the inbox, all of them or none.
-func (a *assembly) replay(c *choice, ids []string) (done replayed, err error) {
+func (a *assembly) replay(c *choice, file string, ids []string) (done replayed, err error) {
 	request, err := a.folder().NewRequest()
 	if err != nil {
 		return done, err
@@ -102,7 +102,7 @@ func (a *assembly) replay(c *choice, ids []string) (done replayed, err error) {
 	}
 	if len(ids) > 0 {
 		var found []*deadletters.Found
-		if found, err = a.find(stateID, ids); err != nil {
+		if found, err = a.find(stateID, file, ids); err != nil {
 			return done, err
 		}
 		for _, f := range found {
