@@ -297,8 +297,10 @@ func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Receipt, 
 type memoryDead struct {
 	mu      sync.Mutex
 	letters []pipeline.DeadLetter
+	marks   map[string]int // how often each was read again
 	token   int64
 	spool   map[int64][]pipeline.DeadLetter
+	marked  map[int64][]string
 }
 
 func (m *memoryDead) Open(context.Context, pipeline.Opening) error { return nil }
@@ -308,9 +310,9 @@ func (m *memoryDead) Begin(epoch int64) (DeadLetterEpoch, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.spool == nil {
-		m.spool = map[int64][]pipeline.DeadLetter{}
+		m.spool, m.marked, m.marks = map[int64][]pipeline.DeadLetter{}, map[int64][]string{}, map[string]int{}
 	}
-	m.spool[epoch] = nil
+	m.spool[epoch], m.marked[epoch] = nil, nil
 	return &memoryDeadEpoch{m, epoch}, nil
 }
 
@@ -319,6 +321,9 @@ func (m *memoryDead) Commit(_ context.Context, r *pipeline.Receipt) error {
 	defer m.mu.Unlock()
 	if m.token != r.Epoch {
 		m.letters, m.token = append(m.letters, m.spool[r.Epoch]...), r.Epoch
+		for _, id := range m.marked[r.Epoch] {
+			m.marks[id]++
+		}
 	}
 	return nil
 }
@@ -337,13 +342,18 @@ func (e *memoryDeadEpoch) Add(d *pipeline.DeadLetter) error {
 	return nil
 }
 
-func (e *memoryDeadEpoch) Replayed(*pipeline.Letter) error { return nil }
+func (e *memoryDeadEpoch) Replayed(l *pipeline.Letter) error {
+	e.m.mu.Lock()
+	defer e.m.mu.Unlock()
+	e.m.marked[e.epoch] = append(e.m.marked[e.epoch], l.ID)
+	return nil
+}
 
 func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Receipt, error) {
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
 	rc := &pipeline.Receipt{Epoch: e.epoch}
-	if len(e.m.spool[e.epoch]) > 0 {
+	if len(e.m.spool[e.epoch])+len(e.m.marked[e.epoch]) > 0 {
 		rc.Publish = json.RawMessage("{}")
 	}
 	return rc, nil
