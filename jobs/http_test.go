@@ -276,6 +276,9 @@ func TestReadyAfterStart(t *testing.T) {
 	if code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "the pipeline goes back to its checkpoint again and again, since 20") || !strings.Contains(body, "the disk is away") {
 		t.Errorf("after it went back: %d %s", code, body)
 	}
+	if _, metrics := page(t, address, "/metrics"); !strings.Contains(metrics, "\nstarlift_restarts_total 1\n") {
+		t.Error("the metrics do not count that it went back")
+	}
 	close(release)
 	if err := <-ended; err != nil {
 		t.Fatal(err)

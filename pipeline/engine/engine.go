@@ -199,6 +199,7 @@ func runAgain(stop, kill context.Context, c *Config, refs *references) (total Pr
 		if failures++; failures == maxRestarts {
 			return total, fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
 		}
+		c.Metrics.restarts.Inc()
 		c.Log.Warn("epoch failed, going back to the checkpoint", "attempt", failures, "error", err)
 		select {
 		case <-time.After(wait.NextBackOff()):

@@ -21,6 +21,7 @@ type Metrics struct {
 	epoch              prometheus.Gauge
 	duration           *prometheus.HistogramVec
 	stateBytes         prometheus.Gauge
+	restarts           prometheus.Counter
 	retries            *prometheus.CounterVec
 	lags               *lags
 	health             *health
@@ -53,12 +54,13 @@ func NewMetrics() *Metrics {
 	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
 	m.lost = counter("source_lost_bytes_total", "Bytes of input that are known to have gone before they were read.", "source")
 	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
+	m.restarts = prometheus.NewCounter(prometheus.CounterOpts{Name: "starlift_restarts_total", Help: "Times that the pipeline went back to its checkpoint, in process."})
 	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
 	m.inferred = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_inferred_members_open",
 		Help: "Members of a dimension that facts refer to and no item has brought yet."}, []string{"dimension"})
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "starlift_epoch_duration_seconds",
 		Help: "Time of each step of an epoch.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"step"})
-	m.Registry.MustRegister(m.epoch, m.stateBytes, m.inferred, m.duration,
+	m.Registry.MustRegister(m.epoch, m.stateBytes, m.restarts, m.inferred, m.duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_commit_age_seconds",
 			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
