@@ -19,9 +19,11 @@ var hook func(step engine.Step, epoch int64) error
 
 // assembly is a pipeline file that was found to be right, built but not opened.
 type assembly struct {
-	file   *spec.File
-	config engine.Config
-	gates  []gate // filters of changes, each after those that it reads
+	file    *spec.File
+	config  engine.Config
+	letters *deadletters.Store
+	readers map[string]deadletters.Reader // of dead letters, by source
+	gates   []gate                        // filters of changes, each after those that it reads
 }
 
 // load reads, checks and builds a pipeline file. The error holds every mistake.
@@ -73,21 +75,28 @@ func (a *assembly) build() {
 		f.Report("dead_letters", "url", err)
 		return
 	}
-	every := time.Duration(0)
-	if !a.config.Bounded {
-		every = inboxEvery
-	}
-	a.config.DeadLetters, a.config.Inbox = dead, dead.Inbox(a.readers(), every)
+	a.config.DeadLetters, a.letters = dead, dead
+	a.setReaders()
+	a.setInbox()
 }
 
 // inboxEvery is how often a pipeline that does not end looks for dead letters to
 // read again.
 const inboxEvery = time.Second
 
-// readers says, by source, how the records are written and which transforms read
-// them, for those that can be read again.
-func (a *assembly) readers() map[string]deadletters.Reader {
-	all := map[string]deadletters.Reader{}
+// setInbox makes the inbox: it is followed where the pipeline has no end.
+func (a *assembly) setInbox() {
+	every := time.Duration(0)
+	if !a.config.Bounded {
+		every = inboxEvery
+	}
+	a.config.Inbox = a.letters.Inbox(a.readers, every)
+}
+
+// setReaders notes, by source, how the records are written and which transforms
+// read them, for those that can be read again.
+func (a *assembly) setReaders() {
+	a.readers = map[string]deadletters.Reader{}
 	for _, s := range a.config.Sources {
 		source, ok := s.Source.(pipeline.Replayable)
 		if !ok {
@@ -99,9 +108,8 @@ func (a *assembly) readers() map[string]deadletters.Reader {
 				r.Transforms = append(r.Transforms, t.Name)
 			}
 		}
-		all[s.Name] = r
+		a.readers[s.Name] = r
 	}
-	return all
 }
 
 func buildNode[T any](f *spec.File, section string, c *spec.NodeConfig, kinds map[string]kind[T]) (node T, ok bool) {

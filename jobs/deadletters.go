@@ -93,9 +93,9 @@ func (c *choice) has(f *deadletters.Found) bool {
 		(c.from.IsZero() || !f.Time.Before(c.from)) && (c.to.IsZero() || f.Time.Before(c.to))
 }
 
-// letters calls f for the chosen letters, oldest first. Those of another state
+// eachLetter calls f for the chosen letters, oldest first. Those of another state
 // than stateID are outdated.
-func (a *assembly) letters(c *choice, stateID string, f func(*deadletters.Found) error) error {
+func (a *assembly) eachLetter(c *choice, stateID string, f func(*deadletters.Found) error) error {
 	if err := c.resolve(time.Now()); err != nil {
 		return err
 	}
@@ -107,14 +107,14 @@ func (a *assembly) letters(c *choice, stateID string, f func(*deadletters.Found)
 	})
 }
 
-// look is letters for those who only look: the present state is that of the
+// look is eachLetter for those who only look: the present state is that of the
 // letters written last, and the state folder is not opened.
 func (a *assembly) look(c *choice, f func(*deadletters.Found) error) error {
 	stateID, err := a.folder().LastState()
 	if err != nil {
 		return err
 	}
-	return a.letters(c, stateID, f)
+	return a.eachLetter(c, stateID, f)
 }
 
 func (s *streams) deadLettersList() *cobra.Command {
@@ -256,7 +256,7 @@ func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Foun
 		wanted[id] = true
 	}
 	var found []*deadletters.Found
-	err := a.letters(&choice{}, stateID, func(f *deadletters.Found) error {
+	err := a.eachLetter(&choice{}, stateID, func(f *deadletters.Found) error {
 		if !wanted[f.ID] {
 			return nil
 		}
@@ -279,7 +279,7 @@ func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Foun
 // maskRecord hides what masked columns read of a letter's record. Of a broken
 // record, or one whose source is gone, nobody knows where that is.
 func (a *assembly) maskRecord(f *deadletters.Found) {
-	source, known := a.readers()[f.Source]
+	source, known := a.readers[f.Source]
 	for _, t := range a.config.Transforms {
 		m, ok := t.Transform.(pipeline.Masking)
 		if !ok || !m.Masks() || known && !slices.Contains(t.Inputs, f.Source) {

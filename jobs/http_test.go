@@ -287,3 +287,40 @@ func TestReadyAfterStart(t *testing.T) {
 		t.Errorf("after an epoch was committed: %s", wrong)
 	}
 }
+
+// lossySource is a source that somebody may say to have lost something.
+type lossySource struct {
+	pipeline.Source
+	tell func(pipeline.Notice)
+}
+
+func (s *lossySource) OnNotice(tell func(pipeline.Notice)) { s.tell = tell }
+
+// TestGap: a pipeline that has lost input is not ready, and says what was lost;
+// what is noticed besides is no gap.
+func TestGap(t *testing.T) {
+	t.Parallel()
+	a, _, address := shopAt(t)
+	source := &lossySource{Source: a.config.Sources[0].Source}
+	a.config.Sources[0].Source = source
+	at := stopAt(a, engine.StepDone, 2)
+	ended := inBackground(t, a)
+	<-at.reached
+	source.tell(pipeline.Notice{Event: "truncated", Message: "changes.ndjson was truncated"})
+	if code, body := page(t, address, "/readyz"); code != http.StatusOK {
+		t.Errorf("after a notice: %d %s", code, body)
+	}
+	source.tell(pipeline.Notice{Event: "lost", Message: "changes.ndjson was truncated before it was read", Lost: 77})
+	code, body := page(t, address, "/readyz")
+	if want := "source changes: 77 bytes were lost before they were read, since the start: changes.ndjson was truncated before it was read\n"; code != http.StatusServiceUnavailable || body != want {
+		t.Errorf("after a loss: %d %s", code, body)
+	}
+	st, err := ask(context.Background(), a)
+	if err != nil || st.Sources["changes"].Lost != 77 || st.Running.Ready {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	close(at.release)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -21,15 +21,16 @@ func (w *watch) live() (*status, error) {
 	st.StateID, st.Epoch, st.StateBytes = h.StateID, h.Epoch, h.StateBytes
 	problems := w.problems()
 	st.Running = &running{
-		Since: h.Started, Ready: len(problems) == 0, Problems: problems, CommitAge: seconds(time.Since(h.Started)),
+		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: seconds(time.Since(h.Started)),
 		Pending: h.Pending, Transforms: map[string]transformStatus{}, References: map[string]referenceStatus{},
 	}
 	if !h.LastCommit.IsZero() {
-		st.Running.LastCommit, st.Running.CommitAge = &h.LastCommit, seconds(time.Since(h.LastCommit))
+		at := h.LastCommit.UTC()
+		st.Running.LastCommit, st.Running.CommitAge = &at, seconds(max(0, time.Since(h.LastCommit)))
 	}
 	for _, n := range a.config.Sources {
 		s := h.Sources[n.Name]
-		live := &SourceRates{Records: s.Records, Bytes: s.Bytes, RecordRate: r.records(n.Name), ByteRate: r.bytes(n.Name)}
+		live := &SourceRates{Records: s.Records, Bytes: s.Bytes, RecordRate: r.records(n.Name), ByteRate: r.bytes(n.Name), Lost: s.Lost}
 		if s.LagKnown {
 			lag := seconds(s.Lag)
 			live.Lag = &lag
@@ -40,7 +41,8 @@ func (w *watch) live() (*status, error) {
 		s := h.Sinks[n.Name]
 		live := &SinkRates{Rows: s.Rows, RowRate: r.written(n.Name), Retries: s.Retries}
 		if p := s.Problem; p != nil {
-			live.Down, live.Problem = &p.Since, a.file.Redact(p.Err.Error())
+			since := p.Since.UTC()
+			live.Down, live.Problem = &since, a.file.Redact(p.Err.Error())
 		}
 		st.Sinks[n.Name] = sinkStatus{s.Published, s.Gathering, live}
 	}

@@ -83,7 +83,6 @@ func (a *assembly) replay(c *choice, file string, ids []string) (done replayed, 
 	if err != nil {
 		return done, err
 	}
-	readers := a.readers()
 	add := func(f *deadletters.Found) error {
 		switch f.Status {
 		case deadletters.Replayed:
@@ -93,7 +92,7 @@ func (a *assembly) replay(c *choice, file string, ids []string) (done replayed, 
 		case deadletters.Outdated:
 			done.Outdated++
 		default:
-			if err := readers[f.Source].Reads(f.Letter); err != nil {
+			if err := a.readers[f.Source].Reads(f.Letter); err != nil {
 				return fmt.Errorf("%s can't be read again: %w", f.ID, err)
 			}
 			return request.Add(f)
@@ -110,7 +109,7 @@ func (a *assembly) replay(c *choice, file string, ids []string) (done replayed, 
 				return done, err
 			}
 		}
-	} else if err := a.letters(c, stateID, add); err != nil {
+	} else if err := a.eachLetter(c, stateID, add); err != nil {
 		return done, err
 	}
 	done.Request, done.Letters, err = request.Place()
@@ -125,8 +124,8 @@ const noState = "none"
 // pipeline looks at it again.
 func (a *assembly) stateID() (string, error) {
 	st, err := findState(context.Background(), a)
-	if errors.Is(err, state.ErrLocked) {
-		return a.folder().LastState()
+	if errors.Is(err, state.ErrLocked) || err == nil && st.Running != nil && st.StateID == "" {
+		return a.folder().LastState() // it can't be asked, or has not opened it yet
 	}
 	if err != nil {
 		return "", err

@@ -1,22 +1,19 @@
 package jobs
 
 import (
-	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -368,68 +365,52 @@ func oneItemExport(t *testing.T, dir, table, at string) {
 		"exportTime": %q, "itemCount": 1, "outputFormat": "DYNAMODB_JSON", "exportType": "FULL_EXPORT"}`, table, at))
 }
 
-// endless is a source that is never at its end.
-type endless struct{ pipeline.Source }
-
-func (e endless) Read(ctx context.Context) (*pipeline.Records, error) {
-	r, err := e.Source.Read(ctx)
-	if errors.Is(err, io.EOF) {
-		<-ctx.Done()
-		err = ctx.Err()
-	}
-	return r, err
-}
-
 // TestReplayWhileRunning: a pipeline that does not end reads what is put into its
 // inbox, and takes it out.
 func TestReplayWhileRunning(t *testing.T) {
 	t.Parallel()
 	dir, address := t.TempDir(), freeAddress(t)
-	file := filepath.Join(dir, "p.yaml")
+	write(t, filepath.Join(dir, "p.yaml"), []byte(replayPipeline))
 	write(t, filepath.Join(dir, "changes-1.ndjson"), []byte(replayChanges))
-	write(t, file, []byte(strings.NewReplacer("changes-*", dir+"/changes-*", "url: log", "url: "+dir+"/log", "dsn: small", "dsn: "+dir+"/small").Replace(replayPipeline)))
-	set := []string{"state.dir=" + dir + "/state", "dead_letters.url=" + dir + "/dead", "http.listen=" + address, "epoch.interval=5ms"}
-	var args []string
-	for _, s := range set {
-		args = append(args, "--set", s)
+	edit(t, filepath.Join(dir, "p.yaml"), "format: json,", "format: json, follow: true,")
+	edit(t, filepath.Join(dir, "p.yaml"), "dead_letters:", "http: {listen: "+address+"}\ndead_letters:")
+	follow := func(until ...string) *process {
+		p := start(t, dir, nil, "run", "p.yaml")
+		wait(t, p, func() bool { return strings.Contains(p.err.String(), `"msg":"serving metrics"`) })
+		wait(t, p, func() bool {
+			_, metrics := page(t, address, "/metrics")
+			return !slices.ContainsFunc(until, func(s string) bool { return !strings.Contains(metrics, s) })
+		})
+		return p
 	}
-	command(append([]string{"run", file}, args...)...).want(t, exitFine)
+	end := func(p *process) {
+		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		p.result().want(t, exitFine, `"msg":"done"`)
+	}
+	end(follow(`starlift_dead_letters_total{node="items",reason="bad_value"} 4`, "\nstarlift_pending_records 0\n"))
 	mend(t, dir)
-	a, err := load(file, set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead, err := deadletters.New(deadletters.Options{Dir: a.file.DeadLetters.URL, Log: a.config.Log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.config.DeadLetters, a.config.Inbox, a.config.Bounded = dead, dead.Inbox(a.readers(), time.Millisecond), false
-	for i := range a.config.Sources {
-		a.config.Sources[i].Source = endless{a.config.Sources[i].Source}
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- (&streams{err: os.Stderr}).runPipeline(ctx, a) }()
-	eventually(t, ended, "was ready", func() bool { return len(newWatch(a).problems()) == 0 })
-	args = append([]string{"dead-letters", "replay", file}, args...)
-	command(append(args, "--reason", "bad_value")...).want(t, exitFine, "4 dead letters wait")
-	const counted = `starlift_dead_letters_replayed_total{node="items",reason="bad_value"} 4`
-	eventually(t, ended, "read the letters", func() bool {
+	p := follow("\nstarlift_epoch ")
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value").want(t, exitFine, "4 dead letters wait", "within seconds if it runs")
+	wait(t, p, func() bool {
 		_, metrics := page(t, address, "/metrics")
-		left, err := filepath.Glob(filepath.Join(dir, "dead/inbox/small/*"))
-		return err == nil && len(left) == 0 && strings.Contains(metrics, counted)
+		left, err := filepath.Glob(filepath.Join(dir, "data/dead-letters/small/inbox/small/*"))
+		return err == nil && len(left) == 0 && strings.Contains(metrics, `starlift_dead_letters_replayed_total{node="items",reason="bad_value"} 4`)
 	})
-	command(append(args, "--all")...).want(t, exitFine, "2 dead letters wait", "left out: 4 that were read again already")
-	eventually(t, ended, "made letters of two again", func() bool {
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all").want(t, exitFine, "2 dead letters wait", "left out: 4 that were read again already")
+	wait(t, p, func() bool {
 		_, metrics := page(t, address, "/metrics")
 		return strings.Contains(metrics, `starlift_dead_letters_total{node="names",reason="bad_record"} 1`)
 	})
-	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
+	fine(t, dir, "status", "p.yaml").want(t, exitFine, "running since", "dead letters, bad_record: 2\n")
+	end(p)
 	if got, want := settledRows(t, dir), "a1 bnull c4 dnull enull\n"; got != want {
 		t.Errorf("the warehouse has\n%s, want\n%s", got, want)
 	}
+	// A backfill ends, though the pipeline is followed and letters wait.
+	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all").want(t, exitFine, "2 dead letters wait")
+	edit(t, filepath.Join(dir, "p.yaml"), "sources: {", "sources: {bounded: {type: file, path: \"changes-*.ndjson\", format: json, key: [id]}, ")
+	edit(t, filepath.Join(dir, "p.yaml"), "  names:\n    type: unnest\n    inputs: [changes]", "  names:\n    type: unnest\n    inputs: [changes, bounded]")
+	fine(t, dir, "backfill", "p.yaml").want(t, exitFine, `"records":9`)
 }

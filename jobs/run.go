@@ -97,6 +97,7 @@ func (a *assembly) boundedOnly(names []string) error {
 		return usage(errors.New("every source is followed and has no end: run reads them; backfill reads bounded sources"))
 	}
 	a.config.Sources, a.config.Bounded = kept, true
+	a.setInbox()
 	return nil
 }
 

@@ -82,6 +82,7 @@ type SourceRates struct {
 	RecordRate float64  `json:"records_per_second"`
 	ByteRate   float64  `json:"bytes_per_second"`
 	Lag        *float64 `json:"lag_seconds,omitempty"` // where records tell
+	Lost       int64    `json:"lost_bytes,omitempty"`  // that went before they were read
 }
 
 // SinkRates is what a process that runs knows of a sink.
@@ -245,6 +246,9 @@ func (s sourceStatus) print(b *strings.Builder, name string) {
 		fmt.Fprintf(b, ", %g records/s, %.1f MB/s", r.RecordRate, r.ByteRate/1e6)
 		if r.Lag != nil {
 			fmt.Fprintf(b, ", %s behind", span(*r.Lag))
+		}
+		if r.Lost > 0 {
+			fmt.Fprintf(b, ", %d bytes lost", r.Lost)
 		}
 	}
 	b.WriteByte('\n')

@@ -111,6 +111,11 @@ func (w *watch) problems() []string {
 			wrong = append(wrong, fmt.Sprintf("sink %s: it is down since %s, and its commit is tried again: %s", name, clock(p.Since), p.Err))
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(h.Sources)) {
+		if s := h.Sources[name]; s.Lost > 0 {
+			wrong = append(wrong, fmt.Sprintf("source %s: %d bytes were lost before they were read, since the start: %s", name, s.Lost, s.Gap))
+		}
+	}
 	refs := w.a.config.Metrics.References()
 	for _, node := range slices.Sorted(maps.Keys(refs)) {
 		ref := refs[node]

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -42,6 +43,10 @@ type SourceHealth struct {
 	// nothing more to read. It is valid when LagKnown.
 	Lag      time.Duration
 	LagKnown bool
+	// Lost counts the bytes that are known to have gone before they were read, in
+	// this process, and Gap says what happened last.
+	Lost int64
+	Gap  string
 }
 
 // SinkHealth says how a sink is.
@@ -91,7 +96,7 @@ func (m *Metrics) Health() Health {
 	is := h.is
 	is.Sources, is.Sinks = maps.Clone(is.Sources), maps.Clone(is.Sinks)
 	is.Rows, is.Dead = maps.Clone(is.Rows), maps.Clone(is.Dead)
-	if is.Working && is.Pending == 0 && now().Sub(h.since) > calmAfter {
+	if is.Working && is.Pending == 0 && since(h.since) > calmAfter {
 		is.Problem = nil // it went back, and has nothing left to do
 	}
 	for source, s := range is.Sources {
@@ -160,15 +165,31 @@ func (h *health) took(source string, records, bytes int64) {
 	}
 }
 
+// noticed notes what happened to a source, where something of it is lost.
+func (h *health) noticed(source string, n pipeline.Notice) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n.Lost == 0 {
+		return
+	}
+	s := h.is.Sources[source]
+	s.Lost, s.Gap = s.Lost+n.Lost, n.Message
+	h.is.Sources[source] = s
+}
+
 // saved notes an epoch's checkpoint.
 func (h *health) saved(c *Config, cp *state.Checkpoint, cut *cut) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.checkpoint(c, cp)
 	for source, parts := range cut.cursors {
-		for p := range parts {
-			if known := h.partitions[source]; known != nil {
-				known[p] = true
+		known := h.partitions[source]
+		for p, at := range parts {
+			if known == nil {
+				break // the inbox
+			}
+			if known[p] = true; at == nil {
+				delete(known, p)
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func (l *lags) of(source string) (lag time.Duration, known bool) {
 
 func (l *lags) at(source string) (lag time.Duration, known bool) {
 	lag, known = l.behind[source]
-	if since, ok := l.waiting[source]; ok && time.Since(since) > idleAfter {
+	if at, ok := l.waiting[source]; ok && since(at) > idleAfter {
 		lag = 0
 	}
 	return lag, known
@@ -43,14 +43,14 @@ func (l *lags) at(source string) (lag time.Duration, known bool) {
 func (l *lags) set(source string, newest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.behind[source] = max(time.Since(newest), 0)
+	l.behind[source] = since(newest)
 }
 
 // waits notes that a source is waited for.
 func (l *lags) waits(source string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting[source] = time.Now()
+	l.waiting[source] = now()
 }
 
 // brought notes that a source is not waited for any longer.

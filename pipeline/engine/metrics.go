@@ -111,6 +111,7 @@ func (m *Metrics) read(source string, r *pipeline.Records, batches []*pipeline.B
 func (m *Metrics) noticed(source string, n pipeline.Notice) {
 	m.notices.WithLabelValues(source, n.Event).Inc()
 	m.lost.WithLabelValues(source).Add(float64(n.Lost))
+	m.health.noticed(source, n)
 }
 
 // tally counts what an epoch brings. It is added to the metrics when the epoch is
