@@ -105,10 +105,7 @@ func TestReplays(t *testing.T) {
 }
 
 // twin is another transform of the same source, whose rows nobody takes.
-type twin struct {
-	valueTransform
-	replays atomic.Bool
-}
+type twin struct{ replays atomic.Bool }
 
 func (t *twin) Tables() []*pipeline.Table                { return nil }
 func (t *twin) NewMapper(pipeline.Needs) pipeline.Mapper { return t }
