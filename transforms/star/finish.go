@@ -140,4 +140,3 @@ func (s *step) bring(o *offer) {
 	s.arena = packed.JoinRow(s.arena, s.values[n:])
 	s.members.complete(m, &c.version, itemKey, s.bytes(span{from, len(s.arena)}))
 }
-
