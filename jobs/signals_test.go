@@ -31,7 +31,7 @@ func TestStopOfIdlePipeline(t *testing.T) {
 	records := bytes.Count(data, []byte("\n"))
 	write(t, filepath.Join(dir, "in/log"), data)
 	// Nothing is committed before it is told to stop.
-	p := start(t, dir, nil, append(args, "--set", "epoch.interval=1h", "--set", "http.listen=127.0.0.1:0")...)
+	p := start(t, dir, nil, append(args, "--set", "epoch.interval=1h", "--set", "sinks.lake.roll={age: 1ms}", "--set", "http.listen=127.0.0.1:0")...)
 	metric := p.metric(t, `starlift_records_in_total{node="changes"}`)
 	wait(t, p, func() bool { return metric() == float64(records) })
 	p.signal(t, syscall.SIGTERM)
