@@ -189,15 +189,18 @@ func (p *process) http(t *testing.T) (get func(path string) string) {
 func (p *process) metric(t *testing.T, name string) func() float64 {
 	t.Helper()
 	get := p.http(t)
-	return func() float64 {
-		_, rest, _ := strings.Cut(get("/metrics"), "\n"+name+" ")
-		text, _, _ := strings.Cut(rest, "\n")
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return 0
-		}
-		return v
+	return func() float64 { return metricOf(get("/metrics"), name) }
+}
+
+// metricOf reads a metric of a page; 0 = it is not there.
+func metricOf(page, name string) float64 {
+	_, rest, _ := strings.Cut(page, "\n"+name+" ")
+	text, _, _ := strings.Cut(rest, "\n")
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
 	}
+	return v
 }
 
 // starlift runs a command to its end.

@@ -50,23 +50,23 @@ func TestSoak(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "in"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"run", "soak.yaml", "--log-level", "debug"}
+	args := []string{"run", "soak.yaml", "--log-level", "debug", "--set", "http.listen=127.0.0.1:0"}
 	p := startFor(t, 2*duration+2*time.Minute, dir, nil, args...)
 	waitFor(t, p, "no file matches yet")
-	memory := sampleMemory(t, p)
+	samples := sample(t, p)
 	f := &feed{dir: filepath.Join(dir, "in"), rate: rate, keep: 3}
 	if err := f.run(dir, duration); err != nil {
 		t.Fatal(err)
 	}
 	epochs := p.waitForEpochs(t, f.lines, duration+time.Minute)
-	samples := memory()
+	taken := samples()
 	p.signal(t, syscall.SIGTERM)
 	p.result().want(t, exitFine, `"msg":"done"`)
 	// What was gathered is published at the end of what is not followed.
 	fine(t, dir, "run", "soak.yaml", "--set", "sources.changes.follow=false")
 
 	d := openDatabase(t)
-	r := &soakReport{samples: samples, epochs: epochs, latencies: d.latencies(dir, f, epochs)}
+	r := &soakReport{samples: taken, epochs: epochs, latencies: d.latencies(dir, f, epochs)}
 	r.print(t, duration)
 	if *soakFor > 0 {
 		r.check(t, duration)
@@ -169,31 +169,49 @@ func (f *feed) write(b []byte) error {
 	return errors.Join(err, to.Close())
 }
 
-// sampleMemory notes what the process takes, until the returned function is called.
-func sampleMemory(t *testing.T, p *process) func() []int64 {
+// taken is what a sample of a process has found.
+type taken struct {
+	memory int64 // bytes
+	steps  map[string]step
+}
+
+// step is how often a step of an epoch was taken so far, and how long that took.
+type step struct{ seconds, count float64 }
+
+var soakSteps = []string{"settle", "prepare", "save", "commit"}
+
+// sample looks at the process once a second, until the returned function is called.
+func sample(t *testing.T, p *process) func() []taken {
 	t.Helper()
-	var samples []int64
+	get := p.http(t)
+	var all []taken
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(250 * time.Millisecond)
+		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
+			page := get("/metrics")
+			s := taken{memory: anonymousMemory(p.Process.Pid), steps: map[string]step{}}
+			for _, name := range soakSteps {
+				label := fmt.Sprintf("{step=%q}", name)
+				s.steps[name] = step{metricOf(page, "starlift_epoch_duration_seconds_sum"+label), metricOf(page, "starlift_epoch_duration_seconds_count"+label)}
+			}
+			if s.memory > 0 {
+				all = append(all, s)
+			}
 			select {
 			case <-stop:
 				return
 			case <-tick.C:
-				if n := anonymousMemory(p.Process.Pid); n > 0 {
-					samples = append(samples, n)
-				}
 			}
 		}
 	}()
 	var once sync.Once
-	end := func() []int64 {
+	end := func() []taken {
 		once.Do(func() { close(stop) })
 		<-done
-		return samples
+		return all
 	}
 	t.Cleanup(func() { end() })
 	return end
@@ -284,9 +302,29 @@ func (d *database) latencies(dir string, f *feed, epochs []committed) (all []tim
 
 // soakReport is what a soak has measured.
 type soakReport struct {
-	samples   []int64 // bytes, a quarter of a second apart
+	samples   []taken // a second apart
 	epochs    []committed
 	latencies []time.Duration
+}
+
+func memoryOf(samples []taken) (bytes []int64) {
+	for _, s := range samples {
+		bytes = append(bytes, s.memory)
+	}
+	return bytes
+}
+
+// stepsOf are the means of the steps between the first and the last sample.
+func stepsOf(samples []taken) string {
+	var b strings.Builder
+	for _, name := range soakSteps {
+		if len(samples) == 0 {
+			break
+		}
+		from, to := samples[0].steps[name], samples[len(samples)-1].steps[name]
+		fmt.Fprintf(&b, " %s %4.0fms", name, 1000*(to.seconds-from.seconds)/max(1, to.count-from.count))
+	}
+	return b.String()
 }
 
 // durations are those of the epochs, in order.
@@ -311,9 +349,9 @@ func (r *soakReport) print(t *testing.T, duration time.Duration) {
 	t.Logf("append to commit: p50 %s, p99 %s, most %s", ms(r.latencies, 0.5), ms(r.latencies, 0.99), ms(r.latencies, 1))
 	const parts = 10
 	for i := range parts {
-		memory, times := tenth(r.samples, i, parts), tenth(r.durations(), i, parts)
-		t.Logf("part %2d: memory %4d MB, epochs p50 %6s p99 %6s, append to commit p99 %6s", i+1,
-			quantile(memory, 0.5)>>20, ms(times, 0.5), ms(times, 0.99), ms(tenth(r.latencies, i, parts), 0.99))
+		samples, times := tenth(r.samples, i, parts), tenth(r.durations(), i, parts)
+		t.Logf("part %2d: memory %4d MB, append to commit p99 %6s, epochs p50 %6s p99 %6s, of them%s", i+1,
+			quantile(memoryOf(samples), 0.5)>>20, ms(tenth(r.latencies, i, parts), 0.99), ms(times, 0.5), ms(times, 0.99), stepsOf(samples))
 	}
 }
 
@@ -323,7 +361,7 @@ func (r *soakReport) check(t *testing.T, duration time.Duration) {
 	if p99 := quantile(r.latencies, 0.99); p99 > soakLatency {
 		t.Errorf("p99 from append to commit is %s, want at most %s", p99, soakLatency)
 	}
-	first, second := halves(r.samples)
+	first, second := halves(memoryOf(r.samples))
 	if before, after := quantile(first, 0.5), quantile(second, 0.5); float64(after) > soakGrowth*float64(before)+soakSlack {
 		t.Errorf("memory grows: %d MB, then %d MB", before>>20, after>>20)
 	}
