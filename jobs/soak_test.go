@@ -53,7 +53,7 @@ func TestSoak(t *testing.T) {
 	args := []string{"run", "soak.yaml", "--log-level", "debug", "--set", "http.listen=127.0.0.1:0"}
 	p := startFor(t, 2*duration+2*time.Minute, dir, nil, args...)
 	waitFor(t, p, "no file matches yet")
-	samples := sample(t, p)
+	samples := sampled(t, p)
 	f := &feed{dir: filepath.Join(dir, "in"), rate: rate, keep: 3}
 	if err := f.run(dir, duration); err != nil {
 		t.Fatal(err)
@@ -180,8 +180,8 @@ type step struct{ seconds, count float64 }
 
 var soakSteps = []string{"settle", "prepare", "save", "commit"}
 
-// sample looks at the process once a second, until the returned function is called.
-func sample(t *testing.T, p *process) func() []taken {
+// sampled looks at the process once a second, until the returned function is called.
+func sampled(t *testing.T, p *process) func() []taken {
 	t.Helper()
 	get := p.http(t)
 	var all []taken
