@@ -1,0 +1,88 @@
+package file
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFollowCompressed(t *testing.T) {
+	for _, packing := range packings[1:] {
+		t.Run(packing, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.packed")
+			content := numbered(200, 50)
+			stored := pack(t, packing, content)
+			r := newRig(t, Config{Path: path})
+			write(t, path, stored[:len(stored)/2])
+			r.pass()
+			r.want() // it may still be being written
+			r.wait(packedQuiet)
+			r.pass()
+			some := len(r.given)
+			r.save(some)
+			r.wait(cutShort)
+			r.pass()
+			r.pass()
+			if d := cmp.Diff([]string{eventWaiting, eventCutShort}, r.events()); d != "" {
+				t.Error(d)
+			}
+			add(t, path, string(stored[len(stored)/2:]))
+			r.restart()
+			r.wait(packedQuiet)
+			r.pass()
+			want := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+			r.want(want...)
+			r.save(len(r.given))
+			r.restart()
+			r.pass()
+			r.want(want...)
+			add(t, path, string(pack(t, packing, []byte("{\"more\":1}\n"))))
+			r.pass()
+			r.wait(packedQuiet)
+			r.pass()
+			r.want(append(want, `{"more":1}`)...)
+		})
+	}
+	path := filepath.Join(t.TempDir(), "a.gz")
+	damaged := gzipOf(t, numbered(2000, 50))
+	damaged[len(damaged)-6] ^= 1
+	write(t, path, damaged)
+	r := newRig(t, Config{Path: path})
+	r.wait(packedQuiet)
+	wantError(t, r.tryPass(), path, "damaged", "copy it again")
+}
+
+// A rotated file is not read again when it is copied or compressed, and what a
+// truncation took is read from the copy.
+func TestFollowCopies(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	r := newRig(t, Config{Path: filepath.Join(dir, "a*")})
+	add(t, path, "{\"a\":1}\n{\"a\":2}\n")
+	r.pass()
+	add(t, path, "{\"a\":3}\n")
+	add(t, path+".1", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n")
+	write(t, path, []byte("{\"b\":1}\n"))
+	r.pass()
+	want := []string{`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"b":1}`}
+	r.want(want...)
+	r.save(len(want))
+	write(t, path+".1.gz", gzipOf(t, []byte("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n")))
+	unlink(t, path+".1")
+	for _, restart := range []bool{false, true, false} {
+		if restart {
+			r.restart()
+		}
+		r.wait(2 * idle)
+		r.pass()
+		r.pass()
+		r.want(want...)
+	}
+	// Nor when it is replaced by one that has more, as rsync does.
+	write(t, filepath.Join(dir, "new"), []byte("{\"b\":1}\n{\"b\":2}\n"))
+	rename(t, filepath.Join(dir, "new"), path)
+	r.pass()
+	r.want(append(want, `{"b":2}`)...)
+}
