@@ -18,6 +18,11 @@ const (
 	ReasonRefused      Reason = "refused"       // a sink refused a row
 )
 
+// Reasons lists them.
+var Reasons = []Reason{
+	ReasonBadRecord, ReasonBadValue, ReasonNullKey, ReasonDuplicateKey, ReasonUnmatched, ReasonTooLate, ReasonTooLarge, ReasonRefused,
+}
+
 // DeadLetter is a record that takes no effect. All of its rows are left out: a
 // change is atomic.
 type DeadLetter struct {

@@ -96,6 +96,13 @@ type Relation struct {
 	To, Key       string
 }
 
+// Dimensional is a Keyed some of whose tables are dimensions.
+type Dimensional interface {
+	// Dimensions lists their tables. The first column is the surrogate key, in
+	// which 0 is the unknown member.
+	Dimensions() []*Table
+}
+
 // MaxKeyspaces bounds the keyspaces of one Keyed transform.
 const MaxKeyspaces = 4
 

@@ -93,6 +93,9 @@ func (d *decoder) report(n *Node, err error) {
 // structure fills a struct. Keys in extra are known, and read by the caller.
 func (d *decoder) structure(n *Node, v reflect.Value, extra []string) {
 	fields := fieldsOf(v.Type())
+	if at := v.FieldByName("At"); at.IsValid() && at.Type() == nodeType {
+		at.Set(reflect.ValueOf(n))
+	}
 	if n.kind != Mapping && n.kind != Null {
 		d.want(n, "a mapping", "")
 		setDefaults(v)

@@ -36,7 +36,8 @@
 //
 // Fields are string, bool, int…, float64, structs, slices, pointers (nil = left
 // out), map[string]T, [Map], [Any], [Duration], [Bytes],
-// encoding.TextUnmarshaler or [NodeDecoder]. A struct that is left out has its
+// encoding.TextUnmarshaler or [NodeDecoder]. A field At *Node, without a tag, gets
+// the place of its struct. A struct that is left out has its
 // defaults, and its required keys are not asked for; a key without a value is
 // an empty struct, list or mapping.
 package spec

@@ -110,6 +110,7 @@ func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {
 }
 
 var (
+	nodeType     = reflect.TypeFor[*Node]()
 	anyType      = reflect.TypeFor[Any]()
 	durationType = reflect.TypeFor[Duration]()
 	bytesType    = reflect.TypeFor[Bytes]()

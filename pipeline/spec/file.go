@@ -15,14 +15,37 @@ type File struct {
 	DeadLetters DeadLetters `yaml:"dead_letters" desc:"Where records go that cannot take effect, and how many may."`
 	HTTP        HTTP        `yaml:"http" desc:"Metrics, health and status over HTTP; left out = none."`
 
+	Tests []Test `yaml:"tests" desc:"Tests of the pipeline, which starlift test runs. They may also stand in a file of their own, beside this one and named as it with _test before .yaml."`
+
 	Sources    Map[*NodeConfig] `yaml:"-"`
 	Transforms Map[*NodeConfig] `yaml:"-"`
 	Sinks      Map[*NodeConfig] `yaml:"-"`
 
+	reading
+}
+
+// reading is a file while it is read and checked.
+type reading struct {
 	root     *Node
 	mistakes []*Mistake
 	redactor *redactor // of messages
 	masker   *redactor // of excerpts, which show variables unexpanded
+}
+
+// newReading puts settings and variables into the tree of a file.
+func newReading(root *Node, mistakes []*Mistake, opts Options) reading {
+	r := reading{root: root, mistakes: mistakes}
+	for _, s := range opts.Set {
+		if m := applySet(root, s); m != nil {
+			r.mistakes = append(r.mistakes, m)
+		}
+	}
+	x := &expander{lookup: opts.Env}
+	r.masker = &redactor{secrets: literals(root)}
+	x.expand(root)
+	r.mistakes = append(r.mistakes, x.mistakes...)
+	r.redactor = newRedactor(x.secrets)
+	return r
 }
 
 // Epoch says when an epoch ends.
@@ -112,18 +135,7 @@ func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 	if root == nil {
 		return nil, &Errors{Mistakes: mistakes}
 	}
-	f := &File{root: root, mistakes: mistakes}
-	for _, s := range opts.Set {
-		if m := applySet(root, s); m != nil {
-			f.mistakes = append(f.mistakes, m)
-		}
-	}
-	x := &expander{lookup: opts.Env}
-	f.masker = &redactor{secrets: literals(root)}
-	x.expand(root)
-	f.mistakes = append(f.mistakes, x.mistakes...)
-	f.redactor = newRedactor(x.secrets)
-
+	f := &File{reading: newReading(root, mistakes, opts)}
 	d := &decoder{}
 	d.structure(root, reflect.ValueOf(f).Elem(), sections)
 	if f.State.Dir == "" {
@@ -139,6 +151,7 @@ func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 	}
 	f.mistakes = append(f.mistakes, d.mistakes...)
 	checkGraph(f)
+	checkTests(&f.reading, f.Tests)
 	return f, f.Err()
 }
 

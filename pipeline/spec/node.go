@@ -96,6 +96,39 @@ func (n *Node) entry(key string) *entry {
 	return nil
 }
 
+// Items returns the items of a list.
+func (n *Node) Items() []*Node { return n.items }
+
+// Any returns the value without a schema: as Any has it. The error is a mistake
+// in it.
+func (n *Node) Any() (any, error) {
+	d := &decoder{}
+	v := d.any(n)
+	if len(d.mistakes) > 0 {
+		return nil, &Errors{Mistakes: d.mistakes}
+	}
+	return v, nil
+}
+
+// Place returns where the value is: the file, and line and column from 1; or the
+// setting that it comes from, without line.
+func (n *Node) Place() (file string, line, column int) {
+	if n.set != "" {
+		return "--set " + n.set, 0, 0
+	}
+	return n.doc.name, n.at.line, n.at.column
+}
+
+// Locate returns the mistakes that err is or joins, placed: a *FieldError where
+// its path leads from the node, any other error at the node.
+func (n *Node) Locate(err error) []*Mistake {
+	var all []*Mistake
+	for _, e := range leaves(err) {
+		all = append(all, n.locate(e))
+	}
+	return all
+}
+
 // Decode decodes the node into *v, with defaults and checks. The error holds
 // all mistakes.
 func (n *Node) Decode(v any) error {

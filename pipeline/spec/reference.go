@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ A **text** without quotes must not look like a number, a truth value or null. A 
 ## The file
 
 `)
-	rows := keyRows(reflect.TypeFor[File](), "", 0)
+	rows := slices.DeleteFunc(keyRows(reflect.TypeFor[File](), "", 0), func(r row) bool { return strings.HasPrefix(r.key, "tests[]") })
 	rows = append(rows,
 		row{"sources", "mapping of names to nodes", "required", "Where changes come from."},
 		row{"transforms", "mapping of names to nodes", "", "What becomes of them."},
@@ -46,6 +47,13 @@ A **text** without quotes must not look like a number, a truth value or null. A 
 			writeTable(&b, keyRows(reflect.TypeOf(kind.New()).Elem(), "", 0))
 		}
 	}
+	b.WriteString(`
+## Tests
+
+The keys of a test, in a pipeline file or in the file beside it. Each of its steps has those from ` + "`inputs` to `fails`" + `. [testing.md](testing.md) says how records and rows are written.
+
+`)
+	writeTable(&b, slices.DeleteFunc(keyRows(reflect.TypeFor[Test](), "", 0), func(r row) bool { return strings.HasPrefix(r.key, "steps[]") }))
 	return b.String()
 }
 

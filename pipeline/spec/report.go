@@ -26,8 +26,11 @@ func (f *File) Report(section, node string, err error) {
 	}
 }
 
+// Add adds mistakes: those that the use of a value found.
+func (f *reading) Add(mistakes ...*Mistake) { f.mistakes = append(f.mistakes, mistakes...) }
+
 // Err returns all mistakes found so far as *Errors, or nil.
-func (f *File) Err() error {
+func (f *reading) Err() error {
 	if len(f.mistakes) == 0 {
 		return nil
 	}
@@ -41,7 +44,7 @@ func (f *File) Err() error {
 // Redact replaces the values that came from the environment, and passwords in
 // connection strings, by the names of their variables or asterisks. Whatever
 // is shown to people and may hold a part of a configuration goes through it.
-func (f *File) Redact(s string) string { return f.redactor.redact(s) }
+func (f *reading) Redact(s string) string { return f.redactor.redact(s) }
 
 // leaves takes joined errors apart, down to those that have a place of their own.
 func leaves(err error) []error {

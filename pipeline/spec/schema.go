@@ -39,6 +39,18 @@ func Schema(kinds Kinds) ([]byte, error) {
 		s.Properties.Set(section.name, sectionSchema(section.desc, section.kinds, section.inputs))
 	}
 	s.Required = append(s.Required, "sources", "sinks")
+	return schemaText(s)
+}
+
+// TestsSchema returns the JSON schema of files of tests.
+func TestsSchema() ([]byte, error) {
+	s := structSchema(reflect.TypeFor[Tests](), 0)
+	s.Version = jsonschema.Version
+	s.Title = "tests of a starlift pipeline"
+	return schemaText(s)
+}
+
+func schemaText(s *jsonschema.Schema) ([]byte, error) {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("JSON schema: %w", err)

@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,6 +64,18 @@ func (j *Join) Describe() pipeline.ReferenceTable {
 		Source: fmt.Sprintf("%s (%s)", j.watch.path, j.format.name), Refresh: j.watch.refresh,
 		Key: j.layout.columns[:j.layout.key], Columns: j.layout.columns[j.layout.key:],
 	}
+}
+
+// Substitute makes the reference another file's, whose format the end of its name
+// tells. It is for tests of pipelines, before Start.
+func (j *Join) Substitute(path string) error {
+	other, ok := formats[byExtension[strings.ToLower(filepath.Ext(path))]]
+	if !ok {
+		return fmt.Errorf("the end of %q does not say how the file is written: .csv, .ndjson, .jsonl, .json or .parquet", path)
+	}
+	other.delimiter = j.format.delimiter
+	j.format, j.watch.path = other, path
+	return nil
 }
 
 // Start implements pipeline.Referring.

@@ -15,8 +15,9 @@ import (
 )
 
 var (
-	_ pipeline.Keyed   = (*Star)(nil)
-	_ pipeline.Related = (*Star)(nil)
+	_ pipeline.Keyed       = (*Star)(nil)
+	_ pipeline.Related     = (*Star)(nil)
+	_ pipeline.Dimensional = (*Star)(nil)
 )
 
 // Star is a compiled star node. It is read-only; its step does the work.
@@ -228,6 +229,15 @@ func (s *Star) Relations() []pipeline.Relation {
 				Table: f.name, Column: f.out.Columns[f.grain+i].Name, To: m.dimension.name, Key: m.dimension.out.Columns[0].Name,
 			})
 		}
+	}
+	return all
+}
+
+// Dimensions implements pipeline.Dimensional.
+func (s *Star) Dimensions() []*pipeline.Table {
+	all := make([]*pipeline.Table, len(s.dimensions))
+	for i, d := range s.dimensions {
+		all[i] = d.out
 	}
 	return all
 }
