@@ -2,7 +2,9 @@ package jobs
 
 import (
 	"fmt"
+	"os"
 
+	"github.com/starlift-etl/starlift/jobs/fixture"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/duckdb"
@@ -99,6 +101,7 @@ var (
 	_ keyless               = (*file.Source)(nil)
 	_ endless               = (*file.Source)(nil)
 	_ pipeline.Replayable   = (*file.Source)(nil)
+	_ fixture.Substitutable = (*reference.Join)(nil)
 	_ pipeline.Transform    = (*unnest.Unnest)(nil)
 	_ pipeline.Keyed        = (*star.Star)(nil)
 	_ pipeline.ChangeFilter = (*filter.Changes)(nil)
@@ -128,6 +131,21 @@ func kinds() spec.Kinds {
 		transforms[name] = k.spec
 	}
 	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}
+}
+
+// openRecords opens the records in a file of a test, written as a source of the
+// format has them. Lines of an export need no manifests: a folder that has some is
+// read by them.
+func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
+	c := file.Config{Path: path, Format: "dynamodb_cdc", Key: f.Key}
+	info, err := os.Stat(path)
+	switch {
+	case f.Encoding == pipeline.JSON:
+		c.Format = "json"
+	case f.Encoding == pipeline.DynamoDBExport && err == nil && info.IsDir():
+		c.Format = "dynamodb_export"
+	}
+	return file.New("file", c)
 }
 
 // tableChecker is a sink that can say what is wrong with the tables it is to

@@ -102,7 +102,7 @@ func newRoot(s *streams) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2 // two letters apart
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.planCommand(), s.schemaCommand(),
+		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.testCommand(), s.planCommand(), s.schemaCommand(),
 		s.statusCommand(), s.deadLettersCommand(), s.demoCommand(), s.versionCommand(), generate.Command(),
 	)
 	return root

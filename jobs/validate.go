@@ -15,7 +15,7 @@ func (s *streams) validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "validate FILE...",
 		Short:   "Check pipeline files and report every mistake",
-		Long:    "Validate reads and builds pipelines without opening anything, and reports all mistakes at their places.",
+		Long:    "Validate reads and builds pipelines and their tests, opens no source and no sink, and reports all mistakes at their places.",
 		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -23,7 +23,7 @@ func (s *streams) validateCommand() *cobra.Command {
 			}
 			return checkOutput(output, "text", "json")
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return s.validate(args, set, output) },
+		RunE: func(_ *cobra.Command, args []string) error { return s.validate(pipelineFiles(args), set, output) },
 	}
 	setFlag(cmd, &set)
 	outputFlag(cmd, &output, "text", "json")
@@ -41,15 +41,8 @@ func (s *streams) validate(files, set []string, output string) error {
 	var all []error
 	verdicts := []verdict{}
 	for _, file := range files {
-		_, err := load(file, set)
-		v := verdict{File: file, Valid: err == nil, Mistakes: []*spec.Mistake{}}
-		var mistakes *spec.Errors
-		switch {
-		case errors.As(err, &mistakes):
-			v.Mistakes = mistakes.Mistakes
-		case err != nil:
-			v.Mistakes = append(v.Mistakes, &spec.Mistake{File: file, Message: err.Error()})
-		}
+		_, err := loadSuite(file, set)
+		v := verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
 		verdicts = append(verdicts, v)
 		if err != nil {
 			all = append(all, err)
@@ -69,22 +62,47 @@ func (s *streams) validate(files, set []string, output string) error {
 	return errors.Join(all...)
 }
 
+// mistakesOf lists the mistakes in a pipeline file and the file of its tests.
+func mistakesOf(file string, err error) []*spec.Mistake {
+	mistakes := []*spec.Mistake{}
+	var all *spec.Errors
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+	case errors.As(err, &all) && err.Error() == all.Error():
+		mistakes = append(mistakes, all.Mistakes...)
+	case errors.As(err, &joined):
+		for _, e := range joined.Unwrap() {
+			mistakes = append(mistakes, mistakesOf(file, e)...)
+		}
+	default:
+		mistakes = append(mistakes, &spec.Mistake{File: file, Message: err.Error()})
+	}
+	return mistakes
+}
+
 func (s *streams) schemaCommand() *cobra.Command {
-	return &cobra.Command{
+	var tests bool
+	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON schema of pipeline files",
-		Long:  "Schema prints a JSON schema for editors: completion and checking while a pipeline file is written.",
+		Long:  "Schema prints a JSON schema for editors: completion and checking while a pipeline file, or a file of tests, is written.",
 		Example: "  starlift schema > starlift.schema.json\n" +
 			"  # then, as the first line of a pipeline file, for editors with the YAML language server:\n" +
 			"  # yaml-language-server: $schema=starlift.schema.json",
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			b, err := spec.Schema(kinds())
+			if tests {
+				b, err = spec.TestsSchema()
+			}
 			if err != nil {
 				return err
 			}
-			_, err = s.out.Write(append(b, '\n'))
+			_, err = s.out.Write(b)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&tests, "tests", false, "the schema of files of tests, named …_test.yaml, instead")
+	return cmd
 }

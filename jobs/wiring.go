@@ -214,19 +214,19 @@ func (a *assembly) checkSettled(reader settledReader, at int, edges []engine.Edg
 		}
 	}
 	for _, s := range a.config.Sources {
-		k, ok := s.Source.(keyless)
-		if !ok || !k.Keyless() {
-			continue
-		}
-		below := func(e engine.Edge) bool {
-			t := a.transform(a.origin(e).Node)
-			return t != nil && slices.Contains(t.Inputs, s.Name)
-		}
-		if slices.ContainsFunc(edges, below) {
+		if slices.ContainsFunc(edges, func(e engine.Edge) bool { return a.keylessBelow(e, s) }) {
 			a.file.Report("sources", s.Name, fmt.Errorf("the records have no key, so they can only be appended, and %s %q %s: give the source a key",
 				reader.kind(), reader.name, reader.does))
 		}
 	}
+}
+
+// keylessBelow reports whether a table has rows of a source whose records have
+// no key.
+func (a *assembly) keylessBelow(e engine.Edge, s engine.SourceNode) bool {
+	k, ok := s.Source.(keyless)
+	t := a.transform(a.origin(e).Node)
+	return ok && k.Keyless() && t != nil && slices.Contains(t.Inputs, s.Name)
 }
 
 // checkNames refuses two tables of one name in a reader: in a sink also when

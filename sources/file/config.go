@@ -178,9 +178,6 @@ func (c *Config) format() pipeline.Format {
 // Endless reports whether the source follows its files: Read never ends.
 func (s *Source) Endless() bool { return s.cfg.Follow }
 
-// Format returns what the configuration says about the records.
-func (s *Source) Format() pipeline.Format { return s.cfg.format() }
-
 // Keyless reports whether the records have no key: nothing says which item they
 // are of, so their rows can only be appended.
 func (s *Source) Keyless() bool {

@@ -1,0 +1,179 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/jobs/fixture"
+)
+
+func (s *streams) testCommand() *cobra.Command {
+	var set []string
+	var output, pattern string
+	cmd := &cobra.Command{
+		Use:   "test FILE...",
+		Short: "Run the tests of pipeline files",
+		Long: "Test runs the tests that a pipeline file has under tests, and those of the file beside it whose name ends in\n" +
+			"_test.yaml: given records in, expected rows and dead letters out. No source, sink or reference is opened.\n" +
+			"It ends with status 1 when a test fails.",
+		Example: "  starlift test shop.yaml\n  starlift test configs/*.yaml --run 'late|deleted'\n  starlift test shop.yaml --output json",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exactly(1, "at least one pipeline file")(cmd, args)
+			}
+			return checkOutput(output, "text", "json")
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer release()
+			return s.test(ctx, pipelineFiles(args), set, pattern, output)
+		},
+	}
+	setFlag(cmd, &set)
+	outputFlag(cmd, &output, "text", "json")
+	cmd.Flags().StringVar(&pattern, "run", "", "run only the tests whose name matches this regular expression")
+	return cmd
+}
+
+// testResult is what became of one test.
+type testResult struct {
+	Name string `json:"name"`
+	fixture.Place
+	Passed   bool               `json:"passed"`
+	Failures []*fixture.Failure `json:"failures"`
+}
+
+// fileResult is what became of the tests of one pipeline file.
+type fileResult struct {
+	File  string       `json:"file"`
+	Tests []testResult `json:"tests"`
+}
+
+func (s *streams) test(ctx context.Context, files, set []string, pattern, output string) error {
+	wanted, err := regexp.Compile(pattern)
+	if err != nil {
+		return usage(fmt.Errorf("--run: %w", err))
+	}
+	var suites []*suite
+	var wrong []error
+	for _, file := range files {
+		one, err := loadSuite(file, set)
+		if err == nil && len(one.tests) == 0 {
+			err = usage(fmt.Errorf("%s: there are no tests: write them under tests, or into %s", file, besideFile(file)))
+		}
+		suites, wrong = append(suites, one), append(wrong, err)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	results := []fileResult{}
+	ran, failed := 0, 0
+	for _, one := range suites {
+		r, err := s.runSuite(ctx, one, wanted, output)
+		if err != nil {
+			return err
+		}
+		for _, t := range r.Tests {
+			ran++
+			if !t.Passed {
+				failed++
+			}
+		}
+		results = append(results, r)
+	}
+	if output == "json" {
+		if err := s.printJSON(results); err != nil {
+			return err
+		}
+	}
+	switch {
+	case ran == 0:
+		return usage(fmt.Errorf("no test matches --run %q", pattern))
+	case failed > 0:
+		return fmt.Errorf("%d of %d tests failed", failed, ran)
+	}
+	if output == "text" {
+		_, err = fmt.Fprintf(s.out, "%d tests passed\n", ran)
+	}
+	return err
+}
+
+// runSuite runs the wanted tests of one file. Text is printed test by test.
+func (s *streams) runSuite(ctx context.Context, one *suite, wanted *regexp.Regexp, output string) (fileResult, error) {
+	result := fileResult{File: one.file, Tests: []testResult{}}
+	for _, t := range one.tests {
+		if !wanted.MatchString(t.Name) {
+			continue
+		}
+		failures, err := fixture.Run(ctx, one.pipeline, t)
+		if err != nil {
+			return result, fmt.Errorf("%s: test %q: %w", t.Place(), t.Name, err)
+		}
+		r := testResult{Name: t.Name, Place: t.Place(), Passed: len(failures) == 0, Failures: append([]*fixture.Failure{}, failures...)}
+		if output == "text" {
+			if len(result.Tests) == 0 {
+				fmt.Fprintln(s.out, one.file)
+			}
+			printTest(s.out, &r)
+		}
+		result.Tests = append(result.Tests, r)
+	}
+	return result, nil
+}
+
+// maxFailures is how many failures of one test are printed as text.
+const maxFailures = 20
+
+func printTest(out io.Writer, r *testResult) {
+	if r.Passed {
+		fmt.Fprintf(out, "  ok    %s\n", r.Name)
+		return
+	}
+	fmt.Fprintf(out, "  FAIL  %s\n", r.Name)
+	for i, f := range r.Failures {
+		if i == maxFailures {
+			fmt.Fprintf(out, "        and %d more\n", len(r.Failures)-i)
+			return
+		}
+		printFailure(out, f)
+	}
+}
+
+func printFailure(out io.Writer, f *fixture.Failure) {
+	var what []string
+	if f.Step > 0 {
+		what = append(what, fmt.Sprintf("after step %d", f.Step))
+	}
+	if f.Table != "" {
+		what = append(what, "table "+f.Table)
+	}
+	switch f.Kind {
+	case "row":
+		what = append(what, "row "+f.Row.String())
+	case "missing_row":
+		what = append(what, "missing row "+f.Row.String())
+	case "extra_row":
+		what = append(what, "row not expected "+f.Row.String())
+	default:
+		what = append(what, f.Message)
+	}
+	fmt.Fprintf(out, "        %s: %s\n", f.Place, strings.Join(what, ", "))
+	width := 0
+	for _, c := range f.Columns {
+		width = max(width, len(c.Column))
+	}
+	for _, c := range f.Columns {
+		fmt.Fprintf(out, "            %-*s  expected %s\n            %-*s  actual   %s\n", width, c.Column, c.Expected, width, "", c.Actual)
+	}
+	if f.Record != "" {
+		fmt.Fprintf(out, "            %s\n", f.Record)
+	}
+}
