@@ -52,7 +52,11 @@
 // transformed and prepared meanwhile, on an overlay of the state; it is saved
 // only afterwards. A failure before save drops overlay and spool, and the
 // sources are opened again at the checkpoint. After save there are only
-// retries.
+// retries. A row that a sink's target refuses even so becomes a dead letter under
+// the epoch that is saved already: the rows to leave out and their dead letters
+// are saved in the epoch's receipts, in one, before the sink commits without them
+// ([RefusedError]). The dead letter holds the row, since many records may have
+// made it; in other sinks and in the state the row has taken effect.
 //
 // # Dead letters
 //

@@ -1,6 +1,10 @@
 package pipeline
 
-import "errors"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
 
 // ErrGap says that a source has lost records that were never read: the run ends
 // with exit status 3.
@@ -37,4 +41,43 @@ func RetryReason(err error) string {
 func Retryable(err error) bool {
 	var r retryable
 	return errors.As(err, &r)
+}
+
+// RefusedError is what a Sink's Commit returns when the target refuses rows of the
+// epoch, whatever is tried: a constraint that somebody has put on a table, for
+// one. Nothing of the epoch was published in this sink.
+//
+// The engine makes the rows dead letters of this epoch, within the budget, and
+// saves them together with Without, which it puts into the receipt (I2). Then it
+// calls Commit again: the sink publishes all but those rows, and does so after a
+// crash too, whatever the target says of them by then. What becomes of the later
+// changes of a row that is not there is the sink's to know.
+type RefusedError struct {
+	Rows []RefusedRow
+	// Without tells Commit what to leave out: these rows, and those of the
+	// receipt's Without before.
+	Without json.RawMessage
+}
+
+// RefusedRow is a row that a target refuses.
+type RefusedRow struct {
+	Table string
+	Op    Op
+	// Row is the row as a JSON object; of a delete, its key.
+	Row json.RawMessage
+	// Message says why, in the target's words.
+	Message string
+}
+
+// Error names the first row.
+func (e *RefusedError) Error() string {
+	if len(e.Rows) == 0 {
+		return "no rows are refused"
+	}
+	r := &e.Rows[0]
+	text := fmt.Sprintf("%s of a row in table %q is refused: %s: %s", r.Op, r.Table, r.Message, r.Row)
+	if more := len(e.Rows) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
 }

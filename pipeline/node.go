@@ -167,6 +167,9 @@ type Receipt struct {
 	// made for that then, without records if there are none. Zero = with
 	// whatever epoch.
 	Due time.Time `json:",omitzero"`
+	// Without says what Commit leaves out: that of the last RefusedError for this
+	// receipt; null = nothing. The engine sets it.
+	Without json.RawMessage `json:",omitempty"`
 	// Keep lists the epochs whose spool Carry still needs.
 	Keep []int64 `json:",omitempty"`
 	// Rows counts the epoch's rows by table and operation, for metrics.
@@ -187,7 +190,9 @@ type Sink interface {
 	Begin(epoch int64) (Epoch, error)
 	// Commit publishes what a receipt with Publish says, and is complete and
 	// durable when it returns nil. It is idempotent (I5): the engine repeats
-	// it after a crash and after errors that Retryable reports.
+	// it after a crash and after errors that Retryable reports. Rows that the
+	// target refuses for good, though Prepare took them, are told by a
+	// *RefusedError.
 	Commit(ctx context.Context, r *Receipt) error
 	// Close frees what Open took. It may be called twice.
 	Close() error

@@ -138,6 +138,9 @@ func (r *run) save(p *prepared) error {
 			next.Published[sink] = p.epoch
 		}
 	}
+	if err := r.refusals.catchUp(p, next, r.c.MaxRatio); err != nil {
+		return err
+	}
 	u := &state.Update{Checkpoint: next, Restart: p.restart, Cursors: p.cut.cursors, Deltas: p.deltas}
 	if err := r.store.Save(u); err != nil {
 		return err
@@ -173,7 +176,7 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 			if err := r.hook(StepPublish, epoch); err != nil {
 				return err
 			}
-			if err := r.retry(ctx, name, func() error { return commit(ctx, rc) }); err != nil {
+			if err := r.publish(ctx, name, rc, commit); err != nil {
 				return fmt.Errorf("sink %s: %w", name, err)
 			}
 			r.c.Metrics.health.recovered(name)

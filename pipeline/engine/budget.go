@@ -17,6 +17,9 @@ type budget struct {
 	ring [budgetWindow/8 + 1]byte // a bit for each of the last records: a dead letter
 	n    int64                    // records seen
 	bad  int64                    // dead letters in the window
+	// refused are the dead letters of this opening that were marked when sinks
+	// refused rows.
+	refused int64
 }
 
 type savedBudget struct {
@@ -70,6 +73,13 @@ func (b *budget) mark() {
 			b.bad++
 			return
 		}
+	}
+}
+
+// refuse marks dead letters until as many are that sinks refused rows for.
+func (b *budget) refuse(refused int64) {
+	for ; b.refused < refused; b.refused++ {
+		b.mark()
 	}
 }
 

@@ -72,6 +72,10 @@ type DeadLetters interface {
 	// Begin starts an epoch's spool, dropping what an earlier try left.
 	Begin(epoch int64) (DeadLetterEpoch, error)
 	Commit(ctx context.Context, r *pipeline.Receipt) error
+	// Amend makes more dead letters of an epoch durable that was prepared with r,
+	// and may be committed. It returns the receipt that has to be saved in the
+	// place of r, and commits them as well.
+	Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error)
 	Close() error
 }
 
@@ -157,7 +161,13 @@ const (
 	StepDone    Step = "done"    // the spool is deleted
 )
 
-// Steps lists them in order.
+// The steps that only an epoch takes of which a sink refuses rows.
+const (
+	StepRefuse Step = "refuse" // before the rows to leave out are saved
+	StepAmend  Step = "amend"  // they are saved, and not committed
+)
+
+// Steps lists the steps of every epoch in order.
 var Steps = []Step{StepBegin, StepSettle, StepPrepare, StepSave, StepCommit, StepPublish, StepTell, StepClean, StepDone}
 
 // maxRestarts bounds the attempts in a row that commit nothing.

@@ -298,7 +298,6 @@ type memoryDead struct {
 	mu      sync.Mutex
 	letters []pipeline.DeadLetter
 	marks   map[string]int // how often each was read again
-	token   int64
 	spool   map[int64][]pipeline.DeadLetter
 	marked  map[int64][]string
 }
@@ -319,13 +318,37 @@ func (m *memoryDead) Begin(epoch int64) (DeadLetterEpoch, error) {
 func (m *memoryDead) Commit(_ context.Context, r *pipeline.Receipt) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.token != r.Epoch {
-		m.letters, m.token = append(m.letters, m.spool[r.Epoch]...), r.Epoch
-		for _, id := range m.marked[r.Epoch] {
-			m.marks[id]++
+	var parts []int64
+	if err := json.Unmarshal(r.Publish, &parts); err != nil {
+		return err
+	}
+	for _, part := range append(parts, r.Epoch) {
+		m.letters = append(m.letters, m.spool[part]...)
+		delete(m.spool, part)
+	}
+	for _, id := range m.marked[r.Epoch] {
+		m.marks[id]++
+	}
+	delete(m.marked, r.Epoch)
+	return nil
+}
+
+func (m *memoryDead) Amend(_ context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	amended := *r
+	var parts []int64
+	if r.Publish != nil {
+		if err := json.Unmarshal(r.Publish, &parts); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	// The file of a part is made anew when the same is amended again.
+	part := r.Epoch + int64(len(parts)+1)<<32
+	m.spool[part] = more
+	var err error
+	amended.Publish, err = json.Marshal(append(parts, part))
+	return &amended, err
 }
 
 type memoryDeadEpoch struct {
@@ -354,7 +377,7 @@ func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Receipt, error) {
 	defer e.m.mu.Unlock()
 	rc := &pipeline.Receipt{Epoch: e.epoch}
 	if len(e.m.spool[e.epoch])+len(e.m.marked[e.epoch]) > 0 {
-		rc.Publish = json.RawMessage("{}")
+		rc.Publish = json.RawMessage("[]")
 	}
 	return rc, nil
 }

@@ -42,6 +42,7 @@ type prepared struct {
 	deltas   []*state.Delta
 	steps    map[string]*state.Step
 	budget   []byte
+	refused  int64 // dead letters of refused rows that budget counts
 	restart  []string
 	dead     int64
 	memory   int64 // bytes that the state takes
@@ -247,6 +248,7 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 // by record: what is not in a sink is there, or fails the epoch (I3). Dead letters
 // that are read again have been held against it before.
 func (f *front) judge(s *step, b *pipeline.Batch) error {
+	f.r.budget.refuse(f.r.refusals.count.Load())
 	next := 0
 	for i := range b.Records.Len() {
 		dead := false
@@ -332,6 +334,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	}
 	f.r.c.Metrics.step("prepare", started)
 	p.dead = f.count
+	p.refused = f.r.budget.refused
 	p.budget, err = f.r.budget.save()
 	f.sinks, f.dead = nil, nil
 	f.r.finished = c.finished

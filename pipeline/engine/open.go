@@ -34,6 +34,7 @@ type run struct {
 	due        due             // when an epoch without records is needed
 	sources    []SourceNode    // those of the Config, and the inbox
 	running    bool            // epochs after the checkpoint may have spools
+	refusals   refusals
 }
 
 // open opens state, sinks and sources at the checkpoint, and commits what was

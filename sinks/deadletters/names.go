@@ -22,7 +22,7 @@ func epochName(pipeline, stateID string, epoch int64) string {
 	return fmt.Sprintf("%s-%s-%012d", pipeline, stateID, epoch)
 }
 
-var epochFile = regexp.MustCompile(`^(.+)-([0-9a-f]{16})-[0-9]{12}(\.ndjson|\.replayed)$`)
+var epochFile = regexp.MustCompile(`^(.+)-([0-9a-f]{16})-[0-9]{12}(?:\.[0-9]+)?(\.ndjson|\.replayed)$`)
 
 // owner returns the pipeline and the state id that a file's name carries.
 func owner(name string) (pipeline, stateID string, ok bool) {

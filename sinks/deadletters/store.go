@@ -119,6 +119,35 @@ func (s *Store) publish(f file, epoch int64) error {
 	return nil
 }
 
+// Amend writes more dead letters of a prepared epoch to a file of their own.
+func (s *Store) Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error) {
+	var all, added published
+	if r.Publish != nil {
+		if err := json.Unmarshal(r.Publish, &all); err != nil {
+			return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+		}
+	}
+	name := fmt.Sprintf("%s.%d%s", epochName(s.opening.Pipeline, s.opening.StateID, r.Epoch), len(all.Files)+1, suffix)
+	w := &writer{s: s, epoch: r.Epoch, letters: lines{path: filepath.Join(s.dir, name)}}
+	defer w.Abort()
+	for i := range more {
+		if err := w.Add(&more[i]); err != nil {
+			return nil, err
+		}
+	}
+	prepared, err := w.Prepare(ctx)
+	if err != nil || prepared.Publish == nil {
+		return r, err
+	}
+	if err := json.Unmarshal(prepared.Publish, &added); err != nil {
+		return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	}
+	amended := *r
+	all.Files = append(all.Files, added.Files...)
+	amended.Publish, err = json.Marshal(all)
+	return &amended, err
+}
+
 // Close does nothing: no file is open between epochs.
 func (s *Store) Close() error { return nil }
 

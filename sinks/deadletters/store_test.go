@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,5 +150,62 @@ func TestAbort(t *testing.T) {
 	}
 	if _, err := New(Options{Dir: "s3://bucket/x"}); err == nil {
 		t.Error("an object store is accepted")
+	}
+}
+
+// TestAmend: more dead letters of an epoch come into a file of their own, which
+// is named with the epoch's, in whatever order that happens.
+func TestAmend(t *testing.T) {
+	more := func(record string) []pipeline.DeadLetter {
+		return []pipeline.DeadLetter{{Record: []byte(record), Reason: pipeline.ReasonRefused}}
+	}
+	for _, committed := range []bool{false, true} {
+		for _, first := range [][][]byte{nil, {[]byte("a")}} {
+			dir := t.TempDir()
+			s := open(t, dir, pipeline.Opening{})
+			rc := prepare(t, s, 3, first...)
+			if committed && rc.Publish != nil {
+				if err := s.Commit(ctx, rc); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.Amend(ctx, rc, more("never saved")); err != nil {
+				t.Fatal(err)
+			}
+			amended, err := s.Amend(ctx, rc, more("b"))
+			if err == nil {
+				amended, err = s.Amend(ctx, amended, more("c"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, all := letters(t, dir); len(all) > len(first) {
+				t.Errorf("listed before the commit: %d", len(all))
+			}
+			s = open(t, dir, pipeline.Opening{Pending: amended})
+			for range 2 {
+				if err := s.Commit(ctx, amended); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, all := letters(t, dir)
+			var got []string
+			for _, l := range all {
+				if got = append(got, l.Record); l.Epoch != 3 {
+					t.Errorf("epoch %d", l.Epoch)
+				}
+			}
+			slices.Sort(got)
+			want := []string{"b", "c"}
+			if first != nil {
+				want = []string{"a", "b", "c"}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("dead letters %v, want %v", got, want)
+			}
+			if left, err := filepath.Glob(filepath.Join(dir, "*"+tempSuffix)); err != nil || left != nil {
+				t.Errorf("left: %v, %v", left, err)
+			}
+		}
 	}
 }

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// maxRefusals bounds how often a sink may refuse rows of one epoch: each time it
+// names all that it knows of.
+const maxRefusals = 8
+
+// refusals is what is known of refused rows in one opening of the pipeline.
+type refusals struct {
+	mu    sync.Mutex   // sinks commit beside each other
+	count atomic.Int64 // dead letters of refused rows, for the front's budget
+}
+
+// publish commits one sink's part of a saved epoch. Rows that it refuses become
+// dead letters first.
+func (r *run) publish(ctx context.Context, name string, rc *pipeline.Receipt, commit func(context.Context, *pipeline.Receipt) error) error {
+	for range maxRefusals {
+		err := r.retry(ctx, name, func() error { return commit(ctx, rc) })
+		var refused *pipeline.RefusedError
+		if !errors.As(err, &refused) || len(refused.Rows) == 0 {
+			return err
+		}
+		if rc, err = r.refuse(ctx, name, rc.Epoch, refused); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("it has refused rows of epoch %d %d times, and goes on to", rc.Epoch, maxRefusals)
+}
+
+// refuse saves, under the epoch that is saved already, that a sink leaves rows
+// out, together with their dead letters (I2, I3), and returns the sink's receipt
+// as it is then. Whatever crashes, the sink is never again asked for the rows.
+func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pipeline.RefusedError) (*pipeline.Receipt, error) {
+	r.refusals.mu.Lock()
+	defer r.refusals.mu.Unlock()
+	if err := r.hook(StepRefuse, epoch); err != nil {
+		return nil, err
+	}
+	letters := refusedLetters(name, refused)
+	next := *r.checkpoint
+	var err error
+	if next.Budget, err = r.allow(&letters[0], len(letters)); err != nil {
+		return nil, err
+	}
+	// Others go through the maps of the last checkpoint meanwhile.
+	next.Receipts, next.Published = maps.Clone(next.Receipts), maps.Clone(next.Published)
+	amended := *next.Receipts[name]
+	amended.Without = refused.Without
+	next.Receipts[name] = &amended
+	before := next.Receipts[deadLetterSink]
+	dead, err := r.c.DeadLetters.Amend(ctx, before, letters)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	if before.Publish == nil {
+		dead.Before, next.Published[deadLetterSink] = next.Published[deadLetterSink], epoch
+	}
+	next.Receipts[deadLetterSink] = dead
+	if err := r.store.Save(&state.Update{Checkpoint: &next}); err != nil {
+		return nil, err
+	}
+	r.checkpoint = &next
+	r.refusals.count.Add(int64(len(letters)))
+	r.total.DeadLetters += int64(len(letters))
+	for i := range letters {
+		r.c.Metrics.dead.WithLabelValues(letters[i].Node, string(letters[i].Reason)).Inc()
+	}
+	r.c.Log.Warn("rows are refused, and dead letters now", "sink", name, "epoch", epoch, "rows", len(letters), "error", refused)
+	if err := r.hook(StepAmend, epoch); err != nil {
+		return nil, err
+	}
+	if err := r.c.DeadLetters.Commit(ctx, dead); err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	return &amended, nil
+}
+
+// allow holds more dead letters against the budget of the saved epoch, and
+// returns it with them. Where they are too many the epoch stays as it is saved.
+func (r *run) allow(first *pipeline.DeadLetter, more int) (json.RawMessage, error) {
+	b, err := restoreBudget(r.c.MaxRatio, r.checkpoint.Budget)
+	if err != nil {
+		return nil, err
+	}
+	b.refuse(int64(more))
+	if b.exceeded() {
+		return nil, fmt.Errorf("%d rows are refused, and with them %d of the last %d records are dead letters, more than dead_letters.max_ratio %g allows; "+
+			"the epoch is saved: mend what refuses them, and the next start commits it; the first one: %s: %s",
+			more, b.bad, min(b.n, budgetWindow), b.max, first.Message, first.Record)
+	}
+	return b.save()
+}
+
+// catchUp puts dead letters of refused rows into the budget of an epoch that was
+// prepared before they were known.
+func (f *refusals) catchUp(p *prepared, next *state.Checkpoint, maxRatio float64) error {
+	if f.count.Load() == p.refused {
+		return nil
+	}
+	b, err := restoreBudget(maxRatio, p.budget)
+	if err != nil {
+		return err
+	}
+	b.refused = p.refused
+	b.refuse(f.count.Load())
+	next.Budget, err = b.save()
+	return err
+}
+
+// refusedLetters makes dead letters of refused rows.
+func refusedLetters(sink string, refused *pipeline.RefusedError) []pipeline.DeadLetter {
+	letters := make([]pipeline.DeadLetter, len(refused.Rows))
+	for i, row := range refused.Rows {
+		letters[i] = pipeline.DeadLetter{
+			Record: row.Row, Reason: pipeline.ReasonRefused, Node: sink,
+			Message: fmt.Sprintf("table %s, %s: %s", row.Table, row.Op, row.Message),
+			Pos:     pipeline.Position{Partition: row.Table, Line: int64(i + 1)},
+		}
+	}
+	return letters
+}
