@@ -137,6 +137,20 @@ func TestConformance(t *testing.T) {
 			schemas++
 			return newDatabase(t, fmt.Sprintf(`%s ü"'%d`, pgtest.Schema(), schemas))
 		},
+		Constrain: func(schema, table string) []string {
+			in, keep := warehouse.In(schema, table), warehouse.In(schema, "keep "+table)
+			return []string{
+				fmt.Sprintf(`ALTER TABLE %s ADD CONSTRAINT good CHECK ("select" <> 'bad')`, in),
+				fmt.Sprintf(`CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+					IF OLD."select" = 'keep' THEN RAISE EXCEPTION 'it is to be kept'; END IF;
+					RETURN OLD;
+				END $$`, keep),
+				fmt.Sprintf(`CREATE TRIGGER keep BEFORE DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s()`, in, keep),
+			}
+		},
+		Release: func(schema, table string) []string {
+			return []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT good", warehouse.In(schema, table))}
+		},
 		Reconnects: true,
 		Shared:     true,
 		Refused: []conformance.Refused{

@@ -13,6 +13,14 @@
 // their rows by it, and a row that somebody else has put in is refused. Columns
 // that a table has besides the pipeline's keep their values.
 //
+// What a row can be refused for is checked before the epoch is saved, as far as the
+// types go. A constraint or trigger that somebody has put on a table may refuse
+// rows even so. Then the rows are found by bisection in a transaction that is
+// rolled back, and told by a *pipeline.RefusedError; the next commit leaves them
+// out. A table that lacks a row which the state has, or still has one that the
+// state has not, is remembered in the table starlift_refused, in the transaction
+// with the token, and later changes of such a row are applied accordingly.
+//
 // After an error the connection is dropped, and the next try makes another. What
 // became of a COMMIT without an answer is read from the token (I5). Errors that
 // time can heal are marked with pipeline.Transient, and the engine repeats the

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -80,21 +81,22 @@ func (s *Sink) try(ctx context.Context, f func(context.Context, *conn) error) (e
 	return nil
 }
 
-// token returns the last epoch of this pipeline, state folder and sink; 0 = none.
-func (s *Sink) token(ctx context.Context, c *conn) (epoch int64, err error) {
-	rows, err := c.query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
-		warehouse.In(s.schema, warehouse.EpochsTable)), s.opening.Pipeline, s.opening.StateID, s.name)
+// token returns the last epoch of this pipeline, state folder and sink, 0 = none,
+// and whether there is a table of refused rows.
+func (s *Sink) token(ctx context.Context, c *conn) (epoch int64, remembers bool, err error) {
+	rows, err := c.query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0), to_regclass($4) IS NOT NULL FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
+		warehouse.In(s.schema, warehouse.EpochsTable)), s.opening.Pipeline, s.opening.StateID, s.name, s.refusedTable())
 	if err == nil {
 		_, err = fmt.Sscan(rows[0][0], &epoch)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading the token: %w", err)
+		return 0, false, fmt.Errorf("reading the token: %w", err)
 	}
-	return epoch, nil
+	return epoch, rows[0][1] == "t", nil
 }
 
 func (s *Sink) checkToken(ctx context.Context, c *conn) error {
-	found, err := s.token(ctx, c)
+	found, _, err := s.token(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -119,34 +121,76 @@ func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it
-// was applied (I5).
+// was applied (I5). When the server refuses rows, they are found and told.
 func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 	all, err := warehouse.ReadReceipt(r)
 	if err != nil {
 		return err
 	}
-	return s.try(ctx, func(ctx context.Context, c *conn) error {
-		return c.inTx(ctx, func(ctx context.Context) error { return s.publish(ctx, c, r, all) })
-	})
-}
-
-// publish is what a commit does in its transaction.
-func (s *Sink) publish(ctx context.Context, c *conn, r *pipeline.Receipt, all []warehouse.Staged) error {
-	// A transaction of which nobody knows what became of it may still run on the
-	// server: the token is right once it has ended.
-	if err := s.lock(ctx, c); err != nil {
-		return err
-	}
-	found, err := s.token(ctx, c)
+	without, err := readWithout(r)
 	if err != nil {
 		return err
 	}
-	if due, err := warehouse.Due(s.name, &s.opening, r, found); !due {
+	err = s.try(ctx, func(ctx context.Context, c *conn) error {
+		return c.inTx(ctx, func(ctx context.Context) error { return s.publish(ctx, c, r, all, without) })
+	})
+	if !refuses(err) {
 		return err
 	}
-	rows := int64(0)
+	refused, findErr := s.findRefused(ctx, r, all, without)
+	switch {
+	case findErr != nil:
+		return findErr
+	case refused == nil:
+		return fmt.Errorf("the rows of the epoch are refused together, and none of them alone: %w", err)
+	}
+	return refused
+}
+
+// due locks the token, and reports whether the epoch is to be applied, and whether
+// there is a table of refused rows.
+func (s *Sink) due(ctx context.Context, c *conn, r *pipeline.Receipt) (due, remembers bool, err error) {
+	// A transaction of which nobody knows what became of it may still run on the
+	// server: the token is right once it has ended.
+	if err := s.lock(ctx, c); err != nil {
+		return false, false, err
+	}
+	found, remembers, err := s.token(ctx, c)
+	if err != nil {
+		return false, false, err
+	}
+	due, err = warehouse.Due(s.name, &s.opening, r, found)
+	return due, remembers, err
+}
+
+// publish is what a commit does in its transaction.
+func (s *Sink) publish(ctx context.Context, c *conn, r *pipeline.Receipt, all []warehouse.Staged, without []leftOut) error {
+	due, remembers, err := s.due(ctx, c, r)
+	if err != nil || !due {
+		return err
+	}
+	var careful []string // tables
+	if remembers {
+		if careful, err = s.excepted(ctx, c); err != nil {
+			return err
+		}
+	}
+	if len(without) > 0 && !remembers {
+		if err := s.makeRefused(ctx, c); err != nil {
+			return err
+		}
+	}
+	for _, out := range without {
+		careful = append(careful, out.Table)
+	}
+	rows := -int64(len(without))
 	for i := range all {
-		if err := s.apply(ctx, c, r.Epoch, &all[i]); err != nil {
+		if slices.Contains(careful, all[i].Table) {
+			err = s.applyCarefully(ctx, c, r.Epoch, &all[i], without, remembers)
+		} else {
+			err = s.apply(ctx, c, r.Epoch, &all[i])
+		}
+		if err != nil {
 			return fmt.Errorf("table %q: %w", all[i].Table, err)
 		}
 		rows += all[i].Rows()

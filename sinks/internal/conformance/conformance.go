@@ -45,6 +45,10 @@ type Target struct {
 	Reconnects bool
 	// Shared says that several sinks may be open at a time.
 	Shared bool
+	// Constrain returns statements that let a table refuse rows whose column
+	// select is 'bad', and the deletion of those where it is 'keep'; Release takes
+	// that back. nil = the database knows no such thing.
+	Constrain, Release func(schema, table string) []string
 }
 
 // Refused is a value that a database does not store.
@@ -74,6 +78,7 @@ func Run(t *testing.T, target Target) {
 		{"a failure at each request", faultsCase},
 		{"DDL", ddlCase},
 		{"any epochs", anyEpochsCase},
+		{"refused rows", refusedRowsCase},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, target) })
 	}

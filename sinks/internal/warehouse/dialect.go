@@ -13,6 +13,10 @@ import (
 // EpochsTable is the audit table, whose rows are the tokens.
 const EpochsTable = "starlift_epochs"
 
+// RefusedTable holds the rows that a database has refused after their epoch was
+// saved, as long as that makes a table differ from the state.
+const RefusedTable = "starlift_refused"
+
 // EpochColumns are the columns of the audit table, in order.
 var EpochColumns = []string{"job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch"}
 
@@ -125,6 +129,9 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 	for _, t := range tables {
 		if strings.EqualFold(t.Name, EpochsTable) {
 			wrong("table %q has the name of the audit table: rename it", t.Name)
+		}
+		if strings.EqualFold(t.Name, RefusedTable) {
+			wrong("table %q has the name of the table of refused rows: rename it", t.Name)
 		}
 		if other, ok := seen[d.key(t.Name)]; ok {
 			wrong("tables %q and %q have the same name for %s, which does not tell upper from lower case: rename one", other, t.Name, d.Name)

@@ -10,8 +10,8 @@ import (
 // column of this name.
 const OpColumn = "_starlift_op"
 
-// onKey compares the keys of t and s. Keys are never null.
-func (s *Staged) onKey() string {
+// OnKey compares the keys of t and s. Keys are never null.
+func (s *Staged) OnKey() string {
 	on := make([]string, len(s.Key))
 	for i, k := range s.Key {
 		on[i] = fmt.Sprintf("t.%s = s.%s", Quote(k), Quote(k))
@@ -22,7 +22,7 @@ func (s *Staged) onKey() string {
 // Delete returns the statement that takes out the keys of the rows of from: what
 // stands after FROM in a query.
 func (s *Staged) Delete(schema, from string) string {
-	return fmt.Sprintf("DELETE FROM %s t USING (SELECT %s FROM %s) s WHERE %s", In(schema, s.Table), Quoted(s.Key), from, s.onKey())
+	return fmt.Sprintf("DELETE FROM %s t USING (SELECT %s FROM %s) s WHERE %s", In(schema, s.Table), Quoted(s.Key), from, s.OnKey())
 }
 
 // Insert returns the statement that puts in the rows of from.
@@ -44,5 +44,5 @@ func (s *Staged) Update(schema, from string) string {
 		return ""
 	}
 	return fmt.Sprintf("UPDATE %s t SET %s FROM (SELECT %s FROM %s) s WHERE %s", In(schema, s.Table),
-		strings.Join(set, ", "), Quoted(s.Columns), from, s.onKey())
+		strings.Join(set, ", "), Quoted(s.Columns), from, s.OnKey())
 }

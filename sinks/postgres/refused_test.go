@@ -1,0 +1,132 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/conformance"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+)
+
+// TestRefusals: which constraints refuse which rows, as far as they are checked
+// late, across rows, or not about rows at all.
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, constraint string   // of the table %s
+		insert           []string // id, parent, email
+		refused          []string
+		fails            string
+	}{
+		{name: "unique", constraint: `ADD UNIQUE (email)`,
+			insert: []string{"1||a", "2||b", "3||a", "4||a", "5||c"}, refused: []string{"3", "4"}},
+		{name: "checked at commit", constraint: `ADD UNIQUE (email) DEFERRABLE INITIALLY DEFERRED`,
+			insert: []string{"1||a", "2||a"}, refused: []string{"2"}},
+		{name: "a parent that comes later", constraint: `ADD FOREIGN KEY (parent) REFERENCES %s DEFERRABLE INITIALLY DEFERRED`,
+			insert: []string{"1|3|a", "2|9|b", "3||c", "4|2|d"}, refused: []string{"2", "4"}},
+		{name: "not null", constraint: `ALTER email SET NOT NULL`, insert: []string{"1||a", "2||", "3||c"}, refused: []string{"2"}},
+		{name: "a key that is there", constraint: `ADD CHECK (email <> 'x')`, insert: []string{"1||a", "7||b"}, fails: "a row to be inserted is there"},
+		{name: "a key that is there, and a refused row", constraint: `ADD CHECK (email <> 'x')`, insert: []string{"1||x", "7||b"}, fails: "a row to be inserted is there"},
+		{name: "never", constraint: `RENAME COLUMN email TO mail`, insert: []string{"1||a"}, fails: `column "email" of relation "person" does not exist`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDatabase(t, pgtest.Schema())
+			table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
+				{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink, err := d.New("w", &conformance.Faults{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir, ctx := t.TempDir(), context.Background()
+			if err := sink.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := sink.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			in := warehouse.In(d.schema, "person")
+			d.Exec(t, fmt.Sprintf("INSERT INTO %s VALUES (7, NULL, 'seven')", in))
+			d.Exec(t, fmt.Sprintf("ALTER TABLE %s %s", in, strings.ReplaceAll(c.constraint, "%s", in)))
+			e, err := sink.Begin(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := people(t, table, c.insert)
+			if err := e.Write(nil, rows); err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Prepare(ctx, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = sink.Commit(ctx, r)
+			var told *pipeline.RefusedError
+			if c.fails != "" {
+				if err == nil || errors.As(err, &told) || pipeline.Retryable(err) || !strings.Contains(err.Error(), c.fails) {
+					t.Fatalf("commit: %v", err)
+				}
+				return
+			}
+			if !errors.As(err, &told) {
+				t.Fatalf("commit: %v", err)
+			}
+			var got []string
+			for _, row := range told.Rows {
+				id, _, _ := strings.Cut(strings.TrimPrefix(string(row.Row), `{"id":`), ",")
+				got = append(got, id)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.refused) {
+				t.Errorf("refused are %v, want %v: %v", got, c.refused, told)
+			}
+			r.Without = told.Without
+			if err := sink.Commit(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+			if n := d.Query(t, fmt.Sprintf("SELECT count(*) FROM %s WHERE id <> 7", in)); n[0] != fmt.Sprint(len(c.insert)-len(c.refused)) {
+				t.Errorf("%s rows", n[0])
+			}
+		})
+	}
+}
+
+// people makes rows to insert of id|parent|email; empty = null.
+func people(t *testing.T, table *pipeline.Table, in []string) *pipeline.Rows {
+	t.Helper()
+	var objects []string
+	for _, text := range in {
+		var values []string
+		for i, v := range strings.Split(text, "|") {
+			switch {
+			case v == "":
+				v = "null"
+			case i == 2:
+				v = `"` + v + `"`
+			}
+			values = append(values, fmt.Sprintf("%q: %s", table.Columns[i].Name, v))
+		}
+		objects = append(objects, "{"+strings.Join(values, ", ")+"}")
+	}
+	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader("["+strings.Join(objects, ",")+"]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rec.Release)
+	rows := &pipeline.Rows{Table: table, Record: rec, Versions: make([]pipeline.Version, len(in))}
+	for range in {
+		rows.Ops = append(rows.Ops, pipeline.OpInsert)
+	}
+	return rows
+}
