@@ -39,11 +39,11 @@ func BenchmarkUpsert(b *testing.B) {
 }
 
 func benchUpsert(b *testing.B, updates int) {
-	dsn, holds, err := pgtest.Start("-c fsync=on -c shared_buffers=256MB -c max_wal_size=4GB")
+	server, err := pgtest.Start("-c fsync=on -c shared_buffers=256MB -c max_wal_size=4GB")
 	must(b, err)
-	defer holds.Close()
+	defer server.Close()
 	table := benchTable(b)
-	h := newBench(b, dsn, table)
+	h := newBench(b, server.DSN, table)
 	load := batchOf(table, benchKeys(0, benchRows), pipeline.OpInsert, 0)
 	h.sinkPut(load)
 	merges := map[string]string{"conflict": onConflict(table), "merge": mergeInto(table)}

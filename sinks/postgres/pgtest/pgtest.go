@@ -84,17 +84,33 @@ func Bin() string {
 	return filepath.Dir(slices.Max(found))
 }
 
-// script makes a server in the folder $1, says "ready", waits for its standard
-// input to end, and clears away. Its log goes to the output if it fails.
+// script makes a server in the folder $1 and does what its standard input says,
+// a word a line: start or kill, the latter as a crash of the machine's memory would.
+// It answers each with "done", or with its log and "failed". At the end of the
+// input it clears away.
 const script = `
 data=$1/data
-{
-	PATH=$2:$PATH
-	initdb -D "$data" -U starlift --auth=trust -E UTF8 --locale=C -N &&
-	{ echo "local all $4 scram-sha-256"; cat "$data/pg_hba.conf"; } >"$1/hba" && mv "$1/hba" "$data/pg_hba.conf" &&
+start() {
 	pg_ctl -D "$data" -w -t 60 -l "$1/server.log" -o "-c listen_addresses='' -c unix_socket_directories='$1' -c fsync=off $3" start
-} >"$1/log" 2>&1 </dev/null && echo ready || cat "$1/log" "$1/server.log"
-cat >/dev/null
+}
+crash() {
+	server=$(head -1 "$data/postmaster.pid") && children=$(ps -A -o pid= -o ppid= | awk -v p="$server" '$2 == p {print $1}') &&
+	kill -9 "$server" $children &&
+	while ps -o stat= -p $server $children | grep -qv Z; do sleep 0.01; done
+	# Where nobody waits for the dead, their numbers are taken for those of the living.
+	rm -f "$data/postmaster.pid" "$1"/.s.PGSQL.*.lock
+}
+PATH=$2:$PATH
+{
+	initdb -D "$data" -U starlift --auth=trust -E UTF8 --locale=C -N &&
+	{ echo "local all $4 scram-sha-256"; cat "$data/pg_hba.conf"; } >"$1/hba" && mv "$1/hba" "$data/pg_hba.conf"
+} >"$1/log" 2>&1 </dev/null || cat "$1/log"
+while read word; do
+	case $word in
+	start) start "$@" >"$1/log" 2>&1 </dev/null ;;
+	kill) crash "$1" >"$1/log" 2>&1 ;;
+	esac && echo done || { cat "$1/log" "$1/server.log"; echo failed; }
+done
 pg_ctl -D "$data" -m immediate stop >/dev/null 2>&1
 rm -rf "$1"
 `
@@ -103,50 +119,98 @@ func start() (string, error) {
 	if dsn := os.Getenv(variable); dsn != "" {
 		return dsn, nil
 	}
-	dsn, holds, err := Start("")
-	server.holds = holds
-	return dsn, err
+	s, err := Start("")
+	if err != nil {
+		return "", err
+	}
+	server.holds = s
+	return s.DSN, nil
 }
 
-// Start makes a server of its own, with more options as postgres takes them. It
-// ends when the closer is closed, or the process ends.
-func Start(options string) (dsn string, holds io.Closer, err error) {
+// Own returns a server that only the test uses, and may kill.
+func Own(t testing.TB) *Server {
+	t.Helper()
+	s, err := Start("")
+	if errors.Is(err, errNone) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Server is a server that was made here. It ends when it is closed, or with the
+// process.
+type Server struct {
+	DSN string
+	Dir string // of its socket
+
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// Start makes a server of its own, with more options as postgres takes them.
+func Start(options string) (*Server, error) {
 	bin := Bin()
 	if bin == "" {
-		return "", nil, errNone
+		return nil, errNone
 	}
 	dir, err := os.MkdirTemp("", "starlift-pg-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, bin, options, Guarded)
-	if err := asUser(cmd, dir); err != nil {
-		return "", nil, err
+	s := &Server{Dir: dir, cmd: exec.Command("/bin/sh", "-c", script, "sh", dir, bin, options, Guarded)}
+	if err := asUser(s.cmd, dir); err != nil {
+		return nil, err
 	}
-	stdin, err := cmd.StdinPipe()
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := s.cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil || strings.TrimSpace(line) != "ready" {
-		rest, _ := io.ReadAll(io.LimitReader(stdout, 1<<16))
-		return "", nil, errors.Join(fmt.Errorf("starting PostgreSQL: %s%s", line, rest), stdin.Close())
+	s.out = bufio.NewReader(out)
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
 	}
 	u := url.URL{Scheme: "postgres", User: url.User("starlift"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}
-	return u.String(), stop{stdin, cmd}, nil
+	s.DSN = u.String()
+	if err := s.Restart(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-type stop struct {
-	stdin io.Closer
-	cmd   *exec.Cmd
+// Kill kills all of the server's processes at once. What it has committed it has.
+func (s *Server) Kill() error { return s.do("kill") }
+
+// Restart starts it after Kill, and returns when it takes connections.
+func (s *Server) Restart() error { return s.do("start") }
+
+func (s *Server) do(word string) error {
+	if _, err := io.WriteString(s.in, word+"\n"); err != nil {
+		return fmt.Errorf("PostgreSQL, %s: %w", word, err)
+	}
+	var said strings.Builder
+	for {
+		line, err := s.out.ReadString('\n')
+		switch {
+		case line == "done\n":
+			return nil
+		case err != nil || line == "failed\n":
+			return errors.Join(fmt.Errorf("PostgreSQL, %s: %s", word, said.String()), err)
+		}
+		said.WriteString(line)
+	}
 }
 
 // Close ends the server, and waits for that.
-func (s stop) Close() error { return errors.Join(s.stdin.Close(), s.cmd.Wait()) }
+func (s *Server) Close() error { return errors.Join(s.in.Close(), s.cmd.Wait()) }
