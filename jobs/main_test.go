@@ -37,6 +37,7 @@ const (
 	envHangAt   = "STARLIFT_TEST_HANG_AT"  // step:epoch: nothing comes back from there
 	envStop     = "STARLIFT_TEST_STOP"     // the time that a stop may take
 	envFileSize = "STARLIFT_TEST_FILESIZE" // bytes that a file may have
+	envPauseAt  = "STARLIFT_TEST_PAUSE_AT" // step:epoch:file …: wait there until the file is there; file.at says that it waits
 )
 
 func TestMain(m *testing.M) {
@@ -66,6 +67,16 @@ func arm() error {
 		}
 		stopWithin = d
 	}
+	if places := strings.Fields(os.Getenv(envPauseAt)); len(places) > 0 {
+		hook = func(s engine.Step, e int64) error {
+			for _, place := range places {
+				if file, ok := strings.CutPrefix(place, fmt.Sprintf("%s:%d:", s, e)); ok {
+					return pause(file)
+				}
+			}
+			return nil
+		}
+	}
 	if size := os.Getenv(envFileSize); size != "" {
 		most, err := strconv.ParseUint(size, 10, 64)
 		if err != nil {
@@ -91,6 +102,21 @@ func trap(variable string, do func() error) error {
 		return nil
 	}
 	return err
+}
+
+// pause waits for a file.
+func pause(file string) error {
+	if err := os.WriteFile(file+".at", nil, 0o600); err != nil {
+		return err
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		if _, err := os.Stat(file); err == nil {
+			break
+		}
+	}
+	return nil
 }
 
 // result is how a process ended.

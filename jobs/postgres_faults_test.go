@@ -3,9 +3,11 @@ package jobs
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,6 +154,77 @@ func TestPostgresEqualsTheTruth(t *testing.T) {
 		r.result().want(t, -1)
 	}
 	start(t, dir, env, args...).result().want(t, exitFine)
+	wantPostgresShop(t, dir, server.DSN, schema)
+}
+
+// TestKilledBetweenSinks kills the process while the lake has published an epoch
+// and PostgreSQL, which is slower, has its COMMIT before it, has it done, or is at
+// it.
+func TestKilledBetweenSinks(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	plain := postgresShop(t, 800, 11)
+	for _, at := range []atCommit{{}, {forward: true}, {forward: true, answer: true}} {
+		for _, commit := range []int{2, 4} {
+			t.Run(fmt.Sprintf("commit %d, forwarded %v, done %v", commit, at.forward, at.answer), func(t *testing.T) {
+				t.Parallel()
+				dir, schema := copyOf(t, plain, "shop.yaml", "changes.ndjson", "truth.ndjson"), pgtest.Schema()
+				p := newProxy(t, dsn)
+				env := []string{"DSN=" + p.DSN, "SCHEMA=" + schema}
+				// Each epoch has files of its own in the lake.
+				args := []string{"run", "shop.yaml", "--set", "epoch.max_records=200", "--set", "sinks.lake.roll.size=1"}
+				started := make(chan *process, 1)
+				at.do = func() {
+					r := <-started
+					files := filepath.Join(dir, "lake", "*", fmt.Sprintf("*-%010d-???.parquet", commit-1))
+					tick := time.NewTicker(5 * time.Millisecond)
+					defer tick.Stop()
+					for found := []string(nil); len(found) == 0; {
+						select {
+						case <-tick.C:
+							found, _ = filepath.Glob(files) // the pattern is good
+						case <-r.done:
+							return // it is reported
+						}
+					}
+					_ = r.Process.Kill() // it may have ended
+				}
+				p.at = map[int]atCommit{commit: at}
+				r := start(t, dir, env, args...)
+				started <- r
+				r.result().want(t, -1)
+				start(t, dir, env, args...).result().want(t, exitFine)
+				wantPostgresShop(t, dir, dsn, schema)
+			})
+		}
+	}
+}
+
+// TestPostgresDiskFull fills the disk below the server's tables, under a run that
+// goes on when there is space again.
+func TestPostgresDiskFull(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Own(t)
+	dir, schema := postgresShop(t, 3000, 10), pgtest.Schema()
+	disk := filepath.Join(server.Dir, "disk")
+	resize := smallDisk(t, disk)
+	owner, err := os.Stat(server.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(disk, int(owner.Sys().(*syscall.Stat_t).Uid), int(owner.Sys().(*syscall.Stat_t).Gid)); err != nil {
+		t.Fatal(err)
+	}
+	connectPostgres(t, server.DSN).rows("CREATE TABLESPACE small LOCATION '" + disk + "'")
+	resize("300k")
+	env := []string{"DSN=" + server.DSN + "&options=" + "-c%20default_tablespace%3Dsmall", "SCHEMA=" + schema}
+	r := start(t, dir, env, "run", "shop.yaml", "--set", "epoch.max_records=300")
+	wait(t, r, func() bool { return retries(r) >= 2 })
+	if said := r.err.String(); !strings.Contains(said, "No space left on device") {
+		t.Errorf("it says %s", said)
+	}
+	resize("64m")
+	r.result().want(t, exitFine)
 	wantPostgresShop(t, dir, server.DSN, schema)
 }
 

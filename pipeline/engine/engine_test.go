@@ -186,6 +186,57 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
+// TestCrashBetweenSinks: of two sinks, one has committed an epoch and the other
+// has not, or nobody knows, when the process dies.
+func TestCrashBetweenSinks(t *testing.T) {
+	for _, slow := range []string{"warehouse", "lake"} {
+		for _, call := range []string{"commit", "committed"} {
+			for epoch := 1; epoch <= 4; epoch++ {
+				t.Run(fmt.Sprintf("%s %s %d", slow, call, epoch), func(t *testing.T) {
+					var changes []change // of which every epoch brings rows to both
+					for i := range int64(14) {
+						changes = append(changes, change{Item: string(rune('a' + i%5)), Time: i, N: i + 1})
+					}
+					w := newWorld(t.TempDir(), changes)
+					first, second := w.log, w.settled
+					if slow == "lake" {
+						first, second = second, first
+					}
+					committed := make(chan bool, 10)
+					first.fail = func(call string) error {
+						if call == "committed" {
+							committed <- true
+						}
+						return nil
+					}
+					calls := 0
+					second.fail = func(c string) error {
+						if c == "commit" {
+							<-committed // it is never the first
+							calls++
+						}
+						if c == call && calls == epoch {
+							return errCrash
+						}
+						return nil
+					}
+					if err := w.run(); !errors.Is(err, errCrash) {
+						t.Fatalf("error %v, want the crash", err)
+					}
+					if call == "commit" && first.token == second.token {
+						t.Error("both have committed")
+					}
+					first.fail, second.fail = nil, nil
+					if err := w.run(); err != nil {
+						t.Fatal(err)
+					}
+					w.check(t)
+				})
+			}
+		}
+	}
+}
+
 // TestFailures: calls that fail, now and then for good, lose and repeat nothing.
 func TestFailures(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
