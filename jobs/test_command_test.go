@@ -124,8 +124,16 @@ func TestTestsBeside(t *testing.T) {
 	write(t, "shop_test.yaml", []byte("tests: [{name: beside, expect: {lines: []}}]\n"))
 	r := command("validate", "shop.yaml", "--output", "json")
 	r.want(t, exitUsage, "1 of 1 files are not valid", `"file": "shop.yaml"`, `"file": "shop_test.yaml"`)
-	write(t, "shop_test.yaml", []byte(pipeline))
 	write(t, "shop.yaml", []byte(pipeline))
+	for text, says := range map[string]string{
+		"test: [{name: x, expect: {line: []}}]\n": `shop_test.yaml:1:1: unknown key "test": did you mean "tests"?`,
+		"tests: [{name: x\n":                      "shop_test.yaml:1:9: this is not YAML: a bracket is not closed",
+		"":                                        "shop_test.yaml:1:1: the file is empty",
+	} {
+		write(t, "shop_test.yaml", []byte(text))
+		command("test", "shop.yaml").want(t, exitUsage, says)
+	}
+	write(t, "shop_test.yaml", []byte(pipeline))
 	command("validate", "shop.yaml", "shop_test.yaml").want(t, exitFine, "shop.yaml: valid", "shop_test.yaml: valid")
 }
 

@@ -69,13 +69,13 @@ type RefusedRow struct {
 	Message string
 }
 
-// Error names the first row.
+// Error says why the first row is refused, without its values.
 func (e *RefusedError) Error() string {
 	if len(e.Rows) == 0 {
 		return "no rows are refused"
 	}
 	r := &e.Rows[0]
-	text := fmt.Sprintf("%s of a row in table %q is refused: %s: %s", r.Op, r.Table, r.Message, r.Row)
+	text := fmt.Sprintf("table %q, %s of a row: %s", r.Table, r.Op, r.Message)
 	if more := len(e.Rows) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}

@@ -97,8 +97,8 @@ func (r *run) allow(first *pipeline.DeadLetter, more int) (json.RawMessage, erro
 	b.refuse(int64(more))
 	if b.exceeded() {
 		return nil, fmt.Errorf("%d rows are refused, and with them %d of the last %d records are dead letters, more than dead_letters.max_ratio %g allows; "+
-			"the epoch is saved: mend what refuses them, and the next start commits it; the first one: %s: %s",
-			more, b.bad, min(b.n, budgetWindow), b.max, first.Message, first.Record)
+			"the epoch is saved: mend what refuses them, and the next start commits it; the first one: %s",
+			more, b.bad, min(b.n, budgetWindow), b.max, first.Message)
 	}
 	return b.save()
 }

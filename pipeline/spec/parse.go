@@ -141,6 +141,7 @@ var syntaxWords = []struct{ parser, message, hint string }{
 	{"value is not allowed in this context", "a value cannot stand here", unclosed},
 	{"must be specified", "a comma or a closing bracket is missing", unclosed},
 	{"not found", "a bracket is not closed", unclosed},
+	{"could not find flow", "a bracket is not closed", unclosed},
 	{"could not find end character", "a quote is not closed", ""},
 	{"non-map value is specified", "a line in a mapping has no key", "write key: value"},
 	{"'@' is a reserved character", "a text cannot begin with @", "quote it"},

@@ -150,11 +150,11 @@ type Tests struct {
 	reading
 }
 
-// IsTests reports whether a file holds tests of a pipeline, rather than a
-// pipeline of its own.
+// IsTests reports whether a file that is named as one of tests is meant as such,
+// right or not, rather than as a pipeline.
 func IsTests(data []byte) bool {
 	root, _ := parse("", data)
-	return root != nil && root.Get("tests") != nil && root.Get("sources") == nil && root.Get("sinks") == nil
+	return root == nil || root.Get("sources") == nil && root.Get("sinks") == nil
 }
 
 // LoadTests reads a file of tests; name is used in messages. The error is an
