@@ -49,7 +49,7 @@ func newProxy(t *testing.T, dsn string) *pgProxy {
 		t.Fatal(err)
 	}
 	const name = ".s.PGSQL.5432"
-	p := &pgProxy{t: t, target: filepath.Join(u.Query().Get("host"), name), conns: map[net.Conn]bool{}, at: map[int]atCommit{}}
+	p := &pgProxy{t: t, target: filepath.Join(u.Query().Get("host"), name), conns: map[net.Conn]bool{}}
 	if p.l, err = net.Listen("unix", filepath.Join(dir, name)); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +65,13 @@ func newProxy(t *testing.T, dsn string) *pgProxy {
 		remove(t, dir)
 	})
 	return p
+}
+
+// on says what becomes of COMMITs, by their number.
+func (p *pgProxy) on(at map[int]atCommit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = at
 }
 
 // cut ends all connections, and lets no others come while it is down.
