@@ -12,15 +12,9 @@ import (
 	"time"
 )
 
-// TestReferenceHalfWritten: a reference that is written half under a running
-// pipeline changes nothing until it is whole, and then what is read from then on.
-// No row is lost, and each epoch has one version.
-func TestReferenceHalfWritten(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	listen := freePort(t)
-	write(t, filepath.Join(dir, "sales.yaml"), []byte(`name: sales
-http: {listen: "`+listen+`"}
+// joinedSales joins sales to a table of countries.
+const joinedSales = `name: sales
+http: {listen: "LISTEN"}
 sources:
   sales: {type: file, path: sales.ndjson, format: json, key: [uuid]}
 transforms:
@@ -35,7 +29,16 @@ transforms:
 sinks:
   lake: {type: parquet, inputs: [named], url: lake}
   warehouse: {type: duckdb, inputs: [named], dsn: sales.duckdb}
-`))
+`
+
+// TestReferenceHalfWritten: a reference that is written half under a running
+// pipeline changes nothing until it is whole, and then what is read from then on.
+// No row is lost, and each epoch has one version.
+func TestReferenceHalfWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	listen := freePort(t)
+	write(t, filepath.Join(dir, "sales.yaml"), []byte(strings.Replace(joinedSales, "LISTEN", listen, 1)))
 	countries := func(mark string) string {
 		var b strings.Builder
 		b.WriteString("country,name\n")

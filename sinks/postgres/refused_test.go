@@ -20,12 +20,7 @@ import (
 // TestRefusals: which constraints refuse which rows, as far as they are checked
 // late, across rows, or not about rows at all.
 func TestRefusals(t *testing.T) {
-	for _, c := range []struct {
-		name, constraint string   // of the table %s
-		insert           []string // id, parent, email
-		refused          []string
-		fails            string
-	}{
+	for _, c := range []refusal{
 		{name: "unique", constraint: `ADD UNIQUE (email)`,
 			insert: []string{"1||a", "2||b", "3||a", "4||a", "5||c"}, refused: []string{"3", "4"}},
 		{name: "checked at commit", constraint: `ADD UNIQUE (email) DEFERRABLE INITIALLY DEFERRED`,
@@ -37,68 +32,59 @@ func TestRefusals(t *testing.T) {
 		{name: "a key that is there, and a refused row", constraint: `ADD CHECK (email <> 'x')`, insert: []string{"1||x", "7||b"}, fails: "a row to be inserted is there"},
 		{name: "never", constraint: `RENAME COLUMN email TO mail`, insert: []string{"1||a"}, fails: `column "email" of relation "person" does not exist`},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			d := newDatabase(t, pgtest.Schema())
-			table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
-				{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			sink, err := d.New("w", &conformance.Faults{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir, ctx := t.TempDir(), context.Background()
-			if err := sink.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := sink.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			in := warehouse.In(d.schema, "person")
-			d.Exec(t, fmt.Sprintf("INSERT INTO %s VALUES (7, NULL, 'seven')", in))
-			d.Exec(t, fmt.Sprintf("ALTER TABLE %s %s", in, strings.ReplaceAll(c.constraint, "%s", in)))
-			e, err := sink.Begin(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows := people(t, table, c.insert)
-			if err := e.Write(nil, rows); err != nil {
-				t.Fatal(err)
-			}
-			r, err := e.Prepare(ctx, true)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = sink.Commit(ctx, r)
-			var told *pipeline.RefusedError
-			if c.fails != "" {
-				if err == nil || errors.As(err, &told) || pipeline.Retryable(err) || !strings.Contains(err.Error(), c.fails) {
-					t.Fatalf("commit: %v", err)
-				}
-				return
-			}
-			if !errors.As(err, &told) {
-				t.Fatalf("commit: %v", err)
-			}
-			var got []string
-			for _, row := range told.Rows {
-				id, _, _ := strings.Cut(strings.TrimPrefix(string(row.Row), `{"id":`), ",")
-				got = append(got, id)
-			}
-			if fmt.Sprint(got) != fmt.Sprint(c.refused) {
-				t.Errorf("refused are %v, want %v: %v", got, c.refused, told)
-			}
-			r.Without = told.Without
-			if err := sink.Commit(ctx, r); err != nil {
-				t.Fatal(err)
-			}
-			if n := d.Query(t, fmt.Sprintf("SELECT count(*) FROM %s WHERE id <> 7", in)); n[0] != fmt.Sprint(len(c.insert)-len(c.refused)) {
-				t.Errorf("%s rows", n[0])
-			}
-		})
+		t.Run(c.name, c.run)
+	}
+}
+
+// refusal is rows that are inserted under a constraint.
+type refusal struct {
+	name, constraint string   // of the table %s, in which there is a row 7
+	insert           []string // id|parent|email
+	refused          []string // ids
+	fails            string   // the commit, with this text
+}
+
+func (c refusal) run(t *testing.T) {
+	d, ctx := newDatabase(t, pgtest.Schema()), context.Background()
+	table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
+		{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
+	must(t, err)
+	sink, err := d.New("w", &conformance.Faults{})
+	must(t, err)
+	dir := t.TempDir()
+	must(t, sink.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}))
+	defer func() { must(t, sink.Close()) }()
+	in := warehouse.In(d.schema, "person")
+	d.Exec(t, fmt.Sprintf("INSERT INTO %s VALUES (7, NULL, 'seven')", in))
+	d.Exec(t, fmt.Sprintf("ALTER TABLE %s %s", in, strings.ReplaceAll(c.constraint, "%s", in)))
+	e, err := sink.Begin(1)
+	must(t, err)
+	must(t, e.Write(nil, people(t, table, c.insert)))
+	r, err := e.Prepare(ctx, true)
+	must(t, err)
+	err = sink.Commit(ctx, r)
+	var told *pipeline.RefusedError
+	if c.fails != "" {
+		if err == nil || errors.As(err, &told) || pipeline.Retryable(err) || !strings.Contains(err.Error(), c.fails) {
+			t.Fatalf("commit: %v", err)
+		}
+		return
+	}
+	if !errors.As(err, &told) {
+		t.Fatalf("commit: %v", err)
+	}
+	var got []string
+	for _, row := range told.Rows {
+		id, _, _ := strings.Cut(strings.TrimPrefix(string(row.Row), `{"id":`), ",")
+		got = append(got, id)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(c.refused) {
+		t.Errorf("refused are %v, want %v: %v", got, c.refused, told)
+	}
+	r.Without = told.Without
+	must(t, sink.Commit(ctx, r))
+	if n := d.Query(t, fmt.Sprintf("SELECT count(*) FROM %s WHERE id <> 7", in)); n[0] != fmt.Sprint(len(c.insert)-len(c.refused)) {
+		t.Errorf("%s rows", n[0])
 	}
 }
 
