@@ -155,7 +155,7 @@ func refusedFaults(t *testing.T, target Target) {
 	}
 	struck := 0
 	for _, after := range []bool{false, true} {
-		for others := 0; ; others += 3 {
+		for others := 0; ; others += 5 {
 			id := h.epoch * 10
 			h.prepare(rowsOf(h.tables[0], []row{{insert, id, "bad"}, {insert, id + 1, "a"}}))
 			h.faults.Arm(others, after)
@@ -172,7 +172,7 @@ func refusedFaults(t *testing.T, target Target) {
 		}
 	}
 	h.same(h.remembered())
-	if struck < 10 {
+	if struck < 6 {
 		t.Errorf("only %d faults", struck)
 	}
 }
@@ -210,7 +210,7 @@ func refusedMany(t *testing.T, target Target) {
 // refusedAny: whatever the epochs and crashes, what is refused is told, all else is
 // in the table, and what the table has of a refused row is what was there before.
 func refusedAny(t *testing.T, target Target) {
-	fewer(t, "30")
+	fewer(t, "20")
 	db, n := target.Open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
