@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/sinks/deadletters"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
@@ -296,16 +296,12 @@ func wantRefused(t *testing.T, dir, dsn, schema string) (refused []string) {
 		d.same(table, fmt.Sprintf(`SELECT * FROM w."%s"`, table), truth)
 	}
 	d.exec("CREATE TABLE w.letter (record JSON)")
-	err := deadletters.Each(filepath.Join(dir, "data/dead-letters/shop"), func(_ string, l *deadletters.Letter) error {
+	for _, l := range writtenLetters(t, filepath.Join(dir, "data/dead-letters/shop")) {
 		if l.Reason != "refused" || l.Node != "warehouse" || !strings.Contains(l.Message, `"quiet" (SQLSTATE 23514)`) {
 			t.Errorf("dead letter %+v", l)
 		}
 		d.exec("INSERT INTO w.letter VALUES (?)", l.Record)
 		refused = append(refused, fmt.Sprint(l.Epoch, " ", l.Message, " ", l.Record))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	const keys = "SELECT DISTINCT record->>'orderid', record->>'productid' FROM w.letter"
 	if n := d.number("SELECT count(*) FROM w.missing"); n < 3 {
@@ -317,4 +313,23 @@ func wantRefused(t *testing.T, dir, dsn, schema string) (refused []string) {
 	d.same("remembered", "SELECT key->>0, key->>1 FROM (SELECT key::JSON AS key FROM w.starlift_refused)", "SELECT orderid, productid FROM w.missing")
 	slices.Sort(refused)
 	return refused
+}
+
+// writtenLetters reads the files of a folder of dead letters.
+func writtenLetters(t *testing.T, dir string) (all []letter) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for line := range strings.Lines(readFile(t, file)) {
+			var l letter
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, l)
+		}
+	}
+	return all
 }

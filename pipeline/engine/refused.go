@@ -74,9 +74,11 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	r.checkpoint = &next
 	r.refusals.count.Add(int64(len(letters)))
 	r.total.DeadLetters += int64(len(letters))
+	refusedRows := newTally()
 	for i := range letters {
-		r.c.Metrics.dead.WithLabelValues(letters[i].Node, string(letters[i].Reason)).Inc()
+		refusedRows.letter(&letters[i])
 	}
+	r.c.Metrics.count(&prepared{tally: refusedRows})
 	r.c.Log.Warn("rows are refused, and dead letters now", "sink", name, "epoch", epoch, "rows", len(letters), "error", refused)
 	if err := r.hook(StepAmend, epoch); err != nil {
 		return nil, err

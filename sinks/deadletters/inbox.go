@@ -216,6 +216,8 @@ func (b *Inbox) check(path string) error {
 // Reads returns why a letter can't be read again; nil = it can.
 func (r Reader) Reads(l *Letter) error {
 	switch {
+	case l.Reason == pipeline.ReasonRefused:
+		return fmt.Errorf("it is a row that %s has refused, and no record: it comes with its next change; choose others by --reason", l.Node)
 	case r.Format.Encoding == 0:
 		return fmt.Errorf("the pipeline has no source %s any longer: put it back", l.Source)
 	case !slices.Contains(r.Transforms, l.Transform):
