@@ -25,6 +25,7 @@ import (
 var (
 	soakFor  = flag.Duration("soak", 0, "how long TestSoak appends, and holds memory and times against bounds; 0 = a moment, without bounds")
 	soakRate = flag.Int("soak.rate", 5000, "changes a second that TestSoak appends")
+	soakWide = flag.Float64("soak.tolerance", 1, "how much wider the bounds are, for machines that others use too")
 )
 
 // The bounds of a soak. Memory and times are compared between the two halves
@@ -358,18 +359,20 @@ func (r *soakReport) print(t *testing.T, duration time.Duration) {
 // check holds the figures against the bounds.
 func (r *soakReport) check(t *testing.T, duration time.Duration) {
 	t.Helper()
-	if p99 := quantile(r.latencies, 0.99); p99 > soakLatency {
-		t.Errorf("p99 from append to commit is %s, want at most %s", p99, soakLatency)
+	wide := *soakWide
+	growth := 1 + wide*(soakGrowth-1)
+	if p99, most := quantile(r.latencies, 0.99), time.Duration(wide*float64(soakLatency)); p99 > most {
+		t.Errorf("p99 from append to commit is %s, want at most %s", p99, most)
 	}
 	first, second := halves(memoryOf(r.samples))
-	if before, after := quantile(first, 0.5), quantile(second, 0.5); float64(after) > soakGrowth*float64(before)+soakSlack {
+	if before, after := quantile(first, 0.5), quantile(second, 0.5); float64(after) > growth*float64(before)+wide*soakSlack {
 		t.Errorf("memory grows: %d MB, then %d MB", before>>20, after>>20)
 	}
 	early, late := halves(r.durations())
-	if before, after := quantile(early, 0.5), quantile(late, 0.5); float64(after) > soakGrowth*float64(before)+float64(soakJitter) {
+	if before, after := quantile(early, 0.5), quantile(late, 0.5); float64(after) > growth*float64(before)+wide*float64(soakJitter) {
 		t.Errorf("epochs take longer: %s, then %s", before, after)
 	}
-	if rate := float64(len(r.epochs)) / duration.Seconds(); rate < 1 {
+	if rate := float64(len(r.epochs)) / duration.Seconds(); rate < 1/wide {
 		t.Errorf("%.2f epochs a second, want one in half a second or so", rate)
 	}
 }
