@@ -110,6 +110,7 @@ func TestFollowKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &rotator{t: t, dir: filepath.Join(dir, "in"), random: random, rest: data}
+	args = append(args, "--set", "http.listen=127.0.0.1:0")
 	p := start(t, dir, nil, args...)
 	kills := 0
 	for step := 0; len(w.rest) > 0; step++ {
@@ -130,6 +131,7 @@ func TestFollowKilled(t *testing.T) {
 	}
 	d := openDatabase(t)
 	d.waitForLog(p, dir)
+	waitFor(t, p, "serving metrics") // by then it listens to signals
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
