@@ -60,7 +60,7 @@ func (h *harness) remembered() []string {
 // may be deleted.
 func refusedRowsCase(t *testing.T, target Target) {
 	if target.Constrain == nil {
-		t.Skip("nobody can put such constraints on its tables")
+		t.Skip("the database adds no constraint to a table that is there, so nobody can make it refuse rows")
 	}
 	t.Run("one by one", func(t *testing.T) { refusedOnes(t, target) })
 	t.Run("after a crash", func(t *testing.T) { refusedAgain(t, target) })
