@@ -11,8 +11,9 @@ import (
 var streamStart = time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 // stream is the life of a shop: actions of its customers, each of which changes
-// a few items. Of six changes in ten an item is new, of three it is changed, of
-// one it is removed. A removed customer may come back under the same key.
+// a few items. In a table that grows, an item is new in six changes of ten,
+// changed in three and removed in one; Options.Live says what happens in one that
+// does not. A removed customer may come back under the same key.
 type stream struct {
 	*shop
 	o         Options
@@ -20,6 +21,8 @@ type stream struct {
 	customers []customer
 	orders    []order // those not cancelled, in no order
 	made      int     // changes so far
+	items     int     // in the table
+	grown     bool    // it has reached Options.Live
 	delivery  *delivery
 	stats     *Stats
 
@@ -56,6 +59,7 @@ func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, er
 		}
 		return true
 	})
+	s.items = o.Base
 	for s.made < o.Records && out.err == nil {
 		s.act()
 	}
@@ -71,6 +75,10 @@ func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, er
 // act makes the changes of one action. The weights turn the wanted shares of
 // changes into shares of actions, which make 4.4, 1.25 and 4.1 changes each.
 func (s *stream) act() {
+	if s.o.Live > 0 {
+		s.stay()
+		return
+	}
 	switch n := s.actions.below(401); {
 	case n < 136 || len(s.orders) == 0:
 		s.buy()
@@ -81,10 +89,25 @@ func (s *stream) act() {
 	}
 }
 
+// stay makes the changes of one action of a table that stays around Live items.
+func (s *stream) stay() {
+	s.grown = s.grown || s.items >= s.o.Live
+	switch {
+	case !s.grown || len(s.orders) == 0:
+		s.buy()
+	case s.actions.below(10) > 0:
+		s.amend(s.actions.below(len(s.orders)))
+	case s.items < s.o.Live:
+		s.buy()
+	default:
+		s.cancel(s.actions.below(len(s.orders)))
+	}
+}
+
 // buy places an order of a new, a known or a returning customer.
 func (s *stream) buy() {
 	c := len(s.customers)
-	if c > 0 && s.actions.below(10) >= 3 {
+	if c > 0 && (s.grown || s.actions.below(10) >= 3) {
 		c = s.actions.below(c)
 		if s.customers[c].orders == math.MaxInt16 {
 			c = len(s.customers)
@@ -184,9 +207,11 @@ func (s *stream) emit(event string, r *ref) {
 	s.keys(c.keys, r)
 	if event != remove {
 		c.newImage = &s.newItem
+		s.items++
 	}
 	if event != insert {
 		c.oldImage = &s.oldItem
+		s.items--
 	}
 	if s.o.Shuffle {
 		c.order = &id

@@ -43,13 +43,15 @@ var kinds = []kind{
 		name: "ecommerce", short: "customers, orders and order lines of a DynamoDB single table",
 		long: "cdc is a stream of changes as DynamoDB delivers it through Kinesis, with repeated and late records; " +
 			"export a full export with manifests, below the folder --out; json plain items. " +
-			"A stream with --base N goes on from the export or items of the same seed with --records N.",
+			"A stream with --base N goes on from the export or items of the same seed with --records N; " +
+			"with --live N the table grows to N items or so and stays there, for as long as there are changes.",
 		example: `  starlift generate ecommerce --records 5000 --out changes.ndjson --truth items.ndjson
   starlift generate ecommerce --form export --records 5000 --out export
-  starlift generate ecommerce --base 5000 --records 1000 --micros --out changes.ndjson.gz`,
+  starlift generate ecommerce --base 5000 --records 1000 --micros --out changes.ndjson.gz
+  starlift generate ecommerce --live 30000 --rate 5000 --micros --records 9000000 --out changes.ndjson.gz`,
 		records: "500000 changes or 1500000 items",
 		forms: []form{
-			{"cdc", []string{"table", "shuffle", "products", "base", "truth", "duplicates", "late", "window", "rate", "micros"}, runChanges},
+			{"cdc", []string{"table", "shuffle", "products", "base", "live", "truth", "duplicates", "late", "window", "rate", "micros"}, runChanges},
 			{"export", []string{"table", "shuffle", "products", "files"}, toFolder(EcommerceExport)},
 			{"json", []string{"shuffle", "products"}, toStream(EcommerceItems)},
 		},
@@ -155,6 +157,7 @@ func (r *request) flags() *pflag.FlagSet {
 	all.BoolVar(&o.Shuffle, "shuffle", false, "put the attributes of each item in random order")
 	all.IntVar(&o.Products, "products", 10_000, "products in the catalogue")
 	all.IntVar(&o.Base, "base", 0, "cdc: items that the table holds before the first change")
+	all.IntVar(&o.Live, "live", 0, "cdc: items around which the table stays (default it grows for ever)")
 	all.StringVar(&r.truth, "truth", "", "cdc: the file for the items left after the last change")
 	all.Float64Var(&o.Duplicates, "duplicates", 0.01, "cdc: share of changes sent twice, 0 to 1")
 	all.Float64Var(&o.Late, "late", 0.01, "cdc: share of changes that come late, 0 to 1")

@@ -41,6 +41,8 @@ func TestCommandRefuses(t *testing.T) {
 		{"ecommerce --form export", "name it with --out"},
 		{"ecommerce --late 2", "late is a share from 0 to 1, not 2"},
 		{"ecommerce --products 5", "products must be 8 to"},
+		{"ecommerce --live 0", "--live must be at least 1"},
+		{"ecommerce --form json --live 5", "--live has no meaning for ecommerce --form json"},
 		{"ecommerce --window 0", "--window must be at least 1"},
 	}
 	for _, tt := range tests {

@@ -47,6 +47,11 @@ type Options struct {
 	// first change: those of an export or of items with the same seed, Products
 	// and that many Records.
 	Base int
+	// Live is the number of items around which the ecommerce table stays. Orders
+	// alone take it there; from then on seven changes in ten or so modify an
+	// item, as many items are made as removed, no customer is new, and those who
+	// move do so among a few addresses. 0 lets the table grow for ever.
+	Live int
 	// Duplicates and Late are the shares, 0 to 1, of changes sent twice and of
 	// changes that come late. Zero is none.
 	Duplicates, Late float64
@@ -113,6 +118,7 @@ func (o Options) withDefaults(records int, table string) (Options, error) {
 	bounded("records", &o.Records, records, 1, maxRecords)
 	bounded("products", &o.Products, 10_000, lineClasses, maxProducts)
 	bounded("base", &o.Base, 0, 0, maxRecords)
+	bounded("live", &o.Live, 0, 0, maxRecords)
 	bounded("window", &o.Window, 50, 1, maxWindow)
 	bounded("rate", &o.Rate, 500, 1, maxRate)
 	bounded("files", &o.Files, 8, 1, maxFiles)

@@ -29,6 +29,9 @@ func TestBytesArePinned(t *testing.T) {
 		{"ecommerce cdc shuffled, on a base, in µs", func(w io.Writer) (Stats, error) {
 			return EcommerceCDC(ctx, w, nil, Options{Seed: 42, Records: 1000, Base: 500, Products: 64, Rate: 7, Micros: true, Shuffle: true, Table: `a "b"`})
 		}, "7d5075d5236557ea"},
+		{"ecommerce cdc of a size that stays", func(w io.Writer) (Stats, error) {
+			return EcommerceCDC(ctx, w, w, Options{Seed: 42, Records: 1000, Live: 200})
+		}, "e724d7d0a196619b"},
 		{"ecommerce json", func(w io.Writer) (Stats, error) {
 			return EcommerceItems(ctx, w, Options{Seed: 42, Records: 1000})
 		}, "3a1480c31e33ac18"},
@@ -100,6 +103,7 @@ func TestOptionsOutOfBounds(t *testing.T) {
 		{Options{Records: -1}, []string{"records must be 1 to"}},
 		{Options{Products: 3, Window: -1, Rate: 2_000_000}, []string{"products", "window", "rate"}},
 		{Options{Late: 1.5, Duplicates: -.1}, []string{"late is a share from 0 to 1, not 1.5", "duplicates"}},
+		{Options{Live: -1}, []string{"live must be 0 to"}},
 		{Options{Base: -5, Files: -1, Transactions: -1, Keys: -1}, []string{"base", "files", "transactions", "keys"}},
 	}
 	for _, tt := range tests {

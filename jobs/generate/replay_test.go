@@ -34,6 +34,8 @@ func TestReplayEndsWithTruth(t *testing.T) {
 		{"repeated and late", Options{Seed: 2, Records: 5_000, Duplicates: .02, Late: .02, Window: 40}},
 		{"all late and repeated", Options{Seed: 3, Records: 1_000, Duplicates: 1, Late: 1, Window: 7}},
 		{"on a base", Options{Seed: 4, Records: 5_000, Base: 1_000, Duplicates: .02, Late: .02}},
+		{"of a size that stays", Options{Seed: 6, Records: 20_000, Live: 1_000, Duplicates: .02, Late: .02}},
+		{"smaller than its base, and than an order", Options{Seed: 7, Records: 5_000, Base: 1_000, Live: 1}},
 		{"shuffled, in µs, few products", Options{Seed: 5, Records: 3_000, Base: 1, Products: 8, Micros: true, Rate: 90_000, Shuffle: true, Late: .05}},
 	}
 	for _, tt := range tests {

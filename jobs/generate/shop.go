@@ -17,6 +17,7 @@ import (
 type shop struct {
 	seed    uint64
 	catalog []product
+	houses  int // among which a customer moves; 0 = every one is new
 }
 
 type product struct {
@@ -28,6 +29,8 @@ type product struct {
 const (
 	// maxLines is the greatest number of lines of an order.
 	maxLines = 6
+	// maxHouses is how many addresses a customer has in a table that does not grow.
+	maxHouses = 4
 	// lineClasses is into how many classes the catalogue is divided: the lines
 	// of an order come from different ones, so that no product is in it twice.
 	lineClasses = 8
@@ -61,6 +64,9 @@ const (
 
 func newShop(o Options) *shop {
 	s := &shop{seed: o.Seed, catalog: make([]product, o.Products)}
+	if o.Live > 0 {
+		s.houses = maxHouses
+	}
 	for i := range s.catalog {
 		r := derive(s.seed, domainProduct, i)
 		s.catalog[i] = product{
@@ -207,7 +213,11 @@ func (s *shop) customer(it *item, customer int32, revision int) {
 	it.time("createdat", opening-int64(r.below(500*86_400)))
 	it.str("locale", pick(&r, locales))
 
-	a := derive(s.seed, domainAddress, int(customer), revision/2)
+	house := revision / 2
+	if s.houses > 0 {
+		house %= s.houses
+	}
+	a := derive(s.seed, domainAddress, int(customer), house)
 	town := towns[a.below(len(towns))]
 	postcode := []byte(town.postcode)
 	for i, form := range postcode {
