@@ -4,8 +4,10 @@
 // Everything that an epoch changes becomes durable at once ([Store.Save]): the
 // checkpoint, the cursors of the sources and the keyed state (I2). A small epoch
 // is one synced batch, a large one ingested tables, which are written once
-// instead of three times: to the log, from memory and by a compaction. Keyed
-// state is in keyspaces: tables from a 128-bit hash to a small value.
+// instead of three times: to the log, from memory and by a compaction. What large
+// epochs leave lies unmerged for long, what small ones leave is merged in the
+// background when it is as much as there was. Keyed state is in keyspaces:
+// tables from a 128-bit hash to a small value.
 //
 // A random read of Pebble costs more than a change may, so a [Keyspace] holds
 // entries in memory: all of them while they fit, which makes a miss definite.

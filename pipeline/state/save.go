@@ -27,6 +27,9 @@ func (s *Store) Save(u *Update) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	if err := s.merge(); err != nil {
+		return err
+	}
 	size := 0
 	for _, d := range u.Deltas {
 		size += d.bytes

@@ -95,6 +95,8 @@ type Store struct {
 	dir         string
 	memory      int64
 	ingestBytes int
+	mergeBytes  int64
+	merging     *merging // of level 0; nil = none
 }
 
 // Options are what Open needs.
@@ -124,7 +126,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
 	}
-	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes}
+	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes}
 	if err := errors.Join(s.removeTables(), s.loadMeta(o.Pipeline)); err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), s.Close())
 	}
@@ -148,7 +150,7 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
 		// The tables of each large epoch span all keys in level 0: merging them
 		// early would write the state again and again. Pebble begins to at half
-		// of the threshold.
+		// of the threshold; those of small epochs are merged by Store.merge.
 		L0CompactionThreshold:     96,
 		L0CompactionFileThreshold: 4000,
 		L0StopWritesThreshold:     192,
@@ -253,7 +255,7 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := errors.Join(s.db.Close(), s.lock.Close())
+	err := errors.Join(s.endMerge(), s.db.Close(), s.lock.Close())
 	s.db = nil
 	return err
 }
