@@ -14,7 +14,7 @@ TESTFLAGS ?=
 # Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5'
 BENCHFLAGS ?=
 # How long make soak appends to a followed file (make soak SOAK=30m before a
-# release), and how many changes a second.
+# release, with 12 GB for a copy of what it fed), and how many changes a second.
 SOAK     ?= 60s
 SOAKRATE ?= 5000
 # Its bounds are so many times as wide.
@@ -39,7 +39,7 @@ demo: ## run the bundled sample through a pipeline and query the result
 test: ## run the tests under the race detector
 	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
 
-soak: ## follow a growing file for SOAK, and hold memory, epochs and latency against bounds
+soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
 	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE)
 
 oracle: ## hold ORACLE random pipelines and inputs against the model of their tables

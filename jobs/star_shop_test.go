@@ -56,30 +56,40 @@ func addChanges(t *testing.T, dir string) {
 // the export and of the truth, if it is there, and seen, all images ever read.
 // images is a query for those of the changes, with their times.
 func (d *database) readInput(dir, images string) {
-	items := func(table, files string) {
-		d.exec(fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE %s AS SELECT Item AS i FROM read_json('%s/%s', format = 'newline_delimited', columns = {Item: '%s'})`,
-			table, dir, files, imageColumns))
-	}
-	items("exported", "export/data/*.json.gz")
+	d.readItems("exported", filepath.Join(dir, "export/data/*.json.gz"))
 	seen := "SELECT i, 0 AS ts FROM exported"
 	if images != "" {
-		items("truth", "truth.ndjson")
+		d.readItems("truth", filepath.Join(dir, "truth.ndjson"))
 		seen += " UNION ALL SELECT i, ts FROM (" + images + ") WHERE i IS NOT NULL"
 	}
 	d.exec("CREATE OR REPLACE TEMP TABLE seen AS " + seen)
 }
 
+// readItems makes a table of the items in files.
+func (d *database) readItems(table, files string) {
+	d.t.Helper()
+	d.exec(fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE %s AS SELECT Item AS i FROM read_json('%s', format = 'newline_delimited', columns = {Item: '%s'})`,
+		table, files, imageColumns))
+}
+
 // changedImages is the query for the images of a folder's changes.
-func changedImages(dir string) string {
-	return fmt.Sprintf(`SELECT dynamodb.NewImage AS i, dynamodb.ApproximateCreationDateTime AS ts FROM read_json('%s/changes/1.ndjson', format = 'newline_delimited',
-		columns = {dynamodb: 'STRUCT(ApproximateCreationDateTime BIGINT, NewImage %s)'})`, dir, imageColumns)
+func changedImages(dir string) string { return imagesOf(filepath.Join(dir, "changes/1.ndjson")) }
+
+func imagesOf(file string) string {
+	return fmt.Sprintf(`SELECT dynamodb.NewImage AS i, dynamodb.ApproximateCreationDateTime AS ts FROM read_json('%s', format = 'newline_delimited',
+		columns = {dynamodb: 'STRUCT(ApproximateCreationDateTime BIGINT, NewImage %s)'})`, file, imageColumns)
 }
 
 // wantStar holds the star of a folder against its input: dimensions against all
 // that was ever seen, facts against the items that are there.
 func (d *database) wantStar(dir, items string) {
 	d.t.Helper()
-	d.exec("ATTACH '" + filepath.Join(dir, "star.duckdb") + "' AS w (READ_ONLY); USE w.dwh")
+	d.wantStarIn(filepath.Join(dir, "star.duckdb"), items)
+}
+
+func (d *database) wantStarIn(file, items string) {
+	d.t.Helper()
+	d.exec("ATTACH '" + file + "' AS w (READ_ONLY); USE w.dwh")
 	defer d.exec("USE memory; DETACH w")
 	for table, columns := range map[string][2]string{
 		"customer": {"i.username.S", "i.fullname.S, i.address.M.country.S"},
