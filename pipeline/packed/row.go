@@ -110,6 +110,16 @@ func (r *RowReader) Into(b array.Builder) {
 	r.rest = AppendTo(b, r.rest)
 }
 
+// Value returns the value of one column of a row, by the widths of its columns;
+// nil when it is null. It shares the row's memory.
+func Value(b []byte, widths []int, column int) []byte {
+	r := ReadRow(b)
+	for _, w := range widths[:column] {
+		r.Next(w)
+	}
+	return r.Next(widths[column])
+}
+
 // SplitRow returns the values of a row, appended to values, by the widths of its
 // columns. They share the row's memory.
 func SplitRow(values [][]byte, b []byte, widths []int) [][]byte {

@@ -95,8 +95,7 @@ type pass struct {
 	members []memberRef
 
 	finder     *byhash.Finder
-	base       [][]byte
-	sources    [][][]byte
+	sources    []source // of the fact that is being made
 	values     [][]byte
 	args       [][]byte // of an expression
 	chained    []byte
@@ -211,20 +210,8 @@ func (p *pass) load() error {
 // look finds the rows of the lookups at one place of the chains.
 func (p *pass) look(depth int) error {
 	for i := range p.entries {
-		e := &p.entries[i]
-		if e.skip || depth >= len(e.fact.lookups) {
-			continue
-		}
-		l := &p.links[e.links+depth]
-		lookup := &e.fact.lookups[depth]
-		if e.base != nil {
-			p.split(e, depth)
-			if h, ok := p.lookupKey(lookup, p.sources); ok {
-				l.now = p.rows.touch(h)
-			}
-		}
-		if h, ok := p.keyBefore(e, depth, lookup); ok {
-			l.before = p.rows.touch(h)
+		if e := &p.entries[i]; !e.skip && depth < len(e.fact.lookups) {
+			p.link(e, depth)
 		}
 	}
 	if err := p.rows.load(); err != nil {
@@ -249,6 +236,30 @@ func (p *pass) look(depth int) error {
 	return nil
 }
 
+// link touches the rows of a lookup that the fact refers to now and did before.
+func (p *pass) link(e *factEntry, depth int) {
+	l := &p.links[e.links+depth]
+	lookup := &e.fact.lookups[depth]
+	var now pipeline.Hash
+	if e.base != nil {
+		p.read(e, depth)
+		var ok bool
+		if now, ok = p.lookupKey(lookup); ok {
+			l.now = p.rows.touch(now)
+		}
+	}
+	if e.known && !e.came && !lookup.chained {
+		l.before = l.now // the base row is what it was
+		return
+	}
+	switch before, ok := p.keyBefore(e, depth, lookup); {
+	case ok && l.now >= 0 && before == now:
+		l.before = l.now
+	case ok:
+		l.before = p.rows.touch(before)
+	}
+}
+
 // keyBefore returns the key that a lookup had when the fact was saved.
 func (p *pass) keyBefore(e *factEntry, depth int, l *lookup) (pipeline.Hash, bool) {
 	if !e.known {
@@ -264,48 +275,42 @@ func (p *pass) keyBefore(e *factEntry, depth int, l *lookup) (pipeline.Hash, boo
 		h := hashAt(e.chained, at)
 		return h, h != pipeline.Hash{}
 	}
-	p.base = packed.SplitRow(p.base[:0], e.old, e.fact.base.widths)
-	p.sources = append(p.sources[:0], p.base)
-	return p.lookupKey(l, p.sources)
+	p.sources = append(p.sources[:0], source{e.old, &e.fact.base})
+	return p.lookupKey(l)
 }
 
-// split takes the base row and the rows of the lookups before depth apart.
-func (p *pass) split(e *factEntry, depth int) {
-	p.base = packed.SplitRow(p.base[:0], e.base, e.fact.base.widths)
+// source is a row that refs of a fact read, its base row or that of a lookup.
+type source struct {
+	row []byte // packed; nil = it is not there
+	of  *projection
+}
+
+// read makes the base row and the rows of the lookups before depth the sources.
+func (p *pass) read(e *factEntry, depth int) {
+	p.sources = append(p.sources[:0], source{e.base, &e.fact.base})
 	for i := range depth {
-		l := p.links[e.links+i].now
-		if l < 0 || p.rows.all[l].row == nil {
-			continue
+		s := source{of: &e.fact.lookups[i].table.projection}
+		if l := p.links[e.links+i].now; l >= 0 {
+			s.row = p.rows.all[l].row
 		}
-		p.base = packed.SplitRow(p.base, p.rows.all[l].row, e.fact.lookups[i].table.widths)
-	}
-	n := len(e.fact.base.widths)
-	p.sources = append(p.sources[:0], p.base[:n])
-	for i := range depth {
-		l := p.links[e.links+i].now
-		if l < 0 || p.rows.all[l].row == nil {
-			p.sources = append(p.sources, nil)
-			continue
-		}
-		w := len(e.fact.lookups[i].table.widths)
-		p.sources = append(p.sources, p.base[n:n+w])
-		n += w
+		p.sources = append(p.sources, s)
 	}
 }
 
 // at returns the value of a ref; nil = null, or the lookup's row is not there.
-func (r ref) at(sources [][][]byte) []byte {
-	if sources[r.source] == nil {
+func (p *pass) at(r ref) []byte {
+	s := &p.sources[r.source]
+	if s.row == nil {
 		return nil
 	}
-	return sources[r.source][r.column]
+	return packed.Value(s.row, s.of.widths, r.column)
 }
 
 // lookupKey returns the key of a lookup; ok = false when a part of it is null.
-func (p *pass) lookupKey(l *lookup, sources [][][]byte) (pipeline.Hash, bool) {
+func (p *pass) lookupKey(l *lookup) (pipeline.Hash, bool) {
 	p.scratch = append(p.scratch[:0], l.table.seed...)
 	for _, r := range l.on {
-		v := r.at(sources)
+		v := p.at(r)
 		if v == nil {
 			return pipeline.Hash{}, false
 		}
@@ -365,7 +370,7 @@ func (p *pass) referTo(e *factEntry) error {
 	if e.base == nil {
 		return nil
 	}
-	p.split(e, len(e.fact.lookups))
+	p.read(e, len(e.fact.lookups))
 	for i := range e.fact.members {
 		m := &e.fact.members[i]
 		ref := memberRef{at: -1}
@@ -380,12 +385,12 @@ func (p *pass) referTo(e *factEntry) error {
 	return nil
 }
 
-// member refers to a member of the fact whose sources are split: the unknown one
+// member refers to a member of the fact whose sources are read: the unknown one
 // when its natural key has a null.
 func (p *pass) member(m *member) (memberRef, error) {
 	p.values = p.values[:0]
 	for _, r := range m.on {
-		v := r.at(p.sources)
+		v := p.at(r)
 		if v == nil {
 			return memberRef{at: -1}, nil
 		}

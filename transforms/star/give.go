@@ -102,7 +102,7 @@ func (p *pass) use(e *factEntry, members []memberRef) {
 // row returns the fact's row without its grain, packed.
 func (p *pass) row(e *factEntry) ([]byte, error) {
 	f := e.fact
-	p.split(e, len(f.lookups))
+	p.read(e, len(f.lookups))
 	p.values = p.values[:0]
 	p.scratch, p.unknown = p.scratch[:0], p.unknown[:0]
 	for i := range f.members {
@@ -124,7 +124,7 @@ func (p *pass) row(e *factEntry) ([]byte, error) {
 // surrogateKey returns the key of a member; 0 = unknown.
 func (p *pass) surrogateKey(m *member, ref memberRef) int64 {
 	if c := m.dimension.calendar; c != nil {
-		day, ok := m.day(m.on[0].at(p.sources))
+		day, ok := m.day(p.at(m.on[0]))
 		if !ok || !c.Has(day) {
 			p.unknown = append(p.unknown, m.dimension)
 			return 0
@@ -162,11 +162,11 @@ func (m *member) day(v []byte) (day int32, ok bool) {
 // measure returns the packed value of a measure; nil = null.
 func (p *pass) measure(f *fact, v *value) ([]byte, error) {
 	if v.expression == nil {
-		return v.ref.at(p.sources), nil
+		return p.at(v.ref), nil
 	}
 	p.args = p.args[:0]
 	for _, r := range f.refs {
-		p.args = append(p.args, r.at(p.sources))
+		p.args = append(p.args, p.at(r))
 	}
 	result, null, err := v.expression.Eval(nil, p.args)
 	switch {
