@@ -23,6 +23,7 @@ type Settler struct {
 	clocks     map[string]int64
 	horizon    int64 // tombstones from before it have expired: as of the epoch's begin
 	sweepAt    pipeline.Hash
+	buries     bool // there may be tombstones: the state is not new, or an item was removed
 
 	intake
 	late   []lateChange
@@ -67,7 +68,7 @@ func New(o Options) (*Settler, error) {
 	}
 	s := &Settler{
 		node: o.Node, schemas: schemas, byID: map[uint64]*schema{}, items: o.Items, keys: o.Keys,
-		tombstones: o.Tombstones, clocks: map[string]int64{}, showKey: o.ShowKey,
+		tombstones: o.Tombstones, clocks: map[string]int64{}, showKey: o.ShowKey, buries: len(o.Schemas) > 0,
 	}
 	if s.showKey == nil {
 		s.showKey = func(key []byte) []byte { return key }
@@ -305,6 +306,7 @@ func (s *Settler) contend(members []int32, at int64, known bool) {
 	}
 	cs = pipeline.Newest(cs, versionOf)
 	next := item{time: at, key: s.arena[last.key.from:last.key.to], contenders: cs}
+	s.buries = s.buries || next.tombstone()
 	s.encoded = next.append(s.encoded[:0])
 	if !wasFirst || cs[0].Version != before.Version {
 		s.note(last.item, &next, old, members)
@@ -332,7 +334,7 @@ func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
 
 // sweep forgets some tombstones whose time is over.
 func (s *Settler) sweep() (err error) {
-	if s.horizon == noClock {
+	if s.horizon == noClock || !s.buries {
 		return nil
 	}
 	s.sweepAt, err = sweep(s.items, s.sweepAt, s.sweeps(), func(v []byte) bool {
