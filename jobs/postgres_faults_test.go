@@ -27,7 +27,8 @@ func postgresShop(t *testing.T, records int, seed uint64) string {
 
 // wantPostgresShop holds a schema of the server against the truth, and its audit
 // table and the lake against each other: no epoch is missing, none is there twice.
-func wantPostgresShop(t *testing.T, dir, dsn, schema string) {
+// The database that it returns has the changes and the truth.
+func wantPostgresShop(t *testing.T, dir, dsn, schema string) *database {
 	t.Helper()
 	d := openDatabase(t)
 	d.exec("ATTACH '" + filepath.Join(dir, "shop.duckdb") + "' AS w")
@@ -40,6 +41,7 @@ func wantPostgresShop(t *testing.T, dir, dsn, schema string) {
 	d.wantShop(dir)
 	d.wantLog(dir)
 	wantNoLeftovers(t, dir)
+	return d
 }
 
 // retries counts the commits that a process has tried again.

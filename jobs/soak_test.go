@@ -104,16 +104,7 @@ func TestSoak(t *testing.T) {
 // the newest of all images that there ever were.
 func wantSoaked(t *testing.T, dir, dsn, schema string) {
 	t.Helper()
-	d := openDatabase(t)
-	d.exec("ATTACH '" + filepath.Join(dir, "shop.duckdb") + "' AS w")
-	d.exec("CREATE SCHEMA w.dwh")
-	copyTables(t, d, connectPostgres(t, dsn), schema, "w.dwh")
-	if n := d.number("SELECT count(*) - count(DISTINCT epoch) FROM w.dwh.starlift_epochs"); n != 0 {
-		t.Errorf("%d epochs are there twice", n)
-	}
-	d.exec("DETACH w")
-	d.wantShop(dir)
-	d.wantLog(dir)
+	d := wantPostgresShop(t, dir, dsn, schema)
 	d.readItems("truth", filepath.Join(dir, "truth.ndjson"))
 	newest := func(of, key string) string {
 		return fmt.Sprintf(`SELECT arg_max(i, (ts, i.PK.S)) AS i, max(ts) AS ts FROM images WHERE i."type".S = '%s' GROUP BY %s`, of, key)

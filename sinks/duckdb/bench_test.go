@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 )
 
 // cpuSeconds is what the process has used.
@@ -25,11 +26,11 @@ func cpuSeconds(b *testing.B) float64 {
 }
 
 func wideTable(b *testing.B) *pipeline.Table {
-	columns := []pipeline.Column{{Name: "id", Type: kind(pipeline.Int64)}, {Name: "price", Type: pipeline.Type{Kind: pipeline.Decimal, Precision: 12, Scale: 2}}}
+	columns := []pipeline.Column{conformance.Column("id", pipeline.Int64), {Name: "price", Type: pipeline.Type{Kind: pipeline.Decimal, Precision: 12, Scale: 2}}}
 	for i := range 7 {
-		columns = append(columns, pipeline.Column{Name: fmt.Sprint("text", i), Type: kind(pipeline.String)})
+		columns = append(columns, conformance.Column(fmt.Sprint("text", i), pipeline.String))
 	}
-	return newTable(b, "line", []string{"id"}, columns...)
+	return conformance.NewTable(b, "line", []string{"id"}, columns...)
 }
 
 func wideRows(table *pipeline.Table, op pipeline.Op, from, n, step int) []*pipeline.Rows {
@@ -61,12 +62,12 @@ func BenchmarkLoad(b *testing.B) {
 	rows := wideRows(table, insert, 0, 350_000, 1)
 	spooling, committing := 0.0, 0.0
 	for b.Loop() {
-		h := newHarness(b, Config{}, table)
+		h := newHarness(b, table)
 		t0 := cpuSeconds(b)
-		h.prepare(rows...)
+		h.Prepare(rows...)
 		t1 := cpuSeconds(b)
-		h.commit()
-		h.must(h.sink.Close())
+		h.Commit()
+		h.Must(h.sink.Close())
 		spooling, committing = spooling+t1-t0, committing+cpuSeconds(b)-t1
 	}
 	b.ReportMetric(spooling/float64(b.N), "spool-cpu-s/op")
@@ -78,20 +79,20 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, extra := range []bool{false, true} {
 		b.Run(fmt.Sprint("in place ", extra), func(b *testing.B) {
 			table := wideTable(b)
-			h := newHarness(b, Config{}, table)
-			h.prepare(wideRows(table, insert, 0, 500_000, 1)...)
-			h.commit()
+			h := newHarness(b, table)
+			h.Prepare(wideRows(table, insert, 0, 500_000, 1)...)
+			h.Commit()
 			if extra {
 				h.exec("ALTER TABLE line ADD COLUMN note VARCHAR")
 			}
 			used, n := 0.0, 0
 			for b.Loop() {
 				n++
-				h.prepare(wideRows(table, update, n%16, 30_000, 16)...)
+				h.Prepare(wideRows(table, update, n%16, 30_000, 16)...)
 				t0 := cpuSeconds(b)
-				h.must(h.sink.Commit(context.Background(), h.pending))
+				h.Must(h.sink.Commit(context.Background(), h.Pending))
 				used += cpuSeconds(b) - t0
-				h.published = h.epoch
+				h.Published = h.Epoch
 			}
 			b.ReportMetric(used/float64(n), "commit-cpu-s/op")
 		})
@@ -102,8 +103,8 @@ func BenchmarkUpdate(b *testing.B) {
 func BenchmarkTiny(b *testing.B) {
 	for _, op := range []pipeline.Op{insert, update} {
 		b.Run(op.String(), func(b *testing.B) {
-			h := newHarness(b, Config{}, orders(b))
-			h.put(row{insert, 0, "a"})
+			h := newHarness(b, conformance.Orders(b))
+			h.Put(conformance.Row{Op: insert, ID: 0, Text: "a"})
 			id, n := int64(0), 0
 			var took time.Duration
 			for b.Loop() {
@@ -111,11 +112,11 @@ func BenchmarkTiny(b *testing.B) {
 				if op == insert {
 					id++
 				}
-				h.prepare(rowsOf(h.tables[0], []row{{op, id, "b"}}))
+				h.Prepare(conformance.Rows(h.Tables[0], []conformance.Row{{Op: op, ID: id, Text: "b"}}))
 				start := time.Now()
-				h.must(h.sink.Commit(context.Background(), h.pending))
+				h.Must(h.sink.Commit(context.Background(), h.Pending))
 				took += time.Since(start)
-				h.published = h.epoch
+				h.Published = h.Epoch
 			}
 			b.ReportMetric(float64(took.Microseconds())/float64(n), "commit-µs/op")
 		})

@@ -13,20 +13,21 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 )
 
 // What is special in a path for read_parquet is nothing special in ours.
 func TestOddPaths(t *testing.T) {
-	h := newHarness(t, Config{}, orders(t))
-	h.dir = filepath.Join(h.dir, "id=7", "a[b]*?'{x}")
-	h.must(h.restart())
-	h.put(row{insert, 1, "a"})
-	h.put(row{update, 1, "b"})
+	h := newHarness(t, conformance.Orders(t))
+	h.Dir = filepath.Join(h.Dir, "id=7", "a[b]*?'{x}")
+	h.Must(h.restart())
+	h.Put(conformance.Row{Op: insert, ID: 1, Text: "a"})
+	h.Put(conformance.Row{Op: update, ID: 1, Text: "b"})
 	h.want(`FROM "order"`, "1|b")
 }
 
 func TestCheck(t *testing.T) {
-	text := kind(pipeline.String)
+	text := func(name string) pipeline.Column { return conformance.Column(name, pipeline.String) }
 	sink, err := New("w", Config{DSN: "x.duckdb"})
 	if err != nil {
 		t.Fatal(err)
@@ -36,11 +37,11 @@ func TestCheck(t *testing.T) {
 		tables []*pipeline.Table
 		want   string
 	}{
-		{"fine", []*pipeline.Table{newTable(t, "a", []string{"k"}, pipeline.Column{Name: "k", Type: text})}, ""},
-		{"audit table", []*pipeline.Table{newTable(t, "Starlift_Epochs", []string{"k"}, pipeline.Column{Name: "k", Type: text})}, "audit table"},
-		{"tables", []*pipeline.Table{newTable(t, "a", []string{"k"}, pipeline.Column{Name: "k", Type: text}), newTable(t, "A", []string{"k"}, pipeline.Column{Name: "k", Type: text})}, `tables "a" and "A"`},
-		{"columns", []*pipeline.Table{newTable(t, "a", []string{"k"}, pipeline.Column{Name: "k", Type: text}, pipeline.Column{Name: "K", Type: text})}, `columns "k" and "K"`},
-		{"operation", []*pipeline.Table{newTable(t, "a", []string{"k"}, pipeline.Column{Name: "k", Type: text}, pipeline.Column{Name: "_Starlift_op", Type: text})}, `column "_Starlift_op"`},
+		{"fine", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"))}, ""},
+		{"audit table", []*pipeline.Table{conformance.NewTable(t, "Starlift_Epochs", []string{"k"}, text("k"))}, "audit table"},
+		{"tables", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k")), conformance.NewTable(t, "A", []string{"k"}, text("k"))}, `tables "a" and "A"`},
+		{"columns", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"), text("K"))}, `columns "k" and "K"`},
+		{"operation", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"), text("_Starlift_op"))}, `column "_Starlift_op"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := sink.Check(tc.tables)
@@ -75,31 +76,31 @@ func TestLocked(t *testing.T) {
 		}
 		return
 	}
-	h := newHarness(t, Config{}, orders(t))
-	h.must(h.sink.Close())
+	h := newHarness(t, conformance.Orders(t))
+	h.Must(h.sink.Close())
 	cmd := osexec.Command(os.Args[0], "-test.run=^TestLocked$")
 	cmd.Env = append(os.Environ(), "STARLIFT_TEST_HOLD="+h.cfg.DSN)
 	in, err := cmd.StdinPipe()
-	h.must(err)
+	h.Must(err)
 	out, err := cmd.StdoutPipe()
-	h.must(err)
-	h.must(cmd.Start())
+	h.Must(err)
+	h.Must(cmd.Start())
 	_, err = out.Read(make([]byte, 8))
-	h.must(err)
+	h.Must(err)
 	err = h.restart()
 	if err == nil || !strings.Contains(err.Error(), "another process") || !strings.Contains(err.Error(), fmt.Sprint(cmd.Process.Pid)) || pipeline.Retryable(err) {
 		t.Errorf("got error %v", err)
 	}
-	h.must(in.Close())
-	h.must(cmd.Wait())
-	h.must(h.restart())
+	h.Must(in.Close())
+	h.Must(cmd.Wait())
+	h.Must(h.restart())
 }
 
 func TestCloseLeavesNoLog(t *testing.T) {
-	h := newHarness(t, Config{}, orders(t))
-	h.put(row{insert, 1, "a"})
+	h := newHarness(t, conformance.Orders(t))
+	h.Put(conformance.Row{Op: insert, ID: 1, Text: "a"})
 	for range 2 {
-		h.must(h.sink.Close())
+		h.Must(h.sink.Close())
 	}
 	if _, err := os.Stat(h.cfg.DSN + ".wal"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the log is there after Close: %v", err)

@@ -21,20 +21,20 @@ import (
 // the refused rows.
 func (h *harness) commitWithout(t fatal) (refused []string) {
 	t.Helper()
-	for h.pending != nil {
-		err := h.sink.Commit(context.Background(), h.pending)
+	for h.Pending != nil {
+		err := h.Sink.Commit(context.Background(), h.Pending)
 		var told *pipeline.RefusedError
 		switch {
 		case err == nil:
-			h.done()
+			h.Done()
 		case errors.As(err, &told) && len(told.Rows) > 0:
 			for _, r := range told.Rows {
-				if r.Table != h.tables[0].Name || r.Message == "" {
+				if r.Table != h.Tables[0].Name || r.Message == "" {
 					t.Fatalf("refused: %+v", r)
 				}
 				refused = append(refused, fmt.Sprint(r.Op, " ", string(r.Row)))
 			}
-			h.pending.Without = told.Without
+			h.Pending.Without = told.Without
 		default:
 			t.Fatalf("commit: %v", err)
 		}
@@ -51,8 +51,8 @@ type fatal interface {
 
 // remembered returns the rows of which the table is not as the state says.
 func (h *harness) remembered() []string {
-	h.t.Helper()
-	return h.db.Query(h.t, fmt.Sprintf("SELECT operation, key, epoch FROM %s WHERE pipeline = '%s' ORDER BY 1, 2", h.in(warehouse.RefusedTable), h.pipeline))
+	h.T.Helper()
+	return h.db.Query(h.T, fmt.Sprintf("SELECT operation, key, epoch FROM %s WHERE pipeline = '%s' ORDER BY 1, 2", h.in(warehouse.RefusedTable), h.Pipeline))
 }
 
 // refusedRowsCase is about rows that the database refuses by constraints which
@@ -70,38 +70,38 @@ func refusedRowsCase(t *testing.T, target Target) {
 }
 
 func (h *harness) constrain() {
-	h.t.Helper()
-	for _, statement := range h.target.Constrain(h.db.Schema(), h.tables[0].Name) {
-		h.db.Exec(h.t, statement)
+	h.T.Helper()
+	for _, statement := range h.target.Constrain(h.db.Schema(), h.Tables[0].Name) {
+		h.db.Exec(h.T, statement)
 	}
 }
 
 func refusedOnes(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t))
+	h := newHarness(t, target, Orders(t))
 	h.constrain()
-	h.put(row{insert, 1, "a"}, row{insert, 2, "keep"}, row{insert, 3, "b"})
-	h.prepare(rowsOf(h.tables[0], []row{{update, 1, "bad"}, {remove, 2, ""}, {insert, 4, "bad"}, {insert, 5, "e"}, {remove, 3, ""}}))
+	h.Put(Row{insert, 1, "a"}, Row{insert, 2, "keep"}, Row{insert, 3, "b"})
+	h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "bad"}, {remove, 2, ""}, {insert, 4, "bad"}, {insert, 5, "e"}, {remove, 3, ""}}))
 	h.same(h.commitWithout(t), `delete {"id":2}`, `insert {"id":4,"select":"bad"}`, `update {"id":1,"select":"bad"}`)
 	h.want("1|a", "2|keep", "5|e")
 	h.same(h.remembered(), "delete|[2]|2", "insert|[4]|2")
 	h.same(h.db.Query(t, fmt.Sprintf(`SELECT "rows" FROM %s ORDER BY epoch`, h.in(warehouse.EpochsTable))), "3", "2")
 	// They are refused once more, and the table stays as it is.
-	h.prepare(rowsOf(h.tables[0], []row{{update, 4, "bad"}, {insert, 2, "bad"}}))
+	h.Prepare(Rows(h.Tables[0], []Row{{update, 4, "bad"}, {insert, 2, "bad"}}))
 	h.same(h.commitWithout(t), `insert {"id":2,"select":"bad"}`, `update {"id":4,"select":"bad"}`)
 	h.want("1|a", "2|keep", "5|e")
 	h.same(h.remembered(), "update|[4]|3")
 	// What comes later finds its way.
-	h.must(h.restart())
-	h.prepare(rowsOf(h.tables[0], []row{{update, 4, "d"}, {update, 2, "z"}, {update, 1, "A"}, {insert, 6, "bad"}, {insert, 7, "bad"}}))
+	h.Must(h.restart())
+	h.Prepare(Rows(h.Tables[0], []Row{{update, 4, "d"}, {update, 2, "z"}, {update, 1, "A"}, {insert, 6, "bad"}, {insert, 7, "bad"}}))
 	h.same(h.commitWithout(t), `insert {"id":6,"select":"bad"}`, `insert {"id":7,"select":"bad"}`)
-	h.prepare(rowsOf(h.tables[0], []row{{remove, 6, ""}, {remove, 5, ""}}))
+	h.Prepare(Rows(h.Tables[0], []Row{{remove, 6, ""}, {remove, 5, ""}}))
 	h.same(h.commitWithout(t))
 	h.want("1|A", "2|z", "4|d")
 	h.same(h.remembered(), "insert|[7]|4")
-	h.put(row{insert, 6, "f"}, row{update, 7, "g"})
+	h.Put(Row{insert, 6, "f"}, Row{update, 7, "g"})
 	h.want("1|A", "2|z", "4|d", "6|f", "7|g")
 	h.same(h.remembered())
-	h.put(row{update, 7, "G"}, row{remove, 1, ""})
+	h.Put(Row{update, 7, "G"}, Row{remove, 1, ""})
 	h.want("2|z", "4|d", "6|f", "7|G")
 }
 
@@ -109,25 +109,25 @@ func refusedOnes(t *testing.T, target Target) {
 // take it by then.
 func refusedAgain(t *testing.T, target Target) {
 	for _, committed := range []bool{false, true} {
-		h := newHarness(t, target, orders(t))
+		h := newHarness(t, target, Orders(t))
 		h.constrain()
-		h.prepare(rowsOf(h.tables[0], []row{{insert, 1, "a"}, {insert, 2, "bad"}}))
+		h.Prepare(Rows(h.Tables[0], []Row{{insert, 1, "a"}, {insert, 2, "bad"}}))
 		var told *pipeline.RefusedError
-		if err := h.sink.Commit(context.Background(), h.pending); !errors.As(err, &told) || len(told.Rows) != 1 {
+		if err := h.Sink.Commit(context.Background(), h.Pending); !errors.As(err, &told) || len(told.Rows) != 1 {
 			t.Fatalf("commit: %v", err)
 		}
 		h.want()
-		h.pending.Without = told.Without
+		h.Pending.Without = told.Without
 		if committed {
-			h.must(h.sink.Commit(context.Background(), h.pending))
+			h.Must(h.Sink.Commit(context.Background(), h.Pending))
 		}
-		for _, statement := range h.target.Release(h.db.Schema(), h.tables[0].Name) {
+		for _, statement := range h.target.Release(h.db.Schema(), h.Tables[0].Name) {
 			h.db.Exec(t, statement)
 		}
-		h.must(h.restart())
-		h.commit()
+		h.Must(h.restart())
+		h.Commit()
 		h.want("1|a")
-		h.put(row{update, 2, "bad"})
+		h.Put(Row{update, 2, "bad"})
 		h.want("1|a", "2|bad")
 	}
 }
@@ -135,18 +135,18 @@ func refusedAgain(t *testing.T, target Target) {
 // refusedFaults lets requests of the commits around a refused row fail: of the
 // one that finds it, of the one without it, and of those that mend it.
 func refusedFaults(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t))
+	h := newHarness(t, target, Orders(t))
 	h.constrain()
 	commit := func() (fired bool) {
-		for h.pending != nil {
-			err := h.sink.Commit(context.Background(), h.pending)
+		for h.Pending != nil {
+			err := h.Sink.Commit(context.Background(), h.Pending)
 			fired = h.faults.Disarm() || fired
 			var told *pipeline.RefusedError
 			switch {
 			case err == nil:
-				h.done()
+				h.Done()
 			case errors.As(err, &told):
-				h.pending.Without = told.Without
+				h.Pending.Without = told.Without
 			case !fired || !pipeline.Retryable(err):
 				t.Fatalf("commit: %v", err)
 			}
@@ -156,14 +156,14 @@ func refusedFaults(t *testing.T, target Target) {
 	struck := 0
 	for _, after := range []bool{false, true} {
 		for others := 0; ; others += 5 {
-			id := h.epoch * 10
-			h.prepare(rowsOf(h.tables[0], []row{{insert, id, "bad"}, {insert, id + 1, "a"}}))
+			id := h.Epoch * 10
+			h.Prepare(Rows(h.Tables[0], []Row{{insert, id, "bad"}, {insert, id + 1, "a"}}))
 			h.faults.Arm(others, after)
 			found := commit()
-			h.prepare(rowsOf(h.tables[0], []row{{update, id, "b"}, {update, id + 1, "c"}}))
+			h.Prepare(Rows(h.Tables[0], []Row{{update, id, "b"}, {update, id + 1, "c"}}))
 			h.faults.Arm(others/2, after)
 			mended := commit()
-			got := h.rows(h.tables[0])
+			got := h.rows(h.Tables[0])
 			h.same(got[len(got)-2:], fmt.Sprintf("%d|b", id), fmt.Sprintf("%d|c", id+1))
 			if !found && !mended {
 				break
@@ -178,9 +178,9 @@ func refusedFaults(t *testing.T, target Target) {
 }
 
 func refusedMany(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t))
+	h := newHarness(t, target, Orders(t))
 	h.constrain()
-	var in []row
+	var in []Row
 	var want []string
 	for id := range int64(3000) {
 		text := "a"
@@ -188,20 +188,20 @@ func refusedMany(t *testing.T, target Target) {
 			text = "bad"
 			want = append(want, fmt.Sprintf(`insert {"id":%d,"select":"bad"}`, id))
 		}
-		in = append(in, row{insert, id, text})
+		in = append(in, Row{insert, id, text})
 	}
 	slices.Sort(want)
-	h.prepare(rowsOf(h.tables[0], in))
+	h.Prepare(Rows(h.Tables[0], in))
 	h.same(h.commitWithout(t), want...)
-	if n := len(h.rows(h.tables[0])); n != len(in)-len(want) {
+	if n := len(h.rows(h.Tables[0])); n != len(in)-len(want) {
 		t.Errorf("%d rows", n)
 	}
 	in = in[:0]
 	for id := range int64(1200) {
-		in = append(in, row{insert, 10_000 + id, "bad"})
+		in = append(in, Row{insert, 10_000 + id, "bad"})
 	}
-	h.prepare(rowsOf(h.tables[0], in))
-	err := h.sink.Commit(context.Background(), h.pending)
+	h.Prepare(Rows(h.Tables[0], in))
+	err := h.Sink.Commit(context.Background(), h.Pending)
 	if err == nil || !strings.Contains(err.Error(), "more than 1000 rows of one epoch are refused") || pipeline.Retryable(err) {
 		t.Errorf("got error %v", err)
 	}
@@ -214,22 +214,22 @@ func refusedAny(t *testing.T, target Target) {
 	db, n := target.Open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		h := another(t, target, db, fmt.Sprint("shop", n), newTable(t, fmt.Sprint("order", n), []string{"id"}, orders(t).Columns...))
-		h.must(h.restart())
+		h := another(t, target, db, fmt.Sprint("shop", n), NewTable(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
+		h.Must(h.restart())
 		defer func() {
-			h.close()
-			h.must(os.RemoveAll(h.dir))
+			h.Close()
+			h.Must(os.RemoveAll(h.Dir))
 		}()
 		h.constrain()
 		m := refusedModel{state: map[int64]string{}, table: map[int64]string{}}
 		for range rapid.IntRange(1, 6).Draw(rt, "epochs") {
 			in := m.draw(rt)
-			h.prepare(rowsOf(h.tables[0], in))
-			if h.pending == nil {
+			h.Prepare(Rows(h.Tables[0], in))
+			if h.Pending == nil {
 				continue
 			}
 			if rapid.IntRange(0, 3).Draw(rt, "crash") == 0 {
-				h.must(h.restart())
+				h.Must(h.restart())
 			}
 			got := h.commitWithout(rt)
 			if want := m.apply(in); !slices.Equal(got, want) {
@@ -240,7 +240,7 @@ func refusedAny(t *testing.T, target Target) {
 		for _, id := range slices.Sorted(maps.Keys(m.table)) {
 			want = append(want, fmt.Sprintf("%d|%s", id, m.table[id]))
 		}
-		if got := h.rows(h.tables[0]); !slices.Equal(got, want) {
+		if got := h.rows(h.Tables[0]); !slices.Equal(got, want) {
 			rt.Fatalf("the table is %v, want %v", got, want)
 		}
 	})
@@ -268,19 +268,19 @@ func fewer(t *testing.T, cases string) {
 type refusedModel struct{ state, table map[int64]string }
 
 // draw draws an epoch's rows, which lead from one state to the next.
-func (m *refusedModel) draw(rt *rapid.T) (in []row) {
+func (m *refusedModel) draw(rt *rapid.T) (in []Row) {
 	for _, id := range slices.Sorted(maps.Keys(rapid.MapOfN(rapid.Int64Range(0, 9), rapid.Just(true), 0, 6).Draw(rt, "keys"))) {
 		text := rapid.SampledFrom([]string{"a", "b", "bad", "keep"}).Draw(rt, "text")
 		_, there := m.state[id]
 		switch {
 		case !there:
-			in = append(in, row{insert, id, text})
+			in = append(in, Row{insert, id, text})
 		case rapid.Bool().Draw(rt, "delete"):
-			in = append(in, row{remove, id, ""})
+			in = append(in, Row{remove, id, ""})
 			delete(m.state, id)
 			continue
 		default:
-			in = append(in, row{update, id, text})
+			in = append(in, Row{update, id, text})
 		}
 		m.state[id] = text
 	}
@@ -288,18 +288,18 @@ func (m *refusedModel) draw(rt *rapid.T) (in []row) {
 }
 
 // apply applies rows as the table takes them, and returns those that it refuses.
-func (m *refusedModel) apply(in []row) (refused []string) {
+func (m *refusedModel) apply(in []Row) (refused []string) {
 	for _, r := range in {
-		was, there := m.table[r.id]
+		was, there := m.table[r.ID]
 		switch {
-		case r.op == remove && there && was == "keep":
-			refused = append(refused, fmt.Sprintf(`delete {"id":%d}`, r.id))
-		case r.op == remove:
-			delete(m.table, r.id)
-		case r.text == "bad":
-			refused = append(refused, fmt.Sprintf(`%s {"id":%d,"select":"bad"}`, r.op, r.id))
+		case r.Op == remove && there && was == "keep":
+			refused = append(refused, fmt.Sprintf(`delete {"id":%d}`, r.ID))
+		case r.Op == remove:
+			delete(m.table, r.ID)
+		case r.Text == "bad":
+			refused = append(refused, fmt.Sprintf(`%s {"id":%d,"select":"bad"}`, r.Op, r.ID))
 		default:
-			m.table[r.id] = r.text
+			m.table[r.ID] = r.Text
 		}
 	}
 	slices.Sort(refused)

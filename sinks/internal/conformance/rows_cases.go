@@ -20,19 +20,19 @@ import (
 )
 
 func changesCase(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t))
-	h.put(row{insert, 1, "a"}, row{insert, 2, "b"}, row{insert, 3, ""})
-	h.put(row{update, 1, "A"}, row{remove, 2, ""}, row{insert, 4, "d"})
+	h := newHarness(t, target, Orders(t))
+	h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"}, Row{insert, 3, ""})
+	h.Put(Row{update, 1, "A"}, Row{remove, 2, ""}, Row{insert, 4, "d"})
 	h.want("1|A", "3|null", "4|d")
 	h.same(h.db.Query(t, fmt.Sprintf(`SELECT job, status, "rows", epoch, pipeline, state_id, sink,
 		CASE WHEN started_at = TIMESTAMP '2001-09-09 01:46:40' AND ended_at > started_at THEN 'times' END FROM %s ORDER BY epoch`, h.in(warehouse.EpochsTable))),
 		"shop.warehouse|committed|3|1|shop|state-1|warehouse|times", "shop.warehouse|committed|3|2|shop|state-1|warehouse|times")
-	if r := h.prepare(); r.Publish != nil {
+	if r := h.Prepare(); r.Publish != nil {
 		t.Errorf("an epoch without rows publishes %s", r.Publish)
 	}
-	h.put(row{update, 3, "c"})
+	h.Put(Row{update, 3, "c"})
 	h.want("1|A", "3|c", "4|d")
-	h.put(row{remove, 1, ""}, row{remove, 3, ""}, row{remove, 4, ""})
+	h.Put(Row{remove, 1, ""}, Row{remove, 3, ""}, Row{remove, 4, ""})
 	h.want()
 }
 
@@ -41,9 +41,9 @@ func decimal(p, s int32) pipeline.Type {
 }
 
 func typesCase(t *testing.T, target Target) {
-	table := newTable(t, "every", []string{"k"}, column("k", pipeline.Int64), column("s", pipeline.String), column("b", pipeline.Bool),
-		column("i", pipeline.Int64), column("f", pipeline.Double), pipeline.Column{Name: "d4", Type: decimal(4, 1)}, pipeline.Column{Name: "d18", Type: decimal(18, 0)},
-		pipeline.Column{Name: "d38", Type: decimal(38, 2)}, column("day", pipeline.Date), column("at", pipeline.Timestamp), column("bin", pipeline.Binary), column("doc", pipeline.JSONText))
+	table := NewTable(t, "every", []string{"k"}, Column("k", pipeline.Int64), Column("s", pipeline.String), Column("b", pipeline.Bool),
+		Column("i", pipeline.Int64), Column("f", pipeline.Double), pipeline.Column{Name: "d4", Type: decimal(4, 1)}, pipeline.Column{Name: "d18", Type: decimal(18, 0)},
+		pipeline.Column{Name: "d38", Type: decimal(38, 2)}, Column("day", pipeline.Date), Column("at", pipeline.Timestamp), Column("bin", pipeline.Binary), Column("doc", pipeline.JSONText))
 	objects := []string{
 		`{"k": 1, "s": "ü \" ' \\ \\N \t\n\r x 😀", "b": true, "i": 9223372036854775807, "f": 1.7976931348623157e308, "d4": "999.9", "d18": "999999999999999999", "d38": "999999999999999999999999999999999999.99", "day": "9999-12-31", "at": "9999-12-31T23:59:59.999999", "bin": "AP8=", "doc": "{\"a\": [1, \"\\\\ü\"]}"}`,
 		`{"k": 2, "s": "", "b": false, "i": -9223372036854775808, "f": -0.1, "d4": "-999.9", "d18": "-999999999999999999", "d38": "-999999999999999999999999999999999999.99", "day": "0001-01-01", "at": "0001-01-01T00:00:00", "bin": "", "doc": "null"}`,
@@ -57,8 +57,8 @@ func typesCase(t *testing.T, target Target) {
 		`4|\|null|0|5e-324|0.0|1|0.01|1970-01-01|1969-12-31 23:59:59.999999|00|""`,
 	}
 	h := newHarness(t, target, table)
-	h.prepare(jsonRows(t, table, []pipeline.Op{insert, insert, insert, insert}, objects...))
-	h.commit()
+	h.Prepare(jsonRows(t, table, []pipeline.Op{insert, insert, insert, insert}, objects...))
+	h.Commit()
 	h.want(want...)
 	// Each row becomes another's, and back: from nulls, to nulls.
 	turned := make([]string, len(objects))
@@ -71,25 +71,25 @@ func typesCase(t *testing.T, target Target) {
 		}
 	}
 	all := []pipeline.Op{update, update, update, update}
-	h.prepare(jsonRows(t, table, all, turned...))
-	h.commit()
+	h.Prepare(jsonRows(t, table, all, turned...))
+	h.Commit()
 	got := h.rows(table)
 	for i := range got {
 		h.same([]string{got[i][1:]}, want[(i+1)%len(want)][1:])
 	}
-	h.prepare(jsonRows(t, table, all, objects...))
-	h.commit()
+	h.Prepare(jsonRows(t, table, all, objects...))
+	h.Commit()
 	h.want(want...)
 }
 
 // anyValuesCase writes drawn values of every type, and reads them again.
 func anyValuesCase(t *testing.T, target Target) {
-	columns := []pipeline.Column{column("k", pipeline.Int64), column("s", pipeline.String), column("f", pipeline.Double), column("day", pipeline.Date),
-		column("at", pipeline.Timestamp), column("bin", pipeline.Binary)}
+	columns := []pipeline.Column{Column("k", pipeline.Int64), Column("s", pipeline.String), Column("f", pipeline.Double), Column("day", pipeline.Date),
+		Column("at", pipeline.Timestamp), Column("bin", pipeline.Binary)}
 	for _, d := range [][2]int32{{1, 0}, {1, 1}, {5, 2}, {9, 9}, {18, 3}, {19, 6}, {37, 5}, {38, 0}, {38, 1}, {38, 19}, {38, 37}, {38, 38}} {
 		columns = append(columns, pipeline.Column{Name: fmt.Sprintf("d%d_%d", d[0], d[1]), Type: decimal(d[0], d[1])})
 	}
-	table := newTable(t, "any", []string{"k"}, columns...)
+	table := NewTable(t, "any", []string{"k"}, columns...)
 	h := newHarness(t, target, table)
 	key := int64(0)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -108,8 +108,8 @@ func anyValuesCase(t *testing.T, target Target) {
 			want = append(want, strings.Join(line, "|"))
 		}
 		rec := b.NewRecord()
-		h.prepare(&pipeline.Rows{Table: table, Record: rec, Ops: slices.Repeat([]pipeline.Op{insert}, n), Versions: make([]pipeline.Version, n)})
-		h.commit()
+		h.Prepare(&pipeline.Rows{Table: table, Record: rec, Ops: slices.Repeat([]pipeline.Op{insert}, n), Versions: make([]pipeline.Version, n)})
+		h.Commit()
 		h.same(h.rows(table)[first:], want...)
 	})
 }
@@ -173,12 +173,12 @@ func drawDecimal(rt *rapid.T, b *array.Decimal128Builder, c pipeline.Column) str
 }
 
 func namesCase(t *testing.T, target Target) {
-	weird := newTable(t, `sel"ect 'from' \ ü 😀`, []string{`we"ird`, "群"}, column("a'b", pipeline.Int64), column(`we"ird`, pipeline.String), column("群", pipeline.Int64),
-		column(`tab	; DROP TABLE x; --`, pipeline.String), column("$1", pipeline.String))
+	weird := NewTable(t, `sel"ect 'from' \ ü 😀`, []string{`we"ird`, "群"}, Column("a'b", pipeline.Int64), Column(`we"ird`, pipeline.String), Column("群", pipeline.Int64),
+		Column(`tab	; DROP TABLE x; --`, pipeline.String), Column("$1", pipeline.String))
 	h := newHarness(t, target, weird)
 	put := func(op pipeline.Op, object string) {
-		h.prepare(jsonRows(t, weird, []pipeline.Op{op}, object))
-		h.commit()
+		h.Prepare(jsonRows(t, weird, []pipeline.Op{op}, object))
+		h.Commit()
 	}
 	put(insert, `{"a'b": 1, "we\"ird": "x", "群": 2, "$1": "$2"}`)
 	put(insert, `{"a'b": 1, "we\"ird": "y", "群": 2}`)
@@ -189,10 +189,10 @@ func namesCase(t *testing.T, target Target) {
 
 func refusedCase(t *testing.T, target Target) {
 	for _, r := range append(target.Refused, Refused{pipeline.String, "a\xffb", "UTF-8"}) {
-		table := newTable(t, "order", []string{"id"}, column("id", pipeline.Int64), column("select", r.Kind))
+		table := NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("select", r.Kind))
 		h := newHarness(t, target, table)
-		e, err := h.sink.Begin(1)
-		h.must(err)
+		e, err := h.Sink.Begin(1)
+		h.Must(err)
 		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Schema())
 		b.Field(0).(*array.Int64Builder).AppendValues([]int64{6, 7}, nil)
 		b.Field(1).AppendNull()
@@ -207,38 +207,38 @@ func refusedCase(t *testing.T, target Target) {
 
 // keysCase is about rows that leave a key and come to another.
 func keysCase(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t))
-	h.put(row{insert, 1, "a"}, row{insert, 2, "b"})
-	h.put(row{remove, 1, "a"}, row{insert, 3, "a"}) // the row's key changes
+	h := newHarness(t, target, Orders(t))
+	h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
+	h.Put(Row{remove, 1, "a"}, Row{insert, 3, "a"}) // the row's key changes
 	h.want("2|b", "3|a")
-	h.put(row{update, 2, "a"}, row{update, 3, "b"}) // two rows change places
+	h.Put(Row{update, 2, "a"}, Row{update, 3, "b"}) // two rows change places
 	h.want("2|a", "3|b")
-	h.put(row{insert, 1, "late"}) // a later change of a deleted key
-	h.put(row{update, 1, "later"}, row{remove, 2, ""})
+	h.Put(Row{insert, 1, "late"}) // a later change of a deleted key
+	h.Put(Row{update, 1, "later"}, Row{remove, 2, ""})
 	h.want("1|later", "3|b")
-	h.put(row{remove, 1, ""}, row{insert, 2, "again"})
+	h.Put(Row{remove, 1, ""}, Row{insert, 2, "again"})
 	h.want("2|again", "3|b")
 
-	only := newTable(t, "only", []string{"a", "b"}, column("a", pipeline.Int64), column("b", pipeline.String))
-	h.tables = []*pipeline.Table{only}
-	h.must(h.restart())
-	h.prepare(jsonRows(t, only, []pipeline.Op{insert, insert}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
-	h.commit()
-	h.prepare(jsonRows(t, only, []pipeline.Op{update, remove}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
-	h.commit()
+	only := NewTable(t, "only", []string{"a", "b"}, Column("a", pipeline.Int64), Column("b", pipeline.String))
+	h.Tables = []*pipeline.Table{only}
+	h.Must(h.restart())
+	h.Prepare(jsonRows(t, only, []pipeline.Op{insert, insert}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
+	h.Commit()
+	h.Prepare(jsonRows(t, only, []pipeline.Op{update, remove}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
+	h.Commit()
 	h.want("1|x")
 }
 
 // ddlCase makes the tables by what plan prints.
 func ddlCase(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t), newTable(t, "every", []string{"s", "i"}, column("s", pipeline.String), column("i", pipeline.Int64), column("b", pipeline.Bool),
-		column("f", pipeline.Double), pipeline.Column{Name: "d", Type: decimal(7, 3)}, column("day", pipeline.Date), column("at", pipeline.Timestamp), column("bin", pipeline.Binary), column("doc", pipeline.JSONText)))
-	h.close()
+	h := newHarness(t, target, Orders(t), NewTable(t, "every", []string{"s", "i"}, Column("s", pipeline.String), Column("i", pipeline.Int64), Column("b", pipeline.Bool),
+		Column("f", pipeline.Double), pipeline.Column{Name: "d", Type: decimal(7, 3)}, Column("day", pipeline.Date), Column("at", pipeline.Timestamp), Column("bin", pipeline.Binary), Column("doc", pipeline.JSONText)))
+	h.Close()
 	h.exec("DROP SCHEMA %s CASCADE", warehouse.Quote(h.db.Schema()))
 	sink, err := h.db.New("warehouse", h.faults)
-	h.must(err)
-	h.exec("%s", sink.DDL(h.tables))
-	h.must(h.restart())
-	h.put(row{insert, 1, "a"})
+	h.Must(err)
+	h.exec("%s", sink.DDL(h.Tables))
+	h.Must(h.restart())
+	h.Put(Row{insert, 1, "a"})
 	h.want("1|a")
 }

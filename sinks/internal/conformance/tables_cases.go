@@ -19,28 +19,28 @@ import (
 
 func columnsCase(t *testing.T, target Target) {
 	t.Run("new ones are added", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"})
-		h.tables = []*pipeline.Table{newTable(t, "order", []string{"id"}, append(slices.Clone(h.tables[0].Columns), pipeline.Column{Name: `we"ird ü`, Type: decimal(10, 2)})...)}
-		h.must(h.restart())
-		h.put(row{insert, 2, "b"})
-		h.prepare(jsonRows(t, h.tables[0], []pipeline.Op{update}, `{"id": 1, "select": "c", "we\"ird ü": "1.50"}`))
-		h.commit()
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"})
+		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipeline.Column{Name: `we"ird ü`, Type: decimal(10, 2)})...)}
+		h.Must(h.restart())
+		h.Put(Row{insert, 2, "b"})
+		h.Prepare(jsonRows(t, h.Tables[0], []pipeline.Op{update}, `{"id": 1, "select": "c", "we\"ird ü": "1.50"}`))
+		h.Commit()
 		h.want("1|c|1.50", "2|b|null")
 	})
 	t.Run("others are left alone", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"}, row{insert, 2, "b"})
-		h.close()
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
+		h.Close()
 		h.exec(`ALTER TABLE %s ADD COLUMN note VARCHAR`, h.in("order"))
 		h.exec(`UPDATE %s SET note = 'mine'`, h.in("order"))
-		h.must(h.restart())
-		h.put(row{update, 1, "A"}, row{insert, 3, "c"}, row{remove, 2, ""})
+		h.Must(h.restart())
+		h.Put(Row{update, 1, "A"}, Row{insert, 3, "c"}, Row{remove, 2, ""})
 		h.same(h.db.Query(t, "SELECT * FROM "+h.in("order")+" ORDER BY id"), "1|A|mine", "3|c|null")
 	})
 	t.Run("that do not fit", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.close()
+		h := newHarness(t, target, Orders(t))
+		h.Close()
 		h.exec(`DROP TABLE %s`, h.in("order"))
 		h.exec(`CREATE TABLE %s (id DATE, "select" BIGINT, must VARCHAR NOT NULL, may VARCHAR DEFAULT 'x' NOT NULL)`, h.in("order"))
 		err := h.restart()
@@ -54,61 +54,61 @@ func columnsCase(t *testing.T, target Target) {
 		}
 	})
 	t.Run("that may not be null", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.close()
+		h := newHarness(t, target, Orders(t))
+		h.Close()
 		h.exec(`ALTER TABLE %s ALTER COLUMN "select" SET NOT NULL`, h.in("order"))
 		if err := h.restart(); err == nil || !strings.Contains(err.Error(), `column "select": the pipeline may bring nulls`) {
 			t.Errorf("got error %v", err)
 		}
 	})
 	t.Run("the pipeline file changes while an epoch is pending", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"})
-		h.prepare(rowsOf(h.tables[0], []row{{update, 1, "b"}, {insert, 2, "c"}}))
-		h.tables = []*pipeline.Table{newTable(t, "order", []string{"id"}, column("id", pipeline.Int64), column("new", pipeline.String))}
-		h.must(h.restart())
-		h.commit()
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"})
+		h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
+		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("new", pipeline.String))}
+		h.Must(h.restart())
+		h.Commit()
 		h.same(h.db.Query(t, "SELECT * FROM "+h.in("order")+" ORDER BY id"), "1|b|null", "2|c|null")
 	})
 	t.Run("the table leaves while an epoch is pending", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"})
-		h.prepare(rowsOf(h.tables[0], []row{{update, 1, "b"}, {insert, 2, "c"}}))
-		h.tables = nil
-		h.must(h.restart())
-		h.commit()
-		h.same(h.rows(orders(t)), "1|b", "2|c")
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"})
+		h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
+		h.Tables = nil
+		h.Must(h.restart())
+		h.Commit()
+		h.same(h.rows(Orders(t)), "1|b", "2|c")
 	})
 }
 
 func againCase(t *testing.T, target Target) {
 	for _, crash := range []string{"before the commit", "after the commit"} {
 		t.Run(crash, func(t *testing.T) {
-			h := newHarness(t, target, orders(t))
-			h.put(row{insert, 1, "a"})
-			h.prepare(rowsOf(h.tables[0], []row{{update, 1, "b"}, {insert, 2, "c"}}))
+			h := newHarness(t, target, Orders(t))
+			h.Put(Row{insert, 1, "a"})
+			h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
 			if crash == "after the commit" {
-				h.must(h.sink.Commit(context.Background(), h.pending))
+				h.Must(h.Sink.Commit(context.Background(), h.Pending))
 			}
-			h.must(h.restart())
+			h.Must(h.restart())
 			for range 3 {
-				h.must(h.sink.Commit(context.Background(), h.pending))
+				h.Must(h.Sink.Commit(context.Background(), h.Pending))
 			}
 			h.want("1|b", "2|c")
 			h.same(h.audit(), "shop|1", "shop|2")
 		})
 	}
 	t.Run("a failed one leaves nothing", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"})
-		h.prepare(rowsOf(h.tables[0], []row{{update, 1, "b"}, {insert, 2, "c"}}))
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"})
+		h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
 		h.exec(`ALTER TABLE %s RENAME COLUMN "job" TO "jobs"`, h.in(warehouse.EpochsTable))
-		if err := h.sink.Commit(context.Background(), h.pending); err == nil {
+		if err := h.Sink.Commit(context.Background(), h.Pending); err == nil {
 			t.Fatal("the commit succeeded")
 		}
 		h.want("1|a")
 		h.exec(`ALTER TABLE %s RENAME COLUMN "jobs" TO "job"`, h.in(warehouse.EpochsTable))
-		h.commit()
+		h.Commit()
 		h.want("1|b", "2|c")
 	})
 }
@@ -119,16 +119,16 @@ func tokensCase(t *testing.T, target Target) {
 		do   func(h *harness)
 		want string
 	}{
-		{"a new state folder", func(h *harness) { h.state, h.published = "state-2", 0 }, "with another state folder (state-1, up to epoch 2)"},
-		{"an older state folder", func(h *harness) { h.published = 1 }, "the tables are at epoch 2, the state folder state-1 expects epoch 1"},
+		{"a new state folder", func(h *harness) { h.State, h.Published = "state-2", 0 }, "with another state folder (state-1, up to epoch 2)"},
+		{"an older state folder", func(h *harness) { h.Published = 1 }, "the tables are at epoch 2, the state folder state-1 expects epoch 1"},
 		{"older tables", func(h *harness) { h.exec("DELETE FROM %s WHERE epoch = 2", h.in(warehouse.EpochsTable)) }, "the tables are at epoch 1, the state folder state-1 expects epoch 2"},
 		{"new tables", func(h *harness) { h.exec("DROP TABLE %s", h.in(warehouse.EpochsTable)) }, "the tables are at epoch 0, the state folder state-1 expects epoch 2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHarness(t, target, orders(t))
-			h.put(row{insert, 1, "a"})
-			h.put(row{insert, 2, "b"})
-			h.close()
+			h := newHarness(t, target, Orders(t))
+			h.Put(Row{insert, 1, "a"})
+			h.Put(Row{insert, 2, "b"})
+			h.Close()
 			tc.do(h)
 			err := h.restart()
 			var token *warehouse.TokenError
@@ -138,25 +138,25 @@ func tokensCase(t *testing.T, target Target) {
 		})
 	}
 	t.Run("during a commit", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"})
-		h.put(row{insert, 2, "a"})
-		h.prepare(rowsOf(h.tables[0], []row{{insert, 3, "b"}}))
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"})
+		h.Put(Row{insert, 2, "a"})
+		h.Prepare(Rows(h.Tables[0], []Row{{insert, 3, "b"}}))
 		h.exec("DELETE FROM %s WHERE epoch = 2", h.in(warehouse.EpochsTable))
 		var token *warehouse.TokenError
-		if err := h.sink.Commit(context.Background(), h.pending); !errors.As(err, &token) || token.Found != 1 || token.Want != 2 {
+		if err := h.Sink.Commit(context.Background(), h.Pending); !errors.As(err, &token) || token.Found != 1 || token.Want != 2 {
 			t.Errorf("got error %v", err)
 		}
 		h.want("1|a", "2|a")
 	})
 	t.Run("another pipeline's", func(t *testing.T) {
-		h := newHarness(t, target, orders(t))
-		h.put(row{insert, 1, "a"})
-		h.close()
+		h := newHarness(t, target, Orders(t))
+		h.Put(Row{insert, 1, "a"})
+		h.Close()
 		h.exec("UPDATE %s SET pipeline = 'other'", h.in(warehouse.EpochsTable))
-		h.published, h.epoch, h.state = 0, 0, "state-2"
-		h.must(h.restart())
-		h.put(row{insert, 2, "b"})
+		h.Published, h.Epoch, h.State = 0, 0, "state-2"
+		h.Must(h.restart())
+		h.Put(Row{insert, 2, "b"})
 	})
 }
 
@@ -164,12 +164,12 @@ func tokensCase(t *testing.T, target Target) {
 // the database can.
 func twoPipelinesCase(t *testing.T, target Target) {
 	db := target.Open(t)
-	one, two := another(t, target, db, "shop", orders(t)), another(t, target, db, "sales", newTable(t, "sale", []string{"id"}, column("id", pipeline.Int64), column("v", pipeline.String)))
+	one, two := another(t, target, db, "shop", Orders(t)), another(t, target, db, "sales", NewTable(t, "sale", []string{"id"}, Column("id", pipeline.Int64), Column("v", pipeline.String)))
 	for i := range int64(3) {
 		for _, h := range []*harness{one, two} {
-			h.must(h.restart())
-			h.put(row{insert, i, fmt.Sprint(h.pipeline, i)})
-			h.close()
+			h.Must(h.restart())
+			h.Put(Row{insert, i, fmt.Sprint(h.Pipeline, i)})
+			h.Close()
 		}
 	}
 	one.want("0|shop0", "1|shop1", "2|shop2")
@@ -179,7 +179,7 @@ func twoPipelinesCase(t *testing.T, target Target) {
 		return
 	}
 	db = target.Open(t)
-	one, two = another(t, target, db, "shop", one.tables...), another(t, target, db, "sales", two.tables...)
+	one, two = another(t, target, db, "shop", one.Tables...), another(t, target, db, "sales", two.Tables...)
 	var wg sync.WaitGroup
 	for _, h := range []*harness{one, two} {
 		wg.Go(func() {
@@ -188,12 +188,12 @@ func twoPipelinesCase(t *testing.T, target Target) {
 				return
 			}
 			for i := range int64(5) {
-				h.prepare(rowsOf(h.tables[0], []row{{insert, i, "a"}}))
-				if err := h.sink.Commit(context.Background(), h.pending); err != nil {
+				h.Prepare(Rows(h.Tables[0], []Row{{insert, i, "a"}}))
+				if err := h.Sink.Commit(context.Background(), h.Pending); err != nil {
 					t.Error(err)
 					return
 				}
-				h.done()
+				h.Done()
 			}
 		})
 	}
@@ -207,21 +207,21 @@ func twoPipelinesCase(t *testing.T, target Target) {
 func foreignCase(t *testing.T, target Target) {
 	for _, tc := range []struct {
 		name, do, want string
-		change         row
+		change         Row
 	}{
-		{"an updated row is gone", "DELETE FROM %s WHERE id = 1", "0 rows updated, want 1", row{update, 1, "b"}},
-		{"a deleted row is gone", "DELETE FROM %s WHERE id = 1", "0 rows deleted, want 1", row{remove, 1, ""}},
+		{"an updated row is gone", "DELETE FROM %s WHERE id = 1", "0 rows updated, want 1", Row{update, 1, "b"}},
+		{"a deleted row is gone", "DELETE FROM %s WHERE id = 1", "0 rows deleted, want 1", Row{remove, 1, ""}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			// Another column keeps DuckDB from taking updated rows out and putting them in.
-			h := newHarness(t, target, orders(t))
-			h.put(row{insert, 1, "a"}, row{insert, 2, "a"})
-			h.close()
+			h := newHarness(t, target, Orders(t))
+			h.Put(Row{insert, 1, "a"}, Row{insert, 2, "a"})
+			h.Close()
 			h.exec("ALTER TABLE %s ADD COLUMN note VARCHAR", h.in("order"))
 			h.exec(tc.do, h.in("order"))
-			h.must(h.restart())
-			h.prepare(rowsOf(h.tables[0], []row{tc.change}))
-			err := h.sink.Commit(context.Background(), h.pending)
+			h.Must(h.restart())
+			h.Prepare(Rows(h.Tables[0], []Row{tc.change}))
+			err := h.Sink.Commit(context.Background(), h.Pending)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "changed by something else") || pipeline.Retryable(err) {
 				t.Errorf("got error %v", err)
 			}
@@ -233,24 +233,24 @@ func foreignCase(t *testing.T, target Target) {
 // faultsCase lets every request of a commit and of an open fail, before and
 // after it took effect, that to COMMIT among them.
 func faultsCase(t *testing.T, target Target) {
-	h := newHarness(t, target, orders(t), newTable(t, "line", []string{"id"}, column("id", pipeline.Int64), column("v", pipeline.String)))
-	both := func(in ...row) {
-		h.prepare(rowsOf(h.tables[0], in), rowsOf(h.tables[1], in))
+	h := newHarness(t, target, Orders(t), NewTable(t, "line", []string{"id"}, Column("id", pipeline.Int64), Column("v", pipeline.String)))
+	both := func(in ...Row) {
+		h.Prepare(Rows(h.Tables[0], in), Rows(h.Tables[1], in))
 	}
 	check := func(want ...string) {
 		t.Helper()
-		for _, table := range h.tables {
+		for _, table := range h.Tables {
 			h.same(h.rows(table), want...)
 		}
 	}
-	both(row{insert, 1, "v0"}, row{insert, 3, "v0"})
-	h.commit()
+	both(Row{insert, 1, "v0"}, Row{insert, 3, "v0"})
+	h.Commit()
 	struck := 0
 	for _, after := range []bool{false, true} {
 		for others := 0; ; others++ {
-			v := fmt.Sprint("v", h.epoch)
-			gone, come := int64(2+h.epoch%2), int64(3-h.epoch%2) // there is one of rows 2 and 3
-			both(row{update, 1, v}, row{remove, gone, ""}, row{insert, come, v})
+			v := fmt.Sprint("v", h.Epoch)
+			gone, come := int64(2+h.Epoch%2), int64(3-h.Epoch%2) // there is one of rows 2 and 3
+			both(Row{update, 1, v}, Row{remove, gone, ""}, Row{insert, come, v})
 			h.faults.Arm(others, after)
 			fired := h.crashCommit(others/2%2 == 1)
 			check("1|"+v, fmt.Sprintf("%d|%s", come, v))
@@ -260,8 +260,8 @@ func faultsCase(t *testing.T, target Target) {
 			struck++
 		}
 	}
-	if got := h.audit(); int64(len(got)) != h.epoch {
-		t.Errorf("%d epochs in the audit table, want %d", len(got), h.epoch)
+	if got := h.audit(); int64(len(got)) != h.Epoch {
+		t.Errorf("%d epochs in the audit table, want %d", len(got), h.Epoch)
 	}
 	if struck < 10 {
 		t.Errorf("only %d faults", struck)
@@ -272,7 +272,7 @@ func faultsCase(t *testing.T, target Target) {
 func openFaults(t *testing.T, target Target) {
 	for _, after := range []bool{false, true} {
 		for others := 0; ; others++ {
-			h := another(t, target, target.Open(t), "shop", orders(t))
+			h := another(t, target, target.Open(t), "shop", Orders(t))
 			h.faults.Arm(others, after)
 			err := h.restart()
 			fired := h.faults.Disarm()
@@ -280,11 +280,11 @@ func openFaults(t *testing.T, target Target) {
 				t.Fatalf("the fault struck: %v, the error: %v", fired, err)
 			}
 			if fired {
-				h.must(h.restart())
+				h.Must(h.restart())
 			}
-			h.put(row{insert, 1, "a"})
+			h.Put(Row{insert, 1, "a"})
 			h.want("1|a")
-			h.close()
+			h.Close()
 			if !fired {
 				break
 			}
@@ -297,27 +297,27 @@ func anyEpochsCase(t *testing.T, target Target) {
 	db, n := target.Open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		h := another(t, target, db, fmt.Sprint("shop", n), newTable(t, fmt.Sprint("order", n), []string{"id"}, orders(t).Columns...))
-		h.must(h.restart())
+		h := another(t, target, db, fmt.Sprint("shop", n), NewTable(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
+		h.Must(h.restart())
 		defer func() {
-			h.close()
-			h.must(os.RemoveAll(h.dir))
+			h.Close()
+			h.Must(os.RemoveAll(h.Dir))
 		}()
 		model := map[int64]string{}
 		for range rapid.IntRange(1, 6).Draw(rt, "epochs") {
 			in := drawEpoch(rt, model)
 			if len(in) == 0 {
-				h.prepare()
+				h.Prepare()
 				continue
 			}
-			h.prepare(rowsOf(h.tables[0], in))
+			h.Prepare(Rows(h.Tables[0], in))
 			if rapid.IntRange(0, 3).Draw(rt, "crash") == 0 {
 				if rapid.Bool().Draw(rt, "after the commit") {
-					h.must(h.sink.Commit(context.Background(), h.pending))
+					h.Must(h.Sink.Commit(context.Background(), h.Pending))
 				}
-				h.must(h.restart())
+				h.Must(h.restart())
 			}
-			h.commit()
+			h.Commit()
 		}
 		var want []string
 		for _, id := range slices.Sorted(maps.Keys(model)) {
@@ -332,18 +332,18 @@ func anyEpochsCase(t *testing.T, target Target) {
 }
 
 // drawEpoch draws changes, and makes them in the model too.
-func drawEpoch(rt *rapid.T, model map[int64]string) (in []row) {
+func drawEpoch(rt *rapid.T, model map[int64]string) (in []Row) {
 	for _, id := range slices.Sorted(maps.Keys(rapid.MapOfN(rapid.Int64Range(0, 30), rapid.Just(true), 0, 20).Draw(rt, "keys"))) {
 		text := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(rt, "text")
 		_, there := model[id]
 		switch {
 		case !there:
-			in, model[id] = append(in, row{insert, id, text}), text
+			in, model[id] = append(in, Row{insert, id, text}), text
 		case rapid.Bool().Draw(rt, "delete"):
-			in = append(in, row{remove, id, ""})
+			in = append(in, Row{remove, id, ""})
 			delete(model, id)
 		default:
-			in, model[id] = append(in, row{update, id, text}), text
+			in, model[id] = append(in, Row{update, id, text}), text
 		}
 	}
 	return in

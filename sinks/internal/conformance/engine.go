@@ -1,0 +1,159 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Engine plays the engine for one sink: it keeps what a checkpoint would.
+type Engine struct {
+	T         testing.TB
+	Sink      pipeline.Sink // that is open; nil = none
+	Pipeline  string
+	State     string // the id of the state folder
+	Dir       string // for spools
+	Tables    []*pipeline.Table
+	Epoch     int64             // that was prepared last
+	Published int64             // that was committed last
+	Pending   *pipeline.Receipt // of the epoch that is saved and not committed
+}
+
+// NewEngine returns an Engine without a sink. At the end of the test its sink is
+// closed.
+func NewEngine(t testing.TB, name string, tables ...*pipeline.Table) *Engine {
+	e := &Engine{T: t, Pipeline: name, State: "state-1", Dir: t.TempDir(), Tables: tables}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// Must ends the test if there is an error.
+func (e *Engine) Must(err error) {
+	e.T.Helper()
+	if err != nil {
+		e.T.Fatal(err)
+	}
+}
+
+// Close closes the sink.
+func (e *Engine) Close() {
+	if e.Sink != nil {
+		e.Must(e.Sink.Close())
+		e.Sink = nil
+	}
+}
+
+// Open opens a sink as a new process would, after Close.
+func (e *Engine) Open(sink pipeline.Sink) error {
+	e.Sink = sink
+	return sink.Open(context.Background(), pipeline.Opening{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables,
+		Spool: e.spool, Published: e.Published, Pending: e.Pending})
+}
+
+func (e *Engine) spool(epoch int64) string {
+	return filepath.Join(e.Dir, "spool", fmt.Sprint(epoch), "warehouse")
+}
+
+// Prepare writes an epoch and saves its receipt.
+func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Receipt {
+	e.T.Helper()
+	epoch, err := e.Sink.Begin(e.Epoch + 1)
+	e.Must(err)
+	for _, r := range rows {
+		e.Must(epoch.Write(nil, r))
+	}
+	r, err := epoch.Prepare(context.Background(), false)
+	e.Must(err)
+	e.Epoch++
+	r.Before, r.Started = e.Published, time.Unix(1e9, 0).UTC()
+	text, err := json.Marshal(r)
+	e.Must(err)
+	e.Pending = &pipeline.Receipt{}
+	e.Must(json.Unmarshal(text, e.Pending))
+	if r.Publish == nil {
+		e.Pending = nil
+	}
+	return r
+}
+
+// Commit commits the epoch that is pending.
+func (e *Engine) Commit() {
+	e.T.Helper()
+	if e.Pending == nil {
+		return
+	}
+	e.Must(e.Sink.Commit(context.Background(), e.Pending))
+	e.Done()
+}
+
+// Done is what the engine does after a commit.
+func (e *Engine) Done() {
+	e.T.Helper()
+	e.Published, e.Pending = e.Pending.Epoch, nil
+	e.Must(os.RemoveAll(filepath.Dir(e.spool(e.Published))))
+}
+
+// Put commits an epoch with rows of the first table.
+func (e *Engine) Put(in ...Row) {
+	e.T.Helper()
+	e.Prepare(Rows(e.Tables[0], in))
+	e.Commit()
+}
+
+// Row is a row of a table like Orders.
+type Row struct {
+	Op   pipeline.Op
+	ID   int64
+	Text string // empty = null
+}
+
+// Rows returns rows of a table whose first column is an Int64 and whose second
+// may be a String; the others are null.
+func Rows(table *pipeline.Table, in []Row) *pipeline.Rows {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, table.Schema())
+	defer b.Release()
+	out := &pipeline.Rows{Table: table, Versions: make([]pipeline.Version, len(in))}
+	for _, r := range in {
+		b.Field(0).(*array.Int64Builder).Append(r.ID)
+		for i := 1; i < len(table.Columns); i++ {
+			text, ok := b.Field(i).(*array.StringBuilder)
+			if i == 1 && ok && r.Text != "" {
+				text.Append(r.Text)
+				continue
+			}
+			b.Field(i).AppendNull()
+		}
+		out.Ops = append(out.Ops, r.Op)
+	}
+	out.Record = b.NewRecord()
+	return out
+}
+
+// NewTable returns a table with a key.
+func NewTable(t testing.TB, name string, key []string, columns ...pipeline.Column) *pipeline.Table {
+	t.Helper()
+	table, err := pipeline.NewTable(name, columns, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// Column returns a column of a type without parameters.
+func Column(name string, k pipeline.Kind) pipeline.Column {
+	return pipeline.Column{Name: name, Type: pipeline.Type{Kind: k}}
+}
+
+// Orders is the table of most cases; its names are SQL's words.
+func Orders(t testing.TB) *pipeline.Table {
+	return NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("select", pipeline.String))
+}
