@@ -130,6 +130,9 @@ type KeyedState interface {
 	// Lookup finds the values of keys, which are sorted and differ; nil = there
 	// is none. The values are not to be changed, and valid until the epoch ends.
 	Lookup(keys []Hash, values [][]byte) error
+	// Prefetch reads where some tens of keys are that Put is about to be called
+	// for, so that the waits for memory overlap. It changes nothing.
+	Prefetch(keys []Hash)
 	// Put sets the value of a key; nil deletes it. The value is copied.
 	Put(key Hash, value []byte)
 	// PutIdle is Put for a key that will hardly be looked up soon: others go

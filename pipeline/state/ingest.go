@@ -18,6 +18,10 @@ import (
 // again must not read a megabyte.
 const tableBytes = 8 << 20
 
+// ingestFormat has rows in its blocks, not columns as newer ones: it takes less to
+// write. A merge writes the database's own.
+const ingestFormat = sstable.TableFormatPebblev4
+
 // ingest writes the update as tables and gives them to the database, which takes
 // all of them or none.
 func (s *Store) ingest(checkpoint []byte, u *Update) error {
@@ -75,7 +79,7 @@ func (t *tables) room(bytes int) error {
 		return err
 	}
 	t.paths = append(t.paths, path)
-	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.s.options.MakeWriterOptions(0, t.s.db.TableFormat())), bytes
+	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.s.options.MakeWriterOptions(0, ingestFormat)), bytes
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 // ahead is the number of keys that Lookup prefetches at once.
 const ahead = 64
 
-// Prefetch makes ready for Put of some keys, which is faster for it.
+// Prefetch implements pipeline.KeyedState.
 func (k *Keyspace) Prefetch(keys []pipeline.Hash) {
 	k.sum = k.mem.prefetch(keys)
 	if k.filter != nil {

@@ -196,7 +196,7 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 		entries += l.entries[last]
 	}
 	part := min(1, float64(bytes)/float64(max(1, l.costs[last])))
-	kept := newTable(entries + int(part*float64(l.entries[last])))
+	kept := newTable(2 * (entries + int(part*float64(l.entries[last])))) // it will hold as many again
 	t.each(func(s slot) {
 		if age := s.age(epoch); age < last || age == last && s.lot() < part {
 			if v := t.values.value(s.place()); v != nil {

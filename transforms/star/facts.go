@@ -102,6 +102,7 @@ type pass struct {
 	given      []byte
 	unknown    []*dimension // whose unknown member the row refers to
 	scratch    []byte
+	keys       []pipeline.Hash
 	prefetched int // of no meaning, so that it is read
 }
 
@@ -131,6 +132,8 @@ func (p *pass) run(mayWait bool) error {
 	for i := range p.entries {
 		if i%ahead == 0 {
 			p.prefetch(i)
+			p.keys = keysAhead(p.keys, i, p.entries, func(e *factEntry) (pipeline.Hash, bool) { return e.hash, !e.skip })
+			p.state.Prefetch(p.keys)
 		}
 		if e := &p.entries[i]; !e.skip {
 			if err := p.give(e, mayWait); err != nil {
@@ -167,6 +170,18 @@ func (p *pass) prefetch(from int) {
 			}
 		}
 	}
+}
+
+// keysAhead returns the keys of the next entries that will be put, in the memory
+// of keys.
+func keysAhead[T any](keys []pipeline.Hash, from int, all []T, key func(*T) (h pipeline.Hash, put bool)) []pipeline.Hash {
+	keys = keys[:0]
+	for i := from; i < min(from+ahead, len(all)); i++ {
+		if h, put := key(&all[i]); put {
+			keys = append(keys, h)
+		}
+	}
+	return keys
 }
 
 // usual is the number of elements whose memory is always kept for the next pass.

@@ -32,6 +32,8 @@ func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	return nil
 }
 
+func (s *memState) Prefetch([]pipeline.Hash) {}
+
 func (s *memState) PutIdle(key pipeline.Hash, value []byte) { s.Put(key, value) }
 
 func (s *memState) Put(key pipeline.Hash, value []byte) {

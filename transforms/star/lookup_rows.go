@@ -105,6 +105,7 @@ type lookupRows struct {
 
 	finder  *byhash.Finder
 	scratch []byte
+	keys    []pipeline.Hash
 }
 
 // touch returns the entry of a key, new or there already.
@@ -131,6 +132,10 @@ func (l *lookupRows) flush() error {
 		return err
 	}
 	for i := range l.all {
+		if i%ahead == 0 {
+			l.keys = keysAhead(l.keys, i, l.all, func(r *lookupRow) (pipeline.Hash, bool) { return r.hash, r.changed })
+			l.state.Prefetch(l.keys)
+		}
 		switch r := &l.all[i]; {
 		case !r.changed:
 		case r.empty():

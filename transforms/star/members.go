@@ -21,6 +21,7 @@ type members struct {
 	fresh int // those before have been looked up
 
 	scratch []byte
+	keys    []pipeline.Hash
 	finder  *byhash.Finder
 }
 
@@ -181,6 +182,10 @@ func (m *members) use(e *memberEntry, n int64, v *pipeline.Version) {
 func (m *members) flush(out *output, last bool) {
 	var kept []memberEntry
 	for i := range m.all {
+		if i%ahead == 0 {
+			m.keys = keysAhead(m.keys, i, m.all, func(e *memberEntry) (pipeline.Hash, bool) { return e.hash, e.changed })
+			m.state.Prefetch(m.keys)
+		}
 		e := &m.all[i]
 		if e.dimension.onDelete == pipeline.Delete && !last {
 			kept = append(kept, *e)
