@@ -20,12 +20,14 @@ import (
 // shop grows to a number of items and stays there; with each write goes a change
 // of the one marker, which counts them.
 type feed struct {
-	dir  string
-	rate int // changes a second
-	live int // items of the shop
-	keep int // rotated files
+	dir    string
+	rate   int // changes a second
+	live   int // items of the shop
+	keep   int // rotated files
+	reader *process
 
 	lines int64
+	clock int64 // the newest time of a change, in µs
 	size  int64
 	began time.Time
 	took  time.Duration
@@ -84,7 +86,11 @@ func (f *feed) append(lines *bufio.Reader) error {
 	written := 0
 	var b bytes.Buffer
 	for ended := false; !ended; {
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-f.reader.done:
+			return errors.New("nobody reads any more")
+		}
 		for due := int(time.Since(f.began).Seconds() * float64(f.rate)); written < due && !ended; written++ {
 			line, err := lines.ReadSlice('\n')
 			if err != nil && err != io.EOF {
@@ -92,6 +98,9 @@ func (f *feed) append(lines *bufio.Reader) error {
 			}
 			b.Write(line)
 			ended = err == io.EOF
+			if err := f.tick(line); err != nil {
+				return err
+			}
 		}
 		f.mark(&b)
 		if err := f.write(b.Bytes()); err != nil {
@@ -102,7 +111,20 @@ func (f *feed) append(lines *bufio.Reader) error {
 	return nil
 }
 
-// mark adds the marker's next change, in the shop's own time.
+// tick moves the clock.
+func (f *feed) tick(line []byte) error {
+	_, rest, _ := bytes.Cut(line, []byte(`"ApproximateCreationDateTime":`))
+	digits, _, found := bytes.Cut(rest, []byte(","))
+	if !found {
+		return nil // behind the last line
+	}
+	at, err := strconv.ParseInt(string(digits), 10, 64)
+	f.clock = max(f.clock, at)
+	return err
+}
+
+// mark adds the marker's next change, at the time of the newest change before: it
+// must not run ahead of the others, which would be too late.
 func (f *feed) mark(b *bytes.Buffer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,14 +135,10 @@ func (f *feed) mark(b *bytes.Buffer) {
 	if n > 0 {
 		event, images = "MODIFY", images+fmt.Sprintf(`,"OldImage":`+image, n-1)
 	}
-	at := shopOpens.Add(time.Duration(n) * appendEvery).UnixMicro()
 	fmt.Fprintf(b, `{"eventID":"marker%d","eventName":"%s","tableName":"ecommerce","dynamodb":{"ApproximateCreationDateTime":%d,`+
-		`"ApproximateCreationDateTimePrecision":"MICROSECOND","Keys":{`+key+`},%s},"eventSource":"aws:dynamodb"}`+"\n", n, event, at, images)
+		`"ApproximateCreationDateTimePrecision":"MICROSECOND","Keys":{`+key+`},%s},"eventSource":"aws:dynamodb"}`+"\n", n, event, f.clock, images)
 	f.markers = append(f.markers, time.Now())
 }
-
-// shopOpens is the time of a generated stream's first change.
-var shopOpens = time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // since returns how long ago the writes of the markers from one on to another
 // began, the latter included.

@@ -75,11 +75,16 @@ func TestSoak(t *testing.T) {
 	env := []string{"DSN=" + dsn, "SCHEMA=" + schema}
 	p := startFor(t, 2*duration+2*time.Minute, dir, env, "run", "soak.yaml", "--set", "http.listen=127.0.0.1:0")
 	waitFor(t, p, "no file matches yet")
-	f := &feed{dir: filepath.Join(dir, "in"), rate: rate, live: live, keep: 3}
+	f := &feed{dir: filepath.Join(dir, "in"), rate: rate, live: live, keep: 3, reader: p}
 	marker, seen := watchMarker(t, f, dsn, schema)
 	samples := sampled(t, p)
 	if err := f.run(dir, duration); err != nil {
-		t.Fatal(err)
+		select {
+		case <-p.done:
+			t.Fatalf("%v: %+v", err, p.result())
+		default:
+			t.Fatal(err)
+		}
 	}
 	all := samples()
 	marker.waitForAll(t, p)
