@@ -12,7 +12,9 @@
 // A random read of Pebble costs more than a change may, so a [Keyspace] holds
 // entries in memory: all of them while they fit, which makes a miss definite.
 // Afterwards it holds what was used lately, and a filter of the keys there are;
-// what neither can answer is looked up in one pass in the order of the keys.
+// what neither can answer is looked up in one pass in the order of the keys: in
+// the tables of the last large epochs, one after the other (runs), and what they
+// do not have in the database.
 // [Keyspaces] share the memory by the use they make of it; one that has hardly
 // any only logs what is put. What an epoch wrote stays in memory until it is
 // saved, so a keyspace shows the state with all epochs applied that were

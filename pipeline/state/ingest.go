@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,14 @@ func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	if err := errors.Join(fill(&t, checkpoint, u), t.close()); err != nil {
 		return err
 	}
+	r, err := s.openRun(&t, u.Deltas)
+	if err != nil {
+		return err
+	}
 	if err := s.db.Ingest(context.Background(), t.paths); err != nil {
+		return errors.Join(err, r.close())
+	}
+	if err := s.runs.add(r, int(s.db.Metrics().Levels[0].Sublevels)); err != nil {
 		return err
 	}
 	for _, path := range t.paths {
@@ -43,29 +51,31 @@ func (s *Store) ingest(checkpoint []byte, u *Update) error {
 // tables writes ascending keys into tables in the folder, and so in the file
 // system, of the database, which links them.
 type tables struct {
-	s     *Store
-	paths []string
-	w     *sstable.Writer // of the last of them; nil = there is none, or it is full
-	bytes int             // that were written to it
+	s      *Store
+	paths  []string
+	firsts [][]byte        // the lowest key of each
+	w      *sstable.Writer // of the last of them; nil = there is none, or it is full
+	bytes  int             // that were written to it
 }
 
 func (t *tables) Set(key, value []byte) error {
-	if err := t.room(len(key) + len(value)); err != nil {
+	if err := t.room(key, len(value)); err != nil {
 		return err
 	}
 	return t.w.Set(key, value)
 }
 
 func (t *tables) Delete(key []byte) error {
-	if err := t.room(len(key)); err != nil {
+	if err := t.room(key, 0); err != nil {
 		return err
 	}
 	return t.w.Delete(key)
 }
 
-// room begins a table where there is none with room for so many bytes.
-func (t *tables) room(bytes int) error {
-	if t.bytes += bytes; t.w != nil && t.bytes <= tableBytes {
+// room begins a table where there is none with room for a key and a value.
+func (t *tables) room(key []byte, value int) error {
+	size := len(key) + value
+	if t.bytes += size; t.w != nil && t.bytes <= tableBytes {
 		return nil
 	}
 	if err := t.close(); err != nil {
@@ -78,8 +88,8 @@ func (t *tables) room(bytes int) error {
 	if err != nil {
 		return err
 	}
-	t.paths = append(t.paths, path)
-	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.s.options.MakeWriterOptions(0, ingestFormat)), bytes
+	t.paths, t.firsts = append(t.paths, path), append(t.firsts, bytes.Clone(key))
+	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.s.options.MakeWriterOptions(0, ingestFormat)), size
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 // epoch being transformed.
 type Keyspace struct {
 	db     *pebble.DB
+	runs   *runs
 	prefix []byte
 
 	mem      *table  // what was used lately
@@ -55,6 +56,7 @@ type Delta struct {
 	values chunks
 	logged chunks
 	bytes  int
+	idle   bool // hardly any of it will be looked up
 	saved  atomic.Bool
 
 	prefetched byte // of no meaning, so that it is read
@@ -136,6 +138,12 @@ func (k *Keyspace) written(key pipeline.Hash) (value []byte, found bool) {
 
 // lookupDisk takes what memory missed in one pass in the order of the keys.
 func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
+	if err := k.lookupRuns(keys, values); err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	if len(k.misses) == 0 {
+		return nil
+	}
 	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)
@@ -150,13 +158,18 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 		if err != nil {
 			break // it.Error tells
 		}
-		k.hits++ // it would be one with more memory
-		values[i] = k.mem.values.value(k.mem.put(keys[i], v, k.epoch))
+		k.remember(i, keys, values, v)
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}
 	return nil
+}
+
+// remember takes a value from disk into memory.
+func (k *Keyspace) remember(i int, keys []pipeline.Hash, values [][]byte, v []byte) {
+	k.hits++ // it would be one with more memory
+	values[i] = k.mem.values.value(k.mem.put(keys[i], v, k.epoch))
 }
 
 // Put sets the value of a key; nil deletes it. The value is copied.
@@ -186,7 +199,7 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) 
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.entries()), logged: k.logged, bytes: k.bytes}
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.entries()), logged: k.logged, bytes: k.bytes, idle: k.idle}
 	if k.first != 0 { // only these: others would be kept from being freed
 		d.values = k.mem.values.since(k.first)
 	}

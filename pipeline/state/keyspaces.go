@@ -14,16 +14,17 @@ import (
 // owner of its keyspaces calls its methods.
 type Keyspaces struct {
 	All   []*Keyspace
+	runs  *runs
 	bound int64
 }
 
 // Keyspaces opens the keyspaces with the given numbers, and reads them into
 // memory as far as they fit. It is called once.
 func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
-	ks := &Keyspaces{bound: s.memory}
+	ks := &Keyspaces{bound: s.memory, runs: &s.runs}
 	sorter := &byhash.Sorter{}
 	for _, n := range numbers {
-		k := &Keyspace{db: s.db, prefix: []byte{prefixKeyed, n}, epoch: 1, sorter: sorter}
+		k := &Keyspace{db: s.db, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: 1, sorter: sorter}
 		if err := k.load(ks.bound / int64(len(numbers))); err != nil {
 			return nil, err
 		}
@@ -50,7 +51,7 @@ func (k *Keyspace) load(bound int64) error {
 
 // Size returns the bytes of memory that the keyspaces take.
 func (ks *Keyspaces) Size() int64 {
-	var n int64
+	n := ks.runs.size()
 	for _, k := range ks.All {
 		n += k.size()
 	}

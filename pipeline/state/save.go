@@ -36,8 +36,8 @@ func (s *Store) Save(u *Update) error {
 	}
 	if size >= s.ingestBytes && len(u.Restart) == 0 {
 		err = s.ingest(raw, u)
-	} else {
-		err = s.batch(raw, u, size)
+	} else if err = s.batch(raw, u, size); err == nil && size > 0 {
+		err = s.runs.drop()
 	}
 	if err != nil {
 		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)

@@ -44,8 +44,6 @@ func TestKeyspace(t *testing.T) {
 		o := Options{Pipeline: "p", Memory: rapid.SampledFrom([]int64{1, 600 << 10, 64 << 20}).Draw(rt, "memory")}
 		s := mustOpen(rt, dir, o)
 		defer func() { s.Close() }()
-		s.ingestBytes = rapid.SampledFrom([]int{0, 1 << 30}).Draw(rt, "ingest from")
-		ingest := s.ingestBytes
 		ks := spaces(rt, s)
 		now, saved := map[int]string{}, map[int]string{}
 		var cp Checkpoint
@@ -66,7 +64,6 @@ func TestKeyspace(t *testing.T) {
 					rt.Fatal(err)
 				}
 				s = mustOpen(rt, dir, o)
-				s.ingestBytes = ingest
 				ks = spaces(rt, s)
 				now = map[int]string{}
 				for n, v := range saved {
@@ -74,6 +71,7 @@ func TestKeyspace(t *testing.T) {
 				}
 			} else {
 				cp.Epoch++
+				s.ingestBytes = rapid.SampledFrom([]int{0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
 				cursors := map[string]map[string][]byte{"s": {"f": fmt.Append(nil, cp.Epoch), "g": []byte("x")}}
 				if err := s.Save(&Update{Checkpoint: &cp, Cursors: cursors, Deltas: take(ks)}); err != nil {
 					rt.Fatal(err)

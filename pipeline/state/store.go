@@ -97,6 +97,7 @@ type Store struct {
 	ingestBytes int
 	mergeBytes  int64
 	merging     *merging // of level 0; nil = none
+	runs        runs
 }
 
 // Options are what Open needs.
@@ -126,7 +127,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
 	}
-	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes}
+	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes, runs: runs{most: maxRunTables}}
 	if err := errors.Join(s.removeTables(), s.loadMeta(o.Pipeline)); err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), s.Close())
 	}
@@ -179,6 +180,7 @@ func (s *Store) loadMeta(name string) error {
 		if raw, err = json.Marshal(s.meta); err != nil {
 			return err
 		}
+		s.runs.whole = true
 		return s.db.Set(keyMeta, raw, pebble.Sync)
 	}
 	if err := json.Unmarshal(raw, &s.meta); err != nil {
@@ -255,7 +257,7 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := errors.Join(s.endMerge(), s.db.Close(), s.lock.Close())
+	err := errors.Join(s.endMerge(), s.runs.drop(), s.db.Close(), s.lock.Close())
 	s.db = nil
 	return err
 }

@@ -1,0 +1,268 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	blocks "github.com/cockroachdb/pebble/v2/sstable/block"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// runs are what the last large epochs wrote, each in tables of its own. The
+// database looks for one key after the other, in every table that may have it:
+// with tens of tables on top of each other, most of a lookup is asking. Here all
+// keys of a lookup ask one run after the other, the newest first, each with a
+// filter in memory, and only those that are in none ask the database.
+//
+// The tables are files of the database, which are kept open: merges, which may
+// remove them, change no key's value. Runs are all that was written since the
+// oldest of them, so what is in one is no older than the database. None are left
+// when something was written by other means, as small epochs are, when the
+// database has merged most of them, and after a restart.
+type runs struct {
+	mu     sync.RWMutex // Lookup reads, Save changes
+	list   []*run       // the oldest first
+	tables int
+	most   int // tables; files that are kept open
+	// whole says that there is no key that none of them has, nor ever was.
+	whole bool
+}
+
+// maxRunTables bounds the files that are kept open.
+const maxRunTables = 512
+
+// run is what an epoch wrote.
+type run struct {
+	tables  []runTable         // in the order of their keys
+	filters map[string]*filter // of the keys, by the keyspace's prefix; nil = anything may be in it
+}
+
+type runTable struct {
+	first []byte // the lowest key
+	r     *sstable.Reader
+}
+
+// openRun opens the tables of an update before the database has them.
+func (s *Store) openRun(t *tables, deltas []*Delta) (*run, error) {
+	r := &run{filters: map[string]*filter{}}
+	for i, path := range t.paths {
+		reader, err := s.openTable(path)
+		if err != nil {
+			return nil, errors.Join(err, r.close())
+		}
+		r.tables = append(r.tables, runTable{t.firsts[i], reader})
+	}
+	for _, d := range deltas {
+		if len(d.writes) == 0 {
+			continue
+		}
+		r.filters[string(d.prefix)] = nil
+		if !d.idle {
+			r.filters[string(d.prefix)] = d.filter()
+		}
+	}
+	return r, nil
+}
+
+func (s *Store) openTable(path string) (*sstable.Reader, error) {
+	f, err := vfs.Default.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	r, err := sstable.NewReader(context.Background(), readable, s.options.MakeReaderOptions())
+	if err != nil {
+		return nil, errors.Join(err, readable.Close())
+	}
+	return r, nil
+}
+
+// filter returns a filter of the keys that were written.
+func (d *Delta) filter() *filter {
+	f := &filter{}
+	f.grow(len(d.writes)/blockKeys + 1)
+	for i := range d.writes {
+		f.add(d.writes[i].key)
+	}
+	return f
+}
+
+func (r *run) close() (err error) {
+	for _, t := range r.tables {
+		err = errors.Join(err, t.r.Close())
+	}
+	return err
+}
+
+// add adds what was written now. The oldest runs give way to it, or all to the
+// database, if that has only so many tables on top of each other in level 0.
+func (rs *runs) add(r *run, depth int) (err error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.list, rs.tables = append(rs.list, r), rs.tables+len(r.tables)
+	if len(rs.list) > 2*depth+2 {
+		return rs.dropAll()
+	}
+	for rs.tables > rs.most {
+		err = errors.Join(err, rs.list[0].close())
+		rs.tables -= len(rs.list[0].tables)
+		rs.list, rs.whole = slices.Delete(rs.list, 0, 1), false
+	}
+	return err
+}
+
+// drop forgets all: something was written elsewhere.
+func (rs *runs) drop() (err error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.dropAll()
+}
+
+func (rs *runs) dropAll() (err error) {
+	for _, r := range rs.list {
+		err = errors.Join(err, r.close())
+	}
+	rs.list, rs.tables, rs.whole = nil, 0, false
+	return err
+}
+
+// size returns the bytes of the filters.
+func (rs *runs) size() (n int64) {
+	rs.mu.RLock()
+	defer rs.mu.RUnlock()
+	for _, r := range rs.list {
+		for _, f := range r.filters {
+			n += f.size()
+		}
+	}
+	return n
+}
+
+// lookupRuns takes those of the misses that are in runs, or known to be nowhere.
+func (k *Keyspace) lookupRuns(keys []pipeline.Hash, values [][]byte) error {
+	k.runs.mu.RLock()
+	defer k.runs.mu.RUnlock()
+	for _, r := range slices.Backward(k.runs.list) {
+		f, wrote := r.filters[string(k.prefix)]
+		switch {
+		case len(k.misses) == 0 || wrote && f == nil:
+			return nil
+		case !wrote:
+			continue
+		}
+		if err := k.lookupRun(r, f, keys, values); err != nil {
+			return err
+		}
+	}
+	if k.runs.whole {
+		k.misses = k.misses[:0]
+	}
+	return nil
+}
+
+// lookupRun takes the misses that are in one run.
+func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][]byte) error {
+	look := newRunLook(r)
+	rest := k.misses[:0]
+	buf := make([]byte, 0, len(k.prefix)+keyBytes)
+	var err error
+	for _, i := range k.misses {
+		var v []byte
+		found := false
+		if err == nil && f.mayHave(keys[i]) {
+			buf = appendHash(append(buf[:0], k.prefix...), keys[i])
+			v, found, err = look.find(buf)
+		}
+		switch {
+		case !found:
+			rest = append(rest, i)
+		case v != nil:
+			k.remember(i, keys, values, v)
+		}
+	}
+	k.misses = rest
+	return errors.Join(err, look.close())
+}
+
+// runLook looks for ascending keys in a run.
+type runLook struct {
+	run  *run
+	at   int              // the table of it; -1 = none yet
+	it   sstable.Iterator // over that
+	pool blocks.BufferPool
+}
+
+func newRunLook(r *run) *runLook {
+	l := &runLook{run: r, at: -1}
+	l.pool.Init(4)
+	return l
+}
+
+// find returns the value of a key, nil where it was deleted. It is valid until the
+// next call.
+func (l *runLook) find(key []byte) (value []byte, found bool, err error) {
+	tables := l.run.tables
+	at := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].first, key) > 0 }) - 1
+	if at < 0 {
+		return nil, false, nil
+	}
+	if at != l.at {
+		if err := l.open(at); err != nil {
+			return nil, false, err
+		}
+	}
+	kv := l.it.SeekGE(key, 0)
+	if kv == nil {
+		return nil, false, l.it.Error()
+	}
+	if !bytes.Equal(kv.K.UserKey, key) {
+		return nil, false, nil
+	}
+	if kv.Kind() == pebble.InternalKeyKindDelete {
+		return nil, true, nil
+	}
+	value, _, err = kv.Value(nil)
+	return value, true, err
+}
+
+func (l *runLook) open(at int) (err error) {
+	if err := l.shut(); err != nil {
+		return err
+	}
+	r := l.run.tables[at].r
+	l.it, err = r.NewPointIter(context.Background(), sstable.IterOptions{
+		FilterBlockSizeLimit: sstable.NeverUseFilterBlock,
+		Env:                  sstable.ReadEnv{Block: blocks.ReadEnv{BufferPool: &l.pool}},
+		ReaderProvider:       sstable.MakeTrivialReaderProvider(r),
+		BlobContext:          sstable.AssertNoBlobHandles,
+	})
+	if err == nil {
+		l.at = at
+	}
+	return err
+}
+
+func (l *runLook) shut() error {
+	if l.at < 0 {
+		return nil
+	}
+	l.at = -1
+	return l.it.Close()
+}
+
+func (l *runLook) close() error {
+	err := l.shut()
+	l.pool.Release()
+	return err
+}

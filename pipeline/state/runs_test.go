@@ -1,0 +1,87 @@
+package state
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// TestRuns: what large epochs wrote is found in their tables, the newest, and
+// what they deleted is not, whatever was written by other means between them,
+// merged, or has given way; and where nothing else was ever written, nobody asks
+// the database.
+func TestRuns(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp("", "state")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		s := mustOpen(rt, dir, Options{Pipeline: "p", Memory: 1})
+		defer func() { s.Close() }()
+		s.runs.most = rapid.SampledFrom([]int{1, 2, 3, maxRunTables, maxRunTables, maxRunTables}).Draw(rt, "tables")
+		ks := spaces(rt, s)
+		want := map[int]string{}
+		asks := false
+		for epoch := range rapid.Int64Range(2, 12).Draw(rt, "epochs") {
+			for _, n := range rapid.SliceOfN(rapid.IntRange(0, 3), 0, 4).Draw(rt, "keys") {
+				if rapid.IntRange(0, 3).Draw(rt, "delete") == 0 {
+					ks.All[n%2].Put(hash(n), nil)
+					delete(want, n)
+					continue
+				}
+				want[n] = fmt.Sprint(epoch, n)
+				put(rt, ks.All[n%2], hash(n), []byte(want[n]))
+			}
+			deltas := take(ks)
+			for _, d := range deltas {
+				d.idle = rapid.IntRange(0, 7).Draw(rt, "idle") == 0
+				asks = asks || d.idle && len(d.writes) > 0
+			}
+			s.ingestBytes = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
+			asks = asks || s.ingestBytes > 0
+			if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: epoch}, Deltas: deltas}); err != nil {
+				rt.Fatal(err)
+			}
+			if rapid.IntRange(0, 7).Draw(rt, "merge") == 0 {
+				asks = true // it may be the better one to ask
+				if err := s.db.Compact(rt.Context(), []byte{prefixKeyed}, []byte{prefixKeyed + 1}, false); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			for _, k := range ks.All { // memory forgets all that is saved
+				k.mem, k.complete, k.filter, k.unsaved = newTable(0), false, nil, nil
+			}
+			checkLookup(rt, ks, want)
+			if s.runs.most == maxRunTables && !asks {
+				wantNoAsking(rt, ks)
+			}
+		}
+	})
+}
+
+// wantNoAsking: runs alone tell of every key what becomes of it.
+func wantNoAsking(t *rapid.T, ks *Keyspaces) {
+	for i, k := range ks.All {
+		var keys []pipeline.Hash
+		for n := i; n < 12; n += 2 {
+			keys = append(keys, hash(n))
+		}
+		slices.SortFunc(keys, pipeline.Hash.Compare)
+		k.misses = k.misses[:0]
+		for j := range keys {
+			k.misses = append(k.misses, j)
+		}
+		if err := k.lookupRuns(keys, make([][]byte, len(keys))); err != nil {
+			t.Fatal(err)
+		}
+		if len(k.misses) > 0 {
+			t.Fatalf("keyspace %d asks the database for %d keys", i, len(k.misses))
+		}
+	}
+}
