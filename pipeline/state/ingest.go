@@ -30,10 +30,7 @@ func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	if err := errors.Join(fill(&t, checkpoint, u), t.close()); err != nil {
 		return err
 	}
-	r, err := s.openRun(&t, u.Deltas)
-	if err != nil {
-		return err
-	}
+	r := s.openRun(&t, u.Deltas)
 	if err := s.db.Ingest(context.Background(), t.paths); err != nil {
 		return errors.Join(err, r.close())
 	}

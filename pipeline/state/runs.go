@@ -11,7 +11,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	blocks "github.com/cockroachdb/pebble/v2/sstable/block"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -50,13 +49,15 @@ type runTable struct {
 	r     *sstable.Reader
 }
 
-// openRun opens the tables of an update before the database has them.
-func (s *Store) openRun(t *tables, deltas []*Delta) (*run, error) {
+// openRun opens the tables of an update before the database has them; nil = they
+// can't be opened, for too many files are: the database has to be asked for all.
+func (s *Store) openRun(t *tables, deltas []*Delta) *run {
 	r := &run{filters: map[string]*filter{}}
 	for i, path := range t.paths {
 		reader, err := s.openTable(path)
 		if err != nil {
-			return nil, errors.Join(err, r.close())
+			_ = r.close() // they were only read
+			return nil
 		}
 		r.tables = append(r.tables, runTable{t.firsts[i], reader})
 	}
@@ -69,11 +70,11 @@ func (s *Store) openRun(t *tables, deltas []*Delta) (*run, error) {
 			r.filters[string(d.prefix)] = d.filter()
 		}
 	}
-	return r, nil
+	return r
 }
 
 func (s *Store) openTable(path string) (*sstable.Reader, error) {
-	f, err := vfs.Default.Open(path)
+	f, err := s.openTables.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -99,17 +100,23 @@ func (d *Delta) filter() *filter {
 }
 
 func (r *run) close() (err error) {
+	if r == nil {
+		return nil
+	}
 	for _, t := range r.tables {
 		err = errors.Join(err, t.r.Close())
 	}
 	return err
 }
 
-// add adds what was written now. The oldest runs give way to it, or all to the
+// add adds what was written now; nil = it is not to be had here. The oldest runs give way to it, or all to the
 // database, if that has only so many tables on top of each other in level 0.
 func (rs *runs) add(r *run, depth int) (err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	if r == nil {
+		return rs.dropAll()
+	}
 	rs.list, rs.tables = append(rs.list, r), rs.tables+len(r.tables)
 	if len(rs.list) > 2*depth+2 {
 		return rs.dropAll()

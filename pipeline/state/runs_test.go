@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -42,6 +43,10 @@ func TestRuns(t *testing.T) {
 			for _, d := range deltas {
 				d.idle = rapid.IntRange(0, 7).Draw(rt, "idle") == 0
 				asks = asks || d.idle && len(d.writes) > 0
+			}
+			s.openTables = vfs.Default
+			if rapid.IntRange(0, 9).Draw(rt, "too many files") == 0 {
+				s.openTables, asks = vfs.NewMem(), true // which has none of them
 			}
 			s.ingestBytes = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
 			asks = asks || s.ingestBytes > 0

@@ -98,6 +98,7 @@ type Store struct {
 	mergeBytes  int64
 	merging     *merging // of level 0; nil = none
 	runs        runs
+	openTables  vfs.FS // as they are read by themselves
 }
 
 // Options are what Open needs.
@@ -127,7 +128,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
 	}
-	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes, runs: runs{most: maxRunTables}}
+	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes, runs: runs{most: maxRunTables}, openTables: vfs.Default}
 	if err := errors.Join(s.removeTables(), s.loadMeta(o.Pipeline)); err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), s.Close())
 	}
