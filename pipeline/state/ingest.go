@@ -30,7 +30,10 @@ func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	if err := errors.Join(fill(&t, checkpoint, u), t.close()); err != nil {
 		return err
 	}
-	r := s.openRun(&t, u.Deltas)
+	r, err := s.openRun(&t, u.Deltas)
+	if err != nil {
+		return err
+	}
 	if err := s.db.Ingest(context.Background(), t.paths); err != nil {
 		return errors.Join(err, r.close())
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -49,15 +50,17 @@ type runTable struct {
 	r     *sstable.Reader
 }
 
-// openRun opens the tables of an update before the database has them; nil = they
-// can't be opened, for too many files are: the database has to be asked for all.
-func (s *Store) openRun(t *tables, deltas []*Delta) *run {
+// openRun opens the tables of an update before the database has them; nil = the
+// process may not have so many open: the database has to be asked for all.
+func (s *Store) openRun(t *tables, deltas []*Delta) (*run, error) {
 	r := &run{filters: map[string]*filter{}}
 	for i, path := range t.paths {
 		reader, err := s.openTable(path)
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			return nil, r.close()
+		}
 		if err != nil {
-			_ = r.close() // they were only read
-			return nil
+			return nil, errors.Join(err, r.close())
 		}
 		r.tables = append(r.tables, runTable{t.firsts[i], reader})
 	}
@@ -70,7 +73,7 @@ func (s *Store) openRun(t *tables, deltas []*Delta) *run {
 			r.filters[string(d.prefix)] = d.filter()
 		}
 	}
-	return r
+	return r, nil
 }
 
 func (s *Store) openTable(path string) (*sstable.Reader, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -46,7 +47,7 @@ func TestRuns(t *testing.T) {
 			}
 			s.openTables = vfs.Default
 			if rapid.IntRange(0, 9).Draw(rt, "too many files") == 0 {
-				s.openTables, asks = vfs.NewMem(), true // which has none of them
+				s.openTables, asks = fewFiles{vfs.Default}, true
 			}
 			s.ingestBytes = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
 			asks = asks || s.ingestBytes > 0
@@ -68,6 +69,13 @@ func TestRuns(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fewFiles is a file system of which the process has as many files open as it may.
+type fewFiles struct{ vfs.FS }
+
+func (fewFiles) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
+	return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EMFILE}
 }
 
 // wantNoAsking: runs alone tell of every key what becomes of it.
