@@ -59,17 +59,7 @@ func (w *watch) live() (*status, error) {
 
 // transforms says what each transform has given, and made dead letters of.
 func (l *running) transforms(a *assembly, r *rates) {
-	var names []string
-	for _, n := range a.config.Transforms {
-		names = append(names, n.Name)
-	}
-	for _, n := range a.config.Rows {
-		names = append(names, n.Name)
-	}
-	for _, n := range a.config.Keyed {
-		names = append(names, n.Name)
-	}
-	for _, name := range names {
+	for _, name := range a.config.TransformNames() {
 		t := transformStatus{Rows: map[string]map[string]int64{}, RowRate: r.rows(name), DeadLetters: map[string]int64{}}
 		for k, n := range r.now.Rows {
 			if k.Node != name {

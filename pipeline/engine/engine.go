@@ -128,6 +128,21 @@ type Config struct {
 	Hook func(step Step, epoch int64) error
 }
 
+// TransformNames returns the names of all transforms, those of changes first.
+func (c *Config) TransformNames() []string {
+	var names []string
+	for _, n := range c.Transforms {
+		names = append(names, n.Name)
+	}
+	for _, n := range c.Rows {
+		names = append(names, n.Name)
+	}
+	for _, n := range c.Keyed {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
 func (c *Config) mappers() int {
 	if c.Mappers > 0 {
 		return c.Mappers
