@@ -148,9 +148,10 @@ type KeyedState interface {
 // Log, then any number of Settled, then Finish and Save once an epoch.
 type KeyedStep interface {
 	// Log takes rows of a reading's log, in the order read. first is the
-	// ordinal in the epoch of changes[0]: Finish names, by ordinal, changes
-	// that turned out to be dead letters. It keeps nothing of what it gets.
-	Log(reading int, first int64, changes []Change, rows *Rows)
+	// ordinal in the epoch of changes[0]: Finish names, by ordinal, those of the
+	// late changes that turned out to be dead letters. It keeps nothing of what
+	// it gets.
+	Log(reading int, first int64, changes []Change, rows *Rows) error
 	// Settled takes the epoch's settled rows of a reading, keeping nothing.
 	Settled(reading int, rows *PackedRows)
 	// Finish ends the epoch: it gives its settled rows to emit, which releases

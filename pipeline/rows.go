@@ -85,6 +85,10 @@ type Change struct {
 	Item    Hash   // of logical table name and primary key; zero where the record has no key
 	Key     []byte // the item's key as canonical JSON; shares the record's bytes or is owned by the batch
 	Version Version
+	// Late says that the change is older than removed items are remembered for,
+	// so that it may turn out to be a dead letter when the epoch is settled.
+	// Settling sets it, before the consumers of a log see the change.
+	Late bool
 }
 
 // Rows are rows of one table. The columns of Record are those of Table, in

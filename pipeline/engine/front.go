@@ -222,17 +222,17 @@ func replaying(r *pipeline.Records, err error) error {
 func (f *front) batch(s *step, b *pipeline.Batch) error {
 	first := f.changes
 	f.changes += int64(len(b.Changes))
+	if s.settler != nil {
+		if err := s.settler.Add(s.toSettle(b), first); err != nil {
+			return err
+		}
+	}
 	for _, rows := range b.Tables {
 		o := s.log[rows.Table]
 		if o.empty() {
 			continue
 		}
 		if err := f.giveLog(s.nodeOf(rows.Table), o, first, b.Changes, rows); err != nil {
-			return err
-		}
-	}
-	if s.settler != nil {
-		if err := s.settler.Add(s.toSettle(b), first); err != nil {
 			return err
 		}
 	}

@@ -31,13 +31,13 @@ func newDrip(atEnd bool) *drip {
 	return &drip{table: t, atEnd: atEnd}
 }
 
-func (d *drip) Tables() []*pipeline.Table                         { return []*pipeline.Table{d.table} }
-func (d *drip) Readings() []pipeline.Reading                      { return []pipeline.Reading{{Table: valueTable}} }
-func (d *drip) Keyspaces() int                                    { return 1 }
-func (d *drip) Log(int, int64, []pipeline.Change, *pipeline.Rows) {}
-func (d *drip) Save() (json.RawMessage, error)                    { return json.Marshal([]int64{d.left, d.given}) }
-func (d *drip) Pending(last bool) bool                            { return d.left > 0 && (last || !d.atEnd) }
-func (d *drip) Settled(_ int, rows *pipeline.PackedRows)          { d.left += int64(len(rows.Rows)) }
+func (d *drip) Tables() []*pipeline.Table                               { return []*pipeline.Table{d.table} }
+func (d *drip) Readings() []pipeline.Reading                            { return []pipeline.Reading{{Table: valueTable}} }
+func (d *drip) Keyspaces() int                                          { return 1 }
+func (d *drip) Log(int, int64, []pipeline.Change, *pipeline.Rows) error { return nil }
+func (d *drip) Save() (json.RawMessage, error)                          { return json.Marshal([]int64{d.left, d.given}) }
+func (d *drip) Pending(last bool) bool                                  { return d.left > 0 && (last || !d.atEnd) }
+func (d *drip) Settled(_ int, rows *pipeline.PackedRows)                { d.left += int64(len(rows.Rows)) }
 func (d *drip) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 	d.left, d.given = 0, 0
 	if o.Saved == nil {

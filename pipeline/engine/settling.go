@@ -91,6 +91,7 @@ func (f *front) settleStep(s *step) error {
 			return f.overBudget(&dead[i])
 		}
 	}
+	defer s.settler.Release()
 	for _, rows := range all {
 		s.fromSettled(rows)
 		if err := f.giveSettled(s.nodeOf(rows.Table), s.settled[rows.Table], rows); err != nil {
@@ -103,6 +104,7 @@ func (f *front) settleStep(s *step) error {
 func (f *front) merge(s *step, m *merged) error {
 	horizon, known := s.settler.Horizon()
 	rows, err := m.merger.Finish(f.late, horizon, known)
+	defer m.merger.Release()
 	if err != nil || rows == nil {
 		return err
 	}
@@ -229,7 +231,9 @@ func (f *front) giveLog(node string, o *outlet, first int64, changes []pipeline.
 		}
 	}
 	for _, to := range o.readers {
-		to.node.step.Log(to.reading, first, changes, rows)
+		if err := to.node.step.Log(to.reading, first, changes, rows); err != nil {
+			return fmt.Errorf("transform %s: %w", to.node.Name, err)
+		}
 	}
 	if len(o.sinks) > 0 {
 		f.counted(node, rows)

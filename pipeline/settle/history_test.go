@@ -163,6 +163,7 @@ func (mt *mergeTest) epoch(changes ...yield) {
 	if err := mt.m.Add(batch, 0); err != nil {
 		mt.t.Fatal(err)
 	}
+	defer mt.m.Release()
 	merged, err := mt.m.Finish(nil, 0, false)
 	if err != nil {
 		mt.t.Fatal(err)

@@ -14,14 +14,14 @@ import (
 
 // intake holds an epoch's changes with their rows, packed.
 type intake struct {
-	arena   []byte
+	arena   packed.Arena
 	changes []change
 	rows    []epochRow
 	lately  sizes // of the last epoch
 
 	// scratch
 	columns []arrow.Array
-	hash    []byte
+	scratch []byte
 	order   []int32
 	sorter  byhash.Sorter
 	groups  [][]int32
@@ -32,31 +32,33 @@ type intake struct {
 type change struct {
 	item    pipeline.Hash
 	version pipeline.Version
-	key     span
+	key     []byte
 	rows    [2]int32 // range in intake.rows
 	late    int32    // index in Settler.late, or -1
 	ordinal int64    // among the epoch's changes of all transforms
 }
 
-type span struct{ from, to int }
-
 type epochRow struct {
 	table uint64
 	key   pipeline.Hash
-	row   span
+	row   []byte
 }
+
+// Release is called when the epoch's settled rows, which are in this memory, are
+// of no use any more.
+func (s *intake) Release() { s.arena.Release() }
 
 // reset ends the epoch. Its memory is given back for as long as nothing of the
 // next one has come: what follows in this epoch needs as much.
 func (s *intake) reset() {
-	s.lately = sizes{more(len(s.arena)), more(len(s.changes)), more(len(s.rows))}
-	s.arena, s.changes, s.rows, s.order = nil, nil, nil, nil
+	s.lately = sizes{more(len(s.changes)), more(len(s.rows))}
+	s.changes, s.rows, s.order = nil, nil, nil
 	s.groups, s.hashes, s.values = nil, nil, nil
 	s.sorter = byhash.Sorter{}
 }
 
 // sizes are those that an epoch takes.
-type sizes struct{ arena, changes, rows int }
+type sizes struct{ changes, rows int }
 
 // more returns what the next epoch may take when this one took n: were it a bit
 // more than there is room for, all would be copied.
@@ -65,7 +67,7 @@ func more(n int) int { return n + n/16 }
 // begin makes room for an epoch like the last one.
 func (s *intake) begin() {
 	if s.changes == nil {
-		s.arena, s.changes, s.rows = make([]byte, 0, s.lately.arena), make([]change, 0, s.lately.changes), make([]epochRow, 0, s.lately.rows)
+		s.changes, s.rows = make([]change, 0, s.lately.changes), make([]epochRow, 0, s.lately.rows)
 	}
 }
 
@@ -78,9 +80,7 @@ func (s *intake) addChanges(b *pipeline.Batch, ordinal int64, node string) error
 			return fmt.Errorf("%s: node %s: the record has no item key, so its rows can't be settled: give the source a key",
 				b.Records.Position(int(c.Record)), node)
 		}
-		from := len(s.arena)
-		s.arena = append(s.arena, c.Key...)
-		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: span{from, len(s.arena)}, late: -1, ordinal: ordinal + int64(i)})
+		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: s.arena.Keep(c.Key), late: -1, ordinal: ordinal + int64(i)})
 	}
 	return nil
 }
@@ -93,10 +93,9 @@ func (s *intake) addRows(sc *schema, r *pipeline.Rows, first int) {
 			continue
 		}
 		var key pipeline.Hash
-		key, s.hash = sc.keyHash(s.hash, r.Record, i)
-		from := len(s.arena)
-		s.arena = packed.AppendRow(s.arena, s.columns, i)
-		s.rows = append(s.rows, epochRow{sc.ID, key, span{from, len(s.arena)}})
+		key, s.scratch = sc.keyHash(s.scratch, r.Record, i)
+		s.scratch = packed.AppendRow(s.scratch[:0], s.columns, i)
+		s.rows = append(s.rows, epochRow{sc.ID, key, s.arena.Keep(s.scratch)})
 		s.changes[first+int(r.Change[i])].rows[1]++
 		s.order = append(s.order, int32(first)+r.Change[i])
 	}

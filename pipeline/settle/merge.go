@@ -163,7 +163,7 @@ func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 			continue
 		}
 		h.entries = append(h.entries, historyEntry{c.version, m.rowsOf(c)})
-		h.key, last = m.arena[c.key.from:c.key.to], i
+		h.key, last = c.key, i
 	}
 	if last < 0 {
 		return
@@ -183,7 +183,7 @@ func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 func (m *Merger) rowsOf(c *change) []keptRow {
 	var rows []keptRow
 	for _, r := range m.rows[c.rows[0]:c.rows[1]] {
-		rows = append(rows, keptRow{key: r.key, row: m.arena[r.row.from:r.row.to]})
+		rows = append(rows, keptRow{key: r.key, row: r.row})
 	}
 	slices.SortFunc(rows, func(a, b keptRow) int { return a.key.Compare(b.key) })
 	return rows

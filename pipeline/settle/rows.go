@@ -153,7 +153,7 @@ func (s *Settler) applyShared(effects []effect, value []byte) error {
 		by := &s.changes[e.change]
 		cs = slices.DeleteFunc(cs, func(c contribution) bool { return c.item == by.item })
 		if !e.remove {
-			cs = append(cs, contribution{by.item, by.version.Time, s.arena[by.key.from:by.key.to], e.row})
+			cs = append(cs, contribution{by.item, by.version.Time, by.key, e.row})
 		}
 	}
 	after := live(cs)
@@ -247,7 +247,7 @@ func (s *Settler) contributions(effects []effect, value []byte) ([]contribution,
 }
 
 // Settled is the settled rows of one table. They share memory of the Settler and
-// its state, and are valid until the epoch ends.
+// its state, and are valid until its Release.
 type Settled struct {
 	pipeline.PackedRows
 	builder *rowBuilder

@@ -106,8 +106,8 @@ func (s *Settler) Clocks() map[string]int64 {
 	return m
 }
 
-// Add takes the changes of a batch into the epoch; it keeps nothing of the
-// batch. ordinal is that of the first change, in whatever Settle's caller counts.
+// Add takes the changes of a batch into the epoch, and says which of them are
+// late; it keeps nothing of the batch. ordinal is that of the first change, in whatever Settle's caller counts.
 func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	first := len(s.changes)
 	if err := s.addChanges(b, ordinal, s.node); err != nil {
@@ -125,7 +125,8 @@ func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	return nil
 }
 
-// judge moves the source's clock and returns the index of the late change, or -1.
+// judge moves the source's clock and returns the index of the late change, which
+// it marks, or -1.
 func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 	if b.Records.Format.Encoding == pipeline.JSON {
 		s.clocks[b.Records.Source] = noClock
@@ -139,6 +140,7 @@ func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 	if c.Version.Time >= clock-s.tombstones {
 		return -1
 	}
+	c.Late = true
 	i := int(c.Record)
 	s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(i)), b.Records.Position(i), b.Records.Origin(i)})
 	return int32(len(s.late) - 1)
@@ -146,7 +148,8 @@ func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 
 // Settle ends the epoch: it returns the settled rows of each table that has any,
 // and the changes that came too late, as dead letters and by their ordinals,
-// sorted; and leaves the new state in the keyspaces.
+// sorted; and leaves the new state in the keyspaces. The rows are valid until
+// Release.
 func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
 	s.dead, s.buried = nil, nil
 	groups := s.byItem()
@@ -212,12 +215,12 @@ func (s *Settler) prefetch(groups [][]int32) {
 	n := 0
 	for _, members := range groups {
 		c := &s.changes[members[0]]
-		if c.key.from < c.key.to {
-			n += int(s.arena[c.key.from])
+		if len(c.key) > 0 {
+			n += int(c.key[0])
 		}
 		if c.rows[0] < c.rows[1] {
 			r := &s.rows[c.rows[0]]
-			n += int(s.arena[r.row.from]) + int(s.arena[r.row.to-1])
+			n += int(r.row[0]) + int(r.row[len(r.row)-1])
 		}
 	}
 	s.prefetched += n
@@ -272,7 +275,7 @@ func (s *Settler) bury(members []int32) {
 		s.dead = append(s.dead, pipeline.DeadLetter{
 			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos, Origin: l.origin,
 			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
-				"raise state.tombstones if changes may come this late", s.showKey(s.arena[c.key.from:c.key.to])),
+				"raise state.tombstones if changes may come this late", s.showKey(c.key)),
 		})
 	}
 }
@@ -305,7 +308,7 @@ func (s *Settler) contend(members []int32, at int64, known bool) {
 		before = cs[0]
 	}
 	cs = pipeline.Newest(cs, versionOf)
-	next := item{time: at, key: s.arena[last.key.from:last.key.to], contenders: cs}
+	next := item{time: at, key: last.key, contenders: cs}
 	s.buries = s.buries || next.tombstone()
 	s.encoded = next.append(s.encoded[:0])
 	if !wasFirst || cs[0].Version != before.Version {
@@ -325,7 +328,7 @@ func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
 	}
 	from := len(s.kept)
 	for _, r := range s.rows[c.rows[0]:c.rows[1]] {
-		s.kept = append(s.kept, keptRow{r.table, r.key, s.arena[r.row.from:r.row.to]})
+		s.kept = append(s.kept, keptRow{r.table, r.key, r.row})
 	}
 	n.rows = s.kept[from:len(s.kept):len(s.kept)]
 	slices.SortFunc(n.rows, func(a, b keptRow) int { return a.key.Compare(b.key) })

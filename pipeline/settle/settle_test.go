@@ -152,6 +152,7 @@ func (h *harness) epoch(events []event, batch int) {
 		}
 		r.Record.Release()
 	}
+	h.s.Release()
 	schemas, err := h.s.Schemas()
 	h.check(err)
 	h.saved.Epoch++

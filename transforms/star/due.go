@@ -1,6 +1,7 @@
 package star
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -45,10 +46,7 @@ func (s *step) touchBases() error {
 	for i := range s.bases {
 		b := &s.bases[i]
 		e := s.pass.touch(b.hash)
-		e.fact, e.version, e.came = b.fact, b.version, true
-		if !b.gone {
-			e.base = s.bytes(b.row)
-		}
+		e.fact, e.version, e.base, e.came = b.fact, b.version, b.row, true
 	}
 	at := make([]int32, len(s.lookups))
 	for i := range s.lookups {
@@ -64,13 +62,10 @@ func (s *step) touchBases() error {
 	for i := range s.lookups {
 		c := &s.lookups[i]
 		r := &s.rows.all[at[i]]
-		if c.gone && r.row == nil || !c.gone && r.row != nil && string(r.row) == string(s.bytes(c.row)) {
+		if (c.row == nil) == (r.row == nil) && bytes.Equal(c.row, r.row) {
 			continue
 		}
-		r.row, r.changed = nil, true
-		if !c.gone {
-			r.row = s.bytes(c.row)
-		}
+		r.row, r.changed = c.row, true
 		if r.segments == 0 && len(r.facts) == 0 {
 			continue
 		}

@@ -85,6 +85,7 @@ type event struct {
 	key   string // JSON object of the key columns, of a delete
 	row   string
 	time  int64
+	late  bool
 }
 
 // harness runs a star on events whose order is that of their versions.
@@ -99,6 +100,7 @@ type harness struct {
 	ops    map[string]int
 	epochs int
 	open   pipeline.KeyedOpening
+	dead   []int64
 
 	most    int // facts that an epoch makes besides its own; 0 = as many as usual
 	further int // epochs that needed no input
@@ -148,14 +150,17 @@ func (h *harness) give(events []event) {
 		}
 		if r.Log {
 			changes := make([]pipeline.Change, len(rows.Ops))
+			late := lateOf(r.Table, events)
 			for k := range changes {
-				changes[k] = pipeline.Change{Version: rows.Versions[k], Key: []byte(fmt.Sprint(k))}
+				changes[k] = pipeline.Change{Version: rows.Versions[k], Key: []byte(fmt.Sprint(k)), Late: late[k]}
 			}
 			rows.Change, rows.Versions = make([]int32, len(changes)), nil
 			for k := range rows.Change {
 				rows.Change[k] = int32(k)
 			}
-			h.step.Log(i, 0, changes, rows)
+			if err := h.step.Log(i, 0, changes, rows); err != nil {
+				h.t.Fatal(err)
+			}
 		} else {
 			h.step.Settled(i, packed.Pack(rows))
 		}
@@ -166,10 +171,20 @@ func (h *harness) give(events []event) {
 	}
 }
 
+// lateOf tells which of the table's upserts are late.
+func lateOf(t *pipeline.Table, events []event) (late []bool) {
+	for _, e := range events {
+		if e.table == t && e.row != "" {
+			late = append(late, e.late)
+		}
+	}
+	return late
+}
+
 // finish ends an epoch.
 func (h *harness) finish(last bool) {
 	h.t.Helper()
-	if err := h.step.Finish(pipeline.EpochEnd{Last: last}, h.sink); err != nil {
+	if err := h.step.Finish(pipeline.EpochEnd{Last: last, Dead: h.dead}, h.sink); err != nil {
 		h.t.Fatal(err)
 	}
 	var err error

@@ -15,16 +15,21 @@ import (
 type memberState struct {
 	key        int64
 	naturalKey []byte // a packed row
-	// seen says that an upsert has brought the member; otherwise it is inferred.
-	seen    bool
-	time    int64
-	itemKey []byte
-	brought []bringing // those of the time and item; the first is the newest
+	newest
 
 	// Of a dimension that tracks deletes:
 	live int64     // rows that have the natural key
 	dead []deadRow // deleted rows that had it last, up to maxDead
 	uses int64     // facts that refer to the member
+}
+
+// newest holds the upserts that have, or may turn out to have, the newest
+// attributes of a member: those of one time and item.
+type newest struct {
+	seen    bool // there is one; otherwise the member is inferred
+	time    int64
+	itemKey []byte
+	brought []bringing // the first is the newest
 }
 
 // bringing is an upsert that brought the attributes.
@@ -81,7 +86,7 @@ func (m *memberState) append(b []byte, tracked bool) []byte {
 func decodeMember(b []byte) memberState {
 	c := packed.Cursor{B: b}
 	flags := c.U8()
-	m := memberState{key: int64(c.Uvarint()), naturalKey: c.Bytes(), seen: flags&memberSeen != 0}
+	m := memberState{key: int64(c.Uvarint()), naturalKey: c.Bytes(), newest: newest{seen: flags&memberSeen != 0}}
 	if m.seen {
 		m.time = int64(c.U64())
 		m.itemKey = c.Bytes()
@@ -138,30 +143,30 @@ func (s *shown) equal(o *shown) bool {
 
 // beats compares an upsert with those that brought the attributes: 1 when it is
 // newer by time or item, 0 when it is of the same, -1 when it is older.
-func (m *memberState) beats(v *pipeline.Version, itemKey []byte) int {
+func (n *newest) beats(v *pipeline.Version, itemKey []byte) int {
 	switch {
-	case !m.seen || v.Time > m.time:
+	case !n.seen || v.Time > n.time:
 		return 1
-	case v.Time < m.time:
+	case v.Time < n.time:
 		return -1
 	}
-	return bytes.Compare(itemKey, m.itemKey)
+	return bytes.Compare(itemKey, n.itemKey)
 }
 
 // bring offers an upsert that is not older.
-func (m *memberState) bring(v *pipeline.Version, itemKey, attributes []byte) {
-	if m.beats(v, itemKey) > 0 {
-		m.seen, m.time, m.itemKey = true, v.Time, itemKey
-		m.brought = append(m.brought[:0:0], bringing{*v, attributes})
+func (n *newest) bring(v *pipeline.Version, itemKey, attributes []byte) {
+	if n.beats(v, itemKey) > 0 {
+		n.seen, n.time, n.itemKey = true, v.Time, itemKey
+		n.brought = append(n.brought[:0], bringing{*v, attributes})
 		return
 	}
-	for i := range m.brought {
-		if m.brought[i].Version == *v {
-			m.brought[i].attributes = attributes // a later row of the same change
+	for i := range n.brought {
+		if n.brought[i].Version == *v {
+			n.brought[i].attributes = attributes // a later row of the same change
 			return
 		}
 	}
-	m.brought = pipeline.Newest(append(m.brought, bringing{*v, attributes}), versionOf)
+	n.brought = pipeline.Newest(append(n.brought, bringing{*v, attributes}), versionOf)
 }
 
 // maxDead is the number of deleted rows that a member remembers, those that were

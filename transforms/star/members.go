@@ -20,6 +20,7 @@ type members struct {
 	all   []memberEntry
 	fresh int // those before have been looked up
 
+	arena   *packed.Arena // of the epoch
 	scratch []byte
 	keys    []pipeline.Hash
 	finder  *byhash.Finder
@@ -34,11 +35,12 @@ type memberEntry struct {
 	version   pipeline.Version // of the change that touched it last
 	known     bool             // it is in the state
 	changed   bool
-	was       shown // how it was given out last
+	was       shown  // how it was given out last
+	offered   newest // by the epoch's log
 }
 
-func newMembers(state pipeline.KeyedState, finder *byhash.Finder) *members {
-	return &members{state: state, finder: finder, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
+func newMembers(state pipeline.KeyedState, finder *byhash.Finder, arena *packed.Arena) *members {
+	return &members{state: state, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
 // hash returns the hash of a dimension and a natural key.
@@ -89,17 +91,23 @@ func (m *members) touchWhole(d *dimension, whole pipeline.Hash, naturalKey [][]b
 	h := d.stateKey(whole)
 	i, added := m.index.Add(h, int32(len(m.all)))
 	if added {
-		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: packed.JoinRow(nil, naturalKey)}})
+		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: m.keep(naturalKey)}})
 		return i, nil
 	}
 	e := &m.all[i]
 	switch {
 	case e.naturalKey == nil: // touched by its hash, and not loaded yet
-		e.naturalKey, e.whole = packed.JoinRow(nil, naturalKey), whole
+		e.naturalKey, e.whole = m.keep(naturalKey), whole
 	case d.hashed:
 		return i, e.same(packed.JoinRow(m.scratch[:0], naturalKey))
 	}
 	return i, nil
+}
+
+// keep packs values for the epoch.
+func (m *members) keep(values [][]byte) []byte {
+	m.scratch = packed.JoinRow(m.scratch[:0], values)
+	return m.arena.Keep(m.scratch)
 }
 
 // touchHash returns the entry of a member that the state has.
@@ -160,10 +168,32 @@ func (m *members) add(e *memberEntry) {
 	e.key = m.next[e.dimension]
 }
 
-// complete notes that an item has brought the member.
-func (m *members) complete(e *memberEntry, v *pipeline.Version, itemKey, attributes []byte) {
-	e.bring(v, itemKey, attributes)
-	e.version, e.changed = *v, true
+// offer notes an upsert of the log that may bring the member its attributes.
+func (e *memberEntry) offer(m *members, o *offer, attributes [][]byte) {
+	than := e.offered.beats(&o.version, o.itemKey)
+	if than < 0 {
+		return
+	}
+	itemKey := o.itemKey
+	if than > 0 {
+		itemKey = m.arena.Keep(itemKey)
+	}
+	e.offered.bring(&o.version, itemKey, m.keep(attributes))
+}
+
+// bring completes the loaded members by what they were offered, unless they have
+// newer attributes.
+func (m *members) bring() {
+	for i := range m.all {
+		e := &m.all[i]
+		for k := range e.offered.brought {
+			b := &e.offered.brought[k]
+			if e.beats(&b.Version, e.offered.itemKey) >= 0 {
+				e.newest.bring(&b.Version, e.offered.itemKey, b.attributes)
+				e.version, e.changed = b.Version, true
+			}
+		}
+	}
 }
 
 // use counts the facts that refer to a member of a dimension that takes

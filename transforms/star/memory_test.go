@@ -83,7 +83,9 @@ func customersOf(h *harness, country string, n int, deleted bool) {
 		}
 		rows.Record = b.NewRecord()
 		if r.Log {
-			h.step.Log(i, 0, changes, rows)
+			if err := h.step.Log(i, 0, changes, rows); err != nil {
+				h.t.Fatal(err)
+			}
 		} else {
 			h.step.Settled(i, packed.Pack(rows))
 		}

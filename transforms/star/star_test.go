@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -58,15 +57,15 @@ func (s *shop) compile(t testing.TB) *Star {
 }
 
 func (s *shop) addCustomer(at int64, username, fullname, country, postcode string) event {
-	return event{s.customer, username, fmt.Sprintf(`{"username":%q,"fullname":%q,"country":%q,"postcode":%q}`, username, fullname, country, postcode), at}
+	return event{table: s.customer, key: username, row: fmt.Sprintf(`{"username":%q,"fullname":%q,"country":%q,"postcode":%q}`, username, fullname, country, postcode), time: at}
 }
 
 func (s *shop) addOrder(at int64, orderid, username, date string) event {
-	return event{s.order, orderid, fmt.Sprintf(`{"orderid":%q,"username":%q,"orderdate":%q}`, orderid, username, date), at}
+	return event{table: s.order, key: orderid, row: fmt.Sprintf(`{"orderid":%q,"username":%q,"orderdate":%q}`, orderid, username, date), time: at}
 }
 
 func (s *shop) addLine(at int64, orderid, productid, product string, price int64) event {
-	return event{s.line, orderid + "/" + productid, fmt.Sprintf(`{"orderid":%q,"productid":%q,"product":%q,"price":%d}`, orderid, productid, product, price), at}
+	return event{table: s.line, key: orderid + "/" + productid, row: fmt.Sprintf(`{"orderid":%q,"productid":%q,"product":%q,"price":%d}`, orderid, productid, product, price), time: at}
 }
 
 // TestOrderOfArrival: lookups are found whichever arrives first, and nothing is
@@ -115,6 +114,25 @@ func TestNeverComes(t *testing.T) {
 	h.want("fact", "o1|p1|0|0|1|0|5", "o2|p2|1|1|2|0|7")
 }
 
+// TestDead: of late changes those that became dead letters bring nothing, though
+// they are newer than others of their members.
+func TestDead(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), false)
+	late := func(e event) event { e.late = true; return e }
+	h.dead = []int64{1, 3}
+	h.give([]event{
+		s.addCustomer(1, "ann", "Ann", "NL", "1011"),
+		late(s.addCustomer(3, "ann", "dead", "NL", "1012")),
+		late(s.addCustomer(2, "ann", "Anne", "NL", "1013")),
+		late(s.addCustomer(4, "bob", "dead", "NL", "1014")),
+		late(s.addCustomer(5, "cee", "Cee", "NL", "1011")),
+	})
+	h.finish(false)
+	h.want("dim_customer", "0|(null)|(null)|false", "1|ann|Anne|false", "2|cee|Cee|false")
+	h.want("dim_address", "0|(null)|(null)|false", "1|NL|1011|false", "2|NL|1013|false")
+}
+
 // TestDeletes: a deleted order takes its values out of the facts, a deleted
 // line the fact.
 func TestDeletes(t *testing.T) {
@@ -122,7 +140,7 @@ func TestDeletes(t *testing.T) {
 	h := newHarness(t, s.compile(t), false)
 	h.epoch(false, s.addCustomer(1, "ann", "Ann", "NL", "1011"), s.addOrder(2, "o1", "ann", "2023-01-02"), s.addLine(3, "o1", "p1", "Pen", 5))
 	h.want("fact", "o1|p1|1|1|1|20230102|5")
-	h.epoch(false, event{s.order, `{"orderid":"o1"}`, "", 4}, s.addOrder(4, "o2", "ann", "2023-01-03"))
+	h.epoch(false, event{table: s.order, key: `{"orderid":"o1"}`, time: 4}, s.addOrder(4, "o2", "ann", "2023-01-03"))
 	h.want("fact", "o1|p1|0|0|1|0|5")
 }
 
@@ -177,7 +195,7 @@ func testMany(t *testing.T, most int) {
 	entries := len(h.state[rowsSpace].(*memState).m)
 	var gone []event
 	for i := 3; i < n; i++ {
-		gone = append(gone, event{s.line, fmt.Sprintf(`{"orderid":"o1","productid":"p%04d"}`, i), "", 2003})
+		gone = append(gone, event{table: s.line, key: fmt.Sprintf(`{"orderid":"o1","productid":"p%04d"}`, i), time: 2003})
 	}
 	h.epoch(false, gone...)
 	h.epoch(false, s.addOrder(2004, "o1", "cy", "2023-01-02"))
@@ -277,7 +295,7 @@ func TestFactsInAnyOrder(t *testing.T) {
 
 // TestHashedMembersSpread: the state's tables place entries by their low bits.
 func TestHashedMembersSpread(t *testing.T) {
-	m := newMembers(nil, &byhash.Finder{})
+	m := newMembers(nil, nil, nil)
 	d := &dimension{name: "d", id: idOf("d"), seed: seedOf(tagMember, "d"), hashed: true}
 	low := map[uint64]bool{}
 	for i := range 1000 {

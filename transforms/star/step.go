@@ -41,13 +41,12 @@ type step struct {
 	out     *output
 
 	// What the epoch has brought.
-	lately  sizes // of the last epoch
-	arena   []byte
-	changes []logChange
-	logged  []logRow
-	lookups []lookupChange
-	bases   []baseRow
-	tracks  []trackedChange
+	lately   sizes // of the last epoch
+	arena    packed.Arena
+	suspects []suspect
+	lookups  []lookupChange
+	bases    []baseRow
+	tracks   []trackedChange
 
 	columns []arrow.Array
 	scratch []byte
@@ -55,29 +54,11 @@ type step struct {
 	picked  [][]byte
 }
 
-type span struct{ from, to int }
-
-func (s *step) bytes(p span) []byte { return s.arena[p.from:p.to:p.to] }
-
-// logChange is a change whose rows may bring members.
-type logChange struct {
-	ordinal int64
-	version pipeline.Version
-	itemKey span
-}
-
-type logRow struct {
-	table  *logTable
-	change int32
-	row    span
-}
-
 // lookupChange is a settled row of a lookup table.
 type lookupChange struct {
 	hash    pipeline.Hash
 	version pipeline.Version
-	row     span
-	gone    bool
+	row     []byte // nil = it is gone
 }
 
 // baseRow is a settled row of a fact's base table.
@@ -85,8 +66,7 @@ type baseRow struct {
 	fact    *fact
 	hash    pipeline.Hash
 	version pipeline.Version
-	row     span
-	gone    bool
+	row     []byte // nil = it is gone
 }
 
 // trackedChange is a row of a table whose deletes matter to a dimension.
@@ -94,7 +74,7 @@ type trackedChange struct {
 	dimension *dimension
 	hash      pipeline.Hash
 	version   pipeline.Version
-	row       span
+	row       []byte
 }
 
 // Open implements pipeline.Keyed.
@@ -111,7 +91,7 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 	}
 	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknowns: map[string]int64{}}
 	finder := &byhash.Finder{}
-	st.members = newMembers(o.State[membersSpace], finder)
+	st.members = newMembers(o.State[membersSpace], finder, &st.arena)
 	for _, d := range s.dimensions {
 		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
 	}
@@ -158,32 +138,6 @@ func (s *Star) sameDefinitions(kept map[string]string) error {
 	return nil
 }
 
-// Log implements pipeline.KeyedStep.
-func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pipeline.Rows) {
-	s.room()
-	t := s.star.readings[reading].log
-	s.columns = t.arrange(s.columns, rows.Record)
-	last := int32(-1)
-	for i, op := range rows.Ops {
-		if op != pipeline.OpUpsert {
-			continue
-		}
-		if c := rows.Change[i]; c != last {
-			last = c
-			s.changes = append(s.changes, logChange{first + int64(c), changes[c].Version, s.keep(changes[c].Key)})
-		}
-		from := len(s.arena)
-		s.arena = packed.AppendRow(s.arena, s.columns, i)
-		s.logged = append(s.logged, logRow{t, int32(len(s.changes) - 1), span{from, len(s.arena)}})
-	}
-}
-
-func (s *step) keep(b []byte) span {
-	from := len(s.arena)
-	s.arena = append(s.arena, b...)
-	return span{from, len(s.arena)}
-}
-
 // Settled implements pipeline.KeyedStep.
 func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 	s.room()
@@ -192,14 +146,14 @@ func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 		s.values = packed.SplitRow(s.values[:0], row, rows.Widths)
 		version, gone := rows.Versions[i], rows.Ops[i] == pipeline.OpDelete
 		if r.lookup != nil {
-			c := lookupChange{hash: s.rowHash(r.lookup.seed, rows), version: version, gone: gone}
+			c := lookupChange{hash: s.rowHash(r.lookup.seed, rows), version: version}
 			if !gone {
 				c.row = s.pack(&r.lookup.projection, rows.At)
 			}
 			s.lookups = append(s.lookups, c)
 		}
 		for _, f := range r.facts {
-			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows), version: version, gone: gone}
+			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows), version: version}
 			if !gone {
 				b.row = s.pack(&f.base, rows.At)
 			}
@@ -212,14 +166,13 @@ func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 }
 
 // pack keeps the projection's columns of the row that was split.
-func (s *step) pack(p *projection, at []int) span {
+func (s *step) pack(p *projection, at []int) []byte {
 	s.picked = s.picked[:0]
 	for _, c := range p.columns {
 		s.picked = append(s.picked, s.values[at[c]])
 	}
-	from := len(s.arena)
-	s.arena = packed.JoinRow(s.arena, s.picked)
-	return span{from, len(s.arena)}
+	s.scratch = packed.JoinRow(s.scratch[:0], s.picked)
+	return s.arena.Keep(s.scratch)
 }
 
 // rowHash hashes the key of the row that was split.

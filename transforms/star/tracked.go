@@ -64,7 +64,7 @@ func (s *step) touchMove(m *move) error {
 	if m.before.member != (pipeline.Hash{}) {
 		s.members.touchHash(d, m.before.member)
 	}
-	s.values = packed.SplitRow(s.values[:0], s.bytes(m.change.row), d.rows.widths)
+	s.values = packed.SplitRow(s.values[:0], m.change.row, d.rows.widths)
 	n := len(d.naturalKey)
 	m.now = trackedRow{dead: s.values[n] != nil && s.values[n][0] == 1, at: math.MinInt64}
 	if at := s.values[n+1]; at != nil {

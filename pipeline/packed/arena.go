@@ -1,0 +1,49 @@
+package packed
+
+import (
+	"bytes"
+	"sync"
+)
+
+// Arena keeps copies of bytes, which never move, until all are given back at
+// once. Its zero value is empty.
+//
+// What one stage of an epoch gives back is what the next one takes: were it left
+// to the garbage collector, each would touch memory that the processor's caches
+// and the operating system do not have ready.
+type Arena struct {
+	chunks []*chunk
+	free   []byte // of the last chunk
+}
+
+const chunkBytes = 256 << 10
+
+type chunk [chunkBytes]byte
+
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
+// Keep returns a copy of b that is valid until Release.
+func (a *Arena) Keep(b []byte) []byte {
+	n := len(b)
+	switch {
+	case n > chunkBytes/4: // a chunk would be left with too much room
+		return bytes.Clone(b)
+	case n > len(a.free):
+		c := chunks.Get().(*chunk)
+		a.chunks = append(a.chunks, c)
+		a.free = c[:]
+	}
+	kept := a.free[:n:n]
+	a.free = a.free[n:]
+	copy(kept, b)
+	return kept
+}
+
+// Release gives all memory back; nothing that was kept may be used any more.
+func (a *Arena) Release() {
+	for _, c := range a.chunks {
+		chunks.Put(c)
+	}
+	clear(a.chunks)
+	*a = Arena{chunks: a.chunks[:0]}
+}
