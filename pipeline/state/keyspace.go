@@ -199,7 +199,7 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) 
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.entries()), logged: k.logged, bytes: k.bytes, idle: k.idle}
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), logged: k.logged, bytes: k.bytes, idle: k.idle}
 	if k.first != 0 { // only these: others would be kept from being freed
 		d.values = k.mem.values.since(k.first)
 	}
@@ -212,24 +212,20 @@ func (k *Keyspace) Take() *Delta {
 	return d
 }
 
-// entries returns the writes since the last Take, in their order.
-func (k *Keyspace) entries() []write {
-	writes := make([]write, len(k.writes))
-	for i, at := range k.writes {
-		if at&inLog != 0 {
-			writes[i] = write{k.logged.key(at &^ inLog), at}
-		} else {
-			writes[i] = write{k.mem.values.key(at), at}
-		}
+// keyAt returns the key of what was put at a place.
+func (k *Keyspace) keyAt(at place) pipeline.Hash {
+	if at&inLog != 0 {
+		return k.logged.key(at &^ inLog)
 	}
-	return writes
+	return k.mem.values.key(at)
 }
 
-// sorted returns the last write of each key, in the order of the keys.
-func (k *Keyspace) sorted(writes []write) []write {
-	last := make([]write, 0, len(writes))
-	for _, o := range k.sorter.Sort(len(writes), func(i int32) pipeline.Hash { return writes[i].key }) {
-		w := writes[o.Index]
+// sorted returns the last of the entries at some places of each key, in the order
+// of the keys.
+func (k *Keyspace) sorted(places []place) []write {
+	last := make([]write, 0, len(places))
+	for _, o := range k.sorter.Sort(len(places), func(i int32) pipeline.Hash { return k.keyAt(places[i]) }) {
+		w := write{o.Hash, places[o.Index]}
 		if n := len(last); n > 0 && last[n-1].key == w.key {
 			last[n-1] = w
 			continue

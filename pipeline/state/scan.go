@@ -44,13 +44,13 @@ func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []by
 }
 
 func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	var entries []write
+	var places []place
 	k.mem.each(func(s slot) {
-		if key := k.mem.values.key(s.place()); !key.Less(from) && k.mem.values.value(s.place()) != nil {
-			entries = append(entries, write{key, s.place()})
+		if !k.mem.values.key(s.place()).Less(from) && k.mem.values.value(s.place()) != nil {
+			places = append(places, s.place())
 		}
 	})
-	for _, e := range k.sorted(entries) {
+	for _, e := range k.sorted(places) {
 		if err := f(e.key, k.mem.values.value(e.at)); err != nil {
 			return err
 		}
@@ -95,18 +95,20 @@ func (k *Keyspace) eachMerged(from pipeline.Hash, f func(key pipeline.Hash, valu
 
 // recent returns the keys that the database may not have yet, in order.
 func (k *Keyspace) recent() []pipeline.Hash {
-	var writes []write
+	var keys []pipeline.Hash
 	for _, d := range k.unsaved {
-		if !d.saved.Load() {
-			writes = append(writes, d.writes...)
+		if d.saved.Load() {
+			continue
+		}
+		for i := range d.writes {
+			keys = append(keys, d.writes[i].key)
 		}
 	}
-	writes = k.sorted(append(writes, k.entries()...))
-	keys := make([]pipeline.Hash, len(writes))
-	for i := range writes {
-		keys[i] = writes[i].key
+	for _, at := range k.writes {
+		keys = append(keys, k.keyAt(at))
 	}
-	return keys
+	slices.SortFunc(keys, pipeline.Hash.Compare)
+	return slices.Compact(keys)
 }
 
 // eachRecent calls f for those of the keys, all in memory, that are not deleted.

@@ -18,8 +18,8 @@ type dueRow struct {
 	Row     pipeline.Hash    `json:"row"`
 	Version pipeline.Version `json:"version"` // of the change of the row
 	// The segment of the row's facts to go on at, of so many.
-	From     int `json:"from,omitempty"`
-	Segments int `json:"segments,omitempty"`
+	From     int32 `json:"from,omitempty"`
+	Segments int32 `json:"segments,omitempty"`
 }
 
 // makeFacts makes the facts of the epoch's base rows and of changed rows of lookup
@@ -43,10 +43,11 @@ func (s *step) makeFacts(mayWait bool) error {
 // touchBases takes the epoch's rows of lookup tables to the state, and touches the
 // facts of its base rows.
 func (s *step) touchBases() error {
+	s.pass.entries = slices.Grow(s.pass.entries, len(s.bases))
 	for i := range s.bases {
 		b := &s.bases[i]
 		e := s.pass.touch(b.hash)
-		e.fact, e.version, e.base, e.came = b.fact, b.version, b.row, true
+		e.fact, e.cause, e.base, e.came = b.fact, &b.version, b.row, true
 	}
 	at := make([]int32, len(s.lookups))
 	for i := range s.lookups {
@@ -81,7 +82,8 @@ func (s *step) touchBases() error {
 
 // touchDue touches facts of the rows that are due, as many as an epoch makes.
 func (s *step) touchDue() error {
-	rows := s.saved.Due[:min(len(s.saved.Due), s.most)]
+	// They stay as they are while the pass refers to their versions.
+	rows := slices.Clone(s.saved.Due[:min(len(s.saved.Due), s.most)])
 	at := make([]int32, len(rows))
 	for i := range rows {
 		at[i] = s.rows.touch(rows[i].Row)
@@ -90,11 +92,10 @@ func (s *step) touchDue() error {
 		return err
 	}
 	var segments []segment
-	causes := map[int32]*pipeline.Version{}
+	var causes []*pipeline.Version // of the segments
 	facts, done := 0, 0
 	for ; done < len(rows) && facts < s.most; done++ {
 		d, r := &rows[done], &s.rows.all[at[done]]
-		causes[at[done]] = &d.Version
 		for f := 0; f < len(r.facts); f += hashBytes {
 			s.touchAgain(hashAt(r.facts, f), &d.Version)
 		}
@@ -104,7 +105,8 @@ func (s *step) touchDue() error {
 		}
 		for ; d.From < d.Segments && facts < s.most; d.From++ {
 			segments = append(segments, segment{key: s.rows.segmentKey(r.hash, r.segments, d.From), row: at[done]})
-			facts += max(1, r.count/r.segments)
+			causes = append(causes, &d.Version)
+			facts += int(max(1, r.count/r.segments))
 		}
 		if d.From < d.Segments {
 			break
@@ -115,9 +117,10 @@ func (s *step) touchDue() error {
 	}
 	for i := range segments {
 		for f := 0; f < len(segments[i].facts); f += hashBytes {
-			s.touchAgain(hashAt(segments[i].facts, f), causes[segments[i].row])
+			s.touchAgain(hashAt(segments[i].facts, f), causes[i])
 		}
 	}
+	copy(s.saved.Due, rows) // where to go on
 	s.saved.Due = slices.Delete(s.saved.Due, 0, done)
 	return nil
 }
@@ -126,7 +129,7 @@ func (s *step) touchDue() error {
 func (s *step) touchAgain(fact pipeline.Hash, cause *pipeline.Version) {
 	e := s.pass.touch(fact)
 	if !e.came && !e.must {
-		e.version = *cause
+		e.cause = cause
 	}
 	e.must = true
 }

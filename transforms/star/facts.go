@@ -1,8 +1,6 @@
 package star
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -10,69 +8,30 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// factEntry is a fact that a pass may make again.
+// factEntry is a fact that a pass may make again. A pass reads all entries many
+// times over, so an entry is small.
 type factEntry struct {
-	fact    *fact
-	hash    pipeline.Hash
-	version pipeline.Version // of the change that touched it
-	base    []byte           // the base row now; nil = there is none
-	came    bool             // base is of this epoch, not of the state
-	must    bool             // a lookup's row has changed, or the fact must wait no longer
-	skip    bool             // nothing it uses has changed
+	fact  *fact
+	hash  pipeline.Hash
+	cause *pipeline.Version // that of the change that touched it
+	base  []byte            // the base row now; nil = there is none
+	kept  []byte            // what the state has of it; nil = nothing
 
-	known   bool   // it is in the state:
-	old     []byte // the base row there
-	given   []byte // the row given out last, packed without the grain; nil = none
-	waits   bool
-	chained []byte // hashes of the keys of chained lookups
-	used    []byte // hashes of the members of dimensions that take members away
+	links   int32 // of pass.links, one for each lookup
+	members int32 // of pass.members, one for each member
 
-	links   int // of pass.links, one for each lookup
-	members int // of pass.members, one for each member
+	came  bool // base is of this epoch, not of the state
+	must  bool // a lookup's row has changed, or the fact must wait no longer
+	skip  bool // nothing it uses has changed
+	waits bool
 }
 
-const (
-	factGiven = 1 << iota
-	factWaits
-)
-
-// append appends what the state keeps of the fact.
-func (e *factEntry) append(b []byte) []byte {
-	flags := byte(0)
-	if e.given != nil {
-		flags |= factGiven
+// version returns that of the change that touched the fact.
+func (e *factEntry) version() *pipeline.Version {
+	if e.cause == nil {
+		return &pipeline.Version{}
 	}
-	if e.waits {
-		flags |= factWaits
-	}
-	b = append(binary.AppendUvarint(b, uint64(e.fact.number)), flags)
-	b = packed.AppendBytes(b, e.base)
-	b = append(append(b, e.chained...), e.used...)
-	return append(b, e.given...)
-}
-
-// decode reads what append wrote; the entry shares b.
-func (e *factEntry) decode(b []byte, facts []*fact) {
-	c := packed.Cursor{B: b}
-	e.fact = facts[c.Uvarint()]
-	flags := c.U8()
-	e.known, e.waits = true, flags&factWaits != 0
-	e.old = c.Bytes()
-	n := e.fact.chained * hashBytes
-	e.chained = c.B[:n:n]
-	c.B = c.B[n:]
-	n = e.fact.uses * hashBytes
-	e.used = c.B[:n:n]
-	if c.B = c.B[n:]; flags&factGiven != 0 {
-		e.given = c.B
-	}
-}
-
-// factWaiting reads only whether a fact waits.
-func factWaiting(b []byte) bool {
-	c := packed.Cursor{B: b}
-	c.Uvarint()
-	return c.U8()&factWaits != 0
+	return e.cause
 }
 
 // link is a lookup of an entry: the keys, among the pass's lookup rows, that it
@@ -157,19 +116,32 @@ func (p *pass) prefetch(from int) {
 		if e.skip {
 			continue
 		}
-		for _, l := range p.links[e.links : e.links+len(e.fact.lookups)] {
+		for _, l := range p.linksOf(e) {
 			if l.now >= 0 && len(p.rows.all[l.now].row) > 0 {
 				p.prefetched += int(p.rows.all[l.now].row[0])
 			}
 		}
-		if e.members+len(e.fact.members) <= len(p.members) {
-			for _, ref := range p.members[e.members : e.members+len(e.fact.members)] {
-				if ref.at >= 0 {
-					p.prefetched += int(p.dims.all[ref.at].key)
-				}
+		for _, ref := range p.membersOf(e) {
+			if ref.at >= 0 {
+				p.prefetched += int(p.dims.all[ref.at].key)
 			}
 		}
+		if e.kept != nil {
+			p.prefetched += int(e.kept[0])
+		}
 	}
+}
+
+func (p *pass) linksOf(e *factEntry) []link {
+	return p.links[e.links:][:len(e.fact.lookups)]
+}
+
+// membersOf returns the references to the fact's members, none before they are made.
+func (p *pass) membersOf(e *factEntry) []memberRef {
+	if e.members < 0 {
+		return nil
+	}
+	return p.members[e.members:][:len(e.fact.members)]
 }
 
 // keysAhead returns the keys of the next entries that will be put, in the memory
@@ -200,21 +172,17 @@ func emptied[T any](s []T) []T {
 // load reads the touched facts from the state.
 func (p *pass) load() error {
 	err := p.finder.Find(p.state, len(p.entries), func(i int32) pipeline.Hash { return p.entries[i].hash }, func(i int32, v []byte) {
-		p.entries[i].decode(v, p.facts)
+		p.entries[i].keep(v, p.facts)
 	})
 	if err != nil {
 		return err
 	}
 	for i := range p.entries {
 		e := &p.entries[i]
-		if !e.came {
-			e.base = e.old
-		}
-		e.skip = !e.known && e.base == nil || e.known && !e.must && bytes.Equal(e.base, e.old) && (e.base == nil) == (e.old == nil)
-		if e.skip {
+		if e.skip = e.skip || e.kept == nil && e.base == nil; e.skip {
 			continue
 		}
-		e.links = len(p.links)
+		e.links, e.members = int32(len(p.links)), -1
 		for range e.fact.lookups {
 			p.links = append(p.links, link{-1, -1})
 		}
@@ -237,7 +205,7 @@ func (p *pass) look(depth int) error {
 		if e.skip || depth >= len(e.fact.lookups) {
 			continue
 		}
-		l := p.links[e.links+depth]
+		l := p.linksOf(e)[depth]
 		if l.before == l.now {
 			continue
 		}
@@ -253,7 +221,7 @@ func (p *pass) look(depth int) error {
 
 // link touches the rows of a lookup that the fact refers to now and did before.
 func (p *pass) link(e *factEntry, depth int) {
-	l := &p.links[e.links+depth]
+	l := &p.linksOf(e)[depth]
 	lookup := &e.fact.lookups[depth]
 	var now pipeline.Hash
 	if e.base != nil {
@@ -263,7 +231,7 @@ func (p *pass) link(e *factEntry, depth int) {
 			l.now = p.rows.touch(now)
 		}
 	}
-	if e.known && !e.came && !lookup.chained {
+	if e.kept != nil && !e.came && !lookup.chained {
 		l.before = l.now // the base row is what it was
 		return
 	}
@@ -277,9 +245,10 @@ func (p *pass) link(e *factEntry, depth int) {
 
 // keyBefore returns the key that a lookup had when the fact was saved.
 func (p *pass) keyBefore(e *factEntry, depth int, l *lookup) (pipeline.Hash, bool) {
-	if !e.known {
+	if e.kept == nil {
 		return pipeline.Hash{}, false
 	}
+	kept := decodeFact(e.kept, p.facts)
 	if l.chained {
 		at := 0
 		for i := range depth {
@@ -287,10 +256,10 @@ func (p *pass) keyBefore(e *factEntry, depth int, l *lookup) (pipeline.Hash, boo
 				at += hashBytes
 			}
 		}
-		h := hashAt(e.chained, at)
+		h := hashAt(kept.chained, at)
 		return h, h != pipeline.Hash{}
 	}
-	p.sources = append(p.sources[:0], source{e.old, &e.fact.base})
+	p.sources = append(p.sources[:0], source{kept.base, &e.fact.base})
 	return p.lookupKey(l)
 }
 
@@ -305,7 +274,7 @@ func (p *pass) read(e *factEntry, depth int) {
 	p.sources = append(p.sources[:0], source{e.base, &e.fact.base})
 	for i := range depth {
 		s := source{of: &e.fact.lookups[i].table.projection}
-		if l := p.links[e.links+i].now; l >= 0 {
+		if l := p.linksOf(e)[i].now; l >= 0 {
 			s.row = p.rows.all[l].row
 		}
 		p.sources = append(p.sources, s)
@@ -344,14 +313,13 @@ func (p *pass) refer(mayWait bool) error {
 		if e.skip {
 			continue
 		}
-		wasWaiting := e.known && e.waits
-		e.waits = e.base != nil && mayWait && e.given == nil && p.incomplete(e)
-		*p.waiting += int64(count(e.waits) - count(wasWaiting))
+		kept := decodeFact(e.kept, p.facts)
+		e.waits = e.base != nil && mayWait && kept.given == nil && p.incomplete(e)
+		*p.waiting += int64(count(e.waits) - count(kept.waits))
 		if e.waits {
 			continue
 		}
-		e.members = len(p.members)
-		if err := p.referTo(e); err != nil {
+		if err := p.referTo(e, kept.used); err != nil {
 			return err
 		}
 	}
@@ -367,7 +335,7 @@ func count(b bool) int {
 
 // incomplete reports whether a lookup's row is not there yet.
 func (p *pass) incomplete(e *factEntry) bool {
-	for _, l := range p.links[e.links : e.links+len(e.fact.lookups)] {
+	for _, l := range p.linksOf(e) {
 		if l.now >= 0 && p.rows.all[l.now].row == nil {
 			return true
 		}
@@ -375,10 +343,11 @@ func (p *pass) incomplete(e *factEntry) bool {
 	return false
 }
 
-// referTo appends the entries of one fact's members.
-func (p *pass) referTo(e *factEntry) error {
-	for at := 0; at < len(e.used); at += hashBytes { // those that it may leave
-		if h := hashAt(e.used, at); h != (pipeline.Hash{}) {
+// referTo appends the entries of one fact's members; used are those that it may
+// leave.
+func (p *pass) referTo(e *factEntry, used []byte) error {
+	for at := 0; at < len(used); at += hashBytes {
+		if h := hashAt(used, at); h != (pipeline.Hash{}) {
 			p.dims.touchHash(e.fact.usedDimension(at/hashBytes), h)
 		}
 	}
@@ -386,6 +355,7 @@ func (p *pass) referTo(e *factEntry) error {
 		return nil
 	}
 	p.read(e, len(e.fact.lookups))
+	e.members = int32(len(p.members))
 	for i := range e.fact.members {
 		m := &e.fact.members[i]
 		ref := memberRef{at: -1}

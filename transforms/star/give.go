@@ -14,78 +14,83 @@ import (
 // give gives a fact out as far as it differs from what was given out before,
 // and writes its state. While facts wait, those given out are asked for less.
 func (p *pass) give(e *factEntry, mayWait bool) error {
-	switch {
-	case e.base == nil:
-		if e.given != nil {
-			p.out.fact(e, pipeline.OpDelete, e.old, e.given)
+	kept := decodeFact(e.kept, p.facts)
+	if e.base == nil {
+		if kept.given != nil {
+			p.out.fact(e, pipeline.OpDelete, kept.base, kept.given)
 		}
-		p.use(e, nil)
+		p.use(e, kept.used)
 		p.state.Put(e.hash, nil)
 		return nil
-	case e.waits:
-		p.chain(e)
-		e.used = make([]byte, e.fact.uses*hashBytes)
-		p.scratch = e.append(p.scratch[:0])
-		p.state.Put(e.hash, p.scratch)
+	}
+	now := keptFact{waits: e.waits, base: e.base, chained: p.chain(e)}
+	if e.waits {
+		now.used = make([]byte, e.fact.uses*hashBytes)
+		p.put(e, &now, false)
 		return nil
 	}
 	row, err := p.row(e)
 	if err != nil {
 		return err
 	}
+	now.given = row
 	switch {
-	case e.given == nil:
+	case kept.given == nil:
 		p.out.fact(e, pipeline.OpInsert, e.base, row)
 		p.out.unknown(p.unknown)
-	case !bytes.Equal(row, e.given):
+	case !bytes.Equal(row, kept.given):
 		p.out.fact(e, pipeline.OpUpdate, e.base, row)
 		p.out.unknown(p.unknown)
 	}
-	p.use(e, p.members[e.members:e.members+len(e.fact.members)])
-	p.chain(e)
-	e.given = row
-	p.scratch = e.append(p.scratch[:0])
-	if mayWait {
+	now.used = p.use(e, kept.used)
+	p.put(e, &now, mayWait)
+	return nil
+}
+
+// put writes the state of a fact.
+func (p *pass) put(e *factEntry, now *keptFact, idle bool) {
+	p.scratch = now.append(p.scratch[:0], e.fact)
+	if idle {
 		p.state.PutIdle(e.hash, p.scratch)
 	} else {
 		p.state.Put(e.hash, p.scratch)
 	}
-	return nil
 }
 
-// chain notes the keys of the chained lookups.
-func (p *pass) chain(e *factEntry) {
-	if e.fact.chained == 0 {
-		return
-	}
+// chain returns the keys of the chained lookups, until it is called again.
+func (p *pass) chain(e *factEntry) []byte {
 	p.chained = p.chained[:0]
+	if e.fact.chained == 0 {
+		return nil
+	}
 	for i, l := range e.fact.lookups {
 		if !l.chained {
 			continue
 		}
 		h := pipeline.Hash{}
-		if at := p.links[e.links+i].now; at >= 0 {
+		if at := p.linksOf(e)[i].now; at >= 0 {
 			h = p.rows.all[at].hash
 		}
 		p.chained = packed.AppendHash(p.chained, h)
 	}
-	e.chained = p.chained
+	return p.chained
 }
 
-// use counts the fact among those that refer to its members, where members are
-// taken away when nobody needs them.
-func (p *pass) use(e *factEntry, members []memberRef) {
+// use counts the fact among those that refer to its members, and no longer among
+// those of the members that it used, where members are taken away when nobody
+// needs them. It returns what it uses now.
+func (p *pass) use(e *factEntry, used []byte) (uses []byte) {
 	if e.fact.uses == 0 {
-		return
+		return nil
 	}
-	for at := 0; at < len(e.used); at += hashBytes {
-		if h := hashAt(e.used, at); h != (pipeline.Hash{}) {
+	for at := 0; at < len(used); at += hashBytes {
+		if h := hashAt(used, at); h != (pipeline.Hash{}) {
 			at, _ := p.dims.index.Get(h) // referTo has touched it
-			p.dims.use(&p.dims.all[at], -1, &e.version)
+			p.dims.use(&p.dims.all[at], -1, e.version())
 		}
 	}
-	e.used = make([]byte, 0, e.fact.uses*hashBytes)
-	for i, ref := range members {
+	uses = make([]byte, 0, e.fact.uses*hashBytes)
+	for i, ref := range p.membersOf(e) {
 		if e.fact.members[i].dimension.onDelete != pipeline.Delete {
 			continue
 		}
@@ -93,10 +98,11 @@ func (p *pass) use(e *factEntry, members []memberRef) {
 		if ref.at >= 0 {
 			m := &p.dims.all[ref.at]
 			h = m.hash
-			p.dims.use(m, 1, &e.version)
+			p.dims.use(m, 1, e.version())
 		}
-		e.used = packed.AppendHash(e.used, h)
+		uses = packed.AppendHash(uses, h)
 	}
+	return uses
 }
 
 // row returns the fact's row without its grain, packed.
@@ -107,7 +113,7 @@ func (p *pass) row(e *factEntry) ([]byte, error) {
 	p.scratch, p.unknown = p.scratch[:0], p.unknown[:0]
 	for i := range f.members {
 		at := len(p.scratch)
-		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.members[i], p.members[e.members+i])))
+		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.members[i], p.membersOf(e)[i])))
 		p.values = append(p.values, p.scratch[at:])
 	}
 	for i := range f.values {

@@ -15,11 +15,23 @@ type lookupRow struct {
 	hash     pipeline.Hash
 	row      []byte // packed; nil = there is none
 	facts    []byte // hashes of facts, while they are few
-	segments int    // else the number of segments that hold them; a power of two
-	count    int    // of facts in the segments
+	segments int32  // else the number of segments that hold them; a power of two
+	count    int32  // of facts in the segments
+	moved    *moved // nil = nothing
 	changed  bool
+}
 
-	adding, removing []pipeline.Hash // of the segments
+// moved is the facts that segments get and lose.
+type moved struct {
+	adding, removing []pipeline.Hash
+}
+
+// moves returns where to note facts that segments get and lose.
+func (r *lookupRow) moves() *moved {
+	if r.moved == nil {
+		r.moved = &moved{}
+	}
+	return r.moved
 }
 
 const (
@@ -52,8 +64,8 @@ func (r *lookupRow) decode(b []byte) {
 	if c.U8() == 1 {
 		r.row = c.Bytes()
 	}
-	if r.segments = int(c.Uvarint()); r.segments > 0 {
-		r.count = int(c.Uvarint())
+	if r.segments = int32(c.Uvarint()); r.segments > 0 {
+		r.count = int32(c.Uvarint())
 		return
 	}
 	r.facts = c.B[:len(c.B):len(c.B)]
@@ -66,7 +78,8 @@ func (r *lookupRow) empty() bool { return r.row == nil && r.segments == 0 && len
 func (r *lookupRow) add(fact pipeline.Hash) {
 	r.changed = true
 	if r.segments > 0 {
-		r.adding = append(r.adding, fact)
+		m := r.moves()
+		m.adding = append(m.adding, fact)
 		return
 	}
 	r.facts = packed.AppendHash(r.facts, fact)
@@ -76,7 +89,8 @@ func (r *lookupRow) add(fact pipeline.Hash) {
 func (r *lookupRow) remove(fact pipeline.Hash) {
 	r.changed = true
 	if r.segments > 0 {
-		r.removing = append(r.removing, fact)
+		m := r.moves()
+		m.removing = append(m.removing, fact)
 		return
 	}
 	r.facts = without(r.facts, fact)

@@ -94,7 +94,7 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, given []byte) {
 	for i := e.fact.grain; i < len(e.fact.out.Columns); i++ {
 		row.Into(b.Field(i))
 	}
-	o.done(b, op, &e.version)
+	o.done(b, op, e.version())
 }
 
 // member adds what has become of a member, if anything has, and returns by how

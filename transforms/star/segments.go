@@ -16,7 +16,7 @@ type segment struct {
 }
 
 // segmentKey returns the key in the state of a row's segment.
-func (l *lookupRows) segmentKey(row pipeline.Hash, segments, i int) pipeline.Hash {
+func (l *lookupRows) segmentKey(row pipeline.Hash, segments, i int32) pipeline.Hash {
 	l.scratch = packed.AppendHash(append(l.scratch[:0], tagSegment), row)
 	l.scratch = binary.AppendUvarint(l.scratch, uint64(segments))
 	l.scratch = binary.AppendUvarint(l.scratch, uint64(i))
@@ -24,7 +24,7 @@ func (l *lookupRows) segmentKey(row pipeline.Hash, segments, i int) pipeline.Has
 }
 
 // place returns the segment of a fact.
-func place(fact pipeline.Hash, segments int) int { return int(fact.Lo & uint64(segments-1)) }
+func place(fact pipeline.Hash, segments int32) int32 { return int32(fact.Lo & uint64(segments-1)) }
 
 // loadSegments reads segments by key; missing ones are empty.
 func (l *lookupRows) loadSegments(segments []segment) error {
@@ -73,7 +73,10 @@ func (l *lookupRows) updateSegments() error {
 	var changes []segmentChange
 	for i := range l.all {
 		r := &l.all[i]
-		for _, list := range [][]pipeline.Hash{r.removing, r.adding} {
+		if r.moved == nil {
+			continue
+		}
+		for _, list := range [][]pipeline.Hash{r.moved.removing, r.moved.adding} {
 			for _, fact := range list {
 				key := l.segmentKey(r.hash, r.segments, place(fact, r.segments))
 				if _, ok := at[key]; !ok {
@@ -83,7 +86,7 @@ func (l *lookupRows) updateSegments() error {
 				changes = append(changes, segmentChange{key, fact})
 			}
 		}
-		r.count += len(r.adding) - len(r.removing)
+		r.count += int32(len(r.moved.adding) - len(r.moved.removing))
 	}
 	if len(segments) == 0 {
 		return nil
@@ -98,17 +101,20 @@ func (l *lookupRows) updateSegments() error {
 	next := 0
 	for i := range l.all {
 		r := &l.all[i]
-		for range r.removing {
+		if r.moved == nil {
+			continue
+		}
+		for range r.moved.removing {
 			s := &segments[at[changes[next].key]]
 			s.facts = without(s.facts, changes[next].fact)
 			next++
 		}
-		for range r.adding {
+		for range r.moved.adding {
 			s := &segments[at[changes[next].key]]
 			s.facts = packed.AppendHash(s.facts, changes[next].fact)
 			next++
 		}
-		r.removing, r.adding = nil, nil
+		r.moved = nil
 	}
 	l.put(segments)
 	return nil
@@ -149,7 +155,7 @@ func (l *lookupRows) respread(rows []int32) error {
 		r := &l.all[row]
 		if r.segments == 0 {
 			facts[row] = r.facts
-			r.count = len(r.facts) / hashBytes
+			r.count = int32(len(r.facts) / hashBytes)
 		}
 		if r.count <= maxInline {
 			r.facts, r.segments = facts[row], 0
@@ -163,8 +169,8 @@ func (l *lookupRows) respread(rows []int32) error {
 }
 
 // segmentsFor returns the number of segments for so many facts.
-func segmentsFor(facts int) int {
-	n := 2
+func segmentsFor(facts int32) int32 {
+	n := int32(2)
 	for n*segmentFill < facts {
 		n *= 2
 	}
