@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2/objstorage"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -85,12 +84,12 @@ func (t *tables) room(key []byte, value int) error {
 	path := t.s.tablePath(len(t.paths))
 	// What a crash left there may be linked into the database; Create replaces
 	// it, and never writes over it.
-	f, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
+	f, err := t.s.options.FS.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
 	t.paths, t.firsts = append(t.paths, path), append(t.firsts, bytes.Clone(key))
-	t.w, t.bytes = sstable.NewWriter(newTableFile(f), t.s.options.MakeWriterOptions(0, ingestFormat)), size
+	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.s.options.MakeWriterOptions(0, ingestFormat)), size
 	return nil
 }
 
@@ -103,40 +102,6 @@ func (t *tables) close() error {
 	t.w = nil
 	return err
 }
-
-// tableFile is the file of a table, written in large pieces: Pebble's own way, a
-// system call for each block of 4 KiB, costs as much as all else that is done for
-// a block.
-type tableFile struct {
-	file vfs.File
-	w    *bufio.Writer
-}
-
-const tableFileBuffer = 256 << 10
-
-var _ objstorage.Writable = (*tableFile)(nil)
-
-func newTableFile(f vfs.File) *tableFile {
-	return &tableFile{f, bufio.NewWriterSize(f, tableFileBuffer)}
-}
-
-// Write implements objstorage.Writable.
-func (t *tableFile) Write(p []byte) error {
-	_, err := t.w.Write(p)
-	return err
-}
-
-// Finish implements objstorage.Writable: it syncs and closes the file.
-func (t *tableFile) Finish() error {
-	err := t.w.Flush()
-	if err == nil {
-		err = t.file.Sync()
-	}
-	return errors.Join(err, t.file.Close())
-}
-
-// Abort implements objstorage.Writable.
-func (t *tableFile) Abort() { _ = t.file.Close() } // it is not used
 
 const tablePrefix, tableSuffix = "epoch", ".sst"
 

@@ -143,6 +143,7 @@ const (
 func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 	log := quietLogger{dir}
 	o := &pebble.Options{
+		FS:                 files{vfs.Default},
 		Cache:              cache,
 		MemTableSize:       memTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
