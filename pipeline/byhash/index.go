@@ -5,71 +5,111 @@ import "github.com/starlift-etl/starlift/pipeline"
 // Index is a map from hashes to indices, for keys that are hashes already and
 // are all forgotten at once. Its zero value is empty.
 type Index struct {
-	slots []indexed // by open addressing; their number is a power of two
-	n     int
+	slots   []slot // by open addressing; their number is a power of two
+	entries []indexed
+
+	prefetched slot // of no meaning, so that it is read
 }
+
+// slot is half of a key and 1 + the place of its entry; 0 = it is free. Slots are
+// few bytes, as most of what is looked for is not there.
+type slot uint64
+
+const placeBits = 32
 
 type indexed struct {
 	key pipeline.Hash
-	at  int32 // 1 + the index; 0 = free
+	at  int32
 }
 
 const minSlots = 256
 
+// Prefetch reads where keys are or will be, all at once, for the Gets and Adds that
+// follow: one after the other, each would wait for the memory.
+func (x *Index) Prefetch(keys []pipeline.Hash) {
+	if len(x.slots) == 0 {
+		return
+	}
+	mask := uint64(len(x.slots) - 1)
+	sum := slot(0)
+	for i := range keys {
+		sum += x.slots[keys[i].Lo&mask]
+	}
+	x.prefetched = sum
+}
+
 // Get returns the index of the key.
 func (x *Index) Get(key pipeline.Hash) (at int32, ok bool) {
-	if x.n == 0 {
+	if len(x.entries) == 0 {
 		return 0, false
 	}
-	s := x.slot(key)
-	return s.at - 1, s.at != 0
+	if _, e := x.find(key); e != nil {
+		return e.at, true
+	}
+	return 0, false
 }
 
 // Add returns the index of the key, and gives it the index at when it has none.
 func (x *Index) Add(key pipeline.Hash, at int32) (have int32, added bool) {
-	if x.n*2 >= len(x.slots) {
+	if len(x.entries)*2 >= len(x.slots) {
 		x.grow()
 	}
-	s := x.slot(key)
-	if s.at != 0 {
-		return s.at - 1, false
+	s, e := x.find(key)
+	if e != nil {
+		return e.at, false
 	}
-	*s = indexed{key, at + 1}
-	x.n++
+	x.entries = append(x.entries, indexed{key, at})
+	*s = slotOf(key, len(x.entries))
 	return at, true
 }
 
 // Set gives the key the index at.
 func (x *Index) Set(key pipeline.Hash, at int32) {
 	if _, added := x.Add(key, at); !added {
-		x.slot(key).at = at + 1
+		_, e := x.find(key)
+		e.at = at
 	}
 }
 
-func (x *Index) slot(key pipeline.Hash) *indexed {
+func slotOf(key pipeline.Hash, place int) slot {
+	return slot(key.Hi>>placeBits<<placeBits | uint64(place))
+}
+
+// find returns the slot and the entry of the key; a nil entry = there is none, and
+// the slot is free for one.
+func (x *Index) find(key pipeline.Hash) (*slot, *indexed) {
 	mask := uint64(len(x.slots) - 1)
 	for i := key.Lo & mask; ; i = (i + 1) & mask {
-		if s := &x.slots[i]; s.at == 0 || s.key == key {
-			return s
+		s := x.slots[i]
+		if s == 0 {
+			return &x.slots[i], nil
+		}
+		if uint64(s)>>placeBits == key.Hi>>placeBits {
+			if e := &x.entries[uint32(s)-1]; e.key == key {
+				return &x.slots[i], e
+			}
 		}
 	}
 }
 
 func (x *Index) grow() {
-	slots := x.slots
-	x.slots = make([]indexed, max(minSlots, 2*len(slots)))
-	for i := range slots {
-		if slots[i].at != 0 {
-			*x.slot(slots[i].key) = slots[i]
+	x.slots = make([]slot, max(minSlots, 2*len(x.slots)))
+	mask := uint64(len(x.slots) - 1)
+	for n := range x.entries {
+		key := x.entries[n].key
+		i := key.Lo & mask
+		for x.slots[i] != 0 {
+			i = (i + 1) & mask
 		}
+		x.slots[i] = slotOf(key, n+1)
 	}
 }
 
 // Clear forgets all keys, and memory that was much more than they needed.
 func (x *Index) Clear() {
-	if len(x.slots) > 16*max(x.n, minSlots) {
-		x.slots = nil
+	if len(x.slots) > 16*max(len(x.entries), minSlots) {
+		*x = Index{}
 	}
 	clear(x.slots)
-	x.n = 0
+	x.entries = x.entries[:0]
 }

@@ -277,7 +277,13 @@ func (s *Settled) Columnar() *pipeline.Rows {
 func (s *Settler) build() []*Settled {
 	byTable := map[uint64]*Settled{}
 	var all []*Settled
-	for _, i := range s.readOrder(s.outs) {
+	order := s.readOrder(s.outs)
+	for n, i := range order {
+		if n%ahead == 0 {
+			for _, i := range order[n:min(n+ahead, len(order))] {
+				s.prefetched += int(s.outs[i].table)
+			}
+		}
 		o := &s.outs[i]
 		sc := s.byID[o.table]
 		if sc.of == nil {

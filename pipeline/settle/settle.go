@@ -209,18 +209,24 @@ func (s *Settler) setHorizon() {
 // ahead is the number of groups that are prefetched at once.
 const ahead = 32
 
+// cacheLine is the number of bytes that processors read at once.
+const cacheLine = 64
+
 // prefetch reads what decide will, all at once: one after the other, each read would
 // wait for the memory.
 func (s *Settler) prefetch(groups [][]int32) {
 	n := 0
 	for _, members := range groups {
 		c := &s.changes[members[0]]
+		n += int(c.version.Time)
 		if len(c.key) > 0 {
 			n += int(c.key[0])
 		}
 		if c.rows[0] < c.rows[1] {
-			r := &s.rows[c.rows[0]]
-			n += int(r.row[0]) + int(r.row[len(r.row)-1])
+			row := s.rows[c.rows[0]].row
+			for at := 0; at < len(row); at += cacheLine {
+				n += int(row[at])
+			}
 		}
 	}
 	s.prefetched += n

@@ -45,12 +45,20 @@ func (s *step) makeFacts(mayWait bool) error {
 func (s *step) touchBases() error {
 	s.pass.entries = slices.Grow(s.pass.entries, len(s.bases))
 	for i := range s.bases {
+		if i%ahead == 0 {
+			s.pass.keys = keysAhead(s.pass.keys, i, s.bases, func(b *baseRow) (pipeline.Hash, bool) { return b.hash, true })
+			s.pass.index.Prefetch(s.pass.keys)
+		}
 		b := &s.bases[i]
 		e := s.pass.touch(b.hash)
 		e.fact, e.cause, e.base, e.came = b.fact, &b.version, b.row, true
 	}
 	at := make([]int32, len(s.lookups))
 	for i := range s.lookups {
+		if i%ahead == 0 {
+			s.rows.keys = keysAhead(s.rows.keys, i, s.lookups, func(c *lookupChange) (pipeline.Hash, bool) { return c.hash, true })
+			s.rows.index.Prefetch(s.rows.keys)
+		}
 		at[i] = s.rows.touch(s.lookups[i].hash)
 	}
 	if err := s.rows.load(); err != nil {

@@ -1,8 +1,6 @@
 package star
 
 import (
-	"fmt"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -61,8 +59,8 @@ type pass struct {
 	given      []byte
 	unknown    []*dimension // whose unknown member the row refers to
 	scratch    []byte
-	keys       []pipeline.Hash
-	prefetched int // of no meaning, so that it is read
+	keys       []pipeline.Hash // of the next entries
+	prefetched int             // of no meaning, so that it is read
 }
 
 // touch returns the entry of a fact, new or there already.
@@ -129,6 +127,9 @@ func (p *pass) prefetch(from int) {
 		if e.kept != nil {
 			p.prefetched += int(e.kept[0])
 		}
+		if e.base != nil {
+			p.prefetched += int(e.base[0])
+		}
 	}
 }
 
@@ -190,19 +191,38 @@ func (p *pass) load() error {
 	return nil
 }
 
+// prefetchRows reads the rows of one lookup of some entries, as prefetch does.
+func (p *pass) prefetchRows(from, depth int) {
+	for i := from; i < min(from+ahead, len(p.entries)); i++ {
+		if e := &p.entries[i]; e.looks(depth) {
+			if at := p.linksOf(e)[depth].now; at >= 0 {
+				p.prefetched += len(p.rows.all[at].facts)
+			}
+		}
+	}
+}
+
 // look finds the rows of the lookups at one place of the chains.
 func (p *pass) look(depth int) error {
 	for i := range p.entries {
-		if e := &p.entries[i]; !e.skip && depth < len(e.fact.lookups) {
-			p.link(e, depth)
+		if i%ahead == 0 {
+			p.prefetch(i)
+			p.lookupKeys(i, depth)
+			p.rows.index.Prefetch(p.keys)
+		}
+		if e := &p.entries[i]; e.looks(depth) {
+			p.link(e, depth, p.keys[i%ahead])
 		}
 	}
 	if err := p.rows.load(); err != nil {
 		return err
 	}
 	for i := range p.entries {
+		if i%ahead == 0 {
+			p.prefetchRows(i, depth)
+		}
 		e := &p.entries[i]
-		if e.skip || depth >= len(e.fact.lookups) {
+		if !e.looks(depth) {
 			continue
 		}
 		l := p.linksOf(e)[depth]
@@ -219,17 +239,30 @@ func (p *pass) look(depth int) error {
 	return nil
 }
 
-// link touches the rows of a lookup that the fact refers to now and did before.
-func (p *pass) link(e *factEntry, depth int) {
+// looks reports whether the fact has a lookup at a place of the chain, and is made.
+func (e *factEntry) looks(depth int) bool { return !e.skip && depth < len(e.fact.lookups) }
+
+// lookupKeys makes p.keys those of one lookup of some entries; zero = it has none.
+func (p *pass) lookupKeys(from, depth int) {
+	p.keys = p.keys[:0]
+	for i := from; i < min(from+ahead, len(p.entries)); i++ {
+		e := &p.entries[i]
+		key := pipeline.Hash{}
+		if e.looks(depth) && e.base != nil {
+			p.read(e, depth)
+			key, _ = p.lookupKey(&e.fact.lookups[depth])
+		}
+		p.keys = append(p.keys, key)
+	}
+}
+
+// link touches the rows of a lookup that the fact refers to now, by its key, and
+// did before.
+func (p *pass) link(e *factEntry, depth int, now pipeline.Hash) {
 	l := &p.linksOf(e)[depth]
 	lookup := &e.fact.lookups[depth]
-	var now pipeline.Hash
-	if e.base != nil {
-		p.read(e, depth)
-		var ok bool
-		if now, ok = p.lookupKey(lookup); ok {
-			l.now = p.rows.touch(now)
-		}
+	if now != (pipeline.Hash{}) {
+		l.now = p.rows.touch(now)
 	}
 	if e.kept != nil && !e.came && !lookup.chained {
 		l.before = l.now // the base row is what it was
@@ -301,85 +334,4 @@ func (p *pass) lookupKey(l *lookup) (pipeline.Hash, bool) {
 		p.scratch = append(p.scratch, v...)
 	}
 	return hashOf(p.scratch), true
-}
-
-// refer finds the members of the facts, making those that no item has brought yet.
-func (p *pass) refer(mayWait bool) error {
-	for i := range p.entries {
-		if i%ahead == 0 {
-			p.prefetch(i)
-		}
-		e := &p.entries[i]
-		if e.skip {
-			continue
-		}
-		kept := decodeFact(e.kept, p.facts)
-		e.waits = e.base != nil && mayWait && kept.given == nil && p.incomplete(e)
-		*p.waiting += int64(count(e.waits) - count(kept.waits))
-		if e.waits {
-			continue
-		}
-		if err := p.referTo(e, kept.used); err != nil {
-			return err
-		}
-	}
-	return p.dims.load()
-}
-
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// incomplete reports whether a lookup's row is not there yet.
-func (p *pass) incomplete(e *factEntry) bool {
-	for _, l := range p.linksOf(e) {
-		if l.now >= 0 && p.rows.all[l.now].row == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// referTo appends the entries of one fact's members; used are those that it may
-// leave.
-func (p *pass) referTo(e *factEntry, used []byte) error {
-	for at := 0; at < len(used); at += hashBytes {
-		if h := hashAt(used, at); h != (pipeline.Hash{}) {
-			p.dims.touchHash(e.fact.usedDimension(at/hashBytes), h)
-		}
-	}
-	if e.base == nil {
-		return nil
-	}
-	p.read(e, len(e.fact.lookups))
-	e.members = int32(len(p.members))
-	for i := range e.fact.members {
-		m := &e.fact.members[i]
-		ref := memberRef{at: -1}
-		if m.dimension.calendar == nil {
-			var err error
-			if ref, err = p.member(m); err != nil {
-				return fmt.Errorf("fact %q: %w", e.fact.name, err)
-			}
-		}
-		p.members = append(p.members, ref)
-	}
-	return nil
-}
-
-// member refers to a member of the fact whose sources are read: the unknown one
-// when its natural key has a null.
-func (p *pass) member(m *member) (memberRef, error) {
-	p.values = p.values[:0]
-	for _, r := range m.on {
-		v := p.at(r)
-		if v == nil {
-			return memberRef{at: -1}, nil
-		}
-		p.values = append(p.values, v)
-	}
-	return p.dims.refer(m.dimension, p.values)
 }

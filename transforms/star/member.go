@@ -13,8 +13,8 @@ import (
 
 // memberState is what the state keeps of a member.
 type memberState struct {
-	key        int64
 	naturalKey []byte // a packed row
+	key        int64
 	newest
 
 	// Of a dimension that tracks deletes:

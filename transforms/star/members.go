@@ -28,6 +28,7 @@ type members struct {
 
 // memberEntry is a member that the epoch touches.
 type memberEntry struct {
+	offered newest // by the epoch's log
 	memberState
 	dimension *dimension
 	hash      pipeline.Hash    // its key in the state
@@ -35,8 +36,7 @@ type memberEntry struct {
 	version   pipeline.Version // of the change that touched it last
 	known     bool             // it is in the state
 	changed   bool
-	was       shown  // how it was given out last
-	offered   newest // by the epoch's log
+	was       shown // how it was given out last
 }
 
 func newMembers(state pipeline.KeyedState, finder *byhash.Finder, arena *packed.Arena) *members {
@@ -70,16 +70,13 @@ type memberRef struct {
 	at  int32 // of members.all; -1 = none
 }
 
-// refer returns a reference to a member, new or there already.
-func (m *members) refer(d *dimension, naturalKey [][]byte) (memberRef, error) {
-	whole := m.hash(d, naturalKey)
-	if d.onDelete != pipeline.Delete {
-		if key, ok := m.surrogates.get(whole); ok {
-			return memberRef{key: key, at: -1}, nil
-		}
+// remembered returns a reference to a member whose surrogate key is remembered.
+func (m *members) remembered(d *dimension, whole pipeline.Hash) (memberRef, bool) {
+	if d.onDelete == pipeline.Delete {
+		return memberRef{}, false
 	}
-	at, err := m.touchWhole(d, whole, naturalKey)
-	return memberRef{at: at}, err
+	key, ok := m.surrogates.get(whole)
+	return memberRef{key: key, at: -1}, ok
 }
 
 // touch returns the entry of a member, new or there already.

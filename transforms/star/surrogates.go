@@ -8,6 +8,8 @@ import "github.com/starlift-etl/starlift/pipeline"
 type surrogates struct {
 	slots []surrogate
 	n     int
+
+	prefetched int64 // of no meaning, so that it is read
 }
 
 type surrogate struct {
@@ -30,6 +32,18 @@ func (s *surrogates) get(member pipeline.Hash) (key int64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// prefetch reads where the keys of members may be, all at once, for the gets that
+// follow.
+func (s *surrogates) prefetch(members []pipeline.Hash) {
+	if s.n == 0 {
+		return
+	}
+	for i := range members {
+		set := s.set(members[i])
+		s.prefetched += set[0].key + set[1].key
+	}
 }
 
 // set returns the two slots that the member may be in.
@@ -55,7 +69,7 @@ func (s *surrogates) put(member pipeline.Hash, key int64) {
 
 func (s *surrogates) grow() {
 	old := s.slots
-	*s = surrogates{slots: make([]surrogate, max(leastSurrogates, 2*len(old)))}
+	*s = surrogates{slots: make([]surrogate, max(leastSurrogates, 2*len(old))), prefetched: s.prefetched}
 	for _, c := range old {
 		if c.key != 0 {
 			set := s.set(c.member)
