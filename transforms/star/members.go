@@ -20,10 +20,12 @@ type members struct {
 	all   []memberEntry
 	fresh int // those before have been looked up
 
-	arena   *packed.Arena // of the epoch
-	scratch []byte
-	keys    []pipeline.Hash
-	finder  *byhash.Finder
+	arena  *packed.Arena // of the epoch
+	finder *byhash.Finder
+
+	scratch    []byte
+	keys       []pipeline.Hash
+	prefetched int64 // of no meaning, so that it is read
 }
 
 // memberEntry is a member that the epoch touches.
@@ -81,30 +83,40 @@ func (m *members) remembered(d *dimension, whole pipeline.Hash) (memberRef, bool
 
 // touch returns the entry of a member, new or there already.
 func (m *members) touch(d *dimension, naturalKey [][]byte) (int32, error) {
-	return m.touchWhole(d, m.hash(d, naturalKey), naturalKey)
+	whole := m.hash(d, naturalKey)
+	m.scratch = packed.JoinRow(m.scratch[:0], naturalKey)
+	return m.touchWhole(d, whole, m.scratch)
 }
 
-func (m *members) touchWhole(d *dimension, whole pipeline.Hash, naturalKey [][]byte) (int32, error) {
+// touchWhole is touch by the hash of the natural key, which is packed; it keeps a
+// copy of that.
+func (m *members) touchWhole(d *dimension, whole pipeline.Hash, naturalKey []byte) (int32, error) {
 	h := d.stateKey(whole)
 	i, added := m.index.Add(h, int32(len(m.all)))
 	if added {
-		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: m.keep(naturalKey)}})
+		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: m.arena.Keep(naturalKey)}})
 		return i, nil
 	}
 	e := &m.all[i]
 	switch {
 	case e.naturalKey == nil: // touched by its hash, and not loaded yet
-		e.naturalKey, e.whole = m.keep(naturalKey), whole
+		e.naturalKey, e.whole = m.arena.Keep(naturalKey), whole
 	case d.hashed:
-		return i, e.same(packed.JoinRow(m.scratch[:0], naturalKey))
+		return i, e.same(naturalKey)
 	}
 	return i, nil
 }
 
-// keep packs values for the epoch.
-func (m *members) keep(values [][]byte) []byte {
-	m.scratch = packed.JoinRow(m.scratch[:0], values)
-	return m.arena.Keep(m.scratch)
+// prefetch reads the entries of members by their keys in the state, all at once, for
+// the touches that follow.
+func (m *members) prefetch(keys []pipeline.Hash) {
+	m.index.Prefetch(keys)
+	for _, key := range keys {
+		if i, ok := m.index.Get(key); ok {
+			e := &m.all[i]
+			m.prefetched += e.offered.time + int64(len(e.naturalKey))
+		}
+	}
 }
 
 // touchHash returns the entry of a member that the state has.
@@ -163,19 +175,6 @@ func (m *members) add(e *memberEntry) {
 	}
 	m.next[e.dimension]++
 	e.key = m.next[e.dimension]
-}
-
-// offer notes an upsert of the log that may bring the member its attributes.
-func (e *memberEntry) offer(m *members, o *offer, attributes [][]byte) {
-	than := e.offered.beats(&o.version, o.itemKey)
-	if than < 0 {
-		return
-	}
-	itemKey := o.itemKey
-	if than > 0 {
-		itemKey = m.arena.Keep(itemKey)
-	}
-	e.offered.bring(&o.version, itemKey, m.keep(attributes))
 }
 
 // bring completes the loaded members by what they were offered, unless they have

@@ -21,6 +21,15 @@ type suspect struct {
 	ordinal int64
 }
 
+// bid is an offer to one member.
+type bid struct {
+	offer      int32 // of step.offers
+	at         int32 // of members.all
+	dimension  *dimension
+	member     pipeline.Hash // of the dimension and the natural key
+	naturalKey []byte        // packed
+}
+
 // Log implements pipeline.KeyedStep. Of all rows that a member is offered it keeps
 // the newest only: there are few products and very many that were sold.
 func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
@@ -31,39 +40,86 @@ func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pi
 			continue
 		}
 		c := &changes[rows.Change[i]]
-		s.scratch = packed.AppendRow(s.scratch[:0], s.columns, i)
-		o := offer{t, s.scratch, c.Version, c.Key}
+		from := len(s.packed)
+		s.packed = packed.AppendRow(s.packed, s.columns, i)
+		o := offer{t, s.packed[from:len(s.packed):len(s.packed)], c.Version, c.Key}
 		if c.Late {
 			o.row, o.itemKey = s.arena.Keep(o.row), s.arena.Keep(o.itemKey)
 			s.suspects = append(s.suspects, suspect{o, first + int64(rows.Change[i])})
 			continue
 		}
-		if err := s.offer(&o); err != nil {
-			return err
+		s.offers = append(s.offers, o)
+		if len(s.offers) == ahead {
+			if err := s.offer(); err != nil {
+				return err
+			}
 		}
 	}
+	return s.offer()
+}
+
+// offer offers rows to the members that they have the natural keys of. What is read
+// of the members is read for all rows at once: one after the other, each would wait
+// for the memory.
+func (s *step) offer() error {
+	s.bids, s.keys = s.bids[:0], s.keys[:0]
+	for i := range s.offers {
+		s.bid(int32(i))
+	}
+	s.members.prefetch(s.keys)
+	for i := range s.bids {
+		b := &s.bids[i]
+		var err error
+		if b.at, err = s.members.touchWhole(b.dimension, b.member, b.naturalKey); err != nil {
+			return err
+		}
+		if key := s.members.all[b.at].offered.itemKey; len(key) > 0 {
+			s.members.prefetched += int64(key[0])
+		}
+	}
+	for i := range s.bids {
+		s.take(&s.bids[i])
+	}
+	s.offers, s.packed = s.offers[:0], s.packed[:0]
 	return nil
 }
 
-// offer offers a row to the members that it has the natural keys of.
-func (s *step) offer(o *offer) error {
+// bid makes the bids of an offer: one for each dimension whose natural key has no
+// null in the row.
+func (s *step) bid(offer int32) {
+	o := &s.offers[offer]
 	s.values = packed.SplitRow(s.values[:0], o.row, o.table.widths)
 	for _, d := range o.table.dimensions {
 		naturalKey, ok := pick(s.values, d.naturalKey)
 		if !ok {
 			continue
 		}
-		at, err := s.members.touch(d, naturalKey)
-		if err != nil {
-			return err
-		}
-		s.picked = s.picked[:0]
-		for _, i := range d.attributes {
-			s.picked = append(s.picked, s.values[i])
-		}
-		s.members.all[at].offer(s.members, o, s.picked)
+		b := bid{offer: offer, dimension: d, member: s.members.hash(d, naturalKey)}
+		from := len(s.packed)
+		s.packed = packed.JoinRow(s.packed, naturalKey)
+		b.naturalKey = s.packed[from:len(s.packed):len(s.packed)]
+		s.bids, s.keys = append(s.bids, b), append(s.keys, d.stateKey(b.member))
 	}
-	return nil
+}
+
+// take keeps a bid, unless the member was offered something newer.
+func (s *step) take(b *bid) {
+	o, e := &s.offers[b.offer], &s.members.all[b.at]
+	than := e.offered.beats(&o.version, o.itemKey)
+	if than < 0 {
+		return
+	}
+	itemKey := o.itemKey
+	if than > 0 {
+		itemKey = s.arena.Keep(itemKey)
+	}
+	s.values = packed.SplitRow(s.values[:0], o.row, o.table.widths)
+	s.picked = s.picked[:0]
+	for _, i := range b.dimension.attributes {
+		s.picked = append(s.picked, s.values[i])
+	}
+	s.scratch = packed.JoinRow(s.scratch[:0], s.picked)
+	e.offered.bring(&o.version, itemKey, s.arena.Keep(s.scratch))
 }
 
 // pick returns some of the values; ok = false when one is null.
@@ -82,12 +138,12 @@ func pick(values [][]byte, at []int) (picked [][]byte, ok bool) {
 // to be dead letters, and its tracked rows to the members.
 func (s *step) bringMembers(dead []int64) error {
 	for i := range s.suspects {
-		if _, gone := slices.BinarySearch(dead, s.suspects[i].ordinal); gone {
-			continue
+		if _, gone := slices.BinarySearch(dead, s.suspects[i].ordinal); !gone {
+			s.offers = append(s.offers, s.suspects[i].offer)
 		}
-		if err := s.offer(&s.suspects[i].offer); err != nil {
-			return err
-		}
+	}
+	if err := s.offer(); err != nil {
+		return err
 	}
 	moves, err := s.touchTracked()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
 // refer finds the members of the facts, making those that no item has brought yet.
@@ -128,6 +129,7 @@ func (p *pass) member(e *factEntry, m *member, key pipeline.Hash) (memberRef, er
 	}
 	p.read(e, len(e.fact.lookups))
 	p.readKey(m)
-	at, err := p.dims.touchWhole(m.dimension, key, p.values)
+	p.scratch = packed.JoinRow(p.scratch[:0], p.values)
+	at, err := p.dims.touchWhole(m.dimension, key, p.scratch)
 	return memberRef{at: at}, err
 }

@@ -48,7 +48,13 @@ type step struct {
 	bases    []baseRow
 	tracks   []trackedChange
 
+	// Of the log that is being read, some rows at a time.
+	offers  []offer
+	bids    []bid
+	keys    []pipeline.Hash // of the bids, in the state
+	packed  []byte
 	columns []arrow.Array
+
 	scratch []byte
 	values  [][]byte
 	picked  [][]byte
