@@ -10,11 +10,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // intake holds an epoch's changes with their rows, packed.
 type intake struct {
-	arena   packed.Arena
+	arena   reuse.Arena
 	changes []change
 	rows    []epochRow
 	lately  sizes // of the last epoch

@@ -4,6 +4,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // factEntry is a fact that a pass may make again. A pass reads all entries many
@@ -99,7 +100,7 @@ func (p *pass) run(mayWait bool) error {
 		}
 	}
 	p.index.Clear()
-	p.entries, p.links, p.members = emptied(p.entries), emptied(p.links), emptied(p.members)
+	p.entries, p.links, p.members = reuse.Emptied(p.entries), reuse.Emptied(p.links), reuse.Emptied(p.members)
 	return p.rows.flush()
 }
 
@@ -155,19 +156,6 @@ func keysAhead[T any](keys []pipeline.Hash, from int, all []T, key func(*T) (h p
 		}
 	}
 	return keys
-}
-
-// usual is the number of elements whose memory is always kept for the next pass.
-const usual = 1 << 16
-
-// emptied returns a slice for the next pass: the memory of this one, unless it has
-// much more than this one needed. Nothing of what the elements point to is kept.
-func emptied[T any](s []T) []T {
-	if cap(s) > 4*max(len(s), usual) {
-		return nil
-	}
-	clear(s)
-	return s[:0]
 }
 
 // load reads the touched facts from the state.

@@ -7,6 +7,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // lookupRow is the current row of a key of a lookup table, there or not, and
@@ -160,6 +161,6 @@ func (l *lookupRows) flush() error {
 		}
 	}
 	l.index.Clear()
-	l.all, l.fresh = emptied(l.all), 0
+	l.all, l.fresh = reuse.Emptied(l.all), 0
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // members are the members of an epoch: those that its rows and facts touch.
@@ -20,7 +21,7 @@ type members struct {
 	all   []memberEntry
 	fresh int // those before have been looked up
 
-	arena  *packed.Arena // of the epoch
+	arena  *reuse.Arena // of the epoch
 	finder *byhash.Finder
 
 	scratch    []byte
@@ -41,7 +42,7 @@ type memberEntry struct {
 	was       shown // how it was given out last
 }
 
-func newMembers(state pipeline.KeyedState, finder *byhash.Finder, arena *packed.Arena) *members {
+func newMembers(state pipeline.KeyedState, finder *byhash.Finder, arena *reuse.Arena) *members {
 	return &members{state: state, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
@@ -225,7 +226,7 @@ func (m *members) flush(out *output, last bool) {
 		m.state.Put(e.hash, m.scratch)
 	}
 	m.index.Clear()
-	m.all = append(emptied(m.all), kept...)
+	m.all = append(reuse.Emptied(m.all), kept...)
 	m.fresh = len(m.all)
 	for i := range m.all {
 		m.index.Add(m.all[i].hash, int32(i))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -114,27 +115,6 @@ func countryOf(h *harness, country string) memberState {
 	return decodeMember(found[0])
 }
 
-// TestEmptied: the next pass takes the memory of this one, without what it held,
-// unless it was unusually large.
-func TestEmptied(t *testing.T) {
-	some := []*int{new(int), new(int), new(int)}
-	next := emptied(some)
-	if len(next) != 0 || cap(next) != cap(some) || &next[:1][0] != &some[0] {
-		t.Errorf("%d of %d elements are left of %d, want the same memory", len(next), cap(next), cap(some))
-	}
-	for i, p := range some {
-		if p != nil {
-			t.Errorf("element %d is kept", i)
-		}
-	}
-	if small := make([]byte, 5, 4*usual); cap(emptied(small)) != cap(small) {
-		t.Error("the memory of a usual pass is given back")
-	}
-	if large := make([]byte, 5, 4*usual+1); emptied(large) != nil {
-		t.Error("the memory of a large pass is kept")
-	}
-}
-
 // TestLargePassGivesMemoryBack: what a large pass took is not kept for those that
 // come after it, and what a usual one took is.
 func TestLargePassGivesMemoryBack(t *testing.T) {
@@ -147,11 +127,11 @@ func TestLargePassGivesMemoryBack(t *testing.T) {
 	took := func() [5]int {
 		return [5]int{cap(step.pass.entries), cap(step.pass.links), cap(step.pass.members), cap(step.members.all), cap(step.rows.all)}
 	}
-	step.pass.entries = make([]factEntry, 0, 4*usual+1)
-	step.pass.links = make([]link, 0, 4*usual+1)
-	step.pass.members = make([]memberRef, 0, 4*usual+1)
-	step.members.all = make([]memberEntry, 0, 4*usual+1)
-	step.rows.all = make([]lookupRow, 0, 4*usual+1)
+	step.pass.entries = make([]factEntry, 0, 4*reuse.Usual+1)
+	step.pass.links = make([]link, 0, 4*reuse.Usual+1)
+	step.pass.members = make([]memberRef, 0, 4*reuse.Usual+1)
+	step.members.all = make([]memberEntry, 0, 4*reuse.Usual+1)
+	step.rows.all = make([]lookupRow, 0, 4*reuse.Usual+1)
 	epoch(1)
 	if got := took(); got != [5]int{} {
 		t.Errorf("the memory that is kept has room for %v elements", got)

@@ -11,6 +11,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // saved is what the checkpoint keeps of a star besides its keyspaces.
@@ -42,7 +43,7 @@ type step struct {
 
 	// What the epoch has brought.
 	lately   sizes // of the last epoch
-	arena    packed.Arena
+	arena    reuse.Arena
 	suspects []suspect
 	lookups  []lookupChange
 	bases    []baseRow

@@ -1,4 +1,5 @@
-package packed
+// Package reuse keeps the memory that one stage or epoch needed for the next one.
+package reuse
 
 import (
 	"bytes"

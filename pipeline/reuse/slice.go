@@ -1,0 +1,14 @@
+package reuse
+
+// Usual is the number of elements whose memory is always kept.
+const Usual = 1 << 16
+
+// Emptied returns a slice for the next use: the memory of this one, unless it has
+// much more than this one needed. Nothing of what the elements point to is kept.
+func Emptied[T any](s []T) []T {
+	if cap(s) > 4*max(len(s), Usual) {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}
