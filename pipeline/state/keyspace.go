@@ -224,6 +224,18 @@ func (k *Keyspace) keyAt(at place) pipeline.Hash {
 // of the keys.
 func (k *Keyspace) sorted(places []place) []write {
 	last := make([]write, 0, len(places))
+	for _, at := range places {
+		w := write{k.keyAt(at), at}
+		if n := len(last); n > 0 && !last[n-1].key.Less(w.key) {
+			return k.sortedByHash(places, last[:0])
+		}
+		last = append(last, w)
+	}
+	return last // what is settled is put in this order
+}
+
+// sortedByHash is sorted, in the memory of last, for places in any order.
+func (k *Keyspace) sortedByHash(places []place, last []write) []write {
 	for _, o := range k.sorter.Sort(len(places), func(i int32) pipeline.Hash { return k.keyAt(places[i]) }) {
 		w := write{o.Hash, places[o.Index]}
 		if n := len(last); n > 0 && last[n-1].key == w.key {

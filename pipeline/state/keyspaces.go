@@ -92,24 +92,34 @@ func (k *Keyspace) use() float64 { return k.hits / float64(k.mem.size()) }
 // useless is the number of hits lately below which memory is of no use.
 const useless = 1
 
-// shrink makes memory smaller: without what was overwritten, when that is half
+// shrink makes memory smaller: empty where it is of no use, without what was overwritten, when that is half
 // of a complete keyspace, or else without what was used least lately, so that it
 // takes room bytes. It leaves no more than half, so that it need not shrink after
 // every epoch.
 func (k *Keyspace) shrink(room int64) {
+	if k.idle {
+		k.give()
+		k.mem = k.mem.emptied(0)
+		return
+	}
 	l := k.mem.live(k.epoch)
 	half := k.mem.size() / 2
 	if k.complete && l.all <= half {
 		k.mem = k.mem.recent(k.epoch, &l, l.all)
 		return
 	}
-	if k.complete {
-		k.complete, k.filter = false, k.mem.filter()
-	}
+	k.give()
 	keep := min(half, room-k.filter.size())
-	if k.idle || keep <= 0 {
+	if keep <= 0 {
 		k.mem = k.mem.emptied(l.entries[0])
 		return
 	}
 	k.mem = k.mem.recent(k.epoch, &l, keep)
+}
+
+// give makes the keyspace one that need not hold every entry.
+func (k *Keyspace) give() {
+	if k.complete {
+		k.complete, k.filter = false, k.mem.filter()
+	}
 }

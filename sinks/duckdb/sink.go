@@ -28,7 +28,8 @@ type Sink struct {
 	open    func(dsn string) (*sql.DB, error)
 	// found holds the columns of each table as Open left them. Nobody else can
 	// change them: DuckDB locks the file.
-	found map[string]warehouse.Columns
+	found    map[string]warehouse.Columns
+	encoders map[*pipeline.Table]*columnar.Encoder
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -47,7 +48,7 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Sink{name: name, cfg: cfg, open: openFile}, nil
+	return &Sink{name: name, cfg: cfg, open: openFile, encoders: map[*pipeline.Table]*columnar.Encoder{}}, nil
 }
 
 // Mode is Settled: tables hold the current row of each key.
@@ -221,7 +222,7 @@ func (s *Sink) checkToken(ctx context.Context) error {
 
 // Begin starts an epoch's spool.
 func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
-	return warehouse.NewSpool(s.opening.Spool(number), number, newWriter)
+	return warehouse.NewSpool(s.opening.Spool(number), number, s.newWriter)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it

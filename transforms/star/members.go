@@ -183,6 +183,10 @@ func (m *members) add(e *memberEntry) {
 func (m *members) bring() {
 	for i := range m.all {
 		e := &m.all[i]
+		if !e.seen && e.offered.seen {
+			e.newest, e.version, e.changed = e.offered, e.offered.brought[0].Version, true
+			continue
+		}
 		for k := range e.offered.brought {
 			b := &e.offered.brought[k]
 			if e.beats(&b.Version, e.offered.itemKey) >= 0 {

@@ -54,6 +54,7 @@ func (o *output) builder(t *pipeline.Table) *builder {
 func (o *output) done(b *builder, op pipeline.Op, v *pipeline.Version) {
 	if b.ops == nil {
 		b.ops, b.versions = make([]pipeline.Op, 0, b.lately), make([]pipeline.Version, 0, b.lately)
+		b.Reserve(b.lately)
 	}
 	b.ops = append(b.ops, op)
 	b.versions = append(b.versions, *v)
