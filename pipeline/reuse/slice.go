@@ -12,3 +12,7 @@ func Emptied[T any](s []T) []T {
 	clear(s)
 	return s[:0]
 }
+
+// Room returns how many elements to make room for when the last use took n: were
+// they a bit more than there is room for, all would be copied.
+func Room(n int) int { return n + n/16 }

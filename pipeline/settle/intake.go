@@ -52,7 +52,7 @@ func (s *intake) Release() { s.arena.Release() }
 // reset ends the epoch. Its memory is given back for as long as nothing of the
 // next one has come: what follows in this epoch needs as much.
 func (s *intake) reset() {
-	s.lately = sizes{more(len(s.changes)), more(len(s.rows))}
+	s.lately = sizes{reuse.Room(len(s.changes)), reuse.Room(len(s.rows))}
 	s.changes, s.rows, s.order = nil, nil, nil
 	s.groups, s.hashes, s.values = nil, nil, nil
 	s.sorter = byhash.Sorter{}
@@ -60,10 +60,6 @@ func (s *intake) reset() {
 
 // sizes are those that an epoch takes.
 type sizes struct{ changes, rows int }
-
-// more returns what the next epoch may take when this one took n: were it a bit
-// more than there is room for, all would be copied.
-func more(n int) int { return n + n/16 }
 
 // begin makes room for an epoch like the last one.
 func (s *intake) begin() {

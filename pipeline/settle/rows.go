@@ -7,6 +7,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // effect is what an item's new image does to one row key.
@@ -298,7 +299,7 @@ func (s *Settler) build() []*Settled {
 		r.add(o, &s.changes[o.change].version)
 	}
 	for _, r := range all {
-		s.schemas[r.Table.Name].lately = more(len(r.Ops))
+		s.schemas[r.Table.Name].lately = reuse.Room(len(r.Ops))
 	}
 	return all
 }

@@ -1,6 +1,9 @@
 package star
 
-import "github.com/starlift-etl/starlift/pipeline"
+import (
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
+)
 
 // Finish implements pipeline.KeyedStep.
 func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) error {
@@ -32,17 +35,13 @@ func (s *step) Pending(last bool) bool {
 // reset ends the epoch. Its memory is given back for as long as nothing of the
 // next one has come: settling that needs as much.
 func (s *step) reset() {
-	s.lately = sizes{more(len(s.lookups)), more(len(s.bases))}
+	s.lately = sizes{reuse.Room(len(s.lookups)), reuse.Room(len(s.bases))}
 	s.suspects, s.lookups, s.bases, s.tracks = nil, nil, nil, nil
 	s.arena.Release()
 }
 
 // sizes are those that an epoch takes.
 type sizes struct{ lookups, bases int }
-
-// more returns what the next epoch may take when this one took n: were it a bit
-// more than there is room for, all would be copied.
-func more(n int) int { return n + n/16 }
 
 // room makes room for an epoch like the last one.
 func (s *step) room() {

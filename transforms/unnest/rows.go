@@ -214,11 +214,15 @@ func (m *mapper) place() string {
 
 func (m *mapper) tooLarge() *failure {
 	b := m.build
+	all := b.size(0)
+	if all <= maxChangeBytes { // as usual
+		return nil
+	}
 	if b.size(b.mark) > maxChangeBytes {
 		return &failure{reason: pipeline.ReasonTooLarge,
 			message: fmt.Sprintf("table %s: the rows of the item take more than %d MiB of text", b.table.out.Name, maxChangeBytes>>20)}
 	}
-	if b.size(0) > maxBatchBytes {
+	if all > maxBatchBytes {
 		return &failure{fatal: true, reason: pipeline.ReasonTooLarge,
 			message: fmt.Sprintf("table %s: the rows of %d records take more than %d MiB of text; give the source smaller blocks", b.table.out.Name, m.index+1, maxBatchBytes>>20)}
 	}
