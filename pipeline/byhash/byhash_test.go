@@ -49,7 +49,11 @@ func TestIndex(t *testing.T) {
 		keys := rapid.SampledFrom([]uint64{3, 5000}).Draw(t, "keys")
 		for range rapid.IntRange(0, 2000).Draw(t, "steps") {
 			n := rapid.Uint64Range(0, keys).Draw(t, "key")
-			key := pipeline.Hash{Hi: n / 2, Lo: n % 2 << 40} // low bits that do not differ
+			// Low bits that do not differ, and highest ones that do now and then.
+			key := pipeline.Hash{Hi: n/2 | n%3<<62 | n%5<<32, Lo: n % 2 << 40}
+			if n%2 == 0 {
+				x.Prefetch([]pipeline.Hash{key})
+			}
 			if n == keys {
 				x.Clear()
 				clear(want)

@@ -74,6 +74,7 @@ func (f *front) keep(p *prepared) (err error) {
 }
 
 func (f *front) settleStep(s *step) error {
+	defer s.settler.Release()
 	all, dead, late, err := s.settler.Settle()
 	if err != nil {
 		return err
@@ -91,7 +92,6 @@ func (f *front) settleStep(s *step) error {
 			return f.overBudget(&dead[i])
 		}
 	}
-	defer s.settler.Release()
 	for _, rows := range all {
 		s.fromSettled(rows)
 		if err := f.giveSettled(s.nodeOf(rows.Table), s.settled[rows.Table], rows); err != nil {
@@ -103,8 +103,8 @@ func (f *front) settleStep(s *step) error {
 
 func (f *front) merge(s *step, m *merged) error {
 	horizon, known := s.settler.Horizon()
-	rows, err := m.merger.Finish(f.late, horizon, known)
 	defer m.merger.Release()
+	rows, err := m.merger.Finish(f.late, horizon, known)
 	if err != nil || rows == nil {
 		return err
 	}

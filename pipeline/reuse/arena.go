@@ -23,10 +23,12 @@ type chunk [chunkBytes]byte
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// Keep returns a copy of b that is valid until Release.
+// Keep returns a copy of b that is valid until Release; it is not nil.
 func (a *Arena) Keep(b []byte) []byte {
 	n := len(b)
 	switch {
+	case n == 0:
+		return []byte{}
 	case n > chunkBytes/4: // a chunk would be left with too much room
 		return bytes.Clone(b)
 	case n > len(a.free):
@@ -43,6 +45,11 @@ func (a *Arena) Keep(b []byte) []byte {
 // Release gives all memory back; nothing that was kept may be used any more.
 func (a *Arena) Release() {
 	for _, c := range a.chunks {
+		if poison {
+			for i := range c {
+				c[i] = 0xdb
+			}
+		}
 		chunks.Put(c)
 	}
 	clear(a.chunks)

@@ -130,15 +130,26 @@ func (h *harness) check(err error) {
 // epoch settles the events as one epoch and saves it.
 func (h *harness) epoch(events []event, batch int) {
 	ordinal := int64(100)
+	var suspects []int64
 	for part := range slices.Chunk(events, max(1, batch)) {
 		b := batchOf(part)
 		h.check(h.s.Add(b, ordinal))
+		for i := range b.Changes {
+			if b.Changes[i].Late {
+				suspects = append(suspects, ordinal+int64(i))
+			}
+		}
 		ordinal += int64(len(b.Changes))
 		b.Release()
 	}
 	rows, dead, late, err := h.s.Settle()
 	h.check(err)
 	h.dead, h.late = h.dead+len(dead), late
+	for _, n := range late {
+		if !slices.Contains(suspects, n) {
+			h.t.Fatalf("change %d is a dead letter, and was not said to be late: %v are", n, suspects)
+		}
+	}
 	for _, settled := range rows {
 		r := settled.Columnar()
 		h.apply(r)

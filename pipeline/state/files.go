@@ -50,5 +50,13 @@ func (f *tableFile) SyncData() error {
 	return f.File.SyncData()
 }
 
+// SyncTo implements vfs.File: it may sync all that was written.
+func (f *tableFile) SyncTo(length int64) (fullSync bool, err error) {
+	if err := f.w.Flush(); err != nil {
+		return false, err
+	}
+	return f.File.SyncTo(length)
+}
+
 // Close implements vfs.File.
 func (f *tableFile) Close() error { return errors.Join(f.w.Flush(), f.File.Close()) }

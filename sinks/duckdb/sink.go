@@ -28,8 +28,7 @@ type Sink struct {
 	open    func(dsn string) (*sql.DB, error)
 	// found holds the columns of each table as Open left them. Nobody else can
 	// change them: DuckDB locks the file.
-	found    map[string]warehouse.Columns
-	encoders map[*pipeline.Table]*columnar.Encoder
+	found map[string]warehouse.Columns
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -48,7 +47,7 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Sink{name: name, cfg: cfg, open: openFile, encoders: map[*pipeline.Table]*columnar.Encoder{}}, nil
+	return &Sink{name: name, cfg: cfg, open: openFile}, nil
 }
 
 // Mode is Settled: tables hold the current row of each key.
@@ -222,7 +221,7 @@ func (s *Sink) checkToken(ctx context.Context) error {
 
 // Begin starts an epoch's spool.
 func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
-	return warehouse.NewSpool(s.opening.Spool(number), number, s.newWriter)
+	return warehouse.NewSpool(s.opening.Spool(number), number, newWriter)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it

@@ -36,21 +36,14 @@ type writer struct {
 	schema *arrow.Schema
 }
 
-// newWriter returns the writer of an epoch's table. The encoder of a table, with
-// the memory that it needs, serves all epochs: one is prepared before the next one
-// begins.
-func (s *Sink) newWriter(dir string, t *pipeline.Table, staged *warehouse.Staged) (warehouse.Writer, error) {
+func newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Writer, error) {
 	columns := append([]pipeline.Column{{Name: warehouse.OpColumn, Type: pipeline.Type{Kind: pipeline.Int64}}}, t.Columns...)
-	encoder := s.encoders[t]
-	if encoder == nil {
-		var err error
-		if encoder, err = columnar.NewEncoder(columns, columnar.Snappy); err != nil {
-			return nil, err
-		}
-		s.encoders[t] = encoder
+	encoder, err := columnar.NewEncoder(columns, columnar.Snappy)
+	if err != nil {
+		return nil, err
 	}
-	staged.File += ".parquet"
-	file, err := columnar.Create(filepath.Join(dir, staged.File), columns, encoder)
+	s.File += ".parquet"
+	file, err := columnar.Create(filepath.Join(dir, s.File), columns, encoder)
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@
 // several rows in one change, the last. Later deletes do not revert them.
 //
 // Surrogate keys are a sequence from 1 for each dimension, given in the order in
-// which members are first seen, or 63 bits of a hash of the dimension's name and
-// the natural key. Key 0 is the unknown member, a row of nulls. A fact that
+// which members are first seen (in an epoch, those of late changes last), or 63
+// bits of a hash of the dimension's name and the natural key. Key 0 is the unknown member, a row of nulls. A fact that
 // refers to a member that no item has brought yet makes an inferred member,
 // which has its natural key only; it is completed when the item arrives, and
 // stays otherwise.
@@ -30,9 +30,10 @@
 // A fact is made again when its base row, or a column it uses of a lookup's row,
 // changes, once an epoch. Very many facts may refer to one row, or wait: an epoch
 // makes a bounded number, and further epochs, which need no input, the others.
-// The checkpoint holds the rows whose facts are due. While all sources are bounded, a fact that was never
-// given out waits until all of its lookups are there, or the sources have ended:
-// otherwise most would be inserted first and updated later.
+// The checkpoint holds the rows whose facts are due. While all sources are
+// bounded, a fact that was never given out waits until all of its lookups are
+// there, or the sources have ended: otherwise most would be inserted first and
+// updated later.
 //
 // # Deletes
 //
@@ -51,8 +52,10 @@
 // row that many refer to are spread over segments, by their hashes, so that
 // adding one rewrites a small piece.
 //
-// An epoch takes these in phases, each one sorted pass over a keyspace: members
-// from the log; changed rows of lookup tables; facts of the changed base rows
-// and of the changed lookup rows; the lookups of those facts, in the order of
-// their chain; their members; then what has changed is written back.
+// While the log is read, of all rows that a member is offered the newest is kept;
+// those of late changes, which may turn out to be dead letters, all are. The end
+// of an epoch takes it in phases, each one sorted pass over a keyspace: members,
+// with what they were offered; changed rows of lookup tables; facts of the changed
+// base rows and of the changed lookup rows; the lookups of those facts, in the
+// order of their chain; their members; then what has changed is written back.
 package star

@@ -160,13 +160,39 @@ func (n *newest) bring(v *pipeline.Version, itemKey, attributes []byte) {
 		n.brought = append(n.brought[:0], bringing{*v, attributes})
 		return
 	}
+	if n.put(bringing{*v, attributes}) {
+		n.brought = pipeline.Newest(n.brought, versionOf)
+	}
+}
+
+// put adds an upsert of the time and item, or takes the attributes of a later row
+// of a change that is there. It reports whether one was added.
+func (n *newest) put(b bringing) bool {
 	for i := range n.brought {
-		if n.brought[i].Version == *v {
-			n.brought[i].attributes = attributes // a later row of the same change
-			return
+		if n.brought[i].Version == b.Version {
+			n.brought[i].attributes = b.attributes
+			return false
 		}
 	}
-	n.brought = pipeline.Newest(append(n.brought, bringing{*v, attributes}), versionOf)
+	n.brought = append(n.brought, b)
+	return true
+}
+
+// join offers the upserts of o, which are taken over, and reports whether they are
+// not older.
+func (n *newest) join(o *newest) bool {
+	switch than := n.beats(&o.brought[0].Version, o.itemKey); {
+	case than < 0:
+		return false
+	case than > 0:
+		*n = *o
+		return true
+	}
+	for _, b := range o.brought {
+		n.put(b)
+	}
+	n.brought = pipeline.Newest(n.brought, versionOf)
+	return true
 }
 
 // maxDead is the number of deleted rows that a member remembers, those that were

@@ -182,17 +182,8 @@ func (m *members) add(e *memberEntry) {
 // newer attributes.
 func (m *members) bring() {
 	for i := range m.all {
-		e := &m.all[i]
-		if !e.seen && e.offered.seen {
-			e.newest, e.version, e.changed = e.offered, e.offered.brought[0].Version, true
-			continue
-		}
-		for k := range e.offered.brought {
-			b := &e.offered.brought[k]
-			if e.beats(&b.Version, e.offered.itemKey) >= 0 {
-				e.newest.bring(&b.Version, e.offered.itemKey, b.attributes)
-				e.version, e.changed = b.Version, true
-			}
+		if e := &m.all[i]; e.offered.seen && e.newest.join(&e.offered) {
+			e.version, e.changed = e.newest.brought[0].Version, true
 		}
 	}
 }

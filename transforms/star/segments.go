@@ -63,7 +63,8 @@ func (r *lookupRow) misfit() bool {
 	if r.segments == 0 {
 		return len(r.facts) > maxInline*hashBytes
 	}
-	return r.count > r.segments*2*segmentFill || r.count < r.segments*segmentFill/8
+	count, segments := int(r.count), int(r.segments)
+	return count > segments*2*segmentFill || count < segments*segmentFill/8
 }
 
 // updateSegments rewrites the segments that facts were added to or removed from.
@@ -170,11 +171,11 @@ func (l *lookupRows) respread(rows []int32) error {
 
 // segmentsFor returns the number of segments for so many facts.
 func segmentsFor(facts int32) int32 {
-	n := int32(2)
-	for n*segmentFill < facts {
+	n := 2
+	for n*segmentFill < int(facts) {
 		n *= 2
 	}
-	return n
+	return int32(n)
 }
 
 // spread returns the segments of a row.
