@@ -24,7 +24,7 @@ func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 	ks := &Keyspaces{bound: s.memory, runs: &s.runs}
 	sorter := &byhash.Sorter{}
 	for _, n := range numbers {
-		k := &Keyspace{db: s.db, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: 1, sorter: sorter}
+		k := &Keyspace{db: s.db, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: firstEpoch, sorter: sorter}
 		if err := k.load(ks.bound / int64(len(numbers))); err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (ks *Keyspaces) Bound() {
 	}
 	for _, k := range ks.All {
 		k.epoch++
-		k.idle = k.hits < useless
+		k.idle = k.epoch > firstEpoch+1 && k.hits < useless // the first epoch had nothing to hit
 		k.hits /= 2
 		if k.filter.size() > ks.bound/int64(4*len(ks.All)) {
 			k.filter = nil // the database has filters of its own
@@ -88,6 +88,9 @@ func (ks *Keyspaces) Bound() {
 
 // use returns the hits of the keyspace for the memory that it takes.
 func (k *Keyspace) use() float64 { return k.hits / float64(k.mem.size()) }
+
+// firstEpoch is the number of a keyspace's first epoch: what was loaded is older.
+const firstEpoch = 1
 
 // useless is the number of hits lately below which memory is of no use.
 const useless = 1

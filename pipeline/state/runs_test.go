@@ -98,3 +98,36 @@ func wantNoAsking(t *rapid.T, ks *Keyspaces) {
 		}
 	}
 }
+
+// TestFirstEpochsAreAskedForThemselves: what the first epochs wrote is looked up in
+// their own tables when it is used later, though nothing could be looked up in the
+// first.
+func TestFirstEpochsAreAskedForThemselves(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1 << 20})
+	defer s.Close()
+	s.ingestBytes = 0
+	ks, err := s.Keyspaces(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := ks.All[0]
+	value := make([]byte, 1)
+	for epoch := range 4 {
+		for n := range 100 {
+			k.Put(hash(100*epoch+n), value)
+			if epoch > 0 {
+				if err := k.Lookup([]pipeline.Hash{hash(100*(epoch-1) + n)}, make([][]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		d := k.Take()
+		if d.idle {
+			t.Errorf("epoch %d: the keyspace is taken for one that is not looked up", epoch+1)
+		}
+		if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: int64(epoch)}, Deltas: []*Delta{d}}); err != nil {
+			t.Fatal(err)
+		}
+		ks.Bound()
+	}
+}
