@@ -106,8 +106,9 @@ func (s *Settler) Clocks() map[string]int64 {
 	return m
 }
 
-// Add takes the changes of a batch into the epoch, and says which of them are
-// late; it keeps nothing of the batch. ordinal is that of the first change, in whatever Settle's caller counts.
+// Add takes the changes of a batch into the epoch, and marks those of them that are
+// late; it keeps nothing of the batch. ordinal is that of the first change, in
+// whatever Settle's caller counts.
 func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	first := len(s.changes)
 	if err := s.addChanges(b, ordinal, s.node); err != nil {

@@ -95,13 +95,13 @@ const firstEpoch = 1
 // useless is the number of hits lately below which memory is of no use.
 const useless = 1
 
-// shrink makes memory smaller: empty where it is of no use, without what was overwritten, when that is half
-// of a complete keyspace, or else without what was used least lately, so that it
-// takes room bytes. It leaves no more than half, so that it need not shrink after
-// every epoch.
+// shrink makes memory smaller. It leaves nothing where memory is of no use; of a
+// complete keyspace, half of which was overwritten, all that was not; or else what
+// was used last, so that it takes room bytes, and no more than half, so that it need
+// not shrink after every epoch.
 func (k *Keyspace) shrink(room int64) {
 	if k.idle {
-		k.give()
+		k.letForget()
 		k.mem = k.mem.emptied(0)
 		return
 	}
@@ -111,7 +111,7 @@ func (k *Keyspace) shrink(room int64) {
 		k.mem = k.mem.recent(k.epoch, &l, l.all)
 		return
 	}
-	k.give()
+	k.letForget()
 	keep := min(half, room-k.filter.size())
 	if keep <= 0 {
 		k.mem = k.mem.emptied(l.entries[0])
@@ -120,8 +120,8 @@ func (k *Keyspace) shrink(room int64) {
 	k.mem = k.mem.recent(k.epoch, &l, keep)
 }
 
-// give makes the keyspace one that need not hold every entry.
-func (k *Keyspace) give() {
+// letForget lets memory forget entries: from now on a filter tells which there are.
+func (k *Keyspace) letForget() {
 	if k.complete {
 		k.complete, k.filter = false, k.mem.filter()
 	}

@@ -112,8 +112,9 @@ func (r *run) close() (err error) {
 	return err
 }
 
-// add adds what was written now; nil = it is not to be had here. The oldest runs give way to it, or all to the
-// database, if that has only so many tables on top of each other in level 0.
+// add adds what was written now; nil = it is not to be had here. The oldest runs
+// give way to it, or all to the database, if that has only so many tables on top
+// of each other in level 0.
 func (rs *runs) add(r *run, depth int) (err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

@@ -40,9 +40,9 @@ func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pi
 			continue
 		}
 		c := &changes[rows.Change[i]]
-		from := len(s.packed)
-		s.packed = packed.AppendRow(s.packed, s.columns, i)
-		o := offer{t, s.packed[from:len(s.packed):len(s.packed)], c.Version, c.Key}
+		from := len(s.buffer)
+		s.buffer = packed.AppendRow(s.buffer, s.columns, i)
+		o := offer{t, s.buffer[from:len(s.buffer):len(s.buffer)], c.Version, c.Key}
 		if c.Late {
 			o.row, o.itemKey = s.arena.Keep(o.row), s.arena.Keep(o.itemKey)
 			s.suspects = append(s.suspects, suspect{o, first + int64(rows.Change[i])})
@@ -80,7 +80,7 @@ func (s *step) offer() error {
 	for i := range s.bids {
 		s.take(&s.bids[i])
 	}
-	s.offers, s.packed = s.offers[:0], s.packed[:0]
+	s.offers, s.buffer = s.offers[:0], s.buffer[:0]
 	return nil
 }
 
@@ -95,9 +95,9 @@ func (s *step) bid(offer int32) {
 			continue
 		}
 		b := bid{offer: offer, dimension: d, member: s.members.hash(d, naturalKey)}
-		from := len(s.packed)
-		s.packed = packed.JoinRow(s.packed, naturalKey)
-		b.naturalKey = s.packed[from:len(s.packed):len(s.packed)]
+		from := len(s.buffer)
+		s.buffer = packed.JoinRow(s.buffer, naturalKey)
+		b.naturalKey = s.buffer[from:len(s.buffer):len(s.buffer)]
 		s.bids, s.keys = append(s.bids, b), append(s.keys, d.stateKey(b.member))
 	}
 }

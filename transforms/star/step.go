@@ -53,7 +53,7 @@ type step struct {
 	offers  []offer
 	bids    []bid
 	keys    []pipeline.Hash // of the bids, in the state
-	packed  []byte
+	buffer  []byte          // of what offers and bids hold
 	columns []arrow.Array
 
 	scratch []byte
