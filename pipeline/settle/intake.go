@@ -17,7 +17,7 @@ import (
 type intake struct {
 	arena   reuse.Arena
 	changes []change
-	rows    []epochRow
+	rows    []keptRow
 	lately  sizes // of the last epoch
 
 	// scratch
@@ -39,12 +39,6 @@ type change struct {
 	ordinal int64    // among the epoch's changes of all transforms
 }
 
-type epochRow struct {
-	table uint64
-	key   pipeline.Hash
-	row   []byte
-}
-
 // Release is called when the epoch's settled rows, which are in this memory, are
 // of no use any more.
 func (s *intake) Release() { s.arena.Release() }
@@ -64,7 +58,7 @@ type sizes struct{ changes, rows int }
 // begin makes room for an epoch like the last one.
 func (s *intake) begin() {
 	if s.changes == nil {
-		s.changes, s.rows = make([]change, 0, s.lately.changes), make([]epochRow, 0, s.lately.rows)
+		s.changes, s.rows = make([]change, 0, s.lately.changes), make([]keptRow, 0, s.lately.rows)
 	}
 }
 
@@ -92,7 +86,7 @@ func (s *intake) addRows(sc *schema, r *pipeline.Rows, first int) {
 		var key pipeline.Hash
 		key, s.scratch = sc.keyHash(s.scratch, r.Record, i)
 		s.scratch = packed.AppendRow(s.scratch[:0], s.columns, i)
-		s.rows = append(s.rows, epochRow{sc.ID, key, s.arena.Keep(s.scratch)})
+		s.rows = append(s.rows, keptRow{sc.ID, key, s.arena.Keep(s.scratch)})
 		s.changes[first+int(r.Change[i])].rows[1]++
 		s.order = append(s.order, int32(first)+r.Change[i])
 	}
@@ -108,7 +102,7 @@ func (s *intake) gather(first int) {
 		s.changes[i].rows = [2]int32{next, next}
 		next += n
 	}
-	sorted := make([]epochRow, len(s.order))
+	sorted := make([]keptRow, len(s.order))
 	for i, c := range s.order {
 		ch := &s.changes[c]
 		sorted[int(ch.rows[1])-base] = s.rows[base+i]

@@ -334,9 +334,7 @@ func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
 		}
 	}
 	from := len(s.kept)
-	for _, r := range s.rows[c.rows[0]:c.rows[1]] {
-		s.kept = append(s.kept, keptRow{r.table, r.key, r.row})
-	}
+	s.kept = append(s.kept, s.rows[c.rows[0]:c.rows[1]]...)
 	n.rows = s.kept[from:len(s.kept):len(s.kept)]
 	slices.SortFunc(n.rows, func(a, b keptRow) int { return a.key.Compare(b.key) })
 	return append(cs, n)
