@@ -114,7 +114,7 @@ func (s *step) touchDue() error {
 		for ; d.From < d.Segments && facts < s.most; d.From++ {
 			segments = append(segments, segment{key: s.rows.segmentKey(r.hash, r.segments, d.From), row: at[done]})
 			causes = append(causes, &d.Version)
-			facts += int(max(1, r.count/r.segments))
+			facts += max(1, r.count/int(r.segments))
 		}
 		if d.From < d.Segments {
 			break

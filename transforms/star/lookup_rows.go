@@ -17,7 +17,7 @@ type lookupRow struct {
 	row      []byte // packed; nil = there is none
 	facts    []byte // hashes of facts, while they are few
 	segments int32  // else the number of segments that hold them; a power of two
-	count    int32  // of facts in the segments
+	count    int    // of facts in the segments
 	moved    *moved // nil = nothing
 	changed  bool
 }
@@ -66,7 +66,7 @@ func (r *lookupRow) decode(b []byte) {
 		r.row = c.Bytes()
 	}
 	if r.segments = int32(c.Uvarint()); r.segments > 0 {
-		r.count = int32(c.Uvarint())
+		r.count = int(c.Uvarint())
 		return
 	}
 	r.facts = c.B[:len(c.B):len(c.B)]

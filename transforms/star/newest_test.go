@@ -72,9 +72,9 @@ func newestOf(offers []offer) pipeline.Version {
 // TestSegmentsOfVeryMany: the number of a row's segments fits its facts, however
 // many they are.
 func TestSegmentsOfVeryMany(t *testing.T) {
-	for _, facts := range []int32{maxInline + 1, 1 << 10, 1 << 29, 1<<30 + 1, 1<<31 - 1} {
+	for _, facts := range []int{maxInline + 1, 1 << 10, 1 << 29, 1<<30 + 1, 1 << 35} {
 		r := lookupRow{segments: segmentsFor(facts), count: facts}
-		if r.misfit() || int(r.segments)*segmentFill < int(facts) {
+		if r.misfit() || int(r.segments)*segmentFill < facts {
 			t.Errorf("%d facts have %d segments, which they do not fit", facts, r.segments)
 		}
 	}

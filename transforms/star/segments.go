@@ -63,8 +63,8 @@ func (r *lookupRow) misfit() bool {
 	if r.segments == 0 {
 		return len(r.facts) > maxInline*hashBytes
 	}
-	count, segments := int(r.count), int(r.segments)
-	return count > segments*2*segmentFill || count < segments*segmentFill/8
+	segments := int(r.segments)
+	return r.count > segments*2*segmentFill || r.count < segments*segmentFill/8
 }
 
 // updateSegments rewrites the segments that facts were added to or removed from.
@@ -87,7 +87,7 @@ func (l *lookupRows) updateSegments() error {
 				changes = append(changes, segmentChange{key, fact})
 			}
 		}
-		r.count += int32(len(r.moved.adding) - len(r.moved.removing))
+		r.count += len(r.moved.adding) - len(r.moved.removing)
 	}
 	if len(segments) == 0 {
 		return nil
@@ -156,7 +156,7 @@ func (l *lookupRows) respread(rows []int32) error {
 		r := &l.all[row]
 		if r.segments == 0 {
 			facts[row] = r.facts
-			r.count = int32(len(r.facts) / hashBytes)
+			r.count = len(r.facts) / hashBytes
 		}
 		if r.count <= maxInline {
 			r.facts, r.segments = facts[row], 0
@@ -170,9 +170,9 @@ func (l *lookupRows) respread(rows []int32) error {
 }
 
 // segmentsFor returns the number of segments for so many facts.
-func segmentsFor(facts int32) int32 {
+func segmentsFor(facts int) int32 {
 	n := 2
-	for n*segmentFill < int(facts) {
+	for n*segmentFill < facts {
 		n *= 2
 	}
 	return int32(n)
