@@ -1,6 +1,10 @@
 package decode
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
+)
 
 // The fields of the envelope that may occur once.
 const (
@@ -192,7 +196,7 @@ func (s *scanner) creation(v, precision Value) int64 {
 	power := 3
 	switch {
 	case precision.Kind == Missing:
-		if n, ok := scaled(text, 0); ok && n < streamsLimit {
+		if n, ok := decimal.Cut(text, 0); ok && n < streamsLimit {
 			power = 6
 		}
 	case s.is(precision, "MILLISECOND"):
@@ -202,7 +206,7 @@ func (s *scanner) creation(v, precision Value) int64 {
 		return int64(s.fail(int(precision.Start), fmt.Sprintf(
 			"unknown ApproximateCreationDateTimePrecision %q: want MILLISECOND or MICROSECOND", precision.Raw(s.b))))
 	}
-	t, ok := scaled(text, power)
+	t, ok := decimal.Cut(text, power)
 	if !ok || t < 0 || t > maxTime {
 		return int64(s.fail(int(v.Start), "ApproximateCreationDateTime is out of range"))
 	}

@@ -1,6 +1,10 @@
 package decode
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
+)
 
 // defaultKeys are the names that the key of a single-table design usually has.
 // A full export does not say which attributes are the key.
@@ -179,7 +183,7 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	if l.time.Kind == Missing {
 		return s.fail(0, "line of an incremental export without Metadata.WriteTimestampMicros")
 	}
-	t, ok := scaled(l.time.Raw(s.b), 0)
+	t, ok := decimal.Cut(l.time.Raw(s.b), 0)
 	if !ok || t < 0 || t > maxTime {
 		return s.fail(int(l.time.Start), "WriteTimestampMicros is out of range")
 	}

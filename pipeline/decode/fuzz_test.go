@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 var fuzzPaths = paths("a", "b.a", "b", "b[1]", "b[0].a[2]", "a", `"".x`, "abcdefgh", "abcdefghi", "abcdefghj.k", "ü", "s", "n")
@@ -180,7 +181,7 @@ func numbers(v any) any {
 			v[i] = numbers(v[i])
 		}
 	case json.Number:
-		return string(appendNumber(nil, []byte(v)))
+		return string(decimal.Append(nil, []byte(v)))
 	}
 	return v
 }

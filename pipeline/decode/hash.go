@@ -5,6 +5,8 @@ import (
 	"math/bits"
 
 	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // The hash of a value. State keeps hashes of images, so none of this may change.
@@ -62,7 +64,7 @@ func (s *scanner) stringHash(v Value) uint64 {
 // numberHash returns the hash of a number; plain as number returns it.
 func (s *scanner) numberHash(text []byte, plain bool) uint64 {
 	if !plain {
-		s.text = appendNumber(s.text[:0], text)
+		s.text = decimal.Append(s.text[:0], text)
 		text = s.text
 	}
 	return xxh3.Hash(text) ^ numberSeed

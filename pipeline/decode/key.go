@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/zeebo/xxh3"
 )
 
@@ -140,7 +141,7 @@ func appendKeyValue(dst []byte, s *scanner, v Value, typed bool) ([]byte, bool) 
 			dst = append(dst, `{"S":`...)
 		case Number:
 			dst = append(dst, `{"N":"`...)
-			return append(appendNumber(dst, raw), `"}`...), true
+			return append(decimal.Append(dst, raw), `"}`...), true
 		case Binary:
 			out, err := AppendBytes(s.text[:0], s.b, v)
 			if err != nil {
@@ -162,7 +163,7 @@ func appendKeyValue(dst []byte, s *scanner, v Value, typed bool) ([]byte, bool) 
 			dst = append(append(append(dst, '"'), raw...), '"')
 		}
 	case Number:
-		dst = appendNumber(dst, raw)
+		dst = decimal.Append(dst, raw)
 	case Bool:
 		dst = append(dst, raw...)
 	default:

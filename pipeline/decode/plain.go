@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // plainFormat says where a plain JSON record carries its key, version and
@@ -204,11 +205,11 @@ func parseVersion(text []byte, column *pipeline.VersionColumn) (int64, error) {
 	if end, _ := n.number(0); end != len(text) {
 		return 0, fmt.Errorf("%q is not a number", text)
 	}
-	t, ok := scaled(text, power)
+	t, ok := decimal.Cut(text, power)
 	if !ok || t < -maxVersion || t > maxVersion {
 		return 0, fmt.Errorf("%q is out of range", text)
 	}
-	if column.Type == "int64" && string(appendNumber(nil, text)) != strconv.FormatInt(t, 10) {
+	if column.Type == "int64" && string(decimal.Append(nil, text)) != strconv.FormatInt(t, 10) {
 		return 0, fmt.Errorf("%q is not an integer", text)
 	}
 	return t, nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"unicode/utf8"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // maxDepth bounds the levels of objects and lists, and with them the stack.
@@ -205,7 +207,7 @@ func (s *scanner) literal(i int, word string) int {
 	return s.unexpected(i, "a value")
 }
 
-// number reads a JSON number. plain says that it is spelled as appendNumber
+// number reads a JSON number. plain says that it is spelled as decimal.Append
 // would spell it.
 func (s *scanner) number(i int) (end int, plain bool) {
 	start := i
@@ -240,7 +242,7 @@ func (s *scanner) number(i int) (end int, plain bool) {
 			return s.unexpected(i, "a digit of an exponent"), false
 		}
 	}
-	return i, plain && i-start <= maxPlain
+	return i, plain && i-start <= decimal.MaxPlain
 }
 
 func (s *scanner) digits(i int) int {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // AppendText appends the plain text of a String, Number or Bool, without
@@ -174,7 +176,7 @@ func (w *jsonWriter) set(dst []byte, set Value) []byte {
 	}
 	slices.SortFunc(elements, func(a, b element) int {
 		if set.Kind == NumberSet {
-			return compareNumbers(a.key, b.key)
+			return decimal.Compare(a.key, b.key)
 		}
 		return bytes.Compare(a.key, b.key)
 	})

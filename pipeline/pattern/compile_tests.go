@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -76,13 +77,13 @@ func (c *compiler) exact(at []string, v any) test {
 	}
 }
 
-func (c *compiler) number(at []string, v any) decimal {
+func (c *compiler) number(at []string, v any) decimal.Number {
 	n, ok := v.(json.Number)
 	if !ok {
 		c.mistake(at, "want a number, not %s", describe(v))
-		return decimal{}
+		return decimal.Number{}
 	}
-	d, ok := parseDecimal([]byte(n), nil)
+	d, ok := decimal.Parse(nil, []byte(n))
 	if !ok {
 		c.mistake(at, "%q is not a number", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
@@ -30,18 +31,18 @@ const (
 // test is one entry of a field's list.
 type test struct {
 	op     operator
-	text   []byte   // of strings and bools
-	number decimal  // of opNumber
-	parts  [][]byte // of opWildcard: what stands between the asterisks
-	bounds []bound  // of opNumeric: all must hold
-	not    []test   // of opAnythingBut: none may pass
+	text   []byte         // of strings and bools
+	number decimal.Number // of opNumber
+	parts  [][]byte       // of opWildcard: what stands between the asterisks
+	bounds []bound        // of opNumeric: all must hold
+	not    []test         // of opAnythingBut: none may pass
 }
 
 // bound is one comparison of a numeric test, as the signs of a comparison with
 // the number that pass.
 type bound struct {
 	less, equal, greater bool
-	number               decimal
+	number               decimal.Number
 }
 
 var boundOperators = map[string]bound{
@@ -49,8 +50,8 @@ var boundOperators = map[string]bound{
 	">": {greater: true}, ">=": {greater: true, equal: true},
 }
 
-func (b *bound) holds(d decimal) bool {
-	switch c := d.compare(b.number); {
+func (b *bound) holds(d decimal.Number) bool {
+	switch c := d.Compare(b.number); {
 	case c < 0:
 		return b.less
 	case c > 0:
@@ -119,12 +120,12 @@ func (t *test) passesText(s []byte) bool {
 }
 
 func (t *test) passesNumber(s, digits []byte) bool {
-	d, ok := parseDecimal(s, digits[:0])
+	d, ok := decimal.Parse(digits, s)
 	if !ok {
 		return false
 	}
 	if t.op == opNumber {
-		return d.compare(t.number) == 0
+		return d.Compare(t.number) == 0
 	}
 	for i := range t.bounds {
 		if !t.bounds[i].holds(d) {

@@ -2,15 +2,14 @@ package filter
 
 import (
 	"fmt"
-	"math/big"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
@@ -123,25 +122,10 @@ func appendValue(b []byte, col arrow.Array, i int) ([]byte, decode.Kind) {
 		if t, ok := a.DataType().(*arrow.Decimal128Type); ok {
 			scale = int(t.Scale)
 		}
-		return appendDecimal(b, a.Value(i).BigInt(), scale), decode.Number
+		v := a.Value(i)
+		return decimal.FromTwos(v.HighBits(), v.LowBits()).Append(b, scale), decode.Number
 	case *array.Binary:
 		return append(b, a.Value(i)...), decode.String
 	}
 	panic(fmt.Sprintf("filter: a column of Arrow type %s", col.DataType()))
-}
-
-// appendDecimal appends an unscaled value with its point.
-func appendDecimal(b []byte, n *big.Int, scale int) []byte {
-	digits := new(big.Int).Abs(n).String()
-	if n.Sign() < 0 {
-		b = append(b, '-')
-	}
-	if pad := scale + 1 - len(digits); pad > 0 {
-		digits = strings.Repeat("0", pad) + digits
-	}
-	b = append(b, digits[:len(digits)-scale]...)
-	if scale > 0 {
-		b = append(append(b, '.'), digits[len(digits)-scale:]...)
-	}
-	return b
 }

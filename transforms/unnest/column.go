@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
@@ -111,17 +112,17 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 		out.bool(len(text) == len("true"))
 	case pipeline.Int64:
 		var v int64
-		if v, reason = scalar.ParseInt64(text); reason == "" {
+		if v, reason = decimal.Int64(text); reason == "" {
 			out.int64(v)
 		}
 	case pipeline.Double:
 		var v float64
-		if v, reason = scalar.ParseDouble(text); reason == "" {
+		if v, reason = decimal.Float(text); reason == "" {
 			out.float64(v)
 		}
 	case pipeline.Decimal:
-		var n scalar.Integer
-		if n, reason = scalar.Scaled(text, int(c.typ.Scale), int(c.typ.Precision)); reason == "" {
+		var n decimal.Integer
+		if n, reason = decimal.Scaled(text, int(c.typ.Scale), int(c.typ.Precision)); reason == "" {
 			out.decimal(n.Twos())
 		}
 	case pipeline.Date:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
@@ -158,25 +159,19 @@ func plainNumbers(v any) (any, error) {
 
 // anyNumber returns a number without losing a digit: an int or a float64.
 func anyNumber(text []byte) (any, error) {
-	if n, reason := scalar.ParseInt64(text); reason == "" {
+	if n, reason := decimal.Int64(text); reason == "" {
 		return int(n), nil
 	}
-	whole, fraction, _, ok := scalar.Digits(text)
+	d, ok := decimal.Parse(nil, text)
 	if !ok {
-		return nil, errors.New(scalar.NotNumber)
+		return nil, errors.New(decimal.NotNumber)
 	}
-	if significant(whole, fraction) > maxFloatDigits {
+	if len(d.Digits) > maxFloatDigits {
 		return nil, errDigits
 	}
-	f, reason := scalar.ParseDouble(text)
+	f, reason := decimal.Float(text)
 	if reason != "" || f == 0 {
-		return nil, errors.New(scalar.OutOfRange)
+		return nil, errors.New(decimal.OutOfRange)
 	}
 	return f, nil
-}
-
-// significant counts the digits without zeros at either end.
-func significant(whole, fraction []byte) int {
-	all := strings.Trim(string(whole)+string(fraction), "0")
-	return len(all)
 }

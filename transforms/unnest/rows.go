@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
-	"github.com/starlift-etl/starlift/pipeline/pattern"
 )
 
 // rows makes the record's rows in all tables that want it.
@@ -140,7 +140,7 @@ func (m *mapper) explodeSet(set decode.Value) error {
 	}
 	compare := bytes.Compare
 	if set.Kind == decode.NumberSet {
-		compare = pattern.Compare
+		compare = decimal.Compare
 	}
 	slices.SortStableFunc(elements, func(a, b element) int { return compare(a.key, b.key) })
 	slots := make([]decode.Value, len(m.build.table.element))

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
@@ -21,22 +22,22 @@ var typeCases = []struct{ column, value, want string }{
 	{"{type: int64}", `{"N":"5"}`, "5"}, {"{type: int64}", `{"N":"5.0"}`, "5"}, {"{type: int64}", `{"N":"5e2"}`, "500"},
 	{"{type: int64}", `{"S":"-7"}`, "-7"}, {"{type: int64}", `{"S":"+7"}`, "7"}, {"{type: int64}", `{"N":"120E-1"}`, "12"},
 	{"{type: int64}", `{"N":"9223372036854775807"}`, "9223372036854775807"}, {"{type: int64}", `{"N":"-9223372036854775808"}`, "-9223372036854775808"},
-	{"{type: int64}", `{"N":"9223372036854775808"}`, "!" + scalar.OutOfRange}, {"{type: int64}", `{"N":"5.5"}`, "!" + scalar.NotExact},
-	{"{type: int64}", `{"N":"1e125"}`, "!" + scalar.OutOfRange}, {"{type: int64}", `{"N":"1e-130"}`, "!" + scalar.NotExact},
-	{"{type: int64}", `{"S":""}`, "!" + scalar.NotNumber}, {"{type: int64}", `{"S":" 1"}`, "!" + scalar.NotNumber}, {"{type: int64}", `{"S":"1."}`, "!" + scalar.NotNumber},
-	{"{type: int64}", `{"S":"0x1"}`, "!" + scalar.NotNumber}, {"{type: int64}", `{"BOOL":true}`, "!" + notText}, {"{type: int64}", `{"S":"1e"}`, "!" + scalar.NotNumber},
+	{"{type: int64}", `{"N":"9223372036854775808"}`, "!" + decimal.OutOfRange}, {"{type: int64}", `{"N":"5.5"}`, "!" + decimal.NotExact},
+	{"{type: int64}", `{"N":"1e125"}`, "!" + decimal.OutOfRange}, {"{type: int64}", `{"N":"1e-130"}`, "!" + decimal.NotExact},
+	{"{type: int64}", `{"S":""}`, "!" + decimal.NotNumber}, {"{type: int64}", `{"S":" 1"}`, "!" + decimal.NotNumber}, {"{type: int64}", `{"S":"1."}`, "!" + decimal.NotNumber},
+	{"{type: int64}", `{"S":"0x1"}`, "!" + decimal.NotNumber}, {"{type: int64}", `{"BOOL":true}`, "!" + notText}, {"{type: int64}", `{"S":"1e"}`, "!" + decimal.NotNumber},
 	{"{type: int64}", `{"N":"0e999999999999999999999"}`, "0"},
 
 	{"{type: double}", `{"N":"0.1"}`, "0.1"}, {"{type: double}", `{"S":"1e300"}`, "1e+300"}, {"{type: double}", `{"N":"-0"}`, "0"},
-	{"{type: double}", `{"S":"inf"}`, "!" + scalar.NotNumber}, {"{type: double}", `{"S":"1_0"}`, "!" + scalar.NotNumber}, {"{type: double}", `{"S":"1e400"}`, "!" + scalar.OutOfRange},
+	{"{type: double}", `{"S":"inf"}`, "!" + decimal.NotNumber}, {"{type: double}", `{"S":"1_0"}`, "!" + decimal.NotNumber}, {"{type: double}", `{"S":"1e400"}`, "!" + decimal.OutOfRange},
 
 	{"{type: 'decimal(10,2)'}", `{"N":"221.36"}`, "221.36"}, {"{type: 'decimal(10,2)'}", `{"N":"-0.5"}`, "-0.50"},
 	{"{type: 'decimal(10,2)'}", `{"N":"1.2300"}`, "1.23"}, {"{type: 'decimal(10,2)'}", `{"N":"12345678e0"}`, "12345678.00"},
-	{"{type: 'decimal(10,2)'}", `{"N":"99999999.99"}`, "99999999.99"}, {"{type: 'decimal(10,2)'}", `{"N":"100000000"}`, "!" + scalar.OutOfRange},
-	{"{type: 'decimal(10,2)'}", `{"N":"0.001"}`, "!" + scalar.NotExact}, {"{type: 'decimal(10,2)'}", `{"N":"1e-2"}`, "0.01"},
+	{"{type: 'decimal(10,2)'}", `{"N":"99999999.99"}`, "99999999.99"}, {"{type: 'decimal(10,2)'}", `{"N":"100000000"}`, "!" + decimal.OutOfRange},
+	{"{type: 'decimal(10,2)'}", `{"N":"0.001"}`, "!" + decimal.NotExact}, {"{type: 'decimal(10,2)'}", `{"N":"1e-2"}`, "0.01"},
 	{"{type: 'decimal(38,0)'}", `{"N":"` + thirtyEight + `"}`, thirtyEight}, {"{type: 'decimal(38,0)'}", `{"N":"-` + thirtyEight + `"}`, "-" + thirtyEight},
 	{"{type: 'decimal(38,38)'}", `{"N":"0.` + thirtyEight + `"}`, "0." + thirtyEight}, {"{type: 'decimal(38,37)'}", `{"N":"1e-37"}`, "0." + strings.Repeat("0", 36) + "1"},
-	{"{type: 'decimal(38,0)'}", `{"N":"1e38"}`, "!" + scalar.OutOfRange}, {"{type: 'decimal(38,0)'}", `{"N":"1.5e37"}`, "15" + strings.Repeat("0", 36)},
+	{"{type: 'decimal(38,0)'}", `{"N":"1e38"}`, "!" + decimal.OutOfRange}, {"{type: 'decimal(38,0)'}", `{"N":"1.5e37"}`, "15" + strings.Repeat("0", 36)},
 	{"{type: 'decimal(38,0)'}", `{"S":"00000000000000000000000000000000000000000001"}`, "1"}, {"{type: 'decimal(5,5)'}", `{"N":"0.00001000000000000000000"}`, "0.00001"},
 
 	{"{type: date}", `{"S":"2024-02-29"}`, "2024-02-29"}, {"{type: date}", `{"S":"2023-02-29"}`, "!" + scalar.NoSuchDay},
@@ -56,7 +57,7 @@ var typeCases = []struct{ column, value, want string }{
 	{"{type: timestamp}", `{"N":"1657238400"}`, "!" + scalar.NotTime},
 	{"{type: timestamp, format: unix}", `{"N":"1657238400.25"}`, "2022-07-08T00:00:00.25Z"}, {"{type: timestamp, format: unix}", `{"S":"0.0000001"}`, "!" + scalar.TooFine},
 	{"{type: timestamp, format: unix_ms}", `{"N":"1657238400001.5"}`, "2022-07-08T00:00:00.0015Z"}, {"{type: timestamp, format: unix}", `{"N":"1e30"}`, "!" + scalar.NotYear},
-	{"{type: timestamp, format: unix_ms}", `{"S":"x"}`, "!" + scalar.NotNumber}, {"{type: timestamp, format: 'Jan 2, 2006 3:04PM'}", `{"S":"Jul 8, 2022 5:06PM"}`, "2022-07-08T17:06:00Z"},
+	{"{type: timestamp, format: unix_ms}", `{"S":"x"}`, "!" + decimal.NotNumber}, {"{type: timestamp, format: 'Jan 2, 2006 3:04PM'}", `{"S":"Jul 8, 2022 5:06PM"}`, "2022-07-08T17:06:00Z"},
 
 	{"{type: binary}", `{"B":"/wA="}`, "ff00"}, {"{type: binary}", `{"S":"/wA="}`, "!" + notBinary}, {"{type: binary}", `{"N":"1"}`, "!" + notBinary}, {"{type: binary}", `{"M":{}}`, "!" + notBinary},
 
@@ -65,7 +66,7 @@ var typeCases = []struct{ column, value, want string }{
 
 	{"{after: 'a#'}", `{"S":"a#b#c"}`, `"b#c"`}, {"{after: 'a#'}", `{"S":"b#c"}`, "null"}, {"{after: 'a#'}", `{"S":"a#"}`, `""`}, {"{after: '1'}", `{"N":"12"}`, `"2"`},
 	{"{after: 'a#'}", `{"S":"\u0061#é"}`, `"é"`}, {"{after: 'a', type: int64}", `{"S":"a12"}`, "12"}, {"{after: 'a'}", `{"BOOL":true}`, "!" + notText},
-	{"{after: 'a', type: int64}", `{"S":"ab"}`, "!" + scalar.NotNumber}, {"{after: a}", `{"L":[]}`, "!is a list"},
+	{"{after: 'a', type: int64}", `{"S":"ab"}`, "!" + decimal.NotNumber}, {"{after: a}", `{"L":[]}`, "!is a list"},
 	{"{split: '#', part: 2}", `{"S":"a#b#c"}`, `"b"`}, {"{split: '#', part: 1}", `{"S":"abc"}`, `"abc"`}, {"{split: '#', part: 3}", `{"S":"a#b#"}`, `""`},
 	{"{split: '##', part: 4}", `{"S":"a##b##c"}`, "null"},
 	{"{extract: '^C#(.+)$'}", `{"S":"C#12"}`, `"12"`}, {"{extract: '[0-9]+', type: int64}", `{"S":"ab12c"}`, "12"}, {"{extract: 'x(y)?'}", `{"S":"x"}`, "null"}, {"{extract: z}", `{"S":"x"}`, "null"},
@@ -164,7 +165,7 @@ func TestExpressions(t *testing.T) {
 		{`{expr: '$meta.event_name + $meta.table'}`, `"INSERTshop"`}, {`{expr: 'date($meta.created_at)', type: timestamp}`, "2022-07-08T00:00:00Z"},
 		{`{expr: 'e', type: double}`, "1e+20"}, {`{expr: 'raw'}`, `"/wA="`}, {`{from: f, expr: 'value', type: 'decimal(5,2)'}`, "64.62"},
 		{`{expr: 'big'}`, "!has more digits than an expression can hold"}, {`{expr: 's * 2'}`, "!its expression fails"},
-		{`{expr: 's', type: int64}`, "!is not a number"}, {`{expr: 's * 2', on_error: 'null'}`, "null"}, {`{expr: 'i / 2', type: int64}`, "!" + scalar.NotExact},
+		{`{expr: 's', type: int64}`, "!is not a number"}, {`{expr: 's * 2', on_error: 'null'}`, "null"}, {`{expr: 'i / 2', type: int64}`, "!" + decimal.NotExact},
 	} {
 		u := compiled(t, "tables: {t: {columns: {v: "+c.column+"}}}")
 		b := mapAll(t, u, everything(u), records(cdcFormat, insert(item)))

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/decimal128"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // NotBool is why a text is not a bool.
@@ -25,13 +26,13 @@ func Append(b array.Builder, t pipeline.Type, text []byte) (reason string) {
 		}
 		b.Append(len(text) == len("true"))
 	case *array.Int64Builder:
-		v, reason := ParseInt64(text)
+		v, reason := decimal.Int64(text)
 		return appended(b.Append, v, reason)
 	case *array.Float64Builder:
-		v, reason := ParseDouble(text)
+		v, reason := decimal.Float(text)
 		return appended(b.Append, v, reason)
 	case *array.Decimal128Builder:
-		n, reason := Scaled(text, int(t.Scale), int(t.Precision))
+		n, reason := decimal.Scaled(text, int(t.Scale), int(t.Precision))
 		hi, lo := n.Twos()
 		return appended(b.Append, decimal128.New(int64(hi), lo), reason)
 	case *array.Date32Builder:

@@ -1,6 +1,10 @@
 package scalar
 
-import "time"
+import (
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
+)
 
 // Times are µs since 1970 in UTC, from year 1 to 9999. The shape of RFC 3339 is
 // read and written by hand, other layouts by package time.
@@ -198,20 +202,17 @@ func ParseLayout(b []byte, layout string) (micros int64, reason string) {
 
 // ParseUnix reads a number of seconds (scale 6) or milliseconds (scale 3).
 func ParseUnix(b []byte, scale int) (micros int64, reason string) {
-	n, reason := Scaled(b, scale, 18)
+	n, reason := decimal.Scaled(b, scale, 18)
 	switch reason {
 	case "":
-	case NotExact:
+	case decimal.NotExact:
 		return 0, TooFine
-	case OutOfRange:
+	case decimal.OutOfRange:
 		return 0, NotYear
 	default:
 		return 0, reason
 	}
-	micros = int64(n.lo)
-	if n.negative {
-		micros = -micros
-	}
+	micros, _ = n.Int64() // of at most 18 digits
 	return inYears(micros)
 }
 

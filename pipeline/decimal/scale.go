@@ -1,12 +1,10 @@
-package scalar
+package decimal
 
 import (
 	"math/bits"
 	"strconv"
 	"unsafe"
 )
-
-// Numbers are read from their text by integer arithmetic; nothing is rounded.
 
 // Why a text is not a number of a column.
 const (
@@ -30,6 +28,16 @@ type Integer struct {
 	hi, lo   uint64
 }
 
+// FromTwos returns the integer that two's complement says.
+func FromTwos(hi int64, lo uint64) Integer {
+	if hi >= 0 {
+		return Integer{hi: uint64(hi), lo: lo}
+	}
+	low, borrow := bits.Sub64(0, lo, 0)
+	high, _ := bits.Sub64(0, uint64(hi), borrow)
+	return Integer{negative: true, hi: high, lo: low}
+}
+
 // Twos returns the integer in two's complement.
 func (n Integer) Twos() (hi, lo uint64) {
 	if !n.negative {
@@ -38,6 +46,49 @@ func (n Integer) Twos() (hi, lo uint64) {
 	lo, borrow := bits.Sub64(0, n.lo, 0)
 	hi, _ = bits.Sub64(0, n.hi, borrow)
 	return hi, lo
+}
+
+// Int64 returns the integer; false = it does not fit 64 bits.
+func (n Integer) Int64() (int64, bool) {
+	switch {
+	case n.hi != 0 || n.lo > 1<<63 || n.lo == 1<<63 && !n.negative:
+		return 0, false
+	case n.negative:
+		return int64(-n.lo), true
+	default:
+		return int64(n.lo), true
+	}
+}
+
+// Append appends the integer ÷ 10^scale, with scale fraction digits.
+func (n Integer) Append(dst []byte, scale int) []byte {
+	if n.negative {
+		dst = append(dst, '-')
+	}
+	var all [40]byte // 128 bits have 39 digits
+	at := len(all)
+	for hi, lo := n.hi, n.lo; hi > 0 || lo > 0; at-- {
+		var rest uint64
+		hi, lo, rest = divide(hi, lo)
+		all[at-1] = '0' + byte(rest)
+	}
+	whole := max(0, len(all)-at-scale)
+	if whole == 0 {
+		dst = append(dst, '0')
+	}
+	dst = append(dst, all[at:at+whole]...)
+	if scale > 0 {
+		dst = appendZeros(append(dst, '.'), scale-(len(all)-at-whole))
+		dst = append(dst, all[at+whole:]...)
+	}
+	return dst
+}
+
+// divide divides by ten.
+func divide(hi, lo uint64) (qhi, qlo, rest uint64) {
+	qhi, rest = hi/10, hi%10
+	qlo, rest = bits.Div64(rest, lo, 10)
+	return qhi, qlo, rest
 }
 
 // Scaled returns the number × 10^scale, which must be an integer of at most
@@ -74,13 +125,6 @@ func Scaled(text []byte, scale, digits int) (n Integer, reason string) {
 		return n, NotNumber
 	}
 	return short(n, v, fraction, scale, digits)
-}
-
-func sign(text []byte) int {
-	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
-		return 1
-	}
-	return 0
 }
 
 // short scales a number of at most 19 digits that has no exponent.
@@ -129,18 +173,9 @@ func mulAdd(hi, lo, factor, add uint64) (uint64, uint64) {
 	return hi*factor + carry + c, low
 }
 
-// Digits returns the digits of a number before and behind its point, and its
-// exponent; ok = false where the text is none.
-func Digits(text []byte) (whole, fraction []byte, exp int, ok bool) {
-	return parts(text[sign(text):])
-}
-
-// maxExponent bounds exponents so that adding to them cannot overflow.
-const maxExponent = 1 << 40
-
 // long scales any number; text is without its sign.
 func long(n Integer, text []byte, scale, digits int) (Integer, string) {
-	whole, fraction, exp, ok := parts(text)
+	whole, fraction, exp, ok := split(text)
 	if !ok {
 		return n, NotNumber
 	}
@@ -186,66 +221,22 @@ func long(n Integer, text []byte, scale, digits int) (Integer, string) {
 	return n, ""
 }
 
-// parts splits a number without sign.
-func parts(text []byte) (whole, fraction []byte, exp int, ok bool) {
-	whole, text = digits(text)
-	if len(whole) == 0 {
-		return nil, nil, 0, false
-	}
-	if len(text) > 0 && text[0] == '.' {
-		if fraction, text = digits(text[1:]); len(fraction) == 0 {
-			return nil, nil, 0, false
-		}
-	}
-	if len(text) == 0 {
-		return whole, fraction, 0, true
-	}
-	if text[0]|0x20 != 'e' {
-		return nil, nil, 0, false
-	}
-	text = text[1:]
-	minus := len(text) > 0 && text[0] == '-'
-	power, rest := digits(text[sign(text):])
-	if len(power) == 0 || len(rest) > 0 {
-		return nil, nil, 0, false
-	}
-	for _, c := range power {
-		exp = min(exp*10+int(c-'0'), maxExponent)
-	}
-	if minus {
-		exp = -exp
-	}
-	return whole, fraction, exp, true
-}
-
-// digits splits text behind its leading digits.
-func digits(text []byte) (head, rest []byte) {
-	i := 0
-	for i < len(text) && text[i]-'0' <= 9 {
-		i++
-	}
-	return text[:i], text[i:]
-}
-
-// ParseInt64 reads an integer; a fraction of zeros and an exponent are allowed.
-func ParseInt64(text []byte) (v int64, reason string) {
+// Int64 reads an integer; a fraction of zeros and an exponent are allowed.
+func Int64(text []byte) (v int64, reason string) {
 	n, reason := Scaled(text, 0, 19)
 	if reason != "" {
 		return 0, reason
 	}
-	switch {
-	case n.hi != 0 || n.lo > 1<<63 || n.lo == 1<<63 && !n.negative:
+	v, ok := n.Int64()
+	if !ok {
 		return 0, OutOfRange
-	case n.negative:
-		return int64(-n.lo), ""
-	default:
-		return int64(n.lo), ""
 	}
+	return v, ""
 }
 
-// ParseDouble reads the nearest double. Zero has no sign: equal keys have equal bytes.
-func ParseDouble(text []byte) (v float64, reason string) {
-	if _, _, _, ok := parts(text[sign(text):]); !ok {
+// Float reads the nearest double. Zero has no sign: equal keys have equal bytes.
+func Float(text []byte) (v float64, reason string) {
+	if _, _, _, ok := split(text[sign(text):]); !ok {
 		return 0, NotNumber
 	}
 	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
