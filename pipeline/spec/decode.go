@@ -123,7 +123,7 @@ func (d *decoder) unknownKeys(n *Node, known []string) (meant map[string]bool) {
 	for _, e := range n.entries {
 		if !slices.Contains(known, e.key.text) {
 			d.add(e.key, fmt.Sprintf("unknown key %q", e.key.text), didYouMean(e.key.text, known))
-			meant[suggest(e.key.text, known)] = true
+			meant[Suggest(e.key.text, known)] = true
 		}
 	}
 	return meant
@@ -250,7 +250,7 @@ func (d *decoder) allowed(n *Node, f *field) bool {
 		return true
 	case len(f.enum) > 1:
 		hint := ""
-		if s := suggest(n.source, f.enum); s != "" {
+		if s := Suggest(n.source, f.enum); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
 		d.want(n, f.wants(), hint)

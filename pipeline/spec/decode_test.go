@@ -283,7 +283,7 @@ func TestSuggest(t *testing.T) {
 		"pth": "path", "paht": "path", "PATH": "path", "formt": "format", "partitionby": "partition_by", "partiton_bye": "partition_by",
 		"ulr": "url", "xyz": "", "": "", "totally_else": "", "dns": "dsn", "form": "format", "partition": "partition_by", "urls": "url", "pa": "",
 	} {
-		if got := suggest(name, known); got != want {
+		if got := Suggest(name, known); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}

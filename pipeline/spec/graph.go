@@ -110,7 +110,7 @@ func (g *graph) input(c *NodeConfig, in Input) {
 		c.Sound = false
 	}
 	if !ok {
-		g.read[suggest(in.Node, g.known)] = true
+		g.read[Suggest(in.Node, g.known)] = true
 		fail(fmt.Sprintf("there is no node %q to read", cut(in.at.source, 60)), didYouMean(in.Node, g.known))
 		return
 	}

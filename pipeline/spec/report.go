@@ -83,7 +83,7 @@ func (n *Node) locate(err error) *Mistake {
 		return e
 	case *FieldError:
 		hint := didYouMean(e.Name, e.Known)
-		if suggest(e.Name, e.Known) == "" && !slices.ContainsFunc(e.Known, func(k string) bool { return !strings.Contains(e.Message, k) }) {
+		if Suggest(e.Name, e.Known) == "" && !slices.ContainsFunc(e.Known, func(k string) bool { return !strings.Contains(e.Message, k) }) {
 			hint = "" // the message lists them already
 		}
 		at := n.find(e.Path)

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// suggest returns the known name that is most like name: within a few letters,
+// Suggest returns the known name that is most like name: within a few letters,
 // or one the beginning of the other; "" if none is.
-func suggest(name string, known []string) string {
+func Suggest(name string, known []string) string {
 	best, least := "", 1+max(1, min(len(name)/3, 4))
 	folded := strings.ToLower(name)
 	for _, k := range known {
@@ -29,7 +29,7 @@ func suggest(name string, known []string) string {
 // didYouMean returns a hint: the known name most like name, else all of them
 // where they are few.
 func didYouMean(name string, known []string) string {
-	if s := suggest(name, known); s != "" {
+	if s := Suggest(name, known); s != "" {
 		return fmt.Sprintf("did you mean %q?", s)
 	}
 	if len(known) == 0 || len(known) > 16 {

@@ -3,16 +3,19 @@ package reference
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/charset"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // format is how a file is written.
@@ -41,84 +44,75 @@ func (j *Join) load(file *os.File, size int64) (*snapshot, error) {
 		return nil, r.wrong(place{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, maxSize/1_000_000)
 	}
 	if err := j.format.read(&j.format, r, file, size); err != nil {
-		return nil, err
+		return nil, inCharacters(err, file, size)
 	}
 	return r.finish(j.normalize)
 }
 
-// find returns where in a file's columns those of the layout are.
-func (r *loading) find(names []string, at place) ([]int, error) {
+// inCharacters counts the column of a mistake in characters, as editors do, where
+// the one who found it counted bytes.
+func inCharacters(err error, file *os.File, size int64) error {
+	var bad *fileError
+	if !errors.As(err, &bad) || bad.at.column <= 1 || bad.characters {
+		return err
+	}
+	column, readErr := charset.Column(io.NewSectionReader(file, 0, size), bad.at.line, bad.at.column)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	bad.at.column, bad.characters = column, true
+	return err
+}
+
+// find returns where in a file's columns those of the layout are. hint, where it
+// says something, is what to do when one is not there.
+func (r *loading) find(names []string, at place, hint string) ([]int, error) {
 	where := make([]int, len(r.layout.columns))
 	for i, c := range r.layout.columns {
 		where[i] = slices.Index(names, c.Name)
-		if where[i] < 0 {
-			return nil, r.wrong(at, "there is no column %q; there are %s", c.Name, strings.Join(names, ", "))
+		if where[i] >= 0 {
+			continue
 		}
+		if like := spec.Suggest(c.Name, names); hint == "" && like != "" {
+			hint = fmt.Sprintf("did you mean %q?", like)
+		}
+		if hint != "" {
+			hint = ": " + hint
+		}
+		return nil, r.wrong(at, "there is no column %q; there are %s%s", c.Name, listed(names), hint)
 	}
 	return where, nil
 }
 
-func readCSV(f *format, r *loading, file *os.File, _ int64) error {
-	in := bufio.NewReaderSize(file, 1<<16)
-	if mark, err := in.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
-		_, _ = in.Discard(3) // it was peeked at
-	}
-	lines := csv.NewReader(in)
-	lines.Comma, lines.ReuseRecord = f.delimiter, true
-	header, err := lines.Read()
-	if errors.Is(err, io.EOF) {
-		return r.wrong(place{}, "the file is empty: its first line must name the columns")
-	}
-	if err != nil {
-		return r.csvError(err)
-	}
-	where, err := r.find(slices.Clone(header), place{line: 1})
-	if err != nil {
-		return err
-	}
-	for {
-		fields, err := lines.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return r.csvError(err)
-		}
-		for c, i := range where {
-			if fields[i] == "" {
-				r.builders[c].AppendNull()
-				continue
-			}
-			line, column := lines.FieldPos(i)
-			if err := r.value(c, []byte(fields[i]), place{line, column}); err != nil {
-				return err
-			}
-		}
-		line, _ := lines.FieldPos(0)
-		if err := r.end(place{line: line}); err != nil {
-			return err
-		}
-	}
-}
+// maxListed bounds the names in a message.
+const maxListed = 30
 
-func (r *loading) csvError(err error) error {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return r.wrong(place{parse.Line, parse.Column}, "%v", parse.Err)
+// listed quotes names, so that spaces at their ends are seen.
+func listed(names []string) string {
+	quoted := make([]string, min(len(names), maxListed))
+	for i := range quoted {
+		quoted[i] = strconv.Quote(cut([]byte(names[i])))
 	}
-	return fmt.Errorf("%s: %w", r.path, err)
+	if more := len(names) - len(quoted); more > 0 {
+		quoted = append(quoted, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // maxLine bounds a line of JSON.
 const maxLine = 16 << 20
 
-func readNDJSON(_ *format, r *loading, file *os.File, _ int64) error {
+func readNDJSON(_ *format, r *loading, file *os.File, size int64) error {
+	in, err := r.utf8Text(file)
+	if err != nil {
+		return err
+	}
 	paths := make([]decode.Path, len(r.layout.columns))
 	for i, c := range r.layout.columns {
 		paths[i] = decode.Path{{Name: c.Name}}
 	}
 	decoder := decode.NewDecoder(&pipeline.Format{Encoding: pipeline.JSON}, decode.Options{New: decode.NewProjection(paths, false)})
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 1<<16), maxLine)
 	var rec decode.Record
 	seen := make([]bool, len(paths))
@@ -129,6 +123,9 @@ func readNDJSON(_ *format, r *loading, file *os.File, _ int64) error {
 			continue
 		}
 		if err := decoder.Decode(lines.Bytes(), int64(n), &rec); err != nil {
+			if !utf8.Valid(lines.Bytes()) {
+				return r.notUTF8(file, size)
+			}
 			return r.jsonError(err, n)
 		}
 		if err := r.object(lines.Bytes(), rec.New, n, seen); err != nil {

@@ -106,13 +106,13 @@ func TestBadFiles(t *testing.T) {
 	whole := parquetFile(t, parquetRow{ID: 1}, parquetRow{ID: 2})
 	for content, want := range map[string]string{
 		"":                                      "a.csv: the file is empty",
-		"id,name\n":                             `a.csv:1: there is no column "ok"; there are id, name`,
-		header + "1,a\n":                        "a.csv:2:1: wrong number of fields",
+		"id,name\n":                             `a.csv:1: there is no column "ok"; there are "id", "name"`,
+		header + "1,a\n":                        "a.csv:2:3: the line has 2 fields, and the header has 7",
 		header + "1,a,true,1,1,,\nx,,,,,,\n":    `a.csv:3:1: column id (int64): "x" is not a number`,
 		header + "1,a,yes,1,1,,\n":              `a.csv:2:5: column ok (bool): "yes" is not a bool`,
 		header + "1,a,,1,1.005,,\n":             `a.csv:2:8: column price (decimal(10,2)): "1.005" has more fraction digits`,
 		header + "1,a,,1,1,2023-02-29,\n":       `a.csv:2:10: column day (date): "2023-02-29" is not a time that exists`,
-		header + "1,\"a,,1,1,,\n":               "a.csv:2:13: extraneous",
+		header + "1,\"a,,1,1,,\n":               "a.csv:2:13: a field in quotes is not closed",
 		header + "1,,,,,,\n2,,,,,,\n01,,,,,,\n": `a.csv:4: the key id = "1" is repeated: it is on line 2 already`,
 		"{\"id\": 1\n":                          "b.ndjson:1:9: ",
 		"{\"id\": 1, \"ok\": true, \"rate\": 1, \"price\": 1, \"day\": null, \"at\": null}\n": `b.ndjson: no object has "name"`,

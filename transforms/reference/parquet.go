@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/big"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,8 @@ type field struct {
 
 func readParquet(_ *format, r *loading, file *os.File, size int64) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = r.wrong(place{}, "not a whole Parquet file: %v", p)
+		if p := recover(); p != nil { // of the reader, which takes damaged bytes as they are
+			err = r.wrong(place{}, "not a whole Parquet file: it is damaged, or still being written")
 		}
 	}()
 	f, err := parquet.OpenFile(file, size)
@@ -38,7 +39,12 @@ func readParquet(_ *format, r *loading, file *os.File, size int64) (err error) {
 		leaf, _ := f.Schema().Lookup(path...)
 		names, leaves = append(names, strings.Join(path, ".")), append(leaves, leaf)
 	}
-	where, err := r.find(names, place{})
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return r.wrong(place{}, "two columns are named %q: give one of them another name, or remove it", name)
+		}
+	}
+	where, err := r.find(names, place{}, "")
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package reference
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -92,21 +93,37 @@ func newLoading(path string, l *layout) *loading {
 	return r
 }
 
-// wrong says what is wrong at a place of the file.
+// fileError is what is wrong at a place of a file.
+type fileError struct {
+	path       string
+	at         place
+	characters bool // that the column counts; else bytes
+	message    string
+}
+
+// Error implements error.
+func (e *fileError) Error() string {
+	where := e.path
+	if e.at.line > 0 {
+		where += fmt.Sprintf(":%d", e.at.line)
+	}
+	if e.at.column > 0 {
+		where += fmt.Sprintf(":%d", e.at.column)
+	}
+	return where + ": " + e.message
+}
+
+// wrong says what is wrong at a place of the file, whose column counts bytes.
 func (r *loading) wrong(at place, format string, args ...any) error {
-	where := r.path
-	if at.line > 0 {
-		where += fmt.Sprintf(":%d", at.line)
-	}
-	if at.column > 0 {
-		where += fmt.Sprintf(":%d", at.column)
-	}
-	return fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...))
+	return &fileError{path: r.path, at: at, message: fmt.Sprintf(format, args...)}
 }
 
 // value appends the text of a value to column c.
 func (r *loading) value(c int, text []byte, at place) error {
 	col := &r.layout.columns[c]
+	if col.Type.Kind == pipeline.String && !utf8.Valid(text) {
+		return r.wrong(at, "column %s: the text %q is not UTF-8", col.Name, cut(text))
+	}
 	if reason := scalar.Append(r.builders[c], col.Type, text); reason != "" {
 		return r.wrong(at, "column %s (%s): %q %s", col.Name, col.Type, cut(text), reason)
 	}

@@ -224,7 +224,7 @@ func TestWatching(t *testing.T) {
 // place; a join that was not started can be closed.
 func TestStartFails(t *testing.T) {
 	path := folder(t, "ref.csv")
-	for text, want := range map[string]string{"": "ref.csv", "code,n\na,1,2\n": "ref.csv:2:1"} {
+	for text, want := range map[string]string{"": "ref.csv", "code,n\na,1,2\n": "ref.csv:2:5"} {
 		if text != "" {
 			write(t, path, text, time.Now())
 		}

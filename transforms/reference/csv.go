@@ -1,0 +1,169 @@
+package reference
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/starlift-etl/starlift/pipeline/charset"
+)
+
+func readCSV(f *format, r *loading, file *os.File, size int64) error {
+	in, err := r.utf8Text(file)
+	if err != nil {
+		return err
+	}
+	lines := csv.NewReader(in)
+	lines.Comma, lines.ReuseRecord = f.delimiter, true
+	fields, err := lines.Read()
+	if errors.Is(err, io.EOF) {
+		return r.wrong(place{}, "the file is empty: its first line must name the columns")
+	}
+	if err == nil && !valid(fields) {
+		return r.notUTF8(file, size)
+	}
+	if err != nil {
+		return r.csvError(lines, fields, err)
+	}
+	where, err := r.header(lines, fields)
+	if err != nil {
+		return err
+	}
+	for {
+		fields, err := lines.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case !valid(fields):
+			return r.notUTF8(file, size)
+		case err != nil:
+			return r.csvError(lines, fields, err)
+		}
+		if err := r.csvRow(lines, fields, where); err != nil {
+			return err
+		}
+	}
+}
+
+// header returns where in a line the columns of the layout are.
+func (r *loading) header(lines *csv.Reader, names []string) ([]int, error) {
+	first := map[string]int{}
+	for i, name := range names {
+		if other, twice := first[name]; twice && name != "" { // what has no name can't be meant
+			line, column := lines.FieldPos(i)
+			return nil, r.wrong(place{line, column}, "the header names %q twice: fields %d and %d; give one of them another name, or remove it", name, other+1, i+1)
+		}
+		first[name] = i
+	}
+	return r.find(names, place{line: 1}, headerHint(names))
+}
+
+// headerHint says what may be wrong with a header that lacks a column.
+func headerHint(names []string) string {
+	switch {
+	case strings.HasPrefix(names[0], "sep="):
+		return "remove the first line, which is for Excel alone, and give the delimiter in the pipeline file"
+	case slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, "\r") }):
+		return `the lines end with carriage returns alone: save the file with \n or \r\n at the end of each line`
+	case len(names) > 1:
+		return ""
+	}
+	for _, other := range ";\t|," {
+		if strings.ContainsRune(names[0], other) {
+			return fmt.Sprintf("if the fields stand between %q, write delimiter: %q", other, string(other))
+		}
+	}
+	return ""
+}
+
+func (r *loading) csvRow(lines *csv.Reader, fields []string, where []int) error {
+	for c, i := range where {
+		if fields[i] == "" {
+			r.builders[c].AppendNull()
+			continue
+		}
+		line, column := lines.FieldPos(i)
+		if err := r.value(c, []byte(fields[i]), place{line, column}); err != nil {
+			return err
+		}
+	}
+	line, _ := lines.FieldPos(0)
+	return r.end(place{line: line})
+}
+
+// csvError says what the parser found, in words of those who write CSV. fields are
+// what it read of the line.
+func (r *loading) csvError(lines *csv.Reader, fields []string, err error) error {
+	var parse *csv.ParseError
+	if !errors.As(err, &parse) {
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	at := place{parse.Line, parse.Column}
+	switch {
+	case errors.Is(err, csv.ErrFieldCount):
+		want := lines.FieldsPerRecord
+		at.line, at.column = lines.FieldPos(min(want, len(fields)-1))
+		hint := "leave a field empty for a null, but keep the delimiter"
+		if len(fields) > want {
+			hint = fmt.Sprintf("put a field that holds %q in quotes", lines.Comma)
+		}
+		return r.wrong(at, "the line has %s, and the header has %d: %s", count(len(fields), "field"), want, hint)
+	case errors.Is(err, csv.ErrBareQuote):
+		return r.wrong(at, `a quote stands inside a field that does not begin with one: put the whole field in quotes, and write "" for a quote in it`)
+	case errors.Is(err, csv.ErrQuote) && parse.StartLine < parse.Line:
+		return r.wrong(at, `a field in quotes is not closed, or goes on behind its closing quote; its row begins at line %d: write "" for a quote inside a field`, parse.StartLine)
+	case errors.Is(err, csv.ErrQuote):
+		return r.wrong(at, `a field in quotes is not closed, or goes on behind its closing quote: write "" for a quote inside a field`)
+	}
+	return r.wrong(at, "%v", parse.Err)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func valid(fields []string) bool {
+	for _, f := range fields {
+		if !utf8.ValidString(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// utf8Text returns the text of a file behind its byte order mark. A file that begins
+// as other encodings do is refused.
+func (r *loading) utf8Text(file *os.File) (io.Reader, error) {
+	first := make([]byte, 4)
+	n, err := file.ReadAt(first, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", r.path, err)
+	}
+	if other := charset.Other(first[:n]); other != "" {
+		return nil, r.wrong(place{1, 1}, "the file is %s: save it as UTF-8", other)
+	}
+	if strings.HasPrefix(string(first[:n]), charset.Mark) {
+		if _, err := file.Seek(int64(len(charset.Mark)), io.SeekStart); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.path, err)
+		}
+	}
+	return file, nil
+}
+
+// notUTF8 says where a file is not UTF-8.
+func (r *loading) notUTF8(file *os.File, size int64) error {
+	b, at, found, err := charset.Invalid(io.NewSectionReader(file, 0, size))
+	if err != nil || !found {
+		return fmt.Errorf("%s: not UTF-8: %w", r.path, errors.Join(errUnstable, err))
+	}
+	return &fileError{path: r.path, at: place{at.Line, at.Column}, characters: true,
+		message: fmt.Sprintf("the byte 0x%02x is not UTF-8: save the file as UTF-8 (it may be in Windows-1252 or ISO 8859-1)", b)}
+}
