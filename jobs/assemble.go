@@ -62,7 +62,7 @@ func (a *assembly) build() {
 	}
 	for _, e := range f.Sources {
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {
-			a.config.Sources = append(a.config.Sources, engine.SourceNode{Name: e.Name, Source: s})
+			a.config.Sources = append(a.config.Sources, engine.SourceNode{Name: e.Name, Source: s, Followed: isEndless(s)})
 			a.config.Bounded = a.config.Bounded && !isEndless(s)
 		}
 	}

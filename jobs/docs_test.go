@@ -74,7 +74,7 @@ func tryExample(t *testing.T, d *database, tables, records string) string {
 		format = "dynamodb_cdc"
 	}
 	write(t, filepath.Join(dir, "records.ndjson"), []byte(records))
-	write(t, filepath.Join(dir, "shown.yaml"), []byte("name: shown\n"+
+	write(t, filepath.Join(dir, "shown.yaml"), []byte("name: shown\ndead_letters: {max_ratio: 1}\n"+
 		"sources: {records: {type: file, path: records.ndjson, format: "+format+"}}\n"+
 		"transforms:\n  items:\n    type: unnest\n    inputs: [records]\n    "+strings.ReplaceAll(strings.TrimSpace(tables), "\n", "\n    ")+"\n"+
 		"sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: append}}\n"))

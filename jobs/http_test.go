@@ -214,7 +214,7 @@ func TestStatusOfRunning(t *testing.T) {
 		t.Fatalf("%s", body)
 	}
 	src, items, lake := st.Sources["changes"], st.Running.Transforms["items"], st.Sinks["lake"]
-	if src.Records < 300 || src.Bytes == 0 || src.RecordRate <= 0 || src.ByteRate <= 0 || src.Partitions != 1 || src.Finished || src.Lag == nil || *src.Lag < 3600 {
+	if src.Records < 300 || src.Bytes == 0 || src.RecordRate <= 0 || src.ByteRate <= 0 || src.Partitions != 1 || src.Finished || src.Lag != nil {
 		t.Errorf("source: %s", body)
 	}
 	if items.Rows["order"]["upsert"] == 0 || items.RowRate <= 0 || items.DeadLetters["bad_record"] != 1 || st.DeadLetters["bad_record"] != 1 {

@@ -254,7 +254,7 @@ func TestPostgresRefusesRows(t *testing.T) {
 	run := func(t *testing.T, dir, step string) []string {
 		schema := pgtest.Schema()
 		env := []string{"DSN=" + dsn, "SCHEMA=" + schema}
-		args := []string{"run", "shop.yaml", "--set", "epoch.max_records=200", "--set", "epoch.interval=1h"}
+		args := []string{"run", "shop.yaml", "--set", "epoch.max_records=200", "--set", "epoch.interval=1h", "--set", "dead_letters.max_ratio=0.1"}
 		// The tables are made by a run that stops before its first epoch is saved.
 		start(t, dir, append(env, envKillAt+"=save:1"), args...).result().want(t, -1)
 		connectPostgres(t, dsn).rows(fmt.Sprintf(`ALTER TABLE %q.order_line ADD CONSTRAINT quiet CHECK (category <> 'Music')`, schema))

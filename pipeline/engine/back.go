@@ -88,6 +88,7 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 	if err := r.commit(ctx, p.receipts, p.epoch); err != nil {
 		return fmt.Errorf("committing epoch %d: %w", p.epoch, err)
 	}
+	r.published = true
 	if err := r.hook(StepTell, p.epoch); err != nil {
 		return err
 	}
@@ -252,6 +253,9 @@ func (r *run) count(p *prepared) {
 	r.total.Bytes += p.cut.bytes
 	r.total.DeadLetters += p.dead
 	r.c.Metrics.count(p)
+	for _, w := range r.c.Metrics.warnings.of(p.tally) {
+		r.c.Log.Warn("records become dead letters", "node", w.Node, "reason", w.Reason, "records", w.N, "position", w.Position, "message", w.Message)
+	}
 }
 
 func (r *run) report(p *prepared) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 const (
@@ -10,26 +11,31 @@ const (
 	budgetMin    = 1_000  // records before which it is not judged
 )
 
-// budget counts the dead letters among the last records. It is saved with each
-// epoch, so that a restart does not begin with a fresh one.
+// budget counts the dead letters: among the last records, and among all records
+// of a reading of each source. It is saved with each epoch, so that a restart
+// does not begin with a fresh one.
 type budget struct {
-	max  float64
-	ring [budgetWindow/8 + 1]byte // a bit for each of the last records: a dead letter
-	n    int64                    // records seen
-	bad  int64                    // dead letters in the window
-	// refused are the dead letters of this opening that were marked when sinks
-	// refused rows.
-	refused int64
+	max    float64
+	ring   [budgetWindow/8 + 1]byte // a bit for each of the last records: a dead letter
+	n      int64                    // records seen
+	bad    int64                    // dead letters in the window
+	passes map[string]*pass         // by source
+	rows   []deadCount              // rows that sinks refused during the readings
+	// refused counts, by sink, the rows refused in this opening that are in the
+	// budget already.
+	refused map[string]int64
 }
 
 type savedBudget struct {
-	Ring []byte `json:"ring,omitempty"`
-	N    int64  `json:"n"`
-	Bad  int64  `json:"bad"`
+	Ring   []byte           `json:"ring,omitempty"`
+	N      int64            `json:"n"`
+	Bad    int64            `json:"bad"`
+	Passes map[string]*pass `json:"passes,omitempty"`
+	Rows   []deadCount      `json:"rows,omitempty"`
 }
 
 func restoreBudget(maxRatio float64, raw json.RawMessage) (*budget, error) {
-	b := &budget{max: maxRatio}
+	b := &budget{max: maxRatio, passes: map[string]*pass{}, refused: map[string]int64{}}
 	if raw == nil {
 		return b, nil
 	}
@@ -37,13 +43,14 @@ func restoreBudget(maxRatio float64, raw json.RawMessage) (*budget, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, fmt.Errorf("budget of dead letters in the checkpoint: %w", err)
 	}
-	b.n, b.bad = s.N, s.Bad
+	b.n, b.bad, b.rows = s.N, s.Bad, s.Rows
 	copy(b.ring[:], s.Ring)
+	maps.Copy(b.passes, s.Passes)
 	return b, nil
 }
 
 func (b *budget) save() (json.RawMessage, error) {
-	s := savedBudget{N: b.n, Bad: b.bad}
+	s := savedBudget{N: b.n, Bad: b.bad, Passes: b.passes, Rows: b.rows}
 	if b.bad > 0 {
 		s.Ring = b.ring[:]
 	}
@@ -76,10 +83,20 @@ func (b *budget) mark() {
 	}
 }
 
-// refuse marks dead letters until as many are that sinks refused rows for.
-func (b *budget) refuse(refused int64) {
-	for ; b.refused < refused; b.refused++ {
-		b.mark()
+// refuse counts the rows that sinks refused in this opening, as far as they are
+// not counted yet.
+func (b *budget) refuse(all []deadCount) {
+	for _, c := range all {
+		more := c
+		more.N -= b.refused[c.Node]
+		b.refused[c.Node] = c.N
+		if more.N == 0 {
+			continue
+		}
+		for range more.N {
+			b.mark()
+		}
+		b.rows = addDead(b.rows, more)
 	}
 }
 
@@ -92,4 +109,18 @@ func (b *budget) exceeded() bool {
 		return true
 	}
 	return b.n >= budgetMin && float64(b.bad) > b.max*float64(min(b.n, budgetWindow))
+}
+
+// verdict is an error when this opening has ended the reading of its sources and
+// too many of the records are dead letters: what is saved stays, so that nothing
+// is lost by it.
+func (r *run) verdict() error {
+	if !r.published {
+		return nil // it has read nothing
+	}
+	b, err := restoreBudget(r.c.MaxRatio, r.checkpoint.Budget)
+	if err != nil {
+		return err
+	}
+	return b.verdict(r.c.Sources)
 }

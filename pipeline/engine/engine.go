@@ -23,8 +23,9 @@ type Limits struct {
 
 // SourceNode is a source and its name.
 type SourceNode struct {
-	Name   string
-	Source pipeline.Source
+	Name     string
+	Source   pipeline.Source
+	Followed bool // it has no end: how far it is behind means something
 }
 
 // TransformNode is a transform and the sources it reads.
@@ -194,6 +195,7 @@ const maxRestarts = 8
 // in process. kill leaves everything at once; the next Run loses and repeats
 // nothing (I7).
 func Run(stop, kill context.Context, c Config) (total Progress, err error) {
+	c.Metrics.expect(&c)
 	refs, err := startReferences(stop, &c)
 	defer func() { err = errors.Join(err, refs.close()) }()
 	if err != nil {
@@ -244,5 +246,8 @@ func runOnce(stop, kill context.Context, c *Config, total *Progress, refs *refer
 	defer func() { err = errors.Join(err, r.close()) }()
 	c.Metrics.health.working(true)
 	defer c.Metrics.health.working(false)
-	return r.run(stop, kill)
+	if err := r.run(stop, kill); err != nil {
+		return err
+	}
+	return r.verdict()
 }

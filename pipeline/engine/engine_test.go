@@ -48,7 +48,7 @@ func (w *world) config() Config {
 	all := []Edge{{"t", valueTable}}
 	return Config{
 		Name: "p", StateDir: w.dir, StateMemory: 1 << 20, Tombstones: time.Hour, Limits: w.limits, MaxRatio: 1, Mappers: 2,
-		Sources:     []SourceNode{{"s", w.source}},
+		Sources:     []SourceNode{{Name: "s", Source: w.source}},
 		Transforms:  []TransformNode{{Name: "t", Transform: valueTransform{}, Inputs: []string{"s"}}},
 		Sinks:       []SinkNode{{"warehouse", w.settled, all}, {"lake", w.log, all}},
 		DeadLetters: w.dead, Metrics: NewMetrics(), Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,
@@ -389,9 +389,9 @@ func TestFromStartOfOne(t *testing.T) {
 		c.Sources = nil
 		for _, n := range names {
 			if n == "s" {
-				c.Sources = append(c.Sources, SourceNode{n, w.source})
+				c.Sources = append(c.Sources, SourceNode{Name: n, Source: w.source})
 			} else {
-				c.Sources = append(c.Sources, SourceNode{n, other})
+				c.Sources = append(c.Sources, SourceNode{Name: n, Source: other})
 			}
 		}
 		p, err := Run(context.Background(), context.Background(), c)
@@ -462,7 +462,7 @@ func TestUnfinishedReadingGoesOn(t *testing.T) {
 	w.start = true
 	other := &memorySource{name: "s2", changes: someChanges(9), block: 3}
 	c := w.config()
-	c.Sources = append(c.Sources, SourceNode{"s2", other})
+	c.Sources = append(c.Sources, SourceNode{Name: "s2", Source: other})
 	if err := w.run(); err != nil { // s alone
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ type prepared struct {
 	deltas   []*state.Delta
 	steps    map[string]*state.Step
 	budget   []byte
-	refused  int64 // dead letters of refused rows that budget counts
+	refused  map[string]int64 // refused rows that budget counts, by sink
 	restart  []string
 	dead     int64
 	memory   int64 // bytes that the state takes
@@ -126,12 +126,12 @@ func (f *front) take(ctx context.Context, e event) error {
 
 // final reports whether an epoch without records is needed: to publish what
 // sinks have gathered, to do what transforms have left, or to note in the
-// checkpoint that sources are finished.
+// checkpoint that sources are finished, and their reading is.
 func (f *front) final(c *cut) bool {
 	if !c.last {
 		return c.idle
 	}
-	if f.r.pending(true) {
+	if f.r.pending(true) || f.r.budget.begun(f.r.c.Sources) {
 		return true
 	}
 	for _, carrying := range f.r.carrying {
@@ -191,6 +191,9 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		f.begun.tell(p.epoch)
 	}
 	f.r.c.Metrics.read(f.r.sources[p.source].Name, p.records, p.batches)
+	if p.records.Replays == nil {
+		f.r.budget.read(p.records.Source, int64(p.records.Len()))
+	}
 	read := false
 	for i, b := range p.batches {
 		if b == nil {
@@ -248,7 +251,7 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 // by record: what is not in a sink is there, or fails the epoch (I3). Dead letters
 // that are read again have been held against it before.
 func (f *front) judge(s *step, b *pipeline.Batch) error {
-	f.r.budget.refuse(f.r.refusals.count.Load())
+	f.r.budget.refuse(f.r.refusals.all())
 	next := 0
 	for i := range b.Records.Len() {
 		dead := false
@@ -281,6 +284,9 @@ func (f *front) judge(s *step, b *pipeline.Batch) error {
 func (f *front) deadLetter(s *step, d *pipeline.DeadLetter) error {
 	f.count++
 	f.tally.letter(d)
+	if d.Origin.Letter == nil {
+		f.r.budget.dead(d)
+	}
 	d.Origin.Transform = s.Name
 	if err := f.dead.Add(d); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
@@ -334,7 +340,10 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	}
 	f.r.c.Metrics.step("prepare", started)
 	p.dead = f.count
-	p.refused = f.r.budget.refused
+	if p.cut.last {
+		f.r.budget.end(f.r.c.Sources)
+	}
+	p.refused = maps.Clone(f.r.budget.refused)
 	p.budget, err = f.r.budget.save()
 	f.sinks, f.dead = nil, nil
 	f.r.finished = c.finished

@@ -45,6 +45,7 @@ func TestCountedOnce(t *testing.T) {
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLags()
+		l.follow("s")
 		if _, known := l.of("s"); known {
 			t.Error("a lag is known before anything is read")
 		}

@@ -9,22 +9,32 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// lags says how far behind the sources are: how old the newest change was when
-// it was read, and 0 while a source has nothing more to read.
+// lags says how far behind the followed sources are: how old the newest change
+// was when it was read, and 0 while a source has nothing more to read. A bounded
+// source is as old as what it holds, and not behind anything.
 type lags struct {
-	mu      sync.Mutex
-	behind  map[string]time.Duration
-	waiting map[string]time.Time // in Read, since
+	mu       sync.Mutex
+	followed map[string]bool
+	behind   map[string]time.Duration
+	waiting  map[string]time.Time // in Read, since
 }
 
 // idleAfter is how long a source is waited for before all counts as read.
 const idleAfter = time.Second
 
 func newLags() *lags {
-	return &lags{behind: map[string]time.Duration{}, waiting: map[string]time.Time{}}
+	return &lags{followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}}
 }
 
-// of returns the lag of a source; known = false when its records do not tell.
+// follow notes that a source is followed.
+func (l *lags) follow(source string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.followed[source] = true
+}
+
+// of returns the lag of a source; known = false when its records do not tell, or
+// it is not followed.
 func (l *lags) of(source string) (lag time.Duration, known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +53,9 @@ func (l *lags) at(source string) (lag time.Duration, known bool) {
 func (l *lags) set(source string, newest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.behind[source] = since(newest)
+	if l.followed[source] {
+		l.behind[source] = since(newest)
+	}
 }
 
 // waits notes that a source is waited for.
@@ -78,7 +90,7 @@ func newest(r *pipeline.Records, batches []*pipeline.Batch) (at time.Time, known
 }
 
 var sourceLag = prometheus.NewDesc("starlift_source_lag_seconds",
-	"How old the newest change was when it was read, by its arrival or else its creation, where records tell; 0 while there is nothing more to read.",
+	"How old the newest change of a followed source was when it was read, by its arrival or else its creation, where records tell; 0 while there is nothing more to read.",
 	[]string{"source"}, nil)
 
 // Describe implements prometheus.Collector.

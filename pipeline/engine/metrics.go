@@ -24,6 +24,7 @@ type Metrics struct {
 	restarts           prometheus.Counter
 	retries            *prometheus.CounterVec
 	lags               *lags
+	warnings           warnings
 	health             *health
 	notices, lost      *prometheus.CounterVec
 	inferred           *prometheus.GaugeVec
@@ -119,13 +120,20 @@ func (m *Metrics) noticed(source string, n pipeline.Notice) {
 type tally struct {
 	rows           map[RowKind]int64
 	dead, replayed map[LetterKind]int64
+	first          map[LetterKind]deadCount // the first dead letter of each kind
 }
 
 func newTally() *tally {
-	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}}
+	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}, map[LetterKind]deadCount{}}
 }
 
-func (t *tally) letter(d *pipeline.DeadLetter) { t.dead[LetterKind{d.Node, string(d.Reason)}]++ }
+func (t *tally) letter(d *pipeline.DeadLetter) {
+	kind := LetterKind{d.Node, string(d.Reason)}
+	if t.dead[kind] == 0 {
+		t.first[kind] = newDeadCount(d, 1)
+	}
+	t.dead[kind]++
+}
 
 // all counts the rows.
 func (t *tally) all() (n int64) {
@@ -163,8 +171,32 @@ func (m *Metrics) UnknownMembers(dimension string, n int64) {
 	m.unknown.WithLabelValues(dimension).Add(float64(n))
 }
 
-// watch makes the counters of a sink appear before they count anything.
-func (m *Metrics) watch(sink string) { m.retries.WithLabelValues(sink, "commit") }
+// expect makes the counters of the nodes appear before they count anything: an
+// increase is seen only of what was there before.
+func (m *Metrics) expect(c *Config) {
+	for _, n := range c.Transforms {
+		for _, reason := range pipeline.Reasons {
+			if reason != pipeline.ReasonRefused {
+				m.dead.WithLabelValues(n.Name, string(reason))
+			}
+		}
+	}
+	for _, n := range c.Rows {
+		m.dead.WithLabelValues(n.Name, string(pipeline.ReasonBadValue))
+	}
+	for _, n := range c.Sinks {
+		m.dead.WithLabelValues(n.Name, string(pipeline.ReasonRefused))
+		m.retries.WithLabelValues(n.Name, "commit")
+	}
+	for _, n := range c.Sources {
+		m.recordsIn.WithLabelValues(n.Name)
+		m.bytesIn.WithLabelValues(n.Name)
+		m.lost.WithLabelValues(n.Name)
+		if n.Followed {
+			m.lags.follow(n.Name)
+		}
+	}
+}
 
 // retry counts a commit that is tried again.
 func (m *Metrics) retry(sink string, err error) {

@@ -22,6 +22,7 @@ type run struct {
 	keyspaces  *state.Keyspaces  // of all holdings
 	checkpoint *state.Checkpoint // the last saved; the back owns it once run has begun
 	committed  bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
+	published  bool              // an epoch was committed in this opening; the back owns it once run has begun
 	restart    []string          // sources to be read from their start, until it is saved
 	steps      []*step           // one a transform of changes
 	keyed      []*keyed          // in topological order
@@ -46,7 +47,7 @@ func open(ctx context.Context, c *Config, total *Progress, refs *references) (*r
 	}
 	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}, references: refs, sources: slices.Clone(c.Sources)}
 	if c.Inbox != nil {
-		r.sources = append(r.sources, SourceNode{inboxSource, c.Inbox})
+		r.sources = append(r.sources, SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.close())
@@ -90,6 +91,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
 			return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
 		}
+		r.published = true
 	}
 	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
 		return err
@@ -110,7 +112,6 @@ func (r *run) checkGathered() error {
 
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
-		r.c.Metrics.watch(s.Name)
 		tables := make([]*pipeline.Table, len(s.Inputs))
 		for i, in := range s.Inputs {
 			tables[i] = in.Table
@@ -143,6 +144,7 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 
 func (r *run) openSources(ctx context.Context) error {
 	again := r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
+	r.budget.restart(r.c.Sources, again)
 	for _, s := range r.sources {
 		cursors, err := r.store.Cursors(s.Name)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -19,8 +20,18 @@ const maxRefusals = 8
 
 // refusals is what is known of refused rows in one opening of the pipeline.
 type refusals struct {
-	mu    sync.Mutex   // sinks commit beside each other
-	count atomic.Int64 // dead letters of refused rows, for the front's budget
+	mu sync.Mutex // sinks commit beside each other
+	// rows counts the refused rows by sink, for the budgets of later epochs. What
+	// it points to does not change.
+	rows atomic.Pointer[[]deadCount]
+}
+
+// all returns the counts of refused rows, by sink.
+func (f *refusals) all() []deadCount {
+	if rows := f.rows.Load(); rows != nil {
+		return *rows
+	}
+	return nil
 }
 
 // publish commits one sink's part of a saved epoch. Rows that it refuses become
@@ -51,7 +62,8 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	letters := refusedLetters(name, refused)
 	next := *r.checkpoint
 	var err error
-	if next.Budget, err = r.allow(&letters[0], len(letters)); err != nil {
+	more := newDeadCount(&letters[0], int64(len(letters)))
+	if next.Budget, err = r.allow(more); err != nil {
 		return nil, err
 	}
 	// Others go through the maps of the last checkpoint meanwhile.
@@ -72,7 +84,8 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 		return nil, err
 	}
 	r.checkpoint = &next
-	r.refusals.count.Add(int64(len(letters)))
+	rows := addDead(slices.Clone(r.refusals.all()), more)
+	r.refusals.rows.Store(&rows)
 	r.total.DeadLetters += int64(len(letters))
 	refusedRows := newTally()
 	for i := range letters {
@@ -91,16 +104,16 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 
 // allow holds more dead letters against the budget of the saved epoch, and
 // returns it with them. Where they are too many the epoch stays as it is saved.
-func (r *run) allow(first *pipeline.DeadLetter, more int) (json.RawMessage, error) {
+func (r *run) allow(more deadCount) (json.RawMessage, error) {
 	b, err := restoreBudget(r.c.MaxRatio, r.checkpoint.Budget)
 	if err != nil {
 		return nil, err
 	}
-	b.refuse(int64(more))
+	b.refuse([]deadCount{more})
 	if b.exceeded() {
 		return nil, fmt.Errorf("%d rows are refused, and with them %d of the last %d records are dead letters, more than dead_letters.max_ratio %g allows; "+
 			"the epoch is saved: mend what refuses them, and the next start commits it; the first one: %s",
-			more, b.bad, min(b.n, budgetWindow), b.max, first.Message)
+			more.N, b.bad, min(b.n, budgetWindow), b.max, more.Message)
 	}
 	return b.save()
 }
@@ -108,7 +121,8 @@ func (r *run) allow(first *pipeline.DeadLetter, more int) (json.RawMessage, erro
 // catchUp puts dead letters of refused rows into the budget of an epoch that was
 // prepared before they were known.
 func (f *refusals) catchUp(p *prepared, next *state.Checkpoint, maxRatio float64) error {
-	if f.count.Load() == p.refused {
+	all := f.all()
+	if !slices.ContainsFunc(all, func(c deadCount) bool { return c.N > p.refused[c.Node] }) {
 		return nil
 	}
 	b, err := restoreBudget(maxRatio, p.budget)
@@ -116,7 +130,7 @@ func (f *refusals) catchUp(p *prepared, next *state.Checkpoint, maxRatio float64
 		return err
 	}
 	b.refused = p.refused
-	b.refuse(f.count.Load())
+	b.refuse(all)
 	next.Budget, err = b.save()
 	return err
 }

@@ -66,7 +66,7 @@ type State struct {
 // DeadLetters says where dead letters go, and how many there may be.
 type DeadLetters struct {
 	URL       string   `yaml:"url" desc:"The folder. Default: ./data/dead-letters/<name>."`
-	MaxRatio  float64  `yaml:"max_ratio" default:"0.01" min:"0" max:"1" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first."`
+	MaxRatio  float64  `yaml:"max_ratio" default:"0.01" min:"0" max:"1" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first. Where all sources are bounded it fails at their end when more than this part of all records are."`
 	Retention Duration `yaml:"retention" default:"30d" min:"1m" desc:"How long dead letters are kept. Those that wait to be read again stay."`
 }
 

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// pass counts what one reading of a source brought, from its start to its
+// end, over restarts: it is saved with each epoch. Dead letters that are read
+// again are no part of it.
+type pass struct {
+	Records int64       `json:"records"`
+	Dead    []deadCount `json:"dead,omitempty"` // by node and reason
+	Ended   bool        `json:"ended,omitempty"`
+}
+
+// deadCount counts the dead letters of a node and reason, with the first of them.
+type deadCount struct {
+	Node     string          `json:"node"`
+	Reason   pipeline.Reason `json:"reason"`
+	N        int64           `json:"n"`
+	Position string          `json:"position"`
+	Message  string          `json:"message"`
+}
+
+// maxExample bounds the bytes of an example's message in the checkpoint.
+const maxExample = 1000
+
+func newDeadCount(d *pipeline.DeadLetter, n int64) deadCount {
+	message := d.Message
+	if len(message) > maxExample {
+		message = strings.ToValidUTF8(message[:maxExample], "") + "…"
+	}
+	return deadCount{Node: d.Node, Reason: d.Reason, N: n, Position: d.Pos.String(), Message: message}
+}
+
+// addDead adds counts up, by node and reason; the first example stays.
+func addDead(to []deadCount, more deadCount) []deadCount {
+	for i := range to {
+		if to[i].Node == more.Node && to[i].Reason == more.Reason {
+			to[i].N += more.N
+			return to
+		}
+	}
+	return append(to, more)
+}
+
+// restart begins the readings of sources anew that are read from their start, or
+// were read to their end before.
+func (b *budget) restart(sources []SourceNode, fromStart bool) {
+	left := false
+	for _, s := range sources {
+		if r := b.passes[s.Name]; fromStart || r != nil && r.Ended {
+			delete(b.passes, s.Name)
+		}
+		left = left || b.passes[s.Name] != nil
+	}
+	if !left {
+		b.rows = nil
+	}
+}
+
+func (b *budget) pass(source string) *pass {
+	r := b.passes[source]
+	if r == nil {
+		r = &pass{}
+		b.passes[source] = r
+	}
+	return r
+}
+
+// read counts records of a source.
+func (b *budget) read(source string, records int64) { b.pass(source).Records += records }
+
+// dead counts a dead letter of a source's record.
+func (b *budget) dead(d *pipeline.DeadLetter) {
+	r := b.pass(d.Pos.Source)
+	for i := range r.Dead {
+		if c := &r.Dead[i]; c.Node == d.Node && c.Reason == d.Reason {
+			c.N++
+			return
+		}
+	}
+	r.Dead = append(r.Dead, newDeadCount(d, 1))
+}
+
+// begun reports whether records of the sources were read since their readings began.
+func (b *budget) begun(sources []SourceNode) bool {
+	return slices.ContainsFunc(sources, func(s SourceNode) bool {
+		r := b.passes[s.Name]
+		return r != nil && r.Records > 0 && !r.Ended
+	})
+}
+
+// end notes that the sources are read to their end.
+func (b *budget) end(sources []SourceNode) {
+	for _, s := range sources {
+		b.pass(s.Name).Ended = true
+	}
+}
+
+// verdict is an error when the sources were read to their end and too many of
+// their records are dead letters.
+func (b *budget) verdict(sources []SourceNode) error {
+	var records, dead int64
+	counts := slices.Clone(b.rows)
+	for _, s := range sources {
+		r := b.passes[s.Name]
+		if r == nil || !r.Ended {
+			return nil
+		}
+		records += r.Records
+		for _, c := range r.Dead {
+			counts = addDead(counts, c)
+		}
+	}
+	for _, c := range counts {
+		dead += c.N
+	}
+	dead = min(dead, records) // a record may be one of several transforms, and a row of none
+	if records == 0 || float64(dead) <= b.max*float64(records) {
+		return nil
+	}
+	most := slices.MaxFunc(counts, func(x, y deadCount) int { return cmp.Compare(x.N, y.N) })
+	return fmt.Errorf("too many dead letters: %d of the %d records that were read, more than dead_letters.max_ratio %g allows; "+
+		"the most common reason is %s of node %s (%d), for example %s: %s; what could take effect has, and the dead letters are kept: "+
+		"starlift dead-letters list shows them, and starlift dead-letters replay reads them again when the cause is mended",
+		dead, records, b.max, most.Reason, most.Node, most.N, most.Position, most.Message)
+}
