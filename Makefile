@@ -31,7 +31,7 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./starlift
-	go build -trimpath -o starlift .
+	go build -trimpath -buildvcs=auto -o starlift .
 
 demo: ## run the bundled sample through a pipeline and query the result
 	go run . demo

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,6 +69,9 @@ func TestUsage(t *testing.T) {
 		{"run " + good + " --set epoch.max_records", "key=value"},
 		{"run " + good + " --set epoch.max_recods=1", `did you mean "max_records"?`},
 		{"version please", "wants no arguments"},
+		{"version --output xml", `--output "xml": want text or json`},
+		{"completion fsh", `completion has no shell "fsh": want bash, zsh, fish or powershell`},
+		{"plan " + good + " --format mermade", `did you mean "mermaid"?`},
 		{"schema please", "wants no arguments"},
 		{"--log-level loud version", "want debug, info, warn or error"},
 		{"generate nope", "want one of ecommerce"},
@@ -123,8 +128,50 @@ func TestSchemaAndVersionCommands(t *testing.T) {
 	if r := command("schema"); r.code != exitFine || json.Unmarshal([]byte(r.out), &schema) != nil || schema["properties"] == nil {
 		t.Errorf("%+v", r)
 	}
-	if r := command("version"); r.code != exitFine || !strings.HasPrefix(r.out, "starlift ") || strings.Count(r.out, "\n") != 1 {
+	text := command("version")
+	if text.code != exitFine || strings.Count(text.out, "\n") != 1 {
+		t.Errorf("%+v", text)
+	}
+	text.want(t, exitFine, "starlift ", "commit ", runtime.Version(), "DuckDB v1.")
+	if flag := command("--version"); flag.code != exitFine || flag.out != text.out {
+		t.Errorf("--version prints %q, version %q", flag.out, text.out)
+	}
+	var b build
+	if r := command("version", "--output", "json"); json.Unmarshal([]byte(r.out), &b) != nil || b != thisBuild() {
 		t.Errorf("%+v", r)
+	}
+	b = build{Version: "v1.2.3", Commit: "0123abc-dirty", Time: "2024-05-06T07:08:09Z", Go: "go1.99"}
+	if got, want := b.String(), "v1.2.3 (commit 0123abc-dirty of 2024-05-06), go1.99, without DuckDB"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestMistakesAsJSON: every command that prints JSON prints what is wrong with the
+// file as JSON too, with the status of a wrong file.
+func TestMistakesAsJSON(t *testing.T) {
+	const bad = "testdata/bad/several.yaml"
+	want := command("validate", bad, "--output", "json").out
+	for _, args := range []string{"plan", "status", "dead-letters list", "dead-letters replay --all", "dead-letters show ID"} {
+		words := strings.Fields(args)
+		if last := len(words) - 1; words[last] == "ID" {
+			words = append(words[:last], bad, "ID")
+		} else {
+			words = append(words, bad)
+		}
+		r := command(append(words, "--output", "json")...)
+		r.want(t, exitUsage, bad+" is not valid")
+		var one, list any
+		if json.Unmarshal([]byte(r.out), &one) != nil || json.Unmarshal([]byte(want), &list) != nil || !reflect.DeepEqual([]any{one}, list) {
+			t.Errorf("%s prints\n%s, want the same as validate:\n%s", args, r.out, want)
+		}
+	}
+	if r := command("test", bad, "--output", "json"); r.code != exitUsage || r.out != want {
+		t.Errorf("test: %+v", r)
+	}
+	r := command("plan", "missing.yaml", "--output", "json")
+	r.want(t, exitUsage, "missing.yaml is not valid")
+	if !strings.Contains(r.out, `"message": "pipeline file: open missing.yaml: no such file or directory"`) {
+		t.Error(r.out)
 	}
 }
 

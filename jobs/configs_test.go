@@ -219,7 +219,7 @@ func runExample(t *testing.T, file string, want example) {
 	}
 	fine(t, dir, run...)
 	fine(t, dir, run...)
-	if r := fine(t, dir, "dead-letters", "list", path); r.out != "" {
+	if r := fine(t, dir, "dead-letters", "list", path, "--output", "json"); r.out != "" {
 		t.Errorf("dead letters:\n%s", r.out)
 	}
 	d := openDatabase(t)

@@ -1,14 +1,12 @@
 package jobs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,18 +45,68 @@ type choice struct {
 	from, to                 time.Time
 }
 
-// flags adds the flags to a command.
-func (c *choice) flags(cmd *cobra.Command) {
+// flags adds the flags to a command, which has set for --set.
+func (c *choice) flags(cmd *cobra.Command, set *[]string) {
 	f := cmd.Flags()
-	f.StringSliceVar(&c.reasons, "reason", nil, "only those with this reason code; may be repeated")
+	f.StringSliceVar(&c.reasons, "reason", nil, "only those with this reason: "+strings.Join(reasonNames(), ", ")+"; may be repeated")
 	f.StringSliceVar(&c.nodes, "node", nil, "only those of this node; may be repeated")
 	f.StringVar(&c.since, "since", "", "only those from this time on: 2026-01-31, 2026-01-31T15:04:05Z, or 24h for the last day")
 	f.StringVar(&c.until, "until", "", "only those before this time, written as for --since")
+	offer(cmd, "reason", oneOf(reasonNames()...))
+	offer(cmd, "node", ofFile(set, nodeNames))
+	offer(cmd, "since", oneOf("1h", "24h", "7d"))
+	offer(cmd, "until", oneOf("1h", "24h", "7d"))
 }
 
 // empty reports whether nothing is chosen.
 func (c *choice) empty() bool {
 	return len(c.reasons)+len(c.nodes)+len(c.statuses) == 0 && c.since == "" && c.until == ""
+}
+
+// check finds names that nothing has: a choice by them would be empty for no good
+// reason. Nodes that the pipeline file no longer has may have letters.
+func (c *choice) check(a *assembly, stateID string) error {
+	for _, r := range c.reasons {
+		if known := reasonNames(); !slices.Contains(known, r) {
+			return usage(notKnown("--reason", r, known))
+		}
+	}
+	for _, st := range c.statuses {
+		if known := statusNames(); !slices.Contains(known, st) {
+			return usage(notKnown("--status", st, known))
+		}
+	}
+	known := nodeNames(a.file)
+	if !slices.ContainsFunc(c.nodes, func(n string) bool { return !slices.Contains(known, n) }) {
+		return nil
+	}
+	err := a.folder().Each(stateID, func(f *deadletters.Found) error {
+		if !slices.Contains(known, f.Node) {
+			known = append(known, f.Node)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range c.nodes {
+		if !slices.Contains(known, n) {
+			return usage(notKnown("--node", n, known))
+		}
+	}
+	return nil
+}
+
+func reasonNames() []string {
+	names := make([]string, len(pipeline.Reasons))
+	for i, r := range pipeline.Reasons {
+		names[i] = string(r)
+	}
+	return names
+}
+
+func statusNames() []string {
+	return []string{string(deadletters.Open), string(deadletters.Waiting), string(deadletters.Replayed), string(deadletters.Outdated)}
 }
 
 // resolve reads the times.
@@ -96,7 +144,7 @@ func (c *choice) has(f *deadletters.Found) bool {
 // eachLetter calls f for the chosen letters, oldest first. Those of another state
 // than stateID are outdated.
 func (a *assembly) eachLetter(c *choice, stateID string, f func(*deadletters.Found) error) error {
-	if err := c.resolve(time.Now()); err != nil {
+	if err := errors.Join(c.resolve(time.Now()), c.check(a, stateID)); err != nil {
 		return err
 	}
 	return a.folder().Each(stateID, func(l *deadletters.Found) error {
@@ -115,69 +163,6 @@ func (a *assembly) look(c *choice, f func(*deadletters.Found) error) error {
 		return err
 	}
 	return a.eachLetter(c, stateID, f)
-}
-
-func (s *streams) deadLettersList() *cobra.Command {
-	var c choice
-	var counts bool
-	cmd := &cobra.Command{
-		Use:   "list FILE",
-		Short: "List the dead letters of a pipeline, oldest first",
-		Long: "List prints a line for each dead letter: its id, when, why, where the record stood, and what was wrong. One that waits to be\n" +
-			"read again, was read again, or is of an earlier state folder is marked so.",
-		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters list shop.yaml --reason bad_value --since 24h --output json\n" +
-			"  starlift dead-letters list shop.yaml --status open --counts",
-	}
-	c.flags(cmd)
-	cmd.Flags().StringSliceVar(&c.statuses, "status", nil, "only those that are open, waiting, replayed or outdated; may be repeated")
-	cmd.Flags().BoolVar(&counts, "counts", false, "print how many there are, by reason, node and status, instead")
-	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
-		for _, st := range c.statuses {
-			if !slices.Contains([]string{"open", "waiting", "replayed", "outdated"}, st) {
-				return usage(fmt.Errorf("--status %q: want open, waiting, replayed or outdated", st))
-			}
-		}
-		if counts {
-			return s.countLetters(a, &c, output)
-		}
-		return a.look(&c, func(f *deadletters.Found) error { return s.listLetter(f, output) })
-	})
-}
-
-// letterCount is a line of what list --counts prints.
-type letterCount struct {
-	Reason string `json:"reason"`
-	Node   string `json:"node"`
-	Status string `json:"status"`
-	Count  int64  `json:"count"`
-}
-
-func (s *streams) countLetters(a *assembly, c *choice, output string) error {
-	n := map[letterCount]int64{}
-	err := a.look(c, func(f *deadletters.Found) error {
-		n[letterCount{Reason: string(f.Reason), Node: f.Node, Status: string(f.Status)}]++
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	all := []letterCount{}
-	for k, count := range n {
-		k.Count = count
-		all = append(all, k)
-	}
-	slices.SortFunc(all, func(x, y letterCount) int {
-		return strings.Compare(x.Reason+"\x00"+x.Node+"\x00"+x.Status, y.Reason+"\x00"+y.Node+"\x00"+y.Status)
-	})
-	if output == "json" {
-		return s.printJSON(all)
-	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "reason\tnode\tstatus\tcount")
-	for _, k := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Reason, k.Node, k.Status, k.Count)
-	}
-	return w.Flush()
 }
 
 // shownLetter is a letter as JSON shows it.
@@ -200,28 +185,6 @@ func shown(f *deadletters.Found) shownLetter {
 	return l
 }
 
-// listLetter prints a line; JSON has one object a line, without the record.
-func (s *streams) listLetter(f *deadletters.Found, output string) error {
-	if output == "text" {
-		_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s:%d  %s: %s%s\n", f.ID, clock(f.Time), f.Reason, f.Partition, f.Line, f.Node, f.Message, statusNote(f))
-		return err
-	}
-	return json.NewEncoder(s.out).Encode(shown(f))
-}
-
-// statusNote says what has become of a letter; nothing of an open one.
-func statusNote(f *deadletters.Found) string {
-	switch f.Status {
-	case deadletters.Replayed:
-		return fmt.Sprintf("  [replayed %s]", clock(f.ReplayedAt))
-	case deadletters.Waiting:
-		return "  [waits to be read again]"
-	case deadletters.Outdated:
-		return "  [of an earlier state folder]"
-	}
-	return ""
-}
-
 func (s *streams) deadLettersShow() *cobra.Command {
 	var unmask bool
 	cmd := &cobra.Command{
@@ -232,7 +195,8 @@ func (s *streams) deadLettersShow() *cobra.Command {
 		Example: "  starlift dead-letters show shop.yaml shop-0f3c…-000000000001.ndjson:1",
 	}
 	cmd.Flags().BoolVar(&unmask, "unmask", false, "show the values of masked columns")
-	return onFile(cmd, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly, args []string, output string) error {
+	var set []string
+	cmd = s.onFile(cmd, &set, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly, args []string, output string) error {
 		stateID, err := a.folder().LastState()
 		if err != nil {
 			return err
@@ -242,11 +206,19 @@ func (s *streams) deadLettersShow() *cobra.Command {
 			return err
 		}
 		f := found[0]
+		f.Message = a.file.Redact(f.Message)
 		if !unmask {
 			a.maskRecord(f)
 		}
 		return s.showLetter(f, output)
 	})
+	offerFiles(cmd, 1, func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 1 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return letterIDs(&set)(cmd, args, word)
+	})
+	return cmd
 }
 
 // find returns the letters with these ids, all of them; file is the pipeline's.

@@ -12,6 +12,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/engine"
 )
 
+var planFormats = []string{"text", "mermaid", "er"}
+
 func (s *streams) planCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
@@ -23,11 +25,12 @@ func (s *streams) planCommand() *cobra.Command {
 		Example: "  starlift plan configs/quickstart.yaml\n  starlift plan shop.yaml --format mermaid\n  starlift plan shop.yaml --format er > star.mmd",
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, mermaid or er")
-	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+	offer(cmd, "format", oneOf(planFormats...))
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
 		p := newPlan(a)
 		switch {
-		case !slices.Contains([]string{"text", "mermaid", "er"}, format):
-			return usage(fmt.Errorf("--format %q: want text, mermaid or er", format))
+		case !slices.Contains(planFormats, format):
+			return usage(wrongChoice("--format", format, planFormats...))
 		case output == "json":
 			return s.printJSON(p)
 		case format == "mermaid":
@@ -208,12 +211,16 @@ func (p *plan) text(w io.Writer) error {
 			key = "key " + strings.Join(t.Key, ", ")
 		}
 		fmt.Fprintf(b, "  %s.%s (%s)\n", t.Node, t.Name, key)
+		widest := 24
+		for _, c := range t.Columns {
+			widest = max(widest, width(c.Name))
+		}
 		for _, c := range t.Columns {
 			masked := ""
 			if c.Mask {
 				masked = ", masked"
 			}
-			fmt.Fprintf(b, "    %-24s %s%s\n", c.Name, c.Type, masked)
+			fmt.Fprintf(b, "    %s %s%s\n", pad(c.Name, widest), c.Type, masked)
 		}
 	}
 	p.references(b)

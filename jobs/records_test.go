@@ -164,17 +164,53 @@ func TestDeadLettersCommand(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pipelineFile(t, dir, "items.yaml")
-	if out := fine(t, dir, "dead-letters", "list", "items.yaml").out; out != "" {
-		t.Errorf("before the first run: %q", out)
+	const none = "no dead letters in dead\n"
+	for _, more := range []string{"--counts", "--reason=bad_value", "--node=items", "--limit=3"} {
+		if out := fine(t, dir, "dead-letters", "list", "items.yaml", more).out; out != none {
+			t.Errorf("before the first run, with %s: %q", more, out)
+		}
+	}
+	if out := fine(t, dir, "dead-letters", "list", "items.yaml", "--output", "json").out; out != "" {
+		t.Errorf("before the first run, as JSON: %q", out)
 	}
 	write(t, filepath.Join(dir, "items.ndjson"), []byte("hello\n"+insert(`{"S":"range"}`, `"money":{"N":"123456789.5"}`)))
 	fine(t, dir, "run", "items.yaml")
-	if out := fine(t, dir, "dead-letters", "list", "items.yaml").out; strings.Count(out, "\n") != 2 ||
-		!strings.Contains(out, "bad_record  items.ndjson:1  items: ") || !strings.Contains(out, "bad_value  items.ndjson:2  items: table item, column money") {
-		t.Errorf("list:\n%s", out)
+	list := strings.Split(fine(t, dir, "dead-letters", "list", "items.yaml").out, "\n")
+	if len(list) != 3 || !strings.Contains(list[0], "  bad_record  items.ndjson:1  items  open  ") ||
+		!strings.Contains(list[1], "  bad_value   items.ndjson:2  items  open  table item, column money") {
+		t.Errorf("list:\n%s", strings.Join(list, "\n"))
 	}
 	if out := fine(t, dir, "dead-letters", "list", "items.yaml", "--reason", "bad_value").out; strings.Count(out, "\n") != 1 {
 		t.Errorf("list of one reason:\n%s", out)
+	}
+	fine(t, dir, "dead-letters", "list", "items.yaml", "--limit", "1").want(t, exitFine, "bad_record", "1 of 2 dead letters; --limit 0 prints all\n")
+	if out := fine(t, dir, "dead-letters", "list", "items.yaml", "--limit", "1", "--output", "json").out; strings.Count(out, "\n") != 1 {
+		t.Errorf("one as JSON:\n%s", out)
+	}
+	fine(t, dir, "dead-letters", "list", "items.yaml", "--reason", "too_late").want(t, exitFine, "none of the 2 dead letters in dead is as the flags say\n")
+	// Those of a node that the file no longer has can be chosen.
+	fine(t, dir, "dead-letters", "list", "items.yaml", "--set", "dead_letters.url=elsewhere").want(t, exitFine, "no dead letters in elsewhere")
+	renameItems := func(from, to string) {
+		edit(t, filepath.Join(dir, "items.yaml"), from+":", to+":")
+		edit(t, filepath.Join(dir, "items.yaml"), "["+from+"]", "["+to+"]")
+	}
+	renameItems("items", "things")
+	fine(t, dir, "dead-letters", "list", "items.yaml", "--node", "items", "--counts").want(t, exitFine, "bad_record  items  open    1\n")
+	renameItems("things", "items")
+	for args, want := range map[string]string{
+		"list --reason bad_valu":       `--reason "bad_valu": known are bad_record, bad_value, null_key`,
+		"list --reason bad_valu --all": "unknown flag",
+		"list --reason BAD_VALUE":      `did you mean "bad_value"?`,
+		"list --node itms":             `--node "itms": known are items, `,
+		"list --node itms --counts":    `did you mean "items"?`,
+		"replay --node itms":           `did you mean "items"?`,
+		"replay --reason late":         `--reason "late"`,
+		"list --status opne":           `--status "opne": known are open, waiting, replayed, outdated: did you mean "open"?`,
+		"list --limit -1":              "--limit -1: want at least 1",
+		"list --limit 5 --counts":      "leave one of them out",
+	} {
+		words := strings.Fields(args)
+		starlift(t, dir, append([]string{"dead-letters", words[0], "items.yaml"}, words[1:]...)...).want(t, exitUsage, want)
 	}
 	starlift(t, dir, "dead-letters", "show", "items.yaml", "no-such:1").want(t, exitFailed, `no dead letter "no-such:1"`, "dead-letters list items.yaml")
 	starlift(t, dir, "dead-letters", "show", "items.yaml").want(t, exitUsage, "the id of a dead letter")

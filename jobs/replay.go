@@ -27,9 +27,9 @@ func (s *streams) deadLettersReplay() *cobra.Command {
 		Example: "  starlift dead-letters replay shop.yaml --reason bad_value --since 24h\n  starlift dead-letters replay shop.yaml --all\n" +
 			"  starlift dead-letters replay shop.yaml shop-0f3c…-000000000001.ndjson:1",
 	}
-	c.flags(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all that are open")
 	var set []string
+	c.flags(cmd, &set)
+	cmd.Flags().BoolVar(&all, "all", false, "all that are open")
 	var output string
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := checkOutput(output, "text", "json"); err != nil {
@@ -46,7 +46,7 @@ func (s *streams) deadLettersReplay() *cobra.Command {
 		return nil
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		a, err := load(args[0], set)
+		a, err := s.loadFor(args[0], set, output)
 		if err != nil {
 			return err
 		}
@@ -58,6 +58,7 @@ func (s *streams) deadLettersReplay() *cobra.Command {
 	}
 	setFlag(cmd, &set)
 	outputFlag(cmd, &output, "text", "json")
+	offerFiles(cmd, 1, letterIDs(&set, deadletters.Open))
 	return cmd
 }
 
@@ -143,6 +144,10 @@ func (s *streams) printReplay(a *assembly, r replayed, output string) error {
 		when = ""
 	case !a.config.Bounded:
 		when = "; the pipeline reads them within seconds if it runs, or else when it is started"
+	}
+	if r == (replayed{}) {
+		_, err := fmt.Fprintln(s.out, "no dead letters in", a.file.DeadLetters.URL, "to read again")
+		return err
 	}
 	fmt.Fprintf(s.out, "%d dead letters wait to be read again%s\n", r.Letters, when)
 	for _, left := range []struct {

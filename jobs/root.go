@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/mattn/go-isatty"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/generate"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // Exit statuses.
@@ -83,6 +83,7 @@ func newRoot(s *streams) *cobra.Command {
 		Example:       "  starlift demo\n  starlift validate shop.yaml && starlift run shop.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       thisBuild().String(),
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -95,17 +96,38 @@ func newRoot(s *streams) *cobra.Command {
 		},
 	}
 	root.PersistentFlags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	offer(root, "log-level", oneOf(logLevels...))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SuggestionsMinimumDistance = 2 // two letters apart
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
 		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.testCommand(), s.planCommand(), s.schemaCommand(),
 		s.statusCommand(), s.deadLettersCommand(), s.demoCommand(), s.versionCommand(), generate.Command(),
 	)
+	checkShell(root)
 	return root
+}
+
+// checkShell makes the library's completion command refuse a shell that it does
+// not know.
+func checkShell(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Short = "Print a script that completes command lines in bash, zsh, fish or PowerShell"
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("completion has no shell %q: want bash, zsh, fish or powershell", args[0]))
+			}
+			return cmd.Help()
+		}
+	}
 }
 
 func unknownCommand(root *cobra.Command, name string) error {
@@ -115,12 +137,14 @@ func unknownCommand(root *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %q; starlift --help lists them", name)
 }
 
+var logLevels = []string{"debug", "info", "warn", "error"}
+
 // setLog makes the process's log: text for people, JSON for machines, on
 // standard error.
 func (s *streams) setLog(level string) error {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return usage(fmt.Errorf("--log-level %q: want debug, info, warn or error", level))
+		return usage(wrongChoice("--log-level", level, logLevels...))
 	}
 	var h slog.Handler = slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: l})
 	if terminal(s.err) {
@@ -140,24 +164,10 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-func (s *streams) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Example: "  starlift version", Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			version := "(devel)"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-				version = info.Main.Version
-			}
-			_, err := fmt.Fprintln(s.out, "starlift", version)
-			return err
-		},
-	}
-}
-
 // onFile completes a command that shows something of a pipeline file: it takes
-// n arguments, the first of them the file, --set, and --output text or json.
-func onFile(cmd *cobra.Command, n int, what string, run func(a *assembly, args []string, output string) error) *cobra.Command {
-	var set []string
+// n arguments, the first of them the file, --set, which goes to set, and --output
+// text or json. As JSON, mistakes in the file are printed as validate does.
+func (s *streams) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly, args []string, output string) error) *cobra.Command {
 	var output string
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := exactly(n, what)(cmd, args); err != nil {
@@ -166,15 +176,26 @@ func onFile(cmd *cobra.Command, n int, what string, run func(a *assembly, args [
 		return checkOutput(output, "text", "json")
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		a, err := load(args[0], set)
+		a, err := s.loadFor(args[0], *set, output)
 		if err != nil {
 			return err
 		}
 		return run(a, args, output)
 	}
-	setFlag(cmd, &set)
+	setFlag(cmd, set)
 	outputFlag(cmd, &output, "text", "json")
+	offerFiles(cmd, 1, nil)
 	return cmd
+}
+
+// loadFor is load for a command with this --output: as JSON, mistakes in the file
+// are printed, and the error says only that there are some.
+func (s *streams) loadFor(path string, set []string, output string) (*assembly, error) {
+	a, err := load(path, set)
+	if err == nil || output != "json" {
+		return a, err
+	}
+	return nil, errors.Join(s.printJSON(newVerdict(path, err)), usage(fmt.Errorf("%s is not valid", path)))
 }
 
 // printJSON prints a value for programs.
@@ -187,11 +208,13 @@ func (s *streams) printJSON(v any) error {
 // setFlag adds --set to a command.
 func setFlag(cmd *cobra.Command, set *[]string) {
 	cmd.Flags().StringArrayVar(set, "set", nil, "set a value of the pipeline file, as in --set epoch.max_records=1000; may be repeated")
+	offer(cmd, "set", oneOf())
 }
 
 // outputFlag adds --output to a command.
 func outputFlag(cmd *cobra.Command, output *string, formats ...string) {
 	cmd.Flags().StringVar(output, "output", formats[0], strings.Join(formats, " or "))
+	offer(cmd, "output", oneOf(formats...))
 }
 
 func checkOutput(output string, formats ...string) error {
@@ -200,7 +223,29 @@ func checkOutput(output string, formats ...string) error {
 			return nil
 		}
 	}
-	return usage(fmt.Errorf("--output %q: want %s", output, strings.Join(formats, " or ")))
+	return usage(wrongChoice("--output", output, formats...))
+}
+
+// wrongChoice says that a flag takes one of a few words.
+func wrongChoice(flag, value string, known ...string) error {
+	last := len(known) - 1
+	want := known[last]
+	if last > 0 {
+		want = strings.Join(known[:last], ", ") + " or " + want
+	}
+	return notKnown(flag, value, known, "want "+want)
+}
+
+// notKnown says that a flag names something that is not there, what it may mean,
+// and, unless words say so, what there is.
+func notKnown(flag, value string, known []string, words ...string) error {
+	if len(words) == 0 {
+		words = []string{"known are " + strings.Join(known, ", ")}
+	}
+	if like := spec.Suggest(value, known); like != "" {
+		words = append(words, fmt.Sprintf("did you mean %q?", like))
+	}
+	return fmt.Errorf("%s %q: %s", flag, value, strings.Join(words, ": "))
 }
 
 func fold(name string) string { return strings.ToLower(name) }

@@ -47,6 +47,7 @@ func (s *streams) runCommand() *cobra.Command {
 		},
 	}
 	setFlag(cmd, &set)
+	offerFiles(cmd, 1, nil)
 	return cmd
 }
 
@@ -74,6 +75,8 @@ func (s *streams) backfillCommand() *cobra.Command {
 	}
 	setFlag(cmd, &set)
 	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all that are bounded")
+	offer(cmd, "source", boundedSources(&set))
+	offerFiles(cmd, 1, nil)
 	return cmd
 }
 

@@ -26,7 +26,7 @@ func (s *streams) statusCommand() *cobra.Command {
 			"does not run it shows the checkpoint, from the state folder.",
 		Example: "  starlift status shop.yaml\n  starlift status shop.yaml --output json",
 	}
-	return onFile(cmd, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
 		st, err := findStatus(cmd.Context(), a)
 		if err != nil {
 			return err

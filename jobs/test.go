@@ -39,7 +39,9 @@ func (s *streams) testCommand() *cobra.Command {
 	}
 	setFlag(cmd, &set)
 	outputFlag(cmd, &output, "text", "json")
+	offerFiles(cmd, 0, nil)
 	cmd.Flags().StringVar(&pattern, "run", "", "run only the tests whose name matches this regular expression")
+	offer(cmd, "run", oneOf())
 	return cmd
 }
 
@@ -64,14 +66,18 @@ func (s *streams) test(ctx context.Context, files, set []string, pattern, output
 	}
 	var suites []*suite
 	var wrong []error
+	verdicts := []verdict{}
 	for _, file := range files {
 		one, err := loadSuite(file, set)
 		if err == nil && len(one.tests) == 0 {
 			err = usage(fmt.Errorf("%s: there are no tests: write them under tests, or into %s", file, besideFile(file)))
 		}
-		suites, wrong = append(suites, one), append(wrong, err)
+		suites, wrong, verdicts = append(suites, one), append(wrong, err), append(verdicts, newVerdict(file, err))
 	}
 	if err := errors.Join(wrong...); err != nil {
+		if output == "json" {
+			return s.printVerdicts(verdicts)
+		}
 		return err
 	}
 	results := []fileResult{}
@@ -166,12 +172,12 @@ func printFailure(out io.Writer, f *fixture.Failure) {
 		what = append(what, f.Message)
 	}
 	fmt.Fprintf(out, "        %s: %s\n", f.Place, strings.Join(what, ", "))
-	width := 0
+	widest := 0
 	for _, c := range f.Columns {
-		width = max(width, len(c.Column))
+		widest = max(widest, width(c.Column))
 	}
 	for _, c := range f.Columns {
-		fmt.Fprintf(out, "            %-*s  expected %s\n            %-*s  actual   %s\n", width, c.Column, c.Expected, width, "", c.Actual)
+		fmt.Fprintf(out, "            %s  expected %s\n            %s  actual   %s\n", pad(c.Column, widest), c.Expected, pad("", widest), c.Actual)
 	}
 	if f.Record != "" {
 		fmt.Fprintf(out, "            %s\n", f.Record)

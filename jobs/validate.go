@@ -27,14 +27,20 @@ func (s *streams) validateCommand() *cobra.Command {
 	}
 	setFlag(cmd, &set)
 	outputFlag(cmd, &output, "text", "json")
+	offerFiles(cmd, 0, nil)
 	return cmd
 }
 
-// verdict is what validate says of a file.
+// verdict is what is said of a pipeline file as JSON.
 type verdict struct {
 	File     string          `json:"file"`
 	Valid    bool            `json:"valid"`
 	Mistakes []*spec.Mistake `json:"mistakes"`
+}
+
+// newVerdict judges a file by the error of loading it.
+func newVerdict(file string, err error) verdict {
+	return verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
 }
 
 func (s *streams) validate(files, set []string, output string) error {
@@ -42,8 +48,7 @@ func (s *streams) validate(files, set []string, output string) error {
 	verdicts := []verdict{}
 	for _, file := range files {
 		_, err := loadSuite(file, set)
-		v := verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
-		verdicts = append(verdicts, v)
+		verdicts = append(verdicts, newVerdict(file, err))
 		if err != nil {
 			all = append(all, err)
 		} else if output == "text" {
@@ -51,15 +56,26 @@ func (s *streams) validate(files, set []string, output string) error {
 		}
 	}
 	if output == "json" {
-		if err := s.printJSON(verdicts); err != nil {
-			return err
-		}
-		if len(all) > 0 {
-			return usage(fmt.Errorf("%d of %d files are not valid", len(all), len(files)))
-		}
-		return nil
+		return s.printVerdicts(verdicts)
 	}
 	return errors.Join(all...)
+}
+
+// printVerdicts prints verdicts as JSON; the error says that files are not valid.
+func (s *streams) printVerdicts(verdicts []verdict) error {
+	if err := s.printJSON(verdicts); err != nil {
+		return err
+	}
+	wrong := 0
+	for _, v := range verdicts {
+		if !v.Valid {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		return usage(fmt.Errorf("%d of %d files are not valid", wrong, len(verdicts)))
+	}
+	return nil
 }
 
 // mistakesOf lists the mistakes in a pipeline file and the file of its tests.

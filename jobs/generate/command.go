@@ -133,8 +133,12 @@ func (k *kind) command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.run(cmd, &r) },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, err) })
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	flags := cmd.Flags()
 	flags.StringVar(&r.form, "form", forms[0], strings.Join(forms, ", "))
+	if err := cmd.RegisterFlagCompletionFunc("form", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was defined just above
+	}
 	flags.IntVar(&r.options.Records, "records", 0, "how many (default "+k.records+")")
 	flags.Uint64Var(&r.options.Seed, "seed", 1, "what names the data: the same seed and flags give the same bytes")
 	flags.StringVar(&r.out, "out", "", "the file to write, compressed if it ends in .gz, or the folder of an export (default standard output)")

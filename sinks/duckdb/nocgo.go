@@ -12,6 +12,9 @@ import (
 // ErrNoCGO says that this binary was built without DuckDB.
 var ErrNoCGO = errors.New("this starlift was built without DuckDB: build it with a C compiler and CGO_ENABLED=1")
 
+// Version returns "": there is no DuckDB in this binary.
+func Version() string { return "" }
+
 // Sink stands in where DuckDB is left out.
 type Sink struct{ cfg Config }
 

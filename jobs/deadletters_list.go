@@ -1,0 +1,139 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+func (s *streams) deadLettersList() *cobra.Command {
+	var c choice
+	var counts bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list FILE",
+		Short: "List the dead letters of a pipeline, oldest first",
+		Long: "List prints a line for each dead letter: its id, when, why, where the record stood, which node refused it, whether it is open,\n" +
+			"waits to be read again, was replayed, or is outdated (of an earlier state folder), and what was wrong.",
+		Example: "  starlift dead-letters list shop.yaml\n  starlift dead-letters list shop.yaml --reason bad_value --since 24h --output json\n" +
+			"  starlift dead-letters list shop.yaml --node items --limit 20\n  starlift dead-letters list shop.yaml --status open --counts",
+	}
+	var set []string
+	c.flags(cmd, &set)
+	f := cmd.Flags()
+	f.StringSliceVar(&c.statuses, "status", nil, "only those that are open, waiting, replayed or outdated; may be repeated")
+	f.BoolVar(&counts, "counts", false, "print how many there are, by reason, node and status, instead")
+	f.IntVar(&limit, "limit", 0, "print the first so many; 0 = all")
+	offer(cmd, "status", oneOf(statusNames()...))
+	return s.onFile(cmd, &set, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+		switch {
+		case limit < 0:
+			return usage(fmt.Errorf("--limit %d: want at least 1, or 0 for all", limit))
+		case counts && limit > 0:
+			return usage(errors.New("--limit bounds the list, and --counts prints none: leave one of them out"))
+		case counts:
+			return s.countLetters(a, &c, output)
+		case output == "json":
+			return s.listJSON(a, &c, limit)
+		}
+		return s.listText(a, &c, limit)
+	})
+}
+
+// listJSON prints one object a line, without the record.
+func (s *streams) listJSON(a *assembly, c *choice, limit int) error {
+	e := json.NewEncoder(s.out)
+	n := 0
+	return a.look(c, func(f *deadletters.Found) error {
+		if n++; limit > 0 && n > limit {
+			return nil
+		}
+		f.Message = a.file.Redact(f.Message)
+		return e.Encode(shown(f))
+	})
+}
+
+func (s *streams) listText(a *assembly, c *choice, limit int) error {
+	t := &table{out: s.out}
+	n := 0
+	err := a.look(c, func(f *deadletters.Found) error {
+		if n++; limit > 0 && n > limit {
+			return nil
+		}
+		t.row(f.ID, clock(f.Time), string(f.Reason), fmt.Sprintf("%s:%d", f.Partition, f.Line), f.Node, string(f.Status), a.file.Redact(f.Message))
+		return t.err
+	})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return s.noLetters(a, c)
+	}
+	if err := t.end(); err != nil || limit == 0 || n <= limit {
+		return err
+	}
+	_, err = fmt.Fprintf(s.err, "%d of %d dead letters; --limit 0 prints all\n", limit, n)
+	return err
+}
+
+// noLetters says that there are none, or none of the choice.
+func (s *streams) noLetters(a *assembly, c *choice) error {
+	what := "no dead letters in " + a.file.DeadLetters.URL
+	if !c.empty() {
+		n := 0
+		if err := a.look(&choice{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
+			return err
+		}
+		if n > 0 {
+			what = fmt.Sprintf("none of the %d dead letters in %s is as the flags say", n, a.file.DeadLetters.URL)
+		}
+	}
+	_, err := fmt.Fprintln(s.out, what)
+	return err
+}
+
+// letterCount is a line of what list --counts prints.
+type letterCount struct {
+	Reason string `json:"reason"`
+	Node   string `json:"node"`
+	Status string `json:"status"`
+	Count  int64  `json:"count"`
+}
+
+func (s *streams) countLetters(a *assembly, c *choice, output string) error {
+	n := map[letterCount]int64{}
+	err := a.look(c, func(f *deadletters.Found) error {
+		n[letterCount{Reason: string(f.Reason), Node: f.Node, Status: string(f.Status)}]++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	all := []letterCount{}
+	for k, count := range n {
+		k.Count = count
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(x, y letterCount) int {
+		return strings.Compare(x.Reason+"\x00"+x.Node+"\x00"+x.Status, y.Reason+"\x00"+y.Node+"\x00"+y.Status)
+	})
+	switch {
+	case output == "json":
+		return s.printJSON(all)
+	case len(all) == 0:
+		return s.noLetters(a, c)
+	}
+	t := &table{out: s.out}
+	t.row("reason", "node", "status", "count")
+	for _, k := range all {
+		t.row(k.Reason, k.Node, k.Status, strconv.FormatInt(k.Count, 10))
+	}
+	return t.end()
+}
