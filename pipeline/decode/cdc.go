@@ -1,9 +1,8 @@
 package decode
 
 import (
+	"bytes"
 	"fmt"
-
-	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // The fields of the envelope that may occur once.
@@ -23,6 +22,7 @@ const (
 	fieldSequence
 	fieldItem
 	fieldMetadata
+	fieldSourceARN
 )
 
 // cdcRecord holds the fields of the body that DynamoDB delivers through
@@ -33,6 +33,7 @@ type cdcRecord struct {
 	name                Value // of the event
 	time                Value
 	precision, sequence Value
+	arn                 Value // of the stream, which names the table
 	ttl                 bool
 	newHash, oldHash    uint64
 }
@@ -43,17 +44,19 @@ func (d *Decoder) decodeCDC(r *Record) int {
 	i, name := s.firstField(0)
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
-		case "eventID":
+		case "eventID", "EventID", "eventId", "EventId":
 			i = s.textField(s.once(&c.seen, fieldEventID, i), &r.EventID)
-		case "eventName":
+		case "eventName", "EventName":
 			i = s.textField(s.once(&c.seen, fieldEventName, i), &c.name)
-		case "tableName":
+		case "tableName", "TableName":
 			i = s.textField(s.once(&c.seen, fieldTable, i), &r.Table)
-		case "userIdentity":
+		case "userIdentity", "UserIdentity":
 			if i = s.once(&c.seen, fieldIdentity, i); i >= 0 {
 				i = d.identity(i, &c)
 			}
-		case "dynamodb":
+		case "eventSourceARN", "EventSourceARN", "eventSourceArn", "EventSourceArn":
+			i = s.textField(s.once(&c.seen, fieldSourceARN, i), &c.arn)
+		case "dynamodb", "Dynamodb", "dynamoDb", "DynamoDB":
 			if i = s.once(&c.seen, fieldDynamoDB, i); i >= 0 {
 				i = d.body(i, &c, r)
 			}
@@ -95,25 +98,25 @@ func (d *Decoder) body(i int, c *cdcRecord, r *Record) int {
 	i, name := s.firstField(i)
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
-		case "ApproximateCreationDateTime":
+		case "ApproximateCreationDateTime", "approximateCreationDateTime":
 			if i = s.once(&c.seen, fieldTime, i); i >= 0 {
-				i = s.numberField(i, &c.time)
+				i = s.timeField(i, &c.time)
 			}
-		case "ApproximateCreationDateTimePrecision":
+		case "ApproximateCreationDateTimePrecision", "approximateCreationDateTimePrecision":
 			i = s.textField(s.once(&c.seen, fieldPrecision, i), &c.precision)
-		case "SequenceNumber":
+		case "SequenceNumber", "sequenceNumber":
 			i = s.textField(s.once(&c.seen, fieldSequence, i), &c.sequence)
-		case "Keys":
+		case "Keys", "keys":
 			if i = s.once(&c.seen, fieldKeys, i); i >= 0 {
 				i = d.key.scan(s, i)
 			}
-		case "NewImage":
+		case "NewImage", "newImage":
 			if i = s.once(&c.seen, fieldNew, i); i >= 0 {
 				i = d.image(i, &d.news, &c.newHash, &r.HasNew)
 			}
-		case "OldImage":
+		case "OldImage", "oldImage":
 			if i = s.once(&c.seen, fieldOld, i); i >= 0 {
-				i = d.image(i, &d.olds, &c.oldHash, &r.HasOld)
+				i = d.oldImage(i, c, r)
 			}
 		default:
 			i = s.skip(i, 2)
@@ -122,21 +125,48 @@ func (d *Decoder) body(i int, c *cdcRecord, r *Record) int {
 	return i
 }
 
-// numberField reads a field that is a bare number.
-func (s *scanner) numberField(i int, v *Value) int {
-	end, _ := s.number(i)
-	if end >= 0 {
-		*v = Value{Kind: Number, Start: uint32(i), End: uint32(end)}
+// streamTable takes the table's name from the ARN of its stream, where the record
+// has no other: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/TIME.
+func (d *Decoder) streamTable(arn Value, r *Record) {
+	const before = ":table"
+	raw := arn.Raw(d.s.b)
+	at := bytes.Index(raw, []byte(before))
+	if r.Table.Kind != Missing || at < 0 {
+		return
 	}
-	return end
+	start := at + len(before)
+	for start < len(raw) && (raw[start] == '/' || raw[start] == '\\') { // a slash may be escaped
+		start++
+	}
+	end := start
+	for end < len(raw) && raw[end] != '/' && raw[end] != '\\' {
+		end++
+	}
+	if end > start {
+		r.Table = Value{Kind: String, Start: arn.Start + uint32(start), End: arn.Start + uint32(end)}
+	}
+}
+
+// oldImage reads the old image. SDKs print one that is not there as an empty one,
+// which no item is.
+func (d *Decoder) oldImage(i int, c *cdcRecord, r *Record) int {
+	if s := &d.s; s.peek(i) == '{' {
+		if end := s.space(i + 1); s.peek(end) == '}' {
+			return end + 1
+		}
+	}
+	return d.image(i, &d.olds, &c.oldHash, &r.HasOld)
 }
 
 // finishCDC checks what the event needs, and fills the record.
 func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 	s := &d.s
+	if c.arn.Kind == String {
+		d.streamTable(c.arn, r)
+	}
 	switch {
 	case c.name.Kind == Missing:
-		return s.fail(0, "change record without eventName")
+		return s.fail(0, "change record without eventName"+foreign(s.b))
 	case s.is(c.name, "INSERT"):
 		r.Event = Insert
 	case s.is(c.name, "MODIFY"):
@@ -148,11 +178,11 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		r.HasNew, c.newHash = false, 0
 		clear(d.news.slots)
 	default:
-		return s.fail(int(c.name.Start), fmt.Sprintf("unknown eventName %q: want INSERT, MODIFY or REMOVE", c.name.Raw(s.b)))
+		return s.fail(int(c.name.Start), fmt.Sprintf("unknown eventName %q: want INSERT, MODIFY or REMOVE", c.name.Raw(s.b))+foreign(s.b))
 	}
 	switch {
 	case c.seen&fieldDynamoDB == 0:
-		return s.fail(0, "change record without dynamodb")
+		return s.fail(0, "change record without dynamodb"+foreign(s.b))
 	case c.time.Kind == Missing:
 		return s.fail(0, "change record without ApproximateCreationDateTime")
 	case d.needNew && !r.HasNew && r.Event != Remove:
@@ -179,38 +209,6 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		return -1
 	}
 	return i
-}
-
-// maxTime is the end of the year 9999 in µs since 1970.
-const maxTime = 253402300799999999
-
-// streamsLimit tells seconds from milliseconds where the record does not: less
-// is seconds. It is the year 5138 in seconds, and 1973 in milliseconds.
-const streamsLimit = 100_000_000_000
-
-// creation returns ApproximateCreationDateTime in µs. Kinesis delivers
-// milliseconds unless the record says otherwise; DynamoDB Streams has seconds,
-// with or without a fraction.
-func (s *scanner) creation(v, precision Value) int64 {
-	text := v.Raw(s.b)
-	power := 3
-	switch {
-	case precision.Kind == Missing:
-		if n, ok := decimal.Cut(text, 0); ok && n < streamsLimit {
-			power = 6
-		}
-	case s.is(precision, "MILLISECOND"):
-	case s.is(precision, "MICROSECOND"):
-		power = 0
-	default:
-		return int64(s.fail(int(precision.Start), fmt.Sprintf(
-			"unknown ApproximateCreationDateTimePrecision %q: want MILLISECOND or MICROSECOND", precision.Raw(s.b))))
-	}
-	t, ok := decimal.Cut(text, power)
-	if !ok || t < 0 || t > maxTime {
-		return int64(s.fail(int(v.Start), "ApproximateCreationDateTime is out of range"))
-	}
-	return t
 }
 
 // maxSequence is the number of digits of a sequence number that versions hold.

@@ -83,9 +83,16 @@ type Record struct {
 
 // Error is a mistake in a record.
 type Error struct {
-	Offset  int // byte in the record, from 0
+	Path    string // the attribute, as NewImage.address.zip; empty = it is in the record as such
+	Offset  int    // byte in the record, from 0
 	Message string
 }
 
 // Error returns the message with its place.
-func (e *Error) Error() string { return fmt.Sprintf("%s at byte %d", e.Message, e.Offset) }
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s at byte %d", e.Message, e.Offset)
+	if e.Path != "" {
+		text = e.Path + ": " + text
+	}
+	return text
+}

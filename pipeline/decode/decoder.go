@@ -83,12 +83,12 @@ func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error {
 	case pipeline.DynamoDBCDC:
 		i = d.decodeCDC(r)
 	case pipeline.DynamoDBExport:
-		i = d.decodeExport(r)
+		i = d.decodeExport(ordinal, r)
 	default:
 		i = d.decodeJSON(ordinal, r)
 	}
 	if i < 0 {
-		return s.err()
+		return explain(d.f.Encoding, rec, s.offset, s.message)
 	}
 	return nil
 }

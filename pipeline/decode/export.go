@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
@@ -51,12 +52,15 @@ type exportLine struct {
 	seen             uint32
 	time             Value
 	hasItem          bool
+	deletes          bool // a request to delete
 	newHash, oldHash uint64
 }
 
 // decodeExport decodes a line of a full export, {"Item": …}, or of an
-// incremental one, {"Metadata": …, "Keys": …, "NewImage": …, "OldImage": …}.
-func (d *Decoder) decodeExport(r *Record) int {
+// incremental one, {"Metadata": …, "Keys": …, "NewImage": …, "OldImage": …}; or
+// a request to write, {"PutRequest": {"Item": …}} or {"DeleteRequest": {"Key": …}},
+// with the name of its table beside it.
+func (d *Decoder) decodeExport(ordinal int64, r *Record) int {
 	s := &d.s
 	var l exportLine
 	i, name := s.firstField(0)
@@ -82,6 +86,10 @@ func (d *Decoder) decodeExport(r *Record) int {
 			if i = s.once(&l.seen, fieldMetadata, i); i >= 0 {
 				i = d.metadata(i, &l)
 			}
+		case "tableName", "TableName":
+			i = s.textField(s.once(&l.seen, fieldTable, i), &r.Table)
+		case "PutRequest", "DeleteRequest", "Put", "Delete":
+			i = d.request(i, &l, r)
 		default:
 			i = s.skip(i, 1)
 		}
@@ -90,10 +98,59 @@ func (d *Decoder) decodeExport(r *Record) int {
 		return -1
 	}
 	r.Version.New, r.Version.Old = l.newHash, l.oldHash
-	if l.hasItem {
-		return d.finishItem(i, r)
+	switch {
+	case l.hasItem:
+		return d.finishItem(i, ordinal, r)
+	case l.deletes:
+		return d.finishDelete(i, ordinal, r)
 	}
 	return d.finishIncrement(i, &l, r)
+}
+
+// request reads what BatchWriteItem or TransactWriteItems is asked to do.
+func (d *Decoder) request(i int, l *exportLine, r *Record) int {
+	s := &d.s
+	if s.peek(i) == 'n' {
+		return s.literal(i, "null")
+	}
+	i, name := s.firstField(i)
+	for ; name != nil; i, name = s.nextField(i) {
+		switch string(name) {
+		case "Item":
+			if i = s.once(&l.seen, fieldItem|fieldNew, i); i >= 0 {
+				i = d.image(i, &d.news, &l.newHash, &l.hasItem)
+			}
+		case "Key":
+			if i = s.once(&l.seen, fieldKeys, i); i >= 0 {
+				l.deletes = true
+				i = d.key.scan(s, i)
+			}
+		case "TableName":
+			i = s.textField(s.once(&l.seen, fieldTable, i), &r.Table)
+		default:
+			i = s.skip(i, 2)
+		}
+	}
+	return i
+}
+
+// snapshotTime gives the record the time of its export, or else its place in the
+// order of reading.
+func (d *Decoder) snapshotTime(ordinal int64, r *Record) {
+	r.Created, r.Version.Time = d.f.ExportTime, d.f.ExportTime
+	if d.f.ExportTime == 0 {
+		r.Version.Seq = strconv.FormatInt(ordinal, 10)
+	}
+}
+
+// finishDelete fills the record of a request to delete an item.
+func (d *Decoder) finishDelete(i int, ordinal int64, r *Record) int {
+	r.Event = Remove
+	d.snapshotTime(ordinal, r)
+	if d.settled && !d.settle(r, true) {
+		return -1
+	}
+	return i
 }
 
 // metadata reads the write time of an incremental export's line.
@@ -123,10 +180,11 @@ func (d *Decoder) metadata(i int, l *exportLine) int {
 
 // finishItem fills the record of a full export's item. It is a snapshot, whose
 // time is that of the export: what was there before is not known.
-func (d *Decoder) finishItem(i int, r *Record) int {
+func (d *Decoder) finishItem(i int, ordinal int64, r *Record) int {
 	r.Event, r.HasNew, r.HasOld = Insert, true, false
 	clear(d.olds.slots)
-	r.Created, r.Version.Time, r.Version.Old = d.f.ExportTime, d.f.ExportTime, 0
+	r.Version.Old = 0
+	d.snapshotTime(ordinal, r)
 	if !d.settled {
 		return i
 	}
@@ -178,7 +236,7 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	case l.seen&(fieldOld|fieldKeys) != 0:
 		r.Event = Remove
 	default:
-		return s.fail(0, "line of an export with neither Item nor NewImage, OldImage or Keys")
+		return s.fail(0, "line of an export with neither Item nor NewImage, OldImage or Keys"+foreign(s.b))
 	}
 	if l.time.Kind == Missing {
 		return s.fail(0, "line of an incremental export without Metadata.WriteTimestampMicros")

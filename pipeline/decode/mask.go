@@ -3,6 +3,8 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -100,15 +102,24 @@ func (m *Mask) Key(key []byte) []byte {
 // envelope hides what is in the images and keys of a record of DynamoDB.
 func (m *Mask) envelope(dst, raw []byte) []byte {
 	return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
-		switch name {
-		case "dynamodb":
-			return m.envelope(dst, value)
-		case "Keys", "NewImage", "OldImage", "Item":
+		switch folded := strings.ToLower(name); {
+		case isImage(name):
 			return m.root.attributes(dst, value)
+		case slices.Contains(envelopes, folded):
+			return m.envelope(dst, value)
+		case slices.Contains(encoded, folded) && value[0] != 'n':
+			return append(dst, `"`+Hidden+`"`...)
 		}
 		return append(dst, value...)
 	})
 }
+
+// envelopes are members of records that hold images, and encoded those that hold
+// whole records in base64, in lower case.
+var (
+	envelopes = []string{"dynamodb", "detail", "putrequest", "deleterequest", "put", "delete"}
+	encoded   = []string{"data", "kinesis"}
+)
 
 // attributes hides what is in a map of typed values.
 func (n *maskNode) attributes(dst, raw []byte) []byte {
@@ -126,9 +137,9 @@ func (n *maskNode) typed(dst, raw []byte) []byte {
 		switch {
 		case n.whole:
 			return append(dst, `"`+Hidden+`"`...)
-		case kind == "M":
+		case codeOf([]byte(kind)) == codeM:
 			return n.attributes(dst, value)
-		case kind == "L" && n.elements != nil:
+		case codeOf([]byte(kind)) == codeL && n.elements != nil:
 			return array(dst, value, n.elements.typed)
 		case n.elements != nil: // a set
 			return n.plain(dst, value)

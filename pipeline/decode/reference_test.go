@@ -86,10 +86,10 @@ func readTree(d *jsontext.Decoder) (*tree, error) {
 
 // typedTree reads a plain tree as DynamoDB JSON.
 func (t *tree) typedTree() (*tree, error) {
-	if t.kind != Map || len(t.names) != 1 {
-		return nil, errStrict
+	name, v, err := t.chosen()
+	if err != nil {
+		return nil, err
 	}
-	v := t.members[0]
 	as := func(want, kind Kind) (*tree, error) {
 		if v.kind != want {
 			return nil, errStrict
@@ -110,7 +110,7 @@ func (t *tree) typedTree() (*tree, error) {
 		}
 		return s, nil
 	}
-	switch t.names[0] {
+	switch name {
 	case "S":
 		return v.scalar(String)
 	case "B":
@@ -147,6 +147,78 @@ func (t *tree) typedTree() (*tree, error) {
 		return set(BinarySet, Binary)
 	}
 	return nil, errStrict
+}
+
+// chosen returns the one type that a value has: all others must be null, or what
+// SDKs print of a type that was not filled.
+func (t *tree) chosen() (string, *tree, error) {
+	if t.kind != Map {
+		return "", nil, errStrict
+	}
+	types := strings.Fields("S N B BOOL NULL M L SS NS BS")
+	flags := map[string]string{"ISLSET": "L", "ISMSET": "M", "ISBOOLSET": "BOOL"}
+	said, noBool := "", false
+	filled := map[string]*tree{}
+	seen := map[string]bool{}
+	for i, name := range t.names {
+		v := t.members[i]
+		upper := strings.ToUpper(name)
+		if upper == "NUL" || upper == "NULLVALUE" {
+			upper = "NULL"
+		}
+		switch of := flags[upper]; {
+		case slices.Contains(types, upper):
+			if seen[upper] {
+				return "", nil, errStrict
+			}
+			seen[upper] = true
+			if v.kind != Null {
+				filled[upper] = v
+			}
+		case of != "" && v.kind == Bool && v.text == "true":
+			said = of
+		case of != "":
+			noBool = noBool || of == "BOOL"
+		case upper == "TYPE" && v.kind == String:
+			said = ""
+			if raw := strings.ToUpper(v.raw()); slices.Contains(types, raw) {
+				said = raw
+			}
+			if raw := strings.ToUpper(v.raw()); raw == "NUL" || raw == "NULLVALUE" {
+				said = "NULL"
+			}
+		default:
+			return "", nil, errStrict
+		}
+	}
+	var full []string
+	for name, v := range filled {
+		empty := len(v.members) == 0 && (name == "M" && v.kind == Map || v.kind == List && strings.Contains(" L SS NS BS ", " "+name+" ")) ||
+			v.kind == Bool && v.text == "false" && (name == "BOOL" || name == "NULL")
+		if !empty && name != said {
+			full = append(full, name)
+		}
+	}
+	if filled[said] != nil {
+		full = append(full, said)
+	}
+	switch {
+	case len(full) == 1:
+		return full[0], filled[full[0]], nil
+	case len(full) == 0 && len(filled) == 1 && !(noBool && filled["BOOL"] != nil):
+		for name, v := range filled {
+			return name, v, nil
+		}
+	}
+	return "", nil, errStrict
+}
+
+// raw is a text as it is written, without its quotes.
+func (t *tree) raw() string {
+	if t.names != nil {
+		return strings.Trim(t.names[0], `"`)
+	}
+	return t.text
 }
 
 func (t *tree) scalar(kind Kind) (*tree, error) {
@@ -238,8 +310,21 @@ func (t *tree) duplicate(paths []Path) bool {
 
 // spell writes the tree as JSON in one of its many spellings.
 func (t *tree) spell(r *rand.Rand, typed bool) string {
-	space := func() string { return []string{"", "", "", " ", "\t\n"}[r.IntN(5)] }
-	body, code := "", ""
+	code, body := t.spellBody(r, typed)
+	if !typed {
+		return body
+	}
+	member := someSpace(r) + spellString(r, spellType(r, code)) + someSpace(r) + ":" + someSpace(r) + body + someSpace(r)
+	members := append(siblings(r, code), member)
+	r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+func someSpace(r *rand.Rand) string { return []string{"", "", "", " ", "\t\n"}[r.IntN(5)] }
+
+// spellBody returns a type and what stands behind it.
+func (t *tree) spellBody(r *rand.Rand, typed bool) (code, body string) {
+	space := func() string { return someSpace(r) }
 	list := func(sorted bool, element func(*tree) string) string {
 		parts := make([]string, len(t.members))
 		for i, m := range t.members {
@@ -290,19 +375,45 @@ func (t *tree) spell(r *rand.Rand, typed bool) string {
 	default:
 		code, body = map[Kind]string{StringSet: "SS", NumberSet: "NS", BinarySet: "BS"}[t.kind], "["+list(false, element)+space()+"]"
 	}
-	if !typed {
-		return body
+	return code, body
+}
+
+// spellType spells a type as DynamoDB does, or as one of the SDKs.
+func spellType(r *rand.Rand, code string) string {
+	switch r.IntN(8) {
+	case 0:
+		return strings.ToLower(code)
+	case 1:
+		return strings.ToLower(code[:1]) + code[1:]
 	}
-	return "{" + space() + spellString(r, code) + space() + ":" + space() + body + space() + "}"
+	return code
+}
+
+// siblings are what SDKs print beside a value of a type.
+func siblings(r *rand.Rand, code string) []string {
+	if r.IntN(6) > 0 {
+		return nil
+	}
+	all := []string{
+		`"S":null`, `"N":null`, `"B":null`, `"BOOL":false,"IsBOOLSet":false`, `"NULL":false`, `"M":{ }`, `"L":[]`, `"SS":[]`, `"NS":null`, `"BS":[ ]`,
+	}
+	var others []string
+	for _, s := range all {
+		if !strings.HasPrefix(s, `"`+code+`":`) && (r.IntN(3) > 0 || code == "BOOL") {
+			others = append(others, s)
+		}
+	}
+	set := map[string]string{"L": `"IsLSet":true`, "M": `"IsMSet":true`, "BOOL": `"IsBOOLSet":true`}[code]
+	if set == "" {
+		set = `"type":"` + code + `"`
+	}
+	return append(others, set)
 }
 
 // spellImage is spell for an image: a map without a type.
 func (t *tree) spellImage(r *rand.Rand, typed bool) string {
-	s := t.spell(r, typed)
-	if !typed {
-		return s
-	}
-	return strings.TrimRight(s[strings.IndexByte(s[1:], '{')+1:len(s)-1], " \t\n")
+	_, body := t.spellBody(r, typed)
+	return body
 }
 
 func spellString(r *rand.Rand, text string) string {

@@ -21,6 +21,7 @@ type scanner struct {
 	hashing bool    // walks return hashes
 	name    []byte  // scratch: a name without escapes
 	text    []byte  // scratch: a value without escapes
+	wrapper int     // 1 + offset of the typed value whose chosen alternative is walked; 0 = none
 	offset  int     // of the mistake
 	message string
 }

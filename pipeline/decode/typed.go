@@ -2,18 +2,21 @@ package decode
 
 import "encoding/binary"
 
-// The codes of DynamoDB's types: the letter, where there is one.
+// typeCode is the code of one of DynamoDB's types: its letter, or, where it has
+// several, a number that is no byte.
+type typeCode uint16
+
 const (
-	codeS    = 'S'
-	codeN    = 'N'
-	codeB    = 'B'
-	codeM    = 'M'
-	codeL    = 'L'
-	codeBool = 't'
-	codeNull = '0'
-	codeSS   = 's'
-	codeNS   = 'n'
-	codeBS   = 'b'
+	codeS    typeCode = 'S'
+	codeN    typeCode = 'N'
+	codeB    typeCode = 'B'
+	codeM    typeCode = 'M'
+	codeL    typeCode = 'L'
+	codeBool typeCode = 0x100 + iota
+	codeNull
+	codeSS
+	codeNS
+	codeBS
 )
 
 // typed walks a DynamoDB JSON value at i.
@@ -24,7 +27,7 @@ func (s *scanner) typed(i int, n *node, depth int) (int, uint64) {
 	)
 	if i+8 <= len(s.b) {
 		if w := binary.LittleEndian.Uint64(s.b[i:]); w&mask == header {
-			return s.payload(i, s.space(i+5), byte(w>>16), n, depth)
+			return s.payload(i, s.space(i+5), typeCode(byte(w>>16)), n, depth)
 		}
 	}
 	return s.wrapped(i, n, depth)
@@ -34,32 +37,33 @@ func (s *scanner) typed(i int, n *node, depth int) (int, uint64) {
 func (s *scanner) wrapped(i int, n *node, depth int) (int, uint64) {
 	j, name := s.firstField(i)
 	if name == nil {
-		if j < 0 {
-			return -1, 0
-		}
-		return s.fail(i, "unknown DynamoDB type: a value without a type"), 0
+		return s.alternatives(i, 0, 0, n, depth)
 	}
-	var code byte
+	var code typeCode
 	switch string(name) {
 	case "S", "N", "B", "M", "L":
-		code = name[0]
+		code = typeCode(name[0])
 	case "BOOL":
 		code = codeBool
 	case "NULL":
 		code = codeNull
-	case "SS", "NS", "BS":
-		code = name[0] | 0x20
+	case "SS":
+		code = codeSS
+	case "NS":
+		code = codeNS
+	case "BS":
+		code = codeBS
 	}
 	return s.payload(i, j, code, n, depth)
 }
 
 // payload walks what stands behind the type; the wrapper starts at wrapper.
-func (s *scanner) payload(wrapper, i int, code byte, n *node, depth int) (end int, h uint64) {
+func (s *scanner) payload(wrapper, i int, code typeCode, n *node, depth int) (end int, h uint64) {
 	v := Value{Start: uint32(i)}
 	switch code {
 	case codeS, codeB:
 		if s.peek(i) != '"' {
-			return s.unexpected(i, "a string"), 0
+			return s.alternatives(wrapper, 0, 0, n, depth)
 		}
 		v.Kind, v.Start = String, uint32(i+1)
 		if code == codeB {
@@ -74,37 +78,46 @@ func (s *scanner) payload(wrapper, i int, code byte, n *node, depth int) (end in
 			h = s.stringHash(v)
 		}
 	case codeN:
+		if c := s.peek(i); c != '"' && c != '-' && c-'0' > 9 {
+			return s.alternatives(wrapper, 0, 0, n, depth)
+		}
 		if end, v, h = s.typedNumber(i); end < 0 {
-			return -1, 0
+			return s.fail(i, "N wants a number, found "+s.found(i)), 0
 		}
 	case codeM:
 		if s.peek(i) != '{' {
-			return s.unexpected(i, "an object"), 0
+			return s.alternatives(wrapper, 0, 0, n, depth)
 		}
 		v.Kind = Map
 		end, h = s.object(i, n, depth, true)
 		v.End = uint32(end)
 	case codeL, codeSS, codeNS, codeBS:
 		if s.peek(i) != '[' {
-			return s.unexpected(i, "an array"), 0
+			return s.alternatives(wrapper, 0, 0, n, depth)
 		}
 		end, h = s.elements(i, code, &v.Kind, n, depth)
 		v.End = uint32(end)
 	case codeBool:
 		v.Kind, h = Bool, trueHash
-		if s.peek(i) == 'f' {
+		switch s.peek(i) {
+		case 'f':
 			h = falseHash
 			end = s.literal(i, "false")
-		} else {
+		case 't':
 			end = s.literal(i, "true")
+		default:
+			return s.alternatives(wrapper, 0, 0, n, depth)
 		}
 		v.End = uint32(end)
 	case codeNull:
+		if s.peek(i) != 't' {
+			return s.alternatives(wrapper, 0, 0, n, depth)
+		}
 		v.Kind, h = Null, nullHash
 		end = s.literal(i, "true")
 		v.End = uint32(end)
 	default:
-		return s.fail(wrapper, "unknown DynamoDB type: want S, N, B, BOOL, NULL, M, L, SS, NS or BS"), 0
+		return s.alternatives(wrapper, 0, 0, n, depth)
 	}
 	if end < 0 {
 		return -1, 0
@@ -113,23 +126,27 @@ func (s *scanner) payload(wrapper, i int, code byte, n *node, depth int) (end in
 	if s.peek(end) == '}' {
 		return end + 1, h
 	}
-	return s.unwrap(wrapper, end), h
+	return s.unwrap(wrapper, i, end, h, n, depth)
 }
 
-// unwrap reads the end of a wrapper that does not follow at once.
-func (s *scanner) unwrap(wrapper, i int) int {
-	i = s.space(i)
-	switch s.peek(i) {
-	case '}':
-		return i + 1
-	case ',':
-		return s.fail(wrapper, "unknown DynamoDB type: a value with two types")
+// unwrap reads the end of a wrapper that does not follow at once on its value,
+// which stands from i to end.
+func (s *scanner) unwrap(wrapper, i, end int, h uint64, n *node, depth int) (int, uint64) {
+	if s.wrapper == wrapper+1 {
+		return end, h // the alternatives know where it ends
 	}
-	return s.unexpected(i, "}")
+	end = s.space(end)
+	switch s.peek(end) {
+	case '}':
+		return end + 1, h
+	case ',':
+		return s.alternatives(wrapper, i, h, n, depth)
+	}
+	return s.unexpected(end, "}"), 0
 }
 
 // elements walks the array of a list or a set.
-func (s *scanner) elements(i int, code byte, kind *Kind, n *node, depth int) (int, uint64) {
+func (s *scanner) elements(i int, code typeCode, kind *Kind, n *node, depth int) (int, uint64) {
 	switch code {
 	case codeSS:
 		*kind = StringSet
