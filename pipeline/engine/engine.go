@@ -25,7 +25,7 @@ type Limits struct {
 type SourceNode struct {
 	Name     string
 	Source   pipeline.Source
-	Followed bool // it has no end: how far it is behind means something
+	Followed bool // it has no end: how far it is behind means something, and what it holds is not older than what it gave
 }
 
 // TransformNode is a transform and the sources it reads.

@@ -48,7 +48,7 @@ func (w *world) config() Config {
 	all := []Edge{{"t", valueTable}}
 	return Config{
 		Name: "p", StateDir: w.dir, StateMemory: 1 << 20, Tombstones: time.Hour, Limits: w.limits, MaxRatio: 1, Mappers: 2,
-		Sources:     []SourceNode{{Name: "s", Source: w.source}},
+		Sources:     []SourceNode{{Name: "s", Source: w.source, Followed: w.source.endless}},
 		Transforms:  []TransformNode{{Name: "t", Transform: valueTransform{}, Inputs: []string{"s"}}},
 		Sinks:       []SinkNode{{"warehouse", w.settled, all}, {"lake", w.log, all}},
 		DeadLetters: w.dead, Metrics: NewMetrics(), Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,

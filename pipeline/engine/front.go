@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -21,6 +22,7 @@ type front struct {
 	begun    *begun
 	prepared chan<- *prepared
 	epoch    int64
+	ended    map[string]bool // sources that were at their end when the last epoch was cut
 
 	sinks []pipeline.Epoch // of the open epoch; nil between epochs
 	dead  DeadLetterEpoch
@@ -149,6 +151,11 @@ func (f *front) begin(started time.Time) error {
 	if err := f.r.hook(StepBegin, f.epoch); err != nil {
 		return err
 	}
+	for _, s := range f.r.steps {
+		if s.settler != nil {
+			s.settler.Begin(f.progress(s))
+		}
+	}
 	for _, s := range f.r.c.Sinks {
 		e, err := s.Sink.Begin(f.epoch)
 		if err != nil {
@@ -161,6 +168,24 @@ func (f *front) begin(started time.Time) error {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return nil
+}
+
+// progress says how far the sources of a step are when an epoch begins. One that
+// ends is only known to have when this run has seen its end: until then it may
+// have got more since the last.
+func (f *front) progress(s *step) map[string]settle.Progress {
+	all := make(map[string]settle.Progress, len(s.Inputs))
+	for _, name := range s.Inputs {
+		switch {
+		case f.ended[name]:
+			all[name] = settle.Ended
+		case f.r.follows(name):
+			all[name] = settle.Following
+		default:
+			all[name] = settle.Reading
+		}
+	}
+	return all
 }
 
 // abort drops the open epoch.
@@ -346,7 +371,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	p.refused = maps.Clone(f.r.budget.refused)
 	p.budget, err = f.r.budget.save()
 	f.sinks, f.dead = nil, nil
-	f.r.finished = c.finished
+	f.r.finished, f.ended = c.finished, c.finished
 	return p, rest, err
 }
 

@@ -134,7 +134,7 @@ func (r *run) openSettler(s *step) error {
 		showKey = m.ShowKey
 	}
 	s.settler, err = settle.New(settle.Options{
-		ShowKey: showKey, Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks),
+		ShowKey: showKey, Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks), Horizon: s.kept.Horizon,
 		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspaces[0], Keys: s.keyspaces[1],
 	})
 	return err
@@ -255,7 +255,7 @@ func (r *run) saveSettler(s *step) (*state.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept := &state.Step{Number: s.kept.Number, Clocks: s.settler.Clocks(), Schemas: schemas, Sinks: map[string][]string{}}
+	kept := &state.Step{Number: s.kept.Number, Clocks: s.settler.Clocks(), Horizon: s.settler.Horizon(), Schemas: schemas, Sinks: map[string][]string{}}
 	for t, consumers := range r.consumers(s) {
 		kept.Sinks[t] = served(consumers)
 	}

@@ -102,9 +102,8 @@ func (f *front) settleStep(s *step) error {
 }
 
 func (f *front) merge(s *step, m *merged) error {
-	horizon, known := s.settler.Horizon()
 	defer m.merger.Release()
-	rows, err := m.merger.Finish(f.late, horizon, known)
+	rows, err := m.merger.Finish(f.late, s.settler.Horizon())
 	if err != nil || rows == nil {
 		return err
 	}

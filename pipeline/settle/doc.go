@@ -35,9 +35,9 @@
 // first, so that the state sees one lookup and one write for each item and key,
 // in the order of the hashes.
 //
-// Tombstones are kept for a time by the clock of the source: the greatest
-// creation time read from it. A change from before that time, of an item
-// without state, may be older than a deletion that is forgotten; it becomes a
-// dead letter. Plain JSON has no such clock: what its version column says need
-// not be the time of the change, so its tombstones stay.
+// Tombstones are kept for a time by the clock of the sources (clock). A change
+// from before the time from which they are forgotten, of an item without state,
+// may be older than a deletion that is forgotten; it becomes a dead letter. Plain
+// JSON has no such clock: what its version column says need not be the time of
+// the change, so its tombstones stay.
 package settle

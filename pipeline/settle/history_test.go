@@ -164,7 +164,7 @@ func (mt *mergeTest) epoch(changes ...yield) {
 		mt.t.Fatal(err)
 	}
 	defer mt.m.Release()
-	merged, err := mt.m.Finish(nil, 0, false)
+	merged, err := mt.m.Finish(nil, nil)
 	if err != nil {
 		mt.t.Fatal(err)
 	}

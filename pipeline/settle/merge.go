@@ -120,8 +120,8 @@ func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
 // Finish ends the epoch: it returns the settled rows, nil when there are none,
 // and leaves the new state in the keyspaces. dead holds the sorted ordinals of
 // changes that came too late. Items that were removed before horizon are
-// forgotten; known = false: none is.
-func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*Settled, error) {
+// forgotten; nil: none is.
+func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
 	groups := m.byItem()
 	if err := m.items.Lookup(m.hashes, m.values); err != nil {
 		return nil, err
@@ -132,12 +132,12 @@ func (m *Merger) Finish(dead []int64, horizon int64, known bool) (*Settled, erro
 	if err := m.apply(); err != nil {
 		return nil, err
 	}
-	if known {
+	if horizon != nil {
 		var err error
 		m.sweepAt, err = sweep(m.items, m.sweepAt, m.sweeps(), func(v []byte) bool {
 			h := decodeHistory(v)
 			newest := &h.entries[0]
-			return newest.New == 0 && newest.rows == nil && newest.Time < horizon
+			return newest.New == 0 && newest.rows == nil && newest.Time < *horizon
 		})
 		if err != nil {
 			return nil, err

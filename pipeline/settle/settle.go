@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -20,8 +21,7 @@ type Settler struct {
 	keys       *state.Keyspace
 	tombstones int64 // µs
 	showKey    func([]byte) []byte
-	clocks     map[string]int64
-	horizon    int64 // tombstones from before it have expired: as of the epoch's begin
+	clock      clock
 	sweepAt    pipeline.Hash
 	buries     bool // there may be tombstones: the state is not new, or an item was removed
 
@@ -40,7 +40,7 @@ type Settler struct {
 	outs       []out
 }
 
-// lateChange is a change from before the time for which tombstones are kept.
+// lateChange is a change from before the horizon.
 type lateChange struct {
 	record []byte
 	pos    pipeline.Position
@@ -53,6 +53,7 @@ type Options struct {
 	Tables     []*pipeline.Table
 	Schemas    map[string]json.RawMessage // of the checkpoint
 	Clocks     map[string]int64           // of the checkpoint, by source
+	Horizon    *int64                     // of the checkpoint; nil = nothing was forgotten yet
 	Tombstones int64                      // µs for which deletions are remembered
 	Items      *state.Keyspace
 	Keys       *state.Keyspace
@@ -68,18 +69,14 @@ func New(o Options) (*Settler, error) {
 	}
 	s := &Settler{
 		node: o.Node, schemas: schemas, byID: map[uint64]*schema{}, items: o.Items, keys: o.Keys,
-		tombstones: o.Tombstones, clocks: map[string]int64{}, showKey: o.ShowKey, buries: len(o.Schemas) > 0,
+		tombstones: o.Tombstones, clock: newClock(o.Clocks, o.Horizon), showKey: o.ShowKey, buries: len(o.Schemas) > 0,
 	}
 	if s.showKey == nil {
 		s.showKey = func(key []byte) []byte { return key }
 	}
-	for source, c := range o.Clocks {
-		s.clocks[source] = c
-	}
 	for _, sc := range schemas {
 		s.byID[sc.ID] = sc
 	}
-	s.setHorizon()
 	return s, nil
 }
 
@@ -98,12 +95,21 @@ func (s *Settler) Schemas() (map[string]json.RawMessage, error) {
 
 // Clocks returns the greatest creation time read from each source, for the
 // checkpoint.
-func (s *Settler) Clocks() map[string]int64 {
-	m := make(map[string]int64, len(s.clocks))
-	for k, v := range s.clocks {
-		m[k] = v
+func (s *Settler) Clocks() map[string]int64 { return maps.Clone(s.clock.times) }
+
+// Begin starts an epoch. sources says how far each is that the transform reads:
+// it decides what is forgotten from now on. It is called before the first Add.
+func (s *Settler) Begin(sources map[string]Progress) { s.clock.begin(sources, s.tombstones) }
+
+// Horizon returns the time from before which removed items are forgotten, in µs
+// since 1970; nil while none is. It moves when an epoch begins, never falls, and
+// is for the checkpoint, too.
+func (s *Settler) Horizon() *int64 {
+	if !s.clock.known() {
+		return nil
 	}
-	return m
+	at := s.clock.horizon
+	return &at
 }
 
 // Add takes the changes of a batch into the epoch, and marks those of them that are
@@ -126,19 +132,15 @@ func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	return nil
 }
 
-// judge moves the source's clock and returns the index of the late change, which
+// judge notes the change's time and returns the index of the late change, which
 // it marks, or -1.
 func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
 	if b.Records.Format.Encoding == pipeline.JSON {
-		s.clocks[b.Records.Source] = noClock
+		s.clock.untimed(b.Records.Source)
 		return -1
 	}
-	clock, known := s.clocks[b.Records.Source]
-	if !known || c.Version.Time > clock {
-		s.clocks[b.Records.Source] = c.Version.Time
-		return -1
-	}
-	if c.Version.Time >= clock-s.tombstones {
+	s.clock.read(b.Records.Source, c.Version.Time)
+	if !s.clock.before(c.Version.Time) {
 		return -1
 	}
 	c.Late = true
@@ -181,30 +183,6 @@ func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
 func (s *Settler) reset() {
 	s.intake.reset()
 	s.late, s.effects, s.outs, s.shared = nil, nil, nil, nil
-	s.setHorizon()
-}
-
-// noClock stands for a source whose versions are not times of changes: while
-// it is read, no tombstone expires.
-const noClock = math.MinInt64
-
-// Horizon returns the time from before which removed items are forgotten, in µs
-// since 1970; known = false while none is.
-func (s *Settler) Horizon() (at int64, known bool) { return s.horizon, s.horizon != noClock }
-
-// setHorizon follows the source that is furthest behind. It is called between
-// epochs: within one, a change that was in time when it was read must find the
-// tombstones that it was judged by.
-func (s *Settler) setHorizon() {
-	s.horizon = math.MaxInt64
-	for _, c := range s.clocks {
-		s.horizon = min(s.horizon, c)
-	}
-	if len(s.clocks) == 0 || s.horizon == noClock {
-		s.horizon = noClock
-		return
-	}
-	s.horizon -= s.tombstones
 }
 
 // ahead is the number of groups that are prefetched at once.
@@ -259,7 +237,7 @@ func (s *Settler) decide(members []int32, value []byte) {
 
 // expired reports whether the state is a tombstone from before the time for
 // which they are kept.
-func (s *Settler) expired(st *item) bool { return st.tombstone() && st.time < s.horizon }
+func (s *Settler) expired(st *item) bool { return st.tombstone() && s.clock.before(st.time) }
 
 // tooLate reports whether all changes of an item without state are late. One
 // that was in time would be its state for those read after it, had the epoch
@@ -342,7 +320,7 @@ func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
 
 // sweep forgets some tombstones whose time is over.
 func (s *Settler) sweep() (err error) {
-	if s.horizon == noClock || !s.buries {
+	if !s.clock.known() || !s.buries {
 		return nil
 	}
 	s.sweepAt, err = sweep(s.items, s.sweepAt, s.sweeps(), func(v []byte) bool {

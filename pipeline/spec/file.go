@@ -60,7 +60,7 @@ type Epoch struct {
 type State struct {
 	Dir        string   `yaml:"dir" desc:"The folder; one process at a time uses it. Default: ./data/state/<name>."`
 	Memory     Bytes    `yaml:"memory" default:"256MiB" min:"1MiB" desc:"The memory that state may take."`
-	Tombstones Duration `yaml:"tombstones" default:"8d" min:"1s" desc:"How long deleted keys are remembered, by the source's clock; an older change without state is a dead letter."`
+	Tombstones Duration `yaml:"tombstones" default:"8d" min:"1s" desc:"How long deleted keys are remembered, by the clock of the sources; an older change without state is a dead letter. While a source that ends is read, none is forgotten."`
 }
 
 // DeadLetters says where dead letters go, and how many there may be.

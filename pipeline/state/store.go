@@ -65,6 +65,9 @@ type Step struct {
 	Number byte `json:"number"`
 	// Clocks holds the greatest creation time read from each source, in µs.
 	Clocks map[string]int64 `json:"clocks,omitempty"`
+	// Horizon is the time from before which removed items were forgotten, in µs;
+	// nil = none was yet.
+	Horizon *int64 `json:"horizon,omitempty"`
 	// Schemas describes the tables whose rows are in the keyspaces.
 	Schemas map[string]json.RawMessage `json:"schemas,omitempty"`
 	// Sinks names, by table, the consumers that have had all its rows since they
