@@ -165,8 +165,17 @@ func examples() map[string]example {
 		"postgres.yaml":   {inPostgres, starPairs},
 		"cdc.yaml":        {"shop.duckdb", cdc},
 		"export.yaml":     {"shop.duckdb", export},
-		"sales.yaml":      {"sales.duckdb", map[string][2]string{"sale": {"SELECT * FROM w.sale", "SELECT * EXCLUDE (totalcost) FROM sold"}}},
-		"countries.yaml":  {"sales.duckdb", countryPairs},
+		"debezium.yaml": {"shop.duckdb", map[string][2]string{
+			"customer": {"FROM w.customer", "VALUES (1002, 'George Bailey', 'george@example.com', 'York'), (1003, 'Ed Walker', 'ed@example.com', 'Bath')"},
+			"order":    {`FROM w."order"`, "VALUES (2, 1004, 5.00::DECIMAL(10,2), TIMESTAMP '2024-03-01 00:01:00.123456')"},
+			"lake":     {latestOf("debezium", "customer", "id"), "SELECT * FROM w.customer"},
+		}},
+		"dms.yaml": {"hr.duckdb", map[string][2]string{
+			"person": {"FROM w.person", "VALUES (2, 'Ben', 52, DATE '2007-11-15'), (3, 'Cleo', 29, DATE '2024-03-01')"},
+			"lake":   {latestOf("dms", "person", "id"), "SELECT * FROM w.person"},
+		}},
+		"sales.yaml":     {"sales.duckdb", map[string][2]string{"sale": {"SELECT * FROM w.sale", "SELECT * EXCLUDE (totalcost) FROM sold"}}},
+		"countries.yaml": {"sales.duckdb", countryPairs},
 		"insurance.yaml": {"", map[string][2]string{"insurance": {
 			"SELECT * FROM read_parquet('DIR/data/insurance/lake/insurance/*.parquet')",
 			`SELECT split_part(i.pk.S, '#', 2), i.sk.S, dependent.M.sk.S, i.OutofPockMax.N::BIGINT, i.OutofPockPercent.N::DECIMAL(5,2), i.OutofPockAmount.N::BIGINT,
@@ -176,6 +185,13 @@ func examples() map[string]example {
 			LATERAL (SELECT coalesce(p, 0) AS position)`,
 		}}},
 	}
+}
+
+// latestOf is a query for the rows that a log leaves: of each key the newest, unless
+// it is a delete.
+func latestOf(pipeline, table, key string) string {
+	return fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch) FROM (FROM read_parquet('DIR/data/%s/lake/%s/**/*.parquet')
+		QUALIFY row_number() OVER (PARTITION BY %s ORDER BY _version DESC) = 1) WHERE _op = 'upsert'`, pipeline, table, key)
 }
 
 // TestExamples: every pipeline of configs/ is valid, and gives the rows that an

@@ -259,7 +259,7 @@ func (a *assembly) maskRecord(f *deadletters.Found) {
 		}
 		shown := []byte(decode.NotShown)
 		if known && f.Reason != pipeline.ReasonBadRecord {
-			shown = m.ShowRecord(source.Format.Encoding, f.Original())
+			shown = m.ShowRecord(&source.Format, f.Original())
 		}
 		f.Record, f.Binary = string(shown), nil
 	}

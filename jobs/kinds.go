@@ -137,7 +137,10 @@ func kinds() spec.Kinds {
 // format has them. Lines of an export need no manifests: a folder that has some is
 // read by them.
 func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
-	c := file.Config{Path: path, Format: "dynamodb_cdc", Key: f.Key}
+	c := file.Config{Path: path, Format: "dynamodb_cdc"}
+	for _, k := range f.Key {
+		c.Key = append(c.Key, spec.Paths{k})
+	}
 	info, err := os.Stat(path)
 	switch {
 	case f.Encoding == pipeline.JSON:

@@ -87,7 +87,7 @@ type Masking interface {
 	// Masks reports whether there are such columns.
 	Masks() bool
 	// ShowRecord returns a record for people to see; it may be the record itself.
-	ShowRecord(e Encoding, record []byte) []byte
+	ShowRecord(f *Format, record []byte) []byte
 	// ShowKey returns an item's key, as in Change, for people to see.
 	ShowKey(key []byte) []byte
 }

@@ -20,23 +20,31 @@ const (
 
 // VersionColumn says where a plain JSON record carries its version.
 type VersionColumn struct {
-	From   string // document path; empty = order of arrival
-	Type   string // int64, timestamp or date
-	Format string // layout of a timestamp or date; empty = RFC 3339
+	From   string   // document path; empty = order of arrival
+	Else   []string // further paths: the first that is there and not null counts
+	Type   string   // int64, timestamp or date
+	Format string   // layout of a timestamp or date; empty = RFC 3339
 }
 
 // OperationColumn says where a plain JSON record carries its operation.
 type OperationColumn struct {
 	From   string   // document path; empty = every record is an upsert
+	Else   []string // further paths: the first that is there and not null counts
 	Delete []string // the values that mean a delete
 }
 
 // Format describes the records of one source. It is fixed when the source is
 // opened and read-only afterwards.
 type Format struct {
-	Encoding  Encoding
-	Table     string   // logical table name; empty = the one in the record
-	Key       []string // key attributes where the record does not name them; empty = see decode
+	Encoding Encoding
+	Table    string   // logical table name; empty = the one in the record
+	Key      []string // key attributes where the record does not name them; empty = see decode
+	// KeyElse holds, for the attributes of Key that have some, further paths in plain
+	// JSON: the first that is there and not null counts.
+	KeyElse [][]string
+	// Before holds the paths of before-images in plain JSON; empty = those of known
+	// envelopes (see decode).
+	Before    []string
 	Version   VersionColumn
 	Operation OperationColumn
 	// ExportTime is the version of a full export's rows, in µs since 1970: five

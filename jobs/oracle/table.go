@@ -89,7 +89,7 @@ func (t *table) scopes(im Image) []Image {
 		return []Image{im}
 	}
 	var elements []any
-	switch list := find(im, t.Explode.From).(type) {
+	switch list := findFirst(im, t.Explode.From).(type) {
 	case []any:
 		elements = list
 	case Set:
@@ -117,14 +117,24 @@ func (t *table) scopes(im Image) []Image {
 	return scopes
 }
 
+// findFirst returns the first value of some paths that is there and not null.
+func findFirst(scope Image, paths []string) (v any) {
+	for _, p := range paths {
+		if v = find(scope, p); v != nil {
+			return v
+		}
+	}
+	return v
+}
+
 func (t *table) row(scope Image) (Row, error) {
 	row := Row{}
 	for _, c := range t.Columns {
 		from := c.Value.From
-		if from == "" {
-			from = c.Name
+		if len(from) == 0 {
+			from = []string{c.Name}
 		}
-		v := find(scope, from)
+		v := findFirst(scope, from)
 		if c.Value.After != "" {
 			v = after(v, c.Value.After)
 		}

@@ -79,6 +79,15 @@ type Record struct {
 	Item           pipeline.Hash
 	Key            []byte
 	Version        pipeline.Version
+	// Moved says that the change gave the item another key: what had WasKey before
+	// is gone.
+	Moved  bool
+	Was    pipeline.Hash
+	WasKey []byte
+	// Lacks is why a record that is read can take no effect: its key or version is
+	// missing, or of no kind that can be one; nil = it has both. Whom its item does
+	// not concern need not care.
+	Lacks *Error
 }
 
 // Error is a mistake in a record.

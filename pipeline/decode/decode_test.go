@@ -21,6 +21,9 @@ var cdcFormat = &pipeline.Format{Encoding: pipeline.DynamoDBCDC}
 func decodeOne(t *testing.T, f *pipeline.Format, o Options, rec string, r *Record) string {
 	t.Helper()
 	err := NewDecoder(f, o).Decode([]byte(rec), 7, r)
+	if err == nil && r.Lacks != nil {
+		return r.Lacks.Error()
+	}
 	if err == nil {
 		return ""
 	}

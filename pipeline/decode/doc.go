@@ -27,6 +27,16 @@
 // string, with an optional plus sign, or a bare number. Strings stay escaped in
 // the record; [AppendText] gives their text.
 //
+// # Envelopes
+//
+// A plain JSON record may be an envelope that has an item after a change and,
+// below another path, before it (Debezium, AWS DMS). The image is the record as a
+// whole; a path below the first has its counterpart below the second. A removal
+// reads either, an old image the second; of a change that gives the item another
+// key, the record says which item is gone (Record.Moved). What a record lacks to
+// take effect, its key or version, is no mistake of the record as such
+// (Record.Lacks): whom its item does not concern passes it over.
+//
 // # Items and versions
 //
 // An item's key is written as canonical JSON: members sorted by name, strings

@@ -195,9 +195,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"Item":{"PK":{"S":"a"},"SK":{"N":"1"}}}`))
 	f.Add([]byte(`{"Metadata":{"WriteTimestampMicros":{"N":"1"}},"Keys":{"PK":{"B":"AA=="}},"NewImage":{"PK":{"B":"AA"}},"OldImage":null}`))
 	f.Add([]byte(`{"a":{"b":1},"v":"2024-01-02T03:04:05Z","op":"D"}`))
+	f.Add([]byte(`{"data":{"b":1},"before-image":{"b":"1"}}`))
+	f.Add([]byte(`null`))
 	formats := []*pipeline.Format{
 		{Encoding: pipeline.DynamoDBCDC, Table: "t"},
 		{Encoding: pipeline.DynamoDBExport},
+		{Encoding: pipeline.JSON, Key: []string{"data.b", "a"}, KeyElse: [][]string{{"before-image.b"}, {"before-image.a"}}},
 		{Encoding: pipeline.JSON, Key: []string{"a.b"}, Version: pipeline.VersionColumn{From: "v", Type: "timestamp"}, Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}}},
 	}
 	f.Fuzz(func(t *testing.T, rec []byte) {
@@ -218,10 +221,13 @@ func FuzzDecode(f *testing.F) {
 				if _, err := parseTree(rec); err != nil {
 					t.Fatalf("%q: accepted, but %v", rec, err)
 				}
+				if r.Moved && (!json.Valid(r.WasKey) || string(r.WasKey) == string(r.Key)) {
+					t.Fatalf("%q: moved from %q to %q", rec, r.WasKey, r.Key)
+				}
 				if len(r.New) != len(fuzzPaths) || len(r.Old) != len(fuzzPaths) {
 					t.Fatalf("%d and %d slots", len(r.New), len(r.Old))
 				}
-				if settled && !json.Valid(r.Key) {
+				if settled && r.Lacks == nil && !json.Valid(r.Key) {
 					t.Fatalf("%q: key %q", rec, r.Key)
 				}
 			}

@@ -76,6 +76,12 @@ func (k *itemKey) add(name []byte, escaped bool) {
 	k.n++
 }
 
+// put adds an attribute with its value.
+func (k *itemKey) put(name []byte, v Value) {
+	k.values[k.n] = v
+	k.add(name, false)
+}
+
 // finish returns the key as canonical JSON and the item's hash.
 func (k *itemKey) finish(s *scanner, table []byte, typed bool) ([]byte, pipeline.Hash, bool) {
 	// An insertion sort: there are two attributes, and they are seldom swapped.

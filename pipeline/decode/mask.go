@@ -11,7 +11,10 @@ import (
 
 // Mask is a set of document paths whose values people are not shown. The zero
 // Mask hides nothing.
-type Mask struct{ root maskNode }
+type Mask struct {
+	root  maskNode
+	paths []Path
+}
 
 // maskNode is a place in items. An index of a list stands for all of them.
 type maskNode struct {
@@ -29,6 +32,7 @@ const NotShown = "(not shown: it is broken, and may hold masked values)"
 
 // Add hides what the path leads to.
 func (m *Mask) Add(p Path) {
+	m.paths = append(m.paths, p)
 	n := &m.root
 	for _, s := range p {
 		n = n.child(s)
@@ -76,16 +80,34 @@ func (m *Mask) Hides(p Path) bool {
 }
 
 // Record returns a record for people to see.
-func (m *Mask) Record(e pipeline.Encoding, record []byte) []byte {
+func (m *Mask) Record(f *pipeline.Format, record []byte) []byte {
 	switch {
 	case m.Empty():
 		return record
 	case !json.Valid(record):
 		return []byte(NotShown)
-	case e == pipeline.JSON:
-		return m.root.plain(nil, record)
+	case f.Encoding == pipeline.JSON:
+		return m.withBefore(f).root.plain(nil, record)
 	}
 	return m.envelope(nil, record)
+}
+
+// withBefore hides in before-images too what is hidden after changes.
+func (m *Mask) withBefore(f *pipeline.Format) *Mask {
+	_, all, err := parseKey(f)
+	if err != nil || len(all) == 0 {
+		return m
+	}
+	both := &Mask{}
+	for _, p := range m.paths {
+		both.Add(p)
+		for _, i := range all {
+			if q, ok := i.counterpart(p); ok {
+				both.Add(q)
+			}
+		}
+	}
+	return both
 }
 
 // Key returns an item's key, in canonical JSON, for people to see.
@@ -96,7 +118,13 @@ func (m *Mask) Key(key []byte) []byte {
 	if !json.Valid(key) {
 		return []byte(Hidden)
 	}
-	return m.root.plain(nil, key)
+	return object(nil, key, func(dst []byte, name string, value []byte) []byte {
+		// In plain JSON the names of a key are paths.
+		if p, err := ParsePath(name); m.Hides(Path{{Name: name}}) || err == nil && m.Hides(p) {
+			return append(dst, `"`+Hidden+`"`...)
+		}
+		return append(dst, value...)
+	})
 }
 
 // envelope hides what is in the images and keys of a record of DynamoDB.

@@ -48,11 +48,11 @@ func TestMask(t *testing.T) {
 		{"what is of another shape has nothing to hide", pipeline.JSON, `{"address":"Rome","contacts":{"phone":1},"tags":null}`, `{"address": "Rome", "contacts": {"phone": 1}, "tags": null}`},
 		{"broken", pipeline.JSON, NotShown, `{"email": "a@b"`},
 	} {
-		if got := string(m.Record(c.encoding, []byte(c.real))); got != c.shown {
+		if got := string(m.Record(&pipeline.Format{Encoding: c.encoding}, []byte(c.real))); got != c.shown {
 			t.Errorf("%s: shown as\n%s, want\n%s", c.name, got, c.shown)
 		}
 	}
-	if got := string((&Mask{}).Record(pipeline.JSON, []byte("{"))); got != "{" {
+	if got := string((&Mask{}).Record(&pipeline.Format{Encoding: pipeline.JSON}, []byte("{"))); got != "{" {
 		t.Errorf("without a mask, %s is shown", got)
 	}
 	if got := string(m.Key([]byte(`{"pk":"a","sk":"TX#1"}`))); got != `{"pk":"a","sk":"***"}` {
@@ -113,7 +113,7 @@ func TestMaskHidesAll(t *testing.T) {
 			m.Add(p)
 		}
 		var shown map[string]any
-		got := m.Record(pipeline.JSON, raw)
+		got := m.Record(&pipeline.Format{Encoding: pipeline.JSON}, raw)
 		if err := json.Unmarshal(got, &shown); err != nil || shown["kept"] != "plain" {
 			rt.Fatalf("%s is shown as %s: %v", raw, got, err)
 		}

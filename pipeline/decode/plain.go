@@ -13,46 +13,82 @@ import (
 // plainFormat says where a plain JSON record carries its key, version and
 // operation. Slots: the caller's new ones, the caller's old ones, then these.
 type plainFormat struct {
-	olds      int         // the caller's old slots
-	key       int         // slot of keys[0]
-	keys      [][]byte    // names of the key's members: the paths
-	version   int         // slot; -1 = none
-	operation int         // slot; -1 = none
-	envelope  *Projection // the paths of key, version and operation
-	lastText  []byte      // the version read last, which often comes again
+	olds      int // the caller's old slots
+	keys      []keyPaths
+	version   []int         // slots of its paths
+	operation []int         // slots of its paths
+	before    []counterpart // of the caller's old slots that have one
+	envelope  *Projection   // the paths of key, version and operation
+	was       []byte        // the key that an item had before
+	lastText  []byte        // the version read last, which often comes again
 	lastTime  int64
+}
+
+// keyPaths says where an attribute of the key is: the first slot counts that is
+// there and not null.
+type keyPaths struct {
+	name   []byte // the first path
+	after  []int
+	before []int // in before-images
+}
+
+// counterpart says where the value of an old slot was before the change.
+type counterpart struct {
+	old, slot int
+	// kept says that what the before-image does not have has not changed.
+	kept bool
+}
+
+// plainPaths gathers the paths of a plain JSON format.
+type plainPaths struct {
+	first int // slot of extra[0]
+	extra []Path
+	err   error
+}
+
+// want returns the slot of a path.
+func (w *plainPaths) want(p Path) int {
+	w.extra = append(w.extra, p)
+	return w.first + len(w.extra) - 1
+}
+
+// parse reads alternatives.
+func (w *plainPaths) parse(what string, first string, others []string) (paths []Path) {
+	for _, from := range append([]string{first}, others...) {
+		p, err := ParsePath(from)
+		if err != nil && w.err == nil {
+			w.err = fmt.Errorf("%s of records: %w", what, err)
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+// slots returns the slots of alternatives.
+func (w *plainPaths) slots(paths []Path) (slots []int) {
+	for _, p := range paths {
+		slots = append(slots, w.want(p))
+	}
+	return slots
 }
 
 // initJSON compiles the paths of a plain JSON format.
 func (d *Decoder) initJSON(o Options) error {
 	j := &d.json
 	old := pathsOf(o.Old)
-	j.olds, j.version, j.operation = len(old), -1, -1
-	first := len(pathsOf(o.New))
-	extra := slices.Clone(old)
-	want := func(what, from string) (int, error) {
-		p, err := ParsePath(from)
-		if err != nil {
-			return 0, fmt.Errorf("%s of records: %w", what, err)
-		}
-		extra = append(extra, p)
-		return first + len(extra) - 1, nil
+	j.olds = len(old)
+	w := &plainPaths{first: len(pathsOf(o.New)), extra: slices.Clone(old)}
+	keys, all, err := parseKey(d.f)
+	if err != nil {
+		return err
 	}
-	if len(d.f.Key) > maxKey {
-		return fmt.Errorf("key of records has %d values: at most %d are possible", len(d.f.Key), maxKey)
+	for i, paths := range keys {
+		k := keyPaths{name: []byte(d.f.Key[i])}
+		k.after, k.before = w.keySlots(paths, all)
+		j.keys = append(j.keys, k)
 	}
-	j.key = first + len(extra)
-	for _, k := range d.f.Key {
-		if _, err := want("key", k); err != nil {
-			return err
-		}
-		j.keys = append(j.keys, []byte(k))
-	}
-	var err error
 	if from := d.f.Version.From; from != "" {
-		if j.version, err = want("version", from); err != nil {
-			return err
-		}
+		j.version = w.slots(w.parse("version", from, d.f.Version.Else))
 		switch d.f.Version.Type {
 		case "int64", "timestamp", "date":
 		default:
@@ -60,22 +96,33 @@ func (d *Decoder) initJSON(o Options) error {
 		}
 	}
 	if from := d.f.Operation.From; from != "" {
-		if j.operation, err = want("operation", from); err != nil {
-			return err
+		j.operation = w.slots(w.parse("operation", from, d.f.Operation.Else))
+	}
+	if w.err != nil {
+		return w.err
+	}
+	j.envelope = NewProjection(w.extra[len(old):], false)
+	for i, p := range old {
+		for _, m := range all {
+			if q, ok := m.counterpart(p); ok {
+				kept := len(m.after) == 0 || isKey(keys, p)
+				j.before = append(j.before, counterpart{old: i, slot: w.want(q), kept: kept})
+				break
+			}
 		}
 	}
-	j.envelope = NewProjection(extra[len(old):], false)
-	d.news = newImage(o.New, extra, false)
+	d.news = newImage(o.New, w.extra, false)
 	return nil
 }
 
 // decodeJSON decodes a plain JSON object: the new image, or, where the
 // operation says so, what is known of the item that was deleted, which may be its
-// key only. What was there before is not known, so the version has no old image.
+// key only. What was there before is known as far as there is a before-image; the
+// version has no old image.
 func (d *Decoder) decodeJSON(ordinal int64, r *Record) int {
 	s, j := &d.s, &d.json
 	i := s.space(0)
-	if s.peek(i) != '{' {
+	if c := s.peek(i); c != '{' && c != 'n' {
 		return s.unexpected(i, "an object")
 	}
 	start := i
@@ -85,38 +132,52 @@ func (d *Decoder) decodeJSON(ordinal int64, r *Record) int {
 	}
 	r.Event = Insert
 	r.Old = d.news.slots[len(r.New) : len(r.New)+j.olds : len(r.New)+j.olds]
-	if d.deletes() {
+	switch {
+	case !r.HasNew:
+		s.fail(start, "the record is null: it holds nothing of an item")
+		r.Lacks = explain(d.f.Encoding, s.b, s.offset, s.message)
+		return i
+	case d.deletes():
 		r.Event, r.HasNew, r.HasOld = Remove, false, true
 		r.KeyOnly = len(j.keys) > 0 && s.only(start, j.envelope, j.envelope.root)
 		r.Version.New = 0
 		clear(r.New)
-	} else {
+		d.lastImage(r)
+	case d.hasBefore():
+		r.Event, r.HasOld = Modify, true
+		d.beforeImage(r)
+	default:
 		clear(r.Old)
 	}
-	if j.version < 0 {
+	if len(j.version) == 0 {
 		r.Version.Seq = strconv.FormatInt(ordinal, 10)
 	} else if !d.plainVersion(r) {
-		return -1
-	}
-	if !d.settled || len(j.keys) == 0 {
+		r.Lacks = explain(d.f.Encoding, s.b, s.offset, s.message)
 		return i
 	}
-	for k, name := range j.keys {
-		d.key.values[k] = d.news.slots[j.key+k]
-		d.key.add(name, false)
-	}
-	if !d.settle(r, false) {
-		return -1
+	if d.settled && len(j.keys) > 0 && !d.plainKey(r) {
+		r.Lacks = explain(d.f.Encoding, s.b, s.offset, s.message)
 	}
 	return i
 }
 
+// first returns the first of the values in the slots that is there and not null,
+// or else one that is not.
+func (d *Decoder) first(slots []int) Value {
+	for _, slot := range slots {
+		if v := d.news.slots[slot]; v.Kind > Null {
+			return v
+		}
+	}
+	return d.news.slots[slots[0]]
+}
+
 // deletes reports whether the record's operation is a deletion.
 func (d *Decoder) deletes() bool {
-	if d.json.operation < 0 {
+	if len(d.json.operation) == 0 {
 		return false
 	}
-	s, v := &d.s, d.news.slots[d.json.operation]
+	s, v := &d.s, d.first(d.json.operation)
 	text, err := AppendText(s.text[:0], s.b, v)
 	if err != nil {
 		return false // neither text nor number: none of the values
@@ -159,7 +220,7 @@ const maxVersion = 1 << 60
 // plainVersion fills the version of a record that carries one.
 func (d *Decoder) plainVersion(r *Record) bool {
 	s, j := &d.s, &d.json
-	v, column := d.news.slots[j.version], &d.f.Version
+	v, column := d.first(j.version), &d.f.Version
 	switch v.Kind {
 	case String, Number:
 	case Missing, Null:

@@ -16,7 +16,7 @@ type worker struct {
 	mapper  pipeline.Mapper
 	filters map[string][]pipeline.ChangeMapper // by source
 	rowings []pipeline.RowMapper               // by the step's rowings; nil where nobody wants the rows
-	bad     map[int32]badRow                   // by change, of the batch in hand
+	bad     map[int32]badRow                   // by record of the batch in hand, all of whose changes it strikes
 	key     []byte
 	keys    []byte
 	ends    []int
@@ -80,9 +80,9 @@ func (w *worker) rows(b *pipeline.Batch, pins []any) error {
 			return fmt.Errorf("transform %s: %w", way.node.Name, err)
 		}
 		for _, bad := range m.Bad {
-			change := in.Change[bad.Row]
-			if _, twice := w.bad[change]; !twice {
-				w.bad[change] = badRow{bad, way.node.Name}
+			record := b.Changes[in.Change[bad.Row]].Record
+			if _, twice := w.bad[record]; !twice {
+				w.bad[record] = badRow{bad, way.node.Name}
 			}
 		}
 		out := keepLog(way.out, in, m)
@@ -136,24 +136,25 @@ func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
 func (w *worker) dropReplaced(b *pipeline.Batch) {
 	for i, rows := range b.Tables {
 		if w.step.needs.Olds[w.step.root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
-			gone := w.replaced(rows)
+			gone := w.replaced(rows, b.Changes)
 			b.Tables[i] = pick(rows, func(row int32) bool { return !gone[row] })
 		}
 	}
 }
 
-// replaced marks those deletes. The rows of a change follow each other, deletes
-// first.
-func (w *worker) replaced(rows *pipeline.Rows) []bool {
+// replaced marks those deletes. The rows of a record's changes follow each other,
+// deletes first.
+func (w *worker) replaced(rows *pipeline.Rows, changes []pipeline.Change) []bool {
+	record := func(row int) int32 { return changes[rows.Change[row]].Record }
 	gone := make([]bool, len(rows.Ops))
 	for from := 0; from < len(rows.Ops); {
 		mid := from
-		for mid < len(rows.Ops) && rows.Change[mid] == rows.Change[from] && rows.Ops[mid] == pipeline.OpDelete {
+		for mid < len(rows.Ops) && record(mid) == record(from) && rows.Ops[mid] == pipeline.OpDelete {
 			mid++
 		}
 		to := mid
 		w.keys, w.ends = w.keys[:0], w.ends[:0]
-		for ; to < len(rows.Ops) && rows.Change[to] == rows.Change[from]; to++ {
+		for ; to < len(rows.Ops) && record(to) == record(from); to++ {
 			if mid > from {
 				w.keys = appendKey(w.keys, rows, to)
 				w.ends = append(w.ends, len(w.keys))
@@ -209,18 +210,21 @@ func (w *worker) strike(b *pipeline.Batch) error {
 	number := make([]int32, len(b.Changes)) // the changes' new indices; -1 = struck
 	changes := make([]pipeline.Change, 0, len(b.Changes))
 	for i, c := range b.Changes {
-		bad, struck := w.bad[int32(i)]
+		why, struck := w.bad[c.Record]
 		if !struck {
 			number[i] = int32(len(changes))
 			changes = append(changes, c)
 			continue
 		}
 		number[i] = -1
-		letter := pipeline.DeadLetter{
-			Record: bytes.Clone(b.Records.Bytes(int(c.Record))), Reason: pipeline.ReasonBadValue, Message: bad.Message,
-			Node: bad.node, Pos: b.Records.Position(int(c.Record)), At: int(c.Record),
+		if i > 0 && b.Changes[i-1].Record == c.Record {
+			continue // one dead letter a record
 		}
-		if bad.Fatal {
+		letter := pipeline.DeadLetter{
+			Record: bytes.Clone(b.Records.Bytes(int(c.Record))), Reason: pipeline.ReasonBadValue, Message: why.Message,
+			Node: why.node, Pos: b.Records.Position(int(c.Record)), At: int(c.Record),
+		}
+		if why.Fatal {
 			return &letter
 		}
 		b.DeadLetters = append(b.DeadLetters, letter)

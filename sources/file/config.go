@@ -11,6 +11,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -19,7 +20,8 @@ type Config struct {
 	Path      string        `yaml:"path" required:"true" desc:"Files to read: a path, a folder (the files in it), or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Folders and wildcards leave out names that begin with a dot. For dynamodb_export: the folder that holds manifest-summary.json."`
 	Format    string        `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" desc:"What the records are: changes as DynamoDB delivers them through Kinesis, a DynamoDB export to S3, or plain JSON objects (one a line, concatenated, or in an array)."`
 	Table     string        `yaml:"table" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name."`
-	Key       []string      `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves. Plain JSON without a key is append only."`
+	Key       []spec.Paths  `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves. Of plain JSON they are document paths, and a list in the list gives alternatives, of which the first counts that is there and not null: [[after.id, before.id]]. Plain JSON without a key is append only."`
+	Before    spec.Paths    `yaml:"before" desc:"Where plain JSON records have the item as it was before the change; alternatives of the key tell which of its attributes are there, as in key: [[row.id, old.id]] with before: old. By default before, beside after, and before-image, beside data, as Debezium and AWS DMS have them. A change of the key deletes the item with the old one."`
 	Version   Version       `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
 	Operation Operation     `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
 	Follow    bool          `yaml:"follow" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
@@ -29,15 +31,18 @@ type Config struct {
 
 // Version says where a plain JSON record carries its version.
 type Version struct {
-	From   string `yaml:"from" desc:"Document path of the version in the record."`
-	Type   string `yaml:"type" enum:"int64,timestamp,date" desc:"Type of the version."`
-	Format string `yaml:"format" desc:"Layout of a timestamp or date, as in Go: 2006-01-02 15:04:05. By default RFC 3339."`
+	From   spec.Paths `yaml:"from" desc:"Document path of the version in the record, or a list of paths, of which the first counts that is there and not null."`
+	Type   string     `yaml:"type" enum:"int64,timestamp,date" desc:"Type of the version."`
+	Format string     `yaml:"format" desc:"Layout of a timestamp or date, as in Go: 2006-01-02 15:04:05. By default RFC 3339."`
 }
+
+// given reports whether the pipeline file says anything of it.
+func (v *Version) given() bool { return len(v.From) > 0 || v.Type != "" || v.Format != "" }
 
 // Operation says where a plain JSON record carries its operation.
 type Operation struct {
-	From   string   `yaml:"from" desc:"Document path of the operation in the record."`
-	Delete []string `yaml:"delete" desc:"The values that mean a delete; every other value is an upsert."`
+	From   spec.Paths `yaml:"from" desc:"Document path of the operation in the record, or a list of paths, of which the first counts that is there and not null."`
+	Delete []string   `yaml:"delete" desc:"The values that mean a delete; every other value is an upsert."`
 }
 
 const (
@@ -74,14 +79,7 @@ func (c *Config) check() error {
 		errs = append(errs, &spec.FieldError{Path: []string{"format"},
 			Message: fmt.Sprintf("unknown format %q", c.Format), Name: c.Format, Known: formatNames})
 	}
-	for i, k := range c.Key {
-		switch {
-		case k == "":
-			wrong("a key attribute needs a name", "key", strconv.Itoa(i))
-		case slices.Contains(c.Key[:i], k):
-			wrong(fmt.Sprintf("key attribute %q is named twice", k), "key", strconv.Itoa(i))
-		}
-	}
+	c.checkKey(encoding, wrong)
 	if c.Follow && encoding == pipeline.DynamoDBExport {
 		wrong("an export does not grow, so it can't be followed: leave follow out", "follow")
 	}
@@ -92,16 +90,56 @@ func (c *Config) check() error {
 		wrong("max_record must be from 1 byte to 1GiB", "max_record")
 	}
 	if known && encoding != pipeline.JSON {
-		if c.Version != (Version{}) {
+		if c.Version.given() {
 			wrong("version is for format json only: records of format "+c.Format+" carry their version", "version")
 		}
-		if c.Operation.From != "" || c.Operation.Delete != nil {
+		if len(c.Operation.From) > 0 || c.Operation.Delete != nil {
 			wrong("operation is for format json only: records of format "+c.Format+" carry their operation", "operation")
 		}
 		return errors.Join(errs...)
 	}
 	errs = append(errs, c.checkVersion(), c.checkOperation())
 	return errors.Join(errs...)
+}
+
+// checkKey checks the key and where the before-images are.
+func (c *Config) checkKey(encoding pipeline.Encoding, wrong func(string, ...string)) {
+	seen := map[string]bool{}
+	for i, paths := range c.Key {
+		at := strconv.Itoa(i)
+		if len(paths) == 0 {
+			wrong("a key attribute needs a name", "key", at)
+		}
+		if len(paths) > 1 && encoding != pipeline.JSON {
+			wrong("alternatives in the key are for format json only: records of format "+c.Format+" have one key", "key", at)
+		}
+		for k, p := range paths {
+			switch {
+			case p == "":
+				wrong("a key attribute needs a name", paths.At(k, "key", at)...)
+			case seen[p]:
+				wrong(fmt.Sprintf("key attribute %q is named twice", p), paths.At(k, "key", at)...)
+			}
+			seen[p] = true
+		}
+	}
+	switch {
+	case encoding != pipeline.JSON:
+		if len(c.Before) > 0 {
+			wrong("before is for format json only: records of format "+c.Format+" say themselves what was there before", "before")
+		}
+	case len(c.Before) > 0 && len(c.Key) == 0:
+		wrong("before needs key: without one, a record cannot say which item it changes", "before")
+	case !seen[""]:
+		f := c.format()
+		if err := decode.CheckKey(&f); err != nil {
+			at := "key"
+			if f.Before = nil; decode.CheckKey(&f) == nil {
+				at = "before"
+			}
+			wrong(err.Error(), at)
+		}
+	}
 }
 
 func (c *Config) checkPath(wrong func(string, ...string)) {
@@ -118,11 +156,11 @@ func (c *Config) checkPath(wrong func(string, ...string)) {
 
 func (c *Config) checkVersion() error {
 	v := c.Version
-	if v == (Version{}) {
+	if !v.given() {
 		return nil
 	}
 	var errs []error
-	if v.From == "" {
+	if len(v.From) == 0 {
 		errs = append(errs, &spec.FieldError{Path: []string{"version", "from"},
 			Message: "version needs from: the path of the version in the record"})
 	}
@@ -142,11 +180,11 @@ func (c *Config) checkVersion() error {
 
 func (c *Config) checkOperation() error {
 	o := c.Operation
-	if o.From == "" && o.Delete == nil {
+	if len(o.From) == 0 && o.Delete == nil {
 		return nil
 	}
 	var errs []error
-	if o.From == "" {
+	if len(o.From) == 0 {
 		errs = append(errs, &spec.FieldError{Path: []string{"operation", "from"},
 			Message: "operation needs from: the path of the operation in the record"})
 	}
@@ -166,13 +204,30 @@ func (s *Source) Format() pipeline.Format { return s.cfg.format() }
 
 // format returns what the configuration says about the records.
 func (c *Config) format() pipeline.Format {
-	return pipeline.Format{
-		Encoding:  encodings[c.Format],
-		Table:     c.Table,
-		Key:       c.Key,
-		Version:   pipeline.VersionColumn(c.Version),
-		Operation: pipeline.OperationColumn(c.Operation),
+	f := pipeline.Format{Encoding: encodings[c.Format], Table: c.Table, Before: c.Before}
+	var elsewhere [][]string
+	some := false
+	for _, paths := range c.Key {
+		first, others := alternatives(paths)
+		f.Key = append(f.Key, first)
+		elsewhere, some = append(elsewhere, others), some || len(others) > 0
 	}
+	if some {
+		f.KeyElse = elsewhere
+	}
+	f.Version.From, f.Version.Else = alternatives(c.Version.From)
+	f.Version.Type, f.Version.Format = c.Version.Type, c.Version.Format
+	f.Operation.From, f.Operation.Else = alternatives(c.Operation.From)
+	f.Operation.Delete = c.Operation.Delete
+	return f
+}
+
+// alternatives returns the first of some paths, and the others.
+func alternatives(p spec.Paths) (first string, others []string) {
+	if len(p) == 0 {
+		return "", nil
+	}
+	return p[0], p[1:]
 }
 
 // Endless reports whether the source follows its files: Read never ends.

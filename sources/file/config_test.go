@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -26,24 +27,28 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	}{
 		{"fine", ok, nil},
 		{"everything set", with(func(c *Config) {
-			c.Key, c.Table = []string{"a", "b"}, "t"
-			c.Version = Version{From: "x.y", Type: "date", Format: "1/2/06"}
-			c.Operation = Operation{From: "op", Delete: []string{"D"}}
+			c.Key, c.Before, c.Table = []spec.Paths{{"a", "old.a"}, {"b"}}, spec.Paths{"old"}, "t"
+			c.Version = Version{From: spec.Paths{"x.y", "z"}, Type: "date", Format: "1/2/06"}
+			c.Operation = Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}
 		}), nil},
 		{"empty", Config{}, []string{"format: format is missing", "path: path is missing"}},
 		{"object store", with(func(c *Config) { c.Path = "s3://b/k" }), []string{"path: object stores are not supported yet by the file source (s3://)"}},
 		{"glob", with(func(c *Config) { c.Path = "a[" }), []string{`path: "a[" is not a glob`}},
 		{"format", with(func(c *Config) { c.Format = "jsn" }), []string{`format: unknown format "jsn"`}},
-		{"keys", with(func(c *Config) { c.Key = []string{"a", "", "a"} }), []string{"key.1: a key attribute needs a name", `key.2: key attribute "a" is named twice`}},
+		{"keys", with(func(c *Config) { c.Key = []spec.Paths{{"a"}, {""}, {"b", "a"}} }), []string{"key.1: a key attribute needs a name", `key.2.1: key attribute "a" is named twice`}},
 		{"max_record", with(func(c *Config) { c.MaxRecord = -1 }), []string{"max_record: max_record must be"}},
 		{"version without parts", with(func(c *Config) { c.Version.Format = "x" }), []string{"version.from: version needs from", "version.type: version needs a type"}},
-		{"version type", with(func(c *Config) { c.Version = Version{From: "a", Type: "int"} }), []string{`version.type: unknown type of version "int"`}},
-		{"version format", with(func(c *Config) { c.Version = Version{From: "a", Type: "int64", Format: "x"} }), []string{"version.format: a version of type int64 has no format"}},
-		{"operation without parts", with(func(c *Config) { c.Operation.From = "op" }), []string{"operation.delete: operation needs delete", "operation: operation needs key"}},
-		{"operation without from", with(func(c *Config) { c.Key, c.Operation.Delete = []string{"k"}, []string{"D"} }), []string{"operation.from: operation needs from"}},
+		{"version type", with(func(c *Config) { c.Version = Version{From: spec.Paths{"a"}, Type: "int"} }), []string{`version.type: unknown type of version "int"`}},
+		{"version format", with(func(c *Config) { c.Version = Version{From: spec.Paths{"a"}, Type: "int64", Format: "x"} }), []string{"version.format: a version of type int64 has no format"}},
+		{"operation without parts", with(func(c *Config) { c.Operation.From = spec.Paths{"op"} }), []string{"operation.delete: operation needs delete", "operation: operation needs key"}},
+		{"operation without from", with(func(c *Config) { c.Key, c.Operation.Delete = []spec.Paths{{"k"}}, []string{"D"} }), []string{"operation.from: operation needs from"}},
 		{"changes with version and operation", with(func(c *Config) {
-			c.Format, c.Version.From, c.Operation.From = "dynamodb_cdc", "a", "b"
-		}), []string{"operation: operation is for format json only", "version: version is for format json only"}},
+			c.Format, c.Version.From, c.Operation.From = "dynamodb_cdc", spec.Paths{"a"}, spec.Paths{"b"}
+			c.Key, c.Before = []spec.Paths{{"a", "b.a"}}, spec.Paths{"b"}
+		}), []string{"before: before is for format json only", "key.0: alternatives in the key are for format json only", "operation: operation is for format json only", "version: version is for format json only"}},
+		{"path of a key", with(func(c *Config) { c.Key = []spec.Paths{{"a..b"}} }), []string{`key: key of records: document path "a..b", column 3`}},
+		{"before without key", with(func(c *Config) { c.Before = spec.Paths{"old"} }), []string{"before: before needs key"}},
+		{"before beside the key", with(func(c *Config) { c.Key, c.Before = []spec.Paths{{"row.id"}}, spec.Paths{"old"} }), []string{"before: before-image old of records: no alternative of the key"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,11 +90,11 @@ func flatten(err error) []error {
 }
 
 func TestFormat(t *testing.T) {
-	cfg := Config{Path: "x", Format: "json", Table: "t", Key: []string{"k"},
-		Version: Version{From: "v", Type: "timestamp"}, Operation: Operation{From: "op", Delete: []string{"D"}}}
-	want := pipeline.Format{Encoding: pipeline.JSON, Table: "t", Key: []string{"k"},
-		Version: pipeline.VersionColumn{From: "v", Type: "timestamp"}, Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}}}
-	if d := cmp.Diff(want, cfg.format()); d != "" {
+	cfg := Config{Path: "x", Format: "json", Table: "t", Key: []spec.Paths{{"k"}, {"a.l", "b.l"}},
+		Version: Version{From: spec.Paths{"v", "w"}, Type: "timestamp"}, Operation: Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}}
+	want := pipeline.Format{Encoding: pipeline.JSON, Table: "t", Key: []string{"k", "a.l"}, KeyElse: [][]string{nil, {"b.l"}},
+		Version: pipeline.VersionColumn{From: "v", Else: []string{"w"}, Type: "timestamp"}, Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}}}
+	if d := cmp.Diff(want, cfg.format(), cmpopts.EquateEmpty()); d != "" {
 		t.Error(d)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // TestOrdinals: records are numbered over all files in the order of reading, so
@@ -14,7 +16,7 @@ func TestOrdinals(t *testing.T) {
 	a, b, first := filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json"), filepath.Join(dir, "0.json")
 	write(t, a, []byte("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n"))
 	write(t, b, []byte("{\"b\":1}\n{\"b\":2}\n"))
-	cfg := Config{Path: filepath.Join(dir, "*.json"), Format: "json", Key: []string{"id"}}
+	cfg := Config{Path: filepath.Join(dir, "*.json"), Format: "json", Key: []spec.Paths{{"id"}}}
 	ordinals := func(s seen, want ...int64) map[string][]byte {
 		t.Helper()
 		if s.err != nil {

@@ -47,10 +47,15 @@ func (b *build) start(records int) {
 	b.mark = 0
 }
 
-// assign gives the rows since mark to a change.
-func (b *build) assign(change int32) {
-	for range len(b.ops) - b.mark {
-		b.change = append(b.change, change)
+// assign gives the rows since mark to a change; where the item has moved, those of
+// the old one to the change before.
+func (b *build) assign(change int32, moved bool) {
+	for _, op := range b.ops[b.mark:] {
+		if moved && op == pipeline.OpDelete {
+			b.change = append(b.change, change-1)
+		} else {
+			b.change = append(b.change, change)
+		}
 	}
 	b.mark = len(b.ops)
 }

@@ -8,18 +8,27 @@ import (
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
-// valueOf returns the value of a column that reads the item or an element.
-func (m *mapper) valueOf(c *column) decode.Value {
-	switch c.source.origin {
+// valueOf returns a value of the item or an element.
+func (m *mapper) valueOf(s *source) decode.Value {
+	switch s.origin {
 	case fromItem:
-		return m.item[c.source.slot]
+		return m.first(m.item[s.slot], s)
 	case fromElement:
-		return m.element[c.source.slot]
+		return m.first(m.element[s.slot], s)
 	case fromEventID:
 		return m.bound.record.EventID
 	default:
 		return decode.Value{}
 	}
+}
+
+// first returns v, or, while that is missing or null, what is at the source's
+// other places.
+func (m *mapper) first(v decode.Value, s *source) decode.Value {
+	for i := 0; v.Kind <= decode.Null && i < len(s.others); i++ {
+		v = m.valueOf(&s.others[i])
+	}
+	return v
 }
 
 // cell appends a column's cell. It returns why the value does not fit, having
@@ -38,6 +47,9 @@ func (m *mapper) cell(c *column, out *cells) string {
 	}
 	switch v.Kind {
 	case decode.Missing, decode.Null:
+		if len(c.source.others) > 0 {
+			return m.otherCell(c, out, m.first(v, &c.source))
+		}
 		out.null()
 		return ""
 	case decode.Number:
@@ -56,6 +68,9 @@ func (m *mapper) cell(c *column, out *cells) string {
 // neither string nor number.
 func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
 	switch {
+	case v.Kind <= decode.Null:
+		out.null()
+		return ""
 	case c.typ.Kind == pipeline.JSONText:
 		b, err := decode.AppendJSON(out.data, m.rec, v, m.bound.typed)
 		if err != nil {

@@ -29,6 +29,7 @@ const (
 	layout
 	unixSeconds
 	unixMillis
+	unixMicros
 )
 
 // column is a compiled column.
@@ -149,6 +150,8 @@ func (c *column) readTime(text []byte) (int64, string) {
 		return scalar.ParseUnix(text, 6)
 	case unixMillis:
 		return scalar.ParseUnix(text, 3)
+	case unixMicros:
+		return scalar.ParseUnix(text, 0)
 	default:
 		return scalar.ParseTime(text)
 	}

@@ -30,7 +30,7 @@ type table struct {
 }
 
 type explode struct {
-	list  int // index into table.item
+	lists []int // indexes into table.item, of which the first counts that is there
 	outer bool
 }
 
@@ -137,15 +137,14 @@ func (c *compiler) explode() *explode {
 		}
 	}
 	c.scope.alias, c.scope.ordinal = cfg.As, cfg.Ordinal
-	path, err := decode.ParsePath(cfg.From)
-	switch {
-	case err != nil:
-		c.mistake(err.Error(), "explode", "from")
-		return &explode{}
-	case path[0].IsIndex, path[0].Name == metaName:
-		c.mistake(fmt.Sprintf("%q is not an attribute of the item", cfg.From), "explode", "from")
+	out := &explode{outer: cfg.Outer}
+	for i, path := range c.paths(cfg.From, "explode", "from") {
+		if path[0].IsIndex || path[0].Name == metaName {
+			c.mistake(fmt.Sprintf("%q is not an attribute of the item", cfg.From[i]), cfg.From.At(i, "explode", "from")...)
+		}
+		out.lists = append(out.lists, want(&c.scope.item, path))
 	}
-	return &explode{outer: cfg.Outer, list: want(&c.scope.item, path)}
+	return out
 }
 
 // ordinalColumn appends the ordinal's column unless it is among the columns.
@@ -265,20 +264,31 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 }
 
 // from resolves where a column's value is.
-func (c *compiler) from(name, from string) source {
-	path := decode.Path{{Name: name}}
-	if from != "" {
-		var err error
-		if path, err = decode.ParsePath(from); err != nil {
-			c.mistake(err.Error(), "columns", name, "from")
+func (c *compiler) from(name string, from spec.Paths) source {
+	paths := []decode.Path{{{Name: name}}}
+	if len(from) > 0 {
+		if paths = c.paths(from, "columns", name, "from"); paths == nil {
 			return source{}
 		}
 	}
-	s, err := c.scope.resolve(path)
+	s, err := c.scope.resolveAll(paths)
 	if err != nil {
 		c.unresolved(err, "columns", name, "from")
 	}
 	return s
+}
+
+// paths reads document paths; nil = one of them is none.
+func (c *compiler) paths(from spec.Paths, at ...string) []decode.Path {
+	paths := make([]decode.Path, len(from))
+	for i, text := range from {
+		var err error
+		if paths[i], err = decode.ParsePath(text); err != nil {
+			c.mistake(err.Error(), from.At(i, at...)...)
+			return nil
+		}
+	}
+	return paths
 }
 
 // unresolved records names that lead nowhere.
@@ -357,10 +367,12 @@ func (c *compiler) format(out *column, format string) {
 		out.format = unixSeconds
 	case "unix_ms":
 		out.format = unixMillis
+	case "unix_us":
+		out.format = unixMicros
 	default:
 		out.format = layout
 		if !scalar.IsLayout(format) {
-			c.mistake(fmt.Sprintf("%q is no layout: write the date 2006-01-02 and the time 15:04:05 the way the values are written, or unix, or unix_ms", format),
+			c.mistake(fmt.Sprintf("%q is no layout: write the date 2006-01-02 and the time 15:04:05 the way the values are written, or unix, unix_ms or unix_us", format),
 				"columns", out.name, "format")
 		}
 	}

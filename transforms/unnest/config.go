@@ -22,25 +22,25 @@ type TableConfig struct {
 
 // ExplodeConfig says which list becomes rows.
 type ExplodeConfig struct {
-	From    string `yaml:"from" required:"true" desc:"The document path of the list or set. Sets are read sorted."`
-	As      string `yaml:"as" required:"true" desc:"The name under which columns refer to an element: as is the element, as.name a value in it."`
-	Outer   bool   `yaml:"outer" desc:"Gives one row, with a null element and ordinal 0, when the list is empty or missing."`
-	Ordinal string `yaml:"ordinal" desc:"The name of an int64 column with the element's position, from 1; appended to the columns unless it is among them."`
+	From    spec.Paths `yaml:"from" required:"true" desc:"The document path of the list or set, or a list of paths, of which the first counts whose value is there and not null. Sets are read sorted."`
+	As      string     `yaml:"as" required:"true" desc:"The name under which columns refer to an element: as is the element, as.name a value in it."`
+	Outer   bool       `yaml:"outer" desc:"Gives one row, with a null element and ordinal 0, when the list is empty or missing."`
+	Ordinal string     `yaml:"ordinal" desc:"The name of an int64 column with the element's position, from 1; appended to the columns unless it is among them."`
 }
 
 // ColumnConfig is one column. Its value is what from leads to, then at most one
 // of after, split, extract and expr, then the type.
 type ColumnConfig struct {
-	From    string `yaml:"from" desc:"Where the value is: a document path (names with dots and [n]), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name."`
-	After   string `yaml:"after" desc:"Takes the text after this prefix; null when the text does not begin with it."`
-	Split   string `yaml:"split" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
-	Part    int    `yaml:"part" desc:"Which part split takes, from 1."`
-	Extract string `yaml:"extract" desc:"Takes what this regular expression (RE2) finds: its first group, or the whole match when it has none; null when it does not match."`
-	Expr    string `yaml:"expr" desc:"Computes the value with an expression (expr-lang.org) over the item; value is what from leads to, other names are document paths."`
-	Type    string `yaml:"type" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
-	Format  string `yaml:"format" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix or unix_ms; left out = RFC 3339."`
-	Mask    bool   `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
-	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type: the whole change is a dead letter, the value is null, or the run ends."`
+	From    spec.Paths `yaml:"from" desc:"Where the value is: a document path (names with dots and [n]), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
+	After   string     `yaml:"after" desc:"Takes the text after this prefix; null when the text does not begin with it."`
+	Split   string     `yaml:"split" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
+	Part    int        `yaml:"part" desc:"Which part split takes, from 1."`
+	Extract string     `yaml:"extract" desc:"Takes what this regular expression (RE2) finds: its first group, or the whole match when it has none; null when it does not match."`
+	Expr    string     `yaml:"expr" desc:"Computes the value with an expression (expr-lang.org) over the item; value is what from leads to, other names are document paths."`
+	Type    string     `yaml:"type" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
+	Format  string     `yaml:"format" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix, unix_ms or unix_us (seconds, milliseconds or microseconds since 1970); left out = RFC 3339."`
+	Mask    bool       `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
+	OnError string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type: the whole change is a dead letter, the value is null, or the run ends."`
 }
 
 // The choices of ColumnConfig.OnError; empty means the first.

@@ -50,7 +50,9 @@
 // list. A removal deletes all rows of its old image; without one it has no
 // rows. Such a removal is never unmatched: the item is gone, whichever table
 // had it. Neither is one in plain JSON with nothing but the key; its rows are
-// those that the key alone yields. Deletes are made only of tables that have a
+// those that the key alone yields. A change that gives its item another key is two
+// changes of one record: that of the old item, with the deletes, and that of the
+// new one. What no table wants needs neither key nor version. Deletes are made only of tables that have a
 // key and whose consumers ask for them. A value of an old image that does not
 // convert is null; a row whose key does not is left out. A change is atomic:
 // one bad row in one table, and none of its rows is in any.

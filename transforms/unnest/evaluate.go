@@ -87,10 +87,8 @@ func jsonResult(out *cells, v any) string {
 // any returns a value as expressions have it.
 func (m *mapper) any(s source) (any, error) {
 	switch s.origin {
-	case fromItem:
-		return m.anyValue(m.item[s.slot])
-	case fromElement:
-		return m.anyValue(m.element[s.slot])
+	case fromItem, fromElement:
+		return m.anyValue(m.valueOf(&s))
 	case fromOrdinal:
 		return int(m.ordinal), nil
 	case fromTTL:

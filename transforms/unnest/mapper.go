@@ -115,11 +115,21 @@ func (m *mapper) record(i int) error {
 	if f != nil {
 		return m.refuse(f)
 	}
+	if !gone && !d.HasNew && !d.HasOld && d.Event != decode.Remove {
+		matched = false // a null: nothing for any table
+	}
 	if !matched && !gone {
 		switch m.unnest.unmatched {
 		case unmatchedDeadLetter, unmatchedFail:
 			return m.refuse(m.unmatched())
 		}
+	}
+	if d.Lacks != nil {
+		if matched && !gone {
+			return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(d.Lacks.Error())})
+		}
+		m.batch.Ignored++
+		return nil
 	}
 	if f := m.rows(); f != nil {
 		m.rollback()
@@ -137,16 +147,27 @@ func (m *mapper) accept(matched bool) {
 			return
 		}
 	}
+	d := &m.bound.record
+	moved := m.settled && d.Moved
+	if moved {
+		v := d.Version
+		v.New = 0 // the item is gone
+		m.change(d.Was, d.WasKey, v)
+	}
 	at := int32(len(m.batch.Changes))
 	for i := range m.builds {
-		m.builds[i].assign(at)
+		m.builds[i].assign(at, moved)
 	}
-	d := &m.bound.record
-	c := pipeline.Change{Record: int32(m.index), Version: pipeline.Version{Time: d.Version.Time}}
+	m.change(d.Item, d.Key, d.Version)
+}
+
+// change adds a change of the record to the batch.
+func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version) {
+	c := pipeline.Change{Record: int32(m.index), Version: pipeline.Version{Time: v.Time}}
 	if m.settled {
 		start := len(m.arena)
-		m.arena = append(m.arena, d.Key...)
-		c.Item, c.Key, c.Version = d.Item, slices.Clip(m.arena[start:]), d.Version
+		m.arena = append(m.arena, key...)
+		c.Item, c.Key, c.Version = item, slices.Clip(m.arena[start:]), v
 	}
 	m.batch.Changes = append(m.batch.Changes, c)
 }

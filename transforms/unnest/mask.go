@@ -13,8 +13,8 @@ var _ pipeline.Masking = (*Unnest)(nil)
 func (u *Unnest) Masks() bool { return !u.mask.Empty() }
 
 // ShowRecord implements pipeline.Masking.
-func (u *Unnest) ShowRecord(e pipeline.Encoding, record []byte) []byte {
-	return u.mask.Record(e, record)
+func (u *Unnest) ShowRecord(f *pipeline.Format, record []byte) []byte {
+	return u.mask.Record(f, record)
 }
 
 // ShowKey implements pipeline.Masking.
@@ -53,11 +53,21 @@ func (t *table) paths(c *column) []decode.Path {
 	}
 	var all []decode.Path
 	for _, s := range sources {
-		switch s.origin {
-		case fromItem:
-			all = append(all, t.item[s.slot])
-		case fromElement:
-			p := append(decode.Path{}, t.item[t.explode.list]...)
+		for _, s := range append([]source{s}, s.others...) {
+			all = append(all, t.places(&s)...)
+		}
+	}
+	return all
+}
+
+// places returns where items have a value.
+func (t *table) places(s *source) (all []decode.Path) {
+	switch s.origin {
+	case fromItem:
+		all = append(all, t.item[s.slot])
+	case fromElement:
+		for _, list := range t.explode.lists {
+			p := append(decode.Path{}, t.item[list]...)
 			all = append(all, append(append(p, decode.Step{IsIndex: true}), t.element[s.slot]...))
 		}
 	}

@@ -68,7 +68,12 @@ func (m *mapper) image(slots []decode.Value, v *view, at int, old bool) *failure
 	if t.explode == nil {
 		return m.row()
 	}
-	list := m.item[t.explode.list]
+	list := m.item[t.explode.lists[0]]
+	for _, at := range t.explode.lists[1:] {
+		if list.Kind <= decode.Null {
+			list = m.item[at]
+		}
+	}
 	m.failed = nil
 	before := len(m.build.ops)
 	err := m.explode(m.bound.lists[at], list)
@@ -260,7 +265,7 @@ func (m *mapper) misfit(c *column, reason string) *failure {
 		if c.shape == computed {
 			shown, reason = "", "its expression fails, or gives what does not fit (it is of masked values)"
 		}
-	} else if v := m.valueOf(c); v.Kind != decode.Missing {
+	} else if v := m.valueOf(&c.source); v.Kind != decode.Missing {
 		raw := v.Raw(m.rec)
 		shown = string(raw)
 		if len(raw) > maxShown {

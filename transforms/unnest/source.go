@@ -35,6 +35,8 @@ var metaOrigins = map[string]origin{
 type source struct {
 	origin origin
 	slot   int // into the paths of the table, for items and elements
+	// others are where the value is looked for next while it is missing or null.
+	others []source
 }
 
 // scope resolves the names of one table and gathers the paths they lead to.
@@ -71,6 +73,28 @@ func (s *scope) resolve(path decode.Path) (source, error) {
 	default:
 		return source{slot: want(&s.item, path)}, nil
 	}
+}
+
+// resolveAll returns the source that the first of some paths leads to whose value
+// is there and not null.
+func (s *scope) resolveAll(paths []decode.Path) (source, error) {
+	first, err := s.resolve(paths[0])
+	if err != nil {
+		return source{}, err
+	}
+	for _, p := range paths[1:] {
+		other, err := s.resolve(p)
+		if err != nil {
+			return source{}, err
+		}
+		first.others = append(first.others, other)
+	}
+	for _, other := range first.others {
+		if first.origin > fromElement || other.origin > fromElement {
+			return source{}, fmt.Errorf("alternatives are document paths: what is no part of the item is always there")
+		}
+	}
+	return first, nil
 }
 
 // want returns the index of a path in a list, adding it if it is new.
