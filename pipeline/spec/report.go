@@ -90,7 +90,7 @@ func (n *Node) locate(err error) *Mistake {
 		if last := len(e.Path) - 1; last >= 0 && e.Path[last] == e.Name {
 			at = n.findKey(e.Path)
 		}
-		return at.Mistake(e.Message, hint)
+		return at.within(e.Within).Mistake(e.Message, hint)
 	default:
 		return n.owner().Mistake(err.Error(), "")
 	}

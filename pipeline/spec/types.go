@@ -42,7 +42,12 @@ type FieldError struct {
 	// is wrong rather than its value.
 	Name  string
 	Known []string
+	// Within is the part of the value's text that is wrong; zero = all of it.
+	Within Within
 }
+
+// Within is a part of a text: a run of characters.
+type Within struct{ From, Width int }
 
 // Error returns the message, without place.
 func (e *FieldError) Error() string { return e.Message }

@@ -85,9 +85,8 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 			}
 			continue
 		}
-		x, mistake := expression.CompileIn(in.Name, e.Value.Expr, known, typ)
-		if mistake != nil {
-			mistake.Path = append(path, "expr")
+		x, wrong := expression.CompileIn(in.Name, e.Value.Expr, known, typ, "columns", e.Name, "expr")
+		for _, mistake := range wrong {
 			mistakes = append(mistakes, mistake)
 		}
 		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden()}

@@ -109,9 +109,8 @@ func (f *Filter) compile(cfg Config, in *pipeline.Table) (t *table, mistakes []e
 		}
 	}
 	if cfg.Expr != "" {
-		e, mistake := expression.CompileIn(in.Name, cfg.Expr, in.Columns, pipeline.Type{Kind: pipeline.Bool})
-		if mistake != nil {
-			mistake.Path = []string{"expr"}
+		e, wrong := expression.CompileIn(in.Name, cfg.Expr, in.Columns, pipeline.Type{Kind: pipeline.Bool}, "expr")
+		for _, mistake := range wrong {
 			mistakes = append(mistakes, mistake)
 		}
 		t.expression = e

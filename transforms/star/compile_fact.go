@@ -7,7 +7,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/transforms/star/measure"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
 // factCompiler compiles one fact.
@@ -330,18 +330,24 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 		c.wrong(err.Error(), append(path, "type")...)
 		return
 	}
-	var unknown *spec.FieldError
-	e, err := measure.Compile(cfg.Expression.Expr, func(name string) (int, pipeline.Type, bool) {
+	unknown := map[string]*spec.FieldError{}
+	e, mistakes := expression.Compile(cfg.Expression.Expr, func(name string) (int, pipeline.Type, bool) {
 		at, t, mistake := c.expressionColumn(name)
-		unknown = mistake
+		if mistake != nil {
+			unknown[name] = mistake
+		}
 		return at, t, mistake == nil
 	}, t)
-	if err != nil && unknown != nil {
-		c.report(unknown, append(path, "expr"))
-		return
+	for _, m := range mistakes {
+		field := m.Field()
+		if named := unknown[m.Name]; named != nil {
+			told := *named
+			told.Within = field.Within
+			field = &told
+		}
+		c.report(field, append(path, "expr"))
 	}
-	if err != nil {
-		c.wrong(err.Error(), append(path, "expr")...)
+	if mistakes != nil {
 		return
 	}
 	if c.masks() {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 	"github.com/starlift-etl/starlift/transforms/star/calendar"
-	"github.com/starlift-etl/starlift/transforms/star/measure"
 )
 
 var (
@@ -128,7 +128,7 @@ type member struct {
 // value is a compiled measure.
 type value struct {
 	ref        ref
-	expression *measure.Expression // nil = the ref
+	expression *expression.Expression // nil = the ref
 	nullOnFail bool
 }
 

@@ -6,14 +6,16 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
 // build is one table's rows of the batch that is being made.
 type build struct {
 	table           *table
 	wanted, deletes bool
-	olds            bool    // every row of an old image is deleted, whatever the new one yields
-	cells           []cells // by column
+	olds            bool                     // every row of an old image is deleted, whatever the new one yields
+	cells           []cells                  // by column
+	expressions     []*expression.Expression // by column.computed
 	ops             []pipeline.Op
 	change          []int32
 	nothing         []decode.Value // the slots of an element that is not there

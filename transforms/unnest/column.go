@@ -7,6 +7,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
@@ -34,19 +35,21 @@ const (
 
 // column is a compiled column.
 type column struct {
-	name    string
-	typ     pipeline.Type
-	key     bool
-	masked  bool
-	source  source
-	shape   shape
-	cut     []byte // prefix of after, separator of split
-	part    int    // of split, from 1
-	re      *regexp.Regexp
-	expr    *expression
-	format  timeFormat
-	layout  string
-	onError string
+	name      string
+	typ       pipeline.Type
+	key       bool
+	masked    bool
+	source    source
+	shape     shape
+	cut       []byte // prefix of after, separator of split
+	part      int    // of split, from 1
+	re        *regexp.Regexp
+	expr      *expression.Expression // of computed
+	variables []variable             // of expr, by number
+	computed  int                    // which of the table's expressions it is
+	format    timeFormat
+	layout    string
+	onError   string
 }
 
 // isOrdinal reports whether the column is the ordinal itself.

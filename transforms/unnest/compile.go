@@ -40,6 +40,7 @@ type compiler struct {
 	cfg      *TableConfig
 	scope    scope
 	columns  []column
+	computed int // expressions
 	mistakes []error
 }
 
@@ -337,11 +338,7 @@ func (c *compiler) shape(out *column, cfg *ColumnConfig) {
 		c.extract(out, cfg.Extract)
 	case cfg.Expr != "":
 		out.shape = computed
-		e, err := compileExpression(cfg.Expr, &c.scope, out.source)
-		for _, mistake := range unjoin(err) {
-			c.unresolved(mistake, "columns", out.name, "expr")
-		}
-		out.expr = e
+		c.compileExpression(out, cfg.Expr)
 	}
 }
 
@@ -391,8 +388,10 @@ func (c *compiler) fits(out *column) {
 	}
 	if out.shape == computed && out.typ.Kind == pipeline.Binary {
 		c.mistake("an expression gives no binary", "columns", out.name, "type")
+		return
 	}
 	if out.shape == computed {
+		c.gives(out)
 		return
 	}
 	what, kinds := "", []pipeline.Kind(nil)

@@ -44,10 +44,10 @@ func TestMistakes(t *testing.T) {
 		"tables:\n\tt:\n\t\tcolumns: {a: {type: json, after: x}, b: {from: $meta.created_at, type: double}, c: {from: $meta.ttl, type: int64}, d: {from: $meta.table, type: json}, e: {from: $meta.created_at, after: x}}": {
 			`tables/t/columns/a/type: a column of type json takes the value whole`, `tables/t/columns/b/type: a time gives no double`,
 			`tables/t/columns/c/type: a bool gives no int64`, `tables/t/columns/d/type: d is a text and gives no json`, `tables/t/columns/e: a time is taken whole`},
-		"tables:\n\tt:\n\t\tcolumns: {a: {expr: 'x +'}, b: {expr: 'foo(x)'}, c: {expr: 'now()'}, d: {expr: '$meta.tabel'}, e: {expr: x, type: binary}, f: {expr: '$env'}, g: {expr: 'keys(m)'}}": {
-			`tables/t/columns/a/expr: expression: unexpected token`, `tables/t/columns/b/expr: expression: unknown function foo`,
-			`tables/t/columns/c/expr: expression: unknown function now`, `tables/t/columns/d/expr: expression: unknown metadata "$meta.tabel" ($meta.tabel|`,
-			`tables/t/columns/e/type: an expression gives no binary`, `tables/t/columns/f/expr: expression: $env is not there`, `tables/t/columns/g/expr: expression: unknown function keys`},
+		"tables:\n\tt:\n\t\tcolumns: {a: {expr: 'x +'}, b: {expr: 'foo(x)'}, c: {expr: 'now()'}, d: {expr: '$meta.tabel'}, e: {expr: x, type: binary}, f: {expr: '$env'}, g: {expr: 'keys(m, 1)'}}": {
+			`tables/t/columns/a/expr: the expression ends where something is missing`, `tables/t/columns/b/expr: unknown function "foo" (foo|`,
+			`tables/t/columns/c/expr: now is not there`, `tables/t/columns/d/expr: unknown metadata "$meta.tabel" ($meta.tabel|`,
+			`tables/t/columns/e/type: an expression gives no binary`, `tables/t/columns/f/expr: $env is not there`, `tables/t/columns/g/expr: keys takes 1 argument, not 2`},
 	} {
 		_, err := New("items", readConfig(t, text))
 		if err == nil {

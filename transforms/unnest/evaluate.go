@@ -1,175 +1,133 @@
 package unnest
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"time"
+	"unsafe"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
-// maxFloatDigits is how many decimal digits any double holds.
-const maxFloatDigits = 15
-
-var errDigits = errors.New("has more digits than an expression can hold (15, or an integer of 64 bits)")
-
-// evaluate runs a column's expression and appends its result.
+// evaluate computes a column's expression and appends its result. It returns
+// what fails.
 func (m *mapper) evaluate(c *column, out *cells) string {
-	if m.env == nil {
-		m.env = map[string]any{}
-	}
-	clear(m.env)
-	for _, v := range c.expr.vars {
-		value, err := m.any(v.source)
+	e := m.build.expressions[c.computed]
+	m.texts = m.texts[:0]
+	for i, n := range e.Variables() {
+		v := &c.variables[n]
+		value, err := m.variable(v)
 		if err != nil {
-			return err.Error()
+			return fmt.Sprintf("%s: %s %v", e, e.Name(i), err)
 		}
-		m.env[v.name] = value
+		e.Set(i, value)
 	}
-	result, err := m.vm.Run(c.expr.program, m.env)
+	v, err := e.Value()
 	if err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return "its expression fails: " + line
+		return err.Error()
 	}
-	return m.result(c, out, result)
-}
-
-// result appends what an expression gave.
-func (m *mapper) result(c *column, out *cells, v any) string {
-	if v == nil {
-		out.null()
+	if c.reads(v.Kind()) {
+		kind := decode.String
+		if v.Kind() == expression.Number {
+			kind = decode.Number
+		}
+		text := v.Text()
+		if reason := c.read(out, kind, []byte(text)); reason != "" {
+			return fmt.Sprintf("%s gives %s, which %s", e, strconv.Quote(shorten(text)), reason)
+		}
 		return ""
 	}
-	if c.typ.Kind == pipeline.JSONText {
-		return jsonResult(out, v)
-	}
-	text, kind := m.text[:0], decode.String
-	switch v := v.(type) {
-	case string:
-		text = append(text, v...)
-	case bool:
-		text, kind = strconv.AppendBool(text, v), decode.Bool
-	case int:
-		text, kind = strconv.AppendInt(text, int64(v), 10), decode.Number
-	case float64:
-		text, kind = strconv.AppendFloat(text, v, 'g', -1, 64), decode.Number
-	case time.Time:
-		text = scalar.AppendTime(text, v.UnixMicro())
-	case []byte:
-		text = append(text, v...)
-	default:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Sprintf("its expression gives a %T", v)
-		}
-		text = append(text, b...)
-	}
-	m.text = text
-	return c.read(out, kind, text)
-}
-
-// jsonResult appends a result as JSON text.
-func jsonResult(out *cells, v any) string {
-	b, err := json.Marshal(v)
+	cell, err := e.Convert(v, c.typ)
 	if err != nil {
-		return fmt.Sprintf("its expression gives a %T", v)
+		return err.Error()
 	}
-	out.text(b)
+	c.append(out, &cell)
 	return ""
 }
 
-// any returns a value as expressions have it.
-func (m *mapper) any(s source) (any, error) {
-	switch s.origin {
-	case fromItem, fromElement:
-		return m.anyValue(m.valueOf(&s))
-	case fromOrdinal:
-		return int(m.ordinal), nil
-	case fromTTL:
-		return m.meta.TTL, nil
-	case fromCreated, fromArrived:
-		if micros := m.time(s.origin); micros != 0 {
-			return string(scalar.AppendTime(nil, micros)), nil
-		}
-		return nil, nil
+// append appends a cell of the column's type.
+func (c *column) append(out *cells, cell *expression.Cell) {
+	switch {
+	case cell.Null:
+		out.null()
+	case c.typ.Kind == pipeline.String, c.typ.Kind == pipeline.JSONText:
+		out.text(cell.Text)
+	case c.typ.Kind == pipeline.Bool:
+		out.bool(cell.Bits != 0)
+	case c.typ.Kind == pipeline.Date:
+		out.date(int32(cell.Bits))
+	case c.typ.Kind == pipeline.Decimal:
+		out.decimal(cell.High, cell.Bits)
 	default:
-		if text := m.metaText(s.origin); text != nil {
-			return string(text), nil
-		}
-		return nil, nil
+		out.int64(int64(cell.Bits))
 	}
 }
 
-func (m *mapper) anyValue(v decode.Value) (any, error) {
+// variable returns a value as expressions have it.
+func (m *mapper) variable(v *variable) (expression.Value, error) {
+	switch v.source.origin {
+	case fromItem, fromElement:
+		value := m.valueOf(&v.source)
+		if value.Kind == decode.Missing && v.parent != nil {
+			return m.indexed(m.valueOf(v.parent), v.index)
+		}
+		return m.value(value)
+	case fromOrdinal:
+		return expression.IntOf(m.ordinal), nil
+	case fromTTL:
+		return expression.BoolOf(m.meta.TTL), nil
+	case fromCreated, fromArrived:
+		if micros := m.time(v.source.origin); micros != 0 {
+			return expression.TimestampOf(micros), nil
+		}
+	default:
+		if text := m.metaText(v.source.origin); text != nil {
+			return expression.StringOf(shared(text)), nil
+		}
+	}
+	return expression.Value{}, nil
+}
+
+// indexed returns a character of a string, or an element of a set: what no
+// document path leads to.
+func (m *mapper) indexed(v decode.Value, index int) (expression.Value, error) {
+	switch v.Kind {
+	case decode.String, decode.StringSet, decode.NumberSet, decode.BinarySet:
+		value, err := m.value(v)
+		return value.At(index), err
+	}
+	return expression.Value{}, nil
+}
+
+// value returns a value of the item. It shares the memory of the record, or of
+// m.texts.
+func (m *mapper) value(v decode.Value) (expression.Value, error) {
 	switch v.Kind {
 	case decode.Missing, decode.Null:
-		return nil, nil
-	case decode.Binary:
-		return string(v.Raw(m.rec)), nil
+		return expression.Value{}, nil
 	case decode.Number:
-		return anyNumber(v.Raw(m.rec))
+		return expression.NumberOf(v.Raw(m.rec))
 	case decode.Bool:
-		return v.Raw(m.rec)[0] == 't', nil
-	case decode.String:
-		text, err := decode.AppendText(nil, m.rec, v)
-		return string(text), err
+		return expression.BoolOf(v.Raw(m.rec)[0] == 't'), nil
+	case decode.Binary, decode.String:
+		if !v.Escaped {
+			return expression.StringOf(shared(v.Raw(m.rec))), nil
+		}
+		v.Kind = decode.String // a binary is its base64 text
+		from := len(m.texts)
+		var err error
+		if m.texts, err = decode.AppendText(m.texts, m.rec, v); err != nil {
+			return expression.Value{}, err
+		}
+		return expression.StringOf(shared(m.texts[from:])), nil
 	}
 	text, err := decode.AppendJSON(nil, m.rec, v, m.bound.typed)
 	if err != nil {
-		return nil, err
+		return expression.Value{}, err
 	}
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	d.UseNumber()
-	var tree any
-	if err := d.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("value: %w", err)
-	}
-	return plainNumbers(tree)
+	return expression.ParseJSON(text)
 }
 
-// plainNumbers replaces the numbers within v.
-func plainNumbers(v any) (any, error) {
-	var err error
-	switch v := v.(type) {
-	case json.Number:
-		return anyNumber([]byte(v))
-	case []any:
-		for i := range v {
-			if v[i], err = plainNumbers(v[i]); err != nil {
-				return nil, err
-			}
-		}
-	case map[string]any:
-		for k := range v {
-			if v[k], err = plainNumbers(v[k]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return v, nil
-}
-
-// anyNumber returns a number without losing a digit: an int or a float64.
-func anyNumber(text []byte) (any, error) {
-	if n, reason := decimal.Int64(text); reason == "" {
-		return int(n), nil
-	}
-	d, ok := decimal.Parse(nil, text)
-	if !ok {
-		return nil, errors.New(decimal.NotNumber)
-	}
-	if len(d.Digits) > maxFloatDigits {
-		return nil, errDigits
-	}
-	f, reason := decimal.Float(text)
-	if reason != "" || f == 0 {
-		return nil, errors.New(decimal.OutOfRange)
-	}
-	return f, nil
-}
+// shared returns bytes as a string that shares their memory.
+func shared(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/expr-lang/expr/vm"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
@@ -44,8 +42,7 @@ type mapper struct {
 	failed  *failure
 	visit   func(i int, slots []decode.Value) error
 
-	vm  *vm.VM
-	env map[string]any
+	texts []byte // of the values of an expression
 }
 
 // failure is why a change takes no effect. A fatal one ends the run.

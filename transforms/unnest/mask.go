@@ -47,7 +47,7 @@ func (t *table) paths(c *column) []decode.Path {
 	sources := []source{c.source}
 	if c.shape == computed {
 		sources = nil
-		for _, v := range c.expr.vars {
+		for _, v := range c.variables {
 			sources = append(sources, v.source)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
@@ -257,6 +258,13 @@ func (m *mapper) oldRow() {
 // maxShown is how much of a value a message shows.
 const maxShown = 80
 
+func shorten(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + "…"
+}
+
 // misfit says why a value does not fit its column.
 func (m *mapper) misfit(c *column, reason string) *failure {
 	shown := ""
@@ -265,13 +273,8 @@ func (m *mapper) misfit(c *column, reason string) *failure {
 		if c.shape == computed {
 			shown, reason = "", "its expression fails, or gives what does not fit (it is of masked values)"
 		}
-	} else if v := m.valueOf(&c.source); v.Kind != decode.Missing {
-		raw := v.Raw(m.rec)
-		shown = string(raw)
-		if len(raw) > maxShown {
-			shown = string(bytes.ToValidUTF8(raw[:maxShown], nil)) + "…"
-		}
-		shown = fmt.Sprintf("%q ", shown)
+	} else if v := m.valueOf(&c.source); v.Kind != decode.Missing && c.shape != computed {
+		shown = fmt.Sprintf("%q ", shorten(string(v.Raw(m.rec))))
 	}
 	return &failure{
 		reason: pipeline.ReasonBadValue, fatal: c.onError == onErrorFail,

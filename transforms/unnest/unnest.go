@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/expr-lang/expr/vm"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -99,10 +97,12 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 		b.cells = make([]cells, len(t.columns))
 		for k := range t.columns {
 			b.cells[k] = newCells(t.columns[k].typ)
+			if e := t.columns[k].expr; e != nil {
+				b.expressions = append(b.expressions, e.Clone())
+			}
 		}
 		b.nothing = make([]decode.Value, len(t.element))
 	}
-	m.vm = &vm.VM{}
 	m.visit = m.visitElement
 	return m
 }

@@ -1,91 +1,73 @@
 package expression
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/vm"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// Columns finds a name of an expression, price or ord.amount, among the values
-// that Eval is given.
-type Columns func(name string) (index int, typ pipeline.Type, ok bool)
-
 // Expression is a compiled expression. One goroutine uses it.
 type Expression struct {
 	text    string
+	result  Type
+	run     code
+	numbers []int    // of the variables, as the resolver gave them
+	names   []string // of the variables
+	lenient bool     // it says itself what null means
+	open    bool     // something in it can be of any kind
+	hidden  bool     // its values are masked
+
+	// Of one over columns.
 	typ     pipeline.Type
-	program *vm.Program
-	vm      vm.VM
-	columns []column
-	lenient bool // it says itself what null means
-	hidden  bool // its values are masked
-	env     map[string]any
+	columns []pipeline.Type // of the variables
+
+	machine machine
+	scratch []byte
 }
 
-type column struct {
-	name  string // in the environment
-	index int
-	typ   pipeline.Type
+// Parse compiles an expression. The errors are all its mistakes.
+func Parse(text string, names Names) (*Expression, []*Mistake) {
+	tree, source, mistake := parse(text)
+	if mistake != nil {
+		return nil, []*Mistake{mistake}
+	}
+	c := &compiler{source: source, names: names}
+	n := c.compile(tree)
+	if len(c.mistakes) > 0 {
+		return nil, c.mistakes
+	}
+	return &Expression{
+		text: text, result: n.typ, run: n.run, numbers: c.numbers, names: c.shown, lenient: c.lenient, open: c.open,
+		machine: machine{values: make([]Value, len(c.numbers))},
+	}, nil
 }
 
-// errMismatch marks operations on values that they are not for.
-var errMismatch = errors.New("type mismatch")
-
-// Compile compiles an expression whose result has the type.
-func Compile(text string, columns Columns, typ pipeline.Type) (*Expression, error) {
-	switch typ.Kind {
-	case pipeline.Binary, pipeline.JSONText:
-		return nil, fmt.Errorf("an expression gives no %s", typ)
+// Gives checks that the result can be of one of the kinds, and, where all kinds
+// in the expression are known, of no others. It returns what is wrong.
+func (e *Expression) Gives(kinds Kind, t pipeline.Type) *Mistake {
+	if e.open && e.result.may(kinds) || e.result.sure(kinds) {
+		return nil
 	}
-	r := &rewriter{declared: map[string]bool{}, callees: map[*ast.IdentifierNode]bool{}}
-	options := []expr.Option{expr.Patch(r.declarations()), expr.Patch(r)}
-	for _, f := range functions {
-		options = append(options, expr.Function(f.name, f.call))
-	}
-	for _, name := range []string{"now", "date", "duration", "keys", "values", "toPairs"} {
-		options = append(options, expr.DisableBuiltin(name))
-	}
-	program, err := expr.Compile(text, options...)
-	if err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return nil, fmt.Errorf("expression: %s", line)
-	}
-	e := &Expression{text: text, typ: typ, program: program, lenient: r.lenient, env: map[string]any{}}
-	for _, name := range r.names() {
-		index, t, ok := columns(name)
-		if !ok {
-			return nil, fmt.Errorf("expression: unknown name %q", name)
-		}
-		if t.Kind == pipeline.Binary {
-			return nil, fmt.Errorf("expression: %q is binary: nothing can be computed with it", name)
-		}
-		e.columns = append(e.columns, column{variable(name), index, t})
-	}
-	return e, e.try()
+	return &Mistake{Width: utf8.RuneCountInString(e.text), Message: fmt.Sprintf("type mismatch: the result is a %s, not %s%s", e.result.kinds&^(kinds|Null), t, e.instead(t))}
 }
 
-// try evaluates the expression on a value of each column's type, and returns an
-// error when the operations do not fit them.
-func (e *Expression) try() error {
-	for _, c := range e.columns {
-		e.env[c.name] = sample(c.typ)
+// instead says how to get the type.
+func (e *Expression) instead(t pipeline.Type) string {
+	switch {
+	case e.result.kinds == Timestamp && t.Kind == pipeline.Date:
+		return ": write date(…)"
+	case e.result.kinds == String && (t.Kind == pipeline.Int64 || t.Kind == pipeline.Decimal):
+		return ": make a number of the string by decimal(…)"
+	case e.result.kinds == String && t.Kind == pipeline.Double:
+		return ": make a double of the string by float(…)"
+	case e.result.kinds == String && (t.Kind == pipeline.Date || t.Kind == pipeline.Timestamp):
+		return fmt.Sprintf(": write %s(…)", t)
 	}
-	v, err := e.vm.Run(e.program, e.env)
-	if err == nil {
-		_, _, err = convert(nil, v, e.typ)
-	}
-	if errors.Is(err, errMismatch) || err != nil && strings.Contains(err.Error(), errMismatch.Error()) {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("expression %q: %s", e.text, line)
-	}
-	return nil // a sample may divide by zero, or not fit
+	return ""
 }
 
 // String returns the expression's text.
@@ -99,51 +81,100 @@ func (e *Expression) Hidden() bool { return e.hidden }
 
 // Clone returns the same expression for another goroutine.
 func (e *Expression) Clone() *Expression {
-	return &Expression{text: e.text, typ: e.typ, program: e.program, columns: e.columns, lenient: e.lenient, hidden: e.hidden, env: map[string]any{}}
+	c := *e
+	c.machine, c.scratch = machine{values: make([]Value, len(e.numbers))}, nil
+	return &c
+}
+
+// Variables returns the numbers of the variables, in the order of Set.
+func (e *Expression) Variables() []int { return e.numbers }
+
+// Name returns the name of a variable.
+func (e *Expression) Name(i int) string { return e.names[i] }
+
+// Set gives a variable its value, which has to stay until the result
+// has been used.
+func (e *Expression) Set(i int, v Value) { e.machine.values[i] = v }
+
+// keep takes the memory of a cell's text back.
+func (e *Expression) keep(c Cell) {
+	if cap(c.Text) > cap(e.scratch) && cap(c.Text) <= maxKept {
+		e.scratch = c.Text
+	}
+}
+
+// maxKept is how much memory for text an expression keeps.
+const maxKept = 1 << 20
+
+// Convert converts a result to a cell of the type.
+func (e *Expression) Convert(v Value, t pipeline.Type) (Cell, error) {
+	c, err := cell(e.scratch, v, t)
+	if err != nil {
+		return Cell{}, e.explain(err)
+	}
+	e.keep(c)
+	return c, nil
+}
+
+// Value returns the result. An error says what fails, with the values that it
+// fails for.
+func (e *Expression) Value() (Value, error) {
+	m := &e.machine
+	if !e.lenient {
+		for i := range m.values {
+			if m.values[i].isNull() {
+				return Value{}, nil
+			}
+		}
+	}
+	m.steps, m.text = 0, 0
+	v, err := e.run(m)
+	if err != nil {
+		return Value{}, e.explain(err)
+	}
+	return v, nil
+}
+
+// explain says which values an error is about.
+func (e *Expression) explain(err error) error {
+	if e.hidden {
+		return fmt.Errorf("%s, of masked values: it can't be computed, or does not fit", e.text)
+	}
+	var parts []string
+	for i, name := range e.names {
+		parts = append(parts, fmt.Sprintf("%s = %s", name, quote(e.machine.values[i])))
+	}
+	with := ""
+	if parts != nil {
+		with = " with " + strings.Join(parts, ", ")
+	}
+	return fmt.Errorf("%s%s: %w", e.text, with, err)
+}
+
+// Eval appends the packed result to dst, of an expression over columns and their
+// packed values. An error says that the result does not fit the type, or that
+// something was divided by zero.
+func (e *Expression) Eval(dst []byte, values [][]byte) (result []byte, null bool, err error) {
+	for i, n := range e.numbers {
+		e.machine.values[i] = unpack(values[n], e.columns[i])
+	}
+	v, err := e.Value()
+	if err != nil {
+		return dst, false, err
+	}
+	c, err := e.Convert(v, e.typ)
+	if err != nil || c.Null {
+		return dst, c.Null, err
+	}
+	return c.pack(dst, e.typ), false, nil
 }
 
 // Uses returns the indexes of the values that the expression uses, sorted.
 func (e *Expression) Uses() []int {
-	var all []int
-	for _, c := range e.columns {
-		all = append(all, c.index)
-	}
+	all := slices.Clone(e.numbers)
 	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
-// Eval appends the packed result to dst. An error says that the result does not
-// fit the type, or that something was divided by zero.
-func (e *Expression) Eval(dst []byte, values [][]byte) (result []byte, null bool, err error) {
-	for _, c := range e.columns {
-		v := values[c.index]
-		if v == nil && !e.lenient {
-			return dst, true, nil
-		}
-		e.env[c.name] = unpack(v, c.typ)
-	}
-	v, err := e.vm.Run(e.program, e.env)
-	if err == nil {
-		result, null, err = convert(dst, v, e.typ)
-	}
-	if err != nil && e.hidden {
-		return dst, false, fmt.Errorf("%s, of masked values: it can't be computed, or does not fit", e.text)
-	}
-	if err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return dst, false, fmt.Errorf("%s with %s: %s", e.text, e.describe(), line)
-	}
-	return result, null, nil
-}
-
-// describe lists the columns and their values.
-func (e *Expression) describe() string {
-	var parts []string
-	for _, c := range e.columns {
-		parts = append(parts, fmt.Sprintf("%s = %s", strings.TrimPrefix(c.name, variablePrefix), text(e.env[c.name])))
-	}
-	if parts == nil {
-		return "no columns"
-	}
-	return strings.Join(parts, ", ")
-}
+// textOf returns bytes as a string that shares their memory.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

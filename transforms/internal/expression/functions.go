@@ -1,337 +1,223 @@
 package expression
 
 import (
-	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
-	"strings"
+
+	"github.com/expr-lang/expr/ast"
 )
 
 // function is one that expressions can call. A null argument makes its result
-// null, but for those that take any.
+// null, unless it takes null.
 type function struct {
-	name string
-	call func(args ...any) (any, error)
+	name   string
+	params []param
+	gives  func(args []node) Type
+	call   func(m *machine, args []Value) (Value, error)
+	nulls  bool // it takes null
+	// build compiles a call whose arguments are not just values: predicates, and
+	// literals that are checked before anything is read.
+	build func(c *compiler, f *function, n ast.Node, args []ast.Node) node
 }
 
-var functions = []function{
-	{"$add", operator("+")}, {"$subtract", operator("-")}, {"$multiply", operator("*")},
-	{"$divide", operator("/")}, {"$remainder", operator("%")},
-	{"$less", comparison(func(c int) bool { return c < 0 })}, {"$lessEqual", comparison(func(c int) bool { return c <= 0 })},
-	{"$greater", comparison(func(c int) bool { return c > 0 })}, {"$greaterEqual", comparison(func(c int) bool { return c >= 0 })},
-	{"$equal", comparison(func(c int) bool { return c == 0 })}, {"$notEqual", comparison(func(c int) bool { return c != 0 })},
-	{"$negate", func(args ...any) (any, error) { return operator("-")(0, args[0]) }},
-	{"$truth", truth}, {"$not", not},
-	{"abs", absolute}, {"round", rounded}, {"floor", floor}, {"ceil", ceiling},
-	{"min", extreme(-1)}, {"max", extreme(1)},
-	{"year", datePart("year")}, {"quarter", datePart("quarter")}, {"month", datePart("month")}, {"day", datePart("day")},
+// param is a parameter: the kinds that it takes, and of lists what they hold.
+type param struct {
+	kinds    Kind
+	elem     Kind // 0 = anything
+	optional bool
+	rest     bool // may be repeated
 }
 
-func isFunction(name string) bool {
-	return slices.ContainsFunc(functions, func(f function) bool { return f.name == name })
+func takes(kinds ...Kind) []param {
+	var all []param
+	for _, k := range kinds {
+		all = append(all, param{kinds: k})
+	}
+	return all
 }
 
-var errDivision = errors.New("division by zero")
+// optionally makes the last parameter one that may be left out.
+func optionally(params []param) []param {
+	params[len(params)-1].optional = true
+	return params
+}
 
-func mismatch(what string, args ...any) error {
-	kinds := make([]string, len(args))
+func always(k Kind) func([]node) Type { return func([]node) Type { return one(k) } }
+
+func alwaysList(k Kind) func([]node) Type {
+	return func([]node) Type { return listType(one(k)) }
+}
+
+func sameAs(i int) func(args []node) Type {
+	return func(args []node) Type { return args[i].typ }
+}
+
+func elementOf(args []node) Type {
+	return args[0].typ.element()
+}
+
+// functions are all that there are, by name.
+var functions map[string]*function
+
+func init() {
+	functions = map[string]*function{}
+	for _, group := range [][]function{textFunctions, numberFunctions, conversions, listFunctions, predicates, timeFunctions, parts()} {
+		for i := range group {
+			functions[group[i].name] = &group[i]
+		}
+	}
+}
+
+// refused are the functions of expr-lang that can't be right here, and what to
+// do instead.
+var refused = map[string]string{
+	"now":      "now is not there: a row has to be the same whenever it is made. Take the time of the change: $meta.created_at in unnest, or a column of it",
+	"timezone": "timezone is not there: give the name of the zone to date, timestamp, format, truncate or the part of the time that is wanted",
+}
+
+func functionNamed(name string) *function { return functions[name] }
+
+// call compiles the call of a function.
+func (c *compiler) call(n ast.Node, name string, args []ast.Node) node {
+	f := functionNamed(name)
+	if f == nil {
+		if why, ok := refused[name]; ok {
+			return c.fail(n.Location(), "%s", why)
+		}
+		m := &Mistake{Message: fmt.Sprintf("unknown function %q", name), Name: name}
+		for known := range functions {
+			m.Known = append(m.Known, known)
+		}
+		slices.Sort(m.Known)
+		return c.mistake(n.Location(), m)
+	}
+	if !f.accepts(len(args)) {
+		return c.fail(n.Location(), "%s takes %s, not %d", f.name, f.counts(), len(args))
+	}
+	if f.build != nil {
+		return f.build(c, f, n, args)
+	}
+	parts := make([]node, len(args))
 	for i, a := range args {
-		kinds[i] = kindOf(a)
+		parts[i] = c.compile(a)
 	}
-	return fmt.Errorf("%w: %s of %s", errMismatch, what, strings.Join(kinds, " and "))
+	return c.apply(f, n, args, parts)
 }
 
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case *big.Rat, big.Rat, int, int64:
-		return "number"
-	case float64:
-		return "double"
-	case string:
-		return "string"
-	case bool:
-		return "bool"
-	case day:
-		return "date"
-	case instant:
-		return "timestamp"
-	default:
-		return fmt.Sprintf("%T", v)
-	}
-}
-
-// exact returns an exact number.
-func exact(v any) (*big.Rat, bool) {
-	switch n := v.(type) {
-	case *big.Rat:
-		return n, true
-	case big.Rat: // the operator ?? takes what a pointer points to
-		return &n, true
-	case int:
-		return new(big.Rat).SetInt64(int64(n)), true
-	case int64:
-		return new(big.Rat).SetInt64(n), true
-	}
-	return nil, false
-}
-
-// double returns any number as a double.
-func double(v any) (float64, bool) {
-	if f, ok := v.(float64); ok {
-		return f, true
-	}
-	if r, ok := exact(v); ok {
-		f, _ := r.Float64()
-		return f, true
-	}
-	return 0, false
-}
-
-func operator(op string) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		a, b := args[0], args[1]
-		if a == nil || b == nil {
-			return nil, nil
+// apply compiles a call whose arguments are values.
+func (c *compiler) apply(f *function, n ast.Node, args []ast.Node, parts []node) node {
+	for i, p := range parts {
+		if !c.fits(f, i, args[i], p) {
+			return c.broken()
 		}
-		x, exactX := exact(a)
-		y, exactY := exact(b)
-		if exactX && exactY {
-			return exactly(op, x, y)
+	}
+	return fold(node{typ: f.gives(parts), run: f.run(parts)}, parts...)
+}
+
+// broken is a part with a mistake that has been told.
+func (c *compiler) broken() node {
+	return node{typ: Any, run: func(*machine) (Value, error) { return Value{}, nil }}
+}
+
+// fits checks an argument's type.
+func (c *compiler) fits(f *function, i int, arg ast.Node, n node) bool {
+	p := f.param(i)
+	switch {
+	case !n.typ.may(p.kinds):
+		c.fail(start(arg), "type mismatch: %s wants %s, not a %s%s", f.name, withArticle(p.kinds), n.typ.kinds, f.advice(n.typ.kinds))
+		return false
+	case p.elem != 0 && n.typ.sure(List) && !n.typ.element().may(p.elem):
+		c.fail(start(arg), "type mismatch: %s wants a list of %s, not of %s", f.name, p.elem, n.typ.element().kinds)
+		return false
+	}
+	return true
+}
+
+func withArticle(k Kind) string {
+	if k == anything {
+		return k.String()
+	}
+	return "a " + k.String()
+}
+
+// advice says how to give a function what it wants.
+func (f *function) advice(got Kind) string {
+	if f.param(0).kinds&^Null == temporal && got&String != 0 {
+		return fmt.Sprintf(": write %s(date(…)) or %s(timestamp(…))", f.name, f.name)
+	}
+	return ""
+}
+
+func (f *function) param(i int) param { return f.params[min(i, len(f.params)-1)] }
+
+func (f *function) accepts(n int) bool {
+	least := 0
+	for _, p := range f.params {
+		if !p.optional {
+			least++
 		}
-		if s, ok := a.(string); ok && op == "+" {
-			if t, ok := b.(string); ok {
-				return s + t, nil
+	}
+	most := len(f.params)
+	if most > 0 && f.params[most-1].rest {
+		return n >= least
+	}
+	return n >= least && n <= most
+}
+
+// counts says how many arguments a function takes.
+func (f *function) counts() string {
+	least, most := 0, len(f.params)
+	for _, p := range f.params {
+		if !p.optional {
+			least++
+		}
+	}
+	switch {
+	case most > 0 && f.params[most-1].rest:
+		return fmt.Sprintf("at least %d argument%s", least, plural(least))
+	case least == most:
+		return fmt.Sprintf("%d argument%s", least, plural(least))
+	}
+	return fmt.Sprintf("%d to %d arguments", least, most)
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// run returns the code of a call. Arguments are kept on a stack that is reused.
+func (f *function) run(parts []node) code {
+	return func(m *machine) (Value, error) {
+		from := len(m.stack)
+		defer func() { m.stack = m.stack[:from] }()
+		for _, p := range parts {
+			v, err := p.run(m)
+			if err != nil || v.isNull() && !f.nulls {
+				return Value{}, err
+			}
+			m.stack = append(m.stack, v)
+		}
+		args := m.stack[from:]
+		for i, a := range args {
+			if a.Kind()&(f.param(i).kinds|Null) == 0 {
+				return Value{}, mismatch("%s wants %s, not a %s%s", f.name, withArticle(f.param(i).kinds), a.Kind(), f.advice(a.kind))
 			}
 		}
-		f, okF := double(a)
-		g, okG := double(b)
-		if !okF || !okG {
-			return nil, mismatch(op, a, b)
+		if err := m.read(args); err != nil {
+			return Value{}, err
 		}
-		return inexactly(op, f, g)
+		return f.call(m, args)
 	}
 }
 
-func exactly(op string, x, y *big.Rat) (any, error) {
-	z := new(big.Rat)
-	switch op {
-	case "+":
-		return z.Add(x, y), nil
-	case "-":
-		return z.Sub(x, y), nil
-	case "*":
-		return z.Mul(x, y), nil
+// wholeArgument takes an argument that is a whole number.
+func wholeArgument(name string, v Value) (int64, error) {
+	n, ok := whole(v)
+	if !ok {
+		return 0, mismatch("%s wants a whole number, not %s", name, quote(v))
 	}
-	if y.Sign() == 0 {
-		return nil, errDivision
-	}
-	z.Quo(x, y)
-	if op == "%" { // with the sign of the dividend, as SQL has it
-		whole := new(big.Int).Quo(z.Num(), z.Denom())
-		z.Sub(x, new(big.Rat).Mul(y, new(big.Rat).SetInt(whole)))
-	}
-	return z, nil
-}
-
-func inexactly(op string, f, g float64) (any, error) {
-	switch op {
-	case "+":
-		return f + g, nil
-	case "-":
-		return f - g, nil
-	case "*":
-		return f * g, nil
-	}
-	if g == 0 {
-		return nil, errDivision
-	}
-	if op == "%" {
-		return math.Mod(f, g), nil
-	}
-	return f / g, nil
-}
-
-// compare orders two values of one kind.
-func compare(a, b any) (int, error) {
-	x, exactX := exact(a)
-	y, exactY := exact(b)
-	if exactX && exactY {
-		return x.Cmp(y), nil
-	}
-	f, okF := double(a)
-	g, okG := double(b)
-	if okF && okG {
-		switch {
-		case f < g:
-			return -1, nil
-		case f > g:
-			return 1, nil
-		}
-		return 0, nil
-	}
-	switch v := a.(type) {
-	case string:
-		if w, ok := b.(string); ok {
-			return strings.Compare(v, w), nil
-		}
-	case bool:
-		if w, ok := b.(bool); ok {
-			return number(v) - number(w), nil
-		}
-	case day:
-		if w, ok := b.(day); ok {
-			return int(v) - int(w), nil
-		}
-	case instant:
-		if w, ok := b.(instant); ok {
-			return new(big.Int).Sub(big.NewInt(int64(v)), big.NewInt(int64(w))).Sign(), nil
-		}
-	}
-	return 0, mismatch("comparison", a, b)
-}
-
-func number(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func comparison(is func(c int) bool) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		if args[0] == nil || args[1] == nil {
-			return nil, nil
-		}
-		c, err := compare(args[0], args[1])
-		if err != nil {
-			return nil, err
-		}
-		return is(c), nil
-	}
-}
-
-func truth(args ...any) (any, error) {
-	switch v := args[0].(type) {
-	case nil:
-		return false, nil
-	case bool:
-		return v, nil
-	}
-	return nil, mismatch("condition", args[0])
-}
-
-func not(args ...any) (any, error) {
-	switch v := args[0].(type) {
-	case nil:
-		return nil, nil
-	case bool:
-		return !v, nil
-	}
-	return nil, mismatch("not", args[0])
-}
-
-func arguments(name string, least, most int, args []any) error {
-	if len(args) < least || len(args) > most {
-		return fmt.Errorf("%w: %s takes %d to %d arguments, not %d", errMismatch, name, least, most, len(args))
-	}
-	return nil
-}
-
-func absolute(args ...any) (any, error) {
-	if err := arguments("abs", 1, 1, args); err != nil || args[0] == nil {
-		return nil, err
-	}
-	if x, ok := exact(args[0]); ok {
-		return new(big.Rat).Abs(x), nil
-	}
-	if f, ok := args[0].(float64); ok {
-		return math.Abs(f), nil
-	}
-	return nil, mismatch("abs", args[0])
-}
-
-// scaled applies a rounding of integers at a number of decimal places.
-func scaled(name string, round func(*big.Rat) *big.Int) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		if err := arguments(name, 1, 2, args); err != nil || args[0] == nil {
-			return nil, err
-		}
-		places := 0
-		if len(args) == 2 {
-			n, ok := args[1].(int)
-			if !ok || n < 0 || n > 38 {
-				return nil, mismatch(name+" to places", args[1])
-			}
-			places = n
-		}
-		x, ok := exact(args[0])
-		if f, isDouble := args[0].(float64); isDouble {
-			if x = new(big.Rat).SetFloat64(f); x == nil {
-				return f, nil // infinite, or not a number
-			}
-			ok = true
-		}
-		if !ok {
-			return nil, mismatch(name, args[0])
-		}
-		unit := new(big.Rat).SetInt(power(places))
-		z := new(big.Rat).SetInt(round(new(big.Rat).Mul(x, unit)))
-		return z.Quo(z, unit), nil
-	}
-}
-
-var (
-	rounded = scaled("round", nearest)
-	floor   = scaled("floor", func(x *big.Rat) *big.Int { return new(big.Int).Div(x.Num(), x.Denom()) })
-	ceiling = scaled("ceil", func(x *big.Rat) *big.Int {
-		n := new(big.Int).Neg(x.Num())
-		return n.Neg(n.Div(n, x.Denom()))
-	})
-)
-
-func extreme(sign int) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		if len(args) == 0 {
-			return nil, fmt.Errorf("%w: min and max want arguments", errMismatch)
-		}
-		best := args[0]
-		for _, a := range args {
-			if a == nil {
-				return nil, nil
-			}
-			c, err := compare(a, best)
-			if err != nil {
-				return nil, err
-			}
-			if c*sign > 0 {
-				best = a
-			}
-		}
-		return best, nil
-	}
-}
-
-func datePart(part string) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		if err := arguments(part, 1, 1, args); err != nil || args[0] == nil {
-			return nil, err
-		}
-		t, ok := timeOf(args[0])
-		if !ok {
-			return nil, mismatch(part, args[0])
-		}
-		switch part {
-		case "year":
-			return t.Year(), nil
-		case "quarter":
-			return (int(t.Month()) + 2) / 3, nil
-		case "month":
-			return int(t.Month()), nil
-		}
-		return t.Day(), nil
-	}
+	return n, nil
 }
