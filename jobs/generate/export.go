@@ -38,7 +38,8 @@ type exportFile struct {
 	billed int64
 }
 
-// exportSummary is manifest-summary.json.
+// exportSummary is manifest-summary.json of a full export, in the order of
+// DynamoDB, which does not name the type of those.
 type exportSummary struct {
 	Version       string  `json:"version"`
 	ExportARN     string  `json:"exportArn"`
@@ -55,7 +56,6 @@ type exportSummary struct {
 	BilledBytes   int64   `json:"billedSizeBytes"`
 	ItemCount     int     `json:"itemCount"`
 	OutputFormat  string  `json:"outputFormat"`
-	ExportType    string  `json:"exportType"`
 }
 
 // placement is where DynamoDB keeps an item: by the hash of its partition key,
@@ -221,7 +221,7 @@ func writeManifests(dir, root, table string, files []exportFile, ids source, sta
 		TableARN: arn, TableID: string(tableID[:]), ExportTime: exportTime.Format(exportLayout),
 		Bucket: "example-export-bucket", SSEAlgorithm: "AES256",
 		ManifestFiles: path.Join(root, "manifest-files.json"), BilledBytes: billed,
-		ItemCount: int(stats.Records), OutputFormat: "DYNAMODB_JSON", ExportType: "FULL_EXPORT",
+		ItemCount: int(stats.Records), OutputFormat: "DYNAMODB_JSON",
 	})
 	if err != nil {
 		return fmt.Errorf("export manifest: %w", err)
@@ -232,7 +232,7 @@ func writeManifests(dir, root, table string, files []exportFile, ids source, sta
 	}{{"manifest-files", list}, {"manifest-summary", summary}} {
 		digest := md5.Sum(m.data)
 		base := filepath.Join(dir, filepath.FromSlash(root), m.name)
-		if err := os.WriteFile(base+".checksum", []byte(base64.StdEncoding.EncodeToString(digest[:])), 0o644); err != nil {
+		if err := os.WriteFile(base+".md5", []byte(base64.StdEncoding.EncodeToString(digest[:])), 0o644); err != nil {
 			return fmt.Errorf("export manifest: %w", err)
 		}
 		if err := os.WriteFile(base+".json", m.data, 0o644); err != nil {

@@ -57,7 +57,7 @@ func readChecked(t *testing.T, base string, v any) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := os.ReadFile(base + ".checksum")
+	want, err := os.ReadFile(base + ".md5")
 	if err != nil {
 		t.Fatal(err)
 	}
