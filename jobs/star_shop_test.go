@@ -243,7 +243,7 @@ func reverseExport(t *testing.T, folder string) {
 	data = bytes.Join(lines, nil)
 	sum := md5.Sum(data)
 	write(t, manifest, data)
-	write(t, filepath.Join(folder, "manifest-files.checksum"), []byte(base64.StdEncoding.EncodeToString(sum[:])))
+	write(t, filepath.Join(folder, "manifest-files.md5"), []byte(base64.StdEncoding.EncodeToString(sum[:])))
 }
 
 // TestStarOfIncrementalExport reads an incremental export on top of a full one:

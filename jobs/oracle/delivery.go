@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,9 +196,25 @@ func (d *Delivery) YAML() string {
 	var b strings.Builder
 	b.WriteString("sources:\n")
 	for _, s := range d.Sources {
-		fmt.Fprintf(&b, "  %s: {type: file, path: %q, format: %s}\n", s.Name, s.Path(), s.Format)
+		key := ""
+		if s.Full {
+			key = fmt.Sprintf(", key: [%s]", strings.Join(d.keyNames(), ", "))
+		}
+		fmt.Fprintf(&b, "  %s: {type: file, path: %q, format: %s%s}\n", s.Name, s.Path(), s.Format, key)
 	}
 	return b.String()
+}
+
+// keyNames are the attributes of the table's key.
+func (d *Delivery) keyNames() []string {
+	for _, s := range d.Sources {
+		for _, f := range s.Files {
+			for _, c := range f.Changes {
+				return slices.Sorted(maps.Keys(c.Key))
+			}
+		}
+	}
+	return []string{"none"} // and no items either
 }
 
 // Path is the source's path in the folder of the case.
@@ -266,11 +283,14 @@ func (s *Source) writeExport(dir string) error {
 	}
 	summary := map[string]any{
 		"version": "2020-06-30", "tableArn": "arn:aws:dynamodb:eu-central-1:1:table/" + TableName, "outputFormat": "DYNAMODB_JSON",
-		"itemCount": items, "exportType": "INCREMENTAL_EXPORT",
+		"itemCount": items, "exportArn": "arn:aws:dynamodb:eu-central-1:1:table/" + TableName + "/export/01704067200000-0badcafe",
 	}
 	if s.Full {
 		// The version of its items is five minutes before the export's time.
-		summary["exportType"], summary["exportTime"] = "FULL_EXPORT", time.UnixMicro(s.Time).UTC().Add(5*time.Minute)
+		summary["exportTime"] = time.UnixMicro(s.Time).UTC().Add(5 * time.Minute)
+	} else {
+		summary["version"], summary["exportType"], summary["outputView"] = "2023-08-01", "INCREMENTAL_EXPORT", "NEW_AND_OLD_IMAGES"
+		summary["exportFromTime"], summary["exportToTime"] = time.UnixMicro(Start).UTC(), time.UnixMicro(Start).UTC().Add(time.Hour)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "manifest-files.json"), manifest, 0o600); err != nil {
 		return err

@@ -37,6 +37,9 @@ type cursor struct {
 	// Of a compressed one, what Head and HeadBytes are of its content.
 	Content      uint64 `json:"content,omitempty"`
 	ContentBytes int    `json:"content_bytes,omitempty"`
+
+	// Of an export's file: what was read of the exports before.
+	reached
 }
 
 // What is hashed of a file, at most.
@@ -119,9 +122,10 @@ func (c *cursor) compare(f *os.File, path string, size int64, head []byte) (skip
 type block struct {
 	data   []byte
 	pieces pieces
-	start  cursor // before the first byte of data
-	last   bool   // the end of the file follows
-	tail   ending // of a file that is followed
+	start  cursor  // before the first byte of data
+	last   bool    // the end of the file follows
+	tail   ending  // of a file that is followed
+	end    reached // with the end of an export's file
 }
 
 // records makes Records of the block; it must not change afterwards.
@@ -140,6 +144,9 @@ func (b *block) after(n int) *cursor {
 	if n == len(b.pieces.spans) {
 		c.Offset += int64(b.pieces.used)
 		c.Line, c.Layout, c.Done, c.Cut = b.pieces.line, b.pieces.layout, b.last, b.pieces.cut
+		if b.last {
+			c.reached = b.end
+		}
 		if b.tail.bytes > 0 {
 			c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
 		}

@@ -5,7 +5,7 @@
 // # Order and partitions
 //
 // A file is a partition. Files are read one after the other, in the byte order
-// of their names; an export's by their keys in the manifest. So the same input
+// of their names; exports by time, the files of each by their keys. So the same input
 // always gives the same records in the same order.
 //
 // # Path of the bytes
@@ -82,9 +82,15 @@
 //
 // # Exports
 //
-// The manifests are read and checked against their checksums, and every data
-// file must be there, before anything is read. Each data file's MD5 is taken
-// over the whole file before its first record is delivered (also when reading
-// resumes inside it), so that nothing of an altered file takes effect; its
-// count of items is compared at its end, before the file is marked as done.
+// The exports below the path are one input: in the order of time, the files of
+// each by their keys (package export finds them, and says which are read). All
+// manifests are checked, and every data file must be there that has not been
+// read, before anything is read. Each data file's MD5 is taken over the whole file
+// before its first record is delivered (also when reading resumes inside it), so
+// that nothing of an altered file takes effect; its count of items is compared at
+// its end, before the file is marked as done.
+//
+// The cursors of a data file hold the time that is reached by the exports before
+// it, and that of an export's last file with items, behind its last record, by the
+// export too. This is right because exports and files are read one after the other.
 package file

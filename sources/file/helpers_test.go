@@ -12,6 +12,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/starlift-etl/starlift/pipeline"
 	"go.uber.org/goleak"
 )
 
@@ -27,8 +29,10 @@ type got struct {
 // seen is what a source gave until it ended.
 type seen struct {
 	records []got
-	cursors map[string][]byte // after the last record, by partition
-	err     error             // nil = read to the end
+	cursors map[string][]byte           // after the last record, by partition
+	err     error                       // nil = read to the end
+	formats map[string]*pipeline.Format // by partition
+	notices []pipeline.Notice
 }
 
 func (s seen) texts() []string {
@@ -60,7 +64,8 @@ func readAll(t testing.TB, cfg Config, block int, cursors map[string][]byte) see
 // readSome reads limit records (all: -1) and closes the source.
 func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) seen {
 	t.Helper()
-	out := seen{cursors: map[string][]byte{}}
+	out := seen{cursors: map[string][]byte{}, formats: map[string]*pipeline.Format{}}
+	s.OnNotice(func(n pipeline.Notice) { out.notices = append(out.notices, n) })
 	for k, v := range cursors {
 		out.cursors[k] = v
 	}
@@ -84,7 +89,7 @@ func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) see
 		if limit >= 0 && r.Len() > limit {
 			r = r.Slice(0, limit)
 		}
-		if r.Format != &s.format || r.Source != "src" || r.Len() == 0 {
+		if r.Format.Encoding != s.format.Encoding || r.Source != "src" || r.Len() == 0 {
 			t.Errorf("records of %q with format %p and %d spans", r.Source, r.Format, r.Len())
 		}
 		for i := range r.Len() {
@@ -94,6 +99,7 @@ func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) see
 			r.Data[i] = '#' // as when the memory is used again: cursors do not need it
 		}
 		r.Free()
+		out.formats[r.Partition] = r.Format
 		out.cursors[r.Partition] = r.CursorAfter(r.Len())
 		if limit > 0 {
 			limit -= r.Len()

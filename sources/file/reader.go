@@ -27,7 +27,11 @@ type input struct {
 	place     string // what people call the partition; empty = its name
 	path      string
 	items     int64  // how many records it must have; -1 = unknown
-	md5       string // of the file, base64; empty = unknown
+	md5       string // of the file, as a manifest says it; empty = unknown
+	// Of an export's file: how its records are written, and what is read of the
+	// exports before the file and with its end.
+	format        *pipeline.Format
+	before, after reached
 }
 
 // reader reads one file from a cursor on.
@@ -72,6 +76,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 func (r *reader) content(ctx context.Context, f *os.File) error {
 	r.at.Line = max(r.at.Line, 1)
 	r.at.Ordinal = *r.ordinal
+	r.at.reached = r.in.before
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
 	}
@@ -198,6 +203,7 @@ func (r *reader) finish(ctx context.Context) error {
 	if r.pending != nil {
 		// It may have grown since it was opened; then it is done at what was read.
 		r.pending.start.Size = max(r.at.Size, r.raw.Load())
+		r.pending.end = r.in.after
 	}
 	return r.flush(ctx, true)
 }

@@ -102,7 +102,7 @@ func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func
 		}
 		return f.run, nil
 	}
-	inputs, err := s.list()
+	inputs, err := s.list(cursors)
 	if err != nil {
 		return nil, err
 	}
@@ -142,9 +142,9 @@ func (s *Source) restoreOrdinal(cursors map[string][]byte) error {
 }
 
 // list returns the files in the order in which they are read.
-func (s *Source) list() ([]input, error) {
+func (s *Source) list(cursors map[string][]byte) ([]input, error) {
 	if s.format.Encoding == pipeline.DynamoDBExport {
-		return s.listExport()
+		return s.listExport(cursors)
 	}
 	paths, err := s.match()
 	if err != nil {
@@ -257,7 +257,11 @@ func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err erro
 
 // newReader returns a reader of a file from the cursor on.
 func (s *Source) newReader(in *input, at *cursor) *reader {
-	return &reader{in: in, at: *at, format: &s.format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
+	format := &s.format
+	if in.format != nil {
+		format = in.format
+	}
+	return &reader{in: in, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
 		read: &s.read, send: s.hand, buffers: s.buffers, ordinal: &s.ordinal}
 }
 

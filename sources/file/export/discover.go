@@ -1,0 +1,217 @@
+package export
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// listed bounds what one message names.
+const listed = 10
+
+// Found is what lies below a path.
+type Found struct {
+	Exports []*Export
+	// Unfinished are folders of exports that have no summary.
+	Unfinished []string
+}
+
+// Find returns the exports below a path: a folder, at any depth, or a pattern of
+// folders (*, ?, [a-z], {a,b}, ** for folders at any depth). It fails if there are
+// none, or if one can't be read.
+func Find(path string) (*Found, error) {
+	roots, err := rootsOf(path)
+	if err != nil {
+		return nil, err
+	}
+	w := &walker{seen: map[string]bool{}, folders: map[string]string{}}
+	for _, root := range roots {
+		if _, err := w.walk(root, root); err != nil {
+			return nil, fmt.Errorf("export %s: %w", path, err)
+		}
+	}
+	found := &Found{Unfinished: w.unfinished}
+	var errs []error
+	for _, folder := range w.found {
+		e, err := read(folder, w.folders[folder])
+		if err == nil {
+			err = found.add(e)
+		}
+		if err != nil && len(errs) < listed {
+			errs = append(errs, err)
+		}
+	}
+	switch {
+	case len(errs) > 0:
+		return nil, errors.Join(errs...)
+	case len(found.Exports) > 0:
+		return found, nil
+	case len(w.unfinished) > 0:
+		return nil, fmt.Errorf("export %s: %s", path, Unfinished(w.unfinished))
+	}
+	return nil, fmt.Errorf("export %s: no %s.json there, nor in a folder below: the export is not finished, was not copied whole, "+
+		"or the path is not its folder", path, summaryName)
+}
+
+// Unfinished says what to do about folders of exports that are not finished.
+func Unfinished(folders []string) string {
+	return fmt.Sprintf("no %s.json there, which DynamoDB writes last (%s): the export is not finished, or was not copied whole: "+
+		"wait until `aws dynamodb describe-export` says COMPLETED, and copy all of it again; if it says FAILED, remove the folder and export again",
+		summaryName, few(folders))
+}
+
+// few names the first of many.
+func few(names []string) string {
+	text := strings.Join(names[:min(len(names), listed)], ", ")
+	if more := len(names) - listed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// add adds an export, unless it is a copy of one that is there.
+func (f *Found) add(e *Export) error {
+	i := slices.IndexFunc(f.Exports, func(o *Export) bool { return o.ID == e.ID })
+	switch {
+	case i < 0:
+		f.Exports = append(f.Exports, e)
+	case !bytes.Equal(f.Exports[i].summary, e.summary):
+		return fmt.Errorf("%s and %s are both the export %s, and differ: remove one of them", f.Exports[i].Folder, e.Folder, e.ID)
+	}
+	return nil
+}
+
+// OfTable returns the exports of one table: of the table so named where there are
+// several, or, of one table, all.
+func (f *Found) OfTable(name string) ([]*Export, error) {
+	byARN := map[string][]*Export{}
+	var arns, named, names []string
+	for _, e := range f.Exports {
+		if byARN[e.TableARN] == nil {
+			arns = append(arns, e.TableARN)
+			names = append(names, e.Table())
+			if e.Table() == name {
+				named = append(named, e.TableARN)
+			}
+		}
+		byARN[e.TableARN] = append(byARN[e.TableARN], e)
+	}
+	switch {
+	case len(arns) == 1:
+		return f.Exports, nil
+	case len(named) == 1:
+		return byARN[named[0]], nil
+	case len(named) > 1:
+		return nil, fmt.Errorf("the path holds exports of several tables named %s: %s: give a path for each, and a source", name, few(named))
+	}
+	slices.Sort(names)
+	return nil, fmt.Errorf("the path holds exports of several tables: %s: say by `table:` which of them is read, and make a source for each", few(names))
+}
+
+// rootsOf returns the folders that a path matches.
+func rootsOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return []string{path}, nil
+	case err == nil && info.Name() == summaryName+".json":
+		return []string{filepath.Dir(path)}, nil
+	case err == nil:
+		return nil, fmt.Errorf("export %s: not a folder: give the folder that holds %s.json", path, summaryName)
+	case !strings.ContainsAny(path, "*?[{"):
+		return nil, fmt.Errorf("export: %w", err)
+	case !doublestar.ValidatePathPattern(path):
+		return nil, fmt.Errorf("export %s: there is no such folder, and it is not a glob: a [ or { is not closed, or it ends with a backslash", path)
+	}
+	names, err := doublestar.FilepathGlob(path, doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", path, err)
+	}
+	slices.Sort(names)
+	var roots []string
+	for _, name := range names {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("export %s: %w", path, err)
+		case info.IsDir():
+			roots = append(roots, name)
+		case info.Name() == summaryName+".json":
+			roots = append(roots, filepath.Dir(name))
+		}
+	}
+	if len(roots) == 0 {
+		return nil, fmt.Errorf("export %s: no folder matches", path)
+	}
+	return roots, nil
+}
+
+// walker looks for exports in folders, into each once.
+type walker struct {
+	seen       map[string]bool // by the path without links
+	folders    map[string]string
+	found      []string
+	unfinished []string
+}
+
+// exportID is how DynamoDB names exports: the milliseconds of its start and a
+// random number.
+var exportID = regexp.MustCompile(`^\d{14}-[0-9a-f]{8}$`)
+
+// walk looks for exports in a folder and below, and reports whether there are
+// any, finished or not.
+func (w *walker) walk(dir, root string) (has bool, err error) {
+	where, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false, err
+	}
+	if where, err = filepath.Abs(where); err != nil || w.seen[where] {
+		return false, err
+	}
+	w.seen[where] = true
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	begun := exportID.MatchString(filepath.Base(where))
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == summaryName+".json":
+			w.found, w.folders[dir] = append(w.found, dir), root
+			has = true
+		case name == "_started" || strings.HasPrefix(name, filesName+".") || strings.HasPrefix(name, summaryName+"."):
+			begun = true
+		}
+	}
+	for _, e := range entries {
+		if e.Name()[0] == '.' || has && e.Name() == "data" || !isFolder(dir, e) {
+			continue
+		}
+		below, err := w.walk(filepath.Join(dir, e.Name()), root)
+		if err != nil {
+			return false, err
+		}
+		has = has || below
+	}
+	if !has && begun {
+		w.unfinished = append(w.unfinished, dir)
+		has = true
+	}
+	return has, nil
+}
+
+// isFolder reports whether an entry is a folder, or a link to one.
+func isFolder(dir string, e os.DirEntry) bool {
+	if e.Type()&os.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	info, err := os.Stat(filepath.Join(dir, e.Name()))
+	return err == nil && info.IsDir()
+}
