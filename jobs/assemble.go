@@ -66,6 +66,7 @@ func (a *assembly) build() {
 			a.config.Bounded = a.config.Bounded && !isEndless(s)
 		}
 	}
+	a.findKeys(f)
 	a.buildTransforms()
 	for _, e := range f.Sinks {
 		a.buildSink(e.Value)
@@ -78,6 +79,25 @@ func (a *assembly) build() {
 	a.config.DeadLetters, a.letters = dead, dead
 	a.setReaders()
 	a.setInbox()
+}
+
+// findKeys lets the sources that need it find the keys of their items.
+func (a *assembly) findKeys(f *spec.File) {
+	for i, s := range a.config.Sources {
+		finder, ok := s.Source.(keyFinder)
+		if !ok {
+			continue
+		}
+		var others []pipeline.Format
+		for k, o := range a.config.Sources {
+			if r, ok := o.Source.(pipeline.Replayable); ok && k != i {
+				others = append(others, r.Format())
+			}
+		}
+		if err := finder.FindKey(others); err != nil {
+			f.Report("sources", s.Name, err)
+		}
+	}
 }
 
 // inboxEvery is how often a pipeline that does not end looks for dead letters to

@@ -111,7 +111,7 @@ func TestExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edit(t, filepath.Join(dir, "shop.yaml"), "path: changes.ndjson, format: dynamodb_cdc", "path: "+stats.Folder+", format: dynamodb_export")
+	edit(t, filepath.Join(dir, "shop.yaml"), "path: changes.ndjson, format: dynamodb_cdc", "path: "+stats.Folder+", format: dynamodb_export, key: [PK, SK]")
 	d := openDatabase(t)
 	for _, command := range []string{"run", "run", "backfill"} {
 		fine(t, dir, command, "shop.yaml", "--set", "epoch.max_records=500")

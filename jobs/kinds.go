@@ -100,6 +100,7 @@ var (
 	_ pipeline.Source       = (*file.Source)(nil)
 	_ keyless               = (*file.Source)(nil)
 	_ endless               = (*file.Source)(nil)
+	_ keyFinder             = (*file.Source)(nil)
 	_ pipeline.Replayable   = (*file.Source)(nil)
 	_ fixture.Substitutable = (*reference.Join)(nil)
 	_ pipeline.Transform    = (*unnest.Unnest)(nil)
@@ -166,6 +167,12 @@ type definer interface {
 // appended.
 type keyless interface {
 	Keyless() bool
+}
+
+// keyFinder is a source that can find out the key of its items where the pipeline
+// file does not say it: from the formats of the other sources, or from its input.
+type keyFinder interface {
+	FindKey(others []pipeline.Format) error
 }
 
 // endless is a source that may go on for ever: it follows what it reads.

@@ -287,7 +287,7 @@ func TestReplayOfExport(t *testing.T) {
 	write(t, file, []byte(`
 name: small
 dead_letters: {max_ratio: 1}
-sources: {changes: {type: file, path: old, format: dynamodb_export}}
+sources: {changes: {type: file, path: old, format: dynamodb_export, key: [id]}}
 transforms:
   items:
     type: unnest

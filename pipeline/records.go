@@ -38,7 +38,7 @@ type OperationColumn struct {
 type Format struct {
 	Encoding Encoding
 	Table    string   // logical table name; empty = the one in the record
-	Key      []string // key attributes where the record does not name them; empty = see decode
+	Key      []string // key attributes; where records name theirs, those have to be the same. Empty = only the records tell
 	// KeyElse holds, for the attributes of Key that have some, further paths in plain
 	// JSON: the first that is there and not null counts.
 	KeyElse [][]string

@@ -1,9 +1,11 @@
 package decode
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -22,6 +24,7 @@ type Decoder struct {
 	export  exportKey
 	json    plainFormat
 	broken  error // the format contradicts itself
+	mistake error // the format contradicts the record
 }
 
 // image is what is wanted of an image.
@@ -64,7 +67,7 @@ func NewDecoder(f *pipeline.Format, o Options) *Decoder {
 // Decode decodes one record. ordinal is its number in its partition, from 0:
 // the version of plain JSON records that carry none. An *Error says what is
 // wrong with the record, and where; r is then not to be used. Any other error
-// is a mistake in the format.
+// is a mistake in the format, which may show in a record only.
 func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error {
 	if d.broken != nil {
 		return d.broken
@@ -86,6 +89,11 @@ func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error {
 		i = d.decodeExport(ordinal, r)
 	default:
 		i = d.decodeJSON(ordinal, r)
+	}
+	if d.mistake != nil {
+		err := d.mistake
+		d.mistake = nil
+		return err
 	}
 	if i < 0 {
 		return explain(d.f.Encoding, rec, s.offset, s.message)
@@ -140,6 +148,11 @@ func (d *Decoder) settle(r *Record, typed bool) bool {
 	}
 	var ok bool
 	r.Key, r.Item, ok = d.key.finish(&d.s, table, typed)
+	if ok && typed && len(d.f.Key) > 0 && !d.key.named(d.f.Key) {
+		d.mistake = fmt.Errorf("`key: [%s]` of the source contradicts the record, whose Keys are %s: set `key:` to the table's key attributes",
+			strings.Join(d.f.Key, ", "), bytes.Join(d.key.names[:d.key.n], []byte(", ")))
+		return false
+	}
 	return ok
 }
 

@@ -1,48 +1,30 @@
 package decode
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
-// defaultKeys are the names that the key of a single-table design usually has.
-// A full export does not say which attributes are the key.
-var defaultKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}}
-
 // exportKey says where the key attributes of a full export's items are.
 type exportKey struct {
 	names [][]byte // each has a slot
 	first int      // slot of names[0]
-	sets  [][]int  // candidates for the key: indexes into names
-	given bool     // the format names the key
 }
 
-// init takes the key's names, none = guess, and returns the paths of its slots,
-// which start at first.
+// init takes the key's names and returns the paths of its slots, which start at
+// first.
 func (e *exportKey) init(key []string, first int) ([]Path, error) {
-	e.first, e.given = first, len(key) > 0
 	if len(key) > maxKey {
 		return nil, fmt.Errorf("key of a table has %d attributes: at most %d are possible", len(key), maxKey)
 	}
-	candidates := defaultKeys
-	if e.given {
-		candidates = [][]string{key}
-	}
+	e.first = first
 	var paths []Path
-	at := map[string]int{}
-	for _, names := range candidates {
-		var set []int
-		for _, name := range names {
-			if _, ok := at[name]; !ok {
-				at[name] = len(paths)
-				paths = append(paths, Path{{Name: name}})
-				e.names = append(e.names, []byte(name))
-			}
-			set = append(set, at[name])
-		}
-		e.sets = append(e.sets, set)
+	for _, name := range key {
+		paths = append(paths, Path{{Name: name}})
+		e.names = append(e.names, []byte(name))
 	}
 	return paths, nil
 }
@@ -197,31 +179,19 @@ func (d *Decoder) finishItem(i int, ordinal int64, r *Record) int {
 // exportKey gathers the key attributes of a full export's item.
 func (d *Decoder) exportKey() bool {
 	e := &d.export
-	for _, set := range e.sets {
-		if !e.given && !d.keyed(set) {
-			continue
-		}
-		for _, at := range set {
-			d.key.values[d.key.n] = d.news.slots[e.first+at]
-			d.key.add(e.names[at], false)
-		}
-		return true
+	if len(e.names) == 0 {
+		d.mistake = errNoExportKey
+		return false
 	}
-	d.s.fail(0, "item without the usual key attributes (PK, SK, pk, sk, id): set `key:` on the source to the table's key attributes")
-	return false
-}
-
-// keyed reports whether the item has all attributes of the set.
-func (d *Decoder) keyed(set []int) bool {
-	for _, at := range set {
-		switch d.news.slots[d.export.first+at].Kind {
-		case String, Number, Binary:
-		default:
-			return false
-		}
+	for i, name := range e.names {
+		d.key.values[d.key.n] = d.news.slots[e.first+i]
+		d.key.add(name, false)
 	}
 	return true
 }
+
+// errNoExportKey ends the run: a guess might take several items for one.
+var errNoExportKey = errors.New("a full export does not say which attributes identify an item: set `key:` on the source to the table's key attributes")
 
 // finishIncrement fills the record of an incremental export's line. Whether
 // there was an old image is known only if the line has it: the export's view

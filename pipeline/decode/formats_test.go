@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -8,7 +9,7 @@ import (
 )
 
 func TestItemIsTheSameInEveryFormat(t *testing.T) {
-	export := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Table: "t", ExportTime: 42}
+	export := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Table: "t", ExportTime: 42, Key: []string{"PK", "SK"}}
 	var cdc, full, increment, spaced Record
 	for _, c := range []struct {
 		f   *pipeline.Format
@@ -49,11 +50,10 @@ func TestExport(t *testing.T) {
 		rec, want, err string
 		event          Event
 	}{
-		{"", `{"Item":{"SK":{"S":"b"},"PK":{"S":"a"}}}`, `{"PK":{"S":"a"},"SK":{"S":"b"}}`, "", Insert},
-		{"", `{"Item":{"SK":{"M":{}},"PK":{"S":"a"}}}`, `{"PK":{"S":"a"}}`, "", Insert},
-		{"", `{"Item":{"pk":{"S":"a"},"PK":{"NULL":true},"sk":{"B":"AA"}}}`, `{"pk":{"S":"a"},"sk":{"B":"AA=="}}`, "", Insert},
-		{"", `{"Item":{"id":{"N":"1e2"}}}`, `{"id":{"N":"100"}}`, "", Insert},
-		{"", `{"Item":{"other":{"S":"a"}}}`, "", "set `key:` on the source", 0},
+		{"SK,PK", `{"Item":{"SK":{"S":"b"},"PK":{"S":"a"}}}`, `{"PK":{"S":"a"},"SK":{"S":"b"}}`, "", Insert},
+		{"PK,SK", `{"Item":{"SK":{"M":{}},"PK":{"S":"a"}}}`, "", `key attribute "SK" is a map`, 0},
+		{"pk,sk", `{"Item":{"pk":{"S":"a"},"PK":{"NULL":true},"sk":{"B":"AA"}}}`, `{"pk":{"S":"a"},"sk":{"B":"AA=="}}`, "", Insert},
+		{"id", `{"Item":{"id":{"N":"1e2"}}}`, `{"id":{"N":"100"}}`, "", Insert},
 		{"other", `{"Item":{"other":{"S":"a\n\"ü"},"PK":{"S":""}}}`, `{"other":{"S":"a\u000a\"ü"}}`, "", Insert},
 		{"other", `{"Item":{"PK":{"S":"a"}}}`, "", `key attribute "other" is missing`, 0},
 		{"", `{"Metadata":{"x":1,"WriteTimestampMicros":{"N":"99"}},"Keys":{"a":{"S":""}},"NewImage":{},"OldImage":{}}`, `{"a":{"S":""}}`, "", Modify},
@@ -67,7 +67,7 @@ func TestExport(t *testing.T) {
 	} {
 		f := &pipeline.Format{Encoding: pipeline.DynamoDBExport}
 		if c.key != "" {
-			f.Key = []string{c.key}
+			f.Key = strings.Split(c.key, ",")
 		}
 		var r Record
 		e := decodeOne(t, f, Options{New: NewProjection(paths("x"), true), Settled: true}, c.rec, &r)
@@ -77,6 +77,45 @@ func TestExport(t *testing.T) {
 		if e == "" && (string(r.Key) != c.want || r.Event != c.event || len(r.New) != 1) {
 			t.Errorf("%s: %v %s %v", c.rec, r.Event, r.Key, r.New)
 		}
+	}
+}
+
+// TestKeyContradictsRecord: a key that is not the table's would make one item of
+// several, or several of one, so it ends the run.
+func TestKeyContradictsRecord(t *testing.T) {
+	line := func(keys string) string {
+		return `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":` + keys + `,"NewImage":` + keys + `}`
+	}
+	for _, c := range []struct {
+		name, key, rec, want string
+		encoding             pipeline.Encoding
+	}{
+		{"full export, none", "", `{"Item":{"PK":{"S":"a"},"id":{"S":"a"}}}`, "set `key:` on the source", pipeline.DynamoDBExport},
+		{"same", "b,a", line(`{"a":{"S":"1"},"b":{"S":"1"}}`), "", pipeline.DynamoDBExport},
+		{"fewer", "a,b", line(`{"a":{"S":"1"}}`), "`key: [a, b]` of the source contradicts the record, whose Keys are a:", pipeline.DynamoDBExport},
+		{"more", "b", line(`{"b":{"S":"1"},"a":{"S":"1"}}`), "whose Keys are a, b:", pipeline.DynamoDBExport},
+		{"other", "a", line(`{"b":{"S":"1"}}`), "whose Keys are b:", pipeline.DynamoDBExport},
+		{"stream, same", "PK,SK", string(cdcLine("INSERT", "t", 1, testKeys, testImage, "")), "", pipeline.DynamoDBCDC},
+		{"stream, other", "PK", string(cdcLine("INSERT", "t", 1, testKeys, testImage, "")), "whose Keys are PK, SK:", pipeline.DynamoDBCDC},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &pipeline.Format{Encoding: c.encoding}
+			if c.key != "" {
+				f.Key = strings.Split(c.key, ",")
+			}
+			d := NewDecoder(f, Options{New: NewProjection(paths("x"), true), Settled: true})
+			var r Record
+			for range 2 {
+				err := d.Decode([]byte(c.rec), 0, &r)
+				var bad *Error
+				switch {
+				case c.want == "" && err != nil:
+					t.Fatal(err)
+				case c.want != "" && (err == nil || errors.As(err, &bad) || !strings.Contains(err.Error(), c.want)):
+					t.Fatalf("error %v, want one that ends the run with %q", err, c.want)
+				}
+			}
+		})
 	}
 }
 

@@ -201,6 +201,7 @@ func FuzzDecode(f *testing.F) {
 		{Encoding: pipeline.DynamoDBCDC, Table: "t"},
 		{Encoding: pipeline.DynamoDBExport},
 		{Encoding: pipeline.JSON, Key: []string{"data.b", "a"}, KeyElse: [][]string{{"before-image.b"}, {"before-image.a"}}},
+		{Encoding: pipeline.DynamoDBExport, Key: []string{"PK", "SK"}},
 		{Encoding: pipeline.JSON, Key: []string{"a.b"}, Version: pipeline.VersionColumn{From: "v", Type: "timestamp"}, Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}}},
 	}
 	f.Fuzz(func(t *testing.T, rec []byte) {
@@ -213,7 +214,9 @@ func FuzzDecode(f *testing.F) {
 				err := d.Decode(rec, 1, &r)
 				accepted[i] = err == nil
 				if err != nil {
-					if e, ok := err.(*Error); !ok || e.Offset < 0 || e.Offset > len(rec) {
+					// Whether a key is missing, or another one, shows in a record.
+					known := settled && format.Encoding == pipeline.DynamoDBExport && strings.Contains(err.Error(), "set `key:`")
+					if e, ok := err.(*Error); !ok && !known || ok && (e.Offset < 0 || e.Offset > len(rec)) {
 						t.Fatalf("%q: %v", rec, err)
 					}
 					continue

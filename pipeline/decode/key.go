@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
@@ -114,6 +115,19 @@ func (k *itemKey) finish(s *scanner, table []byte, typed bool) ([]byte, pipeline
 	k.buf = append(b, '}')
 	h := xxh3.Hash128(k.buf)
 	return k.buf[len(table)+1:], pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, true
+}
+
+// named reports whether the attributes are those of the key, in any order.
+func (k *itemKey) named(key []string) bool {
+	if k.n != len(key) {
+		return false
+	}
+	for _, name := range k.names[:k.n] {
+		if !slices.ContainsFunc(key, func(o string) bool { return o == string(name) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // refuse notes why attribute i can't be part of a key.

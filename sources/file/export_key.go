@@ -1,0 +1,247 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/file/export"
+)
+
+const (
+	// sampledItems is how many items of an export are looked at for its key.
+	sampledItems = 1000
+	// suggestedKeys bounds the attributes that are tried for a key.
+	suggestedKeys = 30
+)
+
+// usualKeys are the names that the key of a single-table design often has.
+var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}}
+
+// FindKey finds out which attributes are the key of an export's items, where the
+// configuration does not say it: another source of the table names them, or an
+// incremental export among them has Keys. It fails, naming what the key may be,
+// if a full export needs one; others are the formats of the other sources. It reads
+// the manifests and a few items, and is called before Open.
+func (s *Source) FindKey(others []pipeline.Format) error {
+	if encodings[s.cfg.Format] != pipeline.DynamoDBExport || len(s.cfg.Key) > 0 {
+		return nil
+	}
+	found, err := export.Find(s.cfg.Path)
+	if err != nil {
+		return keyError(": write `key: [<partition key>, <sort key>]`, as the table has them (" + err.Error() + ")")
+	}
+	exports, err := found.OfTable(s.cfg.Table)
+	if err != nil {
+		return &spec.FieldError{Path: []string{"path"}, Message: err.Error()}
+	}
+	table := s.cfg.Table
+	if table == "" {
+		table = exports[0].Table()
+	}
+	for _, f := range others {
+		if f.Encoding != pipeline.JSON && f.Table == table && len(f.Key) > 0 { // keys of plain JSON are paths
+			s.setKey(f.Key)
+			return nil
+		}
+	}
+	if !slices.ContainsFunc(exports, func(e *export.Export) bool { return !e.Incremental }) {
+		return nil
+	}
+	sample := sampler{limit: int(s.cfg.MaxRecord)}
+	key, err := sample.keyOf(exports)
+	if err == nil && len(key) == 0 {
+		err = sample.read(exports)
+	}
+	if err != nil {
+		return keyError(": write `key: [<partition key>, <sort key>]`, as the table has them (" + err.Error() + ")")
+	}
+	if len(key) == 0 {
+		return keyError(sample.text())
+	}
+	s.setKey(key)
+	return nil
+}
+
+// setKey makes the attributes the key.
+func (s *Source) setKey(names []string) {
+	for _, name := range names {
+		s.cfg.Key = append(s.cfg.Key, spec.Paths{name})
+	}
+}
+
+func keyError(what string) error {
+	return &spec.FieldError{Path: []string{"key"}, Message: "key is missing: a full export does not say which attributes identify an item" + what}
+}
+
+// sampler looks at the first items of full exports.
+type sampler struct {
+	limit   int                 // bytes of a line
+	items   []map[string]string // by attribute that may be part of a key: its value
+	locator export.Locator
+}
+
+// exportItem is a line of an export, as far as a key is concerned.
+type exportItem struct {
+	Item, Keys map[string]map[string]json.RawMessage
+}
+
+// keyOf returns the key that the first line of an incremental export names; nil =
+// there is none.
+func (s *sampler) keyOf(exports []*export.Export) (key []string, err error) {
+	err = s.lines(exports, true, func(line *exportItem) bool {
+		key = slices.Sorted(maps.Keys(line.Keys))
+		return len(key) == 0
+	})
+	return key, err
+}
+
+// read keeps the first items of the full exports.
+func (s *sampler) read(exports []*export.Export) error {
+	return s.lines(exports, false, func(line *exportItem) bool {
+		item := map[string]string{}
+		for name, value := range line.Item {
+			for _, kind := range []string{"S", "N", "B"} {
+				if v := value[kind]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
+					item[name] = kind + string(v)
+				}
+			}
+		}
+		s.items = append(s.items, item)
+		return len(s.items) < sampledItems
+	})
+}
+
+// lines gives the lines of the full or the incremental exports to yield, until it
+// returns false.
+func (s *sampler) lines(exports []*export.Export, incremental bool, yield func(*exportItem) bool) error {
+	for _, e := range exports {
+		for _, f := range e.Files {
+			if f.Items == 0 || e.Incremental != incremental {
+				continue
+			}
+			more, err := s.file(e, f, yield)
+			if err != nil || !more {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// file gives the lines of a data file.
+func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportItem) bool) (more bool, err error) {
+	path, err := s.locator.Locate(e, f)
+	if err != nil {
+		return false, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	var at, read atomic.Int64
+	content, free, err := decompressed(context.Background(), file, 0, &at, &read)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	defer free()
+	lines := json.NewDecoder(io.LimitReader(content, int64(s.limit)*sampledItems))
+	for n := int64(0); n < f.Items; n++ {
+		var line exportItem
+		if err := lines.Decode(&line); err != nil {
+			return false, fmt.Errorf("%s: item %d can't be read", path, n+1)
+		}
+		if !yield(&line) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// text says what the key of the items could be.
+func (s *sampler) text() string {
+	if len(s.items) == 0 {
+		return ", and it has no items to tell by: write `key: [<partition key>, <sort key>]`, as the table has them"
+	}
+	var names []string
+	for name := range s.items[0] {
+		if !slices.ContainsFunc(s.items, func(item map[string]string) bool { return item[name] == "" }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	of := fmt.Sprintf("its first %d items", len(s.items))
+	if len(s.items) == 1 {
+		of = "its first item"
+	}
+	shown := names[:min(len(names), suggestedKeys)]
+	text := fmt.Sprintf(". What all of %s have, and a key can be: %s", of, namesInYAML(shown))
+	if key := s.suggest(shown); key != nil {
+		return text + fmt.Sprintf(". If that is the table's key, write `key: [%s]`", namesInYAML(key))
+	}
+	return text + ". Write `key: [<partition key>, <sort key>]`, as the table has them"
+}
+
+// plainName is a name that YAML takes for a text without quotes.
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+func namesInYAML(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = name
+		if !plainName.MatchString(name) {
+			quoted[i] = strconv.Quote(name)
+		}
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// suggest returns attributes that tell the items apart: those of a usual name
+// above others, and few above many.
+func (s *sampler) suggest(names []string) []string {
+	candidates := slices.Clone(usualKeys)
+	for _, one := range names {
+		candidates = append(candidates, []string{one})
+	}
+	for i, one := range names {
+		for _, other := range names[i+1:] {
+			candidates = append(candidates, []string{one, other})
+		}
+	}
+	for _, key := range candidates {
+		if !slices.ContainsFunc(key, func(name string) bool { return !slices.Contains(names, name) }) && s.unique(key) {
+			return key
+		}
+	}
+	return nil
+}
+
+// unique reports whether no two items have the same key.
+func (s *sampler) unique(key []string) bool {
+	seen := map[string]bool{}
+	for _, item := range s.items {
+		var b strings.Builder
+		for _, name := range key {
+			b.WriteString(item[name])
+			b.WriteByte(0)
+		}
+		if seen[b.String()] {
+			return false
+		}
+		seen[b.String()] = true
+	}
+	return true
+}
