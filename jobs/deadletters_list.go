@@ -85,14 +85,15 @@ func (s *streams) listText(a *assembly, c *choice, limit int) error {
 
 // noLetters says that there are none, or none of the choice.
 func (s *streams) noLetters(a *assembly, c *choice) error {
-	what := "no dead letters in " + a.file.DeadLetters.URL
+	folder := a.file.Redact(a.file.DeadLetters.URL)
+	what := "no dead letters in " + folder
 	if !c.empty() {
 		n := 0
 		if err := a.look(&choice{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
 			return err
 		}
 		if n > 0 {
-			what = fmt.Sprintf("none of the %d dead letters in %s is as the flags say", n, a.file.DeadLetters.URL)
+			what = fmt.Sprintf("none of the %d dead letters in %s is as the flags say", n, folder)
 		}
 	}
 	_, err := fmt.Fprintln(s.out, what)

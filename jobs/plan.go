@@ -141,6 +141,12 @@ func newPlan(a *assembly) *plan {
 	for i := range a.config.Sinks {
 		p.sink(&a.config.Sinks[i], a)
 	}
+	for i := range p.Edges { // they say where references are, and expressions
+		p.Edges[i].Why = a.file.Redact(p.Edges[i].Why)
+	}
+	for i := range p.References {
+		p.References[i].Source = a.file.Redact(p.References[i].Source)
+	}
 	return p
 }
 

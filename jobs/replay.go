@@ -52,7 +52,7 @@ func (s *streams) deadLettersReplay() *cobra.Command {
 		}
 		r, err := a.replay(&c, args[0], args[1:])
 		if err != nil {
-			return err
+			return redacted(a, err)
 		}
 		return s.printReplay(a, r, output)
 	}
@@ -146,7 +146,7 @@ func (s *streams) printReplay(a *assembly, r replayed, output string) error {
 		when = "; the pipeline reads them within seconds if it runs, or else when it is started"
 	}
 	if r == (replayed{}) {
-		_, err := fmt.Fprintln(s.out, "no dead letters in", a.file.DeadLetters.URL, "to read again")
+		_, err := fmt.Fprintln(s.out, "no dead letters in", a.file.Redact(a.file.DeadLetters.URL), "to read again")
 		return err
 	}
 	fmt.Fprintf(s.out, "%d dead letters wait to be read again%s\n", r.Letters, when)

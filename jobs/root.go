@@ -180,7 +180,7 @@ func (s *streams) onFile(cmd *cobra.Command, set *[]string, n int, what string, 
 		if err != nil {
 			return err
 		}
-		return run(a, args, output)
+		return redacted(a, run(a, args, output))
 	}
 	setFlag(cmd, set)
 	outputFlag(cmd, &output, "text", "json")

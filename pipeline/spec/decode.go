@@ -25,7 +25,7 @@ func (d *decoder) want(n *Node, what, hint string) {
 // invalid reports a scalar that its type refuses. The error of the type shows
 // the value, so it is not used where that must stay secret.
 func (d *decoder) invalid(n *Node, what string, err error) {
-	if n.env || n.set != "" {
+	if n.hidden {
 		d.want(n, what, "")
 		return
 	}
@@ -36,6 +36,9 @@ func (d *decoder) invalid(n *Node, what string, err error) {
 func (d *decoder) decode(n *Node, v reflect.Value, f *field) {
 	if n.kind == Unknown {
 		return
+	}
+	if f.secret {
+		n.hideAll()
 	}
 	t := v.Type()
 	switch {
@@ -124,6 +127,9 @@ func (d *decoder) unknownKeys(n *Node, known []string) (meant map[string]bool) {
 		if !slices.Contains(known, e.key.text) {
 			d.add(e.key, fmt.Sprintf("unknown key %q", e.key.text), didYouMean(e.key.text, known))
 			meant[Suggest(e.key.text, known)] = true
+			if secretPart.MatchString(e.key.text) {
+				e.value.hideAll() // it was meant to be one
+			}
 		}
 	}
 	return meant
@@ -212,11 +218,7 @@ func (d *decoder) slice(n *Node, v reflect.Value, f *field) {
 	case Mapping:
 		d.want(n, "a list", "")
 	default:
-		hint := ""
-		if n.set == "" {
-			hint = "write [" + cut(n.source, 40) + "]"
-		}
-		d.want(n, "a list", hint)
+		d.want(n, "a list", "write ["+cut(n.source, 40)+"]")
 	}
 }
 
@@ -228,7 +230,7 @@ func (d *decoder) string(n *Node, v reflect.Value, f *field) {
 		if d.allowed(n, f) {
 			v.SetString(n.text)
 		}
-	case n.kind != Null && !f.fits(n.source): // quotes would not help
+	case n.kind != Null && !f.fits(n.shown()): // quotes would not help
 		d.want(n, f.wants(), "")
 	case n.kind != Null:
 		d.want(n, "a text", fmt.Sprintf("quote it: \"%s\"", n.source))
@@ -250,7 +252,7 @@ func (d *decoder) allowed(n *Node, f *field) bool {
 		return true
 	case len(f.enum) > 1:
 		hint := ""
-		if s := Suggest(n.source, f.enum); s != "" {
+		if s := Suggest(n.shown(), f.enum); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
 		d.want(n, f.wants(), hint)
@@ -277,7 +279,7 @@ func (d *decoder) bool(n *Node, v reflect.Value) {
 		case "no", "off", "n":
 			hint = "write false"
 		}
-		if n.env {
+		if n.text != n.source { // it is not written here
 			hint = ""
 		}
 		d.want(n, "true or false", hint)

@@ -11,14 +11,30 @@
 //  2. --set key=value settings replace or add values in the tree.
 //  3. ${VAR} and ${VAR:-default} are replaced in the texts of the tree, $$ by
 //     a dollar sign; a dollar sign before anything else is left alone. A value
-//     cannot change the structure of the file. It is remembered, and never
-//     shown: messages and excerpts have the text as written.
+//     cannot change the structure of the file.
 //  4. decode: structs are filled by reflection, by the tags below. A key that no
 //     field has is a mistake.
 //  5. graph: names, inputs and cycles are checked, whatever the nodes are.
 //
 // What only a node can know, it checks in its constructor, and returns joined
 // [FieldError] values, which [File.Report] places in the file.
+//
+// # Secrets
+//
+// Secrets are never shown: messages and excerpts have the name of the variable or
+// asterisks in their stead, and [File.Redact] takes them out of other texts, such
+// as errors of drivers. Secret are
+//
+//   - passwords and tokens in connection strings, wherever one is: of URLs, whether
+//     they parse or not, in their user and in their parameters, and password=… of
+//     keywords and values;
+//   - values of keys whose field has the tag secret, and what was written under a
+//     key that nothing has and whose name says that it is one;
+//   - values of variables whose name says that it is one: it holds PASSWORD, PASSWD,
+//     PASSPHRASE, SECRET, TOKEN or CREDENTIAL, or a word of it ends in KEY or PWD, or
+//     is PASS, in any case. PWD and OLDPWD are folders.
+//
+// Everything else is shown, from the environment too.
 //
 // # Tags
 //
@@ -31,6 +47,7 @@
 //   - pattern:"^a+$": a regular expression that texts must match.
 //   - form:"some a": what the pattern means, for people. Every pattern has one:
 //     messages say this, the schema has the expression.
+//   - secret:"true": the value is never shown.
 //   - min:"1", max:"64MiB": bounds, inclusive.
 //   - desc:"…": one line for the schema and the reference.
 //

@@ -2,23 +2,14 @@ package spec
 
 import (
 	"fmt"
-	"net/url"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
-
-// secret is a text that is never shown, and what is shown in its stead.
-type secret struct{ value, shown string }
 
 // expander replaces ${VAR} and ${VAR:-default} in scalars, once YAML is
 // parsed: whatever a value holds, it cannot change the structure of the file.
 type expander struct {
 	lookup   func(string) (string, bool)
-	secrets  []secret
 	mistakes []*Mistake
 }
 
@@ -32,7 +23,7 @@ func (x *expander) expand(n *Node) {
 	}
 	if n.kind == Text {
 		x.scalar(n)
-		x.secrets = append(x.secrets, passwords(n.text, "****")...)
+		n.doc.hide(passwords(n.text)...)
 	}
 }
 
@@ -86,14 +77,19 @@ func (x *expander) variable(n *Node, body string) (string, bool) {
 	if x.lookup != nil {
 		value, set = x.lookup(name)
 	}
+	if hasFallback && value == "" {
+		value, set = fallback, true
+	}
 	switch {
+	case value != "" && !utf8.ValidString(value):
+		x.mistake(n, "${"+body, fmt.Sprintf("the variable %s holds a byte that is not UTF-8", name), "give it a text in UTF-8")
+		return "", false
 	case value != "":
-		n.env = true
-		x.secrets = append(x.secrets, secret{value, "${" + name + "}"})
-		x.secrets = append(x.secrets, passwords(value, "${"+name+"}")...)
+		if isSecretName(name) {
+			n.hidden = true
+			n.doc.hide(secret{value: value, shown: "${" + name + "}", written: hasFallback && value == fallback})
+		}
 		return value, true
-	case hasFallback:
-		return fallback, true
 	case set:
 		return "", true
 	default:
@@ -125,93 +121,4 @@ func isVariableName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// Where a URL has its password, and a text of keywords and values.
-var (
-	urlPassword     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://[^:@/]*:(\S*)@`)
-	keywordPassword = regexp.MustCompile(`(?:^|\s)password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)`)
-)
-
-// passwords finds the passwords of the connection strings that s may be: a
-// driver's error may show them without the rest.
-func passwords(s, shown string) []secret {
-	var found []secret
-	add := func(p string) {
-		if p != "" {
-			found = append(found, secret{p, shown})
-		}
-	}
-	if u, err := url.Parse(s); err == nil {
-		if p, ok := u.User.Password(); ok && u.User != nil {
-			add(p)
-		}
-		add(u.Query().Get("password"))
-	}
-	// What does not parse has a password all the same.
-	if m := urlPassword.FindStringSubmatch(s); m != nil {
-		add(m[1])
-	}
-	for _, m := range keywordPassword.FindAllStringSubmatch(s, -1) {
-		add(m[1])
-		add(strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(strings.Trim(m[1], "'")))
-	}
-	return found
-}
-
-// redactor replaces secrets in texts.
-type redactor struct{ secrets []secret }
-
-// newRedactor also knows the secrets as Go, JSON and URLs quote them. The
-// longest come first, so that a part never hides the whole.
-func newRedactor(secrets []secret) *redactor {
-	r := &redactor{}
-	seen := map[string]bool{}
-	for _, s := range secrets {
-		quoted := strconv.Quote(s.value)
-		for _, v := range []string{s.value, quoted[1 : len(quoted)-1], url.QueryEscape(s.value), url.PathEscape(s.value)} {
-			if !seen[v] && v != "" {
-				seen[v] = true
-				r.secrets = append(r.secrets, secret{v, s.shown})
-			}
-		}
-	}
-	slices.SortStableFunc(r.secrets, func(a, b secret) int { return len(b.value) - len(a.value) })
-	return r
-}
-
-// wordSecret is the length up to which a secret is replaced as a whole word
-// only: of 1 or eu, every other text holds some.
-const wordSecret = 3
-
-func (r *redactor) redact(s string) string {
-	var out strings.Builder
-	for i := 0; i < len(s); {
-		hit := slices.IndexFunc(r.secrets, func(x secret) bool { return x.at(s, i) })
-		if hit < 0 {
-			out.WriteByte(s[i])
-			i++
-			continue
-		}
-		out.WriteString(r.secrets[hit].shown)
-		i += len(r.secrets[hit].value)
-	}
-	return out.String()
-}
-
-// at reports whether the secret stands at s[i:].
-func (x secret) at(s string, i int) bool {
-	if !strings.HasPrefix(s[i:], x.value) {
-		return false
-	}
-	if len(x.value) > wordSecret {
-		return true
-	}
-	before, _ := utf8.DecodeLastRuneInString(s[:i])
-	after, _ := utf8.DecodeRuneInString(s[i+len(x.value):])
-	return !isWord(before) && !isWord(after)
-}
-
-func isWord(r rune) bool {
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_')
 }

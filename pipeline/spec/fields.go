@@ -18,6 +18,7 @@ type field struct {
 	def        *Node // of tag default; nil = none
 	defText    string
 	required   bool
+	secret     bool
 	enum       []string
 	pattern    *regexp.Regexp
 	form       string // what the pattern means, for people
@@ -63,7 +64,7 @@ func fieldsOf(t reflect.Type) []*field {
 }
 
 func newField(t reflect.Type, f reflect.StructField, name string, i int) *field {
-	x := &field{name: name, desc: f.Tag.Get("desc"), index: []int{i}, typ: f.Type, required: f.Tag.Get("required") == "true"}
+	x := &field{name: name, desc: f.Tag.Get("desc"), index: []int{i}, typ: f.Type, required: f.Tag.Get("required") == "true", secret: f.Tag.Get("secret") == "true"}
 	if enum := f.Tag.Get("enum"); enum != "" {
 		x.enum = strings.Split(enum, ",")
 	}
@@ -126,7 +127,7 @@ func (Map[T]) ordered() {}
 
 // element returns the rules that the elements of a list or mapping inherit.
 func (f *field) element() *field {
-	return &field{enum: f.enum, pattern: f.pattern, form: f.form, min: f.min, max: f.max}
+	return &field{secret: f.secret, enum: f.enum, pattern: f.pattern, form: f.form, min: f.min, max: f.max}
 }
 
 // fits reports whether a text is one of the enum and matches the pattern.

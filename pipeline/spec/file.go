@@ -28,8 +28,7 @@ type File struct {
 type reading struct {
 	root     *Node
 	mistakes []*Mistake
-	redactor *redactor // of messages
-	masker   *redactor // of excerpts, which show variables unexpanded
+	redactor *redactor
 }
 
 // newReading puts settings and variables into the tree of a file.
@@ -41,10 +40,9 @@ func newReading(root *Node, mistakes []*Mistake, opts Options) reading {
 		}
 	}
 	x := &expander{lookup: opts.Env}
-	r.masker = &redactor{secrets: literals(root)}
+	root.hideWritten()
 	x.expand(root)
 	r.mistakes = append(r.mistakes, x.mistakes...)
-	r.redactor = newRedactor(x.secrets)
 	return r
 }
 
@@ -133,7 +131,7 @@ type Options struct {
 func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 	root, mistakes := parse(name, data)
 	if root == nil {
-		return nil, &Errors{Mistakes: mistakes}
+		return nil, notRead(mistakes)
 	}
 	f := &File{reading: newReading(root, mistakes, opts)}
 	d := &decoder{}
@@ -214,7 +212,7 @@ func (d *decoder) node(c *NodeConfig, kinds map[string]Kind) {
 	}
 	kind, ok := kinds[c.Type]
 	if !ok {
-		d.add(t, fmt.Sprintf("unknown type %q", t.source), didYouMean(t.source, kindNames(kinds)))
+		d.add(t, fmt.Sprintf("unknown type %q", t.shown()), didYouMean(t.shown(), kindNames(kinds)))
 		return
 	}
 	c.Config = kind.New()

@@ -31,7 +31,12 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	opts := Options{
-		Env: func(name string) (string, bool) { return name + "-secret", len(name) == 1 },
+		Env: func(name string) (string, bool) {
+			if isSecretName(name) {
+				return name + "-hidden", true
+			}
+			return name + "-value", len(name) == 1
+		},
 		Set: []string{"epoch.max_records=7", "sinks.lake.url=x"},
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -51,7 +56,7 @@ func FuzzLoad(f *testing.F) {
 			if !utf8.ValidString(m.Excerpt) {
 				t.Errorf("excerpt %q", m.Excerpt)
 			}
-			if strings.Contains(m.Error(), "-secret") && !strings.Contains(string(data), "-secret") {
+			if strings.Contains(m.Error(), "-hidden") && !strings.Contains(string(data), "-hidden") {
 				t.Errorf("secret shown: %s", m.Error())
 			}
 		}

@@ -32,7 +32,7 @@ func (d *decoder) inputs(c *NodeConfig) {
 		case node == "" || dotted && table == "":
 			d.want(item, "node or node.table", "")
 		case slices.Contains(names[:i], name):
-			d.add(item, fmt.Sprintf("%s reads %s twice", c.Name, item.source), "")
+			d.add(item, fmt.Sprintf("%s reads %s twice", c.Name, item.shown()), "")
 		default:
 			c.Inputs = append(c.Inputs, Input{Node: node, Table: table, at: item})
 		}
@@ -111,7 +111,7 @@ func (g *graph) input(c *NodeConfig, in Input) {
 	}
 	if !ok {
 		g.read[Suggest(in.Node, g.known)] = true
-		fail(fmt.Sprintf("there is no node %q to read", cut(in.at.source, 60)), didYouMean(in.Node, g.known))
+		fail(fmt.Sprintf("there is no node %q to read", cut(in.at.shown(), 60)), didYouMean(in.Node, g.known))
 		return
 	}
 	g.read[in.Node] = true

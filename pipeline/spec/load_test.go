@@ -156,10 +156,10 @@ func TestReport(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), secret) {
 		t.Fatalf("secret shown: %v", err)
 	}
-	want := `shop.yaml:7:3: password ${DSN} was refused
+	want := `shop.yaml:7:3: password **** was refused
     7 |   w: {type: duckdb, inputs: [t.a], dsn: ${DSN}}
       |   ^
-shop.yaml:7:41: cannot reach ${DSN}
+shop.yaml:7:41: cannot reach postgres://me:****@host/db
     7 |   w: {type: duckdb, inputs: [t.a], dsn: ${DSN}}
       |                                         ^^^^^^`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {

@@ -32,7 +32,7 @@ type Node struct {
 	// loose says that the text comes from the environment or the command line,
 	// where quotes mean something else: it is what its field wants it to be.
 	loose   bool
-	env     bool // the text holds a value of the environment: never to be shown
+	hidden  bool // the text holds a secret
 	entries []entry
 	items   []*Node
 
@@ -46,8 +46,9 @@ type entry struct{ key, value *Node }
 
 // document is the text of one pipeline file.
 type document struct {
-	name  string
-	lines []string
+	name    string
+	lines   []string
+	secrets []secret // of the file, and of what was put into it
 }
 
 // NodeDecoder is implemented by a pointer to a type that decodes itself: one
@@ -179,20 +180,26 @@ func (n *Node) describe() string {
 		if n.at.width == 0 {
 			return "nothing"
 		}
-		return n.source
+		return n.shown()
 	case List:
 		return "a list"
 	case Mapping:
 		return "a mapping"
 	}
-	if n.set != "" {
-		return "this value"
-	}
 	what := map[NodeKind]string{Bool: "the truth value ", Number: "the number ", Text: "the text "}[n.kind]
-	if n.kind == Text || n.env {
-		return what + strconv.Quote(cut(n.source, 60))
+	if n.kind == Text || n.hidden {
+		return what + strconv.Quote(cut(n.shown(), 60))
 	}
-	return what + n.source
+	return what + n.text
+}
+
+// shown returns a scalar as messages may show it: one that holds a secret variable
+// as it is written. Other secrets are taken out of messages.
+func (n *Node) shown() string {
+	if n.hidden {
+		return n.source
+	}
+	return n.text
 }
 
 // cut shortens a text for a message.

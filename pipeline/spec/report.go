@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Locate returns a mistake without message, placed at the value that path leads
@@ -15,7 +14,7 @@ func (f *File) Locate(section, node string, path ...string) *Mistake {
 
 // Report adds the mistakes that building a node found: err and what is joined
 // in it. A *FieldError is placed where its path leads, any other error at the
-// node. Values of the environment are taken out of the messages.
+// node. Secrets are taken out of the messages.
 func (f *File) Report(section, node string, err error) {
 	at := f.root.find([]string{section, node})
 	if n := f.root.Get(section); n != nil && n.Get(node) != nil {
@@ -31,19 +30,27 @@ func (f *reading) Add(mistakes ...*Mistake) { f.mistakes = append(f.mistakes, mi
 
 // Err returns all mistakes found so far as *Errors, or nil.
 func (f *reading) Err() error {
+	f.redactor = newRedactor(f.root.doc.secrets)
 	if len(f.mistakes) == 0 {
 		return nil
 	}
 	for _, m := range f.mistakes {
-		m.Message, m.Hint = f.Redact(m.Message), f.Redact(m.Hint)
-		m.Excerpt = f.masker.redact(m.Excerpt)
+		m.Message, m.Hint, m.Excerpt = f.Redact(m.Message), f.Redact(m.Hint), mask(m.Excerpt, f.root.doc.secrets)
 	}
 	return &Errors{Mistakes: sortMistakes(f.mistakes)}
 }
 
-// Redact replaces the values that came from the environment, and passwords in
-// connection strings, by the names of their variables or asterisks. Whatever
-// is shown to people and may hold a part of a configuration goes through it.
+// notRead is the error of a text that is not YAML; nothing more is known of it.
+func notRead(mistakes []*Mistake) error {
+	for _, m := range mistakes {
+		m.Excerpt = mask(m.Excerpt, nil)
+	}
+	return &Errors{Mistakes: mistakes}
+}
+
+// Redact replaces secrets by the names of their variables or asterisks: see the
+// package comment. Whatever is shown to people and may hold a part of a
+// configuration goes through it. It may be called once Err was.
 func (f *reading) Redact(s string) string { return f.redactor.redact(s) }
 
 // leaves takes joined errors apart, down to those that have a place of their own.
@@ -115,22 +122,4 @@ func (n *Node) findKey(path []string) *Node {
 		return at.key
 	}
 	return at
-}
-
-// literals finds the passwords that are written in the file itself, for
-// excerpts: they are masked there by asterisks of the same width.
-func literals(n *Node) []secret {
-	var found []secret
-	if n.kind == Text && !strings.Contains(n.text, "${") {
-		for _, p := range passwords(n.text, "") {
-			found = append(found, secret{p.value, strings.Repeat("*", utf8.RuneCountInString(p.value))})
-		}
-	}
-	for _, e := range n.entries {
-		found = append(found, literals(e.value)...)
-	}
-	for _, item := range n.items {
-		found = append(found, literals(item)...)
-	}
-	return found
 }

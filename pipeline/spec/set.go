@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // sections are the keys whose names are nodes of the pipeline.
@@ -14,10 +15,13 @@ var sections = []string{"sources", "transforms", "sinks"}
 func applySet(root *Node, setting string) *Mistake {
 	key, text, ok := strings.Cut(setting, "=")
 	at := &Node{set: key}
+	if !utf8.ValidString(setting) {
+		return (&Node{set: strings.ToValidUTF8(key, "?")}).Mistake("the setting holds a byte that is not UTF-8", "write it in UTF-8")
+	}
 	if !ok || key == "" || slices.Contains(strings.Split(key, "."), "") {
 		return at.Mistake("a setting is key=value", "as in --set epoch.max_records=1000 or --set sources.orders.path=data/*.gz")
 	}
-	value, m := setValue(key, text)
+	value, m := setValue(key, text, root.doc)
 	if m != nil {
 		return m
 	}
@@ -70,7 +74,7 @@ func (n *Node) put(step string, value *Node) {
 
 // setValue reads the value of a setting: YAML where it begins as a list, a
 // mapping or a quoted text does, else a plain scalar.
-func setValue(key, text string) (*Node, *Mistake) {
+func setValue(key, text string, doc *document) (*Node, *Mistake) {
 	n := &Node{kind: plainKind(text), text: text, source: text, at: place{width: 1}}
 	if text == "" {
 		n.kind = Text
@@ -82,18 +86,18 @@ func setValue(key, text string) (*Node, *Mistake) {
 		}
 		n = root
 	}
-	n.markSet(key)
+	n.markSet(key, doc)
 	return n, nil
 }
 
-// markSet says of a tree that it comes from the command line.
-func (n *Node) markSet(key string) {
-	n.set, n.loose = key, !n.quoted
+// markSet says of a tree that it comes from the command line, into a file.
+func (n *Node) markSet(key string, doc *document) {
+	n.set, n.loose, n.doc = key, !n.quoted, doc
 	for _, e := range n.entries {
 		e.key.set = key
-		e.value.markSet(key)
+		e.value.markSet(key, doc)
 	}
 	for _, item := range n.items {
-		item.markSet(key)
+		item.markSet(key, doc)
 	}
 }

@@ -163,7 +163,7 @@ func IsTests(data []byte) bool {
 func LoadTests(name string, data []byte, opts Options) (*Tests, error) {
 	root, mistakes := parse(name, data)
 	if root == nil {
-		return nil, &Errors{Mistakes: mistakes}
+		return nil, notRead(mistakes)
 	}
 	t := &Tests{reading: newReading(root, mistakes, opts)}
 	d := &decoder{}

@@ -1,0 +1,175 @@
+package spec
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestSecretNames(t *testing.T) {
+	for _, name := range strings.Fields(`PASSWORD PGPASSWORD DB_PASSWORD db_password DB_PASSWD MYSQL_PWD DB_PASS PASSPHRASE SECRET CLIENT_SECRET SECRETS
+		MySecret TOKEN GITHUB_TOKEN AUTHTOKEN TOKENS API_KEY APIKEY apiKey KEY AWS_SECRET_ACCESS_KEY KEYS PRIVATE_KEY_PEM CREDENTIAL AWS_CREDENTIALS
+		motherduck_token sslpassword X-Amz-Credential X-Amz-Signature X-Amz-Security-Token sig`) {
+		if !isSecretName(name) {
+			t.Errorf("%s is no secret", name)
+		}
+	}
+	for _, name := range strings.Fields(`PATH PWD OLDPWD DATA_DIR TABLE DSN DATABASE_URL HOST USER SCHEMA BUCKET KEYSPACE KEYED COMPASS PASSES BYPASS
+		SIGNAL sslkey sslmode passfile EPOCH_INTERVAL`) {
+		if isSecretName(name) {
+			t.Errorf("%s is a secret", name)
+		}
+	}
+}
+
+// TestRedact: secrets are hidden however they are written, and nothing else is.
+func TestRedact(t *testing.T) {
+	env := map[string]string{
+		"DSN": "postgres://me:p%40ss%20w@host/db", "PASSWORD": `a"b\c d`, "KEY": "1", "FOLDER": "/srv/lake", "KV": "host=h password='kv pass' user=u", "ONE": "2",
+	}
+	f := load(t, strings.Replace(minimal, "dsn: x", `dsn: "${DSN}${PASSWORD}${KEY}${FOLDER}${KV}${ONE}", schema: "literal://u:written-here@h"`, 1), Options{
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+	})
+	for in, want := range map[string]string{
+		"dial postgres://me:p%40ss%20w@host/db: refused": "dial postgres://me:****@host/db: refused",
+		"password p@ss w is wrong":                       "password **** is wrong",
+		`got "a\"b\\c d"`:                                `got "${PASSWORD}"`,
+		`got a"b\c d`:                                    `got ${PASSWORD}`,
+		"a%22b%5Cc%20d":                                  "${PASSWORD}",
+		"1 of 11 rows, x1":                               "${KEY} of 11 rows, x1",
+		"written-here":                                   "****",
+		"open /srv/lake/t: no such file":                 "open /srv/lake/t: no such file",
+		"2 of h, user u":                                 "2 of h, user u",
+		"login with kv pass":                             "login with ****",
+		"nothing":                                        "nothing",
+	} {
+		if got := f.Redact(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestPasswords: where a connection string has its secrets, and what has none.
+func TestPasswords(t *testing.T) {
+	for text, want := range map[string]string{
+		"postgres://me:s3cret@host/db":                                                            "s3cret",
+		"postgres://:s3cret@host":                                                                 "s3cret",
+		"postgres://me:s3/cr?e#t@host/db":                                                         "s3/cr?e#t", // does not parse
+		"postgres://me:a%zz@host:port/db":                                                         "a%zz",
+		"postgres://me:a@b@host/db":                                                               "a@b",
+		"postgres://me:x%2fy@host/db?sslmode=disable":                                             "x%2fy x/y",
+		"postgres://host/db?user=me&password=s3cret&sslmode=off":                                  "s3cret",
+		"postgres://host/db?sslpassword=k%20w&sslkey=/etc/a.key":                                  "k%20w k w",
+		"postgres://me:p1@host/db?password=p2":                                                    "p1 p2",
+		"host=h user=me password=s3cret dbname=d":                                                 "s3cret",
+		"password = 'it\\'s \\\\ it' host=h":                                                      `'it\'s \\ it' it's \ it`,
+		"host=h PASSWORD=x sslpassword=y passfile=/etc/p sslkey=/k":                               "x y",
+		"host=h password= ":                                                                       "",
+		"s3://AKIA1:wJalr/K7@bucket/path":                                                         "wJalr/K7",
+		"https://ghp_token@host/repo.git":                                                         "ghp_token",
+		"https://b.s3.amazonaws.com/k?X-Amz-Credential=AKIA&X-Amz-Expires=60&X-Amz-Signature=abc": "AKIA abc",
+		"md:db?motherduck_token=eyJ.x":                                                            "eyJ.x",
+		"connect to postgres://me:s3cret@host: refused":                                           "s3cret", // in a longer text
+
+		"postgres://me@host:5432/db": "", "postgres://host/db?sslmode=require": "", "data/**/*.gz": "", "http://host:8080/a": "",
+		"token == \"a\"": "", "password_hash = 1": "", "a=b": "", "2006-01-02T15:04:05@x": "", "sort_key = 'a'": "", "x?key": "", "mailto:a@b": "",
+	} {
+		var found []string
+		for _, s := range passwords(text) {
+			found = append(found, s.value)
+		}
+		if got := strings.Join(found, " "); got != want {
+			t.Errorf("%s: found %s, want %s", text, got, want)
+		}
+	}
+}
+
+type taggedSink struct {
+	Account string   `yaml:"account" desc:"Who."`
+	Access  string   `yaml:"access" secret:"true" pattern:"^[a-z]+$" form:"small letters" desc:"What lets in."`
+	Codes   []string `yaml:"codes" secret:"true" desc:"More of it."`
+	Level   int      `yaml:"level" secret:"true" desc:"A number."`
+}
+
+// TestSecretKeys: what stands under a key for secrets is hidden in messages and in
+// excerpts, wherever it comes from, and what stands beside it is shown.
+func TestSecretKeys(t *testing.T) {
+	kinds := testKinds()
+	kinds.Sinks["tagged"] = Kind{New: func() any { return new(taggedSink) }, Desc: "Has secrets."}
+	for _, c := range []struct {
+		value, set string
+		hidden     []string
+		want       string
+	}{
+		{value: `account: [1], access: "S3CRET1"`, hidden: []string{"S3CRET1"}, want: `access wants small letters, not "****"`},
+		{value: `access: S3CRET2, codes: [S3CRET3, {a: b}]`, hidden: []string{"S3CRET2", "S3CRET3"}, want: "codes[1] wants a text, not a mapping"},
+		{value: `codes: [good, S3CRET4], nope: 1`, hidden: []string{"S3CRET4"}, want: `{type: tagged, inputs: [t.a], codes: [****, *******], nope: 1}`},
+		{value: `access: "${ANY}"`, hidden: []string{"value of ANY"}, want: `not "${ANY}"`},
+		{value: `account: "${ANY}", nope: 1`, want: `account: "${ANY}", nope`},
+		{value: `level: S3CRET5`, hidden: []string{"S3CRET5"}, want: `level wants a whole number, not the text "****"`},
+		{value: `account: x`, set: "sinks.w.access=S3CRET6", hidden: []string{"S3CRET6"}, want: `--set sinks.w.access: access wants small letters, not "****"`},
+		{value: `account: x`, set: "sinks.w.account=[shown]", want: `account wants a text, not a list`},
+		{value: `password: S3CRET7`, hidden: []string{"S3CRET7"}, want: `unknown key "password"`}, // where there is no such key
+		{value: `account: "it''s", secret_key: 'S3''CRET8'`, hidden: []string{"S3''CRET8", "S3'CRET8"}, want: `unknown key "secret_key"`},
+	} {
+		text := strings.Replace(minimal, "{type: duckdb, inputs: [t.a], dsn: x}", "{type: tagged, inputs: [t.a], "+c.value+"}", 1)
+		opts := Options{Env: func(name string) (string, bool) { return "value of " + name, true }}
+		if c.set != "" {
+			opts.Set = []string{c.set}
+		}
+		f, err := Load("f", []byte(text), kinds, opts)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.value, err, c.want)
+			continue
+		}
+		for _, s := range c.hidden {
+			if strings.Contains(err.Error(), s) || strings.Contains(f.Redact("it is "+s), s) {
+				t.Errorf("%s is shown: %v, %s", s, err, f.Redact(s))
+			}
+		}
+	}
+}
+
+// TestSecretsInBrokenFiles: a line that is not YAML shows no password either.
+func TestSecretsInBrokenFiles(t *testing.T) {
+	for _, line := range []string{
+		"dsn: postgres://u:S3CRET@h/db: x", "\tdsn: postgres://u:S3CRET@h/db", "dsn: \"host=h password=S3CRET", "dsn: [postgres://u:S3CRET@h",
+		"dsn: @ postgres://h?password=S3CRET", "  - x\n dsn: host=h password='S3CRET word'\n- y", "dsn: postgres://u:S3CRET@h/\xff",
+	} {
+		_, err := Load("f", []byte("name: x\n"+line+"\n"), testKinds(), Options{})
+		if err == nil || strings.Contains(err.Error(), "S3CRET") {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestSecretsAreNeverShown: whatever is wrong with a file, its messages have no
+// value of a secret variable, and no password of a connection string.
+func TestSecretsAreNeverShown(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		secret := rapid.StringMatching(`[A-Z]{5}[ -~]{0,10}[A-Z]{5}`).Draw(t, "secret")
+		field := rapid.SampledFrom([]string{"type", "inputs", "dsn", "schema", "mode", "url", "nope"}).Draw(t, "field")
+		value := rapid.SampledFrom([]string{"${S_KEY}", `"${S_KEY}"`, "[${S_KEY}]", "x${S_KEY}", "{${S_KEY}: ${S_KEY}}", "{a: ${S_KEY}}", "${URL}", `"${KV}"`, "[${URL}]"}).Draw(t, "value")
+		kind := rapid.SampledFrom([]string{"duckdb", "parquet"}).Draw(t, "kind")
+		text := strings.Replace(minimal, "  w: {type: duckdb, inputs: [t.a], dsn: x}", "  w:\n    type: "+kind+"\n    "+field+": "+value, 1)
+		for _, key := range []string{"interval", "max_records", "max_bytes"} {
+			text = strings.Replace(text, "sources:", "epoch: {"+key+": ${S_KEY}}\nsources:", 1)
+		}
+		env := map[string]string{
+			"S_KEY": secret, "URL": "postgres://me:" + url.PathEscape(secret) + "@host:x/db",
+			"KV": fmt.Sprintf("host=h password='%s'", strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(secret)),
+		}
+		f, err := Load("f", []byte(text), testKinds(), Options{Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+		if err != nil && strings.Contains(err.Error(), secret) {
+			t.Fatalf("%q is shown:\n%v", secret, err)
+		}
+		if f != nil && !strings.Contains(value, "nope") {
+			if said := f.Redact("got " + secret + ", that is " + url.QueryEscape(secret)); strings.Contains(value, "S_KEY") && strings.Contains(said, secret) {
+				t.Fatalf("%q is shown: %s", secret, said)
+			}
+		}
+	})
+}
