@@ -67,7 +67,7 @@ func tryStar(t *testing.T, pipeline string, runs []string) string {
 			b.WriteByte('\n')
 		}
 	}
-	if dead := fine(t, dir, "dead-letters", "list", "shop.yaml"); dead.out != "" {
+	if dead := fine(t, dir, "dead-letters", "list", "shop.yaml", "--output", "json"); dead.out != "" {
 		t.Errorf("dead letters: %s", dead.out)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
