@@ -19,6 +19,7 @@ func (w *watch) live() (*status, error) {
 	}
 	h := r.now
 	st.StateID, st.Epoch, st.StateBytes = h.StateID, h.Epoch, h.StateBytes
+	st.unmatched(h.Unmatched)
 	problems := w.problems()
 	st.Running = &running{
 		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: seconds(time.Since(h.Started)),

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -47,7 +48,21 @@ type status struct {
 	Sources     map[string]sourceStatus `json:"sources"`
 	Sinks       map[string]sinkStatus   `json:"sinks"`
 	DeadLetters map[string]int64        `json:"dead_letters"`
+	// Unmatched are the paths of the file that matched nothing in the records.
+	Unmatched []unmatchedPath `json:"unmatched_paths"`
 	Running     *running                `json:"running,omitempty"` // only of a pipeline that runs
+}
+
+// unmatchedPath is a path, or without one a where, that matched in none of the
+// records.
+type unmatchedPath struct {
+	Transform string `json:"transform"`
+	Table     string `json:"table"`
+	Path      string `json:"path,omitempty"`
+	Use       string `json:"use"`
+	Records   int64  `json:"records"`
+	Near      string `json:"did_you_mean,omitempty"`
+	Message   string `json:"message"`
 }
 
 type sourceStatus struct {
@@ -108,7 +123,7 @@ type referenceStatus struct {
 }
 
 func newStatus(a *assembly) *status {
-	return &status{Pipeline: a.file.Name, Sources: map[string]sourceStatus{}, Sinks: map[string]sinkStatus{}, DeadLetters: map[string]int64{}}
+	return &status{Pipeline: a.file.Name, Sources: map[string]sourceStatus{}, Sinks: map[string]sinkStatus{}, DeadLetters: map[string]int64{}, Unmatched: []unmatchedPath{}}
 }
 
 // countLetters counts the dead letters that were not read again, by reason.
@@ -118,6 +133,13 @@ func (st *status) countLetters(c *deadletters.Counter) error {
 		st.DeadLetters[string(reason)] = n
 	}
 	return err
+}
+
+func (st *status) unmatched(all []engine.UnmatchedPath) {
+	st.Unmatched = []unmatchedPath{}
+	for _, u := range all {
+		st.Unmatched = append(st.Unmatched, unmatchedPath{u.Node, u.Table, u.Path, u.Use, u.Records, u.Near, u.String()})
+	}
 }
 
 // findStatus asks a pipeline that runs, or reads the state of one that does not.
@@ -181,7 +203,9 @@ func (st *status) fill(a *assembly, store *state.Store) error {
 		rc := cp.Receipts[sink.Name]
 		st.Sinks[sink.Name] = sinkStatus{cp.Published[sink.Name], rc != nil && rc.Carry != nil, nil}
 	}
-	return nil
+	unmatched, err := engine.Unmatched(a.config.Transforms, cp)
+	st.unmatched(unmatched)
+	return err
 }
 
 func (s *streams) printStatus(st *status) error {
@@ -207,6 +231,9 @@ func (s *streams) printStatus(st *status) error {
 	}
 	for _, reason := range sortedKeys(st.DeadLetters) {
 		fmt.Fprintf(&b, "dead letters, %s: %d\n", reason, st.DeadLetters[reason])
+	}
+	for _, u := range st.Unmatched {
+		fmt.Fprintf(&b, "%s\n", u.Message)
 	}
 	_, err := io.WriteString(s.out, b.String())
 	return err

@@ -116,7 +116,7 @@ func (r *run) save(p *prepared) error {
 	started := now()
 	next := &state.Checkpoint{
 		Epoch: p.epoch, Finished: p.cut.finished, Receipts: p.receipts,
-		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget,
+		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
 	}
 	for name, s := range r.checkpoint.Steps {
 		if p.steps[name] == nil && p.cut.records > 0 {
@@ -255,6 +255,9 @@ func (r *run) count(p *prepared) {
 	r.c.Metrics.count(p)
 	for _, w := range r.c.Metrics.warnings.of(p.tally) {
 		r.c.Log.Warn("records become dead letters", "node", w.Node, "reason", w.Reason, "records", w.N, "position", w.Position, "message", w.Message)
+	}
+	for _, u := range r.c.Metrics.unmatched.set(p.unmatched) {
+		r.c.Log.Warn("the pipeline file looks for what is not there: " + u.String())
 	}
 }
 

@@ -45,6 +45,9 @@ type prepared struct {
 	steps    map[string]*state.Step
 	budget   []byte
 	refused  map[string]int64 // refused rows that budget counts, by sink
+	coverage []byte
+	// unmatched are the paths that lead to nothing by then.
+	unmatched []UnmatchedPath
 	restart  []string
 	dead     int64
 	memory   int64 // bytes that the state takes
@@ -250,6 +253,7 @@ func replaying(r *pipeline.Records, err error) error {
 func (f *front) batch(s *step, b *pipeline.Batch) error {
 	first := f.changes
 	f.changes += int64(len(b.Changes))
+	f.r.coverage.add(s.Name, b)
 	if s.settler != nil {
 		if err := s.settler.Add(s.toSettle(b), first); err != nil {
 			return err
@@ -369,7 +373,11 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 		f.r.budget.end(f.r.c.Sources)
 	}
 	p.refused = maps.Clone(f.r.budget.refused)
-	p.budget, err = f.r.budget.save()
+	if p.budget, err = f.r.budget.save(); err != nil {
+		return nil, nil, err
+	}
+	p.coverage, err = f.r.coverage.save(p.cut.last)
+	p.unmatched = f.r.coverage.unmatched()
 	f.sinks, f.dead = nil, nil
 	f.r.finished, f.ended = c.finished, c.finished
 	return p, rest, err

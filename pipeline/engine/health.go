@@ -26,6 +26,8 @@ type Health struct {
 	Sinks   map[string]SinkHealth
 	Rows    map[RowKind]int64
 	Dead    map[LetterKind]int64
+	// Unmatched are the paths that lead to nothing. The caller must not change them.
+	Unmatched []UnmatchedPath
 }
 
 // Problem is what keeps failing.
@@ -94,6 +96,7 @@ func (m *Metrics) Health() Health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	is := h.is
+	is.Unmatched = m.unmatched.all()
 	is.Sources, is.Sinks = maps.Clone(is.Sources), maps.Clone(is.Sinks)
 	is.Rows, is.Dead = maps.Clone(is.Rows), maps.Clone(is.Dead)
 	if is.Working && is.Pending == 0 && since(h.since) > calmAfter {

@@ -25,6 +25,7 @@ type Metrics struct {
 	retries            *prometheus.CounterVec
 	lags               *lags
 	warnings           warnings
+	unmatched          unmatchedPaths
 	health             *health
 	notices, lost      *prometheus.CounterVec
 	inferred           *prometheus.GaugeVec
@@ -66,7 +67,7 @@ func NewMetrics() *Metrics {
 			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",
 			Help: "Pieces of input between reading and the sinks' spools.", ConstLabels: prometheus.Labels{"edge": "mapped"}}, m.queueDepth))
-	m.Registry.MustRegister(&m.references, m.lags,
+	m.Registry.MustRegister(&m.references, &m.unmatched, m.lags,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_pending_records",
 			Help: "Records that are read and not committed to every sink."}, m.health.pending),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

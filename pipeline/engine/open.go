@@ -30,6 +30,7 @@ type run struct {
 	wired      map[string]bool   // stateless transforms of rows
 	references *references
 	budget     *budget         // of the front
+	coverage   *coverage       // of the front
 	carrying   map[string]bool // of the front: sinks with rows that wait to be published
 	finished   map[string]bool // of the front: sources that the checkpoint has as finished
 	due        due             // when an epoch without records is needed
@@ -68,6 +69,10 @@ func (r *run) open(ctx context.Context) (err error) {
 	if r.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
 		return err
 	}
+	if r.coverage, err = restoreCoverage(r.c.Transforms, r.checkpoint.Coverage); err != nil {
+		return err
+	}
+	r.c.Metrics.unmatched.set(r.coverage.unmatched())
 	r.finished = r.checkpoint.Finished
 	committed, err := r.store.Committed()
 	if err != nil {
@@ -165,6 +170,7 @@ func (r *run) openSources(ctx context.Context) error {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 	}
+	r.coverage.restart(r.c.Transforms, r.restart)
 	return nil
 }
 

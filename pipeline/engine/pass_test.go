@@ -44,6 +44,9 @@ func TestVerdict(t *testing.T) {
 		{1000, 10, 0.01, ""},
 	} {
 		w := newWorld(t.TempDir(), someBad(tc.n, tc.bad))
+		if tc.n > 100 {
+			w.limits.Records = 400
+		}
 		c := w.config()
 		c.MaxRatio = tc.max
 		ctx := context.Background()
@@ -52,7 +55,7 @@ func TestVerdict(t *testing.T) {
 		case tc.want == "" && err != nil:
 			t.Errorf("%d of %d, at most %g: %v", tc.bad, tc.n, tc.max, err)
 		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) ||
-			!strings.Contains(err.Error(), "bad_value of node t, for example p:1: ")):
+			!strings.Contains(err.Error(), fmt.Sprintf("bad_value of node t (%d), for example p:1: ", tc.bad))):
 			t.Errorf("%d of %d, at most %g: error %v", tc.bad, tc.n, tc.max, err)
 		}
 		w.check(t) // all of it is committed

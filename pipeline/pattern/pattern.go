@@ -39,6 +39,8 @@
 package pattern
 
 import (
+	"slices"
+
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
@@ -68,6 +70,26 @@ type field struct {
 // Paths returns the paths of the values that the pattern looks at, without
 // repetitions. The caller must not change them.
 func (p *Pattern) Paths() []decode.Path { return p.paths }
+
+// Required reports, by path, whether nothing matches the pattern in which the path
+// leads to nothing: it is tested in all cases, and not for being absent.
+func (p *Pattern) Required() []bool {
+	required := make([]bool, len(p.paths))
+	p.root.markRequired(required)
+	return required
+}
+
+func (c *conjunction) markRequired(required []bool) {
+	for i := range c.fields {
+		f := &c.fields[i]
+		switch {
+		case f.below != nil:
+			f.below.markRequired(required)
+		case f.meta == metaNone && !slices.ContainsFunc(f.tests, func(t test) bool { return t.op == opMissing }):
+			required[f.slot] = true
+		}
+	}
+}
 
 // UsesMeta reports whether the pattern looks at the change's metadata.
 func (p *Pattern) UsesMeta() bool { return p.root.usesMeta() }

@@ -21,7 +21,7 @@ import (
 
 // FormatVersion is the version of the folder's layout. A folder of another one
 // was written by a newer or an older starlift, and is refused.
-const FormatVersion = 3
+const FormatVersion = 4
 
 const (
 	prefixCursor = 'p'
@@ -57,6 +57,8 @@ type Checkpoint struct {
 	Steps map[string]*Step `json:"steps,omitempty"`
 	// Budget is the window of the dead letters' budget.
 	Budget json.RawMessage `json:"budget,omitempty"`
+	// Coverage says which paths of the pipeline file were found in the records.
+	Coverage json.RawMessage `json:"coverage,omitempty"`
 }
 
 // Step is what a step with keyed state keeps in the checkpoint.

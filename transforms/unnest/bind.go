@@ -22,6 +22,7 @@ type bound struct {
 type view struct {
 	matcher *pattern.Matcher // nil = every item
 	seen    bool             // the image's slots for where are there
+	where   int              // the first slot of the where's paths
 	item    int              // the first slot of table.item
 }
 
@@ -60,7 +61,7 @@ func (m *mapper) bind(f *pipeline.Format) *bound {
 // newView appends the paths that a table wants of an image: those of its where,
 // and those of its columns.
 func newView(paths *[]decode.Path, t *table, typed, where, columns bool) view {
-	v := view{seen: where}
+	v := view{seen: where, where: len(*paths)}
 	if where && t.where != nil {
 		wanted := t.where.Paths()
 		slots := make([]int, len(wanted))

@@ -20,6 +20,8 @@ type build struct {
 	change          []int32
 	nothing         []decode.Value // the slots of an element that is not there
 
+	coverage coverage // nothing, unless wanted
+
 	mark               int // the rows before the current record's
 	matchNew, matchOld bool
 

@@ -27,6 +27,7 @@ type table struct {
 	element  []decode.Path
 	distinct bool // rows of one item cannot have equal keys
 	onDelete pipeline.OnDelete
+	covered  covered
 }
 
 type explode struct {

@@ -88,6 +88,9 @@ func (m *mapper) finish() *pipeline.Batch {
 		}
 	}
 	b := m.batch
+	for i := range m.builds {
+		m.builds[i].coverage.report(b)
+	}
 	m.batch, m.records, m.rec = nil, nil, nil
 	return b
 }
@@ -114,6 +117,9 @@ func (m *mapper) record(i int) error {
 	}
 	if !gone && !d.HasNew && !d.HasOld && d.Event != decode.Remove {
 		matched = false // a null: nothing for any table
+	}
+	if d.HasNew {
+		m.seekItem()
 	}
 	if !matched && !gone {
 		switch m.unnest.unmatched {

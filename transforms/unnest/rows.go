@@ -116,6 +116,9 @@ func (m *mapper) explode(p *decode.Projection, list decode.Value) error {
 // visitElement makes the row of an element.
 func (m *mapper) visitElement(i int, slots []decode.Value) error {
 	m.element, m.ordinal = slots, int64(i)+1
+	if len(m.build.coverage.element) > 0 && !m.old {
+		m.seekElement()
+	}
 	if m.failed = m.row(); m.failed != nil {
 		return errFailed
 	}

@@ -24,6 +24,7 @@ type Unnest struct {
 	unmatched string
 	canMiss   bool // no table takes every item
 	mask      decode.Mask
+	paths     []pipeline.PathUse // of all tables
 }
 
 // New compiles a node. It returns all mistakes at once: a join of
@@ -62,6 +63,7 @@ func New(name string, cfg Config) (*Unnest, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	u.hide()
+	u.cover()
 	return u, nil
 }
 
@@ -102,6 +104,9 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 			}
 		}
 		b.nothing = make([]decode.Value, len(t.element))
+		if b.wanted {
+			b.coverage = newCoverage(t)
+		}
 	}
 	m.visit = m.visitElement
 	return m

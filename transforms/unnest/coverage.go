@@ -1,0 +1,366 @@
+package unnest
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+var _ pipeline.Covering = (*Unnest)(nil)
+
+// covered are the values of a table whose paths coverage looks for.
+type covered struct {
+	first                 int // index of the first path among all of the transform
+	where, item, elements [][]source
+}
+
+// cover lists the paths of all tables.
+func (u *Unnest) cover() {
+	for _, t := range u.tables {
+		t.covered.first = len(u.paths)
+		add := func(scope pipeline.PathScope, paths []decode.Path, use string) {
+			names := make([]string, len(paths))
+			for i, p := range paths {
+				names[i] = p.String()
+			}
+			u.paths = append(u.paths, pipeline.PathUse{Table: t.out.Name, Scope: scope, Path: strings.Join(names, " or "), Use: use})
+		}
+		if t.where != nil {
+			add(pipeline.ScopeTable, nil, "where")
+			for i, required := range t.where.Required() {
+				if required {
+					t.covered.where = append(t.covered.where, []source{{slot: i}})
+					add(pipeline.ScopeWhere, t.where.Paths()[i:i+1], "where")
+				}
+			}
+		}
+		item, element := t.values()
+		for _, v := range item {
+			t.covered.item = append(t.covered.item, v.sources)
+			add(pipeline.ScopeItem, t.pathsOf(v.sources), useOf(v.columns))
+		}
+		for _, v := range element {
+			t.covered.elements = append(t.covered.elements, v.sources)
+			add(pipeline.ScopeElement, t.pathsOf(v.sources), useOf(v.columns))
+		}
+	}
+}
+
+// value is what one or more columns read, or the explode, at the first of some
+// paths.
+type value struct {
+	sources []source
+	columns []string // empty = the explode
+}
+
+// values lists what the columns and the explode read of the item, and of an
+// element, each once.
+func (t *table) values() (item, element []value) {
+	if t.explode != nil {
+		var lists []source
+		for _, slot := range t.explode.lists {
+			lists = append(lists, source{slot: slot})
+		}
+		item = append(item, value{sources: lists})
+	}
+	for i := range t.columns {
+		c := &t.columns[i]
+		for _, s := range c.sources() {
+			all := append([]source{{origin: s.origin, slot: s.slot}}, s.others...)
+			to := &item
+			if slices.ContainsFunc(all, func(s source) bool { return s.origin == fromElement }) {
+				to = &element
+			}
+			if slices.ContainsFunc(all, func(s source) bool {
+				return s.origin > fromElement || s.origin == fromElement && len(t.element[s.slot]) == 0
+			}) {
+				continue // it is always there
+			}
+			*to = addValue(*to, all, c.name)
+		}
+	}
+	return item, element
+}
+
+func addValue(to []value, sources []source, column string) []value {
+	same := func(a, b source) bool { return a.origin == b.origin && a.slot == b.slot }
+	for i := range to {
+		if len(to[i].columns) > 0 && slices.EqualFunc(to[i].sources, sources, same) {
+			if !slices.Contains(to[i].columns, column) {
+				to[i].columns = append(to[i].columns, column)
+			}
+			return to
+		}
+	}
+	return append(to, value{sources, []string{column}})
+}
+
+// sources lists the values that a column reads.
+func (c *column) sources() []source {
+	if c.shape != computed {
+		return []source{c.source}
+	}
+	var all []source
+	for _, v := range c.variables {
+		if v.parent != nil { // no path leads to what a set or a text has at an index
+			all = append(all, *v.parent)
+			continue
+		}
+		all = append(all, v.source)
+	}
+	return all
+}
+
+// pathsOf returns the paths that sources lead along.
+func (t *table) pathsOf(sources []source) (paths []decode.Path) {
+	for _, s := range sources {
+		if s.origin == fromElement {
+			paths = append(paths, t.element[s.slot])
+			continue
+		}
+		paths = append(paths, t.item[s.slot])
+	}
+	return paths
+}
+
+func useOf(columns []string) string {
+	switch len(columns) {
+	case 0:
+		return "explode"
+	case 1:
+		return "column " + columns[0]
+	default:
+		return "columns " + strings.Join(columns[:len(columns)-1], ", ") + " and " + columns[len(columns)-1]
+	}
+}
+
+// Paths implements pipeline.Covering.
+func (u *Unnest) Paths() []pipeline.PathUse { return u.paths }
+
+// sought is a path, or some of which one is enough, that a mapper has not found
+// yet.
+type sought struct {
+	path    int // index into Unnest.paths
+	sources []source
+	records int64
+	told    int64 // of records, in batches before
+	found   bool
+	near    string // to be told
+}
+
+// coverage is what a mapper looks for in the items of a table. What is found is
+// taken out: once all is, it costs nothing.
+type coverage struct {
+	table, where, item, element []sought
+	seeking                     bool     // something of them but element is left
+	done                        []sought // found in the batch
+}
+
+func newCoverage(t *table) coverage {
+	var c coverage
+	next := t.covered.first
+	seek := func(to *[]sought, all ...[]source) {
+		for _, sources := range all {
+			*to = append(*to, sought{path: next, sources: sources})
+			next++
+		}
+	}
+	if t.where != nil {
+		seek(&c.table, nil)
+	}
+	seek(&c.where, t.covered.where...)
+	seek(&c.item, t.covered.item...)
+	seek(&c.element, t.covered.elements...)
+	c.seeking = len(c.table)+len(c.where)+len(c.item) > 0
+	return c
+}
+
+// seekItem looks for the paths of tables in the new image that was matched.
+func (m *mapper) seekItem() {
+	for i := range m.builds {
+		if m.builds[i].coverage.seeking {
+			m.seekTable(&m.builds[i], &m.bound.news[i], m.bound.record.New)
+		}
+	}
+}
+
+func (m *mapper) seekTable(b *build, v *view, slots []decode.Value) {
+	c := &b.coverage
+	if len(c.table) > 0 {
+		s := &c.table[0]
+		if s.records++; b.matchNew {
+			c.done, c.table = append(c.done, *s), nil
+		}
+	}
+	if len(c.where) > 0 {
+		c.where = m.seek(b, c.where, slots[v.where:], nil)
+	}
+	if b.matchNew && len(c.item) > 0 {
+		c.item = m.seek(b, c.item, slots[v.item:], nil)
+	}
+	c.seeking = len(c.table)+len(c.where)+len(c.item) > 0
+}
+
+// seekElement looks for paths in an element of the current table's list.
+func (m *mapper) seekElement() {
+	c := &m.build.coverage
+	c.element = m.seek(m.build, c.element, m.item, m.element)
+}
+
+// seek takes the paths out that lead to a value. A record counts once, with its
+// first element.
+func (m *mapper) seek(b *build, all []sought, item, element []decode.Value) []sought {
+	another := element == nil || m.ordinal == 1
+	left := all[:0]
+	for i := range all {
+		s := all[i]
+		if another {
+			s.records++
+		}
+		if there(s.sources, item, element) {
+			b.coverage.done = append(b.coverage.done, s)
+			continue
+		}
+		if another && bits.OnesCount64(uint64(s.records)) == 1 && s.records <= maxSampled {
+			s.near = cmp.Or(m.near(b.table, &s), s.near)
+		}
+		left = append(left, s)
+	}
+	return left
+}
+
+func there(sources []source, item, element []decode.Value) bool {
+	for _, s := range sources {
+		v := item
+		if s.origin == fromElement {
+			v = element
+		}
+		if v[s.slot].Kind != decode.Missing {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSampled bounds the records whose attributes are looked at for paths that are
+// like one that is missing: those whose number is a power of two.
+const maxSampled = 1024
+
+// near returns a path of the record that is like a missing one; "" = there is
+// none.
+func (m *mapper) near(t *table, s *sought) string {
+	root := decode.NewProjection([]decode.Path{{}}, m.bound.typed)
+	d := decode.NewDecoder(m.records.Format, decode.Options{New: root})
+	var record decode.Record
+	if err := d.Decode(m.rec, m.records.Ordinal(m.index), &record); err != nil || !record.HasNew {
+		return "" // who reads it says so
+	}
+	text, err := decode.AppendJSON(nil, m.rec, record.New[0], m.bound.typed)
+	if err != nil {
+		return ""
+	}
+	var item any
+	if err := json.Unmarshal(text, &item); err != nil {
+		return ""
+	}
+	if m.unnest.paths[s.path].Scope == pipeline.ScopeWhere {
+		return nearPath(item, t.where.Paths(), s.sources[0].slot)
+	}
+	for _, from := range s.sources {
+		near := ""
+		if from.origin == fromElement {
+			near = nearPath(m.elementOf(item), t.element, from.slot)
+		} else {
+			near = nearPath(item, t.item, from.slot)
+		}
+		if near != "" {
+			return near
+		}
+	}
+	return ""
+}
+
+// elementOf returns the element that is being read of an item; nil = it is not
+// found.
+func (m *mapper) elementOf(item any) any {
+	t := m.build.table
+	for _, list := range t.explode.lists {
+		elements, _ := at(item, t.item[list]).([]any)
+		if i := int(m.ordinal) - 1; i >= 0 && i < len(elements) {
+			return elements[i]
+		}
+	}
+	return nil
+}
+
+// at returns what a path leads to; nil = nothing.
+func at(v any, path decode.Path) any {
+	for _, step := range path {
+		if step.IsIndex {
+			list, _ := v.([]any)
+			if step.Index >= len(list) {
+				return nil
+			}
+			v = list[step.Index]
+			continue
+		}
+		fields, _ := v.(map[string]any)
+		v = fields[step.Name]
+	}
+	return v
+}
+
+// leastName is how long a name has to be for another to be like it.
+const leastName = 3
+
+// nearPath returns a path into v that has another name in the place of the first
+// that is missing of paths[index], unless it is among the paths.
+func nearPath(v any, paths []decode.Path, index int) string {
+	path := paths[index]
+	for i, step := range path {
+		if next := at(v, path[i:i+1]); next != nil {
+			v = next
+			continue
+		}
+		fields, _ := v.(map[string]any)
+		if step.IsIndex || len(step.Name) < leastName {
+			return ""
+		}
+		near := spec.Suggest(step.Name, slices.Sorted(maps.Keys(fields)))
+		changed := slices.Clone(path)
+		changed[i].Name = near
+		if near == "" || slices.ContainsFunc(paths, func(p decode.Path) bool { return slices.Equal(p, changed) }) {
+			return ""
+		}
+		return changed.String()
+	}
+	return ""
+}
+
+// report adds to the batch what became of the paths since the last one.
+func (c *coverage) report(b *pipeline.Batch) {
+	for i := range c.done {
+		c.done[i].found = true
+		c.done[i].report(b)
+	}
+	c.done = c.done[:0]
+	for _, all := range [][]sought{c.table, c.where, c.item, c.element} {
+		for i := range all {
+			all[i].report(b)
+		}
+	}
+}
+
+func (s *sought) report(b *pipeline.Batch) {
+	if s.records > s.told {
+		b.Coverage = append(b.Coverage, pipeline.Coverage{Path: s.path, Records: s.records - s.told, Found: s.found, Near: s.near})
+	}
+	s.told, s.near = s.records, ""
+}
