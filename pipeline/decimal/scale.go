@@ -62,7 +62,7 @@ func (n Integer) Int64() (int64, bool) {
 
 // Append appends the integer ÷ 10^scale, with scale fraction digits.
 func (n Integer) Append(dst []byte, scale int) []byte {
-	if n.negative {
+	if n.negative && n.hi|n.lo != 0 {
 		dst = append(dst, '-')
 	}
 	var all [40]byte // 128 bits have 39 digits

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // level writes the folder names of one partition.
@@ -49,7 +50,8 @@ func (l *level) append(dst []byte, a arrow.Array, i int) []byte {
 	case *array.Int64:
 		return strconv.AppendInt(dst, a.Value(i), 10)
 	case *array.Decimal128:
-		return append(dst, a.Value(i).ToString(l.typ.Scale)...)
+		v := a.Value(i)
+		return decimal.FromTwos(v.HighBits(), v.LowBits()).Append(dst, int(l.typ.Scale))
 	case *array.Date32:
 		return l.appendTime(dst, time.Unix(int64(a.Value(i))*86400, 0).UTC(), "2006-01-02")
 	case *array.Timestamp:

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
@@ -95,7 +96,7 @@ func wrong(t pipeline.Type, column arrow.Array) (row int, why string) {
 	case *array.Decimal128:
 		for i, v := range a.Values() {
 			if !v.FitsInPrecision(t.Precision) && a.IsValid(i) {
-				return i, fmt.Sprintf("the number does not fit %s: %s", t, v.ToString(t.Scale))
+				return i, fmt.Sprintf("the number does not fit %s: %s", t, decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))
 			}
 		}
 	}
