@@ -147,7 +147,7 @@ func ofShop(pairs map[string][2]string, name, got, want string, columns map[stri
 
 func examples() map[string]example {
 	const warehouse = `SELECT * FROM w."TABLE"`
-	const lake = `SELECT * EXCLUDE (_op, _version, _epoch) FROM read_parquet('DIR/data/%s/lake/TABLE/**/*.parquet', hive_partitioning = false) WHERE _op = '%s'`
+	const lake = `SELECT * EXCLUDE (_op, _version, _position, _epoch) FROM read_parquet('DIR/data/%s/lake/TABLE/**/*.parquet', hive_partitioning = false) WHERE _op = '%s'`
 	const items = `SELECT COLUMNS FROM %s WHERE i."type".S = 'TYPE'`
 	quickstart, cdc, export := map[string][2]string{}, map[string][2]string{}, map[string][2]string{}
 	unnested := maps.Clone(exampleColumns)

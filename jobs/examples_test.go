@@ -59,7 +59,7 @@ func TestInsurance(t *testing.T) {
 			appended := fmt.Sprintf("read_parquet('%s/appended/insurance/*.parquet')", dir)
 			changed := fmt.Sprintf("read_parquet('%s/changed/insurance/*.parquet')", dir)
 			d.same("appended", "SELECT * FROM "+appended, "SELECT * EXCLUDE (r) FROM news")
-			d.same("upserts", "SELECT * EXCLUDE (_op, _version, _epoch) FROM "+changed+" WHERE _op = 'upsert'", "SELECT * EXCLUDE (r) FROM news")
+			d.same("upserts", "SELECT * EXCLUDE (_op, _version, _position, _epoch) FROM "+changed+" WHERE _op = 'upsert'", "SELECT * EXCLUDE (r) FROM news")
 			d.same("deletes", "SELECT transaction_id, position FROM "+changed+" WHERE _op = 'delete'",
 				"SELECT transaction_id, position FROM (SELECT r, transaction_id, position FROM olds EXCEPT SELECT r, transaction_id, position FROM news)")
 			if got, want := d.number("SELECT count(*) FROM "+appended), stats.RowsAfterOuterUnnest-stats.Events["REMOVE"]; got != want {

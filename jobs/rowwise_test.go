@@ -51,7 +51,7 @@ func wantRowwise(t *testing.T, dir string) {
 			t.Fatalf("%s: no rows", table)
 		}
 		d.same(table, fmt.Sprintf(`SELECT * FROM filtered."%s"`, table), want.rows)
-		latest := fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch, n) FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _op DESC) AS n
+		latest := fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _position, _epoch, n) FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _position DESC, _op DESC) AS n
 			FROM read_parquet('%s/lake/%s/*.parquet')) WHERE n = 1 AND _op = 'upsert'`, want.key, dir, table)
 		d.same(table+" of the log", latest, want.rows)
 	}
@@ -98,7 +98,7 @@ func TestGates(t *testing.T) {
 			t.Fatalf("%s: no rows", table)
 		}
 		d.same(table, fmt.Sprintf(`SELECT * FROM filtered."%s"`, table), want.rows)
-		d.same(table+" of the log", fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch, n) FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _op DESC) AS n
+		d.same(table+" of the log", fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _position, _epoch, n) FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _position DESC, _op DESC) AS n
 			FROM read_parquet('%s/lake/%s/*.parquet')) WHERE n = 1 AND _op = 'upsert'`, want.key, dir, table), want.rows)
 	}
 	if n := d.number("SELECT count(*) FROM filtered.customer"); n != 0 {

@@ -199,7 +199,7 @@ func (d *database) wantLog(dir string) {
 	for table, columns := range shopTables {
 		images := fmt.Sprintf(`SELECT %s FROM (SELECT eventName AS e, dynamodb.%%s AS i FROM %s) WHERE %%s AND i."type".S = '%s'`, columns, raw, itemType(table))
 		files := fmt.Sprintf(`read_parquet('%s/lake/%s/*.parquet')`, dir, table)
-		d.same(table+" upserts", fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch) FROM %s WHERE _op = 'upsert'`, files),
+		d.same(table+" upserts", fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _position, _epoch) FROM %s WHERE _op = 'upsert'`, files),
 			fmt.Sprintf(images, "NewImage", "i IS NOT NULL"))
 		d.same(table+" deletes", fmt.Sprintf(`SELECT %s FROM %s WHERE _op = 'delete'`, shopKeys[table], files),
 			fmt.Sprintf("SELECT %s FROM (%s)", shopKeys[table], fmt.Sprintf(images, "OldImage", "e = 'REMOVE'")))

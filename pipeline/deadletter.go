@@ -39,7 +39,8 @@ type DeadLetter struct {
 // read it again as it was read: what gave it its version, and who read it.
 type Origin struct {
 	Transform  string // of changes, that reads it
-	Ordinal    int64  // among all records of its source: the version of those that carry none
+	Order      uint16 // as Records.Order
+	Ordinal    int64  // as Records.Ordinal
 	Arrived    int64  // µs since 1970; 0 = unknown
 	ExportTime int64  // of the Format
 	Table      string // of the Format, where the export named it

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,10 +11,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestVersionText: the text of versions sorts as they do.
+// TestVersionText: the texts of versions sort by time and sequence number, and those
+// of their positions by arrival.
 func TestVersionText(t *testing.T) {
 	draw := rapid.Custom(func(t *rapid.T) Version {
-		v := Version{Time: rapid.Int64Range(-1<<50, 1<<60).Draw(t, "time"), New: rapid.Uint64().Draw(t, "new")}
+		v := Version{Time: rapid.Int64Range(-1<<50, 1<<60).Draw(t, "time"), Ordinal: rapid.Int64Range(0, 1<<60).Draw(t, "ordinal")}
 		if rapid.Bool().Draw(t, "sequence") {
 			v.Seq = rapid.StringMatching("[1-9][0-9]{0,39}").Draw(t, "seq")
 		}
@@ -26,9 +28,11 @@ func TestVersionText(t *testing.T) {
 		}
 		want := slices.Compare([]int64{a.Time, int64(len(a.Seq))}, []int64{b.Time, int64(len(b.Seq))})
 		if want == 0 {
-			if want = strings.Compare(a.Seq, b.Seq); want == 0 {
-				want = strings.Compare(fmt.Sprintf("%016x", a.New), fmt.Sprintf("%016x", b.New))
-			}
+			want = strings.Compare(a.Seq, b.Seq)
+		}
+		one, other := string(a.AppendPosition(nil)), string(b.AppendPosition(nil))
+		if got := strings.Compare(one, other); got != cmp.Compare(a.Ordinal, b.Ordinal) || len(one) != len(other) {
+			t.Fatalf("%q and %q compare as %d", one, other, got)
 		}
 		if got := strings.Compare(a.String(), b.String()); got != want {
 			t.Fatalf("%q and %q compare as %d, want %d", a, b, got, want)

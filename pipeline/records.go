@@ -3,6 +3,8 @@ package pipeline
 import (
 	"cmp"
 	"strconv"
+
+	"github.com/zeebo/xxh3"
 )
 
 // Encoding says how the records of a source are written.
@@ -52,6 +54,13 @@ type Format struct {
 	ExportTime int64
 }
 
+// ReadOrder reports whether records may have nothing but the order of reading that
+// tells which is newer, over all partitions of the source: plain JSON, and what has
+// no time that is read as an export.
+func (f *Format) ReadOrder() bool {
+	return f.Encoding == JSON || f.Encoding == DynamoDBExport && f.ExportTime == 0
+}
+
 // Span is the place of one record in Records.Data, and where it stood in its
 // partition: the line (from 1) of a text file, the number of the record
 // elsewhere.
@@ -71,8 +80,8 @@ type Records struct {
 	Format *Format
 	Data   []byte
 	Spans  []Span
-	// First is the ordinal of the first record among all that the source has
-	// read, from 0: the version of records that carry none.
+	// First is the ordinal of the first record: its place in the order of arrival,
+	// in its partition or, with Format.ReadOrder, in its source.
 	First int64
 	// Arrived holds each record's arrival time in µs since 1970; nil = unknown.
 	Arrived []int64
@@ -125,7 +134,17 @@ func (r *Records) Slice(i, j int) *Records {
 	return &s
 }
 
-// Ordinal returns the ordinal of record i among all that the source has read.
+// Order returns what stands for the order that ordinals count in: a partition's, or,
+// with Format.ReadOrder, the source's. Of replayed records each has its own.
+func (r *Records) Order() uint16 {
+	h := xxh3.HashString(r.Source)
+	if !r.Format.ReadOrder() {
+		h = xxh3.HashStringSeed(r.Partition, h)
+	}
+	return uint16(h)
+}
+
+// Ordinal returns the place of record i in the order of arrival.
 func (r *Records) Ordinal(i int) int64 {
 	if r.Replays != nil {
 		return r.Replays[i].Origin.Ordinal
@@ -138,7 +157,7 @@ func (r *Records) Origin(i int) Origin {
 	if r.Replays != nil {
 		return r.Replays[i].Origin
 	}
-	o := Origin{Ordinal: r.Ordinal(i), ExportTime: r.Format.ExportTime}
+	o := Origin{Order: r.Order(), Ordinal: r.Ordinal(i), ExportTime: r.Format.ExportTime}
 	if r.Format.Encoding == DynamoDBExport {
 		o.Table = r.Format.Table
 	}

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"strconv"
 
 	"github.com/apache/arrow/go/v14/arrow"
 )
@@ -21,48 +20,6 @@ func (h Hash) Compare(o Hash) int {
 	}
 	return cmp.Compare(h.Lo, o.Lo)
 }
-
-// Version orders the changes of one item: by creation time; at equal times by
-// sequence number where both have one; then by the chain of images (the change
-// whose Old equals the other's New is later); then by the greater New.
-// Arrival plays no part.
-type Version struct {
-	Time int64  // creation time, µs since 1970
-	Seq  string // DynamoDB Streams' sequence number without leading zeros; empty = none
-	// New and Old are hashes of the images that do not depend on the order of
-	// attributes or set elements; 0 = there is no such image. They are computed
-	// only for consumers that settle.
-	New, Old uint64
-	HasOld   bool // the old image is known: in the record, or an insert
-}
-
-// String returns a text that sorts as versions do, but for the chain of
-// images, which no text can carry: time in 20 digits, sequence number in 40,
-// hash of the new image in 16 hexadecimal digits.
-func (v Version) String() string {
-	return string(v.Append(nil))
-}
-
-// Append appends the text of String to b.
-func (v Version) Append(b []byte) []byte {
-	b = appendPadded(b, strconv.AppendInt(nil, v.Time+versionBias, 10), 20)
-	b = append(b, '-')
-	b = appendPadded(b, []byte(v.Seq), 40)
-	b = append(b, '-')
-	return appendPadded(b, strconv.AppendUint(nil, v.New, 16), 16)
-}
-
-// appendPadded appends digits with leading zeros up to the width.
-func appendPadded(b, digits []byte, width int) []byte {
-	const zeros = "0000000000000000000000000000000000000000"
-	if n := width - len(digits); n > 0 {
-		b = append(b, zeros[:n]...)
-	}
-	return append(b, digits...)
-}
-
-// versionBias keeps the text of times before 1970 positive.
-const versionBias = 1 << 61
 
 // Op is what a row does to its key.
 type Op uint8

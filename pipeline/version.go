@@ -1,74 +1,117 @@
 package pipeline
 
-import "slices"
+import (
+	"cmp"
+	"strconv"
+)
 
-// Newest puts the newest of some changes of one item first, and drops those
-// that can not become it any more. All have the same time, and no two the same
-// version. The result is a function of the set: their order plays no part.
-//
-// Each change is an edge from its old image to its new one; the item's history
-// is a walk over them, and the walk ends at the image that has one more edge in
-// than out. Where the edges do not tell, the greatest new image wins.
-func Newest[T any](changes []T, version func(*T) *Version) []T {
-	if len(changes) == 1 {
-		return changes
-	}
-	c := contenders[T]{changes, version}
-	best := 0
-	bySequence := !c.any(func(v *Version) bool { return v.Seq == "" })
-	for i := range changes {
-		if bySequence && c.sequenceLess(best, i) || !bySequence && c.later(i, best) {
-			best = i
-		}
-	}
-	changes[0], changes[best] = changes[best], changes[0]
-	if bySequence || !c.any(func(v *Version) bool { return v.HasOld }) {
-		return changes[:1] // no chain can ever make another one the newest
-	}
-	return changes
+// Version says when a change of an item happened, as far as its record tells:
+// its creation time and sequence number, the images that it leads from and to,
+// and its place in the order of arrival. [Newest] orders versions by them.
+type Version struct {
+	Time int64  // creation time, µs since 1970; of plain JSON what its version column says
+	Seq  string // DynamoDB Streams' sequence number without leading zeros; empty = none
+	// New and Old are hashes of the images that do not depend on the order of
+	// attributes or set elements; 0 = there is no such image. They are computed
+	// only for consumers that settle.
+	New, Old uint64
+	// Ordinal is the place of the record in its partition: what arrives later has
+	// the greater one. Of a change that was delivered again it is that of the
+	// first delivery.
+	Ordinal int64
+	// Event stands for the record's eventID, which tells whether a change with the
+	// same images was delivered again; 0 = there is none, or there is a sequence
+	// number, which tells as well.
+	Event     uint32
+	Partition uint16 // stands for the partition that Ordinal counts in
+	HasOld    bool   // Old is known: from the record, or because it is an insert
+	// Existed says, of a change whose Old is not known, that there was an image: it
+	// is a modification or a removal.
+	Existed bool
+	// ByArrival says that the record tells nothing of its order among others of its
+	// time, as plain JSON does: images play no part, and one that was read later is
+	// another change even if it is equal.
+	ByArrival bool
 }
 
-// contenders are changes of one item and time.
-type contenders[T any] struct {
-	changes []T
-	version func(*T) *Version
-}
-
-func (c contenders[T]) any(is func(*Version) bool) bool {
-	return slices.ContainsFunc(c.changes, func(x T) bool { return is(c.version(&x)) })
-}
-
-// sequenceLess compares sequence numbers: decimal digits without leading zeros.
-func (c contenders[T]) sequenceLess(i, j int) bool {
-	a, b := c.version(&c.changes[i]).Seq, c.version(&c.changes[j]).Seq
-	if len(a) != len(b) {
-		return len(a) < len(b)
+// Same reports whether two versions of an item are of one change that was
+// delivered twice.
+func (v *Version) Same(o *Version) bool {
+	if v.Time != o.Time || v.New != o.New || v.Old != o.Old || v.Event != o.Event || v.HasOld != o.HasOld || v.ByArrival != o.ByArrival || v.Seq != o.Seq {
+		return false
 	}
-	return a < b
+	return !v.ByArrival || v.Partition == o.Partition && v.Ordinal == o.Ordinal
 }
 
-// later reports whether change i comes after j: first by whether the walk over
-// the images ends at its new image, then by the greater new image. Of two with
-// one new image either will do: their rows are the same.
-func (c contenders[T]) later(i, j int) bool {
-	a, b := c.version(&c.changes[i]).New, c.version(&c.changes[j]).New
-	if ea, eb := c.walkEnds(a), c.walkEnds(b); ea != eb {
-		return ea
+// Imageless reports whether the change's order among others of its kind is told
+// without images. Then the image before plays no part.
+func (v *Version) Imageless() bool { return v.Seq != "" || v.ByArrival }
+
+// compare orders two versions of one time by what tells without images: sequence
+// numbers, or the order of reading where that is all there is. known = false: they do not.
+func (v *Version) compare(o *Version) (order int, known bool) {
+	switch {
+	case v.Seq != "" && o.Seq != "":
+		// Decimal digits without leading zeros. Two changes have not the same ones;
+		// if they do, the choice must only be always the same.
+		return cmp.Or(cmp.Compare(len(v.Seq), len(o.Seq)), cmp.Compare(v.Seq, o.Seq), v.compareContent(o)), true
+	case v.ByArrival && o.ByArrival && v.Partition == o.Partition:
+		return cmp.Compare(v.Ordinal, o.Ordinal), true
 	}
-	return a > b
+	return 0, false
 }
 
-// walkEnds reports whether more edges lead into the image than out of it.
-func (c contenders[T]) walkEnds(image uint64) bool {
-	balance := 0
-	for i := range c.changes {
-		v := c.version(&c.changes[i])
-		if v.New == image {
-			balance++
-		}
-		if v.HasOld && v.Old == image {
-			balance--
-		}
+// absence stands for the content of a removal, so that it has a chance against
+// images.
+const absence = 0x9e3779b97f4a7c15
+
+func (v *Version) content() uint64 {
+	if v.New == 0 {
+		return absence
 	}
-	return balance > 0
+	return v.New
 }
+
+// compareContent orders versions by what does not depend on their arrival.
+func (v *Version) compareContent(o *Version) int {
+	return cmp.Or(cmp.Compare(v.content(), o.content()), cmp.Compare(v.Event, o.Event), cmp.Compare(v.Old, o.Old))
+}
+
+// compareArrival orders versions by partition, and in each by arrival.
+func (v *Version) compareArrival(o *Version) int {
+	return cmp.Or(cmp.Compare(v.Partition, o.Partition), cmp.Compare(v.Ordinal, o.Ordinal), v.compareContent(o))
+}
+
+// String returns a text that sorts by time and sequence number.
+func (v Version) String() string {
+	return string(v.Append(nil))
+}
+
+// Append appends the text of String to b: the time in 20 digits, the sequence
+// number in 40.
+func (v *Version) Append(b []byte) []byte {
+	b = appendPadded(b, strconv.AppendInt(nil, v.Time+versionBias, 10), 20)
+	b = append(b, '-')
+	return appendPadded(b, []byte(v.Seq), 40)
+}
+
+// AppendPosition appends a text to b that sorts, within a partition, by arrival:
+// the ordinal in 20 digits, and what stands for the partition in four hexadecimal
+// ones.
+func (v *Version) AppendPosition(b []byte) []byte {
+	b = appendPadded(b, strconv.AppendInt(nil, v.Ordinal, 10), 20)
+	b = append(b, '-')
+	return appendPadded(b, strconv.AppendUint(nil, uint64(v.Partition), 16), 4)
+}
+
+// appendPadded appends digits with leading zeros up to the width.
+func appendPadded(b, digits []byte, width int) []byte {
+	const zeros = "0000000000000000000000000000000000000000"
+	if n := width - len(digits); n > 0 {
+		b = append(b, zeros[:n]...)
+	}
+	return append(b, digits...)
+}
+
+// versionBias keeps the text of times before 1970 positive.
+const versionBias = 1 << 61

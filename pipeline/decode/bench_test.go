@@ -92,8 +92,8 @@ func benchmark(b *testing.B, lines [][]byte, want []Path, old, settled bool) {
 	b.ReportAllocs()
 	var r Record
 	for b.Loop() {
-		for i, l := range lines {
-			if err := d.Decode(l, int64(i), &r); err != nil {
+		for _, l := range lines {
+			if err := d.Decode(l, &r); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -138,7 +138,7 @@ func BenchmarkScanList(b *testing.B) {
 	size := 0
 	for _, rec := range l {
 		var r Record
-		if err := d.Decode(rec, 0, &r); err != nil {
+		if err := d.Decode(rec, &r); err != nil {
 			b.Fatal(err)
 		}
 		lists = append(lists, r.New[0])

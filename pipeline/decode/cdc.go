@@ -200,6 +200,10 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 	}
 	r.Version.New, r.Version.Old = c.newHash, c.oldHash
 	r.Version.HasOld = r.HasOld || r.Event == Insert
+	r.Version.Existed = !r.Version.HasOld
+	if r.Version.Seq == "" && r.EventID.Kind == String {
+		r.Version.Event = s.eventHash(r.EventID)
+	}
 	switch {
 	case c.seen&fieldKeys == 0:
 		return s.fail(0, "change record without Keys")

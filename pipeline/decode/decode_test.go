@@ -20,7 +20,7 @@ var cdcFormat = &pipeline.Format{Encoding: pipeline.DynamoDBCDC}
 // decodeOne decodes rec and returns the error's text, if there is one.
 func decodeOne(t *testing.T, f *pipeline.Format, o Options, rec string, r *Record) string {
 	t.Helper()
-	err := NewDecoder(f, o).Decode([]byte(rec), 7, r)
+	err := NewDecoder(f, o).Decode([]byte(rec), r)
 	if err == nil && r.Lacks != nil {
 		return r.Lacks.Error()
 	}
@@ -202,7 +202,7 @@ func TestDecodeResets(t *testing.T) {
 	for _, rec := range [][]byte{cdcLine("INSERT", "t", 1, testKeys, `{"x":{"S":""}}`, ""), cdcLine("REMOVE", "t", 1, testKeys, `{"PK":{"S":"emulator"}}`, "")} {
 		var r Record
 		for _, b := range [][]byte{first, first[:len(first)-3], rec} {
-			if err := d.Decode(b, 0, &r); (err != nil) != (len(b) == len(first)-3) {
+			if err := d.Decode(b, &r); (err != nil) != (len(b) == len(first)-3) {
 				t.Fatal(err)
 			}
 		}
@@ -296,7 +296,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	var r Record
 	run := func() {
 		for _, rec := range l {
-			if err := d.Decode(rec, 0, &r); err != nil {
+			if err := d.Decode(rec, &r); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -64,11 +64,10 @@ func NewDecoder(f *pipeline.Format, o Options) *Decoder {
 	return d
 }
 
-// Decode decodes one record. ordinal is its number in its partition, from 0:
-// the version of plain JSON records that carry none. An *Error says what is
-// wrong with the record, and where; r is then not to be used. Any other error
-// is a mistake in the format, which may show in a record only.
-func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error {
+// Decode decodes one record. Where it arrived is the caller's to put into its
+// version. An *Error says what is wrong with the record, and where; r is then not
+// to be used. Any other error is a mistake in the format, which may show in a record only.
+func (d *Decoder) Decode(rec []byte, r *Record) error {
 	if d.broken != nil {
 		return d.broken
 	}
@@ -86,9 +85,9 @@ func (d *Decoder) Decode(rec []byte, ordinal int64, r *Record) error {
 	case pipeline.DynamoDBCDC:
 		i = d.decodeCDC(r)
 	case pipeline.DynamoDBExport:
-		i = d.decodeExport(ordinal, r)
+		i = d.decodeExport(r)
 	default:
-		i = d.decodeJSON(ordinal, r)
+		i = d.decodeJSON(r)
 	}
 	if d.mistake != nil {
 		err := d.mistake

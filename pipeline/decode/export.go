@@ -3,7 +3,6 @@ package decode
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
@@ -42,7 +41,7 @@ type exportLine struct {
 // incremental one, {"Metadata": …, "Keys": …, "NewImage": …, "OldImage": …}; or
 // a request to write, {"PutRequest": {"Item": …}} or {"DeleteRequest": {"Key": …}},
 // with the name of its table beside it.
-func (d *Decoder) decodeExport(ordinal int64, r *Record) int {
+func (d *Decoder) decodeExport(r *Record) int {
 	s := &d.s
 	var l exportLine
 	i, name := s.firstField(0)
@@ -82,9 +81,9 @@ func (d *Decoder) decodeExport(ordinal int64, r *Record) int {
 	r.Version.New, r.Version.Old = l.newHash, l.oldHash
 	switch {
 	case l.hasItem:
-		return d.finishItem(i, ordinal, r)
+		return d.finishItem(i, r)
 	case l.deletes:
-		return d.finishDelete(i, ordinal, r)
+		return d.finishDelete(i, r)
 	}
 	return d.finishIncrement(i, &l, r)
 }
@@ -118,17 +117,15 @@ func (d *Decoder) request(i int, l *exportLine, r *Record) int {
 
 // snapshotTime gives the record the time of its export, or else its place in the
 // order of reading.
-func (d *Decoder) snapshotTime(ordinal int64, r *Record) {
+func (d *Decoder) snapshotTime(r *Record) {
 	r.Created, r.Version.Time = d.f.ExportTime, d.f.ExportTime
-	if d.f.ExportTime == 0 {
-		r.Version.Seq = strconv.FormatInt(ordinal, 10)
-	}
+	r.Version.ByArrival = d.f.ExportTime == 0
 }
 
 // finishDelete fills the record of a request to delete an item.
-func (d *Decoder) finishDelete(i int, ordinal int64, r *Record) int {
+func (d *Decoder) finishDelete(i int, r *Record) int {
 	r.Event = Remove
-	d.snapshotTime(ordinal, r)
+	d.snapshotTime(r)
 	if d.settled && !d.settle(r, true) {
 		return -1
 	}
@@ -162,11 +159,11 @@ func (d *Decoder) metadata(i int, l *exportLine) int {
 
 // finishItem fills the record of a full export's item. It is a snapshot, whose
 // time is that of the export: what was there before is not known.
-func (d *Decoder) finishItem(i int, ordinal int64, r *Record) int {
+func (d *Decoder) finishItem(i int, r *Record) int {
 	r.Event, r.HasNew, r.HasOld = Insert, true, false
 	clear(d.olds.slots)
 	r.Version.Old = 0
-	d.snapshotTime(ordinal, r)
+	d.snapshotTime(r)
 	if !d.settled {
 		return i
 	}
@@ -217,6 +214,7 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	}
 	r.Created, r.Version.Time = t, t
 	r.Version.HasOld = r.HasOld && d.settled
+	r.Version.Existed = !r.HasOld && r.Event == Remove
 	if !d.settled {
 		return i
 	}

@@ -106,7 +106,7 @@ func TestKeyContradictsRecord(t *testing.T) {
 			d := NewDecoder(f, Options{New: NewProjection(paths("x"), true), Settled: true})
 			var r Record
 			for range 2 {
-				err := d.Decode([]byte(c.rec), 0, &r)
+				err := d.Decode([]byte(c.rec), &r)
 				var bad *Error
 				switch {
 				case c.want == "" && err != nil:
@@ -133,32 +133,32 @@ func TestPlain(t *testing.T) {
 		rec, key string
 		event    Event
 		time     int64
-		seq, err string
+		err      string
 	}{
-		{base, `{"uuid":1.0}`, `{"uuid":1}`, Insert, 0, "7", ""},
-		{base, ` {"uuid":"a\u0062","op":"U"} `, `{"uuid":"ab"}`, Insert, 0, "7", ""},
-		{base, `{"uuid":true,"op":"\u0044"}`, `{"uuid":true}`, Remove, 0, "7", ""},
-		{base, `{"uuid":1,"op":9}`, `{"uuid":1}`, Remove, 0, "7", ""},
-		{base, `{"uuid":1,"op":{"D":1}}`, `{"uuid":1}`, Insert, 0, "7", ""},
-		{base, `{"op":"D"}`, "", 0, 0, "", `key attribute "uuid" is missing`},
-		{base, `{"uuid":null}`, "", 0, 0, "", `key attribute "uuid" is a null`},
-		{base, `null`, "", 0, 0, "", "the record is null"},
-		{base, `nul`, "", 0, 0, "", "want a value"},
-		{base, `[]`, "", 0, 0, "", "want an object"},
-		{keys, `{"a":2,"b":[{"c":"x"}]}`, `{"a":2,"b[0].c":"x"}`, Insert, 0, "7", ""},
-		{version("int64", ""), `{"uuid":1,"v":12}`, `{"uuid":1}`, Insert, 12, "", ""},
-		{version("int64", ""), `{"uuid":1,"v":"-12"}`, `{"uuid":1}`, Insert, -12, "", ""},
-		{version("int64", ""), `{"uuid":1,"v":1.5}`, "", 0, 0, "", "is not an integer"},
-		{version("int64", ""), `{"uuid":1,"v":1e30}`, "", 0, 0, "", "out of range"},
-		{version("int64", ""), `{"uuid":1,"v":"x"}`, "", 0, 0, "", "is not a number"},
-		{version("int64", ""), `{"uuid":1,"v":[]}`, "", 0, 0, "", `version "v" is a list`},
-		{version("int64", ""), `{"uuid":1}`, "", 0, 0, "", `version "v" is missing`},
-		{version("timestamp", ""), `{"uuid":1,"v":"1970-01-01T00:00:01.5Z"}`, `{"uuid":1}`, Insert, 1500000, "", ""},
-		{version("timestamp", "unix"), `{"uuid":1,"v":1.25}`, `{"uuid":1}`, Insert, 1250000, "", ""},
-		{version("timestamp", "unix_ms"), `{"uuid":1,"v":"1250"}`, `{"uuid":1}`, Insert, 1250000, "", ""},
-		{version("date", ""), `{"uuid":1,"v":"1970-01-02"}`, `{"uuid":1}`, Insert, 86400000000, "", ""},
-		{version("date", "1/2/06"), `{"uuid":1,"v":"1\/4\/70"}`, `{"uuid":1}`, Insert, 3 * 86400000000, "", ""},
-		{version("date", ""), `{"uuid":1,"v":"1970-13-02"}`, "", 0, 0, "", `does not have the form 2006-01-02`},
+		{base, `{"uuid":1.0}`, `{"uuid":1}`, Insert, 0, ""},
+		{base, ` {"uuid":"a\u0062","op":"U"} `, `{"uuid":"ab"}`, Insert, 0, ""},
+		{base, `{"uuid":true,"op":"\u0044"}`, `{"uuid":true}`, Remove, 0, ""},
+		{base, `{"uuid":1,"op":9}`, `{"uuid":1}`, Remove, 0, ""},
+		{base, `{"uuid":1,"op":{"D":1}}`, `{"uuid":1}`, Insert, 0, ""},
+		{base, `{"op":"D"}`, "", 0, 0, `key attribute "uuid" is missing`},
+		{base, `{"uuid":null}`, "", 0, 0, `key attribute "uuid" is a null`},
+		{base, `null`, "", 0, 0, "the record is null"},
+		{base, `nul`, "", 0, 0, "want a value"},
+		{base, `[]`, "", 0, 0, "want an object"},
+		{keys, `{"a":2,"b":[{"c":"x"}]}`, `{"a":2,"b[0].c":"x"}`, Insert, 0, ""},
+		{version("int64", ""), `{"uuid":1,"v":12}`, `{"uuid":1}`, Insert, 12, ""},
+		{version("int64", ""), `{"uuid":1,"v":"-12"}`, `{"uuid":1}`, Insert, -12, ""},
+		{version("int64", ""), `{"uuid":1,"v":1.5}`, "", 0, 0, "is not an integer"},
+		{version("int64", ""), `{"uuid":1,"v":1e30}`, "", 0, 0, "out of range"},
+		{version("int64", ""), `{"uuid":1,"v":"x"}`, "", 0, 0, "is not a number"},
+		{version("int64", ""), `{"uuid":1,"v":[]}`, "", 0, 0, `version "v" is a list`},
+		{version("int64", ""), `{"uuid":1}`, "", 0, 0, `version "v" is missing`},
+		{version("timestamp", ""), `{"uuid":1,"v":"1970-01-01T00:00:01.5Z"}`, `{"uuid":1}`, Insert, 1500000, ""},
+		{version("timestamp", "unix"), `{"uuid":1,"v":1.25}`, `{"uuid":1}`, Insert, 1250000, ""},
+		{version("timestamp", "unix_ms"), `{"uuid":1,"v":"1250"}`, `{"uuid":1}`, Insert, 1250000, ""},
+		{version("date", ""), `{"uuid":1,"v":"1970-01-02"}`, `{"uuid":1}`, Insert, 86400000000, ""},
+		{version("date", "1/2/06"), `{"uuid":1,"v":"1\/4\/70"}`, `{"uuid":1}`, Insert, 3 * 86400000000, ""},
+		{version("date", ""), `{"uuid":1,"v":"1970-13-02"}`, "", 0, 0, `does not have the form 2006-01-02`},
 	} {
 		want := NewProjection(paths("uuid", "x"), false)
 		var r Record
@@ -169,7 +169,7 @@ func TestPlain(t *testing.T) {
 		if e != "" {
 			continue
 		}
-		if string(r.Key) != c.key || r.Event != c.event || r.Version.Time != c.time || r.Version.Seq != c.seq || len(r.New) != 2 || len(r.Old) != 2 {
+		if string(r.Key) != c.key || r.Event != c.event || r.Version.Time != c.time || !r.Version.ByArrival || r.Version.Seq != "" || len(r.New) != 2 || len(r.Old) != 2 {
 			t.Errorf("%s: %+v", c.rec, r)
 		}
 		removed := c.event == Remove
@@ -232,7 +232,7 @@ func TestBadFormat(t *testing.T) {
 		{Encoding: pipeline.DynamoDBExport, Key: make([]string, maxKey+1)},
 	} {
 		var r Record
-		if err := NewDecoder(f, Options{Settled: true}).Decode([]byte(`{}`), 0, &r); err == nil {
+		if err := NewDecoder(f, Options{Settled: true}).Decode([]byte(`{}`), &r); err == nil {
 			t.Errorf("%+v: no error", f)
 		}
 	}

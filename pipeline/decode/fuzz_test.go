@@ -211,7 +211,7 @@ func FuzzDecode(f *testing.F) {
 				p := NewProjection(fuzzPaths, format.Encoding != pipeline.JSON)
 				d := NewDecoder(format, Options{New: p, Old: p, Settled: settled})
 				var r Record
-				err := d.Decode(rec, 1, &r)
+				err := d.Decode(rec, &r)
 				accepted[i] = err == nil
 				if err != nil {
 					// Whether a key is missing, or another one, shows in a record.

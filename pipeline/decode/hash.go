@@ -48,6 +48,13 @@ func imageHash(h uint64) uint64 {
 	return h
 }
 
+// eventHash returns what stands for an eventID in a version; it keeps 0 for "no
+// eventID". It is in the state, and need only differ among changes of one item and
+// time with the same images.
+func (s *scanner) eventHash(v Value) uint32 {
+	return max(1, uint32(s.stringHash(v)))
+}
+
 // stringHash returns the hash of a String or Binary.
 func (s *scanner) stringHash(v Value) uint64 {
 	text := s.b[v.Start:v.End]

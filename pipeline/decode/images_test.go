@@ -97,7 +97,7 @@ func TestLacking(t *testing.T) {
 		`{"data":{"id":1},"metadata":{"type":"control","at":9}}`:      "",
 	} {
 		var r Record
-		if err := NewDecoder(&f, Options{New: want, Settled: true}).Decode([]byte(rec), 0, &r); err != nil {
+		if err := NewDecoder(&f, Options{New: want, Settled: true}).Decode([]byte(rec), &r); err != nil {
 			t.Fatalf("%s: %v", rec, err)
 		}
 		if (r.Lacks == nil) != (lacks == "") || r.Lacks != nil && !strings.Contains(r.Lacks.Error(), lacks) {

@@ -119,7 +119,7 @@ func (d *Decoder) initJSON(o Options) error {
 // operation says so, what is known of the item that was deleted, which may be its
 // key only. What was there before is known as far as there is a before-image; the
 // version has no old image.
-func (d *Decoder) decodeJSON(ordinal int64, r *Record) int {
+func (d *Decoder) decodeJSON(r *Record) int {
 	s, j := &d.s, &d.json
 	i := s.space(0)
 	if c := s.peek(i); c != '{' && c != 'n' {
@@ -149,9 +149,8 @@ func (d *Decoder) decodeJSON(ordinal int64, r *Record) int {
 	default:
 		clear(r.Old)
 	}
-	if len(j.version) == 0 {
-		r.Version.Seq = strconv.FormatInt(ordinal, 10)
-	} else if !d.plainVersion(r) {
+	r.Version.ByArrival = true
+	if len(j.version) > 0 && !d.plainVersion(r) {
 		r.Lacks = explain(d.f.Encoding, s.b, s.offset, s.message)
 		return i
 	}

@@ -51,7 +51,7 @@ func TestValuesThatSDKsPrint(t *testing.T) {
 			return string(cdcLine("INSERT", "t", 1, testKeys, `{"v":`+value+`,"x":{"S":"y"}}`, ""))
 		}
 		var got, want Record
-		err := d.Decode([]byte(image(c.value)), 0, &got)
+		err := d.Decode([]byte(image(c.value)), &got)
 		if !strings.HasPrefix(c.want, "{") {
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "NewImage.v") {
 				t.Errorf("%s: error %v, want %q", c.value, err, c.want)
@@ -63,7 +63,7 @@ func TestValuesThatSDKsPrint(t *testing.T) {
 			continue
 		}
 		hash, kind := got.Version.New, got.New[0].Kind
-		if err := d.Decode([]byte(image(c.want)), 0, &want); err != nil || hash != want.Version.New || kind != want.New[0].Kind {
+		if err := d.Decode([]byte(image(c.want)), &want); err != nil || hash != want.Version.New || kind != want.New[0].Kind {
 			t.Errorf("%s is a %s, want %s as %s: error %v", c.value, kind, want.New[0].Kind, c.want, err)
 		}
 	}
@@ -108,14 +108,13 @@ func TestRequestsToWrite(t *testing.T) {
 		rec, key, table, err string
 		event                Event
 		as                   int64
-		seq                  string
 	}{
-		{`{"tableName":"o","PutRequest":{"Item":{"id":{"S":"a"},"v":{"N":"1"}}}}`, `{"id":{"S":"a"}}`, "o", "", Insert, 0, "7"},
-		{`{"tableName":"o","DeleteRequest":{"Key":{"id":{"S":"a"}}}}`, `{"id":{"S":"a"}}`, "o", "", Remove, 0, "7"},
-		{`{"Put":{"TableName":"o","Item":{"id":{"S":"a"}}}}`, `{"id":{"S":"a"}}`, "o", "", Insert, 50, ""},
-		{`{"Delete":{"TableName":"o","Key":{"id":{"S":"a"}},"ConditionExpression":"x"}}`, `{"id":{"S":"a"}}`, "o", "", Remove, 50, ""},
-		{`{"PutRequest":{"Item":{"id":{"S":1}}}}`, "", "", "PutRequest.Item.id: S wants a string", 0, 0, ""},
-		{`{"PutRequest":{}}`, "", "", "neither Item nor", 0, 0, ""},
+		{`{"tableName":"o","PutRequest":{"Item":{"id":{"S":"a"},"v":{"N":"1"}}}}`, `{"id":{"S":"a"}}`, "o", "", Insert, 0},
+		{`{"tableName":"o","DeleteRequest":{"Key":{"id":{"S":"a"}}}}`, `{"id":{"S":"a"}}`, "o", "", Remove, 0},
+		{`{"Put":{"TableName":"o","Item":{"id":{"S":"a"}}}}`, `{"id":{"S":"a"}}`, "o", "", Insert, 50},
+		{`{"Delete":{"TableName":"o","Key":{"id":{"S":"a"}},"ConditionExpression":"x"}}`, `{"id":{"S":"a"}}`, "o", "", Remove, 50},
+		{`{"PutRequest":{"Item":{"id":{"S":1}}}}`, "", "", "PutRequest.Item.id: S wants a string", 0, 0},
+		{`{"PutRequest":{}}`, "", "", "neither Item nor", 0, 0},
 	} {
 		f := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Key: []string{"id"}, ExportTime: c.as}
 		var r Record
@@ -123,7 +122,7 @@ func TestRequestsToWrite(t *testing.T) {
 		if (e == "") != (c.err == "") || !strings.Contains(e, c.err) {
 			t.Errorf("%s: %q", c.rec, e)
 		}
-		if e == "" && (string(r.Key) != c.key || r.Event != c.event || r.Version.Time != c.as || r.Version.Seq != c.seq || string(r.Table.Raw([]byte(c.rec))) != c.table) {
+		if e == "" && (string(r.Key) != c.key || r.Event != c.event || r.Version.Time != c.as || r.Version.ByArrival != (c.as == 0) || string(r.Table.Raw([]byte(c.rec))) != c.table) {
 			t.Errorf("%s: %+v", c.rec, r)
 		}
 	}

@@ -44,23 +44,39 @@ func (c *Cursor) Hash() pipeline.Hash {
 	return pipeline.Hash{Hi: c.U64(), Lo: c.U64()}
 }
 
-// Flags of a version's encoding.
+// Flags of a contender's encoding.
 const (
-	flagOld = 1 << iota
+	flagHasOld = 1 << iota
 	flagSeq
+	flagNoNew // New is 0
+	flagNoOld // Old is 0
+	flagExisted
+	flagEvent
+	flagByArrival
+	flagBare
 )
 
-// Version reads what AppendVersion wrote.
-func (c *Cursor) Version(time int64) pipeline.Version {
-	v := pipeline.Version{Time: time}
+// Contender reads what AppendContender wrote.
+func (c *Cursor) Contender(time int64) pipeline.Contender {
 	flags := c.U8()
-	v.New = c.U64()
-	if v.HasOld = flags&flagOld != 0; v.HasOld {
+	v := pipeline.Contender{Bare: flags&flagBare != 0}
+	v.Time, v.HasOld, v.Existed, v.ByArrival = time, flags&flagHasOld != 0, flags&flagExisted != 0, flags&flagByArrival != 0
+	if flags&flagNoNew == 0 {
+		v.New = c.U64()
+	}
+	if flags&flagNoOld == 0 {
 		v.Old = c.U64()
 	}
 	if flags&flagSeq != 0 {
 		v.Seq = string(c.Bytes())
 	}
+	if flags&flagEvent != 0 {
+		v.Event = binary.LittleEndian.Uint32(c.B)
+		c.B = c.B[4:]
+	}
+	v.Partition = binary.LittleEndian.Uint16(c.B)
+	c.B = c.B[2:]
+	v.Ordinal = int64(c.Uvarint())
 	return v
 }
 
@@ -74,23 +90,43 @@ func AppendHash(dst []byte, h pipeline.Hash) []byte {
 	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(dst, h.Hi), h.Lo)
 }
 
-// AppendVersion appends a version without its time, which versions that
-// contend share.
-func AppendVersion(dst []byte, v *pipeline.Version) []byte {
+// AppendContender appends a contender without its time, which those that contend
+// share.
+func AppendContender(dst []byte, v *pipeline.Contender) []byte {
+	at := len(dst)
+	dst = append(dst, 0)
 	flags := byte(0)
 	if v.HasOld {
-		flags |= flagOld
+		flags |= flagHasOld
 	}
-	if v.Seq != "" {
-		flags |= flagSeq
+	if v.Existed {
+		flags |= flagExisted
 	}
-	dst = binary.LittleEndian.AppendUint64(append(dst, flags), v.New)
-	if v.HasOld {
+	if v.ByArrival {
+		flags |= flagByArrival
+	}
+	if v.Bare {
+		flags |= flagBare
+	}
+	if v.New == 0 {
+		flags |= flagNoNew
+	} else {
+		dst = binary.LittleEndian.AppendUint64(dst, v.New)
+	}
+	if v.Old == 0 {
+		flags |= flagNoOld
+	} else {
 		dst = binary.LittleEndian.AppendUint64(dst, v.Old)
 	}
 	if v.Seq != "" {
+		flags |= flagSeq
 		dst = binary.AppendUvarint(dst, uint64(len(v.Seq)))
 		dst = append(dst, v.Seq...)
 	}
-	return dst
+	if v.Event != 0 {
+		flags |= flagEvent
+		dst = binary.LittleEndian.AppendUint32(dst, v.Event)
+	}
+	dst[at] = flags
+	return binary.AppendUvarint(binary.LittleEndian.AppendUint16(dst, v.Partition), uint64(v.Ordinal))
 }

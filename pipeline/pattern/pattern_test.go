@@ -39,7 +39,7 @@ func matchRecord(t testing.TB, p *Pattern, f *pipeline.Format, rec string, meta 
 	typed := f.Encoding != pipeline.JSON
 	d := decode.NewDecoder(f, decode.Options{New: decode.NewProjection(p.Paths(), typed)})
 	var r decode.Record
-	if err := d.Decode([]byte(rec), 0, &r); err != nil {
+	if err := d.Decode([]byte(rec), &r); err != nil {
 		t.Fatalf("%s: %v", rec, err)
 	}
 	ok, err := p.NewMatcher(slotsOf(p), typed).Match([]byte(rec), r.New, meta)
@@ -261,7 +261,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	rec := []byte(`{"PK":"CUST#1","type":"customer","n":12.50}`)
 	d := decode.NewDecoder(&pipeline.Format{Encoding: pipeline.JSON}, decode.Options{New: decode.NewProjection(p.Paths(), false)})
 	var r decode.Record
-	if err := d.Decode(rec, 0, &r); err != nil {
+	if err := d.Decode(rec, &r); err != nil {
 		t.Fatal(err)
 	}
 	m, meta := p.NewMatcher(slotsOf(p), false), &Meta{}

@@ -11,11 +11,12 @@ import (
 
 // historyEntry is a change of an item's history.
 type historyEntry struct {
-	pipeline.Version
+	pipeline.Contender
 	rows []keptRow // sorted by key; none = the change yields no row of the table
+	gap  bool      // the changes right before those of its time are not kept
 }
 
-func entryVersion(e *historyEntry) *pipeline.Version { return &e.Version }
+func entryContender(e *historyEntry) *pipeline.Contender { return &e.Contender }
 
 // row returns the packed row of a key; nil = the change does not yield it.
 func (e *historyEntry) row(key pipeline.Hash) []byte {
@@ -39,8 +40,12 @@ func (h *history) append(b []byte) []byte {
 	for i := range h.entries {
 		e := &h.entries[i]
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.Time))
-		b = packed.AppendVersion(b, &e.Version)
-		b = binary.AppendUvarint(b, uint64(len(e.rows)))
+		b = packed.AppendContender(b, &e.Contender)
+		gap := uint64(0)
+		if e.gap {
+			gap = 1
+		}
+		b = binary.AppendUvarint(b, uint64(len(e.rows))<<1|gap)
 		for _, r := range e.rows {
 			b = packed.AppendBytes(packed.AppendHash(b, r.key), r.row)
 		}
@@ -54,9 +59,10 @@ func decodeHistory(b []byte) history {
 	h := history{key: c.Bytes(), entries: make([]historyEntry, c.Uvarint())}
 	for i := range h.entries {
 		e := &h.entries[i]
-		e.Version = c.Version(int64(c.U64()))
-		if n := c.Uvarint(); n > 0 {
-			e.rows = make([]keptRow, n)
+		e.Contender = c.Contender(int64(c.U64()))
+		n := c.Uvarint()
+		if e.gap = n&1 == 1; n > 1 {
+			e.rows = make([]keptRow, n>>1)
 		}
 		for k := range e.rows {
 			e.rows[k] = keptRow{key: c.Hash(), row: c.Bytes()}
@@ -67,42 +73,36 @@ func decodeHistory(b []byte) history {
 
 // has reports whether the change of the version is there.
 func (h *history) has(v *pipeline.Version) bool {
-	return slices.ContainsFunc(h.entries, func(e historyEntry) bool { return e.Version == *v })
+	return slices.ContainsFunc(h.entries, func(e historyEntry) bool { return e.Same(v) })
 }
 
 // sort puts the newest first.
 func (h *history) sort() {
 	slices.SortStableFunc(h.entries, func(a, b historyEntry) int { return cmp.Compare(b.Time, a.Time) })
-	for from := 0; from < len(h.entries); {
-		to := h.groupEnd(from)
-		if group := h.entries[from:to]; !chained(group) {
-			slices.SortFunc(group, func(a, b historyEntry) int { return compareUnchained(&b.Version, &a.Version) })
-			from = to
-			continue
+	for to := len(h.entries); to > 0; {
+		from := to - 1
+		for from > 0 && h.entries[from-1].Time == h.entries[from].Time {
+			from--
 		}
-		for ; from < to-1; from++ {
-			rest := h.entries[from:to]
-			newest := pipeline.Newest(slices.Clone(rest), entryVersion)[0].Version
-			i := slices.IndexFunc(rest, func(e historyEntry) bool { return e.Version == newest })
-			rest[0], rest[i] = rest[i], rest[0]
+		if group := h.entries[from:to]; len(group) > 1 {
+			pipeline.Sort(group, entryContender, h.before(from, to))
 		}
-		from = to
+		to = from
 	}
 }
 
-// chained reports whether old images may tell the order of changes of one time.
-func chained(group []historyEntry) bool {
-	return slices.ContainsFunc(group, func(e historyEntry) bool { return e.Seq == "" }) &&
-		slices.ContainsFunc(group, func(e historyEntry) bool { return e.HasOld })
+// before returns the image before the changes from … to-1, which are those of one time.
+func (h *history) before(from, to int) pipeline.Image {
+	if to == len(h.entries) || slices.ContainsFunc(h.entries[from:to], func(e historyEntry) bool { return e.gap }) {
+		return pipeline.Image{}
+	}
+	return pipeline.Image{Hash: h.entries[to].New, Known: true}
 }
 
-// compareUnchained orders changes of one time as pipeline.Newest does where old
-// images play no part.
-func compareUnchained(a, b *pipeline.Version) int {
-	if a.Seq != "" && b.Seq != "" {
-		return cmp.Or(cmp.Compare(len(a.Seq), len(b.Seq)), cmp.Compare(a.Seq, b.Seq))
-	}
-	return cmp.Compare(a.New, b.New)
+// contested reports whether another change of their time may change the order of
+// some.
+func contested(group []historyEntry) bool {
+	return !slices.ContainsFunc(group, func(e historyEntry) bool { return e.Imageless() })
 }
 
 // groupEnd returns the end of the entries that have the time of entry i.
@@ -120,10 +120,22 @@ func (h *history) groupEnd(i int) int {
 // its item may depend on when it comes.
 const maxHistory = 32
 
+// kept says what is kept of a change.
+type kept uint8
+
+const (
+	gone kept = iota
+	// bare: its version, and which rows it yields, but not what is in them. It may
+	// turn out to be the one that took a row away, or that hides older values of one
+	// that is gone, or tell where the order of others begins.
+	bare
+	whole
+)
+
 // prune drops the changes that cannot be seen any more, however late others
 // come.
 func (h *history) prune(m *mergeRules) {
-	keep := make([]bool, len(h.entries))
+	keep := make([]kept, len(h.entries))
 	h.keep(keep, 0)
 	for _, r := range h.entries[0].rows {
 		h.walk(m, 0, r.key, func(i int) { h.keep(keep, i) })
@@ -133,39 +145,58 @@ func (h *history) prune(m *mergeRules) {
 			h.keep(keep, at)
 			h.walk(m, at, key, func(i int) { h.keep(keep, i) })
 		})
+		for i := range keep[:min(len(keep), maxHistory)] {
+			keep[i] = max(keep[i], bare)
+		}
 	}
-	kept := h.entries[:0]
+	h.keepPredecessors(keep)
+	left := h.entries[:0]
 	for i, e := range h.entries {
-		if !keep[i] {
-			if !m.retains || i >= maxHistory {
-				continue
+		if keep[i] == gone {
+			if last := len(left) - 1; left[last].Time > e.Time {
+				left[last].gap = true
 			}
-			// It may turn out to be the one that took a row away, or that hides
-			// older values of one that is gone: which rows it yields matters, but
-			// not what is in them.
+			continue
+		}
+		if keep[i] == bare {
 			for k := range e.rows {
 				e.rows[k].row = []byte{}
 			}
 		}
-		kept = append(kept, e)
+		left = append(left, e)
 	}
-	h.entries = kept
+	h.entries = left
 }
 
-// keep marks entry i, with those that contend with it where a later one may
-// change their order.
-func (h *history) keep(keep []bool, i int) {
+// keepPredecessors keeps what tells where the order of others begins that are kept: of
+// the changes of the newest time, and of any of which there are several.
+func (h *history) keepPredecessors(keep []kept) {
+	for from := 0; from < len(h.entries); {
+		to := h.groupEnd(from)
+		if to < len(h.entries) && keep[from] != gone && (from == 0 || to-from > 1) && contested(h.entries[from:to]) {
+			keep[to] = max(keep[to], bare)
+		}
+		from = to
+	}
+}
+
+// keep marks entry i, with those that contend with it: a later one may change their
+// order, or be one of them that is delivered again.
+func (h *history) keep(keep []kept, i int) {
+	keep[i] = whole
 	from := i
 	for from > 0 && h.entries[from-1].Time == h.entries[i].Time {
 		from--
 	}
 	group := h.entries[from:h.groupEnd(i)]
-	if !chained(group) {
-		keep[i] = true
+	if !contested(group) {
 		return
 	}
 	for k := range group {
-		keep[from+k] = true
+		if k < maxHistory {
+			keep[from+k] = whole
+		}
+		keep[from+k] = max(keep[from+k], bare)
 	}
 }
 

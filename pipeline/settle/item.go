@@ -14,35 +14,47 @@ type keptRow struct {
 	row   []byte
 }
 
-// contender is a change that is, or may turn out to be, the newest of its item.
+// contender is a contender with its rows.
 type contender struct {
-	pipeline.Version
+	pipeline.Contender
 	rows  []keptRow // sorted by key
 	order int32     // the change's place in the epoch; -1 = from the state
 }
 
-func versionOf(c *contender) *pipeline.Version { return &c.Version }
+func contenderOf(c *contender) *pipeline.Contender { return &c.Contender }
 
 // item is the state of an item. contenders[0] is the winner.
 type item struct {
 	time       int64
 	key        []byte
 	contenders []contender
+	past       past
 }
 
 // append appends the encoding of the item.
 func (it *item) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(it.time))
 	b = packed.AppendBytes(b, it.key)
-	b = binary.AppendUvarint(b, uint64(len(it.contenders)))
+	known := uint64(0)
+	if it.past.known() {
+		known = 1
+	}
+	b = binary.AppendUvarint(b, uint64(len(it.contenders))<<1|known)
 	for i := range it.contenders {
 		c := &it.contenders[i]
-		b = packed.AppendVersion(b, &c.Version)
-		b = binary.AppendUvarint(b, uint64(len(c.rows)))
-		for _, r := range c.rows {
+		b = packed.AppendContender(b, &c.Contender)
+		rows := c.rows
+		if c.Bare {
+			rows = nil
+		}
+		b = binary.AppendUvarint(b, uint64(len(rows)))
+		for _, r := range rows {
 			b = binary.AppendUvarint(b, r.table)
 			b = packed.AppendBytes(packed.AppendHash(b, r.key), r.row)
 		}
+	}
+	if known == 1 {
+		b = it.past.append(b, it)
 	}
 	return b
 }
@@ -54,14 +66,19 @@ func (it *item) decode(b []byte, rows *[]keptRow) {
 	it.time = int64(r.U64())
 	it.key = r.Bytes()
 	it.contenders = it.contenders[:0]
-	for range r.Uvarint() {
-		c := contender{Version: r.Version(it.time), order: -1}
+	n := r.Uvarint()
+	for range n >> 1 {
+		c := contender{Contender: r.Contender(it.time), order: -1}
 		from := len(*rows)
 		for range r.Uvarint() {
 			*rows = append(*rows, keptRow{table: r.Uvarint(), key: r.Hash(), row: r.Bytes()})
 		}
 		c.rows = (*rows)[from:len(*rows):len(*rows)]
 		it.contenders = append(it.contenders, c)
+	}
+	it.past.reset()
+	if n&1 == 1 {
+		it.past.decode(&r, it)
 	}
 }
 

@@ -162,7 +162,7 @@ func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 		if _, late := slices.BinarySearch(dead, c.ordinal); late || h.has(&c.version) {
 			continue
 		}
-		h.entries = append(h.entries, historyEntry{c.version, m.rowsOf(c)})
+		h.entries = append(h.entries, historyEntry{Contender: pipeline.Contender{Version: c.version}, rows: m.rowsOf(c)})
 		h.key, last = c.key, i
 	}
 	if last < 0 {

@@ -36,7 +36,7 @@ func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []in
 		// A kept contender won because of a change of this epoch.
 		e.order = members[len(members)-1]
 		e.change = int32(len(s.changes))
-		s.changes = append(s.changes, change{item: hash, key: s.changes[e.order].key, version: w.Version})
+		s.changes = append(s.changes, change{item: hash, key: it.key, version: w.Version})
 	}
 	for _, r := range w.rows {
 		for len(old) > 0 && old[0].key.Less(r.key) {

@@ -2,10 +2,10 @@ package settle
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -34,6 +34,7 @@ type Settler struct {
 	encoded    []byte
 	kept       []keptRow
 	state      item
+	older      []pipeline.Contender
 	effects    []effect
 	shared     []effect
 	prefetched int // of no meaning, so that it is read
@@ -221,18 +222,15 @@ func (s *Settler) decide(members []int32, value []byte) {
 		st.decode(value, &s.kept)
 		known = !s.expired(st)
 	}
-	newestTime := int64(math.MinInt64)
-	for _, m := range members {
-		newestTime = max(newestTime, s.changes[m].version.Time)
+	if !known {
+		st.contenders = st.contenders[:0]
+		st.past.reset()
+		if s.tooLate(members) {
+			s.bury(members)
+			return
+		}
 	}
-	if known && st.time > newestTime {
-		return
-	}
-	if !known && s.tooLate(members) {
-		s.bury(members)
-		return
-	}
-	s.contend(members, newestTime, known)
+	s.contend(members, value, known)
 }
 
 // expired reports whether the state is a tombstone from before the time for
@@ -265,57 +263,102 @@ func (s *Settler) bury(members []int32) {
 	}
 }
 
-// contend settles the item among the state's contenders, if it is as new, and
-// the epoch's changes of the time.
-func (s *Settler) contend(members []int32, at int64, known bool) {
+// contend settles the item among the state's contenders, if they are as new, and
+// the epoch's changes of the newest time. Older ones tell what was before.
+func (s *Settler) contend(members []int32, value []byte, known bool) {
 	st := &s.state
+	at, older := s.newestTime(members, known)
 	var old []keptRow
-	cs := st.contenders[:0]
+	var won pipeline.Version
 	if known {
-		old = st.contenders[0].rows
-		if st.time == at {
-			cs = st.contenders
-		}
+		old, won = st.contenders[0].rows, st.contenders[0].Version
 	}
-	had := len(cs)
+	moved := older && s.recall(members, at, known)
+	if known && st.time < at {
+		if !older {
+			st.past.leave(st)
+		}
+		st.contenders = st.contenders[:0]
+	}
 	for _, m := range members {
 		if c := &s.changes[m]; c.version.Time == at {
-			cs = s.addContender(cs, m, c)
+			moved = s.addContender(m, c) || moved
 		}
 	}
-	if len(cs) == had {
-		return // duplicates only
+	if !moved {
+		return // duplicates, and what is too old to matter
 	}
-	last := s.changes[members[len(members)-1]]
-	wasFirst := had > 0
-	var before contender
-	if wasFirst {
-		before = cs[0]
+	before := pipeline.Image{}
+	if len(st.contenders) > 1 {
+		before = st.past.image()
 	}
-	cs = pipeline.Newest(cs, versionOf)
-	next := item{time: at, key: last.key, contenders: cs}
-	s.buries = s.buries || next.tombstone()
-	s.encoded = next.append(s.encoded[:0])
-	if !wasFirst || cs[0].Version != before.Version {
-		s.note(last.item, &next, old, members)
+	st.contenders = pipeline.Newest(st.contenders, contenderOf, before)
+	last := &s.changes[members[len(members)-1]]
+	st.time, st.key = at, last.key
+	winner := &st.contenders[0]
+	if winner.Imageless() {
+		st.past.reset()
 	}
-	st.contenders = cs[:0]
-	s.items.Put(last.item, s.encoded)
+	s.buries = s.buries || st.tombstone()
+	s.encoded = st.append(s.encoded[:0])
+	if bytes.Equal(s.encoded, value) {
+		return
+	}
+	item := last.item
+	if !known || !winner.Same(&won) {
+		s.note(item, st, old, members)
+	}
+	s.items.Put(item, s.encoded)
 }
 
-// addContender adds a change, unless the same one is there.
-func (s *Settler) addContender(cs []contender, m int32, c *change) []contender {
-	n := contender{Version: c.version, order: m}
-	for i := range cs {
-		if cs[i].Version == n.Version {
-			return cs
+// newestTime returns that of the item, and whether a change of the epoch is older.
+func (s *Settler) newestTime(members []int32, known bool) (at int64, older bool) {
+	at = s.changes[members[0]].version.Time
+	for _, m := range members[1:] {
+		t := s.changes[m].version.Time
+		older = older || t != at
+		at = max(at, t)
+	}
+	if known && s.state.time > at {
+		return s.state.time, true
+	}
+	return at, older
+}
+
+// recall takes changes that are older than the newest into the item's past, and
+// reports whether any of them may have changed it.
+func (s *Settler) recall(members []int32, at int64, known bool) bool {
+	st := &s.state
+	s.older = s.older[:0]
+	for _, m := range members {
+		if v := &s.changes[m].version; v.Time < at && (!st.past.known() || v.Time >= st.past.time) {
+			s.older = append(s.older, pipeline.Contender{Version: *v})
 		}
 	}
+	if known && st.time < at {
+		for i := range st.contenders {
+			s.older = append(s.older, st.contenders[i].Contender)
+		}
+	}
+	slices.SortStableFunc(s.older, func(a, b pipeline.Contender) int { return cmp.Compare(a.Time, b.Time) })
+	for i := range s.older {
+		st.past.add(&s.older[i])
+	}
+	return len(s.older) > 0
+}
+
+// addContender adds a change, and reports whether that moved anything.
+func (s *Settler) addContender(m int32, c *change) (moved bool) {
 	from := len(s.kept)
 	s.kept = append(s.kept, s.rows[c.rows[0]:c.rows[1]]...)
-	n.rows = s.kept[from:len(s.kept):len(s.kept)]
+	n := contender{Contender: pipeline.Contender{Version: c.version}, order: m, rows: s.kept[from:len(s.kept):len(s.kept)]}
+	s.state.contenders, moved = pipeline.Contend(s.state.contenders, contenderOf, n)
+	if !moved {
+		s.kept = s.kept[:from]
+		return false
+	}
 	slices.SortFunc(n.rows, func(a, b keptRow) int { return a.key.Compare(b.key) })
-	return append(cs, n)
+	return true
 }
 
 // sweep forgets some tombstones whose time is over.

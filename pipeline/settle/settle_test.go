@@ -44,11 +44,19 @@ type event struct {
 	time     int64
 	new, old image
 	hasOld   bool
+	existed  bool // there was an old image, which is not known
 	seq      string
+	id       uint32 // of the event; 0 = none
+	// What follows is where it arrived.
+	partition uint16
+	ordinal   int64
 }
 
 func (e *event) version() pipeline.Version {
-	return pipeline.Version{Time: e.time, Seq: e.seq, New: e.new.hash, Old: e.old.hash, HasOld: e.hasOld}
+	return pipeline.Version{
+		Time: e.time, Seq: e.seq, New: e.new.hash, Old: e.old.hash, HasOld: e.hasOld, Existed: e.existed,
+		Event: e.id, Partition: e.partition, Ordinal: e.ordinal,
+	}
 }
 
 // drawImage draws an image over few keys, so that items share some.
@@ -480,9 +488,21 @@ func FuzzItem(f *testing.F) {
 		if !hasOld {
 			o = 0
 		}
+		two := func(at int64, seq string, n, o uint64, hasOld bool) pipeline.Contender {
+			return pipeline.Contender{Version: pipeline.Version{Time: at, Seq: seq, New: n, Old: o, HasOld: hasOld, Event: uint32(n), Partition: uint16(o), Ordinal: at >> 1}}
+		}
+		at = max(at, 2) // one before it is possible
 		in := item{time: at, key: []byte(key), contenders: []contender{
-			{Version: pipeline.Version{Time: at, Seq: seq, New: n, Old: o, HasOld: hasOld}, order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
-			{Version: pipeline.Version{Time: at, New: o}, order: -1}}}
+			{Contender: two(at, seq, n, o, hasOld), order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
+			{Contender: two(at, "", o, n, n > 0), order: -1}}}
+		in.contenders[1].Bare = true
+		if o&1 == 0 {
+			in.past = past{time: at - 1, before: pipeline.Image{Hash: n, Known: hasOld}, changes: []pipeline.Contender{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}
+			if !hasOld {
+				in.past.before.Hash = 0
+			}
+			in.past.image()
+		}
 		var out item
 		var kept []keptRow
 		out.decode(in.append(nil), &kept)

@@ -22,6 +22,7 @@ type Letter struct {
 	ReplayOf string `json:"replay_of,omitempty"`
 	// What follows is needed to read it again.
 	Transform  string `json:"transform"`
+	Order      uint16 `json:"order"` // that Ordinal counts in
 	Ordinal    int64  `json:"ordinal"`
 	Arrived    int64  `json:"arrived,omitempty"`
 	ExportTime int64  `json:"export_time,omitempty"`
@@ -43,7 +44,7 @@ func newLetter(name string, epoch int64, d *pipeline.DeadLetter) *Letter {
 	l := &Letter{
 		Time: time.Now().UTC(), Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
 		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line,
-		Transform: d.Origin.Transform, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
+		Transform: d.Origin.Transform, Order: d.Origin.Order, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
 	}
 	if again := d.Origin.Letter; again != nil {
 		l.ReplayOf = again.ID
@@ -61,7 +62,7 @@ func (l *Letter) replayed(id string) pipeline.Replayed {
 	return pipeline.Replayed{
 		Pos: pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line},
 		Origin: pipeline.Origin{
-			Transform: l.Transform, Ordinal: l.Ordinal, Arrived: l.Arrived, ExportTime: l.ExportTime, Table: l.Table,
+			Transform: l.Transform, Order: l.Order, Ordinal: l.Ordinal, Arrived: l.Arrived, ExportTime: l.ExportTime, Table: l.Table,
 			Letter: &pipeline.Letter{ID: id, Node: l.Node, Reason: l.Reason},
 		},
 	}

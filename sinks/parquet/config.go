@@ -15,7 +15,7 @@ import (
 // Config is a parquet sink in a pipeline file.
 type Config struct {
 	URL         string               `yaml:"url" required:"true" desc:"The folder that gets a folder for each table."`
-	Mode        string               `yaml:"mode" default:"changes" enum:"changes,append,latest" desc:"changes: every change of the log, with _op, _version and _epoch. append: each row of every new image, nothing added. latest: settled changes, one a key and epoch, with _op, _version and _epoch."`
+	Mode        string               `yaml:"mode" default:"changes" enum:"changes,append,latest" desc:"changes: every change of the log, with _op, _version, _position and _epoch. append: each row of every new image, nothing added. latest: settled changes, one a key and epoch, with _op, _version and _epoch."`
 	PartitionBy spec.Map[[]spec.Any] `yaml:"partition_by" desc:"By table: the columns that make its folders, outermost first. A column's name, or one of year, month, day, hour and a column: {day: orderdate}."`
 	Roll        Roll                 `yaml:"roll" desc:"When gathered rows become files."`
 	Compression string               `yaml:"compression" default:"snappy" enum:"snappy,zstd" desc:"How pages are compressed."`
@@ -170,7 +170,7 @@ func (s *Sink) Check(tables []*pipeline.Table) error {
 	}
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			if s.mode != pipeline.Appends && slices.ContainsFunc(leading, func(l pipeline.Column) bool { return l.Name == c.Name }) {
+			if slices.ContainsFunc(leading(s.mode), func(l pipeline.Column) bool { return l.Name == c.Name }) {
 				errs = append(errs, &spec.FieldError{Path: []string{"mode"}, Message: fmt.Sprintf("column %q of table %q has the name of a column that mode %s adds", c.Name, t.Name, s.cfg.Mode)})
 			}
 		}

@@ -128,12 +128,8 @@ func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
 		}
 		e.made = true
 	}
-	columns := t.Columns
-	skip := 0
-	if s.mode != pipeline.Appends {
-		columns = slices.Concat(leading, t.Columns)
-		skip = len(leading)
-	}
+	lead := leading(s.mode)
+	columns := slices.Concat(lead, t.Columns)
 	enc, err := columnar.NewEncoder(columns, s.codec)
 	if err != nil {
 		return nil, err
@@ -144,7 +140,7 @@ func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
 		return nil, err
 	}
 	sp := &spooled{table: t, columns: columns, schema: columnar.SchemaOf(columns), encoder: enc, writer: w,
-		levels: levels(t, s.partitions[t.Name], skip)}
+		levels: levels(t, s.partitions[t.Name], len(lead))}
 	e.tables[t] = sp
 	e.order = append(e.order, sp)
 	return sp, nil

@@ -10,11 +10,19 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// leading are the columns that modes changes and latest put first.
-var leading = []pipeline.Column{
-	{Name: "_op", Type: pipeline.Type{Kind: pipeline.String}},
-	{Name: "_version", Type: pipeline.Type{Kind: pipeline.String}},
-	{Name: "_epoch", Type: pipeline.Type{Kind: pipeline.Int64}},
+// leading returns the columns that modes changes and latest put first. Mode changes
+// says where each change arrived, too, since it has those that others have
+// overtaken.
+func leading(mode pipeline.Mode) []pipeline.Column {
+	text := pipeline.Type{Kind: pipeline.String}
+	columns := []pipeline.Column{{Name: "_op", Type: text}, {Name: "_version", Type: text}}
+	switch mode {
+	case pipeline.Appends:
+		return nil
+	case pipeline.Log:
+		columns = append(columns, pipeline.Column{Name: "_position", Type: text})
+	}
+	return append(columns, pipeline.Column{Name: "_epoch", Type: pipeline.Type{Kind: pipeline.Int64}})
 }
 
 // lead returns the rows as the file has them. The caller releases the record.
@@ -35,11 +43,16 @@ func (s *Sink) lead(epoch int64, changes []pipeline.Change, rows *pipeline.Rows,
 	if len(rows.Versions) != n && len(rows.Change) != n {
 		return nil, fmt.Errorf("%d rows have %d versions and %d changes", n, len(rows.Versions), len(rows.Change))
 	}
-	columns := make([]arrow.Array, 0, len(leading)+int(rows.Record.NumCols()))
-	columns = append(columns, ops(rows.Ops), versions(changes, rows), repeated(epoch, n))
+	columns := make([]arrow.Array, 0, schema.NumFields())
+	columns = append(columns, ops(rows.Ops), texts(changes, rows, (*pipeline.Version).Append))
+	if s.mode == pipeline.Log {
+		columns = append(columns, texts(changes, rows, (*pipeline.Version).AppendPosition))
+	}
+	columns = append(columns, repeated(epoch, n))
+	added := len(columns)
 	columns = append(columns, rows.Record.Columns()...)
 	rec := array.NewRecord(schema, columns, int64(n))
-	for _, c := range columns[:len(leading)] {
+	for _, c := range columns[:added] {
 		c.Release()
 	}
 	return rec, nil
@@ -59,15 +72,15 @@ func ops(ops []pipeline.Op) arrow.Array {
 	return b.NewArray()
 }
 
-// versions writes the version of each row: rows of one change share it.
-func versions(changes []pipeline.Change, rows *pipeline.Rows) arrow.Array {
+// texts writes a text of the version of each row: rows of one change share it.
+func texts(changes []pipeline.Change, rows *pipeline.Rows, write func(*pipeline.Version, []byte) []byte) arrow.Array {
 	b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.String)
 	defer b.Release()
 	b.Reserve(len(rows.Ops))
 	var text []byte
 	if rows.Versions != nil {
 		for i := range rows.Versions {
-			text = rows.Versions[i].Append(text[:0])
+			text = write(&rows.Versions[i], text[:0])
 			b.Append(text)
 		}
 		return b.NewArray()
@@ -75,7 +88,7 @@ func versions(changes []pipeline.Change, rows *pipeline.Rows) arrow.Array {
 	written := int32(-1)
 	for _, c := range rows.Change {
 		if c != written {
-			text = changes[c].Version.Append(text[:0])
+			text = write(&changes[c].Version, text[:0])
 			written = c
 		}
 		b.Append(text)

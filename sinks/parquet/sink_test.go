@@ -22,13 +22,14 @@ var day = time.Date(2024, 3, 1, 5, 6, 7, 8000, time.UTC)
 func TestModes(t *testing.T) {
 	in := []order{{op: pipeline.OpUpsert, id: 1, country: "DE", at: day}, {op: pipeline.OpDelete, id: 2}}
 	at := fmt.Sprint(day.UnixMicro())
+	const position = "00000000000000000000-0000"
 	version := func(n int64) string { return pipeline.Version{Time: n}.String() }
 	for _, tc := range []struct {
 		mode string
 		in   []order
 		want []string
 	}{
-		{"", in, []string{"upsert|" + version(1) + "|1|1|DE|" + at, "delete|" + version(2) + "|1|2|<null>|<null>"}},
+		{"", in, []string{"upsert|" + version(1) + "|" + position + "|1|1|DE|" + at, "delete|" + version(2) + "|" + position + "|1|2|<null>|<null>"}},
 		{"append", in[:1], []string{"1|DE|" + at}},
 		{"latest", []order{{op: pipeline.OpInsert, id: 1}, {op: pipeline.OpUpdate, id: 2}, {op: pipeline.OpDelete, id: 3}}, []string{
 			"upsert|" + version(1) + "|1|1|<null>|<null>", "upsert|" + version(2) + "|1|2|<null>|<null>", "delete|" + version(3) + "|1|3|<null>|<null>"}},

@@ -17,7 +17,7 @@ type cursor struct {
 	Offset     int64  `json:"offset"` // in the decompressed bytes
 	Line       int64  `json:"line"`   // of Offset, from 1
 	Records    int64  `json:"records"`
-	Ordinal    int64  `json:"ordinal"` // of the next record, among all that the source has read
+	Number     int64  `json:"number"` // of the file, in the order in which the source's were first read
 	Layout     layout `json:"layout,omitempty"`
 	Size       int64  `json:"size"` // of the file, compressed
 	Head       uint64 `json:"head"` // hash of its first HeadBytes bytes
@@ -53,7 +53,7 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 	if err := json.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
-	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
+	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.Number < 0 || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
 		c.ContentBytes < 0 || c.ContentBytes > headBytes || c.TailBytes < 0 || c.TailBytes > tailBytes || c.TailAt < int64(c.TailBytes) {
 		return nil, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
 	}
@@ -66,6 +66,18 @@ func (c *cursor) encode() []byte {
 		panic(err) // numbers and texts always have a JSON form
 	}
 	return raw
+}
+
+// numberShift leaves room for the records of a file below its number.
+const numberShift = 40
+
+// ordinal returns that of the next record. Where the order of reading matters, it is
+// over all files of the source: by their numbers, and in each by its records.
+func (c *cursor) ordinal(f *pipeline.Format) int64 {
+	if f.ReadOrder() {
+		return c.Number<<numberShift | c.Records
+	}
+	return c.Records
 }
 
 // identify holds an open file against the cursor, and notes what tells it
@@ -132,7 +144,7 @@ type block struct {
 func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
 	return &pipeline.Records{
 		Source: source, Partition: in.partition, Place: in.place, Format: f, Data: b.data, Spans: b.pieces.spans,
-		First: b.start.Ordinal, CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
+		First: b.start.ordinal(f), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
 }
 
@@ -140,7 +152,6 @@ func (b *block) records(source string, in *input, f *pipeline.Format, free func(
 func (b *block) after(n int) *cursor {
 	c := b.start
 	c.Records += int64(n)
-	c.Ordinal += int64(n)
 	if n == len(b.pieces.spans) {
 		c.Offset += int64(b.pieces.used)
 		c.Line, c.Layout, c.Done, c.Cut = b.pieces.line, b.pieces.layout, b.last, b.pieces.cut

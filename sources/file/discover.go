@@ -46,7 +46,8 @@ func (f *follower) identify(t *tail) error {
 		f.goOn(t, p, s)
 	default:
 		f.replaced(t)
-		t.key, t.at = f.newKey(t.id), cursor{Line: 1, Compressed: s.packed}
+		t.at = cursor{Line: 1, Compressed: s.packed, Number: f.s.number()}
+		t.key = newKey(t.id, &t.at)
 		if s.packed {
 			t.at.Content, t.at.ContentBytes = xxh3.Hash(s.content), len(s.content)
 		}
@@ -107,7 +108,7 @@ func (f *follower) goOn(t *tail, p *past, s *sight) {
 	t.key, t.name, t.stem, t.at = p.key, p.at.Path, p.stem, p.at
 	if p.at.ID == (fileID{}) {
 		// Its name may be another file's one day.
-		t.key, t.former = f.newKey(t.id), p.key
+		t.key, t.former = newKey(t.id, &t.at), p.key
 	}
 	if s.packed && !p.at.Compressed {
 		t.at.Content, t.at.ContentBytes = p.at.Head, p.at.HeadBytes
@@ -255,8 +256,8 @@ func (in *input) adopt(followed map[fileID][]*past) (err error) {
 		if err != nil {
 			return err
 		}
-		if ok && (s.packed || s.size >= p.at.Offset) && p.at.Ordinal > best {
-			best, in.partition, in.place = p.at.Ordinal, p.key, in.path
+		if ok && (s.packed || s.size >= p.at.Offset) && p.at.Number > best {
+			best, in.partition, in.place = p.at.Number, p.key, in.path
 		}
 	}
 	return nil

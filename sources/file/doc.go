@@ -6,7 +6,9 @@
 //
 // A file is a partition. Files are read one after the other, in the byte order
 // of their names; exports by time, the files of each by their keys. So the same input
-// always gives the same records in the same order.
+// always gives the same records in the same order. A file gets a number when it is
+// first read, above all before, which its cursor keeps: plain JSON without versions
+// is ordered by the numbers, and in each file by its records.
 //
 // # Path of the bytes
 //
@@ -53,7 +55,7 @@
 // first 4 KiB and of the last bytes that were read. So its cursor stays its own
 // through renaming and restarts, and an inode that was given to another file, or
 // a file that was truncated or written over, is told. The cursors are named by the file
-// (device, inode, ordinal of the first record), since names move from one to another.
+// (device, inode, number of the file), since names move from one to another.
 // These are the cases:
 //
 //   - renamed: it goes on at its offset, under a name that the path matches or

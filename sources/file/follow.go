@@ -75,7 +75,7 @@ func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
 	}
 	// The newest first: of two that one file may go on from, that is the one.
 	slices.SortFunc(f.past, func(a, b *past) int {
-		return cmp.Or(cmp.Compare(b.at.Ordinal, a.at.Ordinal), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.key, b.key))
 	})
 	told := map[fileID]bool{}
 	for _, p := range f.past {
@@ -351,9 +351,8 @@ func (f *follower) send(ctx context.Context, t *tail, r *pipeline.Records) error
 	return f.s.hand(ctx, r)
 }
 
-// newKey returns a name for a new cursor: no other file of this id can have read
-// records from the same ordinal on.
-func (f *follower) newKey(id fileID) string { return fmt.Sprintf("%s-%x", id, f.s.ordinal) }
+// newKey returns a name for a new cursor: no other file has the number.
+func newKey(id fileID, at *cursor) string { return fmt.Sprintf("%s-%x", id, at.Number) }
 
 // close closes the files.
 func (f *follower) close() {

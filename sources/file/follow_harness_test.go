@@ -59,7 +59,7 @@ func (r *rig) open() {
 	r.s.now = func() time.Time { return time.Now().Add(r.later) }
 	r.s.OnNotice(func(n pipeline.Notice) { r.notices = append(r.notices, n) })
 	r.s.format, r.s.buffers, r.s.queue = r.s.cfg.format(), newBuffers(r.s.block), make(chan *pipeline.Records, 1<<16)
-	if err := r.s.restoreOrdinal(r.cursors); err != nil {
+	if err := r.s.restoreNumbers(r.cursors); err != nil {
 		r.t.Fatal(err)
 	}
 	var err error

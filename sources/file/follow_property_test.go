@@ -306,15 +306,17 @@ func idOfText(rt *rapid.T, text string) int {
 // wantLines holds what was read against what was written.
 func wantLines(rt *rapid.T, r *rig, loggers []*logger) {
 	seen := map[int]int{}
+	arrived := map[string]int64{}
 	for i, g := range r.given {
 		id := idOfText(rt, g.text)
 		if at, twice := seen[id]; twice {
 			rt.Fatalf("line %d was read twice: as record %d, %+v, and as record %d, %+v", id, at, r.given[at], i, g)
 		}
 		seen[id] = i
-		if g.ordinal != int64(i) {
-			rt.Fatalf("record %d has ordinal %d", i, g.ordinal)
+		if g.ordinal != arrived[g.partition] {
+			rt.Fatalf("record %d has ordinal %d in %s, want %d", i, g.ordinal, g.partition, arrived[g.partition])
 		}
+		arrived[g.partition]++
 	}
 	lost := map[int]bool{}
 	for _, l := range loggers {

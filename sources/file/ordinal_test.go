@@ -8,9 +8,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// TestOrdinals: records are numbered over all files in the order of reading, so
-// that without a version the one that is read later wins: over restarts, in
-// new files, and in files that have grown.
+// TestOrdinals: plain JSON is ordered by file, in the order in which they were first
+// read, and in each by record: over restarts, in new files, and in files that have
+// grown. So of two records without a version the later one of one file wins, and of
+// those of two files that of the file that was there later.
 func TestOrdinals(t *testing.T) {
 	dir := t.TempDir()
 	a, b, first := filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json"), filepath.Join(dir, "0.json")
@@ -32,8 +33,8 @@ func TestOrdinals(t *testing.T) {
 		}
 		return s.cursors
 	}
-	cursors := ordinals(readSome(t, testSource(t, cfg, 0), nil, 4), 0, 1, 2, 3)
-	cursors = ordinals(readAll(t, cfg, 0, cursors), 4)
+	cursors := ordinals(readSome(t, testSource(t, cfg, 0), nil, 4), 0, 1, 2, 1<<numberShift)
+	cursors = ordinals(readAll(t, cfg, 0, cursors), 1<<numberShift+1)
 	write(t, first, []byte("{\"c\":1}\n"))
 	f, err := os.OpenFile(a, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -45,6 +46,6 @@ func TestOrdinals(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cursors = ordinals(readAll(t, cfg, 0, cursors), 5, 6)
+	cursors = ordinals(readAll(t, cfg, 0, cursors), 2<<numberShift, 3)
 	ordinals(readAll(t, cfg, 0, cursors))
 }

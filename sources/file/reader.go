@@ -44,9 +44,8 @@ type reader struct {
 	block  int
 	read   *atomic.Int64
 	send   func(context.Context, *pipeline.Records) error
-	// ordinal is that of the source's next record; buffers and ordinal are
-	// shared by its readers, which take turns.
-	ordinal *int64
+	number func() int64 // gives a file that is read for the first time its number
+	// buffers are shared by the source's readers, which take turns.
 	buffers *buffers
 
 	stream  io.Reader
@@ -69,13 +68,15 @@ func (r *reader) run(ctx context.Context) (err error) {
 	if skip { // nothing new since Open looked
 		return nil
 	}
+	if r.at.Records == 0 {
+		r.at.Number = r.number()
+	}
 	return r.content(ctx, f)
 }
 
 // content reads an open file from the cursor to its end.
 func (r *reader) content(ctx context.Context, f *os.File) error {
 	r.at.Line = max(r.at.Line, 1)
-	r.at.Ordinal = *r.ordinal
 	r.at.reached = r.in.before
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
@@ -171,8 +172,6 @@ func (r *reader) take(ctx context.Context, buf []byte, p pieces) error {
 		}
 		r.pending = &block{data: buf, pieces: p, start: r.at}
 		r.at.Records += int64(len(p.spans))
-		r.at.Ordinal += int64(len(p.spans))
-		*r.ordinal = r.at.Ordinal
 	}
 	r.rest = buf[p.used:]
 	r.at.Offset += int64(p.used)

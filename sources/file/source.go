@@ -36,7 +36,7 @@ type Source struct {
 
 	queue   chan *pipeline.Records
 	buffers *buffers
-	ordinal int64 // of the next record, in the order of reading; of the reading goroutine
+	numbers int64 // of files, given so far; of the reading goroutine
 	err     error // why queue was closed; read after that
 	cancel  context.CancelFunc
 	reader  sync.WaitGroup
@@ -76,7 +76,7 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	s.format = s.cfg.format()
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
-	if err := s.restoreOrdinal(cursors); err != nil {
+	if err := s.restoreNumbers(cursors); err != nil {
 		return err
 	}
 	read, err := s.plan(ctx, cursors)
@@ -127,18 +127,23 @@ func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func
 	return func(ctx context.Context) error { return s.readAll(ctx, todo) }, errors.Join(errs...)
 }
 
-// restoreOrdinal goes on counting behind everything that was ever read, so that
-// a record that is read later has the greater version.
-func (s *Source) restoreOrdinal(cursors map[string][]byte) error {
-	s.ordinal = 0
+// restoreNumbers goes on counting files behind those that were ever read.
+func (s *Source) restoreNumbers(cursors map[string][]byte) error {
+	s.numbers = 0
 	for partition, raw := range cursors {
 		c, err := parseCursor(partition, raw)
 		if err != nil {
 			return err
 		}
-		s.ordinal = max(s.ordinal, c.Ordinal)
+		s.numbers = max(s.numbers, c.Number+1)
 	}
 	return nil
+}
+
+// number returns the number of another file.
+func (s *Source) number() int64 {
+	s.numbers++
+	return s.numbers - 1
 }
 
 // list returns the files in the order in which they are read.
@@ -262,7 +267,7 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 		format = in.format
 	}
 	return &reader{in: in, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
-		read: &s.read, send: s.hand, buffers: s.buffers, ordinal: &s.ordinal}
+		read: &s.read, send: s.hand, buffers: s.buffers, number: s.number}
 }
 
 // Read returns the records of the next block.

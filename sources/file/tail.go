@@ -216,7 +216,7 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 	}
 	b := &block{data: buf, pieces: p, start: r.at, tail: tailOf(&r.at, buf[:p.used])}
 	b.start.Offset, b.start.Size = at, t.info.Size()
-	b.start.ID, b.start.Path, b.start.Moved, b.start.Ordinal = t.id, t.name, t.moved, f.s.ordinal
+	b.start.ID, b.start.Path, b.start.Moved = t.id, t.name, t.moved
 	t.at = *b.after(len(p.spans))
 	t.size = 0
 	if p.used == 0 && !end {
@@ -227,7 +227,6 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 		f.s.buffers.put(full)
 		return end, nil
 	}
-	f.s.ordinal = t.at.Ordinal
 	f.s.read.Add(int64(p.used))
 	return end, f.send(ctx, t, b.records(f.s.name, r.in, &f.s.format, func() { f.s.buffers.put(full) }))
 }

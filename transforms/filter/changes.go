@@ -87,7 +87,7 @@ func (m *changeMapper) Mark(r *pipeline.Records, gone []bool) {
 	b := m.bind(r.Format)
 	for i := range r.Spans {
 		rec := r.Bytes(i)
-		if gone[i] || b.decoder.Decode(rec, r.Ordinal(i), &m.record) != nil || !m.record.HasNew {
+		if gone[i] || b.decoder.Decode(rec, &m.record) != nil || !m.record.HasNew {
 			continue
 		}
 		arrived := int64(0)

@@ -122,7 +122,7 @@ func readNDJSON(_ *format, r *loading, file *os.File, size int64) error {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
-		if err := decoder.Decode(lines.Bytes(), int64(n), &rec); err != nil {
+		if err := decoder.Decode(lines.Bytes(), &rec); err != nil {
 			if !utf8.Valid(lines.Bytes()) {
 				return r.notUTF8(file, size)
 			}

@@ -24,21 +24,22 @@ type memberState struct {
 }
 
 // newest holds the upserts that have, or may turn out to have, the newest
-// attributes of a member: those of one time and item.
+// attributes of a member: those of one time and item, put together by
+// pipeline.Contend.
 type newest struct {
 	seen    bool // there is one; otherwise the member is inferred
 	time    int64
 	itemKey []byte
-	brought []bringing // the first is the newest
+	brought []bringing // of a member of the state, the first is the newest
 }
 
 // bringing is an upsert that brought the attributes.
 type bringing struct {
-	pipeline.Version
+	pipeline.Contender
 	attributes []byte // a packed row
 }
 
-func versionOf(b *bringing) *pipeline.Version { return &b.Version }
+func contenderOf(b *bringing) *pipeline.Contender { return &b.Contender }
 
 // deadRow is a deleted row of a tracked table.
 type deadRow struct {
@@ -67,8 +68,10 @@ func (m *memberState) append(b []byte, tracked bool) []byte {
 		b = packed.AppendBytes(b, m.itemKey)
 		b = binary.AppendUvarint(b, uint64(len(m.brought)))
 		for i := range m.brought {
-			b = packed.AppendVersion(b, &m.brought[i].Version)
-			b = packed.AppendBytes(b, m.brought[i].attributes)
+			b = packed.AppendContender(b, &m.brought[i].Contender)
+			if !m.brought[i].Bare {
+				b = packed.AppendBytes(b, m.brought[i].attributes)
+			}
 		}
 	}
 	if tracked {
@@ -92,7 +95,10 @@ func decodeMember(b []byte) memberState {
 		m.itemKey = c.Bytes()
 		m.brought = make([]bringing, c.Uvarint())
 		for i := range m.brought {
-			m.brought[i] = bringing{c.Version(m.time), c.Bytes()}
+			m.brought[i].Contender = c.Contender(m.time)
+			if !m.brought[i].Bare {
+				m.brought[i].attributes = c.Bytes()
+			}
 		}
 	}
 	if flags&memberTracked != 0 {
@@ -155,27 +161,23 @@ func (n *newest) beats(v *pipeline.Version, itemKey []byte) int {
 
 // bring offers an upsert that is not older.
 func (n *newest) bring(v *pipeline.Version, itemKey, attributes []byte) {
+	b := bringing{pipeline.Contender{Version: *v}, attributes}
 	if n.beats(v, itemKey) > 0 {
 		n.seen, n.time, n.itemKey = true, v.Time, itemKey
-		n.brought = append(n.brought[:0], bringing{*v, attributes})
+		n.brought = append(n.brought[:0], b)
 		return
 	}
-	if n.put(bringing{*v, attributes}) {
-		n.brought = pipeline.Newest(n.brought, versionOf)
-	}
+	n.put(b)
 }
 
-// put adds an upsert of the time and item, or takes the attributes of a later row
-// of a change that is there. It reports whether one was added.
-func (n *newest) put(b bringing) bool {
-	for i := range n.brought {
-		if n.brought[i].Version == b.Version {
-			n.brought[i].attributes = b.attributes
-			return false
-		}
+// put adds an upsert of the time and item. Of two rows of one change, the later one
+// counts.
+func (n *newest) put(b bringing) {
+	if i := slices.IndexFunc(n.brought, func(o bringing) bool { return o.Version == b.Version }); i >= 0 {
+		n.brought[i].attributes = b.attributes
+		return
 	}
-	n.brought = append(n.brought, b)
-	return true
+	n.brought, _ = pipeline.Contend(n.brought, contenderOf, b)
 }
 
 // join offers the upserts of o, which are taken over, and reports whether they are
@@ -186,12 +188,13 @@ func (n *newest) join(o *newest) bool {
 		return false
 	case than > 0:
 		*n = *o
-		return true
+	default:
+		for _, b := range o.brought {
+			n.put(b)
+		}
 	}
-	for _, b := range o.brought {
-		n.put(b)
-	}
-	n.brought = pipeline.Newest(n.brought, versionOf)
+	// The log does not tell what was there before.
+	n.brought = pipeline.Newest(n.brought, contenderOf, pipeline.Image{})
 	return true
 }
 

@@ -28,7 +28,8 @@ func TestBringsTheNewest(t *testing.T) {
 				version: imageChange(rapid.Int64Range(1, 2).Draw(t, "time"), from, from+rapid.Uint64Range(1, 2).Draw(t, "images on")),
 				itemKey: []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "item")),
 			}
-			if id := fmt.Sprint(o.version, string(o.itemKey)); !seen[id] {
+			o.version.Ordinal = rapid.Int64Range(0, 9).Draw(t, "ordinal")
+			if id := fmt.Sprint(o.version.Time, o.version.Old, o.version.New, string(o.itemKey)); !seen[id] {
 				seen[id] = true
 				offers = append(offers, o)
 			}
@@ -39,7 +40,7 @@ func TestBringsTheNewest(t *testing.T) {
 			m := &members{all: []memberEntry{{memberState: e.memberState}}, arena: &reuse.Arena{}}
 			for i := range offers {
 				if epochs[i] == epoch && m.all[0].offered.beats(&offers[i].version, offers[i].itemKey) >= 0 {
-					m.all[0].offered.bring(&offers[i].version, offers[i].itemKey, []byte(offers[i].version.String()))
+					m.all[0].offered.bring(&offers[i].version, offers[i].itemKey, []byte(fmt.Sprint(offers[i].version.New)))
 				}
 			}
 			m.bring()
@@ -48,7 +49,7 @@ func TestBringsTheNewest(t *testing.T) {
 			}
 		}
 		want := newestOf(offers)
-		if got := e.brought[0]; got.Version != want || string(got.attributes) != want.String() {
+		if got := e.brought[0]; got.Version != want || string(got.attributes) != fmt.Sprint(want.New) {
 			t.Fatalf("the attributes are %s of %v, want those of %v, of %v in epochs %v", got.attributes, got.Version, want, offers, epochs)
 		}
 	})
@@ -56,17 +57,18 @@ func TestBringsTheNewest(t *testing.T) {
 
 // newestOf is the model: all upserts of the newest time and greatest item at once.
 func newestOf(offers []offer) pipeline.Version {
-	var best []pipeline.Version
+	var best []pipeline.Contender
 	var of offer
 	for _, o := range offers {
+		c := pipeline.Contender{Version: o.version}
 		switch {
 		case o.version.Time > of.version.Time || o.version.Time == of.version.Time && string(o.itemKey) > string(of.itemKey):
-			of, best = o, []pipeline.Version{o.version}
+			of, best = o, []pipeline.Contender{c}
 		case o.version.Time == of.version.Time && string(o.itemKey) == string(of.itemKey):
-			best = append(best, o.version)
+			best = append(best, c)
 		}
 	}
-	return pipeline.Newest(best, func(v *pipeline.Version) *pipeline.Version { return v })[0]
+	return pipeline.Newest(best, func(c *pipeline.Contender) *pipeline.Contender { return c }, pipeline.Image{})[0].Version
 }
 
 // TestSegmentsOfVeryMany: the number of a row's segments fits its facts, however

@@ -259,7 +259,7 @@ func (m *mapper) near(t *table, s *sought) string {
 	root := decode.NewProjection([]decode.Path{{}}, m.bound.typed)
 	d := decode.NewDecoder(m.records.Format, decode.Options{New: root})
 	var record decode.Record
-	if err := d.Decode(m.rec, m.records.Ordinal(m.index), &record); err != nil || !record.HasNew {
+	if err := d.Decode(m.rec, &record); err != nil || !record.HasNew {
 		return "" // who reads it says so
 	}
 	text, err := decode.AppendJSON(nil, m.rec, record.New[0], m.bound.typed)

@@ -24,6 +24,7 @@ type mapper struct {
 	bound   *bound
 	records *pipeline.Records
 	batch   *pipeline.Batch
+	order   uint16
 	arena   []byte // the keys of the batch's changes
 
 	// The record that is being read.
@@ -70,7 +71,7 @@ func (m *mapper) Map(ctx context.Context, r *pipeline.Records) (*pipeline.Batch,
 }
 
 func (m *mapper) begin(r *pipeline.Records) {
-	m.bound, m.records = m.bind(r.Format), r
+	m.bound, m.records, m.order = m.bind(r.Format), r, r.Order()
 	m.batch = &pipeline.Batch{Records: r, Changes: make([]pipeline.Change, 0, len(r.Spans))}
 	m.arena = make([]byte, 0, cap(m.arena))
 	for i := range m.builds {
@@ -99,7 +100,7 @@ func (m *mapper) finish() *pipeline.Batch {
 func (m *mapper) record(i int) error {
 	m.rec, m.index = m.records.Bytes(i), i
 	d := &m.bound.record
-	if err := m.bound.dec.Decode(m.rec, m.records.Ordinal(i), d); err != nil {
+	if err := m.bound.dec.Decode(m.rec, d); err != nil {
 		var bad *decode.Error
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%s: %w", m.records.Position(i), err)
@@ -166,11 +167,15 @@ func (m *mapper) accept(matched bool) {
 
 // change adds a change of the record to the batch.
 func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version) {
-	c := pipeline.Change{Record: int32(m.index), Version: pipeline.Version{Time: v.Time}}
+	c := pipeline.Change{Record: int32(m.index), Version: v}
+	c.Version.Partition, c.Version.Ordinal = m.order, m.records.Ordinal(m.index)
+	if m.records.Replays != nil {
+		c.Version.Partition = m.records.Replays[m.index].Origin.Order
+	}
 	if m.settled {
 		start := len(m.arena)
 		m.arena = append(m.arena, key...)
-		c.Item, c.Key, c.Version = item, slices.Clip(m.arena[start:]), v
+		c.Item, c.Key = item, slices.Clip(m.arena[start:])
 	}
 	m.batch.Changes = append(m.batch.Changes, c)
 }

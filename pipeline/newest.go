@@ -1,0 +1,223 @@
+package pipeline
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Image is what is known of an item at one moment.
+type Image struct {
+	Hash  uint64 // as of Version; 0 = there is no item
+	Known bool
+}
+
+// Contender is a change that is, or may turn out to be, the newest of its item:
+// another one of the same time may tell.
+type Contender struct {
+	Version
+	Bare bool // what the change yields is not kept: only its version still matters
+}
+
+// Contend adds a change to others of one item and time, and reports whether that
+// changed them: it does not if it was delivered before, or if what needs no
+// images tells that it is older. Then, or if it takes the place of an older one,
+// their number stays.
+func Contend[T any](changes []T, of func(*T) *Contender, change T) ([]T, bool) {
+	v := of(&change)
+	for i := range changes {
+		o := of(&changes[i])
+		if v.Same(&o.Version) {
+			if v.Partition > o.Partition || v.Partition == o.Partition && v.Ordinal >= o.Ordinal {
+				return changes, false
+			}
+			o.Partition, o.Ordinal = v.Partition, v.Ordinal // this was the first delivery
+			return changes, true
+		}
+		if order, known := v.compare(&o.Version); known {
+			if order <= 0 {
+				return changes, false
+			}
+			changes[i] = change
+			return changes, true
+		}
+	}
+	return append(changes, change), true
+}
+
+// Newest puts the newest of some contenders first, of one item and time, which
+// [Contend] has put together; before is the item before that time. It marks those
+// as Bare that can not become the newest any more, or only after another change
+// has brought the same image. The result depends on the set, not on the order in
+// which it is given.
+//
+// A sequence number is newer than a lesser one. Where none has one, each change is
+// an edge from its old image to its new one, and what has happened is a walk that
+// begins at the image before and uses every edge; there being no item is one more
+// image. If all such walks end at one image, a change that leads to it is the
+// newest. Of the images that they may end at, and of all where there is no such
+// walk, the one that arrived last in its partition is the newest, and of those of
+// several partitions the one with the greater content.
+func Newest[T any](changes []T, of func(*T) *Contender, before Image) []T {
+	if len(changes) == 1 {
+		return changes
+	}
+	cs := make([]*Contender, len(changes))
+	for i := range changes {
+		cs[i] = of(&changes[i])
+	}
+	newest := newestOf(cs, before)
+	spare(cs, newest, before)
+	changes[0], changes[newest] = changes[newest], changes[0]
+	return changes
+}
+
+// Sort sorts changes of one item and time, not put together by Contend, the newest
+// first: each is the newest of itself and those behind it.
+func Sort[T any](changes []T, of func(*T) *Contender, before Image) {
+	sequences := !slices.ContainsFunc(changes, func(c T) bool { return of(&c).Seq == "" })
+	slices.SortFunc(changes, func(a, b T) int {
+		v, o := &of(&a).Version, &of(&b).Version
+		if sequences {
+			order, _ := o.compare(v)
+			return order
+		}
+		return cmp.Or(cmp.Compare(o.Ordinal, v.Ordinal), o.compareArrival(v))
+	})
+	if sequences {
+		return
+	}
+	cs := make([]*Contender, len(changes))
+	for from := range min(len(changes)-1, maxSorted) {
+		rest := cs[from:]
+		for i := range rest {
+			rest[i] = of(&changes[from+i])
+		}
+		if from == 0 && walked(rest, before) {
+			return
+		}
+		newest := from + newestOf(rest, before)
+		first := changes[newest]
+		copy(changes[from+1:newest+1], changes[from:newest])
+		changes[from] = first
+	}
+}
+
+// maxSorted is how many changes of one item and time are sorted by their images,
+// those behind them by their arrival.
+const maxSorted = 64
+
+// walked reports whether contenders in this order, the newest first, are in the order
+// that images tell, or that needs none.
+func walked(cs []*Contender, before Image) bool {
+	for i, c := range cs {
+		was := before
+		if i+1 < len(cs) {
+			next := &cs[i+1].Version
+			if order, known := c.compare(next); known {
+				if order < 0 {
+					return false
+				}
+				continue
+			}
+			if c.Partition != next.Partition {
+				return false
+			}
+			was = Image{next.New, true}
+		}
+		switch {
+		case !was.Known:
+		case c.HasOld && c.Old != was.Hash, c.Existed && was.Hash == 0:
+			return false
+		}
+	}
+	return true
+}
+
+// newestOf returns the number of the newest contender.
+func newestOf(cs []*Contender, before Image) int {
+	if slices.ContainsFunc(cs, func(c *Contender) bool { return c.Imageless() }) {
+		return lastOf(cs)
+	}
+	g := newGraph(cs, before)
+	return latest(cs, g, g.ends(cs, before))
+}
+
+// lastOf is newestOf where some need no images: of those, older ones are not kept, so
+// there is no walk over all.
+func lastOf(cs []*Contender) int {
+	newest := 0
+	for i := range cs {
+		order, known := cs[i].compare(&cs[newest].Version)
+		if !known {
+			return latest(cs, nil, nil)
+		}
+		if order > 0 {
+			newest = i
+		}
+	}
+	return newest
+}
+
+// latest returns the contender that arrived last of those that lead to one of the
+// images; nil = all do.
+func latest(cs []*Contender, g *graph, ends []bool) int {
+	order := make([]int, 0, len(cs))
+	for i, c := range cs {
+		if !c.Bare && (ends == nil || ends[g.node(c.New)]) {
+			order = append(order, i)
+		}
+	}
+	if len(order) == 0 {
+		if ends == nil {
+			return 0
+		}
+		return latest(cs, g, nil)
+	}
+	slices.SortFunc(order, func(a, b int) int { return cs[a].compareArrival(&cs[b].Version) })
+	best := -1
+	for at, i := range order {
+		if at+1 < len(order) && cs[order[at+1]].Partition == cs[i].Partition {
+			continue
+		}
+		if best < 0 || cmp.Or(cs[i].compareContent(&cs[best].Version), cmp.Compare(cs[i].Partition, cs[best].Partition)) > 0 {
+			best = i
+		}
+	}
+	return best
+}
+
+// maxWhole is the number of contenders that are kept whole because they arrived
+// last.
+const maxWhole = 32
+
+// spare marks contenders as bare where there are very many. A later set of changes
+// can make another image the last one only if it leads to that image itself, unless
+// more of the known changes lead to it than away from it; that one may be wrong
+// about the image before concerns the last that arrived only.
+func spare(cs []*Contender, newest int, before Image) {
+	if len(cs) <= maxWhole {
+		return
+	}
+	g := newGraph(cs, before)
+	if before.Known {
+		g.balance[g.node(before.Hash)]++
+	}
+	order := make([]int, len(cs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(cs[b].Ordinal, cs[a].Ordinal), cs[b].compareArrival(&cs[a].Version))
+	})
+	for at, i := range order {
+		c := cs[i]
+		node := g.node(c.New)
+		switch {
+		case i == newest, at < maxWhole, c.New == 0, c.Bare:
+		case g.balance[node] > 0:
+			g.balance[node] = 0 // one is enough
+		default:
+			c.Bare = true
+		}
+	}
+}

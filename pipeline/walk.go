@@ -1,0 +1,193 @@
+package pipeline
+
+import "slices"
+
+// graph has the images of some contenders as nodes, and as edges those that know
+// their old image. The others are jumps: they lead to their image from any
+// other, those that Existed from any but there being no item. So a walk over all
+// of them falls into pieces of edges: the first begins at the image before, and
+// each other one at the end of a jump.
+type graph struct {
+	images  []uint64 // of the nodes, sorted
+	balance []int32  // edges to the node, less those from it
+	jumps   []int32  // that lead to it
+	root    []int32  // another node of the same component; itself = it stands for the component
+	loose   int32    // jumps that may begin where there is no item
+	all     int      // jumps
+	absent  int      // the node of there being no item; -1 = none
+}
+
+func newGraph(cs []*Contender, before Image) *graph {
+	g := &graph{images: make([]uint64, 0, 2*len(cs)+1), absent: -1}
+	if before.Known {
+		g.images = append(g.images, before.Hash)
+	}
+	for _, c := range cs {
+		g.images = append(g.images, c.New)
+		if c.HasOld {
+			g.images = append(g.images, c.Old)
+		}
+	}
+	slices.Sort(g.images)
+	g.images = slices.Compact(g.images)
+	n := len(g.images)
+	if g.images[0] == 0 {
+		g.absent = 0
+	}
+	numbers := make([]int32, 3*n)
+	g.balance, g.jumps, g.root = numbers[:n], numbers[n:2*n], numbers[2*n:]
+	for i := range g.root {
+		g.root[i] = int32(i)
+	}
+	for _, c := range cs {
+		to := g.node(c.New)
+		if !c.HasOld {
+			g.jumps[to]++
+			g.all++
+			if !c.Existed {
+				g.loose++
+			}
+			continue
+		}
+		from := g.node(c.Old)
+		g.balance[to]++
+		g.balance[from]--
+		g.root[g.component(from)] = int32(g.component(to))
+	}
+	return g
+}
+
+func (g *graph) node(image uint64) int {
+	i, _ := slices.BinarySearch(g.images, image)
+	return i
+}
+
+// component returns the node that stands for the component of a node.
+func (g *graph) component(i int) int {
+	for int(g.root[i]) != i {
+		g.root[i] = g.root[g.root[i]]
+		i = int(g.root[i])
+	}
+	return i
+}
+
+// ends returns which nodes a walk over all contenders may end at; nil = images do not
+// tell. Where no walk begins at the image before, a change is missing: in
+// one partition arrival tells better then.
+func (g *graph) ends(cs []*Contender, before Image) []bool {
+	if !before.Known {
+		return g.endsFromAnywhere(cs)
+	}
+	ends := g.endsFrom(cs, g.node(before.Hash))
+	if ends != nil || !slices.ContainsFunc(cs, func(c *Contender) bool { return c.Partition != cs[0].Partition }) {
+		return ends
+	}
+	return g.endsFromAnywhere(cs)
+}
+
+// pieces returns how many pieces of the walk begin in each component, by the node
+// that stands for it; -1 = no contender has an image in it.
+func (g *graph) pieces(cs []*Contender) []int32 {
+	pieces := make([]int32, len(g.images))
+	for i := range pieces {
+		pieces[i] = -1
+	}
+	for _, c := range cs {
+		pieces[g.component(g.node(c.New))] = 0
+	}
+	for i, n := range g.jumps {
+		if n > 0 {
+			pieces[g.component(i)] += n
+		}
+	}
+	return pieces
+}
+
+// endsFrom returns which nodes a walk may end at that begins at a node; nil = there is
+// none. A piece that ends in a component without the start can be the last one. So
+// can one of the start's component, unless it is the only one there and there are
+// components that the walk has to go on to.
+func (g *graph) endsFrom(cs []*Contender, start int) []bool {
+	pieces := g.pieces(cs)
+	home := g.component(start)
+	pieces[home] = max(pieces[home], 0) + 1
+	others := 0
+	for i, n := range pieces {
+		if n == 0 {
+			return nil // it can't be reached
+		}
+		if n > 0 && i != home {
+			others++
+		}
+	}
+	ends := make([]bool, len(g.images))
+	absent := int32(0)
+	for i := range ends {
+		n := g.balance[i] + g.jumps[i]
+		if i == start {
+			n++
+		}
+		if n < 0 {
+			return nil
+		}
+		if i == g.absent {
+			absent = n
+		}
+		ends[i] = n > 0 && !(others > 0 && pieces[home] == 1 && g.component(i) == home)
+	}
+	return g.withAbsence(ends, absent)
+}
+
+// withAbsence leaves of the ends those that jumps allow, when so many pieces end where
+// there is no item: all but the last are followed by a jump.
+func (g *graph) withAbsence(ends []bool, absent int32) []bool {
+	switch {
+	case absent <= g.loose:
+		return ends
+	case absent > g.loose+1 || !ends[g.absent]:
+		return nil
+	}
+	clear(ends)
+	ends[g.absent] = true
+	return ends
+}
+
+// endsFromAnywhere is endsFrom where the start is not known. An image that more edges
+// lead away from than to it is the start. Otherwise it may be any; then all have to be
+// reached by jumps but one circle, in which the walk begins.
+func (g *graph) endsFromAnywhere(cs []*Contender) []bool {
+	start, missing := -1, int32(0)
+	ends := make([]bool, len(g.images))
+	absent := int32(0)
+	for i := range g.images {
+		n := g.balance[i] + g.jumps[i]
+		if n < 0 {
+			start, missing = i, missing-n
+		}
+		if i == g.absent {
+			absent = max(n, 0)
+		}
+		ends[i] = n > 0
+	}
+	switch {
+	case missing == 1:
+		return g.endsFrom(cs, start)
+	case missing > 1 || g.all == 0:
+		return nil
+	}
+	circles := 0
+	for _, n := range g.pieces(cs) {
+		if n == 0 {
+			circles++
+		}
+	}
+	switch {
+	case circles > 1:
+		return nil
+	case circles == 1:
+		return g.withAbsence(ends, absent)
+	case absent == g.loose+1:
+		return g.withAbsence(ends, absent)
+	}
+	return nil
+}
