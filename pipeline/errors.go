@@ -10,6 +10,11 @@ import (
 // with exit status 3.
 var ErrGap = errors.New("a gap in the source")
 
+// ErrReadAgain says that a source has taken text for a record that is none, and
+// knows better now: opened again at the checkpoint, it gives the right records.
+// It is Retryable, and no failure.
+var ErrReadAgain = Transient(errors.New("the line is no record by itself, but holds several, part of one, or an envelope: reading on byte by byte"))
+
 // retryable marks an error after which the same call may succeed.
 type retryable struct {
 	error

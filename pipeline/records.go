@@ -63,10 +63,12 @@ func (f *Format) ReadOrder() bool {
 
 // Span is the place of one record in Records.Data, and where it stood in its
 // partition: the line (from 1) of a text file, the number of the record
-// elsewhere.
+// elsewhere; and the byte of the text at which it begins, or the value that it was
+// taken out of.
 type Span struct {
 	Start, End uint32
 	Line       int64
+	Offset     int64
 }
 
 // Records is a run of undecoded change records of one source partition, in the
@@ -96,6 +98,11 @@ type Records struct {
 	// are done; it may be called from any goroutine, later. n counts from the
 	// start of these Spans, 1 … len(Spans).
 	CursorAfter func(n int) []byte
+	// Recheck, when set, is asked about record i when it can't be decoded, before
+	// it becomes a dead letter. ErrReadAgain, wrapped, says that it is no record
+	// as it stands, but several, say: the source can't tell without looking at every
+	// byte, which it does when it is opened again.
+	Recheck func(i int) error
 	// Dropped names partitions that the source is done with: the epoch that takes
 	// the first of these records deletes their cursors.
 	Dropped []string
@@ -127,6 +134,9 @@ func (r *Records) Slice(i, j int) *Records {
 	}
 	if r.Gone != nil {
 		s.Gone = r.Gone[i:j]
+	}
+	if recheck := r.Recheck; recheck != nil {
+		s.Recheck = func(n int) error { return recheck(i + n) }
 	}
 	if cursor := r.CursorAfter; cursor != nil {
 		s.CursorAfter = func(n int) []byte { return cursor(i + n) }
@@ -172,7 +182,7 @@ func (r *Records) Position(i int) Position {
 	if r.Replays != nil {
 		return r.Replays[i].Pos
 	}
-	return Position{Source: r.Source, Partition: cmp.Or(r.Place, r.Partition), Line: r.Spans[i].Line}
+	return Position{Source: r.Source, Partition: cmp.Or(r.Place, r.Partition), Line: r.Spans[i].Line, Offset: r.Spans[i].Offset}
 }
 
 // Position is the place of a record in a source.
@@ -180,6 +190,7 @@ type Position struct {
 	Source    string `json:"source"`
 	Partition string `json:"partition"` // as people call it
 	Line      int64  `json:"line"`
+	Offset    int64  `json:"offset,omitempty"` // of its first byte, in the decompressed text; 0 = unknown, or the first
 }
 
 // String returns partition:line.

@@ -210,9 +210,14 @@ func Run(stop, kill context.Context, c Config) (total Progress, err error) {
 // runAgain runs until there is nothing more to read or no use in trying again.
 func runAgain(stop, kill context.Context, c *Config, refs *references) (total Progress, err error) {
 	wait := backoff.NewExponentialBackOff()
-	for failures := 0; ; {
+	for failures, again := 0, 0; ; {
 		before := total.Epoch
 		err := runOnce(stop, kill, c, &total, refs)
+		if errors.Is(err, pipeline.ErrReadAgain) && again < len(c.Sources) {
+			again++ // each source says so once
+			c.Log.Info("going back to the checkpoint", "because", err)
+			continue
+		}
 		if err != nil {
 			c.Metrics.health.failed(err)
 		}

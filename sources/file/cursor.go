@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,11 +15,16 @@ import (
 // cursor is the place of the next record in a file, and what tells that the
 // file is still the one that was read.
 type cursor struct {
-	Offset     int64  `json:"offset"` // in the decompressed bytes
-	Line       int64  `json:"line"`   // of Offset, from 1
-	Records    int64  `json:"records"`
-	Number     int64  `json:"number"` // of the file, in the order in which the source's were first read
-	Layout     layout `json:"layout,omitempty"`
+	Offset  int64 `json:"offset"` // in the decompressed bytes
+	Line    int64 `json:"line"`   // of Offset, from 1
+	Records int64 `json:"records"`
+	Number  int64 `json:"number"` // of the file, in the order in which the source's were first read
+	// Of the place in its line and around it, see place.
+	Indent int          `json:"indent,omitempty"`
+	Inline bool         `json:"inline,omitempty"`
+	Open   []savedFrame `json:"open,omitempty"`
+	Given  int          `json:"given,omitempty"`
+
 	Size       int64  `json:"size"` // of the file, compressed
 	Head       uint64 `json:"head"` // hash of its first HeadBytes bytes
 	HeadBytes  int    `json:"head_bytes"`
@@ -57,7 +63,23 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 		c.ContentBytes < 0 || c.ContentBytes > headBytes || c.TailBytes < 0 || c.TailBytes > tailBytes || c.TailAt < int64(c.TailBytes) {
 		return nil, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
 	}
+	if _, ok := restoreFrames(c.Open); !ok || c.Indent < 0 || c.Given < 0 {
+		return nil, fmt.Errorf("cursor of %s: its place makes no sense: the state folder is damaged", partition)
+	}
 	return c, nil
+}
+
+// place returns the place of the next record.
+func (c *cursor) place() place {
+	open, _ := restoreFrames(c.Open)
+	return place{line: c.Line, indent: c.Indent, inline: c.Inline, open: open, given: c.Given}
+}
+
+// move makes the cursor stand at a place, which is so many bytes on.
+func (c *cursor) move(bytes int, to place) {
+	c.Offset += int64(bytes)
+	c.Line, c.Indent, c.Inline, c.Given = to.line, to.indent, to.inline, to.given
+	c.Open = to.open.save()
 }
 
 func (c *cursor) encode() []byte {
@@ -120,11 +142,13 @@ func (c *cursor) compare(f *os.File, path string, size int64, head []byte) (skip
 		return false, nil
 	}
 	// What was appended must not belong to the last record that was read.
-	next := make([]byte, min(2, size-c.Offset))
+	next := make([]byte, min(tailBytes, size-c.Offset))
 	if _, err := f.ReadAt(next, c.Offset); err != nil {
 		return false, err
 	}
-	if c.Layout == lines && (next[0] == '\n' || string(next) == "\r\n") {
+	rest := bytes.TrimLeft(next, " \t\r\n")
+	begins := len(rest) == 0 || rest[0] == '{' || rest[0] == '['
+	if begins && (!c.Inline || next[0] == '\n' || bytes.HasPrefix(next, []byte("\r\n"))) {
 		return false, nil
 	}
 	return changed("its last record had no end then, and has been written on")
@@ -132,57 +156,43 @@ func (c *cursor) compare(f *os.File, path string, size int64, head []byte) (skip
 
 // block is a run of whole records of one file.
 type block struct {
-	data   []byte
+	data   []byte // of the file; its memory is used again
 	pieces pieces
 	start  cursor  // before the first byte of data
 	last   bool    // the end of the file follows
 	tail   ending  // of a file that is followed
 	end    reached // with the end of an export's file
+	// recheck is called with a record that can't be decoded; nil = all are certain
+	// to be records.
+	recheck func(record []byte, line int64) error
 }
 
 // records makes Records of the block; it must not change afterwards.
 func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
-	return &pipeline.Records{
-		Source: source, Partition: in.partition, Place: in.place, Format: f, Data: b.data, Spans: b.pieces.spans,
+	r := &pipeline.Records{
+		Source: source, Partition: in.partition, Place: in.place, Format: f, Data: b.pieces.data, Spans: b.pieces.spans,
 		First: b.start.ordinal(f), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
+	if b.pieces.guessed {
+		r.Recheck = func(i int) error { return b.recheck(r.Bytes(i), r.Spans[i].Line) }
+	}
+	return r
 }
 
-// after returns the cursor behind the first n records.
+// after returns the cursor behind the first n records. The bytes are not looked
+// at, since they may have been freed.
 func (b *block) after(n int) *cursor {
 	c := b.start
 	c.Records += int64(n)
+	c.move(b.pieces.after(n))
 	if n == len(b.pieces.spans) {
-		c.Offset += int64(b.pieces.used)
-		c.Line, c.Layout, c.Done, c.Cut = b.pieces.line, b.pieces.layout, b.last, b.pieces.cut
+		c.Done, c.Cut = b.last, b.pieces.cut
 		if b.last {
 			c.reached = b.end
 		}
 		if b.tail.bytes > 0 {
 			c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
 		}
-		return &c
 	}
-	next := b.pieces.spans[n]
-	c.Offset += int64(next.Start)
-	c.Line, c.Layout = next.Line, b.layoutAt(n)
 	return &c
-}
-
-// layoutAt returns the layout before record n: every turn up to it has made
-// one of the other. The bytes are not looked at, since they may have
-// been freed.
-func (b *block) layoutAt(n int) layout {
-	l := b.start.Layout
-	for _, at := range b.pieces.turns {
-		if at > n {
-			break
-		}
-		if l == values {
-			l = elements
-		} else {
-			l = values
-		}
-	}
-	return l
 }

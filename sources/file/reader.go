@@ -16,6 +16,9 @@ import (
 const (
 	defaultBlock = 1 << 20
 	queuedBlocks = 4
+	// defaultExact is enough for most small files with several records in a line,
+	// and costs nothing.
+	defaultExact = 64 << 10
 	spansPerKiB  = 2 // a guess at the number of records, to make room for
 )
 
@@ -45,8 +48,13 @@ type reader struct {
 	read   *atomic.Int64
 	send   func(context.Context, *pipeline.Records) error
 	number func() int64 // gives a file that is read for the first time its number
-	// buffers are shared by the source's readers, which take turns.
+	// buffers and exact are shared by the source's readers, which take turns.
 	buffers *buffers
+	exact   *atomic.Bool // no line is taken for a record unseen
+	// exactHead is how much of a file's beginning is looked at byte by byte.
+	exactHead int64
+
+	quiet bool // the file is followed, and nobody has written to it for a while
 
 	stream  io.Reader
 	raw     atomic.Int64 // place in the file, in stored bytes
@@ -112,7 +120,7 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 	}
 	switch {
 	case p.long:
-		return true, errors.Join(r.flush(ctx, false), r.tooLong(p.line))
+		return true, errors.Join(r.flush(ctx, false), r.tooLong(p.at.line))
 	case last:
 		return true, r.finish(ctx)
 	}
@@ -151,17 +159,24 @@ func (r *reader) fill() ([]byte, error) {
 
 // split cuts the buffer into records.
 func (r *reader) split(buf []byte, last bool) pieces {
-	if r.at.Layout == undetected {
-		r.at.Layout = lines
-		if r.format.Encoding == pipeline.JSON {
-			r.at.Layout = detect(buf, last)
-		}
-		if r.at.Layout == undetected {
-			return pieces{line: r.at.Line}
-		}
-	}
-	s := splitter{layout: r.at.Layout, line: r.at.Line, max: r.max, last: last}
+	s := r.splitter(last)
 	return s.split(buf, make([]pipeline.Span, 0, len(buf)>>10*spansPerKiB+8))
+}
+
+func (r *reader) splitter(last bool) splitter {
+	return splitter{encoding: r.format.Encoding, at: r.at.place(), offset: r.at.Offset, max: r.max, last: last, quiet: r.quiet,
+		exact: r.at.Offset < r.exactHead || r.exact.Load()}
+}
+
+// recheck is the Recheck of records that were told by the first and last byte of
+// their lines. Where that was wrong, the source looks at every byte from now on.
+func (r *reader) recheck(record []byte, line int64) error {
+	s := splitter{encoding: r.format.Encoding, max: r.max}
+	if s.single(record) {
+		return nil
+	}
+	r.exact.Store(true)
+	return fmt.Errorf("%s:%d: %w", r.in.path, line, pipeline.ErrReadAgain)
 }
 
 // take makes the records the pending block, and hands over the one before.
@@ -170,12 +185,11 @@ func (r *reader) take(ctx context.Context, buf []byte, p pieces) error {
 		if err := r.flush(ctx, false); err != nil {
 			return err
 		}
-		r.pending = &block{data: buf, pieces: p, start: r.at}
+		r.pending = &block{data: buf, pieces: p, start: r.at, recheck: r.recheck}
 		r.at.Records += int64(len(p.spans))
 	}
 	r.rest = buf[p.used:]
-	r.at.Offset += int64(p.used)
-	r.at.Line, r.at.Layout = p.line, p.layout
+	r.at.move(p.used, p.at)
 	return nil
 }
 
@@ -192,8 +206,13 @@ func (r *reader) flush(ctx context.Context, last bool) error {
 
 // finish ends a file that was read to its end.
 func (r *reader) finish(ctx context.Context) error {
-	if r.at.Layout == elements {
-		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s:%d: the file ends inside an array, so it is not whole: copy it again", r.in.path, r.at.Line))
+	if open := r.at.place().open; open != nil {
+		what := "an array"
+		if open.within(inEnvelope) || open.within(inTables) {
+			what = "an object that holds records"
+		}
+		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s:%d: the file ends inside %s, which began in line %d, so it is not whole: copy it again",
+			r.in.path, r.at.Line, what, open.line))
 	}
 	if r.in.items >= 0 && r.at.Records != r.in.items {
 		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s: the file has %d items, its manifest says %d: copy the export again",

@@ -28,16 +28,19 @@ type Source struct {
 	cfg    Config
 	format pipeline.Format
 	block  int // bytes of a block, unless a record needs more
-	now    func() time.Time
-	tell   func(pipeline.Notice)
+	// exactHead is how many bytes of a file's beginning are looked at one by one.
+	exactHead int64
+	now       func() time.Time
+	tell      func(pipeline.Notice)
 
 	read  atomic.Int64
 	total int64
 
 	queue   chan *pipeline.Records
 	buffers *buffers
-	numbers int64 // of files, given so far; of the reading goroutine
-	err     error // why queue was closed; read after that
+	exact   atomic.Bool // lines that look like a record were not; see splitter
+	numbers int64       // of files, given so far; of the reading goroutine
+	err     error       // why queue was closed; read after that
 	cancel  context.CancelFunc
 	reader  sync.WaitGroup
 }
@@ -60,7 +63,7 @@ func New(name string, cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, block: defaultBlock, now: time.Now}, nil
+	return &Source{name: name, cfg: cfg, block: defaultBlock, exactHead: defaultExact, now: time.Now}, nil
 }
 
 // OnNotice implements pipeline.Noticing. A followed file that is truncated, lost
@@ -267,7 +270,7 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 		format = in.format
 	}
 	return &reader{in: in, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
-		read: &s.read, send: s.hand, buffers: s.buffers, number: s.number}
+		read: &s.read, send: s.hand, buffers: s.buffers, number: s.number, exact: &s.exact, exactHead: s.exactHead}
 }
 
 // Read returns the records of the next block.

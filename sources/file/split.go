@@ -2,194 +2,233 @@ package file
 
 import (
 	"bytes"
-	"encoding/json"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// layout says how records stand in a file, at one place of it. Cursors hold it.
-type layout string
-
-const (
-	undetected layout = ""
-	lines      layout = "lines"    // a record a line
-	values     layout = "values"   // JSON values one after the other
-	elements   layout = "elements" // the same, inside an array
-)
-
 // pieces is what a splitter finds in the bytes that it is given.
 type pieces struct {
-	spans  []pipeline.Span
-	used   int    // bytes that whole records, and what stands between them, take
-	line   int64  // the line in which used stands
-	layout layout // at used
-	cut    bool   // the last record ends with the file, not with an end of its own
-	long   bool   // at used stands a record longer than the limit
-	// turns holds the numbers of the records before which an array was opened
-	// or closed, but not both.
-	turns []int
+	// data is what the spans are of: the bytes, and behind them the records that do
+	// not stand in the file as they are.
+	data  []byte
+	spans []pipeline.Span
+	// spots are the places of records that do not begin a line, in their order.
+	spots   []spot
+	used    int   // bytes that whole records, and what stands between them, take
+	at      place // of used
+	cut     bool  // the last record ends with the file, not with an end of its own
+	long    bool  // at used stands a record longer than the limit
+	guessed bool  // some lines were taken for a record each by their first and last byte
+}
+
+// spot is the place of one record.
+type spot struct {
+	record int // index of its span
+	start  int // of the value that it is of, in the bytes
+	at     place
 }
 
 // splitter cuts bytes into records. The bytes begin where a record may begin.
+//
+// A record stands where a JSON object does: in a line of its own, in one with
+// others, over several lines, in arrays and in the envelopes that the format has
+// (see unwrap.go). What is no object, and one that is broken, are records up to
+// where the next may begin (see extent.go), so that they become dead letters.
+//
+// Most files have a record a line, and looking at every byte of them would cost
+// as much as a tenth of all the work. So a line that begins with { and ends with }
+// is taken for a record, unless exact is set. A decoder tells when it is not: it
+// can't read it then, and asks Records.Recheck. All other lines are looked at
+// byte by byte, so that both ways find the same records.
 type splitter struct {
-	layout layout
-	line   int64 // of the first byte
-	max    int   // longest record, in bytes
-	last   bool  // the bytes reach to the end of the file
+	encoding pipeline.Encoding
+	at       place // of the first byte
+	offset   int64 // of the first byte
+	max      int   // longest record, in bytes
+	last     bool  // the bytes reach to the end of the file
+	quiet    bool  // nobody seems to be writing on: a record that is broken as it is stays so
+	exact    bool
+}
+
+// splitting is the work of a splitter on some bytes.
+type splitting struct {
+	splitter
+	b     []byte
+	p     pieces
+	extra []byte // records that do not stand in the bytes
+	scan  scan   // of an object, for its memory
 }
 
 // split appends the records that are whole to spans.
 func (s splitter) split(b []byte, spans []pipeline.Span) pieces {
-	if s.layout == lines {
-		return s.splitLines(b, spans)
+	w := &splitting{splitter: s, b: b, p: pieces{spans: spans, at: s.at}}
+	w.exact = w.exact || w.atLineStart() && !w.lineByLine()
+	for w.p.used < len(b) {
+		if !w.exact && w.atLineStart() {
+			w.lines()
+		}
+		if w.p.used == len(b) || !w.step() {
+			break
+		}
 	}
-	return s.splitValues(b, spans)
+	w.p.data = b
+	if w.extra != nil {
+		w.p.data = slices.Concat(b, w.extra)
+	}
+	return w.p
 }
 
-func (s splitter) splitLines(b []byte, spans []pipeline.Span) pieces {
-	p := pieces{spans: spans, line: s.line, layout: lines}
-	for p.used < len(b) {
-		end := bytes.IndexByte(b[p.used:], '\n')
-		next := p.used + end + 1
+func (s *splitting) atLineStart() bool {
+	at := &s.p.at
+	return !at.inline && at.indent == 0 && at.open == nil && at.given == 0
+}
+
+// lineByLine reports whether the first line is a record by itself.
+func (s *splitting) lineByLine() bool {
+	line, _, ended := bytes.Cut(bytes.TrimLeft(s.b, "\r\n"), []byte{'\n'})
+	line = bytes.TrimSuffix(line, []byte{'\r'})
+	return ended && len(line) > 0 && line[0] == '{' && s.single(line)
+}
+
+// single reports whether text that begins with { is, as a line, one record as it
+// stands.
+func (s splitter) single(text []byte) bool {
+	w := &splitting{splitter: s, b: text}
+	if kind, _ := w.classify(text); kind != "" {
+		return false
+	}
+	x := &scan{b: text, next: -1}
+	switch n, e := x.object(); {
+	case e == brokenExtent:
+		return true
+	case e == unknownExtent || n < len(text):
+		return false
+	}
+	w.unwrap(0, len(text))
+	return len(w.p.spans) == 1 && w.p.spans[0].Start == 0 && int(w.p.spans[0].End) == len(text)
+}
+
+// lines takes lines for records as long as they look like it.
+func (s *splitting) lines() {
+	b, used, line := s.b, s.p.used, s.p.at.line
+	for used < len(b) {
+		end := bytes.IndexByte(b[used:], '\n')
+		next := used + end + 1
 		if end < 0 {
 			if !s.last {
 				break
 			}
 			next = len(b)
-			end = next - p.used
+			end = next - used
 		}
-		end += p.used
-		if end > p.used && b[end-1] == '\r' {
+		end += used
+		ended := b[next-1] == '\n'
+		if end > used && b[end-1] == '\r' {
 			end--
 		}
-		if end-p.used > s.max {
-			p.long = true
-			break
-		}
-		ended := b[next-1] == '\n'
-		if !blank(b[p.used:end]) {
-			p.spans = append(p.spans, pipeline.Span{Start: uint32(p.used), End: uint32(end), Line: p.line})
-			p.cut = !ended
-		}
-		if ended {
-			p.line++
-		}
-		p.used = next
-	}
-	return p
-}
-
-func (s splitter) splitValues(b []byte, spans []pipeline.Span) pieces {
-	p := pieces{spans: spans, line: s.line, layout: s.layout}
-	for {
-		p.skipBetween(b)
-		if p.used == len(b) {
-			return p
-		}
-		rest := b[p.used:]
-		n, whole := valueLen(rest)
-		if !whole {
-			// Inside an array, the end of the file is found by the caller.
-			if !s.last || p.layout == elements {
-				return p
+		if end > used {
+			if b[used] != '{' || b[end-1] != '}' || end-used > s.max || s.encoding == pipeline.JSON && isScanOutput(b[used:end]) {
+				break
 			}
-			n = len(bytes.TrimRight(rest, " \t\r\n"))
+			s.p.spans = append(s.p.spans, pipeline.Span{Start: uint32(used), End: uint32(end), Line: line, Offset: s.offset + int64(used)})
+			s.p.cut, s.p.guessed = false, true
 		}
-		if n > s.max {
-			p.long = true
-			return p
-		}
-		p.spans = append(p.spans, pipeline.Span{Start: uint32(p.used), End: uint32(p.used + n), Line: p.line})
-		p.line += int64(bytes.Count(rest[:n], []byte{'\n'}))
-		p.used += n
-		p.cut = !whole
-	}
-}
-
-// skipBetween moves used over what may stand between values: white space,
-// commas, and the brackets of the arrays that hold them.
-func (p *pieces) skipBetween(b []byte) {
-	for ; p.used < len(b); p.used++ {
-		switch c := b[p.used]; {
-		case c == '\n':
-			p.line++
-		case c == ' ' || c == '\t' || c == '\r' || c == ',':
-		case c == '[' && p.layout == values:
-			p.turn(elements)
-		case c == ']' && p.layout == elements:
-			p.turn(values)
-		default:
-			return
+		used = next
+		if ended {
+			line++
+		} else {
+			s.p.at.inline = true
 		}
 	}
+	s.p.used, s.p.at.line = used, line
 }
 
-// turn notes that the layout is another one from here on.
-func (p *pieces) turn(to layout) {
-	p.layout = to
-	if k := len(p.turns) - 1; k >= 0 && p.turns[k] == len(p.spans) {
-		p.turns = p.turns[:k]
+// step goes on by one thing: white space, a bracket, or a record. It reports
+// whether it could.
+func (s *splitting) step() bool {
+	i, at := s.p.used, &s.p.at
+	switch c := s.b[i]; {
+	case c == '\n' || c == ' ' || c == '\t' || c == '\r' || c == ',':
+		s.advance(i + 1)
+	case at.open != nil && at.open.kind != inArray:
+		return s.member(i)
+	case c == ']' && at.open != nil:
+		s.pop()
+		s.advance(i + 1)
+	case c == '[' && at.open.depth() < maxFrames:
+		s.push(inArray, "")
+	case c == '{':
+		return s.object(i)
+	default:
+		return s.stray(i)
+	}
+	return true
+}
+
+// object goes on by the object at i.
+func (s *splitting) object(i int) bool {
+	kind, whole := s.classify(s.b[i:])
+	if !whole && !s.last && !s.quiet && len(s.b)-i <= s.max {
+		return false
+	}
+	if kind != "" && s.p.at.open.depth() < maxFrames {
+		s.push(kind, "")
+		return true
+	}
+	n, e := s.extent(i)
+	switch e {
+	case unknownExtent:
+		return false
+	case tooLong:
+		s.p.long = true
+		return false
+	case brokenExtent:
+		s.broken(i, i+n)
+	default:
+		s.unwrap(i, i+n)
+		s.advance(i + n)
+		s.p.cut = false
+	}
+	return true
+}
+
+// emit adds the record from start to end of the bytes, which is of the value at i.
+func (s *splitting) emit(i, start, end int) {
+	s.p.spots = append(s.p.spots, spot{len(s.p.spans), i, s.p.at})
+	s.p.spans = append(s.p.spans, pipeline.Span{Start: uint32(start), End: uint32(end), Line: s.p.at.line, Offset: s.offset + int64(i)})
+}
+
+// broken adds what is no record, from i to the place where the next may begin.
+func (s *splitting) broken(i, end int) {
+	text := bytes.TrimRight(s.b[i:end], " \t\r\n,")
+	if s.p.at.given == 0 {
+		s.emit(i, i, i+len(text))
+	}
+	s.p.at.given = 0
+	line := s.p.at.line
+	s.advance(end)
+	s.p.cut = s.last && end == len(s.b)
+	if s.p.at.inline {
 		return
 	}
-	p.turns = append(p.turns, len(p.spans))
+	// What was opened in its line ended with it, as it seems.
+	next := len(s.b[end:]) - len(bytes.TrimLeft(s.b[end:], " \t"))
+	for f := s.p.at.open; f != nil && f.line == line && f.indent >= next; f = f.below {
+		s.pop()
+	}
 }
 
-// valueLen returns the length of the JSON value that b begins with, and whether
-// b shows its end. Only brackets and quotes are looked at: whether the value is
-// well-formed is the decoder's business. Text that is no object, array or
-// string reaches to the next delimiter.
-func valueLen(b []byte) (n int, whole bool) {
-	switch b[0] {
-	case '{', '[':
-		n = nestedLen(b)
-	case '"':
-		n = stringLen(b)
-	default:
-		n = bytes.IndexAny(b[1:], " \t\r\n,[]{}\"") + 1
+// after returns the place behind the first n records, and where it is in the bytes.
+func (p *pieces) after(n int) (start int, at place) {
+	if n == len(p.spans) {
+		return p.used, p.at
 	}
-	return n, n > 0
-}
-
-// nestedLen returns the length of the object or array at b, 0 without its end.
-func nestedLen(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			n := stringLen(b[i:])
-			if n == 0 {
-				return 0
-			}
-			i += n - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-			if depth == 0 {
-				return i + 1
-			}
-		}
+	i, found := slices.BinarySearchFunc(p.spots, n, func(s spot, n int) int { return s.record - n })
+	if found {
+		return p.spots[i].start, p.spots[i].at
 	}
-	return 0
-}
-
-// stringLen returns the length of the string at b with its quotes, 0 without its end.
-func stringLen(b []byte) int {
-	for i := 1; ; {
-		n := bytes.IndexByte(b[i:], '"')
-		if n < 0 {
-			return 0
-		}
-		i += n
-		escapes := i - 1
-		for b[escapes] == '\\' { // stops at the opening quote
-			escapes--
-		}
-		i++
-		if (i-escapes)%2 == 0 {
-			return i
-		}
-	}
+	return int(p.spans[n].Start), place{line: p.spans[n].Line}
 }
 
 // blank reports whether b is white space only.
@@ -200,49 +239,4 @@ func blank(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// detect tells the layout of a plain JSON file from its first bytes; last says
-// that they are the whole file. It returns undetected when it needs more.
-//
-// A first line that holds one whole value means lines; two values in it, or an
-// array, mean values. A first value that its line does not end is either spread
-// over lines, or a broken line of a file with one object a line: the latter if
-// the next line is an object by itself.
-func detect(b []byte, last bool) layout {
-	b = bytes.TrimLeft(b, " \t\r\n")
-	switch {
-	case len(b) == 0 && !last:
-		return undetected
-	case len(b) > 0 && b[0] == '[':
-		return values
-	case len(b) == 0 || b[0] != '{':
-		return lines
-	}
-	n, whole := valueLen(b)
-	first, rest, ended := bytes.Cut(b, []byte{'\n'})
-	if whole && n <= len(first) {
-		switch {
-		case !blank(first[n:]):
-			return values
-		case ended || last:
-			return lines
-		}
-		return undetected
-	}
-	if !ended && !last {
-		return undetected
-	}
-	switch first = bytes.TrimRight(first, " \t\r"); first[len(first)-1] {
-	case '{', '[', ',', ':':
-		return values
-	}
-	second, _, ended := bytes.Cut(bytes.TrimLeft(rest, " \t\r\n"), []byte{'\n'})
-	switch {
-	case !ended && !last:
-		return undetected
-	case len(second) == 0 || second[0] == '{' && json.Valid(second):
-		return lines
-	}
-	return values
 }

@@ -171,7 +171,7 @@ func (f *follower) rest(t *tail) {
 }
 
 // readPlain reads up to the size that the file had when it was looked at; with
-// last, a last line without end too, if it may be taken.
+// last, what nobody is writing on any more as well.
 func (f *follower) readPlain(ctx context.Context, t *tail, last bool) error {
 	if ok, err := f.reopened(t); !ok {
 		return err
@@ -202,8 +202,8 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 	buf := r.skipMark(full[:n])
 	at := r.at.Offset // behind the mark
 	end = n < size
-	whole := last && end && (t.moved || isObject(buf))
-	p := r.split(buf, whole)
+	r.quiet = last && end
+	p := r.split(buf, r.quiet && t.moved)
 	if intact, err := t.intact(r, buf[:p.used]); err != nil || !intact {
 		if err == nil {
 			f.truncated(t)
@@ -211,10 +211,10 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 		return true, transient(err)
 	}
 	end = end && !p.long // which is found again, behind the records before it
-	if len(p.spans) == 0 && (p.long || !end && len(buf) > r.max+1) {
-		return true, r.tooLong(p.line)
+	if len(p.spans) == 0 && (p.long || !end && len(buf)-p.used > r.max+1) {
+		return true, r.tooLong(p.at.line)
 	}
-	b := &block{data: buf, pieces: p, start: r.at, tail: tailOf(&r.at, buf[:p.used])}
+	b := &block{data: buf, pieces: p, start: r.at, recheck: r.recheck, tail: tailOf(&r.at, buf[:p.used])}
 	b.start.Offset, b.start.Size = at, t.info.Size()
 	b.start.ID, b.start.Path, b.start.Moved = t.id, t.name, t.moved
 	t.at = *b.after(len(p.spans))
@@ -229,21 +229,6 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 	}
 	f.s.read.Add(int64(p.used))
 	return end, f.send(ctx, t, b.records(f.s.name, r.in, &f.s.format, func() { f.s.buffers.put(full) }))
-}
-
-// isObject reports whether text without a line end is a whole JSON object: what
-// follows can't be part of it.
-func isObject(text []byte) bool {
-	for i, c := range text {
-		if c == '{' {
-			n, whole := valueLen(text[i:])
-			return whole && blank(text[i+n:])
-		}
-		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			return false
-		}
-	}
-	return false
 }
 
 // intact reports whether the file still begins with what was read of it before.

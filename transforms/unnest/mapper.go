@@ -105,6 +105,11 @@ func (m *mapper) record(i int) error {
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%s: %w", m.records.Position(i), err)
 		}
+		if m.records.Recheck != nil {
+			if err := m.records.Recheck(i); err != nil {
+				return err
+			}
+		}
 		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(bad.Error())})
 	}
 	m.readMeta()

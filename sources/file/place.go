@@ -1,0 +1,111 @@
+package file
+
+import "bytes"
+
+// place is what has to be known of a place in a file to go on reading there:
+// between two records, or behind all.
+type place struct {
+	line   int64 // from 1
+	indent int   // white space at the start of the line, up to here
+	inline bool  // something else stands before it in its line
+	open   *frame
+	// given counts the records of the value that begins here that are behind
+	// the place: a value may hold several.
+	given int
+}
+
+// frame is a bracket that is open at a place: one that stands around records,
+// not one inside of a record. Frames are not changed, so places share them.
+type frame struct {
+	kind   frameKind
+	table  string // that the records in it are of; empty = they say so
+	line   int64  // of the bracket
+	indent int    // of that line
+	below  *frame
+}
+
+type frameKind string
+
+// The kinds. In an array stand values, in the others members of an object.
+const (
+	inArray    frameKind = "array"    // of records
+	inEnvelope frameKind = "envelope" // an object of which a member holds records
+	inTables   frameKind = "tables"   // an object of arrays of records, by table
+)
+
+// maxFrames bounds the brackets that are open around records.
+const maxFrames = 32
+
+func (f *frame) depth() int {
+	n := 0
+	for ; f != nil; f = f.below {
+		n++
+	}
+	return n
+}
+
+// within reports whether a frame of the kind is open.
+func (f *frame) within(kind frameKind) bool {
+	for ; f != nil; f = f.below {
+		if f.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// savedFrame is a frame in a cursor.
+type savedFrame struct {
+	Kind   frameKind `json:"kind"`
+	Table  string    `json:"table,omitempty"`
+	Line   int64     `json:"line"`
+	Indent int       `json:"indent,omitempty"`
+}
+
+// save returns the frames for a cursor, the outermost first.
+func (f *frame) save() []savedFrame {
+	if f == nil {
+		return nil
+	}
+	return append(f.below.save(), savedFrame{f.kind, f.table, f.line, f.indent})
+}
+
+// restoreFrames returns what save has made of frames.
+func restoreFrames(saved []savedFrame) (f *frame, ok bool) {
+	for _, s := range saved {
+		if s.Kind != inArray && s.Kind != inEnvelope && s.Kind != inTables {
+			return nil, false
+		}
+		f = &frame{s.Kind, s.Table, s.Line, s.Indent, f}
+	}
+	return f, f.depth() <= maxFrames
+}
+
+// push opens a bracket; used stands at it.
+func (s *splitting) push(kind frameKind, table string) {
+	at := &s.p.at
+	at.open = &frame{kind, table, at.line, at.indent, at.open}
+	at.inline = true
+	s.p.used++
+}
+
+// pop closes the innermost bracket.
+func (s *splitting) pop() { s.p.at.open = s.p.at.open.below }
+
+// advance moves used over text that was looked at.
+func (s *splitting) advance(to int) {
+	text, at := s.b[s.p.used:to], &s.p.at
+	s.p.used = to
+	if end := bytes.LastIndexByte(text, '\n'); end >= 0 {
+		at.line += int64(bytes.Count(text, []byte{'\n'}))
+		at.indent, at.inline = 0, false
+		text = text[end+1:]
+	}
+	for i := 0; i < len(text) && !at.inline; i++ {
+		if c := text[i]; c == ' ' || c == '\t' || c == '\r' {
+			at.indent++
+		} else {
+			at.inline = true
+		}
+	}
+}

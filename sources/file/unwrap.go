@@ -1,0 +1,401 @@
+package file
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// Envelopes hold records, or one that is written in another way:
+//
+//	dynamodb_cdc     {"Records": [RECORD, …]}           Lambda events, GetRecords of Streams and of Kinesis
+//	                 {"records": [{"data": BASE64}, …]}  Firehose, before and behind a transformation
+//	                 {"kinesis": {"data": BASE64}}, {"data": BASE64}, {"Data": BASE64}
+//	                 {"detail": RECORD}                  EventBridge
+//	dynamodb_export  {"Items": [ITEM, …]}               Scan and Query
+//	                 {"Responses": {TABLE: [ITEM, …]}}  BatchGetItem; an array: TransactGetItems
+//	                 {"RequestItems": {TABLE: [REQUEST, …]}}, or without it: BatchWriteItem
+//	                 {"TransactItems": [REQUEST, …]}
+//	                 ITEM                                by itself, {"PK": {"S": …}, …}
+//	json             {"Items": [ITEM, …]}               of DynamoDB's types, read as plain JSON
+//
+// The array of an envelope is read element by element, so that an envelope may be
+// of any length. What a record needs of it, the name of its table, is
+// written into the record.
+
+// container returns what a member of an object opens, by its name and the first
+// byte of its value; none where it holds no records.
+func container(e pipeline.Encoding, name string, first byte) frameKind {
+	array := first == '['
+	switch {
+	case e == pipeline.DynamoDBCDC && array && (name == "Records" || name == "records"):
+		return inArray
+	case e == pipeline.DynamoDBExport && array && (name == "Items" || name == "Responses" || name == "TransactItems"):
+		return inArray
+	case e == pipeline.DynamoDBExport && first == '{' && (name == "Responses" || name == "RequestItems" || name == "UnprocessedItems"):
+		return inTables
+	case e == pipeline.JSON && array && name == "Items":
+		return inArray
+	}
+	return ""
+}
+
+// isOfRecord reports whether only records have such a member: they are no
+// envelopes then.
+func isOfRecord(e pipeline.Encoding, name string) bool {
+	switch name {
+	case "dynamodb", "Dynamodb", "dynamoDb", "DynamoDB":
+		return e == pipeline.DynamoDBCDC
+	case "Item", "Keys", "NewImage", "OldImage", "Metadata", "PutRequest", "DeleteRequest":
+		return e == pipeline.DynamoDBExport
+	}
+	return false
+}
+
+// scanMembers are the members that the output of a scan or query may begin with.
+var scanMembers = []string{"Items", "Count", "ScannedCount", "LastEvaluatedKey", "ConsumedCapacity", "NextToken", "ResponseMetadata", "$metadata"}
+
+// isScanOutput reports whether an object of plain JSON begins as the output of a
+// scan or query does.
+func isScanOutput(object []byte) bool {
+	if len(object) < 3 || object[1] != '"' {
+		return len(object) > 2 && object[1] != '}' // white space: look closer
+	}
+	if strings.IndexByte("ICSLNR$", object[2]) < 0 {
+		return false
+	}
+	for _, m := range scanMembers {
+		if bytes.HasPrefix(object[2:], []byte(m+`"`)) {
+			return true
+		}
+	}
+	return false
+}
+
+// classify tells whether the object at b is a record, or what it opens. whole
+// says that it is sure of that: more bytes may tell otherwise.
+func (s *splitting) classify(b []byte) (kind frameKind, whole bool) {
+	scan := s.encoding != pipeline.JSON
+	first := true
+	whole = true
+	done := eachMember(b, func(name, value []byte) bool {
+		if s.encoding == pipeline.JSON && first {
+			scan = slices.Contains(scanMembers, string(name))
+		}
+		switch {
+		case !scan, value[0] == '{' && isOfRecord(s.encoding, string(name)) && !isTyped(value):
+			return false
+		case s.encoding == pipeline.JSON && string(name) == "Items":
+			kind, whole = typedItems(value)
+			return kind == "" && whole
+		case container(s.encoding, string(name), value[0]) != "" && !(value[0] == '{' && isTyped(value)):
+			kind = inEnvelope
+			return false
+		case first && s.encoding == pipeline.DynamoDBExport && value[0] == '[':
+			if kind, whole = requests(string(name), value); kind != "" || !whole {
+				return false
+			}
+		}
+		first = false
+		return true
+	})
+	return kind, done && whole
+}
+
+// isTyped reports whether a value is whole and one of DynamoDB's.
+func isTyped(value []byte) bool {
+	n, whole := valueLen(value)
+	return whole && decode.Typed(value[:n])
+}
+
+// requests reports whether a member is a table's array of requests.
+func requests(name string, value []byte) (kind frameKind, whole bool) {
+	rest := bytes.TrimLeft(value[1:], " \t\r\n")
+	if len(rest) > 0 && rest[0] == '{' {
+		rest = bytes.TrimLeft(rest[1:], " \t\r\n")
+	} else if len(rest) > 0 {
+		return "", true
+	}
+	for _, m := range []string{`"PutRequest"`, `"DeleteRequest"`} {
+		switch {
+		case bytes.HasPrefix(rest, []byte(m)):
+			return inTables, len(name) >= minTableName
+		case bytes.HasPrefix([]byte(m), rest):
+			return "", false
+		}
+	}
+	return "", true
+}
+
+// minTableName is the length of the shortest name of a table: types of values are
+// shorter.
+const minTableName = 3
+
+// typedItems reports whether the items of a scan are of DynamoDB's types.
+func typedItems(value []byte) (kind frameKind, whole bool) {
+	if value[0] != '[' {
+		return "", true
+	}
+	rest := bytes.TrimLeft(value[1:], " \t\r\n")
+	if len(rest) == 0 {
+		return "", false
+	}
+	if rest[0] != '{' {
+		return "", true
+	}
+	n := nestedLen(rest)
+	if n == 0 {
+		return "", false
+	}
+	if !isItem(rest[:n]) {
+		return "", true
+	}
+	return inEnvelope, true
+}
+
+// isItem reports whether an object is an item of DynamoDB: every member has a type.
+func isItem(object []byte) bool {
+	typed := false
+	whole := eachMember(object, func(_, value []byte) bool {
+		typed = isTyped(value)
+		return typed
+	})
+	return whole && typed
+}
+
+// eachMember calls each for the members of an object, until it returns false:
+// with the name and all bytes from the value on, which may not be all of it. It
+// reports whether no more bytes were needed; where the object is broken, none are.
+func eachMember(b []byte, each func(name, value []byte) bool) bool {
+	i := 1
+	for {
+		for i < len(b) && (blank(b[i:i+1]) || b[i] == ',') {
+			i++
+		}
+		switch {
+		case i == len(b):
+			return false
+		case b[i] != '"':
+			return true
+		}
+		n := stringLen(b[i:])
+		if line := bytes.IndexByte(b[i:], '\n'); line >= 0 && (n == 0 || line < n) {
+			return true // it is broken
+		}
+		if n == 0 {
+			return false
+		}
+		name := b[i+1 : i+n-1]
+		for i += n; i < len(b) && blank(b[i:i+1]); i++ {
+		}
+		if i < len(b) && b[i] != ':' {
+			return true
+		}
+		for i++; i < len(b) && blank(b[i:i+1]); i++ {
+		}
+		if i >= len(b) {
+			return false
+		}
+		if !each(name, b[i:]) {
+			return true
+		}
+		n, whole := valueLen(b[i:])
+		if !whole {
+			return false
+		}
+		i += n
+	}
+}
+
+// member goes on by what stands at i in an object around records.
+func (s *splitting) member(i int) bool {
+	b := s.b
+	if b[i] == '}' {
+		s.pop()
+		s.advance(i + 1)
+		return true
+	}
+	n := 0
+	if b[i] == '"' {
+		if n = stringLen(b[i:]); n == 0 && !s.last && bytes.IndexByte(b[i:], '\n') < 0 {
+			return s.within(i)
+		}
+	}
+	if n == 0 || bytes.IndexByte(b[i:i+n], '\n') >= 0 {
+		s.pop() // it is broken: what stands here is looked at anew
+		return true
+	}
+	name, at := string(b[i+1:i+n-1]), i+n
+	for at < len(b) && (blank(b[at:at+1]) || b[at] == ':') {
+		at++
+	}
+	if at == len(b) {
+		if s.last {
+			s.pop()
+			return true
+		}
+		return s.within(i)
+	}
+	kind := container(s.encoding, name, b[at])
+	table := ""
+	if s.p.at.open.kind == inTables && b[at] == '[' {
+		kind, table = inArray, name
+	}
+	if kind != "" && s.p.at.open.depth() < maxFrames {
+		s.advance(at)
+		s.push(kind, table)
+		return true
+	}
+	end, whole := valueLen(b[at:])
+	if !whole {
+		if s.last {
+			s.pop()
+			return true
+		}
+		return s.within(i)
+	}
+	s.advance(at + end)
+	return true
+}
+
+// within notes that more bytes are needed from i on, if there may be so many.
+func (s *splitting) within(i int) bool {
+	s.p.long = len(s.b)-i > s.max
+	return false
+}
+
+// unwrap adds the records of the value from i to end, which is an object.
+func (s *splitting) unwrap(i, end int) {
+	value := s.b[i:end]
+	texts, kept := s.unwrapped(value)
+	if kept {
+		s.emit(i, i, end)
+		s.p.at.given = 0
+		return
+	}
+	given := s.p.at.given
+	for k, text := range texts {
+		if k < given {
+			continue
+		}
+		s.p.at.given = k
+		from := len(s.b) + len(s.extra)
+		s.extra = append(s.extra, text...)
+		s.emit(i, from, from+len(text))
+	}
+	s.p.at.given = 0
+}
+
+// unwrapped returns the records that a value holds, or that it is one itself.
+func (s *splitting) unwrapped(value []byte) (texts [][]byte, kept bool) {
+	switch s.encoding {
+	case pipeline.DynamoDBCDC:
+		return s.carried(value)
+	case pipeline.DynamoDBExport:
+		return s.item(value)
+	}
+	if !s.p.at.open.within(inEnvelope) || !isItem(value) {
+		return nil, true
+	}
+	v := decode.Value{Kind: decode.Map, End: uint32(len(value))}
+	text, err := decode.AppendJSON(nil, value, v, true)
+	if err != nil {
+		return nil, true // the decoder says what is wrong
+	}
+	return [][]byte{text}, false
+}
+
+// item returns an item or a request as the decoder wants it: with the name of its
+// table, and as an Item.
+func (s *splitting) item(value []byte) ([][]byte, bool) {
+	table := ""
+	for f := s.p.at.open; f != nil && table == ""; f = f.below {
+		table = f.table
+	}
+	head := "{"
+	if table != "" {
+		head = `{"tableName":"` + table + `",`
+	}
+	switch {
+	case isItem(value):
+		text := append([]byte(head+`"Item":`), value...)
+		return [][]byte{append(text, '}')}, false
+	case table != "" && len(bytes.TrimLeft(value[1:], " \t\r\n")) > 1:
+		return [][]byte{append([]byte(head), value[1:]...)}, false
+	}
+	return nil, true
+}
+
+// carried returns the change records that a record of another service carries.
+func (s *splitting) carried(value []byte) (texts [][]byte, kept bool) {
+	var data, result []byte
+	kept = true
+	eachMember(value, func(name, v []byte) bool {
+		n, _ := valueLen(v)
+		v = v[:n]
+		switch string(name) {
+		case "dynamodb", "Dynamodb", "dynamoDb", "DynamoDB":
+			data = nil
+			return false
+		case "kinesis":
+			eachMember(v, func(name, v []byte) bool {
+				if n, _ := valueLen(v); string(name) == "data" {
+					data = v[:n]
+				}
+				return true
+			})
+		case "data", "Data":
+			data = v
+		case "result":
+			result = v
+		case "detail":
+			if v[0] == '{' && isChange(v) {
+				texts, kept = [][]byte{v}, false
+			}
+		}
+		return true
+	})
+	if len(data) == 0 || data[0] != '"' {
+		return texts, kept
+	}
+	if string(result) == `"Dropped"` {
+		return nil, false // Firehose delivers it to nobody
+	}
+	if texts = s.encoded(data); texts == nil {
+		return nil, true
+	}
+	return texts, false
+}
+
+// isChange reports whether an object is a change record.
+func isChange(object []byte) bool {
+	found := false
+	eachMember(object, func(name, _ []byte) bool {
+		found = found || strings.EqualFold(string(name), "dynamodb")
+		return !found
+	})
+	return found
+}
+
+// encoded returns the records in base64; none where there are none.
+func (s *splitting) encoded(quoted []byte) [][]byte {
+	text := bytes.ReplaceAll(bytes.Trim(quoted, `"`), []byte(`\/`), []byte{'/'})
+	raw, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
+		return nil
+	}
+	inner := splitter{encoding: s.encoding, at: place{line: 1}, max: max(s.max, len(raw)), last: true, exact: true}
+	p := inner.split(raw, nil)
+	if p.at.open != nil || p.cut {
+		return nil
+	}
+	var texts [][]byte
+	for _, span := range p.spans {
+		texts = append(texts, p.data[span.Start:span.End])
+	}
+	return texts
+}
