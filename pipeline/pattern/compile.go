@@ -137,6 +137,7 @@ func (c *compiler) steps(at []string, prefix, path decode.Path, v any, depth int
 	case n < len(path):
 		below := c.steps(at, here, path[n:], v, depth)
 		f.below = &conjunction{fields: []field{below}}
+	case c.bareTests(at, v):
 	case isMap(v):
 		f.below = c.conjunction(at, here, v, depth+1)
 	default:

@@ -3,8 +3,10 @@ package pattern
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -18,6 +20,9 @@ var operatorNames = []string{
 func (c *compiler) tests(at []string, v any) []test {
 	list, ok := v.([]any)
 	if !ok {
+		if c.bareTests(at, v) {
+			return nil
+		}
 		hint := ""
 		switch v.(type) {
 		case string, json.Number, bool, nil:
@@ -42,6 +47,68 @@ func (c *compiler) tests(at []string, v any) []test {
 		}
 	}
 	return out
+}
+
+// bareTests reports tests that were written without their list, {prefix: x} where
+// [{prefix: x}] is meant. A field may have the name of an operator, and a list of
+// tests of its own: what only a test can be is taken for one.
+func (c *compiler) bareTests(at []string, v any) bool {
+	m, ok := v.(map[string]any)
+	if !ok || len(m) == 0 {
+		return false
+	}
+	var meant []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		operator := name
+		if !slices.Contains(operatorNames, name) {
+			operator = spec.Suggest(name, operatorNames)
+		}
+		if !bareTest(operator, m[name], operator == name) {
+			return false
+		}
+		meant = append(meant, fmt.Sprintf("{%s: %s}", operator, flow(m[name])))
+	}
+	either := ""
+	if len(meant) > 1 {
+		either = ", of which one has to match"
+	}
+	c.mistake(at, "a field takes a list of tests%s: write [%s]", either, strings.Join(meant, ", "))
+	return true
+}
+
+// bareTest reports whether an operator, named exactly or nearly, and its argument
+// can't be a field and its list of tests.
+func bareTest(operator string, arg any, exactly bool) bool {
+	list, isList := arg.([]any)
+	switch {
+	case operator == "", isMap(arg) && operator != "anything-but":
+		return false
+	case !isList:
+		return true
+	case !exactly || len(list) == 0:
+		return false
+	}
+	first, _ := list[0].(string)
+	return operator == "anything-but" || operator == "numeric" && slices.Contains([]string{"=", "<", "<=", ">", ">="}, first)
+}
+
+// flow writes a value as YAML has it on one line.
+func flow(v any) string {
+	switch v := v.(type) {
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = flow(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case map[string]any:
+		var entries []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			entries = append(entries, name+": "+flow(v[name]))
+		}
+		return "{" + strings.Join(entries, ", ") + "}"
+	}
+	return describe(v)
 }
 
 // operator returns the one entry of a map like {prefix: x}.

@@ -200,11 +200,32 @@ func TestMatchMeta(t *testing.T) {
 	}
 }
 
+// TestFieldsNamedAsOperators: an attribute may have the name of an operator.
+func TestFieldsNamedAsOperators(t *testing.T) {
+	p, err := Compile(parse(t, `{"phone":{"prefix":["+49"],"exists":[true],"numeric":[{"exists":true}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !matchRecord(t, p, &pipeline.Format{Encoding: pipeline.JSON}, `{"phone":{"prefix":"+49","exists":true,"numeric":1}}`, &Meta{}) {
+		t.Error("it does not match")
+	}
+}
+
 func TestCompileMistakes(t *testing.T) {
 	for text, want := range map[string][]string{
 		`[]`:                                    {": a pattern is a map of fields"},
 		`{}`:                                    {": an empty pattern"},
 		`{"type":"order"}`:                      {`type: a field takes a list of tests, not "order"; write ["order"]`},
+		`{"PK":{"prefix":"ORG#"}}`:              {`PK: a field takes a list of tests: write [{prefix: "ORG#"}]`},
+		`{"a":{"prefx":"x"}}`:                   {`a: a field takes a list of tests: write [{prefix: "x"}]`},
+		`{"a":{"prefix":"x","suffix":"y"}}`:     {`a: a field takes a list of tests, of which one has to match: write [{prefix: "x"}, {suffix: "y"}]`},
+		`{"a":{"exists":false}}`:                {`a: a field takes a list of tests: write [{exists: false}]`},
+		`{"a.b":{"numeric":[">",5,"<=",9]}}`:    {`a.b: a field takes a list of tests: write [{numeric: [">", 5, "<=", 9]}]`},
+		`{"a":{"anything-but":["x","y"]}}`:      {`a: a field takes a list of tests: write [{anything-but: ["x", "y"]}]`},
+		`{"a":{"anything-but":{"prefix":"x"}}}`: {`a: a field takes a list of tests: write [{anything-but: {prefix: "x"}}]`},
+		`{"$or":[{"a":{"wildcard":"x*"}}]}`:     {`$or/0/a: a field takes a list of tests: write [{wildcard: "x*"}]`},
+		`{"$meta.table":{"prefix":"x"}}`:        {`$meta.table: a field takes a list of tests: write [{prefix: "x"}]`},
+		`{"a":{"b":"x"}}`:                       {`a/b: a field takes a list of tests, not "x"; write ["x"]`},
 		`{"a":[],"b":[[1]]}`:                    {"a: an empty list", "b/0: want a string"},
 		`{"a":[{"prefx":"x"}]}`:                 {`a/0/prefx: unknown operator "prefx"`},
 		`{"a":[{"prefix":"x","suffix":"y"}]}`:   {"a/0: a test is a value or a map with one operator"},

@@ -214,6 +214,9 @@ func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 		for _, v := range n.Values {
 			list.items = append(list.items, b.build(v, depth+1))
 		}
+		if n.IsFlowStyle {
+			b.cutItems(list)
+		}
 		return list
 	case *ast.AnchorNode:
 		v := b.build(n.Value, depth+1)
@@ -297,6 +300,9 @@ func (b *treeBuilder) mapping(start *token.Token, values []*ast.MappingValueNode
 		seen[key.text] = key
 		value.setKey(key)
 		m.entries = append(m.entries, entry{key, value})
+	}
+	if start.Type == token.MappingStartType {
+		b.cutEntries(m)
 	}
 	if len(values) > 0 && m.at.line > 0 && start.Type != token.MappingStartType {
 		m.at = b.place(values[0].Key.GetToken())

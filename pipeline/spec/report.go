@@ -93,6 +93,9 @@ func (n *Node) locate(err error) *Mistake {
 		if Suggest(e.Name, e.Known) == "" && !slices.ContainsFunc(e.Known, func(k string) bool { return !strings.Contains(e.Message, k) }) {
 			hint = "" // the message lists them already
 		}
+		if e.Hint != "" {
+			hint = e.Hint
+		}
 		at := n.find(e.Path)
 		if last := len(e.Path) - 1; last >= 0 && e.Path[last] == e.Name {
 			at = n.findKey(e.Path)

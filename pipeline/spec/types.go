@@ -42,6 +42,8 @@ type FieldError struct {
 	// is wrong rather than its value.
 	Name  string
 	Known []string
+	// Hint is what to do about it, where more is to be said than a name.
+	Hint string
 	// Within is the part of the value's text that is wrong; zero = all of it.
 	Within Within
 }

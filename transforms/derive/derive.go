@@ -9,6 +9,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
 
@@ -78,10 +79,10 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 	for i := range cfg.Columns {
 		e := &cfg.Columns[i]
 		path := []string{"columns", e.Name}
-		typ, err := pipeline.ParseType(e.Value.Type)
-		if err != nil {
+		typ, mistake := scalar.ParseType(e.Value.Type, append(path, "type")...)
+		if mistake != nil {
 			if first {
-				mistakes = append(mistakes, &spec.FieldError{Path: append(path, "type"), Message: err.Error(), Name: e.Value.Type, Known: strings.Split(pipeline.TypeNames, ", ")})
+				mistakes = append(mistakes, mistake)
 			}
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
 
@@ -92,10 +93,10 @@ func (c *compiler) source() {
 func (c *compiler) readTypes() {
 	for _, e := range c.cfg.Reference.Types {
 		path := []string{"reference", "types", e.Name}
-		t, err := pipeline.ParseType(e.Value)
+		t, mistake := scalar.ParseType(e.Value, path...)
 		switch {
-		case err != nil:
-			c.mistakes = append(c.mistakes, &spec.FieldError{Path: path, Message: err.Error(), Name: e.Value, Known: strings.Split(pipeline.TypeNames, ", ")})
+		case mistake != nil:
+			c.mistakes = append(c.mistakes, mistake)
 		case t.Kind == pipeline.Binary || t.Kind == pipeline.JSONText:
 			c.wrong(fmt.Sprintf("a column of a reference can't be %s", t), path...)
 		}

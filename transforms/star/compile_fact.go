@@ -8,6 +8,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // factCompiler compiles one fact.
@@ -325,9 +326,9 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 		c.values = append(c.values, value{ref: r})
 		return
 	}
-	t, err := pipeline.ParseType(cfg.Expression.Type)
-	if err != nil {
-		c.wrong(err.Error(), append(path, "type")...)
+	t, mistake := scalar.ParseType(cfg.Expression.Type, append(path, "type")...)
+	if mistake != nil {
+		c.report(mistake, mistake.Path)
 		return
 	}
 	unknown := map[string]*spec.FieldError{}

@@ -307,10 +307,9 @@ func (c *compiler) columnType(name, text string, s source) pipeline.Type {
 	if text == "" && s.origin == fromOrdinal {
 		return pipeline.Type{Kind: pipeline.Int64}
 	}
-	t, err := pipeline.ParseType(text)
-	if err != nil {
-		c.add(&spec.FieldError{Path: []string{"columns", name, "type"}, Message: err.Error(), Name: text,
-			Known: strings.Split(pipeline.TypeNames, ", ")})
+	t, mistake := scalar.ParseType(text, "columns", name, "type")
+	if mistake != nil {
+		c.add(mistake)
 		return pipeline.Type{Kind: pipeline.String}
 	}
 	return t

@@ -1,0 +1,68 @@
+package pipeline
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// otherTypes are names that other systems have for our types: SQL, programming
+// languages, and DynamoDB.
+var otherTypes = map[string]string{
+	"integer": "int64", "int": "int64", "bigint": "int64", "smallint": "int64", "tinyint": "int64", "mediumint": "int64", "hugeint": "int64",
+	"int2": "int64", "int4": "int64", "int8": "int64", "int16": "int64", "int32": "int64", "long": "int64", "short": "int64", "byte": "int64",
+	"uint": "int64", "uint8": "int64", "uint16": "int64", "uint32": "int64", "uint64": "int64", "unsigned": "int64", "serial": "int64", "bigserial": "int64",
+	"text": "string", "varchar": "string", "varchar2": "string", "nvarchar": "string", "char": "string", "nchar": "string", "character": "string",
+	"character varying": "string", "bpchar": "string", "str": "string", "utf8": "string", "clob": "string", "citext": "string", "enum": "string", "s": "string",
+	"uuid": "string", "guid": "string", "time": "string", "interval": "string", "inet": "string", "xml": "string",
+	"float": "double", "float4": "double", "float8": "double", "float32": "double", "float64": "double", "real": "double", "double precision": "double",
+	"boolean": "bool", "bit": "bool", "logical": "bool",
+	"datetime": "timestamp", "datetime2": "timestamp", "timestamptz": "timestamp", "timestamp_tz": "timestamp", "timestamp_ntz": "timestamp", "timestamp_ms": "timestamp", "timestamp_us": "timestamp",
+	"timestamp with time zone": "timestamp", "timestamp without time zone": "timestamp", "instant": "timestamp", "day": "date", "date32": "date",
+	"bytes": "binary", "bytea": "binary", "blob": "binary", "varbinary": "binary", "b": "binary",
+	"jsonb": "json", "variant": "json", "super": "json", "object": "json", "struct": "json", "record": "json", "map": "json", "array": "json", "list": "json",
+	"m": "json", "l": "json", "ss": "json", "ns": "json", "bs": "json",
+}
+
+// anyNumber are names of numbers whose kind they do not say, and exactNumber of
+// decimals.
+var (
+	anyNumber   = regexp.MustCompile(`^(number|num|n)$`)
+	exactNumber = regexp.MustCompile(`^(decimal|numeric|number|dec|money|smallmoney|bignumeric|bigdecimal)$`)
+)
+
+// typeArguments takes the name of a type and what stands in brackets behind it
+// apart.
+var typeArguments = regexp.MustCompile(`^([a-z0-9_ ]+?)\s*(?:\(([^)]*)\)|<.*>|(\[\d*\]))?$`)
+
+// TypeAdvice says what somebody may mean by a type that ParseType refuses; "" =
+// nobody knows.
+func TypeAdvice(text string) string {
+	parts := typeArguments.FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
+	if parts == nil {
+		return ""
+	}
+	name, arguments, list := parts[1], parts[2], parts[3]
+	if list != "" {
+		return didYouMean("json")
+	}
+	switch _, ours := kindNames[name]; {
+	case ours && (name != text || arguments != ""):
+		return didYouMean(name)
+	case anyNumber.MatchString(name) && arguments == "":
+		return "write int64 for whole numbers, decimal(12,2) for exact ones with a fraction, with their digits and those behind the point, or double for approximate ones"
+	case exactNumber.MatchString(name) && arguments == "":
+		return "write its digits and those behind the point, as in decimal(12,2)"
+	case exactNumber.MatchString(name):
+		meant := fmt.Sprintf("decimal(%s)", strings.ReplaceAll(arguments, " ", ""))
+		if _, err := ParseType(meant); err != nil || meant == text {
+			return ""
+		}
+		return didYouMean(meant)
+	case otherTypes[name] != "":
+		return didYouMean(otherTypes[name])
+	}
+	return ""
+}
+
+func didYouMean(name string) string { return fmt.Sprintf("did you mean %q?", name) }

@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestTypeAdvice: names of other systems lead to the type that holds the same, and
+// the advice is a type that there is.
+func TestTypeAdvice(t *testing.T) {
+	for text, want := range map[string]string{
+		"integer": "int64", "INT": "int64", "bigint": "int64", "int(11)": "int64", "int4": "int64", "INT64": "int64", "uint32": "int64",
+		"text": "string", "varchar(20)": "string", "VARCHAR (255)": "string", "character varying(10)": "string", "char(2)": "string", "uuid": "string", "String": "string", "string(20)": "string", "S": "string",
+		"float": "double", "float64": "double", "real": "double", "double precision": "double",
+		"boolean": "bool", "Boolean": "bool", "datetime": "timestamp", "timestamptz": "timestamp", "timestamp(6)": "timestamp", "timestamp with time zone": "timestamp", "DATE": "date",
+		"bytes": "binary", "bytea": "binary", "jsonb": "json", "array<string>": "json", "text[]": "json", "int[3]": "json", "map": "json", "L": "json",
+		"numeric(10,4)": "decimal(10,4)", "NUMBER(12, 2)": "decimal(12,2)", "Decimal(12,2)": "decimal(12,2)", "number(9)": "decimal(9)",
+	} {
+		if got := TypeAdvice(text); got != didYouMean(want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"number": "write int64 for whole numbers, decimal(12,2)", "N": "write int64", "decimal": "as in decimal(12,2)", "numeric": "as in decimal(12,2)", "Decimal": "as in decimal(12,2)", "money": "as in decimal(12,2)",
+	} {
+		if got := TypeAdvice(text); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "strng", "decimal(39,2)", "decimal(x)", "number(99)", "foo(1)", "a b c", "decimal(12,2"} {
+		if got := TypeAdvice(text); got != "" {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	named := regexp.MustCompile(`"([^"]*)"`)
+	for other := range otherTypes {
+		if _, err := ParseType(other); err == nil {
+			t.Errorf("%s is a type", other)
+		}
+		if _, err := ParseType(named.FindStringSubmatch(TypeAdvice(other))[1]); err != nil {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+}

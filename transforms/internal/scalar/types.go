@@ -1,0 +1,22 @@
+package scalar
+
+import (
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// ParseType reads the type of a column, which stands at a path of a node; the
+// mistake says what may be meant.
+func ParseType(text string, path ...string) (pipeline.Type, *spec.FieldError) {
+	t, err := pipeline.ParseType(text)
+	if err == nil {
+		return t, nil
+	}
+	mistake := &spec.FieldError{Path: path, Message: err.Error(), Hint: pipeline.TypeAdvice(text)}
+	if mistake.Hint == "" && !strings.HasPrefix(text, "decimal(") {
+		mistake.Name, mistake.Known = text, strings.Split(pipeline.TypeNames, ", ")
+	}
+	return t, mistake
+}
