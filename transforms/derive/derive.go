@@ -20,9 +20,9 @@ type Config struct {
 
 // ColumnConfig is one column.
 type ColumnConfig struct {
-	Expr    string `yaml:"expr" required:"true" desc:"An expression (expr-lang.org) over the columns of the row. Decimals are exact; the result is rounded to the type's scale, half away from zero. It is null where a column that it uses is null, unless ?? gives another value."`
+	Expr    string `yaml:"expr" required:"true" desc:"An expression (docs/expressions.md) over the columns of the row. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a column that it uses is null, unless ?? gives another value."`
 	Type    string `yaml:"type" required:"true" desc:"The column's type: string, bool, int64, double, decimal(p,s), date or timestamp."`
-	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a result that does not fit the type, and of a division by zero: the whole change is a dead letter, the value is null, or the run ends."`
+	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a result that does not fit the type, or can't be computed, as a division by zero: the whole change is a dead letter, the value is null, or the run ends."`
 }
 
 var (

@@ -36,7 +36,7 @@ type ColumnConfig struct {
 	Split   string     `yaml:"split" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
 	Part    int        `yaml:"part" desc:"Which part split takes, from 1."`
 	Extract string     `yaml:"extract" desc:"Takes what this regular expression (RE2) finds: its first group, or the whole match when it has none; null when it does not match."`
-	Expr    string     `yaml:"expr" desc:"Computes the value with an expression (expr-lang.org) over the item; value is what from leads to, other names are document paths."`
+	Expr    string     `yaml:"expr" desc:"Computes the value with an expression (docs/expressions.md) over the item; value is what from leads to, other names are document paths. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a value that it uses is missing or null, unless ?? gives another."`
 	Type    string     `yaml:"type" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
 	Format  string     `yaml:"format" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix, unix_ms or unix_us (seconds, milliseconds or microseconds since 1970); left out = RFC 3339."`
 	Mask    bool       `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`

@@ -32,15 +32,14 @@
 //
 // # Expressions
 //
-// The names in an expression are document paths, the explode's alias and
-// ordinal, $meta fields, and value, which is what the column's from leads to.
-// They are found when the pipeline is built, so that only what is used is
-// decoded. A missing value is nil. An integer that fits 64 bits is an int, any
-// other number of up to 15 digits a float; a number with more digits would lose
-// some and does not fit. Maps and lists are maps and arrays, sets sorted
-// arrays. Functions whose result is not the same at each call (now, and those
-// that list a map) are left out. The result is converted like a value of the
-// item; an array or a map becomes JSON text.
+// Expressions are those of package expression. Their names are document paths,
+// the explode's alias and ordinal, $meta fields, and value, which is what the
+// column's from leads to. They are found when the pipeline is built, so that
+// only what is used is decoded. Values are those of plain JSON: numbers exact,
+// sets sorted lists, binaries their base64 text; of $meta the times are
+// timestamps. A string that is the result is converted like one of the item,
+// and so is a number where format says how times are written as numbers; other
+// results are converted as package expression does.
 //
 // # The log
 //

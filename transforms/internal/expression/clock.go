@@ -27,10 +27,10 @@ const (
 var errYears = errors.New("the result is outside of the years 1 to 9999")
 
 var timeFunctions = []function{
-	{name: "date", params: optionallyTwo(takes(String|temporal, String, String)), build: buildTime},
-	{name: "timestamp", params: optionallyTwo(takes(String|temporal, String, String)), build: buildTime},
-	{name: "format", params: optionally(takes(temporal, String, String)), build: buildTime},
-	{name: "truncate", params: optionally(takes(temporal, String, String)), build: buildTime},
+	{name: "date", params: []param{{kinds: String | temporal}, layoutParam.optionally(), zoneParam}, build: buildTime},
+	{name: "timestamp", params: []param{{kinds: String | temporal}, layoutParam.optionally(), zoneParam}, build: buildTime},
+	{name: "format", params: []param{{kinds: temporal}, layoutParam, zoneParam}, build: buildTime},
+	{name: "truncate", params: []param{{kinds: temporal}, unitParam, zoneParam}, build: buildTime},
 	{name: "unix", params: takes(Timestamp), gives: always(Number), call: func(_ *machine, a []Value) (Value, error) {
 		return ratio(a[0].n, microsPerSecond), nil
 	}},
@@ -52,11 +52,6 @@ var timeFunctions = []function{
 	{name: "addSeconds", params: takes(Timestamp, Number), gives: sameAs(0), call: func(_ *machine, a []Value) (Value, error) {
 		return shiftBy(a[0], a[1], 1)
 	}},
-}
-
-func optionallyTwo(params []param) []param {
-	params[1].optional, params[2].optional = true, true
-	return params
 }
 
 // settings are the literals behind the first argument of a function of times.

@@ -3,6 +3,7 @@ package expression
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -25,7 +26,45 @@ type param struct {
 	kinds    Kind
 	elem     Kind // 0 = anything
 	optional bool
-	rest     bool // may be repeated
+	rest     bool   // may be repeated
+	name     string // where the kinds do not say what it is
+}
+
+// The parameters that are literals.
+var (
+	layoutParam = param{kinds: String, name: "layout"}
+	unitParam   = param{kinds: String, name: "unit"}
+	zoneParam   = param{kinds: String, name: "zone", optional: true}
+	orderParam  = param{kinds: String, name: "order", optional: true}
+)
+
+func (p param) optionally() param {
+	p.optional = true
+	return p
+}
+
+// String returns the parameter as the documentation has it.
+func (p param) String() string {
+	text := p.name
+	if text == "" {
+		text = strings.ReplaceAll(p.kinds.String(), ", ", " or ")
+	}
+	switch {
+	case p.rest:
+		return text + "…"
+	case p.optional:
+		return text + "?"
+	}
+	return text
+}
+
+// signature returns how the function is called.
+func (f *function) signature() string {
+	all := make([]string, len(f.params))
+	for i, p := range f.params {
+		all[i] = p.String()
+	}
+	return f.name + "(" + strings.Join(all, ", ") + ")"
 }
 
 func takes(kinds ...Kind) []param {
@@ -92,7 +131,7 @@ func (c *compiler) call(n ast.Node, name string, args []ast.Node) node {
 		return c.mistake(n.Location(), m)
 	}
 	if !f.accepts(len(args)) {
-		return c.fail(n.Location(), "%s takes %s, not %d", f.name, f.counts(), len(args))
+		return c.fail(n.Location(), "%s takes %s, not %d: %s", f.name, f.counts(), len(args), f.signature())
 	}
 	if f.build != nil {
 		return f.build(c, f, n, args)

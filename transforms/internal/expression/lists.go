@@ -9,8 +9,8 @@ const ordered = numeric | String | Bool | temporal
 
 var listFunctions = []function{
 	{name: "len", params: takes(String | List | Map), gives: always(Number), call: length},
-	{name: "min", params: []param{{kinds: ordered | List, elem: ordered, rest: true}}, gives: anyOf, call: extreme(-1)},
-	{name: "max", params: []param{{kinds: ordered | List, elem: ordered, rest: true}}, gives: anyOf, call: extreme(1)},
+	{name: "min", params: []param{{kinds: ordered | List, elem: ordered, rest: true, name: "value or list"}}, gives: anyOf, call: extreme(-1)},
+	{name: "max", params: []param{{kinds: ordered | List, elem: ordered, rest: true, name: "value or list"}}, gives: anyOf, call: extreme(1)},
 	{name: "mean", params: []param{{kinds: numeric | List, elem: numeric, rest: true}}, gives: anyOf, call: mean},
 	{name: "median", params: []param{{kinds: numeric | List, elem: numeric, rest: true}}, gives: anyOf, call: middle},
 	{name: "first", params: takes(List), gives: elementOf, call: func(_ *machine, a []Value) (Value, error) {
@@ -43,13 +43,13 @@ var listFunctions = []function{
 		all, err := flatten(m, nil, a[0].list())
 		return listOf(all), err
 	}},
-	{name: "sort", params: optionally([]param{{kinds: List, elem: ordered}, {kinds: String}}), gives: sameAs(0), call: sortList},
+	{name: "sort", params: []param{{kinds: List, elem: ordered}, orderParam}, gives: sameAs(0), call: sortList},
 	{name: "keys", params: takes(Map), gives: alwaysList(String), call: members(func(e member) Value { return StringOf(e.name) })},
 	{name: "values", params: takes(Map), gives: always(List), call: members(func(e member) Value { return e.value })},
 	{name: "toPairs", params: takes(Map), gives: always(List), call: members(func(e member) Value {
 		return listOf([]Value{StringOf(e.name), e.value})
 	})},
-	{name: "fromPairs", params: []param{{kinds: List, elem: List}}, gives: always(Map), call: fromPairs},
+	{name: "fromPairs", params: []param{{kinds: List, elem: List, name: "list of pairs"}}, gives: always(Map), call: fromPairs},
 }
 
 // anyOf is the type of one of the arguments, or of an element of one.

@@ -36,7 +36,7 @@ var timeParts = []part{
 func parts() []function {
 	var all []function
 	for _, p := range timeParts {
-		all = append(all, function{name: p.name, params: optionally(takes(p.kinds, String)), build: func(c *compiler, f *function, n ast.Node, args []ast.Node) node {
+		all = append(all, function{name: p.name, params: []param{{kinds: p.kinds}, zoneParam}, build: func(c *compiler, f *function, n ast.Node, args []ast.Node) node {
 			first := c.compile(args[0])
 			ok := c.fits(f, 0, args[0], first)
 			var s settings

@@ -71,7 +71,7 @@ var predicates = []function{
 		all, err := sortBy(w.m, w.list, keys, descending)
 		return listOf(all), err
 	}),
-	{name: "reduce", params: []param{{kinds: List}, {kinds: anything}, {kinds: anything, optional: true}}, build: buildReduce},
+	{name: "reduce", params: []param{{kinds: List}, {kinds: anything, name: "expression"}, {kinds: anything, optional: true}}, build: buildReduce},
 }
 
 // walk is one call of such a function.
@@ -87,9 +87,13 @@ type walk struct {
 // walking returns a function of a list and of what is computed with each
 // element. A type of no kinds depends on both.
 func walking(name string, typ Type, isPredicate bool, run func(w *walk) (Value, error)) function {
-	f := function{name: name, params: []param{{kinds: List}, {kinds: anything, optional: name == "count" || name == "sum"}}}
+	what := "expression"
+	if isPredicate {
+		what = "predicate"
+	}
+	f := function{name: name, params: []param{{kinds: List}, {kinds: anything, optional: name == "count" || name == "sum", name: what}}}
 	if name == "sortBy" {
-		f.params = append(f.params, param{kinds: String, optional: true})
+		f.params = append(f.params, orderParam)
 	}
 	f.build = func(c *compiler, f *function, n ast.Node, args []ast.Node) node {
 		return buildWalk(c, f, args, typ, isPredicate, run)
