@@ -190,8 +190,8 @@ func examples() map[string]example {
 // latestOf is a query for the rows that a log leaves: of each key the newest, unless
 // it is a delete.
 func latestOf(pipeline, table, key string) string {
-	return fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _epoch) FROM (FROM read_parquet('DIR/data/%s/lake/%s/**/*.parquet')
-		QUALIFY row_number() OVER (PARTITION BY %s ORDER BY _version DESC) = 1) WHERE _op = 'upsert'`, pipeline, table, key)
+	return fmt.Sprintf(`SELECT * EXCLUDE (_op, _version, _position, _epoch) FROM (FROM read_parquet('DIR/data/%s/lake/%s/**/*.parquet')
+		QUALIFY row_number() OVER (PARTITION BY %s ORDER BY _version DESC, _position DESC) = 1) WHERE _op = 'upsert'`, pipeline, table, key)
 }
 
 // TestExamples: every pipeline of configs/ is valid, and gives the rows that an

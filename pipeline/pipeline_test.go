@@ -96,3 +96,18 @@ func TestRetryable(t *testing.T) {
 		t.Error("marks of transient errors are wrong")
 	}
 }
+
+// TestVersionTexts: they sort as times do, over all that 64 bits hold.
+func TestVersionTexts(t *testing.T) {
+	last := ""
+	for _, at := range []int64{-1 << 63, -1<<63 + 1, -1<<62 - 1, -1<<61 - 1, -1 << 61, -1<<61 + 1, -1, 0, 1, 1709251200000000, 1 << 61, 1 << 62, 1<<63 - 1} {
+		text := Version{Time: at}.String()
+		if text <= last || len(text) != len(Version{}.String()) {
+			t.Errorf("%d is %s, not behind %s", at, text, last)
+		}
+		last = text
+	}
+	if got := (Version{Time: 1709251200000000}).String(); !strings.HasPrefix(got, "02307552260413693952-") {
+		t.Errorf("the text of a time has become %s", got)
+	}
+}

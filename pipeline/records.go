@@ -22,10 +22,11 @@ const (
 
 // VersionColumn says where a plain JSON record carries its version.
 type VersionColumn struct {
-	From   string   // document path; empty = order of arrival
-	Else   []string // further paths: the first that is there and not null counts
-	Type   string   // int64, timestamp or date
-	Format string   // layout of a timestamp or date; empty = RFC 3339
+	From string   // document path; empty = order of arrival
+	Else []string // further paths: the first that is there and not null counts
+	Type string   // int64, timestamp or date
+	// Format, Zone and Precision are those of datetime.NewFormat.
+	Format, Zone, Precision string
 }
 
 // OperationColumn says where a plain JSON record carries its operation.

@@ -90,7 +90,7 @@ func (v Version) String() string {
 // Append appends the text of String to b: the time in 20 digits, the sequence
 // number in 40.
 func (v *Version) Append(b []byte) []byte {
-	b = appendPadded(b, strconv.AppendInt(nil, v.Time+versionBias, 10), 20)
+	b = appendTime(b, v.Time)
 	b = append(b, '-')
 	return appendPadded(b, []byte(v.Seq), 40)
 }
@@ -115,3 +115,13 @@ func appendPadded(b, digits []byte, width int) []byte {
 
 // versionBias keeps the text of times before 1970 positive.
 const versionBias = 1 << 61
+
+// appendTime appends 20 characters that sort as times do. What lies further below
+// zero than any time, as a version that is a number may, begins with a minus, which
+// sorts before the digits.
+func appendTime(b []byte, at int64) []byte {
+	if at < -versionBias {
+		return appendPadded(append(b, '-'), strconv.AppendUint(nil, uint64(at)+1<<63, 10), 19)
+	}
+	return appendPadded(b, strconv.AppendUint(nil, uint64(at)+versionBias, 10), 20)
+}

@@ -126,6 +126,8 @@ func TestPlain(t *testing.T) {
 		f.Version = pipeline.VersionColumn{From: "v", Type: kind, Format: format}
 		return f
 	}
+	zoned := version("timestamp", "")
+	zoned.Version.Zone, zoned.Version.Precision = "Africa/Lagos", "truncate"
 	keys := base
 	keys.Key = []string{"b[0].c", "a"}
 	for _, c := range []struct {
@@ -148,7 +150,7 @@ func TestPlain(t *testing.T) {
 		{keys, `{"a":2,"b":[{"c":"x"}]}`, `{"a":2,"b[0].c":"x"}`, Insert, 0, ""},
 		{version("int64", ""), `{"uuid":1,"v":12}`, `{"uuid":1}`, Insert, 12, ""},
 		{version("int64", ""), `{"uuid":1,"v":"-12"}`, `{"uuid":1}`, Insert, -12, ""},
-		{version("int64", ""), `{"uuid":1,"v":1.5}`, "", 0, 0, "is not an integer"},
+		{version("int64", ""), `{"uuid":1,"v":1.5}`, "", 0, 0, "has more fraction digits"},
 		{version("int64", ""), `{"uuid":1,"v":1e30}`, "", 0, 0, "out of range"},
 		{version("int64", ""), `{"uuid":1,"v":"x"}`, "", 0, 0, "is not a number"},
 		{version("int64", ""), `{"uuid":1,"v":[]}`, "", 0, 0, `version "v" is a list`},
@@ -157,8 +159,19 @@ func TestPlain(t *testing.T) {
 		{version("timestamp", "unix"), `{"uuid":1,"v":1.25}`, `{"uuid":1}`, Insert, 1250000, ""},
 		{version("timestamp", "unix_ms"), `{"uuid":1,"v":"1250"}`, `{"uuid":1}`, Insert, 1250000, ""},
 		{version("date", ""), `{"uuid":1,"v":"1970-01-02"}`, `{"uuid":1}`, Insert, 86400000000, ""},
+		{version("int64", ""), `{"uuid":1,"v":"1e3"}`, `{"uuid":1}`, Insert, 1000, ""},
+		{version("int64", ""), `{"uuid":1,"v":9223372036854775807}`, `{"uuid":1}`, Insert, 1<<63 - 1, ""},
+		{version("int64", ""), `{"uuid":1,"v":-9223372036854775808}`, `{"uuid":1}`, Insert, -1 << 63, ""},
+		{version("int64", ""), `{"uuid":1,"v":true}`, "", 0, 0, `version "v" is a bool`},
+		{version("timestamp", ""), `{"uuid":1,"v":"1970-01-01 00:00:01.5"}`, `{"uuid":1}`, Insert, 1500000, ""},
+		{version("timestamp", ""), `{"uuid":1,"v":"1970-01-01T00:00:01.0000001Z"}`, "", 0, 0, "finer than microseconds"},
+		{version("timestamp", "unix"), `{"uuid":1,"v":"1.0000001"}`, "", 0, 0, "finer than microseconds"},
+		{version("timestamp", "unix_us"), `{"uuid":1,"v":1.25e6}`, `{"uuid":1}`, Insert, 1250000, ""},
+		{version("date", ""), `{"uuid":1,"v":"1970-01-02T23:00:00.0000001Z"}`, `{"uuid":1}`, Insert, 86400000000, ""},
+		{version("date", "unix"), `{"uuid":1,"v":90000}`, `{"uuid":1}`, Insert, 86400000000, ""},
+		{zoned, `{"uuid":1,"v":"1970-07-01 02:00:00.1234567"}`, `{"uuid":1}`, Insert, 15642000123456, ""},
 		{version("date", "1/2/06"), `{"uuid":1,"v":"1\/4\/70"}`, `{"uuid":1}`, Insert, 3 * 86400000000, ""},
-		{version("date", ""), `{"uuid":1,"v":"1970-13-02"}`, "", 0, 0, `does not have the form 2006-01-02`},
+		{version("date", ""), `{"uuid":1,"v":"1970-13-02"}`, "", 0, 0, `is not a time that exists`},
 	} {
 		want := NewProjection(paths("uuid", "x"), false)
 		var r Record

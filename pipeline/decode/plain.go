@@ -3,10 +3,9 @@ package decode
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
@@ -15,12 +14,13 @@ import (
 type plainFormat struct {
 	olds      int // the caller's old slots
 	keys      []keyPaths
-	version   []int         // slots of its paths
-	operation []int         // slots of its paths
-	before    []counterpart // of the caller's old slots that have one
-	envelope  *Projection   // the paths of key, version and operation
-	was       []byte        // the key that an item had before
-	lastText  []byte        // the version read last, which often comes again
+	version   []int           // slots of its paths
+	operation []int           // slots of its paths
+	before    []counterpart   // of the caller's old slots that have one
+	envelope  *Projection     // the paths of key, version and operation
+	was       []byte          // the key that an item had before
+	time      datetime.Format // of versions
+	lastText  []byte          // the version read last, which often comes again
 	lastTime  int64
 }
 
@@ -89,10 +89,8 @@ func (d *Decoder) initJSON(o Options) error {
 	}
 	if from := d.f.Version.From; from != "" {
 		j.version = w.slots(w.parse("version", from, d.f.Version.Else))
-		switch d.f.Version.Type {
-		case "int64", "timestamp", "date":
-		default:
-			return fmt.Errorf("version of records: unknown type %q: want int64, timestamp or date", d.f.Version.Type)
+		if err := j.initVersion(&d.f.Version); err != nil {
+			return err
 		}
 	}
 	if from := d.f.Operation.From; from != "" {
@@ -212,9 +210,22 @@ func (s *scanner) only(i int, p *Projection, n *node) bool {
 	return true
 }
 
-// maxVersion bounds versions that are numbers, so that Version.Append can write
-// them.
-const maxVersion = 1 << 60
+// initVersion prepares reading versions.
+func (j *plainFormat) initVersion(v *pipeline.VersionColumn) error {
+	switch v.Type {
+	case "int64":
+		return nil
+	case "timestamp", "date":
+	default:
+		return fmt.Errorf("version of records: unknown type %q: want int64, timestamp or date", v.Type)
+	}
+	var mistakes []*datetime.FormatError
+	j.time, mistakes = datetime.NewFormat(v.Format, v.Zone, v.Precision, v.Type == "date")
+	if len(mistakes) > 0 {
+		return fmt.Errorf("version of records: %w", mistakes[0])
+	}
+	return nil
+}
 
 // plainVersion fills the version of a record that carries one.
 func (d *Decoder) plainVersion(r *Record) bool {
@@ -235,9 +246,9 @@ func (d *Decoder) plainVersion(r *Record) bool {
 			s.text, _ = appendUnescaped(s.text[:0], text)
 			text = s.text
 		}
-		t, err := parseVersion(text, column)
-		if err != nil {
-			s.fail(int(v.Start), fmt.Sprintf("version %q: %v", column.From, err))
+		t, reason := j.parseVersion(text, column.Type)
+		if reason != "" {
+			s.fail(int(v.Start), fmt.Sprintf("version %q: %q %s", column.From, text, reason))
 			return false
 		}
 		j.lastText, j.lastTime = append(j.lastText[:0], v.Raw(s.b)...), t
@@ -249,43 +260,15 @@ func (d *Decoder) plainVersion(r *Record) bool {
 	return true
 }
 
-// parseVersion reads a version's text: an integer as it is, a time in µs.
-func parseVersion(text []byte, column *pipeline.VersionColumn) (int64, error) {
-	power := 0
-	switch {
-	case column.Type == "int64":
-	case column.Format == "unix":
-		power = 6
-	case column.Format == "unix_ms":
-		power = 3
-	default:
-		return parseTime(text, column)
+// parseVersion reads a version as a column of its type does: an integer as it is, a
+// time or a date in µs.
+func (j *plainFormat) parseVersion(text []byte, kind string) (int64, string) {
+	switch kind {
+	case "int64":
+		return decimal.Int64(text)
+	case "timestamp":
+		return j.time.Time(text)
 	}
-	n := scanner{b: text}
-	if end, _ := n.number(0); end != len(text) {
-		return 0, fmt.Errorf("%q is not a number", text)
-	}
-	t, ok := decimal.Cut(text, power)
-	if !ok || t < -maxVersion || t > maxVersion {
-		return 0, fmt.Errorf("%q is out of range", text)
-	}
-	if column.Type == "int64" && string(decimal.Append(nil, text)) != strconv.FormatInt(t, 10) {
-		return 0, fmt.Errorf("%q is not an integer", text)
-	}
-	return t, nil
-}
-
-func parseTime(text []byte, column *pipeline.VersionColumn) (int64, error) {
-	layout := column.Format
-	switch {
-	case layout == "" && column.Type == "date":
-		layout = time.DateOnly
-	case layout == "":
-		layout = time.RFC3339
-	}
-	t, err := time.Parse(layout, string(text))
-	if err != nil {
-		return 0, fmt.Errorf("%q does not have the form %s", text, layout)
-	}
-	return t.UnixMicro(), nil
+	days, reason := j.time.Date(text)
+	return int64(days) * datetime.MicrosPerDay, reason
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -31,13 +32,17 @@ type Config struct {
 
 // Version says where a plain JSON record carries its version.
 type Version struct {
-	From   spec.Paths `yaml:"from" desc:"Document path of the version in the record, or a list of paths, of which the first counts that is there and not null."`
-	Type   string     `yaml:"type" enum:"int64,timestamp,date" desc:"Type of the version."`
-	Format string     `yaml:"format" desc:"Layout of a timestamp or date, as in Go: 2006-01-02 15:04:05. By default RFC 3339."`
+	From      spec.Paths `yaml:"from" desc:"Document path of the version in the record, or a list of paths, of which the first counts that is there and not null."`
+	Type      string     `yaml:"type" enum:"int64,timestamp,date" desc:"Type of the version."`
+	Format    string     `yaml:"format" desc:"How a timestamp or date is written: a layout as in Go (2006-01-02 15:04:05), unix, unix_ms or unix_us. By default RFC 3339."`
+	Zone      string     `yaml:"zone" desc:"The time zone of timestamps and dates that are written without an offset, by its IANA name, as Europe/Berlin. By default UTC. It is as in columns of unnest."`
+	Precision string     `yaml:"precision" enum:"truncate,round" desc:"What becomes of the part of a timestamp that is finer than microseconds: truncate leaves it out, round takes the nearest microsecond. By default such a record is a dead letter."`
 }
 
 // given reports whether the pipeline file says anything of it.
-func (v *Version) given() bool { return len(v.From) > 0 || v.Type != "" || v.Format != "" }
+func (v *Version) given() bool {
+	return len(v.From) > 0 || v.Type != "" || v.Format != "" || v.Zone != "" || v.Precision != ""
+}
 
 // Operation says where a plain JSON record carries its operation.
 type Operation struct {
@@ -171,9 +176,17 @@ func (c *Config) checkVersion() error {
 	case !slices.Contains(versionTypes, v.Type):
 		errs = append(errs, &spec.FieldError{Path: []string{"version", "type"},
 			Message: fmt.Sprintf("unknown type of version %q", v.Type), Name: v.Type, Known: versionTypes})
-	case v.Type == "int64" && v.Format != "":
-		errs = append(errs, &spec.FieldError{Path: []string{"version", "format"},
-			Message: "a version of type int64 has no format"})
+	case v.Type == "int64":
+		for _, g := range []struct{ key, value string }{{"format", v.Format}, {"zone", v.Zone}, {"precision", v.Precision}} {
+			if g.value != "" {
+				errs = append(errs, &spec.FieldError{Path: []string{"version", g.key}, Message: "a version of type int64 has no " + g.key})
+			}
+		}
+	default:
+		_, mistakes := datetime.NewFormat(v.Format, v.Zone, v.Precision, v.Type == "date")
+		for _, m := range mistakes {
+			errs = append(errs, &spec.FieldError{Path: []string{"version", m.Key}, Message: m.Message, Name: m.Name, Known: m.Known})
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -217,6 +230,7 @@ func (c *Config) format() pipeline.Format {
 	}
 	f.Version.From, f.Version.Else = alternatives(c.Version.From)
 	f.Version.Type, f.Version.Format = c.Version.Type, c.Version.Format
+	f.Version.Zone, f.Version.Precision = c.Version.Zone, c.Version.Precision
 	f.Operation.From, f.Operation.Else = alternatives(c.Operation.From)
 	f.Operation.Delete = c.Operation.Delete
 	return f

@@ -4,8 +4,8 @@ import (
 	"strconv"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decode"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // valueOf returns a value of the item or an element.
@@ -185,9 +185,9 @@ func (m *mapper) timeCell(c *column, out *cells, micros int64) {
 	case micros == 0:
 		out.null()
 	case c.typ.Kind == pipeline.Date:
-		out.date(scalar.DayOf(micros))
+		out.date(c.format.DayOf(micros))
 	case c.typ.Kind == pipeline.String:
-		out.data = scalar.AppendTime(out.data, micros)
+		out.data = datetime.AppendTime(out.data, micros)
 		out.textDone()
 	default:
 		out.int64(micros)

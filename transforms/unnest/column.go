@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
@@ -22,17 +23,6 @@ const (
 	computed
 )
 
-// timeFormat is how dates and timestamps are written.
-type timeFormat uint8
-
-const (
-	rfc3339 timeFormat = iota
-	layout
-	unixSeconds
-	unixMillis
-	unixMicros
-)
-
 // column is a compiled column.
 type column struct {
 	name      string
@@ -47,8 +37,8 @@ type column struct {
 	expr      *expression.Expression // of computed
 	variables []variable             // of expr, by number
 	computed  int                    // which of the table's expressions it is
-	format    timeFormat
-	layout    string
+	format    datetime.Format
+	truths    truths
 	onError   string
 }
 
@@ -94,7 +84,6 @@ func part(text, separator []byte, n int) []byte {
 
 // Why a value is not of a column's type.
 const (
-	notBool   = "is not a bool: want true or false"
 	notBinary = "is not a binary"
 	notText   = "is not a text or a number"
 )
@@ -110,10 +99,10 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 	case pipeline.String:
 		out.text(text)
 	case pipeline.Bool:
-		if kind == decode.Number || string(text) != "true" && string(text) != "false" {
-			return notBool
+		var v bool
+		if v, reason = c.truths.read(text); reason == "" {
+			out.bool(v)
 		}
-		out.bool(len(text) == len("true"))
 	case pipeline.Int64:
 		var v int64
 		if v, reason = decimal.Int64(text); reason == "" {
@@ -131,12 +120,12 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 		}
 	case pipeline.Date:
 		var day int32
-		if day, reason = c.readDate(text); reason == "" {
+		if day, reason = c.format.Date(text); reason == "" {
 			out.date(day)
 		}
 	case pipeline.Timestamp:
 		var micros int64
-		if micros, reason = c.readTime(text); reason == "" {
+		if micros, reason = c.format.Time(text); reason == "" {
 			out.int64(micros)
 		}
 	default:
@@ -145,25 +134,16 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 	return reason
 }
 
-func (c *column) readTime(text []byte) (int64, string) {
-	switch c.format {
-	case layout:
-		return scalar.ParseLayout(text, c.layout)
-	case unixSeconds:
-		return scalar.ParseUnix(text, 6)
-	case unixMillis:
-		return scalar.ParseUnix(text, 3)
-	case unixMicros:
-		return scalar.ParseUnix(text, 0)
-	default:
-		return scalar.ParseTime(text)
-	}
-}
+// truths are texts that mean true and false besides the usual ones.
+type truths map[string]bool
 
-func (c *column) readDate(text []byte) (int32, string) {
-	if c.format == rfc3339 {
-		return scalar.ParseDate(text)
+// read reads a bool.
+func (t truths) read(text []byte) (v bool, reason string) {
+	if v, ok := t[string(text)]; ok {
+		return v, ""
 	}
-	micros, reason := c.readTime(text)
-	return scalar.DayOf(micros), reason
+	if v, reason = scalar.ParseBool(text); reason != "" && t != nil {
+		reason = "is neither true nor false, nor one of true_values and false_values"
+	}
+	return v, reason
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -260,7 +261,7 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	if out.masked = cfg.Mask; out.masked && out.shape != computed && out.source.origin != fromItem && out.source.origin != fromElement {
 		c.mistake("mask hides values of the item, and this is none", "columns", name, "mask")
 	}
-	c.format(&out, cfg.Format)
+	c.format(&out, cfg)
 	c.fits(&out)
 	return out
 }
@@ -354,30 +355,49 @@ func (c *compiler) extract(out *column, text string) {
 	out.shape, out.re = extract, re
 }
 
-// format checks how dates and timestamps are written.
-func (c *compiler) format(out *column, format string) {
-	out.layout = format
-	switch format {
-	case "":
-		return
-	case "unix":
-		out.format = unixSeconds
-	case "unix_ms":
-		out.format = unixMillis
-	case "unix_us":
-		out.format = unixMicros
-	default:
-		out.format = layout
-		if !scalar.IsLayout(format) {
-			c.mistake(fmt.Sprintf("%q is no layout: write the date 2006-01-02 and the time 15:04:05 the way the values are written, or unix, unix_ms or unix_us", format),
-				"columns", out.name, "format")
+// format compiles how dates, timestamps and bools are written.
+func (c *compiler) format(out *column, cfg *ColumnConfig) {
+	c.truths(out, cfg)
+	given := []struct{ key, value string }{{"format", cfg.Format}, {"zone", cfg.Zone}, {"precision", cfg.Precision}}
+	isTime := out.typ.Kind == pipeline.Date || out.typ.Kind == pipeline.Timestamp
+	isMeta := out.source.origin == fromCreated || out.source.origin == fromArrived
+	for _, g := range given {
+		switch {
+		case g.value == "":
+		case !isTime:
+			c.mistake(fmt.Sprintf("%s belongs to the types date and timestamp, not to %s", g.key, out.typ), "columns", out.name, g.key)
+		case isMeta && (g.key != "zone" || out.typ.Kind != pipeline.Date):
+			c.mistake("the times in $meta have no "+g.key, "columns", out.name, g.key)
 		}
 	}
-	if out.typ.Kind != pipeline.Date && out.typ.Kind != pipeline.Timestamp {
-		c.mistake(fmt.Sprintf("format belongs to the types date and timestamp, not to %s", out.typ), "columns", out.name, "format")
+	var mistakes []*datetime.FormatError
+	out.format, mistakes = datetime.NewFormat(cfg.Format, cfg.Zone, cfg.Precision, out.typ.Kind == pipeline.Date)
+	for _, m := range mistakes {
+		if isTime || m.Key == "format" {
+			c.add(&spec.FieldError{Path: []string{"columns", out.name, m.Key}, Message: m.Message, Name: m.Name, Known: m.Known})
+		}
 	}
-	if out.source.origin == fromCreated || out.source.origin == fromArrived {
-		c.mistake("the times in $meta have no format", "columns", out.name, "format")
+}
+
+// truths compiles the texts that mean true and false.
+func (c *compiler) truths(out *column, cfg *ColumnConfig) {
+	for _, g := range []struct {
+		key   string
+		texts []string
+		means bool
+	}{{"true_values", cfg.TrueValues, true}, {"false_values", cfg.FalseValues, false}} {
+		if len(g.texts) > 0 && out.typ.Kind != pipeline.Bool {
+			c.mistake(fmt.Sprintf("%s belongs to the type bool, not to %s", g.key, out.typ), "columns", out.name, g.key)
+		}
+		for i, text := range g.texts {
+			if out.truths == nil {
+				out.truths = truths{}
+			}
+			if means, twice := out.truths[text]; twice && means != g.means {
+				c.mistake(fmt.Sprintf("%q is among both true_values and false_values", text), "columns", out.name, g.key, strconv.Itoa(i))
+			}
+			out.truths[text] = g.means
+		}
 	}
 }
 

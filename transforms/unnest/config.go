@@ -31,16 +31,20 @@ type ExplodeConfig struct {
 // ColumnConfig is one column. Its value is what from leads to, then at most one
 // of after, split, extract and expr, then the type.
 type ColumnConfig struct {
-	From    spec.Paths `yaml:"from" desc:"Where the value is: a document path (names with dots and [n]), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
-	After   string     `yaml:"after" desc:"Takes the text after this prefix; null when the text does not begin with it."`
-	Split   string     `yaml:"split" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
-	Part    int        `yaml:"part" desc:"Which part split takes, from 1."`
-	Extract string     `yaml:"extract" desc:"Takes what this regular expression (RE2) finds: its first group, or the whole match when it has none; null when it does not match."`
-	Expr    string     `yaml:"expr" desc:"Computes the value with an expression (docs/expressions.md) over the item; value is what from leads to, other names are document paths. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a value that it uses is missing or null, unless ?? gives another."`
-	Type    string     `yaml:"type" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
-	Format  string     `yaml:"format" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix, unix_ms or unix_us (seconds, milliseconds or microseconds since 1970); left out = RFC 3339."`
-	Mask    bool       `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
-	OnError string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type: the whole change is a dead letter, the value is null, or the run ends."`
+	From        spec.Paths `yaml:"from" desc:"Where the value is: a document path (names with dots and [n]), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
+	After       string     `yaml:"after" desc:"Takes the text after this prefix; null when the text does not begin with it."`
+	Split       string     `yaml:"split" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
+	Part        int        `yaml:"part" desc:"Which part split takes, from 1."`
+	Extract     string     `yaml:"extract" desc:"Takes what this regular expression (RE2) finds: its first group, or the whole match when it has none; null when it does not match."`
+	Expr        string     `yaml:"expr" desc:"Computes the value with an expression (docs/expressions.md) over the item; value is what from leads to, other names are document paths. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a value that it uses is missing or null, unless ?? gives another."`
+	Type        string     `yaml:"type" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
+	Format      string     `yaml:"format" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix, unix_ms or unix_us (seconds, milliseconds or microseconds since 1970); left out = RFC 3339."`
+	Zone        string     `yaml:"zone" desc:"The time zone of dates and timestamps that are written without an offset, by its IANA name, as Europe/Berlin; left out = UTC. Of two instants with one local time it is the earlier; a local time that clocks skip is taken as if they had not been put forward yet. Of an instant, a date is the one in the zone."`
+	Precision   string     `yaml:"precision" enum:"truncate,round" desc:"What becomes of the part of a timestamp that is finer than microseconds: truncate leaves it out, round takes the nearest microsecond; left out = it does not fit unless it is zero."`
+	TrueValues  []string   `yaml:"true_values" desc:"Texts that mean true in a column of type bool, besides true and 1."`
+	FalseValues []string   `yaml:"false_values" desc:"Texts that mean false in a column of type bool, besides false and 0."`
+	Mask        bool       `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
+	OnError     string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type: the whole change is a dead letter, the value is null, or the run ends."`
 }
 
 // The choices of ColumnConfig.OnError; empty means the first.

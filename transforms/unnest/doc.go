@@ -13,17 +13,18 @@
 //
 //   - string: a string as it is, a number with its digits as the record has
 //     them, a bool as true or false, a binary as its base64 text;
-//   - bool: a bool, or the strings true and false;
+//   - bool: a bool, the numbers 1 and 0, their texts, the strings true and false, and
+//     those of true_values and false_values;
 //   - int64, decimal(p,s): a number or its text, converted by integer
 //     arithmetic and never rounded: 5.0 and 5e2 are integers, 5.5 is none, and
 //     a decimal with more fraction digits than its column has must end in
 //     zeros;
 //   - double: a number or its text, the nearest double;
 //   - timestamp: RFC 3339 with any offset or none (UTC), T or a space between
-//     date and time, a fraction of up to nine digits of which those behind the
-//     microseconds are zeros; or as format says, unix and unix_ms exact to the
-//     microsecond; years 1 to 9999;
-//   - date: 2006-01-02, or the UTC date of a timestamp;
+//     date and time, a fraction of which the digits behind the microseconds are
+//     zeros or what precision makes of them; or as format and zone say (package
+//     datetime); years 1 to 9999;
+//   - date: 2006-01-02, or the date of a timestamp in UTC or the zone;
 //   - binary: a binary, decoded;
 //   - json: any value, as plain JSON.
 //

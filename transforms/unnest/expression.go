@@ -62,8 +62,8 @@ func (r *names) Resolve(chain decode.Path) (number int, t expression.Type, steps
 // variable returns the number of a variable.
 func (r *names) variable(v variable) int {
 	for i, have := range r.variables {
-		same := have.source.origin == v.source.origin && have.source.slot == v.source.slot
-		if same && have.source.others == nil && v.source.others == nil && (have.parent == nil) == (v.parent == nil) {
+		same := have.source.equal(&v.source)
+		if same && (have.parent == nil) == (v.parent == nil) {
 			return i
 		}
 	}
@@ -108,7 +108,7 @@ func (c *compiler) gives(out *column) {
 		return
 	}
 	kinds := expression.Accepts(out.typ) | expression.String
-	if out.format == unixSeconds || out.format == unixMillis || out.format == unixMicros {
+	if out.format.IsNumber() {
 		kinds |= expression.Number
 	}
 	if m := out.expr.Gives(kinds, out.typ); m != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // readConfig reads a node's configuration as a pipeline file holds it.
@@ -152,7 +152,7 @@ func cellText(c arrow.Array, i int) string {
 		scale := c.DataType().(*arrow.Decimal128Type).Scale
 		return new(big.Rat).SetFrac(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)).FloatString(int(scale))
 	case *array.Timestamp:
-		return string(scalar.AppendTime(nil, int64(c.Value(i))))
+		return string(datetime.AppendTime(nil, int64(c.Value(i))))
 	default:
 		return c.ValueStr(i)
 	}

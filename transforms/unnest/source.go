@@ -39,6 +39,12 @@ type source struct {
 	others []source
 }
 
+// equal reports whether both lead to one value.
+func (s *source) equal(o *source) bool {
+	return s.origin == o.origin && s.slot == o.slot &&
+		slices.EqualFunc(s.others, o.others, func(a, b source) bool { return a.equal(&b) })
+}
+
 // scope resolves the names of one table and gathers the paths they lead to.
 type scope struct {
 	alias, ordinal string        // of the explode; empty = none

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
@@ -17,7 +18,12 @@ var typeCases = []struct{ column, value, want string }{
 	{"{}", `{"M":{}}`, "!is a map, which only the type json takes"}, {"{}", `{"L":[]}`, "!is a list"}, {"{}", `{"SS":["a"]}`, "!is a string set"},
 
 	{"{type: bool}", `{"BOOL":false}`, "false"}, {"{type: bool}", `{"S":"true"}`, "true"},
-	{"{type: bool}", `{"S":"TRUE"}`, "!" + notBool}, {"{type: bool}", `{"N":"1"}`, "!" + notBool},
+	{"{type: bool}", `{"S":"TRUE"}`, "!" + scalar.NotBool}, {"{type: bool}", `{"N":"2"}`, "!" + scalar.NotBool},
+	{"{type: bool}", `{"N":"1"}`, "true"}, {"{type: bool}", `{"N":"0.0"}`, "false"}, {"{type: bool}", `{"S":"1"}`, "true"}, {"{type: bool}", `{"S":"0"}`, "false"},
+	{"{type: bool}", `{"S":""}`, "!" + scalar.NotBool}, {"{type: bool}", `{"N":"-1"}`, "!" + scalar.NotBool},
+	{`{type: bool, true_values: [Y, yes], false_values: ["", N]}`, `{"S":"yes"}`, "true"}, {`{type: bool, true_values: [Y], false_values: [""]}`, `{"S":""}`, "false"},
+	{`{type: bool, true_values: [Y]}`, `{"S":"false"}`, "false"}, {`{type: bool, true_values: [Y]}`, `{"S":"y"}`, "!is neither true nor false"},
+	{`{type: bool, true_values: ["0"], false_values: ["1"]}`, `{"N":"1"}`, "false"}, {`{type: bool, true_values: [Y]}`, `{"BOOL":true}`, "true"},
 
 	{"{type: int64}", `{"N":"5"}`, "5"}, {"{type: int64}", `{"N":"5.0"}`, "5"}, {"{type: int64}", `{"N":"5e2"}`, "500"},
 	{"{type: int64}", `{"S":"-7"}`, "-7"}, {"{type: int64}", `{"S":"+7"}`, "7"}, {"{type: int64}", `{"N":"120E-1"}`, "12"},
@@ -40,23 +46,30 @@ var typeCases = []struct{ column, value, want string }{
 	{"{type: 'decimal(38,0)'}", `{"N":"1e38"}`, "!" + decimal.OutOfRange}, {"{type: 'decimal(38,0)'}", `{"N":"1.5e37"}`, "15" + strings.Repeat("0", 36)},
 	{"{type: 'decimal(38,0)'}", `{"S":"00000000000000000000000000000000000000000001"}`, "1"}, {"{type: 'decimal(5,5)'}", `{"N":"0.00001000000000000000000"}`, "0.00001"},
 
-	{"{type: date}", `{"S":"2024-02-29"}`, "2024-02-29"}, {"{type: date}", `{"S":"2023-02-29"}`, "!" + scalar.NoSuchDay},
+	{"{type: date}", `{"S":"2024-02-29"}`, "2024-02-29"}, {"{type: date}", `{"S":"2023-02-29"}`, "!" + datetime.NoSuchDay},
 	{"{type: date}", `{"S":"2022-07-08T23:30:00-02:00"}`, "2022-07-09"}, {"{type: date}", `{"S":"0001-01-01"}`, "0001-01-01"},
-	{"{type: date}", `{"S":"9999-12-31"}`, "9999-12-31"}, {"{type: date}", `{"S":"2022-7-8"}`, "!" + scalar.NotDate}, {"{type: date}", `{"S":"2022/07/08"}`, "!" + scalar.NotDate},
+	{"{type: date}", `{"S":"9999-12-31"}`, "9999-12-31"}, {"{type: date}", `{"S":"2022-7-8"}`, "!" + datetime.NotDate}, {"{type: date}", `{"S":"2022/07/08"}`, "!" + datetime.NotDate},
 	{"{type: date, format: 1/2/06}", `{"S":"1/4/10"}`, "2010-01-04"}, {"{type: date, format: 1/2/06}", `{"S":"13/4/10"}`, "!is not a time in the layout"},
 	{"{type: date, format: unix}", `{"N":"-1"}`, "1969-12-31"}, {"{type: date, format: '20060102'}", `{"N":"20220708"}`, "2022-07-08"},
 
 	{"{type: timestamp}", `{"S":"2022-07-08T23:40:49Z"}`, "2022-07-08T23:40:49Z"}, {"{type: timestamp}", `{"S":"2022-07-08 23:40:49"}`, "2022-07-08T23:40:49Z"},
 	{"{type: timestamp}", `{"S":"2022-07-08T23:40:49.123456+02:30"}`, "2022-07-08T21:10:49.123456Z"},
 	{"{type: timestamp}", `{"S":"1969-12-31T23:59:59.999999000z"}`, "1969-12-31T23:59:59.999999Z"},
-	{"{type: timestamp}", `{"S":"2022-07-08T23:40:49.1234567Z"}`, "!" + scalar.TooFine}, {"{type: timestamp}", `{"S":"2022-07-08T23:40:49.0000000000Z"}`, "!" + scalar.NotTime},
-	{"{type: timestamp}", `{"S":"2022-13-24T02:27:41Z"}`, "!" + scalar.NoSuchDay}, {"{type: timestamp}", `{"S":"2022-07-08T24:00:00Z"}`, "!" + scalar.NoSuchDay},
-	{"{type: timestamp}", `{"S":"2022-07-08T23:59:60Z"}`, "!" + scalar.NoSuchDay}, {"{type: timestamp}", `{"S":"2022-07-08"}`, "!" + scalar.NotTime},
-	{"{type: timestamp}", `{"S":"2022-07-08T23:40:49 Z"}`, "!" + scalar.NotTime}, {"{type: timestamp}", `{"S":"2022-07-08T23:40:49+0200"}`, "!" + scalar.NotTime},
-	{"{type: timestamp}", `{"S":"0000-07-08T23:40:49Z"}`, "!" + scalar.NotYear}, {"{type: timestamp}", `{"S":"9999-12-31T23:59:59-01:00"}`, "!" + scalar.NotYear},
-	{"{type: timestamp}", `{"N":"1657238400"}`, "!" + scalar.NotTime},
-	{"{type: timestamp, format: unix}", `{"N":"1657238400.25"}`, "2022-07-08T00:00:00.25Z"}, {"{type: timestamp, format: unix}", `{"S":"0.0000001"}`, "!" + scalar.TooFine},
-	{"{type: timestamp, format: unix_ms}", `{"N":"1657238400001.5"}`, "2022-07-08T00:00:00.0015Z"}, {"{type: timestamp, format: unix}", `{"N":"1e30"}`, "!" + scalar.NotYear},
+	{"{type: timestamp}", `{"S":"2022-07-08T23:40:49.1234567Z"}`, "!" + datetime.TooFine}, {"{type: timestamp}", `{"S":"2022-07-08T23:40:49.0000000000Z"}`, "2022-07-08T23:40:49Z"},
+	{"{type: timestamp}", `{"S":"2022-13-24T02:27:41Z"}`, "!" + datetime.NoSuchDay}, {"{type: timestamp}", `{"S":"2022-07-08T24:00:00Z"}`, "!" + datetime.NoSuchDay},
+	{"{type: timestamp}", `{"S":"2022-07-08T23:59:60Z"}`, "!" + datetime.NoSuchDay}, {"{type: timestamp}", `{"S":"2022-07-08"}`, "!" + datetime.NotTime},
+	{"{type: timestamp}", `{"S":"2022-07-08T23:40:49 Z"}`, "!" + datetime.NotTime}, {"{type: timestamp}", `{"S":"2022-07-08T23:40:49+0200"}`, "!" + datetime.NotTime},
+	{"{type: timestamp}", `{"S":"0000-07-08T23:40:49Z"}`, "!" + datetime.NotYear}, {"{type: timestamp}", `{"S":"9999-12-31T23:59:59-01:00"}`, "!" + datetime.NotYear},
+	{"{type: timestamp}", `{"N":"1657238400"}`, "!" + datetime.NotTime},
+	{"{type: timestamp, precision: truncate}", `{"S":"2022-07-08T23:40:49.123456789Z"}`, "2022-07-08T23:40:49.123456Z"},
+	{"{type: timestamp, precision: round}", `{"S":"2022-07-08T23:59:59.9999995+01:00"}`, "2022-07-08T23:00:00Z"},
+	{"{type: timestamp, zone: Europe/Berlin}", `{"S":"2022-07-08 23:40:49"}`, "2022-07-08T21:40:49Z"}, {"{type: date, zone: Europe/Berlin}", `{"S":"2022-07-08T23:40:49Z"}`, "2022-07-09"},
+	{"{type: timestamp, zone: Europe/Berlin}", `{"S":"2022-03-27T02:30:00"}`, "2022-03-27T01:30:00Z"},
+	{"{type: timestamp, format: unix_us}", `{"N":"1657238400000001"}`, "2022-07-08T00:00:00.000001Z"}, {"{type: timestamp, format: unix_us}", `{"S":"1657238400000001.5"}`, "!" + datetime.TooFine},
+	{"{type: timestamp, format: unix, precision: truncate}", `{"N":"1.9999999"}`, "1970-01-01T00:00:01.999999Z"},
+	{"{type: date}", `{"S":"2022-07-08T23:40:49.123456789Z"}`, "2022-07-08"},
+	{"{type: timestamp, format: unix}", `{"N":"1657238400.25"}`, "2022-07-08T00:00:00.25Z"}, {"{type: timestamp, format: unix}", `{"S":"0.0000001"}`, "!" + datetime.TooFine},
+	{"{type: timestamp, format: unix_ms}", `{"N":"1657238400001.5"}`, "2022-07-08T00:00:00.0015Z"}, {"{type: timestamp, format: unix}", `{"N":"1e30"}`, "!" + datetime.NotYear},
 	{"{type: timestamp, format: unix_ms}", `{"S":"x"}`, "!" + decimal.NotNumber}, {"{type: timestamp, format: 'Jan 2, 2006 3:04PM'}", `{"S":"Jul 8, 2022 5:06PM"}`, "2022-07-08T17:06:00Z"},
 
 	{"{type: binary}", `{"B":"/wA="}`, "ff00"}, {"{type: binary}", `{"S":"/wA="}`, "!" + notBinary}, {"{type: binary}", `{"N":"1"}`, "!" + notBinary}, {"{type: binary}", `{"M":{}}`, "!" + notBinary},

@@ -11,8 +11,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
-	"github.com/starlift-etl/starlift/transforms/internal/zone"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
+	"github.com/starlift-etl/starlift/pipeline/zone"
 )
 
 const (
@@ -94,7 +94,7 @@ func (c *compiler) setting(f *function, arg ast.Node, s *settings, i int) bool {
 		s.zone = z
 		return true
 	}
-	if layouts && s.layout == "" && (f.name == "format" && shows(text) || f.name != "format" && scalar.IsLayout(text)) {
+	if layouts && s.layout == "" && (f.name == "format" && shows(text) || f.name != "format" && datetime.IsLayout(text)) {
 		s.layout = text
 		return true
 	}
@@ -165,18 +165,18 @@ func (s *settings) date(m *machine, a []Value) (Value, error) {
 	v := a[0]
 	switch {
 	case v.kind == String && s.layout == "" && len(v.s) <= len(time.DateOnly):
-		day, reason := scalar.ParseDate([]byte(v.s))
+		day, reason := datetime.ParseDate([]byte(v.s))
 		if reason != "" {
 			return Value{}, fmt.Errorf("%s %s", quote(v), reason)
 		}
 		return DateOf(day), nil
 	case v.kind == String && s.layout != "" && !zoned(s.layout):
 		// The day is what is written, in whatever zone.
-		micros, reason := scalar.ParseLayout([]byte(v.s), s.layout)
+		micros, reason := datetime.ParseLayout([]byte(v.s), s.layout)
 		if reason != "" {
 			return Value{}, fmt.Errorf("%s %s", quote(v), reason)
 		}
-		return DateOf(scalar.DayOf(micros)), nil
+		return DateOf(datetime.DayOf(micros)), nil
 	case v.kind == String:
 		var err error
 		if v, err = s.timestamp(m, a); err != nil {
@@ -187,7 +187,7 @@ func (s *settings) date(m *machine, a []Value) (Value, error) {
 	}
 	t := s.in(v)
 	_, offset := t.Zone()
-	return DateOf(scalar.DayOf(t.UnixMicro() + int64(offset)*microsPerSecond)), nil
+	return DateOf(datetime.DayOf(t.UnixMicro() + int64(offset)*microsPerSecond)), nil
 }
 
 // zoned reports whether a layout has an offset or a zone of its own.
@@ -209,14 +209,14 @@ func (s *settings) timestamp(_ *machine, a []Value) (Value, error) {
 		reason := ""
 		switch {
 		case s.layout != "":
-			micros, reason = scalar.ParseLayout([]byte(v.s), s.layout)
+			micros, reason = datetime.ParseLayout([]byte(v.s), s.layout)
 			local = local && !zoned(s.layout)
 		case len(v.s) == len(time.DateOnly):
 			var day int32
-			day, reason = scalar.ParseDate([]byte(v.s))
+			day, reason = datetime.ParseDate([]byte(v.s))
 			micros = int64(day) * microsPerDay
 		default:
-			micros, reason = scalar.ParseTime([]byte(v.s))
+			micros, reason = datetime.ParseTime([]byte(v.s))
 			local = local && !hasOffset(v.s)
 		}
 		if reason != "" {
@@ -224,7 +224,7 @@ func (s *settings) timestamp(_ *machine, a []Value) (Value, error) {
 		}
 	}
 	if local {
-		micros = fromLocal(micros, s.zone)
+		micros = datetime.FromLocal(micros, s.zone)
 	}
 	return inYears(Timestamp, micros)
 }
@@ -234,29 +234,11 @@ func hasOffset(s string) bool {
 	return strings.HasSuffix(s, "Z") || strings.HasSuffix(s, "z") || strings.LastIndexAny(s, "+-") > len(time.DateOnly)
 }
 
-// fromLocal returns the instant of a time of the clock in a zone: of one that
-// comes twice, the first; of one that is left out, as if the clock had not been
-// put forward.
-func fromLocal(micros int64, z *time.Location) int64 {
-	offset := func(at int64) int64 {
-		_, seconds := time.UnixMicro(at).In(z).Zone()
-		return int64(seconds) * microsPerSecond
-	}
-	before, after := offset(micros-microsPerDay), offset(micros+microsPerDay)
-	if at := micros - before; offset(at) == before {
-		return at
-	}
-	if at := micros - after; offset(at) == after {
-		return at
-	}
-	return micros - before
-}
-
 // inYears refuses what no column holds.
 func inYears(k Kind, n int64) (Value, error) {
 	day := n
 	if k == Timestamp {
-		day = int64(scalar.DayOf(n))
+		day = int64(datetime.DayOf(n))
 	}
 	if day < minDay || day > maxDay {
 		return Value{}, errYears
@@ -324,7 +306,7 @@ func adding(name string, months int64) func(*machine, []Value) (Value, error) {
 		if a[0].kind == Date {
 			return DateOf(int32(day)), nil
 		}
-		return TimestampOf(day*microsPerDay + a[0].n - int64(scalar.DayOf(a[0].n))*microsPerDay), nil
+		return TimestampOf(day*microsPerDay + a[0].n - int64(datetime.DayOf(a[0].n))*microsPerDay), nil
 	}
 }
 
@@ -356,7 +338,7 @@ func (s *settings) truncate(_ *machine, a []Value) (Value, error) {
 	local := time.Date(year, month, day, hour, minute, second, 0, time.UTC).UnixMicro()
 	switch {
 	case v.kind == Date:
-		return inYears(Date, int64(scalar.DayOf(local)))
+		return inYears(Date, int64(datetime.DayOf(local)))
 	case s.zone == nil:
 		return inYears(Timestamp, local)
 	case slices.Contains(units[5:], s.unit):
@@ -364,5 +346,5 @@ func (s *settings) truncate(_ *machine, a []Value) (Value, error) {
 		_, offset := t.Zone()
 		return inYears(Timestamp, local-int64(offset)*microsPerSecond)
 	}
-	return inYears(Timestamp, fromLocal(local, s.zone))
+	return inYears(Timestamp, datetime.FromLocal(local, s.zone))
 }

@@ -8,11 +8,26 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/decimal128"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // NotBool is why a text is not a bool.
-const NotBool = "is not a bool: want true or false"
+const NotBool = "is not a bool: want true or false, 1 or 0"
+
+// ParseBool reads true or false, or 1 or 0 as any number is written.
+func ParseBool(text []byte) (v bool, reason string) {
+	switch string(text) {
+	case "true":
+		return true, ""
+	case "false":
+		return false, ""
+	}
+	if n, reason := decimal.Int64(text); reason == "" && (n == 0 || n == 1) {
+		return n == 1, ""
+	}
+	return false, NotBool
+}
 
 // Append converts a text to the type and appends it to a builder of that type.
 // It returns why the text does not fit, having appended nothing, or "".
@@ -21,10 +36,8 @@ func Append(b array.Builder, t pipeline.Type, text []byte) (reason string) {
 	case *array.StringBuilder:
 		b.BinaryBuilder.Append(text)
 	case *array.BooleanBuilder:
-		if string(text) != "true" && string(text) != "false" {
-			return NotBool
-		}
-		b.Append(len(text) == len("true"))
+		v, reason := ParseBool(text)
+		return appended(b.Append, v, reason)
 	case *array.Int64Builder:
 		v, reason := decimal.Int64(text)
 		return appended(b.Append, v, reason)
@@ -36,10 +49,10 @@ func Append(b array.Builder, t pipeline.Type, text []byte) (reason string) {
 		hi, lo := n.Twos()
 		return appended(b.Append, decimal128.New(int64(hi), lo), reason)
 	case *array.Date32Builder:
-		day, reason := ParseDate(text)
+		day, reason := datetime.ParseDate(text)
 		return appended(b.Append, arrow.Date32(day), reason)
 	case *array.TimestampBuilder:
-		micros, reason := ParseTime(text)
+		micros, reason := datetime.ParseTime(text)
 		return appended(b.Append, arrow.Timestamp(micros), reason)
 	default:
 		panic(fmt.Sprintf("scalar: a column of Arrow type %s", b.Type()))

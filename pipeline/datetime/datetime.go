@@ -1,18 +1,15 @@
-package scalar
+package datetime
 
 import (
+	"bytes"
 	"time"
-
-	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
-
-// Times are µs since 1970 in UTC, from year 1 to 9999. The shape of RFC 3339 is
-// read and written by hand, other layouts by package time.
 
 const (
 	microsPerSecond = 1_000_000
 	secondsPerDay   = 86_400
-	microsPerDay    = secondsPerDay * microsPerSecond
+	// MicrosPerDay is the length of a day.
+	MicrosPerDay = secondsPerDay * microsPerSecond
 
 	minDay = -719_162  // 0001-01-01
 	maxDay = 2_932_896 // 9999-12-31
@@ -81,9 +78,15 @@ func civil(b []byte) (days int64, reason string) {
 	return daysFromCivil(year, month, day), ""
 }
 
-// ParseTime reads a time as RFC 3339 has it; a space may stand for the T, and
-// without a zone it is UTC.
+// ParseTime reads a time as RFC 3339 has it, exactly; a space may stand for the T,
+// and without a zone it is UTC.
 func ParseTime(b []byte) (micros int64, reason string) {
+	return parseTime(b, Exact, nil)
+}
+
+// parseTime is ParseTime with a precision; without a zone, the time is local to loc
+// or, if that is nil, UTC.
+func parseTime(b []byte, p Precision, loc *time.Location) (micros int64, reason string) {
 	if len(b) < len("2006-01-02T15:04:05") || b[13] != ':' || b[16] != ':' || b[10]|0x20 != 't' && b[10] != ' ' {
 		return 0, NotTime
 	}
@@ -101,38 +104,48 @@ func ParseTime(b []byte) (micros int64, reason string) {
 	rest := b[19:]
 	fraction := int64(0)
 	if len(rest) > 0 && rest[0] == '.' {
-		if fraction, rest, reason = parseFraction(rest[1:]); reason != "" {
+		if fraction, rest, reason = parseFraction(rest[1:], p); reason != "" {
 			return 0, reason
 		}
+	}
+	seconds := days*secondsPerDay + int64(hour*3600+minute*60+second)
+	if loc != nil && len(rest) == 0 {
+		seconds, _ = local(seconds, loc, "")
+		return inYears(seconds*microsPerSecond + fraction)
 	}
 	offset, reason := parseZone(rest)
 	if reason != "" {
 		return 0, reason
 	}
-	seconds := days*secondsPerDay + int64(hour*3600+minute*60+second) - offset
-	return inYears(seconds*microsPerSecond + fraction)
+	return inYears((seconds-offset)*microsPerSecond + fraction)
 }
 
 // inYears refuses what an offset moved out of the calendar.
 func inYears(micros int64) (int64, string) {
-	if micros < minDay*microsPerDay || micros >= (maxDay+1)*microsPerDay {
+	if micros < minDay*MicrosPerDay || micros >= (maxDay+1)*MicrosPerDay {
 		return 0, NotYear
 	}
 	return micros, ""
 }
 
-// parseFraction reads up to nine digits, the last three of them zeros.
-func parseFraction(b []byte) (micros int64, rest []byte, reason string) {
+// parseFraction reads the digits of a fraction of a second. Those behind the
+// microseconds are zeros, or what the precision makes of them.
+func parseFraction(b []byte, p Precision) (micros int64, rest []byte, reason string) {
 	n := 0
 	unit := int64(microsPerSecond)
 	for ; n < len(b) && b[n]-'0' <= 9; n++ {
 		unit /= 10
-		if n >= 6 && b[n] != '0' {
+		switch {
+		case n < 6:
+			micros += int64(b[n]-'0') * unit
+		case b[n] == '0', p == Truncate:
+		case p == Exact:
 			return 0, nil, TooFine
+		case n == 6 && b[n] >= '5':
+			micros++
 		}
-		micros += int64(b[n]-'0') * unit
 	}
-	if n == 0 || n > 9 {
+	if n == 0 {
 		return 0, nil, NotTime
 	}
 	return micros, b[n:], ""
@@ -161,9 +174,16 @@ func parseZone(b []byte) (seconds int64, reason string) {
 }
 
 // ParseDate reads a date, or the UTC date of a time.
-func ParseDate(b []byte) (days int32, reason string) {
+func ParseDate(b []byte) (days int32, reason string) { return parseDate(b, nil) }
+
+// parseDate reads a date, or the date of a time: where it has an offset, that in the
+// zone, or in UTC if that is nil; else the one that is written.
+func parseDate(b []byte, loc *time.Location) (days int32, reason string) {
 	if len(b) > len("2006-01-02") {
-		micros, reason := ParseTime(b)
+		micros, reason := parseTime(b, Truncate, nil)
+		if loc != nil && reason == "" && !isLocal(b) {
+			return dayIn(micros, loc), ""
+		}
 		return DayOf(micros), reason
 	}
 	if len(b) < len("2006-01-02") {
@@ -176,56 +196,21 @@ func ParseDate(b []byte) (days int32, reason string) {
 	return int32(d), reason
 }
 
+// isLocal reports whether a time in RFC 3339 has no offset.
+func isLocal(b []byte) bool {
+	return !bytes.ContainsAny(b[len("2006-01-02T15:04:05"):], "zZ+-")
+}
+
 // DayOf returns the day that a time falls on, in UTC.
 func DayOf(micros int64) int32 {
-	day := micros / microsPerDay
-	if micros%microsPerDay < 0 {
+	day := micros / MicrosPerDay
+	if micros%MicrosPerDay < 0 {
 		day--
 	}
 	return int32(day)
 }
 
-// ParseLayout reads a time in a layout of package time.
-func ParseLayout(b []byte, layout string) (micros int64, reason string) {
-	t, err := time.Parse(layout, string(b))
-	if err != nil {
-		return 0, "is not a time in the layout " + layout
-	}
-	if t.Nanosecond()%1000 != 0 {
-		return 0, TooFine
-	}
-	if y := t.UTC().Year(); y < 1 || y > 9999 {
-		return 0, NotYear
-	}
-	return t.UnixMicro(), ""
-}
-
-// ParseUnix reads a number of seconds (scale 6) or milliseconds (scale 3).
-func ParseUnix(b []byte, scale int) (micros int64, reason string) {
-	n, reason := decimal.Scaled(b, scale, 18)
-	switch reason {
-	case "":
-	case decimal.NotExact:
-		return 0, TooFine
-	case decimal.OutOfRange:
-		return 0, NotYear
-	default:
-		return 0, reason
-	}
-	micros, _ = n.Int64() // of at most 18 digits
-	return inYears(micros)
-}
-
 // AppendTime appends a time in RFC 3339, with a fraction only if there is one.
 func AppendTime(b []byte, micros int64) []byte {
 	return time.UnixMicro(micros).UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z07:00")
-}
-
-// IsLayout reports whether a layout reads what it writes, and tells days apart.
-func IsLayout(format string) bool {
-	one := time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC)
-	two := time.Date(2019, 11, 23, 20, 38, 47, 0, time.UTC)
-	text := two.Format(format)
-	_, err := time.Parse(format, text)
-	return err == nil && text != one.Format(format)
 }
