@@ -19,6 +19,7 @@ var hook func(step engine.Step, epoch int64) error
 
 // assembly is a pipeline file that was found to be right, built but not opened.
 type assembly struct {
+	path    string // of the file
 	file    *spec.File
 	config  engine.Config
 	letters *deadletters.Store
@@ -36,7 +37,7 @@ func load(path string, set []string) (*assembly, error) {
 	if f == nil {
 		return nil, usage(err)
 	}
-	a := &assembly{file: f}
+	a := &assembly{path: path, file: f}
 	a.build()
 	if err := f.Err(); err != nil {
 		return nil, usage(err)

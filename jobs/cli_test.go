@@ -233,7 +233,7 @@ func TestMetricsAndStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := p.result()
-	r.want(t, exitFine, "stopping after this epoch", `"msg":"done"`)
+	r.want(t, exitFine, `"within_seconds":30`, "stopping after this epoch", `"msg":"stopped"`, `"took_seconds":`)
 	var st status
 	if err := json.Unmarshal([]byte(fine(t, dir, "status", "shop.yaml", "--output", "json").out), &st); err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func TestFollowKilled(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	p.result().want(t, exitFine, `"msg":"done"`)
+	p.result().want(t, exitFine, `"msg":"stopped"`)
 	t.Logf("%d kills", kills)
 	d.wantShop(dir)
 	d.wantLog(dir)

@@ -16,16 +16,17 @@ import (
 
 // server serves a running pipeline's metrics, health and status.
 type server struct {
-	http *http.Server
-	done chan error
+	http    *http.Server
+	sockets []net.Listener
+	done    chan error // of each that is listened at
 }
 
-// serve starts the server that the pipeline file asks for; without one it does
-// nothing.
+// serve makes the server, and listens where the pipeline file says so.
 func (a *assembly) serve(w *watch) (*server, error) {
+	s := &server{http: &http.Server{Handler: w.pages(), ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 2)}
 	listen := a.file.HTTP.Listen
 	if listen == "" {
-		return &server{}, nil
+		return s, nil
 	}
 	address, err := listenAddress(listen)
 	if err != nil {
@@ -35,10 +36,15 @@ func (a *assembly) serve(w *watch) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http.listen %s: %w", listen, err)
 	}
-	s := &server{http: &http.Server{Handler: w.pages(), ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 1)}
 	slog.Info("serving metrics", "address", l.Addr().String())
-	go func() { s.done <- s.http.Serve(l) }()
+	s.listen(l)
 	return s, nil
+}
+
+// listen serves at a listener, too.
+func (s *server) listen(l net.Listener) {
+	s.sockets = append(s.sockets, l)
+	go func() { s.done <- s.http.Serve(l) }()
 }
 
 // listenAddress reads http.listen. All addresses are listened at only when
@@ -93,17 +99,16 @@ func (w *watch) status(page http.ResponseWriter, _ *http.Request) {
 
 // close stops the server and waits for it.
 func (s *server) close() error {
-	if s.http == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close() // a client that hangs must not fail the run
 	}
-	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	for range s.sockets {
+		if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
 	}
 	return err
 }

@@ -232,8 +232,13 @@ func TestStatusOfRunning(t *testing.T) {
 	if err := (&streams{out: &out}).printStatus(st); err != nil {
 		t.Error(err)
 	}
-	// Without an address to ask at, all it can say is that the pipeline runs.
-	command("status", filepath.Join(dir, "shop.yaml"), "--set", "state.dir="+filepath.Join(dir, "state")).want(t, exitFailed, "another process has it open", "has no http.listen")
+	// Without an address it is asked at its socket, and without either, all that can be said is that it runs.
+	command("status", filepath.Join(dir, "shop.yaml"), "--set", "state.dir="+filepath.Join(dir, "state")).want(t, exitFine, "running since", "sink warehouse: epoch 3 published")
+	if err := os.Remove(filepath.Join(dir, "state", socketName)); err != nil {
+		t.Error(err)
+	}
+	command("status", filepath.Join(dir, "shop.yaml"), "--set", "http.listen="+address, "--set", "state.dir="+filepath.Join(dir, "state")).want(t, exitFine, "running since")
+	command("status", filepath.Join(dir, "shop.yaml"), "--set", "state.dir="+filepath.Join(dir, "state")).want(t, exitFailed, "another process has it open", "does not answer at the socket")
 	// Another pipeline's answer is not taken for this one's.
 	other := command("status", filepath.Join(dir, "shop.yaml"), "--set", "name=other", "--set", "http.listen="+address)
 	other.want(t, exitFine, "pipeline other has not run yet")

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
 // live returns how the running pipeline is.
@@ -18,22 +20,22 @@ func (w *watch) live() (*status, error) {
 		return nil, err
 	}
 	h := r.now
-	st.StateID, st.Epoch, st.StateBytes = h.StateID, h.Epoch, h.StateBytes
+	st.StateID, st.Epoch, st.Saved, st.StateBytes = h.StateID, h.Epoch, h.Saved, h.StateBytes
 	st.unmatched(h.Unmatched)
 	problems := w.problems()
 	st.Running = &running{
-		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: seconds(time.Since(h.Started)),
+		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: timespan.Seconds(time.Since(h.Started)),
 		Pending: h.Pending, Transforms: map[string]transformStatus{}, References: map[string]referenceStatus{},
 	}
 	if !h.LastCommit.IsZero() {
 		at := h.LastCommit.UTC()
-		st.Running.LastCommit, st.Running.CommitAge = &at, seconds(max(0, time.Since(h.LastCommit)))
+		st.Running.LastCommit, st.Running.CommitAge = &at, timespan.Seconds(max(0, time.Since(h.LastCommit)))
 	}
 	for _, n := range a.config.Sources {
 		s := h.Sources[n.Name]
 		live := &SourceRates{Records: s.Records, Bytes: s.Bytes, RecordRate: r.records(n.Name), ByteRate: r.bytes(n.Name), Lost: s.Lost}
 		if s.LagKnown {
-			lag := seconds(s.Lag)
+			lag := timespan.Seconds(s.Lag)
 			live.Lag = &lag
 		}
 		st.Sources[n.Name] = sourceStatus{s.Finished, s.Partitions, live}
@@ -45,11 +47,11 @@ func (w *watch) live() (*status, error) {
 			since := p.Since.UTC()
 			live.Down, live.Problem = &since, a.file.Redact(p.Err.Error())
 		}
-		st.Sinks[n.Name] = sinkStatus{s.Published, s.Gathering, live}
+		st.Sinks[n.Name] = sinkStatus{s.Published, s.Saved, s.Gathering, live}
 	}
 	st.Running.transforms(a, &r)
 	for node, ref := range a.config.Metrics.References() {
-		s := referenceStatus{Version: ref.Version, Age: seconds(ref.Age), Stale: ref.Stale}
+		s := referenceStatus{Version: ref.Version, Age: timespan.Seconds(ref.Age), Stale: ref.Stale}
 		if ref.Problem != nil {
 			s.Problem = a.file.Redact(ref.Problem.Error())
 		}
@@ -80,14 +82,23 @@ func (l *running) transforms(a *assembly, r *rates) {
 	}
 }
 
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
-
 // askWithin bounds the asking of a running pipeline.
 const askWithin = 5 * time.Second
 
-// ask asks the pipeline for its status, where it runs and serves it; nil = it
-// does not, for the reason in why.
+// ask asks the pipeline for its status, where it runs and can be asked: at the
+// socket in its state folder, or at http.listen. nil = it can't, for the reason in
+// why.
 func ask(ctx context.Context, a *assembly) (st *status, why error) {
+	st, why = askAt(ctx, a, "http://starlift", func(context.Context, string, string) (net.Conn, error) {
+		return dialSocket(a.config.StateDir)
+	})
+	if why == nil {
+		return st, nil
+	}
+	why = fmt.Errorf("it does not answer at the socket in its state folder: %w", why)
+	if a.file.HTTP.Listen == "" {
+		return nil, why
+	}
 	address, err := listenAddress(a.file.HTTP.Listen)
 	if err != nil {
 		return nil, err
@@ -99,14 +110,22 @@ func ask(ctx context.Context, a *assembly) (st *status, why error) {
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
+	if st, err = askAt(ctx, a, "http://"+net.JoinHostPort(host, port), nil); err != nil {
+		return nil, fmt.Errorf("%w; nor at http.listen: %w", why, err)
+	}
+	return st, nil
+}
+
+// askAt asks at a place; nil for dial is as usual.
+func askAt(ctx context.Context, a *assembly, place string, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*status, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(host, port) + "/status"
+	url := place + "/status"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is this machine, or as good as
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}} // no proxy: it is this machine, or as good as
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
@@ -119,7 +138,7 @@ func ask(ctx context.Context, a *assembly) (st *status, why error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s: %.200s", url, response.Status, body)
 	}
-	st = &status{}
+	st := &status{}
 	if err := json.Unmarshal(body, st); err != nil {
 		return nil, fmt.Errorf("%s: not the status of a pipeline: %w", url, err)
 	}

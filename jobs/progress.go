@@ -2,15 +2,13 @@ package jobs
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
 const (
@@ -22,8 +20,9 @@ const (
 // run has an end, a bar instead.
 type progress struct {
 	*watch
-	done chan struct{}
-	wait sync.WaitGroup
+	done  chan struct{}
+	wait  sync.WaitGroup
+	ended bool // all is read: set before done is closed
 }
 
 // progress starts the display. The caller ends it.
@@ -31,7 +30,9 @@ func (s *streams) progress(w *watch) *progress {
 	p := &progress{watch: w, done: make(chan struct{})}
 	show, finish, every := p.line, func() {}, lineEvery
 	if terminal(s.err) && w.a.config.Bounded {
-		show, finish = p.bar(s.err)
+		screen := s.screen()
+		show = func() { screen.draw(p.bar()) }
+		finish = func() { screen.end(p.lastBar()) }
 		every = barEvery
 	}
 	p.wait.Go(func() {
@@ -53,7 +54,9 @@ func (s *streams) progress(w *watch) *progress {
 	return p
 }
 
-func (p *progress) end() {
+// end ends the display; ended says that all is read and committed.
+func (p *progress) end(ended bool) {
+	p.ended = ended
 	close(p.done)
 	p.wait.Wait()
 }
@@ -84,7 +87,7 @@ func (p *progress) line() {
 	attrs = append(attrs, "records", m.Records.Load(), "records_per_second", r.per(0, records), "mb_per_second", round1(float64(bytes)/1e6/r.seconds),
 		"rows_per_second", r.per(0, rows), "dead_letters", dead, "retries", retries, "state_mb", h.StateBytes/1e6)
 	if lagKnown {
-		attrs = append(attrs, "lag_seconds", seconds(lag))
+		attrs = append(attrs, "lag", lag)
 	}
 	if h.Pending > 0 {
 		attrs = append(attrs, "pending_records", h.Pending)
@@ -113,23 +116,47 @@ func (p *progress) size() (read, total int64) {
 	return read, total
 }
 
-// bar draws on a terminal; show draws it anew, finish leaves the last state.
-func (p *progress) bar(w io.Writer) (show, finish func()) {
-	pool := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithRefreshRate(barEvery))
-	bar := pool.AddBar(0,
-		mpb.PrependDecorators(decor.Name(p.a.file.Name+" "), decor.Percentage(decor.WCSyncSpace)),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			return fmt.Sprintf(" %d records  %.0f MB/s  epoch %d ", p.a.config.Metrics.Records.Load(), p.average(), p.a.config.Metrics.Health().Epoch)
-		}), decor.AverageETA(decor.ET_STYLE_GO)),
-	)
-	show = func() {
-		read, total := p.size()
-		bar.SetTotal(max(total, read+1), false)
-		bar.SetCurrent(read)
+// barWidth is how many letters the bar itself has.
+const barWidth = 30
+
+// bar is how far the run is, on one line.
+func (p *progress) bar() string {
+	read, total := p.size()
+	share := 0.0
+	if total > 0 {
+		share = min(float64(read)/float64(total), 0.99) // the rest is what is not committed
 	}
-	return show, func() {
-		show()
-		bar.SetTotal(-1, true)
-		pool.Wait()
+	text := p.barAt(share)
+	if left := p.left(read, total); left > 0 {
+		text += "  " + timespan.Text(left) + " left"
 	}
+	return text
+}
+
+// lastBar is the line that stays.
+func (p *progress) lastBar() string {
+	if p.ended {
+		return p.barAt(1)
+	}
+	read, total := p.size()
+	if total == 0 {
+		return p.barAt(0) + "  stopped"
+	}
+	return p.barAt(min(float64(read)/float64(total), 0.99)) + "  stopped"
+}
+
+func (p *progress) barAt(share float64) string {
+	full := int(share * barWidth)
+	m := p.a.config.Metrics
+	return fmt.Sprintf("%s %3d %% [%s%s] %d records  %.0f MB/s  epoch %d", p.a.file.Name, int(100*share),
+		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), m.Records.Load(), p.average(), m.Health().Epoch)
+}
+
+// left is how long the rest will take, in whole seconds, at the pace until now; 0
+// = nobody knows.
+func (p *progress) left(read, total int64) time.Duration {
+	if read == 0 || total <= read {
+		return 0
+	}
+	return time.Duration(float64(time.Since(p.started)) * float64(total-read) / float64(read)).Round(time.Second)
 }

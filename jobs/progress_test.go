@@ -22,7 +22,7 @@ func TestLineAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &assembly{file: &spec.File{}, config: engine.Config{Metrics: engine.NewMetrics()}}
 		p := (&streams{err: &log}).progress(newWatch(a))
-		defer p.end()
+		defer p.end(false)
 		for minute := range 3 {
 			if n := strings.Count(log.String(), `"msg":"running"`); n != minute {
 				t.Errorf("%d lines after %d minutes:\n%s", n, minute, log.String())

@@ -392,7 +392,7 @@ func TestReplayWhileRunning(t *testing.T) {
 		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		p.result().want(t, exitFine, `"msg":"done"`)
+		p.result().want(t, exitFine, `"msg":"stopped"`)
 	}
 	end(follow(`starlift_dead_letters_total{node="items",reason="bad_value"} 4`, "\nstarlift_pending_records 0\n"))
 	mend(t, dir)

@@ -42,6 +42,15 @@ func usage(err error) error {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	console  *console // on err: the log, and the bar; nil = there is none yet
+}
+
+// screen returns the console.
+func (s *streams) screen() *console {
+	if s.console == nil {
+		s.console = newConsole(s.err)
+	}
+	return s.console
 }
 
 // terminal reports whether people read w.
@@ -53,7 +62,7 @@ func terminal(w io.Writer) bool {
 // Main runs a command line, without the program's name, and returns the exit
 // status.
 func Main(args []string, in io.Reader, out, errs io.Writer) int {
-	io := &streams{in, out, errs}
+	io := &streams{in: in, out: out, err: errs}
 	root := newRoot(io)
 	root.SetArgs(args)
 	return io.status(root.ExecuteContext(context.Background()))
@@ -146,11 +155,7 @@ func (s *streams) setLog(level string) error {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return usage(wrongChoice("--log-level", level, logLevels...))
 	}
-	var h slog.Handler = slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: l})
-	if terminal(s.err) {
-		h = slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: l})
-	}
-	slog.SetDefault(slog.New(h))
+	slog.SetDefault(slog.New(newLog(s.screen(), l, terminal(s.err))))
 	return nil
 }
 

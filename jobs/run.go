@@ -8,11 +8,13 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -119,10 +121,11 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	if err != nil {
 		return engine.Progress{}, err
 	}
+	a.config.Opened = func(stateID string, epoch int64) { a.opened(server, stateID, epoch) }
 	show := s.progress(w)
 	started := time.Now()
 	total, err := engine.Run(stop, kill, a.config)
-	show.end()
+	show.end(err == nil && total.Ended)
 	err = errors.Join(err, server.close())
 	if err != nil && kill.Err() != nil {
 		if errors.Is(err, context.Canceled) {
@@ -137,6 +140,32 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	return total, nil
 }
 
+// opened says what runs, and makes it possible to ask it.
+func (a *assembly) opened(server *server, stateID string, epoch int64) {
+	var sources, sinks []string
+	for _, n := range a.config.Sources {
+		sources = append(sources, describe(n.Name, a.file.Sources))
+	}
+	for _, n := range a.config.Sinks {
+		sinks = append(sinks, describe(n.Name, a.file.Sinks))
+	}
+	a.config.Log.Info("starting", "version", thisBuild().Version, "pipeline", a.file.Name, "file", a.path,
+		"sources", strings.Join(sources, ", "), "sinks", strings.Join(sinks, ", "), "state", a.config.StateDir, "state_id", stateID, "epoch", epoch)
+	l, err := listenSocket(a.config.StateDir)
+	if err != nil {
+		slog.Warn("starlift status can't ask this pipeline at a socket in its state folder", "pipeline", a.file.Name, "error", err)
+		return
+	}
+	server.listen(l)
+}
+
+func describe(name string, nodes spec.Map[*spec.NodeConfig]) string {
+	if n, ok := nodes.Get(name); ok {
+		return fmt.Sprintf("%s (%s)", name, n.Type)
+	}
+	return name
+}
+
 // logDone says how far the pipeline is and what this run did for it.
 func logDone(a *assembly, total engine.Progress, took time.Duration) {
 	attrs := []any{"pipeline", a.file.Name}
@@ -147,8 +176,11 @@ func logDone(a *assembly, total engine.Progress, took time.Duration) {
 	if epoch > 0 {
 		attrs = append(attrs, "epoch", epoch)
 	}
-	slog.Info("done", append(attrs, "records", total.Records, "megabytes", total.Bytes/1e6,
-		"dead_letters", total.DeadLetters, "seconds", took.Round(time.Millisecond).Seconds())...)
+	how := "done"
+	if !total.Ended {
+		how = "stopped" // the next run goes on there
+	}
+	slog.Info(how, append(attrs, "records", total.Records, "megabytes", total.Bytes/1e6, "dead_letters", total.DeadLetters, "took", took)...)
 }
 
 // lastEpoch returns the last epoch that was committed: by this run, or, where

@@ -58,7 +58,7 @@ func (s *signalling) run() {
 	if !s.wait(s.parent.Done(), nil) {
 		return
 	}
-	slog.Info("stopping after this epoch; a second signal stops at once", "within", stopWithin.String())
+	slog.Info("stopping after this epoch; a second signal stops at once", "within", stopWithin)
 	s.stop()
 	deadline := time.NewTimer(stopWithin)
 	defer deadline.Stop()

@@ -90,7 +90,7 @@ func TestSoak(t *testing.T) {
 	marker.waitForAll(t, p)
 	r := &soakReport{samples: all, latencies: seen().latencies}
 	p.signal(t, syscall.SIGTERM)
-	p.result().want(t, exitFine, `"msg":"done"`)
+	p.result().want(t, exitFine, `"msg":"stopped"`)
 	// What was gathered is published at the end of what is not followed.
 	start(t, dir, env, "run", "soak.yaml", "--set", "sources.changes.follow=false").result().want(t, exitFine)
 

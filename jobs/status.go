@@ -16,6 +16,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/timespan"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -23,8 +24,8 @@ func (s *streams) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status FILE",
 		Short: "Show how far a pipeline is, and how it does",
-		Long: "Status asks a pipeline that runs, at http.listen of its file: how fast it is, how far behind, and what is wrong. Of one that\n" +
-			"does not run it shows the checkpoint, from the state folder.",
+		Long: "Status asks a pipeline that runs, at a socket in its state folder or at http.listen of its file: how fast it is, how far\n" +
+			"behind, and what is wrong. Of one that does not run it shows the checkpoint, from the state folder.",
 		Example: "  starlift status shop.yaml\n  starlift status shop.yaml --output json",
 	}
 	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
@@ -43,14 +44,15 @@ func (s *streams) statusCommand() *cobra.Command {
 type status struct {
 	Pipeline    string                  `json:"pipeline"`
 	StateID     string                  `json:"state_id,omitempty"`
-	Epoch       int64                   `json:"epoch"`
+	Epoch       int64                   `json:"epoch"`                 // the last one that every sink has committed
+	Saved       int64                   `json:"saved_epoch,omitempty"` // an epoch that is saved, and not committed
 	StateBytes  int64                   `json:"state_bytes"`
 	Sources     map[string]sourceStatus `json:"sources"`
 	Sinks       map[string]sinkStatus   `json:"sinks"`
 	DeadLetters map[string]int64        `json:"dead_letters"`
 	// Unmatched are the paths of the file that matched nothing in the records.
 	Unmatched []unmatchedPath `json:"unmatched_paths"`
-	Running     *running                `json:"running,omitempty"` // only of a pipeline that runs
+	Running   *running        `json:"running,omitempty"` // only of a pipeline that runs
 }
 
 // unmatchedPath is a path, or without one a where, that matched in none of the
@@ -72,8 +74,9 @@ type sourceStatus struct {
 }
 
 type sinkStatus struct {
-	Published int64 `json:"published"` // the last epoch that had something to publish
-	Gathering bool  `json:"gathering"` // rows wait to be published with a later epoch
+	Published int64 `json:"published"`       // the last epoch that it has published
+	Saved     int64 `json:"saved,omitempty"` // the epoch that is saved, and that it has yet to publish
+	Gathering bool  `json:"gathering"`       // rows wait to be published with a later epoch
 	*SinkRates
 }
 
@@ -154,19 +157,12 @@ func findStatus(ctx context.Context, a *assembly) (*status, error) {
 // findState is findStatus without the dead letters of a pipeline that does not
 // run.
 func findState(ctx context.Context, a *assembly) (*status, error) {
-	var why error
-	if a.file.HTTP.Listen != "" {
-		st, err := ask(ctx, a)
-		if err == nil {
-			return st, nil
-		}
-		why = fmt.Errorf("it does not answer at http.listen: %w", err)
+	st, why := ask(ctx, a)
+	if why == nil {
+		return st, nil
 	}
 	st, err := readState(a)
 	if errors.Is(err, state.ErrLocked) {
-		if why == nil {
-			why = errors.New("the pipeline file has no http.listen at which it could be asked")
-		}
 		return nil, fmt.Errorf("%w (%w)", err, why)
 	}
 	return st, err
@@ -191,7 +187,14 @@ func (st *status) fill(a *assembly, store *state.Store) error {
 	if err != nil {
 		return err
 	}
-	st.StateID, st.Epoch, st.StateBytes = store.ID(), cp.Epoch, store.Size()
+	committed, err := store.Committed()
+	if err != nil {
+		return err
+	}
+	st.StateID, st.Epoch, st.StateBytes = store.ID(), committed, store.Size()
+	if cp.Epoch != committed {
+		st.Saved = cp.Epoch
+	}
 	for _, src := range a.config.Sources {
 		cursors, err := store.Cursors(src.Name)
 		if err != nil {
@@ -201,7 +204,8 @@ func (st *status) fill(a *assembly, store *state.Store) error {
 	}
 	for _, sink := range a.config.Sinks {
 		rc := cp.Receipts[sink.Name]
-		st.Sinks[sink.Name] = sinkStatus{cp.Published[sink.Name], rc != nil && rc.Carry != nil, nil}
+		published, saved := engine.Published(cp, sink.Name, cp.Epoch == committed)
+		st.Sinks[sink.Name] = sinkStatus{published, saved, rc != nil && rc.Carry != nil, nil}
 	}
 	unmatched, err := engine.Unmatched(a.config.Transforms, cp)
 	st.unmatched(unmatched)
@@ -214,7 +218,14 @@ func (s *streams) printStatus(st *status) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "pipeline %s, state %s (%d bytes), epoch %d\n", st.Pipeline, st.StateID, st.StateBytes, st.Epoch)
+	fmt.Fprintf(&b, "pipeline %s, state %s (%d bytes), epoch %d", st.Pipeline, st.StateID, st.StateBytes, st.Epoch)
+	switch {
+	case st.Saved > 0 && st.Running != nil:
+		fmt.Fprintf(&b, "; epoch %d is saved, and being committed", st.Saved)
+	case st.Saved > 0:
+		fmt.Fprintf(&b, "; epoch %d is saved, and is committed at the next start", st.Saved)
+	}
+	b.WriteByte('\n')
 	if st.Running != nil {
 		st.Running.print(&b)
 	}
@@ -254,14 +265,7 @@ func (l *running) print(b *strings.Builder) {
 	}
 }
 
-// span is a time span for people.
-func span(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	if d > time.Minute {
-		return d.Round(time.Second).String()
-	}
-	return d.Round(time.Millisecond).String()
-}
+func span(seconds float64) string { return timespan.Text(timespan.OfSeconds(seconds)) }
 
 func (s sourceStatus) print(b *strings.Builder, name string) {
 	how := "not at its end"
@@ -282,14 +286,22 @@ func (s sourceStatus) print(b *strings.Builder, name string) {
 }
 
 func (s sinkStatus) print(b *strings.Builder, name string) {
-	fmt.Fprintf(b, "sink %s: epoch %d published", name, s.Published)
+	fmt.Fprintf(b, "sink %s: ", name)
+	if s.Published == 0 {
+		b.WriteString("nothing published yet")
+	} else {
+		fmt.Fprintf(b, "epoch %d published", s.Published)
+	}
+	if s.Saved > 0 {
+		fmt.Fprintf(b, ", epoch %d saved and not published yet", s.Saved)
+	}
 	if s.Gathering {
 		b.WriteString(", rows wait to be published")
 	}
 	if r := s.SinkRates; r != nil {
 		fmt.Fprintf(b, ", %g rows/s, %d retries", r.RowRate, r.Retries)
 		if r.Down != nil {
-			fmt.Fprintf(b, ", down since %s", clock(*r.Down))
+			fmt.Fprintf(b, ", down since %s (%s)", clock(*r.Down), timespan.Text(max(0, time.Since(*r.Down))))
 		}
 	}
 	b.WriteByte('\n')

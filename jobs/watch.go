@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/timespan"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -126,7 +127,7 @@ func (w *watch) problems() []string {
 		if ref.Problem != nil {
 			why = ": " + ref.Problem.Error()
 		}
-		wrong = append(wrong, fmt.Sprintf("node %s: the reference is stale: it was known to be the newest %s ago%s", node, ref.Age.Round(time.Millisecond), why))
+		wrong = append(wrong, fmt.Sprintf("node %s: the reference is stale: it was known to be the newest %s ago%s", node, timespan.Text(ref.Age), why))
 	}
 	for i := range wrong {
 		wrong[i] = w.a.file.Redact(wrong[i])

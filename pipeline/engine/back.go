@@ -180,7 +180,9 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 			if err := r.publish(ctx, name, rc, commit); err != nil {
 				return fmt.Errorf("sink %s: %w", name, err)
 			}
-			r.c.Metrics.health.recovered(name)
+			if failed := r.c.Metrics.health.published(name, epoch); failed > 0 {
+				r.c.Log.Info("sink is back", "sink", name, "epoch", epoch, "after", failed)
+			}
 			return nil
 		})
 	}
@@ -225,7 +227,7 @@ func (r *run) retry(ctx context.Context, sink string, try func() error) error {
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(r.c.Limits.CommitTimeout),
 		backoff.WithNotify(func(err error, next time.Duration) {
 			r.c.Metrics.retry(sink, err)
-			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next.Round(time.Millisecond), "error", err)
+			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next, "error", err)
 		}))
 	return notRetryable(err)
 }
@@ -268,7 +270,7 @@ func (r *run) report(p *prepared) {
 	t.StateMemory = p.memory
 	r.c.Metrics.health.landed(p.cut.records)
 	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "bytes", p.cut.bytes, "rows", p.tally.all(),
-		"dead_letters", p.dead, "duration", since(p.began).Round(time.Millisecond))
+		"dead_letters", p.dead, "duration", since(p.began))
 	if r.c.Observe != nil {
 		r.c.Observe(*t)
 	}

@@ -122,6 +122,9 @@ type Config struct {
 	Mappers   int // goroutines that decode; 0 = one per processor
 	Metrics   *Metrics
 	Log       *slog.Logger
+	// Opened, when set, is called once, when the state is open: what it is, and the
+	// last epoch that was committed. Nobody else has the state open from then on.
+	Opened func(stateID string, epoch int64)
 	// Observe, when set, is told of each epoch after its commit.
 	Observe func(Progress)
 	// Hook, when set, is called before each named step of an epoch; an error
@@ -157,6 +160,7 @@ type Progress struct {
 	Records     int64
 	Bytes       int64
 	DeadLetters int64
+	Ended       bool                        // every source was read to its end: the run was not stopped before
 	StateMemory int64                       // bytes of memory that the state takes
 	Rows        map[string]map[string]int64 // the epoch's, by table and operation
 }
@@ -254,5 +258,6 @@ func runOnce(stop, kill context.Context, c *Config, total *Progress, refs *refer
 	if err := r.run(stop, kill); err != nil {
 		return err
 	}
+	total.Ended = r.ended
 	return r.verdict()
 }

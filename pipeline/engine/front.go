@@ -48,12 +48,12 @@ type prepared struct {
 	coverage []byte
 	// unmatched are the paths that lead to nothing by then.
 	unmatched []UnmatchedPath
-	restart  []string
-	dead     int64
-	memory   int64 // bytes that the state takes
-	rows     map[string]map[string]int64
-	tally    *tally
-	began    time.Time // when the first record was taken
+	restart   []string
+	dead      int64
+	memory    int64 // bytes that the state takes
+	rows      map[string]map[string]int64
+	tally     *tally
+	began     time.Time // when the first record was taken
 }
 
 // mapper turns pieces into batches; several of them run.
@@ -110,6 +110,7 @@ func (f *front) take(ctx context.Context, e event) error {
 		return f.add(ctx, e.piece)
 	}
 	if f.sinks == nil && !f.final(e.cut) {
+		f.r.ended = e.cut.last
 		return nil
 	}
 	for c := e.cut; c != nil; {
@@ -122,10 +123,11 @@ func (f *front) take(ctx context.Context, e event) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if c = rest; f.stop.Err() != nil {
+		if c = rest; c != nil && f.stop.Err() != nil {
 			return nil // the next run goes on
 		}
 	}
+	f.r.ended = e.cut.last
 	return nil
 }
 

@@ -16,6 +16,7 @@ type Health struct {
 	Working    bool   // everything is open, and epochs are taken
 	Started    time.Time
 	Epoch      int64     // the last one committed to every sink
+	Saved      int64     // the epoch that is saved, and not committed to every sink; 0 = none
 	LastCommit time.Time // zero = none yet
 	Pending    int64     // records that are read and not committed to every sink
 	StateBytes int64
@@ -53,7 +54,8 @@ type SourceHealth struct {
 
 // SinkHealth says how a sink is.
 type SinkHealth struct {
-	Published int64 // the last epoch that had something to publish
+	Published int64 // the last epoch that it has published
+	Saved     int64 // the epoch that is saved, and that it has yet to publish; 0 = none
 	Gathering bool  // rows wait to be published with a later epoch
 	Rows      int64 // of epochs that are saved
 	Retries   int64 // of commits
@@ -117,10 +119,10 @@ func (h *health) pending() float64 {
 }
 
 // opened notes what the state says, before the sinks are opened.
-func (h *health) opened(c *Config, store *state.Store, cp *state.Checkpoint) error {
+func (h *health) opened(c *Config, store *state.Store, cp *state.Checkpoint, committed int64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.is.StateID, h.is.Epoch, h.is.StateBytes, h.is.Pending = store.ID(), cp.Epoch, store.Size(), 0
+	h.is.StateID, h.is.Epoch, h.is.StateBytes, h.is.Pending = store.ID(), committed, store.Size(), 0
 	for _, s := range c.Sources {
 		cursors, err := store.Cursors(s.Name)
 		if err != nil {
@@ -132,12 +134,26 @@ func (h *health) opened(c *Config, store *state.Store, cp *state.Checkpoint) err
 		}
 		h.partitions[s.Name] = known
 	}
-	h.checkpoint(c, cp)
+	h.checkpoint(c, cp, cp.Epoch == committed)
 	return nil
 }
 
+// Published returns the last epoch that a sink has published, and the one that a
+// checkpoint has for it to publish, 0 = none, where committed says whether every
+// sink has committed the checkpoint's epoch.
+func Published(cp *state.Checkpoint, sink string, committed bool) (published, saved int64) {
+	if rc := cp.Receipts[sink]; !committed && rc != nil && rc.Publish != nil {
+		return rc.Before, rc.Epoch
+	}
+	return cp.Published[sink], 0
+}
+
 // checkpoint notes what a checkpoint says of sources and sinks.
-func (h *health) checkpoint(c *Config, cp *state.Checkpoint) {
+func (h *health) checkpoint(c *Config, cp *state.Checkpoint, committed bool) {
+	h.is.Saved = cp.Epoch
+	if committed {
+		h.is.Saved = 0
+	}
 	for _, n := range c.Sources {
 		s := h.is.Sources[n.Name]
 		s.Finished = cp.Finished[n.Name]
@@ -145,7 +161,8 @@ func (h *health) checkpoint(c *Config, cp *state.Checkpoint) {
 	}
 	for _, n := range c.Sinks {
 		s, rc := h.is.Sinks[n.Name], cp.Receipts[n.Name]
-		s.Published, s.Gathering = cp.Published[n.Name], rc != nil && rc.Carry != nil
+		s.Published, s.Saved = Published(cp, n.Name, committed)
+		s.Gathering = rc != nil && rc.Carry != nil
 		h.is.Sinks[n.Name] = s
 	}
 }
@@ -184,7 +201,7 @@ func (h *health) noticed(source string, n pipeline.Notice) {
 func (h *health) saved(c *Config, cp *state.Checkpoint, cut *cut) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.checkpoint(c, cp)
+	h.checkpoint(c, cp, false)
 	for source, parts := range cut.cursors {
 		known := h.partitions[source]
 		for p, at := range parts {
@@ -202,7 +219,7 @@ func (h *health) saved(c *Config, cp *state.Checkpoint, cut *cut) {
 func (h *health) committed(epoch, stateBytes int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.is.Epoch, h.is.StateBytes, h.is.LastCommit = epoch, stateBytes, now()
+	h.is.Epoch, h.is.Saved, h.is.StateBytes, h.is.LastCommit = epoch, 0, stateBytes, now()
 }
 
 // landed notes that an epoch of so many records went all its way.
@@ -257,14 +274,21 @@ func (h *health) retry(sink string, err error) {
 	h.is.Sinks[sink] = s
 }
 
-// recovered notes that a sink's commit is done.
-func (h *health) recovered(sink string) {
+// published notes that a sink's commit is done, and returns for how long it had
+// failed.
+func (h *health) published(sink string, epoch int64) (failed time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s, ok := h.is.Sinks[sink]; ok {
-		s.Problem = nil
-		h.is.Sinks[sink] = s
+	s, ok := h.is.Sinks[sink]
+	if !ok {
+		return 0 // the dead letters
 	}
+	if s.Problem != nil {
+		failed = since(s.Problem.Since)
+	}
+	s.Problem, s.Published, s.Saved = nil, epoch, 0
+	h.is.Sinks[sink] = s
+	return failed
 }
 
 // again keeps the time since when something fails.

@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +72,44 @@ func TestLag(t *testing.T) {
 		l.brought("s")
 		if lag, _ := l.of("s"); lag != 0 {
 			t.Errorf("of a change from the future, the lag is %s", lag)
+		}
+	})
+}
+
+// TestSinkIsBack: when a sink commits again after it had failed, the log says so,
+// and for how long it had; while it fails, nothing that is saved counts as published.
+func TestSinkIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		w := newWorld(t.TempDir(), someChanges(4))
+		c := w.config()
+		c.Limits.CommitTimeout = time.Hour
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		left := 3
+		w.settled.fail = func(call string) error {
+			if call != "commit" || left == 0 {
+				return nil
+			}
+			if h := c.Metrics.Health(); h.Epoch != 0 || h.Saved != 1 || h.Sinks["warehouse"].Published != 0 || h.Sinks["warehouse"].Saved != 1 {
+				t.Errorf("while it fails: %+v", h)
+			}
+			left--
+			return pipeline.Transient(errCrash)
+		}
+		var opened []string
+		c.Opened = func(id string, epoch int64) { opened = append(opened, fmt.Sprint(len(id), " ", epoch)) }
+		total, err := Run(context.Background(), context.Background(), c)
+		if err != nil || !total.Ended {
+			t.Fatal(total, err)
+		}
+		if n := strings.Count(log.String(), "sink is back"); n != 1 || !strings.Contains(log.String(), "sink=warehouse epoch=1 after=") {
+			t.Errorf("logged:\n%s", log.String())
+		}
+		if h := c.Metrics.Health(); h.Epoch == 0 || h.Saved != 0 || h.Sinks["warehouse"].Published == 0 || h.Sinks["warehouse"].Saved != 0 {
+			t.Errorf("at the end: %+v", h)
+		}
+		if fmt.Sprint(opened) != "[16 0]" {
+			t.Errorf("opened: %q", opened)
 		}
 	})
 }

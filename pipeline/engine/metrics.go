@@ -210,10 +210,10 @@ func (m *Metrics) retry(sink string, err error) {
 }
 
 // opened notes what the state says at the start.
-func (m *Metrics) opened(c *Config, store *state.Store, cp *state.Checkpoint) error {
-	m.epoch.Set(float64(cp.Epoch))
+func (m *Metrics) opened(c *Config, store *state.Store, cp *state.Checkpoint, committed int64) error {
+	m.epoch.Set(float64(committed))
 	m.stateBytes.Set(float64(store.Size()))
-	return m.health.opened(c, store, cp)
+	return m.health.opened(c, store, cp, committed)
 }
 
 func (m *Metrics) committed(started time.Time, epoch, stateBytes int64) {

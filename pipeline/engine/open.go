@@ -35,6 +35,7 @@ type run struct {
 	finished   map[string]bool // of the front: sources that the checkpoint has as finished
 	due        due             // when an epoch without records is needed
 	sources    []SourceNode    // those of the Config, and the inbox
+	ended      bool            // of the front: the sources are, and nothing is left to do
 	running    bool            // epochs after the checkpoint may have spools
 	refusals   refusals
 }
@@ -79,8 +80,12 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.committed = committed == r.checkpoint.Epoch
-	if err := r.c.Metrics.opened(r.c, r.store, r.checkpoint); err != nil {
+	if err := r.c.Metrics.opened(r.c, r.store, r.checkpoint, committed); err != nil {
 		return err
+	}
+	if r.c.Opened != nil {
+		r.c.Opened(r.store.ID(), committed)
+		r.c.Opened = nil
 	}
 	if err := r.openSteps(); err != nil {
 		return err

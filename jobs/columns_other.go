@@ -1,0 +1,8 @@
+//go:build !unix
+
+package jobs
+
+import "io"
+
+// columnsOf returns how wide a terminal is; 0 = unknown.
+func columnsOf(io.Writer) int { return 0 }

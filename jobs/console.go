@@ -1,0 +1,66 @@
+package jobs
+
+import (
+	"io"
+	"strings"
+	"sync"
+)
+
+// console is where people read the log, with a line below it that is drawn again
+// and again: the bar. Neither overwrites the other.
+type console struct {
+	mu   sync.Mutex
+	w    io.Writer
+	line string // as it is shown; empty = none is
+	// columns is how many letters a line holds; 0 = unknown.
+	columns func() int
+}
+
+func newConsole(w io.Writer) *console {
+	return &console{w: w, columns: func() int { return columnsOf(w) }}
+}
+
+const (
+	eraseLine      = "\r\x1b[K"
+	leastColumns   = 20
+	unknownColumns = 80
+)
+
+// Write writes whole lines above the one that is drawn.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.line == "" {
+		return c.w.Write(p)
+	}
+	if _, err := io.WriteString(c.w, eraseLine+string(p)+c.line); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// draw shows a line in the place of the one before, cut to the screen's width.
+func (c *console) draw(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.line = c.fit(line)
+	_, _ = io.WriteString(c.w, eraseLine+c.line) // a display: who looks at it sees that it fails
+}
+
+// end shows a last line, which stays.
+func (c *console) end(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = io.WriteString(c.w, eraseLine+c.fit(line)+"\n")
+	c.line = ""
+}
+
+// fit cuts a line so that it does not wrap: the letter in the last column might.
+func (c *console) fit(line string) string {
+	width := c.columns()
+	if width == 0 {
+		width = unknownColumns
+	}
+	letters := []rune(strings.TrimRight(line, " "))
+	return string(letters[:min(len(letters), max(width, leastColumns)-1)])
+}

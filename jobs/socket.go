@@ -1,0 +1,113 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// A pipeline that runs can be asked for its status at a socket in its state
+// folder, whether it has http.listen or not. The process has the state folder
+// locked while it makes the socket, so what is there is left of one that is gone.
+const (
+	socketName = "status.sock"
+	// socketDirs are the folders in which sockets are made before they get their
+	// name: nobody else can come to them until their mode is set.
+	socketDirs = ".status-*"
+	// longestSocket is the longest path that a socket can have everywhere: the
+	// systems take 104 bytes or 108, with a zero at the end.
+	longestSocket = 103
+)
+
+// statusSocket is a socket in a state folder.
+type statusSocket struct {
+	net.Listener
+	path string
+	made fs.FileInfo
+}
+
+// listenSocket makes the socket of a state folder, for its owner only.
+func listenSocket(dir string) (s *statusSocket, err error) {
+	left, err := filepath.Glob(filepath.Join(dir, socketDirs))
+	for _, old := range left {
+		err = errors.Join(err, os.RemoveAll(old))
+	}
+	if err != nil {
+		return nil, err
+	}
+	room, err := os.MkdirTemp(dir, socketDirs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(room)) }()
+	path := filepath.Join(room, "s")
+	var l *net.UnixListener
+	err = withShortPath(path, func(short string) error {
+		l, err = net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // it gets another name
+	s = &statusSocket{Listener: l, path: filepath.Join(dir, socketName)}
+	if err := errors.Join(os.Chmod(path, 0o600), os.Rename(path, s.path)); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if s.made, err = os.Lstat(s.path); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return s, nil
+}
+
+// Close closes the socket and removes it, unless another process has made its
+// own there since the state folder was let go.
+func (s *statusSocket) Close() error {
+	err := s.Listener.Close()
+	if there, statErr := os.Lstat(s.path); statErr == nil && os.SameFile(there, s.made) {
+		err = errors.Join(err, os.Remove(s.path))
+	}
+	return err
+}
+
+// withShortPath calls use with a path to the same place that a socket can have: a
+// long one by way of a link, which is there for as long as use takes.
+func withShortPath(path string, use func(short string) error) (err error) {
+	if len(path) <= longestSocket {
+		return use(path)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	temporary := os.TempDir()
+	if len(temporary) > longestSocket/2 {
+		temporary = "/tmp"
+	}
+	room, err := os.MkdirTemp(temporary, "starlift-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(room)) }()
+	link := filepath.Join(room, "d")
+	if err := os.Symlink(dir, link); err != nil {
+		return err
+	}
+	short := filepath.Join(link, filepath.Base(path))
+	if len(short) > longestSocket {
+		return fmt.Errorf("its path is too long for a socket: %s", short)
+	}
+	return use(short)
+}
+
+// dialSocket connects to the socket of a state folder.
+func dialSocket(dir string) (c net.Conn, err error) {
+	err = withShortPath(filepath.Join(dir, socketName), func(short string) error {
+		c, err = net.DialTimeout("unix", short, askWithin)
+		return err
+	})
+	return c, err
+}
