@@ -38,6 +38,8 @@ func Column(col arrow.Array, rows []int32) arrow.Array {
 	case *arrow.StringType, *arrow.BinaryType:
 		offsets, values := texts(data, rows)
 		buffers = append(buffers, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(offsets)), memory.NewBufferBytes(values))
+	case *arrow.DictionaryType: // its values are elsewhere
+		panic(fmt.Sprintf("gather: a column of Arrow type %s", t))
 	case arrow.FixedWidthDataType:
 		buffers = append(buffers, memory.NewBufferBytes(fixed(data, rows, t.Bytes())))
 	default:

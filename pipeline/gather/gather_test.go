@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/compute"
 	"github.com/apache/arrow/go/v14/arrow/decimal128"
 	"github.com/apache/arrow/go/v14/arrow/memory"
 	"pgregory.net/rapid"
@@ -82,6 +83,34 @@ func TestColumn(t *testing.T) {
 		}
 		if got.NullN() != nulls {
 			rt.Errorf("%d nulls, want %d", got.NullN(), nulls)
+		}
+	})
+}
+
+// TestColumnIsTake: what is chosen is what Arrow's own function gives, byte for
+// byte where a value is there.
+func TestColumnIsTake(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		col := random(rt, rapid.SampledFrom(types).Draw(rt, "type"))
+		defer col.Release()
+		var rows []int32
+		if col.Len() > 0 {
+			rows = rapid.SliceOf(rapid.Int32Range(0, int32(col.Len())-1)).Draw(rt, "rows")
+		}
+		b := array.NewInt32Builder(memory.DefaultAllocator)
+		defer b.Release()
+		b.AppendValues(rows, nil)
+		at := b.NewArray()
+		defer at.Release()
+		want, err := compute.TakeArray(t.Context(), col, at)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer want.Release()
+		got := Column(col, rows)
+		defer got.Release()
+		if !array.Equal(got, want) || got.NullN() != want.NullN() {
+			rt.Errorf("%d of %s is %s, want %s", rows, col, got, want)
 		}
 	})
 }

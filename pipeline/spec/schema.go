@@ -6,9 +6,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-
-	"github.com/invopop/jsonschema"
-	orderedmap "github.com/pb33f/ordered-map/v2"
 )
 
 const (
@@ -25,7 +22,7 @@ const (
 // refuses Load refuses too.
 func Schema(kinds Kinds) ([]byte, error) {
 	s := structSchema(reflect.TypeFor[File](), 0)
-	s.Version = jsonschema.Version
+	s.Version = schemaVersion
 	s.Title = "starlift pipeline"
 	for _, section := range []struct {
 		name, desc string
@@ -36,7 +33,7 @@ func Schema(kinds Kinds) ([]byte, error) {
 		{"transforms", "What becomes of them.", kinds.Transforms, true},
 		{"sinks", "Where rows go.", kinds.Sinks, true},
 	} {
-		s.Properties.Set(section.name, sectionSchema(section.desc, section.kinds, section.inputs))
+		s.Properties.set(section.name, sectionSchema(section.desc, section.kinds, section.inputs))
 	}
 	s.Required = append(s.Required, "sources", "sinks")
 	return schemaText(s)
@@ -45,12 +42,12 @@ func Schema(kinds Kinds) ([]byte, error) {
 // TestsSchema returns the JSON schema of files of tests.
 func TestsSchema() ([]byte, error) {
 	s := structSchema(reflect.TypeFor[Tests](), 0)
-	s.Version = jsonschema.Version
+	s.Version = schemaVersion
 	s.Title = "tests of a starlift pipeline"
 	return schemaText(s)
 }
 
-func schemaText(s *jsonschema.Schema) ([]byte, error) {
+func schemaText(s *jsonSchema) ([]byte, error) {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("JSON schema: %w", err)
@@ -59,44 +56,42 @@ func schemaText(s *jsonschema.Schema) ([]byte, error) {
 }
 
 // sectionSchema describes nodes by name; the type of each decides on its keys.
-func sectionSchema(desc string, kinds map[string]Kind, inputs bool) *jsonschema.Schema {
-	node := &jsonschema.Schema{}
+func sectionSchema(desc string, kinds map[string]Kind, inputs bool) *jsonSchema {
+	node := &jsonSchema{}
 	for _, name := range kindNames(kinds) {
 		kind := kinds[name]
 		s := structSchema(reflect.TypeOf(kind.New()).Elem(), 0)
 		s.Title, s.Description = name, kind.Desc
-		s.Properties.Set("type", &jsonschema.Schema{Const: name})
+		s.Properties.set("type", &jsonSchema{Const: name})
 		s.Required = append(s.Required, "type")
 		if inputs {
-			one := uint64(1)
-			s.Properties.Set("inputs", &jsonschema.Schema{
-				Type: "array", Items: &jsonschema.Schema{Type: "string"}, MinItems: &one,
+			s.Properties.set("inputs", &jsonSchema{
+				Type: "array", Items: &jsonSchema{Type: "string"}, MinItems: 1,
 				Description: inputsDesc,
 			})
 			s.Required = append(s.Required, "inputs")
 		}
 		node.OneOf = append(node.OneOf, s)
 	}
-	return &jsonschema.Schema{
+	return &jsonSchema{
 		Type: "object", Description: desc, AdditionalProperties: node,
-		PropertyNames: &jsonschema.Schema{Pattern: nodeName.String()},
+		PropertyNames: &jsonSchema{Pattern: nodeName.String()},
 	}
 }
 
 const inputsDesc = "What the node reads: node (all its tables) or node.table."
 
-func structSchema(t reflect.Type, depth int) *jsonschema.Schema {
+func structSchema(t reflect.Type, depth int) *jsonSchema {
 	if depth > maxTypeDepth {
 		panic(fmt.Sprintf("spec: %s nests without end", t))
 	}
-	s := &jsonschema.Schema{
-		Type: "object", AdditionalProperties: jsonschema.FalseSchema,
-		Properties: orderedmap.New[string, *jsonschema.Schema](),
+	s := &jsonSchema{
+		Type: "object", AdditionalProperties: noSchema,
 	}
 	for _, f := range fieldsOf(t) {
 		p := typeSchema(f.typ, f, depth+1)
 		if !f.required && optional(p) {
-			p = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{p, {Type: "null"}}}
+			p = &jsonSchema{AnyOf: []*jsonSchema{p, {Type: "null"}}}
 		}
 		p.Description = f.desc
 		if f.def != nil {
@@ -105,82 +100,80 @@ func structSchema(t reflect.Type, depth int) *jsonschema.Schema {
 		if f.required {
 			s.Required = append(s.Required, f.name)
 		}
-		s.Properties.Set(f.name, p)
+		s.Properties.set(f.name, p)
 	}
 	return s
 }
 
 // optional reports a value that may be left empty in the file.
-func optional(s *jsonschema.Schema) bool {
+func optional(s *jsonSchema) bool {
 	return (s.Type == "object" || s.Type == "array") && len(s.Required) == 0
 }
 
-func typeSchema(t reflect.Type, f *field, depth int) *jsonschema.Schema {
+func typeSchema(t reflect.Type, f *field, depth int) *jsonSchema {
 	switch {
 	case t.Kind() == reflect.Pointer:
 		return typeSchema(t.Elem(), f, depth)
 	case reflect.PointerTo(t).Implements(decoderType):
-		s := &jsonschema.Schema{}
+		s := &jsonSchema{}
 		for _, way := range alternatives(t) {
 			s.AnyOf = append(s.AnyOf, typeSchema(way, &field{}, depth+1))
 		}
 		return s
 	case t == anyType:
-		return &jsonschema.Schema{}
+		return &jsonSchema{}
 	case t == durationType:
-		return &jsonschema.Schema{Type: "string", Pattern: durationText}
+		return &jsonSchema{Type: "string", Pattern: durationText}
 	case t == bytesType:
-		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "integer", Minimum: "0"}, {Type: "string", Pattern: bytesText}}}
+		return &jsonSchema{AnyOf: []*jsonSchema{{Type: "integer", Minimum: "0"}, {Type: "string", Pattern: bytesText}}}
 	case reflect.PointerTo(t).Implements(textType):
-		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
+		return &jsonSchema{AnyOf: []*jsonSchema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
 	case t.Implements(orderedType):
 		entry, _ := t.Elem().FieldByName("Value")
-		return &jsonschema.Schema{Type: "object", AdditionalProperties: elementSchema(entry.Type, f, depth)}
+		return &jsonSchema{Type: "object", AdditionalProperties: elementSchema(entry.Type, f, depth)}
 	}
 	switch t.Kind() {
 	case reflect.Struct:
 		return structSchema(t, depth)
 	case reflect.Slice:
-		return &jsonschema.Schema{Type: "array", Items: elementSchema(t.Elem(), f, depth)}
+		return &jsonSchema{Type: "array", Items: elementSchema(t.Elem(), f, depth)}
 	case reflect.Map:
-		return &jsonschema.Schema{Type: "object", AdditionalProperties: elementSchema(t.Elem(), f, depth)}
+		return &jsonSchema{Type: "object", AdditionalProperties: elementSchema(t.Elem(), f, depth)}
 	case reflect.String:
 		return textSchema(f)
 	case reflect.Bool:
-		return orVariable(&jsonschema.Schema{Type: "boolean"})
+		return orVariable(&jsonSchema{Type: "boolean"})
 	case reflect.Float64:
-		return orVariable(&jsonschema.Schema{Type: "number", Minimum: number(f.min), Maximum: number(f.max)})
+		return orVariable(&jsonSchema{Type: "number", Minimum: number(f.min), Maximum: number(f.max)})
 	default:
-		return orVariable(&jsonschema.Schema{Type: "integer", Minimum: number(f.min), Maximum: number(f.max)})
+		return orVariable(&jsonSchema{Type: "integer", Minimum: number(f.min), Maximum: number(f.max)})
 	}
 }
 
 // elementSchema describes what a list or mapping holds.
-func elementSchema(t reflect.Type, f *field, depth int) *jsonschema.Schema {
+func elementSchema(t reflect.Type, f *field, depth int) *jsonSchema {
 	s := typeSchema(t, f.element(), depth+1)
 	if optional(s) {
-		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, {Type: "null"}}}
+		return &jsonSchema{AnyOf: []*jsonSchema{s, {Type: "null"}}}
 	}
 	return s
 }
 
-func textSchema(f *field) *jsonschema.Schema {
+func textSchema(f *field) *jsonSchema {
 	switch {
 	case f.enum != nil:
-		s := &jsonschema.Schema{Type: "string"}
-		for _, e := range f.enum {
-			s.Enum = append(s.Enum, e)
-		}
+		s := &jsonSchema{Type: "string"}
+		s.Enum = append(s.Enum, f.enum...)
 		return orVariable(s)
 	case f.pattern != nil:
-		return orVariable(&jsonschema.Schema{Type: "string", Pattern: f.pattern.String()})
+		return orVariable(&jsonSchema{Type: "string", Pattern: f.pattern.String()})
 	default:
-		return &jsonschema.Schema{Type: "string"}
+		return &jsonSchema{Type: "string"}
 	}
 }
 
-func orVariable(s *jsonschema.Schema) *jsonschema.Schema {
-	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, {Type: "string", Pattern: variableText}}}
+func orVariable(s *jsonSchema) *jsonSchema {
+	return &jsonSchema{AnyOf: []*jsonSchema{s, {Type: "string", Pattern: variableText}}}
 }
 
 func number(b *float64) json.Number {

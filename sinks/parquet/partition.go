@@ -1,7 +1,6 @@
 package parquet
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,11 +8,11 @@ import (
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/compute"
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
+	"github.com/starlift-etl/starlift/pipeline/gather"
 )
 
 // level writes the folder names of one partition.
@@ -118,9 +117,9 @@ func cluster(schema *arrow.Schema, lv []level, records []arrow.Record) ([]run, e
 		runs[i] = run{folder: folders[f], rows: starts[f]}
 		at, starts[f] = at+starts[f], at
 	}
-	places := make([]int64, len(of))
+	places := make([]int32, len(of))
 	for row, f := range of {
-		places[starts[f]] = int64(row)
+		places[starts[f]] = int32(row)
 		starts[f]++
 	}
 	all, err := take(schema, records, places)
@@ -163,12 +162,7 @@ func assign(lv []level, records []arrow.Record) (folders []string, of []int32) {
 
 // take returns the rows of the records in the order of places, column by column
 // so that only one column is there a third time.
-func take(schema *arrow.Schema, records []arrow.Record, places []int64) (arrow.Record, error) {
-	b := array.NewInt64Builder(memory.DefaultAllocator)
-	defer b.Release()
-	b.AppendValues(places, nil)
-	at := b.NewArray()
-	defer at.Release()
+func take(schema *arrow.Schema, records []arrow.Record, places []int32) (arrow.Record, error) {
 	columns := make([]arrow.Array, schema.NumFields())
 	defer func() {
 		for _, c := range columns {
@@ -186,11 +180,8 @@ func take(schema *arrow.Schema, records []arrow.Record, places []int64) (arrow.R
 		if err != nil {
 			return nil, fmt.Errorf("partition: %w", err)
 		}
-		columns[i], err = compute.TakeArray(context.Background(), whole, at)
+		columns[i] = gather.Column(whole, places)
 		whole.Release()
-		if err != nil {
-			return nil, fmt.Errorf("partition: %w", err)
-		}
 	}
 	return array.NewRecord(schema, columns, int64(len(places))), nil
 }
