@@ -212,6 +212,9 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	if !ok || t < 0 || t > maxTime {
 		return s.fail(int(l.time.Start), "WriteTimestampMicros is out of range")
 	}
+	if d.f.ExportTime != 0 {
+		return s.fail(int(l.time.Start), "the line says when it was written, but the source has as_of, or its manifest says that the export is a full one: leave as_of out")
+	}
 	r.Created, r.Version.Time = t, t
 	r.Version.HasOld = r.HasOld && d.settled
 	r.Version.Existed = !r.HasOld && r.Event == Remove

@@ -18,7 +18,7 @@ func TestItemIsTheSameInEveryFormat(t *testing.T) {
 	}{
 		{cdcFormat, string(cdcLine("INSERT", "t", 1, testKeys, testImage, "")), &cdc},
 		{export, `{"Item":` + testImage + `}`, &full},
-		{export, `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":` + testKeys + `,"NewImage":` + testImage + `}`, &increment},
+		{&pipeline.Format{Encoding: pipeline.DynamoDBExport, Table: "t"}, `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":` + testKeys + `,"NewImage":` + testImage + `}`, &increment},
 		{&pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: "t"}, strings.ReplaceAll(string(cdcLine("INSERT", "other", 1, `{"SK":{"N":10e-1},"\u0050K":{"S":"\u0061"}}`, testImage, "")), ":", " : "), &spaced},
 	} {
 		if e := decodeOne(t, c.f, Options{Settled: true}, c.rec, c.r); e != "" {

@@ -18,13 +18,14 @@ import (
 
 // Config is a file source in a pipeline file.
 type Config struct {
-	Path      string        `yaml:"path" required:"true" desc:"Files to read: a path, a folder (the files in it), or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Folders and wildcards leave out names that begin with a dot. For dynamodb_export: a folder that holds exports of one table at any depth, or a pattern of folders; they are read in the order of time."`
+	Path      string        `yaml:"path" required:"true" desc:"Files to read: a path, a folder (the files in it), or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Folders and wildcards leave out names that begin with a dot. For dynamodb_export: a folder that holds exports of one table at any depth, or a pattern of folders; they are read in the order of time. Or files without manifests: data files, the output of a scan or query, requests to write."`
 	Format    string        `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" desc:"What the records are: changes as DynamoDB delivers them through Kinesis, a DynamoDB export to S3, or plain JSON objects (one a line, concatenated, or in an array)."`
 	Table     string        `yaml:"table" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name. Where the path holds exports of several tables: which of them is read."`
 	Key       []spec.Paths  `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves: items of full exports, and plain JSON. Change records whose Keys are others end the run. Of plain JSON they are document paths, and a list in the list gives alternatives, of which the first counts that is there and not null: [[after.id, before.id]]. Plain JSON without a key is append only."`
 	Before    spec.Paths    `yaml:"before" desc:"Where plain JSON records have the item as it was before the change; alternatives of the key tell which of its attributes are there, as in key: [[row.id, old.id]] with before: old. By default before, beside after, and before-image, beside data, as Debezium and AWS DMS have them. A change of the key deletes the item with the old one."`
 	Version   Version       `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
 	Operation Operation     `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
+	AsOf      string        `yaml:"as_of" desc:"When items were read that have no time of their own: the output of a scan or query, requests to write, or a data file of a full export without its manifests. A time as 2024-05-01T12:00:00Z, or a date. Without it the later one in reading order wins; it has to be given where another source has the table."`
 	Follow    bool          `yaml:"follow" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
 	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" desc:"How often followed files are looked at, and new ones are looked for; for these less often where there are so many files that it would take a twentieth of the time."`
 	MaxRecord spec.Bytes    `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
@@ -85,6 +86,11 @@ func (c *Config) check() error {
 			Message: fmt.Sprintf("unknown format %q", c.Format), Name: c.Format, Known: formatNames})
 	}
 	c.checkKey(encoding, wrong)
+	if _, err := c.asOf(); err != nil {
+		wrong(err.Error(), "as_of")
+	} else if c.AsOf != "" && known && encoding != pipeline.DynamoDBExport {
+		wrong("as_of is for format dynamodb_export only: records of format "+c.Format+" carry their version, or the order of reading counts", "as_of")
+	}
 	if c.Follow && encoding == pipeline.DynamoDBExport {
 		wrong("an export does not grow, so it can't be followed: leave follow out", "follow")
 	}
@@ -233,6 +239,9 @@ func (c *Config) format() pipeline.Format {
 	f.Version.Zone, f.Version.Precision = c.Version.Zone, c.Version.Precision
 	f.Operation.From, f.Operation.Else = alternatives(c.Operation.From)
 	f.Operation.Delete = c.Operation.Delete
+	if at, err := c.asOf(); err == nil {
+		f.ExportTime = at
+	}
 	return f
 }
 

@@ -58,7 +58,7 @@ func (f *follower) identify(t *tail) error {
 // undecided reports whether so few bytes may be the start of a compressed file
 // or not.
 func undecided(head []byte) bool {
-	return len(head) == 0 || len(head) < 4 && (head[0] == 0x1f || head[0] == 0x28 || head[0]&0xf0 == 0x50)
+	return len(head) == 0 || len(head) < 4 && (head[0] == 0x1f || head[0] == 0x28 || head[0] == 'B' || head[0]&0xf0 == 0x50)
 }
 
 // predecessor returns what was read before of the file, or of that which it is a

@@ -36,7 +36,13 @@ var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}}
 // if a full export needs one; others are the formats of the other sources. It reads
 // the manifests and a few items, and is called before Open.
 func (s *Source) FindKey(others []pipeline.Format) error {
-	if encodings[s.cfg.Format] != pipeline.DynamoDBExport || len(s.cfg.Key) > 0 {
+	if encodings[s.cfg.Format] != pipeline.DynamoDBExport {
+		return nil
+	}
+	if paths, err := s.bareFiles(); err == nil && len(paths) > 0 {
+		return s.checkBare(paths, others)
+	}
+	if len(s.cfg.Key) > 0 {
 		return nil
 	}
 	found, err := export.Find(s.cfg.Path)
@@ -111,17 +117,22 @@ func (s *sampler) keyOf(exports []*export.Export) (key []string, err error) {
 // read keeps the first items of the full exports.
 func (s *sampler) read(exports []*export.Export) error {
 	return s.lines(exports, false, func(line *exportItem) bool {
-		item := map[string]string{}
-		for name, value := range line.Item {
-			for _, kind := range []string{"S", "N", "B"} {
-				if v := value[kind]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
-					item[name] = kind + string(v)
-				}
-			}
-		}
-		s.items = append(s.items, item)
+		s.keep(line.Item)
 		return len(s.items) < sampledItems
 	})
+}
+
+// keep keeps what may be part of a key of an item.
+func (s *sampler) keep(attributes map[string]map[string]json.RawMessage) {
+	item := map[string]string{}
+	for name, value := range attributes {
+		for _, kind := range []string{"S", "N", "B"} {
+			if v := value[kind]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
+				item[name] = kind + string(v)
+			}
+		}
+	}
+	s.items = append(s.items, item)
 }
 
 // lines gives the lines of the full or the incremental exports to yield, until it

@@ -139,14 +139,18 @@ func (x *scan) text(i int) int {
 		if x.b[i] != '\\' {
 			return i
 		}
-		i += 2
+		if i++; i < len(x.b) && x.b[i] != '\n' {
+			i++
+		}
 	}
 	for ; i < len(x.b); i++ {
 		switch x.b[i] {
 		case '"', '\n':
 			return i
 		case '\\':
-			i++
+			if i+1 < len(x.b) && x.b[i+1] != '\n' {
+				i++
+			}
 		}
 	}
 	return len(x.b)

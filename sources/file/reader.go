@@ -106,6 +106,11 @@ func (r *reader) content(ctx context.Context, f *os.File) error {
 // next reads a block and hands the one before over.
 func (r *reader) next(ctx context.Context) (end bool, err error) {
 	buf, readErr := r.fill()
+	if r.at.Offset == 0 {
+		if err := refuse(r.in.path, buf, r.at.Compressed); err != nil {
+			return true, err
+		}
+	}
 	buf = r.skipMark(buf)
 	if readErr != nil && readErr != io.EOF {
 		return true, r.stop(ctx, buf, readErr)

@@ -152,6 +152,12 @@ func (s *Source) number() int64 {
 // list returns the files in the order in which they are read.
 func (s *Source) list(cursors map[string][]byte) ([]input, error) {
 	if s.format.Encoding == pipeline.DynamoDBExport {
+		if bare, err := s.bareFiles(); err == nil && len(bare) > 0 {
+			return listBare(bare), nil
+		}
+		if s.cfg.AsOf != "" {
+			return nil, errTimed
+		}
 		return s.listExport(cursors)
 	}
 	paths, err := s.match()

@@ -3,6 +3,7 @@ package file
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ func compression(head []byte) string {
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
 		len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.HasPrefix(head[1:], []byte{0x2a, 0x4d, 0x18}): // a frame to skip
 		return "zstd"
+	case len(head) >= 4 && bytes.HasPrefix(head, []byte("BZh")) && head[3] >= '1' && head[3] <= '9':
+		return "bzip2"
 	}
 	return ""
 }
@@ -93,7 +96,10 @@ func expanded(raw io.Reader) (r io.Reader, close func(), err error) {
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	if compression(head) == "gzip" {
+	switch compression(head) {
+	case "bzip2":
+		return bzip2.NewReader(buffered), func() {}, nil
+	case "gzip":
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, nil, fmt.Errorf("gzip: %w", err)

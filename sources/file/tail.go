@@ -199,6 +199,11 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 	if err != nil && err != io.EOF {
 		return true, r.broken(err)
 	}
+	if r.at.Offset == 0 {
+		if err := refuse(r.in.path, full[:n], false); err != nil {
+			return true, err
+		}
+	}
 	buf := r.skipMark(full[:n])
 	at := r.at.Offset // behind the mark
 	end = n < size
