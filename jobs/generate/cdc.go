@@ -21,6 +21,7 @@ type stream struct {
 	customers []customer
 	orders    []order // those not cancelled, in no order
 	made      int     // changes so far
+	reserved  int     // changes that the action still makes
 	items     int     // in the table
 	grown     bool    // it has reached Options.Live
 	delivery  *delivery
@@ -37,11 +38,11 @@ type customer struct {
 	gone     bool
 }
 
-// EcommerceCDC writes Records changes of the table, as DynamoDB delivers them
-// through Kinesis, with repeated and late records among them; the last action
-// is finished, so there may be a few more. To truth, if not nil, it writes the
-// items that the table holds after the last change, as {"Item": …} lines sorted
-// by their bytes: what a correct reader of the stream ends with.
+// EcommerceCDC writes Records records of changes of the table, as DynamoDB delivers
+// them through Kinesis, repeated and late ones among them; the last actions are as
+// large as there is room. To truth, if not nil, it writes the items that the table
+// holds after the last change, as {"Item": …} lines sorted by their bytes: what a
+// correct reader of the stream ends with.
 func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, error) {
 	stats := Stats{Kind: "ecommerce", Form: "cdc", Events: map[string]int64{}}
 	o, err := o.withDefaults(defaultChanges, "ecommerce")
@@ -60,7 +61,7 @@ func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, er
 		return true
 	})
 	s.items = o.Base
-	for s.made < o.Records && out.err == nil {
+	for s.room() > 0 && out.err == nil {
 		s.act()
 	}
 	s.delivery.drain()
@@ -71,6 +72,9 @@ func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, er
 	stats.TruthItems, err = s.writeTruth(ctx, truth)
 	return stats, err
 }
+
+// room is how many records are still to be written.
+func (s *stream) room() int { return s.o.Records - s.made - int(s.delivery.duplicates) }
 
 // act makes the changes of one action. The weights turn the wanted shares of
 // changes into shares of actions, which make 4.4, 1.25 and 4.1 changes each.
@@ -117,23 +121,59 @@ func (s *stream) buy() {
 	if fresh {
 		s.customers = append(s.customers, customer{})
 	}
-	who := ref{order{customer: int32(c)}, theCustomer}
 	state := &s.customers[c]
+	others := 1 // changes besides the lines
 	if fresh || state.gone {
-		if state.gone {
-			state.gone = false
-			state.revision++
-		}
-		s.render(&s.newItem, &who, int(state.revision))
-		s.emit(insert, &who)
+		others++
 	}
-	o := order{customer: int32(c), number: state.orders, lines: s.lineCount(int32(c), state.orders)}
+	lines := min(s.lineCount(int32(c), state.orders), int8(min(s.room()-others, maxLines)))
+	if lines < 1 {
+		s.visit(int32(c), fresh)
+		return
+	}
+	s.reserved = others + int(lines)
+	if others > 1 {
+		s.enter(int32(c))
+	}
+	o := order{customer: int32(c), number: state.orders, lines: lines}
 	s.place(o)
 	for line := theOrder; line < o.lines; line++ {
 		r := ref{o, line}
 		s.render(&s.newItem, &r, 0)
 		s.emit(insert, &r)
 	}
+}
+
+// visit makes one change of a customer for whose order there is no room.
+func (s *stream) visit(c int32, fresh bool) {
+	s.reserved = 1
+	if fresh || s.customers[c].gone {
+		s.enter(c)
+		return
+	}
+	s.move(c)
+}
+
+// enter inserts a new or returning customer.
+func (s *stream) enter(c int32) {
+	who := ref{order{customer: c}, theCustomer}
+	state := &s.customers[c]
+	if state.gone {
+		state.gone = false
+		state.revision++
+	}
+	s.render(&s.newItem, &who, int(state.revision))
+	s.emit(insert, &who)
+}
+
+// move gives a customer another address, or another mail address.
+func (s *stream) move(c int32) {
+	who := ref{order{customer: c}, theCustomer}
+	state := &s.customers[c]
+	s.render(&s.oldItem, &who, int(state.revision))
+	state.revision++
+	s.render(&s.newItem, &who, int(state.revision))
+	s.emit(modify, &who)
 }
 
 func (s *stream) place(o order) {
@@ -146,24 +186,27 @@ func (s *stream) place(o order) {
 // amend changes the i-th order, a line of it, or its customer.
 func (s *stream) amend(i int) {
 	o := &s.orders[i]
-	before := ref{*o, theOrder}
-	switch s.actions.below(4) {
-	case 0: // a line gets another price, and the order another amount
+	s.reserved = 1
+	switch what := s.actions.below(4); {
+	case what == 0 && s.room() > 1: // a line gets another price, and the order another amount
+		s.reserved = 2
+		before := ref{*o, theOrder}
 		line := int8(s.actions.below(int(o.lines)))
 		o.revisions[line]++
 		s.change(&ref{before.order, line}, &ref{*o, line})
 		s.change(&before, &ref{*o, theOrder})
-	case 1, 2:
-		o.status = (o.status + 1) % uint8(len(statuses))
-		s.change(&before, &ref{*o, theOrder})
-	case 3: // the customer moves, or changes the mail address
-		before.line = theCustomer
-		c := &s.customers[o.customer]
-		s.render(&s.oldItem, &before, int(c.revision))
-		c.revision++
-		s.render(&s.newItem, &before, int(c.revision))
-		s.emit(modify, &before)
+	case what < 3:
+		s.proceed(o)
+	default:
+		s.move(o.customer)
 	}
+}
+
+// proceed gives an order its next status.
+func (s *stream) proceed(o *order) {
+	before := ref{*o, theOrder}
+	o.status = (o.status + 1) % uint8(len(statuses))
+	s.change(&before, &ref{*o, theOrder})
 }
 
 // change emits the modification of an order or line from one state to another.
@@ -174,9 +217,14 @@ func (s *stream) change(from, to *ref) {
 }
 
 // cancel removes the i-th order with its lines; now and then its customer, if
-// no order is left, goes too.
+// no order is left, goes too. Where there is no room for that, the order goes on.
 func (s *stream) cancel(i int) {
 	o := s.orders[i]
+	if s.reserved = 1 + int(o.lines); s.room() < s.reserved {
+		s.reserved = 1
+		s.proceed(&s.orders[i])
+		return
+	}
 	last := len(s.orders) - 1
 	s.orders[i] = s.orders[last]
 	s.orders = s.orders[:last]
@@ -187,7 +235,8 @@ func (s *stream) cancel(i int) {
 	}
 	c := &s.customers[o.customer]
 	c.open--
-	if c.open == 0 && s.actions.below(5) == 0 {
+	if c.open == 0 && s.actions.below(5) == 0 && s.room() > 0 {
+		s.reserved = 1
 		r := ref{o, theCustomer}
 		s.render(&s.oldItem, &r, int(c.revision))
 		s.emit(remove, &r)
@@ -216,7 +265,8 @@ func (s *stream) emit(event string, r *ref) {
 	if s.o.Shuffle {
 		c.order = &id
 	}
-	s.delivery.send(&c)
-	s.stats.Events[event]++
 	s.made++
+	s.reserved--
+	s.delivery.send(&c, s.room() > s.reserved)
+	s.stats.Events[event]++
 }

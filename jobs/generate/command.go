@@ -139,7 +139,7 @@ func (k *kind) command() *cobra.Command {
 	if err := cmd.RegisterFlagCompletionFunc("form", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was defined just above
 	}
-	flags.IntVar(&r.options.Records, "records", 0, "how many (default "+k.records+")")
+	flags.IntVar(&r.options.Records, "records", 0, "how many lines to write, with those that are sent twice (default "+k.records+")")
 	flags.Uint64Var(&r.options.Seed, "seed", 1, "what names the data: the same seed and flags give the same bytes")
 	flags.StringVar(&r.out, "out", "", "the file to write, compressed if it ends in .gz, or the folder of an export (default standard output)")
 	all := r.flags()

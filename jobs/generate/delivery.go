@@ -18,8 +18,9 @@ func newDelivery(out *lines, o Options) *delivery {
 		slots: make([][][]byte, 2*o.Window+1)} // a late change may be repeated a window later
 }
 
-// send delivers the next change, after the lines that wait for this position.
-func (d *delivery) send(c *change) {
+// send delivers the next change, after the lines that wait for this position. It
+// is sent twice only where again is true.
+func (d *delivery) send(c *change, again bool) {
 	d.release()
 	start := len(d.out.buf)
 	d.out.buf = c.appendTo(d.out.buf)
@@ -30,7 +31,7 @@ func (d *delivery) send(c *change) {
 		d.late++
 		d.hold(line, delay)
 	}
-	if d.draws.chance(d.repeatShare) {
+	if d.draws.chance(d.repeatShare) && again {
 		d.duplicates++
 		d.hold(line, delay+1+d.draws.below(d.window))
 	}

@@ -31,9 +31,9 @@ var ErrUsage = errors.New("bad usage")
 // default; fields that a kind or form does not name are not used by it.
 type Options struct {
 	Seed uint64
-	// Records is the number of records: changes of a stream before repetitions
-	// (ecommerce makes a few more, to finish what it began), items, or rows.
-	// 0 stands for the kind's default.
+	// Records is the number of records that are written, in every kind and form
+	// exactly: the changes of a stream with those that are sent twice, the items of
+	// an export or of plain items, or rows. 0 stands for the kind's default.
 	Records int
 	// Table is the DynamoDB table's name.
 	Table string
