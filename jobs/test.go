@@ -62,7 +62,7 @@ type fileResult struct {
 func (s *streams) test(ctx context.Context, files, set []string, pattern, output string) error {
 	wanted, err := regexp.Compile(pattern)
 	if err != nil {
-		return usage(fmt.Errorf("--run: %w", err))
+		return usage(fmt.Errorf("--run %q is not a regular expression: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
 	}
 	var suites []*suite
 	var wrong []error

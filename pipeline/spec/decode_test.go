@@ -264,6 +264,23 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestUnitWords: a span or size in other words says how it is to be written.
+func TestUnitWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"8 days": "write 8d", "1day": "write 1d", "2w": "write 14d", "1.5 Weeks": "write 10.5d", "90 sec": "write 90s", "1min": "write 1m",
+		"3 hours": "write 3h", "100 milliseconds": "write 100ms", "7": "has no unit: write 7s", "1fortnight": "use d, h, m", "10mins": "write 10m",
+	} {
+		if _, err := ParseDuration(text); err == nil || !strings.HasSuffix(err.Error(), want) && !strings.Contains(err.Error(), want+",") {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{"128mib": "write 128MiB", "5mb": "write 5MB", "1g": "write 1GB", "2Ki": "write 2KiB", "1EB": "use B, KiB"} {
+		if _, err := ParseBytes(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestUnitsAreReadAsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := Duration(rapid.Int64Min(0).Draw(t, "duration"))

@@ -33,6 +33,9 @@ func ParseDuration(s string) (Duration, error) {
 		if n == "" {
 			return 0, fmt.Errorf("%q is not a time span: write it as 500ms, 60s, 1h30m or 8d", s)
 		}
+		if meant := meantTime(n, name, tail); meant != "" {
+			return 0, fmt.Errorf("%q is not a unit of time: write %s", strings.TrimSpace(name+tail), meant)
+		}
 		if name == "" {
 			return 0, fmt.Errorf("%q has no unit: write %ss, %sms, %sm, %sh or %sd", s, n, n, n, n, n)
 		}
@@ -54,6 +57,32 @@ func ParseDuration(s string) (Duration, error) {
 	return Duration(total), err
 }
 
+// timeWords are units of time as people write them, and how many of ours they are.
+var timeWords = map[string]struct {
+	n    int64
+	unit string
+}{
+	"week": {7, "d"}, "w": {7, "d"}, "day": {1, "d"}, "hour": {1, "h"}, "hr": {1, "h"}, "minute": {1, "m"}, "min": {1, "m"},
+	"second": {1, "s"}, "sec": {1, "s"}, "millisecond": {1, "ms"}, "milli": {1, "ms"}, "msec": {1, "ms"}, "microsecond": {1, "us"}, "µs": {1, "us"},
+}
+
+// meantTime writes a number and the words behind it as ParseDuration reads them; "" =
+// the words are none of timeWords.
+func meantTime(number, name, tail string) string {
+	word := strings.ToLower(strings.TrimSpace(name + tail))
+	known, ok := timeWords[word]
+	if !ok {
+		known, ok = timeWords[strings.TrimSuffix(word, "s")]
+	}
+	v, isNumber := new(big.Rat).SetString(number)
+	if !ok || !isNumber {
+		return ""
+	}
+	v.Mul(v, new(big.Rat).SetInt64(known.n))
+	text := strings.TrimRight(strings.TrimRight(v.FloatString(6), "0"), ".")
+	return text + known.unit
+}
+
 // ParseBytes reads a size: a number of bytes, or a number with a unit, as in
 // 4096, 64KiB, 1.5GB.
 func ParseBytes(s string) (Bytes, error) {
@@ -66,6 +95,11 @@ func ParseBytes(s string) (Bytes, error) {
 	}
 	at := unitIndex(byteUnits, name)
 	if at < 0 {
+		for _, u := range byteUnits {
+			if strings.EqualFold(u.name, name) || strings.EqualFold(u.name, name+"B") {
+				return 0, fmt.Errorf("%q is not a unit of size: write %s%s", name, n, u.name)
+			}
+		}
 		return 0, fmt.Errorf("%q is not a unit of size: use B, KiB, MiB, GiB, TiB or kB, MB, GB, TB", name)
 	}
 	v, ok := new(big.Rat).SetString(n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -259,7 +260,7 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	out.typ = c.columnType(name, cfg.Type, out.source)
 	c.shape(&out, cfg)
 	if out.masked = cfg.Mask; out.masked && out.shape != computed && out.source.origin != fromItem && out.source.origin != fromElement {
-		c.mistake("mask hides values of the item, and this is none", "columns", name, "mask")
+		c.mistake("mask hides attributes of the item, and this column has none: leave mask out", "columns", name, "mask")
 	}
 	c.format(&out, cfg)
 	c.fits(&out)
@@ -343,10 +344,23 @@ func (c *compiler) shape(out *column, cfg *ColumnConfig) {
 	}
 }
 
+// notRegexp says what is wrong with a regular expression.
+func notRegexp(err error) string {
+	var wrong *syntax.Error
+	if !errors.As(err, &wrong) {
+		return "it is not a regular expression: " + err.Error()
+	}
+	hint := ""
+	if wrong.Code == syntax.ErrInvalidPerlOp || wrong.Code == syntax.ErrInvalidEscape {
+		hint = "; the syntax is RE2's, without looking ahead or back and without references to groups"
+	}
+	return fmt.Sprintf("it is not a regular expression: %s at %q%s", wrong.Code, wrong.Expr, hint)
+}
+
 func (c *compiler) extract(out *column, text string) {
 	re, err := regexp.Compile(text)
 	if err != nil {
-		c.mistake(err.Error(), "columns", out.name, "extract")
+		c.mistake(notRegexp(err), "columns", out.name, "extract")
 		return
 	}
 	if re.NumSubexp() > 1 {

@@ -37,7 +37,7 @@ func TestMistakes(t *testing.T) {
 			`tables/t/columns/e/from: unknown metadata "$meta"`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {after: x, split: y, part: 1}, b: {split: '#'}, c: {part: 2}, d: {extract: '('}, e: {extract: '(a)(b)'}}": {
 			`tables/t/columns/a/split: a column takes only one of after, split`, `tables/t/columns/b/part: split needs part`,
-			`tables/t/columns/c/part: part belongs to split`, `tables/t/columns/d/extract: error parsing regexp`, `tables/t/columns/e/extract: extract takes one group`},
+			`tables/t/columns/c/part: part belongs to split`, `tables/t/columns/d/extract: it is not a regular expression`, `tables/t/columns/e/extract: extract takes one group`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {format: '2006'}, b: {type: date, format: YYYY-MM-DD}, c: {from: $meta.created_at, type: timestamp, format: unix}}": {
 			`tables/t/columns/a/format: format belongs to the types date and timestamp, not to string`,
 			`tables/t/columns/b/format: "YYYY-MM-DD" is no layout`, `tables/t/columns/c/format: the times in $meta have no format`},
