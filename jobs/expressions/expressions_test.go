@@ -148,7 +148,7 @@ func TestAgainstRationals(t *testing.T) {
 		e, typ := g.expression(n%4 == 2)
 		var rows []row
 		var wants []string
-		for range 3 {
+		for range 1 + min(1, 3-n%4) { // a star costs more than all others
 			rows = append(rows, g.row())
 			v, err := e.result(rows[len(rows)-1])
 			wants = append(wants, outcome(v, err, typ))
@@ -181,7 +181,7 @@ func TestAgainstRationals(t *testing.T) {
 		}
 	}
 	t.Logf("results: %v", seen)
-	if *count >= 1000 && min(seen["null"], seen["error"]) < *count/20 || seen["value"] < *count {
+	if *count >= 1000 && min(seen["null"], seen["error"]) < *count/20 || seen["value"] < *count/2 {
 		t.Errorf("the expressions are of little use: %v", seen)
 	}
 }

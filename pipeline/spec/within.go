@@ -13,10 +13,13 @@ func (n *Node) within(part Within) *Node {
 	if part.Width == 0 || n.set != "" || n.loose || n.at.line < 1 || n.at.line > len(n.doc.lines) {
 		return n
 	}
-	a := aligner{lines: n.doc.lines, line: n.at.line - 1}
-	a.text = []rune(a.lines[a.line])
-	a.at = n.at.column - 1
-	first, last, ok := a.find([]rune(n.text), part.From, part.From+part.Width-1)
+	first, last, ok := newAligner(n.doc.lines, n.at).find([]rune(n.text), part)
+	if !ok && n.key != nil && n.key.at.line >= 1 && n.key.at.line <= len(n.doc.lines) {
+		// The YAML parser misplaces a text that goes on behind a dash.
+		at := n.key.at
+		at.column += at.width + 1 // and the colon
+		first, last, ok = newAligner(n.doc.lines, at).find([]rune(n.text), part)
+	}
 	if !ok {
 		return n
 	}
@@ -40,8 +43,14 @@ type aligner struct {
 	quote rune // 0 = none
 }
 
-// find returns where two characters of the scalar's text stand.
-func (a *aligner) find(text []rune, from, to int) (first, last place, ok bool) {
+func newAligner(lines []string, at place) *aligner {
+	return &aligner{lines: lines, line: at.line - 1, text: []rune(lines[at.line-1]), at: at.column - 1}
+}
+
+// find returns where the first and the last character of a part of the scalar's
+// text stand.
+func (a *aligner) find(text []rune, part Within) (first, last place, ok bool) {
+	from, to := part.From, part.From+part.Width-1
 	a.begin()
 	for i, r := range text {
 		p, found := a.next(r)

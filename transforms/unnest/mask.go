@@ -49,6 +49,9 @@ func (t *table) paths(c *column) []decode.Path {
 		sources = nil
 		for _, v := range c.variables {
 			sources = append(sources, v.source)
+			if v.parent != nil { // of a text, what is at an index is a part of it
+				sources = append(sources, *v.parent)
+			}
 		}
 	}
 	var all []decode.Path

@@ -11,7 +11,8 @@ import (
 const hexDigits = "0123456789abcdef"
 
 // appendJSON appends a value as plain JSON without spaces, the names of maps
-// sorted. Dates and timestamps are strings.
+// sorted. Dates and timestamps are strings. What is longer than maxText is cut
+// off somewhere behind it: the caller refuses it.
 func appendJSON(dst []byte, v Value) []byte {
 	switch v.Kind() {
 	case String:
@@ -21,6 +22,9 @@ func appendJSON(dst []byte, v Value) []byte {
 	case List:
 		dst = append(dst, '[')
 		for i, e := range v.list() {
+			if len(dst) > maxText {
+				break
+			}
 			if i > 0 {
 				dst = append(dst, ',')
 			}
@@ -30,6 +34,9 @@ func appendJSON(dst []byte, v Value) []byte {
 	case Map:
 		dst = append(dst, '{')
 		for i, e := range v.object() {
+			if len(dst) > maxText {
+				break
+			}
 			if i > 0 {
 				dst = append(dst, ',')
 			}

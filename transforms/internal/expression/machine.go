@@ -9,12 +9,12 @@ import (
 // make. Neither is near what rows need.
 const (
 	maxSteps = 1_000_000
-	maxText  = 64 << 20
+	maxText  = 16 << 20
 )
 
 var (
 	errSteps = errors.New("the expression takes too long: it does more than 1,000,000 steps")
-	errText  = errors.New("the expression makes more than 64 MiB of text")
+	errText  = errors.New("the expression makes more than 16 MiB of text")
 )
 
 // machine holds what one evaluation needs. One goroutine uses it.

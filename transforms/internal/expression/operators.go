@@ -115,10 +115,14 @@ func (c *compiler) arithmetic(n *ast.BinaryNode) node {
 		if !ok {
 			return Value{}, err
 		}
-		if a.kind == Number && b.kind == Number && a.ref == nil && b.ref == nil {
-			return arithmetic(op, a, b)
+		if a.kind != Number || b.kind != Number || !small(a, b) {
+			return operate(m, op, a, b)
 		}
-		return operate(m, op, a, b)
+		v, err := arithmetic(op, a, b)
+		if v.ref != nil {
+			return v, m.spend(weight(v))
+		}
+		return v, err
 	}}, left, right)
 }
 
@@ -221,13 +225,32 @@ func (c *compiler) membership(n *ast.BinaryNode) node {
 		case where.kind != List:
 			return Value{}, mismatch("in for a %s, of a %s", v.Kind(), where.Kind())
 		}
-		for _, e := range where.list() {
-			if !e.isNull() && same(m, v, e) {
-				return BoolOf(true), nil
-			}
-		}
-		return BoolOf(false), m.spend(len(where.list()))
+		return contains(m, where.list(), v)
 	}}, left, right)
+}
+
+// contains reports whether one of the elements is equal to v. It is an error when
+// all are of other kinds.
+func contains(m *machine, list []Value, v Value) (Value, error) {
+	var other Kind
+	unlike := true
+	for _, e := range list {
+		if e.isNull() {
+			continue
+		}
+		if !canCompare(one(e.kind), one(v.kind), true) {
+			other |= e.kind
+			continue
+		}
+		unlike = false
+		if same(m, v, e) {
+			return BoolOf(true), nil
+		}
+	}
+	if unlike && other != 0 {
+		return Value{}, mismatch("in for a %s, of a list of %s%s", v.Kind(), other, advice(v.kind, other))
+	}
+	return BoolOf(false), m.spend(len(list))
 }
 
 func (c *compiler) matches(n *ast.BinaryNode) node {

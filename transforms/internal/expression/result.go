@@ -67,6 +67,9 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 		if t.Kind == pipeline.JSONText && v.kind != List && v.kind != Map {
 			c.Text = appendJSON(scratch[:0], v)
 		}
+		if len(c.Text) > maxText {
+			return c, errText
+		}
 		if !utf8.Valid(c.Text) {
 			return c, errUTF8
 		}
