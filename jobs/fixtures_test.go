@@ -59,6 +59,28 @@ func TestGoodFixtures(t *testing.T) {
 	}
 }
 
+// TestWarnedFixtures compares what validate and plan warn of in valid files with
+// the texts beside them.
+func TestWarnedFixtures(t *testing.T) {
+	for _, file := range fixtures(t, "warned", 1) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			code, out, errs := validateFixture(t, file)
+			if code != exitFine || out != file+": valid\n" {
+				t.Errorf("exit status %d: %s%s", code, out, errs)
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", errs)
+			if r := command("plan", file); r.code != exitFine || r.err != errs {
+				t.Errorf("plan warns of\n%swant\n%s", r.err, errs)
+			}
+			var verdicts []verdict
+			if r := command("validate", file, "--output", "json"); json.Unmarshal([]byte(r.out), &verdicts) != nil || len(verdicts) != 1 ||
+				!verdicts[0].Valid || len(verdicts[0].Warnings) != strings.Count(errs, ": warning: ") {
+				t.Errorf("%s%s", r.out, r.err)
+			}
+		})
+	}
+}
+
 // place is how a mistake begins: file, line and column; a value of --set has
 // no place in the file.
 var place = regexp.MustCompile(`(?m)^(starlift: )?(testdata/bad/\w+\.yaml:\d+:\d+|--set [^:]+): .+`)

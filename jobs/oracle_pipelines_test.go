@@ -23,6 +23,7 @@ var oraclePipelines = []oraclePipeline{
 	{name: "merging", domain: mergeDomain},
 	{name: "members", domain: visitDomain},
 	{name: "plain", domain: basketDomain},
+	{name: "expiring", domain: offerDomain},
 }
 
 // compute applies f to numbers; null where one of them is.
@@ -144,6 +145,14 @@ var claimExpressions = map[string]oracle.Expression{
 		}
 		return compute(v, 0, func(n ...*big.Rat) *big.Rat { return n[0].Sub(n[0], n[1]) }, "amount", "c.amount")
 	},
+}
+
+// offerDomain has items that expire, none of which is bad.
+var offerDomain = oracle.Domain{
+	{Items: numbered("o", 3, nil), Expires: true, Attributes: []oracle.Attribute{
+		attribute("kind", "offer", "offer", "claim"), attribute("code", "1", "1", "2"), attribute("party", "p", "q", oracle.Missing),
+		attribute("parts", []any{part("x", "1")}, []any{part("x", "2"), part("y", "3")}, []any{}),
+	}},
 }
 
 var visitDomain = oracle.Domain{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 var planFormats = []string{"text", "mermaid", "er"}
@@ -28,6 +29,9 @@ func (s *streams) planCommand() *cobra.Command {
 	offer(cmd, "format", oneOf(planFormats...))
 	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
 		p := newPlan(a)
+		if output != "json" {
+			printWarnings(s.err, p.Warnings)
+		}
 		switch {
 		case !slices.Contains(planFormats, format):
 			return usage(wrongChoice("--format", format, planFormats...))
@@ -55,6 +59,7 @@ type plan struct {
 	Relations  []planRelation  `json:"relations,omitempty"`  // of facts to dimensions
 	ER         string          `json:"er,omitempty"`         // the stars as a Mermaid diagram
 	DDL        []planDDL       `json:"ddl"`
+	Warnings   []*spec.Mistake `json:"warnings,omitempty"` // of what is most likely not meant
 }
 
 type planNode struct {
@@ -109,7 +114,7 @@ type planDDL struct {
 }
 
 func newPlan(a *assembly) *plan {
-	p := &plan{Pipeline: a.file.Name}
+	p := &plan{Pipeline: a.file.Name, Warnings: a.file.Warnings()}
 	for _, e := range a.file.Sources {
 		p.Nodes = append(p.Nodes, planNode{e.Name, "source", e.Value.Type})
 	}
@@ -136,7 +141,7 @@ func newPlan(a *assembly) *plan {
 		p.rowwise(&a.config.Rows[i], a)
 	}
 	for i := range a.config.Keyed {
-		p.keyed(&a.config.Keyed[i])
+		p.keyed(&a.config.Keyed[i], a)
 	}
 	for i := range a.config.Sinks {
 		p.sink(&a.config.Sinks[i], a)
@@ -189,12 +194,12 @@ func (p *plan) sink(s *engine.SinkNode, a *assembly) {
 	}
 }
 
-// ownPolicy returns what a table's transform says of deleted rows.
+// ownPolicy returns how a table's transform says that its rows are settled.
 func ownPolicy(a *assembly, in engine.Edge) pipeline.Policy {
 	in = a.origin(in)
 	for _, t := range a.config.Transforms {
-		if own, ok := t.Transform.(pipeline.Retaining); ok && t.Name == in.Node {
-			return pipeline.Policy{OnDelete: own.OnDelete(in.Table)}
+		if own, ok := t.Transform.(pipeline.TablePolicies); ok && t.Name == in.Node {
+			return own.Policy(in.Table).Normal()
 		}
 	}
 	return pipeline.Policy{}

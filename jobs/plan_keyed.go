@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -14,7 +15,7 @@ type explained interface {
 }
 
 // keyed adds a transform of rows: its tables, what it reads and what for.
-func (p *plan) keyed(k *engine.KeyedNode) {
+func (p *plan) keyed(k *engine.KeyedNode, a *assembly) {
 	for _, t := range k.Transform.Tables() {
 		p.Tables = append(p.Tables, newPlanTable(k.Name, t))
 	}
@@ -33,7 +34,7 @@ func (p *plan) keyed(k *engine.KeyedNode) {
 		if r.Log {
 			e.Kind = "log"
 		} else {
-			why = append(why, whySettled+policyText(r.Policy))
+			why = append(why, whySettled+policyText(ownPolicy(a, engine.Edge{Node: e.From, Table: r.Table}).For(r.Policy)))
 		}
 		if i < len(uses) {
 			why = append(why, uses[i])
@@ -54,14 +55,20 @@ func (p *plan) keyed(k *engine.KeyedNode) {
 // policyText says what a policy keeps besides.
 func policyText(p pipeline.Policy) string {
 	text := ""
-	if p.Merge == pipeline.LatestNonNull {
+	switch p.Merge {
+	case pipeline.LatestNonNull:
 		text += ", with the version of each column (latest_non_null)"
+	case pipeline.First:
+		text += ", the earliest one instead, with later changes that may become it (keep: first)"
 	}
 	switch p.OnDelete {
 	case pipeline.Flag:
 		text += ", of deleted rows too (flag)"
 	case pipeline.Keep:
 		text += ", of deleted rows too (keep)"
+	}
+	if p.TTLDeletes.Set {
+		text += fmt.Sprintf(", of rows of expired items otherwise (ttl_deletes: %s)", p.TTLDeletes.Fate)
 	}
 	return text
 }

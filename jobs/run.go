@@ -114,6 +114,7 @@ func (s *streams) runPipeline(ctx context.Context, a *assembly) error {
 
 func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
 	defer a.limitMemory()()
+	logWarnings(a.config.Log, a.file.Warnings())
 	stop, kill, release := signals(ctx, a.reload)
 	defer release()
 	w := newWatch(a)

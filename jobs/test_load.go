@@ -19,6 +19,7 @@ type suite struct {
 	file     string
 	pipeline *fixture.Pipeline
 	tests    []*fixture.Test
+	warnings []*spec.Mistake // of the pipeline file
 }
 
 // testMark is what the name of a file of tests has more than that of its pipeline.
@@ -58,7 +59,7 @@ func loadSuite(path string, set []string) (*suite, error) {
 		return nil, usage(errors.Join(err, besideErr))
 	}
 	p := a.forTests(path, set)
-	one := &suite{file: path, pipeline: p}
+	one := &suite{file: path, pipeline: p, warnings: a.file.Warnings()}
 	one.add(a, a.file, a.file.Tests, path)
 	if beside != nil {
 		one.add(a, beside, beside.Tests, besideFile(path))

@@ -13,9 +13,10 @@ func (s *streams) validateCommand() *cobra.Command {
 	var set []string
 	var output string
 	cmd := &cobra.Command{
-		Use:     "validate FILE...",
-		Short:   "Check pipeline files and report every mistake",
-		Long:    "Validate reads and builds pipelines and their tests, opens no source and no sink, and reports all mistakes at their places.",
+		Use:   "validate FILE...",
+		Short: "Check pipeline files and report every mistake",
+		Long: "Validate reads and builds pipelines and their tests, opens no source and no sink, and reports all mistakes at their places.\n" +
+			"What is most likely not meant, though it is no mistake, is a warning: the file is valid.",
 		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -36,6 +37,8 @@ type verdict struct {
 	File     string          `json:"file"`
 	Valid    bool            `json:"valid"`
 	Mistakes []*spec.Mistake `json:"mistakes"`
+	// Warnings are about what is most likely not meant, of a valid file.
+	Warnings []*spec.Mistake `json:"warnings,omitempty"`
 }
 
 // newVerdict judges a file by the error of loading it.
@@ -47,11 +50,16 @@ func (s *streams) validate(files, set []string, output string) error {
 	var all []error
 	verdicts := []verdict{}
 	for _, file := range files {
-		_, err := loadSuite(file, set)
-		verdicts = append(verdicts, newVerdict(file, err))
+		one, err := loadSuite(file, set)
+		v := newVerdict(file, err)
 		if err != nil {
 			all = append(all, err)
-		} else if output == "text" {
+		} else {
+			v.Warnings = one.warnings
+		}
+		verdicts = append(verdicts, v)
+		if v.Valid && output == "text" {
+			printWarnings(s.err, v.Warnings)
 			fmt.Fprintf(s.out, "%s: valid\n", file)
 		}
 	}

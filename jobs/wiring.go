@@ -51,10 +51,12 @@ func named(section spec.Map[*spec.NodeConfig], name string) *spec.NodeConfig {
 
 // buildTransform makes a transform that reads changes.
 func (a *assembly) buildTransform(c *spec.NodeConfig) {
+	a.inheritTTLDeletes(c)
 	t, ok := buildNode(a.file, "transforms", c, transformKinds)
 	if !ok {
 		return
 	}
+	a.warn("transforms", c.Name, t)
 	n := engine.TransformNode{Name: c.Name, Transform: t}
 	n.Through = map[string][]pipeline.ChangeFilter{}
 	for i, in := range c.Inputs {
@@ -137,10 +139,36 @@ func (a *assembly) checkReadings(c *spec.NodeConfig, n *engine.KeyedNode, from [
 	}
 	for _, r := range n.Transform.Readings() {
 		i := slices.IndexFunc(n.Inputs, func(e engine.Edge) bool { return e.Table == r.Table })
+		if i >= 0 {
+			a.checkFirst(c, from[i], n.Inputs[i], r)
+		}
 		if i >= 0 && a.settledOnly(n.Inputs[i]) && (r.Log || r.Policy != (pipeline.Policy{})) {
 			report(a.file, "transforms", c.Name, from[i], fmt.Sprintf("table %q of %s has settled rows only, and %s wants its log, or merges or keeps its rows: read the table of an unnest transform",
 				r.Table.Name, n.Inputs[i].Node, c.Name))
 		}
+	}
+}
+
+// insertsOnly is a transform that knows of which of its tables the log has no row
+// of an item after the first, until the item is removed.
+type insertsOnly interface {
+	InsertsOnly(t *pipeline.Table) bool
+}
+
+// checkFirst refuses readings that contradict a table of first rows.
+func (a *assembly) checkFirst(c *spec.NodeConfig, at int, in engine.Edge, r pipeline.Reading) {
+	if ownPolicy(a, in).Merge != pipeline.First {
+		return
+	}
+	root := a.origin(in)
+	inserts, ok := a.transform(root.Node).Transform.(insertsOnly)
+	switch {
+	case r.Policy.Merge == pipeline.LatestNonNull:
+		report(a.file, "transforms", c.Name, at, fmt.Sprintf("table %q has keep: first, so its row is that of one change, and merge: latest_non_null of %s takes values of several: "+
+			"leave one of the two out", r.Table.Name, c.Name))
+	case r.Log && !(ok && inserts.InsertsOnly(root.Table)):
+		report(a.file, "transforms", c.Name, at, fmt.Sprintf("table %q has keep: first, and a dimension of %s would show the newest row of its log instead: "+
+			"make the dimension of a table without keep, or let where take inserts only ($meta.event_name: [INSERT])", r.Table.Name, c.Name))
 	}
 }
 

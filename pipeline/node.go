@@ -60,8 +60,8 @@ type Transform interface {
 
 // ChangeFilter lets changes pass whose items match. One whose new image does not
 // is to the transforms behind as if it had removed the item: they delete what
-// its old image or the state says that there was. Removals always pass. It is
-// stateless (I6).
+// its old image or the state says that there was. Removals pass, unless the filter
+// is about who removed the item. It is stateless (I6).
 type ChangeFilter interface {
 	// NewChangeMapper returns a worker. The engine makes some per goroutine.
 	NewChangeMapper() ChangeMapper
@@ -69,16 +69,16 @@ type ChangeFilter interface {
 
 // ChangeMapper is one worker of a ChangeFilter. One goroutine uses it.
 type ChangeMapper interface {
-	// Mark sets gone for the records whose new image does not pass; it leaves the
-	// others as they are. What is broken passes: whoever reads it refuses it.
-	Mark(r *Records, gone []bool)
+	// Mark raises the marks of records that do not pass; it leaves the others as
+	// they are. What is broken passes: whoever reads it refuses it.
+	Mark(r *Records, marks []Mark)
 }
 
-// Retaining is a Transform that says what becomes of the rows of its own tables
-// that no item yields any longer, for sinks of settled rows. It is Delete for
-// the tables of others. A table with Flag has the two columns for it.
-type Retaining interface {
-	OnDelete(t *Table) OnDelete
+// TablePolicies is a Transform that says how the rows of its own tables follow
+// their changes, for those who take them settled. It is the zero Policy for the
+// tables of others. A table whose policy flags has the two columns for it.
+type TablePolicies interface {
+	Policy(t *Table) Policy
 }
 
 // Masking is a Transform with masked columns: what people are shown of the

@@ -72,6 +72,28 @@ type Span struct {
 	Offset     int64
 }
 
+// Mark is what a filter of changes makes of a record.
+type Mark uint8
+
+// The marks, the stronger ones greater.
+const (
+	// Passes leaves the record as it is.
+	Passes Mark = iota
+	// Gone says that the item does not pass: to consumers the change takes it
+	// away, and nobody sees its image.
+	Gone
+	// LeftOut says that to consumers the change never happened.
+	LeftOut
+)
+
+// MarkOf returns the mark of record i.
+func (r *Records) MarkOf(i int) Mark {
+	if r.Marks == nil {
+		return Passes
+	}
+	return r.Marks[i]
+}
+
 // Records is a run of undecoded change records of one source partition, in the
 // partition's order (I4). Consumers share it and must not change it.
 type Records struct {
@@ -92,9 +114,8 @@ type Records struct {
 	// are of one source and are read by one transform; nil = they come from the
 	// source.
 	Replays []Replayed
-	// Gone marks the records whose new image a filter does not let pass: to
-	// consumers the change takes the item away. nil = none is.
-	Gone []bool
+	// Marks says what filters made of the records; nil = all pass.
+	Marks []Mark
 	// CursorAfter gives the source's cursor once the first n records of Spans
 	// are done; it may be called from any goroutine, later. n counts from the
 	// start of these Spans, 1 … len(Spans).
@@ -133,8 +154,8 @@ func (r *Records) Slice(i, j int) *Records {
 	if r.Replays != nil {
 		s.Replays = r.Replays[i:j]
 	}
-	if r.Gone != nil {
-		s.Gone = r.Gone[i:j]
+	if r.Marks != nil {
+		s.Marks = r.Marks[i:j]
 	}
 	if recheck := r.Recheck; recheck != nil {
 		s.Recheck = func(n int) error { return recheck(i + n) }

@@ -36,6 +36,19 @@ const (
 // String returns the operation's name in lower case.
 func (o Op) String() string { return [...]string{"upsert", "delete", "insert", "update"}[o] }
 
+// Removal says whether a change removes its item, and who removed it.
+type Removal uint8
+
+// The removals.
+const (
+	NotRemoved Removal = iota
+	// Removed is by a user, or because the item does not pass a filter of changes
+	// any longer.
+	Removed
+	// Expired is by DynamoDB's time to live.
+	Expired
+)
+
 // Change is the part of a change that consumers of its rows need.
 type Change struct {
 	Record  int32  // index into the batch's Records
@@ -45,7 +58,8 @@ type Change struct {
 	// Late says that the change is older than removed items are remembered for,
 	// so that it may turn out to be a dead letter when the epoch is settled.
 	// Settling sets it, before the consumers of a log see the change.
-	Late bool
+	Late    bool
+	Removal Removal
 }
 
 // Rows are rows of one table. The columns of Record are those of Table, in

@@ -22,6 +22,7 @@ type Change struct {
 	Seq      int64 // sequence number; 0 = none
 	New, Old Image
 	HasOld   bool // Old is known; nil then means that there was no item
+	TTL      bool // time to live has removed the item
 }
 
 // text returns a text that is the same for equal values.

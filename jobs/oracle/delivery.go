@@ -73,11 +73,13 @@ func Deliver(t *rapid.T, histories [][]Change, order Order) Delivery {
 
 // divide draws which changes are in an incremental export, and which come by a
 // stream, or by both. Where images decide, those that an export tells nothing of
-// the image before come by the stream alone.
+// the image before come by the stream alone, and so do removals by time to live, of
+// which an export does not tell.
 func divide(t *rapid.T, changes []Change, order Order) (exported, streamed []Change) {
 	for _, c := range changes {
 		where := "stream"
 		switch {
+		case c.TTL:
 		case order == ByTime:
 			where = rapid.SampledFrom([]string{"stream", "export", "both"}).Draw(t, "where")
 		case c.Old != nil:

@@ -25,7 +25,11 @@ func (c *Change) CDC() []byte {
 		body["SequenceNumber"] = fmt.Sprintf("%03d", c.Seq)
 	}
 	c.images(body)
-	return line(map[string]any{"eventName": event, "tableName": TableName, "dynamodb": body})
+	record := map[string]any{"eventName": event, "tableName": TableName, "dynamodb": body}
+	if c.TTL {
+		record["userIdentity"] = map[string]any{"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+	}
+	return line(record)
 }
 
 // Increment returns the change as a line of an incremental export.

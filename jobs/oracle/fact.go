@@ -16,7 +16,7 @@ func (m *Model) fact(f *star.FactConfig, logs map[string]*log, used map[string]R
 		lookups[l.Value.Table] = logs[l.Value.Table].settled(policy{})
 	}
 	rows := Rows{}
-	for _, base := range logs[f.From].settled(policy{f.Merge, f.OnDelete}) {
+	for _, base := range logs[f.From].settled(policy{merge: f.Merge, onDelete: f.OnDelete}) {
 		values := base.with(nil)
 		for _, l := range f.Lookups {
 			for c, v := range lookUp(values, l.Value.On, logs[l.Value.Table].table.Key, lookups[l.Value.Table]) {

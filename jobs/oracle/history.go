@@ -15,6 +15,7 @@ type Domain []Kind
 type Kind struct {
 	Items      []Identity
 	Attributes []Attribute
+	Expires    bool // time to live removes items, too
 }
 
 // Identity is one item: its primary key, and attributes that never change.
@@ -90,6 +91,9 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 		walk = append(walk, next)
 		at += later * Tick
 		c := Change{Key: id.Key, Time: at, New: next}
+		if k.Expires && next == nil {
+			c.TTL = rapid.Bool().Draw(h.t, "expired")
+		}
 		if h.order == BySequence {
 			c.Seq = int64(8 + 3*i) // from one digit to two
 		}

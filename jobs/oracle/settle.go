@@ -5,14 +5,35 @@ import (
 	"fmt"
 )
 
-// policy says how a table is settled; its zero value is last-writer-wins.
-type policy struct{ merge, onDelete string }
+// policy says how a table is settled; its zero value is last-writer-wins. ttl is
+// what becomes of rows of expired items; empty = what onDelete says.
+type policy struct{ merge, onDelete, ttl string }
 
 const (
 	latestNonNull = "latest_non_null"
+	first         = "first"
 	flag          = "flag"
 	keep          = "keep"
 )
+
+// of returns the policy by which a reader that has p settles a table.
+func (p policy) of(t *table) policy {
+	if t.Keep == first {
+		p.merge = first
+	}
+	p.ttl = t.TTLDeletes
+	return p
+}
+
+// fate returns what becomes of a row that goes by a change.
+func (p policy) fate(by told) string {
+	if by.expired && p.ttl != "" {
+		return p.ttl
+	}
+	return p.onDelete
+}
+
+func (p policy) flags() bool { return p.onDelete == flag || p.ttl == flag }
 
 // log is what the items have to say of one table.
 type log struct {
@@ -63,7 +84,8 @@ type story struct {
 
 // told is what one change says: a row, or nil that there is none.
 type told struct {
-	time int64
+	time             int64
+	removes, expired bool // the item
 	Row
 }
 
@@ -92,7 +114,7 @@ func (l *log) story(it *Item, key string) *story {
 	s := &story{item: it.Key}
 	for j := range it.Changes {
 		c := &it.Changes[j]
-		t := told{time: c.Time}
+		t := told{time: c.Time, removes: c.New == nil, expired: c.TTL}
 		for _, r := range l.yields(c) {
 			if k, _ := r.keyOf(l.table.Key); k == key {
 				t.Row = r
@@ -112,14 +134,32 @@ func (s *story) last() int {
 	}
 }
 
-func (s *story) lives() bool { return s.last() == len(s.told)-1 }
+// end returns the number of the change by which the row went; -1 = it is there. A
+// first row goes with its item, any other when the item does not yield it.
+func (s *story) end(p policy) int {
+	for n := s.last() + 1; n < len(s.told); n++ {
+		if p.merge != first || s.told[n].removes {
+			return n
+		}
+	}
+	return -1
+}
 
 // values returns what the item gives the key: the row of its newest change that
-// yields it, as an upsert; or for each column the upsert with its newest value
-// since the item last did not yield the key.
+// yields it, as an upsert; the first such row since the item was removed; or for
+// each column the upsert with its newest value since the item last did not yield
+// the key.
 func (s *story) values(merge string) map[string]*upsert {
 	columns := map[string]*upsert{}
-	for n := s.last(); n >= 0 && s.told[n].Row != nil; n-- {
+	n := s.last()
+	if merge == first {
+		for i := n; i >= 0 && !s.told[i].removes; i-- {
+			if s.told[i].Row != nil {
+				n = i
+			}
+		}
+	}
+	for ; n >= 0 && s.told[n].Row != nil; n-- {
 		for c := range s.told[n].Row {
 			if columns[c] == nil {
 				columns[c] = &upsert{s.told[n].Row, s.item, s.told[n].time}
@@ -135,7 +175,7 @@ func (s *story) values(merge string) map[string]*upsert {
 // newestOf returns the row that some items give a key.
 func newestOf(stories []*story, merge string) Row {
 	if merge != latestNonNull {
-		stories = []*story{newestStory(stories)}
+		stories = []*story{newestStory(stories, merge)}
 	}
 	best := map[string]*upsert{}
 	for _, s := range stories {
@@ -152,13 +192,19 @@ func newestOf(stories []*story, merge string) Row {
 	return row
 }
 
-// newestStory returns the one with the newest change that yields the key.
-func newestStory(stories []*story) *story {
+// newestStory returns the one with the newest change that yields the key; of first
+// rows, the one with the oldest first row.
+func newestStory(stories []*story, merge string) *story {
 	var found *story
 	var best *upsert
 	for _, s := range stories {
 		u := &upsert{item: s.item, time: s.told[s.last()].time}
-		if u.newer(best) {
+		if merge == first {
+			for _, of := range s.values(merge) {
+				u.time = of.time
+			}
+		}
+		if best == nil || u.newer(best) != (merge == first) {
 			found, best = s, u
 		}
 	}
@@ -166,11 +212,11 @@ func newestStory(stories []*story) *story {
 }
 
 // lastStory returns the one that was the last to live, of those that all ended.
-func lastStory(stories []*story) *story {
+func lastStory(stories []*story, p policy) *story {
 	var found *story
 	var best *upsert
 	for _, s := range stories {
-		u := &upsert{item: s.item, time: s.told[s.last()+1].time}
+		u := &upsert{item: s.item, time: s.told[s.end(p)].time}
 		if u.newer(best) {
 			found, best = s, u
 		}
@@ -180,30 +226,31 @@ func lastStory(stories []*story) *story {
 
 // settled returns the table's rows.
 func (l *log) settled(p policy) Rows {
+	p = p.of(l.table)
 	rows := Rows{}
 	for key, stories := range l.stories() {
 		var live []*story
-		var deleted int64 // when the last item ceased to yield the key
 		for _, s := range stories {
-			if s.lives() {
+			if s.end(p) < 0 {
 				live = append(live, s)
-			} else {
-				deleted = max(deleted, s.told[s.last()+1].time)
 			}
 		}
-		switch {
-		case len(live) > 0:
+		fate, deleted := keep, int64(0)
+		if len(live) > 0 {
 			rows[key] = newestOf(live, p.merge)
-		case p.onDelete == flag || p.onDelete == keep:
-			rows[key] = newestOf([]*story{lastStory(stories)}, p.merge)
-		default:
-			continue
-		}
-		if p.onDelete == flag {
-			rows[key] = rows[key].with(Row{"is_deleted": fmt.Sprint(len(live) == 0)})
-			if len(live) == 0 {
-				rows[key]["deleted_at"] = Timestamp(deleted)
+		} else {
+			s := lastStory(stories, p)
+			by := s.told[s.end(p)]
+			if fate, deleted = p.fate(by), by.time; fate != flag && fate != keep {
+				continue
 			}
+			rows[key] = newestOf([]*story{s}, p.merge)
+		}
+		if p.flags() {
+			rows[key] = rows[key].with(Row{"is_deleted": fmt.Sprint(fate == flag)})
+		}
+		if fate == flag {
+			rows[key]["deleted_at"] = Timestamp(deleted)
 		}
 	}
 	return rows

@@ -36,6 +36,7 @@ type cdcRecord struct {
 	arn                 Value // of the stream, which names the table
 	ttl                 bool
 	newHash, oldHash    uint64
+	keys                int // where they are
 }
 
 func (d *Decoder) decodeCDC(r *Record) int {
@@ -108,6 +109,7 @@ func (d *Decoder) body(i int, c *cdcRecord, r *Record) int {
 			i = s.textField(s.once(&c.seen, fieldSequence, i), &c.sequence)
 		case "Keys", "keys":
 			if i = s.once(&c.seen, fieldKeys, i); i >= 0 {
+				c.keys = i
 				i = d.key.scan(s, i)
 			}
 		case "NewImage", "newImage":
@@ -192,6 +194,12 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		return -1
 	}
 	r.Version.Time = r.Created
+	if r.Event == Remove && c.seen&fieldKeys != 0 {
+		r.KeyNames = d.key.names[:d.key.n]
+		if !r.HasOld {
+			d.keysAsOld(c.keys, r)
+		}
+	}
 	if c.sequence.Kind == String && !d.sequence(c.sequence, r) {
 		return -1
 	}

@@ -74,11 +74,14 @@ type Record struct {
 	Created        int64 // µs since 1970; 0 = unknown
 	TTL            bool  // a deletion by time to live
 	HasNew, HasOld bool
-	KeyOnly        bool    // a removal in plain JSON with nothing of the item but its key
-	New, Old       []Value // one for each path of the projections; Missing without an image
-	Item           pipeline.Hash
-	Key            []byte
-	Version        pipeline.Version
+	// KeyOnly says of a removal that nothing of the item is known but its key: Old
+	// holds what that gives. DynamoDB's are so without an old image; HasOld tells.
+	KeyOnly  bool
+	KeyNames [][]byte // of a removal: the attributes of the key; in plain JSON, document paths
+	New, Old []Value  // one for each path of the projections; Missing without an image
+	Item     pipeline.Hash
+	Key      []byte
+	Version  pipeline.Version
 	// Moved says that the change gave the item another key: what had WasKey before
 	// is gone.
 	Moved  bool

@@ -206,6 +206,9 @@ func TestDecodeResets(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if r.KeyOnly && string(r.Old[0].Raw(rec)) == "a" {
+			r.Old = r.Old[1:] // the key, of a removal without an old image
+		}
 		for _, v := range append(r.New, r.Old...) {
 			if v.Kind != Missing {
 				t.Errorf("%s: slots %v %v", rec, r.New, r.Old)

@@ -135,6 +135,21 @@ func (d *Decoder) image(i int, m *image, h *uint64, has *bool) int {
 	return end
 }
 
+// keysAsOld fills the old image of a removal that has none with its keys, which
+// are at i and were read before.
+func (d *Decoder) keysAsOld(i int, r *Record) {
+	s, m := &d.s, &d.olds
+	r.KeyOnly = true
+	if m.n == 0 {
+		return
+	}
+	i = s.space(i)
+	s.slots = m.slots
+	end, _ := s.object(i, m.p.root, 0, true)
+	s.put(m.p.root, Value{Kind: Map, Start: uint32(i), End: uint32(end)})
+	m.p.finish(m.slots)
+}
+
 // settle fills the item and its key from the attributes gathered in d.key.
 func (d *Decoder) settle(r *Record, typed bool) bool {
 	table := d.table

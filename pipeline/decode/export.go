@@ -35,6 +35,7 @@ type exportLine struct {
 	hasItem          bool
 	deletes          bool // a request to delete
 	newHash, oldHash uint64
+	keys             int // where they are
 }
 
 // decodeExport decodes a line of a full export, {"Item": …}, or of an
@@ -61,6 +62,7 @@ func (d *Decoder) decodeExport(r *Record) int {
 			}
 		case "Keys":
 			if i = s.once(&l.seen, fieldKeys, i); i >= 0 {
+				l.keys = i
 				i = d.key.scan(s, i)
 			}
 		case "Metadata":
@@ -218,6 +220,12 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	r.Created, r.Version.Time = t, t
 	r.Version.HasOld = r.HasOld && d.settled
 	r.Version.Existed = !r.HasOld && r.Event == Remove
+	if r.Event == Remove && l.seen&fieldKeys != 0 {
+		r.KeyNames = d.key.names[:d.key.n]
+		if !r.HasOld {
+			d.keysAsOld(l.keys, r)
+		}
+	}
 	if !d.settled {
 		return i
 	}

@@ -14,6 +14,7 @@ import (
 type plainFormat struct {
 	olds      int // the caller's old slots
 	keys      []keyPaths
+	names     [][]byte        // of keys
 	version   []int           // slots of its paths
 	operation []int           // slots of its paths
 	before    []counterpart   // of the caller's old slots that have one
@@ -85,7 +86,7 @@ func (d *Decoder) initJSON(o Options) error {
 	for i, paths := range keys {
 		k := keyPaths{name: []byte(d.f.Key[i])}
 		k.after, k.before = w.keySlots(paths, all)
-		j.keys = append(j.keys, k)
+		j.keys, j.names = append(j.keys, k), append(j.names, k.name)
 	}
 	if from := d.f.Version.From; from != "" {
 		j.version = w.slots(w.parse("version", from, d.f.Version.Else))
@@ -137,6 +138,7 @@ func (d *Decoder) decodeJSON(r *Record) int {
 		return i
 	case d.deletes():
 		r.Event, r.HasNew, r.HasOld = Remove, false, true
+		r.KeyNames = j.names
 		r.KeyOnly = len(j.keys) > 0 && s.only(start, j.envelope, j.envelope.root)
 		r.Version.New = 0
 		clear(r.New)

@@ -148,6 +148,7 @@ func (r *run) openMerger(s *step, m *merged) (err error) {
 	}
 	m.merger, err = settle.NewMerger(settle.MergerOptions{
 		Node: s.Name, Table: m.table, Policy: m.policy, Saved: m.kept.Saved, Items: m.keyspaces[0], Keys: m.keyspaces[1],
+		Root: s.dropsFrom(m.table),
 	})
 	return err
 }

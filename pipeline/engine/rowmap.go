@@ -52,9 +52,9 @@ func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
 		return r
 	}
 	marked := *r
-	marked.Gone = make([]bool, r.Len())
+	marked.Marks = make([]pipeline.Mark, r.Len())
 	for _, f := range filters {
-		f.Mark(r, marked.Gone)
+		f.Mark(r, marked.Marks)
 	}
 	return &marked
 }

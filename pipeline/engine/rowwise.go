@@ -131,16 +131,25 @@ func (s *step) wants(t *pipeline.Table) {
 	s.needs.Tables[t.Name] = true
 }
 
+// dropsFrom returns the table of the step's transform whose rows may be left out
+// on the way to a table; nil = none are.
+func (s *step) dropsFrom(t *pipeline.Table) *pipeline.Table {
+	for w := s.rowing(t); w != nil; w = s.rowing(w.in) {
+		if w.node.Transform.Drops() {
+			return s.root(t)
+		}
+	}
+	return nil
+}
+
 // wantsDeletes notes that somebody takes the deletes of the table's log. Where
 // rows may be dropped on the way, the upsert that would stand for the row of the
 // old image may be missing: all rows of old images are wanted then.
 func (s *step) wantsDeletes(t *pipeline.Table) {
 	root := s.root(t)
 	s.needs.Deletes[root.Name] = true
-	for w := s.rowing(t); w != nil; w = s.rowing(w.in) {
-		if w.node.Transform.Drops() {
-			s.needs.Olds[root.Name] = true
-		}
+	if s.dropsFrom(t) != nil {
+		s.needs.Olds[root.Name] = true
 	}
 }
 

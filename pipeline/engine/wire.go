@@ -148,12 +148,8 @@ func (r *run) wireReading(k *keyed, index int) error {
 		s.wants(t)
 		o := at(s.log, t)
 		o.readers = append(o.readers, to)
-	case reading.Policy != (pipeline.Policy{}):
-		m := s.merged(t, reading.Policy)
-		m.out.readers = append(m.out.readers, to)
 	default:
-		s.wants(t)
-		o := at(s.settled, t)
+		o := s.settledBy(t, policyOf(s.Transform, s.root(t)).For(reading.Policy))
 		o.readers = append(o.readers, to)
 	}
 	// What is late for one consumer is late for all: a log is judged by settling.
@@ -172,13 +168,8 @@ func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
 	case !ok:
 		return fmt.Errorf("there is no node %s", in.Node)
 	case mode == pipeline.Settled:
-		s.wants(t)
 		s.needs.Settled = true
-		if p := policyOf(s.Transform, s.root(t)); p != (pipeline.Policy{}) {
-			o = &s.merged(t, p).out
-		} else {
-			o = at(s.settled, t)
-		}
+		o = s.settledBy(t, policyOf(s.Transform, s.root(t)).Normal())
 	default:
 		s.wants(t)
 		if mode == pipeline.Log {
@@ -188,6 +179,15 @@ func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
 	}
 	o.sinks = append(o.sinks, sink)
 	return nil
+}
+
+// settledBy returns where the rows of the table go that are settled by a policy.
+func (s *step) settledBy(t *pipeline.Table, p pipeline.Policy) *outlet {
+	s.wants(t)
+	if p != (pipeline.Policy{}) {
+		return &s.merged(t, p).out
+	}
+	return at(s.settled, t)
 }
 
 // merged returns the merger of the table for the policy: its consumers share it.
@@ -201,14 +201,13 @@ func (s *step) merged(t *pipeline.Table, p pipeline.Policy) *merged {
 	s.mergers = append(s.mergers, m)
 	o := at(s.settled, t)
 	o.mergers = append(o.mergers, m)
-	s.wants(t)
 	return m
 }
 
 // policyOf returns how the rows of a transform's own table follow its changes.
 func policyOf(t pipeline.Transform, table *pipeline.Table) pipeline.Policy {
-	if own, ok := t.(pipeline.Retaining); ok {
-		return pipeline.Policy{OnDelete: own.OnDelete(table)}
+	if own, ok := t.(pipeline.TablePolicies); ok {
+		return own.Policy(table)
 	}
 	return pipeline.Policy{}
 }
@@ -216,14 +215,20 @@ func policyOf(t pipeline.Transform, table *pipeline.Table) pipeline.Policy {
 // policyName names a policy as the pipeline file does.
 func policyName(p pipeline.Policy) string {
 	var words []string
-	if p.Merge == pipeline.LatestNonNull {
+	switch p.Merge {
+	case pipeline.LatestNonNull:
 		words = append(words, "latest_non_null")
+	case pipeline.First:
+		words = append(words, "first")
 	}
 	switch p.OnDelete {
 	case pipeline.Flag:
 		words = append(words, "flag")
 	case pipeline.Keep:
 		words = append(words, "keep")
+	}
+	if p.TTLDeletes.Set {
+		words = append(words, "ttl_"+p.TTLDeletes.Fate.String())
 	}
 	return strings.Join(words, ",")
 }

@@ -15,11 +15,12 @@ type Matcher struct {
 	slots   []int
 	lists   []*decode.Projection
 
-	rec    []byte
-	meta   *Meta
-	frames [][]decode.Value // the values of the pattern's paths: of the item, of an element, of an element in it, …
-	text   []byte
-	digits []byte
+	rec     []byte
+	meta    *Meta
+	unknown Unknown
+	frames  [][]decode.Value // the values of the pattern's paths: of the item, of an element, of an element in it, …
+	text    []byte
+	digits  []byte
 }
 
 // NewMatcher returns a matcher. slots[i] is the slot of a record's values that
@@ -77,9 +78,12 @@ func (m *Matcher) choice(alternatives []*conjunction, depth int) (bool, error) {
 
 func (m *Matcher) field(f *field, depth int) (bool, error) {
 	if f.meta != metaNone {
-		return m.passes(f.tests, m.metaOperand(f.meta)), nil
+		return m.unknown&UnknownKind != 0 || m.passes(f.tests, m.metaOperand(f.meta)), nil
 	}
 	v := m.frames[depth][f.slot]
+	if m.unknown&UnknownItem != 0 && v.Kind <= decode.Null {
+		return true, nil
+	}
 	if isList(v.Kind) {
 		return m.elements(f, v, depth)
 	}

@@ -15,8 +15,13 @@ import (
 // keyHash hashes the key columns of row i of a record; scratch is returned for
 // the next call.
 func (s *schema) keyHash(scratch []byte, rec arrow.Record, i int) (pipeline.Hash, []byte) {
-	scratch = binary.AppendUvarint(scratch[:0], s.ID)
-	for _, c := range s.of.Key {
+	return hashKey(scratch, s.ID, s.of.Key, rec, i)
+}
+
+// hashKey hashes the key of a row of a table that has its key in some columns.
+func hashKey(scratch []byte, table uint64, columns []int, rec arrow.Record, i int) (pipeline.Hash, []byte) {
+	scratch = binary.AppendUvarint(scratch[:0], table)
+	for _, c := range columns {
 		scratch = packed.AppendValue(scratch, rec.Column(c), i)
 	}
 	h := xxh3.Hash128(scratch)

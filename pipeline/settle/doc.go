@@ -26,6 +26,30 @@
 // several items: its row is the one with the newest version, at equal times
 // that of the greater item key.
 //
+// # Policies
+//
+// A [Merger] settles a table otherwise than by last-writer-wins. It keeps a history
+// of each item, its changes in the order of their versions, as far as they can be
+// seen in rows, or would be if another one came late; and for each row key what the
+// items contribute, their shares. A policy says how a share follows from the
+// history, and a row from the shares:
+//
+//   - which row of the history counts: the newest, each column's newest that is not
+//     null, or the first since the item's last removal, in which changes that do
+//     not yield it are passed over;
+//   - by which change it went: the one that does not yield it any longer; of first
+//     rows, the removal. What becomes of it is its fate, by who removed the item:
+//     delete, flag or keep;
+//   - whose share counts: the newest that lives, of first rows the oldest; without
+//     one, the last that died. So a dead share of fate delete is kept while it may
+//     be the last: as long as a tombstone.
+//
+// All this is a function of the set of changes, whatever order they came in. One
+// thing is not: a row that only the fate of expired items keeps is released, and a
+// share that dies earlier because of a late change does not take it away. So that it
+// does not depend on where epochs are cut, a history takes changes one by one then.
+// A history is bounded (maxHistory).
+//
 // # State
 //
 // Two keyspaces, both keyed by 128-bit hashes: items, and row keys with the

@@ -12,8 +12,12 @@ import (
 // historyEntry is a change of an item's history.
 type historyEntry struct {
 	pipeline.Contender
-	rows []keptRow // sorted by key; none = the change yields no row of the table
-	gap  bool      // the changes right before those of its time are not kept
+	removal pipeline.Removal
+	rows    []keptRow // sorted by key; none = the change yields no row of the table
+	// dropped are the keys, sorted, of rows that the change yields and transforms
+	// behind the table left out. They are known of first rows only.
+	dropped []pipeline.Hash
+	gap     bool // the changes right before those of its time are not kept
 }
 
 func entryContender(e *historyEntry) *pipeline.Contender { return &e.Contender }
@@ -25,6 +29,15 @@ func (e *historyEntry) row(key pipeline.Hash) []byte {
 		return nil
 	}
 	return e.rows[i].row
+}
+
+// yields reports whether the change yields a row of the key, left out or not.
+func (e *historyEntry) yields(key pipeline.Hash) bool {
+	if e.row(key) != nil {
+		return true
+	}
+	_, ok := slices.BinarySearchFunc(e.dropped, key, pipeline.Hash.Compare)
+	return ok
 }
 
 // history is what a Merger keeps of an item: those of its changes that can still
@@ -40,7 +53,7 @@ func (h *history) append(b []byte) []byte {
 	for i := range h.entries {
 		e := &h.entries[i]
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.Time))
-		b = packed.AppendContender(b, &e.Contender)
+		b = append(packed.AppendContender(b, &e.Contender), byte(e.removal))
 		gap := uint64(0)
 		if e.gap {
 			gap = 1
@@ -48,6 +61,10 @@ func (h *history) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(len(e.rows))<<1|gap)
 		for _, r := range e.rows {
 			b = packed.AppendBytes(packed.AppendHash(b, r.key), r.row)
+		}
+		b = binary.AppendUvarint(b, uint64(len(e.dropped)))
+		for _, k := range e.dropped {
+			b = packed.AppendHash(b, k)
 		}
 	}
 	return b
@@ -60,12 +77,16 @@ func decodeHistory(b []byte) history {
 	for i := range h.entries {
 		e := &h.entries[i]
 		e.Contender = c.Contender(int64(c.U64()))
+		e.removal = pipeline.Removal(c.U8())
 		n := c.Uvarint()
 		if e.gap = n&1 == 1; n > 1 {
 			e.rows = make([]keptRow, n>>1)
 		}
 		for k := range e.rows {
 			e.rows[k] = keptRow{key: c.Hash(), row: c.Bytes()}
+		}
+		for range c.Uvarint() {
+			e.dropped = append(e.dropped, c.Hash())
 		}
 	}
 	return h
@@ -115,9 +136,10 @@ func (h *history) groupEnd(i int) int {
 }
 
 // maxHistory is the number of an item's newest changes among which it is told
-// when a row was deleted, and the last values of rows that are gone are found.
-// What a change says of such rows that comes later than so many newer ones of
-// its item may depend on when it comes.
+// when a row was deleted, the last values of rows that are gone are found, and the
+// first row is found after a removal that comes late. What a change says of such
+// rows that comes later than so many newer ones of its item may depend on when it
+// comes. To first rows, only changes count that bring or remove some.
 const maxHistory = 32
 
 // kept says what is kept of a change.
@@ -137,14 +159,14 @@ const (
 func (h *history) prune(m *mergeRules) {
 	keep := make([]kept, len(h.entries))
 	h.keep(keep, 0)
-	for _, r := range h.entries[0].rows {
-		h.walk(m, 0, r.key, func(i int) { h.keep(keep, i) })
-	}
-	if m.retains {
-		h.eachDead(maxHistory, func(at int, key pipeline.Hash) {
-			h.keep(keep, at)
-			h.walk(m, at, key, func(i int) { h.keep(keep, i) })
-		})
+	h.eachKey(m, maxHistory, func(at int, key pipeline.Hash) {
+		h.keep(keep, at)
+		h.walk(m, at, key, func(i int) { h.keep(keep, i) })
+	})
+	switch {
+	case m.first:
+		h.keepFirst(m, keep)
+	case m.retains:
 		for i := range keep[:min(len(keep), maxHistory)] {
 			keep[i] = max(keep[i], bare)
 		}
@@ -159,13 +181,40 @@ func (h *history) prune(m *mergeRules) {
 			continue
 		}
 		if keep[i] == bare {
-			for k := range e.rows {
-				e.rows[k].row = []byte{}
-			}
+			e.strip(m)
 		}
 		left = append(left, e)
 	}
 	h.entries = left
+}
+
+// strip takes what is in the rows out; of first rows, which one might become
+// without it, all of them.
+func (e *historyEntry) strip(m *mergeRules) {
+	if m.first {
+		e.rows, e.dropped = nil, nil
+	}
+	for k := range e.rows {
+		e.rows[k].row = []byte{}
+	}
+}
+
+// keepFirst keeps the newest changes, one of which gives the first row if a removal
+// before it comes late, and the last removal: what was before it is over.
+func (h *history) keepFirst(m *mergeRules, keep []kept) {
+	n := 0
+	for i := range h.entries {
+		removes := h.ends(m, i)
+		if h.matters(m, i) {
+			if n < maxHistory || removes {
+				h.keep(keep, i)
+			}
+			n++
+		}
+		if removes && (!m.retains || n >= maxHistory) {
+			return
+		}
+	}
 }
 
 // keepPredecessors keeps what tells where the order of others begins that are kept: of
@@ -198,93 +247,4 @@ func (h *history) keep(keep []kept, i int) {
 		}
 		keep[from+k] = max(keep[from+k], bare)
 	}
-}
-
-// eachDead calls f for each key that some of the newest changes have yielded and
-// the newest one does not, with the place of the last change that did.
-func (h *history) eachDead(newest int, f func(at int, key pipeline.Hash)) {
-	var seen []pipeline.Hash
-	for i := 1; i < min(len(h.entries), newest); i++ {
-		for _, r := range h.entries[i].rows {
-			if h.entries[0].row(r.key) == nil && !slices.Contains(seen, r.key) {
-				seen = append(seen, r.key)
-				f(i, r.key)
-			}
-		}
-	}
-}
-
-// walk goes back from entry at, which yields the key, over the changes whose
-// values show through the nulls of later ones, and calls seen for each, and for
-// the one without the row that hides those before it.
-func (h *history) walk(m *mergeRules, at int, key pipeline.Hash, seen func(i int)) {
-	open := len(m.widths)
-	filled := make([]bool, open)
-	for i := at; i < len(h.entries) && open > 0; i++ {
-		row := h.entries[i].row(key)
-		if row == nil {
-			seen(i)
-			return
-		}
-		supplies := false
-		r := packed.ReadRow(row)
-		for c, w := range m.widths {
-			if v := r.Next(w); v != nil && !filled[c] {
-				filled[c], supplies = true, true
-				open--
-			}
-		}
-		if supplies || i == at {
-			seen(i)
-		}
-		if !m.fill {
-			return
-		}
-	}
-}
-
-// share returns what the item contributes to a key that entry at yields.
-func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
-	s := share{
-		time: h.entries[at].Time, itemKey: h.key, dead: at > 0,
-		values: make([][]byte, len(m.widths)), times: make([]int64, len(m.widths)),
-	}
-	if s.dead {
-		s.deletedAt = h.entries[at-1].Time
-	}
-	for i := at; i < len(h.entries); i++ {
-		row := h.entries[i].row(key)
-		if row == nil {
-			break
-		}
-		r := packed.ReadRow(row)
-		for c, w := range m.widths {
-			if v := r.Next(w); v != nil && s.values[c] == nil {
-				s.values[c], s.times[c] = v, h.entries[i].Time
-			}
-		}
-		if !m.fill {
-			break
-		}
-	}
-	return s
-}
-
-// shares returns what the item contributes to all keys that it yields, and to
-// those that are gone among its newest changes, sorted by key.
-func (h *history) shares(m *mergeRules, newest int) []keyedShare {
-	if len(h.entries) == 0 {
-		return nil
-	}
-	var all []keyedShare
-	for _, r := range h.entries[0].rows {
-		all = append(all, keyedShare{r.key, h.share(m, 0, r.key)})
-	}
-	if m.retains {
-		h.eachDead(newest, func(at int, key pipeline.Hash) {
-			all = append(all, keyedShare{key, h.share(m, at, key)})
-		})
-	}
-	slices.SortFunc(all, func(a, b keyedShare) int { return a.key.Compare(b.key) })
-	return all
 }

@@ -18,14 +18,17 @@ import (
 
 // historyRules are all that a Merger is made for.
 var historyRules = []mergeRules{
-	{fill: true}, {retains: true}, {fill: true, retains: true}, {retains: true, flags: true}, {fill: true, retains: true, flags: true},
+	{fill: true}, {retains: true, deleted: pipeline.Keep, expired: pipeline.Keep}, {fill: true, retains: true, deleted: pipeline.Keep, expired: pipeline.Keep},
+	{retains: true, flags: true, deleted: pipeline.Flag, expired: pipeline.Flag}, {fill: true, retains: true, flags: true, deleted: pipeline.Flag, expired: pipeline.Flag},
+	{first: true}, {first: true, retains: true, deleted: pipeline.Keep, expired: pipeline.Keep}, {first: true, retains: true, expired: pipeline.Keep},
+	{retains: true, expired: pipeline.Keep}, {fill: true, retains: true, flags: true, expired: pipeline.Flag},
 }
 
 // TestHistory: what an item contributes is that of all of its changes, whatever
 // order they come in, though those that cannot be seen are dropped after each.
 func TestHistory(t *testing.T) {
 	for _, rules := range historyRules {
-		t.Run(fmt.Sprintf("fill %v retains %v flags %v", rules.fill, rules.retains, rules.flags), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%+v", rules), func(t *testing.T) {
 			rules.widths = []int{1, 1, 1}
 			rapid.Check(t, func(rt *rapid.T) {
 				changes := drawEntries(rt)
@@ -52,6 +55,11 @@ func drawEntries(t *rapid.T) []historyEntry {
 	var all []historyEntry
 	for at := range rapid.IntRange(1, 7).Draw(t, "changes") {
 		e := historyEntry{Contender: pipeline.Contender{Version: pipeline.Version{Time: int64(at), New: uint64(at + 1)}}}
+		if e.removal = pipeline.Removal(max(0, rapid.IntRange(-3, int(pipeline.Expired)).Draw(t, "removal"))); e.removal != pipeline.NotRemoved {
+			e.New = 0
+			all = append(all, e)
+			continue
+		}
 		for key := range uint64(2) {
 			if !rapid.Bool().Draw(t, "yields") {
 				continue
@@ -81,7 +89,7 @@ func cloneEntries(entries []historyEntry) []historyEntry {
 func describeShares(shares []keyedShare) string {
 	text := ""
 	for _, s := range shares {
-		text += fmt.Sprintf("key %d: time %d, dead %v, deleted at %d, values %v of %v\n", s.key.Lo, s.time, s.dead, s.deletedAt, s.values, s.times)
+		text += fmt.Sprintf("key %d: time %d, dead %v (%d), deleted at %d, values %v of %v\n", s.key.Lo, s.time, s.dead, s.fate, s.deletedAt, s.values, s.times)
 	}
 	return text
 }

@@ -36,7 +36,8 @@ type change struct {
 	key     []byte
 	rows    [2]int32 // range in intake.rows
 	late    int32    // index in Settler.late, or -1
-	ordinal int64    // among the epoch's changes of all transforms
+	removal pipeline.Removal
+	ordinal int64 // among the epoch's changes of all transforms
 }
 
 // Release is called when the epoch's settled rows, which are in this memory, are
@@ -71,7 +72,7 @@ func (s *intake) addChanges(b *pipeline.Batch, ordinal int64, node string) error
 			return fmt.Errorf("%s: node %s: the record has no item key, so its rows can't be settled: give the source a key",
 				b.Records.Position(int(c.Record)), node)
 		}
-		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: s.arena.Keep(c.Key), late: -1, ordinal: ordinal + int64(i)})
+		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: s.arena.Keep(c.Key), late: -1, removal: c.Removal, ordinal: ordinal + int64(i)})
 	}
 	return nil
 }

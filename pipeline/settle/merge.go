@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -22,7 +23,11 @@ type Merger struct {
 	builder *rowBuilder
 	items   *state.Keyspace
 	keys    *state.Keyspace
-	sweepAt pipeline.Hash
+	sweepAt pipeline.Hash // of items
+	keysAt  pipeline.Hash // and of keys
+	horizon int64         // of the epoch that ends: removed items are forgotten from before it
+	root    *pipeline.Table
+	dropped map[int32][]pipeline.Hash // by change: the keys of the rows of root
 
 	intake
 	effects  []mergeEffect
@@ -33,10 +38,30 @@ type Merger struct {
 
 // mergeRules are a policy as the parts of a Merger use it.
 type mergeRules struct {
-	fill    bool  // nulls do not hide older values
-	retains bool  // rows that are gone stay
-	flags   bool  // and have two more columns
-	widths  []int // of the columns of the schema
+	fill     bool // nulls do not hide older values
+	first    bool // the oldest row since the item's last removal counts
+	retains  bool // some rows that are gone stay
+	flags    bool // and some have two more columns
+	deleted  pipeline.OnDelete
+	expired  pipeline.OnDelete // of rows that go with an expired item
+	releases bool              // rows stay by what becomes of expired items only
+	widths   []int             // of the columns of the schema
+}
+
+func rulesOf(p pipeline.Policy) mergeRules {
+	return mergeRules{
+		fill: p.Merge == pipeline.LatestNonNull, first: p.Merge == pipeline.First,
+		retains: p.Retains(), flags: p.Flags(), deleted: p.OnDelete, expired: p.TTLFate(),
+		releases: p.OnDelete == pipeline.Delete && p.TTLFate() == pipeline.Keep,
+	}
+}
+
+// fate returns what becomes of a row that goes by a change.
+func (m *mergeRules) fate(r pipeline.Removal) pipeline.OnDelete {
+	if r == pipeline.Expired {
+		return m.expired
+	}
+	return m.deleted
 }
 
 // mergeEffect is what an item's changes do to one row key.
@@ -52,18 +77,20 @@ type MergerOptions struct {
 	Node   string // the transform whose table is merged
 	Table  *pipeline.Table
 	Policy pipeline.Policy
-	Saved  json.RawMessage // what Save returned for the checkpoint; nil = new state
-	Items  *state.Keyspace
-	Keys   *state.Keyspace
+	// Root is, where Policy keeps first rows and transforms may leave rows of Table
+	// out, the table that they are made of: a row that was left out is the first
+	// one all the same. nil = none are left out.
+	Root  *pipeline.Table
+	Saved json.RawMessage // what Save returned for the checkpoint; nil = new state
+	Items *state.Keyspace
+	Keys  *state.Keyspace
 }
 
 // NewMerger returns a Merger for a table with a key.
 func NewMerger(o MergerOptions) (*Merger, error) {
 	m := &Merger{
-		node: o.Node, table: o.Table, out: o.Table, items: o.Items, keys: o.Keys,
-		mergeRules: mergeRules{
-			fill: o.Policy.Merge == pipeline.LatestNonNull, retains: o.Policy.OnDelete != pipeline.Delete, flags: o.Policy.OnDelete == pipeline.Flag,
-		},
+		node: o.Node, table: o.Table, out: o.Table, root: o.Root, items: o.Items, keys: o.Keys,
+		mergeRules: rulesOf(o.Policy), dropped: map[int32][]pipeline.Hash{},
 	}
 	base := o.Table
 	if m.flags {
@@ -109,12 +136,28 @@ func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
 		return err
 	}
 	for _, r := range b.Tables {
-		if r.Table == m.table {
+		switch r.Table {
+		case m.table:
 			m.addRows(m.schema, r, first)
+		case m.root:
+			m.addRoots(r, int32(first))
 		}
 	}
 	m.gather(first)
 	return nil
+}
+
+// addRoots keeps the keys of rows, some of which may be left out in the table.
+func (m *Merger) addRoots(r *pipeline.Rows, first int32) {
+	for i, op := range r.Ops {
+		if op != pipeline.OpUpsert {
+			continue
+		}
+		var key pipeline.Hash
+		key, m.scratch = hashKey(m.scratch, m.schema.ID, r.Table.Key, r.Record, i)
+		at := first + r.Change[i]
+		m.dropped[at] = append(m.dropped[at], key)
+	}
 }
 
 // Finish ends the epoch: it returns the settled rows, nil when there are none,
@@ -122,6 +165,10 @@ func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
 // changes that came too late. Items that were removed before horizon are
 // forgotten; nil: none is.
 func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
+	m.horizon = math.MinInt64
+	if horizon != nil {
+		m.horizon = *horizon
+	}
 	groups := m.byItem()
 	if err := m.items.Lookup(m.hashes, m.values); err != nil {
 		return nil, err
@@ -133,51 +180,96 @@ func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
 		return nil, err
 	}
 	if horizon != nil {
-		var err error
-		m.sweepAt, err = sweep(m.items, m.sweepAt, m.sweeps(), func(v []byte) bool {
-			h := decodeHistory(v)
-			newest := &h.entries[0]
-			return newest.New == 0 && newest.rows == nil && newest.Time < *horizon
-		})
-		if err != nil {
+		if err := m.sweep(); err != nil {
 			return nil, err
 		}
 	}
 	rows := m.build()
 	m.reset()
 	m.effects, m.outs, m.gathered = nil, nil, nil
+	clear(m.dropped)
 	return rows, nil
 }
 
+// sweep forgets some of what was removed before the horizon.
+func (m *Merger) sweep() (err error) {
+	m.sweepAt, err = sweep(m.items, m.sweepAt, m.sweeps(), func(v []byte) bool {
+		h := decodeHistory(v)
+		newest := &h.entries[0]
+		return newest.removal != pipeline.NotRemoved && newest.rows == nil && newest.Time < m.horizon
+	})
+	if err != nil || !m.retains || m.deleted != pipeline.Delete && m.expired != pipeline.Delete {
+		return err
+	}
+	m.keysAt, err = sweep(m.keys, m.keysAt, m.sweeps(), func(v []byte) bool {
+		return over(decodeShares(v, &m.mergeRules), m.horizon)
+	})
+	return err
+}
+
 // decide adds an item's changes to its history, and notes what that does to rows.
+// Where rows are released, each change is an epoch of its own: which came first
+// must not depend on where epochs are cut.
 func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 	var h history
 	if value != nil {
 		h = decodeHistory(value)
 	}
-	before := h.shares(&m.mergeRules, maxHistory)
+	size, noted := len(members), len(m.effects)
+	if m.releases {
+		size = 1
+	}
 	last := int32(-1)
+	for some := range slices.Chunk(members, size) {
+		if i := m.extend(&h, some, dead); i >= 0 {
+			last = i
+		}
+	}
+	if last < 0 {
+		return
+	}
+	m.encoded = h.append(m.encoded[:0])
+	if bytes.Equal(m.encoded, value) {
+		m.effects = m.effects[:noted]
+		return
+	}
+	m.items.Put(m.changes[last].item, m.encoded)
+}
+
+// extend adds changes to a history and returns the last one that was new, or -1.
+func (m *Merger) extend(h *history, members []int32, dead []int64) (last int32) {
+	before := h.shares(&m.mergeRules, maxHistory)
+	last = -1
 	for _, i := range members {
 		c := &m.changes[i]
 		if _, late := slices.BinarySearch(dead, c.ordinal); late || h.has(&c.version) {
 			continue
 		}
-		h.entries = append(h.entries, historyEntry{Contender: pipeline.Contender{Version: c.version}, rows: m.rowsOf(c)})
+		h.entries = append(h.entries, m.entry(i))
 		h.key, last = c.key, i
 	}
 	if last < 0 {
-		return
+		return last
 	}
 	h.sort()
 	// Of a row that many changes of one epoch have left behind, this is told once.
 	now := h.shares(&m.mergeRules, maxHistory+len(members))
 	h.prune(&m.mergeRules)
-	m.encoded = h.append(m.encoded[:0])
-	if bytes.Equal(m.encoded, value) {
-		return
-	}
-	m.items.Put(m.changes[last].item, m.encoded)
 	m.note(m.changes[last].item, before, now, last)
+	return last
+}
+
+// entry returns change i as a history has it.
+func (m *Merger) entry(i int32) historyEntry {
+	c := &m.changes[i]
+	e := historyEntry{Contender: pipeline.Contender{Version: c.version}, removal: c.removal, rows: m.rowsOf(c)}
+	for _, k := range m.dropped[i] {
+		if e.row(k) == nil {
+			e.dropped = append(e.dropped, k)
+		}
+	}
+	slices.SortFunc(e.dropped, pipeline.Hash.Compare)
+	return e
 }
 
 func (m *Merger) rowsOf(c *change) []keptRow {
@@ -232,11 +324,9 @@ func (m *Merger) applyKey(effects []mergeEffect, value []byte) {
 	before := m.row(shares)
 	for i := range effects {
 		e := &effects[i]
-		shares = slices.DeleteFunc(shares, func(s share) bool { return s.item == e.item })
-		if e.share != nil {
-			shares = append(shares, *e.share)
-		}
+		shares = m.replace(shares, e.item, e.share)
 	}
+	shares = forget(shares, m.horizon)
 	after := m.row(shares)
 	last := &effects[len(effects)-1]
 	if len(shares) == 0 {

@@ -3,6 +3,7 @@ package settle
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -12,11 +13,13 @@ import (
 type share struct {
 	item      pipeline.Hash
 	itemKey   []byte
-	time      int64 // of the item's last change that yields the row
-	dead      bool  // its newest change does not
-	deletedAt int64 // of a dead one: the time of the change after the last that did
+	time      int64             // of the item's last change that yields the row
+	dead      bool              // its newest change does not
+	deletedAt int64             // of a dead one: the time of the change by which the row went
+	fate      pipeline.OnDelete // of a dead one: what becomes of the row; Delete = it only says when it went
 	values    [][]byte
 	times     []int64 // of the changes that the values are from
+	none      bool    // the row was left out: it is not kept
 }
 
 // keyedShare is the share of an item in the row of a key.
@@ -28,7 +31,7 @@ type keyedShare struct {
 func (s *share) append(b []byte) []byte {
 	dead := byte(0)
 	if s.dead {
-		dead = 1
+		dead = 1 + byte(s.fate)
 	}
 	b = packed.AppendBytes(packed.AppendHash(append(b, dead), s.item), s.itemKey)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.time))
@@ -61,7 +64,9 @@ func decodeShares(b []byte, m *mergeRules) []share {
 	all := make([]share, c.Uvarint())
 	for i := range all {
 		s := &all[i]
-		s.dead = c.U8() == 1
+		if dead := c.U8(); dead > 0 {
+			s.dead, s.fate = true, pipeline.OnDelete(dead-1)
+		}
 		s.item, s.itemKey, s.time = c.Hash(), c.Bytes(), int64(c.U64())
 		if s.dead {
 			s.deletedAt = int64(c.U64())
@@ -86,14 +91,14 @@ func beats(a int64, x []byte, b int64, y []byte) bool {
 // row returns the row that the shares make, with the flags where there are any,
 // packed; nil = there is none.
 func (m *mergeRules) row(shares []share) []byte {
-	live, dead := newestShare(shares), lastShare(shares)
+	live, dead := m.liveShare(shares), lastShare(shares)
 	var values [][]byte
 	switch {
 	case live != nil && m.fill:
 		values = m.filled(shares)
 	case live != nil:
 		values = live.values
-	case dead != nil && m.retains:
+	case dead != nil && dead.fate != pipeline.Delete:
 		values = dead.values
 	default:
 		return nil
@@ -102,17 +107,17 @@ func (m *mergeRules) row(shares []share) []byte {
 		return packed.JoinRow(nil, values)
 	}
 	flagged := append(make([][]byte, 0, len(values)+2), values...)
-	if live != nil {
+	if live != nil || dead.fate != pipeline.Flag {
 		return packed.JoinRow(nil, append(flagged, []byte{0}, nil))
 	}
 	return packed.JoinRow(nil, append(flagged, []byte{1}, binary.LittleEndian.AppendUint64(nil, uint64(dead.deletedAt))))
 }
 
-// newestShare returns the newest of the live shares.
-func newestShare(shares []share) (best *share) {
+// liveShare returns the newest of the live shares; of first rows, the oldest.
+func (m *mergeRules) liveShare(shares []share) (best *share) {
 	for i := range shares {
 		s := &shares[i]
-		if !s.dead && (best == nil || beats(s.time, s.itemKey, best.time, best.itemKey)) {
+		if !s.dead && (best == nil || beats(s.time, s.itemKey, best.time, best.itemKey) != m.first) {
 			best = s
 		}
 	}
@@ -128,6 +133,52 @@ func lastShare(shares []share) (best *share) {
 		}
 	}
 	return best
+}
+
+// replace puts an item's new share in the place of its old one; nil = it
+// contributes no longer.
+func (m *mergeRules) replace(shares []share, item pipeline.Hash, by *share) []share {
+	if i := slices.IndexFunc(shares, func(s share) bool { return s.item == item }); i >= 0 {
+		if m.releases && shares[i].released(by) {
+			return shares
+		}
+		shares = slices.Delete(shares, i, i+1)
+	}
+	if by == nil || by.none {
+		return shares
+	}
+	return append(shares, *by)
+}
+
+// released reports whether a row that stayed when its item expired is not for the
+// item to take away any more: what says that it had gone before, or was left out,
+// came late.
+func (s *share) released(by *share) bool {
+	if !s.dead || s.fate != pipeline.Keep || by == nil || !by.dead {
+		return false
+	}
+	return by.fate == pipeline.Delete && by.deletedAt < s.deletedAt || by.none && by.deletedAt <= s.deletedAt
+}
+
+// forget drops the shares of items that had the row before time, and were not the
+// last: an older change of an item that is not known is a dead letter.
+func forget(shares []share, time int64) []share {
+	last := lastShare(shares)
+	if last == nil {
+		return shares
+	}
+	item := last.item
+	return slices.DeleteFunc(shares, func(s share) bool { return s.dead && s.deletedAt < time && s.item != item })
+}
+
+// over reports whether a row went before time, and nothing is left of it.
+func over(shares []share, time int64) bool {
+	for i := range shares {
+		if s := &shares[i]; !s.dead || s.fate != pipeline.Delete || s.deletedAt >= time {
+			return false
+		}
+	}
+	return true
 }
 
 // filled returns the newest value of each column that is not null.

@@ -28,6 +28,7 @@ type File struct {
 type reading struct {
 	root     *Node
 	mistakes []*Mistake
+	warnings []*Mistake
 	redactor *redactor
 }
 

@@ -25,6 +25,18 @@ func (f *File) Report(section, node string, err error) {
 	}
 }
 
+// Warn adds what building a node found that is most likely not meant, though it is
+// no mistake, placed as Report does.
+func (f *File) Warn(section, node string, err error) {
+	before := len(f.mistakes)
+	f.Report(section, node, err)
+	f.warnings = append(f.warnings, f.mistakes[before:]...)
+	f.mistakes = f.mistakes[:before]
+}
+
+// Warnings returns what Warn has added, in the order of the places.
+func (f *File) Warnings() []*Mistake { return f.told(f.warnings) }
+
 // Add adds mistakes: those that the use of a value found.
 func (f *reading) Add(mistakes ...*Mistake) { f.mistakes = append(f.mistakes, mistakes...) }
 
@@ -34,10 +46,15 @@ func (f *reading) Err() error {
 	if len(f.mistakes) == 0 {
 		return nil
 	}
-	for _, m := range f.mistakes {
+	return &Errors{Mistakes: f.told(f.mistakes)}
+}
+
+// told returns mistakes as they are shown.
+func (f *reading) told(mistakes []*Mistake) []*Mistake {
+	for _, m := range mistakes {
 		m.Message, m.Hint, m.Excerpt = f.Redact(m.Message), f.Redact(m.Hint), mask(m.Excerpt, f.root.doc.secrets)
 	}
-	return &Errors{Mistakes: sortMistakes(f.mistakes)}
+	return sortMistakes(mistakes)
 }
 
 // notRead is the error of a text that is not YAML; nothing more is known of it.

@@ -29,6 +29,9 @@ type Config struct {
 	Follow    bool          `yaml:"follow" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
 	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" desc:"How often followed files are looked at, and new ones are looked for; for these less often where there are so many files that it would take a twentieth of the time."`
 	MaxRecord spec.Bytes    `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
+
+	// TTLDeletes has no default: left out is not the same as delete.
+	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" desc:"What becomes of rows that go because DynamoDB's time to live removes their item, in tables that do not say it themselves: delete takes them out, flag leaves them and says so in is_deleted and deleted_at, keep leaves them. For dynamodb_cdc. Left out = what on_delete of the table says."`
 }
 
 // Version says where a plain JSON record carries its version.
@@ -91,6 +94,7 @@ func (c *Config) check() error {
 	} else if c.AsOf != "" && known && encoding != pipeline.DynamoDBExport {
 		wrong("as_of is for format dynamodb_export only: records of format "+c.Format+" carry their version, or the order of reading counts", "as_of")
 	}
+	c.checkTTLDeletes(encoding, wrong)
 	if c.Follow && encoding == pipeline.DynamoDBExport {
 		wrong("an export does not grow, so it can't be followed: leave follow out", "follow")
 	}
@@ -150,6 +154,21 @@ func (c *Config) checkKey(encoding pipeline.Encoding, wrong func(string, ...stri
 			}
 			wrong(err.Error(), at)
 		}
+	}
+}
+
+// ttlFates are the choices of TTLDeletes.
+var ttlFates = []string{"delete", "flag", "keep"}
+
+func (c *Config) checkTTLDeletes(encoding pipeline.Encoding, wrong func(string, ...string)) {
+	switch {
+	case c.TTLDeletes == "":
+	case !slices.Contains(ttlFates, c.TTLDeletes):
+		wrong(fmt.Sprintf("unknown ttl_deletes %q: want one of %s", c.TTLDeletes, strings.Join(ttlFates, ", ")), "ttl_deletes")
+	case encoding == pipeline.DynamoDBExport:
+		wrong("an export does not say which items time to live removed: leave ttl_deletes out", "ttl_deletes")
+	case encoding == pipeline.JSON:
+		wrong("plain JSON knows of no time to live: leave ttl_deletes out", "ttl_deletes")
 	}
 }
 
@@ -252,6 +271,10 @@ func alternatives(p spec.Paths) (first string, others []string) {
 	}
 	return p[0], p[1:]
 }
+
+// TTLDeletes returns what the source says becomes of rows of items that TTL removes,
+// as the file has it; empty = nothing.
+func (s *Source) TTLDeletes() string { return s.cfg.TTLDeletes }
 
 // Endless reports whether the source follows its files: Read never ends.
 func (s *Source) Endless() bool { return s.cfg.Follow }

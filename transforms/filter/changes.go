@@ -19,6 +19,7 @@ var (
 // work.
 type Changes struct {
 	where *pattern.Pattern
+	left  [2]bool // whether removals are left out: by users, by time to live
 }
 
 // NewChanges compiles a filter of changes. It returns all mistakes at once: a
@@ -33,17 +34,17 @@ func NewChanges(_ string, cfg Config) (*Changes, error) {
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
 	}
-	return &Changes{where: where}, nil
+	return &Changes{where: where, left: [2]bool{!where.Possible(pattern.Kind{}), !where.Possible(pattern.Kind{TTL: true})}}, nil
 }
 
 // NewChangeMapper implements pipeline.ChangeFilter.
 func (c *Changes) NewChangeMapper() pipeline.ChangeMapper {
-	return &changeMapper{where: c.where, formats: map[*pipeline.Format]*boundFormat{}}
+	return &changeMapper{Changes: c, formats: map[*pipeline.Format]*boundFormat{}}
 }
 
 // changeMapper is one worker of a Changes.
 type changeMapper struct {
-	where   *pattern.Pattern
+	*Changes
 	formats map[*pipeline.Format]*boundFormat
 	record  decode.Record
 }
@@ -70,8 +71,9 @@ func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
 	for i := range slots {
 		slots[i] = i
 	}
+	paths := decode.NewProjection(m.where.Paths(), typed)
 	b := &boundFormat{
-		decoder: decode.NewDecoder(f, decode.Options{New: decode.NewProjection(m.where.Paths(), typed)}),
+		decoder: decode.NewDecoder(f, decode.Options{New: paths, Old: paths}),
 		matcher: m.where.NewMatcher(slots, typed),
 	}
 	if f.Table != "" {
@@ -83,19 +85,53 @@ func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
 
 // Mark implements pipeline.ChangeMapper. What can't be decoded or matched is for
 // the consumer to refuse.
-func (m *changeMapper) Mark(r *pipeline.Records, gone []bool) {
+func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) {
 	b := m.bind(r.Format)
 	for i := range r.Spans {
 		rec := r.Bytes(i)
-		if gone[i] || b.decoder.Decode(rec, &m.record) != nil || !m.record.HasNew {
+		if marks[i] == pipeline.LeftOut || b.decoder.Decode(rec, &m.record) != nil {
 			continue
 		}
-		arrived := int64(0)
-		if r.Arrived != nil {
-			arrived = r.Arrived[i]
+		if mark := m.markOf(b, rec, r, i); mark > marks[i] {
+			marks[i] = mark
 		}
-		about := meta.Of(rec, &m.record, b.table, arrived)
-		ok, err := b.matcher.Match(rec, m.record.New, &about)
-		gone[i] = err == nil && !ok
 	}
+}
+
+// markOf returns the mark of the decoded record. Of a removal nothing but the key
+// may be known: it passes unless that contradicts the pattern.
+func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i int) pipeline.Mark {
+	d := &m.record
+	removes := d.Event == decode.Remove
+	switch {
+	case removes && (d.TTL && m.left[1] || !d.TTL && m.left[0]):
+		return pipeline.LeftOut
+	case removes && !d.HasOld && !d.KeyOnly, !removes && !d.HasNew:
+		return pipeline.Passes
+	}
+	arrived := int64(0)
+	if r.Arrived != nil {
+		arrived = r.Arrived[i]
+	}
+	about := meta.Of(rec, d, b.table, arrived)
+	image, unknown := d.New, pattern.Unknown(0)
+	if removes {
+		image = d.Old
+	}
+	if d.KeyOnly {
+		unknown = pattern.UnknownItem
+	}
+	if ok, err := b.matcher.MayMatch(rec, image, &about, unknown); ok || err != nil {
+		return pipeline.Passes
+	}
+	return pipeline.Gone
+}
+
+// Warnings returns what is most likely not meant, though it is no mistake.
+func (c *Changes) Warnings() []error {
+	if !c.where.Tells(pattern.Kind{EventName: decode.Insert.String()}, pattern.Kind{EventName: decode.Modify.String()}) {
+		return nil
+	}
+	return []error{&spec.FieldError{Path: []string{"where", "$meta.event_name"}, Message: "a change that does not pass is to the tables behind as if it had removed its item, so an item's next event of another kind deletes its rows: " +
+		"write where: {$meta.event_name: [INSERT]} and keep: first at the tables instead"}}
 }

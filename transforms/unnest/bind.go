@@ -42,14 +42,20 @@ func (m *mapper) bind(f *pipeline.Format) *bound {
 		b.fixed = []byte(f.Table)
 	}
 	var news, olds []decode.Path
+	images := false // some table takes items that were not removed
 	for i := range m.builds {
 		d := &m.builds[i]
-		b.news = append(b.news, newView(&news, d.table, b.typed, true, d.wanted))
-		b.olds = append(b.olds, newView(&olds, d.table, b.typed, m.unnest.canMiss || d.deletes, d.deletes))
+		archives := d.wanted && d.table.archives
+		images = images || d.table.images
+		b.news = append(b.news, newView(&news, d.table, b.typed, d.table.images, d.wanted && d.table.images))
+		b.olds = append(b.olds, newView(&olds, d.table, b.typed, m.unnest.canMiss || d.deletes || archives, d.deletes || archives))
 		b.lists = append(b.lists, decode.NewProjection(d.table.element, b.typed))
 	}
 	b.sets = decode.NewProjection([]decode.Path{{}}, b.typed)
-	o := decode.Options{New: decode.NewProjection(news, b.typed), Settled: m.settled}
+	o := decode.Options{Settled: m.settled}
+	if images {
+		o.New = decode.NewProjection(news, b.typed)
+	}
 	if len(olds) > 0 {
 		o.Old = decode.NewProjection(olds, b.typed)
 	}

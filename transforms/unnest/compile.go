@@ -28,8 +28,11 @@ type table struct {
 	item     []decode.Path
 	element  []decode.Path
 	distinct bool // rows of one item cannot have equal keys
-	onDelete pipeline.OnDelete
 	covered  covered
+	policy   pipeline.Policy
+	images   bool          // it may take items that were not removed
+	archives bool          // it takes items that were removed, and has no key
+	identity []decode.Path // what stands in the key as it is
 }
 
 type explode struct {
@@ -69,7 +72,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 		c.columns = append(c.columns, c.column(e.Name, &e.Value))
 	}
 	c.ordinalColumn()
-	t.onDelete = c.onDelete()
+	t.policy = c.policy()
 	c.collisions()
 	c.keys()
 	if len(c.mistakes) > 0 {
@@ -86,6 +89,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 	}
 	t.out, t.columns, t.item, t.element = out, c.columns, c.scope.item, c.scope.element
 	t.distinct = t.explode == nil || len(out.Key) == 0
+	t.setRemovals()
 	t.order = slices.Clone(out.Key)
 	for i := range t.columns {
 		if !t.columns[i].key {
@@ -171,26 +175,13 @@ func (c *compiler) ordinalColumn() {
 	})
 }
 
-// onDelete returns what becomes of deleted rows, and appends the columns that
-// tell it.
-func (c *compiler) onDelete() pipeline.OnDelete {
-	fate, ok := fates[c.cfg.OnDelete]
-	switch {
-	case !ok:
-		known := []string{"delete", "flag", "keep"}
-		c.add(&spec.FieldError{Path: []string{"on_delete"}, Name: c.cfg.OnDelete, Known: known, Message: fmt.Sprintf("unknown on_delete %q", c.cfg.OnDelete)})
-	case fate != pipeline.Delete && len(c.cfg.Key) == 0:
-		c.mistake(fmt.Sprintf("on_delete is about rows with a key, and table %q has none: give it a key, or leave on_delete out", c.name), "on_delete")
-	}
-	if fate == pipeline.Flag {
-		c.addFlags()
-	}
-	return fate
-}
-
-// addFlags appends the columns of on_delete: flag, but for those whose names the
+// addFlags appends the columns of flagged rows, but for those whose names the
 // file has given away.
-func (c *compiler) addFlags() {
+func (c *compiler) addFlags(p pipeline.Policy) {
+	key := "on_delete"
+	if p.OnDelete != pipeline.Flag {
+		key = "ttl_deletes"
+	}
 	origins := []origin{fromDeleted, fromDeletedAt}
 	for i, col := range pipeline.FlagColumns() {
 		taken := slices.IndexFunc(c.columns, func(have column) bool { return strings.EqualFold(have.name, col.Name) })
@@ -206,7 +197,7 @@ func (c *compiler) addFlags() {
 		if _, declared := c.cfg.Columns.Get(name); !declared {
 			path = []string{"explode", "ordinal"}
 		}
-		c.mistake(fmt.Sprintf("column %q %s that on_delete: flag adds to table %q: give it another name, or leave it out", name, where, c.name), path...)
+		c.mistake(fmt.Sprintf("column %q %s that %s: flag adds to table %q: give it another name, or leave it out", name, where, key, c.name), path...)
 	}
 }
 

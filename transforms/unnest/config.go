@@ -17,7 +17,10 @@ type TableConfig struct {
 	Explode  *ExplodeConfig         `yaml:"explode" desc:"Makes a row of each element of a list or set; left out = one row per item."`
 	Key      []string               `yaml:"key" desc:"The columns that identify a row; left out = rows are only ever appended."`
 	Columns  spec.Map[ColumnConfig] `yaml:"columns" required:"true" desc:"The columns, by name, in the order of the table."`
+	Keep     string                 `yaml:"keep" default:"last" enum:"last,first" desc:"Which row of an item stands, in sinks of settled rows and in stars: last, that of its newest change, and none if that does not match; first, that of the earliest change since the item was last removed that matches, in whatever order changes come."`
 	OnDelete string                 `yaml:"on_delete" default:"delete" enum:"delete,flag,keep" desc:"What becomes, in sinks of settled rows, of a row that no item yields any longer: delete takes it out; flag leaves it with its last values, and says so in the columns is_deleted and deleted_at, which are added at the end; keep leaves it."`
+	// TTLDeletes has no default: left out is not the same as delete.
+	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" desc:"What becomes of a row that goes because DynamoDB's time to live removes its item, instead of what on_delete says: delete, flag and keep as there. A row that is kept is released: nothing that the item does takes it away any more, but a change that yields its key replaces it. Left out = what the source says; without that, what on_delete says."`
 }
 
 // ExplodeConfig says which list becomes rows.
@@ -54,7 +57,25 @@ const (
 	onErrorFail       = "fail"
 )
 
-// fates are the choices of TableConfig.OnDelete; empty means delete.
+// The choices of TableConfig.Keep; empty means the first.
+const (
+	keepLast  = "last"
+	keepFirst = "first"
+)
+
+// InheritTTLDeletes gives what the source says of TTL's deletes to the tables with a
+// key that do not say it themselves, and reports whether there are any.
+func (c *Config) InheritTTLDeletes(fate string) (some bool) {
+	for i := range c.Tables {
+		if t := &c.Tables[i].Value; t.TTLDeletes == "" && len(t.Key) > 0 {
+			t.TTLDeletes, some = fate, true
+		}
+	}
+	return some
+}
+
+// fates are the choices of TableConfig.OnDelete and TTLDeletes; empty means
+// delete and what OnDelete says.
 var fates = map[string]pipeline.OnDelete{"": pipeline.Delete, "delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
 
 // The choices of Config.Unmatched; empty means the first.

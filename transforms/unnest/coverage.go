@@ -165,6 +165,9 @@ type coverage struct {
 
 func newCoverage(t *table) coverage {
 	var c coverage
+	if !t.images {
+		return c // it takes removed items only, and new images are looked at
+	}
 	next := t.covered.first
 	seek := func(to *[]sought, all ...[]source) {
 		for _, sources := range all {

@@ -47,10 +47,13 @@
 // The rows are a log: for each change that is no dead letter, first the rows
 // that its old image yields and its new image does not, by key, as deletes,
 // then the rows that its new image yields, as upserts, in the order of the
-// list. A removal deletes all rows of its old image; without one it has no
-// rows. Such a removal is never unmatched: the item is gone, whichever table
-// had it. Neither is one in plain JSON with nothing but the key; its rows are
-// those that the key alone yields. A change that gives its item another key is two
+// list. A removal deletes all rows of its old image. One that tells nothing but the
+// key, as DynamoDB's do without an old image, is never unmatched: the item is gone,
+// whichever table had it. It deletes the rows that the key yields, where either
+// where looks at the key alone, or no other item can have the row. Of first rows
+// only removals delete, whatever kind of event where asks for. Tables without a
+// key that ask for removals get the rows that the old image, or the key, yields, as
+// upserts. A change that gives its item another key is two
 // changes of one record: that of the old item, with the deletes, and that of the
 // new one. What no table wants needs neither key nor version. Deletes are made only of tables that have a
 // key and whose consumers ask for them. A value of an old image that does not

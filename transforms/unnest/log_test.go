@@ -119,7 +119,8 @@ func TestNeeds(t *testing.T) {
 }
 
 // TestRemovalsInPlainJSON: one with nothing but the key is of an item that some
-// table may have, whatever where tests; one with more is judged by it.
+// table may have, whatever where tests besides the key; one with more is judged by
+// it.
 func TestRemovalsInPlainJSON(t *testing.T) {
 	u := compiled(t, `
 tables:
@@ -142,7 +143,7 @@ tables:
 		needs := everything(u)
 		needs.Settled = settled
 		b := mapAll(t, u, needs, r)
-		equal(t, "orders", dump(b, "order"), `0 upsert "o1" "NEW"`, `3 delete "o2" "NEW"`)
+		equal(t, "orders", dump(b, "order"), `0 upsert "o1" "NEW"`, `1 delete "o1" null`, `2 delete "a1" null`, `3 delete "o2" "NEW"`, `5 delete "o4" null`)
 		equal(t, "early", dump(b, "early"), `2 delete "a1" null`)
 		var changed []string
 		for _, c := range b.Changes {

@@ -14,11 +14,12 @@ import (
 
 // mapper is one worker of an Unnest. One goroutine uses it.
 type mapper struct {
-	unnest  *Unnest
-	settled bool
-	deletes bool // some table needs deletes
-	formats map[*pipeline.Format]*bound
-	builds  []build
+	unnest   *Unnest
+	settled  bool
+	deletes  bool // some table needs deletes
+	archives bool // some table takes removed items
+	formats  map[*pipeline.Format]*bound
+	builds   []build
 
 	// The batch that is being made.
 	bound   *bound
@@ -28,11 +29,13 @@ type mapper struct {
 	arena   []byte // the keys of the batch's changes
 
 	// The record that is being read.
-	rec   []byte
-	index int
-	meta  pattern.Meta
-	keys  keySet
-	text  []byte // scratch
+	rec     []byte
+	index   int
+	meta    pattern.Meta
+	removal pipeline.Removal
+	gone    bool // a filter before does not let its item pass
+	keys    keySet
+	text    []byte // scratch
 
 	// The table and image that rows are being made of.
 	build   *build
@@ -98,8 +101,13 @@ func (m *mapper) finish() *pipeline.Batch {
 
 // record maps one record: to rows, a dead letter, or an error that ends the run.
 func (m *mapper) record(i int) error {
+	mark := m.records.MarkOf(i)
+	if mark == pipeline.LeftOut {
+		m.batch.Ignored++
+		return nil
+	}
 	m.rec, m.index = m.records.Bytes(i), i
-	d := &m.bound.record
+	gone, d := mark == pipeline.Gone, &m.bound.record
 	if err := m.bound.dec.Decode(m.rec, d); err != nil {
 		var bad *decode.Error
 		if !errors.As(err, &bad) {
@@ -113,10 +121,11 @@ func (m *mapper) record(i int) error {
 		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(bad.Error())})
 	}
 	m.readMeta()
-	gone := m.records.Gone != nil && m.records.Gone[i]
 	if gone {
 		d.HasNew = false
 	}
+	m.removal = removalOf(d, gone)
+	m.gone = gone
 	matched, f := m.match()
 	if f != nil {
 		return m.refuse(f)
@@ -161,18 +170,18 @@ func (m *mapper) accept(matched bool) {
 	if moved {
 		v := d.Version
 		v.New = 0 // the item is gone
-		m.change(d.Was, d.WasKey, v)
+		m.change(d.Was, d.WasKey, v, pipeline.Removed)
 	}
 	at := int32(len(m.batch.Changes))
 	for i := range m.builds {
 		m.builds[i].assign(at, moved)
 	}
-	m.change(d.Item, d.Key, d.Version)
+	m.change(d.Item, d.Key, d.Version, m.removal)
 }
 
 // change adds a change of the record to the batch.
-func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version) {
-	c := pipeline.Change{Record: int32(m.index), Version: v}
+func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version, removal pipeline.Removal) {
+	c := pipeline.Change{Record: int32(m.index), Version: v, Removal: removal}
 	c.Version.Partition, c.Version.Ordinal = m.order, m.records.Ordinal(m.index)
 	if m.records.Replays != nil {
 		c.Version.Partition = m.records.Replays[m.index].Origin.Order
@@ -230,13 +239,13 @@ func (m *mapper) unmatched() *failure {
 // which its where can't say.
 func (m *mapper) match() (bool, *failure) {
 	d := &m.bound.record
-	anyNew, f := m.matchImage(d.HasNew, d.New, m.bound.news, false)
+	anyNew, f := m.matchNew()
 	if f != nil {
 		return false, f
 	}
 	anyOld := false
-	if m.deletes || d.Event == decode.Remove && m.unnest.canMiss {
-		if anyOld, f = m.matchImage(d.HasOld, d.Old, m.bound.olds, true); f != nil {
+	if m.deletes || d.Event == decode.Remove && (m.unnest.canMiss || m.archives) {
+		if anyOld, f = m.matchOld(); f != nil {
 			return false, f
 		}
 	}
@@ -250,25 +259,36 @@ func (m *mapper) match() (bool, *failure) {
 	}
 }
 
-// matchImage marks the tables that want an image.
-func (m *mapper) matchImage(has bool, slots []decode.Value, views []view, old bool) (matched bool, f *failure) {
+// matchNew marks the tables that want the new image.
+func (m *mapper) matchNew() (matched bool, f *failure) {
+	d := &m.bound.record
 	for i := range m.builds {
-		b, v := &m.builds[i], &views[i]
-		ok := has && v.seen
+		b, v := &m.builds[i], &m.bound.news[i]
+		ok := d.HasNew && v.seen
+		wants := ok
 		if ok && v.matcher != nil && (b.wanted || !matched) {
-			var err error
-			if ok, err = v.matcher.Match(m.rec, slots, &m.meta); err != nil {
-				return false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(err.Error())}
+			if ok, wants, f = m.matchItem(b, v, d.New); f != nil {
+				return false, f
 			}
 		}
-		matched = matched || ok
-		if old {
-			b.matchOld = ok
-		} else {
-			b.matchNew = ok
-		}
+		matched = matched || wants
+		b.matchNew = ok
 	}
 	return matched, nil
+}
+
+// matchItem reports whether a table takes the change with the image of values, and
+// whether it wants the item: one of first rows does whatever happens to the item.
+func (m *mapper) matchItem(b *build, v *view, values []decode.Value) (takes, wants bool, f *failure) {
+	takes, err := v.matcher.Match(m.rec, values, &m.meta)
+	wants = takes
+	if err == nil && !takes && b.table.first() {
+		wants, err = v.matcher.MayMatch(m.rec, values, &m.meta, pattern.UnknownKind)
+	}
+	if err != nil {
+		return false, false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(err.Error())}
+	}
+	return takes, wants, nil
 }
 
 // readMeta takes what columns and patterns can see of the change itself.

@@ -27,7 +27,12 @@ func (m *mapper) rows() *failure {
 				return f
 			}
 		}
-		if b.deletes && b.matchOld {
+		switch {
+		case b.table.archives && m.bound.record.Event == decode.Remove && b.matchOld:
+			if f := m.image(d.Old, &m.bound.olds[i], i, false); f != nil {
+				return f
+			}
+		case b.deletes && b.matchOld:
 			if f := m.oldImage(i); f != nil {
 				return f
 			}

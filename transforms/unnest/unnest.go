@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	_ pipeline.Transform = (*Unnest)(nil)
-	_ pipeline.Retaining = (*Unnest)(nil)
-	_ pipeline.Mapper    = (*mapper)(nil)
+	_ pipeline.Transform     = (*Unnest)(nil)
+	_ pipeline.TablePolicies = (*Unnest)(nil)
+	_ pipeline.Mapper        = (*mapper)(nil)
 )
 
 // Unnest is a compiled unnest node. It is read-only; its mappers do the work.
@@ -76,14 +76,26 @@ func (u *Unnest) Tables() []*pipeline.Table {
 	return tables
 }
 
-// OnDelete implements pipeline.Retaining.
-func (u *Unnest) OnDelete(table *pipeline.Table) pipeline.OnDelete {
+// Policy implements pipeline.TablePolicies.
+func (u *Unnest) Policy(table *pipeline.Table) pipeline.Policy {
 	for _, t := range u.tables {
 		if t.out == table {
-			return t.onDelete
+			return t.policy
 		}
 	}
-	return pipeline.Delete
+	return pipeline.Policy{}
+}
+
+// Warnings returns what is most likely not meant, though it is no mistake: each a
+// *spec.FieldError with a path that starts at the node.
+func (u *Unnest) Warnings() []error {
+	var all []error
+	for _, t := range u.tables {
+		if w := t.warning(); w != nil {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // NewMapper implements pipeline.Transform.
@@ -96,6 +108,7 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 		b.deletes = b.wanted && needs.Deletes[t.out.Name] && len(t.out.Key) > 0
 		b.olds = b.deletes && needs.Olds[t.out.Name]
 		m.deletes = m.deletes || b.deletes
+		m.archives = m.archives || b.wanted && t.archives
 		b.cells = make([]cells, len(t.columns))
 		for k := range t.columns {
 			b.cells[k] = newCells(t.columns[k].typ)
