@@ -150,8 +150,8 @@ func shopAt(t *testing.T, set ...string) (a *assembly, dir, address string) {
 // when and why, without secrets; when it is back all is as before.
 func TestSinkDown(t *testing.T) {
 	lake := filepath.Join(t.TempDir(), "hunter2")
-	t.Setenv("SHOP_LAKE", lake)
-	a, _, address := shopAt(t, "sinks.lake.url=${SHOP_LAKE}")
+	t.Setenv("SHOP_TOKEN", lake)
+	a, _, address := shopAt(t, "sinks.lake.url=${SHOP_TOKEN}")
 	sink := &downSink{why: pipeline.TransientFor("connection", errors.New("cannot connect as shop:"+lake))}
 	for i := range a.config.Sinks {
 		if a.config.Sinks[i].Name == "warehouse" {

@@ -42,6 +42,9 @@ func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
 	}
 }
 
+// duckDBVersion is the version of DuckDB in this binary, or "".
+func duckDBVersion() string { return duckdb.Version() }
+
 // rowKind is one type of transform that reads rows: it is made for the tables
 // that it may read.
 type rowKind[T any] struct {

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/starlift-etl/starlift/sinks/duckdb"
 )
 
 // build says what a binary was made of.
@@ -25,7 +23,7 @@ type build struct {
 
 // thisBuild describes this binary.
 func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), DuckDB: duckdb.Version()}
+	b := build{Version: "(devel)", Go: runtime.Version(), DuckDB: duckDBVersion()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
