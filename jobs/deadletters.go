@@ -265,6 +265,15 @@ func (a *assembly) maskRecord(f *deadletters.Found) {
 	}
 }
 
+// atByte says where in its partition a record begins; of several in a line, it
+// tells which.
+func atByte(offset int64) string {
+	if offset == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", byte %d", offset)
+}
+
 func (s *streams) showLetter(f *deadletters.Found, output string) error {
 	record := string(f.Original())
 	if output == "json" {
@@ -277,8 +286,8 @@ func (s *streams) showLetter(f *deadletters.Found, output string) error {
 		return s.printJSON(l)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "id:       %s\nstatus:   %s\nreason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s:%d\ntime:     %s\nepoch:    %d\n",
-		f.ID, f.Status, f.Reason, f.Message, f.Node, f.Source, f.Partition, f.Line, f.Time.Format("2006-01-02T15:04:05.000Z"), f.Epoch)
+	fmt.Fprintf(&b, "id:       %s\nstatus:   %s\nreason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s:%d%s\ntime:     %s\nepoch:    %d\n",
+		f.ID, f.Status, f.Reason, f.Message, f.Node, f.Source, f.Partition, f.Line, atByte(f.Offset), f.Time.Format("2006-01-02T15:04:05.000Z"), f.Epoch)
 	if f.ReplayOf != "" {
 		fmt.Fprintf(&b, "replays:  %s\n", f.ReplayOf)
 	}

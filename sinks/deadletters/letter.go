@@ -18,6 +18,7 @@ type Letter struct {
 	Source    string          `json:"source"`
 	Partition string          `json:"partition"`
 	Line      int64           `json:"line"`
+	Offset    int64           `json:"offset,omitempty"` // of its first byte in the partition
 	// ReplayOf is the letter that was read again and became this one.
 	ReplayOf string `json:"replay_of,omitempty"`
 	// What follows is needed to read it again.
@@ -43,7 +44,7 @@ func (l *Letter) Original() []byte {
 func newLetter(name string, epoch int64, d *pipeline.DeadLetter) *Letter {
 	l := &Letter{
 		Time: time.Now().UTC(), Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
-		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line,
+		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line, Offset: d.Pos.Offset,
 		Transform: d.Origin.Transform, Order: d.Origin.Order, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
 	}
 	if again := d.Origin.Letter; again != nil {
@@ -60,7 +61,7 @@ func newLetter(name string, epoch int64, d *pipeline.DeadLetter) *Letter {
 // replayed returns the letter as the engine reads it again.
 func (l *Letter) replayed(id string) pipeline.Replayed {
 	return pipeline.Replayed{
-		Pos: pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line},
+		Pos: pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line, Offset: l.Offset},
 		Origin: pipeline.Origin{
 			Transform: l.Transform, Order: l.Order, Ordinal: l.Ordinal, Arrived: l.Arrived, ExportTime: l.ExportTime, Table: l.Table,
 			Letter: &pipeline.Letter{ID: id, Node: l.Node, Reason: l.Reason},
