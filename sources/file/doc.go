@@ -18,27 +18,32 @@
 // block's memory is used again when the engine frees its records. What is
 // allocated is one slice of spans a block, nothing per record.
 //
-// Compression (gzip with any number of members, zstd, none) is told by the
-// first bytes of a file, not by its name. A byte order mark is skipped.
+// Compression (gzip with any number of members, zstd, bzip2, none) is told by the
+// first bytes of a file, not by its name, and so is what holds no records: it is
+// refused by its name (see magic.go). A byte order mark is skipped.
 //
 // # Records
 //
-// Change records and export items stand one a line. Plain JSON may be an object
-// a line, objects one after the other in any layout, or arrays of objects; the
-// start of each file tells (see detect). A last line without line end is a
-// record. Blank lines, and commas between concatenated objects, are skipped;
-// everything else ends in a record, broken text too, so that it becomes a dead
-// letter: a value that the end of the file cuts off is a record up to there.
-// These are errors instead, since nothing else would show what is missing: an
-// array that the file does not close, a compressed stream that is cut short,
-// and a record longer than max_record. All records before the place are
-// delivered first, and a run goes on at the place once the cause is mended.
+// A record is a JSON object, wherever it stands: splitter finds it by its brackets,
+// takes envelopes apart, and says where a broken one ends. Blank lines, and commas
+// between objects, are skipped; everything else ends in a record, broken text too, so
+// that it becomes a dead letter: a value that the end of the file cuts off is a
+// record up to there. These are errors instead, since nothing else would show
+// what is missing: an array or envelope that the file does not close, a compressed
+// stream that is cut short, and a record longer than max_record. All records
+// before the place are delivered first, and a run goes on at the place once the
+// cause is mended.
+//
+// A record of an envelope may be written anew, behind the bytes of its block: what
+// was base64, or lacks the name of its table. Whatever it looks like, what
+// a block hands over is single records, with the line and offset at which they, or
+// the value that they are of, begin.
 //
 // # Cursors
 //
-// A cursor holds the decompressed offset, line and number of the next record,
-// and what tells that the file is still the one that was read: its size and a
-// hash of its first bytes. A plain file that has grown is read on, a finished
+// A cursor holds the decompressed offset, line and number of the next record, the
+// brackets that are open around it (see place), and what tells that the file is still
+// the one that was read: its size and a hash of its first bytes. A plain file that has grown is read on, a finished
 // one whose size and hash are as they were is skipped, and any other change is
 // an error. The cursor behind a file's last record says that the file is done;
 // for that, a block is only handed over when the next one, or the end, is known.
@@ -76,11 +81,12 @@
 // it is looked at after reading them: what is read while a file is being
 // truncated may be of its new content.
 //
-// A last line without line end waits for it. It is a record without one once
-// nothing has been written for five seconds, if it is a whole JSON object, to
-// which nothing can be added, or if the file was renamed or removed. A compressed
-// file is read when it has not been written to for a second; if it is cut short
-// then, the rest is waited for, and one that has grown is read on. Damage ends the run.
+// A whole object needs no line end: nothing can be added to it. Half of one is
+// waited for; if the file was renamed or removed, it is a record once nothing has been
+// written for five seconds, and so is one behind which a line begins as a record does.
+// A compressed file is read when it has not been written to for a second; if it
+// is cut short then, the rest is waited for, and one that has grown is read on.
+// Damage ends the run.
 //
 // # Exports
 //
