@@ -9,7 +9,13 @@ import (
 type Image struct {
 	Hash  uint64 // as of Version; 0 = there is no item
 	Known bool
+	// Others are what it may be instead: the order of arrival has told that it is
+	// Hash, images allow for these as well.
+	Others []uint64
 }
+
+// maxOthers bounds Image.Others.
+const maxOthers = 16
 
 // Contender is a change that is, or may turn out to be, the newest of its item:
 // another one of the same time may tell.
@@ -65,10 +71,23 @@ func Newest[T any](changes []T, of func(*T) *Contender, before Image) []T {
 	for i := range changes {
 		cs[i] = of(&changes[i])
 	}
-	newest := newestOf(cs, before)
+	newest, _ := newestOf(cs, before)
 	spare(cs, newest, before)
 	changes[0], changes[newest] = changes[newest], changes[0]
 	return changes
+}
+
+// After returns the image after changes of one item and time.
+func After[T any](changes []T, of func(*T) *Contender, before Image) Image {
+	if len(changes) == 1 {
+		return Image{Hash: of(&changes[0]).New, Known: true}
+	}
+	cs := make([]*Contender, len(changes))
+	for i := range changes {
+		cs[i] = of(&changes[i])
+	}
+	newest, others := newestOf(cs, before)
+	return Image{Hash: cs[newest].New, Known: true, Others: others}
 }
 
 // Sort sorts changes of one item and time, not put together by Contend, the newest
@@ -95,7 +114,8 @@ func Sort[T any](changes []T, of func(*T) *Contender, before Image) {
 		if from == 0 && walked(rest, before) {
 			return
 		}
-		newest := from + newestOf(rest, before)
+		newest, _ := newestOf(rest, before)
+		newest += from
 		first := changes[newest]
 		copy(changes[from+1:newest+1], changes[from:newest])
 		changes[from] = first
@@ -122,7 +142,7 @@ func walked(cs []*Contender, before Image) bool {
 			if c.Partition != next.Partition {
 				return false
 			}
-			was = Image{next.New, true}
+			was = Image{Hash: next.New, Known: true}
 		}
 		switch {
 		case !was.Known:
@@ -133,13 +153,21 @@ func walked(cs []*Contender, before Image) bool {
 	return true
 }
 
-// newestOf returns the number of the newest contender.
-func newestOf(cs []*Contender, before Image) int {
+// newestOf returns the number of the newest contender, and the images of others
+// that arrival alone has put behind it.
+func newestOf(cs []*Contender, before Image) (newest int, others []uint64) {
 	if slices.ContainsFunc(cs, func(c *Contender) bool { return c.Imageless() }) {
-		return lastOf(cs)
+		return lastOf(cs), nil
 	}
 	g := newGraph(cs, before)
-	return latest(cs, g, g.ends(cs, before))
+	ends, possible := g.ends(cs, before)
+	newest = latest(cs, g, ends)
+	for i, image := range g.images {
+		if image != cs[newest].New && len(others) < maxOthers && (possible == nil || possible[i]) {
+			others = append(others, image)
+		}
+	}
+	return newest, others
 }
 
 // lastOf is newestOf where some need no images: of those, older ones are not kept, so

@@ -20,7 +20,7 @@ type graph struct {
 func newGraph(cs []*Contender, before Image) *graph {
 	g := &graph{images: make([]uint64, 0, 2*len(cs)+1), absent: -1}
 	if before.Known {
-		g.images = append(g.images, before.Hash)
+		g.images = append(append(g.images, before.Hash), before.Others...)
 	}
 	for _, c := range cs {
 		g.images = append(g.images, c.New)
@@ -71,18 +71,34 @@ func (g *graph) component(i int) int {
 	return i
 }
 
-// ends returns which nodes a walk over all contenders may end at; nil = images do not
-// tell. Where no walk begins at the image before, a change is missing: in
-// one partition arrival tells better then.
-func (g *graph) ends(cs []*Contender, before Image) []bool {
+// ends returns which nodes a walk over all contenders ends at, and which it may end at
+// if the image before is another one of those that are possible; nil = images do not
+// tell. Where no walk begins at any of them, a change is missing, and in one partition
+// arrival tells better then.
+func (g *graph) ends(cs []*Contender, before Image) (ends, possible []bool) {
 	if !before.Known {
-		return g.endsFromAnywhere(cs)
+		ends = g.endsFromAnywhere(cs)
+		return ends, ends
 	}
-	ends := g.endsFrom(cs, g.node(before.Hash))
-	if ends != nil || !slices.ContainsFunc(cs, func(c *Contender) bool { return c.Partition != cs[0].Partition }) {
-		return ends
+	ends = g.endsFrom(cs, g.node(before.Hash))
+	possible = slices.Clone(ends)
+	for _, other := range before.Others {
+		for i, is := range g.endsFrom(cs, g.node(other)) {
+			if possible == nil {
+				possible = make([]bool, len(g.images))
+			}
+			possible[i] = possible[i] || is
+		}
 	}
-	return g.endsFromAnywhere(cs)
+	switch {
+	case ends != nil:
+	case possible != nil:
+		ends = possible
+	case slices.ContainsFunc(cs, func(c *Contender) bool { return c.Partition != cs[0].Partition }):
+		ends = g.endsFromAnywhere(cs)
+		possible = ends
+	}
+	return ends, possible
 }
 
 // pieces returns how many pieces of the walk begin in each component, by the node

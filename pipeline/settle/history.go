@@ -17,7 +17,8 @@ type historyEntry struct {
 	// dropped are the keys, sorted, of rows that the change yields and transforms
 	// behind the table left out. They are known of first rows only.
 	dropped []pipeline.Hash
-	gap     bool // the changes right before those of its time are not kept
+	was     pipeline.Image // the item before the changes of its time
+	gap     bool           // what was right before those is not kept, but for was
 }
 
 func entryContender(e *historyEntry) *pipeline.Contender { return &e.Contender }
@@ -47,6 +48,12 @@ type history struct {
 	entries []historyEntry
 }
 
+// Flags beside the number of an entry's rows.
+const (
+	entryGap = 1 << iota
+	entryWas
+)
+
 func (h *history) append(b []byte) []byte {
 	b = packed.AppendBytes(b, h.key)
 	b = binary.AppendUvarint(b, uint64(len(h.entries)))
@@ -54,11 +61,16 @@ func (h *history) append(b []byte) []byte {
 		e := &h.entries[i]
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.Time))
 		b = append(packed.AppendContender(b, &e.Contender), byte(e.removal))
-		gap := uint64(0)
+		n := uint64(len(e.rows)) << 2
 		if e.gap {
-			gap = 1
+			n |= entryGap
 		}
-		b = binary.AppendUvarint(b, uint64(len(e.rows))<<1|gap)
+		if e.gap && e.was.Known {
+			n |= entryWas
+		}
+		if b = binary.AppendUvarint(b, n); n&entryWas != 0 {
+			b = binary.LittleEndian.AppendUint64(b, e.was.Hash)
+		}
 		for _, r := range e.rows {
 			b = packed.AppendBytes(packed.AppendHash(b, r.key), r.row)
 		}
@@ -79,8 +91,11 @@ func decodeHistory(b []byte) history {
 		e.Contender = c.Contender(int64(c.U64()))
 		e.removal = pipeline.Removal(c.U8())
 		n := c.Uvarint()
-		if e.gap = n&1 == 1; n > 1 {
-			e.rows = make([]keptRow, n>>1)
+		if e.gap = n&entryGap != 0; n&entryWas != 0 {
+			e.was = pipeline.Image{Hash: c.U64(), Known: true}
+		}
+		if n >>= 2; n > 0 {
+			e.rows = make([]keptRow, n)
 		}
 		for k := range e.rows {
 			e.rows[k] = keptRow{key: c.Hash(), row: c.Bytes()}
@@ -100,24 +115,25 @@ func (h *history) has(v *pipeline.Version) bool {
 // sort puts the newest first.
 func (h *history) sort() {
 	slices.SortStableFunc(h.entries, func(a, b historyEntry) int { return cmp.Compare(b.Time, a.Time) })
+	var before pipeline.Image
 	for to := len(h.entries); to > 0; {
 		from := to - 1
 		for from > 0 && h.entries[from-1].Time == h.entries[from].Time {
 			from--
 		}
-		if group := h.entries[from:to]; len(group) > 1 {
-			pipeline.Sort(group, entryContender, h.before(from, to))
+		group := h.entries[from:to]
+		if i := slices.IndexFunc(group, func(e historyEntry) bool { return e.gap }); i >= 0 {
+			before = group[i].was
 		}
+		for i := range group {
+			group[i].was = before
+		}
+		if len(group) > 1 {
+			pipeline.Sort(group, entryContender, before)
+		}
+		before = pipeline.After(group, entryContender, before)
 		to = from
 	}
-}
-
-// before returns the image before the changes from … to-1, which are those of one time.
-func (h *history) before(from, to int) pipeline.Image {
-	if to == len(h.entries) || slices.ContainsFunc(h.entries[from:to], func(e historyEntry) bool { return e.gap }) {
-		return pipeline.Image{}
-	}
-	return pipeline.Image{Hash: h.entries[to].New, Known: true}
 }
 
 // contested reports whether another change of their time may change the order of
@@ -222,8 +238,10 @@ func (h *history) keepFirst(m *mergeRules, keep []kept) {
 func (h *history) keepPredecessors(keep []kept) {
 	for from := 0; from < len(h.entries); {
 		to := h.groupEnd(from)
-		if to < len(h.entries) && keep[from] != gone && (from == 0 || to-from > 1) && contested(h.entries[from:to]) {
-			keep[to] = max(keep[to], bare)
+		if to < len(h.entries) && keep[from] != gone && (from == 0 || to-from > 1 || len(h.entries[from].was.Others) > 0) && contested(h.entries[from:to]) {
+			for i := to; i < h.groupEnd(to); i++ {
+				keep[i] = max(keep[i], bare)
+			}
 		}
 		from = to
 	}

@@ -172,8 +172,14 @@ func (mt *mergeTest) epoch(changes ...yield) {
 		rows.Ops, rows.Change = append(rows.Ops, pipeline.OpUpsert), append(rows.Change, int32(i))
 	}
 	rows.Record = b.NewRecord()
-	defer rows.Record.Release()
 	batch.Tables = append(batch.Tables, rows)
+	mt.take(batch)
+}
+
+// take takes a batch as one epoch, and releases it.
+func (mt *mergeTest) take(batch *pipeline.Batch) {
+	mt.t.Helper()
+	defer batch.Release()
 	if err := mt.m.Add(batch, 0); err != nil {
 		mt.t.Fatal(err)
 	}
@@ -198,7 +204,9 @@ func (mt *mergeTest) epoch(changes ...yield) {
 		if there == (op == pipeline.OpInsert) {
 			mt.t.Fatalf("%s of %s, and the row is there: %v", op, row[0], there)
 		}
-		mt.rows[row[0]] = strings.Join(row, "|")
+		if mt.rows[row[0]] = strings.Join(row, "|"); op == pipeline.OpDelete {
+			delete(mt.rows, row[0])
+		}
 	}
 }
 

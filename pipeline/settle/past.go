@@ -2,140 +2,207 @@ package settle
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// past is what is known of an item before a time: the changes of the last time
-// before it, and the image before those. It tells where the walk over the
-// changes of the time begins. Changes that come late correct it, but those that are
-// older than all of its own.
+// past is what is known of an item before a time: the changes of the last times
+// before it, and the image before those. It tells where the walk over the changes of
+// the time begins. Changes that come late correct it, but those that are older than
+// all of its own. How one change ends does not depend on what was before, so the past
+// goes back to the last time of which there is a single one.
 type past struct {
-	time    int64
+	moments []moment // the newest first
 	before  pipeline.Image
-	changes []pipeline.Contender // the newest first, once sealed
-	sealed  bool                 // no more changes of the time are taken
+	room    [1]pipeline.Contender // of the usual single change
 }
 
-// maxPast is the number of changes that are kept of the last time before an item's
-// newest. Of more than that only the image is, and those that come late play no part.
-const maxPast = 16
+// moment is the changes of one time.
+type moment struct {
+	time    int64
+	changes []pipeline.Contender
+	sealed  bool // no more changes of the time are taken
+}
 
-func (p *past) known() bool { return len(p.changes) > 0 }
+const (
+	// maxMoments is the number of times that a past goes back at most.
+	maxMoments = 4
+	// maxMoment is the number of changes that are kept of one. Of more than that only
+	// the image is, and those that come late play no part.
+	maxMoment = 16
+)
 
-func (p *past) reset() { *p = past{changes: p.changes[:0]} }
+func (p *past) known() bool { return len(p.moments) > 0 }
+
+func (p *past) reset() { p.moments, p.before = p.moments[:0], pipeline.Image{} }
+
+// since returns the time of the oldest changes that matter.
+func (p *past) since() int64 {
+	if !p.known() || !p.before.Known {
+		return math.MinInt64
+	}
+	return p.moments[len(p.moments)-1].time
+}
 
 func self(c *pipeline.Contender) *pipeline.Contender { return c }
 
 // image returns the last image.
-func (p *past) image() pipeline.Image {
-	if !p.known() {
-		return pipeline.Image{}
+func (p *past) image() pipeline.Image { return p.after(0) }
+
+// after returns the image after a moment.
+func (p *past) after(i int) pipeline.Image {
+	image := p.before
+	for at := len(p.moments) - 1; at >= i; at-- {
+		image = pipeline.After(p.moments[at].changes, self, image)
 	}
-	if !p.sealed {
-		p.changes = pipeline.Newest(p.changes, self, p.before)
-	}
-	return pipeline.Image{Hash: p.changes[0].New, Known: true}
+	return image
 }
 
-// leave makes the item, which a newer change has overtaken, the past.
+// leave makes the item, which a newer change has overtaken, the newest moment.
 func (p *past) leave(it *item) {
-	p.before, p.time, p.sealed = p.image(), it.time, false
-	p.changes = p.changes[:0]
+	if len(it.contenders) == 1 && (!p.known() || len(p.moments) == 1 && len(p.moments[0].changes) == 1) { // as usual
+		p.before = p.image()
+		p.room[0] = it.contenders[0].Contender
+		p.moments = append(p.moments[:0], moment{time: it.time, changes: p.room[:1:1]})
+		return
+	}
+	m := p.insert(0, it.time)
 	for i := range it.contenders {
-		p.changes = append(p.changes, it.contenders[i].Contender)
+		m.changes = append(m.changes, it.contenders[i].Contender)
 	}
+	p.forget(maxMoments - 1)
 }
 
-// add takes a change, unless it is older than those that are there.
+// add takes a change, unless it is older than those that are there and what was
+// before them is known.
 func (p *past) add(c *pipeline.Contender) {
+	i := slices.IndexFunc(p.moments, func(m moment) bool { return m.time <= c.Time })
 	switch {
-	case !p.known() || c.Time > p.time:
-		*p = past{time: c.Time, before: p.image(), changes: append(p.changes[:0], *c)}
-	case c.Time < p.time || p.sealed:
-	default:
-		p.join(c)
+	case i < 0 && p.before.Known:
+		return
+	case i < 0:
+		i = len(p.moments)
+		p.insert(i, c.Time)
+	case p.moments[i].time < c.Time:
+		p.insert(i, c.Time)
+	}
+	p.moments[i].join(c)
+	p.forget(maxMoments - 1)
+}
+
+// insert makes a moment.
+func (p *past) insert(i int, time int64) *moment {
+	p.moments = slices.Insert(p.moments, i, moment{time: time})
+	return &p.moments[i]
+}
+
+// forget forgets what was before a moment.
+func (p *past) forget(i int) {
+	if i < len(p.moments)-1 {
+		p.before = p.after(i + 1)
+		p.before.Others = nil
+		clear(p.moments[i+1:])
+		p.moments = p.moments[:i+1]
 	}
 }
 
-// join takes a change of the time. Of a single one, the state has kept the images
-// only: it arrived before any that comes.
-func (p *past) join(c *pipeline.Contender) {
-	if first := &p.changes[0]; first.Ordinal == restored {
-		first.Partition, first.Ordinal = c.Partition, 0
+// trim forgets what does not matter any more, unless it is doubtful: a change that
+// comes late may make it matter.
+func (p *past) trim() {
+	image := p.before
+	for i := len(p.moments) - 1; i > 0; i-- {
+		image = pipeline.After(p.moments[i].changes, self, image)
+		if len(p.moments[i-1].changes) == 1 && len(image.Others) == 0 {
+			p.forget(i - 1)
+		}
+	}
+}
+
+// join takes a change of the time. Of a single one, the state does not know the event.
+func (m *moment) join(c *pipeline.Contender) {
+	if m.sealed {
+		return
 	}
 	again := func(o pipeline.Contender) bool {
-		return o.Event == 0 && o.Seq == "" && o.New == c.New && o.Old == c.Old && o.HasOld == c.HasOld
+		return o.Event == 0 && o.Seq == "" && !o.ByArrival && o.New == c.New && o.Old == c.Old && o.HasOld == c.HasOld
 	}
-	if !slices.ContainsFunc(p.changes, again) {
-		p.changes, _ = pipeline.Contend(p.changes, self, *c)
-	}
-}
-
-// bounded seals the past if there is more of it than is kept.
-func (p *past) bounded() {
-	if image := p.image(); len(p.changes) > maxPast {
-		p.changes, p.sealed = append(p.changes[:0], pipeline.Contender{Version: pipeline.Version{Time: p.time, New: image.Hash}}), true
+	if !slices.ContainsFunc(m.changes, again) {
+		m.changes, _ = pipeline.Contend(m.changes, self, *c)
 	}
 }
 
-// restored is the ordinal of a change of which the state has kept the images only.
-const restored = -1
+// seal leaves of very many changes their image only.
+func (p *past) seal() {
+	for i := range p.moments {
+		if m := &p.moments[i]; len(m.changes) > maxMoment {
+			image := p.after(i)
+			*m = moment{time: m.time, sealed: true, changes: []pipeline.Contender{{Version: pipeline.Version{Time: m.time, New: image.Hash}}}}
+		}
+	}
+	p.trim()
+}
 
-// Flags of the encoding of a past. That of a single change, the usual one, says which
-// of its images need no bytes.
+// Flags of the encoding of a past. Most are of a single change.
 const (
 	pastMany = 1 << iota
 	pastSealed
-	pastHasOld  // of the single change
-	pastLoose   // its old image is not known, or there was none
-	pastFollows // its new image is the old one of the item's newest change
-	pastGone    // it has no new image
 	pastBefore  // the image before is known
-	pastBegins  // and is its old one
+	pastBegins  // and is the old one of the change
+	pastFollows // the new image of the change is the old one of the item's newest
 )
 
 // append appends the encoding of the past of an item.
 func (p *past) append(b []byte, it *item) []byte {
-	p.bounded()
-	at := len(b)
-	b = binary.AppendUvarint(append(b, 0), uint64(it.time-p.time))
-	c, w := &p.changes[0], &it.contenders[0]
-	flags := byte(0)
+	p.seal()
+	at, flags := len(b), byte(0)
+	b = append(b, 0)
 	add := func(is bool, flag byte) {
 		if is {
 			flags |= flag
 		}
 	}
-	add(p.sealed, pastSealed)
 	add(p.before.Known, pastBefore)
-	if len(p.changes) > 1 {
+	if len(p.moments) > 1 || len(p.moments[0].changes) > 1 {
 		b[at] = flags | pastMany
-		if p.before.Known {
-			b = binary.LittleEndian.AppendUint64(b, p.before.Hash)
-		}
-		b = binary.AppendUvarint(b, uint64(len(p.changes)))
-		for i := range p.changes {
-			b = packed.AppendContender(b, &p.changes[i])
-		}
-		return b
+		return p.appendMany(b, it.time)
 	}
-	add(c.HasOld, pastHasOld)
-	add(c.HasOld && c.Old == 0 || !c.HasOld && !c.Existed, pastLoose)
-	add(w.HasOld && w.Old == c.New, pastFollows)
-	add(c.New == 0, pastGone)
+	b = binary.AppendUvarint(b, uint64(it.time-p.moments[0].time))
+	c, newest := p.moments[0].changes[0], &it.contenders[0]
+	add(p.moments[0].sealed, pastSealed)
 	add(p.before.Known && c.HasOld && p.before.Hash == c.Old, pastBegins)
+	if newest.HasOld && newest.Old == c.New {
+		flags |= pastFollows
+		c.New = 0
+	}
+	c.Event, c.Seq = 0, "" // the same images tell well enough that it came again
 	b[at] = flags
-	if flags&(pastFollows|pastGone) == 0 {
-		b = binary.LittleEndian.AppendUint64(b, c.New)
-	}
-	if flags&pastHasOld != 0 && flags&pastLoose == 0 {
-		b = binary.LittleEndian.AppendUint64(b, c.Old)
-	}
+	b = packed.AppendContender(b, &c)
 	if p.before.Known && flags&pastBegins == 0 {
 		b = binary.LittleEndian.AppendUint64(b, p.before.Hash)
+	}
+	return b
+}
+
+func (p *past) appendMany(b []byte, time int64) []byte {
+	if p.before.Known {
+		b = binary.LittleEndian.AppendUint64(b, p.before.Hash)
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.moments)))
+	for i := range p.moments {
+		m := &p.moments[i]
+		b = binary.AppendUvarint(b, uint64(time-m.time))
+		time = m.time
+		n := uint64(len(m.changes)) << 1
+		if m.sealed {
+			n++
+		}
+		b = binary.AppendUvarint(b, n)
+		for k := range m.changes {
+			b = packed.AppendContender(b, &m.changes[k])
+		}
 	}
 	return b
 }
@@ -144,28 +211,14 @@ func (p *past) append(b []byte, it *item) []byte {
 func (p *past) decode(r *packed.Cursor, it *item) {
 	flags := r.U8()
 	has := func(flag byte) bool { return flags&flag != 0 }
-	p.time = it.time - int64(r.Uvarint())
-	p.sealed, p.before.Known = has(pastSealed), has(pastBefore)
+	p.before.Known = has(pastBefore)
 	if has(pastMany) {
-		if p.before.Known {
-			p.before.Hash = r.U64()
-		}
-		for range r.Uvarint() {
-			p.changes = append(p.changes, r.Contender(p.time))
-		}
+		p.decodeMany(r, it.time)
 		return
 	}
-	var c pipeline.Contender
-	c.Time, c.HasOld, c.Existed = p.time, has(pastHasOld), !has(pastHasOld) && !has(pastLoose)
-	c.Ordinal = restored
-	switch {
-	case has(pastFollows):
+	c := r.Contender(it.time - int64(r.Uvarint()))
+	if has(pastFollows) {
 		c.New = it.contenders[0].Old
-	case !has(pastGone):
-		c.New = r.U64()
-	}
-	if c.HasOld && !has(pastLoose) {
-		c.Old = r.U64()
 	}
 	switch {
 	case has(pastBegins):
@@ -173,5 +226,21 @@ func (p *past) decode(r *packed.Cursor, it *item) {
 	case p.before.Known:
 		p.before.Hash = r.U64()
 	}
-	p.changes = append(p.changes, c)
+	m := p.insert(0, c.Time)
+	m.sealed, m.changes = has(pastSealed), append(p.room[:0], c)
+}
+
+func (p *past) decodeMany(r *packed.Cursor, time int64) {
+	if p.before.Known {
+		p.before.Hash = r.U64()
+	}
+	for range r.Uvarint() {
+		time -= int64(r.Uvarint())
+		n := r.Uvarint()
+		m := p.insert(len(p.moments), time)
+		m.sealed = n&1 == 1
+		for range n >> 1 {
+			m.changes = append(m.changes, r.Contender(time))
+		}
+	}
 }

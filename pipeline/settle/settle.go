@@ -331,7 +331,7 @@ func (s *Settler) recall(members []int32, at int64, known bool) bool {
 	st := &s.state
 	s.older = s.older[:0]
 	for _, m := range members {
-		if v := &s.changes[m].version; v.Time < at && (!st.past.known() || v.Time >= st.past.time) {
+		if v := &s.changes[m].version; v.Time < at && v.Time >= st.past.since() {
 			s.older = append(s.older, pipeline.Contender{Version: *v})
 		}
 	}
@@ -341,10 +341,31 @@ func (s *Settler) recall(members []int32, at int64, known bool) bool {
 		}
 	}
 	slices.SortStableFunc(s.older, func(a, b pipeline.Contender) int { return cmp.Compare(a.Time, b.Time) })
-	for i := range s.older {
-		st.past.add(&s.older[i])
+	older := s.older[lastTwo(s.older):]
+	if len(older) < len(s.older) && st.past.known() && st.past.moments[0].time < older[0].Time {
+		st.past.reset()
 	}
-	return len(s.older) > 0
+	if st.past.known() {
+		older = s.older
+	}
+	for i := range older {
+		st.past.add(&older[i])
+	}
+	return len(older) > 0
+}
+
+// lastTwo returns from where on changes tell all of the past that may matter, when they
+// are sorted by time: from the last but one on that is the only one of its time.
+func lastTwo(older []pipeline.Contender) int {
+	alone := 0
+	for i := len(older) - 1; i >= 0; i-- {
+		if (i == 0 || older[i-1].Time < older[i].Time) && (i == len(older)-1 || older[i+1].Time > older[i].Time) {
+			if alone++; alone == 2 {
+				return i
+			}
+		}
+	}
+	return 0
 }
 
 // addContender adds a change, and reports whether that moved anything.

@@ -94,7 +94,7 @@ func drawHistory(t *rapid.T, item string, sequences bool) ([]event, image, int64
 
 // harness feeds events to a Settler, over restarts, and applies what it gives.
 type harness struct {
-	t      *rapid.T
+	t      failer
 	dir    string
 	store  *state.Store
 	spaces *state.Keyspaces
@@ -106,7 +106,13 @@ type harness struct {
 	mem    int64
 }
 
-func newHarness(t *rapid.T, dir string, mem int64) *harness {
+// failer is a test that may be one of rapid's.
+type failer interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newHarness(t failer, dir string, mem int64) *harness {
 	h := &harness{t: t, dir: dir, saved: &state.Checkpoint{}, table: map[string]int64{}, mem: mem}
 	h.open()
 	return h
@@ -274,12 +280,12 @@ func disorder(t *rapid.T, events []event) []event {
 }
 
 // feed gives the events in epochs of drawn sizes, with restarts between some.
-func (h *harness) feed(events []event) {
+func (h *harness) feed(t *rapid.T, events []event) {
 	for len(events) > 0 {
-		n := rapid.IntRange(1, len(events)).Draw(h.t, "epoch")
-		h.epoch(events[:n], rapid.IntRange(1, 5).Draw(h.t, "batch"))
+		n := rapid.IntRange(1, len(events)).Draw(t, "epoch")
+		h.epoch(events[:n], rapid.IntRange(1, 5).Draw(t, "batch"))
 		events = events[n:]
-		if rapid.IntRange(0, 4).Draw(h.t, "restart") == 0 {
+		if rapid.IntRange(0, 4).Draw(t, "restart") == 0 {
 			h.restart()
 		}
 	}
@@ -299,7 +305,7 @@ func TestTruth(t *testing.T) {
 		}
 		h := newHarness(rt, t.TempDir(), rapid.SampledFrom([]int64{1, 1 << 20}).Draw(rt, "memory"))
 		defer h.store.Close()
-		h.feed(disorder(rt, events))
+		h.feed(rt, disorder(rt, events))
 		if d := gocmp.Diff(settled(last, times), h.table); d != "" {
 			rt.Fatalf("table differs (-want +got):\n%s\nevents: %+v", d, events)
 		}
@@ -334,7 +340,7 @@ func TestOrderFree(t *testing.T) {
 		defer one.store.Close()
 		defer two.store.Close()
 		one.epoch(events, len(events))
-		two.feed(disorder(rt, events))
+		two.feed(rt, disorder(rt, events))
 		if d := gocmp.Diff(one.table, two.table); d != "" {
 			rt.Fatalf("two orders differ (-one +two):\n%s\nevents: %+v", d, events)
 		}
@@ -497,9 +503,9 @@ func FuzzItem(f *testing.F) {
 			{Contender: two(at, "", o, n, n > 0), order: -1}}}
 		in.contenders[1].Bare = true
 		if o&1 == 0 {
-			in.past = past{time: at - 1, before: pipeline.Image{Hash: n, Known: hasOld}, changes: []pipeline.Contender{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}
-			if !hasOld {
-				in.past.before.Hash = 0
+			in.past = past{before: pipeline.Image{Known: hasOld}, moments: []moment{{time: at - 1, changes: []pipeline.Contender{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
+			if hasOld {
+				in.past.before.Hash = n
 			}
 			in.past.image()
 		}
