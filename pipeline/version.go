@@ -1,9 +1,6 @@
 package pipeline
 
-import (
-	"cmp"
-	"strconv"
-)
+import "cmp"
 
 // Version says when a change of an item happened, as far as its record tells:
 // its creation time and sequence number, the images that it leads from and to,
@@ -90,27 +87,29 @@ func (v Version) String() string {
 // Append appends the text of String to b: the time in 20 digits, the sequence
 // number in 40.
 func (v *Version) Append(b []byte) []byte {
-	b = appendTime(b, v.Time)
-	b = append(b, '-')
-	return appendPadded(b, []byte(v.Seq), 40)
+	b = append(appendTime(b, v.Time), '-')
+	const zeros = "0000000000000000000000000000000000000000"
+	return append(append(b, zeros[min(len(zeros), len(v.Seq)):]...), v.Seq...)
 }
 
 // AppendPosition appends a text to b that sorts, within a partition, by arrival:
 // the ordinal in 20 digits, and what stands for the partition in four hexadecimal
 // ones.
 func (v *Version) AppendPosition(b []byte) []byte {
-	b = appendPadded(b, strconv.AppendInt(nil, v.Ordinal, 10), 20)
-	b = append(b, '-')
-	return appendPadded(b, strconv.AppendUint(nil, uint64(v.Partition), 16), 4)
+	b = append(appendDigits(b, uint64(v.Ordinal), 10, 20), '-')
+	return appendDigits(b, uint64(v.Partition), 16, 4)
 }
 
-// appendPadded appends digits with leading zeros up to the width.
-func appendPadded(b, digits []byte, width int) []byte {
-	const zeros = "0000000000000000000000000000000000000000"
-	if n := width - len(digits); n > 0 {
-		b = append(b, zeros[:n]...)
+// appendDigits appends a number with leading zeros up to the width, which is not less
+// than it takes.
+func appendDigits(b []byte, n, base uint64, width int) []byte {
+	from := len(b)
+	b = append(b, "00000000000000000000"[:width]...)
+	for i := len(b) - 1; n > 0 && i >= from; i-- {
+		b[i] = "0123456789abcdef"[n%base]
+		n /= base
 	}
-	return append(b, digits...)
+	return b
 }
 
 // versionBias keeps the text of times before 1970 positive.
@@ -121,7 +120,7 @@ const versionBias = 1 << 61
 // sorts before the digits.
 func appendTime(b []byte, at int64) []byte {
 	if at < -versionBias {
-		return appendPadded(append(b, '-'), strconv.AppendUint(nil, uint64(at)+1<<63, 10), 19)
+		return appendDigits(append(b, '-'), uint64(at)+1<<63, 10, 19)
 	}
-	return appendPadded(b, strconv.AppendUint(nil, uint64(at)+versionBias, 10), 20)
+	return appendDigits(b, uint64(at)+versionBias, 10, 20)
 }
