@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -25,6 +26,7 @@ type told struct {
 	removal pipeline.Removal
 	keys    []int
 	dropped map[int]bool
+	version pipeline.Version // that of changes of which several have one time
 }
 
 // policies are all that a table may have that are not last-writer-wins.
@@ -208,6 +210,9 @@ func (pt *policyTest) take(changes []told) {
 		if c.removal != pipeline.NotRemoved {
 			v.New = 0
 		}
+		if c.version != (pipeline.Version{}) {
+			v = c.version
+		}
 		batch.Changes = append(batch.Changes, pipeline.Change{
 			Item: pipeline.Hash{Lo: uint64(c.item + 1)}, Key: []byte{'a' + byte(c.item)}, Version: v, Removal: c.removal,
 		})
@@ -304,19 +309,7 @@ func (r *rowsOf) done() *pipeline.Rows {
 // restarts between. Of rows that are released from expired items that is said only
 // where no late change says that they had gone before.
 func TestPolicies(t *testing.T) {
-	store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 24})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	spaces, err := store.Keyspaces(0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	spaces := newStore(t)
 	all := policies()
 	checks(t, 100*len(all))
 	rapid.Check(t, func(rt *rapid.T) {
@@ -339,6 +332,152 @@ func TestPolicies(t *testing.T) {
 			rt.Fatalf("%+v: the rows are\n%+v\nwant\n%+v\nof %+v", p, pt.rows, want, changes)
 		}
 	})
+}
+
+// newStore opens a state with the keyspaces of a Merger.
+func newStore(t *testing.T) *state.Keyspaces {
+	t.Helper()
+	store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 24})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	spaces, err := store.Keyspaces(0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spaces
+}
+
+// TestPoliciesAtOneInstant: an item is inserted, changed and removed many times in
+// one instant, with images that recur. In order, rows are those of a model that
+// takes the changes one by one, wherever epochs are cut.
+func TestPoliciesAtOneInstant(t *testing.T) {
+	spaces := newStore(t)
+	all := policies()
+	checks(t, 30*len(all))
+	rapid.Check(t, func(rt *rapid.T) {
+		empty(rt, spaces)
+		p := rapid.SampledFrom(all).Draw(rt, "policy")
+		images := rapid.Bool().Draw(rt, "images")
+		changes := rapid.Custom(func(t *rapid.T) []told { return drawInstants(t, images) }).Draw(rt, "changes")
+		pt := newPolicyTest(rt, spaces, p, false)
+		for rest := changes; len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(rt, "epoch")
+			pt.take(rest[:n])
+			rest = rest[n:]
+		}
+		want := model(p, changes)
+		for k, row := range want {
+			if row.flagged {
+				row.deleted = changes[row.deleted-1].version.Time
+				want[k] = row
+			}
+		}
+		if !maps.Equal(pt.rows, want) {
+			rt.Fatalf("%+v: the rows are\n%+v\nwant\n%+v\nof %+v", p, pt.rows, want, changes)
+		}
+	})
+}
+
+// drawInstants draws the changes of an item at two instants, as DynamoDB makes them:
+// told.time, which rows have, numbers them.
+func drawInstants(t *rapid.T, images bool) []told {
+	var all []told
+	now := uint64(0)
+	for n := range int64(rapid.IntRange(1, 8).Draw(t, "changes")) {
+		c := told{time: n + 1, dropped: map[int]bool{}}
+		next := uint64(rapid.IntRange(0, 3).Draw(t, "image"))
+		if next == now {
+			next++
+		}
+		if now == 0 {
+			next = max(next, 1)
+		}
+		c.version = pipeline.Version{Time: 1, New: next, Ordinal: n, Event: uint32(n + 1), Existed: now != 0}
+		if n > 3 {
+			c.version.Time = 2
+		}
+		if images || now == 0 {
+			c.version.Old, c.version.HasOld, c.version.Existed = now, true, false
+		}
+		if next == 0 {
+			c.removal = pipeline.Removal(rapid.IntRange(1, 2).Draw(t, "who"))
+		}
+		for k := range 3 {
+			if next>>k&1 == 1 {
+				c.keys = append(c.keys, k)
+			}
+		}
+		all = append(all, c)
+		now = next
+	}
+	return all
+}
+
+// TestReleasedRows: what expired items leave is not for their later inserts, or for
+// changes that come late, to take away; but it is replaced by what yields its key.
+func TestReleasedRows(t *testing.T) {
+	spaces := newStore(t)
+	p := pipeline.Policy{TTLDeletes: pipeline.TTLDeletes{Set: true, Fate: pipeline.Keep}}
+	insert, expire := told{time: 1, keys: []int{0}}, told{time: 5, removal: pipeline.Expired}
+	for name, c := range map[string]struct {
+		then []told
+		want map[int]modelRow
+	}{
+		"an insert of another key":   {[]told{{time: 7, keys: []int{1}}}, map[int]modelRow{0: {time: 1}, 1: {time: 7}}},
+		"which is removed":           {[]told{{time: 7, keys: []int{1}}, {time: 8, removal: pipeline.Removed}}, map[int]modelRow{0: {time: 1}}},
+		"a late change of the key":   {[]told{{time: 3, keys: []int{1}}}, map[int]modelRow{0: {time: 1}, 1: {time: 3}}},
+		"a late removal":             {[]told{{time: 3, removal: pipeline.Removed}}, map[int]modelRow{0: {time: 1}}},
+		"a late change of the row":   {[]told{{time: 3, keys: []int{0}}}, map[int]modelRow{0: {time: 3}}},
+		"an insert of the key":       {[]told{{time: 7, keys: []int{0}}}, map[int]modelRow{0: {time: 7}}},
+		"which is removed by a user": {[]told{{time: 7, keys: []int{0}}, {time: 8, removal: pipeline.Removed}}, map[int]modelRow{}},
+		"another item":               {[]told{{item: 1, time: 3, keys: []int{0}}, {item: 1, time: 8, removal: pipeline.Removed}}, map[int]modelRow{}},
+		"another item that went":     {[]told{{item: 1, time: 3, keys: []int{0}}, {item: 1, time: 4, removal: pipeline.Removed}}, map[int]modelRow{0: {time: 1}}},
+	} {
+		for _, size := range []int{1, 2, 10} {
+			checks(t, 1)
+			rapid.Check(t, func(rt *rapid.T) {
+				empty(rt, spaces)
+				pt := newPolicyTest(rt, spaces, p, false)
+				for some := range slices.Chunk(slices.Concat([]told{insert, expire}, c.then), size) {
+					pt.take(some)
+				}
+				if !maps.Equal(pt.rows, c.want) {
+					rt.Errorf("%s, epochs of %d: %+v, want %+v", name, size, pt.rows, c.want)
+				}
+			})
+		}
+	}
+}
+
+// TestFirstRowsStaySmall: of very many changes of an item, few are kept.
+func TestFirstRowsStaySmall(t *testing.T) {
+	rules := rulesOf(pipeline.Policy{Merge: pipeline.First, OnDelete: pipeline.Flag})
+	rules.widths = []int{1}
+	var h history
+	for n := range 1000 {
+		e := historyEntry{Contender: pipeline.Contender{Version: pipeline.Version{Time: int64(n), New: uint64(n + 1)}}}
+		if n%10 == 0 {
+			e.New, e.removal = 0, pipeline.Removed
+		} else if n%3 > 0 {
+			e.rows = []keptRow{{row: packed.JoinRow(nil, [][]byte{{byte(n)}})}}
+		}
+		h.entries = append(h.entries, e)
+		h.sort()
+		h.prune(&rules)
+	}
+	if len(h.entries) > maxHistory+4 {
+		t.Errorf("%d changes are kept", len(h.entries))
+	}
+	shares := h.shares(&rules, maxHistory)
+	if len(shares) != 1 || shares[0].time != 991 || shares[0].dead {
+		t.Errorf("shares %+v", shares)
+	}
 }
 
 // checks sets the number of rapid's checks until the test ends.

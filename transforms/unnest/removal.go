@@ -138,7 +138,7 @@ func (m *mapper) matchOld() (matched bool, f *failure) {
 		b, v := &m.builds[i], &m.bound.olds[i]
 		ok := (d.HasOld || d.KeyOnly) && v.seen
 		wants := ok
-		if ok {
+		if ok && (b.wanted || !matched) {
 			if ok, wants, f = m.matchRemoved(b, v); f != nil {
 				return false, f
 			}
