@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"math"
 	"strconv"
 
 	"github.com/zeebo/xxh3"
@@ -136,6 +137,9 @@ type Records struct {
 
 // Len returns the number of records.
 func (r *Records) Len() int { return len(r.Spans) }
+
+// NoTime stands for a time that is not known, among those in µs since 1970.
+const NoTime int64 = math.MinInt64
 
 // Bytes returns the bytes of record i, without its line end.
 func (r *Records) Bytes(i int) []byte { return r.Data[r.Spans[i].Start:r.Spans[i].End] }

@@ -71,7 +71,7 @@ type Options struct {
 type Record struct {
 	Event          Event
 	EventID, Table Value
-	Created        int64 // µs since 1970; 0 = unknown
+	Created        int64 // µs since 1970; pipeline.NoTime = unknown
 	TTL            bool  // a deletion by time to live
 	HasNew, HasOld bool
 	// KeyOnly says of a removal that nothing of the item is known but its key: Old

@@ -79,7 +79,7 @@ func (d *Decoder) Decode(rec []byte, r *Record) error {
 	clear(d.news.slots)
 	clear(d.olds.slots)
 	d.key.reset()
-	*r = Record{New: d.news.wanted(), Old: d.olds.wanted()}
+	*r = Record{New: d.news.wanted(), Old: d.olds.wanted(), Created: pipeline.NoTime}
 	var i int
 	switch d.f.Encoding {
 	case pipeline.DynamoDBCDC:

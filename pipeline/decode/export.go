@@ -120,8 +120,10 @@ func (d *Decoder) request(i int, l *exportLine, r *Record) int {
 // snapshotTime gives the record the time of its export, or else its place in the
 // order of reading.
 func (d *Decoder) snapshotTime(r *Record) {
-	r.Created, r.Version.Time = d.f.ExportTime, d.f.ExportTime
-	r.Version.ByArrival = d.f.ExportTime == 0
+	r.Version.Time, r.Version.ByArrival = d.f.ExportTime, d.f.ExportTime == 0
+	if d.f.ExportTime != 0 {
+		r.Created = d.f.ExportTime
+	}
 }
 
 // finishDelete fills the record of a request to delete an item.

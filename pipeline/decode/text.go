@@ -63,6 +63,28 @@ func AppendJSON(dst, rec []byte, v Value, typed bool) ([]byte, error) {
 	return out, nil
 }
 
+// AppendDocument appends text as AppendJSON does, if it is a JSON object or list,
+// and reports whether it is one.
+func AppendDocument(dst, text []byte) ([]byte, bool) {
+	s := scanner{b: text}
+	start := s.space(0)
+	v := Value{Kind: Map, Start: uint32(start)}
+	switch s.peek(start) {
+	case '{':
+	case '[':
+		v.Kind = List
+	default:
+		return dst, false
+	}
+	end := s.skip(start, 0)
+	if end < 0 || s.space(end) != len(text) {
+		return dst, false
+	}
+	v.End = uint32(end)
+	out, err := AppendJSON(dst, text, v, false)
+	return out, err == nil
+}
+
 // jsonWriter writes plain JSON. It reads each level of a map or list anew.
 type jsonWriter struct {
 	s     scanner

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
@@ -202,7 +203,7 @@ func textOperand(text []byte) operand {
 // timeOperand gives a time as a string column has it: RFC 3339, UTC, a fraction
 // only when there is one.
 func (m *Matcher) timeOperand(micros int64) operand {
-	if micros == 0 {
+	if micros == pipeline.NoTime {
 		return operand{kind: decode.Missing}
 	}
 	m.text = time.UnixMicro(micros).UTC().AppendFormat(m.text[:0], "2006-01-02T15:04:05.999999Z07:00")

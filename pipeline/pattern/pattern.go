@@ -113,7 +113,7 @@ func (c *conjunction) usesMeta() bool {
 // Meta is what a pattern can see of a change besides its item.
 type Meta struct {
 	EventName, EventID, Table []byte // nil = unknown
-	Created, Arrived          int64  // µs since 1970; 0 = unknown
+	Created, Arrived          int64  // µs since 1970; pipeline.NoTime = unknown
 	TTL                       bool
 }
 

@@ -177,7 +177,7 @@ func TestMatchDynamoDBTypes(t *testing.T) {
 }
 
 func TestMatchMeta(t *testing.T) {
-	meta := &Meta{EventName: []byte("REMOVE"), Table: []byte("shop"), Created: 1_657_238_400_000_001, TTL: true}
+	meta := &Meta{EventName: []byte("REMOVE"), Table: []byte("shop"), Created: 1_657_238_400_000_001, Arrived: pipeline.NoTime, TTL: true}
 	for text, want := range map[string]bool{
 		`{"$meta.event_name":["REMOVE"]}`:                        true,
 		`{"$meta.event_name":[{"anything-but":"REMOVE"}]}`:       false,

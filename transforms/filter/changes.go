@@ -109,7 +109,7 @@ func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i
 	case removes && !d.HasOld && !d.KeyOnly, !removes && !d.HasNew:
 		return pipeline.Passes
 	}
-	arrived := int64(0)
+	arrived := pipeline.NoTime
 	if r.Arrived != nil {
 		arrived = r.Arrived[i]
 	}

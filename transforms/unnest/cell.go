@@ -72,13 +72,7 @@ func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
 		out.null()
 		return ""
 	case c.typ.Kind == pipeline.JSONText:
-		b, err := decode.AppendJSON(out.data, m.rec, v, m.bound.typed)
-		if err != nil {
-			return err.Error()
-		}
-		out.data = b
-		out.textDone()
-		return ""
+		return m.jsonCell(out, v)
 	case c.typ.Kind == pipeline.Binary:
 		b, err := decode.AppendBytes(out.data, m.rec, v)
 		if err != nil {
@@ -137,7 +131,7 @@ func (m *mapper) metaCell(c *column, out *cells) string {
 		out.bool(m.old)
 		return ""
 	case fromDeletedAt:
-		at := int64(0)
+		at := pipeline.NoTime
 		if m.old {
 			at = m.meta.Created
 		}
@@ -159,12 +153,36 @@ func (m *mapper) metaCell(c *column, out *cells) string {
 	}
 }
 
-// time returns a time of the change; 0 = unknown.
+// time returns a time of the change; pipeline.NoTime = unknown.
 func (m *mapper) time(o origin) int64 {
 	if o == fromArrived {
 		return m.meta.Arrived
 	}
 	return m.meta.Created
+}
+
+// jsonCell appends a value as plain JSON. A text that holds a JSON object or list,
+// as items and change records of databases have them, is that document.
+func (m *mapper) jsonCell(out *cells, v decode.Value) string {
+	if v.Kind == decode.String {
+		text, err := decode.AppendText(m.text[:0], m.rec, v)
+		if err != nil {
+			return err.Error()
+		}
+		m.text = text
+		if b, ok := decode.AppendDocument(out.data, text); ok {
+			out.data = b
+			out.textDone()
+			return ""
+		}
+	}
+	b, err := decode.AppendJSON(out.data, m.rec, v, m.bound.typed)
+	if err != nil {
+		return err.Error()
+	}
+	out.data = b
+	out.textDone()
+	return ""
 }
 
 // metaText returns a text of the change; nil = unknown.
@@ -182,7 +200,7 @@ func (m *mapper) metaText(o origin) []byte {
 // timeCell appends a time in one of the types that take one.
 func (m *mapper) timeCell(c *column, out *cells, micros int64) {
 	switch {
-	case micros == 0:
+	case micros == pipeline.NoTime:
 		out.null()
 	case c.typ.Kind == pipeline.Date:
 		out.date(c.format.DayOf(micros))

@@ -78,7 +78,7 @@ func (m *mapper) variable(v *variable) (expression.Value, error) {
 	case fromTTL:
 		return expression.BoolOf(m.meta.TTL), nil
 	case fromCreated, fromArrived:
-		if micros := m.time(v.source.origin); micros != 0 {
+		if micros := m.time(v.source.origin); micros != pipeline.NoTime {
 			return expression.TimestampOf(micros), nil
 		}
 	default:

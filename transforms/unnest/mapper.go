@@ -293,7 +293,7 @@ func (m *mapper) matchItem(b *build, v *view, values []decode.Value) (takes, wan
 
 // readMeta takes what columns and patterns can see of the change itself.
 func (m *mapper) readMeta() {
-	arrived := int64(0)
+	arrived := pipeline.NoTime
 	if m.records.Arrived != nil {
 		arrived = m.records.Arrived[m.index]
 	}

@@ -75,6 +75,8 @@ var typeCases = []struct{ column, value, want string }{
 	{"{type: binary}", `{"B":"/wA="}`, "ff00"}, {"{type: binary}", `{"S":"/wA="}`, "!" + notBinary}, {"{type: binary}", `{"N":"1"}`, "!" + notBinary}, {"{type: binary}", `{"M":{}}`, "!" + notBinary},
 
 	{"{type: json}", `{"M":{"a":{"L":[{"N":"1.0"},{"NULL":true},{"SS":["b","a"]},{"BOOL":true}]}}}`, `"{\"a\":[1.0,null,[\"a\",\"b\"],true]}"`},
+	{"{type: json}", `{"S":" {\"a\": [1.0, null, \"\\u00fc\"]}\n"}`, `"{\"a\":[1.0,null,\"\\u00fc\"]}"`}, {"{type: json}", `{"S":"[ ]"}`, `"[]"`},
+	{"{type: json}", `{"S":"{\"a\":1} x"}`, `"\"{\\\"a\\\":1} x\""`}, {"{type: json}", `{"S":"12"}`, `"\"12\""`}, {"{type: json}", `{"S":"[1,]"}`, `"\"[1,]\""`},
 	{"{type: json}", `{"S":"a\"b"}`, `"\"a\\\"b\""`}, {"{type: json}", `{"N":"1e2"}`, `"1e2"`}, {"{type: json}", `{"NULL":true}`, "null"},
 
 	{"{after: 'a#'}", `{"S":"a#b#c"}`, `"b#c"`}, {"{after: 'a#'}", `{"S":"b#c"}`, "null"}, {"{after: 'a#'}", `{"S":"a#"}`, `""`}, {"{after: '1'}", `{"N":"12"}`, `"2"`},

@@ -8,7 +8,7 @@ import (
 
 // Of returns the metadata of a decoded record. table is the name of its logical
 // table where the format gives it, arrived its arrival in µs since 1970; nil and
-// 0 = unknown. Texts may share the record's bytes.
+// pipeline.NoTime = unknown. Texts may share the record's bytes.
 func Of(rec []byte, d *decode.Record, table []byte, arrived int64) pattern.Meta {
 	m := pattern.Meta{EventName: eventNames[d.Event], EventID: text(rec, d.EventID), Table: table, Created: d.Created, Arrived: arrived, TTL: d.TTL}
 	if table == nil {
