@@ -29,6 +29,15 @@ type Version struct {
 	// time, as plain JSON does: images play no part, and one that was read later is
 	// another change even if it is equal.
 	ByArrival bool
+	// Snapshot says that the record is an item of a full export, which has each item
+	// once: another one with another image is of another item.
+	Snapshot bool
+}
+
+// Contradicts reports whether two versions of what is taken for one item are of
+// two: a full export has both.
+func (v *Version) Contradicts(o *Version) bool {
+	return v.Snapshot && o.Snapshot && v.Time == o.Time && v.New != o.New
 }
 
 // Same reports whether two versions of an item are of one change that was

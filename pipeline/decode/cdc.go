@@ -217,7 +217,7 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		return s.fail(0, "change record without Keys")
 	case len(d.f.Table) == 0 && r.Table.Kind == Missing:
 		return s.fail(0, "change record without tableName: set `table:` on the source")
-	case !d.settle(r, true):
+	case !d.settleKeys(r):
 		return -1
 	}
 	return i

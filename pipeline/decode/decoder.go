@@ -162,12 +162,20 @@ func (d *Decoder) settle(r *Record, typed bool) bool {
 	}
 	var ok bool
 	r.Key, r.Item, ok = d.key.finish(&d.s, table, typed)
-	if ok && typed && len(d.f.Key) > 0 && !d.key.named(d.f.Key) {
+	return ok
+}
+
+// settleKeys is settle of a record that names its key, which has to be the format's.
+func (d *Decoder) settleKeys(r *Record) bool {
+	if !d.settle(r, true) {
+		return false
+	}
+	if len(d.f.Key) > 0 && !d.key.named(d.f.Key) {
 		d.mistake = fmt.Errorf("`key: [%s]` of the source contradicts the record, whose Keys are %s: set `key:` to the table's key attributes",
 			strings.Join(d.f.Key, ", "), bytes.Join(d.key.names[:d.key.n], []byte(", ")))
 		return false
 	}
-	return ok
+	return true
 }
 
 // textField reads a field of the envelope that is a string or null; it passes

@@ -130,7 +130,7 @@ func (d *Decoder) snapshotTime(r *Record) {
 func (d *Decoder) finishDelete(i int, r *Record) int {
 	r.Event = Remove
 	d.snapshotTime(r)
-	if d.settled && !d.settle(r, true) {
+	if d.settled && !d.settleKeys(r) {
 		return -1
 	}
 	return i
@@ -168,6 +168,7 @@ func (d *Decoder) finishItem(i int, r *Record) int {
 	clear(d.olds.slots)
 	r.Version.Old = 0
 	d.snapshotTime(r)
+	r.Version.Snapshot = d.f.ExportTime != 0
 	if !d.settled {
 		return i
 	}
@@ -234,7 +235,7 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	if l.seen&fieldKeys == 0 {
 		return s.fail(0, "line of an incremental export without Keys")
 	}
-	if !d.settle(r, true) {
+	if !d.settleKeys(r) {
 		return -1
 	}
 	return i

@@ -54,13 +54,19 @@ const (
 	flagEvent
 	flagByArrival
 	flagBare
+
+	// flagSnapshot is what no other change has: of a snapshot neither is told.
+	flagSnapshot = flagHasOld | flagExisted
 )
 
 // Contender reads what AppendContender wrote.
 func (c *Cursor) Contender(time int64) pipeline.Contender {
 	flags := c.U8()
 	v := pipeline.Contender{Bare: flags&flagBare != 0}
-	v.Time, v.HasOld, v.Existed, v.ByArrival = time, flags&flagHasOld != 0, flags&flagExisted != 0, flags&flagByArrival != 0
+	v.Time, v.ByArrival = time, flags&flagByArrival != 0
+	if v.Snapshot = flags&flagSnapshot == flagSnapshot; !v.Snapshot {
+		v.HasOld, v.Existed = flags&flagHasOld != 0, flags&flagExisted != 0
+	}
 	if flags&flagNoNew == 0 {
 		v.New = c.U64()
 	}
@@ -104,6 +110,9 @@ func AppendContender(dst []byte, v *pipeline.Contender) []byte {
 	}
 	if v.ByArrival {
 		flags |= flagByArrival
+	}
+	if v.Snapshot {
+		flags |= flagSnapshot
 	}
 	if v.Bare {
 		flags |= flagBare

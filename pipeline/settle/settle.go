@@ -167,7 +167,9 @@ func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
 			s.prefetch(groups[g:end])
 			s.items.Prefetch(s.hashes[g:end])
 		}
-		s.decide(members, s.values[g])
+		if err := s.decide(members, s.values[g]); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	if err := s.apply(); err != nil {
 		return nil, nil, nil, err
@@ -214,7 +216,7 @@ func (s *Settler) prefetch(groups [][]int32) {
 
 // decide finds the newest change of an item, of its state and the epoch, and
 // notes what that does to rows.
-func (s *Settler) decide(members []int32, value []byte) {
+func (s *Settler) decide(members []int32, value []byte) error {
 	s.kept = s.kept[:0]
 	st := &s.state
 	known := value != nil
@@ -227,10 +229,10 @@ func (s *Settler) decide(members []int32, value []byte) {
 		st.past.reset()
 		if s.tooLate(members) {
 			s.bury(members)
-			return
+			return nil
 		}
 	}
-	s.contend(members, value, known)
+	return s.contend(members, value, known)
 }
 
 // expired reports whether the state is a tombstone from before the time for
@@ -264,8 +266,9 @@ func (s *Settler) bury(members []int32) {
 }
 
 // contend settles the item among the state's contenders, if they are as new, and
-// the epoch's changes of the newest time. Older ones tell what was before.
-func (s *Settler) contend(members []int32, value []byte, known bool) {
+// the epoch's changes of the newest time. Older ones tell what was before. It fails
+// if they are of several items.
+func (s *Settler) contend(members []int32, value []byte, known bool) error {
 	st := &s.state
 	at, older := s.newestTime(members, known)
 	var old []keptRow
@@ -286,14 +289,17 @@ func (s *Settler) contend(members []int32, value []byte, known bool) {
 		}
 	}
 	if !moved {
-		return // duplicates, and what is too old to matter
+		return nil // duplicates, and what is too old to matter
 	}
+	last := &s.changes[members[len(members)-1]]
 	before := pipeline.Image{}
 	if len(st.contenders) > 1 {
+		if err := s.contradiction(last.key); err != nil {
+			return err
+		}
 		before = st.past.image()
 	}
 	st.contenders = pipeline.Newest(st.contenders, contenderOf, before)
-	last := &s.changes[members[len(members)-1]]
 	st.time, st.key = at, last.key
 	winner := &st.contenders[0]
 	if winner.Imageless() {
@@ -302,13 +308,31 @@ func (s *Settler) contend(members []int32, value []byte, known bool) {
 	s.buries = s.buries || st.tombstone()
 	s.encoded = st.append(s.encoded[:0])
 	if bytes.Equal(s.encoded, value) {
-		return
+		return nil
 	}
 	item := last.item
 	if !known || !winner.Same(&won) {
 		s.note(item, st, old, members)
 	}
 	s.items.Put(item, s.encoded)
+	return nil
+}
+
+// contradiction is the error about contenders that can't be of one item.
+func (s *Settler) contradiction(key []byte) error {
+	var one *contender
+	for i := range s.state.contenders {
+		c := &s.state.contenders[i]
+		if one != nil && c.Contradicts(&one.Version) {
+			return fmt.Errorf("node %s: a full export has two items with different content that are one by the source's key: %s. "+
+				"Set `key:` of the source to all attributes of the table's key; what was written by the wrong one before needs a new state folder and new tables",
+				s.node, s.showKey(key))
+		}
+		if c.Snapshot {
+			one = c
+		}
+	}
+	return nil
 }
 
 // newestTime returns that of the item, and whether a change of the epoch is older.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -47,6 +48,7 @@ type event struct {
 	existed  bool // there was an old image, which is not known
 	seq      string
 	id       uint32 // of the event; 0 = none
+	snapshot bool   // an item of a full export
 	// What follows is where it arrived.
 	partition uint16
 	ordinal   int64
@@ -55,7 +57,7 @@ type event struct {
 func (e *event) version() pipeline.Version {
 	return pipeline.Version{
 		Time: e.time, Seq: e.seq, New: e.new.hash, Old: e.old.hash, HasOld: e.hasOld, Existed: e.existed,
-		Event: e.id, Partition: e.partition, Ordinal: e.ordinal,
+		Event: e.id, Partition: e.partition, Ordinal: e.ordinal, Snapshot: e.snapshot,
 	}
 }
 
@@ -347,6 +349,48 @@ func TestOrderFree(t *testing.T) {
 	})
 }
 
+// TestItemsOfOneKey: a full export has an item once. Two with different content are
+// of a source with the wrong key, in one epoch and in two.
+func TestItemsOfOneKey(t *testing.T) {
+	store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	spaces, err := store.Keyspaces(0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 16 {
+		s, err := New(Options{Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000, Items: spaces.All[0], Keys: spaces.All[1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprint("item", n)
+		item := func(at int64, hash uint64, snapshot bool) event {
+			return event{item: key, time: at, new: image{hash: hash, rows: map[string]int64{key: int64(hash)}}, snapshot: snapshot}
+		}
+		events := []event{item(5, 1, true), item(5+int64(n&1), 1+uint64(n>>1&1), n>>2&1 == 0)}
+		epochs := [][]event{events}
+		if n>>3 == 1 {
+			epochs = [][]event{events[:1], events[1:]}
+		}
+		var failed error
+		for _, e := range epochs {
+			s.Begin(map[string]Progress{"s": Following})
+			if err := s.Add(batchOf(e), 1); err != nil {
+				t.Fatal(err)
+			}
+			_, _, _, failed = s.Settle()
+			s.Release()
+		}
+		want := n&7 == 2 // of one time, with other images, and both of an export
+		if want != (failed != nil) || want && !strings.Contains(failed.Error(), "two items with different content that are one by the source's key: "+key+". Set `key:`") {
+			t.Errorf("%+v: error %v, want one: %v", epochs, failed, want)
+		}
+	}
+}
+
 // TestTooLate: a change from before the tombstones is a dead letter when
 // nothing is known of the item, and has no effect when something is.
 func TestTooLate(t *testing.T) {
@@ -501,7 +545,7 @@ func FuzzItem(f *testing.F) {
 		in := item{time: at, key: []byte(key), contenders: []contender{
 			{Contender: two(at, seq, n, o, hasOld), order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
 			{Contender: two(at, "", o, n, n > 0), order: -1}}}
-		in.contenders[1].Bare = true
+		in.contenders[1].Bare, in.contenders[1].Snapshot = true, n == 0
 		if o&1 == 0 {
 			in.past = past{before: pipeline.Image{Known: hasOld}, moments: []moment{{time: at - 1, changes: []pipeline.Contender{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
 			if hasOld {
