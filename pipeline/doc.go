@@ -34,6 +34,11 @@
 // the same process. After a restart it gets the version that is loaded then; what
 // was saved is not made again.
 //
+// What a sink's target can't store though the types can ([Limited]) is found in
+// the log too, in rows that the sink will get and in what keyed transforms will make
+// theirs of, before anything is settled: the column says whether such a value is
+// null or makes a dead letter of its change.
+//
 // # Epochs
 //
 // An epoch is a bounded piece of the input. One owner takes it through the

@@ -105,7 +105,23 @@ type Column struct {
 	// Masked says that messages do not show the column's values. It plays no part
 	// in anything else, and is not kept in the state.
 	Masked bool
+	// Unfit says what becomes of a value that a sink can't store. It plays no part in
+	// anything else, and is not kept in the state.
+	Unfit UnfitFate
 }
+
+// UnfitFate is what becomes of a value that a sink can't store.
+type UnfitFate uint8
+
+// The fates.
+const (
+	UnfitDeadLetter UnfitFate = iota // its change is a dead letter
+	UnfitNull                        // it is null, in every sink
+	UnfitFail                        // the run ends
+)
+
+// UnfitFates are the fates by what on_error says.
+var UnfitFates = map[string]UnfitFate{"null": UnfitNull, "fail": UnfitFail}
 
 // Table is the declared schema of the rows with one name. It is built once,
 // when the pipeline is built, and read-only afterwards; the rows of a table

@@ -62,7 +62,7 @@ func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
 // rows takes the batch through the stateless transforms behind the step's own,
 // with the versions that the epoch is pinned to.
 func (w *worker) rows(b *pipeline.Batch, pins []any) error {
-	if len(w.rowings) == 0 {
+	if len(w.rowings) == 0 && len(w.step.limits) == 0 {
 		return nil
 	}
 	clear(w.bad)
@@ -89,6 +89,7 @@ func (w *worker) rows(b *pipeline.Batch, pins []any) error {
 		made[way.out] = out
 		b.Tables = append(b.Tables, out)
 	}
+	w.limitRows(b)
 	w.dropReplaced(b)
 	return w.strike(b)
 }

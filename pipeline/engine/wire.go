@@ -22,6 +22,7 @@ type step struct {
 	settler *settle.Settler // nil where nobody takes settled rows
 	// The tables of rowings that are settled, under a name of their own, and back.
 	aliases, aliased map[*pipeline.Table]*pipeline.Table
+	limits           []limit // of the sinks that the rows come to
 }
 
 // merged is the rows of one table, settled by one policy.
@@ -39,6 +40,8 @@ type keyed struct {
 	holding
 	out  map[*pipeline.Table]*outlet
 	step pipeline.KeyedStep
+	// limited holds the sinks whose limits its inputs have.
+	limited map[string]bool
 }
 
 // outlet is where the rows of one edge go.
@@ -104,6 +107,7 @@ func (r *run) wire() error {
 			}
 		}
 	}
+	r.wireLimits()
 	for _, s := range r.steps {
 		if s.needs.Settled {
 			s.n = 2

@@ -14,7 +14,8 @@
 // that a table has besides the pipeline's keep their values.
 //
 // What a row can be refused for is checked before the epoch is saved, as far as the
-// types go. A constraint or trigger that somebody has put on a table may refuse
+// types go: the engine asks for it in the log (pipeline.Limited), so that a change is
+// blamed for it, and the spool checks it once more. A constraint or trigger that somebody has put on a table may refuse
 // rows even so. Then the rows are found by bisection in a transaction that is
 // rolled back, and told by a *pipeline.RefusedError; the next commit leaves them
 // out. A table that lacks a row which the state has, or still has one that the

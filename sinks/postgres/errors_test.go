@@ -154,11 +154,11 @@ func TestKeysThatNoIndexTakes(t *testing.T) {
 	text := strings.Repeat("k", maxKeyBytes)
 	table := benchTable(t)
 	rows := batchOf(table, []int{1}, pipeline.OpInsert, 0)
-	must(t, refuse(rows))
+	must(t, refuse(rows, false))
 	long, err := pipeline.NewTable("t", []pipeline.Column{{Name: "k", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}}, []string{"k", "n"})
 	must(t, err)
 	for _, tc := range []struct{ key, want string }{{text[:maxKeyBytes-8], ""}, {text, "an index of PostgreSQL takes"}} {
-		err := refuse(textRows(long, tc.key))
+		err := refuse(textRows(long, tc.key), false)
 		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("key of %d bytes: %v", len(tc.key), err)
 		}

@@ -1,6 +1,9 @@
 package postgres
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 const (
 	// maxDepth is well below what the server's stack carries.
@@ -8,19 +11,27 @@ const (
 	// maxExponent is well within numeric: 131,072 digits before the point and
 	// 16,383 behind it.
 	maxExponent = 16_000
+	// maxJSONBytes is what the offsets in a jsonb value reach, and the others about
+	// what its parts take besides their text.
+	maxJSONBytes = 255 << 20
+	entryBytes   = 8
+	numberBytes  = 12
+	headerBytes  = 8
 )
 
-// wrongDocument says what jsonb does not take of a JSON document; empty = it is
-// taken. Text stays as it is, but jsonb decodes escapes and numbers.
-func wrongDocument(doc string) string {
-	depth := 0
+// wrongDocument says what jsonb does not take of a JSON document, which is not
+// shown; empty = it is taken. Text stays as it is, but jsonb decodes escapes and
+// numbers. With strip, U+0000 is taken out.
+func wrongDocument(doc string, strip bool) string {
+	depth, size := 0, 0
 	for i := 0; i < len(doc); {
 		switch c := doc[i]; {
 		case c == '"':
-			end, why := jsonString(doc, i+1)
+			end, why := jsonString(doc, i+1, strip)
 			if why != "" {
 				return why
 			}
+			size += end - i + entryBytes
 			i = end
 		case c == '-' || c >= '0' && c <= '9':
 			end := i + 1
@@ -28,13 +39,15 @@ func wrongDocument(doc string) string {
 				end++
 			}
 			if !numberFits(doc[i:end]) {
-				return "the JSON has a number that is out of numeric's range"
+				return "has a number that is out of numeric's range"
 			}
+			size += end - i + numberBytes
 			i = end
 		case c == '[' || c == '{':
 			if depth++; depth > maxDepth {
-				return "the JSON is nested too deeply"
+				return "is nested too deeply"
 			}
+			size += entryBytes + headerBytes
 			i++
 		case c == ']' || c == '}':
 			depth--
@@ -42,12 +55,15 @@ func wrongDocument(doc string) string {
 		default:
 			i++
 		}
+		if size > maxJSONBytes {
+			return "takes more than 255 MiB, which jsonb is limited to"
+		}
 	}
 	return ""
 }
 
 // jsonString returns where a string ends that starts at i, behind its quote.
-func jsonString(doc string, i int) (end int, why string) {
+func jsonString(doc string, i int, strip bool) (end int, why string) {
 	for ; i < len(doc); i++ {
 		switch doc[i] {
 		case '"':
@@ -60,22 +76,22 @@ func jsonString(doc string, i int) (end int, why string) {
 			unit := escaped(doc, i+1)
 			i += 4
 			switch {
-			case unit == 0:
-				return 0, `the JSON holds the character \u0000, which PostgreSQL cannot store`
+			case unit == 0 && !strip:
+				return 0, holdsNUL
 			case unit >= 0xdc00 && unit < 0xe000:
-				return 0, "the JSON holds half of a surrogate pair"
+				return 0, "holds half of a surrogate pair"
 			case unit >= 0xd800 && unit < 0xdc00:
 				if i+2 >= len(doc) || doc[i+1:i+3] != `\u` {
-					return 0, "the JSON holds half of a surrogate pair"
+					return 0, "holds half of a surrogate pair"
 				}
 				if low := escaped(doc, i+3); low < 0xdc00 || low >= 0xe000 {
-					return 0, "the JSON holds half of a surrogate pair"
+					return 0, "holds half of a surrogate pair"
 				}
 				i += 6
 			}
 		}
 	}
-	return len(doc), "the JSON has a string without an end"
+	return len(doc), "has a string without an end"
 }
 
 // escaped reads four hexadecimal digits; -1 = they are not.
@@ -103,4 +119,25 @@ func numberFits(number string) bool {
 		}
 	}
 	return len(number) <= maxExponent
+}
+
+// withoutNUL takes the escapes of U+0000 out of a JSON document's strings.
+func withoutNUL(doc string) string {
+	const nul = `\u0000`
+	if !strings.Contains(doc, nul) {
+		return doc
+	}
+	out := make([]byte, 0, len(doc))
+	for i := 0; i < len(doc); i++ {
+		switch {
+		case strings.HasPrefix(doc[i:], nul):
+			i += len(nul) - 1
+		case doc[i] == '\\' && i+1 < len(doc):
+			out = append(out, doc[i], doc[i+1])
+			i++
+		default:
+			out = append(out, doc[i])
+		}
+	}
+	return string(out)
 }

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,6 +16,9 @@ import (
 )
 
 const (
+	// maxRowBytes keeps a row within a message of the protocol and a tuple in memory,
+	// which take 1 GiB.
+	maxRowBytes = 1<<30 - 1<<20
 	// maxKeyBytes keeps a key within an entry of a B-tree, of which three have to
 	// fit on a page of 8 KiB.
 	maxKeyBytes = 2600
@@ -24,26 +29,93 @@ const (
 	valueShown = 80
 )
 
-// refuse returns an error for what PostgreSQL would refuse after the epoch is saved.
-func refuse(rows *pipeline.Rows) error {
-	for i, c := range rows.Table.Columns {
-		if row, why := wrong(c.Type, rows.Record.Column(i)); why != "" {
-			if c.Masked {
-				why, _, _ = strings.Cut(why, ": ") // the value follows
-			}
-			return fmt.Errorf("table %q, column %q, row with key %s: %s", rows.Table.Name, c.Name, keyText(rows, row), why)
-		}
+var _ pipeline.Limited = (*Sink)(nil)
+
+// Unfit implements pipeline.Limited.
+func (s *Sink) Unfit(columns []pipeline.StoredColumn, rows int) []pipeline.Unfit {
+	return unfit(columns, rows, s.strip)
+}
+
+// unfit returns what PostgreSQL can't store. With strip, that is not U+0000 but in
+// what identifies rows, which would be others without it.
+func unfit(columns []pipeline.StoredColumn, rows int, strip bool) (all []pipeline.Unfit) {
+	indexed, bytes := false, 0
+	for i := range columns {
+		c := &columns[i]
+		wrong(c.Type, c.Values, strip && !c.Key, func(row int, value, why string) {
+			all = append(all, pipeline.Unfit{Row: row, Column: i, Value: value, Why: why})
+		})
+		indexed = indexed || c.Indexed
+		bytes += dataBytes(c.Values)
 	}
-	for row := range int(rows.Record.NumRows()) {
+	if bytes > maxRowBytes {
+		all = append(all, tooLong(columns, rows)...)
+	}
+	if !indexed {
+		return all
+	}
+	for row := range rows {
 		size := 0
-		for _, k := range rows.Table.Key {
-			if rows.Record.Column(k).IsNull(row) {
-				return fmt.Errorf("table %q, column %q: a null in a key", rows.Table.Name, rows.Table.Columns[k].Name)
+		for i := range columns {
+			if c := &columns[i]; c.Indexed && c.Values.IsValid(row) {
+				size += valueBytes(c.Values, row)
 			}
-			size += valueBytes(rows.Record.Column(k), row)
 		}
 		if size > maxKeyBytes {
-			return fmt.Errorf("table %q: the key %s has %d bytes, and an index of PostgreSQL takes %d", rows.Table.Name, keyText(rows, row), size, maxKeyBytes)
+			all = append(all, pipeline.Unfit{Row: row, Column: -1, Why: fmt.Sprintf("the key has %d bytes, and an index of PostgreSQL takes %d", size, maxKeyBytes)})
+		}
+	}
+	return all
+}
+
+// tooLong returns the rows that are longer than the server takes a message.
+func tooLong(columns []pipeline.StoredColumn, rows int) (all []pipeline.Unfit) {
+	for row := range rows {
+		size := 0
+		for i := range columns {
+			size += valueBytes(columns[i].Values, row)
+		}
+		if size > maxRowBytes {
+			all = append(all, pipeline.Unfit{Row: row, Column: -1, Why: fmt.Sprintf("the row has %d bytes, and PostgreSQL takes %d", size, maxRowBytes)})
+		}
+	}
+	return all
+}
+
+// dataBytes returns about what the values of a column take.
+func dataBytes(a arrow.Array) int {
+	switch a := a.(type) {
+	case *array.String:
+		return len(a.ValueBytes())
+	case *array.Binary:
+		return len(a.ValueBytes())
+	}
+	return 0
+}
+
+// refuse returns an error for what PostgreSQL would refuse after the epoch is saved.
+// Where a change can be blamed for it, it does not come here.
+func refuse(rows *pipeline.Rows, strip bool) error {
+	columns := make([]pipeline.StoredColumn, len(rows.Table.Columns))
+	for i, c := range rows.Table.Columns {
+		key := slices.Contains(rows.Table.Key, i)
+		columns[i] = pipeline.StoredColumn{Type: c.Type, Values: rows.Record.Column(i), Key: key, Indexed: key}
+		for row := 0; key && row < len(rows.Ops); row++ {
+			if columns[i].Values.IsNull(row) {
+				return fmt.Errorf("table %q, column %q: a null in a key", rows.Table.Name, c.Name)
+			}
+		}
+	}
+	for _, u := range unfit(columns, len(rows.Ops), strip) {
+		if u.Column < 0 {
+			return fmt.Errorf("table %q, row with key %s: %s", rows.Table.Name, keyText(rows, u.Row), u.Why)
+		}
+		if c := rows.Table.Columns[u.Column]; rows.Ops[u.Row] != pipeline.OpDelete || columns[u.Column].Key {
+			value := u.Value
+			if c.Masked {
+				value = ""
+			}
+			return fmt.Errorf("table %q, column %q, row with key %s: %s%s", rows.Table.Name, c.Name, keyText(rows, u.Row), value, u.Why)
 		}
 	}
 	return nil
@@ -81,78 +153,85 @@ func shown(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// wrong finds a value that PostgreSQL does not take, and says why; empty = none.
-func wrong(t pipeline.Type, column arrow.Array) (row int, why string) {
+// wrong finds the values that PostgreSQL does not take, and says why.
+func wrong(t pipeline.Type, column arrow.Array, strip bool, found func(row int, value, why string)) {
 	switch a := column.(type) {
 	case *array.String:
 		if t.Kind == pipeline.JSONText {
-			return wrongJSON(a)
+			wrongJSON(a, strip, found)
+		} else if !plainText(a) {
+			wrongText(a, strip, found)
 		}
-		return wrongText(a)
 	case *array.Date32:
-		return outside(a, a.Date32Values(), minDay, maxDay, "the date")
+		outside(a, a.Date32Values(), minDay, maxDay, found)
 	case *array.Timestamp:
-		return outside(a, a.TimestampValues(), minMicros, maxMicros, "the time")
+		outside(a, a.TimestampValues(), minMicros, maxMicros, found)
 	case *array.Decimal128:
 		for i, v := range a.Values() {
-			if !v.FitsInPrecision(t.Precision) && a.IsValid(i) {
-				return i, fmt.Sprintf("the number does not fit %s: %s", t, decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))
+			if a.IsValid(i) && !v.FitsInPrecision(t.Precision) {
+				found(i, string(decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))+" ", fmt.Sprintf("does not fit %s", t))
 			}
 		}
 	}
-	return 0, ""
 }
 
-func outside[T ~int32 | ~int64](a arrow.Array, values []T, least, most T, what string) (int, string) {
+func outside[T ~int32 | ~int64](a arrow.Array, values []T, least, most T, found func(row int, value, why string)) {
 	for i, v := range values {
 		if (v < least || v > most) && a.IsValid(i) {
-			return i, what + " is out of PostgreSQL's range"
+			found(i, a.ValueStr(i)+" ", "is out of PostgreSQL's range")
 		}
 	}
-	return 0, ""
 }
 
-func wrongText(a *array.String) (int, string) {
-	if plainText(a) {
-		return 0, ""
-	}
+const (
+	notUTF8  = "is not UTF-8"
+	holdsNUL = "holds the character U+0000, which PostgreSQL cannot store"
+)
+
+func wrongText(a *array.String, strip bool, found func(row int, value, why string)) {
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			continue
 		}
 		switch text := a.Value(i); {
 		case !utf8.ValidString(text):
-			return i, "the text is not UTF-8: " + shown(text)
-		case strings.IndexByte(text, 0) >= 0:
-			return i, "the text holds the character U+0000, which PostgreSQL cannot store: " + shown(text)
+			found(i, shown(text)+" ", notUTF8)
+		case !strip && strings.IndexByte(text, 0) >= 0:
+			found(i, shown(text)+" ", holdsNUL)
 		}
 	}
-	return 0, ""
 }
 
 // plainText tells that all texts can be taken, by one look at all of them: most
 // columns are ASCII.
 func plainText(a *array.String) bool {
-	for _, b := range a.ValueBytes() {
-		if b == 0 || b >= utf8.RuneSelf {
+	b := a.ValueBytes()
+	// Eight at a time: a byte has its highest bit set here if it is 0 or that of a
+	// rune of more than one byte.
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		if (w|(w-0x0101010101010101))&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c == 0 || c >= utf8.RuneSelf {
 			return false
 		}
 	}
 	return true
 }
 
-func wrongJSON(a *array.String) (int, string) {
+func wrongJSON(a *array.String, strip bool, found func(row int, value, why string)) {
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			continue
 		}
 		text := a.Value(i)
 		if !utf8.ValidString(text) {
-			return i, "the JSON is not UTF-8: " + shown(text)
-		}
-		if why := wrongDocument(text); why != "" {
-			return i, why + ": " + shown(text)
+			found(i, shown(text)+" ", notUTF8)
+		} else if why := wrongDocument(text, strip); why != "" {
+			found(i, shown(text)+" ", why)
 		}
 	}
-	return 0, ""
 }

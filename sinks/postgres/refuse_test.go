@@ -45,7 +45,7 @@ func TestDocuments(t *testing.T) {
 	d := newDatabase(t, pgtest.Schema())
 	rapid.Check(t, func(rt *rapid.T) {
 		doc := drawJSON(rt, 2)
-		why := wrongDocument(doc)
+		why := wrongDocument(doc, false)
 		_, err := d.conn.query(context.Background(), "SELECT $1::jsonb", doc)
 		if err != nil && why == "" {
 			rt.Fatalf("%s: let through, and the server says %v", doc, err)
@@ -64,10 +64,53 @@ func TestMaskedRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		rows := textRows(table, "s3cret\x00")
-		err = refuse(rows)
+		err = refuse(rows, false)
 		rows.Record.Release()
 		if err == nil || strings.Contains(err.Error(), "s3cret") == masked || !strings.Contains(err.Error(), `column "s", row with key ("1", `) || !strings.Contains(err.Error(), "U+0000, which PostgreSQL cannot store") {
 			t.Errorf("masked %v: %v", masked, err)
 		}
+	}
+}
+
+func TestWithoutNUL(t *testing.T) {
+	for doc, want := range map[string]string{
+		`{"a":"x\u0000y"}`: `{"a":"xy"}`, `"\u0000\u0000"`: `""`, `"\\u0000"`: `"\\u0000"`, `"\\\u0000"`: `"\\"`, `"\u00001"`: `"1"`, `"\n\"\u0000"`: `"\n\""`, `1`: `1`,
+		`{"k\u0000":1}`: `{"k":1}`,
+	} {
+		if got := withoutNUL(doc); got != want {
+			t.Errorf("%s becomes %s, want %s", doc, got, want)
+		}
+		if why := wrongDocument(withoutNUL(doc), false); why != "" {
+			t.Errorf("%s %s", want, why)
+		}
+	}
+}
+
+// TestPlainText: the quick look at texts is right for each byte at each place.
+func TestPlainText(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for c := range 256 {
+				text := []byte(strings.Repeat("z", n))
+				text[at] = byte(c)
+				b := array.NewStringBuilder(memory.DefaultAllocator)
+				b.Append(string(text))
+				a := b.NewStringArray()
+				if got, want := plainText(a), c > 0 && c < 128; got != want {
+					t.Fatalf("byte %d at %d of %d: %t", c, at, n, got)
+				}
+				a.Release()
+				b.Release()
+			}
+		}
+	}
+}
+
+func TestLargeDocuments(t *testing.T) {
+	if why := wrongDocument("["+strings.Repeat("1,", 10<<20)+"1]", false); why != "" {
+		t.Errorf("10 Mi numbers: %s", why)
+	}
+	if why := wrongDocument("["+strings.Repeat("1,", 24<<20)+"1]", false); !strings.Contains(why, "255 MiB") {
+		t.Errorf("24 Mi numbers: %q", why)
 	}
 }

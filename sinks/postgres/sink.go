@@ -17,6 +17,7 @@ type Sink struct {
 	name    string
 	schema  string
 	server  *pgconn.Config
+	strip   bool // U+0000 is taken out of texts
 	opening pipeline.Opening
 	// conn is nil before Open, after Close, and after an error.
 	conn *conn
@@ -34,7 +35,7 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{name: name, schema: cfg.Schema, server: server}, nil
+	return &Sink{name: name, schema: cfg.Schema, server: server, strip: cfg.NUL == "strip"}, nil
 }
 
 // Mode is Settled: tables hold the current row of each key.
@@ -117,7 +118,7 @@ func (s *Sink) checkToken(ctx context.Context, c *conn) error {
 
 // Begin starts an epoch's spool.
 func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
-	return warehouse.NewSpool(s.opening.Spool(number), number, newWriter)
+	return warehouse.NewSpool(s.opening.Spool(number), number, s.newWriter)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it

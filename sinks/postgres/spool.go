@@ -31,19 +31,25 @@ type writer struct {
 	cells   []cell
 	keys    []cell
 	ofTable *pipeline.Table
+	strip   bool
 }
 
-func newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Writer, error) {
+func (sink *Sink) newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Writer, error) {
 	for _, c := range t.Columns {
 		s.Types = append(s.Types, sqlType(c.Type))
 	}
-	return &writer{base: filepath.Join(dir, s.File), ofTable: t}, nil
+	return &writer{base: filepath.Join(dir, s.File), ofTable: t, strip: sink.strip}, nil
 }
 
 // Write adds settled rows.
 func (w *writer) Write(rows *pipeline.Rows) error {
-	if err := refuse(rows); err != nil {
+	if err := refuse(rows, w.strip); err != nil {
 		return err
+	}
+	if w.strip {
+		stripped, release := strip(rows)
+		defer release()
+		rows = stripped
 	}
 	var err error
 	if w.cells, err = cellsOf(w.cells[:0], w.ofTable, rows.Record); err != nil {

@@ -22,7 +22,7 @@ type Config struct {
 type ColumnConfig struct {
 	Expr    string `yaml:"expr" required:"true" desc:"An expression (docs/expressions.md) over the columns of the row. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a column that it uses is null, unless ?? gives another value."`
 	Type    string `yaml:"type" required:"true" desc:"The column's type: string, bool, int64, double, decimal(p,s), date or timestamp."`
-	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a result that does not fit the type, or can't be computed, as a division by zero: the whole change is a dead letter, the value is null, or the run ends."`
+	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a result that does not fit the type, that a sink cannot store, or that can't be computed, as a division by zero: the whole change is a dead letter, the value is null, or the run ends."`
 }
 
 var (
@@ -90,7 +90,7 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 		for _, mistake := range wrong {
 			mistakes = append(mistakes, mistake)
 		}
-		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden()}
+		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden(), Unfit: pipeline.UnfitFates[e.Value.OnError]}
 		known = append(known, c)
 		added = append(added, widen.Added{Column: c, Path: path})
 		t.columns = append(t.columns, column{c, x, e.Value.OnError})

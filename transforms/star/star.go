@@ -200,6 +200,39 @@ func (s *Star) Tables() []*pipeline.Table {
 	return tables
 }
 
+// Stored implements pipeline.Storing: members have the columns that bring them, and
+// facts, and the members that they infer, may have any that they use.
+func (s *Star) Stored() []pipeline.Stored {
+	var all []pipeline.Stored
+	add := func(t *pipeline.Table, columns, key []int, indexed bool) {
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c int) bool { return c >= len(t.Columns) })
+		all = append(all, pipeline.Stored{Table: t, Columns: columns, Key: key, Indexed: indexed})
+	}
+	for _, d := range s.dimensions {
+		if d.log == nil {
+			continue
+		}
+		var columns, key []int
+		for _, i := range d.naturalKey {
+			key = append(key, d.log.columns[i])
+		}
+		columns = append(columns, key...)
+		for _, i := range d.attributes {
+			columns = append(columns, d.log.columns[i])
+		}
+		add(d.log.table, columns, key, false)
+	}
+	for _, r := range s.readings {
+		for _, f := range r.facts {
+			add(r.Table, f.base.columns, f.base.columns[:f.grain], true)
+			for _, l := range f.lookups {
+				add(l.table.table, l.table.columns, nil, false)
+			}
+		}
+	}
+	return all
+}
+
 // Readings implements pipeline.Keyed.
 func (s *Star) Readings() []pipeline.Reading {
 	var all []pipeline.Reading

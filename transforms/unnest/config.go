@@ -47,7 +47,7 @@ type ColumnConfig struct {
 	TrueValues  []string   `yaml:"true_values" desc:"Texts that mean true in a column of type bool, besides true and 1."`
 	FalseValues []string   `yaml:"false_values" desc:"Texts that mean false in a column of type bool, besides false and 0."`
 	Mask        bool       `yaml:"mask" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
-	OnError     string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type: the whole change is a dead letter, the value is null, or the run ends."`
+	OnError     string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" desc:"What becomes of a value that does not fit the type, or that a sink cannot store: the whole change is a dead letter, the value is null, or the run ends."`
 }
 
 // The choices of ColumnConfig.OnError; empty means the first.

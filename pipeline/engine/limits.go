@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v14/arrow"
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/bitutil"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// limit is what a sink can store of columns of a table's log. It is looked at
+// before anything takes effect: a row that a target refuses later would be missing
+// in one sink only.
+type limit struct {
+	sink   string
+	target pipeline.Limited
+	stored pipeline.Stored
+}
+
+// wireLimits gives the steps the limits of the sinks that their rows come to.
+func (r *run) wireLimits() {
+	for _, s := range r.c.Sinks {
+		target, ok := s.Sink.(pipeline.Limited)
+		if !ok {
+			continue
+		}
+		for _, in := range s.Inputs {
+			t := in.Table
+			all := make([]int, len(t.Columns))
+			for i := range all {
+				all[i] = i
+			}
+			r.limit(in, limit{s.Name, target, pipeline.Stored{Table: t, Columns: all, Key: t.Key, Indexed: true}})
+		}
+	}
+}
+
+// limit adds a limit to the step that an edge comes from, or to the inputs of the
+// keyed transform.
+func (r *run) limit(in Edge, l limit) {
+	h, _ := r.findEdge(in)
+	switch {
+	case h.step != nil:
+		h.step.limits = append(h.step.limits, l)
+	case h.keyed != nil:
+		storing, ok := h.keyed.Transform.(pipeline.Storing)
+		if !ok || h.keyed.limited[l.sink] {
+			return
+		}
+		if h.keyed.limited == nil {
+			h.keyed.limited = map[string]bool{}
+		}
+		h.keyed.limited[l.sink] = true
+		for _, stored := range storing.Stored() {
+			if i := slices.IndexFunc(h.keyed.Inputs, func(e Edge) bool { return e.Table == stored.Table }); i >= 0 {
+				r.limit(h.keyed.Inputs[i], limit{l.sink, l.target, stored})
+			}
+		}
+	}
+}
+
+// limitRows looks for what sinks can't store of a batch's rows: where the column
+// says so the value becomes null, else the change is a dead letter, or the run ends.
+func (w *worker) limitRows(b *pipeline.Batch) {
+	for _, l := range w.step.limits {
+		for i, rows := range b.Tables {
+			if rows.Table == l.stored.Table {
+				b.Tables[i] = w.limitTable(b, rows, l)
+			}
+		}
+	}
+}
+
+func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pipeline.Rows {
+	columns := make([]pipeline.StoredColumn, len(l.stored.Columns))
+	for i, c := range l.stored.Columns {
+		key := slices.Contains(l.stored.Key, c)
+		columns[i] = pipeline.StoredColumn{Type: rows.Table.Columns[c].Type, Values: rows.Record.Column(c), Key: key, Indexed: key && l.stored.Indexed}
+	}
+	nulls := map[int][]int{}
+	for _, u := range l.target.Unfit(columns, len(rows.Ops)) {
+		if rows.Ops[u.Row] == pipeline.OpDelete {
+			continue // it takes out what is there: no more is stored of it
+		}
+		message := fmt.Sprintf("table %s: %s%s (sink %s)", rows.Table.Name, u.Value, u.Why, l.sink)
+		fatal := false
+		if u.Column >= 0 {
+			at := l.stored.Columns[u.Column]
+			c := &rows.Table.Columns[at]
+			if c.Unfit == pipeline.UnfitNull && !slices.Contains(rows.Table.Key, at) {
+				nulls[at] = append(nulls[at], u.Row)
+				continue
+			}
+			shown := u.Value
+			if c.Masked {
+				shown = decode.Hidden + " "
+			}
+			message = fmt.Sprintf("table %s, column %s (%s): %s%s (sink %s)", rows.Table.Name, c.Name, c.Type, shown, u.Why, l.sink)
+			fatal = c.Unfit == pipeline.UnfitFail
+		}
+		record := b.Changes[rows.Change[u.Row]].Record
+		if _, twice := w.bad[record]; !twice {
+			w.bad[record] = badRow{pipeline.BadRow{Row: int32(u.Row), Message: message, Fatal: fatal}, w.step.nodeOf(rows.Table)}
+		}
+	}
+	if len(nulls) == 0 {
+		return rows
+	}
+	out := *rows
+	arrays := slices.Clone(rows.Record.Columns())
+	for at, these := range nulls {
+		arrays[at] = withNulls(arrays[at], these)
+		defer arrays[at].Release()
+	}
+	out.Record = array.NewRecord(rows.Record.Schema(), arrays, rows.Record.NumRows())
+	rows.Record.Release()
+	return &out
+}
+
+// withNulls returns the array with nulls in some rows.
+func withNulls(a arrow.Array, rows []int) arrow.Array {
+	d := a.Data()
+	n := d.Offset() + d.Len()
+	valid := make([]byte, bitutil.BytesForBits(int64(n)))
+	if a.NullN() > 0 {
+		copy(valid, d.Buffers()[0].Bytes())
+	} else {
+		bitutil.SetBitsTo(valid, 0, int64(n), true)
+	}
+	count := a.NullN()
+	for _, row := range rows {
+		if bitutil.BitIsSet(valid, d.Offset()+row) {
+			bitutil.ClearBit(valid, d.Offset()+row)
+			count++
+		}
+	}
+	buffers := slices.Clone(d.Buffers())
+	buffers[0] = memory.NewBufferBytes(valid)
+	data := array.NewData(d.DataType(), d.Len(), buffers, d.Children(), count, d.Offset())
+	defer data.Release()
+	return array.MakeFromData(data)
+}
