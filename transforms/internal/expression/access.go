@@ -197,7 +197,7 @@ func (c *compiler) slice(n *ast.SliceNode) node {
 		}
 		from = min(from, to)
 		if v.kind == List {
-			return listOf(v.list()[from:to]), m.spend(1)
+			return v.slice(from, to), m.spend(1)
 		}
 		return StringOf(cutRunes(v.s, from, to)), m.read([]Value{v})
 	}}, base, bounds[0], bounds[1])

@@ -245,7 +245,7 @@ func (c *compiler) array(n *ast.ArrayNode) node {
 			}
 			all[i] = v
 		}
-		return listOf(all), nil
+		return shallow(listOf(all), nil)
 	}}, parts...)
 }
 
@@ -277,7 +277,7 @@ func (c *compiler) object(n *ast.MapNode) node {
 			}
 			all = append(all, member{name.s, v})
 		}
-		return mapOf(newObject(all)), nil
+		return shallow(mapOf(newObject(all)), nil)
 	}}, append(names, values...)...)
 }
 

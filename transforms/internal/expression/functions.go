@@ -248,7 +248,7 @@ func (f *function) run(parts []node) code {
 		if err := m.read(args); err != nil {
 			return Value{}, err
 		}
-		return f.call(m, args)
+		return shallow(f.call(m, args))
 	}
 }
 

@@ -17,6 +17,11 @@ func appendJSON(dst []byte, v Value) []byte {
 	switch v.Kind() {
 	case String:
 		return appendQuoted(dst, v.s)
+	case Double:
+		if _, err := finite(v.double()); err != nil {
+			return append(dst, "null"...) // JSON has no other word for it
+		}
+		return appendDouble(dst, v.double())
 	case Date, Timestamp:
 		return append(v.appendText(append(dst, '"')), '"')
 	case List:

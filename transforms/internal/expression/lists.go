@@ -30,7 +30,7 @@ var listFunctions = []function{
 	}},
 	{name: "take", params: takes(List, Number), gives: sameAs(0), call: func(m *machine, a []Value) (Value, error) {
 		n, err := wholeArgument("take", a[1])
-		return listOf(a[0].list()[:min(max(n, 0), int64(len(a[0].list())))]), err
+		return a[0].slice(0, int(min(max(n, 0), int64(len(a[0].list()))))), err
 	}},
 	{name: "reverse", params: takes(List), gives: sameAs(0), call: func(m *machine, a []Value) (Value, error) {
 		all := slices.Clone(a[0].list())

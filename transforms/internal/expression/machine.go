@@ -10,11 +10,13 @@ import (
 const (
 	maxSteps = 1_000_000
 	maxText  = 16 << 20
+	maxDepth = 20_000
 )
 
 var (
 	errSteps = errors.New("the expression takes too long: it does more than 1,000,000 steps")
 	errText  = errors.New("the expression makes more than 16 MiB of text")
+	errDepth = errors.New("lists and maps nest too deeply")
 )
 
 // machine holds what one evaluation needs. One goroutine uses it.
@@ -56,6 +58,15 @@ func (m *machine) read(args []Value) error {
 		n += weight(args[i])
 	}
 	return m.spend(n)
+}
+
+// shallow returns a value that an operation gave, or an error when lists nest
+// deeper than what walks through them can go.
+func shallow(v Value, err error) (Value, error) {
+	if v.depth() > maxDepth && err == nil {
+		return Value{}, errDepth
+	}
+	return v, err
 }
 
 // weight is how much more than a step it takes to look at a value.

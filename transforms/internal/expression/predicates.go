@@ -157,7 +157,7 @@ func buildWalk(c *compiler, f *function, args []ast.Node, typ Type, isPredicate 
 			}
 			w.rest = append(w.rest, v)
 		}
-		return run(&w)
+		return shallow(run(&w))
 	}}
 }
 

@@ -88,6 +88,9 @@ func unfit(v Value, t pipeline.Type) error { return fmt.Errorf("%s does not fit 
 
 func exactCell(v Value, t pipeline.Type) (c Cell, err error) {
 	if v.kind == Double {
+		if _, err := finite(v.double()); err != nil {
+			return c, unfit(v, t)
+		}
 		v = exactly(v.double())
 	}
 	if n, ok := nearestInt(v, int(t.Scale)); ok {

@@ -156,6 +156,13 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s as text: %v", text, err)
 		}
 	}
+	deeper := listOf(nil)
+	for range maxDepth {
+		deeper = listOf([]Value{deeper})
+	}
+	if same, err := equal(&machine{}, deeper, deeper); !same || err != nil || len(appendJSON(nil, deeper)) != 2*maxDepth+2 {
+		t.Errorf("a deep list: %v %v", same, err)
+	}
 	deep := strings.Repeat("(", maxLength/2-10) + "1" + strings.Repeat(")", maxLength/2-10)
 	if got := evaluate(t, deep); got != "1" {
 		t.Errorf("deep parentheses: %s", got)

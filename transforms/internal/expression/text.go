@@ -46,9 +46,13 @@ func mapped(f func(string) string) func(*machine, []Value) (Value, error) {
 	}
 }
 
-func trim(_ *machine, a []Value) (Value, error) {
+func trim(m *machine, a []Value) (Value, error) {
 	if len(a) == 1 {
 		return StringOf(strings.TrimSpace(a[0].s)), nil
+	}
+	// Each character may be looked for among all of the others.
+	if err := m.spend(len(a[0].s) / 64 * (len(a[1].s)/64 + 1)); err != nil {
+		return Value{}, err
 	}
 	return StringOf(strings.Trim(a[0].s, a[1].s)), nil
 }

@@ -61,8 +61,8 @@ func (k Kind) String() string {
 // Value is a value that expressions compute with. The zero Value is null. It may
 // share memory with what it was made of.
 type Value struct {
-	kind Kind // 0 = null
-	n, d int64
+	kind Kind  // 0 = null
+	n, d int64 // of lists and maps, n is how deep they nest
 	s    string
 	ref  any // *big.Rat of a number that n / d does not hold, []Value of a list, object of a map
 }
@@ -137,9 +137,34 @@ func TimestampOf(micros int64) Value { return Value{kind: Timestamp, n: micros} 
 
 func doubleOf(f float64) Value { return Value{kind: Double, n: int64(math.Float64bits(f))} }
 
-func listOf(all []Value) Value { return Value{kind: List, ref: all} }
+func listOf(all []Value) Value {
+	v := Value{kind: List, n: 1, ref: all}
+	for i := range all {
+		v.n = max(v.n, all[i].depth()+1)
+	}
+	return v
+}
 
-func mapOf(o object) Value { return Value{kind: Map, ref: o} }
+func mapOf(o object) Value {
+	v := Value{kind: Map, n: 1, ref: o}
+	for i := range o {
+		v.n = max(v.n, o[i].value.depth()+1)
+	}
+	return v
+}
+
+// slice returns a piece of a list.
+func (v Value) slice(from, to int) Value {
+	return Value{kind: List, n: v.n, ref: v.list()[from:to]}
+}
+
+// depth returns how deep lists and maps nest in the value.
+func (v *Value) depth() int64 {
+	if v.kind&(List|Map) == 0 {
+		return 0
+	}
+	return v.n
+}
 
 func (v Value) bool() bool { return v.n != 0 }
 
