@@ -27,7 +27,7 @@ func compare(m *machine, a, b Value) (int, error) {
 
 // advice says how to compare two kinds.
 func advice(a, b Kind) string {
-	switch both := a | b; {
+	switch both := likely(a) | likely(b); {
 	case both == String|Number, both == String|Double:
 		return ": make a number of the string by decimal(…), or a string of the number by string(…)"
 	case both == temporal:
@@ -38,6 +38,15 @@ func advice(a, b Kind) string {
 		return ": make a timestamp of the string by timestamp(…)"
 	}
 	return ""
+}
+
+// likely is what a value is most likely where it can be anything of an item: what
+// is compared with a date is a string.
+func likely(k Kind) Kind {
+	if k&document == document {
+		return String
+	}
+	return k
 }
 
 // equal reports whether two values are equal: lists and maps by what they hold.

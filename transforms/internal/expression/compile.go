@@ -103,10 +103,11 @@ func (c *compiler) compile(n ast.Node) node {
 }
 
 func (c *compiler) part(n ast.Node) node {
-	switch n := n.(type) {
-	case *ast.NilNode:
+	if isNil(n) {
 		c.lenient = true
 		return constant(Value{})
+	}
+	switch n := n.(type) {
 	case *ast.BoolNode:
 		return constant(BoolOf(n.Value))
 	case *ast.IntegerNode, *ast.FloatNode:
@@ -145,6 +146,17 @@ func (c *compiler) part(n ast.Node) node {
 	default:
 		return c.fail(n.Location(), "this is not supported in an expression")
 	}
+}
+
+// isNil reports nil, or null, as it is called nearly everywhere else.
+func isNil(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.NilNode:
+		return true
+	case *ast.IdentifierNode:
+		return n.Value == "null"
+	}
+	return false
 }
 
 func (c *compiler) number(n ast.Node) node {

@@ -114,6 +114,21 @@ var refused = map[string]string{
 	"timezone": "timezone is not there: give the name of the zone to date, timestamp, format, truncate or the part of the time that is wanted",
 }
 
+// elsewhere are functions that other languages have, in small letters, and what to
+// write for them.
+var elsewhere = map[string]string{
+	"coalesce": "a ?? b", "ifnull": "a ?? b", "nvl": "a ?? b", "isnull": "a == nil", "nullif": "a == b ? nil : a",
+	"iif": "a ? b : c", "decode": "a ? b : c",
+	"substring": "text[from:to], from 0", "substr": "text[from:to], from 0", "left": "text[:n]", "right": "text[-n:]",
+	"length": "len(text)", "size": "len(list)", "ucase": "upper(text)", "lcase": "lower(text)", "ltrim": "trim(text)", "rtrim": "trim(text)",
+	"concat_ws": "join(list, separator)", "instr": "indexOf(text, part)", "regexp_like": `text matches "…"`,
+	"power": "a ** b", "pow": "a ** b", "sqrt": "a ** 0.5", "mod": "a % b", "trunc": "int(a)", "avg": "mean(list)", "average": "mean(list)", "greatest": "max(a, b)", "least": "min(a, b)",
+	"to_date": "date(text)", "to_timestamp": "timestamp(text)", "strptime": "timestamp(text, layout)", "strftime": "format(time, layout)", "to_char": "format(time, layout)",
+	"date_trunc": `truncate(time, "month")`, "datediff": "a - b", "date_diff": "a - b", "dateadd": "addDays(time, n)", "date_add": "addDays(time, n)", "extract": "year(time), month(time), …", "date_part": "year(time), month(time), …",
+	"epoch": "unix(time)", "from_unixtime": "fromUnix(seconds)", "weekday": "dayOfWeek(time)", "dayofweek": "dayOfWeek(time)", "dayofyear": "dayOfYear(time)",
+	"cast": "int(a), decimal(a), float(a), string(a), date(a) or timestamp(a)", "str": "string(a)", "number": "decimal(a)", "double": "float(a)", "bool": "a == \"true\"",
+}
+
 func functionNamed(name string) *function { return functions[name] }
 
 // call compiles the call of a function.
@@ -122,6 +137,9 @@ func (c *compiler) call(n ast.Node, name string, args []ast.Node) node {
 	if f == nil {
 		if why, ok := refused[name]; ok {
 			return c.fail(n.Location(), "%s", why)
+		}
+		if instead, ok := elsewhere[strings.ToLower(name)]; ok {
+			return c.fail(n.Location(), "unknown function %q: write %s", name, instead)
 		}
 		m := &Mistake{Message: fmt.Sprintf("unknown function %q", name), Name: name}
 		for known := range functions {
@@ -181,6 +199,9 @@ func withArticle(k Kind) string {
 
 // advice says how to give a function what it wants.
 func (f *function) advice(got Kind) string {
+	if f.name == "concat" && got == String {
+		return ": write a + b"
+	}
 	if f.param(0).kinds&^Null == temporal && got&String != 0 {
 		return fmt.Sprintf(": write %s(date(…)) or %s(timestamp(…))", f.name, f.name)
 	}

@@ -108,7 +108,7 @@ func (c *compiler) arithmetic(n *ast.BinaryNode) node {
 	left, right := c.compile(n.Left), c.compile(n.Right)
 	kinds := gives(op, left.typ, right.typ)
 	if kinds == 0 {
-		return c.fail(n.Location(), "type mismatch: %s of %s and %s%s", n.Operator, left.typ.kinds, right.typ.kinds, addAdvice(op, left.typ.kinds|right.typ.kinds))
+		return c.fail(n.Location(), "type mismatch: %s of %s and %s%s", n.Operator, left.typ.kinds, right.typ.kinds, computeAdvice(op, left.typ.kinds, right.typ.kinds))
 	}
 	return fold(node{typ: one(kinds), run: func(m *machine) (Value, error) {
 		a, b, ok, err := both(m, left.run, right.run)
@@ -126,9 +126,13 @@ func (c *compiler) arithmetic(n *ast.BinaryNode) node {
 	}}, left, right)
 }
 
-func addAdvice(op string, both Kind) string {
-	if op == "+" && both&String != 0 {
+// computeAdvice says how to compute with two kinds.
+func computeAdvice(op string, a, b Kind) string {
+	switch both := likely(a) | likely(b); {
+	case op == "+" && (a == String || b == String || both&temporal == 0 && both&String != 0):
 		return ": make a string of what is none by string(…)"
+	case both&temporal != 0 && (op == "-" || both&String != 0):
+		return advice(a, b)
 	}
 	return ""
 }
@@ -161,14 +165,13 @@ func operate(m *machine, op string, a, b Value) (Value, error) {
 	case op == "-" && a.kind == b.kind && a.kind == Timestamp:
 		return ratio(a.n-b.n, microsPerSecond), nil
 	}
-	return Value{}, mismatch("%s of %s and %s%s", op, a.Kind(), b.Kind(), addAdvice(op, a.kind|b.kind))
+	return Value{}, mismatch("%s of %s and %s%s", op, a.Kind(), b.Kind(), computeAdvice(op, a.kind, b.kind))
 }
 
 func (c *compiler) comparison(n *ast.BinaryNode) node {
 	left, right := c.compile(n.Left), c.compile(n.Right)
 	equality := n.Operator == "==" || n.Operator == "!="
-	_, leftNil := n.Left.(*ast.NilNode)
-	_, rightNil := n.Right.(*ast.NilNode)
+	leftNil, rightNil := isNil(n.Left), isNil(n.Right)
 	if equality && (leftNil || rightNil) {
 		which := left
 		if leftNil {

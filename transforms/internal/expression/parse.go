@@ -111,6 +111,12 @@ var words = []struct{ parser, ours string }{
 
 var runePattern = regexp.MustCompile(`unrecognized character: U\+[0-9A-F]+( '(.*)')?`)
 
+// sqlAdvice says what to write for what SQL has.
+var sqlAdvice = map[string]string{
+	`"="`: ": write == to compare", `"WHEN"`: ": write a ? b : c", `"BETWEEN"`: ": write a >= b and a <= c", `"LIKE"`: ": write matches, contains, startsWith or endsWith",
+	`"IS"`: ": write a == nil", `"AND"`: ": write and", `"OR"`: ": write or", `"IN"`: ": write in", `"NOT"`: ": write not",
+}
+
 // syntax says what the parser found in our words.
 func syntax(message string) string {
 	for _, w := range words {
@@ -123,7 +129,7 @@ func syntax(message string) string {
 	}
 	if found := tokenPattern.FindString(message); found != "" {
 		if _, token, ok := strings.Cut(found, "("); ok {
-			return "unexpected " + strings.TrimSuffix(token, ")")
+			return "unexpected " + strings.TrimSuffix(token, ")") + sqlAdvice[strings.TrimSuffix(token, ")")]
 		}
 	}
 	return "this is no expression"

@@ -73,12 +73,16 @@ func TestValues(t *testing.T) {
 		{"gone + 1", "null"}, {"nothing", "null"}, {"(nothing ?? 2) + 1", "3"}, {"m.a", "null"}, {"m.b.c[7]", "null"}, {"m.x.y.z", "null"}, {"n.x", "null"},
 		{"len(gone)", "null"}, {"gone ? 1 : 2", "2"}, {"gone == nil and gone == gone", "false"}, {"ok or gone", "null"}, {"(gone ?? nil) or ok", "true"},
 		{"sum(lines, .p)", "null"}, {"sum(lines, .p ?? 0)", "6.1"}, {"count(lines, .q > 2)", "1"}, {"[gone ?? nil, 1]", "[null,1]"}, {"type(gone ?? nil)", "null"},
+		{"gone == null", "true"}, {"n == null ? 1 : null", "null"},
+		// What other languages call otherwise.
+		{"Coalesce(n, 1)", "!! unknown function \"Coalesce\": write a ?? b"}, {"n = 12", "!! unexpected \"=\": write == to compare"}, {"n IS nil", "!! unexpected \"IS\": write a == nil"},
+		{"concat(\"a\", \"b\")", "!! type mismatch: concat wants a list, not a string: write a + b"}, {"sine(1)", "!! unknown function \"sine\""},
 		// Kinds do not mix.
 		{"digits + 1", "! digits + 1 with digits = \"12\": type mismatch: + of string and number: make a string of what is none by string(…)"},
 		{"digits > 5", "! digits > 5 with digits = \"12\": type mismatch: comparison of string and number: make a number of the string by decimal(…), or a string of the number by string(…)"},
 		{"n in [\"12\"]", "! n in [\"12\"] with n = 12: type mismatch: in for a number, of a list of string: make a number of the string by decimal(…), or a string of the number by string(…)"},
 		{"n in mixed or 1 in mixed", "true"}, {"decimal(digits) > 5 and int(digits) == 12 and float(digits) == 12", "true"}, {"int(bad)", "! int(bad) with bad = \"x1\": \"x1\" is not a number"},
-		{"day > date(\"2024-01-01\")", "!! type mismatch: comparison of plain value and date"}, {"date(day) > date(\"2024-01-01\")", "true"},
+		{"day > date(\"2024-01-01\")", "!! type mismatch: comparison of plain value and date: make a date of the string by date(…)"}, {"date(day) > date(\"2024-01-01\")", "true"},
 		{"1 + \"a\"", "!! type mismatch: + of number and string: make a string of what is none by string(…)"}, {"not 5", "!! type mismatch: not of a number"},
 		// Strings are of characters.
 		{"s[1]", "ö"}, {"s[-1]", "n"}, {"s[9]", "null"}, {"s[1:3]", "öl"}, {"s[-2:]", "ln"}, {"len(s)", "4"}, {"indexOf(s, \"n\")", "3"}, {"split(s, \"\")", `["K","ö","l","n"]`},
