@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"io"
 	"os"
 	"slices"
 
@@ -61,6 +62,9 @@ func ofFile(set *[]string, names func(f *spec.File) []string) completer {
 	}
 }
 
+// maxOffered bounds the ids that are offered.
+const maxOffered = 1000
+
 // letterIDs offers the ids of dead letters with these statuses, all without any,
 // that are not on the command line yet.
 func letterIDs(set *[]string, statuses ...deadletters.Status) completer {
@@ -71,6 +75,9 @@ func letterIDs(set *[]string, statuses ...deadletters.Status) completer {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		_ = a.look(&choice{}, func(f *deadletters.Found) error { // what was found before an error is fine
+			if len(ids) == maxOffered {
+				return io.EOF
+			}
 			if !slices.Contains(args[1:], f.ID) && (len(statuses) == 0 || slices.Contains(statuses, f.Status)) {
 				ids = append(ids, cobra.CompletionWithDesc(f.ID, string(f.Reason)+": "+a.file.Redact(f.Message)))
 			}

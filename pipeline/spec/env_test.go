@@ -90,6 +90,11 @@ sinks: {w: {type: duckdb, inputs: [t], dsn: x}}
 // TestNotUTF8: a text that is not UTF-8 does not come into a pipeline by its file,
 // whose check is in parse, by the environment, or by the command line.
 func TestNotUTF8(t *testing.T) {
+	for text, want := range map[string]string{"\xff\xfen\x00a\x00m\x00e\x00": "f: the file is UTF-16: save it as UTF-8", "name: M\xfcller\n": "f:1:8: the file holds a character that is not text: save it as UTF-8"} {
+		if _, err := Load("f", []byte(text), testKinds(), Options{}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
 	for _, c := range []struct{ dsn, set, want string }{
 		{"${BAD}", "", `shop.yaml:7:41: the variable BAD holds a byte that is not UTF-8: give it a text in UTF-8`},
 		{`"a${BAD_PASSWORD}"`, "", `the variable BAD_PASSWORD holds a byte`},

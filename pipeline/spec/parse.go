@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/starlift-etl/starlift/pipeline/charset"
 )
 
 const (
@@ -37,6 +39,9 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	doc := &document{name: name, lines: strings.Split(text, "\n")}
 	b := &treeBuilder{doc: doc, anchors: map[string]*Node{}, budget: maxNodes}
+	if other := charset.Other(data[:min(len(data), 4)]); other != "" {
+		return nil, []*Mistake{doc.mistake(place{}, "the file is "+other, "save it as UTF-8")}
+	}
 	if m := checkText(doc, text); m != nil {
 		return nil, []*Mistake{m}
 	}

@@ -41,13 +41,15 @@ func isSecretName(name string) bool {
 }
 
 // Where a text has secrets: the password of a URL, which may hold any character
-// that the URL should have escaped, or the whole user of one of the web, which is a
-// token; parameters of a URL; and pairs of keyword and value, as libpq takes them.
+// that the URL should have escaped, blanks too where the URL is the whole text; the
+// whole user of a URL of the web, which is a token; parameters of a URL; and pairs of
+// keyword and value, as libpq takes them. Rather too much is hidden than too little.
 var (
-	urlPassword = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:@/"']*:([^\s"']*)@`)
-	webUser     = regexp.MustCompile(`https?://([^\s:@/"'?#]+)@`)
-	parameter   = regexp.MustCompile(`[?&;]([\w.-]+)=([^\s&;#"']+)`)
-	keyword     = regexp.MustCompile(`(?i)(?:^|[\s"',;])([a-z_]*(?:passw(?:or)?d|passphrase|secret|token))\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'"=][^\s'"]*)`)
+	wholePassword = regexp.MustCompile(`(?s)^\s*[a-zA-Z][a-zA-Z0-9+.-]*://[^:@/]*:(.*)@`)
+	urlPassword   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:@/]*:(\S*)@`)
+	webUser       = regexp.MustCompile(`https?://([^\s:@/?#]+)@`)
+	parameter     = regexp.MustCompile(`[?&;]([\w.-]+)=([^\s&#]+)`)
+	keyword       = regexp.MustCompile(`(?i)(?:^|[\s"',;])([a-z_]*(?:passw(?:or)?d|passphrase|secret|token))\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'=]\S*)`)
 )
 
 // passwords finds the secrets of the connection strings that s may be or hold: a
@@ -63,7 +65,7 @@ func passwords(s string) []secret {
 			}
 		}
 	}
-	for _, m := range urlPassword.FindAllStringSubmatch(s, -1) {
+	for _, m := range slices.Concat(wholePassword.FindAllStringSubmatch(s, 1), urlPassword.FindAllStringSubmatch(s, -1)) {
 		add(m[1])
 	}
 	for _, m := range webUser.FindAllStringSubmatch(s, -1) {
@@ -115,6 +117,9 @@ func (n *Node) hideAll() {
 // variableAlone is what stands in the file for a secret that is not in it.
 var variableAlone = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 
+// cutPassword is a password in an excerpt that does not show its line's begin or end.
+var cutPassword = regexp.MustCompile(`(?:^…|://[^\s:@/]*:)([^\s…]+)(?:@|…$)`)
+
 // mask hides the secrets of an excerpt, width for width, so that the carets stay
 // right: those that are known to be written in the file, and those that are seen in
 // its line, which may be one that is not YAML.
@@ -125,6 +130,9 @@ func mask(excerpt string, known []secret) string {
 	}
 	line, carets, _ := strings.Cut(text, "\n")
 	secrets := slices.DeleteFunc(passwords(line), func(s secret) bool { return variableAlone.MatchString(s.value) })
+	for _, m := range cutPassword.FindAllStringSubmatch(line, -1) {
+		secrets = append(secrets, secret{value: m[1]})
+	}
 	for _, s := range known {
 		if s.written {
 			secrets = append(secrets, s)

@@ -59,6 +59,10 @@ func TestPasswords(t *testing.T) {
 		"postgres://:s3cret@host":                                                                 "s3cret",
 		"postgres://me:s3/cr?e#t@host/db":                                                         "s3/cr?e#t", // does not parse
 		"postgres://me:a%zz@host:port/db":                                                         "a%zz",
+		`postgres://me:it's"@host/db`:                                                             `it's"`,
+		"postgres://me:two words@host/db":                                                         "two words",
+		"host=h password=it's;so&x dbname=d":                                                      "it's;so&x",
+		"postgres://h/db?password=a;b'c&sslmode=off":                                              "a;b'c",
 		"postgres://me:a@b@host/db":                                                               "a@b",
 		"postgres://me:x%2fy@host/db?sslmode=disable":                                             "x%2fy x/y",
 		"postgres://host/db?user=me&password=s3cret&sslmode=off":                                  "s3cret",
@@ -142,6 +146,23 @@ func TestSecretsInBrokenFiles(t *testing.T) {
 		_, err := Load("f", []byte("name: x\n"+line+"\n"), testKinds(), Options{})
 		if err == nil || strings.Contains(err.Error(), "S3CRET") {
 			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestSecretsInLongLines: an excerpt that shows a part of a line shows no part of a
+// password.
+func TestSecretsInLongLines(t *testing.T) {
+	const password = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for before := range 160 {
+		line := fmt.Sprintf("x: {%s: 1, dsn: \"postgres://u:%s@host/db\", %s: 2}", strings.Repeat("a", before+1), password, strings.Repeat("b", 160))
+		for _, at := range []int{1, before + 20, len(line) - 5} {
+			shown := mask(excerpt([]string{line}, place{1, at, 3}), nil)
+			for i := range len(password) - 4 {
+				if strings.Contains(shown, password[i:i+4]) {
+					t.Fatalf("%d before, at %d: a part is shown:\n%s", before, at, shown)
+				}
+			}
 		}
 	}
 }
