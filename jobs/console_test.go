@@ -116,8 +116,8 @@ func TestBar(t *testing.T) {
 			{0, false, false, "shop   0 % [          ", "epoch 0"},
 			{50, false, false, "shop  25 % [=======   ", "epoch 0  3 min left"},
 			{200, false, false, "shop  99 % [==========", "epoch 0"},
-			{50, false, true, "shop  25 % [=======   ", "  stopped"},
-			{200, false, true, "shop  99 % [==========", "  stopped"},
+			{50, false, true, "shop  25 % [=======   ", "] stopped, 0 records  0 MB/s  epoch 0"},
+			{200, false, true, "shop  99 % [==========", "] stopped, 0 records  0 MB/s  epoch 0"},
 			{200, true, true, "shop 100 % [==========", "epoch 0"},
 		} {
 			source.read, p.ended = tc.read, tc.ended

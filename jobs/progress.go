@@ -121,13 +121,8 @@ const barWidth = 30
 
 // bar is how far the run is, on one line.
 func (p *progress) bar() string {
-	read, total := p.size()
-	share := 0.0
-	if total > 0 {
-		share = min(float64(read)/float64(total), 0.99) // the rest is what is not committed
-	}
-	text := p.barAt(share)
-	if left := p.left(read, total); left > 0 {
+	text := p.barAt(p.share(), "")
+	if left := p.left(p.size()); left > 0 {
 		text += "  " + timespan.Text(left) + " left"
 	}
 	return text
@@ -136,20 +131,26 @@ func (p *progress) bar() string {
 // lastBar is the line that stays.
 func (p *progress) lastBar() string {
 	if p.ended {
-		return p.barAt(1)
+		return p.barAt(1, "")
 	}
-	read, total := p.size()
-	if total == 0 {
-		return p.barAt(0) + "  stopped"
-	}
-	return p.barAt(min(float64(read)/float64(total), 0.99)) + "  stopped"
+	return p.barAt(p.share(), "stopped, ")
 }
 
-func (p *progress) barAt(share float64) string {
+// share is how much of the input is read, 0.99 at most: the rest is what is not
+// committed.
+func (p *progress) share() float64 {
+	read, total := p.size()
+	if total == 0 {
+		return 0
+	}
+	return min(float64(read)/float64(total), 0.99)
+}
+
+func (p *progress) barAt(share float64, how string) string {
 	full := int(share * barWidth)
 	m := p.a.config.Metrics
-	return fmt.Sprintf("%s %3d %% [%s%s] %d records  %.0f MB/s  epoch %d", p.a.file.Name, int(100*share),
-		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), m.Records.Load(), p.average(), m.Health().Epoch)
+	return fmt.Sprintf("%s %3d %% [%s%s] %s%d records  %.0f MB/s  epoch %d", p.a.file.Name, int(100*share),
+		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), how, m.Records.Load(), p.average(), m.Health().Epoch)
 }
 
 // left is how long the rest will take, in whole seconds, at the pace until now; 0
