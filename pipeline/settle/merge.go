@@ -77,9 +77,9 @@ type MergerOptions struct {
 	Node   string // the transform whose table is merged
 	Table  *pipeline.Table
 	Policy pipeline.Policy
-	// Root is, where Policy keeps first rows and transforms may leave rows of Table
-	// out, the table that they are made of: a row that was left out is the first
-	// one all the same. nil = none are left out.
+	// Root is, where transforms may leave rows of Table out, the table that they are
+	// made of: to a policy of first rows, a row that was left out is the first one
+	// all the same. nil = none are left out.
 	Root  *pipeline.Table
 	Saved json.RawMessage // what Save returned for the checkpoint; nil = new state
 	Items *state.Keyspace
@@ -89,8 +89,11 @@ type MergerOptions struct {
 // NewMerger returns a Merger for a table with a key.
 func NewMerger(o MergerOptions) (*Merger, error) {
 	m := &Merger{
-		node: o.Node, table: o.Table, out: o.Table, root: o.Root, items: o.Items, keys: o.Keys,
+		node: o.Node, table: o.Table, out: o.Table, items: o.Items, keys: o.Keys,
 		mergeRules: rulesOf(o.Policy), dropped: map[int32][]pipeline.Hash{},
+	}
+	if m.first {
+		m.root = o.Root
 	}
 	base := o.Table
 	if m.flags {
