@@ -8,16 +8,18 @@
 // The changes of an item are ordered by [pipeline.Version]. The state of an
 // item is its newest change: version, and the rows of its image; an image
 // without rows, as a deletion leaves it, is a tombstone. A change that is
-// older than the state, or is in it, has no effect.
+// in the state has no effect, and one that is older tells at most what was before.
 //
-// Changes with equal time and no sequence numbers contend: all of them are
-// kept, and the winner is a function of the whole set, so the order in which
-// they arrive does not matter. Each is an edge from its old image to its new
-// one; the item's history is a walk over them, and the walk ends at the image
-// that has one more edge in than out. Where the edges do not tell, the greatest
-// new image wins. Where no contender knows its old image, only the greatest is
-// kept, so an edge that arrives in a later epoch finds the others gone: records
-// with and without old images at one microsecond have no order of their own.
+// Changes with equal time contend: [pipeline.Newest] tells the winner, which is a
+// function of the whole set and of the image before, so where epochs are cut plays no
+// part. Of those with sequence numbers, and of plain JSON, only the newest is kept.
+// Of others all versions are, since each is a step of the walk that decides, and may
+// be delivered again; and the rows of those that may still win.
+//
+// The image before is that of the last change of an older time, which is kept with
+// its images: a change that comes late may precede or follow it. Where a time has
+// several changes, what they end at may depend on the image before them in turn; so
+// older times are kept up to one whose end is certain, at most four.
 //
 // # Rows
 //
