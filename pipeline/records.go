@@ -54,6 +54,8 @@ type Format struct {
 	// ExportTime is the version of a full export's rows, in µs since 1970: five
 	// minutes before the export's time, so that any later stream event wins.
 	ExportTime int64
+	// Snapshot says that the records are of one full export, which has each item once.
+	Snapshot bool
 }
 
 // ReadOrder reports whether records may have nothing but the order of reading that

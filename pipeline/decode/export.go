@@ -168,7 +168,7 @@ func (d *Decoder) finishItem(i int, r *Record) int {
 	clear(d.olds.slots)
 	r.Version.Old = 0
 	d.snapshotTime(r)
-	r.Version.Snapshot = d.f.ExportTime != 0
+	r.Version.Snapshot = d.f.Snapshot
 	if !d.settled {
 		return i
 	}

@@ -80,6 +80,18 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestSnapshot: only items of an export with manifests are there once. A scan or
+// requests to write may show an item twice at the time that they are given.
+func TestSnapshot(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		f := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Key: []string{"id"}, ExportTime: 42, Snapshot: snapshot}
+		var r Record
+		if e := decodeOne(t, f, Options{Settled: true}, `{"Item":{"id":{"S":"a"}}}`, &r); e != "" || r.Version.Snapshot != snapshot || r.Version.Time != 42 {
+			t.Errorf("snapshot %v: %+v, error %s", snapshot, r.Version, e)
+		}
+	}
+}
+
 // TestKeyContradictsRecord: a key that is not the table's would make one item of
 // several, or several of one, so it ends the run.
 func TestKeyContradictsRecord(t *testing.T) {

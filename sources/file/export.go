@@ -99,7 +99,7 @@ func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
 		}
 		if byTime[at] == nil {
 			f := s.Format()
-			f.ExportTime = at
+			f.ExportTime, f.Snapshot = at, !step.Incremental
 			if f.Table == "" {
 				f.Table = step.Table()
 			}

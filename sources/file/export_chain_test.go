@@ -104,7 +104,7 @@ func TestExportsAreOneSource(t *testing.T) {
 			}
 			for partition, f := range all.formats {
 				full := strings.Contains(partition, "/"+fullAt(0).id()+"/")
-				if want := morning.Add(-5 * time.Minute).UnixMicro(); f.Table != "shop" || full && f.ExportTime != want || !full && f.ExportTime != 0 {
+				if want := morning.Add(-5 * time.Minute).UnixMicro(); f.Table != "shop" || f.Snapshot != full || full && f.ExportTime != want || !full && f.ExportTime != 0 {
 					t.Errorf("%s: table %s, export time %d", partition, f.Table, f.ExportTime)
 				}
 			}
