@@ -7,7 +7,10 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // BenchmarkRead reads 200,000 records of about 1,000 bytes, with values of little
@@ -58,6 +61,23 @@ func benchmarkFile(b *testing.B, cfg Config, bytes int) {
 		}
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSplit cuts a block of change records, a line each, as it looks in the
+// middle of a file.
+func BenchmarkSplit(b *testing.B) {
+	var block []byte
+	for i := 0; len(block) < defaultBlock; i++ {
+		block = append(block, change(i, strings.Repeat("text ", 200))+"\n"...)
+	}
+	b.SetBytes(int64(len(block)))
+	spans := make([]pipeline.Span, 0, 4096)
+	for b.Loop() {
+		s := splitter{encoding: pipeline.DynamoDBCDC, at: place{line: 1}, max: defaultMaxRecord}
+		if p := s.split(block, spans); p.used != len(block) {
+			b.Fatal(p.used)
 		}
 	}
 }

@@ -170,7 +170,7 @@ func (r *reader) split(buf []byte, last bool) pieces {
 
 func (r *reader) splitter(last bool) splitter {
 	return splitter{encoding: r.format.Encoding, at: r.at.place(), offset: r.at.Offset, max: r.max, last: last, quiet: r.quiet,
-		exact: r.at.Offset < r.exactHead || r.exact.Load()}
+		exact: r.exact.Load(), exactTo: r.exactHead}
 }
 
 // recheck is the Recheck of records that were told by the first and last byte of

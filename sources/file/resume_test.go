@@ -1,8 +1,12 @@
 package file
 
 import (
+	"bytes"
 	stdcmp "cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,4 +193,69 @@ func FuzzSplit(f *testing.F) {
 			}
 		}
 	})
+}
+
+// naiveSplit returns the records of text that is a row of valid JSON values, as a
+// parser finds them; ok = it is one.
+func naiveSplit(text []byte) (records []string, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	for {
+		var v json.RawMessage
+		switch err := d.Decode(&v); {
+		case errors.Is(err, io.EOF):
+			return records, true
+		case err != nil || v[0] != '{' && v[0] != '[':
+			return nil, false
+		}
+		if !objectsIn(v, &records) {
+			return nil, false
+		}
+	}
+}
+
+// objectsIn adds the objects in a value; ok = arrays hold nothing else.
+func objectsIn(v json.RawMessage, records *[]string) (ok bool) {
+	if v[0] == '{' {
+		*records = append(*records, string(v))
+		return true
+	}
+	var all []json.RawMessage
+	if v[0] != '[' || json.Unmarshal(v, &all) != nil {
+		return false
+	}
+	for _, e := range all {
+		if !objectsIn(e, records) {
+			return false
+		}
+	}
+	return true
+}
+
+// Where a parser of JSON finds objects, one after the other or in arrays, they are
+// the records.
+func FuzzSplitAgainstParser(f *testing.F) {
+	for _, seed := range []string{"{}\n{}", "[{},[{\"a\":[1]}]]{}", `{"a":"\\\""}{"b":"}{"}`, "{\n}\n\n{}", "{\"a\":\n{}}{}", "[[[]],{}]", "{\"a\":[\n{},\n[1]]}\n{}"} {
+		f.Add([]byte(seed), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, block uint8) {
+		want, ok := naiveSplit(b)
+		if !ok || bytes.Count(b, []byte{'['}) > maxFrames || recognised(b) {
+			return
+		}
+		path := write(t, filepath.Join(t.TempDir(), "f"), append([]byte(" "), b...))
+		s := readAll(t, Config{Path: path, Format: "dynamodb_cdc", MaxRecord: 1 << 20}, int(block)+1, nil)
+		if d := cmp.Diff(want, s.texts()); s.err != nil || d != "" {
+			t.Fatalf("%q: error %v (-want +got):\n%s", b, s.err, d)
+		}
+	})
+}
+
+// recognised reports whether text has members that change records are unwrapped by.
+func recognised(b []byte) bool {
+	for _, name := range []string{"ecords", "ata", "kinesis", "detail", `\u`} {
+		if bytes.Contains(b, []byte(name)) {
+			return true
+		}
+	}
+	return false
 }

@@ -49,6 +49,7 @@ type splitter struct {
 	last     bool  // the bytes reach to the end of the file
 	quiet    bool  // nobody seems to be writing on: a record that is broken as it is stays so
 	exact    bool
+	exactTo  int64 // the offset up to which the file is looked at byte by byte anyway
 }
 
 // splitting is the work of a splitter on some bytes.
@@ -63,9 +64,9 @@ type splitting struct {
 // split appends the records that are whole to spans.
 func (s splitter) split(b []byte, spans []pipeline.Span) pieces {
 	w := &splitting{splitter: s, b: b, p: pieces{spans: spans, at: s.at}}
-	w.exact = w.exact || w.atLineStart() && !w.lineByLine()
+	w.exact = w.exact || w.offset >= w.exactTo && w.atLineStart() && !w.lineByLine()
 	for w.p.used < len(b) {
-		if !w.exact && w.atLineStart() {
+		if !w.exact && w.offset+int64(w.p.used) >= w.exactTo && w.atLineStart() {
 			w.lines()
 		}
 		if w.p.used == len(b) || !w.step() {
