@@ -116,7 +116,8 @@ func (c *compiler) gives(out *column) {
 	}
 }
 
-// number returns whether a value of the kind is read from its text.
+// reads reports whether a result of the kind is converted from its text, as a
+// value of the item is.
 func (c *column) reads(k expression.Kind) bool {
 	switch c.typ.Kind {
 	case pipeline.String, pipeline.JSONText:
