@@ -157,7 +157,7 @@ func examples() map[string]example {
 	maps.Copy(quickstart, starPairs)
 	ofShop(cdc, "settled", warehouse, fmt.Sprintf(items, "latest"), shopTables)
 	ofShop(export, "warehouse", warehouse, fmt.Sprintf(items, "exported"), exampleColumns)
-	ofShop(export, "lake", fmt.Sprintf(lake, "export", "upsert"), fmt.Sprintf(items, "exported"), exampleColumns)
+	ofShop(export, "lake", fmt.Sprintf(strings.Replace(lake, " _position,", "", 1), "export", "upsert"), fmt.Sprintf(items, "exported"), exampleColumns)
 	return map[string]example{
 		"claims.yaml":     {"claims.duckdb", claimPairs},
 		"quickstart.yaml": {"shop.duckdb", quickstart},
