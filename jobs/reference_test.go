@@ -162,7 +162,7 @@ func wantJoined(t *testing.T, dir string, records, old, updated int) {
 	if n := d.number("SELECT count(*) FROM (SELECT _epoch FROM i GROUP BY ALL HAVING count(DISTINCT country_version) > 1)"); n != 0 {
 		t.Errorf("%d epochs of the inner join have two versions", n)
 	}
-	d.same("warehouse", "SELECT * FROM w.sale", `SELECT * EXCLUDE (_op, _version, _position, _epoch) FROM i WHERE (uuid, _version) IN (SELECT (uuid, max(_version)) FROM l GROUP BY uuid)
+	d.same("warehouse", "SELECT * FROM w.sale", `SELECT * EXCLUDE (_op, _version, _position, _epoch) FROM i WHERE (uuid, _version || _position) IN (SELECT (uuid, max(_version || _position)) FROM l GROUP BY uuid)
 		QUALIFY row_number() OVER (PARTITION BY uuid ORDER BY _epoch) = 1`)
 }
 
