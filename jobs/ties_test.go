@@ -90,7 +90,7 @@ sinks:
 		if !olds {
 			continue
 		}
-			newest := fmt.Sprintf(`(SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY _version DESC, _position DESC) AS n
+		newest := fmt.Sprintf(`(SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY _version DESC, _position DESC) AS n
 			FROM read_parquet('%s/lake/thing/*.parquet')) WHERE n = 1 AND _op = 'upsert')`, dir)
 		if got := d.rows(all(newest)); got != want {
 			t.Errorf("epochs of %d: the newest rows of the log are\n%swant\n%s", size, got, want)
