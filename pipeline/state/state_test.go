@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -331,10 +333,32 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	setMeta(t, dir, raw)
+	before := contentsOf(t, dir)
 	refused(Options{Pipeline: "p"}, "older starlift", "format 1", "new state folder", "new tables")
+	if after := contentsOf(t, dir); !maps.Equal(before, after) {
+		t.Errorf("a refused start changed the folder from %v to %v", slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
+	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.sst")); err != nil || len(left) > 0 {
 		t.Errorf("files left: %v %v", left, err)
 	}
+}
+
+// contentsOf returns what is in the files below a folder, by their paths.
+func contentsOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		all[path] = string(raw)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // setMeta writes the description of a folder, whatever it says.

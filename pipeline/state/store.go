@@ -114,7 +114,7 @@ type Options struct {
 
 // Open opens the folder, making it when it is missing. It fails when another
 // process has it open, when it belongs to another pipeline, and when a starlift
-// with another layout wrote it.
+// with another layout wrote it; then nothing in it is changed.
 func Open(dir string, o Options) (*Store, error) {
 	dbDir := filepath.Join(dir, "db")
 	if err := os.MkdirAll(dbDir, 0o755); err != nil {
@@ -129,6 +129,9 @@ func Open(dir string, o Options) (*Store, error) {
 	options := dbOptions(dir, cache)
 	options.EnsureDefaults()
 	options.Lock = lock
+	if err := checkMeta(dbDir, options.Clone(), o.Pipeline); err != nil {
+		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
+	}
 	db, err := pebble.Open(dbDir, options)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
@@ -173,6 +176,30 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 	return o
 }
 
+// checkMeta checks what an existing folder says of itself. Opened for writing, the
+// database would change its files before that could be read.
+func checkMeta(dbDir string, options *pebble.Options, pipeline string) error {
+	found, err := pebble.Peek(dbDir, options.FS)
+	if err != nil || !found.Exists {
+		return err
+	}
+	options.ReadOnly = true
+	db, err := pebble.Open(dbDir, options)
+	if err != nil {
+		return err
+	}
+	s := Store{db: db}
+	raw, err := s.get(keyMeta)
+	if err == nil && raw != nil {
+		if err = json.Unmarshal(raw, &s.meta); err != nil {
+			err = fmt.Errorf("description of the state: %w", err)
+		} else {
+			err = s.meta.check(pipeline)
+		}
+	}
+	return errors.Join(err, db.Close())
+}
+
 func (s *Store) loadMeta(name string) error {
 	raw, err := s.get(keyMeta)
 	if err != nil {
@@ -190,20 +217,22 @@ func (s *Store) loadMeta(name string) error {
 		s.runs.whole = true
 		return s.db.Set(keyMeta, raw, pebble.Sync)
 	}
-	if err := json.Unmarshal(raw, &s.meta); err != nil {
-		return fmt.Errorf("description of the state: %w", err)
-	}
-	if s.meta.Version > FormatVersion {
+	return json.Unmarshal(raw, &s.meta)
+}
+
+// check refuses a folder of another layout, or of another pipeline.
+func (m *Meta) check(pipeline string) error {
+	if m.Version > FormatVersion {
 		return fmt.Errorf("it was written by a newer starlift (format %d, this one knows %d): use that version or a new folder",
-			s.meta.Version, FormatVersion)
+			m.Version, FormatVersion)
 	}
-	if s.meta.Version < FormatVersion {
+	if m.Version < FormatVersion {
 		return fmt.Errorf("it was written by an older starlift (format %d, this one needs %d): go on with that version, "+
-			"or backfill into a new state folder (state.dir) and new tables", s.meta.Version, FormatVersion)
+			"or backfill into a new state folder (state.dir) and new tables", m.Version, FormatVersion)
 	}
-	if s.meta.Pipeline != name {
+	if m.Pipeline != pipeline {
 		return fmt.Errorf("it belongs to pipeline %q, this one is %q: give each pipeline a state folder of its own (state.dir)",
-			s.meta.Pipeline, name)
+			m.Pipeline, pipeline)
 	}
 	return nil
 }
