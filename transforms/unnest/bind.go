@@ -24,6 +24,7 @@ type view struct {
 	seen    bool             // the image's slots for where are there
 	where   int              // the first slot of the where's paths
 	item    int              // the first slot of table.item
+	columns bool             // its slots are there
 }
 
 // maxFormats bounds the formats that a mapper remembers. A pipeline has one per
@@ -77,7 +78,7 @@ func newView(paths *[]decode.Path, t *table, typed, where, columns bool) view {
 		*paths = append(*paths, wanted...)
 		v.matcher = t.where.NewMatcher(slots, typed)
 	}
-	v.item = len(*paths)
+	v.item, v.columns = len(*paths), columns
 	if columns {
 		*paths = append(*paths, t.item...)
 	}

@@ -185,13 +185,42 @@ func newCoverage(t *table) coverage {
 	return c
 }
 
-// seekItem looks for the paths of tables in the new image that was matched.
+// seekItem looks for the paths of tables in the images that were matched. The old
+// one is no record of its own: what is there is found, what is not says nothing.
 func (m *mapper) seekItem() {
 	for i := range m.builds {
-		if m.builds[i].coverage.seeking {
-			m.seekTable(&m.builds[i], &m.bound.news[i], m.bound.record.New)
+		b := &m.builds[i]
+		if b.coverage.seeking && m.looked && m.bound.olds[i].seen {
+			m.findOld(b, &m.bound.olds[i], m.bound.record.Old)
+		}
+		if b.coverage.seeking && m.bound.record.HasNew {
+			m.seekTable(b, &m.bound.news[i], m.bound.record.New)
 		}
 	}
+}
+
+// findOld takes the paths out that lead to a value in the old image.
+func (m *mapper) findOld(b *build, v *view, slots []decode.Value) {
+	c := &b.coverage
+	find := func(all []sought, values []decode.Value) []sought {
+		left := all[:0]
+		for _, s := range all {
+			if there(s.sources, values, nil) {
+				c.done = append(c.done, s)
+				continue
+			}
+			left = append(left, s)
+		}
+		return left
+	}
+	c.where = find(c.where, slots[v.where:v.item])
+	if b.matchOld && !b.table.first() { // for first rows it says only that the change may take one away
+		c.done, c.table = append(c.done, c.table...), nil
+		if v.columns {
+			c.item = find(c.item, slots[v.item:])
+		}
+	}
+	c.seeking = len(c.table)+len(c.where)+len(c.item) > 0
 }
 
 func (m *mapper) seekTable(b *build, v *view, slots []decode.Value) {

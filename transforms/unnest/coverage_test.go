@@ -111,13 +111,31 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
+// TestCoverageOfOldImages: what only old images have is no mistyped attribute, and
+// a where that takes removed items takes something.
+func TestCoverageOfOldImages(t *testing.T) {
+	const tables = `tables:
+  a: {where: {kind: [a]}, key: [id], columns: {id: {}, gone: {}, never: {}}}
+  b: {where: {kind: [b], sub.kind: [x]}, key: [id], columns: {id: {}}}
+  c: {where: {kind: [c]}, key: [id], columns: {id: {}}}
+`
+	records := []string{
+		change("MODIFY", `{"id":{"S":"1"},"kind":{"S":"a"}}`, `{"id":{"S":"1"},"kind":{"S":"a"},"gone":{"S":"x"}}`),
+		change("REMOVE", "", `{"id":{"S":"2"},"kind":{"S":"b"},"sub":{"M":{"kind":{"S":"x"}}}}`),
+	}
+	want := []string{`a item "never" (column never) in none of 1, near ""`, `c table "" (where) in none of 1, near ""`}
+	if got := covering(t, compiled(t, tables), cdcFormat, func(s string) string { return s }, records); !cmp.Equal(want, got) {
+		t.Errorf("left are %q, want %q", got, want)
+	}
+}
+
 // TestCoverageOfRemovals: what is removed, or does not take effect, tells nothing
 // that is wrong: a removal has no item, and a dead letter has one.
 func TestCoverageOfRemovals(t *testing.T) {
 	u := compiled(t, "tables: {a: {key: [id], columns: {id: {}, n: {type: int64}, m: {}}}}")
 	got := covering(t, u, cdcFormat, func(s string) string { return s }, []string{
-		change("REMOVE", "", `{"id":{"S":"1"},"m":{"S":"x"}}`),
-		change("MODIFY", `{"id":{"S":"1"},"n":{"S":"no number"}}`, `{"m":{"S":"x"}}`),
+		change("REMOVE", "", `{"id":{"S":"1"}}`),
+		change("MODIFY", `{"id":{"S":"1"},"n":{"S":"no number"}}`, `{"id":{"S":"1"}}`),
 		"broken",
 	})
 	if want := []string{`a item "m" (column m) in none of 1, near ""`}; !cmp.Equal(want, got) {

@@ -33,6 +33,7 @@ type mapper struct {
 	index   int
 	meta    pattern.Meta
 	removal pipeline.Removal
+	looked  bool // its old image was matched
 	gone    bool // a filter before does not let its item pass
 	keys    keySet
 	text    []byte // scratch
@@ -133,7 +134,7 @@ func (m *mapper) record(i int) error {
 	if !gone && !d.HasNew && !d.HasOld && d.Event != decode.Remove {
 		matched = false // a null: nothing for any table
 	}
-	if d.HasNew {
+	if d.HasNew || m.looked {
 		m.seekItem()
 	}
 	if !matched && !gone {
@@ -244,10 +245,12 @@ func (m *mapper) match() (bool, *failure) {
 		return false, f
 	}
 	anyOld := false
+	m.looked = false
 	if m.deletes || d.Event == decode.Remove && (m.unnest.canMiss || m.archives) {
 		if anyOld, f = m.matchOld(); f != nil {
 			return false, f
 		}
+		m.looked = d.HasOld
 	}
 	switch {
 	case !m.unnest.canMiss:
