@@ -49,7 +49,7 @@ var (
 	urlPassword   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:@/]*:(\S*)@`)
 	webUser       = regexp.MustCompile(`https?://([^\s:@/?#]+)@`)
 	parameter     = regexp.MustCompile(`[?&;]([\w.-]+)=([^\s&#]+)`)
-	keyword       = regexp.MustCompile(`(?i)(?:^|[\s"',;])([a-z_]*(?:passw(?:or)?d|passphrase|secret|token))\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'=]\S*)`)
+	keyword       = regexp.MustCompile(`(?i)(?:^|[\s"',;])([a-z_]*(?:passw(?:or)?d|passphrase|secret|token))\s*=\s*('(?:[^'\\]|\\.)*(?:'|\\?$)|[^\s'=]\S*)`)
 )
 
 // passwords finds the secrets of the connection strings that s may be or hold: a

@@ -43,6 +43,10 @@ func (c *Config) parse() (*pgconn.Config, error) {
 		wrong("dsn", "dsn is not a connection string: "+reason(err)+"; give a URL, as in postgres://user@host:5432/database, or keywords, as in host=… dbname=…")
 		return nil, errors.Join(errs...)
 	}
+	if strings.Contains(cfg.Host, "@") {
+		// The rest of a password: it is not shown, and nobody is asked for such a host.
+		wrong("dsn", "the user or the password in dsn has an @, at which a URL ends them: write %40 for it")
+	}
 	if errs != nil {
 		return nil, errors.Join(errs...)
 	}
