@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -132,7 +133,7 @@ func (k *kind) command() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.run(cmd, &r) },
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, err) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, FlagMistake(err)) })
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	flags := cmd.Flags()
 	flags.StringVar(&r.form, "form", forms[0], strings.Join(forms, ", "))
@@ -206,6 +207,29 @@ func (k *kind) run(cmd *cobra.Command, r *request) error {
 	}
 	_, err = fmt.Fprintf(figures, "%s\n", line)
 	return err
+}
+
+// FlagMistake says of an error of a flag what its value has to be.
+func FlagMistake(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	want := "a value of another kind"
+	switch bad.GetFlag().Value.Type() {
+	case "int", "int64":
+		want = "a whole number"
+	case "uint64":
+		want = "a whole number from 0 on"
+	case "float64":
+		want = "a number"
+	case "bool":
+		want = "true or false"
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		want += " that is not as large"
+	}
+	return fmt.Errorf("--%s %q: want %s", bad.GetFlag().Name, bad.GetValue(), want)
 }
 
 // check refuses flags that the form has no use for, and numbers of 0, which
