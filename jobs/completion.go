@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -110,5 +111,57 @@ func boundedSources(set *[]string) completer {
 			}
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// bashAlone takes the place of what the library's script needs of the package
+// bash-completion, which many systems lack. The line that is typed is parted at
+// blanks, which leaves ids with colons and --flag=value whole.
+const bashAlone = `
+__starlift_init_completion()
+{
+    COMPREPLY=()
+    if declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+        _get_comp_words_by_ref "$@" cur prev words cword
+        return
+    fi
+    local line="${COMP_LINE:0:COMP_POINT}"
+    IFS=$' \t' read -ra words <<< "$line"
+    [[ $line == *[[:blank:]] ]] && words+=("")
+    cword=$((${#words[@]} - 1))
+    cur="${words[cword]}" prev="${words[cword-1]}"
+}
+
+# Offers folders, and files with one of the endings in $1 unless that is -d.
+__starlift_filedir()
+{
+    if declare -F _filedir >/dev/null 2>&1; then
+        _filedir "$@"
+        return
+    fi
+    compopt -o filenames 2>/dev/null
+    local name ending="\.(${1%|})\$"
+    while IFS= read -r name; do
+        if [[ -d ${name/#\~/$HOME} || $1 != -d && $name =~ $ending ]]; then
+            COMPREPLY+=("$name")
+        fi
+    done < <(compgen -f -- "$cur")
+}
+`
+
+// completeBash makes the script for bash work by itself.
+func completeBash(cmd *cobra.Command) {
+	cmd.Long = strings.Replace(cmd.Long, "This script depends on the 'bash-completion' package.\nIf it is not installed already, you can install it via your OS's package manager.\n\n", "", 1)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		plain, err := cmd.Flags().GetBool("no-descriptions")
+		if err != nil {
+			return err
+		}
+		var script strings.Builder
+		if err := cmd.Root().GenBashCompletionV2(&script, !plain); err != nil {
+			return err
+		}
+		_, err = io.WriteString(cmd.OutOrStdout(), strings.ReplaceAll(script.String(), "_filedir", "__starlift_filedir")+bashAlone)
+		return err
 	}
 }

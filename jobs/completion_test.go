@@ -1,7 +1,10 @@
 package jobs
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,5 +57,52 @@ func TestCompletion(t *testing.T) {
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		command("completion", shell).want(t, exitFine, "starlift")
+	}
+}
+
+// TestBashCompletion: the script works in a bash that has nothing else.
+func TestBashCompletion(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"shop.yaml", "shop.csv", "sub/a.yml", "two words.yaml"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name), nil)
+	}
+	script := command("completion", "bash").out
+	// What it would ask of the program is answered here.
+	script += `
+starlift() {
+    case "$*" in
+    "__complete dead-letters show shop.yaml "*) printf '%s\n' 'shop-1.ndjson:1' 'shop-1.ndjson:2' :4 ;;
+    "__complete run "*) printf '%s\n' yaml yml :8 ;;
+    esac
+}
+compopt() { :; } # no completion is under way
+try() {
+    COMP_LINE="$1" COMP_POINT=${#1} COMP_TYPE=9 COMPREPLY=()
+    __start_starlift
+    (IFS=,; echo "${COMPREPLY[*]}")
+}
+cd "$1" || exit
+try 'starlift run '
+try 'starlift run sh'
+try 'starlift run sub/'
+try 'starlift dead-letters show shop.yaml shop-1'
+try 'starlift dead-letters show shop.yaml shop-1.ndjson:2'
+`
+	said, err := exec.Command(bash, "--norc", "--noprofile", "-c", script, "bash", dir).CombinedOutput()
+	const want = "shop.yaml,sub,two words.yaml\nshop.yaml\nsub/a.yml\nshop-1.ndjson:1,shop-1.ndjson:2\n2\n"
+	lines := strings.Split(string(said), "\n")
+	first := strings.Split(lines[0], ",")
+	slices.Sort(first)
+	lines[0] = strings.Join(first, ",")
+	if got := strings.Join(lines, "\n"); err != nil || got != want {
+		t.Errorf("offered are\n%swant\n%s%v", got, want, err)
 	}
 }

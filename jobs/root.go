@@ -136,6 +136,11 @@ func checkShell(root *cobra.Command) {
 			}
 			return cmd.Help()
 		}
+		for _, shell := range cmd.Commands() {
+			if shell.Name() == "bash" {
+				completeBash(shell)
+			}
+		}
 	}
 }
 
