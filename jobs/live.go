@@ -3,10 +3,12 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/timespan"
@@ -116,34 +118,46 @@ func ask(ctx context.Context, a *assembly) (st *status, why error) {
 	return st, nil
 }
 
+// noAnswer says why there was none, without the address, which who asks knows.
+func noAnswer(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %s", timespan.Text(askWithin))
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
 // askAt asks at a place; nil for dial is as usual.
 func askAt(ctx context.Context, a *assembly, place string, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*status, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	url := place + "/status"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	at := place + "/status"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}} // no proxy: it is this machine, or as good as
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, noAnswer(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
+		return nil, fmt.Errorf("%s: %w", at, noAnswer(err))
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s: %.200s", url, response.Status, body)
+		return nil, fmt.Errorf("%s: %s: %.200s", at, response.Status, body)
 	}
 	st := &status{}
 	if err := json.Unmarshal(body, st); err != nil {
-		return nil, fmt.Errorf("%s: not the status of a pipeline: %w", url, err)
+		return nil, fmt.Errorf("%s: not the status of a pipeline: %w", at, err)
 	}
 	if st.Pipeline != a.file.Name || st.Running == nil {
-		return nil, fmt.Errorf("%s: it is of pipeline %q, not of %q", url, st.Pipeline, a.file.Name)
+		return nil, fmt.Errorf("%s: it is of pipeline %q, not of %q", at, st.Pipeline, a.file.Name)
 	}
 	return st, nil
 }

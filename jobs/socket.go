@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // A pipeline that runs can be asked for its status at a socket in its state
@@ -14,9 +15,9 @@ import (
 // locked while it makes the socket, so what is there is left of one that is gone.
 const (
 	socketName = "status.sock"
-	// socketDirs are the folders in which sockets are made before they get their
-	// name: nobody else can come to them until their mode is set.
-	socketDirs = ".status-*"
+	// socketDirs begins the names of the folders in which sockets are made before they
+	// get their name: nobody else can come to them until their mode is set.
+	socketDirs = ".status-"
 	// longestSocket is the longest path that a socket can have everywhere: the
 	// systems take 104 bytes or 108, with a zero at the end.
 	longestSocket = 103
@@ -31,9 +32,11 @@ type statusSocket struct {
 
 // listenSocket makes the socket of a state folder, for its owner only.
 func listenSocket(dir string) (s *statusSocket, err error) {
-	left, err := filepath.Glob(filepath.Join(dir, socketDirs))
+	left, err := os.ReadDir(dir)
 	for _, old := range left {
-		err = errors.Join(err, os.RemoveAll(old))
+		if strings.HasPrefix(old.Name(), socketDirs) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, old.Name())))
+		}
 	}
 	if err != nil {
 		return nil, err

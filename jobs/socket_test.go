@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,11 @@ func TestSocket(t *testing.T) {
 	if err := os.MkdirAll(long, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{short, long} {
+	odd := filepath.Join(short, "of [a-b", "*") // no pattern
+	if err := os.MkdirAll(odd, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{short, long, odd} {
 		if said := hear(t, dir); !strings.Contains(said, "no such file") {
 			t.Errorf("without a socket: %s", said)
 		}
@@ -95,8 +100,9 @@ func TestSocket(t *testing.T) {
 		if err := second.Close(); err != nil {
 			t.Error(err)
 		}
-		if left, err := filepath.Glob(filepath.Join(dir, "*status*")); err != nil || left != nil {
-			t.Errorf("left are %q, %v", left, err)
+		left, err := os.ReadDir(dir)
+		if err != nil || slices.ContainsFunc(left, func(e fs.DirEntry) bool { return strings.Contains(e.Name(), "status") }) {
+			t.Errorf("left are %v, %v", left, err)
 		}
 	}
 }

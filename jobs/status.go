@@ -255,13 +255,21 @@ func (l *running) print(b *strings.Builder) {
 	if !l.Ready {
 		how = "not ready"
 	}
-	fmt.Fprintf(b, "running since %s, %s, last commit %s ago, %d records pending\n", clock(l.Since), how, span(l.CommitAge), l.Pending)
+	commit := "no commit since"
+	if l.LastCommit != nil {
+		commit = fmt.Sprintf("last commit %s ago", span(l.CommitAge))
+	}
+	fmt.Fprintf(b, "running since %s, %s, %s, %d records pending\n", clock(l.Since), how, commit, l.Pending)
 	for _, p := range l.Problems {
 		fmt.Fprintf(b, "problem: %s\n", p)
 	}
 	for _, node := range sortedKeys(l.References) {
 		r := l.References[node]
-		fmt.Fprintf(b, "reference of %s: version %s, known to be the newest %s ago\n", node, clock(time.UnixMicro(r.Version)), span(r.Age))
+		fmt.Fprintf(b, "reference of %s: version %s, known to be the newest %s ago", node, clock(time.UnixMicro(r.Version)), span(r.Age))
+		if r.Problem != "" {
+			fmt.Fprintf(b, "; the one that is there can't be loaded: %s", r.Problem)
+		}
+		b.WriteByte('\n')
 	}
 }
 
