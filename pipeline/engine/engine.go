@@ -253,7 +253,9 @@ func runOnce(stop, kill context.Context, c *Config, total *Progress, refs *refer
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	c.Metrics.health.working(true)
+	if failed := c.Metrics.health.working(true); failed > 0 {
+		c.Log.Info("sources and sinks are back", "after", failed)
+	}
 	defer c.Metrics.health.working(false)
 	if err := r.run(stop, kill); err != nil {
 		return err

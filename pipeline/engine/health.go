@@ -35,6 +35,8 @@ type Health struct {
 type Problem struct {
 	Err   error
 	Since time.Time
+
+	opening bool // it came before everything was open
 }
 
 // SourceHealth says how a source is.
@@ -75,6 +77,7 @@ type health struct {
 	is         Health
 	partitions map[string]map[string]bool // by source
 	since      time.Time                  // of Working
+	isOpen     bool                       // in this attempt
 }
 
 // calmAfter is how long a pipeline that went back to its checkpoint has to have
@@ -167,11 +170,16 @@ func (h *health) checkpoint(c *Config, cp *state.Checkpoint, committed bool) {
 	}
 }
 
-// working notes that everything is open, or is no longer.
-func (h *health) working(is bool) {
+// working notes that everything is open, or is no longer, and returns for how long
+// opening had failed.
+func (h *health) working(is bool) (failed time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.is.Working, h.since = is, now()
+	h.is.Working, h.since, h.isOpen = is, now(), h.isOpen || is
+	if p := h.is.Problem; is && p != nil && p.opening {
+		failed = since(p.Since)
+	}
+	return failed
 }
 
 // took notes records that were read.
@@ -259,6 +267,7 @@ func (h *health) failed(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.is.Problem = again(h.is.Problem, err)
+	h.is.Problem.opening, h.isOpen = !h.isOpen, false
 }
 
 // retry notes that a sink's commit failed and is tried again.
@@ -293,7 +302,7 @@ func (h *health) published(sink string, epoch int64) (failed time.Duration) {
 
 // again keeps the time since when something fails.
 func again(before *Problem, err error) *Problem {
-	p := &Problem{err, now()}
+	p := &Problem{Err: err, Since: now()}
 	if before != nil {
 		p.Since = before.Since
 	}

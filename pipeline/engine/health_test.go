@@ -113,3 +113,37 @@ func TestSinkIsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestSinkIsThereAgain: when a pipeline opens after its sink could not be opened, the
+// log says so once; when an epoch failed, what says that it got on is the next one.
+func TestSinkIsThereAgain(t *testing.T) {
+	for _, tt := range []struct {
+		fails, want string
+	}{
+		{"open", `level=INFO msg="sources and sinks are back" after=`},
+		{"prepare", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			w := newWorld(t.TempDir(), someChanges(4))
+			c := w.config()
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+			left := 3
+			w.settled.fail = func(call string) error {
+				if call != tt.fails || left == 0 {
+					return nil
+				}
+				left--
+				time.Sleep(time.Second)
+				return pipeline.Transient(errCrash)
+			}
+			if _, err := Run(context.Background(), context.Background(), c); err != nil {
+				t.Fatal(err)
+			}
+			w.check(t)
+			if n := strings.Count(log.String(), "are back"); left > 0 || n > 1 || n == 1 != (tt.want != "") || !strings.Contains(log.String(), tt.want) {
+				t.Errorf("%s: the log is\n%s", tt.fails, &log)
+			}
+		})
+	}
+}

@@ -1,7 +1,10 @@
 package timespan
 
 import (
+	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,6 +27,11 @@ func TestText(t *testing.T) {
 func TestSeconds(t *testing.T) {
 	if got := Seconds(1_250_400 * time.Microsecond); got != 1.25 {
 		t.Errorf("%g s", got)
+	}
+	for ms := range int64(10_000) { // with no more digits than it has
+		if got, want := strconv.FormatFloat(Seconds(time.Duration(ms)*time.Millisecond), 'f', -1, 64), strings.TrimRight(fmt.Sprintf("%d.%03d", ms/1000, ms%1000), "0"); got != strings.TrimSuffix(want, ".") {
+			t.Fatalf("%d ms are %s s", ms, got)
+		}
 	}
 	if got := OfSeconds(1.5); got != 1500*time.Millisecond {
 		t.Errorf("%s", got)
