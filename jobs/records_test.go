@@ -44,9 +44,9 @@ var records = []struct {
 	{name: "empty list of elements", line: insert(`{"S":"no elements"}`, `"elements":{"L":[]}`), row: "no elements|<nil>|<nil>|<nil>|<nil>|<nil>|<nil>"},
 	{name: "item of 400 KB", line: insert(`{"S":"large"}`, `"filler":{"S":"`+strings.Repeat("x", 400_000)+`"},"text":{"S":"end"}`), row: "large|end|<nil>|<nil>|<nil>|<nil>|<nil>"},
 
-	{name: "broken line", line: insert(`{"S":"broken"}`, "")[:90], reason: "bad_record", says: "ends too early"},
 	{name: "no JSON", line: "hello", reason: "bad_record"},
-	{name: "not an object", line: `[1,2]`, reason: "bad_record"},
+	{name: "not an object", line: `17`, reason: "bad_record"},
+	{name: "broken line", line: insert(`{"S":"broken"}`, "")[:90], reason: "bad_record", says: "ends too early"},
 	{name: "no keys", line: `{"eventName":"INSERT","dynamodb":{"ApproximateCreationDateTime":1,"NewImage":{"id":{"S":"x"}}}}`, reason: "bad_record", says: "Keys"},
 	{name: "unknown event", line: strings.Replace(insert(`{"S":"event"}`, ""), "INSERT", "UPSERT", 1), reason: "bad_record", says: "UPSERT"},
 	{name: "unknown type", line: insert(`{"S":"unknown"}`, `"text":{"Q":"1"}`), reason: "bad_record", says: "unknown DynamoDB type"},

@@ -48,7 +48,7 @@ func TestTestsPass(t *testing.T) {
 	r = command("test", "shop_test.yaml", "shop.yaml", "--run", "surrogate|file of")
 	r.want(t, exitFine, "2 tests passed")
 	command("test", "shop.yaml", "--run", "nothing").want(t, exitUsage, `no test matches --run "nothing"`)
-	command("test", "shop.yaml", "--run", "(").want(t, exitUsage, "--run: ")
+	command("test", "shop.yaml", "--run", "(").want(t, exitUsage, `--run "(" is not a regular expression`)
 	command("test").want(t, exitUsage, "at least one pipeline file")
 }
 
