@@ -48,6 +48,9 @@ func (r *run) limit(in Edge, l limit) {
 	case h.step != nil:
 		h.step.limits = append(h.step.limits, l)
 	case h.keyed != nil:
+		if o := h.keyed.out[in.Table]; slices.ContainsFunc(in.Table.Columns, mayBeNull) {
+			o.limits = append(o.limits, l)
+		}
 		storing, ok := h.keyed.Transform.(pipeline.Storing)
 		if !ok || h.keyed.limited[l.sink] {
 			return
@@ -64,6 +67,8 @@ func (r *run) limit(in Edge, l limit) {
 	}
 }
 
+func mayBeNull(c pipeline.Column) bool { return c.Unfit == pipeline.UnfitNull }
+
 // limitRows looks for what sinks can't store of a batch's rows: where the column
 // says so the value becomes null, else the change is a dead letter, or the run ends.
 func (w *worker) limitRows(b *pipeline.Batch) {
@@ -77,13 +82,8 @@ func (w *worker) limitRows(b *pipeline.Batch) {
 }
 
 func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pipeline.Rows {
-	columns := make([]pipeline.StoredColumn, len(l.stored.Columns))
-	for i, c := range l.stored.Columns {
-		key := slices.Contains(l.stored.Key, c)
-		columns[i] = pipeline.StoredColumn{Type: rows.Table.Columns[c].Type, Values: rows.Record.Column(c), Key: key, Indexed: key && l.stored.Indexed}
-	}
 	nulls := map[int][]int{}
-	for _, u := range l.target.Unfit(columns, len(rows.Ops)) {
+	for _, u := range l.unfit(rows) {
 		if rows.Ops[u.Row] == pipeline.OpDelete {
 			continue // it takes out what is there: no more is stored of it
 		}
@@ -92,7 +92,7 @@ func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pi
 		if u.Column >= 0 {
 			at := l.stored.Columns[u.Column]
 			c := &rows.Table.Columns[at]
-			if c.Unfit == pipeline.UnfitNull && !slices.Contains(rows.Table.Key, at) {
+			if mayBeNull(*c) && !slices.Contains(rows.Table.Key, at) {
 				nulls[at] = append(nulls[at], u.Row)
 				continue
 			}
@@ -112,14 +112,54 @@ func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pi
 		return rows
 	}
 	out := *rows
-	arrays := slices.Clone(rows.Record.Columns())
-	for at, these := range nulls {
-		arrays[at] = withNulls(arrays[at], these)
-		defer arrays[at].Release()
-	}
-	out.Record = array.NewRecord(rows.Record.Schema(), arrays, rows.Record.NumRows())
+	out.Record = recordWithNulls(rows.Record, nulls)
 	rows.Record.Release()
 	return &out
+}
+
+// unfit returns what the target can't store of the rows.
+func (l *limit) unfit(rows *pipeline.Rows) []pipeline.Unfit {
+	columns := make([]pipeline.StoredColumn, len(l.stored.Columns))
+	for i, c := range l.stored.Columns {
+		key := slices.Contains(l.stored.Key, c)
+		columns[i] = pipeline.StoredColumn{Type: rows.Table.Columns[c].Type, Values: rows.Record.Column(c), Key: key, Indexed: key && l.stored.Indexed}
+	}
+	return l.target.Unfit(columns, len(rows.Ops))
+}
+
+// fit returns rows of a keyed transform with nulls for what a sink can't store,
+// where the column says so; the rows as they are, if there is nothing such. No
+// change can be blamed for the rest: the sink refuses it.
+func (o *outlet) fit(rows *pipeline.Rows) *pipeline.Rows {
+	nulls := map[int][]int{}
+	for i := range o.limits {
+		l := &o.limits[i]
+		for _, u := range l.unfit(rows) {
+			if u.Column < 0 || rows.Ops[u.Row] == pipeline.OpDelete {
+				continue
+			}
+			at := l.stored.Columns[u.Column]
+			if mayBeNull(rows.Table.Columns[at]) && !slices.Contains(rows.Table.Key, at) {
+				nulls[at] = append(nulls[at], u.Row)
+			}
+		}
+	}
+	if len(nulls) == 0 {
+		return rows
+	}
+	out := *rows
+	out.Record = recordWithNulls(rows.Record, nulls)
+	return &out
+}
+
+// recordWithNulls returns the record with nulls in some rows, by column.
+func recordWithNulls(r arrow.Record, nulls map[int][]int) arrow.Record {
+	arrays := slices.Clone(r.Columns())
+	for at, rows := range nulls {
+		arrays[at] = withNulls(arrays[at], rows)
+		defer arrays[at].Release()
+	}
+	return array.NewRecord(r.Schema(), arrays, r.NumRows())
 }
 
 // withNulls returns the array with nulls in some rows.

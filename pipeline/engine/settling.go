@@ -143,6 +143,10 @@ func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
 	if o.empty() || len(rows.Ops) == 0 {
 		return nil
 	}
+	if fit := o.fit(rows); fit != rows {
+		defer fit.Record.Release()
+		rows = fit
+	}
 	if len(o.readers) > 0 {
 		o.read(packed.Pack(rows))
 	}

@@ -50,6 +50,7 @@ type outlet struct {
 	readers []reader
 	mergers []*merged // of settled rows
 	rowings []*rowing // of settled rows of a keyed transform
+	limits  []limit   // of sinks that rows of a keyed transform come to
 }
 
 // reader is one reading of a keyed transform.

@@ -354,7 +354,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 	if c.masks() {
 		e.Hide()
 	}
-	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden()})
+	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden(), Unfit: pipeline.UnfitFates[cfg.Expression.OnError]})
 	c.values = append(c.values, value{expression: e, nullOnFail: cfg.Expression.OnError == "null"})
 }
 

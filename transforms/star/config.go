@@ -78,7 +78,7 @@ type MeasureConfig struct {
 type ExpressionConfig struct {
 	Expr    string `yaml:"expr" required:"true" desc:"An expression (docs/expressions.md) over columns of the base table and alias.column of lookups. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a column that it uses is null, unless ?? gives another value."`
 	Type    string `yaml:"type" required:"true" desc:"The measure's type: string, bool, int64, double, decimal(p,s), date or timestamp."`
-	OnError string `yaml:"on_error" default:"fail" enum:"fail,null" desc:"What becomes of a result that does not fit the type, or can't be computed, as a division by zero: the end of the run, or null."`
+	OnError string `yaml:"on_error" default:"fail" enum:"fail,null" desc:"What becomes of a result that does not fit the type, that a sink cannot store, or that can't be computed, as a division by zero: the end of the run, or null."`
 }
 
 // DecodeNode implements spec.NodeDecoder.
