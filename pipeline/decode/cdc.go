@@ -168,7 +168,7 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 	}
 	switch {
 	case c.name.Kind == Missing:
-		return s.fail(0, "change record without eventName"+foreign(s.b))
+		return s.fail(0, "change record without eventName"+foreign(s.b, "dynamodb_cdc"))
 	case s.is(c.name, "INSERT"):
 		r.Event = Insert
 	case s.is(c.name, "MODIFY"):
@@ -180,11 +180,11 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		r.HasNew, c.newHash = false, 0
 		clear(d.news.slots)
 	default:
-		return s.fail(int(c.name.Start), fmt.Sprintf("unknown eventName %q: want INSERT, MODIFY or REMOVE", c.name.Raw(s.b))+foreign(s.b))
+		return s.fail(int(c.name.Start), fmt.Sprintf("unknown eventName %q: want INSERT, MODIFY or REMOVE", c.name.Raw(s.b))+foreign(s.b, "dynamodb_cdc"))
 	}
 	switch {
 	case c.seen&fieldDynamoDB == 0:
-		return s.fail(0, "change record without dynamodb"+foreign(s.b))
+		return s.fail(0, "change record without dynamodb"+foreign(s.b, "dynamodb_cdc"))
 	case c.time.Kind == Missing:
 		return s.fail(0, "change record without ApproximateCreationDateTime")
 	case d.needNew && !r.HasNew && r.Event != Remove:

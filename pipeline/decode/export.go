@@ -208,7 +208,7 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	case l.seen&(fieldOld|fieldKeys) != 0:
 		r.Event = Remove
 	default:
-		return s.fail(0, "line of an export with neither Item nor NewImage, OldImage or Keys"+foreign(s.b))
+		return s.fail(0, "line of an export with neither Item nor NewImage, OldImage or Keys"+foreign(s.b, "dynamodb_export"))
 	}
 	if l.time.Kind == Missing {
 		return s.fail(0, "line of an incremental export without Metadata.WriteTimestampMicros")

@@ -6,11 +6,15 @@ import (
 )
 
 // foreign names what a record of a DynamoDB format is, if it is something else
-// that is known, and what to do. The record is whole.
-func foreign(rec []byte) string {
+// that is known, and what to do; nothing, if it is of the format. The record is
+// whole.
+func foreign(rec []byte, format string) string {
 	has := members(rec)
 	for _, k := range foreignKinds {
 		if k.is(has) {
+			if strings.HasSuffix(k.what, "set format: "+format) {
+				return "" // what is wrong with it is said already
+			}
 			return ": this is " + k.what
 		}
 	}
@@ -38,7 +42,7 @@ var foreignKinds = []struct {
 	{func(m memberValues) bool { return m.all("metadata", "data") && m.holds("metadata", "record-type") },
 		"a record of AWS DMS: set format: json, with key: and version: paths below data and metadata, and operation: {from: metadata.operation, delete: [delete]}"},
 	{func(m memberValues) bool {
-		return m.all("op", "source") || m.all("payload") && m.holds("payload", "op")
+		return m.all("op") && (m.all("source") || m.object("before") || m.object("after")) || m.holds("payload", "op")
 	},
 		"a Debezium envelope: set format: json, with key: and version: paths below before, after and source, and operation: {from: op, delete: [d]}"},
 	{func(m memberValues) bool { return m.all("database", "table", "type", "data") },

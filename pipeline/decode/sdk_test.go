@@ -144,6 +144,9 @@ func TestForeignRecordsAreNamed(t *testing.T) {
 		{pipeline.DynamoDBCDC, `{"id":{"S":"a"},"n":{"N":"1"}}`, "an item by itself: set format: dynamodb_export"},
 		{pipeline.DynamoDBExport, `{"eventName":"INSERT","dynamodb":{"NewImage":{}}}`, "a change record: set format: dynamodb_cdc"},
 		{pipeline.DynamoDBCDC, `{"id":1}`, "change record without eventName at byte 0"},
+		{pipeline.DynamoDBCDC, `{"before":{"id":1},"after":null,"op":"d","ts_ms":1}`, "a Debezium envelope"},
+		{pipeline.DynamoDBCDC, `{"eventName":"UPDATE","dynamodb":{}}`, "want INSERT, MODIFY or REMOVE at byte"},
+		{pipeline.DynamoDBExport, `{"PutRequest":{}}`, "neither Item nor NewImage, OldImage or Keys at byte 0"},
 	} {
 		var r Record
 		if e := decodeOne(t, &pipeline.Format{Encoding: c.e}, Options{Settled: true}, c.rec, &r); !strings.Contains(e, c.want) {
