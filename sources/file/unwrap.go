@@ -167,6 +167,18 @@ func isItem(object []byte) bool {
 	return whole && typed
 }
 
+// isBrokenItem reports whether an object is meant to be an item of DynamoDB: a
+// member has a type, and none is of another record. The decoder says what is wrong.
+func isBrokenItem(e pipeline.Encoding, object []byte) bool {
+	typed, other := false, false
+	eachMember(object, func(name, value []byte) bool {
+		typed = typed || isTyped(value)
+		other = other || isOfRecord(e, string(name)) && !isTyped(value) || string(name) == "dynamodb" || string(name) == "eventName"
+		return !other
+	})
+	return typed && !other
+}
+
 // eachMember calls each for the members of an object, until it returns false:
 // with the name and all bytes from the value on, which may not be all of it. It
 // reports whether no more bytes were needed; where the object is broken, none are.
@@ -321,7 +333,7 @@ func (s *splitting) item(value []byte) ([][]byte, bool) {
 		head = `{"tableName":"` + table + `",`
 	}
 	switch {
-	case isItem(value):
+	case isItem(value) || isBrokenItem(s.encoding, value):
 		text := append([]byte(head+`"Item":`), value...)
 		return [][]byte{append(text, '}')}, false
 	case table != "" && len(bytes.TrimLeft(value[1:], " \t\r\n")) > 1:
