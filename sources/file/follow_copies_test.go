@@ -54,6 +54,31 @@ func TestFollowCompressed(t *testing.T) {
 	wantError(t, r.tryPass(), path, "damaged", "copy it again")
 }
 
+// A compressed file that grows is read on by the same process, by members that
+// are appended whole and by parts of one.
+func TestFollowCompressedGrows(t *testing.T) {
+	for _, packing := range []string{"gzip", "zstd"} {
+		t.Run(packing, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a")
+			r := newRig(t, Config{Path: path})
+			grow := func(b []byte) {
+				add(t, path, string(b))
+				r.pass()
+				r.wait(packedQuiet)
+				r.pass()
+			}
+			grow(pack(t, packing, []byte("{\"a\":1}\n")))
+			r.want(`{"a":1}`)
+			grow(pack(t, packing, []byte("{\"a\":2}\n")))
+			r.want(`{"a":1}`, `{"a":2}`)
+			member := pack(t, packing, []byte("{\"a\":3}\n{\"a\":4}\n"))
+			grow(member[:len(member)-7])
+			grow(member[len(member)-7:])
+			r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`)
+		})
+	}
+}
+
 // A rotated file is not read again when it is copied or compressed, and what a
 // truncation took is read from the copy.
 func TestFollowCopies(t *testing.T) {

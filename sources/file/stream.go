@@ -67,13 +67,17 @@ func decompressed(ctx context.Context, f *os.File, offset int64, at, read *atomi
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	kind := compression(head[:n])
+	start := int64(0) // a followed file may have been read before
+	packed := compression(head[:n]) != ""
+	if !packed {
+		start = offset
+	}
+	if _, err := f.Seek(start, io.SeekStart); err != nil {
+		return nil, nil, err
+	}
+	at.Store(start)
 	raw := &counter{ctx, f, []*atomic.Int64{at, read}}
-	if kind == "" {
-		if _, err := f.Seek(offset, io.SeekStart); err != nil {
-			return nil, nil, err
-		}
-		at.Store(offset)
+	if !packed {
 		return raw, func() {}, nil
 	}
 	if r, close, err = expanded(raw); err != nil {
