@@ -19,6 +19,7 @@ type historyEntry struct {
 	dropped []pipeline.Hash
 	was     pipeline.Image // the item before the changes of its time
 	gap     bool           // what was right before those is not kept, but for was
+	ended   int64          // with a gap: the time of the last change that is not kept
 }
 
 func entryContender(e *historyEntry) *pipeline.Contender { return &e.Contender }
@@ -68,7 +69,10 @@ func (h *history) append(b []byte) []byte {
 		if e.gap && e.was.Known {
 			n |= entryWas
 		}
-		if b = binary.AppendUvarint(b, n); n&entryWas != 0 {
+		if b = binary.AppendUvarint(b, n); e.gap {
+			b = binary.AppendUvarint(b, uint64(e.Time-e.ended))
+		}
+		if n&entryWas != 0 {
 			b = binary.LittleEndian.AppendUint64(b, e.was.Hash)
 		}
 		for _, r := range e.rows {
@@ -91,7 +95,10 @@ func decodeHistory(b []byte) history {
 		e.Contender = c.Contender(int64(c.U64()))
 		e.removal = pipeline.Removal(c.U8())
 		n := c.Uvarint()
-		if e.gap = n&entryGap != 0; n&entryWas != 0 {
+		if e.gap = n&entryGap != 0; e.gap {
+			e.ended = e.Time - int64(c.Uvarint())
+		}
+		if n&entryWas != 0 {
 			e.was = pipeline.Image{Hash: c.U64(), Known: true}
 		}
 		if n >>= 2; n > 0 {
@@ -115,6 +122,7 @@ func (h *history) has(v *pipeline.Version) bool {
 // sort puts the newest first.
 func (h *history) sort() {
 	slices.SortStableFunc(h.entries, func(a, b historyEntry) int { return cmp.Compare(b.Time, a.Time) })
+	h.lowerGaps()
 	var before pipeline.Image
 	for to := len(h.entries); to > 0; {
 		from := to - 1
@@ -133,6 +141,22 @@ func (h *history) sort() {
 		}
 		before = pipeline.After(group, entryContender, before)
 		to = from
+	}
+}
+
+// lowerGaps moves gaps to changes that have come late, between those that are kept
+// and those that are not.
+func (h *history) lowerGaps() {
+	for i := range h.entries {
+		e := &h.entries[i]
+		next := h.groupEnd(i)
+		if !e.gap || next == len(h.entries) || h.entries[next].Time <= e.ended {
+			continue
+		}
+		if late := &h.entries[next]; !late.gap || late.ended < e.ended {
+			late.gap, late.was, late.ended = true, e.was, e.ended
+		}
+		e.gap = false
 	}
 }
 
@@ -191,8 +215,8 @@ func (h *history) prune(m *mergeRules) {
 	left := h.entries[:0]
 	for i, e := range h.entries {
 		if keep[i] == gone {
-			if last := len(left) - 1; left[last].Time > e.Time {
-				left[last].gap = true
+			if last := &left[len(left)-1]; last.Time > e.Time && (!last.gap || last.ended < e.Time) {
+				last.gap, last.ended = true, e.Time
 			}
 			continue
 		}

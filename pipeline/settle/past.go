@@ -11,12 +11,13 @@ import (
 
 // past is what is known of an item before a time: the changes of the last times
 // before it, and the image before those. It tells where the walk over the changes of
-// the time begins. Changes that come late correct it, but those that are older than
-// all of its own. How one change ends does not depend on what was before, so the past
+// the time begins. Changes that come late correct it, but those that are not newer than
+// all that is forgotten. How one change ends does not depend on what was before, so the past
 // goes back to the last time of which there is a single one.
 type past struct {
 	moments []moment // the newest first
 	before  pipeline.Image
+	ended   int64                 // the time of the last change that before is the image after
 	room    [1]pipeline.Contender // of the usual single change
 }
 
@@ -37,14 +38,14 @@ const (
 
 func (p *past) known() bool { return len(p.moments) > 0 }
 
-func (p *past) reset() { p.moments, p.before = p.moments[:0], pipeline.Image{} }
+func (p *past) reset() { p.moments, p.before, p.ended = p.moments[:0], pipeline.Image{}, 0 }
 
 // since returns the time of the oldest changes that matter.
 func (p *past) since() int64 {
 	if !p.known() || !p.before.Known {
 		return math.MinInt64
 	}
-	return p.moments[len(p.moments)-1].time
+	return p.ended + 1
 }
 
 func self(c *pipeline.Contender) *pipeline.Contender { return c }
@@ -64,7 +65,9 @@ func (p *past) after(i int) pipeline.Image {
 // leave makes the item, which a newer change has overtaken, the newest moment.
 func (p *past) leave(it *item) {
 	if len(it.contenders) == 1 && (!p.known() || len(p.moments) == 1 && len(p.moments[0].changes) == 1) { // as usual
-		p.before = p.image()
+		if p.known() {
+			p.before, p.ended = p.image(), p.moments[0].time
+		}
 		p.room[0] = it.contenders[0].Contender
 		p.moments = append(p.moments[:0], moment{time: it.time, changes: p.room[:1:1]})
 		return
@@ -76,12 +79,11 @@ func (p *past) leave(it *item) {
 	p.forget(maxMoments - 1)
 }
 
-// add takes a change, unless it is older than those that are there and what was
-// before them is known.
+// add takes a change, unless it is one of those, or older, that are forgotten.
 func (p *past) add(c *pipeline.Contender) {
 	i := slices.IndexFunc(p.moments, func(m moment) bool { return m.time <= c.Time })
 	switch {
-	case i < 0 && p.before.Known:
+	case i < 0 && p.before.Known && c.Time <= p.ended:
 		return
 	case i < 0:
 		i = len(p.moments)
@@ -102,7 +104,7 @@ func (p *past) insert(i int, time int64) *moment {
 // forget forgets what was before a moment.
 func (p *past) forget(i int) {
 	if i < len(p.moments)-1 {
-		p.before = p.after(i + 1)
+		p.before, p.ended = p.after(i+1), p.moments[i+1].time
 		p.before.Others = nil
 		clear(p.moments[i+1:])
 		p.moments = p.moments[:i+1]
@@ -121,7 +123,8 @@ func (p *past) trim() {
 	}
 }
 
-// join takes a change of the time. Of a single one, the state does not know the event.
+// join takes a change of the time. Of a single one that had a sequence number, the state
+// knows the images only.
 func (m *moment) join(c *pipeline.Contender) {
 	if m.sealed {
 		return
@@ -177,18 +180,24 @@ func (p *past) append(b []byte, it *item) []byte {
 		flags |= pastFollows
 		c.New = 0
 	}
-	c.Event, c.Seq = 0, "" // the same images tell well enough that it came again
+	if c.Seq != "" {
+		c.Event, c.Seq = 0, "" // the same images tell well enough that it came again
+	}
 	b[at] = flags
 	b = packed.AppendContender(b, &c)
-	if p.before.Known && flags&pastBegins == 0 {
+	if !p.before.Known {
+		return b
+	}
+	if flags&pastBegins == 0 {
 		b = binary.LittleEndian.AppendUint64(b, p.before.Hash)
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(c.Time-p.ended))
 }
 
 func (p *past) appendMany(b []byte, time int64) []byte {
 	if p.before.Known {
 		b = binary.LittleEndian.AppendUint64(b, p.before.Hash)
+		b = binary.AppendUvarint(b, uint64(time-p.ended))
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.moments)))
 	for i := range p.moments {
@@ -226,13 +235,16 @@ func (p *past) decode(r *packed.Cursor, it *item) {
 	case p.before.Known:
 		p.before.Hash = r.U64()
 	}
+	if p.before.Known {
+		p.ended = c.Time - int64(r.Uvarint())
+	}
 	m := p.insert(0, c.Time)
 	m.sealed, m.changes = has(pastSealed), append(p.room[:0], c)
 }
 
 func (p *past) decodeMany(r *packed.Cursor, time int64) {
 	if p.before.Known {
-		p.before.Hash = r.U64()
+		p.before.Hash, p.ended = r.U64(), time-int64(r.Uvarint())
 	}
 	for range r.Uvarint() {
 		time -= int64(r.Uvarint())

@@ -21,7 +21,7 @@ import (
 
 // FormatVersion is the version of the folder's layout. A folder of another one
 // was written by a newer or an older starlift, and is refused.
-const FormatVersion = 5
+const FormatVersion = 6
 
 const (
 	prefixCursor = 'p'
