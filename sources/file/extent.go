@@ -217,10 +217,10 @@ func (s *splitting) stray(i int) bool {
 	}
 	n, from := -1, 1
 	if b[0] == '"' {
-		switch k, line := stringLen(b), bytes.IndexByte(b, '\n'); {
-		case k > 0 && (line < 0 || line > k):
+		switch k := stringLen(b); {
+		case k > 0 && bytes.IndexByte(b[:k], '\n') < 0:
 			from = k
-		case k == 0 && line < 0 && !s.last && !capped:
+		case k == 0 && !s.last && !capped && bytes.IndexByte(b, '\n') < 0:
 			return false
 		}
 	}

@@ -9,9 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // change is a change record whose text has what brackets are looked for in.
@@ -20,6 +23,20 @@ func change(n int, text string) string {
 }
 
 func inBase64(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
+// What it takes to find records that are joined in one line grows with their number.
+func TestManyRecordsInOneLine(t *testing.T) {
+	var b strings.Builder
+	const n = 200_000
+	for i := range n {
+		fmt.Fprintf(&b, `{"id":%d,"a":1}`, i)
+	}
+	started := time.Now()
+	p := splitter{encoding: pipeline.JSON, at: place{line: 1}, max: 1 << 20, last: true}.split([]byte(b.String()), nil)
+	if took := time.Since(started); len(p.spans) != n || took > 10*time.Second {
+		t.Errorf("%d records in %s", len(p.spans), took)
+	}
+}
 
 // Every layout that is read, the records it has, and the lines they begin in.
 func TestLayouts(t *testing.T) {

@@ -195,7 +195,11 @@ func eachMember(b []byte, each func(name, value []byte) bool) bool {
 			return true
 		}
 		n := stringLen(b[i:])
-		if line := bytes.IndexByte(b[i:], '\n'); line >= 0 && (n == 0 || line < n) {
+		end := len(b)
+		if n > 0 {
+			end = i + n // all that follows would be looked at for each name
+		}
+		if bytes.IndexByte(b[i:end], '\n') >= 0 {
 			return true // it is broken
 		}
 		if n == 0 {
