@@ -356,3 +356,23 @@ func TestBatchesAreIndependent(t *testing.T) {
 		}
 	}
 }
+
+// TestShownValues: a message shows a text as people read it, whatever escapes the
+// record has, and a document in one line.
+func TestShownValues(t *testing.T) {
+	u := compiled(t, "tables: {a: {key: [id], columns: {id: {}, n: {type: int64}}}}")
+	for value, want := range map[string]string{
+		`{"S":"caf\u00e9"}`:                            `"café" is not a number`,
+		`{"S":"say \"a\\b\"\n"}`:                       `"say \"a\\b\"\n" is not a number`,
+		`{"S":"\ud83d\ude00"}`:                         `"😀" is not a number`,
+		`{"N":"1.5"}`:                                  `"1.5" has more fraction digits`,
+		`{"BOOL":true}`:                                `"true" is not a text or a number`,
+		`{"B":"YQ=="}`:                                 `"YQ==" is a binary, which only the type json takes`,
+		"{\"M\":{\"x\":\n {\"S\":\"café\"}}}":          `{"x":"café"} is a map, which only the type json takes`,
+		`{"SS":["b","a"]}`:                             `["a","b"] is a string set, which only the type json takes`,
+		`{"S":"` + strings.Repeat(`\u00e9`, 90) + `"}`: `"` + strings.Repeat("é", maxShown/2) + `…" is not a number`,
+	} {
+		b := mapAll(t, u, everything(u), records(cdcFormat, change("INSERT", `{"id":{"S":"1"},"n":`+value+`}`, "")))
+		equal(t, value, letters(b), "bad_value: table a, column n (int64): "+want)
+	}
+}

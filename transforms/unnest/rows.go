@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -273,6 +274,18 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:maxShown], "") + "…"
 }
 
+// shown writes a value for a message: a text as it is, in quotes, and a document as
+// JSON in one line.
+func (m *mapper) shown(v decode.Value) string {
+	if text, err := decode.AppendText(nil, m.rec, v); err == nil {
+		return strconv.Quote(shorten(string(text)))
+	}
+	if document, err := decode.AppendJSON(nil, m.rec, v, m.bound.typed); err == nil && v.Kind != decode.Binary {
+		return shorten(string(document))
+	}
+	return strconv.Quote(shorten(string(v.Raw(m.rec))))
+}
+
 // misfit says why a value does not fit its column.
 func (m *mapper) misfit(c *column, reason string) *failure {
 	shown := ""
@@ -282,7 +295,7 @@ func (m *mapper) misfit(c *column, reason string) *failure {
 			shown, reason = "", "its expression fails, or gives what does not fit (it is of masked values)"
 		}
 	} else if v := m.valueOf(&c.source); v.Kind != decode.Missing && c.shape != computed {
-		shown = fmt.Sprintf("%q ", shorten(string(v.Raw(m.rec))))
+		shown = m.shown(v) + " "
 	}
 	return &failure{
 		reason: pipeline.ReasonBadValue, fatal: c.onError == onErrorFail,
