@@ -36,7 +36,8 @@ type table struct {
 }
 
 type explode struct {
-	lists []int // indexes into table.item, of which the first counts that is there
+	alias string // of an element
+	lists []int  // indexes into table.item, of which the first counts that is there
 	outer bool
 }
 
@@ -145,7 +146,7 @@ func (c *compiler) explode() *explode {
 		}
 	}
 	c.scope.alias, c.scope.ordinal = cfg.As, cfg.Ordinal
-	out := &explode{outer: cfg.Outer}
+	out := &explode{alias: cfg.As, outer: cfg.Outer}
 	for i, path := range c.paths(cfg.From, "explode", "from") {
 		if path[0].IsIndex || path[0].Name == metaName {
 			c.mistake(fmt.Sprintf("%q is not an attribute of the item", cfg.From[i]), cfg.From.At(i, "explode", "from")...)

@@ -122,12 +122,17 @@ func (c *column) sources() []source {
 func (t *table) pathsOf(sources []source) (paths []decode.Path) {
 	for _, s := range sources {
 		if s.origin == fromElement {
-			paths = append(paths, t.element[s.slot])
+			paths = append(paths, t.ofElement(t.element[s.slot]))
 			continue
 		}
 		paths = append(paths, t.item[s.slot])
 	}
 	return paths
+}
+
+// ofElement returns a path into an element as columns write it.
+func (t *table) ofElement(path decode.Path) decode.Path {
+	return slices.Concat(decode.Path{{Name: t.explode.alias}}, path)
 }
 
 func useOf(columns []string) string {
@@ -303,17 +308,17 @@ func (m *mapper) near(t *table, s *sought) string {
 		return ""
 	}
 	if m.unnest.paths[s.path].Scope == pipeline.ScopeWhere {
-		return nearPath(item, t.where.Paths(), s.sources[0].slot)
+		return nearPath(item, t.where.Paths(), s.sources[0].slot).String()
 	}
 	for _, from := range s.sources {
-		near := ""
 		if from.origin == fromElement {
-			near = nearPath(m.elementOf(item), t.element, from.slot)
-		} else {
-			near = nearPath(item, t.item, from.slot)
+			if near := nearPath(m.elementOf(item), t.element, from.slot); near != nil {
+				return t.ofElement(near).String()
+			}
+			continue
 		}
-		if near != "" {
-			return near
+		if near := nearPath(item, t.item, from.slot); near != nil {
+			return near.String()
 		}
 	}
 	return ""
@@ -353,8 +358,8 @@ func at(v any, path decode.Path) any {
 const leastName = 3
 
 // nearPath returns a path into v that has another name in the place of the first
-// that is missing of paths[index], unless it is among the paths.
-func nearPath(v any, paths []decode.Path, index int) string {
+// that is missing of paths[index], unless it is among the paths; nil = there is none.
+func nearPath(v any, paths []decode.Path, index int) decode.Path {
 	path := paths[index]
 	for i, step := range path {
 		if next := at(v, path[i:i+1]); next != nil {
@@ -363,17 +368,17 @@ func nearPath(v any, paths []decode.Path, index int) string {
 		}
 		fields, _ := v.(map[string]any)
 		if step.IsIndex || len(step.Name) < leastName {
-			return ""
+			return nil
 		}
 		near := spec.Suggest(step.Name, slices.Sorted(maps.Keys(fields)))
 		changed := slices.Clone(path)
 		changed[i].Name = near
 		if near == "" || slices.ContainsFunc(paths, func(p decode.Path) bool { return slices.Equal(p, changed) }) {
-			return ""
+			return nil
 		}
-		return changed.String()
+		return changed
 	}
-	return ""
+	return nil
 }
 
 // report adds to the batch what became of the paths since the last one.

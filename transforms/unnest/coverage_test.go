@@ -100,7 +100,7 @@ func TestCoverage(t *testing.T) {
 			`halt item "halts or pauses" (explode) in none of 2, near ""`,
 			`plane table "" (where) in none of 4, near ""`,
 			`plane where "typ" (where) in none of 4, near ""`,
-			`stop element "place.zpi" (column zip) in none of 1, near "place.zip"`,
+			`stop element "stop.place.zpi" (column zip) in none of 1, near "stop.place.zip"`,
 			`trip item "adress.city" (column city) in none of 2, near "address.city"`,
 			`trip item "mood" (columns both and again) in none of 2, near ""`,
 			`trip item "wrapped.mood or moods" (column none) in none of 2, near ""`,
