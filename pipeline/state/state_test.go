@@ -486,3 +486,24 @@ func TestTakeKeepsNewest(t *testing.T) {
 		t.Fatalf("%q, %v; want 1", values[0], err)
 	}
 }
+
+// TestLockThatCannotBeOpened: a state folder that may not be used is not said to be
+// open in another process.
+func TestLockThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "db", "LOCK"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{Pipeline: "p"}); err == nil || errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("the error is %v", err)
+	}
+	dir = t.TempDir()
+	s, err := Open(dir, Options{Pipeline: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := Open(dir, Options{Pipeline: "p"}); !errors.Is(err, ErrLocked) {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -121,7 +122,11 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	lock, err := pebble.LockDirectory(dbDir, vfs.Default)
-	if err != nil {
+	var unopened *fs.PathError
+	switch {
+	case errors.As(err, &unopened): // nobody asked for the lock yet
+		return nil, fmt.Errorf("state folder %s: %w", dir, err)
+	case err != nil:
 		return nil, fmt.Errorf("state folder %s: %w; stop that one, or give this pipeline a folder of its own (state.dir): %w", dir, ErrLocked, err)
 	}
 	cache := pebble.NewCache(cacheBytes)
