@@ -218,11 +218,25 @@ func (d *Decoder) plainKey(r *Record) bool {
 	}
 	for i := range d.json.keys {
 		k := &d.json.keys[i]
-		d.key.put(k.name, d.first(k.after))
+		v := d.first(k.after)
+		if v.Kind == Missing && d.f.KeyElse != nil {
+			d.s.fail(0, fmt.Sprintf("key attribute %q is missing%s", k.name, andOthers(d.f.KeyElse[i])))
+			return false
+		}
+		d.key.put(k.name, v)
 	}
 	if !d.settle(r, false) {
 		return false
 	}
 	r.Moved = r.Event == Modify && r.Was != r.Item
 	return true
+}
+
+// andOthers names the further paths at which a value is missing as well.
+func andOthers(paths []string) string {
+	text := ""
+	for _, p := range paths {
+		text += fmt.Sprintf(", and so is %q", p)
+	}
+	return text
 }

@@ -92,7 +92,7 @@ func TestLacking(t *testing.T) {
 		`{"metadata":{"type":"control","at":1}}`:                      `key attribute "data.id" is missing`,
 		`{"data":{"id":null},"metadata":{"type":"control"},"at":1}`:   `key attribute "data.id" is a null`,
 		`{"data":{"id":[]},"metadata":{"type":"control"},"at":1}`:     `key attribute "data.id" is a list`,
-		`{"data":{"id":1},"metadata":{"type":"control"}}`:             `version "at" is missing`,
+		`{"data":{"id":1},"metadata":{"type":"control"}}`:             `version "at" is missing, and so is "metadata.at"`,
 		`{"data":{"id":1},"metadata":{"type":"control","at":"soon"}}`: `is not a number`,
 		`{"data":{"id":1},"metadata":{"type":"control","at":9}}`:      "",
 	} {
@@ -106,6 +106,12 @@ func TestLacking(t *testing.T) {
 		if string(r.New[0].Raw([]byte(rec))) != "control" {
 			t.Errorf("%s: its image is not there", rec)
 		}
+	}
+	f.KeyElse = [][]string{{"was.id", "old.id"}}
+	var r Record
+	if err := NewDecoder(&f, Options{New: want, Settled: true}).Decode([]byte(`{"metadata":{"at":1}}`), &r); err != nil ||
+		r.Lacks == nil || !strings.HasPrefix(r.Lacks.Error(), `key attribute "data.id" is missing, and so is "was.id", and so is "old.id"`) {
+		t.Errorf("%v, and lacks %v", err, r.Lacks)
 	}
 }
 

@@ -236,7 +236,7 @@ func (d *Decoder) plainVersion(r *Record) bool {
 	switch v.Kind {
 	case String, Number:
 	case Missing, Null:
-		s.fail(0, fmt.Sprintf("version %q is missing", column.From))
+		s.fail(0, fmt.Sprintf("version %q is missing%s", column.From, andOthers(column.Else)))
 		return false
 	default:
 		s.fail(int(v.Start), fmt.Sprintf("version %q is a %s", column.From, v.Kind))
