@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -168,7 +169,27 @@ func (c *compiler) apply(f *function, n ast.Node, args []ast.Node, parts []node)
 			return c.broken()
 		}
 	}
-	return fold(node{typ: f.gives(parts), run: f.run(parts)}, parts...)
+	call := node{typ: f.gives(parts), run: f.run(parts)}
+	if err := never(call, parts); err != nil {
+		c.fail(n.Location(), "%v", err)
+		return c.broken()
+	}
+	return fold(call, parts...)
+}
+
+// never says why a call of constants can never have a result: they are not what the
+// function takes. That a result is beyond some bound is an error of the value.
+func never(call node, parts []node) error {
+	if slices.ContainsFunc(parts, func(p node) bool { return !p.constant }) {
+		return nil
+	}
+	_, err := call.run(&machine{})
+	for _, bound := range []error{errDivision, errLong, errRange, errYears, errSteps, errText, errDepth} {
+		if errors.Is(err, bound) {
+			return nil
+		}
+	}
+	return err
 }
 
 // broken is a part with a mistake that has been told.
@@ -204,6 +225,9 @@ func (f *function) advice(got Kind) string {
 	}
 	if f.param(0).kinds&^Null == temporal && got&String != 0 {
 		return fmt.Sprintf(": write %s(date(…)) or %s(timestamp(…))", f.name, f.name)
+	}
+	if f.param(0).kinds&^Null == Timestamp && got&String != 0 {
+		return fmt.Sprintf(": write %s(timestamp(…))", f.name)
 	}
 	return ""
 }

@@ -62,9 +62,10 @@ func anyOf(args []node) Type {
 		} else if of.kinds&List != 0 {
 			of = Any
 		}
-		if t = of; i > 0 {
-			t = union(t, of)
+		if i > 0 {
+			of = union(t, of)
 		}
+		t = of
 	}
 	return t
 }
