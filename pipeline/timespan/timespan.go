@@ -51,7 +51,9 @@ func two(d, large time.Duration, largeName string, small time.Duration, smallNam
 }
 
 // Seconds returns a time span for programs, to the millisecond.
-func Seconds(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) / 1000 }
+func Seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
+}
 
 // OfSeconds is the other way round.
 func OfSeconds(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
