@@ -3,7 +3,8 @@ package expression
 import "testing"
 
 // TestNever: a call of constants that can't have a result is a mistake with a place;
-// one that is only beyond a bound is an error of the value.
+// one that is only beyond a bound is an error of the value. What SQL has is recognised
+// in small letters too.
 func TestNever(t *testing.T) {
 	for text, want := range map[string]string{
 		`n + int("abc")`:                 `"abc" is not a number`,
@@ -17,6 +18,10 @@ func TestNever(t *testing.T) {
 		`bitshl(1, 3) + 2 ** 1e9`:        "",
 		`reverse(["a", nil])`:            "",
 		`int(nil ?? "7")`:                "",
+		`n is null`:                      `unexpected "is": write a == nil`,
+		`n between 1 and 2`:              `unexpected "between": write a >= b and a <= c`,
+		`case when n then s end`:         `unexpected "when": write a ? b : c`,
+		`s LIKE "a%"`:                    `unexpected "LIKE": write matches, contains, startsWith or endsWith`,
 	} {
 		_, mistakes := Parse(text, &itemNames{})
 		got := ""

@@ -129,7 +129,7 @@ func syntax(message string) string {
 	}
 	if found := tokenPattern.FindString(message); found != "" {
 		if _, token, ok := strings.Cut(found, "("); ok {
-			return "unexpected " + strings.TrimSuffix(token, ")") + sqlAdvice[strings.TrimSuffix(token, ")")]
+			return "unexpected " + strings.TrimSuffix(token, ")") + sqlAdvice[strings.ToUpper(strings.TrimSuffix(token, ")"))]
 		}
 	}
 	return "this is no expression"
