@@ -37,6 +37,12 @@ var foreignKinds = []struct {
 		"an S3 notification: it names an object and has no changes; read the object"},
 	{func(m memberValues) bool { return m.text("eventsource", "aws:kinesis") || m.all("kinesis") },
 		"a Kinesis record whose data is not base64 of a change record"},
+	{func(m memberValues) bool {
+		return m.text("eventsource", "aws:kafka") || m.text("eventsource", "selfmanagedkafka")
+	},
+		"an event of Kafka: take the change records out of its values, which are base64, and read these"},
+	{func(m memberValues) bool { return m.all("attemptsmade", "rawdata") },
+		"what Firehose could not deliver: take the change record out of its rawData, which is base64, and read that"},
 	{func(m memberValues) bool { return m.all("ddbstreambatchinfo") || m.all("kinesisbatchinfo") },
 		"the report of a batch that a Lambda function failed on: it says where the records are, and has none"},
 	{func(m memberValues) bool { return m.all("metadata", "data") && m.holds("metadata", "record-type") },

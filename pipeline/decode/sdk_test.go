@@ -137,6 +137,8 @@ func TestForeignRecordsAreNamed(t *testing.T) {
 		{pipeline.DynamoDBCDC, `{"messageId":"1","body":"{}","eventSource":"aws:sqs"}`, "a message of SQS: take the change records out of its body"},
 		{pipeline.DynamoDBCDC, `{"EventSource":"aws:sns","Sns":{"Message":"{}"}}`, "a notification of SNS"},
 		{pipeline.DynamoDBCDC, `{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{}}`, "an S3 notification"},
+		{pipeline.DynamoDBCDC, `{"eventSource":"aws:kafka","records":{"orders-0":[{"value":"e30="}]}}`, "an event of Kafka"},
+		{pipeline.DynamoDBCDC, `{"attemptsMade":4,"arrivalTimestamp":1709251200000,"errorCode":"x","rawData":"e30="}`, "what Firehose could not deliver: take the change record out of its rawData"},
 		{pipeline.DynamoDBCDC, `{"data":{"id":1},"metadata":{"record-type":"data","operation":"insert"}}`, "a record of AWS DMS: set format: json"},
 		{pipeline.DynamoDBCDC, `{"before":null,"after":{"id":1},"op":"c","source":{"ts_ms":1}}`, "a Debezium envelope: set format: json"},
 		{pipeline.DynamoDBCDC, `{"schema":{},"payload":{"op":"c"}}`, "a Debezium envelope"},
