@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -160,17 +158,11 @@ const sampledBytes = 4 << 20
 
 // head returns the first records of a file.
 func (s *sampler) head(path string) (records [][]byte, err error) {
-	file, err := os.Open(path)
+	content, closeContent, err := openContent(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	var at, read atomic.Int64
-	content, free, err := decompressed(context.Background(), file, 0, &at, &read)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	defer free()
+	defer func() { err = errors.Join(err, closeContent()) }()
 	b, err := io.ReadAll(io.LimitReader(content, sampledBytes))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -2,18 +2,15 @@ package file
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -158,17 +155,11 @@ func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportI
 	if err != nil {
 		return false, err
 	}
-	file, err := os.Open(path)
+	content, closeContent, err := openContent(path)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	var at, read atomic.Int64
-	content, free, err := decompressed(context.Background(), file, 0, &at, &read)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
-	}
-	defer free()
+	defer func() { err = errors.Join(err, closeContent()) }()
 	lines := json.NewDecoder(io.LimitReader(content, int64(s.limit)*sampledItems))
 	for n := int64(0); n < f.Items; n++ {
 		var line exportItem

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,6 +57,21 @@ func (c *counter) Read(b []byte) (int, error) {
 		count.Add(int64(n))
 	}
 	return n, err
+}
+
+// openContent opens a file and returns a reader of all its content; close closes
+// both.
+func openContent(path string) (r io.Reader, close func() error, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var at, read atomic.Int64
+	r, free, err := decompressed(context.Background(), f, 0, &at, &read)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return r, func() error { free(); return f.Close() }, nil
 }
 
 // decompressed returns a reader of the file's content from the offset on; close
