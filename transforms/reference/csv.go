@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -147,6 +148,9 @@ func (r *loading) utf8Text(file *os.File) (io.Reader, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}
+	if packed := compression(first[:n]); packed != "" {
+		return nil, r.wrong(place{1, 1}, "the file is compressed with %s: unpack it", packed)
+	}
 	if other := charset.Other(first[:n]); other != "" {
 		return nil, r.wrong(place{1, 1}, "the file is %s: save it as UTF-8", other)
 	}
@@ -156,6 +160,19 @@ func (r *loading) utf8Text(file *os.File) (io.Reader, error) {
 		}
 	}
 	return file, nil
+}
+
+// compression names how a file is compressed by its first bytes; empty = it is not.
+func compression(first []byte) string {
+	switch {
+	case bytes.HasPrefix(first, []byte{0x1f, 0x8b}):
+		return "gzip"
+	case bytes.HasPrefix(first, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return "zstd"
+	case bytes.HasPrefix(first, []byte("BZh")) && len(first) > 3 && '1' <= first[3] && first[3] <= '9':
+		return "bzip2"
+	}
+	return ""
 }
 
 // notUTF8 says where a file is not UTF-8.

@@ -60,6 +60,8 @@ func TestNotUTF8(t *testing.T) {
 	const rows = "code,name,note\n"
 	wide := strings.Repeat("ü", 1<<16)
 	for _, c := range []struct{ name, content, want string }{
+		{"a.csv", "\x1f\x8b\x08\x00\x00", "a.csv:1:1: the file is compressed with gzip: unpack it"},
+		{"a.ndjson", "\x28\xb5\x2f\xfd\x00", "a.ndjson:1:1: the file is compressed with zstd: unpack it"},
 		{"a.csv", rows + "DE,Köln,\nAT,\xd6sterreich,\n", "a.csv:3:4: the byte 0xd6 is not UTF-8: save the file as UTF-8"},
 		{"a.csv", rows + "ÄÖ,\xd6,\n", "a.csv:2:4: the byte 0xd6"},
 		{"a.csv", rows + "DE,x,\xfc\n", "a.csv:2:6: the byte 0xfc"}, // of a column that nobody reads
