@@ -18,15 +18,16 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// Exit statuses.
+// Exit statuses. 2 is none of them: Go ends with it after a panic, out of memory
+// and at SIGQUIT, and a supervisor has to start that again.
 const (
 	exitFine   = 0
 	exitFailed = 1
-	exitUsage  = 2 // wrong command line or pipeline file
-	exitGap    = 3 // records of the source are lost
+	exitGap    = 3  // records of the source are lost
+	exitUsage  = 64 // wrong command line or pipeline file: EX_USAGE of sysexits
 )
 
-// usageError is an error of the caller: exit status 2.
+// usageError is an error of the caller: it ends with exitUsage.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }

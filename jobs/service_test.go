@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"debug/elf"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -140,6 +142,34 @@ func wantLibraries(t *testing.T, known []string) {
 	for _, l := range libraries {
 		if !slices.Contains(known, l) && !strings.HasPrefix(l, "ld-linux") {
 			t.Errorf("the binary needs %s, which the image does not have", l)
+		}
+	}
+}
+
+// TestExitStatuses: what no restart mends has statuses of its own, and Go's fatal
+// errors, after which a restart goes on, have none of them.
+func TestExitStatuses(t *testing.T) {
+	t.Parallel()
+	dir, args := followedShop(t, 10, 62)
+	const wrong = 64
+	starlift(t, dir, "rum", "shop.yaml").want(t, wrong, "unknown command")
+	starlift(t, dir, "run", "missing.yaml").want(t, wrong, "missing.yaml")
+	starlift(t, dir, "run", "shop.yaml", "--set", "epoch.max_records=no").want(t, wrong, "max_records")
+	starlift(t, dir, "generate", "nothing").want(t, wrong, "nothing")
+	p := start(t, dir, nil, args...)
+	waitFor(t, p, "starting")
+	p.signal(t, syscall.SIGQUIT)
+	r := p.result()
+	if r.want(t, 2, "SIGQUIT"); slices.Contains([]int{exitFine, exitFailed, exitUsage, exitGap}, r.code) {
+		t.Errorf("%d means two things", r.code)
+	}
+	doc, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []int{exitFine, exitFailed, exitGap, exitUsage} {
+		if row := fmt.Sprintf("\n| %d | ", status); !strings.Contains(string(doc), row) {
+			t.Errorf("docs/operations.md has no row %q", row)
 		}
 	}
 }
