@@ -9,13 +9,13 @@ import (
 
 // File is a pipeline file, read and checked.
 type File struct {
-	Name        string      `yaml:"name" required:"true" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$" form:"at most 63 letters, digits, _ and -, the first a letter or a digit" desc:"Name of the pipeline: a part of folder names, object names and the warehouse's epoch table."`
-	Epoch       Epoch       `yaml:"epoch" desc:"When an epoch ends: at whichever limit is reached first."`
-	State       State       `yaml:"state" desc:"The state folder: checkpoint, settled state, spool."`
-	DeadLetters DeadLetters `yaml:"dead_letters" desc:"Where records go that cannot take effect, and how many may."`
-	HTTP        HTTP        `yaml:"http" desc:"Metrics, health and status over HTTP; left out = none."`
+	Name        string      `yaml:"name" required:"true" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$" form:"at most 63 letters, digits, _ and -, the first a letter or a digit" change:"identity" desc:"Name of the pipeline: a part of folder names, object names and the warehouse's epoch table."`
+	Epoch       Epoch       `yaml:"epoch" change:"free" desc:"When an epoch ends: at whichever limit is reached first."`
+	State       State       `yaml:"state" change:"free" desc:"The state folder: checkpoint, settled state, spool."`
+	DeadLetters DeadLetters `yaml:"dead_letters" change:"free" desc:"Where records go that cannot take effect, and how many may."`
+	HTTP        HTTP        `yaml:"http" change:"free" desc:"Metrics, health and status over HTTP; left out = none."`
 
-	Tests []Test `yaml:"tests" desc:"Tests of the pipeline, which starlift test runs. They may also stand in a file of their own, beside this one and named as it with _test before .yaml."`
+	Tests []Test `yaml:"tests" change:"free" desc:"Tests of the pipeline, which starlift test runs. They may also stand in a file of their own, beside this one and named as it with _test before .yaml."`
 
 	Sources    Map[*NodeConfig] `yaml:"-"`
 	Transforms Map[*NodeConfig] `yaml:"-"`
@@ -49,29 +49,29 @@ func newReading(root *Node, mistakes []*Mistake, opts Options) reading {
 
 // Epoch says when an epoch ends.
 type Epoch struct {
-	Interval      Duration `yaml:"interval" default:"1s" min:"1ms" desc:"The longest time that an epoch reads."`
-	MaxRecords    int64    `yaml:"max_records" default:"200000" min:"1" desc:"The most records of input in an epoch."`
-	MaxBytes      Bytes    `yaml:"max_bytes" default:"128MiB" min:"1" desc:"The most bytes of input in an epoch; a longer record is an epoch of its own."`
-	CommitTimeout Duration `yaml:"commit_timeout" default:"10m" min:"1s" desc:"How long the commit of a saved epoch is tried before the run ends; the epoch is committed at the next start."`
+	Interval      Duration `yaml:"interval" default:"1s" min:"1ms" change:"free" desc:"The longest time that an epoch reads."`
+	MaxRecords    int64    `yaml:"max_records" default:"200000" min:"1" change:"free" desc:"The most records of input in an epoch."`
+	MaxBytes      Bytes    `yaml:"max_bytes" default:"128MiB" min:"1" change:"free" desc:"The most bytes of input in an epoch; a longer record is an epoch of its own."`
+	CommitTimeout Duration `yaml:"commit_timeout" default:"10m" min:"1s" change:"free" desc:"How long the commit of a saved epoch is tried before the run ends; the epoch is committed at the next start."`
 }
 
 // State says where and how state is kept.
 type State struct {
-	Dir        string   `yaml:"dir" desc:"The folder; one process at a time uses it. Default: ./data/state/<name>."`
-	Memory     Bytes    `yaml:"memory" default:"256MiB" min:"1MiB" desc:"The memory that state may take."`
-	Tombstones Duration `yaml:"tombstones" default:"8d" min:"1s" desc:"How long deleted keys are remembered, by the clock of the sources; an older change without state is a dead letter. While a source that ends is read, none is forgotten."`
+	Dir        string   `yaml:"dir" change:"identity" desc:"The folder; one process at a time uses it. Default: ./data/state/<name>."`
+	Memory     Bytes    `yaml:"memory" default:"256MiB" min:"1MiB" change:"free" desc:"The memory that state may take."`
+	Tombstones Duration `yaml:"tombstones" default:"8d" min:"1s" change:"free" desc:"How long deleted keys are remembered, by the clock of the sources; an older change without state is a dead letter. While a source that ends is read, none is forgotten."`
 }
 
 // DeadLetters says where dead letters go, and how many there may be.
 type DeadLetters struct {
-	URL       string   `yaml:"url" desc:"The folder. Default: ./data/dead-letters/<name>."`
-	MaxRatio  float64  `yaml:"max_ratio" default:"0.01" min:"0" max:"1" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first. Where all sources are bounded it fails at their end when more than this part of all records are."`
-	Retention Duration `yaml:"retention" default:"30d" min:"1m" desc:"How long dead letters are kept. Those that wait to be read again stay."`
+	URL       string   `yaml:"url" change:"free" desc:"The folder. Default: ./data/dead-letters/<name>."`
+	MaxRatio  float64  `yaml:"max_ratio" default:"0.01" min:"0" max:"1" change:"free" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first. Where all sources are bounded it fails at their end when more than this part of all records are."`
+	Retention Duration `yaml:"retention" default:"30d" min:"1m" change:"free" desc:"How long dead letters are kept. Those that wait to be read again stay."`
 }
 
 // HTTP says where the process serves metrics, health and status.
 type HTTP struct {
-	Listen string `yaml:"listen" desc:"Host and port, as in 127.0.0.1:8080; empty = no server."`
+	Listen string `yaml:"listen" change:"free" desc:"Host and port, as in 127.0.0.1:8080; empty = no server."`
 }
 
 // Kinds are the node types that a pipeline file can name, by section.

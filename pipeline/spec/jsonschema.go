@@ -29,6 +29,8 @@ type jsonSchema struct {
 	Title                string        `json:"title,omitempty"`
 	Description          string        `json:"description,omitempty"`
 	Default              any           `json:"default,omitempty"`
+	// Change is no keyword of JSON schemas, which ignore others.
+	Change Change `json:"x-change,omitempty"`
 }
 
 // noSchema lets nothing pass.

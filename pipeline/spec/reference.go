@@ -19,17 +19,20 @@ A **text** without quotes must not look like a number, a truth value or null. A 
 (` + "`500ms`, `60s`, `1h30m`, `8d`" + `). A **size** is a number of bytes, or a number with a unit (` + "`64KiB`, `128MiB`, `1GB`" + `).
 ` + "`${VAR}` and `${VAR:-default}`" + ` stand for environment variables in any value; ` + "`$$`" + ` is a dollar sign. Unknown keys are mistakes.
 
+**change** says what it means to change a key of a pipeline that has run: *free* is taken as if it had always been so, *content* holds for what is read from then on and has
+to be asked for with ` + "`--from-now`" + `, and *identity* is refused ([operations.md](operations.md#changing-a-pipeline)).
+
 ## The file
 
 `)
 	rows := slices.DeleteFunc(keyRows(reflect.TypeFor[File](), "", 0), func(r row) bool { return strings.HasPrefix(r.key, "tests[]") })
 	rows = append(rows,
-		row{"sources", "mapping of names to nodes", "required", "Where changes come from."},
-		row{"transforms", "mapping of names to nodes", "", "What becomes of them."},
-		row{"sinks", "mapping of names to nodes", "required", "Where rows go."})
+		row{"sources", "mapping of names to nodes", "required", Identity, "Where changes come from."},
+		row{"transforms", "mapping of names to nodes", "", Identity, "What becomes of them."},
+		row{"sinks", "mapping of names to nodes", "required", Identity, "Where rows go."})
 	writeTable(&b, rows)
-	common := row{"type", "text", "required", "What the node is: one of the types below."}
-	inputs := row{"inputs", "list of text", "required", inputsDesc}
+	common := row{"type", "text", "required", Identity, "What the node is: one of the types below."}
+	inputs := row{"inputs", "list of text", "required", Content, inputsDesc}
 	for _, section := range []struct {
 		title string
 		kinds map[string]Kind
@@ -58,17 +61,30 @@ The keys of a test, in a pipeline file or in the file beside it. Each of its ste
 }
 
 // row is one line of a table of keys.
-type row struct{ key, typ, def, desc string }
+type row struct {
+	key, typ, def string
+	change        Change
+	desc          string
+}
 
 func writeTable(b *strings.Builder, rows []row) {
 	if len(rows) == 0 {
 		b.WriteString("It has no keys of its own.\n")
 		return
 	}
-	b.WriteString("| key | type | default | meaning |\n|---|---|---|---|\n")
+	head, line := "| key | type | default | meaning |", "|---|---|---|---|"
+	tagged := slices.ContainsFunc(rows, func(r row) bool { return r.change != "" })
+	if tagged {
+		head, line = "| key | type | default | change | meaning |", "|---|---|---|---|---|"
+	}
+	fmt.Fprintf(b, "%s\n%s\n", head, line)
 	cell := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;")
 	for _, r := range rows {
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", r.key, cell.Replace(r.typ), r.def, cell.Replace(r.desc))
+		change := ""
+		if tagged {
+			change = string(r.change) + " | "
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s%s |\n", r.key, cell.Replace(r.typ), r.def, change, cell.Replace(r.desc))
 	}
 }
 
@@ -87,7 +103,7 @@ func keyRows(t reflect.Type, prefix string, depth int) []row {
 			def = "`" + f.defText + "`"
 		}
 		key := prefix + f.name
-		rows = append(rows, row{key, typeName(f.typ, f), def, f.desc})
+		rows = append(rows, row{key, typeName(f.typ, f), def, f.change, f.desc})
 		rows = append(rows, innerRows(f.typ, key, depth+1)...)
 	}
 	return rows

@@ -33,7 +33,9 @@ func Schema(kinds Kinds) ([]byte, error) {
 		{"transforms", "What becomes of them.", kinds.Transforms, true},
 		{"sinks", "Where rows go.", kinds.Sinks, true},
 	} {
-		s.Properties.set(section.name, sectionSchema(section.desc, section.kinds, section.inputs))
+		p := sectionSchema(section.desc, section.kinds, section.inputs)
+		p.Change = Identity
+		s.Properties.set(section.name, p)
 	}
 	s.Required = append(s.Required, "sources", "sinks")
 	return schemaText(s)
@@ -62,12 +64,12 @@ func sectionSchema(desc string, kinds map[string]Kind, inputs bool) *jsonSchema 
 		kind := kinds[name]
 		s := structSchema(reflect.TypeOf(kind.New()).Elem(), 0)
 		s.Title, s.Description = name, kind.Desc
-		s.Properties.set("type", &jsonSchema{Const: name})
+		s.Properties.set("type", &jsonSchema{Const: name, Change: Identity})
 		s.Required = append(s.Required, "type")
 		if inputs {
 			s.Properties.set("inputs", &jsonSchema{
 				Type: "array", Items: &jsonSchema{Type: "string"}, MinItems: 1,
-				Description: inputsDesc,
+				Description: inputsDesc, Change: Content,
 			})
 			s.Required = append(s.Required, "inputs")
 		}
@@ -93,7 +95,7 @@ func structSchema(t reflect.Type, depth int) *jsonSchema {
 		if !f.required && optional(p) {
 			p = &jsonSchema{AnyOf: []*jsonSchema{p, {Type: "null"}}}
 		}
-		p.Description = f.desc
+		p.Description, p.Change = f.desc, f.change
 		if f.def != nil {
 			p.Default = (&decoder{}).any(f.def)
 		}

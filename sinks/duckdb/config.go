@@ -9,10 +9,10 @@ import (
 
 // Config is a duckdb sink in a pipeline file.
 type Config struct {
-	DSN         string     `yaml:"dsn" required:"true" desc:"The DuckDB file. It is made when it is missing."`
-	Schema      string     `yaml:"schema" default:"main" desc:"The schema of the tables. It is made when it is missing."`
-	MemoryLimit spec.Bytes `yaml:"memory_limit" default:"192MiB" min:"64MiB" desc:"The memory that DuckDB may take."`
-	Threads     int        `yaml:"threads" min:"0" desc:"The threads that DuckDB may use; 0 = half the processors, as the others decode the next epoch."`
+	DSN         string     `yaml:"dsn" required:"true" file:"true" change:"identity" desc:"The DuckDB file. It is made when it is missing."`
+	Schema      string     `yaml:"schema" default:"main" change:"identity" desc:"The schema of the tables. It is made when it is missing."`
+	MemoryLimit spec.Bytes `yaml:"memory_limit" default:"192MiB" min:"64MiB" change:"free" desc:"The memory that DuckDB may take."`
+	Threads     int        `yaml:"threads" min:"0" change:"free" desc:"The threads that DuckDB may use; 0 = half the processors, as the others decode the next epoch."`
 }
 
 const defaultMemoryLimit = 192 << 20

@@ -14,18 +14,18 @@ import (
 
 // Config is a parquet sink in a pipeline file.
 type Config struct {
-	URL         string               `yaml:"url" required:"true" desc:"The folder that gets a folder for each table."`
-	Mode        string               `yaml:"mode" default:"changes" enum:"changes,append,latest" desc:"changes: every change of the log, with _op, _version, _position and _epoch. append: each row of every new image, nothing added. latest: settled changes, one a key and epoch, with _op, _version and _epoch."`
-	PartitionBy spec.Map[[]spec.Any] `yaml:"partition_by" desc:"By table: the columns that make its folders, outermost first. A column's name, or one of year, month, day, hour and a column: {day: orderdate}."`
-	Roll        Roll                 `yaml:"roll" desc:"When gathered rows become files."`
-	Compression string               `yaml:"compression" default:"snappy" enum:"snappy,zstd" desc:"How pages are compressed."`
+	URL         string               `yaml:"url" required:"true" file:"true" change:"identity" desc:"The folder that gets a folder for each table."`
+	Mode        string               `yaml:"mode" default:"changes" enum:"changes,append,latest" change:"identity" desc:"changes: every change of the log, with _op, _version, _position and _epoch. append: each row of every new image, nothing added. latest: settled changes, one a key and epoch, with _op, _version and _epoch."`
+	PartitionBy spec.Map[[]spec.Any] `yaml:"partition_by" change:"identity" desc:"By table: the columns that make its folders, outermost first. A column's name, or one of year, month, day, hour and a column: {day: orderdate}."`
+	Roll        Roll                 `yaml:"roll" change:"free" desc:"When gathered rows become files."`
+	Compression string               `yaml:"compression" default:"snappy" enum:"snappy,zstd" change:"free" desc:"How pages are compressed."`
 }
 
 // Roll says when gathered rows become files: whichever comes first, and when
 // the sources end.
 type Roll struct {
-	Size spec.Bytes    `yaml:"size" default:"128MiB" desc:"When a table has gathered about this much Parquet. Files are about this large at most."`
-	Age  spec.Duration `yaml:"age" default:"60s" desc:"When the oldest gathered row is this old."`
+	Size spec.Bytes    `yaml:"size" default:"128MiB" change:"free" desc:"When a table has gathered about this much Parquet. Files are about this large at most."`
+	Age  spec.Duration `yaml:"age" default:"60s" change:"free" desc:"When the oldest gathered row is this old."`
 }
 
 const (

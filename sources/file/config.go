@@ -18,29 +18,29 @@ import (
 
 // Config is a file source in a pipeline file.
 type Config struct {
-	Path      string        `yaml:"path" required:"true" desc:"Files to read: a path, a folder (the files in it), or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Folders and wildcards leave out names that begin with a dot. For dynamodb_export: a folder that holds exports of one table at any depth, or a pattern of folders; they are read in the order of time. Or files without manifests: data files, the output of a scan or query, requests to write."`
-	Format    string        `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" desc:"What the records are: changes as DynamoDB delivers them through Kinesis and Streams, or what carries them (Lambda, Firehose); a DynamoDB export to S3, the output of a scan, or requests to write; or plain JSON objects. They may stand one a line, several, over lines, or in arrays."`
-	Table     string        `yaml:"table" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name. Where the path holds exports of several tables: which of them is read."`
-	Key       []spec.Paths  `yaml:"key" desc:"Attributes that identify an item, for records that do not say it themselves: items of full exports, and plain JSON. Change records whose Keys are others end the run. Of plain JSON they are document paths, and a list in the list gives alternatives, of which the first counts that is there and not null: [[after.id, before.id]]. Plain JSON without a key is append only."`
-	Before    spec.Paths    `yaml:"before" desc:"Where plain JSON records have the item as it was before the change; alternatives of the key tell which of its attributes are there, as in key: [[row.id, old.id]] with before: old. By default before, beside after, and before-image, beside data, as Debezium and AWS DMS have them. A change of the key deletes the item with the old one."`
-	Version   Version       `yaml:"version" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
-	Operation Operation     `yaml:"operation" desc:"Where plain JSON records say that they delete. By default none does."`
-	AsOf      string        `yaml:"as_of" desc:"When items were read that have no time of their own: the output of a scan or query, requests to write, or a data file of a full export without its manifests. A time as 2024-05-01T12:00:00Z, or a date. Without it the later one in reading order wins; it has to be given where another source has the table."`
-	Follow    bool          `yaml:"follow" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
-	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" desc:"How often followed files are looked at, and new ones are looked for; for these less often where there are so many files that it would take a twentieth of the time."`
-	MaxRecord spec.Bytes    `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" desc:"The longest record that is read. A longer one ends the run."`
+	Path      string        `yaml:"path" required:"true" change:"free" desc:"Files to read: a path, a folder (the files in it), or a glob (*, ?, [a-z], {a,b}, ** for folders at any depth), relative to the working directory, read in name order. Folders and wildcards leave out names that begin with a dot. For dynamodb_export: a folder that holds exports of one table at any depth, or a pattern of folders; they are read in the order of time. Or files without manifests: data files, the output of a scan or query, requests to write."`
+	Format    string        `yaml:"format" required:"true" enum:"dynamodb_cdc,dynamodb_export,json" change:"identity" desc:"What the records are: changes as DynamoDB delivers them through Kinesis and Streams, or what carries them (Lambda, Firehose); a DynamoDB export to S3, the output of a scan, or requests to write; or plain JSON objects. They may stand one a line, several, over lines, or in arrays."`
+	Table     string        `yaml:"table" change:"identity" desc:"Logical name of the table that the records belong to. By default the one that the records or the export name. Where the path holds exports of several tables: which of them is read."`
+	Key       []spec.Paths  `yaml:"key" change:"identity" desc:"Attributes that identify an item, for records that do not say it themselves: items of full exports, and plain JSON. Change records whose Keys are others end the run. Of plain JSON they are document paths, and a list in the list gives alternatives, of which the first counts that is there and not null: [[after.id, before.id]]. Plain JSON without a key is append only."`
+	Before    spec.Paths    `yaml:"before" change:"identity" desc:"Where plain JSON records have the item as it was before the change; alternatives of the key tell which of its attributes are there, as in key: [[row.id, old.id]] with before: old. By default before, beside after, and before-image, beside data, as Debezium and AWS DMS have them. A change of the key deletes the item with the old one."`
+	Version   Version       `yaml:"version" change:"identity" desc:"Where plain JSON records say which of two is newer. By default the later record in reading order wins."`
+	Operation Operation     `yaml:"operation" change:"identity" desc:"Where plain JSON records say that they delete. By default none does."`
+	AsOf      string        `yaml:"as_of" change:"content" desc:"When items were read that have no time of their own: the output of a scan or query, requests to write, or a data file of a full export without its manifests. A time as 2024-05-01T12:00:00Z, or a date. Without it the later one in reading order wins; it has to be given where another source has the table."`
+	Follow    bool          `yaml:"follow" change:"free" desc:"Go on for ever: read what is appended to the files, and files that appear, through rotation (by renaming, or by copying and truncating) and restarts. Files found at once are read oldest first. Compressed files are read when they have not been written to for a second."`
+	Poll      spec.Duration `yaml:"poll" default:"100ms" min:"10ms" max:"1h" change:"free" desc:"How often followed files are looked at, and new ones are looked for; for these less often where there are so many files that it would take a twentieth of the time."`
+	MaxRecord spec.Bytes    `yaml:"max_record" default:"16MiB" min:"1" max:"1GiB" change:"free" desc:"The longest record that is read. A longer one ends the run."`
 
 	// TTLDeletes has no default: left out is not the same as delete.
-	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" desc:"What becomes of rows that go because DynamoDB's time to live removes their item, in tables that do not say it themselves: delete takes them out, flag leaves them and says so in is_deleted and deleted_at, keep leaves them. For dynamodb_cdc. Left out = what on_delete of the table says."`
+	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" change:"identity" desc:"What becomes of rows that go because DynamoDB's time to live removes their item, in tables that do not say it themselves: delete takes them out, flag leaves them and says so in is_deleted and deleted_at, keep leaves them. For dynamodb_cdc. Left out = what on_delete of the table says."`
 }
 
 // Version says where a plain JSON record carries its version.
 type Version struct {
-	From      spec.Paths `yaml:"from" desc:"Document path of the version in the record, or a list of paths, of which the first counts that is there and not null."`
-	Type      string     `yaml:"type" enum:"int64,timestamp,date" desc:"Type of the version."`
-	Format    string     `yaml:"format" desc:"How a timestamp or date is written: a layout as in Go (2006-01-02 15:04:05), unix, unix_ms or unix_us. By default RFC 3339."`
-	Zone      string     `yaml:"zone" desc:"The time zone of timestamps and dates that are written without an offset, by its IANA name, as Europe/Berlin. By default UTC. It is as in columns of unnest."`
-	Precision string     `yaml:"precision" enum:"truncate,round" desc:"What becomes of the part of a timestamp that is finer than microseconds: truncate leaves it out, round takes the nearest microsecond. By default such a record is a dead letter."`
+	From      spec.Paths `yaml:"from" change:"identity" desc:"Document path of the version in the record, or a list of paths, of which the first counts that is there and not null."`
+	Type      string     `yaml:"type" enum:"int64,timestamp,date" change:"identity" desc:"Type of the version."`
+	Format    string     `yaml:"format" change:"identity" desc:"How a timestamp or date is written: a layout as in Go (2006-01-02 15:04:05), unix, unix_ms or unix_us. By default RFC 3339."`
+	Zone      string     `yaml:"zone" change:"identity" desc:"The time zone of timestamps and dates that are written without an offset, by its IANA name, as Europe/Berlin. By default UTC. It is as in columns of unnest."`
+	Precision string     `yaml:"precision" enum:"truncate,round" change:"identity" desc:"What becomes of the part of a timestamp that is finer than microseconds: truncate leaves it out, round takes the nearest microsecond. By default such a record is a dead letter."`
 }
 
 // given reports whether the pipeline file says anything of it.
@@ -50,8 +50,8 @@ func (v *Version) given() bool {
 
 // Operation says where a plain JSON record carries its operation.
 type Operation struct {
-	From   spec.Paths `yaml:"from" desc:"Document path of the operation in the record, or a list of paths, of which the first counts that is there and not null."`
-	Delete []string   `yaml:"delete" desc:"The values that mean a delete; every other value is an upsert."`
+	From   spec.Paths `yaml:"from" change:"identity" desc:"Document path of the operation in the record, or a list of paths, of which the first counts that is there and not null."`
+	Delete []string   `yaml:"delete" change:"identity" desc:"The values that mean a delete; every other value is an upsert."`
 }
 
 const (

@@ -14,9 +14,9 @@ import (
 
 // Config is a filter node of a pipeline file.
 type Config struct {
-	Where   spec.Any `yaml:"where" desc:"An EventBridge event pattern. Of rows, over their columns; of changes, over the item's plain values and $meta, as in unnest."`
-	Expr    string   `yaml:"expr" desc:"Of rows: an expression (docs/expressions.md) over the columns that is true for the rows that pass; with where, both have to match. Null is false."`
-	OnError string   `yaml:"on_error" default:"dead_letter" enum:"dead_letter,drop,fail" desc:"What becomes of a row whose expr can't be computed, as a division by zero: the whole change is a dead letter, the row does not match, or the run ends."`
+	Where   spec.Any `yaml:"where" change:"content" desc:"An EventBridge event pattern. Of rows, over their columns; of changes, over the item's plain values and $meta, as in unnest."`
+	Expr    string   `yaml:"expr" change:"content" desc:"Of rows: an expression (docs/expressions.md) over the columns that is true for the rows that pass; with where, both have to match. Null is false."`
+	OnError string   `yaml:"on_error" default:"dead_letter" enum:"dead_letter,drop,fail" change:"content" desc:"What becomes of a row whose expr can't be computed, as a division by zero: the whole change is a dead letter, the row does not match, or the run ends."`
 }
 
 // The choices of Config.OnError; empty means the first.
