@@ -175,7 +175,7 @@ func (a *assembly) buildSink(c *spec.NodeConfig) {
 	distinct := a.checkNames("sinks", c.Name, n.Inputs, fold)
 	if checker, ok := sink.(tableChecker); ok && complete {
 		// A sink that checks names itself would say the same again.
-		if err := checker.Check(tablesOf(distinct)); err != nil {
+		if err := checker.CheckTables(tablesOf(distinct)); err != nil {
 			a.file.Report("sinks", c.Name, err)
 		}
 	}

@@ -162,7 +162,7 @@ func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
 // tableChecker is a sink that can say what is wrong with the tables it is to
 // take, before anything is opened.
 type tableChecker interface {
-	Check(tables []*pipeline.Table) error
+	CheckTables(tables []*pipeline.Table) error
 }
 
 // definer is a sink with tables that are made by DDL.

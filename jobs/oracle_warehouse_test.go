@@ -51,6 +51,9 @@ func (w *memoryWarehouse) Mode() pipeline.Mode { return pipeline.Settled }
 // Close implements pipeline.Sink.
 func (w *memoryWarehouse) Close() error { return nil }
 
+// Check implements pipeline.Sink.
+func (w *memoryWarehouse) Check(context.Context, pipeline.Opening) ([]string, error) { return nil, nil }
+
 // Open implements pipeline.Sink.
 func (w *memoryWarehouse) Open(_ context.Context, o pipeline.Opening) error {
 	w.mu.Lock()

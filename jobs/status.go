@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -171,14 +168,14 @@ func findState(ctx context.Context, a *assembly) (*status, error) {
 // readState reads the state of a pipeline that does not run.
 func readState(a *assembly) (st *status, err error) {
 	st = newStatus(a)
-	if _, err := os.Stat(filepath.Join(a.config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
-		return st, nil // it has never run
-	}
-	store, err := state.Open(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+	store, err := state.Look(a.config.StateDir, state.Options{Pipeline: a.file.Name})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if store.New() {
+		return st, nil // it has never run
+	}
 	return st, st.fill(a, store)
 }
 

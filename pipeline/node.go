@@ -148,6 +148,9 @@ type Opening struct {
 	Pending *Receipt
 	// Carry is the Carry of the last saved receipt.
 	Carry json.RawMessage
+	// Taken names the tables that this sink has taken before, by the checkpoint:
+	// they are not made again.
+	Taken []string
 }
 
 // Receipt says what a prepared epoch holds for one sink. It is saved in the
@@ -177,15 +180,28 @@ type Receipt struct {
 	Started time.Time
 }
 
+// Target is what a sink writes to. At a start all targets are asked by Check
+// before the first is opened, so that a start that is refused leaves nothing behind.
+type Target interface {
+	// Check says whether Open would take the target, and changes nothing. It
+	// returns what names the tables in it as nothing else is named, for people too:
+	// of two targets that name the same, one is refused.
+	Check(ctx context.Context, o Opening) (names []string, err error)
+	// Open makes what is missing, takes the tables that nobody has, and removes
+	// what an earlier process prepared and never saved. It must not publish
+	// anything. A target that contradicts the tokens, or that is another's, is an
+	// error that says how to go on.
+	Open(ctx context.Context, o Opening) error
+	// Close frees what Open took. It may be called twice.
+	Close() error
+}
+
 // Sink writes rows. Commit may run while the next epoch is written; all else
 // comes from one goroutine.
 type Sink interface {
+	Target
 	// Mode says which rows it takes.
 	Mode() Mode
-	// Open checks the target and removes what an earlier process prepared and
-	// never saved. It must not publish anything. A target that contradicts the
-	// tokens is an error that says how to go on.
-	Open(ctx context.Context, o Opening) error
 	// Begin starts an epoch's spool, dropping what an earlier try left there.
 	Begin(epoch int64) (Epoch, error)
 	// Commit publishes what a receipt with Publish says, and is complete and
@@ -194,8 +210,6 @@ type Sink interface {
 	// target refuses for good, though Prepare took them, are told by a
 	// *RefusedError.
 	Commit(ctx context.Context, r *Receipt) error
-	// Close frees what Open took. It may be called twice.
-	Close() error
 }
 
 // Epoch is one epoch's rows on their way to one sink's spool.

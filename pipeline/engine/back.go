@@ -117,6 +117,7 @@ func (r *run) save(p *prepared) error {
 	next := &state.Checkpoint{
 		Epoch: p.epoch, Finished: p.cut.finished, Receipts: p.receipts,
 		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
+		Tables: r.taken,
 	}
 	for name, s := range r.checkpoint.Steps {
 		if p.steps[name] == nil && p.cut.records > 0 {

@@ -69,7 +69,7 @@ type SinkNode struct {
 
 // DeadLetters keeps dead letters, under the same protocol as a Sink.
 type DeadLetters interface {
-	Open(ctx context.Context, o pipeline.Opening) error
+	pipeline.Target
 	// Begin starts an epoch's spool, dropping what an earlier try left.
 	Begin(epoch int64) (DeadLetterEpoch, error)
 	Commit(ctx context.Context, r *pipeline.Receipt) error
@@ -77,7 +77,6 @@ type DeadLetters interface {
 	// and may be committed. It returns the receipt that has to be saved in the
 	// place of r, and commits them as well.
 	Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error)
-	Close() error
 }
 
 // DeadLetterEpoch takes one epoch's dead letters.
@@ -122,8 +121,9 @@ type Config struct {
 	Mappers   int // goroutines that decode; 0 = one per processor
 	Metrics   *Metrics
 	Log       *slog.Logger
-	// Opened, when set, is called once, when the state is open: what it is, and the
-	// last epoch that was committed. Nobody else has the state open from then on.
+	// Opened, when set, is called once, when there is a state and it is open: what
+	// it is, and the last epoch that was committed. Nobody else has the state open
+	// from then on.
 	Opened func(stateID string, epoch int64)
 	// Observe, when set, is told of each epoch after its commit.
 	Observe func(Progress)

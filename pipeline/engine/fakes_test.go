@@ -31,20 +31,24 @@ type change struct {
 
 // memorySource reads changes from memory, some at a time.
 type memorySource struct {
-	name    string // empty = s
-	changes []change
-	block   int
-	at      int
-	told    []int // cursors it was told
-	fail    func() error
-	endless bool
-	drops   []string     // partitions that it is done with from the start
-	reads   atomic.Int64 // records given
-	held    atomic.Int64 // blocks given and not freed yet
+	name     string // empty = s
+	changes  []change
+	block    int
+	at       int
+	told     []int // cursors it was told
+	fail     func() error
+	failOpen error
+	endless  bool
+	drops    []string     // partitions that it is done with from the start
+	reads    atomic.Int64 // records given
+	held     atomic.Int64 // blocks given and not freed yet
 }
 
 func (s *memorySource) Open(_ context.Context, cursors map[string][]byte) error {
 	s.at = 0
+	if s.failOpen != nil {
+		return s.failOpen
+	}
 	if c, ok := cursors["p"]; ok {
 		n, err := strconv.Atoi(string(c))
 		s.at = n
@@ -153,6 +157,8 @@ type memorySink struct {
 	mode   pipeline.Mode
 	gather bool
 	due    time.Time // of what is gathered
+	names  []string  // of its tables, for Check
+	opened int
 	fail   func(call string) error
 
 	mu      sync.Mutex
@@ -179,13 +185,28 @@ func (s *memorySink) failing(call string) error {
 func (s *memorySink) Mode() pipeline.Mode { return s.mode }
 func (s *memorySink) Close() error        { return nil }
 
-func (s *memorySink) Open(_ context.Context, o pipeline.Opening) error {
-	s.opening, s.carry = o, nil
+func (s *memorySink) Check(_ context.Context, o pipeline.Opening) ([]string, error) {
+	if err := s.failing("check"); err != nil {
+		return nil, err
+	}
+	return s.names, s.judge(o)
+}
+
+func (s *memorySink) judge(o pipeline.Opening) error {
 	if s.stateID != "" && s.stateID != o.StateID {
 		return fmt.Errorf("token of state %s", s.stateID)
 	}
 	if pending := o.Pending != nil && s.token == o.Pending.Epoch; s.token != o.Published && !pending {
 		return fmt.Errorf("token %d, the checkpoint says %d", s.token, o.Published)
+	}
+	return nil
+}
+
+func (s *memorySink) Open(_ context.Context, o pipeline.Opening) error {
+	s.opening, s.carry = o, nil
+	s.opened++
+	if err := s.judge(o); err != nil {
+		return err
 	}
 	if o.Carry != nil {
 		if err := json.Unmarshal(o.Carry, &s.carry); err != nil {
@@ -300,8 +321,12 @@ type memoryDead struct {
 	marks   map[string]int // how often each was read again
 	spool   map[int64][]pipeline.DeadLetter
 	marked  map[int64][]string
+	refusal error // of Check
 }
 
+func (m *memoryDead) Check(context.Context, pipeline.Opening) ([]string, error) {
+	return nil, m.refusal
+}
 func (m *memoryDead) Open(context.Context, pipeline.Opening) error { return nil }
 func (m *memoryDead) Close() error                                 { return nil }
 

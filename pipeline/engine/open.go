@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,34 +17,40 @@ import (
 
 // run is one opening of the pipeline.
 type run struct {
-	c          *Config
-	total      *Progress
-	store      *state.Store
-	keyspaces  *state.Keyspaces  // of all holdings
-	checkpoint *state.Checkpoint // the last saved; the back owns it once run has begun
-	committed  bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
-	published  bool              // an epoch was committed in this opening; the back owns it once run has begun
-	restart    []string          // sources to be read from their start, until it is saved
-	steps      []*step           // one a transform of changes
-	keyed      []*keyed          // in topological order
-	homes      map[Edge]home     // of all edges that carry rows
-	wired      map[string]bool   // stateless transforms of rows
-	references *references
-	budget     *budget         // of the front
-	coverage   *coverage       // of the front
-	carrying   map[string]bool // of the front: sinks with rows that wait to be published
-	finished   map[string]bool // of the front: sources that the checkpoint has as finished
-	due        due             // when an epoch without records is needed
-	sources    []SourceNode    // those of the Config, and the inbox
-	ended      bool            // of the front: the sources are, and nothing is left to do
-	running    bool            // epochs after the checkpoint may have spools
-	refusals   refusals
+	c             *Config
+	total         *Progress
+	store         *state.Store
+	keyspaces     *state.Keyspaces    // of all holdings
+	checkpoint    *state.Checkpoint   // the last saved; the back owns it once run has begun
+	taken         map[string][]string // tables by sink, of this opening and those before
+	lastCommitted int64               // epoch, as far as is known at the start
+	committed     bool                // every sink has committed the checkpoint's epoch, as far as is known at the start
+	published     bool                // an epoch was committed in this opening; the back owns it once run has begun
+	restart       []string            // sources to be read from their start, until it is saved
+	steps         []*step             // one a transform of changes
+	keyed         []*keyed            // in topological order
+	homes         map[Edge]home       // of all edges that carry rows
+	wired         map[string]bool     // stateless transforms of rows
+	references    *references
+	budget        *budget         // of the front
+	coverage      *coverage       // of the front
+	carrying      map[string]bool // of the front: sinks with rows that wait to be published
+	finished      map[string]bool // of the front: sources that the checkpoint has as finished
+	due           due             // when an epoch without records is needed
+	sources       []SourceNode    // those of the Config, and the inbox
+	ended         bool            // of the front: the sources are, and nothing is left to do
+	running       bool            // epochs after the checkpoint may have spools
+	refusals      refusals
 }
 
-// open opens state, sinks and sources at the checkpoint, and commits what was
+// open opens state, sources and sinks at the checkpoint, and commits what was
 // saved and may not have been committed.
+//
+// Whatever may refuse the start is asked first, in this order, and nothing is made
+// or changed: the state, the steps that go by it, the sinks, the sources. Then
+// folders and tables are made.
 func open(ctx context.Context, c *Config, total *Progress, refs *references) (*run, error) {
-	store, err := state.Open(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
+	store, err := state.Look(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +64,37 @@ func open(ctx context.Context, c *Config, total *Progress, refs *references) (*r
 	return r, nil
 }
 
-func (r *run) open(ctx context.Context) (err error) {
+func (r *run) open(ctx context.Context) error {
+	if err := r.restore(); err != nil {
+		return err
+	}
+	if !r.store.New() {
+		r.opened()
+	}
+	if err := r.check(ctx); err != nil {
+		return err
+	}
+	if err := r.store.Make(); err != nil {
+		return err
+	}
+	r.opened()
+	if err := r.openSinks(ctx); err != nil {
+		return err
+	}
+	if !r.committed {
+		if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
+			return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
+		}
+		r.published = true
+	}
+	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
+		return err
+	}
+	return r.openInbox(ctx)
+}
+
+// restore reads the checkpoint.
+func (r *run) restore() (err error) {
 	if r.checkpoint, err = r.store.Checkpoint(); err != nil {
 		return err
 	}
@@ -75,18 +112,24 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	r.c.Metrics.unmatched.set(r.coverage.unmatched())
 	r.finished = r.checkpoint.Finished
-	committed, err := r.store.Committed()
-	if err != nil {
+	if r.lastCommitted, err = r.store.Committed(); err != nil {
 		return err
 	}
-	r.committed = committed == r.checkpoint.Epoch
-	if err := r.c.Metrics.opened(r.c, r.store, r.checkpoint, committed); err != nil {
-		return err
-	}
+	r.committed = r.lastCommitted == r.checkpoint.Epoch
+	return r.c.Metrics.opened(r.c, r.store, r.checkpoint, r.lastCommitted)
+}
+
+// opened tells, once, that the state is open.
+func (r *run) opened() {
 	if r.c.Opened != nil {
-		r.c.Opened(r.store.ID(), committed)
+		r.c.Opened(r.store.ID(), r.lastCommitted)
 		r.c.Opened = nil
 	}
+}
+
+// check asks whatever may refuse the start. Nothing is made or changed before it
+// returns nil.
+func (r *run) check(ctx context.Context) error {
 	if err := r.openSteps(); err != nil {
 		return err
 	}
@@ -94,16 +137,7 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.checkGathered(); err != nil {
 		return err
 	}
-	if err := r.openSinks(ctx); err != nil {
-		return err
-	}
-	if !r.committed {
-		if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
-			return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
-		}
-		r.published = true
-	}
-	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
+	if err := r.checkSinks(ctx); err != nil {
 		return err
 	}
 	return r.openSources(ctx)
@@ -125,20 +159,64 @@ func (r *run) checkGathered() error {
 	return nil
 }
 
+// checkSinks asks all sinks whether they could be opened, and refuses two that
+// write the same.
+func (r *run) checkSinks(ctx context.Context) error {
+	taken := map[string]string{}
+	for _, s := range r.c.Sinks {
+		names, err := s.Sink.Check(ctx, r.openingOf(s))
+		if err != nil {
+			return fmt.Errorf("sink %s: %w", s.Name, err)
+		}
+		for _, name := range names {
+			if other, ok := taken[name]; ok {
+				return fmt.Errorf("sinks %s and %s both write %s: give each tables of its own", other, s.Name, name)
+			}
+			taken[name] = s.Name
+		}
+	}
+	if _, err := r.c.DeadLetters.Check(ctx, r.opening(deadLetterSink, nil)); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
-		tables := make([]*pipeline.Table, len(s.Inputs))
-		for i, in := range s.Inputs {
-			tables[i] = in.Table
-		}
-		if err := s.Sink.Open(ctx, r.opening(s.Name, tables)); err != nil {
+		if err := s.Sink.Open(ctx, r.openingOf(s)); err != nil {
 			return fmt.Errorf("sink %s: %w", s.Name, err)
 		}
 	}
 	if err := r.c.DeadLetters.Open(ctx, r.opening(deadLetterSink, nil)); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
+	r.taken = takenTables(r.checkpoint.Tables, r.c.Sinks)
 	return nil
+}
+
+// takenTables adds the tables of sinks that are open to those taken before.
+func takenTables(before map[string][]string, sinks []SinkNode) map[string][]string {
+	all := maps.Clone(before)
+	if all == nil {
+		all = map[string][]string{}
+	}
+	for _, s := range sinks {
+		names := slices.Clone(all[s.Name])
+		for _, in := range s.Inputs {
+			names = append(names, in.Table.Name)
+		}
+		slices.Sort(names)
+		all[s.Name] = slices.Compact(names)
+	}
+	return all
+}
+
+func (r *run) openingOf(s SinkNode) pipeline.Opening {
+	tables := make([]*pipeline.Table, len(s.Inputs))
+	for i, in := range s.Inputs {
+		tables[i] = in.Table
+	}
+	return r.opening(s.Name, tables)
 }
 
 func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
@@ -146,6 +224,7 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 		Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
 		Spool:     func(epoch int64) string { return filepath.Join(r.spoolDir(epoch), sink) },
 		Published: r.checkpoint.Published[sink],
+		Taken:     r.checkpoint.Tables[sink],
 	}
 	if rc := r.checkpoint.Receipts[sink]; rc != nil {
 		o.Carry = rc.Carry
@@ -157,25 +236,47 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 	return o
 }
 
+// openSources opens all sources but the inbox. They read only, so this comes
+// before anything is made.
 func (r *run) openSources(ctx context.Context) error {
 	again := r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
 	r.budget.restart(r.c.Sources, again)
-	for _, s := range r.sources {
+	for _, s := range r.c.Sources {
 		cursors, err := r.store.Cursors(s.Name)
 		if err != nil {
 			return fmt.Errorf("cursors of %s: %w", s.Name, err)
 		}
-		if again && s.Name != inboxSource {
+		if again {
 			cursors = nil
 			r.restart = append(r.restart, s.Name)
 			delete(r.checkpoint.Finished, s.Name)
 		}
-		r.listen(s)
-		if err := s.Source.Open(ctx, cursors); err != nil {
-			return fmt.Errorf("source %s: %w", s.Name, err)
+		if err := r.openSource(ctx, s, cursors); err != nil {
+			return err
 		}
 	}
 	r.coverage.restart(r.c.Transforms, r.restart)
+	return nil
+}
+
+// openInbox opens the inbox. It reads the folder of the dead letters, which are
+// complete then, and may remove requests.
+func (r *run) openInbox(ctx context.Context) error {
+	if r.c.Inbox == nil {
+		return nil
+	}
+	cursors, err := r.store.Cursors(inboxSource)
+	if err != nil {
+		return fmt.Errorf("cursors of %s: %w", inboxSource, err)
+	}
+	return r.openSource(ctx, SourceNode{Name: inboxSource, Source: r.c.Inbox}, cursors)
+}
+
+func (r *run) openSource(ctx context.Context, s SourceNode, cursors map[string][]byte) error {
+	r.listen(s)
+	if err := s.Source.Open(ctx, cursors); err != nil {
+		return fmt.Errorf("source %s: %w", s.Name, err)
+	}
 	return nil
 }
 

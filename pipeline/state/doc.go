@@ -1,6 +1,10 @@
 // Package state keeps a pipeline's checkpoint and keyed state in a folder with
 // a Pebble database.
 //
+// A start looks at the folder ([Look]) before anything is made: so whatever may
+// refuse the start can be asked first. [Store.Make] makes it and opens it for
+// writing.
+//
 // Everything that an epoch changes becomes durable at once ([Store.Save]): the
 // checkpoint, the cursors of the sources and the keyed state (I2). A small epoch
 // is one synced batch, a large one ingested tables, which are written once

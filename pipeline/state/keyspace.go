@@ -15,7 +15,7 @@ import (
 // Keyspace is a table from hashes to values. One goroutine owns it: that of the
 // epoch being transformed.
 type Keyspace struct {
-	db     *pebble.DB
+	store  *Store
 	runs   *runs
 	prefix []byte
 
@@ -144,7 +144,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 	if len(k.misses) == 0 {
 		return nil
 	}
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
+	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}

@@ -24,7 +24,7 @@ func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 	ks := &Keyspaces{bound: s.memory, runs: &s.runs}
 	sorter := &byhash.Sorter{}
 	for _, n := range numbers {
-		k := &Keyspace{db: s.db, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: firstEpoch, sorter: sorter}
+		k := &Keyspace{store: s, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: firstEpoch, sorter: sorter}
 		if err := k.load(ks.bound / int64(len(numbers))); err != nil {
 			return nil, err
 		}
@@ -35,7 +35,7 @@ func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 
 func (k *Keyspace) load(bound int64) error {
 	k.mem, k.complete = newTable(0), true
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
+	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // written since may be newer than what it shows: Lookup tells.
 func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
 	lower := appendHash(append([]byte{}, k.prefix...), from)
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
+	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
 	if err != nil {
 		return from, false, err
 	}
@@ -66,7 +66,7 @@ func (k *Keyspace) eachMerged(from pipeline.Hash, f func(key pipeline.Hash, valu
 	first, _ := slices.BinarySearchFunc(recent, from, pipeline.Hash.Compare)
 	recent = recent[first:]
 	lower := appendHash(slices.Clone(k.prefix), from)
-	it, err := k.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
+	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}

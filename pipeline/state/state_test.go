@@ -334,7 +334,7 @@ func TestRefused(t *testing.T) {
 	}
 	setMeta(t, dir, raw)
 	before := contentsOf(t, dir)
-	refused(Options{Pipeline: "p"}, "older starlift", "format 1", "new state folder", "new tables")
+	refused(Options{Pipeline: "p"}, "older starlift", "format 1", "starlift reset FILE")
 	if after := contentsOf(t, dir); !maps.Equal(before, after) {
 		t.Errorf("a refused start changed the folder from %v to %v", slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
 	}

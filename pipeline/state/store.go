@@ -2,14 +2,10 @@ package state
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,7 +18,7 @@ import (
 
 // FormatVersion is the version of the folder's layout. A folder of another one
 // was written by a newer or an older starlift, and is refused.
-const FormatVersion = 6
+const FormatVersion = 7
 
 const (
 	prefixCursor = 'p'
@@ -52,6 +48,8 @@ type Checkpoint struct {
 	Receipts map[string]*pipeline.Receipt `json:"receipts,omitempty"`
 	// Published is the last epoch that each sink has been given to publish.
 	Published map[string]int64 `json:"published,omitempty"`
+	// Tables names, by sink, the tables that it has taken.
+	Tables map[string][]string `json:"tables,omitempty"`
 	// Steps holds, by name, what the steps with keyed state keep besides their
 	// keyspaces: those that settle a transform's rows, those that merge the rows
 	// of a table, and keyed transforms.
@@ -94,11 +92,13 @@ var ErrLocked = errors.New("another process has it open")
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
 type Store struct {
-	db          *pebble.DB
+	db          *pebble.DB // read-only before Make
 	lock        *pebble.Lock
 	options     *pebble.Options
 	meta        Meta
+	fresh       bool // the folder has no state yet
 	dir         string
+	pipeline    string
 	memory      int64
 	ingestBytes int
 	mergeBytes  int64
@@ -111,41 +111,6 @@ type Store struct {
 type Options struct {
 	Pipeline string
 	Memory   int64 // bound of the keyspaces' memory, in bytes, over all of them
-}
-
-// Open opens the folder, making it when it is missing. It fails when another
-// process has it open, when it belongs to another pipeline, and when a starlift
-// with another layout wrote it; then nothing in it is changed.
-func Open(dir string, o Options) (*Store, error) {
-	dbDir := filepath.Join(dir, "db")
-	if err := os.MkdirAll(dbDir, 0o755); err != nil {
-		return nil, fmt.Errorf("state folder: %w", err)
-	}
-	lock, err := pebble.LockDirectory(dbDir, vfs.Default)
-	var unopened *fs.PathError
-	switch {
-	case errors.As(err, &unopened): // nobody asked for the lock yet
-		return nil, fmt.Errorf("state folder %s: %w", dir, err)
-	case err != nil:
-		return nil, fmt.Errorf("state folder %s: %w; stop that one, or give this pipeline a folder of its own (state.dir): %w", dir, ErrLocked, err)
-	}
-	cache := pebble.NewCache(cacheBytes)
-	defer cache.Unref() // the database holds a reference of its own
-	options := dbOptions(dir, cache)
-	options.EnsureDefaults()
-	options.Lock = lock
-	if err := checkMeta(dbDir, options.Clone(), o.Pipeline); err != nil {
-		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
-	}
-	db, err := pebble.Open(dbDir, options)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), lock.Close())
-	}
-	s := &Store{db: db, lock: lock, options: options, dir: dir, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes, runs: runs{most: maxRunTables}, openTables: vfs.Default}
-	if err := errors.Join(s.removeTables(), s.loadMeta(o.Pipeline)); err != nil {
-		return nil, errors.Join(fmt.Errorf("state folder %s: %w", dir, err), s.Close())
-	}
-	return s, nil
 }
 
 const (
@@ -181,50 +146,6 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 	return o
 }
 
-// checkMeta checks what an existing folder says of itself. Opened for writing, the
-// database would change its files before that could be read.
-func checkMeta(dbDir string, options *pebble.Options, pipeline string) error {
-	found, err := pebble.Peek(dbDir, options.FS)
-	if err != nil || !found.Exists {
-		return err
-	}
-	options.ReadOnly = true
-	db, err := pebble.Open(dbDir, options)
-	if err != nil {
-		return err
-	}
-	s := Store{db: db}
-	raw, err := s.get(keyMeta)
-	if err == nil && raw != nil {
-		if err = json.Unmarshal(raw, &s.meta); err != nil {
-			err = fmt.Errorf("description of the state: %w", err)
-		} else {
-			err = s.meta.check(pipeline)
-		}
-	}
-	return errors.Join(err, db.Close())
-}
-
-func (s *Store) loadMeta(name string) error {
-	raw, err := s.get(keyMeta)
-	if err != nil {
-		return err
-	}
-	if raw == nil {
-		id := make([]byte, 8)
-		if _, err := rand.Read(id); err != nil {
-			return err
-		}
-		s.meta = Meta{Version: FormatVersion, Pipeline: name, StateID: hex.EncodeToString(id)}
-		if raw, err = json.Marshal(s.meta); err != nil {
-			return err
-		}
-		s.runs.whole = true
-		return s.db.Set(keyMeta, raw, pebble.Sync)
-	}
-	return json.Unmarshal(raw, &s.meta)
-}
-
 // check refuses a folder of another layout, or of another pipeline.
 func (m *Meta) check(pipeline string) error {
 	if m.Version > FormatVersion {
@@ -233,7 +154,7 @@ func (m *Meta) check(pipeline string) error {
 	}
 	if m.Version < FormatVersion {
 		return fmt.Errorf("it was written by an older starlift (format %d, this one needs %d): go on with that version, "+
-			"or backfill into a new state folder (state.dir) and new tables", m.Version, FormatVersion)
+			"or begin anew: starlift reset FILE shows what that takes", m.Version, FormatVersion)
 	}
 	if m.Pipeline != pipeline {
 		return fmt.Errorf("it belongs to pipeline %q, this one is %q: give each pipeline a state folder of its own (state.dir)",
@@ -295,12 +216,16 @@ func (s *Store) Size() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
 
 // Close closes the folder. It may be called twice.
 func (s *Store) Close() error {
-	if s.db == nil {
-		return nil
+	var errs []error
+	if s.db != nil {
+		errs = append(errs, s.endMerge(), s.runs.drop(), s.db.Close())
+		s.db = nil
 	}
-	err := errors.Join(s.endMerge(), s.runs.drop(), s.db.Close(), s.lock.Close())
-	s.db = nil
-	return err
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+		s.lock = nil
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Store) get(key []byte) ([]byte, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 )
 
 // Options are what New needs.
@@ -45,6 +46,14 @@ func New(o Options) (*Store, error) {
 		o.Now = time.Now
 	}
 	return &Store{o: o, dir: o.Dir}, nil
+}
+
+// Check says whether the folder can be used.
+func (s *Store) Check(context.Context, pipeline.Opening) ([]string, error) {
+	if err := localfile.CanMake(s.dir); err != nil {
+		return nil, err
+	}
+	return nil, nil
 }
 
 // Open removes the files of epochs that were prepared and never saved, and old

@@ -29,8 +29,11 @@ func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 // DDL returns the statements that make the tables.
 func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.Schema, tables) }
 
-// Check refuses names that DuckDB does not take.
-func (s *Sink) Check(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+// CheckTables refuses names that DuckDB does not take.
+func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+
+// Check returns ErrNoCGO.
+func (s *Sink) Check(context.Context, pipeline.Opening) ([]string, error) { return nil, ErrNoCGO }
 
 // Open returns ErrNoCGO.
 func (s *Sink) Open(context.Context, pipeline.Opening) error { return ErrNoCGO }

@@ -7,6 +7,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -56,38 +59,78 @@ func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 // DDL returns the statements that make the tables.
 func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.Schema, tables) }
 
-// Check refuses names that are taken, or that DuckDB, which does not tell upper
-// from lower case, takes for one. The error joins *spec.FieldError.
-func (s *Sink) Check(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+// CheckTables refuses names that are taken, or that DuckDB, which does not tell
+// upper from lower case, takes for one. The error joins *spec.FieldError.
+func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
 
-// Open opens the file, makes or checks the tables, and compares the token with
-// the checkpoint.
+// Check does what Open does in a transaction that is rolled back; in the place of
+// a file that is missing stands a temporary one.
+func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, err error) {
+	if err := s.begin(o); err != nil {
+		return nil, err
+	}
+	path, err := localfile.Canonical(s.cfg.DSN)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range o.Tables {
+		names = append(names, fmt.Sprintf("table %s of %s", strings.ToLower(warehouse.In(s.cfg.Schema, t.Name)), path))
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := localfile.CanMake(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+		dir, err := os.MkdirTemp("", "starlift-check-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		path = filepath.Join(dir, filepath.Base(path)) // DuckDB calls the catalogue by it
+	}
+	if err := s.connect(ctx, path); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return names, errors.Join(s.arrange(ctx, tx), tx.Rollback())
+}
+
+// Open opens the file, compares the token with the checkpoint, and makes or checks
+// the tables.
 func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
+	if err := s.begin(o); err != nil {
+		return err
+	}
+	// Two sinks that spell one path differently have to share what DuckDB opens.
+	path, err := localfile.Canonical(s.cfg.DSN)
+	if err != nil {
+		return err
+	}
+	if err := columnar.MakeDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := s.connect(ctx, path); err != nil {
+		return err
+	}
+	return s.inTx(ctx, s.arrange)
+}
+
+// begin leaves what an earlier opening had.
+func (s *Sink) begin(o pipeline.Opening) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
 	s.opening, s.found = o, map[string]warehouse.Columns{}
-	if err := s.Check(o.Tables); err != nil {
-		return err
-	}
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
-	if err := s.inTx(ctx, s.makeTables); err != nil {
-		return err
-	}
-	return s.checkToken(ctx)
+	return s.CheckTables(o.Tables)
 }
 
 func openFile(dsn string) (*sql.DB, error) { return sql.Open("duckdb", dsn) }
 
-func (s *Sink) connect(ctx context.Context) error {
-	if dir := filepath.Dir(s.cfg.DSN); dir != "." {
-		if err := columnar.MakeDir(dir); err != nil {
-			return err
-		}
-	}
-	db, err := s.open(s.cfg.DSN)
+func (s *Sink) connect(ctx context.Context, dsn string) error {
+	db, err := s.open(dsn)
 	if err == nil {
 		db.SetMaxOpenConns(1) // settings and transactions are the connection's
 		err = db.PingContext(ctx)
@@ -127,11 +170,15 @@ func (s *Sink) inTx(ctx context.Context, f func(context.Context, *sql.Tx) error)
 	return tx.Commit()
 }
 
-func (s *Sink) makeTables(ctx context.Context, tx *sql.Tx) error {
+// arrange checks everything in the database, and makes what is missing.
+func (s *Sink) arrange(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, warehouse.CreateSchema(s.cfg.Schema)); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, dialect.CreateTable(s.cfg.Schema, warehouse.Epochs())); err != nil {
+		return err
+	}
+	if err := s.checkToken(ctx, tx); err != nil {
 		return err
 	}
 	for _, t := range s.opening.Tables {
@@ -184,34 +231,29 @@ func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found war
 	return found, rows.Err()
 }
 
-// querier is a connection or a transaction.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // token returns the last epoch of this pipeline, state folder and sink; 0 =
 // none. Epochs before from are not looked at: they come in order, so DuckDB
 // skips all but the end of a table that grows with every epoch.
-func (s *Sink) token(ctx context.Context, q querier, from int64) (epoch int64, err error) {
-	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s WHERE "epoch" >= ? AND "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
+func (s *Sink) token(ctx context.Context, tx *sql.Tx, from int64) (epoch int64, err error) {
+	err = tx.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0) FROM %s WHERE "epoch" >= ? AND "pipeline" = ? AND "state_id" = ? AND "sink" = ?`,
 		warehouse.In(s.cfg.Schema, warehouse.EpochsTable)), from, s.opening.Pipeline, s.opening.StateID, s.name).Scan(&epoch)
 	if err != nil {
 		return 0, fmt.Errorf("reading the token: %w", err)
 	}
 	if epoch == 0 && from > 0 {
-		return s.token(ctx, q, 0) // to say what is there instead
+		return s.token(ctx, tx, 0) // to say what is there instead
 	}
 	return epoch, nil
 }
 
-func (s *Sink) checkToken(ctx context.Context) error {
-	found, err := s.token(ctx, s.db, s.opening.Published)
+func (s *Sink) checkToken(ctx context.Context, tx *sql.Tx) error {
+	found, err := s.token(ctx, tx, s.opening.Published)
 	if err != nil {
 		return err
 	}
 	var other string
 	var otherEpoch int64
-	err = s.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = ? AND "state_id" <> ? AND "sink" = ? ORDER BY "ended_at" DESC LIMIT 1`,
+	err = tx.QueryRowContext(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = ? AND "state_id" <> ? AND "sink" = ? ORDER BY "ended_at" DESC LIMIT 1`,
 		warehouse.In(s.cfg.Schema, warehouse.EpochsTable)), s.opening.Pipeline, s.opening.StateID, s.name).Scan(&other, &otherEpoch)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("reading the token: %w", err)

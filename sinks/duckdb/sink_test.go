@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 		{"operation", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"), text("_Starlift_op"))}, `column "_Starlift_op"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := sink.Check(tc.tables)
+			err := sink.CheckTables(tc.tables)
 			if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got error %v, want %q", err, tc.want)
 			}

@@ -148,9 +148,9 @@ func parsePartitions(c *Config) (map[string][]partition, error) {
 	return out, errors.Join(errs...)
 }
 
-// Check tells whether partition_by fits the tables, which are all that the
+// CheckTables tells whether partition_by fits the tables, which are all that the
 // sink will get. Mistakes are joined *spec.FieldError.
-func (s *Sink) Check(tables []*pipeline.Table) error {
+func (s *Sink) CheckTables(tables []*pipeline.Table) error {
 	var errs []error
 	names := make([]string, len(tables))
 	for i, t := range tables {

@@ -85,7 +85,7 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, mistakes(sink.Check([]*pipeline.Table{table}))); diff != "" {
+			if diff := cmp.Diff(tc.want, mistakes(sink.CheckTables([]*pipeline.Table{table}))); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})

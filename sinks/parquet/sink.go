@@ -13,6 +13,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 )
 
 // Sink writes Parquet files to a local folder.
@@ -80,12 +81,47 @@ type published struct {
 	Size int64  `json:"size"`
 }
 
-// Open checks the tables and the folder, and removes temporary files that no
-// receipt names.
+// Check looks through the folder.
+func (s *Sink) Check(_ context.Context, o pipeline.Opening) (names []string, err error) {
+	if err := s.begin(o); err != nil {
+		return nil, err
+	}
+	for _, t := range o.Tables {
+		dir, err := localfile.Canonical(s.folder(t.Name))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, "folder "+dir)
+	}
+	if err := localfile.CanMake(s.cfg.URL); err != nil {
+		return nil, err
+	}
+	_, err = s.inspectAll()
+	return names, err
+}
+
+// Open makes the folder, and removes temporary files that no receipt names.
 func (s *Sink) Open(_ context.Context, o pipeline.Opening) error {
-	if err := s.Check(o.Tables); err != nil {
+	if err := s.begin(o); err != nil {
 		return err
 	}
+	if err := columnar.MakeDir(s.cfg.URL); err != nil {
+		return err
+	}
+	left, err := s.inspectAll()
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("temporary file: %w", err)
+		}
+	}
+	return nil
+}
+
+// begin takes what the checkpoint says.
+func (s *Sink) begin(o pipeline.Opening) error {
 	s.opening, s.carry = o, carry{}
 	s.prefix = prefix(o.Pipeline, s.name, o.StateID)
 	if o.Carry != nil {
@@ -93,32 +129,42 @@ func (s *Sink) Open(_ context.Context, o pipeline.Opening) error {
 			return fmt.Errorf("checkpoint of parquet sink %q: %w", s.name, err)
 		}
 	}
-	if err := columnar.MakeDir(s.cfg.URL); err != nil {
-		return err
-	}
+	return s.CheckTables(o.Tables)
+}
+
+// folder returns a table's folder.
+func (s *Sink) folder(table string) string { return filepath.Join(s.cfg.URL, escape(table)) }
+
+// inspectAll looks through the tables' folders, and returns the temporary files
+// that no receipt names.
+func (s *Sink) inspectAll() (left []string, err error) {
+	o := &s.opening
 	known := o.Published
 	pending := map[string]bool{}
 	if o.Pending != nil {
 		known = max(known, o.Pending.Epoch)
 		files, err := parsePublication(o.Pending)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, f := range files {
 			pending[f.Path] = true
 		}
 	}
 	for _, t := range o.Tables {
-		if err := s.inspect(filepath.Join(s.cfg.URL, escape(t.Name)), known, pending); err != nil {
-			return err
+		more, err := s.inspect(s.folder(t.Name), known, pending)
+		if err != nil {
+			return nil, err
 		}
+		left = append(left, more...)
 	}
-	return nil
+	return left, nil
 }
 
-// inspect looks through a table's folder for files of this state.
-func (s *Sink) inspect(dir string, known int64, pending map[string]bool) error {
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+// inspect looks through a table's folder for files of this state, and returns the
+// temporary ones that are not pending.
+func (s *Sink) inspect(dir string, known int64, pending map[string]bool) (left []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -136,12 +182,13 @@ func (s *Sink) inspect(dir string, known int64, pending map[string]bool) error {
 		if err != nil || pending[filepath.ToSlash(rel)] {
 			return err
 		}
-		return os.Remove(path)
+		left = append(left, path)
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("folder %s: %w", dir, err)
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
-	return nil
+	return left, nil
 }
 
 func parsePublication(r *pipeline.Receipt) ([]published, error) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,26 +45,60 @@ func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 // DDL returns the statements that make the tables.
 func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.schema, tables) }
 
-// Check refuses names that are taken, and those that PostgreSQL does not take or
-// would cut. The error joins *spec.FieldError.
-func (s *Sink) Check(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+// CheckTables refuses names that are taken, and those that PostgreSQL does not take
+// or would cut. The error joins *spec.FieldError.
+func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
 
-// Open connects, makes or checks the tables, and compares the token with the
-// checkpoint.
+// Check does what Open does in a transaction that is rolled back.
+func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, err error) {
+	if err := s.begin(o); err != nil {
+		return nil, err
+	}
+	err = s.try(ctx, func(ctx context.Context, c *conn) error {
+		if names, err = s.names(ctx, c); err != nil {
+			return err
+		}
+		if err := c.exec(ctx, begin); err != nil {
+			return err
+		}
+		if err := s.arrange(ctx, c); err != nil {
+			return err
+		}
+		return c.exec(ctx, "ROLLBACK")
+	})
+	return names, errors.Join(err, s.Close())
+}
+
+// names returns what names the tables, whatever the server is called in a DSN.
+func (s *Sink) names(ctx context.Context, c *conn) (names []string, err error) {
+	rows, err := c.query(ctx, "SELECT current_database(), pg_catalog.pg_postmaster_start_time()")
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range s.opening.Tables {
+		names = append(names, fmt.Sprintf("table %s of database %q, of the server started at %s", warehouse.In(s.schema, t.Name), rows[0][0], rows[0][1]))
+	}
+	return names, nil
+}
+
+// Open connects, compares the token with the checkpoint, and makes or checks the
+// tables.
 func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
+	if err := s.begin(o); err != nil {
+		return err
+	}
+	return s.try(ctx, func(ctx context.Context, c *conn) error {
+		return c.inTx(ctx, func(ctx context.Context) error { return s.arrange(ctx, c) })
+	})
+}
+
+// begin leaves what an earlier opening had.
+func (s *Sink) begin(o pipeline.Opening) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
 	s.opening = o
-	if err := s.Check(o.Tables); err != nil {
-		return err
-	}
-	return s.try(ctx, func(ctx context.Context, c *conn) error {
-		if err := c.inTx(ctx, func(ctx context.Context) error { return s.makeTables(ctx, c) }); err != nil {
-			return err
-		}
-		return s.checkToken(ctx, c)
-	})
+	return s.CheckTables(o.Tables)
 }
 
 // try runs f on the connection, which it makes where there is none and drops

@@ -8,9 +8,9 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
-// makeTables makes what is missing. It asks before, since a user who may write
-// to a schema need not be one who may make it.
-func (s *Sink) makeTables(ctx context.Context, c *conn) error {
+// arrange checks everything in the database, and makes what is missing. It asks
+// before, since a user who may write to a schema need not be one who may make it.
+func (s *Sink) arrange(ctx context.Context, c *conn) error {
 	// IF NOT EXISTS does not keep two transactions from making the same thing.
 	if _, err := c.query(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "starlift tables\n"+s.schema); err != nil {
 		return err
@@ -26,6 +26,9 @@ func (s *Sink) makeTables(ctx context.Context, c *conn) error {
 	}
 	if err := s.makeTable(ctx, c, warehouse.Epochs()); err != nil {
 		return fmt.Errorf("table %q: %w", warehouse.EpochsTable, err)
+	}
+	if err := s.checkToken(ctx, c); err != nil {
+		return err
 	}
 	for _, t := range s.opening.Tables {
 		if err := s.makeTable(ctx, c, t); err != nil {

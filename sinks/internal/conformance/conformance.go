@@ -16,7 +16,7 @@ import (
 type Sink interface {
 	pipeline.Sink
 	DDL(tables []*pipeline.Table) string
-	Check(tables []*pipeline.Table) error
+	CheckTables(tables []*pipeline.Table) error
 }
 
 // Database is one place for tables that nobody else uses: a file, or a schema.

@@ -1,0 +1,166 @@
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Open opens the folder, making it when it is missing: Look and Make.
+func Open(dir string, o Options) (*Store, error) {
+	s, err := Look(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Make(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Look opens the folder to be read, and locks it where it is there; nothing is
+// made or changed before Make. It fails when another process has the folder open,
+// when it belongs to another pipeline, and when a starlift with another layout
+// wrote it. A folder that is missing looks empty, with the id that Make gives it.
+func Look(dir string, o Options) (*Store, error) {
+	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes,
+		runs: runs{most: maxRunTables}, openTables: vfs.Default}
+	if err := s.look(); err != nil {
+		return nil, errors.Join(s.wrong(err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) look() error {
+	if _, err := os.Stat(s.dbDir()); errors.Is(err, fs.ErrNotExist) {
+		return s.lookEmpty()
+	}
+	if err := s.takeLock(); err != nil {
+		return err
+	}
+	found, err := pebble.Peek(s.dbDir(), vfs.Default)
+	if err != nil {
+		return err
+	}
+	if !found.Exists {
+		return s.lookEmpty()
+	}
+	// Opened for writing, the database would change its files.
+	if err := s.openDB(true); err != nil {
+		return err
+	}
+	raw, err := s.get(keyMeta)
+	if err != nil || raw == nil {
+		return errors.Join(err, s.newMeta())
+	}
+	if err := json.Unmarshal(raw, &s.meta); err != nil {
+		return fmt.Errorf("description of the state: %w", err)
+	}
+	return s.meta.check(s.pipeline)
+}
+
+// lookEmpty shows what a folder that is not there would hold.
+func (s *Store) lookEmpty() (err error) {
+	if s.db, err = pebble.Open("", &pebble.Options{FS: vfs.NewMem(), Logger: quietLogger{s.dir}}); err != nil {
+		return err
+	}
+	return s.newMeta()
+}
+
+// newMeta describes a folder that Make makes.
+func (s *Store) newMeta() error {
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return err
+	}
+	s.meta, s.fresh = Meta{Version: FormatVersion, Pipeline: s.pipeline, StateID: hex.EncodeToString(id)}, true
+	return nil
+}
+
+// New reports whether the folder has no state yet: Make makes it.
+func (s *Store) New() bool { return s.fresh }
+
+// Make opens what Look has looked at for writing, and makes the folder when it is
+// missing. What was read stays as it is, and Keyspaces stay good. After an error
+// only Close is of use.
+func (s *Store) Make() error {
+	if err := s.make(); err != nil {
+		return s.wrong(err)
+	}
+	return nil
+}
+
+func (s *Store) make() error {
+	if s.lock == nil {
+		if err := os.MkdirAll(s.dbDir(), 0o755); err != nil {
+			return err
+		}
+		if err := s.takeLock(); err != nil {
+			return err
+		}
+	}
+	looked := s.db
+	s.db = nil
+	if err := looked.Close(); err != nil {
+		return err
+	}
+	if err := s.openDB(false); err != nil {
+		return err
+	}
+	if err := s.removeTables(); err != nil || !s.fresh {
+		return err
+	}
+	switch raw, err := s.get(keyMeta); {
+	case err != nil:
+		return err
+	case raw != nil:
+		return errors.New("another process has made it just now: start again")
+	}
+	raw, err := json.Marshal(s.meta)
+	if err != nil {
+		return err
+	}
+	s.fresh, s.runs.whole = false, true
+	return s.db.Set(keyMeta, raw, pebble.Sync)
+}
+
+func (s *Store) openDB(readOnly bool) error {
+	cache := pebble.NewCache(cacheBytes)
+	defer cache.Unref() // the database holds a reference of its own
+	options := dbOptions(s.dir, cache)
+	options.EnsureDefaults()
+	options.Lock, options.ReadOnly = s.lock, readOnly
+	db, err := pebble.Open(s.dbDir(), options)
+	if err != nil {
+		return err
+	}
+	s.db, s.options = db, options
+	return nil
+}
+
+func (s *Store) dbDir() string { return filepath.Join(s.dir, "db") }
+
+// wrong says which folder an error is about.
+func (s *Store) wrong(err error) error { return fmt.Errorf("state folder %s: %w", s.dir, err) }
+
+// takeLock keeps other processes from the folder.
+func (s *Store) takeLock() error {
+	lock, err := pebble.LockDirectory(s.dbDir(), vfs.Default)
+	var unopened *fs.PathError
+	switch {
+	case errors.As(err, &unopened): // nobody asked for the lock yet
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; stop that one, or give this pipeline a folder of its own (state.dir): %w", ErrLocked, err)
+	}
+	s.lock = lock
+	return nil
+}
