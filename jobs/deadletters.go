@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -223,26 +222,17 @@ func (s *streams) deadLettersShow() *cobra.Command {
 
 // find returns the letters with these ids, all of them; file is the pipeline's.
 func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Found, error) {
-	wanted := map[string]bool{}
-	for _, id := range ids {
-		wanted[id] = true
-	}
 	var found []*deadletters.Found
-	err := a.eachLetter(&choice{}, stateID, func(f *deadletters.Found) error {
-		if !wanted[f.ID] {
-			return nil
-		}
-		delete(wanted, f.ID)
+	missing := slices.Clone(ids)
+	err := a.folder().Find(stateID, ids, func(f *deadletters.Found) error {
+		missing = slices.DeleteFunc(missing, func(id string) bool { return id == f.ID })
 		found = append(found, f)
-		if len(wanted) == 0 {
-			return io.EOF
-		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil {
 		return nil, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(wanted)) {
+	for _, id := range slices.Sorted(slices.Values(missing)) {
 		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", id, a.file.DeadLetters.URL, file)
 	}
 	return found, nil

@@ -1,14 +1,19 @@
-// Package deadletters keeps the records that took no effect, in a folder: one
-// file of JSON lines for each epoch that had any; and gives them back to be read
-// again.
+// Package deadletters keeps the records that took no effect, in a folder of files
+// of JSON lines; and gives them back to be read again.
 //
 // # Files
 //
-// It follows the epoch protocol. A file is written under a temporary name in
-// the folder and synced when the epoch is prepared, and renamed when the epoch
-// is committed, so what is listed is what was left out of the sinks, no more
-// and no less. Names carry pipeline, state id and epoch; the file's name and the
-// line in it are a letter's id.
+// It follows the epoch protocol. An epoch's letters are written to a temporary file
+// in the folder and synced when the epoch is prepared. When it is committed they are
+// appended to the newest file, so what is listed is what was left out of the sinks,
+// no more and no less. A file takes the letters of one day, until it is large. Its
+// name carries pipeline, state id and the first epoch in it; the file's name and the
+// line in it are a letter's id, which never changes, since files only grow.
+//
+// An epoch's lines stand together in one file, and at its end until the next epoch
+// is committed. A commit that is repeated finds where they begin, by the epoch that
+// each line carries, and writes the same bytes to the same place. A last line
+// without its end is one that is being written: readers leave it out.
 //
 // # Reading them again
 //
@@ -17,7 +22,7 @@
 // it. Inbox is the source that reads requests. Its cursor, saved with each epoch
 // as that of any other source, says how far; a request is removed once an epoch
 // that holds its end is committed. The letters read are named in a second file of
-// that epoch, beside its dead letters and committed with them. So a letter has
+// that epoch, beside its dead letters, appended and committed as they are. So a letter has
 // been read again just when the epoch in which it was is saved, whatever crashes,
 // and a letter that is named there is not read another time, though a second
 // request may ask for it.

@@ -25,6 +25,7 @@ import (
 type world struct {
 	dir     string
 	readers map[string]Reader
+	now     func() time.Time // nil = the machine's clock
 	log     bytes.Buffer
 
 	epoch   int64
@@ -42,9 +43,12 @@ func newWorld(dir string) *world {
 	}}
 }
 
+// daily is a clock by which each epoch has a day, and so a file, of its own.
+func (w *world) daily() time.Time { return time.Now().AddDate(0, 0, int(w.epoch)) }
+
 // start starts a process.
 func (w *world) start() (err error) {
-	if w.store, err = New(Options{Dir: w.dir, Log: slog.New(slog.NewTextHandler(&w.log, nil))}); err != nil {
+	if w.store, err = New(Options{Dir: w.dir, Now: w.now, Log: slog.New(slog.NewTextHandler(&w.log, nil))}); err != nil {
 		return err
 	}
 	o := pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef", Pending: w.pending}
@@ -358,6 +362,7 @@ func TestRequestsThatWait(t *testing.T) {
 // does not become open.
 func TestRetention(t *testing.T) {
 	w := newWorld(t.TempDir())
+	w.now = w.daily
 	for n := range 3 { // epochs 1 to 3
 		if err := w.letters(letterOf("s", "t", n)); err != nil {
 			t.Fatal(err)
@@ -440,6 +445,7 @@ func TestPermissions(t *testing.T) {
 // TestCounter: what is counted is what a listing shows, whenever it is asked.
 func TestCounter(t *testing.T) {
 	w := newWorld(t.TempDir())
+	w.now = w.daily
 	c := NewCounter(Folder{w.dir, "p"})
 	want := func(n int64) {
 		t.Helper()

@@ -41,9 +41,9 @@ func (l *Letter) Original() []byte {
 	return []byte(l.Record)
 }
 
-func newLetter(name string, epoch int64, d *pipeline.DeadLetter) *Letter {
+func newLetter(name string, epoch int64, now time.Time, d *pipeline.DeadLetter) *Letter {
 	l := &Letter{
-		Time: time.Now().UTC(), Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
+		Time: now, Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
 		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line, Offset: d.Pos.Offset,
 		Transform: d.Origin.Transform, Order: d.Origin.Order, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
 	}

@@ -8,6 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
 	"time"
 )
 
@@ -40,6 +43,33 @@ type Folder struct{ Dir, Pipeline string }
 // another state than stateID are outdated; empty = none is. It ends early with
 // f's error.
 func (d Folder) Each(stateID string, f func(*Found) error) error {
+	names, err := files(d.Dir, d.Pipeline, suffix)
+	if err != nil {
+		return err
+	}
+	return d.each(names, stateID, f)
+}
+
+// Find is Each for the letters with these ids, as far as they are there.
+func (d Folder) Find(stateID string, ids []string, f func(*Found) error) error {
+	wanted, in := map[string]bool{}, map[string]bool{}
+	for _, id := range ids {
+		wanted[id], in[fileOf(id)] = true, true
+	}
+	names, err := files(d.Dir, d.Pipeline, suffix)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !in[filepath.Base(name)] })
+	return d.each(names, stateID, func(l *Found) error {
+		if !wanted[l.ID] {
+			return nil
+		}
+		return f(l)
+	})
+}
+
+func (d Folder) each(names []string, stateID string, f func(*Found) error) error {
 	// A request is removed after its letters were marked: what does not wait any
 	// more when it is asked first is marked when it is asked then.
 	waiting, err := d.waiting()
@@ -50,14 +80,11 @@ func (d Folder) Each(stateID string, f func(*Found) error) error {
 	if err != nil {
 		return err
 	}
-	names, err := files(d.Dir, d.Pipeline, suffix)
-	if err != nil {
-		return err
-	}
 	for _, name := range names {
-		_, of, _ := owner(filepath.Base(name))
-		err := eachLine(name, func(n int, line []byte) error {
-			found := &Found{ID: fmt.Sprintf("%s:%d", filepath.Base(name), n), StateID: of, Status: Open, Letter: &Letter{}}
+		base := filepath.Base(name)
+		_, of, _ := owner(base)
+		_, err := scan(name, 0, false, func(n int, _ int64, line []byte) error {
+			found := &Found{ID: base + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
 			if err := json.Unmarshal(line, found.Letter); err != nil {
 				return err
 			}
@@ -114,7 +141,7 @@ func (d Folder) marks() (map[string]mark, error) {
 }
 
 func eachMark(name string, f func(mark)) error {
-	return eachLine(name, func(_ int, line []byte) error {
+	_, err := scan(name, 0, false, func(_ int, _ int64, line []byte) error {
 		var m mark
 		if err := json.Unmarshal(line, &m); err != nil {
 			return err
@@ -122,6 +149,7 @@ func eachMark(name string, f func(mark)) error {
 		f(m)
 		return nil
 	})
+	return err
 }
 
 // waiting returns the ids in requests; some of them may have been read already.
@@ -147,24 +175,54 @@ func (d Folder) waiting() (map[string]bool, error) {
 	return all, nil
 }
 
-// eachLine calls f for the lines of a file, which are numbered from 1.
-func eachLine(name string, f func(n int, line []byte) error) (err error) {
+// eachLine calls f for the lines of a file that nobody is writing, which are
+// numbered from 1.
+func eachLine(name string, f func(n int, line []byte) error) error {
+	_, err := scan(name, 0, true, func(n int, _ int64, line []byte) error { return f(n, line) })
+	return err
+}
+
+// buffers are used again, since a folder may have many small files.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 1<<16) }}
+
+// scan calls f for the lines of a file from an offset on, with the number of each
+// from there, its offset, and its bytes, which are good until f returns. It
+// returns where they end. One without its end is being written, and none yet,
+// unless it is said to be a whole one.
+func scan(name string, from int64, whole bool, f func(n int, offset int64, line []byte) error) (end int64, err error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return err
+		return from, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	r := bufio.NewReaderSize(file, 1<<16)
+	if _, err := file.Seek(from, io.SeekStart); err != nil {
+		return from, err
+	}
+	r := buffers.Get().(*bufio.Reader)
+	defer buffers.Put(r)
+	r.Reset(file)
+	var long []byte // a line that the reader can't hold
+	end = from
 	for n := 1; ; n++ {
-		line, err := r.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 {
-			return nil
+		long = long[:0]
+		line, err := r.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long, line...)
+			line, err = r.ReadSlice('\n')
 		}
-		if err == nil || errors.Is(err, io.EOF) {
-			err = f(n, line)
+		if len(long) > 0 {
+			long = append(long, line...)
+			line = long
 		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", name, n, err)
+		if errors.Is(err, io.EOF) && (!whole || len(line) == 0) {
+			return end, nil
 		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return end, err
+		}
+		if err := f(n, end, line); err != nil {
+			return end, fmt.Errorf("%s:%d: %w", name, n, err)
+		}
+		end += int64(len(line))
 	}
 }

@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	suffix      = ".ndjson"   // of an epoch's letters, and of a request
+	suffix      = ".ndjson"   // of letters, and of a request
 	markSuffix  = ".replayed" // of the names of letters that were read again
 	tempSuffix  = ".tmp"
 	inboxFolder = "inbox"
 )
 
-// epochName is the name of an epoch's file without its suffix.
+// epochName is the name without its suffix of an epoch's temporary file, and of
+// the file of letters that it is the first in.
 func epochName(pipeline, stateID string, epoch int64) string {
 	return fmt.Sprintf("%s-%s-%012d", pipeline, stateID, epoch)
 }
@@ -39,6 +40,13 @@ func files(dir, pipeline, suffix string) ([]string, error) {
 		p, _, ok := owner(name)
 		return ok && p == pipeline && strings.HasSuffix(name, suffix)
 	})
+}
+
+// isOf reports whether a name is that of a file with a prefix of pipeline and state
+// id, and a suffix.
+func isOf(name, prefix, suffix string) bool {
+	p, id, ok := owner(name)
+	return ok && p+"-"+id+"-" == prefix && strings.HasSuffix(name, suffix)
 }
 
 // list returns the paths of the folder's files that want says, sorted by name;

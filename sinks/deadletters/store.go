@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,6 +32,8 @@ type Store struct {
 	dir     string
 	opening pipeline.Opening
 	cleaned time.Time // when letters were last looked through for old ones
+	// letters and marks append what is committed.
+	letters, marks appender
 }
 
 var _ engine.DeadLetters = (*Store)(nil)
@@ -65,6 +66,8 @@ func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 		pending = epochName(o.Pipeline, o.StateID, o.Pending.Epoch)
 	}
 	prefix := o.Pipeline + "-" + o.StateID + "-"
+	s.letters = appender{dir: s.dir, prefix: prefix, suffix: suffix, now: s.o.Now}
+	s.marks = appender{dir: s.dir, prefix: prefix, suffix: markSuffix, now: s.o.Now}
 	names, err := list(s.dir, func(name string) bool {
 		epoch, _, _ := strings.Cut(name, ".")
 		return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, tempSuffix) && epoch != pending
@@ -80,7 +83,8 @@ func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 	return s.clean()
 }
 
-// file is a file of an epoch, as its receipt names it.
+// file is a temporary file of an epoch, as its receipt names it: with the name
+// that an epoch's own file would have.
 type file struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
@@ -92,7 +96,7 @@ type published struct {
 	Files []file `json:"files"`
 }
 
-// Commit gives the epoch's files their names.
+// Commit appends the epoch's letters and marks to the files that users see.
 func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
 	var p published
 	if err := json.Unmarshal(r.Publish, &p); err != nil {
@@ -101,13 +105,19 @@ func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
 	if len(p.Files) == 0 {
 		return fmt.Errorf("receipt of epoch %d: it names no file: %s", r.Epoch, r.Publish)
 	}
-	for _, f := range p.Files {
-		if err := s.publish(f, r.Epoch); err != nil {
+	for _, a := range []*appender{&s.letters, &s.marks} {
+		var parts []file
+		for _, f := range p.Files {
+			if strings.HasSuffix(f.Name, a.suffix) {
+				parts = append(parts, f)
+			}
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		if err := a.add(r.Epoch, parts); err != nil {
 			return err
 		}
-	}
-	if err := columnar.SyncDir(s.dir); err != nil {
-		return err
 	}
 	if s.o.Now().Sub(s.cleaned) < cleanEvery {
 		return nil
@@ -115,20 +125,8 @@ func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
 	return s.clean()
 }
 
-func (s *Store) publish(f file, epoch int64) error {
-	final := filepath.Join(s.dir, f.Name)
-	err := os.Rename(final+tempSuffix, final)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	info, statErr := os.Stat(final)
-	if statErr != nil || info.Size() != f.Size {
-		return fmt.Errorf("dead letters of epoch %d: neither %s%s nor %s with %d bytes is there: %w", epoch, final, tempSuffix, final, f.Size, err)
-	}
-	return nil
-}
-
-// Amend writes more dead letters of a prepared epoch to a file of their own.
+// Amend writes more dead letters of a prepared epoch to a temporary file of their
+// own.
 func (s *Store) Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error) {
 	var all, added published
 	if r.Publish != nil {
@@ -176,12 +174,12 @@ type writer struct {
 
 // Add writes a dead letter.
 func (w *writer) Add(d *pipeline.DeadLetter) error {
-	return w.letters.add(newLetter(w.s.opening.Pipeline, w.epoch, d))
+	return w.letters.add(newLetter(w.s.opening.Pipeline, w.epoch, w.s.o.Now().UTC(), d))
 }
 
 // Replayed writes the name of a letter that was read again.
 func (w *writer) Replayed(l *pipeline.Letter) error {
-	return w.marks.add(mark{l.ID, l.Reason, time.Now().UTC(), w.epoch})
+	return w.marks.add(mark{l.ID, l.Reason, w.s.o.Now().UTC(), w.epoch})
 }
 
 // Prepare makes the files durable under their temporary names.
