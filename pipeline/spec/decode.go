@@ -40,6 +40,9 @@ func (d *decoder) decode(n *Node, v reflect.Value, f *field) {
 	if f.secret {
 		n.hideAll()
 	}
+	if f.connection {
+		n.hideConnection(true)
+	}
 	t := v.Type()
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -127,7 +130,7 @@ func (d *decoder) unknownKeys(n *Node, known []string) (meant map[string]bool) {
 		if !slices.Contains(known, e.key.text) {
 			d.add(e.key, fmt.Sprintf("unknown key %q", e.key.text), didYouMean(e.key.text, known))
 			meant[Suggest(e.key.text, known)] = true
-			if secretPart.MatchString(e.key.text) {
+			if secretPart.MatchString(e.key.text) || connectionName.MatchString(e.key.text) {
 				e.value.hideAll() // it was meant to be one
 			}
 		}

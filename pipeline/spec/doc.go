@@ -47,7 +47,9 @@
 //   - pattern:"^a+$": a regular expression that texts must match.
 //   - form:"some a": what the pattern means, for people. Every pattern has one:
 //     messages say this, the schema has the expression.
-//   - secret:"true": the value is never shown.
+//   - secret:"true": the value is never shown; secret:"connection": it is a
+//     connection string, which is shown without its password, or not at all where
+//     that can't be told from the rest.
 //   - min:"1", max:"64MiB": bounds, inclusive.
 //   - desc:"…": one line for the schema and the reference.
 //

@@ -24,6 +24,9 @@ func (x *expander) expand(n *Node) {
 	if n.kind == Text {
 		x.scalar(n)
 		n.doc.hide(passwords(n.text)...)
+		if n.namesConnection() {
+			n.hideConnection(false)
+		}
 	}
 }
 

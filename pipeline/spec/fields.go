@@ -19,6 +19,7 @@ type field struct {
 	defText    string
 	required   bool
 	secret     bool
+	connection bool   // the text is a connection string
 	file       bool   // a path of this machine
 	change     Change // "" = the program's author forgot it
 	added      Change // of one name in a mapping; "" = as change
@@ -67,7 +68,7 @@ func fieldsOf(t reflect.Type) []*field {
 }
 
 func newField(t reflect.Type, f reflect.StructField, name string, i int) *field {
-	x := &field{name: name, desc: f.Tag.Get("desc"), index: []int{i}, typ: f.Type, required: f.Tag.Get("required") == "true", secret: f.Tag.Get("secret") == "true", file: f.Tag.Get("file") == "true"}
+	x := &field{name: name, desc: f.Tag.Get("desc"), index: []int{i}, typ: f.Type, required: f.Tag.Get("required") == "true", secret: f.Tag.Get("secret") == "true", connection: f.Tag.Get("secret") == "connection", file: f.Tag.Get("file") == "true"}
 	x.change, x.added = Change(f.Tag.Get("change")), Change(f.Tag.Get("added"))
 	for _, c := range []Change{x.change, x.added} {
 		if c != "" && !slices.Contains(changes, c) {
@@ -136,7 +137,7 @@ func (Map[T]) ordered() {}
 
 // element returns the rules that the elements of a list or mapping inherit.
 func (f *field) element() *field {
-	return &field{secret: f.secret, change: f.change, enum: f.enum, pattern: f.pattern, form: f.form, min: f.min, max: f.max}
+	return &field{secret: f.secret, connection: f.connection, change: f.change, enum: f.enum, pattern: f.pattern, form: f.form, min: f.min, max: f.max}
 }
 
 // fits reports whether a text is one of the enum and matches the pattern.

@@ -213,6 +213,7 @@ func (d *decoder) node(c *NodeConfig, kinds map[string]Kind) {
 	}
 	kind, ok := kinds[c.Type]
 	if !ok {
+		n.hideNamed()
 		d.add(t, fmt.Sprintf("unknown type %q", t.shown()), didYouMean(t.shown(), kindNames(kinds)))
 		return
 	}

@@ -188,7 +188,7 @@ func (n *Node) describe() string {
 	}
 	what := map[NodeKind]string{Bool: "the truth value ", Number: "the number ", Text: "the text "}[n.kind]
 	if n.kind == Text || n.hidden {
-		return what + strconv.Quote(cut(n.shown(), 60))
+		return what + strconv.Quote(cut(newRedactor(n.doc.secrets).redact(n.shown()), 60))
 	}
 	return what + n.text
 }

@@ -90,6 +90,9 @@ func passwords(s string) []secret {
 func (n *Node) hideWritten() {
 	if n.kind == Text && !strings.Contains(n.text, "${") {
 		n.doc.hide(written(passwords(n.text))...)
+		if n.namesConnection() {
+			n.hideConnection(false)
+		}
 	}
 	for _, e := range n.entries {
 		e.value.hideWritten()
@@ -138,11 +141,32 @@ func mask(excerpt string, known []secret) string {
 			secrets = append(secrets, s)
 		}
 	}
+	secrets = append(secrets, connections(line)...)
 	r := newRedactor(secrets)
 	for i := range r.secrets {
 		r.secrets[i].shown = strings.Repeat("*", utf8.RuneCountInString(r.secrets[i].value))
 	}
-	return number + " | " + r.redact(line) + "\n" + carets
+	return number + " | " + r.maskEnds(r.redact(line)) + "\n" + carets
+}
+
+// maskEnds hides what is left of secrets at the ends of a line that was cut.
+func (r *redactor) maskEnds(line string) string {
+	const cutSign = "…"
+	longest := func(n int, of func(value string, n int) bool) int {
+		for n > 0 && !slices.ContainsFunc(r.secrets, func(x secret) bool { return n < len(x.value) && of(x.value, n) }) {
+			n--
+		}
+		return n
+	}
+	if rest, ok := strings.CutPrefix(line, cutSign); ok {
+		n := longest(len(rest), func(value string, n int) bool { return strings.HasSuffix(value, rest[:n]) })
+		line = cutSign + strings.Repeat("*", utf8.RuneCountInString(rest[:n])) + rest[n:]
+	}
+	if rest, ok := strings.CutSuffix(line, cutSign); ok {
+		n := longest(len(rest), func(value string, n int) bool { return strings.HasPrefix(value, rest[len(rest)-n:]) })
+		line = rest[:len(rest)-n] + strings.Repeat("*", utf8.RuneCountInString(rest[len(rest)-n:])) + cutSign
+	}
+	return line
 }
 
 // redactor replaces secrets in texts.

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -139,11 +140,69 @@ func TestSecretKeys(t *testing.T) {
 	}
 }
 
+// TestConnections: of a connection string that can't be taken apart nothing is
+// shown, whatever key and type of node it stands under and wherever it comes from;
+// of others all but the password.
+func TestConnections(t *testing.T) {
+	kinds := testKinds()
+	kinds.Sinks["server"] = Kind{New: func() any {
+		return new(struct {
+			DSN string `yaml:"dsn" secret:"connection" desc:"The server."`
+		})
+	}, Desc: "Has a connection."}
+	show := func(kind, key, dsn string, variable bool) string {
+		value := strconv.Quote(strings.ReplaceAll(dsn, "$", "$$"))
+		if variable {
+			value = `"${CONN}"`
+		}
+		text := strings.Replace(minimal, "{type: duckdb, inputs: [t.a], dsn: x}", "{type: "+kind+", nope: 1, inputs: [t.a], "+key+": "+value+"}", 1)
+		f, err := Load("f", []byte(text), kinds, Options{Env: func(string) (string, bool) { return dsn, true }})
+		if err == nil {
+			t.Fatalf("%s is fine", text)
+		}
+		return err.Error() + "\n" + f.Redact(dsn+": could not be opened")
+	}
+	for _, dsn := range []string{
+		"host=h passwrod=S3CRET", "host=h pwd=S3CRET", "host=h password:S3CRET", "host=h password S3CRET", "password==S3CRET host=h",
+		"host=h password=ab S3CRET dbname=d", `host=h password="ab S3CRET" dbname=d`, "host=h password='ab' S3CRET'", "postgres://me:S3CRET", "postgres://me:S3CRET/db",
+		"postgres://S3CRET@h:x/db", "postgres://me;S3CRET@h", "postgres://me%3AS3CRET@h/db", "postgres//me:S3CRET@h", "me:S3CRET@h/db", "postgres:me:S3CRET@h",
+		"postgres://h/db?pasword=S3CRET", "postgres://me@h/S3CRET@h2/db", "postgres://me:a#S3CRET@h", "{host: h, password: S3CRET}", "host=h\npassword S3CRET", "postgres://me:ab[S3CRET@h/db",
+		"md:db?motherduck_token=S3CRET", "host=h, password: S3CRET, x: 1", "host=h hostaddr='S3CRET' x'", "user=me;pw=S3CRET;host=h",
+	} {
+		for _, kind := range []string{"server", "duckdb", "unknown"} {
+			for _, variable := range []bool{false, true} {
+				if text := show(kind, "dsn", dsn, variable); strings.Contains(text, "S3CRET") {
+					t.Errorf("%s: %s is shown:\n%s", kind, dsn, text)
+				}
+			}
+		}
+	}
+	if text := show("server", "dsn", "S3CRET", false); strings.Contains(text, "S3CRET") {
+		t.Errorf("a password alone is shown:\n%s", text)
+	}
+	if text := show("duckdb", "connection_string", "S3CRET", false); strings.Contains(text, "S3CRET") {
+		t.Errorf("what stands under a key that nobody knows is shown:\n%s", text)
+	}
+	for dsn, want := range map[string]string{
+		"postgres://me:pw1@h:5432/db?sslmode=disable": "postgres://me:****@h:5432/db?sslmode=disable: could", "postgres://me@h/db": "postgres://me@h/db: could",
+		"host=h user=me password='p w 1' dbname=d": "host=h user=me password=**** dbname=d: could", "host=/tmp dbname=d": "host=/tmp dbname=d: could",
+		"data/dt=2024/shop.duckdb": "data/dt=2024/shop.duckdb: could", "my shop.duckdb": "my shop.duckdb: could", `C:\data\shop.duckdb`: `C:\data\shop.duckdb: could`,
+	} {
+		kind := "server"
+		if strings.HasSuffix(dsn, "duckdb") {
+			kind = "duckdb"
+		}
+		if text := show(kind, "dsn", dsn, true); !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s", dsn, text, want)
+		}
+	}
+}
+
 // TestSecretsInBrokenFiles: a line that is not YAML shows no password either.
 func TestSecretsInBrokenFiles(t *testing.T) {
 	for _, line := range []string{
 		"dsn: postgres://u:S3CRET@h/db: x", "\tdsn: postgres://u:S3CRET@h/db", "dsn: \"host=h password=S3CRET", "dsn: [postgres://u:S3CRET@h",
-		"dsn: @ postgres://h?password=S3CRET", "  - x\n dsn: host=h password='S3CRET word'\n- y", "dsn: postgres://u:S3CRET@h/\xff",
+		"dsn: @ postgres://h?password=S3CRET", "dsn: {host=h passwrod=S3CRET", "dsn: \"host=h pass S3CRET: x", "{dsn: 'me:S3CRET@h', a: b", "\tdsn: host=h pwd=S3CRET", "  - x\n dsn: host=h password='S3CRET word'\n- y", "dsn: postgres://u:S3CRET@h/\xff",
 	} {
 		_, err := Load("f", []byte("name: x\n"+line+"\n"), testKinds(), Options{})
 		if err == nil || strings.Contains(err.Error(), "S3CRET") {
@@ -159,7 +218,9 @@ func TestSecretsInLongLines(t *testing.T) {
 	for before := range 160 {
 		line := fmt.Sprintf("x: {%s: 1, dsn: \"postgres://u:%s@host/db\", %s: 2}", strings.Repeat("a", before+1), password, strings.Repeat("b", 160))
 		for _, at := range []int{1, before + 20, len(line) - 5} {
-			shown := mask(excerpt([]string{line}, place{1, at, 3}), nil)
+			unknown := strings.Replace(line, "postgres://u:"+password+"@host/db", "host=h pwd="+password, 1)
+			hidden := mask(excerpt([]string{unknown}, place{1, min(at, len(unknown)), 3}), []secret{{value: "host=h pwd=" + password, written: true}})
+			shown := mask(excerpt([]string{line}, place{1, at, 3}), nil) + hidden
 			for i := range len(password) - 4 {
 				if strings.Contains(shown, password[i:i+4]) {
 					t.Fatalf("%d before, at %d: a part is shown:\n%s", before, at, shown)

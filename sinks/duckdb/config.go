@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -15,6 +16,10 @@ type Config struct {
 	Threads     int        `yaml:"threads" min:"0" change:"free" desc:"The threads that DuckDB may use; 0 = half the processors, as the others decode the next epoch."`
 }
 
+// scheme is what DuckDB takes for something else than a local file, or an
+// extension's: :memory:, md:, s3://, postgres:.
+var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_+.-]+)?:`)
+
 const defaultMemoryLimit = 192 << 20
 
 // check returns all mistakes of the configuration.
@@ -23,7 +28,7 @@ func (c *Config) check() error {
 	switch {
 	case c.DSN == "":
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn is missing: give the DuckDB file"})
-	case strings.Contains(c.DSN, "://"), strings.HasPrefix(c.DSN, ":"):
+	case scheme.MatchString(c.DSN):
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a local file: what the tables hold must outlive the process"})
 	case strings.ContainsAny(c.DSN, "?%"):
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a file without ? and %: options are keys of the sink"})

@@ -14,7 +14,7 @@ import (
 
 // Config is a postgres sink in a pipeline file.
 type Config struct {
-	DSN    string `yaml:"dsn" required:"true" change:"identity" desc:"The database, as a URL (postgres://user:password@host:5432/database) or as libpq's keywords and values. What is left out comes from libpq's variables (PGHOST, PGPASSWORD, …) and ~/.pgpass."`
+	DSN    string `yaml:"dsn" required:"true" secret:"connection" change:"identity" desc:"The database, as a URL (postgres://user:password@host:5432/database) or as libpq's keywords and values. What is left out comes from libpq's variables (PGHOST, PGPASSWORD, …) and ~/.pgpass."`
 	Schema string `yaml:"schema" default:"public" change:"identity" desc:"The schema of the tables. It is made when it is missing."`
 	NUL    string `yaml:"nul" default:"dead_letter" enum:"dead_letter,strip" change:"content" desc:"What becomes of the character U+0000 in texts and JSON, which PostgreSQL cannot store: dead_letter treats the value as on_error of its column says, strip takes the character out. In keys, and natural keys of dimensions, it is never taken out."`
 }
