@@ -25,6 +25,7 @@ type assembly struct {
 	letters *deadletters.Store
 	readers map[string]deadletters.Reader // of dead letters, by source
 	gates   []gate                        // filters of changes, each after those that it reads
+	fromNow []string                      // nodes whose content may change for what is read from now on
 }
 
 // load reads, checks and builds a pipeline file. The error holds every mistake.

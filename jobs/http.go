@@ -70,6 +70,7 @@ func (w *watch) pages() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", w.ready)
 	mux.HandleFunc("GET /status", w.status)
+	mux.HandleFunc("GET "+keptPage, w.kept)
 	return mux
 }
 

@@ -24,6 +24,11 @@ func (w *watch) live() (*status, error) {
 	h := r.now
 	st.StateID, st.Epoch, st.Saved, st.StateBytes = h.StateID, h.Epoch, h.Saved, h.StateBytes
 	st.unmatched(h.Unmatched)
+	if kept := a.config.Metrics.Kept(); kept != nil {
+		if err := st.switches(kept.Definition); err != nil {
+			return nil, err
+		}
+	}
 	problems := w.problems()
 	st.Running = &running{
 		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: timespan.Seconds(time.Since(h.Started)),
@@ -132,9 +137,25 @@ func noAnswer(err error) error {
 
 // askAt asks at a place; nil for dial is as usual.
 func askAt(ctx context.Context, a *assembly, place string, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*status, error) {
+	at := place + "/status"
+	body, err := get(ctx, at, dial)
+	if err != nil {
+		return nil, err
+	}
+	st := &status{}
+	if err := json.Unmarshal(body, st); err != nil {
+		return nil, fmt.Errorf("%s: not the status of a pipeline: %w", at, err)
+	}
+	if st.Pipeline != a.file.Name || st.Running == nil {
+		return nil, fmt.Errorf("%s: it is of pipeline %q, not of %q", at, st.Pipeline, a.file.Name)
+	}
+	return st, nil
+}
+
+// get reads a page of a running pipeline.
+func get(ctx context.Context, at string, dial func(ctx context.Context, network, address string) (net.Conn, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	at := place + "/status"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
@@ -152,12 +173,5 @@ func askAt(ctx context.Context, a *assembly, place string, dial func(ctx context
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s: %.200s", at, response.Status, body)
 	}
-	st := &status{}
-	if err := json.Unmarshal(body, st); err != nil {
-		return nil, fmt.Errorf("%s: not the status of a pipeline: %w", at, err)
-	}
-	if st.Pipeline != a.file.Name || st.Running == nil {
-		return nil, fmt.Errorf("%s: it is of pipeline %q, not of %q", at, st.Pipeline, a.file.Name)
-	}
-	return st, nil
+	return body, nil
 }

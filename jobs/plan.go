@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,36 +18,52 @@ var planFormats = []string{"text", "mermaid", "er"}
 
 func (s *streams) planCommand() *cobra.Command {
 	var format string
+	var held stateFlags
 	cmd := &cobra.Command{
 		Use:   "plan FILE",
 		Short: "Show the tables, the graph, what keeps state and why, and the DDL",
 		Long: "Plan builds a pipeline without opening anything and shows what it would do: the tables with their columns, the\n" +
 			"graph, which edges keep state and why, stars as a Mermaid diagram, and the DDL of the warehouses. --format mermaid\n" +
-			"gives the graph alone, --format er the diagram of the stars alone.",
+			"gives the graph alone, --format er the diagram of the stars alone. Where the pipeline has a state folder, or --state\n" +
+			"names one, plan says first what a run takes of the changes since it was built, and fails where it refuses some.",
 		Example: "  starlift plan configs/quickstart.yaml\n  starlift plan shop.yaml --format mermaid\n  starlift plan shop.yaml --format er > star.mmd",
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, mermaid or er")
 	offer(cmd, "format", oneOf(planFormats...))
+	held.add(cmd)
 	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
 		p := newPlan(a)
+		var err error
+		if p.Held, err = a.compareState(cmd.Context(), held); err != nil {
+			return err
+		}
 		if output != "json" {
 			printWarnings(s.err, p.Warnings)
 		}
-		switch {
-		case !slices.Contains(planFormats, format):
+		if !slices.Contains(planFormats, format) {
 			return usage(wrongChoice("--format", format, planFormats...))
-		case output == "json":
-			return s.printJSON(p)
-		case format == "mermaid":
-			return p.flowchart(s.out)
-		case format == "er" && p.ER == "":
-			return usage(fmt.Errorf("--format er: pipeline %s has no star; --format mermaid shows its graph", p.Pipeline))
-		case format == "er":
-			_, err := io.WriteString(s.out, p.ER)
-			return err
 		}
-		return p.text(s.out)
+		err = s.printPlan(p, format, output)
+		if p.Held != nil {
+			err = errors.Join(err, p.Held.err())
+		}
+		return err
 	})
+}
+
+func (s *streams) printPlan(p *plan, format, output string) error {
+	switch {
+	case output == "json":
+		return s.printJSON(p)
+	case format == "mermaid":
+		return p.flowchart(s.out)
+	case format == "er" && p.ER == "":
+		return usage(fmt.Errorf("--format er: pipeline %s has no star; --format mermaid shows its graph", p.Pipeline))
+	case format == "er":
+		_, err := io.WriteString(s.out, p.ER)
+		return err
+	}
+	return p.text(s.out)
 }
 
 // plan is what a pipeline would do.
@@ -60,6 +77,7 @@ type plan struct {
 	ER         string          `json:"er,omitempty"`         // the stars as a Mermaid diagram
 	DDL        []planDDL       `json:"ddl"`
 	Warnings   []*spec.Mistake `json:"warnings,omitempty"` // of what is most likely not meant
+	Held       *comparison     `json:"state,omitempty"`    // against the state folder; nil = there is none
 }
 
 type planNode struct {
@@ -207,7 +225,14 @@ func ownPolicy(a *assembly, in engine.Edge) pipeline.Policy {
 
 func (p *plan) text(w io.Writer) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "pipeline %s\n\nGraph\n", p.Pipeline)
+	fmt.Fprintf(b, "pipeline %s\n\n", p.Pipeline)
+	if p.Held != nil {
+		if err := p.Held.text(b); err != nil {
+			return err
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("Graph\n")
 	for _, e := range p.Edges {
 		from := e.From
 		if e.Table != "" {

@@ -30,37 +30,45 @@ const (
 	keyedMemory = 640 << 20
 )
 
+const fromNowHelp = "A state that has rows refuses a pipeline file that was changed in what these rows are made of. --from-now NODE takes\n" +
+	"changes of what a node gives for what is read from then on: rows that are there stay until their items change.\n" +
+	"starlift validate FILE says what would be taken and what refused."
+
 func (s *streams) runCommand() *cobra.Command {
-	var set []string
+	var set, fromNow []string
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a pipeline, going on where it stopped",
 		Long: "Run reads the sources from where the last run ended. It ends with status 0 when every source is bounded and read;\n" +
 			"otherwise it goes on until it is stopped. SIGINT and SIGTERM finish the epoch within 30 seconds, a second one stops\n" +
-			"at once; both are safe. SIGHUP loads reference tables again.",
-		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s",
+			"at once; both are safe. SIGHUP loads reference tables again.\n\n" +
+			fromNowHelp,
+		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s\n  starlift run shop.yaml --from-now items",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := load(args[0], set)
 			if err != nil {
 				return err
 			}
+			a.fromNow = fromNow
 			return s.runPipeline(cmd.Context(), a)
 		},
 	}
 	setFlag(cmd, &set)
+	fromNowFlag(cmd, &fromNow)
 	offerFiles(cmd, 1, nil)
 	return cmd
 }
 
 func (s *streams) backfillCommand() *cobra.Command {
-	var set, sources []string
+	var set, sources, fromNow []string
 	cmd := &cobra.Command{
 		Use:   "backfill FILE",
 		Short: "Read bounded sources once, from the start or where an unfinished reading stopped",
 		Long: "Backfill reads the bounded sources of a pipeline to their end. A reading that was interrupted goes on; after a\n" +
 			"finished one the sources are read again from their start, with the same result in settled tables. Sinks that\n" +
-			"append or keep the log get what is read again a second time.",
+			"append or keep the log get what is read again a second time.\n\n" +
+			fromNowHelp,
 		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,11 +79,12 @@ func (s *streams) backfillCommand() *cobra.Command {
 			if err := a.boundedOnly(sources); err != nil {
 				return err
 			}
-			a.config.FromStart = true
+			a.config.FromStart, a.fromNow = true, fromNow
 			return s.runPipeline(cmd.Context(), a)
 		},
 	}
 	setFlag(cmd, &set)
+	fromNowFlag(cmd, &fromNow)
 	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all that are bounded")
 	offer(cmd, "source", boundedSources(&set))
 	offerFiles(cmd, 1, nil)
@@ -122,11 +131,15 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	if err != nil {
 		return engine.Progress{}, err
 	}
+	a.config.Compare = a.compare
 	a.config.Opened = func(stateID string, epoch int64) { a.opened(server, stateID, epoch) }
 	show := s.progress(w)
 	started := time.Now()
 	total, err := engine.Run(stop, kill, a.config)
 	show.end(err == nil && total.Ended)
+	if c := a.otherName(err); c != nil {
+		err = c.err()
+	}
 	err = errors.Join(err, server.close())
 	if err != nil && kill.Err() != nil {
 		if errors.Is(err, context.Canceled) {

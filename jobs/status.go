@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
@@ -49,7 +50,9 @@ type status struct {
 	DeadLetters map[string]int64        `json:"dead_letters"`
 	// Unmatched are the paths of the file that matched nothing in the records.
 	Unmatched []unmatchedPath `json:"unmatched_paths"`
-	Running   *running        `json:"running,omitempty"` // only of a pipeline that runs
+	// Switches says which nodes follow another definition since when (--from-now).
+	Switches []definition.Switch `json:"switches,omitempty"`
+	Running  *running            `json:"running,omitempty"` // only of a pipeline that runs
 }
 
 // unmatchedPath is a path, or without one a where, that matched in none of the
@@ -205,7 +208,23 @@ func (st *status) fill(a *assembly, store *state.Store) error {
 		st.Sinks[sink.Name] = sinkStatus{published, saved, rc != nil && rc.Carry != nil, nil}
 	}
 	unmatched, err := engine.Unmatched(a.config.Transforms, cp)
+	if err != nil {
+		return err
+	}
 	st.unmatched(unmatched)
+	raw, err := store.Definition()
+	if err != nil {
+		return err
+	}
+	return st.switches(raw)
+}
+
+// switches takes the changes of nodes out of the definition that a state keeps.
+func (st *status) switches(raw []byte) error {
+	d, err := definition.Parse(raw)
+	if d != nil {
+		st.Switches = d.Switches
+	}
 	return err
 }
 
@@ -239,6 +258,9 @@ func (s *streams) printStatus(st *status) error {
 	}
 	for _, reason := range sortedKeys(st.DeadLetters) {
 		fmt.Fprintf(&b, "dead letters, %s: %d\n", reason, st.DeadLetters[reason])
+	}
+	for _, w := range st.Switches {
+		fmt.Fprintf(&b, "node %s: changed from epoch %d on: %s\n", w.Node, w.Epoch, strings.Join(w.Keys, ", "))
 	}
 	for _, u := range st.Unmatched {
 		fmt.Fprintf(&b, "%s\n", u.Message)

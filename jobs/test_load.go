@@ -17,6 +17,7 @@ import (
 // suite is the tests of one pipeline file.
 type suite struct {
 	file     string
+	assembly *assembly
 	pipeline *fixture.Pipeline
 	tests    []*fixture.Test
 	warnings []*spec.Mistake // of the pipeline file
@@ -59,7 +60,7 @@ func loadSuite(path string, set []string) (*suite, error) {
 		return nil, usage(errors.Join(err, besideErr))
 	}
 	p := a.forTests(path, set)
-	one := &suite{file: path, pipeline: p, warnings: a.file.Warnings()}
+	one := &suite{file: path, assembly: a, pipeline: p, warnings: a.file.Warnings()}
 	one.add(a, a.file, a.file.Tests, path)
 	if beside != nil {
 		one.add(a, beside, beside.Tests, besideFile(path))

@@ -1,32 +1,43 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 func (s *streams) validateCommand() *cobra.Command {
 	var set []string
 	var output string
+	var held stateFlags
 	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check pipeline files and report every mistake",
 		Long: "Validate reads and builds pipelines and their tests, opens no source and no sink, and reports all mistakes at their places.\n" +
-			"What is most likely not meant, though it is no mistake, is a warning: the file is valid.",
-		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json",
+			"What is most likely not meant, though it is no mistake, is a warning: the file is valid. Where the pipeline has a state\n" +
+			"folder, or --state names one, validate says what was changed since it was built, what a run takes of that and what it\n" +
+			"refuses: then the status is 1. The state is only read; a pipeline that runs is asked.",
+		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json\n  starlift validate shop.yaml --state /var/lib/starlift/shop --from-now items",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return exactly(1, "at least one pipeline file")(cmd, args)
 			}
+			if held.dir != "" && len(pipelineFiles(args)) > 1 {
+				return usage(errors.New("--state is of one pipeline: validate its file alone"))
+			}
 			return checkOutput(output, "text", "json")
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return s.validate(pipelineFiles(args), set, output) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.validate(cmd.Context(), pipelineFiles(args), set, held, output)
+		},
 	}
 	setFlag(cmd, &set)
+	held.add(cmd)
 	outputFlag(cmd, &output, "text", "json")
 	offerFiles(cmd, 0, nil)
 	return cmd
@@ -39,6 +50,8 @@ type verdict struct {
 	Mistakes []*spec.Mistake `json:"mistakes"`
 	// Warnings are about what is most likely not meant, of a valid file.
 	Warnings []*spec.Mistake `json:"warnings,omitempty"`
+	// State is what a state says of a valid file; nil = there is none.
+	State *comparison `json:"state,omitempty"`
 }
 
 // newVerdict judges a file by the error of loading it.
@@ -46,22 +59,29 @@ func newVerdict(file string, err error) verdict {
 	return verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
 }
 
-func (s *streams) validate(files, set []string, output string) error {
+func (s *streams) validate(ctx context.Context, files, set []string, held stateFlags, output string) error {
 	var all []error
 	verdicts := []verdict{}
 	for _, file := range files {
 		one, err := loadSuite(file, set)
 		v := newVerdict(file, err)
-		if err != nil {
-			all = append(all, err)
-		} else {
+		if err == nil {
 			v.Warnings = one.warnings
+			v.State, err = one.assembly.compareState(ctx, held)
+			err = redacted(one.assembly, err)
 		}
-		verdicts = append(verdicts, v)
 		if v.Valid && output == "text" {
 			printWarnings(s.err, v.Warnings)
 			fmt.Fprintf(s.out, "%s: valid\n", file)
 		}
+		switch {
+		case v.State != nil && output == "text":
+			all = append(all, v.State.text(s.out), v.State.err())
+		case v.Valid && err != nil && output == "json":
+			v.State = &comparison{Dir: one.assembly.config.StateDir, Refused: true, Changes: []definition.Change{}, Problems: []string{err.Error()}}
+		}
+		all = append(all, err)
+		verdicts = append(verdicts, v)
 	}
 	if output == "json" {
 		return s.printVerdicts(verdicts)
@@ -69,19 +89,26 @@ func (s *streams) validate(files, set []string, output string) error {
 	return errors.Join(all...)
 }
 
-// printVerdicts prints verdicts as JSON; the error says that files are not valid.
+// printVerdicts prints verdicts as JSON; the error says that files are not valid,
+// or that a state refuses them.
 func (s *streams) printVerdicts(verdicts []verdict) error {
 	if err := s.printJSON(verdicts); err != nil {
 		return err
 	}
-	wrong := 0
+	wrong, refused := 0, 0
 	for _, v := range verdicts {
-		if !v.Valid {
+		switch {
+		case !v.Valid:
 			wrong++
+		case v.State != nil && v.State.Refused:
+			refused++
 		}
 	}
-	if wrong > 0 {
+	switch {
+	case wrong > 0:
 		return usage(fmt.Errorf("%d of %d files are not valid", wrong, len(verdicts)))
+	case refused > 0:
+		return fmt.Errorf("%d of %d files are refused by their state", refused, len(verdicts))
 	}
 	return nil
 }

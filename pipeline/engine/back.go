@@ -170,10 +170,10 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 		if rc.Publish == nil {
 			continue
 		}
-		commit := r.committer(name)
-		if commit == nil {
-			return fmt.Errorf("sink %s has rows of epoch %d to publish, but is no longer in the pipeline file: run once with it", name, epoch)
+		if err := r.checkCommitter(name, epoch); err != nil {
+			return err
 		}
+		commit := r.committer(name)
 		g.Go(func() error {
 			if err := r.hook(StepPublish, epoch); err != nil {
 				return err
@@ -194,6 +194,14 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 		return err
 	}
 	r.c.Metrics.committed(started, epoch, r.store.Size())
+	return nil
+}
+
+// checkCommitter refuses to go on without a sink that an epoch has rows for.
+func (r *run) checkCommitter(name string, epoch int64) error {
+	if r.committer(name) == nil {
+		return fmt.Errorf("sink %s has rows of epoch %d to publish, but is no longer in the pipeline file: run once with it", name, epoch)
+	}
 	return nil
 }
 

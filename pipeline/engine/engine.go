@@ -121,6 +121,10 @@ type Config struct {
 	Mappers   int // goroutines that decode; 0 = one per processor
 	Metrics   *Metrics
 	Log       *slog.Logger
+	// Compare, when set, is asked at every start whether the pipeline may go on with
+	// the state, before anything goes by it. What it returns is kept in the state from
+	// then on: what it is built by.
+	Compare func(kept *Kept) (definition []byte, err error)
 	// Opened, when set, is called once, when there is a state and it is open: what
 	// it is, and the last epoch that was committed. Nobody else has the state open
 	// from then on.

@@ -78,6 +78,7 @@ type health struct {
 	partitions map[string]map[string]bool // by source
 	since      time.Time                  // of Working
 	isOpen     bool                       // in this attempt
+	kept       *Kept                      // nil = not known yet
 }
 
 // calmAfter is how long a pipeline that went back to its checkpoint has to have
@@ -210,6 +211,9 @@ func (h *health) saved(c *Config, cp *state.Checkpoint, cut *cut) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.checkpoint(c, cp, false)
+	if h.kept != nil {
+		h.kept.Checkpoint = cp
+	}
 	for source, parts := range cut.cursors {
 		known := h.partitions[source]
 		for p, at := range parts {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,25 +32,29 @@ func (r *run) openSteps() error {
 	if err := r.openHoldings(); err != nil {
 		return err
 	}
+	return errors.Join(r.openStates()...)
+}
+
+// openStates opens what keeps state over its keyspaces.
+func (r *run) openStates() (errs []error) {
+	add := func(node string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("state of %s: %w", node, err))
+		}
+	}
 	for _, s := range r.steps {
 		if !s.needs.Settled {
 			continue
 		}
-		if err := r.openSettler(s); err != nil {
-			return fmt.Errorf("state of %s: %w", s.Name, err)
-		}
+		add(s.Name, r.openSettler(s))
 		for _, m := range s.mergers {
-			if err := r.openMerger(s, m); err != nil {
-				return fmt.Errorf("state of %s: %w", s.Name, err)
-			}
+			add(s.Name, r.openMerger(s, m))
 		}
 	}
 	for _, k := range r.keyed {
-		if err := r.openKeyed(k); err != nil {
-			return fmt.Errorf("state of %s: %w", k.Name, err)
-		}
+		add(k.Name, r.openKeyed(k))
 	}
-	return nil
+	return errs
 }
 
 // holdings lists what keeps state, in the order of the data.
@@ -70,17 +75,32 @@ func (r *run) holdings() []*holding {
 }
 
 // openHoldings gives each its keyspaces.
-func (r *run) openHoldings() (err error) {
+func (r *run) openHoldings() error {
+	numbers, err := r.numberHoldings()
+	if err != nil {
+		return err
+	}
+	if r.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	rest := r.keyspaces.All
+	for _, h := range r.holdings() {
+		h.keyspaces, rest = rest[:h.n], rest[h.n:]
+	}
+	return nil
+}
+
+// numberHoldings gives each what the checkpoint keeps of it, and lists the numbers
+// of their keyspaces.
+func (r *run) numberHoldings() (numbers []byte, err error) {
 	next := 0
 	for _, kept := range r.checkpoint.Steps {
 		next = max(next, int(kept.Number)+1)
 	}
-	all := r.holdings()
-	var numbers []byte
-	for _, h := range all {
+	for _, h := range r.holdings() {
 		if h.kept = r.checkpoint.Steps[h.name]; h.kept == nil {
 			if next > state.MaxStep {
-				return fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: backfill into a new state folder and new tables", h.name, next)
+				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: backfill into a new state folder and new tables", h.name, next)
 			}
 			h.kept = &state.Step{Number: byte(next)}
 			next++
@@ -89,14 +109,7 @@ func (r *run) openHoldings() (err error) {
 			numbers = append(numbers, h.kept.Keyspace(i))
 		}
 	}
-	if r.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
-		return fmt.Errorf("reading the state: %w", err)
-	}
-	rest := r.keyspaces.All
-	for _, h := range all {
-		h.keyspaces, rest = rest[:h.n], rest[h.n:]
-	}
-	return nil
+	return numbers, nil
 }
 
 // states returns the keyspaces as transforms know them.

@@ -41,6 +41,7 @@ type run struct {
 	ended         bool            // of the front: the sources are, and nothing is left to do
 	running       bool            // epochs after the checkpoint may have spools
 	refusals      refusals
+	definition    []byte // for the state to keep
 }
 
 // open opens state, sources and sinks at the checkpoint, and commits what was
@@ -68,6 +69,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.restore(); err != nil {
 		return err
 	}
+	if err := r.compare(); err != nil {
+		return err
+	}
 	if !r.store.New() {
 		r.opened()
 	}
@@ -90,7 +94,10 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
 		return err
 	}
-	return r.openInbox(ctx)
+	if err := r.openInbox(ctx); err != nil {
+		return err
+	}
+	return r.keepDefinition()
 }
 
 // restore reads the checkpoint.

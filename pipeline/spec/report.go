@@ -12,6 +12,14 @@ func (f *File) Locate(section, node string, path ...string) *Mistake {
 	return f.root.find(append([]string{section, node}, path...)).Mistake("", "")
 }
 
+// Place returns a mistake at the value, or the name in a mapping, that a path leads
+// to from the top of the file, or at the deepest on the way that the file has.
+// Secrets are taken out.
+func (f *File) Place(path []string, message, hint string) *Mistake {
+	m := f.root.findKey(path).Mistake(message, hint)
+	return f.told([]*Mistake{m})[0]
+}
+
 // Report adds the mistakes that building a node found: err and what is joined
 // in it. A *FieldError is placed where its path leads, any other error at the
 // node. Secrets are taken out of the messages.

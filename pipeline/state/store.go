@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -29,6 +30,7 @@ var (
 	keyMeta       = []byte("m")
 	keyCheckpoint = []byte("c")
 	keyCommitted  = []byte("a") // below what a table of an epoch spans
+	keyDefinition = []byte("d")
 )
 
 // Meta is made with the folder and never changes afterwards, but for Schemas.
@@ -88,6 +90,14 @@ func (s *Step) Keyspace(i int) byte { return pipeline.MaxKeyspaces*s.Number + by
 
 // ErrLocked says that another process has the state folder open.
 var ErrLocked = errors.New("another process has it open")
+
+// OtherPipelineError says that a state folder is of a pipeline of another name.
+type OtherPipelineError struct{ Was, Is string }
+
+// Error says whose the folder is, and how to go on.
+func (e *OtherPipelineError) Error() string {
+	return fmt.Sprintf("it belongs to pipeline %q, this one is %q: put the name back, or give each pipeline a state folder of its own (state.dir)", e.Was, e.Is)
+}
 
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
@@ -157,8 +167,7 @@ func (m *Meta) check(pipeline string) error {
 			"or begin anew: starlift reset FILE shows what that takes", m.Version, FormatVersion)
 	}
 	if m.Pipeline != pipeline {
-		return fmt.Errorf("it belongs to pipeline %q, this one is %q: give each pipeline a state folder of its own (state.dir)",
-			m.Pipeline, pipeline)
+		return &OtherPipelineError{Was: m.Pipeline, Is: pipeline}
 	}
 	return nil
 }
@@ -177,6 +186,18 @@ func (s *Store) Checkpoint() (*Checkpoint, error) {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	return c, nil
+}
+
+// Definition returns what KeepDefinition has kept; nil = nothing yet.
+func (s *Store) Definition() ([]byte, error) { return s.get(keyDefinition) }
+
+// KeepDefinition keeps what the state is built by from the next epoch on: it is
+// durable before one is saved.
+func (s *Store) KeepDefinition(definition []byte) error {
+	if err := s.db.Set(keyDefinition, definition, pebble.Sync); err != nil {
+		return fmt.Errorf("keeping the definition of the pipeline: %w", err)
+	}
+	return nil
 }
 
 // MarkCommitted notes that every sink has committed the epoch. It is not
@@ -209,6 +230,21 @@ func (s *Store) Cursors(source string) (map[string][]byte, error) {
 		cursors[string(it.Key()[len(lower):])] = bytes.Clone(it.Value())
 	}
 	return cursors, it.Close()
+}
+
+// Sources returns the sources that have saved cursors.
+func (s *Store) Sources() (sources []string, err error) {
+	lower := []byte{prefixCursor}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.First(); ok; {
+		source, _, _ := strings.Cut(string(it.Key()[1:]), "\x00")
+		sources = append(sources, source)
+		ok = it.SeekGE(after(cursorKey(source, "")))
+	}
+	return sources, it.Close()
 }
 
 // Size returns the bytes of the database on disk.

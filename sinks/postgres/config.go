@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,4 +83,27 @@ func reason(err error) string {
 		return text[i+len("`: "):]
 	}
 	return "it cannot be read"
+}
+
+var _ spec.Canonical = Config{}
+
+// Canonical implements spec.Canonical: dsn is the database, whoever connects to it
+// and however.
+func (c Config) Canonical(string) any {
+	cfg, err := c.parse()
+	if err != nil {
+		return c
+	}
+	servers := []string{fmt.Sprintf("%s:%d", strings.ToLower(cfg.Host), cfg.Port)}
+	for _, other := range cfg.Fallbacks { // of one server there are several, by how it is connected to
+		if s := fmt.Sprintf("%s:%d", strings.ToLower(other.Host), other.Port); !slices.Contains(servers, s) {
+			servers = append(servers, s)
+		}
+	}
+	database := cfg.Database
+	if database == "" {
+		database = cfg.User
+	}
+	c.DSN = strings.Join(servers, ",") + "/" + database
+	return c
 }

@@ -1,6 +1,8 @@
 package unnest
 
 import (
+	"slices"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -84,3 +86,29 @@ const (
 	unmatchedIgnore     = "ignore"
 	unmatchedFail       = "fail"
 )
+
+var _ spec.Canonical = TableConfig{}
+
+// Canonical implements spec.Canonical: columns say where they are from, and their
+// type.
+func (t TableConfig) Canonical(string) any {
+	columns := make(spec.Map[ColumnConfig], len(t.Columns))
+	for i, e := range t.Columns {
+		c := e.Value
+		if len(c.From) == 0 {
+			c.From = spec.Paths{e.Name}
+		}
+		ordinal := t.Explode != nil && slices.Equal(c.From, spec.Paths{t.Explode.Ordinal})
+		switch parsed, err := pipeline.ParseType(c.Type); {
+		case c.Type == "" && ordinal:
+			c.Type = pipeline.Type{Kind: pipeline.Int64}.String()
+		case c.Type == "":
+			c.Type = pipeline.Type{Kind: pipeline.String}.String()
+		case err == nil:
+			c.Type = parsed.String()
+		}
+		columns[i] = spec.Entry[ColumnConfig]{Name: e.Name, Value: c}
+	}
+	t.Columns = columns
+	return t
+}

@@ -1,0 +1,279 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/pipeline/definition"
+	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// comparison is a pipeline file beside a state: what becomes of the changes.
+type comparison struct {
+	Dir     string              `json:"dir"`
+	Epoch   int64               `json:"epoch"` // the last one that is saved; 0 = none, or it is not known
+	Refused bool                `json:"refused"`
+	Changes []definition.Change `json:"changes"`
+	// Problems are why the state refuses the file besides the changes.
+	Problems []string `json:"problems,omitempty"`
+
+	file *spec.File
+	next *definition.Definition
+}
+
+// inputs lists what each node reads, for the definition of the pipeline.
+func (a *assembly) inputs() []definition.Input {
+	var all []definition.Input
+	edges := func(section, reader string, inputs []engine.Edge) {
+		for _, in := range inputs {
+			all = append(all, definition.Input{Section: section, Reader: reader, Node: in.Node, Table: in.Table.Name})
+		}
+	}
+	changes := func(reader string, inputs []string) {
+		for _, in := range inputs {
+			all = append(all, definition.Input{Section: "transforms", Reader: reader, Node: in})
+		}
+	}
+	for _, g := range a.gates {
+		changes(g.name, g.inputs)
+	}
+	for _, t := range a.config.Transforms {
+		var read []string
+		for _, in := range named(a.file.Transforms, t.Name).Inputs {
+			read = append(read, in.Node)
+		}
+		changes(t.Name, read)
+	}
+	for _, t := range a.config.Rows {
+		edges("transforms", t.Name, t.Inputs)
+	}
+	for _, t := range a.config.Keyed {
+		edges("transforms", t.Name, t.Inputs)
+	}
+	for _, s := range a.config.Sinks {
+		edges("sinks", s.Name, s.Inputs)
+	}
+	return all
+}
+
+// compareWith holds the pipeline file against what a state keeps.
+func (a *assembly) compareWith(kept *engine.Kept) (*comparison, error) {
+	was, err := definition.Parse(kept.Definition)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkFromNow(was); err != nil {
+		return nil, err
+	}
+	c := &comparison{Dir: a.config.StateDir, Epoch: kept.Checkpoint.Epoch, Changes: []definition.Change{}, file: a.file}
+	found := &definition.Found{Definition: was, Epoch: kept.Checkpoint.Epoch, Read: func(source string) bool { return slices.Contains(kept.Read, source) }}
+	changes, next, err := definition.Compare(found, a.file, a.inputs(), a.fromNow)
+	if err != nil {
+		return nil, err
+	}
+	c.Changes, c.next = append(c.Changes, changes...), next
+	c.Refused = slices.ContainsFunc(changes, func(d definition.Change) bool { return d.Verdict == definition.Refused })
+	if c.Refused || c.Epoch == 0 {
+		return c, nil // what would be wrong as well follows from it
+	}
+	if err := engine.CheckState(&a.config, kept); err != nil {
+		c.Refused = true
+		for line := range strings.Lines(err.Error()) {
+			c.Problems = append(c.Problems, a.file.Redact(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	return c, nil
+}
+
+// checkFromNow refuses names of --from-now that no node has or had.
+func (a *assembly) checkFromNow(was *definition.Definition) error {
+	known := was.Nodes()
+	for _, section := range []spec.Map[*spec.NodeConfig]{a.file.Sources, a.file.Transforms, a.file.Sinks} {
+		for _, e := range section {
+			known = append(known, e.Name)
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	for _, name := range a.fromNow {
+		if !slices.Contains(known, name) {
+			return usage(notKnown("--from-now", name, known))
+		}
+	}
+	return nil
+}
+
+// compare implements engine.Config.Compare: it refuses a state that does not go with
+// the file, says in the log what is taken, and returns what the state is to keep.
+func (a *assembly) compare(kept *engine.Kept) ([]byte, error) {
+	c, err := a.compareWith(kept)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	for _, d := range c.Changes {
+		switch d.Verdict {
+		case definition.FromNow:
+			a.config.Log.Warn("changed from now on: "+d.Message, "node", d.Node, "epoch", c.Epoch+1)
+		default:
+			a.config.Log.Info("changed: " + d.Message)
+		}
+	}
+	return json.Marshal(c.next)
+}
+
+// err is the error of a file that the state refuses; nil = it does not.
+func (c *comparison) err() error {
+	if !c.Refused {
+		return nil
+	}
+	text := fmt.Sprintf("the state in %s was built by another pipeline file, and can't go on with this one:", c.Dir)
+	for _, d := range c.Changes {
+		if d.Verdict == definition.Refused {
+			text += "\n" + d.Mistake.Error()
+		}
+	}
+	for _, p := range c.Problems {
+		text += "\n" + p
+	}
+	return errors.New(text)
+}
+
+// text says what becomes of each change.
+func (c *comparison) text(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "State folder %s", c.Dir)
+	if c.Epoch > 0 {
+		fmt.Fprintf(&b, ", epoch %d", c.Epoch)
+	}
+	b.WriteByte('\n')
+	if len(c.Changes)+len(c.Problems) == 0 {
+		b.WriteString("  no changes\n")
+	}
+	words := map[definition.Verdict]string{definition.Taken: "taken", definition.FromNow: "taken from now on", definition.Refused: "refused"}
+	for _, d := range c.Changes {
+		fmt.Fprintf(&b, "  %s: %s\n", words[d.Verdict], d.Message)
+	}
+	for _, p := range c.Problems {
+		fmt.Fprintf(&b, "  refused: %s\n", p)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// stateFlags are those of commands that hold a file against a state without
+// running it.
+type stateFlags struct {
+	dir     string
+	fromNow []string
+}
+
+func (f *stateFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.dir, "state", "", "hold the file against this state folder; default: its state.dir, where it is there")
+	fromNowFlag(cmd, &f.fromNow)
+}
+
+// fromNowFlag adds --from-now to a command.
+func fromNowFlag(cmd *cobra.Command, nodes *[]string) {
+	cmd.Flags().StringSliceVar(nodes, "from-now", nil, "take changes of this node's content for what is read from now on; may be repeated, or a list: a,b")
+	offer(cmd, "from-now", oneOf())
+}
+
+// compareState holds the file against a state folder; nil = there is no state.
+func (a *assembly) compareState(ctx context.Context, f stateFlags) (*comparison, error) {
+	if f.dir != "" {
+		a.config.StateDir = f.dir
+	}
+	a.fromNow = f.fromNow
+	if _, err := os.Stat(filepath.Join(a.config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
+		if f.dir != "" {
+			return nil, usage(fmt.Errorf("--state %s: there is no state", f.dir))
+		}
+		return nil, a.checkFromNow(nil)
+	}
+	kept, err := a.findKept(ctx)
+	if c := a.otherName(err); c != nil {
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.compareWith(kept)
+}
+
+// otherName is the comparison with a state of a pipeline of another name, if that is
+// the error of opening it.
+func (a *assembly) otherName(err error) *comparison {
+	var e *state.OtherPipelineError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	at := a.file.Place([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
+	return &comparison{Dir: a.config.StateDir, Refused: true, file: a.file,
+		Changes: []definition.Change{{Key: "name", Kind: spec.Identity, Verdict: definition.Refused, Was: e.Was, Is: e.Is, Mistake: at}}}
+}
+
+// findKept reads what a state keeps, or asks the process that has it open.
+func (a *assembly) findKept(ctx context.Context) (kept *engine.Kept, err error) {
+	store, err := state.Look(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+	if errors.Is(err, state.ErrLocked) {
+		kept, why := a.askKept(ctx)
+		if why == nil {
+			return kept, nil
+		}
+		return nil, fmt.Errorf("%w (%w)", err, why)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return engine.KeptBy(store)
+}
+
+// askKept asks the process that has the state open what the state keeps, at the
+// socket in the state folder.
+func (a *assembly) askKept(ctx context.Context) (*engine.Kept, error) {
+	body, err := get(ctx, "http://starlift"+keptPage, func(context.Context, string, string) (net.Conn, error) { return dialSocket(a.config.StateDir) })
+	if err != nil {
+		return nil, fmt.Errorf("it does not say at the socket in its state folder what it is built by: %w", err)
+	}
+	kept := &engine.Kept{}
+	if err := json.Unmarshal(body, kept); err != nil {
+		return nil, fmt.Errorf("%s: not what a state keeps: %w", keptPage, err)
+	}
+	return kept, nil
+}
+
+// keptPage shows what the state of a running pipeline keeps. It may hold rows, so
+// that only the owner of the state folder is shown it.
+const keptPage = "/kept"
+
+func (w *watch) kept(page http.ResponseWriter, request *http.Request) {
+	if at, ok := request.Context().Value(http.LocalAddrContextKey).(net.Addr); !ok || at.Network() != "unix" {
+		http.NotFound(page, request)
+		return
+	}
+	kept := w.a.config.Metrics.Kept()
+	if kept == nil {
+		http.Error(page, "the pipeline is not open yet: ask again", http.StatusServiceUnavailable)
+		return
+	}
+	page.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(page).Encode(kept) // who asked has gone
+}
