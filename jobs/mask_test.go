@@ -34,6 +34,18 @@ transforms:
         explode: {from: phones, as: phone}
         key: [id, number]
         columns: {id: {}, number: {from: phone.number, type: int64, mask: true}}
+  again: # the same attributes, masked above
+    type: unnest
+    inputs: [changes]
+    unmatched: ignore
+    tables:
+      pin: {where: {kind: [person]}, key: [id], columns: {id: {}, code: {from: pin, type: int64}, all: {from: contact, type: json}}}
+      call: {where: {kind: [phones]}, explode: {from: phones, as: phone}, key: [id, number], columns: {id: {}, number: {from: phone.number, type: date}}}
+  codes:
+    type: filter
+    inputs: [again.pin]
+    expr: "1000 / (code - 900) > 0"
+    on_error: dead_letter
   more:
     type: derive
     inputs: [items.person]
@@ -45,6 +57,7 @@ transforms:
     on_error: dead_letter
 sinks:
   log: {type: parquet, inputs: [adults, items.phone], url: log, mode: append}
+  code_log: {type: parquet, inputs: [codes, again.call], url: codes, mode: append}
 `
 
 // secrets are the values that masked columns read.
@@ -87,14 +100,14 @@ func TestMasked(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"column pin (int64): a masked value is not a number", `column born (date): "never" is not`, "column number (int64): a masked value is not a number",
+		"column pin (int64): a masked value is not a number", `column born (date): "never" is not`, "column code (int64): a masked value is not a number", "column number (date): a masked value", "1000 / (code - 900) > 0, of masked values", "column number (int64): a masked value is not a number",
 		"column share (double): 100 / (pin - 4700 - 11), of masked values: it can't be computed", "of masked values",
 	} {
 		if !strings.Contains(strings.ReplaceAll(list.out, `\"`, `"`), want) {
 			t.Errorf("%q is not said:\n%s", want, list.out)
 		}
 	}
-	if !strings.Contains(shown, `"contact":{"email":"***"}`) || !strings.Contains(shown, `{"number":"***","at": "home"}`) && !strings.Contains(shown, `{"number":"***","at":"home"}`) || strings.Count(shown, "(not shown: ") != 2 {
+	if !strings.Contains(shown, `"contact":{"email":"***"}`) || !strings.Contains(shown, `{"number":"***","at": "home"}`) && !strings.Contains(shown, `{"number":"***","at":"home"}`) || strings.Count(shown, "(not shown: ") != 4 {
 		t.Errorf("shown is\n%s", shown)
 	}
 	d := openDatabase(t)

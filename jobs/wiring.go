@@ -36,6 +36,12 @@ func (a *assembly) buildTransforms() {
 		}
 	}
 	for _, e := range a.file.Transforms {
+		if _, ok := transformKinds[e.Value.Type]; ok {
+			visit(e.Value)
+		}
+	}
+	a.shareMasks()
+	for _, e := range a.file.Transforms {
 		visit(e.Value)
 	}
 }

@@ -3,19 +3,27 @@ package state
 import (
 	"bufio"
 	"errors"
+	"os"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/starlift-etl/starlift/pipeline/private"
 )
 
 // files is a file system that writes tables in large pieces. Pebble makes a system
 // call for each block of 4 KiB, which costs as much as all else that is done for
-// one.
+// one. Its files are their owner's only.
 type files struct{ vfs.FS }
 
 // Create implements vfs.FS.
 func (fs files) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := fs.FS.Create(name, category)
+	if err == nil {
+		if err = os.Chmod(name, private.FileMode); err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
 	if err != nil || !strings.HasSuffix(name, tableSuffix) {
 		return f, err
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/starlift-etl/starlift/pipeline/private"
 )
 
 // Open opens the folder, making it when it is missing: Look and Make.
@@ -100,10 +102,16 @@ func (s *Store) Make() error {
 
 func (s *Store) make() error {
 	if s.lock == nil {
-		if err := os.MkdirAll(s.dbDir(), 0o755); err != nil {
+		if err := private.MakeDir(s.dir); err != nil {
+			return err
+		}
+		if err := private.MakeDir(s.dbDir()); err != nil {
 			return err
 		}
 		if err := s.takeLock(); err != nil {
+			return err
+		}
+		if err := os.Chmod(filepath.Join(s.dbDir(), "LOCK"), private.FileMode); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -45,7 +46,7 @@ func (a *appender) add(epoch int64, parts []file) error {
 		a.path, a.size, at = filepath.Join(a.dir, fmt.Sprintf("%s%012d%s", a.prefix, epoch, a.suffix)), 0, 0
 	}
 	start := at
-	f, err := os.OpenFile(a.path, os.O_CREATE|os.O_WRONLY, 0o600) // records may hold what not all may see
+	f, err := os.OpenFile(a.path, os.O_CREATE|os.O_WRONLY, private.FileMode)
 	if err != nil {
 		return err
 	}

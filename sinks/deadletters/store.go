@@ -14,6 +14,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 )
@@ -225,10 +226,10 @@ type lines struct {
 
 func (l *lines) add(v any) error {
 	if l.f == nil {
-		if err := columnar.MakeDir(filepath.Dir(l.path)); err != nil {
+		if err := private.MakeDir(filepath.Dir(l.path)); err != nil {
 			return err
 		}
-		f, err := os.OpenFile(l.path+tempSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // records may hold what not all may see
+		f, err := private.Create(l.path + tempSuffix)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -123,7 +124,7 @@ func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
 	}
 	s := e.sink
 	if !e.made {
-		if err := columnar.MakeDir(e.dir); err != nil {
+		if err := private.MakeDir(e.dir); err != nil {
 			return nil, err
 		}
 		e.made = true
@@ -299,7 +300,7 @@ func (e *epoch) merge(segments []segment) (merged []segment, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeGroups(groups)) }()
-	if err := columnar.MakeDir(e.dir); err != nil {
+	if err := private.MakeDir(e.dir); err != nil {
 		return nil, err
 	}
 	e.made = true

@@ -200,7 +200,7 @@ func (w *partWriter) create(folder string) error {
 	if err := w.sink.step("create"); err != nil {
 		return err
 	}
-	f, err := columnar.Create(temporary(w.sink.local(final)), w.group.columns, w.encoder)
+	f, err := columnar.Create(temporary(w.sink.local(final)), 0o644, w.group.columns, w.encoder)
 	if err != nil {
 		return err
 	}

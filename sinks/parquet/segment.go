@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -75,7 +76,7 @@ type segmentWriter struct {
 }
 
 func createSegment(path string, seg segment, columns []pipeline.Column, codec columnar.Codec) (*segmentWriter, error) {
-	f, err := os.Create(path)
+	f, err := private.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}

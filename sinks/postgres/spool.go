@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -119,7 +120,7 @@ type file struct {
 }
 
 func create(path string) (*file, error) {
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	to, err := private.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}

@@ -20,16 +20,25 @@ func (u *Unnest) ShowRecord(f *pipeline.Format, record []byte) []byte {
 // ShowKey implements pipeline.Masking.
 func (u *Unnest) ShowKey(key []byte) []byte { return u.mask.Key(key) }
 
-// hide gathers what masked columns read, and masks all columns that read of it.
-func (u *Unnest) hide() {
+// Masked returns what the columns read of items that are said to be masked.
+func (u *Unnest) Masked() []decode.Path { return u.masked }
+
+// masks returns what masked columns read of items.
+func (u *Unnest) masks() (all []decode.Path) {
 	for _, t := range u.tables {
 		for i := range t.columns {
 			if t.columns[i].masked {
-				for _, p := range t.paths(&t.columns[i]) {
-					u.mask.Add(p)
-				}
+				all = append(all, t.paths(&t.columns[i])...)
 			}
 		}
+	}
+	return all
+}
+
+// Mask hides what the paths lead to, and masks all columns that read of it.
+func (u *Unnest) Mask(paths []decode.Path) {
+	for _, p := range paths {
+		u.mask.Add(p)
 	}
 	for _, t := range u.tables {
 		for i := range t.columns {

@@ -24,6 +24,7 @@ type Unnest struct {
 	unmatched string
 	canMiss   bool // no table takes every item
 	mask      decode.Mask
+	masked    []decode.Path      // what the pipeline file masks here
 	paths     []pipeline.PathUse // of all tables
 }
 
@@ -62,7 +63,8 @@ func New(name string, cfg Config) (*Unnest, error) {
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
 	}
-	u.hide()
+	u.masked = u.masks()
+	u.Mask(u.masked)
 	u.cover()
 	return u, nil
 }

@@ -188,7 +188,7 @@ func TestFileHoldsTheRows(t *testing.T) {
 			rt.Fatal(err)
 		}
 		path := filepath.Join(dir, "f.parquet")
-		f, err := Create(path, everyType, enc)
+		f, err := Create(path, 0o644, everyType, enc)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestManyPagesAndDictionaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "f.parquet")
-	f, err := Create(path, insuranceColumns, enc)
+	f, err := Create(path, 0o644, insuranceColumns, enc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -41,10 +42,11 @@ type File struct {
 	waiting Buffer
 }
 
-// Create starts a file, over whatever the path holds. The encoder must have
-// been made for the same columns; it may be used for other files in turn.
-func Create(path string, columns []pipeline.Column, encoder *Encoder) (*File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+// Create starts a file with a mode that the umask bounds, over whatever the path
+// holds. The encoder must have been made for the same columns; it may be used for
+// other files in turn.
+func Create(path string, mode fs.FileMode, columns []pipeline.Column, encoder *Encoder) (*File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
 	if err != nil {
 		return nil, fmt.Errorf("parquet file: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -110,7 +111,7 @@ func (e *Spool) table(t *pipeline.Table) (*spooled, error) {
 	if s, ok := e.tables[t]; ok {
 		return s, nil
 	}
-	if err := columnar.MakeDir(e.dir); err != nil {
+	if err := private.MakeDir(e.dir); err != nil {
 		return nil, err
 	}
 	s := &spooled{Staged: Staged{Table: t.Name, File: fmt.Sprintf("%03d", len(e.order)), Key: KeyOf(t)}}
