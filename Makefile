@@ -21,11 +21,16 @@ SOAKRATE ?= 5000
 SOAKWIDE ?= 1
 # Cases of make oracle.
 ORACLE ?= 10000
+# How long make attack begins new rounds; SEED=… runs one of them again and again.
+ATTACK ?= 60s
+SEED   ?= 0
+# Bugs that make attack-bugs plants: names from jobs/attack_bugs_test.go, with commas.
+BUG ?= all
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo test soak oracle lint lint-all fuzz bench bench-postgres clean
+.PHONY: help build static demo test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +56,12 @@ soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs
 
 oracle: ## hold ORACLE random pipelines and inputs against the model of their tables
 	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(ORACLE)
+
+attack: ## kill the program at every step for ATTACK, beside rotating files, and compare all sinks with the input; SEED runs a round again
+	go test ./jobs -run 'TestAttack$$' -v -count 1 -timeout 2h -parallel 4 -attack $(ATTACK) -attack.seed $(SEED)
+
+attack-bugs: ## plant bugs in the program, and expect that an attack of a minute finds each; BUG names one
+	go test ./jobs -run TestAttackFindsBugs -v -count 1 -timeout 2h -attack.bugs $(BUG)
 
 lint: $(STATICCHECK) ## check formatting, go.mod, vet and staticcheck, as CI does
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,11 +35,13 @@ var (
 // signal hits a process of its own.
 const (
 	envStarlift = "STARLIFT_TEST_AS_STARLIFT"
-	envKillAt   = "STARLIFT_TEST_KILL_AT"  // step:epoch: SIGKILL there
-	envHangAt   = "STARLIFT_TEST_HANG_AT"  // step:epoch: nothing comes back from there
-	envStop     = "STARLIFT_TEST_STOP"     // the time that a stop may take
-	envFileSize = "STARLIFT_TEST_FILESIZE" // bytes that a file may have
-	envPauseAt  = "STARLIFT_TEST_PAUSE_AT" // step:epoch:file …: wait there until the file is there; file.at says that it waits
+	envKillAt   = "STARLIFT_TEST_KILL_AT"      // step:epoch, or step:+n, the nth time in this process: SIGKILL there
+	envHangAt   = "STARLIFT_TEST_HANG_AT"      // step:epoch: nothing comes back from there
+	envStop     = "STARLIFT_TEST_STOP"         // the time that a stop may take
+	envFileSize = "STARLIFT_TEST_FILESIZE"     // bytes that a file may have
+	envSyncs    = "STARLIFT_TEST_SYNCS"        // file: every sync is noted there
+	envKillSync = "STARLIFT_TEST_KILL_AT_SYNC" // n, with envSyncs: SIGKILL at the nth sync
+	envPauseAt  = "STARLIFT_TEST_PAUSE_AT"     // step:epoch:file …: wait there until the file is there; file.at says that it waits
 )
 
 func TestMain(m *testing.M) {
@@ -54,8 +58,15 @@ func TestMain(m *testing.M) {
 
 // arm sets the traps that the environment asks for.
 func arm() error {
-	if err := trap(envKillAt, func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }); err != nil {
+	die := func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }
+	if err := trap(envKillAt, die); err != nil {
 		return err
+	}
+	if file := os.Getenv(envSyncs); file != "" {
+		nth, err := strconv.Atoi(cmp.Or(os.Getenv(envKillSync), "0"))
+		if err = errors.Join(err, noteSyncs(file, nth, func() { _ = die() })); err != nil {
+			return err
+		}
 	}
 	if err := trap(envHangAt, func() error { select {} }); err != nil {
 		return err
@@ -94,9 +105,11 @@ func trap(variable string, do func() error) error {
 	if !ok {
 		return nil
 	}
-	at, err := strconv.ParseInt(epoch, 10, 64)
+	nth, counts := strings.CutPrefix(epoch, "+")
+	at, err := strconv.ParseInt(nth, 10, 64)
+	var taken atomic.Int64
 	hook = func(s engine.Step, e int64) error {
-		if string(s) == step && e == at {
+		if string(s) == step && (e == at && !counts || counts && taken.Add(1) == at) {
 			return do()
 		}
 		return nil
