@@ -40,7 +40,10 @@ func (w *watch) live() (*status, error) {
 	}
 	for _, n := range a.config.Sources {
 		s := h.Sources[n.Name]
-		live := &SourceRates{Records: s.Records, Bytes: s.Bytes, RecordRate: r.records(n.Name), ByteRate: r.bytes(n.Name), Lost: s.Lost}
+		live := &SourceRates{Records: s.Records, Bytes: s.Bytes, RecordRate: r.records(n.Name), ByteRate: r.bytes(n.Name), Lost: s.Lost, Gap: a.file.Redact(s.Gap)}
+		for _, what := range s.Waits {
+			live.Waits = append(live.Waits, a.file.Redact(what))
+		}
 		if s.LagKnown {
 			lag := timespan.Seconds(s.Lag)
 			live.Lag = &lag

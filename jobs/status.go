@@ -100,7 +100,9 @@ type SourceRates struct {
 	RecordRate float64  `json:"records_per_second"`
 	ByteRate   float64  `json:"bytes_per_second"`
 	Lag        *float64 `json:"lag_seconds,omitempty"` // where records tell
-	Lost       int64    `json:"lost_bytes,omitempty"`  // that went before they were read
+	Lost       int64    `json:"lost_bytes,omitempty"`  // that are known to have gone before they were read
+	Gap        string   `json:"gap,omitempty"`         // what went before it was read, last
+	Waits      []string `json:"waits_for,omitempty"`   // before it reads on
 }
 
 // SinkRates is what a process that runs knows of a sink.
@@ -305,8 +307,14 @@ func (s sourceStatus) print(b *strings.Builder, name string) {
 		if r.Lag != nil {
 			fmt.Fprintf(b, ", %s behind", span(*r.Lag))
 		}
-		if r.Lost > 0 {
+		switch {
+		case r.Lost > 0:
 			fmt.Fprintf(b, ", %d bytes lost", r.Lost)
+		case r.Gap != "":
+			b.WriteString(", input lost")
+		}
+		for _, what := range r.Waits {
+			fmt.Fprintf(b, "\nsource %s waits: %s", name, what)
 		}
 	}
 	b.WriteByte('\n')

@@ -113,8 +113,11 @@ func (w *watch) problems() []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.Sources)) {
-		if s := h.Sources[name]; s.Lost > 0 {
+		switch s := h.Sources[name]; {
+		case s.Lost > 0:
 			wrong = append(wrong, fmt.Sprintf("source %s: %d bytes were lost before they were read, since the start: %s", name, s.Lost, s.Gap))
+		case s.Gap != "":
+			wrong = append(wrong, fmt.Sprintf("source %s: input was lost before it was read, since the start, nobody knows how much: %s", name, s.Gap))
 		}
 	}
 	refs := w.a.config.Metrics.References()

@@ -83,7 +83,38 @@ func (a *assembly) buildTransform(c *spec.NodeConfig) {
 			}
 		}
 	}
+	a.checkReadOrder(&n)
 	a.config.Transforms = append(a.config.Transforms, n)
+}
+
+// checkReadOrder refuses sources of one table of which one has nothing but the order of
+// reading that tells which record is newer: that is an order in one source only.
+func (a *assembly) checkReadOrder(n *engine.TransformNode) {
+	formats := map[string]pipeline.Format{}
+	for _, s := range a.config.Sources {
+		k, ok := s.Source.(keyless)
+		r, replayable := s.Source.(pipeline.Replayable)
+		if slices.Contains(n.Inputs, s.Name) && replayable && !(ok && k.Keyless()) {
+			formats[s.Name] = r.Format()
+		}
+	}
+	for i, name := range n.Inputs {
+		f, ok := formats[name]
+		if !ok || f.Encoding != pipeline.JSON || f.Version.From != "" {
+			continue
+		}
+		for k, other := range n.Inputs {
+			o, ok := formats[other]
+			unversioned := o.Encoding == pipeline.JSON && o.Version.From == ""
+			if k == i || !ok || o.Table != f.Table || unversioned && k > i {
+				continue // of two, the later one is to blame
+			}
+			a.file.Report("sources", name, &spec.FieldError{Path: []string{"version"}, Message: fmt.Sprintf(
+				"version is missing: %s reads %s and %s, whose records are of one table, and nothing tells which of their changes is newer: "+
+					"say where the version is, as `version: {from: updated_at, type: timestamp}`, or give the records of each source a table of their own (table)", n.Name, other, name)})
+			break
+		}
+	}
 }
 
 // buildKeyed makes a transform that reads rows.

@@ -26,6 +26,15 @@ type Source interface {
 	Close() error
 }
 
+// Restartable is a Source that keeps something of what it has read when it is read
+// anew, by a backfill: which of its partitions were read before, and in which order.
+type Restartable interface {
+	// Restart returns the cursors to open the source at, so that it is read from its
+	// start, from those of a reading that has ended. They are saved with the first
+	// epoch, in the place of all older ones. It is called before Open.
+	Restart(cursors map[string][]byte) (map[string][]byte, error)
+}
+
 // Sized is a Source that knows how much it has to read: for a progress bar.
 type Sized interface {
 	// Size returns the bytes of input that are left at the cursors given to
@@ -47,6 +56,16 @@ type Notice struct {
 	Message string // what happened to which partition, and what to do about it
 	// Lost counts the bytes of input that are known never to be read.
 	Lost int64
+	// Gap says that input is lost, or may be: how much need not be known.
+	Gap bool
+}
+
+// Waiting is a Source that can have to wait for something before it reads on: the
+// rest of a file that was not copied whole, say.
+type Waiting interface {
+	// Waits says for what, for people; none = for nothing. It may be called from any
+	// goroutine, at any time.
+	Waits() []string
 }
 
 // Transform turns change records into rows. It is stateless: what it returns

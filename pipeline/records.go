@@ -119,8 +119,11 @@ type Records struct {
 	Replays []Replayed
 	// Marks says what filters made of the records; nil = all pass.
 	Marks []Mark
+	// Reread counts the first records that an earlier reading of the source had read
+	// as well: it is read anew, by a backfill.
+	Reread int
 	// CursorAfter gives the source's cursor once the first n records of Spans
-	// are done; it may be called from any goroutine, later. n counts from the
+	// are done; it is called before Free, from one goroutine. n counts from the
 	// start of these Spans, 1 … len(Spans).
 	CursorAfter func(n int) []byte
 	// Recheck, when set, is asked about record i when it can't be decoded, before
@@ -151,6 +154,7 @@ func (r *Records) Slice(i, j int) *Records {
 	s := *r
 	s.Spans = r.Spans[i:j]
 	s.First = r.First + int64(i)
+	s.Reread = max(0, min(r.Reread-i, j-i))
 	if i > 0 {
 		s.Dropped = nil
 	}

@@ -351,6 +351,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	}
 	p = &prepared{epoch: f.epoch, cut: c, receipts: map[string]*pipeline.Receipt{}, steps: map[string]*state.Step{},
 		restart: f.r.restart, rows: f.rows, tally: f.tally, began: f.began}
+	f.restarted(c)
 	f.r.restart = nil
 	started := now()
 	if err := f.r.hook(StepSettle, f.epoch); err != nil {
@@ -383,6 +384,26 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	f.sinks, f.dead = nil, nil
 	f.r.finished, f.ended = c.finished, c.finished
 	return p, rest, err
+}
+
+// restarted adds the cursors to the cut that sources begin with which are read anew:
+// they are saved with its epoch, where the source has not gone on from there (I2).
+func (f *front) restarted(c *cut) {
+	for source, parts := range f.r.restarted {
+		for partition, at := range parts {
+			if _, moved := c.cursors[source][partition]; moved {
+				continue
+			}
+			if c.cursors == nil {
+				c.cursors = map[string]map[string][]byte{}
+			}
+			if c.cursors[source] == nil {
+				c.cursors[source] = map[string][]byte{}
+			}
+			c.cursors[source][partition] = at
+		}
+	}
+	f.r.restarted = nil
 }
 
 // prepare makes every spool durable.

@@ -49,9 +49,11 @@ type SourceHealth struct {
 	Lag      time.Duration
 	LagKnown bool
 	// Lost counts the bytes that are known to have gone before they were read, in
-	// this process, and Gap says what happened last.
+	// this process, and Gap says what happened last; empty = nothing is lost.
 	Lost int64
 	Gap  string
+	// Waits says what it waits for before it reads on.
+	Waits []string
 }
 
 // SinkHealth says how a sink is.
@@ -75,10 +77,11 @@ type LetterKind struct{ Node, Reason string }
 type health struct {
 	mu         sync.Mutex
 	is         Health
-	partitions map[string]map[string]bool // by source
-	since      time.Time                  // of Working
-	isOpen     bool                       // in this attempt
-	kept       *Kept                      // nil = not known yet
+	partitions map[string]map[string]bool  // by source
+	since      time.Time                   // of Working
+	isOpen     bool                        // in this attempt
+	kept       *Kept                       // nil = not known yet
+	waiting    map[string]pipeline.Waiting // by source
 }
 
 // calmAfter is how long a pipeline that went back to its checkpoint has to have
@@ -91,7 +94,7 @@ func newHealth() *health {
 			Started: now(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
 			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{},
 		},
-		partitions: map[string]map[string]bool{},
+		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{},
 	}
 }
 
@@ -111,9 +114,19 @@ func (m *Metrics) Health() Health {
 	for source, s := range is.Sources {
 		s.Partitions = len(h.partitions[source])
 		s.Lag, s.LagKnown = m.lags.of(source)
+		if w := h.waiting[source]; w != nil {
+			s.Waits = w.Waits()
+		}
 		is.Sources[source] = s
 	}
 	return is
+}
+
+// waitsOf notes who tells what a source waits for.
+func (h *health) waitsOf(source string, w pipeline.Waiting) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waiting[source] = w
 }
 
 func (h *health) pending() float64 {
@@ -198,7 +211,7 @@ func (h *health) took(source string, records, bytes int64) {
 func (h *health) noticed(source string, n pipeline.Notice) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if n.Lost == 0 {
+	if n.Lost == 0 && !n.Gap {
 		return
 	}
 	s := h.is.Sources[source]

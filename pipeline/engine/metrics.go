@@ -196,6 +196,9 @@ func (m *Metrics) expect(c *Config) {
 		if n.Followed {
 			m.lags.follow(n.Name)
 		}
+		if w, ok := n.Source.(pipeline.Waiting); ok {
+			m.health.waitsOf(n.Name, w)
+		}
 	}
 }
 

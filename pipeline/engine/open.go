@@ -42,6 +42,9 @@ type run struct {
 	running       bool            // epochs after the checkpoint may have spools
 	refusals      refusals
 	definition    []byte // for the state to keep
+	// restarted holds, of those that keep something of their reading before, the
+	// cursors that they begin with, until they are saved.
+	restarted map[string]map[string][]byte
 }
 
 // open opens state, sources and sinks at the checkpoint, and commits what was
@@ -254,9 +257,9 @@ func (r *run) openSources(ctx context.Context) error {
 			return fmt.Errorf("cursors of %s: %w", s.Name, err)
 		}
 		if again {
-			cursors = nil
-			r.restart = append(r.restart, s.Name)
-			delete(r.checkpoint.Finished, s.Name)
+			if cursors, err = r.restartSource(s, cursors); err != nil {
+				return fmt.Errorf("source %s: %w", s.Name, err)
+			}
 		}
 		if err := r.openSource(ctx, s, cursors); err != nil {
 			return err
@@ -287,6 +290,22 @@ func (r *run) openSource(ctx context.Context, s SourceNode, cursors map[string][
 	return nil
 }
 
+// restartSource returns the cursors that a source begins with which is read anew.
+func (r *run) restartSource(s SourceNode, cursors map[string][]byte) (map[string][]byte, error) {
+	r.restart = append(r.restart, s.Name)
+	delete(r.checkpoint.Finished, s.Name)
+	again, ok := s.Source.(pipeline.Restartable)
+	if !ok {
+		return nil, nil
+	}
+	cursors, err := again.Restart(cursors)
+	if r.restarted == nil {
+		r.restarted = map[string]map[string][]byte{}
+	}
+	r.restarted[s.Name] = cursors
+	return cursors, err
+}
+
 // listen logs and counts what the source notices.
 func (r *run) listen(s SourceNode) {
 	noticing, ok := s.Source.(pipeline.Noticing)
@@ -295,7 +314,13 @@ func (r *run) listen(s SourceNode) {
 	}
 	noticing.OnNotice(func(n pipeline.Notice) {
 		r.c.Metrics.noticed(s.Name, n)
-		r.c.Log.Warn(n.Message, "source", s.Name, "event", n.Event, "lost_bytes", n.Lost)
+		about := []any{"source", s.Name, "event", n.Event}
+		if n.Lost > 0 {
+			about = append(about, "lost_bytes", n.Lost)
+		} else if n.Gap {
+			about = append(about, "lost_bytes", "unknown")
+		}
+		r.c.Log.Warn(n.Message, about...)
 	})
 }
 

@@ -24,7 +24,7 @@ import (
 // bareFiles returns the files that the path names, in order; none where it names
 // folders, in which exports are, or one that has the manifests of one.
 func (s *Source) bareFiles() ([]string, error) {
-	paths, err := s.match()
+	paths, err := s.matchAll()
 	if err != nil {
 		return nil, err
 	}
@@ -38,15 +38,6 @@ func (s *Source) bareFiles() ([]string, error) {
 		}
 	}
 	return paths, nil
-}
-
-// listBare returns the files as inputs.
-func listBare(paths []string) []input {
-	inputs := make([]input, len(paths))
-	for i, path := range paths {
-		inputs[i] = input{partition: path, path: path, items: -1}
-	}
-	return inputs
 }
 
 // asOf returns the time that items have which say none, in µs; 0 = they have none.

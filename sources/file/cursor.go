@@ -1,13 +1,8 @@
 package file
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-
-	"github.com/zeebo/xxh3"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -18,25 +13,38 @@ type cursor struct {
 	Offset  int64 `json:"offset"` // in the decompressed bytes
 	Line    int64 `json:"line"`   // of Offset, from 1
 	Records int64 `json:"records"`
-	Number  int64 `json:"number"` // of the file, in the order in which the source's were first read
+	Number  int64 `json:"number"`  // of the file, in the order in which the source's were first read
+	Numbers int64 `json:"numbers"` // that the source had given by then: none is given again, whatever is forgotten
 	// Of the place in its line and around it, see place.
 	Indent int          `json:"indent,omitempty"`
 	Inline bool         `json:"inline,omitempty"`
 	Open   []savedFrame `json:"open,omitempty"`
 	Given  int          `json:"given,omitempty"`
 
-	Size       int64  `json:"size"` // of the file, compressed
-	Head       uint64 `json:"head"` // hash of its first HeadBytes bytes
+	// What tells that the file is still the one that was read: a hash of its content
+	// up to Offset, and, so that it need not be computed again, size, time of the last
+	// change in ns and identity, as they were before that was read. Zero = unknown.
+	Hash  digest `json:"hash,omitzero"`
+	Size  int64  `json:"size"` // compressed
+	Mtime int64  `json:"mtime,omitempty"`
+	// Recent says that the file had just been changed: a further change may have the
+	// same time.
+	Recent bool   `json:"recent,omitempty"`
+	ID     fileID `json:"id,omitzero"`
+	// Head is a hash of the first HeadBytes bytes, which rules most other files out.
+	Head       uint64 `json:"head"`
 	HeadBytes  int    `json:"head_bytes"`
 	Compressed bool   `json:"compressed,omitempty"`
 	Done       bool   `json:"done,omitempty"` // the file's end was seen at Size
 	Cut        bool   `json:"cut,omitempty"`  // the last record had no end of its own
 
-	// Of a file that is followed: what it was called first, what identifies it
-	// besides its content, and a hash of the TailBytes bytes before TailAt.
-	Path      string `json:"path,omitempty"`
-	Moved     bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found
-	ID        fileID `json:"id,omitzero"`
+	Path  string `json:"path,omitempty"`  // what it was called first
+	Moved bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found
+	// Former is what an earlier reading of the source has read of it: it is read again,
+	// by a backfill.
+	Former *former `json:"former,omitempty"`
+
+	// Of a file that is followed, a hash of the TailBytes bytes before TailAt.
 	Tail      uint64 `json:"tail,omitempty"`
 	TailAt    int64  `json:"tail_at,omitempty"`
 	TailBytes int    `json:"tail_bytes,omitempty"`
@@ -46,6 +54,13 @@ type cursor struct {
 
 	// Of an export's file: what was read of the exports before.
 	reached
+}
+
+// former is how far a file was read before.
+type former struct {
+	Offset  int64  `json:"offset"`
+	Records int64  `json:"records"`
+	Hash    digest `json:"hash"`
 }
 
 // What is hashed of a file, at most.
@@ -59,7 +74,11 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 	if err := json.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
-	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.Number < 0 || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
+	c.Hash.bytes = c.Offset
+	if c.Former != nil {
+		c.Former.Hash.bytes = c.Former.Offset
+	}
+	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.Number < 0 || c.Numbers <= c.Number || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
 		c.ContentBytes < 0 || c.ContentBytes > headBytes || c.TailBytes < 0 || c.TailBytes > tailBytes || c.TailAt < int64(c.TailBytes) {
 		return nil, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
 	}
@@ -75,8 +94,14 @@ func (c *cursor) place() place {
 	return place{line: c.Line, indent: c.Indent, inline: c.Inline, open: open, given: c.Given}
 }
 
-// move makes the cursor stand at a place, which is so many bytes on.
-func (c *cursor) move(bytes int, to place) {
+// move makes the cursor stand at a place, behind some bytes.
+func (c *cursor) move(over []byte, to place) {
+	c.Hash.add(over)
+	c.stand(len(over), to)
+}
+
+// stand is move over bytes that the hash has.
+func (c *cursor) stand(bytes int, to place) {
 	c.Offset += int64(bytes)
 	c.Line, c.Indent, c.Inline, c.Given = to.line, to.indent, to.inline, to.given
 	c.Open = to.open.save()
@@ -102,63 +127,12 @@ func (c *cursor) ordinal(f *pipeline.Format) int64 {
 	return c.Records
 }
 
-// identify holds an open file against the cursor, and notes what tells it
-// again. skip says that there is nothing new in it.
-func (c *cursor) identify(f *os.File, path string) (skip bool, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return false, err
-	}
-	head := make([]byte, min(headBytes, info.Size()))
-	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
-		return false, err
-	}
-	if c.HeadBytes > 0 || c.Size > 0 {
-		skip, err = c.compare(f, path, info.Size(), head)
-		if skip || err != nil {
-			return skip, err
-		}
-	}
-	c.Size, c.Head, c.HeadBytes, c.Done, c.Cut = info.Size(), xxh3.Hash(head), len(head), false, false
-	c.Compressed = compression(head) != ""
-	return false, nil
-}
-
-func (c *cursor) compare(f *os.File, path string, size int64, head []byte) (skip bool, err error) {
-	changed := func(how string, args ...any) (bool, error) {
-		return false, fmt.Errorf("%s: the file was changed after it had been read to line %d: %s. Give the new content a name of its own, "+
-			"put the old file back, or start with a new state folder", path, c.Line, fmt.Sprintf(how, args...))
-	}
-	switch {
-	case size < c.Size:
-		return changed("it has %d bytes and had %d", size, c.Size)
-	case len(head) < c.HeadBytes || xxh3.Hash(head[:c.HeadBytes]) != c.Head:
-		return changed("its first %d bytes are others", c.HeadBytes)
-	case !c.Done || size == c.Size:
-		return c.Done, nil
-	case c.Compressed:
-		return changed("it is compressed, was read to its end at %d bytes, and has %d now", c.Size, size)
-	case !c.Cut:
-		return false, nil
-	}
-	// What was appended must not belong to the last record that was read.
-	next := make([]byte, min(tailBytes, size-c.Offset))
-	if _, err := f.ReadAt(next, c.Offset); err != nil {
-		return false, err
-	}
-	rest := bytes.TrimLeft(next, " \t\r\n")
-	begins := len(rest) == 0 || rest[0] == '{' || rest[0] == '['
-	if begins && (!c.Inline || next[0] == '\n' || bytes.HasPrefix(next, []byte("\r\n"))) {
-		return false, nil
-	}
-	return changed("its last record had no end then, and has been written on")
-}
-
 // block is a run of whole records of one file.
 type block struct {
 	data   []byte // of the file; its memory is used again
 	pieces pieces
 	start  cursor  // before the first byte of data
+	hash   digest  // of the content up to the end of data
 	last   bool    // the end of the file follows
 	tail   ending  // of a file that is followed
 	end    reached // with the end of an export's file
@@ -171,7 +145,7 @@ type block struct {
 func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
 	r := &pipeline.Records{
 		Source: source, Partition: in.partition, Place: in.place, Format: f, Data: b.pieces.data, Spans: b.pieces.spans,
-		First: b.start.ordinal(f), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
+		First: b.start.ordinal(f), Reread: b.start.reread(len(b.pieces.spans)), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
 	if b.pieces.guessed {
 		r.Recheck = func(i int) error { return b.recheck(r.Bytes(i), r.Spans[i].Line) }
@@ -179,20 +153,49 @@ func (b *block) records(source string, in *input, f *pipeline.Format, free func(
 	return r
 }
 
-// after returns the cursor behind the first n records. The bytes are not looked
-// at, since they may have been freed.
+// after returns the cursor behind the first n records.
 func (b *block) after(n int) *cursor {
 	c := b.start
 	c.Records += int64(n)
-	c.move(b.pieces.after(n))
-	if n == len(b.pieces.spans) {
-		c.Done, c.Cut = b.last, b.pieces.cut
-		if b.last {
-			c.reached = b.end
-		}
-		if b.tail.bytes > 0 {
-			c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
-		}
+	size, at := b.pieces.after(n)
+	if n < len(b.pieces.spans) {
+		c.move(b.pieces.data[:size], at)
+		return &c
+	}
+	c.stand(size, at)
+	c.Hash, c.Done, c.Cut = b.hash, b.last, b.pieces.cut
+	if b.last {
+		c.reached, c.Former = b.end, nil
+	}
+	if b.tail.bytes > 0 {
+		c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
 	}
 	return &c
+}
+
+// reread returns how many of the next n records an earlier reading had.
+func (c *cursor) reread(n int) int {
+	if c.Former == nil {
+		return 0
+	}
+	return int(max(0, min(c.Former.Records-c.Records, int64(n))))
+}
+
+// Restart implements pipeline.Restartable: the files keep their numbers, so that the
+// order of reading stays what it was.
+func (s *Source) Restart(cursors map[string][]byte) (map[string][]byte, error) {
+	again := make(map[string][]byte, len(cursors))
+	for partition, raw := range cursors {
+		c, err := parseCursor(partition, raw)
+		if err != nil {
+			return nil, err
+		}
+		n := cursor{Line: 1, Number: c.Number, Numbers: c.Numbers, Size: c.Size, Mtime: c.Mtime, Recent: c.Recent, ID: c.ID, Path: c.Path,
+			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes, Former: c.Former}
+		if f := c.Former; f == nil || f.Offset <= c.Offset {
+			n.Former = &former{c.Offset, c.Records, c.Hash}
+		}
+		again[partition] = n.encode()
+	}
+	return again, nil
 }

@@ -2,27 +2,28 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"slices"
 
 	"github.com/zeebo/xxh3"
-
-	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // identify finds out what a file is that has just been found: one that was read
 // before, under this or another name; a copy of such a one; or new. It leaves it
 // without a key while there is nothing in it, and while it may be a copy of a
 // file that is still read itself.
-func (f *follower) identify(t *tail) error {
-	if t.info.Size() == 0 && !t.strange {
+func (f *follower) identify(ctx context.Context, t *tail) error {
+	if t.info.Size() == 0 && !t.strange || f.now().Before(t.again) {
 		return nil
 	}
+	started := f.now()
 	if ok, err := f.reopened(t); !ok {
 		return err
 	}
-	s, err := sightOf(t.f, t.info.Size())
+	s, err := sightOf(ctx, t.f, t.info)
 	if err != nil || undecided(s.head) && !t.strange {
 		return err
 	}
@@ -42,11 +43,14 @@ func (f *follower) identify(t *tail) error {
 	}
 	switch {
 	case wait || err != nil:
+		// It may have taken long to compare it.
+		t.again = f.now().Add(listShare * f.now().Sub(started))
 	case p != nil:
-		f.goOn(t, p, s)
+		err = f.goOn(t, p, s)
+	case f.replaced(t) || f.awaits(t):
 	default:
-		f.replaced(t)
-		t.at = cursor{Line: 1, Compressed: s.packed, Number: f.s.number()}
+		t.at = cursor{Line: 1, Compressed: s.packed}
+		f.s.number(&t.at)
 		t.key = newKey(t.id, &t.at)
 		if s.packed {
 			t.at.Content, t.at.ContentBytes = xxh3.Hash(s.content), len(s.content)
@@ -90,7 +94,7 @@ func (f *follower) predecessor(t *tail, s *sight) (p *past, wait bool, err error
 // isOf reports whether it was the same file that was read, as far as the system
 // tells: by its name, if it was not followed then.
 func (p *past) isOf(t *tail) bool {
-	return p.at.ID == t.id || p.at.ID == fileID{} && p.key == t.path
+	return p.at.ID == t.id || !p.at.ID.known() && p.key == t.path
 }
 
 // mayReturn reports whether there is a file of which it is not known yet whether
@@ -102,11 +106,11 @@ func (f *follower) mayReturn(p *past) bool {
 }
 
 // goOn makes the file go on where its predecessor was read to.
-func (f *follower) goOn(t *tail, p *past, s *sight) {
+func (f *follower) goOn(t *tail, p *past, s *sight) (err error) {
 	f.past = slices.DeleteFunc(f.past, func(o *past) bool { return o == p })
 	t.moved = t.moved || p.at.Moved || p.at.Path != t.path
 	t.key, t.name, t.stem, t.at = p.key, p.at.Path, p.stem, p.at
-	if p.at.ID == (fileID{}) {
+	if p.key == p.at.Path {
 		// Its name may be another file's one day.
 		t.key, t.former = newKey(t.id, &t.at), p.key
 	}
@@ -122,8 +126,12 @@ func (f *follower) goOn(t *tail, p *past, s *sight) {
 	if !s.packed && t.at.Offset > s.size { // a copy that lacks the end of what was read
 		t.at.Offset, t.at.Cut = s.size, false
 		t.at.Tail, t.at.TailAt, t.at.TailBytes = 0, 0, 0
+		if t.at.Hash, _, err = digestOf(io.NewSectionReader(s.f, 0, s.size), s.size); err != nil {
+			return err
+		}
 	}
 	t.read = s.packed && t.at.Done && t.at.Size == s.size
+	return nil
 }
 
 // original returns what was read of a file that this one replaces: it has taken
@@ -197,68 +205,4 @@ func isPrefixOf(s *sight, o *tail) (ok, gone bool, err error) {
 		ok, err = isPrefix(s.f, of, s.size)
 	}
 	return ok, !still, err
-}
-
-// replaced tells of a file whose content is not what it was when starlift ran last.
-func (f *follower) replaced(t *tail) {
-	for _, p := range f.past {
-		if p.saved && p.at.ID == t.id && p.at.Path == t.name {
-			p.saved = false
-			f.notice(pipeline.Notice{Event: eventTruncated, Message: t.path +
-				": the file was truncated, written over or replaced since it was read; it is read from its start"})
-			return
-		}
-	}
-}
-
-// adopt gives files that were followed, and are to be read to their end now, the
-// partitions of their cursors.
-func adopt(inputs []input, cursors map[string][]byte) error {
-	followed := map[fileID][]*past{}
-	for key, raw := range cursors {
-		c, err := parseCursor(key, raw)
-		if err != nil {
-			return err
-		}
-		if c.ID != (fileID{}) {
-			followed[c.ID] = append(followed[c.ID], &past{key: key, at: *c})
-		}
-	}
-	if len(followed) == 0 {
-		return nil
-	}
-	for i := range inputs {
-		if err := inputs[i].adopt(followed); err != nil {
-			return transient(err)
-		}
-	}
-	return nil
-}
-
-// adopt finds the cursor of the file, by what it is and its content.
-func (in *input) adopt(followed map[fileID][]*past) (err error) {
-	info, err := os.Stat(in.path)
-	if err != nil || followed[idOf(info)] == nil {
-		return err
-	}
-	f, err := os.Open(in.path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	s, err := sightOf(f, info.Size())
-	if err != nil {
-		return err
-	}
-	best := int64(-1)
-	for _, p := range followed[idOf(info)] {
-		ok, err := p.at.begins(s)
-		if err != nil {
-			return err
-		}
-		if ok && (s.packed || s.size >= p.at.Offset) && p.at.Number > best {
-			best, in.partition, in.place = p.at.Number, p.key, in.path
-		}
-	}
-	return nil
 }

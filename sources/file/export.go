@@ -131,6 +131,16 @@ func (s *Source) inputsOf(step export.Step, cursors map[string][]byte, l *export
 		if f.Items > 0 {
 			last = len(inputs)
 		}
+		if raw := cursors[in.partition]; raw != nil {
+			if in.at, err = parseCursor(in.partition, raw); err != nil {
+				return nil, err
+			}
+		}
+		if in.path != "" {
+			if in.info, err = os.Stat(in.path); err != nil {
+				return nil, transient(err)
+			}
+		}
 		inputs = append(inputs, in)
 	}
 	if last >= 0 {
@@ -145,11 +155,15 @@ func (s *Source) inputsOf(step export.Step, cursors map[string][]byte, l *export
 	return present, errors.Join(errs...)
 }
 
-// begun reports whether a data file of the export has been read.
+// begun reports whether a data file of the export has been read, in this reading.
 func begun(e *export.Export, cursors map[string][]byte) bool {
 	for _, f := range e.Files {
-		if cursors[e.Partition(f)] != nil {
-			return true
+		raw := cursors[e.Partition(f)]
+		if raw == nil {
+			continue
+		}
+		if c, err := parseCursor(e.Partition(f), raw); err != nil || c.Records > 0 {
+			return true // what is wrong is said when it is read
 		}
 	}
 	return false

@@ -44,11 +44,16 @@ type follower struct {
 	past  []*past
 	open  int // of files
 	// dropped are the cursors to forget with the next records.
-	dropped []string
-	relist  bool // a file is not where it was
-	listed  time.Time
-	wait    time.Duration // until the next listing
-	problem string        // why the files could not be listed
+	dropped  []string
+	relist   bool // a file is not where it was
+	listed   time.Time
+	wait     time.Duration   // until the next listing
+	problems map[string]bool // why some files could not be listed
+	// rotations are names of which the content was seen to be gone, with what was there.
+	rotations []rotation
+	// vacant are files that went while nothing ran, by their names, which no other file
+	// has had since.
+	vacant map[string]*past
 }
 
 // past is what was read of a file that is gone, has other content now, or was
@@ -61,10 +66,17 @@ type past struct {
 	unread int64 // bytes that it is known to have had besides
 	cut    bool  // its content was seen to be gone: the file is another one now
 	saved  bool  // it comes from the checkpoint
+	// newest says that it comes from the checkpoint, and was the last to have its name.
+	newest bool
+	judged bool // it was decided whether something of it is lost
+	// where it was last, if that was not its place, and its size then: a program may
+	// write on there.
+	where string
+	size  int64
 }
 
 func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
-	f := &follower{s: s, now: s.now}
+	f := &follower{s: s, now: s.now, problems: map[string]bool{}, vacant: map[string]*past{}}
 	for key, raw := range cursors {
 		at, err := parseCursor(key, raw)
 		if err != nil {
@@ -77,16 +89,16 @@ func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
 	slices.SortFunc(f.past, func(a, b *past) int {
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.key, b.key))
 	})
-	told := map[fileID]bool{}
+	told, named := map[fileID]bool{}, map[string]bool{}
 	for _, p := range f.past {
-		if !p.at.Done && !told[p.at.ID] { // what an older content had was told of
-			p.unread = max(0, p.at.Size-p.at.Offset)
+		if !told[p.at.ID] { // what an older content had was told of
+			p.unread = p.at.unread()
 		}
-		told[p.at.ID] = p.at.ID != fileID{}
+		told[p.at.ID] = p.at.ID.known()
+		name := absolute(p.at.Path)
+		p.newest, named[name] = !named[name], true
 	}
-	if err := f.list(); err != nil {
-		return nil, transient(err)
-	}
+	f.list()
 	f.locatePast()
 	if len(f.files) == 0 {
 		f.notice(pipeline.Notice{Event: eventWaiting, Message: fmt.Sprintf("path %q: no file matches yet: waiting for one (paths are relative to %s)", s.cfg.Path, workingDir())})
@@ -116,7 +128,7 @@ func (f *follower) run(ctx context.Context) error {
 // is still to be read of it: so a rotated file comes before the one in its place.
 func (f *follower) pass(ctx context.Context) error {
 	if f.now().Sub(f.listed) >= f.wait {
-		f.tryList()
+		f.list()
 	}
 	for range 2 {
 		for _, t := range slices.Clone(f.files) {
@@ -127,21 +139,23 @@ func (f *follower) pass(ctx context.Context) error {
 		if !f.relist {
 			break
 		}
-		f.tryList()
+		f.list()
 	}
 	f.giveUp()
+	f.s.waiting.set(f.waits())
 	return ctx.Err()
 }
 
-// tryList lists the files; what keeps it from that may pass.
-func (f *follower) tryList() {
-	err := f.list()
-	if err == nil {
-		f.problem = ""
-	} else if err.Error() != f.problem {
-		f.problem = err.Error()
-		f.notice(pipeline.Notice{Event: eventUnreadable, Message: "files can't be listed, trying again: " + f.problem})
+// tell tells of what can't be listed, once for as long as that is so.
+func (f *follower) tell(problems []error) {
+	are := map[string]bool{}
+	for _, err := range problems {
+		text := err.Error()
+		if are[text] = true; !f.problems[text] {
+			f.notice(pipeline.Notice{Event: eventUnreadable, Message: "some files can't be listed, trying again: " + text})
+		}
 	}
+	f.problems = are
 }
 
 // found is a file that the path matches.
@@ -153,14 +167,12 @@ type found struct {
 }
 
 // list finds out where the files are that are followed, and which are new.
-func (f *follower) list() error {
+func (f *follower) list() {
 	started := f.now()
 	f.relist, f.listed = false, started
-	all, err := f.s.stats()
+	all, problems := f.s.stats()
 	f.wait = max(time.Duration(f.s.cfg.Poll), listShare*f.now().Sub(started))
-	if err != nil {
-		return err
-	}
+	f.tell(problems)
 	byPath := make(map[string]*found, len(all))
 	for _, at := range all {
 		byPath[at.path] = at
@@ -175,6 +187,11 @@ func (f *follower) list() error {
 	}
 	slices.SortStableFunc(all, func(a, b *found) int { return a.info.ModTime().Compare(b.info.ModTime()) })
 	f.locate(elsewhere, all, folders{})
+	f.writtenOn()
+	for _, r := range f.rotations {
+		f.addBetween(r, all)
+	}
+	f.rotations = nil
 	live := map[fileID]*tail{}
 	for _, t := range f.files {
 		live[t.id] = t
@@ -182,9 +199,9 @@ func (f *follower) list() error {
 	for _, at := range all {
 		if live[at.id] == nil {
 			live[at.id] = f.add(at.path, at.id)
+			f.occupied(at.path)
 		}
 	}
-	return nil
 }
 
 func (f *follower) add(path string, id fileID) *tail {
@@ -200,6 +217,9 @@ func (f *follower) locate(elsewhere []*tail, all []*found, in folders) {
 	for _, t := range elsewhere {
 		if info, err := os.Stat(t.path); t.away && err == nil && idOf(info) == t.id {
 			continue
+		}
+		if !t.away && t.key != "" {
+			f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, id: t.id, changed: t.at.Mtime, at: t.cursor()})
 		}
 		i := slices.IndexFunc(all, func(at *found) bool { return at.id == t.id && !at.taken })
 		if t.f == nil {
@@ -240,9 +260,17 @@ func (f *follower) locatePast() {
 			live[p.at.ID] = true
 			rest = append(rest, &tail{name: p.at.Path, stem: p.stem, path: path, id: p.at.ID, moved: true, away: true, strange: true})
 		}
+		if p.newest {
+			f.rotations = append(f.rotations, rotationOf(p))
+		}
 	}
 	slices.Reverse(rest)
 	f.files = append(rest, f.files...)
+	all, _ := f.s.stats() // of which list has told
+	for _, r := range f.rotations {
+		f.addBetween(r, all)
+	}
+	f.rotations = nil
 }
 
 // folders holds what is in folders, by the files' identity.
@@ -272,13 +300,13 @@ func (f *follower) giveUp() {
 	now := f.now()
 	f.past = slices.DeleteFunc(f.past, func(p *past) bool {
 		gone := now.Sub(p.since)
-		if gone >= lossAfter && p.unread > 0 {
-			f.notice(pipeline.Notice{Event: eventLost, Lost: p.unread, Message: fmt.Sprintf(
-				"%s: at least %d bytes behind line %d were not read: the file was truncated or removed too early", p.at.Path, p.unread, p.at.Line)})
-			p.unread = 0
+		if gone >= lossAfter && !p.judged {
+			p.judged = true
+			f.judge(p)
 		}
 		if gone >= rememberFor {
 			f.dropped = append(f.dropped, p.key)
+			delete(f.vacant, absolute(p.at.Path))
 			return true
 		}
 		return false
@@ -305,6 +333,9 @@ func (f *follower) stop(t *tail, size int64, cut bool) {
 	if !t.at.Compressed {
 		p.unread = max(0, size-t.at.Offset)
 	}
+	if t.away && t.info != nil && !removed(t.info) {
+		p.where, p.size = t.path, t.info.Size()
+	}
 	f.past = slices.Insert(f.past, 0, p)
 }
 
@@ -316,6 +347,7 @@ func (f *follower) truncated(t *tail) {
 	f.stop(t, t.had, true)
 	if !t.away {
 		f.add(t.path, t.id)
+		f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, changed: t.at.Mtime, at: t.cursor()})
 	}
 	f.relist = true
 }
@@ -337,6 +369,7 @@ func (f *follower) trouble(t *tail, err error) error {
 }
 
 func (f *follower) notice(n pipeline.Notice) {
+	n.Gap = n.Gap || n.Lost > 0
 	if f.s.tell != nil {
 		f.s.tell(n)
 	}

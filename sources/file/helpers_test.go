@@ -102,12 +102,12 @@ func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) see
 		for i := range r.Len() {
 			out.records = append(out.records, got{string(r.Bytes(i)), r.Spans[i].Line, r.First + int64(i)})
 		}
-		for i := range r.Data {
-			r.Data[i] = '#' // as when the memory is used again: cursors do not need it
-		}
-		r.Free()
 		out.formats[r.Partition] = r.Format
 		out.cursors[r.Partition] = r.CursorAfter(r.Len())
+		for i := range r.Data {
+			r.Data[i] = '#' // as when the memory is used again
+		}
+		r.Free()
 		if limit > 0 {
 			limit -= r.Len()
 		}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,9 @@ func idOf(info fs.FileInfo) fileID {
 	return fileID{}
 }
 
+// known reports whether the system tells files apart.
+func (id fileID) known() bool { return id.Ino != 0 }
+
 // removed reports whether a file that is open has no name any more.
 func removed(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
@@ -50,7 +54,7 @@ func part(f io.ReaderAt, at int64, n int) ([]byte, error) {
 
 // contentHead returns the first n bytes of a compressed file's content.
 func contentHead(f *os.File, n int) (head []byte, err error) {
-	stream, done, err := expanded(io.NewSectionReader(f, 0, 1<<62))
+	stream, done, err := contentOf(io.NewSectionReader(f, 0, 1<<62))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +69,9 @@ func contentHead(f *os.File, n int) (head []byte, err error) {
 
 // sight is what is looked at of a file to find out what it is.
 type sight struct {
+	ctx     context.Context
 	f       *os.File
+	info    fs.FileInfo
 	size    int64
 	head    []byte // its first bytes
 	packed  bool   // it is compressed
@@ -74,12 +80,12 @@ type sight struct {
 
 // sightOf looks at a file. What is wrong with a compressed one is said when it is
 // read.
-func sightOf(f *os.File, size int64) (*sight, error) {
+func sightOf(ctx context.Context, f *os.File, info fs.FileInfo) (*sight, error) {
 	head, err := part(f, 0, headBytes)
 	if err != nil {
 		return nil, err
 	}
-	s := &sight{f: f, size: size, head: head, content: head}
+	s := &sight{ctx: ctx, f: f, info: info, size: info.Size(), head: head, content: head}
 	if s.packed = compression(head) != ""; s.packed {
 		if s.content, err = contentHead(f, headBytes); err != nil {
 			s.content = nil
@@ -91,19 +97,26 @@ func sightOf(f *os.File, size int64) (*sight, error) {
 // begins reports whether a file begins with all that the cursor says was read,
 // or, if it is shorter, is the beginning of that as far as can be told.
 func (c *cursor) begins(s *sight) (bool, error) {
-	if c.Compressed && s.packed && c.HeadBytes > 0 && c.heads(s.head) {
-		return s.size >= c.Size, nil
-	}
-	if c.Compressed {
-		return c.ContentBytes > 0 && len(s.content) >= c.ContentBytes && xxh3.Hash(s.content[:c.ContentBytes]) == c.Content, nil
-	}
-	if c.HeadBytes == 0 || !c.heads(s.content) {
+	n, _ := c.extent()
+	switch {
+	case c.untouched(s.info):
+		return true, nil
+	case c.Compressed && s.packed && c.HeadBytes > 0 && c.heads(s.head):
+		if s.size < c.Size {
+			return false, nil
+		}
+	case c.Compressed:
+		if c.ContentBytes == 0 || len(s.content) < c.ContentBytes || xxh3.Hash(s.content[:c.ContentBytes]) != c.Content {
+			return false, nil
+		}
+	case c.HeadBytes == 0 || !c.heads(s.content):
 		return false, nil
 	}
-	if s.packed || s.size < c.TailAt {
+	if !s.packed && s.size < n {
 		return true, nil
 	}
-	return c.ends(s.f)
+	same, short, err := c.holds(s.ctx, s.f)
+	return same || short && s.packed, err
 }
 
 // heads reports whether a file with these first bytes begins as it did.

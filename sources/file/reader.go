@@ -2,13 +2,16 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -29,8 +32,11 @@ type input struct {
 	partition string
 	place     string // what people call the partition; empty = its name
 	path      string
-	items     int64  // how many records it must have; -1 = unknown
-	md5       string // of the file, as a manifest says it; empty = unknown
+	info      fs.FileInfo
+	at        *cursor // what was read of it; nil = nothing
+	verified  bool    // its content was compared with what was read of it
+	items     int64   // how many records it must have; -1 = unknown
+	md5       string  // of the file, as a manifest says it; empty = unknown
 	// Of an export's file: how its records are written, and what is read of the
 	// exports before the file and with its end.
 	format        *pipeline.Format
@@ -47,7 +53,8 @@ type reader struct {
 	block  int
 	read   *atomic.Int64
 	send   func(context.Context, *pipeline.Records) error
-	number func() int64 // gives a file that is read for the first time its number
+	now    func() time.Time
+	number func(*cursor) // numbers the file
 	// buffers and exact are shared by the source's readers, which take turns.
 	buffers *buffers
 	exact   *atomic.Bool // no line is taken for a record unseen
@@ -69,17 +76,27 @@ func (r *reader) run(ctx context.Context) (err error) {
 		return transient(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	skip, err := r.at.identify(f, r.in.path)
+	info, err := f.Stat()
 	if err != nil {
 		return transient(err)
 	}
-	if skip { // nothing new since Open looked
-		return nil
+	if skip, err := r.begin(ctx, f, info); skip || err != nil {
+		return transient(err)
 	}
-	if r.at.Records == 0 {
-		r.at.Number = r.number()
-	}
+	r.at.Path = cmp.Or(r.at.Path, r.in.path)
+	r.number(&r.at)
 	return r.content(ctx, f)
+}
+
+// begin makes the cursor that of an open file. skip says that nothing new is in it.
+func (r *reader) begin(ctx context.Context, f *os.File, info fs.FileInfo) (skip bool, err error) {
+	switch {
+	case r.at.Offset == 0 && r.at.Former == nil:
+		return false, r.at.begin(f, info, r.now())
+	case r.at.untouched(info):
+		return false, nil // as Open found it
+	}
+	return r.at.resume(ctx, f, info, r.in.path, r.now(), false)
 }
 
 // content reads an open file from the cursor to its end.
@@ -89,7 +106,10 @@ func (r *reader) content(ctx context.Context, f *os.File) error {
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
 	}
-	stream, closeStream, err := decompressed(ctx, f, r.at.Offset, &r.raw, r.read)
+	stream, closeStream, err := decompressed(ctx, f, r.at.Hash, &r.raw, r.read)
+	if errors.Is(err, errOther) {
+		return r.at.changed(r.in.path, err)
+	}
 	if err != nil {
 		return r.broken(err)
 	}
@@ -138,6 +158,7 @@ func (r *reader) skipMark(buf []byte) []byte {
 		return buf
 	}
 	r.at.Offset = int64(len(byteOrderMark))
+	r.at.Hash.add(byteOrderMark)
 	return buf[len(byteOrderMark):]
 }
 
@@ -194,7 +215,10 @@ func (r *reader) take(ctx context.Context, buf []byte, p pieces) error {
 		r.at.Records += int64(len(p.spans))
 	}
 	r.rest = buf[p.used:]
-	r.at.move(p.used, p.at)
+	r.at.move(buf[:p.used], p.at)
+	if len(p.spans) > 0 {
+		r.pending.hash = r.at.Hash
+	}
 	return nil
 }
 

@@ -1,19 +1,17 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -32,6 +30,7 @@ type Source struct {
 	exactHead int64
 	now       func() time.Time
 	tell      func(pipeline.Notice)
+	waiting   waiting
 
 	read  atomic.Int64
 	total int64
@@ -46,9 +45,11 @@ type Source struct {
 }
 
 var (
-	_ pipeline.Source   = (*Source)(nil)
-	_ pipeline.Sized    = (*Source)(nil)
-	_ pipeline.Noticing = (*Source)(nil)
+	_ pipeline.Source      = (*Source)(nil)
+	_ pipeline.Sized       = (*Source)(nil)
+	_ pipeline.Noticing    = (*Source)(nil)
+	_ pipeline.Waiting     = (*Source)(nil)
+	_ pipeline.Restartable = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError,
@@ -79,6 +80,7 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	s.format = s.cfg.format()
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
+	s.waiting.set(nil)
 	if err := s.restoreNumbers(cursors); err != nil {
 		return err
 	}
@@ -105,11 +107,8 @@ func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func
 		}
 		return f.run, nil
 	}
-	inputs, err := s.list(cursors)
+	inputs, err := s.list(ctx, cursors)
 	if err != nil {
-		return nil, err
-	}
-	if err := adopt(inputs, cursors); err != nil {
 		return nil, err
 	}
 	var todo []*reader
@@ -118,7 +117,7 @@ func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		r, left, err := s.place(&inputs[i], cursors[inputs[i].partition])
+		r, left, err := s.place(ctx, &inputs[i])
 		if err != nil && len(errs) < listed {
 			errs = append(errs, err)
 		}
@@ -138,49 +137,79 @@ func (s *Source) restoreNumbers(cursors map[string][]byte) error {
 		if err != nil {
 			return err
 		}
-		s.numbers = max(s.numbers, c.Number+1)
+		s.numbers = max(s.numbers, c.Numbers)
 	}
 	return nil
 }
 
-// number returns the number of another file.
-func (s *Source) number() int64 {
-	s.numbers++
-	return s.numbers - 1
+// number gives a file that is read for the first time its number, and notes how many
+// were given.
+func (s *Source) number(c *cursor) {
+	if c.Records == 0 && c.Former == nil {
+		c.Number = s.numbers
+		s.numbers++
+	}
+	c.Numbers = s.numbers
 }
 
-// list returns the files in the order in which they are read.
-func (s *Source) list(cursors map[string][]byte) ([]input, error) {
+// list returns the files in the order in which they are read, with their cursors.
+func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, error) {
+	var paths []string
+	var err error
 	if s.format.Encoding == pipeline.DynamoDBExport {
-		if bare, err := s.bareFiles(); err == nil && len(bare) > 0 {
-			return listBare(bare), nil
+		if paths, err = s.bareFiles(); err != nil || len(paths) == 0 {
+			if s.cfg.AsOf != "" {
+				return nil, errTimed
+			}
+			return s.listExport(cursors)
 		}
-		if s.cfg.AsOf != "" {
-			return nil, errTimed
-		}
-		return s.listExport(cursors)
+	} else if paths, err = s.matchAll(); err != nil {
+		return nil, err
 	}
-	paths, err := s.match()
+	inputs, err := s.inputsAt(paths)
 	if err != nil {
 		return nil, err
 	}
+	if len(inputs) == 0 && len(paths) > 0 {
+		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, s.cfg.Path)
+	}
+	if len(inputs) == 0 {
+		return nil, fmt.Errorf("path %q: no file matches (paths are relative to %s)", s.cfg.Path, workingDir())
+	}
+	return s.resolve(ctx, inputs, cursors)
+}
+
+// inputsAt returns the files of these names, each once: of a file that has several,
+// because of links, the first that is no symbolic link counts.
+func (s *Source) inputsAt(paths []string) ([]input, error) {
 	var inputs []input
+	at := map[fileID]int{}
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, err))
 		}
-		if !info.IsDir() {
-			inputs = append(inputs, input{partition: path, path: path, items: -1})
+		if info.IsDir() {
+			continue
+		}
+		in, id := input{path: path, place: path, info: info, items: -1}, idOf(info)
+		i, twice := at[id]
+		switch {
+		case !twice || !id.known():
+			at[id] = len(inputs)
+			inputs = append(inputs, in)
+		case isLink(inputs[i].path) && !isLink(path):
+			inputs[i] = in
 		}
 	}
-	switch {
-	case len(inputs) > 0:
-		return inputs, nil
-	case len(paths) > 0:
-		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, s.cfg.Path)
-	}
-	return nil, fmt.Errorf("path %q: no file matches (paths are relative to %s)", s.cfg.Path, workingDir())
+	slices.SortFunc(inputs, func(a, b input) int { return cmp.Compare(a.path, b.path) })
+	return inputs, nil
+}
+
+// isLink reports whether a name is that of a symbolic link.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 func workingDir() string {
@@ -191,74 +220,41 @@ func workingDir() string {
 	return where
 }
 
-// match returns the names that the path matches, in order.
-func (s *Source) match() ([]string, error) {
-	var paths []string
-	info, err := os.Stat(s.cfg.Path)
-	if err == nil && info.IsDir() {
-		var entries []os.DirEntry
-		entries, err = os.ReadDir(s.cfg.Path)
-		for _, e := range entries {
-			if e.Name()[0] != '.' {
-				paths = append(paths, filepath.Join(s.cfg.Path, e.Name()))
-			}
-		}
-	} else {
-		paths, err = doublestar.FilepathGlob(s.cfg.Path, doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
-	}
-	if err != nil {
-		return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, err))
-	}
-	slices.Sort(paths)
-	return slices.Compact(paths), nil
-}
-
-// stats returns the files that the path matches and that are there.
-func (s *Source) stats() ([]*found, error) {
-	paths, err := s.match()
-	if err != nil {
-		return nil, err
-	}
-	var all []*found
+// stats returns the files that the path matches and that are there, and what kept it
+// from finding more.
+func (s *Source) stats() (all []*found, problems []error) {
+	paths, problems := s.match()
 	for _, path := range paths {
 		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it was renamed or removed meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		if info.Mode().IsRegular() {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it was renamed or removed meanwhile
+		case err != nil:
+			problems = append(problems, err)
+		case info.Mode().IsRegular():
 			all = append(all, &found{path: path, info: info, id: idOf(info)})
 		}
 	}
-	return all, nil
+	return all, problems
 }
 
 // place returns a reader of the file at its cursor, and the bytes that it has
 // to read; nil = none are left.
-func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err error) {
-	r = s.newReader(in, &cursor{})
-	if saved == nil {
-		info, err := os.Stat(in.path)
-		if err != nil {
-			return nil, 0, transient(err)
-		}
-		if !info.Mode().IsRegular() {
-			return nil, 0, fmt.Errorf("%s: not a regular file", in.path)
-		}
-		return r, info.Size(), nil
+func (s *Source) place(ctx context.Context, in *input) (r *reader, left int64, err error) {
+	if !in.info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s: not a regular file", in.path)
 	}
-	at, err := parseCursor(in.partition, saved)
-	if err != nil {
-		return nil, 0, err
+	if in.at == nil {
+		return s.newReader(in, &cursor{}), in.info.Size(), nil
+	}
+	at := *in.at
+	if at.Done && at.untouched(in.info) {
+		return nil, 0, nil
 	}
 	f, err := os.Open(in.path)
 	if err != nil {
 		return nil, 0, transient(err)
 	}
-	r.at = *at
-	skip, err := at.identify(f, in.path) // changes at; the reader does it again
+	skip, err := at.resume(ctx, f, in.info, in.path, s.now(), in.verified)
 	if err = errors.Join(err, f.Close()); err != nil || skip {
 		return nil, 0, transient(err)
 	}
@@ -266,7 +262,7 @@ func (s *Source) place(in *input, saved []byte) (r *reader, left int64, err erro
 	if !at.Compressed {
 		left -= at.Offset
 	}
-	return r, left, nil
+	return s.newReader(in, &at), left, nil
 }
 
 // newReader returns a reader of a file from the cursor on.
@@ -276,7 +272,7 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 		format = in.format
 	}
 	return &reader{in: in, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
-		read: &s.read, send: s.hand, buffers: s.buffers, number: s.number, exact: &s.exact, exactHead: s.exactHead}
+		read: &s.read, send: s.hand, buffers: s.buffers, now: s.now, number: s.number, exact: &s.exact, exactHead: s.exactHead}
 }
 
 // Read returns the records of the next block.

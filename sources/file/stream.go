@@ -40,6 +40,9 @@ const (
 // from which it is to be read.
 var errShorter = fmt.Errorf("it has less content than was read of it: %w", io.ErrUnexpectedEOF)
 
+// errOther says that a compressed stream has other content than was read of it.
+var errOther = errors.New("the content before that, which was read, is another one")
+
 // counter adds the bytes read from a file to each of its counts. Reading ends when ctx does,
 // however far the place that is looked for.
 type counter struct {
@@ -67,23 +70,24 @@ func openContent(path string) (r io.Reader, close func() error, err error) {
 		return nil, nil, err
 	}
 	var at, read atomic.Int64
-	r, free, err := decompressed(context.Background(), f, 0, &at, &read)
+	r, free, err := decompressed(context.Background(), f, digest{}, &at, &read)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}
 	return r, func() error { free(); return f.Close() }, nil
 }
 
-// decompressed returns a reader of the file's content from the offset on; close
-// frees it, but not the file. at holds its place in the file, in stored bytes;
+// decompressed returns a reader of the file's content behind what was passed; close
+// frees it, but not the file. The content of a compressed file is read from its start,
+// and has to be that which was passed. at holds its place in the file, in stored bytes;
 // what is read is added to read.
-func decompressed(ctx context.Context, f *os.File, offset int64, at, read *atomic.Int64) (r io.Reader, close func(), err error) {
+func decompressed(ctx context.Context, f *os.File, passed digest, at, read *atomic.Int64) (r io.Reader, close func(), err error) {
 	head := make([]byte, 4)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	start := int64(0) // a followed file may have been read before
+	offset, start := passed.bytes, int64(0) // a followed file may have been read before
 	packed := compression(head[:n]) != ""
 	if !packed {
 		start = offset
@@ -96,27 +100,34 @@ func decompressed(ctx context.Context, f *os.File, offset int64, at, read *atomi
 	if !packed {
 		return raw, func() {}, nil
 	}
-	if r, close, err = expanded(raw); err != nil {
+	if r, close, err = contentOf(raw); err != nil {
 		return nil, nil, err
 	}
-	if _, err := io.CopyN(io.Discard, r, offset); err != nil {
+	was, whole, err := digestOf(r, offset)
+	switch {
+	case err == nil && !whole:
+		err = errShorter
+	case err == nil && was.sum() != passed.sum():
+		err = errOther
+	}
+	if err != nil {
 		close()
-		if err == io.EOF {
-			err = errShorter
-		}
 		return nil, nil, fmt.Errorf("going on at byte %d of the decompressed content: %w", offset, err)
 	}
 	return r, close, nil
 }
 
-// expanded returns the content of a compressed stream; close frees its reader.
-func expanded(raw io.Reader) (r io.Reader, close func(), err error) {
+// contentOf returns the content of a stream, decompressed if it is compressed; close
+// frees its reader.
+func contentOf(raw io.Reader) (r io.Reader, close func(), err error) {
 	buffered := bufio.NewReaderSize(raw, readBytes)
 	head, err := buffered.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
 	switch compression(head) {
+	case "":
+		return buffered, func() {}, nil
 	case "bzip2":
 		return bzip2.NewReader(buffered), func() {}, nil
 	case "gzip":

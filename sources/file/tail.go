@@ -32,6 +32,9 @@ type tail struct {
 	// strange says that the path never matched it under this identity: it is
 	// followed only if it is one that was read before.
 	strange bool
+	// between says that it was rotated while it was not looked at: the path need not
+	// match it, and it was never read.
+	between bool
 	info    fs.FileInfo // as it was looked at last
 	since   time.Time   // when it was changed last, as far as is known
 	had     int64       // its size before that
@@ -39,6 +42,7 @@ type tail struct {
 	ended   bool        // a last line without end was looked at as well
 	size    int         // bytes for the next block, if a usual one is not enough
 	told    bool        // that it is cut short
+	again   time.Time   // when it may be looked at again to find out what it is
 
 	problem string // why it could not be read
 }
@@ -58,7 +62,7 @@ func (t *tail) input() *input {
 func (f *follower) visit(ctx context.Context, t *tail) error {
 	err := f.look(t)
 	if err == nil && t.info != nil && t.key == "" {
-		err = f.identify(t)
+		err = f.identify(ctx, t)
 	}
 	if err != nil {
 		return f.trouble(t, err)
@@ -220,8 +224,11 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 		return true, r.tooLong(p.at.line)
 	}
 	b := &block{data: buf, pieces: p, start: r.at, recheck: r.recheck, tail: tailOf(&r.at, buf[:p.used])}
-	b.start.Offset, b.start.Size = at, t.info.Size()
-	b.start.ID, b.start.Path, b.start.Moved = t.id, t.name, t.moved
+	b.start.Offset = at
+	b.start.note(t.info, f.now())
+	b.start.Path, b.start.Moved, b.start.Numbers = t.name, t.moved, f.s.numbers
+	b.hash = b.start.Hash
+	b.hash.add(buf[:p.used])
 	t.at = *b.after(len(p.spans))
 	t.size = 0
 	if p.used == 0 && !end {
@@ -295,14 +302,15 @@ func (f *follower) readPacked(ctx context.Context, t *tail, quiet time.Duration)
 		return nil
 	}
 	t.read, t.told = true, false
-	t.at.Head, t.at.HeadBytes, t.at.Size = xxh3.Hash(head), len(head), t.info.Size()
+	t.at.Head, t.at.HeadBytes = xxh3.Hash(head), len(head)
+	t.at.note(t.info, f.now())
 	return f.readStream(ctx, t)
 }
 
 // readStream reads the content of a compressed file from the cursor to its end.
 func (f *follower) readStream(ctx context.Context, t *tail) error {
 	c := t.cursor()
-	c.Done = false
+	c.Done, c.Numbers = false, f.s.numbers
 	r := f.s.newReader(t.input(), &c)
 	r.send = func(ctx context.Context, r *pipeline.Records) error { return f.send(ctx, t, r) }
 	err := r.content(ctx, t.f)
@@ -310,6 +318,8 @@ func (f *follower) readStream(ctx context.Context, t *tail) error {
 	switch {
 	case err == nil || errors.Is(err, errShorter):
 		t.at.Done = true // a copy may have less than its original
+	case errors.Is(err, errOther):
+		f.truncated(t)
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		// More may come.
 	default:

@@ -1,0 +1,208 @@
+package file
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A generation is a file that had the name of another one before, and was renamed or
+// copied when that was begun anew: app.log.1, app.log-20260301.gz and app-2026-03-01.log
+// of app.log. The path need not match it.
+type generation struct {
+	path string
+	info fs.FileInfo
+	id   fileID
+	mark string // what its name has besides: a number, a date
+}
+
+// generationMark is what a name gets by rotation.
+var generationMark = regexp.MustCompile(`^[-._]([0-9][-0-9TZtz:._+]*|old|bak|prev|previous|last)$`)
+
+// packedSuffixes are those of compressed files.
+var packedSuffixes = []string{".gz", ".zst", ".zstd", ".bz2"}
+
+// markOf returns what the name of a generation has besides that of a file; ok = it
+// may be one.
+func markOf(path, of string) (mark string, ok bool) {
+	name, base := filepath.Base(path), filepath.Base(of)
+	for _, suffix := range packedSuffixes {
+		if trimmed, packed := strings.CutSuffix(name, suffix); packed {
+			if trimmed == base {
+				return "", true
+			}
+			name = trimmed
+			break
+		}
+	}
+	if mark, ok = strings.CutPrefix(name, base); ok {
+		return mark, generationMark.MatchString(mark)
+	}
+	for i := range len(base) {
+		if base[i] != '.' || i == 0 || !strings.HasPrefix(name, base[:i]) || !strings.HasSuffix(name, base[i:]) || len(name) <= len(base) {
+			continue
+		}
+		if mark = name[i : len(name)-len(base)+i]; generationMark.MatchString(mark) {
+			return mark, true
+		}
+	}
+	return "", false
+}
+
+// isGeneration reports whether a file is one of another by its name and folder.
+func isGeneration(path, of string) bool {
+	_, ok := markOf(path, of)
+	return ok && filepath.Dir(absolute(path)) == filepath.Dir(absolute(of))
+}
+
+func newGeneration(path, of string, info fs.FileInfo) *generation {
+	mark, _ := markOf(path, of)
+	return &generation{path: path, info: info, id: idOf(info), mark: mark}
+}
+
+// maxRotations bounds what is taken for a number of rotations, not for a date.
+const maxRotations = 10_000
+
+// number returns the number of rotations since the generation had the name; ok = its
+// name says it.
+func (g *generation) number() (n int, ok bool) {
+	if g.mark == "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(g.mark[1:])
+	return n, err == nil && n < maxRotations
+}
+
+// after reports whether the generation is newer than another one, the file that was
+// read under the name before; nil = it is not there, and was changed last at a time.
+func (g *generation) after(origin *generation, changed int64) bool {
+	if origin == nil {
+		return changed != 0 && g.info.ModTime().UnixNano() > changed
+	}
+	return g.compare(origin) > 0
+}
+
+// compare orders generations of one name, the oldest first.
+func (g *generation) compare(o *generation) int {
+	n, numbered := g.number()
+	m, otherNumbered := o.number()
+	if numbered && otherNumbered {
+		return cmp.Compare(m, n)
+	}
+	if !numbered && !otherNumbered && len(g.mark) == len(o.mark) && g.mark != o.mark && g.dated() && o.dated() {
+		return cmp.Compare(g.mark, o.mark)
+	}
+	return g.info.ModTime().Compare(o.info.ModTime())
+}
+
+// dated reports whether the name has a date that sorts as it is: the year first.
+func (g *generation) dated() bool {
+	if len(g.mark) < 5 {
+		return false
+	}
+	year, err := strconv.Atoi(g.mark[1:5])
+	return err == nil && year >= 1970 && year < 2200
+}
+
+// generations returns those of a file, the oldest first. A file that is there twice,
+// while it is being compressed, is named by its original.
+func generations(of string) ([]*generation, error) {
+	entries, err := os.ReadDir(filepath.Dir(of))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []*generation
+	plain := map[string]bool{}
+	for _, e := range entries {
+		path := filepath.Join(filepath.Dir(of), e.Name())
+		if _, ok := markOf(path, of); !ok {
+			continue
+		}
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode().IsRegular() && info.Size() > 0 {
+			all = append(all, newGeneration(path, of, info))
+			plain[path] = true
+		}
+	}
+	all = slices.DeleteFunc(all, func(g *generation) bool {
+		for _, suffix := range packedSuffixes {
+			if original, packed := strings.CutSuffix(g.path, suffix); packed && plain[original] {
+				return true
+			}
+		}
+		return false
+	})
+	slices.SortStableFunc(all, (*generation).compare)
+	return all, nil
+}
+
+// holeBefore names what is missing between a generation that is numbered and the file
+// itself; empty = nothing.
+func holeBefore(of string, origin *generation, all []*generation) string {
+	n, ok := origin.number()
+	if !ok {
+		return ""
+	}
+	there := map[int]bool{}
+	for _, g := range all {
+		if m, numbered := g.number(); numbered {
+			there[m] = true
+		}
+	}
+	for m := n - 1; m >= 1; m-- {
+		if !there[m] {
+			return fmt.Sprintf("%s%c%d", of, origin.mark[0], m)
+		}
+	}
+	return ""
+}
+
+// gone says what is lost with a file that was rotated away, and can't be found.
+func (c *cursor) gone(path string) string {
+	return fmt.Sprintf("%s: the file that was read to line %d, byte %d of its content (inode %d, last changed %s), is gone from its folder: it was rotated away and "+
+		"removed or altered before it was read to its end; %s. Put it back into its folder under a name that rotation gives, or begin with a new state folder; "+
+		"a source with follow: true tells this and goes on", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), c.lost())
+}
+
+func (c *cursor) changedAt() string {
+	return time.Unix(0, c.Mtime).UTC().Format(time.RFC3339)
+}
+
+// lost says how much is.
+func (c *cursor) lost() string {
+	if n := c.unread(); n > 0 {
+		return fmt.Sprintf("at least %d bytes are lost, and what was written to it later", n)
+	}
+	return "how many bytes are lost is not known"
+}
+
+// unread returns the bytes that the file is known to have had behind what was read.
+func (c *cursor) unread() int64 {
+	if c.Done || c.Compressed {
+		return 0
+	}
+	return max(0, c.Size-c.Offset)
+}
+
+// hole says that a generation is missing.
+func (c *cursor) hole(origin, missing string) string {
+	return fmt.Sprintf("%s: it was rotated to %s (inode %d, read to line %d, byte %d of its content), and what was rotated after it, %s, is gone: how many bytes are lost is not known",
+		c.Path, origin, c.ID.Ino, c.Line, c.Offset, missing)
+}

@@ -1,0 +1,448 @@
+package file
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// clockTick is how coarse the clock is that files' times are of: of a file that was
+// changed so short a time ago, the time does not tell whether it is changed again.
+// One whose time has no fraction may be of a file system that knows seconds only.
+func clockTick(changed time.Time) time.Duration {
+	if changed.Nanosecond() == 0 {
+		return 2 * time.Second
+	}
+	return 20 * time.Millisecond
+}
+
+// note takes down what the system says of the file that is about to be read.
+func (c *cursor) note(info fs.FileInfo, now time.Time) {
+	changed := info.ModTime()
+	c.Size, c.ID, c.Mtime, c.Recent = info.Size(), idOf(info), changed.UnixNano(), now.Sub(changed) <= clockTick(changed)
+}
+
+// untouched reports whether the system says the same of the file.
+func (c *cursor) untouched(info fs.FileInfo) bool {
+	return !c.Recent && c.Mtime == info.ModTime().UnixNano() && c.Size == info.Size() && c.ID == idOf(info) && c.ID.known()
+}
+
+// extent returns what was read of the file, in this reading or one before.
+func (c *cursor) extent() (bytes int64, hash digest) {
+	if f := c.Former; f != nil && f.Offset > c.Offset {
+		return f.Offset, f.Hash
+	}
+	return c.Offset, c.Hash
+}
+
+// holds reports whether an open file begins with all that was read: its content, if it
+// is compressed. short says that it has less.
+func (c *cursor) holds(ctx context.Context, f io.ReaderAt) (same, short bool, err error) {
+	n, want := c.extent()
+	content, done, err := contentOf(&counter{ctx: ctx, r: io.NewSectionReader(f, 0, 1<<62)})
+	if err != nil {
+		return n == 0, true, notAStream(err)
+	}
+	defer done()
+	got, ok, err := digestOf(content, n)
+	return ok && got.sum() == want.sum(), !ok, notAStream(err)
+}
+
+// notAStream leaves out errors about what a file holds: it is another one then.
+func notAStream(err error) error {
+	if err != nil && (isSystem(err) || errors.Is(err, context.Canceled)) {
+		return err
+	}
+	return nil
+}
+
+// begin notes what tells the file again that is about to be read, and how it is stored.
+func (c *cursor) begin(f io.ReaderAt, info fs.FileInfo, now time.Time) error {
+	head, err := part(f, 0, headBytes)
+	if err != nil {
+		return err
+	}
+	c.note(info, now)
+	c.Head, c.HeadBytes, c.Done, c.Cut = xxh3.Hash(head), len(head), false, false
+	c.Compressed = compression(head) != ""
+	return nil
+}
+
+// resume holds an open file against the cursor, and makes it that of going on. skip
+// says that there is nothing new in it. verified says that its content was compared.
+func (c *cursor) resume(ctx context.Context, f io.ReaderAt, info fs.FileInfo, path string, now time.Time, verified bool) (skip bool, err error) {
+	if c.untouched(info) && (c.Done || c.Offset > 0) {
+		return c.Done, nil
+	}
+	if verified = verified || c.untouched(info); !verified {
+		if verified, _, err = c.holds(ctx, f); err != nil {
+			return false, err
+		}
+	}
+	if !verified && c.Offset == 0 { // nothing of it took effect but by an earlier reading
+		*c = cursor{}
+	}
+	was := *c
+	if err := c.begin(f, info, now); err != nil || was.Offset == 0 {
+		return false, err
+	}
+	if err := was.compare(f, info.Size(), c.Compressed, verified); err != nil {
+		return false, was.changed(path, err)
+	}
+	return was.Done && was.Size == c.Size, nil
+}
+
+// changed is the error about a file that is no longer what was read of it.
+func (c *cursor) changed(path string, how error) error {
+	return fmt.Errorf("%s: the file was changed after it had been read to line %d: %w. Give the new content a name of its own, "+
+		"put the old file back, or start with a new state folder", path, c.Line, how)
+}
+
+// compare says how a file of a size is no longer what was read of it; nil = it is.
+func (c *cursor) compare(f io.ReaderAt, size int64, packed, verified bool) error {
+	switch {
+	case size < c.Size && !packed:
+		return fmt.Errorf("it has %d bytes and had %d", size, c.Size)
+	case !verified:
+		return fmt.Errorf("the first %d bytes of its content, which were read, are others", c.Offset)
+	case !c.Done || !c.Cut || size == c.Size || packed:
+		return nil
+	}
+	// What was appended must not belong to the last record that was read.
+	next, err := part(f, c.Offset, tailBytes)
+	if err != nil {
+		return err
+	}
+	rest := bytes.TrimLeft(next, " \t\r\n")
+	begins := len(rest) == 0 || rest[0] == '{' || rest[0] == '['
+	if begins && (!c.Inline || next[0] == '\n' || bytes.HasPrefix(next, []byte("\r\n"))) {
+		return nil
+	}
+	return errors.New("its last record had no end then, and has been written on")
+}
+
+// known is a file that was read before.
+type known struct {
+	partition string
+	at        *cursor
+	name      string // absolute
+	found     bool
+	newest    bool // of those that had its name
+}
+
+// resolver finds out which files are those that were read before.
+type resolver struct {
+	ctx     context.Context
+	s       *Source
+	known   []*known
+	byName  map[string][]*known
+	byID    map[fileID][]*known
+	bySize  map[int64][]*known
+	matched map[string]bool // names of files, absolute
+	byStem  map[string][]*known
+	in      folders
+	errs    []error
+}
+
+// resolve gives files that were read before their cursors: by their names, if they
+// still begin with what was read; else by what they are. A file that is not where it
+// was is looked for in its folder, with those that have been there in its place since.
+// The others are new.
+func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string][]byte) ([]input, error) {
+	r := &resolver{ctx: ctx, s: s, byName: map[string][]*known{}, byID: map[fileID][]*known{},
+		matched: map[string]bool{}, bySize: map[int64][]*known{}, byStem: map[string][]*known{}, in: folders{}}
+	for partition, raw := range cursors {
+		c, err := parseCursor(partition, raw)
+		if err != nil {
+			return nil, err
+		}
+		c.Path = cmp.Or(c.Path, partition)
+		r.known = append(r.known, &known{partition: partition, at: c, name: absolute(c.Path)})
+	}
+	// The newest first: of two that one file may be, it is that.
+	slices.SortFunc(r.known, func(a, b *known) int {
+		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
+	})
+	for _, k := range r.known {
+		k.newest = len(r.byName[k.name]) == 0
+		r.byName[k.name] = append(r.byName[k.name], k)
+		if k.at.ID.known() {
+			r.byID[k.at.ID] = append(r.byID[k.at.ID], k)
+		}
+		stem := filepath.Join(filepath.Dir(k.name), stemOf(k.name))
+		r.bySize[k.at.Size], r.byStem[stem] = append(r.bySize[k.at.Size], k), append(r.byStem[stem], k)
+	}
+	for i := range inputs {
+		r.matched[absolute(inputs[i].path)] = true
+		r.identify(&inputs[i])
+	}
+	r.moved(inputs)
+	inputs = r.missing(inputs)
+	r.name(inputs)
+	return inputs, errors.Join(r.errs[:min(len(r.errs), listed)]...)
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
+}
+
+// identify finds the cursor of a file by its name or identity.
+func (r *resolver) identify(in *input) {
+	candidates := slices.Concat(r.byID[idOf(in.info)], r.byName[absolute(in.path)])
+	slices.SortStableFunc(candidates, func(a, b *known) int {
+		return cmp.Compare(untouchedFirst(a, in), untouchedFirst(b, in))
+	})
+	for _, k := range candidates {
+		if k.found {
+			continue
+		}
+		same, err := r.same(k, in)
+		if err != nil {
+			r.errs = append(r.errs, err)
+			return
+		}
+		if same {
+			k.goesOnIn(in)
+			return
+		}
+	}
+}
+
+func untouchedFirst(k *known, in *input) int {
+	if k.at.untouched(in.info) {
+		return 0
+	}
+	return 1
+}
+
+func (k *known) goesOnIn(in *input) {
+	k.found, in.at, in.partition, in.verified = true, k.at, k.partition, true
+}
+
+// same reports whether a file is one that was read before: its content tells.
+func (r *resolver) same(k *known, in *input) (same bool, err error) {
+	if k.at.untouched(in.info) {
+		return true, nil
+	}
+	if n, _ := k.at.extent(); !k.at.Compressed && in.info.Size() < n && !in.packed() {
+		return false, nil
+	}
+	f, err := os.Open(in.path)
+	if err != nil {
+		return false, transient(err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	same, _, err = k.at.holds(r.ctx, f)
+	return same, transient(err)
+}
+
+// packed reports whether the file is compressed, as far as it can be read.
+func (in *input) packed() bool {
+	f, err := os.Open(in.path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	head, err := part(f, 0, 4)
+	return err == nil && compression(head) != ""
+}
+
+// moved finds files that were copied or compressed, and are gone themselves, by
+// their content. While the original is there, a copy is another file.
+func (r *resolver) moved(inputs []input) {
+	for i := range inputs {
+		in := &inputs[i]
+		if in.at != nil {
+			continue
+		}
+		for _, k := range r.likely(in) {
+			if k.found || r.there(k) {
+				continue
+			}
+			same, err := r.same(k, in)
+			if err != nil {
+				r.errs = append(r.errs, err)
+				break
+			}
+			if same {
+				k.goesOnIn(in)
+				break
+			}
+		}
+	}
+}
+
+// likely returns what a file may be under a new name and identity: what had its size,
+// and that of which it is a generation by its name.
+func (r *resolver) likely(in *input) []*known {
+	all := slices.Clone(r.bySize[in.info.Size()])
+	path := absolute(in.path)
+	stem := filepath.Join(filepath.Dir(path), stemOf(path))
+	for i := len(filepath.Dir(path)) + 1; i <= len(stem); i++ {
+		if i < len(stem) && stem[i] != '-' && stem[i] != '_' {
+			continue
+		}
+		for _, k := range r.byStem[stem[:i]] {
+			if _, ok := markOf(path, k.name); ok {
+				all = append(all, k)
+			}
+		}
+	}
+	return all
+}
+
+// there reports whether a file that was not found is where it was, and the path does
+// not match it.
+func (r *resolver) there(k *known) bool {
+	if r.matched[k.name] {
+		return false // it has other content
+	}
+	info, err := os.Stat(k.name)
+	return err == nil && k.at.ID.known() && idOf(info) == k.at.ID
+}
+
+// name gives each new file a partition that no other has.
+func (r *resolver) name(inputs []input) {
+	taken := map[string]bool{}
+	for _, k := range r.known {
+		taken[k.partition] = k.found || k.at.Former == nil
+	}
+	for i := range inputs {
+		in := &inputs[i]
+		if in.at != nil {
+			continue
+		}
+		in.partition = in.path
+		for n := 2; taken[in.partition]; n++ {
+			in.partition = fmt.Sprintf("%s#%d", in.path, n)
+		}
+		taken[in.partition] = true
+	}
+}
+
+// missing deals with files that are not among those that the path matches: what was
+// rotated is read first where it is, with what came between. What can't be is a gap.
+func (r *resolver) missing(inputs []input) []input {
+	inTheirPlace := map[string]int{}
+	for i := range inputs {
+		if inputs[i].at == nil {
+			inTheirPlace[absolute(inputs[i].path)] = i
+		}
+	}
+	before := map[int][]input{}
+	for _, k := range r.known {
+		if k.found || !k.newest {
+			continue
+		}
+		i, replaced := inTheirPlace[k.name]
+		if !replaced && k.at.Done || k.at.Former != nil || r.there(k) && !replaced {
+			continue
+		}
+		more, err := r.rotated(k, inputs, i, replaced)
+		if err != nil {
+			r.errs = append(r.errs, err)
+		}
+		if !replaced {
+			i = 0
+		}
+		before[i] = append(before[i], more...)
+	}
+	if len(before) == 0 {
+		return inputs
+	}
+	var all []input
+	for i := range inputs {
+		all = append(append(all, before[i]...), inputs[i])
+	}
+	return all
+}
+
+// rotated returns the file that was read under a name, and those that had the name
+// after it; replaced says that file i has it now.
+func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more []input, err error) {
+	matched := map[fileID]bool{}
+	for j := range inputs {
+		matched[idOf(inputs[j].info)] = true
+	}
+	all, err := generations(k.name)
+	if err != nil {
+		return nil, transient(err)
+	}
+	origin, err := r.origin(k, all)
+	if err != nil {
+		return nil, err
+	}
+	var between []*generation
+	for _, g := range all {
+		if matched[g.id] || !g.after(origin, k.at.Mtime) {
+			continue
+		}
+		read, err := r.wasRead(g)
+		if err != nil {
+			return nil, err
+		}
+		if !read {
+			between = append(between, g)
+		}
+	}
+	switch {
+	case origin == nil && (len(between) > 0 || !replaced):
+		return nil, fmt.Errorf("%w: %s", pipeline.ErrGap, k.at.gone(k.at.Path))
+	case origin == nil:
+		in := &inputs[i]
+		return nil, k.at.changed(in.path, k.at.compare(nil, in.info.Size(), in.packed(), false))
+	}
+	if hole := holeBefore(k.name, origin, all); hole != "" {
+		return nil, fmt.Errorf("%w: %s", pipeline.ErrGap, k.at.hole(origin.path, hole))
+	}
+	first := input{path: origin.path, place: origin.path, info: origin.info, items: -1}
+	k.goesOnIn(&first)
+	more = append(more, first)
+	for _, g := range between {
+		more = append(more, input{path: g.path, place: g.path, info: g.info, items: -1})
+	}
+	return more, nil
+}
+
+// wasRead reports whether a file that the path does not match was read before.
+func (r *resolver) wasRead(g *generation) (bool, error) {
+	for _, k := range r.byID[g.id] {
+		if same, err := r.same(k, &input{path: g.path, info: g.info}); same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
+}
+
+// origin returns the file that was read, among those that were rotated or in its
+// folder; nil = it is not there.
+func (r *resolver) origin(k *known, all []*generation) (*generation, error) {
+	candidates := slices.Clone(all)
+	if path := r.in.find(k.at.ID, k.name); path != "" && path != k.name {
+		if info, err := os.Stat(path); err == nil {
+			candidates = slices.Insert(candidates, 0, newGeneration(path, k.name, info))
+		}
+	}
+	for _, g := range candidates {
+		same, err := r.same(k, &input{path: g.path, info: g.info})
+		if same || err != nil {
+			return g, err
+		}
+	}
+	return nil, nil
+}
