@@ -56,6 +56,7 @@ const (
 )
 
 func (h *history) append(b []byte) []byte {
+	b = append(b, itemEntry)
 	b = packed.AppendBytes(b, h.key)
 	b = binary.AppendUvarint(b, uint64(len(h.entries)))
 	for i := range h.entries {
@@ -88,7 +89,7 @@ func (h *history) append(b []byte) []byte {
 
 // decodeHistory reads what append wrote; the result shares b.
 func decodeHistory(b []byte) history {
-	c := packed.Cursor{B: b}
+	c := packed.Cursor{B: b[1:]}
 	h := history{key: c.Bytes(), entries: make([]historyEntry, c.Uvarint())}
 	for i := range h.entries {
 		e := &h.entries[i]

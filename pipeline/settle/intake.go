@@ -38,6 +38,7 @@ type change struct {
 	late    int32    // index in Settler.late, or -1
 	removal pipeline.Removal
 	ordinal int64 // among the epoch's changes of all transforms
+	was     int64 // the time that the item's state had, where that changes
 }
 
 // Release is called when the epoch's settled rows, which are in this memory, are

@@ -31,8 +31,12 @@ type item struct {
 	past       past
 }
 
+// itemEntry leads the encoding of an item: below what package overflow has.
+const itemEntry = 1
+
 // append appends the encoding of the item.
 func (it *item) append(b []byte) []byte {
+	b = append(b, itemEntry)
 	b = binary.LittleEndian.AppendUint64(b, uint64(it.time))
 	b = packed.AppendBytes(b, it.key)
 	known := uint64(0)
@@ -62,7 +66,7 @@ func (it *item) append(b []byte) []byte {
 // decode reads what append wrote; the item's slices share b, and use its own
 // memory again.
 func (it *item) decode(b []byte, rows *[]keptRow) {
-	r := packed.Cursor{B: b}
+	r := packed.Cursor{B: b[1:]}
 	it.time = int64(r.U64())
 	it.key = r.Bytes()
 	it.contenders = it.contenders[:0]

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/btree"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
@@ -23,15 +25,19 @@ type Merger struct {
 	builder *rowBuilder
 	items   *state.Keyspace
 	keys    *state.Keyspace
-	sweepAt pipeline.Hash // of items
-	keysAt  pipeline.Hash // and of keys
-	horizon int64         // of the epoch that ends: removed items are forgotten from before it
+	long    overflow.Values // of items
+	wide    overflow.Values // of keys
+	forest  btree.Forest    // of keys
+	sweepAt pipeline.Hash   // of items
+	keysAt  pipeline.Hash   // and of keys
+	horizon int64           // of the epoch that ends: removed items are forgotten from before it
 	root    *pipeline.Table
 	dropped map[int32][]pipeline.Hash // by change: the keys of the rows of root
 
 	intake
 	effects  []mergeEffect
 	gathered []mergeEffect // of one key
+	crowd    crowd
 	outs     []out
 	encoded  []byte
 }
@@ -45,6 +51,7 @@ type mergeRules struct {
 	deleted  pipeline.OnDelete
 	expired  pipeline.OnDelete // of rows that go with an expired item
 	releases bool              // rows stay by what becomes of expired items only
+	few      int               // bytes of shares from which they are many
 	widths   []int             // of the columns of the schema
 }
 
@@ -53,6 +60,7 @@ func rulesOf(p pipeline.Policy) mergeRules {
 		fill: p.Merge == pipeline.LatestNonNull, first: p.Merge == pipeline.First,
 		retains: p.Retains(), flags: p.Flags(), deleted: p.OnDelete, expired: p.TTLFate(),
 		releases: p.OnDelete == pipeline.Delete && p.TTLFate() == pipeline.Keep,
+		few:      maxFew,
 	}
 }
 
@@ -91,6 +99,9 @@ func NewMerger(o MergerOptions) (*Merger, error) {
 	m := &Merger{
 		node: o.Node, table: o.Table, out: o.Table, items: o.Items, keys: o.Keys,
 		mergeRules: rulesOf(o.Policy), dropped: map[int32][]pipeline.Hash{},
+		long:   overflow.Values{State: o.Items, Inline: overflow.DefaultInline},
+		wide:   overflow.Values{State: o.Keys, Inline: overflow.DefaultInline},
+		forest: btree.Forest{State: o.Keys, Tag: sharesPage, PageBytes: btree.DefaultPageBytes},
 	}
 	if m.first {
 		m.root = o.Root
@@ -177,7 +188,9 @@ func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
 		return nil, err
 	}
 	for g, members := range groups {
-		m.decide(members, m.values[g], dead)
+		if err := m.decide(members, m.values[g], dead); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.apply(); err != nil {
 		return nil, err
@@ -189,31 +202,36 @@ func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
 	}
 	rows := m.build()
 	m.reset()
-	m.effects, m.outs, m.gathered = nil, nil, nil
+	m.effects, m.outs, m.gathered, m.crowd = nil, nil, nil, crowd{}
 	clear(m.dropped)
 	return rows, nil
 }
 
 // sweep forgets some of what was removed before the horizon.
 func (m *Merger) sweep() (err error) {
-	m.sweepAt, err = sweep(m.items, m.sweepAt, m.sweeps(), func(v []byte) bool {
+	expired := func(_ pipeline.Hash, v []byte) bool {
 		h := decodeHistory(v)
 		newest := &h.entries[0]
 		return newest.removal != pipeline.NotRemoved && newest.rows == nil && newest.Time < m.horizon
+	}
+	m.sweepAt, err = sweep(m.items, &m.long, m.sweepAt, m.sweeps(), expired, func(h pipeline.Hash, entry []byte) error {
+		return m.long.Put(h, entry, nil)
 	})
 	if err != nil || !m.retains || m.deleted != pipeline.Delete && m.expired != pipeline.Delete {
 		return err
 	}
-	m.keysAt, err = sweep(m.keys, m.keysAt, m.sweeps(), func(v []byte) bool {
-		return over(decodeShares(v, &m.mergeRules), m.horizon)
-	})
-	return err
+	return m.sweepKeys()
 }
 
 // decide adds an item's changes to its history, and notes what that does to rows.
 // Where rows are released, each change is an epoch of its own: which came first
 // must not depend on where epochs are cut.
-func (m *Merger) decide(members []int32, value []byte, dead []int64) {
+func (m *Merger) decide(members []int32, entry []byte, dead []int64) error {
+	item := m.changes[members[0]].item
+	value, err := m.long.Whole(item, entry)
+	if err != nil {
+		return err
+	}
 	var h history
 	if value != nil {
 		h = decodeHistory(value)
@@ -229,14 +247,14 @@ func (m *Merger) decide(members []int32, value []byte, dead []int64) {
 		}
 	}
 	if last < 0 {
-		return
+		return nil
 	}
 	m.encoded = h.append(m.encoded[:0])
 	if bytes.Equal(m.encoded, value) {
 		m.effects = m.effects[:noted]
-		return
+		return nil
 	}
-	m.items.Put(m.changes[last].item, m.encoded)
+	return m.long.Put(item, entry, m.encoded)
 }
 
 // extend adds changes to a history and returns the last one that was new, or -1.
@@ -309,6 +327,18 @@ func (m *Merger) leave(item, key pipeline.Hash, change int32) {
 	}
 }
 
+// First bytes of entries of row keys: all shares, or where they are many the root of
+// the tree of their places; a share of many, or a page of such a tree.
+const (
+	fewShares = 1 + iota
+	manyShares
+	oneShare
+	sharesPage
+)
+
+// maxFew is the size in bytes from which a key's shares are many.
+const maxFew = 4 << 10
+
 // apply takes the effects to the row keys, in the order of their hashes.
 func (m *Merger) apply() error {
 	groups := m.group(len(m.effects), func(i int32) pipeline.Hash { return m.effects[i].key })
@@ -317,12 +347,24 @@ func (m *Merger) apply() error {
 	}
 	for g, indices := range groups {
 		m.gathered = gatherInto(m.gathered, m.effects, indices, func(e *mergeEffect) int32 { return e.change })
-		m.applyKey(m.gathered, m.values[g])
+		if v := m.values[g]; v != nil && v[0] == manyShares {
+			m.crowd.join(m.gathered, v, len(m.outs))
+			m.outs = append(m.outs, out{}) // its place among those of one change
+			continue
+		}
+		if err := m.applyKey(m.gathered, m.values[g]); err != nil {
+			return err
+		}
 	}
-	return nil
+	return m.applyMany()
 }
 
-func (m *Merger) applyKey(effects []mergeEffect, value []byte) {
+func (m *Merger) applyKey(effects []mergeEffect, entry []byte) error {
+	key := effects[0].key
+	value, err := m.wide.Whole(key, entry)
+	if err != nil {
+		return err
+	}
 	shares := decodeShares(value, &m.mergeRules)
 	before := m.row(shares)
 	for i := range effects {
@@ -331,23 +373,39 @@ func (m *Merger) applyKey(effects []mergeEffect, value []byte) {
 	}
 	shares = forget(shares, m.horizon)
 	after := m.row(shares)
-	last := &effects[len(effects)-1]
-	if len(shares) == 0 {
-		m.keys.Put(last.key, nil)
-	} else {
-		m.encoded = appendShares(m.encoded[:0], shares)
-		m.keys.Put(last.key, m.encoded)
+	if o, differs := effects[len(effects)-1].out(before, after); differs {
+		m.outs = append(m.outs, o)
 	}
-	o := out{keptRow: keptRow{key: last.key, row: after}, change: last.change, order: last.change, op: pipeline.OpUpdate}
+	return m.putShares(key, entry, shares)
+}
+
+// putShares writes the shares of a key whose entry had few.
+func (m *Merger) putShares(key pipeline.Hash, entry []byte, shares []share) error {
+	if len(shares) == 0 {
+		return m.wide.Put(key, entry, nil)
+	}
+	m.encoded = appendShares(m.encoded[:0], shares)
+	if len(m.encoded) <= m.few || len(shares) == 1 {
+		return m.wide.Put(key, entry, m.encoded)
+	}
+	if err := m.wide.Put(key, entry, nil); err != nil {
+		return err
+	}
+	return m.scatter(key, shares)
+}
+
+// out returns the settled row that leads from one content of the key to another.
+func (e *mergeEffect) out(before, after []byte) (o out, differs bool) {
+	o = out{keptRow: keptRow{key: e.key, row: after}, change: e.change, order: e.change, op: pipeline.OpUpdate}
 	switch {
 	case before == nil && after == nil, bytes.Equal(before, after):
-		return
+		return o, false
 	case before == nil:
 		o.op = pipeline.OpInsert
 	case after == nil:
 		o.op, o.row = pipeline.OpDelete, before
 	}
-	m.outs = append(m.outs, o)
+	return o, true
 }
 
 // build collects the epoch's settled rows, in the order in which their changes

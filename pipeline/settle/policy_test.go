@@ -198,6 +198,9 @@ func (pt *policyTest) open() {
 	if pt.m, err = NewMerger(pt.o); err != nil {
 		pt.t.Fatal(err)
 	}
+	if rapid.Bool().Draw(pt.t, "small pages") {
+		pt.m.small()
+	}
 }
 
 // take takes changes as one epoch, and applies what the Merger gives.

@@ -2,7 +2,6 @@ package settle
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -29,7 +28,7 @@ type out struct {
 
 // note compares the rows of an item's new image with those of its old one; both
 // are sorted by key.
-func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []int32) {
+func (s *Settler) note(hash pipeline.Hash, it *item, was int64, old []keptRow, members []int32) {
 	w := &it.contenders[0]
 	e := effect{change: w.order, order: w.order}
 	if w.order < 0 {
@@ -38,6 +37,7 @@ func (s *Settler) note(hash pipeline.Hash, it *item, old []keptRow, members []in
 		e.change = int32(len(s.changes))
 		s.changes = append(s.changes, change{item: hash, key: it.key, version: w.Version})
 	}
+	s.changes[e.change].was = was
 	for _, r := range w.rows {
 		for len(old) > 0 && old[0].key.Less(r.key) {
 			e.keptRow, e.was, e.remove = old[0], old[0].row, true
@@ -75,19 +75,17 @@ func (s *Settler) apply() error {
 		if len(indices) == 1 && s.applySole(&s.effects[indices[0]], s.values[g]) {
 			continue
 		}
-		s.shared = gatherInto(s.shared, s.effects, indices, func(e *effect) int32 { return e.order })
-		if err := s.applyShared(s.shared, s.values[g]); err != nil {
-			return err
-		}
+		s.share(indices, s.values[g])
 	}
-	return nil
+	return s.applyShared()
 }
 
-// A row key's value is the hash of its only contributor, or the contributions
-// of several.
+// First bytes of entries of row keys: an entry is the hash of the only contributor, or
+// the root of the tree of several; or a page of such a tree.
 const (
 	soleContributor = 1 + iota
-	sharedKey
+	manyContributors
+	keyPage
 )
 
 func appendSole(b []byte, item pipeline.Hash) []byte {
@@ -120,10 +118,17 @@ func (s *Settler) applySole(e *effect, value []byte) bool {
 
 // emit adds the settled row that leads from one content of the key to another.
 func (s *Settler) emit(e *effect, before, after []byte) {
-	o := out{keptRow: keptRow{table: e.table, key: e.key, row: after}, change: e.change, order: e.order}
+	if o, differs := e.out(before, after); differs {
+		s.outs = append(s.outs, o)
+	}
+}
+
+// out returns the settled row that leads from one content of the key to another.
+func (e *effect) out(before, after []byte) (o out, differs bool) {
+	o = out{keptRow: keptRow{table: e.table, key: e.key, row: after}, change: e.change, order: e.order}
 	switch {
 	case before == nil && after == nil, bytes.Equal(before, after):
-		return
+		return o, false
 	case before == nil:
 		o.op = pipeline.OpInsert
 	case after == nil:
@@ -131,120 +136,7 @@ func (s *Settler) emit(e *effect, before, after []byte) {
 	default:
 		o.op = pipeline.OpUpdate
 	}
-	s.outs = append(s.outs, o)
-}
-
-// contribution is one item's row for a key that several items yield.
-type contribution struct {
-	item    pipeline.Hash
-	time    int64
-	itemKey []byte
-	row     []byte
-}
-
-// applyShared does the general case.
-func (s *Settler) applyShared(effects []effect, value []byte) error {
-	cs, err := s.contributions(effects, value)
-	if err != nil {
-		return err
-	}
-	before := live(cs)
-	for i := range effects {
-		e := &effects[i]
-		by := &s.changes[e.change]
-		cs = slices.DeleteFunc(cs, func(c contribution) bool { return c.item == by.item })
-		if !e.remove {
-			cs = append(cs, contribution{by.item, by.version.Time, by.key, e.row})
-		}
-	}
-	after := live(cs)
-	s.emit(cause(effects, after), before, after)
-	key := effects[0].key
-	switch len(cs) {
-	case 0:
-		s.keys.Put(key, nil)
-	case 1:
-		s.encoded = appendSole(s.encoded[:0], cs[0].item)
-		s.keys.Put(key, s.encoded)
-	default:
-		s.encoded = appendShared(s.encoded[:0], cs)
-		s.keys.Put(key, s.encoded)
-	}
-	return nil
-}
-
-// cause returns the effect that brought the row, or else the last one.
-func cause(effects []effect, row []byte) *effect {
-	for i := range effects {
-		if e := &effects[i]; !e.remove && bytes.Equal(e.row, row) {
-			return e
-		}
-	}
-	return &effects[len(effects)-1]
-}
-
-// live returns the row of the newest contribution, or nil.
-func live(cs []contribution) []byte {
-	if len(cs) == 0 {
-		return nil
-	}
-	best := &cs[0]
-	for i := range cs {
-		c := &cs[i]
-		if c.time > best.time || c.time == best.time && bytes.Compare(c.itemKey, best.itemKey) > 0 {
-			best = c
-		}
-	}
-	return best.row
-}
-
-func appendShared(b []byte, cs []contribution) []byte {
-	b = append(b, sharedKey)
-	b = binary.AppendUvarint(b, uint64(len(cs)))
-	for _, c := range cs {
-		b = binary.LittleEndian.AppendUint64(packed.AppendHash(b, c.item), uint64(c.time))
-		b = packed.AppendBytes(packed.AppendBytes(b, c.itemKey), c.row)
-	}
-	return b
-}
-
-// contributions returns the key's contributions before the epoch.
-func (s *Settler) contributions(effects []effect, value []byte) ([]contribution, error) {
-	if value == nil {
-		return nil, nil
-	}
-	r := packed.Cursor{B: value}
-	if r.U8() == sharedKey {
-		cs := make([]contribution, r.Uvarint())
-		for i := range cs {
-			cs[i] = contribution{r.Hash(), int64(r.U64()), r.Bytes(), r.Bytes()}
-		}
-		return cs, nil
-	}
-	c := contribution{item: r.Hash()}
-	for i := range effects {
-		if e := &effects[i]; s.changes[e.change].item == c.item {
-			// It is replaced or removed: only its former row matters.
-			c.row = e.was
-			return []contribution{c}, nil
-		}
-	}
-	// The other item did not touch this key, so what its state says of it is
-	// as it was before the epoch.
-	var values [1][]byte
-	if err := s.items.Lookup([]pipeline.Hash{c.item}, values[:]); err != nil {
-		return nil, err
-	}
-	var it item
-	var kept []keptRow
-	it.decode(values[0], &kept)
-	c.time, c.itemKey = it.time, it.key
-	for _, row := range it.contenders[0].rows {
-		if row.key == effects[0].key {
-			c.row = row.row
-		}
-	}
-	return []contribution{c}, nil
+	return o, true
 }
 
 // Settled is the settled rows of one table. They share memory of the Settler and

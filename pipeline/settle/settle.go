@@ -9,6 +9,9 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/btree"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -19,7 +22,9 @@ type Settler struct {
 	byID       map[uint64]*schema
 	items      *state.Keyspace
 	keys       *state.Keyspace
-	tombstones int64 // µs
+	long       overflow.Values // of items
+	forest     btree.Forest    // of keys
+	tombstones int64           // µs
 	showKey    func([]byte) []byte
 	clock      clock
 	sweepAt    pipeline.Hash
@@ -36,7 +41,11 @@ type Settler struct {
 	state      item
 	older      []pipeline.Contender
 	effects    []effect
-	shared     []effect
+	contended  []effect
+	shared     []sharedKey
+	fetches    []fetch
+	fetched    int // those before are answered
+	finder     byhash.Finder
 	prefetched int // of no meaning, so that it is read
 	outs       []out
 }
@@ -70,6 +79,8 @@ func New(o Options) (*Settler, error) {
 	}
 	s := &Settler{
 		node: o.Node, schemas: schemas, byID: map[uint64]*schema{}, items: o.Items, keys: o.Keys,
+		long:       overflow.Values{State: o.Items, Inline: overflow.DefaultInline},
+		forest:     btree.Forest{State: o.Keys, Tag: keyPage, PageBytes: btree.DefaultPageBytes},
 		tombstones: o.Tombstones, clock: newClock(o.Clocks, o.Horizon), showKey: o.ShowKey, buries: len(o.Schemas) > 0,
 	}
 	if s.showKey == nil {
@@ -185,7 +196,7 @@ func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
 
 func (s *Settler) reset() {
 	s.intake.reset()
-	s.late, s.effects, s.outs, s.shared = nil, nil, nil, nil
+	s.late, s.effects, s.outs, s.contended, s.shared, s.fetches, s.fetched = nil, nil, nil, nil, nil, nil, 0
 }
 
 // ahead is the number of groups that are prefetched at once.
@@ -216,10 +227,14 @@ func (s *Settler) prefetch(groups [][]int32) {
 
 // decide finds the newest change of an item, of its state and the epoch, and
 // notes what that does to rows.
-func (s *Settler) decide(members []int32, value []byte) error {
+func (s *Settler) decide(members []int32, entry []byte) error {
 	s.kept = s.kept[:0]
 	st := &s.state
-	known := value != nil
+	known := entry != nil
+	value, err := s.long.Whole(s.changes[members[0]].item, entry)
+	if err != nil {
+		return err
+	}
 	if known {
 		st.decode(value, &s.kept)
 		known = !s.expired(st)
@@ -232,7 +247,7 @@ func (s *Settler) decide(members []int32, value []byte) error {
 			return nil
 		}
 	}
-	return s.contend(members, value, known)
+	return s.contend(members, entry, value, known)
 }
 
 // expired reports whether the state is a tombstone from before the time for
@@ -268,7 +283,7 @@ func (s *Settler) bury(members []int32) {
 // contend settles the item among the state's contenders, if they are as new, and
 // the epoch's changes of the newest time. Older ones tell what was before. It fails
 // if they are of several items.
-func (s *Settler) contend(members []int32, value []byte, known bool) error {
+func (s *Settler) contend(members []int32, entry, value []byte, known bool) error {
 	st := &s.state
 	at, older := s.newestTime(members, known)
 	var old []keptRow
@@ -276,6 +291,7 @@ func (s *Settler) contend(members []int32, value []byte, known bool) error {
 	if known {
 		old, won = st.contenders[0].rows, st.contenders[0].Version
 	}
+	was := st.time
 	moved := older && s.recall(members, at, known)
 	if known && st.time < at {
 		if !older {
@@ -312,10 +328,9 @@ func (s *Settler) contend(members []int32, value []byte, known bool) error {
 	}
 	item := last.item
 	if !known || !winner.Same(&won) {
-		s.note(item, st, old, members)
+		s.note(item, st, was, old, members)
 	}
-	s.items.Put(item, s.encoded)
-	return nil
+	return s.long.Put(item, entry, s.encoded)
 }
 
 // contradiction is the error about contenders that can't be of one item.
@@ -411,10 +426,13 @@ func (s *Settler) sweep() (err error) {
 	if !s.clock.known() || !s.buries {
 		return nil
 	}
-	s.sweepAt, err = sweep(s.items, s.sweepAt, s.sweeps(), func(v []byte) bool {
+	expired := func(_ pipeline.Hash, v []byte) bool {
 		s.kept = s.kept[:0]
 		s.state.decode(v, &s.kept)
 		return s.expired(&s.state)
+	}
+	s.sweepAt, err = sweep(s.items, &s.long, s.sweepAt, s.sweeps(), expired, func(h pipeline.Hash, entry []byte) error {
+		return s.long.Put(h, entry, nil)
 	})
 	return err
 }
@@ -432,12 +450,14 @@ func (s *intake) sweeps() int {
 	return 64 + len(s.changes)/4 + 4*tombstones
 }
 
-// sweep deletes entries that have expired, looking at some from a key on, and
+// sweep drops values that have expired, looking at some entries from a key on, and
 // returns where to go on.
-func sweep(items *state.Keyspace, at pipeline.Hash, some int, expired func(v []byte) bool) (next pipeline.Hash, err error) {
+func sweep(entries *state.Keyspace, long *overflow.Values, at pipeline.Hash, some int,
+	expired func(key pipeline.Hash, value []byte) bool, drop func(key pipeline.Hash, entry []byte) error,
+) (next pipeline.Hash, err error) {
 	var gone []pipeline.Hash
-	next, end, err := items.Scan(at, some, func(h pipeline.Hash, v []byte) {
-		if expired(v) {
+	next, end, err := entries.Scan(at, some, func(h pipeline.Hash, v []byte) {
+		if v[0] == overflow.Head || v[0] < overflow.Head && expired(h, v) { // of a long one, its pages tell
 			gone = append(gone, h)
 		}
 	})
@@ -448,12 +468,22 @@ func sweep(items *state.Keyspace, at pipeline.Hash, some int, expired func(v []b
 		next = pipeline.Hash{}
 	}
 	values := make([][]byte, len(gone))
-	if err := items.Lookup(gone, values); err != nil {
+	if err := entries.Lookup(gone, values); err != nil {
 		return at, err
 	}
 	for i, h := range gone {
-		if values[i] != nil && expired(values[i]) {
-			items.Put(h, nil)
+		if values[i] == nil {
+			continue
+		}
+		value, err := long.Whole(h, values[i])
+		if err != nil {
+			return at, err
+		}
+		if !expired(h, value) {
+			continue
+		}
+		if err := drop(h, values[i]); err != nil {
+			return at, err
 		}
 	}
 	return next, nil

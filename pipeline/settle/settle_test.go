@@ -135,7 +135,13 @@ func (h *harness) open() {
 	o.Items, o.Keys = h.spaces.All[0], h.spaces.All[1]
 	h.s, err = New(o)
 	h.check(err)
+	if rt, ok := h.t.(*rapid.T); ok && rapid.Bool().Draw(rt, "small pages") {
+		h.s.small()
+	}
 }
+
+// small lets few rows and contributors be many.
+func (s *Settler) small() { s.forest.PageBytes, s.long.Inline = 60, 64 }
 
 func (h *harness) check(err error) {
 	if err != nil {

@@ -2,6 +2,7 @@ package settle
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -47,8 +48,9 @@ func (s *share) append(b []byte) []byte {
 	return b
 }
 
+// appendShares appends the entry of a row key that has few shares.
 func appendShares(b []byte, shares []share) []byte {
-	b = binary.AppendUvarint(b, uint64(len(shares)))
+	b = binary.AppendUvarint(append(b, fewShares), uint64(len(shares)))
 	for i := range shares {
 		b = shares[i].append(b)
 	}
@@ -60,44 +62,61 @@ func decodeShares(b []byte, m *mergeRules) []share {
 	if b == nil {
 		return nil
 	}
-	c := packed.Cursor{B: b}
+	c := packed.Cursor{B: b[1:]}
 	all := make([]share, c.Uvarint())
 	for i := range all {
-		s := &all[i]
-		if dead := c.U8(); dead > 0 {
-			s.dead, s.fate = true, pipeline.OnDelete(dead-1)
-		}
-		s.item, s.itemKey, s.time = c.Hash(), c.Bytes(), int64(c.U64())
-		if s.dead {
-			s.deletedAt = int64(c.U64())
-		}
-		s.values = packed.SplitRow(make([][]byte, 0, len(m.widths)), c.Bytes(), m.widths)
-		s.times = make([]int64, len(m.widths))
-		for k, v := range s.values {
-			if v != nil {
-				s.times[k] = s.time - int64(c.Uvarint())
-			}
-		}
+		all[i].decode(&c, m)
 	}
 	return all
 }
 
-// beats reports whether a value or row of time a and item x is newer than one of
-// time b and item y.
-func beats(a int64, x []byte, b int64, y []byte) bool {
-	return a > b || a == b && bytes.Compare(x, y) > 0
+// decode reads what append wrote.
+func (s *share) decode(c *packed.Cursor, m *mergeRules) {
+	if dead := c.U8(); dead > 0 {
+		s.dead, s.fate = true, pipeline.OnDelete(dead-1)
+	}
+	s.item, s.itemKey, s.time = c.Hash(), c.Bytes(), int64(c.U64())
+	if s.dead {
+		s.deletedAt = int64(c.U64())
+	}
+	s.values = packed.SplitRow(make([][]byte, 0, len(m.widths)), c.Bytes(), m.widths)
+	s.times = make([]int64, len(m.widths))
+	for k, v := range s.values {
+		if v != nil {
+			s.times[k] = s.time - int64(c.Uvarint())
+		}
+	}
+}
+
+// beats reports whether what share s says at time a is newer than what share o says at
+// time b.
+func (s *share) beats(a int64, o *share, b int64) bool {
+	if a != b {
+		return a > b
+	}
+	return cmp.Or(bytes.Compare(s.itemKey, o.itemKey), s.item.Compare(o.item)) > 0
 }
 
 // row returns the row that the shares make, with the flags where there are any,
 // packed; nil = there is none.
 func (m *mergeRules) row(shares []share) []byte {
-	live, dead := m.liveShare(shares), lastShare(shares)
+	live := m.liveShare(shares)
 	var values [][]byte
 	switch {
 	case live != nil && m.fill:
 		values = m.filled(shares)
 	case live != nil:
 		values = live.values
+	}
+	return m.rowOf(values, lastShare(shares))
+}
+
+// rowOf returns the row that live shares make, which has these values, nil = there is
+// none, or that the last dead one left.
+func (m *mergeRules) rowOf(values [][]byte, dead *share) []byte {
+	live := values != nil
+	switch {
+	case live:
 	case dead != nil && dead.fate != pipeline.Delete:
 		values = dead.values
 	default:
@@ -107,7 +126,7 @@ func (m *mergeRules) row(shares []share) []byte {
 		return packed.JoinRow(nil, values)
 	}
 	flagged := append(make([][]byte, 0, len(values)+2), values...)
-	if live != nil || dead.fate != pipeline.Flag {
+	if live || dead.fate != pipeline.Flag {
 		return packed.JoinRow(nil, append(flagged, []byte{0}, nil))
 	}
 	return packed.JoinRow(nil, append(flagged, []byte{1}, binary.LittleEndian.AppendUint64(nil, uint64(dead.deletedAt))))
@@ -117,7 +136,7 @@ func (m *mergeRules) row(shares []share) []byte {
 func (m *mergeRules) liveShare(shares []share) (best *share) {
 	for i := range shares {
 		s := &shares[i]
-		if !s.dead && (best == nil || beats(s.time, s.itemKey, best.time, best.itemKey) != m.first) {
+		if !s.dead && (best == nil || s.beats(s.time, best, best.time) != m.first) {
 			best = s
 		}
 	}
@@ -128,7 +147,7 @@ func (m *mergeRules) liveShare(shares []share) (best *share) {
 func lastShare(shares []share) (best *share) {
 	for i := range shares {
 		s := &shares[i]
-		if s.dead && (best == nil || beats(s.deletedAt, s.itemKey, best.deletedAt, best.itemKey)) {
+		if s.dead && (best == nil || s.beats(s.deletedAt, best, best.deletedAt)) {
 			best = s
 		}
 	}
@@ -138,16 +157,33 @@ func lastShare(shares []share) (best *share) {
 // replace puts an item's new share in the place of its old one; nil = it
 // contributes no longer.
 func (m *mergeRules) replace(shares []share, item pipeline.Hash, by *share) []share {
-	if i := slices.IndexFunc(shares, func(s share) bool { return s.item == item }); i >= 0 {
-		if m.releases && shares[i].released(by) {
+	i := slices.IndexFunc(shares, func(s share) bool { return s.item == item })
+	if i < 0 {
+		if by = m.next(nil, by); by == nil {
 			return shares
 		}
-		shares = slices.Delete(shares, i, i+1)
+		return append(shares, *by)
+	}
+	was := &shares[i]
+	switch now := m.next(was, by); now {
+	case was:
+		return shares
+	case nil:
+		return slices.Delete(shares, i, i+1)
+	default:
+		return append(slices.Delete(shares, i, i+1), *now)
+	}
+}
+
+// next returns what an item's share becomes, nil = none.
+func (m *mergeRules) next(was, by *share) *share {
+	if was != nil && m.releases && was.released(by) {
+		return was
 	}
 	if by == nil || by.none {
-		return shares
+		return nil
 	}
-	return append(shares, *by)
+	return by
 }
 
 // released reports whether a row that stayed when its item expired is not for the
@@ -191,7 +227,7 @@ func (m *mergeRules) filled(shares []share) [][]byte {
 			continue
 		}
 		for c, v := range s.values {
-			if v != nil && (from[c] == nil || beats(s.times[c], s.itemKey, from[c].times[c], from[c].itemKey)) {
+			if v != nil && (from[c] == nil || s.beats(s.times[c], from[c], from[c].times[c])) {
 				values[c], from[c] = v, s
 			}
 		}

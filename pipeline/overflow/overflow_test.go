@@ -1,0 +1,140 @@
+package overflow
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// entries is a keyed state that counts what is written.
+type entries struct {
+	m       map[pipeline.Hash][]byte
+	written int // bytes
+}
+
+func (e *entries) Lookup(keys []pipeline.Hash, values [][]byte) error {
+	for i, k := range keys {
+		if i > 0 && !keys[i-1].Less(k) {
+			return fmt.Errorf("keys are not sorted, or repeat")
+		}
+		values[i] = e.m[k]
+	}
+	return nil
+}
+
+func (e *entries) Put(key pipeline.Hash, value []byte) {
+	e.written += len(value)
+	if value == nil {
+		delete(e.m, key)
+		return
+	}
+	e.m[key] = slices.Clone(value)
+}
+
+// TestValues: values are what they were put as, however long they become and how often
+// they change, no entry is long, and nothing of them is left when they are deleted.
+func TestValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		state := &entries{m: map[pipeline.Hash][]byte{}}
+		inline := rapid.SampledFrom([]int{32, 64, 256}).Draw(t, "inline")
+		v := &Values{State: state, Inline: inline}
+		want := map[pipeline.Hash][]byte{}
+		for step := range rapid.IntRange(1, 20).Draw(t, "steps") {
+			key := pipeline.Hash{Hi: rapid.Uint64Range(0, 2).Draw(t, "key")}
+			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), uint64(step)))
+			value := slices.Clone(want[key])
+			switch n := rapid.SampledFrom([]int{0, 1, 30, 300, 5000}).Draw(t, "bytes"); {
+			case n == 0:
+				value = nil
+			case len(value) > 2 && r.IntN(2) == 0:
+				from := 1 + r.IntN(len(value)-1)
+				value = slices.Delete(value, from, min(len(value), from+r.IntN(n)))
+			default:
+				if len(value) == 0 {
+					value = []byte{1}
+				}
+				value = slices.Insert(value, 1+r.IntN(len(value)), random(r, n)...)
+			}
+			if err := v.Put(key, state.m[key], value); err != nil {
+				t.Fatal(err)
+			}
+			want[key] = value
+			for key, value := range want {
+				got, err := v.Whole(key, state.m[key])
+				if err != nil || !bytes.Equal(got, value) {
+					t.Fatalf("%x: %x, %v, want %x", key, got, err, value)
+				}
+			}
+			for _, e := range state.m {
+				if len(e) > inline+2 {
+					t.Fatalf("an entry of %d bytes", len(e))
+				}
+			}
+		}
+		for key := range want {
+			if err := v.Put(key, state.m[key], nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(state.m) > 0 {
+			t.Fatalf("%d entries are left", len(state.m))
+		}
+	})
+}
+
+// random returns bytes of which some repeat, as in rows.
+func random(r *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.IntN(1 + r.IntN(200)))
+	}
+	return b
+}
+
+// TestWritten: a change in a long value writes little besides itself, wherever it is.
+func TestWritten(t *testing.T) {
+	state := &entries{m: map[pipeline.Hash][]byte{}}
+	v := &Values{State: state, Inline: DefaultInline}
+	r := rand.New(rand.NewPCG(1, 1))
+	value := append([]byte{1}, random(r, 20<<20)...)
+	var key pipeline.Hash
+	if err := v.Put(key, nil, value); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{1, len(value) / 3, len(value)} {
+		state.written = 0
+		value = slices.Insert(value, at, random(r, 50)...)
+		if err := v.Put(key, state.m[key], value); err != nil {
+			t.Fatal(err)
+		}
+		if state.written > 8*DefaultInline {
+			t.Errorf("a change at %d wrote %d bytes", at, state.written)
+		}
+	}
+	for _, e := range state.m {
+		if len(e) > 2*DefaultInline {
+			t.Fatalf("an entry of %d bytes", len(e))
+		}
+	}
+}
+
+// TestMissing: a page that is not there is an error, not a shorter value.
+func TestMissing(t *testing.T) {
+	state := &entries{m: map[pipeline.Hash][]byte{}}
+	v := &Values{State: state, Inline: 64}
+	var key pipeline.Hash
+	if err := v.Put(key, nil, bytes.Repeat([]byte{1, 2, 3}, 100)); err != nil {
+		t.Fatal(err)
+	}
+	head := state.m[key]
+	clear(state.m)
+	if value, err := v.Whole(key, head); err == nil {
+		t.Fatalf("%x", value)
+	}
+}

@@ -1,0 +1,330 @@
+package settle
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/btree"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+)
+
+// crowd holds the row keys with many shares that an epoch touches.
+type crowd struct {
+	keys    []crowdedKey
+	effects []mergeEffect
+	asked   []*crowdShare
+	finder  byhash.Finder
+}
+
+// crowdedKey is a row key with many shares. Each is an entry of its own; a tree has
+// their places, so that the few that tell the row are found without the others.
+type crowdedKey struct {
+	key     pipeline.Hash
+	effects [2]int32 // range in crowd.effects
+	out     int      // in Merger.outs, what becomes of the row
+
+	// What the entry has, besides the root of the tree.
+	live, dead int   // shares
+	stays      int   // dead ones that leave a row
+	bytes      int   // of the shares
+	last       int64 // when the last of the dead went; without any, of no meaning
+	tree       *btree.Tree
+
+	shares []*crowdShare // those that the epoch has asked for
+	byItem map[pipeline.Hash]*crowdShare
+	tops   []place // of the shares that tell the row: the live one, the last dead one, each column's; nil = none
+	oldest []place // of dead shares that are forgotten
+	before []byte  // the row before the epoch
+}
+
+// crowdShare is one share of a crowded key.
+type crowdShare struct {
+	at    pipeline.Hash // its key in the state
+	item  pipeline.Hash
+	entry []byte // nil = there is none
+	was   *share // of the state
+	now   *share
+	in    *share // that the tree has the places of
+}
+
+// join takes a key with its effects.
+func (c *crowd) join(effects []mergeEffect, entry []byte, out int) {
+	from := int32(len(c.effects))
+	c.effects = append(c.effects, effects...)
+	k := openCrowd(effects[0].key, entry)
+	k.effects, k.out = [2]int32{from, int32(len(c.effects))}, out
+	c.keys = append(c.keys, k)
+}
+
+func openCrowd(key pipeline.Hash, entry []byte) crowdedKey {
+	k := crowdedKey{key: key, byItem: map[pipeline.Hash]*crowdShare{}}
+	c := packed.Cursor{B: entry[1:]}
+	k.live, k.dead, k.stays, k.bytes = int(c.Uvarint()), int(c.Uvarint()), int(c.Uvarint()), int(c.Uvarint())
+	k.last = int64(c.U64())
+	k.tree = btree.Open(key, c.B)
+	return k
+}
+
+func (k *crowdedKey) append(b []byte) []byte {
+	b = append(b, manyShares)
+	for _, n := range []int{k.live, k.dead, k.stays, k.bytes} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return k.tree.Append(binary.LittleEndian.AppendUint64(b, uint64(k.last)))
+}
+
+// share returns the share of an item, which it asks for if it is not there yet.
+func (c *crowd) share(k *crowdedKey, item pipeline.Hash) *crowdShare {
+	s := k.byItem[item]
+	if s == nil {
+		h := xxh3.Hash128(packed.AppendHash(packed.AppendHash([]byte("share"), k.key), item))
+		s = &crowdShare{at: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, item: item}
+		k.byItem[item] = s
+		k.shares, c.asked = append(k.shares, s), append(c.asked, s)
+	}
+	return s
+}
+
+// readShares reads the shares that were asked for.
+func (m *Merger) readShares() error {
+	asked := m.crowd.asked
+	m.crowd.asked = nil
+	var failed error
+	err := m.crowd.finder.Find(m.keys, len(asked), func(i int32) pipeline.Hash { return asked[i].at }, func(i int32, entry []byte) {
+		s := asked[i]
+		value, err := m.wide.Whole(s.at, entry)
+		if err != nil {
+			failed = err
+			return
+		}
+		s.entry, s.was = entry, &share{}
+		s.was.decode(&packed.Cursor{B: value[1:]}, &m.mergeRules)
+		s.now, s.in = s.was, s.was
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+// applyMany takes the effects to the crowded keys. What it reads it reads for all of
+// them at once.
+func (m *Merger) applyMany() error {
+	c := &m.crowd
+	if len(c.keys) == 0 {
+		return nil
+	}
+	for i := range c.keys {
+		for _, e := range c.effects[c.keys[i].effects[0]:c.keys[i].effects[1]] {
+			c.share(&c.keys[i], e.item)
+		}
+	}
+	if err := m.readTops(); err != nil {
+		return err
+	}
+	for i := range c.keys {
+		k := &c.keys[i]
+		k.before = m.crowdRow(k)
+		for _, e := range c.effects[k.effects[0]:k.effects[1]] {
+			s := c.share(k, e.item)
+			s.now = m.next(s.now, e.share)
+		}
+	}
+	if err := m.place(); err != nil {
+		return err
+	}
+	if err := m.forgetMany(); err != nil {
+		return err
+	}
+	if err := m.readTops(); err != nil {
+		return err
+	}
+	m.giveMany()
+	return m.putMany()
+}
+
+// readTops finds the shares that tell the rows, and reads them with what else was asked
+// for.
+func (m *Merger) readTops() error {
+	c := &m.crowd
+	err := m.forest.Read(len(c.keys), func(i int) bool { return m.findTops(&c.keys[i]) })
+	if err != nil {
+		return err
+	}
+	for i := range c.keys {
+		for _, p := range c.keys[i].tops {
+			if p != nil {
+				c.share(&c.keys[i], p.item())
+			}
+		}
+	}
+	return m.readShares()
+}
+
+func (m *Merger) findTops(k *crowdedKey) bool {
+	k.tops = k.tops[:0]
+	all := true
+	top := func(kind, above []byte) {
+		var p place
+		var ok bool
+		if m.first && kind[0] == livePlace {
+			p, ok = m.forest.From(k.tree, kind)
+		} else {
+			p, ok = m.forest.Before(k.tree, above)
+		}
+		if p != nil && string(p[:len(kind)]) != string(kind) {
+			p = nil
+		}
+		k.tops, all = append(k.tops, p), all && ok
+	}
+	top([]byte{livePlace}, []byte{livePlace + 1})
+	top([]byte{deadPlace}, []byte{deadPlace + 1})
+	for c := 0; m.fill && c < len(m.widths); c++ {
+		top(column(c), column(c+1))
+	}
+	return all
+}
+
+// column returns what the places of a column begin with.
+func column(c int) []byte { return binary.BigEndian.AppendUint16([]byte{columnPlace}, uint16(c)) }
+
+// crowdRow returns the row of a key by its tops.
+func (m *Merger) crowdRow(k *crowdedKey) []byte {
+	of := func(p place) *share {
+		if p == nil {
+			return nil
+		}
+		return k.byItem[p.item()].in
+	}
+	var values [][]byte
+	if live := of(k.tops[0]); live != nil {
+		values = live.values
+	}
+	if values != nil && m.fill {
+		values = make([][]byte, len(m.widths))
+		for c, p := range k.tops[2:] {
+			if s := of(p); s != nil {
+				values[c] = s.values[c]
+			}
+		}
+	}
+	return m.rowOf(values, of(k.tops[1]))
+}
+
+// eachPlace calls f for the places of a share.
+func (m *Merger) eachPlace(s *share, f func(p place) bool) bool {
+	if s == nil {
+		return true
+	}
+	if s.dead {
+		return f(appendPlace([]byte{deadPlace}, s.deletedAt, s.itemKey, s.item))
+	}
+	all := f(appendPlace([]byte{livePlace}, s.time, s.itemKey, s.item))
+	for c := 0; m.fill && c < len(s.values); c++ {
+		if s.values[c] != nil {
+			all = f(appendPlace(column(c), s.times[c], s.itemKey, s.item)) && all
+		}
+	}
+	return all
+}
+
+// place brings the trees to what the shares are now.
+func (m *Merger) place() error {
+	keys := m.crowd.keys
+	err := m.forest.Read(len(keys), func(i int) bool {
+		k, all := &keys[i], true
+		reach := func(p place) bool { return m.forest.Reach(k.tree, p) }
+		for _, s := range k.shares {
+			if s.now != s.in {
+				all = m.eachPlace(s.in, reach) && all
+				all = m.eachPlace(s.now, reach) && all
+			}
+		}
+		return all
+	})
+	if err != nil {
+		return err
+	}
+	for i := range keys {
+		k := &keys[i]
+		for _, s := range k.shares {
+			if s.now != s.in {
+				m.eachPlace(s.in, func(p place) bool { return m.forest.Remove(k.tree, p) })
+				m.eachPlace(s.now, func(p place) bool { return m.forest.Insert(k.tree, p) })
+				m.count(k, s.in, -1)
+				m.count(k, s.now, 1)
+				s.in = s.now
+			}
+		}
+	}
+	return nil
+}
+
+// count counts a share in or out.
+func (m *Merger) count(k *crowdedKey, s *share, n int) {
+	if s == nil {
+		return
+	}
+	m.encoded = s.append(m.encoded[:0])
+	k.bytes += n * len(m.encoded)
+	switch {
+	case !s.dead:
+		k.live += n
+	case s.fate != pipeline.Delete:
+		k.stays += n
+		fallthrough
+	default:
+		k.dead += n
+	}
+}
+
+// forgetMany does what forget does.
+func (m *Merger) forgetMany() error {
+	if m.horizon == math.MinInt64 {
+		return nil
+	}
+	c := &m.crowd
+	err := m.forest.Read(len(c.keys), func(i int) bool { return m.findOldest(&c.keys[i]) })
+	if err != nil {
+		return err
+	}
+	for i := range c.keys {
+		for _, p := range c.keys[i].oldest {
+			c.share(&c.keys[i], p.item())
+		}
+	}
+	if err := m.readShares(); err != nil {
+		return err
+	}
+	for i := range c.keys {
+		for _, p := range c.keys[i].oldest {
+			c.keys[i].byItem[p.item()].now = nil
+		}
+	}
+	return m.place()
+}
+
+// findOldest finds the dead shares that went before the horizon, but for the last.
+func (m *Merger) findOldest(k *crowdedKey) bool {
+	k.oldest = k.oldest[:0]
+	last, ok := m.forest.Before(k.tree, []byte{deadPlace + 1})
+	if !ok || last == nil || last[0] != deadPlace {
+		return ok
+	}
+	end := binary.BigEndian.AppendUint64([]byte{deadPlace}, uint64(m.horizon)^1<<63)
+	for from := []byte{deadPlace}; ; {
+		p, ok := m.forest.From(k.tree, from)
+		if !ok {
+			return false
+		}
+		if string(p) >= string(end) || string(p) == string(last) {
+			return true
+		}
+		k.oldest = append(k.oldest, p)
+		from = append(append(from[:0], p...), 0)
+	}
+}

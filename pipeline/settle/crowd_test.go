@@ -1,0 +1,369 @@
+package settle
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+	"github.com/apache/arrow/go/v14/arrow/memory"
+	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// small lets few rows, shares and changes be many.
+func (m *Merger) small() { m.few, m.forest.PageBytes, m.long.Inline, m.wide.Inline = 150, 60, 64, 64 }
+
+var crowded = func() *pipeline.Table {
+	t, err := pipeline.NewTable("crowded", []pipeline.Column{
+		{Name: "k", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "a", Type: pipeline.Type{Kind: pipeline.String}},
+		{Name: "b", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "c", Type: pipeline.Type{Kind: pipeline.Int64}},
+	}, []string{"k"})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}()
+
+// part is a change of an item that yields one row at most.
+type part struct {
+	item    int
+	time    int64
+	removal pipeline.Removal
+	row     string // JSON; "" = none
+	text    string // of its values
+}
+
+func (p *part) hash() pipeline.Hash {
+	return pipeline.Hash{Hi: uint64(p.item) * 0x9e3779b97f4a7c15, Lo: uint64(p.item + 1)}
+}
+
+// key is that of two items: of different tables, say.
+func (p *part) key() []byte { return fmt.Append(nil, p.item/2) }
+
+// partsOf makes a batch of changes.
+func partsOf(parts []part) *pipeline.Batch {
+	b := &pipeline.Batch{Records: &pipeline.Records{Source: "s", Partition: "f", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}}}
+	rb := array.NewRecordBuilder(memory.DefaultAllocator, crowded.Schema())
+	defer rb.Release()
+	rows := &pipeline.Rows{Table: crowded}
+	for i, p := range parts {
+		v := pipeline.Version{Time: p.time, New: uint64(p.time)<<20 | uint64(p.item+1)}
+		if p.removal != pipeline.NotRemoved {
+			v.New = 0
+		}
+		b.Changes = append(b.Changes, pipeline.Change{
+			Item: p.hash(), Key: p.key(), Version: v, Removal: p.removal,
+		})
+		if p.row == "" {
+			continue
+		}
+		if err := rb.UnmarshalJSON([]byte(p.row)); err != nil {
+			panic(err)
+		}
+		rows.Ops, rows.Change = append(rows.Ops, pipeline.OpUpsert), append(rows.Change, int32(i))
+	}
+	rows.Record = rb.NewRecord()
+	b.Tables = []*pipeline.Rows{rows}
+	return b
+}
+
+// drawParts draws an epoch of changes of many items that yield few keys. No item has
+// two changes of one time, those in seen included.
+func drawParts(r *rand.Rand, seen map[string]bool, at int64, n, items int, removes int) (all []part) {
+	for range n {
+		p := part{item: r.IntN(items), time: at + int64(r.IntN(40))}
+		if id := fmt.Sprint(p.item, p.time); seen[id] {
+			continue
+		} else {
+			seen[id] = true
+		}
+		value := func() string {
+			if r.IntN(2) == 0 {
+				return "null"
+			}
+			return fmt.Sprint(r.IntN(100))
+		}
+		if r.IntN(10) < removes {
+			p.removal = []pipeline.Removal{pipeline.Removed, pipeline.Expired}[r.IntN(2)]
+		} else {
+			k, a, b := r.IntN(3), value(), value()
+			p.row = fmt.Sprintf(`{"k":%d,"a":"%d","b":%s,"c":%s}`, k, p.item, a, b)
+			p.text = strings.ReplaceAll(fmt.Sprint(k, " ", p.item, " ", a, " ", b), "null", array.NullValueStr)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// TestCrowds: a Merger whose keys have many shares gives what one gives that keeps them
+// all in one value, while they become many and few again, late changes come, and what
+// is over is forgotten; and in the end nothing is left.
+func TestCrowds(t *testing.T) {
+	policies := append(policies(), pipeline.Policy{Merge: pipeline.LatestNonNull},
+		pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Flag}, pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Keep})
+	spaces := newStores(t, 2)
+	checks(t, 2*len(policies))
+	rapid.Check(t, func(rt *rapid.T) {
+		p := rapid.SampledFrom(policies).Draw(rt, "policy")
+		mergers := make([]*Merger, 2)
+		open := func() {
+			for i := range mergers {
+				o := MergerOptions{Node: "n", Table: crowded, Policy: p, Items: spaces[i].All[0], Keys: spaces[i].All[1]}
+				if mergers[i] != nil {
+					o.Saved, _ = mergers[i].Save()
+				}
+				var err error
+				if mergers[i], err = NewMerger(o); err != nil {
+					rt.Fatal(err)
+				}
+				mergers[i].few = 1 << 30
+			}
+			if rapid.IntRange(0, 4).Draw(rt, "small pages") > 0 {
+				mergers[1].small()
+			}
+		}
+		for _, s := range spaces {
+			empty(rt, s.Keyspaces)
+			s.save(rt)
+		}
+		open()
+		items := rapid.SampledFrom([]int{3, 12, 40}).Draw(rt, "items")
+		at, horizon, seen := int64(1000), int64(0), map[string]bool{}
+		for range rapid.IntRange(1, 10).Draw(rt, "epochs") {
+			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
+			parts := drawParts(r, seen, at, 1+r.IntN(40), items, rapid.SampledFrom([]int{1, 4, 8}).Draw(rt, "removes"))
+			at += int64(r.IntN(60))
+			if r.IntN(3) == 0 {
+				horizon = max(horizon, at-int64(r.IntN(100)))
+			}
+			parts = slices.DeleteFunc(parts, func(p part) bool { return p.time < horizon })
+			same(rt, spaces, mergers, parts, horizon)
+			if r.IntN(4) == 0 {
+				open()
+			}
+		}
+		var gone []part
+		for i := range items {
+			gone = append(gone, part{item: i, time: at + 1000, removal: pipeline.Removed})
+		}
+		same(rt, spaces, mergers, gone, horizon)
+		var left [2][2]int
+		for round := 0; round < 20 && (round < 2 || left[1][0] > 0 || left[0][1] == 0 && left[1][1] > 0); round++ { // each sweeps some
+			same(rt, spaces, mergers, nil, at+2000)
+			left = [2][2]int{}
+			for i, s := range spaces {
+				s.each(rt, func(space, _ int) { left[i][space]++ })
+			}
+		}
+		if left[0][1] == 0 && left[1][1] > 0 || left[1][0] > 0 {
+			rt.Fatalf("entries are left: %d, of few shares %d", left[1], left[0])
+		}
+	})
+}
+
+// same takes changes to Mergers as one epoch, and holds what they give against each other.
+func same(t *rapid.T, spaces []*saved, mergers []*Merger, parts []part, horizon int64) {
+	var got [][]string
+	for i, m := range mergers {
+		b := partsOf(parts)
+		if err := m.Add(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := m.Finish(nil, &horizon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		if rows != nil {
+			r := rows.Columnar()
+			for i, op := range r.Ops {
+				line := op.String()
+				for _, c := range r.Record.Columns() {
+					line += " " + c.ValueStr(i)
+				}
+				lines = append(lines, line)
+			}
+			r.Record.Release()
+		}
+		slices.Sort(lines) // which items have been swept may differ, and with it by which change a row is told
+		got = append(got, lines)
+		m.Release()
+		b.Release()
+		spaces[i].save(t)
+	}
+	if !slices.Equal(got[0], got[1]) {
+		t.Fatalf("many shares give\n%q\nwant\n%q", got[1], got[0])
+	}
+}
+
+// TestContributors: the row of a key that many items yield is that of the newest, while
+// they become many and few again.
+func TestContributors(t *testing.T) {
+	spaces := newStores(t, 1)[0]
+	rapid.Check(t, func(rt *rapid.T) {
+		empty(rt, spaces.Keyspaces)
+		s := newContributors(rt, spaces)
+		items := rapid.SampledFrom([]int{3, 12, 40}).Draw(rt, "items")
+		newest := map[int]part{} // by item
+		table := map[string]string{}
+		at, seen := int64(1000), map[string]bool{}
+		for range rapid.IntRange(1, 12).Draw(rt, "epochs") {
+			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
+			parts := drawParts(r, seen, at, 1+r.IntN(30), items, rapid.SampledFrom([]int{1, 5, 9}).Draw(rt, "removes"))
+			at += int64(r.IntN(60))
+			settleParts(rt, s, parts, table)
+			spaces.save(rt)
+			for _, p := range parts {
+				if n, known := newest[p.item]; !known || p.time > n.time {
+					newest[p.item] = p
+				}
+			}
+			if want := modelParts(newest); !maps.Equal(table, want) {
+				rt.Fatalf("rows %v, want %v", table, want)
+			}
+			if r.IntN(4) == 0 {
+				s = newContributors(rt, spaces)
+			}
+		}
+		var gone []part
+		for i := range items {
+			gone = append(gone, part{item: i, time: at + 1000, removal: pipeline.Removed})
+		}
+		settleParts(rt, s, gone, table)
+		spaces.save(rt)
+		if len(table) > 0 {
+			rt.Fatalf("rows %v are left", table)
+		}
+		spaces.each(rt, func(space, _ int) {
+			if space == 1 {
+				rt.Fatalf("keys are left")
+			}
+		})
+	})
+}
+
+func newContributors(t *rapid.T, spaces *saved) *Settler {
+	s, err := New(Options{Node: "n", Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "small pages") > 0 {
+		s.small()
+	}
+	return s
+}
+
+// settleParts settles changes as one epoch, and applies what comes of them.
+func settleParts(t *rapid.T, s *Settler, parts []part, table map[string]string) {
+	s.Begin(map[string]Progress{"s": Following})
+	b := partsOf(parts)
+	defer b.Release()
+	if err := s.Add(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	rows, _, _, err := s.Settle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release()
+	for _, settled := range rows {
+		r := settled.Columnar()
+		defer r.Record.Release()
+		for i, op := range r.Ops {
+			var values []string
+			for _, c := range r.Record.Columns() {
+				values = append(values, c.ValueStr(i))
+			}
+			was, there := table[values[0]]
+			row := strings.Join(values, " ")
+			switch {
+			case there == (op == pipeline.OpInsert), op == pipeline.OpUpdate && was == row, op == pipeline.OpDelete && was != row:
+				t.Fatalf("%s of %s, and there is %q", op, row, was)
+			case op == pipeline.OpDelete:
+				delete(table, values[0])
+			default:
+				table[values[0]] = row
+			}
+		}
+	}
+}
+
+// modelParts returns the rows of the newest changes of items.
+func modelParts(newest map[int]part) map[string]string {
+	best, rows := map[string]part{}, map[string]string{}
+	for _, p := range newest {
+		if p.row == "" {
+			continue
+		}
+		k, _, _ := strings.Cut(p.text, " ")
+		o, there := best[k]
+		if !there || cmp.Or(cmp.Compare(p.time, o.time), bytes.Compare(p.key(), o.key()), p.hash().Compare(o.hash())) > 0 {
+			best[k], rows[k] = p, p.text
+		}
+	}
+	return rows
+}
+
+// newStores returns two keyspaces each of so many stores.
+func newStores(t *testing.T, n int) (all []*saved) {
+	t.Helper()
+	for range n {
+		store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 24})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		spaces, err := store.Keyspaces(0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &saved{spaces, store, 0})
+	}
+	return all
+}
+
+// saved are keyspaces whose epochs are saved.
+type saved struct {
+	*state.Keyspaces
+	store *state.Store
+	epoch int64
+}
+
+func (s *saved) save(t fataler) {
+	s.epoch++
+	var deltas []*state.Delta
+	for _, k := range s.All {
+		deltas = append(deltas, k.Take())
+	}
+	s.Bound()
+	if err := s.store.Save(&state.Update{Checkpoint: &state.Checkpoint{Epoch: s.epoch}, Deltas: deltas}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// each calls f for the size of each value.
+func (s *saved) each(t fataler, f func(space, size int)) {
+	for i, k := range s.All {
+		err := k.Each(pipeline.Hash{}, func(_ pipeline.Hash, v []byte) error {
+			f(i, len(v))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type fataler interface{ Fatal(args ...any) }
