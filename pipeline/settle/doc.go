@@ -55,11 +55,25 @@
 // # State
 //
 // Two keyspaces, both keyed by 128-bit hashes: items, and row keys with the
-// items that contribute. A key with one contributor, the usual case, holds only
-// that item's hash, and the row's values are in the item alone; a key with
-// several holds their values itself. An epoch's changes are grouped by item
-// first, so that the state sees one lookup and one write for each item and key,
-// in the order of the hashes.
+// items that contribute. An epoch's changes are grouped by item first, so that the
+// state sees one lookup and one write for each item and key, in the order of the
+// hashes. An entry's first byte says what it is.
+//
+// A key with one contributor, the usual case, holds only that item's hash, and the
+// row's values are in the item alone. One with several holds a tree (pipeline/btree)
+// of the places of the items, by time and item key: the last is the one whose row
+// counts. So a key that very many items feed costs a few small pages for each that
+// comes or goes; the rows themselves are asked of two items at most.
+//
+// A Merger's key holds the shares themselves while they are few. Where they take more
+// than maxFew bytes, each is an entry of its own, and a tree has their places: of those
+// that live, of the dead, and for latest_non_null of the values of each column. The
+// row is told by the ends of these.
+//
+// Of an item all is needed at once when it changes: its rows and the changes that
+// contend, or its history. It is one value, in pages if it is long (pipeline/overflow),
+// of which only those are written that have changed: an item of very many rows, or with
+// very many changes at one instant, costs what has changed.
 //
 // Tombstones are kept for a time by the clock of the sources (clock). A change
 // from before the time from which they are forgotten, of an item without state,

@@ -30,7 +30,7 @@
 // A fact is made again when its base row, or a column it uses of a lookup's row,
 // changes, once an epoch. Very many facts may refer to one row, or wait: an epoch
 // makes a bounded number, and further epochs, which need no input, the others.
-// The checkpoint holds the rows whose facts are due. While all sources are
+// The state holds the rows whose facts are due. While all sources are
 // bounded, a fact that was never given out waits until all of its lookups are
 // there, or the sources have ended: otherwise most would be inserted first and
 // updated later.

@@ -15,11 +15,10 @@ const maxDue = 1 << 18
 
 // dueRow is a changed row of a lookup table whose facts are to be made again.
 type dueRow struct {
-	Row     pipeline.Hash    `json:"row"`
-	Version pipeline.Version `json:"version"` // of the change of the row
+	row     pipeline.Hash
+	version pipeline.Version // of the change of the row
 	// The segment of the row's facts to go on at, of so many.
-	From     int32 `json:"from,omitempty"`
-	Segments int32 `json:"segments,omitempty"`
+	from, segments int32
 }
 
 // makeFacts makes the facts of the epoch's base rows and of changed rows of lookup
@@ -34,7 +33,7 @@ func (s *step) makeFacts(mayWait bool) error {
 	if err := s.pass.run(mayWait); err != nil {
 		return err
 	}
-	if mayWait || len(s.saved.Due) > 0 {
+	if mayWait || len(s.due) > 0 {
 		return nil
 	}
 	return s.endWait()
@@ -65,8 +64,8 @@ func (s *step) touchBases() error {
 		return err
 	}
 	queued := map[pipeline.Hash]int{}
-	for i := range s.saved.Due {
-		queued[s.saved.Due[i].Row] = i
+	for i := range s.due {
+		queued[s.due[i].row] = i
 	}
 	for i := range s.lookups {
 		c := &s.lookups[i]
@@ -78,11 +77,11 @@ func (s *step) touchBases() error {
 		if r.segments == 0 && len(r.facts) == 0 {
 			continue
 		}
-		due := dueRow{Row: c.hash, Version: c.version}
+		due := dueRow{row: c.hash, version: c.version}
 		if n, ok := queued[c.hash]; ok {
-			s.saved.Due[n] = due // from the beginning
+			s.due[n] = due // from the beginning
 		} else {
-			s.saved.Due = append(s.saved.Due, due)
+			s.due = append(s.due, due)
 		}
 	}
 	return nil
@@ -91,10 +90,10 @@ func (s *step) touchBases() error {
 // touchDue touches facts of the rows that are due, as many as an epoch makes.
 func (s *step) touchDue() error {
 	// They stay as they are while the pass refers to their versions.
-	rows := slices.Clone(s.saved.Due[:min(len(s.saved.Due), s.most)])
+	rows := slices.Clone(s.due[:min(len(s.due), s.most)])
 	at := make([]int32, len(rows))
 	for i := range rows {
-		at[i] = s.rows.touch(rows[i].Row)
+		at[i] = s.rows.touch(rows[i].row)
 	}
 	if err := s.rows.load(); err != nil {
 		return err
@@ -105,18 +104,18 @@ func (s *step) touchDue() error {
 	for ; done < len(rows) && facts < s.most; done++ {
 		d, r := &rows[done], &s.rows.all[at[done]]
 		for f := 0; f < len(r.facts); f += hashBytes {
-			s.touchAgain(hashAt(r.facts, f), &d.Version)
+			s.touchAgain(hashAt(r.facts, f), &d.version)
 		}
 		facts += len(r.facts) / hashBytes
-		if d.Segments != r.segments {
-			d.From, d.Segments = 0, r.segments
+		if d.segments != r.segments {
+			d.from, d.segments = 0, r.segments
 		}
-		for ; d.From < d.Segments && facts < s.most; d.From++ {
-			segments = append(segments, segment{key: s.rows.segmentKey(r.hash, r.segments, d.From), row: at[done]})
-			causes = append(causes, &d.Version)
+		for ; d.from < d.segments && facts < s.most; d.from++ {
+			segments = append(segments, segment{key: s.rows.segmentKey(r.hash, r.segments, d.from), row: at[done]})
+			causes = append(causes, &d.version)
 			facts += max(1, r.count/int(r.segments))
 		}
-		if d.From < d.Segments {
+		if d.from < d.segments {
 			break
 		}
 	}
@@ -128,8 +127,8 @@ func (s *step) touchDue() error {
 			s.touchAgain(hashAt(segments[i].facts, f), causes[i])
 		}
 	}
-	copy(s.saved.Due, rows) // where to go on
-	s.saved.Due = slices.Delete(s.saved.Due, 0, done)
+	copy(s.due, rows) // where to go on
+	s.due = slices.Delete(s.due, 0, done)
 	return nil
 }
 
@@ -161,7 +160,9 @@ func (s *step) endWait() error {
 		return errors.New("state: facts wait that are not there")
 	}
 	s.waitAt = waiting[len(waiting)-1]
-	s.members.flush(s.out, false)
+	if err := s.members.flush(s.out, false); err != nil {
+		return err
+	}
 	for _, h := range waiting {
 		s.pass.touch(h).must = true
 	}

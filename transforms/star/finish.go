@@ -21,7 +21,12 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 	if err := s.makeFacts(mayWait); err != nil {
 		return err
 	}
-	s.members.flush(s.out, true)
+	if err := s.members.flush(s.out, true); err != nil {
+		return err
+	}
+	if err := s.saveDue(); err != nil {
+		return err
+	}
 	s.count()
 	s.reset()
 	return s.out.flush()
@@ -29,7 +34,7 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 
 // Pending implements pipeline.KeyedStep.
 func (s *step) Pending(last bool) bool {
-	return len(s.saved.Due) > 0 || (last || !s.bounded) && s.saved.Waiting > 0
+	return len(s.due) > 0 || (last || !s.bounded) && s.saved.Waiting > 0
 }
 
 // reset ends the epoch. Its memory is given back for as long as nothing of the

@@ -7,6 +7,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
@@ -14,6 +15,7 @@ import (
 // members are the members of an epoch: those that its rows and facts touch.
 type members struct {
 	state pipeline.KeyedState
+	long  overflow.Values      // of very many upserts of one time
 	next  map[*dimension]int64 // the next key of a sequence
 	open  map[*dimension]int64 // members that are inferred
 	index byhash.Index
@@ -38,12 +40,13 @@ type memberEntry struct {
 	whole     pipeline.Hash    // of its dimension and natural key; zero = not known here
 	version   pipeline.Version // of the change that touched it last
 	known     bool             // it is in the state
+	long      []byte           // its entry there, if its value is in pages
 	changed   bool
 	was       shown // how it was given out last
 }
 
 func newMembers(state pipeline.KeyedState, finder *byhash.Finder, arena *reuse.Arena) *members {
-	return &members{state: state, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
+	return &members{state: state, long: overflow.Values{State: state, Inline: overflow.DefaultInline}, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
 // hash returns the hash of a dimension and a natural key.
@@ -141,16 +144,24 @@ func (e *memberEntry) same(naturalKey []byte) error {
 // that are new, in the order in which they were touched.
 func (m *members) load() error {
 	fresh := m.all[m.fresh:]
-	var clash error
+	var clash, failed error
 	err := m.finder.Find(m.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
 		e := &fresh[i]
 		naturalKey := e.naturalKey
+		if v[0] == overflow.Head {
+			var err error
+			e.long = v
+			if v, err = m.long.Whole(e.hash, v); err != nil {
+				failed = err
+				return
+			}
+		}
 		e.memberState = decodeMember(v)
 		e.known = true
 		e.was = e.shown(e.dimension)
 		clash = cmp.Or(clash, e.same(naturalKey))
 	})
-	if err = cmp.Or(err, clash); err != nil {
+	if err = cmp.Or(err, failed, clash); err != nil {
 		return err
 	}
 	for i := range fresh {
@@ -201,7 +212,7 @@ func (m *members) use(e *memberEntry, n int64, v *pipeline.Version) {
 // flush gives the changed members out and writes them to the state. Those of
 // dimensions that take members away stay until the last flush of the epoch: a
 // later fact may bring them back.
-func (m *members) flush(out *output, last bool) {
+func (m *members) flush(out *output, last bool) error {
 	var kept []memberEntry
 	for i := range m.all {
 		if i%ahead == 0 {
@@ -218,7 +229,9 @@ func (m *members) flush(out *output, last bool) {
 		}
 		m.open[e.dimension] += out.member(e)
 		m.scratch = e.append(m.scratch[:0], e.dimension.tracks())
-		m.state.Put(e.hash, m.scratch)
+		if err := m.long.Put(e.hash, e.long, m.scratch); err != nil {
+			return err
+		}
 	}
 	m.index.Clear()
 	m.all = append(reuse.Emptied(m.all), kept...)
@@ -226,4 +239,5 @@ func (m *members) flush(out *output, last bool) {
 	for i := range m.all {
 		m.index.Add(m.all[i].hash, int32(i))
 	}
+	return nil
 }

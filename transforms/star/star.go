@@ -171,6 +171,7 @@ const (
 	tagRow     = 'r'
 	tagSegment = 's'
 	tagFact    = 'f'
+	tagDue     = 'd'
 )
 
 func seedOf(tag byte, name string) []byte {

@@ -22,8 +22,6 @@ type saved struct {
 	Next        map[string]int64  `json:"next"`    // surrogate key given last, by dimension
 	Open        map[string]int64  `json:"open"`    // inferred members, by dimension
 	Waiting     int64             `json:"waiting"` // facts that wait for their lookups
-	// Due holds changed rows of lookup tables whose facts are still to be made.
-	Due []dueRow `json:"due,omitempty"`
 }
 
 // step is an open star.
@@ -34,6 +32,8 @@ type step struct {
 	bounded  bool
 	counters pipeline.Counters
 
+	due     []dueRow      // changed rows of lookup tables whose facts are still to be made
+	dueKept bool          // the state has some
 	most    int           // facts that an epoch makes besides those of its base rows
 	waitAt  pipeline.Hash // where the search for facts that wait goes on
 	members *members
@@ -103,6 +103,9 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
 	}
 	st.rows = &lookupRows{state: o.State[rowsSpace], finder: finder}
+	if err := st.loadDue(); err != nil {
+		return nil, err
+	}
 	st.pass = &pass{
 		state: o.State[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
 		waiting: &st.saved.Waiting, finder: finder,
