@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
 )
 
 // TestTombstonesDoNotPileUp: where every item lives for a moment only, the state
@@ -21,6 +22,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 		ran = true
 		h := newHarness(rt, dir, 64<<20)
 		defer h.store.Close()
+		h.s.long.Inline = overflow.DefaultInline // pages are swept over, too
 		const items, epochs = 500, 16
 		for epoch := range epochs {
 			var events []event
