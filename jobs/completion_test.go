@@ -23,7 +23,7 @@ func TestCompletion(t *testing.T) {
 		{"plan --output", "text json :4"}, {"plan --format", "text mermaid er :4"}, {"version --output", "text json :4"},
 		{"--log-level", "debug info warn error :4"},
 		{"dead-letters list --status", "open waiting replayed outdated :4"},
-		{"dead-letters list --reason", "bad_record bad_value null_key duplicate_key unmatched too_late too_large refused"},
+		{"dead-letters list --reason", "bad_record bad_value null_key duplicate_key unmatched too_late future too_large refused"},
 		{"dead-letters list p.yaml --node", "items names log warehouse changes :4"},
 		{"dead-letters replay p.yaml --node", "items names log warehouse changes :4"},
 		{"dead-letters list broken.yaml --node", "b a :4"}, // what can be read has names

@@ -73,7 +73,7 @@ func (w *watch) live() (*status, error) {
 // transforms says what each transform has given, and made dead letters of.
 func (l *running) transforms(a *assembly, r *rates) {
 	for _, name := range a.config.TransformNames() {
-		t := transformStatus{Rows: map[string]map[string]int64{}, RowRate: r.rows(name), DeadLetters: map[string]int64{}}
+		t := transformStatus{Rows: map[string]map[string]int64{}, RowRate: r.rows(name), DeadLetters: map[string]int64{}, ReadAgain: r.now.Reread[name]}
 		for k, n := range r.now.Rows {
 			if k.Node != name {
 				continue

@@ -334,11 +334,16 @@ sinks: {warehouse: {type: duckdb, inputs: [items], dsn: small.duckdb}}
 		p.result().want(t, exitFine)
 	}
 	const late = `starlift_dead_letters_total{node="items",reason="too_late"}`
-	write(t, filepath.Join(dir, "changes.ndjson"), []byte(change("new", 3600, 1)))
-	follow(`starlift_records_in_total{node="changes"}`, 1)
-	write(t, filepath.Join(dir, "changes.ndjson"), []byte(change("new", 3600, 1)+change("late-one", 0, 2)))
+	// The clock is the 64th greatest time.
+	var clock strings.Builder
+	for i := range 64 {
+		clock.WriteString(change("new", 3600+i, i+1))
+	}
+	write(t, filepath.Join(dir, "changes.ndjson"), []byte(clock.String()))
+	follow(`starlift_records_in_total{node="changes"}`, 64)
+	write(t, filepath.Join(dir, "changes.ndjson"), []byte(clock.String()+change("late-one", 0, 2)))
 	follow(late, 1)
-	if got, want := statuses(t, dir), []string{"changes.ndjson:2 items too_late open"}; !cmp.Equal(got, want) {
+	if got, want := statuses(t, dir), []string{"changes.ndjson:65 items too_late open"}; !cmp.Equal(got, want) {
 		t.Fatalf("%v", got)
 	}
 	list := fine(t, dir, "dead-letters", "list", "p.yaml").out
@@ -347,10 +352,10 @@ sinks: {warehouse: {type: duckdb, inputs: [items], dsn: small.duckdb}}
 	}
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all")
 	follow(late, 1, "--set", "state.tombstones=2h", "--set", "dead_letters.max_ratio=0")
-	if got, want := statuses(t, dir), []string{"changes.ndjson:2 items too_late replayed", "changes.ndjson:2 items too_late open again"}; !cmp.Equal(got, want) {
+	if got, want := statuses(t, dir), []string{"changes.ndjson:65 items too_late replayed", "changes.ndjson:65 items too_late open again"}; !cmp.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
-	if got, want := settledRows(t, dir), "new1\n"; got != want {
+	if got, want := settledRows(t, dir), "new64\n"; got != want {
 		t.Errorf("the warehouse has %s, want %s", got, want)
 	}
 }

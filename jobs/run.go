@@ -194,7 +194,11 @@ func logDone(a *assembly, total engine.Progress, took time.Duration) {
 	if !total.Ended {
 		how = "stopped" // the next run goes on there
 	}
-	slog.Info(how, append(attrs, "records", total.Records, "megabytes", total.Bytes/1e6, "dead_letters", total.DeadLetters, "took", took)...)
+	attrs = append(attrs, "records", total.Records, "megabytes", total.Bytes/1e6, "dead_letters", total.DeadLetters)
+	if total.Reread > 0 {
+		attrs = append(attrs, "read_again", total.Reread)
+	}
+	slog.Info(how, append(attrs, "took", took)...)
 }
 
 // lastEpoch returns the last epoch that was committed: by this run, or, where

@@ -118,6 +118,8 @@ type transformStatus struct {
 	Rows        map[string]map[string]int64 `json:"rows"` // by table and operation
 	RowRate     float64                     `json:"rows_per_second"`
 	DeadLetters map[string]int64            `json:"dead_letters"`
+	// ReadAgain counts changes of a backfill that had their effect before.
+	ReadAgain int64 `json:"read_again,omitempty"`
 }
 
 type referenceStatus struct {
@@ -252,7 +254,12 @@ func (s *streams) printStatus(st *status) error {
 	}
 	if st.Running != nil {
 		for _, name := range sortedKeys(st.Running.Transforms) {
-			fmt.Fprintf(&b, "transform %s: %g rows/s\n", name, st.Running.Transforms[name].RowRate)
+			t := st.Running.Transforms[name]
+			fmt.Fprintf(&b, "transform %s: %g rows/s", name, t.RowRate)
+			if t.ReadAgain > 0 {
+				fmt.Fprintf(&b, ", %d changes read again", t.ReadAgain)
+			}
+			b.WriteByte('\n')
 		}
 	}
 	for _, name := range sortedKeys(st.Sinks) {

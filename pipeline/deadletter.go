@@ -14,13 +14,14 @@ const (
 	ReasonDuplicateKey Reason = "duplicate_key" // two elements of one change have the same key
 	ReasonUnmatched    Reason = "unmatched"     // no table wants the item
 	ReasonTooLate      Reason = "too_late"      // older than the tombstones, and no state of the item is left
+	ReasonFuture       Reason = "future"        // dated later than it can have been made
 	ReasonTooLarge     Reason = "too_large"     // longer than the greatest record that is read
 	ReasonRefused      Reason = "refused"       // a sink refused a row
 )
 
 // Reasons lists them.
 var Reasons = []Reason{
-	ReasonBadRecord, ReasonBadValue, ReasonNullKey, ReasonDuplicateKey, ReasonUnmatched, ReasonTooLate, ReasonTooLarge, ReasonRefused,
+	ReasonBadRecord, ReasonBadValue, ReasonNullKey, ReasonDuplicateKey, ReasonUnmatched, ReasonTooLate, ReasonFuture, ReasonTooLarge, ReasonRefused,
 }
 
 // DeadLetter is a record that takes no effect. All of its rows are left out: a

@@ -113,15 +113,21 @@ type Records struct {
 	First int64
 	// Arrived holds each record's arrival time in µs since 1970; nil = unknown.
 	Arrived []int64
+	// EpochTime is the wall time in the header of the epoch that takes the records, in
+	// µs since 1970; the engine sets it. 0 = unknown, as in tests of pipelines.
+	EpochTime int64
+	// Reread counts the first records that an earlier reading of the source had read
+	// as well: it is read anew, by a backfill.
+	Reread int
+	// Progress is what a source without end knows, once these records are done, of
+	// what it has not read; nil = as before. It may come without records.
+	Progress *Progress
 	// Replays says, of records that are dead letters read again, what each is. All
 	// are of one source and are read by one transform; nil = they come from the
 	// source.
 	Replays []Replayed
 	// Marks says what filters made of the records; nil = all pass.
 	Marks []Mark
-	// Reread counts the first records that an earlier reading of the source had read
-	// as well: it is read anew, by a backfill.
-	Reread int
 	// CursorAfter gives the source's cursor once the first n records of Spans
 	// are done; it is called before Free, from one goroutine. n counts from the
 	// start of these Spans, 1 … len(Spans).
@@ -160,6 +166,9 @@ func (r *Records) Slice(i, j int) *Records {
 	}
 	if r.Arrived != nil {
 		s.Arrived = r.Arrived[i:j]
+	}
+	if j < len(r.Spans) {
+		s.Progress = nil
 	}
 	if r.Replays != nil {
 		s.Replays = r.Replays[i:j]

@@ -54,6 +54,7 @@ type Change struct {
 	Record  int32  // index into the batch's Records
 	Item    Hash   // of logical table name and primary key; zero where the record has no key
 	Key     []byte // the item's key as canonical JSON; shares the record's bytes or is owned by the batch
+	Table   string // logical name of the item's table; only where Item is
 	Version Version
 	// Late says that the change is older than removed items are remembered for,
 	// so that it may turn out to be a dead letter when the epoch is settled.

@@ -81,6 +81,7 @@ type Record struct {
 	New, Old []Value  // one for each path of the projections; Missing without an image
 	Item     pipeline.Hash
 	Key      []byte
+	Logical  string // logical name of the table that Item is of
 	Version  pipeline.Version
 	// Moved says that the change gave the item another key: what had WasKey before
 	// is gone.

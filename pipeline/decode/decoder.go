@@ -20,7 +20,9 @@ type Decoder struct {
 	olds    image
 	slot    [1]Value // of a value in the envelope
 	key     itemKey
-	table   []byte // the logical table name of the format, or of the record
+	table   []byte            // the logical table name of the format, or of the record
+	logical string            // as text
+	names   map[string]string // of tables, as text
 	export  exportKey
 	json    plainFormat
 	broken  error // the format contradicts itself
@@ -46,7 +48,7 @@ func (m *image) wanted() []Value { return m.slots[:m.n:m.n] }
 // NewDecoder returns a decoder. A mistake in the format (a path that can't be
 // read) is returned by Decode.
 func NewDecoder(f *pipeline.Format, o Options) *Decoder {
-	d := &Decoder{f: f, settled: o.Settled, needNew: o.New != nil, table: []byte(f.Table)}
+	d := &Decoder{f: f, settled: o.Settled, needNew: o.New != nil, table: []byte(f.Table), logical: f.Table}
 	switch f.Encoding {
 	case pipeline.DynamoDBCDC:
 		d.news, d.olds = newImage(o.New, nil, true), newImage(o.Old, nil, true)
@@ -159,10 +161,31 @@ func (d *Decoder) settle(r *Record, typed bool) bool {
 			d.table, _ = appendUnescaped(d.table[:0], table)
 			table = d.table
 		}
+		if string(table) != d.logical {
+			d.logical = d.named(table)
+		}
 	}
+	r.Logical = d.logical
 	var ok bool
 	r.Key, r.Item, ok = d.key.finish(&d.s, table, typed)
 	return ok
+}
+
+// maxNames bounds the names of tables that a Decoder remembers.
+const maxNames = 1000
+
+// named returns the name of a table as text: of those that were there before, without
+// allocating.
+func (d *Decoder) named(table []byte) string {
+	if name, ok := d.names[string(table)]; ok {
+		return name
+	}
+	if d.names == nil || len(d.names) == maxNames {
+		d.names = map[string]string{}
+	}
+	name := string(table)
+	d.names[name] = name
+	return name
 }
 
 // settleKeys is settle of a record that names its key, which has to be the format's.

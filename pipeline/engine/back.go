@@ -23,9 +23,10 @@ func (r *run) run(stop, kill context.Context) error {
 	defer detach()
 
 	mappers := r.c.mappers()
-	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished(), begun: newBegun()}
-	if first := r.checkpoint.Epoch; len(r.c.Rows) > 0 {
-		c.pins = func(number int) []any { return r.references.of(first + int64(number)) }
+	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished(), begun: newBegun(),
+		first: r.checkpoint.Epoch, reached: newReached(r.sources)}
+	if len(r.c.Rows) > 0 {
+		c.pins = func(number int) []any { return r.references.of(c.first + int64(number)) }
 	}
 	epochs := make(chan *prepared)
 	f := &front{r: r, stop: stop, events: c.events, begun: c.begun, prepared: epochs, epoch: r.checkpoint.Epoch}
@@ -115,7 +116,7 @@ func (r *run) save(p *prepared) error {
 	}
 	started := now()
 	next := &state.Checkpoint{
-		Epoch: p.epoch, Finished: p.cut.finished, Receipts: p.receipts,
+		Epoch: p.epoch, Began: p.cut.header.at.UTC(), Finished: p.cut.finished, Receipts: p.receipts,
 		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
 		Tables: r.taken,
 	}
@@ -263,6 +264,9 @@ func (r *run) count(p *prepared) {
 	r.total.Records += p.cut.records
 	r.total.Bytes += p.cut.bytes
 	r.total.DeadLetters += p.dead
+	for _, n := range p.tally.reread {
+		r.total.Reread += n
+	}
 	r.c.Metrics.count(p)
 	for _, w := range r.c.Metrics.warnings.of(p.tally) {
 		r.c.Log.Warn("records become dead letters", "node", w.Node, "reason", w.Reason, "records", w.N, "position", w.Position, "message", w.Message)

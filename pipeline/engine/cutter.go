@@ -15,6 +15,7 @@ import (
 type piece struct {
 	block   *block
 	epoch   int // that it belongs to, counted from the start of the run
+	header  *header
 	source  int
 	records *pipeline.Records
 	pins    []any             // the versions of references that the epoch is pinned to
@@ -47,6 +48,7 @@ func (b *block) release() {
 type cut struct {
 	last     bool // every source is at its end
 	idle     bool // nothing was read, but an epoch is due
+	header   *header
 	cursors  map[string]map[string][]byte
 	finished map[string]bool
 	records  int64
@@ -73,7 +75,9 @@ type cutter struct {
 	events   chan event
 	open     cut // the epoch being read
 	finished map[string]bool
-	number   int // of the open epoch, counted from the start of the run
+	number   int   // of the open epoch, counted from the start of the run
+	first    int64 // the epoch before those of the run
+	reached  map[string]*reached
 	// pins returns the versions that such an epoch is pinned to; nil = there are
 	// no references.
 	pins  func(number int) []any
@@ -235,6 +239,7 @@ func (c *cutter) take(stop, ctx context.Context, source string, in reading) erro
 	limits := &c.r.c.Limits
 	b := newBlock(recs)
 	defer b.release()
+	c.reached[source].take(recs)
 	for recs.Len() > 0 {
 		n, size := c.fit(recs)
 		if err := c.send(ctx, in.source, b, recs.Slice(0, n)); err != nil {
@@ -250,6 +255,7 @@ func (c *cutter) take(stop, ctx context.Context, source string, in reading) erro
 		}
 		recs = recs.Slice(n, recs.Len())
 	}
+	c.reached[source].done(in.records)
 	return nil
 }
 
@@ -280,7 +286,11 @@ func (c *cutter) note(source string, recs *pipeline.Records, n int) {
 
 func (c *cutter) send(ctx context.Context, source int, b *block, recs *pipeline.Records) error {
 	b.users.Add(1)
-	p := &piece{block: b, epoch: c.number, source: source, records: recs, done: make(chan struct{})}
+	if c.open.header == nil {
+		c.open.header = c.header()
+	}
+	recs.EpochTime = c.open.header.micros()
+	p := &piece{block: b, epoch: c.number, header: c.open.header, source: source, records: recs, done: make(chan struct{})}
 	if c.pins != nil {
 		p.pins = c.pins(c.number)
 	}
@@ -298,6 +308,9 @@ func (c *cutter) send(ctx context.Context, source int, b *block, recs *pipeline.
 }
 
 func (c *cutter) cut(ctx context.Context) error {
+	if c.open.header == nil {
+		c.open.header = c.header()
+	}
 	done := c.open
 	done.finished = map[string]bool{}
 	for name := range c.finished {

@@ -11,7 +11,7 @@ import (
 
 // newCutter returns a cutter of one source, and what it was given to read.
 func newCutter(limits Limits, queue int) *cutter {
-	r := &run{c: &Config{Limits: limits}, sources: []SourceNode{{Name: "s"}}}
+	r := &run{c: &Config{Limits: limits, Timeless: true}, sources: []SourceNode{{Name: "s"}}}
 	return &cutter{r: r, in: make(chan reading), tasks: make(chan *piece, 100), events: make(chan event, queue), finished: map[string]bool{}, begun: newBegun()}
 }
 

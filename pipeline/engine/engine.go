@@ -115,6 +115,9 @@ type Config struct {
 	// is never finished: it ends as soon as it is empty, or is followed.
 	Inbox   pipeline.Source
 	Bounded bool // every source ends by itself
+	// Timeless says that epochs have no wall time: no change is from the future. So a
+	// test of a pipeline gives the same whenever it is run.
+	Timeless bool
 	// FromStart reads the sources again when all of them were read to their
 	// end; otherwise the unfinished reading goes on.
 	FromStart bool
@@ -164,6 +167,7 @@ type Progress struct {
 	Records     int64
 	Bytes       int64
 	DeadLetters int64
+	Reread      int64                       // changes that a backfill has read again and that had their effect before
 	Ended       bool                        // every source was read to its end: the run was not stopped before
 	StateMemory int64                       // bytes of memory that the state takes
 	Rows        map[string]map[string]int64 // the epoch's, by table and operation

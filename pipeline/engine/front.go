@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -149,7 +148,7 @@ func (f *front) final(c *cut) bool {
 	return !maps.Equal(c.finished, f.r.finished)
 }
 
-func (f *front) begin(started time.Time) error {
+func (f *front) begin(started time.Time, h *header) error {
 	f.epoch++
 	f.began, f.count, f.changes, f.late = started, 0, 0, nil
 	f.rows, f.tally = map[string]map[string]int64{}, newTally()
@@ -158,7 +157,7 @@ func (f *front) begin(started time.Time) error {
 	}
 	for _, s := range f.r.steps {
 		if s.settler != nil {
-			s.settler.Begin(f.progress(s))
+			s.settler.Begin(f.headerOf(s, h))
 		}
 	}
 	for _, s := range f.r.c.Sinks {
@@ -173,24 +172,6 @@ func (f *front) begin(started time.Time) error {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return nil
-}
-
-// progress says how far the sources of a step are when an epoch begins. One that
-// ends is only known to have when this run has seen its end: until then it may
-// have got more since the last.
-func (f *front) progress(s *step) map[string]settle.Progress {
-	all := make(map[string]settle.Progress, len(s.Inputs))
-	for _, name := range s.Inputs {
-		switch {
-		case f.ended[name]:
-			all[name] = settle.Ended
-		case f.r.follows(name):
-			all[name] = settle.Following
-		default:
-			all[name] = settle.Reading
-		}
-	}
-	return all
 }
 
 // abort drops the open epoch.
@@ -215,7 +196,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		return replaying(p.records, p.err)
 	}
 	if f.sinks == nil {
-		if err := f.begin(now()); err != nil {
+		if err := f.begin(now(), p.header); err != nil {
 			return err
 		}
 		f.begun.tell(p.epoch)
@@ -345,7 +326,7 @@ func (f *front) overBudget(d *pipeline.DeadLetter) error {
 // when the sources have ended, rest is the cut of a further epoch.
 func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err error) {
 	if f.sinks == nil {
-		if err := f.begin(now()); err != nil {
+		if err := f.begin(now(), c.header); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -364,7 +345,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	if c.last && f.r.pending(true) {
 		before := *c
 		before.last = false
-		p.cut, rest = &before, &cut{last: true, finished: c.finished}
+		p.cut, rest = &before, &cut{last: true, finished: c.finished, header: f.r.restHeader(c.header, f.epoch+1)}
 	}
 	started = now()
 	if err := f.prepare(ctx, p); err != nil {

@@ -27,6 +27,9 @@ type Health struct {
 	Sinks   map[string]SinkHealth
 	Rows    map[RowKind]int64
 	Dead    map[LetterKind]int64
+	// Reread counts, by transform, the changes that a backfill has read again and that
+	// had their effect before.
+	Reread map[string]int64
 	// Unmatched are the paths that lead to nothing. The caller must not change them.
 	Unmatched []UnmatchedPath
 }
@@ -92,7 +95,7 @@ func newHealth() *health {
 	return &health{
 		is: Health{
 			Started: now(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
-			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{},
+			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{}, Reread: map[string]int64{},
 		},
 		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{},
 	}
@@ -107,7 +110,7 @@ func (m *Metrics) Health() Health {
 	is := h.is
 	is.Unmatched = m.unmatched.all()
 	is.Sources, is.Sinks = maps.Clone(is.Sources), maps.Clone(is.Sinks)
-	is.Rows, is.Dead = maps.Clone(is.Rows), maps.Clone(is.Dead)
+	is.Rows, is.Dead, is.Reread = maps.Clone(is.Rows), maps.Clone(is.Dead), maps.Clone(is.Reread)
 	if is.Working && is.Pending == 0 && since(h.since) > calmAfter {
 		is.Problem = nil // it went back, and has nothing left to do
 	}
@@ -264,6 +267,9 @@ func (h *health) count(p *prepared) {
 	}
 	for k, n := range p.tally.dead {
 		h.is.Dead[k] += n
+	}
+	for node, n := range p.tally.reread {
+		h.is.Reread[node] += n
 	}
 	for sink, rc := range p.receipts {
 		s, ok := h.is.Sinks[sink]

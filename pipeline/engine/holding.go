@@ -146,8 +146,18 @@ func (r *run) openSettler(s *step) error {
 	if m, ok := s.Transform.(pipeline.Masking); ok {
 		showKey = m.ShowKey
 	}
+	if err := r.checkAdded(s); err != nil {
+		return err
+	}
+	missed, err := r.missed(s)
+	if err != nil {
+		return err
+	}
+	if s.logical, err = settle.NewTables(s.kept.Tables); err != nil {
+		return err
+	}
 	s.settler, err = settle.New(settle.Options{
-		ShowKey: showKey, Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks), Horizon: s.kept.Horizon,
+		ShowKey: showKey, Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks), Logical: s.logical, Missed: missed,
 		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspaces[0], Keys: s.keyspaces[1],
 	})
 	return err
@@ -160,7 +170,7 @@ func (r *run) openMerger(s *step, m *merged) (err error) {
 		}
 	}
 	m.merger, err = settle.NewMerger(settle.MergerOptions{
-		Node: s.Name, Table: m.table, Policy: m.policy, Saved: m.kept.Saved, Items: m.keyspaces[0], Keys: m.keyspaces[1],
+		Node: s.Name, Table: m.table, Policy: m.policy, Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
 		Root: s.dropsFrom(m.table),
 	})
 	return err
@@ -253,8 +263,8 @@ func served(consumers []consumer) []string {
 
 // clocksOf leaves the clocks of the sources that a step still reads: one that
 // is gone would hold the time back for ever.
-func clocksOf(inputs []string, clocks map[string]int64) map[string]int64 {
-	m := map[string]int64{}
+func clocksOf(inputs []string, clocks map[string]*state.Clock) map[string]*state.Clock {
+	m := map[string]*state.Clock{}
 	for _, in := range inputs {
 		if c, ok := clocks[in]; ok {
 			m[in] = c
@@ -269,7 +279,7 @@ func (r *run) saveSettler(s *step) (*state.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept := &state.Step{Number: s.kept.Number, Clocks: s.settler.Clocks(), Horizon: s.settler.Horizon(), Schemas: schemas, Sinks: map[string][]string{}}
+	kept := &state.Step{Number: s.kept.Number, Clocks: s.settler.Clocks(), Tables: s.logical.Save(), Schemas: schemas, Sinks: map[string][]string{}}
 	for t, consumers := range r.consumers(s) {
 		kept.Sinks[t] = served(consumers)
 	}

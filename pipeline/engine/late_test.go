@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -44,14 +45,17 @@ func (l *logged) Finish(e pipeline.EpochEnd, _ func(*pipeline.Rows) error) error
 // dead letters before it is told, at the end of the epoch, which of them did.
 func TestLogToldOfLateChanges(t *testing.T) {
 	hour := time.Hour.Microseconds()
-	w := newWorld(t.TempDir(), []change{
-		{Item: "a", Time: 10 * hour, N: 1}, // an epoch of its own
+	var clock []change // an epoch of its own
+	for i := range 64 {
+		clock = append(clock, change{Item: fmt.Sprintf("a%d", i), Time: 10 * hour, N: 1})
+	}
+	w := newWorld(t.TempDir(), append(clock, []change{
 		{Item: "b", Time: 8 * hour, N: 2},  // too late
-		{Item: "a", Time: 8 * hour, N: 3},  // late, but its item is known
+		{Item: "a1", Time: 8 * hour, N: 3}, // late, but its item is known
 		{Item: "c", Time: 9 * hour, N: 4},  // just in time
-	})
+	}...))
 	all := w.source.changes
-	w.source.endless, w.limits.Interval, w.limits.Records = true, time.Hour, 1
+	w.source.endless, w.limits.Interval, w.limits.Records = true, time.Hour, 64
 	l := &logged{drip: newDrip(true)}
 	c := w.config()
 	c.Keyed = []KeyedNode{{Name: "logged", Transform: l, Inputs: []Edge{{"t", valueTable}}}}
@@ -68,7 +72,7 @@ func TestLogToldOfLateChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.source.changes = all[:1]
+	w.source.changes = all[:64]
 	run(1)
 	w.source.changes, c.Limits.Records = all, 3
 	run(2)

@@ -18,6 +18,7 @@ type Metrics struct {
 	recordsIn, bytesIn *prometheus.CounterVec
 	rowsOut            *prometheus.CounterVec
 	dead, replayed     *prometheus.CounterVec
+	reread             *prometheus.CounterVec
 	epoch              prometheus.Gauge
 	duration           *prometheus.HistogramVec
 	stateBytes         prometheus.Gauge
@@ -51,6 +52,7 @@ func NewMetrics() *Metrics {
 	m.rowsOut = counter("rows_out_total", "Rows given to the sinks, of epochs that are saved.", "node", "table", "op")
 	m.dead = counter("dead_letters_total", "Records that became dead letters, of epochs that are saved.", "node", "reason")
 	m.replayed = counter("dead_letters_replayed_total", "Dead letters that were read again, by what they had been, of epochs that are saved.", "node", "reason")
+	m.reread = counter("reread_changes_total", "Changes that a backfill has read again and that had their effect the first time: nothing is known of their item any longer, so they have none now. Of epochs that are saved.", "node")
 	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
 	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
@@ -122,10 +124,11 @@ type tally struct {
 	rows           map[RowKind]int64
 	dead, replayed map[LetterKind]int64
 	first          map[LetterKind]deadCount // the first dead letter of each kind
+	reread         map[string]int64         // changes without effect that are read again, by node
 }
 
 func newTally() *tally {
-	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}, map[LetterKind]deadCount{}}
+	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}, map[LetterKind]deadCount{}, map[string]int64{}}
 }
 
 func (t *tally) letter(d *pipeline.DeadLetter) {
@@ -155,6 +158,9 @@ func (m *Metrics) count(p *prepared) {
 	for k, n := range p.tally.replayed {
 		m.replayed.WithLabelValues(k.Node, k.Reason).Add(float64(n))
 	}
+	for node, n := range p.tally.reread {
+		m.reread.WithLabelValues(node).Add(float64(n))
+	}
 	m.health.count(p)
 }
 
@@ -176,6 +182,7 @@ func (m *Metrics) UnknownMembers(dimension string, n int64) {
 // increase is seen only of what was there before.
 func (m *Metrics) expect(c *Config) {
 	for _, n := range c.Transforms {
+		m.reread.WithLabelValues(n.Name)
 		for _, reason := range pipeline.Reasons {
 			if reason != pipeline.ReasonRefused {
 				m.dead.WithLabelValues(n.Name, string(reason))

@@ -32,14 +32,16 @@ type run struct {
 	homes         map[Edge]home       // of all edges that carry rows
 	wired         map[string]bool     // stateless transforms of rows
 	references    *references
-	budget        *budget         // of the front
-	coverage      *coverage       // of the front
-	carrying      map[string]bool // of the front: sinks with rows that wait to be published
-	finished      map[string]bool // of the front: sources that the checkpoint has as finished
-	due           due             // when an epoch without records is needed
-	sources       []SourceNode    // those of the Config, and the inbox
-	ended         bool            // of the front: the sources are, and nothing is left to do
-	running       bool            // epochs after the checkpoint may have spools
+	budget        *budget                    // of the front
+	coverage      *coverage                  // of the front
+	carrying      map[string]bool            // of the front: sinks with rows that wait to be published
+	finished      map[string]bool            // of the front: sources that the checkpoint has as finished
+	due           due                        // when an epoch without records is needed
+	sources       []SourceNode               // those of the Config, and the inbox
+	formats       map[string]pipeline.Format // of sources, as far as the pipeline file says them
+	again         bool                       // the sources are read from their start again
+	ended         bool                       // of the front: the sources are, and nothing is left to do
+	running       bool                       // epochs after the checkpoint may have spools
 	refusals      refusals
 	definition    []byte // for the state to keep
 	// restarted holds, of those that keep something of their reading before, the
@@ -140,6 +142,8 @@ func (r *run) opened() {
 // check asks whatever may refuse the start. Nothing is made or changed before it
 // returns nil.
 func (r *run) check(ctx context.Context) error {
+	r.formats = formatsOf(r.c.Sources)
+	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
 	if err := r.openSteps(); err != nil {
 		return err
 	}
@@ -249,14 +253,13 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
 // openSources opens all sources but the inbox. They read only, so this comes
 // before anything is made.
 func (r *run) openSources(ctx context.Context) error {
-	again := r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
-	r.budget.restart(r.c.Sources, again)
+	r.budget.restart(r.c.Sources, r.again)
 	for _, s := range r.c.Sources {
 		cursors, err := r.store.Cursors(s.Name)
 		if err != nil {
 			return fmt.Errorf("cursors of %s: %w", s.Name, err)
 		}
-		if again {
+		if r.again {
 			if cursors, err = r.restartSource(s, cursors); err != nil {
 				return fmt.Errorf("source %s: %w", s.Name, err)
 			}

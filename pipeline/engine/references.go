@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// references pins each epoch to one version of each reference. It outlives the
-// openings of a run: an epoch that is tried again gets what it had.
+// references pins each epoch to one version of each reference, and to the wall time at
+// which it began. It outlives the openings of a run: an epoch that is tried again gets
+// what it had.
 type references struct {
 	nodes  []RowsNode
 	mu     sync.Mutex
 	pinned map[int64][]any // by epoch; by the index of the node
+	times  map[int64]time.Time
 }
 
 // startReferences loads the references; the caller closes them, after a failure
 // too.
 func startReferences(ctx context.Context, c *Config) (*references, error) {
-	r := &references{nodes: c.Rows, pinned: map[int64][]any{}}
+	r := &references{nodes: c.Rows, pinned: map[int64][]any{}, times: map[int64]time.Time{}}
 	for _, n := range c.Rows {
 		ref, ok := n.Transform.(pipeline.Referring)
 		if !ok {
@@ -69,7 +73,20 @@ func (r *references) of(epoch int64) []any {
 	return pins
 }
 
-// saved forgets the versions of epochs up to this one: they are never tried again.
+// begins returns the wall time at which an epoch begins: now, the first time that it is
+// asked for.
+func (r *references) begins(epoch int64) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, known := r.times[epoch]
+	if !known {
+		at = now()
+		r.times[epoch] = at
+	}
+	return at
+}
+
+// saved forgets the versions and times of epochs up to this one: they are never tried again.
 func (r *references) saved(epoch int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,4 +95,5 @@ func (r *references) saved(epoch int64) {
 			delete(r.pinned, e)
 		}
 	}
+	maps.DeleteFunc(r.times, func(e int64, _ time.Time) bool { return e <= epoch })
 }

@@ -80,6 +80,9 @@ func (f *front) settleStep(s *step) error {
 		return err
 	}
 	f.late = append(f.late, late...)
+	if n := s.settler.Reread(); n > 0 {
+		f.tally.reread[s.Name] += n
+	}
 	for i := range dead {
 		if err := f.deadLetter(s, &dead[i]); err != nil {
 			return err
@@ -103,7 +106,7 @@ func (f *front) settleStep(s *step) error {
 
 func (f *front) merge(s *step, m *merged) error {
 	defer m.merger.Release()
-	rows, err := m.merger.Finish(f.late, s.settler.Horizon())
+	rows, err := m.merger.Finish(f.late)
 	if err != nil || rows == nil {
 		return err
 	}

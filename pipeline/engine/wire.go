@@ -20,6 +20,7 @@ type step struct {
 	wanted  map[*pipeline.Table]bool // tables of rowings that somebody takes
 	mergers []*merged
 	settler *settle.Settler // nil where nobody takes settled rows
+	logical *settle.Tables
 	// The tables of rowings that are settled, under a name of their own, and back.
 	aliases, aliased map[*pipeline.Table]*pipeline.Table
 	limits           []limit // of the sinks that the rows come to

@@ -2,7 +2,7 @@ package settle
 
 import (
 	"encoding/binary"
-	"math"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -28,10 +28,12 @@ type crowdedKey struct {
 	out     int      // in Merger.outs, what becomes of the row
 
 	// What the entry has, besides the root of the tree.
-	live, dead int   // shares
-	stays      int   // dead ones that leave a row
-	bytes      int   // of the shares
-	last       int64 // when the last of the dead went; without any, of no meaning
+	live, dead int    // shares
+	stays      int    // dead ones that leave a row
+	bytes      int    // of the shares
+	last       int64  // when the last of the dead went; without any, of no meaning
+	table      uint16 // of the items, by Tables
+	mixed      bool   // they are of several
 	tree       *btree.Tree
 
 	shares []*crowdShare // those that the epoch has asked for
@@ -65,6 +67,8 @@ func openCrowd(key pipeline.Hash, entry []byte) crowdedKey {
 	c := packed.Cursor{B: entry[1:]}
 	k.live, k.dead, k.stays, k.bytes = int(c.Uvarint()), int(c.Uvarint()), int(c.Uvarint()), int(c.Uvarint())
 	k.last = int64(c.U64())
+	table := c.Uvarint()
+	k.table, k.mixed = uint16(table>>1), table&1 == 1
 	k.tree = btree.Open(key, c.B)
 	return k
 }
@@ -74,7 +78,12 @@ func (k *crowdedKey) append(b []byte) []byte {
 	for _, n := range []int{k.live, k.dead, k.stays, k.bytes} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
-	return k.tree.Append(binary.LittleEndian.AppendUint64(b, uint64(k.last)))
+	b = binary.LittleEndian.AppendUint64(b, uint64(k.last))
+	table := uint64(k.table) << 1
+	if k.mixed {
+		table++
+	}
+	return k.tree.Append(binary.AppendUvarint(b, table))
 }
 
 // share returns the share of an item, which it asks for if it is not there yet.
@@ -269,6 +278,10 @@ func (m *Merger) count(k *crowdedKey, s *share, n int) {
 	if s == nil {
 		return
 	}
+	if k.live+k.dead == 0 {
+		k.table, k.mixed = s.table, false
+	}
+	k.mixed = k.mixed || k.table != s.table
 	m.encoded = s.append(m.encoded[:0])
 	k.bytes += n * len(m.encoded)
 	switch {
@@ -284,7 +297,7 @@ func (m *Merger) count(k *crowdedKey, s *share, n int) {
 
 // forgetMany does what forget does.
 func (m *Merger) forgetMany() error {
-	if m.horizon == math.MinInt64 {
+	if !m.tables.forget() {
 		return nil
 	}
 	c := &m.crowd
@@ -308,6 +321,15 @@ func (m *Merger) forgetMany() error {
 	return m.place()
 }
 
+// horizon returns the time from before which it is forgotten that shares of a key went:
+// of those of several tables, when all are.
+func (m *Merger) horizon(k *crowdedKey) int64 {
+	if k.mixed {
+		return slices.Min(m.tables.horizons)
+	}
+	return m.tables.horizons[k.table]
+}
+
 // findOldest finds the dead shares that went before the horizon, but for the last.
 func (m *Merger) findOldest(k *crowdedKey) bool {
 	k.oldest = k.oldest[:0]
@@ -315,7 +337,7 @@ func (m *Merger) findOldest(k *crowdedKey) bool {
 	if !ok || last == nil || last[0] != deadPlace {
 		return ok
 	}
-	end := binary.BigEndian.AppendUint64([]byte{deadPlace}, uint64(m.horizon)^1<<63)
+	end := binary.BigEndian.AppendUint64([]byte{deadPlace}, uint64(m.horizon(k))^1<<63)
 	for from := []byte{deadPlace}; ; {
 		p, ok := m.forest.From(k.tree, from)
 		if !ok {

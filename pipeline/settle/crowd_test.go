@@ -121,6 +121,9 @@ func TestCrowds(t *testing.T) {
 					o.Saved, _ = mergers[i].Save()
 				}
 				var err error
+				if o.Logical, err = NewTables([]state.Table{{Name: ""}}); err != nil {
+					rt.Fatal(err)
+				}
 				if mergers[i], err = NewMerger(o); err != nil {
 					rt.Fatal(err)
 				}
@@ -177,7 +180,8 @@ func same(t *rapid.T, spaces []*saved, mergers []*Merger, parts []part, horizon 
 		if err := m.Add(b, 0); err != nil {
 			t.Fatal(err)
 		}
-		rows, err := m.Finish(nil, &horizon)
+		m.tables.horizons[0] = horizon
+		rows, err := m.Finish(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +255,11 @@ func TestContributors(t *testing.T) {
 }
 
 func newContributors(t *rapid.T, spaces *saved) *Settler {
-	s, err := New(Options{Node: "n", Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
+	tables, err := NewTables(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Options{Node: "n", Logical: tables, Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +271,7 @@ func newContributors(t *rapid.T, spaces *saved) *Settler {
 
 // settleParts settles changes as one epoch, and applies what comes of them.
 func settleParts(t *rapid.T, s *Settler, parts []part, table map[string]string) {
-	s.Begin(map[string]Progress{"s": Following})
+	s.Begin(readSoFar("s"))
 	b := partsOf(parts)
 	defer b.Release()
 	if err := s.Add(b, 0); err != nil {

@@ -133,10 +133,10 @@ func (m *Merger) sweepKeys() (err error) {
 	expired := func(h pipeline.Hash, v []byte) bool {
 		switch v[0] {
 		case fewShares:
-			return over(decodeShares(v, &m.mergeRules), m.horizon)
+			return over(decodeShares(v, &m.mergeRules), m.tables)
 		case manyShares:
 			k := openCrowd(h, v)
-			return k.live+k.stays == 0 && k.last < m.horizon
+			return k.live+k.stays == 0 && k.last < m.horizon(&k)
 		}
 		return false
 	}

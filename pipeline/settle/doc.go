@@ -75,9 +75,21 @@
 // of which only those are written that have changed: an item of very many rows, or with
 // very many changes at one instant, costs what has changed.
 //
-// Tombstones are kept for a time by the clock of the sources (clock). A change
-// from before the time from which they are forgotten, of an item without state,
-// may be older than a deletion that is forgotten; it becomes a dead letter. Plain
-// JSON has no such clock: what its version column says need not be the time of
-// the change, so its tombstones stay.
+// # Clocks
+//
+// Tombstones are kept for a time, by the times of the changes that were read. The clock
+// of a partition is the 64th greatest of them (newest), so that a few that are wrong move
+// nothing; the clock of a source without end is that of its partition furthest behind,
+// among those that hold more than was read; a source that ends holds everything until it
+// is read, and counts for nothing then (clocks). None is far ahead of the wall time in the
+// epoch's header. Each logical table goes by the sources that may bring changes of it
+// (Tables): when an epoch begins, its horizon moves to the least of their clocks less the
+// time for which tombstones are kept, and never falls. What was removed before is
+// forgotten, swept or not.
+//
+// A change from before the horizon of its table, of an item without state, may be older
+// than a deletion that is forgotten; it becomes a dead letter. If a reading of its source
+// before this one had read it, it had its effect then, and is only counted. Plain JSON
+// has no clock: what its version column says need not be the time of the change, so it
+// holds the horizons of its tables for good.
 package settle

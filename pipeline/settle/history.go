@@ -46,6 +46,7 @@ func (e *historyEntry) yields(key pipeline.Hash) bool {
 // be seen in rows, or would be if another one came late. The newest is first.
 type history struct {
 	key     []byte // of the item
+	table   uint16 // of Tables
 	entries []historyEntry
 }
 
@@ -57,7 +58,7 @@ const (
 
 func (h *history) append(b []byte) []byte {
 	b = append(b, itemEntry)
-	b = packed.AppendBytes(b, h.key)
+	b = binary.AppendUvarint(packed.AppendBytes(b, h.key), uint64(h.table))
 	b = binary.AppendUvarint(b, uint64(len(h.entries)))
 	for i := range h.entries {
 		e := &h.entries[i]
@@ -90,7 +91,7 @@ func (h *history) append(b []byte) []byte {
 // decodeHistory reads what append wrote; the result shares b.
 func decodeHistory(b []byte) history {
 	c := packed.Cursor{B: b[1:]}
-	h := history{key: c.Bytes(), entries: make([]historyEntry, c.Uvarint())}
+	h := history{key: c.Bytes(), table: uint16(c.Uvarint()), entries: make([]historyEntry, c.Uvarint())}
 	for i := range h.entries {
 		e := &h.entries[i]
 		e.Contender = c.Contender(int64(c.U64()))

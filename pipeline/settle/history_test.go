@@ -139,6 +139,9 @@ func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
 		t.Fatal(err)
 	}
 	o.Items, o.Keys = spaces.All[0], spaces.All[1]
+	if o.Logical, err = NewTables(nil); err != nil {
+		t.Fatal(err)
+	}
 	m, err := NewMerger(o)
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +187,7 @@ func (mt *mergeTest) take(batch *pipeline.Batch) {
 		mt.t.Fatal(err)
 	}
 	defer mt.m.Release()
-	merged, err := mt.m.Finish(nil, nil)
+	merged, err := mt.m.Finish(nil)
 	if err != nil {
 		mt.t.Fatal(err)
 	}

@@ -37,8 +37,9 @@ type change struct {
 	rows    [2]int32 // range in intake.rows
 	late    int32    // index in Settler.late, or -1
 	removal pipeline.Removal
-	ordinal int64 // among the epoch's changes of all transforms
-	was     int64 // the time that the item's state had, where that changes
+	table   uint16 // of Tables
+	ordinal int64  // among the epoch's changes of all transforms
+	was     int64  // the time that the item's state had, where that changes
 }
 
 // Release is called when the epoch's settled rows, which are in this memory, are
@@ -65,7 +66,7 @@ func (s *intake) begin() {
 }
 
 // addChanges takes the changes of a batch, without rows.
-func (s *intake) addChanges(b *pipeline.Batch, ordinal int64, node string) error {
+func (s *intake) addChanges(b *pipeline.Batch, ordinal int64, node string, tables *Tables) error {
 	s.begin()
 	for i := range b.Changes {
 		c := &b.Changes[i]
@@ -73,7 +74,11 @@ func (s *intake) addChanges(b *pipeline.Batch, ordinal int64, node string) error
 			return fmt.Errorf("%s: node %s: the record has no item key, so its rows can't be settled: give the source a key",
 				b.Records.Position(int(c.Record)), node)
 		}
-		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: s.arena.Keep(c.Key), late: -1, removal: c.Removal, ordinal: ordinal + int64(i)})
+		table, err := tables.id(c.Table)
+		if err != nil {
+			return fmt.Errorf("%s: node %s: %w", b.Records.Position(int(c.Record)), node, err)
+		}
+		s.changes = append(s.changes, change{item: c.Item, version: c.Version, key: s.arena.Keep(c.Key), late: -1, removal: c.Removal, table: table, ordinal: ordinal + int64(i)})
 	}
 	return nil
 }

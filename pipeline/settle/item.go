@@ -27,6 +27,7 @@ func contenderOf(c *contender) *pipeline.Contender { return &c.Contender }
 type item struct {
 	time       int64
 	key        []byte
+	table      uint16 // of Tables
 	contenders []contender
 	past       past
 }
@@ -38,7 +39,7 @@ const itemEntry = 1
 func (it *item) append(b []byte) []byte {
 	b = append(b, itemEntry)
 	b = binary.LittleEndian.AppendUint64(b, uint64(it.time))
-	b = packed.AppendBytes(b, it.key)
+	b = binary.AppendUvarint(packed.AppendBytes(b, it.key), uint64(it.table))
 	known := uint64(0)
 	if it.past.known() {
 		known = 1
@@ -68,7 +69,7 @@ func (it *item) append(b []byte) []byte {
 func (it *item) decode(b []byte, rows *[]keptRow) {
 	r := packed.Cursor{B: b[1:]}
 	it.time = int64(r.U64())
-	it.key = r.Bytes()
+	it.key, it.table = r.Bytes(), uint16(r.Uvarint())
 	it.contenders = it.contenders[:0]
 	n := r.Uvarint()
 	for range n >> 1 {

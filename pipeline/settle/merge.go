@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -30,7 +29,7 @@ type Merger struct {
 	forest  btree.Forest    // of keys
 	sweepAt pipeline.Hash   // of items
 	keysAt  pipeline.Hash   // and of keys
-	horizon int64           // of the epoch that ends: removed items are forgotten from before it
+	tables  *Tables
 	root    *pipeline.Table
 	dropped map[int32][]pipeline.Hash // by change: the keys of the rows of root
 
@@ -88,16 +87,17 @@ type MergerOptions struct {
 	// Root is, where transforms may leave rows of Table out, the table that they are
 	// made of: to a policy of first rows, a row that was left out is the first one
 	// all the same. nil = none are left out.
-	Root  *pipeline.Table
-	Saved json.RawMessage // what Save returned for the checkpoint; nil = new state
-	Items *state.Keyspace
-	Keys  *state.Keyspace
+	Root    *pipeline.Table
+	Logical *Tables         // of the transform
+	Saved   json.RawMessage // what Save returned for the checkpoint; nil = new state
+	Items   *state.Keyspace
+	Keys    *state.Keyspace
 }
 
 // NewMerger returns a Merger for a table with a key.
 func NewMerger(o MergerOptions) (*Merger, error) {
 	m := &Merger{
-		node: o.Node, table: o.Table, out: o.Table, items: o.Items, keys: o.Keys,
+		node: o.Node, table: o.Table, out: o.Table, items: o.Items, keys: o.Keys, tables: o.Logical,
 		mergeRules: rulesOf(o.Policy), dropped: map[int32][]pipeline.Hash{},
 		long:   overflow.Values{State: o.Items, Inline: overflow.DefaultInline},
 		wide:   overflow.Values{State: o.Keys, Inline: overflow.DefaultInline},
@@ -146,7 +146,7 @@ func (m *Merger) Save() (json.RawMessage, error) {
 // batch. ordinal is that of the first change.
 func (m *Merger) Add(b *pipeline.Batch, ordinal int64) error {
 	first := len(m.changes)
-	if err := m.addChanges(b, ordinal, m.node); err != nil {
+	if err := m.addChanges(b, ordinal, m.node, m.tables); err != nil {
 		return err
 	}
 	for _, r := range b.Tables {
@@ -176,13 +176,8 @@ func (m *Merger) addRoots(r *pipeline.Rows, first int32) {
 
 // Finish ends the epoch: it returns the settled rows, nil when there are none,
 // and leaves the new state in the keyspaces. dead holds the sorted ordinals of
-// changes that came too late. Items that were removed before horizon are
-// forgotten; nil: none is.
-func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
-	m.horizon = math.MinInt64
-	if horizon != nil {
-		m.horizon = *horizon
-	}
+// changes that came too late.
+func (m *Merger) Finish(dead []int64) (*Settled, error) {
 	groups := m.byItem()
 	if err := m.items.Lookup(m.hashes, m.values); err != nil {
 		return nil, err
@@ -195,7 +190,7 @@ func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
 	if err := m.apply(); err != nil {
 		return nil, err
 	}
-	if horizon != nil {
+	if m.tables.forget() {
 		if err := m.sweep(); err != nil {
 			return nil, err
 		}
@@ -207,12 +202,12 @@ func (m *Merger) Finish(dead []int64, horizon *int64) (*Settled, error) {
 	return rows, nil
 }
 
-// sweep forgets some of what was removed before the horizon.
+// sweep forgets some of what was removed so long ago that it is forgotten.
 func (m *Merger) sweep() (err error) {
 	expired := func(_ pipeline.Hash, v []byte) bool {
 		h := decodeHistory(v)
 		newest := &h.entries[0]
-		return newest.removal != pipeline.NotRemoved && newest.rows == nil && newest.Time < m.horizon
+		return newest.removal != pipeline.NotRemoved && newest.rows == nil && m.tables.before(h.table, newest.Time)
 	}
 	m.sweepAt, err = sweep(m.items, &m.long, m.sweepAt, m.sweeps(), expired, func(h pipeline.Hash, entry []byte) error {
 		return m.long.Put(h, entry, nil)
@@ -267,7 +262,7 @@ func (m *Merger) extend(h *history, members []int32, dead []int64) (last int32) 
 			continue
 		}
 		h.entries = append(h.entries, m.entry(i))
-		h.key, last = c.key, i
+		h.key, h.table, last = c.key, c.table, i
 	}
 	if last < 0 {
 		return last
@@ -371,7 +366,7 @@ func (m *Merger) applyKey(effects []mergeEffect, entry []byte) error {
 		e := &effects[i]
 		shares = m.replace(shares, e.item, e.share)
 	}
-	shares = forget(shares, m.horizon)
+	shares = forget(shares, m.tables)
 	after := m.row(shares)
 	if o, differs := effects[len(effects)-1].out(before, after); differs {
 		m.outs = append(m.outs, o)

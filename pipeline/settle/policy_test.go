@@ -195,6 +195,9 @@ func (pt *policyTest) open() {
 		pt.o.Saved = saved
 	}
 	var err error
+	if pt.o.Logical, err = NewTables(nil); err != nil {
+		pt.t.Fatal(err)
+	}
 	if pt.m, err = NewMerger(pt.o); err != nil {
 		pt.t.Fatal(err)
 	}
@@ -234,8 +237,8 @@ func (pt *policyTest) take(changes []told) {
 		pt.t.Fatal(err)
 	}
 	defer pt.m.Release()
-	horizon := int64(0)
-	merged, err := pt.m.Finish(nil, &horizon)
+	pt.o.Logical.horizons[0] = 0
+	merged, err := pt.m.Finish(nil)
 	if err != nil {
 		pt.t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -26,14 +25,16 @@ type Settler struct {
 	forest     btree.Forest    // of keys
 	tombstones int64           // µs
 	showKey    func([]byte) []byte
-	clock      clock
+	tables     *Tables
+	clocks     *clocks
 	sweepAt    pipeline.Hash
 	buries     bool // there may be tombstones: the state is not new, or an item was removed
 
 	intake
 	late   []lateChange
 	dead   []pipeline.DeadLetter
-	buried []int64 // the ordinals of the dead
+	buried []int64 // the ordinals of the dead, and of those that were read before
+	reread int64   // changes without effect that were read before
 
 	// scratch
 	encoded    []byte
@@ -55,16 +56,19 @@ type lateChange struct {
 	record []byte
 	pos    pipeline.Position
 	origin pipeline.Origin
+	reread bool // a reading before had read it
 }
 
 // Options are what New needs.
 type Options struct {
-	Node       string // the transform whose tables are settled
-	Tables     []*pipeline.Table
-	Schemas    map[string]json.RawMessage // of the checkpoint
-	Clocks     map[string]int64           // of the checkpoint, by source
-	Horizon    *int64                     // of the checkpoint; nil = nothing was forgotten yet
-	Tombstones int64                      // µs for which deletions are remembered
+	Node    string // the transform whose tables are settled
+	Tables  []*pipeline.Table
+	Schemas map[string]json.RawMessage // of the checkpoint
+	Clocks  map[string]*state.Clock    // of the checkpoint, by source
+	Logical *Tables
+	// Missed names sources that were read in part before the transform began to.
+	Missed     []string
+	Tombstones int64 // µs for which deletions are remembered
 	Items      *state.Keyspace
 	Keys       *state.Keyspace
 	// ShowKey returns an item's key for people to see; nil = as it is.
@@ -77,11 +81,18 @@ func New(o Options) (*Settler, error) {
 	if err != nil {
 		return nil, err
 	}
+	clocks, err := newClocks(o.Logical, o.Clocks)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range o.Missed {
+		clocks.source(name).missed = true
+	}
 	s := &Settler{
 		node: o.Node, schemas: schemas, byID: map[uint64]*schema{}, items: o.Items, keys: o.Keys,
 		long:       overflow.Values{State: o.Items, Inline: overflow.DefaultInline},
 		forest:     btree.Forest{State: o.Keys, Tag: keyPage, PageBytes: btree.DefaultPageBytes},
-		tombstones: o.Tombstones, clock: newClock(o.Clocks, o.Horizon), showKey: o.ShowKey, buries: len(o.Schemas) > 0,
+		tombstones: o.Tombstones, tables: o.Logical, clocks: clocks, showKey: o.ShowKey, buries: len(o.Schemas) > 0,
 	}
 	if s.showKey == nil {
 		s.showKey = func(key []byte) []byte { return key }
@@ -105,36 +116,23 @@ func (s *Settler) Schemas() (map[string]json.RawMessage, error) {
 	return m, nil
 }
 
-// Clocks returns the greatest creation time read from each source, for the
-// checkpoint.
-func (s *Settler) Clocks() map[string]int64 { return maps.Clone(s.clock.times) }
+// Clocks returns what is known of the times of each source, for the checkpoint.
+func (s *Settler) Clocks() map[string]*state.Clock { return s.clocks.save() }
 
-// Begin starts an epoch. sources says how far each is that the transform reads:
-// it decides what is forgotten from now on. It is called before the first Add.
-func (s *Settler) Begin(sources map[string]Progress) { s.clock.begin(sources, s.tombstones) }
-
-// Horizon returns the time from before which removed items are forgotten, in µs
-// since 1970; nil while none is. It moves when an epoch begins, never falls, and
-// is for the checkpoint, too.
-func (s *Settler) Horizon() *int64 {
-	if !s.clock.known() {
-		return nil
-	}
-	at := s.clock.horizon
-	return &at
-}
+// Begin starts an epoch: it decides what is forgotten from now on. It is called
+// before the first Add.
+func (s *Settler) Begin(h Header) { s.clocks.begin(h, s.tombstones) }
 
 // Add takes the changes of a batch into the epoch, and marks those of them that are
 // late; it keeps nothing of the batch. ordinal is that of the first change, in
 // whatever Settle's caller counts.
 func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	first := len(s.changes)
-	if err := s.addChanges(b, ordinal, s.node); err != nil {
+	if err := s.addChanges(b, ordinal, s.node, s.tables); err != nil {
 		return err
 	}
-	for i := range b.Changes {
-		s.changes[first+i].late = s.judge(b, &b.Changes[i])
-	}
+	s.clocks.read(b.Records, s.changes[first:])
+	s.judge(b, s.changes[first:])
 	for _, r := range b.Tables {
 		if sc := s.schemas[r.Table.Name]; sc != nil && sc.of == r.Table {
 			s.addRows(sc, r, first)
@@ -144,29 +142,26 @@ func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	return nil
 }
 
-// judge notes the change's time and returns the index of the late change, which
-// it marks, or -1.
-func (s *Settler) judge(b *pipeline.Batch, c *pipeline.Change) int32 {
-	if b.Records.Format.Encoding == pipeline.JSON {
-		s.clock.untimed(b.Records.Source)
-		return -1
+// judge marks the changes of a batch that are late, which were added last.
+func (s *Settler) judge(b *pipeline.Batch, added []change) {
+	for i := range added {
+		c := &added[i]
+		if !s.tables.before(c.table, c.version.Time) || c.version.ByArrival {
+			continue
+		}
+		b.Changes[i].Late = true
+		c.late = int32(len(s.late))
+		n := int(b.Changes[i].Record)
+		s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(n)), b.Records.Position(n), b.Records.Origin(n), n < b.Records.Reread})
 	}
-	s.clock.read(b.Records.Source, c.Version.Time)
-	if !s.clock.before(c.Version.Time) {
-		return -1
-	}
-	c.Late = true
-	i := int(c.Record)
-	s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(i)), b.Records.Position(i), b.Records.Origin(i)})
-	return int32(len(s.late) - 1)
 }
 
 // Settle ends the epoch: it returns the settled rows of each table that has any,
-// and the changes that came too late, as dead letters and by their ordinals,
-// sorted; and leaves the new state in the keyspaces. The rows are valid until
+// and the changes that came too late, as dead letters and, with those that Reread
+// counts, by their ordinals, sorted; and leaves the new state in the keyspaces. The rows are valid until
 // Release.
 func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
-	s.dead, s.buried = nil, nil
+	s.dead, s.buried, s.reread = nil, nil, 0
 	groups := s.byItem()
 	s.effects = slices.Grow(s.effects, len(groups))
 	if err := s.items.Lookup(s.hashes, s.values); err != nil {
@@ -193,6 +188,11 @@ func (s *Settler) Settle() ([]*Settled, []pipeline.DeadLetter, []int64, error) {
 	slices.Sort(s.buried)
 	return rows, s.dead, s.buried, nil
 }
+
+// Reread returns the number of changes of the epoch that Settle ended which a reading
+// of their source before this one had read, when they had their effect: nothing is
+// known of their items any longer, so they have none now.
+func (s *Settler) Reread() int64 { return s.reread }
 
 func (s *Settler) reset() {
 	s.intake.reset()
@@ -252,7 +252,7 @@ func (s *Settler) decide(members []int32, entry []byte) error {
 
 // expired reports whether the state is a tombstone from before the time for
 // which they are kept.
-func (s *Settler) expired(st *item) bool { return st.tombstone() && s.clock.before(st.time) }
+func (s *Settler) expired(st *item) bool { return st.tombstone() && s.tables.before(st.table, st.time) }
 
 // tooLate reports whether all changes of an item without state are late. One
 // that was in time would be its state for those read after it, had the epoch
@@ -266,12 +266,16 @@ func (s *Settler) tooLate(members []int32) bool {
 	return true
 }
 
-// bury makes dead letters of late changes.
+// bury makes dead letters of late changes, but for those that were read before.
 func (s *Settler) bury(members []int32) {
 	for _, m := range members {
 		c := &s.changes[m]
 		l := &s.late[c.late]
 		s.buried = append(s.buried, c.ordinal)
+		if l.reread {
+			s.reread++
+			continue
+		}
 		s.dead = append(s.dead, pipeline.DeadLetter{
 			Record: l.record, Reason: pipeline.ReasonTooLate, Node: s.node, Pos: l.pos, Origin: l.origin,
 			Message: fmt.Sprintf("item %s: the change is older than deletions are remembered for (state.tombstones), and nothing is known of the item; "+
@@ -316,7 +320,7 @@ func (s *Settler) contend(members []int32, entry, value []byte, known bool) erro
 		before = st.past.image()
 	}
 	st.contenders = pipeline.Newest(st.contenders, contenderOf, before)
-	st.time, st.key = at, last.key
+	st.time, st.key, st.table = at, last.key, last.table
 	winner := &st.contenders[0]
 	if winner.Imageless() {
 		st.past.reset()
@@ -423,7 +427,7 @@ func (s *Settler) addContender(m int32, c *change) (moved bool) {
 
 // sweep forgets some tombstones whose time is over.
 func (s *Settler) sweep() (err error) {
-	if !s.clock.known() || !s.buries {
+	if !s.buries || !s.tables.forget() {
 		return nil
 	}
 	expired := func(_ pipeline.Hash, v []byte) bool {

@@ -102,6 +102,7 @@ type harness struct {
 	store  *state.Store
 	spaces *state.Keyspaces
 	s      *Settler
+	tables *Tables
 	saved  *state.Checkpoint
 	table  map[string]int64
 	dead   int
@@ -127,10 +128,14 @@ func (h *harness) open() {
 	h.store = store
 	cp, err := store.Checkpoint()
 	h.check(err)
+	var tables []state.Table
 	o := Options{Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000}
 	if st := cp.Steps["n"]; st != nil {
-		o.Schemas, o.Clocks, o.Horizon = st.Schemas, st.Clocks, st.Horizon
+		o.Schemas, o.Clocks, tables = st.Schemas, st.Clocks, st.Tables
 	}
+	h.tables, err = NewTables(tables)
+	h.check(err)
+	o.Logical = h.tables
 	h.spaces, err = store.Keyspaces(0, 1)
 	h.check(err)
 	o.Items, o.Keys = h.spaces.All[0], h.spaces.All[1]
@@ -150,9 +155,18 @@ func (h *harness) check(err error) {
 	}
 }
 
+// readSoFar is a header by which the clock is the greatest time that was read.
+func readSoFar(sources ...string) Header {
+	h := Header{Sources: map[string]Progress{}}
+	for _, s := range sources {
+		h.Sources[s] = Progress{State: Ended}
+	}
+	return h
+}
+
 // epoch settles the events as one epoch and saves it.
 func (h *harness) epoch(events []event, batch int) {
-	h.s.Begin(map[string]Progress{"s": Following})
+	h.s.Begin(readSoFar("s"))
 	ordinal := int64(100)
 	var suspects []int64
 	for part := range slices.Chunk(events, max(1, batch)) {
@@ -196,7 +210,7 @@ func (h *harness) end() {
 	schemas, err := h.s.Schemas()
 	h.check(err)
 	h.saved.Epoch++
-	h.saved.Steps = map[string]*state.Step{"n": {Schemas: schemas, Clocks: h.s.Clocks(), Horizon: h.s.Horizon()}}
+	h.saved.Steps = map[string]*state.Step{"n": {Schemas: schemas, Clocks: h.s.Clocks(), Tables: h.tables.Save()}}
 	deltas := []*state.Delta{h.s.items.Take(), h.s.keys.Take()}
 	h.spaces.Bound()
 	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: deltas}))
@@ -369,7 +383,11 @@ func TestItemsOfOneKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 16 {
-		s, err := New(Options{Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000, Items: spaces.All[0], Keys: spaces.All[1]})
+		tables, err := NewTables(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := New(Options{Logical: tables, Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000, Items: spaces.All[0], Keys: spaces.All[1]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,7 +402,7 @@ func TestItemsOfOneKey(t *testing.T) {
 		}
 		var failed error
 		for _, e := range epochs {
-			s.Begin(map[string]Progress{"s": Following})
+			s.Begin(readSoFar("s"))
 			if err := s.Add(batchOf(e), 1); err != nil {
 				t.Fatal(err)
 			}
@@ -476,10 +494,13 @@ func TestPlainJSONKeepsTombstones(t *testing.T) {
 		add := func(source string, encoding pipeline.Encoding, events ...event) {
 			b := batchOf(events)
 			b.Records.Source, b.Records.Format = source, &pipeline.Format{Encoding: encoding}
+			for i := range b.Changes {
+				b.Changes[i].Version.ByArrival = encoding == pipeline.JSON
+			}
 			h.check(h.s.Add(b, 0))
 			b.Release()
 		}
-		begin := func() { h.s.Begin(map[string]Progress{"json": Following, "cdc": Following}) }
+		begin := func() { h.s.Begin(readSoFar("json", "cdc")) }
 		born := event{item: "J", time: 500, new: image{7, map[string]int64{"j": 1}}}
 		begin()
 		add("json", pipeline.JSON, born, event{item: "J", time: 600})

@@ -14,6 +14,7 @@ import (
 type share struct {
 	item      pipeline.Hash
 	itemKey   []byte
+	table     uint16            // of the item, by Tables
 	time      int64             // of the item's last change that yields the row
 	dead      bool              // its newest change does not
 	deletedAt int64             // of a dead one: the time of the change by which the row went
@@ -35,6 +36,7 @@ func (s *share) append(b []byte) []byte {
 		dead = 1 + byte(s.fate)
 	}
 	b = packed.AppendBytes(packed.AppendHash(append(b, dead), s.item), s.itemKey)
+	b = binary.AppendUvarint(b, uint64(s.table))
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.time))
 	if s.dead {
 		b = binary.LittleEndian.AppendUint64(b, uint64(s.deletedAt))
@@ -75,7 +77,7 @@ func (s *share) decode(c *packed.Cursor, m *mergeRules) {
 	if dead := c.U8(); dead > 0 {
 		s.dead, s.fate = true, pipeline.OnDelete(dead-1)
 	}
-	s.item, s.itemKey, s.time = c.Hash(), c.Bytes(), int64(c.U64())
+	s.item, s.itemKey, s.table, s.time = c.Hash(), c.Bytes(), uint16(c.Uvarint()), int64(c.U64())
 	if s.dead {
 		s.deletedAt = int64(c.U64())
 	}
@@ -196,21 +198,22 @@ func (s *share) released(by *share) bool {
 	return by.fate == pipeline.Delete && by.deletedAt < s.deletedAt || by.none && by.deletedAt <= s.deletedAt
 }
 
-// forget drops the shares of items that had the row before time, and were not the
-// last: an older change of an item that is not known is a dead letter.
-func forget(shares []share, time int64) []share {
+// forget drops the shares of items that had the row so long ago that their removal is
+// forgotten, and were not the last: an older change of an item that is not known is a
+// dead letter.
+func forget(shares []share, tables *Tables) []share {
 	last := lastShare(shares)
 	if last == nil {
 		return shares
 	}
 	item := last.item
-	return slices.DeleteFunc(shares, func(s share) bool { return s.dead && s.deletedAt < time && s.item != item })
+	return slices.DeleteFunc(shares, func(s share) bool { return s.dead && s.item != item && tables.before(s.table, s.deletedAt) })
 }
 
-// over reports whether a row went before time, and nothing is left of it.
-func over(shares []share, time int64) bool {
+// over reports whether it is forgotten that a row went, and nothing is left of it.
+func over(shares []share, tables *Tables) bool {
 	for i := range shares {
-		if s := &shares[i]; !s.dead || s.fate != pipeline.Delete || s.deletedAt >= time {
+		if s := &shares[i]; !s.dead || s.fate != pipeline.Delete || !tables.before(s.table, s.deletedAt) {
 			return false
 		}
 	}

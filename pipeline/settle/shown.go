@@ -133,7 +133,7 @@ func (h *history) older(m *mergeRules, first int, key pipeline.Hash) int {
 // share returns what the item contributes to a key that entry at is the newest to
 // yield.
 func (h *history) share(m *mergeRules, at int, key pipeline.Hash) share {
-	s := share{itemKey: h.key, values: make([][]byte, len(m.widths)), times: make([]int64, len(m.widths))}
+	s := share{itemKey: h.key, table: h.table, values: make([][]byte, len(m.widths)), times: make([]int64, len(m.widths))}
 	from := at
 	if m.first {
 		from = h.first(m, at, key)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -43,6 +44,8 @@ type Meta struct {
 // Checkpoint is what Save makes durable besides cursors and keyed state.
 type Checkpoint struct {
 	Epoch int64 `json:"epoch"`
+	// Began is the wall time in the epoch's header; zero = it has none.
+	Began time.Time `json:"began,omitzero"`
 	// Finished names the sources that were read to their end.
 	Finished map[string]bool `json:"finished,omitempty"`
 	// Receipts holds the epoch's receipt of each sink; those with Publish are
@@ -66,11 +69,10 @@ type Checkpoint struct {
 type Step struct {
 	// Number is the step's own, up to MaxStep. Keyspace tells its keyspaces.
 	Number byte `json:"number"`
-	// Clocks holds the greatest creation time read from each source, in µs.
-	Clocks map[string]int64 `json:"clocks,omitempty"`
-	// Horizon is the time from before which removed items were forgotten, in µs;
-	// nil = none was yet.
-	Horizon *int64 `json:"horizon,omitempty"`
+	// Clocks says of each source that the step reads what times its changes had.
+	Clocks map[string]*Clock `json:"clocks,omitempty"`
+	// Tables are the logical tables of the items, by their number in the keyspaces.
+	Tables []Table `json:"tables,omitempty"`
 	// Schemas describes the tables whose rows are in the keyspaces.
 	Schemas map[string]json.RawMessage `json:"schemas,omitempty"`
 	// Sinks names, by table, the consumers that have had all its rows since they
@@ -78,6 +80,26 @@ type Step struct {
 	Sinks map[string][]string `json:"sinks,omitempty"`
 	// Saved is a merger's or a keyed transform's own memory.
 	Saved json.RawMessage `json:"saved,omitempty"`
+}
+
+// Table is a logical table of which a step has items.
+type Table struct {
+	Name string `json:"name"`
+	// Horizon is the time from before which removed items were forgotten, in µs
+	// since 1970; nil = none was yet.
+	Horizon *int64 `json:"horizon,omitempty"`
+}
+
+// Clock is what a step knows of the times of a source's changes, in µs since 1970.
+type Clock struct {
+	Newest  *int64   `json:"newest,omitempty"` // the greatest creation time read; nil = nothing was
+	Clock   *int64   `json:"clock,omitempty"`  // what deletions are forgotten by, of a source without end
+	Tables  []string `json:"tables,omitempty"` // of the changes
+	Untimed bool     `json:"untimed,omitempty"`
+	// Missed says that the source had been read in part when the step began to.
+	Missed bool `json:"missed,omitempty"`
+	// Partitions holds the clocks of partitions that hold more than was read.
+	Partitions map[string]int64 `json:"partitions,omitempty"`
 }
 
 // MaxStep is the greatest Number of a step: its keyspaces are numbered in a

@@ -31,7 +31,7 @@ func (f *follower) identify(ctx context.Context, t *tail) error {
 		return nil
 	}
 	p, wait, err := f.predecessor(t, s)
-	if wait || err != nil {
+	if t.waits = wait; wait || err != nil {
 		return err
 	}
 	if p == nil && t.strange {
@@ -40,6 +40,7 @@ func (f *follower) identify(ctx context.Context, t *tail) error {
 	}
 	if p == nil {
 		p, wait, err = f.original(t, s)
+		t.waits = wait
 	}
 	switch {
 	case wait || err != nil:

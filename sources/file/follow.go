@@ -54,6 +54,8 @@ type follower struct {
 	// vacant are files that went while nothing ran, by their names, which no other file
 	// has had since.
 	vacant map[string]*past
+
+	standings standings
 }
 
 // past is what was read of a file that is gone, has other content now, or was
@@ -76,7 +78,7 @@ type past struct {
 }
 
 func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
-	f := &follower{s: s, now: s.now, problems: map[string]bool{}, vacant: map[string]*past{}}
+	f := &follower{s: s, now: s.now, problems: map[string]bool{}, vacant: map[string]*past{}, standings: standings{told: -1}}
 	for key, raw := range cursors {
 		at, err := parseCursor(key, raw)
 		if err != nil {
@@ -100,6 +102,9 @@ func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
 	}
 	f.list()
 	f.locatePast()
+	for _, t := range f.files {
+		f.standings.note(t)
+	}
 	if len(f.files) == 0 {
 		f.notice(pipeline.Notice{Event: eventWaiting, Message: fmt.Sprintf("path %q: no file matches yet: waiting for one (paths are relative to %s)", s.cfg.Path, workingDir())})
 	}
@@ -143,6 +148,9 @@ func (f *follower) pass(ctx context.Context) error {
 	}
 	f.giveUp()
 	f.s.waiting.set(f.waits())
+	if err := f.tellStandings(ctx); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 
@@ -207,6 +215,7 @@ func (f *follower) list() {
 func (f *follower) add(path string, id fileID) *tail {
 	t := &tail{name: path, stem: stemOf(path), path: path, id: id}
 	f.files = append(f.files, t)
+	f.standings.note(t)
 	return t
 }
 
@@ -326,6 +335,8 @@ func (f *follower) end(t *tail) {
 func (f *follower) stop(t *tail, size int64, cut bool) {
 	f.shut(t)
 	f.files = slices.DeleteFunc(f.files, func(o *tail) bool { return o == t })
+	t.gone = true
+	f.standings.note(t)
 	if t.key == "" || t.at.Records == 0 {
 		return // it has no cursor
 	}
@@ -381,6 +392,10 @@ func (f *follower) send(ctx context.Context, t *tail, r *pipeline.Records) error
 		f.dropped, t.former = append(f.dropped, t.former), ""
 	}
 	r.Dropped, f.dropped = f.dropped, nil
+	if f.standings.note(t); t.standing == caughtUp {
+		f.standings.set(t.key, false) // the records said that it is not
+	}
+	r.Progress = f.standings.take()
 	return f.s.hand(ctx, r)
 }
 

@@ -59,6 +59,7 @@ func (f *follower) addBetween(r rotation, matched []*found) {
 			at = len(f.files)
 		}
 		f.files = slices.Insert(f.files, at, t)
+		f.standings.note(t)
 	}
 }
 
@@ -133,6 +134,8 @@ func (f *follower) writtenOn() {
 			continue
 		}
 		p.size = info.Size()
-		f.files = append(f.files, &tail{name: p.at.Path, stem: p.stem, path: p.where, id: p.at.ID, moved: true, away: true, strange: true})
+		t := &tail{name: p.at.Path, stem: p.stem, path: p.where, id: p.at.ID, moved: true, away: true, strange: true}
+		f.files = append(f.files, t)
+		f.standings.note(t)
 	}
 }

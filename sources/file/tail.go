@@ -44,6 +44,12 @@ type tail struct {
 	told    bool        // that it is cut short
 	again   time.Time   // when it may be looked at again to find out what it is
 
+	standing standing // as it was noted last
+	waits    bool     // it is a copy, perhaps, and waits for its original to go
+	gone     bool     // it is not followed any longer
+	// streaming says that blocks of a compressed file are being handed over.
+	streaming bool
+
 	problem string // why it could not be read
 }
 
@@ -60,6 +66,7 @@ func (t *tail) input() *input {
 
 // visit looks at a file, and reads what it has got since.
 func (f *follower) visit(ctx context.Context, t *tail) error {
+	defer f.standings.note(t)
 	err := f.look(t)
 	if err == nil && t.info != nil && t.key == "" {
 		err = f.identify(ctx, t)
@@ -313,8 +320,9 @@ func (f *follower) readStream(ctx context.Context, t *tail) error {
 	c.Done, c.Numbers = false, f.s.numbers
 	r := f.s.newReader(t.input(), &c)
 	r.send = func(ctx context.Context, r *pipeline.Records) error { return f.send(ctx, t, r) }
+	t.streaming = true
 	err := r.content(ctx, t.f)
-	t.at = r.at
+	t.at, t.streaming = r.at, false
 	switch {
 	case err == nil || errors.Is(err, errShorter):
 		t.at.Done = true // a copy may have less than its original

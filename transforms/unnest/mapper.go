@@ -26,6 +26,7 @@ type mapper struct {
 	records *pipeline.Records
 	batch   *pipeline.Batch
 	order   uint16
+	latest  int64  // changes that are dated no later are not from the future
 	arena   []byte // the keys of the batch's changes
 
 	// The record that is being read.
@@ -76,6 +77,7 @@ func (m *mapper) Map(ctx context.Context, r *pipeline.Records) (*pipeline.Batch,
 
 func (m *mapper) begin(r *pipeline.Records) {
 	m.bound, m.records, m.order = m.bind(r.Format), r, r.Order()
+	m.latest = latestOf(r)
 	m.batch = &pipeline.Batch{Records: r, Changes: make([]pipeline.Change, 0, len(r.Spans))}
 	m.arena = make([]byte, 0, cap(m.arena))
 	for i := range m.builds {
@@ -120,6 +122,9 @@ func (m *mapper) record(i int) error {
 			}
 		}
 		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(bad.Error())})
+	}
+	if d.Created > m.latest && d.Created > m.records.Latest(i) {
+		return m.refuse(m.future(d.Created))
 	}
 	m.readMeta()
 	if gone {
@@ -190,7 +195,7 @@ func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version, remo
 	if m.settled {
 		start := len(m.arena)
 		m.arena = append(m.arena, key...)
-		c.Item, c.Key = item, slices.Clip(m.arena[start:])
+		c.Item, c.Key, c.Table = item, slices.Clip(m.arena[start:]), m.bound.record.Logical
 	}
 	m.batch.Changes = append(m.batch.Changes, c)
 }

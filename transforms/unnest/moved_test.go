@@ -174,7 +174,9 @@ func newSettling(t *testing.T, u *Unnest) *settling {
 	t.Cleanup(func() { s.check(store.Close()) })
 	spaces, err := store.Keyspaces(0, 1)
 	s.check(err)
-	s.settler, err = settle.New(settle.Options{Node: "items", Tables: u.Tables(), Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
+	logical, err := settle.NewTables(nil)
+	s.check(err)
+	s.settler, err = settle.New(settle.Options{Logical: logical, Node: "items", Tables: u.Tables(), Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
 	s.check(err)
 	return s
 }

@@ -141,12 +141,12 @@ tables:
 	if got := strings.Join(dump(mapAll(t, u, everything(u), r), "t"), ";"); got != want+"null" {
 		t.Errorf("got %s", got)
 	}
-	r.Arrived = []int64{77}
+	r.Arrived = []int64{1_657_238_400_000_077}
 	f := *cdcFormat
 	f.Table = "logical"
 	r.Format = &f
 	want = strings.Replace(want, "shop", "logical", 1)
-	if got := strings.Join(dump(mapAll(t, u, everything(u), r), "t"), ";"); got != want+"77" {
+	if got := strings.Join(dump(mapAll(t, u, everything(u), r), "t"), ";"); got != want+"1657238400000077" {
 		t.Errorf("with arrival and a table name: got %s", got)
 	}
 }

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
+)
+
+// header is what an epoch begins with, as the cutter sees it: before the first of its
+// records.
+type header struct {
+	at time.Time // wall time; zero = none
+	// followed says how far the sources without end are read; of those that are not
+	// there, nothing is known.
+	followed map[string]settle.Progress
+}
+
+// micros returns the wall time in µs since 1970; 0 = none.
+func (h *header) micros() int64 {
+	if h.at.IsZero() {
+		return 0
+	}
+	return h.at.UnixMicro()
+}
+
+// reached is how far a source without end is read. The cutter owns it.
+type reached struct {
+	known  bool // the source has said something in this run
+	behind map[string]bool
+	unread int
+}
+
+// newReached returns those of the sources without end, by their names.
+func newReached(sources []SourceNode) map[string]*reached {
+	all := map[string]*reached{}
+	for _, s := range sources {
+		if s.Followed {
+			all[s.Name] = &reached{behind: map[string]bool{}}
+		}
+	}
+	return all
+}
+
+// take notes records before they are divided: until all are done, their partition
+// holds more.
+func (r *reached) take(recs *pipeline.Records) {
+	if r == nil {
+		return
+	}
+	r.known = true
+	if recs.Len() > 0 {
+		r.behind[recs.Partition] = true
+	}
+}
+
+// done notes what a source knows once the records are done.
+func (r *reached) done(recs *pipeline.Records) {
+	if r == nil {
+		return
+	}
+	for _, p := range recs.Dropped {
+		delete(r.behind, p)
+	}
+	if p := recs.Progress; p != nil {
+		for _, name := range p.Behind {
+			r.behind[name] = true
+		}
+		for _, name := range p.CaughtUp {
+			delete(r.behind, name)
+		}
+		r.unread = p.Unread
+	}
+}
+
+// header returns that of the open epoch.
+func (c *cutter) header() *header {
+	h := &header{followed: map[string]settle.Progress{}}
+	if !c.r.c.Timeless {
+		h.at = c.r.references.begins(c.first + int64(c.number))
+	}
+	for name, r := range c.reached {
+		if r.known {
+			h.followed[name] = settle.Progress{State: settle.Following, Behind: slices.Sorted(maps.Keys(r.behind)), Unread: r.unread > 0}
+		}
+	}
+	return h
+}
+
+// restHeader returns that of an epoch without records that follows the last.
+func (r *run) restHeader(last *header, epoch int64) *header {
+	h := &header{followed: last.followed}
+	if !r.c.Timeless {
+		h.at = r.references.begins(epoch)
+	}
+	return h
+}
+
+// headerOf returns what a step's settler begins an epoch with. A source that ends is
+// only known to have when this run has seen its end: until then it may have got more
+// since the last.
+func (f *front) headerOf(s *step, h *header) settle.Header {
+	all := settle.Header{Time: h.micros(), Sources: make(map[string]settle.Progress, len(s.Inputs))}
+	for _, name := range s.Inputs {
+		p := h.followed[name]
+		if f.ended[name] {
+			p.State = settle.Ended
+		}
+		p.Table = f.r.formats[name].Table
+		all.Sources[name] = p
+	}
+	return all
+}
+
+// formatsOf returns the formats of sources as far as the pipeline file says them.
+func formatsOf(sources []SourceNode) map[string]pipeline.Format {
+	all := map[string]pipeline.Format{}
+	for _, s := range sources {
+		if r, ok := s.Source.(pipeline.Replayable); ok {
+			all[s.Name] = r.Format()
+		}
+	}
+	return all
+}

@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"math"
+	"time"
+)
+
+// Progress says how far a source without end is read, where that has changed since
+// its records before. A partition that was read is open, and holds more, until it is
+// told here, or by Records.Dropped, that it does not.
+type Progress struct {
+	// CaughtUp names partitions that are read to their end for now: a file at its
+	// size, a shard that is 0 ms behind.
+	CaughtUp []string
+	// Behind names partitions that were caught up, and are known to hold more.
+	Behind []string
+	// Unread is the number of partitions that are there and of which nothing was
+	// read yet in this run: what they hold may be of any time.
+	Unread int
+}
+
+// Dated is a bounded Source that can tell the time of its oldest record before it is
+// opened.
+type Dated interface {
+	// Oldest returns a time, in µs since 1970, which none of the records of Open
+	// without cursors is older than; NoTime = unknown.
+	Oldest() (int64, error)
+}
+
+// maxAhead is how much later than its arrival a change may be dated: clocks differ, but
+// not by more.
+const maxAhead = int64(24 * time.Hour / time.Microsecond)
+
+// Latest returns the latest time that record i may be dated with, in µs since 1970. One
+// that is read again as a dead letter arrives with its epoch.
+func (r *Records) Latest(i int) int64 {
+	at := r.EpochTime
+	if r.Arrived != nil && r.Arrived[i] > 0 && (r.Replays == nil || r.Arrived[i] > at) {
+		at = r.Arrived[i]
+	}
+	if at == 0 {
+		return math.MaxInt64
+	}
+	return at + maxAhead
+}
