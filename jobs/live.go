@@ -57,6 +57,12 @@ func (w *watch) live() (*status, error) {
 			since := p.Since.UTC()
 			live.Down, live.Problem = &since, a.file.Redact(p.Err.Error())
 		}
+		for _, stall := range h.Stalls {
+			if stall.Name == n.Name && live.Problem == "" {
+				since := stall.Since.UTC()
+				live.Down, live.Problem = &since, a.file.Redact(fmt.Sprintf("its %s gets no further: it waits for %s", stall.What, stall.Waits))
+			}
+		}
 		st.Sinks[n.Name] = sinkStatus{s.Published, s.Saved, s.Gathering, live}
 	}
 	st.Running.transforms(a, &r)

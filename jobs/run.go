@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -133,6 +134,9 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	}
 	a.config.Compare = a.compare
 	a.config.Opened = func(stateID string, epoch int64) { a.opened(server, stateID, epoch) }
+	a.config.GiveUp = func(err error) func() bool {
+		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err)))
+	}
 	show := s.progress(w)
 	started := time.Now()
 	total, err := engine.Run(stop, kill, a.config)
@@ -152,6 +156,12 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	}
 	logDone(a, total, time.Since(started))
 	return total, nil
+}
+
+// endWithin ends the process with an error, unless it ends by itself before: what
+// is at work may be stuck in a library or a disk. What it returns takes it back.
+func (s *streams) endWithin(d time.Duration, err error) (undo func() bool) {
+	return time.AfterFunc(d, func() { os.Exit(s.status(err)) }).Stop
 }
 
 // opened says what runs, and makes it possible to ask it.

@@ -112,6 +112,9 @@ func (w *watch) problems() []string {
 			wrong = append(wrong, fmt.Sprintf("sink %s: it is down since %s, and its commit is tried again: %s", name, clock(p.Since), p.Err))
 		}
 	}
+	for _, s := range h.Stalls {
+		wrong = append(wrong, fmt.Sprintf("%s: its %s has got no further since %s: it waits for %s", s.Node, s.What, clock(s.Since), s.Waits))
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.Sources)) {
 		switch s := h.Sources[name]; {
 		case s.Lost > 0:

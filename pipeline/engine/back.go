@@ -145,7 +145,7 @@ func (r *run) save(p *prepared) error {
 		return err
 	}
 	u := &state.Update{Checkpoint: next, Restart: p.restart, Cursors: p.cut.cursors, Deltas: p.deltas}
-	if err := r.store.Save(u); err != nil {
+	if err := r.storeSave(u); err != nil {
 		return err
 	}
 	r.checkpoint = next
@@ -154,6 +154,13 @@ func (r *run) save(p *prepared) error {
 	r.references.saved(p.epoch)
 	r.c.Metrics.step("save", started)
 	return nil
+}
+
+// storeSave is the store's Save, which may hang with its disk.
+func (r *run) storeSave(u *state.Update) error {
+	return r.c.wait(context.Background(), "the state", stateNode, "save", fmt.Sprintf("save of epoch %d", u.Checkpoint.Epoch), nil, func(context.Context) error {
+		return r.store.Save(u)
+	})
 }
 
 // commit publishes the epoch in every sink that has something to publish, and
@@ -176,11 +183,9 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 		}
 		commit := r.committer(name)
 		g.Go(func() error {
-			if err := r.hook(StepPublish, epoch); err != nil {
-				return err
-			}
-			if err := r.publish(ctx, name, rc, commit); err != nil {
-				return fmt.Errorf("sink %s: %w", name, err)
+			first := func(context.Context, *pipeline.Receipt) error { return r.hook(StepPublish, epoch) }
+			if err := r.publish(ctx, name, rc, once(first, commit)); err != nil {
+				return named(r.nodeName(name), err)
 			}
 			if failed := r.c.Metrics.health.published(name, epoch); failed > 0 {
 				r.c.Log.Info("sink is back", "sink", name, "epoch", epoch, "after", failed)
@@ -206,6 +211,20 @@ func (r *run) checkCommitter(name string, epoch int64) error {
 	return nil
 }
 
+// once calls first before the first call of then.
+func once(first, then func(context.Context, *pipeline.Receipt) error) func(context.Context, *pipeline.Receipt) error {
+	called := false
+	return func(ctx context.Context, rc *pipeline.Receipt) error {
+		if !called {
+			called = true
+			if err := first(ctx, rc); err != nil {
+				return err
+			}
+		}
+		return then(ctx, rc)
+	}
+}
+
 func (r *run) committer(name string) func(context.Context, *pipeline.Receipt) error {
 	if name == deadLetterSink {
 		return r.c.DeadLetters.Commit
@@ -224,17 +243,20 @@ const (
 )
 
 // retry calls try until it succeeds, fails for good, or the time for a commit
-// is over. What is saved is only ever committed, never dropped: the spool stays.
-func (r *run) retry(ctx context.Context, sink string, try func() error) error {
+// is over, each time as a call that may take what is left of it. What is saved is
+// only ever committed, never dropped: the spool stays.
+func (r *run) retry(ctx context.Context, sink string, rc *pipeline.Receipt, until time.Time, try func(context.Context, *pipeline.Receipt) error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
+	k := call{node: r.nodeName(sink), name: sink, step: "commit", what: fmt.Sprintf("commit of epoch %d", rc.Epoch), total: true, after: givenUpNote, asked: r.watched(sink)}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := try()
+		k.limit = max(until.Sub(now()), time.Millisecond)
+		err := r.c.watch(ctx, k, func(ctx context.Context) error { return try(ctx, rc) })
 		if err != nil && !pipeline.Retryable(err) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(r.c.Limits.CommitTimeout),
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(max(until.Sub(now()), time.Millisecond)),
 		backoff.WithNotify(func(err error, next time.Duration) {
 			r.c.Metrics.retry(sink, err)
 			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next, "error", err)
@@ -242,13 +264,35 @@ func (r *run) retry(ctx context.Context, sink string, try func() error) error {
 	return notRetryable(err)
 }
 
+// nodeName names a sink, or the dead letters, for people.
+func (r *run) nodeName(sink string) string {
+	if sink == deadLetterSink {
+		return "dead letters"
+	}
+	return "sink " + sink
+}
+
+// watched returns the sink that can say what a call of it waits for, or nil.
+func (r *run) watched(sink string) pipeline.Watched {
+	for _, s := range r.c.Sinks {
+		if s.Name == sink {
+			w, _ := s.Sink.(pipeline.Watched)
+			return w
+		}
+	}
+	return nil
+}
+
+// givenUpNote says what becomes of an epoch whose commit was given up.
+const givenUpNote = " (given up; the epoch is saved, and is committed at the next start)"
+
 // notRetryable keeps a failure after the save from being taken for one before
 // it: there is no going back to the checkpoint in process.
 func notRetryable(err error) error {
 	if err == nil || !pipeline.Retryable(err) {
 		return err
 	}
-	return errors.New(err.Error() + " (given up; the epoch is saved, and is committed at the next start)")
+	return errors.New(err.Error() + givenUpNote)
 }
 
 func (r *run) hook(step Step, epoch int64) error {

@@ -18,7 +18,7 @@ type Limits struct {
 	Interval      time.Duration // since the front took the epoch's first record
 	Records       int64
 	Bytes         int64
-	CommitTimeout time.Duration // for all tries of an epoch's commit
+	CommitTimeout time.Duration // for all tries of an epoch's commit; other calls may be silent for as long
 }
 
 // SourceNode is a source and its name.
@@ -94,6 +94,8 @@ const (
 	// inboxSource is the name of the dead letters that are read again among the
 	// sources: no node can have it.
 	inboxSource = "dead_letters:inbox"
+	// stateNode is the name of the state among what is waited for.
+	stateNode = "state"
 )
 
 // Config is an assembled pipeline.
@@ -134,6 +136,14 @@ type Config struct {
 	Opened func(stateID string, epoch int64)
 	// Observe, when set, is told of each epoch after its commit.
 	Observe func(Progress)
+	// StallAfter is how long a call of a sink, or of a disk, may go on without a sign
+	// of getting on before it is told of; 0 = three seconds.
+	StallAfter time.Duration
+	// GiveUp, when set, is called when the time of a call is over, with what Run will
+	// return as soon as that call does. One that is stuck in a library or a disk does
+	// not: then the caller has to end the process, and undo takes that back where the
+	// call was done at the last moment.
+	GiveUp func(err error) (undo func() bool)
 	// Hook, when set, is called before each named step of an epoch; an error
 	// from it is a failure of that step. Tests stop the process there.
 	Hook func(step Step, epoch int64) error

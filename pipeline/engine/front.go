@@ -395,18 +395,18 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 	receipts := make([]*pipeline.Receipt, len(f.sinks)+1)
 	g, ctx := errgroup.WithContext(ctx)
 	for i, e := range f.sinks {
-		g.Go(func() (err error) {
-			if receipts[i], err = e.Prepare(ctx, p.cut.last); err != nil {
-				return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
-			}
-			return nil
+		g.Go(func() error {
+			return f.prepareOne(ctx, f.r.c.Sinks[i].Name, func(ctx context.Context) (err error) {
+				receipts[i], err = e.Prepare(ctx, p.cut.last)
+				return err
+			})
 		})
 	}
-	g.Go(func() (err error) {
-		if receipts[len(f.sinks)], err = f.dead.Prepare(ctx); err != nil {
-			return fmt.Errorf("dead letters: %w", err)
-		}
-		return nil
+	g.Go(func() error {
+		return f.prepareOne(ctx, deadLetterSink, func(ctx context.Context) (err error) {
+			receipts[len(f.sinks)], err = f.dead.Prepare(ctx)
+			return err
+		})
 	})
 	if err := g.Wait(); err != nil {
 		return err
@@ -418,4 +418,11 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 	p.receipts[deadLetterSink] = receipts[len(f.sinks)]
 	f.r.due.set(p.receipts, f.r.pending(false))
 	return nil
+}
+
+// prepareOne prepares one sink's part, and says of an error whose it is.
+func (f *front) prepareOne(ctx context.Context, sink string, prepare func(context.Context) error) error {
+	node := f.r.nodeName(sink)
+	err := f.r.c.wait(ctx, node, sink, "prepare", fmt.Sprintf("prepare of epoch %d", f.epoch), nil, prepare)
+	return named(node, err)
 }

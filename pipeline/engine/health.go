@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +25,8 @@ type Health struct {
 	// Problem is why the pipeline went back to its checkpoint or ended, until an
 	// epoch is committed; nil = it did not.
 	Problem *Problem
+	// Stalls are the calls that get no further, the one that has waited longest first.
+	Stalls  []Stall
 	Sources map[string]SourceHealth
 	Sinks   map[string]SinkHealth
 	Rows    map[RowKind]int64
@@ -40,6 +44,15 @@ type Problem struct {
 	Since time.Time
 
 	opening bool // it came before everything was open
+}
+
+// Stall is a call of a sink, a source or the state that gets no further.
+type Stall struct {
+	Node  string // for people: sink warehouse
+	Name  string // the node's
+	What  string // commit of epoch 3
+	Since time.Time
+	Waits string // what it waits for, without secrets
 }
 
 // SourceHealth says how a source is.
@@ -85,6 +98,7 @@ type health struct {
 	isOpen     bool                        // in this attempt
 	kept       *Kept                       // nil = not known yet
 	waiting    map[string]pipeline.Waiting // by source
+	stalled    map[*watcher]*Stall
 }
 
 // calmAfter is how long a pipeline that went back to its checkpoint has to have
@@ -97,7 +111,7 @@ func newHealth() *health {
 			Started: now(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
 			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{}, Reread: map[string]int64{},
 		},
-		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{},
+		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{}, stalled: map[*watcher]*Stall{},
 	}
 }
 
@@ -110,6 +124,13 @@ func (m *Metrics) Health() Health {
 	is := h.is
 	is.Unmatched = m.unmatched.all()
 	is.Sources, is.Sinks = maps.Clone(is.Sources), maps.Clone(is.Sinks)
+	is.Stalls = nil
+	for _, s := range h.stalled {
+		is.Stalls = append(is.Stalls, *s)
+	}
+	slices.SortFunc(is.Stalls, func(a, b Stall) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Node, b.Node), cmp.Compare(a.What, b.What))
+	})
 	is.Rows, is.Dead, is.Reread = maps.Clone(is.Rows), maps.Clone(is.Dead), maps.Clone(is.Reread)
 	if is.Working && is.Pending == 0 && since(h.since) > calmAfter {
 		is.Problem = nil // it went back, and has nothing left to do
@@ -304,6 +325,18 @@ func (h *health) retry(sink string, err error) {
 	s.Retries++
 	s.Problem = again(s.Problem, err)
 	h.is.Sinks[sink] = s
+}
+
+// stalls notes that a call gets no further, or, without a stall, that it does again
+// or is over.
+func (h *health) stalls(w *watcher, s *Stall) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s == nil {
+		delete(h.stalled, w)
+		return
+	}
+	h.stalled[w] = s
 }
 
 // published notes that a sink's commit is done, and returns for how long it had

@@ -23,7 +23,7 @@ type Metrics struct {
 	duration           *prometheus.HistogramVec
 	stateBytes         prometheus.Gauge
 	restarts           prometheus.Counter
-	retries            *prometheus.CounterVec
+	retries, stalls    *prometheus.CounterVec
 	lags               *lags
 	warnings           warnings
 	unmatched          unmatchedPaths
@@ -55,6 +55,7 @@ func NewMetrics() *Metrics {
 	m.reread = counter("reread_changes_total", "Changes that a backfill has read again and that had their effect the first time: nothing is known of their item any longer, so they have none now. Of epochs that are saved.", "node")
 	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
+	m.stalls = counter("stalls_total", "Calls of a sink, a source or the state that got no further for some seconds.", "node", "call")
 	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
 	m.lost = counter("source_lost_bytes_total", "Bytes of input that are known to have gone before they were read.", "source")
 	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
@@ -195,6 +196,7 @@ func (m *Metrics) expect(c *Config) {
 	for _, n := range c.Sinks {
 		m.dead.WithLabelValues(n.Name, string(pipeline.ReasonRefused))
 		m.retries.WithLabelValues(n.Name, "commit")
+		m.stalls.WithLabelValues(n.Name, "commit")
 	}
 	for _, n := range c.Sources {
 		m.recordsIn.WithLabelValues(n.Name)
@@ -218,6 +220,9 @@ func (m *Metrics) retry(sink string, err error) {
 	m.retries.WithLabelValues(sink, reason).Inc()
 	m.health.retry(sink, err)
 }
+
+// stalled counts a call that gets no further.
+func (m *Metrics) stalled(node, call string) { m.stalls.WithLabelValues(node, call).Inc() }
 
 // opened notes what the state says at the start.
 func (m *Metrics) opened(c *Config, store *state.Store, cp *state.Checkpoint, committed int64) error {

@@ -56,7 +56,11 @@ type run struct {
 // or changed: the state, the steps that go by it, the sinks, the sources. Then
 // folders and tables are made.
 func open(ctx context.Context, c *Config, total *Progress, refs *references) (*run, error) {
-	store, err := state.Look(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
+	var store *state.Store
+	err := c.wait(ctx, "the state", stateNode, "open", "opening", nil, func(context.Context) (err error) {
+		store, err = state.Look(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.check(ctx); err != nil {
 		return err
 	}
-	if err := r.store.Make(); err != nil {
+	if err := r.openOne(ctx, "the state", stateNode, nil, func(context.Context) error { return r.store.Make() }); err != nil {
 		return err
 	}
 	r.opened()
@@ -178,9 +182,14 @@ func (r *run) checkGathered() error {
 func (r *run) checkSinks(ctx context.Context) error {
 	taken := map[string]string{}
 	for _, s := range r.c.Sinks {
-		names, err := s.Sink.Check(ctx, r.openingOf(s))
+		var names []string
+		o := r.openingOf(s)
+		err := r.openOne(ctx, r.nodeName(s.Name), s.Name, s.Sink, func(ctx context.Context) (err error) {
+			names, err = s.Sink.Check(ctx, o)
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("sink %s: %w", s.Name, err)
+			return err
 		}
 		for _, name := range names {
 			if other, ok := taken[name]; ok {
@@ -189,23 +198,33 @@ func (r *run) checkSinks(ctx context.Context) error {
 			taken[name] = s.Name
 		}
 	}
-	if _, err := r.c.DeadLetters.Check(ctx, r.opening(deadLetterSink, nil)); err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	return nil
+	o := r.opening(deadLetterSink, nil)
+	return r.openOne(ctx, r.nodeName(deadLetterSink), deadLetterSink, nil, func(ctx context.Context) error {
+		_, err := r.c.DeadLetters.Check(ctx, o)
+		return err
+	})
 }
 
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
-		if err := s.Sink.Open(ctx, r.openingOf(s)); err != nil {
-			return fmt.Errorf("sink %s: %w", s.Name, err)
+		o := r.openingOf(s)
+		if err := r.openOne(ctx, r.nodeName(s.Name), s.Name, s.Sink, func(ctx context.Context) error { return s.Sink.Open(ctx, o) }); err != nil {
+			return err
 		}
 	}
-	if err := r.c.DeadLetters.Open(ctx, r.opening(deadLetterSink, nil)); err != nil {
-		return fmt.Errorf("dead letters: %w", err)
+	o := r.opening(deadLetterSink, nil)
+	err := r.openOne(ctx, r.nodeName(deadLetterSink), deadLetterSink, nil, func(ctx context.Context) error { return r.c.DeadLetters.Open(ctx, o) })
+	if err != nil {
+		return err
 	}
 	r.taken = takenTables(r.checkpoint.Tables, r.c.Sinks)
 	return nil
+}
+
+// openOne opens a node, or asks it whether it could be opened, and says of an
+// error whose it is.
+func (r *run) openOne(ctx context.Context, node, name string, asked any, f func(context.Context) error) error {
+	return named(node, r.c.wait(ctx, node, name, "open", "opening", asked, f))
 }
 
 // takenTables adds the tables of sinks that are open to those taken before.
@@ -287,10 +306,7 @@ func (r *run) openInbox(ctx context.Context) error {
 
 func (r *run) openSource(ctx context.Context, s SourceNode, cursors map[string][]byte) error {
 	r.listen(s)
-	if err := s.Source.Open(ctx, cursors); err != nil {
-		return fmt.Errorf("source %s: %w", s.Name, err)
-	}
-	return nil
+	return r.openOne(ctx, "source "+s.Name, s.Name, nil, func(ctx context.Context) error { return s.Source.Open(ctx, cursors) })
 }
 
 // restartSource returns the cursors that a source begins with which is read anew.
@@ -330,13 +346,18 @@ func (r *run) listen(s SourceNode) {
 // close closes in the order of the data.
 func (r *run) close() error {
 	var errs []error
+	closing := func(node, name string, f func() error) {
+		errs = append(errs, r.c.wait(context.Background(), node, name, "close", "closing", nil, func(context.Context) error { return f() }))
+	}
 	for _, s := range r.sources {
-		errs = append(errs, s.Source.Close())
+		closing("source "+s.Name, s.Name, s.Source.Close)
 	}
 	for _, s := range r.c.Sinks {
-		errs = append(errs, s.Sink.Close())
+		closing(r.nodeName(s.Name), s.Name, s.Sink.Close)
 	}
-	return errors.Join(append(errs, r.c.DeadLetters.Close(), r.store.Close())...)
+	closing(r.nodeName(deadLetterSink), deadLetterSink, r.c.DeadLetters.Close)
+	closing("the state", stateNode, r.store.Close)
+	return errors.Join(errs...)
 }
 
 func (r *run) spoolDir(epoch int64) string {
@@ -346,6 +367,12 @@ func (r *run) spoolDir(epoch int64) string {
 // cleanSpool deletes all spools but those that the receipts keep and those of
 // epochs that are not saved yet.
 func (r *run) cleanSpool(receipts map[string]*pipeline.Receipt) error {
+	return r.c.wait(context.Background(), "the state", stateNode, "clean", "cleaning of the spool", nil, func(context.Context) error {
+		return r.clean(receipts)
+	})
+}
+
+func (r *run) clean(receipts map[string]*pipeline.Receipt) error {
 	keep := map[string]bool{}
 	for sink, rc := range receipts {
 		for _, e := range rc.Keep {
@@ -398,8 +425,10 @@ func cleanEpoch(root, epoch string, keep map[string]bool) error {
 func (r *run) tell(ctx context.Context, cursors map[string]map[string][]byte) error {
 	for _, s := range r.sources {
 		if moved := cursors[s.Name]; len(moved) > 0 {
-			if err := s.Source.Committed(ctx, moved); err != nil {
-				return fmt.Errorf("source %s: %w", s.Name, err)
+			node := "source " + s.Name
+			err := r.c.wait(ctx, node, s.Name, "tell", "being told", nil, func(ctx context.Context) error { return s.Source.Committed(ctx, moved) })
+			if err != nil {
+				return named(node, err)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -37,8 +36,9 @@ func startReferences(ctx context.Context, c *Config) (*references, error) {
 			}
 			c.Log.Warn(message, "node", n.Name, "error", err)
 		}
-		if err := ref.Start(ctx, report); err != nil {
-			return r, fmt.Errorf("node %s: %w", n.Name, err)
+		err := c.wait(ctx, "node "+n.Name, n.Name, "open", "loading of the reference", nil, func(ctx context.Context) error { return ref.Start(ctx, report) })
+		if err != nil {
+			return r, named("node "+n.Name, err)
 		}
 		c.Metrics.reference(n.Name, ref)
 	}

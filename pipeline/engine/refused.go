@@ -37,8 +37,9 @@ func (f *refusals) all() []deadCount {
 // publish commits one sink's part of a saved epoch. Rows that it refuses become
 // dead letters first.
 func (r *run) publish(ctx context.Context, name string, rc *pipeline.Receipt, commit func(context.Context, *pipeline.Receipt) error) error {
+	until := now().Add(r.c.Limits.CommitTimeout)
 	for range maxRefusals {
-		err := r.retry(ctx, name, func() error { return commit(ctx, rc) })
+		err := r.retry(ctx, name, rc, until, commit)
 		var refused *pipeline.RefusedError
 		if !errors.As(err, &refused) || len(refused.Rows) == 0 {
 			return err
@@ -72,7 +73,11 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	amended.Without = refused.Without
 	next.Receipts[name] = &amended
 	before := next.Receipts[deadLetterSink]
-	dead, err := r.c.DeadLetters.Amend(ctx, before, letters)
+	var dead *pipeline.Receipt
+	err = r.c.wait(ctx, "dead letters", deadLetterSink, "prepare", fmt.Sprintf("prepare of epoch %d", epoch), nil, func(ctx context.Context) (err error) {
+		dead, err = r.c.DeadLetters.Amend(ctx, before, letters)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
@@ -80,7 +85,7 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 		dead.Before, next.Published[deadLetterSink] = next.Published[deadLetterSink], epoch
 	}
 	next.Receipts[deadLetterSink] = dead
-	if err := r.store.Save(&state.Update{Checkpoint: &next}); err != nil {
+	if err := r.storeSave(&state.Update{Checkpoint: &next}); err != nil {
 		return nil, err
 	}
 	r.checkpoint = &next
@@ -96,7 +101,10 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	if err := r.hook(StepAmend, epoch); err != nil {
 		return nil, err
 	}
-	if err := r.c.DeadLetters.Commit(ctx, dead); err != nil {
+	err = r.c.wait(ctx, "dead letters", deadLetterSink, "commit", fmt.Sprintf("commit of epoch %d", epoch), nil, func(ctx context.Context) error {
+		return r.c.DeadLetters.Commit(ctx, dead)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	return &amended, nil

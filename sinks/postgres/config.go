@@ -24,7 +24,7 @@ type Config struct {
 const (
 	connectTimeout = 10 * time.Second
 	// cancelWait is how long a stop waits for the server to cancel what it is at.
-	cancelWait = 3 * time.Second
+	cancelWait = 2 * time.Second
 )
 
 // parse reads the DSN, or returns all mistakes of the configuration.

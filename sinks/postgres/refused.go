@@ -67,7 +67,7 @@ type found struct {
 // already; none = it is not about rows.
 func (s *Sink) findRefused(ctx context.Context, r *pipeline.Receipt, all []warehouse.Staged, without []leftOut) (refused *pipeline.RefusedError, err error) {
 	err = s.try(ctx, func(ctx context.Context, c *conn) error {
-		if err := c.exec(ctx, begin); err != nil {
+		if err := c.begin(ctx); err != nil {
 			return err
 		}
 		if refused, err = s.tryAll(ctx, c, r, all, without); err != nil {

@@ -22,6 +22,7 @@ type Sink struct {
 	opening pipeline.Opening
 	// conn is nil before Open, after Close, and after an error.
 	conn *conn
+	sight
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -58,7 +59,7 @@ func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, e
 		if names, err = s.names(ctx, c); err != nil {
 			return err
 		}
-		if err := c.exec(ctx, begin); err != nil {
+		if err := c.begin(ctx); err != nil {
 			return err
 		}
 		if err := s.arrange(ctx, c); err != nil {
@@ -104,17 +105,29 @@ func (s *Sink) begin(o pipeline.Opening) error {
 // try runs f on the connection, which it makes where there is none and drops
 // after an error: a new one has nothing left of what went wrong.
 func (s *Sink) try(ctx context.Context, f func(context.Context, *conn) error) (err error) {
+	defer s.at.Store(nil)
 	if s.conn == nil {
 		if s.conn, err = dial(ctx, s.server); err != nil {
 			return classify(ctx, err)
 		}
+		s.at.Store(s.conn)
+		if err = s.endLost(ctx, s.conn); err != nil {
+			return s.drop(ctx, err)
+		}
 	}
+	s.at.Store(s.conn)
 	if err := f(ctx, s.conn); err != nil {
-		s.conn.close()
-		s.conn = nil
-		return classify(ctx, err)
+		return s.drop(ctx, err)
 	}
 	return nil
+}
+
+// drop drops the connection after an error.
+func (s *Sink) drop(ctx context.Context, err error) error {
+	s.lost = s.conn.tx.Load()
+	s.conn.close()
+	s.conn = nil
+	return classify(ctx, err)
 }
 
 // token returns the last epoch of this pipeline, state folder and sink, 0 = none,

@@ -11,6 +11,10 @@ import (
 // arrange checks everything in the database, and makes what is missing. It asks
 // before, since a user who may write to a schema need not be one who may make it.
 func (s *Sink) arrange(ctx context.Context, c *conn) error {
+	// What is there is right once a transaction has ended that a lost connection left.
+	if err := s.lock(ctx, c); err != nil {
+		return err
+	}
 	// IF NOT EXISTS does not keep two transactions from making the same thing.
 	if _, err := c.query(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "starlift tables\n"+s.schema); err != nil {
 		return err
