@@ -1,0 +1,236 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+)
+
+// blocking is a commit of two new rows and one update, and somebody else's
+// connection, who may be in its way.
+type blocking struct {
+	s     *Sink
+	d     *database
+	other *conn
+	r     *pipeline.Receipt
+	done  chan error
+}
+
+// newBlocking has row 1 in its table, and an epoch that changes it prepared.
+func newBlocking(t *testing.T) *blocking {
+	t.Helper()
+	ctx := context.Background()
+	s, d := opened(t, "")
+	b := &blocking{s: s, d: d, done: make(chan error, 1)}
+	table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
+		{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
+	must(t, err)
+	dir, o := t.TempDir(), opening
+	o.Tables = []*pipeline.Table{table}
+	o.Spool = func(e int64) string { return filepath.Join(dir, strconv.FormatInt(e, 10)) }
+	must(t, s.Open(ctx, o))
+	must(t, s.Commit(ctx, b.epoch(t, table, 1, pipeline.OpInsert, "1||a")))
+	b.r = b.epoch(t, table, 2, pipeline.OpUpdate, "1||b")
+	cfg, err := pgconn.ParseConfig(d.dsn)
+	must(t, err)
+	cfg.RuntimeParams["application_name"] = "culprit"
+	b.other, err = dial(ctx, cfg)
+	must(t, err)
+	t.Cleanup(b.other.close)
+	return b
+}
+
+func (b *blocking) epoch(t *testing.T, table *pipeline.Table, number int64, op pipeline.Op, rows ...string) *pipeline.Receipt {
+	t.Helper()
+	e, err := b.s.Begin(number)
+	must(t, err)
+	all := people(t, table, rows)
+	for i := range all.Ops {
+		all.Ops[i] = op
+	}
+	must(t, e.Write(nil, all))
+	r, err := e.Prepare(context.Background(), true)
+	must(t, err)
+	r.Epoch, r.Before = number, number-1
+	return r
+}
+
+func (b *blocking) commit() { go func() { b.done <- b.s.Commit(context.Background(), b.r) }() }
+
+// rests looks until nothing has moved since the last look, and something is known.
+func (b *blocking) rests(t *testing.T) pipeline.Sight {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		is := b.s.Look(ctx)
+		cancel()
+		if is.Moved.IsZero() && is.Waits != "" && b.s.at.Load() != nil && b.s.signs != "" {
+			if again := b.s.Look(context.Background()); again.Moved.IsZero() {
+				return again
+			}
+		}
+		select {
+		case err := <-b.done:
+			t.Fatalf("the commit ended: %v", err)
+		default:
+		}
+	}
+	t.Fatal("the commit does not rest")
+	return pipeline.Sight{}
+}
+
+// TestBlockers: whatever is in the way of a commit is named, without what is secret
+// in it, and the commit goes on when it is gone.
+func TestBlockers(t *testing.T) {
+	const secret = "hunter2"
+	for _, c := range []struct {
+		name  string
+		query string // of the other, in a transaction; %s is the schema
+		wants []string
+	}{
+		{"a locked table", `LOCK TABLE %s.person`, []string{"RowExclusiveLock on ", "person", "query: LOCK TABLE"}},
+		{"DDL", `ALTER TABLE %s.person ADD extra text DEFAULT '` + secret + `'`, []string{"person", "query: ALTER TABLE", "DEFAULT '…'"}},
+		{"a changed row", `UPDATE %s.person SET email = E'it\'s ` + secret + `' WHERE parent IS NULL`, []string{"a row", "query: UPDATE", "SET email = '…'"}},
+		{"a row that is looked at", `SELECT $x$` + secret + `$x$, id FROM %s.person FOR UPDATE`, []string{"query: SELECT '…'"}},
+		{"the audit table", `LOCK TABLE %s.starlift_epochs`, []string{"starlift_epochs"}},
+		{"the token", `SELECT pg_advisory_xact_lock(hashtextextended(E'starlift\n' || replace('%s', '"', '') || E'\nshop\nwarehouse', 0))`, []string{"the token of this sink"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBlocking(t)
+			ctx := context.Background()
+			must(t, b.other.exec(ctx, "BEGIN"))
+			must(t, b.other.exec(ctx, strings.ReplaceAll(c.query, "%s", `"`+b.d.schema+`"`)))
+			b.commit()
+			is := b.rests(t)
+			for _, want := range append(c.wants, fmt.Sprintf("pid %d (application \"culprit\", user ", b.other.pg.PID()), "idle in transaction, since 2") {
+				if !strings.Contains(is.Waits, want) {
+					t.Errorf("it waits for %s, without %q", is.Waits, want)
+				}
+			}
+			if is.Lost || strings.Contains(is.Waits, secret) {
+				t.Errorf("lost %v: %s", is.Lost, is.Waits)
+			}
+			must(t, b.other.exec(ctx, "ROLLBACK"))
+			must(t, <-b.done)
+		})
+	}
+}
+
+// TestEndOfTheQueue: who waits in a queue of others is told of the one who holds
+// it up.
+func TestEndOfTheQueue(t *testing.T) {
+	b := newBlocking(t)
+	ctx := context.Background()
+	must(t, b.other.exec(ctx, fmt.Sprintf(`BEGIN; SELECT 1 FROM "%s".person`, b.d.schema)))
+	second, err := dial(ctx, b.s.server)
+	must(t, err)
+	defer second.close()
+	altered := make(chan error, 1)
+	go func() {
+		altered <- second.exec(ctx, fmt.Sprintf(`ALTER TABLE "%s".person ADD extra text`, b.d.schema))
+	}()
+	for len(b.d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %d AND NOT granted", second.pg.PID()))) == 0 {
+		// until it waits
+	}
+	b.commit()
+	if is := b.rests(t); !strings.Contains(is.Waits, fmt.Sprintf("held by pid %d (application \"culprit\"", b.other.pg.PID())) {
+		t.Errorf("it waits for %s", is.Waits)
+	}
+	must(t, b.other.exec(ctx, "ROLLBACK"))
+	must(t, <-altered)
+	must(t, <-b.done)
+}
+
+// TestSlowCommitMoves: a server that takes its time, and gets on, is seen to, though
+// no byte comes.
+func TestSlowCommitMoves(t *testing.T) {
+	b := newBlocking(t)
+	b.d.Exec(t, fmt.Sprintf(`CREATE FUNCTION "%[1]s".slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		FOR i IN 1..60 LOOP PERFORM pg_sleep(0.01); PERFORM pg_logical_emit_message(true, 'x', 'x'); END LOOP; RETURN NEW; END $$;
+		CREATE TRIGGER slow BEFORE UPDATE ON "%[1]s".person FOR EACH ROW EXECUTE FUNCTION "%[1]s".slow()`, b.d.schema))
+	b.commit()
+	const patience = 400 * time.Millisecond
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for moved := time.Now(); ; {
+		select {
+		case err := <-b.done:
+			must(t, err)
+			return
+		case <-tick.C:
+		}
+		if is := b.s.Look(context.Background()); !is.Moved.IsZero() {
+			moved = time.Now()
+		} else if time.Since(moved) > patience {
+			t.Fatalf("it gets on, and is seen not to for %s: %s", patience, is.Waits)
+		}
+	}
+}
+
+// TestStoppedSession: a session that was stopped does not take the request, and is
+// lost; once it goes on, it changes nothing any more that another has done.
+func TestStoppedSession(t *testing.T) {
+	if pgtest.Bin() == "" || !strings.Contains(pgtest.DSN(t), "starlift-pg-") {
+		t.Skip("the server is not one that was made here")
+	}
+	b := newBlocking(t)
+	pid := int(b.s.conn.pg.PID())
+	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	defer func() { must(t, syscall.Kill(pid, syscall.SIGCONT)) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { b.done <- b.s.Commit(ctx, b.r) }()
+	if is := b.rests(t); !is.Lost || !strings.Contains(is.Waits, fmt.Sprintf("(pid %d), which does not take the request", pid)) {
+		t.Errorf("lost %v: %s", is.Lost, is.Waits)
+	}
+	cancel()
+	if err := <-b.done; err == nil {
+		t.Error("a commit without an answer is done")
+	}
+	must(t, b.s.Commit(context.Background(), b.r))
+}
+
+// TestLostTransactionEnds: what a lost connection has left open, and waits for its
+// client, is ended by the next.
+func TestLostTransactionEnds(t *testing.T) {
+	b := newBlocking(t)
+	ctx := context.Background()
+	must(t, b.s.try(ctx, func(ctx context.Context, c *conn) error {
+		if err := c.begin(ctx); err != nil {
+			return err
+		}
+		return b.s.lock(ctx, c)
+	}))
+	lost := b.s.conn
+	defer lost.close()
+	b.s.lost, b.s.conn = lost.tx.Load(), nil // its network is gone, and the server does not know
+	must(t, b.s.Commit(ctx, b.r))
+	if err := lost.exec(ctx, "COMMIT"); err == nil {
+		t.Error("the lost transaction goes on")
+	}
+}
+
+func TestMasked(t *testing.T) {
+	for query, want := range map[string]string{
+		`UPDATE t1 SET a = 'x''y', b = 12.5`:                  `UPDATE t1 SET a = '…', b = …`,
+		`SELECT E'a\'b', 'c'`:                                 `SELECT '…', '…'`,
+		"ALTER ROLE \"r\" PASSWORD 'p\nq' VALID UNTIL '2027'": `ALTER ROLE "r" PASSWORD '…' VALID UNTIL '…'`,
+		`DO $body$ secret $body$`:                             `DO '…'`,
+		`SELECT 'cut off`:                                     `SELECT '…'`,
+		"  SELECT\n\t1  ":                                     `SELECT …`,
+		strings.Repeat("x", 200):                              strings.Repeat("x", 160) + "…",
+	} {
+		if got := masked(query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+}
