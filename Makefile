@@ -58,7 +58,7 @@ oracle: ## hold ORACLE random pipelines and inputs against the model of their ta
 	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(ORACLE)
 
 attack: ## kill the program at every step for ATTACK, beside rotating files, and compare all sinks with the input; SEED runs a round again
-	go test ./jobs -run 'TestAttack$$' -v -count 1 -timeout 2h -parallel 4 -attack $(ATTACK) -attack.seed $(SEED)
+	go test ./jobs -run 'TestAttack$$' -v -count 1 -timeout 2h -parallel 4 -attack $(ATTACK) -attack.seed $(SEED) $(TESTFLAGS)
 
 attack-bugs: ## plant bugs in the program, and expect that an attack of a minute finds each; BUG names one
 	go test ./jobs -run TestAttackFindsBugs -v -count 1 -timeout 2h -attack.bugs $(BUG)

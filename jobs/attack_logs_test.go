@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -30,8 +31,11 @@ type logs struct {
 	packs   []*pack
 	fed     *os.File // every line, as it was written
 	story   *story
-	n       int // names given
-	rotates time.Time
+	// committed reports whether the file with a marker at its end was read whole.
+	committed func(marker string) bool
+	n         int // names given
+	rotates   time.Time
+	known     atomic.Bool // app.log was read: it may be rotated
 
 	mu      sync.Mutex
 	markers int // lines that are the last of a file
@@ -40,6 +44,7 @@ type logs struct {
 // rotatedLog is a file that was app.log, or a copy of it.
 type rotatedLog struct {
 	name   string   // below dir
+	last   string   // its last line's marker
 	packed string   // the end that its name got when it was compressed
 	late   *os.File // of a writer that has it open still
 	until  time.Time
@@ -112,26 +117,20 @@ func (l *logs) step() error {
 			return err
 		}
 	}
-	if time.Now().Before(l.rotates) {
+	if !l.known.Load() || time.Now().Before(l.rotates) {
 		return nil
 	}
 	l.rotates = time.Now().Add(time.Duration(20+l.random.IntN(500)) * time.Millisecond)
 	if l.random.IntN(5) == 0 {
 		l.rotates = time.Now() // twice between two looks
 	}
-	switch l.random.IntN(8) {
-	case 0, 1, 2:
+	switch n := l.random.IntN(8); {
+	case n < 2 && l.wide:
+		return l.copyAndTruncate()
+	case n < 5:
 		return l.rename()
-	case 3, 4:
-		if l.wide {
-			return l.copyAndTruncate()
-		}
-		return l.rename()
-	case 5:
-		if l.wide {
-			return l.drop()
-		}
-		return nil
+	case n == 5 && l.wide:
+		return l.drop()
 	default:
 		return l.compress()
 	}
@@ -169,12 +168,19 @@ func (l *logs) note(lines string) error {
 	return err
 }
 
-// mark returns the last line of a file.
-func (l *logs) mark() string {
+// mark returns the last line of a file, and its marker.
+func (l *logs) mark() (line, marker string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.markers++
-	return l.history.marker(fmt.Sprintf("m%d", l.markers))
+	marker = fmt.Sprintf("m%d", l.markers)
+	return l.history.marker(marker), marker
+}
+
+// end writes lines and the last one of a file.
+func (l *logs) end(f io.Writer, lines string) (marker string, err error) {
+	line, marker := l.mark()
+	return marker, l.feed(f, lines+line)
 }
 
 // marked counts the files that are complete.
@@ -202,7 +208,12 @@ func (l *logs) appendLate(r *rotatedLog) error {
 		return l.feed(r.late, l.lines(3))
 	}
 	l.story.tell("the late writer of %s ends", r.file())
-	err := errors.Join(l.feed(r.late, l.lines(3)+l.mark()), r.late.Close())
+	return l.endLate(r)
+}
+
+func (l *logs) endLate(r *rotatedLog) (err error) {
+	r.last, err = l.end(r.late, l.lines(3))
+	err = errors.Join(err, r.late.Close())
 	r.late = nil
 	return err
 }
@@ -235,8 +246,13 @@ func (l *logs) rename() error {
 	r := &rotatedLog{name: name}
 	if l.random.IntN(3) == 0 {
 		r.late, r.until = l.now, time.Now().Add(time.Duration(l.random.IntN(600))*time.Millisecond)
-	} else if err := errors.Join(l.feed(l.now, l.mark()), l.now.Close()); err != nil {
-		return err
+	} else {
+		if r.last, err = l.end(l.now, ""); err != nil {
+			return err
+		}
+		if err := l.now.Close(); err != nil {
+			return err
+		}
 	}
 	l.story.tell("rename app.log to %s, late %v", name, r.late != nil)
 	if err := os.Rename(l.path("app.log"), l.path(name)); err != nil {
@@ -256,7 +272,7 @@ func (l *logs) copyAndTruncate() error {
 	if err != nil {
 		return err
 	}
-	if err := l.feed(l.now, l.mark()); err != nil {
+	if _, err := l.end(l.now, ""); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(l.path("app.log"))
@@ -287,11 +303,12 @@ func (l *logs) writeSlowly(name string, data []byte) error {
 }
 
 // compress replaces a rotated file by a compressed one, as gzip and zstd do. No
-// file is compressed that somebody has open.
+// file is compressed that somebody has open, and, where the path does not match it,
+// none that was not read.
 func (l *logs) compress() error {
 	var plain []*rotatedLog
 	for _, r := range l.rotated {
-		if r.packed == "" && r.late == nil {
+		if r.packed == "" && r.late == nil && (l.wide || l.committed(r.last)) {
 			plain = append(plain, r)
 		}
 	}
@@ -335,7 +352,8 @@ func compressed(data []byte, kind string) ([]byte, error) {
 func (l *logs) drop() error {
 	l.n++
 	name := fmt.Sprintf("drop%d.ndjson", l.n)
-	lines := l.lines(20) + l.mark()
+	last, _ := l.mark()
+	lines := l.lines(20) + last
 	outside := filepath.Join(l.dir, "../outside", name)
 	if err := os.WriteFile(outside, []byte(lines), 0o600); err != nil {
 		return err
@@ -371,7 +389,8 @@ func (l *logs) grow(p *pack) error {
 	if part == nil {
 		lines := l.lines(60)
 		if p.left--; p.left == 0 {
-			lines += l.mark()
+			last, _ := l.mark()
+			lines += last
 		}
 		var err error
 		if part, err = compressed([]byte(lines), filepath.Ext(p.name)); err != nil {
@@ -400,7 +419,7 @@ func (l *logs) finish() error {
 	var errs []error
 	for _, r := range l.rotated {
 		if r.late != nil {
-			errs = append(errs, l.feed(r.late, l.lines(3)+l.mark()), r.late.Close())
+			errs = append(errs, l.endLate(r))
 		}
 	}
 	for _, p := range l.packs {
@@ -411,5 +430,6 @@ func (l *logs) finish() error {
 	if err := errors.Join(append(errs, l.appendLines())...); err != nil {
 		return err
 	}
-	return errors.Join(l.feed(l.now, l.history.rest()+l.mark()), l.now.Close(), l.fed.Close())
+	_, err := l.end(l.now, l.history.rest())
+	return errors.Join(err, l.now.Close(), l.fed.Close())
 }

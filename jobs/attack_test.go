@@ -20,6 +20,7 @@ import (
 
 var (
 	attackFor  = flag.Duration("attack", 0, "how long TestAttack begins new rounds, with bounds for the kills; 0 = a short round")
+	attackOne  = flag.Bool("attack.onefile", false, "every fourth round of TestAttack follows one file, whose path matches no rotated ones")
 	attackSeed = flag.Uint64("attack.seed", 0, "the seed of every round of TestAttack; 0 = new ones")
 )
 
@@ -80,6 +81,7 @@ type attack struct {
 	powerCuts atomic.Int64
 	syncs     atomic.Int64
 	rounds    atomic.Int64
+	gaps      atomic.Int64 // rounds in which it was told that something is lost
 
 	mu    sync.Mutex
 	kills int
@@ -153,7 +155,7 @@ func (a *attack) report(t *testing.T) {
 	for _, step := range slices.Concat(engine.Steps, stepsOfRefusal) {
 		steps = append(steps, fmt.Sprintf("%s %d", step, a.steps[step]))
 	}
-	t.Logf("%d rounds, %d kills in %.0fs: %s, at a sync %d; %d power cuts; %d rows in the logs", a.rounds.Load(), a.kills, time.Since(a.began).Seconds(),
+	t.Logf("%d rounds, %d of them with a gap that was told; %d kills in %.0fs: %s, at a sync %d; %d power cuts; %d rows in the logs", a.rounds.Load(), a.gaps.Load(), a.kills, time.Since(a.began).Seconds(),
 		strings.Join(steps, ", "), a.syncs.Load(), a.powerCuts.Load(), a.lines.Load())
 	if !a.power {
 		t.Log("what was not synced could not be taken: " + a.noPower)
@@ -166,7 +168,7 @@ func (a *attack) report(t *testing.T) {
 // keep moves a round's folder to where it stays.
 func (a *attack) keep(r *attackRound) string {
 	a.failed.Store(true)
-	to := filepath.Join(os.TempDir(), "starlift-attack", fmt.Sprint(r.seed))
+	to := filepath.Join(os.TempDir(), "starlift-attack", filepath.Base(r.dir))
 	err := errors.Join(os.RemoveAll(to), os.MkdirAll(filepath.Dir(to), 0o755))
 	if out, mvErr := exec.Command("mv", r.dir, to).CombinedOutput(); err != nil || mvErr != nil {
 		return fmt.Sprintf("nothing: %v, %v: %s", err, mvErr, out)
