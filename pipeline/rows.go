@@ -56,6 +56,8 @@ type Change struct {
 	Key     []byte // the item's key as canonical JSON; shares the record's bytes or is owned by the batch
 	Table   string // logical name of the item's table; only where Item is
 	Version Version
+	// Unit is how fine the version's time is, in µs; 0 = it is no time of a clock.
+	Unit int32
 	// Late says that the change is older than removed items are remembered for,
 	// so that it may turn out to be a dead letter when the epoch is settled.
 	// Settling sets it, before the consumers of a log see the change.

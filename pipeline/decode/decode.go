@@ -71,6 +71,7 @@ type Options struct {
 type Record struct {
 	Event          Event
 	EventID, Table Value
+	Unit           int64 // how fine Created is, in µs; 0 = it is no time of a clock
 	Created        int64 // µs since 1970; pipeline.NoTime = unknown
 	TTL            bool  // a deletion by time to live
 	HasNew, HasOld bool

@@ -22,6 +22,7 @@ type scanner struct {
 	name    []byte  // scratch: a name without escapes
 	text    []byte  // scratch: a value without escapes
 	wrapper int     // 1 + offset of the typed value whose chosen alternative is walked; 0 = none
+	unit    int64   // how fine the time is that was read last, in µs
 	offset  int     // of the mistake
 	message string
 }

@@ -87,7 +87,26 @@ func (s *scanner) epochTime(v Value, text []byte, power int) int64 {
 		return int64(s.fail(int(v.Start), fmt.Sprintf(
 			"ApproximateCreationDateTime is out of range: want seconds, milliseconds or microseconds from 1970 to 9999, found %s", text)))
 	}
+	switch power {
+	case 0:
+		s.unit = 1
+	case 3:
+		s.unit = 1000
+	default: // with a fraction or without one
+		s.unit = unitOf(t)
+	}
 	return t
+}
+
+// unitOf returns how fine a time in µs is, as far as it tells.
+func unitOf(t int64) int64 {
+	switch {
+	case t%1_000_000 == 0:
+		return 1_000_000
+	case t%1000 == 0:
+		return 1000
+	}
+	return 1
 }
 
 // printedTime returns the time in a text or an object.
@@ -117,6 +136,9 @@ func (s *scanner) printedTime(v Value, power int) int64 {
 			continue
 		}
 		if micros := t.UnixMicro(); micros >= 0 && micros <= maxTime {
+			if s.unit = unitOf(micros); strings.Contains(text, ".") {
+				s.unit = min(s.unit, 1000)
+			}
 			return micros
 		}
 		return int64(s.fail(int(v.Start), fmt.Sprintf("ApproximateCreationDateTime is out of range: want a time from 1970 to 9999, found %q", text)))
@@ -156,7 +178,9 @@ func (s *scanner) instant(v Value) int64 {
 	if !ok || !also || whole < 0 || whole > maxTime/1_000_000 || part < 0 || part > 999_999_999 {
 		return int64(s.fail(int(v.Start), "ApproximateCreationDateTime is not understood: want a number since 1970 or a time as 2006-01-02T15:04:05Z, found an object without epochSecond and nano"))
 	}
-	return whole*1_000_000 + part/1000
+	t := whole*1_000_000 + part/1000
+	s.unit = unitOf(t)
+	return t
 }
 
 // integer reads a JSON number that is an integer.

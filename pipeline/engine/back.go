@@ -33,9 +33,10 @@ func (r *run) run(stop, kill context.Context) error {
 	r.running = true
 	r.c.Metrics.queue(func() int { return len(c.events) })
 
+	firsts := r.lookAhead(readCtx)
 	for i := range r.sources {
 		g.Go(func() error {
-			r.read(readCtx, i, c.in)
+			r.read(readCtx, i, firsts[i], c.in)
 			return nil
 		})
 	}

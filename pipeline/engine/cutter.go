@@ -146,12 +146,19 @@ func (b *begun) tell(epoch int) {
 	}
 }
 
-// read brings one source's records to the cutter until the source or ctx ends.
-func (r *run) read(ctx context.Context, source int, in chan<- reading) {
+// read brings one source's records to the cutter until the source or ctx ends; first
+// is what was read of it already, or nil.
+func (r *run) read(ctx context.Context, source int, first *reading, in chan<- reading) {
 	node, lags := r.sources[source], r.c.Metrics.lags
 	for {
 		lags.waits(node.Name)
-		recs, err := node.Source.Read(ctx)
+		var recs *pipeline.Records
+		var err error
+		if first != nil {
+			recs, err, first = first.records, first.err, nil
+		} else {
+			recs, err = node.Source.Read(ctx)
+		}
 		if !errors.Is(err, io.EOF) {
 			lags.brought(node.Name)
 		}

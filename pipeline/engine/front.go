@@ -238,6 +238,9 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 	f.changes += int64(len(b.Changes))
 	f.r.coverage.add(s.Name, b)
 	if s.settler != nil {
+		if err := f.cut(s, b); err != nil {
+			return err
+		}
 		if err := s.settler.Add(s.toSettle(b), first); err != nil {
 			return err
 		}

@@ -10,6 +10,10 @@
 // without rows, as a deletion leaves it, is a tombstone. A change that is
 // in the state has no effect, and one that is older tells at most what was before.
 //
+// Inputs of one logical table may tell times in different units: all are cut to the
+// coarsest so far ([Tables.Cut]), which the checkpoint has, before they are compared.
+// Versions in the state stay as they were kept.
+//
 // Changes with equal time contend: [pipeline.Newest] tells the winner, which is a
 // function of the whole set and of the image before, so where epochs are cut plays no
 // part. Of those with sequence numbers, and of plain JSON, only the newest is kept.

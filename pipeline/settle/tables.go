@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -13,6 +14,7 @@ import (
 type Tables struct {
 	names    []string // by number, which items in the state have
 	horizons []int64  // by number; noTime = nothing is forgotten. They never fall
+	units    []int32  // by number: of the coarsest times, in µs; 0 = not known
 	byName   map[string]uint16
 	last     uint16 // the one that was asked for last
 }
@@ -25,7 +27,7 @@ func NewTables(saved []state.Table) (*Tables, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Horizon != nil {
+		if t.units[id] = s.Unit; s.Horizon != nil {
 			t.horizons[id] = *s.Horizon
 		}
 	}
@@ -43,10 +45,43 @@ func (t *Tables) id(name string) (uint16, error) {
 			return 0, fmt.Errorf("the records are of more than %d tables: set `table:` of the source if they are of one", math.MaxUint16)
 		}
 		id = uint16(len(t.names))
-		t.names, t.horizons, t.byName[name] = append(t.names, name), append(t.horizons, noTime), id
+		t.names, t.horizons, t.units, t.byName[name] = append(t.names, name), append(t.horizons, noTime), append(t.units, 0), id
 	}
 	t.last = id
 	return id, nil
+}
+
+// Cut makes the time of a change as coarse as the coarsest of its table so far, its
+// own among them, and returns how fine the table's times were before; they are
+// coarser now if that is less than the change's. 0 = nothing was known of them.
+func (t *Tables) Cut(c *pipeline.Change) (before int32, err error) {
+	if c.Unit == 0 {
+		return 0, nil
+	}
+	id, err := t.id(c.Table)
+	if err != nil {
+		return 0, err
+	}
+	before = t.units[id]
+	unit := max(before, c.Unit)
+	t.units[id] = unit
+	if unit > 1 {
+		part := c.Version.Time % int64(unit)
+		if part < 0 {
+			part += int64(unit)
+		}
+		c.Version.Time -= part
+	}
+	return before, nil
+}
+
+// Expect notes that changes of a table will have times of a unit, in µs.
+func (t *Tables) Expect(table string, unit int32) error {
+	id, err := t.id(table)
+	if err == nil {
+		t.units[id] = max(t.units[id], unit)
+	}
+	return err
 }
 
 // before reports whether deletions of a time are forgotten.
@@ -66,7 +101,7 @@ func (t *Tables) forget() bool {
 func (t *Tables) Save() []state.Table {
 	all := make([]state.Table, len(t.names))
 	for i, name := range t.names {
-		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i])}
+		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i]}
 	}
 	return all
 }

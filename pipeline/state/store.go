@@ -88,6 +88,9 @@ type Table struct {
 	// Horizon is the time from before which removed items were forgotten, in µs
 	// since 1970; nil = none was yet.
 	Horizon *int64 `json:"horizon,omitempty"`
+	// Unit is that of the coarsest creation times of its changes, in µs; 0 = there
+	// was none.
+	Unit int32 `json:"unit,omitempty"`
 }
 
 // Clock is what a step knows of the times of a source's changes, in µs since 1970.

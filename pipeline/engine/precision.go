@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+)
+
+// sampledRecords bounds the records that are looked at for the unit of their times.
+const sampledRecords = 1000
+
+// lookAhead reads the first records of the sources that end and may have coarse
+// times, where there are several: how coarse the times of a table are is known
+// before the first version is compared, then, whatever comes first. It returns, by
+// source, what it has read.
+func (r *run) lookAhead(ctx context.Context) []*reading {
+	firsts := make([]*reading, len(r.sources))
+	if len(r.c.Sources) < 2 {
+		return firsts
+	}
+	for i, s := range r.sources {
+		replayable, ok := s.Source.(pipeline.Replayable)
+		if !ok || s.Followed || r.finished[s.Name] || replayable.Format().Encoding != pipeline.DynamoDBCDC {
+			continue
+		}
+		records, err := s.Source.Read(ctx)
+		if err == nil {
+			err = r.expect(s.Name, records)
+		}
+		firsts[i] = &reading{i, records, err}
+	}
+	return firsts
+}
+
+// expect notes how coarse the times of some records are, where they are settled.
+func (r *run) expect(source string, records *pipeline.Records) error {
+	decoder := decode.NewDecoder(records.Format, decode.Options{Settled: true})
+	units := map[string]int64{}
+	var record decode.Record
+	for i := range min(records.Len(), sampledRecords) {
+		if decoder.Decode(records.Bytes(i), &record) == nil { // what can't be read is for the mappers to refuse
+			units[record.Logical] = max(units[record.Logical], record.Unit)
+		}
+	}
+	for _, s := range r.steps {
+		if s.logical == nil || !slices.Contains(s.Inputs, source) {
+			continue
+		}
+		for _, table := range slices.Sorted(maps.Keys(units)) { // tables are numbered in this order (I6)
+			if err := s.logical.Expect(table, int32(units[table])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cut makes the times of a batch's changes as coarse as the coarsest of their table:
+// inputs of one table tell them in different units, and what is finer in one must not
+// win by that. It comes before whoever compares versions or shows them. That times are
+// coarser from now on is said: those that are in the state stay as they are.
+func (f *front) cut(s *step, b *pipeline.Batch) error {
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		before, err := s.logical.Cut(c)
+		if err != nil {
+			return err
+		}
+		if before != 0 && before < c.Unit {
+			f.r.c.Log.Warn("creation times are coarser from now on: changes of one such time are put in order by their sequence numbers and images",
+				"node", s.Name, "table", c.Table, "from", unitName(before), "to", unitName(c.Unit), "position", b.Records.Position(int(c.Record)).String())
+		}
+	}
+	return nil
+}
+
+// unitName returns the name of a unit of µs.
+func unitName(unit int32) string {
+	switch unit {
+	case 1:
+		return "microseconds"
+	case 1000:
+		return "milliseconds"
+	case 1_000_000:
+		return "seconds"
+	}
+	return fmt.Sprintf("%d microseconds", unit)
+}
