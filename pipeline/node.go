@@ -50,6 +50,9 @@ type Noticing interface {
 	OnNotice(tell func(Notice))
 }
 
+// EventLost is the event of notices with Gap.
+const EventLost = "lost"
+
 // Notice is something that happened to a source.
 type Notice struct {
 	Event   string // what kind of thing, in one word of a fixed set: for metrics

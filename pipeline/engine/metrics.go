@@ -202,6 +202,7 @@ func (m *Metrics) expect(c *Config) {
 		m.recordsIn.WithLabelValues(n.Name)
 		m.bytesIn.WithLabelValues(n.Name)
 		m.lost.WithLabelValues(n.Name)
+		m.notices.WithLabelValues(n.Name, pipeline.EventLost) // so that the first one shows as an increase
 		if n.Followed {
 			m.lags.follow(n.Name)
 		}

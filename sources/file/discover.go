@@ -16,7 +16,17 @@ import (
 // without a key while there is nothing in it, and while it may be a copy of a
 // file that is still read itself.
 func (f *follower) identify(ctx context.Context, t *tail) error {
-	if t.info.Size() == 0 && !t.strange || f.now().Before(t.again) {
+	if t.info.Size() == 0 && !t.strange {
+		if changed := t.info.ModTime().UnixNano(); !f.replaced(t) && t.empty != changed {
+			if t.empty != 0 { // it may have been written, copied and truncated since
+				f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, changed: t.empty})
+				f.relist = true
+			}
+			t.empty = changed
+		}
+		return nil
+	}
+	if f.now().Before(t.again) {
 		return nil
 	}
 	started := f.now()
@@ -36,6 +46,7 @@ func (f *follower) identify(ctx context.Context, t *tail) error {
 	}
 	if p == nil && t.strange {
 		f.end(t) // nobody asked for it
+		f.rewritten(t)
 		return nil
 	}
 	if p == nil {

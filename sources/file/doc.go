@@ -43,10 +43,35 @@
 //
 // A cursor holds the decompressed offset, line and number of the next record, the
 // brackets that are open around it (see place), and what tells that the file is still
-// the one that was read: its size and a hash of its first bytes. A plain file that has grown is read on, a finished
-// one whose size and hash are as they were is skipped, and any other change is
-// an error. The cursor behind a file's last record says that the file is done;
-// for that, a block is only handed over when the next one, or the end, is known.
+// the one that was read: its size, the time of its last change, its device and inode,
+// and a hash of its content up to the offset, which goes on from the cursor (see
+// digest). If the first three are as they were, the file is not opened; a file that was
+// changed just before it was read is an exception, since clocks of files are coarse. Else
+// what was read is hashed again (see resolve): if that is the same, the file is unchanged or
+// has grown, and is read on; if not, the run is refused. Of compressed files the content
+// is hashed, so that it does not matter how it is stored. The cursor behind a file's
+// last record says that the file is done; for that, a block is only handed over when the next
+// one, or the end, is known.
+//
+// A file is looked for by its name and its inode, as long as the content is the same. One
+// under a new name is a known file if that is not where it was: it has the inode; or the
+// same size; or, by its name, was rotated, as app.log.2.gz of app.log. A copy beside its
+// original is another file. Links to a file, hard or symbolic, are that one file.
+//
+// # Rotation
+//
+// What may happen to a file app.log is any combination of: it is renamed, copied and
+// truncated, or only truncated; to a name with a number or a date; it is compressed at
+// once, later or not; this happens once or several times; while nothing runs, or between
+// two looks; the program writes on to the old file; an inode is used again. The path
+// may match what was rotated, or not. In all of them the same is done: a generation
+// is a file beside it that has such a name. That which begins with what was read is read to its
+// end; those that are newer, by number or date, else by the time of their last change,
+// are read after it, as new files, and before the file that has the name now. What is not
+// there is a gap (pipeline.ErrGap; followed, a Notice): a file that was read and is gone,
+// while another one has its name; a number that is missing between two. A file that was only
+// removed is taken for one that was done with. A log that began and was
+// rotated between two looks, while there was none before, is not looked for.
 //
 // # Following
 //
@@ -56,8 +81,8 @@
 // do not come from network file systems, get lost when there are many, and so do
 // not save the looking.
 //
-// A file is identified by device and inode, and by its content: hashes of its
-// first 4 KiB and of the last bytes that were read. So its cursor stays its own
+// A file is identified by device and inode, and by its content; at each look by hashes of its
+// first 4 KiB and of the last bytes that were read, else by the hash of all of it. So its cursor stays its own
 // through renaming and restarts, and an inode that was given to another file, or
 // a file that was truncated or written over, is told. The cursors are named by the file
 // (device, inode, number of the file), since names move from one to another.
@@ -75,7 +100,8 @@
 //     compressed. So nothing is lost by copying and truncating if the path
 //     matches the copy, and nothing is read twice when rotated files are compressed;
 //   - replaced by one that begins with all that was read (rsync): it goes on;
-//   - gone: its cursor is forgotten after an hour, with the next records.
+//   - gone: its cursor is forgotten after an hour, with the next records. One that was
+//     rotated is known as long as it is there, and read on if it grows.
 //
 // Bytes are taken only if the file still begins with what was read before, when
 // it is looked at after reading them: what is read while a file is being
@@ -84,9 +110,9 @@
 // A whole object needs no line end: nothing can be added to it. Half of one is
 // waited for; if the file was renamed or removed, it is a record once nothing has been
 // written for five seconds, and so is one behind which a line begins as a record does.
-// A compressed file is read when it has not been written to for a second; if it
-// is cut short then, the rest is waited for, and one that has grown is read on.
-// Damage ends the run.
+// A compressed file is read when it has not been written to for a second, each time
+// from its start; if it is cut short then, the rest is waited for, for as long as it
+// takes (Waits says so), and one that has grown is read on. Damage ends the run.
 //
 // # Exports
 //

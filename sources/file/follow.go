@@ -29,7 +29,7 @@ const (
 // Events that are told of.
 const (
 	eventTruncated  = "truncated"
-	eventLost       = "lost"
+	eventLost       = pipeline.EventLost
 	eventUnreadable = "unreadable"
 	eventCutShort   = "cut_short"
 	eventWaiting    = "waiting"
@@ -227,15 +227,22 @@ func (f *follower) locate(elsewhere []*tail, all []*found, in folders) {
 		if info, err := os.Stat(t.path); t.away && err == nil && idOf(info) == t.id {
 			continue
 		}
-		if !t.away && t.key != "" {
-			f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, id: t.id, changed: t.at.Mtime, at: t.cursor()})
+		name, path := t.path, in.find(t.id, t.path)
+		if t.away {
+			name = t.name // and again
+		}
+		if !t.away || path != "" || t.f == nil {
+			f.rotations = append(f.rotations, f.rotationOf(t, name))
 		}
 		i := slices.IndexFunc(all, func(at *found) bool { return at.id == t.id && !at.taken })
 		if t.f == nil {
 			f.end(t)
-			if path := in.find(t.id, t.path); i < 0 && path != "" {
+			if i < 0 && path != "" {
 				n := f.add(path, t.id)
-				n.moved, n.away, n.strange = true, true, true
+				n.name, n.stem, n.moved, n.away = name, t.stem, true, true
+				// One that the path has matched is ours, if nothing was read of it yet.
+				n.between = !t.strange && t.at.Records == 0
+				n.strange, n.since = !n.between, f.now()
 			}
 			continue
 		}
@@ -245,9 +252,9 @@ func (f *follower) locate(elsewhere []*tail, all []*found, in folders) {
 			t.path, t.moved, t.away, t.strange, t.ended, t.since = all[i].path, true, false, false, false, f.now()
 		case !t.away:
 			t.moved, t.away, t.ended, t.since = true, true, false, f.now()
-			if path := in.find(t.id, t.path); path != "" {
-				t.path = path
-			}
+			fallthrough
+		default:
+			t.path = cmp.Or(path, t.path)
 		}
 	}
 }
@@ -356,10 +363,12 @@ func (f *follower) truncated(t *tail) {
 	f.notice(pipeline.Notice{Event: eventTruncated, Message: fmt.Sprintf(
 		"%s: the file was truncated or written over after it had been read to line %d; it is read from its start", t.path, t.at.Line)})
 	f.stop(t, t.had, true)
+	name := t.name
 	if !t.away {
+		name = t.path
 		f.add(t.path, t.id)
-		f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, changed: t.at.Mtime, at: t.cursor()})
 	}
+	f.rotations = append(f.rotations, rotation{name: name, stem: t.stem, changed: t.at.Mtime, at: t.cursor()})
 	f.relist = true
 }
 

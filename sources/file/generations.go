@@ -85,7 +85,7 @@ func (g *generation) number() (n int, ok bool) {
 // read under the name before; nil = it is not there, and was changed last at a time.
 func (g *generation) after(origin *generation, changed int64) bool {
 	if origin == nil {
-		return changed != 0 && g.info.ModTime().UnixNano() > changed
+		return changed != 0 && g.info.ModTime().UnixNano() >= changed // the same: compressed, it may be that file itself
 	}
 	return g.compare(origin) > 0
 }
@@ -136,7 +136,7 @@ func generations(of string) ([]*generation, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.Mode().IsRegular() && info.Size() > 0 {
+		if info.Mode().IsRegular() {
 			all = append(all, newGeneration(path, of, info))
 			plain[path] = true
 		}
@@ -174,11 +174,13 @@ func holeBefore(of string, origin *generation, all []*generation) string {
 	return ""
 }
 
+// wayOn is what to do where a gap refuses a run.
+const wayOn = ". Put the file back into its folder under a name that rotation gives, or begin with a new state folder; a source with follow: true tells of it and goes on"
+
 // gone says what is lost with a file that was rotated away, and can't be found.
 func (c *cursor) gone(path string) string {
 	return fmt.Sprintf("%s: the file that was read to line %d, byte %d of its content (inode %d, last changed %s), is gone from its folder: it was rotated away and "+
-		"removed or altered before it was read to its end; %s. Put it back into its folder under a name that rotation gives, or begin with a new state folder; "+
-		"a source with follow: true tells this and goes on", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), c.lost())
+		"removed or altered, and whether it was read to its end is not known; %s", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), c.lost())
 }
 
 func (c *cursor) changedAt() string {

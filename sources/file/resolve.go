@@ -389,7 +389,7 @@ func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more
 	}
 	var between []*generation
 	for _, g := range all {
-		if matched[g.id] || !g.after(origin, k.at.Mtime) {
+		if matched[g.id] || g.info.Size() == 0 || !g.after(origin, k.at.Mtime) {
 			continue
 		}
 		read, err := r.wasRead(g)
@@ -402,13 +402,13 @@ func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more
 	}
 	switch {
 	case origin == nil && (len(between) > 0 || !replaced):
-		return nil, fmt.Errorf("%w: %s", pipeline.ErrGap, k.at.gone(k.at.Path))
+		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.gone(k.at.Path), wayOn)
 	case origin == nil:
 		in := &inputs[i]
 		return nil, k.at.changed(in.path, k.at.compare(nil, in.info.Size(), in.packed(), false))
 	}
 	if hole := holeBefore(k.name, origin, all); hole != "" {
-		return nil, fmt.Errorf("%w: %s", pipeline.ErrGap, k.at.hole(origin.path, hole))
+		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.hole(origin.path, hole), wayOn)
 	}
 	first := input{path: origin.path, place: origin.path, info: origin.info, items: -1}
 	k.goesOnIn(&first)

@@ -21,6 +21,19 @@ func rotationOf(p *past) rotation {
 	return rotation{name: p.at.Path, stem: p.stem, id: p.at.ID, changed: p.at.Mtime, at: p.at}
 }
 
+// rotationOf returns that of a file that is followed, or, if it is not known yet which
+// it is, of what was read of it.
+func (f *follower) rotationOf(t *tail, name string) rotation {
+	if t.key == "" {
+		for _, p := range f.past {
+			if p.isOf(t) {
+				return rotationOf(p)
+			}
+		}
+	}
+	return rotation{name: name, stem: t.stem, id: t.id, changed: t.at.Mtime, at: t.cursor()}
+}
+
 // addBetween follows the files that had a name after the one that was read, and before
 // the one that has it now: they were rotated between two looks, or while nothing ran,
 // to where the path need not match them. Copies of what was read are among them.
@@ -50,7 +63,7 @@ func (f *follower) addBetween(r rotation, matched []*found) {
 		}
 	}
 	for _, g := range all {
-		if known[g.id] || !g.after(origin, r.changed) {
+		if known[g.id] || g.info.Size() == 0 || f.isPast(g) || !g.after(origin, r.changed) {
 			continue
 		}
 		t := &tail{name: r.name, stem: r.stem, path: g.path, id: g.id, moved: true, away: true, between: true, since: f.now()}
@@ -61,6 +74,17 @@ func (f *follower) addBetween(r rotation, matched []*found) {
 		f.files = slices.Insert(f.files, at, t)
 		f.standings.note(t)
 	}
+}
+
+// isPast reports whether a generation was read as it is, and notes where it is now.
+func (f *follower) isPast(g *generation) bool {
+	for _, p := range f.past {
+		if p.at.untouched(g.info) && p.at.unread() == 0 {
+			p.where, p.size = g.path, g.info.Size()
+			return true
+		}
+	}
+	return false
 }
 
 // awaits reports whether what was rotated before a file has to be read first.
@@ -75,15 +99,28 @@ func (f *follower) awaits(t *tail) bool {
 func (f *follower) replaced(t *tail) bool {
 	for _, p := range f.past {
 		if p.saved && p.newest && p.at.ID == t.id && p.at.Path == t.name {
-			p.saved = false
+			p.saved, p.cut = false, true
 			f.notice(pipeline.Notice{Event: eventTruncated, Message: t.path +
 				": the file was truncated, written over or replaced since it was read; it is read from its start"})
-			f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, changed: p.at.Mtime, at: p.at})
+			f.rotations = append(f.rotations, rotation{name: p.at.Path, stem: p.stem, changed: p.at.Mtime, at: p.at})
 			f.relist = true
 			return true
 		}
 	}
 	return false
+}
+
+// rewritten looks for what was read of a file that has other content now, and was
+// rotated, among its copies. The new content may be of the log too.
+func (f *follower) rewritten(t *tail) {
+	for _, p := range f.past {
+		if p.isOf(t) {
+			r := rotationOf(p)
+			r.id, p.cut = fileID{}, true
+			f.rotations = append(f.rotations, r)
+			f.relist = true
+		}
+	}
 }
 
 // judge tells whether something of a file is lost that nobody goes on with: what it is
@@ -127,6 +164,7 @@ func (f *follower) writtenOn() {
 		info, err := os.Stat(p.where)
 		if err != nil || idOf(info) != p.at.ID || p.cut {
 			p.where = ""
+			f.rotations = append(f.rotations, rotationOf(p)) // there may be another one behind it
 			continue
 		}
 		p.since = f.now() // it is there: it is not forgotten

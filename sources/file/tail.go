@@ -38,6 +38,7 @@ type tail struct {
 	info    fs.FileInfo // as it was looked at last
 	since   time.Time   // when it was changed last, as far as is known
 	had     int64       // its size before that
+	empty   int64       // when it was changed last, in ns, as it was seen without content; 0 = it was not
 	read    bool        // what can be read of it without waiting was read
 	ended   bool        // a last line without end was looked at as well
 	size    int         // bytes for the next block, if a usual one is not enough
