@@ -143,16 +143,17 @@ func (c *comparison) err() error {
 	if !c.Refused {
 		return nil
 	}
-	text := fmt.Sprintf("the state in %s was built by another pipeline file, and can't go on with this one:", c.Dir)
+	refused := func(d definition.Change) bool { return d.Verdict == definition.Refused }
+	text := fmt.Sprintf("the state in %s can't go on with this pipeline file:", c.Dir)
+	if slices.ContainsFunc(c.Changes, refused) {
+		text = fmt.Sprintf("the state in %s was built by another pipeline file, and can't go on with this one:", c.Dir)
+	}
 	for _, d := range c.Changes {
-		if d.Verdict == definition.Refused {
+		if refused(d) {
 			text += "\n" + d.Mistake.Error()
 		}
 	}
-	for _, p := range c.Problems {
-		text += "\n" + p
-	}
-	return errors.New(text)
+	return errors.New(strings.Join(append([]string{text}, c.Problems...), "\n"))
 }
 
 // text says what becomes of each change.

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 )
 
 // Merge says how the changes of a row become its current values.
@@ -118,32 +117,6 @@ type Reading struct {
 	// settled.
 	Log    bool
 	Policy Policy
-	// By names more columns that tell rows apart: settled rows have at most one of a
-	// key and their values, nulls too, and a row that changes in one of them has gone.
-	// For settled rows with a Policy; KeyMore makes it.
-	By string
-}
-
-// byEnds ends each name of Reading.By.
-const byEnds = "\x00"
-
-// KeyMore returns a Reading.By of columns.
-func KeyMore(columns []string) string {
-	var by strings.Builder
-	for _, c := range columns {
-		by.WriteString(c + byEnds)
-	}
-	return by.String()
-}
-
-// KeyedMore returns the columns of a Reading.By.
-func KeyedMore(by string) (columns []string) {
-	for name := range strings.SplitSeq(by, byEnds) {
-		if name != "" {
-			columns = append(columns, name)
-		}
-	}
-	return columns
 }
 
 // Keyed is a transform of rows that keeps state by key. Its rows are settled.
@@ -182,6 +155,12 @@ type Dimensional interface {
 
 // MaxKeyspaces bounds the keyspaces of one Keyed transform.
 const MaxKeyspaces = 4
+
+// SavedChecker is a Keyed that can say, without opening anything, whether it can go on
+// with what a checkpoint keeps of it. Open is not called where it can't.
+type SavedChecker interface {
+	CheckSaved(saved json.RawMessage) error
+}
 
 // KeyedOpening is what a Keyed transform is told when it is opened.
 type KeyedOpening struct {

@@ -126,7 +126,7 @@ func Compare(found *Found, f *spec.File, inputs []Input, fromNow []string) ([]Ch
 	if err != nil || found.Definition == nil || found.Epoch == 0 {
 		return nil, is, err
 	}
-	j := &judge{found: found, file: f, fromNow: fromNow, all: spec.Compare(found.Definition.Settings, is.Settings)}
+	j := &judge{found: found, file: f, fromNow: fromNow, all: spec.Compare(found.Definition.Settings, is.Settings, is.Salt)}
 	for i := range j.all {
 		j.judge(&j.all[i])
 	}

@@ -99,7 +99,7 @@ func (h *health) keeps(k *Kept) {
 // CheckState says whether the steps and sinks of a pipeline can go on with what a
 // state keeps of them, and opens nothing.
 func CheckState(c *Config, kept *Kept) error {
-	r := &run{c: c, checkpoint: kept.Checkpoint, committed: kept.Committed == kept.Checkpoint.Epoch}
+	r := &run{c: c, checkpoint: kept.Checkpoint, committed: kept.Committed == kept.Checkpoint.Epoch, formats: formatsOf(c.Sources)}
 	if err := r.wire(); err != nil {
 		return err
 	}
@@ -109,7 +109,11 @@ func CheckState(c *Config, kept *Kept) error {
 	for _, h := range r.holdings() {
 		h.keyspaces = make([]*state.Keyspace, h.n)
 	}
-	errs := append(r.openStates(), r.checkGathered())
+	checkSettler := func(s *step) error {
+		_, err := r.checkSettler(s)
+		return err
+	}
+	errs := append(r.eachState(checkSettler, r.checkKeyed), r.checkGathered())
 	for sink, rc := range kept.Checkpoint.Receipts {
 		if rc.Publish != nil && !r.committed && len(rc.Keep) == 0 {
 			errs = append(errs, r.checkCommitter(sink, kept.Checkpoint.Epoch))

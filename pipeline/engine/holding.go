@@ -32,11 +32,11 @@ func (r *run) openSteps() error {
 	if err := r.openHoldings(); err != nil {
 		return err
 	}
-	return errors.Join(r.openStates()...)
+	return errors.Join(r.eachState(r.openSettler, r.openKeyed)...)
 }
 
-// openStates opens what keeps state over its keyspaces.
-func (r *run) openStates() (errs []error) {
+// eachState opens, or checks, what keeps state.
+func (r *run) eachState(settler func(*step) error, keyed func(*keyed) error) (errs []error) {
 	add := func(node string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of %s: %w", node, err))
@@ -46,13 +46,13 @@ func (r *run) openStates() (errs []error) {
 		if !s.needs.Settled {
 			continue
 		}
-		add(s.Name, r.openSettler(s))
+		add(s.Name, settler(s))
 		for _, m := range s.mergers {
 			add(s.Name, r.openMerger(s, m))
 		}
 	}
 	for _, k := range r.keyed {
-		add(k.Name, r.openKeyed(k))
+		add(k.Name, keyed(k))
 	}
 	return errs
 }
@@ -123,31 +123,41 @@ func (h *holding) states() []pipeline.KeyedState {
 
 const wayBack = "backfill into a new state folder and new tables"
 
-func (r *run) openSettler(s *step) error {
+// checkSettler says whether a transform can go on with what the checkpoint keeps, and
+// returns the tables that its settler keeps.
+func (r *run) checkSettler(s *step) ([]*pipeline.Table, error) {
 	if s.kept.Saved != nil {
-		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
+		return nil, fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
 	}
 	for t, consumers := range r.consumers(s) {
 		// Nothing of a table without schema is in the state yet.
 		if s.kept.Schemas[t] != nil {
 			if err := checkServed(s.kept, t, consumers); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
 	if err := s.checkMoved(r.consumers(s)); err != nil {
-		return err
+		return nil, err
 	}
 	tables, err := s.settles()
+	if err != nil {
+		return nil, err
+	}
+	if err := settle.CheckSchemas(s.kept.Schemas, tables); err != nil {
+		return nil, err
+	}
+	return tables, r.checkAdded(s)
+}
+
+func (r *run) openSettler(s *step) error {
+	tables, err := r.checkSettler(s)
 	if err != nil {
 		return err
 	}
 	var showKey func([]byte) []byte
 	if m, ok := s.Transform.(pipeline.Masking); ok {
 		showKey = m.ShowKey
-	}
-	if err := r.checkAdded(s); err != nil {
-		return err
 	}
 	missed, err := r.missed(s)
 	if err != nil {
@@ -170,13 +180,14 @@ func (r *run) openMerger(s *step, m *merged) (err error) {
 		}
 	}
 	m.merger, err = settle.NewMerger(settle.MergerOptions{
-		Node: s.Name, Table: m.table, Policy: m.policy, By: pipeline.KeyedMore(m.by), Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
+		Node: s.Name, Table: m.table, Policy: m.policy, Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
 		Root: s.dropsFrom(m.table),
 	})
 	return err
 }
 
-func (r *run) openKeyed(k *keyed) (err error) {
+// checkKeyed says whether a keyed transform can go on with what the checkpoint keeps.
+func (r *run) checkKeyed(k *keyed) error {
 	if k.kept.Schemas != nil {
 		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
 	}
@@ -187,6 +198,16 @@ func (r *run) openKeyed(k *keyed) (err error) {
 				return err
 			}
 		}
+	}
+	if c, ok := k.Transform.(pipeline.SavedChecker); ok && k.kept.Saved != nil {
+		return c.CheckSaved(k.kept.Saved)
+	}
+	return nil
+}
+
+func (r *run) openKeyed(k *keyed) (err error) {
+	if err := r.checkKeyed(k); err != nil {
+		return err
 	}
 	k.step, err = k.Transform.Open(pipeline.KeyedOpening{
 		Saved: k.kept.Saved, State: k.states(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
@@ -227,7 +248,7 @@ func (r *run) takers(o *outlet) []consumer {
 		for _, c := range r.takers(&m.out) {
 			who = append(who, c.who)
 		}
-		policy := m.how()
+		policy := policyName(m.policy)
 		all = append(all, consumer{":" + policy, fmt.Sprintf("%s (%s)", strings.Join(who, ", "), policy)})
 	}
 	return all

@@ -3,7 +3,6 @@ package settle
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 
@@ -18,7 +17,6 @@ type schema struct {
 	ID      uint64          `json:"id"`
 	Columns []schemaColumn  `json:"columns"`
 	Key     []string        `json:"key"`
-	key     []int           // columns of the table that tell rows apart
 	of      *pipeline.Table // nil = no longer in the pipeline
 	from    []int           // column of the schema → column of the table, or -1
 	builder *rowBuilder
@@ -28,6 +26,12 @@ type schema struct {
 type schemaColumn struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+}
+
+// CheckSchemas says whether a Settler can go on with saved schemas of the tables.
+func CheckSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) error {
+	_, err := restoreSchemas(saved, tables)
+	return err
 }
 
 // restoreSchemas merges the saved schemas with the pipeline's tables.
@@ -84,28 +88,12 @@ func (s *schema) bind(t *pipeline.Table) error {
 			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", t.Name, c.Name, was, c.Type, way)
 		}
 	}
-	s.of, s.key = t, t.Key
+	s.of = t
 	s.from = make([]int, len(s.Columns))
 	for i, c := range s.Columns {
 		s.from[i] = t.Column(c.Name)
 	}
 	s.builder = newRowBuilder(s, t)
-	return nil
-}
-
-// keyMore adds columns to those that tell rows apart.
-func (s *schema) keyMore(columns []string) error {
-	key := slices.Clone(s.key)
-	for _, name := range columns {
-		i := s.of.Column(name)
-		if i < 0 {
-			return fmt.Errorf("table %q has no column %q", s.of.Name, name)
-		}
-		if !slices.Contains(key, i) {
-			key = append(key, i)
-		}
-	}
-	s.key = key
 	return nil
 }
 

@@ -74,9 +74,7 @@ type canonizer struct {
 
 func (c *canonizer) add(s Setting) {
 	if shown := c.file.Redact(s.Text); shown != s.Text {
-		h := hmac.New(sha256.New, c.salt)
-		_, _ = h.Write([]byte(s.Text)) // it never fails
-		s.Text, s.Hash = shown, hex.EncodeToString(h.Sum(nil))
+		s.Text, s.Hash = shown, hashOf(s.Text, c.salt)
 	}
 	if last := len(c.settings) - 1; last >= 0 && c.settings[last].Name && slices.Equal(c.settings[last].Path, s.Path) {
 		s.Name, s.Added = true, c.settings[last].Added // a name that has a value, or keys
@@ -84,6 +82,12 @@ func (c *canonizer) add(s Setting) {
 		return
 	}
 	c.settings = append(c.settings, s)
+}
+
+func hashOf(text string, salt []byte) string {
+	h := hmac.New(sha256.New, salt)
+	_, _ = h.Write([]byte(text)) // it never fails
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // fields adds the keys of a struct.
@@ -232,9 +236,9 @@ type Difference struct {
 	NewNames []string // of a name that is gone: those that came in its mapping
 }
 
-// Compare returns how settings differ, in the order of their paths. Below a name
-// that came or went nothing more is told.
-func Compare(was, is []Setting) []Difference {
+// Compare returns how settings differ, whose secrets are hashed with one salt, in the
+// order of their paths. Below a name that came or went nothing more is told.
+func Compare(was, is []Setting, salt []byte) []Difference {
 	var all []Difference
 	for len(was)+len(is) > 0 {
 		order := 0
@@ -254,7 +258,7 @@ func Compare(was, is []Setting) []Difference {
 			d.Is, d.Path, d.Change, is = &is[0], is[0].Path, is[0].Change, is[1:]
 		}
 		switch {
-		case order == 0 && d.Was.same(d.Is):
+		case order == 0 && d.Was.same(d.Is, salt):
 			continue
 		case order < 0 && d.Was.Name:
 			was = below(was, d.Path)
@@ -279,11 +283,17 @@ func below(s []Setting, path []string) []Setting {
 }
 
 // same reports whether two settings of one path say the same.
-func (s *Setting) same(o *Setting) bool {
+func (s *Setting) same(o *Setting, salt []byte) bool {
 	if s.File && o.File {
 		a, errA := filepath.Abs(s.Text)
 		b, errB := filepath.Abs(o.Text)
 		return s.Text == o.Text || errA == nil && errB == nil && a == b
+	}
+	switch { // a value may have become a secret, or be none any longer
+	case s.Hash == "" && o.Hash != "":
+		return hashOf(s.Text, salt) == o.Hash
+	case s.Hash != "" && o.Hash == "":
+		return hashOf(o.Text, salt) == s.Hash
 	}
 	return s.Name == o.Name && s.Text == o.Text && s.Hash == o.Hash
 }

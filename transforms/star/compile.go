@@ -15,7 +15,12 @@ import (
 // New compiles a node over the tables of its inputs. It returns all mistakes at
 // once: a join of *spec.FieldError with paths that start at the node.
 func New(name string, cfg Config, inputs []*pipeline.Table) (*Star, error) {
-	c := &compiler{star: &Star{name: name}, tables: map[string]*pipeline.Table{}, dimensions: map[string]*dimension{}}
+	return compile(name, cfg, inputs, &layouts{})
+}
+
+// compile compiles a node for a state that has these layouts.
+func compile(name string, cfg Config, inputs []*pipeline.Table, saved *layouts) (*Star, error) {
+	c := &compiler{saved: saved, star: &Star{name: name, cfg: cfg, inputs: inputs}, tables: map[string]*pipeline.Table{}, dimensions: map[string]*dimension{}}
 	for _, t := range inputs {
 		c.tables[t.Name] = t
 	}
@@ -54,6 +59,7 @@ func (c *compiler) addFacts(cfg spec.Map[FactConfig]) {
 
 type compiler struct {
 	star       *Star
+	saved      *layouts
 	tables     map[string]*pipeline.Table
 	dimensions map[string]*dimension // nil for one with mistakes
 	unflagged  []*pipeline.Table     // refused by canFlag
@@ -195,6 +201,7 @@ func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
 	r := c.reading(pipeline.Reading{Table: t})
 	if r.lookup == nil {
 		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
+		r.lookup.start(c.saved.Rows[t.Name], t)
 	}
 	return r.lookup
 }
@@ -278,39 +285,33 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 			d.rows.use(n, t.Columns[n].Type)
 		}
 	}
+	found := map[string]int{} // attributes, in the log
+	var shown []pipeline.Column
 	for i, a := range cfg.Attributes {
 		named = append(named, mention{a, at("attributes", fmt.Sprint(i))})
 		if n := c.column(t, a, at("attributes", fmt.Sprint(i))...); n >= 0 {
-			columns = append(columns, t.Columns[n])
-			d.attributes = append(d.attributes, d.log.use(n, t.Columns[n].Type))
+			columns, shown = append(columns, t.Columns[n]), append(shown, t.Columns[n])
+			found[a] = d.log.use(n, t.Columns[n].Type)
 		}
+	}
+	d.shownAs = newPart(shown, c.saved.Attributes[name])
+	for i, a := range d.shownAs.Columns {
+		at, ok := found[a.Name]
+		if !ok || !slices.Contains(d.shownAs.at, i) {
+			at = -1
+		}
+		d.attributes = append(d.attributes, at)
 	}
 	columns = append(columns, c.memberColumns(d, named)...)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
 		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
 		r.tracked, d.trackSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
-		if d.onDelete == pipeline.Flag {
-			r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, By: pipeline.KeyMore(c.changing(t, cfg.NaturalKey))})
-			r.left = append(r.left, d)
-		}
 		for i, col := range pipeline.FlagColumns() {
 			d.rows.use(flagsAt(t)+i, col.Type)
 		}
 	}
 	return columns
-}
-
-// changing returns the columns of a natural key in which a row may change.
-func (c *compiler) changing(t *pipeline.Table, naturalKey []string) []string {
-	var names []string
-	for _, name := range naturalKey {
-		if !slices.Contains(t.Key, t.Column(name)) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // memberColumns returns the columns that a dimension has besides those that the

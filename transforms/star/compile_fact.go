@@ -43,15 +43,16 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	if policy.OnDelete == pipeline.Flag && !c.canFlag(f.table, cfg.OnDelete, f.path("on_delete")) {
 		return
 	}
+	f.base.start(c.saved.Bases[name], f.table)
 	f.setGrain(cfg.Grain)
 	for _, l := range cfg.Lookups {
 		f.all = append(f.all, l.Name)
 	}
-	for i := range cfg.Lookups {
-		f.addLookup(cfg.Lookups[i].Name, &cfg.Lookups[i].Value)
+	for _, l := range bySaved(cfg.Lookups, entryName[LookupConfig], c.saved.Lookups[name]) {
+		f.addLookup(l.Name, &l.Value)
 	}
-	for i := range cfg.Dimensions {
-		f.addMember(cfg.Dimensions[i].Name, &cfg.Dimensions[i].Value)
+	for _, m := range bySaved(cfg.Dimensions, entryName[MemberConfig], c.saved.Given[name]) {
+		f.addMember(m.Name, &m.Value)
 	}
 	for i := range cfg.Measures {
 		f.addMeasure(cfg.Measures[i].Name, &cfg.Measures[i].Value)
@@ -68,7 +69,8 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 		c.wrong(err.Error()+": give one of them another name", f.path()...)
 		return
 	}
-	f.definition = describeFact(cfg, f.out)
+	f.layOut(c.saved.Given[name])
+	f.definition, f.measures = describeFact(cfg, f.table), describeMeasures(cfg, f.out)
 	r := c.reading(pipeline.Reading{Table: f.table, Policy: policy})
 	r.facts = append(r.facts, f.fact)
 	c.star.facts = append(c.star.facts, f.fact)
@@ -199,7 +201,7 @@ func (c *factCompiler) report(mistake *spec.FieldError, path []string) {
 func (c *factCompiler) addLookup(alias string, cfg *LookupConfig) {
 	at := func(key ...string) []string { return c.path(append([]string{"lookups", alias}, key...)...) }
 	c.aliases = append(c.aliases, alias)
-	c.lookups = append(c.lookups, lookup{})
+	c.lookups = append(c.lookups, lookup{alias: alias})
 	l := &c.lookups[len(c.lookups)-1]
 	t := c.compiler.table(cfg.Table, at("table")...)
 	if t == nil {
@@ -257,7 +259,7 @@ func (c *factCompiler) addMember(column string, cfg *MemberConfig) {
 	if d == nil {
 		return // its own mistakes are reported
 	}
-	m := member{dimension: d}
+	m := member{column: column, dimension: d}
 	if d.calendar != nil {
 		c.addDate(&m, cfg, at("on"))
 	} else {
@@ -378,4 +380,21 @@ func (c *factCompiler) addFlags() {
 		c.columns = append(c.columns, col)
 		c.values = append(c.values, value{ref: ref{0, c.base.use(at+i, col.Type)}})
 	}
+}
+
+// layOut brings the values into the order in which the state packs them.
+func (c *factCompiler) layOut(saved *layout) {
+	made := c.columns[min(len(c.columns), c.grain+len(c.members)):]
+	if len(made) != len(c.values) {
+		return // a member is not there, for mistakes that are reported
+	}
+	c.givenAs = newPart(c.columns[c.grain:], saved)
+	values := make([]value, len(c.givenAs.Columns)-len(c.members))
+	for i := range values {
+		values[i].gone = true
+	}
+	for i := range made {
+		values[c.givenAs.at[len(c.members)+i]-len(c.members)] = c.values[i]
+	}
+	c.values = values
 }

@@ -2,12 +2,15 @@ package star
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// definitions says, by table, what the state depends on of each definition.
+// definitions says, by table, what the rows and keys of the state are of: all of the
+// definition but attributes and measures, in no order of the pipeline file.
 func (s *Star) definitions() map[string]string {
 	all := map[string]string{}
 	for _, d := range s.dimensions {
@@ -24,8 +27,8 @@ func describeDimension(cfg *DimensionConfig, out *pipeline.Table) string {
 		return fmt.Sprintf("calendar from %s to %s, fiscal year from %s, columns %s",
 			cfg.Calendar.From, cfg.Calendar.To, cfg.Calendar.FiscalYearStarts, describeColumns(out.Columns))
 	}
-	return fmt.Sprintf("from %s, natural key %v, %s keys, on_delete %s, columns %s",
-		cfg.From, cfg.NaturalKey, cfg.Keys, cfg.OnDelete, describeColumns(out.Columns))
+	return fmt.Sprintf("from %s, natural key %s, %s keys in %s, on_delete %s",
+		cfg.From, describeColumns(out.Columns[1:1+len(cfg.NaturalKey)]), cfg.Keys, cfg.SurrogateKey, cfg.OnDelete)
 }
 
 func describeColumns(columns []pipeline.Column) string {
@@ -36,17 +39,39 @@ func describeColumns(columns []pipeline.Column) string {
 	return "(" + strings.Join(texts, ", ") + ")"
 }
 
-func describeFact(cfg *FactConfig, out *pipeline.Table) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "from %s, merge %s, on_delete %s, columns %s", cfg.From, cfg.Merge, cfg.OnDelete, describeColumns(out.Columns))
+// describeFact leaves the measures out.
+func describeFact(cfg *FactConfig, base *pipeline.Table) string {
+	var parts []string
 	for _, l := range cfg.Lookups {
-		fmt.Fprintf(&b, "; lookup %s: %s on %v", l.Name, l.Value.Table, l.Value.On)
+		parts = append(parts, fmt.Sprintf("; lookup %s: %s on %s", l.Name, l.Value.Table, describeOn(l.Value.On)))
 	}
 	for _, d := range cfg.Dimensions {
-		fmt.Fprintf(&b, "; %s: %s on %s%v", d.Name, d.Value.Dimension, d.Value.On.Date, d.Value.On.NaturalKey)
+		parts = append(parts, fmt.Sprintf("; %s: %s on %s%s", d.Name, d.Value.Dimension, d.Value.On.Date, describeOn(d.Value.On.NaturalKey)))
 	}
+	slices.Sort(parts)
+	var grain []pipeline.Column
+	for _, g := range cfg.Grain {
+		grain = append(grain, base.Columns[base.Column(g)])
+	}
+	return fmt.Sprintf("from %s, grain %s, merge %s, on_delete %s%s", cfg.From, describeColumns(grain), cfg.Merge, cfg.OnDelete, strings.Join(parts, ""))
+}
+
+func describeOn(on spec.Map[string]) string {
+	texts := make([]string, len(on))
+	for i, e := range on {
+		texts[i] = e.Name + "=" + e.Value
+	}
+	slices.Sort(texts)
+	return "(" + strings.Join(texts, ", ") + ")"
+}
+
+// describeMeasures says how measures are made.
+func describeMeasures(cfg *FactConfig, out *pipeline.Table) string {
+	var parts []string
 	for _, m := range cfg.Measures {
-		fmt.Fprintf(&b, "; %s: %s%s", m.Name, m.Value.Column, m.Value.Expression.Expr)
+		t := out.Columns[out.Column(m.Name)].Type
+		parts = append(parts, fmt.Sprintf("%s %s: %s%s%s", m.Name, t, m.Value.Column, m.Value.Expression.Expr, m.Value.Expression.OnError))
 	}
-	return b.String()
+	slices.Sort(parts)
+	return strings.Join(parts, "; ")
 }

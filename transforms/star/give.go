@@ -1,7 +1,6 @@
 package star
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -38,7 +37,7 @@ func (p *pass) give(e *factEntry, mayWait bool) error {
 	case kept.given == nil:
 		p.out.fact(e, pipeline.OpInsert, e.base, row)
 		p.out.unknown(p.unknown)
-	case !bytes.Equal(row, kept.given):
+	case !e.fact.givenAs.same(row, kept.given):
 		p.out.fact(e, pipeline.OpUpdate, e.base, row)
 		p.out.unknown(p.unknown)
 	}
@@ -119,7 +118,7 @@ func (p *pass) row(e *factEntry) ([]byte, error) {
 	for i := range f.values {
 		v, err := p.measure(f, &f.values[i])
 		if err != nil {
-			return nil, fmt.Errorf("fact %q, grain %s, measure %q: %w", f.name, p.grain(e), f.out.Columns[f.grain+len(f.members)+i].Name, err)
+			return nil, fmt.Errorf("fact %q, grain %s, measure %q: %w", f.name, p.grain(e), f.givenAs.Columns[len(f.members)+i].Name, err)
 		}
 		p.values = append(p.values, v)
 	}
@@ -167,7 +166,10 @@ func (m *member) day(v []byte) (day int32, ok bool) {
 
 // measure returns the packed value of a measure; nil = null.
 func (p *pass) measure(f *fact, v *value) ([]byte, error) {
-	if v.expression == nil {
+	switch {
+	case v.gone:
+		return nil, nil
+	case v.expression == nil:
 		return p.at(v.ref), nil
 	}
 	p.args = p.args[:0]

@@ -116,6 +116,10 @@ func (s *step) take(b *bid) {
 	s.values = packed.SplitRow(s.values[:0], o.row, o.table.widths)
 	s.picked = s.picked[:0]
 	for _, i := range b.dimension.attributes {
+		if i < 0 {
+			s.picked = append(s.picked, nil)
+			continue
+		}
 		s.picked = append(s.picked, s.values[i])
 	}
 	s.scratch = packed.JoinRow(s.scratch[:0], s.picked)
@@ -149,15 +153,10 @@ func (s *step) bringMembers(dead []int64) error {
 	if err != nil {
 		return err
 	}
-	left := movesOf(s.left)
-	if err := s.touchMoves(left); err != nil {
-		return err
-	}
 	if err := s.members.load(); err != nil {
 		return err
 	}
 	s.members.bring()
-	s.leave(left)
 	s.move(moves)
 	return nil
 }

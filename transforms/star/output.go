@@ -91,10 +91,7 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, given []byte) {
 	for i := range e.fact.grain {
 		row.Into(b.Field(i))
 	}
-	row = packed.ReadRow(given)
-	for i := e.fact.grain; i < len(e.fact.out.Columns); i++ {
-		row.Into(b.Field(i))
-	}
+	e.fact.givenAs.into(b.RecordBuilder, e.fact.grain, given)
 	o.done(b, op, e.version())
 }
 
@@ -108,7 +105,7 @@ func (o *output) member(e *memberEntry) int64 {
 		o.memberRow(e, pipeline.OpInsert, &now)
 	case !now.there:
 		o.memberRow(e, pipeline.OpDelete, &e.was)
-	case !now.equal(&e.was):
+	case !now.equal(&e.was, e.dimension):
 		o.memberRow(e, pipeline.OpUpdate, &now)
 	}
 	return int64(count(now.inferred()) - count(e.was.inferred()))
@@ -124,15 +121,14 @@ func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *shown) {
 		row.Into(b.Field(at))
 		at++
 	}
-	row = packed.ReadRow(s.attributes)
-	for range d.attributes {
-		if s.attributes == nil {
-			b.Field(at).AppendNull()
-		} else {
-			row.Into(b.Field(at))
+	if s.attributes != nil {
+		d.shownAs.into(b.RecordBuilder, at, s.attributes)
+	} else {
+		for i := range d.shownAs.at {
+			b.Field(at + i).AppendNull()
 		}
-		at++
 	}
+	at += len(d.shownAs.at)
 	b.Field(at).(*array.BooleanBuilder).Append(s.attributes == nil)
 	if d.onDelete == pipeline.Flag {
 		b.Field(at + 1).(*array.BooleanBuilder).Append(s.deleted)
@@ -152,7 +148,7 @@ func (o *output) begin(d *dimension) {
 	b.Field(0).(*array.Int64Builder).Append(0)
 	for i, c := range d.out.Columns[1:] {
 		f := b.Field(i + 1)
-		if d.calendar == nil && (c.Name == "is_inferred" && i+1 == 1+len(d.naturalKey)+len(d.attributes) || i+1 > 1+len(d.naturalKey)+len(d.attributes) && c.Name == pipeline.IsDeletedColumn) {
+		if d.calendar == nil && (c.Name == "is_inferred" && i+1 == 1+len(d.naturalKey)+len(d.shownAs.at) || i+1 > 1+len(d.naturalKey)+len(d.shownAs.at) && c.Name == pipeline.IsDeletedColumn) {
 			f.(*array.BooleanBuilder).Append(false)
 			continue
 		}

@@ -15,14 +15,17 @@ import (
 )
 
 var (
-	_ pipeline.Keyed       = (*Star)(nil)
-	_ pipeline.Related     = (*Star)(nil)
-	_ pipeline.Dimensional = (*Star)(nil)
+	_ pipeline.Keyed        = (*Star)(nil)
+	_ pipeline.SavedChecker = (*Star)(nil)
+	_ pipeline.Related      = (*Star)(nil)
+	_ pipeline.Dimensional  = (*Star)(nil)
 )
 
 // Star is a compiled star node. It is read-only; its step does the work.
 type Star struct {
 	name       string
+	cfg        Config
+	inputs     []*pipeline.Table
 	dimensions []*dimension
 	facts      []*fact
 	readings   []*reading
@@ -35,14 +38,14 @@ type reading struct {
 	lookup  *lookupTable
 	facts   []*fact
 	tracked []*dimension
-	left    []*dimension // of rows by their natural key, too
 }
 
 // projection is the columns that one use of a table needs, in the order in
 // which its packed rows have them.
 type projection struct {
-	columns []int
+	columns []int // -1 = of an earlier definition: null
 	widths  []int
+	saved   *layout // that it goes on from; nil = none
 }
 
 // use returns the place of the table's column c in the packed row.
@@ -96,7 +99,8 @@ type dimension struct {
 	// of its log table, and of its tracked rows, when deletes matter.
 	log        *logTable
 	naturalKey []int
-	attributes []int
+	attributes []int // in the order of shownAs; -1 = of an earlier definition
+	shownAs    part
 	types      []pipeline.Type // of the natural key
 	rows       projection      // of the tracked table: the natural key, is_deleted, deleted_at
 	trackSeed  []byte
@@ -113,6 +117,7 @@ type ref struct {
 
 // lookup is a compiled lookup of a fact.
 type lookup struct {
+	alias string
 	table *lookupTable
 	on    []ref // in the order of the table's key
 	// chained says that the key depends on other lookups.
@@ -121,6 +126,7 @@ type lookup struct {
 
 // member is a compiled reference of a fact to a dimension.
 type member struct {
+	column    string
 	dimension *dimension
 	on        []ref
 	timestamp bool // of a calendar: the value is a timestamp, not a date
@@ -128,6 +134,7 @@ type member struct {
 
 // value is a compiled measure.
 type value struct {
+	gone       bool // of an earlier definition: null
 	ref        ref
 	expression *expression.Expression // nil = the ref
 	nullOnFail bool
@@ -147,6 +154,9 @@ type fact struct {
 	chained int   // lookups whose keys depend on others
 	uses    int   // members of dimensions that take members away
 	refs    []ref // the values that expressions use
+	givenAs part  // the columns behind the grain
+	// measures tells how they are made.
+	measures string
 	// definition tells what the state depends on.
 	definition string
 }
@@ -288,10 +298,7 @@ func (s *Star) Uses() []string {
 			}
 		}
 		for _, d := range r.tracked {
-			uses = append(uses, "tells whether members of "+d.name+" are deleted")
-		}
-		for _, d := range r.left {
-			uses = append(uses, "tells when rows left members of "+d.name)
+			uses = append(uses, "tells when members of "+d.name+" are deleted")
 		}
 		for _, f := range r.facts {
 			uses = append(uses, "its rows are those of "+f.name+", kept with what was given out of each")

@@ -19,9 +19,12 @@ type saved struct {
 	// Definitions holds what each table is made of: what is in the state was
 	// made by them.
 	Definitions map[string]string `json:"definitions"`
-	Next        map[string]int64  `json:"next"`    // surrogate key given last, by dimension
-	Open        map[string]int64  `json:"open"`    // inferred members, by dimension
-	Waiting     int64             `json:"waiting"` // facts that wait for their lookups
+	// Measures holds how those of each fact are made, which may change.
+	Measures map[string]string `json:"measures,omitempty"`
+	Layouts  *layouts          `json:"layouts"`
+	Next     map[string]int64  `json:"next"`    // surrogate key given last, by dimension
+	Open     map[string]int64  `json:"open"`    // inferred members, by dimension
+	Waiting  int64             `json:"waiting"` // facts that wait for their lookups
 }
 
 // step is an open star.
@@ -48,7 +51,6 @@ type step struct {
 	lookups  []lookupChange
 	bases    []baseRow
 	tracks   []trackedChange
-	left     []trackedChange // of rows by their natural key, too
 
 	// Of the log that is being read, some rows at a time.
 	offers  []offer
@@ -83,21 +85,22 @@ type trackedChange struct {
 	hash      pipeline.Hash
 	version   pipeline.Version
 	row       []byte
-	gone      bool
 }
 
 // Open implements pipeline.Keyed.
 func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
-	st := &step{star: s, bounded: o.Bounded, counters: o.Counters, most: maxDue}
+	st := &step{bounded: o.Bounded, counters: o.Counters, most: maxDue}
 	if o.Saved != nil {
-		if err := json.Unmarshal(o.Saved, &st.saved); err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
+		var err error
+		if st.saved, err = s.restore(o.Saved); err != nil {
+			return nil, err
 		}
-		if err := s.sameDefinitions(st.saved.Definitions); err != nil {
+		if s, err = s.over(&st.saved); err != nil {
 			return nil, err
 		}
 		st.begun = true
 	}
+	st.star = s
 	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknowns: map[string]int64{}}
 	finder := &byhash.Finder{}
 	st.members = newMembers(o.State[membersSpace], finder, &st.arena)
@@ -116,6 +119,20 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 		st.pass.depth = max(st.pass.depth, len(f.lookups))
 	}
 	return st, nil
+}
+
+// CheckSaved implements pipeline.SavedChecker.
+func (s *Star) CheckSaved(raw json.RawMessage) error {
+	_, err := s.restore(raw)
+	return err
+}
+
+// restore reads what the checkpoint keeps, of a star of these definitions.
+func (s *Star) restore(raw json.RawMessage) (kept saved, err error) {
+	if err := json.Unmarshal(raw, &kept); err != nil {
+		return kept, fmt.Errorf("checkpoint: %w", err)
+	}
+	return kept, s.sameDefinitions(kept.Definitions)
 }
 
 // byNumber returns the facts by the numbers that their state has.
@@ -172,10 +189,7 @@ func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 			s.bases = append(s.bases, b)
 		}
 		for _, d := range r.tracked {
-			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At), gone})
-		}
-		for _, d := range r.left {
-			s.left = append(s.left, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At), gone})
+			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At)})
 		}
 	}
 }
@@ -184,6 +198,10 @@ func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 func (s *step) pack(p *projection, at []int) []byte {
 	s.picked = s.picked[:0]
 	for _, c := range p.columns {
+		if c < 0 {
+			s.picked = append(s.picked, nil)
+			continue
+		}
 		s.picked = append(s.picked, s.values[at[c]])
 	}
 	s.scratch = packed.JoinRow(s.scratch[:0], s.picked)
@@ -201,7 +219,12 @@ func (s *step) rowHash(seed []byte, rows *pipeline.PackedRows) pipeline.Hash {
 
 // Save implements pipeline.KeyedStep.
 func (s *step) Save() (json.RawMessage, error) {
-	s.saved.Definitions = s.star.definitions()
+	s.saved.Definitions, s.saved.Measures = s.star.definitions(), map[string]string{}
+	for _, f := range s.star.facts {
+		s.saved.Measures[f.name] = f.measures
+	}
+	all := s.star.layouts()
+	s.saved.Layouts = &all
 	s.saved.Next, s.saved.Open = map[string]int64{}, map[string]int64{}
 	for _, d := range s.star.dimensions {
 		if d.calendar != nil {

@@ -1,0 +1,278 @@
+package star
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v14/arrow/array"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// Layouts say which columns the packed rows of the state have, in which order. A
+// column that is added goes to the end, where rows from before are null; one that is
+// taken out keeps its place. So rows of all definitions that a star had can be read,
+// whatever the order in the pipeline file is.
+
+// layouts are all that a star's state has.
+type layouts struct {
+	Attributes map[string]*layout `json:"attributes,omitempty"` // of members, by dimension
+	Bases      map[string]*layout `json:"bases,omitempty"`      // of base rows, by fact
+	Given      map[string]*layout `json:"given,omitempty"`      // of the rows given out, without the grain, by fact
+	Rows       map[string]*layout `json:"rows,omitempty"`       // of lookup tables
+	Lookups    map[string]*layout `json:"lookups,omitempty"`    // the lookups of a fact in order; they have no type
+}
+
+type layout struct {
+	Columns []layoutColumn `json:"columns"`
+	// Changed says that rows with fewer columns, or with other ones, may be there.
+	Changed bool `json:"changed,omitempty"`
+}
+
+type layoutColumn struct {
+	Name string        `json:"name"`
+	Type string        `json:"type,omitempty"`
+	typ  pipeline.Type // of Type
+}
+
+// change is a column of an earlier definition that base rows have one more of with
+// each other set of measures: rows from before differ from any that comes, so that
+// the fact is made again.
+const change = ""
+
+// names lists the columns.
+func (l *layout) names() (names []string) {
+	if l != nil {
+		for _, c := range l.Columns {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// parse reads the types.
+func (l *layout) parse() (err error) {
+	for i := range l.Columns {
+		if c := &l.Columns[i]; c.Type != "" {
+			if c.typ, err = pipeline.ParseType(c.Type); err != nil {
+				return fmt.Errorf("column %q in the state: %w", c.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *layouts) parse() error {
+	for _, of := range []map[string]*layout{l.Attributes, l.Bases, l.Given, l.Rows, l.Lookups} {
+		for _, one := range of {
+			if err := one.parse(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bySaved brings what has names into the order of a layout; what it does not have
+// comes last.
+func bySaved[T any](all []T, name func(T) string, l *layout) []T {
+	saved := l.names()
+	place := func(v T) int {
+		if i := slices.Index(saved, name(v)); i >= 0 {
+			return i
+		}
+		return len(saved)
+	}
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b T) int { return cmp.Compare(place(a), place(b)) })
+	return sorted
+}
+
+func entryName[T any](e spec.Entry[T]) string { return e.Name }
+
+// columnOf finds a column of a table, or of its flags, by name; -1 = it has none.
+func columnOf(t *pipeline.Table, name string) int {
+	if i := t.Column(name); i >= 0 {
+		return i
+	}
+	for i, c := range pipeline.FlagColumns() {
+		if c.Name == name {
+			return flagsAt(t) + i
+		}
+	}
+	return -1
+}
+
+// start begins a projection of a table with the columns of a layout, which are not
+// read where nothing uses them any longer.
+func (p *projection) start(l *layout, t *pipeline.Table) {
+	if l == nil {
+		return
+	}
+	for _, c := range l.Columns {
+		at := -1
+		if c.Name != change {
+			at = columnOf(t, c.Name)
+		}
+		if at >= 0 && typeOf(t, at) != c.typ {
+			at = -1 // it is another one
+		}
+		p.columns, p.widths = append(p.columns, at), append(p.widths, packed.Width(c.typ))
+	}
+	p.saved = l
+}
+
+func typeOf(t *pipeline.Table, column int) pipeline.Type {
+	if column < len(t.Columns) {
+		return t.Columns[column].Type
+	}
+	return pipeline.FlagColumns()[column-flagsAt(t)].Type
+}
+
+// layout describes the rows of a projection of the table.
+func (p *projection) layout(t *pipeline.Table) *layout {
+	l := &layout{}
+	for i, at := range p.columns {
+		switch {
+		case at < 0:
+			l.Columns = append(l.Columns, p.saved.Columns[i])
+		case at < len(t.Columns):
+			l.Columns = append(l.Columns, layoutColumn{Name: t.Columns[at].Name, Type: t.Columns[at].Type.String()})
+		default:
+			c := pipeline.FlagColumns()[at-flagsAt(t)]
+			l.Columns = append(l.Columns, layoutColumn{Name: c.Name, Type: c.Type.String()})
+		}
+	}
+	return l
+}
+
+// part is the last columns of a table of the star as the state packs them: the
+// attributes of a dimension, or what a fact has besides its grain.
+type part struct {
+	layout
+	widths  []int
+	at      []int // in the layout, by column of the table
+	changed bool  // packed rows are not simply those of the table
+}
+
+// newPart lays columns over those that the state has.
+func newPart(columns []pipeline.Column, l *layout) part {
+	p := part{}
+	if l != nil {
+		p.layout = layout{Columns: slices.Clone(l.Columns), Changed: l.Changed}
+	}
+	for _, c := range columns {
+		i := slices.IndexFunc(p.Columns, func(have layoutColumn) bool { return have.Name == c.Name && have.typ == c.Type })
+		if i < 0 {
+			i = len(p.Columns)
+			p.Columns = append(p.Columns, layoutColumn{Name: c.Name, Type: c.Type.String(), typ: c.Type})
+		}
+		p.at = append(p.at, i)
+	}
+	if l != nil && len(p.Columns) != len(l.Columns) || len(p.Columns) != len(columns) {
+		p.Changed = true
+	}
+	for i, c := range p.Columns {
+		p.widths = append(p.widths, packed.Width(c.typ))
+		p.changed = p.changed || p.Changed || p.at[i] != i
+	}
+	return p
+}
+
+// same reports whether two rows say the same in the columns of the table.
+func (p *part) same(a, b []byte) bool {
+	if !p.changed || a == nil || b == nil {
+		return bytes.Equal(a, b)
+	}
+	for _, i := range p.at {
+		if !bytes.Equal(packed.Value(a, p.widths, i), packed.Value(b, p.widths, i)) ||
+			(packed.Value(a, p.widths, i) == nil) != (packed.Value(b, p.widths, i) == nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// into appends a row to the fields of a builder from one on.
+func (p *part) into(b *array.RecordBuilder, from int, row []byte) {
+	r := packed.ReadRow(row)
+	for i, at := range p.at {
+		f := b.Field(from + i)
+		if !p.changed {
+			r.Into(f)
+		} else if v := packed.Value(row, p.widths, at); v == nil {
+			f.AppendNull()
+		} else {
+			packed.AppendTo(f, v)
+		}
+	}
+}
+
+// layouts returns those of the star's state.
+func (s *Star) layouts() layouts {
+	l := layouts{Attributes: map[string]*layout{}, Bases: map[string]*layout{}, Given: map[string]*layout{}, Rows: map[string]*layout{}, Lookups: map[string]*layout{}}
+	for _, d := range s.dimensions {
+		if d.calendar == nil {
+			l.Attributes[d.name] = &d.shownAs.layout
+		}
+	}
+	for _, r := range s.readings {
+		for _, f := range r.facts {
+			l.Bases[f.name] = f.base.layout(r.Table)
+		}
+		if r.lookup != nil {
+			l.Rows[r.Table.Name] = r.lookup.layout(r.Table)
+		}
+	}
+	for _, f := range s.facts {
+		l.Given[f.name] = &f.givenAs.layout
+		order := &layout{}
+		for _, look := range f.lookups {
+			order.Columns = append(order.Columns, layoutColumn{Name: look.alias})
+		}
+		l.Lookups[f.name] = order
+	}
+	return l
+}
+
+// over compiles the star anew for a state that other definitions have made, of the
+// same facts and dimensions. Its tables stay the ones that others know.
+func (s *Star) over(saved *saved) (*Star, error) {
+	if saved.Layouts == nil {
+		return s, nil
+	}
+	if err := saved.Layouts.parse(); err != nil {
+		return nil, err
+	}
+	for name, was := range saved.Measures {
+		if f := s.fact(name); f != nil && f.measures != was {
+			l := saved.Layouts.Bases[name]
+			l.Columns = append(l.Columns, layoutColumn{Name: change, Type: pipeline.Type{Kind: pipeline.Bool}.String(), typ: pipeline.Type{Kind: pipeline.Bool}})
+		}
+	}
+	again, err := compile(s.name, s.cfg, s.inputs, saved.Layouts)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range again.dimensions {
+		d.out = s.dimensions[i].out
+	}
+	for i, f := range again.facts {
+		f.out = s.facts[i].out
+	}
+	return again, nil
+}
+
+// fact returns the fact of a name, or nil.
+func (s *Star) fact(name string) *fact {
+	for _, f := range s.facts {
+		if f.name == name {
+			return f
+		}
+	}
+	return nil
+}
