@@ -45,7 +45,7 @@ func newReached(sources []SourceNode) map[string]*reached {
 }
 
 // take notes records before they are divided: until all are done, their partition
-// holds more.
+// holds more, and so does what the source knew of when it read them.
 func (r *reached) take(recs *pipeline.Records) {
 	if r == nil {
 		return
@@ -53,6 +53,12 @@ func (r *reached) take(recs *pipeline.Records) {
 	r.known = true
 	if recs.Len() > 0 {
 		r.behind[recs.Partition] = true
+	}
+	if p := recs.Progress; p != nil {
+		r.unread = max(r.unread, p.Unread)
+		for _, name := range p.Behind {
+			r.behind[name] = true
+		}
 	}
 }
 
@@ -65,9 +71,6 @@ func (r *reached) done(recs *pipeline.Records) {
 		delete(r.behind, p)
 	}
 	if p := recs.Progress; p != nil {
-		for _, name := range p.Behind {
-			r.behind[name] = true
-		}
 		for _, name := range p.CaughtUp {
 			delete(r.behind, name)
 		}
