@@ -93,19 +93,28 @@ func After[T any](changes []T, of func(*T) *Contender, before Image) Image {
 // Sort sorts changes of one item and time, not put together by Contend, the newest
 // first: each is the newest of itself and those behind it.
 func Sort[T any](changes []T, of func(*T) *Contender, before Image) {
-	sequences := !slices.ContainsFunc(changes, func(c T) bool { return of(&c).Seq == "" })
-	slices.SortFunc(changes, func(a, b T) int {
-		v, o := &of(&a).Version, &of(&b).Version
+	sequences := true
+	cs, order := make([]*Contender, len(changes)), make([]int32, len(changes))
+	for i := range changes {
+		cs[i], order[i] = of(&changes[i]), int32(i)
+		sequences = sequences && cs[i].Seq != ""
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		v, o := &cs[a].Version, &cs[b].Version
 		if sequences {
 			order, _ := o.compare(v)
 			return order
 		}
 		return cmp.Or(cmp.Compare(o.Ordinal, v.Ordinal), o.compareArrival(v))
 	})
+	sorted := make([]T, len(changes))
+	for i, from := range order {
+		sorted[i] = changes[from]
+	}
+	copy(changes, sorted)
 	if sequences {
 		return
 	}
-	cs := make([]*Contender, len(changes))
 	for from := range min(len(changes)-1, maxSorted) {
 		rest := cs[from:]
 		for i := range rest {

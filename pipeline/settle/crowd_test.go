@@ -37,8 +37,10 @@ type part struct {
 	item    int
 	time    int64
 	removal pipeline.Removal
-	row     string // JSON; "" = none
-	text    string // of its values
+	row     string   // JSON; "" = none
+	text    string   // of its values
+	more    []string // further rows
+	ordinal int64
 }
 
 func (p *part) hash() pipeline.Hash {
@@ -55,20 +57,22 @@ func partsOf(parts []part) *pipeline.Batch {
 	defer rb.Release()
 	rows := &pipeline.Rows{Table: crowded}
 	for i, p := range parts {
-		v := pipeline.Version{Time: p.time, New: uint64(p.time)<<20 | uint64(p.item+1)}
+		v := pipeline.Version{Time: p.time, New: uint64(p.time)<<20 | uint64(p.item+1), Ordinal: p.ordinal, Event: uint32(p.ordinal)}
 		if p.removal != pipeline.NotRemoved {
 			v.New = 0
 		}
 		b.Changes = append(b.Changes, pipeline.Change{
 			Item: p.hash(), Key: p.key(), Version: v, Removal: p.removal,
 		})
-		if p.row == "" {
-			continue
+		for _, row := range append([]string{p.row}, p.more...) {
+			if row == "" {
+				continue
+			}
+			if err := rb.UnmarshalJSON([]byte(row)); err != nil {
+				panic(err)
+			}
+			rows.Ops, rows.Change = append(rows.Ops, pipeline.OpUpsert), append(rows.Change, int32(i))
 		}
-		if err := rb.UnmarshalJSON([]byte(p.row)); err != nil {
-			panic(err)
-		}
-		rows.Ops, rows.Change = append(rows.Ops, pipeline.OpUpsert), append(rows.Change, int32(i))
 	}
 	rows.Record = rb.NewRecord()
 	b.Tables = []*pipeline.Rows{rows}

@@ -151,8 +151,11 @@ func (h *history) sort() {
 func (h *history) lowerGaps() {
 	for i := range h.entries {
 		e := &h.entries[i]
+		if !e.gap {
+			continue
+		}
 		next := h.groupEnd(i)
-		if !e.gap || next == len(h.entries) || h.entries[next].Time <= e.ended {
+		if next == len(h.entries) || h.entries[next].Time <= e.ended {
 			continue
 		}
 		if late := &h.entries[next]; !late.gap || late.ended < e.ended {

@@ -62,6 +62,9 @@ type Delta struct {
 	prefetched byte // of no meaning, so that it is read
 }
 
+// Bytes returns about how many bytes saving the delta writes.
+func (d *Delta) Bytes() int { return d.bytes }
+
 // value returns what a write put; nil = it deleted the key.
 func (d *Delta) value(w *write) []byte {
 	if w.at&inLog != 0 {

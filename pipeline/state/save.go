@@ -32,7 +32,7 @@ func (s *Store) Save(u *Update) error {
 	}
 	size := 0
 	for _, d := range u.Deltas {
-		size += d.bytes
+		size += d.Bytes()
 	}
 	if size >= s.ingestBytes && len(u.Restart) == 0 {
 		err = s.ingest(raw, u)
