@@ -30,7 +30,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres clean
+.PHONY: help build static demo test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench: ## compare CPU, time and memory with DuckDB doing the same work
 
 bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of the same rows
 	go test ./sinks/postgres -run '^$$' -bench Upsert -benchtime 30x
+
+bench-feeders: ## compare the CPU of one key, member, row or item that gets 100,000 changes with that of as many
+	go test ./jobs -run '^$$' -bench Feeders -benchtime 1x -timeout 1h
 
 clean: ## remove what build and bench made
 	rm -rf starlift bin bench/data
