@@ -18,22 +18,26 @@ type bill struct {
 func costOf(t *testing.T, p pipeline.Policy, epochs [][]part) (b bill) {
 	spaces := newStores(t, 1)[0]
 	items, keys := spaces.All[0], spaces.All[1]
+	tables, err := NewTables(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	end := func() error { return nil }
 	var add func(*pipeline.Batch) error
 	if (p == pipeline.Policy{}) {
-		s, err := New(Options{Node: "n", Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: items, Keys: keys})
+		s, err := New(Options{Node: "n", Logical: tables, Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: items, Keys: keys})
 		if err != nil {
 			t.Fatal(err)
 		}
-		add = func(b *pipeline.Batch) error { s.Begin(map[string]Progress{"s": Following}); return s.Add(b, 0) }
+		add = func(b *pipeline.Batch) error { s.Begin(readSoFar("s")); return s.Add(b, 0) }
 		end = func() error { defer s.Release(); _, _, _, err := s.Settle(); return err }
 	} else {
-		m, err := NewMerger(MergerOptions{Node: "n", Table: crowded, Policy: p, Items: items, Keys: keys})
+		m, err := NewMerger(MergerOptions{Node: "n", Logical: tables, Table: crowded, Policy: p, Items: items, Keys: keys})
 		if err != nil {
 			t.Fatal(err)
 		}
 		add = func(b *pipeline.Batch) error { return m.Add(b, 0) }
-		end = func() error { defer m.Release(); _, err := m.Finish(nil, nil); return err }
+		end = func() error { defer m.Release(); _, err := m.Finish(nil); return err }
 	}
 	for n, parts := range epochs {
 		batch := partsOf(parts)
@@ -81,6 +85,17 @@ func TestCostOfFeeders(t *testing.T) {
 				all = append(all, part{item: i, time: int64(3*n - i), removal: pipeline.Removed})
 			}
 			return slices.Collect(slices.Chunk(all, size))
+		},
+		"key at once": func(one bool) [][]part {
+			var all []part
+			for i := range n {
+				all = append(all, fed(i, int64(i+1), pick(one, 0, i)))
+			}
+			var gone []part
+			for i := range n {
+				gone = append(gone, part{item: i, time: int64(n + i + 1), removal: pipeline.Removed})
+			}
+			return [][]part{all, gone}
 		},
 		"item": func(one bool) [][]part {
 			var epochs [][]part

@@ -26,6 +26,8 @@ type crowdedKey struct {
 	key     pipeline.Hash
 	effects [2]int32 // range in crowd.effects
 	out     int      // in Merger.outs, what becomes of the row
+	whole   bool     // shares has them all: the state had few
+	few     []byte   // the entry of these; nil = none
 
 	// What the entry has, besides the root of the tree.
 	live, dead int    // shares
@@ -53,13 +55,52 @@ type crowdShare struct {
 	in    *share // that the tree has the places of
 }
 
+// maxEffects is the number of effects above which a key is taken for crowded, though its
+// shares may be few: each effect looks for its share.
+const maxEffects = 64
+
 // join takes a key with its effects.
-func (c *crowd) join(effects []mergeEffect, entry []byte, out int) {
+func (m *Merger) join(effects []mergeEffect, entry []byte) error {
+	c := &m.crowd
+	k, err := m.crowdOf(effects[0].key, entry)
+	if err != nil {
+		return err
+	}
 	from := int32(len(c.effects))
 	c.effects = append(c.effects, effects...)
-	k := openCrowd(effects[0].key, entry)
-	k.effects, k.out = [2]int32{from, int32(len(c.effects))}, out
+	k.effects, k.out = [2]int32{from, int32(len(c.effects))}, len(m.outs)
 	c.keys = append(c.keys, k)
+	m.outs = append(m.outs, out{}) // its place among those of one change
+	return nil
+}
+
+// crowdOf returns a key as a crowded one, whatever its entry has.
+func (m *Merger) crowdOf(key pipeline.Hash, entry []byte) (crowdedKey, error) {
+	if entry != nil && entry[0] == manyShares {
+		return openCrowd(key, entry), nil
+	}
+	value, err := m.wide.Whole(key, entry)
+	if err != nil {
+		return crowdedKey{}, err
+	}
+	k := m.scatter(key, decodeShares(value, &m.mergeRules))
+	k.few = entry
+	return k, nil
+}
+
+// scatter makes a crowded key of shares.
+func (m *Merger) scatter(key pipeline.Hash, shares []share) crowdedKey {
+	k := crowdedKey{key: key, tree: btree.New(key), byItem: map[pipeline.Hash]*crowdShare{}, whole: true}
+	for i := range shares {
+		s := m.crowd.share(&k, shares[i].item)
+		s.in, s.now = &shares[i], &shares[i]
+		m.eachPlace(s.in, func(p place) bool { return m.forest.Insert(k.tree, p) })
+		m.count(&k, s.in, 1)
+	}
+	if last := lastShare(shares); last != nil {
+		k.last = last.deletedAt
+	}
+	return k
 }
 
 func openCrowd(key pipeline.Hash, entry []byte) crowdedKey {
@@ -93,7 +134,9 @@ func (c *crowd) share(k *crowdedKey, item pipeline.Hash) *crowdShare {
 		h := xxh3.Hash128(packed.AppendHash(packed.AppendHash([]byte("share"), k.key), item))
 		s = &crowdShare{at: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, item: item}
 		k.byItem[item] = s
-		k.shares, c.asked = append(k.shares, s), append(c.asked, s)
+		if k.shares = append(k.shares, s); !k.whole {
+			c.asked = append(c.asked, s)
+		}
 	}
 	return s
 }

@@ -19,7 +19,9 @@ import (
 )
 
 // small lets few rows, shares and changes be many.
-func (m *Merger) small() { m.few, m.forest.PageBytes, m.long.Inline, m.wide.Inline = 150, 60, 64, 64 }
+func (m *Merger) small() {
+	m.few, m.most, m.forest.PageBytes, m.long.Inline, m.wide.Inline = 150, 3, 60, 64, 64
+}
 
 var crowded = func() *pipeline.Table {
 	t, err := pipeline.NewTable("crowded", []pipeline.Column{
@@ -131,7 +133,7 @@ func TestCrowds(t *testing.T) {
 				if mergers[i], err = NewMerger(o); err != nil {
 					rt.Fatal(err)
 				}
-				mergers[i].few = 1 << 30
+				mergers[i].few, mergers[i].most = 1<<30, 1<<30
 			}
 			if rapid.IntRange(0, 4).Draw(rt, "small pages") > 0 {
 				mergers[1].small()

@@ -2,7 +2,6 @@ package settle
 
 import (
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/btree"
 )
 
 // giveMany notes what has become of the rows.
@@ -46,6 +45,11 @@ func (m *Merger) putMany() error {
 
 // putCrowd writes one crowded key.
 func (m *Merger) putCrowd(k *crowdedKey) error {
+	if k.few != nil { // it may be in pages
+		if err := m.wide.Put(k.key, k.few, nil); err != nil {
+			return err
+		}
+	}
 	for _, s := range k.shares {
 		if s.in == s.was {
 			continue
@@ -99,32 +103,16 @@ func (m *Merger) gatherShares(keys []*crowdedKey) error {
 		}
 		m.forest.Clear(k.tree)
 		m.forest.Write(k.tree)
-		if len(shares) == 0 {
-			m.keys.Put(k.key, nil)
-			continue
+		var value []byte
+		if len(shares) > 0 {
+			m.encoded = appendShares(m.encoded[:0], shares)
+			value = m.encoded
 		}
-		m.encoded = appendShares(m.encoded[:0], shares)
-		if err := m.wide.Put(k.key, nil, m.encoded); err != nil {
+		if err := m.wide.Put(k.key, k.few, value); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// scatter makes a crowded key of shares.
-func (m *Merger) scatter(key pipeline.Hash, shares []share) error {
-	k := crowdedKey{key: key, tree: btree.New(key), byItem: map[pipeline.Hash]*crowdShare{}}
-	var c crowd
-	for i := range shares {
-		s := c.share(&k, shares[i].item)
-		s.in = &shares[i]
-		m.eachPlace(s.in, func(p place) bool { return m.forest.Insert(k.tree, p) })
-		m.count(&k, s.in, 1)
-	}
-	if last := lastShare(shares); last != nil {
-		k.last = last.deletedAt
-	}
-	return m.putCrowd(&k)
 }
 
 // sweepKeys forgets rows that went before the horizon.

@@ -51,6 +51,7 @@ type mergeRules struct {
 	expired  pipeline.OnDelete // of rows that go with an expired item
 	releases bool              // rows stay by what becomes of expired items only
 	few      int               // bytes of shares from which they are many
+	most     int               // effects of a key whose shares are looked through for each
 	widths   []int             // of the columns of the schema
 }
 
@@ -59,7 +60,7 @@ func rulesOf(p pipeline.Policy) mergeRules {
 		fill: p.Merge == pipeline.LatestNonNull, first: p.Merge == pipeline.First,
 		retains: p.Retains(), flags: p.Flags(), deleted: p.OnDelete, expired: p.TTLFate(),
 		releases: p.OnDelete == pipeline.Delete && p.TTLFate() == pipeline.Keep,
-		few:      maxFew,
+		few:      maxFew, most: maxEffects,
 	}
 }
 
@@ -342,12 +343,11 @@ func (m *Merger) apply() error {
 	}
 	for g, indices := range groups {
 		m.gathered = gatherInto(m.gathered, m.effects, indices, func(e *mergeEffect) int32 { return e.change })
-		if v := m.values[g]; v != nil && v[0] == manyShares {
-			m.crowd.join(m.gathered, v, len(m.outs))
-			m.outs = append(m.outs, out{}) // its place among those of one change
-			continue
+		v, apply := m.values[g], m.applyKey
+		if v != nil && v[0] == manyShares || len(indices) > m.most {
+			apply = m.join
 		}
-		if err := m.applyKey(m.gathered, m.values[g]); err != nil {
+		if err := apply(m.gathered, v); err != nil {
 			return err
 		}
 	}
@@ -383,10 +383,9 @@ func (m *Merger) putShares(key pipeline.Hash, entry []byte, shares []share) erro
 	if len(m.encoded) <= m.few || len(shares) == 1 {
 		return m.wide.Put(key, entry, m.encoded)
 	}
-	if err := m.wide.Put(key, entry, nil); err != nil {
-		return err
-	}
-	return m.scatter(key, shares)
+	k := m.scatter(key, shares)
+	k.few = entry
+	return m.putCrowd(&k)
 }
 
 // out returns the settled row that leads from one content of the key to another.
