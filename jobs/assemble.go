@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -96,10 +97,37 @@ func (a *assembly) findKeys(f *spec.File) {
 				others = append(others, r.Format())
 			}
 		}
-		if err := finder.FindKey(others); err != nil {
+		err := finder.FindKey(others)
+		if err != nil {
+			if known := a.knownKeys(); len(known) > 0 && finder.FindKey(append(others, known...)) == nil {
+				err = nil
+			}
+		}
+		if err != nil {
 			f.Report("sources", s.Name, err)
 		}
 	}
+}
+
+// knownKeys returns formats that stand for the tables whose keys the state knows
+// from changes that were read; none where there is no state, or it can't be read:
+// whoever opens it says why.
+func (a *assembly) knownKeys() (all []pipeline.Format) {
+	if _, err := os.Stat(a.config.StateDir); err != nil {
+		return nil
+	}
+	kept, err := a.findKept(context.Background())
+	if err != nil {
+		return nil
+	}
+	for _, name := range sortedKeys(kept.Checkpoint.Steps) {
+		for _, t := range kept.Checkpoint.Steps[name].Tables {
+			if len(t.Key) > 0 {
+				all = append(all, pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: t.Name, Key: t.Key})
+			}
+		}
+	}
+	return all
 }
 
 // inboxEvery is how often a pipeline that does not end looks for dead letters to

@@ -62,13 +62,19 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 // cut makes the times of a batch's changes as coarse as the coarsest of their table:
 // inputs of one table tell them in different units, and what is finer in one must not
 // win by that. It comes before whoever compares versions or shows them. That times are
-// coarser from now on is said: those that are in the state stay as they are.
+// coarser from now on is said: those that are in the state stay as they are. Keys that records name are learned on the way.
 func (f *front) cut(s *step, b *pipeline.Batch) error {
+	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		before, err := s.logical.Cut(c)
 		if err != nil {
 			return err
+		}
+		if named {
+			if err := s.logical.Learn(c); err != nil {
+				return err
+			}
 		}
 		if before != 0 && before < c.Unit {
 			f.r.c.Log.Warn("creation times are coarser from now on: changes of one such time are put in order by their sequence numbers and images",

@@ -1,8 +1,11 @@
 package settle
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
@@ -15,6 +18,7 @@ type Tables struct {
 	names    []string // by number, which items in the state have
 	horizons []int64  // by number; noTime = nothing is forgotten. They never fall
 	units    []int32  // by number: of the coarsest times, in µs; 0 = not known
+	keys     [][]string // by number: the attributes that identify an item; nil = not known
 	byName   map[string]uint16
 	last     uint16 // the one that was asked for last
 }
@@ -27,7 +31,7 @@ func NewTables(saved []state.Table) (*Tables, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t.units[id] = s.Unit; s.Horizon != nil {
+		if t.units[id], t.keys[id] = s.Unit, s.Key; s.Horizon != nil {
 			t.horizons[id] = *s.Horizon
 		}
 	}
@@ -46,6 +50,7 @@ func (t *Tables) id(name string) (uint16, error) {
 		}
 		id = uint16(len(t.names))
 		t.names, t.horizons, t.units, t.byName[name] = append(t.names, name), append(t.horizons, noTime), append(t.units, 0), id
+		t.keys = append(t.keys, nil)
 	}
 	t.last = id
 	return id, nil
@@ -75,6 +80,21 @@ func (t *Tables) Cut(c *pipeline.Change) (before int32, err error) {
 	return before, nil
 }
 
+// Learn notes the attributes that identify an item of a table, of a change whose
+// record names them; the first one tells.
+func (t *Tables) Learn(c *pipeline.Change) error {
+	id, err := t.id(c.Table)
+	if err != nil || t.keys[id] != nil {
+		return err
+	}
+	var key map[string]json.RawMessage
+	if err := json.Unmarshal(c.Key, &key); err != nil {
+		return fmt.Errorf("key of an item: %w", err)
+	}
+	t.keys[id] = slices.Sorted(maps.Keys(key))
+	return nil
+}
+
 // Expect notes that changes of a table will have times of a unit, in µs.
 func (t *Tables) Expect(table string, unit int32) error {
 	id, err := t.id(table)
@@ -101,7 +121,7 @@ func (t *Tables) forget() bool {
 func (t *Tables) Save() []state.Table {
 	all := make([]state.Table, len(t.names))
 	for i, name := range t.names {
-		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i]}
+		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i], Key: t.keys[i]}
 	}
 	return all
 }

@@ -91,6 +91,9 @@ type Table struct {
 	// Unit is that of the coarsest creation times of its changes, in µs; 0 = there
 	// was none.
 	Unit int32 `json:"unit,omitempty"`
+	// Key names the attributes that identify an item, as records of its changes do;
+	// nil = none did yet.
+	Key []string `json:"key,omitempty"`
 }
 
 // Clock is what a step knows of the times of a source's changes, in µs since 1970.
