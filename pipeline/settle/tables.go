@@ -15,9 +15,9 @@ import (
 // time of each from before which its deletions are forgotten. The Settler and the
 // Mergers of a transform share it; the Settler moves it, when an epoch begins.
 type Tables struct {
-	names    []string // by number, which items in the state have
-	horizons []int64  // by number; noTime = nothing is forgotten. They never fall
-	units    []int32  // by number: of the coarsest times, in µs; 0 = not known
+	names    []string   // by number, which items in the state have
+	horizons []int64    // by number; noTime = nothing is forgotten. They never fall
+	units    []int32    // by number: of the coarsest times, in µs; 0 = not known
 	keys     [][]string // by number: the attributes that identify an item; nil = not known
 	byName   map[string]uint16
 	last     uint16 // the one that was asked for last
