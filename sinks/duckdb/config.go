@@ -12,7 +12,7 @@ import (
 type Config struct {
 	DSN         string     `yaml:"dsn" required:"true" file:"true" change:"identity" desc:"The DuckDB file. It is made when it is missing."`
 	Schema      string     `yaml:"schema" default:"main" change:"identity" desc:"The schema of the tables. It is made when it is missing."`
-	MemoryLimit spec.Bytes `yaml:"memory_limit" default:"192MiB" min:"64MiB" change:"free" desc:"The memory that DuckDB may take."`
+	MemoryLimit spec.Bytes `yaml:"memory_limit" min:"64MiB" change:"free" desc:"The memory that DuckDB may take. Without it, 192 MiB and 128 KiB for each column of the tables, and more for an epoch that does not fit, up to half of what the machine or the container has."`
 	Threads     int        `yaml:"threads" min:"0" change:"free" desc:"The threads that DuckDB may use; 0 = half the processors, as the others decode the next epoch."`
 }
 
@@ -20,7 +20,12 @@ type Config struct {
 // extension's: :memory:, md:, s3://, postgres:.
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_+.-]+)?:`)
 
-const defaultMemoryLimit = 192 << 20
+// Without a limit DuckDB gets leastMemory, and for each column what its buffers
+// take while rows go from the spool into a table, however few they are.
+const (
+	leastMemory     = 192 << 20
+	memoryPerColumn = 128 << 10
+)
 
 // check returns all mistakes of the configuration.
 func (c *Config) check() error {

@@ -18,5 +18,10 @@
 // Tables are made when they are missing. Columns that a table lacks are added;
 // columns that it has besides stay, null in new rows; nothing is dropped.
 //
+// A commit takes buffers for each column, however few its rows are, and for values as
+// large as they are. What DuckDB may take is sized by the columns; a commit that
+// finds too little is tried again with one thread, and with more memory where the
+// pipeline file does not limit it.
+//
 // DuckDB is a C++ library: without cgo, New returns an error.
 package duckdb

@@ -27,8 +27,12 @@ type Sink struct {
 	name    string
 	cfg     Config
 	opening pipeline.Opening
-	db      *sql.DB
-	open    func(dsn string) (*sql.DB, error)
+	// memory and threads are what DuckDB has, and most is the memory that it may get
+	// where nobody limits it: in bytes.
+	memory, most int64
+	threads      int
+	db           *sql.DB
+	open         func(dsn string) (*sql.DB, error)
 	// found holds the columns of each table as Open left them. Nobody else can
 	// change them: DuckDB locks the file.
 	found map[string]warehouse.Columns
@@ -41,16 +45,13 @@ func New(name string, cfg Config) (*Sink, error) {
 	if cfg.Schema == "" {
 		cfg.Schema = "main"
 	}
-	if cfg.MemoryLimit == 0 {
-		cfg.MemoryLimit = defaultMemoryLimit
-	}
 	if cfg.Threads == 0 {
 		cfg.Threads = max(1, runtime.GOMAXPROCS(0)/2) // the rest decodes the next epoch
 	}
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Sink{name: name, cfg: cfg, open: openFile}, nil
+	return &Sink{name: name, cfg: cfg, threads: cfg.Threads, open: openFile}, nil
 }
 
 // Mode is Settled: tables hold the current row of each key.
@@ -115,7 +116,7 @@ func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
 	if err := s.connect(ctx, path); err != nil {
 		return err
 	}
-	return s.inTx(ctx, s.arrange)
+	return s.short(s.inTx(ctx, s.arrange))
 }
 
 // begin leaves what an earlier opening had.
@@ -124,6 +125,7 @@ func (s *Sink) begin(o pipeline.Opening) error {
 		return err
 	}
 	s.opening, s.found = o, map[string]warehouse.Columns{}
+	s.memory = max(s.memory, firstMemory(&s.cfg, o.Tables))
 	return s.CheckTables(o.Tables)
 }
 
@@ -145,9 +147,12 @@ func (s *Sink) connect(ctx context.Context, dsn string) error {
 		return fmt.Errorf("%s: %w", s.cfg.DSN, err)
 	}
 	s.db = db
+	if err := s.lookForMost(ctx); err != nil {
+		return err
+	}
 	for _, set := range []string{
-		fmt.Sprintf("SET memory_limit = '%dB'", s.cfg.MemoryLimit),
-		fmt.Sprintf("SET threads = %d", s.cfg.Threads),
+		fmt.Sprintf("SET memory_limit = '%dB'", s.memory),
+		fmt.Sprintf("SET threads = %d", s.threads),
 		"SET preserve_insertion_order = false",
 		"SET autoinstall_known_extensions = false", // nothing is fetched from outside
 	} {
@@ -273,6 +278,15 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 	if err != nil {
 		return err
 	}
+	err = s.apply(ctx, r, all)
+	if more, why := s.more(ctx, err); !more {
+		return errors.Join(s.short(err), why)
+	}
+	return pipeline.TransientFor("memory", fmt.Errorf("DuckDB has too little memory, and gets %d MiB, and threads: %d, from now on: %s", s.memory>>20, s.threads, firstLine(err)))
+}
+
+// apply applies the epoch, unless the token says that it was applied.
+func (s *Sink) apply(ctx context.Context, r *pipeline.Receipt, all []warehouse.Staged) error {
 	return s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		found, err := s.token(ctx, tx, r.Before)
 		if err != nil {
@@ -283,7 +297,7 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 		}
 		rows := int64(0)
 		for i := range all {
-			if err := s.apply(ctx, tx, r.Epoch, &all[i]); err != nil {
+			if err := s.applyTable(ctx, tx, r.Epoch, &all[i]); err != nil {
 				return fmt.Errorf("table %q: %w", all[i].Table, err)
 			}
 			rows += all[i].Rows()
@@ -298,10 +312,10 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 	})
 }
 
-// apply applies one table's rows, and holds the counts against the receipt. It
+// applyTable applies one table's rows, and holds the counts against the receipt. It
 // goes by the receipt and the spool alone: the pipeline file may have changed
 // since they were written.
-func (s *Sink) apply(ctx context.Context, tx *sql.Tx, epoch int64, st *warehouse.Staged) error {
+func (s *Sink) applyTable(ctx context.Context, tx *sql.Tx, epoch int64, st *warehouse.Staged) error {
 	file := filepath.Join(s.opening.Spool(epoch), st.File)
 	gone, come := []pipeline.Op{pipeline.OpDelete}, []pipeline.Op{pipeline.OpInsert}
 	goes, comes := st.Deletes, st.Inserts
