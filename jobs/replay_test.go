@@ -115,7 +115,7 @@ func TestReplay(t *testing.T) {
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value").want(t, exitFine, "4 dead letters wait to be read again; the next run reads them")
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all").want(t, exitFine, "2 dead letters wait", "left out: 4 that wait already")
 	fine(t, dir, "dead-letters", "list", "p.yaml", "--status", "waiting", "--counts").want(t, exitFine, "bad_value   items  waiting  4")
-	r := fine(t, dir, "run", "p.yaml")
+	r := fine(t, dir, "run", "p.yaml", "--from-now", "items")
 	r.want(t, exitFine, `"records":6`, `"dead_letters":2`)
 	after := []string{file + "2 items bad_value replayed", file + "3 items bad_value replayed", file + "5 items bad_value replayed",
 		file + "6 items bad_record replayed", file + "6 names bad_record replayed", file + "7 items bad_value replayed",
@@ -150,7 +150,7 @@ func TestReplayKilled(t *testing.T) {
 	fine(t, from, "dead-letters", "replay", "p.yaml", "--reason", "bad_value")
 	plain := t.TempDir()
 	copyTree(t, from, plain)
-	fine(t, plain, "run", "p.yaml")
+	fine(t, plain, "run", "p.yaml", "--from-now", "items")
 	rows, log := settledRows(t, plain), logged(t, plain)
 	if strings.Count(log, "null") != 4 {
 		t.Fatalf("without a crash the log has\n%s", log)
@@ -162,10 +162,10 @@ func TestReplayKilled(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
 				copyTree(t, from, dir)
-				start(t, dir, []string{fmt.Sprintf("%s=%s:%d", envKillAt, step, epoch)}, "run", "p.yaml").result().want(t, -1)
+				start(t, dir, []string{fmt.Sprintf("%s=%s:%d", envKillAt, step, epoch)}, "run", "p.yaml", "--from-now", "items").result().want(t, -1)
 				// What is not marked yet can be asked for again, and is read once all the same.
 				fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value")
-				fine(t, dir, "run", "p.yaml")
+				fine(t, dir, "run", "p.yaml", "--from-now", "items")
 				if got := settledRows(t, dir); got != rows {
 					t.Errorf("the warehouse has\n%s, want\n%s", got, rows)
 				}
@@ -210,10 +210,10 @@ func TestReplayThatEndsTheRun(t *testing.T) {
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--reason", "bad_value")
 	set := "transforms.items.tables.item.columns.n.on_error=fail"
 	for range 2 {
-		starlift(t, dir, "run", "p.yaml", "--set", set).want(t, exitFailed, "reading dead letters again, small-", "changes-1.ndjson:2: node items: bad_value", "inbox")
+		starlift(t, dir, "run", "p.yaml", "--from-now", "items", "--set", set).want(t, exitFailed, "reading dead letters again, small-", "changes-1.ndjson:2: node items: bad_value", "inbox")
 	}
 	remove(t, filepath.Join(dir, "data/dead-letters/small/inbox"))
-	fine(t, dir, "run", "p.yaml", "--set", set)
+	fine(t, dir, "run", "p.yaml", "--from-now", "items", "--set", set)
 	fine(t, dir, "dead-letters", "list", "p.yaml", "--status", "open", "--counts").want(t, exitFine, "bad_value   items  open    4")
 }
 
@@ -222,12 +222,12 @@ func TestReplayThatEndsTheRun(t *testing.T) {
 func TestReplayWithoutReader(t *testing.T) {
 	t.Parallel()
 	dir := replayFolder(t)
-	renamed := strings.NewReplacer("items:\n", "things:\n", "[items]", "[things]", "items, names", "things, names")
-	write(t, filepath.Join(dir, "renamed.yaml"), []byte(renamed.Replace(replayPipeline)))
-	starlift(t, dir, "dead-letters", "replay", "renamed.yaml", "--all").want(t, exitFailed, "no transform items reads changes in the pipeline any longer: put it back")
+	without := strings.NewReplacer("  items:\n    type: unnest\n    inputs: [changes]\n    tables: {item: {key: [id], columns: {id: {}, n: {type: int64}}}}\n", "",
+		"[items, names]", "[names]", "  warehouse: {type: duckdb, inputs: [items], dsn: small.duckdb}\n", "")
+	write(t, filepath.Join(dir, "without.yaml"), []byte(without.Replace(replayPipeline)))
+	starlift(t, dir, "dead-letters", "replay", "without.yaml", "--all").want(t, exitFailed, "no transform items reads changes in the pipeline any longer: put it back")
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--node", "items", "--reason", "bad_value")
-	edit(t, filepath.Join(dir, "renamed.yaml"), "  warehouse: {type: duckdb, inputs: [things], dsn: small.duckdb}\n", "")
-	fine(t, dir, "run", "renamed.yaml").want(t, exitFine, "wait in the inbox", "no transform items reads changes")
+	fine(t, dir, "run", "without.yaml", "--from-now", "items,warehouse").want(t, exitFine, "wait in the inbox", "no transform items reads changes")
 	fine(t, dir, "dead-letters", "list", "p.yaml", "--status", "waiting", "--counts").want(t, exitFine, "bad_value  items  waiting  4")
 }
 
@@ -299,7 +299,7 @@ sinks: {log: {type: parquet, inputs: [items], url: log, mode: changes}}
 	edit(t, file, "path: old", "path: new")
 	mend(t, dir)
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all")
-	fine(t, dir, "run", "p.yaml")
+	fine(t, dir, "run", "p.yaml", "--from-now", "items")
 	d := openDatabase(t)
 	got := d.rows(fmt.Sprintf(`SELECT i.n IS NULL, i.at, i."table" FROM read_parquet('%s/log/item/*.parquet') i ORDER BY 2`, dir))
 	if want := "true|2023-12-31 23:55:00 +0000 UTC|Old\ntrue|2024-12-31 23:55:00 +0000 UTC|New\n"; got != want {
@@ -385,7 +385,7 @@ func TestReplayWhileRunning(t *testing.T) {
 	edit(t, filepath.Join(dir, "p.yaml"), "format: json,", "format: json, follow: true,")
 	edit(t, filepath.Join(dir, "p.yaml"), "dead_letters:", "http: {listen: "+address+"}\ndead_letters:")
 	follow := func(until ...string) *process {
-		p := start(t, dir, nil, "run", "p.yaml")
+		p := start(t, dir, nil, "run", "p.yaml", "--from-now", "items")
 		wait(t, p, func() bool { return strings.Contains(p.err.String(), `"msg":"serving metrics"`) })
 		wait(t, p, func() bool {
 			_, metrics := page(t, address, "/metrics")

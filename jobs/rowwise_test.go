@@ -124,7 +124,8 @@ func TestMovedTable(t *testing.T) {
 		put(way[0])
 		fine(t, dir, "run", "shop.yaml")
 		put(way[1])
-		starlift(t, dir, "run", "shop.yaml").want(t, exitFailed,
+		starlift(t, dir, "run", "shop.yaml").want(t, exitFailed, fmt.Sprintf("sinks.warehouse no longer reads %s.order", way[0]))
+		starlift(t, dir, "run", "shop.yaml", "--from-now", "warehouse").want(t, exitFailed,
 			fmt.Sprintf(`table "order" comes to sink warehouse from node %s now, and came from node %s before`, way[1], way[0]))
 		put(way[0])
 		fine(t, dir, "run", "shop.yaml")
