@@ -25,6 +25,7 @@ type logs struct {
 	history *history
 	wide    bool // what is followed has the rotated files too, and others
 	dated   bool // rotated files are named by a time, and not numbered
+	copies  bool // where the path does not match rotated files, all of them are copies, or none
 	stop    chan struct{}
 	now     *os.File      // app.log
 	rotated []*rotatedLog // the newest first
@@ -81,7 +82,7 @@ func (s *story) tell(format string, args ...any) {
 }
 
 func newLogs(dir string, random *rand.Rand, wide bool, s *story) (*logs, error) {
-	l := &logs{dir: filepath.Join(dir, "in"), random: random, wide: wide, dated: random.IntN(3) == 0, stop: make(chan struct{}), story: s}
+	l := &logs{dir: filepath.Join(dir, "in"), random: random, wide: wide, dated: random.IntN(3) == 0, copies: random.IntN(2) == 0, stop: make(chan struct{}), story: s}
 	l.history = newHistory(rand.New(rand.NewPCG(random.Uint64(), 0)))
 	var err error
 	l.fed, err = os.Create(filepath.Join(dir, "fed.ndjson"))
@@ -125,7 +126,7 @@ func (l *logs) step() error {
 		l.rotates = time.Now() // twice between two looks
 	}
 	switch n := l.random.IntN(8); {
-	case n < 2 && l.wide:
+	case n < 2 && l.wide, n < 5 && !l.wide && l.copies:
 		return l.copyAndTruncate()
 	case n < 5:
 		return l.rename()
@@ -190,9 +191,14 @@ func (l *logs) marked() int {
 	return l.markers
 }
 
-func (l *logs) appendLines() (err error) {
+func (l *logs) open() (err error) {
+	l.now, err = os.OpenFile(l.path("app.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	return err
+}
+
+func (l *logs) appendLines() error {
 	if l.now == nil {
-		if l.now, err = os.OpenFile(l.path("app.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		if err := l.open(); err != nil {
 			return err
 		}
 	}
@@ -259,6 +265,9 @@ func (l *logs) rename() error {
 		return err
 	}
 	l.now, l.rotated = nil, slices.Insert(l.rotated, 0, r)
+	if !l.wide { // a file that comes after a look without it, and goes before the next, is seen by nobody
+		return l.open()
+	}
 	return nil
 }
 
@@ -320,6 +329,10 @@ func (l *logs) compress() error {
 	if err != nil {
 		return err
 	}
+	info, err := os.Stat(l.path(r.name))
+	if err != nil {
+		return err
+	}
 	end := packEnds[l.random.IntN(2)]
 	member, err := compressed(data, end)
 	if err != nil {
@@ -330,7 +343,7 @@ func (l *logs) compress() error {
 		return err
 	}
 	r.packed = end
-	return os.Remove(l.path(r.name))
+	return errors.Join(os.Chtimes(l.path(r.file()), info.ModTime(), info.ModTime()), os.Remove(l.path(r.name)))
 }
 
 // compressed returns a whole member of a kind.

@@ -60,11 +60,11 @@ var stepsOfRefusal = []engine.Step{engine.StepRefuse, engine.StepAmend}
 // plan draws the kills of a round: each step once, and as many at any time.
 func (r *attackRound) plan() (kills []attackKill) {
 	for _, step := range engine.Steps {
-		kills = append(kills, attackKill{step: step, nth: 1 + r.random.IntN(4), after: 2 * time.Second})
+		kills = append(kills, attackKill{step: step, nth: 1 + r.random.IntN(2), after: 3 * time.Second})
 	}
 	if r.refuses {
 		for _, step := range stepsOfRefusal {
-			kills = append(kills, attackKill{step: step, nth: 1, after: 2 * time.Second})
+			kills = append(kills, attackKill{step: step, nth: 1, after: 3 * time.Second})
 		}
 	}
 	for range 8 {
@@ -87,7 +87,7 @@ func (r *attackRound) plan() (kills []attackKill) {
 func (a *attack) newRound(t *testing.T, seed uint64, parent string) *attackRound {
 	t.Helper()
 	r := &attackRound{t: t, a: a, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), schema: pgtest.Schema()}
-	r.wide, r.refuses = !*attackOne || seed%4 != 3, seed%3 == 1
+	r.wide, r.refuses = seed%4 != 3, seed%3 == 1
 	var err error
 	if r.dir, err = os.MkdirTemp(parent, fmt.Sprintf("attack-%d-", seed)); err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func (a *attack) newRound(t *testing.T, seed uint64, parent string) *attackRound
 	r.logs.committed = func(marker string) bool {
 		return server.rows(fmt.Sprintf("SELECT count(*) FROM %s.marker WHERE id = '%s'", r.schema, marker))[0] == "1"
 	}
-	r.story.tell("rotated files are named by a time: %v", r.logs.dated)
+	r.story.tell("rotated files are named by a time: %v; are copies, where the path does not match them: %v", r.logs.dated, r.logs.copies)
 	return r
 }
 

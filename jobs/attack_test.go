@@ -20,7 +20,6 @@ import (
 
 var (
 	attackFor  = flag.Duration("attack", 0, "how long TestAttack begins new rounds, with bounds for the kills; 0 = a short round")
-	attackOne  = flag.Bool("attack.onefile", false, "every fourth round of TestAttack follows one file, whose path matches no rotated ones")
 	attackSeed = flag.Uint64("attack.seed", 0, "the seed of every round of TestAttack; 0 = new ones")
 )
 
