@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
@@ -182,4 +183,30 @@ func TestIdlePartitions(t *testing.T) {
 	if got, want := k.tables.horizons[0], int64(8-1000); got != want {
 		t.Errorf("the horizon is %d, want %d", got, want)
 	}
+}
+
+// TestReread: a late change of an item without state that a reading before had read is
+// counted, and no dead letter; consumers of the log are told all the same.
+func TestReread(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := newHarness(rt, t.TempDir(), 1<<20)
+		defer h.store.Close()
+		row := func(id string) image { return image{7, map[string]int64{id: 1}} }
+		h.epoch([]event{{item: "A", time: 10_000, new: row("a")}}, 1)
+		h.s.Begin(readSoFar("s"))
+		b := batchOf([]event{{item: "B", time: 10, new: row("b")}, {item: "A", time: 10, new: row("x")}, {item: "C", time: 9_500, new: row("c")}, {item: "D", time: 20, new: row("d")}})
+		for i := range b.Changes {
+			b.Changes[i].Record = int32(i)
+		}
+		b.Records.Reread = 3
+		h.check(h.s.Add(b, 0))
+		b.Release()
+		h.end()
+		if d := gocmp.Diff([]int64{0, 3}, h.late); d != "" || h.dead != 1 || h.s.Reread() != 1 {
+			rt.Fatalf("%d dead letters and %d read again, want one each; ordinals (-want +got):\n%s", h.dead, h.s.Reread(), d)
+		}
+		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 1}, h.table); d != "" {
+			rt.Fatal(d)
+		}
+	})
 }
