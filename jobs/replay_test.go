@@ -420,7 +420,7 @@ func TestReplayWhileRunning(t *testing.T) {
 	}
 	// A backfill ends, though the pipeline is followed and letters wait.
 	fine(t, dir, "dead-letters", "replay", "p.yaml", "--all").want(t, exitFine, "2 dead letters wait")
-	edit(t, filepath.Join(dir, "p.yaml"), "sources: {", "sources: {bounded: {type: file, path: \"changes-*.ndjson\", format: json, key: [id]}, ")
+	edit(t, filepath.Join(dir, "p.yaml"), "sources: {", "sources: {bounded: {type: file, path: \"changes-*.ndjson\", format: json, key: [id], table: more}, ")
 	edit(t, filepath.Join(dir, "p.yaml"), "  names:\n    type: unnest\n    inputs: [changes]", "  names:\n    type: unnest\n    inputs: [changes, bounded]")
 	fine(t, dir, "backfill", "p.yaml").want(t, exitFine, `"records":9`)
 }
