@@ -74,6 +74,12 @@ func (a *assembly) build() {
 	for _, e := range f.Sinks {
 		a.buildSink(e.Value)
 	}
+	a.checkTargets()
+	if listen := f.HTTP.Listen; listen != "" {
+		if _, err := listenAddress(listen); err != nil {
+			f.Report("http", "listen", err)
+		}
+	}
 	dead, err := deadletters.New(deadletters.Options{Dir: f.DeadLetters.URL, Retention: time.Duration(f.DeadLetters.Retention), Log: a.config.Log})
 	if err != nil {
 		f.Report("dead_letters", "url", err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -177,7 +176,7 @@ func TestWarehouseAndStateDiffer(t *testing.T) {
 	copyTree(t, filepath.Join(dir, "data/state"), filepath.Join(kept, "state"))
 	second()
 	fine(t, dir, "run", "shop.yaml")
-	const wayBack = "drop this pipeline's tables and its rows in starlift_epochs, delete the state folder, and backfill"
+	const wayBack = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, dir string)
@@ -212,30 +211,11 @@ func TestWarehouseAndStateDiffer(t *testing.T) {
 			openDatabase(t).wantShop(dir)
 			// And the way back that the message tells.
 			c.damage(t, dir)
-			startAfresh(t, dir)
+			fine(t, dir, "reset", "shop.yaml", "--yes")
 			fine(t, dir, "backfill", "shop.yaml")
 			openDatabase(t).wantShop(dir)
 		})
 	}
-}
-
-// startAfresh drops the pipeline's tables and its tokens, and its state.
-func startAfresh(t *testing.T, dir string) {
-	t.Helper()
-	remove(t, filepath.Join(dir, "data/state"))
-	if _, err := os.Stat(filepath.Join(dir, "shop.duckdb")); errors.Is(err, os.ErrNotExist) {
-		return
-	}
-	d := openDatabase(t)
-	d.exec("ATTACH '" + filepath.Join(dir, "shop.duckdb") + "' AS w")
-	for table := range shopTables {
-		d.exec(`DROP TABLE IF EXISTS w.dwh."` + table + `"`)
-	}
-	d.exec("CREATE SCHEMA IF NOT EXISTS w.dwh")
-	if d.number("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'w' AND table_name = 'starlift_epochs'") > 0 {
-		d.exec("DELETE FROM w.dwh.starlift_epochs WHERE pipeline = 'shop'")
-	}
-	d.exec("DETACH w")
 }
 
 // TestTwoProcesses starts a second process while the first one runs.

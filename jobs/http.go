@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,12 +51,24 @@ func (s *server) listen(l net.Listener) {
 // listenAddress reads http.listen. All addresses are listened at only when
 // somebody says so: 0.0.0.0.
 func listenAddress(listen string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", fmt.Errorf("http.listen %s: want host and port, as in 127.0.0.1:8080: %w", listen, err)
+	wrong := func(format string, args ...any) (string, error) {
+		return "", fmt.Errorf("http.listen %q %s", listen, fmt.Sprintf(format, args...))
 	}
-	if host == "" {
+	host, port, err := net.SplitHostPort(listen)
+	switch {
+	case err != nil && net.ParseIP(listen) != nil:
+		return wrong("has no port: write %s", net.JoinHostPort(listen, "8080"))
+	case err != nil || strings.ContainsAny(host, "/ "):
+		return wrong("is not a host and a port, as in 127.0.0.1:8080")
+	case host == "":
 		host = "127.0.0.1"
+	}
+	if n, err := strconv.Atoi(port); err == nil && (n < 0 || n > 65535) || port == "" {
+		return wrong("has no port between 0 and 65535, as 127.0.0.1:8080 has")
+	} else if err != nil {
+		if _, err := net.LookupPort("tcp", port); err != nil {
+			return wrong("has the port %q, which is neither a number nor the name of a service: write a number, as in 127.0.0.1:8080", port)
+		}
 	}
 	return net.JoinHostPort(host, port), nil
 }

@@ -116,6 +116,12 @@ var (
 	_ pipeline.Rowwise      = (*derive.Derive)(nil)
 	_ pipeline.Rowwise      = (*filter.Filter)(nil)
 	_ pipeline.Rowwise      = (*reference.Join)(nil)
+	_ targeted              = (*parquet.Sink)(nil)
+	_ targeted              = (*duckdb.Sink)(nil)
+	_ targeted              = (*postgres.Sink)(nil)
+	_ pipeline.Resettable   = (*parquet.Sink)(nil)
+	_ pipeline.Resettable   = (*duckdb.Sink)(nil)
+	_ pipeline.Resettable   = (*postgres.Sink)(nil)
 	_ pipeline.Sink         = (*parquet.Sink)(nil)
 	_ pipeline.Sink         = (*duckdb.Sink)(nil)
 	_ pipeline.Sink         = (*postgres.Sink)(nil)
@@ -163,6 +169,14 @@ func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
 // take, before anything is opened.
 type tableChecker interface {
 	CheckTables(tables []*pipeline.Table) error
+}
+
+// targeted is a sink that can say, before anything is opened, where it writes.
+type targeted interface {
+	// Targets names the places that a table is written to, from the whole to its
+	// parts, and the key of the pipeline file that says so. Two that are equal are one
+	// place, and one that begins with another lies in it.
+	Targets(t *pipeline.Table) (key string, places [][]string)
 }
 
 // definer is a sink with tables that are made by DDL.

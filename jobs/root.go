@@ -115,7 +115,7 @@ func newRoot(s *streams) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
 		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.testCommand(), s.planCommand(), s.schemaCommand(),
-		s.statusCommand(), s.deadLettersCommand(), s.demoCommand(), s.versionCommand(), generate.Command(),
+		s.statusCommand(), s.resetCommand(), s.deadLettersCommand(), s.demoCommand(), s.versionCommand(), generate.Command(),
 	)
 	checkShell(root)
 	return root

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -136,10 +137,16 @@ type Table struct {
 
 // NewTable returns a table; key holds names of columns.
 func NewTable(name string, columns []Column, key []string) (*Table, error) {
+	if name == "" {
+		return nil, errors.New("the name of a table is empty")
+	}
 	t := &Table{Name: name, Columns: columns}
 	fields := make([]arrow.Field, len(columns))
 	at := make(map[string]int, len(columns))
 	for i, c := range columns {
+		if c.Name == "" {
+			return nil, fmt.Errorf("the name of a column of table %q is empty", name)
+		}
 		if _, twice := at[c.Name]; twice {
 			return nil, fmt.Errorf("table %q has two columns %q", name, c.Name)
 		}

@@ -100,7 +100,7 @@ func (r *run) numberHoldings() (numbers []byte, err error) {
 	for _, h := range r.holdings() {
 		if h.kept = r.checkpoint.Steps[h.name]; h.kept == nil {
 			if next > state.MaxStep {
-				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: backfill into a new state folder and new tables", h.name, next)
+				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: begin anew (starlift reset FILE shows what that takes)", h.name, next)
 			}
 			h.kept = &state.Step{Number: byte(next)}
 			next++
@@ -121,7 +121,7 @@ func (h *holding) states() []pipeline.KeyedState {
 	return all
 }
 
-const wayBack = "backfill into a new state folder and new tables"
+const wayBack = "begin anew (starlift reset FILE shows what that takes)"
 
 // checkSettler says whether a transform can go on with what the checkpoint keeps, and
 // returns the tables that its settler keeps.

@@ -65,7 +65,7 @@ func restoreSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) 
 
 // bind lays the table's columns over the kept ones.
 func (s *schema) bind(t *pipeline.Table) error {
-	const way = "give the column or table another name, or backfill into a new state folder and new tables"
+	const way = "give the column or table another name, or begin anew (starlift reset FILE shows what that takes)"
 	if len(s.Key) != len(t.Key) {
 		return fmt.Errorf("table %q: its key was (%v) when the state was made and is of %d columns now: %s", t.Name, s.Key, len(t.Key), way)
 	}

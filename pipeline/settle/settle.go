@@ -344,7 +344,7 @@ func (s *Settler) contradiction(key []byte) error {
 		c := &s.state.contenders[i]
 		if one != nil && c.Contradicts(&one.Version) {
 			return fmt.Errorf("node %s: a full export has two items with different content that are one by the source's key: %s. "+
-				"Set `key:` of the source to all attributes of the table's key; what was written by the wrong one before needs a new state folder and new tables",
+				"Set `key:` of the source to all attributes of the table's key; what was written by the wrong one before has to begin anew: starlift reset FILE",
 				s.node, s.showKey(key))
 		}
 		if c.Snapshot {

@@ -71,7 +71,7 @@ type DeadLetters struct {
 
 // HTTP says where the process serves metrics, health and status.
 type HTTP struct {
-	Listen string `yaml:"listen" change:"free" desc:"Host and port, as in 127.0.0.1:8080; empty = no server."`
+	Listen string `yaml:"listen" pattern:"^$|:" form:"a host and a port, as in 127.0.0.1:8080" change:"free" desc:"Host and port, as in 127.0.0.1:8080; empty = no server."`
 }
 
 // Kinds are the node types that a pipeline file can name, by section.

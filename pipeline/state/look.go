@@ -115,6 +115,9 @@ func (s *Store) make() error {
 			return err
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(s.dir, removedDB)); err != nil {
+		return err
+	}
 	looked := s.db
 	s.db = nil
 	if err := looked.Close(); err != nil {

@@ -53,5 +53,17 @@ func (r *Request) Place() (path string, letters int64, err error) {
 	return r.path, r.n, columnar.SyncDir(r.dir)
 }
 
+// Requests returns the paths of the requests that wait, or are being read.
+func (d Folder) Requests() ([]string, error) { return requests(d.Dir, d.Pipeline) }
+
+// DropRequests removes them; the letters stay.
+func (d Folder) DropRequests() error {
+	paths, err := d.Requests()
+	for _, path := range paths {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
 // Drop drops a request that was not placed.
 func (r *Request) Drop() { r.abort() }

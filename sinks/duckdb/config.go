@@ -2,10 +2,14 @@ package duckdb
 
 import (
 	"errors"
+	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 )
 
 // Config is a duckdb sink in a pipeline file.
@@ -27,6 +31,18 @@ const (
 	memoryPerColumn = 128 << 10
 )
 
+// defaultSchema is the schema that every file has.
+const defaultSchema = "main"
+
+// targets names the place of a table.
+func (c *Config) targets(t *pipeline.Table) (key string, places [][]string) {
+	path, err := localfile.Canonical(c.DSN)
+	if err != nil {
+		path = c.DSN
+	}
+	return "dsn", [][]string{{"duckdb", path, strings.ToLower(c.Schema), strings.ToLower(t.Name)}}
+}
+
 // check returns all mistakes of the configuration.
 func (c *Config) check() error {
 	var errs []error
@@ -37,6 +53,16 @@ func (c *Config) check() error {
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a local file: what the tables hold must outlive the process"})
 	case strings.ContainsAny(c.DSN, "?%"):
 		errs = append(errs, &spec.FieldError{Path: []string{"dsn"}, Message: "dsn has to be the path of a file without ? and %: options are keys of the sink"})
+	}
+	if err := dialect.CheckSchema(c.Schema); err != nil {
+		errs = append(errs, err)
+	}
+	path, err := localfile.Canonical(c.DSN)
+	if err != nil {
+		path = c.DSN
+	}
+	if catalogue, _, _ := strings.Cut(filepath.Base(path), "."); c.Schema != "" && strings.EqualFold(catalogue, c.Schema) && !strings.EqualFold(c.Schema, defaultSchema) {
+		errs = append(errs, &spec.FieldError{Path: []string{"schema"}, Message: fmt.Sprintf("schema %q has the name of the file %s, and DuckDB could not tell its tables from the file's: give one of them another name", c.Schema, filepath.Base(path))})
 	}
 	return errors.Join(errs...)
 }

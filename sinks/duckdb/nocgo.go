@@ -32,11 +32,19 @@ func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.S
 // CheckTables refuses names that DuckDB does not take.
 func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
 
+// Targets names the table in the file.
+func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) { return s.cfg.targets(t) }
+
 // Check returns ErrNoCGO.
 func (s *Sink) Check(context.Context, pipeline.Opening) ([]string, error) { return nil, ErrNoCGO }
 
 // Open returns ErrNoCGO.
 func (s *Sink) Open(context.Context, pipeline.Opening) error { return ErrNoCGO }
+
+// Reset returns ErrNoCGO.
+func (s *Sink) Reset(context.Context, pipeline.Reset) ([]pipeline.Holding, error) {
+	return nil, ErrNoCGO
+}
 
 // Begin returns ErrNoCGO.
 func (s *Sink) Begin(int64) (pipeline.Epoch, error) { return nil, ErrNoCGO }

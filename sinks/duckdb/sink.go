@@ -43,7 +43,7 @@ var _ pipeline.Sink = (*Sink)(nil)
 // New returns a sink. The error joins all mistakes of the configuration.
 func New(name string, cfg Config) (*Sink, error) {
 	if cfg.Schema == "" {
-		cfg.Schema = "main"
+		cfg.Schema = defaultSchema
 	}
 	if cfg.Threads == 0 {
 		cfg.Threads = max(1, runtime.GOMAXPROCS(0)/2) // the rest decodes the next epoch
@@ -63,6 +63,9 @@ func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.S
 // CheckTables refuses names that are taken, or that DuckDB, which does not tell
 // upper from lower case, takes for one. The error joins *spec.FieldError.
 func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+
+// Targets names the table in the file.
+func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) { return s.cfg.targets(t) }
 
 // Check does what Open does in a transaction that is rolled back; in the place of
 // a file that is missing stands a temporary one.
@@ -173,67 +176,6 @@ func (s *Sink) inTx(ctx context.Context, f func(context.Context, *sql.Tx) error)
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
-}
-
-// arrange checks everything in the database, and makes what is missing.
-func (s *Sink) arrange(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, warehouse.CreateSchema(s.cfg.Schema)); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, dialect.CreateTable(s.cfg.Schema, warehouse.Epochs())); err != nil {
-		return err
-	}
-	if err := s.checkToken(ctx, tx); err != nil {
-		return err
-	}
-	for _, t := range s.opening.Tables {
-		if err := s.makeTable(ctx, tx, t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Sink) makeTable(ctx context.Context, tx *sql.Tx, t *pipeline.Table) error {
-	if _, err := tx.ExecContext(ctx, dialect.CreateTable(s.cfg.Schema, t)); err != nil {
-		return fmt.Errorf("table %q: %w", t.Name, err)
-	}
-	found, err := s.columns(ctx, tx, t.Name)
-	if err != nil {
-		return fmt.Errorf("table %q: %w", t.Name, err)
-	}
-	add, err := dialect.Missing(s.cfg.Schema, t, found)
-	if err != nil {
-		return err
-	}
-	for _, c := range add {
-		if _, err := tx.ExecContext(ctx, dialect.AddColumn(s.cfg.Schema, t.Name, c)); err != nil {
-			return fmt.Errorf("table %q: %w", t.Name, err)
-		}
-		found[strings.ToLower(c.Name)] = warehouse.Column{Type: sqlType(c.Type)}
-	}
-	s.found[t.Name] = found
-	return nil
-}
-
-// columns returns a table's columns by their names in lower case.
-func (s *Sink) columns(ctx context.Context, tx *sql.Tx, table string) (found warehouse.Columns, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT lower(column_name), data_type, NOT is_nullable, column_default IS NOT NULL FROM duckdb_columns()
-		WHERE database_name = current_database() AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`, s.cfg.Schema, table)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	found = warehouse.Columns{}
-	for rows.Next() {
-		var name string
-		var c warehouse.Column
-		if err := rows.Scan(&name, &c.Type, &c.NotNull, &c.Filled); err != nil {
-			return nil, err
-		}
-		found[name] = c
-	}
-	return found, rows.Err()
 }
 
 // token returns the last epoch of this pipeline, state folder and sink; 0 =

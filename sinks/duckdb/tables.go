@@ -11,7 +11,7 @@ import (
 
 // dialect is DuckDB's. Tables have no primary key: rows arrive settled, and an
 // index would make every insert slower.
-var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Fold: true}
+var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Fold: true, Schemas: []string{"temp", "system", "information_schema", "pg_catalog"}}
 
 // sqlType returns DuckDB's name of a type, as its catalogue prints it.
 func sqlType(t pipeline.Type) string {
@@ -36,9 +36,6 @@ func sqlType(t pipeline.Type) string {
 	return "VARCHAR"
 }
 
-// literal quotes a text.
-func literal(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }
-
 // anyCharacter makes a path match itself only, where read_parquet takes globs.
 var anyCharacter = strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]")
 
@@ -50,6 +47,6 @@ func staging(file string, ops []pipeline.Op) string {
 	for i, op := range ops {
 		of[i] = strconv.Itoa(int(op))
 	}
-	return fmt.Sprintf("read_parquet(%s, hive_partitioning = false) WHERE %s IN (%s)", literal(anyCharacter.Replace(file)),
+	return fmt.Sprintf("read_parquet(%s, hive_partitioning = false) WHERE %s IN (%s)", warehouse.Literal(anyCharacter.Replace(file)),
 		warehouse.Quote(warehouse.OpColumn), strings.Join(of, ", "))
 }

@@ -86,6 +86,7 @@ type harness struct {
 	saved     *pipeline.Receipt
 	committed bool
 	clock     time.Time
+	taken     []string // tables, by the checkpoint
 }
 
 func newHarness(t testing.TB, cfg Config, tables ...*pipeline.Table) *harness {
@@ -122,6 +123,10 @@ func (h *harness) open() error {
 		if h.saved.Publish != nil && !h.committed {
 			o.Pending = h.saved
 		}
+	}
+	o.Taken = h.taken
+	if _, err := h.sink.Check(context.Background(), o); err != nil {
+		return err
 	}
 	return h.sink.Open(context.Background(), o)
 }
@@ -198,11 +203,12 @@ func (h *harness) commit() {
 }
 
 // files lists the files below the lake.
+// Owner files are left out.
 func (h *harness) files() []string {
 	h.t.Helper()
 	var out []string
 	err := filepath.WalkDir(h.sink.cfg.URL, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == ownerFile {
 			return err
 		}
 		rel, err := filepath.Rel(h.sink.cfg.URL, path)

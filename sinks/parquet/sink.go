@@ -59,7 +59,7 @@ type StaleError struct {
 func (e *StaleError) Error() string {
 	return fmt.Sprintf("%s holds %s, written by pipeline %q in epoch %d, but its state %s has published only up to epoch %d: "+
 		"the state folder is older than the files (restored from a backup, or copied and then run elsewhere). "+
-		"Restore the state folder that wrote them; or delete these files and the state folder and run backfill",
+		"put back the state folder that wrote them, or "+way,
 		e.URL, e.File, e.Pipeline, e.Found, e.StateID, e.Expected)
 }
 
@@ -81,6 +81,15 @@ type published struct {
 	Size int64  `json:"size"`
 }
 
+// Targets names the table's folder.
+func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) {
+	dir, err := localfile.Canonical(s.folder(t.Name))
+	if err != nil {
+		dir = s.folder(t.Name)
+	}
+	return "url", [][]string{append([]string{"folder"}, strings.Split(filepath.ToSlash(dir), "/")...)}
+}
+
 // Check looks through the folder.
 func (s *Sink) Check(_ context.Context, o pipeline.Opening) (names []string, err error) {
 	if err := s.begin(o); err != nil {
@@ -96,11 +105,14 @@ func (s *Sink) Check(_ context.Context, o pipeline.Opening) (names []string, err
 	if err := localfile.CanMake(s.cfg.URL); err != nil {
 		return nil, err
 	}
-	_, err = s.inspectAll()
+	if _, err := s.inspectAll(); err != nil {
+		return nil, err
+	}
+	_, err = s.claim()
 	return names, err
 }
 
-// Open makes the folder, and removes temporary files that no receipt names.
+// Open takes the tables' folders, and removes temporary files that no receipt names.
 func (s *Sink) Open(_ context.Context, o pipeline.Opening) error {
 	if err := s.begin(o); err != nil {
 		return err
@@ -111,6 +123,15 @@ func (s *Sink) Open(_ context.Context, o pipeline.Opening) error {
 	left, err := s.inspectAll()
 	if err != nil {
 		return err
+	}
+	take, err := s.claim()
+	if err != nil {
+		return err
+	}
+	for _, table := range take {
+		if err := s.take(table); err != nil {
+			return err
+		}
 	}
 	for _, path := range left {
 		if err := os.Remove(path); err != nil {
@@ -248,7 +269,7 @@ func publish(path string, size int64) error {
 	case err != nil:
 		return err
 	case waiting < 0 && found < 0:
-		return fmt.Errorf("prepared file %s is lost, and %s is not there either: restore it, or delete the state folder and run backfill", temp, path)
+		return fmt.Errorf("prepared file %s is lost, and %s is not there either: put it back, or %s", temp, path, way)
 	case waiting < 0:
 		return nil
 	case waiting != size:

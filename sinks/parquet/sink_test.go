@@ -324,7 +324,7 @@ func TestRefusals(t *testing.T) {
 		h.commit()
 		h.published, h.saved, h.epoch = 0, nil, 0
 		var stale *StaleError
-		if err := h.open(); !errors.As(err, &stale) || stale.Found != 1 || !strings.Contains(err.Error(), "Restore the state folder") {
+		if err := h.open(); !errors.As(err, &stale) || stale.Found != 1 || !strings.Contains(err.Error(), "put back the state folder") {
 			t.Errorf("got error %v", err)
 		}
 	})
@@ -332,8 +332,9 @@ func TestRefusals(t *testing.T) {
 		h := begin(t)
 		h.commit()
 		h.published, h.saved, h.epoch, h.state = 0, nil, 0, "fedcba98765432100000"
-		if err := h.open(); err != nil {
-			t.Error(err)
+		var owned *OwnerError
+		if err := h.open(); !errors.As(err, &owned) || !strings.Contains(err.Error(), "another state folder (0123456789abcdef0123)") {
+			t.Errorf("got error %v", err)
 		}
 	})
 	t.Run("another file under the name", func(t *testing.T) {

@@ -33,8 +33,8 @@ func (c *Config) parse() (*pgconn.Config, error) {
 	wrong := func(path, message string) {
 		errs = append(errs, &spec.FieldError{Path: []string{path}, Message: message})
 	}
-	if why := dialect.Refuses(c.Schema); why != "" {
-		wrong("schema", "the name of the schema "+why)
+	if err := checkSchema(c.Schema); err != nil {
+		errs = append(errs, err)
 	}
 	if c.DSN == "" {
 		wrong("dsn", "dsn is missing: give the database, as in postgres://user@host:5432/database")
@@ -67,6 +67,15 @@ func (c *Config) parse() (*pgconn.Config, error) {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelWait}
 	}
 	return cfg, nil
+}
+
+// checkSchema refuses schemas that tables can't be made in, or in which they would
+// not last.
+func checkSchema(schema string) error {
+	if strings.HasPrefix(schema, ownSchemas) {
+		return &spec.FieldError{Path: []string{"schema"}, Message: fmt.Sprintf("schema %q: names that begin with %s are PostgreSQL's own: give the tables another one", schema, ownSchemas)}
+	}
+	return dialect.CheckSchema(schema)
 }
 
 // reason returns what is wrong with a connection string without the string

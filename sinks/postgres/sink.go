@@ -1,15 +1,20 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -49,6 +54,36 @@ func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.schem
 // CheckTables refuses names that are taken, and those that PostgreSQL does not take
 // or would cut. The error joins *spec.FieldError.
 func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }
+
+// Targets names the table at each of the hosts that the DSN names.
+func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) {
+	database := cmp.Or(s.server.Database, s.server.User)
+	at := func(host string, port uint16) {
+		places = append(places, []string{"postgres", hostName(host), strconv.Itoa(int(port)), database, s.schema, t.Name})
+	}
+	at(s.server.Host, s.server.Port)
+	for _, f := range s.server.Fallbacks { // the same host with other TLS settings among them
+		at(f.Host, f.Port)
+	}
+	return "dsn", places
+}
+
+// hostName returns one name of a host, as far as that shows without asking anybody.
+func hostName(host string) string {
+	if strings.HasPrefix(host, "/") {
+		if dir, err := localfile.Canonical(host); err == nil {
+			return dir
+		}
+		return host
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+		return "localhost"
+	} else if ip != nil {
+		return ip.String()
+	}
+	return host
+}
 
 // Check does what Open does in a transaction that is rolled back.
 func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, err error) {

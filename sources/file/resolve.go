@@ -107,7 +107,7 @@ func (c *cursor) resume(ctx context.Context, f io.ReaderAt, info fs.FileInfo, pa
 // changed is the error about a file that is no longer what was read of it.
 func (c *cursor) changed(path string, how error) error {
 	return fmt.Errorf("%s: the file was changed after it had been read to line %d: %w. Give the new content a name of its own, "+
-		"put the old file back, or start with a new state folder", path, c.Line, how)
+		"put the old file back, or begin anew: starlift reset FILE", path, c.Line, how)
 }
 
 // compare says how a file of a size is no longer what was read of it; nil = it is.

@@ -138,7 +138,7 @@ func TestFilesThatChanged(t *testing.T) {
 			write(t, path, pack(t, tt.packing, []byte(tt.after)))
 			rest := readAll(t, cfg, 0, first.cursors)
 			if tt.err != "" {
-				wantError(t, rest.err, path+": the file was changed after it had been", tt.err, "new state folder")
+				wantError(t, rest.err, path+": the file was changed after it had been", tt.err, "starlift reset FILE")
 				return
 			}
 			if d := cmp.Diff(tt.want, rest.texts()); rest.err != nil || d != "" {

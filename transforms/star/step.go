@@ -153,17 +153,17 @@ func (s *Star) sameDefinitions(kept map[string]string) error {
 	now := s.definitions()
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		if now[name] == "" {
-			return fmt.Errorf("%q was there when the state was made, and is no longer: put it back, or backfill into a new state folder and new tables", name)
+			return fmt.Errorf("%q was there when the state was made, and is no longer: put it back, or begin anew (starlift reset FILE shows what that takes)", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		switch kept[name] {
 		case now[name]:
 		case "":
-			return fmt.Errorf("%q was not there when the state was made, and earlier changes are not kept: backfill into a new state folder and new tables", name)
+			return fmt.Errorf("%q was not there when the state was made, and earlier changes are not kept: begin anew (starlift reset FILE shows what that takes)", name)
 		default:
 			return fmt.Errorf("%q is defined differently than when the state was made, and rows already given out would not follow: "+
-				"put it back, or backfill into a new state folder and new tables\nwas: %s\nis:  %s", name, kept[name], now[name])
+				"put it back, or begin anew (starlift reset FILE shows what that takes)\nwas: %s\nis:  %s", name, kept[name], now[name])
 		}
 	}
 	return nil

@@ -73,6 +73,8 @@ func Run(t *testing.T, target Target) {
 		{"columns", columnsCase},
 		{"commit again", againCase},
 		{"tokens", tokensCase},
+		{"owners", ownersCase},
+		{"reset", resetCase},
 		{"two pipelines", twoPipelinesCase},
 		{"changed by somebody else", foreignCase},
 		{"a failure at each request", faultsCase},
@@ -110,6 +112,19 @@ func (f *Faults) Disarm() bool {
 	defer f.mu.Unlock()
 	f.at = 0
 	return f.fired
+}
+
+// suspend lets everything pass that do makes.
+func (f *Faults) suspend(do func() error) error {
+	f.mu.Lock()
+	seen, at, fired := f.seen, f.at, f.fired
+	f.at = 0
+	f.mu.Unlock()
+	err := do()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen, f.at, f.fired = seen, at, fired
+	return err
 }
 
 // Step makes one request, unless it is the one to fail.

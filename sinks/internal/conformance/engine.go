@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type Engine struct {
 	Tables    []*pipeline.Table
 	Epoch     int64             // that was prepared last
 	Published int64             // that was committed last
+	Taken     []string          // tables of the sink, as the checkpoint has them
 	Pending   *pipeline.Receipt // of the epoch that is saved and not committed
 }
 
@@ -54,9 +56,21 @@ func (e *Engine) Close() {
 
 // Open opens a sink as a new process would, after Close.
 func (e *Engine) Open(sink pipeline.Sink) error {
+	if err := e.Check(sink); err != nil {
+		return err
+	}
 	e.Sink = sink
-	return sink.Open(context.Background(), pipeline.Opening{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables,
-		Spool: e.spool, Published: e.Published, Pending: e.Pending})
+	return sink.Open(context.Background(), e.opening())
+}
+
+// Check asks a sink whether it could be opened.
+func (e *Engine) Check(sink pipeline.Sink) error {
+	_, err := sink.Check(context.Background(), e.opening())
+	return err
+}
+
+func (e *Engine) opening() pipeline.Opening {
+	return pipeline.Opening{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables, Spool: e.spool, Published: e.Published, Pending: e.Pending, Taken: e.Taken}
 }
 
 func (e *Engine) spool(epoch int64) string {
@@ -74,6 +88,11 @@ func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Receipt {
 	r, err := epoch.Prepare(context.Background(), false)
 	e.Must(err)
 	e.Epoch++
+	for _, t := range e.Tables {
+		if !slices.Contains(e.Taken, t.Name) {
+			e.Taken = append(e.Taken, t.Name)
+		}
+	}
 	r.Before, r.Started = e.Published, time.Unix(1e9, 0).UTC()
 	text, err := json.Marshal(r)
 	e.Must(err)

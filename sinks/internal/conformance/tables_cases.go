@@ -132,7 +132,7 @@ func tokensCase(t *testing.T, target Target) {
 			tc.do(h)
 			err := h.restart()
 			var token *warehouse.TokenError
-			if !errors.As(err, &token) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "backfill") || pipeline.Retryable(err) {
+			if !errors.As(err, &token) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "starlift reset FILE") || pipeline.Retryable(err) {
 				t.Errorf("got error %v, want %s", err, tc.want)
 			}
 		})
@@ -154,7 +154,9 @@ func tokensCase(t *testing.T, target Target) {
 		h.Put(Row{insert, 1, "a"})
 		h.Close()
 		h.exec("UPDATE %s SET pipeline = 'other'", h.in(warehouse.EpochsTable))
-		h.Published, h.Epoch, h.State = 0, 0, "state-2"
+		h.exec("UPDATE %s SET pipeline = 'other'", h.in(warehouse.TablesTable))
+		h.Published, h.Epoch, h.State, h.Taken = 0, 0, "state-2", nil
+		h.Tables = []*pipeline.Table{NewTable(t, "sale", []string{"id"}, Orders(t).Columns...)}
 		h.Must(h.restart())
 		h.Put(Row{insert, 2, "b"})
 	})

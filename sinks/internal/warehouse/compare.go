@@ -14,6 +14,7 @@ type Column struct {
 	Type    string // as the catalogue prints it
 	NotNull bool
 	Filled  bool // has a default, or is made by the database
+	Made    bool // always made by the database: nobody can write it
 }
 
 // Columns are a table's columns by name, in lower case where the dialect folds.
@@ -36,6 +37,8 @@ func (d *Dialect) Missing(schema string, t *pipeline.Table, found Columns) ([]pi
 			add = append(add, c)
 		case have.Type != want:
 			differs(c.Name, "the pipeline has %s, the table has %s", want, have.Type)
+		case have.Made:
+			differs(c.Name, "the database makes it itself (GENERATED ALWAYS), and the pipeline can't write it")
 		case have.NotNull && !slices.Contains(t.Key, i):
 			differs(c.Name, "the pipeline may bring nulls, and in the table it may not be null")
 		}

@@ -17,6 +17,9 @@ const EpochsTable = "starlift_epochs"
 // saved, as long as that makes a table differ from the state.
 const RefusedTable = "starlift_refused"
 
+// ownTables are the sinks' own tables, and what they are.
+var ownTables = map[string]string{EpochsTable: "the audit table", RefusedTable: "the table of refused rows", TablesTable: "the table of owners"}
+
 // EpochColumns are the columns of the audit table, in order.
 var EpochColumns = []string{"job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch"}
 
@@ -36,6 +39,10 @@ type Dialect struct {
 	MaxName int
 	// Reserved are column names that no table can have.
 	Reserved []string
+	// MaxColumns and MaxKey are the most columns of a table and of its key; 0 = any.
+	MaxColumns, MaxKey int
+	// Schemas are names of schemas that are the database's own, in lower case.
+	Schemas []string
 }
 
 // Quote quotes an identifier.
@@ -102,7 +109,7 @@ func (d *Dialect) AddColumn(schema, table string, c pipeline.Column) string {
 
 // DDL returns the statements that make the schema and the tables.
 func (d *Dialect) DDL(schema string, tables []*pipeline.Table) string {
-	statements := []string{CreateSchema(schema), d.CreateTable(schema, Epochs())}
+	statements := []string{CreateSchema(schema), d.CreateTable(schema, Epochs()), d.CreateTable(schema, Tables())}
 	for _, t := range tables {
 		statements = append(statements, d.CreateTable(schema, t))
 	}
@@ -127,11 +134,10 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 	}
 	seen := map[string]string{}
 	for _, t := range tables {
-		if strings.EqualFold(t.Name, EpochsTable) {
-			wrong("table %q has the name of the audit table: rename it", t.Name)
-		}
-		if strings.EqualFold(t.Name, RefusedTable) {
-			wrong("table %q has the name of the table of refused rows: rename it", t.Name)
+		for own, what := range ownTables {
+			if strings.EqualFold(t.Name, own) {
+				wrong("table %q has the name of %s: rename it", t.Name, what)
+			}
 		}
 		if other, ok := seen[d.key(t.Name)]; ok {
 			wrong("tables %q and %q have the same name for %s, which does not tell upper from lower case: rename one", other, t.Name, d.Name)
@@ -139,6 +145,12 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 		seen[d.key(t.Name)] = t.Name
 		if why := d.Refuses(t.Name); why != "" {
 			wrong("the name of table %q %s: rename it", t.Name, why)
+		}
+		if d.MaxColumns > 0 && len(t.Columns) > d.MaxColumns {
+			wrong("table %q has %d columns, and %s takes %d in a table: leave some out, or put them into a column of type json", t.Name, len(t.Columns), d.Name, d.MaxColumns)
+		}
+		if d.MaxKey > 0 && len(t.Key) > d.MaxKey {
+			wrong("the key of table %q has %d columns, and %s takes %d: make one column of some of them", t.Name, len(t.Key), d.Name, d.MaxKey)
 		}
 		d.checkColumns(t, wrong)
 	}
@@ -161,6 +173,19 @@ func (d *Dialect) checkColumns(t *pipeline.Table, wrong func(string, ...any)) {
 	}
 }
 
+// CheckSchema refuses a schema that can't hold the tables; nil = it can. The error
+// is a *spec.FieldError.
+func (d *Dialect) CheckSchema(schema string) error {
+	why := d.Refuses(schema)
+	if slices.Contains(d.Schemas, strings.ToLower(schema)) {
+		why = fmt.Sprintf("is one that %s, or SQL, keeps for itself", d.Name)
+	}
+	if why == "" {
+		return nil
+	}
+	return &spec.FieldError{Path: []string{"schema"}, Message: fmt.Sprintf("the name of schema %q %s: give the tables another one", schema, why)}
+}
+
 // owner says who needs a reserved name.
 func (d *Dialect) owner(column string) string {
 	if strings.EqualFold(column, OpColumn) {
@@ -172,6 +197,8 @@ func (d *Dialect) owner(column string) string {
 // Refuses says why the database does not take a name; empty = it does.
 func (d *Dialect) Refuses(name string) string {
 	switch {
+	case name == "":
+		return "is empty"
 	case strings.ContainsRune(name, 0):
 		return "holds the character U+0000, which no identifier may"
 	case d.MaxName > 0 && len(name) > d.MaxName:

@@ -7,7 +7,7 @@ import (
 )
 
 // way says how to go on where tables and state do not belong together.
-const way = "drop this pipeline's tables and its rows in " + EpochsTable + ", delete the state folder, and backfill"
+const way = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
 
 // TokenError says that the tables and the state folder are not of one history.
 type TokenError struct {

@@ -1,0 +1,214 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+func (s *streams) resetCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "reset FILE",
+		Short: "Show what beginning anew takes, and do it with --yes",
+		Long: "Reset lists what a pipeline has written: its tables and rows of starlift_epochs, starlift_tables and starlift_refused in\n" +
+			"databases, its files in the folders of Parquet sinks, and its state folder. With --yes all of that is removed, the state last, and\n" +
+			"the next run reads everything again. Only what starlift_tables and the owner files of the folders say is this pipeline's goes;\n" +
+			"what is another's is named and left. Dead letters stay, as the records may be nowhere else. It is refused while the pipeline runs,\n" +
+			"and can be repeated, also after it was stopped in the middle.",
+		Example: "  starlift reset shop.yaml\n  starlift reset shop.yaml --yes && starlift run shop.yaml",
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+		r, err := a.reset(cmd.Context(), yes)
+		if err != nil {
+			return err
+		}
+		if output == "json" {
+			return s.printJSON(r)
+		}
+		return r.text(s.out)
+	})
+}
+
+// resetReport is what a reset does, or would do.
+type resetReport struct {
+	Pipeline string      `json:"pipeline"`
+	Done     bool        `json:"done"`
+	Removed  []resetItem `json:"removed"` // or, where it is not done, to be removed
+	Left     []resetItem `json:"left"`
+
+	file string
+}
+
+// resetItem is one thing that goes or stays.
+type resetItem struct {
+	Sink string `json:"sink,omitempty"`
+	What string `json:"what"`
+	Why  string `json:"why,omitempty"` // it is left
+}
+
+// reset lists what the pipeline has written, and removes it if do: what the sinks
+// hold first, so that what is left after a crash is known for what it is.
+func (a *assembly) reset(ctx context.Context, do bool) (r *resetReport, err error) {
+	folder, err := state.OpenFolder(a.config.StateDir, a.file.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	// All are asked before the first is touched.
+	r, err = a.resetSinks(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if do {
+		if r, err = a.resetSinks(ctx, true); err != nil {
+			return nil, fmt.Errorf("%w; what was not removed yet is by the next starlift reset %s --yes", err, a.path)
+		}
+	}
+	r.add("", a.stateHolding(folder)...)
+	for _, sink := range sortedKeys(folder.Tables) {
+		if !slices.Contains(a.sinkNames(), sink) {
+			r.add(sink, pipeline.Holding{Name: "tables " + strings.Join(folder.Tables[sink], ", "), Left: "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"})
+		}
+	}
+	if err := a.resetLetters(r, do); err != nil {
+		return nil, err
+	}
+	if do {
+		if err := folder.Remove(); err != nil {
+			return nil, err
+		}
+	}
+	r.Done = do
+	return r, nil
+}
+
+func (a *assembly) sinkNames() []string {
+	names := make([]string, len(a.config.Sinks))
+	for i, s := range a.config.Sinks {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// stateHolding describes the state folder.
+func (a *assembly) stateHolding(f *state.Folder) []pipeline.Holding {
+	if !f.Exists() {
+		return nil
+	}
+	what := "state folder " + a.config.StateDir
+	switch {
+	case f.Damage != nil:
+		what += fmt.Sprintf(", which can't be read (%v)", f.Damage)
+	case f.ID() != "":
+		what += fmt.Sprintf(" (state %s)", f.ID())
+	}
+	return []pipeline.Holding{{Name: what}}
+}
+
+// resetSinks asks each sink, or lets it do it.
+func (a *assembly) resetSinks(ctx context.Context, do bool) (*resetReport, error) {
+	r := &resetReport{Pipeline: a.file.Name, Removed: []resetItem{}, Left: []resetItem{}, file: a.path}
+	for _, s := range a.config.Sinks {
+		sink, ok := s.Sink.(pipeline.Resettable)
+		if !ok {
+			continue
+		}
+		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.file.Name, Sinks: a.sinkNames(), Tables: tablesOf(s.Inputs), Do: do})
+		if err != nil {
+			return nil, fmt.Errorf("sink %s: %w", s.Name, err)
+		}
+		r.add(s.Name, all...)
+	}
+	return r, nil
+}
+
+// add adds what a sink holds; what another sink has told already is left out.
+func (r *resetReport) add(sink string, all ...pipeline.Holding) {
+	for _, h := range all {
+		item := resetItem{Sink: sink, What: h.Name, Why: h.Left}
+		to := &r.Removed
+		if h.Left != "" {
+			to = &r.Left
+		}
+		if !slices.ContainsFunc(*to, func(o resetItem) bool { return o.What == item.What && o.Why == item.Why }) {
+			*to = append(*to, item)
+		}
+	}
+}
+
+// resetLetters tells of the dead letters, which stay, and drops the requests to read
+// some again: what they ask for is read from the sources.
+func (a *assembly) resetLetters(r *resetReport, do bool) error {
+	waiting, err := a.folder().Requests()
+	if err != nil {
+		return err
+	}
+	if len(waiting) > 0 {
+		r.add("", pipeline.Holding{Name: fmt.Sprintf("%d requests to read dead letters again", len(waiting))})
+	}
+	if do {
+		if err := a.folder().DropRequests(); err != nil {
+			return err
+		}
+	}
+	left, err := deadletters.NewCounter(a.folder()).Left()
+	if err != nil {
+		return err
+	}
+	n := int64(0)
+	for _, count := range left {
+		n += count
+	}
+	if n > 0 {
+		r.add("", pipeline.Holding{Name: fmt.Sprintf("%d dead letters in %s", n, a.file.DeadLetters.URL),
+			Left: "their records may be nowhere else; what is refused again is a new letter. Delete them when nobody needs them"})
+	}
+	return nil
+}
+
+// text prints the report for people.
+func (r *resetReport) text(w io.Writer) error {
+	var b strings.Builder
+	switch {
+	case len(r.Removed) == 0:
+		fmt.Fprintf(&b, "pipeline %s: nothing to remove; a run begins anew\n", r.Pipeline)
+	case r.Done:
+		fmt.Fprintf(&b, "pipeline %s: removed; the next run begins anew\n", r.Pipeline)
+	default:
+		fmt.Fprintf(&b, "pipeline %s: to begin anew, this is to be removed:\n", r.Pipeline)
+	}
+	print := func(items []resetItem) {
+		for _, i := range items {
+			b.WriteString("  ")
+			if i.Sink != "" {
+				fmt.Fprintf(&b, "sink %s: ", i.Sink)
+			}
+			b.WriteString(i.What)
+			if i.Why != "" {
+				b.WriteString(": " + i.Why)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	print(r.Removed)
+	if len(r.Left) > 0 {
+		b.WriteString("this stays:\n")
+		print(r.Left)
+	}
+	if !r.Done && len(r.Removed) > 0 {
+		fmt.Fprintf(&b, "nothing was changed: starlift reset %s --yes does it\n", r.file)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,44 @@
+package pipeline
+
+import "context"
+
+// Resettable is a Sink that can give back what it has taken, so that the pipeline
+// begins anew.
+type Resettable interface {
+	// Reset lists what the target holds of a pipeline, and removes it if r.Do. It
+	// goes by what the target says of itself, whatever has become of the state, and
+	// is repeated after a crash. The sink is not open.
+	Reset(ctx context.Context, r Reset) ([]Holding, error)
+}
+
+// Reset says whose holdings are meant.
+type Reset struct {
+	Pipeline string
+	// Sinks names all sinks of the pipeline file: each gives back what is its own,
+	// and what belongs to a sink that is no longer among them.
+	Sinks []string
+	// Tables are those that the sink would write.
+	Tables []*Table
+	Do     bool
+}
+
+// Owns reports whether a record of a pipeline and sink is to be given back by the
+// sink that is asked.
+func (r *Reset) Owns(asked, pipeline, sink string) bool {
+	if pipeline != r.Pipeline {
+		return false
+	}
+	for _, s := range r.Sinks {
+		if s == sink {
+			return s == asked
+		}
+	}
+	return true
+}
+
+// Holding is something in a sink's target.
+type Holding struct {
+	Name string // for people
+	// Left says why it is left where it is; empty = it goes.
+	Left string
+}

@@ -1,0 +1,205 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+)
+
+// catalogue lists all columns of the schema's tables.
+func (h *harness) catalogue() []string {
+	h.T.Helper()
+	return h.db.Query(h.T, fmt.Sprintf(`SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s ORDER BY 1, 2`, warehouse.Literal(h.db.Schema())))
+}
+
+// owners lists whose the tables are.
+func (h *harness) owners() []string {
+	h.T.Helper()
+	return h.db.Query(h.T, fmt.Sprintf(`SELECT CASE WHEN "schema" = %s THEN 'here' END, "table", pipeline, state_id, sink FROM %s ORDER BY 2`, warehouse.Literal(h.db.Schema()), h.in(warehouse.TablesTable)))
+}
+
+// sinkOf returns a sink that is not open.
+func (h *harness) sinkOf(name string) Sink {
+	h.T.Helper()
+	sink, err := h.db.New(name, h.faults)
+	h.Must(err)
+	return sink
+}
+
+// reset resets the sink, as a command would.
+func (h *harness) reset(do bool) []pipeline.Holding {
+	h.T.Helper()
+	h.Close()
+	all, err := h.sinkOf("warehouse").(pipeline.Resettable).Reset(context.Background(), pipeline.Reset{Pipeline: h.Pipeline, Sinks: []string{"warehouse", "beside"}, Tables: h.Tables, Do: do})
+	h.Must(err)
+	return all
+}
+
+// ownersCase is about tables that are another's, that are gone, and that are
+// nobody's.
+func ownersCase(t *testing.T, target Target) {
+	gone := func(h *harness) { h.State, h.Published, h.Epoch, h.Taken = "state-2", 0, 0, nil }
+	record := func(column, value string) func(h *harness) {
+		return func(h *harness) { h.exec("UPDATE %s SET %s = '%s'", h.in(warehouse.TablesTable), column, value) }
+	}
+	forgotten := func(h *harness) {
+		gone(h)
+		h.exec("DELETE FROM %s", h.in(warehouse.TablesTable))
+		h.exec("DELETE FROM %s", h.in(warehouse.EpochsTable))
+	}
+	for _, tc := range []struct {
+		name  string
+		do    func(h *harness)
+		want  string // empty = it is opened
+		stays string // what reset leaves, of the message; empty = a run begins anew after it
+	}{
+		{"nothing", func(*harness) {}, "", ""},
+		{"another state folder", func(h *harness) {
+			gone(h)
+			h.exec("DELETE FROM %s", h.in(warehouse.EpochsTable))
+		}, "it was written with another state folder (state-1), not with this one (state-2)", ""},
+		{"another pipeline's", record("pipeline", "sales"), `it belongs to pipeline "sales" (its sink "warehouse", state folder state-1)`, `belongs to pipeline "sales"`},
+		{"another sink's", record("sink", "house"), `it belongs to sink "house" of this pipeline`, ""},
+		{"a dropped table", func(h *harness) { h.exec("DROP TABLE %s", h.in("order")) }, "it is no longer there: it was dropped or renamed", ""},
+		{"a dropped table that is not even in the checkpoint", func(h *harness) {
+			h.Taken = nil
+			h.exec("DROP TABLE %s", h.in("order"))
+		}, "it is no longer there: it was dropped or renamed", ""},
+		{"a table in the place of the one that was dropped", func(h *harness) {
+			h.exec("DELETE FROM %s", h.in(warehouse.TablesTable))
+			h.exec("DELETE FROM %s", h.in("order"))
+		}, "its row in starlift_tables is gone", ""},
+		{"all records are gone", func(h *harness) { h.exec("DROP TABLE %s", h.in(warehouse.TablesTable)) }, "its row in starlift_tables is gone", "has no row in starlift_tables"},
+		{"rows of nobody", forgotten, "it has rows, and no row in starlift_tables", "has no row in starlift_tables"},
+		{"an empty table of nobody", func(h *harness) {
+			forgotten(h)
+			h.exec("DELETE FROM %s", h.in("order"))
+		}, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHarness(t, target, Orders(t), NewTable(t, "line", []string{"id"}, Column("id", pipeline.Int64)))
+			h.Put(Row{insert, 1, "a"})
+			h.same(h.owners(), "here|line|shop|state-1|warehouse", "here|order|shop|state-1|warehouse")
+			h.Close()
+			tc.do(h)
+			h.Tables[0] = NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), Column("more", pipeline.String))...)
+			h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
+			before := h.catalogue()
+			err := h.restart()
+			if tc.want == "" {
+				h.Must(err)
+				h.same(h.owners()[2:], "here|order|shop|"+h.State+"|warehouse")
+				return
+			}
+			var owned *warehouse.OwnerError
+			if !errors.As(err, &owned) || !strings.Contains(err.Error(), tc.want) || pipeline.Retryable(err) {
+				t.Errorf("got error %v, want %s", err, tc.want)
+			}
+			if tc.stays == "" && !strings.Contains(err.Error(), "starlift reset FILE") {
+				t.Errorf("error %v does not say how to go on", err)
+			}
+			h.Close()
+			h.same(h.catalogue(), before...)
+			h.beginAnew(tc.stays)
+		})
+	}
+	t.Run("nothing is made by a check", func(t *testing.T) {
+		h := newHarness(t, target, Orders(t))
+		h.Close()
+		h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
+		before := h.catalogue()
+		for range 2 {
+			names, err := h.sinkOf("warehouse").Check(context.Background(), h.opening())
+			if err != nil || len(names) != 2 || names[0] == names[1] || !strings.Contains(names[0], `"order"`) {
+				t.Errorf("names %q, error %v", names, err)
+			}
+		}
+		h.same(h.catalogue(), before...)
+		h.exec("DROP SCHEMA %s CASCADE", warehouse.Quote(h.db.Schema()))
+		h.Must(h.Check(h.sinkOf("warehouse")))
+		h.same(h.db.Query(t, "SELECT count(*) FROM information_schema.schemata WHERE schema_name = "+warehouse.Literal(h.db.Schema())), "0")
+	})
+	t.Run("another took a table since the check", func(t *testing.T) {
+		h := newHarness(t, target, Orders(t))
+		h.Close()
+		sink := h.sinkOf("late")
+		var owned *warehouse.OwnerError
+		if err := sink.Open(context.Background(), h.opening()); !errors.As(err, &owned) {
+			t.Errorf("got error %v", err)
+		}
+		h.Must(sink.Close())
+	})
+}
+
+// beginAnew resets the sink, and runs with a new state where nothing is left.
+func (h *harness) beginAnew(stays string) {
+	h.T.Helper()
+	before := h.catalogue()
+	would := h.reset(false)
+	h.same(h.catalogue(), before...)
+	did := h.reset(true)
+	if diff := cmp.Diff(would, did); diff != "" {
+		h.T.Errorf("what reset says it would do, and does\n%s", diff)
+	}
+	left := func(o pipeline.Holding) bool { return o.Left != "" }
+	for _, o := range h.reset(true) {
+		if !left(o) {
+			h.T.Errorf("after a reset there is %v", o)
+		}
+	}
+	if stays != "" {
+		if i := slices.IndexFunc(did, left); i < 0 || !strings.Contains(did[i].Left, stays) {
+			h.T.Errorf("reset tells %v, want left: %s", did, stays)
+		}
+		return
+	}
+	h.State, h.Published, h.Epoch, h.Taken = "state-3", 0, 0, nil
+	h.Must(h.restart())
+	h.Put(Row{insert, 7, "z"})
+	h.want("7|z|null")
+	h.same(h.audit(), "shop|1")
+}
+
+// resetCase is about what a reset leaves.
+func resetCase(t *testing.T, target Target) {
+	db := target.Open(t)
+	h := another(t, target, db, "shop", Orders(t))
+	sales := another(t, target, db, "sales", NewTable(t, "sale", []string{"id"}, Column("id", pipeline.Int64), Column("v", pipeline.String)))
+	for _, e := range []*harness{h, sales} {
+		h.Must(e.restart())
+		e.Put(Row{insert, 1, "a"})
+		e.Close()
+	}
+	for sink, table := range map[string]string{"beside": "kept", "gone": "stale"} {
+		s := h.sinkOf(sink)
+		o := h.opening()
+		o.Tables, o.Published, o.Taken = []*pipeline.Table{NewTable(t, table, []string{"id"}, Column("id", pipeline.Int64))}, 0, nil
+		h.Must(s.Open(context.Background(), o))
+		h.Must(s.Close())
+	}
+	var texts []string
+	for _, o := range h.reset(true) {
+		texts = append(texts, strings.ReplaceAll(o.Name, h.in(""), `"s".""`)+": "+o.Left)
+	}
+	in := func(table string) string { return "table " + h.in(table) }
+	want := []string{in("order") + ": ", in("sale") + `: it belongs to pipeline "sales"`, in("stale") + ": ",
+		"1 rows of " + in(warehouse.EpochsTable) + ": ", "2 rows of " + in(warehouse.TablesTable) + ": "}
+	if diff := cmp.Diff(want, texts); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	h.same(h.owners(), "here|kept|shop|state-1|beside", "here|sale|sales|state-1|warehouse")
+	h.same(h.audit(), "sales|1")
+	sales.want("1|a")
+	h.same(h.db.Query(t, "SELECT count(*) FROM "+h.in("kept")), "0")
+	if empty := another(t, target, target.Open(t), "shop", Orders(t)).reset(true); empty != nil {
+		t.Errorf("of an empty database reset tells %v", empty)
+	}
+}
