@@ -17,7 +17,7 @@ import (
 
 // Reset implements pipeline.Resettable. The file stays, though nothing be left in it.
 func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Holding, err error) {
-	if err := s.Close(); err != nil {
+	if err := s.begin(pipeline.Opening{Pipeline: r.Pipeline, Tables: r.Tables}); err != nil {
 		return nil, err
 	}
 	path, err := localfile.Canonical(s.cfg.DSN)
