@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPrecisions: where the inputs of a table tell times in different units, what is
@@ -54,6 +55,54 @@ func TestPrecisions(t *testing.T) {
 transforms:
   items: {type: unnest, inputs: [x, y, z], tables: {row: {key: [id], columns: {id: {}, v: {type: int64}}}}}
 sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: latest}, w: {type: duckdb, inputs: [items], dsn: w.duckdb}}
+`))
+		fine(t, dir, "run", "p.yaml", "--set", fmt.Sprintf("epoch.max_records=%d", 1+random.IntN(20)))
+		d := openDatabase(t)
+		d.exec("ATTACH '" + filepath.Join(dir, "w.duckdb") + "' AS w (READ_ONLY)")
+		var want []string
+		for id, v := range now {
+			want = append(want, fmt.Sprintf("%s=%d", id, v))
+		}
+		slices.Sort(want)
+		if got := strings.TrimSpace(d.rows("SELECT id || '=' || v FROM w.row ORDER BY id")); got != strings.Join(want, "\n") {
+			t.Errorf("round %d: rows are %q, want %q", round, got, want)
+		}
+	}
+}
+
+// TestPrintedTimes: a time that is printed without the zeros of its fraction, as Java's
+// Instant and Python's isoformat do, is no coarser than the others of its source: changes of
+// one second without old images stay in the order of their times, across sources.
+func TestPrintedTimes(t *testing.T) {
+	t.Parallel()
+	random := seed(t)
+	for round := range 6 {
+		var lines [2][]string
+		now := map[string]int{}
+		for i := range 60 {
+			at := time.UnixMicro(1_709_294_400_000_000 + int64(i)*125_000 + int64(i%4)*int64(round%2)).UTC() // each 8th is a whole second, most are of milliseconds
+			id := string(rune('a' + random.IntN(3)))
+			now[id] = i
+			k, created := random.IntN(2), fmt.Sprintf("%d", at.UnixMicro())
+			if k == i%8 { // the whole second is the first of its source
+				k = 0
+			}
+			if k == 0 {
+				created = fmt.Sprintf("%q", at.Format(time.RFC3339Nano))
+			}
+			lines[k] = append(lines[k], fmt.Sprintf(`{"eventName": "MODIFY", "eventID": "e%d", "tableName": "t", "dynamodb": {"ApproximateCreationDateTime": %s, "Keys": {"id": {"S": %q}}, "NewImage": {"id": {"S": %q}, "v": {"N": "%d"}}}}`,
+				i, created, id, id, i))
+		}
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "java.ndjson"), []byte(strings.Join(lines[0], "\n")+"\n"))
+		write(t, filepath.Join(dir, "kinesis.ndjson"), []byte(strings.Join(lines[1], "\n")+"\n"))
+		write(t, filepath.Join(dir, "p.yaml"), []byte(`name: printed
+sources:
+  java: {type: file, path: java.ndjson, format: dynamodb_cdc}
+  kinesis: {type: file, path: kinesis.ndjson, format: dynamodb_cdc}
+transforms:
+  items: {type: unnest, inputs: [java, kinesis], tables: {row: {key: [id], columns: {id: {}, v: {type: int64}}}}}
+sinks: {w: {type: duckdb, inputs: [items], dsn: w.duckdb}}
 `))
 		fine(t, dir, "run", "p.yaml", "--set", fmt.Sprintf("epoch.max_records=%d", 1+random.IntN(20)))
 		d := openDatabase(t)

@@ -58,6 +58,9 @@ type Change struct {
 	Version Version
 	// Unit is how fine the version's time is, in µs; 0 = it is no time of a clock.
 	Unit int32
+	// ByDigits says that only the digits of the time told the unit: other times of the
+	// source may have more.
+	ByDigits bool
 	// Late says that the change is older than removed items are remembered for,
 	// so that it may turn out to be a dead letter when the epoch is settled.
 	// Settling sets it, before the consumers of a log see the change.

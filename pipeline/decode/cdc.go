@@ -193,7 +193,7 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 	if r.Created = s.creation(c.time, c.precision); r.Created < 0 {
 		return -1
 	}
-	r.Version.Time, r.Unit = r.Created, s.unit
+	r.Version.Time, r.Unit, r.ByDigits = r.Created, s.unit, s.byDigits
 	if r.Event == Remove && c.seen&fieldKeys != 0 {
 		r.KeyNames = d.key.names[:d.key.n]
 		if !r.HasOld {

@@ -72,6 +72,7 @@ type Record struct {
 	Event          Event
 	EventID, Table Value
 	Unit           int64 // how fine Created is, in µs; 0 = it is no time of a clock
+	ByDigits       bool  // only the digits of Created told Unit: other times of the source may have more
 	Created        int64 // µs since 1970; pipeline.NoTime = unknown
 	TTL            bool  // a deletion by time to live
 	HasNew, HasOld bool

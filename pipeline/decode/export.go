@@ -121,7 +121,7 @@ func (d *Decoder) request(i int, l *exportLine, r *Record) int {
 // order of reading.
 func (d *Decoder) snapshotTime(r *Record) {
 	r.Version.Time, r.Version.ByArrival = d.f.ExportTime, d.f.ExportTime == 0
-	if r.Unit = 0; d.f.ExportTime != 0 {
+	if r.Unit, r.ByDigits = 0, false; d.f.ExportTime != 0 {
 		r.Created, r.Unit = d.f.ExportTime, 1
 	}
 }
@@ -220,7 +220,7 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 	if d.f.ExportTime != 0 {
 		return s.fail(int(l.time.Start), "the line says when it was written, but the source has as_of, or its manifest says that the export is a full one: leave as_of out")
 	}
-	r.Created, r.Version.Time, r.Unit = t, t, 1
+	r.Created, r.Version.Time, r.Unit, r.ByDigits = t, t, 1, false
 	r.Version.HasOld = r.HasOld && d.settled
 	r.Version.Existed = !r.HasOld && r.Event == Remove
 	if r.Event == Remove && l.seen&fieldKeys != 0 {

@@ -25,6 +25,8 @@ type scanner struct {
 	unit    int64   // how fine the time is that was read last, in µs
 	offset  int     // of the mistake
 	message string
+	// byDigits says that only the digits of that time told its unit.
+	byDigits bool
 }
 
 // fail notes the mistake and returns -1.

@@ -89,21 +89,37 @@ func (s *scanner) epochTime(v Value, text []byte, power int) int64 {
 	}
 	switch power {
 	case 0:
-		s.unit = 1
+		s.unit, s.byDigits = 1, false
 	case 3:
-		s.unit = 1000
+		s.unit, s.byDigits = 1000, false
 	default: // with a fraction or without one
-		s.unit = unitOf(t)
+		s.unit, s.byDigits = unitOf(t), true
 	}
 	return t
 }
 
-// unitOf returns how fine a time in µs is, as far as it tells.
+// unitOf returns how fine a time in µs is, as far as its value tells.
 func unitOf(t int64) int64 {
 	switch {
 	case t%1_000_000 == 0:
 		return 1_000_000
 	case t%1000 == 0:
+		return 1000
+	}
+	return 1
+}
+
+// unitOfText returns how fine a printed time is, as far as the digits of its fraction
+// tell: zeros are digits as others are.
+func unitOfText(text string) int64 {
+	fraction := text[strings.IndexAny(text, ".,")+1:] // of a text that has none, all, or what follows the day
+	if fraction == text {
+		return 1_000_000
+	}
+	switch digits := len(fraction) - len(strings.TrimLeft(fraction, "0123456789")); {
+	case digits == 0:
+		return 1_000_000
+	case digits <= 3:
 		return 1000
 	}
 	return 1
@@ -136,8 +152,13 @@ func (s *scanner) printedTime(v Value, power int) int64 {
 			continue
 		}
 		if micros := t.UnixMicro(); micros >= 0 && micros <= maxTime {
-			if s.unit = unitOf(micros); strings.Contains(text, ".") {
-				s.unit = min(s.unit, 1000)
+			switch power {
+			case 0:
+				s.unit, s.byDigits = 1, false
+			case 3:
+				s.unit, s.byDigits = 1000, false
+			default:
+				s.unit, s.byDigits = unitOfText(text), true
 			}
 			return micros
 		}
@@ -179,7 +200,7 @@ func (s *scanner) instant(v Value) int64 {
 		return int64(s.fail(int(v.Start), "ApproximateCreationDateTime is not understood: want a number since 1970 or a time as 2006-01-02T15:04:05Z, found an object without epochSecond and nano"))
 	}
 	t := whole*1_000_000 + part/1000
-	s.unit = unitOf(t)
+	s.unit, s.byDigits = unitOf(t), true
 	return t
 }
 

@@ -130,7 +130,7 @@ func (valueTransform) Map(_ context.Context, r *pipeline.Records) (*pipeline.Bat
 			continue
 		}
 		h := xxh3.Hash128([]byte(c.Item))
-		b.Changes = append(b.Changes, pipeline.Change{Record: int32(i), Item: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, Key: []byte(c.Item),
+		b.Changes = append(b.Changes, pipeline.Change{Record: int32(i), Item: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, Key: fmt.Appendf(nil, `{"id":%q}`, c.Item),
 			Version: pipeline.Version{Time: c.Time, Seq: fmt.Sprint(c.N + 2), New: uint64(c.N) + 1}})
 		if c.N >= 0 {
 			rb.Field(0).(*array.StringBuilder).Append(c.Item)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -39,19 +40,25 @@ func (r *run) lookAhead(ctx context.Context) []*reading {
 // expect notes how coarse the times of some records are, where they are settled.
 func (r *run) expect(source string, records *pipeline.Records) error {
 	decoder := decode.NewDecoder(records.Format, decode.Options{Settled: true})
-	units := map[string]int64{}
+	type seen struct {
+		table    string
+		unit     int64
+		byDigits bool
+	}
+	units := map[seen]bool{}
 	var record decode.Record
 	for i := range min(records.Len(), sampledRecords) {
 		if decoder.Decode(records.Bytes(i), &record) == nil { // what can't be read is for the mappers to refuse
-			units[record.Logical] = max(units[record.Logical], record.Unit)
+			units[seen{record.Logical, record.Unit, record.ByDigits}] = true
 		}
 	}
 	for _, s := range r.steps {
 		if s.logical == nil || !slices.Contains(s.Inputs, source) {
 			continue
 		}
-		for _, table := range slices.Sorted(maps.Keys(units)) { // tables are numbered in this order (I6)
-			if err := s.logical.Expect(table, int32(units[table])); err != nil {
+		// Tables are numbered in this order (I6); of units, the order plays no part.
+		for _, u := range slices.SortedFunc(maps.Keys(units), func(a, b seen) int { return strings.Compare(a.table, b.table) }) {
+			if err := s.logical.Expect(source, u.table, int32(u.unit), u.byDigits); err != nil {
 				return err
 			}
 		}
@@ -62,12 +69,13 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 // cut makes the times of a batch's changes as coarse as the coarsest of their table:
 // inputs of one table tell them in different units, and what is finer in one must not
 // win by that. It comes before whoever compares versions or shows them. That times are
-// coarser from now on is said: those that are in the state stay as they are. Keys that records name are learned on the way.
+// coarser or finer from now on is said: those that are in the state stay as they are.
+// Keys that records name are learned on the way.
 func (f *front) cut(s *step, b *pipeline.Batch) error {
 	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
 	for i := range b.Changes {
 		c := &b.Changes[i]
-		before, err := s.logical.Cut(c)
+		before, now, err := s.logical.Cut(b.Records.Source, c)
 		if err != nil {
 			return err
 		}
@@ -76,12 +84,21 @@ func (f *front) cut(s *step, b *pipeline.Batch) error {
 				return err
 			}
 		}
-		if before != 0 && before < c.Unit {
-			f.r.c.Log.Warn("creation times are coarser from now on: changes of one such time are put in order by their sequence numbers and images",
-				"node", s.Name, "table", c.Table, "from", unitName(before), "to", unitName(c.Unit), "position", b.Records.Position(int(c.Record)).String())
+		if before != 0 && before != now {
+			f.cutOtherwise(s, b, c, before, now)
 		}
 	}
 	return nil
+}
+
+// cutOtherwise says that the times of a change's table are cut otherwise from now on.
+func (f *front) cutOtherwise(s *step, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
+	about := []any{"node", s.Name, "table", c.Table, "source", b.Records.Source, "from", unitName(before), "to", unitName(now), "position", b.Records.Position(int(c.Record)).String()}
+	if now < before {
+		f.r.c.Log.Info("creation times are finer from now on: the first times of the source had no such fractions", about...)
+		return
+	}
+	f.r.c.Log.Warn("creation times are coarser from now on: changes of one such time are put in order by their sequence numbers and images", about...)
 }
 
 // unitName returns the name of a unit of µs.

@@ -17,7 +17,7 @@ import (
 type Tables struct {
 	names    []string   // by number, which items in the state have
 	horizons []int64    // by number; noTime = nothing is forgotten. They never fall
-	units    []int32    // by number: of the coarsest times, in µs; 0 = not known
+	units    []units    // by number
 	keys     [][]string // by number: the attributes that identify an item; nil = not known
 	byName   map[string]uint16
 	last     uint16 // the one that was asked for last
@@ -31,7 +31,9 @@ func NewTables(saved []state.Table) (*Tables, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t.units[id], t.keys[id] = s.Unit, s.Key; s.Horizon != nil {
+		t.keys[id], t.units[id] = s.Key, units{known: s.Unit, digits: maps.Clone(s.Digits)}
+		t.units[id].sum()
+		if s.Horizon != nil {
 			t.horizons[id] = *s.Horizon
 		}
 	}
@@ -49,35 +51,45 @@ func (t *Tables) id(name string) (uint16, error) {
 			return 0, fmt.Errorf("the records are of more than %d tables: set `table:` of the source if they are of one", math.MaxUint16)
 		}
 		id = uint16(len(t.names))
-		t.names, t.horizons, t.units, t.byName[name] = append(t.names, name), append(t.horizons, noTime), append(t.units, 0), id
+		t.names, t.horizons, t.units, t.byName[name] = append(t.names, name), append(t.horizons, noTime), append(t.units, units{}), id
 		t.keys = append(t.keys, nil)
 	}
 	t.last = id
 	return id, nil
 }
 
-// Cut makes the time of a change as coarse as the coarsest of its table so far, its
-// own among them, and returns how fine the table's times were before; they are
-// coarser now if that is less than the change's. 0 = nothing was known of them.
-func (t *Tables) Cut(c *pipeline.Change) (before int32, err error) {
+// Cut makes the time of a change of a source as coarse as the coarsest of its table so
+// far, its own among them, and returns how fine the table's times were before and are
+// now. 0 = nothing was known of them, or the time is none of a clock.
+func (t *Tables) Cut(source string, c *pipeline.Change) (before, unit int32, err error) {
 	if c.Unit == 0 {
-		return 0, nil
+		return 0, 0, nil
 	}
 	id, err := t.id(c.Table)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	before = t.units[id]
-	unit := max(before, c.Unit)
-	t.units[id] = unit
-	if unit > 1 {
+	u := &t.units[id]
+	before = u.coarsest
+	u.note(source, c.Unit, c.ByDigits)
+	if unit = u.coarsest; unit > 1 {
 		part := c.Version.Time % int64(unit)
 		if part < 0 {
 			part += int64(unit)
 		}
 		c.Version.Time -= part
 	}
-	return before, nil
+	return before, unit, nil
+}
+
+// Expect notes that changes of a table will come of a source that have times of a
+// unit, in µs.
+func (t *Tables) Expect(source, table string, unit int32, byDigits bool) error {
+	id, err := t.id(table)
+	if err == nil {
+		t.units[id].note(source, unit, byDigits)
+	}
+	return err
 }
 
 // Learn notes the attributes that identify an item of a table, of a change whose
@@ -93,15 +105,6 @@ func (t *Tables) Learn(c *pipeline.Change) error {
 	}
 	t.keys[id] = slices.Sorted(maps.Keys(key))
 	return nil
-}
-
-// Expect notes that changes of a table will have times of a unit, in µs.
-func (t *Tables) Expect(table string, unit int32) error {
-	id, err := t.id(table)
-	if err == nil {
-		t.units[id] = max(t.units[id], unit)
-	}
-	return err
 }
 
 // before reports whether deletions of a time are forgotten.
@@ -121,7 +124,7 @@ func (t *Tables) forget() bool {
 func (t *Tables) Save() []state.Table {
 	all := make([]state.Table, len(t.names))
 	for i, name := range t.names {
-		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i], Key: t.keys[i]}
+		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i].known, Digits: maps.Clone(t.units[i].digits), Key: t.keys[i]}
 	}
 	return all
 }

@@ -88,9 +88,11 @@ type Table struct {
 	// Horizon is the time from before which removed items were forgotten, in µs
 	// since 1970; nil = none was yet.
 	Horizon *int64 `json:"horizon,omitempty"`
-	// Unit is that of the coarsest creation times of its changes, in µs; 0 = there
-	// was none.
-	Unit int32 `json:"unit,omitempty"`
+	// Unit is that of the coarsest creation times of its changes whose unit is known,
+	// in µs; 0 = there was none. Digits has, by source, the finest unit that the digits
+	// of times told of which nothing else does.
+	Unit   int32            `json:"unit,omitempty"`
+	Digits map[string]int32 `json:"digits,omitempty"`
 	// Key names the attributes that identify an item, as records of its changes do;
 	// nil = none did yet.
 	Key []string `json:"key,omitempty"`

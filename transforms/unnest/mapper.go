@@ -196,7 +196,7 @@ func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version, remo
 		start := len(m.arena)
 		m.arena = append(m.arena, key...)
 		c.Item, c.Key, c.Table = item, slices.Clip(m.arena[start:]), m.bound.record.Logical
-		c.Unit = int32(m.bound.record.Unit)
+		c.Unit, c.ByDigits = int32(m.bound.record.Unit), m.bound.record.ByDigits
 	}
 	m.batch.Changes = append(m.batch.Changes, c)
 }
