@@ -106,7 +106,7 @@ func (a *assembly) checkReadOrder(n *engine.TransformNode) {
 		for k, other := range n.Inputs {
 			o, ok := formats[other]
 			unversioned := o.Encoding == pipeline.JSON && o.Version.From == ""
-			if k == i || !ok || o.Table != f.Table || unversioned && k > i {
+			if k == i || !ok || !sameTable(name, f, other, o) || unversioned && k > i {
 				continue // of two, the later one is to blame
 			}
 			a.file.Report("sources", name, &spec.FieldError{Path: []string{"version"}, Message: fmt.Sprintf(
@@ -115,6 +115,14 @@ func (a *assembly) checkReadOrder(n *engine.TransformNode) {
 			break
 		}
 	}
+}
+
+// sameTable reports whether records of two sources are of one table. Plain JSON names
+// none: where the source does not either, a table of the source's name is meant as its.
+func sameTable(name string, f pipeline.Format, other string, o pipeline.Format) bool {
+	return f.Table == o.Table ||
+		f.Encoding == pipeline.JSON && f.Table == "" && o.Table == name ||
+		o.Encoding == pipeline.JSON && o.Table == "" && f.Table == other
 }
 
 // buildKeyed makes a transform that reads rows.
