@@ -69,7 +69,8 @@
 // end; those that are newer, by number or date, else by the time of their last change,
 // are read after it, as new files, and before the file that has the name now. What is not
 // there is a gap (pipeline.ErrGap; followed, a Notice): a file that was read and is gone,
-// while another one has its name; a number that is missing between two. A file that was only
+// while another one has its name; a number that is missing between two,
+// and not only for the moment in which names are shifted. A file that was only
 // removed is taken for one that was done with. A log that began and was
 // rotated between two looks, while there was none before, is not looked for.
 //
@@ -110,8 +111,9 @@
 // A whole object needs no line end: nothing can be added to it. Half of one is
 // waited for; if the file was renamed or removed, it is a record once nothing has been
 // written for five seconds, and so is one behind which a line begins as a record does.
-// A compressed file is read when it has not been written to for a second, each time
-// from its start; if it is cut short then, the rest is waited for, for as long as it
+// A compressed file is read when it has not been written to for a second, or, if it is
+// written to all the time, every five seconds; each time from its start, so that one that
+// grows is left alone for three times as long as that took; if it is cut short then, the rest is waited for, for as long as it
 // takes (Waits says so), and one that has grown is read on. Damage ends the run.
 //
 // # Exports

@@ -19,6 +19,8 @@ const (
 	listShare   = 20               // one part in so many of the time goes into looking for new files at most
 	lastLine    = 5 * time.Second  // without change, until a last line without end may be taken
 	packedQuiet = time.Second      // without change, until a compressed file is read
+	packedWait  = 5 * time.Second  // until one is read although it changes all the time
+	packedRest  = 3                // times as long as reading it took, until it is read again
 	cutShort    = time.Minute      // until it is said that one is cut short
 	idle        = time.Minute      // without change, until a file is closed
 	rememberFor = time.Hour        // what was read of a file is known after it has gone
@@ -196,10 +198,7 @@ func (f *follower) list() {
 	slices.SortStableFunc(all, func(a, b *found) int { return a.info.ModTime().Compare(b.info.ModTime()) })
 	f.locate(elsewhere, all, folders{})
 	f.writtenOn()
-	for _, r := range f.rotations {
-		f.addBetween(r, all)
-	}
-	f.rotations = nil
+	f.lookBetween(all)
 	live := map[fileID]*tail{}
 	for _, t := range f.files {
 		live[t.id] = t
@@ -283,10 +282,7 @@ func (f *follower) locatePast() {
 	slices.Reverse(rest)
 	f.files = append(rest, f.files...)
 	all, _ := f.s.stats() // of which list has told
-	for _, r := range f.rotations {
-		f.addBetween(r, all)
-	}
-	f.rotations = nil
+	f.lookBetween(all)
 }
 
 // folders holds what is in folders, by the files' identity.

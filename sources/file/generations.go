@@ -112,9 +112,30 @@ func (g *generation) dated() bool {
 	return err == nil && year >= 1970 && year < 2200
 }
 
-// generations returns those of a file, the oldest first. A file that is there twice,
-// while it is being compressed, is named by its original.
+// generations returns those of a file, the oldest first. While names are shifted, a listing
+// may miss some: it counts if the next one is the same.
 func generations(of string) ([]*generation, error) {
+	all, err := listGenerations(of)
+	for range maxListings {
+		if err != nil || len(all) == 0 {
+			break
+		}
+		var again []*generation
+		again, err = listGenerations(of)
+		same := slices.EqualFunc(all, again, func(a, b *generation) bool { return a.path == b.path && a.id == b.id })
+		if all = again; same {
+			break
+		}
+	}
+	return all, err
+}
+
+// maxListings bounds how often a folder is listed because the listing before was another.
+const maxListings = 10
+
+// listGenerations lists them once. A file that is there twice, while it is being
+// compressed, is named by its original.
+func listGenerations(of string) ([]*generation, error) {
 	entries, err := os.ReadDir(filepath.Dir(of))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

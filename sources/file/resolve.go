@@ -335,6 +335,12 @@ func (r *resolver) name(inputs []input) {
 	}
 }
 
+// How often, and after how long, a folder is looked at again before a gap is told.
+const (
+	shiftLooks = 4
+	shiftPause = 50 * time.Millisecond
+)
+
 // missing deals with files that are not among those that the path matches: what was
 // rotated is read first where it is, with what came between. What can't be is a gap.
 func (r *resolver) missing(inputs []input) []input {
@@ -354,6 +360,14 @@ func (r *resolver) missing(inputs []input) []input {
 			continue
 		}
 		more, err := r.rotated(k, inputs, i, replaced)
+		for range shiftLooks { // names may be shifted right now, one after the other
+			if !errors.Is(err, pipeline.ErrGap) || r.ctx.Err() != nil {
+				break
+			}
+			time.Sleep(shiftPause)
+			r.in = folders{}
+			more, err = r.rotated(k, inputs, i, replaced)
+		}
 		if err != nil {
 			r.errs = append(r.errs, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -15,6 +16,9 @@ type rotation struct {
 	id      fileID // of the file that had it; none = it has other content now
 	changed int64  // when that was changed last, in ns, as far as is known
 	at      cursor // of that
+	// doubted is when a number was found to be missing behind it first: names that are
+	// shifted one after the other look so for a moment.
+	doubted time.Time
 }
 
 func rotationOf(p *past) rotation {
@@ -32,6 +36,16 @@ func (f *follower) rotationOf(t *tail, name string) rotation {
 		}
 	}
 	return rotation{name: name, stem: t.stem, id: t.id, changed: t.at.Mtime, at: t.cursor()}
+}
+
+// lookBetween looks for what came between each name's file that was read and the one that
+// has it now, where that is to be found out, and again where it is in doubt.
+func (f *follower) lookBetween(matched []*found) {
+	rotations := f.rotations
+	f.rotations = nil
+	for _, r := range rotations {
+		f.addBetween(r, matched)
+	}
 }
 
 // addBetween follows the files that had a name after the one that was read, and before
@@ -59,7 +73,7 @@ func (f *follower) addBetween(r rotation, matched []*found) {
 	}
 	if origin != nil {
 		if hole := holeBefore(r.name, origin, all); hole != "" {
-			f.notice(pipeline.Notice{Event: eventLost, Gap: true, Message: r.at.hole(origin.path, hole)})
+			f.doubt(r, origin.path, hole)
 		}
 	}
 	for _, g := range all {
@@ -73,6 +87,22 @@ func (f *follower) addBetween(r rotation, matched []*found) {
 		}
 		f.files = slices.Insert(f.files, at, t)
 		f.standings.note(t)
+	}
+}
+
+// doubt tells of a missing number behind what was read, if it has been missing for so long
+// that names can't be shifted just now; else it is looked for again with the next listing.
+func (f *follower) doubt(r rotation, origin, hole string) {
+	now := f.now()
+	if r.doubted.IsZero() {
+		r.doubted = now
+	}
+	if now.Sub(r.doubted) >= lossAfter {
+		f.notice(pipeline.Notice{Event: eventLost, Gap: true, Message: r.at.hole(origin, hole)})
+		return
+	}
+	if !slices.ContainsFunc(f.rotations, func(o rotation) bool { return o.name == r.name && o.id == r.id }) {
+		f.rotations = append(f.rotations, r)
 	}
 }
 

@@ -309,3 +309,44 @@ func TestFollowCompressedPauses(t *testing.T) {
 		}
 	}
 }
+
+// Names that are shifted one after the other, as numbered ones are, lack one for a moment:
+// that is no gap. One that stays away is.
+func TestFollowShiftedNames(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		t.Run(fmt.Sprint("back=", back), func(t *testing.T) {
+			l := &rotator{t: t, dir: t.TempDir(), packing: "", how: "rename", names: "numbers", clock: time.Now().Add(-time.Hour)}
+			l.log(`{"n":1}` + "\n")
+			r := newRig(t, Config{Path: l.live()})
+			r.settle()
+			l.rotate()
+			l.log(`{"n":2}` + "\n")
+			l.rotate()
+			l.log(`{"n":3}` + "\n")
+			hidden := filepath.Join(l.dir, "elsewhere")
+			rename(t, l.live()+".1", hidden)
+			r.pass()
+			r.pass()
+			if len(r.notices) > 0 {
+				t.Errorf("told at once: %v", r.notices)
+			}
+			if back {
+				rename(t, hidden, l.live()+".1")
+			}
+			r.settle()
+			r.settle()
+			want := []string{`{"n":1}`, `{"n":2}`, `{"n":3}`}
+			if !back {
+				want = slices.Delete(want, 1, 2)
+			}
+			got := r.texts()
+			slices.Sort(got)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("records (-want +got):\n%s", d)
+			}
+			if told := len(r.notices); back && told > 0 || !back && (told != 1 || !r.notices[0].Gap) {
+				t.Errorf("notices: %v", r.notices)
+			}
+		})
+	}
+}
