@@ -37,7 +37,7 @@ func (f *follower) identify(ctx context.Context, t *tail) error {
 	if err != nil || undecided(s.head) && !t.strange {
 		return err
 	}
-	if s.packed && f.now().Sub(t.since) < packedQuiet {
+	if s.packed && f.unsettled(t) && (len(s.content) < headBytes || !f.overdue(t)) {
 		return nil
 	}
 	p, wait, err := f.predecessor(t, s)

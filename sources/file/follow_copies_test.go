@@ -1,6 +1,8 @@
 package file
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -110,4 +112,33 @@ func TestFollowCopies(t *testing.T) {
 	rename(t, filepath.Join(dir, "new"), path)
 	r.pass()
 	r.want(append(want, `{"b":2}`)...)
+}
+
+// A compressed file that is written to all the time is read all the same.
+func TestFollowCompressedWrittenAllTheTime(t *testing.T) {
+	for _, packing := range []string{"gzip", "zstd"} {
+		t.Run(packing, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a")
+			r := newRig(t, Config{Path: path})
+			const members = 60
+			var want []string
+			for n := range members {
+				text := fmt.Sprintf(`{"n":%d,"text":"%0500d"}`, n, n)
+				want = append(want, text)
+				add(t, path, string(pack(t, packing, []byte(text+"\n"))))
+				r.wait(packedQuiet / 2)
+				stamp := r.s.now()
+				if err := os.Chtimes(path, stamp, stamp); err != nil {
+					t.Fatal(err)
+				}
+				r.pass()
+				if n == members/2 && len(r.given) < members/4 || n == members-1 && len(r.given) < members/2 {
+					t.Errorf("after %d members %d records were read", n+1, len(r.given))
+				}
+			}
+			r.wait(packedQuiet)
+			r.pass()
+			r.want(want...)
+		})
+	}
 }

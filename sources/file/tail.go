@@ -47,7 +47,10 @@ type tail struct {
 
 	standing standing // as it was noted last
 	waits    bool     // it is a copy, perhaps, and waits for its original to go
-	gone     bool     // it is not followed any longer
+	// Of a compressed file: since when it has not been read, and when it may be again
+	// while it grows.
+	packedAt, packedNext time.Time
+	gone                 bool // it is not followed any longer
 	// streaming says that blocks of a compressed file are being handed over.
 	streaming bool
 
@@ -285,7 +288,21 @@ func tailOf(c *cursor, taken []byte) ending {
 	return ending{xxh3.Hash(last), c.Offset + int64(len(taken)), len(last)}
 }
 
-// readPacked reads a compressed file, once nobody has written to it for a while.
+// unsettled reports whether somebody has just written to a compressed file.
+func (f *follower) unsettled(t *tail) bool { return f.now().Sub(t.since) < packedQuiet }
+
+// overdue reports whether a compressed file was waited for so long that it is read while
+// it is written to.
+func (f *follower) overdue(t *tail) bool {
+	if t.packedAt.IsZero() {
+		t.packedAt = f.now()
+	}
+	return f.now().Sub(t.packedAt) >= packedWait
+}
+
+// readPacked reads a compressed file, once nobody has written to it for a while; one that
+// is written all the time now and then. Each time it is decompressed from its start, which
+// must not take all the time as it grows.
 func (f *follower) readPacked(ctx context.Context, t *tail, quiet time.Duration) error {
 	if t.read {
 		if !t.at.Done && quiet >= cutShort && !t.told {
@@ -295,7 +312,7 @@ func (f *follower) readPacked(ctx context.Context, t *tail, quiet time.Duration)
 		}
 		return nil
 	}
-	if quiet < packedQuiet {
+	if f.unsettled(t) && !f.overdue(t) || quiet < idle/2 && f.now().Before(t.packedNext) {
 		return nil
 	}
 	if ok, err := f.reopened(t); !ok {
@@ -322,8 +339,11 @@ func (f *follower) readStream(ctx context.Context, t *tail) error {
 	r := f.s.newReader(t.input(), &c)
 	r.send = func(ctx context.Context, r *pipeline.Records) error { return f.send(ctx, t, r) }
 	t.streaming = true
+	started := f.now()
 	err := r.content(ctx, t.f)
 	t.at, t.streaming = r.at, false
+	t.packedAt = f.now()
+	t.packedNext = t.packedAt.Add(packedRest * t.packedAt.Sub(started))
 	switch {
 	case err == nil || errors.Is(err, errShorter):
 		t.at.Done = true // a copy may have less than its original
