@@ -109,7 +109,7 @@ func TestForeignState(t *testing.T) {
 	dir, second := partedShop(t, 600)
 	fine(t, dir, "run", "shop.yaml", "--set", "state.dir=state")
 	r := starlift(t, dir, "run", "shop.yaml", "--set", "state.dir=state", "--set", "name=other")
-	r.want(t, exitFailed, `belongs to pipeline "shop"`, `"other"`, "state.dir")
+	r.want(t, exitFailed, "name was shop, and is other", "state.dir")
 	starlift(t, dir, "status", "shop.yaml", "--set", "state.dir=state", "--set", "name=other").want(t, exitFailed, `belongs to pipeline "shop"`)
 	second()
 	fine(t, dir, "run", "shop.yaml", "--set", "state.dir=state")

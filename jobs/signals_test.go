@@ -114,6 +114,10 @@ func TestHangup(t *testing.T) {
 	putCountries(t, dir, true)
 	p.signal(t, syscall.SIGHUP)
 	wait(t, p, both("the reference was loaded again"))
+	wait(t, p, func() bool {
+		published, err := filepath.Glob(filepath.Join(dir, "left/sale/*.parquet"))
+		return err == nil && len(published) > 0
+	})
 
 	write(t, filepath.Join(dir, "in/2"), []byte(strings.Join(lines[half:], "")))
 	d := openDatabase(t)
