@@ -168,9 +168,6 @@ type KeyedOpening struct {
 	State    []KeyedState    // as many as Keyspaces asked for
 	Bounded  bool            // every source of the pipeline ends by itself
 	Counters Counters
-	// Check says that only an error is asked for: State can't be read, and the step
-	// is not used.
-	Check bool
 }
 
 // Counters takes what a transform counts, for metrics.

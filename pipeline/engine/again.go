@@ -53,7 +53,7 @@ func forgotten(kept *state.Step, table string) (name string, horizon int64) {
 // missed names the sources that were read in part before a step began to read them.
 func (r *run) missed(s *step) (names []string, err error) {
 	for _, name := range s.Inputs {
-		if s.kept.Clocks[name] != nil || r.again || r.store == nil { // nothing is opened
+		if s.kept.Clocks[name] != nil || r.again {
 			continue
 		}
 		cursors, err := r.store.Cursors(name)

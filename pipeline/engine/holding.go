@@ -210,7 +210,7 @@ func (r *run) openKeyed(k *keyed) (err error) {
 		return err
 	}
 	k.step, err = k.Transform.Open(pipeline.KeyedOpening{
-		Saved: k.kept.Saved, State: k.states(), Bounded: r.c.Bounded, Counters: r.c.Metrics, Check: r.store == nil,
+		Saved: k.kept.Saved, State: k.states(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
 	})
 	return err
 }

@@ -108,10 +108,8 @@ func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
 	}
 	st.rows = &lookupRows{state: o.State[rowsSpace], finder: finder}
-	if !o.Check {
-		if err := st.loadDue(); err != nil {
-			return nil, err
-		}
+	if err := st.loadDue(); err != nil {
+		return nil, err
 	}
 	st.pass = &pass{
 		state: o.State[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
