@@ -87,11 +87,13 @@ func (a *assembly) compareWith(kept *engine.Kept) (*comparison, error) {
 	}
 	c.Changes, c.next = append(c.Changes, changes...), next
 	c.Refused = slices.ContainsFunc(changes, func(d definition.Change) bool { return d.Verdict == definition.Refused })
-	if c.Refused || c.Epoch == 0 {
+	identity := func(d definition.Change) bool { return d.Verdict == definition.Refused && d.Kind == spec.Identity }
+	if slices.ContainsFunc(changes, identity) || c.Epoch == 0 {
 		return c, nil // what would be wrong as well follows from it
 	}
 	if err := engine.CheckState(&a.config, kept); err != nil {
 		c.Refused = true
+		definition.WithoutFromNow(c.Changes)
 		for line := range strings.Lines(err.Error()) {
 			c.Problems = append(c.Problems, a.file.Redact(strings.TrimSuffix(line, "\n")))
 		}

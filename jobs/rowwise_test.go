@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -124,7 +125,12 @@ func TestMovedTable(t *testing.T) {
 		put(way[0])
 		fine(t, dir, "run", "shop.yaml")
 		put(way[1])
-		starlift(t, dir, "run", "shop.yaml").want(t, exitFailed, fmt.Sprintf("sinks.warehouse no longer reads %s.order", way[0]))
+		refused := starlift(t, dir, "run", "shop.yaml")
+		refused.want(t, exitFailed, fmt.Sprintf("sinks.warehouse no longer reads %s.order", way[0]),
+			fmt.Sprintf(`table "order" comes to sink warehouse from node %s now, and came from node %s before`, way[1], way[0]), "starlift reset FILE")
+		if strings.Contains(refused.err, "--from-now") {
+			t.Errorf("offers what is refused as well: %s", refused.err)
+		}
 		starlift(t, dir, "run", "shop.yaml", "--from-now", "warehouse").want(t, exitFailed,
 			fmt.Sprintf(`table "order" comes to sink warehouse from node %s now, and came from node %s before`, way[1], way[0]))
 		put(way[0])

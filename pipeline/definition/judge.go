@@ -140,6 +140,16 @@ func (j *judge) hint(c *Change) string {
 	}
 }
 
+// WithoutFromNow takes the offer of --from-now out of the hints: the state can't go on
+// with the file whatever is taken.
+func WithoutFromNow(changes []Change) {
+	for i := range changes {
+		if changes[i].Verdict == Refused {
+			changes[i].Hint = putBack + beginAnew
+		}
+	}
+}
+
 // switches returns the definition's with those that are taken now.
 func (j *judge) switches() []Switch {
 	all := slices.Clone(j.found.Definition.Switches)
