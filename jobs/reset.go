@@ -66,12 +66,12 @@ func (a *assembly) reset(ctx context.Context, do bool) (r *resetReport, err erro
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	// All are asked before the first is touched.
-	r, err = a.resetSinks(ctx, false)
+	r, err = a.resetSinks(ctx, folder.ID(), false)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; nothing was changed", err)
 	}
 	if do {
-		if r, err = a.resetSinks(ctx, true); err != nil {
+		if r, err = a.resetSinks(ctx, folder.ID(), true); err != nil {
 			return nil, fmt.Errorf("%w; what was not removed yet is by the next starlift reset %s --yes", err, a.path)
 		}
 	}
@@ -116,15 +116,15 @@ func (a *assembly) stateHolding(f *state.Folder) []pipeline.Holding {
 	return []pipeline.Holding{{Name: what}}
 }
 
-// resetSinks asks each sink, or lets it do it.
-func (a *assembly) resetSinks(ctx context.Context, do bool) (*resetReport, error) {
+// resetSinks asks each sink, or lets it do it. id is that of the state.
+func (a *assembly) resetSinks(ctx context.Context, id string, do bool) (*resetReport, error) {
 	r := &resetReport{Pipeline: a.file.Name, Removed: []resetItem{}, Left: []resetItem{}, file: a.path}
 	for _, s := range a.config.Sinks {
 		sink, ok := s.Sink.(pipeline.Resettable)
 		if !ok {
 			continue
 		}
-		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.file.Name, Sinks: a.sinkNames(), Tables: tablesOf(s.Inputs), Do: do})
+		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.file.Name, StateID: id, Sinks: a.sinkNames(), Tables: tablesOf(s.Inputs), Do: do})
 		if err != nil {
 			return nil, fmt.Errorf("sink %s: %w", s.Name, err)
 		}

@@ -1,6 +1,9 @@
 package pipeline
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Resettable is a Sink that can give back what it has taken, so that the pipeline
 // begins anew.
@@ -14,6 +17,7 @@ type Resettable interface {
 // Reset says whose holdings are meant.
 type Reset struct {
 	Pipeline string
+	StateID  string // of the state folder; empty = there is none that can be read
 	// Sinks names all sinks of the pipeline file: each gives back what is its own,
 	// and what belongs to a sink that is no longer among them.
 	Sinks []string
@@ -34,6 +38,15 @@ func (r *Reset) Owns(asked, pipeline, sink string) bool {
 		}
 	}
 	return true
+}
+
+// OfState says of what was written with a state folder, by its id, that it was not
+// this one: it may be of a pipeline of the same name that still runs.
+func (r *Reset) OfState(id string) string {
+	if id == r.StateID {
+		return ""
+	}
+	return fmt.Sprintf(" (written with another state folder, %s)", id)
 }
 
 // Holding is something in a sink's target.

@@ -58,10 +58,11 @@ func readOwner(dir string) (*owner, error) {
 
 // claims compares the folders of a sink's tables with what is there and whose it is.
 type claims struct {
-	sink   *Sink
-	wrong  []string
-	others bool     // something of others is in the way
-	take   []string // tables whose folders are nobody's
+	sink    *Sink
+	wrong   []string
+	others  bool     // something of others is in the way
+	renamed string   // the pipeline that has a folder of a sink of this name
+	take    []string // tables whose folders are nobody's
 }
 
 // add compares a table's folder.
@@ -78,6 +79,9 @@ func (c *claims) add(table string) error {
 	taken := slices.Contains(s.opening.Taken, table)
 	switch want := s.owner(table); {
 	case found != nil && found.Pipeline != want.Pipeline:
+		if found.Sink == want.Sink {
+			c.renamed = found.Pipeline
+		}
 		differs(true, "it belongs to pipeline %q (its sink %q, state folder %s)", found.Pipeline, found.Sink, found.StateID)
 	case found != nil && found.Sink != want.Sink:
 		differs(false, "it belongs to sink %q of this pipeline (state folder %s)", found.Sink, found.StateID)
@@ -126,6 +130,9 @@ func (c *claims) err() error {
 	way := "put back what was there, give the sink another folder (url), or " + way
 	if c.others {
 		way = "give the sink another folder (url); or, if nobody needs what is there, delete it"
+	}
+	if c.renamed != "" {
+		way = fmt.Sprintf("if this is pipeline %q with a new name, put the name back; otherwise %s", c.renamed, way)
 	}
 	return &OwnerError{Sink: c.sink.name, text: fmt.Sprintf("sink %q can't take its folders:\n%s\n%s", c.sink.name, strings.Join(c.wrong, "\n"), way)}
 }

@@ -94,6 +94,9 @@ func TestOwners(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) || pipeline.Retryable(err) {
 				t.Errorf("got error %v, want %s", err, tc.want)
 			}
+			if renamed := strings.Contains(err.Error(), "put the name back"); renamed != strings.Contains(err.Error(), "belongs to pipeline") {
+				t.Errorf("error %v", err)
+			}
 			if diff := cmp.Diff(before, tree(t, h.dir)); diff != "" {
 				t.Errorf("a refused start: -before +after\n%s", diff)
 			}
@@ -167,7 +170,7 @@ func TestResetLeavesOthers(t *testing.T) {
 	r := pipeline.Reset{Pipeline: "shop", Sinks: []string{"lake", "pond"}, Tables: h.tables, Do: true}
 	got, err := h.sink.Reset(context.Background(), r)
 	must(t, err)
-	if len(got) != 2 || !strings.Contains(got[0].Name, ": 4 files") || !strings.Contains(got[1].Name, ": 3 files") {
+	if len(got) != 2 || !strings.Contains(got[0].Name, ": 4 files (written with another state folder, 0123456789abcdef0123)") || !strings.Contains(got[1].Name, ": 3 files") {
 		t.Errorf("reset tells %v", got)
 	}
 	var left []string

@@ -66,7 +66,7 @@ func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.Holding, e
 	if err != nil {
 		return nil, err
 	}
-	all := []pipeline.Holding{{Name: fmt.Sprintf("%s: %d files", name, len(ours))}}
+	all := []pipeline.Holding{{Name: fmt.Sprintf("%s: %d files%s", name, len(ours), r.OfState(found.StateID))}}
 	if len(others) > 0 {
 		all = append(all, pipeline.Holding{Name: fmt.Sprintf("%s: %d files (%s …)", name, len(others), others[0]), Left: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
 	}

@@ -38,7 +38,7 @@ func (h *harness) sinkOf(name string) Sink {
 func (h *harness) reset(do bool) []pipeline.Holding {
 	h.T.Helper()
 	h.Close()
-	all, err := h.sinkOf("warehouse").(pipeline.Resettable).Reset(context.Background(), pipeline.Reset{Pipeline: h.Pipeline, Sinks: []string{"warehouse", "beside"}, Tables: h.Tables, Do: do})
+	all, err := h.sinkOf("warehouse").(pipeline.Resettable).Reset(context.Background(), pipeline.Reset{Pipeline: h.Pipeline, StateID: h.State, Sinks: []string{"warehouse", "beside"}, Tables: h.Tables, Do: do})
 	h.Must(err)
 	return all
 }
@@ -102,6 +102,9 @@ func ownersCase(t *testing.T, target Target) {
 			var owned *warehouse.OwnerError
 			if !errors.As(err, &owned) || !strings.Contains(err.Error(), tc.want) || pipeline.Retryable(err) {
 				t.Errorf("got error %v, want %s", err, tc.want)
+			}
+			if renamed := strings.Contains(err.Error(), "put the name back"); renamed != strings.Contains(err.Error(), "belongs to pipeline") {
+				t.Errorf("error %v", err)
 			}
 			if tc.stays == "" && !strings.Contains(err.Error(), "starlift reset FILE") {
 				t.Errorf("error %v does not say how to go on", err)
@@ -185,12 +188,14 @@ func resetCase(t *testing.T, target Target) {
 		h.Must(s.Open(context.Background(), o))
 		h.Must(s.Close())
 	}
+	h.State = "state-2" // as of a copy of the pipeline in another folder
 	var texts []string
 	for _, o := range h.reset(true) {
 		texts = append(texts, strings.ReplaceAll(o.Name, h.in(""), `"s".""`)+": "+o.Left)
 	}
 	in := func(table string) string { return "table " + h.in(table) }
-	want := []string{in("order") + ": ", in("sale") + `: it belongs to pipeline "sales"`, in("stale") + ": ",
+	const other = " (written with another state folder, state-1): "
+	want := []string{in("order") + other, in("sale") + `: it belongs to pipeline "sales"`, in("stale") + other,
 		"1 rows of " + in(warehouse.EpochsTable) + ": ", "2 rows of " + in(warehouse.TablesTable) + ": "}
 	if diff := cmp.Diff(want, texts); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

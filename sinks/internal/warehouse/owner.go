@@ -65,7 +65,8 @@ type Claims struct {
 	opening *pipeline.Opening
 	owners  Owners
 	wrong   []string
-	others  bool // something of others is in the way
+	others  bool   // something of others is in the way
+	renamed string // the pipeline that has a table of a sink of this name
 	Take    []string
 }
 
@@ -86,6 +87,9 @@ func (c *Claims) Add(table string, p Present) {
 	}
 	switch {
 	case recorded && owner.Pipeline != c.opening.Pipeline:
+		if owner.Sink == c.sink {
+			c.renamed = owner.Pipeline
+		}
 		differs(true, "it belongs to pipeline %q (its sink %q, state folder %s)", owner.Pipeline, owner.Sink, owner.StateID)
 	case recorded && owner.Sink != c.sink:
 		differs(false, "it belongs to sink %q of this pipeline (state folder %s)", owner.Sink, owner.StateID)
@@ -110,6 +114,9 @@ func (c *Claims) Err() error {
 	way := "put back what was there, or " + way
 	if c.others {
 		way = "give this pipeline's tables a schema of their own (schema) or other names; or, if nobody needs what is there, drop those tables and their rows in " + TablesTable
+	}
+	if c.renamed != "" {
+		way = fmt.Sprintf("if this is pipeline %q with a new name, put the name back; otherwise %s", c.renamed, way)
 	}
 	return &OwnerError{Sink: c.sink, text: fmt.Sprintf("sink %q can't take its tables:\n%s\n%s", c.sink, strings.Join(c.wrong, "\n"), way)}
 }

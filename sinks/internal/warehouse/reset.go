@@ -78,6 +78,7 @@ func (d *Dialect) resetTables(ctx context.Context, s Session, schema, sink strin
 			if !p.Is {
 				continue // its record goes
 			}
+			h.Name += r.OfState(o.StateID)
 			if r.Do {
 				if err := s.Exec(ctx, "DROP TABLE "+In(schema, table)); err != nil {
 					return nil, nil, fmt.Errorf("dropping table %s.%s: %w", schema, table, err)
