@@ -161,11 +161,6 @@ func (r *run) check(ctx context.Context) error {
 	return r.openSources(ctx)
 }
 
-// follows reports whether the run reads a source that goes on for ever.
-func (r *run) follows(source string) bool {
-	return slices.ContainsFunc(r.sources, func(s SourceNode) bool { return s.Name == source && s.Followed })
-}
-
 // checkGathered refuses to go on without a sink whose rows wait to be published:
 // they would be deleted with the spool (I3).
 func (r *run) checkGathered() error {

@@ -22,8 +22,8 @@ func costOf(t *testing.T, p pipeline.Policy, epochs [][]part) (b bill) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := func() error { return nil }
 	var add func(*pipeline.Batch) error
+	var end func() error
 	if (p == pipeline.Policy{}) {
 		s, err := New(Options{Node: "n", Logical: tables, Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: items, Keys: keys})
 		if err != nil {

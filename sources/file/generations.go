@@ -57,12 +57,6 @@ func markOf(path, of string) (mark string, ok bool) {
 	return "", false
 }
 
-// isGeneration reports whether a file is one of another by its name and folder.
-func isGeneration(path, of string) bool {
-	_, ok := markOf(path, of)
-	return ok && filepath.Dir(absolute(path)) == filepath.Dir(absolute(of))
-}
-
 func newGeneration(path, of string, info fs.FileInfo) *generation {
 	mark, _ := markOf(path, of)
 	return &generation{path: path, info: info, id: idOf(info), mark: mark}

@@ -114,32 +114,36 @@ func ownersCase(t *testing.T, target Target) {
 			h.beginAnew(tc.stays)
 		})
 	}
-	t.Run("nothing is made by a check", func(t *testing.T) {
-		h := newHarness(t, target, Orders(t))
-		h.Close()
-		h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
-		before := h.catalogue()
-		for range 2 {
-			names, err := h.sinkOf("warehouse").Check(context.Background(), h.opening())
-			if err != nil || len(names) != 2 || names[0] == names[1] || !strings.Contains(names[0], `"order"`) {
-				t.Errorf("names %q, error %v", names, err)
-			}
+	t.Run("nothing is made by a check", func(t *testing.T) { checkMakesNothing(t, target) })
+	t.Run("another took a table since the check", func(t *testing.T) { takenSinceCheck(t, target) })
+}
+
+func checkMakesNothing(t *testing.T, target Target) {
+	h := newHarness(t, target, Orders(t))
+	h.Close()
+	h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
+	before := h.catalogue()
+	for range 2 {
+		names, err := h.sinkOf("warehouse").Check(context.Background(), h.opening())
+		if err != nil || len(names) != 2 || names[0] == names[1] || !strings.Contains(names[0], `"order"`) {
+			t.Errorf("names %q, error %v", names, err)
 		}
-		h.same(h.catalogue(), before...)
-		h.exec("DROP SCHEMA %s CASCADE", warehouse.Quote(h.db.Schema()))
-		h.Must(h.Check(h.sinkOf("warehouse")))
-		h.same(h.db.Query(t, "SELECT count(*) FROM information_schema.schemata WHERE schema_name = "+warehouse.Literal(h.db.Schema())), "0")
-	})
-	t.Run("another took a table since the check", func(t *testing.T) {
-		h := newHarness(t, target, Orders(t))
-		h.Close()
-		sink := h.sinkOf("late")
-		var owned *warehouse.OwnerError
-		if err := sink.Open(context.Background(), h.opening()); !errors.As(err, &owned) {
-			t.Errorf("got error %v", err)
-		}
-		h.Must(sink.Close())
-	})
+	}
+	h.same(h.catalogue(), before...)
+	h.exec("DROP SCHEMA %s CASCADE", warehouse.Quote(h.db.Schema()))
+	h.Must(h.Check(h.sinkOf("warehouse")))
+	h.same(h.db.Query(t, "SELECT count(*) FROM information_schema.schemata WHERE schema_name = "+warehouse.Literal(h.db.Schema())), "0")
+}
+
+func takenSinceCheck(t *testing.T, target Target) {
+	h := newHarness(t, target, Orders(t))
+	h.Close()
+	sink := h.sinkOf("late")
+	var owned *warehouse.OwnerError
+	if err := sink.Open(context.Background(), h.opening()); !errors.As(err, &owned) {
+		t.Errorf("got error %v", err)
+	}
+	h.Must(sink.Close())
 }
 
 // beginAnew resets the sink, and runs with a new state where nothing is left.
