@@ -248,7 +248,7 @@ func incrementalExport(name string, all []oracle.Change, from, to int64) *forget
 		if ch.New == nil && ch.Old == nil {
 			continue
 		}
-		s.files[0] = append(s.files[0], forgetLine{text: string(ch.Increment()), item: id, at: ch.Time, value: valueOf(ch.New), gone: ch.New == nil})
+		s.files[0] = append(s.files[0], forgetLine{text: string(ch.Increment(0)), item: id, at: ch.Time, value: valueOf(ch.New), gone: ch.New == nil})
 	}
 	return s
 }

@@ -32,9 +32,10 @@ func (c *Change) CDC() []byte {
 	return line(record)
 }
 
-// Increment returns the change as a line of an incremental export.
-func (c *Change) Increment() []byte {
-	l := map[string]any{"Metadata": map[string]any{"WriteTimestampMicros": map[string]any{"N": fmt.Sprint(c.Time)}}, "Keys": typed(c.Key)}
+// Increment returns the change as a line of an incremental export, with a time that
+// is finer by some µs.
+func (c *Change) Increment(finer int64) []byte {
+	l := map[string]any{"Metadata": map[string]any{"WriteTimestampMicros": map[string]any{"N": fmt.Sprint(c.Time + finer)}}, "Keys": typed(c.Key)}
 	c.images(l)
 	return line(l)
 }

@@ -65,10 +65,10 @@ type history struct {
 }
 
 // Start is the time at which histories begin, in µs since 1970; Tick is the unit
-// of their times.
+// of their times, two milliseconds: a millisecond lies between any two.
 const (
 	Start = 1_709_290_800_000_000 // 2024-03-01 11:00
-	Tick  = 1000
+	Tick  = 2000
 )
 
 func (h *history) draw(k *Kind, id Identity) []Change {
