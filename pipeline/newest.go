@@ -148,7 +148,7 @@ func walked(cs []*Contender, before Image) bool {
 				}
 				continue
 			}
-			if c.Partition != next.Partition {
+			if c.Partition != next.Partition || c.Imageless() || next.Imageless() {
 				return false
 			}
 			was = Image{Hash: next.New, Known: true}
@@ -166,11 +166,11 @@ func walked(cs []*Contender, before Image) bool {
 // that arrival alone has put behind it.
 func newestOf(cs []*Contender, before Image) (newest int, others []uint64) {
 	if slices.ContainsFunc(cs, func(c *Contender) bool { return c.Imageless() }) {
-		return lastOf(cs), nil
+		return lastOf(cs)
 	}
 	g := newGraph(cs, before)
 	ends, possible := g.ends(cs, before)
-	newest = latest(cs, g, ends)
+	newest = latest(cs, func(c *Contender) bool { return ends == nil || ends[g.node(c.New)] })
 	for i, image := range g.images {
 		if image != cs[newest].New && len(others) < maxOthers && (possible == nil || possible[i]) {
 			others = append(others, image)
@@ -180,35 +180,43 @@ func newestOf(cs []*Contender, before Image) (newest int, others []uint64) {
 }
 
 // lastOf is newestOf where some need no images: of those, older ones are not kept, so
-// there is no walk over all.
-func lastOf(cs []*Contender) int {
-	newest := 0
+// there is no walk over all. Of those with sequence numbers only the last may be the
+// newest, whatever others there are.
+func lastOf(cs []*Contender) (newest int, others []uint64) {
+	last, told := 0, true
 	for i := range cs {
-		order, known := cs[i].compare(&cs[newest].Version)
-		if !known {
-			return latest(cs, nil, nil)
-		}
-		if order > 0 {
-			newest = i
+		order, known := cs[i].compare(&cs[last].Version)
+		if told = told && known; known && order > 0 || cs[last].Seq == "" && cs[i].Seq != "" {
+			last = i
 		}
 	}
-	return newest
+	if told {
+		return last, nil
+	}
+	candidate := func(c *Contender) bool { return c == cs[last] || c.Seq == "" }
+	newest = latest(cs, candidate)
+	for _, c := range cs {
+		if c.New != cs[newest].New && len(others) < maxOthers && candidate(c) && !slices.Contains(others, c.New) {
+			others = append(others, c.New)
+		}
+	}
+	return newest, others
 }
 
-// latest returns the contender that arrived last of those that lead to one of the
-// images; nil = all do.
-func latest(cs []*Contender, g *graph, ends []bool) int {
+// latest returns the number of the candidate that arrived last; of all contenders, if
+// the candidates are bare.
+func latest(cs []*Contender, candidate func(*Contender) bool) int {
 	order := make([]int, 0, len(cs))
 	for i, c := range cs {
-		if !c.Bare && (ends == nil || ends[g.node(c.New)]) {
+		if !c.Bare && (candidate == nil || candidate(c)) {
 			order = append(order, i)
 		}
 	}
 	if len(order) == 0 {
-		if ends == nil {
+		if candidate == nil {
 			return 0
 		}
-		return latest(cs, g, nil)
+		return latest(cs, nil)
 	}
 	slices.SortFunc(order, func(a, b int) int { return cs[a].compareArrival(&cs[b].Version) })
 	best := -1

@@ -166,9 +166,12 @@ func (h *history) lowerGaps() {
 }
 
 // contested reports whether another change of their time may change the order of
-// some.
+// some. It does not where all are told without images: then it only comes between them.
 func contested(group []historyEntry) bool {
-	return !slices.ContainsFunc(group, func(e historyEntry) bool { return e.Imageless() })
+	one := &group[0]
+	return slices.ContainsFunc(group, func(e historyEntry) bool {
+		return !e.Imageless() || e.ByArrival != one.ByArrival || e.ByArrival && e.Partition != one.Partition
+	})
 }
 
 // groupEnd returns the end of the entries that have the time of entry i.

@@ -123,16 +123,9 @@ func (p *past) trim() {
 	}
 }
 
-// join takes a change of the time. Of a single one that had a sequence number, the state
-// knows the images only.
+// join takes a change of the time.
 func (m *moment) join(c *pipeline.Contender) {
-	if m.sealed {
-		return
-	}
-	again := func(o pipeline.Contender) bool {
-		return o.Event == 0 && o.Seq == "" && !o.ByArrival && o.New == c.New && o.Old == c.Old && o.HasOld == c.HasOld
-	}
-	if !slices.ContainsFunc(m.changes, again) {
+	if !m.sealed {
 		m.changes, _ = pipeline.Contend(m.changes, self, *c)
 	}
 }
@@ -179,9 +172,6 @@ func (p *past) append(b []byte, it *item) []byte {
 	if newest.HasOld && newest.Old == c.New {
 		flags |= pastFollows
 		c.New = 0
-	}
-	if c.Seq != "" {
-		c.Event, c.Seq = 0, "" // the same images tell well enough that it came again
 	}
 	b[at] = flags
 	b = packed.AppendContender(b, &c)

@@ -29,7 +29,7 @@ type tied struct {
 
 // drawTied draws a history of one to three times.
 func drawTied(r *rand.Rand, item string) *tied {
-	h := &tied{item: item, views: []string{"old images", "new images", "some old images", "sequences"}[r.IntN(4)]}
+	h := &tied{item: item, views: []string{"old images", "new images", "some old images", "sequences", "some sequences"}[r.IntN(5)]}
 	now := uint64(0)
 	if r.IntN(3) == 0 { // there was something before what is read begins
 		now = 1 + r.Uint64N(3)
@@ -45,7 +45,7 @@ func drawTied(r *rand.Rand, item string) *tied {
 			}
 			e.new = tiedImage(item, now)
 			switch e.hasOld = true; {
-			case h.views == "sequences":
+			case h.views == "sequences" || h.views == "some sequences" && r.IntN(2) == 0:
 				e.seq, e.id = fmt.Sprint(90+7*id), 0
 			case e.old.hash != 0 && (h.views == "new images" || h.views == "some old images" && r.IntN(2) == 0):
 				e.hasOld, e.existed, e.old = false, true, image{}
@@ -108,8 +108,8 @@ func (h *tied) ends() map[uint64]bool {
 	}
 	for _, group := range h.truth {
 		ends := map[uint64]bool{}
-		if group[0].seq != "" {
-			ends[group[len(group)-1].new.hash] = true
+		if slices.ContainsFunc(group, func(e event) bool { return e.seq != "" }) {
+			lastOfSome(group, ends)
 			starts = ends
 			continue
 		}
@@ -119,6 +119,20 @@ func (h *tied) ends() map[uint64]bool {
 		starts = ends
 	}
 	return starts
+}
+
+// lastOfSome is the model where changes have sequence numbers: any that has none may
+// be the last, and of the others the one with the greatest.
+func lastOfSome(group []event, ends map[uint64]bool) {
+	var last *event
+	for i := range group {
+		if e := &group[i]; e.seq == "" {
+			ends[e.new.hash] = true
+		} else {
+			last = e
+		}
+	}
+	ends[last.new.hash] = true
 }
 
 func walkTied(group []event, done []bool, now uint64, left int, ends map[uint64]bool) {
@@ -224,32 +238,42 @@ func TestTies(t *testing.T) {
 	t.Logf("%d of %d histories can end in one way only", decided, len(histories))
 }
 
-// TestMergedTies: a row merged column by column follows the same order.
+// TestMergedTies: rows that a Merger settles follow the same order.
 func TestMergedTies(t *testing.T) {
 	histories, seed := drawTies(t)
 	histories = histories[:len(histories)/2]
 	for _, size := range []int{0, 1} {
 		want := settleTied(t, histories, size)
-		mt := newMergeTest(t, pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Delete})
-		for epoch := 0; ; epoch++ {
-			var events []event
+		for _, p := range []pipeline.Policy{
+			{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Delete},
+			{TTLDeletes: pipeline.TTLDeletes{Set: true, Fate: pipeline.Keep}}, // of items that do not expire
+		} {
+			rows := mergeTied(t, histories, size, p)
 			for _, h := range histories {
-				events = append(events, h.cut(size, epoch)...)
+				row := ""
+				if n := want[h.item]; n > 0 {
+					row = fmt.Sprintf("%s|%d", h.item, n)
+				}
+				if rows[h.item] != row {
+					t.Fatalf("-ties.seed %d, epochs of %d: %s: by %+v the row is %q, want %q", seed, size, h.show(), p, rows[h.item], row)
+				}
 			}
-			if len(events) == 0 {
-				break
-			}
-			mt.take(batchOf(events))
 		}
+	}
+}
+
+// mergeTied is settleTied by a Merger.
+func mergeTied(t *testing.T, histories []*tied, size int, p pipeline.Policy) map[string]string {
+	mt := newMergeTest(t, p)
+	for epoch := 0; ; epoch++ {
+		var events []event
 		for _, h := range histories {
-			row := ""
-			if n := want[h.item]; n > 0 {
-				row = fmt.Sprintf("%s|%d", h.item, n)
-			}
-			if mt.rows[h.item] != row {
-				t.Fatalf("-ties.seed %d, epochs of %d: %s: the row is %q, want %q", seed, size, h.show(), mt.rows[h.item], row)
-			}
+			events = append(events, h.cut(size, epoch)...)
 		}
+		if len(events) == 0 {
+			return mt.rows
+		}
+		mt.take(batchOf(events))
 	}
 }
 
