@@ -95,6 +95,7 @@ func (n *Node) hideWritten() {
 		}
 	}
 	for _, e := range n.entries {
+		n.doc.hide(written(passwords(e.key.text))...) // of a value whose key was left out
 		e.value.hideWritten()
 	}
 	for _, item := range n.items {

@@ -198,6 +198,39 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// TestSecretsInSettings: a setting that is wrong shows no password, wherever it is.
+func TestSecretsInSettings(t *testing.T) {
+	for set, want := range map[string]string{
+		"sinks.w.dsn:postgres://u:S3CRET@h/d":                 "--set sinks.w.dsn…: a setting is key=value",
+		"sinks.w.dsn:postgres://u:S3CRET@h/d?sslmode=require": "--set sinks.w.dsn…: a setting is key=value",
+		"sinks.w.dsn:host=h password=S3CRET":                  `unknown key "dsn:host"`,
+		"postgres://u:S3CRET@h/d":                             "--set postgres…: a setting is key=value",
+		"=postgres://u:S3CRET@h/d":                            "--set …: a setting is key=value",
+		"":                                                    "--set …: a setting is key=value",
+		"u:S3CRET@tcp(h)/d":                                   "--set u…: a setting is key=value",
+		"sinks.w=postgres//u:S3CRET@h/d":                      "--set sinks.w: w wants a mapping, not the text \"****\"",
+		"sinks.w=host=h pass word=S3CRET":                     "--set sinks.w: w wants a mapping, not the text \"****\"",
+		"sinks.v=postgres://u:S3CRET@h/d":                     `sinks has no "v"`,
+		"sinks=postgres//u:S3CRET@h/d":                        "--set sinks: sinks wants a mapping of node names, not the text \"****\"",
+	} {
+		f, err := Load("f.yaml", []byte(minimal), testKinds(), Options{Set: []string{set}})
+		if err == nil {
+			err = f.Err()
+		}
+		if err == nil || strings.Contains(err.Error(), "S3CRET") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", set, err, want)
+		}
+	}
+}
+
+// TestSecretsInKeys: a connection string that stands as a key is shown as a value is.
+func TestSecretsInKeys(t *testing.T) {
+	_, err := Load("f.yaml", []byte(strings.Replace(minimal, "dsn: x", `"postgres://u:S3CRET@h/d"`, 1)), testKinds(), Options{})
+	if err == nil || strings.Contains(err.Error(), "S3CRET") || !strings.Contains(err.Error(), `unknown key "postgres://u:****@h/d"`) {
+		t.Error(err)
+	}
+}
+
 // TestSecretsInBrokenFiles: a line that is not YAML shows no password either.
 func TestSecretsInBrokenFiles(t *testing.T) {
 	for _, line := range []string{

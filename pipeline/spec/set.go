@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -18,8 +19,8 @@ func applySet(root *Node, setting string) *Mistake {
 	if !utf8.ValidString(setting) {
 		return (&Node{set: strings.ToValidUTF8(key, "?")}).Mistake("the setting holds a byte that is not UTF-8", "write it in UTF-8")
 	}
-	if !ok || key == "" || slices.Contains(strings.Split(key, "."), "") {
-		return at.Mistake("a setting is key=value", "as in --set epoch.max_records=1000 or --set sources.orders.path=data/*.gz")
+	if !ok || key == "" || slices.Contains(strings.Split(key, "."), "") || strings.Contains(key, "://") {
+		return (&Node{set: shownKey(key)}).Mistake("a setting is key=value", "as in --set epoch.max_records=1000 or --set sources.orders.path=data/*.gz")
 	}
 	value, m := setValue(key, text, root.doc)
 	if m != nil {
@@ -41,6 +42,9 @@ func applySet(root *Node, setting string) *Mistake {
 		case next == nil && i == 1 && slices.Contains(sections, steps[0]):
 			return at.Mistake(fmt.Sprintf("%s has no %q", steps[0], step), didYouMean(step, n.Keys()))
 		case last:
+			if i < 2 && slices.Contains(sections, steps[0]) {
+				value.hideConnection(true) // it was meant for a key of the node
+			}
 			n.put(step, value)
 		case next == nil:
 			next = &Node{kind: Mapping, set: key, doc: root.doc}
@@ -49,6 +53,18 @@ func applySet(root *Node, setting string) *Mistake {
 		n = next
 	}
 	return nil
+}
+
+// shownKey is what may be shown of a setting that is none, and may hold a
+// connection string: what a key could be, and never nothing.
+func shownKey(setting string) string {
+	end := strings.IndexFunc(setting, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-", r)
+	})
+	if end < 0 && setting != "" {
+		return setting
+	}
+	return setting[:max(end, 0)] + "…"
 }
 
 // put replaces or adds a value of a mapping or list.
