@@ -57,6 +57,29 @@ func markOf(path, of string) (mark string, ok bool) {
 	return "", false
 }
 
+// packedLater reports whether a file may be one that was a generation already when it was
+// read, and was compressed later, under another number: app.log.3.gz of app.log.1.
+func packedLater(path, of string) bool {
+	name, base := filepath.Base(path), filepath.Base(of)
+	for _, suffix := range packedSuffixes {
+		if trimmed, packed := strings.CutSuffix(name, suffix); packed {
+			at, otherAt := numberAt(trimmed), numberAt(base)
+			return at > 0 && otherAt > 0 && trimmed[:at] == base[:otherAt]
+		}
+	}
+	return false
+}
+
+// numberAt returns where the number begins that a name ends with, with its dot or dash;
+// 0 = there is none.
+func numberAt(name string) int {
+	stem := strings.TrimRight(name, "0123456789")
+	if stem == name || stem == "" || !strings.ContainsRune("-._", rune(stem[len(stem)-1])) {
+		return 0
+	}
+	return len(stem) - 1
+}
+
 func newGeneration(path, of string, info fs.FileInfo) *generation {
 	mark, _ := markOf(path, of)
 	return &generation{path: path, info: info, id: idOf(info), mark: mark}

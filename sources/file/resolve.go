@@ -298,7 +298,7 @@ func (r *resolver) likely(in *input) []*known {
 			continue
 		}
 		for _, k := range r.byStem[stem[:i]] {
-			if _, ok := markOf(path, k.name); ok {
+			if _, ok := markOf(path, k.name); ok || packedLater(path, k.name) {
 				all = append(all, k)
 			}
 		}

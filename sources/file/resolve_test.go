@@ -402,3 +402,31 @@ func TestReread(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A generation that was read is known again when it is compressed under its next number,
+// and another one has the number that it had.
+func TestGenerationCompressedLater(t *testing.T) {
+	for _, read := range []int{-1, 10} {
+		t.Run(fmt.Sprintf("read %d", read), func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			write(t, "a.log.1", []byte(lines("a", 0, 50)))
+			write(t, "a.log", []byte(lines("b", 0, 20)))
+			age(t, "a.log.1", 2*time.Hour)
+			age(t, "a.log", time.Hour)
+			cfg := Config{Path: "a.log*", Format: "dynamodb_cdc"}
+			first := readSome(t, testSource(t, cfg, 0), nil, read)
+			for _, m := range []move{renames("a.log.1", "a.log.2"), compresses("a.log.2"), renames("a.log", "a.log.1"), appends("a.log", lines("c", 0, 5))} {
+				m(t, dir)
+			}
+			rest := readAll(t, cfg, 0, first.cursors)
+			got := append(first.texts(), rest.texts()...)
+			want := recordsOf(lines("a", 0, 50), lines("b", 0, 20), lines("c", 0, 5))
+			slices.Sort(got)
+			slices.Sort(want)
+			if d := cmp.Diff(want, got); rest.err != nil || d != "" {
+				t.Errorf("error %v (-want +got):\n%s", rest.err, d)
+			}
+		})
+	}
+}
