@@ -92,7 +92,7 @@ func (f *follower) predecessor(t *tail, s *sight) (p *past, wait bool, err error
 		return nil, false, nil
 	}
 	for _, p := range f.past {
-		replaced := p.at.Path == t.path && !p.cut && p.unread == 0 && s.size >= p.at.Offset
+		replaced := p.at.Path == t.path && !p.cut && p.unread == 0 && s.mayBegin(&p.at)
 		if p.isOf(t) || !replaced && !rotated(t.path, p.at.Path, p.stem) {
 			continue
 		}
@@ -131,6 +131,9 @@ func (f *follower) goOn(t *tail, p *past, s *sight) (err error) {
 		t.at.Compressed, t.at.Size, t.at.Head, t.at.HeadBytes = true, 0, xxh3.Hash(s.head), len(s.head)
 		t.at.Tail, t.at.TailAt, t.at.TailBytes = 0, 0, 0
 	}
+	if s.packed && p.at.Compressed && !p.at.heads(s.head) { // the same content, compressed anew
+		t.at.Size, t.at.Done, t.at.Head, t.at.HeadBytes = 0, false, xxh3.Hash(s.head), len(s.head)
+	}
 	if !s.packed && p.at.Compressed {
 		t.at.Head, t.at.HeadBytes, t.at.Content, t.at.ContentBytes = p.at.Content, p.at.ContentBytes, 0, 0
 		t.at.Compressed, t.at.Done = false, false
@@ -146,6 +149,18 @@ func (f *follower) goOn(t *tail, p *past, s *sight) (err error) {
 	return nil
 }
 
+// mayBegin reports whether a file is long enough to begin with what was read; if one of
+// them is compressed, that does not show.
+func (s *sight) mayBegin(c *cursor) bool { return s.packed || c.Compressed || s.size >= c.Offset }
+
+// atEnd reports whether all was read that the file had when it was looked at.
+func (t *tail) atEnd() bool {
+	if t.at.Compressed {
+		return t.at.Done && t.at.Size == t.info.Size()
+	}
+	return t.at.Offset == t.info.Size()
+}
+
 // original returns what was read of a file that this one replaces: it has taken
 // its name and begins with all of it, as after rsync. It has to wait while it may
 // be a copy of a file that is still there: if that one is truncated or removed,
@@ -155,7 +170,7 @@ func (f *follower) original(t *tail, s *sight) (p *past, wait bool, err error) {
 		if o == t {
 			continue
 		}
-		if o.key != "" && o.info != nil && o.path == t.path && o.away && removed(o.info) && o.at.Offset == o.info.Size() && s.size >= o.at.Offset {
+		if o.key != "" && o.info != nil && o.path == t.path && o.away && removed(o.info) && o.atEnd() && s.mayBegin(&o.at) {
 			if ok, err := o.at.begins(s); !ok || err != nil {
 				continue
 			}

@@ -142,3 +142,37 @@ func TestFollowCompressedWrittenAllTheTime(t *testing.T) {
 		})
 	}
 }
+
+// A file that is replaced by one with the same content and more, as by rsync or from a
+// backup, goes on, however it is stored: followed all the time, or while nothing ran.
+func TestFollowReplacedBySame(t *testing.T) {
+	for _, packing := range packings {
+		for _, down := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/down=%v", packing, down), func(t *testing.T) {
+				dir := t.TempDir()
+				path := filepath.Join(dir, "a")
+				text := strings.Repeat(" ", 300) + "{\"a\":1}\n" + strings.Repeat(" ", 300) + "{\"a\":2}\n"
+				write(t, path, pack(t, packing, []byte(text)))
+				r := newRig(t, Config{Path: path})
+				r.settle()
+				r.want(`{"a":1}`, `{"a":2}`)
+				r.save(2)
+				replaced := filepath.Join(dir, "new")
+				write(t, replaced, pack(t, packing, []byte(text+"{\"a\":3}\n")))
+				if packing == "gzip" { // what was there is kept as it is
+					write(t, replaced, append(pack(t, packing, []byte(text)), pack(t, packing, []byte("{\"a\":3}\n"))...))
+				}
+				rename(t, replaced, path)
+				if down {
+					r.restart()
+				}
+				r.settle()
+				r.settle()
+				r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
+				if len(r.notices) > 0 {
+					t.Errorf("notices: %v", r.notices)
+				}
+			})
+		}
+	}
+}
