@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Merge says how the changes of a row become its current values.
@@ -117,6 +118,32 @@ type Reading struct {
 	// settled.
 	Log    bool
 	Policy Policy
+	// By names more columns that tell rows apart: settled rows have at most one of a
+	// key and their values, nulls too, and a row that changes in one of them has gone.
+	// For settled rows with a Policy; KeyMore makes it.
+	By string
+}
+
+// byEnds ends each name of Reading.By.
+const byEnds = "\x00"
+
+// KeyMore returns a Reading.By of columns.
+func KeyMore(columns []string) string {
+	var by strings.Builder
+	for _, c := range columns {
+		by.WriteString(c + byEnds)
+	}
+	return by.String()
+}
+
+// KeyedMore returns the columns of a Reading.By.
+func KeyedMore(by string) (columns []string) {
+	for name := range strings.SplitSeq(by, byEnds) {
+		if name != "" {
+			columns = append(columns, name)
+		}
+	}
+	return columns
 }
 
 // Keyed is a transform of rows that keeps state by key. Its rows are settled.

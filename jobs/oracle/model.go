@@ -114,16 +114,16 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 			best[nk] = u
 		}
 	})
-	flagged := map[string]string{} // when the rows that had the natural key were deleted
 	alive := map[string]bool{}
 	for _, row := range l.settled(policy{onDelete: flag}) {
-		nk, ok := row.keyOf(d.NaturalKey)
-		switch {
-		case !ok:
-		case row["is_deleted"] == "false":
+		if nk, ok := row.keyOf(d.NaturalKey); ok && row["is_deleted"] == "false" {
 			alive[nk] = true
-		default:
-			flagged[nk] = max(flagged[nk], row["deleted_at"])
+		}
+	}
+	left := map[string]string{} // when rows left the natural key, by being deleted or for another one
+	for _, row := range l.by(d.NaturalKey).settled(policy{onDelete: flag}) {
+		if nk, ok := row.keyOf(d.NaturalKey); ok && row["is_deleted"] == "true" {
+			left[nk] = max(left[nk], row["deleted_at"])
 		}
 	}
 	rows := Rows{Unknown: Row{"is_inferred": "false"}}
@@ -140,7 +140,7 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 		for nk, row := range rows {
 			deleted := best[nk] != nil && !alive[nk]
 			rows[nk] = row.with(Row{"is_deleted": fmt.Sprint(deleted)})
-			if at := flagged[nk]; deleted && at != "" {
+			if at := left[nk]; deleted && at != "" {
 				rows[nk]["deleted_at"] = at
 			}
 		}

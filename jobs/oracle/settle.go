@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // policy says how a table is settled; its zero value is last-writer-wins. ttl is
@@ -39,6 +40,14 @@ func (p policy) flags() bool { return p.onDelete == flag || p.ttl == flag }
 type log struct {
 	table *table
 	items []Item
+}
+
+// by returns the log with rows that are told apart by some columns besides their
+// key.
+func (l *log) by(columns []string) *log {
+	t := *l.table
+	t.Key = slices.Concat(t.Key, columns)
+	return &log{&t, l.items}
 }
 
 // upsert is a row of a change's new image.

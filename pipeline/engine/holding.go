@@ -180,7 +180,7 @@ func (r *run) openMerger(s *step, m *merged) (err error) {
 		}
 	}
 	m.merger, err = settle.NewMerger(settle.MergerOptions{
-		Node: s.Name, Table: m.table, Policy: m.policy, Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
+		Node: s.Name, Table: m.table, Policy: m.policy, By: pipeline.KeyedMore(m.by), Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
 		Root: s.dropsFrom(m.table),
 	})
 	return err
@@ -248,7 +248,7 @@ func (r *run) takers(o *outlet) []consumer {
 		for _, c := range r.takers(&m.out) {
 			who = append(who, c.who)
 		}
-		policy := policyName(m.policy)
+		policy := m.how()
 		all = append(all, consumer{":" + policy, fmt.Sprintf("%s (%s)", strings.Join(who, ", "), policy)})
 	}
 	return all

@@ -31,6 +31,7 @@ type merged struct {
 	holding
 	table  *pipeline.Table
 	policy pipeline.Policy
+	by     string // as in pipeline.Reading
 	out    outlet
 	merger *settle.Merger
 }
@@ -155,7 +156,7 @@ func (r *run) wireReading(k *keyed, index int) error {
 		o := at(s.log, t)
 		o.readers = append(o.readers, to)
 	default:
-		o := s.settledBy(t, policyOf(s.Transform, s.root(t)).For(reading.Policy))
+		o := s.settledBy(t, policyOf(s.Transform, s.root(t)).For(reading.Policy), reading.By)
 		o.readers = append(o.readers, to)
 	}
 	// What is late for one consumer is late for all: a log is judged by settling.
@@ -175,7 +176,7 @@ func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
 		return fmt.Errorf("there is no node %s", in.Node)
 	case mode == pipeline.Settled:
 		s.needs.Settled = true
-		o = s.settledBy(t, policyOf(s.Transform, s.root(t)).Normal())
+		o = s.settledBy(t, policyOf(s.Transform, s.root(t)).Normal(), "")
 	default:
 		s.wants(t)
 		if mode == pipeline.Log {
@@ -188,22 +189,23 @@ func (r *run) wireSink(sink int, mode pipeline.Mode, in Edge) error {
 }
 
 // settledBy returns where the rows of the table go that are settled by a policy.
-func (s *step) settledBy(t *pipeline.Table, p pipeline.Policy) *outlet {
+func (s *step) settledBy(t *pipeline.Table, p pipeline.Policy, by string) *outlet {
 	s.wants(t)
 	if p != (pipeline.Policy{}) {
-		return &s.merged(t, p).out
+		return &s.merged(t, p, by).out
 	}
 	return at(s.settled, t)
 }
 
 // merged returns the merger of the table for the policy: its consumers share it.
-func (s *step) merged(t *pipeline.Table, p pipeline.Policy) *merged {
+func (s *step) merged(t *pipeline.Table, p pipeline.Policy, by string) *merged {
 	for _, m := range s.mergers {
-		if m.table == t && m.policy == p {
+		if m.table == t && m.policy == p && m.by == by {
 			return m
 		}
 	}
-	m := &merged{holding: holding{name: s.nodeOf(t) + "." + t.Name + ":" + policyName(p), n: 2}, table: t, policy: p}
+	m := &merged{table: t, policy: p, by: by}
+	m.holding = holding{name: s.nodeOf(t) + "." + t.Name + ":" + m.how(), n: 2}
 	s.mergers = append(s.mergers, m)
 	o := at(s.settled, t)
 	o.mergers = append(o.mergers, m)
@@ -216,6 +218,15 @@ func policyOf(t pipeline.Transform, table *pipeline.Table) pipeline.Policy {
 		return own.Policy(table)
 	}
 	return pipeline.Policy{}
+}
+
+// how names what tells a merger from others of its table.
+func (m *merged) how() string {
+	name := policyName(m.policy)
+	if m.by != "" {
+		name += " by " + strings.Join(pipeline.KeyedMore(m.by), ", ")
+	}
+	return name
 }
 
 // policyName names a policy as the pipeline file does.

@@ -15,7 +15,7 @@ import (
 // keyHash hashes the key columns of row i of a record; scratch is returned for
 // the next call.
 func (s *schema) keyHash(scratch []byte, rec arrow.Record, i int) (pipeline.Hash, []byte) {
-	return hashKey(scratch, s.ID, s.of.Key, rec, i)
+	return hashKey(scratch, s.ID, s.key, rec, i)
 }
 
 // hashKey hashes the key of a row of a table that has its key in some columns.

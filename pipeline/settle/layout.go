@@ -3,6 +3,7 @@ package settle
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 
@@ -17,6 +18,7 @@ type schema struct {
 	ID      uint64          `json:"id"`
 	Columns []schemaColumn  `json:"columns"`
 	Key     []string        `json:"key"`
+	key     []int           // columns of the table that tell rows apart
 	of      *pipeline.Table // nil = no longer in the pipeline
 	from    []int           // column of the schema → column of the table, or -1
 	builder *rowBuilder
@@ -88,12 +90,28 @@ func (s *schema) bind(t *pipeline.Table) error {
 			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", t.Name, c.Name, was, c.Type, way)
 		}
 	}
-	s.of = t
+	s.of, s.key = t, t.Key
 	s.from = make([]int, len(s.Columns))
 	for i, c := range s.Columns {
 		s.from[i] = t.Column(c.Name)
 	}
 	s.builder = newRowBuilder(s, t)
+	return nil
+}
+
+// keyMore adds columns to those that tell rows apart.
+func (s *schema) keyMore(columns []string) error {
+	key := slices.Clone(s.key)
+	for _, name := range columns {
+		i := s.of.Column(name)
+		if i < 0 {
+			return fmt.Errorf("table %q has no column %q", s.of.Name, name)
+		}
+		if !slices.Contains(key, i) {
+			key = append(key, i)
+		}
+	}
+	s.key = key
 	return nil
 }
 

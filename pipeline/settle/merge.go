@@ -85,6 +85,8 @@ type MergerOptions struct {
 	Node   string // the transform whose table is merged
 	Table  *pipeline.Table
 	Policy pipeline.Policy
+	// By are columns that tell rows apart besides the key.
+	By []string
 	// Root is, where transforms may leave rows of Table out, the table that they are
 	// made of: to a policy of first rows, a row that was left out is the first one
 	// all the same. nil = none are left out.
@@ -104,7 +106,7 @@ func NewMerger(o MergerOptions) (*Merger, error) {
 		wide:   overflow.Values{State: o.Keys, Inline: overflow.DefaultInline},
 		forest: btree.Forest{State: o.Keys, Tag: sharesPage, PageBytes: btree.DefaultPageBytes},
 	}
-	if m.first {
+	if m.first && o.By == nil {
 		m.root = o.Root
 	}
 	base := o.Table
@@ -123,6 +125,9 @@ func NewMerger(o MergerOptions) (*Merger, error) {
 		return nil, err
 	}
 	m.schema = schemas[base.Name]
+	if err := m.schema.keyMore(o.By); err != nil {
+		return nil, err
+	}
 	for _, c := range m.schema.Columns {
 		t, err := pipeline.ParseType(c.Type)
 		if err != nil {

@@ -307,11 +307,27 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	if d.tracks() {
 		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
 		r.tracked, d.trackSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
+		if d.onDelete == pipeline.Flag {
+			r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, By: pipeline.KeyMore(c.changing(t, cfg.NaturalKey))})
+			r.left = append(r.left, d)
+		}
 		for i, col := range pipeline.FlagColumns() {
 			d.rows.use(flagsAt(t)+i, col.Type)
 		}
 	}
 	return columns
+}
+
+// changing returns the columns of a natural key in which a row may change.
+func (c *compiler) changing(t *pipeline.Table, naturalKey []string) []string {
+	var names []string
+	for _, name := range naturalKey {
+		if !slices.Contains(t.Key, t.Column(name)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // memberColumns returns the columns that a dimension has besides those that the

@@ -41,7 +41,7 @@ func (s *step) Pending(last bool) bool {
 // next one has come: settling that needs as much.
 func (s *step) reset() {
 	s.lately = sizes{reuse.Room(len(s.lookups)), reuse.Room(len(s.bases))}
-	s.suspects, s.lookups, s.bases, s.tracks = nil, nil, nil, nil
+	s.suspects, s.lookups, s.bases, s.tracks, s.left = nil, nil, nil, nil, nil
 	s.arena.Release()
 }
 

@@ -19,7 +19,7 @@ type memberState struct {
 
 	// Of a dimension that tracks deletes:
 	live int64     // rows that have the natural key
-	dead []deadRow // deleted rows that had it last, up to maxDead
+	dead []deadRow // rows that had it and have gone, up to maxDead
 	uses int64     // facts that refer to the member
 }
 
@@ -41,10 +41,11 @@ type bringing struct {
 
 func contenderOf(b *bringing) *pipeline.Contender { return &b.Contender }
 
-// deadRow is a deleted row of a tracked table.
+// deadRow is a row of a tracked table that had the natural key and was deleted, or
+// has another one.
 type deadRow struct {
 	row pipeline.Hash
-	at  int64 // µs since 1970
+	at  int64 // since when, µs since 1970
 }
 
 const (
@@ -198,11 +199,12 @@ func (n *newest) join(o *newest) bool {
 	return true
 }
 
-// maxDead is the number of deleted rows that a member remembers, those that were
-// deleted last: only the last of them all tells when the member was deleted.
+// maxDead is the number of rows that left a member that it remembers, those that
+// left last: only the last of them all tells when the member was deleted.
 const maxDead = 32
 
-// bury notes that a deleted row had the natural key; raise, that it has no more.
+// bury notes that a row has left the member, which had no word of it; raise, that it
+// is back.
 func (m *memberState) bury(row pipeline.Hash, at int64) {
 	m.dead = append(m.dead, deadRow{row, at})
 	if len(m.dead) <= maxDead {
@@ -210,6 +212,11 @@ func (m *memberState) bury(row pipeline.Hash, at int64) {
 	}
 	slices.SortFunc(m.dead, func(a, b deadRow) int { return cmp.Or(cmp.Compare(b.at, a.at), a.row.Compare(b.row)) })
 	m.dead = m.dead[:maxDead]
+}
+
+// has reports whether the row is among those that left.
+func (m *memberState) has(row pipeline.Hash) bool {
+	return slices.ContainsFunc(m.dead, func(d deadRow) bool { return d.row == row })
 }
 
 func (m *memberState) raise(row pipeline.Hash) {

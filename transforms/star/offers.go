@@ -153,10 +153,15 @@ func (s *step) bringMembers(dead []int64) error {
 	if err != nil {
 		return err
 	}
+	left := movesOf(s.left)
+	if err := s.touchMoves(left); err != nil {
+		return err
+	}
 	if err := s.members.load(); err != nil {
 		return err
 	}
 	s.members.bring()
+	s.leave(left)
 	s.move(moves)
 	return nil
 }

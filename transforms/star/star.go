@@ -38,6 +38,7 @@ type reading struct {
 	lookup  *lookupTable
 	facts   []*fact
 	tracked []*dimension
+	left    []*dimension // of rows by their natural key, too
 }
 
 // projection is the columns that one use of a table needs, in the order in
@@ -298,7 +299,10 @@ func (s *Star) Uses() []string {
 			}
 		}
 		for _, d := range r.tracked {
-			uses = append(uses, "tells when members of "+d.name+" are deleted")
+			uses = append(uses, "tells whether members of "+d.name+" are deleted")
+		}
+		for _, d := range r.left {
+			uses = append(uses, "tells when rows left members of "+d.name)
 		}
 		for _, f := range r.facts {
 			uses = append(uses, "its rows are those of "+f.name+", kept with what was given out of each")

@@ -51,6 +51,7 @@ type step struct {
 	lookups  []lookupChange
 	bases    []baseRow
 	tracks   []trackedChange
+	left     []trackedChange // of rows by their natural key, too
 
 	// Of the log that is being read, some rows at a time.
 	offers  []offer
@@ -85,6 +86,7 @@ type trackedChange struct {
 	hash      pipeline.Hash
 	version   pipeline.Version
 	row       []byte
+	gone      bool
 }
 
 // Open implements pipeline.Keyed.
@@ -189,7 +191,10 @@ func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 			s.bases = append(s.bases, b)
 		}
 		for _, d := range r.tracked {
-			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At)})
+			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At), gone})
+		}
+		for _, d := range r.left {
+			s.left = append(s.left, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At), gone})
 		}
 	}
 }

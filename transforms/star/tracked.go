@@ -2,7 +2,6 @@ package star
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -14,7 +13,6 @@ import (
 type trackedRow struct {
 	member pipeline.Hash // zero = its natural key has a null
 	dead   bool
-	at     int64 // when it was deleted, µs since 1970
 }
 
 func (r *trackedRow) append(b []byte) []byte {
@@ -22,13 +20,12 @@ func (r *trackedRow) append(b []byte) []byte {
 	if r.dead {
 		dead = 1
 	}
-	return binary.LittleEndian.AppendUint64(packed.AppendHash(append(b, dead), r.member), uint64(r.at))
+	return packed.AppendHash(append(b, dead), r.member)
 }
 
 func decodeTracked(b []byte) trackedRow {
 	c := packed.Cursor{B: b}
-	dead := c.U8() == 1
-	return trackedRow{member: c.Hash(), dead: dead, at: int64(c.U64())}
+	return trackedRow{dead: c.U8() == 1, member: c.Hash()}
 }
 
 // move is a tracked row that the epoch has changed.
@@ -36,27 +33,37 @@ type move struct {
 	change      *trackedChange
 	before, now trackedRow
 	known       bool
+	at          int64 // when the row was deleted, µs since 1970
 }
 
 // touchTracked reads the tracked rows from the state and touches the members
 // that they had and have.
 func (s *step) touchTracked() ([]move, error) {
-	moves := make([]move, len(s.tracks))
-	for i := range s.tracks {
-		moves[i].change = &s.tracks[i]
-	}
+	moves := movesOf(s.tracks)
 	err := s.members.finder.Find(s.members.state, len(moves), func(i int32) pipeline.Hash { return moves[i].change.hash }, func(i int32, v []byte) {
 		moves[i].before, moves[i].known = decodeTracked(v), true
 	})
 	if err != nil {
 		return nil, err
 	}
+	return moves, s.touchMoves(moves)
+}
+
+func movesOf(changes []trackedChange) []move {
+	moves := make([]move, len(changes))
+	for i := range changes {
+		moves[i].change = &changes[i]
+	}
+	return moves
+}
+
+func (s *step) touchMoves(moves []move) error {
 	for i := range moves {
 		if err := s.touchMove(&moves[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return moves, nil
+	return nil
 }
 
 func (s *step) touchMove(m *move) error {
@@ -66,9 +73,10 @@ func (s *step) touchMove(m *move) error {
 	}
 	s.values = packed.SplitRow(s.values[:0], m.change.row, d.rows.widths)
 	n := len(d.naturalKey)
-	m.now = trackedRow{dead: s.values[n] != nil && s.values[n][0] == 1, at: math.MinInt64}
+	m.now = trackedRow{dead: m.change.gone || s.values[n] != nil && s.values[n][0] == 1}
+	m.at = m.change.version.Time
 	if at := s.values[n+1]; at != nil {
-		m.now.at = int64(binary.LittleEndian.Uint64(at))
+		m.at = int64(binary.LittleEndian.Uint64(at))
 	}
 	naturalKey := s.values[:n]
 	if slices.ContainsFunc(naturalKey, func(v []byte) bool { return v == nil }) {
@@ -80,6 +88,22 @@ func (s *step) touchMove(m *move) error {
 	}
 	m.now.member = s.members.all[at].hash
 	return nil
+}
+
+// leave notes when rows left members, or that they have come back.
+func (s *step) leave(moves []move) {
+	for i := range moves {
+		m := &moves[i]
+		e := s.memberOf(m.now.member)
+		if e == nil {
+			continue
+		}
+		e.raise(m.change.hash)
+		if m.now.dead {
+			e.bury(m.change.hash, m.at)
+		}
+		e.version, e.changed = m.change.version, true
+	}
 }
 
 // move counts the rows of the members that tracked rows have left and come to.
@@ -100,19 +124,26 @@ func (s *step) move(moves []move) {
 
 // shift adds the row to a member, or takes it away.
 func (s *step) shift(r trackedRow, m *move, n int64) {
-	if r.member == (pipeline.Hash{}) {
+	e := s.memberOf(r.member)
+	if e == nil || r.dead {
 		return
 	}
-	at, _ := s.members.index.Get(r.member) // touchMove has touched it
-	e := &s.members.all[at]
 	e.version, e.changed = m.change.version, true
-	switch {
-	case !r.dead:
-		e.live += n
+	e.live += n
+	switch row := m.change.hash; {
 	case e.dimension.onDelete != pipeline.Flag: // nobody asks when
 	case n > 0:
-		e.bury(m.change.hash, r.at)
-	default:
-		e.raise(m.change.hash)
+		e.raise(row)
+	case !e.has(row): // its item says so still, but another's row is the newest of the key
+		e.bury(row, m.change.version.Time)
 	}
+}
+
+// memberOf returns the entry of a member that was touched; nil = none.
+func (s *step) memberOf(h pipeline.Hash) *memberEntry {
+	if h == (pipeline.Hash{}) {
+		return nil
+	}
+	at, _ := s.members.index.Get(h)
+	return &s.members.all[at]
 }
