@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -129,7 +131,7 @@ func reopened(t *testing.T, s *Sink) string {
 func TestLimitedMemory(t *testing.T) {
 	c := Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), MemoryLimit: 64 << 20, Threads: 1}
 	s := newSink(t, c)
-	w := newWide(t, s, 1200, 10, 5)
+	w := newWide(t, s, 300, 100, 5000)
 	err := s.Commit(context.Background(), w.receipt)
 	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") || !strings.Contains(err.Error(), "64 MiB") || strings.Contains(err.Error(), "SET ") {
 		t.Fatalf("it ends with %v", err)
@@ -143,8 +145,26 @@ func TestLimitedMemory(t *testing.T) {
 	if err := errors.Join(s.Open(context.Background(), w.opening), s.Commit(context.Background(), w.receipt)); err != nil {
 		t.Fatal(err)
 	}
-	if got := query(t, s.db, "SELECT count(*) FROM wide"); got[0] != "10" {
+	if got := query(t, s.db, "SELECT count(*) FROM wide"); got[0] != "100" {
 		t.Errorf("the table has %v rows", got)
+	}
+}
+
+// TestLimitedMemoryAtOpen: a limit that the columns alone do not fit into is told
+// before anything is saved.
+func TestLimitedMemoryAtOpen(t *testing.T) {
+	c := Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), MemoryLimit: 64 << 20, Threads: 1}
+	var columns []pipeline.Column
+	for i := range 1200 {
+		columns = append(columns, conformance.Column(fmt.Sprint("c", i), pipeline.String))
+	}
+	o := pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{conformance.NewTable(t, "wide", []string{"c0"}, columns...)}}
+	_, err := newSink(t, c).Check(context.Background(), o)
+	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") {
+		t.Errorf("it ends with %v", err)
+	}
+	if _, err := os.Stat(c.DSN); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file: %v", err)
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, e
 	if err != nil {
 		return nil, err
 	}
-	return names, errors.Join(s.arrange(ctx, tx), tx.Rollback())
+	return names, errors.Join(s.short(s.arrange(ctx, tx)), tx.Rollback())
 }
 
 // Open opens the file, compares the token with the checkpoint, and makes or checks
