@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -76,10 +77,8 @@ func (a *assembly) reset(ctx context.Context, do bool) (r *resetReport, err erro
 		}
 	}
 	r.add("", a.stateHolding(folder)...)
-	for _, sink := range sortedKeys(folder.Tables) {
-		if !slices.Contains(a.sinkNames(), sink) {
-			r.add(sink, pipeline.Holding{Name: "tables " + strings.Join(folder.Tables[sink], ", "), Left: "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"})
-		}
+	if err := a.resetElsewhere(r, folder); err != nil {
+		return nil, err
 	}
 	if err := a.resetLetters(r, do); err != nil {
 		return nil, err
@@ -115,6 +114,41 @@ func (a *assembly) stateHolding(f *state.Folder) []pipeline.Holding {
 	}
 	return []pipeline.Holding{{Name: what}}
 }
+
+// resetElsewhere tells of what the sinks wrote where they don't write now.
+func (a *assembly) resetElsewhere(r *resetReport, f *state.Folder) error {
+	was, err := definition.Parse(f.Definition)
+	if err != nil {
+		return err
+	}
+	// Every epoch and source is as good: only what the file says is compared.
+	changes, _, err := definition.Compare(&definition.Found{Definition: was, Epoch: 1, Read: func(string) bool { return true }}, a.file, a.inputs(), nil)
+	if err != nil {
+		return err
+	}
+	for _, sink := range sortedKeys(f.Tables) {
+		h := pipeline.Holding{Name: "tables " + strings.Join(f.Tables[sink], ", ")}
+		if !slices.Contains(a.sinkNames(), sink) {
+			h.Left = "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"
+			r.add(sink, h)
+			continue
+		}
+		var moved []string
+		for _, c := range changes {
+			if slices.ContainsFunc(targetKeys, func(key string) bool { return c.Key == "sinks."+sink+"."+key }) {
+				moved = append(moved, c.Message)
+			}
+		}
+		if moved != nil {
+			h.Left = strings.Join(moved, "; ") + ": what is where they were is left; reset again with the file as it was, or remove it yourself"
+			r.add(sink, h)
+		}
+	}
+	return nil
+}
+
+// targetKeys are those of sinks that say where they write.
+var targetKeys = []string{"type", "dsn", "schema", "url"}
 
 // resetSinks asks each sink, or lets it do it. id is that of the state.
 func (a *assembly) resetSinks(ctx context.Context, id string, do bool) (*resetReport, error) {

@@ -27,7 +27,10 @@ type Folder struct {
 	Damage error
 	// Tables names, by sink, the tables that the checkpoint says were taken.
 	Tables map[string][]string
-	names  []string // what there is of a state
+	// Definition is what the state was built by, as KeepDefinition was given it; nil =
+	// that is not known.
+	Definition []byte
+	names      []string // what there is of a state
 }
 
 // OpenFolder locks a state folder, and finds out what is in it. It fails when another
@@ -99,7 +102,8 @@ func (f *Folder) read(s *Store) (err error) {
 		return err
 	}
 	f.Tables = c.Tables
-	return nil
+	f.Definition, err = s.Definition()
+	return err
 }
 
 // isOwn reports whether a name in a state folder is of the state: what else is there is
