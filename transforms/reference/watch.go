@@ -149,6 +149,9 @@ func (w *watcher) look() error {
 		w.checked, w.problem = at, nil
 		return nil
 	}
+	if !info.Mode().IsRegular() { // what is opened may never come back
+		return w.failed(fmt.Errorf("%s: not a regular file", w.path))
+	}
 	if !w.settled(info, at) {
 		return errUnstable
 	}
