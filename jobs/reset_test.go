@@ -14,24 +14,17 @@ func TestResetOfMovedSink(t *testing.T) {
 	t.Parallel()
 	dir := shop(t, 40, 5)
 	fine(t, dir, "run", "shop.yaml")
-	for _, moved := range []struct {
-		set  []string
-		says string
-	}{
-		{[]string{"sinks.warehouse.dsn=other.duckdb"}, "sinks.warehouse.dsn was shop.duckdb, and is other.duckdb: what is where they were is left"},
-		{[]string{"sinks.warehouse.schema=other"}, "and is other: what is where they were is left"},
-		{[]string{"sinks.warehouse.dsn=./shop.duckdb"}, ""},
-		{[]string{"sinks.warehouse.memory_limit=200MiB"}, ""},
+	for _, moved := range []struct{ set, says string }{
+		{"sinks.warehouse.dsn=other.duckdb", "sinks.warehouse.dsn was shop.duckdb, and is other.duckdb: what is where they were is left"},
+		{"sinks.warehouse.schema=other", "and is other: what is where they were is left"},
+		{"sinks.warehouse.dsn=./shop.duckdb", ""},
+		{"sinks.warehouse.memory_limit=200MiB", ""},
 	} {
-		args := []string{"reset", "shop.yaml"}
-		for _, set := range moved.set {
-			args = append(args, "--set", set)
-		}
-		r := fine(t, dir, args...)
+		r := fine(t, dir, "reset", "shop.yaml", "--set", moved.set)
 		if moved.says == "" {
 			moved.says = `sink warehouse: table "`
 			if strings.Contains(r.out, "this stays") {
-				t.Errorf("%v: %s", moved.set, r.out)
+				t.Errorf("%s: %s", moved.set, r.out)
 			}
 		}
 		r.want(t, exitFine, moved.says, "nothing was changed")
