@@ -56,7 +56,8 @@ func Contend[T any](changes []T, of func(*T) *Contender, change T) ([]T, bool) {
 // has brought the same image. The result depends on the set, not on the order in
 // which it is given.
 //
-// A sequence number is newer than a lesser one. Where none has one, each change is
+// A sequence number is newer than a lesser one. Where some have none, images play no
+// part, and only the greatest one is held against those. Where none has one, each change is
 // an edge from its old image to its new one, and what has happened is a walk that
 // begins at the image before and uses every edge; there being no item is one more
 // image. If all such walks end at one image, a change that leads to it is the
