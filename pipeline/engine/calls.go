@@ -59,6 +59,7 @@ func (c *Config) watch(ctx context.Context, k call, f func(context.Context) erro
 		w.run()
 	}()
 	err := f(ctx)
+	w.failed = err != nil
 	ended()
 	<-done
 	return w.result(err)
@@ -70,6 +71,7 @@ type watcher struct {
 	call    call
 	cancel  context.CancelCauseFunc
 	running context.Context // ends with the call
+	failed  bool            // of a call that has ended
 
 	begun, moved time.Time
 	waits        string
@@ -97,7 +99,7 @@ func (w *watcher) run() {
 	for next := between; ; {
 		select {
 		case <-w.running.Done():
-			w.gone()
+			w.gone(!w.failed)
 			return
 		case <-timer.C:
 		}
@@ -155,7 +157,7 @@ func (w *watcher) judge(silent time.Duration, seen pipeline.Sight) {
 	}
 	switch quiet := now().Sub(w.moved); {
 	case quiet < silent && w.stalled:
-		w.gone()
+		w.gone(true)
 	case quiet < silent:
 	case !w.stalled:
 		w.stalled, w.since = true, w.moved
@@ -179,14 +181,14 @@ func (w *watcher) known() string {
 	return w.waits
 }
 
-// gone notes that the call gets on again, or is over.
-func (w *watcher) gone() {
+// gone notes that the call stalls no longer: it gets on, or is over.
+func (w *watcher) gone(on bool) {
 	if !w.stalled {
 		return
 	}
 	w.stalled = false
 	w.c.Metrics.health.stalls(w, nil)
-	if w.lost == nil && w.given == nil {
+	if on && w.lost == nil && w.given == nil {
 		w.c.Log.Info("the call gets on again", "node", w.call.node, "call", w.call.what, "after", now().Sub(w.since).Round(time.Millisecond))
 	}
 }

@@ -107,6 +107,25 @@ func TestStallIsTold(t *testing.T) {
 	}
 }
 
+// TestStoppedStallIsNoProgress: a call that stalls and is ended does not get on again,
+// for the log; it is over, for health.
+func TestStoppedStallIsNoProgress(t *testing.T) {
+	for _, end := range []error{nil, context.Canceled} {
+		synctest.Test(t, func(t *testing.T) {
+			c, log, err := watched(t, &seen{is: pipeline.Sight{Waits: "pid 4711"}}, true, nil, func(context.Context, *Config) error {
+				time.Sleep(10 * time.Second)
+				return end
+			})
+			if !errors.Is(err, end) || c.Metrics.Health().Stalls != nil {
+				t.Errorf("%v, and %+v", err, c.Metrics.Health().Stalls)
+			}
+			if told := strings.Contains(log.String(), "gets on again"); told != (end == nil) {
+				t.Errorf("ended by %v: %s", end, log)
+			}
+		})
+	}
+}
+
 // TestLostCallIsTriedAgain: a call that nobody works on ends with an error to try
 // again by, as soon as it stalls and not before.
 func TestLostCallIsTriedAgain(t *testing.T) {
