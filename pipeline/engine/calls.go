@@ -217,7 +217,7 @@ func (w *watcher) result(err error) error {
 	case w.given != nil:
 		return &givenUp{w.given}
 	case w.lost != nil:
-		return pipeline.TransientFor("stalled", fmt.Errorf("the %s got no further, and is tried again: it waited for %s", w.call.what, w.known()))
+		return pipeline.TransientFor(stall, fmt.Errorf("the %s got no further, and is tried again: it waited for %s", w.call.what, w.known()))
 	}
 	return err
 }

@@ -218,6 +218,27 @@ func TestRetriesShareTheTime(t *testing.T) {
 	}
 }
 
+// TestOpeningsShareTheTime: openings that get no further, one after the other, have
+// the time for a commit together.
+func TestOpeningsShareTheTime(t *testing.T) {
+	w := newWorld(t.TempDir(), someChanges(3))
+	stalls := 0
+	w.source.opens = func() error {
+		if stalls++; stalls < 3 {
+			return pipeline.TransientFor(stall, errCrash)
+		}
+		return nil
+	}
+	w.limits.CommitTimeout = time.Nanosecond
+	if err := w.run(); !errors.Is(err, errCrash) || !strings.Contains(err.Error(), "(epoch.commit_timeout)") || stalls != 1 {
+		t.Errorf("%d openings: %v", stalls, err)
+	}
+	w.limits.CommitTimeout = time.Hour
+	if err := w.run(); err != nil || stalls != 3 {
+		t.Errorf("%d openings: %v", stalls, err)
+	}
+}
+
 // hanging is a sink whose commits hang.
 type hanging struct {
 	pipeline.Sink

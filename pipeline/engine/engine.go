@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
 // Limits end an epoch, whichever is reached first.
@@ -208,6 +209,9 @@ const (
 // Steps lists the steps of every epoch in order.
 var Steps = []Step{StepBegin, StepSettle, StepPrepare, StepSave, StepCommit, StepPublish, StepTell, StepClean, StepDone}
 
+// stall is the reason of calls that are tried again since they got no further.
+const stall = "stalled"
+
 // maxRestarts bounds the attempts in a row that commit nothing.
 const maxRestarts = 8
 
@@ -232,8 +236,9 @@ func Run(stop, kill context.Context, c Config) (total Progress, err error) {
 // runAgain runs until there is nothing more to read or no use in trying again.
 func runAgain(stop, kill context.Context, c *Config, refs *references) (total Progress, err error) {
 	wait := backoff.NewExponentialBackOff()
+	var stalled time.Time // when the attempts began that end with a stall, one after the other
 	for failures, again := 0, 0; ; {
-		before := total.Epoch
+		before, began := total.Epoch, now()
 		err := runOnce(stop, kill, c, &total, refs)
 		if errors.Is(err, pipeline.ErrReadAgain) && again < len(c.Sources) {
 			again++ // each source says so once
@@ -249,6 +254,15 @@ func runAgain(stop, kill context.Context, c *Config, refs *references) (total Pr
 		if total.Epoch > before {
 			failures = 0
 			wait.Reset()
+		}
+		switch {
+		case pipeline.RetryReason(err) != stall:
+			stalled = time.Time{}
+		case stalled.IsZero() || failures == 0:
+			stalled = began
+		}
+		if !stalled.IsZero() && since(stalled) >= c.Limits.CommitTimeout {
+			return total, fmt.Errorf("no call has got on for %s (epoch.commit_timeout): %w", timespan.Text(c.Limits.CommitTimeout), err)
 		}
 		if failures++; failures == maxRestarts {
 			return total, fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)

@@ -38,6 +38,7 @@ type memorySource struct {
 	told     []int // cursors it was told
 	fail     func() error
 	failOpen error
+	opens    func() error // null = it opens
 	endless  bool
 	drops    []string     // partitions that it is done with from the start
 	reads    atomic.Int64 // records given
@@ -48,6 +49,11 @@ func (s *memorySource) Open(_ context.Context, cursors map[string][]byte) error 
 	s.at = 0
 	if s.failOpen != nil {
 		return s.failOpen
+	}
+	if s.opens != nil {
+		if err := s.opens(); err != nil {
+			return err
+		}
 	}
 	if c, ok := cursors["p"]; ok {
 		n, err := strconv.Atoi(string(c))
