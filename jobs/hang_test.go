@@ -39,7 +39,7 @@ func TestPostgresLocked(t *testing.T) {
 	start(t, dir, append(env, envKillAt+"=save:2"), args...).result().want(t, -1)
 	c := connectPostgres(t, dsn)
 	c.rows("BEGIN")
-	c.rows(fmt.Sprintf(`LOCK TABLE %q.order_line`, schema))
+	c.rows(fmt.Sprintf(`LOCK TABLE %q.order_line IN EXCLUSIVE MODE`, schema)) // the start can look at it
 	r := start(t, dir, env, args...).result()
 	r.want(t, exitFailed, "a call gets no further", "LOCK TABLE", "idle in transaction", "given up; the epoch is saved")
 	if n := strings.Count(r.err, "a call gets no further"); n != 1 {

@@ -197,7 +197,7 @@ func TestRemovalsInLogs(t *testing.T) {
 		"SELECT _op, id, status, event " + from("expired") + " ORDER BY _version":   "upsert|p-2|PAID|REMOVE\nupsert|p-4|<nil>|REMOVE\n",
 		"SELECT _op, id " + from("sold"):                                            "upsert|p-2\n",
 		"SELECT id, event " + from("all") + " ORDER BY _version":                    "p-1|INSERT\np-1|MODIFY\np-2|INSERT\n",
-		"SELECT count(*) FROM glob('" + dir + "/lake/other/*')":                     "0\n",
+		"SELECT count(*) FROM glob('" + dir + "/lake/other/*.parquet')":             "0\n",
 		"SELECT id FROM w.item":   "",
 		"SELECT id FROM w.signup": "",
 	})

@@ -32,7 +32,7 @@ func New(f *spec.File, expressions map[string]Expression) (*Model, error) {
 		case *unnest.Config:
 			m.ignores = c.Unmatched == "ignore"
 			for _, t := range c.Tables {
-				m.tables = append(m.tables, &table{t.Name, t.Value})
+				m.tables = append(m.tables, &table{name: t.Name, TableConfig: t.Value})
 			}
 		case *star.Config:
 			m.Star = *c
@@ -126,6 +126,16 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 			left[nk] = max(left[nk], row["deleted_at"])
 		}
 	}
+	shared := map[string]bool{} // by rows that several items feed: when one took another's place depends on the order in which they came
+	for _, stories := range l.stories() {
+		for _, s := range stories {
+			for _, told := range s.told {
+				if nk, ok := told.Row.keyOf(d.NaturalKey); ok && len(stories) > 1 {
+					shared[nk] = true
+				}
+			}
+		}
+	}
 	rows := Rows{Unknown: Row{"is_inferred": "false"}}
 	for nk, natural := range used {
 		rows[nk] = natural.with(Row{"is_inferred": "true"})
@@ -142,6 +152,9 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 			rows[nk] = row.with(Row{"is_deleted": fmt.Sprint(deleted)})
 			if at := left[nk]; deleted && at != "" {
 				rows[nk]["deleted_at"] = at
+			}
+			if deleted && shared[nk] {
+				rows[nk]["deleted_at"] = Any
 			}
 		}
 	}

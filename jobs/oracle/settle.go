@@ -43,10 +43,10 @@ type log struct {
 }
 
 // by returns the log with rows that are told apart by some columns besides their
-// key.
+// key, without those that have a null in one.
 func (l *log) by(columns []string) *log {
 	t := *l.table
-	t.Key = slices.Concat(t.Key, columns)
+	t.Key, t.part = slices.Concat(t.Key, columns), true
 	return &log{&t, l.items}
 }
 
