@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -132,6 +133,8 @@ func (r *attackRound) run() {
 	}()
 	wrote := make(chan error, 1)
 	go func() { wrote <- r.logs.run() }()
+	end := sync.OnceValue(func() error { close(r.logs.stop); return <-wrote })
+	defer func() { _ = end() }() // the writer does not outlive a round that fails
 	if r.refuses || !r.wide {
 		r.begin()
 	}
@@ -143,8 +146,7 @@ func (r *attackRound) run() {
 		r.kill(k)
 		time.Sleep(k.down)
 	}
-	close(r.logs.stop)
-	if err := <-wrote; err != nil {
+	if err := end(); err != nil {
 		r.fail("the writer: %v", err)
 	}
 	if !r.a.stopped() {
