@@ -49,7 +49,7 @@ demo: ## run the bundled sample through a pipeline and query the result
 	go run . demo
 
 test: ## run the tests under the race detector
-	go test -race -timeout 30m $(TESTFLAGS) $(PKG)
+	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
 
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
 	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE)
