@@ -81,7 +81,10 @@ func (s *story) tell(format string, args ...any) {
 	fmt.Fprintf(s.f, "%8.3f %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
+// newLogs returns a writer that draws from a generator of its own, seeded from random:
+// it runs beside whoever goes on drawing there.
 func newLogs(dir string, random *rand.Rand, wide bool, s *story) (*logs, error) {
+	random = rand.New(rand.NewPCG(random.Uint64(), 1))
 	l := &logs{dir: filepath.Join(dir, "in"), random: random, wide: wide, dated: random.IntN(3) == 0, copies: random.IntN(2) == 0, stop: make(chan struct{}), story: s}
 	l.history = newHistory(rand.New(rand.NewPCG(random.Uint64(), 0)))
 	var err error
