@@ -243,7 +243,7 @@ func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Foun
 func (a *assembly) maskRecord(f *deadletters.Found) {
 	source, known := a.readers[f.Source]
 	for _, t := range a.config.Transforms {
-		m, ok := t.Transform.(pipeline.Masking)
+		m, ok := t.Transform.(pipeline.Masker)
 		if !ok || !m.Masks() || known && !slices.Contains(t.Inputs, f.Source) {
 			continue
 		}

@@ -78,7 +78,7 @@ type downSink struct {
 	why  error
 }
 
-func (s *downSink) Commit(ctx context.Context, r *pipeline.Receipt) error {
+func (s *downSink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	if s.down.Load() {
 		return s.why
 	}

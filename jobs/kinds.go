@@ -75,20 +75,20 @@ var (
 	sourceKinds = map[string]kind[pipeline.Source]{
 		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
 	}
-	transformKinds = map[string]kind[pipeline.Transform]{
-		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.Transform]("Turns single-table items into typed tables.", unnest.New),
+	transformKinds = map[string]kind[pipeline.ChangeTransform]{
+		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.ChangeTransform]("Turns single-table items into typed tables.", unnest.New),
 	}
-	keyedKinds = map[string]rowKind[pipeline.Keyed]{
-		"star": ofRows[star.Config, *star.Star, pipeline.Keyed]("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
+	keyedKinds = map[string]rowKind[pipeline.StatefulTransform]{
+		"star": ofRows[star.Config, *star.Star, pipeline.StatefulTransform]("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
 	}
 	// changeKinds filter changes; a type may be among rowwiseKinds as well.
 	changeKinds = map[string]kind[pipeline.ChangeFilter]{
 		"filter": of[filter.Config, *filter.Changes, pipeline.ChangeFilter]("", filter.NewChanges),
 	}
-	rowwiseKinds = map[string]rowKind[pipeline.Rowwise]{
-		"derive": ofRows[derive.Config, *derive.Derive, pipeline.Rowwise]("Adds columns that expressions compute.", derive.New),
-		"filter": ofRows[filter.Config, *filter.Filter, pipeline.Rowwise]("Lets pass the rows that match a pattern or an expression, or the changes whose items match a pattern.", filter.New),
-		"reference_join": ofRows[reference.Config, *reference.Join, pipeline.Rowwise](
+	rowwiseKinds = map[string]rowKind[pipeline.RowTransform]{
+		"derive": ofRows[derive.Config, *derive.Derive, pipeline.RowTransform]("Adds columns that expressions compute.", derive.New),
+		"filter": ofRows[filter.Config, *filter.Filter, pipeline.RowTransform]("Lets pass the rows that match a pattern or an expression, or the changes whose items match a pattern.", filter.New),
+		"reference_join": ofRows[reference.Config, *reference.Join, pipeline.RowTransform](
 			"Joins rows to a table in a file, which may change at any moment.", reference.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
@@ -100,31 +100,31 @@ var (
 
 // Compile-time proof that the constructors make what their section wants.
 var (
-	_ pipeline.Source       = (*file.Source)(nil)
-	_ keyless               = (*file.Source)(nil)
-	_ ttlSource             = (*file.Source)(nil)
-	_ endless               = (*file.Source)(nil)
-	_ keyFinder             = (*file.Source)(nil)
-	_ pipeline.Replayable   = (*file.Source)(nil)
-	_ fixture.Substitutable = (*reference.Join)(nil)
-	_ pipeline.Transform    = (*unnest.Unnest)(nil)
-	_ ttlTables             = (*unnest.Config)(nil)
-	_ insertsOnly           = (*unnest.Unnest)(nil)
-	_ warner                = (*unnest.Unnest)(nil)
-	_ pipeline.Keyed        = (*star.Star)(nil)
-	_ pipeline.ChangeFilter = (*filter.Changes)(nil)
-	_ pipeline.Rowwise      = (*derive.Derive)(nil)
-	_ pipeline.Rowwise      = (*filter.Filter)(nil)
-	_ pipeline.Rowwise      = (*reference.Join)(nil)
-	_ targeted              = (*parquet.Sink)(nil)
-	_ targeted              = (*duckdb.Sink)(nil)
-	_ targeted              = (*postgres.Sink)(nil)
-	_ pipeline.Resettable   = (*parquet.Sink)(nil)
-	_ pipeline.Resettable   = (*duckdb.Sink)(nil)
-	_ pipeline.Resettable   = (*postgres.Sink)(nil)
-	_ pipeline.Sink         = (*parquet.Sink)(nil)
-	_ pipeline.Sink         = (*duckdb.Sink)(nil)
-	_ pipeline.Sink         = (*postgres.Sink)(nil)
+	_ pipeline.Source            = (*file.Source)(nil)
+	_ keyless                    = (*file.Source)(nil)
+	_ ttlSource                  = (*file.Source)(nil)
+	_ endless                    = (*file.Source)(nil)
+	_ keyFinder                  = (*file.Source)(nil)
+	_ pipeline.Replayable        = (*file.Source)(nil)
+	_ fixture.Substitutable      = (*reference.Join)(nil)
+	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
+	_ ttlTables                  = (*unnest.Config)(nil)
+	_ insertsOnly                = (*unnest.Unnest)(nil)
+	_ warner                     = (*unnest.Unnest)(nil)
+	_ pipeline.StatefulTransform = (*star.Star)(nil)
+	_ pipeline.ChangeFilter      = (*filter.Changes)(nil)
+	_ pipeline.RowTransform      = (*derive.Derive)(nil)
+	_ pipeline.RowTransform      = (*filter.Filter)(nil)
+	_ pipeline.RowTransform      = (*reference.Join)(nil)
+	_ targeted                   = (*parquet.Sink)(nil)
+	_ targeted                   = (*duckdb.Sink)(nil)
+	_ targeted                   = (*postgres.Sink)(nil)
+	_ pipeline.Resettable        = (*parquet.Sink)(nil)
+	_ pipeline.Resettable        = (*duckdb.Sink)(nil)
+	_ pipeline.Resettable        = (*postgres.Sink)(nil)
+	_ pipeline.Sink              = (*parquet.Sink)(nil)
+	_ pipeline.Sink              = (*duckdb.Sink)(nil)
+	_ pipeline.Sink              = (*postgres.Sink)(nil)
 )
 
 func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {

@@ -52,10 +52,12 @@ func (w *memoryWarehouse) Mode() pipeline.Mode { return pipeline.Settled }
 func (w *memoryWarehouse) Close() error { return nil }
 
 // Check implements pipeline.Sink.
-func (w *memoryWarehouse) Check(context.Context, pipeline.Opening) ([]string, error) { return nil, nil }
+func (w *memoryWarehouse) Check(context.Context, pipeline.SinkOptions) ([]string, error) {
+	return nil, nil
+}
 
 // Open implements pipeline.Sink.
-func (w *memoryWarehouse) Open(_ context.Context, o pipeline.Opening) error {
+func (w *memoryWarehouse) Open(_ context.Context, o pipeline.SinkOptions) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stateID != "" && w.stateID != o.StateID {
@@ -77,7 +79,7 @@ func (w *memoryWarehouse) Open(_ context.Context, o pipeline.Opening) error {
 }
 
 // Begin implements pipeline.Sink.
-func (w *memoryWarehouse) Begin(epoch int64) (pipeline.Epoch, error) {
+func (w *memoryWarehouse) Begin(epoch int64) (pipeline.EpochWriter, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.prepared, epoch)
@@ -85,14 +87,14 @@ func (w *memoryWarehouse) Begin(epoch int64) (pipeline.Epoch, error) {
 }
 
 // Commit implements pipeline.Sink.
-func (w *memoryWarehouse) Commit(_ context.Context, r *pipeline.Receipt) error {
+func (w *memoryWarehouse) Commit(_ context.Context, r *pipeline.Committable) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.token == r.Epoch {
 		return nil
 	}
-	if w.token != r.Before {
-		return fmt.Errorf("token %d, the receipt wants %d", w.token, r.Before)
+	if w.token != r.PreviousEpoch {
+		return fmt.Errorf("token %d, the committable wants %d", w.token, r.PreviousEpoch)
 	}
 	rows, ok := w.prepared[r.Epoch]
 	if !ok {
@@ -151,10 +153,10 @@ type memoryEpoch struct {
 	seen  map[string]bool
 }
 
-// Abort implements pipeline.Epoch.
+// Abort implements pipeline.EpochWriter.
 func (e *memoryEpoch) Abort() {}
 
-// Write implements pipeline.Epoch.
+// Write implements pipeline.EpochWriter.
 func (e *memoryEpoch) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	t := rows.Table
 	if n := int(rows.Record.NumRows()); n != len(rows.Ops) || n != len(rows.Versions) {
@@ -189,16 +191,16 @@ func (e *memoryEpoch) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	return nil
 }
 
-// Prepare implements pipeline.Epoch.
-func (e *memoryEpoch) Prepare(context.Context, bool) (*pipeline.Receipt, error) {
-	r := &pipeline.Receipt{Epoch: e.epoch}
+// Prepare implements pipeline.EpochWriter.
+func (e *memoryEpoch) Prepare(context.Context, bool) (*pipeline.Committable, error) {
+	r := &pipeline.Committable{Epoch: e.epoch}
 	if len(e.rows) == 0 {
 		return r, nil
 	}
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	e.w.prepared[e.epoch] = e.rows
-	r.Publish = json.RawMessage("{}")
+	r.Payload = json.RawMessage("{}")
 	return r, nil
 }
 

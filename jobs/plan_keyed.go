@@ -23,7 +23,7 @@ func (p *plan) keyed(k *engine.KeyedNode, a *assembly) {
 	if e, ok := k.Transform.(explained); ok {
 		uses = e.Uses()
 	}
-	for i, r := range k.Transform.Readings() {
+	for i, r := range k.Transform.Inputs() {
 		e := planEdge{Table: r.Table.Name, To: k.Name, Kind: "settled", State: true}
 		for _, in := range k.Inputs {
 			if in.Table == r.Table {
@@ -42,7 +42,7 @@ func (p *plan) keyed(k *engine.KeyedNode, a *assembly) {
 		e.Why = strings.Join(why, "; ")
 		p.Edges = append(p.Edges, e)
 	}
-	if r, ok := k.Transform.(pipeline.Related); ok {
+	if r, ok := k.Transform.(pipeline.RelationLister); ok {
 		for _, r := range r.Relations() {
 			p.Relations = append(p.Relations, planRelation{k.Name, r.Table, r.Column, r.To, r.Key})
 		}

@@ -101,7 +101,7 @@ func (a *assembly) sinkNames() []string {
 }
 
 // stateHolding describes the state folder.
-func (a *assembly) stateHolding(f *state.Folder) []pipeline.Holding {
+func (a *assembly) stateHolding(f *state.Folder) []pipeline.TargetObject {
 	if !f.Exists() {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (a *assembly) stateHolding(f *state.Folder) []pipeline.Holding {
 	case f.ID() != "":
 		what += fmt.Sprintf(" (state %s)", f.ID())
 	}
-	return []pipeline.Holding{{Name: what}}
+	return []pipeline.TargetObject{{Name: what}}
 }
 
 // resetElsewhere tells of what the sinks wrote where they don't write now.
@@ -127,9 +127,9 @@ func (a *assembly) resetElsewhere(r *resetReport, f *state.Folder) error {
 		return err
 	}
 	for _, sink := range sortedKeys(f.Tables) {
-		h := pipeline.Holding{Name: "tables " + strings.Join(f.Tables[sink], ", ")}
+		h := pipeline.TargetObject{Name: "tables " + strings.Join(f.Tables[sink], ", ")}
 		if !slices.Contains(a.sinkNames(), sink) {
-			h.Left = "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"
+			h.KeptBecause = "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"
 			r.add(sink, h)
 			continue
 		}
@@ -140,7 +140,7 @@ func (a *assembly) resetElsewhere(r *resetReport, f *state.Folder) error {
 			}
 		}
 		if moved != nil {
-			h.Left = strings.Join(moved, "; ") + ": what is where they were is left; reset again with the file as it was, or remove it yourself"
+			h.KeptBecause = strings.Join(moved, "; ") + ": what is where they were is left; reset again with the file as it was, or remove it yourself"
 			r.add(sink, h)
 		}
 	}
@@ -168,11 +168,11 @@ func (a *assembly) resetSinks(ctx context.Context, id string, do bool) (*resetRe
 }
 
 // add adds what a sink holds; what another sink has told already is left out.
-func (r *resetReport) add(sink string, all ...pipeline.Holding) {
+func (r *resetReport) add(sink string, all ...pipeline.TargetObject) {
 	for _, h := range all {
-		item := resetItem{Sink: sink, What: h.Name, Why: h.Left}
+		item := resetItem{Sink: sink, What: h.Name, Why: h.KeptBecause}
 		to := &r.Removed
-		if h.Left != "" {
+		if h.KeptBecause != "" {
 			to = &r.Left
 		}
 		if !slices.ContainsFunc(*to, func(o resetItem) bool { return o.What == item.What && o.Why == item.Why }) {
@@ -189,7 +189,7 @@ func (a *assembly) resetLetters(r *resetReport, do bool) error {
 		return err
 	}
 	if len(waiting) > 0 {
-		r.add("", pipeline.Holding{Name: fmt.Sprintf("%d requests to read dead letters again", len(waiting))})
+		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d requests to read dead letters again", len(waiting))})
 	}
 	if do {
 		if err := a.folder().DropRequests(); err != nil {
@@ -205,8 +205,8 @@ func (a *assembly) resetLetters(r *resetReport, do bool) error {
 		n += count
 	}
 	if n > 0 {
-		r.add("", pipeline.Holding{Name: fmt.Sprintf("%d dead letters in %s", n, a.file.DeadLetters.URL),
-			Left: "their records may be nowhere else; what is refused again is a new letter. Delete them when nobody needs them"})
+		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d dead letters in %s", n, a.file.DeadLetters.URL),
+			KeptBecause: "their records may be nowhere else; what is refused again is a new letter. Delete them when nobody needs them"})
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 type deadLetterer interface{ DeadLetters() bool }
 
 // buildRowwise makes a transform that takes rows one by one.
-func (a *assembly) buildRowwise(c *spec.NodeConfig, kind rowKind[pipeline.Rowwise]) {
+func (a *assembly) buildRowwise(c *spec.NodeConfig, kind rowKind[pipeline.RowTransform]) {
 	if !c.Sound || c.Config == nil {
 		return
 	}
@@ -77,7 +77,7 @@ func (p *plan) rowwise(n *engine.RowsNode, a *assembly) {
 	for _, t := range n.Transform.Tables() {
 		p.Tables = append(p.Tables, newPlanTable(n.Name, t))
 	}
-	if r, ok := n.Transform.(pipeline.Referring); ok {
+	if r, ok := n.Transform.(pipeline.SideInput); ok {
 		t := r.Describe()
 		p.References = append(p.References, planReference{n.Name, t.Source, spec.Duration(t.Refresh).String(), planColumns(t.Key), planColumns(t.Columns)})
 	}

@@ -100,7 +100,7 @@ func (s *signalling) wait(ended <-chan struct{}, late <-chan time.Time) bool {
 func (a *assembly) reload() {
 	asked := 0
 	for _, n := range a.config.Rows {
-		if r, ok := n.Transform.(pipeline.Reloading); ok {
+		if r, ok := n.Transform.(pipeline.Reloader); ok {
 			r.Reload()
 			asked++
 		}

@@ -207,9 +207,9 @@ func (st *status) fill(a *assembly, store *state.Store) error {
 		st.Sources[src.Name] = sourceStatus{cp.Finished[src.Name], len(cursors), nil}
 	}
 	for _, sink := range a.config.Sinks {
-		rc := cp.Receipts[sink.Name]
+		rc := cp.Committables[sink.Name]
 		published, saved := engine.Published(cp, sink.Name, cp.Epoch == committed)
-		st.Sinks[sink.Name] = sinkStatus{published, saved, rc != nil && rc.Carry != nil, nil}
+		st.Sinks[sink.Name] = sinkStatus{published, saved, rc != nil && rc.SinkState != nil, nil}
 	}
 	unmatched, err := engine.Unmatched(a.config.Transforms, cp)
 	if err != nil {

@@ -126,7 +126,7 @@ func sameTable(name string, f pipeline.Format, other string, o pipeline.Format) 
 }
 
 // buildKeyed makes a transform that reads rows.
-func (a *assembly) buildKeyed(c *spec.NodeConfig, kind rowKind[pipeline.Keyed]) {
+func (a *assembly) buildKeyed(c *spec.NodeConfig, kind rowKind[pipeline.StatefulTransform]) {
 	if !c.Sound || c.Config == nil {
 		return
 	}
@@ -174,7 +174,7 @@ func (a *assembly) rowInputs(c *spec.NodeConfig) (edges []engine.Edge, from []in
 func (a *assembly) checkReadings(c *spec.NodeConfig, n *engine.KeyedNode, from []int) {
 	reader := settledReader{"transforms", c.Name, "keeps rows by their keys", "give the table a key"}
 	var said []*pipeline.Table
-	for _, r := range n.Transform.Readings() {
+	for _, r := range n.Transform.Inputs() {
 		i := slices.IndexFunc(n.Inputs, func(e engine.Edge) bool { return e.Table == r.Table })
 		if i < 0 || slices.Contains(said, r.Table) {
 			continue
@@ -182,7 +182,7 @@ func (a *assembly) checkReadings(c *spec.NodeConfig, n *engine.KeyedNode, from [
 		said = append(said, r.Table)
 		a.checkSettled(reader, from[i], n.Inputs[i:i+1])
 	}
-	for _, r := range n.Transform.Readings() {
+	for _, r := range n.Transform.Inputs() {
 		i := slices.IndexFunc(n.Inputs, func(e engine.Edge) bool { return e.Table == r.Table })
 		if i >= 0 {
 			a.checkFirst(c, from[i], n.Inputs[i], r)
@@ -201,7 +201,7 @@ type insertsOnly interface {
 }
 
 // checkFirst refuses readings that contradict a table of first rows.
-func (a *assembly) checkFirst(c *spec.NodeConfig, at int, in engine.Edge, r pipeline.Reading) {
+func (a *assembly) checkFirst(c *spec.NodeConfig, at int, in engine.Edge, r pipeline.Input) {
 	if ownPolicy(a, in).Merge != pipeline.First {
 		return
 	}

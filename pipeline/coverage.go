@@ -1,9 +1,9 @@
 package pipeline
 
-// Covering is a Transform that tells which of the paths of its configuration
+// PathReporter is a ChangeTransform that tells which of the paths of its configuration
 // lead to something in the records that it reads. One that never does is most
 // likely a mistyped attribute.
-type Covering interface {
+type PathReporter interface {
 	// Paths lists the paths. The list is always the same.
 	Paths() []PathUse
 }
@@ -31,7 +31,7 @@ type PathUse struct {
 // Coverage says where a path was looked for. A path that was found is looked for
 // no longer, so a Mapper tells that once.
 type Coverage struct {
-	Path    int   // index into Covering.Paths
+	Path    int   // index into PathReporter.Paths
 	Records int64 // of the batch, in which it was looked for
 	Found   bool  // in the last of them
 	// Near is a path of a record that differs from this one by little, where it was

@@ -45,20 +45,20 @@ type Origin struct {
 	Arrived    int64  // µs since 1970; 0 = unknown
 	ExportTime int64  // of the Format
 	Table      string // of the Format, where the export named it
-	// Letter is the dead letter that the record was read from; nil = it was read
+	// ReplayOf is the dead letter that the record was read from; nil = it was read
 	// from its source.
-	Letter *Letter
+	ReplayOf *DeadLetterID
 }
 
-// Letter identifies a dead letter that is read again.
-type Letter struct {
+// DeadLetterID identifies a dead letter that is read again.
+type DeadLetterID struct {
 	ID     string
 	Node   string
 	Reason Reason
 }
 
-// Replayed is a dead letter on its way through today's pipeline.
-type Replayed struct {
+// Replay is a dead letter on its way through today's pipeline.
+type Replay struct {
 	Pos    Position // of the record, in its source
 	Origin Origin
 }

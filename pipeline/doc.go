@@ -21,7 +21,7 @@
 // last-writer-wins: nothing behind it compares versions.
 //
 // Between unnesting and settling stand transforms that take rows one by one and
-// keep no state ([Rowwise]): filters, computed columns, joins to a reference.
+// keep no state ([RowTransform]): filters, computed columns, joins to a reference.
 // They make a log of a log, in the mappers, before anything is settled. So a row
 // that stops matching is just a row that its item no longer yields: the settle
 // step deletes it, and the log does where the old image shows that it was there.
@@ -29,12 +29,12 @@
 // Filters of changes ([ChangeFilter]) stand before unnesting, and do the same to
 // whole items.
 //
-// A reference may change at any moment ([Referring]): an epoch is pinned to the
+// A reference may change at any moment ([SideInput]): an epoch is pinned to the
 // version that was there when it began, and keeps it when it is tried again in
 // the same process. After a restart it gets the version that is loaded then; what
 // was saved is not made again.
 //
-// What a sink's target can't store though the types can ([Limited]) is found in
+// What a sink's target can't store though the types can ([ValueValidator]) is found in
 // the log too, in rows that the sink will get and in what keyed transforms will make
 // theirs of, before anything is settled: the column says whether such a value is
 // null or makes a dead letter of its change.
@@ -48,7 +48,7 @@
 //  2. prepare: every sink's rows are in its spool, synced to disk, and
 //     everything a row can be refused for has been checked;
 //  3. save: one synced batch holds the epoch number, the cursor of every
-//     source partition, the changes of the state and a receipt per sink. This
+//     source partition, the changes of the state and a committable per sink. This
 //     is the commit point;
 //  4. commit every sink from its spool, idempotently, again after a crash;
 //  5. tell the sources, delete the spool.
@@ -59,14 +59,14 @@
 // sources are opened again at the checkpoint. After save there are only
 // retries. A row that a sink's target refuses even so becomes a dead letter under
 // the epoch that is saved already: the rows to leave out and their dead letters
-// are saved in the epoch's receipts, in one, before the sink commits without them
+// are saved in the epoch's committables, in one, before the sink commits without them
 // ([RefusedError]). The dead letter holds the row, since many records may have
 // made it; in other sinks and in the state the row has taken effect.
 //
 // # Dead letters
 //
 // A record that can't take effect is a dead letter of its epoch ([DeadLetter]),
-// kept with what gave it its version. It may be read again ([Replayed]): from an
+// kept with what gave it its version. It may be read again ([Replay]): from an
 // inbox, which is a source like any other, with cursors in the checkpoint, and
 // whose records go to the one transform that refused them. That a letter was
 // read again is written with the epoch's dead letters, so both are so or neither.
@@ -76,7 +76,7 @@
 // The lines that enforce an invariant name it.
 //
 //   - I1: a source is told nothing before the checkpoint is saved.
-//   - I2: cursors, state and receipts change together, atomically, under one
+//   - I2: cursors, state and committables change together, atomically, under one
 //     owner.
 //   - I3: every record read ends in a sink, in the dead letters, or fails the
 //     epoch.

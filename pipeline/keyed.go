@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Merge says how the changes of a row become its current values.
-type Merge uint8
+// MergePolicy says how the changes of a row become its current values.
+type MergePolicy uint8
 
 // The merges.
 const (
 	// Replace takes the row of the newest image.
-	Replace Merge = iota
+	Replace MergePolicy = iota
 	// LatestNonNull takes each column's newest value that is not null since
 	// the row was last deleted.
 	LatestNonNull
@@ -71,7 +71,7 @@ type TTLDeletes struct {
 // Policy says how the settled rows of a table follow its changes. The zero
 // Policy is last-writer-wins.
 type Policy struct {
-	Merge      Merge
+	Merge      MergePolicy
 	OnDelete   OnDelete
 	TTLDeletes TTLDeletes
 }
@@ -111,24 +111,24 @@ func (p Policy) Normal() Policy {
 	return p
 }
 
-// Reading is one way in which a Keyed transform reads a table.
-type Reading struct {
+// Input is one way in which a StatefulTransform reads a table.
+type Input struct {
 	Table *Table
 	// Log asks for the table's log; otherwise Policy says how its rows are
 	// settled.
 	Log    bool
 	Policy Policy
-	// By names more columns that tell rows apart: settled rows have at most one of a
+	// ExtraKey names more columns that tell rows apart: settled rows have at most one of a
 	// key and their values, nulls too, and a row that changes in one of them has gone.
-	// For settled rows with a Policy; KeyMore makes it.
-	By string
+	// For settled rows with a Policy; JoinExtraKey makes it.
+	ExtraKey string
 }
 
-// byEnds ends each name of Reading.By.
+// byEnds ends each name of Input.ExtraKey.
 const byEnds = "\x00"
 
-// KeyMore returns a Reading.By of columns.
-func KeyMore(columns []string) string {
+// JoinExtraKey returns an Input.ExtraKey of columns.
+func JoinExtraKey(columns []string) string {
 	var by strings.Builder
 	for _, c := range columns {
 		by.WriteString(c + byEnds)
@@ -136,8 +136,8 @@ func KeyMore(columns []string) string {
 	return by.String()
 }
 
-// KeyedMore returns the columns of a Reading.By.
-func KeyedMore(by string) (columns []string) {
+// SplitExtraKey returns the columns of an Input.ExtraKey.
+func SplitExtraKey(by string) (columns []string) {
 	for name := range strings.SplitSeq(by, byEnds) {
 		if name != "" {
 			columns = append(columns, name)
@@ -146,24 +146,24 @@ func KeyedMore(by string) (columns []string) {
 	return columns
 }
 
-// Keyed is a transform of rows that keeps state by key. Its rows are settled.
+// StatefulTransform is a transform of rows that keeps state by key. Its rows are settled.
 // What it gives depends on its state and the rows of the epoch only (I6).
-type Keyed interface {
+type StatefulTransform interface {
 	// Tables lists the tables of the rows it gives.
 	Tables() []*Table
-	// Readings lists what it reads of its inputs. The engine gives rows with
+	// Inputs lists what it reads of its inputs. The engine gives rows with
 	// the index of their reading.
-	Readings() []Reading
+	Inputs() []Input
 	// Keyspaces returns the number of keyspaces that its state needs, up to
 	// MaxKeyspaces.
 	Keyspaces() int
 	// Open returns the step that runs it. The engine opens it once for each
 	// opening of the pipeline.
-	Open(o KeyedOpening) (KeyedStep, error)
+	Open(o OperatorOptions) (Operator, error)
 }
 
-// Related is a Keyed whose tables refer to each other, for diagrams.
-type Related interface {
+// RelationLister is a StatefulTransform whose tables refer to each other, for diagrams.
+type RelationLister interface {
 	Relations() []Relation
 }
 
@@ -173,26 +173,26 @@ type Relation struct {
 	To, Key       string
 }
 
-// Dimensional is a Keyed some of whose tables are dimensions.
-type Dimensional interface {
+// DimensionLister is a StatefulTransform some of whose tables are dimensions.
+type DimensionLister interface {
 	// Dimensions lists their tables. The first column is the surrogate key, in
 	// which 0 is the unknown member.
 	Dimensions() []*Table
 }
 
-// MaxKeyspaces bounds the keyspaces of one Keyed transform.
+// MaxKeyspaces bounds the keyspaces of one StatefulTransform.
 const MaxKeyspaces = 4
 
-// SavedChecker is a Keyed that can say, without opening anything, whether it can go on
+// SavedChecker is a StatefulTransform that can say, without opening anything, whether it can go on
 // with what a checkpoint keeps of it. Open is not called where it can't.
 type SavedChecker interface {
 	CheckSaved(saved json.RawMessage) error
 }
 
-// KeyedOpening is what a Keyed transform is told when it is opened.
-type KeyedOpening struct {
+// OperatorOptions is what a StatefulTransform is told when it is opened.
+type OperatorOptions struct {
 	Saved    json.RawMessage // what Save returned for the last saved epoch; nil = new state
-	State    []KeyedState    // as many as Keyspaces asked for
+	State    []OperatorState // as many as Keyspaces asked for
 	Bounded  bool            // every source of the pipeline ends by itself
 	Counters Counters
 }
@@ -207,9 +207,9 @@ type Counters interface {
 	UnknownMembers(dimension string, n int64)
 }
 
-// KeyedState is a table from hashes to values. What an epoch puts is saved with
+// OperatorState is a table from hashes to values. What an epoch puts is saved with
 // it, and dropped with it.
-type KeyedState interface {
+type OperatorState interface {
 	// Lookup finds the values of keys, which are sorted and differ; nil = there
 	// is none. The values are not to be changed, and valid until the epoch ends.
 	Lookup(keys []Hash, values [][]byte) error
@@ -227,9 +227,9 @@ type KeyedState interface {
 	Each(from Hash, f func(key Hash, value []byte) error) error
 }
 
-// KeyedStep is an open Keyed transform. One goroutine calls it: any number of
+// Operator is an open StatefulTransform. One goroutine calls it: any number of
 // Log, then any number of Settled, then Finish and Save once an epoch.
-type KeyedStep interface {
+type Operator interface {
 	// Log takes rows of a reading's log, in the order read. first is the
 	// ordinal in the epoch of changes[0]: Finish names, by ordinal, those of the
 	// late changes that turned out to be dead letters. It keeps nothing of what
@@ -240,7 +240,7 @@ type KeyedStep interface {
 	// Finish ends the epoch: it gives its settled rows to emit, which releases
 	// the records. emit is called any number of times for a table, but with at
 	// most one row a key.
-	Finish(e EpochEnd, emit func(*Rows) error) error
+	Finish(e EpochInfo, emit func(*Rows) error) error
 	// Pending reports, after Open and after Finish, whether there is work left
 	// that needs no more input, because it is more than an epoch takes. The engine
 	// ends another epoch soon; when last, which says that the sources have ended,
@@ -259,16 +259,16 @@ type PackedRows struct {
 	// at least its key. One with fewer columns than Widths has nulls there.
 	Rows     [][]byte
 	Widths   []int // of the columns that the rows have, by packed.Width
-	At       []int // where the rows have each column of Table
+	ColumnAt []int // where the rows have each column of Table
 	Ops      []Op  // of each row, as its version
 	Versions []Version
 }
 
-// EpochEnd says how an epoch ended.
-type EpochEnd struct {
+// EpochInfo says how an epoch ended.
+type EpochInfo struct {
 	// Last says that the sources have ended: nothing may wait any longer.
 	Last bool
-	// Dead holds the ordinals of changes that became dead letters when they
+	// RejectedChanges holds the ordinals of changes that became dead letters when they
 	// were settled, sorted: their rows in the log must have no effect.
-	Dead []int64
+	RejectedChanges []int64
 }

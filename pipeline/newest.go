@@ -17,18 +17,18 @@ type Image struct {
 // maxOthers bounds Image.Others.
 const maxOthers = 16
 
-// Contender is a change that is, or may turn out to be, the newest of its item:
+// Candidate is a change that is, or may turn out to be, the newest of its item:
 // another one of the same time may tell.
-type Contender struct {
+type Candidate struct {
 	Version
-	Bare bool // what the change yields is not kept: only its version still matters
+	VersionOnly bool // what the change yields is not kept: only its version still matters
 }
 
-// Contend adds a change to others of one item and time, and reports whether that
+// AddCandidate adds a change to others of one item and time, and reports whether that
 // changed them: it does not if it was delivered before, or if what needs no
 // images tells that it is older. Then, or if it takes the place of an older one,
 // their number stays.
-func Contend[T any](changes []T, of func(*T) *Contender, change T) ([]T, bool) {
+func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bool) {
 	v := of(&change)
 	for i := range changes {
 		o := of(&changes[i])
@@ -51,8 +51,8 @@ func Contend[T any](changes []T, of func(*T) *Contender, change T) ([]T, bool) {
 }
 
 // Newest puts the newest of some contenders first, of one item and time, which
-// [Contend] has put together; before is the item before that time. It marks those
-// as Bare that can not become the newest any more, or only after another change
+// [AddCandidate] has put together; before is the item before that time. It marks those
+// as VersionOnly that can not become the newest any more, or only after another change
 // has brought the same image. The result depends on the set, not on the order in
 // which it is given.
 //
@@ -64,11 +64,11 @@ func Contend[T any](changes []T, of func(*T) *Contender, change T) ([]T, bool) {
 // newest. Of the images that they may end at, and of all where there is no such
 // walk, the one that arrived last in its partition is the newest, and of those of
 // several partitions the one with the greater content.
-func Newest[T any](changes []T, of func(*T) *Contender, before Image) []T {
+func Newest[T any](changes []T, of func(*T) *Candidate, before Image) []T {
 	if len(changes) == 1 {
 		return changes
 	}
-	cs := make([]*Contender, len(changes))
+	cs := make([]*Candidate, len(changes))
 	for i := range changes {
 		cs[i] = of(&changes[i])
 	}
@@ -79,11 +79,11 @@ func Newest[T any](changes []T, of func(*T) *Contender, before Image) []T {
 }
 
 // After returns the image after changes of one item and time.
-func After[T any](changes []T, of func(*T) *Contender, before Image) Image {
+func After[T any](changes []T, of func(*T) *Candidate, before Image) Image {
 	if len(changes) == 1 {
 		return Image{Hash: of(&changes[0]).New, Known: true}
 	}
-	cs := make([]*Contender, len(changes))
+	cs := make([]*Candidate, len(changes))
 	for i := range changes {
 		cs[i] = of(&changes[i])
 	}
@@ -91,11 +91,11 @@ func After[T any](changes []T, of func(*T) *Contender, before Image) Image {
 	return Image{Hash: cs[newest].New, Known: true, Others: others}
 }
 
-// Sort sorts changes of one item and time, not put together by Contend, the newest
+// Sort sorts changes of one item and time, not put together by AddCandidate, the newest
 // first: each is the newest of itself and those behind it.
-func Sort[T any](changes []T, of func(*T) *Contender, before Image) {
+func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
 	sequences := true
-	cs, order := make([]*Contender, len(changes)), make([]int32, len(changes))
+	cs, order := make([]*Candidate, len(changes)), make([]int32, len(changes))
 	for i := range changes {
 		cs[i], order[i] = of(&changes[i]), int32(i)
 		sequences = sequences && cs[i].Seq != ""
@@ -138,7 +138,7 @@ const maxSorted = 64
 
 // walked reports whether contenders in this order, the newest first, are in the order
 // that images tell, or that needs none.
-func walked(cs []*Contender, before Image) bool {
+func walked(cs []*Candidate, before Image) bool {
 	for i, c := range cs {
 		was := before
 		if i+1 < len(cs) {
@@ -165,13 +165,13 @@ func walked(cs []*Contender, before Image) bool {
 
 // newestOf returns the number of the newest contender, and the images of others
 // that arrival alone has put behind it.
-func newestOf(cs []*Contender, before Image) (newest int, others []uint64) {
-	if slices.ContainsFunc(cs, func(c *Contender) bool { return c.Imageless() }) {
+func newestOf(cs []*Candidate, before Image) (newest int, others []uint64) {
+	if slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Imageless() }) {
 		return lastOf(cs)
 	}
 	g := newGraph(cs, before)
 	ends, possible := g.ends(cs, before)
-	newest = latest(cs, func(c *Contender) bool { return ends == nil || ends[g.node(c.New)] })
+	newest = latest(cs, func(c *Candidate) bool { return ends == nil || ends[g.node(c.New)] })
 	for i, image := range g.images {
 		if image != cs[newest].New && len(others) < maxOthers && (possible == nil || possible[i]) {
 			others = append(others, image)
@@ -183,7 +183,7 @@ func newestOf(cs []*Contender, before Image) (newest int, others []uint64) {
 // lastOf is newestOf where some need no images: of those, older ones are not kept, so
 // there is no walk over all. Of those with sequence numbers only the last may be the
 // newest, whatever others there are.
-func lastOf(cs []*Contender) (newest int, others []uint64) {
+func lastOf(cs []*Candidate) (newest int, others []uint64) {
 	last, told := 0, true
 	for i := range cs {
 		order, known := cs[i].compare(&cs[last].Version)
@@ -194,7 +194,7 @@ func lastOf(cs []*Contender) (newest int, others []uint64) {
 	if told {
 		return last, nil
 	}
-	candidate := func(c *Contender) bool { return c == cs[last] || c.Seq == "" }
+	candidate := func(c *Candidate) bool { return c == cs[last] || c.Seq == "" }
 	newest = latest(cs, candidate)
 	for _, c := range cs {
 		if c.New != cs[newest].New && len(others) < maxOthers && candidate(c) && !slices.Contains(others, c.New) {
@@ -206,10 +206,10 @@ func lastOf(cs []*Contender) (newest int, others []uint64) {
 
 // latest returns the number of the candidate that arrived last; of all contenders, if
 // the candidates are bare.
-func latest(cs []*Contender, candidate func(*Contender) bool) int {
+func latest(cs []*Candidate, candidate func(*Candidate) bool) int {
 	order := make([]int, 0, len(cs))
 	for i, c := range cs {
-		if !c.Bare && (candidate == nil || candidate(c)) {
+		if !c.VersionOnly && (candidate == nil || candidate(c)) {
 			order = append(order, i)
 		}
 	}
@@ -240,7 +240,7 @@ const maxWhole = 32
 // can make another image the last one only if it leads to that image itself, unless
 // more of the known changes lead to it than away from it; that one may be wrong
 // about the image before concerns the last that arrived only.
-func spare(cs []*Contender, newest int, before Image) {
+func spare(cs []*Candidate, newest int, before Image) {
 	if len(cs) <= maxWhole {
 		return
 	}
@@ -259,11 +259,11 @@ func spare(cs []*Contender, newest int, before Image) {
 		c := cs[i]
 		node := g.node(c.New)
 		switch {
-		case i == newest, at < maxWhole, c.New == 0, c.Bare:
+		case i == newest, at < maxWhole, c.New == 0, c.VersionOnly:
 		case g.balance[node] > 0:
 			g.balance[node] = 0 // one is enough
 		default:
-			c.Bare = true
+			c.VersionOnly = true
 		}
 	}
 }

@@ -51,14 +51,14 @@ func drawChange(r *rand.Rand, i int) Version {
 	return v
 }
 
-func contenders(changes []Version) (cs []Contender) {
+func contenders(changes []Version) (cs []Candidate) {
 	for _, v := range changes {
-		cs, _ = Contend(cs, same, Contender{Version: v})
+		cs, _ = AddCandidate(cs, same, Candidate{Version: v})
 	}
 	return cs
 }
 
-func same(c *Contender) *Contender { return c }
+func same(c *Candidate) *Candidate { return c }
 
 // TestNewestIsTheEndOfAWalk: where there are walks over all changes from the image
 // before, the newest leads to the end of one, to that which arrived last if there

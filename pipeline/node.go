@@ -71,9 +71,9 @@ type Waiting interface {
 	Waits() []string
 }
 
-// Transform turns change records into rows. It is stateless: what it returns
+// ChangeTransform turns change records into rows. It is stateless: what it returns
 // depends on the records only (I6).
-type Transform interface {
+type ChangeTransform interface {
 	// Tables lists the tables of the rows it gives.
 	Tables() []*Table
 	// NewMapper returns a worker. The engine makes one per goroutine.
@@ -96,16 +96,16 @@ type ChangeMapper interface {
 	Mark(r *Records, marks []Mark)
 }
 
-// TablePolicies is a Transform that says how the rows of its own tables follow
+// TablePolicies is a ChangeTransform that says how the rows of its own tables follow
 // their changes, for those who take them settled. It is the zero Policy for the
 // tables of others. A table whose policy flags has the two columns for it.
 type TablePolicies interface {
 	Policy(t *Table) Policy
 }
 
-// Masking is a Transform with masked columns: what people are shown of the
+// Masker is a ChangeTransform with masked columns: what people are shown of the
 // records that it reads is without their values.
-type Masking interface {
+type Masker interface {
 	// Masks reports whether there are such columns.
 	Masks() bool
 	// ShowRecord returns a record for people to see; it may be the record itself.
@@ -119,13 +119,13 @@ type Masking interface {
 type Needs struct {
 	Tables  map[string]bool // the tables wanted as rows
 	Deletes map[string]bool // the tables whose log needs deletes from old images
-	// Olds are those of Deletes whose log needs a delete of every row of an old
+	// FullOldImages are those of Deletes whose log needs a delete of every row of an old
 	// image, even if the new image yields its key again.
-	Olds    map[string]bool
-	Settled bool // items and versions with hashes
+	FullOldImages map[string]bool
+	Settled       bool // items and versions with hashes
 }
 
-// Mapper is one worker of a Transform. One goroutine uses it.
+// Mapper is one worker of a ChangeTransform. One goroutine uses it.
 type Mapper interface {
 	// Map returns what the records become. Bad records are dead letters in the
 	// batch; an error fails the epoch. The caller releases the batch.
@@ -152,51 +152,51 @@ type Token struct {
 	Epoch    int64
 }
 
-// Opening is what a sink is told when it is opened.
-type Opening struct {
+// SinkOptions is what a sink is told when it is opened.
+type SinkOptions struct {
 	Pipeline string
 	StateID  string
 	// Tables are the tables whose rows it will get.
 	Tables []*Table
 	// Spool is the sink's folder for an epoch; the sink makes it. It is kept
 	// across restarts until the engine deletes it, after the epoch is committed
-	// and no receipt keeps it.
+	// and no committable keeps it.
 	Spool func(epoch int64) string
 	// Published is the last epoch that this sink has committed by the
 	// checkpoint; 0 = none.
 	Published int64
-	// Pending is the receipt that is saved but may not be committed; nil = none.
+	// Pending is the committable that is saved but may not be committed; nil = none.
 	// The engine calls Commit with it next.
-	Pending *Receipt
-	// Carry is the Carry of the last saved receipt.
-	Carry json.RawMessage
+	Pending *Committable
+	// SinkState is the SinkState of the last saved committable.
+	SinkState json.RawMessage
 	// Taken names the tables that this sink has taken before, by the checkpoint:
 	// they are not made again.
 	Taken []string
 }
 
-// Receipt says what a prepared epoch holds for one sink. It is saved in the
+// Committable says what a prepared epoch holds for one sink. It is saved in the
 // checkpoint, and is all that Commit needs besides the spool.
-type Receipt struct {
+type Committable struct {
 	Epoch int64
-	// Before is the epoch published before this one: the token that a
+	// PreviousEpoch is the epoch published before this one: the token that a
 	// warehouse must show; 0 = none. The engine sets it.
-	Before int64
-	// Publish is what Commit has to do; null = nothing this time (an epoch
+	PreviousEpoch int64 `json:"Before"`
+	// Payload is what Commit has to do; null = nothing this time (an epoch
 	// without rows for this sink, or one that is gathered).
-	Publish json.RawMessage `json:",omitempty"`
-	// Carry is the sink's own memory, given back by the next Opening: the
+	Payload json.RawMessage `json:"Publish,omitempty"`
+	// SinkState is the sink's own memory, given back by the next SinkOptions: the
 	// segments that wait to be published with a later epoch.
-	Carry json.RawMessage `json:",omitempty"`
-	// Due is when what Carry holds has to be published at the latest: an epoch is
+	SinkState json.RawMessage `json:"Carry,omitempty"`
+	// FlushBy is when what SinkState holds has to be published at the latest: an epoch is
 	// made for that then, without records if there are none. Zero = with
 	// whatever epoch.
-	Due time.Time `json:",omitzero"`
-	// Without says what Commit leaves out: that of the last RefusedError for this
-	// receipt; null = nothing. The engine sets it.
-	Without json.RawMessage `json:",omitempty"`
-	// Keep lists the epochs whose spool Carry still needs.
-	Keep []int64 `json:",omitempty"`
+	FlushBy time.Time `json:"Due,omitzero"`
+	// Exclude says what Commit leaves out: that of the last RefusedError for this
+	// committable; null = nothing. The engine sets it.
+	Exclude json.RawMessage `json:"Without,omitempty"`
+	// RetainEpochs lists the epochs whose spool SinkState still needs.
+	RetainEpochs []int64 `json:"Keep,omitempty"`
 	// Rows counts the epoch's rows by table and operation, for metrics.
 	Rows    map[string]map[string]int64 `json:",omitempty"`
 	Started time.Time
@@ -208,12 +208,12 @@ type Target interface {
 	// Check says whether Open would take the target, and changes nothing. It
 	// returns what names the tables in it as nothing else is named, for people too:
 	// of two targets that name the same, one is refused.
-	Check(ctx context.Context, o Opening) (names []string, err error)
+	Check(ctx context.Context, o SinkOptions) (names []string, err error)
 	// Open makes what is missing, takes the tables that nobody has, and removes
 	// what an earlier process prepared and never saved. It must not publish
 	// anything. A target that contradicts the tokens, or that is another's, is an
 	// error that says how to go on.
-	Open(ctx context.Context, o Opening) error
+	Open(ctx context.Context, o SinkOptions) error
 	// Close frees what Open took. It may be called twice.
 	Close() error
 }
@@ -225,24 +225,24 @@ type Sink interface {
 	// Mode says which rows it takes.
 	Mode() Mode
 	// Begin starts an epoch's spool, dropping what an earlier try left there.
-	Begin(epoch int64) (Epoch, error)
-	// Commit publishes what a receipt with Publish says, and is complete and
+	Begin(epoch int64) (EpochWriter, error)
+	// Commit publishes what a committable with Publish says, and is complete and
 	// durable when it returns nil. It is idempotent (I5): the engine repeats
 	// it after a crash and after errors that Retryable reports. Rows that the
 	// target refuses for good, though Prepare took them, are told by a
 	// *RefusedError.
-	Commit(ctx context.Context, r *Receipt) error
+	Commit(ctx context.Context, r *Committable) error
 }
 
-// Epoch is one epoch's rows on their way to one sink's spool.
-type Epoch interface {
+// EpochWriter is one epoch's rows on their way to one sink's spool.
+type EpochWriter interface {
 	// Write adds rows, in the order of the log or settled; changes are those
 	// that a log's rows point into. It must not keep rows after it returns
 	// without retaining the record.
 	Write(changes []Change, rows *Rows) error
 	// Prepare makes the spool durable. last says that the sources have ended:
 	// nothing may be gathered any longer.
-	Prepare(ctx context.Context, last bool) (*Receipt, error)
+	Prepare(ctx context.Context, last bool) (*Committable, error)
 	// Abort drops the epoch. It does nothing after Prepare.
 	Abort()
 }

@@ -82,11 +82,11 @@ type Mark uint8
 const (
 	// Passes leaves the record as it is.
 	Passes Mark = iota
-	// Gone says that the item does not pass: to consumers the change takes it
+	// FilteredOut says that the item does not pass: to consumers the change takes it
 	// away, and nobody sees its image.
-	Gone
-	// LeftOut says that to consumers the change never happened.
-	LeftOut
+	FilteredOut
+	// Suppressed says that to consumers the change never happened.
+	Suppressed
 )
 
 // MarkOf returns the mark of record i.
@@ -102,12 +102,12 @@ func (r *Records) MarkOf(i int) Mark {
 type Records struct {
 	Source    string // name of the source node
 	Partition string // a file, a shard: what has a cursor of its own
-	// Place is what people call the partition, where they would not know it by
+	// DisplayName is what people call the partition, where they would not know it by
 	// its name: a file that may be renamed. Empty = Partition.
-	Place  string
-	Format *Format
-	Data   []byte
-	Spans  []Span
+	DisplayName string
+	Format      *Format
+	Data        []byte
+	Spans       []Span
 	// First is the ordinal of the first record: its place in the order of arrival,
 	// in its partition or, with Format.ReadOrder, in its source.
 	First int64
@@ -116,16 +116,16 @@ type Records struct {
 	// EpochTime is the wall time in the header of the epoch that takes the records, in
 	// µs since 1970; the engine sets it. 0 = unknown, as in tests of pipelines.
 	EpochTime int64
-	// Reread counts the first records that an earlier reading of the source had read
+	// ReadAgain counts the first records that an earlier reading of the source had read
 	// as well: it is read anew, by a backfill.
-	Reread int
+	ReadAgain int
 	// Progress is what a source without end knows, once these records are done, of
 	// what it has not read; nil = as before. It may come without records.
 	Progress *Progress
 	// Replays says, of records that are dead letters read again, what each is. All
 	// are of one source and are read by one transform; nil = they come from the
 	// source.
-	Replays []Replayed
+	Replays []Replay
 	// Marks says what filters made of the records; nil = all pass.
 	Marks []Mark
 	// CursorAfter gives the source's cursor once the first n records of Spans
@@ -160,7 +160,7 @@ func (r *Records) Slice(i, j int) *Records {
 	s := *r
 	s.Spans = r.Spans[i:j]
 	s.First = r.First + int64(i)
-	s.Reread = max(0, min(r.Reread-i, j-i))
+	s.ReadAgain = max(0, min(r.ReadAgain-i, j-i))
 	if i > 0 {
 		s.Dropped = nil
 	}
@@ -203,7 +203,7 @@ func (r *Records) Ordinal(i int) int64 {
 	return r.First + int64(i)
 }
 
-// Origin returns where record i comes from. Transform is the reader's to say.
+// Origin returns where record i comes from. ChangeTransform is the reader's to say.
 func (r *Records) Origin(i int) Origin {
 	if r.Replays != nil {
 		return r.Replays[i].Origin
@@ -223,7 +223,7 @@ func (r *Records) Position(i int) Position {
 	if r.Replays != nil {
 		return r.Replays[i].Pos
 	}
-	return Position{Source: r.Source, Partition: cmp.Or(r.Place, r.Partition), Line: r.Spans[i].Line, Offset: r.Spans[i].Offset}
+	return Position{Source: r.Source, Partition: cmp.Or(r.DisplayName, r.Partition), Line: r.Spans[i].Line, Offset: r.Spans[i].Offset}
 }
 
 // Position is the place of a record in a source.

@@ -11,7 +11,7 @@ type Resettable interface {
 	// Reset lists what the target holds of a pipeline, and removes it if r.Do. It
 	// goes by what the target says of itself, whatever has become of the state, and
 	// is repeated after a crash. The sink is not open.
-	Reset(ctx context.Context, r Reset) ([]Holding, error)
+	Reset(ctx context.Context, r Reset) ([]TargetObject, error)
 }
 
 // Reset says whose holdings are meant.
@@ -49,9 +49,9 @@ func (r *Reset) OfState(id string) string {
 	return fmt.Sprintf(" (written with another state folder, %s)", id)
 }
 
-// Holding is something in a sink's target.
-type Holding struct {
+// TargetObject is something in a sink's target.
+type TargetObject struct {
 	Name string // for people
-	// Left says why it is left where it is; empty = it goes.
-	Left string
+	// KeptBecause says why it is left where it is; empty = it goes.
+	KeptBecause string
 }

@@ -91,7 +91,7 @@ type Batch struct {
 	DeadLetters []DeadLetter
 	// Ignored counts records that no table wanted, where the pipeline says to ignore them.
 	Ignored int
-	// Coverage says what became of the paths of a Covering transform that are not
+	// Coverage says what became of the paths of a PathReporter that are not
 	// found yet; those that were not looked for are left out.
 	Coverage []Coverage
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/apache/arrow/go/v14/arrow"
 )
 
-// Rowwise is a transform of rows that keeps no state: what becomes of a row
+// RowTransform is a transform of rows that keeps no state: what becomes of a row
 // depends on that row, and on the version of a reference that the epoch is
 // pinned to, only (I6). Its rows are of the kind of those it reads: of a log it
 // makes a log, of settled rows settled ones. Where it reads a log, the engine
 // runs it in the mappers, right behind the transform that made the log, and
 // settles behind it.
-type Rowwise interface {
+type RowTransform interface {
 	// Tables lists the tables of the rows it gives: one for each table that it
 	// was made for, in their order, with the same name, the same columns in the
 	// key and, when they are there, the columns of Flag at the end.
@@ -25,17 +25,17 @@ type Rowwise interface {
 	NewRowMapper(table int) RowMapper
 }
 
-// RowMapper is one worker of a Rowwise. One goroutine uses it.
+// RowMapper is one worker of a RowTransform. One goroutine uses it.
 type RowMapper interface {
 	// MapRows returns what becomes of the rows, which it must not change.
-	// reference is what Pin returned for the epoch; nil for a transform that is
-	// not Referring. An error fails the epoch.
-	MapRows(rows *Rows, reference any) (Mapped, error)
+	// reference is what Snapshot returned for the epoch; nil for a transform that is
+	// not SideInput. An error fails the epoch.
+	MapRows(rows *Rows, reference any) (RowResult, error)
 }
 
-// Mapped is what a RowMapper makes of rows. Every row has one in Record, which
+// RowResult is what a RowMapper makes of rows. Every row has one in Record, which
 // the caller releases, those too that are dropped or bad.
-type Mapped struct {
+type RowResult struct {
 	Record arrow.Record
 	// Dropped lists the rows that are left out, ascending. Deletes pass
 	// all the same.
@@ -53,21 +53,21 @@ type BadRow struct {
 	Fatal   bool   // it ends the run
 }
 
-// Referring is a Rowwise that looks things up outside of the pipeline, in
+// SideInput is a RowTransform that looks things up outside of the pipeline, in
 // something that may change at any moment. The engine asks for the version once
 // an epoch, gives it to all rows of the epoch, and gives it again when the epoch
 // has to be tried again in the same process.
-type Referring interface {
+type SideInput interface {
 	// Start loads the reference and keeps it current until Close; ctx ends the
 	// loading. A failure says what to do: nothing runs without a reference. report
 	// is told, from another goroutine, what becomes of it later; with an error, if it
 	// could not be loaded.
 	Start(ctx context.Context, report func(message string, err error)) error
 	// Describe says what the reference is, without looking at it.
-	Describe() ReferenceTable
-	// Pin returns the version that is current now. It stays valid as long as
+	Describe() ReferenceInfo
+	// Snapshot returns the version that is current now. It stays valid as long as
 	// somebody has it, whatever is loaded meanwhile.
-	Pin() any
+	Snapshot() any
 	// Reference says how current the reference is. It may be called at any time,
 	// from any goroutine.
 	Reference() ReferenceStatus
@@ -75,15 +75,15 @@ type Referring interface {
 	Close() error
 }
 
-// Reloading is a Referring that can be asked to load its reference now.
-type Reloading interface {
+// Reloader is a SideInput that can be asked to load its reference now.
+type Reloader interface {
 	// Reload asks for it and does not wait; what becomes of it is reported. It may
 	// be called at any time, from any goroutine.
 	Reload()
 }
 
-// ReferenceTable is what a reference is, as far as the pipeline uses it.
-type ReferenceTable struct {
+// ReferenceInfo is what a reference is, as far as the pipeline uses it.
+type ReferenceInfo struct {
 	Source  string // where it is and how it is written
 	Refresh time.Duration
 	Key     []Column

@@ -106,23 +106,23 @@ type Column struct {
 	// Masked says that messages do not show the column's values. It plays no part
 	// in anything else, and is not kept in the state.
 	Masked bool
-	// Unfit says what becomes of a value that a sink can't store. It plays no part in
+	// OnError says what becomes of a value that a sink can't store. It plays no part in
 	// anything else, and is not kept in the state.
-	Unfit UnfitFate
+	OnError OnError
 }
 
-// UnfitFate is what becomes of a value that a sink can't store.
-type UnfitFate uint8
+// OnError is what becomes of a value that a sink can't store.
+type OnError uint8
 
 // The fates.
 const (
-	UnfitDeadLetter UnfitFate = iota // its change is a dead letter
-	UnfitNull                        // it is null, in every sink
-	UnfitFail                        // the run ends
+	UnfitDeadLetter OnError = iota // its change is a dead letter
+	UnfitNull                      // it is null, in every sink
+	UnfitFail                      // the run ends
 )
 
-// UnfitFates are the fates by what on_error says.
-var UnfitFates = map[string]UnfitFate{"null": UnfitNull, "fail": UnfitFail}
+// OnErrorByName are the fates by what on_error says.
+var OnErrorByName = map[string]OnError{"null": UnfitNull, "fail": UnfitFail}
 
 // Table is the declared schema of the rows with one name. It is built once,
 // when the pipeline is built, and read-only afterwards; the rows of a table

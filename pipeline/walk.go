@@ -17,7 +17,7 @@ type graph struct {
 	absent  int      // the node of there being no item; -1 = none
 }
 
-func newGraph(cs []*Contender, before Image) *graph {
+func newGraph(cs []*Candidate, before Image) *graph {
 	g := &graph{images: make([]uint64, 0, 2*len(cs)+1), absent: -1}
 	if before.Known {
 		g.images = append(append(g.images, before.Hash), before.Others...)
@@ -75,7 +75,7 @@ func (g *graph) component(i int) int {
 // if the image before is another one of those that are possible; nil = images do not
 // tell. Where no walk begins at any of them, a change is missing, and in one partition
 // arrival tells better then.
-func (g *graph) ends(cs []*Contender, before Image) (ends, possible []bool) {
+func (g *graph) ends(cs []*Candidate, before Image) (ends, possible []bool) {
 	if !before.Known {
 		ends = g.endsFromAnywhere(cs)
 		return ends, ends
@@ -94,7 +94,7 @@ func (g *graph) ends(cs []*Contender, before Image) (ends, possible []bool) {
 	case ends != nil:
 	case possible != nil:
 		ends = possible
-	case slices.ContainsFunc(cs, func(c *Contender) bool { return c.Partition != cs[0].Partition }):
+	case slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Partition != cs[0].Partition }):
 		ends = g.endsFromAnywhere(cs)
 		possible = ends
 	}
@@ -103,7 +103,7 @@ func (g *graph) ends(cs []*Contender, before Image) (ends, possible []bool) {
 
 // pieces returns how many pieces of the walk begin in each component, by the node
 // that stands for it; -1 = no contender has an image in it.
-func (g *graph) pieces(cs []*Contender) []int32 {
+func (g *graph) pieces(cs []*Candidate) []int32 {
 	pieces := make([]int32, len(g.images))
 	for i := range pieces {
 		pieces[i] = -1
@@ -123,7 +123,7 @@ func (g *graph) pieces(cs []*Contender) []int32 {
 // none. A piece that ends in a component without the start can be the last one. So
 // can one of the start's component, unless it is the only one there and there are
 // components that the walk has to go on to.
-func (g *graph) endsFrom(cs []*Contender, start int) []bool {
+func (g *graph) endsFrom(cs []*Candidate, start int) []bool {
 	pieces := g.pieces(cs)
 	home := g.component(start)
 	pieces[home] = max(pieces[home], 0) + 1
@@ -171,7 +171,7 @@ func (g *graph) withAbsence(ends []bool, absent int32) []bool {
 // endsFromAnywhere is endsFrom where the start is not known. An image that more edges
 // lead away from than to it is the start. Otherwise it may be any; then all have to be
 // reached by jumps but one circle, in which the walk begins.
-func (g *graph) endsFromAnywhere(cs []*Contender) []bool {
+func (g *graph) endsFromAnywhere(cs []*Candidate) []bool {
 	start, missing := -1, int32(0)
 	ends := make([]bool, len(g.images))
 	absent := int32(0)

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// Watched is a Sink that can tell what a call of it waits for: a server's lock,
+// CallInspector is a Sink that can tell what a call of it waits for: a server's lock,
 // for one. Of others the engine sees whether the process does anything.
-type Watched interface {
-	// Look says how the call of Open or Commit that is at work gets on. It comes
+type CallInspector interface {
+	// InspectCall says how the call of Open or Commit that is at work gets on. It comes
 	// from another goroutine, again and again while a call takes long, and ends with
 	// ctx. It takes nothing from the call: what it needs of a server it asks over a
 	// connection of its own.
-	Look(ctx context.Context) Sight
+	InspectCall(ctx context.Context) CallStatus
 }
 
-// Sight is how a call gets on.
-type Sight struct {
-	// Moved is when something of the call was last seen to move; zero = not since
+// CallStatus is how a call gets on.
+type CallStatus struct {
+	// LastProgress is when something of the call was last seen to move; zero = not since
 	// the last look.
-	Moved time.Time
-	// Waits says for people what the call waits for, who is in its way and since
+	LastProgress time.Time
+	// WaitsFor says for people what the call waits for, who is in its way and since
 	// when, without secrets; empty = not known.
-	Waits string
-	// Lost says that nobody on the other side is at work on the call: to go on
+	WaitsFor string
+	// Abandoned says that nobody on the other side is at work on the call: to go on
 	// waiting is of no use, to try it again may be.
-	Lost bool
+	Abandoned bool
 }

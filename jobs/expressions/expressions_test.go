@@ -365,7 +365,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	}
 	var got []string
 	for _, r := range rows {
-		opening := pipeline.KeyedOpening{Bounded: true, Counters: noCounters{}}
+		opening := pipeline.OperatorOptions{Bounded: true, Counters: noCounters{}}
 		for range s.Keyspaces() {
 			opening.State = append(opening.State, &memState{})
 		}
@@ -378,7 +378,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 		step.Settled(0, packed.Pack(in))
 		in.Record.Release()
 		outcome := "none"
-		err = step.Finish(pipeline.EpochEnd{Last: true}, func(rows *pipeline.Rows) error {
+		err = step.Finish(pipeline.EpochInfo{Last: true}, func(rows *pipeline.Rows) error {
 			outcome = shown(rows.Record, len(rows.Table.Columns)-1, 0, typ)
 			rows.Record.Release()
 			return nil
@@ -412,7 +412,7 @@ func (s *memState) find(key pipeline.Hash) int {
 	return len(s.keys) - 1
 }
 
-// Lookup implements pipeline.KeyedState.
+// Lookup implements pipeline.OperatorState.
 func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	for i, k := range keys {
 		values[i] = s.values[s.find(k)]
@@ -420,16 +420,16 @@ func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	return nil
 }
 
-// Prefetch implements pipeline.KeyedState.
+// Prefetch implements pipeline.OperatorState.
 func (s *memState) Prefetch([]pipeline.Hash) {}
 
-// PutIdle implements pipeline.KeyedState.
+// PutIdle implements pipeline.OperatorState.
 func (s *memState) PutIdle(key pipeline.Hash, value []byte) { s.Put(key, value) }
 
-// Put implements pipeline.KeyedState.
+// Put implements pipeline.OperatorState.
 func (s *memState) Put(key pipeline.Hash, value []byte) {
 	s.values[s.find(key)] = append([]byte(nil), value...)
 }
 
-// Each implements pipeline.KeyedState.
+// Each implements pipeline.OperatorState.
 func (s *memState) Each(pipeline.Hash, func(pipeline.Hash, []byte) error) error { return nil }

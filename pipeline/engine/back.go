@@ -87,7 +87,7 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 		return err
 	}
 	r.count(p)
-	if err := r.commit(ctx, p.receipts, p.epoch); err != nil {
+	if err := r.commit(ctx, p.committables, p.epoch); err != nil {
 		return fmt.Errorf("committing epoch %d: %w", p.epoch, err)
 	}
 	r.published = true
@@ -100,7 +100,7 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 	if err := r.hook(StepClean, p.epoch); err != nil {
 		return err
 	}
-	if err := r.cleanSpool(p.receipts); err != nil {
+	if err := r.cleanSpool(p.committables); err != nil {
 		return err
 	}
 	if err := r.hook(StepDone, p.epoch); err != nil {
@@ -110,14 +110,14 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 	return nil
 }
 
-// save is the commit point: cursors, state and receipts change together (I2).
+// save is the commit point: cursors, state and committables change together (I2).
 func (r *run) save(p *prepared) error {
 	if err := r.hook(StepSave, p.epoch); err != nil {
 		return err
 	}
 	started := now()
 	next := &state.Checkpoint{
-		Epoch: p.epoch, Began: p.cut.header.at.UTC(), Finished: p.cut.finished, Receipts: p.receipts,
+		Epoch: p.epoch, Began: p.cut.header.at.UTC(), Finished: p.cut.finished, Committables: p.committables,
 		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
 		Tables: r.taken,
 	}
@@ -135,10 +135,10 @@ func (r *run) save(p *prepared) error {
 	for sink, e := range r.checkpoint.Published {
 		next.Published[sink] = e
 	}
-	for sink, rc := range p.receipts {
-		rc.Epoch, rc.Before = p.epoch, r.checkpoint.Published[sink]
+	for sink, rc := range p.committables {
+		rc.Epoch, rc.PreviousEpoch = p.epoch, r.checkpoint.Published[sink]
 		rc.Started = p.began.UTC()
-		if rc.Publish != nil {
+		if rc.Payload != nil {
 			next.Published[sink] = p.epoch
 		}
 	}
@@ -166,8 +166,8 @@ func (r *run) storeSave(u *state.Update) error {
 
 // commit publishes the epoch in every sink that has something to publish, and
 // tries again what may succeed later. It is run again after a crash (I5).
-func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt, epoch int64) error {
-	if len(receipts) == 0 {
+func (r *run) commit(ctx context.Context, committables map[string]*pipeline.Committable, epoch int64) error {
+	if len(committables) == 0 {
 		return nil
 	}
 	if err := r.hook(StepCommit, epoch); err != nil {
@@ -175,8 +175,8 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 	}
 	started := now()
 	g, ctx := errgroup.WithContext(ctx)
-	for name, rc := range receipts {
-		if rc.Publish == nil {
+	for name, rc := range committables {
+		if rc.Payload == nil {
 			continue
 		}
 		if err := r.checkCommitter(name, epoch); err != nil {
@@ -184,7 +184,7 @@ func (r *run) commit(ctx context.Context, receipts map[string]*pipeline.Receipt,
 		}
 		commit := r.committer(name)
 		g.Go(func() error {
-			first := func(context.Context, *pipeline.Receipt) error { return r.hook(StepPublish, epoch) }
+			first := func(context.Context, *pipeline.Committable) error { return r.hook(StepPublish, epoch) }
 			if err := r.publish(ctx, name, rc, once(first, commit)); err != nil {
 				return named(r.nodeName(name), err)
 			}
@@ -213,9 +213,9 @@ func (r *run) checkCommitter(name string, epoch int64) error {
 }
 
 // once calls first before the first call of then.
-func once(first, then func(context.Context, *pipeline.Receipt) error) func(context.Context, *pipeline.Receipt) error {
+func once(first, then func(context.Context, *pipeline.Committable) error) func(context.Context, *pipeline.Committable) error {
 	called := false
-	return func(ctx context.Context, rc *pipeline.Receipt) error {
+	return func(ctx context.Context, rc *pipeline.Committable) error {
 		if !called {
 			called = true
 			if err := first(ctx, rc); err != nil {
@@ -226,7 +226,7 @@ func once(first, then func(context.Context, *pipeline.Receipt) error) func(conte
 	}
 }
 
-func (r *run) committer(name string) func(context.Context, *pipeline.Receipt) error {
+func (r *run) committer(name string) func(context.Context, *pipeline.Committable) error {
 	if name == deadLetterSink {
 		return r.c.DeadLetters.Commit
 	}
@@ -246,7 +246,7 @@ const (
 // retry calls try until it succeeds, fails for good, or the time for a commit
 // is over, each time as a call that may take what is left of it. What is saved is
 // only ever committed, never dropped: the spool stays.
-func (r *run) retry(ctx context.Context, sink string, rc *pipeline.Receipt, until time.Time, try func(context.Context, *pipeline.Receipt) error) error {
+func (r *run) retry(ctx context.Context, sink string, rc *pipeline.Committable, until time.Time, try func(context.Context, *pipeline.Committable) error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
 	k := call{node: r.nodeName(sink), name: sink, step: "commit", what: fmt.Sprintf("commit of epoch %d", rc.Epoch), total: true, after: givenUpNote, asked: r.watched(sink)}
@@ -274,10 +274,10 @@ func (r *run) nodeName(sink string) string {
 }
 
 // watched returns the sink that can say what a call of it waits for, or nil.
-func (r *run) watched(sink string) pipeline.Watched {
+func (r *run) watched(sink string) pipeline.CallInspector {
 	for _, s := range r.c.Sinks {
 		if s.Name == sink {
-			w, _ := s.Sink.(pipeline.Watched)
+			w, _ := s.Sink.(pipeline.CallInspector)
 			return w
 		}
 	}

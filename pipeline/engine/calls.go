@@ -22,8 +22,8 @@ type call struct {
 	// is total, else since something moved.
 	limit time.Duration
 	total bool
-	after string           // what is said of one that was given up
-	asked pipeline.Watched // nil = what the process does says whether it moves
+	after string                 // what is said of one that was given up
+	asked pipeline.CallInspector // nil = what the process does says whether it moves
 }
 
 const (
@@ -104,7 +104,7 @@ func (w *watcher) run() {
 		case <-timer.C:
 		}
 		if w.late {
-			w.judge(silent, pipeline.Sight{}) // another look would take as long
+			w.judge(silent, pipeline.CallStatus{}) // another look would take as long
 		}
 		if !w.call.total || w.left() > 0 {
 			w.look(silent)
@@ -139,7 +139,7 @@ func (w *watcher) left() time.Duration {
 func (w *watcher) look(silent time.Duration) {
 	ctx, cancel := context.WithTimeout(w.running, 2*silent/3)
 	defer cancel()
-	seen := w.call.asked.Look(ctx)
+	seen := w.call.asked.InspectCall(ctx)
 	if w.running.Err() != nil {
 		return
 	}
@@ -148,12 +148,12 @@ func (w *watcher) look(silent time.Duration) {
 }
 
 // judge says whether the call gets on.
-func (w *watcher) judge(silent time.Duration, seen pipeline.Sight) {
-	if seen.Moved.After(w.moved) {
-		w.moved = seen.Moved
+func (w *watcher) judge(silent time.Duration, seen pipeline.CallStatus) {
+	if seen.LastProgress.After(w.moved) {
+		w.moved = seen.LastProgress
 	}
-	if seen.Waits != "" {
-		w.waits = seen.Waits
+	if seen.WaitsFor != "" {
+		w.waits = seen.WaitsFor
 	}
 	switch quiet := now().Sub(w.moved); {
 	case quiet < silent && w.stalled:
@@ -167,7 +167,7 @@ func (w *watcher) judge(silent time.Duration, seen pipeline.Sight) {
 	if w.stalled {
 		w.c.Metrics.health.stalls(w, &Stall{Node: w.call.node, Name: w.call.name, What: w.call.what, Since: w.since, Waits: w.known()})
 	}
-	if w.stalled && seen.Lost && w.lost == nil && w.given == nil {
+	if w.stalled && seen.Abandoned && w.lost == nil && w.given == nil {
 		w.lost = errLost
 		w.cancel(w.lost)
 	}
@@ -239,7 +239,7 @@ func named(node string, err error) error {
 // wait runs a call without a total limit: it is given up when nothing has moved
 // for as long as a commit may take.
 func (c *Config) wait(ctx context.Context, node, name, step, what string, asked any, f func(context.Context) error) error {
-	w, _ := asked.(pipeline.Watched)
+	w, _ := asked.(pipeline.CallInspector)
 	return c.watch(ctx, call{node: node, name: name, step: step, what: what, limit: c.Limits.CommitTimeout, asked: w}, f)
 }
 
@@ -258,16 +258,16 @@ const (
 	busyBlocks = 2048
 )
 
-// Look implements pipeline.Watched.
-func (p *process) Look(context.Context) pipeline.Sight {
+// InspectCall implements pipeline.CallInspector.
+func (p *process) InspectCall(context.Context) pipeline.CallStatus {
 	is := usageNow()
 	before, known := p.before, p.known
 	p.before, p.known = is, true
 	span := is.at.Sub(before.at)
 	if known && (float64(is.processor-before.processor) > busy*float64(span) || is.blocks-before.blocks > busyBlocks) {
-		return pipeline.Sight{Moved: is.at}
+		return pipeline.CallStatus{LastProgress: is.at}
 	}
-	return pipeline.Sight{Waits: "a disk or a library of this process, which does nothing meanwhile"}
+	return pipeline.CallStatus{WaitsFor: "a disk or a library of this process, which does nothing meanwhile"}
 }
 
 // usage is what the process has used so far.

@@ -17,18 +17,18 @@ import (
 // seen is a call's other side, as a test wants it to look.
 type seen struct {
 	mu    sync.Mutex
-	is    pipeline.Sight
+	is    pipeline.CallStatus
 	moves bool // whenever it is looked at
 	slow  bool // a look takes all its time
 }
 
-func (s *seen) set(is pipeline.Sight, moves, slow bool) {
+func (s *seen) set(is pipeline.CallStatus, moves, slow bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.is, s.moves, s.slow = is, moves, slow
 }
 
-func (s *seen) Look(ctx context.Context) pipeline.Sight {
+func (s *seen) InspectCall(ctx context.Context) pipeline.CallStatus {
 	s.mu.Lock()
 	is, moves, slow := s.is, s.moves, s.slow
 	s.mu.Unlock()
@@ -36,7 +36,7 @@ func (s *seen) Look(ctx context.Context) pipeline.Sight {
 		<-ctx.Done()
 	}
 	if moves {
-		is.Moved = time.Now()
+		is.LastProgress = time.Now()
 	}
 	return is
 }
@@ -79,7 +79,7 @@ func TestStallIsTold(t *testing.T) {
 				if stalls := c.Metrics.Health().Stalls; stalls != nil {
 					t.Errorf("a call that gets on stalls: %+v", stalls)
 				}
-				s.set(pipeline.Sight{Waits: "pid 4711"}, false, slow)
+				s.set(pipeline.CallStatus{WaitsFor: "pid 4711"}, false, slow)
 				began := time.Now()
 				time.Sleep(5 * time.Second)
 				stalls := c.Metrics.Health().Stalls
@@ -87,7 +87,7 @@ func TestStallIsTold(t *testing.T) {
 					t.Errorf("after five seconds: %+v", stalls)
 				}
 				time.Sleep(20 * time.Second)
-				s.set(pipeline.Sight{}, true, false)
+				s.set(pipeline.CallStatus{}, true, false)
 				time.Sleep(looksApart + stallAfter)
 				if stalls := c.Metrics.Health().Stalls; stalls != nil {
 					t.Errorf("it gets on, and stalls: %+v", stalls)
@@ -112,7 +112,7 @@ func TestStallIsTold(t *testing.T) {
 func TestStoppedStallIsNoProgress(t *testing.T) {
 	for _, end := range []error{nil, context.Canceled} {
 		synctest.Test(t, func(t *testing.T) {
-			c, log, err := watched(t, &seen{is: pipeline.Sight{Waits: "pid 4711"}}, true, nil, func(context.Context, *Config) error {
+			c, log, err := watched(t, &seen{is: pipeline.CallStatus{WaitsFor: "pid 4711"}}, true, nil, func(context.Context, *Config) error {
 				time.Sleep(10 * time.Second)
 				return end
 			})
@@ -131,7 +131,7 @@ func TestStoppedStallIsNoProgress(t *testing.T) {
 func TestLostCallIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		s := &seen{is: pipeline.Sight{Waits: "a session that is gone", Lost: true}}
+		s := &seen{is: pipeline.CallStatus{WaitsFor: "a session that is gone", Abandoned: true}}
 		_, _, err := watched(t, s, true, nil, func(ctx context.Context, _ *Config) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -149,7 +149,7 @@ func TestCallIsGivenUp(t *testing.T) {
 		for _, moving := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				began, told, undone := time.Now(), time.Duration(0), false
-				s := &seen{is: pipeline.Sight{Waits: "pid 4711"}, moves: moving}
+				s := &seen{is: pipeline.CallStatus{WaitsFor: "pid 4711"}, moves: moving}
 				giveUp := func(error) func() bool {
 					told = time.Since(began)
 					return func() bool { undone = true; return true }
@@ -245,19 +245,19 @@ type hanging struct {
 	commit func(context.Context) error
 }
 
-func (h *hanging) Commit(ctx context.Context, _ *pipeline.Receipt) error { return h.commit(ctx) }
+func (h *hanging) Commit(ctx context.Context, _ *pipeline.Committable) error { return h.commit(ctx) }
 
 // TestProcessMoves: what takes the processor gets on, and what waits does not.
 func TestProcessMoves(t *testing.T) {
 	p := &process{}
-	p.Look(context.Background())
+	p.InspectCall(context.Background())
 	for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end); {
 	}
-	if s := p.Look(context.Background()); s.Moved.IsZero() {
+	if s := p.InspectCall(context.Background()); s.LastProgress.IsZero() {
 		t.Error("work is not seen")
 	}
 	p.before.at = p.before.at.Add(-time.Hour) // it was long ago, and nothing was done since
-	if s := p.Look(context.Background()); !s.Moved.IsZero() || s.Waits == "" {
+	if s := p.InspectCall(context.Background()); !s.LastProgress.IsZero() || s.WaitsFor == "" {
 		t.Errorf("rest is %+v", s)
 	}
 }

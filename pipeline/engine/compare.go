@@ -114,8 +114,8 @@ func CheckState(c *Config, kept *Kept) error {
 		return err
 	}
 	errs := append(r.eachState(checkSettler, r.checkKeyed), r.checkGathered())
-	for sink, rc := range kept.Checkpoint.Receipts {
-		if rc.Publish != nil && !r.committed && len(rc.Keep) == 0 {
+	for sink, rc := range kept.Checkpoint.Committables {
+		if rc.Payload != nil && !r.committed && len(rc.RetainEpochs) == 0 {
 			errs = append(errs, r.checkCommitter(sink, kept.Checkpoint.Epoch))
 		}
 	}

@@ -77,7 +77,7 @@ func restoreCoverage(transforms []TransformNode, raw json.RawMessage) (*coverage
 	}
 	c := &coverage{map[string][]pipeline.PathUse{}, map[string][]pathCount{}}
 	for _, n := range transforms {
-		covering, ok := n.Transform.(pipeline.Covering)
+		covering, ok := n.Transform.(pipeline.PathReporter)
 		if !ok {
 			continue
 		}

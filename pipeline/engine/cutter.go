@@ -102,28 +102,28 @@ const lookForDue = 500 * time.Millisecond
 // sinks that has to publish what it gathered, or by a transform that has work left.
 type due struct{ at atomic.Pointer[time.Time] } // nil = none does
 
-// set notes what the receipts of the last prepared epoch want, and the transforms.
-func (d *due) set(receipts map[string]*pipeline.Receipt, pending bool) {
+// set notes what the committables of the last prepared epoch want, and the transforms.
+func (d *due) set(committables map[string]*pipeline.Committable, pending bool) {
 	var first *time.Time
 	if pending {
 		at := now()
 		first = &at
 	}
-	for _, rc := range receipts {
-		if !rc.Due.IsZero() && (first == nil || rc.Due.Before(*first)) {
-			first = &rc.Due
+	for _, rc := range committables {
+		if !rc.FlushBy.IsZero() && (first == nil || rc.FlushBy.Before(*first)) {
+			first = &rc.FlushBy
 		}
 	}
 	d.at.Store(first)
 }
 
-// resume notes what the receipts of a checkpoint want. If the clock was set back
+// resume notes what the committables of a checkpoint want. If the clock was set back
 // since, it is time: nobody knows how long it has been.
-func (d *due) resume(receipts map[string]*pipeline.Receipt, pending bool) {
-	d.set(receipts, pending)
+func (d *due) resume(committables map[string]*pipeline.Committable, pending bool) {
+	d.set(committables, pending)
 	at := now()
-	for _, rc := range receipts {
-		if !rc.Due.IsZero() && rc.Started.After(at) {
+	for _, rc := range committables {
+		if !rc.FlushBy.IsZero() && rc.Started.After(at) {
 			d.at.Store(&at)
 		}
 	}

@@ -32,7 +32,7 @@ type SourceNode struct {
 // TransformNode is a transform and the sources it reads.
 type TransformNode struct {
 	Name      string
-	Transform pipeline.Transform
+	Transform pipeline.ChangeTransform
 	Inputs    []string
 	// Through are the filters that the changes of a source pass first, by its
 	// name, in the order of the data.
@@ -49,7 +49,7 @@ type Edge struct {
 // those that it does.
 type KeyedNode struct {
 	Name      string
-	Transform pipeline.Keyed
+	Transform pipeline.StatefulTransform
 	Inputs    []Edge
 }
 
@@ -57,7 +57,7 @@ type KeyedNode struct {
 // the order of its own.
 type RowsNode struct {
 	Name      string
-	Transform pipeline.Rowwise
+	Transform pipeline.RowTransform
 	Inputs    []Edge
 }
 
@@ -73,24 +73,24 @@ type DeadLetters interface {
 	pipeline.Target
 	// Begin starts an epoch's spool, dropping what an earlier try left.
 	Begin(epoch int64) (DeadLetterEpoch, error)
-	Commit(ctx context.Context, r *pipeline.Receipt) error
+	Commit(ctx context.Context, r *pipeline.Committable) error
 	// Amend makes more dead letters of an epoch durable that was prepared with r,
-	// and may be committed. It returns the receipt that has to be saved in the
+	// and may be committed. It returns the committable that has to be saved in the
 	// place of r, and commits them as well.
-	Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error)
+	Amend(ctx context.Context, r *pipeline.Committable, more []pipeline.DeadLetter) (*pipeline.Committable, error)
 }
 
 // DeadLetterEpoch takes one epoch's dead letters.
 type DeadLetterEpoch interface {
 	Add(d *pipeline.DeadLetter) error
 	// Replayed notes that a dead letter has been read again, in this epoch.
-	Replayed(l *pipeline.Letter) error
-	Prepare(ctx context.Context) (*pipeline.Receipt, error)
+	Replayed(l *pipeline.DeadLetterID) error
+	Prepare(ctx context.Context) (*pipeline.Committable, error)
 	Abort()
 }
 
 const (
-	// deadLetterSink is the name of the dead letters among the receipts.
+	// deadLetterSink is the name of the dead letters among the committables.
 	deadLetterSink = "dead_letters"
 	// inboxSource is the name of the dead letters that are read again among the
 	// sources: no node can have it.

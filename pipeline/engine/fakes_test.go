@@ -173,7 +173,7 @@ type memorySink struct {
 	token   int64
 	stateID string
 
-	opening pipeline.Opening
+	opening pipeline.SinkOptions
 	carry   []int64
 }
 
@@ -191,14 +191,14 @@ func (s *memorySink) failing(call string) error {
 func (s *memorySink) Mode() pipeline.Mode { return s.mode }
 func (s *memorySink) Close() error        { return nil }
 
-func (s *memorySink) Check(_ context.Context, o pipeline.Opening) ([]string, error) {
+func (s *memorySink) Check(_ context.Context, o pipeline.SinkOptions) ([]string, error) {
 	if err := s.failing("check"); err != nil {
 		return nil, err
 	}
 	return s.names, s.judge(o)
 }
 
-func (s *memorySink) judge(o pipeline.Opening) error {
+func (s *memorySink) judge(o pipeline.SinkOptions) error {
 	if s.stateID != "" && s.stateID != o.StateID {
 		return fmt.Errorf("token of state %s", s.stateID)
 	}
@@ -208,25 +208,25 @@ func (s *memorySink) judge(o pipeline.Opening) error {
 	return nil
 }
 
-func (s *memorySink) Open(_ context.Context, o pipeline.Opening) error {
+func (s *memorySink) Open(_ context.Context, o pipeline.SinkOptions) error {
 	s.opening, s.carry = o, nil
 	s.opened++
 	if err := s.judge(o); err != nil {
 		return err
 	}
-	if o.Carry != nil {
-		if err := json.Unmarshal(o.Carry, &s.carry); err != nil {
+	if o.SinkState != nil {
+		if err := json.Unmarshal(o.SinkState, &s.carry); err != nil {
 			return err
 		}
 	}
 	return s.failing("open")
 }
 
-func (s *memorySink) Begin(epoch int64) (pipeline.Epoch, error) {
+func (s *memorySink) Begin(epoch int64) (pipeline.EpochWriter, error) {
 	return &memoryEpoch{s: s, epoch: epoch}, s.failing("begin")
 }
 
-func (s *memorySink) Commit(_ context.Context, r *pipeline.Receipt) error {
+func (s *memorySink) Commit(_ context.Context, r *pipeline.Committable) error {
 	if err := s.failing("commit"); err != nil {
 		return err
 	}
@@ -235,11 +235,11 @@ func (s *memorySink) Commit(_ context.Context, r *pipeline.Receipt) error {
 	if s.token == r.Epoch {
 		return nil
 	}
-	if s.token != r.Before {
-		return fmt.Errorf("token %d, the receipt wants %d", s.token, r.Before)
+	if s.token != r.PreviousEpoch {
+		return fmt.Errorf("token %d, the committable wants %d", s.token, r.PreviousEpoch)
 	}
 	var epochs []int64
-	if err := json.Unmarshal(r.Publish, &epochs); err != nil {
+	if err := json.Unmarshal(r.Payload, &epochs); err != nil {
 		return err
 	}
 	for _, e := range epochs {
@@ -292,11 +292,11 @@ func (e *memoryEpoch) Write(_ []pipeline.Change, r *pipeline.Rows) error {
 	return e.s.failing("write")
 }
 
-func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Receipt, error) {
+func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Committable, error) {
 	if err := e.s.failing("prepare"); err != nil {
 		return nil, err
 	}
-	rc := &pipeline.Receipt{Epoch: e.epoch}
+	rc := &pipeline.Committable{Epoch: e.epoch}
 	if len(e.rows) > 0 {
 		raw, err := json.Marshal(e.rows)
 		if err != nil {
@@ -313,10 +313,10 @@ func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Receipt, 
 	}
 	list, err := json.Marshal(e.s.carry)
 	if e.s.gather && !last && e.epoch%2 == 1 {
-		rc.Carry, rc.Keep, rc.Due = list, append(rc.Keep, e.s.carry...), e.s.due
+		rc.SinkState, rc.RetainEpochs, rc.FlushBy = list, append(rc.RetainEpochs, e.s.carry...), e.s.due
 		return rc, err
 	}
-	rc.Publish, e.s.carry = list, nil
+	rc.Payload, e.s.carry = list, nil
 	return rc, err
 }
 
@@ -330,11 +330,11 @@ type memoryDead struct {
 	refusal error // of Check
 }
 
-func (m *memoryDead) Check(context.Context, pipeline.Opening) ([]string, error) {
+func (m *memoryDead) Check(context.Context, pipeline.SinkOptions) ([]string, error) {
 	return nil, m.refusal
 }
-func (m *memoryDead) Open(context.Context, pipeline.Opening) error { return nil }
-func (m *memoryDead) Close() error                                 { return nil }
+func (m *memoryDead) Open(context.Context, pipeline.SinkOptions) error { return nil }
+func (m *memoryDead) Close() error                                     { return nil }
 
 func (m *memoryDead) Begin(epoch int64) (DeadLetterEpoch, error) {
 	m.mu.Lock()
@@ -346,11 +346,11 @@ func (m *memoryDead) Begin(epoch int64) (DeadLetterEpoch, error) {
 	return &memoryDeadEpoch{m, epoch}, nil
 }
 
-func (m *memoryDead) Commit(_ context.Context, r *pipeline.Receipt) error {
+func (m *memoryDead) Commit(_ context.Context, r *pipeline.Committable) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var parts []int64
-	if err := json.Unmarshal(r.Publish, &parts); err != nil {
+	if err := json.Unmarshal(r.Payload, &parts); err != nil {
 		return err
 	}
 	for _, part := range append(parts, r.Epoch) {
@@ -364,13 +364,13 @@ func (m *memoryDead) Commit(_ context.Context, r *pipeline.Receipt) error {
 	return nil
 }
 
-func (m *memoryDead) Amend(_ context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error) {
+func (m *memoryDead) Amend(_ context.Context, r *pipeline.Committable, more []pipeline.DeadLetter) (*pipeline.Committable, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	amended := *r
 	var parts []int64
-	if r.Publish != nil {
-		if err := json.Unmarshal(r.Publish, &parts); err != nil {
+	if r.Payload != nil {
+		if err := json.Unmarshal(r.Payload, &parts); err != nil {
 			return nil, err
 		}
 	}
@@ -378,7 +378,7 @@ func (m *memoryDead) Amend(_ context.Context, r *pipeline.Receipt, more []pipeli
 	part := r.Epoch + int64(len(parts)+1)<<32
 	m.spool[part] = more
 	var err error
-	amended.Publish, err = json.Marshal(append(parts, part))
+	amended.Payload, err = json.Marshal(append(parts, part))
 	return &amended, err
 }
 
@@ -396,19 +396,19 @@ func (e *memoryDeadEpoch) Add(d *pipeline.DeadLetter) error {
 	return nil
 }
 
-func (e *memoryDeadEpoch) Replayed(l *pipeline.Letter) error {
+func (e *memoryDeadEpoch) Replayed(l *pipeline.DeadLetterID) error {
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
 	e.m.marked[e.epoch] = append(e.m.marked[e.epoch], l.ID)
 	return nil
 }
 
-func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Receipt, error) {
+func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Committable, error) {
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
-	rc := &pipeline.Receipt{Epoch: e.epoch}
+	rc := &pipeline.Committable{Epoch: e.epoch}
 	if len(e.m.spool[e.epoch])+len(e.m.marked[e.epoch]) > 0 {
-		rc.Publish = json.RawMessage("[]")
+		rc.Payload = json.RawMessage("[]")
 	}
 	return rc, nil
 }

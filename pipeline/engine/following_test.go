@@ -62,7 +62,7 @@ func (w *world) redate(t *testing.T, due time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cp.Receipts["warehouse"].Due = due
+	cp.Committables["warehouse"].FlushBy = due
 	if err := store.Save(&state.Update{Checkpoint: cp}); err != nil {
 		t.Fatal(err)
 	}
@@ -228,11 +228,11 @@ func TestClockSetBack(t *testing.T) {
 func TestDueAfterClockSetBack(t *testing.T) {
 	var d due
 	at := now()
-	d.resume(map[string]*pipeline.Receipt{"s": {Started: at.Add(-time.Hour), Due: at.Add(time.Hour)}}, false)
+	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(-time.Hour), FlushBy: at.Add(time.Hour)}}, false)
 	if d.take() {
 		t.Error("it is due before its time")
 	}
-	d.resume(map[string]*pipeline.Receipt{"s": {Started: at.Add(time.Hour), Due: at.Add(2 * time.Hour)}}, false)
+	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(time.Hour), FlushBy: at.Add(2 * time.Hour)}}, false)
 	if !d.take() || d.take() {
 		t.Error("it is not due once, after the clock was set back")
 	}

@@ -23,7 +23,7 @@ type front struct {
 	epoch    int64
 	ended    map[string]bool // sources that were at their end when the last epoch was cut
 
-	sinks []pipeline.Epoch // of the open epoch; nil between epochs
+	sinks []pipeline.EpochWriter // of the open epoch; nil between epochs
 	dead  DeadLetterEpoch
 	count int64 // dead letters of the open epoch
 	// changes counts those of all transforms in the open epoch; late holds the
@@ -39,7 +39,7 @@ type front struct {
 type prepared struct {
 	epoch    int64
 	cut      *cut
-	receipts map[string]*pipeline.Receipt
+	committables map[string]*pipeline.Committable
 	deltas   []*state.Delta
 	steps    map[string]*state.Step
 	budget   []byte
@@ -218,7 +218,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		}
 	}
 	if o := p.records.Replays; o != nil && !read {
-		return fmt.Errorf("dead letter %s: there is no transform %s that reads %s", o[0].Origin.Letter.ID, o[0].Origin.Transform, p.records.Source)
+		return fmt.Errorf("dead letter %s: there is no transform %s that reads %s", o[0].Origin.ReplayOf.ID, o[0].Origin.Transform, p.records.Source)
 	}
 	p.block.release()
 	return nil
@@ -230,7 +230,7 @@ func replaying(r *pipeline.Records, err error) error {
 		return err
 	}
 	return fmt.Errorf("reading dead letters again, %s among them: %w; to go on without them, take their request out of the inbox (dead_letters.url)",
-		r.Replays[0].Origin.Letter.ID, err)
+		r.Replays[0].Origin.ReplayOf.ID, err)
 }
 
 func (f *front) batch(s *step, b *pipeline.Batch) error {
@@ -280,7 +280,7 @@ func (f *front) judge(s *step, b *pipeline.Batch) error {
 			}
 		}
 		if b.Records.Replays != nil {
-			if err := f.replayed(b.Records.Replays[i].Origin.Letter); err != nil {
+			if err := f.replayed(b.Records.Replays[i].Origin.ReplayOf); err != nil {
 				return err
 			}
 			continue
@@ -299,7 +299,7 @@ func (f *front) judge(s *step, b *pipeline.Batch) error {
 func (f *front) deadLetter(s *step, d *pipeline.DeadLetter) error {
 	f.count++
 	f.tally.letter(d)
-	if d.Origin.Letter == nil {
+	if d.Origin.ReplayOf == nil {
 		f.r.budget.dead(d)
 	}
 	d.Origin.Transform = s.Name
@@ -311,7 +311,7 @@ func (f *front) deadLetter(s *step, d *pipeline.DeadLetter) error {
 
 // replayed notes that a dead letter was read again. That takes effect with the
 // epoch, as the record does.
-func (f *front) replayed(l *pipeline.Letter) error {
+func (f *front) replayed(l *pipeline.DeadLetterID) error {
 	f.tally.replayed[LetterKind{l.Node, string(l.Reason)}]++
 	if err := f.dead.Replayed(l); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
@@ -333,7 +333,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 			return nil, nil, err
 		}
 	}
-	p = &prepared{epoch: f.epoch, cut: c, receipts: map[string]*pipeline.Receipt{}, steps: map[string]*state.Step{},
+	p = &prepared{epoch: f.epoch, cut: c, committables: map[string]*pipeline.Committable{}, steps: map[string]*state.Step{},
 		restart: f.r.restart, rows: f.rows, tally: f.tally, began: f.began}
 	f.restarted(c)
 	f.r.restart = nil
@@ -395,19 +395,19 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 	if err := f.r.hook(StepPrepare, f.epoch); err != nil {
 		return err
 	}
-	receipts := make([]*pipeline.Receipt, len(f.sinks)+1)
+	committables := make([]*pipeline.Committable, len(f.sinks)+1)
 	g, ctx := errgroup.WithContext(ctx)
 	for i, e := range f.sinks {
 		g.Go(func() error {
 			return f.prepareOne(ctx, f.r.c.Sinks[i].Name, func(ctx context.Context) (err error) {
-				receipts[i], err = e.Prepare(ctx, p.cut.last)
+				committables[i], err = e.Prepare(ctx, p.cut.last)
 				return err
 			})
 		})
 	}
 	g.Go(func() error {
 		return f.prepareOne(ctx, deadLetterSink, func(ctx context.Context) (err error) {
-			receipts[len(f.sinks)], err = f.dead.Prepare(ctx)
+			committables[len(f.sinks)], err = f.dead.Prepare(ctx)
 			return err
 		})
 	})
@@ -415,11 +415,11 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 		return err
 	}
 	for i, s := range f.r.c.Sinks {
-		p.receipts[s.Name] = receipts[i]
-		f.r.carrying[s.Name] = receipts[i].Carry != nil
+		p.committables[s.Name] = committables[i]
+		f.r.carrying[s.Name] = committables[i].SinkState != nil
 	}
-	p.receipts[deadLetterSink] = receipts[len(f.sinks)]
-	f.r.due.set(p.receipts, f.r.pending(false))
+	p.committables[deadLetterSink] = committables[len(f.sinks)]
+	f.r.due.set(p.committables, f.r.pending(false))
 	return nil
 }
 

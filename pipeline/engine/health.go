@@ -183,8 +183,8 @@ func (h *health) opened(c *Config, store *state.Store, cp *state.Checkpoint, com
 // checkpoint has for it to publish, 0 = none, where committed says whether every
 // sink has committed the checkpoint's epoch.
 func Published(cp *state.Checkpoint, sink string, committed bool) (published, saved int64) {
-	if rc := cp.Receipts[sink]; !committed && rc != nil && rc.Publish != nil {
-		return rc.Before, rc.Epoch
+	if rc := cp.Committables[sink]; !committed && rc != nil && rc.Payload != nil {
+		return rc.PreviousEpoch, rc.Epoch
 	}
 	return cp.Published[sink], 0
 }
@@ -201,9 +201,9 @@ func (h *health) checkpoint(c *Config, cp *state.Checkpoint, committed bool) {
 		h.is.Sources[n.Name] = s
 	}
 	for _, n := range c.Sinks {
-		s, rc := h.is.Sinks[n.Name], cp.Receipts[n.Name]
+		s, rc := h.is.Sinks[n.Name], cp.Committables[n.Name]
 		s.Published, s.Saved = Published(cp, n.Name, committed)
-		s.Gathering = rc != nil && rc.Carry != nil
+		s.Gathering = rc != nil && rc.SinkState != nil
 		h.is.Sinks[n.Name] = s
 	}
 }
@@ -292,7 +292,7 @@ func (h *health) count(p *prepared) {
 	for node, n := range p.tally.reread {
 		h.is.Reread[node] += n
 	}
-	for sink, rc := range p.receipts {
+	for sink, rc := range p.committables {
 		s, ok := h.is.Sinks[sink]
 		if !ok {
 			continue // the dead letters

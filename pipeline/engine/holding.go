@@ -113,8 +113,8 @@ func (r *run) numberHoldings() (numbers []byte, err error) {
 }
 
 // states returns the keyspaces as transforms know them.
-func (h *holding) states() []pipeline.KeyedState {
-	all := make([]pipeline.KeyedState, len(h.keyspaces))
+func (h *holding) states() []pipeline.OperatorState {
+	all := make([]pipeline.OperatorState, len(h.keyspaces))
 	for i, k := range h.keyspaces {
 		all[i] = k
 	}
@@ -156,7 +156,7 @@ func (r *run) openSettler(s *step) error {
 		return err
 	}
 	var showKey func([]byte) []byte
-	if m, ok := s.Transform.(pipeline.Masking); ok {
+	if m, ok := s.Transform.(pipeline.Masker); ok {
 		showKey = m.ShowKey
 	}
 	missed, err := r.missed(s)
@@ -180,7 +180,7 @@ func (r *run) openMerger(s *step, m *merged) (err error) {
 		}
 	}
 	m.merger, err = settle.NewMerger(settle.MergerOptions{
-		Node: s.Name, Table: m.table, Policy: m.policy, By: pipeline.KeyedMore(m.by), Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
+		Node: s.Name, Table: m.table, Policy: m.policy, By: pipeline.SplitExtraKey(m.by), Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
 		Root: s.dropsFrom(m.table),
 	})
 	return err
@@ -209,7 +209,7 @@ func (r *run) openKeyed(k *keyed) (err error) {
 	if err := r.checkKeyed(k); err != nil {
 		return err
 	}
-	k.step, err = k.Transform.Open(pipeline.KeyedOpening{
+	k.step, err = k.Transform.Open(pipeline.OperatorOptions{
 		Saved: k.kept.Saved, State: k.states(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
 	})
 	return err

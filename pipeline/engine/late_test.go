@@ -18,14 +18,14 @@ type logged struct {
 	dead []int64 // of those that were said to be dead letters
 }
 
-func (l *logged) Readings() []pipeline.Reading {
-	return []pipeline.Reading{{Table: valueTable, Log: true}, {Table: valueTable}}
+func (l *logged) Inputs() []pipeline.Input {
+	return []pipeline.Input{{Table: valueTable, Log: true}, {Table: valueTable}}
 }
 
-func (l *logged) Open(pipeline.KeyedOpening) (pipeline.KeyedStep, error) { return l, nil }
-func (l *logged) Save() (json.RawMessage, error)                         { return json.RawMessage("{}"), nil }
-func (l *logged) Pending(bool) bool                                      { return false }
-func (l *logged) Settled(int, *pipeline.PackedRows)                      {}
+func (l *logged) Open(pipeline.OperatorOptions) (pipeline.Operator, error) { return l, nil }
+func (l *logged) Save() (json.RawMessage, error)                           { return json.RawMessage("{}"), nil }
+func (l *logged) Pending(bool) bool                                        { return false }
+func (l *logged) Settled(int, *pipeline.PackedRows)                        {}
 
 func (l *logged) Log(_ int, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
 	for _, c := range slices.Compact(slices.Clone(rows.Change)) {
@@ -36,8 +36,8 @@ func (l *logged) Log(_ int, first int64, changes []pipeline.Change, rows *pipeli
 	return nil
 }
 
-func (l *logged) Finish(e pipeline.EpochEnd, _ func(*pipeline.Rows) error) error {
-	l.dead = append(l.dead, e.Dead...)
+func (l *logged) Finish(e pipeline.EpochInfo, _ func(*pipeline.Rows) error) error {
+	l.dead = append(l.dead, e.RejectedChanges...)
 	return nil
 }
 

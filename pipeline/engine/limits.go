@@ -18,14 +18,14 @@ import (
 // in one sink only.
 type limit struct {
 	sink   string
-	target pipeline.Limited
-	stored pipeline.Stored
+	target pipeline.ValueValidator
+	stored pipeline.StoredColumns
 }
 
 // wireLimits gives the steps the limits of the sinks that their rows come to.
 func (r *run) wireLimits() {
 	for _, s := range r.c.Sinks {
-		target, ok := s.Sink.(pipeline.Limited)
+		target, ok := s.Sink.(pipeline.ValueValidator)
 		if !ok {
 			continue
 		}
@@ -35,7 +35,7 @@ func (r *run) wireLimits() {
 			for i := range all {
 				all[i] = i
 			}
-			r.limit(in, limit{s.Name, target, pipeline.Stored{Table: t, Columns: all, Key: t.Key, Indexed: true}})
+			r.limit(in, limit{s.Name, target, pipeline.StoredColumns{Table: t, Columns: all, Key: t.Key, Indexed: true}})
 		}
 	}
 }
@@ -51,7 +51,7 @@ func (r *run) limit(in Edge, l limit) {
 		if o := h.keyed.out[in.Table]; slices.ContainsFunc(in.Table.Columns, mayBeNull) {
 			o.limits = append(o.limits, l)
 		}
-		storing, ok := h.keyed.Transform.(pipeline.Storing)
+		storing, ok := h.keyed.Transform.(pipeline.StoredColumnLister)
 		if !ok || h.keyed.limited[l.sink] {
 			return
 		}
@@ -59,7 +59,7 @@ func (r *run) limit(in Edge, l limit) {
 			h.keyed.limited = map[string]bool{}
 		}
 		h.keyed.limited[l.sink] = true
-		for _, stored := range storing.Stored() {
+		for _, stored := range storing.StoredColumns() {
 			if i := slices.IndexFunc(h.keyed.Inputs, func(e Edge) bool { return e.Table == stored.Table }); i >= 0 {
 				r.limit(h.keyed.Inputs[i], limit{l.sink, l.target, stored})
 			}
@@ -67,7 +67,7 @@ func (r *run) limit(in Edge, l limit) {
 	}
 }
 
-func mayBeNull(c pipeline.Column) bool { return c.Unfit == pipeline.UnfitNull }
+func mayBeNull(c pipeline.Column) bool { return c.OnError == pipeline.UnfitNull }
 
 // limitRows looks for what sinks can't store of a batch's rows: where the column
 // says so the value becomes null, else the change is a dead letter, or the run ends.
@@ -101,7 +101,7 @@ func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pi
 				shown = decode.Hidden + " "
 			}
 			message = fmt.Sprintf("table %s, column %s (%s): %s%s (sink %s)", rows.Table.Name, c.Name, c.Type, shown, u.Why, l.sink)
-			fatal = c.Unfit == pipeline.UnfitFail
+			fatal = c.OnError == pipeline.UnfitFail
 		}
 		record := b.Changes[rows.Change[u.Row]].Record
 		if _, twice := w.bad[record]; !twice {
@@ -118,13 +118,13 @@ func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pi
 }
 
 // unfit returns what the target can't store of the rows.
-func (l *limit) unfit(rows *pipeline.Rows) []pipeline.Unfit {
+func (l *limit) unfit(rows *pipeline.Rows) []pipeline.InvalidValue {
 	columns := make([]pipeline.StoredColumn, len(l.stored.Columns))
 	for i, c := range l.stored.Columns {
 		key := slices.Contains(l.stored.Key, c)
 		columns[i] = pipeline.StoredColumn{Type: rows.Table.Columns[c].Type, Values: rows.Record.Column(c), Key: key, Indexed: key && l.stored.Indexed}
 	}
-	return l.target.Unfit(columns, len(rows.Ops))
+	return l.target.InvalidValues(columns, len(rows.Ops))
 }
 
 // fit returns rows of a keyed transform with nulls for what a sink can't store,

@@ -95,12 +95,12 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	if !r.committed {
-		if err := r.commit(ctx, r.checkpoint.Receipts, r.checkpoint.Epoch); err != nil {
+		if err := r.commit(ctx, r.checkpoint.Committables, r.checkpoint.Epoch); err != nil {
 			return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
 		}
 		r.published = true
 	}
-	if err := r.cleanSpool(r.checkpoint.Receipts); err != nil {
+	if err := r.cleanSpool(r.checkpoint.Committables); err != nil {
 		return err
 	}
 	if err := r.openInbox(ctx); err != nil {
@@ -151,7 +151,7 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.openSteps(); err != nil {
 		return err
 	}
-	r.due.resume(r.checkpoint.Receipts, r.pending(false))
+	r.due.resume(r.checkpoint.Committables, r.pending(false))
 	if err := r.checkGathered(); err != nil {
 		return err
 	}
@@ -164,8 +164,8 @@ func (r *run) check(ctx context.Context) error {
 // checkGathered refuses to go on without a sink whose rows wait to be published:
 // they would be deleted with the spool (I3).
 func (r *run) checkGathered() error {
-	for name, rc := range r.checkpoint.Receipts {
-		if len(rc.Keep) > 0 && r.committer(name) == nil {
+	for name, rc := range r.checkpoint.Committables {
+		if len(rc.RetainEpochs) > 0 && r.committer(name) == nil {
 			return fmt.Errorf("sink %s has rows that wait to be published, but is no longer in the pipeline file: run once with it, to the end of the sources", name)
 		}
 	}
@@ -239,7 +239,7 @@ func takenTables(before map[string][]string, sinks []SinkNode) map[string][]stri
 	return all
 }
 
-func (r *run) openingOf(s SinkNode) pipeline.Opening {
+func (r *run) openingOf(s SinkNode) pipeline.SinkOptions {
 	tables := make([]*pipeline.Table, len(s.Inputs))
 	for i, in := range s.Inputs {
 		tables[i] = in.Table
@@ -247,18 +247,18 @@ func (r *run) openingOf(s SinkNode) pipeline.Opening {
 	return r.opening(s.Name, tables)
 }
 
-func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.Opening {
-	o := pipeline.Opening{
+func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.SinkOptions {
+	o := pipeline.SinkOptions{
 		Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
 		Spool:     func(epoch int64) string { return filepath.Join(r.spoolDir(epoch), sink) },
 		Published: r.checkpoint.Published[sink],
 		Taken:     r.checkpoint.Tables[sink],
 	}
-	if rc := r.checkpoint.Receipts[sink]; rc != nil {
-		o.Carry = rc.Carry
-		r.carrying[sink] = rc.Carry != nil
-		if rc.Publish != nil && !r.committed {
-			o.Pending, o.Published = rc, rc.Before
+	if rc := r.checkpoint.Committables[sink]; rc != nil {
+		o.SinkState = rc.SinkState
+		r.carrying[sink] = rc.SinkState != nil
+		if rc.Payload != nil && !r.committed {
+			o.Pending, o.Published = rc, rc.PreviousEpoch
 		}
 	}
 	return o
@@ -359,18 +359,18 @@ func (r *run) spoolDir(epoch int64) string {
 	return filepath.Join(r.c.StateDir, "spool", strconv.FormatInt(epoch, 10))
 }
 
-// cleanSpool deletes all spools but those that the receipts keep and those of
+// cleanSpool deletes all spools but those that the committables keep and those of
 // epochs that are not saved yet.
-func (r *run) cleanSpool(receipts map[string]*pipeline.Receipt) error {
+func (r *run) cleanSpool(committables map[string]*pipeline.Committable) error {
 	return r.c.wait(context.Background(), "the state", stateNode, "clean", "cleaning of the spool", nil, func(context.Context) error {
-		return r.clean(receipts)
+		return r.clean(committables)
 	})
 }
 
-func (r *run) clean(receipts map[string]*pipeline.Receipt) error {
+func (r *run) clean(committables map[string]*pipeline.Committable) error {
 	keep := map[string]bool{}
-	for sink, rc := range receipts {
-		for _, e := range rc.Keep {
+	for sink, rc := range committables {
+		for _, e := range rc.RetainEpochs {
 			keep[filepath.Join(strconv.FormatInt(e, 10), sink)] = true
 		}
 	}

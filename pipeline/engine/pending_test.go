@@ -32,13 +32,13 @@ func newDrip(atEnd bool) *drip {
 }
 
 func (d *drip) Tables() []*pipeline.Table                               { return []*pipeline.Table{d.table} }
-func (d *drip) Readings() []pipeline.Reading                            { return []pipeline.Reading{{Table: valueTable}} }
+func (d *drip) Inputs() []pipeline.Input                                { return []pipeline.Input{{Table: valueTable}} }
 func (d *drip) Keyspaces() int                                          { return 1 }
 func (d *drip) Log(int, int64, []pipeline.Change, *pipeline.Rows) error { return nil }
 func (d *drip) Save() (json.RawMessage, error)                          { return json.Marshal([]int64{d.left, d.given}) }
 func (d *drip) Pending(last bool) bool                                  { return d.left > 0 && (last || !d.atEnd) }
 func (d *drip) Settled(_ int, rows *pipeline.PackedRows)                { d.left += int64(len(rows.Rows)) }
-func (d *drip) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
+func (d *drip) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 	d.left, d.given = 0, 0
 	if o.Saved == nil {
 		return d, nil
@@ -51,7 +51,7 @@ func (d *drip) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
 	return d, nil
 }
 
-func (d *drip) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) error {
+func (d *drip) Finish(e pipeline.EpochInfo, emit func(*pipeline.Rows) error) error {
 	if !d.Pending(e.Last) {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 // referenceMetrics collects how current references are, when it is asked.
 type referenceMetrics struct {
 	mu   sync.Mutex
-	from map[string]pipeline.Referring // by node
+	from map[string]pipeline.SideInput // by node
 }
 
 var (
@@ -50,12 +50,12 @@ func (r *referenceMetrics) all() map[string]pipeline.ReferenceStatus {
 }
 
 // reference adds the reference of a node.
-func (m *Metrics) reference(node string, ref pipeline.Referring) {
+func (m *Metrics) reference(node string, ref pipeline.SideInput) {
 	r := &m.references
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.from == nil {
-		r.from = map[string]pipeline.Referring{}
+		r.from = map[string]pipeline.SideInput{}
 	}
 	r.from[node] = ref
 }

@@ -25,7 +25,7 @@ type references struct {
 func startReferences(ctx context.Context, c *Config) (*references, error) {
 	r := &references{nodes: c.Rows, pinned: map[int64][]any{}, times: map[int64]time.Time{}}
 	for _, n := range c.Rows {
-		ref, ok := n.Transform.(pipeline.Referring)
+		ref, ok := n.Transform.(pipeline.SideInput)
 		if !ok {
 			continue
 		}
@@ -48,7 +48,7 @@ func startReferences(ctx context.Context, c *Config) (*references, error) {
 func (r *references) close() error {
 	var errs []error
 	for _, n := range r.nodes {
-		if ref, ok := n.Transform.(pipeline.Referring); ok {
+		if ref, ok := n.Transform.(pipeline.SideInput); ok {
 			errs = append(errs, ref.Close())
 		}
 	}
@@ -65,8 +65,8 @@ func (r *references) of(epoch int64) []any {
 	}
 	pins := make([]any, len(r.nodes))
 	for i, n := range r.nodes {
-		if ref, ok := n.Transform.(pipeline.Referring); ok {
-			pins[i] = ref.Pin()
+		if ref, ok := n.Transform.(pipeline.SideInput); ok {
+			pins[i] = ref.Snapshot()
 		}
 	}
 	r.pinned[epoch] = pins

@@ -36,7 +36,7 @@ func (f *refusals) all() []deadCount {
 
 // publish commits one sink's part of a saved epoch. Rows that it refuses become
 // dead letters first.
-func (r *run) publish(ctx context.Context, name string, rc *pipeline.Receipt, commit func(context.Context, *pipeline.Receipt) error) error {
+func (r *run) publish(ctx context.Context, name string, rc *pipeline.Committable, commit func(context.Context, *pipeline.Committable) error) error {
 	until := now().Add(r.c.Limits.CommitTimeout)
 	for range maxRefusals {
 		err := r.retry(ctx, name, rc, until, commit)
@@ -52,9 +52,9 @@ func (r *run) publish(ctx context.Context, name string, rc *pipeline.Receipt, co
 }
 
 // refuse saves, under the epoch that is saved already, that a sink leaves rows
-// out, together with their dead letters (I2, I3), and returns the sink's receipt
+// out, together with their dead letters (I2, I3), and returns the sink's committable
 // as it is then. Whatever crashes, the sink is never again asked for the rows.
-func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pipeline.RefusedError) (*pipeline.Receipt, error) {
+func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pipeline.RefusedError) (*pipeline.Committable, error) {
 	r.refusals.mu.Lock()
 	defer r.refusals.mu.Unlock()
 	if err := r.hook(StepRefuse, epoch); err != nil {
@@ -68,12 +68,12 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 		return nil, err
 	}
 	// Others go through the maps of the last checkpoint meanwhile.
-	next.Receipts, next.Published = maps.Clone(next.Receipts), maps.Clone(next.Published)
-	amended := *next.Receipts[name]
-	amended.Without = refused.Without
-	next.Receipts[name] = &amended
-	before := next.Receipts[deadLetterSink]
-	var dead *pipeline.Receipt
+	next.Committables, next.Published = maps.Clone(next.Committables), maps.Clone(next.Published)
+	amended := *next.Committables[name]
+	amended.Exclude = refused.Exclude
+	next.Committables[name] = &amended
+	before := next.Committables[deadLetterSink]
+	var dead *pipeline.Committable
 	err = r.c.wait(ctx, "dead letters", deadLetterSink, "prepare", fmt.Sprintf("prepare of epoch %d", epoch), nil, func(ctx context.Context) (err error) {
 		dead, err = r.c.DeadLetters.Amend(ctx, before, letters)
 		return err
@@ -81,10 +81,10 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	if before.Publish == nil {
-		dead.Before, next.Published[deadLetterSink] = next.Published[deadLetterSink], epoch
+	if before.Payload == nil {
+		dead.PreviousEpoch, next.Published[deadLetterSink] = next.Published[deadLetterSink], epoch
 	}
-	next.Receipts[deadLetterSink] = dead
+	next.Committables[deadLetterSink] = dead
 	if err := r.storeSave(&state.Update{Checkpoint: &next}); err != nil {
 		return nil, err
 	}

@@ -28,17 +28,17 @@ type refusingSink struct {
 	asked   map[int64]int
 }
 
-func (s *refusingSink) Commit(ctx context.Context, r *pipeline.Receipt) error {
+func (s *refusingSink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	s.asked[r.Epoch]++
 	if s.token == r.Epoch {
 		return nil
 	}
-	if s.token != r.Before {
-		return fmt.Errorf("token %d, the receipt wants %d", s.token, r.Before)
+	if s.token != r.PreviousEpoch {
+		return fmt.Errorf("token %d, the committable wants %d", s.token, r.PreviousEpoch)
 	}
 	var without []int
-	if r.Without != nil {
-		if err := json.Unmarshal(r.Without, &without); err != nil {
+	if r.Exclude != nil {
+		if err := json.Unmarshal(r.Exclude, &without); err != nil {
 			return err
 		}
 	}
@@ -62,7 +62,7 @@ func (s *refusingSink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 		}
 	}
 	if refused.Rows != nil {
-		refused.Without, err = json.Marshal(without)
+		refused.Exclude, err = json.Marshal(without)
 		return errors.Join(refused, err)
 	}
 	for i, w := range rows {

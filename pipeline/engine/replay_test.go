@@ -28,9 +28,9 @@ func (b *memoryInbox) Read(ctx context.Context) (*pipeline.Records, error) {
 		return nil, err
 	}
 	for i := range r.Len() {
-		r.Replays = append(r.Replays, pipeline.Replayed{
+		r.Replays = append(r.Replays, pipeline.Replay{
 			Pos:    pipeline.Position{Source: "s", Partition: "then", Line: 7}, // the same of all: it need not tell them apart
-			Origin: pipeline.Origin{Transform: "t", Ordinal: int64(1000 + first + i), Letter: &pipeline.Letter{ID: fmt.Sprint(first + i), Node: "t", Reason: pipeline.ReasonBadValue}},
+			Origin: pipeline.Origin{Transform: "t", Ordinal: int64(1000 + first + i), ReplayOf: &pipeline.DeadLetterID{ID: fmt.Sprint(first + i), Node: "t", Reason: pipeline.ReasonBadValue}},
 		})
 	}
 	return r, nil
@@ -94,7 +94,7 @@ func TestReplays(t *testing.T) {
 			}
 		}
 		for _, d := range w.dead.letters {
-			if again := d.Origin.Letter != nil; d.Origin.Transform != "t" || again != (d.Pos.Partition == "then") || again != (d.Origin.Ordinal >= 1000) {
+			if again := d.Origin.ReplayOf != nil; d.Origin.Transform != "t" || again != (d.Pos.Partition == "then") || again != (d.Origin.Ordinal >= 1000) {
 				rt.Fatalf("a dead letter is %+v", d)
 			}
 		}

@@ -96,7 +96,7 @@ func (w *worker) rows(b *pipeline.Batch, pins []any) error {
 
 // keepLog makes a log of what became of one: what was dropped is left out, but
 // for deletes.
-func keepLog(t *pipeline.Table, in *pipeline.Rows, m pipeline.Mapped) *pipeline.Rows {
+func keepLog(t *pipeline.Table, in *pipeline.Rows, m pipeline.RowResult) *pipeline.Rows {
 	out := &pipeline.Rows{Table: t, Record: m.Record, Ops: in.Ops, Change: in.Change}
 	if len(m.Dropped) == 0 {
 		return out
@@ -136,7 +136,7 @@ func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
 // the old image had and the new one, as far as it was not dropped, has not.
 func (w *worker) dropReplaced(b *pipeline.Batch) {
 	for i, rows := range b.Tables {
-		if w.step.needs.Olds[w.step.root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
+		if w.step.needs.FullOldImages[w.step.root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
 			gone := w.replaced(rows, b.Changes)
 			b.Tables[i] = pick(rows, func(row int32) bool { return !gone[row] })
 		}

@@ -149,7 +149,7 @@ func (s *step) wantsDeletes(t *pipeline.Table) {
 	root := s.root(t)
 	s.needs.Deletes[root.Name] = true
 	if s.dropsFrom(t) != nil {
-		s.needs.Olds[root.Name] = true
+		s.needs.FullOldImages[root.Name] = true
 	}
 }
 

@@ -32,7 +32,7 @@ func (f *front) settle(p *prepared) error {
 		}
 	}
 	for _, k := range f.r.keyed {
-		end := pipeline.EpochEnd{Last: p.cut.last, Dead: f.late}
+		end := pipeline.EpochInfo{Last: p.cut.last, RejectedChanges: f.late}
 		if err := k.step.Finish(end, func(rows *pipeline.Rows) error { return f.emit(k, rows) }); err != nil {
 			return fmt.Errorf("transform %s: %w", k.Name, err)
 		}
@@ -87,7 +87,7 @@ func (f *front) settleStep(s *step) error {
 		if err := f.deadLetter(s, &dead[i]); err != nil {
 			return err
 		}
-		if dead[i].Origin.Letter != nil {
+		if dead[i].Origin.ReplayOf != nil {
 			continue // it has been held against the budget before
 		}
 		f.r.budget.mark()

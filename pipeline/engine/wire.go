@@ -31,7 +31,7 @@ type merged struct {
 	holding
 	table  *pipeline.Table
 	policy pipeline.Policy
-	by     string // as in pipeline.Reading
+	by     string // as in pipeline.Input
 	out    outlet
 	merger *settle.Merger
 }
@@ -41,7 +41,7 @@ type keyed struct {
 	KeyedNode
 	holding
 	out  map[*pipeline.Table]*outlet
-	step pipeline.KeyedStep
+	step pipeline.Operator
 	// limited holds the sinks whose limits its inputs have.
 	limited map[string]bool
 }
@@ -89,7 +89,7 @@ func (r *run) wire() error {
 		if k.n > pipeline.MaxKeyspaces {
 			return fmt.Errorf("node %s: it wants %d keyspaces, and gets up to %d", n.Name, k.n, pipeline.MaxKeyspaces)
 		}
-		for i := range n.Transform.Readings() {
+		for i := range n.Transform.Inputs() {
 			if err := r.wireReading(k, i); err != nil {
 				return fmt.Errorf("node %s: %w", n.Name, err)
 			}
@@ -122,7 +122,7 @@ func (r *run) wire() error {
 func newStep(t TransformNode) *step {
 	return &step{
 		TransformNode: t, holding: holding{name: t.Name},
-		needs:   pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}, Olds: map[string]bool{}},
+		needs:   pipeline.Needs{Tables: map[string]bool{}, Deletes: map[string]bool{}, FullOldImages: map[string]bool{}},
 		log:     map[*pipeline.Table]*outlet{},
 		settled: map[*pipeline.Table]*outlet{},
 		wanted:  map[*pipeline.Table]bool{},
@@ -132,7 +132,7 @@ func newStep(t TransformNode) *step {
 }
 
 func (r *run) wireReading(k *keyed, index int) error {
-	reading := k.Transform.Readings()[index]
+	reading := k.Transform.Inputs()[index]
 	t := reading.Table
 	i := slices.IndexFunc(k.Inputs, func(in Edge) bool { return in.Table == t })
 	if i < 0 {
@@ -156,7 +156,7 @@ func (r *run) wireReading(k *keyed, index int) error {
 		o := at(s.log, t)
 		o.readers = append(o.readers, to)
 	default:
-		o := s.settledBy(t, policyOf(s.Transform, s.root(t)).For(reading.Policy), reading.By)
+		o := s.settledBy(t, policyOf(s.Transform, s.root(t)).For(reading.Policy), reading.ExtraKey)
 		o.readers = append(o.readers, to)
 	}
 	// What is late for one consumer is late for all: a log is judged by settling.
@@ -213,7 +213,7 @@ func (s *step) merged(t *pipeline.Table, p pipeline.Policy, by string) *merged {
 }
 
 // policyOf returns how the rows of a transform's own table follow its changes.
-func policyOf(t pipeline.Transform, table *pipeline.Table) pipeline.Policy {
+func policyOf(t pipeline.ChangeTransform, table *pipeline.Table) pipeline.Policy {
 	if own, ok := t.(pipeline.TablePolicies); ok {
 		return own.Policy(table)
 	}
@@ -224,7 +224,7 @@ func policyOf(t pipeline.Transform, table *pipeline.Table) pipeline.Policy {
 func (m *merged) how() string {
 	name := policyName(m.policy)
 	if m.by != "" {
-		name += " by " + strings.Join(pipeline.KeyedMore(m.by), ", ")
+		name += " by " + strings.Join(pipeline.SplitExtraKey(m.by), ", ")
 	}
 	return name
 }

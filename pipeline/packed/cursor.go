@@ -60,9 +60,9 @@ const (
 )
 
 // Contender reads what AppendContender wrote.
-func (c *Cursor) Contender(time int64) pipeline.Contender {
+func (c *Cursor) Contender(time int64) pipeline.Candidate {
 	flags := c.U8()
-	v := pipeline.Contender{Bare: flags&flagBare != 0}
+	v := pipeline.Candidate{VersionOnly: flags&flagBare != 0}
 	v.Time, v.ByArrival = time, flags&flagByArrival != 0
 	if v.Snapshot = flags&flagSnapshot == flagSnapshot; !v.Snapshot {
 		v.HasOld, v.Existed = flags&flagHasOld != 0, flags&flagExisted != 0
@@ -98,7 +98,7 @@ func AppendHash(dst []byte, h pipeline.Hash) []byte {
 
 // AppendContender appends a contender without its time, which those that contend
 // share.
-func AppendContender(dst []byte, v *pipeline.Contender) []byte {
+func AppendContender(dst []byte, v *pipeline.Candidate) []byte {
 	at := len(dst)
 	dst = append(dst, 0)
 	flags := byte(0)
@@ -114,7 +114,7 @@ func AppendContender(dst []byte, v *pipeline.Contender) []byte {
 	if v.Snapshot {
 		flags |= flagSnapshot
 	}
-	if v.Bare {
+	if v.VersionOnly {
 		flags |= flagBare
 	}
 	if v.New == 0 {

@@ -29,7 +29,7 @@ func AppendRow(dst []byte, columns []arrow.Array, i int) []byte {
 func Pack(rows *pipeline.Rows) *pipeline.PackedRows {
 	p := &pipeline.PackedRows{Table: rows.Table, Rows: make([][]byte, len(rows.Ops)), Ops: rows.Ops, Versions: rows.Versions}
 	for i, c := range rows.Table.Columns {
-		p.Widths, p.At = append(p.Widths, Width(c.Type)), append(p.At, i)
+		p.Widths, p.ColumnAt = append(p.Widths, Width(c.Type)), append(p.ColumnAt, i)
 	}
 	var all []byte
 	for i := range p.Rows {

@@ -198,7 +198,7 @@ func TestReread(t *testing.T) {
 		for i := range b.Changes {
 			b.Changes[i].Record = int32(i)
 		}
-		b.Records.Reread = 3
+		b.Records.ReadAgain = 3
 		h.check(h.s.Add(b, 0))
 		b.Release()
 		h.end()

@@ -11,7 +11,7 @@ import (
 
 // historyEntry is a change of an item's history.
 type historyEntry struct {
-	pipeline.Contender
+	pipeline.Candidate
 	removal pipeline.Removal
 	rows    []keptRow // sorted by key; none = the change yields no row of the table
 	// dropped are the keys, sorted, of rows that the change yields and transforms
@@ -22,7 +22,7 @@ type historyEntry struct {
 	ended   int64          // with a gap: the time of the last change that is not kept
 }
 
-func entryContender(e *historyEntry) *pipeline.Contender { return &e.Contender }
+func entryContender(e *historyEntry) *pipeline.Candidate { return &e.Candidate }
 
 // row returns the packed row of a key; nil = the change does not yield it.
 func (e *historyEntry) row(key pipeline.Hash) []byte {
@@ -63,7 +63,7 @@ func (h *history) append(b []byte) []byte {
 	for i := range h.entries {
 		e := &h.entries[i]
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.Time))
-		b = append(packed.AppendContender(b, &e.Contender), byte(e.removal))
+		b = append(packed.AppendContender(b, &e.Candidate), byte(e.removal))
 		n := uint64(len(e.rows)) << 2
 		if e.gap {
 			n |= entryGap
@@ -94,7 +94,7 @@ func decodeHistory(b []byte) history {
 	h := history{key: c.Bytes(), table: uint16(c.Uvarint()), entries: make([]historyEntry, c.Uvarint())}
 	for i := range h.entries {
 		e := &h.entries[i]
-		e.Contender = c.Contender(int64(c.U64()))
+		e.Candidate = c.Contender(int64(c.U64()))
 		e.removal = pipeline.Removal(c.U8())
 		n := c.Uvarint()
 		if e.gap = n&entryGap != 0; e.gap {

@@ -54,7 +54,7 @@ func TestHistory(t *testing.T) {
 func drawEntries(t *rapid.T) []historyEntry {
 	var all []historyEntry
 	for at := range rapid.IntRange(1, 7).Draw(t, "changes") {
-		e := historyEntry{Contender: pipeline.Contender{Version: pipeline.Version{Time: int64(at), New: uint64(at + 1)}}}
+		e := historyEntry{Candidate: pipeline.Candidate{Version: pipeline.Version{Time: int64(at), New: uint64(at + 1)}}}
 		if e.removal = pipeline.Removal(max(0, rapid.IntRange(-3, int(pipeline.Expired)).Draw(t, "removal"))); e.removal != pipeline.NotRemoved {
 			e.New = 0
 			all = append(all, e)
@@ -101,7 +101,7 @@ func TestHistoryStaysSmall(t *testing.T) {
 	var h history
 	for n := range uint64(100) {
 		row := packed.JoinRow(nil, [][]byte{{byte(n)}})
-		h.entries = append(h.entries, historyEntry{Contender: pipeline.Contender{Version: pipeline.Version{Time: 1, New: n + 1, Ordinal: int64(n)}}, rows: []keptRow{{row: row}}})
+		h.entries = append(h.entries, historyEntry{Candidate: pipeline.Candidate{Version: pipeline.Version{Time: 1, New: n + 1, Ordinal: int64(n)}}, rows: []keptRow{{row: row}}})
 		h.sort()
 		h.prune(&rules)
 	}

@@ -16,12 +16,12 @@ type keptRow struct {
 
 // contender is a contender with its rows.
 type contender struct {
-	pipeline.Contender
+	pipeline.Candidate
 	rows  []keptRow // sorted by key
 	order int32     // the change's place in the epoch; -1 = from the state
 }
 
-func contenderOf(c *contender) *pipeline.Contender { return &c.Contender }
+func contenderOf(c *contender) *pipeline.Candidate { return &c.Candidate }
 
 // item is the state of an item. contenders[0] is the winner.
 type item struct {
@@ -47,9 +47,9 @@ func (it *item) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(it.contenders))<<1|known)
 	for i := range it.contenders {
 		c := &it.contenders[i]
-		b = packed.AppendContender(b, &c.Contender)
+		b = packed.AppendContender(b, &c.Candidate)
 		rows := c.rows
-		if c.Bare {
+		if c.VersionOnly {
 			rows = nil
 		}
 		b = binary.AppendUvarint(b, uint64(len(rows)))
@@ -73,7 +73,7 @@ func (it *item) decode(b []byte, rows *[]keptRow) {
 	it.contenders = it.contenders[:0]
 	n := r.Uvarint()
 	for range n >> 1 {
-		c := contender{Contender: r.Contender(it.time), order: -1}
+		c := contender{Candidate: r.Contender(it.time), order: -1}
 		from := len(*rows)
 		for range r.Uvarint() {
 			*rows = append(*rows, keptRow{table: r.Uvarint(), key: r.Hash(), row: r.Bytes()})

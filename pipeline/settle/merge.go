@@ -284,7 +284,7 @@ func (m *Merger) extend(h *history, members []int32, dead []int64) (last int32) 
 // entry returns change i as a history has it.
 func (m *Merger) entry(i int32) historyEntry {
 	c := &m.changes[i]
-	e := historyEntry{Contender: pipeline.Contender{Version: c.version}, removal: c.removal, rows: m.rowsOf(c)}
+	e := historyEntry{Candidate: pipeline.Candidate{Version: c.version}, removal: c.removal, rows: m.rowsOf(c)}
 	for _, k := range m.dropped[i] {
 		if e.row(k) == nil {
 			e.dropped = append(e.dropped, k)

@@ -18,13 +18,13 @@ type past struct {
 	moments []moment // the newest first
 	before  pipeline.Image
 	ended   int64                 // the time of the last change that before is the image after
-	room    [1]pipeline.Contender // of the usual single change
+	room    [1]pipeline.Candidate // of the usual single change
 }
 
 // moment is the changes of one time.
 type moment struct {
 	time    int64
-	changes []pipeline.Contender
+	changes []pipeline.Candidate
 	sealed  bool // no more changes of the time are taken
 }
 
@@ -48,7 +48,7 @@ func (p *past) since() int64 {
 	return p.ended + 1
 }
 
-func self(c *pipeline.Contender) *pipeline.Contender { return c }
+func self(c *pipeline.Candidate) *pipeline.Candidate { return c }
 
 // image returns the last image.
 func (p *past) image() pipeline.Image { return p.after(0) }
@@ -68,19 +68,19 @@ func (p *past) leave(it *item) {
 		if p.known() {
 			p.before, p.ended = p.image(), p.moments[0].time
 		}
-		p.room[0] = it.contenders[0].Contender
+		p.room[0] = it.contenders[0].Candidate
 		p.moments = append(p.moments[:0], moment{time: it.time, changes: p.room[:1:1]})
 		return
 	}
 	m := p.insert(0, it.time)
 	for i := range it.contenders {
-		m.changes = append(m.changes, it.contenders[i].Contender)
+		m.changes = append(m.changes, it.contenders[i].Candidate)
 	}
 	p.forget(maxMoments - 1)
 }
 
 // add takes a change, unless it is one of those, or older, that are forgotten.
-func (p *past) add(c *pipeline.Contender) {
+func (p *past) add(c *pipeline.Candidate) {
 	i := slices.IndexFunc(p.moments, func(m moment) bool { return m.time <= c.Time })
 	switch {
 	case i < 0 && p.before.Known && c.Time <= p.ended:
@@ -124,9 +124,9 @@ func (p *past) trim() {
 }
 
 // join takes a change of the time.
-func (m *moment) join(c *pipeline.Contender) {
+func (m *moment) join(c *pipeline.Candidate) {
 	if !m.sealed {
-		m.changes, _ = pipeline.Contend(m.changes, self, *c)
+		m.changes, _ = pipeline.AddCandidate(m.changes, self, *c)
 	}
 }
 
@@ -135,7 +135,7 @@ func (p *past) seal() {
 	for i := range p.moments {
 		if m := &p.moments[i]; len(m.changes) > maxMoment {
 			image := p.after(i)
-			*m = moment{time: m.time, sealed: true, changes: []pipeline.Contender{{Version: pipeline.Version{Time: m.time, New: image.Hash}}}}
+			*m = moment{time: m.time, sealed: true, changes: []pipeline.Candidate{{Version: pipeline.Version{Time: m.time, New: image.Hash}}}}
 		}
 	}
 	p.trim()

@@ -31,7 +31,7 @@ type told struct {
 // policies are all that a table may have that are not last-writer-wins.
 func policies() (all []pipeline.Policy) {
 	fates := []pipeline.OnDelete{pipeline.Delete, pipeline.Flag, pipeline.Keep}
-	for _, merge := range []pipeline.Merge{pipeline.Replace, pipeline.First} {
+	for _, merge := range []pipeline.MergePolicy{pipeline.Replace, pipeline.First} {
 		for _, deletes := range fates {
 			all = append(all, pipeline.Policy{Merge: merge, OnDelete: deletes})
 			for _, ttl := range fates {

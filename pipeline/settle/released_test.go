@@ -53,7 +53,7 @@ func TestFirstRowsStaySmall(t *testing.T) {
 	rules.widths = []int{1}
 	var h history
 	for n := range 1000 {
-		e := historyEntry{Contender: pipeline.Contender{Version: pipeline.Version{Time: int64(n), New: uint64(n + 1)}}}
+		e := historyEntry{Candidate: pipeline.Candidate{Version: pipeline.Version{Time: int64(n), New: uint64(n + 1)}}}
 		if n%10 == 0 {
 			e.New, e.removal = 0, pipeline.Removed
 		} else if n%3 > 0 {

@@ -148,7 +148,7 @@ type Settled struct {
 
 func (b *rowBuilder) settled(t *pipeline.Table, room int) *Settled {
 	return &Settled{builder: b, PackedRows: pipeline.PackedRows{
-		Table: t, Widths: b.widths, At: b.at,
+		Table: t, Widths: b.widths, ColumnAt: b.at,
 		Rows: make([][]byte, 0, room), Ops: make([]pipeline.Op, 0, room), Versions: make([]pipeline.Version, 0, room),
 	}}
 }

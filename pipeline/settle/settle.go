@@ -40,7 +40,7 @@ type Settler struct {
 	encoded    []byte
 	kept       []keptRow
 	state      item
-	older      []pipeline.Contender
+	older      []pipeline.Candidate
 	effects    []effect
 	contended  []effect
 	shared     []sharedKey
@@ -152,7 +152,7 @@ func (s *Settler) judge(b *pipeline.Batch, added []change) {
 		b.Changes[i].Late = true
 		c.late = int32(len(s.late))
 		n := int(b.Changes[i].Record)
-		s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(n)), b.Records.Position(n), b.Records.Origin(n), n < b.Records.Reread})
+		s.late = append(s.late, lateChange{bytes.Clone(b.Records.Bytes(n)), b.Records.Position(n), b.Records.Origin(n), n < b.Records.ReadAgain})
 	}
 }
 
@@ -375,15 +375,15 @@ func (s *Settler) recall(members []int32, at int64, known bool) bool {
 	s.older = s.older[:0]
 	for _, m := range members {
 		if v := &s.changes[m].version; v.Time < at && v.Time >= st.past.since() {
-			s.older = append(s.older, pipeline.Contender{Version: *v})
+			s.older = append(s.older, pipeline.Candidate{Version: *v})
 		}
 	}
 	if known && st.time < at {
 		for i := range st.contenders {
-			s.older = append(s.older, st.contenders[i].Contender)
+			s.older = append(s.older, st.contenders[i].Candidate)
 		}
 	}
-	slices.SortStableFunc(s.older, func(a, b pipeline.Contender) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(s.older, func(a, b pipeline.Candidate) int { return cmp.Compare(a.Time, b.Time) })
 	older := s.older[lastTwo(s.older):]
 	if len(older) < len(s.older) && st.past.known() && st.past.moments[0].time < older[0].Time {
 		st.past.reset()
@@ -399,7 +399,7 @@ func (s *Settler) recall(members []int32, at int64, known bool) bool {
 
 // lastTwo returns from where on changes tell all of the past that may matter, when they
 // are sorted by time: from the last but one on that is the only one of its time.
-func lastTwo(older []pipeline.Contender) int {
+func lastTwo(older []pipeline.Candidate) int {
 	alone := 0
 	for i := len(older) - 1; i >= 0; i-- {
 		if (i == 0 || older[i-1].Time < older[i].Time) && (i == len(older)-1 || older[i+1].Time > older[i].Time) {
@@ -415,8 +415,8 @@ func lastTwo(older []pipeline.Contender) int {
 func (s *Settler) addContender(m int32, c *change) (moved bool) {
 	from := len(s.kept)
 	s.kept = append(s.kept, s.rows[c.rows[0]:c.rows[1]]...)
-	n := contender{Contender: pipeline.Contender{Version: c.version}, order: m, rows: s.kept[from:len(s.kept):len(s.kept)]}
-	s.state.contenders, moved = pipeline.Contend(s.state.contenders, contenderOf, n)
+	n := contender{Candidate: pipeline.Candidate{Version: c.version}, order: m, rows: s.kept[from:len(s.kept):len(s.kept)]}
+	s.state.contenders, moved = pipeline.AddCandidate(s.state.contenders, contenderOf, n)
 	if !moved {
 		s.kept = s.kept[:from]
 		return false

@@ -198,7 +198,7 @@ func (h *harness) end() {
 		h.apply(r)
 		for i, row := range settled.Rows { // a Keyed reads the same of them
 			values := packed.SplitRow(nil, row, settled.Widths)
-			for c, at := range settled.At {
+			for c, at := range settled.ColumnAt {
 				if want := packed.AppendValue(nil, r.Record.Column(c), i); !bytes.Equal(values[at], want) {
 					h.t.Fatalf("column %d of a packed row is %q, want %q", c, values[at], want)
 				}
@@ -546,7 +546,7 @@ func TestSchemaChange(t *testing.T) {
 	}
 	settled := now["thing"].builder.settled(wider, 1)
 	values := packed.SplitRow(nil, row, settled.Widths)
-	if extra, id := values[settled.At[0]], values[settled.At[1]]; extra != nil || string(id) != "\x01a" {
+	if extra, id := values[settled.ColumnAt[0]], values[settled.ColumnAt[1]]; extra != nil || string(id) != "\x01a" {
 		t.Errorf("packed, the row is %q and %q, want a null and a", extra, id)
 	}
 	for name, columns := range map[string][]pipeline.Column{
@@ -570,16 +570,16 @@ func FuzzItem(f *testing.F) {
 		if !hasOld {
 			o = 0
 		}
-		two := func(at int64, seq string, n, o uint64, hasOld bool) pipeline.Contender {
-			return pipeline.Contender{Version: pipeline.Version{Time: at, Seq: seq, New: n, Old: o, HasOld: hasOld, Event: uint32(n), Partition: uint16(o), Ordinal: at >> 1}}
+		two := func(at int64, seq string, n, o uint64, hasOld bool) pipeline.Candidate {
+			return pipeline.Candidate{Version: pipeline.Version{Time: at, Seq: seq, New: n, Old: o, HasOld: hasOld, Event: uint32(n), Partition: uint16(o), Ordinal: at >> 1}}
 		}
 		at = max(at, 2) // one before it is possible
 		in := item{time: at, key: []byte(key), contenders: []contender{
-			{Contender: two(at, seq, n, o, hasOld), order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
-			{Contender: two(at, "", o, n, n > 0), order: -1}}}
-		in.contenders[1].Bare, in.contenders[1].Snapshot = true, n == 0
+			{Candidate: two(at, seq, n, o, hasOld), order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
+			{Candidate: two(at, "", o, n, n > 0), order: -1}}}
+		in.contenders[1].VersionOnly, in.contenders[1].Snapshot = true, n == 0
 		if o&1 == 0 {
-			in.past = past{before: pipeline.Image{Known: hasOld}, moments: []moment{{time: at - 1, changes: []pipeline.Contender{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
+			in.past = past{before: pipeline.Image{Known: hasOld}, moments: []moment{{time: at - 1, changes: []pipeline.Candidate{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
 			if hasOld {
 				in.past.before.Hash = n
 			}

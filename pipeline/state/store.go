@@ -48,9 +48,9 @@ type Checkpoint struct {
 	Began time.Time `json:"began,omitzero"`
 	// Finished names the sources that were read to their end.
 	Finished map[string]bool `json:"finished,omitempty"`
-	// Receipts holds the epoch's receipt of each sink; those with Publish are
+	// Committables holds the epoch's committable of each sink; those with Publish are
 	// committed again after a restart.
-	Receipts map[string]*pipeline.Receipt `json:"receipts,omitempty"`
+	Committables map[string]*pipeline.Committable `json:"receipts,omitempty"`
 	// Published is the last epoch that each sink has been given to publish.
 	Published map[string]int64 `json:"published,omitempty"`
 	// Tables names, by sink, the tables that it has taken.

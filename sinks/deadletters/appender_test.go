@@ -24,7 +24,7 @@ func TestGathered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
+	if err := s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
 		t.Fatal(err)
 	}
 	c := NewCounter(Folder{dir, "p"})
@@ -70,7 +70,7 @@ func TestEachEpoch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := open(t, dir, pipeline.Opening{})
+	s := open(t, dir, pipeline.SinkOptions{})
 	if err := s.Commit(ctx, prepare(t, s, 3, []byte("new"))); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestEachEpoch(t *testing.T) {
 // TestRemoved: a user may remove a file while the pipeline runs.
 func TestRemoved(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir, pipeline.Opening{})
+	s := open(t, dir, pipeline.SinkOptions{})
 	for epoch := int64(1); epoch <= 3; epoch++ {
 		if err := s.Commit(ctx, prepare(t, s, epoch, []byte("x"))); err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func TestTorn(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		s := open(t, dir, pipeline.Opening{})
+		s := open(t, dir, pipeline.SinkOptions{})
 		var want []string
 		seen := map[string]string{} // records by id
 		for epoch := range rapid.Int64Range(1, 3).Draw(rt, "epochs") {
@@ -138,7 +138,7 @@ func TestTorn(t *testing.T) {
 						rt.Fatalf("letter %s was %s, and is %s", id, before, record)
 					}
 				}
-				s = open(t, dir, pipeline.Opening{Pending: rc})
+				s = open(t, dir, pipeline.SinkOptions{Pending: rc})
 			}
 			if err := s.Commit(ctx, rc); err != nil {
 				rt.Fatal(err)
@@ -170,7 +170,7 @@ func recordsOf(t *testing.T, dir string) map[string]string {
 
 // tear leaves the folder as a commit does that is ended on the way: it has written
 // some bytes, and if all, removed some temporary files.
-func tear(rt *rapid.T, dir string, rc *pipeline.Receipt) {
+func tear(rt *rapid.T, dir string, rc *pipeline.Committable) {
 	whole, err := os.MkdirTemp("", "deadletters")
 	if err != nil {
 		rt.Fatal(err)
@@ -181,7 +181,7 @@ func tear(rt *rapid.T, dir string, rc *pipeline.Receipt) {
 	}
 	s, err := New(Options{Dir: whole})
 	if err == nil {
-		err = s.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef", Pending: rc})
+		err = s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Pending: rc})
 	}
 	if err == nil {
 		err = s.Commit(ctx, rc)

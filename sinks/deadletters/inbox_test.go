@@ -30,8 +30,8 @@ type world struct {
 
 	epoch   int64
 	cursors map[string][]byte
-	pending *pipeline.Receipt // saved and not committed
-	applied map[string]int    // by letter: how often its record took effect, as saved
+	pending *pipeline.Committable // saved and not committed
+	applied map[string]int        // by letter: how often its record took effect, as saved
 	store   *Store
 	inbox   *Inbox
 }
@@ -51,7 +51,7 @@ func (w *world) start() (err error) {
 	if w.store, err = New(Options{Dir: w.dir, Now: w.now, Log: slog.New(slog.NewTextHandler(&w.log, nil))}); err != nil {
 		return err
 	}
-	o := pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef", Pending: w.pending}
+	o := pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Pending: w.pending}
 	if err := w.store.Open(ctx, o); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (w *world) take(r *pipeline.Records, n int, crashes bool, at int, again fun
 		return true, err
 	}
 	for i := range n {
-		l := r.Replays[i].Origin.Letter
+		l := r.Replays[i].Origin.ReplayOf
 		if again(l.ID) {
 			d := &pipeline.DeadLetter{Record: r.Bytes(i), Reason: l.Reason, Node: l.Node, Pos: r.Position(i), Origin: r.Origin(i)}
 			if err := e.Add(d); err != nil {
@@ -131,7 +131,7 @@ func (w *world) take(r *pipeline.Records, n int, crashes bool, at int, again fun
 	rc.Epoch = w.epoch
 	w.cursors, w.pending = map[string][]byte{r.Partition: r.CursorAfter(n)}, rc
 	for i := range n {
-		w.applied[r.Replays[i].Origin.Letter.ID]++
+		w.applied[r.Replays[i].Origin.ReplayOf.ID]++
 	}
 	if stop(afterSave) {
 		return true, nil
@@ -390,7 +390,7 @@ func TestRetention(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
+		if err := s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
 			t.Fatal(err)
 		}
 		var got []string

@@ -47,7 +47,7 @@ func newLetter(name string, epoch int64, now time.Time, d *pipeline.DeadLetter) 
 		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line, Offset: d.Pos.Offset,
 		Transform: d.Origin.Transform, Order: d.Origin.Order, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
 	}
-	if again := d.Origin.Letter; again != nil {
+	if again := d.Origin.ReplayOf; again != nil {
 		l.ReplayOf = again.ID
 	}
 	if utf8.Valid(d.Record) {
@@ -59,12 +59,12 @@ func newLetter(name string, epoch int64, now time.Time, d *pipeline.DeadLetter) 
 }
 
 // replayed returns the letter as the engine reads it again.
-func (l *Letter) replayed(id string) pipeline.Replayed {
-	return pipeline.Replayed{
+func (l *Letter) replayed(id string) pipeline.Replay {
+	return pipeline.Replay{
 		Pos: pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line, Offset: l.Offset},
 		Origin: pipeline.Origin{
 			Transform: l.Transform, Order: l.Order, Ordinal: l.Ordinal, Arrived: l.Arrived, ExportTime: l.ExportTime, Table: l.Table,
-			Letter: &pipeline.Letter{ID: id, Node: l.Node, Reason: l.Reason},
+			ReplayOf: &pipeline.DeadLetterID{ID: id, Node: l.Node, Reason: l.Reason},
 		},
 	}
 }

@@ -31,7 +31,7 @@ type Options struct {
 type Store struct {
 	o       Options
 	dir     string
-	opening pipeline.Opening
+	opening pipeline.SinkOptions
 	cleaned time.Time // when letters were last looked through for old ones
 	// letters and marks append what is committed.
 	letters, marks appender
@@ -51,7 +51,7 @@ func New(o Options) (*Store, error) {
 }
 
 // Check says whether the folder can be used.
-func (s *Store) Check(context.Context, pipeline.Opening) ([]string, error) {
+func (s *Store) Check(context.Context, pipeline.SinkOptions) ([]string, error) {
 	if err := localfile.CanMake(s.dir); err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *Store) Check(context.Context, pipeline.Opening) ([]string, error) {
 
 // Open removes the files of epochs that were prepared and never saved, and old
 // letters.
-func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
+func (s *Store) Open(_ context.Context, o pipeline.SinkOptions) error {
 	s.opening = o
 	pending := ""
 	if o.Pending != nil {
@@ -84,27 +84,27 @@ func (s *Store) Open(_ context.Context, o pipeline.Opening) error {
 	return s.clean()
 }
 
-// file is a temporary file of an epoch, as its receipt names it: with the name
+// file is a temporary file of an epoch, as its committable names it: with the name
 // that an epoch's own file would have.
 type file struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
 }
 
-// published is what a receipt says of an epoch with dead letters, or in which
+// published is what a committable says of an epoch with dead letters, or in which
 // some were read again.
 type published struct {
 	Files []file `json:"files"`
 }
 
 // Commit appends the epoch's letters and marks to the files that users see.
-func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
+func (s *Store) Commit(_ context.Context, r *pipeline.Committable) error {
 	var p published
-	if err := json.Unmarshal(r.Publish, &p); err != nil {
-		return fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	if err := json.Unmarshal(r.Payload, &p); err != nil {
+		return fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 	}
 	if len(p.Files) == 0 {
-		return fmt.Errorf("receipt of epoch %d: it names no file: %s", r.Epoch, r.Publish)
+		return fmt.Errorf("committable of epoch %d: it names no file: %s", r.Epoch, r.Payload)
 	}
 	for _, a := range []*appender{&s.letters, &s.marks} {
 		var parts []file
@@ -128,11 +128,11 @@ func (s *Store) Commit(_ context.Context, r *pipeline.Receipt) error {
 
 // Amend writes more dead letters of a prepared epoch to a temporary file of their
 // own.
-func (s *Store) Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.DeadLetter) (*pipeline.Receipt, error) {
+func (s *Store) Amend(ctx context.Context, r *pipeline.Committable, more []pipeline.DeadLetter) (*pipeline.Committable, error) {
 	var all, added published
-	if r.Publish != nil {
-		if err := json.Unmarshal(r.Publish, &all); err != nil {
-			return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	if r.Payload != nil {
+		if err := json.Unmarshal(r.Payload, &all); err != nil {
+			return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 		}
 	}
 	name := fmt.Sprintf("%s.%d%s", epochName(s.opening.Pipeline, s.opening.StateID, r.Epoch), len(all.Files)+1, suffix)
@@ -144,15 +144,15 @@ func (s *Store) Amend(ctx context.Context, r *pipeline.Receipt, more []pipeline.
 		}
 	}
 	prepared, err := w.Prepare(ctx)
-	if err != nil || prepared.Publish == nil {
+	if err != nil || prepared.Payload == nil {
 		return r, err
 	}
-	if err := json.Unmarshal(prepared.Publish, &added); err != nil {
-		return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	if err := json.Unmarshal(prepared.Payload, &added); err != nil {
+		return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 	}
 	amended := *r
 	all.Files = append(all.Files, added.Files...)
-	amended.Publish, err = json.Marshal(all)
+	amended.Payload, err = json.Marshal(all)
 	return &amended, err
 }
 
@@ -179,13 +179,13 @@ func (w *writer) Add(d *pipeline.DeadLetter) error {
 }
 
 // Replayed writes the name of a letter that was read again.
-func (w *writer) Replayed(l *pipeline.Letter) error {
+func (w *writer) Replayed(l *pipeline.DeadLetterID) error {
 	return w.marks.add(mark{l.ID, l.Reason, w.s.o.Now().UTC(), w.epoch})
 }
 
 // Prepare makes the files durable under their temporary names.
-func (w *writer) Prepare(context.Context) (*pipeline.Receipt, error) {
-	r := &pipeline.Receipt{Epoch: w.epoch}
+func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
+	r := &pipeline.Committable{Epoch: w.epoch}
 	var p published
 	for _, l := range []*lines{&w.letters, &w.marks} {
 		if l.f == nil {
@@ -205,7 +205,7 @@ func (w *writer) Prepare(context.Context) (*pipeline.Receipt, error) {
 	}
 	r.Rows = map[string]map[string]int64{"dead_letters": {"insert": w.letters.n}}
 	var err error
-	r.Publish, err = json.Marshal(p)
+	r.Payload, err = json.Marshal(p)
 	return r, err
 }
 

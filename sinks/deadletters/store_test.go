@@ -14,7 +14,7 @@ import (
 
 var ctx = context.Background()
 
-func open(t *testing.T, dir string, o pipeline.Opening) *Store {
+func open(t *testing.T, dir string, o pipeline.SinkOptions) *Store {
 	t.Helper()
 	s, err := New(Options{Dir: dir})
 	if err != nil {
@@ -28,7 +28,7 @@ func open(t *testing.T, dir string, o pipeline.Opening) *Store {
 }
 
 // prepare writes the records as one epoch's dead letters.
-func prepare(t *testing.T, s *Store, epoch int64, records ...[]byte) *pipeline.Receipt {
+func prepare(t *testing.T, s *Store, epoch int64, records ...[]byte) *pipeline.Committable {
 	t.Helper()
 	e, err := s.Begin(epoch)
 	if err != nil {
@@ -62,7 +62,7 @@ func letters(t *testing.T, dir string) (ids []string, all []*Letter) {
 // committed, and only once; also below a folder with the signs of a pattern.
 func TestStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `odd [a-z]\*?`)
-	s := open(t, dir, pipeline.Opening{})
+	s := open(t, dir, pipeline.SinkOptions{})
 	records := [][]byte{[]byte(`{"a":"é\n"}`), {0xff, 0, '\n', '"'}, {}}
 	rc := prepare(t, s, 7, records...)
 	if ids, _ := letters(t, dir); len(ids) > 0 {
@@ -85,8 +85,8 @@ func TestStore(t *testing.T) {
 			t.Errorf("%s: %+v", ids[i], l)
 		}
 	}
-	if empty := prepare(t, s, 8); empty.Publish != nil {
-		t.Errorf("an epoch without dead letters publishes %s", empty.Publish)
+	if empty := prepare(t, s, 8); empty.Payload != nil {
+		t.Errorf("an epoch without dead letters publishes %s", empty.Payload)
 	}
 }
 
@@ -94,14 +94,14 @@ func TestStore(t *testing.T) {
 // kept and committed, and other pipelines' files are left alone.
 func TestReopen(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir, pipeline.Opening{})
+	s := open(t, dir, pipeline.SinkOptions{})
 	saved := prepare(t, s, 1, []byte("kept"))
 	prepare(t, s, 2, []byte("dropped"))
 	other := filepath.Join(dir, "q-x-000000000001.ndjson.tmp")
 	if err := os.WriteFile(other, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s = open(t, dir, pipeline.Opening{Pending: saved})
+	s = open(t, dir, pipeline.SinkOptions{Pending: saved})
 	if err := s.Commit(ctx, saved); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestReopen(t *testing.T) {
 // TestLost: a saved file that is gone, or another one, is an error.
 func TestLost(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir, pipeline.Opening{})
+	s := open(t, dir, pipeline.SinkOptions{})
 	rc := prepare(t, s, 1, []byte("x"))
 	if err := os.Remove(filepath.Join(dir, epochName("p", s.opening.StateID, 1)+suffix+tempSuffix)); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestLost(t *testing.T) {
 // TestAbort: an aborted epoch leaves nothing.
 func TestAbort(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir, pipeline.Opening{})
+	s := open(t, dir, pipeline.SinkOptions{})
 	e, err := s.Begin(1)
 	if err != nil {
 		t.Fatal(err)
@@ -162,9 +162,9 @@ func TestAmend(t *testing.T) {
 	for _, committed := range []bool{false, true} {
 		for _, first := range [][][]byte{nil, {[]byte("a")}} {
 			dir := t.TempDir()
-			s := open(t, dir, pipeline.Opening{})
+			s := open(t, dir, pipeline.SinkOptions{})
 			rc := prepare(t, s, 3, first...)
-			if committed && rc.Publish != nil {
+			if committed && rc.Payload != nil {
 				if err := s.Commit(ctx, rc); err != nil {
 					t.Fatal(err)
 				}
@@ -182,7 +182,7 @@ func TestAmend(t *testing.T) {
 			if _, all := letters(t, dir); len(all) > len(first) {
 				t.Errorf("listed before the commit: %d", len(all))
 			}
-			s = open(t, dir, pipeline.Opening{Pending: amended})
+			s = open(t, dir, pipeline.SinkOptions{Pending: amended})
 			for range 2 {
 				if err := s.Commit(ctx, amended); err != nil {
 					t.Fatal(err)

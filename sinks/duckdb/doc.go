@@ -8,7 +8,7 @@
 // those keep their values. Tables have no primary key and no index: rows arrive
 // settled, and an index would make every insert slower.
 //
-// A commit goes by the receipt and the spool alone, so that an epoch saved
+// A commit goes by the committable and the spool alone, so that an epoch saved
 // before a crash is applied though the pipeline file was changed meanwhile.
 //
 // The token is the last row of the pipeline, state folder and sink in

@@ -23,8 +23,8 @@ import (
 
 // wide is a table of many columns of text, and an epoch of it.
 type wide struct {
-	opening pipeline.Opening
-	receipt *pipeline.Receipt
+	opening pipeline.SinkOptions
+	committable *pipeline.Committable
 }
 
 // newWide prepares rows of so many columns, each with so many bytes.
@@ -36,7 +36,7 @@ func newWide(t *testing.T, s *Sink, columns, rows, bytes int) *wide {
 	}
 	table := conformance.NewTable(t, "wide", []string{"k"}, all...)
 	dir := t.TempDir()
-	w := &wide{opening: pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, strconv.FormatInt(e, 10)) }}}
+	w := &wide{opening: pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, strconv.FormatInt(e, 10)) }}}
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -57,9 +57,9 @@ func newWide(t *testing.T, s *Sink, columns, rows, bytes int) *wide {
 	e, err := s.Begin(1)
 	must(err)
 	must(e.Write(nil, &pipeline.Rows{Table: table, Record: array.NewRecord(arrow.NewSchema(fields, nil), cells, int64(rows)), Ops: ops}))
-	w.receipt, err = e.Prepare(context.Background(), true)
+	w.committable, err = e.Prepare(context.Background(), true)
 	must(err)
-	w.receipt.Epoch = 1
+	w.committable.Epoch = 1
 	return w
 }
 
@@ -82,7 +82,7 @@ func newSink(t *testing.T, c Config) *Sink {
 func TestWideTable(t *testing.T) {
 	s := newSink(t, Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), Threads: 4})
 	w := newWide(t, s, 1700, 10, 5)
-	if err := s.Commit(context.Background(), w.receipt); err != nil {
+	if err := s.Commit(context.Background(), w.committable); err != nil {
 		t.Fatal(err)
 	}
 	if got := query(t, s.db, "SELECT count(*), max(c1699) FROM wide"); got[0] != "10|9|1699|xxxxx" {
@@ -101,7 +101,7 @@ func TestMoreMemory(t *testing.T) {
 	}
 	tries := 0
 	for ; ; tries++ {
-		err := s.Commit(context.Background(), w.receipt)
+		err := s.Commit(context.Background(), w.committable)
 		if err == nil {
 			break
 		}
@@ -132,7 +132,7 @@ func TestLimitedMemory(t *testing.T) {
 	c := Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), MemoryLimit: 64 << 20, Threads: 1}
 	s := newSink(t, c)
 	w := newWide(t, s, 300, 100, 5000)
-	err := s.Commit(context.Background(), w.receipt)
+	err := s.Commit(context.Background(), w.committable)
 	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") || !strings.Contains(err.Error(), "64 MiB") || strings.Contains(err.Error(), "SET ") {
 		t.Fatalf("it ends with %v", err)
 	}
@@ -141,8 +141,8 @@ func TestLimitedMemory(t *testing.T) {
 	}
 	c.MemoryLimit = 0
 	s = newSink(t, c)
-	w.opening.Pending = w.receipt
-	if err := errors.Join(s.Open(context.Background(), w.opening), s.Commit(context.Background(), w.receipt)); err != nil {
+	w.opening.Pending = w.committable
+	if err := errors.Join(s.Open(context.Background(), w.opening), s.Commit(context.Background(), w.committable)); err != nil {
 		t.Fatal(err)
 	}
 	if got := query(t, s.db, "SELECT count(*) FROM wide"); got[0] != "100" {
@@ -158,7 +158,7 @@ func TestLimitedMemoryAtOpen(t *testing.T) {
 	for i := range 1200 {
 		columns = append(columns, conformance.Column(fmt.Sprint("c", i), pipeline.String))
 	}
-	o := pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{conformance.NewTable(t, "wide", []string{"c0"}, columns...)}}
+	o := pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{conformance.NewTable(t, "wide", []string{"c0"}, columns...)}}
 	_, err := newSink(t, c).Check(context.Background(), o)
 	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") {
 		t.Errorf("it ends with %v", err)

@@ -36,21 +36,21 @@ func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.Chec
 func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) { return s.cfg.targets(t) }
 
 // Check returns ErrNoCGO.
-func (s *Sink) Check(context.Context, pipeline.Opening) ([]string, error) { return nil, ErrNoCGO }
+func (s *Sink) Check(context.Context, pipeline.SinkOptions) ([]string, error) { return nil, ErrNoCGO }
 
 // Open returns ErrNoCGO.
-func (s *Sink) Open(context.Context, pipeline.Opening) error { return ErrNoCGO }
+func (s *Sink) Open(context.Context, pipeline.SinkOptions) error { return ErrNoCGO }
 
 // Reset returns ErrNoCGO.
-func (s *Sink) Reset(context.Context, pipeline.Reset) ([]pipeline.Holding, error) {
+func (s *Sink) Reset(context.Context, pipeline.Reset) ([]pipeline.TargetObject, error) {
 	return nil, ErrNoCGO
 }
 
 // Begin returns ErrNoCGO.
-func (s *Sink) Begin(int64) (pipeline.Epoch, error) { return nil, ErrNoCGO }
+func (s *Sink) Begin(int64) (pipeline.EpochWriter, error) { return nil, ErrNoCGO }
 
 // Commit returns ErrNoCGO.
-func (s *Sink) Commit(context.Context, *pipeline.Receipt) error { return ErrNoCGO }
+func (s *Sink) Commit(context.Context, *pipeline.Committable) error { return ErrNoCGO }
 
 // Close does nothing.
 func (s *Sink) Close() error { return nil }

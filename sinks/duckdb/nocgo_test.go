@@ -24,7 +24,7 @@ func TestWithoutCGO(t *testing.T) {
 	if ddl := none.DDL(nil); !strings.Contains(ddl, "starlift_epochs") {
 		t.Errorf("DDL of no tables: %s", ddl)
 	}
-	for name, err := range map[string]error{"open": none.Open(t.Context(), pipeline.Opening{}), "commit": none.Commit(t.Context(), nil)} {
+	for name, err := range map[string]error{"open": none.Open(t.Context(), pipeline.SinkOptions{}), "commit": none.Commit(t.Context(), nil)} {
 		if !errors.Is(err, ErrNoCGO) {
 			t.Errorf("%s: %v", name, err)
 		}

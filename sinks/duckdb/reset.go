@@ -16,8 +16,8 @@ import (
 )
 
 // Reset implements pipeline.Resettable. The file stays, though nothing be left in it.
-func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Holding, err error) {
-	if err := s.begin(pipeline.Opening{Pipeline: r.Pipeline, Tables: r.Tables}); err != nil {
+func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.TargetObject, err error) {
+	if err := s.begin(pipeline.SinkOptions{Pipeline: r.Pipeline, Tables: r.Tables}); err != nil {
 		return nil, err
 	}
 	path, err := localfile.Canonical(s.cfg.DSN)

@@ -26,7 +26,7 @@ import (
 type Sink struct {
 	name    string
 	cfg     Config
-	opening pipeline.Opening
+	opening pipeline.SinkOptions
 	// memory and threads are what DuckDB has, and most is the memory that it may get
 	// where nobody limits it: in bytes.
 	memory, most int64
@@ -69,7 +69,7 @@ func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) { retu
 
 // Check does what Open does in a transaction that is rolled back; in the place of
 // a file that is missing stands a temporary one.
-func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, err error) {
+func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []string, err error) {
 	if err := s.begin(o); err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, e
 
 // Open opens the file, compares the token with the checkpoint, and makes or checks
 // the tables.
-func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
+func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	if err := s.begin(o); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
 }
 
 // begin leaves what an earlier opening had.
-func (s *Sink) begin(o pipeline.Opening) error {
+func (s *Sink) begin(o pipeline.SinkOptions) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
@@ -209,14 +209,14 @@ func (s *Sink) checkToken(ctx context.Context, tx *sql.Tx) error {
 }
 
 // Begin starts an epoch's spool.
-func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
+func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 	return warehouse.NewSpool(s.opening.Spool(number), number, newWriter)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it
 // was applied (I5).
-func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
-	all, err := warehouse.ReadReceipt(r)
+func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
+	all, err := warehouse.ReadCommittable(r)
 	if err != nil {
 		return err
 	}
@@ -228,9 +228,9 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 }
 
 // apply applies the epoch, unless the token says that it was applied.
-func (s *Sink) apply(ctx context.Context, r *pipeline.Receipt, all []warehouse.Staged) error {
+func (s *Sink) apply(ctx context.Context, r *pipeline.Committable, all []warehouse.Staged) error {
 	return s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		found, err := s.token(ctx, tx, r.Before)
+		found, err := s.token(ctx, tx, r.PreviousEpoch)
 		if err != nil {
 			return err
 		}
@@ -254,8 +254,8 @@ func (s *Sink) apply(ctx context.Context, r *pipeline.Receipt, all []warehouse.S
 	})
 }
 
-// applyTable applies one table's rows, and holds the counts against the receipt. It
-// goes by the receipt and the spool alone: the pipeline file may have changed
+// applyTable applies one table's rows, and holds the counts against the committable. It
+// goes by the committable and the spool alone: the pipeline file may have changed
 // since they were written.
 func (s *Sink) applyTable(ctx context.Context, tx *sql.Tx, epoch int64, st *warehouse.Staged) error {
 	file := filepath.Join(s.opening.Spool(epoch), st.File)
@@ -296,7 +296,7 @@ func (s *Sink) applyTable(ctx context.Context, tx *sql.Tx, epoch int64, st *ware
 	return nil
 }
 
-// exec runs a statement that has to touch as many rows as the receipt says:
+// exec runs a statement that has to touch as many rows as the committable says:
 // anything else means that somebody else has changed the table.
 func exec(ctx context.Context, tx *sql.Tx, statement string, want int64, what string) error {
 	result, err := tx.ExecContext(ctx, statement)

@@ -22,9 +22,9 @@
 //
 // # Exactly once
 //
-// Prepare leaves synced files under temporary names, and the receipt lists
+// Prepare leaves synced files under temporary names, and the committable lists
 // them. Commit renames them: a file is either still temporary, or final with
-// the receipt's size (I5). Open removes temporary files that no receipt names,
+// the committable's size (I5). Open removes temporary files that no committable names,
 // and refuses a folder that holds files of this state which are newer than the
 // state.
 package parquet

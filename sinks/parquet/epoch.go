@@ -59,7 +59,7 @@ type spooled struct {
 }
 
 // Begin starts an epoch.
-func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
+func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 	dir := s.opening.Spool(number)
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
@@ -188,7 +188,7 @@ func (t *spooled) spool(records []arrow.Record) error {
 
 // Prepare makes the epoch durable: as files under temporary names if roll is
 // reached, else as segments.
-func (e *epoch) Prepare(ctx context.Context, last bool) (*pipeline.Receipt, error) {
+func (e *epoch) Prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
 	s := e.sink
 	for _, t := range e.order {
 		e.flush(t)
@@ -206,7 +206,7 @@ func (e *epoch) Prepare(ctx context.Context, last bool) (*pipeline.Receipt, erro
 	return r, nil
 }
 
-func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Receipt, error) {
+func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
 	s := e.sink
 	next := carry{Segments: slices.Clone(s.carry.Segments), Since: s.carry.Since}
 	if next.Since.IsZero() {
@@ -221,7 +221,7 @@ func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Receipt, erro
 		}
 		next.Segments = append(next.Segments, seg)
 	}
-	r := &pipeline.Receipt{Epoch: e.number, Rows: e.rows, Started: e.started}
+	r := &pipeline.Committable{Epoch: e.number, Rows: e.rows, Started: e.started}
 	switch {
 	case len(next.Segments) == 0:
 		next = carry{}
@@ -230,8 +230,8 @@ func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Receipt, erro
 		if err != nil {
 			return nil, err
 		}
-		if r.Publish, err = json.Marshal(publication{Files: files}); err != nil {
-			return nil, fmt.Errorf("receipt: %w", err)
+		if r.Payload, err = json.Marshal(publication{Files: files}); err != nil {
+			return nil, fmt.Errorf("committable: %w", err)
 		}
 		next = carry{}
 	default:
@@ -265,8 +265,8 @@ func (e *epoch) due(c carry, last bool) bool {
 	return false
 }
 
-// keep puts the gathered segments into the receipt.
-func (e *epoch) keep(c *carry, r *pipeline.Receipt) error {
+// keep puts the gathered segments into the committable.
+func (e *epoch) keep(c *carry, r *pipeline.Committable) error {
 	if len(c.Segments) > maxGathered {
 		merged, err := e.merge(c.Segments)
 		if err != nil {
@@ -280,15 +280,15 @@ func (e *epoch) keep(c *carry, r *pipeline.Receipt) error {
 		}
 	}
 	for _, seg := range c.Segments {
-		if !slices.Contains(r.Keep, seg.Epoch) {
-			r.Keep = append(r.Keep, seg.Epoch)
+		if !slices.Contains(r.RetainEpochs, seg.Epoch) {
+			r.RetainEpochs = append(r.RetainEpochs, seg.Epoch)
 		}
 	}
 	text, err := json.Marshal(c)
 	if err != nil {
-		return fmt.Errorf("receipt: %w", err)
+		return fmt.Errorf("committable: %w", err)
 	}
-	r.Carry, r.Due = text, c.Since.Add(time.Duration(e.sink.cfg.Roll.Age))
+	r.SinkState, r.FlushBy = text, c.Since.Add(time.Duration(e.sink.cfg.Roll.Age))
 	return nil
 }
 

@@ -83,7 +83,7 @@ type harness struct {
 	tables    []*pipeline.Table
 	epoch     int64
 	published int64
-	saved     *pipeline.Receipt
+	saved     *pipeline.Committable
 	committed bool
 	clock     time.Time
 	taken     []string // tables, by the checkpoint
@@ -117,10 +117,10 @@ func (h *harness) spool(epoch int64) string {
 }
 
 func (h *harness) open() error {
-	o := pipeline.Opening{Pipeline: "shop", StateID: h.state, Tables: h.tables, Spool: h.spool, Published: h.published}
+	o := pipeline.SinkOptions{Pipeline: "shop", StateID: h.state, Tables: h.tables, Spool: h.spool, Published: h.published}
 	if h.saved != nil {
-		o.Carry = slices.Clone(h.saved.Carry)
-		if h.saved.Publish != nil && !h.committed {
+		o.SinkState = slices.Clone(h.saved.SinkState)
+		if h.saved.Payload != nil && !h.committed {
 			o.Pending = h.saved
 		}
 	}
@@ -131,8 +131,8 @@ func (h *harness) open() error {
 	return h.sink.Open(context.Background(), o)
 }
 
-// prepare writes an epoch and saves its receipt.
-func (h *harness) prepare(last bool, in ...[]order) *pipeline.Receipt {
+// prepare writes an epoch and saves its committable.
+func (h *harness) prepare(last bool, in ...[]order) *pipeline.Committable {
 	h.t.Helper()
 	r, err := h.tryPrepare(last, in...)
 	if err != nil {
@@ -142,7 +142,7 @@ func (h *harness) prepare(last bool, in ...[]order) *pipeline.Receipt {
 	return r
 }
 
-func (h *harness) tryPrepare(last bool, in ...[]order) (*pipeline.Receipt, error) {
+func (h *harness) tryPrepare(last bool, in ...[]order) (*pipeline.Committable, error) {
 	h.t.Helper()
 	e, err := h.sink.Begin(h.epoch + 1)
 	if err != nil {
@@ -160,25 +160,25 @@ func (h *harness) tryPrepare(last bool, in ...[]order) (*pipeline.Receipt, error
 	return e.Prepare(context.Background(), last)
 }
 
-// save does what the engine does with a receipt: a JSON round trip included.
-func (h *harness) save(r *pipeline.Receipt) {
+// save does what the engine does with a committable: a JSON round trip included.
+func (h *harness) save(r *pipeline.Committable) {
 	h.t.Helper()
 	h.epoch = r.Epoch
 	text, err := json.Marshal(r)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.saved = &pipeline.Receipt{}
+	h.saved = &pipeline.Committable{}
 	if err := json.Unmarshal(text, h.saved); err != nil {
 		h.t.Fatal(err)
 	}
-	h.committed = r.Publish == nil
+	h.committed = r.Payload == nil
 }
 
 // commit commits what is saved, and drops the spools that nobody keeps.
 func (h *harness) commit() {
 	h.t.Helper()
-	if h.saved.Publish != nil {
+	if h.saved.Payload != nil {
 		if err := h.sink.Commit(context.Background(), h.saved); err != nil {
 			h.t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func (h *harness) commit() {
 		if _, err := fmt.Sscan(filepath.Base(d), &epoch); err != nil {
 			h.t.Fatal(err)
 		}
-		if epoch <= h.epoch && !slices.Contains(h.saved.Keep, epoch) {
+		if epoch <= h.epoch && !slices.Contains(h.saved.RetainEpochs, epoch) {
 			if err := os.RemoveAll(d); err != nil {
 				h.t.Fatal(err)
 			}

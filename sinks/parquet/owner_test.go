@@ -131,12 +131,12 @@ func beginAnew(t *testing.T, h *harness, stays string) {
 	}
 	again, err := h.sink.Reset(context.Background(), r)
 	must(t, err)
-	if slices.ContainsFunc(again, func(o pipeline.Holding) bool { return o.Left == "" }) {
+	if slices.ContainsFunc(again, func(o pipeline.TargetObject) bool { return o.KeptBecause == "" }) {
 		t.Errorf("after a reset there is %v", again)
 	}
-	left := slices.ContainsFunc(did, func(o pipeline.Holding) bool { return o.Left != "" })
+	left := slices.ContainsFunc(did, func(o pipeline.TargetObject) bool { return o.KeptBecause != "" })
 	if stays != "" {
-		if !left || !strings.Contains(did[len(did)-1].Left, stays) {
+		if !left || !strings.Contains(did[len(did)-1].KeptBecause, stays) {
 			t.Errorf("reset tells %v, want left: %s", did, stays)
 		}
 		return
@@ -187,7 +187,7 @@ func TestResetLeavesOthers(t *testing.T) {
 func TestTwoTakeAFolder(t *testing.T) {
 	h := newHarness(t, Config{Mode: "append"}, orders(t))
 	other, err := New("pond", h.sink.cfg)
-	must(t, err, other.begin(pipeline.Opening{Pipeline: "sales", StateID: "1", Tables: h.tables}))
+	must(t, err, other.begin(pipeline.SinkOptions{Pipeline: "sales", StateID: "1", Tables: h.tables}))
 	var owned *OwnerError
 	if err := other.take("order"); !errors.As(err, &owned) {
 		t.Errorf("got error %v", err)

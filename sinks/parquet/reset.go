@@ -18,7 +18,7 @@ import (
 // Reset implements pipeline.Resettable. The files of the pipeline in the folders that
 // its owner files name go, whatever tables the sink writes now, and then the owner
 // files, and folders that are empty.
-func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Holding, err error) {
+func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.TargetObject, err error) {
 	entries, err := os.ReadDir(s.cfg.URL)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -43,22 +43,22 @@ func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Hold
 	return all, nil
 }
 
-func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.Holding, error) {
+func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.TargetObject, error) {
 	found, err := readOwner(dir)
 	name := "folder " + dir
 	switch {
 	case err != nil:
-		return []pipeline.Holding{{Name: name, Left: err.Error()}}, nil
+		return []pipeline.TargetObject{{Name: name, KeptBecause: err.Error()}}, nil
 	case found == nil && slices.ContainsFunc(r.Tables, func(t *pipeline.Table) bool { return escape(t.Name) == filepath.Base(dir) }):
 		file, nested, err := dataIn(dir)
 		if err != nil || file == "" && nested == "" {
 			return nil, err
 		}
-		return []pipeline.Holding{{Name: name, Left: "it has files and no " + ownerFile + ": something else has written them, or an older starlift; delete it yourself if nobody needs it"}}, nil
+		return []pipeline.TargetObject{{Name: name, KeptBecause: "it has files and no " + ownerFile + ": something else has written them, or an older starlift; delete it yourself if nobody needs it"}}, nil
 	case found == nil:
 		return nil, nil
 	case found.Pipeline != r.Pipeline:
-		return []pipeline.Holding{{Name: name, Left: fmt.Sprintf("it belongs to pipeline %q", found.Pipeline)}}, nil
+		return []pipeline.TargetObject{{Name: name, KeptBecause: fmt.Sprintf("it belongs to pipeline %q", found.Pipeline)}}, nil
 	case !r.Owns(s.name, found.Pipeline, found.Sink):
 		return nil, nil
 	}
@@ -66,9 +66,9 @@ func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.Holding, e
 	if err != nil {
 		return nil, err
 	}
-	all := []pipeline.Holding{{Name: fmt.Sprintf("%s: %d files%s", name, len(ours), r.OfState(found.StateID))}}
+	all := []pipeline.TargetObject{{Name: fmt.Sprintf("%s: %d files%s", name, len(ours), r.OfState(found.StateID))}}
 	if len(others) > 0 {
-		all = append(all, pipeline.Holding{Name: fmt.Sprintf("%s: %d files (%s …)", name, len(others), others[0]), Left: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
+		all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%s: %d files (%s …)", name, len(others), others[0]), KeptBecause: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
 	}
 	if !r.Do {
 		return all, nil

@@ -26,7 +26,7 @@ type Sink struct {
 	now        func() time.Time
 	hook       func(step string) error // tests fail here; nil = none
 
-	opening pipeline.Opening
+	opening pipeline.SinkOptions
 	prefix  string
 	carry   carry
 }
@@ -91,7 +91,7 @@ func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) {
 }
 
 // Check looks through the folder.
-func (s *Sink) Check(_ context.Context, o pipeline.Opening) (names []string, err error) {
+func (s *Sink) Check(_ context.Context, o pipeline.SinkOptions) (names []string, err error) {
 	if err := s.begin(o); err != nil {
 		return nil, err
 	}
@@ -112,8 +112,8 @@ func (s *Sink) Check(_ context.Context, o pipeline.Opening) (names []string, err
 	return names, err
 }
 
-// Open takes the tables' folders, and removes temporary files that no receipt names.
-func (s *Sink) Open(_ context.Context, o pipeline.Opening) error {
+// Open takes the tables' folders, and removes temporary files that no committable names.
+func (s *Sink) Open(_ context.Context, o pipeline.SinkOptions) error {
 	if err := s.begin(o); err != nil {
 		return err
 	}
@@ -142,11 +142,11 @@ func (s *Sink) Open(_ context.Context, o pipeline.Opening) error {
 }
 
 // begin takes what the checkpoint says.
-func (s *Sink) begin(o pipeline.Opening) error {
+func (s *Sink) begin(o pipeline.SinkOptions) error {
 	s.opening, s.carry = o, carry{}
 	s.prefix = prefix(o.Pipeline, s.name, o.StateID)
-	if o.Carry != nil {
-		if err := json.Unmarshal(o.Carry, &s.carry); err != nil {
+	if o.SinkState != nil {
+		if err := json.Unmarshal(o.SinkState, &s.carry); err != nil {
 			return fmt.Errorf("checkpoint of parquet sink %q: %w", s.name, err)
 		}
 	}
@@ -157,7 +157,7 @@ func (s *Sink) begin(o pipeline.Opening) error {
 func (s *Sink) folder(table string) string { return filepath.Join(s.cfg.URL, escape(table)) }
 
 // inspectAll looks through the tables' folders, and returns the temporary files
-// that no receipt names.
+// that no committable names.
 func (s *Sink) inspectAll() (left []string, err error) {
 	o := &s.opening
 	known := o.Published
@@ -212,19 +212,19 @@ func (s *Sink) inspect(dir string, known int64, pending map[string]bool) (left [
 	return left, nil
 }
 
-func parsePublication(r *pipeline.Receipt) ([]published, error) {
-	if r.Publish == nil {
+func parsePublication(r *pipeline.Committable) ([]published, error) {
+	if r.Payload == nil {
 		return nil, nil
 	}
 	var p publication
-	if err := json.Unmarshal(r.Publish, &p); err != nil {
-		return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	if err := json.Unmarshal(r.Payload, &p); err != nil {
+		return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 	}
 	return p.Files, nil
 }
 
-// Commit gives the files of the receipt their final names.
-func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
+// Commit gives the files of the committable their final names.
+func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	files, err := parsePublication(r)
 	if err != nil {
 		return err

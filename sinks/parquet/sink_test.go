@@ -64,13 +64,13 @@ func TestRoll(t *testing.T) {
 		for i := range int64(3) {
 			h.clock = h.clock.Add(25 * time.Second)
 			r := h.prepare(false, one(i))
-			if r.Publish != nil || len(r.Keep) != int(i)+1 {
-				t.Fatalf("epoch %d: publishes %s, keeps %d", r.Epoch, r.Publish, r.Keep)
+			if r.Payload != nil || len(r.RetainEpochs) != int(i)+1 {
+				t.Fatalf("epoch %d: publishes %s, keeps %d", r.Epoch, r.Payload, r.RetainEpochs)
 			}
 			h.commit()
 		}
 		h.clock = h.clock.Add(25 * time.Second)
-		if r := h.prepare(false); r.Publish == nil || r.Carry != nil || r.Keep != nil {
+		if r := h.prepare(false); r.Payload == nil || r.SinkState != nil || r.RetainEpochs != nil {
 			t.Fatalf("an epoch without rows does not publish what is old enough: %+v", r)
 		}
 		h.commit()
@@ -80,18 +80,18 @@ func TestRoll(t *testing.T) {
 		if got := h.files()[0]; !strings.Contains(got, "-0000000001-0000000004-000") {
 			t.Errorf("file %s does not carry its epochs", got)
 		}
-		if r := h.prepare(true); r.Publish != nil {
-			t.Errorf("an empty epoch publishes %s", r.Publish)
+		if r := h.prepare(true); r.Payload != nil {
+			t.Errorf("an empty epoch publishes %s", r.Payload)
 		}
 	})
 	t.Run("clock set back", func(t *testing.T) {
 		h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Minute)}}, orders(t))
-		if r := h.prepare(false, one(1)); r.Publish != nil || !r.Due.Equal(h.clock.Add(time.Minute)) {
+		if r := h.prepare(false, one(1)); r.Payload != nil || !r.FlushBy.Equal(h.clock.Add(time.Minute)) {
 			t.Fatalf("%+v", r)
 		}
 		h.commit()
 		h.clock = h.clock.Add(-time.Hour)
-		if r := h.prepare(false, one(2)); r.Publish == nil || !r.Due.IsZero() {
+		if r := h.prepare(false, one(2)); r.Payload == nil || !r.FlushBy.IsZero() {
 			t.Fatalf("rows of which nobody knows how old they are wait: %+v", r)
 		}
 		h.commit()
@@ -100,7 +100,7 @@ func TestRoll(t *testing.T) {
 		h := newHarness(t, Config{Mode: "append", Roll: Roll{Size: 500 << 10}}, orders(t))
 		var want []string
 		epochs := 0
-		for id := int64(0); h.saved == nil || h.saved.Publish == nil; epochs++ {
+		for id := int64(0); h.saved == nil || h.saved.Payload == nil; epochs++ {
 			var in []order
 			for range 20_000 {
 				in = append(in, order{id: id * 7919, country: fmt.Sprint("c", id)})
@@ -145,8 +145,8 @@ func TestManyTinyEpochsKeepTheCarryShort(t *testing.T) {
 	var want []string
 	for i := range int64(200) {
 		r := h.prepare(i == 199, []order{{id: i}})
-		if len(r.Keep) > maxGathered {
-			t.Fatalf("epoch %d keeps %d spools", r.Epoch, len(r.Keep))
+		if len(r.RetainEpochs) > maxGathered {
+			t.Fatalf("epoch %d keeps %d spools", r.Epoch, len(r.RetainEpochs))
 		}
 		h.commit()
 		if i%50 == 49 {

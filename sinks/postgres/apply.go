@@ -12,7 +12,7 @@ import (
 )
 
 // apply applies one table's rows: what goes, what changes, what comes. It goes
-// by the receipt and the spool alone: the pipeline file may have changed since
+// by the committable and the spool alone: the pipeline file may have changed since
 // they were written.
 func (s *Sink) apply(ctx context.Context, c *conn, epoch int64, st *warehouse.Staged) error {
 	path := filepath.Join(s.opening.Spool(epoch), st.File)

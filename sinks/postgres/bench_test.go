@@ -180,7 +180,7 @@ func newBench(b testing.TB, dsn string, table *pipeline.Table) *bench {
 	var err error
 	h.sink, err = New("warehouse", Config{DSN: dsn})
 	must(b, err)
-	must(b, h.sink.Open(context.Background(), pipeline.Opening{Pipeline: "shop", StateID: "s", Tables: []*pipeline.Table{table},
+	must(b, h.sink.Open(context.Background(), pipeline.SinkOptions{Pipeline: "shop", StateID: "s", Tables: []*pipeline.Table{table},
 		Spool: func(epoch int64) string { return filepath.Join(h.dir, fmt.Sprint(epoch)) }}))
 	b.Cleanup(func() { must(b, h.sink.Close()) })
 	h.look, err = dial(context.Background(), h.sink.server)
@@ -201,14 +201,14 @@ func (h *bench) sinkPut(rows ...*pipeline.Rows) (spooled, committed float64) {
 	for _, r := range rows {
 		must(h.b, e.Write(nil, r))
 	}
-	receipt, err := e.Prepare(context.Background(), false)
+	committable, err := e.Prepare(context.Background(), false)
 	must(h.b, err)
-	receipt.Before = h.published
-	text, err := json.Marshal(receipt)
+	committable.PreviousEpoch = h.published
+	text, err := json.Marshal(committable)
 	must(h.b, err)
-	must(h.b, json.Unmarshal(text, receipt))
+	must(h.b, json.Unmarshal(text, committable))
 	middle := time.Now()
-	must(h.b, h.sink.Commit(context.Background(), receipt))
+	must(h.b, h.sink.Commit(context.Background(), committable))
 	committed = time.Since(middle).Seconds()
 	h.published = h.epoch
 	must(h.b, os.RemoveAll(filepath.Join(h.dir, fmt.Sprint(h.epoch))))

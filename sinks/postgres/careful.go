@@ -17,7 +17,7 @@ import (
 // by what would insert it. RefusedTable remembers which rows these are: exactly
 // those that the state has and the table has not, or the other way round.
 
-// leftOut is a row that a commit leaves out, as the receipt lists it.
+// leftOut is a row that a commit leaves out, as the committable lists it.
 type leftOut struct {
 	Table   string `json:"table"`
 	Part    string `json:"part"` // the end of its file's name

@@ -7,14 +7,14 @@
 // a lock on the pipeline's tokens and reads the last one, copies deleted keys
 // and updated rows into temporary tables and applies each with one statement,
 // copies inserted rows straight into their table, and writes the token. Every
-// count is held against the receipt.
+// count is held against the committable.
 //
 // Tables have the pipeline's key as their primary key: updates and deletes find
 // their rows by it, and a row that somebody else has put in is refused. Columns
 // that a table has besides the pipeline's keep their values.
 //
 // What a row can be refused for is checked before the epoch is saved, as far as the
-// types go: the engine asks for it in the log (pipeline.Limited), so that a change is
+// types go: the engine asks for it in the log (pipeline.ValueValidator), so that a change is
 // blamed for it, and the spool checks it once more. A constraint or trigger that somebody has put on a table may refuse
 // rows even so. Then the rows are found by bisection in a transaction that is
 // rolled back, and told by a *pipeline.RefusedError; the next commit leaves them

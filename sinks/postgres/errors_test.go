@@ -54,28 +54,28 @@ func opened(t *testing.T, dsn string) (*Sink, *database) {
 	return s, d
 }
 
-var opening = pipeline.Opening{Pipeline: "shop", StateID: "state-1"}
+var opening = pipeline.SinkOptions{Pipeline: "shop", StateID: "state-1"}
 
 // The connection is the administrator's to end, and a statement's time the
 // server's to limit: both are tried again, on a new connection.
 func TestServerEndsIt(t *testing.T) {
 	s, d := opened(t, "")
 	must(t, s.Open(context.Background(), opening))
-	receipt := &pipeline.Receipt{Epoch: 1, Publish: []byte("[]")}
+	committable := &pipeline.Committable{Epoch: 1, Payload: []byte("[]")}
 	d.Query(t, fmt.Sprintf("SELECT pg_terminate_backend(%d, 10000)", s.conn.pg.PID()))
-	if err := s.Commit(context.Background(), receipt); !pipeline.Retryable(err) {
+	if err := s.Commit(context.Background(), committable); !pipeline.Retryable(err) {
 		t.Errorf("a connection that was ended: %v", err)
 	}
-	must(t, s.Commit(context.Background(), receipt))
-	receipt = &pipeline.Receipt{Epoch: 2, Before: 1, Publish: []byte("[]")}
+	must(t, s.Commit(context.Background(), committable))
+	committable = &pipeline.Committable{Epoch: 2, PreviousEpoch: 1, Payload: []byte("[]")}
 	must(t, s.conn.exec(context.Background(), "SET statement_timeout = 1"))
 	d.Exec(t, fmt.Sprintf(`BEGIN; LOCK TABLE "%s".starlift_epochs`, d.schema))
-	err := s.Commit(context.Background(), receipt)
+	err := s.Commit(context.Background(), committable)
 	d.Exec(t, "ROLLBACK")
 	if !pipeline.Retryable(err) || code(err) != "57014" {
 		t.Errorf("a statement that took too long: %v", err)
 	}
-	must(t, s.Commit(context.Background(), receipt))
+	must(t, s.Commit(context.Background(), committable))
 	if got := d.Query(t, fmt.Sprintf(`SELECT max(epoch), count(*) FROM "%s".starlift_epochs`, d.schema)); got[0] != "2|2" {
 		t.Errorf("audit table %v", got)
 	}
@@ -90,7 +90,7 @@ func TestStop(t *testing.T) {
 	pid := s.conn.pg.PID()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Commit(ctx, &pipeline.Receipt{Epoch: 1, Publish: []byte("[]")}) }()
+	go func() { done <- s.Commit(ctx, &pipeline.Committable{Epoch: 1, Payload: []byte("[]")}) }()
 	for len(d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %d AND NOT granted", pid))) == 0 {
 		// until it waits
 	}
@@ -138,7 +138,7 @@ func TestLeastRights(t *testing.T) {
 	must(t, err)
 	defer least.Close()
 	must(t, least.Open(context.Background(), opening))
-	must(t, least.Commit(context.Background(), &pipeline.Receipt{Epoch: 1, Publish: []byte("[]")}))
+	must(t, least.Commit(context.Background(), &pipeline.Committable{Epoch: 1, Payload: []byte("[]")}))
 }
 
 // What stands in the way of a table is not taken for it.

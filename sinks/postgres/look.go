@@ -26,7 +26,7 @@ type sight struct {
 	signs string    // what the server said of the session the last time
 }
 
-var _ pipeline.Watched = (*Sink)(nil)
+var _ pipeline.CallInspector = (*Sink)(nil)
 
 // Look says what the call at work waits for. Bytes that move say enough; else the
 // server is asked over a second connection what it does for the first.
@@ -35,14 +35,14 @@ var _ pipeline.Watched = (*Sink)(nil)
 // wait, a COPY that grows, and, while the session waits for nobody else, the
 // server's log of changes. A session that waits for its client, though the client
 // waits for it, has never got the request, or its answer was lost.
-func (s *Sink) Look(ctx context.Context) pipeline.Sight {
+func (s *Sink) InspectCall(ctx context.Context) pipeline.CallStatus {
 	c := s.at.Load()
 	if c == nil {
-		return pipeline.Sight{Waits: "a connection to " + s.address()}
+		return pipeline.CallStatus{WaitsFor: "a connection to " + s.address()}
 	}
 	if at := c.meter.moved(); !at.Equal(s.seen) {
 		s.seen, s.signs = at, ""
-		return pipeline.Sight{Moved: at}
+		return pipeline.CallStatus{LastProgress: at}
 	}
 	pid := strconv.Itoa(int(c.pg.PID()))
 	if tx := c.tx.Load(); tx != nil {
@@ -61,18 +61,18 @@ func (s *Sink) Look(ctx context.Context) pipeline.Sight {
 	moved := s.signs != "" && signs != s.signs
 	s.signs = signs
 	if moved {
-		return pipeline.Sight{Moved: time.Now(), Waits: is.waits()}
+		return pipeline.CallStatus{LastProgress: time.Now(), WaitsFor: is.waits()}
 	}
-	return pipeline.Sight{Waits: is.waits(), Lost: is.lost()}
+	return pipeline.CallStatus{WaitsFor: is.waits(), Abandoned: is.lost()}
 }
 
 // unknown is what is seen where the server does not say.
-func (s *Sink) unknown(err error, lost bool) pipeline.Sight {
+func (s *Sink) unknown(err error, lost bool) pipeline.CallStatus {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		return pipeline.Sight{Waits: fmt.Sprintf("the server; what it is at is not known, as it refuses to say: %s (SQLSTATE %s)", server.Message, server.Code)}
+		return pipeline.CallStatus{WaitsFor: fmt.Sprintf("the server; what it is at is not known, as it refuses to say: %s (SQLSTATE %s)", server.Message, server.Code)}
 	}
-	return pipeline.Sight{Waits: fmt.Sprintf("the server at %s, which answers a second connection no more than the first", s.address()), Lost: lost}
+	return pipeline.CallStatus{WaitsFor: fmt.Sprintf("the server at %s, which answers a second connection no more than the first", s.address()), Abandoned: lost}
 }
 
 // address names the server for people.

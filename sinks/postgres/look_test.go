@@ -22,7 +22,7 @@ type blocking struct {
 	s     *Sink
 	d     *database
 	other *conn
-	r     *pipeline.Receipt
+	r     *pipeline.Committable
 	done  chan error
 }
 
@@ -50,7 +50,7 @@ func newBlocking(t *testing.T) *blocking {
 	return b
 }
 
-func (b *blocking) epoch(t *testing.T, table *pipeline.Table, number int64, op pipeline.Op, rows ...string) *pipeline.Receipt {
+func (b *blocking) epoch(t *testing.T, table *pipeline.Table, number int64, op pipeline.Op, rows ...string) *pipeline.Committable {
 	t.Helper()
 	e, err := b.s.Begin(number)
 	must(t, err)
@@ -61,21 +61,21 @@ func (b *blocking) epoch(t *testing.T, table *pipeline.Table, number int64, op p
 	must(t, e.Write(nil, all))
 	r, err := e.Prepare(context.Background(), true)
 	must(t, err)
-	r.Epoch, r.Before = number, number-1
+	r.Epoch, r.PreviousEpoch = number, number-1
 	return r
 }
 
 func (b *blocking) commit() { go func() { b.done <- b.s.Commit(context.Background(), b.r) }() }
 
 // rests looks until nothing has moved since the last look, and something is known.
-func (b *blocking) rests(t *testing.T) pipeline.Sight {
+func (b *blocking) rests(t *testing.T) pipeline.CallStatus {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		is := b.s.Look(ctx)
+		is := b.s.InspectCall(ctx)
 		cancel()
-		if is.Moved.IsZero() && is.Waits != "" && b.s.at.Load() != nil && b.s.signs != "" {
-			if again := b.s.Look(context.Background()); again.Moved.IsZero() {
+		if is.LastProgress.IsZero() && is.WaitsFor != "" && b.s.at.Load() != nil && b.s.signs != "" {
+			if again := b.s.InspectCall(context.Background()); again.LastProgress.IsZero() {
 				return again
 			}
 		}
@@ -86,7 +86,7 @@ func (b *blocking) rests(t *testing.T) pipeline.Sight {
 		}
 	}
 	t.Fatal("the commit does not rest")
-	return pipeline.Sight{}
+	return pipeline.CallStatus{}
 }
 
 // TestBlockers: whatever is in the way of a commit is named, without what is secret
@@ -113,12 +113,12 @@ func TestBlockers(t *testing.T) {
 			b.commit()
 			is := b.rests(t)
 			for _, want := range append(c.wants, fmt.Sprintf("pid %d (application \"culprit\", user ", b.other.pg.PID()), "idle in transaction, since 2") {
-				if !strings.Contains(is.Waits, want) {
-					t.Errorf("it waits for %s, without %q", is.Waits, want)
+				if !strings.Contains(is.WaitsFor, want) {
+					t.Errorf("it waits for %s, without %q", is.WaitsFor, want)
 				}
 			}
-			if is.Lost || strings.Contains(is.Waits, secret) {
-				t.Errorf("lost %v: %s", is.Lost, is.Waits)
+			if is.Abandoned || strings.Contains(is.WaitsFor, secret) {
+				t.Errorf("lost %v: %s", is.Abandoned, is.WaitsFor)
 			}
 			must(t, b.other.exec(ctx, "ROLLBACK"))
 			must(t, <-b.done)
@@ -143,8 +143,8 @@ func TestEndOfTheQueue(t *testing.T) {
 		// until it waits
 	}
 	b.commit()
-	if is := b.rests(t); !strings.Contains(is.Waits, fmt.Sprintf("held by pid %d (application \"culprit\"", b.other.pg.PID())) {
-		t.Errorf("it waits for %s", is.Waits)
+	if is := b.rests(t); !strings.Contains(is.WaitsFor, fmt.Sprintf("held by pid %d (application \"culprit\"", b.other.pg.PID())) {
+		t.Errorf("it waits for %s", is.WaitsFor)
 	}
 	must(t, b.other.exec(ctx, "ROLLBACK"))
 	must(t, <-altered)
@@ -169,10 +169,10 @@ func TestSlowCommitMoves(t *testing.T) {
 			return
 		case <-tick.C:
 		}
-		if is := b.s.Look(context.Background()); !is.Moved.IsZero() {
+		if is := b.s.InspectCall(context.Background()); !is.LastProgress.IsZero() {
 			moved = time.Now()
 		} else if time.Since(moved) > patience {
-			t.Fatalf("it gets on, and is seen not to for %s: %s", patience, is.Waits)
+			t.Fatalf("it gets on, and is seen not to for %s: %s", patience, is.WaitsFor)
 		}
 	}
 }
@@ -189,8 +189,8 @@ func TestStoppedSession(t *testing.T) {
 	defer func() { must(t, syscall.Kill(pid, syscall.SIGCONT)) }()
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { b.done <- b.s.Commit(ctx, b.r) }()
-	if is := b.rests(t); !is.Lost || !strings.Contains(is.Waits, fmt.Sprintf("(pid %d), which does not take the request", pid)) {
-		t.Errorf("lost %v: %s", is.Lost, is.Waits)
+	if is := b.rests(t); !is.Abandoned || !strings.Contains(is.WaitsFor, fmt.Sprintf("(pid %d), which does not take the request", pid)) {
+		t.Errorf("lost %v: %s", is.Abandoned, is.WaitsFor)
 	}
 	cancel()
 	if err := <-b.done; err == nil {

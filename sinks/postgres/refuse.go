@@ -29,21 +29,21 @@ const (
 	valueShown = 80
 )
 
-var _ pipeline.Limited = (*Sink)(nil)
+var _ pipeline.ValueValidator = (*Sink)(nil)
 
-// Unfit implements pipeline.Limited.
-func (s *Sink) Unfit(columns []pipeline.StoredColumn, rows int) []pipeline.Unfit {
+// InvalidValues implements pipeline.ValueValidator.
+func (s *Sink) InvalidValues(columns []pipeline.StoredColumn, rows int) []pipeline.InvalidValue {
 	return unfit(columns, rows, s.strip)
 }
 
 // unfit returns what PostgreSQL can't store. With strip, that is not U+0000 but in
 // what identifies rows, which would be others without it.
-func unfit(columns []pipeline.StoredColumn, rows int, strip bool) (all []pipeline.Unfit) {
+func unfit(columns []pipeline.StoredColumn, rows int, strip bool) (all []pipeline.InvalidValue) {
 	indexed, bytes := false, 0
 	for i := range columns {
 		c := &columns[i]
 		wrong(c.Type, c.Values, strip && !c.Key, func(row int, value, why string) {
-			all = append(all, pipeline.Unfit{Row: row, Column: i, Value: value, Why: why})
+			all = append(all, pipeline.InvalidValue{Row: row, Column: i, Value: value, Why: why})
 		})
 		indexed = indexed || c.Indexed
 		bytes += dataBytes(c.Values)
@@ -62,21 +62,21 @@ func unfit(columns []pipeline.StoredColumn, rows int, strip bool) (all []pipelin
 			}
 		}
 		if size > maxKeyBytes {
-			all = append(all, pipeline.Unfit{Row: row, Column: -1, Why: fmt.Sprintf("the key has %d bytes, and an index of PostgreSQL takes %d", size, maxKeyBytes)})
+			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the key has %d bytes, and an index of PostgreSQL takes %d", size, maxKeyBytes)})
 		}
 	}
 	return all
 }
 
 // tooLong returns the rows that are longer than the server takes a message.
-func tooLong(columns []pipeline.StoredColumn, rows int) (all []pipeline.Unfit) {
+func tooLong(columns []pipeline.StoredColumn, rows int) (all []pipeline.InvalidValue) {
 	for row := range rows {
 		size := 0
 		for i := range columns {
 			size += valueBytes(columns[i].Values, row)
 		}
 		if size > maxRowBytes {
-			all = append(all, pipeline.Unfit{Row: row, Column: -1, Why: fmt.Sprintf("the row has %d bytes, and PostgreSQL takes %d", size, maxRowBytes)})
+			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the row has %d bytes, and PostgreSQL takes %d", size, maxRowBytes)})
 		}
 	}
 	return all

@@ -38,13 +38,13 @@ func refuses(err error) bool {
 	return state != "" && (slices.Contains(refusals, state) || slices.Contains(refusals, state[:min(2, len(state))]))
 }
 
-// readWithout returns the rows that a receipt leaves out.
-func readWithout(r *pipeline.Receipt) (all []leftOut, err error) {
-	if r.Without == nil {
+// readWithout returns the rows that a committable leaves out.
+func readWithout(r *pipeline.Committable) (all []leftOut, err error) {
+	if r.Exclude == nil {
 		return nil, nil
 	}
-	if err := json.Unmarshal(r.Without, &all); err != nil {
-		return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	if err := json.Unmarshal(r.Exclude, &all); err != nil {
+		return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 	}
 	return all, nil
 }
@@ -65,7 +65,7 @@ type found struct {
 
 // findRefused returns the rows that the server refuses besides those left out
 // already; none = it is not about rows.
-func (s *Sink) findRefused(ctx context.Context, r *pipeline.Receipt, all []warehouse.Staged, without []leftOut) (refused *pipeline.RefusedError, err error) {
+func (s *Sink) findRefused(ctx context.Context, r *pipeline.Committable, all []warehouse.Staged, without []leftOut) (refused *pipeline.RefusedError, err error) {
 	err = s.try(ctx, func(ctx context.Context, c *conn) error {
 		if err := c.begin(ctx); err != nil {
 			return err
@@ -78,7 +78,7 @@ func (s *Sink) findRefused(ctx context.Context, r *pipeline.Receipt, all []wareh
 	return refused, err
 }
 
-func (s *Sink) tryAll(ctx context.Context, c *conn, r *pipeline.Receipt, all []warehouse.Staged, without []leftOut) (*pipeline.RefusedError, error) {
+func (s *Sink) tryAll(ctx context.Context, c *conn, r *pipeline.Committable, all []warehouse.Staged, without []leftOut) (*pipeline.RefusedError, error) {
 	due, remembers, err := s.due(ctx, c, r)
 	if err != nil || !due {
 		return nil, err
@@ -198,6 +198,6 @@ func (t *trial) refused(ctx context.Context, without []leftOut) (*pipeline.Refus
 		without = append(without, leftOut{p.st.Table, p.end, f.number, f.message})
 	}
 	var err error
-	e.Without, err = json.Marshal(without)
+	e.Exclude, err = json.Marshal(without)
 	return e, err
 }

@@ -52,7 +52,7 @@ func (c refusal) run(t *testing.T) {
 	sink, err := d.New("w", &conformance.Faults{})
 	must(t, err)
 	dir := t.TempDir()
-	must(t, sink.Open(ctx, pipeline.Opening{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}))
+	must(t, sink.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}))
 	defer func() { must(t, sink.Close()) }()
 	in := warehouse.In(d.schema, "person")
 	d.Exec(t, fmt.Sprintf("INSERT INTO %s VALUES (7, NULL, 'seven')", in))
@@ -81,7 +81,7 @@ func (c refusal) run(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(c.refused) {
 		t.Errorf("refused are %v, want %v: %v", got, c.refused, told)
 	}
-	r.Without = told.Without
+	r.Exclude = told.Exclude
 	must(t, sink.Commit(ctx, r))
 	if n := d.Query(t, fmt.Sprintf("SELECT count(*) FROM %s WHERE id <> 7", in)); n[0] != fmt.Sprint(len(c.insert)-len(c.refused)) {
 		t.Errorf("%s rows", n[0])

@@ -15,11 +15,11 @@ import (
 const resetWait = "30s"
 
 // Reset implements pipeline.Resettable.
-func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Holding, err error) {
+func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.TargetObject, err error) {
 	if err := s.Close(); err != nil {
 		return nil, err
 	}
-	s.opening = pipeline.Opening{Pipeline: r.Pipeline}
+	s.opening = pipeline.SinkOptions{Pipeline: r.Pipeline}
 	err = s.try(ctx, func(ctx context.Context, c *conn) error {
 		return c.inTx(ctx, func(ctx context.Context) error {
 			if r.Do {

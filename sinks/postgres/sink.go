@@ -24,7 +24,7 @@ type Sink struct {
 	schema  string
 	server  *pgconn.Config
 	strip   bool // U+0000 is taken out of texts
-	opening pipeline.Opening
+	opening pipeline.SinkOptions
 	// conn is nil before Open, after Close, and after an error.
 	conn *conn
 	sight
@@ -86,7 +86,7 @@ func hostName(host string) string {
 }
 
 // Check does what Open does in a transaction that is rolled back.
-func (s *Sink) Check(ctx context.Context, o pipeline.Opening) (names []string, err error) {
+func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []string, err error) {
 	if err := s.begin(o); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Sink) names(ctx context.Context, c *conn) (names []string, err error) {
 
 // Open connects, compares the token with the checkpoint, and makes or checks the
 // tables.
-func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
+func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	if err := s.begin(o); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Sink) Open(ctx context.Context, o pipeline.Opening) error {
 }
 
 // begin leaves what an earlier opening had.
-func (s *Sink) begin(o pipeline.Opening) error {
+func (s *Sink) begin(o pipeline.SinkOptions) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
@@ -200,14 +200,14 @@ func (s *Sink) checkToken(ctx context.Context, c *conn) error {
 }
 
 // Begin starts an epoch's spool.
-func (s *Sink) Begin(number int64) (pipeline.Epoch, error) {
+func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 	return warehouse.NewSpool(s.opening.Spool(number), number, s.newWriter)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it
 // was applied (I5). When the server refuses rows, they are found and told.
-func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
-	all, err := warehouse.ReadReceipt(r)
+func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
+	all, err := warehouse.ReadCommittable(r)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Receipt) error {
 
 // due locks the token, and reports whether the epoch is to be applied, and whether
 // there is a table of refused rows.
-func (s *Sink) due(ctx context.Context, c *conn, r *pipeline.Receipt) (due, remembers bool, err error) {
+func (s *Sink) due(ctx context.Context, c *conn, r *pipeline.Committable) (due, remembers bool, err error) {
 	// A transaction of which nobody knows what became of it may still run on the
 	// server: the token is right once it has ended.
 	if err := s.lock(ctx, c); err != nil {
@@ -248,7 +248,7 @@ func (s *Sink) due(ctx context.Context, c *conn, r *pipeline.Receipt) (due, reme
 }
 
 // publish is what a commit does in its transaction.
-func (s *Sink) publish(ctx context.Context, c *conn, r *pipeline.Receipt, all []warehouse.Staged, without []leftOut) error {
+func (s *Sink) publish(ctx context.Context, c *conn, r *pipeline.Committable, all []warehouse.Staged, without []leftOut) error {
 	due, remembers, err := s.due(ctx, c, r)
 	if err != nil || !due {
 		return err

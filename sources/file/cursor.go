@@ -144,8 +144,8 @@ type block struct {
 // records makes Records of the block; it must not change afterwards.
 func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
 	r := &pipeline.Records{
-		Source: source, Partition: in.partition, Place: in.place, Format: f, Data: b.pieces.data, Spans: b.pieces.spans,
-		First: b.start.ordinal(f), Reread: b.start.reread(len(b.pieces.spans)), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
+		Source: source, Partition: in.partition, DisplayName: in.place, Format: f, Data: b.pieces.data, Spans: b.pieces.spans,
+		First: b.start.ordinal(f), ReadAgain: b.start.reread(len(b.pieces.spans)), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
 	if b.pieces.guessed {
 		r.Recheck = func(i int) error { return b.recheck(r.Bytes(i), r.Spans[i].Line) }

@@ -99,7 +99,7 @@ func (r *rig) tryPass() error {
 func (r *rig) take(recs *pipeline.Records) {
 	for i := range recs.Len() {
 		one := recs.Slice(i, i+1)
-		r.given = append(r.given, given{string(one.Bytes(0)), recs.Place, one.Spans[0].Line, one.First, recs.Partition, one.CursorAfter(1), one.Dropped})
+		r.given = append(r.given, given{string(one.Bytes(0)), recs.DisplayName, one.Spans[0].Line, one.First, recs.Partition, one.CursorAfter(1), one.Dropped})
 	}
 	for i := range recs.Data {
 		recs.Data[i] = '#'

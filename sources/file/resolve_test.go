@@ -395,7 +395,7 @@ func TestReread(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := s.Read(t.Context())
-	if err != nil || r.Len() != 6 || r.Reread != 4 || r.Slice(2, 5).Reread != 2 || r.Slice(5, 6).Reread != 0 {
+	if err != nil || r.Len() != 6 || r.ReadAgain != 4 || r.Slice(2, 5).ReadAgain != 2 || r.Slice(5, 6).ReadAgain != 0 {
 		t.Errorf("%+v, error %v", r, err)
 	}
 	if err := s.Close(); err != nil {

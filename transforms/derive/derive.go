@@ -26,8 +26,8 @@ type ColumnConfig struct {
 }
 
 var (
-	_ pipeline.Rowwise   = (*Derive)(nil)
-	_ pipeline.RowMapper = (*mapper)(nil)
+	_ pipeline.RowTransform = (*Derive)(nil)
+	_ pipeline.RowMapper    = (*mapper)(nil)
 )
 
 // Derive is a compiled derive node. It is read-only; its mappers do the work.
@@ -90,7 +90,7 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 		for _, mistake := range wrong {
 			mistakes = append(mistakes, mistake)
 		}
-		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden(), Unfit: pipeline.UnfitFates[e.Value.OnError]}
+		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden(), OnError: pipeline.OnErrorByName[e.Value.OnError]}
 		known = append(known, c)
 		added = append(added, widen.Added{Column: c, Path: path})
 		t.columns = append(t.columns, column{c, x, e.Value.OnError})
@@ -102,7 +102,7 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 	return t, errors.Join(mistakes...)
 }
 
-// Tables implements pipeline.Rowwise.
+// Tables implements pipeline.RowTransform.
 func (d *Derive) Tables() []*pipeline.Table {
 	all := make([]*pipeline.Table, len(d.tables))
 	for i, t := range d.tables {
@@ -111,7 +111,7 @@ func (d *Derive) Tables() []*pipeline.Table {
 	return all
 }
 
-// Drops implements pipeline.Rowwise.
+// Drops implements pipeline.RowTransform.
 func (d *Derive) Drops() bool { return false }
 
 // DeadLetters says whether rows may make dead letters: settled rows have no

@@ -27,7 +27,7 @@ type mapper struct {
 	results     [][]byte // the memory of the row's derived values
 }
 
-// NewRowMapper implements pipeline.Rowwise.
+// NewRowMapper implements pipeline.RowTransform.
 func (d *Derive) NewRowMapper(i int) pipeline.RowMapper {
 	t := d.tables[i]
 	m := &mapper{table: t, results: make([][]byte, len(t.columns))}
@@ -40,14 +40,14 @@ func (d *Derive) NewRowMapper(i int) pipeline.RowMapper {
 }
 
 // MapRows implements pipeline.RowMapper.
-func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.Mapped, error) {
+func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
 	builders := make([]array.Builder, len(m.table.columns))
 	for i, c := range m.table.columns {
 		builders[i] = array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow())
 		defer builders[i].Release()
 		builders[i].Reserve(len(rows.Ops))
 	}
-	var out pipeline.Mapped
+	var out pipeline.RowResult
 	for i := range rows.Ops {
 		if bad, ok := m.derive(rows, i, builders); !ok {
 			out.Bad = append(out.Bad, bad)

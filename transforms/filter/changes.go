@@ -89,7 +89,7 @@ func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) {
 	b := m.bind(r.Format)
 	for i := range r.Spans {
 		rec := r.Bytes(i)
-		if marks[i] == pipeline.LeftOut || b.decoder.Decode(rec, &m.record) != nil {
+		if marks[i] == pipeline.Suppressed || b.decoder.Decode(rec, &m.record) != nil {
 			continue
 		}
 		if mark := m.markOf(b, rec, r, i); mark > marks[i] {
@@ -105,7 +105,7 @@ func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i
 	removes := d.Event == decode.Remove
 	switch {
 	case removes && (d.TTL && m.left[1] || !d.TTL && m.left[0]):
-		return pipeline.LeftOut
+		return pipeline.Suppressed
 	case removes && !d.HasOld && !d.KeyOnly, !removes && !d.HasNew:
 		return pipeline.Passes
 	}
@@ -124,7 +124,7 @@ func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i
 	if ok, err := b.matcher.MayMatch(rec, image, &about, unknown); ok || err != nil {
 		return pipeline.Passes
 	}
-	return pipeline.Gone
+	return pipeline.FilteredOut
 }
 
 // Warnings returns what is most likely not meant, though it is no mistake.

@@ -27,8 +27,8 @@ const (
 )
 
 var (
-	_ pipeline.Rowwise   = (*Filter)(nil)
-	_ pipeline.RowMapper = (*mapper)(nil)
+	_ pipeline.RowTransform = (*Filter)(nil)
+	_ pipeline.RowMapper    = (*mapper)(nil)
 )
 
 // Filter is a compiled filter of rows. It is read-only; its mappers do the work.
@@ -123,7 +123,7 @@ func (f *Filter) compile(cfg Config, in *pipeline.Table) (t *table, mistakes []e
 	return t, mistakes
 }
 
-// Tables implements pipeline.Rowwise.
+// Tables implements pipeline.RowTransform.
 func (f *Filter) Tables() []*pipeline.Table {
 	all := make([]*pipeline.Table, len(f.tables))
 	for i, t := range f.tables {
@@ -132,7 +132,7 @@ func (f *Filter) Tables() []*pipeline.Table {
 	return all
 }
 
-// Drops implements pipeline.Rowwise.
+// Drops implements pipeline.RowTransform.
 func (f *Filter) Drops() bool { return true }
 
 // DeadLetters says whether rows may make dead letters.

@@ -28,7 +28,7 @@ type mapper struct {
 	values  []decode.Value
 }
 
-// NewRowMapper implements pipeline.Rowwise.
+// NewRowMapper implements pipeline.RowTransform.
 func (f *Filter) NewRowMapper(i int) pipeline.RowMapper {
 	m := &mapper{filter: f, table: f.tables[i]}
 	if e := m.table.expression; e != nil {
@@ -48,8 +48,8 @@ func (f *Filter) NewRowMapper(i int) pipeline.RowMapper {
 }
 
 // MapRows implements pipeline.RowMapper.
-func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.Mapped, error) {
-	out := pipeline.Mapped{}
+func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
+	out := pipeline.RowResult{}
 	for i, op := range rows.Ops {
 		if op == pipeline.OpDelete {
 			continue // it passes, whatever it is like

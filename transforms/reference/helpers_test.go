@@ -61,7 +61,7 @@ func upserts(t testing.TB, table *pipeline.Table, rows string) *pipeline.Rows {
 }
 
 // show lists the rows that are not dropped.
-func show(out pipeline.Mapped) []string {
+func show(out pipeline.RowResult) []string {
 	var rows []string
 	dropped := out.Dropped
 	for i := range int(out.Record.NumRows()) {

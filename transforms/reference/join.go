@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	_ pipeline.Rowwise   = (*Join)(nil)
-	_ pipeline.Referring = (*Join)(nil)
-	_ pipeline.RowMapper = (*mapper)(nil)
+	_ pipeline.RowTransform = (*Join)(nil)
+	_ pipeline.SideInput    = (*Join)(nil)
+	_ pipeline.RowMapper    = (*mapper)(nil)
 )
 
 // Join is a compiled reference_join node. It is read-only but for the reference
@@ -46,7 +46,7 @@ func (l *layout) index(name string) int {
 	return slices.IndexFunc(l.columns, func(c pipeline.Column) bool { return c.Name == name })
 }
 
-// Tables implements pipeline.Rowwise.
+// Tables implements pipeline.RowTransform.
 func (j *Join) Tables() []*pipeline.Table {
 	all := make([]*pipeline.Table, len(j.tables))
 	for i, t := range j.tables {
@@ -55,12 +55,12 @@ func (j *Join) Tables() []*pipeline.Table {
 	return all
 }
 
-// Drops implements pipeline.Rowwise.
+// Drops implements pipeline.RowTransform.
 func (j *Join) Drops() bool { return j.inner }
 
-// Describe implements pipeline.Referring.
-func (j *Join) Describe() pipeline.ReferenceTable {
-	return pipeline.ReferenceTable{
+// Describe implements pipeline.SideInput.
+func (j *Join) Describe() pipeline.ReferenceInfo {
+	return pipeline.ReferenceInfo{
 		Source: fmt.Sprintf("%s (%s)", j.watch.path, j.format.name), Refresh: j.watch.refresh,
 		Key: j.layout.columns[:j.layout.key], Columns: j.layout.columns[j.layout.key:],
 	}
@@ -78,21 +78,21 @@ func (j *Join) Substitute(path string) error {
 	return nil
 }
 
-// Start implements pipeline.Referring.
+// Start implements pipeline.SideInput.
 func (j *Join) Start(ctx context.Context, report func(message string, err error)) error {
 	return j.watch.start(ctx, report)
 }
 
-// Pin implements pipeline.Referring.
-func (j *Join) Pin() any { return j.watch.current() }
+// Snapshot implements pipeline.SideInput.
+func (j *Join) Snapshot() any { return j.watch.current() }
 
-// Reference implements pipeline.Referring.
+// Reference implements pipeline.SideInput.
 func (j *Join) Reference() pipeline.ReferenceStatus { return j.watch.status() }
 
-// Reload implements pipeline.Reloading: the file is loaded, changed or not.
+// Reload implements pipeline.Reloader: the file is loaded, changed or not.
 func (j *Join) Reload() { j.watch.reload() }
 
-// Close implements pipeline.Referring.
+// Close implements pipeline.SideInput.
 func (j *Join) Close() error {
 	j.watch.close()
 	return nil

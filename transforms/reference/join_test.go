@@ -87,7 +87,7 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := j.NewRowMapper(0).MapRows(upserts(t, rows, `[{"x": "ab", "y": "c", "at": "2024-02-29"}, {"x": "a", "y": "bc", "at": "2024-02-29"},
-		{"x": "a", "y": "bc", "at": "2024-03-01"}, {"x": "a", "y": "bc"}, {"x": "abc", "y": "", "at": "2024-02-29"}]`), j.Pin())
+		{"x": "a", "y": "bc", "at": "2024-03-01"}, {"x": "a", "y": "bc"}, {"x": "abc", "y": "", "at": "2024-02-29"}]`), j.Snapshot())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestUnloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, reference := range []any{nil, j.Pin()} {
+	for _, reference := range []any{nil, j.Snapshot()} {
 		if _, err := j.NewRowMapper(0).MapRows(upserts(t, table, `[{"a": "1"}]`), reference); err == nil {
 			t.Error("no error")
 		}

@@ -31,13 +31,13 @@ const maxSeen = 1 << 14
 
 const noMatch = -1
 
-// NewRowMapper implements pipeline.Rowwise.
+// NewRowMapper implements pipeline.RowTransform.
 func (j *Join) NewRowMapper(i int) pipeline.RowMapper {
 	return &mapper{join: j, table: j.tables[i], seen: map[string]int32{}}
 }
 
 // MapRows implements pipeline.RowMapper.
-func (m *mapper) MapRows(rows *pipeline.Rows, reference any) (out pipeline.Mapped, err error) {
+func (m *mapper) MapRows(rows *pipeline.Rows, reference any) (out pipeline.RowResult, err error) {
 	s, ok := reference.(*snapshot)
 	if !ok || s == nil {
 		return out, fmt.Errorf("reference is %T, want a loaded one", reference)

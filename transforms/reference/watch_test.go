@@ -138,7 +138,7 @@ func reloads(t *testing.T, r *rand.Rand) {
 			t.Fatal("a pinned version has changed")
 		}
 		if w.want != "" && r.IntN(3) == 0 {
-			pinned, pinnedAs = j.Pin(), w.want
+			pinned, pinnedAs = j.Snapshot(), w.want
 		}
 	}
 }

@@ -178,19 +178,19 @@ func (c *compiler) column(t *pipeline.Table, name string, path ...string) int {
 }
 
 // reading returns the reading of a table, made at its first use.
-func (c *compiler) reading(r pipeline.Reading) *reading {
+func (c *compiler) reading(r pipeline.Input) *reading {
 	for _, have := range c.star.readings {
-		if have.Reading == r {
+		if have.Input == r {
 			return have
 		}
 	}
-	n := &reading{Reading: r}
+	n := &reading{Input: r}
 	c.star.readings = append(c.star.readings, n)
 	return n
 }
 
 func (c *compiler) logTable(t *pipeline.Table) *logTable {
-	r := c.reading(pipeline.Reading{Table: t, Log: true})
+	r := c.reading(pipeline.Input{Table: t, Log: true})
 	if r.log == nil {
 		r.log = &logTable{table: t}
 	}
@@ -198,7 +198,7 @@ func (c *compiler) logTable(t *pipeline.Table) *logTable {
 }
 
 func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
-	r := c.reading(pipeline.Reading{Table: t})
+	r := c.reading(pipeline.Input{Table: t})
 	if r.lookup == nil {
 		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
 		r.lookup.start(c.saved.Rows[t.Name], t)
@@ -305,10 +305,10 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	columns = append(columns, c.memberColumns(d, named)...)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
-		r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
+		r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
 		r.tracked, d.trackSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
 		if d.onDelete == pipeline.Flag {
-			r := c.reading(pipeline.Reading{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, By: pipeline.KeyMore(c.changing(t, cfg.NaturalKey))})
+			r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, ExtraKey: pipeline.JoinExtraKey(c.changing(t, cfg.NaturalKey))})
 			r.left = append(r.left, d)
 		}
 		for i, col := range pipeline.FlagColumns() {

@@ -71,7 +71,7 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	}
 	f.layOut(c.saved.Given[name])
 	f.definition, f.measures = describeFact(cfg, f.table), describeMeasures(cfg, f.out)
-	r := c.reading(pipeline.Reading{Table: f.table, Policy: policy})
+	r := c.reading(pipeline.Input{Table: f.table, Policy: policy})
 	r.facts = append(r.facts, f.fact)
 	c.star.facts = append(c.star.facts, f.fact)
 }
@@ -356,7 +356,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 	if c.masks() {
 		e.Hide()
 	}
-	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden(), Unfit: pipeline.UnfitFates[cfg.Expression.OnError]})
+	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden(), OnError: pipeline.OnErrorByName[cfg.Expression.OnError]})
 	c.values = append(c.values, value{expression: e, nullOnFail: cfg.Expression.OnError == "null"})
 }
 

@@ -63,7 +63,7 @@ func (s *step) saveDue() error {
 	for i := range s.due {
 		d := &s.due[i]
 		b = binary.LittleEndian.AppendUint64(packed.AppendHash(b, d.row), uint64(d.version.Time))
-		b = packed.AppendContender(b, &pipeline.Contender{Version: d.version})
+		b = packed.AppendContender(b, &pipeline.Candidate{Version: d.version})
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(d.from)), uint64(d.segments))
 	}
 	return s.dueValues().Put(dueKey, entry, b)

@@ -5,8 +5,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
-// Finish implements pipeline.KeyedStep.
-func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) error {
+// Finish implements pipeline.Operator.
+func (s *step) Finish(e pipeline.EpochInfo, emit func(*pipeline.Rows) error) error {
 	s.out.emit = emit
 	if !s.begun {
 		for _, d := range s.star.dimensions {
@@ -14,7 +14,7 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 		}
 		s.begun = true
 	}
-	if err := s.bringMembers(e.Dead); err != nil {
+	if err := s.bringMembers(e.RejectedChanges); err != nil {
 		return err
 	}
 	mayWait := s.bounded && !e.Last
@@ -32,7 +32,7 @@ func (s *step) Finish(e pipeline.EpochEnd, emit func(*pipeline.Rows) error) erro
 	return s.out.flush()
 }
 
-// Pending implements pipeline.KeyedStep.
+// Pending implements pipeline.Operator.
 func (s *step) Pending(last bool) bool {
 	return len(s.due) > 0 || (last || !s.bounded) && s.saved.Waiting > 0
 }

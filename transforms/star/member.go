@@ -25,7 +25,7 @@ type memberState struct {
 
 // newest holds the upserts that have, or may turn out to have, the newest
 // attributes of a member: those of one time and item, put together by
-// pipeline.Contend.
+// pipeline.AddCandidate.
 type newest struct {
 	seen    bool // there is one; otherwise the member is inferred
 	time    int64
@@ -35,11 +35,11 @@ type newest struct {
 
 // bringing is an upsert that brought the attributes.
 type bringing struct {
-	pipeline.Contender
+	pipeline.Candidate
 	attributes []byte // a packed row
 }
 
-func contenderOf(b *bringing) *pipeline.Contender { return &b.Contender }
+func contenderOf(b *bringing) *pipeline.Candidate { return &b.Candidate }
 
 // deadRow is a row of a tracked table that had the natural key and was deleted, or
 // has another one.
@@ -69,8 +69,8 @@ func (m *memberState) append(b []byte, tracked bool) []byte {
 		b = packed.AppendBytes(b, m.itemKey)
 		b = binary.AppendUvarint(b, uint64(len(m.brought)))
 		for i := range m.brought {
-			b = packed.AppendContender(b, &m.brought[i].Contender)
-			if !m.brought[i].Bare {
+			b = packed.AppendContender(b, &m.brought[i].Candidate)
+			if !m.brought[i].VersionOnly {
 				b = packed.AppendBytes(b, m.brought[i].attributes)
 			}
 		}
@@ -96,8 +96,8 @@ func decodeMember(b []byte) memberState {
 		m.itemKey = c.Bytes()
 		m.brought = make([]bringing, c.Uvarint())
 		for i := range m.brought {
-			m.brought[i].Contender = c.Contender(m.time)
-			if !m.brought[i].Bare {
+			m.brought[i].Candidate = c.Contender(m.time)
+			if !m.brought[i].VersionOnly {
 				m.brought[i].attributes = c.Bytes()
 			}
 		}
@@ -162,7 +162,7 @@ func (n *newest) beats(v *pipeline.Version, itemKey []byte) int {
 
 // bring offers an upsert that is not older.
 func (n *newest) bring(v *pipeline.Version, itemKey, attributes []byte) {
-	b := bringing{pipeline.Contender{Version: *v}, attributes}
+	b := bringing{pipeline.Candidate{Version: *v}, attributes}
 	if n.beats(v, itemKey) > 0 {
 		n.seen, n.time, n.itemKey = true, v.Time, itemKey
 		n.brought = append(n.brought[:0], b)
@@ -178,7 +178,7 @@ func (n *newest) put(b bringing) {
 		n.brought[i].attributes = b.attributes
 		return
 	}
-	n.brought, _ = pipeline.Contend(n.brought, contenderOf, b)
+	n.brought, _ = pipeline.AddCandidate(n.brought, contenderOf, b)
 }
 
 // join offers the upserts of o, which are taken over, and reports whether they are

@@ -93,7 +93,7 @@ func customersOf(h *harness, country string, n int, deleted bool) {
 		rows.Record.Release()
 		b.Release()
 	}
-	if err := h.step.Finish(pipeline.EpochEnd{}, h.sink); err != nil {
+	if err := h.step.Finish(pipeline.EpochInfo{}, h.sink); err != nil {
 		h.t.Fatal(err)
 	}
 }

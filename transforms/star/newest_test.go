@@ -57,18 +57,18 @@ func TestBringsTheNewest(t *testing.T) {
 
 // newestOf is the model: all upserts of the newest time and greatest item at once.
 func newestOf(offers []offer) pipeline.Version {
-	var best []pipeline.Contender
+	var best []pipeline.Candidate
 	var of offer
 	for _, o := range offers {
-		c := pipeline.Contender{Version: o.version}
+		c := pipeline.Candidate{Version: o.version}
 		switch {
 		case o.version.Time > of.version.Time || o.version.Time == of.version.Time && string(o.itemKey) > string(of.itemKey):
-			of, best = o, []pipeline.Contender{c}
+			of, best = o, []pipeline.Candidate{c}
 		case o.version.Time == of.version.Time && string(o.itemKey) == string(of.itemKey):
 			best = append(best, c)
 		}
 	}
-	return pipeline.Newest(best, func(c *pipeline.Contender) *pipeline.Contender { return c }, pipeline.Image{})[0].Version
+	return pipeline.Newest(best, func(c *pipeline.Candidate) *pipeline.Candidate { return c }, pipeline.Image{})[0].Version
 }
 
 // TestSegmentsOfVeryMany: the number of a row's segments fits its facts, however

@@ -30,7 +30,7 @@ type bid struct {
 	naturalKey []byte        // packed
 }
 
-// Log implements pipeline.KeyedStep. Of all rows that a member is offered it keeps
+// Log implements pipeline.Operator. Of all rows that a member is offered it keeps
 // the newest only: there are few products and very many that were sold.
 func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
 	t := s.star.readings[reading].log

@@ -15,10 +15,10 @@ import (
 )
 
 var (
-	_ pipeline.Keyed        = (*Star)(nil)
-	_ pipeline.SavedChecker = (*Star)(nil)
-	_ pipeline.Related      = (*Star)(nil)
-	_ pipeline.Dimensional  = (*Star)(nil)
+	_ pipeline.StatefulTransform = (*Star)(nil)
+	_ pipeline.SavedChecker      = (*Star)(nil)
+	_ pipeline.RelationLister    = (*Star)(nil)
+	_ pipeline.DimensionLister   = (*Star)(nil)
 )
 
 // Star is a compiled star node. It is read-only; its step does the work.
@@ -33,7 +33,7 @@ type Star struct {
 
 // reading is a table that the star reads, and what for.
 type reading struct {
-	pipeline.Reading
+	pipeline.Input
 	log     *logTable
 	lookup  *lookupTable
 	facts   []*fact
@@ -201,7 +201,7 @@ func hashOf(b []byte) pipeline.Hash {
 	return pipeline.Hash{Hi: h.Hi, Lo: h.Lo}
 }
 
-// Tables implements pipeline.Keyed.
+// Tables implements pipeline.StatefulTransform.
 func (s *Star) Tables() []*pipeline.Table {
 	var tables []*pipeline.Table
 	for _, d := range s.dimensions {
@@ -213,13 +213,13 @@ func (s *Star) Tables() []*pipeline.Table {
 	return tables
 }
 
-// Stored implements pipeline.Storing: members have the columns that bring them, and
+// StoredColumns implements pipeline.StoredColumnLister: members have the columns that bring them, and
 // facts, and the members that they infer, may have any that they use.
-func (s *Star) Stored() []pipeline.Stored {
-	var all []pipeline.Stored
+func (s *Star) StoredColumns() []pipeline.StoredColumns {
+	var all []pipeline.StoredColumns
 	add := func(t *pipeline.Table, columns, key []int, indexed bool) {
 		columns = slices.DeleteFunc(slices.Clone(columns), func(c int) bool { return c >= len(t.Columns) })
-		all = append(all, pipeline.Stored{Table: t, Columns: columns, Key: key, Indexed: indexed})
+		all = append(all, pipeline.StoredColumns{Table: t, Columns: columns, Key: key, Indexed: indexed})
 	}
 	for _, d := range s.dimensions {
 		if d.log == nil {
@@ -246,11 +246,11 @@ func (s *Star) Stored() []pipeline.Stored {
 	return all
 }
 
-// Readings implements pipeline.Keyed.
-func (s *Star) Readings() []pipeline.Reading {
-	var all []pipeline.Reading
+// Inputs implements pipeline.StatefulTransform.
+func (s *Star) Inputs() []pipeline.Input {
+	var all []pipeline.Input
 	for _, r := range s.readings {
-		all = append(all, r.Reading)
+		all = append(all, r.Input)
 	}
 	return all
 }
@@ -263,10 +263,10 @@ const (
 	keyspaces
 )
 
-// Keyspaces implements pipeline.Keyed.
+// Keyspaces implements pipeline.StatefulTransform.
 func (s *Star) Keyspaces() int { return keyspaces }
 
-// Relations implements pipeline.Related.
+// Relations implements pipeline.RelationLister.
 func (s *Star) Relations() []pipeline.Relation {
 	var all []pipeline.Relation
 	for _, f := range s.facts {
@@ -279,7 +279,7 @@ func (s *Star) Relations() []pipeline.Relation {
 	return all
 }
 
-// Dimensions implements pipeline.Dimensional.
+// Dimensions implements pipeline.DimensionLister.
 func (s *Star) Dimensions() []*pipeline.Table {
 	all := make([]*pipeline.Table, len(s.dimensions))
 	for i, d := range s.dimensions {

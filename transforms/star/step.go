@@ -89,8 +89,8 @@ type trackedChange struct {
 	gone      bool
 }
 
-// Open implements pipeline.Keyed.
-func (s *Star) Open(o pipeline.KeyedOpening) (pipeline.KeyedStep, error) {
+// Open implements pipeline.StatefulTransform.
+func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 	st := &step{bounded: o.Bounded, counters: o.Counters, most: maxDue}
 	if o.Saved != nil {
 		var err error
@@ -169,7 +169,7 @@ func (s *Star) sameDefinitions(kept map[string]string) error {
 	return nil
 }
 
-// Settled implements pipeline.KeyedStep.
+// Settled implements pipeline.Operator.
 func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 	s.room()
 	r := s.star.readings[reading]
@@ -179,22 +179,22 @@ func (s *step) Settled(reading int, rows *pipeline.PackedRows) {
 		if r.lookup != nil {
 			c := lookupChange{hash: s.rowHash(r.lookup.seed, rows), version: version}
 			if !gone {
-				c.row = s.pack(&r.lookup.projection, rows.At)
+				c.row = s.pack(&r.lookup.projection, rows.ColumnAt)
 			}
 			s.lookups = append(s.lookups, c)
 		}
 		for _, f := range r.facts {
 			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows), version: version}
 			if !gone {
-				b.row = s.pack(&f.base, rows.At)
+				b.row = s.pack(&f.base, rows.ColumnAt)
 			}
 			s.bases = append(s.bases, b)
 		}
 		for _, d := range r.tracked {
-			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At), gone})
+			s.tracks = append(s.tracks, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.ColumnAt), gone})
 		}
 		for _, d := range r.left {
-			s.left = append(s.left, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.At), gone})
+			s.left = append(s.left, trackedChange{d, s.rowHash(d.trackSeed, rows), version, s.pack(&d.rows, rows.ColumnAt), gone})
 		}
 	}
 }
@@ -217,12 +217,12 @@ func (s *step) pack(p *projection, at []int) []byte {
 func (s *step) rowHash(seed []byte, rows *pipeline.PackedRows) pipeline.Hash {
 	s.scratch = append(s.scratch[:0], seed...)
 	for _, c := range rows.Table.Key {
-		s.scratch = append(s.scratch, s.values[rows.At[c]]...)
+		s.scratch = append(s.scratch, s.values[rows.ColumnAt[c]]...)
 	}
 	return hashOf(s.scratch)
 }
 
-// Save implements pipeline.KeyedStep.
+// Save implements pipeline.Operator.
 func (s *step) Save() (json.RawMessage, error) {
 	s.saved.Definitions, s.saved.Measures = s.star.definitions(), map[string]string{}
 	for _, f := range s.star.facts {

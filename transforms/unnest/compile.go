@@ -81,7 +81,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 	}
 	columns := make([]pipeline.Column, len(c.columns))
 	for i := range c.columns {
-		columns[i] = pipeline.Column{Name: c.columns[i].name, Type: c.columns[i].typ, Unfit: pipeline.UnfitFates[c.columns[i].onError]}
+		columns[i] = pipeline.Column{Name: c.columns[i].name, Type: c.columns[i].typ, OnError: pipeline.OnErrorByName[c.columns[i].onError]}
 	}
 	out, err := pipeline.NewTable(name, columns, cfg.Key)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-var _ pipeline.Covering = (*Unnest)(nil)
+var _ pipeline.PathReporter = (*Unnest)(nil)
 
 // covered are the values of a table whose paths coverage looks for.
 type covered struct {
@@ -146,7 +146,7 @@ func useOf(columns []string) string {
 	}
 }
 
-// Paths implements pipeline.Covering.
+// Paths implements pipeline.PathReporter.
 func (u *Unnest) Paths() []pipeline.PathUse { return u.paths }
 
 // sought is a path, or some of which one is enough, that a mapper has not found

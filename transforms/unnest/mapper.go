@@ -105,12 +105,12 @@ func (m *mapper) finish() *pipeline.Batch {
 // record maps one record: to rows, a dead letter, or an error that ends the run.
 func (m *mapper) record(i int) error {
 	mark := m.records.MarkOf(i)
-	if mark == pipeline.LeftOut {
+	if mark == pipeline.Suppressed {
 		m.batch.Ignored++
 		return nil
 	}
 	m.rec, m.index = m.records.Bytes(i), i
-	gone, d := mark == pipeline.Gone, &m.bound.record
+	gone, d := mark == pipeline.FilteredOut, &m.bound.record
 	if err := m.bound.dec.Decode(m.rec, d); err != nil {
 		var bad *decode.Error
 		if !errors.As(err, &bad) {

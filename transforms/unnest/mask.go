@@ -7,17 +7,17 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
-var _ pipeline.Masking = (*Unnest)(nil)
+var _ pipeline.Masker = (*Unnest)(nil)
 
-// Masks implements pipeline.Masking.
+// Masks implements pipeline.Masker.
 func (u *Unnest) Masks() bool { return !u.mask.Empty() }
 
-// ShowRecord implements pipeline.Masking.
+// ShowRecord implements pipeline.Masker.
 func (u *Unnest) ShowRecord(f *pipeline.Format, record []byte) []byte {
 	return u.mask.Record(f, record)
 }
 
-// ShowKey implements pipeline.Masking.
+// ShowKey implements pipeline.Masker.
 func (u *Unnest) ShowKey(key []byte) []byte { return u.mask.Key(key) }
 
 // Masked returns what the columns read of items that are said to be masked.

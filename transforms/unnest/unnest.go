@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	_ pipeline.Transform     = (*Unnest)(nil)
-	_ pipeline.TablePolicies = (*Unnest)(nil)
-	_ pipeline.Mapper        = (*mapper)(nil)
+	_ pipeline.ChangeTransform = (*Unnest)(nil)
+	_ pipeline.TablePolicies   = (*Unnest)(nil)
+	_ pipeline.Mapper          = (*mapper)(nil)
 )
 
 // Unnest is a compiled unnest node. It is read-only; its mappers do the work.
@@ -69,7 +69,7 @@ func New(name string, cfg Config) (*Unnest, error) {
 	return u, nil
 }
 
-// Tables implements pipeline.Transform.
+// Tables implements pipeline.ChangeTransform.
 func (u *Unnest) Tables() []*pipeline.Table {
 	tables := make([]*pipeline.Table, len(u.tables))
 	for i, t := range u.tables {
@@ -100,7 +100,7 @@ func (u *Unnest) Warnings() []error {
 	return all
 }
 
-// NewMapper implements pipeline.Transform.
+// NewMapper implements pipeline.ChangeTransform.
 func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*bound{}, builds: make([]build, len(u.tables))}
 	for i, t := range u.tables {
@@ -108,7 +108,7 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 		b.table = t
 		b.wanted = needs.Tables[t.out.Name]
 		b.deletes = b.wanted && needs.Deletes[t.out.Name] && len(t.out.Key) > 0
-		b.olds = b.deletes && needs.Olds[t.out.Name]
+		b.olds = b.deletes && needs.FullOldImages[t.out.Name]
 		m.deletes = m.deletes || b.deletes
 		m.archives = m.archives || b.wanted && t.archives
 		b.cells = make([]cells, len(t.columns))

@@ -24,10 +24,10 @@ type Engine struct {
 	State     string // the id of the state folder
 	Dir       string // for spools
 	Tables    []*pipeline.Table
-	Epoch     int64             // that was prepared last
-	Published int64             // that was committed last
-	Taken     []string          // tables of the sink, as the checkpoint has them
-	Pending   *pipeline.Receipt // of the epoch that is saved and not committed
+	Epoch     int64                 // that was prepared last
+	Published int64                 // that was committed last
+	Taken     []string              // tables of the sink, as the checkpoint has them
+	Pending   *pipeline.Committable // of the epoch that is saved and not committed
 }
 
 // NewEngine returns an Engine without a sink. At the end of the test its sink is
@@ -69,16 +69,16 @@ func (e *Engine) Check(sink pipeline.Sink) error {
 	return err
 }
 
-func (e *Engine) opening() pipeline.Opening {
-	return pipeline.Opening{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables, Spool: e.spool, Published: e.Published, Pending: e.Pending, Taken: e.Taken}
+func (e *Engine) opening() pipeline.SinkOptions {
+	return pipeline.SinkOptions{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables, Spool: e.spool, Published: e.Published, Pending: e.Pending, Taken: e.Taken}
 }
 
 func (e *Engine) spool(epoch int64) string {
 	return filepath.Join(e.Dir, "spool", fmt.Sprint(epoch), "warehouse")
 }
 
-// Prepare writes an epoch and saves its receipt.
-func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Receipt {
+// Prepare writes an epoch and saves its committable.
+func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Committable {
 	e.T.Helper()
 	epoch, err := e.Sink.Begin(e.Epoch + 1)
 	e.Must(err)
@@ -93,12 +93,12 @@ func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Receipt {
 			e.Taken = append(e.Taken, t.Name)
 		}
 	}
-	r.Before, r.Started = e.Published, time.Unix(1e9, 0).UTC()
+	r.PreviousEpoch, r.Started = e.Published, time.Unix(1e9, 0).UTC()
 	text, err := json.Marshal(r)
 	e.Must(err)
-	e.Pending = &pipeline.Receipt{}
+	e.Pending = &pipeline.Committable{}
 	e.Must(json.Unmarshal(text, e.Pending))
-	if r.Publish == nil {
+	if r.Payload == nil {
 		e.Pending = nil
 	}
 	return r

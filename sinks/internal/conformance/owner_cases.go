@@ -35,7 +35,7 @@ func (h *harness) sinkOf(name string) Sink {
 }
 
 // reset resets the sink, as a command would.
-func (h *harness) reset(do bool) []pipeline.Holding {
+func (h *harness) reset(do bool) []pipeline.TargetObject {
 	h.T.Helper()
 	h.Close()
 	all, err := h.sinkOf("warehouse").(pipeline.Resettable).Reset(context.Background(), pipeline.Reset{Pipeline: h.Pipeline, StateID: h.State, Sinks: []string{"warehouse", "beside"}, Tables: h.Tables, Do: do})
@@ -156,14 +156,14 @@ func (h *harness) beginAnew(stays string) {
 	if diff := cmp.Diff(would, did); diff != "" {
 		h.T.Errorf("what reset says it would do, and does\n%s", diff)
 	}
-	left := func(o pipeline.Holding) bool { return o.Left != "" }
+	left := func(o pipeline.TargetObject) bool { return o.KeptBecause != "" }
 	for _, o := range h.reset(true) {
 		if !left(o) {
 			h.T.Errorf("after a reset there is %v", o)
 		}
 	}
 	if stays != "" {
-		if i := slices.IndexFunc(did, left); i < 0 || !strings.Contains(did[i].Left, stays) {
+		if i := slices.IndexFunc(did, left); i < 0 || !strings.Contains(did[i].KeptBecause, stays) {
 			h.T.Errorf("reset tells %v, want left: %s", did, stays)
 		}
 		return
@@ -195,7 +195,7 @@ func resetCase(t *testing.T, target Target) {
 	h.State = "state-2" // as of a copy of the pipeline in another folder
 	var texts []string
 	for _, o := range h.reset(true) {
-		texts = append(texts, strings.ReplaceAll(o.Name, h.in(""), `"s".""`)+": "+o.Left)
+		texts = append(texts, strings.ReplaceAll(o.Name, h.in(""), `"s".""`)+": "+o.KeptBecause)
 	}
 	in := func(table string) string { return "table " + h.in(table) }
 	const other = " (written with another state folder, state-1): "

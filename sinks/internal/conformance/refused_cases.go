@@ -34,7 +34,7 @@ func (h *harness) commitWithout(t fatal) (refused []string) {
 				}
 				refused = append(refused, fmt.Sprint(r.Op, " ", string(r.Row)))
 			}
-			h.Pending.Without = told.Without
+			h.Pending.Exclude = told.Exclude
 		default:
 			t.Fatalf("commit: %v", err)
 		}
@@ -117,7 +117,7 @@ func refusedAgain(t *testing.T, target Target) {
 			t.Fatalf("commit: %v", err)
 		}
 		h.want()
-		h.Pending.Without = told.Without
+		h.Pending.Exclude = told.Exclude
 		if committed {
 			h.Must(h.Sink.Commit(context.Background(), h.Pending))
 		}
@@ -146,7 +146,7 @@ func refusedFaults(t *testing.T, target Target) {
 			case err == nil:
 				h.Done()
 			case errors.As(err, &told):
-				h.Pending.Without = told.Without
+				h.Pending.Exclude = told.Exclude
 			case !fired || !pipeline.Retryable(err):
 				t.Fatalf("commit: %v", err)
 			}

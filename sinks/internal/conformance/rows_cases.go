@@ -27,8 +27,8 @@ func changesCase(t *testing.T, target Target) {
 	h.same(h.db.Query(t, fmt.Sprintf(`SELECT job, status, "rows", epoch, pipeline, state_id, sink,
 		CASE WHEN started_at = TIMESTAMP '2001-09-09 01:46:40' AND ended_at > started_at THEN 'times' END FROM %s ORDER BY epoch`, h.in(warehouse.EpochsTable))),
 		"shop.warehouse|committed|3|1|shop|state-1|warehouse|times", "shop.warehouse|committed|3|2|shop|state-1|warehouse|times")
-	if r := h.Prepare(); r.Publish != nil {
-		t.Errorf("an epoch without rows publishes %s", r.Publish)
+	if r := h.Prepare(); r.Payload != nil {
+		t.Errorf("an epoch without rows publishes %s", r.Payload)
 	}
 	h.Put(Row{update, 3, "c"})
 	h.want("1|A", "3|c", "4|d")

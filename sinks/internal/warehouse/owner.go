@@ -62,7 +62,7 @@ type Claims struct {
 	dialect *Dialect
 	schema  string
 	sink    string
-	opening *pipeline.Opening
+	opening *pipeline.SinkOptions
 	owners  Owners
 	wrong   []string
 	others  bool   // something of others is in the way
@@ -71,7 +71,7 @@ type Claims struct {
 }
 
 // NewClaims begins the comparison for a sink.
-func (d *Dialect) NewClaims(schema, sink string, o *pipeline.Opening, owners Owners) *Claims {
+func (d *Dialect) NewClaims(schema, sink string, o *pipeline.SinkOptions, owners Owners) *Claims {
 	return &Claims{dialect: d, schema: schema, sink: sink, opening: o, owners: owners}
 }
 

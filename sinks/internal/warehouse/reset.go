@@ -19,7 +19,7 @@ type Session interface {
 
 // Reset lists what the schema holds of a pipeline, and drops it if r.Do: the tables
 // that TablesTable says are its, and its rows in the sinks' own tables.
-func (d *Dialect) Reset(ctx context.Context, s Session, schema, sink string, r *pipeline.Reset) ([]pipeline.Holding, error) {
+func (d *Dialect) Reset(ctx context.Context, s Session, schema, sink string, r *pipeline.Reset) ([]pipeline.TargetObject, error) {
 	recorded, all, err := d.resetTables(ctx, s, schema, sink, r)
 	if err != nil {
 		return nil, err
@@ -31,9 +31,9 @@ func (d *Dialect) Reset(ctx context.Context, s Session, schema, sink string, r *
 		p, err := s.Present(ctx, t.Name)
 		switch {
 		case err != nil:
-			all = append(all, pipeline.Holding{Name: tableName(schema, t.Name), Left: err.Error()})
+			all = append(all, pipeline.TargetObject{Name: tableName(schema, t.Name), KeptBecause: err.Error()})
 		case p.Rows:
-			all = append(all, pipeline.Holding{Name: tableName(schema, t.Name), Left: "it has no row in " + TablesTable + ": something else has written it, or an older starlift; drop it yourself if nobody needs it"})
+			all = append(all, pipeline.TargetObject{Name: tableName(schema, t.Name), KeptBecause: "it has no row in " + TablesTable + ": something else has written it, or an older starlift; drop it yourself if nobody needs it"})
 		}
 	}
 	for _, own := range []string{RefusedTable, EpochsTable, TablesTable} {
@@ -42,7 +42,7 @@ func (d *Dialect) Reset(ctx context.Context, s Session, schema, sink string, r *
 			return nil, fmt.Errorf("table %q: %w", own, err)
 		}
 		if n != "0" {
-			all = append(all, pipeline.Holding{Name: fmt.Sprintf("%s rows of %s", n, tableName(schema, own))})
+			all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%s rows of %s", n, tableName(schema, own))})
 		}
 	}
 	return all, nil
@@ -52,7 +52,7 @@ func tableName(schema, table string) string { return "table " + In(schema, table
 
 // resetTables drops the tables that are recorded for the pipeline, and returns the
 // names of all that are recorded, as the dialect compares them.
-func (d *Dialect) resetTables(ctx context.Context, s Session, schema, sink string, r *pipeline.Reset) (recorded map[string]bool, all []pipeline.Holding, err error) {
+func (d *Dialect) resetTables(ctx context.Context, s Session, schema, sink string, r *pipeline.Reset) (recorded map[string]bool, all []pipeline.TargetObject, err error) {
 	recorded = map[string]bool{}
 	if p, err := s.Present(ctx, TablesTable); err != nil || !p.Is {
 		return recorded, nil, err
@@ -64,10 +64,10 @@ func (d *Dialect) resetTables(ctx context.Context, s Session, schema, sink strin
 	for _, row := range rows {
 		table, o := row[0], Owner{row[1], row[2], row[3]}
 		recorded[d.key(table)] = true
-		h := pipeline.Holding{Name: tableName(schema, table)}
+		h := pipeline.TargetObject{Name: tableName(schema, table)}
 		switch {
 		case o.Pipeline != r.Pipeline:
-			h.Left = fmt.Sprintf("it belongs to pipeline %q", o.Pipeline)
+			h.KeptBecause = fmt.Sprintf("it belongs to pipeline %q", o.Pipeline)
 		case !r.Owns(sink, o.Pipeline, o.Sink):
 			continue
 		default:

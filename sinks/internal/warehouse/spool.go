@@ -15,7 +15,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
-// Staged is one table's rows in the spool, as a receipt lists them. Commit goes
+// Staged is one table's rows in the spool, as a committable lists them. Commit goes
 // by it alone: the pipeline file may have changed since.
 type Staged struct {
 	Table   string   `json:"table"`
@@ -32,11 +32,11 @@ type Staged struct {
 // Rows counts all of them.
 func (s *Staged) Rows() int64 { return s.Inserts + s.Updates + s.Deletes }
 
-// ReadReceipt returns what a receipt's Publish lists.
-func ReadReceipt(r *pipeline.Receipt) ([]Staged, error) {
+// ReadCommittable returns what a committable's Publish lists.
+func ReadCommittable(r *pipeline.Committable) ([]Staged, error) {
 	var all []Staged
-	if err := json.Unmarshal(r.Publish, &all); err != nil {
-		return nil, fmt.Errorf("receipt of epoch %d: %w", r.Epoch, err)
+	if err := json.Unmarshal(r.Payload, &all); err != nil {
+		return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 	}
 	return all, nil
 }
@@ -55,7 +55,7 @@ type Writer interface {
 	Abort() error
 }
 
-// Spool is one epoch's rows on their way to the spool. It is a pipeline.Epoch.
+// Spool is one epoch's rows on their way to the spool. It is a pipeline.EpochWriter.
 type Spool struct {
 	number  int64
 	dir     string
@@ -70,7 +70,7 @@ type spooled struct {
 	writer Writer
 }
 
-var _ pipeline.Epoch = (*Spool)(nil)
+var _ pipeline.EpochWriter = (*Spool)(nil)
 
 // NewSpool starts an epoch in the folder, dropping what an earlier try left
 // there. Create makes the writer of a table at its first row, and may set File
@@ -128,8 +128,8 @@ func (e *Spool) table(t *pipeline.Table) (*spooled, error) {
 }
 
 // Prepare completes the files.
-func (e *Spool) Prepare(context.Context, bool) (*pipeline.Receipt, error) {
-	r := &pipeline.Receipt{Epoch: e.number, Rows: map[string]map[string]int64{}, Started: e.started}
+func (e *Spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
+	r := &pipeline.Committable{Epoch: e.number, Rows: map[string]map[string]int64{}, Started: e.started}
 	if len(e.order) == 0 {
 		return r, nil
 	}
@@ -153,8 +153,8 @@ func (e *Spool) Prepare(context.Context, bool) (*pipeline.Receipt, error) {
 		return nil, err
 	}
 	var err error
-	if r.Publish, err = json.Marshal(all); err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
+	if r.Payload, err = json.Marshal(all); err != nil {
+		return nil, fmt.Errorf("committable: %w", err)
 	}
 	e.order = nil
 	return r, nil

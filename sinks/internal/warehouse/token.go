@@ -33,7 +33,7 @@ func (e *TokenError) Error() string {
 // Judge compares the token with what the checkpoint says, when a sink is opened.
 // Other is another state folder with tokens of this pipeline and sink, and its
 // last epoch; empty = there is none.
-func Judge(sink string, o *pipeline.Opening, found int64, other string, otherEpoch int64) error {
+func Judge(sink string, o *pipeline.SinkOptions, found int64, other string, otherEpoch int64) error {
 	switch {
 	case found == 0 && o.Published == 0 && other != "":
 		return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Other: other, Found: otherEpoch}
@@ -43,20 +43,20 @@ func Judge(sink string, o *pipeline.Opening, found int64, other string, otherEpo
 	return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: o.Published}
 }
 
-// Due compares the token with a receipt, in the transaction that would apply it:
+// Due compares the token with a committable, in the transaction that would apply it:
 // false = it was applied (I5).
-func Due(sink string, o *pipeline.Opening, r *pipeline.Receipt, found int64) (bool, error) {
+func Due(sink string, o *pipeline.SinkOptions, r *pipeline.Committable, found int64) (bool, error) {
 	switch found {
 	case r.Epoch:
 		return false, nil
-	case r.Before:
+	case r.PreviousEpoch:
 		return true, nil
 	}
-	return false, &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: r.Before}
+	return false, &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: r.PreviousEpoch}
 }
 
 // CheckCount compares the rows that a statement touched with those of the
-// receipt: anything else means that somebody else has changed the table.
+// committable: anything else means that somebody else has changed the table.
 func CheckCount(got, want int64, what string) error {
 	if got == want {
 		return nil
