@@ -1,6 +1,9 @@
 package pipeline
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Reason is the code of why a record is a dead letter: a stable word that
 // users filter and count by.
@@ -73,4 +76,25 @@ type Replayable interface {
 // Error returns the dead letter as an error, without the record.
 func (d *DeadLetter) Error() string {
 	return fmt.Sprintf("%s: node %s: %s: %s", d.Pos, d.Node, d.Reason, d.Message)
+}
+
+// DeadLetterSink keeps dead letters, under the same protocol as a Sink.
+type DeadLetterSink interface {
+	Target
+	// Begin starts an epoch's spool, dropping what an earlier try left.
+	Begin(epoch int64) (DeadLetterWriter, error)
+	Commit(ctx context.Context, r *Committable) error
+	// Amend makes more dead letters of an epoch durable that was prepared with r,
+	// and may be committed. It returns the committable that has to be saved in the
+	// place of r, and commits them as well.
+	Amend(ctx context.Context, r *Committable, more []DeadLetter) (*Committable, error)
+}
+
+// DeadLetterWriter takes one epoch's dead letters.
+type DeadLetterWriter interface {
+	Add(d *DeadLetter) error
+	// Replayed notes that a dead letter has been read again, in this epoch.
+	Replayed(l *DeadLetterID) error
+	Prepare(ctx context.Context) (*Committable, error)
+	Abort()
 }

@@ -7,35 +7,35 @@ import (
 )
 
 const (
-	budgetWindow = 10_000 // records that the ratio is taken over
-	budgetMin    = 1_000  // records before which it is not judged
+	budgetWindowRecords = 10_000 // records that the ratio is taken over
+	budgetRecordsMin    = 1_000  // records before which it is not judged
 )
 
 // budget counts the dead letters: among the last records, and among all records
 // of a reading of each source. It is saved with each epoch, so that a restart
 // does not begin with a fresh one.
 type budget struct {
-	max    float64
-	ring   [budgetWindow/8 + 1]byte // a bit for each of the last records: a dead letter
-	n      int64                    // records seen
-	bad    int64                    // dead letters in the window
-	passes map[string]*pass         // by source
-	rows   []deadCount              // rows that sinks refused during the readings
+	max      float64
+	ring     [budgetWindowRecords/8 + 1]byte // a bit for each of the last records: a dead letter
+	n        int64                           // records seen
+	bad      int64                           // dead letters in the window
+	readings map[string]*sourceReading       // by source
+	rows     []letterCount                   // rows that sinks refused during the readings
 	// refused counts, by sink, the rows refused in this opening that are in the
 	// budget already.
 	refused map[string]int64
 }
 
 type savedBudget struct {
-	Ring   []byte           `json:"ring,omitempty"`
-	N      int64            `json:"n"`
-	Bad    int64            `json:"bad"`
-	Passes map[string]*pass `json:"passes,omitempty"`
-	Rows   []deadCount      `json:"rows,omitempty"`
+	Ring   []byte                    `json:"ring,omitempty"`
+	N      int64                     `json:"n"`
+	Bad    int64                     `json:"bad"`
+	Passes map[string]*sourceReading `json:"passes,omitempty"`
+	Rows   []letterCount             `json:"rows,omitempty"`
 }
 
 func restoreBudget(maxRatio float64, raw json.RawMessage) (*budget, error) {
-	b := &budget{max: maxRatio, passes: map[string]*pass{}, refused: map[string]int64{}}
+	b := &budget{max: maxRatio, readings: map[string]*sourceReading{}, refused: map[string]int64{}}
 	if raw == nil {
 		return b, nil
 	}
@@ -45,12 +45,12 @@ func restoreBudget(maxRatio float64, raw json.RawMessage) (*budget, error) {
 	}
 	b.n, b.bad, b.rows = s.N, s.Bad, s.Rows
 	copy(b.ring[:], s.Ring)
-	maps.Copy(b.passes, s.Passes)
+	maps.Copy(b.readings, s.Passes)
 	return b, nil
 }
 
 func (b *budget) save() (json.RawMessage, error) {
-	s := savedBudget{N: b.n, Bad: b.bad, Passes: b.passes, Rows: b.rows}
+	s := savedBudget{N: b.n, Bad: b.bad, Passes: b.readings, Rows: b.rows}
 	if b.bad > 0 {
 		s.Ring = b.ring[:]
 	}
@@ -59,7 +59,7 @@ func (b *budget) save() (json.RawMessage, error) {
 
 // add counts one record.
 func (b *budget) add(dead bool) {
-	at := b.n % budgetWindow
+	at := b.n % budgetWindowRecords
 	bit := byte(1) << (at % 8)
 	if b.ring[at/8]&bit != 0 {
 		b.bad--
@@ -74,7 +74,7 @@ func (b *budget) add(dead bool) {
 
 // mark makes one of the records counted already a dead letter after all.
 func (b *budget) mark() {
-	for i := min(b.n, budgetWindow) - 1; i >= 0; i-- {
+	for i := min(b.n, budgetWindowRecords) - 1; i >= 0; i-- {
 		if bit := byte(1) << (i % 8); b.ring[i/8]&bit == 0 {
 			b.ring[i/8] |= bit
 			b.bad++
@@ -85,7 +85,7 @@ func (b *budget) mark() {
 
 // refuse counts the rows that sinks refused in this opening, as far as they are
 // not counted yet.
-func (b *budget) refuse(all []deadCount) {
+func (b *budget) refuse(all []letterCount) {
 	for _, c := range all {
 		more := c
 		more.N -= b.refused[c.Node]
@@ -96,7 +96,7 @@ func (b *budget) refuse(all []deadCount) {
 		for range more.N {
 			b.mark()
 		}
-		b.rows = addDead(b.rows, more)
+		b.rows = addLetters(b.rows, more)
 	}
 }
 
@@ -108,7 +108,7 @@ func (b *budget) exceeded() bool {
 	if b.max == 0 {
 		return true
 	}
-	return b.n >= budgetMin && float64(b.bad) > b.max*float64(min(b.n, budgetWindow))
+	return b.n >= budgetRecordsMin && float64(b.bad) > b.max*float64(min(b.n, budgetWindowRecords))
 }
 
 // verdict is an error when this opening has ended the reading of its sources and

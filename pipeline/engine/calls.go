@@ -30,10 +30,10 @@ const (
 	// stallAfter is how long a call may be without a sign of getting on before it
 	// is told of. With looksIn looks in that time, which may each take two thirds of
 	// it, it is told of within five seconds.
-	stallAfter = 3 * time.Second
-	looksIn    = 4
-	// looksApart is the longest time between two looks at a call that stalls.
-	looksApart = 5 * time.Second
+	stallAfter    = 3 * time.Second
+	looksPerStall = 4
+	// lookIntervalMax is the longest time between two looks at a call that stalls.
+	lookIntervalMax = 5 * time.Second
 )
 
 // errLost ends the try of a call that nobody works on any longer.
@@ -52,7 +52,7 @@ func (c *Config) watch(ctx context.Context, k call, f func(context.Context) erro
 	defer cancel(nil)
 	running, ended := context.WithCancel(context.WithoutCancel(ctx))
 	defer ended()
-	w := &watcher{c: c, call: k, cancel: cancel, running: running, begun: now(), moved: now()}
+	w := &callWatcher{c: c, call: k, cancel: cancel, running: running, begun: now(), moved: now()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -65,8 +65,8 @@ func (c *Config) watch(ctx context.Context, k call, f func(context.Context) erro
 	return w.result(err)
 }
 
-// watcher looks at one call.
-type watcher struct {
+// callWatcher looks at one call.
+type callWatcher struct {
 	c       *Config
 	call    call
 	cancel  context.CancelCauseFunc
@@ -83,16 +83,16 @@ type watcher struct {
 }
 
 // times returns how long the call may be silent, and the time between looks.
-func (w *watcher) times() (silent, between time.Duration) {
+func (w *callWatcher) times() (silent, between time.Duration) {
 	silent = stallAfter
 	if s := w.c.StallAfter; s > 0 {
 		silent = s
 	}
 	silent = min(silent, w.c.Limits.CommitTimeout/2) // it is told of before it is given up
-	return silent, max(silent/looksIn, time.Millisecond)
+	return silent, max(silent/looksPerStall, time.Millisecond)
 }
 
-func (w *watcher) run() {
+func (w *callWatcher) run() {
 	silent, between := w.times()
 	timer := time.NewTimer(between)
 	defer timer.Stop()
@@ -114,7 +114,7 @@ func (w *watcher) run() {
 		}
 		switch left := silent - now().Sub(w.moved); {
 		case w.stalled:
-			next = min(2*next, max(looksApart, between))
+			next = min(2*next, max(lookIntervalMax, between))
 		case left > 0:
 			next = min(between, left)
 		default:
@@ -128,7 +128,7 @@ func (w *watcher) run() {
 }
 
 // left is the time that the call has left.
-func (w *watcher) left() time.Duration {
+func (w *callWatcher) left() time.Duration {
 	since := w.moved
 	if w.call.total {
 		since = w.begun
@@ -136,7 +136,7 @@ func (w *watcher) left() time.Duration {
 	return w.call.limit - now().Sub(since)
 }
 
-func (w *watcher) look(silent time.Duration) {
+func (w *callWatcher) look(silent time.Duration) {
 	ctx, cancel := context.WithTimeout(w.running, 2*silent/3)
 	defer cancel()
 	seen := w.call.asked.InspectCall(ctx)
@@ -148,7 +148,7 @@ func (w *watcher) look(silent time.Duration) {
 }
 
 // judge says whether the call gets on.
-func (w *watcher) judge(silent time.Duration, seen pipeline.CallStatus) {
+func (w *callWatcher) judge(silent time.Duration, seen pipeline.CallStatus) {
 	if seen.LastProgress.After(w.moved) {
 		w.moved = seen.LastProgress
 	}
@@ -174,7 +174,7 @@ func (w *watcher) judge(silent time.Duration, seen pipeline.CallStatus) {
 }
 
 // known says what the call waits for.
-func (w *watcher) known() string {
+func (w *callWatcher) known() string {
 	if w.waits == "" {
 		return "an answer; what holds it up is not known"
 	}
@@ -182,7 +182,7 @@ func (w *watcher) known() string {
 }
 
 // gone notes that the call stalls no longer: it gets on, or is over.
-func (w *watcher) gone(on bool) {
+func (w *callWatcher) gone(on bool) {
 	if !w.stalled {
 		return
 	}
@@ -194,7 +194,7 @@ func (w *watcher) gone(on bool) {
 }
 
 // giveUp ends the call, since its time is over.
-func (w *watcher) giveUp() {
+func (w *callWatcher) giveUp() {
 	how := "has not got on for"
 	if w.call.total {
 		how = "has not come to its end within"
@@ -207,7 +207,7 @@ func (w *watcher) giveUp() {
 }
 
 // result is what the call returns.
-func (w *watcher) result(err error) error {
+func (w *callWatcher) result(err error) error {
 	switch {
 	case err == nil:
 		if w.undo != nil {
@@ -251,11 +251,11 @@ type process struct {
 }
 
 const (
-	// busy is the share of one processor that says that something is at work, and
+	// busyShareMin is the share of one processor that says that something is at work, and
 	// not just that somebody looks.
-	busy = 0.1
-	// busyBlocks is as much, of the blocks of 512 bytes that are written or read.
-	busyBlocks = 2048
+	busyShareMin = 0.1
+	// busyBlocksMin is as much, of the blocks of 512 bytes that are written or read.
+	busyBlocksMin = 2048
 )
 
 // InspectCall implements pipeline.CallInspector.
@@ -264,7 +264,7 @@ func (p *process) InspectCall(context.Context) pipeline.CallStatus {
 	before, known := p.before, p.known
 	p.before, p.known = is, true
 	span := is.at.Sub(before.at)
-	if known && (float64(is.processor-before.processor) > busy*float64(span) || is.blocks-before.blocks > busyBlocks) {
+	if known && (float64(is.processor-before.processor) > busyShareMin*float64(span) || is.blocks-before.blocks > busyBlocksMin) {
 		return pipeline.CallStatus{LastProgress: is.at}
 	}
 	return pipeline.CallStatus{WaitsFor: "a disk or a library of this process, which does nothing meanwhile"}

@@ -88,7 +88,7 @@ func TestStallIsTold(t *testing.T) {
 				}
 				time.Sleep(20 * time.Second)
 				s.set(pipeline.CallStatus{}, true, false)
-				time.Sleep(looksApart + stallAfter)
+				time.Sleep(lookIntervalMax + stallAfter)
 				if stalls := c.Metrics.Health().Stalls; stalls != nil {
 					t.Errorf("it gets on, and stalls: %+v", stalls)
 				}

@@ -13,9 +13,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// coverMin is how many records a path has to be looked for in before it is said
+// coverageRecordsMin is how many records a path has to be looked for in before it is said
 // that it leads to nothing; at the end of bounded sources any number is enough.
-const coverMin = 1000
+const coverageRecordsMin = 1000
 
 // UnmatchedPath is a path of the pipeline file that led to nothing in all records
 // that it was looked for in, or, without a Path, a table whose where took none.
@@ -55,7 +55,7 @@ type pathCount struct {
 
 // coverage knows of each path of the transforms whether it was found. It is saved
 // with each epoch, so that a restart does not forget what was found before it.
-// The front owns it.
+// The epoch builder owns it.
 type coverage struct {
 	paths  map[string][]pipeline.PathUse // by transform
 	counts map[string][]pathCount        // by transform, as in paths
@@ -123,7 +123,7 @@ func (c *coverage) save(last bool) (json.RawMessage, error) {
 		saved[node] = map[string]pathCount{}
 		for i := range paths {
 			n := &c.counts[node][i]
-			if enough := n.Records >= coverMin && paths[i].Path != ""; n.Records > 0 && n.recent && (last || enough) {
+			if enough := n.Records >= coverageRecordsMin && paths[i].Path != ""; n.Records > 0 && n.recent && (last || enough) {
 				n.Told = true
 			}
 			if n.Found || n.Records > 0 {

@@ -126,7 +126,7 @@ func TestUnmatchedPaths(t *testing.T) {
 
 // TestUnmatchedPathsOfFollowed: where there is no end, a thousand records tell.
 func TestUnmatchedPathsOfFollowed(t *testing.T) {
-	for _, n := range []int{coverMin - 1, coverMin} {
+	for _, n := range []int{coverageRecordsMin - 1, coverageRecordsMin} {
 		w := newWorld(t.TempDir(), growing(n))
 		w.source.endless, w.source.block, w.limits.Records = true, 100, 1<<30
 		var log bytes.Buffer
@@ -143,7 +143,7 @@ func TestUnmatchedPathsOfFollowed(t *testing.T) {
 		if _, err := Run(stop, context.Background(), c); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Count(log.String(), "matched in none"); got != n/coverMin {
+		if got := strings.Count(log.String(), "matched in none"); got != n/coverageRecordsMin {
 			t.Errorf("after %d records the log has %d lines about paths:\n%s", n, got, log.String())
 		}
 	}

@@ -4,23 +4,23 @@
 // Who does what, each line a goroutine:
 //
 //   - a reader per source waits in Read;
-//   - the cutter takes what the readers bring, in the order of each source,
+//   - the splitter takes what the readers bring, in the order of each source,
 //     and decides where epochs end: by records, bytes or time;
-//   - mappers, one per processor, decode and unnest, each a piece at a time, and
+//   - mappers, one per processor, decode and unnest, each a task at a time, and
 //     take its rows through the stateless transforms behind that;
-//   - the front takes the pieces in the order they were cut, gives the rows to
+//   - the epoch builder takes the tasks in the order they were cut, gives the rows to
 //     the sinks' spools and the settle steps, and prepares the epoch;
-//   - the back saves the epoch, commits it to every sink and tells the sources.
+//   - the committer saves the epoch, commits it to every sink and tells the sources.
 //
 // A transform that has more to do than an epoch takes gets epochs without input,
 // between others or, when the sources have ended, before Run returns.
 //
 // Front and back meet without a buffer, so at most one epoch is saved and not
 // committed while the next is read, transformed and prepared. Every channel is
-// bounded: when a sink is slow the back holds the front, the front the mappers,
-// those the cutter, and the cutter the readers.
+// bounded: when a sink is slow the committer holds the epoch builder, the epoch builder the mappers,
+// those the splitter, and the splitter the readers.
 //
-// Two contexts stop it. When the first ends, the cutter stops reading and ends
+// Two contexts stop it. When the first ends, the splitter stops reading and ends
 // the epoch where it is; that one is committed, and Run returns. When the
 // second ends, everything is left where it is; the checkpoint and the spools
 // say what to do at the next start.

@@ -16,7 +16,7 @@ import (
 
 // Limits end an epoch, whichever is reached first.
 type Limits struct {
-	Interval      time.Duration // since the front took the epoch's first record
+	Interval      time.Duration // since the epoch builder took the epoch's first record
 	Records       int64
 	Bytes         int64
 	CommitTimeout time.Duration // for all tries of an epoch's commit; other calls may be silent for as long
@@ -68,27 +68,6 @@ type SinkNode struct {
 	Inputs []Edge
 }
 
-// DeadLetters keeps dead letters, under the same protocol as a Sink.
-type DeadLetters interface {
-	pipeline.Target
-	// Begin starts an epoch's spool, dropping what an earlier try left.
-	Begin(epoch int64) (DeadLetterEpoch, error)
-	Commit(ctx context.Context, r *pipeline.Committable) error
-	// Amend makes more dead letters of an epoch durable that was prepared with r,
-	// and may be committed. It returns the committable that has to be saved in the
-	// place of r, and commits them as well.
-	Amend(ctx context.Context, r *pipeline.Committable, more []pipeline.DeadLetter) (*pipeline.Committable, error)
-}
-
-// DeadLetterEpoch takes one epoch's dead letters.
-type DeadLetterEpoch interface {
-	Add(d *pipeline.DeadLetter) error
-	// Replayed notes that a dead letter has been read again, in this epoch.
-	Replayed(l *pipeline.DeadLetterID) error
-	Prepare(ctx context.Context) (*pipeline.Committable, error)
-	Abort()
-}
-
 const (
 	// deadLetterSink is the name of the dead letters among the committables.
 	deadLetterSink = "dead_letters"
@@ -112,7 +91,7 @@ type Config struct {
 	Rows        []RowsNode  // each after those that it reads
 	Keyed       []KeyedNode // each after those that it reads
 	Sinks       []SinkNode
-	DeadLetters DeadLetters
+	DeadLetters pipeline.DeadLetterSink
 	// Inbox, when set, gives dead letters that are to be read again: Records with
 	// Replays. It is opened after DeadLetters, and as a source has cursors, but it
 	// is never finished: it ends as soon as it is empty, or is followed.

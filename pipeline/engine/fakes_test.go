@@ -336,7 +336,7 @@ func (m *memoryDead) Check(context.Context, pipeline.SinkOptions) ([]string, err
 func (m *memoryDead) Open(context.Context, pipeline.SinkOptions) error { return nil }
 func (m *memoryDead) Close() error                                     { return nil }
 
-func (m *memoryDead) Begin(epoch int64) (DeadLetterEpoch, error) {
+func (m *memoryDead) Begin(epoch int64) (pipeline.DeadLetterWriter, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.spool == nil {

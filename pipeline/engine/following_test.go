@@ -113,7 +113,7 @@ func TestDroppedPartitions(t *testing.T) {
 }
 
 // TestSlowSink: while a sink takes its time to commit, the source waits: no more
-// than the epoch that is committed, the one that is prepared and the pieces in the
+// than the epoch that is committed, the one that is prepared and the tasks in the
 // queues are in memory.
 func TestSlowSink(t *testing.T) {
 	w := newWorld(t.TempDir(), nil)
@@ -123,8 +123,8 @@ func TestSlowSink(t *testing.T) {
 	w.source.block = 1
 	w.limits.Records = 10
 	c := w.config()
-	// Three epochs, as many pieces as the queue of events and the mappers hold,
-	// and what the reader and the cutter have in hand.
+	// Three epochs, as many tasks as the queue of events and the mappers hold,
+	// and what the reader and the splitter have in hand.
 	most := 3*w.limits.Records + int64(2*c.Mappers) + int64(c.Mappers) + 3
 	commits := int64(0)
 	w.settled.fail = func(call string) error {
@@ -226,7 +226,7 @@ func TestClockSetBack(t *testing.T) {
 // TestDueAfterClockSetBack: what was gathered before the clock was set back is
 // published with the next start, not as much later.
 func TestDueAfterClockSetBack(t *testing.T) {
-	var d due
+	var d deadline
 	at := now()
 	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(-time.Hour), FlushBy: at.Add(time.Hour)}}, false)
 	if d.take() {

@@ -9,9 +9,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
-// header is what an epoch begins with, as the cutter sees it: before the first of its
+// epochHeader is what an epoch begins with, as the splitter sees it: before the first of its
 // records.
-type header struct {
+type epochHeader struct {
 	at time.Time // wall time; zero = none
 	// followed says how far the sources without end are read; of those that are not
 	// there, nothing is known.
@@ -19,26 +19,26 @@ type header struct {
 }
 
 // micros returns the wall time in µs since 1970; 0 = none.
-func (h *header) micros() int64 {
+func (h *epochHeader) micros() int64 {
 	if h.at.IsZero() {
 		return 0
 	}
 	return h.at.UnixMicro()
 }
 
-// reached is how far a source without end is read. The cutter owns it.
-type reached struct {
+// progress is how far a source without end is read. The splitter owns it.
+type readProgress struct {
 	known  bool // the source has said something in this run
 	behind map[string]bool
 	unread int
 }
 
-// newReached returns those of the sources without end, by their names.
-func newReached(sources []SourceNode) map[string]*reached {
-	all := map[string]*reached{}
+// newReadProgress returns those of the sources without end, by their names.
+func newReadProgress(sources []SourceNode) map[string]*readProgress {
+	all := map[string]*readProgress{}
 	for _, s := range sources {
 		if s.Followed {
-			all[s.Name] = &reached{behind: map[string]bool{}}
+			all[s.Name] = &readProgress{behind: map[string]bool{}}
 		}
 	}
 	return all
@@ -46,7 +46,7 @@ func newReached(sources []SourceNode) map[string]*reached {
 
 // take notes records before they are divided: until all are done, their partition
 // holds more, and so does what the source knew of when it read them.
-func (r *reached) take(recs *pipeline.Records) {
+func (r *readProgress) take(recs *pipeline.Records) {
 	if r == nil {
 		return
 	}
@@ -63,7 +63,7 @@ func (r *reached) take(recs *pipeline.Records) {
 }
 
 // done notes what a source knows once the records are done.
-func (r *reached) done(recs *pipeline.Records) {
+func (r *readProgress) done(recs *pipeline.Records) {
 	if r == nil {
 		return
 	}
@@ -78,13 +78,13 @@ func (r *reached) done(recs *pipeline.Records) {
 	}
 }
 
-// header returns that of the open epoch.
-func (c *cutter) header() *header {
-	h := &header{followed: map[string]settle.Progress{}}
+// epochHeader returns that of the open epoch.
+func (c *splitter) header() *epochHeader {
+	h := &epochHeader{followed: map[string]settle.Progress{}}
 	if !c.r.c.Timeless {
 		h.at = c.r.references.begins(c.first + int64(c.number))
 	}
-	for name, r := range c.reached {
+	for name, r := range c.progress {
 		if r.known {
 			h.followed[name] = settle.Progress{State: settle.Following, Behind: slices.Sorted(maps.Keys(r.behind)), Unread: r.unread > 0}
 		}
@@ -93,8 +93,8 @@ func (c *cutter) header() *header {
 }
 
 // restHeader returns that of an epoch without records that follows the last.
-func (r *run) restHeader(last *header, epoch int64) *header {
-	h := &header{followed: last.followed}
+func (r *run) restHeader(last *epochHeader, epoch int64) *epochHeader {
+	h := &epochHeader{followed: last.followed}
 	if !r.c.Timeless {
 		h.at = r.references.begins(epoch)
 	}
@@ -104,7 +104,7 @@ func (r *run) restHeader(last *header, epoch int64) *header {
 // headerOf returns what a step's settler begins an epoch with. A source that ends is
 // only known to have when this run has seen its end: until then it may have got more
 // since the last.
-func (f *front) headerOf(s *step, h *header) settle.Header {
+func (f *epochBuilder) headerOf(s *step, h *epochHeader) settle.Header {
 	all := settle.Header{Time: h.micros(), Sources: make(map[string]settle.Progress, len(s.Inputs))}
 	for _, name := range s.Inputs {
 		p := h.followed[name]

@@ -13,7 +13,7 @@ import (
 // it read them, and one behind them by what it knows then.
 func TestReached(t *testing.T) {
 	c := newCutter(Limits{}, 1)
-	c.reached = newReached([]SourceNode{{Name: "s", Followed: true}, {Name: "idle", Followed: true}, {Name: "ends"}})
+	c.progress = newReadProgress([]SourceNode{{Name: "s", Followed: true}, {Name: "idle", Followed: true}, {Name: "ends"}})
 	records := func(partition string, p *pipeline.Progress, dropped ...string) *pipeline.Records {
 		return &pipeline.Records{Partition: partition, Spans: make([]pipeline.Span, 1), Progress: p, Dropped: dropped}
 	}
@@ -45,9 +45,9 @@ func TestReached(t *testing.T) {
 		{"without records", &pipeline.Records{Progress: &pipeline.Progress{CaughtUp: []string{"a"}}}, settle.Progress{Behind: []string{"a"}}, settle.Progress{}},
 	}
 	for _, s := range steps {
-		c.reached["s"].take(s.records)
+		c.progress["s"].take(s.records)
 		check("within "+s.name, s.within)
-		c.reached["s"].done(s.records)
+		c.progress["s"].done(s.records)
 		check("behind "+s.name, s.then)
 	}
 }

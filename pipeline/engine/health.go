@@ -58,7 +58,7 @@ type Stall struct {
 // SourceHealth says how a source is.
 type SourceHealth struct {
 	Finished       bool
-	Partitions     int // begun or read
+	Partitions     int // started or read
 	Records, Bytes int64
 	// Lag is how old the newest change was when it was read; 0 while there is
 	// nothing more to read. It is valid when LagKnown.
@@ -98,7 +98,7 @@ type health struct {
 	isOpen     bool                        // in this attempt
 	kept       *Kept                       // nil = not known yet
 	waiting    map[string]pipeline.Waiting // by source
-	stalled    map[*watcher]*Stall
+	stalled    map[*callWatcher]*Stall
 }
 
 // calmAfter is how long a pipeline that went back to its checkpoint has to have
@@ -111,7 +111,7 @@ func newHealth() *health {
 			Started: now(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
 			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{}, Reread: map[string]int64{},
 		},
-		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{}, stalled: map[*watcher]*Stall{},
+		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{}, stalled: map[*callWatcher]*Stall{},
 	}
 }
 
@@ -244,7 +244,7 @@ func (h *health) noticed(source string, n pipeline.Notice) {
 }
 
 // saved notes an epoch's checkpoint.
-func (h *health) saved(c *Config, cp *state.Checkpoint, cut *cut) {
+func (h *health) saved(c *Config, cp *state.Checkpoint, cut *barrier) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.checkpoint(c, cp, false)
@@ -280,7 +280,7 @@ func (h *health) landed(records int64) {
 }
 
 // count counts what a saved epoch brings.
-func (h *health) count(p *prepared) {
+func (h *health) count(p *preparedEpoch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for k, n := range p.tally.rows {
@@ -329,7 +329,7 @@ func (h *health) retry(sink string, err error) {
 
 // stalls notes that a call gets no further, or, without a stall, that it does again
 // or is over.
-func (h *health) stalls(w *watcher, s *Stall) {
+func (h *health) stalls(w *callWatcher, s *Stall) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s == nil {

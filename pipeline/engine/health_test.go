@@ -64,7 +64,7 @@ func TestLag(t *testing.T) {
 		if lag, _ := l.of("s"); lag != time.Hour {
 			t.Errorf("as soon as it is waited for, the lag is %s", lag)
 		}
-		time.Sleep(2 * idleAfter)
+		time.Sleep(2 * idleReadAfter)
 		if lag, known := l.of("s"); !known || lag != 0 {
 			t.Errorf("while it is waited for, the lag is %s", lag)
 		}

@@ -19,8 +19,8 @@ type lags struct {
 	waiting  map[string]time.Time // in Read, since
 }
 
-// idleAfter is how long a source is waited for before all counts as read.
-const idleAfter = time.Second
+// idleReadAfter is how long a source is waited for before all counts as read.
+const idleReadAfter = time.Second
 
 func newLags() *lags {
 	return &lags{followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}}
@@ -43,7 +43,7 @@ func (l *lags) of(source string) (lag time.Duration, known bool) {
 
 func (l *lags) at(source string) (lag time.Duration, known bool) {
 	lag, known = l.behind[source]
-	if at, ok := l.waiting[source]; ok && since(at) > idleAfter {
+	if at, ok := l.waiting[source]; ok && since(at) > idleReadAfter {
 		lag = 0
 	}
 	return lag, known

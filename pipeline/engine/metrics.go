@@ -124,18 +124,18 @@ func (m *Metrics) noticed(source string, n pipeline.Notice) {
 type tally struct {
 	rows           map[RowKind]int64
 	dead, replayed map[LetterKind]int64
-	first          map[LetterKind]deadCount // the first dead letter of each kind
-	reread         map[string]int64         // changes without effect that are read again, by node
+	first          map[LetterKind]letterCount // the first dead letter of each kind
+	reread         map[string]int64           // changes without effect that are read again, by node
 }
 
 func newTally() *tally {
-	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}, map[LetterKind]deadCount{}, map[string]int64{}}
+	return &tally{map[RowKind]int64{}, map[LetterKind]int64{}, map[LetterKind]int64{}, map[LetterKind]letterCount{}, map[string]int64{}}
 }
 
 func (t *tally) letter(d *pipeline.DeadLetter) {
 	kind := LetterKind{d.Node, string(d.Reason)}
 	if t.dead[kind] == 0 {
-		t.first[kind] = newDeadCount(d, 1)
+		t.first[kind] = newLetterCount(d, 1)
 	}
 	t.dead[kind]++
 }
@@ -149,7 +149,7 @@ func (t *tally) all() (n int64) {
 }
 
 // count counts what a saved epoch brings.
-func (m *Metrics) count(p *prepared) {
+func (m *Metrics) count(p *preparedEpoch) {
 	for k, n := range p.tally.rows {
 		m.rowsOut.WithLabelValues(k.Node, k.Table, k.Op).Add(float64(n))
 	}

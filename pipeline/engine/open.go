@@ -21,26 +21,26 @@ type run struct {
 	total         *Progress
 	store         *state.Store
 	keyspaces     *state.Keyspaces    // of all holdings
-	checkpoint    *state.Checkpoint   // the last saved; the back owns it once run has begun
+	checkpoint    *state.Checkpoint   // the last saved; the committer owns it once run has begun
 	taken         map[string][]string // tables by sink, of this opening and those before
 	lastCommitted int64               // epoch, as far as is known at the start
 	committed     bool                // every sink has committed the checkpoint's epoch, as far as is known at the start
-	published     bool                // an epoch was committed in this opening; the back owns it once run has begun
+	published     bool                // an epoch was committed in this opening; the committer owns it once run has begun
 	restart       []string            // sources to be read from their start, until it is saved
 	steps         []*step             // one a transform of changes
 	keyed         []*keyed            // in topological order
 	homes         map[Edge]home       // of all edges that carry rows
 	wired         map[string]bool     // stateless transforms of rows
 	references    *references
-	budget        *budget                    // of the front
-	coverage      *coverage                  // of the front
-	carrying      map[string]bool            // of the front: sinks with rows that wait to be published
-	finished      map[string]bool            // of the front: sources that the checkpoint has as finished
-	due           due                        // when an epoch without records is needed
+	budget        *budget                    // of the epoch builder
+	coverage      *coverage                  // of the epoch builder
+	carrying      map[string]bool            // of the epoch builder: sinks with rows that wait to be published
+	finished      map[string]bool            // of the epoch builder: sources that the checkpoint has as finished
+	deadline      deadline                   // when an epoch without records is needed
 	sources       []SourceNode               // those of the Config, and the inbox
 	formats       map[string]pipeline.Format // of sources, as far as the pipeline file says them
 	again         bool                       // the sources are read from their start again
-	ended         bool                       // of the front: the sources are, and nothing is left to do
+	ended         bool                       // of the epoch builder: the sources are, and nothing is left to do
 	running       bool                       // epochs after the checkpoint may have spools
 	refusals      refusals
 	definition    []byte // for the state to keep
@@ -151,7 +151,7 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.openSteps(); err != nil {
 		return err
 	}
-	r.due.resume(r.checkpoint.Committables, r.pending(false))
+	r.deadline.resume(r.checkpoint.Committables, r.pending(false))
 	if err := r.checkGathered(); err != nil {
 		return err
 	}

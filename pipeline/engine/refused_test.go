@@ -20,7 +20,7 @@ import (
 )
 
 // refusingSink is a memorySink whose target refuses some rows, and which finds
-// few of them at a time.
+// linearScanKeysMax of them at a time.
 type refusingSink struct {
 	*memorySink
 	refuses func(row) bool

@@ -12,7 +12,7 @@ import (
 // rowing is the way of one table through a stateless transform of rows. Where it
 // leads from the log of a transform of changes, it is a part of that step: the
 // mappers go it, and settling comes behind it, so that the log and settled rows
-// say the same. Where it leads from a keyed transform, the front goes it.
+// say the same. Where it leads from a keyed transform, the epoch builder goes it.
 type rowing struct {
 	node   *RowsNode
 	number int // of the node, in Config.Rows
@@ -20,7 +20,7 @@ type rowing struct {
 	in     *pipeline.Table
 	out    *pipeline.Table
 	to     *outlet            // of the rows it gives, behind a keyed transform
-	mapper pipeline.RowMapper // of the front, behind a keyed transform
+	mapper pipeline.RowMapper // of the epoch builder, behind a keyed transform
 }
 
 // home is where the rows of an edge come from: one of the two is set.

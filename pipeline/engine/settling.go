@@ -14,7 +14,7 @@ import (
 // settle ends the epoch in all steps with state, in the order of the data, and
 // gives their rows on. What they wrote to the state goes into the epoch's save
 // (I2).
-func (f *front) settle(p *prepared) error {
+func (f *epochBuilder) settle(p *preparedEpoch) error {
 	for _, s := range f.r.steps {
 		if s.settler == nil {
 			continue
@@ -32,7 +32,7 @@ func (f *front) settle(p *prepared) error {
 		}
 	}
 	for _, k := range f.r.keyed {
-		end := pipeline.EpochInfo{Last: p.cut.last, RejectedChanges: f.late}
+		end := pipeline.EpochInfo{Last: p.barrier.last, RejectedChanges: f.late}
 		if err := k.step.Finish(end, func(rows *pipeline.Rows) error { return f.emit(k, rows) }); err != nil {
 			return fmt.Errorf("transform %s: %w", k.Name, err)
 		}
@@ -46,7 +46,7 @@ func (r *run) pending(last bool) bool {
 }
 
 // keep takes what the steps keep of the epoch.
-func (f *front) keep(p *prepared) (err error) {
+func (f *epochBuilder) keep(p *preparedEpoch) (err error) {
 	for _, s := range f.r.steps {
 		if s.settler == nil {
 			continue
@@ -73,7 +73,7 @@ func (f *front) keep(p *prepared) (err error) {
 	return nil
 }
 
-func (f *front) settleStep(s *step) error {
+func (f *epochBuilder) settleStep(s *step) error {
 	defer s.settler.Release()
 	all, dead, late, err := s.settler.Settle()
 	if err != nil {
@@ -104,7 +104,7 @@ func (f *front) settleStep(s *step) error {
 	return nil
 }
 
-func (f *front) merge(s *step, m *merged) error {
+func (f *epochBuilder) merge(s *step, m *merged) error {
 	defer m.merger.Release()
 	rows, err := m.merger.Finish(f.late)
 	if err != nil || rows == nil {
@@ -115,7 +115,7 @@ func (f *front) merge(s *step, m *merged) error {
 
 // giveSettled gives rows on as they were settled: those who keep them in their
 // state need no columns.
-func (f *front) giveSettled(node string, o *outlet, settled *settle.Settled) error {
+func (f *epochBuilder) giveSettled(node string, o *outlet, settled *settle.Settled) error {
 	if o.empty() || len(settled.Ops) == 0 {
 		return nil
 	}
@@ -136,13 +136,13 @@ func (o *outlet) read(rows *pipeline.PackedRows) {
 }
 
 // emit takes what a keyed transform gives.
-func (f *front) emit(k *keyed, rows *pipeline.Rows) error {
+func (f *epochBuilder) emit(k *keyed, rows *pipeline.Rows) error {
 	defer rows.Record.Release()
 	return f.give(k.Name, k.out[rows.Table], rows)
 }
 
 // give gives settled rows to all who take them.
-func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
+func (f *epochBuilder) give(node string, o *outlet, rows *pipeline.Rows) error {
 	if o.empty() || len(rows.Ops) == 0 {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (f *front) give(node string, o *outlet, rows *pipeline.Rows) error {
 }
 
 // giveColumns gives settled rows to those who take columns.
-func (f *front) giveColumns(node string, o *outlet, rows *pipeline.Rows) error {
+func (f *epochBuilder) giveColumns(node string, o *outlet, rows *pipeline.Rows) error {
 	for _, i := range o.sinks {
 		if err := f.writeSettled(i, rows); err != nil {
 			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
@@ -176,7 +176,7 @@ func (f *front) giveColumns(node string, o *outlet, rows *pipeline.Rows) error {
 
 // giveMapped takes settled rows through a stateless transform, and gives its
 // rows on.
-func (f *front) giveMapped(w *rowing, rows *pipeline.Rows) error {
+func (f *epochBuilder) giveMapped(w *rowing, rows *pipeline.Rows) error {
 	if w.to.empty() {
 		return nil
 	}
@@ -206,7 +206,7 @@ func keyOf(rows *pipeline.Rows, i int) string {
 
 // writeSettled gives settled rows to a sink. One that takes a log gets them as
 // one: the rows of a keyed transform have no other.
-func (f *front) writeSettled(sink int, rows *pipeline.Rows) error {
+func (f *epochBuilder) writeSettled(sink int, rows *pipeline.Rows) error {
 	if f.r.c.Sinks[sink].Sink.Mode() == pipeline.Settled {
 		return f.sinks[sink].Write(nil, rows)
 	}
@@ -229,8 +229,8 @@ func asLog(rows *pipeline.Rows) ([]pipeline.Change, *pipeline.Rows) {
 	return changes, log
 }
 
-// giveLog gives a piece of a log to all who take it.
-func (f *front) giveLog(node string, o *outlet, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
+// giveLog gives a part of a log to all who take it.
+func (f *epochBuilder) giveLog(node string, o *outlet, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
 	for _, i := range o.sinks {
 		if err := f.write(i, changes, rows); err != nil {
 			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
@@ -248,7 +248,7 @@ func (f *front) giveLog(node string, o *outlet, first int64, changes []pipeline.
 }
 
 // write gives a log to a sink, without the deletes where it only appends.
-func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) error {
+func (f *epochBuilder) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) error {
 	if f.r.c.Sinks[sink].Sink.Mode() != pipeline.Appends {
 		return f.sinks[sink].Write(changes, rows)
 	}
@@ -260,7 +260,7 @@ func (f *front) write(sink int, changes []pipeline.Change, rows *pipeline.Rows) 
 	return f.sinks[sink].Write(changes, kept)
 }
 
-func (f *front) counted(node string, rows *pipeline.Rows) {
+func (f *epochBuilder) counted(node string, rows *pipeline.Rows) {
 	ops := f.rows[rows.Table.Name]
 	if ops == nil {
 		ops = map[string]int64{}

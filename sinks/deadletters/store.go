@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/private"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 	"github.com/starlift-etl/starlift/sinks/internal/localfile"
@@ -37,7 +36,7 @@ type Store struct {
 	letters, marks appender
 }
 
-var _ engine.DeadLetters = (*Store)(nil)
+var _ pipeline.DeadLetterSink = (*Store)(nil)
 
 // New returns the store of a folder. Nothing is made before the first dead letter.
 func New(o Options) (*Store, error) {
@@ -160,7 +159,7 @@ func (s *Store) Amend(ctx context.Context, r *pipeline.Committable, more []pipel
 func (s *Store) Close() error { return nil }
 
 // Begin starts an epoch.
-func (s *Store) Begin(epoch int64) (engine.DeadLetterEpoch, error) {
+func (s *Store) Begin(epoch int64) (pipeline.DeadLetterWriter, error) {
 	name := filepath.Join(s.dir, epochName(s.opening.Pipeline, s.opening.StateID, epoch))
 	return &writer{s: s, epoch: epoch, letters: lines{path: name + suffix}, marks: lines{path: name + markSuffix}}, nil
 }

@@ -23,11 +23,11 @@ type refusals struct {
 	mu sync.Mutex // sinks commit beside each other
 	// rows counts the refused rows by sink, for the budgets of later epochs. What
 	// it points to does not change.
-	rows atomic.Pointer[[]deadCount]
+	rows atomic.Pointer[[]letterCount]
 }
 
 // all returns the counts of refused rows, by sink.
-func (f *refusals) all() []deadCount {
+func (f *refusals) all() []letterCount {
 	if rows := f.rows.Load(); rows != nil {
 		return *rows
 	}
@@ -63,7 +63,7 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	letters := refusedLetters(name, refused)
 	next := *r.checkpoint
 	var err error
-	more := newDeadCount(&letters[0], int64(len(letters)))
+	more := newLetterCount(&letters[0], int64(len(letters)))
 	if next.Budget, err = r.allow(more); err != nil {
 		return nil, err
 	}
@@ -89,14 +89,14 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 		return nil, err
 	}
 	r.checkpoint = &next
-	rows := addDead(slices.Clone(r.refusals.all()), more)
+	rows := addLetters(slices.Clone(r.refusals.all()), more)
 	r.refusals.rows.Store(&rows)
 	r.total.DeadLetters += int64(len(letters))
 	refusedRows := newTally()
 	for i := range letters {
 		refusedRows.letter(&letters[i])
 	}
-	r.c.Metrics.count(&prepared{tally: refusedRows})
+	r.c.Metrics.count(&preparedEpoch{tally: refusedRows})
 	r.c.Log.Warn("rows are refused, and dead letters now", "sink", name, "epoch", epoch, "rows", len(letters), "error", refused)
 	if err := r.hook(StepAmend, epoch); err != nil {
 		return nil, err
@@ -112,25 +112,25 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 
 // allow holds more dead letters against the budget of the saved epoch, and
 // returns it with them. Where they are too many the epoch stays as it is saved.
-func (r *run) allow(more deadCount) (json.RawMessage, error) {
+func (r *run) allow(more letterCount) (json.RawMessage, error) {
 	b, err := restoreBudget(r.c.MaxRatio, r.checkpoint.Budget)
 	if err != nil {
 		return nil, err
 	}
-	b.refuse([]deadCount{more})
+	b.refuse([]letterCount{more})
 	if b.exceeded() {
 		return nil, fmt.Errorf("%d rows are refused, and with them %d of the last %d records are dead letters, more than dead_letters.max_ratio %g allows; "+
 			"the epoch is saved: mend what refuses them, and the next start commits it; the first one: %s",
-			more.N, b.bad, min(b.n, budgetWindow), b.max, more.Message)
+			more.N, b.bad, min(b.n, budgetWindowRecords), b.max, more.Message)
 	}
 	return b.save()
 }
 
 // catchUp puts dead letters of refused rows into the budget of an epoch that was
-// prepared before they were known.
-func (f *refusals) catchUp(p *prepared, next *state.Checkpoint, maxRatio float64) error {
+// preparedEpoch before they were known.
+func (f *refusals) catchUp(p *preparedEpoch, next *state.Checkpoint, maxRatio float64) error {
 	all := f.all()
-	if !slices.ContainsFunc(all, func(c deadCount) bool { return c.N > p.refused[c.Node] }) {
+	if !slices.ContainsFunc(all, func(c letterCount) bool { return c.N > p.refused[c.Node] }) {
 		return nil
 	}
 	b, err := restoreBudget(maxRatio, p.budget)

@@ -11,15 +11,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
-// sampledRecords bounds the records that are looked at for the unit of their times.
-const sampledRecords = 1000
+// unitSampleRecordsMax bounds the records that are looked at for the unit of their times.
+const unitSampleRecordsMax = 1000
 
 // lookAhead reads the first records of the sources that end and may have coarse
 // times, where there are several: how coarse the times of a table are is known
 // before the first version is compared, then, whatever comes first. It returns, by
 // source, what it has read.
-func (r *run) lookAhead(ctx context.Context) []*reading {
-	firsts := make([]*reading, len(r.sources))
+func (r *run) lookAhead(ctx context.Context) []*readResult {
+	firsts := make([]*readResult, len(r.sources))
 	if len(r.c.Sources) < 2 {
 		return firsts
 	}
@@ -32,7 +32,7 @@ func (r *run) lookAhead(ctx context.Context) []*reading {
 		if err == nil {
 			err = r.expect(s.Name, records)
 		}
-		firsts[i] = &reading{i, records, err}
+		firsts[i] = &readResult{i, records, err}
 	}
 	return firsts
 }
@@ -47,7 +47,7 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 	}
 	units := map[seen]bool{}
 	var record decode.Record
-	for i := range min(records.Len(), sampledRecords) {
+	for i := range min(records.Len(), unitSampleRecordsMax) {
 		if decoder.Decode(records.Bytes(i), &record) == nil { // what can't be read is for the mappers to refuse
 			units[seen{record.Logical, record.Unit, record.ByDigits}] = true
 		}
@@ -66,12 +66,12 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 	return nil
 }
 
-// cut makes the times of a batch's changes as coarse as the coarsest of their table:
+// barrier makes the times of a batch's changes as coarse as the coarsest of their table:
 // inputs of one table tell them in different units, and what is finer in one must not
 // win by that. It comes before whoever compares versions or shows them. That times are
 // coarser or finer from now on is said: those that are in the state stay as they are.
 // Keys that records name are learned on the way.
-func (f *front) cut(s *step, b *pipeline.Batch) error {
+func (f *epochBuilder) coarsen(s *step, b *pipeline.Batch) error {
 	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
 	for i := range b.Changes {
 		c := &b.Changes[i]
@@ -85,14 +85,14 @@ func (f *front) cut(s *step, b *pipeline.Batch) error {
 			}
 		}
 		if before != 0 && before != now {
-			f.cutOtherwise(s, b, c, before, now)
+			f.noteUnit(s, b, c, before, now)
 		}
 	}
 	return nil
 }
 
-// cutOtherwise says that the times of a change's table are cut otherwise from now on.
-func (f *front) cutOtherwise(s *step, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
+// noteUnit says that the times of a change's table are cut otherwise from now on.
+func (f *epochBuilder) noteUnit(s *step, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
 	about := []any{"node", s.Name, "table", c.Table, "source", b.Records.Source, "from", unitName(before), "to", unitName(now), "position", b.Records.Position(int(c.Record)).String()}
 	if now < before {
 		f.r.c.Log.Info("creation times are finer from now on: the first times of the source had no such fractions", about...)

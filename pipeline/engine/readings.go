@@ -9,17 +9,17 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// pass counts what one reading of a source brought, from its start to its
+// reading counts what one reading of a source brought, from its start to its
 // end, over restarts: it is saved with each epoch. Dead letters that are read
 // again are no part of it.
-type pass struct {
-	Records int64       `json:"records"`
-	Dead    []deadCount `json:"dead,omitempty"` // by node and reason
-	Ended   bool        `json:"ended,omitempty"`
+type sourceReading struct {
+	Records int64         `json:"records"`
+	Dead    []letterCount `json:"dead,omitempty"` // by node and reason
+	Ended   bool          `json:"ended,omitempty"`
 }
 
-// deadCount counts the dead letters of a node and reason, with the first of them.
-type deadCount struct {
+// letterCount counts the dead letters of a node and reason, with the first of them.
+type letterCount struct {
 	Node     string          `json:"node"`
 	Reason   pipeline.Reason `json:"reason"`
 	N        int64           `json:"n"`
@@ -27,19 +27,19 @@ type deadCount struct {
 	Message  string          `json:"message"`
 }
 
-// maxExample bounds the bytes of an example's message in the checkpoint.
-const maxExample = 1000
+// exampleBytesMax bounds the bytes of an example's message in the checkpoint.
+const exampleBytesMax = 1000
 
-func newDeadCount(d *pipeline.DeadLetter, n int64) deadCount {
+func newLetterCount(d *pipeline.DeadLetter, n int64) letterCount {
 	message := d.Message
-	if len(message) > maxExample {
-		message = strings.ToValidUTF8(message[:maxExample], "") + "…"
+	if len(message) > exampleBytesMax {
+		message = strings.ToValidUTF8(message[:exampleBytesMax], "") + "…"
 	}
-	return deadCount{Node: d.Node, Reason: d.Reason, N: n, Position: d.Pos.String(), Message: message}
+	return letterCount{Node: d.Node, Reason: d.Reason, N: n, Position: d.Pos.String(), Message: message}
 }
 
-// addDead adds counts up, by node and reason; the first example stays.
-func addDead(to []deadCount, more deadCount) []deadCount {
+// addLetters adds counts up, by node and reason; the first example stays.
+func addLetters(to []letterCount, more letterCount) []letterCount {
 	for i := range to {
 		if to[i].Node == more.Node && to[i].Reason == more.Reason {
 			to[i].N += more.N
@@ -54,44 +54,44 @@ func addDead(to []deadCount, more deadCount) []deadCount {
 func (b *budget) restart(sources []SourceNode, fromStart bool) {
 	left := false
 	for _, s := range sources {
-		if r := b.passes[s.Name]; fromStart || r != nil && r.Ended {
-			delete(b.passes, s.Name)
+		if r := b.readings[s.Name]; fromStart || r != nil && r.Ended {
+			delete(b.readings, s.Name)
 		}
-		left = left || b.passes[s.Name] != nil
+		left = left || b.readings[s.Name] != nil
 	}
 	if !left {
 		b.rows = nil
 	}
 }
 
-func (b *budget) pass(source string) *pass {
-	r := b.passes[source]
+func (b *budget) reading(source string) *sourceReading {
+	r := b.readings[source]
 	if r == nil {
-		r = &pass{}
-		b.passes[source] = r
+		r = &sourceReading{}
+		b.readings[source] = r
 	}
 	return r
 }
 
 // read counts records of a source.
-func (b *budget) read(source string, records int64) { b.pass(source).Records += records }
+func (b *budget) read(source string, records int64) { b.reading(source).Records += records }
 
 // dead counts a dead letter of a source's record.
 func (b *budget) dead(d *pipeline.DeadLetter) {
-	r := b.pass(d.Pos.Source)
+	r := b.reading(d.Pos.Source)
 	for i := range r.Dead {
 		if c := &r.Dead[i]; c.Node == d.Node && c.Reason == d.Reason {
 			c.N++
 			return
 		}
 	}
-	r.Dead = append(r.Dead, newDeadCount(d, 1))
+	r.Dead = append(r.Dead, newLetterCount(d, 1))
 }
 
-// begun reports whether records of the sources were read since their readings began.
+// started reports whether records of the sources were read since their readings began.
 func (b *budget) begun(sources []SourceNode) bool {
 	return slices.ContainsFunc(sources, func(s SourceNode) bool {
-		r := b.passes[s.Name]
+		r := b.readings[s.Name]
 		return r != nil && r.Records > 0 && !r.Ended
 	})
 }
@@ -99,7 +99,7 @@ func (b *budget) begun(sources []SourceNode) bool {
 // end notes that the sources are read to their end.
 func (b *budget) end(sources []SourceNode) {
 	for _, s := range sources {
-		b.pass(s.Name).Ended = true
+		b.reading(s.Name).Ended = true
 	}
 }
 
@@ -109,13 +109,13 @@ func (b *budget) verdict(sources []SourceNode) error {
 	var records, dead int64
 	counts := slices.Clone(b.rows)
 	for _, s := range sources {
-		r := b.passes[s.Name]
+		r := b.readings[s.Name]
 		if r == nil || !r.Ended {
 			return nil
 		}
 		records += r.Records
 		for _, c := range r.Dead {
-			counts = addDead(counts, c)
+			counts = addLetters(counts, c)
 		}
 	}
 	for _, c := range counts {
@@ -125,7 +125,7 @@ func (b *budget) verdict(sources []SourceNode) error {
 	if records == 0 || float64(dead) <= b.max*float64(records) {
 		return nil
 	}
-	most := slices.MaxFunc(counts, func(x, y deadCount) int { return cmp.Compare(x.N, y.N) })
+	most := slices.MaxFunc(counts, func(x, y letterCount) int { return cmp.Compare(x.N, y.N) })
 	return fmt.Errorf("too many dead letters: %d of the %d records that were read, more than dead_letters.max_ratio %g allows; "+
 		"the most common reason is %s of node %s (%d), for example %s: %s; what could take effect has, and the dead letters are kept: "+
 		"starlift dead-letters list shows them, and starlift dead-letters replay reads them again when the cause is mended",

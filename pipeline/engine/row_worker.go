@@ -167,13 +167,13 @@ func (w *worker) replaced(rows *pipeline.Rows, changes []pipeline.Change) []bool
 	return gone
 }
 
-// few is how many keys are compared one by one.
-const few = 8
+// linearScanKeysMax is how many keys are compared one by one.
+const linearScanKeysMax = 8
 
 // mark marks the deletes from … to-1 whose key is among w.keys.
 func (w *worker) mark(gone []bool, rows *pipeline.Rows, from, to int) {
 	var many map[string]bool
-	if len(w.ends) > few {
+	if len(w.ends) > linearScanKeysMax {
 		many = map[string]bool{}
 		start := 0
 		for _, end := range w.ends {

@@ -13,18 +13,18 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// front takes the pieces in order into the sinks' spools and the settle steps.
-type front struct {
+// epochBuilder takes the tasks in order into the sinks' spools and the settle steps.
+type epochBuilder struct {
 	r        *run
 	stop     context.Context // when it ends, no further epoch is begun
 	events   <-chan event
-	begun    *begun
-	prepared chan<- *prepared
+	started  *epochStart
+	prepared chan<- *preparedEpoch
 	epoch    int64
 	ended    map[string]bool // sources that were at their end when the last epoch was cut
 
 	sinks []pipeline.EpochWriter // of the open epoch; nil between epochs
-	dead  DeadLetterEpoch
+	dead  pipeline.DeadLetterWriter
 	count int64 // dead letters of the open epoch
 	// changes counts those of all transforms in the open epoch; late holds the
 	// ordinals of those that became dead letters when they were settled.
@@ -35,16 +35,16 @@ type front struct {
 	began   time.Time
 }
 
-// prepared is an epoch that is ready to be saved.
-type prepared struct {
-	epoch    int64
-	cut      *cut
+// preparedEpoch is an epoch that is ready to be saved.
+type preparedEpoch struct {
+	epoch        int64
+	barrier      *barrier
 	committables map[string]*pipeline.Committable
-	deltas   []*state.Delta
-	steps    map[string]*state.Step
-	budget   []byte
-	refused  map[string]int64 // refused rows that budget counts, by sink
-	coverage []byte
+	deltas       []*state.Delta
+	steps        map[string]*state.Step
+	budget       []byte
+	refused      map[string]int64 // refused rows that budget counts, by sink
+	coverage     []byte
 	// unmatched are the paths that lead to nothing by then.
 	unmatched []UnmatchedPath
 	restart   []string
@@ -55,8 +55,8 @@ type prepared struct {
 	began     time.Time // when the first record was taken
 }
 
-// mapper turns pieces into batches; several of them run.
-func (r *run) mapper(ctx context.Context, tasks <-chan *piece) error {
+// mapTasks turns tasks into batches; several of them run.
+func (r *run) mapTasks(ctx context.Context, tasks <-chan *task) error {
 	workers := make([]*worker, len(r.steps))
 	for i, s := range r.steps {
 		workers[i] = newWorker(s)
@@ -84,9 +84,9 @@ func reads(s *step, r *pipeline.Records) bool {
 	return (r.Replays == nil || r.Replays[0].Origin.Transform == s.Name) && slices.Contains(s.Inputs, r.Source)
 }
 
-// run takes events until the cutter has ended, in the order in which they were
+// run takes events until the splitter has ended, in the order in which they were
 // cut, whichever mapper was faster (I4). It closes prepared.
-func (f *front) run(ctx context.Context) error {
+func (f *epochBuilder) run(ctx context.Context) error {
 	defer close(f.prepared)
 	defer f.abort()
 	for {
@@ -104,15 +104,15 @@ func (f *front) run(ctx context.Context) error {
 	}
 }
 
-func (f *front) take(ctx context.Context, e event) error {
-	if e.cut == nil {
-		return f.add(ctx, e.piece)
+func (f *epochBuilder) take(ctx context.Context, e event) error {
+	if e.barrier == nil {
+		return f.add(ctx, e.task)
 	}
-	if f.sinks == nil && !f.final(e.cut) {
-		f.r.ended = e.cut.last
+	if f.sinks == nil && !f.final(e.barrier) {
+		f.r.ended = e.barrier.last
 		return nil
 	}
-	for c := e.cut; c != nil; {
+	for c := e.barrier; c != nil; {
 		p, rest, err := f.finish(ctx, c)
 		if err != nil {
 			return err
@@ -126,14 +126,14 @@ func (f *front) take(ctx context.Context, e event) error {
 			return nil // the next run goes on
 		}
 	}
-	f.r.ended = e.cut.last
+	f.r.ended = e.barrier.last
 	return nil
 }
 
 // final reports whether an epoch without records is needed: to publish what
 // sinks have gathered, to do what transforms have left, or to note in the
 // checkpoint that sources are finished, and their reading is.
-func (f *front) final(c *cut) bool {
+func (f *epochBuilder) final(c *barrier) bool {
 	if !c.last {
 		return c.idle
 	}
@@ -148,7 +148,7 @@ func (f *front) final(c *cut) bool {
 	return !maps.Equal(c.finished, f.r.finished)
 }
 
-func (f *front) begin(started time.Time, h *header) error {
+func (f *epochBuilder) begin(started time.Time, h *epochHeader) error {
 	f.epoch++
 	f.began, f.count, f.changes, f.late = started, 0, 0, nil
 	f.rows, f.tally = map[string]map[string]int64{}, newTally()
@@ -175,7 +175,7 @@ func (f *front) begin(started time.Time, h *header) error {
 }
 
 // abort drops the open epoch.
-func (f *front) abort() {
+func (f *epochBuilder) abort() {
 	for _, e := range f.sinks {
 		e.Abort()
 	}
@@ -185,8 +185,8 @@ func (f *front) abort() {
 	f.sinks, f.dead = nil, nil
 }
 
-// add waits for a piece and takes what the mappers made of it.
-func (f *front) add(ctx context.Context, p *piece) error {
+// add waits for a task and takes what the mappers made of it.
+func (f *epochBuilder) add(ctx context.Context, p *task) error {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
@@ -199,7 +199,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 		if err := f.begin(now(), p.header); err != nil {
 			return err
 		}
-		f.begun.tell(p.epoch)
+		f.started.tell(p.epoch)
 	}
 	f.r.c.Metrics.read(f.r.sources[p.source].Name, p.records, p.batches)
 	if p.records.Replays == nil {
@@ -220,7 +220,7 @@ func (f *front) add(ctx context.Context, p *piece) error {
 	if o := p.records.Replays; o != nil && !read {
 		return fmt.Errorf("dead letter %s: there is no transform %s that reads %s", o[0].Origin.ReplayOf.ID, o[0].Origin.Transform, p.records.Source)
 	}
-	p.block.release()
+	p.buffer.release()
 	return nil
 }
 
@@ -233,12 +233,12 @@ func replaying(r *pipeline.Records, err error) error {
 		r.Replays[0].Origin.ReplayOf.ID, err)
 }
 
-func (f *front) batch(s *step, b *pipeline.Batch) error {
+func (f *epochBuilder) batch(s *step, b *pipeline.Batch) error {
 	first := f.changes
 	f.changes += int64(len(b.Changes))
 	f.r.coverage.add(s.Name, b)
 	if s.settler != nil {
-		if err := f.cut(s, b); err != nil {
+		if err := f.coarsen(s, b); err != nil {
 			return err
 		}
 		if err := s.settler.Add(s.toSettle(b), first); err != nil {
@@ -265,7 +265,7 @@ func (f *front) batch(s *step, b *pipeline.Batch) error {
 // judge keeps the batch's dead letters and holds them against the budget, record
 // by record: what is not in a sink is there, or fails the epoch (I3). Dead letters
 // that are read again have been held against it before.
-func (f *front) judge(s *step, b *pipeline.Batch) error {
+func (f *epochBuilder) judge(s *step, b *pipeline.Batch) error {
 	f.r.budget.refuse(f.r.refusals.all())
 	next := 0
 	for i := range b.Records.Len() {
@@ -296,7 +296,7 @@ func (f *front) judge(s *step, b *pipeline.Batch) error {
 	return nil
 }
 
-func (f *front) deadLetter(s *step, d *pipeline.DeadLetter) error {
+func (f *epochBuilder) deadLetter(s *step, d *pipeline.DeadLetter) error {
 	f.count++
 	f.tally.letter(d)
 	if d.Origin.ReplayOf == nil {
@@ -311,7 +311,7 @@ func (f *front) deadLetter(s *step, d *pipeline.DeadLetter) error {
 
 // replayed notes that a dead letter was read again. That takes effect with the
 // epoch, as the record does.
-func (f *front) replayed(l *pipeline.DeadLetterID) error {
+func (f *epochBuilder) replayed(l *pipeline.DeadLetterID) error {
 	f.tally.replayed[LetterKind{l.Node, string(l.Reason)}]++
 	if err := f.dead.Replayed(l); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
@@ -319,21 +319,21 @@ func (f *front) replayed(l *pipeline.DeadLetterID) error {
 	return nil
 }
 
-func (f *front) overBudget(d *pipeline.DeadLetter) error {
+func (f *epochBuilder) overBudget(d *pipeline.DeadLetter) error {
 	b := f.r.budget
 	return fmt.Errorf("too many dead letters: %d of the last %d records, more than dead_letters.max_ratio %g allows; epoch %d takes no effect; the last one: %w",
-		b.bad, min(b.n, budgetWindow), b.max, f.epoch, d)
+		b.bad, min(b.n, budgetWindowRecords), b.max, f.epoch, d)
 }
 
 // finish settles and prepares the open epoch. Where transforms have more to do
 // when the sources have ended, rest is the cut of a further epoch.
-func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err error) {
+func (f *epochBuilder) finish(ctx context.Context, c *barrier) (p *preparedEpoch, rest *barrier, err error) {
 	if f.sinks == nil {
 		if err := f.begin(now(), c.header); err != nil {
 			return nil, nil, err
 		}
 	}
-	p = &prepared{epoch: f.epoch, cut: c, committables: map[string]*pipeline.Committable{}, steps: map[string]*state.Step{},
+	p = &preparedEpoch{epoch: f.epoch, barrier: c, committables: map[string]*pipeline.Committable{}, steps: map[string]*state.Step{},
 		restart: f.r.restart, rows: f.rows, tally: f.tally, began: f.began}
 	f.restarted(c)
 	f.r.restart = nil
@@ -348,7 +348,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	if c.last && f.r.pending(true) {
 		before := *c
 		before.last = false
-		p.cut, rest = &before, &cut{last: true, finished: c.finished, header: f.r.restHeader(c.header, f.epoch+1)}
+		p.barrier, rest = &before, &barrier{last: true, finished: c.finished, header: f.r.restHeader(c.header, f.epoch+1)}
 	}
 	started = now()
 	if err := f.prepare(ctx, p); err != nil {
@@ -356,14 +356,14 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 	}
 	f.r.c.Metrics.step("prepare", started)
 	p.dead = f.count
-	if p.cut.last {
+	if p.barrier.last {
 		f.r.budget.end(f.r.c.Sources)
 	}
 	p.refused = maps.Clone(f.r.budget.refused)
 	if p.budget, err = f.r.budget.save(); err != nil {
 		return nil, nil, err
 	}
-	p.coverage, err = f.r.coverage.save(p.cut.last)
+	p.coverage, err = f.r.coverage.save(p.barrier.last)
 	p.unmatched = f.r.coverage.unmatched()
 	f.sinks, f.dead = nil, nil
 	f.r.finished, f.ended = c.finished, c.finished
@@ -372,7 +372,7 @@ func (f *front) finish(ctx context.Context, c *cut) (p *prepared, rest *cut, err
 
 // restarted adds the cursors to the cut that sources begin with which are read anew:
 // they are saved with its epoch, where the source has not gone on from there (I2).
-func (f *front) restarted(c *cut) {
+func (f *epochBuilder) restarted(c *barrier) {
 	for source, parts := range f.r.restarted {
 		for partition, at := range parts {
 			if _, moved := c.cursors[source][partition]; moved {
@@ -391,7 +391,7 @@ func (f *front) restarted(c *cut) {
 }
 
 // prepare makes every spool durable.
-func (f *front) prepare(ctx context.Context, p *prepared) error {
+func (f *epochBuilder) prepare(ctx context.Context, p *preparedEpoch) error {
 	if err := f.r.hook(StepPrepare, f.epoch); err != nil {
 		return err
 	}
@@ -400,7 +400,7 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 	for i, e := range f.sinks {
 		g.Go(func() error {
 			return f.prepareOne(ctx, f.r.c.Sinks[i].Name, func(ctx context.Context) (err error) {
-				committables[i], err = e.Prepare(ctx, p.cut.last)
+				committables[i], err = e.Prepare(ctx, p.barrier.last)
 				return err
 			})
 		})
@@ -419,12 +419,12 @@ func (f *front) prepare(ctx context.Context, p *prepared) error {
 		f.r.carrying[s.Name] = committables[i].SinkState != nil
 	}
 	p.committables[deadLetterSink] = committables[len(f.sinks)]
-	f.r.due.set(p.committables, f.r.pending(false))
+	f.r.deadline.set(p.committables, f.r.pending(false))
 	return nil
 }
 
 // prepareOne prepares one sink's part, and says of an error whose it is.
-func (f *front) prepareOne(ctx context.Context, sink string, prepare func(context.Context) error) error {
+func (f *epochBuilder) prepareOne(ctx context.Context, sink string, prepare func(context.Context) error) error {
 	node := f.r.nodeName(sink)
 	err := f.r.c.wait(ctx, node, sink, "prepare", fmt.Sprintf("prepare of epoch %d", f.epoch), nil, prepare)
 	return named(node, err)

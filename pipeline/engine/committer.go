@@ -23,13 +23,13 @@ func (r *run) run(stop, kill context.Context) error {
 	defer detach()
 
 	mappers := r.c.mappers()
-	c := &cutter{r: r, in: make(chan reading), tasks: make(chan *piece), events: make(chan event, 2*mappers), finished: r.othersFinished(), begun: newBegun(),
-		first: r.checkpoint.Epoch, reached: newReached(r.sources)}
+	c := &splitter{r: r, in: make(chan readResult), tasks: make(chan *task), events: make(chan event, 2*mappers), finished: r.othersFinished(), started: newEpochStart(),
+		first: r.checkpoint.Epoch, progress: newReadProgress(r.sources)}
 	if len(r.c.Rows) > 0 {
 		c.pins = func(number int) []any { return r.references.of(c.first + int64(number)) }
 	}
-	epochs := make(chan *prepared)
-	f := &front{r: r, stop: stop, events: c.events, begun: c.begun, prepared: epochs, epoch: r.checkpoint.Epoch}
+	epochs := make(chan *preparedEpoch)
+	f := &epochBuilder{r: r, stop: stop, events: c.events, started: c.started, prepared: epochs, epoch: r.checkpoint.Epoch}
 	r.running = true
 	r.c.Metrics.queue(func() int { return len(c.events) })
 
@@ -45,10 +45,10 @@ func (r *run) run(stop, kill context.Context) error {
 		return c.run(stop, ctx)
 	})
 	for range mappers {
-		g.Go(func() error { return r.mapper(ctx, c.tasks) })
+		g.Go(func() error { return r.mapTasks(ctx, c.tasks) })
 	}
 	g.Go(func() error { return f.run(ctx) })
-	g.Go(func() error { return r.back(ctx, epochs) })
+	g.Go(func() error { return r.commitEpochs(ctx, epochs) })
 	return g.Wait()
 }
 
@@ -63,15 +63,15 @@ func (r *run) othersFinished() map[string]bool {
 	return others
 }
 
-// back saves and commits epochs, one at a time.
-func (r *run) back(ctx context.Context, epochs <-chan *prepared) error {
+// commitEpochs saves and commits epochs, one at a time.
+func (r *run) commitEpochs(ctx context.Context, epochs <-chan *preparedEpoch) error {
 	for {
 		select {
 		case p, ok := <-epochs:
 			if !ok {
 				return nil
 			}
-			if err := r.land(ctx, p); err != nil {
+			if err := r.commitEpoch(ctx, p); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -80,9 +80,9 @@ func (r *run) back(ctx context.Context, epochs <-chan *prepared) error {
 	}
 }
 
-// land takes a prepared epoch through save, commit, tell and clean, in this
+// commitEpoch takes a prepared epoch through save, commit, tell and clean, in this
 // order (I1).
-func (r *run) land(ctx context.Context, p *prepared) error {
+func (r *run) commitEpoch(ctx context.Context, p *preparedEpoch) error {
 	if err := r.save(p); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 	if err := r.hook(StepTell, p.epoch); err != nil {
 		return err
 	}
-	if err := r.tell(ctx, p.cut.cursors); err != nil {
+	if err := r.tell(ctx, p.barrier.cursors); err != nil {
 		return err
 	}
 	if err := r.hook(StepClean, p.epoch); err != nil {
@@ -111,18 +111,18 @@ func (r *run) land(ctx context.Context, p *prepared) error {
 }
 
 // save is the commit point: cursors, state and committables change together (I2).
-func (r *run) save(p *prepared) error {
+func (r *run) save(p *preparedEpoch) error {
 	if err := r.hook(StepSave, p.epoch); err != nil {
 		return err
 	}
 	started := now()
 	next := &state.Checkpoint{
-		Epoch: p.epoch, Began: p.cut.header.at.UTC(), Finished: p.cut.finished, Committables: p.committables,
+		Epoch: p.epoch, Began: p.barrier.header.at.UTC(), Finished: p.barrier.finished, Committables: p.committables,
 		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
 		Tables: r.taken,
 	}
 	for name, s := range r.checkpoint.Steps {
-		if p.steps[name] == nil && p.cut.records > 0 {
+		if p.steps[name] == nil && p.barrier.records > 0 {
 			missed := *s // its node is not in the pipeline, or nobody wants its rows
 			missed.Sinks = nil
 			s = &missed
@@ -145,12 +145,12 @@ func (r *run) save(p *prepared) error {
 	if err := r.refusals.catchUp(p, next, r.c.MaxRatio); err != nil {
 		return err
 	}
-	u := &state.Update{Checkpoint: next, Restart: p.restart, Cursors: p.cut.cursors, Deltas: p.deltas}
+	u := &state.Update{Checkpoint: next, Restart: p.restart, Cursors: p.barrier.cursors, Deltas: p.deltas}
 	if err := r.storeSave(u); err != nil {
 		return err
 	}
 	r.checkpoint = next
-	r.c.Metrics.health.saved(r.c, next, p.cut)
+	r.c.Metrics.health.saved(r.c, next, p.barrier)
 	r.c.FromStart = false
 	r.references.saved(p.epoch)
 	r.c.Metrics.step("save", started)
@@ -240,7 +240,7 @@ func (r *run) committer(name string) func(context.Context, *pipeline.Committable
 
 const (
 	retryFirst = 100 * time.Millisecond
-	retryMost  = 15 * time.Second
+	retryMax   = 15 * time.Second
 )
 
 // retry calls try until it succeeds, fails for good, or the time for a commit
@@ -248,7 +248,7 @@ const (
 // only ever committed, never dropped: the spool stays.
 func (r *run) retry(ctx context.Context, sink string, rc *pipeline.Committable, until time.Time, try func(context.Context, *pipeline.Committable) error) error {
 	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
+	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMax
 	k := call{node: r.nodeName(sink), name: sink, step: "commit", what: fmt.Sprintf("commit of epoch %d", rc.Epoch), total: true, after: givenUpNote, asked: r.watched(sink)}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		k.limit = max(until.Sub(now()), time.Millisecond)
@@ -305,9 +305,9 @@ func (r *run) hook(step Step, epoch int64) error {
 
 // count counts what an epoch brings once it is saved: it takes effect, whatever
 // comes.
-func (r *run) count(p *prepared) {
-	r.total.Records += p.cut.records
-	r.total.Bytes += p.cut.bytes
+func (r *run) count(p *preparedEpoch) {
+	r.total.Records += p.barrier.records
+	r.total.Bytes += p.barrier.bytes
 	r.total.DeadLetters += p.dead
 	for _, n := range p.tally.reread {
 		r.total.Reread += n
@@ -321,13 +321,13 @@ func (r *run) count(p *prepared) {
 	}
 }
 
-func (r *run) report(p *prepared) {
+func (r *run) report(p *preparedEpoch) {
 	t := r.total
 	t.Epoch = p.epoch
 	t.Rows = p.rows
 	t.StateMemory = p.memory
-	r.c.Metrics.health.landed(p.cut.records)
-	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.cut.records, "bytes", p.cut.bytes, "rows", p.tally.all(),
+	r.c.Metrics.health.landed(p.barrier.records)
+	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.barrier.records, "bytes", p.barrier.bytes, "rows", p.tally.all(),
 		"dead_letters", p.dead, "duration", since(p.began))
 	if r.c.Observe != nil {
 		r.c.Observe(*t)

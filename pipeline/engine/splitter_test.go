@@ -10,18 +10,18 @@ import (
 )
 
 // newCutter returns a cutter of one source, and what it was given to read.
-func newCutter(limits Limits, queue int) *cutter {
+func newCutter(limits Limits, queue int) *splitter {
 	r := &run{c: &Config{Limits: limits, Timeless: true}, sources: []SourceNode{{Name: "s"}}}
-	return &cutter{r: r, in: make(chan reading), tasks: make(chan *piece, 100), events: make(chan event, queue), finished: map[string]bool{}, begun: newBegun()}
+	return &splitter{r: r, in: make(chan readResult), tasks: make(chan *task, 100), events: make(chan event, queue), finished: map[string]bool{}, started: newEpochStart()}
 }
 
 // someRecords are n records of one byte.
-func someRecords(n int) reading {
+func someRecords(n int) readResult {
 	recs := &pipeline.Records{Source: "s", Partition: "p", Data: make([]byte, n), CursorAfter: func(n int) []byte { return []byte{byte(n)} }}
 	for i := range n {
 		recs.Spans = append(recs.Spans, pipeline.Span{Start: uint32(i), End: uint32(i + 1), Line: int64(i + 1)})
 	}
-	return reading{records: recs}
+	return readResult{records: recs}
 }
 
 // TestIntervalOfWaitingEpochs: the time for which an epoch waits for the one
@@ -38,10 +38,10 @@ func TestIntervalOfWaitingEpochs(t *testing.T) {
 		}
 		synctest.Wait()
 		for range 5 {
-			if e := <-c.events; e.cut != nil {
-				t.Fatalf("an epoch of %d records was cut before it was begun", e.cut.records)
+			if e := <-c.events; e.barrier != nil {
+				t.Fatalf("an epoch of %d records was cut before it was begun", e.barrier.records)
 			} else {
-				c.begun.tell(e.piece.epoch)
+				c.started.tell(e.task.epoch)
 			}
 		}
 		<-time.After(2 * time.Second)
@@ -49,7 +49,7 @@ func TestIntervalOfWaitingEpochs(t *testing.T) {
 		if len(c.events) != 1 {
 			t.Fatalf("%d events, want the cut of an epoch that was begun", len(c.events))
 		}
-		if e := <-c.events; e.cut == nil || e.cut.records != 15 {
+		if e := <-c.events; e.barrier == nil || e.barrier.records != 15 {
 			t.Errorf("not an epoch of 15 records: %+v", e)
 		}
 		cancel()
@@ -66,11 +66,11 @@ func TestStopLeavesWhatWasRead(t *testing.T) {
 	go func() { done <- c.run(stop, t.Context()) }()
 	c.in <- someRecords(10)
 	pieces := 0
-	var last *cut
+	var last *barrier
 	for e := range c.events {
-		if e.cut != nil {
-			if e.cut.records > 0 {
-				last = e.cut
+		if e.barrier != nil {
+			if e.barrier.records > 0 {
+				last = e.barrier
 			}
 			continue
 		}
