@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"time"
 
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -76,7 +78,7 @@ func (a *assembly) build() {
 	}
 	a.checkTargets()
 	if listen := f.HTTP.Listen; listen != "" {
-		if _, err := listenAddress(listen); err != nil {
+		if _, err := status.ListenAddress(listen); err != nil {
 			f.Report("http", "listen", err)
 		}
 	}
@@ -126,7 +128,7 @@ func (a *assembly) knownKeys() (all []pipeline.Format) {
 	if err != nil {
 		return nil
 	}
-	for _, name := range sortedKeys(kept.Checkpoint.Steps) {
+	for _, name := range slices.Sorted(maps.Keys(kept.Checkpoint.Steps)) {
 		for _, t := range kept.Checkpoint.Steps[name].Tables {
 			if len(t.Key) > 0 {
 				all = append(all, pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: t.Name, Key: t.Key})

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -236,7 +235,7 @@ func (a *assembly) otherName(err error) *comparison {
 func (a *assembly) findKept(ctx context.Context) (kept *engine.Kept, err error) {
 	store, err := state.Look(a.config.StateDir, state.Options{Pipeline: a.file.Name})
 	if errors.Is(err, state.ErrLocked) {
-		kept, why := a.askKept(ctx)
+		kept, why := status.AskKept(ctx, a.config.StateDir)
 		if why == nil {
 			return kept, nil
 		}
@@ -247,36 +246,4 @@ func (a *assembly) findKept(ctx context.Context) (kept *engine.Kept, err error) 
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return engine.KeptBy(store)
-}
-
-// askKept asks the process that has the state open what the state keeps, at the
-// socket in the state folder.
-func (a *assembly) askKept(ctx context.Context) (*engine.Kept, error) {
-	body, err := get(ctx, "http://starlift"+keptPage, func(context.Context, string, string) (net.Conn, error) { return dialSocket(a.config.StateDir) })
-	if err != nil {
-		return nil, fmt.Errorf("it does not say at the socket in its state folder what it is built by: %w", err)
-	}
-	kept := &engine.Kept{}
-	if err := json.Unmarshal(body, kept); err != nil {
-		return nil, fmt.Errorf("%s: not what a state keeps: %w", keptPage, err)
-	}
-	return kept, nil
-}
-
-// keptPage shows what the state of a running pipeline keeps. It may hold rows, so
-// that only the owner of the state folder is shown it.
-const keptPage = "/kept"
-
-func (w *watch) kept(page http.ResponseWriter, request *http.Request) {
-	if at, ok := request.Context().Value(http.LocalAddrContextKey).(net.Addr); !ok || at.Network() != "unix" {
-		http.NotFound(page, request)
-		return
-	}
-	kept := w.a.config.Metrics.Kept()
-	if kept == nil {
-		http.Error(page, "the pipeline is not open yet: ask again", http.StatusServiceUnavailable)
-		return
-	}
-	page.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(page).Encode(kept) // who asked has gone
 }

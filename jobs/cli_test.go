@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/jobs/status"
 )
 
 // command runs a command in this process.
@@ -184,7 +186,7 @@ func TestStatusCommand(t *testing.T) {
 	}
 	fine(t, dir, "run", "shop.yaml", "--set", "epoch.max_records=100")
 	fine(t, dir, "status", "shop.yaml").want(t, exitFine, "pipeline shop, state ", "source changes: read to its end, 1 partitions", "sink warehouse: epoch ", "sink lake: epoch ")
-	var st status
+	var st status.Status
 	if err := json.Unmarshal([]byte(fine(t, dir, "status", "shop.yaml", "--output", "json").out), &st); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +236,7 @@ func TestMetricsAndStop(t *testing.T) {
 	}
 	r := p.result()
 	r.want(t, exitFine, `"within_seconds":30`, "stopping after this epoch", `"msg":"stopped"`, `"took_seconds":`)
-	var st status
+	var st status.Status
 	if err := json.Unmarshal([]byte(fine(t, dir, "status", "shop.yaml", "--output", "json").out), &st); err != nil {
 		t.Fatal(err)
 	}

@@ -39,16 +39,16 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// draw shows a line in the place of the one before, cut to the screen's width.
-func (c *console) draw(line string) {
+// Draw shows a line in the place of the one before, cut to the screen's width.
+func (c *console) Draw(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.line = c.fit(line)
 	_, _ = io.WriteString(c.w, eraseLine+c.line) // a display: who looks at it sees that it fails
 }
 
-// end shows a last line, which stays.
-func (c *console) end(line string) {
+// End shows a last line, which stays.
+func (c *console) End(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, _ = io.WriteString(c.w, eraseLine+c.fit(line)+"\n")

@@ -6,12 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // screen is a terminal: it shows what is written as people see it.
@@ -65,18 +59,18 @@ func TestConsole(t *testing.T) {
 	}
 	group.Go(func() {
 		for range 200 {
-			c.draw("bar " + strings.Repeat("=", rand.IntN(2*width))) //nolint:gosec // any length will do
+			c.Draw("bar " + strings.Repeat("=", rand.IntN(2*width))) //nolint:gosec // any length will do
 		}
 	})
 	group.Wait()
-	c.draw("bar now")
+	c.Draw("bar now")
 	if _, err := c.Write([]byte("last line\n")); err != nil {
 		t.Fatal(err)
 	}
 	if at := len(s.lines); at != loggers*each+2 || s.lines[at-1] != "bar now" || s.lines[at-2] != "last line" {
 		t.Errorf("%d lines end with %q", at, s.lines[max(0, at-3):])
 	}
-	c.end("bar at the end")
+	c.End("bar at the end")
 	fmt.Fprintln(c, "after it")
 	next := make([]int, loggers)
 	for _, line := range s.lines[:loggers*each] {
@@ -89,45 +83,4 @@ func TestConsole(t *testing.T) {
 	if got := strings.Join(s.lines[loggers*each:], "|"); got != "last line|bar at the end|after it|" {
 		t.Errorf("the screen ends with %q", got)
 	}
-}
-
-// sizedSource is a source that says how far it is.
-type sizedSource struct {
-	pipeline.Source
-	read, total int64
-}
-
-func (s *sizedSource) Size() (read, total int64) { return s.read, s.total }
-
-// TestBar: it is never at its end before all is committed, and says so when the
-// run was stopped.
-func TestBar(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		source := &sizedSource{total: 200}
-		a := &assembly{file: &spec.File{Name: "shop"}, config: engine.Config{Metrics: engine.NewMetrics(), Sources: []engine.SourceNode{{Name: "s", Source: source}}}}
-		p := &progress{watch: newWatch(a)}
-		time.Sleep(time.Minute)
-		for _, tc := range []struct {
-			read        int64
-			ended, last bool
-			starts      string
-			ends        string
-		}{
-			{0, false, false, "shop   0 % [          ", "epoch 0"},
-			{50, false, false, "shop  25 % [=======   ", "epoch 0  3 min left"},
-			{200, false, false, "shop  99 % [==========", "epoch 0"},
-			{50, false, true, "shop  25 % [=======   ", "] stopped, 0 records  0 MB/s  epoch 0"},
-			{200, false, true, "shop  99 % [==========", "] stopped, 0 records  0 MB/s  epoch 0"},
-			{200, true, true, "shop 100 % [==========", "epoch 0"},
-		} {
-			source.read, p.ended = tc.read, tc.ended
-			text := p.bar()
-			if tc.last {
-				text = p.lastBar()
-			}
-			if !strings.HasPrefix(text, tc.starts) || !strings.HasSuffix(text, tc.ends) {
-				t.Errorf("at %d of 200: %q", tc.read, text)
-			}
-		}
-	})
 }

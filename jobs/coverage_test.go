@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/starlift-etl/starlift/jobs/status"
 )
 
 // TestMistypedAttributes: paths that lead to nothing, and a where that takes
@@ -39,12 +41,13 @@ sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: append}}
 		t.Errorf("status:\n%s", out)
 	}
 	var st struct {
-		Unmatched []unmatchedPath `json:"unmatched_paths"`
+		Unmatched []status.UnmatchedPath `json:"unmatched_paths"`
 	}
 	if err := json.Unmarshal([]byte(fine(t, dir, "status", "fleet.yaml", "--output", "json").out), &st); err != nil {
 		t.Fatal(err)
 	}
-	if u := st.Unmatched; len(u) != 3 || u[2] != (unmatchedPath{"items", "truck", "depot.twon", "column town", 2, "depot.town", want[0]}) {
+	town := status.UnmatchedPath{Transform: "items", Table: "truck", Path: "depot.twon", Use: "column town", Records: 2, Near: "depot.town", Message: want[0]}
+	if u := st.Unmatched; len(u) != 3 || u[2] != town {
 		t.Errorf("status: %+v", u)
 	}
 }

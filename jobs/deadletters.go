@@ -282,7 +282,7 @@ func (s *streams) showLetter(f *deadletters.Found, output string) error {
 		fmt.Fprintf(&b, "replays:  %s\n", f.ReplayOf)
 	}
 	if f.Status == deadletters.Replayed {
-		fmt.Fprintf(&b, "replayed: %s, epoch %d\n", clock(f.ReplayedAt), f.ReplayedIn)
+		fmt.Fprintf(&b, "replayed: %s, epoch %d\n", f.ReplayedAt.UTC().Format(time.RFC3339), f.ReplayedIn)
 	}
 	fmt.Fprintf(&b, "record:\n%s\n", record)
 	_, err := io.WriteString(s.out, b.String())

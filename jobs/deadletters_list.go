@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +68,7 @@ func (s *streams) listText(a *assembly, c *choice, limit int) error {
 		if n++; limit > 0 && n > limit {
 			return nil
 		}
-		t.row(f.ID, clock(f.Time), string(f.Reason), fmt.Sprintf("%s:%d", f.Partition, f.Line), f.Node, string(f.Status), a.file.Redact(f.Message))
+		t.row(f.ID, f.Time.UTC().Format(time.RFC3339), string(f.Reason), fmt.Sprintf("%s:%d", f.Partition, f.Line), f.Node, string(f.Status), a.file.Redact(f.Message))
 		return t.err
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -41,7 +42,7 @@ func TestHangingClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := &assembly{file: &spec.File{HTTP: spec.HTTP{Listen: ":" + port}}, config: engine.Config{Metrics: engine.NewMetrics()}}
-	s, err := a.serve(newWatch(a))
+	s, err := status.Serve(status.NewMonitor(a.status()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestHangingClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Errorf("closing with a silent client: %v", err)
 	}
 }
@@ -172,7 +173,7 @@ func TestSinkDown(t *testing.T) {
 	if code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "sink warehouse: it is down since 20") || !strings.Contains(body, "cannot connect as shop:") {
 		t.Errorf("with a sink down: %d %s", code, body)
 	}
-	st, err := ask(context.Background(), a)
+	st, err := status.Find(context.Background(), a.status())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func TestStatusOfRunning(t *testing.T) {
 	ended := inBackground(t, a)
 	<-at.reached
 	code, body := page(t, address, "/status")
-	st := &status{}
+	st := &status.Status{}
 	if err := json.Unmarshal([]byte(body), st); err != nil || code != http.StatusOK {
 		t.Fatal(code, err)
 	}
@@ -229,12 +230,12 @@ func TestStatusOfRunning(t *testing.T) {
 	var out output
 	asked := command("status", filepath.Join(dir, "shop.yaml"), "--set", "http.listen="+address, "--set", "state.dir="+filepath.Join(dir, "state"))
 	asked.want(t, exitFine, "running since", "ready", "source changes: not at its end, 1 partitions, ", " records/s", "sink warehouse: epoch 3 published", "dead letters, bad_record: 1")
-	if err := (&streams{out: &out}).printStatus(st); err != nil {
+	if err := st.Print(&out); err != nil {
 		t.Error(err)
 	}
 	// Without an address it is asked at its socket, and without either, all that can be said is that it runs.
 	command("status", filepath.Join(dir, "shop.yaml"), "--set", "state.dir="+filepath.Join(dir, "state")).want(t, exitFine, "running since", "sink warehouse: epoch 3 published")
-	if err := os.Remove(filepath.Join(dir, "state", socketName)); err != nil {
+	if err := os.Remove(filepath.Join(dir, "state", status.SocketName)); err != nil {
 		t.Error(err)
 	}
 	command("status", filepath.Join(dir, "shop.yaml"), "--set", "http.listen="+address, "--set", "state.dir="+filepath.Join(dir, "state")).want(t, exitFine, "running since")
@@ -246,7 +247,7 @@ func TestStatusOfRunning(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	rest, err := findStatus(context.Background(), a)
+	rest, err := status.Find(context.Background(), a.status())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +273,7 @@ func TestReadyAfterStart(t *testing.T) {
 		}
 		return nil
 	}
-	if wrong := newWatch(a).problems(); len(wrong) != 1 || !strings.Contains(wrong[0], "is not open") {
+	if wrong := status.NewMonitor(a.status()).Problems(); len(wrong) != 1 || !strings.Contains(wrong[0], "is not open") {
 		t.Errorf("before the run: %q", wrong)
 	}
 	ended := inBackground(t, a)
@@ -288,7 +289,7 @@ func TestReadyAfterStart(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	if wrong := fmt.Sprint(newWatch(a).problems()); strings.Contains(wrong, "away") {
+	if wrong := fmt.Sprint(status.NewMonitor(a.status()).Problems()); strings.Contains(wrong, "away") {
 		t.Errorf("after an epoch was committed: %s", wrong)
 	}
 }
@@ -320,7 +321,7 @@ func TestGap(t *testing.T) {
 	if want := "source changes: 77 bytes were lost before they were read, since the start: changes.ndjson was truncated before it was read\n"; code != http.StatusServiceUnavailable || body != want {
 		t.Errorf("after a loss: %d %s", code, body)
 	}
-	st, err := ask(context.Background(), a)
+	st, err := status.Find(context.Background(), a.status())
 	if err != nil || st.Sources["changes"].Lost != 77 || st.Running.Ready {
 		t.Errorf("status %+v, %v", st, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/starlift-etl/starlift/jobs/generate"
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 )
@@ -227,10 +228,10 @@ func TestBrokenReference(t *testing.T) {
 	t.Parallel()
 	dir := salesWithCountries(t, 2000)
 	a := inFolder(t, dir, "transforms.left.reference.max_staleness=1ms")
-	w := newWatch(a)
+	m := status.NewMonitor(a.status())
 	ready := func() (int, string) {
 		page := httptest.NewRecorder()
-		w.ready(page, httptest.NewRequest("GET", "/readyz", nil))
+		m.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/readyz", nil))
 		return page.Code, page.Body.String()
 	}
 	if code, body := ready(); code != 503 || !strings.Contains(body, "is not open") {

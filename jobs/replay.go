@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
@@ -124,7 +125,7 @@ const noState = "none"
 // pipeline runs that can't be asked, it is that of the letters written last: the
 // pipeline looks at it again.
 func (a *assembly) stateID() (string, error) {
-	st, err := findState(context.Background(), a)
+	st, err := status.FindCheckpoint(context.Background(), a.status())
 	if errors.Is(err, state.ErrLocked) || err == nil && st.Running != nil && st.StateID == "" {
 		return a.folder().LastState() // it can't be asked, or has not opened it yet
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -184,7 +185,7 @@ func TestReplayKilled(t *testing.T) {
 
 func lastEpochOf(t *testing.T, dir string) int64 {
 	t.Helper()
-	var st status
+	var st status.Status
 	if err := json.Unmarshal([]byte(fine(t, dir, "status", "p.yaml", "--output", "json").out), &st); err != nil {
 		t.Fatal(err)
 	}

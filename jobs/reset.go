@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -126,7 +127,7 @@ func (a *assembly) resetElsewhere(r *resetReport, f *state.Folder) error {
 	if err != nil {
 		return err
 	}
-	for _, sink := range sortedKeys(f.Tables) {
+	for _, sink := range slices.Sorted(maps.Keys(f.Tables)) {
 		h := pipeline.TargetObject{Name: "tables " + strings.Join(f.Tables[sink], ", ")}
 		if !slices.Contains(a.sinkNames(), sink) {
 			h.KeptBecause = "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"

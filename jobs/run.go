@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
@@ -127,8 +128,8 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	logWarnings(a.config.Log, a.file.Warnings())
 	stop, kill, release := signals(ctx, a.reload)
 	defer release()
-	w := newWatch(a)
-	server, err := a.serve(w)
+	m := status.NewMonitor(a.status())
+	server, err := status.Serve(m)
 	if err != nil {
 		return engine.Progress{}, err
 	}
@@ -137,14 +138,14 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 	a.config.GiveUp = func(err error) func() bool {
 		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err)))
 	}
-	show := s.progress(w)
+	show := status.ShowProgress(m, s.progressScreen(a))
 	started := time.Now()
 	total, err := engine.Run(stop, kill, a.config)
-	show.end(err == nil && total.Ended)
+	show.End(err == nil && total.Ended)
 	if c := a.otherName(err); c != nil {
 		err = c.err()
 	}
-	err = errors.Join(err, server.close())
+	err = errors.Join(err, server.Close())
 	if err != nil && kill.Err() != nil {
 		if errors.Is(err, context.Canceled) {
 			err = nil // that is how it was stopped
@@ -165,7 +166,7 @@ func (s *streams) endWithin(d time.Duration, err error) (undo func() bool) {
 }
 
 // opened says what runs, and makes it possible to ask it.
-func (a *assembly) opened(server *server, stateID string, epoch int64) {
+func (a *assembly) opened(server *status.Server, stateID string, epoch int64) {
 	var sources, sinks []string
 	for _, n := range a.config.Sources {
 		sources = append(sources, describe(n.Name, a.file.Sources))
@@ -175,12 +176,12 @@ func (a *assembly) opened(server *server, stateID string, epoch int64) {
 	}
 	a.config.Log.Info("starting", "version", thisBuild().Version, "pipeline", a.file.Name, "file", a.path,
 		"sources", strings.Join(sources, ", "), "sinks", strings.Join(sinks, ", "), "state", a.config.StateDir, "state_id", stateID, "epoch", epoch)
-	l, err := listenSocket(a.config.StateDir)
+	l, err := status.ListenSocket(a.config.StateDir)
 	if err != nil {
 		slog.Warn("starlift status can't ask this pipeline at a socket in its state folder", "pipeline", a.file.Name, "error", err)
 		return
 	}
-	server.listen(l)
+	server.Listen(l)
 }
 
 func describe(name string, nodes spec.Map[*spec.NodeConfig]) string {
@@ -273,3 +274,12 @@ type redactedError struct {
 
 func (r redactedError) Error() string { return r.text }
 func (r redactedError) Unwrap() error { return r.err }
+
+// progressScreen is where the bar of a run is drawn: on a terminal, where the run has
+// an end; nil = nowhere.
+func (s *streams) progressScreen(a *assembly) status.Screen {
+	if terminal(s.err) && a.config.Bounded {
+		return s.screen()
+	}
+	return nil
+}

@@ -1,4 +1,4 @@
-package jobs
+package status
 
 import (
 	"errors"
@@ -15,15 +15,16 @@ import (
 )
 
 const (
-	sampleEvery = 5 * time.Second
+	// SampleEvery is the time between samples.
+	SampleEvery = 5 * time.Second
 	// ratesOver is the time that rates are taken over.
 	ratesOver = time.Minute
 )
 
-// watch looks at a running pipeline now and then, so that it can say how fast
+// Monitor looks at a running pipeline now and then, so that it can say how fast
 // it is and what is wrong.
-type watch struct {
-	a       *assembly
+type Monitor struct {
+	p       *Pipeline
 	started time.Time
 	letters *deadletters.Counter
 
@@ -36,20 +37,23 @@ type sample struct {
 	health engine.Health
 }
 
-func newWatch(a *assembly) *watch {
-	w := &watch{a: a, started: time.Now(), letters: deadletters.NewCounter(a.folder())}
-	w.look()
-	return w
+// NewMonitor returns a monitor of a pipeline that is about to run, with its first
+// sample.
+func NewMonitor(p *Pipeline) *Monitor {
+	m := &Monitor{p: p, started: time.Now(), letters: deadletters.NewCounter(p.DeadLetters)}
+	m.Sample()
+	return m
 }
 
-// look takes a sample.
-func (w *watch) look() {
-	s := sample{time.Now(), w.a.config.Metrics.Health()}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.samples = append(w.samples, s)
-	for len(w.samples) > 2 && s.at.Sub(w.samples[1].at) >= ratesOver {
-		w.samples = w.samples[1:]
+// Sample notes the counts of now; rates are taken since a sample of a minute ago.
+// Whoever has the monitor calls it every SampleEvery.
+func (m *Monitor) Sample() {
+	s := sample{time.Now(), m.p.Metrics.Health()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.samples = append(m.samples, s)
+	for len(m.samples) > 2 && s.at.Sub(m.samples[1].at) >= ratesOver {
+		m.samples = m.samples[1:]
 	}
 }
 
@@ -59,11 +63,11 @@ type rates struct {
 	seconds     float64
 }
 
-func (w *watch) rates() rates {
-	now, at := w.a.config.Metrics.Health(), time.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	first := w.samples[0]
+func (m *Monitor) rates() rates {
+	now, at := m.p.Metrics.Health(), time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first := m.samples[0]
 	return rates{first.health, now, max(at.Sub(first.at).Seconds(), 1e-3)}
 }
 
@@ -95,10 +99,10 @@ func rowsOf(h engine.Health, node string) (n int64) {
 	return n
 }
 
-// problems lists what keeps the pipeline from doing its work as it should, in a
+// Problems lists what keeps the pipeline from doing its work as it should, in a
 // fixed order and without secrets.
-func (w *watch) problems() []string {
-	h := w.a.config.Metrics.Health()
+func (m *Monitor) Problems() []string {
+	h := m.p.Metrics.Health()
 	wrong := []string{}
 	if p := h.Problem; p != nil && errors.Is(p.Err, pipeline.ErrGap) {
 		wrong = append(wrong, fmt.Sprintf("records of a source are lost, since %s: %s", clock(p.Since), p.Err))
@@ -123,7 +127,7 @@ func (w *watch) problems() []string {
 			wrong = append(wrong, fmt.Sprintf("source %s: input was lost before it was read, since the start, nobody knows how much: %s", name, s.Gap))
 		}
 	}
-	refs := w.a.config.Metrics.References()
+	refs := m.p.Metrics.References()
 	for _, node := range slices.Sorted(maps.Keys(refs)) {
 		ref := refs[node]
 		if !ref.Stale {
@@ -136,7 +140,7 @@ func (w *watch) problems() []string {
 		wrong = append(wrong, fmt.Sprintf("node %s: the reference is stale: it was known to be the newest %s ago%s", node, timespan.Text(ref.Age), why))
 	}
 	for i := range wrong {
-		wrong[i] = w.a.file.Redact(wrong[i])
+		wrong[i] = m.p.Redact(wrong[i])
 	}
 	return wrong
 }

@@ -1,4 +1,4 @@
-package jobs
+package status
 
 import (
 	"context"
@@ -15,21 +15,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// server serves a running pipeline's metrics, health and status.
-type server struct {
+// Server serves a running pipeline's metrics, health and status.
+type Server struct {
 	http    *http.Server
 	sockets []net.Listener
 	done    chan error // of each that is listened at
 }
 
-// serve makes the server, and listens where the pipeline file says so.
-func (a *assembly) serve(w *watch) (*server, error) {
-	s := &server{http: &http.Server{Handler: w.pages(), ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 2)}
-	listen := a.file.HTTP.Listen
+// Serve makes the server, and listens where the pipeline file says so.
+func Serve(m *Monitor) (*Server, error) {
+	s := &Server{http: &http.Server{Handler: m.Handler(), ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 2)}
+	listen := m.p.Listen
 	if listen == "" {
 		return s, nil
 	}
-	address, err := listenAddress(listen)
+	address, err := ListenAddress(listen)
 	if err != nil {
 		return nil, err
 	}
@@ -38,19 +38,19 @@ func (a *assembly) serve(w *watch) (*server, error) {
 		return nil, fmt.Errorf("http.listen %s: %w", listen, err)
 	}
 	slog.Info("serving metrics", "address", l.Addr().String())
-	s.listen(l)
+	s.Listen(l)
 	return s, nil
 }
 
-// listen serves at a listener, too.
-func (s *server) listen(l net.Listener) {
+// Listen serves at a listener, too, which Close closes.
+func (s *Server) Listen(l net.Listener) {
 	s.sockets = append(s.sockets, l)
 	go func() { s.done <- s.http.Serve(l) }()
 }
 
-// listenAddress reads http.listen. All addresses are listened at only when
+// ListenAddress reads http.listen. All addresses are listened at only when
 // somebody says so: 0.0.0.0.
-func listenAddress(listen string) (string, error) {
+func ListenAddress(listen string) (string, error) {
 	wrong := func(format string, args ...any) (string, error) {
 		return "", fmt.Errorf("http.listen %q %s", listen, fmt.Sprintf(format, args...))
 	}
@@ -73,24 +73,24 @@ func listenAddress(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// pages are what the server shows.
-func (w *watch) pages() http.Handler {
+// Handler is what the server shows.
+func (m *Monitor) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(w.a.config.Metrics.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.p.Metrics.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(page http.ResponseWriter, _ *http.Request) {
 		page.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintln(page, "ok")
 	})
-	mux.HandleFunc("GET /readyz", w.ready)
-	mux.HandleFunc("GET /status", w.status)
-	mux.HandleFunc("GET "+keptPage, w.kept)
+	mux.HandleFunc("GET /readyz", m.ready)
+	mux.HandleFunc("GET /status", m.status)
+	mux.HandleFunc("GET "+keptPage, m.kept)
 	return mux
 }
 
 // ready says whether the pipeline does its work as it should, and what is wrong.
-func (w *watch) ready(page http.ResponseWriter, _ *http.Request) {
+func (m *Monitor) ready(page http.ResponseWriter, _ *http.Request) {
 	page.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if wrong := w.problems(); len(wrong) > 0 {
+	if wrong := m.Problems(); len(wrong) > 0 {
 		page.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintln(page, strings.Join(wrong, "\n"))
 		return
@@ -99,10 +99,10 @@ func (w *watch) ready(page http.ResponseWriter, _ *http.Request) {
 }
 
 // status shows how the pipeline is, as JSON.
-func (w *watch) status(page http.ResponseWriter, _ *http.Request) {
-	st, err := w.live()
+func (m *Monitor) status(page http.ResponseWriter, _ *http.Request) {
+	st, err := m.Status()
 	if err != nil {
-		http.Error(page, w.a.file.Redact(err.Error()), http.StatusInternalServerError)
+		http.Error(page, m.p.Redact(err.Error()), http.StatusInternalServerError)
 		return
 	}
 	page.Header().Set("Content-Type", "application/json")
@@ -111,8 +111,8 @@ func (w *watch) status(page http.ResponseWriter, _ *http.Request) {
 	_ = e.Encode(st) // who asked has gone
 }
 
-// close stops the server and waits for it.
-func (s *server) close() error {
+// Close stops the server and waits for it.
+func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
@@ -125,4 +125,22 @@ func (s *server) close() error {
 		}
 	}
 	return err
+}
+
+// keptPage shows what the state of a running pipeline keeps. It may hold rows, so
+// that only the owner of the state folder is shown it.
+const keptPage = "/kept"
+
+func (m *Monitor) kept(page http.ResponseWriter, request *http.Request) {
+	if at, ok := request.Context().Value(http.LocalAddrContextKey).(net.Addr); !ok || at.Network() != "unix" {
+		http.NotFound(page, request)
+		return
+	}
+	kept := m.p.Metrics.Kept()
+	if kept == nil {
+		http.Error(page, "the pipeline is not open yet: ask again", http.StatusServiceUnavailable)
+		return
+	}
+	page.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(page).Encode(kept) // who asked has gone
 }

@@ -1,4 +1,4 @@
-package jobs
+package status
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 // folder, whether it has http.listen or not. The process has the state folder
 // locked while it makes the socket, so what is there is left of one that is gone.
 const (
-	socketName = "status.sock"
+	SocketName = "status.sock"
 	// socketDirs begins the names of the folders in which sockets are made before they
 	// get their name: nobody else can come to them until their mode is set.
 	socketDirs = ".status-"
@@ -23,15 +23,15 @@ const (
 	longestSocket = 103
 )
 
-// statusSocket is a socket in a state folder.
-type statusSocket struct {
+// Socket is a socket in a state folder.
+type Socket struct {
 	net.Listener
 	path string
 	made fs.FileInfo
 }
 
-// listenSocket makes the socket of a state folder, for its owner only.
-func listenSocket(dir string) (s *statusSocket, err error) {
+// ListenSocket makes the socket of a state folder, for its owner only.
+func ListenSocket(dir string) (s *Socket, err error) {
 	left, err := os.ReadDir(dir)
 	for _, old := range left {
 		if strings.HasPrefix(old.Name(), socketDirs) {
@@ -56,7 +56,7 @@ func listenSocket(dir string) (s *statusSocket, err error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false) // it gets another name
-	s = &statusSocket{Listener: l, path: filepath.Join(dir, socketName)}
+	s = &Socket{Listener: l, path: filepath.Join(dir, SocketName)}
 	if err := errors.Join(os.Chmod(path, 0o600), os.Rename(path, s.path)); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -68,7 +68,7 @@ func listenSocket(dir string) (s *statusSocket, err error) {
 
 // Close closes the socket and removes it, unless another process has made its
 // own there since the state folder was let go.
-func (s *statusSocket) Close() error {
+func (s *Socket) Close() error {
 	err := s.Listener.Close()
 	if there, statErr := os.Lstat(s.path); statErr == nil && os.SameFile(there, s.made) {
 		err = errors.Join(err, os.Remove(s.path))
@@ -108,7 +108,7 @@ func withShortPath(path string, use func(short string) error) (err error) {
 
 // dialSocket connects to the socket of a state folder.
 func dialSocket(dir string) (c net.Conn, err error) {
-	err = withShortPath(filepath.Join(dir, socketName), func(short string) error {
+	err = withShortPath(filepath.Join(dir, SocketName), func(short string) error {
 		c, err = net.DialTimeout("unix", short, askWithin)
 		return err
 	})

@@ -1,0 +1,22 @@
+package status
+
+import (
+	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+// Pipeline is what of a pipeline its status is made of.
+type Pipeline struct {
+	Name           string
+	StateDir       string
+	Listen         string // http.listen of its file; empty = none
+	Sources        []string
+	TransformNames []string
+	Transforms     []engine.TransformNode // those of changes
+	Sinks          []string
+	Metrics        *engine.Metrics
+	// Size returns the bytes of input that are read and that there are in all; 0 = unknown.
+	Size        func() (read, total int64)
+	DeadLetters deadletters.Folder
+	Redact      func(text string) string // takes secrets out
+}

@@ -1,0 +1,98 @@
+package status
+
+import (
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/definition"
+)
+
+// Status is how far a pipeline is.
+type Status struct {
+	Pipeline    string            `json:"pipeline"`
+	StateID     string            `json:"state_id,omitempty"`
+	Epoch       int64             `json:"epoch"`                 // the last one that every sink has committed
+	Saved       int64             `json:"saved_epoch,omitempty"` // an epoch that is saved, and not committed
+	StateBytes  int64             `json:"state_bytes"`
+	Sources     map[string]Source `json:"sources"`
+	Sinks       map[string]Sink   `json:"sinks"`
+	DeadLetters map[string]int64  `json:"dead_letters"`
+	// Unmatched are the paths of the file that matched nothing in the records.
+	Unmatched []UnmatchedPath `json:"unmatched_paths"`
+	// Switches says which nodes follow another definition since when (--from-now).
+	Switches []definition.Switch `json:"switches,omitempty"`
+	Running  *Running            `json:"running,omitempty"` // only of a pipeline that runs
+}
+
+// UnmatchedPath is a path, or without one a where, that matched in none of the
+// records.
+type UnmatchedPath struct {
+	Transform string `json:"transform"`
+	Table     string `json:"table"`
+	Path      string `json:"path,omitempty"`
+	Use       string `json:"use"`
+	Records   int64  `json:"records"`
+	Near      string `json:"did_you_mean,omitempty"`
+	Message   string `json:"message"`
+}
+
+type Source struct {
+	Finished   bool `json:"finished"`
+	Partitions int  `json:"partitions"` // begun or read
+	*SourceRates
+}
+
+type Sink struct {
+	Published int64 `json:"published"`       // the last epoch that it has published
+	Saved     int64 `json:"saved,omitempty"` // the epoch that is saved, and that it has yet to publish
+	Gathering bool  `json:"gathering"`       // rows wait to be published with a later epoch
+	*SinkRates
+}
+
+// Running is what only a process that runs knows. Counts are since its start,
+// rates over the last minute, or since the start.
+type Running struct {
+	Since      time.Time            `json:"since"`
+	Ready      bool                 `json:"ready"`
+	Problems   []string             `json:"problems"`
+	LastCommit *time.Time           `json:"last_commit,omitempty"`
+	CommitAge  float64              `json:"commit_age_seconds"`
+	Pending    int64                `json:"pending_records"` // read and not committed
+	Transforms map[string]Transform `json:"transforms"`
+	References map[string]Reference `json:"references"`
+}
+
+// SourceRates is what a process that runs knows of a source.
+type SourceRates struct {
+	Records    int64    `json:"records"`
+	Bytes      int64    `json:"bytes"`
+	RecordRate float64  `json:"records_per_second"`
+	ByteRate   float64  `json:"bytes_per_second"`
+	Lag        *float64 `json:"lag_seconds,omitempty"` // where records tell
+	Lost       int64    `json:"lost_bytes,omitempty"`  // that are known to have gone before they were read
+	Gap        string   `json:"gap,omitempty"`         // what went before it was read, last
+	Waits      []string `json:"waits_for,omitempty"`   // before it reads on
+}
+
+// SinkRates is what a process that runs knows of a sink.
+type SinkRates struct {
+	Rows    int64      `json:"rows"`
+	RowRate float64    `json:"rows_per_second"`
+	Retries int64      `json:"retries"`
+	Down    *time.Time `json:"down_since,omitempty"`
+	Problem string     `json:"problem,omitempty"`
+}
+
+type Transform struct {
+	Rows        map[string]map[string]int64 `json:"rows"` // by table and operation
+	RowRate     float64                     `json:"rows_per_second"`
+	DeadLetters map[string]int64            `json:"dead_letters"`
+	// ReadAgain counts changes of a backfill that had their effect before.
+	ReadAgain int64 `json:"read_again,omitempty"`
+}
+
+type Reference struct {
+	Version int64   `json:"version"`
+	Age     float64 `json:"age_seconds"`
+	Stale   bool    `json:"stale"`
+	Problem string  `json:"problem,omitempty"`
+}

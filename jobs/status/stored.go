@@ -1,0 +1,115 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline/definition"
+	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+func newStatus(p *Pipeline) *Status {
+	return &Status{Pipeline: p.Name, Sources: map[string]Source{}, Sinks: map[string]Sink{}, DeadLetters: map[string]int64{}, Unmatched: []UnmatchedPath{}}
+}
+
+// countLetters counts the dead letters that were not read again, by reason.
+func (st *Status) countLetters(c *deadletters.Counter) error {
+	left, err := c.Left()
+	for reason, n := range left {
+		st.DeadLetters[string(reason)] = n
+	}
+	return err
+}
+
+func (st *Status) unmatched(all []engine.UnmatchedPath) {
+	st.Unmatched = []UnmatchedPath{}
+	for _, u := range all {
+		st.Unmatched = append(st.Unmatched, UnmatchedPath{u.Node, u.Table, u.Path, u.Use, u.Records, u.Near, u.String()})
+	}
+}
+
+// Find asks a pipeline that runs, or reads the state of one that does not.
+func Find(ctx context.Context, p *Pipeline) (*Status, error) {
+	st, err := FindCheckpoint(ctx, p)
+	if err != nil || st.Running != nil {
+		return st, err
+	}
+	return st, st.countLetters(deadletters.NewCounter(p.DeadLetters))
+}
+
+// FindCheckpoint is Find without the dead letters of a pipeline that does not
+// run.
+func FindCheckpoint(ctx context.Context, p *Pipeline) (*Status, error) {
+	st, why := ask(ctx, p)
+	if why == nil {
+		return st, nil
+	}
+	st, err := readStored(p)
+	if errors.Is(err, state.ErrLocked) {
+		return nil, fmt.Errorf("%w (%w)", err, why)
+	}
+	return st, err
+}
+
+// readStored reads the state of a pipeline that does not run.
+func readStored(p *Pipeline) (st *Status, err error) {
+	st = newStatus(p)
+	store, err := state.Look(p.StateDir, state.Options{Pipeline: p.Name})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if store.New() {
+		return st, nil // it has never run
+	}
+	return st, st.fill(p, store)
+}
+
+func (st *Status) fill(p *Pipeline, store *state.Store) error {
+	cp, err := store.Checkpoint()
+	if err != nil {
+		return err
+	}
+	committed, err := store.Committed()
+	if err != nil {
+		return err
+	}
+	st.StateID, st.Epoch, st.StateBytes = store.ID(), committed, store.Size()
+	if cp.Epoch != committed {
+		st.Saved = cp.Epoch
+	}
+	for _, name := range p.Sources {
+		cursors, err := store.Cursors(name)
+		if err != nil {
+			return err
+		}
+		st.Sources[name] = Source{cp.Finished[name], len(cursors), nil}
+	}
+	for _, name := range p.Sinks {
+		c := cp.Committables[name]
+		published, saved := engine.Published(cp, name, cp.Epoch == committed)
+		st.Sinks[name] = Sink{published, saved, c != nil && c.SinkState != nil, nil}
+	}
+	unmatched, err := engine.Unmatched(p.Transforms, cp)
+	if err != nil {
+		return err
+	}
+	st.unmatched(unmatched)
+	raw, err := store.Definition()
+	if err != nil {
+		return err
+	}
+	return st.switches(raw)
+}
+
+// switches takes the changes of nodes out of the definition that a state keeps.
+func (st *Status) switches(raw []byte) error {
+	d, err := definition.Parse(raw)
+	if d != nil {
+		st.Switches = d.Switches
+	}
+	return err
+}
