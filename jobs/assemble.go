@@ -16,10 +16,6 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-// hook is called at each step of an epoch. Tests stop the process there; nothing
-// else sets it.
-var hook func(step engine.Step, epoch int64) error
-
 // assembly is a pipeline file that was found to be right, built but not opened.
 type assembly struct {
 	path    string // of the file
@@ -63,7 +59,6 @@ func (a *assembly) build() {
 		Bounded: true,
 		Metrics: engine.NewMetrics(),
 		Log:     slog.New(redactingHandler{slog.Default().Handler(), f.Redact}),
-		Hook:    hook,
 	}
 	for _, e := range f.Sources {
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {

@@ -44,7 +44,7 @@ func TestHelp(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit(newRoot(&streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}))
+	visit(newRoot(newCLI(strings.NewReader(""), io.Discard, io.Discard)))
 }
 
 func TestUsage(t *testing.T) {

@@ -75,7 +75,7 @@ func letterIDs(set *[]string, statuses ...deadletters.Status) completer {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		_ = a.look(&choice{}, func(f *deadletters.Found) error { // what was found before an error is fine
+		_ = a.look(&letterFilter{}, func(f *deadletters.Found) error { // what was found before an error is fine
 			if len(ids) == maxOffered {
 				return io.EOF
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-func (s *streams) deadLettersCommand() *cobra.Command {
+func (s *cli) deadLettersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dead-letters",
 		Short: "List, show and read again the records that took no effect",
@@ -37,15 +37,15 @@ func (a *assembly) folder() deadletters.Folder {
 	return deadletters.Folder{Dir: a.file.DeadLetters.URL, Pipeline: a.file.Name}
 }
 
-// choice is which letters a command is about.
-type choice struct {
+// letterFilter is which letters a command is about.
+type letterFilter struct {
 	reasons, nodes, statuses []string
 	since, until             string
 	from, to                 time.Time
 }
 
 // flags adds the flags to a command, which has set for --set.
-func (c *choice) flags(cmd *cobra.Command, set *[]string) {
+func (c *letterFilter) flags(cmd *cobra.Command, set *[]string) {
 	f := cmd.Flags()
 	f.StringSliceVar(&c.reasons, "reason", nil, "only those with this reason: "+strings.Join(reasonNames(), ", ")+"; may be repeated")
 	f.StringSliceVar(&c.nodes, "node", nil, "only those of this node; may be repeated")
@@ -58,13 +58,13 @@ func (c *choice) flags(cmd *cobra.Command, set *[]string) {
 }
 
 // empty reports whether nothing is chosen.
-func (c *choice) empty() bool {
+func (c *letterFilter) empty() bool {
 	return len(c.reasons)+len(c.nodes)+len(c.statuses) == 0 && c.since == "" && c.until == ""
 }
 
 // check finds names that nothing has: a choice by them would be empty for no good
 // reason. Nodes that the pipeline file no longer has may have letters.
-func (c *choice) check(a *assembly, stateID string) error {
+func (c *letterFilter) check(a *assembly, stateID string) error {
 	for _, r := range c.reasons {
 		if known := reasonNames(); !slices.Contains(known, r) {
 			return usage(notKnown("--reason", r, known))
@@ -109,7 +109,7 @@ func statusNames() []string {
 }
 
 // resolve reads the times.
-func (c *choice) resolve(now time.Time) (err error) {
+func (c *letterFilter) resolve(now time.Time) (err error) {
 	if c.from, err = parseWhen("--since", c.since, now); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func parseWhen(flag, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, usage(fmt.Errorf("%s %q: want a time as in 2026-01-31 or 2026-01-31T15:04:05Z, or how long ago, as in 24h or 7d", flag, text))
 }
 
-func (c *choice) has(f *deadletters.Found) bool {
+func (c *letterFilter) has(f *deadletters.Found) bool {
 	return (len(c.reasons) == 0 || slices.Contains(c.reasons, string(f.Reason))) &&
 		(len(c.nodes) == 0 || slices.Contains(c.nodes, f.Node)) &&
 		(len(c.statuses) == 0 || slices.Contains(c.statuses, string(f.Status))) &&
@@ -142,7 +142,7 @@ func (c *choice) has(f *deadletters.Found) bool {
 
 // eachLetter calls f for the chosen letters, oldest first. Those of another state
 // than stateID are outdated.
-func (a *assembly) eachLetter(c *choice, stateID string, f func(*deadletters.Found) error) error {
+func (a *assembly) eachLetter(c *letterFilter, stateID string, f func(*deadletters.Found) error) error {
 	if err := errors.Join(c.resolve(time.Now()), c.check(a, stateID)); err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (a *assembly) eachLetter(c *choice, stateID string, f func(*deadletters.Fou
 
 // look is eachLetter for those who only look: the present state is that of the
 // letters written last, and the state folder is not opened.
-func (a *assembly) look(c *choice, f func(*deadletters.Found) error) error {
+func (a *assembly) look(c *letterFilter, f func(*deadletters.Found) error) error {
 	stateID, err := a.folder().LastState()
 	if err != nil {
 		return err
@@ -164,8 +164,8 @@ func (a *assembly) look(c *choice, f func(*deadletters.Found) error) error {
 	return a.eachLetter(c, stateID, f)
 }
 
-// shownLetter is a letter as JSON shows it.
-type shownLetter struct {
+// letterView is a letter as JSON shows it.
+type letterView struct {
 	ID         string             `json:"id"`
 	Status     deadletters.Status `json:"status"`
 	ReplayedAt *time.Time         `json:"replayed_at,omitempty"`
@@ -176,15 +176,15 @@ type shownLetter struct {
 	Binary *[]byte `json:"record_base64,omitempty"`
 }
 
-func shown(f *deadletters.Found) shownLetter {
-	l := shownLetter{ID: f.ID, Status: f.Status, ReplayedIn: f.ReplayedIn, Letter: f.Letter}
+func shown(f *deadletters.Found) letterView {
+	l := letterView{ID: f.ID, Status: f.Status, ReplayedIn: f.ReplayedIn, Letter: f.Letter}
 	if f.Status == deadletters.Replayed {
 		l.ReplayedAt = &f.ReplayedAt
 	}
 	return l
 }
 
-func (s *streams) deadLettersShow() *cobra.Command {
+func (s *cli) deadLettersShow() *cobra.Command {
 	var unmask bool
 	cmd := &cobra.Command{
 		Use:   "show FILE ID",
@@ -264,7 +264,7 @@ func atByte(offset int64) string {
 	return fmt.Sprintf(", byte %d", offset)
 }
 
-func (s *streams) showLetter(f *deadletters.Found, output string) error {
+func (s *cli) showLetter(f *deadletters.Found, output string) error {
 	record := string(f.Original())
 	if output == "json" {
 		l := shown(f)

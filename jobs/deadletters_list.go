@@ -14,8 +14,8 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-func (s *streams) deadLettersList() *cobra.Command {
-	var c choice
+func (s *cli) deadLettersList() *cobra.Command {
+	var c letterFilter
 	var counts bool
 	var limit int
 	cmd := &cobra.Command{
@@ -49,7 +49,7 @@ func (s *streams) deadLettersList() *cobra.Command {
 }
 
 // listJSON prints one object a line, without the record.
-func (s *streams) listJSON(a *assembly, c *choice, limit int) error {
+func (s *cli) listJSON(a *assembly, c *letterFilter, limit int) error {
 	e := json.NewEncoder(s.out)
 	n := 0
 	return a.look(c, func(f *deadletters.Found) error {
@@ -61,7 +61,7 @@ func (s *streams) listJSON(a *assembly, c *choice, limit int) error {
 	})
 }
 
-func (s *streams) listText(a *assembly, c *choice, limit int) error {
+func (s *cli) listText(a *assembly, c *letterFilter, limit int) error {
 	t := &table{out: s.out}
 	n := 0
 	err := a.look(c, func(f *deadletters.Found) error {
@@ -85,12 +85,12 @@ func (s *streams) listText(a *assembly, c *choice, limit int) error {
 }
 
 // noLetters says that there are none, or none of the choice.
-func (s *streams) noLetters(a *assembly, c *choice) error {
+func (s *cli) noLetters(a *assembly, c *letterFilter) error {
 	folder := a.file.Redact(a.file.DeadLetters.URL)
 	what := "no dead letters in " + folder
 	if !c.empty() {
 		n := 0
-		if err := a.look(&choice{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
+		if err := a.look(&letterFilter{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -109,7 +109,7 @@ type letterCount struct {
 	Count  int64  `json:"count"`
 }
 
-func (s *streams) countLetters(a *assembly, c *choice, output string) error {
+func (s *cli) countLetters(a *assembly, c *letterFilter, output string) error {
 	n := map[letterCount]int64{}
 	err := a.look(c, func(f *deadletters.Found) error {
 		n[letterCount{Reason: string(f.Reason), Node: f.Node, Status: string(f.Status)}]++

@@ -19,7 +19,7 @@ import (
 	"github.com/starlift-etl/starlift/configs"
 )
 
-func (s *streams) demoCommand() *cobra.Command {
+func (s *cli) demoCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -54,7 +54,7 @@ const (
 
 var demoMakes = []string{demoPipeline, demoData, demoQuery, "state", "dead-letters", "lake", demoWarehouse, demoWarehouse + ".wal"}
 
-func (s *streams) demo(ctx context.Context, dir string) error {
+func (s *cli) demo(ctx context.Context, dir string) error {
 	if err := prepareDemo(dir); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

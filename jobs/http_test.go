@@ -105,7 +105,7 @@ func stopAt(a *assembly, step engine.Step, epoch int64) *stopped {
 func inBackground(t *testing.T, a *assembly) chan error {
 	t.Helper()
 	ended := make(chan error, 1)
-	go func() { ended <- (&streams{err: os.Stderr}).runPipeline(context.Background(), a) }()
+	go func() { ended <- (newCLI(nil, nil, os.Stderr)).runPipeline(context.Background(), a) }()
 	return ended
 }
 

@@ -49,17 +49,18 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 		return
 	}
-	if err := arm(); err != nil {
+	c := newCLI(os.Stdin, os.Stdout, os.Stderr)
+	if err := arm(c); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(99)
 	}
-	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(c.main(os.Args[1:]))
 }
 
 // arm sets the traps that the environment asks for.
-func arm() error {
+func arm(c *cli) error {
 	die := func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }
-	if err := trap(envKillAt, die); err != nil {
+	if err := trap(c, envKillAt, die); err != nil {
 		return err
 	}
 	if file := os.Getenv(envSyncs); file != "" {
@@ -68,7 +69,7 @@ func arm() error {
 			return err
 		}
 	}
-	if err := trap(envHangAt, func() error { select {} }); err != nil {
+	if err := trap(c, envHangAt, func() error { select {} }); err != nil {
 		return err
 	}
 	if within := os.Getenv(envStop); within != "" {
@@ -76,10 +77,10 @@ func arm() error {
 		if err != nil {
 			return err
 		}
-		stopWithin = d
+		c.stopWithin = d
 	}
 	if places := strings.Fields(os.Getenv(envPauseAt)); len(places) > 0 {
-		hook = func(s engine.Step, e int64) error {
+		c.hook = func(s engine.Step, e int64) error {
 			for _, place := range places {
 				if file, ok := strings.CutPrefix(place, fmt.Sprintf("%s:%d:", s, e)); ok {
 					return pause(file)
@@ -100,7 +101,7 @@ func arm() error {
 }
 
 // trap does something at the step that a variable names.
-func trap(variable string, do func() error) error {
+func trap(c *cli, variable string, do func() error) error {
 	step, epoch, ok := strings.Cut(os.Getenv(variable), ":")
 	if !ok {
 		return nil
@@ -108,7 +109,7 @@ func trap(variable string, do func() error) error {
 	nth, counts := strings.CutPrefix(epoch, "+")
 	at, err := strconv.ParseInt(nth, 10, 64)
 	var taken atomic.Int64
-	hook = func(s engine.Step, e int64) error {
+	c.hook = func(s engine.Step, e int64) error {
 		if string(s) == step && (e == at && !counts || counts && taken.Add(1) == at) {
 			return do()
 		}

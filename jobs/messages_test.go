@@ -69,7 +69,7 @@ sinks: {lake: {type: parquet, inputs: [items], url: DIR/lake}}
 		if i == 0 {
 			ctx = stopped
 		}
-		if err := (&streams{err: &log}).runPipeline(ctx, a); err != nil {
+		if err := newCLI(nil, nil, &log).runPipeline(ctx, a); err != nil {
 			t.Fatal(err)
 		}
 		if all := done.FindAllString(log.String(), -1); len(all) != i+1 || all[i] != `"msg":"`+want {

@@ -16,7 +16,7 @@ import (
 
 var planFormats = []string{"text", "mermaid", "er"}
 
-func (s *streams) planCommand() *cobra.Command {
+func (s *cli) planCommand() *cobra.Command {
 	var format string
 	var held stateFlags
 	cmd := &cobra.Command{
@@ -51,7 +51,7 @@ func (s *streams) planCommand() *cobra.Command {
 	})
 }
 
-func (s *streams) printPlan(p *plan, format, output string) error {
+func (s *cli) printPlan(p *plan, format, output string) error {
 	switch {
 	case output == "json":
 		return s.printJSON(p)

@@ -108,7 +108,7 @@ func change(t *testing.T, a *assembly, dir string) {
 
 func runAssembly(t *testing.T, a *assembly) {
 	t.Helper()
-	if err := (&streams{err: os.Stderr}).runPipeline(context.Background(), a); err != nil {
+	if err := (newCLI(nil, nil, os.Stderr)).runPipeline(context.Background(), a); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-func (s *streams) deadLettersReplay() *cobra.Command {
-	var c choice
+func (s *cli) deadLettersReplay() *cobra.Command {
+	var c letterFilter
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "replay FILE [ID…]",
@@ -63,8 +63,8 @@ func (s *streams) deadLettersReplay() *cobra.Command {
 	return cmd
 }
 
-// replayed is what a replay did.
-type replayed struct {
+// replayReport is what a replay did.
+type replayReport struct {
 	Letters int64  `json:"letters"`
 	Request string `json:"request,omitempty"` // the file in the inbox
 	// Left out, because they were read again, wait for it, or are of an earlier
@@ -75,7 +75,7 @@ type replayed struct {
 }
 
 // replay puts the chosen letters into the inbox, all of them or none.
-func (a *assembly) replay(c *choice, file string, ids []string) (done replayed, err error) {
+func (a *assembly) replay(c *letterFilter, file string, ids []string) (done replayReport, err error) {
 	request, err := a.folder().NewRequest()
 	if err != nil {
 		return done, err
@@ -135,7 +135,7 @@ func (a *assembly) stateID() (string, error) {
 	return cmp.Or(st.StateID, noState), nil
 }
 
-func (s *streams) printReplay(a *assembly, r replayed, output string) error {
+func (s *cli) printReplay(a *assembly, r replayReport, output string) error {
 	if output == "json" {
 		return s.printJSON(r)
 	}
@@ -146,7 +146,7 @@ func (s *streams) printReplay(a *assembly, r replayed, output string) error {
 	case !a.config.Bounded:
 		when = "; the pipeline reads them within seconds if it runs, or else when it is started"
 	}
-	if r == (replayed{}) {
+	if r == (replayReport{}) {
 		_, err := fmt.Fprintln(s.out, "no dead letters in", a.file.Redact(a.file.DeadLetters.URL), "to read again")
 		return err
 	}

@@ -267,7 +267,7 @@ func TestReplayUsage(t *testing.T) {
 		t.Errorf("an hour ago there was %s", out)
 	}
 	id, _, _ := strings.Cut(fine(t, dir, "dead-letters", "list", "p.yaml", "--since", "1h", "--reason", "bad_record").out, "  ")
-	var r replayed
+	var r replayReport
 	if err := json.Unmarshal([]byte(fine(t, dir, "dead-letters", "replay", "p.yaml", id, "--output", "json").out), &r); err != nil {
 		t.Fatal(err)
 	}

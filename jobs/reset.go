@@ -17,7 +17,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-func (s *streams) resetCommand() *cobra.Command {
+func (s *cli) resetCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "reset FILE",

@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/jobs/generate"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -39,15 +41,25 @@ func usage(err error) error {
 	return usageError{err}
 }
 
-// streams are where a command reads and writes.
-type streams struct {
+// cli is the command line of one process: where its commands read and write, and how
+// long a stop may take.
+type cli struct {
 	in       io.Reader
 	out, err io.Writer
 	console  *console // on err: the log, and the bar; nil = there is none yet
+	// stopWithin is what a first signal to stop gives to the epoch at work.
+	stopWithin time.Duration
+	// hook, where it is set, is called at each step of an epoch of what run and
+	// backfill run: tests end the process there.
+	hook func(step engine.Step, epoch int64) error
+}
+
+func newCLI(in io.Reader, out, errs io.Writer) *cli {
+	return &cli{in: in, out: out, err: errs, stopWithin: stopWithin}
 }
 
 // screen returns the console.
-func (s *streams) screen() *console {
+func (s *cli) screen() *console {
 	if s.console == nil {
 		s.console = newConsole(s.err)
 	}
@@ -63,14 +75,17 @@ func terminal(w io.Writer) bool {
 // Main runs a command line, without the program's name, and returns the exit
 // status.
 func Main(args []string, in io.Reader, out, errs io.Writer) int {
-	io := &streams{in: in, out: out, err: errs}
-	root := newRoot(io)
+	return newCLI(in, out, errs).main(args)
+}
+
+func (s *cli) main(args []string) int {
+	root := newRoot(s)
 	root.SetArgs(args)
-	return io.status(root.ExecuteContext(context.Background()))
+	return s.status(root.ExecuteContext(context.Background()))
 }
 
 // status prints the error and returns its exit status.
-func (s *streams) status(err error) int {
+func (s *cli) status(err error) int {
 	if err == nil {
 		return exitFine
 	}
@@ -85,7 +100,7 @@ func (s *streams) status(err error) int {
 	return exitFailed
 }
 
-func newRoot(s *streams) *cobra.Command {
+func newRoot(s *cli) *cobra.Command {
 	var level string
 	root := &cobra.Command{
 		Use:           "starlift",
@@ -156,7 +171,7 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 
 // setLog makes the process's log: text for people, JSON for machines, on
 // standard error.
-func (s *streams) setLog(level string) error {
+func (s *cli) setLog(level string) error {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return usage(wrongChoice("--log-level", level, logLevels...))
@@ -178,7 +193,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 // onFile completes a command that shows something of a pipeline file: it takes
 // n arguments, the first of them the file, --set, which goes to set, and --output
 // text or json. As JSON, mistakes in the file are printed as validate does.
-func (s *streams) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly, args []string, output string) error) *cobra.Command {
+func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly, args []string, output string) error) *cobra.Command {
 	var output string
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := exactly(n, what)(cmd, args); err != nil {
@@ -201,7 +216,7 @@ func (s *streams) onFile(cmd *cobra.Command, set *[]string, n int, what string, 
 
 // loadFor is load for a command with this --output: as JSON, mistakes in the file
 // are printed, and the error says only that there are some.
-func (s *streams) loadFor(path string, set []string, output string) (*assembly, error) {
+func (s *cli) loadFor(path string, set []string, output string) (*assembly, error) {
 	a, err := load(path, set)
 	if err == nil || output != "json" {
 		return a, err
@@ -210,7 +225,7 @@ func (s *streams) loadFor(path string, set []string, output string) (*assembly, 
 }
 
 // printJSON prints a value for programs.
-func (s *streams) printJSON(v any) error {
+func (s *cli) printJSON(v any) error {
 	e := json.NewEncoder(s.out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)

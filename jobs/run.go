@@ -36,7 +36,7 @@ const fromNowHelp = "A state that has rows refuses a pipeline file that was chan
 	"changes of what a node gives for what is read from then on: rows that are there stay until their items change.\n" +
 	"starlift validate FILE says what would be taken and what refused."
 
-func (s *streams) runCommand() *cobra.Command {
+func (s *cli) runCommand() *cobra.Command {
 	var set, fromNow []string
 	cmd := &cobra.Command{
 		Use:   "run FILE",
@@ -62,7 +62,7 @@ func (s *streams) runCommand() *cobra.Command {
 	return cmd
 }
 
-func (s *streams) backfillCommand() *cobra.Command {
+func (s *cli) backfillCommand() *cobra.Command {
 	var set, sources, fromNow []string
 	cmd := &cobra.Command{
 		Use:   "backfill FILE",
@@ -118,15 +118,15 @@ func (a *assembly) boundedOnly(names []string) error {
 }
 
 // runPipeline runs until the sources end or a signal comes.
-func (s *streams) runPipeline(ctx context.Context, a *assembly) error {
+func (s *cli) runPipeline(ctx context.Context, a *assembly) error {
 	_, err := s.execute(ctx, a)
 	return err
 }
 
-func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
+func (s *cli) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
 	defer a.limitMemory()()
 	logWarnings(a.config.Log, a.file.Warnings())
-	stop, kill, release := signals(ctx, a.reload)
+	stop, kill, release := s.signals(ctx, a.reload)
 	defer release()
 	m := status.NewMonitor(a.status())
 	server, err := status.Serve(m)
@@ -134,6 +134,9 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 		return engine.Progress{}, err
 	}
 	a.config.Compare = a.compare
+	if s.hook != nil {
+		a.config.Hook = s.hook
+	}
 	a.config.Opened = func(stateID string, epoch int64) { a.opened(server, stateID, epoch) }
 	a.config.GiveUp = func(err error) func() bool {
 		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err)))
@@ -161,7 +164,7 @@ func (s *streams) execute(ctx context.Context, a *assembly) (engine.Progress, er
 
 // endWithin ends the process with an error, unless it ends by itself before: what
 // is at work may be stuck in a library or a disk. What it returns takes it back.
-func (s *streams) endWithin(d time.Duration, err error) (undo func() bool) {
+func (s *cli) endWithin(d time.Duration, err error) (undo func() bool) {
 	return time.AfterFunc(d, func() { os.Exit(s.status(err)) }).Stop
 }
 
@@ -277,7 +280,7 @@ func (r redactedError) Unwrap() error { return r.err }
 
 // progressScreen is where the bar of a run is drawn: on a terminal, where the run has
 // an end; nil = nowhere.
-func (s *streams) progressScreen(a *assembly) status.Screen {
+func (s *cli) progressScreen(a *assembly) status.Screen {
 	if terminal(s.err) && a.config.Bounded {
 		return s.screen()
 	}

@@ -38,7 +38,7 @@ func TestUnit(t *testing.T) {
 	const path = "../docs/starlift.service"
 	unit := unitFile(t, path)
 	words := strings.Fields(unit["ExecStart"])
-	cmd, rest, err := newRoot(&streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}).Find(words[1:])
+	cmd, rest, err := newRoot(newCLI(strings.NewReader(""), io.Discard, io.Discard)).Find(words[1:])
 	if err == nil {
 		err = cmd.ParseFlags(rest)
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // A stop is safe at any instant (I7), so nothing may hold it up for longer than
-// this. What is saved by then is committed at the next start. Tests make it shorter.
-var (
+// this. What is saved by then is committed at the next start.
+const (
 	// stopWithin is the time that a first signal gives to the epoch at work.
 	stopWithin = 30 * time.Second
 	// quitWithin is the time that whatever is at work has to return after that, or
@@ -25,51 +25,53 @@ var (
 // signals returns a context that ends at the first SIGINT or SIGTERM, or with
 // parent, and one that ends at the second, or when stopping takes too long. SIGHUP
 // calls reload, which must not wait. The caller releases them.
-func signals(parent context.Context, reload func()) (stop, kill context.Context, release func()) {
+func (s *cli) signals(parent context.Context, reload func()) (stop, kill context.Context, release func()) {
 	stop, stopNow := context.WithCancel(parent)
 	kill, killNow := context.WithCancel(context.WithoutCancel(parent))
-	s := &signalling{parent: parent, ch: make(chan os.Signal, 4), done: make(chan struct{}), reload: reload, stop: stopNow, kill: killNow}
-	signal.Notify(s.ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	h := &signalHandler{parent: parent, ch: make(chan os.Signal, 4), done: make(chan struct{}), reload: reload, stop: stopNow, kill: killNow, stopWithin: s.stopWithin}
+	signal.Notify(h.ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		s.run()
+		h.run()
 	}()
 	return stop, kill, func() {
-		signal.Stop(s.ch)
-		close(s.done)
+		signal.Stop(h.ch)
+		close(h.done)
 		<-finished
 		stopNow()
 		killNow()
 	}
 }
 
-// signalling turns signals into what they mean.
-type signalling struct {
+// signalHandler turns signals into what they mean.
+type signalHandler struct {
 	parent context.Context
 	ch     chan os.Signal
 	done   chan struct{} // closed when there is nothing left to stop
 	reload func()
 	stop   func()
 	kill   func()
+	// stopWithin is the time between stop and kill, unless a second signal comes.
+	stopWithin time.Duration
 }
 
-func (s *signalling) run() {
-	if !s.wait(s.parent.Done(), nil) {
+func (h *signalHandler) run() {
+	if !h.wait(h.parent.Done(), nil) {
 		return
 	}
-	slog.Info("stopping after this epoch; a second signal stops at once", "within", stopWithin)
-	s.stop()
-	deadline := time.NewTimer(stopWithin)
+	slog.Info("stopping after this epoch; a second signal stops at once", "within", h.stopWithin)
+	h.stop()
+	deadline := time.NewTimer(h.stopWithin)
 	defer deadline.Stop()
-	if !s.wait(nil, deadline.C) {
+	if !h.wait(nil, deadline.C) {
 		return
 	}
-	s.kill()
+	h.kill()
 	last := time.NewTimer(quitWithin)
 	defer last.Stop()
 	select {
-	case <-s.done:
+	case <-h.done:
 	case <-last.C:
 		slog.Error("something does not stop: the process ends under it, which loses nothing; the next run goes on at the last epoch that was saved")
 		os.Exit(exitFailed)
@@ -78,19 +80,19 @@ func (s *signalling) run() {
 
 // wait returns at a signal to stop, or when one of the others ends; false = there
 // is nothing left to stop.
-func (s *signalling) wait(ended <-chan struct{}, late <-chan time.Time) bool {
+func (h *signalHandler) wait(ended <-chan struct{}, late <-chan time.Time) bool {
 	for {
 		select {
-		case got := <-s.ch:
+		case got := <-h.ch:
 			if got != syscall.SIGHUP {
 				return true
 			}
-			s.reload()
+			h.reload()
 		case <-ended:
 			return true
 		case <-late:
 			return true
-		case <-s.done:
+		case <-h.done:
 			return false
 		}
 	}

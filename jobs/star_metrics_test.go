@@ -74,7 +74,7 @@ func membersShown(t *testing.T, file string, set ...string) (shown []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (&streams{err: os.Stderr}).runPipeline(context.Background(), a); err != nil {
+	if err := (newCLI(nil, nil, os.Stderr)).runPipeline(context.Background(), a); err != nil {
 		t.Fatal(err)
 	}
 	page := httptest.NewRecorder()

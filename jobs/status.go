@@ -7,7 +7,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-func (s *streams) statusCommand() *cobra.Command {
+func (s *cli) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status FILE",
 		Short: "Show how far a pipeline is, and how it does",

@@ -15,7 +15,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/fixture"
 )
 
-func (s *streams) testCommand() *cobra.Command {
+func (s *cli) testCommand() *cobra.Command {
 	var set []string
 	var output, pattern string
 	cmd := &cobra.Command{
@@ -59,7 +59,7 @@ type fileResult struct {
 	Tests []testResult `json:"tests"`
 }
 
-func (s *streams) test(ctx context.Context, files, set []string, pattern, output string) error {
+func (s *cli) test(ctx context.Context, files, set []string, pattern, output string) error {
 	wanted, err := regexp.Compile(pattern)
 	if err != nil {
 		return usage(fmt.Errorf("--run %q is not a regular expression: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
@@ -113,7 +113,7 @@ func (s *streams) test(ctx context.Context, files, set []string, pattern, output
 }
 
 // runSuite runs the wanted tests of one file. Text is printed test by test.
-func (s *streams) runSuite(ctx context.Context, one *suite, wanted *regexp.Regexp, output string) (fileResult, error) {
+func (s *cli) runSuite(ctx context.Context, one *suite, wanted *regexp.Regexp, output string) (fileResult, error) {
 	result := fileResult{File: one.file, Tests: []testResult{}}
 	for _, t := range one.tests {
 		if !wanted.MatchString(t.Name) {

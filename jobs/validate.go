@@ -11,7 +11,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-func (s *streams) validateCommand() *cobra.Command {
+func (s *cli) validateCommand() *cobra.Command {
 	var set []string
 	var output string
 	var held stateFlags
@@ -59,7 +59,7 @@ func newVerdict(file string, err error) verdict {
 	return verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
 }
 
-func (s *streams) validate(ctx context.Context, files, set []string, held stateFlags, output string) error {
+func (s *cli) validate(ctx context.Context, files, set []string, held stateFlags, output string) error {
 	var all []error
 	verdicts := []verdict{}
 	for _, file := range files {
@@ -91,7 +91,7 @@ func (s *streams) validate(ctx context.Context, files, set []string, held stateF
 
 // printVerdicts prints verdicts as JSON; the error says that files are not valid,
 // or that a state refuses them.
-func (s *streams) printVerdicts(verdicts []verdict) error {
+func (s *cli) printVerdicts(verdicts []verdict) error {
 	if err := s.printJSON(verdicts); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func mistakesOf(file string, err error) []*spec.Mistake {
 	return mistakes
 }
 
-func (s *streams) schemaCommand() *cobra.Command {
+func (s *cli) schemaCommand() *cobra.Command {
 	var tests bool
 	cmd := &cobra.Command{
 		Use:   "schema",

@@ -62,7 +62,7 @@ func (b build) String() string {
 	return fmt.Sprintf("%s (%s), %s, %s", b.Version, commit, b.Go, database)
 }
 
-func (s *streams) versionCommand() *cobra.Command {
+func (s *cli) versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version, the commit, and the versions of Go and DuckDB",
