@@ -34,7 +34,7 @@ var plantedBugs = []plantedBug{
 		"parts[recs.Partition] = recs.CursorAfter(n)", "parts[recs.Partition] = recs.CursorAfter(min(n+1, recs.Len()))"},
 	{"sync", "sinks/postgres/spool.go", // the spool is not synced
 		"if err := f.to.Sync(); err != nil {", "if err := error(nil); err != nil {"},
-	{"names", "sinks/internal/columnar/file.go", // names of files are not synced
+	{"names", "pipeline/disk/make.go", // names of files are not synced
 		"if err := d.Sync(); err != nil {", "if err := error(nil); err != nil {"},
 	{"rename", "sinks/parquet/sink.go", // what has its final name is not looked for
 		"case waiting < 0 && found < 0:", "case waiting < 0:"},

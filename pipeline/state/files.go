@@ -8,7 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/starlift-etl/starlift/pipeline/private"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // files is a file system that writes tables in large pieces. Pebble makes a system
@@ -20,7 +20,7 @@ type files struct{ vfs.FS }
 func (fs files) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := fs.FS.Create(name, category)
 	if err == nil {
-		if err = os.Chmod(name, private.FileMode); err != nil {
+		if err = os.Chmod(name, disk.PrivateFile); err != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}

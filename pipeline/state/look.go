@@ -13,7 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/starlift-etl/starlift/pipeline/private"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Open opens the folder, making it when it is missing: Look and Make.
@@ -102,16 +102,16 @@ func (s *Store) Make() error {
 
 func (s *Store) make() error {
 	if s.lock == nil {
-		if err := private.MakeDir(s.dir); err != nil {
+		if err := disk.MakeDir(s.dir, disk.Private); err != nil {
 			return err
 		}
-		if err := private.MakeDir(s.dbDir()); err != nil {
+		if err := disk.MakeDir(s.dbDir(), disk.Private); err != nil {
 			return err
 		}
 		if err := s.takeLock(); err != nil {
 			return err
 		}
-		if err := os.Chmod(filepath.Join(s.dbDir(), "LOCK"), private.FileMode); err != nil {
+		if err := os.Chmod(filepath.Join(s.dbDir(), "LOCK"), disk.PrivateFile); err != nil {
 			return err
 		}
 	}

@@ -10,8 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/starlift-etl/starlift/pipeline/private"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // rollSize is how large a file gets before the next epoch begins another.
@@ -46,7 +45,7 @@ func (a *appender) add(epoch int64, parts []file) error {
 		a.path, a.size, at = filepath.Join(a.dir, fmt.Sprintf("%s%012d%s", a.prefix, epoch, a.suffix)), 0, 0
 	}
 	start := at
-	f, err := os.OpenFile(a.path, os.O_CREATE|os.O_WRONLY, private.FileMode)
+	f, err := os.OpenFile(a.path, os.O_CREATE|os.O_WRONLY, disk.PrivateFile)
 	if err != nil {
 		return err
 	}
@@ -63,7 +62,7 @@ func (a *appender) add(epoch int64, parts []file) error {
 		a.day = dayOf(a.now())
 	}
 	a.size, a.epoch, a.start = at, epoch, start
-	if err := columnar.SyncDir(a.dir); err != nil {
+	if err := disk.SyncDir(a.dir); err != nil {
 		return err
 	}
 	for _, p := range parts {

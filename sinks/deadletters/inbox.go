@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Limits of the records that Read returns at once.
@@ -119,7 +119,7 @@ func (b *Inbox) remove(name string) error {
 	if err := os.Remove(filepath.Join(b.dir(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return columnar.SyncDir(b.dir())
+	return disk.SyncDir(b.dir())
 }
 
 // Read returns letters of one source and transform, in the order of the requests.

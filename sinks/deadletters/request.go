@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // requested is a line of a request: a letter that is to be read again.
@@ -50,7 +50,7 @@ func (r *Request) Place() (path string, letters int64, err error) {
 	if err := os.Rename(r.path+tempSuffix, r.path); err != nil {
 		return "", 0, err
 	}
-	return r.path, r.n, columnar.SyncDir(r.dir)
+	return r.path, r.n, disk.SyncDir(r.dir)
 }
 
 // Requests returns the paths of the requests that wait, or are being read.

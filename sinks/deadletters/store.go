@@ -13,9 +13,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/private"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Options are what New needs.
@@ -51,7 +49,7 @@ func New(o Options) (*Store, error) {
 
 // Check says whether the folder can be used.
 func (s *Store) Check(context.Context, pipeline.SinkOptions) ([]string, error) {
-	if err := localfile.CanMake(s.dir); err != nil {
+	if err := disk.CanMake(s.dir); err != nil {
 		return nil, err
 	}
 	return nil, nil
@@ -199,7 +197,7 @@ func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
 	if p.Files == nil {
 		return r, nil
 	}
-	if err := columnar.SyncDir(w.s.dir); err != nil {
+	if err := disk.SyncDir(w.s.dir); err != nil {
 		return nil, err
 	}
 	r.Rows = map[string]map[string]int64{"dead_letters": {"insert": w.letters.n}}
@@ -225,10 +223,10 @@ type lines struct {
 
 func (l *lines) add(v any) error {
 	if l.f == nil {
-		if err := private.MakeDir(filepath.Dir(l.path)); err != nil {
+		if err := disk.MakeDir(filepath.Dir(l.path), disk.Private); err != nil {
 			return err
 		}
-		f, err := private.Create(l.path + tempSuffix)
+		f, err := disk.Create(l.path+tempSuffix, disk.Private)
 		if err != nil {
 			return err
 		}

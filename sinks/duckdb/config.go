@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 )
 
 // Config is a duckdb sink in a pipeline file.
@@ -36,7 +36,7 @@ const defaultSchema = "main"
 
 // targets names the place of a table.
 func (c *Config) targets(t *pipeline.Table) (key string, places [][]string) {
-	path, err := localfile.Canonical(c.DSN)
+	path, err := disk.Canonical(c.DSN)
 	if err != nil {
 		path = c.DSN
 	}
@@ -57,7 +57,7 @@ func (c *Config) check() error {
 	if err := dialect.CheckSchema(c.Schema); err != nil {
 		errs = append(errs, err)
 	}
-	path, err := localfile.Canonical(c.DSN)
+	path, err := disk.Canonical(c.DSN)
 	if err != nil {
 		path = c.DSN
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // firstMemory returns the memory that DuckDB has to begin with.
@@ -57,7 +57,7 @@ func (s *Sink) more(ctx context.Context, err error) (bool, error) {
 	default:
 		return false, nil
 	}
-	path, err := localfile.Canonical(s.cfg.DSN)
+	path, err := disk.Canonical(s.cfg.DSN)
 	if err != nil {
 		return false, err
 	}

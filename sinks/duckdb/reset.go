@@ -11,7 +11,7 @@ import (
 	"os"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -20,7 +20,7 @@ func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Targ
 	if err := s.begin(pipeline.SinkOptions{Pipeline: r.Pipeline, Tables: r.Tables}); err != nil {
 		return nil, err
 	}
-	path, err := localfile.Canonical(s.cfg.DSN)
+	path, err := disk.Canonical(s.cfg.DSN)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,7 @@ import (
 	_ "github.com/duckdb/duckdb-go/v2" // the driver
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -73,7 +72,7 @@ func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []strin
 	if err := s.begin(o); err != nil {
 		return nil, err
 	}
-	path, err := localfile.Canonical(s.cfg.DSN)
+	path, err := disk.Canonical(s.cfg.DSN)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []strin
 		names = append(names, fmt.Sprintf("table %s of %s", strings.ToLower(warehouse.In(s.cfg.Schema, t.Name)), path))
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := localfile.CanMake(filepath.Dir(path)); err != nil {
+		if err := disk.CanMake(filepath.Dir(path)); err != nil {
 			return nil, err
 		}
 		dir, err := os.MkdirTemp("", "starlift-check-")
@@ -109,11 +108,11 @@ func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 		return err
 	}
 	// Two sinks that spell one path differently have to share what DuckDB opens.
-	path, err := localfile.Canonical(s.cfg.DSN)
+	path, err := disk.Canonical(s.cfg.DSN)
 	if err != nil {
 		return err
 	}
-	if err := columnar.MakeDir(filepath.Dir(path)); err != nil {
+	if err := disk.MakeDir(filepath.Dir(path), disk.Shared); err != nil {
 		return err
 	}
 	if err := s.connect(ctx, path); err != nil {

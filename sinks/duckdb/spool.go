@@ -11,7 +11,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/private"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -44,7 +44,11 @@ func newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Wr
 		return nil, err
 	}
 	s.File += ".parquet"
-	file, err := columnar.Create(filepath.Join(dir, s.File), private.FileMode, columns, encoder)
+	spooled, err := disk.Create(filepath.Join(dir, s.File), disk.Private)
+	if err != nil {
+		return nil, fmt.Errorf("parquet file: %w", err)
+	}
+	file, err := columnar.NewFile(spooled, columns, encoder)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/private"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -124,7 +124,7 @@ func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
 	}
 	s := e.sink
 	if !e.made {
-		if err := private.MakeDir(e.dir); err != nil {
+		if err := disk.MakeDir(e.dir, disk.Private); err != nil {
 			return nil, err
 		}
 		e.made = true
@@ -275,7 +275,7 @@ func (e *epoch) keep(c *carry, r *pipeline.Committable) error {
 		c.Segments = merged
 	}
 	if e.made {
-		if err := columnar.SyncDir(e.dir); err != nil {
+		if err := disk.SyncDir(e.dir); err != nil {
 			return err
 		}
 	}
@@ -300,7 +300,7 @@ func (e *epoch) merge(segments []segment) (merged []segment, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeGroups(groups)) }()
-	if err := private.MakeDir(e.dir); err != nil {
+	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
 		return nil, err
 	}
 	e.made = true

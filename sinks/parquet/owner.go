@@ -10,8 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // ownerFile says, in a table's folder, who writes it and how. Readers of lakes take
@@ -162,7 +161,7 @@ func dataIn(dir string) (file, nested string, err error) {
 
 // ownerAbove returns the owned folder that a folder lies in; empty = there is none.
 func ownerAbove(dir string) (string, error) {
-	at, err := localfile.Canonical(dir)
+	at, err := disk.Canonical(dir)
 	if err != nil {
 		return "", err
 	}
@@ -196,7 +195,7 @@ func (s *Sink) claim() ([]string, error) {
 // was quicker. The file comes whole or not at all: it is linked.
 func (s *Sink) take(table string) error {
 	dir := s.folder(table)
-	if err := columnar.MakeDir(dir); err != nil {
+	if err := disk.MakeDir(dir, disk.Shared); err != nil {
 		return err
 	}
 	text, err := json.Marshal(s.owner(table))
@@ -222,7 +221,7 @@ func (s *Sink) take(table string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", final, err)
 	}
-	return columnar.SyncDir(dir)
+	return disk.SyncDir(dir)
 }
 
 func writeSynced(path string, text []byte) error {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -115,7 +116,7 @@ func earlier(groups []*gathered, table string) (n int) {
 
 func syncDirs(dirs map[string]bool) error {
 	for dir := range dirs {
-		if err := columnar.SyncDir(dir); err != nil {
+		if err := disk.SyncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -194,13 +195,17 @@ func (w *partWriter) add(p place) error {
 func (w *partWriter) create(folder string) error {
 	dir := path.Join(escape(w.group.table), folder)
 	final := path.Join(dir, fileName(w.sink.prefix, w.group.first, w.last, w.part))
-	if err := columnar.MakeDir(w.sink.local(dir)); err != nil {
+	if err := disk.MakeDir(w.sink.local(dir), disk.Shared); err != nil {
 		return err
 	}
 	if err := w.sink.step("create"); err != nil {
 		return err
 	}
-	f, err := columnar.Create(temporary(w.sink.local(final)), 0o644, w.group.columns, w.encoder)
+	to, err := disk.Create(temporary(w.sink.local(final)), disk.Shared)
+	if err != nil {
+		return fmt.Errorf("parquet file: %w", err)
+	}
+	f, err := columnar.NewFile(to, w.group.columns, w.encoder)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Reset implements pipeline.Resettable. The files of the pipeline in the folders that
@@ -85,7 +85,7 @@ func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.TargetObje
 	if err := remove(filepath.Join(dir, ownerFile)); err != nil {
 		return nil, err
 	}
-	return all, errors.Join(removeEmpty(dir), columnar.SyncDir(s.cfg.URL))
+	return all, errors.Join(removeEmpty(dir), disk.SyncDir(s.cfg.URL))
 }
 
 var dataFile = regexp.MustCompile(`^(.+)-([A-Za-z][A-Za-z0-9_]*)-[^-]+-\d{10,}-\d{10,}-\d{3,}\.parquet$`)

@@ -12,7 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/private"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
@@ -76,7 +76,7 @@ type segmentWriter struct {
 }
 
 func createSegment(path string, seg segment, columns []pipeline.Column, codec columnar.Codec) (*segmentWriter, error) {
-	f, err := private.Create(path)
+	f, err := disk.Create(path, disk.Private)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
 )
 
 // Sink writes Parquet files to a local folder.
@@ -83,7 +83,7 @@ type published struct {
 
 // Targets names the table's folder.
 func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) {
-	dir, err := localfile.Canonical(s.folder(t.Name))
+	dir, err := disk.Canonical(s.folder(t.Name))
 	if err != nil {
 		dir = s.folder(t.Name)
 	}
@@ -96,13 +96,13 @@ func (s *Sink) Check(_ context.Context, o pipeline.SinkOptions) (names []string,
 		return nil, err
 	}
 	for _, t := range o.Tables {
-		dir, err := localfile.Canonical(s.folder(t.Name))
+		dir, err := disk.Canonical(s.folder(t.Name))
 		if err != nil {
 			return nil, err
 		}
 		names = append(names, "folder "+dir)
 	}
-	if err := localfile.CanMake(s.cfg.URL); err != nil {
+	if err := disk.CanMake(s.cfg.URL); err != nil {
 		return nil, err
 	}
 	if _, err := s.inspectAll(); err != nil {
@@ -117,7 +117,7 @@ func (s *Sink) Open(_ context.Context, o pipeline.SinkOptions) error {
 	if err := s.begin(o); err != nil {
 		return err
 	}
-	if err := columnar.MakeDir(s.cfg.URL); err != nil {
+	if err := disk.MakeDir(s.cfg.URL, disk.Shared); err != nil {
 		return err
 	}
 	left, err := s.inspectAll()
@@ -247,7 +247,7 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 		if err := s.step("sync"); err != nil {
 			return err
 		}
-		if err := columnar.SyncDir(dir); err != nil {
+		if err := disk.SyncDir(dir); err != nil {
 			return fmt.Errorf("commit of epoch %d: %w", r.Epoch, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/localfile"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -71,7 +71,7 @@ func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) {
 // hostName returns one name of a host, as far as that shows without asking anybody.
 func hostName(host string) string {
 	if strings.HasPrefix(host, "/") {
-		if dir, err := localfile.Canonical(host); err == nil {
+		if dir, err := disk.Canonical(host); err == nil {
 			return dir
 		}
 		return host

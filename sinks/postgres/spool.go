@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/private"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -120,7 +120,7 @@ type file struct {
 }
 
 func create(path string) (*file, error) {
-	to, err := private.Create(path)
+	to, err := disk.Create(path, disk.Private)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}

@@ -72,7 +72,7 @@ func BenchmarkFile(b *testing.B) {
 			}
 			path := filepath.Join(b.TempDir(), "f.parquet")
 			for b.Loop() {
-				f, err := Create(path, 0o644, insuranceColumns, enc)
+				f, err := createFile(path, insuranceColumns, enc)
 				if err != nil {
 					b.Fatal(err)
 				}

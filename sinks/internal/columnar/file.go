@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -30,9 +28,20 @@ const (
 	maxGroups   = 1<<15 - 1 // the format counts them in 16 bits
 )
 
+// Output is where the bytes of a file go: an *os.File, for one, from which and to
+// which row groups are copied inside the kernel.
+type Output interface {
+	io.Writer
+	// Sync makes what was written durable.
+	Sync() error
+	Close() error
+	// Name is for messages.
+	Name() string
+}
+
 // File is a Parquet file that is being written.
 type File struct {
-	file    *os.File
+	file    Output
 	buf     *bufio.Writer
 	offset  int64
 	columns []pipeline.Column
@@ -42,15 +51,11 @@ type File struct {
 	waiting Buffer
 }
 
-// Create starts a file with a mode that the umask bounds, over whatever the path
-// holds. The encoder must have been made for the same columns; it may be used for
-// other files in turn.
-func Create(path string, mode fs.FileMode, columns []pipeline.Column, encoder *Encoder) (*File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
-	if err != nil {
-		return nil, fmt.Errorf("parquet file: %w", err)
-	}
-	w := &File{file: f, buf: bufio.NewWriterSize(f, writeBuffer), columns: columns, encoder: encoder}
+// NewFile starts a file in an empty output, which belongs to it from now on. The
+// encoder must have been made for the same columns; it may be used for other files in
+// turn.
+func NewFile(to Output, columns []pipeline.Column, encoder *Encoder) (*File, error) {
+	w := &File{file: to, buf: bufio.NewWriterSize(to, writeBuffer), columns: columns, encoder: encoder}
 	if err := w.write([]byte(magic)); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
@@ -135,8 +140,8 @@ func (f *File) Size() int64 { return f.offset }
 // Rows returns the rows written so far, those that wait included.
 func (f *File) Rows() int64 { return f.rows + f.waiting.Rows }
 
-// Close completes the file, syncs it and returns its size. Its name is durable
-// only after SyncDir. On an error the file is closed, and not a Parquet file.
+// Close completes the file, syncs it and returns its size. Its name need not be
+// durable. On an error the output is closed, and holds no Parquet file.
 func (f *File) Close() (size int64, err error) {
 	if err := f.finish(); err != nil {
 		return 0, errors.Join(err, f.Abort())
@@ -178,7 +183,7 @@ func (f *File) finish() error {
 // Abort closes the file without completing it. The caller removes it.
 func (f *File) Abort() error {
 	f.waiting.Release()
-	if err := f.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+	if err := f.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("close %s: %w", f.file.Name(), err)
 	}
 	return nil
@@ -221,33 +226,4 @@ func (b *Buffer) Release() {
 	}
 	clear(b.Records)
 	b.Records, b.Rows, b.Bytes = b.Records[:0], 0, 0
-}
-
-// SyncDir makes the names in a folder durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("folder: %w", err)
-	}
-	if err := d.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("sync folder %s: %w", dir, err), d.Close())
-	}
-	return d.Close()
-}
-
-// MakeDir makes a folder and what is missing above it, durably.
-func MakeDir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if err := MakeDir(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("folder: %w", err)
-	}
-	return SyncDir(parent)
 }

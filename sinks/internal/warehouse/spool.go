@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/private"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Staged is one table's rows in the spool, as a committable lists them. Commit goes
@@ -111,7 +110,7 @@ func (e *Spool) table(t *pipeline.Table) (*spooled, error) {
 	if s, ok := e.tables[t]; ok {
 		return s, nil
 	}
-	if err := private.MakeDir(e.dir); err != nil {
+	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
 		return nil, err
 	}
 	s := &spooled{Staged: Staged{Table: t.Name, File: fmt.Sprintf("%03d", len(e.order)), Key: KeyOf(t)}}
@@ -149,7 +148,7 @@ func (e *Spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 		all = append(all, s.Staged)
 		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
 	}
-	if err := columnar.SyncDir(e.dir); err != nil {
+	if err := disk.SyncDir(e.dir); err != nil {
 		return nil, err
 	}
 	var err error

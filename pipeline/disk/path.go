@@ -1,6 +1,4 @@
-// Package localfile knows of paths what can be known before anything is made:
-// which of them are one place, and whether a folder can be made.
-package localfile
+package disk
 
 import (
 	"errors"

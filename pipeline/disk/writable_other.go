@@ -1,6 +1,6 @@
 //go:build !unix
 
-package localfile
+package disk
 
 // writable leaves it to who makes the file.
 func writable(string) error { return nil }
