@@ -192,8 +192,8 @@ type SavedChecker interface {
 // OperatorOptions is what a StatefulTransform is told when it is opened.
 type OperatorOptions struct {
 	Saved    json.RawMessage // what Save returned for the last saved epoch; nil = new state
-	State    []OperatorState // as many as Keyspaces asked for
-	Bounded  bool            // every source of the pipeline ends by itself
+	State    KeyGroup
+	Bounded  bool // every source of the pipeline ends by itself
 	Counters Counters
 }
 
@@ -207,9 +207,9 @@ type Counters interface {
 	UnknownMembers(dimension string, n int64)
 }
 
-// OperatorState is a table from hashes to values. What an epoch puts is saved with
+// Keyspace is a table from hashes to values. What an epoch puts is saved with
 // it, and dropped with it.
-type OperatorState interface {
+type Keyspace interface {
 	// Lookup finds the values of keys, which are sorted and differ; nil = there
 	// is none. The values are not to be changed, and valid until the epoch ends.
 	Lookup(keys []Hash, values [][]byte) error
@@ -262,13 +262,4 @@ type PackedRows struct {
 	ColumnAt []int // where the rows have each column of Table
 	Ops      []Op  // of each row, as its version
 	Versions []Version
-}
-
-// EpochInfo says how an epoch ended.
-type EpochInfo struct {
-	// Last says that the sources have ended: nothing may wait any longer.
-	Last bool
-	// RejectedChanges holds the ordinals of changes that became dead letters when they
-	// were settled, sorted: their rows in the log must have no effect.
-	RejectedChanges []int64
 }

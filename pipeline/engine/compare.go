@@ -109,11 +109,7 @@ func CheckState(c *Config, kept *Kept) error {
 	for _, h := range r.holdings() {
 		h.keyspaces = make([]*state.Keyspace, h.n)
 	}
-	checkSettler := func(s *step) error {
-		_, err := r.checkSettler(s)
-		return err
-	}
-	errs := append(r.eachState(checkSettler, r.checkKeyed), r.checkGathered())
+	errs := append(r.checkState(), r.checkGathered())
 	for sink, rc := range kept.Checkpoint.Committables {
 		if rc.Payload != nil && !r.committed && len(rc.RetainEpochs) == 0 {
 			errs = append(errs, r.checkCommitter(sink, kept.Checkpoint.Epoch))

@@ -21,7 +21,8 @@ type epochBuilder struct {
 	started  *epochStart
 	prepared chan<- *preparedEpoch
 	epoch    int64
-	ended    map[string]bool // sources that were at their end when the last epoch was cut
+	header   pipeline.EpochHeader // of the open epoch
+	ended    map[string]bool      // sources that were at their end when the last epoch was cut
 
 	sinks []pipeline.EpochWriter // of the open epoch; nil between epochs
 	dead  pipeline.DeadLetterWriter
@@ -155,9 +156,10 @@ func (f *epochBuilder) begin(started time.Time, h *epochHeader) error {
 	if err := f.r.hook(StepBegin, f.epoch); err != nil {
 		return err
 	}
+	f.header = f.headerOf(f.epoch, h)
 	for _, s := range f.r.steps {
 		if s.settler != nil {
-			s.settler.Begin(f.headerOf(s, h))
+			s.settler.Begin(&f.header)
 		}
 	}
 	for _, s := range f.r.c.Sinks {
@@ -241,7 +243,7 @@ func (f *epochBuilder) batch(s *step, b *pipeline.Batch) error {
 		if err := f.coarsen(s, b); err != nil {
 			return err
 		}
-		if err := s.settler.Add(s.toSettle(b), first); err != nil {
+		if err := s.settler.Add(b, first); err != nil {
 			return err
 		}
 	}
@@ -252,11 +254,6 @@ func (f *epochBuilder) batch(s *step, b *pipeline.Batch) error {
 		}
 		if err := f.giveLog(s.nodeOf(rows.Table), o, first, b.Changes, rows); err != nil {
 			return err
-		}
-	}
-	for _, m := range s.mergers {
-		if err := m.merger.Add(b, first); err != nil {
-			return fmt.Errorf("merging %s: %w", m.name, err)
 		}
 	}
 	return f.judge(s, b)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // epochHeader is what an epoch begins with, as the splitter sees it: before the first of its
@@ -15,7 +14,7 @@ type epochHeader struct {
 	at time.Time // wall time; zero = none
 	// followed says how far the sources without end are read; of those that are not
 	// there, nothing is known.
-	followed map[string]settle.Progress
+	followed map[string]pipeline.SourceProgress
 }
 
 // micros returns the wall time in µs since 1970; 0 = none.
@@ -80,13 +79,13 @@ func (r *readProgress) done(recs *pipeline.Records) {
 
 // epochHeader returns that of the open epoch.
 func (c *splitter) header() *epochHeader {
-	h := &epochHeader{followed: map[string]settle.Progress{}}
+	h := &epochHeader{followed: map[string]pipeline.SourceProgress{}}
 	if !c.r.c.Timeless {
 		h.at = c.r.references.begins(c.first + int64(c.number))
 	}
 	for name, r := range c.progress {
 		if r.known {
-			h.followed[name] = settle.Progress{State: settle.Following, Behind: slices.Sorted(maps.Keys(r.behind)), Unread: r.unread > 0}
+			h.followed[name] = pipeline.SourceProgress{State: pipeline.SourceFollowing, Behind: slices.Sorted(maps.Keys(r.behind)), Unread: r.unread > 0}
 		}
 	}
 	return h
@@ -101,20 +100,21 @@ func (r *run) restHeader(last *epochHeader, epoch int64) *epochHeader {
 	return h
 }
 
-// headerOf returns what a step's settler begins an epoch with. A source that ends is
-// only known to have when this run has seen its end: until then it may have got more
-// since the last.
-func (f *epochBuilder) headerOf(s *step, h *epochHeader) settle.Header {
-	all := settle.Header{Time: h.micros(), Sources: make(map[string]settle.Progress, len(s.Inputs))}
-	for _, name := range s.Inputs {
-		p := h.followed[name]
-		if f.ended[name] {
-			p.State = settle.Ended
-		}
-		p.Table = f.r.formats[name].Table
-		all.Sources[name] = p
+// headerOf returns the header of an epoch as operators get it. A source that ends is only known to have
+// when this run has seen its end: until then it may have got more since the last.
+func (f *epochBuilder) headerOf(epoch int64, h *epochHeader) pipeline.EpochHeader {
+	e := pipeline.EpochHeader{
+		Epoch: epoch, Time: h.micros(), Sources: make(map[string]pipeline.SourceProgress, len(f.r.c.Sources)), Snapshots: f.r.references.of(epoch),
 	}
-	return all
+	for _, s := range f.r.c.Sources {
+		p := h.followed[s.Name]
+		if f.ended[s.Name] {
+			p.State = pipeline.SourceEnded
+		}
+		p.Table = f.r.formats[s.Name].Table
+		e.Sources[s.Name] = p
+	}
+	return e
 }
 
 // formatsOf returns the formats of sources as far as the pipeline file says them.

@@ -6,7 +6,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // TestReached: an epoch that begins within records goes by what their source knew when
@@ -17,13 +16,13 @@ func TestReached(t *testing.T) {
 	records := func(partition string, p *pipeline.Progress, dropped ...string) *pipeline.Records {
 		return &pipeline.Records{Partition: partition, Spans: make([]pipeline.Span, 1), Progress: p, Dropped: dropped}
 	}
-	check := func(when string, want settle.Progress) {
+	check := func(when string, want pipeline.SourceProgress) {
 		t.Helper()
 		got := c.header().followed
 		if _, known := got["idle"]; known || len(got) > 1 {
 			t.Errorf("%s: of sources that said nothing it is known %v", when, got)
 		}
-		want.State = settle.Following
+		want.State = pipeline.SourceFollowing
 		if d := gocmp.Diff(want, got["s"]); d != "" {
 			t.Errorf("%s (-want +got):\n%s", when, d)
 		}
@@ -31,18 +30,18 @@ func TestReached(t *testing.T) {
 	steps := []struct {
 		name         string
 		records      *pipeline.Records
-		within, then settle.Progress
+		within, then pipeline.SourceProgress
 	}{
 		{"the first file of three", records("a", &pipeline.Progress{CaughtUp: []string{"a"}, Unread: 2}),
-			settle.Progress{Behind: []string{"a"}, Unread: true}, settle.Progress{Unread: true}},
+			pipeline.SourceProgress{Behind: []string{"a"}, Unread: true}, pipeline.SourceProgress{Unread: true}},
 		{"a block of the second", records("b", &pipeline.Progress{Unread: 1}),
-			settle.Progress{Behind: []string{"b"}, Unread: true}, settle.Progress{Behind: []string{"b"}, Unread: true}},
+			pipeline.SourceProgress{Behind: []string{"b"}, Unread: true}, pipeline.SourceProgress{Behind: []string{"b"}, Unread: true}},
 		{"the last", records("c", &pipeline.Progress{CaughtUp: []string{"c"}}),
-			settle.Progress{Behind: []string{"b", "c"}, Unread: true}, settle.Progress{Behind: []string{"b"}}},
-		{"no more is known", records("b", nil), settle.Progress{Behind: []string{"b"}}, settle.Progress{Behind: []string{"b"}}},
+			pipeline.SourceProgress{Behind: []string{"b", "c"}, Unread: true}, pipeline.SourceProgress{Behind: []string{"b"}}},
+		{"no more is known", records("b", nil), pipeline.SourceProgress{Behind: []string{"b"}}, pipeline.SourceProgress{Behind: []string{"b"}}},
 		{"the second is gone, the first has grown", records("c", &pipeline.Progress{CaughtUp: []string{"c"}, Behind: []string{"a"}}, "b"),
-			settle.Progress{Behind: []string{"a", "b", "c"}}, settle.Progress{Behind: []string{"a"}}},
-		{"without records", &pipeline.Records{Progress: &pipeline.Progress{CaughtUp: []string{"a"}}}, settle.Progress{Behind: []string{"a"}}, settle.Progress{}},
+			pipeline.SourceProgress{Behind: []string{"a", "b", "c"}}, pipeline.SourceProgress{Behind: []string{"a"}}},
+		{"without records", &pipeline.Records{Progress: &pipeline.Progress{CaughtUp: []string{"a"}}}, pipeline.SourceProgress{Behind: []string{"a"}}, pipeline.SourceProgress{}},
 	}
 	for _, s := range steps {
 		c.progress["s"].take(s.records)

@@ -32,27 +32,43 @@ func (r *run) openSteps() error {
 	if err := r.openHoldings(); err != nil {
 		return err
 	}
-	return errors.Join(r.eachState(r.openSettler, r.openKeyed)...)
-}
-
-// eachState opens, or checks, what keeps state.
-func (r *run) eachState(settler func(*step) error, keyed func(*keyed) error) (errs []error) {
-	add := func(node string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("state of %s: %w", node, err))
+	if err := errors.Join(r.checkState()...); err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range r.steps {
+		if s.needs.Settled {
+			errs = append(errs, stateError(s.Name, r.openSettler(s)))
 		}
 	}
+	for _, k := range r.keyed {
+		errs = append(errs, stateError(k.Name, r.openKeyed(k)))
+	}
+	return errors.Join(errs...)
+}
+
+// stateError says of an error whose state it is about.
+func stateError(node string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("state of %s: %w", node, err)
+}
+
+// checkState says whether all that keeps state can go on with what the checkpoint
+// keeps; nothing is opened.
+func (r *run) checkState() (errs []error) {
 	for _, s := range r.steps {
 		if !s.needs.Settled {
 			continue
 		}
-		add(s.Name, settler(s))
+		errs = append(errs, stateError(s.Name, r.checkSettler(s)))
 		for _, m := range s.mergers {
-			add(s.Name, r.openMerger(s, m))
+			errs = append(errs, stateError(s.Name, r.checkPolicy(s, m)))
 		}
 	}
 	for _, k := range r.keyed {
-		add(k.Name, keyed(k))
+		errs = append(errs, stateError(k.Name, r.checkKeyed(k)))
 	}
 	return errs
 }
@@ -112,77 +128,90 @@ func (r *run) numberHoldings() (numbers []byte, err error) {
 	return numbers, nil
 }
 
-// states returns the keyspaces as transforms know them.
-func (h *holding) states() []pipeline.OperatorState {
-	all := make([]pipeline.OperatorState, len(h.keyspaces))
+// keyGroup returns the keyspaces as transforms know them.
+func (h *holding) keyGroup() pipeline.KeyGroup {
+	g := pipeline.KeyGroup{Keyspaces: make([]pipeline.Keyspace, len(h.keyspaces))}
 	for i, k := range h.keyspaces {
-		all[i] = k
+		g.Keyspaces[i] = k
 	}
-	return all
+	return g
 }
 
 const wayBack = "begin anew (starlift reset FILE shows what that takes)"
 
-// checkSettler says whether a transform can go on with what the checkpoint keeps, and
-// returns the tables that its settler keeps.
-func (r *run) checkSettler(s *step) ([]*pipeline.Table, error) {
+// checkSettler says whether a transform can go on with what the checkpoint keeps of the
+// tables that it settles by last-writer-wins.
+func (r *run) checkSettler(s *step) error {
 	if s.kept.Saved != nil {
-		return nil, fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
+		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", wayBack)
 	}
 	for t, consumers := range r.consumers(s) {
 		// Nothing of a table without schema is in the state yet.
 		if s.kept.Schemas[t] != nil {
 			if err := checkServed(s.kept, t, consumers); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	if err := s.checkMoved(r.consumers(s)); err != nil {
-		return nil, err
+		return err
 	}
 	tables, err := s.settles()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := settle.CheckSchemas(s.kept.Schemas, tables); err != nil {
-		return nil, err
+		return err
 	}
-	return tables, r.checkAdded(s)
+	return r.checkAdded(s)
 }
 
-func (r *run) openSettler(s *step) error {
-	tables, err := r.checkSettler(s)
-	if err != nil {
-		return err
-	}
-	var showKey func([]byte) []byte
-	if m, ok := s.Transform.(pipeline.Masker); ok {
-		showKey = m.ShowKey
-	}
-	missed, err := r.missed(s)
-	if err != nil {
-		return err
-	}
-	if s.logical, err = settle.NewTables(s.kept.Tables); err != nil {
-		return err
-	}
-	s.settler, err = settle.New(settle.Options{
-		ShowKey: showKey, Node: s.Name, Tables: tables, Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks), Logical: s.logical, Missed: missed,
-		Tombstones: r.c.Tombstones.Microseconds(), Items: s.keyspaces[0], Keys: s.keyspaces[1],
-	})
-	return err
-}
-
-func (r *run) openMerger(s *step, m *merged) (err error) {
+// checkPolicy says the same of a table that is settled by another policy.
+func (r *run) checkPolicy(s *step, m *merged) error {
 	if m.kept.Saved != nil {
 		if err := checkServed(m.kept, m.table.Name, r.takers(&m.out)); err != nil {
 			return err
 		}
 	}
-	m.merger, err = settle.NewMerger(settle.MergerOptions{
-		Node: s.Name, Table: m.table, Policy: m.policy, By: pipeline.SplitExtraKey(m.by), Saved: m.kept.Saved, Logical: s.logical, Items: m.keyspaces[0], Keys: m.keyspaces[1],
-		Root: s.dropsFrom(m.table),
-	})
+	return settle.CheckPolicy(m.policyTable(s))
+}
+
+func (m *merged) policyTable(s *step) settle.PolicyTable {
+	return settle.PolicyTable{
+		Table: m.table, Policy: m.policy, ExtraKey: pipeline.SplitExtraKey(m.by), Unfiltered: s.dropsFrom(m.table),
+		Saved: m.kept.Saved, State: m.settleState(),
+	}
+}
+
+// settleState returns the keyspaces as settling knows them.
+func (h *holding) settleState() settle.State {
+	return settle.State{Items: h.keyspaces[0], Keys: h.keyspaces[1]}
+}
+
+func (r *run) openSettler(s *step) error {
+	o := settle.Options{
+		Node: s.Name, Sources: s.Inputs, Retention: r.c.Tombstones.Microseconds(), State: s.settleState(),
+		Saved: settle.Saved{Schemas: s.kept.Schemas, Clocks: clocksOf(s.Inputs, s.kept.Clocks), Tables: s.kept.Tables},
+	}
+	if m, ok := s.Transform.(pipeline.Masker); ok {
+		o.ShowKey = m.ShowKey
+	}
+	var err error
+	if o.Missed, err = r.missed(s); err != nil {
+		return err
+	}
+	if o.Tables, err = s.settles(); err != nil {
+		return err
+	}
+	s.outputs = nil
+	for _, t := range o.Tables {
+		s.outputs = append(s.outputs, output{s.nodeOf(t.Table), s.settled[t.Table]})
+	}
+	for _, m := range s.mergers {
+		o.Policies = append(o.Policies, m.policyTable(s))
+		s.outputs = append(s.outputs, output{s.nodeOf(m.table), &m.out})
+	}
+	s.settler, err = settle.New(o)
 	return err
 }
 
@@ -206,11 +235,8 @@ func (r *run) checkKeyed(k *keyed) error {
 }
 
 func (r *run) openKeyed(k *keyed) (err error) {
-	if err := r.checkKeyed(k); err != nil {
-		return err
-	}
 	k.step, err = k.Transform.Open(pipeline.OperatorOptions{
-		Saved: k.kept.Saved, State: k.states(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
+		Saved: k.kept.Saved, State: k.keyGroup(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
 	})
 	return err
 }
@@ -294,23 +320,22 @@ func clocksOf(inputs []string, clocks map[string]*state.Clock) map[string]*state
 	return m
 }
 
-// save returns what the checkpoint keeps of a settled transform.
-func (r *run) saveSettler(s *step) (*state.Step, error) {
-	schemas, err := s.settler.Schemas()
+// saveSettler puts what the checkpoint keeps of a settled transform into all: what it
+// settles by last-writer-wins, and what by each other policy.
+func (r *run) saveSettler(s *step, all map[string]*state.Step) error {
+	saved, err := s.settler.Save()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	kept := &state.Step{Number: s.kept.Number, Clocks: s.settler.Clocks(), Tables: s.logical.Save(), Schemas: schemas, Sinks: map[string][]string{}}
+	kept := &state.Step{Number: s.kept.Number, Clocks: saved.Clocks, Tables: saved.Tables, Schemas: saved.Schemas, Sinks: map[string][]string{}}
 	for t, consumers := range r.consumers(s) {
 		kept.Sinks[t] = served(consumers)
 	}
-	return kept, nil
-}
-
-func (r *run) saveMerger(m *merged) (kept *state.Step, err error) {
-	kept = &state.Step{Number: m.kept.Number, Sinks: map[string][]string{m.table.Name: served(r.takers(&m.out))}}
-	kept.Saved, err = m.merger.Save()
-	return kept, err
+	all[s.name] = kept
+	for i, m := range s.mergers {
+		all[m.name] = &state.Step{Number: m.kept.Number, Saved: saved.Policies[i], Sinks: map[string][]string{m.table.Name: served(r.takers(&m.out))}}
+	}
+	return nil
 }
 
 func (r *run) saveKeyed(k *keyed) (kept *state.Step, err error) {

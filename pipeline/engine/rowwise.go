@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // rowing is the way of one table through a stateless transform of rows. Where it
@@ -150,48 +149,6 @@ func (s *step) wantsDeletes(t *pipeline.Table) {
 	s.needs.Deletes[root.Name] = true
 	if s.dropsFrom(t) != nil {
 		s.needs.FullOldImages[root.Name] = true
-	}
-}
-
-// alias makes the settler's own table for one of a stateless transform.
-func (s *step) alias(t *pipeline.Table) (*pipeline.Table, error) {
-	if s.rowing(t) == nil {
-		return t, nil
-	}
-	key := make([]string, len(t.Key))
-	for i, k := range t.Key {
-		key[i] = t.Columns[k].Name
-	}
-	a, err := pipeline.NewTable(s.stateName(t), t.Columns, key)
-	if err != nil {
-		return nil, err
-	}
-	s.aliases[t], s.aliased[a] = a, t
-	return a, nil
-}
-
-// toSettle returns the batch as the settler knows its tables.
-func (s *step) toSettle(b *pipeline.Batch) *pipeline.Batch {
-	if len(s.aliases) == 0 {
-		return b
-	}
-	settling := *b
-	settling.Tables = make([]*pipeline.Rows, len(b.Tables))
-	for i, rows := range b.Tables {
-		settling.Tables[i] = rows
-		if a := s.aliases[rows.Table]; a != nil {
-			renamed := *rows
-			renamed.Table = a
-			settling.Tables[i] = &renamed
-		}
-	}
-	return &settling
-}
-
-// fromSettled gives rows of the settler back the table that others know.
-func (s *step) fromSettled(rows *settle.Settled) {
-	if t := s.aliased[rows.Table]; t != nil {
-		rows.Table = t
 	}
 }
 

@@ -24,15 +24,9 @@ func (f *epochBuilder) settle(p *preparedEpoch) error {
 		}
 	}
 	slices.Sort(f.late)
-	for _, s := range f.r.steps {
-		for _, m := range s.mergers {
-			if err := f.merge(s, m); err != nil {
-				return fmt.Errorf("merging %s: %w", m.name, err)
-			}
-		}
-	}
+	f.header.Last = p.barrier.last
+	end := pipeline.EpochInfo{EpochHeader: f.header, RejectedChanges: f.late}
 	for _, k := range f.r.keyed {
-		end := pipeline.EpochInfo{Last: p.barrier.last, RejectedChanges: f.late}
 		if err := k.step.Finish(end, func(rows *pipeline.Rows) error { return f.emit(k, rows) }); err != nil {
 			return fmt.Errorf("transform %s: %w", k.Name, err)
 		}
@@ -51,13 +45,8 @@ func (f *epochBuilder) keep(p *preparedEpoch) (err error) {
 		if s.settler == nil {
 			continue
 		}
-		if p.steps[s.name], err = f.r.saveSettler(s); err != nil {
-			return err
-		}
-		for _, m := range s.mergers {
-			if p.steps[m.name], err = f.r.saveMerger(m); err != nil {
-				return fmt.Errorf("state of %s: %w", m.name, err)
-			}
+		if err := f.r.saveSettler(s, p.steps); err != nil {
+			return fmt.Errorf("state of %s: %w", s.name, err)
 		}
 	}
 	for _, k := range f.r.keyed {
@@ -75,42 +64,34 @@ func (f *epochBuilder) keep(p *preparedEpoch) (err error) {
 
 func (f *epochBuilder) settleStep(s *step) error {
 	defer s.settler.Release()
-	all, dead, late, err := s.settler.Settle()
+	r, err := s.settler.Settle()
 	if err != nil {
 		return err
 	}
-	f.late = append(f.late, late...)
-	if n := s.settler.Reread(); n > 0 {
-		f.tally.reread[s.Name] += n
+	f.late = append(f.late, r.Rejected...)
+	if r.Reread > 0 {
+		f.tally.reread[s.Name] += r.Reread
 	}
-	for i := range dead {
-		if err := f.deadLetter(s, &dead[i]); err != nil {
+	for i := range r.DeadLetters {
+		d := &r.DeadLetters[i]
+		if err := f.deadLetter(s, d); err != nil {
 			return err
 		}
-		if dead[i].Origin.ReplayOf != nil {
+		if d.Origin.ReplayOf != nil {
 			continue // it has been held against the budget before
 		}
 		f.r.budget.mark()
 		if f.r.budget.exceeded() {
-			return f.overBudget(&dead[i])
+			return f.overBudget(d)
 		}
 	}
-	for _, rows := range all {
-		s.fromSettled(rows)
-		if err := f.giveSettled(s.nodeOf(rows.Table), s.settled[rows.Table], rows); err != nil {
+	for _, rows := range r.Rows {
+		o := s.outputs[rows.Output]
+		if err := f.giveSettled(o.node, o.to, rows); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (f *epochBuilder) merge(s *step, m *merged) error {
-	defer m.merger.Release()
-	rows, err := m.merger.Finish(f.late)
-	if err != nil || rows == nil {
-		return err
-	}
-	return f.giveSettled(s.nodeOf(m.table), &m.out, rows)
 }
 
 // giveSettled gives rows on as they were settled: those who keep them in their
@@ -180,7 +161,7 @@ func (f *epochBuilder) giveMapped(w *rowing, rows *pipeline.Rows) error {
 	if w.to.empty() {
 		return nil
 	}
-	m, err := w.mapper.MapRows(rows, f.r.references.of(f.epoch)[w.number])
+	m, err := w.mapper.MapRows(rows, f.header.Snapshots[w.number])
 	if err != nil {
 		return err
 	}

@@ -53,12 +53,12 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 		}
 	}
 	for _, s := range r.steps {
-		if s.logical == nil || !slices.Contains(s.Inputs, source) {
+		if s.settler == nil || !slices.Contains(s.Inputs, source) {
 			continue
 		}
 		// Tables are numbered in this order (I6); of units, the order plays no part.
 		for _, u := range slices.SortedFunc(maps.Keys(units), func(a, b seen) int { return strings.Compare(a.table, b.table) }) {
-			if err := s.logical.Expect(source, u.table, int32(u.unit), u.byDigits); err != nil {
+			if err := s.settler.LogicalTables().Expect(source, u.table, int32(u.unit), u.byDigits); err != nil {
 				return err
 			}
 		}
@@ -73,14 +73,15 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 // Keys that records name are learned on the way.
 func (f *epochBuilder) coarsen(s *step, b *pipeline.Batch) error {
 	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
+	tables := s.settler.LogicalTables()
 	for i := range b.Changes {
 		c := &b.Changes[i]
-		before, now, err := s.logical.Cut(b.Records.Source, c)
+		before, now, err := tables.Cut(b.Records.Source, c)
 		if err != nil {
 			return err
 		}
 		if named {
-			if err := s.logical.Learn(c); err != nil {
+			if err := tables.Learn(c); err != nil {
 				return err
 			}
 		}

@@ -20,10 +20,8 @@ type step struct {
 	wanted  map[*pipeline.Table]bool // tables of rowings that somebody takes
 	mergers []*merged
 	settler *settle.Settler // nil where nobody takes settled rows
-	logical *settle.Tables
-	// The tables of rowings that are settled, under a name of their own, and back.
-	aliases, aliased map[*pipeline.Table]*pipeline.Table
-	limits           []limit // of the sinks that the rows come to
+	outputs []output        // of the settler
+	limits  []limit         // of the sinks that the rows come to
 }
 
 // merged is the rows of one table, settled by one policy.
@@ -33,7 +31,12 @@ type merged struct {
 	policy pipeline.Policy
 	by     string // as in pipeline.Input
 	out    outlet
-	merger *settle.Merger
+}
+
+// output is where the rows of one output of a settler go.
+type output struct {
+	node string // that gives them
+	to   *outlet
 }
 
 // keyed is a transform of rows with its open step.
@@ -126,8 +129,6 @@ func newStep(t TransformNode) *step {
 		log:     map[*pipeline.Table]*outlet{},
 		settled: map[*pipeline.Table]*outlet{},
 		wanted:  map[*pipeline.Table]bool{},
-		aliases: map[*pipeline.Table]*pipeline.Table{},
-		aliased: map[*pipeline.Table]*pipeline.Table{},
 	}
 }
 
@@ -250,13 +251,13 @@ func policyName(p pipeline.Policy) string {
 	return strings.Join(words, ",")
 }
 
-// settles lists the tables that the step's settler keeps, as it knows them.
-func (s *step) settles() ([]*pipeline.Table, error) {
+// settles lists the tables that the step's settler keeps.
+func (s *step) settles() ([]settle.Table, error) {
 	all := s.Transform.Tables()
 	for _, w := range s.rowings {
 		all = append(all, w.out)
 	}
-	var tables []*pipeline.Table
+	var tables []settle.Table
 	for _, t := range all {
 		read := s.log[t] != nil && len(s.log[t].readers) > 0
 		if !read && s.settled[t].empty() {
@@ -265,11 +266,7 @@ func (s *step) settles() ([]*pipeline.Table, error) {
 		if len(t.Key) == 0 {
 			return nil, fmt.Errorf("table %q has no key, so its rows can't be settled", t.Name)
 		}
-		known, err := s.alias(t)
-		if err != nil {
-			return nil, err
-		}
-		tables = append(tables, known)
+		tables = append(tables, settle.Table{Table: t, StateName: s.stateName(t)})
 	}
 	return tables, nil
 }

@@ -52,12 +52,12 @@ func (p place) item() pipeline.Hash {
 // sharedKey is a row key that several items contribute to, before the epoch or after
 // it, or that several changes of the epoch touch.
 type sharedKey struct {
-	effects       [2]int32 // range in Settler.contended; of each item one
+	changes       [2]int32 // range in rowPhase.contended; of each item one
 	value         []byte   // the entry of the key
 	tree          *btree.Tree
 	before, after place    // of the item whose row it was and is; nil = none
-	fetched       [2]int32 // where its rows are, of those who did not touch the key: in Settler.fetches; -1 = no need
-	out           int      // in Settler.outs, what becomes of it
+	fetched       [2]int32 // where its rows are, of those who did not touch the key: in rowPhase.fetches; -1 = no need
+	row           int      // in rowPhase.rowChanges, what becomes of it
 }
 
 // fetch is a question to the state of an item that the epoch did not change in a row.
@@ -69,93 +69,93 @@ type fetch struct {
 }
 
 // share leaves a row key for applyShared.
-func (s *Settler) share(indices []int32, value []byte) {
-	from := len(s.contended)
+func (p *rowPhase) share(indices []int32, value []byte) {
+	from := len(p.contended)
 	for _, i := range indices {
-		s.contended = append(s.contended, s.effects[i])
+		p.contended = append(p.contended, p.keyChanges[i])
 	}
-	slices.SortStableFunc(s.contended[from:], func(a, b effect) int { return int(a.order - b.order) })
-	s.shared = append(s.shared, sharedKey{
-		effects: [2]int32{int32(from), int32(len(s.contended))}, value: value, fetched: [2]int32{-1, -1}, out: len(s.outs),
+	slices.SortStableFunc(p.contended[from:], func(a, b keyChange) int { return int(a.order - b.order) })
+	p.shared = append(p.shared, sharedKey{
+		changes: [2]int32{int32(from), int32(len(p.contended))}, value: value, fetched: [2]int32{-1, -1}, row: len(p.rowChanges),
 	})
-	s.outs = append(s.outs, out{}) // its place among those of one change
+	p.rowChanges = append(p.rowChanges, rowChange{}) // its place among those of one change
 }
 
 // applyShared takes the effects to the row keys that were left. What it reads it reads
 // for all of them at once.
-func (s *Settler) applyShared() error {
-	if len(s.shared) == 0 {
+func (p *rowPhase) applyShared() error {
+	if len(p.shared) == 0 {
 		return nil
 	}
-	if err := s.openTrees(); err != nil {
+	if err := p.openTrees(); err != nil {
 		return err
 	}
-	err := s.forest.Read(len(s.shared), func(i int) bool {
-		k, ok := &s.shared[i], false
-		if k.before, ok = s.newest(k); !ok {
+	err := p.forest.Read(len(p.shared), func(i int) bool {
+		k, ok := &p.shared[i], false
+		if k.before, ok = p.newest(k); !ok {
 			return false
 		}
-		return s.eachPlace(k, func(p place, _ bool) bool { return s.forest.Reach(k.tree, p) })
+		return p.eachPlace(k, func(at place, _ bool) bool { return p.forest.Reach(k.tree, at) })
 	})
 	if err != nil {
 		return err
 	}
-	for i := range s.shared {
-		k := &s.shared[i]
-		s.eachPlace(k, func(p place, contributes bool) bool {
+	for i := range p.shared {
+		k := &p.shared[i]
+		p.eachPlace(k, func(at place, contributes bool) bool {
 			if contributes {
-				return s.forest.Insert(k.tree, s.arena.Keep(p))
+				return p.forest.Insert(k.tree, p.buffer.arena.Keep(at))
 			}
-			return s.forest.Remove(k.tree, p)
+			return p.forest.Remove(k.tree, at)
 		})
 	}
-	err = s.forest.Read(len(s.shared), func(i int) (ok bool) {
-		s.shared[i].after, ok = s.newest(&s.shared[i])
+	err = p.forest.Read(len(p.shared), func(i int) (ok bool) {
+		p.shared[i].after, ok = p.newest(&p.shared[i])
 		return ok
 	})
 	if err != nil {
 		return err
 	}
-	return s.giveShared()
+	return p.giveShared()
 }
 
 // newest returns the place of the contributor whose row counts.
-func (s *Settler) newest(k *sharedKey) (p place, ok bool) {
-	p, ok = s.forest.Before(k.tree, []byte{livePlace + 1})
-	return p, ok
+func (p *rowPhase) newest(k *sharedKey) (at place, ok bool) {
+	at, ok = p.forest.Before(k.tree, []byte{livePlace + 1})
+	return at, ok
 }
 
 // eachPlace calls f for the places that the effects on a key take items from, and then
 // for those that they give them; it returns whether f said true each time. A place is
 // valid during the call.
-func (s *Settler) eachPlace(k *sharedKey, f func(p place, contributes bool) bool) bool {
+func (p *rowPhase) eachPlace(k *sharedKey, f func(at place, contributes bool) bool) bool {
 	all := true
-	effects := s.contended[k.effects[0]:k.effects[1]]
+	effects := p.contended[k.changes[0]:k.changes[1]]
 	for i := range effects {
 		if e := &effects[i]; e.was != nil {
-			s.scratch = s.placeOf(s.scratch[:0], e, s.changes[e.change].was)
-			all = f(s.scratch, false) && all
+			p.scratch = p.placeOf(p.scratch[:0], e, p.buffer.changes[e.change].was)
+			all = f(p.scratch, false) && all
 		}
 	}
 	for i := range effects {
 		if e := &effects[i]; !e.remove {
-			s.scratch = s.placeOf(s.scratch[:0], e, s.changes[e.change].version.Time)
-			all = f(s.scratch, true) && all
+			p.scratch = p.placeOf(p.scratch[:0], e, p.buffer.changes[e.change].version.Time)
+			all = f(p.scratch, true) && all
 		}
 	}
 	return all
 }
 
-func (s *Settler) placeOf(b []byte, e *effect, time int64) place {
-	by := &s.changes[e.change]
+func (p *rowPhase) placeOf(b []byte, e *keyChange, time int64) place {
+	by := &p.buffer.changes[e.change]
 	return appendPlace(append(b, livePlace), time, by.key, by.item)
 }
 
-// effectOf returns what the epoch did to the row that an item yields for a key; nil =
+// changeOf returns what the epoch did to the row that an item yields for a key; nil =
 // nothing.
-func (s *Settler) effectOf(k *sharedKey, item pipeline.Hash) *effect {
-	for i := k.effects[0]; i < k.effects[1]; i++ {
-		if e := &s.contended[i]; s.changes[e.change].item == item {
+func (p *rowPhase) changeOf(k *sharedKey, item pipeline.Hash) *keyChange {
+	for i := k.changes[0]; i < k.changes[1]; i++ {
+		if e := &p.contended[i]; p.buffer.changes[e.change].item == item {
 			return e
 		}
 	}
@@ -164,10 +164,10 @@ func (s *Settler) effectOf(k *sharedKey, item pipeline.Hash) *effect {
 
 // openTrees opens the trees of the shared keys. That of a key with one contributor is
 // made: its place is in the item's state.
-func (s *Settler) openTrees() error {
-	for i := range s.shared {
-		k := &s.shared[i]
-		key := s.contended[k.effects[0]].key
+func (p *rowPhase) openTrees() error {
+	for i := range p.shared {
+		k := &p.shared[i]
+		key := p.contended[k.changes[0]].key
 		if k.value != nil && k.value[0] == manyContributors {
 			k.tree = btree.Open(key, k.value[1:])
 			continue
@@ -178,43 +178,43 @@ func (s *Settler) openTrees() error {
 		}
 		r := packed.Cursor{B: k.value[1:]}
 		item := r.Hash()
-		if e := s.effectOf(k, item); e != nil {
-			s.forest.Insert(k.tree, s.placeOf(nil, e, s.changes[e.change].was))
+		if e := p.changeOf(k, item); e != nil {
+			p.forest.Insert(k.tree, p.placeOf(nil, e, p.buffer.changes[e.change].was))
 			continue
 		}
-		k.fetched[0] = s.want(item, key)
+		k.fetched[0] = p.want(item, key)
 	}
-	if err := s.fetch(); err != nil {
+	if err := p.fetch(); err != nil {
 		return err
 	}
-	for i := range s.shared {
-		if k := &s.shared[i]; k.fetched[0] >= 0 {
-			sole := &s.fetches[k.fetched[0]]
-			s.forest.Insert(k.tree, appendPlace([]byte{livePlace}, sole.time, sole.itemKey, sole.item))
+	for i := range p.shared {
+		if k := &p.shared[i]; k.fetched[0] >= 0 {
+			sole := &p.fetches[k.fetched[0]]
+			p.forest.Insert(k.tree, appendPlace([]byte{livePlace}, sole.time, sole.itemKey, sole.item))
 		}
 	}
 	return nil
 }
 
 // want asks for the row of a key that an item yields, and returns where fetch puts it.
-func (s *Settler) want(item, key pipeline.Hash) int32 {
-	s.fetches = append(s.fetches, fetch{item: item, key: key})
-	return int32(len(s.fetches) - 1)
+func (p *rowPhase) want(item, key pipeline.Hash) int32 {
+	p.fetches = append(p.fetches, fetch{item: item, key: key})
+	return int32(len(p.fetches) - 1)
 }
 
 // fetch reads the rows that were asked for since the last time. The epoch did not touch
 // them: what the items' state says is as it was before.
-func (s *Settler) fetch() error {
-	asked := s.fetches[s.fetched:]
-	s.fetched = len(s.fetches)
+func (p *rowPhase) fetch() error {
+	asked := p.fetches[p.fetched:]
+	p.fetched = len(p.fetches)
 	var it item
-	var rows []keptRow
+	var rows []packedRow
 	var last pipeline.Hash
 	var failed error
-	err := s.finder.Find(s.items, len(asked), func(i int32) pipeline.Hash { return asked[i].item }, func(i int32, entry []byte) {
+	err := p.finder.Find(p.items, len(asked), func(i int32) pipeline.Hash { return asked[i].item }, func(i int32, entry []byte) {
 		f := &asked[i]
 		if f.item != last {
-			value, err := s.long.Whole(f.item, entry)
+			value, err := p.long.Whole(f.item, entry)
 			if err != nil {
 				failed = err
 				return
@@ -224,8 +224,8 @@ func (s *Settler) fetch() error {
 			last = f.item
 		}
 		f.time, f.itemKey = it.time, it.key
-		yields := it.contenders[0].rows
-		if at, ok := slices.BinarySearchFunc(yields, f.key, func(r keptRow, k pipeline.Hash) int { return r.key.Compare(k) }); ok {
+		yields := it.candidates[0].rows
+		if at, ok := slices.BinarySearchFunc(yields, f.key, func(r packedRow, k pipeline.Hash) int { return r.key.Compare(k) }); ok {
 			f.row = yields[at].row
 		}
 	})
@@ -237,59 +237,59 @@ func (s *Settler) fetch() error {
 
 // giveShared finds the rows that the shared keys had and have, notes what has become of
 // them, and writes the keys.
-func (s *Settler) giveShared() error {
-	for i := range s.shared {
-		k := &s.shared[i]
-		key := s.contended[k.effects[0]].key
+func (p *rowPhase) giveShared() error {
+	for i := range p.shared {
+		k := &p.shared[i]
+		key := p.contended[k.changes[0]].key
 		was, is := k.before.item(), k.after.item()
-		if was == is && s.effectOf(k, is) == nil {
+		if was == is && p.changeOf(k, is) == nil {
 			continue // others have nothing to say
 		}
-		if k.before != nil && k.fetched[0] < 0 && s.effectOf(k, was) == nil {
-			k.fetched[0] = s.want(was, key)
+		if k.before != nil && k.fetched[0] < 0 && p.changeOf(k, was) == nil {
+			k.fetched[0] = p.want(was, key)
 		}
-		if k.after != nil && s.effectOf(k, is) == nil {
-			k.fetched[1] = s.want(is, key)
+		if k.after != nil && p.changeOf(k, is) == nil {
+			k.fetched[1] = p.want(is, key)
 		}
 	}
-	if err := s.fetch(); err != nil {
+	if err := p.fetch(); err != nil {
 		return err
 	}
-	for i := range s.shared {
-		k := &s.shared[i]
+	for i := range p.shared {
+		k := &p.shared[i]
 		was, is := k.before.item(), k.after.item()
-		before, after := s.effectOf(k, was), s.effectOf(k, is)
+		before, after := p.changeOf(k, was), p.changeOf(k, is)
 		if was != is || before != nil {
-			s.giveKey(k, s.rowOf(before, k.fetched[0], false), s.rowOf(after, k.fetched[1], true))
+			p.giveKey(k, p.rowOf(before, k.fetched[0], false), p.rowOf(after, k.fetched[1], true))
 		}
-		s.writeKey(k)
+		p.writeKey(k)
 	}
-	s.outs = withRows(s.outs)
+	p.rowChanges = withRows(p.rowChanges)
 	return nil
 }
 
 // withRows leaves out the places of rows of which nothing has become.
-func withRows(outs []out) []out {
-	return slices.DeleteFunc(outs, func(o out) bool { return o.row == nil })
+func withRows(outs []rowChange) []rowChange {
+	return slices.DeleteFunc(outs, func(o rowChange) bool { return o.row == nil })
 }
 
 // rowOf returns the row of an item for a key before or after the epoch; nil = none.
-func (s *Settler) rowOf(e *effect, fetched int32, after bool) []byte {
+func (p *rowPhase) rowOf(e *keyChange, fetched int32, after bool) []byte {
 	switch {
 	case e != nil && after:
 		return e.row
 	case e != nil:
 		return e.was
 	case fetched >= 0:
-		return s.fetches[fetched].row
+		return p.fetches[fetched].row
 	}
 	return nil
 }
 
 // giveKey notes what has become of a row. It is put down to the change that brought the
 // row, or else to the last one.
-func (s *Settler) giveKey(k *sharedKey, before, after []byte) {
-	effects := s.contended[k.effects[0]:k.effects[1]]
+func (p *rowPhase) giveKey(k *sharedKey, before, after []byte) {
+	effects := p.contended[k.changes[0]:k.changes[1]]
 	cause := &effects[len(effects)-1]
 	for i := range effects {
 		if e := &effects[i]; !e.remove && bytes.Equal(e.row, after) {
@@ -297,24 +297,24 @@ func (s *Settler) giveKey(k *sharedKey, before, after []byte) {
 			break
 		}
 	}
-	if o, differs := cause.out(before, after); differs {
-		s.outs[k.out] = o
+	if o, differs := cause.rowChange(before, after); differs {
+		p.rowChanges[k.row] = o
 	}
 }
 
 // writeKey writes the entry of a key, and the pages of its tree.
-func (s *Settler) writeKey(k *sharedKey) {
-	key := s.contended[k.effects[0]].key
-	s.forest.Write(k.tree)
+func (p *rowPhase) writeKey(k *sharedKey) {
+	key := p.contended[k.changes[0]].key
+	p.forest.Write(k.tree)
 	sole, is := k.tree.Sole()
 	switch {
 	case k.tree.Empty():
-		s.keys.Put(key, nil)
+		p.state.Put(key, nil)
 		return
 	case is:
-		s.encoded = appendSole(s.encoded[:0], place(sole).item())
+		p.encoded = appendSole(p.encoded[:0], place(sole).item())
 	default:
-		s.encoded = k.tree.Append(append(s.encoded[:0], manyContributors))
+		p.encoded = k.tree.Append(append(p.encoded[:0], manyContributors))
 	}
-	s.keys.Put(key, s.encoded)
+	p.state.Put(key, p.encoded)
 }

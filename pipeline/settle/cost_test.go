@@ -18,26 +18,26 @@ type bill struct {
 func costOf(t *testing.T, p pipeline.Policy, epochs [][]part) (b bill) {
 	spaces := newStores(t, 1)[0]
 	items, keys := spaces.All[0], spaces.All[1]
-	tables, err := NewTables(nil)
+	tables, err := newLogicalTables(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var add func(*pipeline.Batch) error
 	var end func() error
 	if (p == pipeline.Policy{}) {
-		s, err := New(Options{Node: "n", Logical: tables, Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: items, Keys: keys})
+		s, err := New(optionsOf(crowded, 1<<40, items, keys))
 		if err != nil {
 			t.Fatal(err)
 		}
 		add = func(b *pipeline.Batch) error { s.Begin(readSoFar("s")); return s.Add(b, 0) }
-		end = func() error { defer s.Release(); _, _, _, err := s.Settle(); return err }
+		end = func() error { defer s.Release(); _, err := s.Settle(); return err }
 	} else {
-		m, err := NewMerger(MergerOptions{Node: "n", Logical: tables, Table: crowded, Policy: p, Items: items, Keys: keys})
+		m, err := newPolicyAlone(PolicyTable{Table: crowded, Policy: p, State: State{items, keys}}, tables)
 		if err != nil {
 			t.Fatal(err)
 		}
 		add = func(b *pipeline.Batch) error { return m.Add(b, 0) }
-		end = func() error { defer m.Release(); _, err := m.Finish(nil); return err }
+		end = func() error { defer m.Release(); _, err := m.Finish(); return err }
 	}
 	for n, parts := range epochs {
 		batch := partsOf(parts)

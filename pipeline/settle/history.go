@@ -13,7 +13,7 @@ import (
 type historyEntry struct {
 	pipeline.Candidate
 	removal pipeline.Removal
-	rows    []keptRow // sorted by key; none = the change yields no row of the table
+	rows    []packedRow // sorted by key; none = the change yields no row of the table
 	// dropped are the keys, sorted, of rows that the change yields and transforms
 	// behind the table left out. They are known of first rows only.
 	dropped []pipeline.Hash
@@ -26,7 +26,7 @@ func entryContender(e *historyEntry) *pipeline.Candidate { return &e.Candidate }
 
 // row returns the packed row of a key; nil = the change does not yield it.
 func (e *historyEntry) row(key pipeline.Hash) []byte {
-	i, ok := slices.BinarySearchFunc(e.rows, key, func(r keptRow, k pipeline.Hash) int { return r.key.Compare(k) })
+	i, ok := slices.BinarySearchFunc(e.rows, key, func(r packedRow, k pipeline.Hash) int { return r.key.Compare(k) })
 	if !ok {
 		return nil
 	}
@@ -42,11 +42,11 @@ func (e *historyEntry) yields(key pipeline.Hash) bool {
 	return ok
 }
 
-// history is what a Merger keeps of an item: those of its changes that can still
+// history is what a policySettler keeps of an item: those of its changes that can still
 // be seen in rows, or would be if another one came late. The newest is first.
 type history struct {
 	key     []byte // of the item
-	table   uint16 // of Tables
+	table   uint16 // of LogicalTables
 	entries []historyEntry
 }
 
@@ -104,10 +104,10 @@ func decodeHistory(b []byte) history {
 			e.was = pipeline.Image{Hash: c.U64(), Known: true}
 		}
 		if n >>= 2; n > 0 {
-			e.rows = make([]keptRow, n)
+			e.rows = make([]packedRow, n)
 		}
 		for k := range e.rows {
-			e.rows[k] = keptRow{key: c.Hash(), row: c.Bytes()}
+			e.rows[k] = packedRow{key: c.Hash(), row: c.Bytes()}
 		}
 		for range c.Uvarint() {
 			e.dropped = append(e.dropped, c.Hash())

@@ -70,7 +70,7 @@ func drawEntries(t *rapid.T) []historyEntry {
 					values[c] = []byte{byte(at)}
 				}
 			}
-			e.rows = append(e.rows, keptRow{key: pipeline.Hash{Lo: key}, row: packed.JoinRow(nil, values)})
+			e.rows = append(e.rows, packedRow{key: pipeline.Hash{Lo: key}, row: packed.JoinRow(nil, values)})
 		}
 		all = append(all, e)
 	}
@@ -101,7 +101,7 @@ func TestHistoryStaysSmall(t *testing.T) {
 	var h history
 	for n := range uint64(100) {
 		row := packed.JoinRow(nil, [][]byte{{byte(n)}})
-		h.entries = append(h.entries, historyEntry{Candidate: pipeline.Candidate{Version: pipeline.Version{Time: 1, New: n + 1, Ordinal: int64(n)}}, rows: []keptRow{{row: row}}})
+		h.entries = append(h.entries, historyEntry{Candidate: pipeline.Candidate{Version: pipeline.Version{Time: 1, New: n + 1, Ordinal: int64(n)}}, rows: []packedRow{{row: row}}})
 		h.sort()
 		h.prune(&rules)
 	}
@@ -118,9 +118,10 @@ func TestHistoryStaysSmall(t *testing.T) {
 
 // mergeTest runs a Merger on the rows of things, and applies what it gives.
 type mergeTest struct {
-	t    *testing.T
-	m    *Merger
-	rows map[string]string
+	t      *testing.T
+	spaces *state.Keyspaces
+	m      *policyAlone
+	rows   map[string]string
 }
 
 func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
@@ -133,20 +134,21 @@ func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
 			t.Error(err)
 		}
 	})
-	o := MergerOptions{Node: "n", Table: things, Policy: policy}
+	o := PolicyTable{Table: things, Policy: policy}
 	spaces, err := store.Keyspaces(0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Items, o.Keys = spaces.All[0], spaces.All[1]
-	if o.Logical, err = NewTables(nil); err != nil {
-		t.Fatal(err)
-	}
-	m, err := NewMerger(o)
+	o.State = State{spaces.All[0], spaces.All[1]}
+	tables, err := newLogicalTables(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &mergeTest{t, m, map[string]string{}}
+	m, err := newPolicyAlone(o, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &mergeTest{t, spaces, m, map[string]string{}}
 }
 
 // yield is a change: item, time, and the key of its row; "" = none.
@@ -187,12 +189,13 @@ func (mt *mergeTest) take(batch *pipeline.Batch) {
 		mt.t.Fatal(err)
 	}
 	defer mt.m.Release()
-	merged, err := mt.m.Finish(nil)
+	merged, err := mt.m.Finish()
 	if err != nil {
 		mt.t.Fatal(err)
 	}
-	mt.m.items.Take()
-	mt.m.keys.Take()
+	for _, k := range mt.spaces.All {
+		k.Take()
+	}
 	if merged == nil {
 		return
 	}

@@ -22,7 +22,8 @@ type schema struct {
 	of      *pipeline.Table // nil = no longer in the pipeline
 	from    []int           // column of the schema → column of the table, or -1
 	builder *rowBuilder
-	lately  int // rows that the last epoch with any settled
+	output  int // as Settled.Output
+	room    int // rows that the last epoch with any settled
 }
 
 type schemaColumn struct {
@@ -31,13 +32,13 @@ type schemaColumn struct {
 }
 
 // CheckSchemas says whether a Settler can go on with saved schemas of the tables.
-func CheckSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) error {
+func CheckSchemas(saved map[string]json.RawMessage, tables []Table) error {
 	_, err := restoreSchemas(saved, tables)
 	return err
 }
 
 // restoreSchemas merges the saved schemas with the pipeline's tables.
-func restoreSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) (map[string]*schema, error) {
+func restoreSchemas(saved map[string]json.RawMessage, tables []Table) (map[string]*schema, error) {
 	all := map[string]*schema{}
 	var next uint64
 	for name, raw := range saved {
@@ -49,16 +50,16 @@ func restoreSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) 
 		next = max(next, s.ID+1)
 	}
 	for _, t := range tables {
-		s := all[t.Name]
+		s := all[t.StateName]
 		if s == nil {
 			s = &schema{ID: next}
 			next++
 			for _, k := range t.Key {
 				s.Key = append(s.Key, t.Columns[k].Name)
 			}
-			all[t.Name] = s
+			all[t.StateName] = s
 		}
-		if err := s.bind(t); err != nil {
+		if err := s.bind(t.StateName, t.Table); err != nil {
 			return nil, err
 		}
 	}
@@ -66,14 +67,14 @@ func restoreSchemas(saved map[string]json.RawMessage, tables []*pipeline.Table) 
 }
 
 // bind lays the table's columns over the kept ones.
-func (s *schema) bind(t *pipeline.Table) error {
+func (s *schema) bind(name string, t *pipeline.Table) error {
 	const way = "give the column or table another name, or begin anew (starlift reset FILE shows what that takes)"
 	if len(s.Key) != len(t.Key) {
-		return fmt.Errorf("table %q: its key was (%v) when the state was made and is of %d columns now: %s", t.Name, s.Key, len(t.Key), way)
+		return fmt.Errorf("table %q: its key was (%v) when the state was made and is of %d columns now: %s", name, s.Key, len(t.Key), way)
 	}
 	for i, k := range t.Key {
 		if t.Columns[k].Name != s.Key[i] {
-			return fmt.Errorf("table %q: its key was (%v) when the state was made, now it has %q there: %s", t.Name, s.Key, t.Columns[k].Name, way)
+			return fmt.Errorf("table %q: its key was (%v) when the state was made, now it has %q there: %s", name, s.Key, t.Columns[k].Name, way)
 		}
 	}
 	known := map[string]int{}
@@ -87,7 +88,7 @@ func (s *schema) bind(t *pipeline.Table) error {
 			continue
 		}
 		if was := s.Columns[i].Type; was != c.Type.String() {
-			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", t.Name, c.Name, was, c.Type, way)
+			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", name, c.Name, was, c.Type, way)
 		}
 	}
 	s.of, s.key = t, t.Key

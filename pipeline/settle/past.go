@@ -64,17 +64,17 @@ func (p *past) after(i int) pipeline.Image {
 
 // leave makes the item, which a newer change has overtaken, the newest moment.
 func (p *past) leave(it *item) {
-	if len(it.contenders) == 1 && (!p.known() || len(p.moments) == 1 && len(p.moments[0].changes) == 1) { // as usual
+	if len(it.candidates) == 1 && (!p.known() || len(p.moments) == 1 && len(p.moments[0].changes) == 1) { // as usual
 		if p.known() {
 			p.before, p.ended = p.image(), p.moments[0].time
 		}
-		p.room[0] = it.contenders[0].Candidate
+		p.room[0] = it.candidates[0].Candidate
 		p.moments = append(p.moments[:0], moment{time: it.time, changes: p.room[:1:1]})
 		return
 	}
 	m := p.insert(0, it.time)
-	for i := range it.contenders {
-		m.changes = append(m.changes, it.contenders[i].Candidate)
+	for i := range it.candidates {
+		m.changes = append(m.changes, it.candidates[i].Candidate)
 	}
 	p.forget(maxMoments - 1)
 }
@@ -166,7 +166,7 @@ func (p *past) append(b []byte, it *item) []byte {
 		return p.appendMany(b, it.time)
 	}
 	b = binary.AppendUvarint(b, uint64(it.time-p.moments[0].time))
-	c, newest := p.moments[0].changes[0], &it.contenders[0]
+	c, newest := p.moments[0].changes[0], &it.candidates[0]
 	add(p.moments[0].sealed, pastSealed)
 	add(p.before.Known && c.HasOld && p.before.Hash == c.Old, pastBegins)
 	if newest.HasOld && newest.Old == c.New {
@@ -217,7 +217,7 @@ func (p *past) decode(r *packed.Cursor, it *item) {
 	}
 	c := r.Contender(it.time - int64(r.Uvarint()))
 	if has(pastFollows) {
-		c.New = it.contenders[0].Old
+		c.New = it.candidates[0].Old
 	}
 	switch {
 	case has(pastBegins):

@@ -2,6 +2,7 @@ package settle
 
 import (
 	"cmp"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -156,12 +157,13 @@ func drawTold(t *rapid.T, drops, steady bool) []told {
 
 // policyTest is a Merger of rows (k, n): a key, and the time of a change.
 type policyTest struct {
-	t     *rapid.T
-	table *pipeline.Table
-	root  *pipeline.Table
-	o     MergerOptions
-	m     *Merger
-	rows  map[int]modelRow
+	t      *rapid.T
+	table  *pipeline.Table
+	root   *pipeline.Table
+	o      PolicyTable
+	spaces *state.Keyspaces
+	m      *policyAlone
+	rows   map[int]modelRow
 }
 
 func keyedTable(name string) *pipeline.Table {
@@ -176,10 +178,10 @@ func keyedTable(name string) *pipeline.Table {
 
 func newPolicyTest(t *rapid.T, spaces *state.Keyspaces, p pipeline.Policy, drops bool) *policyTest {
 	pt := &policyTest{t: t, table: keyedTable("passed"), rows: map[int]modelRow{}}
-	pt.o = MergerOptions{Node: "n", Table: pt.table, Policy: p, Items: spaces.All[0], Keys: spaces.All[1]}
+	pt.o, pt.spaces = PolicyTable{Table: pt.table, Policy: p, State: State{spaces.All[0], spaces.All[1]}}, spaces
 	if drops {
 		pt.root = keyedTable("all")
-		pt.o.Root = pt.root
+		pt.o.Unfiltered = pt.root
 	}
 	pt.open()
 	return pt
@@ -194,11 +196,11 @@ func (pt *policyTest) open() {
 		}
 		pt.o.Saved = saved
 	}
-	var err error
-	if pt.o.Logical, err = NewTables(nil); err != nil {
+	tables, err := newLogicalTables(nil)
+	if err != nil {
 		pt.t.Fatal(err)
 	}
-	if pt.m, err = NewMerger(pt.o); err != nil {
+	if pt.m, err = newPolicyAlone(pt.o, tables); err != nil {
 		pt.t.Fatal(err)
 	}
 	if rapid.Bool().Draw(pt.t, "small pages") {
@@ -237,13 +239,14 @@ func (pt *policyTest) take(changes []told) {
 		pt.t.Fatal(err)
 	}
 	defer pt.m.Release()
-	pt.o.Logical.horizons[0] = 0
-	merged, err := pt.m.Finish(nil)
+	pt.m.tables.horizons[0] = 0
+	merged, err := pt.m.Finish()
 	if err != nil {
 		pt.t.Fatal(err)
 	}
-	pt.o.Items.Take()
-	pt.o.Keys.Take()
+	for _, k := range pt.spaces.All {
+		k.Take()
+	}
 	if merged == nil {
 		return
 	}
@@ -283,6 +286,41 @@ func (pt *policyTest) apply(rows *pipeline.Rows, i int, op pipeline.Op) {
 	}
 	pt.rows[k] = row
 }
+
+// policyAlone settles a table by a policy, without the last-writer-wins beside it.
+type policyAlone struct {
+	*policySettler
+	buffer *epochBuffer
+}
+
+func newPolicyAlone(o PolicyTable, tables *LogicalTables) (*policyAlone, error) {
+	b := &epochBuffer{}
+	p, err := newPolicySettler(o, tables, b)
+	return &policyAlone{p, b}, err
+}
+
+// Save returns what the next one is given as Saved.
+func (p *policyAlone) Save() (json.RawMessage, error) { return json.Marshal(p.schema) }
+
+func (p *policyAlone) Add(b *pipeline.Batch, ordinal int64) error {
+	first := len(p.buffer.changes)
+	if err := p.buffer.addChanges(b, ordinal, "n", p.tables); err != nil {
+		return err
+	}
+	p.addRows(b, first)
+	return nil
+}
+
+func (p *policyAlone) Finish() (*Settled, error) {
+	if err := p.runItems(p.buffer.byItem()); err != nil {
+		return nil, err
+	}
+	rows, err := p.runRows()
+	p.buffer.reset()
+	return rows, err
+}
+
+func (p *policyAlone) Release() { p.buffer.arena.Release() }
 
 // rowsOf gathers rows of a table.
 type rowsOf struct {

@@ -57,7 +57,7 @@ func TestFirstRowsStaySmall(t *testing.T) {
 		if n%10 == 0 {
 			e.New, e.removal = 0, pipeline.Removed
 		} else if n%3 > 0 {
-			e.rows = []keptRow{{row: packed.JoinRow(nil, [][]byte{{byte(n)}})}}
+			e.rows = []packedRow{{row: packed.JoinRow(nil, [][]byte{{byte(n)}})}}
 		}
 		h.entries = append(h.entries, e)
 		h.sort()

@@ -102,10 +102,10 @@ type harness struct {
 	store  *state.Store
 	spaces *state.Keyspaces
 	s      *Settler
-	tables *Tables
 	saved  *state.Checkpoint
 	table  map[string]int64
 	dead   int
+	reread int64   // of the last epoch
 	late   []int64 // ordinals of the last epoch's dead letters
 	mem    int64
 }
@@ -128,17 +128,12 @@ func (h *harness) open() {
 	h.store = store
 	cp, err := store.Checkpoint()
 	h.check(err)
-	var tables []state.Table
-	o := Options{Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000}
-	if st := cp.Steps["n"]; st != nil {
-		o.Schemas, o.Clocks, tables = st.Schemas, st.Clocks, st.Tables
-	}
-	h.tables, err = NewTables(tables)
-	h.check(err)
-	o.Logical = h.tables
 	h.spaces, err = store.Keyspaces(0, 1)
 	h.check(err)
-	o.Items, o.Keys = h.spaces.All[0], h.spaces.All[1]
+	o := optionsOf(things, 1000, h.spaces.All[0], h.spaces.All[1])
+	if st := cp.Steps["n"]; st != nil {
+		o.Saved = Saved{Schemas: st.Schemas, Clocks: st.Clocks, Tables: st.Tables}
+	}
 	h.s, err = New(o)
 	h.check(err)
 	if rt, ok := h.t.(*rapid.T); ok && rapid.Bool().Draw(rt, "small pages") {
@@ -147,7 +142,14 @@ func (h *harness) open() {
 }
 
 // small lets few rows and contributors be many.
-func (s *Settler) small() { s.forest.PageBytes, s.long.Inline = 60, 64 }
+func (s *Settler) small() {
+	s.group.rows.forest.PageBytes, s.group.items.long.Inline, s.group.rows.long.Inline = 60, 64, 64
+}
+
+// optionsOf are those of a Settler of one table.
+func optionsOf(t *pipeline.Table, retention int64, items, keys Keyspace) Options {
+	return Options{Node: "n", Sources: []string{"s"}, Tables: []Table{{t, t.Name}}, Retention: retention, State: State{items, keys}}
+}
 
 func (h *harness) check(err error) {
 	if err != nil {
@@ -156,10 +158,10 @@ func (h *harness) check(err error) {
 }
 
 // readSoFar is a header by which the clock is the greatest time that was read.
-func readSoFar(sources ...string) Header {
-	h := Header{Sources: map[string]Progress{}}
+func readSoFar(sources ...string) *pipeline.EpochHeader {
+	h := &pipeline.EpochHeader{Sources: map[string]pipeline.SourceProgress{}}
 	for _, s := range sources {
-		h.Sources[s] = Progress{State: Ended}
+		h.Sources[s] = pipeline.SourceProgress{State: pipeline.SourceEnded}
 	}
 	return h
 }
@@ -190,10 +192,10 @@ func (h *harness) epoch(events []event, batch int) {
 
 // end settles the open epoch and saves it.
 func (h *harness) end() {
-	rows, dead, late, err := h.s.Settle()
+	r, err := h.s.Settle()
 	h.check(err)
-	h.dead, h.late = h.dead+len(dead), late
-	for _, settled := range rows {
+	h.dead, h.late, h.reread = h.dead+len(r.DeadLetters), r.Rejected, r.Reread
+	for _, settled := range r.Rows {
 		r := settled.Columnar()
 		h.apply(r)
 		for i, row := range settled.Rows { // a Keyed reads the same of them
@@ -207,11 +209,11 @@ func (h *harness) end() {
 		r.Record.Release()
 	}
 	h.s.Release()
-	schemas, err := h.s.Schemas()
+	saved, err := h.s.Save()
 	h.check(err)
 	h.saved.Epoch++
-	h.saved.Steps = map[string]*state.Step{"n": {Schemas: schemas, Clocks: h.s.Clocks(), Tables: h.tables.Save()}}
-	deltas := []*state.Delta{h.s.items.Take(), h.s.keys.Take()}
+	h.saved.Steps = map[string]*state.Step{"n": {Schemas: saved.Schemas, Clocks: saved.Clocks, Tables: saved.Tables}}
+	deltas := []*state.Delta{h.spaces.All[0].Take(), h.spaces.All[1].Take()}
 	h.spaces.Bound()
 	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: deltas}))
 }
@@ -383,11 +385,7 @@ func TestItemsOfOneKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 16 {
-		tables, err := NewTables(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := New(Options{Logical: tables, Node: "n", Tables: []*pipeline.Table{things}, Tombstones: 1000, Items: spaces.All[0], Keys: spaces.All[1]})
+		s, err := New(optionsOf(things, 1000, spaces.All[0], spaces.All[1]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +404,7 @@ func TestItemsOfOneKey(t *testing.T) {
 			if err := s.Add(batchOf(e), 1); err != nil {
 				t.Fatal(err)
 			}
-			_, _, _, failed = s.Settle()
+			_, failed = s.Settle()
 			s.Release()
 		}
 		want := n&7 == 2 // of one time, with other images, and both of an export
@@ -452,7 +450,7 @@ func TestTooLate(t *testing.T) {
 			rt.Fatalf("%d dead letters, want 3; the last epoch's ordinals are %v", h.dead, h.late)
 		}
 		n := 0
-		_, _, err := h.s.items.Scan(pipeline.Hash{}, 100, func(_ pipeline.Hash, v []byte) {
+		_, _, err := h.spaces.All[0].Scan(pipeline.Hash{}, 100, func(_ pipeline.Hash, v []byte) {
 			if v[0] != overflow.Page {
 				n++
 			}
@@ -518,7 +516,7 @@ func TestPlainJSONKeepsTombstones(t *testing.T) {
 // TestSchemaChange: a column may be added and taken out while rows are kept.
 func TestSchemaChange(t *testing.T) {
 	saved := map[string]json.RawMessage{}
-	old, err := restoreSchemas(saved, []*pipeline.Table{things})
+	old, err := restoreSchemas(saved, []Table{{things, things.Name}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +533,7 @@ func TestSchemaChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, err := restoreSchemas(saved, []*pipeline.Table{wider})
+	now, err := restoreSchemas(saved, []Table{{wider, wider.Name}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -544,7 +542,7 @@ func TestSchemaChange(t *testing.T) {
 	if got := rec.Column(1).(*array.String).Value(0); got != "a" || !rec.Column(0).IsNull(0) {
 		t.Errorf("row is %v, want a null and a", rec)
 	}
-	settled := now["thing"].builder.settled(wider, 1)
+	settled := now["thing"].builder.settled(wider, 0, 1)
 	values := packed.SplitRow(nil, row, settled.Widths)
 	if extra, id := values[settled.ColumnAt[0]], values[settled.ColumnAt[1]]; extra != nil || string(id) != "\x01a" {
 		t.Errorf("packed, the row is %q and %q, want a null and a", extra, id)
@@ -557,7 +555,7 @@ func TestSchemaChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := restoreSchemas(saved, []*pipeline.Table{changed}); err == nil {
+		if _, err := restoreSchemas(saved, []Table{{changed, changed.Name}}); err == nil {
 			t.Errorf("another %s is accepted", name)
 		}
 	}
@@ -574,10 +572,10 @@ func FuzzItem(f *testing.F) {
 			return pipeline.Candidate{Version: pipeline.Version{Time: at, Seq: seq, New: n, Old: o, HasOld: hasOld, Event: uint32(n), Partition: uint16(o), Ordinal: at >> 1}}
 		}
 		at = max(at, 2) // one before it is possible
-		in := item{time: at, key: []byte(key), contenders: []contender{
-			{Candidate: two(at, seq, n, o, hasOld), order: -1, rows: []keptRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
+		in := item{time: at, key: []byte(key), candidates: []candidate{
+			{Candidate: two(at, seq, n, o, hasOld), order: -1, rows: []packedRow{{3, pipeline.Hash{Hi: n, Lo: o}, row}}},
 			{Candidate: two(at, "", o, n, n > 0), order: -1}}}
-		in.contenders[1].VersionOnly, in.contenders[1].Snapshot = true, n == 0
+		in.candidates[1].VersionOnly, in.candidates[1].Snapshot = true, n == 0
 		if o&1 == 0 {
 			in.past = past{before: pipeline.Image{Known: hasOld}, moments: []moment{{time: at - 1, changes: []pipeline.Candidate{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
 			if hasOld {
@@ -586,7 +584,7 @@ func FuzzItem(f *testing.F) {
 			in.past.image()
 		}
 		var out item
-		var kept []keptRow
+		var kept []packedRow
 		out.decode(in.append(nil), &kept)
 		if a, b := fmt.Sprintf("%q", fmt.Sprint(in)), fmt.Sprintf("%q", fmt.Sprint(out)); a != b || binary.Size(at) != 8 {
 			t.Errorf("%s is read as %s", a, b)

@@ -22,7 +22,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 		ran = true
 		h := newHarness(rt, dir, 64<<20)
 		defer h.store.Close()
-		h.s.long.Inline = overflow.DefaultInline // pages are swept over, too
+		h.s.group.items.long.Inline = overflow.DefaultInline // pages are swept over, too
 		const items, epochs = 500, 16
 		for epoch := range epochs {
 			var events []event
@@ -35,7 +35,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 			h.epoch(events, len(events))
 		}
 		kept := 0
-		if err := h.s.items.Each(pipeline.Hash{}, func(pipeline.Hash, []byte) error { kept++; return nil }); err != nil {
+		if err := h.spaces.All[0].Each(pipeline.Hash{}, func(pipeline.Hash, []byte) error { kept++; return nil }); err != nil {
 			rt.Fatal(err)
 		}
 		if kept > 4*items {

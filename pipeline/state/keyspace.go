@@ -38,7 +38,7 @@ type Keyspace struct {
 	sorter  *byhash.Sorter // that of all keyspaces
 }
 
-var _ pipeline.OperatorState = (*Keyspace)(nil)
+var _ pipeline.Keyspace = (*Keyspace)(nil)
 
 // inLog marks the place of an entry that is not in mem.
 const inLog = place(1) << 63
@@ -95,7 +95,7 @@ func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 // ahead is the number of keys that Lookup prefetches at once.
 const ahead = 64
 
-// Prefetch implements pipeline.OperatorState.
+// Prefetch implements pipeline.Keyspace.
 func (k *Keyspace) Prefetch(keys []pipeline.Hash) {
 	k.sum = k.mem.prefetch(keys)
 	if k.filter != nil {
@@ -178,7 +178,14 @@ func (k *Keyspace) remember(i int, keys []pipeline.Hash, values [][]byte, v []by
 // Put sets the value of a key; nil deletes it. The value is copied.
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch, k.idle) }
 
-// PutIdle implements pipeline.OperatorState.
+// PutAll puts the values of some keys; nil deletes one. The values are copied.
+func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
+	for i, key := range keys {
+		k.put(key, values[i], k.epoch, k.idle)
+	}
+}
+
+// PutIdle implements pipeline.Keyspace.
 func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
 
 // put puts a value into memory, or only logs it, where it is idle and memory is

@@ -40,10 +40,6 @@ type cursor struct {
 
 	Path  string `json:"path,omitempty"`  // what it was called first
 	Moved bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found
-	// Unverified are files that had the name before, by their partitions, of which it is
-	// not decided yet whether something is lost, with the bytes that they are known to
-	// have had besides what was read; see successions.
-	Unverified map[string]int64 `json:"unverified,omitempty"`
 	// Former is what an earlier reading of the source has read of it: it is read again,
 	// by a backfill.
 	Former *former `json:"former,omitempty"`
@@ -195,8 +191,7 @@ func (s *Source) Restart(cursors map[string][]byte) (map[string][]byte, error) {
 			return nil, err
 		}
 		n := cursor{Line: 1, Number: c.Number, Numbers: c.Numbers, Size: c.Size, Mtime: c.Mtime, Recent: c.Recent, ID: c.ID, Path: c.Path,
-			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes,
-			Unverified: c.Unverified, Former: c.Former}
+			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes, Former: c.Former}
 		if f := c.Former; f == nil || f.Offset <= c.Offset {
 			n.Former = &former{c.Offset, c.Records, c.Hash}
 		}

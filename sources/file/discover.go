@@ -59,7 +59,7 @@ func (f *follower) identify(ctx context.Context, t *tail) error {
 		t.again = f.now().Add(listShare * f.now().Sub(started))
 	case p != nil:
 		err = f.goOn(t, p, s)
-	case f.replaced(t) || f.awaits(t) || f.looksFirst(t):
+	case f.replaced(t) || f.awaits(t):
 	default:
 		t.at = cursor{Line: 1, Compressed: s.packed}
 		f.s.number(&t.at)

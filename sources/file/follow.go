@@ -64,7 +64,6 @@ type follower struct {
 // not found again yet.
 type past struct {
 	key    string
-	name   string // the path where it was found first, absolute
 	stem   string // of the name, see rotated
 	at     cursor
 	since  time.Time
@@ -73,10 +72,7 @@ type past struct {
 	saved  bool  // it comes from the checkpoint
 	// newest says that it comes from the checkpoint, and was the last to have its name.
 	newest bool
-	// unverified says that it comes from the checkpoint, and that another file was read
-	// under its name before it was decided whether something of it is lost.
-	unverified bool
-	judged     bool // it was decided whether something of it is lost
+	judged bool // it was decided whether something of it is lost
 	// where it was last, if that was not its place, and its size then: a program may
 	// write on there.
 	where string
@@ -91,20 +87,20 @@ func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
 			return nil, err
 		}
 		at.Path = cmp.Or(at.Path, key)
-		f.past = append(f.past, &past{key: key, name: absolute(at.Path), stem: stemOf(at.Path), at: *at, since: f.now(), saved: true})
+		f.past = append(f.past, &past{key: key, stem: stemOf(at.Path), at: *at, since: f.now(), saved: true})
 	}
 	// The newest first: of two that one file may go on from, that is the one.
 	slices.SortFunc(f.past, func(a, b *past) int {
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.key, b.key))
 	})
-	told, names := map[fileID]bool{}, successions{}
+	told, named := map[fileID]bool{}, map[string]bool{}
 	for _, p := range f.past {
-		p.newest, p.unverified, p.unread = names.next(p.name, p.key, &p.at)
 		if !told[p.at.ID] { // what an older content had was told of
-			p.unread = max(p.unread, p.at.unread())
+			p.unread = p.at.unread()
 		}
-		p.cut = p.unverified && told[p.at.ID]
 		told[p.at.ID] = p.at.ID.known()
+		name := absolute(p.at.Path)
+		p.newest, named[name] = !named[name], true
 	}
 	f.list()
 	f.locatePast()
@@ -272,9 +268,6 @@ func (f *follower) locatePast() {
 	in := folders{}
 	var rest []*tail
 	for _, p := range f.past {
-		if p.unverified && p.cut {
-			f.rotations = append(f.rotations, rewriteOf(p))
-		}
 		if live[p.at.ID] {
 			continue
 		}
@@ -282,7 +275,7 @@ func (f *follower) locatePast() {
 			live[p.at.ID] = true
 			rest = append(rest, &tail{name: p.at.Path, stem: p.stem, path: path, id: p.at.ID, moved: true, away: true, strange: true})
 		}
-		if p.newest || p.unverified && !p.cut {
+		if p.newest {
 			f.rotations = append(f.rotations, rotationOf(p))
 		}
 	}
@@ -325,7 +318,7 @@ func (f *follower) giveUp() {
 		}
 		if gone >= rememberFor {
 			f.dropped = append(f.dropped, p.key)
-			delete(f.vacant, p.name)
+			delete(f.vacant, absolute(p.at.Path))
 			return true
 		}
 		return false
@@ -350,7 +343,7 @@ func (f *follower) stop(t *tail, size int64, cut bool) {
 	if t.key == "" || t.at.Records == 0 {
 		return // it has no cursor
 	}
-	p := &past{key: t.key, name: absolute(t.name), stem: t.stem, at: t.cursor(), since: f.now(), cut: cut}
+	p := &past{key: t.key, stem: t.stem, at: t.cursor(), since: f.now(), cut: cut}
 	if !t.at.Compressed {
 		p.unread = max(0, size-t.at.Offset)
 	}

@@ -215,19 +215,22 @@ func holeBefore(of string, origin *generation, all []*generation) string {
 // wayOn is what to do where a gap refuses a run.
 const wayOn = ". Put the file back into its folder under a name that rotation gives, or begin with a new state folder; a source with follow: true tells of it and goes on"
 
-// gone says what is lost with a file that was rotated away, and can't be found; unread are
-// the bytes that it is known to have had behind what was read.
-func (c *cursor) gone(path string, unread int64) string {
-	lost := "how many bytes are lost is not known"
-	if unread > 0 {
-		lost = fmt.Sprintf("at least %d bytes are lost, and what was written to it later", unread)
-	}
+// gone says what is lost with a file that was rotated away, and can't be found.
+func (c *cursor) gone(path string) string {
 	return fmt.Sprintf("%s: the file that was read to line %d, byte %d of its content (inode %d, last changed %s), is gone from its folder: it was rotated away and "+
-		"removed or altered, and whether it was read to its end is not known; %s", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), lost)
+		"removed or altered, and whether it was read to its end is not known; %s", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), c.lost())
 }
 
 func (c *cursor) changedAt() string {
 	return time.Unix(0, c.Mtime).UTC().Format(time.RFC3339)
+}
+
+// lost says how much is.
+func (c *cursor) lost() string {
+	if n := c.unread(); n > 0 {
+		return fmt.Sprintf("at least %d bytes are lost, and what was written to it later", n)
+	}
+	return "how many bytes are lost is not known"
 }
 
 // unread returns the bytes that the file is known to have had behind what was read.

@@ -140,9 +140,6 @@ type known struct {
 	name      string // absolute
 	found     bool
 	newest    bool // of those that had its name
-	// unverified says that another file was followed under its name before it was decided
-	// whether something of it is lost.
-	unverified bool
 }
 
 // resolver finds out which files are those that were read before.
@@ -178,9 +175,8 @@ func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string
 	slices.SortFunc(r.known, func(a, b *known) int {
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
 	})
-	names := successions{}
 	for _, k := range r.known {
-		k.newest, k.unverified, _ = names.next(k.name, k.partition, k.at)
+		k.newest = len(r.byName[k.name]) == 0
 		r.byName[k.name] = append(r.byName[k.name], k)
 		if k.at.ID.known() {
 			r.byID[k.at.ID] = append(r.byID[k.at.ID], k)
@@ -356,11 +352,11 @@ func (r *resolver) missing(inputs []input) []input {
 	}
 	before := map[int][]input{}
 	for _, k := range r.known {
-		if k.found || !k.newest && !k.unverified {
+		if k.found || !k.newest {
 			continue
 		}
 		i, replaced := inTheirPlace[k.name]
-		if !replaced && k.at.Done && !k.unverified || k.at.Former != nil || r.there(k) && !replaced {
+		if !replaced && k.at.Done || k.at.Former != nil || r.there(k) && !replaced {
 			continue
 		}
 		more, err := r.rotated(k, inputs, i, replaced)
@@ -420,7 +416,7 @@ func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more
 	}
 	switch {
 	case origin == nil && (len(between) > 0 || !replaced):
-		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.gone(k.at.Path, k.at.unread()), wayOn)
+		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.gone(k.at.Path), wayOn)
 	case origin == nil:
 		in := &inputs[i]
 		return nil, k.at.changed(in.path, k.at.compare(nil, in.info.Size(), in.packed(), false))

@@ -16,73 +16,13 @@ type rotation struct {
 	id      fileID // of the file that had it; none = it has other content now
 	changed int64  // when that was changed last, in ns, as far as is known
 	at      cursor // of that
-	key     string // of that cursor; empty = it has none
 	// doubted is when a number was found to be missing behind it first: names that are
 	// shifted one after the other look so for a moment.
 	doubted time.Time
 }
 
 func rotationOf(p *past) rotation {
-	return rotation{name: p.at.Path, stem: p.stem, id: p.at.ID, changed: p.at.Mtime, at: p.at, key: p.key}
-}
-
-// rewriteOf is rotationOf a file that has other content now: what was read of it can only
-// be in a copy.
-func rewriteOf(p *past) rotation {
-	r := rotationOf(p)
-	r.id = fileID{}
-	return r
-}
-
-// successions find out of cursors which files had a name last, and of which of those before
-// it is not decided yet whether something is lost. By the names, it holds what is open so far.
-type successions map[string]map[string]int64
-
-// next takes the cursors of a name, the newest first. unverified says that those which were
-// written since all leave it open what became of the file: the first that does not was
-// written after it was decided. unread is what the file is known to have had besides.
-func (s successions) next(name, partition string, c *cursor) (newest, unverified bool, unread int64) {
-	open, seen := s[name]
-	if !seen {
-		s[name] = c.Unverified
-		return true, false, 0
-	}
-	unread, unverified = open[partition]
-	// A plain file is only done when it was read without follow, to its end.
-	unverified = unverified && (!c.Done || c.Compressed)
-	if len(open) > 0 {
-		s[name] = map[string]int64{}
-	}
-	for p, n := range open {
-		if _, still := c.Unverified[p]; still || p == partition {
-			s[name][p] = n
-		}
-	}
-	return false, unverified, unread
-}
-
-// unverified returns what a cursor of a file with this name says of those that had the
-// name before; nil = nothing is in doubt.
-func (f *follower) unverified(name string) map[string]int64 {
-	var all map[string]int64
-	add := func(key string, unread int64) {
-		if all == nil {
-			all = map[string]int64{}
-		}
-		all[key] = unread
-	}
-	name = absolute(name)
-	for _, p := range f.past {
-		if !p.judged && (p.newest || p.unverified || p.unread > 0) && p.name == name {
-			add(p.key, p.unread)
-		}
-	}
-	for _, r := range f.rotations {
-		if !r.doubted.IsZero() && r.key != "" && absolute(r.name) == name {
-			add(r.key, 0)
-		}
-	}
-	return all
+	return rotation{name: p.at.Path, stem: p.stem, id: p.at.ID, changed: p.at.Mtime, at: p.at}
 }
 
 // rotationOf returns that of a file that is followed, or, if it is not known yet which
@@ -95,7 +35,7 @@ func (f *follower) rotationOf(t *tail, name string) rotation {
 			}
 		}
 	}
-	return rotation{name: name, stem: t.stem, id: t.id, changed: t.at.Mtime, at: t.cursor(), key: t.key}
+	return rotation{name: name, stem: t.stem, id: t.id, changed: t.at.Mtime, at: t.cursor()}
 }
 
 // lookBetween looks for what came between each name's file that was read and the one that
@@ -184,11 +124,6 @@ func (f *follower) awaits(t *tail) bool {
 	})
 }
 
-// looksFirst reports whether it is still to be looked for what had the name of a file before.
-func (f *follower) looksFirst(t *tail) bool {
-	return slices.ContainsFunc(f.rotations, func(r rotation) bool { return r.name == t.path && r.doubted.IsZero() })
-}
-
 // replaced tells of a file whose content is not what it was when starlift ran last, and
 // looks for that content in its copies. It reports whether there are some to look at.
 func (f *follower) replaced(t *tail) bool {
@@ -197,7 +132,7 @@ func (f *follower) replaced(t *tail) bool {
 			p.saved, p.cut = false, true
 			f.notice(pipeline.Notice{Event: eventTruncated, Message: t.path +
 				": the file was truncated, written over or replaced since it was read; it is read from its start"})
-			f.rotations = append(f.rotations, rewriteOf(p))
+			f.rotations = append(f.rotations, rotation{name: p.at.Path, stem: p.stem, changed: p.at.Mtime, at: p.at})
 			f.relist = true
 			return true
 		}
@@ -210,8 +145,9 @@ func (f *follower) replaced(t *tail) bool {
 func (f *follower) rewritten(t *tail) {
 	for _, p := range f.past {
 		if p.isOf(t) {
-			p.cut = true
-			f.rotations = append(f.rotations, rewriteOf(p))
+			r := rotationOf(p)
+			r.id, p.cut = fileID{}, true
+			f.rotations = append(f.rotations, r)
 			f.relist = true
 		}
 	}
@@ -221,12 +157,13 @@ func (f *follower) rewritten(t *tail) {
 // known to have had; and what it may have got while nothing ran, if another file has
 // its name now. One that was only removed is taken for one that was done.
 func (f *follower) judge(p *past) {
-	_, err := os.Stat(p.name)
+	name := absolute(p.at.Path)
+	_, err := os.Stat(name)
 	switch {
-	case p.unverified || p.newest && err == nil:
+	case p.newest && err == nil:
 		f.gone(p)
-	case p.newest && p.unread == 0:
-		f.vacant[p.name] = p
+	case p.newest:
+		f.vacant[name] = p
 	case p.unread > 0:
 		f.notice(pipeline.Notice{Event: eventLost, Lost: p.unread, Message: fmt.Sprintf(
 			"%s: at least %d bytes behind line %d were not read: the file was truncated or removed too early", p.at.Path, p.unread, p.at.Line)})
@@ -244,7 +181,7 @@ func (f *follower) occupied(path string) {
 
 // gone tells of a file that was rotated away while nothing ran, and can't be found.
 func (f *follower) gone(p *past) {
-	f.notice(pipeline.Notice{Event: eventLost, Gap: true, Lost: p.unread, Message: p.at.gone(p.at.Path, p.unread)})
+	f.notice(pipeline.Notice{Event: eventLost, Gap: true, Lost: p.unread, Message: p.at.gone(p.at.Path)})
 	p.unread = 0
 }
 

@@ -247,7 +247,6 @@ func (s *Source) place(ctx context.Context, in *input) (r *reader, left int64, e
 		return s.newReader(in, &cursor{}), in.info.Size(), nil
 	}
 	at := *in.at
-	at.Unverified = nil // list has found all of them
 	if at.Done && at.untouched(in.info) {
 		return nil, 0, nil
 	}

@@ -238,7 +238,6 @@ func (f *follower) readBlock(ctx context.Context, t *tail, last bool) (end bool,
 	b.start.Offset = at
 	b.start.note(t.info, f.now())
 	b.start.Path, b.start.Moved, b.start.Numbers = t.name, t.moved, f.s.numbers
-	b.start.Unverified = f.unverified(t.name)
 	b.hash = b.start.Hash
 	b.hash.add(buf[:p.used])
 	t.at = *b.after(len(p.spans))
@@ -336,7 +335,7 @@ func (f *follower) readPacked(ctx context.Context, t *tail, quiet time.Duration)
 // readStream reads the content of a compressed file from the cursor to its end.
 func (f *follower) readStream(ctx context.Context, t *tail) error {
 	c := t.cursor()
-	c.Done, c.Numbers, c.Unverified = false, f.s.numbers, f.unverified(t.name)
+	c.Done, c.Numbers = false, f.s.numbers
 	r := f.s.newReader(t.input(), &c)
 	r.send = func(ctx context.Context, r *pipeline.Records) error { return f.send(ctx, t, r) }
 	t.streaming = true

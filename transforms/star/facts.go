@@ -39,7 +39,7 @@ type link struct{ before, now int32 }
 
 // pass makes a set of facts again.
 type pass struct {
-	state   pipeline.OperatorState
+	state   pipeline.Keyspace
 	facts   []*fact // by number
 	depth   int     // lookups of the fact that has the most
 	rows    *lookupRows

@@ -93,7 +93,7 @@ type harness struct {
 	t      testing.TB
 	star   *Star
 	step   pipeline.Operator
-	state  []pipeline.OperatorState
+	state  []pipeline.Keyspace
 	saved  json.RawMessage
 	rows   map[string]map[string]string // the sink: table, key, row as JSON
 	has    map[string]bool              // rows of the inputs
@@ -111,7 +111,7 @@ func newHarness(t testing.TB, s *Star, bounded bool) *harness {
 	for range s.Keyspaces() {
 		h.state = append(h.state, &memState{t, map[pipeline.Hash][]byte{}})
 	}
-	h.open = pipeline.OperatorOptions{State: h.state, Bounded: bounded, Counters: noCounters{}}
+	h.open = pipeline.OperatorOptions{State: pipeline.KeyGroup{Keyspaces: h.state}, Bounded: bounded, Counters: noCounters{}}
 	h.restart()
 	return h
 }
@@ -184,7 +184,7 @@ func lateOf(t *pipeline.Table, events []event) (late []bool) {
 // finish ends an epoch.
 func (h *harness) finish(last bool) {
 	h.t.Helper()
-	if err := h.step.Finish(pipeline.EpochInfo{Last: last, RejectedChanges: h.dead}, h.sink); err != nil {
+	if err := h.step.Finish(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.dead}, h.sink); err != nil {
 		h.t.Fatal(err)
 	}
 	var err error

@@ -113,7 +113,7 @@ func hashAt(b []byte, at int) pipeline.Hash {
 
 // lookupRows are the rows of lookup tables that a pass over the facts touches.
 type lookupRows struct {
-	state pipeline.OperatorState
+	state pipeline.Keyspace
 	index byhash.Index
 	all   []lookupRow
 	fresh int // those before have been looked up

@@ -14,7 +14,7 @@ import (
 
 // members are the members of an epoch: those that its rows and facts touch.
 type members struct {
-	state pipeline.OperatorState
+	state pipeline.Keyspace
 	long  overflow.Values      // of very many upserts of one time
 	next  map[*dimension]int64 // the next key of a sequence
 	open  map[*dimension]int64 // members that are inferred
@@ -45,7 +45,7 @@ type memberEntry struct {
 	was       shown // how it was given out last
 }
 
-func newMembers(state pipeline.OperatorState, finder *byhash.Finder, arena *reuse.Arena) *members {
+func newMembers(state pipeline.Keyspace, finder *byhash.Finder, arena *reuse.Arena) *members {
 	return &members{state: state, long: overflow.Values{State: state, Inline: overflow.DefaultInline}, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 

@@ -105,16 +105,16 @@ func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 	st.star = s
 	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknowns: map[string]int64{}}
 	finder := &byhash.Finder{}
-	st.members = newMembers(o.State[membersSpace], finder, &st.arena)
+	st.members = newMembers(o.State.Keyspaces[membersSpace], finder, &st.arena)
 	for _, d := range s.dimensions {
 		st.members.next[d], st.members.open[d] = st.saved.Next[d.name], st.saved.Open[d.name]
 	}
-	st.rows = &lookupRows{state: o.State[rowsSpace], finder: finder}
+	st.rows = &lookupRows{state: o.State.Keyspaces[rowsSpace], finder: finder}
 	if err := st.loadDue(); err != nil {
 		return nil, err
 	}
 	st.pass = &pass{
-		state: o.State[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
+		state: o.State.Keyspaces[factsSpace], facts: s.byNumber(), rows: st.rows, dims: st.members, out: st.out,
 		waiting: &st.saved.Waiting, finder: finder,
 	}
 	for _, f := range s.facts {

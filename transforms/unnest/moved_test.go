@@ -174,9 +174,11 @@ func newSettling(t *testing.T, u *Unnest) *settling {
 	t.Cleanup(func() { s.check(store.Close()) })
 	spaces, err := store.Keyspaces(0, 1)
 	s.check(err)
-	logical, err := settle.NewTables(nil)
-	s.check(err)
-	s.settler, err = settle.New(settle.Options{Logical: logical, Node: "items", Tables: u.Tables(), Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
+	tables := make([]settle.Table, len(u.Tables()))
+	for i, t := range u.Tables() {
+		tables[i] = settle.Table{Table: t, StateName: t.Name}
+	}
+	s.settler, err = settle.New(settle.Options{Node: "items", Tables: tables, Retention: 1 << 40, State: settle.State{Items: spaces.All[0], Keys: spaces.All[1]}})
 	s.check(err)
 	return s
 }
@@ -207,9 +209,9 @@ func (s *settling) epoch(lines []string, log map[int64]entry) {
 		}
 	}
 	s.check(s.settler.Add(b, 0))
-	settled, _, _, err := s.settler.Settle()
+	result, err := s.settler.Settle()
 	s.check(err)
-	for _, table := range settled {
+	for _, table := range result.Rows {
 		rows := table.Columnar()
 		for i, op := range rows.Ops {
 			id := rows.Record.Column(0).(*array.Int64).Value(i)

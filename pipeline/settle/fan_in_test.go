@@ -19,7 +19,7 @@ import (
 )
 
 // small lets few rows, shares and changes be many.
-func (m *Merger) small() {
+func (m *policyAlone) small() {
 	m.few, m.most, m.forest.PageBytes, m.long.Inline, m.wide.Inline = 150, 3, 60, 64, 64
 }
 
@@ -119,18 +119,18 @@ func TestCrowds(t *testing.T) {
 	checks(t, 2*len(policies))
 	rapid.Check(t, func(rt *rapid.T) {
 		p := rapid.SampledFrom(policies).Draw(rt, "policy")
-		mergers := make([]*Merger, 2)
+		mergers := make([]*policyAlone, 2)
 		open := func() {
 			for i := range mergers {
-				o := MergerOptions{Node: "n", Table: crowded, Policy: p, Items: spaces[i].All[0], Keys: spaces[i].All[1]}
+				o := PolicyTable{Table: crowded, Policy: p, State: State{spaces[i].All[0], spaces[i].All[1]}}
 				if mergers[i] != nil {
 					o.Saved, _ = mergers[i].Save()
 				}
-				var err error
-				if o.Logical, err = NewTables([]state.Table{{Name: ""}}); err != nil {
+				tables, err := newLogicalTables([]state.Table{{Name: ""}})
+				if err != nil {
 					rt.Fatal(err)
 				}
-				if mergers[i], err = NewMerger(o); err != nil {
+				if mergers[i], err = newPolicyAlone(o, tables); err != nil {
 					rt.Fatal(err)
 				}
 				mergers[i].few, mergers[i].most = 1<<30, 1<<30
@@ -179,7 +179,7 @@ func TestCrowds(t *testing.T) {
 }
 
 // same takes changes to Mergers as one epoch, and holds what they give against each other.
-func same(t *rapid.T, spaces []*saved, mergers []*Merger, parts []part, horizon int64) {
+func same(t *rapid.T, spaces []*saved, mergers []*policyAlone, parts []part, horizon int64) {
 	var got [][]string
 	for i, m := range mergers {
 		b := partsOf(parts)
@@ -187,7 +187,7 @@ func same(t *rapid.T, spaces []*saved, mergers []*Merger, parts []part, horizon 
 			t.Fatal(err)
 		}
 		m.tables.horizons[0] = horizon
-		rows, err := m.Finish(nil)
+		rows, err := m.Finish()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,11 +261,7 @@ func TestContributors(t *testing.T) {
 }
 
 func newContributors(t *rapid.T, spaces *saved) *Settler {
-	tables, err := NewTables(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := New(Options{Node: "n", Logical: tables, Tables: []*pipeline.Table{crowded}, Tombstones: 1 << 40, Items: spaces.All[0], Keys: spaces.All[1]})
+	s, err := New(optionsOf(crowded, 1<<40, spaces.All[0], spaces.All[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,12 +279,12 @@ func settleParts(t *rapid.T, s *Settler, parts []part, table map[string]string) 
 	if err := s.Add(b, 0); err != nil {
 		t.Fatal(err)
 	}
-	rows, _, _, err := s.Settle()
+	r, err := s.Settle()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Release()
-	for _, settled := range rows {
+	for _, settled := range r.Rows {
 		r := settled.Columnar()
 		defer r.Record.Release()
 		for i, op := range r.Ops {

@@ -14,7 +14,7 @@ import (
 type share struct {
 	item      pipeline.Hash
 	itemKey   []byte
-	table     uint16            // of the item, by Tables
+	table     uint16            // of the item, by LogicalTables
 	time      int64             // of the item's last change that yields the row
 	dead      bool              // its newest change does not
 	deletedAt int64             // of a dead one: the time of the change by which the row went
@@ -201,19 +201,19 @@ func (s *share) released(by *share) bool {
 // forget drops the shares of items that had the row so long ago that their removal is
 // forgotten, and were not the last: an older change of an item that is not known is a
 // dead letter.
-func forget(shares []share, tables *Tables) []share {
+func forget(shares []share, tables *LogicalTables) []share {
 	last := lastShare(shares)
 	if last == nil {
 		return shares
 	}
 	item := last.item
-	return slices.DeleteFunc(shares, func(s share) bool { return s.dead && s.item != item && tables.before(s.table, s.deletedAt) })
+	return slices.DeleteFunc(shares, func(s share) bool { return s.dead && s.item != item && tables.forgotten(s.table, s.deletedAt) })
 }
 
 // over reports whether it is forgotten that a row went, and nothing is left of it.
-func over(shares []share, tables *Tables) bool {
+func over(shares []share, tables *LogicalTables) bool {
 	for i := range shares {
-		if s := &shares[i]; !s.dead || s.fate != pipeline.Delete || !tables.before(s.table, s.deletedAt) {
+		if s := &shares[i]; !s.dead || s.fate != pipeline.Delete || !tables.forgotten(s.table, s.deletedAt) {
 			return false
 		}
 	}

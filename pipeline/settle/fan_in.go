@@ -25,7 +25,7 @@ type crowd struct {
 type crowdedKey struct {
 	key     pipeline.Hash
 	effects [2]int32 // range in crowd.effects
-	out     int      // in Merger.outs, what becomes of the row
+	out     int      // in policySettler.outs, what becomes of the row
 	whole   bool     // shares has them all: the state had few
 	few     []byte   // the entry of these; nil = none
 
@@ -60,42 +60,42 @@ type crowdShare struct {
 const maxEffects = 64
 
 // join takes a key with its effects.
-func (m *Merger) join(effects []mergeEffect, entry []byte) error {
-	c := &m.crowd
-	k, err := m.crowdOf(effects[0].key, entry)
+func (p *policySettler) join(effects []mergeEffect, entry []byte) error {
+	c := &p.crowd
+	k, err := p.crowdOf(effects[0].key, entry)
 	if err != nil {
 		return err
 	}
 	from := int32(len(c.effects))
 	c.effects = append(c.effects, effects...)
-	k.effects, k.out = [2]int32{from, int32(len(c.effects))}, len(m.outs)
+	k.effects, k.out = [2]int32{from, int32(len(c.effects))}, len(p.outs)
 	c.keys = append(c.keys, k)
-	m.outs = append(m.outs, out{}) // its place among those of one change
+	p.outs = append(p.outs, rowChange{}) // its place among those of one change
 	return nil
 }
 
 // crowdOf returns a key as a crowded one, whatever its entry has.
-func (m *Merger) crowdOf(key pipeline.Hash, entry []byte) (crowdedKey, error) {
+func (p *policySettler) crowdOf(key pipeline.Hash, entry []byte) (crowdedKey, error) {
 	if entry != nil && entry[0] == manyShares {
 		return openCrowd(key, entry), nil
 	}
-	value, err := m.wide.Whole(key, entry)
+	value, err := p.wide.Whole(key, entry)
 	if err != nil {
 		return crowdedKey{}, err
 	}
-	k := m.scatter(key, decodeShares(value, &m.mergeRules))
+	k := p.scatter(key, decodeShares(value, &p.mergeRules))
 	k.few = entry
 	return k, nil
 }
 
 // scatter makes a crowded key of shares.
-func (m *Merger) scatter(key pipeline.Hash, shares []share) crowdedKey {
+func (p *policySettler) scatter(key pipeline.Hash, shares []share) crowdedKey {
 	k := crowdedKey{key: key, tree: btree.New(key), byItem: map[pipeline.Hash]*crowdShare{}, whole: true}
 	for i := range shares {
-		s := m.crowd.share(&k, shares[i].item)
+		s := p.crowd.share(&k, shares[i].item)
 		s.in, s.now = &shares[i], &shares[i]
-		m.eachPlace(s.in, func(p place) bool { return m.forest.Insert(k.tree, p) })
-		m.count(&k, s.in, 1)
+		p.eachPlace(s.in, func(at place) bool { return p.forest.Insert(k.tree, at) })
+		p.count(&k, s.in, 1)
 	}
 	if last := lastShare(shares); last != nil {
 		k.last = last.deletedAt
@@ -142,19 +142,19 @@ func (c *crowd) share(k *crowdedKey, item pipeline.Hash) *crowdShare {
 }
 
 // readShares reads the shares that were asked for.
-func (m *Merger) readShares() error {
-	asked := m.crowd.asked
-	m.crowd.asked = nil
+func (p *policySettler) readShares() error {
+	asked := p.crowd.asked
+	p.crowd.asked = nil
 	var failed error
-	err := m.crowd.finder.Find(m.keys, len(asked), func(i int32) pipeline.Hash { return asked[i].at }, func(i int32, entry []byte) {
+	err := p.crowd.finder.Find(p.keys, len(asked), func(i int32) pipeline.Hash { return asked[i].at }, func(i int32, entry []byte) {
 		s := asked[i]
-		value, err := m.wide.Whole(s.at, entry)
+		value, err := p.wide.Whole(s.at, entry)
 		if err != nil {
 			failed = err
 			return
 		}
 		s.entry, s.was = entry, &share{}
-		s.was.decode(&packed.Cursor{B: value[1:]}, &m.mergeRules)
+		s.was.decode(&packed.Cursor{B: value[1:]}, &p.mergeRules)
 		s.now, s.in = s.was, s.was
 	})
 	if err == nil {
@@ -165,8 +165,8 @@ func (m *Merger) readShares() error {
 
 // applyMany takes the effects to the crowded keys. What it reads it reads for all of
 // them at once.
-func (m *Merger) applyMany() error {
-	c := &m.crowd
+func (p *policySettler) applyMany() error {
+	c := &p.crowd
 	if len(c.keys) == 0 {
 		return nil
 	}
@@ -175,67 +175,67 @@ func (m *Merger) applyMany() error {
 			c.share(&c.keys[i], e.item)
 		}
 	}
-	if err := m.readTops(); err != nil {
+	if err := p.readTops(); err != nil {
 		return err
 	}
 	for i := range c.keys {
 		k := &c.keys[i]
-		k.before = m.crowdRow(k)
+		k.before = p.crowdRow(k)
 		for _, e := range c.effects[k.effects[0]:k.effects[1]] {
 			s := c.share(k, e.item)
-			s.now = m.next(s.now, e.share)
+			s.now = p.next(s.now, e.share)
 		}
 	}
-	if err := m.place(); err != nil {
+	if err := p.place(); err != nil {
 		return err
 	}
-	if err := m.forgetMany(); err != nil {
+	if err := p.forgetMany(); err != nil {
 		return err
 	}
-	if err := m.readTops(); err != nil {
+	if err := p.readTops(); err != nil {
 		return err
 	}
-	m.giveMany()
-	return m.putMany()
+	p.giveMany()
+	return p.putMany()
 }
 
 // readTops finds the shares that tell the rows, and reads them with what else was asked
 // for.
-func (m *Merger) readTops() error {
-	c := &m.crowd
-	err := m.forest.Read(len(c.keys), func(i int) bool { return m.findTops(&c.keys[i]) })
+func (p *policySettler) readTops() error {
+	c := &p.crowd
+	err := p.forest.Read(len(c.keys), func(i int) bool { return p.findTops(&c.keys[i]) })
 	if err != nil {
 		return err
 	}
 	for i := range c.keys {
-		for _, p := range c.keys[i].tops {
-			if p != nil {
-				c.share(&c.keys[i], p.item())
+		for _, at := range c.keys[i].tops {
+			if at != nil {
+				c.share(&c.keys[i], at.item())
 			}
 		}
 	}
-	return m.readShares()
+	return p.readShares()
 }
 
-func (m *Merger) findTops(k *crowdedKey) bool {
+func (p *policySettler) findTops(k *crowdedKey) bool {
 	k.tops = k.tops[:0]
 	all := true
 	top := func(kind, above []byte) {
-		var p place
+		var at place
 		var ok bool
-		if m.first && kind[0] == livePlace {
-			p, ok = m.forest.From(k.tree, kind)
+		if p.first && kind[0] == livePlace {
+			at, ok = p.forest.From(k.tree, kind)
 		} else {
-			p, ok = m.forest.Before(k.tree, above)
+			at, ok = p.forest.Before(k.tree, above)
 		}
-		if p != nil && string(p[:len(kind)]) != string(kind) {
-			p = nil
+		if at != nil && string(at[:len(kind)]) != string(kind) {
+			at = nil
 		}
-		k.tops, all = append(k.tops, p), all && ok
+		k.tops, all = append(k.tops, at), all && ok
 	}
 	top([]byte{livePlace}, []byte{livePlace + 1})
 	top([]byte{deadPlace}, []byte{deadPlace + 1})
-	for c := 0; m.fill && c < len(m.widths); c++ {
+	for c := 0; p.fill && c < len(p.widths); c++ {
 		top(column(c), column(c+1))
 	}
 	return all
@@ -245,30 +245,30 @@ func (m *Merger) findTops(k *crowdedKey) bool {
 func column(c int) []byte { return binary.BigEndian.AppendUint16([]byte{columnPlace}, uint16(c)) }
 
 // crowdRow returns the row of a key by its tops.
-func (m *Merger) crowdRow(k *crowdedKey) []byte {
-	of := func(p place) *share {
-		if p == nil {
+func (p *policySettler) crowdRow(k *crowdedKey) []byte {
+	of := func(at place) *share {
+		if at == nil {
 			return nil
 		}
-		return k.byItem[p.item()].in
+		return k.byItem[at.item()].in
 	}
 	var values [][]byte
 	if live := of(k.tops[0]); live != nil {
 		values = live.values
 	}
-	if values != nil && m.fill {
-		values = make([][]byte, len(m.widths))
-		for c, p := range k.tops[2:] {
-			if s := of(p); s != nil {
+	if values != nil && p.fill {
+		values = make([][]byte, len(p.widths))
+		for c, at := range k.tops[2:] {
+			if s := of(at); s != nil {
 				values[c] = s.values[c]
 			}
 		}
 	}
-	return m.rowOf(values, of(k.tops[1]))
+	return p.rowOf(values, of(k.tops[1]))
 }
 
 // eachPlace calls f for the places of a share.
-func (m *Merger) eachPlace(s *share, f func(p place) bool) bool {
+func (p *policySettler) eachPlace(s *share, f func(at place) bool) bool {
 	if s == nil {
 		return true
 	}
@@ -276,7 +276,7 @@ func (m *Merger) eachPlace(s *share, f func(p place) bool) bool {
 		return f(appendPlace([]byte{deadPlace}, s.deletedAt, s.itemKey, s.item))
 	}
 	all := f(appendPlace([]byte{livePlace}, s.time, s.itemKey, s.item))
-	for c := 0; m.fill && c < len(s.values); c++ {
+	for c := 0; p.fill && c < len(s.values); c++ {
 		if s.values[c] != nil {
 			all = f(appendPlace(column(c), s.times[c], s.itemKey, s.item)) && all
 		}
@@ -285,15 +285,15 @@ func (m *Merger) eachPlace(s *share, f func(p place) bool) bool {
 }
 
 // place brings the trees to what the shares are now.
-func (m *Merger) place() error {
-	keys := m.crowd.keys
-	err := m.forest.Read(len(keys), func(i int) bool {
+func (p *policySettler) place() error {
+	keys := p.crowd.keys
+	err := p.forest.Read(len(keys), func(i int) bool {
 		k, all := &keys[i], true
-		reach := func(p place) bool { return m.forest.Reach(k.tree, p) }
+		reach := func(at place) bool { return p.forest.Reach(k.tree, at) }
 		for _, s := range k.shares {
 			if s.now != s.in {
-				all = m.eachPlace(s.in, reach) && all
-				all = m.eachPlace(s.now, reach) && all
+				all = p.eachPlace(s.in, reach) && all
+				all = p.eachPlace(s.now, reach) && all
 			}
 		}
 		return all
@@ -305,10 +305,10 @@ func (m *Merger) place() error {
 		k := &keys[i]
 		for _, s := range k.shares {
 			if s.now != s.in {
-				m.eachPlace(s.in, func(p place) bool { return m.forest.Remove(k.tree, p) })
-				m.eachPlace(s.now, func(p place) bool { return m.forest.Insert(k.tree, p) })
-				m.count(k, s.in, -1)
-				m.count(k, s.now, 1)
+				p.eachPlace(s.in, func(at place) bool { return p.forest.Remove(k.tree, at) })
+				p.eachPlace(s.now, func(at place) bool { return p.forest.Insert(k.tree, at) })
+				p.count(k, s.in, -1)
+				p.count(k, s.now, 1)
 				s.in = s.now
 			}
 		}
@@ -317,7 +317,7 @@ func (m *Merger) place() error {
 }
 
 // count counts a share in or out.
-func (m *Merger) count(k *crowdedKey, s *share, n int) {
+func (p *policySettler) count(k *crowdedKey, s *share, n int) {
 	if s == nil {
 		return
 	}
@@ -325,8 +325,8 @@ func (m *Merger) count(k *crowdedKey, s *share, n int) {
 		k.table, k.mixed = s.table, false
 	}
 	k.mixed = k.mixed || k.table != s.table
-	m.encoded = s.append(m.encoded[:0])
-	k.bytes += n * len(m.encoded)
+	p.encoded = s.append(p.encoded[:0])
+	k.bytes += n * len(p.encoded)
 	switch {
 	case !s.dead:
 		k.live += n
@@ -339,57 +339,57 @@ func (m *Merger) count(k *crowdedKey, s *share, n int) {
 }
 
 // forgetMany does what forget does.
-func (m *Merger) forgetMany() error {
-	if !m.tables.forget() {
+func (p *policySettler) forgetMany() error {
+	if !p.tables.forget() {
 		return nil
 	}
-	c := &m.crowd
-	err := m.forest.Read(len(c.keys), func(i int) bool { return m.findOldest(&c.keys[i]) })
+	c := &p.crowd
+	err := p.forest.Read(len(c.keys), func(i int) bool { return p.findOldest(&c.keys[i]) })
 	if err != nil {
 		return err
 	}
 	for i := range c.keys {
-		for _, p := range c.keys[i].oldest {
-			c.share(&c.keys[i], p.item())
+		for _, at := range c.keys[i].oldest {
+			c.share(&c.keys[i], at.item())
 		}
 	}
-	if err := m.readShares(); err != nil {
+	if err := p.readShares(); err != nil {
 		return err
 	}
 	for i := range c.keys {
-		for _, p := range c.keys[i].oldest {
-			c.keys[i].byItem[p.item()].now = nil
+		for _, at := range c.keys[i].oldest {
+			c.keys[i].byItem[at.item()].now = nil
 		}
 	}
-	return m.place()
+	return p.place()
 }
 
 // horizon returns the time from before which it is forgotten that shares of a key went:
 // of those of several tables, when all are.
-func (m *Merger) horizon(k *crowdedKey) int64 {
+func (p *policySettler) horizon(k *crowdedKey) int64 {
 	if k.mixed {
-		return slices.Min(m.tables.horizons)
+		return slices.Min(p.tables.horizons)
 	}
-	return m.tables.horizons[k.table]
+	return p.tables.horizons[k.table]
 }
 
 // findOldest finds the dead shares that went before the horizon, but for the last.
-func (m *Merger) findOldest(k *crowdedKey) bool {
+func (p *policySettler) findOldest(k *crowdedKey) bool {
 	k.oldest = k.oldest[:0]
-	last, ok := m.forest.Before(k.tree, []byte{deadPlace + 1})
+	last, ok := p.forest.Before(k.tree, []byte{deadPlace + 1})
 	if !ok || last == nil || last[0] != deadPlace {
 		return ok
 	}
-	end := binary.BigEndian.AppendUint64([]byte{deadPlace}, uint64(m.horizon(k))^1<<63)
+	end := binary.BigEndian.AppendUint64([]byte{deadPlace}, uint64(p.horizon(k))^1<<63)
 	for from := []byte{deadPlace}; ; {
-		p, ok := m.forest.From(k.tree, from)
+		at, ok := p.forest.From(k.tree, from)
 		if !ok {
 			return false
 		}
-		if string(p) >= string(end) || string(p) == string(last) {
+		if string(at) >= string(end) || string(at) == string(last) {
 			return true
 		}
-		k.oldest = append(k.oldest, p)
-		from = append(append(from[:0], p...), 0)
+		k.oldest = append(k.oldest, at)
+		from = append(append(from[:0], at...), 0)
 	}
 }

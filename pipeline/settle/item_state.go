@@ -7,28 +7,21 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// keptRow is a row that an image yields.
-type keptRow struct {
-	table uint64 // id of the schema
-	key   pipeline.Hash
-	row   []byte
-}
-
-// contender is a contender with its rows.
-type contender struct {
+// candidate is a change that may be an item's newest, with its rows.
+type candidate struct {
 	pipeline.Candidate
-	rows  []keptRow // sorted by key
-	order int32     // the change's place in the epoch; -1 = from the state
+	rows  []packedRow // sorted by key
+	order int32       // the change's place in the epoch; -1 = from the state
 }
 
-func contenderOf(c *contender) *pipeline.Candidate { return &c.Candidate }
+func candidateOf(c *candidate) *pipeline.Candidate { return &c.Candidate }
 
-// item is the state of an item. contenders[0] is the winner.
+// item is the state of an item. candidates[0] is the winner.
 type item struct {
 	time       int64
 	key        []byte
-	table      uint16 // of Tables
-	contenders []contender
+	table      uint16 // of LogicalTables
+	candidates []candidate
 	past       past
 }
 
@@ -44,9 +37,9 @@ func (it *item) append(b []byte) []byte {
 	if it.past.known() {
 		known = 1
 	}
-	b = binary.AppendUvarint(b, uint64(len(it.contenders))<<1|known)
-	for i := range it.contenders {
-		c := &it.contenders[i]
+	b = binary.AppendUvarint(b, uint64(len(it.candidates))<<1|known)
+	for i := range it.candidates {
+		c := &it.candidates[i]
 		b = packed.AppendContender(b, &c.Candidate)
 		rows := c.rows
 		if c.VersionOnly {
@@ -66,20 +59,20 @@ func (it *item) append(b []byte) []byte {
 
 // decode reads what append wrote; the item's slices share b, and use its own
 // memory again.
-func (it *item) decode(b []byte, rows *[]keptRow) {
+func (it *item) decode(b []byte, rows *[]packedRow) {
 	r := packed.Cursor{B: b[1:]}
 	it.time = int64(r.U64())
 	it.key, it.table = r.Bytes(), uint16(r.Uvarint())
-	it.contenders = it.contenders[:0]
+	it.candidates = it.candidates[:0]
 	n := r.Uvarint()
 	for range n >> 1 {
-		c := contender{Candidate: r.Contender(it.time), order: -1}
+		c := candidate{Candidate: r.Contender(it.time), order: -1}
 		from := len(*rows)
 		for range r.Uvarint() {
-			*rows = append(*rows, keptRow{table: r.Uvarint(), key: r.Hash(), row: r.Bytes()})
+			*rows = append(*rows, packedRow{table: r.Uvarint(), key: r.Hash(), row: r.Bytes()})
 		}
 		c.rows = (*rows)[from:len(*rows):len(*rows)]
-		it.contenders = append(it.contenders, c)
+		it.candidates = append(it.candidates, c)
 	}
 	it.past.reset()
 	if n&1 == 1 {
@@ -88,4 +81,4 @@ func (it *item) decode(b []byte, rows *[]keptRow) {
 }
 
 // tombstone reports whether the item, as it stands, yields no rows.
-func (it *item) tombstone() bool { return len(it.contenders[0].rows) == 0 }
+func (it *item) tombstone() bool { return len(it.candidates[0].rows) == 0 }

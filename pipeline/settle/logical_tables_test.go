@@ -9,7 +9,7 @@ import (
 // TestCut: times are as coarse as the coarsest of their table so far, also after a
 // restart; other tables and times that are none of a clock are left alone.
 func TestCut(t *testing.T) {
-	tables, err := NewTables(nil)
+	tables, err := newLogicalTables(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestCut(t *testing.T) {
 		if err != nil || before != c.before || now < c.unit || change.Version.Time != c.want {
 			t.Errorf("%d: cut to %d, before %d, now %d, %v", i, change.Version.Time, before, now, err)
 		}
-		if tables, err = NewTables(tables.Save()); err != nil {
+		if tables, err = newLogicalTables(tables.save()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestCut(t *testing.T) {
 // finest of a source tells, whichever comes first; a source whose times are all coarse
 // is coarse.
 func TestCutByDigits(t *testing.T) {
-	tables, err := NewTables(nil)
+	tables, err := newLogicalTables(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestCutByDigits(t *testing.T) {
 		if err != nil || now != c.now || change.Version.Time != c.want {
 			t.Errorf("%d: cut to %d, now %d, %v", i, change.Version.Time, now, err)
 		}
-		if tables, err = NewTables(tables.Save()); err != nil {
+		if tables, err = newLogicalTables(tables.save()); err != nil {
 			t.Fatal(err)
 		}
 	}

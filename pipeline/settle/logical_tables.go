@@ -11,10 +11,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// Tables numbers the logical tables whose items a transform settles, and holds the
-// time of each from before which its deletions are forgotten. The Settler and the
-// Mergers of a transform share it; the Settler moves it, when an epoch begins.
-type Tables struct {
+// LogicalTables numbers the logical tables whose items a transform settles, and holds
+// the retention horizon of each: the time from before which its deletions are forgotten.
+// A horizon moves when an epoch begins, and stays during it.
+type LogicalTables struct {
 	names    []string   // by number, which items in the state have
 	horizons []int64    // by number; noTime = nothing is forgotten. They never fall
 	units    []units    // by number
@@ -23,9 +23,9 @@ type Tables struct {
 	last     uint16 // the one that was asked for last
 }
 
-// NewTables returns the tables of a checkpoint.
-func NewTables(saved []state.Table) (*Tables, error) {
-	t := &Tables{byName: map[string]uint16{}}
+// newLogicalTables returns the tables of a checkpoint.
+func newLogicalTables(saved []state.Table) (*LogicalTables, error) {
+	t := &LogicalTables{byName: map[string]uint16{}}
 	for _, s := range saved {
 		id, err := t.id(s.Name)
 		if err != nil {
@@ -41,7 +41,7 @@ func NewTables(saved []state.Table) (*Tables, error) {
 }
 
 // id returns the number of a table, a new one the first time.
-func (t *Tables) id(name string) (uint16, error) {
+func (t *LogicalTables) id(name string) (uint16, error) {
 	if len(t.names) > 0 && t.names[t.last] == name {
 		return t.last, nil
 	}
@@ -61,7 +61,7 @@ func (t *Tables) id(name string) (uint16, error) {
 // Cut makes the time of a change of a source as coarse as the coarsest of its table so
 // far, its own among them, and returns how fine the table's times were before and are
 // now. 0 = nothing was known of them, or the time is none of a clock.
-func (t *Tables) Cut(source string, c *pipeline.Change) (before, unit int32, err error) {
+func (t *LogicalTables) Cut(source string, c *pipeline.Change) (before, unit int32, err error) {
 	if c.Unit == 0 {
 		return 0, 0, nil
 	}
@@ -84,7 +84,7 @@ func (t *Tables) Cut(source string, c *pipeline.Change) (before, unit int32, err
 
 // Expect notes that changes of a table will come of a source that have times of a
 // unit, in µs.
-func (t *Tables) Expect(source, table string, unit int32, byDigits bool) error {
+func (t *LogicalTables) Expect(source, table string, unit int32, byDigits bool) error {
 	id, err := t.id(table)
 	if err == nil {
 		t.units[id].note(source, unit, byDigits)
@@ -94,7 +94,7 @@ func (t *Tables) Expect(source, table string, unit int32, byDigits bool) error {
 
 // Learn notes the attributes that identify an item of a table, of a change whose
 // record names them; the first one tells.
-func (t *Tables) Learn(c *pipeline.Change) error {
+func (t *LogicalTables) Learn(c *pipeline.Change) error {
 	id, err := t.id(c.Table)
 	if err != nil || t.keys[id] != nil {
 		return err
@@ -107,11 +107,11 @@ func (t *Tables) Learn(c *pipeline.Change) error {
 	return nil
 }
 
-// before reports whether deletions of a time are forgotten.
-func (t *Tables) before(table uint16, at int64) bool { return at < t.horizons[table] }
+// forgotten reports whether deletions of a time are forgotten.
+func (t *LogicalTables) forgotten(table uint16, at int64) bool { return at < t.horizons[table] }
 
 // forget reports whether deletions were ever forgotten.
-func (t *Tables) forget() bool {
+func (t *LogicalTables) forget() bool {
 	for _, at := range t.horizons {
 		if at != noTime {
 			return true
@@ -120,8 +120,8 @@ func (t *Tables) forget() bool {
 	return false
 }
 
-// Save returns what NewTables is given after a restart.
-func (t *Tables) Save() []state.Table {
+// save returns what newLogicalTables is given after a restart.
+func (t *LogicalTables) save() []state.Table {
 	all := make([]state.Table, len(t.names))
 	for i, name := range t.names {
 		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i].known, Digits: maps.Clone(t.units[i].digits), Key: t.keys[i]}

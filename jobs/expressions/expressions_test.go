@@ -367,7 +367,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	for _, r := range rows {
 		opening := pipeline.OperatorOptions{Bounded: true, Counters: noCounters{}}
 		for range s.Keyspaces() {
-			opening.State = append(opening.State, &memState{})
+			opening.State.Keyspaces = append(opening.State.Keyspaces, &memState{})
 		}
 		step, err := s.Open(opening)
 		if err != nil {
@@ -378,7 +378,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 		step.Settled(0, packed.Pack(in))
 		in.Record.Release()
 		outcome := "none"
-		err = step.Finish(pipeline.EpochInfo{Last: true}, func(rows *pipeline.Rows) error {
+		err = step.Finish(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: true}}, func(rows *pipeline.Rows) error {
 			outcome = shown(rows.Record, len(rows.Table.Columns)-1, 0, typ)
 			rows.Record.Release()
 			return nil
@@ -412,7 +412,7 @@ func (s *memState) find(key pipeline.Hash) int {
 	return len(s.keys) - 1
 }
 
-// Lookup implements pipeline.OperatorState.
+// Lookup implements pipeline.Keyspace.
 func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	for i, k := range keys {
 		values[i] = s.values[s.find(k)]
@@ -420,16 +420,16 @@ func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	return nil
 }
 
-// Prefetch implements pipeline.OperatorState.
+// Prefetch implements pipeline.Keyspace.
 func (s *memState) Prefetch([]pipeline.Hash) {}
 
-// PutIdle implements pipeline.OperatorState.
+// PutIdle implements pipeline.Keyspace.
 func (s *memState) PutIdle(key pipeline.Hash, value []byte) { s.Put(key, value) }
 
-// Put implements pipeline.OperatorState.
+// Put implements pipeline.Keyspace.
 func (s *memState) Put(key pipeline.Hash, value []byte) {
 	s.values[s.find(key)] = append([]byte(nil), value...)
 }
 
-// Each implements pipeline.OperatorState.
+// Each implements pipeline.Keyspace.
 func (s *memState) Each(pipeline.Hash, func(pipeline.Hash, []byte) error) error { return nil }
