@@ -226,7 +226,7 @@ func (a *assembly) otherName(err error) *comparison {
 	if !errors.As(err, &e) {
 		return nil
 	}
-	at := a.file.Place([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
+	at := a.file.MistakeAt([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
 	return &comparison{Dir: a.config.StateDir, Refused: true, file: a.file,
 		Changes: []definition.Change{{Key: "name", Kind: spec.Identity, Verdict: definition.Refused, Was: e.Was, Is: e.Is, Mistake: at}}}
 }

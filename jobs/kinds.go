@@ -116,9 +116,9 @@ var (
 	_ pipeline.RowTransform      = (*derive.Derive)(nil)
 	_ pipeline.RowTransform      = (*filter.Filter)(nil)
 	_ pipeline.RowTransform      = (*reference.Join)(nil)
-	_ targeted                   = (*parquet.Sink)(nil)
-	_ targeted                   = (*duckdb.Sink)(nil)
-	_ targeted                   = (*postgres.Sink)(nil)
+	_ targetLister               = (*parquet.Sink)(nil)
+	_ targetLister               = (*duckdb.Sink)(nil)
+	_ targetLister               = (*postgres.Sink)(nil)
 	_ pipeline.Resettable        = (*parquet.Sink)(nil)
 	_ pipeline.Resettable        = (*duckdb.Sink)(nil)
 	_ pipeline.Resettable        = (*postgres.Sink)(nil)
@@ -171,8 +171,8 @@ type tableChecker interface {
 	CheckTables(tables []*pipeline.Table) error
 }
 
-// targeted is a sink that can say, before anything is opened, where it writes.
-type targeted interface {
+// targetLister is a sink that can say, before anything is opened, where it writes.
+type targetLister interface {
 	// Targets names the places that a table is written to, from the whole to its
 	// parts, and the key of the pipeline file that says so. Two that are equal are one
 	// place, and one that begins with another lies in it.

@@ -7,8 +7,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
-// masking is a transform of changes with columns that may be masked.
-type masking interface {
+// masker is a transform of changes with columns that may be masked.
+type masker interface {
 	Masked() []decode.Path
 	Mask(paths []decode.Path)
 }
@@ -18,12 +18,12 @@ type masking interface {
 func (a *assembly) shareMasks() {
 	masked := make([][]decode.Path, len(a.config.Transforms))
 	for i, t := range a.config.Transforms {
-		if m, ok := t.Transform.(masking); ok {
+		if m, ok := t.Transform.(masker); ok {
 			masked[i] = m.Masked()
 		}
 	}
 	for i, t := range a.config.Transforms {
-		m, ok := t.Transform.(masking)
+		m, ok := t.Transform.(masker)
 		for k, other := range a.config.Transforms {
 			if ok && k != i && len(masked[k]) > 0 && a.sameItems(t.Inputs, other.Inputs) {
 				m.Mask(masked[k])

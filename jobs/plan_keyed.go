@@ -8,9 +8,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/engine"
 )
 
-// explained is a transform that says what it needs each of its readings for,
+// explainer is a transform that says what it needs each of its readings for,
 // and what is kept because of it.
-type explained interface {
+type explainer interface {
 	Uses() []string
 }
 
@@ -20,7 +20,7 @@ func (p *plan) keyed(k *engine.KeyedNode, a *assembly) {
 		p.Tables = append(p.Tables, newPlanTable(k.Name, t))
 	}
 	var uses []string
-	if e, ok := k.Transform.(explained); ok {
+	if e, ok := k.Transform.(explainer); ok {
 		uses = e.Uses()
 	}
 	for i, r := range k.Transform.Inputs() {

@@ -82,7 +82,7 @@ func (p *plan) rowwise(n *engine.RowsNode, a *assembly) {
 		p.References = append(p.References, planReference{n.Name, t.Source, spec.Duration(t.Refresh).String(), planColumns(t.Key), planColumns(t.Columns)})
 	}
 	var uses []string
-	if e, ok := n.Transform.(explained); ok {
+	if e, ok := n.Transform.(explainer); ok {
 		uses = e.Uses()
 	}
 	for i, in := range n.Inputs {

@@ -8,8 +8,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// written is a table in a place that a sink writes to.
-type written struct {
+// tableLocation is a table in a place that a sink writes to.
+type tableLocation struct {
 	sink, table string
 	place       []string
 }
@@ -17,15 +17,15 @@ type written struct {
 // checkTargets refuses two sinks that write to one place, however they spell it:
 // every row would be there twice.
 func (a *assembly) checkTargets() {
-	var all []written
+	var all []tableLocation
 	for _, s := range a.config.Sinks {
-		if sink, ok := s.Sink.(targeted); ok {
+		if sink, ok := s.Sink.(targetLister); ok {
 			all = append(all, a.checkTarget(s, sink, all)...)
 		}
 	}
 }
 
-func (a *assembly) checkTarget(s engine.SinkNode, sink targeted, others []written) (mine []written) {
+func (a *assembly) checkTarget(s engine.SinkNode, sink targetLister, others []tableLocation) (mine []tableLocation) {
 	said := map[string]bool{} // one mistake for each pair of sinks
 	for _, in := range s.Inputs {
 		key, places := sink.Targets(in.Table)
@@ -45,7 +45,7 @@ func (a *assembly) checkTarget(s engine.SinkNode, sink targeted, others []writte
 				}
 				a.file.Report("sinks", s.Name, &spec.FieldError{Path: []string{key}, Message: how + ": give each a place of its own, or make one sink of them"})
 			}
-			mine = append(mine, written{s.Name, in.Table.Name, place})
+			mine = append(mine, tableLocation{s.Name, in.Table.Name, place})
 		}
 	}
 	return mine

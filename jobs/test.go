@@ -48,7 +48,7 @@ func (s *cli) testCommand() *cobra.Command {
 // testResult is what became of one test.
 type testResult struct {
 	Name string `json:"name"`
-	fixture.Place
+	fixture.Location
 	Passed   bool               `json:"passed"`
 	Failures []*fixture.Failure `json:"failures"`
 }
@@ -121,9 +121,9 @@ func (s *cli) runSuite(ctx context.Context, one *suite, wanted *regexp.Regexp, o
 		}
 		failures, err := fixture.Run(ctx, one.pipeline, t)
 		if err != nil {
-			return result, fmt.Errorf("%s: test %q: %w", t.Place(), t.Name, err)
+			return result, fmt.Errorf("%s: test %q: %w", t.Location(), t.Name, err)
 		}
-		r := testResult{Name: t.Name, Place: t.Place(), Passed: len(failures) == 0, Failures: append([]*fixture.Failure{}, failures...)}
+		r := testResult{Name: t.Name, Location: t.Location(), Passed: len(failures) == 0, Failures: append([]*fixture.Failure{}, failures...)}
 		if output == "text" {
 			if len(result.Tests) == 0 {
 				fmt.Fprintln(s.out, one.file)
@@ -171,7 +171,7 @@ func printFailure(out io.Writer, f *fixture.Failure) {
 	default:
 		what = append(what, f.Message)
 	}
-	fmt.Fprintf(out, "        %s: %s\n", f.Place, strings.Join(what, ", "))
+	fmt.Fprintf(out, "        %s: %s\n", f.Location, strings.Join(what, ", "))
 	widest := 0
 	for _, c := range f.Columns {
 		widest = max(widest, width(c.Column))

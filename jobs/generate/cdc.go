@@ -56,7 +56,7 @@ func EcommerceCDC(ctx context.Context, w, truth io.Writer, o Options) (Stats, er
 		case theCustomer:
 			s.customers = append(s.customers, customer{})
 		case theOrder:
-			s.place(r.order)
+			s.addOrder(r.order)
 		}
 		return true
 	})
@@ -136,7 +136,7 @@ func (s *stream) buy() {
 		s.enter(int32(c))
 	}
 	o := order{customer: int32(c), number: state.orders, lines: lines}
-	s.place(o)
+	s.addOrder(o)
 	for line := theOrder; line < o.lines; line++ {
 		r := ref{o, line}
 		s.render(&s.newItem, &r, 0)
@@ -176,7 +176,7 @@ func (s *stream) move(c int32) {
 	s.emit(modify, &who)
 }
 
-func (s *stream) place(o order) {
+func (s *stream) addOrder(o order) {
 	c := &s.customers[o.customer]
 	c.orders++
 	c.open++

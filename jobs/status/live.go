@@ -23,7 +23,7 @@ func (m *Monitor) Status() (*Status, error) {
 		}
 	}
 	problems := m.Problems()
-	st.Running = &Running{
+	st.Running = &Process{
 		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: timespan.Seconds(time.Since(h.Started)),
 		Pending: h.Pending, Transforms: map[string]Transform{}, References: map[string]Reference{},
 	}
@@ -70,7 +70,7 @@ func (m *Monitor) Status() (*Status, error) {
 }
 
 // transforms says what each transform has given, and made dead letters of.
-func (r *Running) transforms(p *Pipeline, of *rates) {
+func (r *Process) transforms(p *Pipeline, of *rates) {
 	for _, name := range p.TransformNames {
 		t := Transform{Rows: map[string]map[string]int64{}, RowRate: of.rows(name), DeadLetters: map[string]int64{}, ReadAgain: of.now.Reread[name]}
 		for k, n := range of.now.Rows {

@@ -20,7 +20,7 @@ type Status struct {
 	Unmatched []UnmatchedPath `json:"unmatched_paths"`
 	// Switches says which nodes follow another definition since when (--from-now).
 	Switches []definition.Switch `json:"switches,omitempty"`
-	Running  *Running            `json:"running,omitempty"` // only of a pipeline that runs
+	Running  *Process            `json:"running,omitempty"` // only of a pipeline that runs
 }
 
 // UnmatchedPath is a path, or without one a where, that matched in none of the
@@ -48,9 +48,9 @@ type Sink struct {
 	*SinkRates
 }
 
-// Running is what only a process that runs knows. Counts are since its start,
+// Process is what only a process that runs knows. Counts are since its start,
 // rates over the last minute, or since the start.
-type Running struct {
+type Process struct {
 	Since      time.Time            `json:"since"`
 	Ready      bool                 `json:"ready"`
 	Problems   []string             `json:"problems"`

@@ -11,7 +11,7 @@ import (
 func TestPrintRunning(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	l := &Running{Since: since, Ready: true, CommitAge: 90, Pending: 7, References: map[string]Reference{
+	l := &Process{Since: since, Ready: true, CommitAge: 90, Pending: 7, References: map[string]Reference{
 		"good": {Version: since.UnixMicro(), Age: 1.5},
 		"old":  {Version: since.UnixMicro(), Age: 61, Problem: "ref.csv:2:5: the byte 0xfc is not UTF-8"},
 	}}

@@ -58,7 +58,7 @@ func (st *Status) Print(w io.Writer) error {
 	return err
 }
 
-func (r *Running) print(b *strings.Builder) {
+func (r *Process) print(b *strings.Builder) {
 	how := "ready"
 	if !r.Ready {
 		how = "not ready"

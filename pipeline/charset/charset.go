@@ -41,31 +41,31 @@ func Other(first []byte) string {
 	return ""
 }
 
-// Place is a character of a text. Both count from 1, Column in characters; a byte
+// Location is a character of a text. Both count from 1, Column in characters; a byte
 // order mark is none.
-type Place struct{ Line, Column int }
+type Location struct{ Line, Column int }
 
 // Invalid reads a text up to its first byte that is not UTF-8, and returns that
 // byte and its place; ok = there is one.
-func Invalid(text io.Reader) (b byte, at Place, ok bool, err error) {
+func Invalid(text io.Reader) (b byte, at Location, ok bool, err error) {
 	in := bufio.NewReaderSize(text, 1<<16)
 	skipMark(in)
-	at = Place{1, 1}
+	at = Location{1, 1}
 	for {
 		r, n, err := in.ReadRune()
 		switch {
 		case err == io.EOF:
-			return 0, Place{}, false, nil
+			return 0, Location{}, false, nil
 		case err != nil:
-			return 0, Place{}, false, err
+			return 0, Location{}, false, err
 		case r == utf8.RuneError && n == 1:
 			if err := in.UnreadRune(); err != nil {
-				return 0, Place{}, false, err
+				return 0, Location{}, false, err
 			}
 			b, err := in.ReadByte()
 			return b, at, true, err
 		case r == '\n':
-			at = Place{at.Line + 1, 1}
+			at = Location{at.Line + 1, 1}
 		default:
 			at.Column++
 		}

@@ -23,7 +23,7 @@ func TestOther(t *testing.T) {
 // TestInvalid: the place of the first byte that is no UTF-8 is found wherever it
 // is, also over the end of a block.
 func TestInvalid(t *testing.T) {
-	for text, want := range map[string]charset.Place{
+	for text, want := range map[string]charset.Location{
 		"":                  {},
 		"aü€😀\r\nb\x00":     {},
 		"\ufffd":            {}, // the replacement character itself is one
@@ -36,7 +36,7 @@ func TestInvalid(t *testing.T) {
 		"\n\n" + strings.Repeat("€", 1<<16) + "\xe2": {3, 1<<16 + 1},
 	} {
 		_, at, ok, err := charset.Invalid(strings.NewReader(text))
-		if err != nil || ok != (want != charset.Place{}) || at != want {
+		if err != nil || ok != (want != charset.Location{}) || at != want {
 			t.Errorf("%.20q: %v, %v, %v, want %v", text, at, ok, err, want)
 		}
 	}

@@ -50,7 +50,7 @@ func (j *judge) judge(d *spec.Difference) {
 	if d.Is == nil && len(d.NewNames) > 0 && d.Change == spec.Identity {
 		at = append(at[:len(at)-1:len(at)-1], d.NewNames[0])
 	}
-	c.Mistake = j.file.Place(at, j.message(d), j.hint(&c))
+	c.Mistake = j.file.MistakeAt(at, j.message(d), j.hint(&c))
 	j.changes = append(j.changes, c)
 }
 

@@ -127,11 +127,11 @@ var (
 	bytesType    = reflect.TypeFor[Bytes]()
 	decoderType  = reflect.TypeFor[NodeDecoder]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
-	orderedType  = reflect.TypeFor[ordered]()
+	orderedType  = reflect.TypeFor[orderedMap]()
 )
 
-// ordered is implemented by every Map.
-type ordered interface{ ordered() }
+// orderedMap is implemented by every Map.
+type orderedMap interface{ ordered() }
 
 func (Map[T]) ordered() {}
 

@@ -21,11 +21,11 @@ type File struct {
 	Transforms Map[*NodeConfig] `yaml:"-"`
 	Sinks      Map[*NodeConfig] `yaml:"-"`
 
-	reading
+	parseState
 }
 
-// reading is a file while it is read and checked.
-type reading struct {
+// parseState is a file while it is read and checked.
+type parseState struct {
 	root     *Node
 	mistakes []*Mistake
 	warnings []*Mistake
@@ -33,8 +33,8 @@ type reading struct {
 }
 
 // newReading puts settings and variables into the tree of a file.
-func newReading(root *Node, mistakes []*Mistake, opts Options) reading {
-	r := reading{root: root, mistakes: mistakes}
+func newReading(root *Node, mistakes []*Mistake, opts Options) parseState {
+	r := parseState{root: root, mistakes: mistakes}
 	for _, s := range opts.Set {
 		if m := applySet(root, s); m != nil {
 			r.mistakes = append(r.mistakes, m)
@@ -134,7 +134,7 @@ func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 	if root == nil {
 		return nil, notRead(mistakes)
 	}
-	f := &File{reading: newReading(root, mistakes, opts)}
+	f := &File{parseState: newReading(root, mistakes, opts)}
 	d := &decoder{}
 	d.structure(root, reflect.ValueOf(f).Elem(), sections)
 	if f.State.Dir == "" {
@@ -150,7 +150,7 @@ func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 	}
 	f.mistakes = append(f.mistakes, d.mistakes...)
 	checkGraph(f)
-	checkTests(&f.reading, f.Tests)
+	checkTests(&f.parseState, f.Tests)
 	return f, f.Err()
 }
 

@@ -82,7 +82,7 @@ func (f *File) nodes() []*NodeConfig {
 }
 
 // add notes a mistake of the node that the place belongs to.
-func (f *reading) add(at *Node, message, hint string) {
+func (f *parseState) add(at *Node, message, hint string) {
 	f.mistakes = append(f.mistakes, at.Mistake(message, hint))
 }
 

@@ -78,12 +78,12 @@ func sortMistakes(ms []*Mistake) []*Mistake {
 // maxExcerpt is the most of a source line that an excerpt shows, in characters.
 const maxExcerpt = 120
 
-// place is a run of characters in a source line.
-type place struct{ line, column, width int }
+// textRange is a run of characters in a source line.
+type textRange struct{ line, column, width int }
 
 // excerpt returns the line of the place with carets below; "" where there is
 // no such line. Tabs become spaces, so that the carets stand right.
-func excerpt(lines []string, p place) string {
+func excerpt(lines []string, p textRange) string {
 	if p.line < 1 || p.line > len(lines) {
 		return ""
 	}

@@ -37,7 +37,7 @@ type Node struct {
 	items   []*Node
 
 	doc *document
-	at  place
+	at  textRange
 	set string // the setting of the command line that it comes from
 	key *Node  // the key that it stands under, of a mapping's or its list's
 }
@@ -111,9 +111,9 @@ func (n *Node) Any() (any, error) {
 	return v, nil
 }
 
-// Place returns where the value is: the file, and line and column from 1; or the
+// Location returns where the value is: the file, and line and column from 1; or the
 // setting that it comes from, without line.
-func (n *Node) Place() (file string, line, column int) {
+func (n *Node) Location() (file string, line, column int) {
 	if n.set != "" {
 		return "--set " + n.set, 0, 0
 	}

@@ -40,7 +40,7 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 	doc := &document{name: name, lines: strings.Split(text, "\n")}
 	b := &treeBuilder{doc: doc, anchors: map[string]*Node{}, budget: maxNodes}
 	if other := charset.Other(data[:min(len(data), 4)]); other != "" {
-		return nil, []*Mistake{doc.mistake(place{}, "the file is "+other, "save it as UTF-8")}
+		return nil, []*Mistake{doc.mistake(textRange{}, "the file is "+other, "save it as UTF-8")}
 	}
 	if m := checkText(doc, text); m != nil {
 		return nil, []*Mistake{m}
@@ -55,16 +55,16 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 			continue
 		}
 		if body != nil {
-			at := b.place(d.Body.GetToken())
+			at := b.rangeOf(d.Body.GetToken())
 			if d.Start != nil {
-				at = b.place(d.Start)
+				at = b.rangeOf(d.Start)
 			}
 			return nil, []*Mistake{doc.mistake(at, "a second document begins here", "a pipeline file holds one: remove the --- line, or use two files")}
 		}
 		body = d.Body
 	}
 	if body == nil {
-		return nil, []*Mistake{doc.mistake(place{1, 1, 1}, "the file is empty", "a pipeline needs at least name, sources and sinks")}
+		return nil, []*Mistake{doc.mistake(textRange{1, 1, 1}, "the file is empty", "a pipeline needs at least name, sources and sinks")}
 	}
 	root := b.build(body, 0)
 	if b.overflow {
@@ -73,7 +73,7 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 	return root, b.mistakes
 }
 
-func (doc *document) mistake(at place, message, hint string) *Mistake {
+func (doc *document) mistake(at textRange, message, hint string) *Mistake {
 	return (&Node{doc: doc, at: at}).Mistake(message, hint)
 }
 
@@ -90,7 +90,7 @@ func parseYAML(text string) (file *ast.File, err error) {
 // checkText refuses what the YAML parser must not be given.
 func checkText(doc *document, text string) *Mistake {
 	if len(text) > maxFile {
-		return doc.mistake(place{}, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("a pipeline file has at most %d", maxFile))
+		return doc.mistake(textRange{}, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("a pipeline file has at most %d", maxFile))
 	}
 	open := 0
 	for i, line := range doc.lines {
@@ -101,18 +101,18 @@ func checkText(doc *document, text string) *Mistake {
 			bad := r == utf8.RuneError && size == 1 || r < ' ' && r != '\t' || r >= maskFirst && r <= maskLast
 			switch {
 			case bad:
-				return doc.mistake(place{i + 1, column, 1}, "the file holds a character that is not text", "save it as UTF-8")
+				return doc.mistake(textRange{i + 1, column, 1}, "the file holds a character that is not text", "save it as UTF-8")
 			case r == '[' || r == '{':
 				open++
 			case r == ']' || r == '}':
 				open = max(0, open-1)
 			}
 			if open > 4*maxDepth {
-				return doc.mistake(place{i + 1, column, 1}, "too many brackets are open here", "")
+				return doc.mistake(textRange{i + 1, column, 1}, "too many brackets are open here", "")
 			}
 		}
 		if strings.Count(line, "- ")+strings.Count(line, "? ")+strings.Count(line, "-\t") > 4*maxDepth && strings.Trim(line, "-? \t") == "" {
-			return doc.mistake(place{i + 1, 1, 1}, "the values nest too deeply", "")
+			return doc.mistake(textRange{i + 1, 1, 1}, "the values nest too deeply", "")
 		}
 	}
 	return nil
@@ -123,7 +123,7 @@ func checkText(doc *document, text string) *Mistake {
 func syntaxMistake(doc *document, err error) *Mistake {
 	var ye yaml.Error
 	if !errors.As(err, &ye) || ye.GetToken() == nil {
-		return doc.mistake(place{}, err.Error(), "")
+		return doc.mistake(textRange{}, err.Error(), "")
 	}
 	message, hint := unmask(ye.GetMessage()), ""
 	for _, s := range syntaxWords {
@@ -133,7 +133,7 @@ func syntaxMistake(doc *document, err error) *Mistake {
 		}
 	}
 	p := ye.GetToken().Position
-	return doc.mistake(place{p.Line, p.Column, 1}, "this is not YAML: "+message, hint)
+	return doc.mistake(textRange{p.Line, p.Column, 1}, "this is not YAML: "+message, hint)
 }
 
 const unclosed = "check the indentation, and look for a quote or bracket that is not closed, here or above"
@@ -181,9 +181,9 @@ func maskVariables(text string) string {
 
 func unmask(text string) string { return unmaskOf.Replace(text) }
 
-// place returns where a token stands.
-func (b *treeBuilder) place(t *token.Token) place {
-	p := place{line: t.Position.Line, column: t.Position.Column}
+// rangeOf returns where a token stands.
+func (b *treeBuilder) rangeOf(t *token.Token) textRange {
+	p := textRange{line: t.Position.Line, column: t.Position.Column}
 	if t.Type == token.ImplicitNullType {
 		return p
 	}
@@ -192,20 +192,20 @@ func (b *treeBuilder) place(t *token.Token) place {
 	return p
 }
 
-func (b *treeBuilder) add(at place, message, hint string) {
+func (b *treeBuilder) add(at textRange, message, hint string) {
 	b.mistakes = append(b.mistakes, b.doc.mistake(at, message, hint))
 }
 
 // node returns a node of the kind at a token.
 func (b *treeBuilder) node(kind NodeKind, t *token.Token) *Node {
-	return &Node{kind: kind, doc: b.doc, at: b.place(t)}
+	return &Node{kind: kind, doc: b.doc, at: b.rangeOf(t)}
 }
 
 // build makes the node of a syntax tree. A mistake gives a node of kind Unknown.
 func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 	t := n.GetToken()
 	if b.budget--; depth > maxDepth || b.budget < 0 {
-		b.tooMany(b.place(t))
+		b.tooMany(b.rangeOf(t))
 		return b.node(Unknown, t)
 	}
 	switch n := n.(type) {
@@ -230,7 +230,7 @@ func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 	case *ast.AliasNode:
 		return b.alias(n)
 	case *ast.TagNode:
-		b.add(b.place(t), "tags such as "+t.Value+" are not supported", "quote a value that is text, and leave the tag out")
+		b.add(b.rangeOf(t), "tags such as "+t.Value+" are not supported", "quote a value that is text, and leave the tag out")
 		return b.node(Unknown, t)
 	case *ast.LiteralNode:
 		return b.scalar(t, n.Value.Value, true)
@@ -242,7 +242,7 @@ func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 		}
 		return b.scalar(t, t.Value, false)
 	default:
-		b.add(b.place(t), "this YAML is not supported here", "")
+		b.add(b.rangeOf(t), "this YAML is not supported here", "")
 		return b.node(Unknown, t)
 	}
 }
@@ -259,7 +259,7 @@ func (b *treeBuilder) scalar(t *token.Token, text string, quoted bool) *Node {
 
 func (b *treeBuilder) alias(n *ast.AliasNode) *Node {
 	t, name := n.GetToken(), n.Value.GetToken().Value
-	at := b.place(t)
+	at := b.rangeOf(t)
 	at.width += utf8.RuneCountInString(name)
 	anchored, ok := b.anchors[name]
 	if !ok {
@@ -275,7 +275,7 @@ func (b *treeBuilder) alias(n *ast.AliasNode) *Node {
 }
 
 // tooMany reports, once, that the tree does not fit.
-func (b *treeBuilder) tooMany(at place) {
+func (b *treeBuilder) tooMany(at textRange) {
 	if !b.overflow {
 		b.overflow = true
 		b.add(at, "the values nest too deeply, or are too many with those that aliases stand for", "")
@@ -310,10 +310,10 @@ func (b *treeBuilder) mapping(start *token.Token, values []*ast.MappingValueNode
 		b.cutEntries(m)
 	}
 	if len(values) > 0 && m.at.line > 0 && start.Type != token.MappingStartType {
-		m.at = b.place(values[0].Key.GetToken())
+		m.at = b.rangeOf(values[0].Key.GetToken())
 	}
 	for _, from := range merges {
-		b.merge(m, from, seen)
+		b.inherit(m, from, seen)
 	}
 	return m
 }
@@ -328,13 +328,13 @@ func (b *treeBuilder) key(k ast.MapKeyNode) *Node {
 	case *ast.NullNode, *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		return b.scalar(t, t.Value, true)
 	default:
-		b.add(b.place(t), "a key must be a plain word or a quoted text", "")
+		b.add(b.rangeOf(t), "a key must be a plain word or a quoted text", "")
 		return nil
 	}
 }
 
-// merge adds the entries that m does not have; seen holds its keys.
-func (b *treeBuilder) merge(m, from *Node, seen map[string]*Node) {
+// inherit adds the entries that m does not have; seen holds its keys.
+func (b *treeBuilder) inherit(m, from *Node, seen map[string]*Node) {
 	switch from.kind {
 	case Mapping:
 		for _, e := range from.entries {
@@ -349,7 +349,7 @@ func (b *treeBuilder) merge(m, from *Node, seen map[string]*Node) {
 				b.add(item.at, "a merge key (<<) wants a mapping, or a list of mappings", "")
 				continue
 			}
-			b.merge(m, item, seen)
+			b.inherit(m, item, seen)
 		}
 	case Unknown:
 	default:

@@ -12,10 +12,10 @@ func (f *File) Locate(section, node string, path ...string) *Mistake {
 	return f.root.find(append([]string{section, node}, path...)).Mistake("", "")
 }
 
-// Place returns a mistake at the value, or the name in a mapping, that a path leads
+// MistakeAt returns a mistake at the value, or the name in a mapping, that a path leads
 // to from the top of the file, or at the deepest on the way that the file has.
 // Secrets are taken out.
-func (f *File) Place(path []string, message, hint string) *Mistake {
+func (f *File) MistakeAt(path []string, message, hint string) *Mistake {
 	m := f.root.findKey(path).Mistake(message, hint)
 	return f.told([]*Mistake{m})[0]
 }
@@ -46,10 +46,10 @@ func (f *File) Warn(section, node string, err error) {
 func (f *File) Warnings() []*Mistake { return f.told(f.warnings) }
 
 // Add adds mistakes: those that the use of a value found.
-func (f *reading) Add(mistakes ...*Mistake) { f.mistakes = append(f.mistakes, mistakes...) }
+func (f *parseState) Add(mistakes ...*Mistake) { f.mistakes = append(f.mistakes, mistakes...) }
 
 // Err returns all mistakes found so far as *Errors, or nil.
-func (f *reading) Err() error {
+func (f *parseState) Err() error {
 	f.redactor = newRedactor(f.root.doc.secrets)
 	if len(f.mistakes) == 0 {
 		return nil
@@ -58,7 +58,7 @@ func (f *reading) Err() error {
 }
 
 // told returns mistakes as they are shown.
-func (f *reading) told(mistakes []*Mistake) []*Mistake {
+func (f *parseState) told(mistakes []*Mistake) []*Mistake {
 	for _, m := range mistakes {
 		m.Message, m.Hint, m.Excerpt = f.Redact(m.Message), f.Redact(m.Hint), mask(m.Excerpt, f.root.doc.secrets)
 	}
@@ -76,7 +76,7 @@ func notRead(mistakes []*Mistake) error {
 // Redact replaces secrets by the names of their variables or asterisks: see the
 // package comment. Whatever is shown to people and may hold a part of a
 // configuration goes through it. It may be called once Err was.
-func (f *reading) Redact(s string) string { return f.redactor.redact(s) }
+func (f *parseState) Redact(s string) string { return f.redactor.redact(s) }
 
 // leaves takes joined errors apart, down to those that have a place of their own.
 func leaves(err error) []error {
@@ -93,14 +93,14 @@ func leaves(err error) []error {
 		return all
 	}
 	inner := leaves(errors.Unwrap(err))
-	if slices.ContainsFunc(inner, placed) {
+	if slices.ContainsFunc(inner, located) {
 		return inner
 	}
 	return []error{err}
 }
 
-// placed reports an error that has a place of its own.
-func placed(err error) bool {
+// located reports an error that has a place of its own.
+func located(err error) bool {
 	switch err.(type) {
 	case *Mistake, *FieldError:
 		return true

@@ -252,8 +252,8 @@ func TestSecretsInLongLines(t *testing.T) {
 		line := fmt.Sprintf("x: {%s: 1, dsn: \"postgres://u:%s@host/db\", %s: 2}", strings.Repeat("a", before+1), password, strings.Repeat("b", 160))
 		for _, at := range []int{1, before + 20, len(line) - 5} {
 			unknown := strings.Replace(line, "postgres://u:"+password+"@host/db", "host=h pwd="+password, 1)
-			hidden := mask(excerpt([]string{unknown}, place{1, min(at, len(unknown)), 3}), []secret{{value: "host=h pwd=" + password, written: true}})
-			shown := mask(excerpt([]string{line}, place{1, at, 3}), nil) + hidden
+			hidden := mask(excerpt([]string{unknown}, textRange{1, min(at, len(unknown)), 3}), []secret{{value: "host=h pwd=" + password, written: true}})
+			shown := mask(excerpt([]string{line}, textRange{1, at, 3}), nil) + hidden
 			for i := range len(password) - 4 {
 				if strings.Contains(shown, password[i:i+4]) {
 					t.Fatalf("%d before, at %d: a part is shown:\n%s", before, at, shown)

@@ -91,7 +91,7 @@ func (n *Node) put(step string, value *Node) {
 // setValue reads the value of a setting: YAML where it begins as a list, a
 // mapping or a quoted text does, else a plain scalar.
 func setValue(key, text string, doc *document) (*Node, *Mistake) {
-	n := &Node{kind: plainKind(text), text: text, source: text, at: place{width: 1}}
+	n := &Node{kind: plainKind(text), text: text, source: text, at: textRange{width: 1}}
 	if text == "" {
 		n.kind = Text
 	}

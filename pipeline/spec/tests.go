@@ -16,11 +16,11 @@ type Test struct {
 
 // TestStep is one epoch of a test.
 type TestStep struct {
-	Inputs      Map[TestRecords]  `yaml:"inputs" desc:"The records of each source, by its name. A source that is not named has none."`
-	References  Map[TestRows]     `yaml:"references" desc:"The rows of the reference of each reference_join, by its name: a list of rows, or a mapping with file. They stay until a later step gives others. Left out = no rows."`
-	Expect      Map[TestExpected] `yaml:"expect" desc:"The rows of each table, by its name, or by node.table where several nodes have one: the current row of each key, or all rows where there is no key. A row names the columns that are compared. All rows are to be listed, in any order, but for a dimension's unknown member; or write contains."`
-	DeadLetters []TestLetter      `yaml:"dead_letters" desc:"The dead letters of the step, all of them, in any order. Left out = there are none."`
-	Fails       string            `yaml:"fails" desc:"The run ends with an error that holds this text; it is then the last step."`
+	Inputs      Map[TestRecords]     `yaml:"inputs" desc:"The records of each source, by its name. A source that is not named has none."`
+	References  Map[TestRows]        `yaml:"references" desc:"The rows of the reference of each reference_join, by its name: a list of rows, or a mapping with file. They stay until a later step gives others. Left out = no rows."`
+	Expect      Map[TestExpectation] `yaml:"expect" desc:"The rows of each table, by its name, or by node.table where several nodes have one: the current row of each key, or all rows where there is no key. A row names the columns that are compared. All rows are to be listed, in any order, but for a dimension's unknown member; or write contains."`
+	DeadLetters []TestLetter         `yaml:"dead_letters" desc:"The dead letters of the step, all of them, in any order. Left out = there are none."`
+	Fails       string               `yaml:"fails" desc:"The run ends with an error that holds this text; it is then the last step."`
 
 	At *Node
 }
@@ -101,9 +101,9 @@ func (r *TestRow) DecodeNode(n *Node) error {
 // Alternatives says that a row is a mapping.
 func (TestRow) Alternatives() []any { return []any{Map[Value]{}} }
 
-// TestExpected is what is expected of one table: Rows are all of its rows, or
+// TestExpectation is what is expected of one table: Rows are all of its rows, or
 // the keys of Some say what is expected of them.
-type TestExpected struct {
+type TestExpectation struct {
 	Rows []TestRow
 	Some *TestSome
 
@@ -118,7 +118,7 @@ type TestSome struct {
 }
 
 // DecodeNode reads a list of rows, or a mapping.
-func (e *TestExpected) DecodeNode(n *Node) error {
+func (e *TestExpectation) DecodeNode(n *Node) error {
 	e.At = n
 	if n.Kind() != Mapping {
 		return n.Decode(&e.Rows)
@@ -130,7 +130,7 @@ func (e *TestExpected) DecodeNode(n *Node) error {
 }
 
 // Alternatives are the ways of writing expected rows.
-func (TestExpected) Alternatives() []any { return []any{[]TestRow{}, TestSome{}} }
+func (TestExpectation) Alternatives() []any { return []any{[]TestRow{}, TestSome{}} }
 
 // TestLetter is an expected dead letter. What is left out is not compared.
 type TestLetter struct {
@@ -147,7 +147,7 @@ type TestLetter struct {
 type Tests struct {
 	Tests []Test `yaml:"tests" required:"true" desc:"Tests of the pipeline in the file beside, which is named as this one without _test."`
 
-	reading
+	parseState
 }
 
 // IsTests reports whether a file that is named as one of tests is meant as such,
@@ -165,16 +165,16 @@ func LoadTests(name string, data []byte, opts Options) (*Tests, error) {
 	if root == nil {
 		return nil, notRead(mistakes)
 	}
-	t := &Tests{reading: newReading(root, mistakes, opts)}
+	t := &Tests{parseState: newReading(root, mistakes, opts)}
 	d := &decoder{}
 	d.structure(root, reflect.ValueOf(t).Elem(), nil)
 	t.mistakes = append(t.mistakes, d.mistakes...)
-	checkTests(&t.reading, t.Tests)
+	checkTests(&t.parseState, t.Tests)
 	return t, t.Err()
 }
 
 // checkTests checks what does not depend on the pipeline.
-func checkTests(f *reading, tests []Test) {
+func checkTests(f *parseState, tests []Test) {
 	names := map[string]*Node{}
 	for i := range tests {
 		t := &tests[i]
@@ -195,7 +195,7 @@ func checkTests(f *reading, tests []Test) {
 	}
 }
 
-func checkSteps(f *reading, t *Test) {
+func checkSteps(f *parseState, t *Test) {
 	for _, key := range []string{"inputs", "references", "expect", "dead_letters", "fails"} {
 		if t.At.Get(key) != nil {
 			f.add(t.At.entry(key).key, fmt.Sprintf("test %q has steps, and %s besides", t.Name, key), "put it into a step")

@@ -43,13 +43,13 @@ type aligner struct {
 	quote rune // 0 = none
 }
 
-func newAligner(lines []string, at place) *aligner {
+func newAligner(lines []string, at textRange) *aligner {
 	return &aligner{lines: lines, line: at.line - 1, text: []rune(lines[at.line-1]), at: at.column - 1}
 }
 
 // find returns where the first and the last character of a part of the scalar's
 // text stand.
-func (a *aligner) find(text []rune, part Within) (first, last place, ok bool) {
+func (a *aligner) find(text []rune, part Within) (first, last textRange, ok bool) {
 	from, to := part.From, part.From+part.Width-1
 	a.begin()
 	for i, r := range text {
@@ -87,9 +87,9 @@ func (a *aligner) peek() rune {
 }
 
 // next returns where the next character of the text is written.
-func (a *aligner) next(want rune) (place, bool) {
+func (a *aligner) next(want rune) (textRange, bool) {
 	if unicode.IsSpace(want) {
-		p := place{a.line + 1, a.at + 1, 1}
+		p := textRange{a.line + 1, a.at + 1, 1}
 		switch r := a.peek(); {
 		case r == '\\' && a.quote == '"' && a.at+1 < len(a.text):
 			got, width := a.escape()
@@ -109,13 +109,13 @@ func (a *aligner) next(want rune) (place, bool) {
 			continue
 		case r == 0 || r == '\\' && a.quote == '"' && a.at+1 == len(a.text): // the line is folded
 			if a.line+1 >= len(a.lines) {
-				return place{}, false
+				return textRange{}, false
 			}
 			a.line, a.at = a.line+1, 0
 			a.text = []rune(a.lines[a.line])
 			continue
 		}
-		p := place{a.line + 1, a.at + 1, 1}
+		p := textRange{a.line + 1, a.at + 1, 1}
 		switch {
 		case r == '\\' && a.quote == '"':
 			r, p.width = a.escape()

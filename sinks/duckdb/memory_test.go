@@ -23,7 +23,7 @@ import (
 
 // wide is a table of many columns of text, and an epoch of it.
 type wide struct {
-	opening pipeline.SinkOptions
+	opening     pipeline.SinkOptions
 	committable *pipeline.Committable
 }
 

@@ -75,7 +75,7 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 	t := &table{}
 	var mistakes []error
 	known := slices.Clone(in.Columns)
-	var added []widen.Added
+	var added []widen.AddedColumn
 	for i := range cfg.Columns {
 		e := &cfg.Columns[i]
 		path := []string{"columns", e.Name}
@@ -92,7 +92,7 @@ func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 		}
 		c := pipeline.Column{Name: e.Name, Type: typ, Masked: x != nil && x.Hidden(), OnError: pipeline.OnErrorByName[e.Value.OnError]}
 		known = append(known, c)
-		added = append(added, widen.Added{Column: c, Path: path})
+		added = append(added, widen.AddedColumn{Column: c, Path: path})
 		t.columns = append(t.columns, column{c, x, e.Value.OnError})
 	}
 	var err error

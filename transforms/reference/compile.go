@@ -143,16 +143,16 @@ func (c *compiler) table(in *pipeline.Table) {
 		}
 		t.key = append(t.key, at)
 	}
-	var added []widen.Added
+	var added []widen.AddedColumn
 	for i, e := range c.cfg.Columns.Map {
 		path := []string{"columns", e.Name}
 		if e.Name == e.Value {
 			path = []string{"columns", fmt.Sprint(i)}
 		}
-		added = append(added, widen.Added{Column: pipeline.Column{Name: e.Name, Type: c.column(e.Value).Type}, Path: path})
+		added = append(added, widen.AddedColumn{Column: pipeline.Column{Name: e.Name, Type: c.column(e.Value).Type}, Path: path})
 	}
 	if c.join.stamp {
-		added = append(added, widen.Added{Column: pipeline.Column{Name: c.cfg.VersionColumn, Type: pipeline.Type{Kind: pipeline.Int64}}, Path: []string{"version_column"}})
+		added = append(added, widen.AddedColumn{Column: pipeline.Column{Name: c.cfg.VersionColumn, Type: pipeline.Type{Kind: pipeline.Int64}}, Path: []string{"version_column"}})
 	}
 	var err error
 	if t.Layout, err = widen.New(in, added, c.cfg.Drop); err != nil {

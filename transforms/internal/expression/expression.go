@@ -96,8 +96,8 @@ func (e *Expression) Name(i int) string { return e.names[i] }
 // has been used.
 func (e *Expression) Set(i int, v Value) { e.machine.values[i] = v }
 
-// keep takes the memory of a cell's text back.
-func (e *Expression) keep(c Cell) {
+// reuseText takes the memory of a cell's text back.
+func (e *Expression) reuseText(c Cell) {
 	if cap(c.Text) > cap(e.scratch) && cap(c.Text) <= maxKept {
 		e.scratch = c.Text
 	}
@@ -112,7 +112,7 @@ func (e *Expression) Convert(v Value, t pipeline.Type) (Cell, error) {
 	if err != nil {
 		return Cell{}, e.explain(err)
 	}
-	e.keep(c)
+	e.reuseText(c)
 	return c, nil
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// Added is a column that is added, and where the pipeline file says so.
-type Added struct {
+// AddedColumn is a column that is added, and where the pipeline file says so.
+type AddedColumn struct {
 	pipeline.Column
 	Path []string // from the node
 }
@@ -31,7 +31,7 @@ type Layout struct {
 // New returns the layout of a table with columns added, behind its own but
 // before those of on_delete: flag, and without those of drop. It returns all
 // mistakes at once, as *spec.FieldError.
-func New(t *pipeline.Table, added []Added, drop []string) (*Layout, error) {
+func New(t *pipeline.Table, added []AddedColumn, drop []string) (*Layout, error) {
 	l := &Layout{In: t}
 	taken := map[string]string{} // by the name in lower case
 	flags := len(t.Columns)
