@@ -13,18 +13,20 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
 // assembly is a pipeline file that was found to be right, built but not opened.
 type assembly struct {
-	path    string // of the file
-	file    *spec.File
-	config  engine.Config
-	letters *deadletters.Store
-	readers map[string]deadletters.Reader // of dead letters, by source
-	gates   []gate                        // filters of changes, each after those that it reads
-	fromNow []string                      // nodes whose content may change for what is read from now on
+	path     string // of the file
+	file     *spec.File
+	config   engine.Config
+	recorder *telemetry.Recorder // what observes it
+	letters  *deadletters.Store
+	readers  map[string]deadletters.Reader // of dead letters, by source
+	gates    []gate                        // filters of changes, each after those that it reads
+	fromNow  []string                      // nodes whose content may change for what is read from now on
 }
 
 // load reads, checks and builds a pipeline file. The error holds every mistake.
@@ -49,6 +51,8 @@ func load(path string, set []string) (*assembly, error) {
 // left out, and whatever hangs on them is not judged.
 func (a *assembly) build() {
 	f := a.file
+	log := slog.New(redactingHandler{slog.Default().Handler(), f.Redact})
+	a.recorder = telemetry.New(telemetry.Options{Log: log})
 	a.config = engine.Config{
 		Name: f.Name, StateDir: f.State.Dir, StateMemory: int64(f.State.Memory),
 		Tombstones: time.Duration(f.State.Tombstones), MaxRatio: f.DeadLetters.MaxRatio,
@@ -56,9 +60,9 @@ func (a *assembly) build() {
 			Interval: time.Duration(f.Epoch.Interval), Records: f.Epoch.MaxRecords,
 			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout),
 		},
-		Bounded: true,
-		Metrics: engine.NewMetrics(),
-		Log:     slog.New(redactingHandler{slog.Default().Handler(), f.Redact}),
+		Bounded:  true,
+		Observer: a.recorder,
+		Log:      log,
 	}
 	for _, e := range f.Sources {
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {

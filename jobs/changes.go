@@ -70,7 +70,7 @@ func (a *assembly) inputs() []definition.Input {
 }
 
 // compareWith holds the pipeline file against what a state keeps.
-func (a *assembly) compareWith(kept *engine.Kept) (*comparison, error) {
+func (a *assembly) compareWith(kept *state.Contents) (*comparison, error) {
 	was, err := definition.Parse(kept.Definition)
 	if err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (a *assembly) checkFromNow(was *definition.Definition) error {
 
 // compare implements engine.Config.Compare: it refuses a state that does not go with
 // the file, says in the log what is taken, and returns what the state is to keep.
-func (a *assembly) compare(kept *engine.Kept) ([]byte, error) {
+func (a *assembly) compare(kept *state.Contents) ([]byte, error) {
 	c, err := a.compareWith(kept)
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (a *assembly) otherName(err error) *comparison {
 }
 
 // findKept reads what a state keeps, or asks the process that has it open.
-func (a *assembly) findKept(ctx context.Context) (kept *engine.Kept, err error) {
+func (a *assembly) findKept(ctx context.Context) (kept *state.Contents, err error) {
 	store, err := state.Look(a.config.StateDir, state.Options{Pipeline: a.file.Name})
 	if errors.Is(err, state.ErrLocked) {
 		kept, why := status.AskKept(ctx, a.config.StateDir)
@@ -245,5 +245,5 @@ func (a *assembly) findKept(ctx context.Context) (kept *engine.Kept, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return engine.KeptBy(store)
+	return store.Contents()
 }

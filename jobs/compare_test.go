@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline/definition"
-	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -40,7 +39,7 @@ func comparing(t *testing.T, text string, set ...string) *assembly {
 }
 
 // keptOf is what a state that a pipeline has built keeps.
-func keptOf(t *testing.T, a *assembly, read ...string) *engine.Kept {
+func keptOf(t *testing.T, a *assembly, read ...string) *state.Contents {
 	t.Helper()
 	d, err := definition.Of(a.file, a.inputs(), nil)
 	if err != nil {
@@ -50,7 +49,7 @@ func keptOf(t *testing.T, a *assembly, read ...string) *engine.Kept {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &engine.Kept{Definition: raw, Checkpoint: &state.Checkpoint{Epoch: 3}, Committed: 3, Read: read}
+	return &state.Contents{Definition: raw, Checkpoint: &state.Checkpoint{Epoch: 3}, Committed: 3, Read: read}
 }
 
 // TestSameDefinition: what means the same is no change, however it is written, and

@@ -287,7 +287,7 @@ func (p *editedPipeline) run(set []string, fromNow ...string) error {
 	for i, v := range set {
 		in[i] = strings.ReplaceAll(v, "DIR", p.dir)
 	}
-	_, err := engine.Run(context.Background(), context.Background(), p.load(in, fromNow...).config)
+	err := engine.Run(context.Background(), context.Background(), p.load(in, fromNow...).config)
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // freeAddress returns an address that nobody listens at.
@@ -41,7 +42,7 @@ func TestHangingClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &assembly{file: &spec.File{HTTP: spec.HTTP{Listen: ":" + port}}, config: engine.Config{Metrics: engine.NewMetrics()}}
+	a := &assembly{file: &spec.File{HTTP: spec.HTTP{Listen: ":" + port}}, recorder: telemetry.New(telemetry.Options{})}
 	s, err := status.Serve(status.NewMonitor(a.status()))
 	if err != nil {
 		t.Fatal(err)

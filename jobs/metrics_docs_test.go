@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 var description = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
@@ -25,7 +25,7 @@ func exposed(t *testing.T) map[string][]string {
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
-		engine.NewMetrics().Registry.Describe(descs)
+		telemetry.New(telemetry.Options{}).Registry().Describe(descs)
 	}()
 	all := map[string][]string{}
 	for d := range descs {

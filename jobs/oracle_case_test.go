@@ -17,6 +17,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/oracle"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -159,13 +160,13 @@ func (c *oracleCase) runOver(to target, crashes []crash, fromStart bool) error {
 		}
 		a.config.StateMemory, a.config.Mappers, a.config.FromStart = c.memory, c.mappers, fromStart
 		a.config.Bounded = a.config.Bounded && c.bounded
-		a.config.Log = slog.New(slog.DiscardHandler)
+		a.silence()
 		to.into(a)
 		if len(crashes) > 0 {
 			a.config.Hook = crashes[0].hook()
 			crashes = crashes[1:]
 		}
-		_, err = engine.Run(context.Background(), context.Background(), a.config)
+		err = engine.Run(context.Background(), context.Background(), a.config)
 		if !errors.Is(err, errOracleCrash) {
 			return err
 		}
@@ -320,4 +321,10 @@ func (c *oracleCase) leave(folder string, failure error) error {
 		errs = append(errs, c.delivery.Write(dir, stage))
 	}
 	return errors.Join(errs...)
+}
+
+// silence has a pipeline write no log.
+func (a *assembly) silence() {
+	a.config.Log, a.recorder = slog.New(slog.DiscardHandler), telemetry.New(telemetry.Options{})
+	a.config.Observer = a.recorder
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -366,34 +366,35 @@ func (c *forgets) runOver(stage int, k crash) error {
 
 // engine runs the pipeline until so many records are read; -1 = what ends, from its
 // start if it was read.
-func (c *forgets) engine(k crash, records int64) (engine.Progress, error) {
+func (c *forgets) engine(k crash, records int64) (telemetry.Progress, error) {
 	a, err := load(filepath.Join(c.dir, "p.yaml"), nil)
 	if err != nil {
-		return engine.Progress{}, err
+		return telemetry.Progress{}, err
 	}
 	if records < 0 {
 		if err := a.boundedOnly(nil); err != nil {
-			return engine.Progress{}, err
+			return telemetry.Progress{}, err
 		}
 		a.config.FromStart = true
 	}
 	a.config.StateMemory, a.config.Mappers = 16<<20, 1
-	a.config.Log = slog.New(slog.DiscardHandler)
+	a.silence()
 	c.warehouse.into(a)
 	stop, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	a.config.Observe = func(p engine.Progress) {
+	a.recorder.OnEpoch(func(p telemetry.Progress) {
 		if records >= 0 && p.Records >= records {
 			cancel()
 		}
-	}
+	})
 	if records == 0 {
 		cancel()
 	}
 	if k.nth > 0 {
 		a.config.Hook = k.hook()
 	}
-	return engine.Run(stop, context.Background(), a.config)
+	err = engine.Run(stop, context.Background(), a.config)
+	return a.recorder.Progress(), err
 }
 
 // lines counts those of the files.

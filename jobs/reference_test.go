@@ -82,7 +82,7 @@ func until(t *testing.T, a *assembly, what string, is func(pipeline.ReferenceSta
 	defer deadline.Stop()
 	for {
 		all := true
-		for _, s := range a.config.Metrics.References() {
+		for _, s := range a.recorder.References() {
 			all = all && is(s)
 		}
 		if all {
@@ -101,7 +101,7 @@ func until(t *testing.T, a *assembly, what string, is func(pipeline.ReferenceSta
 // in use.
 func change(t *testing.T, a *assembly, dir string) {
 	t.Helper()
-	before := a.config.Metrics.References()["left"].Version
+	before := a.recorder.References()["left"].Version
 	putCountries(t, dir, true)
 	until(t, a, "the new one", func(s pipeline.ReferenceStatus) bool { return s.Version > before })
 }
@@ -182,7 +182,7 @@ func TestReferenceChanges(t *testing.T) {
 	runAssembly(t, a)
 	wantJoined(t, dir, 5000, 10, 0)
 	page := httptest.NewRecorder()
-	promhttp.HandlerFor(a.config.Metrics.Registry, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(a.recorder.Registry(), promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{`starlift_reference_age_seconds{node="left"} `, `starlift_reference_version{node="inner"} 1.`} {
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("no %s among the metrics", want)

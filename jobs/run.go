@@ -18,6 +18,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // The heap that the garbage collector aims at: the least that lets it work
@@ -123,7 +124,7 @@ func (s *cli) runPipeline(ctx context.Context, a *assembly) error {
 	return err
 }
 
-func (s *cli) execute(ctx context.Context, a *assembly) (engine.Progress, error) {
+func (s *cli) execute(ctx context.Context, a *assembly) (telemetry.Progress, error) {
 	defer a.limitMemory()()
 	logWarnings(a.config.Log, a.file.Warnings())
 	stop, kill, release := s.signals(ctx, a.reload)
@@ -131,7 +132,7 @@ func (s *cli) execute(ctx context.Context, a *assembly) (engine.Progress, error)
 	m := status.NewMonitor(a.status())
 	server, err := status.Serve(m)
 	if err != nil {
-		return engine.Progress{}, err
+		return telemetry.Progress{}, err
 	}
 	a.config.Compare = a.compare
 	if s.hook != nil {
@@ -143,7 +144,8 @@ func (s *cli) execute(ctx context.Context, a *assembly) (engine.Progress, error)
 	}
 	show := status.ShowProgress(m, s.progressScreen(a))
 	started := time.Now()
-	total, err := engine.Run(stop, kill, a.config)
+	err = engine.Run(stop, kill, a.config)
+	total := a.recorder.Progress()
 	show.End(err == nil && total.Ended)
 	if c := a.otherName(err); c != nil {
 		err = c.err()
@@ -195,7 +197,7 @@ func describe(name string, nodes spec.Map[*spec.NodeConfig]) string {
 }
 
 // logDone says how far the pipeline is and what this run did for it.
-func logDone(a *assembly, total engine.Progress, took time.Duration) {
+func logDone(a *assembly, total telemetry.Progress, took time.Duration) {
 	attrs := []any{"pipeline", a.file.Name}
 	epoch, err := lastEpoch(a, total)
 	if err != nil {
@@ -217,7 +219,7 @@ func logDone(a *assembly, total engine.Progress, took time.Duration) {
 
 // lastEpoch returns the last epoch that was committed: by this run, or, where
 // it found nothing to read, by one before it. 0 = none was.
-func lastEpoch(a *assembly, total engine.Progress) (epoch int64, err error) {
+func lastEpoch(a *assembly, total telemetry.Progress) (epoch int64, err error) {
 	if total.Epoch > 0 {
 		return total.Epoch, nil
 	}
@@ -240,20 +242,16 @@ func (a *assembly) limitMemory() (lift func()) {
 		keyed = keyedMemory
 	}
 	debug.SetMemoryLimit(leastMemory + keyed)
-	observe := a.config.Observe
-	a.config.Observe = func(t engine.Progress) {
-		debug.SetMemoryLimit(keyed + a.referenceMemory() + max(leastMemory, workMemory+t.StateMemory))
-		if observe != nil {
-			observe(t)
-		}
-	}
+	a.recorder.OnEpoch(func(p telemetry.Progress) {
+		debug.SetMemoryLimit(keyed + a.referenceMemory() + max(leastMemory, workMemory+p.StateMemory))
+	})
 	return func() { debug.SetMemoryLimit(math.MaxInt64) }
 }
 
 // referenceMemory is what references take: the versions in use, and as much for
 // new ones, which are loaded beside them.
 func (a *assembly) referenceMemory() (n int64) {
-	for _, ref := range a.config.Metrics.References() {
+	for _, ref := range a.recorder.References() {
 		n += 2 * ref.Bytes
 	}
 	return n

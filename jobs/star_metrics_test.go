@@ -78,7 +78,7 @@ func membersShown(t *testing.T, file string, set ...string) (shown []string) {
 		t.Fatal(err)
 	}
 	page := httptest.NewRecorder()
-	promhttp.HandlerFor(a.config.Metrics.Registry, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(a.recorder.Registry(), promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 	for line := range strings.Lines(page.Body.String()) {
 		if line = strings.TrimSuffix(line, "\n"); strings.Contains(line, "_members_") && !strings.HasPrefix(line, "#") {
 			shown = append(shown, line)

@@ -31,7 +31,7 @@ func (s *cli) statusCommand() *cobra.Command {
 func (a *assembly) status() *status.Pipeline {
 	p := &status.Pipeline{
 		Name: a.file.Name, StateDir: a.config.StateDir, Listen: a.file.HTTP.Listen, TransformNames: a.config.TransformNames(),
-		Transforms: a.config.Transforms, Metrics: a.config.Metrics, DeadLetters: a.folder(), Redact: a.file.Redact, Size: a.size,
+		Transforms: a.config.Transforms, Recorder: a.recorder, DeadLetters: a.folder(), Redact: a.file.Redact, Size: a.size,
 	}
 	for _, n := range a.config.Sources {
 		p.Sources = append(p.Sources, n.Name)

@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
@@ -104,12 +104,12 @@ func get(ctx context.Context, at string, dial func(ctx context.Context, network,
 
 // AskKept asks the process that has a state open what the state keeps, at the
 // socket in the state folder.
-func AskKept(ctx context.Context, stateDir string) (*engine.Kept, error) {
+func AskKept(ctx context.Context, stateDir string) (*state.Contents, error) {
 	body, err := get(ctx, "http://starlift"+keptPage, func(context.Context, string, string) (net.Conn, error) { return dialSocket(stateDir) })
 	if err != nil {
 		return nil, fmt.Errorf("it does not say at the socket in its state folder what it is built by: %w", err)
 	}
-	kept := &engine.Kept{}
+	kept := &state.Contents{}
 	if err := json.Unmarshal(body, kept); err != nil {
 		return nil, fmt.Errorf("%s: not what a state keeps: %w", keptPage, err)
 	}

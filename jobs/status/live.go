@@ -17,7 +17,7 @@ func (m *Monitor) Status() (*Status, error) {
 	h := r.now
 	st.StateID, st.Epoch, st.Saved, st.StateBytes = h.StateID, h.Epoch, h.Saved, h.StateBytes
 	st.unmatched(h.Unmatched)
-	if kept := p.Metrics.Kept(); kept != nil {
+	if kept := p.Recorder.Contents(); kept != nil {
 		if err := st.switches(kept.Definition); err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func (m *Monitor) Status() (*Status, error) {
 		st.Sinks[name] = Sink{s.Published, s.Saved, s.Gathering, live}
 	}
 	st.Running.transforms(p, &r)
-	for node, ref := range p.Metrics.References() {
+	for node, ref := range p.Recorder.References() {
 		s := Reference{Version: ref.Version, Age: timespan.Seconds(ref.Age), Stale: ref.Stale}
 		if ref.Problem != nil {
 			s.Problem = p.Redact(ref.Problem.Error())

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -34,7 +34,7 @@ type Monitor struct {
 
 type sample struct {
 	at     time.Time
-	health engine.Health
+	health telemetry.Health
 }
 
 // NewMonitor returns a monitor of a pipeline that is about to run, with its first
@@ -48,7 +48,7 @@ func NewMonitor(p *Pipeline) *Monitor {
 // Sample notes the counts of now; rates are taken since a sample of a minute ago.
 // Whoever has the monitor calls it every SampleEvery.
 func (m *Monitor) Sample() {
-	s := sample{time.Now(), m.p.Metrics.Health()}
+	s := sample{time.Now(), m.p.Recorder.Health()}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.samples = append(m.samples, s)
@@ -59,12 +59,12 @@ func (m *Monitor) Sample() {
 
 // rates are what a pipeline does in a second, over the last minute.
 type rates struct {
-	before, now engine.Health
+	before, now telemetry.Health
 	seconds     float64
 }
 
 func (m *Monitor) rates() rates {
-	now, at := m.p.Metrics.Health(), time.Now()
+	now, at := m.p.Recorder.Health(), time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	first := m.samples[0]
@@ -90,7 +90,7 @@ func (r *rates) written(sink string) float64 {
 // rows is the rate of the rows that a node gives.
 func (r *rates) rows(node string) float64 { return r.per(rowsOf(r.before, node), rowsOf(r.now, node)) }
 
-func rowsOf(h engine.Health, node string) (n int64) {
+func rowsOf(h telemetry.Health, node string) (n int64) {
 	for k, rows := range h.Rows {
 		if k.Node == node {
 			n += rows
@@ -102,7 +102,7 @@ func rowsOf(h engine.Health, node string) (n int64) {
 // Problems lists what keeps the pipeline from doing its work as it should, in a
 // fixed order and without secrets.
 func (m *Monitor) Problems() []string {
-	h := m.p.Metrics.Health()
+	h := m.p.Recorder.Health()
 	wrong := []string{}
 	if p := h.Problem; p != nil && errors.Is(p.Err, pipeline.ErrGap) {
 		wrong = append(wrong, fmt.Sprintf("records of a source are lost, since %s: %s", clock(p.Since), p.Err))
@@ -127,7 +127,7 @@ func (m *Monitor) Problems() []string {
 			wrong = append(wrong, fmt.Sprintf("source %s: input was lost before it was read, since the start, nobody knows how much: %s", name, s.Gap))
 		}
 	}
-	refs := m.p.Metrics.References()
+	refs := m.p.Recorder.References()
 	for _, node := range slices.Sorted(maps.Keys(refs)) {
 		ref := refs[node]
 		if !ref.Stale {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -14,7 +15,7 @@ type Pipeline struct {
 	TransformNames []string
 	Transforms     []engine.TransformNode // those of changes
 	Sinks          []string
-	Metrics        *engine.Metrics
+	Recorder       *telemetry.Recorder
 	// Size returns the bytes of input that are read and that there are in all; 0 = unknown.
 	Size        func() (read, total int64)
 	DeadLetters deadletters.Folder

@@ -92,7 +92,7 @@ func (p *Progress) line() {
 	for _, n := range h.Dead {
 		dead += n
 	}
-	attrs = append(attrs, "records", p.m.p.Metrics.Records.Load(), "records_per_second", r.per(0, records), "mb_per_second", round1(float64(bytes)/1e6/r.seconds),
+	attrs = append(attrs, "records", h.Records, "records_per_second", r.per(0, records), "mb_per_second", round1(float64(bytes)/1e6/r.seconds),
 		"rows_per_second", r.per(0, rows), "dead_letters", dead, "retries", retries, "state_mb", h.StateBytes/1e6)
 	if lagKnown {
 		attrs = append(attrs, "lag", lag)
@@ -106,9 +106,9 @@ func (p *Progress) line() {
 	slog.Info("running", attrs...)
 }
 
-// average is in megabytes of records a second, since the start.
-func (p *Progress) average() float64 {
-	return float64(p.m.p.Metrics.Bytes.Load()) / 1e6 / max(time.Since(p.m.started).Seconds(), 1e-3)
+// average is that of so many bytes, in megabytes of records a second, since the start.
+func (p *Progress) average(bytes int64) float64 {
+	return float64(bytes) / 1e6 / max(time.Since(p.m.started).Seconds(), 1e-3)
 }
 
 // barWidth is how many letters the bar itself has.
@@ -143,9 +143,9 @@ func (p *Progress) share() float64 {
 
 func (p *Progress) barAt(share float64, how string) string {
 	full := int(share * barWidth)
-	m := p.m.p.Metrics
+	h := p.m.p.Recorder.Health()
 	return fmt.Sprintf("%s %3d %% [%s%s] %s%d records  %.0f MB/s  epoch %d", p.m.p.Name, int(100*share),
-		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), how, m.Records.Load(), p.average(), m.Health().Epoch)
+		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), how, h.Records, p.average(h.Bytes), h.Epoch)
 }
 
 // left is how long the rest will take, in whole seconds, at the pace until now; 0

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // TestLineAMinute: the log has one line a minute, no more, and none before the
@@ -20,13 +20,13 @@ func TestLineAMinute(t *testing.T) {
 	defer slog.SetDefault(before)
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
 	synctest.Test(t, func(t *testing.T) {
-		pipeline := &Pipeline{Metrics: engine.NewMetrics(), Size: func() (read, total int64) { return 0, 0 }}
+		pipeline := &Pipeline{Recorder: telemetry.New(telemetry.Options{}), Size: func() (read, total int64) { return 0, 0 }}
 		defer ShowProgress(NewMonitor(pipeline), nil).End(false)
 		for minute := range 3 {
 			if n := strings.Count(log.String(), `"msg":"running"`); n != minute {
 				t.Errorf("%d lines after %d minutes:\n%s", n, minute, log.String())
 			}
-			pipeline.Metrics.Records.Add(70)
+			pipeline.Recorder.RecordsRead(telemetry.Read{Source: "s", Records: 70})
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		}
@@ -48,7 +48,7 @@ func TestLineAMinute(t *testing.T) {
 func TestBar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read := int64(0)
-		p := &Progress{m: NewMonitor(&Pipeline{Name: "shop", Metrics: engine.NewMetrics(), Size: func() (int64, int64) { return read, 200 }})}
+		p := &Progress{m: NewMonitor(&Pipeline{Name: "shop", Recorder: telemetry.New(telemetry.Options{}), Size: func() (int64, int64) { return read, 200 }})}
 		time.Sleep(time.Minute)
 		for _, tc := range []struct {
 			read        int64

@@ -76,7 +76,7 @@ func ListenAddress(listen string) (string, error) {
 // Handler is what the server shows.
 func (m *Monitor) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.p.Metrics.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.p.Recorder.Registry(), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(page http.ResponseWriter, _ *http.Request) {
 		page.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintln(page, "ok")
@@ -136,7 +136,7 @@ func (m *Monitor) kept(page http.ResponseWriter, request *http.Request) {
 		http.NotFound(page, request)
 		return
 	}
-	kept := m.p.Metrics.Kept()
+	kept := m.p.Recorder.Contents()
 	if kept == nil {
 		http.Error(page, "the pipeline is not open yet: ask again", http.StatusServiceUnavailable)
 		return

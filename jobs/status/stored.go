@@ -8,6 +8,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -24,7 +25,7 @@ func (st *Status) countLetters(c *deadletters.Counter) error {
 	return err
 }
 
-func (st *Status) unmatched(all []engine.UnmatchedPath) {
+func (st *Status) unmatched(all []telemetry.UnmatchedPath) {
 	st.Unmatched = []UnmatchedPath{}
 	for _, u := range all {
 		st.Unmatched = append(st.Unmatched, UnmatchedPath{u.Node, u.Table, u.Path, u.Use, u.Records, u.Near, u.String()})
@@ -90,7 +91,7 @@ func (st *Status) fill(p *Pipeline, store *state.Store) error {
 	}
 	for _, name := range p.Sinks {
 		c := cp.Committables[name]
-		published, saved := engine.Published(cp, name, cp.Epoch == committed)
+		published, saved := telemetry.SinkEpochs(cp, name, cp.Epoch == committed)
 		st.Sinks[name] = Sink{published, saved, c != nil && c.SinkState != nil, nil}
 	}
 	unmatched, err := engine.Unmatched(p.Transforms, cp)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
@@ -46,13 +48,13 @@ var errLost = errors.New("nobody answers")
 // in may not know of contexts.
 func (c *Config) watch(ctx context.Context, k call, f func(context.Context) error) error {
 	if k.asked == nil {
-		k.asked = &process{}
+		k.asked = &process{now: c.now}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	running, ended := context.WithCancel(context.WithoutCancel(ctx))
 	defer ended()
-	w := &callWatcher{c: c, call: k, cancel: cancel, running: running, begun: now(), moved: now()}
+	w := &callWatcher{c: c, call: k, cancel: cancel, running: running, id: callIDs.Add(1), begun: c.now(), moved: c.now()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -65,8 +67,12 @@ func (c *Config) watch(ctx context.Context, k call, f func(context.Context) erro
 	return w.result(err)
 }
 
+// callIDs numbers the calls of a process.
+var callIDs atomic.Int64
+
 // callWatcher looks at one call.
 type callWatcher struct {
+	id      int64 // in this process, for observers
 	c       *Config
 	call    call
 	cancel  context.CancelCauseFunc
@@ -112,7 +118,7 @@ func (w *callWatcher) run() {
 		if w.given == nil && w.left() <= 0 && w.running.Err() == nil {
 			w.giveUp()
 		}
-		switch left := silent - now().Sub(w.moved); {
+		switch left := silent - w.c.now().Sub(w.moved); {
 		case w.stalled:
 			next = min(2*next, max(lookIntervalMax, between))
 		case left > 0:
@@ -133,7 +139,7 @@ func (w *callWatcher) left() time.Duration {
 	if w.call.total {
 		since = w.begun
 	}
-	return w.call.limit - now().Sub(since)
+	return w.call.limit - w.c.now().Sub(since)
 }
 
 func (w *callWatcher) look(silent time.Duration) {
@@ -155,17 +161,16 @@ func (w *callWatcher) judge(silent time.Duration, seen pipeline.CallStatus) {
 	if seen.WaitsFor != "" {
 		w.waits = seen.WaitsFor
 	}
-	switch quiet := now().Sub(w.moved); {
+	switch quiet := w.c.now().Sub(w.moved); {
 	case quiet < silent && w.stalled:
 		w.gone(true)
 	case quiet < silent:
 	case !w.stalled:
 		w.stalled, w.since = true, w.moved
-		w.c.Metrics.stalled(w.call.name, w.call.step)
 		w.c.Log.Warn("a call gets no further", "node", w.call.node, "call", w.call.what, "since", w.since.UTC(), "waits_for", w.known())
 	}
 	if w.stalled {
-		w.c.Metrics.health.stalls(w, &Stall{Node: w.call.node, Name: w.call.name, What: w.call.what, Since: w.since, Waits: w.known()})
+		w.c.Observer.CallStalled(telemetry.Stall{ID: w.id, Node: w.call.node, Name: w.call.name, Call: w.call.step, What: w.call.what, Since: w.since, Waits: w.known()})
 	}
 	if w.stalled && seen.Abandoned && w.lost == nil && w.given == nil {
 		w.lost = errLost
@@ -187,9 +192,9 @@ func (w *callWatcher) gone(on bool) {
 		return
 	}
 	w.stalled = false
-	w.c.Metrics.health.stalls(w, nil)
+	w.c.Observer.CallMoved(w.id)
 	if on && w.lost == nil && w.given == nil {
-		w.c.Log.Info("the call gets on again", "node", w.call.node, "call", w.call.what, "after", now().Sub(w.since).Round(time.Millisecond))
+		w.c.Log.Info("the call gets on again", "node", w.call.node, "call", w.call.what, "after", w.c.now().Sub(w.since).Round(time.Millisecond))
 	}
 }
 
@@ -246,6 +251,7 @@ func (c *Config) wait(ctx context.Context, node, name, step, what string, asked 
 // process looks at what this process does, for calls that it waits for in itself:
 // of a library, and of a disk. One that works takes the processor, or writes.
 type process struct {
+	now    func() time.Time
 	before usage
 	known  bool
 }
@@ -260,7 +266,7 @@ const (
 
 // InspectCall implements pipeline.CallInspector.
 func (p *process) InspectCall(context.Context) pipeline.CallStatus {
-	is := usageNow()
+	is := usageNow(p.now())
 	before, known := p.before, p.known
 	p.before, p.known = is, true
 	span := is.at.Sub(before.at)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // seen is a call's other side, as a test wants it to look.
@@ -45,15 +46,15 @@ func (s *seen) InspectCall(ctx context.Context) pipeline.CallStatus {
 func watched(t *testing.T, s *seen, total bool, giveUp func(error) func() bool, f func(ctx context.Context, c *Config) error) (c *Config, log *bytes.Buffer, err error) {
 	t.Helper()
 	log = &bytes.Buffer{}
-	c = &Config{Limits: Limits{CommitTimeout: time.Minute}, Metrics: NewMetrics(), GiveUp: giveUp, Log: slog.New(slog.NewTextHandler(log, nil))}
+	c = &Config{Limits: Limits{CommitTimeout: time.Minute}, Observer: telemetry.New(telemetry.Options{}), GiveUp: giveUp, Log: slog.New(slog.NewTextHandler(log, nil))}
 	k := call{node: "sink w", name: "w", step: "commit", what: "commit of epoch 7", limit: time.Minute, total: total, asked: s}
 	return c, log, c.watch(context.Background(), k, func(ctx context.Context) error { return f(ctx, c) })
 }
 
 // counted returns the sum of a counter.
-func counted(t *testing.T, m *Metrics, name string) (n float64) {
+func counted(t *testing.T, r *telemetry.Recorder, name string) (n float64) {
 	t.Helper()
-	all, err := m.Registry.Gather()
+	all, err := r.Registry().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,20 +77,20 @@ func TestStallIsTold(t *testing.T) {
 			s := &seen{moves: true}
 			c, log, err := watched(t, s, true, nil, func(_ context.Context, c *Config) error {
 				time.Sleep(20 * time.Second) // long, but it gets on
-				if stalls := c.Metrics.Health().Stalls; stalls != nil {
+				if stalls := recorder(c).Health().Stalls; stalls != nil {
 					t.Errorf("a call that gets on stalls: %+v", stalls)
 				}
 				s.set(pipeline.CallStatus{WaitsFor: "pid 4711"}, false, slow)
 				began := time.Now()
 				time.Sleep(5 * time.Second)
-				stalls := c.Metrics.Health().Stalls
+				stalls := recorder(c).Health().Stalls
 				if len(stalls) != 1 || stalls[0].Name != "w" || stalls[0].What != "commit of epoch 7" || stalls[0].Waits != "pid 4711" || stalls[0].Since.After(began) {
 					t.Errorf("after five seconds: %+v", stalls)
 				}
 				time.Sleep(20 * time.Second)
 				s.set(pipeline.CallStatus{}, true, false)
 				time.Sleep(lookIntervalMax + stallAfter)
-				if stalls := c.Metrics.Health().Stalls; stalls != nil {
+				if stalls := recorder(c).Health().Stalls; stalls != nil {
 					t.Errorf("it gets on, and stalls: %+v", stalls)
 				}
 				return nil
@@ -100,7 +101,7 @@ func TestStallIsTold(t *testing.T) {
 			if n := strings.Count(log.String(), "gets no further"); n != 1 || !strings.Contains(log.String(), "pid 4711") || !strings.Contains(log.String(), "gets on again") {
 				t.Errorf("the log is %s", log)
 			}
-			if n := counted(t, c.Metrics, "starlift_stalls_total"); n != 1 {
+			if n := counted(t, recorder(c), "starlift_stalls_total"); n != 1 {
 				t.Errorf("%v stalls are counted", n)
 			}
 		})
@@ -116,8 +117,8 @@ func TestStoppedStallIsNoProgress(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				return end
 			})
-			if !errors.Is(err, end) || c.Metrics.Health().Stalls != nil {
-				t.Errorf("%v, and %+v", err, c.Metrics.Health().Stalls)
+			if !errors.Is(err, end) || recorder(c).Health().Stalls != nil {
+				t.Errorf("%v, and %+v", err, recorder(c).Health().Stalls)
 			}
 			if told := strings.Contains(log.String(), "gets on again"); told != (end == nil) {
 				t.Errorf("ended by %v: %s", end, log)
@@ -209,7 +210,7 @@ func TestRetriesShareTheTime(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	_, err := Run(context.Background(), context.Background(), c)
+	err := Run(context.Background(), context.Background(), c)
 	if err == nil || !strings.Contains(err.Error(), "within") || !strings.Contains(err.Error(), "given up; the epoch is saved") || calls < 2 {
 		t.Errorf("%d calls: %v", calls, err)
 	}
@@ -249,7 +250,7 @@ func (h *hanging) Commit(ctx context.Context, _ *pipeline.Committable) error { r
 
 // TestProcessMoves: what takes the processor gets on, and what waits does not.
 func TestProcessMoves(t *testing.T) {
-	p := &process{}
+	p := &process{now: time.Now}
 	p.InspectCall(context.Background())
 	for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end); {
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // run runs the goroutines until the sources end, stop does, or one of them fails.
@@ -31,7 +32,8 @@ func (r *run) run(stop, kill context.Context) error {
 	epochs := make(chan *preparedEpoch)
 	f := &epochBuilder{r: r, stop: stop, events: c.events, started: c.started, prepared: epochs, epoch: r.checkpoint.Epoch}
 	r.running = true
-	r.c.Metrics.queue(func() int { return len(c.events) })
+	r.c.Observer.Opened(func() int { return len(c.events) })
+	defer r.c.Observer.Closed()
 
 	firsts := r.lookAhead(readCtx)
 	for i := range r.sources {
@@ -86,7 +88,9 @@ func (r *run) commitEpoch(ctx context.Context, p *preparedEpoch) error {
 	if err := r.save(p); err != nil {
 		return err
 	}
-	r.count(p)
+	r.c.Observer.EpochSaved(telemetry.SavedEpoch{
+		Checkpoint: r.checkpoint, Cursors: p.barrier.cursors, Records: p.barrier.records, Bytes: p.barrier.bytes, Tally: p.tally, Unmatched: p.unmatched,
+	})
 	if err := r.commit(ctx, p.committables, p.epoch); err != nil {
 		return fmt.Errorf("committing epoch %d: %w", p.epoch, err)
 	}
@@ -115,7 +119,7 @@ func (r *run) save(p *preparedEpoch) error {
 	if err := r.hook(StepSave, p.epoch); err != nil {
 		return err
 	}
-	started := now()
+	started := r.c.now()
 	next := &state.Checkpoint{
 		Epoch: p.epoch, Began: p.barrier.header.at.UTC(), Finished: p.barrier.finished, Committables: p.committables,
 		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
@@ -150,10 +154,9 @@ func (r *run) save(p *preparedEpoch) error {
 		return err
 	}
 	r.checkpoint = next
-	r.c.Metrics.health.saved(r.c, next, p.barrier)
 	r.c.FromStart = false
 	r.references.saved(p.epoch)
-	r.c.Metrics.step("save", started)
+	r.c.Observer.StepDone("save", r.c.since(started))
 	return nil
 }
 
@@ -173,7 +176,7 @@ func (r *run) commit(ctx context.Context, committables map[string]*pipeline.Comm
 	if err := r.hook(StepCommit, epoch); err != nil {
 		return err
 	}
-	started := now()
+	started := r.c.now()
 	g, ctx := errgroup.WithContext(ctx)
 	for name, rc := range committables {
 		if rc.Payload == nil {
@@ -188,9 +191,7 @@ func (r *run) commit(ctx context.Context, committables map[string]*pipeline.Comm
 			if err := r.publish(ctx, name, rc, once(first, commit)); err != nil {
 				return named(r.nodeName(name), err)
 			}
-			if failed := r.c.Metrics.health.published(name, epoch); failed > 0 {
-				r.c.Log.Info("sink is back", "sink", name, "epoch", epoch, "after", failed)
-			}
+			r.c.Observer.SinkCommitted(name, epoch)
 			return nil
 		})
 	}
@@ -200,7 +201,8 @@ func (r *run) commit(ctx context.Context, committables map[string]*pipeline.Comm
 	if err := r.store.MarkCommitted(epoch); err != nil {
 		return err
 	}
-	r.c.Metrics.committed(started, epoch, r.store.Size())
+	r.c.Observer.StepDone("commit", r.c.since(started))
+	r.c.Observer.EpochCommitted(epoch, r.store.Size())
 	return nil
 }
 
@@ -251,15 +253,15 @@ func (r *run) retry(ctx context.Context, sink string, rc *pipeline.Committable, 
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMax
 	k := call{node: r.nodeName(sink), name: sink, step: "commit", what: fmt.Sprintf("commit of epoch %d", rc.Epoch), total: true, after: givenUpNote, asked: r.watched(sink)}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		k.limit = max(until.Sub(now()), time.Millisecond)
+		k.limit = max(until.Sub(r.c.now()), time.Millisecond)
 		err := r.c.watch(ctx, k, func(ctx context.Context) error { return try(ctx, rc) })
 		if err != nil && !pipeline.Retryable(err) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(max(until.Sub(now()), time.Millisecond)),
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(max(until.Sub(r.c.now()), time.Millisecond)),
 		backoff.WithNotify(func(err error, next time.Duration) {
-			r.c.Metrics.retry(sink, err)
+			r.c.Observer.CommitFailed(sink, err)
 			r.c.Log.Warn("commit failed, trying again", "sink", sink, "in", next, "error", err)
 		}))
 	return notRetryable(err)
@@ -303,33 +305,14 @@ func (r *run) hook(step Step, epoch int64) error {
 	return r.c.Hook(step, epoch)
 }
 
-// count counts what an epoch brings once it is saved: it takes effect, whatever
-// comes.
-func (r *run) count(p *preparedEpoch) {
-	r.total.Records += p.barrier.records
-	r.total.Bytes += p.barrier.bytes
-	r.total.DeadLetters += p.dead
-	for _, n := range p.tally.reread {
-		r.total.Reread += n
-	}
-	r.c.Metrics.count(p)
-	for _, w := range r.c.Metrics.warnings.of(p.tally) {
-		r.c.Log.Warn("records become dead letters", "node", w.Node, "reason", w.Reason, "records", w.N, "position", w.Position, "message", w.Message)
-	}
-	for _, u := range r.c.Metrics.unmatched.set(p.unmatched) {
-		r.c.Log.Warn("the pipeline file looks for what is not there: " + u.String())
-	}
-}
-
+// report tells that an epoch went all its way.
 func (r *run) report(p *preparedEpoch) {
-	t := r.total
-	t.Epoch = p.epoch
-	t.Rows = p.rows
-	t.StateMemory = p.memory
-	r.c.Metrics.health.landed(p.barrier.records)
-	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.barrier.records, "bytes", p.barrier.bytes, "rows", p.tally.all(),
-		"dead_letters", p.dead, "duration", since(p.began))
-	if r.c.Observe != nil {
-		r.c.Observe(*t)
+	r.session.epoch = p.epoch
+	var rows int64
+	for _, n := range p.tally.Rows {
+		rows += n
 	}
+	r.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.barrier.records, "bytes", p.barrier.bytes, "rows", rows,
+		"dead_letters", p.dead, "duration", r.c.since(p.began))
+	r.c.Observer.EpochDone(telemetry.CommittedEpoch{Epoch: p.epoch, Records: p.barrier.records, StateMemory: p.memory, Rows: p.rows})
 }

@@ -5,42 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // coverageRecordsMin is how many records a path has to be looked for in before it is said
 // that it leads to nothing; at the end of bounded sources any number is enough.
 const coverageRecordsMin = 1000
-
-// UnmatchedPath is a path of the pipeline file that led to nothing in all records
-// that it was looked for in, or, without a Path, a table whose where took none.
-type UnmatchedPath struct {
-	Node    string // the transform
-	Table   string
-	Path    string // empty = the where as a whole
-	Use     string // what reads it, for people
-	Records int64  // over restarts, since it is in the pipeline file or a source is read again
-	Near    string // a path of the records that is like it; empty = none is known
-
-	recent bool // it was looked for in this process
-}
-
-// String says it for people.
-func (u *UnmatchedPath) String() string {
-	if u.Path == "" {
-		return fmt.Sprintf("%s.%s: its where took none of %d records", u.Node, u.Table, u.Records)
-	}
-	text := fmt.Sprintf("%s.%s: path %s (%s) matched in none of %d records", u.Node, u.Table, u.Path, u.Use, u.Records)
-	if u.Near != "" {
-		text += fmt.Sprintf("; did you mean %s?", u.Near)
-	}
-	return text
-}
 
 // pathCount is what is known of a path.
 type pathCount struct {
@@ -135,15 +108,15 @@ func (c *coverage) save(last bool) (json.RawMessage, error) {
 }
 
 // unmatched lists the paths that are worth telling, in a fixed order.
-func (c *coverage) unmatched() (all []UnmatchedPath) {
+func (c *coverage) unmatched() (all []telemetry.UnmatchedPath) {
 	for node, paths := range c.paths {
 		for i, p := range paths {
 			if n := &c.counts[node][i]; n.Told {
-				all = append(all, UnmatchedPath{node, p.Table, p.Path, p.Use, n.Records, n.Near, n.recent})
+				all = append(all, telemetry.UnmatchedPath{Node: node, Table: p.Table, Path: p.Path, Use: p.Use, Records: n.Records, Near: n.Near, Recent: n.recent})
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y UnmatchedPath) int {
+	slices.SortFunc(all, func(x, y telemetry.UnmatchedPath) int {
 		return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Table, y.Table), cmp.Compare(x.Path, y.Path), cmp.Compare(x.Use, y.Use))
 	})
 	return all
@@ -151,57 +124,10 @@ func (c *coverage) unmatched() (all []UnmatchedPath) {
 
 // Unmatched lists the paths of the transforms that a checkpoint knows to match
 // nothing.
-func Unmatched(transforms []TransformNode, cp *state.Checkpoint) ([]UnmatchedPath, error) {
+func Unmatched(transforms []TransformNode, cp *state.Checkpoint) ([]telemetry.UnmatchedPath, error) {
 	c, err := restoreCoverage(transforms, cp.Coverage)
 	if err != nil {
 		return nil, err
 	}
 	return c.unmatched(), nil
-}
-
-// unmatchedPaths holds what a running pipeline says of its paths.
-type unmatchedPaths struct {
-	mu   sync.Mutex
-	now  []UnmatchedPath
-	told map[string]bool // in this process
-}
-
-var unmatchedRecords = prometheus.NewDesc("starlift_unmatched_path_records",
-	"Records in which a path of the pipeline file was looked for and matched in none; without a path, those of which a where took none. Gone when something matches.",
-	[]string{"node", "table", "path", "use"}, nil)
-
-// Describe implements prometheus.Collector.
-func (u *unmatchedPaths) Describe(ch chan<- *prometheus.Desc) { ch <- unmatchedRecords }
-
-// Collect implements prometheus.Collector.
-func (u *unmatchedPaths) Collect(ch chan<- prometheus.Metric) {
-	for _, p := range u.all() {
-		ch <- prometheus.MustNewConstMetric(unmatchedRecords, prometheus.GaugeValue, float64(p.Records), p.Node, p.Table, p.Path, p.Use)
-	}
-}
-
-func (u *unmatchedPaths) all() []UnmatchedPath {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.now
-}
-
-// set replaces the paths, and returns those that people have not been told of in
-// this process.
-func (u *unmatchedPaths) set(all []UnmatchedPath) (tell []UnmatchedPath) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.now = all
-	for _, p := range all {
-		name := p.Node + "/" + p.Table + "/" + p.Use + "/" + p.Path
-		if u.told[name] || !p.recent {
-			continue
-		}
-		if u.told == nil {
-			u.told = map[string]bool{}
-		}
-		u.told[name] = true
-		tell = append(tell, p)
-	}
-	return tell
 }

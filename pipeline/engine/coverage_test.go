@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // coveringTransform is a valueTransform whose paths are found in the records with
@@ -65,7 +66,7 @@ func covering(t *testing.T, w *world, at []int64, until Step, epoch int64) (said
 	t.Helper()
 	var log bytes.Buffer
 	c := w.config()
-	c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	observe(&c, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	c.Transforms[0].Transform = coveringTransform{at: at}
 	c.Hook = func(s Step, e int64) error {
 		if s == until && e == epoch {
@@ -74,10 +75,10 @@ func covering(t *testing.T, w *world, at []int64, until Step, epoch int64) (said
 		return nil
 	}
 	ctx := context.Background()
-	if _, err := Run(ctx, ctx, c); err != nil && !errors.Is(err, errCrash) {
+	if err := Run(ctx, ctx, c); err != nil && !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
-	for _, u := range c.Metrics.Health().Unmatched {
+	for _, u := range recorder(&c).Health().Unmatched {
 		known = append(known, u.String())
 	}
 	return log.String(), known
@@ -132,15 +133,15 @@ func TestUnmatchedPathsOfFollowed(t *testing.T) {
 		var log bytes.Buffer
 		c := w.config()
 		c.Limits.Interval = 1
-		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
 		c.Transforms[0].Transform = coveringTransform{at: []int64{0, 103}}
 		stop, cancel := context.WithCancel(context.Background())
-		c.Observe = func(p Progress) {
+		recorder(&c).OnEpoch(func(p telemetry.Progress) {
 			if p.Records == int64(n) {
 				cancel()
 			}
-		}
-		if _, err := Run(stop, context.Background(), c); err != nil {
+		})
+		if err := Run(stop, context.Background(), c); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Count(log.String(), "matched in none"); got != n/coverageRecordsMin {

@@ -11,6 +11,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
@@ -104,18 +106,17 @@ type Config struct {
 	// end; otherwise the unfinished reading goes on.
 	FromStart bool
 	Mappers   int // goroutines that decode; 0 = one per processor
-	Metrics   *Metrics
+	Observer  Observer
 	Log       *slog.Logger
+	Clock     func() time.Time // nil = the machine's
 	// Compare, when set, is asked at every start whether the pipeline may go on with
 	// the state, before anything goes by it. What it returns is kept in the state from
 	// then on: what it is built by.
-	Compare func(kept *Kept) (definition []byte, err error)
+	Compare func(kept *state.Contents) (definition []byte, err error)
 	// Opened, when set, is called once, when there is a state and it is open: what
 	// it is, and the last epoch that was committed. Nobody else has the state open
 	// from then on.
 	Opened func(stateID string, epoch int64)
-	// Observe, when set, is told of each epoch after its commit.
-	Observe func(Progress)
 	// StallAfter is how long a call of a sink, or of a disk, may go on without a sign
 	// of getting on before it is told of; 0 = three seconds.
 	StallAfter time.Duration
@@ -149,18 +150,6 @@ func (c *Config) mappers() int {
 		return c.Mappers
 	}
 	return runtime.GOMAXPROCS(0)
-}
-
-// Progress is what has been done so far in this run.
-type Progress struct {
-	Epoch       int64
-	Records     int64
-	Bytes       int64
-	DeadLetters int64
-	Reread      int64                       // changes that a backfill has read again and that had their effect before
-	Ended       bool                        // every source was read to its end: the run was not stopped before
-	StateMemory int64                       // bytes of memory that the state takes
-	Rows        map[string]map[string]int64 // the epoch's, by table and operation
 }
 
 // Step names a step of the epoch protocol.
@@ -199,38 +188,66 @@ const maxRestarts = 8
 // before an epoch is saved makes it open the pipeline at the checkpoint again,
 // in process. kill leaves everything at once; the next Run loses and repeats
 // nothing (I7).
-func Run(stop, kill context.Context, c Config) (total Progress, err error) {
-	c.Metrics.expect(&c)
-	refs, err := startReferences(stop, &c)
-	defer func() { err = errors.Join(err, refs.close()) }()
+func Run(stop, kill context.Context, c Config) (err error) {
+	c.Observer.RunStarted(c.nodes())
+	s := &session{c: &c}
+	defer func() { c.Observer.RunEnded(s.complete) }()
+	s.references, err = startReferences(stop, &c)
+	defer func() { err = errors.Join(err, s.references.close()) }()
 	if err != nil {
 		if stop.Err() != nil {
 			err = nil // nothing was begun
 		}
-		return total, err
+		return err
 	}
-	return runAgain(stop, kill, &c, refs)
+	return s.run(stop, kill)
 }
 
-// runAgain runs until there is nothing more to read or no use in trying again.
-func runAgain(stop, kill context.Context, c *Config, refs *references) (total Progress, err error) {
+// nodes returns the nodes as an observer is told them.
+func (c *Config) nodes() (n telemetry.Nodes) {
+	for _, s := range c.Sources {
+		n.Sources = append(n.Sources, telemetry.Source{Name: s.Name, Source: s.Source, Followed: s.Followed})
+	}
+	for _, t := range c.Transforms {
+		n.ChangeTransforms = append(n.ChangeTransforms, t.Name)
+	}
+	for _, t := range c.Rows {
+		n.RowTransforms = append(n.RowTransforms, t.Name)
+	}
+	for _, s := range c.Sinks {
+		n.Sinks = append(n.Sinks, s.Name)
+	}
+	return n
+}
+
+// session is one call of Run: what outlives the openings of the pipeline.
+type session struct {
+	c          *Config
+	references *references
+	epoch      int64 // the last one that went all its way in this session; 0 = none
+	complete   bool  // the sources are read to their end, and nothing is left to do
+}
+
+// run runs until there is nothing more to read or no use in trying again.
+func (s *session) run(stop, kill context.Context) error {
+	c := s.c
 	wait := backoff.NewExponentialBackOff()
 	var stalled time.Time // when the attempts began that end with a stall, one after the other
 	for failures, again := 0, 0; ; {
-		before, began := total.Epoch, now()
-		err := runOnce(stop, kill, c, &total, refs)
+		before, began := s.epoch, c.now()
+		err := s.runOnce(stop, kill)
 		if errors.Is(err, pipeline.ErrReadAgain) && again < len(c.Sources) {
 			again++ // each source says so once
 			c.Log.Info("going back to the checkpoint", "because", err)
 			continue
 		}
 		if err != nil {
-			c.Metrics.health.failed(err)
+			c.Observer.AttemptFailed(err)
 		}
 		if err == nil || kill.Err() != nil || !pipeline.Retryable(err) {
-			return total, err
+			return err
 		}
-		if total.Epoch > before {
+		if s.epoch > before {
 			failures = 0
 			wait.Reset()
 		}
@@ -240,37 +257,45 @@ func runAgain(stop, kill context.Context, c *Config, refs *references) (total Pr
 		case stalled.IsZero() || failures == 0:
 			stalled = began
 		}
-		if !stalled.IsZero() && since(stalled) >= c.Limits.CommitTimeout {
-			return total, fmt.Errorf("no call has got on for %s (epoch.commit_timeout): %w", timespan.Text(c.Limits.CommitTimeout), err)
+		if !stalled.IsZero() && c.since(stalled) >= c.Limits.CommitTimeout {
+			return fmt.Errorf("no call has got on for %s (epoch.commit_timeout): %w", timespan.Text(c.Limits.CommitTimeout), err)
 		}
 		if failures++; failures == maxRestarts {
-			return total, fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
+			return fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
 		}
-		c.Metrics.restarts.Inc()
+		c.Observer.Restarted()
 		c.Log.Warn("epoch failed, going back to the checkpoint", "attempt", failures, "error", err)
 		select {
 		case <-time.After(wait.NextBackOff()):
 		case <-stop.Done():
-			return total, err
+			return err
 		}
 	}
 }
 
 // runOnce takes epochs from the checkpoint on until the sources end, stop does,
 // or something fails.
-func runOnce(stop, kill context.Context, c *Config, total *Progress, refs *references) (err error) {
-	r, err := open(kill, c, total, refs)
+func (s *session) runOnce(stop, kill context.Context) (err error) {
+	r, err := open(kill, s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	if failed := c.Metrics.health.working(true); failed > 0 {
-		c.Log.Info("sources and sinks are back", "after", failed)
-	}
-	defer c.Metrics.health.working(false)
 	if err := r.run(stop, kill); err != nil {
 		return err
 	}
-	total.Ended = r.ended
+	s.complete = r.ended
 	return r.verdict()
 }
+
+// now is the time: for spans of it, which a clock that is set does not change, and
+// for what people read: audit rows, dead letters.
+func (c *Config) now() time.Time {
+	if c.Clock == nil {
+		return time.Now()
+	}
+	return c.Clock()
+}
+
+// since is the span of time since an earlier now; never negative.
+func (c *Config) since(t time.Time) time.Duration { return max(0, c.now().Sub(t)) }

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +35,7 @@ type world struct {
 	limits  Limits
 	hook    func(Step, int64) error
 	start   bool
+	clock   func() time.Time // nil = the machine's
 }
 
 func newWorld(dir string, changes []change) *world {
@@ -51,13 +53,13 @@ func (w *world) config() Config {
 		Sources:     []SourceNode{{Name: "s", Source: w.source, Followed: w.source.endless}},
 		Transforms:  []TransformNode{{Name: "t", Transform: valueTransform{}, Inputs: []string{"s"}}},
 		Sinks:       []SinkNode{{"warehouse", w.settled, all}, {"lake", w.log, all}},
-		DeadLetters: w.dead, Metrics: NewMetrics(), Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,
+		DeadLetters: w.dead, Observer: telemetry.New(telemetry.Options{Clock: w.clock}), Clock: w.clock, Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,
 	}
 }
 
 func (w *world) run() error {
 	ctx := context.Background()
-	_, err := Run(ctx, ctx, w.config())
+	err := Run(ctx, ctx, w.config())
 	return err
 }
 
@@ -309,12 +311,12 @@ func TestStop(t *testing.T) {
 	defer cancel()
 	c := w.config()
 	c.Limits.Records = 4
-	c.Observe = func(p Progress) {
+	recorder(&c).OnEpoch(func(p telemetry.Progress) {
 		if p.Records == 8 {
 			cancel() // two records are read, in an epoch that is not full
 		}
-	}
-	if _, err := Run(stop, context.Background(), c); err != nil {
+	})
+	if err := Run(stop, context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	w.source.endless = false
@@ -335,7 +337,7 @@ func TestKill(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := Run(kill, kill, w.config()); err == nil {
+	if err := Run(kill, kill, w.config()); err == nil {
 		t.Fatal("a killed run has no error")
 	}
 	w.settled.fail = nil
@@ -394,7 +396,8 @@ func TestFromStartOfOne(t *testing.T) {
 				c.Sources = append(c.Sources, SourceNode{Name: n, Source: other})
 			}
 		}
-		p, err := Run(context.Background(), context.Background(), c)
+		err := Run(context.Background(), context.Background(), c)
+		p := recorder(&c).Progress()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,7 +423,7 @@ func TestLateSink(t *testing.T) {
 	w.source.changes = someChanges(12)
 	c := w.config()
 	c.Sinks = append(c.Sinks, SinkNode{"late", newSink(pipeline.Settled), []Edge{{"t", valueTable}}})
-	if _, err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "late") {
+	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "late") {
 		t.Errorf("error %v, want one about the sink", err)
 	}
 	if err := w.run(); err != nil {
@@ -446,7 +449,7 @@ func TestGatheringSinkTakenOut(t *testing.T) {
 	w.hook = nil
 	c := w.config()
 	c.Sinks = c.Sinks[1:]
-	if _, err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "warehouse") {
+	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "warehouse") {
 		t.Errorf("error %v, want one about the sink", err)
 	}
 	if err := w.run(); err != nil {
@@ -466,7 +469,8 @@ func TestUnfinishedReadingGoesOn(t *testing.T) {
 	if err := w.run(); err != nil { // s alone
 		t.Fatal(err)
 	}
-	p, err := Run(context.Background(), context.Background(), c)
+	err := Run(context.Background(), context.Background(), c)
+	p := recorder(&c).Progress()
 	if err != nil || p.Records != 9 {
 		t.Errorf("%d records read, error %v; want the 9 of s2", p.Records, err)
 	}
@@ -481,12 +485,12 @@ func TestInterval(t *testing.T) {
 	defer cancel()
 	c := w.config()
 	c.Limits.Interval = time.Millisecond
-	c.Observe = func(p Progress) {
+	recorder(&c).OnEpoch(func(p telemetry.Progress) {
 		if p.Records == 2 {
 			cancel()
 		}
-	}
-	if _, err := Run(stop, context.Background(), c); err != nil {
+	})
+	if err := Run(stop, context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	w.check(t)
@@ -532,7 +536,7 @@ func TestBudget(t *testing.T) {
 			w.source.block, w.limits.Records = 500, 3000
 			c := w.config()
 			c.MaxRatio = tc.max
-			_, err := Run(context.Background(), context.Background(), c)
+			err := Run(context.Background(), context.Background(), c)
 			if (err != nil) != tc.fails {
 				t.Fatalf("error %v, want one: %v", err, tc.fails)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // epochBuilder takes the tasks in order into the sinks' spools and the settle steps.
@@ -32,7 +33,7 @@ type epochBuilder struct {
 	changes int64
 	late    []int64
 	rows    map[string]map[string]int64
-	tally   *tally
+	tally   *telemetry.Tally
 	began   time.Time
 }
 
@@ -47,12 +48,12 @@ type preparedEpoch struct {
 	refused      map[string]int64 // refused rows that budget counts, by sink
 	coverage     []byte
 	// unmatched are the paths that lead to nothing by then.
-	unmatched []UnmatchedPath
+	unmatched []telemetry.UnmatchedPath
 	restart   []string
 	dead      int64
 	memory    int64 // bytes that the state takes
 	rows      map[string]map[string]int64
-	tally     *tally
+	tally     *telemetry.Tally
 	began     time.Time // when the first record was taken
 }
 
@@ -152,7 +153,7 @@ func (f *epochBuilder) final(c *barrier) bool {
 func (f *epochBuilder) begin(started time.Time, h *epochHeader) error {
 	f.epoch++
 	f.began, f.count, f.changes, f.late = started, 0, 0, nil
-	f.rows, f.tally = map[string]map[string]int64{}, newTally()
+	f.rows, f.tally = map[string]map[string]int64{}, telemetry.NewTally()
 	if err := f.r.hook(StepBegin, f.epoch); err != nil {
 		return err
 	}
@@ -198,12 +199,12 @@ func (f *epochBuilder) add(ctx context.Context, p *task) error {
 		return replaying(p.records, p.err)
 	}
 	if f.sinks == nil {
-		if err := f.begin(now(), p.header); err != nil {
+		if err := f.begin(f.r.c.now(), p.header); err != nil {
 			return err
 		}
 		f.started.tell(p.epoch)
 	}
-	f.r.c.Metrics.read(f.r.sources[p.source].Name, p.records, p.batches)
+	f.r.c.Observer.RecordsRead(readOf(f.r.sources[p.source].Name, p))
 	if p.records.Replays == nil {
 		f.r.budget.read(p.records.Source, int64(p.records.Len()))
 	}
@@ -224,6 +225,37 @@ func (f *epochBuilder) add(ctx context.Context, p *task) error {
 	}
 	p.buffer.release()
 	return nil
+}
+
+// readOf returns what an observer is told of a task of a source.
+func readOf(source string, t *task) telemetry.Read {
+	r := telemetry.Read{Source: source, Records: int64(t.records.Len())}
+	for _, s := range t.records.Spans {
+		r.Bytes += int64(s.End - s.Start)
+	}
+	if t.records.Replays != nil {
+		r.Source = deadLetterSink
+		return r
+	}
+	r.Newest = newest(t.records, t.batches)
+	return r
+}
+
+// newest returns when the last of some records' changes came about, as far as
+// they tell, by their arrival, or else their creation; zero = they do not.
+func newest(r *pipeline.Records, batches []*pipeline.Batch) time.Time {
+	if n := len(r.Arrived); n > 0 {
+		return time.UnixMicro(r.Arrived[n-1])
+	}
+	if r.Format.Encoding != pipeline.DynamoDBCDC {
+		return time.Time{} // versions are not the times of changes
+	}
+	for _, b := range batches {
+		if b != nil && len(b.Changes) > 0 {
+			return time.UnixMicro(b.Changes[len(b.Changes)-1].Version.Time)
+		}
+	}
+	return time.Time{}
 }
 
 // replaying says of an error that it is about dead letters that are read again.
@@ -295,7 +327,7 @@ func (f *epochBuilder) judge(s *step, b *pipeline.Batch) error {
 
 func (f *epochBuilder) deadLetter(s *step, d *pipeline.DeadLetter) error {
 	f.count++
-	f.tally.letter(d)
+	f.tally.CountLetter(d)
 	if d.Origin.ReplayOf == nil {
 		f.r.budget.dead(d)
 	}
@@ -309,7 +341,7 @@ func (f *epochBuilder) deadLetter(s *step, d *pipeline.DeadLetter) error {
 // replayed notes that a dead letter was read again. That takes effect with the
 // epoch, as the record does.
 func (f *epochBuilder) replayed(l *pipeline.DeadLetterID) error {
-	f.tally.replayed[LetterKind{l.Node, string(l.Reason)}]++
+	f.tally.CountReplayed(l)
 	if err := f.dead.Replayed(l); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
@@ -326,7 +358,7 @@ func (f *epochBuilder) overBudget(d *pipeline.DeadLetter) error {
 // when the sources have ended, rest is the cut of a further epoch.
 func (f *epochBuilder) finish(ctx context.Context, c *barrier) (p *preparedEpoch, rest *barrier, err error) {
 	if f.sinks == nil {
-		if err := f.begin(now(), c.header); err != nil {
+		if err := f.begin(f.r.c.now(), c.header); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -334,24 +366,24 @@ func (f *epochBuilder) finish(ctx context.Context, c *barrier) (p *preparedEpoch
 		restart: f.r.restart, rows: f.rows, tally: f.tally, began: f.began}
 	f.restarted(c)
 	f.r.restart = nil
-	started := now()
+	started := f.r.c.now()
 	if err := f.r.hook(StepSettle, f.epoch); err != nil {
 		return nil, nil, err
 	}
 	if err := f.settle(p); err != nil {
 		return nil, nil, err
 	}
-	f.r.c.Metrics.step("settle", started)
+	f.r.c.Observer.StepDone("settle", f.r.c.since(started))
 	if c.last && f.r.pending(true) {
 		before := *c
 		before.last = false
 		p.barrier, rest = &before, &barrier{last: true, finished: c.finished, header: f.r.restHeader(c.header, f.epoch+1)}
 	}
-	started = now()
+	started = f.r.c.now()
 	if err := f.prepare(ctx, p); err != nil {
 		return nil, nil, err
 	}
-	f.r.c.Metrics.step("prepare", started)
+	f.r.c.Observer.StepDone("prepare", f.r.c.since(started))
 	p.dead = f.count
 	if p.barrier.last {
 		f.r.budget.end(f.r.c.Sources)
@@ -416,7 +448,7 @@ func (f *epochBuilder) prepare(ctx context.Context, p *preparedEpoch) error {
 		f.r.carrying[s.Name] = committables[i].SinkState != nil
 	}
 	p.committables[deadLetterSink] = committables[len(f.sinks)]
-	f.r.deadline.set(p.committables, f.r.pending(false))
+	f.r.deadline.set(p.committables, f.r.pending(false), f.r.c.now())
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // change is a record of the tests' source: item I gets the value N at a time;
@@ -411,4 +413,12 @@ func (e *memoryDeadEpoch) Prepare(context.Context) (*pipeline.Committable, error
 		rc.Payload = json.RawMessage("[]")
 	}
 	return rc, nil
+}
+
+// recorder returns what observes the pipeline.
+func recorder(c *Config) *telemetry.Recorder { return c.Observer.(*telemetry.Recorder) }
+
+// observe has a pipeline log, and observed by one who logs as well.
+func observe(c *Config, log *slog.Logger) {
+	c.Log, c.Observer = log, telemetry.New(telemetry.Options{Log: log, Clock: c.Clock})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // TestGatheredIsPublishedInTime: what a sink has gathered is published when it
@@ -18,28 +19,28 @@ func TestGatheredIsPublishedInTime(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		w := newWorld(t.TempDir(), someChanges(3))
 		w.source.endless, w.settled.gather = true, true
-		w.settled.due = now().Add(-time.Second)
+		w.settled.due = time.Now().Add(-time.Second)
 		if restart {
-			w.settled.due = now().Add(time.Hour)
+			w.settled.due = time.Now().Add(time.Hour)
 		}
 		w.limits.Interval = time.Millisecond
 		run := func(epochs int64) {
 			stop, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			c := w.config()
-			c.Observe = func(p Progress) {
+			recorder(&c).OnEpoch(func(p telemetry.Progress) {
 				if p.Epoch == epochs {
 					cancel()
 				}
-			}
-			if _, err := Run(stop, context.Background(), c); err != nil {
+			})
+			if err := Run(stop, context.Background(), c); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if restart {
 			run(1)
 			// The clock has gone on while nothing ran.
-			w.redate(t, now().Add(-time.Second))
+			w.redate(t, time.Now().Add(-time.Second))
 		}
 		run(2)
 		w.check(t)
@@ -142,7 +143,7 @@ func TestSlowSink(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	w.check(t)
@@ -171,14 +172,13 @@ func settled(count func() int64) int64 {
 // joined or published. It is set back again and again, and crashes happen.
 func TestClockSetBack(t *testing.T) {
 	var calls atomic.Int64
-	clock = func() time.Time {
+	clock := func() time.Time {
 		n := calls.Add(1)
 		// As after a restart: without the reading that a change does not touch.
 		return time.Now().Round(0).Add(-time.Duration(n/7) * time.Hour)
 	}
-	defer func() { clock = time.Now }()
 	w := newWorld(t.TempDir(), someChanges(40))
-	w.settled.gather = true
+	w.clock, w.settled.gather = clock, true
 	w.settled.due = clock().Add(time.Hour)
 	for at := int64(3); at < 9; at += 2 {
 		w.hook = func(s Step, e int64) error {
@@ -193,11 +193,11 @@ func TestClockSetBack(t *testing.T) {
 	}
 	w.hook = nil
 	c := w.config()
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	w.check(t)
-	families, err := c.Metrics.Registry.Gather()
+	families, err := recorder(&c).Registry().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,13 +227,13 @@ func TestClockSetBack(t *testing.T) {
 // published with the next start, not as much later.
 func TestDueAfterClockSetBack(t *testing.T) {
 	var d deadline
-	at := now()
-	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(-time.Hour), FlushBy: at.Add(time.Hour)}}, false)
-	if d.take() {
+	at := time.Now()
+	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(-time.Hour), FlushBy: at.Add(time.Hour)}}, false, at)
+	if d.take(at) {
 		t.Error("it is due before its time")
 	}
-	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(time.Hour), FlushBy: at.Add(2 * time.Hour)}}, false)
-	if !d.take() || d.take() {
+	d.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(time.Hour), FlushBy: at.Add(2 * time.Hour)}}, false, at)
+	if !d.take(at) || d.take(at) {
 		t.Error("it is not due once, after the clock was set back")
 	}
 }

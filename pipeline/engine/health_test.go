@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // TestCountedOnce: rows and dead letters of an epoch that is tried again count
@@ -27,53 +28,21 @@ func TestCountedOnce(t *testing.T) {
 		return nil
 	}
 	c := w.config()
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	w.check(t)
 	_, log, dead := want(changes)
-	h := c.Metrics.Health()
-	if got := h.Rows[RowKind{"t", "value", "upsert"}]; got != int64(len(log)) {
+	h := recorder(&c).Health()
+	if got := h.Rows[telemetry.RowKind{Node: "t", Table: "value", Op: "upsert"}]; got != int64(len(log)) {
 		t.Errorf("%d rows of the log are counted, want %d", got, len(log))
 	}
-	if got := h.Dead[LetterKind{"t", string(pipeline.ReasonBadValue)}]; got != int64(dead) || dead == 0 {
+	if got := h.Dead[telemetry.LetterKind{Node: "t", Reason: string(pipeline.ReasonBadValue)}]; got != int64(dead) || dead == 0 {
 		t.Errorf("%d dead letters are counted, want %d", got, dead)
 	}
 	if h.Problem != nil || h.Pending != 0 || h.Working || !h.Sources["s"].Finished || h.Sources["s"].Partitions != 1 || h.LastCommit.IsZero() {
 		t.Errorf("health is %+v", h)
 	}
-}
-
-// TestLag: it is that of the newest change that was read, and nothing while there
-// is nothing more to read.
-func TestLag(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLags()
-		l.follow("s")
-		if _, known := l.of("s"); known {
-			t.Error("a lag is known before anything is read")
-		}
-		l.waits("s")
-		l.brought("s")
-		l.set("s", time.Now().Add(-time.Hour))
-		time.Sleep(10 * time.Second)
-		if lag, known := l.of("s"); !known || lag != time.Hour {
-			t.Errorf("while the source is read the lag is %s", lag)
-		}
-		l.waits("s")
-		if lag, _ := l.of("s"); lag != time.Hour {
-			t.Errorf("as soon as it is waited for, the lag is %s", lag)
-		}
-		time.Sleep(2 * idleReadAfter)
-		if lag, known := l.of("s"); !known || lag != 0 {
-			t.Errorf("while it is waited for, the lag is %s", lag)
-		}
-		l.set("s", time.Now().Add(time.Hour)) // clocks differ
-		l.brought("s")
-		if lag, _ := l.of("s"); lag != 0 {
-			t.Errorf("of a change from the future, the lag is %s", lag)
-		}
-	})
 }
 
 // TestSinkIsBack: when a sink commits again after it had failed, the log says so,
@@ -84,13 +53,13 @@ func TestSinkIsBack(t *testing.T) {
 		w := newWorld(t.TempDir(), someChanges(4))
 		c := w.config()
 		c.Limits.CommitTimeout = time.Hour
-		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
 		left := 3
 		w.settled.fail = func(call string) error {
 			if call != "commit" || left == 0 {
 				return nil
 			}
-			if h := c.Metrics.Health(); h.Epoch != 0 || h.Saved != 1 || h.Sinks["warehouse"].Published != 0 || h.Sinks["warehouse"].Saved != 1 {
+			if h := recorder(&c).Health(); h.Epoch != 0 || h.Saved != 1 || h.Sinks["warehouse"].Published != 0 || h.Sinks["warehouse"].Saved != 1 {
 				t.Errorf("while it fails: %+v", h)
 			}
 			left--
@@ -98,14 +67,14 @@ func TestSinkIsBack(t *testing.T) {
 		}
 		var opened []string
 		c.Opened = func(id string, epoch int64) { opened = append(opened, fmt.Sprint(len(id), " ", epoch)) }
-		total, err := Run(context.Background(), context.Background(), c)
-		if err != nil || !total.Ended {
+		err := Run(context.Background(), context.Background(), c)
+		if total := recorder(&c).Progress(); err != nil || !total.Ended {
 			t.Fatal(total, err)
 		}
 		if n := strings.Count(log.String(), "sink is back"); n != 1 || !strings.Contains(log.String(), "sink=warehouse epoch=1 after=") {
 			t.Errorf("logged:\n%s", log.String())
 		}
-		if h := c.Metrics.Health(); h.Epoch == 0 || h.Saved != 0 || h.Sinks["warehouse"].Published == 0 || h.Sinks["warehouse"].Saved != 0 {
+		if h := recorder(&c).Health(); h.Epoch == 0 || h.Saved != 0 || h.Sinks["warehouse"].Published == 0 || h.Sinks["warehouse"].Saved != 0 {
 			t.Errorf("at the end: %+v", h)
 		}
 		if fmt.Sprint(opened) != "[16 0]" {
@@ -127,7 +96,7 @@ func TestSinkIsThereAgain(t *testing.T) {
 			var log bytes.Buffer
 			w := newWorld(t.TempDir(), someChanges(4))
 			c := w.config()
-			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+			observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
 			left := 3
 			w.settled.fail = func(call string) error {
 				if call != tt.fails || left == 0 {
@@ -137,7 +106,7 @@ func TestSinkIsThereAgain(t *testing.T) {
 				time.Sleep(time.Second)
 				return pipeline.Transient(errCrash)
 			}
-			if _, err := Run(context.Background(), context.Background(), c); err != nil {
+			if err := Run(context.Background(), context.Background(), c); err != nil {
 				t.Fatal(err)
 			}
 			w.check(t)

@@ -236,7 +236,7 @@ func (r *run) checkKeyed(k *keyed) error {
 
 func (r *run) openKeyed(k *keyed) (err error) {
 	k.step, err = k.Transform.Open(pipeline.OperatorOptions{
-		Saved: k.kept.Saved, State: k.keyGroup(), Bounded: r.c.Bounded, Counters: r.c.Metrics,
+		Saved: k.kept.Saved, State: k.keyGroup(), Bounded: r.c.Bounded, Counters: r.c.Observer,
 	})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // logged is a keyed transform that notes what it is told about a log.
@@ -63,12 +64,12 @@ func TestLogToldOfLateChanges(t *testing.T) {
 	run := func(epochs int64) {
 		stop, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		c.Observe = func(p Progress) {
+		recorder(&c).OnEpoch(func(p telemetry.Progress) {
 			if p.Epoch >= epochs {
 				cancel()
 			}
-		}
-		if _, err := Run(stop, t.Context(), c); err != nil {
+		})
+		if err := Run(stop, t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,12 +93,12 @@ func TestArchiveInAnyOrder(t *testing.T) {
 	for records := range len(changes) {
 		w := newWorld(t.TempDir(), changes)
 		w.limits.Records = int64(records + 1)
-		total, err := Run(t.Context(), t.Context(), w.config())
-		if err != nil {
+		c := w.config()
+		if err := Run(t.Context(), t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		if total.DeadLetters > 0 {
-			t.Errorf("epochs of %d: %d dead letters", records+1, total.DeadLetters)
+		if n := recorder(&c).Progress().DeadLetters; n > 0 {
+			t.Errorf("epochs of %d: %d dead letters", records+1, n)
 		}
 		w.check(t)
 	}

@@ -9,16 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // run is one opening of the pipeline.
 type run struct {
 	c             *Config
-	total         *Progress
+	session       *session
 	store         *state.Store
 	keyspaces     *state.Keyspaces    // of all holdings
 	checkpoint    *state.Checkpoint   // the last saved; the committer owns it once run has begun
@@ -55,7 +55,8 @@ type run struct {
 // Whatever may refuse the start is asked first, in this order, and nothing is made
 // or changed: the state, the steps that go by it, the sinks, the sources. Then
 // folders and tables are made.
-func open(ctx context.Context, c *Config, total *Progress, refs *references) (*run, error) {
+func open(ctx context.Context, s *session) (*run, error) {
+	c := s.c
 	var store *state.Store
 	err := c.wait(ctx, "the state", stateNode, "open", "opening", nil, func(context.Context) (err error) {
 		store, err = state.Look(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
@@ -64,7 +65,7 @@ func open(ctx context.Context, c *Config, total *Progress, refs *references) (*r
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, total: total, store: store, carrying: map[string]bool{}, references: refs, sources: slices.Clone(c.Sources)}
+	r := &run{c: c, session: s, store: store, carrying: map[string]bool{}, references: s.references, sources: slices.Clone(c.Sources)}
 	if c.Inbox != nil {
 		r.sources = append(r.sources, SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
@@ -126,13 +127,29 @@ func (r *run) restore() (err error) {
 	if r.coverage, err = restoreCoverage(r.c.Transforms, r.checkpoint.Coverage); err != nil {
 		return err
 	}
-	r.c.Metrics.unmatched.set(r.coverage.unmatched())
+	r.c.Observer.UnmatchedKnown(r.coverage.unmatched())
 	r.finished = r.checkpoint.Finished
 	if r.lastCommitted, err = r.store.Committed(); err != nil {
 		return err
 	}
 	r.committed = r.lastCommitted == r.checkpoint.Epoch
-	return r.c.Metrics.opened(r.c, r.store, r.checkpoint, r.lastCommitted)
+	return r.observeState()
+}
+
+// observeState tells what the state says.
+func (r *run) observeState() error {
+	partitions := map[string][]string{}
+	for _, s := range r.c.Sources {
+		cursors, err := r.store.Cursors(s.Name)
+		if err != nil {
+			return err
+		}
+		partitions[s.Name] = slices.Collect(maps.Keys(cursors))
+	}
+	r.c.Observer.StateOpened(telemetry.StateInfo{
+		ID: r.store.ID(), Bytes: r.store.Size(), Checkpoint: r.checkpoint, Committed: r.lastCommitted, Partitions: partitions,
+	})
+	return nil
 }
 
 // opened tells, once, that the state is open.
@@ -151,7 +168,7 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.openSteps(); err != nil {
 		return err
 	}
-	r.deadline.resume(r.checkpoint.Committables, r.pending(false))
+	r.deadline.resume(r.checkpoint.Committables, r.pending(false), r.c.now())
 	if err := r.checkGathered(); err != nil {
 		return err
 	}
@@ -320,22 +337,13 @@ func (r *run) restartSource(s SourceNode, cursors map[string][]byte) (map[string
 	return cursors, err
 }
 
-// listen logs and counts what the source notices.
+// listen tells the observer what the source notices.
 func (r *run) listen(s SourceNode) {
 	noticing, ok := s.Source.(pipeline.Noticing)
 	if !ok {
 		return
 	}
-	noticing.OnNotice(func(n pipeline.Notice) {
-		r.c.Metrics.noticed(s.Name, n)
-		about := []any{"source", s.Name, "event", n.Event}
-		if n.Lost > 0 {
-			about = append(about, "lost_bytes", n.Lost)
-		} else if n.Gap {
-			about = append(about, "lost_bytes", "unknown")
-		}
-		r.c.Log.Warn(n.Message, about...)
-	})
+	noticing.OnNotice(func(n pipeline.Notice) { r.c.Observer.SourceNoticed(s.Name, n) })
 }
 
 // close closes in the order of the data.
@@ -429,13 +437,3 @@ func (r *run) tell(ctx context.Context, cursors map[string]map[string][]byte) er
 	}
 	return nil
 }
-
-// clock is the time. Tests set it back.
-var clock = time.Now
-
-// now is for spans of time, which a clock that is set does not change, and, in
-// UTC, for what people read: audit rows, metrics, dead letters.
-func now() time.Time { return clock() }
-
-// since is the span of time since an earlier now; never negative.
-func since(t time.Time) time.Duration { return max(0, now().Sub(t)) }

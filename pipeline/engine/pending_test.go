@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // drip is a keyed transform that gives a row for each that it got, one an epoch:
@@ -108,14 +109,15 @@ func TestFurtherEpochs(t *testing.T) {
 				}
 				return nil
 			}
-			done, err := Run(ctx, ctx, c)
+			err := Run(ctx, ctx, c)
+			done := recorder(&c).Progress()
 			if err != nil && !errors.Is(err, errCrash) {
 				t.Fatal(err)
 			}
 			if err != nil {
 				c.Hook = nil
-				c.Metrics = NewMetrics()
-				if _, err = Run(ctx, ctx, c); err != nil {
+				c.Observer = telemetry.New(telemetry.Options{})
+				if err = Run(ctx, ctx, c); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -144,14 +146,14 @@ func TestStopBetweenFurtherEpochs(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := Run(stop, context.Background(), c); err != nil {
+	if err := Run(stop, context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	if given := len(sink.table); given == 0 || given == n {
 		t.Errorf("%d rows of %d are given before the stop", given, n)
 	}
-	c.Hook, c.Metrics = nil, NewMetrics()
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	c.Hook, c.Observer = nil, telemetry.New(telemetry.Options{})
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	checkDrips(t, sink, n)
@@ -167,15 +169,15 @@ func TestWorkBetween(t *testing.T) {
 	c, sink := w.dripping(newDrip(false))
 	for _, until := range []int{1, n} {
 		stop, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		c.Metrics = NewMetrics()
-		c.Observe = func(Progress) {
+		c.Observer = telemetry.New(telemetry.Options{})
+		recorder(&c).OnEpoch(func(telemetry.Progress) {
 			sink.mu.Lock()
 			defer sink.mu.Unlock()
 			if len(sink.table) >= until {
 				cancel()
 			}
-		}
-		_, err := Run(stop, context.Background(), c)
+		})
+		err := Run(stop, context.Background(), c)
 		cancel()
 		if err != nil {
 			t.Fatal(err)

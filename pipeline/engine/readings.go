@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // reading counts what one reading of a source brought, from its start to its
@@ -27,15 +27,8 @@ type letterCount struct {
 	Message  string          `json:"message"`
 }
 
-// exampleBytesMax bounds the bytes of an example's message in the checkpoint.
-const exampleBytesMax = 1000
-
 func newLetterCount(d *pipeline.DeadLetter, n int64) letterCount {
-	message := d.Message
-	if len(message) > exampleBytesMax {
-		message = strings.ToValidUTF8(message[:exampleBytesMax], "") + "…"
-	}
-	return letterCount{Node: d.Node, Reason: d.Reason, N: n, Position: d.Pos.String(), Message: message}
+	return letterCount{Node: d.Node, Reason: d.Reason, N: n, Position: d.Pos.String(), Message: telemetry.Shorten(d.Message)}
 }
 
 // addLetters adds counts up, by node and reason; the first example stays.

@@ -8,10 +8,9 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // someBad are n changes of which the first bad are dead letters.
@@ -50,7 +49,7 @@ func TestVerdict(t *testing.T) {
 		c := w.config()
 		c.MaxRatio = tc.max
 		ctx := context.Background()
-		_, err := Run(ctx, ctx, c)
+		err := Run(ctx, ctx, c)
 		switch {
 		case tc.want == "" && err != nil:
 			t.Errorf("%d of %d, at most %g: %v", tc.bad, tc.n, tc.max, err)
@@ -61,7 +60,7 @@ func TestVerdict(t *testing.T) {
 		w.check(t) // all of it is committed
 		c = w.config()
 		c.MaxRatio = tc.max
-		if _, err := Run(ctx, ctx, c); err != nil {
+		if err := Run(ctx, ctx, c); err != nil {
 			t.Errorf("a run that read nothing: %v", err)
 		}
 	}
@@ -77,7 +76,7 @@ func TestVerdictOverRestarts(t *testing.T) {
 			run := func(fromStart bool) error {
 				c := w.config()
 				c.MaxRatio, c.FromStart = 0.2, fromStart
-				_, err := Run(ctx, ctx, c)
+				err := Run(ctx, ctx, c)
 				return err
 			}
 			w.hook = func(s Step, e int64) error {
@@ -114,19 +113,19 @@ func TestVerdictOfStopped(t *testing.T) {
 	defer cancel()
 	c := w.config()
 	c.MaxRatio = 0.5
-	c.Observe = func(p Progress) { cancel() }
+	recorder(&c).OnEpoch(func(telemetry.Progress) { cancel() })
 	c.Hook = func(s Step, e int64) error {
 		if s == StepBegin && e == 2 {
 			<-stop.Done()
 		}
 		return nil
 	}
-	if _, err := Run(stop, context.Background(), c); err != nil {
+	if err := Run(stop, context.Background(), c); err != nil {
 		t.Errorf("stopped: %v", err)
 	}
 	c = w.config()
 	c.MaxRatio = 0.5
-	if _, err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "12 of the 12 records") {
+	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "12 of the 12 records") {
 		t.Errorf("the rest: %v", err)
 	}
 }
@@ -148,48 +147,13 @@ func TestVerdictOfRefusedRows(t *testing.T) {
 	}
 }
 
-// TestFirstReasons: the log tells the first dead letter of a node and reason, and
-// after a while the next.
-func TestFirstReasons(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var w warnings
-		epoch := func(kinds ...string) (told []string) {
-			tally := newTally()
-			for i, k := range kinds {
-				node, reason, _ := strings.Cut(k, " ")
-				tally.letter(&pipeline.DeadLetter{Node: node, Reason: pipeline.Reason(reason), Pos: pipeline.Position{Partition: "f", Line: int64(i)}})
-			}
-			for _, c := range w.of(tally) {
-				told = append(told, fmt.Sprint(c.N, " ", c.Node, " ", c.Reason, " ", c.Position))
-			}
-			return told
-		}
-		for i, step := range []struct {
-			wait  time.Duration
-			kinds []string
-			want  string
-		}{
-			{0, nil, "[]"},
-			{0, []string{"n bad_value", "n bad_value", "n null_key"}, "[2 n bad_value f:0 1 n null_key f:2]"},
-			{time.Minute, []string{"n bad_value", "m bad_value"}, "[1 m bad_value f:1]"},
-			{time.Hour, []string{"n null_key", "n bad_value"}, "[2 n bad_value f:1 1 n null_key f:0]"},
-			{time.Minute, []string{"n bad_value"}, "[]"},
-		} {
-			time.Sleep(step.wait)
-			if got := fmt.Sprint(epoch(step.kinds...)); got != step.want {
-				t.Errorf("epoch %d tells %s, want %s", i, got, step.want)
-			}
-		}
-	})
-}
-
 // TestDeadLettersAreLogged: the line names node, reason and place.
 func TestDeadLettersAreLogged(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t.TempDir(), someBad(20, 6))
 	c := w.config()
-	c.Log = slog.New(slog.NewTextHandler(&log, nil))
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(log.String(), "records become dead letters"); n != 1 || !strings.Contains(log.String(), `node=t reason=bad_value records=4 position=p:1`) {
@@ -201,10 +165,10 @@ func TestDeadLettersAreLogged(t *testing.T) {
 func TestCountersAtTheStart(t *testing.T) {
 	w := newWorld(t.TempDir(), nil)
 	c := w.config()
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
-	all, err := c.Metrics.Registry.Gather()
+	all, err := recorder(&c).Registry().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 // what it had.
 type references struct {
 	nodes  []RowsNode
+	now    func() time.Time
 	mu     sync.Mutex
 	pinned map[int64][]any // by epoch; by the index of the node
 	times  map[int64]time.Time
@@ -23,7 +24,7 @@ type references struct {
 // startReferences loads the references; the caller closes them, after a failure
 // too.
 func startReferences(ctx context.Context, c *Config) (*references, error) {
-	r := &references{nodes: c.Rows, pinned: map[int64][]any{}, times: map[int64]time.Time{}}
+	r := &references{nodes: c.Rows, now: c.now, pinned: map[int64][]any{}, times: map[int64]time.Time{}}
 	for _, n := range c.Rows {
 		ref, ok := n.Transform.(pipeline.SideInput)
 		if !ok {
@@ -40,7 +41,7 @@ func startReferences(ctx context.Context, c *Config) (*references, error) {
 		if err != nil {
 			return r, named("node "+n.Name, err)
 		}
-		c.Metrics.reference(n.Name, ref)
+		c.Observer.ReferenceLoaded(n.Name, ref)
 	}
 	return r, nil
 }
@@ -80,7 +81,7 @@ func (r *references) begins(epoch int64) time.Time {
 	defer r.mu.Unlock()
 	at, known := r.times[epoch]
 	if !known {
-		at = now()
+		at = r.now()
 		r.times[epoch] = at
 	}
 	return at

@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // maxRefusals bounds how often a sink may refuse rows of one epoch: each time it
@@ -37,7 +38,7 @@ func (f *refusals) all() []letterCount {
 // publish commits one sink's part of a saved epoch. Rows that it refuses become
 // dead letters first.
 func (r *run) publish(ctx context.Context, name string, rc *pipeline.Committable, commit func(context.Context, *pipeline.Committable) error) error {
-	until := now().Add(r.c.Limits.CommitTimeout)
+	until := r.c.now().Add(r.c.Limits.CommitTimeout)
 	for range maxRefusals {
 		err := r.retry(ctx, name, rc, until, commit)
 		var refused *pipeline.RefusedError
@@ -91,12 +92,11 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	r.checkpoint = &next
 	rows := addLetters(slices.Clone(r.refusals.all()), more)
 	r.refusals.rows.Store(&rows)
-	r.total.DeadLetters += int64(len(letters))
-	refusedRows := newTally()
+	refusedRows := telemetry.NewTally()
 	for i := range letters {
-		refusedRows.letter(&letters[i])
+		refusedRows.CountLetter(&letters[i])
 	}
-	r.c.Metrics.count(&preparedEpoch{tally: refusedRows})
+	r.c.Observer.RowsRefused(refusedRows)
 	r.c.Log.Warn("rows are refused, and dead letters now", "sink", name, "epoch", epoch, "rows", len(letters), "error", refused)
 	if err := r.hook(StepAmend, epoch); err != nil {
 		return nil, err

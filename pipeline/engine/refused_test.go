@@ -97,7 +97,7 @@ func (w *refusing) run() error {
 	c.MaxRatio = w.ratio
 	c.Sinks[0].Sink, c.Sinks[1].Sink = w.warehouse, w.lake
 	ctx := context.Background()
-	_, err := Run(ctx, ctx, c)
+	err := Run(ctx, ctx, c)
 	return err
 }
 

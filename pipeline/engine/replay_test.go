@@ -59,7 +59,7 @@ func TestReplays(t *testing.T) {
 			c.Inbox = inbox
 			c.Transforms = append(c.Transforms, TransformNode{Name: "u", Transform: other, Inputs: []string{"s"}})
 			ctx := context.Background()
-			_, err := Run(ctx, ctx, c)
+			err := Run(ctx, ctx, c)
 			return err
 		}
 		for range rapid.IntRange(0, 2).Draw(rt, "crashes") {
@@ -124,13 +124,13 @@ func TestReplaysAndBudget(t *testing.T) {
 	c := w.config()
 	c.MaxRatio = 0
 	c.Inbox = &memoryInbox{memorySource{changes: []change{{"b", 1, 100}, {"c", 2, 3}}, block: 5}}
-	if _, err := Run(context.Background(), context.Background(), c); err != nil {
+	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.dead.letters) != 1 || w.settled.table["c"] != 3 {
 		t.Errorf("dead letters %v, table %v", w.dead.letters, w.settled.table)
 	}
-	sources := c.Metrics.Health().Sources
+	sources := recorder(&c).Health().Sources
 	if _, among := sources[inboxSource]; among || len(sources) != 1 {
 		t.Errorf("the inbox is among the sources: %+v", sources)
 	}
@@ -142,7 +142,7 @@ func TestReplaysAndBudget(t *testing.T) {
 	}
 	c.StateDir = t.TempDir()
 	w.settled.token, w.log.token, w.settled.stateID, w.log.stateID = 0, 0, "", ""
-	if _, err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "there is no transform t that reads s") {
+	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "there is no transform t that reads s") {
 		t.Errorf("error %v for letters that nobody reads", err)
 	}
 }

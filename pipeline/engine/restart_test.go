@@ -48,7 +48,7 @@ func TestRestartable(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := Run(context.Background(), context.Background(), c)
+		err := Run(context.Background(), context.Background(), c)
 		return err
 	}
 	if err := run(); err != nil {

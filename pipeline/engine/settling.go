@@ -9,6 +9,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/settle"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // settle ends the epoch in all steps with state, in the order of the data, and
@@ -70,7 +71,7 @@ func (f *epochBuilder) settleStep(s *step) error {
 	}
 	f.late = append(f.late, r.Rejected...)
 	if r.Reread > 0 {
-		f.tally.reread[s.Name] += r.Reread
+		f.tally.Reread[s.Name] += r.Reread
 	}
 	for i := range r.DeadLetters {
 		d := &r.DeadLetters[i]
@@ -254,7 +255,7 @@ func (f *epochBuilder) counted(node string, rows *pipeline.Rows) {
 	for op, count := range n {
 		if count > 0 {
 			ops[pipeline.Op(op).String()] += count
-			f.tally.rows[RowKind{node, rows.Table.Name, pipeline.Op(op).String()}] += count
+			f.tally.Rows[telemetry.RowKind{Node: node, Table: rows.Table.Name, Op: pipeline.Op(op).String()}] += count
 		}
 	}
 }

@@ -103,11 +103,10 @@ const deadlineCheckInterval = 500 * time.Millisecond
 type deadline struct{ at atomic.Pointer[time.Time] } // nil = none does
 
 // set notes what the committables of the last prepared epoch want, and the transforms.
-func (d *deadline) set(committables map[string]*pipeline.Committable, pending bool) {
+func (d *deadline) set(committables map[string]*pipeline.Committable, pending bool, now time.Time) {
 	var first *time.Time
 	if pending {
-		at := now()
-		first = &at
+		first = &now
 	}
 	for _, rc := range committables {
 		if !rc.FlushBy.IsZero() && (first == nil || rc.FlushBy.Before(*first)) {
@@ -119,20 +118,19 @@ func (d *deadline) set(committables map[string]*pipeline.Committable, pending bo
 
 // resume notes what the committables of a checkpoint want. If the clock was set back
 // since, it is time: nobody knows how long it has been.
-func (d *deadline) resume(committables map[string]*pipeline.Committable, pending bool) {
-	d.set(committables, pending)
-	at := now()
+func (d *deadline) resume(committables map[string]*pipeline.Committable, pending bool, now time.Time) {
+	d.set(committables, pending, now)
 	for _, rc := range committables {
-		if !rc.FlushBy.IsZero() && rc.Started.After(at) {
-			d.at.Store(&at)
+		if !rc.FlushBy.IsZero() && rc.Started.After(now) {
+			d.at.Store(&now)
 		}
 	}
 }
 
 // take reports whether it is time, once.
-func (d *deadline) take() bool {
+func (d *deadline) take(now time.Time) bool {
 	at := d.at.Load()
-	return at != nil && !now().Before(*at) && d.at.CompareAndSwap(at, nil)
+	return at != nil && !now.Before(*at) && d.at.CompareAndSwap(at, nil)
 }
 
 func newEpochStart() *epochStart { return &epochStart{told: make(chan struct{}, 1)} }
@@ -149,9 +147,9 @@ func (b *epochStart) tell(epoch int) {
 // read brings one source's records to the splitter until the source or ctx ends; first
 // is what was read of it already, or nil.
 func (r *run) read(ctx context.Context, source int, first *readResult, in chan<- readResult) {
-	node, lags := r.sources[source], r.c.Metrics.lags
+	node := r.sources[source]
 	for {
-		lags.waits(node.Name)
+		r.c.Observer.SourceWaits(node.Name)
 		var recs *pipeline.Records
 		var err error
 		if first != nil {
@@ -160,7 +158,7 @@ func (r *run) read(ctx context.Context, source int, first *readResult, in chan<-
 			recs, err = node.Source.Read(ctx)
 		}
 		if !errors.Is(err, io.EOF) {
-			lags.brought(node.Name)
+			r.c.Observer.SourceAnswered(node.Name)
 		}
 		select {
 		case in <- readResult{source, recs, err}:
@@ -200,7 +198,7 @@ func (c *splitter) run(stop, ctx context.Context) error {
 				}
 			}
 		case <-quiet.C:
-			if c.open.records == 0 && c.r.deadline.take() {
+			if c.open.records == 0 && c.r.deadline.take(c.r.c.now()) {
 				c.open.idle = true
 				if err := c.endEpoch(ctx); err != nil {
 					return err

@@ -2,12 +2,15 @@
 
 package engine
 
-import "runtime/metrics"
+import (
+	"runtime/metrics"
+	"time"
+)
 
 // usageNow returns what the process has done so far, by what it has allocated:
 // nothing else is known of it everywhere.
-func usageNow() usage {
+func usageNow(now time.Time) usage {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
-	return usage{at: now(), blocks: int64(sample[0].Value.Uint64() / 512)}
+	return usage{at: now, blocks: int64(sample[0].Value.Uint64() / 512)}
 }

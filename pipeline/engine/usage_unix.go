@@ -8,8 +8,8 @@ import (
 )
 
 // usageNow returns what the process has used of processors and disks.
-func usageNow() usage {
-	u := usage{at: now()}
+func usageNow(now time.Time) usage {
+	u := usage{at: now}
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
 		return u // it can't fail for oneself; a process that is not seen does not move

@@ -1,4 +1,4 @@
-package engine
+package telemetry
 
 import (
 	"maps"
@@ -49,9 +49,8 @@ func (r *referenceMetrics) all() map[string]pipeline.ReferenceStatus {
 	return all
 }
 
-// reference adds the reference of a node.
-func (m *Metrics) reference(node string, ref pipeline.SideInput) {
-	r := &m.references
+// add adds the reference of a node.
+func (r *referenceMetrics) add(node string, ref pipeline.SideInput) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.from == nil {
@@ -59,6 +58,3 @@ func (m *Metrics) reference(node string, ref pipeline.SideInput) {
 	}
 	r.from[node] = ref
 }
-
-// References says how current the references of a running pipeline are, by node.
-func (m *Metrics) References() map[string]pipeline.ReferenceStatus { return m.references.all() }

@@ -1,29 +1,28 @@
-package engine
+package telemetry
 
 import (
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // lags says how far behind the followed sources are: how old the newest change
 // was when it was read, and 0 while a source has nothing more to read. A bounded
 // source is as old as what it holds, and not behind anything.
 type lags struct {
+	clock    clock
 	mu       sync.Mutex
 	followed map[string]bool
 	behind   map[string]time.Duration
 	waiting  map[string]time.Time // in Read, since
 }
 
-// idleReadAfter is how long a source is waited for before all counts as read.
-const idleReadAfter = time.Second
+// caughtUpAfter is how long a source is waited for before all counts as read.
+const caughtUpAfter = time.Second
 
-func newLags() *lags {
-	return &lags{followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}}
+func newLags(c clock) *lags {
+	return &lags{clock: c, followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}}
 }
 
 // follow notes that a source is followed.
@@ -43,7 +42,7 @@ func (l *lags) of(source string) (lag time.Duration, known bool) {
 
 func (l *lags) at(source string) (lag time.Duration, known bool) {
 	lag, known = l.behind[source]
-	if at, ok := l.waiting[source]; ok && since(at) > idleReadAfter {
+	if at, ok := l.waiting[source]; ok && l.clock.since(at) > caughtUpAfter {
 		lag = 0
 	}
 	return lag, known
@@ -54,7 +53,7 @@ func (l *lags) set(source string, newest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.followed[source] {
-		l.behind[source] = since(newest)
+		l.behind[source] = l.clock.since(newest)
 	}
 }
 
@@ -62,31 +61,14 @@ func (l *lags) set(source string, newest time.Time) {
 func (l *lags) waits(source string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting[source] = now()
+	l.waiting[source] = l.clock()
 }
 
-// brought notes that a source is not waited for any longer.
-func (l *lags) brought(source string) {
+// answered notes that a source is not waited for any longer.
+func (l *lags) answered(source string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.waiting, source)
-}
-
-// newest returns when the last of some records' changes came about, as far as
-// they tell: by their arrival, or else their creation.
-func newest(r *pipeline.Records, batches []*pipeline.Batch) (at time.Time, known bool) {
-	if n := len(r.Arrived); n > 0 {
-		return time.UnixMicro(r.Arrived[n-1]), true
-	}
-	if r.Format.Encoding != pipeline.DynamoDBCDC {
-		return at, false // versions are not the times of changes
-	}
-	for _, b := range batches {
-		if b != nil && len(b.Changes) > 0 {
-			return time.UnixMicro(b.Changes[len(b.Changes)-1].Version.Time), true
-		}
-	}
-	return at, false
 }
 
 var sourceLag = prometheus.NewDesc("starlift_source_lag_seconds",
