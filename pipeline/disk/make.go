@@ -85,3 +85,8 @@ func Create(path string, access Access) (*os.File, error) {
 func CreateNew(path string, access Access) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, access.fileMode())
 }
+
+// Open opens a file to be written in, and makes it if it is not there.
+func Open(path string, access Access) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY, access.fileMode())
+}

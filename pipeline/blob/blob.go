@@ -1,0 +1,190 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// Store is a place of objects. All of it may be called from several goroutines. What is
+// not there is an error that is fs.ErrNotExist; one after which the same call may succeed
+// is pipeline.Retryable. No method goes on when its context is done.
+type Store interface {
+	Objects
+	Transfers
+	Place
+}
+
+// Objects are made, read and removed as a whole.
+type Objects interface {
+	// List yields the objects whose names begin with the prefix, in the order of the
+	// bytes of their names. An error is the last that it yields.
+	List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[Info, error]
+	// Stat describes an object.
+	Stat(ctx context.Context, name string) (Info, error)
+	// Open opens an object. The caller closes it.
+	Open(ctx context.Context, name string) (Object, error)
+	// Create starts an object. The caller ends the writer by Finish or Abort.
+	Create(ctx context.Context, name string, o CreateOptions) (Writer, error)
+	// Delete removes objects, durably; those that are not there are none too many.
+	// After an error any of them may be there.
+	Delete(ctx context.Context, names ...string) error
+}
+
+// Transfers are the ways besides writing from the start in which objects come to be.
+type Transfers interface {
+	// Upload makes an object of a local file that is synced, in the place of one of
+	// that name, durably. The file may be gone afterwards: it is moved where that can
+	// be, and keeps its mode then. After an error either is there, or both.
+	Upload(ctx context.Context, file, name string) error
+	// Append opens an object to be changed from some place on, or makes it. The
+	// error is errors.ErrUnsupported where objects can't grow.
+	Append(ctx context.Context, name string) (Tail, error)
+	// Unfinished yields what a crash left of objects whose names begin with the
+	// prefix: writers that were neither finished nor aborted. Some may be in use.
+	Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinished, error]
+	// Discard removes what is unfinished.
+	Discard(ctx context.Context, u Unfinished) error
+	// Prune removes what a store has besides objects below a prefix that ends with a
+	// slash: empty folders.
+	Prune(ctx context.Context, prefix string) error
+}
+
+// Place is where a store is.
+type Place interface {
+	// URL is an object's name for people: a path as they have written it.
+	URL(name string) string
+	// Canonical is the one name of an object's place in the world, whether there is
+	// something or not: two that are equal are the same object.
+	Canonical(name string) (string, error)
+	// Around returns the stores that an object's place lies in, the innermost first.
+	Around(name string) ([]Store, error)
+	// Writable returns why objects can't be made, as far as that shows before
+	// anything is; nil = they can.
+	Writable(ctx context.Context) error
+}
+
+// ListOptions say what is listed.
+type ListOptions struct {
+	// Recursive yields all objects; else those with a slash behind the prefix are
+	// yielded as one, by their names up to it: as a folder.
+	Recursive bool
+}
+
+// CreateOptions say how an object is made.
+type CreateOptions struct {
+	// IfAbsent makes it only if there is none: else Finish returns fs.ErrExist. If
+	// Finish returns any other error, it may be there.
+	IfAbsent bool
+}
+
+// Info describes an object.
+type Info struct {
+	Name     string
+	Size     int64 // in bytes
+	Modified time.Time
+	// Tag differs where the content does, if the store has such a thing.
+	Tag string
+
+	file fs.FileInfo // of a local file
+}
+
+// IsFolder reports whether it is not one object but the beginning of the names of some.
+func (i Info) IsFolder() bool { return strings.HasSuffix(i.Name, "/") }
+
+// Same reports whether both describe one content, as far as the store can tell without
+// reading it.
+func (i Info) Same(o Info) bool {
+	if i.file != nil && o.file != nil && !os.SameFile(i.file, o.file) {
+		return false
+	}
+	return i.Size == o.Size && i.Modified.Equal(o.Modified) && i.Tag == o.Tag
+}
+
+// Object is an open object. What is read of it is of one content, that of the time when
+// it was opened, even if it is replaced meanwhile; one that grows may be longer.
+type Object interface {
+	// Info describes it as it was opened.
+	Info() Info
+	// ReadAt implements io.ReaderAt. Each call may be a request.
+	io.ReaderAt
+	// Range returns the bytes from an offset on; length < 0 = to the end. The caller
+	// closes it.
+	Range(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+	Close() error
+}
+
+// Writer writes an object. One goroutine uses it.
+type Writer interface {
+	io.Writer
+	// Finish makes it appear, durably. After an error Abort is still to be called, and
+	// the object may be there.
+	Finish() error
+	// Abort drops what was written. After Finish without an error, or another Abort, it
+	// does nothing.
+	Abort() error
+}
+
+// Tail is an object that is being changed. Until Finish anything of what is written may
+// be there, and nothing of it is durable.
+type Tail interface {
+	io.WriterAt
+	// Truncate ends the object at a size.
+	Truncate(size int64) error
+	// Finish makes it durable, and closes it even if that fails.
+	Finish() error
+	// Close ends it without that. After Finish it does nothing.
+	Close() error
+}
+
+// Unfinished is an object that nobody has finished yet.
+type Unfinished struct {
+	Name    string // that it would have
+	Started time.Time
+	ID      string // of the attempt, for the store
+}
+
+// checkName returns why a name is none of an object, or why the context is done.
+func checkName(ctx context.Context, name string) error {
+	if name == "" || name == "." || path.Clean(name) != name || strings.HasPrefix(name, "/") || strings.HasPrefix(name+"/", "../") {
+		return noName(name)
+	}
+	return ctx.Err()
+}
+
+func noName(name string) error { return fmt.Errorf("%q is no name of an object", name) }
+
+// ReadAll returns the content of an object.
+func ReadAll(ctx context.Context, s Store, name string) (content []byte, err error) {
+	o, err := s.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	r, err := o.Range(ctx, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return io.ReadAll(r)
+}
+
+// WriteAll makes an object of the content.
+func WriteAll(ctx context.Context, s Store, name string, content []byte, o CreateOptions) (err error) {
+	w, err := s.Create(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Abort()) }()
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	return w.Finish()
+}

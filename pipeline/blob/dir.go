@@ -1,0 +1,445 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/starlift-etl/starlift/pipeline/disk"
+)
+
+// Dir is the store of a folder of the local disk, which need not be there. Links are
+// followed to files and to the folder itself; one to a folder below it is listed as an
+// object.
+type Dir struct {
+	root   string
+	access disk.Access
+	system system
+}
+
+// system is what Dir asks of the disk where a test may answer in its place.
+type system struct {
+	rename, link func(from, to string) error
+	syncFile     func(f *os.File) error
+	syncFolder   func(dir string) error
+	inherits     func(dir string) bool
+}
+
+var _ Store = (*Dir)(nil)
+
+// NewDir returns the store of a folder; access is that of the files and folders which it
+// makes.
+func NewDir(root string, access disk.Access) *Dir {
+	return &Dir{root: root, access: access,
+		system: system{os.Rename, os.Link, (*os.File).Sync, disk.SyncDir, disk.Inherits}}
+}
+
+// File returns the store of the folder that a local file is in, and the file's name there.
+func File(file string, access disk.Access) (*Dir, string) {
+	return NewDir(filepath.Dir(file), access), filepath.Base(file)
+}
+
+// URL implements Place.
+func (d *Dir) URL(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
+
+// Canonical implements Place.
+func (d *Dir) Canonical(name string) (string, error) { return disk.Canonical(d.URL(name)) }
+
+// Around implements Place: the folders above, up to the root of the disk.
+func (d *Dir) Around(name string) ([]Store, error) {
+	at, err := d.Canonical(name)
+	if err != nil {
+		return nil, err
+	}
+	var all []Store
+	for parent := filepath.Dir(at); parent != at; parent = filepath.Dir(at) {
+		at = parent
+		all = append(all, &Dir{root: at, access: d.access, system: d.system})
+	}
+	return all, nil
+}
+
+// Writable implements Place.
+func (d *Dir) Writable(context.Context) error { return disk.CanMake(d.root) }
+
+// local returns the path of an object.
+func (d *Dir) local(ctx context.Context, name string) (string, error) {
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return "", noName(name)
+	}
+	return d.URL(name), checkName(ctx, name)
+}
+
+// localNew returns the path of an object that is to be made. It must not have the name
+// of a temporary file, which listings leave out.
+func (d *Dir) localNew(ctx context.Context, name string) (string, error) {
+	if _, ok := parseTemporary(path.Base(name)); ok {
+		return "", noName(name)
+	}
+	return d.local(ctx, name)
+}
+
+// Stat implements Objects. What is no regular file is an error.
+func (d *Dir) Stat(ctx context.Context, name string) (Info, error) {
+	at, err := d.local(ctx, name)
+	if err != nil {
+		return Info{}, err
+	}
+	info, err := os.Stat(at)
+	if absent(err) {
+		return Info{}, absentError{err}
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Info{}, fmt.Errorf("%s: not a regular file", at)
+	}
+	return infoOf(name, info), nil
+}
+
+func infoOf(name string, info fs.FileInfo) Info {
+	return Info{Name: name, Size: info.Size(), Modified: info.ModTime(), file: info}
+}
+
+// Open implements Objects.
+func (d *Dir) Open(ctx context.Context, name string) (Object, error) {
+	if _, err := d.Stat(ctx, name); err != nil { // opening a pipe may never come back
+		return nil, err
+	}
+	f, err := os.Open(d.URL(name))
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &localObject{File: f, info: infoOf(name, info)}, nil
+}
+
+// localObject is an open file.
+type localObject struct {
+	*os.File
+	info Info
+}
+
+// Info implements Object.
+func (o *localObject) Info() Info { return o.info }
+
+// Range implements Object.
+func (o *localObject) Range(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if length < 0 {
+		length = 1<<63 - 1 - offset
+	}
+	return io.NopCloser(io.NewSectionReader(o.File, offset, length)), nil
+}
+
+// Delete implements Objects.
+func (d *Dir) Delete(ctx context.Context, names ...string) error {
+	var folders []string
+	for _, name := range names {
+		at, err := d.local(ctx, name)
+		if err != nil {
+			return err
+		}
+		switch info, err := os.Lstat(at); {
+		case absent(err):
+			continue
+		case err != nil:
+			return err
+		case info.IsDir():
+			return fmt.Errorf("%s: a folder", at)
+		}
+		if err := os.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if dir := filepath.Dir(at); !slices.Contains(folders, dir) {
+			folders = append(folders, dir)
+		}
+	}
+	for _, dir := range folders {
+		if err := d.system.syncFolder(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent reports whether there is nothing of a name: not even a folder for it, or a file
+// in that folder's place.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+
+// absentError says so in the system's words.
+type absentError struct{ error }
+
+// Unwrap lets it be fs.ErrNotExist, too.
+func (e absentError) Unwrap() []error { return []error{e.error, fs.ErrNotExist} }
+
+// Upload implements Transfers. The file is renamed, unless it is on another file system,
+// or the folder gives its files a group or a list of access that moved ones would lack.
+func (d *Dir) Upload(ctx context.Context, file, name string) error {
+	to, err := d.localNew(ctx, name)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(to)
+	if err := disk.MakeDir(dir, d.access); err != nil {
+		return err
+	}
+	if d.system.inherits(dir) {
+		return d.copyFrom(ctx, file, name)
+	}
+	switch err := d.system.rename(file, to); {
+	case errors.Is(err, syscall.EXDEV):
+		return d.copyFrom(ctx, file, name)
+	case err != nil:
+		return fmt.Errorf("final name: %w", err)
+	}
+	return d.system.syncFolder(dir)
+}
+
+func (d *Dir) copyFrom(ctx context.Context, file, name string) (err error) {
+	from, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	w, err := d.create(ctx, name, CreateOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Abort()) }()
+	if _, err := io.Copy(w.file, from); err != nil { // inside the kernel
+		return fmt.Errorf("copy of %s: %w", file, err)
+	}
+	return w.Finish()
+}
+
+// Append implements Transfers.
+func (d *Dir) Append(ctx context.Context, name string) (Tail, error) {
+	at, err := d.localNew(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := disk.MakeDir(filepath.Dir(at), d.access); err != nil {
+		return nil, err
+	}
+	f, err := disk.Open(at, d.access)
+	if err != nil {
+		return nil, err
+	}
+	return &localTail{File: f, system: &d.system}, nil
+}
+
+// localTail is an open file that grows.
+type localTail struct {
+	*os.File
+	system *system
+	closed bool
+}
+
+// Finish implements Tail.
+func (t *localTail) Finish() error {
+	if err := t.system.syncFile(t.File); err != nil {
+		return errors.Join(fmt.Errorf("sync %s: %w", t.Name(), err), t.Close())
+	}
+	if err := t.Close(); err != nil {
+		return err
+	}
+	return t.system.syncFolder(filepath.Dir(t.Name()))
+}
+
+// Close implements Tail.
+func (t *localTail) Close() error {
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	return t.File.Close()
+}
+
+// Prune implements Transfers.
+func (d *Dir) Prune(ctx context.Context, prefix string) error {
+	dir := d.URL(prefix)
+	if !strings.HasSuffix(prefix, "/") || !filepath.IsLocal(filepath.FromSlash(prefix)) {
+		return fmt.Errorf("%q is no name of a folder", prefix)
+	}
+	gone, err := removeEmpty(ctx, dir)
+	if err != nil || !gone {
+		return err
+	}
+	if err := d.system.syncFolder(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // there was no folder
+}
+
+// removeEmpty removes a folder and those in it, as far as there is nothing in them.
+func removeEmpty(ctx context.Context, dir string) (gone bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return true, nil
+		}
+		return false, err
+	}
+	left := len(entries)
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		gone, err := removeEmpty(ctx, filepath.Join(dir, e.Name()))
+		if err != nil {
+			return false, err
+		}
+		if gone {
+			left--
+		}
+	}
+	if left > 0 {
+		return false, nil
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return true, nil
+}
+
+// List implements Objects.
+func (d *Dir) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		dir, _ := path.Split(prefix)
+		err := d.walk(ctx, dir, prefix, o.Recursive, func(name string, e fs.DirEntry) (bool, error) {
+			if strings.HasSuffix(name, "/") {
+				return yield(Info{Name: name}, nil), nil
+			}
+			if _, temporary := parseTemporary(e.Name()); temporary {
+				return true, nil
+			}
+			info, err := e.Info()
+			if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+				if to, err := os.Stat(d.URL(name)); err == nil {
+					info = to
+				}
+			}
+			if errors.Is(err, fs.ErrNotExist) {
+				return true, nil // removed just now
+			}
+			return err != nil || yield(infoOf(name, info), nil), err
+		})
+		if err != nil {
+			yield(Info{}, err)
+		}
+	}
+}
+
+// Unfinished implements Transfers.
+func (d *Dir) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinished, error] {
+	return func(yield func(Unfinished, error) bool) {
+		dir, _ := path.Split(prefix)
+		err := d.walk(ctx, dir, dir, true, func(name string, e fs.DirEntry) (bool, error) {
+			final, ok := parseTemporary(e.Name())
+			u := Unfinished{Name: path.Join(path.Dir(name), final), ID: name}
+			if !ok || !strings.HasPrefix(u.Name, prefix) {
+				return true, nil
+			}
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return true, nil // finished just now
+			}
+			if err != nil {
+				return false, err
+			}
+			u.Started = info.ModTime()
+			return yield(u, nil), nil
+		})
+		if err != nil {
+			yield(Unfinished{}, err)
+		}
+	}
+}
+
+// Discard implements Transfers.
+func (d *Dir) Discard(ctx context.Context, u Unfinished) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, ok := parseTemporary(path.Base(u.ID)); !ok || !filepath.IsLocal(filepath.FromSlash(u.ID)) {
+		return fmt.Errorf("%q is nothing unfinished", u.ID)
+	}
+	if err := os.Remove(d.URL(u.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("temporary file: %w", err)
+	}
+	return nil
+}
+
+// errStop ends a walk.
+var errStop = errors.New("enough")
+
+// walk calls visit for what has a name with the prefix in a folder, which is empty or ends
+// with a slash, in the order of the bytes of names; folders are visited if it does not
+// go into them.
+func (d *Dir) walk(ctx context.Context, dir, prefix string, recursive bool, visit func(name string, e fs.DirEntry) (more bool, err error)) error {
+	err := d.walkFolder(ctx, dir, prefix, recursive, visit)
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+func (d *Dir) walkFolder(ctx context.Context, dir, prefix string, recursive bool, visit func(name string, e fs.DirEntry) (more bool, err error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(d.URL(dir))
+	if absent(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// A folder stands where the names in it do: behind a name that goes on with a minus.
+	key := func(e fs.DirEntry) string {
+		if e.IsDir() {
+			return e.Name() + "/"
+		}
+		return e.Name()
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(key(a), key(b)) })
+	for _, e := range entries {
+		name := dir + key(e)
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		if e.IsDir() && recursive {
+			if err := d.walkFolder(ctx, name, prefix, recursive, visit); err != nil {
+				return err
+			}
+			continue
+		}
+		more, err := visit(name, e)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return errStop
+		}
+	}
+	return nil
+}

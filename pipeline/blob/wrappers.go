@@ -1,0 +1,142 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// RetryOptions say how calls are made again.
+type RetryOptions struct {
+	// Attempts bounds them, the first included.
+	Attempts int
+	// Wait waits before an attempt, which is numbered from 2, and returns why not.
+	Wait func(ctx context.Context, attempt int) error
+}
+
+// Retry makes calls again that failed with an error which is pipeline.Retryable, if they
+// are repeatable. The caller of the others begins anew with the object.
+//
+// An Upload whose answer was lost may have taken the file already; then it is there.
+func Retry(s Store, o RetryOptions) Store {
+	return Wrap(s, func(ctx context.Context, c Call, do func() error) error {
+		for attempt := 2; ; attempt++ {
+			err := do()
+			if err == nil || !c.Op.Repeatable() || !pipeline.Retryable(err) || attempt > o.Attempts {
+				return err
+			}
+			if e := o.Wait(ctx, attempt); e != nil {
+				return errors.Join(e, err)
+			}
+		}
+	})
+}
+
+// Limit lets only so many calls be made at a time; others wait. Listings are not among
+// them, since what they yield leads to other calls.
+func Limit(s Store, calls int) Store {
+	free := make(chan struct{}, calls)
+	return Wrap(s, func(ctx context.Context, c Call, do func() error) error {
+		if c.Op == OpList || c.Op == OpUnfinished {
+			return do()
+		}
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-free }()
+		return do()
+	})
+}
+
+// Log tells of each call at level debug, with how long it took; of what failed as well.
+func Log(s Store, to *slog.Logger) Store {
+	return Wrap(s, func(ctx context.Context, c Call, do func() error) error {
+		if !to.Enabled(ctx, slog.LevelDebug) {
+			return do()
+		}
+		began := time.Now()
+		err := do()
+		attrs := []slog.Attr{slog.String("call", string(c.Op)), slog.String("object", s.URL(c.Name)), slog.Duration("took", time.Since(began))}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			attrs = append(attrs, slog.Any("error", err))
+		}
+		to.LogAttrs(ctx, slog.LevelDebug, "object store", attrs...)
+		return err
+	})
+}
+
+// ErrFault is a call that failed because a test wanted it to.
+var ErrFault = errors.New("a fault of the test")
+
+// Faults counts calls, and makes one of them fail.
+type Faults struct {
+	// Err is what it fails with; nil = ErrFault.
+	Err error
+
+	mu    sync.Mutex
+	seen  int
+	at    int // the call that fails; 0 = none
+	after bool
+	all   bool
+	calls []Call
+}
+
+// Arm makes the call that comes after so many others fail: before it has any effect, or
+// after all of it. If the process is to be taken for dead then, all later calls fail, too,
+// before they have any.
+func (f *Faults) Arm(others int, after, dead bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen, f.at, f.after, f.all, f.calls = 0, others+1, after, dead, nil
+}
+
+// Disarm lets everything pass, and tells whether the call came that was to fail.
+func (f *Faults) Disarm() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	struck := f.at > 0 && f.seen >= f.at
+	f.at = 0
+	return struck
+}
+
+// Calls returns those since Arm, in their order.
+func (f *Faults) Calls() []Call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
+// Wrap returns the store whose calls are counted.
+func (f *Faults) Wrap(s Store) Store {
+	return Wrap(s, func(_ context.Context, c Call, do func() error) error {
+		strikes, after := f.count(c)
+		fault := f.Err
+		if fault == nil {
+			fault = ErrFault
+		}
+		switch {
+		case !strikes:
+			return do()
+		case after:
+			if err := do(); err != nil {
+				return errors.Join(fault, err)
+			}
+		}
+		return fault
+	})
+}
+
+func (f *Faults) count(c Call) (strikes, after bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen++
+	f.calls = append(f.calls, c)
+	return f.at > 0 && (f.seen == f.at || f.all && f.seen > f.at), f.after && f.seen == f.at
+}
