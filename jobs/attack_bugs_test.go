@@ -27,7 +27,7 @@ type plantedBug struct {
 
 var plantedBugs = []plantedBug{
 	{"token", "sinks/internal/warehouse/token.go", // an epoch that was applied is applied again
-		"case r.Epoch:\n\t\treturn false, nil", "case r.Epoch:\n\t\treturn true, nil"},
+		"case c.Epoch:\n\t\treturn true, nil", "case c.Epoch:\n\t\treturn false, nil"},
 	{"cursor", "pipeline/engine/cutter.go", // the last record of a block is read again
 		"parts[recs.Partition] = recs.CursorAfter(n)", "parts[recs.Partition] = recs.CursorAfter(n - 1)"},
 	{"skip", "pipeline/engine/cutter.go", // a record behind the end of a block is not read

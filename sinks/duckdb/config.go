@@ -24,10 +24,10 @@ type Config struct {
 // extension's: :memory:, md:, s3://, postgres:.
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_+.-]+)?:`)
 
-// Without a limit DuckDB gets leastMemory, and for each column what its buffers
+// Without a limit DuckDB gets baseMemory, and for each column what its buffers
 // take while rows go from the spool into a table, however few they are.
 const (
-	leastMemory     = 192 << 20
+	baseMemory      = 192 << 20
 	memoryPerColumn = 128 << 10
 )
 

@@ -17,18 +17,18 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 )
 
-// database is a file of its own. The sink that has it open is used to look at it.
-type database struct {
+// target is a file of its own. The sink that has it open is used to look at it.
+type target struct {
 	dsn, schema string
 	sink        *Sink
 }
 
-func (d *database) New(name string, f *conformance.Faults) (conformance.Sink, error) {
+func (d *target) New(name string, f *conformance.Faults) (conformance.Sink, error) {
 	s, err := New(name, Config{DSN: d.dsn, Schema: d.schema})
 	if err != nil {
 		return nil, err
 	}
-	s.open = func(dsn string) (*sql.DB, error) {
+	s.db.openFile = func(dsn string) (*sql.DB, error) {
 		c, err := duckdb.NewConnector(dsn, nil)
 		if err != nil {
 			return nil, err
@@ -39,13 +39,13 @@ func (d *database) New(name string, f *conformance.Faults) (conformance.Sink, er
 	return s, nil
 }
 
-func (d *database) Schema() string { return d.schema }
+func (d *target) Schema() string { return d.schema }
 
 // use calls f with the file open.
-func (d *database) use(t testing.TB, f func(db *sql.DB)) {
+func (d *target) use(t testing.TB, f func(db *sql.DB)) {
 	t.Helper()
-	if d.sink != nil && d.sink.db != nil {
-		f(d.sink.db)
+	if d.sink != nil && d.sink.db.db != nil {
+		f(d.sink.db.db)
 		return
 	}
 	db, err := openFile(d.dsn)
@@ -60,13 +60,13 @@ func (d *database) use(t testing.TB, f func(db *sql.DB)) {
 	f(db)
 }
 
-func (d *database) Query(t testing.TB, q string) (out []string) {
+func (d *target) Query(t testing.TB, q string) (out []string) {
 	t.Helper()
 	d.use(t, func(db *sql.DB) { out = query(t, db, q) })
 	return out
 }
 
-func (d *database) Exec(t testing.TB, statement string) {
+func (d *target) Exec(t testing.TB, statement string) {
 	t.Helper()
 	d.use(t, func(db *sql.DB) {
 		if _, err := db.Exec(statement); err != nil {
@@ -75,7 +75,7 @@ func (d *database) Exec(t testing.TB, statement string) {
 	})
 }
 
-func (d *database) Text(column string, t pipeline.Type) string {
+func (d *target) Text(column string, t pipeline.Type) string {
 	if t.Kind == pipeline.Binary {
 		return "lower(hex(" + column + "))"
 	}
@@ -153,7 +153,7 @@ func (t *faultyTx) Commit() error {
 func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Target{
 		Open: func(t testing.TB) conformance.Database {
-			return &database{dsn: filepath.Join(t.TempDir(), "data", "shop.duckdb"), schema: `my "dwh`}
+			return &target{dsn: filepath.Join(t.TempDir(), "data", "shop.duckdb"), schema: `my "dwh`}
 		},
 		Refused: []conformance.Refused{},
 	})

@@ -79,13 +79,13 @@ func query(t testing.TB, db *sql.DB, q string) []string {
 
 func (h *harness) exec(q string) {
 	h.T.Helper()
-	_, err := h.sink.db.Exec(q)
+	_, err := h.sink.db.db.Exec(q)
 	h.Must(err)
 }
 
 func (h *harness) want(q string, want ...string) {
 	h.T.Helper()
-	if diff := cmp.Diff(want, query(h.T, h.sink.db, q)); diff != "" {
+	if diff := cmp.Diff(want, query(h.T, h.sink.db.db, q)); diff != "" {
 		h.T.Errorf("%s: -want +got\n%s", q, diff)
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// firstMemory returns the memory that DuckDB has to begin with.
-func firstMemory(cfg *Config, tables []*pipeline.Table) int64 {
+// initialMemory returns the memory that DuckDB has to begin with.
+func initialMemory(cfg *Config, tables []*pipeline.Table) int64 {
 	if cfg.MemoryLimit > 0 {
 		return int64(cfg.MemoryLimit)
 	}
-	memory := int64(leastMemory)
+	memory := int64(baseMemory)
 	for _, t := range tables {
 		memory += memoryPerColumn * int64(len(t.Columns))
 	}
@@ -27,7 +27,7 @@ func firstMemory(cfg *Config, tables []*pipeline.Table) int64 {
 // error, or, at COMMIT and at a checkpoint, inside of another one.
 var shortages = []string{"Out of Memory Error", "could not allocate block", "failed to pin block", "failed to allocate data", "failed to offload data"}
 
-func isShort(err error) bool {
+func isShortage(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -40,44 +40,44 @@ func isShort(err error) bool {
 	return false
 }
 
-// more gives DuckDB more room after an error by which it has too little: a single
+// enlarge gives DuckDB more room after an error by which it has too little: a single
 // thread first, whose buffers are all there are, then twice the memory, unless the
 // pipeline file limits it, up to half of what there is. It opens the file anew, since
 // a shortage at COMMIT leaves DuckDB with nothing it would do. False = there is no
 // more, or it is not about memory.
-func (s *Sink) more(ctx context.Context, err error) (bool, error) {
-	if !isShort(err) || ctx.Err() != nil {
+func (d *database) enlarge(ctx context.Context, err error) (bool, error) {
+	if !isShortage(err) || ctx.Err() != nil {
 		return false, nil
 	}
 	switch {
-	case s.threads > 1:
-		s.threads = 1
-	case s.cfg.MemoryLimit == 0 && s.memory < s.most:
-		s.memory = min(2*s.memory, s.most)
+	case d.threads > 1:
+		d.threads = 1
+	case d.cfg.MemoryLimit == 0 && d.memory < d.memoryMax:
+		d.memory = min(2*d.memory, d.memoryMax)
 	default:
 		return false, nil
 	}
-	path, err := disk.Canonical(s.cfg.DSN)
+	path, err := disk.Canonical(d.cfg.DSN)
 	if err != nil {
 		return false, err
 	}
-	if err := s.Close(); err != nil && !isShort(err) {
+	if err := d.Close(); err != nil && !isShortage(err) {
 		return false, err
 	}
-	if err := s.connect(ctx, path); err != nil {
+	if err := d.connect(ctx, path); err != nil {
 		return false, err
 	}
 	return true, nil
 }
 
-// lookForMost notes half of the memory that the machine has, or the container, as
+// readMemoryMax notes half of the memory that the machine has, or the container, as
 // DuckDB, which would take four fifths, sees it before it has a limit.
-func (s *Sink) lookForMost(ctx context.Context) error {
+func (d *database) readMemoryMax(ctx context.Context) error {
 	var text string
-	if err := s.db.QueryRowContext(ctx, "SELECT current_setting('memory_limit')").Scan(&text); err != nil {
-		return fmt.Errorf("%s: %w", s.cfg.DSN, err)
+	if err := d.db.QueryRowContext(ctx, "SELECT current_setting('memory_limit')").Scan(&text); err != nil {
+		return fmt.Errorf("%s: %w", d.cfg.DSN, err)
 	}
-	s.most = parseMemory(text) / 8 * 5
+	d.memoryMax = parseMemory(text) / 8 * 5
 	return nil
 }
 
@@ -96,18 +96,18 @@ func parseMemory(text string) int64 {
 	return 0
 }
 
-// short says of an error by which DuckDB has too little memory what to do.
-func (s *Sink) short(err error) error {
-	if !isShort(err) {
+// explainShortage says of an error by which DuckDB has too little memory what to do.
+func (d *database) explainShortage(err error) error {
+	if !isShortage(err) {
 		return err
 	}
 	columns := 0
-	for _, t := range s.opening.Tables {
+	for _, t := range d.tables {
 		columns += len(t.Columns)
 	}
-	enough := max(2*s.memory, firstMemory(&Config{}, s.opening.Tables)) >> 20
+	enough := max(2*d.memory, initialMemory(&Config{}, d.tables)) >> 20
 	return fmt.Errorf("%s: DuckDB has used up the %d MiB that it may take, for tables of %d columns: raise memory_limit of the sink, to %dMiB for one, and run; "+
-		"where an epoch is large, epoch.max_bytes makes those to come smaller (%s)", s.cfg.DSN, s.memory>>20, columns, enough, firstLine(err))
+		"where an epoch is large, epoch.max_bytes makes those to come smaller (%s)", d.cfg.DSN, d.memory>>20, columns, enough, firstLine(err))
 }
 
 // firstLine leaves out DuckDB's advice, which is about its own settings.

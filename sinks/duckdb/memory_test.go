@@ -63,7 +63,7 @@ func newWide(t *testing.T, s *Sink, columns, rows, bytes int) *wide {
 	return w
 }
 
-func newSink(t *testing.T, c Config) *Sink {
+func openLater(t *testing.T, c Config) *Sink {
 	t.Helper()
 	s, err := New("warehouse", c)
 	if err != nil {
@@ -80,12 +80,12 @@ func newSink(t *testing.T, c Config) *Sink {
 // TestWideTable: the fewest rows of the widest tables fit into what DuckDB gets of
 // itself, however many threads it has.
 func TestWideTable(t *testing.T) {
-	s := newSink(t, Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), Threads: 4})
+	s := openLater(t, Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), Threads: 4})
 	w := newWide(t, s, 1700, 10, 5)
 	if err := s.Commit(context.Background(), w.committable); err != nil {
 		t.Fatal(err)
 	}
-	if got := query(t, s.db, "SELECT count(*), max(c1699) FROM wide"); got[0] != "10|9|1699|xxxxx" {
+	if got := query(t, s.db.db, "SELECT count(*), max(c1699) FROM wide"); got[0] != "10|9|1699|xxxxx" {
 		t.Errorf("the table has %v", got)
 	}
 }
@@ -93,10 +93,10 @@ func TestWideTable(t *testing.T) {
 // TestMoreMemory: an epoch that does not fit is tried again with fewer threads, and
 // with more memory, until it does.
 func TestMoreMemory(t *testing.T) {
-	s := newSink(t, Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), Threads: 4})
+	s := openLater(t, Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), Threads: 4})
 	w := newWide(t, s, 300, 10, 5)
-	s.memory = 8 << 20
-	if err := s.connect(context.Background(), reopened(t, s)); err != nil {
+	s.db.memory = 8 << 20
+	if err := s.db.connect(context.Background(), reopened(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	tries := 0
@@ -109,10 +109,10 @@ func TestMoreMemory(t *testing.T) {
 			t.Fatalf("try %d: %v", tries, err)
 		}
 	}
-	if tries < 2 || s.threads != 1 || s.memory <= 8<<20 {
-		t.Errorf("after %d tries it has %d threads and %d bytes", tries, s.threads, s.memory)
+	if tries < 2 || s.db.threads != 1 || s.db.memory <= 8<<20 {
+		t.Errorf("after %d tries it has %d threads and %d bytes", tries, s.db.threads, s.db.memory)
 	}
-	if got := query(t, s.db, "SELECT count(*) FROM wide"); got[0] != "10" {
+	if got := query(t, s.db.db, "SELECT count(*) FROM wide"); got[0] != "10" {
 		t.Errorf("the table has %v rows", got)
 	}
 }
@@ -123,14 +123,14 @@ func reopened(t *testing.T, s *Sink) string {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return s.cfg.DSN
+	return s.db.cfg.DSN
 }
 
 // TestLimitedMemory: a limit in the pipeline file is kept. What does not fit ends
 // with its key, and is committed when there is more.
 func TestLimitedMemory(t *testing.T) {
 	c := Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), MemoryLimit: 64 << 20, Threads: 1}
-	s := newSink(t, c)
+	s := openLater(t, c)
 	w := newWide(t, s, 300, 100, 5000)
 	err := s.Commit(context.Background(), w.committable)
 	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") || !strings.Contains(err.Error(), "64 MiB") || strings.Contains(err.Error(), "SET ") {
@@ -140,12 +140,12 @@ func TestLimitedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.MemoryLimit = 0
-	s = newSink(t, c)
+	s = openLater(t, c)
 	w.opening.Pending = w.committable
 	if err := errors.Join(s.Open(context.Background(), w.opening), s.Commit(context.Background(), w.committable)); err != nil {
 		t.Fatal(err)
 	}
-	if got := query(t, s.db, "SELECT count(*) FROM wide"); got[0] != "100" {
+	if got := query(t, s.db.db, "SELECT count(*) FROM wide"); got[0] != "100" {
 		t.Errorf("the table has %v rows", got)
 	}
 }
@@ -159,7 +159,7 @@ func TestLimitedMemoryAtOpen(t *testing.T) {
 		columns = append(columns, conformance.Column(fmt.Sprint("c", i), pipeline.String))
 	}
 	o := pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{conformance.NewTable(t, "wide", []string{"c0"}, columns...)}}
-	_, err := newSink(t, c).Check(context.Background(), o)
+	_, err := openLater(t, c).Check(context.Background(), o)
 	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") {
 		t.Errorf("it ends with %v", err)
 	}

@@ -3,7 +3,6 @@ package duckdb
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v14/arrow"
@@ -16,28 +15,13 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
-// leaves tells whether the table has columns that spooled rows do not have: they
-// keep their values when a row is updated.
-func leaves(s *warehouse.Staged, found warehouse.Columns) bool {
-	ours := map[string]bool{}
-	for _, c := range s.Columns {
-		ours[strings.ToLower(c)] = true
-	}
-	for name := range found {
-		if !ours[name] {
-			return true
-		}
-	}
-	return false
-}
-
 // writer writes one table's rows to a Parquet file, with each row's operation.
 type writer struct {
 	file   *columnar.File
 	schema *arrow.Schema
 }
 
-func newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Writer, error) {
+func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
 	columns := append([]pipeline.Column{{Name: warehouse.OpColumn, Type: pipeline.Type{Kind: pipeline.Int64}}}, t.Columns...)
 	encoder, err := columnar.NewEncoder(columns, columnar.Snappy)
 	if err != nil {

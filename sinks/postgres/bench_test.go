@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	pgx "github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
 	"github.com/apache/arrow/go/v14/arrow/decimal128"
@@ -51,7 +53,7 @@ func benchUpsert(b *testing.B, updates int) {
 		h.bare(name, encoded(b, load), fmt.Sprintf(`INSERT INTO %s SELECT * FROM pg_temp.stage`, warehouse.Quote(name)))
 	}
 	for _, statement := range []string{"VACUUM ANALYZE", "CHECKPOINT"} {
-		must(b, h.look.exec(context.Background(), statement))
+		must(b, execute(h.look, statement))
 	}
 	next := benchRows
 	random := rand.New(rand.NewPCG(1, uint64(updates)))
@@ -170,7 +172,7 @@ type bench struct {
 	b         testing.TB
 	dir       string
 	sink      *Sink
-	look      *conn
+	look      *pgx.PgConn
 	epoch     int64
 	published int64
 }
@@ -183,11 +185,10 @@ func newBench(b testing.TB, dsn string, table *pipeline.Table) *bench {
 	must(b, h.sink.Open(context.Background(), pipeline.SinkOptions{Pipeline: "shop", StateID: "s", Tables: []*pipeline.Table{table},
 		Spool: func(epoch int64) string { return filepath.Join(h.dir, fmt.Sprint(epoch)) }}))
 	b.Cleanup(func() { must(b, h.sink.Close()) })
-	h.look, err = dial(context.Background(), h.sink.server)
+	h.look, err = pgx.Connect(context.Background(), dsn)
 	must(b, err)
-	b.Cleanup(h.look.close)
-	ctx := context.Background()
-	must(b, h.look.exec(ctx, `CREATE TEMP TABLE stage (LIKE line) ON COMMIT DELETE ROWS;
+	b.Cleanup(func() { must(b, h.look.Close(context.Background())) })
+	must(b, execute(h.look, `CREATE TEMP TABLE stage (LIKE line) ON COMMIT DELETE ROWS;
 		CREATE TABLE conflict (LIKE line INCLUDING ALL); CREATE TABLE merge (LIKE line INCLUDING ALL)`))
 	return h
 }
@@ -219,10 +220,10 @@ func (h *bench) sinkPut(rows ...*pipeline.Rows) (spooled, committed float64) {
 func (h *bench) bare(table string, data []byte, statement string) float64 {
 	ctx := context.Background()
 	start := time.Now()
-	must(h.b, h.look.exec(ctx, "BEGIN"))
-	_, err := h.look.pg.CopyFrom(ctx, bytes.NewReader(data), "COPY pg_temp.stage FROM STDIN (FORMAT binary)")
+	must(h.b, execute(h.look, "BEGIN"))
+	_, err := h.look.CopyFrom(ctx, bytes.NewReader(data), "COPY pg_temp.stage FROM STDIN (FORMAT binary)")
 	must(h.b, err)
-	must(h.b, h.look.exec(ctx, statement))
-	must(h.b, h.look.exec(ctx, "COMMIT"))
+	must(h.b, execute(h.look, statement))
+	must(h.b, execute(h.look, "COMMIT"))
 	return time.Since(start).Seconds()
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
@@ -19,24 +19,21 @@ import (
 // looking is the connection by which all tests look at what is in the database.
 var looking struct {
 	sync.Once
-	conn *conn
+	conn *pgx.PgConn
 	err  error
 }
 
-// database is a schema of its own.
-type database struct {
+// target is a schema of its own.
+type target struct {
 	dsn, schema string
-	conn        *conn
+	conn        *pgx.PgConn
 }
 
-func newDatabase(t testing.TB, schema string) *database {
+func newTarget(t testing.TB, schema string) *target {
 	t.Helper()
-	d := &database{dsn: pgtest.DSN(t), schema: schema}
+	d := &target{dsn: pgtest.DSN(t), schema: schema}
 	looking.Do(func() {
-		var cfg *pgconn.Config
-		if cfg, looking.err = pgconn.ParseConfig(d.dsn); looking.err == nil {
-			looking.conn, looking.err = dial(context.Background(), cfg)
-		}
+		looking.conn, looking.err = pgx.Connect(context.Background(), d.dsn)
 	})
 	if looking.err != nil {
 		t.Fatal(looking.err)
@@ -48,13 +45,14 @@ func newDatabase(t testing.TB, schema string) *database {
 	return d
 }
 
-func (d *database) New(name string, f *conformance.Faults) (conformance.Sink, error) {
+func (d *target) New(name string, f *conformance.Faults) (conformance.Sink, error) {
 	s, err := New(name, Config{DSN: d.dsn, Schema: d.schema})
 	if err != nil {
 		return nil, err
 	}
-	real := s.server.DialFunc
-	s.server.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
+	server := s.db.client.Config
+	real := server.DialFunc
+	server.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
 		err = f.Step(func() error {
 			c, err = real(ctx, network, addr)
 			return err
@@ -67,11 +65,16 @@ func (d *database) New(name string, f *conformance.Faults) (conformance.Sink, er
 	return s, nil
 }
 
-func (d *database) Schema() string { return d.schema }
+// execute runs statements without parameters.
+func execute(c *pgx.PgConn, statements string) error {
+	return c.Exec(context.Background(), statements).Close()
+}
 
-func (d *database) Query(t testing.TB, query string) []string {
+func (d *target) Schema() string { return d.schema }
+
+func (d *target) Query(t testing.TB, query string) []string {
 	t.Helper()
-	result := d.conn.pg.ExecParams(context.Background(), query, nil, nil, nil, nil).Read()
+	result := d.conn.ExecParams(context.Background(), query, nil, nil, nil, nil).Read()
 	if result.Err != nil {
 		t.Fatalf("%s: %v", query, result.Err)
 	}
@@ -88,14 +91,14 @@ func (d *database) Query(t testing.TB, query string) []string {
 	return out
 }
 
-func (d *database) Exec(t testing.TB, statement string) {
+func (d *target) Exec(t testing.TB, statement string) {
 	t.Helper()
-	if err := d.conn.exec(context.Background(), statement); err != nil {
+	if err := execute(d.conn, statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
 
-func (d *database) Text(column string, t pipeline.Type) string {
+func (d *target) Text(column string, t pipeline.Type) string {
 	if t.Kind == pipeline.Binary {
 		return "encode(" + column + ", 'hex')"
 	}
@@ -135,10 +138,10 @@ func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Target{
 		Open: func(t testing.TB) conformance.Database {
 			schemas++
-			return newDatabase(t, fmt.Sprintf(`%s ü"'%d`, pgtest.Schema(), schemas))
+			return newTarget(t, fmt.Sprintf(`%s ü"'%d`, pgtest.Schema(), schemas))
 		},
 		Constrain: func(schema, table string) []string {
-			in, keep := warehouse.In(schema, table), warehouse.In(schema, "keep "+table)
+			in, keep := warehouse.QualifiedName(schema, table), warehouse.QualifiedName(schema, "keep "+table)
 			return []string{
 				fmt.Sprintf(`ALTER TABLE %s ADD CONSTRAINT good CHECK ("select" <> 'bad')`, in),
 				fmt.Sprintf(`CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -149,7 +152,7 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		Release: func(schema, table string) []string {
-			return []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT good", warehouse.In(schema, table))}
+			return []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT good", warehouse.QualifiedName(schema, table))}
 		},
 		Reconnects: true,
 		Shared:     true,

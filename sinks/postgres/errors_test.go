@@ -2,49 +2,35 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
-func TestReasons(t *testing.T) {
-	server := func(code string) error { return fmt.Errorf("table x: %w", &pgconn.PgError{Code: code}) }
-	for _, tc := range []struct {
-		err  error
-		want string
-	}{
-		{server("40001"), "conflict"}, {server("40P01"), "conflict"}, {server("08006"), "connection"}, {server("53300"), "resources"},
-		{server("57P01"), "server"}, {server("57014"), "server"}, {server("25006"), "read_only"}, {server("55P03"), "lock"},
-		{server("57P04"), ""}, {server("XX000"), ""}, {server("23505"), ""}, {server("42P01"), ""}, {server("28P01"), ""}, {server("3D000"), ""}, {server(""), ""},
-		{io.ErrUnexpectedEOF, "connection"}, {fmt.Errorf("x: %w", io.EOF), "connection"}, {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "connection"},
-		{&net.DNSError{IsTimeout: true}, "connection"}, {&tls.CertificateVerificationError{Err: errors.New("x")}, ""}, {errors.New("x"), ""},
-	} {
-		err := classify(context.Background(), tc.err)
-		if pipeline.Retryable(err) != (tc.want != "") || pipeline.RetryReason(err) != tc.want || !errors.Is(err, tc.err) {
-			t.Errorf("%v: retried %v for %q, want %q", tc.err, pipeline.Retryable(err), pipeline.RetryReason(err), tc.want)
-		}
-	}
-	stopped, stop := context.WithCancel(context.Background())
-	stop()
-	if err := classify(stopped, io.EOF); pipeline.Retryable(err) {
-		t.Error("what a stop has interrupted is tried again")
-	}
+// idle calls do with the connection of a sink that is at nothing else.
+func idle(t *testing.T, s *Sink, do func(c *pgconn.Conn) error) {
+	t.Helper()
+	must(t, s.db.client.Do(context.Background(), func(_ context.Context, c *pgconn.Conn) error { return do(c) }))
+}
+
+// pidOf returns the server's session of a sink that is at nothing.
+func pidOf(t *testing.T, s *Sink) (pid string) {
+	t.Helper()
+	idle(t, s, func(c *pgconn.Conn) error {
+		pid = c.PID()
+		return nil
+	})
+	return pid
 }
 
 // opened returns a sink with nothing to do, in a schema of its own.
-func opened(t *testing.T, dsn string) (*Sink, *database) {
+func opened(t *testing.T, dsn string) (*Sink, *target) {
 	t.Helper()
-	d := newDatabase(t, pgtest.Schema())
+	d := newTarget(t, pgtest.Schema())
 	if dsn == "" {
 		dsn = d.dsn
 	}
@@ -62,17 +48,20 @@ func TestServerEndsIt(t *testing.T) {
 	s, d := opened(t, "")
 	must(t, s.Open(context.Background(), opening))
 	committable := &pipeline.Committable{Epoch: 1, Payload: []byte("[]")}
-	d.Query(t, fmt.Sprintf("SELECT pg_terminate_backend(%d, 10000)", s.conn.pg.PID()))
+	d.Query(t, fmt.Sprintf("SELECT pg_terminate_backend(%s, 10000)", pidOf(t, s)))
 	if err := s.Commit(context.Background(), committable); !pipeline.Retryable(err) {
 		t.Errorf("a connection that was ended: %v", err)
 	}
 	must(t, s.Commit(context.Background(), committable))
 	committable = &pipeline.Committable{Epoch: 2, PreviousEpoch: 1, Payload: []byte("[]")}
-	must(t, s.conn.exec(context.Background(), "SET statement_timeout = 1"))
+	idle(t, s, func(c *pgconn.Conn) error {
+		_, err := c.Exec(context.Background(), "SET statement_timeout = 1")
+		return err
+	})
 	d.Exec(t, fmt.Sprintf(`BEGIN; LOCK TABLE "%s".starlift_epochs`, d.schema))
 	err := s.Commit(context.Background(), committable)
 	d.Exec(t, "ROLLBACK")
-	if !pipeline.Retryable(err) || code(err) != "57014" {
+	if !pipeline.Retryable(err) || pgconn.Code(err) != "57014" {
 		t.Errorf("a statement that took too long: %v", err)
 	}
 	must(t, s.Commit(context.Background(), committable))
@@ -87,11 +76,11 @@ func TestStop(t *testing.T) {
 	must(t, s.Open(context.Background(), opening))
 	d.Exec(t, fmt.Sprintf(`BEGIN; LOCK TABLE "%s".starlift_epochs`, d.schema))
 	defer d.Exec(t, "ROLLBACK")
-	pid := s.conn.pg.PID()
+	pid := pidOf(t, s)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Commit(ctx, &pipeline.Committable{Epoch: 1, Payload: []byte("[]")}) }()
-	for len(d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %d AND NOT granted", pid))) == 0 {
+	for len(d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid))) == 0 {
 		// until it waits
 	}
 	stop()
@@ -109,14 +98,14 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s: got error %v", dsn, err)
 		}
 	}
-	d := newDatabase(t, pgtest.Schema())
+	d := newTarget(t, pgtest.Schema())
 	if !strings.Contains(d.dsn, "starlift-pg-") {
 		t.Skip("the server is not one that was made here")
 	}
 	d.Exec(t, "CREATE ROLE "+pgtest.Guarded+" LOGIN PASSWORD 'right'")
 	defer d.Exec(t, "DROP ROLE "+pgtest.Guarded)
 	s, _ := opened(t, strings.Replace(d.dsn, "starlift@", pgtest.Guarded+":"+password+"@", 1))
-	if err := s.Open(context.Background(), opening); err == nil || strings.Contains(err.Error(), password) || pipeline.Retryable(err) || code(err) != "28P01" {
+	if err := s.Open(context.Background(), opening); err == nil || strings.Contains(err.Error(), password) || pipeline.Retryable(err) || pgconn.Code(err) != "28P01" {
 		t.Errorf("got error %v", err)
 	}
 	s, _ = opened(t, "postgres://me:"+password+"@localhost:1/db?host=/none")
@@ -151,14 +140,14 @@ func TestNotATable(t *testing.T) {
 }
 
 func TestKeysThatNoIndexTakes(t *testing.T) {
-	text := strings.Repeat("k", maxKeyBytes)
+	text := strings.Repeat("k", keyBytesMax)
 	table := benchTable(t)
 	rows := batchOf(table, []int{1}, pipeline.OpInsert, 0)
-	must(t, refuse(rows, false))
+	must(t, validate(rows, false))
 	long, err := pipeline.NewTable("t", []pipeline.Column{{Name: "k", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}}, []string{"k", "n"})
 	must(t, err)
-	for _, tc := range []struct{ key, want string }{{text[:maxKeyBytes-8], ""}, {text, "an index of PostgreSQL takes"}} {
-		err := refuse(textRows(long, tc.key), false)
+	for _, tc := range []struct{ key, want string }{{text[:keyBytesMax-8], ""}, {text, "an index of PostgreSQL takes"}} {
+		err := validate(textRows(long, tc.key), false)
 		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("key of %d bytes: %v", len(tc.key), err)
 		}

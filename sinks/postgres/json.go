@@ -6,28 +6,28 @@ import (
 )
 
 const (
-	// maxDepth is well below what the server's stack carries.
-	maxDepth = 1000
-	// maxExponent is well within numeric: 131,072 digits before the point and
+	// depthMax is well below what the server's stack carries.
+	depthMax = 1000
+	// exponentMax is well within numeric: 131,072 digits before the point and
 	// 16,383 behind it.
-	maxExponent = 16_000
-	// maxJSONBytes is what the offsets in a jsonb value reach, and the others about
+	exponentMax = 16_000
+	// documentBytesMax is what the offsets in a jsonb value reach, and the others about
 	// what its parts take besides their text.
-	maxJSONBytes = 255 << 20
-	entryBytes   = 8
-	numberBytes  = 12
-	headerBytes  = 8
+	documentBytesMax = 255 << 20
+	entryBytes       = 8
+	numberBytes      = 12
+	headerBytes      = 8
 )
 
-// wrongDocument says what jsonb does not take of a JSON document, which is not
+// documentProblem says what jsonb does not take of a JSON document, which is not
 // shown; empty = it is taken. Text stays as it is, but jsonb decodes escapes and
-// numbers. With strip, U+0000 is taken out.
-func wrongDocument(doc string, strip bool) string {
+// numbers. With stripNUL, U+0000 is taken out.
+func documentProblem(doc string, stripNUL bool) string {
 	depth, size := 0, 0
 	for i := 0; i < len(doc); {
 		switch c := doc[i]; {
 		case c == '"':
-			end, why := jsonString(doc, i+1, strip)
+			end, why := jsonString(doc, i+1, stripNUL)
 			if why != "" {
 				return why
 			}
@@ -44,7 +44,7 @@ func wrongDocument(doc string, strip bool) string {
 			size += end - i + numberBytes
 			i = end
 		case c == '[' || c == '{':
-			if depth++; depth > maxDepth {
+			if depth++; depth > depthMax {
 				return "is nested too deeply"
 			}
 			size += entryBytes + headerBytes
@@ -55,7 +55,7 @@ func wrongDocument(doc string, strip bool) string {
 		default:
 			i++
 		}
-		if size > maxJSONBytes {
+		if size > documentBytesMax {
 			return "takes more than 255 MiB, which jsonb is limited to"
 		}
 	}
@@ -63,7 +63,7 @@ func wrongDocument(doc string, strip bool) string {
 }
 
 // jsonString returns where a string ends that starts at i, behind its quote.
-func jsonString(doc string, i int, strip bool) (end int, why string) {
+func jsonString(doc string, i int, stripNUL bool) (end int, why string) {
 	for ; i < len(doc); i++ {
 		switch doc[i] {
 		case '"':
@@ -76,7 +76,7 @@ func jsonString(doc string, i int, strip bool) (end int, why string) {
 			unit := escaped(doc, i+1)
 			i += 4
 			switch {
-			case unit == 0 && !strip:
+			case unit == 0 && !stripNUL:
 				return 0, holdsNUL
 			case unit >= 0xdc00 && unit < 0xe000:
 				return 0, "holds half of a surrogate pair"
@@ -115,10 +115,10 @@ func numberFits(number string) bool {
 	for i := range len(number) {
 		if number[i] == 'e' || number[i] == 'E' {
 			exponent, err := strconv.Atoi(number[i+1:])
-			return err == nil && exponent <= maxExponent && exponent >= -maxExponent+i && i <= maxExponent
+			return err == nil && exponent <= exponentMax && exponent >= -exponentMax+i && i <= exponentMax
 		}
 	}
-	return len(number) <= maxExponent
+	return len(number) <= exponentMax
 }
 
 // withoutNUL takes the escapes of U+0000 out of a JSON document's strings.

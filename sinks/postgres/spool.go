@@ -14,41 +14,34 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
-// flushBytes is how much of a file is gathered before it is written.
+// flushBytes is how much of a file waits in memory before it is written.
 const flushBytes = 256 << 10
-
-// The parts of a table's rows: the ends of their files' names.
-const (
-	inserted = ".insert"
-	updated  = ".update"
-	deleted  = ".delete"
-)
 
 // writer writes one table's rows to a file for each operation, as COPY takes
 // them. A file is made at its first row.
 type writer struct {
-	base    string
-	files   [3]*file
-	cells   []cell
-	keys    []cell
-	ofTable *pipeline.Table
-	strip   bool
+	base     string
+	files    [3]*file
+	cells    []cell
+	keys     []cell
+	ofTable  *pipeline.Table
+	stripNUL bool
 }
 
-func (sink *Sink) newWriter(dir string, t *pipeline.Table, s *warehouse.Staged) (warehouse.Writer, error) {
+func (sink *Sink) newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
 	for _, c := range t.Columns {
 		s.Types = append(s.Types, sqlType(c.Type))
 	}
-	return &writer{base: filepath.Join(dir, s.File), ofTable: t, strip: sink.strip}, nil
+	return &writer{base: filepath.Join(dir, s.File), ofTable: t, stripNUL: sink.stripNUL}, nil
 }
 
 // Write adds settled rows.
 func (w *writer) Write(rows *pipeline.Rows) error {
-	if err := refuse(rows, w.strip); err != nil {
+	if err := validate(rows, w.stripNUL); err != nil {
 		return err
 	}
-	if w.strip {
-		stripped, release := strip(rows)
+	if w.stripNUL {
+		stripped, release := withoutNULs(rows)
 		defer release()
 		rows = stripped
 	}
@@ -75,12 +68,12 @@ func (w *writer) Write(rows *pipeline.Rows) error {
 // part returns the file of an operation's rows, and what they have: the key is
 // all that a delete needs.
 func (w *writer) part(op pipeline.Op) (*file, []cell, error) {
-	i, end, cells := 0, inserted, w.cells
+	i, end, cells := 0, warehouse.InsertPart, w.cells
 	switch op {
 	case pipeline.OpUpdate:
-		i, end = 1, updated
+		i, end = 1, warehouse.UpdatePart
 	case pipeline.OpDelete:
-		i, end, cells = 2, deleted, w.keys
+		i, end, cells = 2, warehouse.DeletePart, w.keys
 	}
 	if w.files[i] == nil {
 		var err error

@@ -62,7 +62,7 @@ func (h *harness) restart() error {
 }
 
 // in returns the name of a table.
-func (h *harness) in(table string) string { return warehouse.In(h.db.Schema(), table) }
+func (h *harness) in(table string) string { return warehouse.QualifiedName(h.db.Schema(), table) }
 
 func (h *harness) exec(format string, args ...any) {
 	h.T.Helper()

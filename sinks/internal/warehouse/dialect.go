@@ -43,6 +43,11 @@ type Dialect struct {
 	MaxColumns, MaxKey int
 	// Schemas are names of schemas that are the database's own, in lower case.
 	Schemas []string
+	// TempSchema is what goes before the name of a temporary table, so that no other
+	// table is meant; empty = nothing.
+	TempSchema string
+	// Refusals says how the database refuses single rows; nil = nobody can make it.
+	Refusals *Refusals
 }
 
 // Quote quotes an identifier.
@@ -57,22 +62,22 @@ func Quoted(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// In returns the quoted name of a table.
-func In(schema, table string) string { return Quote(schema) + "." + Quote(table) }
+// QualifiedName returns the quoted name of a table.
+func QualifiedName(schema, table string) string { return Quote(schema) + "." + Quote(table) }
 
-// key returns a name as the database compares it.
-func (d *Dialect) key(name string) string {
+// fold returns a name as the database compares it.
+func (d *Dialect) fold(name string) string {
 	if d.Fold {
 		return strings.ToLower(name)
 	}
 	return name
 }
 
-// CreateSchema returns the DDL of the schema.
-func CreateSchema(schema string) string { return "CREATE SCHEMA IF NOT EXISTS " + Quote(schema) }
+// createSchema returns the DDL of the schema.
+func createSchema(schema string) string { return "CREATE SCHEMA IF NOT EXISTS " + Quote(schema) }
 
-// CreateTable returns the DDL of one table.
-func (d *Dialect) CreateTable(schema string, t *pipeline.Table) string {
+// createTable returns the DDL of one table.
+func (d *Dialect) createTable(schema string, t *pipeline.Table) string {
 	lines := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		lines[i] = fmt.Sprintf("  %s %s", Quote(c.Name), d.Type(c.Type))
@@ -80,7 +85,7 @@ func (d *Dialect) CreateTable(schema string, t *pipeline.Table) string {
 	if d.PrimaryKeys && len(t.Key) > 0 {
 		lines = append(lines, fmt.Sprintf("  PRIMARY KEY (%s)", Quoted(KeyOf(t))))
 	}
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", In(schema, t.Name), strings.Join(lines, ",\n"))
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", QualifiedName(schema, t.Name), strings.Join(lines, ",\n"))
 }
 
 // Epochs returns the audit table.
@@ -102,16 +107,16 @@ func Epochs() *pipeline.Table {
 	return t
 }
 
-// AddColumn returns the DDL that adds a column to a table.
-func (d *Dialect) AddColumn(schema, table string, c pipeline.Column) string {
-	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", In(schema, table), Quote(c.Name), d.Type(c.Type))
+// addColumn returns the DDL that adds a column to a table.
+func (d *Dialect) addColumn(schema, table string, c pipeline.Column) string {
+	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", QualifiedName(schema, table), Quote(c.Name), d.Type(c.Type))
 }
 
-// DDL returns the statements that make the schema and the tables.
+// DDL returns the statements that make the schema and the tables, for people.
 func (d *Dialect) DDL(schema string, tables []*pipeline.Table) string {
-	statements := []string{CreateSchema(schema), d.CreateTable(schema, Epochs()), d.CreateTable(schema, Tables())}
+	statements := []string{createSchema(schema), d.createTable(schema, Epochs()), d.createTable(schema, Tables())}
 	for _, t := range tables {
-		statements = append(statements, d.CreateTable(schema, t))
+		statements = append(statements, d.createTable(schema, t))
 	}
 	return strings.Join(statements, ";\n") + ";\n"
 }
@@ -139,11 +144,11 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 				wrong("table %q has the name of %s: rename it", t.Name, what)
 			}
 		}
-		if other, ok := seen[d.key(t.Name)]; ok {
+		if other, ok := seen[d.fold(t.Name)]; ok {
 			wrong("tables %q and %q have the same name for %s, which does not tell upper from lower case: rename one", other, t.Name, d.Name)
 		}
-		seen[d.key(t.Name)] = t.Name
-		if why := d.Refuses(t.Name); why != "" {
+		seen[d.fold(t.Name)] = t.Name
+		if why := d.nameProblem(t.Name); why != "" {
 			wrong("the name of table %q %s: rename it", t.Name, why)
 		}
 		if d.MaxColumns > 0 && len(t.Columns) > d.MaxColumns {
@@ -161,13 +166,13 @@ func (d *Dialect) checkColumns(t *pipeline.Table, wrong func(string, ...any)) {
 	seen := map[string]string{}
 	for _, c := range t.Columns {
 		if strings.EqualFold(c.Name, OpColumn) || slices.Contains(d.Reserved, c.Name) {
-			wrong("column %q of table %q has a name that the %s needs for itself: rename it", c.Name, t.Name, d.owner(c.Name))
+			wrong("column %q of table %q has a name that the %s needs for itself: rename it", c.Name, t.Name, d.reservedBy(c.Name))
 		}
-		if other, ok := seen[d.key(c.Name)]; ok {
+		if other, ok := seen[d.fold(c.Name)]; ok {
 			wrong("columns %q and %q of table %q have the same name for %s, which does not tell upper from lower case: rename one", other, c.Name, t.Name, d.Name)
 		}
-		seen[d.key(c.Name)] = c.Name
-		if why := d.Refuses(c.Name); why != "" {
+		seen[d.fold(c.Name)] = c.Name
+		if why := d.nameProblem(c.Name); why != "" {
 			wrong("the name of column %q of table %q %s: rename it", c.Name, t.Name, why)
 		}
 	}
@@ -176,7 +181,7 @@ func (d *Dialect) checkColumns(t *pipeline.Table, wrong func(string, ...any)) {
 // CheckSchema refuses a schema that can't hold the tables; nil = it can. The error
 // is a *spec.FieldError.
 func (d *Dialect) CheckSchema(schema string) error {
-	why := d.Refuses(schema)
+	why := d.nameProblem(schema)
 	if slices.Contains(d.Schemas, strings.ToLower(schema)) {
 		why = fmt.Sprintf("is one that %s, or SQL, keeps for itself", d.Name)
 	}
@@ -186,16 +191,16 @@ func (d *Dialect) CheckSchema(schema string) error {
 	return &spec.FieldError{Path: []string{"schema"}, Message: fmt.Sprintf("the name of schema %q %s: give the tables another one", schema, why)}
 }
 
-// owner says who needs a reserved name.
-func (d *Dialect) owner(column string) string {
+// reservedBy says who needs a reserved name.
+func (d *Dialect) reservedBy(column string) string {
 	if strings.EqualFold(column, OpColumn) {
 		return "sink"
 	}
 	return "database"
 }
 
-// Refuses says why the database does not take a name; empty = it does.
-func (d *Dialect) Refuses(name string) string {
+// nameProblem says why the database does not take a name, as the end of a sentence; empty = it does.
+func (d *Dialect) nameProblem(name string) string {
 	switch {
 	case name == "":
 		return "is empty"
@@ -206,3 +211,7 @@ func (d *Dialect) Refuses(name string) string {
 	}
 	return ""
 }
+
+// Literal quotes a text, for a database to which a backslash is no more than a
+// character.
+func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -1,9 +1,45 @@
-// Package warehouse holds what the sinks of SQL warehouses have in common: the
-// DDL of tables and the comparison with what is there, the names that are
-// refused, the spool of settled rows, the set-based statements that apply it,
-// and the tokens.
+// Package warehouse is the protocol by which settled rows get into the tables of
+// a database exactly once. [Sink] is the protocol; [Database] and [Tx] are what it
+// needs of a database; [SQL] is what all transactions in SQL have in common. A
+// sink's package is a [Dialect], a Database, and a writer for its spool.
 //
-// What differs between databases is in a [Dialect]: a value, which the sink's
-// package makes. Statements are standard SQL otherwise, with every identifier
-// quoted.
+// # Opening
+//
+// One transaction makes the schema and the sinks' own tables, compares the token
+// with the checkpoint, compares the tables with those that are the sink's (Claims),
+// makes or extends them, and records the new ones. Check does the same in a
+// transaction that is rolled back.
+//
+// # An epoch
+//
+//  1. Write puts settled rows into the spool, by the writer of the dialect, which
+//     refuses what the database would refuse. Prepare makes the spool durable; the
+//     committable lists what each file holds (StagedTable).
+//  2. Commit is one transaction: it locks the token and reads it. An epoch that was
+//     applied already changes nothing (I5). Else it applies each table's rows, first
+//     what goes and then what comes, holds every count against the committable, and
+//     records the epoch. That row of the audit table is the new token.
+//
+// A commit goes by the committable and the spool alone: the pipeline file may have
+// changed since they were written.
+//
+// # Gathering
+//
+// Where a commit is dear, several epochs are published as one ([Gather]). Rows
+// then wait in the spools of their epochs, as Arrow blocks; the committable says
+// which epochs these are (SinkState, RetainEpochs) and how long they may wait
+// (FlushBy). The epoch that publishes folds them: a key gets the one change that
+// leads from the table before the first epoch to the table after the last. What it
+// folds is written to its own spool by the dialect's writer, so a commit does not
+// know that it was gathered. The token is the last epoch, and the one that is
+// expected is that before the first.
+//
+// # Rows that the database refuses
+//
+// Others may put constraints and triggers on a table. Where the dialect says how
+// to tell such an error (Refusals), the refused rows are found by bisection in a
+// transaction that is rolled back, and named by a *pipeline.RefusedError; the next
+// commit leaves them out. From then on the table is not in all rows as the state
+// says: the rows in question are in RefusedTable, written in the transaction with
+// the token, and what comes for them later is applied accordingly.
 package warehouse

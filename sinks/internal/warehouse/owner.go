@@ -29,64 +29,41 @@ func Tables() *pipeline.Table {
 	return t
 }
 
-// Owner is who has taken a table.
-type Owner struct{ Pipeline, StateID, Sink string }
-
-// Owners are the rows of TablesTable of one schema, by the table's name as the
-// dialect compares it.
-type Owners map[string]Owner
-
-// ReadOwners reads them of rows with the columns table, pipeline, state_id and sink.
-func (d *Dialect) ReadOwners(rows [][]string) Owners {
-	all := make(Owners, len(rows))
-	for _, r := range rows {
-		all[d.key(r[0])] = Owner{Pipeline: r[1], StateID: r[2], Sink: r[3]}
-	}
-	return all
-}
-
-// Present is what a database has of a table.
-type Present struct {
-	Is   bool // there is a table of that name
-	Rows bool // and it is not empty
-}
-
-// NotTable is the error of something that has a table's name and is none.
-func NotTable(schema, table, kind string) error {
-	return fmt.Errorf("%s.%s is there, and is not a table but %s: drop or rename it, or give the table another name", schema, table, kind)
-}
-
-// Claims compares the tables that a sink is to write with those that are there and
+// claims compares the tables that a sink is to write with those that are there and
 // whose they are, when it is opened.
-type Claims struct {
+type claims struct {
 	dialect *Dialect
 	schema  string
 	sink    string
-	opening *pipeline.SinkOptions
-	owners  Owners
+	options *pipeline.SinkOptions
+	owners  map[string]Owner // by the table's name as the dialect compares it
 	wrong   []string
 	others  bool   // something of others is in the way
 	renamed string // the pipeline that has a table of a sink of this name
-	Take    []string
+	// take are the tables that are nobody's yet: their rows in TablesTable are to be
+	// written.
+	take []string
 }
 
-// NewClaims begins the comparison for a sink.
-func (d *Dialect) NewClaims(schema, sink string, o *pipeline.SinkOptions, owners Owners) *Claims {
-	return &Claims{dialect: d, schema: schema, sink: sink, opening: o, owners: owners}
+func (d *Dialect) newClaims(schema, sink string, o *pipeline.SinkOptions, owners []TableOwner) *claims {
+	c := &claims{dialect: d, schema: schema, sink: sink, options: o, owners: make(map[string]Owner, len(owners))}
+	for _, t := range owners {
+		c.owners[d.fold(t.Table)] = t.Owner
+	}
+	return c
 }
 
-// Add compares one table. One that is nobody's, and missing or empty, is added to
-// Take: its row in TablesTable is to be written.
-func (c *Claims) Add(table string, p Present) {
-	owner, recorded := c.owners[c.dialect.key(table)]
-	taken := slices.ContainsFunc(c.opening.Taken, func(t string) bool { return c.dialect.key(t) == c.dialect.key(table) })
-	ours := recorded && owner == Owner{c.opening.Pipeline, c.opening.StateID, c.sink}
+// add compares one table, which is there or not, and has rows or not.
+func (c *claims) add(table string, there, rows bool) {
+	owner, recorded := c.owners[c.dialect.fold(table)]
+	taken := slices.ContainsFunc(c.options.Taken, func(t string) bool { return c.dialect.fold(t) == c.dialect.fold(table) })
+	ours := recorded && owner == Owner{c.options.Pipeline, c.options.StateID, c.sink}
 	differs := func(others bool, format string, args ...any) {
 		c.others = c.others || others
 		c.wrong = append(c.wrong, fmt.Sprintf("  table %s.%s: ", c.schema, table)+fmt.Sprintf(format, args...))
 	}
 	switch {
-	case recorded && owner.Pipeline != c.opening.Pipeline:
+	case recorded && owner.Pipeline != c.options.Pipeline:
 		if owner.Sink == c.sink {
 			c.renamed = owner.Pipeline
 		}
@@ -94,24 +71,24 @@ func (c *Claims) Add(table string, p Present) {
 	case recorded && owner.Sink != c.sink:
 		differs(false, "it belongs to sink %q of this pipeline (state folder %s)", owner.Sink, owner.StateID)
 	case recorded && !ours:
-		differs(false, "it was written with another state folder (%s), not with this one (%s)", owner.StateID, c.opening.StateID)
-	case (recorded || taken) && !p.Is:
+		differs(false, "it was written with another state folder (%s), not with this one (%s)", owner.StateID, c.options.StateID)
+	case (recorded || taken) && !there:
 		differs(false, "this pipeline has written it, and it is no longer there: it was dropped or renamed")
 	case taken && !recorded:
 		differs(false, "this pipeline has written it, and its row in %s is gone: the table is another one, or was restored", TablesTable)
-	case !recorded && p.Rows:
+	case !recorded && rows:
 		differs(true, "it has rows, and no row in %s: something else has written them, or an older starlift", TablesTable)
 	case !recorded:
-		c.Take = append(c.Take, table)
+		c.take = append(c.take, table)
 	}
 }
 
-// Err says what is wrong with the tables, and how to go on; nil = nothing is.
-func (c *Claims) Err() error {
+// err says what is wrong with the tables, and how to go on; nil = nothing is.
+func (c *claims) err() error {
 	if c.wrong == nil {
 		return nil
 	}
-	way := "put back what was there, or " + way
+	way := "put back what was there, or " + recoveryHint
 	if c.others {
 		way = "give this pipeline's tables a schema of their own (schema) or other names; or, if nobody needs what is there, drop those tables and their rows in " + TablesTable
 	}

@@ -14,9 +14,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// Staged is one table's rows in the spool, as a committable lists them. Commit goes
-// by it alone: the pipeline file may have changed since.
-type Staged struct {
+// StagedTable is one table's rows in the spool, as a committable lists them.
+type StagedTable struct {
 	Table   string   `json:"table"`
 	File    string   `json:"file"`
 	Columns []string `json:"columns"`
@@ -29,19 +28,19 @@ type Staged struct {
 }
 
 // Rows counts all of them.
-func (s *Staged) Rows() int64 { return s.Inserts + s.Updates + s.Deletes }
+func (s *StagedTable) Rows() int64 { return s.Inserts + s.Updates + s.Deletes }
 
-// ReadCommittable returns what a committable's Publish lists.
-func ReadCommittable(r *pipeline.Committable) ([]Staged, error) {
-	var all []Staged
-	if err := json.Unmarshal(r.Payload, &all); err != nil {
-		return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
+// readStaged returns what a committable's Payload lists.
+func readStaged(c *pipeline.Committable) ([]StagedTable, error) {
+	var all []StagedTable
+	if err := json.Unmarshal(c.Payload, &all); err != nil {
+		return nil, fmt.Errorf("committable of epoch %d: %w", c.Epoch, err)
 	}
 	return all, nil
 }
 
-// maxSyncs bounds the files that are completed at a time.
-const maxSyncs = 8
+// concurrentSyncs bounds the files that are completed at a time.
+const concurrentSyncs = 8
 
 // Writer writes one table's rows of an epoch to the spool.
 type Writer interface {
@@ -54,35 +53,34 @@ type Writer interface {
 	Abort() error
 }
 
-// Spool is one epoch's rows on their way to the spool. It is a pipeline.EpochWriter.
-type Spool struct {
-	number  int64
-	dir     string
-	create  func(dir string, t *pipeline.Table, s *Staged) (Writer, error)
-	started time.Time
-	tables  map[*pipeline.Table]*spooled
-	order   []*spooled
+// spool is one epoch's rows on their way to the spool. It is a pipeline.EpochWriter.
+type spool struct {
+	number    int64
+	dir       string
+	newWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
+	started   time.Time
+	tables    map[*pipeline.Table]*tableSpool
+	order     []*tableSpool
 }
 
-type spooled struct {
-	Staged
+// tableSpool is one table's part of the spool.
+type tableSpool struct {
+	StagedTable
 	writer Writer
 }
 
-var _ pipeline.EpochWriter = (*Spool)(nil)
+var _ pipeline.EpochWriter = (*spool)(nil)
 
-// NewSpool starts an epoch in the folder, dropping what an earlier try left
-// there. Create makes the writer of a table at its first row, and may set File
-// and Types; File begins as a name of its own in the folder.
-func NewSpool(dir string, number int64, create func(dir string, t *pipeline.Table, s *Staged) (Writer, error)) (*Spool, error) {
+// newSpool starts an epoch in the folder, dropping what an earlier try left there.
+func newSpool(dir string, number int64, newWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)) (*spool, error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &Spool{number: number, dir: dir, create: create, started: time.Now().UTC(), tables: map[*pipeline.Table]*spooled{}}, nil
+	return &spool{number: number, dir: dir, newWriter: newWriter, started: time.Now().UTC(), tables: map[*pipeline.Table]*tableSpool{}}, nil
 }
 
 // Write adds settled rows.
-func (e *Spool) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
+func (e *spool) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	if rows.Record.NumRows() == 0 {
 		return nil
 	}
@@ -106,19 +104,19 @@ func (e *Spool) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 }
 
 // table returns the table's writer, made at its first row.
-func (e *Spool) table(t *pipeline.Table) (*spooled, error) {
+func (e *spool) table(t *pipeline.Table) (*tableSpool, error) {
 	if s, ok := e.tables[t]; ok {
 		return s, nil
 	}
 	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
 		return nil, err
 	}
-	s := &spooled{Staged: Staged{Table: t.Name, File: fmt.Sprintf("%03d", len(e.order)), Key: KeyOf(t)}}
+	s := &tableSpool{StagedTable: StagedTable{Table: t.Name, File: fmt.Sprintf("%03d", len(e.order)), Key: KeyOf(t)}}
 	for _, c := range t.Columns {
 		s.Columns = append(s.Columns, c.Name)
 	}
 	var err error
-	if s.writer, err = e.create(e.dir, t, &s.Staged); err != nil {
+	if s.writer, err = e.newWriter(e.dir, t, &s.StagedTable); err != nil {
 		return nil, err
 	}
 	e.tables[t] = s
@@ -127,14 +125,14 @@ func (e *Spool) table(t *pipeline.Table) (*spooled, error) {
 }
 
 // Prepare completes the files.
-func (e *Spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
+func (e *spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 	r := &pipeline.Committable{Epoch: e.number, Rows: map[string]map[string]int64{}, Started: e.started}
 	if len(e.order) == 0 {
 		return r, nil
 	}
 	// Together, the syncs of many files take little more than that of one.
 	var g errgroup.Group
-	g.SetLimit(maxSyncs)
+	g.SetLimit(concurrentSyncs)
 	for _, s := range e.order {
 		w := s.writer
 		s.writer = nil
@@ -143,9 +141,9 @@ func (e *Spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var all []Staged
+	var all []StagedTable
 	for _, s := range e.order {
-		all = append(all, s.Staged)
+		all = append(all, s.StagedTable)
 		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
 	}
 	if err := disk.SyncDir(e.dir); err != nil {
@@ -160,7 +158,7 @@ func (e *Spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 }
 
 // Abort drops the epoch's files.
-func (e *Spool) Abort() {
+func (e *spool) Abort() {
 	var errs []error
 	for _, s := range e.order {
 		if s.writer != nil {
@@ -170,7 +168,7 @@ func (e *Spool) Abort() {
 	if len(e.order) > 0 {
 		errs = append(errs, os.RemoveAll(e.dir))
 	}
-	// Whatever is left is removed by the next NewSpool; the epoch has failed already.
+	// Whatever is left is removed by the next newSpool; the epoch has failed already.
 	_ = errors.Join(errs...)
 	e.order = nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// way says how to go on where tables and state do not belong together.
-const way = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
+// recoveryHint says how to go on where tables and state do not belong together.
+const recoveryHint = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
 
 // TokenError says that the tables and the state folder are not of one history.
 type TokenError struct {
@@ -21,19 +21,19 @@ func (e *TokenError) Error() string {
 	switch {
 	case e.Other != "":
 		return fmt.Sprintf("sink %q: the tables were written by pipeline %q with another state folder (%s, up to epoch %d), not with this one (%s): "+
-			"the state folder was lost or is a new one; put the matching one back, or %s", e.Sink, e.Pipeline, e.Other, e.Found, e.StateID, way)
+			"the state folder was lost or is a new one; put the matching one back, or %s", e.Sink, e.Pipeline, e.Other, e.Found, e.StateID, recoveryHint)
 	case e.Found > e.Want:
 		return fmt.Sprintf("sink %q: the tables are at epoch %d, the state folder %s expects epoch %d: the state folder is older than the tables "+
-			"(restored, or a copy of it has run); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, way)
+			"(restored, or a copy of it has run); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, recoveryHint)
 	}
 	return fmt.Sprintf("sink %q: the tables are at epoch %d, the state folder %s expects epoch %d: the tables are older than the state folder "+
-		"(restored from a backup, or deleted); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, way)
+		"(restored from a backup, or deleted); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, recoveryHint)
 }
 
-// Judge compares the token with what the checkpoint says, when a sink is opened.
-// Other is another state folder with tokens of this pipeline and sink, and its
-// last epoch; empty = there is none.
-func Judge(sink string, o *pipeline.SinkOptions, found int64, other string, otherEpoch int64) error {
+// CheckToken compares the token with what the checkpoint says, when a sink is opened.
+// other is another state folder with tokens of this pipeline and sink, and
+// otherEpoch its last epoch; empty = there is none.
+func CheckToken(sink string, o *pipeline.SinkOptions, found int64, other string, otherEpoch int64) error {
 	switch {
 	case found == 0 && o.Published == 0 && other != "":
 		return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Other: other, Found: otherEpoch}
@@ -43,16 +43,16 @@ func Judge(sink string, o *pipeline.SinkOptions, found int64, other string, othe
 	return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: o.Published}
 }
 
-// Due compares the token with a committable, in the transaction that would apply it:
-// false = it was applied (I5).
-func Due(sink string, o *pipeline.SinkOptions, r *pipeline.Committable, found int64) (bool, error) {
+// AlreadyApplied compares the token with a committable, in the transaction that would
+// apply it (I5). A token of neither this epoch nor the one before is an error.
+func AlreadyApplied(sink string, o *pipeline.SinkOptions, c *pipeline.Committable, found int64) (bool, error) {
 	switch found {
-	case r.Epoch:
-		return false, nil
-	case r.PreviousEpoch:
+	case c.Epoch:
 		return true, nil
+	case c.PreviousEpoch:
+		return false, nil
 	}
-	return false, &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: r.PreviousEpoch}
+	return false, &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: c.PreviousEpoch}
 }
 
 // CheckCount compares the rows that a statement touched with those of the
@@ -61,10 +61,10 @@ func CheckCount(got, want int64, what string) error {
 	if got == want {
 		return nil
 	}
-	return Changed(fmt.Sprintf("%d rows %s, want %d", got, what, want))
+	return changedByOthers(fmt.Sprintf("%d rows %s, want %d", got, what, want))
 }
 
-// Changed is the error of a table that something else has changed.
-func Changed(how string) error {
-	return fmt.Errorf("%s: the table was changed by something else than this pipeline; put it back, or %s", how, way)
+// changedByOthers is the error of a table that something else has changed.
+func changedByOthers(how string) error {
+	return fmt.Errorf("%s: the table was changed by something else than this pipeline; put it back, or %s", how, recoveryHint)
 }

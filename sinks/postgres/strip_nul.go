@@ -11,14 +11,14 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// strip returns the rows without U+0000 in texts and JSON, but for keys. release
+// withoutNULs returns the rows without U+0000 in texts and JSON, but for keys. release
 // gives back what it took.
-func strip(rows *pipeline.Rows) (_ *pipeline.Rows, release func()) {
+func withoutNULs(rows *pipeline.Rows) (_ *pipeline.Rows, release func()) {
 	var arrays []arrow.Array
 	for i, c := range rows.Table.Columns {
 		a, ok := rows.Record.Column(i).(*array.String)
 		isJSON := c.Type.Kind == pipeline.JSONText
-		if !ok || slices.Contains(rows.Table.Key, i) || !isJSON && plainText(a) {
+		if !ok || slices.Contains(rows.Table.Key, i) || !isJSON && isASCII(a) {
 			continue
 		}
 		if s := stripColumn(a, isJSON); s != nil {

@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -11,7 +13,29 @@ import (
 // the reserved names are of columns that every table has.
 var dialect = &warehouse.Dialect{Name: "PostgreSQL", Type: sqlType, PrimaryKeys: true, MaxName: 63,
 	Reserved: []string{"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"}, MaxColumns: 1600, MaxKey: 32,
-	Schemas: []string{"information_schema", "temp"}}
+	Schemas: []string{"information_schema", "temp"}, TempSchema: "pg_temp.", Refusals: &refusals}
+
+// refusals is how PostgreSQL refuses rows.
+var refusals = warehouse.Refusals{
+	IsRefusal:   func(err error) bool { return pgconn.InClass(err, refusalStates...) },
+	IsDuplicate: func(err error) bool { return pgconn.Code(err) == uniqueViolation },
+	Reason:      pgconn.Message,
+	HasTable:    func(table string) string { return "to_regclass(" + warehouse.Literal(table) + ") IS NOT NULL" },
+	TextType:    "text", KeyType: "jsonb", RowOf: "row_to_json(r)",
+	KeyOf: func(columns []string) string { return "jsonb_build_array(" + strings.Join(columns, ", ") + ")" },
+}
+
+// refusalStates are the SQLSTATEs, or their classes, by which the server says that it
+// does not take a row.
+var refusalStates = []string{
+	"22",    // data exceptions
+	"23",    // constraints
+	"44",    // WITH CHECK OPTION
+	"P0001", // RAISE in a trigger
+	"54000", // a limit of the server, such as an index entry's length
+}
+
+const uniqueViolation = "23505"
 
 // ownSchemas begins the names of schemas that PostgreSQL keeps for itself.
 const ownSchemas = "pg_"

@@ -2,17 +2,21 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
@@ -20,8 +24,8 @@ import (
 // connection, who may be in its way.
 type blocking struct {
 	s     *Sink
-	d     *database
-	other *conn
+	d     *target
+	other *pgx.PgConn
 	r     *pipeline.Committable
 	done  chan error
 }
@@ -41,12 +45,12 @@ func newBlocking(t *testing.T) *blocking {
 	must(t, s.Open(ctx, o))
 	must(t, s.Commit(ctx, b.epoch(t, table, 1, pipeline.OpInsert, "1||a")))
 	b.r = b.epoch(t, table, 2, pipeline.OpUpdate, "1||b")
-	cfg, err := pgconn.ParseConfig(d.dsn)
+	cfg, err := pgx.ParseConfig(d.dsn)
 	must(t, err)
 	cfg.RuntimeParams["application_name"] = "culprit"
-	b.other, err = dial(ctx, cfg)
+	b.other, err = pgx.ConnectConfig(ctx, cfg)
 	must(t, err)
-	t.Cleanup(b.other.close)
+	t.Cleanup(func() { must(t, b.other.Close(ctx)) })
 	return b
 }
 
@@ -74,7 +78,7 @@ func (b *blocking) rests(t *testing.T) pipeline.CallStatus {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		is := b.s.InspectCall(ctx)
 		cancel()
-		if is.LastProgress.IsZero() && is.WaitsFor != "" && b.s.at.Load() != nil && b.s.signs != "" {
+		if is.LastProgress.IsZero() && is.WaitsFor != "" && b.s.db.client.Active() != nil && b.s.db.watch.signs != "" {
 			if again := b.s.InspectCall(context.Background()); again.LastProgress.IsZero() {
 				return again
 			}
@@ -107,12 +111,11 @@ func TestBlockers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBlocking(t)
-			ctx := context.Background()
-			must(t, b.other.exec(ctx, "BEGIN"))
-			must(t, b.other.exec(ctx, strings.ReplaceAll(c.query, "%s", `"`+b.d.schema+`"`)))
+			must(t, execute(b.other, "BEGIN"))
+			must(t, execute(b.other, strings.ReplaceAll(c.query, "%s", `"`+b.d.schema+`"`)))
 			b.commit()
 			is := b.rests(t)
-			for _, want := range append(c.wants, fmt.Sprintf("pid %d (application \"culprit\", user ", b.other.pg.PID()), "idle in transaction, since 2") {
+			for _, want := range append(c.wants, fmt.Sprintf("pid %d (application \"culprit\", user ", b.other.PID()), "idle in transaction, since 2") {
 				if !strings.Contains(is.WaitsFor, want) {
 					t.Errorf("it waits for %s, without %q", is.WaitsFor, want)
 				}
@@ -120,7 +123,7 @@ func TestBlockers(t *testing.T) {
 			if is.Abandoned || strings.Contains(is.WaitsFor, secret) {
 				t.Errorf("lost %v: %s", is.Abandoned, is.WaitsFor)
 			}
-			must(t, b.other.exec(ctx, "ROLLBACK"))
+			must(t, execute(b.other, "ROLLBACK"))
 			must(t, <-b.done)
 		})
 	}
@@ -131,22 +134,22 @@ func TestBlockers(t *testing.T) {
 func TestEndOfTheQueue(t *testing.T) {
 	b := newBlocking(t)
 	ctx := context.Background()
-	must(t, b.other.exec(ctx, fmt.Sprintf(`BEGIN; SELECT 1 FROM "%s".person`, b.d.schema)))
-	second, err := dial(ctx, b.s.server)
+	must(t, execute(b.other, fmt.Sprintf(`BEGIN; SELECT 1 FROM "%s".person`, b.d.schema)))
+	second, err := pgx.Connect(ctx, b.d.dsn)
 	must(t, err)
-	defer second.close()
+	defer func() { must(t, second.Close(ctx)) }()
 	altered := make(chan error, 1)
 	go func() {
-		altered <- second.exec(ctx, fmt.Sprintf(`ALTER TABLE "%s".person ADD extra text`, b.d.schema))
+		altered <- execute(second, fmt.Sprintf(`ALTER TABLE "%s".person ADD extra text`, b.d.schema))
 	}()
-	for len(b.d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %d AND NOT granted", second.pg.PID()))) == 0 {
+	for len(b.d.Query(t, fmt.Sprintf("SELECT 1 FROM pg_locks WHERE pid = %d AND NOT granted", second.PID()))) == 0 {
 		// until it waits
 	}
 	b.commit()
-	if is := b.rests(t); !strings.Contains(is.WaitsFor, fmt.Sprintf("held by pid %d (application \"culprit\"", b.other.pg.PID())) {
+	if is := b.rests(t); !strings.Contains(is.WaitsFor, fmt.Sprintf("held by pid %d (application \"culprit\"", b.other.PID())) {
 		t.Errorf("it waits for %s", is.WaitsFor)
 	}
-	must(t, b.other.exec(ctx, "ROLLBACK"))
+	must(t, execute(b.other, "ROLLBACK"))
 	must(t, <-altered)
 	must(t, <-b.done)
 }
@@ -184,7 +187,8 @@ func TestStoppedSession(t *testing.T) {
 		t.Skip("the server is not one that was made here")
 	}
 	b := newBlocking(t)
-	pid := int(b.s.conn.pg.PID())
+	pid, err := strconv.Atoi(pidOf(t, b.s))
+	must(t, err)
 	must(t, syscall.Kill(pid, syscall.SIGSTOP))
 	defer func() { must(t, syscall.Kill(pid, syscall.SIGCONT)) }()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -199,22 +203,58 @@ func TestStoppedSession(t *testing.T) {
 	must(t, b.s.Commit(context.Background(), b.r))
 }
 
+// deadConn is a connection whose peer learns of nothing any more.
+type deadConn struct {
+	net.Conn
+	dead *atomic.Bool
+}
+
+func (c deadConn) Write(b []byte) (int, error) {
+	if c.dead.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
+}
+
+func (c deadConn) Close() error {
+	if c.dead.Load() {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
 // TestLostTransactionEnds: what a lost connection has left open, and waits for its
 // client, is ended by the next.
 func TestLostTransactionEnds(t *testing.T) {
 	b := newBlocking(t)
 	ctx := context.Background()
-	must(t, b.s.try(ctx, func(ctx context.Context, c *conn) error {
-		if err := c.begin(ctx); err != nil {
-			return err
-		}
-		return b.s.lock(ctx, c)
-	}))
-	lost := b.s.conn
-	defer lost.close()
-	b.s.lost, b.s.conn = lost.tx.Load(), nil // its network is gone, and the server does not know
+	must(t, b.s.Close())
+	var dead atomic.Bool
+	dial, real := b.s.db.client.Config.DialFunc, net.Conn(nil)
+	b.s.db.client.Config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		real = c
+		return deadConn{c, &dead}, err
+	}
+	lost := errors.New("its network is gone, and the server does not know")
+	pid := ""
+	err := b.s.db.Rehearse(ctx, func(ctx context.Context, tx warehouse.Tx) error {
+		pid = b.s.db.client.Active().PID()
+		must(t, tx.LockToken(ctx, warehouse.Owner{Pipeline: opening.Pipeline, Sink: "warehouse"}))
+		dead.Store(true)
+		return lost
+	})
+	if !errors.Is(err, lost) {
+		t.Fatal(err)
+	}
+	left := real
+	defer left.Close()
+	dead.Store(false)
+	if got := b.d.Query(t, "SELECT count(*) FROM pg_stat_activity WHERE pid = "+pid); got[0] != "1" {
+		t.Fatalf("%s sessions of the lost connection", got[0])
+	}
 	must(t, b.s.Commit(ctx, b.r))
-	if err := lost.exec(ctx, "COMMIT"); err == nil {
+	if got := b.d.Query(t, "SELECT count(*) FROM pg_locks WHERE granted AND locktype = 'advisory' AND pid = "+pid); got[0] != "0" {
 		t.Error("the lost transaction goes on")
 	}
 }

@@ -2,85 +2,69 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
-
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
 )
 
-// sight is what is known of the call at work, for Look, and of the transaction
-// that was lost with the last connection.
-type sight struct {
-	at    atomic.Pointer[conn] // nil = none: it is being made, or nothing is at work
-	lost  *transaction
-	seen  time.Time // of Look, as all that follows: when bytes moved last
-	signs string    // what the server said of the session the last time
+// watch is what InspectCall has seen of the call at work so far.
+type watch struct {
+	lastProgress time.Time // when bytes moved last
+	signs        string    // what the server said of the session the last time
 }
 
 var _ pipeline.CallInspector = (*Sink)(nil)
 
-// Look says what the call at work waits for. Bytes that move say enough; else the
-// server is asked over a second connection what it does for the first.
+// InspectCall says what the call at work waits for. Bytes that move say enough; else
+// the server is asked over a second connection what it does for the first.
 //
-// What counts as getting on, where no bytes move: another statement or another
-// wait, a COPY that grows, and, while the session waits for nobody else, the
-// server's log of changes. A session that waits for its client, though the client
-// waits for it, has never got the request, or its answer was lost.
+// What counts as progress, where no bytes move: another statement or another wait, a
+// COPY that grows, and, while the session waits for nobody else, the server's log
+// of changes. A session that waits for its client, though the client waits for it,
+// has never got the request, or its answer was lost.
 func (s *Sink) InspectCall(ctx context.Context) pipeline.CallStatus {
-	c := s.at.Load()
+	client, w := s.db.client, &s.db.watch
+	c := client.Active()
 	if c == nil {
-		return pipeline.CallStatus{WaitsFor: "a connection to " + s.address()}
+		return pipeline.CallStatus{WaitsFor: "a connection to " + client.Config.Address()}
 	}
-	if at := c.meter.moved(); !at.Equal(s.seen) {
-		s.seen, s.signs = at, ""
+	if at := c.LastProgress(); !at.Equal(w.lastProgress) {
+		w.lastProgress, w.signs = at, ""
 		return pipeline.CallStatus{LastProgress: at}
 	}
-	pid := strconv.Itoa(int(c.pg.PID()))
-	if tx := c.tx.Load(); tx != nil {
-		pid = tx.pid
+	pid := c.PID()
+	if tx := c.Transaction(); tx != nil {
+		pid = tx.PID
 	}
-	second, err := s.second(ctx)
+	aside, err := pgconn.ConnectAside(ctx, client.Config)
 	if err != nil {
-		return s.unknown(err, true)
+		return s.unknownStatus(err, true)
 	}
-	defer func() { _ = second.pg.Close(ctx) }() // nothing is lost with it
-	is, err := second.session(ctx, pid)
+	defer aside.Close(ctx) // nothing is lost with it
+	is, err := readSession(ctx, aside, pid)
 	if err != nil {
-		return s.unknown(err, false) // a pooler may let it wait
+		return s.unknownStatus(err, false) // a pooler may let it wait
 	}
 	signs := is.signs()
-	moved := s.signs != "" && signs != s.signs
-	s.signs = signs
+	moved := w.signs != "" && signs != w.signs
+	w.signs = signs
 	if moved {
-		return pipeline.CallStatus{LastProgress: time.Now(), WaitsFor: is.waits()}
+		return pipeline.CallStatus{LastProgress: time.Now(), WaitsFor: is.waitsFor()}
 	}
-	return pipeline.CallStatus{WaitsFor: is.waits(), Abandoned: is.lost()}
+	return pipeline.CallStatus{WaitsFor: is.waitsFor(), Abandoned: is.isAbandoned()}
 }
 
-// unknown is what is seen where the server does not say.
-func (s *Sink) unknown(err error, lost bool) pipeline.CallStatus {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
-		return pipeline.CallStatus{WaitsFor: fmt.Sprintf("the server; what it is at is not known, as it refuses to say: %s (SQLSTATE %s)", server.Message, server.Code)}
+// unknownStatus is what is seen where the server does not say.
+func (s *Sink) unknownStatus(err error, abandoned bool) pipeline.CallStatus {
+	if pgconn.Code(err) != "" {
+		return pipeline.CallStatus{WaitsFor: "the server; what it is at is not known, as it refuses to say: " + pgconn.Message(err)}
 	}
-	return pipeline.CallStatus{WaitsFor: fmt.Sprintf("the server at %s, which answers a second connection no more than the first", s.address()), Abandoned: lost}
-}
-
-// address names the server for people.
-func (s *Sink) address() string {
-	if strings.HasPrefix(s.server.Host, "/") {
-		return s.server.Host
-	}
-	return net.JoinHostPort(s.server.Host, strconv.Itoa(int(s.server.Port)))
+	return pipeline.CallStatus{WaitsFor: fmt.Sprintf("the server at %s, which answers a second connection no more than the first", s.db.client.Config.Address()), Abandoned: abandoned}
 }
 
 // session is what the server says of the session that is at work.
@@ -88,7 +72,7 @@ type session struct {
 	pid, state, waitType, wait string
 	since, statement           string // of the state
 	copied, log                string // how far a COPY is, and the server's log
-	wants                      string // the lock that it waits for
+	lock                       string // that it waits for
 	blockers                   []string
 }
 
@@ -114,23 +98,13 @@ SELECT q.pid, b.application_name, b.usename, coalesce(host(b.client_addr), ''), 
 FROM (SELECT pid, min(place) AS place FROM queue GROUP BY pid) q LEFT JOIN pg_stat_activity b ON b.pid = q.pid
 ORDER BY q.pid > 0 AND cardinality(pg_blocking_pids(q.pid)) > 0, q.place, q.pid LIMIT 3`
 
-// second makes a connection to ask about the first.
-func (s *Sink) second(ctx context.Context) (*conn, error) {
-	cfg := s.server.Copy()
-	cfg.BuildContextWatcherHandler = func(pg *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.DeadlineContextWatcherHandler{Conn: pg.Conn()}
-	}
-	pg, err := pgconn.ConnectConfig(ctx, cfg)
-	return &conn{pg: pg}, err
-}
-
-// session asks for a session, and for those in its way.
-func (c *conn) session(ctx context.Context, pid string) (is *session, err error) {
+// readSession asks for a session, and for those in its way.
+func readSession(ctx context.Context, c *pgconn.Conn, pid string) (is *session, err error) {
 	copied := "''"
-	if number(c.pg.ParameterStatus("server_version")) >= 14 {
+	if leadingNumber(c.ParameterStatus("server_version")) >= 14 {
 		copied = "(SELECT p.bytes_processed || ' ' || p.tuples_processed FROM pg_stat_progress_copy p WHERE p.pid = a.pid)"
 	}
-	rows, err := c.query(ctx, fmt.Sprintf(sessionQuery, copied), pid)
+	rows, err := c.Query(ctx, fmt.Sprintf(sessionQuery, copied), pid)
 	if err != nil {
 		return nil, err
 	}
@@ -138,21 +112,21 @@ func (c *conn) session(ctx context.Context, pid string) (is *session, err error)
 	if len(rows) == 0 {
 		return is, nil
 	}
-	for i, to := range []*string{&is.state, &is.waitType, &is.wait, &is.since, &is.statement, &is.copied, &is.log, &is.wants} {
+	for i, to := range []*string{&is.state, &is.waitType, &is.wait, &is.since, &is.statement, &is.copied, &is.log, &is.lock} {
 		*to = rows[0][i]
 	}
 	if is.waitType != "Lock" {
 		return is, nil
 	}
-	rows, err = c.query(ctx, blockersQuery, pid)
+	rows, err = c.Query(ctx, blockersQuery, pid)
 	for _, row := range rows {
 		is.blockers = append(is.blockers, blocker(row))
 	}
 	return is, err
 }
 
-// number reads the number that a version begins with.
-func number(text string) int {
+// leadingNumber reads the number that a version begins with.
+func leadingNumber(text string) int {
 	end := 0
 	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
 		end++
@@ -161,37 +135,38 @@ func number(text string) int {
 	return n
 }
 
-// others are the kinds of waits in which the session does nothing by itself, so
+// idleWaits are the kinds of waits in which the session does nothing by itself, so
 // that what the server logs is of others.
-var others = map[string]bool{"Lock": true, "Client": true, "IPC": true, "BufferPin": true, "Activity": true}
+var idleWaits = map[string]bool{"Lock": true, "Client": true, "IPC": true, "BufferPin": true, "Activity": true}
 
-// signs are what changes when the session gets on.
+// signs are what changes when the session makes progress.
 func (is *session) signs() string {
 	signs := []string{is.state, is.since, is.statement, is.waitType, is.wait, is.copied}
-	if is.state == "active" && !others[is.waitType] {
+	if is.state == "active" && !idleWaits[is.waitType] {
 		signs = append(signs, is.log)
 	}
 	return strings.Join(signs, "\n")
 }
 
-// lost reports whether the session is not at work on anything, though a request
+// isAbandoned reports whether the session is not at work on anything, though a request
 // is under way.
-func (is *session) lost() bool {
+func (is *session) isAbandoned() bool {
 	return is.state != "active" && is.state != "fastpath function call" || is.waitType == "Client"
 }
 
-func (is *session) waits() string {
+// waitsFor says what the session waits for, for people.
+func (is *session) waitsFor() string {
 	session := "the server's session (pid " + is.pid + ")"
 	switch {
 	case is.state == "":
 		return session + ", which is gone"
 	case is.waitType == "Lock" && len(is.blockers) > 0:
-		return fmt.Sprintf("a lock, %s, that is held by %s", is.wants, strings.Join(is.blockers, "; and by "))
+		return fmt.Sprintf("a lock, %s, that is held by %s", is.lock, strings.Join(is.blockers, "; and by "))
 	case is.waitType == "Lock":
-		return "a lock, " + is.wants
+		return "a lock, " + is.lock
 	case is.wait == "SyncRep":
 		return session + ", which waits since " + is.since + " for a standby to confirm the commit"
-	case is.lost():
+	case is.isAbandoned():
 		return fmt.Sprintf("%s, which does not take the request: it is %s since %s", session, is.state, is.since)
 	case is.waitType != "":
 		return fmt.Sprintf("%s, which waits for %s (%s) since %s or later", session, is.wait, is.waitType, is.since)
@@ -247,21 +222,4 @@ func masked(query string) string {
 		query = string(r[:shownQuery]) + "…"
 	}
 	return query
-}
-
-// endLost ends the transaction that was lost with the last connection, where its
-// session waits for the client that is gone: it would hold its locks until the
-// server notices. One that is at work, at COMMIT above all, is let be: the token
-// is read when it has ended.
-func (s *Sink) endLost(ctx context.Context, c *conn) error {
-	if s.lost == nil {
-		return nil
-	}
-	_, err := c.query(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1::int AND extract(epoch FROM xact_start)::text = $2 AND wait_event_type = 'Client'",
-		s.lost.pid, s.lost.began)
-	if err != nil && code(err) == "" {
-		return err
-	}
-	s.lost = nil // a server that does not let us waits by itself
-	return nil
 }

@@ -39,10 +39,10 @@ func sqlType(t pipeline.Type) string {
 // anyCharacter makes a path match itself only, where read_parquet takes globs.
 var anyCharacter = strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]")
 
-// staging returns the spooled rows with one of the operations, as a query has
+// spooledRows returns the spooled rows with one of the operations, as a query has
 // them after FROM. A folder whose name looks like a partition, a=b, must not
 // become a column.
-func staging(file string, ops []pipeline.Op) string {
+func spooledRows(file string, ops []pipeline.Op) string {
 	of := make([]string, len(ops))
 	for i, op := range ops {
 		of[i] = strconv.Itoa(int(op))

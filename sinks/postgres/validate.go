@@ -16,40 +16,40 @@ import (
 )
 
 const (
-	// maxRowBytes keeps a row within a message of the protocol and a tuple in memory,
+	// rowBytesMax keeps a row within a message of the protocol and a tuple in memory,
 	// which take 1 GiB.
-	maxRowBytes = 1<<30 - 1<<20
-	// maxKeyBytes keeps a key within an entry of a B-tree, of which three have to
+	rowBytesMax = 1<<30 - 1<<20
+	// keyBytesMax keeps a key within an entry of a B-tree, of which three have to
 	// fit on a page of 8 KiB.
-	maxKeyBytes = 2600
+	keyBytesMax = 2600
 	// The days and microseconds since 1970 that PostgreSQL's types hold.
 	minDay, maxDay       = -2440588, 2145042905
 	minMicros, maxMicros = minDay * 86_400_000_000, 9223371331200000000 - 1
-	// valueShown is how much of a value a message shows.
-	valueShown = 80
+	// shownBytesMax is how much of a value a message shows.
+	shownBytesMax = 80
 )
 
 var _ pipeline.ValueValidator = (*Sink)(nil)
 
 // InvalidValues implements pipeline.ValueValidator.
 func (s *Sink) InvalidValues(columns []pipeline.StoredColumn, rows int) []pipeline.InvalidValue {
-	return unfit(columns, rows, s.strip)
+	return invalidValues(columns, rows, s.stripNUL)
 }
 
-// unfit returns what PostgreSQL can't store. With strip, that is not U+0000 but in
-// what identifies rows, which would be others without it.
-func unfit(columns []pipeline.StoredColumn, rows int, strip bool) (all []pipeline.InvalidValue) {
+// invalidValues returns what PostgreSQL can't store. With stripNUL, that is not U+0000
+// but in what identifies rows, which would be others without it.
+func invalidValues(columns []pipeline.StoredColumn, rows int, stripNUL bool) (all []pipeline.InvalidValue) {
 	indexed, bytes := false, 0
 	for i := range columns {
 		c := &columns[i]
-		wrong(c.Type, c.Values, strip && !c.Key, func(row int, value, why string) {
+		checkValues(c.Type, c.Values, stripNUL && !c.Key, func(row int, value, why string) {
 			all = append(all, pipeline.InvalidValue{Row: row, Column: i, Value: value, Why: why})
 		})
 		indexed = indexed || c.Indexed
 		bytes += dataBytes(c.Values)
 	}
-	if bytes > maxRowBytes {
-		all = append(all, tooLong(columns, rows)...)
+	if bytes > rowBytesMax {
+		all = append(all, longRows(columns, rows)...)
 	}
 	if !indexed {
 		return all
@@ -61,22 +61,22 @@ func unfit(columns []pipeline.StoredColumn, rows int, strip bool) (all []pipelin
 				size += valueBytes(c.Values, row)
 			}
 		}
-		if size > maxKeyBytes {
-			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the key has %d bytes, and an index of PostgreSQL takes %d", size, maxKeyBytes)})
+		if size > keyBytesMax {
+			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the key has %d bytes, and an index of PostgreSQL takes %d", size, keyBytesMax)})
 		}
 	}
 	return all
 }
 
-// tooLong returns the rows that are longer than the server takes a message.
-func tooLong(columns []pipeline.StoredColumn, rows int) (all []pipeline.InvalidValue) {
+// longRows returns the rows that are longer than the server takes a message.
+func longRows(columns []pipeline.StoredColumn, rows int) (all []pipeline.InvalidValue) {
 	for row := range rows {
 		size := 0
 		for i := range columns {
 			size += valueBytes(columns[i].Values, row)
 		}
-		if size > maxRowBytes {
-			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the row has %d bytes, and PostgreSQL takes %d", size, maxRowBytes)})
+		if size > rowBytesMax {
+			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the row has %d bytes, and PostgreSQL takes %d", size, rowBytesMax)})
 		}
 	}
 	return all
@@ -93,9 +93,9 @@ func dataBytes(a arrow.Array) int {
 	return 0
 }
 
-// refuse returns an error for what PostgreSQL would refuse after the epoch is saved.
+// validate returns an error for what PostgreSQL would refuse after the epoch is saved.
 // Where a change can be blamed for it, it does not come here.
-func refuse(rows *pipeline.Rows, strip bool) error {
+func validate(rows *pipeline.Rows, stripNUL bool) error {
 	columns := make([]pipeline.StoredColumn, len(rows.Table.Columns))
 	for i, c := range rows.Table.Columns {
 		key := slices.Contains(rows.Table.Key, i)
@@ -106,7 +106,7 @@ func refuse(rows *pipeline.Rows, strip bool) error {
 			}
 		}
 	}
-	for _, u := range unfit(columns, len(rows.Ops), strip) {
+	for _, u := range invalidValues(columns, len(rows.Ops), stripNUL) {
 		if u.Column < 0 {
 			return fmt.Errorf("table %q, row with key %s: %s", rows.Table.Name, keyText(rows, u.Row), u.Why)
 		}
@@ -137,7 +137,7 @@ func keyText(rows *pipeline.Rows, row int) string {
 		if i > 0 {
 			text = append(text, ", "...)
 		}
-		value := shown(rows.Record.Column(k).ValueStr(row))
+		value := shorten(rows.Record.Column(k).ValueStr(row))
 		if rows.Table.Columns[k].Masked {
 			value = decode.Hidden
 		}
@@ -146,39 +146,39 @@ func keyText(rows *pipeline.Rows, row int) string {
 	return "(" + string(text) + ")"
 }
 
-func shown(s string) string {
-	if len(s) > valueShown {
-		return fmt.Sprintf("%q…", s[:valueShown])
+func shorten(s string) string {
+	if len(s) > shownBytesMax {
+		return fmt.Sprintf("%q…", s[:shownBytesMax])
 	}
 	return fmt.Sprintf("%q", s)
 }
 
-// wrong finds the values that PostgreSQL does not take, and says why.
-func wrong(t pipeline.Type, column arrow.Array, strip bool, found func(row int, value, why string)) {
+// checkValues finds the values that PostgreSQL does not take, and says why.
+func checkValues(t pipeline.Type, column arrow.Array, stripNUL bool, report func(row int, value, why string)) {
 	switch a := column.(type) {
 	case *array.String:
 		if t.Kind == pipeline.JSONText {
-			wrongJSON(a, strip, found)
-		} else if !plainText(a) {
-			wrongText(a, strip, found)
+			checkDocuments(a, stripNUL, report)
+		} else if !isASCII(a) {
+			checkTexts(a, stripNUL, report)
 		}
 	case *array.Date32:
-		outside(a, a.Date32Values(), minDay, maxDay, found)
+		checkRange(a, a.Date32Values(), minDay, maxDay, report)
 	case *array.Timestamp:
-		outside(a, a.TimestampValues(), minMicros, maxMicros, found)
+		checkRange(a, a.TimestampValues(), minMicros, maxMicros, report)
 	case *array.Decimal128:
 		for i, v := range a.Values() {
 			if a.IsValid(i) && !v.FitsInPrecision(t.Precision) {
-				found(i, string(decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))+" ", fmt.Sprintf("does not fit %s", t))
+				report(i, string(decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))+" ", fmt.Sprintf("does not fit %s", t))
 			}
 		}
 	}
 }
 
-func outside[T ~int32 | ~int64](a arrow.Array, values []T, least, most T, found func(row int, value, why string)) {
+func checkRange[T ~int32 | ~int64](a arrow.Array, values []T, least, most T, report func(row int, value, why string)) {
 	for i, v := range values {
 		if (v < least || v > most) && a.IsValid(i) {
-			found(i, a.ValueStr(i)+" ", "is out of PostgreSQL's range")
+			report(i, a.ValueStr(i)+" ", "is out of PostgreSQL's range")
 		}
 	}
 }
@@ -188,23 +188,23 @@ const (
 	holdsNUL = "holds the character U+0000, which PostgreSQL cannot store"
 )
 
-func wrongText(a *array.String, strip bool, found func(row int, value, why string)) {
+func checkTexts(a *array.String, stripNUL bool, report func(row int, value, why string)) {
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			continue
 		}
 		switch text := a.Value(i); {
 		case !utf8.ValidString(text):
-			found(i, shown(text)+" ", notUTF8)
-		case !strip && strings.IndexByte(text, 0) >= 0:
-			found(i, shown(text)+" ", holdsNUL)
+			report(i, shorten(text)+" ", notUTF8)
+		case !stripNUL && strings.IndexByte(text, 0) >= 0:
+			report(i, shorten(text)+" ", holdsNUL)
 		}
 	}
 }
 
-// plainText tells that all texts can be taken, by one look at all of them: most
-// columns are ASCII.
-func plainText(a *array.String) bool {
+// isASCII tells that all texts are ASCII without U+0000, by one look at all of them:
+// they can be taken, and most columns are.
+func isASCII(a *array.String) bool {
 	b := a.ValueBytes()
 	// Eight at a time: a byte has its highest bit set here if it is 0 or that of a
 	// rune of more than one byte.
@@ -222,16 +222,16 @@ func plainText(a *array.String) bool {
 	return true
 }
 
-func wrongJSON(a *array.String, strip bool, found func(row int, value, why string)) {
+func checkDocuments(a *array.String, stripNUL bool, report func(row int, value, why string)) {
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			continue
 		}
 		text := a.Value(i)
 		if !utf8.ValidString(text) {
-			found(i, shown(text)+" ", notUTF8)
-		} else if why := wrongDocument(text, strip); why != "" {
-			found(i, shown(text)+" ", why)
+			report(i, shorten(text)+" ", notUTF8)
+		} else if why := documentProblem(text, stripNUL); why != "" {
+			report(i, shorten(text)+" ", why)
 		}
 	}
 }

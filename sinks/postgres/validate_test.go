@@ -42,11 +42,11 @@ func drawJSON(rt *rapid.T, depth int) string {
 // TestDocuments: what is let through, the server takes; and but for what is near
 // its limits, it refuses the rest.
 func TestDocuments(t *testing.T) {
-	d := newDatabase(t, pgtest.Schema())
+	d := newTarget(t, pgtest.Schema())
 	rapid.Check(t, func(rt *rapid.T) {
 		doc := drawJSON(rt, 2)
-		why := wrongDocument(doc, false)
-		_, err := d.conn.query(context.Background(), "SELECT $1::jsonb", doc)
+		why := documentProblem(doc, false)
+		err := d.conn.ExecParams(context.Background(), "SELECT $1::jsonb", [][]byte{[]byte(doc)}, nil, nil, nil).Read().Err
 		if err != nil && why == "" {
 			rt.Fatalf("%s: let through, and the server says %v", doc, err)
 		}
@@ -64,7 +64,7 @@ func TestMaskedRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		rows := textRows(table, "s3cret\x00")
-		err = refuse(rows, false)
+		err = validate(rows, false)
 		rows.Record.Release()
 		if err == nil || strings.Contains(err.Error(), "s3cret") == masked || !strings.Contains(err.Error(), `column "s", row with key ("1", `) || !strings.Contains(err.Error(), "U+0000, which PostgreSQL cannot store") {
 			t.Errorf("masked %v: %v", masked, err)
@@ -80,14 +80,14 @@ func TestWithoutNUL(t *testing.T) {
 		if got := withoutNUL(doc); got != want {
 			t.Errorf("%s becomes %s, want %s", doc, got, want)
 		}
-		if why := wrongDocument(withoutNUL(doc), false); why != "" {
+		if why := documentProblem(withoutNUL(doc), false); why != "" {
 			t.Errorf("%s %s", want, why)
 		}
 	}
 }
 
-// TestPlainText: the quick look at texts is right for each byte at each place.
-func TestPlainText(t *testing.T) {
+// TestIsASCII: the quick look at texts is right for each byte at each place.
+func TestIsASCII(t *testing.T) {
 	for n := range 20 {
 		for at := range n {
 			for c := range 256 {
@@ -96,7 +96,7 @@ func TestPlainText(t *testing.T) {
 				b := array.NewStringBuilder(memory.DefaultAllocator)
 				b.Append(string(text))
 				a := b.NewStringArray()
-				if got, want := plainText(a), c > 0 && c < 128; got != want {
+				if got, want := isASCII(a), c > 0 && c < 128; got != want {
 					t.Fatalf("byte %d at %d of %d: %t", c, at, n, got)
 				}
 				a.Release()
@@ -107,10 +107,10 @@ func TestPlainText(t *testing.T) {
 }
 
 func TestLargeDocuments(t *testing.T) {
-	if why := wrongDocument("["+strings.Repeat("1,", 10<<20)+"1]", false); why != "" {
+	if why := documentProblem("["+strings.Repeat("1,", 10<<20)+"1]", false); why != "" {
 		t.Errorf("10 Mi numbers: %s", why)
 	}
-	if why := wrongDocument("["+strings.Repeat("1,", 24<<20)+"1]", false); !strings.Contains(why, "255 MiB") {
+	if why := documentProblem("["+strings.Repeat("1,", 24<<20)+"1]", false); !strings.Contains(why, "255 MiB") {
 		t.Errorf("24 Mi numbers: %q", why)
 	}
 }

@@ -11,18 +11,18 @@ import (
 
 // Column is a column that a table has.
 type Column struct {
-	Type    string // as the catalogue prints it
-	NotNull bool
-	Filled  bool // has a default, or is made by the database
-	Made    bool // always made by the database: nobody can write it
+	Type       string // as the catalogue prints it
+	NotNull    bool
+	HasDefault bool // what it gets without a value, be it from the database
+	Generated  bool // always by the database: nobody can write it
 }
 
 // Columns are a table's columns by name, in lower case where the dialect folds.
 type Columns map[string]Column
 
-// Missing compares a table with what the catalogue says of it, and returns the
+// missing compares a table with what the catalogue says of it, and returns the
 // columns to add. The error lists everything that does not fit.
-func (d *Dialect) Missing(schema string, t *pipeline.Table, found Columns) ([]pipeline.Column, error) {
+func (d *Dialect) missing(schema string, t *pipeline.Table, found Columns) ([]pipeline.Column, error) {
 	var add []pipeline.Column
 	var diff []string
 	differs := func(column, format string, args ...any) {
@@ -30,21 +30,21 @@ func (d *Dialect) Missing(schema string, t *pipeline.Table, found Columns) ([]pi
 	}
 	ours := map[string]bool{}
 	for i, c := range t.Columns {
-		ours[d.key(c.Name)] = true
-		have, ok := found[d.key(c.Name)]
+		ours[d.fold(c.Name)] = true
+		have, ok := found[d.fold(c.Name)]
 		switch want := d.Type(c.Type); {
 		case !ok:
 			add = append(add, c)
 		case have.Type != want:
 			differs(c.Name, "the pipeline has %s, the table has %s", want, have.Type)
-		case have.Made:
+		case have.Generated:
 			differs(c.Name, "the database makes it itself (GENERATED ALWAYS), and the pipeline can't write it")
 		case have.NotNull && !slices.Contains(t.Key, i):
 			differs(c.Name, "the pipeline may bring nulls, and in the table it may not be null")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		if c := found[name]; c.NotNull && !c.Filled && !ours[name] {
+		if c := found[name]; c.NotNull && !c.HasDefault && !ours[name] {
 			differs(name, "the pipeline does not have it, and in the table it may not be null")
 		}
 	}
@@ -52,4 +52,19 @@ func (d *Dialect) Missing(schema string, t *pipeline.Table, found Columns) ([]pi
 		return nil, fmt.Errorf("table %s.%s does not fit the pipeline:\n%s\nalter the table, or give the columns other names", schema, t.Name, strings.Join(diff, "\n"))
 	}
 	return add, nil
+}
+
+// hasExtraColumns tells whether a table has columns that the staged rows do not have:
+// they keep their values when a row is updated.
+func (d *Dialect) hasExtraColumns(s *StagedTable, found Columns) bool {
+	ours := map[string]bool{}
+	for _, c := range s.Columns {
+		ours[d.fold(c)] = true
+	}
+	for name := range found {
+		if !ours[name] {
+			return true
+		}
+	}
+	return false
 }

@@ -45,7 +45,7 @@ type refusal struct {
 }
 
 func (c refusal) run(t *testing.T) {
-	d, ctx := newDatabase(t, pgtest.Schema()), context.Background()
+	d, ctx := newTarget(t, pgtest.Schema()), context.Background()
 	table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
 		{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
 	must(t, err)
@@ -54,7 +54,7 @@ func (c refusal) run(t *testing.T) {
 	dir := t.TempDir()
 	must(t, sink.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}))
 	defer func() { must(t, sink.Close()) }()
-	in := warehouse.In(d.schema, "person")
+	in := warehouse.QualifiedName(d.schema, "person")
 	d.Exec(t, fmt.Sprintf("INSERT INTO %s VALUES (7, NULL, 'seven')", in))
 	d.Exec(t, fmt.Sprintf("ALTER TABLE %s %s", in, strings.ReplaceAll(c.constraint, "%s", in)))
 	e, err := sink.Begin(1)

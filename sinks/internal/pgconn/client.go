@@ -1,0 +1,88 @@
+package pgconn
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Client has a connection to a server, and makes another after an error. One
+// goroutine uses it, but for Active.
+type Client struct {
+	Config Config
+	// OnConnect readies a new connection. lost is the transaction that was lost with
+	// the connection before; nil = none was.
+	OnConnect func(ctx context.Context, c *Conn, lost *Transaction) error
+
+	conn   *Conn // nil before the first Do, after Close, and after an error
+	active atomic.Pointer[Conn]
+	lost   *Transaction
+}
+
+// Do runs do on the connection, which it makes where there is none and drops after
+// an error. What time can heal is marked.
+func (c *Client) Do(ctx context.Context, do func(context.Context, *Conn) error) (err error) {
+	defer c.active.Store(nil)
+	if c.conn == nil {
+		if c.conn, err = Connect(ctx, c.Config); err != nil {
+			return Classify(ctx, err)
+		}
+		c.active.Store(c.conn)
+		if err := c.OnConnect(ctx, c.conn, c.lost); err != nil {
+			return c.drop(ctx, err)
+		}
+		c.lost = nil
+	}
+	c.active.Store(c.conn)
+	if err := do(ctx, c.conn); err != nil {
+		return c.drop(ctx, err)
+	}
+	return nil
+}
+
+// drop drops the connection after an error.
+func (c *Client) drop(ctx context.Context, err error) error {
+	if tx := c.conn.Transaction(); tx != nil {
+		c.lost = tx
+	}
+	c.Close()
+	return Classify(ctx, err)
+}
+
+// InTx runs do in a transaction that begin starts, and commits it.
+func (c *Client) InTx(ctx context.Context, begin string, do func(context.Context, *Conn) error) error {
+	return c.Do(ctx, func(ctx context.Context, conn *Conn) error {
+		if err := conn.Begin(ctx, begin); err != nil {
+			return err
+		}
+		if err := do(ctx, conn); err != nil {
+			return err // the connection is dropped, and the transaction with it
+		}
+		return conn.Commit(ctx)
+	})
+}
+
+// Rehearse runs do in a transaction that begin starts, and rolls it back.
+func (c *Client) Rehearse(ctx context.Context, begin string, do func(context.Context, *Conn) error) error {
+	return c.Do(ctx, func(ctx context.Context, conn *Conn) error {
+		if err := conn.Begin(ctx, begin); err != nil {
+			return err
+		}
+		if err := do(ctx, conn); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "ROLLBACK")
+		return err
+	})
+}
+
+// Active returns the connection at work, from any goroutine; nil = it is being made,
+// or nothing is at work.
+func (c *Client) Active() *Conn { return c.active.Load() }
+
+// Close drops the connection. It may be called twice.
+func (c *Client) Close() {
+	if c.conn != nil {
+		c.conn.Close(context.Background())
+		c.conn = nil
+	}
+}

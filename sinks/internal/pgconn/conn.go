@@ -1,0 +1,170 @@
+package pgconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	pgx "github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+)
+
+// closeTimeout is how long a connection has to say good-bye.
+const closeTimeout = 2 * time.Second
+
+// Conn is one connection. One goroutine uses it, but for PID, LastProgress and
+// Transaction.
+type Conn struct {
+	pg       *pgx.PgConn
+	database string
+	meter    *meter
+	// committing keeps requests to cancel from a COMMIT.
+	committing atomic.Bool
+	tx         atomic.Pointer[Transaction]
+}
+
+// Transaction says which session of the server has which transaction. Behind a
+// pooler, the session of a connection is another one each time.
+type Transaction struct {
+	PID   string
+	Began string // seconds, as the server says
+}
+
+// Connect makes a connection whose progress is noticed.
+func Connect(ctx context.Context, cfg Config) (*Conn, error) {
+	c := &Conn{meter: newMeter(), database: cfg.Database}
+	var err error
+	c.pg, err = pgx.ConnectConfig(ctx, withMeter(cfg.Config, c.meter, &c.committing))
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// ConnectAside makes a connection to ask about another one: a request whose context
+// ends is left alone, without a word to the server.
+func ConnectAside(ctx context.Context, cfg Config) (*Conn, error) {
+	aside := cfg.Copy()
+	aside.BuildContextWatcherHandler = func(pg *pgx.PgConn) ctxwatch.Handler {
+		return &pgx.DeadlineContextWatcherHandler{Conn: pg.Conn()}
+	}
+	pg, err := pgx.ConnectConfig(ctx, aside)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{pg: pg, meter: newMeter(), database: cfg.Database}, nil
+}
+
+// Close ends the connection. What the server thinks of it does not matter: what
+// was committed is known from the token.
+func (c *Conn) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	_ = c.pg.Close(ctx)
+}
+
+// PID is the session that the connection was made with.
+func (c *Conn) PID() string { return strconv.Itoa(int(c.pg.PID())) }
+
+// Database is the name of the database that was asked for; empty = the user's.
+func (c *Conn) Database() string { return c.database }
+
+// ParameterStatus returns what the server says of itself when it is connected to;
+// empty = nothing.
+func (c *Conn) ParameterStatus(name string) string { return c.pg.ParameterStatus(name) }
+
+// LastProgress returns when a byte last moved.
+func (c *Conn) LastProgress() time.Time { return c.meter.lastProgress() }
+
+// Transaction returns the transaction at work, or the last one; nil = there was none.
+func (c *Conn) Transaction() *Transaction { return c.tx.Load() }
+
+// Exec runs a statement, and returns how many rows it touched. Without parameters
+// there may be several, of which the last one counts.
+func (c *Conn) Exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	if len(args) > 0 {
+		result := c.request(ctx, statement, args).Read()
+		return result.CommandTag.RowsAffected(), result.Err
+	}
+	results, err := c.pg.Exec(ctx, statement).ReadAll()
+	if err != nil || len(results) == 0 {
+		return 0, err
+	}
+	return results[len(results)-1].CommandTag.RowsAffected(), nil
+}
+
+// Query returns a query's rows as texts; a null is empty.
+func (c *Conn) Query(ctx context.Context, query string, args ...any) ([][]string, error) {
+	result := c.request(ctx, query, args).Read()
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	out := make([][]string, len(result.Rows))
+	for i, row := range result.Rows {
+		for _, value := range row {
+			out[i] = append(out[i], string(value))
+		}
+	}
+	return out, nil
+}
+
+func (c *Conn) request(ctx context.Context, statement string, args []any) *pgx.ResultReader {
+	values := make([][]byte, len(args))
+	for i, a := range args {
+		values[i] = textOf(a)
+	}
+	return c.pg.ExecParams(ctx, statement, values, nil, nil, nil)
+}
+
+// textOf returns a parameter as text.
+func textOf(arg any) []byte {
+	switch a := arg.(type) {
+	case string:
+		return []byte(a)
+	case time.Time:
+		return a.UTC().AppendFormat(nil, "2006-01-02 15:04:05.000000")
+	}
+	return fmt.Append(nil, arg)
+}
+
+// CopyFile sends a file by a COPY … FROM STDIN, and returns how many rows it had.
+func (c *Conn) CopyFile(ctx context.Context, path, statement string) (n int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("spool: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	tag, err := c.pg.CopyFrom(ctx, f, statement)
+	return tag.RowsAffected(), err
+}
+
+// Begin runs statements that start a transaction. The last one is a query for the
+// session's pid and when the transaction began.
+func (c *Conn) Begin(ctx context.Context, statements string) error {
+	results, err := c.pg.Exec(ctx, statements).ReadAll()
+	if err != nil {
+		return err
+	}
+	row := results[len(results)-1].Rows[0]
+	c.tx.Store(&Transaction{string(row[0]), string(row[1])})
+	return nil
+}
+
+// Commit ends the transaction. A COMMIT is not cancelled: one that waits for a
+// standby and is cancelled is a commit which that standby does not have.
+func (c *Conn) Commit(ctx context.Context) error {
+	c.committing.Store(true)
+	result := c.request(ctx, "COMMIT", nil).Read()
+	if result.Err != nil {
+		return result.Err // what became of it the token says
+	}
+	c.committing.Store(false)
+	if tag := result.CommandTag.String(); tag != "COMMIT" {
+		return fmt.Errorf("the server answered %s to COMMIT", tag)
+	}
+	return nil
+}

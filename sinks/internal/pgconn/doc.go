@@ -1,0 +1,12 @@
+// Package pgconn is how sinks talk to a server that speaks PostgreSQL's protocol:
+// the connection string, connections and transactions, and which errors time can
+// heal.
+//
+// After an error the connection is dropped, and the next try makes another: a new
+// one has nothing left of what went wrong. What became of a COMMIT without an
+// answer is for the caller to find out. Errors that time can heal are marked with
+// pipeline.Transient.
+//
+// Requests with parameters are the extended protocol's, unnamed and as text: there
+// are no prepared statements that a changed table or a pooler could break.
+package pgconn

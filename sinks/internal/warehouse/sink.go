@@ -1,0 +1,324 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Config is what a Sink is made of.
+type Config struct {
+	Name    string // of the sink
+	Schema  string
+	Dialect *Dialect
+	Database
+	// NewWriter makes the writer of a table at its first row in an epoch. It may set
+	// Types and File of s; File begins as a name of its own in the folder.
+	NewWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
+	Gather    Gather
+}
+
+// Sink keeps settled tables in a Database. It is a pipeline.Sink and
+// pipeline.Resettable.
+type Sink struct {
+	cfg      Config
+	options  pipeline.SinkOptions
+	gathered gathered
+	// found holds the columns of each table as Open left them.
+	found map[string]Columns
+}
+
+var (
+	_ pipeline.Sink       = (*Sink)(nil)
+	_ pipeline.Resettable = (*Sink)(nil)
+)
+
+// New returns a sink.
+func New(cfg Config) *Sink {
+	if cfg.Gather.on() && cfg.Dialect.Refusals != nil {
+		// Refused rows are found among those of one statement a table; gathered ones may need two.
+		panic("warehouse: rows are not gathered for a database that refuses single ones")
+	}
+	return &Sink{cfg: cfg}
+}
+
+// Mode is Settled: tables hold the current row of each key.
+func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
+
+// DDL returns the statements that make the tables.
+func (s *Sink) DDL(tables []*pipeline.Table) string { return s.cfg.Dialect.DDL(s.cfg.Schema, tables) }
+
+// CheckTables refuses names that are taken, and those that the database does not
+// take or takes for one. The error joins *spec.FieldError.
+func (s *Sink) CheckTables(tables []*pipeline.Table) error { return s.cfg.Dialect.CheckNames(tables) }
+
+// Check does what Open does in a transaction that is rolled back.
+func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []string, err error) {
+	if err := s.begin(o); err != nil {
+		return nil, err
+	}
+	return s.cfg.Check(ctx, o.Tables, s.takeTables)
+}
+
+// Open compares the token with the checkpoint, and makes or checks the tables.
+func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
+	if err := s.begin(o); err != nil {
+		return err
+	}
+	return s.cfg.Open(ctx, o.Tables, s.takeTables)
+}
+
+// begin leaves what an earlier opening had.
+func (s *Sink) begin(o pipeline.SinkOptions) (err error) {
+	if err := s.Close(); err != nil {
+		return err
+	}
+	s.options, s.found = o, map[string]Columns{}
+	if s.gathered, err = readGathered(o.SinkState); err != nil {
+		return fmt.Errorf("checkpoint of sink %q: %w", s.cfg.Name, err)
+	}
+	return s.CheckTables(o.Tables)
+}
+
+func (s *Sink) owner() Owner { return Owner{s.options.Pipeline, s.options.StateID, s.cfg.Name} }
+
+// takeTables checks everything in the database, and makes what is missing.
+func (s *Sink) takeTables(ctx context.Context, tx Tx) error {
+	// What is there is right once a transaction has ended that a lost connection left.
+	if err := tx.LockToken(ctx, s.owner()); err != nil {
+		return err
+	}
+	if err := tx.CreateSchema(ctx); err != nil {
+		return fmt.Errorf("schema %q: %w", s.cfg.Schema, err)
+	}
+	for _, t := range []*pipeline.Table{Epochs(), Tables()} {
+		if err := s.makeTable(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	if err := s.checkToken(ctx, tx); err != nil {
+		return err
+	}
+	take, err := s.claim(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, t := range s.options.Tables {
+		if err := s.makeTable(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	for _, table := range take {
+		if err := tx.TakeTable(ctx, table, s.owner()); err != nil {
+			return fmt.Errorf("taking table %q: %w", table, err)
+		}
+	}
+	return nil
+}
+
+func (s *Sink) checkToken(ctx context.Context, tx Tx) error {
+	found, err := s.lastEpoch(ctx, tx, s.options.Published)
+	if err != nil {
+		return err
+	}
+	other, otherEpoch, err := tx.OtherState(ctx, s.owner())
+	if err != nil {
+		return fmt.Errorf("reading the token: %w", err)
+	}
+	return CheckToken(s.cfg.Name, &s.options, found, other, otherEpoch)
+}
+
+// lastEpoch returns the sink's last epoch; 0 = none. It is not expected to be before
+// from, which is where a database looks that has an epoch for each second of years.
+func (s *Sink) lastEpoch(ctx context.Context, tx Tx, from int64) (int64, error) {
+	epoch, err := tx.LastEpoch(ctx, s.owner(), from)
+	if err != nil {
+		return 0, fmt.Errorf("reading the token: %w", err)
+	}
+	if epoch == 0 && from > 0 {
+		return s.lastEpoch(ctx, tx, 0) // to say what is there instead
+	}
+	return epoch, nil
+}
+
+// claim returns the tables to take, or why others can't be written.
+func (s *Sink) claim(ctx context.Context, tx Tx) ([]string, error) {
+	owners, err := tx.TableOwners(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", TablesTable, err)
+	}
+	claims := s.cfg.Dialect.newClaims(s.cfg.Schema, s.cfg.Name, &s.options, owners)
+	for _, t := range s.options.Tables {
+		there, err := s.findTable(ctx, tx, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		rows := false
+		if there != nil {
+			if there.Problem != "" {
+				return nil, fmt.Errorf("table %s.%s %s", s.cfg.Schema, t.Name, there.Problem)
+			}
+			if rows, err = tx.HasRows(ctx, t.Name); err != nil {
+				return nil, fmt.Errorf("table %q: %w", t.Name, err)
+			}
+		}
+		claims.add(t.Name, there != nil, rows)
+	}
+	return claims.take, claims.err()
+}
+
+// findTable looks a table up. Something else of its name is an error.
+func (s *Sink) findTable(ctx context.Context, tx Tx, table string) (*FoundTable, error) {
+	there, err := tx.FindTable(ctx, table)
+	if err != nil {
+		return nil, fmt.Errorf("table %q: %w", table, err)
+	}
+	if there != nil && there.Kind != "" {
+		return nil, fmt.Errorf("%s.%s is there, and is not a table but %s: drop or rename it, or give the table another name", s.cfg.Schema, table, there.Kind)
+	}
+	return there, nil
+}
+
+// makeTable makes a table, or adds the columns that it lacks.
+func (s *Sink) makeTable(ctx context.Context, tx Tx, t *pipeline.Table) error {
+	there, err := s.findTable(ctx, tx, t.Name)
+	if err != nil {
+		return err
+	}
+	found, add := Columns{}, t.Columns
+	if there == nil {
+		err = tx.CreateTable(ctx, t)
+	} else if found, err = tx.TableColumns(ctx, t.Name); err == nil {
+		var misfit error
+		if add, misfit = s.cfg.Dialect.missing(s.cfg.Schema, t, found); misfit != nil {
+			return misfit
+		}
+		for i := 0; i < len(add) && err == nil; i++ {
+			err = tx.AddColumn(ctx, t.Name, add[i])
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("table %q: %w", t.Name, err)
+	}
+	for _, c := range add {
+		found[s.cfg.Dialect.fold(c.Name)] = Column{Type: s.cfg.Dialect.Type(c.Type)}
+	}
+	s.found[t.Name] = found
+	if p, ok := tx.(Prober); ok {
+		if err := p.Probe(ctx, t); err != nil {
+			return fmt.Errorf("table %s.%s does not take the pipeline's rows: %w", s.cfg.Schema, t.Name, err)
+		}
+	}
+	return nil
+}
+
+// Prober is a Tx of a database whose catalogue does not tell everything that keeps
+// rows out of a table.
+type Prober interface {
+	// Probe returns why the table would not take rows; it changes nothing.
+	Probe(ctx context.Context, t *pipeline.Table) error
+}
+
+// Begin starts an epoch's spool.
+func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
+	if s.cfg.Gather.on() {
+		return s.beginGathered(number)
+	}
+	return newSpool(s.options.Spool(number), number, s.cfg.NewWriter)
+}
+
+// Commit applies the epoch in one transaction, unless the token says that it was
+// applied (I5). When the database refuses rows, they are found and named.
+func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
+	all, err := readStaged(c)
+	if err != nil {
+		return err
+	}
+	excluded, err := readExcluded(c)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Transact(ctx, func(ctx context.Context, tx Tx) error { return s.publish(ctx, tx, c, all, excluded) })
+	if refusals := s.cfg.Dialect.Refusals; refusals == nil || err == nil || !refusals.IsRefusal(err) {
+		return err
+	}
+	refused, findErr := s.findRefused(ctx, c, all, excluded)
+	switch {
+	case findErr != nil:
+		return findErr
+	case refused == nil:
+		return fmt.Errorf("the rows of the epoch are refused together, and none of them alone: %w", err)
+	}
+	return refused
+}
+
+// publish is what a commit does in its transaction.
+func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, all []StagedTable, excluded []exclusion) error {
+	if applied, err := s.alreadyApplied(ctx, tx, c); err != nil || applied {
+		return err
+	}
+	exceptions, err := s.exceptionsOf(ctx, tx, c.Epoch, excluded)
+	if err != nil {
+		return err
+	}
+	rows := -int64(len(excluded))
+	for i := range all {
+		dir := s.options.Spool(c.Epoch)
+		if exceptions.concern(all[i].Table) {
+			err = exceptions.apply(ctx, dir, &all[i])
+		} else {
+			err = tx.Apply(ctx, dir, &all[i], s.found[all[i].Table])
+		}
+		if err != nil {
+			return fmt.Errorf("table %q: %w", all[i].Table, err)
+		}
+		rows += all[i].Rows()
+	}
+	if err := tx.RecordEpoch(ctx, Audit{Owner: s.owner(), Epoch: c.Epoch, Rows: rows, Started: c.Started, Ended: time.Now()}); err != nil {
+		return fmt.Errorf("writing the token: %w", err)
+	}
+	return nil
+}
+
+// alreadyApplied locks the token, and reports whether the committable was applied.
+func (s *Sink) alreadyApplied(ctx context.Context, tx Tx, c *pipeline.Committable) (bool, error) {
+	// A transaction of which nobody knows what became of it may still run on the
+	// server: the token is right once it has ended.
+	if err := tx.LockToken(ctx, s.owner()); err != nil {
+		return false, err
+	}
+	found, err := s.lastEpoch(ctx, tx, c.PreviousEpoch)
+	if err != nil {
+		return false, err
+	}
+	return AlreadyApplied(s.cfg.Name, &s.options, c, found)
+}
+
+// Close disconnects. It may be called twice.
+func (s *Sink) Close() error { return s.cfg.Close() }
+
+// Reset implements pipeline.Resettable. The schema stays, though nothing be left in
+// it, and so does what is not a table.
+func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.TargetObject, err error) {
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	s.options = pipeline.SinkOptions{Pipeline: r.Pipeline}
+	err = s.cfg.Reset(ctx, r.Tables, r.Do, func(ctx context.Context, tx Tx) error {
+		if r.Do {
+			// What a lost process has sent may still take effect: it is waited for.
+			if err := tx.LockToken(ctx, s.owner()); err != nil {
+				return err
+			}
+		}
+		all, err = s.resetAll(ctx, tx, &r)
+		return err
+	})
+	if err = errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return all, nil
+}

@@ -1,0 +1,146 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Session runs statements in one transaction. Parameters are $1, $2, …: strings,
+// int64s and times.
+type Session interface {
+	// Query returns a query's rows as texts; a null is empty.
+	Query(ctx context.Context, query string, args ...any) ([][]string, error)
+	// Exec runs a statement, and returns how many rows it touched. Without
+	// parameters there may be several, of which the last one counts.
+	Exec(ctx context.Context, statement string, args ...any) (int64, error)
+}
+
+// SQL is what the transactions of all databases have in common that speak SQL: a
+// dialect's Tx embeds it, and adds what its catalogue and its locks are like.
+type SQL struct {
+	Session
+	Dialect *Dialect
+	Schema  string
+	// hasRefused is read together with the token: there is a RefusedTable.
+	hasRefused bool
+}
+
+func (t *SQL) base() *SQL { return t }
+
+// in returns the quoted name of a table.
+func (t *SQL) in(table string) string { return QualifiedName(t.Schema, table) }
+
+// CreateSchema implements Catalog for a database whose schemas everybody may make.
+func (t *SQL) CreateSchema(ctx context.Context) error {
+	_, err := t.Exec(ctx, createSchema(t.Schema))
+	return err
+}
+
+// CreateTable implements Catalog.
+func (t *SQL) CreateTable(ctx context.Context, table *pipeline.Table) error {
+	_, err := t.Exec(ctx, t.Dialect.createTable(t.Schema, table))
+	return err
+}
+
+// AddColumn implements Catalog.
+func (t *SQL) AddColumn(ctx context.Context, table string, c pipeline.Column) error {
+	_, err := t.Exec(ctx, t.Dialect.addColumn(t.Schema, table, c))
+	return err
+}
+
+// DropTable implements Catalog.
+func (t *SQL) DropTable(ctx context.Context, table string) error {
+	_, err := t.Exec(ctx, "DROP TABLE "+t.in(table))
+	return err
+}
+
+// HasRows implements TableReader.
+func (t *SQL) HasRows(ctx context.Context, table string) (bool, error) {
+	rows, err := t.Query(ctx, fmt.Sprintf("SELECT 1 FROM %s LIMIT 1", t.in(table)))
+	return len(rows) > 0, err
+}
+
+// LastEpoch implements TokenLedger.
+func (t *SQL) LastEpoch(ctx context.Context, o Owner, from int64) (epoch int64, err error) {
+	refused := ""
+	if t.Dialect.Refusals != nil {
+		refused = ", " + t.Dialect.Refusals.HasTable(t.in(RefusedTable))
+	}
+	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0)%s FROM %s WHERE "epoch" >= $4 AND "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
+		refused, t.in(EpochsTable)), o.Pipeline, o.StateID, o.Sink, from)
+	if err != nil {
+		return 0, err
+	}
+	t.hasRefused = refused != "" && rows[0][1] == "t"
+	_, err = fmt.Sscan(rows[0][0], &epoch)
+	return epoch, err
+}
+
+// OtherState implements TokenLedger.
+func (t *SQL) OtherState(ctx context.Context, o Owner) (stateID string, epoch int64, err error) {
+	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = $1 AND "state_id" <> $2 AND "sink" = $3 ORDER BY "ended_at" DESC LIMIT 1`,
+		t.in(EpochsTable)), o.Pipeline, o.StateID, o.Sink)
+	if err != nil || len(rows) == 0 {
+		return "", 0, err
+	}
+	_, err = fmt.Sscan(rows[0][1], &epoch)
+	return rows[0][0], epoch, err
+}
+
+// RecordEpoch implements TokenLedger.
+func (t *SQL) RecordEpoch(ctx context.Context, a Audit) error {
+	_, err := t.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, 'committed', $2, $3, $4, $5, $6, $7, $8)", t.in(EpochsTable), Quoted(EpochColumns)),
+		a.Pipeline+"."+a.Sink, a.Started.UTC(), a.Ended.UTC(), a.Rows, a.Pipeline, a.StateID, a.Sink, a.Epoch)
+	return err
+}
+
+// ofSchema selects the rows of TablesTable that are of the schema, the parameter n.
+func (t *SQL) ofSchema(n int) string {
+	if t.Dialect.Fold {
+		return fmt.Sprintf(`lower("schema") = lower($%d)`, n)
+	}
+	return fmt.Sprintf(`"schema" = $%d`, n)
+}
+
+// TableOwners implements Ledger.
+func (t *SQL) TableOwners(ctx context.Context) ([]TableOwner, error) {
+	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT "table", "pipeline", "state_id", "sink" FROM %s WHERE %s ORDER BY "table"`, t.in(TablesTable), t.ofSchema(1)), t.Schema)
+	all := make([]TableOwner, len(rows))
+	for i, r := range rows {
+		all[i] = TableOwner{r[0], Owner{r[1], r[2], r[3]}}
+	}
+	return all, err
+}
+
+// TakeTable implements Ledger.
+func (t *SQL) TakeTable(ctx context.Context, table string, o Owner) error {
+	_, err := t.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5)", t.in(TablesTable), Quoted(TablesColumns)), t.Schema, table, o.Pipeline, o.StateID, o.Sink)
+	return err
+}
+
+// CountOwn implements Ledger.
+func (t *SQL) CountOwn(ctx context.Context, table, sink string, r *pipeline.Reset) (n int64, err error) {
+	which, args := fmt.Sprintf(`FROM %s WHERE "pipeline" = $1`, t.in(table)), []any{r.Pipeline}
+	and := func(condition func(n int) string, arg string) {
+		args = append(args, arg)
+		which += " AND " + condition(len(args))
+	}
+	if table == TablesTable {
+		and(t.ofSchema, t.Schema)
+	}
+	for _, other := range r.Sinks {
+		if other != sink {
+			and(func(n int) string { return fmt.Sprintf(`"sink" <> $%d`, n) }, other)
+		}
+	}
+	rows, err := t.Query(ctx, "SELECT count(*) "+which, args...)
+	if err == nil {
+		_, err = fmt.Sscan(rows[0][0], &n)
+	}
+	if err == nil && r.Do && n > 0 {
+		_, err = t.Exec(ctx, "DELETE "+which, args...)
+	}
+	return n, err
+}
