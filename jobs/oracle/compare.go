@@ -160,7 +160,7 @@ func Diff(got, want Tables) []string {
 				lines = append(lines, fmt.Sprintf("%s: %s should not be there: %v", table, key, g))
 			case !isThere:
 				lines = append(lines, fmt.Sprintf("%s: %s is missing: %v", table, key, w))
-			case !g.equals(w):
+			case !maps.Equal(g, w):
 				lines = append(lines, fmt.Sprintf("%s: %s is\n\t\t%v, want\n\t\t%v", table, key, g, w))
 			}
 		}
@@ -179,18 +179,4 @@ func Moved(before, after Keys) []string {
 		}
 	}
 	return lines
-}
-
-// Any is what a column of the model has that may have any value, or none.
-const Any = "(any)"
-
-// equals compares a row with the model's.
-func (r Row) equals(want Row) bool {
-	got := maps.Clone(r)
-	for c, v := range want {
-		if v == Any {
-			got[c] = Any
-		}
-	}
-	return maps.Equal(got, want)
 }

@@ -120,19 +120,11 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 			alive[nk] = true
 		}
 	}
-	left := map[string]string{} // when rows left the natural key, by being deleted or for another one
-	for _, row := range l.by(d.NaturalKey).settled(policy{onDelete: flag}) {
-		if nk, ok := row.keyOf(d.NaturalKey); ok && row["is_deleted"] == "true" {
-			left[nk] = max(left[nk], row["deleted_at"])
-		}
-	}
-	shared := map[string]bool{} // by rows that several items feed: when one took another's place depends on the order in which they came
-	for _, stories := range l.stories() {
-		for _, s := range stories {
-			for _, told := range s.told {
-				if nk, ok := told.Row.keyOf(d.NaturalKey); ok && len(stories) > 1 {
-					shared[nk] = true
-				}
+	left := map[string]int64{} // when the last row left the natural key
+	for _, spans := range l.spans(d.NaturalKey) {
+		for nk, s := range spans {
+			if nk != null {
+				left[nk] = max(left[nk], s.left(spans))
 			}
 		}
 	}
@@ -150,11 +142,8 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 		for nk, row := range rows {
 			deleted := best[nk] != nil && !alive[nk]
 			rows[nk] = row.with(Row{"is_deleted": fmt.Sprint(deleted)})
-			if at := left[nk]; deleted && at != "" {
-				rows[nk]["deleted_at"] = at
-			}
-			if deleted && shared[nk] {
-				rows[nk]["deleted_at"] = Any
+			if deleted {
+				rows[nk]["deleted_at"] = Timestamp(max(left[nk], best[nk].time))
 			}
 		}
 	}

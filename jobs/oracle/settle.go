@@ -23,6 +23,9 @@ func (p policy) of(t *table) policy {
 		p.merge = first
 	}
 	p.ttl = t.TTLDeletes
+	if t.part && p.ttl == "delete" {
+		p.ttl = flag
+	}
 	return p
 }
 

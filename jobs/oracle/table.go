@@ -210,3 +210,12 @@ func convert(v any, typ string) (string, bool, error) {
 func Timestamp(us int64) string {
 	return time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05.999999")
 }
+
+// microseconds is the time of a text that Timestamp made.
+func microseconds(text string) int64 {
+	at, err := time.Parse("2006-01-02 15:04:05.999999", text)
+	if err != nil {
+		panic(err)
+	}
+	return at.UnixMicro()
+}

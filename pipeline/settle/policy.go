@@ -93,6 +93,9 @@ func newPolicySettler(o PolicyTable, tables *LogicalTables, b *epochBuffer) (*po
 	if p.first && o.ExtraKey == nil {
 		p.unfiltered = o.Unfiltered
 	}
+	if o.ExtraKey != nil && p.expired == pipeline.Delete {
+		p.expired = pipeline.Flag // a reader of such rows asks when they went
+	}
 	base := o.Table
 	if p.flags {
 		var err error

@@ -308,8 +308,14 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 		r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
 		r.tracked, d.trackSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
 		if d.onDelete == pipeline.Flag {
-			r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, ExtraKey: pipeline.JoinExtraKey(c.changing(t, cfg.NaturalKey))})
+			changing := c.changing(t, cfg.NaturalKey)
+			r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, ExtraKey: pipeline.JoinExtraKey(changing)})
 			r.left = append(r.left, d)
+			for _, k := range t.Key {
+				if len(changing) > 0 {
+					d.rowKey = append(d.rowKey, d.log.use(k, t.Columns[k].Type))
+				}
+			}
 		}
 		for i, col := range pipeline.FlagColumns() {
 			d.rows.use(flagsAt(t)+i, col.Type)

@@ -135,6 +135,9 @@ func (m *memberState) shown(d *dimension) shown {
 		return shown{there: m.uses > 0, deletedAt: noTime}
 	}
 	s.deleted = m.seen
+	if m.seen {
+		s.deletedAt = m.time // no row left before its newest; of those that left first it is not always known when
+	}
 	for _, r := range m.dead {
 		s.deletedAt = max(s.deletedAt, r.at)
 	}
@@ -212,11 +215,6 @@ func (m *memberState) bury(row pipeline.Hash, at int64) {
 	}
 	slices.SortFunc(m.dead, func(a, b deadRow) int { return cmp.Or(cmp.Compare(b.at, a.at), a.row.Compare(b.row)) })
 	m.dead = m.dead[:maxDead]
-}
-
-// has reports whether the row is among those that left.
-func (m *memberState) has(row pipeline.Hash) bool {
-	return slices.ContainsFunc(m.dead, func(d deadRow) bool { return d.row == row })
 }
 
 func (m *memberState) raise(row pipeline.Hash) {

@@ -92,14 +92,30 @@ func (s *step) bid(offer int32) {
 	for _, d := range o.table.dimensions {
 		naturalKey, ok := pick(s.values, d.naturalKey)
 		if !ok {
+			if d.rowKey != nil {
+				s.tracked.given(d, s.trackedHash(d), pipeline.Hash{}, &o.version)
+			}
 			continue
 		}
 		b := bid{offer: offer, dimension: d, member: s.members.hash(d, naturalKey)}
 		from := len(s.buffer)
 		s.buffer = packed.JoinRow(s.buffer, naturalKey)
 		b.naturalKey = s.buffer[from:len(s.buffer):len(s.buffer)]
-		s.bids, s.keys = append(s.bids, b), append(s.keys, d.stateKey(b.member))
+		key := d.stateKey(b.member)
+		s.bids, s.keys = append(s.bids, b), append(s.keys, key)
+		if d.rowKey != nil {
+			s.tracked.given(d, s.trackedHash(d), key, &o.version)
+		}
 	}
+}
+
+// trackedHash hashes the key of the row of the log that was split.
+func (s *step) trackedHash(d *dimension) pipeline.Hash {
+	s.scratch = append(s.scratch[:0], d.trackSeed...)
+	for _, i := range d.rowKey {
+		s.scratch = append(s.scratch, s.values[i]...)
+	}
+	return hashOf(s.scratch)
 }
 
 // take keeps a bid, unless the member was offered something newer.
@@ -149,19 +165,12 @@ func (s *step) bringMembers(dead []int64) error {
 	if err := s.offer(); err != nil {
 		return err
 	}
-	moves, err := s.touchTracked()
-	if err != nil {
-		return err
-	}
-	left := movesOf(s.left)
-	if err := s.touchMoves(left); err != nil {
+	if err := s.readTracked(); err != nil {
 		return err
 	}
 	if err := s.members.load(); err != nil {
 		return err
 	}
 	s.members.bring()
-	s.leave(left)
-	s.move(moves)
-	return nil
+	return s.applyTracked()
 }

@@ -105,6 +105,7 @@ type dimension struct {
 	types      []pipeline.Type // of the natural key
 	rows       projection      // of the tracked table: the natural key, is_deleted, deleted_at
 	trackSeed  []byte
+	rowKey     []int // the key of the log table, where rows may change their natural key and it matters when; else nil
 }
 
 // tracks reports whether deletes matter to the dimension.

@@ -52,6 +52,7 @@ type step struct {
 	bases    []baseRow
 	tracks   []trackedChange
 	left     []trackedChange // of rows by their natural key, too
+	tracked  trackedRows
 
 	// Of the log that is being read, some rows at a time.
 	offers  []offer
