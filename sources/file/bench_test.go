@@ -75,9 +75,9 @@ func BenchmarkSplit(b *testing.B) {
 	b.SetBytes(int64(len(block)))
 	spans := make([]pipeline.Span, 0, 4096)
 	for b.Loop() {
-		s := splitter{encoding: pipeline.DynamoDBCDC, at: place{line: 1}, max: defaultMaxRecord}
-		if p := s.split(block, spans); p.used != len(block) {
-			b.Fatal(p.used)
+		s := splitter{encoding: pipeline.DynamoDBCDC, at: position{line: 1}, max: defaultMaxRecord}
+		if p := s.split(block, spans); p.consumed != len(block) {
+			b.Fatal(p.consumed)
 		}
 	}
 }

@@ -3,8 +3,8 @@ package file
 // buffers holds blocks' memory that the engine gave back: fresh memory costs as
 // much as reading the file.
 type buffers struct {
-	size int
-	free chan []byte
+	size  int
+	spare chan []byte
 }
 
 // spareBuffers bounds the memory that waits to be used again.
@@ -18,7 +18,7 @@ func newBuffers(size int) *buffers {
 func (b *buffers) get(size int) []byte {
 	if size == b.size {
 		select {
-		case buf := <-b.free:
+		case buf := <-b.spare:
 			return buf[:0]
 		default:
 		}
@@ -32,7 +32,7 @@ func (b *buffers) put(buf []byte) {
 		return
 	}
 	select {
-	case b.free <- buf:
+	case b.spare <- buf:
 	default:
 	}
 }

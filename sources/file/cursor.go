@@ -16,10 +16,10 @@ type cursor struct {
 	Number  int64 `json:"number"`  // of the file, in the order in which the source's were first read
 	Numbers int64 `json:"numbers"` // that the source had given by then: none is given again, whatever is forgotten
 	// Of the place in its line and around it, see place.
-	Indent int          `json:"indent,omitempty"`
-	Inline bool         `json:"inline,omitempty"`
-	Open   []savedFrame `json:"open,omitempty"`
-	Given  int          `json:"given,omitempty"`
+	Indent  int          `json:"indent,omitempty"`
+	Inline  bool         `json:"inline,omitempty"`
+	Open    []savedFrame `json:"open,omitempty"`
+	Emitted int          `json:"given,omitempty"`
 
 	// What tells that the file is still the one that was read: a hash of its content
 	// up to Offset, and, so that it need not be computed again, size, time of the last
@@ -36,13 +36,17 @@ type cursor struct {
 	HeadBytes  int    `json:"head_bytes"`
 	Compressed bool   `json:"compressed,omitempty"`
 	Done       bool   `json:"done,omitempty"` // the file's end was seen at Size
-	Cut        bool   `json:"cut,omitempty"`  // the last record had no end of its own
+	Unended    bool   `json:"cut,omitempty"`  // the last record had no end of its own
 
 	Path  string `json:"path,omitempty"`  // what it was called first
 	Moved bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found
-	// Former is what an earlier reading of the source has read of it: it is read again,
+	// Unverified are files that had the name before, by their partitions, of which it is
+	// not decided yet whether something is lost, with the bytes that they are known to
+	// have had besides what was read; see successions.
+	Unverified map[string]int64 `json:"unverified,omitempty"`
+	// PriorReading is what an earlier reading of the source has read of it: it is read again,
 	// by a backfill.
-	Former *former `json:"former,omitempty"`
+	PriorReading *priorReading `json:"former,omitempty"`
 
 	// Of a file that is followed, a hash of the TailBytes bytes before TailAt.
 	Tail      uint64 `json:"tail,omitempty"`
@@ -53,11 +57,11 @@ type cursor struct {
 	ContentBytes int    `json:"content_bytes,omitempty"`
 
 	// Of an export's file: what was read of the exports before.
-	reached
+	exportProgress
 }
 
-// former is how far a file was read before.
-type former struct {
+// priorReading is how far a file was read before.
+type priorReading struct {
 	Offset  int64  `json:"offset"`
 	Records int64  `json:"records"`
 	Hash    digest `json:"hash"`
@@ -75,35 +79,35 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
 	c.Hash.bytes = c.Offset
-	if c.Former != nil {
-		c.Former.Hash.bytes = c.Former.Offset
+	if c.PriorReading != nil {
+		c.PriorReading.Hash.bytes = c.PriorReading.Offset
 	}
 	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.Number < 0 || c.Numbers <= c.Number || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
 		c.ContentBytes < 0 || c.ContentBytes > headBytes || c.TailBytes < 0 || c.TailBytes > tailBytes || c.TailAt < int64(c.TailBytes) {
 		return nil, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
 	}
-	if _, ok := restoreFrames(c.Open); !ok || c.Indent < 0 || c.Given < 0 {
+	if _, ok := restoreFrames(c.Open); !ok || c.Indent < 0 || c.Emitted < 0 {
 		return nil, fmt.Errorf("cursor of %s: its place makes no sense: the state folder is damaged", partition)
 	}
 	return c, nil
 }
 
-// place returns the place of the next record.
-func (c *cursor) place() place {
+// position returns the place of the next record.
+func (c *cursor) position() position {
 	open, _ := restoreFrames(c.Open)
-	return place{line: c.Line, indent: c.Indent, inline: c.Inline, open: open, given: c.Given}
+	return position{line: c.Line, indent: c.Indent, inline: c.Inline, open: open, emitted: c.Emitted}
 }
 
-// move makes the cursor stand at a place, behind some bytes.
-func (c *cursor) move(over []byte, to place) {
+// advance makes the cursor stand at a place, behind some bytes.
+func (c *cursor) advance(over []byte, to position) {
 	c.Hash.add(over)
-	c.stand(len(over), to)
+	c.moveTo(len(over), to)
 }
 
-// stand is move over bytes that the hash has.
-func (c *cursor) stand(bytes int, to place) {
+// moveTo is move over bytes that the hash has.
+func (c *cursor) moveTo(bytes int, to position) {
 	c.Offset += int64(bytes)
-	c.Line, c.Indent, c.Inline, c.Given = to.line, to.indent, to.inline, to.given
+	c.Line, c.Indent, c.Inline, c.Emitted = to.line, to.indent, to.inline, to.emitted
 	c.Open = to.open.save()
 }
 
@@ -130,12 +134,12 @@ func (c *cursor) ordinal(f *pipeline.Format) int64 {
 // block is a run of whole records of one file.
 type block struct {
 	data   []byte // of the file; its memory is used again
-	pieces pieces
-	start  cursor  // before the first byte of data
-	hash   digest  // of the content up to the end of data
-	last   bool    // the end of the file follows
-	tail   ending  // of a file that is followed
-	end    reached // with the end of an export's file
+	result splitResult
+	start  cursor         // before the first byte of data
+	hash   digest         // of the content up to the end of data
+	last   bool           // the end of the file follows
+	tail   tailHash       // of a file that is followed
+	end    exportProgress // with the end of an export's file
 	// recheck is called with a record that can't be decoded; nil = all are certain
 	// to be records.
 	recheck func(record []byte, line int64) error
@@ -144,10 +148,10 @@ type block struct {
 // records makes Records of the block; it must not change afterwards.
 func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
 	r := &pipeline.Records{
-		Source: source, Partition: in.partition, DisplayName: in.place, Format: f, Data: b.pieces.data, Spans: b.pieces.spans,
-		First: b.start.ordinal(f), ReadAgain: b.start.reread(len(b.pieces.spans)), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
+		Source: source, Partition: in.partition, DisplayName: in.display, Format: f, Data: b.result.data, Spans: b.result.spans,
+		First: b.start.ordinal(f), ReadAgain: b.start.rereadRecords(len(b.result.spans)), CursorAfter: func(n int) []byte { return b.after(n).encode() }, Free: free,
 	}
-	if b.pieces.guessed {
+	if b.result.guessed {
 		r.Recheck = func(i int) error { return b.recheck(r.Bytes(i), r.Spans[i].Line) }
 	}
 	return r
@@ -157,15 +161,15 @@ func (b *block) records(source string, in *input, f *pipeline.Format, free func(
 func (b *block) after(n int) *cursor {
 	c := b.start
 	c.Records += int64(n)
-	size, at := b.pieces.after(n)
-	if n < len(b.pieces.spans) {
-		c.move(b.pieces.data[:size], at)
+	size, at := b.result.after(n)
+	if n < len(b.result.spans) {
+		c.advance(b.result.data[:size], at)
 		return &c
 	}
-	c.stand(size, at)
-	c.Hash, c.Done, c.Cut = b.hash, b.last, b.pieces.cut
+	c.moveTo(size, at)
+	c.Hash, c.Done, c.Unended = b.hash, b.last, b.result.unended
 	if b.last {
-		c.reached, c.Former = b.end, nil
+		c.exportProgress, c.PriorReading = b.end, nil
 	}
 	if b.tail.bytes > 0 {
 		c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
@@ -173,12 +177,12 @@ func (b *block) after(n int) *cursor {
 	return &c
 }
 
-// reread returns how many of the next n records an earlier reading had.
-func (c *cursor) reread(n int) int {
-	if c.Former == nil {
+// rereadRecords returns how many of the next n records an earlier reading had.
+func (c *cursor) rereadRecords(n int) int {
+	if c.PriorReading == nil {
 		return 0
 	}
-	return int(max(0, min(c.Former.Records-c.Records, int64(n))))
+	return int(max(0, min(c.PriorReading.Records-c.Records, int64(n))))
 }
 
 // Restart implements pipeline.Restartable: the files keep their numbers, so that the
@@ -191,9 +195,10 @@ func (s *Source) Restart(cursors map[string][]byte) (map[string][]byte, error) {
 			return nil, err
 		}
 		n := cursor{Line: 1, Number: c.Number, Numbers: c.Numbers, Size: c.Size, Mtime: c.Mtime, Recent: c.Recent, ID: c.ID, Path: c.Path,
-			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes, Former: c.Former}
-		if f := c.Former; f == nil || f.Offset <= c.Offset {
-			n.Former = &former{c.Offset, c.Records, c.Hash}
+			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes,
+			Unverified: c.Unverified, PriorReading: c.PriorReading}
+		if f := c.PriorReading; f == nil || f.Offset <= c.Offset {
+			n.PriorReading = &priorReading{c.Offset, c.Records, c.Hash}
 		}
 		again[partition] = n.encode()
 	}

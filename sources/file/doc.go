@@ -71,8 +71,13 @@
 // there is a gap (pipeline.ErrGap; followed, a Notice): a file that was read and is gone,
 // while another one has its name; a number that is missing between two,
 // and not only for the moment in which names are shifted. A file that was only
-// removed is taken for one that was done with. A log that began and was
-// rotated between two looks, while there was none before, is not looked for.
+// removed, with all that was seen of it read, is taken for one that was done with. A log
+// that began and was rotated between two looks, while there was none before, is not looked
+// for.
+//
+// A gap is only certain after a while (lossAfter). Files that came after it are read
+// at once; until it is told, their cursors name the one that is in doubt (Unverified), so
+// that the next process looks for it and decides, even if this one is killed by then.
 //
 // # Following
 //

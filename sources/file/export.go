@@ -52,7 +52,7 @@ func (s *Source) listExport(cursors map[string][]byte) ([]input, error) {
 	for i, step := range plan.Steps {
 		own, err := s.inputsOf(step, cursors, &locator)
 		if err != nil {
-			if errs = append(errs, err); len(errs) == listed {
+			if errs = append(errs, err); len(errs) == errorsListedMax {
 				break
 			}
 		}
@@ -67,23 +67,23 @@ func (s *Source) listExport(cursors map[string][]byte) ([]input, error) {
 // tellExports tells of the exports that are not read, and of what is missing.
 func (s *Source) tellExports(found *export.Found, plan *export.Plan) {
 	if len(found.Unfinished) > 0 {
-		s.notice(eventUnfinished, "left out: "+export.Unfinished(found.Unfinished)+"; the next run reads what is finished then")
+		s.notify(eventUnfinished, "left out: "+export.Unfinished(found.Unfinished)+"; the next run reads what is finished then")
 	}
 	if n := len(plan.LeftOut); n > 0 {
-		text := strings.Join(plan.LeftOut[:min(n, listed)], "; ")
-		if n > listed {
-			text += fmt.Sprintf("; and %d more", n-listed)
+		text := strings.Join(plan.LeftOut[:min(n, errorsListedMax)], "; ")
+		if n > errorsListedMax {
+			text += fmt.Sprintf("; and %d more", n-errorsListedMax)
 		}
-		s.notice(eventLeftOut, "not read: "+text)
+		s.notify(eventLeftOut, "not read: "+text)
 	}
 	for _, n := range plan.Notices {
-		s.notice(eventIncomplete, n)
+		s.notify(eventIncomplete, n)
 	}
 }
 
-func (s *Source) notice(event, message string) {
-	if s.tell != nil {
-		s.tell(pipeline.Notice{Event: event, Message: message})
+func (s *Source) notify(event, message string) {
+	if s.onNotice != nil {
+		s.onNotice(pipeline.Notice{Event: event, Message: message})
 	}
 }
 
@@ -124,7 +124,7 @@ func (s *Source) inputsOf(step export.Step, cursors map[string][]byte, l *export
 			if cursorErr != nil {
 				return nil, cursorErr
 			}
-			if !done && len(errs) < listed {
+			if !done && len(errs) < errorsListedMax {
 				errs = append(errs, transient(err))
 			}
 		}
@@ -177,19 +177,19 @@ func isDone(partition string, cursors map[string][]byte) (bool, error) {
 	return err == nil && c.Done, err
 }
 
-// reached is the time of which all changes were read, in µs since 1970: from
+// exportProgress is the time of which all changes were read, in µs since 1970: from
 // since on and before until; zero = unknown. It is kept in the cursors, so that
 // exports may be removed once they are read.
-type reached struct {
+type exportProgress struct {
 	Since int64 `json:"since,omitempty"`
 	Until int64 `json:"until,omitempty"`
 }
 
-func reachedOf(s export.Span) reached {
+func reachedOf(s export.Span) exportProgress {
 	if s.Until.IsZero() {
-		return reached{}
+		return exportProgress{}
 	}
-	return reached{s.Since.UnixMicro(), s.Until.UnixMicro()}
+	return exportProgress{s.Since.UnixMicro(), s.Until.UnixMicro()}
 }
 
 // spanOf returns what has been read.

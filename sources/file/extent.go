@@ -15,26 +15,26 @@ import (
 // its own, and begins with a bracket. So a line that was cut off does not take the
 // ones behind it with it, nor an object printed over several lines.
 
-// extents says what is known of a value's end.
-type extents uint8
+// extentKind says what is known of a value's end.
+type extentKind uint8
 
 const (
-	wholeExtent extents = iota
+	wholeExtent extentKind = iota
 	brokenExtent
 	unknownExtent // more bytes are needed
-	tooLong
+	tooLongExtent
 )
 
 // extent returns the length of the object at i, or of the text that is in its
 // place.
-func (s *splitting) extent(i int) (int, extents) {
+func (s *recordScanner) extent(i int) (int, extentKind) {
 	b := s.b[i:]
 	capped := len(b) > s.max+1
 	if capped {
 		b = b[:s.max+1]
 	}
 	x := &s.scan
-	*x = scan{b: b, indent: s.p.at.indent, inArray: s.p.at.open != nil && s.p.at.open.kind == inArray, next: -1, open: x.open[:0]}
+	*x = objectScan{b: b, indent: s.p.at.indent, inArray: s.p.at.open != nil && s.p.at.open.kind == inArray, next: -1, open: x.open[:0]}
 	n, e := x.object()
 	switch {
 	case e == wholeExtent && n <= s.max:
@@ -44,33 +44,33 @@ func (s *splitting) extent(i int) (int, extents) {
 	case x.next >= 0:
 		return x.next, brokenExtent
 	case e == brokenExtent:
-		n, e = x.rest(n)
+		n, e = x.endOfBroken(n)
 	}
 	switch {
 	case e == brokenExtent && n <= s.max:
 		return n, brokenExtent
 	case capped || e == wholeExtent:
-		return 0, tooLong
+		return 0, tooLongExtent
 	case !s.last:
 		return 0, unknownExtent
 	case len(b) > s.max:
-		return 0, tooLong
+		return 0, tooLongExtent
 	}
 	return len(b), brokenExtent
 }
 
-// scan looks for the end of an object.
-type scan struct {
-	b       []byte
-	indent  int  // of the line in which it begins
-	inArray bool // it is an element of an array
-	next    int  // where the next record may begin, if this one is broken; -1 = not seen yet
-	open    []byte
-	before  byte // the last thing: a bracket, a comma, a colon, or 'v' for a value or a name
+// objectScan looks for the end of an object.
+type objectScan struct {
+	b        []byte
+	indent   int  // of the line in which it begins
+	inArray  bool // it is an element of an array
+	next     int  // where the next record may begin, if this one is broken; -1 = not seen yet
+	open     []byte
+	previous byte // the last thing: a bracket, a comma, a colon, or 'v' for a value or a name
 }
 
 // object returns the length of the object, or the place at which it is broken.
-func (x *scan) object() (int, extents) {
+func (x *objectScan) object() (int, extentKind) {
 	column := -1 // in the white space that begins a line; -1 = behind it
 	start := 0   // of the line
 	for i := 0; i < len(x.b); i++ {
@@ -86,26 +86,26 @@ func (x *scan) object() (int, extents) {
 			continue
 		}
 		if column >= 0 {
-			if x.next < 0 && x.begins(c, column) {
+			if x.next < 0 && x.mayBegin(c, column) {
 				x.next = start
 			}
 			column = -1
 		}
 		switch c {
 		case '"':
-			if i = x.text(i + 1); i == len(x.b) {
+			if i = x.stringEnd(i + 1); i == len(x.b) {
 				return i, unknownExtent
 			}
 			if x.b[i] == '\n' {
 				return i, brokenExtent
 			}
-			x.before = 'v'
+			x.previous = 'v'
 		case '{', '[':
 			if len(x.open) > 0 && !x.mayOpen() {
 				return i, brokenExtent
 			}
 			x.open = append(x.open, c)
-			x.before = c
+			x.previous = c
 		case '}', ']':
 			if x.open[len(x.open)-1] != c-2 { // { and }, [ and ] are two apart
 				return i, brokenExtent
@@ -113,19 +113,19 @@ func (x *scan) object() (int, extents) {
 			if x.open = x.open[:len(x.open)-1]; len(x.open) == 0 {
 				return i + 1, wholeExtent
 			}
-			x.before = 'v'
+			x.previous = 'v'
 		case ',', ':':
-			x.before = c
+			x.previous = c
 		default:
-			x.before = 'v'
+			x.previous = 'v'
 		}
 	}
 	return len(x.b), unknownExtent
 }
 
-// text returns the place of the quote that ends the string at i, or of the line
+// stringEnd returns the place of the quote that ends the string at i, or of the line
 // end that breaks it; the length of all, if there is neither.
-func (x *scan) text(i int) int {
+func (x *objectScan) stringEnd(i int) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	for i+8 <= len(x.b) {
 		w := binary.LittleEndian.Uint64(x.b[i:])
@@ -157,8 +157,8 @@ func (x *scan) text(i int) int {
 }
 
 // mayOpen reports whether an object or array may begin here, inside of one.
-func (x *scan) mayOpen() bool {
-	switch x.before {
+func (x *objectScan) mayOpen() bool {
+	switch x.previous {
 	case ':', '[':
 		return true
 	case ',':
@@ -167,15 +167,15 @@ func (x *scan) mayOpen() bool {
 	return false
 }
 
-// begins reports whether a line that begins with c may begin the next record, or
+// mayBegin reports whether a line that begins with c may begin the next record, or
 // end what is around the records.
-func (x *scan) begins(c byte, indent int) bool {
+func (x *objectScan) mayBegin(c byte, indent int) bool {
 	return indent <= x.indent && (c == '{' || c == '[' || x.inArray && (c == ']' || c == ','))
 }
 
-// rest returns the end of an object that is broken at a place: that of its first
+// endOfBroken returns the end of an object that is broken at a place: that of its first
 // line, if the line ends as an object does, or where the next record may begin.
-func (x *scan) rest(at int) (int, extents) {
+func (x *objectScan) endOfBroken(at int) (int, extentKind) {
 	end := bytes.IndexByte(x.b[at:], '\n')
 	if end < 0 {
 		return 0, unknownExtent
@@ -192,7 +192,7 @@ func (x *scan) rest(at int) (int, extents) {
 		if i == len(x.b) {
 			return 0, unknownExtent
 		}
-		if x.begins(x.b[i], i-start) {
+		if x.mayBegin(x.b[i], i-start) {
 			return start, brokenExtent
 		}
 		n := bytes.IndexByte(x.b[i:], '\n')
@@ -203,9 +203,9 @@ func (x *scan) rest(at int) (int, extents) {
 	}
 }
 
-// stray goes on by text that is no object, up to its line's end or where an
+// strayText goes on by text that is no object, up to its line's end or where an
 // object or array begins; inside an array up to the next comma.
-func (s *splitting) stray(i int) bool {
+func (s *recordScanner) strayText(i int) bool {
 	b := s.b[i:]
 	capped := len(b) > s.max+1
 	if capped {
@@ -231,14 +231,14 @@ func (s *splitting) stray(i int) bool {
 	case n >= 0:
 		n += from
 	case capped || len(b) > s.max && s.last:
-		s.p.long = true
+		s.p.tooLong = true
 		return false
 	case !s.last:
 		return false
 	default:
 		n = len(b)
 	}
-	s.broken(i, i+n)
+	s.emitBroken(i, i+n)
 	return true
 }
 

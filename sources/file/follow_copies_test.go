@@ -18,32 +18,32 @@ func TestFollowCompressed(t *testing.T) {
 			stored := pack(t, packing, content)
 			r := newRig(t, Config{Path: path})
 			write(t, path, stored[:len(stored)/2])
-			r.pass()
+			r.poll()
 			r.want() // it may still be being written
-			r.wait(packedQuiet)
-			r.pass()
-			some := len(r.given)
+			r.elapse(compressedQuiet)
+			r.poll()
+			some := len(r.delivered)
 			r.save(some)
-			r.wait(cutShort)
-			r.pass()
-			r.pass()
+			r.elapse(cutShortAfter)
+			r.poll()
+			r.poll()
 			if d := cmp.Diff([]string{eventWaiting, eventCutShort}, r.events()); d != "" {
 				t.Error(d)
 			}
 			add(t, path, string(stored[len(stored)/2:]))
 			r.restart()
-			r.wait(packedQuiet)
-			r.pass()
+			r.elapse(compressedQuiet)
+			r.poll()
 			want := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
 			r.want(want...)
-			r.save(len(r.given))
+			r.save(len(r.delivered))
 			r.restart()
-			r.pass()
+			r.poll()
 			r.want(want...)
 			add(t, path, string(pack(t, packing, []byte("{\"more\":1}\n"))))
-			r.pass()
-			r.wait(packedQuiet)
-			r.pass()
+			r.poll()
+			r.elapse(compressedQuiet)
+			r.poll()
 			r.want(append(want, `{"more":1}`)...)
 		})
 	}
@@ -52,8 +52,8 @@ func TestFollowCompressed(t *testing.T) {
 	damaged[len(damaged)-6] ^= 1
 	write(t, path, damaged)
 	r := newRig(t, Config{Path: path})
-	r.wait(packedQuiet)
-	wantError(t, r.tryPass(), path, "damaged", "copy it again")
+	r.elapse(compressedQuiet)
+	wantError(t, r.tryPoll(), path, "damaged", "copy it again")
 }
 
 // A compressed file that grows is read on by the same process, by members that
@@ -65,9 +65,9 @@ func TestFollowCompressedGrows(t *testing.T) {
 			r := newRig(t, Config{Path: path})
 			grow := func(b []byte) {
 				add(t, path, string(b))
-				r.pass()
-				r.wait(packedQuiet)
-				r.pass()
+				r.poll()
+				r.elapse(compressedQuiet)
+				r.poll()
 			}
 			grow(pack(t, packing, []byte("{\"a\":1}\n")))
 			r.want(`{"a":1}`)
@@ -88,11 +88,11 @@ func TestFollowCopies(t *testing.T) {
 	path := filepath.Join(dir, "a.log")
 	r := newRig(t, Config{Path: filepath.Join(dir, "a*")})
 	add(t, path, "{\"a\":1}\n{\"a\":2}\n")
-	r.pass()
+	r.poll()
 	add(t, path, "{\"a\":3}\n")
 	add(t, path+".1", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n")
 	write(t, path, []byte("{\"b\":1}\n"))
-	r.pass()
+	r.poll()
 	want := []string{`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"b":1}`}
 	r.want(want...)
 	r.save(len(want))
@@ -102,15 +102,15 @@ func TestFollowCopies(t *testing.T) {
 		if restart {
 			r.restart()
 		}
-		r.wait(2 * idle)
-		r.pass()
-		r.pass()
+		r.elapse(2 * closeIdleAfter)
+		r.poll()
+		r.poll()
 		r.want(want...)
 	}
 	// Nor when it is replaced by one that has more, as rsync does.
 	write(t, filepath.Join(dir, "new"), []byte("{\"b\":1}\n{\"b\":2}\n"))
 	rename(t, filepath.Join(dir, "new"), path)
-	r.pass()
+	r.poll()
 	r.want(append(want, `{"b":2}`)...)
 }
 
@@ -126,18 +126,18 @@ func TestFollowCompressedWrittenAllTheTime(t *testing.T) {
 				text := fmt.Sprintf(`{"n":%d,"text":"%0500d"}`, n, n)
 				want = append(want, text)
 				add(t, path, string(pack(t, packing, []byte(text+"\n"))))
-				r.wait(packedQuiet / 2)
+				r.elapse(compressedQuiet / 2)
 				stamp := r.s.now()
 				if err := os.Chtimes(path, stamp, stamp); err != nil {
 					t.Fatal(err)
 				}
-				r.pass()
-				if n == members/2 && len(r.given) < members/4 || n == members-1 && len(r.given) < members/2 {
-					t.Errorf("after %d members %d records were read", n+1, len(r.given))
+				r.poll()
+				if n == members/2 && len(r.delivered) < members/4 || n == members-1 && len(r.delivered) < members/2 {
+					t.Errorf("after %d members %d records were read", n+1, len(r.delivered))
 				}
 			}
-			r.wait(packedQuiet)
-			r.pass()
+			r.elapse(compressedQuiet)
+			r.poll()
 			r.want(want...)
 		})
 	}

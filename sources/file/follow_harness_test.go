@@ -10,28 +10,28 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-func (g given) String() string {
-	return fmt.Sprintf("%.14s at %s:%d, cursor %s %s", g.text, g.place, g.line, g.partition, g.cursor)
+func (g deliveredRecord) String() string {
+	return fmt.Sprintf("%.14s at %s:%d, cursor %s %s", g.text, g.display, g.line, g.partition, g.cursor)
 }
 
 // rig drives a follower step by step, as the engine would use what it gives.
 type rig struct {
-	t       testing.TB
-	cfg     Config
-	block   int
-	later   time.Duration // how much the clock is ahead
-	s       *Source
-	f       *follower
-	given   []given
-	saved   int               // of given, those before the checkpoint
-	cursors map[string][]byte // of the checkpoint
-	notices []pipeline.Notice
+	t         testing.TB
+	cfg       Config
+	block     int
+	later     time.Duration // how much the clock is ahead
+	s         *Source
+	f         *follower
+	delivered []deliveredRecord
+	saved     int               // of given, those before the checkpoint
+	cursors   map[string][]byte // of the checkpoint
+	notices   []pipeline.Notice
 }
 
-// given is a record, and what the checkpoint behind it would change.
-type given struct {
+// deliveredRecord is a record, and what the checkpoint behind it would change.
+type deliveredRecord struct {
 	text      string
-	place     string
+	display   string
 	line      int64
 	ordinal   int64
 	partition string
@@ -54,7 +54,7 @@ func newRig(t testing.TB, cfg Config) *rig {
 // open starts a process at the checkpoint.
 func (r *rig) open() {
 	r.t.Helper()
-	r.given = r.given[:r.saved]
+	r.delivered = r.delivered[:r.saved]
 	r.s = testSource(r.t, r.cfg, r.block)
 	r.s.now = func() time.Time { return time.Now().Add(r.later) }
 	r.s.OnNotice(func(n pipeline.Notice) { r.notices = append(r.notices, n) })
@@ -75,31 +75,31 @@ func (r *rig) restart() {
 	r.open()
 }
 
-// pass reads what there is, also in files that just came.
-func (r *rig) pass() {
+// poll reads what there is, also in files that just came.
+func (r *rig) poll() {
 	r.t.Helper()
-	if err := r.tryPass(); err != nil {
+	if err := r.tryPoll(); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *rig) tryPass() error {
-	r.f.wait = 0
-	err := r.f.pass(context.Background())
+func (r *rig) tryPoll() error {
+	r.f.listInterval = 0
+	err := r.f.poll(context.Background())
 	for {
 		select {
 		case recs := <-r.s.queue:
-			r.take(recs)
+			r.collect(recs)
 		default:
 			return err
 		}
 	}
 }
 
-func (r *rig) take(recs *pipeline.Records) {
+func (r *rig) collect(recs *pipeline.Records) {
 	for i := range recs.Len() {
 		one := recs.Slice(i, i+1)
-		r.given = append(r.given, given{string(one.Bytes(0)), recs.DisplayName, one.Spans[0].Line, one.First, recs.Partition, one.CursorAfter(1), one.Dropped})
+		r.delivered = append(r.delivered, deliveredRecord{string(one.Bytes(0)), recs.DisplayName, one.Spans[0].Line, one.First, recs.Partition, one.CursorAfter(1), one.Dropped})
 	}
 	for i := range recs.Data {
 		recs.Data[i] = '#'
@@ -111,7 +111,7 @@ func (r *rig) take(recs *pipeline.Records) {
 
 // save makes a checkpoint behind so many records.
 func (r *rig) save(n int) {
-	for _, g := range r.given[r.saved:n] {
+	for _, g := range r.delivered[r.saved:n] {
 		for _, p := range g.dropped {
 			delete(r.cursors, p)
 		}
@@ -120,11 +120,11 @@ func (r *rig) save(n int) {
 	r.saved = max(r.saved, n)
 }
 
-// wait lets time pass in which nothing is written.
-func (r *rig) wait(d time.Duration) { r.later += d }
+// elapse lets time pass in which nothing is written.
+func (r *rig) elapse(d time.Duration) { r.later += d }
 
 func (r *rig) texts() (texts []string) {
-	for _, g := range r.given {
+	for _, g := range r.delivered {
 		texts = append(texts, g.text)
 	}
 	return texts

@@ -23,8 +23,8 @@ type logger struct {
 	rt     *rapid.T
 	dir    string
 	name   string
-	files  map[int]*logged // by the number of rotations; 0 = the one that is written to
-	broad  bool            // rotated files are followed too
+	files  map[int]*logContent // by the number of rotations; 0 = the one that is written to
+	broad  bool                // rotated files are followed too
 	next   *int
 	all    []int        // its lines
 	lost   map[int]bool // lines that need not be read: they were taken away
@@ -34,8 +34,8 @@ type logger struct {
 	seen   bool // the last look found the log under its name
 }
 
-// logged is the content of a file.
-type logged struct {
+// logContent is the content of a file.
+type logContent struct {
 	packed  bool
 	lines   []int
 	partial string // of a line, without its end
@@ -91,7 +91,7 @@ func (l *logger) endLine(n int) {
 // append writes whole lines, and maybe the beginning of one more.
 func (l *logger) append() {
 	if l.files[0] == nil {
-		l.files[0] = &logged{}
+		l.files[0] = &logContent{}
 	}
 	l.endLine(0)
 	f := l.files[0]
@@ -115,7 +115,7 @@ func (l *logger) append() {
 }
 
 // shift renames the rotated files to make room for one more; the oldest is deleted.
-func (l *logger) shift(keep func(*logged)) {
+func (l *logger) shift(keep func(*logContent)) {
 	const most = 3
 	if old := l.files[most]; old != nil {
 		l.check(os.Remove(l.path(most)))
@@ -133,7 +133,7 @@ func (l *logger) shift(keep func(*logged)) {
 }
 
 // rename rotates by renaming; the program may end its line in the old file.
-func (l *logger) rename(lose func(*logged)) {
+func (l *logger) rename(lose func(*logContent)) {
 	if l.files[0] == nil {
 		return
 	}
@@ -155,7 +155,7 @@ func (l *logger) rename(lose func(*logged)) {
 
 // copyAndTruncate rotates by a copy. What is not in the copy or not followed there may
 // be lost.
-func (l *logger) copyAndTruncate(lose func(*logged)) {
+func (l *logger) copyAndTruncate(lose func(*logContent)) {
 	f := l.files[0]
 	if f == nil {
 		return
@@ -168,7 +168,7 @@ func (l *logger) copyAndTruncate(lose func(*logged)) {
 	if rapid.Bool().Draw(l.rt, "seen halfway") {
 		half = rapid.IntRange(0, len(data)).Draw(l.rt, "copied")
 	}
-	l.files[1] = &logged{lines: slices.Clone(f.lines)}
+	l.files[1] = &logContent{lines: slices.Clone(f.lines)}
 	l.write(1, string(data[:half]))
 	if half > 0 {
 		l.pass()
@@ -177,7 +177,7 @@ func (l *logger) copyAndTruncate(lose func(*logged)) {
 	if !l.broad {
 		lose(f)
 	}
-	l.truncate(func(*logged) {})
+	l.truncate(func(*logContent) {})
 }
 
 // known reports whether the checkpoint has something of the log, so that what is
@@ -197,7 +197,7 @@ func (l *logger) known(r *rig) bool {
 	return false
 }
 
-func (l *logger) truncate(lose func(*logged)) {
+func (l *logger) truncate(lose func(*logContent)) {
 	f := l.files[0]
 	if f == nil {
 		return
@@ -251,13 +251,13 @@ func TestFollowAnything(t *testing.T) {
 		next := 0
 		var loggers []*logger
 		pass := func() {
-			r.pass()
+			r.poll()
 			for _, l := range loggers {
 				l.seen = l.files[0] != nil
 			}
 		}
 		for _, name := range []string{"a.log", "b.log"} {
-			loggers = append(loggers, &logger{rt: rt, dir: dir, name: name, files: map[int]*logged{}, broad: broad, next: &next, lost: map[int]bool{}, pass: pass, rig: r})
+			loggers = append(loggers, &logger{rt: rt, dir: dir, name: name, files: map[int]*logContent{}, broad: broad, next: &next, lost: map[int]bool{}, pass: pass, rig: r})
 		}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			loggers[rapid.IntRange(0, 1).Draw(rt, "logger")].step(t, r)
@@ -266,8 +266,8 @@ func TestFollowAnything(t *testing.T) {
 			l.endLine(0)
 		}
 		for range 4 {
-			r.pass()
-			r.wait(2 * idle)
+			r.poll()
+			r.elapse(2 * closeIdleAfter)
 		}
 		wantLines(rt, r, loggers)
 	})
@@ -275,9 +275,9 @@ func TestFollowAnything(t *testing.T) {
 
 // step does one thing of many.
 func (l *logger) step(t *testing.T, r *rig) {
-	lose := func(f *logged) { // what is not safe may be lost
+	lose := func(f *logContent) { // what is not safe may be lost
 		safe := map[int]bool{}
-		for _, g := range r.given[:r.saved] {
+		for _, g := range r.delivered[:r.saved] {
 			safe[idOfText(l.rt, g.text)] = true
 		}
 		for _, id := range f.lines {
@@ -290,14 +290,14 @@ func (l *logger) step(t *testing.T, r *rig) {
 	case "pass":
 		l.pass()
 	case "save":
-		r.save(rapid.IntRange(r.saved, len(r.given)).Draw(l.rt, "records"))
+		r.save(rapid.IntRange(r.saved, len(r.delivered)).Draw(l.rt, "records"))
 	case "rename":
 		if !l.broad && !l.known(r) {
 			// What the path does not match is looked for in the folder only if what
 			// had the name was read before.
 			l.pass()
-			r.save(len(r.given))
-			if f := l.files[0]; f != nil && !slices.ContainsFunc(r.given, func(g given) bool { return slices.Contains(f.lines, idOfText(l.rt, g.text)) }) {
+			r.save(len(r.delivered))
+			if f := l.files[0]; f != nil && !slices.ContainsFunc(r.delivered, func(g deliveredRecord) bool { return slices.Contains(f.lines, idOfText(l.rt, g.text)) }) {
 				lose(f) // it has no whole line yet
 			}
 		}
@@ -317,7 +317,7 @@ func (l *logger) step(t *testing.T, r *rig) {
 			l.endLine(n)
 		}
 		l.pass()
-		r.wait(lastLine + time.Second)
+		r.elapse(lastLineQuiet + time.Second)
 	}
 }
 
@@ -337,10 +337,10 @@ func idOfText(rt *rapid.T, text string) int {
 func wantLines(rt *rapid.T, r *rig, loggers []*logger) {
 	seen := map[int]int{}
 	arrived := map[string]int64{}
-	for i, g := range r.given {
+	for i, g := range r.delivered {
 		id := idOfText(rt, g.text)
 		if at, twice := seen[id]; twice {
-			rt.Fatalf("line %d was read twice: as record %d, %+v, and as record %d, %+v", id, at, r.given[at], i, g)
+			rt.Fatalf("line %d was read twice: as record %d, %+v, and as record %d, %+v", id, at, r.delivered[at], i, g)
 		}
 		seen[id] = i
 		if g.ordinal != arrived[g.partition] {

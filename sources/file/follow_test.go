@@ -61,27 +61,27 @@ func (r *rig) events() (events []string) {
 func TestFollowGrowingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
 	r := newRig(t, Config{Path: path})
-	r.pass()
+	r.poll()
 	r.want()
 	if d := cmp.Diff([]string{eventWaiting}, r.events()); d != "" {
 		t.Error(d)
 	}
 	add(t, path, "{\"a\":1}\n{\"a\":2}\n{\"a\"")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`)
-	r.wait(time.Hour)
-	r.pass()
+	r.elapse(time.Hour)
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`)
 	add(t, path, ":3}")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
 	add(t, path, "\n\n")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
 	add(t, path, "{\"a\":4}\n")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`)
-	if g := r.given[3]; g.line != 5 || g.ordinal != 3 || g.place != path {
+	if g := r.delivered[3]; g.line != 5 || g.ordinal != 3 || g.display != path {
 		t.Errorf("%v", g)
 	}
 }
@@ -94,28 +94,28 @@ func TestFollowLastLine(t *testing.T) {
 	path := filepath.Join(dir, "a.log")
 	r := newRig(t, Config{Path: path})
 	add(t, path, "{\"a\":1}\n{\"a\":2}")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`)
 	add(t, path, "\n{\"a\":3}\n{\"a\":")
-	r.pass()
-	r.wait(lastLine)
-	r.pass()
+	r.poll()
+	r.elapse(lastLineQuiet)
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
 	rename(t, path, path+".1")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)
-	r.wait(lastLine)
-	r.pass()
+	r.elapse(lastLineQuiet)
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":`)
 
 	add(t, path, "{\"b\":\n{\"b\":1}\n{\"c\":[\n")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":`, `{"b":`, `{"b":1}`)
 	add(t, path, "{\"c\":1}\n")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":`, `{"b":`, `{"b":1}`)
-	r.wait(lastLine)
-	r.pass()
+	r.elapse(lastLineQuiet)
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":`, `{"b":`, `{"b":1}`, `{"c":[`, `{"c":1}`)
 }
 
@@ -126,17 +126,17 @@ func TestFollowLayouts(t *testing.T) {
 	r.restart()
 	path := filepath.Join(dir, "concatenated")
 	add(t, path, "{\"a\":\n1}{\"a\":2")
-	r.pass()
+	r.poll()
 	r.want("{\"a\":\n1}")
 	add(t, path, "}[{\"a\":3},")
-	r.pass()
+	r.poll()
 	add(t, path, "{\"a\":4}]")
-	r.pass()
+	r.poll()
 	r.want("{\"a\":\n1}", `{"a":2}`, `{"a":3}`, `{"a":4}`)
 	add(t, filepath.Join(dir, "marked"), "\ufeff{\"b\":1}\n{\"b\":2}\n")
-	r.pass()
+	r.poll()
 	add(t, filepath.Join(dir, "marked"), "{\"b\":3}\n")
-	r.pass()
+	r.poll()
 	r.want("{\"a\":\n1}", `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"b":1}`, `{"b":2}`, `{"b":3}`)
 }
 
@@ -148,9 +148,9 @@ func TestFollowTooLong(t *testing.T) {
 		r.block = block
 		r.restart()
 		add(t, path, "{\"a\":1}\n{\"a\":2}\n"+strings.Repeat("x", 31))
-		r.pass()
+		r.poll()
 		add(t, path, "\n{\"a\":3}\n")
-		wantError(t, r.tryPass(), path+":3: the record is longer than max_record, 30 bytes")
+		wantError(t, r.tryPoll(), path+":3: the record is longer than max_record, 30 bytes")
 		r.want(`{"a":1}`, `{"a":2}`)
 	}
 }
@@ -163,7 +163,7 @@ func TestFollowRotation(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.log")
 			r := newRig(t, Config{Path: path})
 			add(t, path, "{\"a\":1}\n{\"a\":2}\n")
-			r.pass()
+			r.poll()
 			r.save(1)
 			if down {
 				r.restart()
@@ -175,11 +175,11 @@ func TestFollowRotation(t *testing.T) {
 				r.restart()
 			}
 			add(t, path+".1", "{\"a\":4}\n")
-			r.pass()
+			r.poll()
 			r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"a":1}`)
 			r.save(5)
 			r.restart()
-			r.pass()
+			r.poll()
 			r.want(`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":4}`, `{"a":1}`)
 		})
 	}
@@ -189,21 +189,21 @@ func TestFollowTruncation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
 	r := newRig(t, Config{Path: path})
 	add(t, path, "{\"a\":1}\n{\"a\":2}\n{\"a\":")
-	r.pass()
+	r.poll()
 	write(t, path, []byte("{\"b\":1}\n"))
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`)
 	// Written over at once with something longer.
 	write(t, path, []byte("{\"c\":1}\n{\"c\":2}\n{\"c\":3}\n"))
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`, `{"c":1}`, `{"c":2}`, `{"c":3}`)
-	r.save(len(r.given))
-	r.wait(lossAfter)
-	r.pass()
+	r.save(len(r.delivered))
+	r.elapse(gapAfter)
+	r.poll()
 	// The same while nothing runs.
 	write(t, path, []byte("{\"d\":1}\n"))
 	r.restart()
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`, `{"c":1}`, `{"c":2}`, `{"c":3}`, `{"d":1}`)
 	if d := cmp.Diff([]string{eventWaiting, eventTruncated, eventTruncated, eventLost, eventTruncated}, r.events()); d != "" {
 		t.Fatal(d)
@@ -219,11 +219,11 @@ func TestFollowRewrittenBehindItsHead(t *testing.T) {
 	same := strings.Repeat("{\"same\":1}\n", headBytes/10)
 	r := newRig(t, Config{Path: path})
 	add(t, path, same+"{\"a\":1}\n")
-	r.pass()
-	n := len(r.given)
+	r.poll()
+	n := len(r.delivered)
 	write(t, path, []byte(same+"{\"b\":1}\n{\"b\":2}\n"))
-	r.pass()
-	if got := len(r.given); got != 2*n+1 {
+	r.poll()
+	if got := len(r.delivered); got != 2*n+1 {
 		t.Errorf("%d records, want %d", got, 2*n+1)
 	}
 }
@@ -235,7 +235,7 @@ func TestFollowLeavesOthersAlone(t *testing.T) {
 	path := filepath.Join(dir, "a.log")
 	r := newRig(t, Config{Path: path})
 	add(t, path, "{\"a\":1}\n")
-	r.pass()
+	r.poll()
 	r.save(1)
 	other := filepath.Join(dir, "other")
 	write(t, other, []byte("{\"other\":1}\n"))
@@ -257,8 +257,8 @@ func TestFollowLeavesOthersAlone(t *testing.T) {
 	}
 	reuse(other)
 	r.restart()
-	r.pass()
-	r.pass()
+	r.poll()
+	r.poll()
 	r.want(`{"a":1}`, `{"b":1}`)
 	reuse(path)
 	rest := readAll(t, Config{Path: path, Format: "dynamodb_cdc"}, 0, r.cursors)
@@ -272,26 +272,26 @@ func TestFollowForgets(t *testing.T) {
 	r := newRig(t, Config{Path: dir})
 	for i := range 20 {
 		add(t, filepath.Join(dir, fmt.Sprint(i)), fmt.Sprintf("{\"a\":%d}\n", i))
-		r.pass()
+		r.poll()
 	}
 	for i := range 19 {
 		unlink(t, filepath.Join(dir, fmt.Sprint(i)))
 	}
-	r.save(len(r.given))
+	r.save(len(r.delivered))
 	r.restart()
-	r.pass()
-	r.wait(rememberFor)
-	r.pass()
+	r.poll()
+	r.elapse(forgetAfter)
+	r.poll()
 	add(t, filepath.Join(dir, "new"), "{\"a\":20}\n")
-	r.pass()
-	r.save(len(r.given))
+	r.poll()
+	r.save(len(r.delivered))
 	if len(r.cursors) != 2 {
 		t.Errorf("%d cursors are left, want 2", len(r.cursors))
 	}
 	r.restart()
-	r.pass()
-	if at, err := parseCursor("new", r.given[len(r.given)-1].cursor); err != nil || len(r.given) != 21 || at.Number != 20 {
-		t.Errorf("%d records, the last is %v", len(r.given), r.given[len(r.given)-1])
+	r.poll()
+	if at, err := parseCursor("new", r.delivered[len(r.delivered)-1].cursor); err != nil || len(r.delivered) != 21 || at.Number != 20 {
+		t.Errorf("%d records, the last is %v", len(r.delivered), r.delivered[len(r.delivered)-1])
 	}
 }
 
@@ -305,7 +305,7 @@ func TestFollowFromNowOn(t *testing.T) {
 	r.cursors = first.cursors
 	add(t, path, "{\"a\":2}\n")
 	r.restart()
-	r.pass()
+	r.poll()
 	r.want(`{"a":2}`)
 	r.save(1)
 	if len(r.cursors) != 1 {
@@ -333,17 +333,17 @@ func TestFollowClockSetBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`)
-	r.wait(lastLine)
-	r.pass()
+	r.elapse(lastLineQuiet)
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`)
 	now := time.Now()
 	if err := os.Chtimes(filepath.Join(dir, "a"), now, now); err != nil {
 		t.Fatal(err)
 	}
 	add(t, filepath.Join(dir, "a"), "\n{\"a\":3}\n")
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`, `{"a":2}`, `{"b":1}`, `{"a":3}`)
 }
 
@@ -359,7 +359,7 @@ func TestFollowOrder(t *testing.T) {
 		}
 	}
 	r := newRig(t, Config{Path: filepath.Join(dir, "a.log*")})
-	r.pass()
+	r.poll()
 	r.want(`{"a":0}`, `{"a":1}`, `{"a":2}`)
 }
 
@@ -374,38 +374,38 @@ func TestFollowUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, Config{Path: dir})
-	r.pass()
-	r.pass()
+	r.poll()
+	r.poll()
 	if d := cmp.Diff([]string{eventUnreadable}, r.events()); d != "" {
 		t.Error(d)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.pass()
+	r.poll()
 	r.want(`{"a":1}`)
 }
 
 // Files that are not needed are not held open.
 func TestFollowManyFiles(t *testing.T) {
 	dir := t.TempDir()
-	for i := range maxOpen + 100 {
+	for i := range openFilesMax + 100 {
 		add(t, filepath.Join(dir, fmt.Sprintf("%04d", i)), fmt.Sprintf("{\"a\":%d}\n", i))
 	}
 	r := newRig(t, Config{Path: dir})
-	r.pass()
-	if len(r.given) != maxOpen+100 || r.f.open > maxOpen {
-		t.Errorf("%d records, %d files open", len(r.given), r.f.open)
+	r.poll()
+	if len(r.delivered) != openFilesMax+100 || r.f.openFiles > openFilesMax {
+		t.Errorf("%d records, %d files open", len(r.delivered), r.f.openFiles)
 	}
 	add(t, filepath.Join(dir, "0611"), "{\"a\":\"more\"}\n")
-	r.pass()
-	if last := r.given[len(r.given)-1].text; last != `{"a":"more"}` {
+	r.poll()
+	if last := r.delivered[len(r.delivered)-1].text; last != `{"a":"more"}` {
 		t.Errorf("the last record is %s", last)
 	}
-	r.wait(2 * idle)
-	r.pass()
-	if r.f.open != 0 {
-		t.Errorf("%d files are open", r.f.open)
+	r.elapse(2 * closeIdleAfter)
+	r.poll()
+	if r.f.openFiles != 0 {
+		t.Errorf("%d files are open", r.f.openFiles)
 	}
 }
 

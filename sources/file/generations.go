@@ -27,14 +27,14 @@ type generation struct {
 // generationMark is what a name gets by rotation.
 var generationMark = regexp.MustCompile(`^[-._]([0-9][-0-9TZtz:._+]*|old|bak|prev|previous|last)$`)
 
-// packedSuffixes are those of compressed files.
-var packedSuffixes = []string{".gz", ".zst", ".zstd", ".bz2"}
+// compressedSuffixes are those of compressed files.
+var compressedSuffixes = []string{".gz", ".zst", ".zstd", ".bz2"}
 
 // markOf returns what the name of a generation has besides that of a file; ok = it
 // may be one.
 func markOf(path, of string) (mark string, ok bool) {
 	name, base := filepath.Base(path), filepath.Base(of)
-	for _, suffix := range packedSuffixes {
+	for _, suffix := range compressedSuffixes {
 		if trimmed, packed := strings.CutSuffix(name, suffix); packed {
 			if trimmed == base {
 				return "", true
@@ -57,11 +57,11 @@ func markOf(path, of string) (mark string, ok bool) {
 	return "", false
 }
 
-// packedLater reports whether a file may be one that was a generation already when it was
+// compressedLater reports whether a file may be one that was a generation already when it was
 // read, and was compressed later, under another number: app.log.3.gz of app.log.1.
-func packedLater(path, of string) bool {
+func compressedLater(path, of string) bool {
 	name, base := filepath.Base(path), filepath.Base(of)
-	for _, suffix := range packedSuffixes {
+	for _, suffix := range compressedSuffixes {
 		if trimmed, packed := strings.CutSuffix(name, suffix); packed {
 			at, otherAt := numberAt(trimmed), numberAt(base)
 			return at > 0 && otherAt > 0 && trimmed[:at] == base[:otherAt]
@@ -98,9 +98,9 @@ func (g *generation) number() (n int, ok bool) {
 	return n, err == nil && n < maxRotations
 }
 
-// after reports whether the generation is newer than another one, the file that was
+// isNewerThan reports whether the generation is newer than another one, the file that was
 // read under the name before; nil = it is not there, and was changed last at a time.
-func (g *generation) after(origin *generation, changed int64) bool {
+func (g *generation) isNewerThan(origin *generation, changed int64) bool {
 	if origin == nil {
 		return changed != 0 && g.info.ModTime().UnixNano() >= changed // the same: compressed, it may be that file itself
 	}
@@ -114,14 +114,14 @@ func (g *generation) compare(o *generation) int {
 	if numbered && otherNumbered {
 		return cmp.Compare(m, n)
 	}
-	if !numbered && !otherNumbered && len(g.mark) == len(o.mark) && g.mark != o.mark && g.dated() && o.dated() {
+	if !numbered && !otherNumbered && len(g.mark) == len(o.mark) && g.mark != o.mark && g.hasDate() && o.hasDate() {
 		return cmp.Compare(g.mark, o.mark)
 	}
 	return g.info.ModTime().Compare(o.info.ModTime())
 }
 
-// dated reports whether the name has a date that sorts as it is: the year first.
-func (g *generation) dated() bool {
+// hasDate reports whether the name has a date that sorts as it is: the year first.
+func (g *generation) hasDate() bool {
 	if len(g.mark) < 5 {
 		return false
 	}
@@ -180,7 +180,7 @@ func listGenerations(of string) ([]*generation, error) {
 		}
 	}
 	all = slices.DeleteFunc(all, func(g *generation) bool {
-		for _, suffix := range packedSuffixes {
+		for _, suffix := range compressedSuffixes {
 			if original, packed := strings.CutSuffix(g.path, suffix); packed && plain[original] {
 				return true
 			}
@@ -212,37 +212,34 @@ func holeBefore(of string, origin *generation, all []*generation) string {
 	return ""
 }
 
-// wayOn is what to do where a gap refuses a run.
-const wayOn = ". Put the file back into its folder under a name that rotation gives, or begin with a new state folder; a source with follow: true tells of it and goes on"
+// gapRecoveryHint is what to do where a gap refuses a run.
+const gapRecoveryHint = ". Put the file back into its folder under a name that rotation gives, or begin with a new state folder; a source with follow: true tells of it and goes on"
 
-// gone says what is lost with a file that was rotated away, and can't be found.
-func (c *cursor) gone(path string) string {
+// goneText says what is lost with a file that was rotated away, and can't be found; unread are
+// the bytes that it is known to have had behind what was read.
+func (c *cursor) goneText(path string, unread int64) string {
+	lost := "how many bytes are lost is not known"
+	if unread > 0 {
+		lost = fmt.Sprintf("at least %d bytes are lost, and what was written to it later", unread)
+	}
 	return fmt.Sprintf("%s: the file that was read to line %d, byte %d of its content (inode %d, last changed %s), is gone from its folder: it was rotated away and "+
-		"removed or altered, and whether it was read to its end is not known; %s", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), c.lost())
+		"removed or altered, and whether it was read to its end is not known; %s", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), lost)
 }
 
 func (c *cursor) changedAt() string {
 	return time.Unix(0, c.Mtime).UTC().Format(time.RFC3339)
 }
 
-// lost says how much is.
-func (c *cursor) lost() string {
-	if n := c.unread(); n > 0 {
-		return fmt.Sprintf("at least %d bytes are lost, and what was written to it later", n)
-	}
-	return "how many bytes are lost is not known"
-}
-
-// unread returns the bytes that the file is known to have had behind what was read.
-func (c *cursor) unread() int64 {
+// unreadBytes returns the bytes that the file is known to have had behind what was read.
+func (c *cursor) unreadBytes() int64 {
 	if c.Done || c.Compressed {
 		return 0
 	}
 	return max(0, c.Size-c.Offset)
 }
 
-// hole says that a generation is missing.
-func (c *cursor) hole(origin, missing string) string {
+// holeText says that a generation is missing.
+func (c *cursor) holeText(origin, missing string) string {
 	return fmt.Sprintf("%s: it was rotated to %s (inode %d, read to line %d, byte %d of its content), and what was rotated after it, %s, is gone: how many bytes are lost is not known",
 		c.Path, origin, c.ID.Ino, c.Line, c.Offset, missing)
 }

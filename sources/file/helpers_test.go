@@ -19,23 +19,23 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// got is a record as a test sees it.
-type got struct {
+// readRecord is a record as a test sees it.
+type readRecord struct {
 	Text  string
 	Line  int64
 	First int64
 }
 
-// seen is what a source gave until it ended.
-type seen struct {
-	records []got
+// readResult is what a source gave until it ended.
+type readResult struct {
+	records []readRecord
 	cursors map[string][]byte           // after the last record, by partition
 	err     error                       // nil = read to the end
 	formats map[string]*pipeline.Format // by partition
 	notices []pipeline.Notice
 }
 
-func (s seen) texts() []string {
+func (s readResult) texts() []string {
 	var t []string
 	for _, r := range s.records {
 		t = append(t, r.Text)
@@ -56,16 +56,16 @@ func testSource(t testing.TB, cfg Config, block int) *Source {
 }
 
 // readAll opens a source at the cursors and reads it until it ends.
-func readAll(t testing.TB, cfg Config, block int, cursors map[string][]byte) seen {
+func readAll(t testing.TB, cfg Config, block int, cursors map[string][]byte) readResult {
 	t.Helper()
 	return readSome(t, testSource(t, cfg, block), cursors, -1)
 }
 
 // readSome reads limit records (all: -1) and closes the source.
-func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) seen {
+func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) readResult {
 	t.Helper()
 	whole := limit
-	out := seen{cursors: map[string][]byte{}, formats: map[string]*pipeline.Format{}}
+	out := readResult{cursors: map[string][]byte{}, formats: map[string]*pipeline.Format{}}
 	s.OnNotice(func(n pipeline.Notice) { out.notices = append(out.notices, n) })
 	for k, v := range cursors {
 		out.cursors[k] = v
@@ -100,7 +100,7 @@ func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) see
 			return readSome(t, s, cursors, whole)
 		}
 		for i := range r.Len() {
-			out.records = append(out.records, got{string(r.Bytes(i)), r.Spans[i].Line, r.First + int64(i)})
+			out.records = append(out.records, readRecord{string(r.Bytes(i)), r.Spans[i].Line, r.First + int64(i)})
 		}
 		out.formats[r.Partition] = r.Format
 		out.cursors[r.Partition] = r.CursorAfter(r.Len())

@@ -32,7 +32,7 @@ func TestManyRecordsInOneLine(t *testing.T) {
 		fmt.Fprintf(&b, `{"id":%d,"a":1}`, i)
 	}
 	started := time.Now()
-	p := splitter{encoding: pipeline.JSON, at: place{line: 1}, max: 1 << 20, last: true}.split([]byte(b.String()), nil)
+	p := splitter{encoding: pipeline.JSON, at: position{line: 1}, max: 1 << 20, last: true}.split([]byte(b.String()), nil)
 	if took := time.Since(started); len(p.spans) != n || took > 10*time.Second {
 		t.Errorf("%d records in %s", len(p.spans), took)
 	}
@@ -102,9 +102,9 @@ func TestLayouts(t *testing.T) {
 				if s.err != nil {
 					t.Fatal(s.err)
 				}
-				var want []got
+				var want []readRecord
 				for i, text := range tt.want {
-					want = append(want, got{text, tt.lines[i], s.records[0].First + int64(i)})
+					want = append(want, readRecord{text, tt.lines[i], s.records[0].First + int64(i)})
 				}
 				if d := cmp.Diff(want, s.records); d != "" {
 					t.Fatalf("records (-want +got):\n%s", d)

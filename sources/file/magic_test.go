@@ -38,7 +38,7 @@ func TestFilesThatAreNoRecords(t *testing.T) {
 			wantError(t, readAll(t, Config{Path: path, Format: format}, 0, nil).err, path+": this is a compressed file whose content is ", c.want)
 		}
 		r := newRig(t, Config{Path: write(t, filepath.Join(t.TempDir(), "f"), []byte(c.content))})
-		wantError(t, r.tryPass(), c.want)
+		wantError(t, r.tryPoll(), c.want)
 	}
 	path := write(t, filepath.Join(t.TempDir(), "f"), gzipOf(t, gzipOf(t, []byte("{}\n"))))
 	wantError(t, readAll(t, Config{Path: path, Format: "json"}, 0, nil).err, "compressed by gzip once more")

@@ -18,7 +18,7 @@ func TestOrdinals(t *testing.T) {
 	write(t, a, []byte("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n"))
 	write(t, b, []byte("{\"b\":1}\n{\"b\":2}\n"))
 	cfg := Config{Path: filepath.Join(dir, "*.json"), Format: "json", Key: []spec.Paths{{"id"}}}
-	ordinals := func(s seen, want ...int64) map[string][]byte {
+	ordinals := func(s readResult, want ...int64) map[string][]byte {
 		t.Helper()
 		if s.err != nil {
 			t.Fatal(s.err)

@@ -72,9 +72,9 @@ func TestReadRecords(t *testing.T) {
 					if s.err != nil {
 						t.Fatal(s.err)
 					}
-					var want []got
+					var want []readRecord
 					for i, text := range tt.want {
-						want = append(want, got{text, tt.lines[i], int64(i)})
+						want = append(want, readRecord{text, tt.lines[i], int64(i)})
 					}
 					if d := cmp.Diff(want, s.records); d != "" {
 						t.Fatalf("records (-want +got):\n%s", d)
@@ -285,7 +285,7 @@ func TestTransient(t *testing.T) {
 		}
 	}
 	r := &reader{in: &input{path: "f"}, at: cursor{Compressed: true}}
-	if err := r.broken(fmt.Errorf("gzip: %w", &os.PathError{Op: "read", Path: "f", Err: syscall.EIO})); !pipeline.Retryable(err) {
+	if err := r.readError(fmt.Errorf("gzip: %w", &os.PathError{Op: "read", Path: "f", Err: syscall.EIO})); !pipeline.Retryable(err) {
 		t.Errorf("an I/O error below gzip is not retryable: %v", err)
 	}
 	s := readAll(t, Config{Path: filepath.Join(t.TempDir(), "gone.json"), Format: "json"}, 0, nil)

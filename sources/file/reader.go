@@ -30,7 +30,7 @@ var byteOrderMark = []byte{0xef, 0xbb, 0xbf}
 // input is a file to read.
 type input struct {
 	partition string
-	place     string // what people call the partition; empty = its name
+	display   string // what people call the partition; empty = its name
 	path      string
 	info      fs.FileInfo
 	at        *cursor // what was read of it; nil = nothing
@@ -40,7 +40,7 @@ type input struct {
 	// Of an export's file: how its records are written, and what is read of the
 	// exports before the file and with its end.
 	format        *pipeline.Format
-	before, after reached
+	before, after exportProgress
 }
 
 // reader reads one file from a cursor on.
@@ -63,10 +63,10 @@ type reader struct {
 
 	quiet bool // the file is followed, and nobody has written to it for a while
 
-	stream  io.Reader
-	raw     atomic.Int64 // place in the file, in stored bytes
-	rest    []byte       // read, and not yet whole records
-	pending *block       // handed over when the next one, or the end, is known
+	stream   io.Reader
+	raw      atomic.Int64 // place in the file, in stored bytes
+	leftover []byte       // read, and not yet whole records
+	pending  *block       // handed over when the next one, or the end, is known
 }
 
 // run reads the file to its end.
@@ -80,7 +80,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 	if err != nil {
 		return transient(err)
 	}
-	if skip, err := r.begin(ctx, f, info); skip || err != nil {
+	if skip, err := r.startOrResume(ctx, f, info); skip || err != nil {
 		return transient(err)
 	}
 	r.at.Path = cmp.Or(r.at.Path, r.in.path)
@@ -88,12 +88,12 @@ func (r *reader) run(ctx context.Context) (err error) {
 	return r.content(ctx, f)
 }
 
-// begin makes the cursor that of an open file. skip says that nothing new is in it.
-func (r *reader) begin(ctx context.Context, f *os.File, info fs.FileInfo) (skip bool, err error) {
+// startOrResume makes the cursor that of an open file. skip says that nothing new is in it.
+func (r *reader) startOrResume(ctx context.Context, f *os.File, info fs.FileInfo) (skip bool, err error) {
 	switch {
-	case r.at.Offset == 0 && r.at.Former == nil:
-		return false, r.at.begin(f, info, r.now())
-	case r.at.untouched(info):
+	case r.at.Offset == 0 && r.at.PriorReading == nil:
+		return false, r.at.start(f, info, r.now())
+	case r.at.statUnchanged(info):
 		return false, nil // as Open found it
 	}
 	return r.at.resume(ctx, f, info, r.in.path, r.now(), false)
@@ -102,16 +102,16 @@ func (r *reader) begin(ctx context.Context, f *os.File, info fs.FileInfo) (skip 
 // content reads an open file from the cursor to its end.
 func (r *reader) content(ctx context.Context, f *os.File) error {
 	r.at.Line = max(r.at.Line, 1)
-	r.at.reached = r.in.before
+	r.at.exportProgress = r.in.before
 	if err := r.in.verify(ctx, f); err != nil {
 		return err
 	}
 	stream, closeStream, err := decompressed(ctx, f, r.at.Hash, &r.raw, r.read)
 	if errors.Is(err, errOther) {
-		return r.at.changed(r.in.path, err)
+		return r.at.changedError(r.in.path, err)
 	}
 	if err != nil {
-		return r.broken(err)
+		return r.readError(err)
 	}
 	defer closeStream()
 	r.stream = stream
@@ -133,19 +133,19 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 	}
 	buf = r.skipMark(buf)
 	if readErr != nil && readErr != io.EOF {
-		return true, r.stop(ctx, buf, readErr)
+		return true, r.sendWhole(ctx, buf, readErr)
 	}
 	last := readErr == io.EOF
 	p := r.split(buf, last)
-	if len(p.spans) == 0 && !last && !p.long {
-		p.long = len(buf)-p.used > r.max+1 // a line may have \r besides
+	if len(p.spans) == 0 && !last && !p.tooLong {
+		p.tooLong = len(buf)-p.consumed > r.max+1 // a line may have \r besides
 	}
-	if err := r.take(ctx, buf, p); err != nil {
+	if err := r.appendBlock(ctx, buf, p); err != nil {
 		return true, err
 	}
 	switch {
-	case p.long:
-		return true, errors.Join(r.flush(ctx, false), r.tooLong(p.at.line))
+	case p.tooLong:
+		return true, errors.Join(r.sendPending(ctx, false), r.tooLong(p.at.line))
 	case last:
 		return true, r.finish(ctx)
 	}
@@ -170,9 +170,9 @@ func (r *reader) tooLong(line int64) error {
 // fill reads until the buffer is full or the stream ends. The buffer is larger
 // than what was left over.
 func (r *reader) fill() ([]byte, error) {
-	size := max(r.block, min(2*len(r.rest), r.max+2), len(r.rest)+1, len(byteOrderMark))
-	buf := append(r.buffers.get(size), r.rest...)
-	r.rest = nil
+	size := max(r.block, min(2*len(r.leftover), r.max+2), len(r.leftover)+1, len(byteOrderMark))
+	buf := append(r.buffers.get(size), r.leftover...)
+	r.leftover = nil
 	for len(buf) < size {
 		n, err := r.stream.Read(buf[len(buf):size])
 		buf = buf[:len(buf)+n]
@@ -184,13 +184,13 @@ func (r *reader) fill() ([]byte, error) {
 }
 
 // split cuts the buffer into records.
-func (r *reader) split(buf []byte, last bool) pieces {
+func (r *reader) split(buf []byte, last bool) splitResult {
 	s := r.splitter(last)
 	return s.split(buf, make([]pipeline.Span, 0, len(buf)>>10*spansPerKiB+8))
 }
 
 func (r *reader) splitter(last bool) splitter {
-	return splitter{encoding: r.format.Encoding, at: r.at.place(), offset: r.at.Offset, max: r.max, last: last, quiet: r.quiet,
+	return splitter{encoding: r.format.Encoding, at: r.at.position(), offset: r.at.Offset, max: r.max, last: last, quiet: r.quiet,
 		exact: r.exact.Load(), exactTo: r.exactHead}
 }
 
@@ -198,32 +198,32 @@ func (r *reader) splitter(last bool) splitter {
 // their lines. Where that was wrong, the source looks at every byte from now on.
 func (r *reader) recheck(record []byte, line int64) error {
 	s := splitter{encoding: r.format.Encoding, max: r.max}
-	if s.single(record) {
+	if s.isSingleRecord(record) {
 		return nil
 	}
 	r.exact.Store(true)
 	return fmt.Errorf("%s:%d: %w", r.in.path, line, pipeline.ErrReadAgain)
 }
 
-// take makes the records the pending block, and hands over the one before.
-func (r *reader) take(ctx context.Context, buf []byte, p pieces) error {
+// appendBlock makes the records the pending block, and hands over the one before.
+func (r *reader) appendBlock(ctx context.Context, buf []byte, p splitResult) error {
 	if len(p.spans) > 0 {
-		if err := r.flush(ctx, false); err != nil {
+		if err := r.sendPending(ctx, false); err != nil {
 			return err
 		}
-		r.pending = &block{data: buf, pieces: p, start: r.at, recheck: r.recheck}
+		r.pending = &block{data: buf, result: p, start: r.at, recheck: r.recheck}
 		r.at.Records += int64(len(p.spans))
 	}
-	r.rest = buf[p.used:]
-	r.at.move(buf[:p.used], p.at)
+	r.leftover = buf[p.consumed:]
+	r.at.advance(buf[:p.consumed], p.at)
 	if len(p.spans) > 0 {
 		r.pending.hash = r.at.Hash
 	}
 	return nil
 }
 
-// flush hands the pending block over.
-func (r *reader) flush(ctx context.Context, last bool) error {
+// sendPending hands the pending block over.
+func (r *reader) sendPending(ctx context.Context, last bool) error {
 	b := r.pending
 	if b == nil {
 		return nil
@@ -235,16 +235,16 @@ func (r *reader) flush(ctx context.Context, last bool) error {
 
 // finish ends a file that was read to its end.
 func (r *reader) finish(ctx context.Context) error {
-	if open := r.at.place().open; open != nil {
+	if open := r.at.position().open; open != nil {
 		what := "an array"
 		if open.within(inEnvelope) || open.within(inTables) {
 			what = "an object that holds records"
 		}
-		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s:%d: the file ends inside %s, which began in line %d, so it is not whole: copy it again",
+		return errors.Join(r.sendPending(ctx, false), fmt.Errorf("%s:%d: the file ends inside %s, which began in line %d, so it is not whole: copy it again",
 			r.in.path, r.at.Line, what, open.line))
 	}
 	if r.in.items >= 0 && r.at.Records != r.in.items {
-		return errors.Join(r.flush(ctx, false), fmt.Errorf("%s: the file has %d items, its manifest says %d: copy the export again",
+		return errors.Join(r.sendPending(ctx, false), fmt.Errorf("%s: the file has %d items, its manifest says %d: copy the export again",
 			r.in.path, r.at.Records, r.in.items))
 	}
 	if r.pending != nil {
@@ -252,21 +252,21 @@ func (r *reader) finish(ctx context.Context) error {
 		r.pending.start.Size = max(r.at.Size, r.raw.Load())
 		r.pending.end = r.in.after
 	}
-	return r.flush(ctx, true)
+	return r.sendPending(ctx, true)
 }
 
-// stop ends a file that could not be read on: what is whole is handed over first.
-func (r *reader) stop(ctx context.Context, buf []byte, cause error) error {
+// sendWhole ends a file that could not be read on: what is whole is handed over first.
+func (r *reader) sendWhole(ctx context.Context, buf []byte, cause error) error {
 	if p := r.split(buf, false); len(p.spans) > 0 {
-		if err := r.take(ctx, buf, p); err != nil {
+		if err := r.appendBlock(ctx, buf, p); err != nil {
 			return err
 		}
 	}
-	return errors.Join(r.flush(ctx, false), r.broken(cause))
+	return errors.Join(r.sendPending(ctx, false), r.readError(cause))
 }
 
-// broken names the place at which the file could not be read on.
-func (r *reader) broken(cause error) error {
+// readError names the place at which the file could not be read on.
+func (r *reader) readError(cause error) error {
 	if errors.Is(cause, context.Canceled) {
 		return cause
 	}

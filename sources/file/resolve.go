@@ -28,29 +28,29 @@ func clockTick(changed time.Time) time.Duration {
 	return 20 * time.Millisecond
 }
 
-// note takes down what the system says of the file that is about to be read.
-func (c *cursor) note(info fs.FileInfo, now time.Time) {
+// recordStat takes down what the system says of the file that is about to be read.
+func (c *cursor) recordStat(info fs.FileInfo, now time.Time) {
 	changed := info.ModTime()
 	c.Size, c.ID, c.Mtime, c.Recent = info.Size(), idOf(info), changed.UnixNano(), now.Sub(changed) <= clockTick(changed)
 }
 
-// untouched reports whether the system says the same of the file.
-func (c *cursor) untouched(info fs.FileInfo) bool {
+// statUnchanged reports whether the system says the same of the file.
+func (c *cursor) statUnchanged(info fs.FileInfo) bool {
 	return !c.Recent && c.Mtime == info.ModTime().UnixNano() && c.Size == info.Size() && c.ID == idOf(info) && c.ID.known()
 }
 
-// extent returns what was read of the file, in this reading or one before.
-func (c *cursor) extent() (bytes int64, hash digest) {
-	if f := c.Former; f != nil && f.Offset > c.Offset {
+// readExtent returns what was read of the file, in this reading or one before.
+func (c *cursor) readExtent() (bytes int64, hash digest) {
+	if f := c.PriorReading; f != nil && f.Offset > c.Offset {
 		return f.Offset, f.Hash
 	}
 	return c.Offset, c.Hash
 }
 
-// holds reports whether an open file begins with all that was read: its content, if it
+// matchesContent reports whether an open file begins with all that was read: its content, if it
 // is compressed. short says that it has less.
-func (c *cursor) holds(ctx context.Context, f io.ReaderAt) (same, short bool, err error) {
-	n, want := c.extent()
+func (c *cursor) matchesContent(ctx context.Context, f io.ReaderAt) (same, short bool, err error) {
+	n, want := c.readExtent()
 	content, done, err := contentOf(&counter{ctx: ctx, r: io.NewSectionReader(f, 0, 1<<62)})
 	if err != nil {
 		return n == 0, true, notAStream(err)
@@ -68,14 +68,14 @@ func notAStream(err error) error {
 	return nil
 }
 
-// begin notes what tells the file again that is about to be read, and how it is stored.
-func (c *cursor) begin(f io.ReaderAt, info fs.FileInfo, now time.Time) error {
+// start notes what tells the file again that is about to be read, and how it is stored.
+func (c *cursor) start(f io.ReaderAt, info fs.FileInfo, now time.Time) error {
 	head, err := part(f, 0, headBytes)
 	if err != nil {
 		return err
 	}
-	c.note(info, now)
-	c.Head, c.HeadBytes, c.Done, c.Cut = xxh3.Hash(head), len(head), false, false
+	c.recordStat(info, now)
+	c.Head, c.HeadBytes, c.Done, c.Unended = xxh3.Hash(head), len(head), false, false
 	c.Compressed = compression(head) != ""
 	return nil
 }
@@ -83,11 +83,11 @@ func (c *cursor) begin(f io.ReaderAt, info fs.FileInfo, now time.Time) error {
 // resume holds an open file against the cursor, and makes it that of going on. skip
 // says that there is nothing new in it. verified says that its content was compared.
 func (c *cursor) resume(ctx context.Context, f io.ReaderAt, info fs.FileInfo, path string, now time.Time, verified bool) (skip bool, err error) {
-	if c.untouched(info) && (c.Done || c.Offset > 0) {
+	if c.statUnchanged(info) && (c.Done || c.Offset > 0) {
 		return c.Done, nil
 	}
-	if verified = verified || c.untouched(info); !verified {
-		if verified, _, err = c.holds(ctx, f); err != nil {
+	if verified = verified || c.statUnchanged(info); !verified {
+		if verified, _, err = c.matchesContent(ctx, f); err != nil {
 			return false, err
 		}
 	}
@@ -95,29 +95,29 @@ func (c *cursor) resume(ctx context.Context, f io.ReaderAt, info fs.FileInfo, pa
 		*c = cursor{}
 	}
 	was := *c
-	if err := c.begin(f, info, now); err != nil || was.Offset == 0 {
+	if err := c.start(f, info, now); err != nil || was.Offset == 0 {
 		return false, err
 	}
-	if err := was.compare(f, info.Size(), c.Compressed, verified); err != nil {
-		return false, was.changed(path, err)
+	if err := was.checkUnchanged(f, info.Size(), c.Compressed, verified); err != nil {
+		return false, was.changedError(path, err)
 	}
 	return was.Done && was.Size == c.Size, nil
 }
 
-// changed is the error about a file that is no longer what was read of it.
-func (c *cursor) changed(path string, how error) error {
+// changedError is the error about a file that is no longer what was read of it.
+func (c *cursor) changedError(path string, how error) error {
 	return fmt.Errorf("%s: the file was changed after it had been read to line %d: %w. Give the new content a name of its own, "+
 		"put the old file back, or begin anew: starlift reset FILE", path, c.Line, how)
 }
 
-// compare says how a file of a size is no longer what was read of it; nil = it is.
-func (c *cursor) compare(f io.ReaderAt, size int64, packed, verified bool) error {
+// checkUnchanged says how a file of a size is no longer what was read of it; nil = it is.
+func (c *cursor) checkUnchanged(f io.ReaderAt, size int64, packed, verified bool) error {
 	switch {
 	case size < c.Size && !packed:
 		return fmt.Errorf("it has %d bytes and had %d", size, c.Size)
 	case !verified:
 		return fmt.Errorf("the first %d bytes of its content, which were read, are others", c.Offset)
-	case !c.Done || !c.Cut || size == c.Size || packed:
+	case !c.Done || !c.Unended || size == c.Size || packed:
 		return nil
 	}
 	// What was appended must not belong to the last record that was read.
@@ -133,26 +133,29 @@ func (c *cursor) compare(f io.ReaderAt, size int64, packed, verified bool) error
 	return errors.New("its last record had no end then, and has been written on")
 }
 
-// known is a file that was read before.
-type known struct {
-	partition string
-	at        *cursor
-	name      string // absolute
-	found     bool
-	newest    bool // of those that had its name
+// knownFile is a file that was read before.
+type knownFile struct {
+	partition    string
+	at           *cursor
+	name         string // absolute
+	found        bool
+	newestOfName bool // of those that had its name
+	// unverified says that another file was followed under its name before it was decided
+	// whether something of it is lost.
+	unverified bool
 }
 
 // resolver finds out which files are those that were read before.
 type resolver struct {
 	ctx     context.Context
 	s       *Source
-	known   []*known
-	byName  map[string][]*known
-	byID    map[fileID][]*known
-	bySize  map[int64][]*known
+	known   []*knownFile
+	byName  map[string][]*knownFile
+	byID    map[fileID][]*knownFile
+	bySize  map[int64][]*knownFile
 	matched map[string]bool // names of files, absolute
-	byStem  map[string][]*known
-	in      folders
+	byStem  map[string][]*knownFile
+	inodes  inodeIndex
 	errs    []error
 }
 
@@ -161,22 +164,23 @@ type resolver struct {
 // was is looked for in its folder, with those that have been there in its place since.
 // The others are new.
 func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string][]byte) ([]input, error) {
-	r := &resolver{ctx: ctx, s: s, byName: map[string][]*known{}, byID: map[fileID][]*known{},
-		matched: map[string]bool{}, bySize: map[int64][]*known{}, byStem: map[string][]*known{}, in: folders{}}
+	r := &resolver{ctx: ctx, s: s, byName: map[string][]*knownFile{}, byID: map[fileID][]*knownFile{},
+		matched: map[string]bool{}, bySize: map[int64][]*knownFile{}, byStem: map[string][]*knownFile{}, inodes: inodeIndex{}}
 	for partition, raw := range cursors {
 		c, err := parseCursor(partition, raw)
 		if err != nil {
 			return nil, err
 		}
 		c.Path = cmp.Or(c.Path, partition)
-		r.known = append(r.known, &known{partition: partition, at: c, name: absolute(c.Path)})
+		r.known = append(r.known, &knownFile{partition: partition, at: c, name: absolute(c.Path)})
 	}
 	// The newest first: of two that one file may be, it is that.
-	slices.SortFunc(r.known, func(a, b *known) int {
+	slices.SortFunc(r.known, func(a, b *knownFile) int {
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
 	})
+	names := nameHistory{}
 	for _, k := range r.known {
-		k.newest = len(r.byName[k.name]) == 0
+		k.newestOfName, k.unverified, _ = names.next(k.name, k.partition, k.at)
 		r.byName[k.name] = append(r.byName[k.name], k)
 		if k.at.ID.known() {
 			r.byID[k.at.ID] = append(r.byID[k.at.ID], k)
@@ -188,10 +192,10 @@ func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string
 		r.matched[absolute(inputs[i].path)] = true
 		r.identify(&inputs[i])
 	}
-	r.moved(inputs)
-	inputs = r.missing(inputs)
-	r.name(inputs)
-	return inputs, errors.Join(r.errs[:min(len(r.errs), listed)]...)
+	r.findMoved(inputs)
+	inputs = r.findMissing(inputs)
+	r.namePartitions(inputs)
+	return inputs, errors.Join(r.errs[:min(len(r.errs), errorsListedMax)]...)
 }
 
 func absolute(path string) string {
@@ -204,42 +208,42 @@ func absolute(path string) string {
 // identify finds the cursor of a file by its name or identity.
 func (r *resolver) identify(in *input) {
 	candidates := slices.Concat(r.byID[idOf(in.info)], r.byName[absolute(in.path)])
-	slices.SortStableFunc(candidates, func(a, b *known) int {
+	slices.SortStableFunc(candidates, func(a, b *knownFile) int {
 		return cmp.Compare(untouchedFirst(a, in), untouchedFirst(b, in))
 	})
 	for _, k := range candidates {
 		if k.found {
 			continue
 		}
-		same, err := r.same(k, in)
+		same, err := r.isContinuation(k, in)
 		if err != nil {
 			r.errs = append(r.errs, err)
 			return
 		}
 		if same {
-			k.goesOnIn(in)
+			k.assignTo(in)
 			return
 		}
 	}
 }
 
-func untouchedFirst(k *known, in *input) int {
-	if k.at.untouched(in.info) {
+func untouchedFirst(k *knownFile, in *input) int {
+	if k.at.statUnchanged(in.info) {
 		return 0
 	}
 	return 1
 }
 
-func (k *known) goesOnIn(in *input) {
+func (k *knownFile) assignTo(in *input) {
 	k.found, in.at, in.partition, in.verified = true, k.at, k.partition, true
 }
 
-// same reports whether a file is one that was read before: its content tells.
-func (r *resolver) same(k *known, in *input) (same bool, err error) {
-	if k.at.untouched(in.info) {
+// isContinuation reports whether a file is one that was read before: its content tells.
+func (r *resolver) isContinuation(k *knownFile, in *input) (same bool, err error) {
+	if k.at.statUnchanged(in.info) {
 		return true, nil
 	}
-	if n, _ := k.at.extent(); !k.at.Compressed && in.info.Size() < n && !in.packed() {
+	if n, _ := k.at.readExtent(); !k.at.Compressed && in.info.Size() < n && !in.isCompressed() {
 		return false, nil
 	}
 	f, err := os.Open(in.path)
@@ -247,12 +251,12 @@ func (r *resolver) same(k *known, in *input) (same bool, err error) {
 		return false, transient(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	same, _, err = k.at.holds(r.ctx, f)
+	same, _, err = k.at.matchesContent(r.ctx, f)
 	return same, transient(err)
 }
 
-// packed reports whether the file is compressed, as far as it can be read.
-func (in *input) packed() bool {
+// isCompressed reports whether the file is compressed, as far as it can be read.
+func (in *input) isCompressed() bool {
 	f, err := os.Open(in.path)
 	if err != nil {
 		return false
@@ -262,34 +266,34 @@ func (in *input) packed() bool {
 	return err == nil && compression(head) != ""
 }
 
-// moved finds files that were copied or compressed, and are gone themselves, by
+// findMoved finds files that were copied or compressed, and are gone themselves, by
 // their content. While the original is there, a copy is another file.
-func (r *resolver) moved(inputs []input) {
+func (r *resolver) findMoved(inputs []input) {
 	for i := range inputs {
 		in := &inputs[i]
 		if in.at != nil {
 			continue
 		}
-		for _, k := range r.likely(in) {
-			if k.found || r.there(k) {
+		for _, k := range r.candidates(in) {
+			if k.found || r.isWhereItWas(k) {
 				continue
 			}
-			same, err := r.same(k, in)
+			same, err := r.isContinuation(k, in)
 			if err != nil {
 				r.errs = append(r.errs, err)
 				break
 			}
 			if same {
-				k.goesOnIn(in)
+				k.assignTo(in)
 				break
 			}
 		}
 	}
 }
 
-// likely returns what a file may be under a new name and identity: what had its size,
+// candidates returns what a file may be under a new name and identity: what had its size,
 // and that of which it is a generation by its name.
-func (r *resolver) likely(in *input) []*known {
+func (r *resolver) candidates(in *input) []*knownFile {
 	all := slices.Clone(r.bySize[in.info.Size()])
 	path := absolute(in.path)
 	stem := filepath.Join(filepath.Dir(path), stemOf(path))
@@ -298,7 +302,7 @@ func (r *resolver) likely(in *input) []*known {
 			continue
 		}
 		for _, k := range r.byStem[stem[:i]] {
-			if _, ok := markOf(path, k.name); ok || packedLater(path, k.name) {
+			if _, ok := markOf(path, k.name); ok || compressedLater(path, k.name) {
 				all = append(all, k)
 			}
 		}
@@ -306,9 +310,9 @@ func (r *resolver) likely(in *input) []*known {
 	return all
 }
 
-// there reports whether a file that was not found is where it was, and the path does
+// isWhereItWas reports whether a file that was not found is where it was, and the path does
 // not match it.
-func (r *resolver) there(k *known) bool {
+func (r *resolver) isWhereItWas(k *knownFile) bool {
 	if r.matched[k.name] {
 		return false // it has other content
 	}
@@ -316,11 +320,11 @@ func (r *resolver) there(k *known) bool {
 	return err == nil && k.at.ID.known() && idOf(info) == k.at.ID
 }
 
-// name gives each new file a partition that no other has.
-func (r *resolver) name(inputs []input) {
+// namePartitions gives each new file a partition that no other has.
+func (r *resolver) namePartitions(inputs []input) {
 	taken := map[string]bool{}
 	for _, k := range r.known {
-		taken[k.partition] = k.found || k.at.Former == nil
+		taken[k.partition] = k.found || k.at.PriorReading == nil
 	}
 	for i := range inputs {
 		in := &inputs[i]
@@ -341,9 +345,9 @@ const (
 	shiftPause = 50 * time.Millisecond
 )
 
-// missing deals with files that are not among those that the path matches: what was
+// findMissing deals with files that are not among those that the path matches: what was
 // rotated is read first where it is, with what came between. What can't be is a gap.
-func (r *resolver) missing(inputs []input) []input {
+func (r *resolver) findMissing(inputs []input) []input {
 	inTheirPlace := map[string]int{}
 	for i := range inputs {
 		if inputs[i].at == nil {
@@ -352,21 +356,21 @@ func (r *resolver) missing(inputs []input) []input {
 	}
 	before := map[int][]input{}
 	for _, k := range r.known {
-		if k.found || !k.newest {
+		if k.found || !k.newestOfName && !k.unverified {
 			continue
 		}
 		i, replaced := inTheirPlace[k.name]
-		if !replaced && k.at.Done || k.at.Former != nil || r.there(k) && !replaced {
+		if !replaced && k.at.Done && !k.unverified || k.at.PriorReading != nil || r.isWhereItWas(k) && !replaced {
 			continue
 		}
-		more, err := r.rotated(k, inputs, i, replaced)
+		more, err := r.rotatedFiles(k, inputs, i, replaced)
 		for range shiftLooks { // names may be shifted right now, one after the other
 			if !errors.Is(err, pipeline.ErrGap) || r.ctx.Err() != nil {
 				break
 			}
 			time.Sleep(shiftPause)
-			r.in = folders{}
-			more, err = r.rotated(k, inputs, i, replaced)
+			r.inodes = inodeIndex{}
+			more, err = r.rotatedFiles(k, inputs, i, replaced)
 		}
 		if err != nil {
 			r.errs = append(r.errs, err)
@@ -386,9 +390,9 @@ func (r *resolver) missing(inputs []input) []input {
 	return all
 }
 
-// rotated returns the file that was read under a name, and those that had the name
+// rotatedFiles returns the file that was read under a name, and those that had the name
 // after it; replaced says that file i has it now.
-func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more []input, err error) {
+func (r *resolver) rotatedFiles(k *knownFile, inputs []input, i int, replaced bool) (more []input, err error) {
 	matched := map[fileID]bool{}
 	for j := range inputs {
 		matched[idOf(inputs[j].info)] = true
@@ -403,7 +407,7 @@ func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more
 	}
 	var between []*generation
 	for _, g := range all {
-		if matched[g.id] || g.info.Size() == 0 || !g.after(origin, k.at.Mtime) {
+		if matched[g.id] || g.info.Size() == 0 || !g.isNewerThan(origin, k.at.Mtime) {
 			continue
 		}
 		read, err := r.wasRead(g)
@@ -416,19 +420,19 @@ func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more
 	}
 	switch {
 	case origin == nil && (len(between) > 0 || !replaced):
-		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.gone(k.at.Path), wayOn)
+		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.goneText(k.at.Path, k.at.unreadBytes()), gapRecoveryHint)
 	case origin == nil:
 		in := &inputs[i]
-		return nil, k.at.changed(in.path, k.at.compare(nil, in.info.Size(), in.packed(), false))
+		return nil, k.at.changedError(in.path, k.at.checkUnchanged(nil, in.info.Size(), in.isCompressed(), false))
 	}
 	if hole := holeBefore(k.name, origin, all); hole != "" {
-		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.hole(origin.path, hole), wayOn)
+		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.holeText(origin.path, hole), gapRecoveryHint)
 	}
-	first := input{path: origin.path, place: origin.path, info: origin.info, items: -1}
-	k.goesOnIn(&first)
+	first := input{path: origin.path, display: origin.path, info: origin.info, items: -1}
+	k.assignTo(&first)
 	more = append(more, first)
 	for _, g := range between {
-		more = append(more, input{path: g.path, place: g.path, info: g.info, items: -1})
+		more = append(more, input{path: g.path, display: g.path, info: g.info, items: -1})
 	}
 	return more, nil
 }
@@ -436,7 +440,7 @@ func (r *resolver) rotated(k *known, inputs []input, i int, replaced bool) (more
 // wasRead reports whether a file that the path does not match was read before.
 func (r *resolver) wasRead(g *generation) (bool, error) {
 	for _, k := range r.byID[g.id] {
-		if same, err := r.same(k, &input{path: g.path, info: g.info}); same || err != nil {
+		if same, err := r.isContinuation(k, &input{path: g.path, info: g.info}); same || err != nil {
 			return same, err
 		}
 	}
@@ -445,15 +449,15 @@ func (r *resolver) wasRead(g *generation) (bool, error) {
 
 // origin returns the file that was read, among those that were rotated or in its
 // folder; nil = it is not there.
-func (r *resolver) origin(k *known, all []*generation) (*generation, error) {
+func (r *resolver) origin(k *knownFile, all []*generation) (*generation, error) {
 	candidates := slices.Clone(all)
-	if path := r.in.find(k.at.ID, k.name); path != "" && path != k.name {
+	if path := r.inodes.find(k.at.ID, k.name); path != "" && path != k.name {
 		if info, err := os.Stat(path); err == nil {
 			candidates = slices.Insert(candidates, 0, newGeneration(path, k.name, info))
 		}
 	}
 	for _, g := range candidates {
-		same, err := r.same(k, &input{path: g.path, info: g.info})
+		same, err := r.isContinuation(k, &input{path: g.path, info: g.info})
 		if same || err != nil {
 			return g, err
 		}

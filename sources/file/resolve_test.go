@@ -189,7 +189,7 @@ func TestFilesMoved(t *testing.T) {
 
 // wantRest holds what a second run has read against what is new, and what the first
 // has left, each once, and in the order of its file.
-func wantRest(t *testing.T, name, long, middle string, read int, want []string, rest seen) {
+func wantRest(t *testing.T, name, long, middle string, read int, want []string, rest readResult) {
 	t.Helper()
 	if read > 0 {
 		left := recordsOf(long)[read:]
@@ -292,8 +292,8 @@ func TestLinks(t *testing.T) {
 				t.Errorf("again: error %v, records %v", again.err, again.texts())
 			}
 			r := newRig(t, Config{Path: cfg.Path, Format: "json"})
-			r.pass()
-			r.pass()
+			r.poll()
+			r.poll()
 			r.want(recordsOf(lines("b", 0, 2))...)
 			if len(r.notices) > 0 {
 				t.Errorf("notices %v", r.notices)
@@ -319,8 +319,8 @@ func TestUnreadableFolder(t *testing.T) {
 	path := filepath.Join(dir, "**", "*.log")
 	wantError(t, readAll(t, Config{Path: path, Format: "json"}, 0, nil).err, sub, "permission denied")
 	r := newRig(t, Config{Path: path, Format: "json"})
-	r.pass()
-	r.pass()
+	r.poll()
+	r.poll()
 	r.want(recordsOf(lines("b", 0, 2))...)
 	if d := cmp.Diff([]string{eventUnreadable}, r.events()); d != "" {
 		t.Error(d)
@@ -331,7 +331,7 @@ func TestUnreadableFolder(t *testing.T) {
 	if err := os.Chmod(sub, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r.pass()
+	r.poll()
 	r.want(recordsOf(lines("b", 0, 2), lines("c", 0, 1))...)
 	if waits := r.s.Waits(); len(waits) > 0 {
 		t.Errorf("it waits for %q", waits)

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // rotator is a program that writes a log, and what rotates that, in a folder of its own.
@@ -82,11 +85,11 @@ func (l *rotator) rotate() {
 func (r *rig) settle() {
 	r.t.Helper()
 	for range 4 {
-		r.pass()
-		r.wait(packedQuiet)
+		r.poll()
+		r.elapse(compressedQuiet)
 	}
-	r.wait(lossAfter)
-	r.pass()
+	r.elapse(gapAfter)
+	r.poll()
 }
 
 // gaps are the notices of what is lost.
@@ -134,7 +137,7 @@ func testRotation(t *testing.T, l *rotator, down bool, times int) {
 	r := newRig(t, Config{Path: l.live()})
 	r.settle()
 	r.want(recordsOf(first)...)
-	r.save(len(r.given))
+	r.save(len(r.delivered))
 	if down {
 		r.f.close()
 	}
@@ -162,16 +165,16 @@ func testRotation(t *testing.T, l *rotator, down bool, times int) {
 	if gaps := r.gaps(); len(gaps) > 0 != lost || lost && (len(gaps) != 1 || !strings.Contains(gaps[0], "inode")) {
 		t.Errorf("gaps told: %q", gaps)
 	}
-	for i := 1; i < len(r.given); i++ {
-		if a, b := numberOf(t, r.given[i-1]), numberOf(t, r.given[i]); b < a {
+	for i := 1; i < len(r.delivered); i++ {
+		if a, b := numberOf(t, r.delivered[i-1]), numberOf(t, r.delivered[i]); b < a {
 			t.Errorf("file %d was numbered before %d", a, b)
 		}
 	}
 	// Nothing is read again, nor told, however the files go on.
-	r.save(len(r.given))
+	r.save(len(r.delivered))
 	r.restart()
 	r.settle()
-	r.wait(2 * idle)
+	r.elapse(2 * closeIdleAfter)
 	r.settle()
 	l.how = "rename"
 	l.rotate()
@@ -183,7 +186,7 @@ func testRotation(t *testing.T, l *rotator, down bool, times int) {
 	}
 }
 
-func numberOf(t *testing.T, g given) int64 {
+func numberOf(t *testing.T, g deliveredRecord) int64 {
 	c, err := parseCursor(g.partition, g.cursor)
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +220,7 @@ func TestRotationLost(t *testing.T) {
 			r := newRig(t, Config{Path: filepath.Join(dir, "*.log")})
 			r.settle()
 			r.want(recordsOf(lines("a", 0, 5))...)
-			r.save(len(r.given))
+			r.save(len(r.delivered))
 			r.f.close()
 			for _, m := range tt.moves {
 				m(t, dir)
@@ -244,13 +247,13 @@ func TestRotationLateWriter(t *testing.T) {
 		rename(t, path, path+".1")
 		add(t, path, lines("n", 0, 2))
 		r.settle()
-		r.save(len(r.given))
-		r.wait(2 * idle)
+		r.save(len(r.delivered))
+		r.elapse(2 * closeIdleAfter)
 		r.settle() // it is not held open any longer
 		if restart {
 			r.restart()
 		}
-		r.wait(2 * rememberFor)
+		r.elapse(2 * forgetAfter)
 		r.settle()
 		add(t, path+".1", lines("a", 5, 7))
 		r.settle()
@@ -281,26 +284,26 @@ func TestFollowCompressedPauses(t *testing.T) {
 			write(t, path, stored[:cut])
 			r := newRig(t, Config{Path: path})
 			for range 3 {
-				r.pass()
-				r.wait(packedQuiet)
+				r.poll()
+				r.elapse(compressedQuiet)
 			}
-			r.wait(time.Hour)
-			r.pass()
+			r.elapse(time.Hour)
+			r.poll()
 			waits := r.s.Waits()
-			if whole := ends[cut] > 0; whole && (len(waits) > 0 || len(r.given) != ends[cut]) || !whole && cut > 3 && len(waits) != 1 {
-				t.Fatalf("%s, cut at %d: %d records, waits for %q", packing, cut, len(r.given), waits)
+			if whole := ends[cut] > 0; whole && (len(waits) > 0 || len(r.delivered) != ends[cut]) || !whole && cut > 3 && len(waits) != 1 {
+				t.Fatalf("%s, cut at %d: %d records, waits for %q", packing, cut, len(r.delivered), waits)
 			}
-			if !slices.Equal(r.texts(), want[:len(r.given)]) {
+			if !slices.Equal(r.texts(), want[:len(r.delivered)]) {
 				t.Fatalf("%s, cut at %d: read %q", packing, cut, r.texts())
 			}
 			if cut%3 == 0 {
-				r.save(len(r.given))
+				r.save(len(r.delivered))
 				r.restart()
 			}
 			add(t, path, string(stored[cut:]))
 			for range 3 {
-				r.pass()
-				r.wait(packedQuiet)
+				r.poll()
+				r.elapse(compressedQuiet)
 			}
 			if d := cmp.Diff(want, r.texts()); d != "" || len(r.s.Waits()) > 0 {
 				t.Fatalf("%s, cut at %d: waits for %q, records (-want +got):\n%s", packing, cut, r.s.Waits(), d)
@@ -325,8 +328,8 @@ func TestFollowShiftedNames(t *testing.T) {
 			l.log(`{"n":3}` + "\n")
 			hidden := filepath.Join(l.dir, "elsewhere")
 			rename(t, l.live()+".1", hidden)
-			r.pass()
-			r.pass()
+			r.poll()
+			r.poll()
 			if len(r.notices) > 0 {
 				t.Errorf("told at once: %v", r.notices)
 			}
@@ -349,4 +352,184 @@ func TestFollowShiftedNames(t *testing.T) {
 			}
 		})
 	}
+}
+
+// crash kills the process after four seconds, in which it reads and saves all there is, and
+// starts it anew.
+func (r *rig) crash() {
+	r.t.Helper()
+	r.poll()
+	r.elapse(2 * time.Second)
+	r.poll()
+	r.elapse(2 * time.Second)
+	r.poll()
+	r.save(len(r.delivered))
+	r.restart()
+}
+
+// TestRotationLostAndKilled: what was lost is told, once, however often the process ends
+// before it is sure of that, and whatever it has read and saved until then of the files that
+// came after. What turns up meanwhile is read, and not told.
+func TestRotationLostAndKilled(t *testing.T) {
+	more := appends("app.log", lines("a", 5, 9))
+	next := appends("app.log", lines("n", 0, 2))
+	rotates := func(dir string) []move {
+		return []move{renames("app.log", dir+"app.log.1"), next}
+	}
+	tests := []struct {
+		name   string
+		path   string // of the source
+		packed string
+		moves  []move // while nothing runs
+		later  []move // after the first kill
+		want   []string
+		lost   string // in what is told; empty = nothing is
+	}{
+		{"rotated and removed", "app.log", "", append([]move{more}, append(rotates(""), removes("app.log.1"))...), nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+		{"wide", "*", "", append([]move{more}, append(rotates(""), removes("app.log.1"))...), nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+		{"moved elsewhere", "app.log", "", append([]move{more}, rotates("old/")...), nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+		{"several generations", "app.log", "", []move{more, renames("app.log", "app.log.1"), appends("app.log", lines("b", 0, 2)), removes("app.log.1"), removes("app.log"), next}, nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+		{"the oldest of two", "app.log", "", []move{more, removes("app.log"), appends("app.log.1", lines("b", 0, 2)), next}, nil, []string{lines("b", 0, 2), lines("n", 0, 2)}, "is gone from its folder"},
+		{"the middle of three", "app.log", "", []move{renames("app.log", "app.log.3"), appends("app.log.1", lines("b", 0, 2)), next}, nil, []string{lines("b", 0, 2), lines("n", 0, 2)}, "app.log.2, is gone"},
+		{"truncated", "app.log", "", []move{more, overwrites("app.log", lines("n", 0, 2))}, nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+		{"compressed", "app.log", "gzip", []move{removes("app.log"), next, compresses("app.log"), renames("app.log.gz", "app.log")}, nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+		{"a link that leads elsewhere", "current.log", "", []move{more, removes("app.log"), removes("current.log"), appends("app2.log", lines("n", 0, 2)), links("app2.log", "current.log")}, nil, []string{lines("n", 0, 2)}, "is gone from its folder"},
+
+		{"lost once more", "app.log", "", append([]move{more}, append(rotates(""), removes("app.log.1"))...),
+			[]move{removes("app.log"), appends("app.log", lines("o", 0, 2))}, []string{lines("n", 0, 2), lines("o", 0, 2)}, "twice"},
+		{"back again", "app.log", "", append([]move{more}, rotates("old/")...), []move{renames("old/app.log.1", "app.log.1")}, []string{lines("n", 0, 2), lines("a", 5, 9)}, ""},
+		{"a copy that comes late", "app.log", "", []move{more, copies("app.log", "old/x"), overwrites("app.log", lines("n", 0, 2))}, []move{renames("old/x", "app.log.1")}, []string{lines("n", 0, 2), lines("a", 5, 9)}, ""},
+		{"compressed late", "app.log", "", append([]move{more}, rotates("old/")...), []move{compresses("old/app.log.1"), renames("old/app.log.1.gz", "app.log.1.gz")}, []string{lines("n", 0, 2), lines("a", 5, 9)}, ""},
+	}
+	for _, tt := range tests {
+		for kills := range 4 {
+			if kills == 0 && tt.later != nil {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%d", tt.name, kills), func(t *testing.T) {
+				dir := t.TempDir()
+				if err := os.Mkdir(filepath.Join(dir, "old"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(dir, "app.log")
+				write(t, path, pack(t, tt.packed, []byte(lines("a", 0, 5))))
+				if tt.path == "current.log" {
+					links("app.log", "current.log")(t, dir)
+				}
+				age(t, path, time.Hour)
+				r := newRig(t, Config{Path: filepath.Join(dir, tt.path)})
+				r.settle()
+				r.save(len(r.delivered))
+				r.f.close()
+				for _, m := range tt.moves {
+					m(t, dir)
+				}
+				r.open()
+				for n := range kills {
+					r.crash()
+					if n == 0 && tt.later != nil {
+						r.f.close()
+						for _, m := range tt.later {
+							m(t, dir)
+						}
+						r.open()
+					}
+				}
+				r.settle()
+				r.settle()
+				r.want(recordsOf(append([]string{lines("a", 0, 5)}, tt.want...)...)...)
+				gaps := r.gaps()
+				switch {
+				case tt.lost == "" && len(gaps) == 0:
+				case tt.lost == "twice" && len(gaps) == 2:
+				case tt.lost != "" && len(gaps) == 1 && strings.Contains(gaps[0], tt.lost):
+				default:
+					t.Errorf("told: %q, want %q", gaps, tt.lost)
+				}
+				// Once it is told, and something was read since, that is all of it.
+				appends(map[bool]string{false: "app.log", true: "current.log"}[tt.path == "current.log"], string(pack(t, tt.packed, []byte(lines("z", 0, 1)))))(t, dir)
+				r.settle()
+				r.save(len(r.delivered))
+				r.notices = nil
+				r.restart()
+				r.settle()
+				if again := r.gaps(); len(again) > 0 {
+					t.Errorf("told again: %q", again)
+				}
+			})
+		}
+	}
+}
+
+// TestLostWhileFollowed: the process ends before it is sure that what it saw of a file is
+// lost, or has just been asked to read without follow.
+func TestLostWhileFollowed(t *testing.T) {
+	start := func(t *testing.T) (dir string, r *rig) {
+		dir = t.TempDir()
+		add(t, filepath.Join(dir, "app.log"), lines("a", 0, 5))
+		age(t, filepath.Join(dir, "app.log"), time.Hour)
+		r = newRig(t, Config{Path: filepath.Join(dir, "app.log")})
+		r.settle()
+		return dir, r
+	}
+	t.Run("truncated with bytes that were seen", func(t *testing.T) {
+		for kills := range 3 {
+			dir, r := start(t)
+			path := filepath.Join(dir, "app.log")
+			// Half a line is seen, and waited for.
+			add(t, path, `{"half":`)
+			r.poll()
+			overwrites("app.log", lines("n", 0, 1))(t, dir)
+			for range kills {
+				r.crash()
+			}
+			r.settle()
+			r.want(recordsOf(lines("a", 0, 5), lines("n", 0, 1))...)
+			gaps := r.gaps()
+			if len(gaps) != 1 || !strings.Contains(gaps[0], "at least 8 bytes") {
+				t.Errorf("after %d kills told: %q", kills, gaps)
+			}
+		}
+	})
+	t.Run("removed, a part of it not read", func(t *testing.T) {
+		dir, r := start(t)
+		path := filepath.Join(dir, "app.log")
+		r.block = 10
+		add(t, path, lines("a", 5, 9))
+		r.restart()
+		r.poll()
+		r.save(len(r.delivered) - 2)
+		r.f.close()
+		unlink(t, path)
+		r.open()
+		r.settle()
+		if gaps := r.gaps(); len(gaps) != 1 || !strings.Contains(gaps[0], "at least 16 bytes") {
+			t.Errorf("told: %q", gaps)
+		}
+	})
+	t.Run("then without follow", func(t *testing.T) {
+		dir, r := start(t)
+		elsewhere := filepath.Join(t.TempDir(), "app.log")
+		r.save(len(r.delivered))
+		r.f.close()
+		rename(t, filepath.Join(dir, "app.log"), elsewhere)
+		add(t, filepath.Join(dir, "app.log"), lines("n", 0, 2))
+		r.open()
+		r.crash()
+		cfg := r.cfg
+		cfg.Follow = false
+		if rest := readAll(t, cfg, 0, r.cursors); !errors.Is(rest.err, pipeline.ErrGap) {
+			t.Errorf("records %q, error %v", rest.texts(), rest.err)
+		}
+		rename(t, elsewhere, filepath.Join(dir, "app.log.1"))
+		add(t, filepath.Join(dir, "app.log.1"), lines("a", 5, 9))
+		rest := readAll(t, cfg, 0, r.cursors)
+		if d := cmp.Diff(recordsOf(lines("a", 5, 9)), rest.texts()); d != "" || rest.err != nil {
+			t.Fatalf("error %v, records (-want +got):\n%s", rest.err, d)
+		}
+		unlink(t, filepath.Join(dir, "app.log.1"))
+		if rest := readAll(t, cfg, 0, rest.cursors); len(rest.records) > 0 || rest.err != nil {
+			t.Errorf("records %q, error %v", rest.texts(), rest.err)
+		}
+	})
 }

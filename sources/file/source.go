@@ -16,8 +16,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// listed bounds the mistakes that one error names.
-const listed = 10
+// errorsListedMax bounds the mistakes that one error names.
+const errorsListedMax = 10
 
 // Source reads local files. It is bounded: Read ends with io.EOF, unless it
 // follows the files.
@@ -29,8 +29,8 @@ type Source struct {
 	// exactHead is how many bytes of a file's beginning are looked at one by one.
 	exactHead int64
 	now       func() time.Time
-	tell      func(pipeline.Notice)
-	waiting   waiting
+	onNotice  func(pipeline.Notice)
+	waiting   waitList
 
 	read  atomic.Int64
 	total int64
@@ -69,7 +69,7 @@ func New(name string, cfg Config) (*Source, error) {
 
 // OnNotice implements pipeline.Noticing. A followed file that is truncated, lost
 // or can't be read is told of.
-func (s *Source) OnNotice(tell func(pipeline.Notice)) { s.tell = tell }
+func (s *Source) OnNotice(tell func(pipeline.Notice)) { s.onNotice = tell }
 
 // Open lists the files, compares those that have cursors with what was read of
 // them, and begins to read ahead. Cursors of files that are gone are ignored.
@@ -84,7 +84,7 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	if err := s.restoreNumbers(cursors); err != nil {
 		return err
 	}
-	read, err := s.plan(ctx, cursors)
+	read, err := s.planReads(ctx, cursors)
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
 	return nil
 }
 
-// plan returns what reads the files from the cursors on.
-func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func(context.Context) error, err error) {
+// planReads returns what reads the files from the cursors on.
+func (s *Source) planReads(ctx context.Context, cursors map[string][]byte) (read func(context.Context) error, err error) {
 	if s.cfg.Follow {
 		f, err := s.newFollower(cursors)
 		if err != nil {
@@ -117,8 +117,8 @@ func (s *Source) plan(ctx context.Context, cursors map[string][]byte) (read func
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		r, left, err := s.place(ctx, &inputs[i])
-		if err != nil && len(errs) < listed {
+		r, left, err := s.openReader(ctx, &inputs[i])
+		if err != nil && len(errs) < errorsListedMax {
 			errs = append(errs, err)
 		}
 		if r != nil {
@@ -142,10 +142,10 @@ func (s *Source) restoreNumbers(cursors map[string][]byte) error {
 	return nil
 }
 
-// number gives a file that is read for the first time its number, and notes how many
+// assignNumber gives a file that is read for the first time its number, and notes how many
 // were given.
-func (s *Source) number(c *cursor) {
-	if c.Records == 0 && c.Former == nil {
+func (s *Source) assignNumber(c *cursor) {
+	if c.Records == 0 && c.PriorReading == nil {
 		c.Number = s.numbers
 		s.numbers++
 	}
@@ -166,7 +166,7 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	} else if paths, err = s.matchAll(); err != nil {
 		return nil, err
 	}
-	inputs, err := s.inputsAt(paths)
+	inputs, err := s.inputsOfPaths(paths)
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +179,9 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	return s.resolve(ctx, inputs, cursors)
 }
 
-// inputsAt returns the files of these names, each once: of a file that has several,
+// inputsOfPaths returns the files of these names, each once: of a file that has several,
 // because of links, the first that is no symbolic link counts.
-func (s *Source) inputsAt(paths []string) ([]input, error) {
+func (s *Source) inputsOfPaths(paths []string) ([]input, error) {
 	var inputs []input
 	at := map[fileID]int{}
 	for _, path := range paths {
@@ -192,7 +192,7 @@ func (s *Source) inputsAt(paths []string) ([]input, error) {
 		if info.IsDir() {
 			continue
 		}
-		in, id := input{path: path, place: path, info: info, items: -1}, idOf(info)
+		in, id := input{path: path, display: path, info: info, items: -1}, idOf(info)
 		i, twice := at[id]
 		switch {
 		case !twice || !id.known():
@@ -220,9 +220,9 @@ func workingDir() string {
 	return where
 }
 
-// stats returns the files that the path matches and that are there, and what kept it
+// matchedFiles returns the files that the path matches and that are there, and what kept it
 // from finding more.
-func (s *Source) stats() (all []*found, problems []error) {
+func (s *Source) matchedFiles() (all []*matchedFile, problems []error) {
 	paths, problems := s.match()
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -231,15 +231,15 @@ func (s *Source) stats() (all []*found, problems []error) {
 		case err != nil:
 			problems = append(problems, err)
 		case info.Mode().IsRegular():
-			all = append(all, &found{path: path, info: info, id: idOf(info)})
+			all = append(all, &matchedFile{path: path, info: info, id: idOf(info)})
 		}
 	}
 	return all, problems
 }
 
-// place returns a reader of the file at its cursor, and the bytes that it has
+// openReader returns a reader of the file at its cursor, and the bytes that it has
 // to read; nil = none are left.
-func (s *Source) place(ctx context.Context, in *input) (r *reader, left int64, err error) {
+func (s *Source) openReader(ctx context.Context, in *input) (r *reader, left int64, err error) {
 	if !in.info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s: not a regular file", in.path)
 	}
@@ -247,7 +247,8 @@ func (s *Source) place(ctx context.Context, in *input) (r *reader, left int64, e
 		return s.newReader(in, &cursor{}), in.info.Size(), nil
 	}
 	at := *in.at
-	if at.Done && at.untouched(in.info) {
+	at.Unverified = nil // list has found all of them
+	if at.Done && at.statUnchanged(in.info) {
 		return nil, 0, nil
 	}
 	f, err := os.Open(in.path)
@@ -272,7 +273,7 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 		format = in.format
 	}
 	return &reader{in: in, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
-		read: &s.read, send: s.hand, buffers: s.buffers, now: s.now, number: s.number, exact: &s.exact, exactHead: s.exactHead}
+		read: &s.read, send: s.enqueue, buffers: s.buffers, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead}
 }
 
 // Read returns the records of the next block.
@@ -305,8 +306,8 @@ func (s *Source) readAll(ctx context.Context, readers []*reader) error {
 	return io.EOF
 }
 
-// hand queues records.
-func (s *Source) hand(ctx context.Context, r *pipeline.Records) error {
+// enqueue queues records.
+func (s *Source) enqueue(ctx context.Context, r *pipeline.Records) error {
 	select {
 	case s.queue <- r:
 		return nil

@@ -7,26 +7,26 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// pieces is what a splitter finds in the bytes that it is given.
-type pieces struct {
+// splitResult is what a splitter finds in the bytes that it is given.
+type splitResult struct {
 	// data is what the spans are of: the bytes, and behind them the records that do
 	// not stand in the file as they are.
 	data  []byte
 	spans []pipeline.Span
-	// spots are the places of records that do not begin a line, in their order.
-	spots   []spot
-	used    int   // bytes that whole records, and what stands between them, take
-	at      place // of used
-	cut     bool  // the last record ends with the file, not with an end of its own
-	long    bool  // at used stands a record longer than the limit
-	guessed bool  // some lines were taken for a record each by their first and last byte
+	// starts are the places of records that do not begin a line, in their order.
+	starts   []recordStart
+	consumed int      // bytes that whole records, and what stands between them, take
+	at       position // of used
+	unended  bool     // the last record ends with the file, not with an end of its own
+	tooLong  bool     // at used stands a record longer than the limit
+	guessed  bool     // some lines were taken for a record each by their first and last byte
 }
 
-// spot is the place of one record.
-type spot struct {
+// recordStart is the place of one record.
+type recordStart struct {
 	record int // index of its span
 	start  int // of the value that it is of, in the bytes
-	at     place
+	at     position
 }
 
 // splitter cuts bytes into records. The bytes begin where a record may begin.
@@ -43,33 +43,33 @@ type spot struct {
 // byte by byte, so that both ways find the same records.
 type splitter struct {
 	encoding pipeline.Encoding
-	at       place // of the first byte
-	offset   int64 // of the first byte
-	max      int   // longest record, in bytes
-	last     bool  // the bytes reach to the end of the file
-	quiet    bool  // nobody seems to be writing on: a record that is broken as it is stays so
+	at       position // of the first byte
+	offset   int64    // of the first byte
+	max      int      // longest record, in bytes
+	last     bool     // the bytes reach to the end of the file
+	quiet    bool     // nobody seems to be writing on: a record that is broken as it is stays so
 	exact    bool
 	exactTo  int64 // the offset up to which the file is looked at byte by byte anyway
 }
 
-// splitting is the work of a splitter on some bytes.
-type splitting struct {
+// recordScanner is the work of a splitter on some bytes.
+type recordScanner struct {
 	splitter
 	b     []byte
-	p     pieces
-	extra []byte // records that do not stand in the bytes
-	scan  scan   // of an object, for its memory
+	p     splitResult
+	extra []byte     // records that do not stand in the bytes
+	scan  objectScan // of an object, for its memory
 }
 
 // split appends the records that are whole to spans.
-func (s splitter) split(b []byte, spans []pipeline.Span) pieces {
-	w := &splitting{splitter: s, b: b, p: pieces{spans: spans, at: s.at}}
+func (s splitter) split(b []byte, spans []pipeline.Span) splitResult {
+	w := &recordScanner{splitter: s, b: b, p: splitResult{spans: spans, at: s.at}}
 	w.exact = w.exact || w.offset >= w.exactTo && w.atLineStart() && !w.lineByLine()
-	for w.p.used < len(b) {
-		if !w.exact && w.offset+int64(w.p.used) >= w.exactTo && w.atLineStart() {
-			w.lines()
+	for w.p.consumed < len(b) {
+		if !w.exact && w.offset+int64(w.p.consumed) >= w.exactTo && w.atLineStart() {
+			w.takeLines()
 		}
-		if w.p.used == len(b) || !w.step() {
+		if w.p.consumed == len(b) || !w.next() {
 			break
 		}
 	}
@@ -80,26 +80,26 @@ func (s splitter) split(b []byte, spans []pipeline.Span) pieces {
 	return w.p
 }
 
-func (s *splitting) atLineStart() bool {
+func (s *recordScanner) atLineStart() bool {
 	at := &s.p.at
-	return !at.inline && at.indent == 0 && at.open == nil && at.given == 0
+	return !at.inline && at.indent == 0 && at.open == nil && at.emitted == 0
 }
 
 // lineByLine reports whether the first line is a record by itself.
-func (s *splitting) lineByLine() bool {
+func (s *recordScanner) lineByLine() bool {
 	line, _, ended := bytes.Cut(bytes.TrimLeft(s.b, "\r\n"), []byte{'\n'})
 	line = bytes.TrimSuffix(line, []byte{'\r'})
-	return ended && len(line) > 0 && line[0] == '{' && s.single(line)
+	return ended && len(line) > 0 && line[0] == '{' && s.isSingleRecord(line)
 }
 
-// single reports whether text that begins with { is, as a line, one record as it
+// isSingleRecord reports whether text that begins with { is, as a line, one record as it
 // stands.
-func (s splitter) single(text []byte) bool {
-	w := &splitting{splitter: s, b: text}
+func (s splitter) isSingleRecord(text []byte) bool {
+	w := &recordScanner{splitter: s, b: text}
 	if kind, _ := w.classify(text); kind != "" {
 		return false
 	}
-	x := &scan{b: text, next: -1}
+	x := &objectScan{b: text, next: -1}
 	switch n, e := x.object(); {
 	case e == brokenExtent:
 		return true
@@ -110,9 +110,9 @@ func (s splitter) single(text []byte) bool {
 	return len(w.p.spans) == 1 && w.p.spans[0].Start == 0 && int(w.p.spans[0].End) == len(text)
 }
 
-// lines takes lines for records as long as they look like it.
-func (s *splitting) lines() {
-	b, used, line := s.b, s.p.used, s.p.at.line
+// takeLines takes lines for records as long as they look like it.
+func (s *recordScanner) takeLines() {
+	b, used, line := s.b, s.p.consumed, s.p.at.line
 	for used < len(b) {
 		end := bytes.IndexByte(b[used:], '\n')
 		next := used + end + 1
@@ -133,7 +133,7 @@ func (s *splitting) lines() {
 				break
 			}
 			s.p.spans = append(s.p.spans, pipeline.Span{Start: uint32(used), End: uint32(end), Line: line, Offset: s.offset + int64(used)})
-			s.p.cut, s.p.guessed = false, true
+			s.p.unended, s.p.guessed = false, true
 		}
 		used = next
 		if ended {
@@ -142,13 +142,13 @@ func (s *splitting) lines() {
 			s.p.at.inline = true
 		}
 	}
-	s.p.used, s.p.at.line = used, line
+	s.p.consumed, s.p.at.line = used, line
 }
 
-// step goes on by one thing: white space, a bracket, or a record. It reports
+// next goes on by one thing: white space, a bracket, or a record. It reports
 // whether it could.
-func (s *splitting) step() bool {
-	i, at := s.p.used, &s.p.at
+func (s *recordScanner) next() bool {
+	i, at := s.p.consumed, &s.p.at
 	switch c := s.b[i]; {
 	case c == '\n' || c == ' ' || c == '\t' || c == '\r' || c == ',':
 		s.advance(i + 1)
@@ -162,13 +162,13 @@ func (s *splitting) step() bool {
 	case c == '{':
 		return s.object(i)
 	default:
-		return s.stray(i)
+		return s.strayText(i)
 	}
 	return true
 }
 
 // object goes on by the object at i.
-func (s *splitting) object(i int) bool {
+func (s *recordScanner) object(i int) bool {
 	kind, whole := s.classify(s.b[i:])
 	if !whole && !s.last && !s.quiet && len(s.b)-i <= s.max {
 		return false
@@ -181,35 +181,35 @@ func (s *splitting) object(i int) bool {
 	switch e {
 	case unknownExtent:
 		return false
-	case tooLong:
-		s.p.long = true
+	case tooLongExtent:
+		s.p.tooLong = true
 		return false
 	case brokenExtent:
-		s.broken(i, i+n)
+		s.emitBroken(i, i+n)
 	default:
 		s.unwrap(i, i+n)
 		s.advance(i + n)
-		s.p.cut = false
+		s.p.unended = false
 	}
 	return true
 }
 
 // emit adds the record from start to end of the bytes, which is of the value at i.
-func (s *splitting) emit(i, start, end int) {
-	s.p.spots = append(s.p.spots, spot{len(s.p.spans), i, s.p.at})
+func (s *recordScanner) emit(i, start, end int) {
+	s.p.starts = append(s.p.starts, recordStart{len(s.p.spans), i, s.p.at})
 	s.p.spans = append(s.p.spans, pipeline.Span{Start: uint32(start), End: uint32(end), Line: s.p.at.line, Offset: s.offset + int64(i)})
 }
 
-// broken adds what is no record, from i to the place where the next may begin.
-func (s *splitting) broken(i, end int) {
+// emitBroken adds what is no record, from i to the place where the next may begin.
+func (s *recordScanner) emitBroken(i, end int) {
 	text := bytes.TrimRight(s.b[i:end], " \t\r\n,")
-	if s.p.at.given == 0 {
+	if s.p.at.emitted == 0 {
 		s.emit(i, i, i+len(text))
 	}
-	s.p.at.given = 0
+	s.p.at.emitted = 0
 	line := s.p.at.line
 	s.advance(end)
-	s.p.cut = s.last && end == len(s.b)
+	s.p.unended = s.last && end == len(s.b)
 	if s.p.at.inline {
 		return
 	}
@@ -221,15 +221,15 @@ func (s *splitting) broken(i, end int) {
 }
 
 // after returns the place behind the first n records, and where it is in the bytes.
-func (p *pieces) after(n int) (start int, at place) {
+func (p *splitResult) after(n int) (start int, at position) {
 	if n == len(p.spans) {
-		return p.used, p.at
+		return p.consumed, p.at
 	}
-	i, found := slices.BinarySearchFunc(p.spots, n, func(s spot, n int) int { return s.record - n })
+	i, found := slices.BinarySearchFunc(p.starts, n, func(s recordStart, n int) int { return s.record - n })
 	if found {
-		return p.spots[i].start, p.spots[i].at
+		return p.starts[i].start, p.starts[i].at
 	}
-	return int(p.spans[n].Start), place{line: p.spans[n].Line}
+	return int(p.spans[n].Start), position{line: p.spans[n].Line}
 }
 
 // blank reports whether b is white space only.

@@ -78,7 +78,7 @@ func isScanOutput(object []byte) bool {
 
 // classify tells whether the object at b is a record, or what it opens. whole
 // says that it is sure of that: more bytes may tell otherwise.
-func (s *splitting) classify(b []byte) (kind frameKind, whole bool) {
+func (s *recordScanner) classify(b []byte) (kind frameKind, whole bool) {
 	scan := s.encoding != pipeline.JSON
 	first := true
 	whole = true
@@ -228,7 +228,7 @@ func eachMember(b []byte, each func(name, value []byte) bool) bool {
 }
 
 // member goes on by what stands at i in an object around records.
-func (s *splitting) member(i int) bool {
+func (s *recordScanner) member(i int) bool {
 	b := s.b
 	if b[i] == '}' {
 		s.pop()
@@ -238,7 +238,7 @@ func (s *splitting) member(i int) bool {
 	n := 0
 	if b[i] == '"' {
 		if n = stringLen(b[i:]); n == 0 && !s.last && bytes.IndexByte(b[i:], '\n') < 0 {
-			return s.within(i)
+			return s.needMore(i)
 		}
 	}
 	if n == 0 || bytes.IndexByte(b[i:i+n], '\n') >= 0 {
@@ -254,7 +254,7 @@ func (s *splitting) member(i int) bool {
 			s.pop()
 			return true
 		}
-		return s.within(i)
+		return s.needMore(i)
 	}
 	kind := container(s.encoding, name, b[at])
 	table := ""
@@ -272,45 +272,45 @@ func (s *splitting) member(i int) bool {
 			s.pop()
 			return true
 		}
-		return s.within(i)
+		return s.needMore(i)
 	}
 	s.advance(at + end)
 	return true
 }
 
-// within notes that more bytes are needed from i on, if there may be so many.
-func (s *splitting) within(i int) bool {
-	s.p.long = len(s.b)-i > s.max
+// needMore notes that more bytes are needed from i on, if there may be so many.
+func (s *recordScanner) needMore(i int) bool {
+	s.p.tooLong = len(s.b)-i > s.max
 	return false
 }
 
 // unwrap adds the records of the value from i to end, which is an object.
-func (s *splitting) unwrap(i, end int) {
+func (s *recordScanner) unwrap(i, end int) {
 	value := s.b[i:end]
-	texts, kept := s.unwrapped(value)
+	texts, kept := s.recordsIn(value)
 	if kept {
 		s.emit(i, i, end)
-		s.p.at.given = 0
+		s.p.at.emitted = 0
 		return
 	}
-	given := s.p.at.given
+	given := s.p.at.emitted
 	for k, text := range texts {
 		if k < given {
 			continue
 		}
-		s.p.at.given = k
+		s.p.at.emitted = k
 		from := len(s.b) + len(s.extra)
 		s.extra = append(s.extra, text...)
 		s.emit(i, from, from+len(text))
 	}
-	s.p.at.given = 0
+	s.p.at.emitted = 0
 }
 
-// unwrapped returns the records that a value holds, or that it is one itself.
-func (s *splitting) unwrapped(value []byte) (texts [][]byte, kept bool) {
+// recordsIn returns the records that a value holds, or that it is one itself.
+func (s *recordScanner) recordsIn(value []byte) (texts [][]byte, kept bool) {
 	switch s.encoding {
 	case pipeline.DynamoDBCDC:
-		return s.carried(value)
+		return s.carriedRecords(value)
 	case pipeline.DynamoDBExport:
 		return s.item(value)
 	}
@@ -327,7 +327,7 @@ func (s *splitting) unwrapped(value []byte) (texts [][]byte, kept bool) {
 
 // item returns an item or a request as the decoder wants it: with the name of its
 // table, and as an Item.
-func (s *splitting) item(value []byte) ([][]byte, bool) {
+func (s *recordScanner) item(value []byte) ([][]byte, bool) {
 	table := ""
 	for f := s.p.at.open; f != nil && table == ""; f = f.below {
 		table = f.table
@@ -346,8 +346,8 @@ func (s *splitting) item(value []byte) ([][]byte, bool) {
 	return nil, true
 }
 
-// carried returns the change records that a record of another service carries.
-func (s *splitting) carried(value []byte) (texts [][]byte, kept bool) {
+// carriedRecords returns the change records that a record of another service carries.
+func (s *recordScanner) carriedRecords(value []byte) (texts [][]byte, kept bool) {
 	var data, result []byte
 	kept = true
 	eachMember(value, func(name, v []byte) bool {
@@ -381,7 +381,7 @@ func (s *splitting) carried(value []byte) (texts [][]byte, kept bool) {
 	if string(result) == `"Dropped"` {
 		return nil, false // Firehose delivers it to nobody
 	}
-	if texts = s.encoded(data); texts == nil {
+	if texts = s.encodedRecords(data); texts == nil {
 		return nil, true
 	}
 	return texts, false
@@ -397,16 +397,16 @@ func isChange(object []byte) bool {
 	return found
 }
 
-// encoded returns the records in base64; none where there are none.
-func (s *splitting) encoded(quoted []byte) [][]byte {
+// encodedRecords returns the records in base64; none where there are none.
+func (s *recordScanner) encodedRecords(quoted []byte) [][]byte {
 	text := bytes.ReplaceAll(bytes.Trim(quoted, `"`), []byte(`\/`), []byte{'/'})
 	raw, err := base64.StdEncoding.AppendDecode(nil, text)
 	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
 		return nil
 	}
-	inner := splitter{encoding: s.encoding, at: place{line: 1}, max: max(s.max, len(raw)), last: true, exact: true}
+	inner := splitter{encoding: s.encoding, at: position{line: 1}, max: max(s.max, len(raw)), last: true, exact: true}
 	p := inner.split(raw, nil)
-	if p.at.open != nil || p.cut {
+	if p.at.open != nil || p.unended {
 		return nil
 	}
 	var texts [][]byte

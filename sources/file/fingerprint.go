@@ -67,26 +67,26 @@ func contentHead(f *os.File, n int) (head []byte, err error) {
 	return head[:n], err
 }
 
-// sight is what is looked at of a file to find out what it is.
-type sight struct {
-	ctx     context.Context
-	f       *os.File
-	info    fs.FileInfo
-	size    int64
-	head    []byte // its first bytes
-	packed  bool   // it is compressed
-	content []byte // the first bytes of its content; none if that can't be read
+// fingerprint is what is looked at of a file to find out what it is.
+type fingerprint struct {
+	ctx        context.Context
+	f          *os.File
+	info       fs.FileInfo
+	size       int64
+	head       []byte // its first bytes
+	compressed bool   // it is compressed
+	content    []byte // the first bytes of its content; none if that can't be read
 }
 
-// sightOf looks at a file. What is wrong with a compressed one is said when it is
+// takeFingerprint looks at a file. What is wrong with a compressed one is said when it is
 // read.
-func sightOf(ctx context.Context, f *os.File, info fs.FileInfo) (*sight, error) {
+func takeFingerprint(ctx context.Context, f *os.File, info fs.FileInfo) (*fingerprint, error) {
 	head, err := part(f, 0, headBytes)
 	if err != nil {
 		return nil, err
 	}
-	s := &sight{ctx: ctx, f: f, info: info, size: info.Size(), head: head, content: head}
-	if s.packed = compression(head) != ""; s.packed {
+	s := &fingerprint{ctx: ctx, f: f, info: info, size: info.Size(), head: head, content: head}
+	if s.compressed = compression(head) != ""; s.compressed {
 		if s.content, err = contentHead(f, headBytes); err != nil {
 			s.content = nil
 		}
@@ -94,14 +94,14 @@ func sightOf(ctx context.Context, f *os.File, info fs.FileInfo) (*sight, error) 
 	return s, nil
 }
 
-// begins reports whether a file begins with all that the cursor says was read,
+// matchesFingerprint reports whether a file begins with all that the cursor says was read,
 // or, if it is shorter, is the beginning of that as far as can be told.
-func (c *cursor) begins(s *sight) (bool, error) {
-	n, _ := c.extent()
+func (c *cursor) matchesFingerprint(s *fingerprint) (bool, error) {
+	n, _ := c.readExtent()
 	switch {
-	case c.untouched(s.info):
+	case c.statUnchanged(s.info):
 		return true, nil
-	case c.Compressed && s.packed && c.HeadBytes > 0 && c.heads(s.head):
+	case c.Compressed && s.compressed && c.HeadBytes > 0 && c.matchesHead(s.head):
 		if s.size < c.Size {
 			return false, nil
 		}
@@ -109,35 +109,35 @@ func (c *cursor) begins(s *sight) (bool, error) {
 		if c.ContentBytes == 0 || len(s.content) < c.ContentBytes || xxh3.Hash(s.content[:c.ContentBytes]) != c.Content {
 			return false, nil
 		}
-	case c.HeadBytes == 0 || !c.heads(s.content):
+	case c.HeadBytes == 0 || !c.matchesHead(s.content):
 		return false, nil
 	}
-	if !s.packed && s.size < n {
+	if !s.compressed && s.size < n {
 		return true, nil
 	}
-	same, short, err := c.holds(s.ctx, s.f)
-	return same || short && s.packed, err
+	same, short, err := c.matchesContent(s.ctx, s.f)
+	return same || short && s.compressed, err
 }
 
-// heads reports whether a file with these first bytes begins as it did.
-func (c *cursor) heads(head []byte) bool {
+// matchesHead reports whether a file with these first bytes begins as it did.
+func (c *cursor) matchesHead(head []byte) bool {
 	return c.HeadBytes == 0 || len(head) >= c.HeadBytes && xxh3.Hash(head[:c.HeadBytes]) == c.Head
 }
 
-// isIn reports whether all that was read of a plain file is still in it.
-func (c *cursor) isIn(f *os.File, size int64) (bool, error) {
+// matchesPlain reports whether all that was read of a plain file is still in it.
+func (c *cursor) matchesPlain(f *os.File, size int64) (bool, error) {
 	if size < c.Offset {
 		return false, nil
 	}
 	head, err := part(f, 0, c.HeadBytes)
-	if err != nil || !c.heads(head) {
+	if err != nil || !c.matchesHead(head) {
 		return false, err
 	}
-	return c.ends(f)
+	return c.matchesTail(f)
 }
 
-// ends reports whether the last bytes that were read of a file are still there.
-func (c *cursor) ends(f *os.File) (bool, error) {
+// matchesTail reports whether the last bytes that were read of a file are still there.
+func (c *cursor) matchesTail(f *os.File) (bool, error) {
 	tail, err := part(f, c.TailAt-int64(c.TailBytes), c.TailBytes)
 	return err == nil && len(tail) == c.TailBytes && (c.TailBytes == 0 || xxh3.Hash(tail) == c.Tail), err
 }

@@ -158,7 +158,7 @@ func (s *sampler) head(path string) (records [][]byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	w := splitter{encoding: pipeline.DynamoDBExport, at: place{line: 1}, max: s.limit, last: len(b) < sampledBytes, exact: true}
+	w := splitter{encoding: pipeline.DynamoDBExport, at: position{line: 1}, max: s.limit, last: len(b) < sampledBytes, exact: true}
 	p := w.split(b, nil)
 	for _, span := range p.spans {
 		records = append(records, p.data[span.Start:span.End])

@@ -2,16 +2,16 @@ package file
 
 import "bytes"
 
-// place is what has to be known of a place in a file to go on reading there:
+// position is what has to be known of a place in a file to go on reading there:
 // between two records, or behind all.
-type place struct {
+type position struct {
 	line   int64 // from 1
 	indent int   // white space at the start of the line, up to here
 	inline bool  // something else stands before it in its line
 	open   *frame
-	// given counts the records of the value that begins here that are behind
+	// emitted counts the records of the value that begins here that are behind
 	// the place: a value may hold several.
-	given int
+	emitted int
 }
 
 // frame is a bracket that is open at a place: one that stands around records,
@@ -82,20 +82,20 @@ func restoreFrames(saved []savedFrame) (f *frame, ok bool) {
 }
 
 // push opens a bracket; used stands at it.
-func (s *splitting) push(kind frameKind, table string) {
+func (s *recordScanner) push(kind frameKind, table string) {
 	at := &s.p.at
 	at.open = &frame{kind, table, at.line, at.indent, at.open}
 	at.inline = true
-	s.p.used++
+	s.p.consumed++
 }
 
 // pop closes the innermost bracket.
-func (s *splitting) pop() { s.p.at.open = s.p.at.open.below }
+func (s *recordScanner) pop() { s.p.at.open = s.p.at.open.below }
 
 // advance moves used over text that was looked at.
-func (s *splitting) advance(to int) {
-	text, at := s.b[s.p.used:to], &s.p.at
-	s.p.used = to
+func (s *recordScanner) advance(to int) {
+	text, at := s.b[s.p.consumed:to], &s.p.at
+	s.p.consumed = to
 	if end := bytes.LastIndexByte(text, '\n'); end >= 0 {
 		at.line += int64(bytes.Count(text, []byte{'\n'}))
 		at.indent, at.inline = 0, false

@@ -1,0 +1,94 @@
+package file
+
+import (
+	"context"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// readState is how far a followed file is read.
+type readState uint8
+
+const (
+	stateEmpty    readState = iota // it holds nothing to read, and never did
+	stateUnread                    // nothing was read of what it holds
+	stateBehind                    // it holds more than was read
+	stateCaughtUp                  // it is read to its size
+)
+
+// progressTracker tell how far the files are read that are followed.
+type progressTracker struct {
+	unreadFiles int             // files of this standing
+	changed     map[string]bool // partitions since it was told: true = behind
+	toldUnread  int             // unread, when it was told; -1 = never was
+}
+
+// standing returns that of a file.
+func (t *followedFile) currentState() readState {
+	switch {
+	case t.unfollowed:
+		return stateEmpty
+	case t.partition == "" && (t.awaitsOriginal || t.info != nil && t.info.Size() == 0):
+		return stateEmpty
+	case t.partition == "":
+		return stateUnread
+	case t.streaming:
+		return stateBehind
+	case t.info == nil || t.drained || !t.at.Compressed && t.at.Offset >= t.info.Size():
+		return stateCaughtUp
+	case t.at.Records == 0:
+		return stateUnread
+	}
+	return stateBehind
+}
+
+// update notes how far a file is read now.
+func (s *progressTracker) update(t *followedFile) {
+	is := t.currentState()
+	if is == t.state {
+		return
+	}
+	if t.state == stateUnread {
+		s.unreadFiles--
+	}
+	if is == stateUnread {
+		s.unreadFiles++
+	}
+	if t.state = is; t.partition != "" && is != stateUnread {
+		s.set(t.partition, is == stateBehind)
+	}
+}
+
+func (s *progressTracker) set(partition string, more bool) {
+	if s.changed == nil {
+		s.changed = map[string]bool{}
+	}
+	s.changed[partition] = more
+}
+
+// changes returns what is to be told; nil = nothing is.
+func (s *progressTracker) changes() *pipeline.Progress {
+	if len(s.changed) == 0 && s.toldUnread == s.unreadFiles {
+		return nil
+	}
+	p := &pipeline.Progress{Unread: s.unreadFiles}
+	for partition, more := range s.changed {
+		if more {
+			p.Behind = append(p.Behind, partition)
+		} else {
+			p.CaughtUp = append(p.CaughtUp, partition)
+		}
+	}
+	s.toldUnread = s.unreadFiles
+	clear(s.changed)
+	return p
+}
+
+// sendProgress hands over what no records have told of how far the files are read.
+func (f *follower) sendProgress(ctx context.Context) error {
+	p := f.progress.changes()
+	if p == nil {
+		return nil
+	}
+	return f.s.enqueue(ctx, &pipeline.Records{Source: f.s.name, Format: &f.s.format, Progress: p})
+}
