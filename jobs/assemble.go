@@ -12,6 +12,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
@@ -25,7 +26,6 @@ type assembly struct {
 	recorder *telemetry.Recorder // what observes it
 	letters  *deadletters.Store
 	readers  map[string]deadletters.Reader // of dead letters, by source
-	gates    []gate                        // filters of changes, each after those that it reads
 	fromNow  []string                      // nodes whose content may change for what is read from now on
 }
 
@@ -64,18 +64,17 @@ func (a *assembly) build() {
 		Observer: a.recorder,
 		Log:      log,
 	}
+	var sources []graph.SourceDeclaration
 	for _, e := range f.Sources {
+		d := graph.SourceDeclaration{Name: e.Name}
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {
-			a.config.Sources = append(a.config.Sources, engine.SourceNode{Name: e.Name, Source: s, Followed: isEndless(s)})
-			a.config.Bounded = a.config.Bounded && !isEndless(s)
+			d.Source, d.Followed = s, isEndless(s)
+			a.config.Bounded = a.config.Bounded && !d.Followed
 		}
+		sources = append(sources, d)
 	}
-	a.findKeys(f)
-	a.buildTransforms()
-	for _, e := range f.Sinks {
-		a.buildSink(e.Value)
-	}
-	a.checkTargets()
+	a.findKeys(sources)
+	a.config.Plan = a.compile(sources)
 	if listen := f.HTTP.Listen; listen != "" {
 		if _, err := status.ListenAddress(listen); err != nil {
 			f.Report("http", "listen", err)
@@ -87,19 +86,22 @@ func (a *assembly) build() {
 		return
 	}
 	a.config.DeadLetters, a.letters = dead, dead
+	if a.config.Plan == nil {
+		return
+	}
 	a.setReaders()
 	a.setInbox()
 }
 
 // findKeys lets the sources that need it find the keys of their items.
-func (a *assembly) findKeys(f *spec.File) {
-	for i, s := range a.config.Sources {
+func (a *assembly) findKeys(sources []graph.SourceDeclaration) {
+	for i, s := range sources {
 		finder, ok := s.Source.(keyFinder)
 		if !ok {
 			continue
 		}
 		var others []pipeline.Format
-		for k, o := range a.config.Sources {
+		for k, o := range sources {
 			if r, ok := o.Source.(pipeline.Replayable); ok && k != i {
 				others = append(others, r.Format())
 			}
@@ -111,7 +113,7 @@ func (a *assembly) findKeys(f *spec.File) {
 			}
 		}
 		if err != nil {
-			f.Report("sources", s.Name, err)
+			a.file.Report("sources", s.Name, err)
 		}
 	}
 }
@@ -160,60 +162,11 @@ func (a *assembly) setReaders() {
 			continue
 		}
 		r := deadletters.Reader{Format: source.Format()}
-		for _, t := range a.config.Transforms {
-			if slices.Contains(t.Inputs, s.Name) {
+		for _, t := range a.config.Changes {
+			if slices.Contains(t.Sources, s.Name) {
 				r.Transforms = append(r.Transforms, t.Name)
 			}
 		}
 		a.readers[s.Name] = r
 	}
-}
-
-func buildNode[T any](f *spec.File, section string, c *spec.NodeConfig, kinds map[string]kind[T]) (node T, ok bool) {
-	if !c.Sound || c.Config == nil {
-		return node, false
-	}
-	node, err := kinds[c.Type].build(c.Name, c.Config)
-	if err != nil {
-		f.Report(section, c.Name, err)
-		return node, false
-	}
-	return node, true
-}
-
-// report adds a mistake at an input.
-func report(f *spec.File, section, node string, input int, message string) {
-	f.Report(section, node, &spec.FieldError{Path: []string{"inputs", fmt.Sprint(input)}, Message: message})
-}
-
-func (a *assembly) buildSink(c *spec.NodeConfig) {
-	sink, ok := buildNode(a.file, "sinks", c, sinkKinds)
-	if !ok {
-		return
-	}
-	n := engine.SinkNode{Name: c.Name, Sink: sink}
-	complete := true
-	for i, in := range c.Inputs {
-		if a.gate(in.Node) != nil {
-			report(a.file, "sinks", c.Name, i, fmt.Sprintf("%s gives undecoded changes: put an unnest transform between them", in.Node))
-		}
-		tables, ok := a.tables(in.Node)
-		if !ok {
-			complete = false // reported with the graph, or not sound itself
-			continue
-		}
-		edges := a.edges("sinks", c.Name, i, in, tables)
-		if sink.Mode() == pipeline.Settled {
-			a.checkSettled(settledReader{"sinks", c.Name, "takes settled rows", "give the table a key, or use a parquet sink with mode append"}, i, edges)
-		}
-		n.Inputs = append(n.Inputs, edges...)
-	}
-	distinct := a.checkNames("sinks", c.Name, n.Inputs, fold)
-	if checker, ok := sink.(tableChecker); ok && complete {
-		// A sink that checks names itself would say the same again.
-		if err := checker.CheckTables(tablesOf(distinct)); err != nil {
-			a.file.Report("sinks", c.Name, err)
-		}
-	}
-	a.config.Sinks = append(a.config.Sinks, n)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
@@ -37,7 +38,7 @@ type comparison struct {
 // inputs lists what each node reads, for the definition of the pipeline.
 func (a *assembly) inputs() []definition.Input {
 	var all []definition.Input
-	edges := func(section, reader string, inputs []engine.Edge) {
+	rows := func(section, reader string, inputs []graph.Output) {
 		for _, in := range inputs {
 			all = append(all, definition.Input{Section: section, Reader: reader, Node: in.Node, Table: in.Table.Name})
 		}
@@ -47,24 +48,20 @@ func (a *assembly) inputs() []definition.Input {
 			all = append(all, definition.Input{Section: "transforms", Reader: reader, Node: in})
 		}
 	}
-	for _, g := range a.gates {
-		changes(g.name, g.inputs)
+	for _, n := range a.config.Filters {
+		changes(n.Name, n.Inputs)
 	}
-	for _, t := range a.config.Transforms {
-		var read []string
-		for _, in := range named(a.file.Transforms, t.Name).Inputs {
-			read = append(read, in.Node)
-		}
-		changes(t.Name, read)
+	for _, n := range a.config.Changes {
+		changes(n.Name, n.Inputs)
 	}
-	for _, t := range a.config.Rows {
-		edges("transforms", t.Name, t.Inputs)
+	for _, n := range a.config.Rows {
+		rows("transforms", n.Name, n.Inputs)
 	}
-	for _, t := range a.config.Keyed {
-		edges("transforms", t.Name, t.Inputs)
+	for _, n := range a.config.Stateful {
+		rows("transforms", n.Name, n.Inputs)
 	}
-	for _, s := range a.config.Sinks {
-		edges("sinks", s.Name, s.Inputs)
+	for _, n := range a.config.Sinks {
+		rows("sinks", n.Name, n.Inputs)
 	}
 	return all
 }

@@ -242,9 +242,9 @@ func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Foun
 // record, or one whose source is gone, nobody knows where that is.
 func (a *assembly) maskRecord(f *deadletters.Found) {
 	source, known := a.readers[f.Source]
-	for _, t := range a.config.Transforms {
+	for _, t := range a.config.Changes {
 		m, ok := t.Transform.(pipeline.Masker)
-		if !ok || !m.Masks() || known && !slices.Contains(t.Inputs, f.Source) {
+		if !ok || !m.Masks() || known && !slices.Contains(t.Sources, f.Source) {
 			continue
 		}
 		shown := []byte(decode.NotShown)

@@ -20,6 +20,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/oracle"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -274,9 +275,11 @@ func (p *editedPipeline) load(set []string, fromNow ...string) *assembly {
 		p.t.Errorf("%v: %v", set, err)
 		return nil
 	}
-	for i, s := range a.config.Sinks {
-		a.config.Sinks[i].Sink = p.sinks[s.Name]
-	}
+	a.edit(func(n *graph.Nodes) {
+		for i := range n.Sinks {
+			n.Sinks[i].Sink = p.sinks[n.Sinks[i].Name]
+		}
+	})
 	a.config.Compare, a.fromNow = a.compare, fromNow
 	return a
 }

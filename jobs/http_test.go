@@ -18,6 +18,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
@@ -155,12 +156,14 @@ func TestSinkDown(t *testing.T) {
 	t.Setenv("SHOP_TOKEN", lake)
 	a, _, address := shopAt(t, "sinks.lake.url=${SHOP_TOKEN}")
 	sink := &downSink{why: pipeline.TransientFor("connection", errors.New("cannot connect as shop:"+lake))}
-	for i := range a.config.Sinks {
-		if a.config.Sinks[i].Name == "warehouse" {
-			sink.Sink = a.config.Sinks[i].Sink
-			a.config.Sinks[i].Sink = sink
+	a.edit(func(n *graph.Nodes) {
+		for i := range n.Sinks {
+			if n.Sinks[i].Name == "warehouse" {
+				sink.Sink = n.Sinks[i].Sink
+				n.Sinks[i].Sink = sink
+			}
 		}
-	}
+	})
 	before := stopAt(a, engine.StepBegin, 3)
 	ended := inBackground(t, a)
 	<-before.reached
@@ -309,7 +312,7 @@ func TestGap(t *testing.T) {
 	t.Parallel()
 	a, _, address := shopAt(t)
 	source := &lossySource{Source: a.config.Sources[0].Source}
-	a.config.Sources[0].Source = source
+	a.edit(func(n *graph.Nodes) { n.Sources[0].Source = source })
 	at := stopAt(a, engine.StepDone, 2)
 	ended := inBackground(t, a)
 	<-at.reached

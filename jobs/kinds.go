@@ -101,7 +101,7 @@ var (
 // Compile-time proof that the constructors make what their section wants.
 var (
 	_ pipeline.Source            = (*file.Source)(nil)
-	_ keyless                    = (*file.Source)(nil)
+	_ pipeline.KeylessSource     = (*file.Source)(nil)
 	_ ttlSource                  = (*file.Source)(nil)
 	_ endless                    = (*file.Source)(nil)
 	_ keyFinder                  = (*file.Source)(nil)
@@ -109,16 +109,16 @@ var (
 	_ fixture.Substitutable      = (*reference.Join)(nil)
 	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
 	_ ttlTables                  = (*unnest.Config)(nil)
-	_ insertsOnly                = (*unnest.Unnest)(nil)
+	_ pipeline.InsertOnlyLog     = (*unnest.Unnest)(nil)
 	_ warner                     = (*unnest.Unnest)(nil)
 	_ pipeline.StatefulTransform = (*star.Star)(nil)
 	_ pipeline.ChangeFilter      = (*filter.Changes)(nil)
 	_ pipeline.RowTransform      = (*derive.Derive)(nil)
 	_ pipeline.RowTransform      = (*filter.Filter)(nil)
 	_ pipeline.RowTransform      = (*reference.Join)(nil)
-	_ targetLister               = (*parquet.Sink)(nil)
-	_ targetLister               = (*duckdb.Sink)(nil)
-	_ targetLister               = (*postgres.Sink)(nil)
+	_ pipeline.TargetLister      = (*parquet.Sink)(nil)
+	_ pipeline.TargetLister      = (*duckdb.Sink)(nil)
+	_ pipeline.TargetLister      = (*postgres.Sink)(nil)
 	_ pipeline.Resettable        = (*parquet.Sink)(nil)
 	_ pipeline.Resettable        = (*duckdb.Sink)(nil)
 	_ pipeline.Resettable        = (*postgres.Sink)(nil)
@@ -163,31 +163,6 @@ func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
 		c.Format = "dynamodb_export"
 	}
 	return file.New("file", c)
-}
-
-// tableChecker is a sink that can say what is wrong with the tables it is to
-// take, before anything is opened.
-type tableChecker interface {
-	CheckTables(tables []*pipeline.Table) error
-}
-
-// targetLister is a sink that can say, before anything is opened, where it writes.
-type targetLister interface {
-	// Targets names the places that a table is written to, from the whole to its
-	// parts, and the key of the pipeline file that says so. Two that are equal are one
-	// place, and one that begins with another lies in it.
-	Targets(t *pipeline.Table) (key string, places [][]string)
-}
-
-// definer is a sink with tables that are made by DDL.
-type definer interface {
-	DDL(tables []*pipeline.Table) string
-}
-
-// keyless is a source whose records may have no key: their rows can only be
-// appended.
-type keyless interface {
-	Keyless() bool
 }
 
 // keyFinder is a source that can find out the key of its items where the pipeline

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 var (
@@ -297,4 +298,13 @@ func golden(t *testing.T, path, got string) {
 	if got != string(want) {
 		t.Errorf("%s differs; -update writes it anew\ngot:\n%s\nwant:\n%s", path, got, want)
 	}
+}
+
+// edit compiles the pipeline again, with nodes as f leaves them.
+func (a *assembly) edit(f func(*graph.Nodes)) {
+	plan, err := a.config.With(f)
+	if err != nil {
+		panic(err)
+	}
+	a.config.Plan = plan
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 var cases = flag.Int("oracle.cases", 500, "cases that the memory warehouse is held to; DuckDB gets a tenth of them")
@@ -76,7 +78,9 @@ func setRapid(t *testing.T, name, value string) {
 }
 
 func (w *memoryWarehouse) into(a *assembly) {
-	for i := range a.config.Sinks {
-		a.config.Sinks[i].Sink = w
-	}
+	a.edit(func(n *graph.Nodes) {
+		for i := range n.Sinks {
+			n.Sinks[i].Sink = w
+		}
+	})
 }

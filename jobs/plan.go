@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -142,27 +142,32 @@ func newPlan(a *assembly) *plan {
 	for _, e := range a.file.Sinks {
 		p.Nodes = append(p.Nodes, planNode{e.Name, "sink", e.Value.Type})
 	}
-	for _, g := range a.gates {
-		for _, in := range g.inputs {
-			p.Edges = append(p.Edges, planEdge{From: in, To: g.name, Kind: "changes", Why: "changes are looked at one by one: stateless"})
+	for _, o := range a.config.Outputs() {
+		p.Tables = append(p.Tables, newPlanTable(o.Node, o.Table))
+	}
+	for i := range a.config.Edges {
+		p.Edges = append(p.Edges, newPlanEdge(&a.config.Edges[i]))
+	}
+	for _, n := range a.config.Rows {
+		if r, ok := n.Transform.(pipeline.SideInput); ok {
+			t := r.Describe()
+			p.References = append(p.References, planReference{n.Name, t.Source, spec.Duration(t.Refresh).String(), planColumns(t.Key), planColumns(t.Columns)})
 		}
 	}
-	for _, t := range a.config.Transforms {
-		for _, table := range t.Transform.Tables() {
-			p.Tables = append(p.Tables, newPlanTable(t.Name, table))
+	for _, n := range a.config.Stateful {
+		if r, ok := n.Transform.(pipeline.RelationLister); ok {
+			for _, r := range r.Relations() {
+				p.Relations = append(p.Relations, planRelation{n.Name, r.Table, r.Column, r.To, r.Key})
+			}
 		}
-		for _, in := range named(a.file.Transforms, t.Name).Inputs {
-			p.Edges = append(p.Edges, planEdge{From: in.Node, To: t.Name, Kind: "changes", Why: "changes are decoded and passed on: stateless"})
+	}
+	if len(p.Relations) > 0 {
+		p.ER = p.entityDiagram()
+	}
+	for _, n := range a.config.Sinks {
+		if d, ok := n.Sink.(pipeline.DDLWriter); ok {
+			p.DDL = append(p.DDL, planDDL{n.Name, d.DDL(graph.Tables(n.Inputs))})
 		}
-	}
-	for i := range a.config.Rows {
-		p.rowwise(&a.config.Rows[i], a)
-	}
-	for i := range a.config.Keyed {
-		p.keyed(&a.config.Keyed[i], a)
-	}
-	for i := range a.config.Sinks {
-		p.sink(&a.config.Sinks[i], a)
 	}
 	for i := range p.Edges { // they say where references are, and expressions
 		p.Edges[i].Why = a.file.Redact(p.Edges[i].Why)
@@ -182,45 +187,6 @@ func newPlanTable(node string, t *pipeline.Table) planTable {
 		pt.Columns = append(pt.Columns, planColumn{c.Name, c.Type.String(), c.Masked})
 	}
 	return pt
-}
-
-const (
-	whySettled = "at most one row a key and epoch, the newest: versions and row keys of each item are kept"
-	whyGiven   = "the node gives settled rows, and knows itself what it gave"
-)
-
-func (p *plan) sink(s *engine.SinkNode, a *assembly) {
-	kind, why := "log", "the sink keeps the log as it is read: every change's rows, repeated and late ones too"
-	switch s.Sink.Mode() {
-	case pipeline.Appends:
-		why = "the sink appends each row of every new image: no key is looked up"
-	case pipeline.Settled:
-		kind, why = "settled", "the sink takes "+whySettled
-	}
-	for _, in := range s.Inputs {
-		e := planEdge{From: in.Node, Table: in.Table.Name, To: s.Name, Kind: kind, State: kind == "settled", Why: why}
-		if kind == "settled" {
-			e.Why += policyText(ownPolicy(a, in))
-		}
-		if a.settledOnly(in) {
-			e.Kind, e.State, e.Why = "settled", false, whyGiven
-		}
-		p.Edges = append(p.Edges, e)
-	}
-	if d, ok := s.Sink.(definer); ok {
-		p.DDL = append(p.DDL, planDDL{s.Name, d.DDL(tablesOf(s.Inputs))})
-	}
-}
-
-// ownPolicy returns how a table's transform says that its rows are settled.
-func ownPolicy(a *assembly, in engine.Edge) pipeline.Policy {
-	in = a.origin(in)
-	for _, t := range a.config.Transforms {
-		if own, ok := t.Transform.(pipeline.TablePolicies); ok && t.Name == in.Node {
-			return own.Policy(in.Table).Normal()
-		}
-	}
-	return pipeline.Policy{}
 }
 
 func (p *plan) text(w io.Writer) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/definition"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -159,7 +160,7 @@ func (a *assembly) resetSinks(ctx context.Context, id string, do bool) (*resetRe
 		if !ok {
 			continue
 		}
-		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.file.Name, StateID: id, Sinks: a.sinkNames(), Tables: tablesOf(s.Inputs), Do: do})
+		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.file.Name, StateID: id, Sinks: a.sinkNames(), Tables: graph.Tables(s.Inputs), Do: do})
 		if err != nil {
 			return nil, fmt.Errorf("sink %s: %w", s.Name, err)
 		}

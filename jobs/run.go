@@ -16,6 +16,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -96,7 +97,7 @@ func (s *cli) backfillCommand() *cobra.Command {
 
 // boundedOnly leaves the named sources, all without names, that end by themselves.
 func (a *assembly) boundedOnly(names []string) error {
-	var kept []engine.SourceNode
+	var kept []graph.SourceNode
 	for _, s := range a.config.Sources {
 		switch named := slices.Contains(names, s.Name); {
 		case named && isEndless(s.Source):
@@ -106,14 +107,18 @@ func (a *assembly) boundedOnly(names []string) error {
 		}
 	}
 	for _, n := range names {
-		if !slices.ContainsFunc(kept, func(s engine.SourceNode) bool { return s.Name == n }) {
+		if !slices.ContainsFunc(kept, func(s graph.SourceNode) bool { return s.Name == n }) {
 			return usage(fmt.Errorf("--source %q: the pipeline file has no such source", n))
 		}
 	}
 	if len(kept) == 0 {
 		return usage(errors.New("every source is followed and has no end: run reads them; backfill reads bounded sources"))
 	}
-	a.config.Sources, a.config.Bounded = kept, true
+	plan, err := a.config.With(func(n *graph.Nodes) { n.Sources = kept })
+	if err != nil {
+		return err
+	}
+	a.config.Plan, a.config.Bounded = plan, true
 	a.setInbox()
 	return nil
 }
@@ -238,7 +243,7 @@ func (a *assembly) limitMemory() (lift func()) {
 		return func() {}
 	}
 	keyed := int64(0)
-	if len(a.config.Keyed) > 0 {
+	if len(a.config.Stateful) > 0 {
 		keyed = keyedMemory
 	}
 	debug.SetMemoryLimit(leastMemory + keyed)

@@ -30,8 +30,8 @@ func (s *cli) statusCommand() *cobra.Command {
 // status is what the status of the pipeline is made of.
 func (a *assembly) status() *status.Pipeline {
 	p := &status.Pipeline{
-		Name: a.file.Name, StateDir: a.config.StateDir, Listen: a.file.HTTP.Listen, TransformNames: a.config.TransformNames(),
-		Transforms: a.config.Transforms, Recorder: a.recorder, DeadLetters: a.folder(), Redact: a.file.Redact, Size: a.size,
+		Name: a.file.Name, StateDir: a.config.StateDir, Listen: a.file.HTTP.Listen, TransformNames: a.config.Plan.Transforms(),
+		Transforms: a.config.Changes, Recorder: a.recorder, DeadLetters: a.folder(), Redact: a.file.Redact, Size: a.size,
 	}
 	for _, n := range a.config.Sources {
 		p.Sources = append(p.Sources, n.Name)

@@ -108,12 +108,6 @@ func (a *assembly) forTests(path string, set []string) *fixture.Pipeline {
 			}
 			return &again.config, nil
 		},
-		Settles: func(e engine.Edge) bool {
-			return len(e.Table.Key) > 0 && !slices.ContainsFunc(a.config.Sources, func(s engine.SourceNode) bool { return a.keylessBelow(e, s) })
-		},
-		Taken: func(e engine.Edge) bool {
-			return slices.ContainsFunc(a.config.Sinks, func(s engine.SinkNode) bool { return slices.Contains(s.Inputs, e) })
-		},
 		Records: openRecords,
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -23,21 +23,17 @@ type ttlTables interface {
 	InheritTTLDeletes(fate string) bool
 }
 
-// inheritTTLDeletes gives the tables of a transform what its sources say.
-func (a *assembly) inheritTTLDeletes(c *spec.NodeConfig) {
+// inheritTTLDeletes gives the tables of a transform what the sources that it reads say.
+func (a *assembly) inheritTTLDeletes(sources []graph.SourceDeclaration, c *spec.NodeConfig, read []string) {
 	tables, ok := c.Config.(ttlTables)
 	if !ok {
 		return
 	}
 	var fates, said []string
-	for _, in := range c.Inputs {
-		for _, name := range a.sourcesOf(in.Node) {
-			i := slices.IndexFunc(a.config.Sources, func(s engine.SourceNode) bool { return s.Name == name })
-			if i < 0 {
-				continue
-			}
-			s, ok := a.config.Sources[i].Source.(ttlSource)
-			if !ok || s.TTLDeletes() == "" {
+	for _, name := range read {
+		for _, d := range sources {
+			s, ok := d.Source.(ttlSource)
+			if d.Name != name || !ok || s.TTLDeletes() == "" {
 				continue
 			}
 			said = append(said, fmt.Sprintf("%s says %s", name, s.TTLDeletes()))

@@ -1,7 +1,7 @@
 package status
 
 import (
-	"github.com/starlift-etl/starlift/pipeline/engine"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -13,7 +13,7 @@ type Pipeline struct {
 	Listen         string // http.listen of its file; empty = none
 	Sources        []string
 	TransformNames []string
-	Transforms     []engine.TransformNode // those of changes
+	Transforms     []graph.ChangeNode // those of changes
 	Sinks          []string
 	Recorder       *telemetry.Recorder
 	// Size returns the bytes of input that are read and that there are in all; 0 = unknown.

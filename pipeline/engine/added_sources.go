@@ -11,12 +11,12 @@ import (
 // checkAdded refuses sources that a step has not read, or not from their start, and whose
 // records may be from before the time that its deletions are remembered for: they would
 // be dead letters, or bring back what was deleted.
-func (r *run) checkAdded(s *step) error {
+func (r *run) checkAdded(s *stage) error {
 	for _, n := range r.c.Sources {
-		if k := s.kept.Clocks[n.Name]; n.Followed || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
+		if k := s.saved.Clocks[n.Name]; n.Followed || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
 			continue
 		}
-		table, horizon := forgotten(s.kept, r.formats[n.Name].Table)
+		table, horizon := forgotten(s.saved, r.formats[n.Name].Table)
 		if horizon == pipeline.NoTime {
 			continue
 		}
@@ -51,9 +51,9 @@ func forgotten(kept *state.Step, table string) (name string, horizon int64) {
 }
 
 // missed names the sources that were read in part before a step began to read them.
-func (r *run) missed(s *step) (names []string, err error) {
-	for _, name := range s.Inputs {
-		if s.kept.Clocks[name] != nil || r.again {
+func (r *run) missed(s *stage) (names []string, err error) {
+	for _, name := range s.Sources {
+		if s.saved.Clocks[name] != nil || r.again {
 			continue
 		}
 		cursors, err := r.store.Cursors(name)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -46,13 +47,20 @@ func TestSourceAdded(t *testing.T) {
 	}
 	for i := range cases {
 		c := &cases[i]
-		r := &run{c: &Config{Sources: []SourceNode{{Name: "added", Source: &c.source, Followed: c.follow}, {Name: "elsewhere", Source: &c.source}}}, again: c.again}
-		r.formats = formatsOf(r.c.Sources)
-		s := &step{TransformNode: TransformNode{Name: "items", Inputs: []string{"added"}}, holding: holding{kept: &state.Step{Tables: c.tables, Clocks: map[string]*state.Clock{}}}}
-		if c.clock != nil {
-			s.kept.Clocks["added"] = c.clock
+		plan, err := graph.Compile(graph.Nodes{
+			Sources: []graph.SourceNode{{Name: "added", Source: &c.source, Followed: c.follow}, {Name: "elsewhere", Source: &c.source}},
+			Changes: []graph.ChangeNode{{Name: "items", Transform: valueTransform{}, Sources: []string{"added"}}},
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		err := r.checkAdded(s)
+		r := &run{c: &Config{Plan: plan}, again: c.again}
+		r.formats = formatsOf(r.c.Sources)
+		s := &stage{Stage: plan.Stages[0], operatorState: operatorState{saved: &state.Step{Tables: c.tables, Clocks: map[string]*state.Clock{}}}}
+		if c.clock != nil {
+			s.saved.Clocks["added"] = c.clock
+		}
+		err = r.checkAdded(s)
 		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), `source added has not been read by items, whose deletions in table "orders" are forgotten from before 1970-01-01T00:00:00Z`) {
 			t.Errorf("%s: error %v, want one: %v", c.name, err, c.refused)
 		}

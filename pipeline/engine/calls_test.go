@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -203,13 +204,14 @@ func TestRetriesShareTheTime(t *testing.T) {
 	c := w.config()
 	c.Limits.CommitTimeout, c.StallAfter = time.Second, 50*time.Millisecond
 	began, calls := time.Now(), 0
-	c.Sinks[0].Sink = &hanging{Sink: c.Sinks[0].Sink, commit: func(ctx context.Context) error {
+	hangs := &hanging{Sink: c.Sinks[0].Sink, commit: func(ctx context.Context) error {
 		if calls++; calls == 1 {
 			return pipeline.Transient(errCrash)
 		}
 		<-ctx.Done()
 		return ctx.Err()
 	}}
+	c.edit(func(n *graph.Nodes) { n.Sinks[0].Sink = hangs })
 	err := Run(context.Background(), context.Background(), c)
 	if err == nil || !strings.Contains(err.Error(), "within") || !strings.Contains(err.Error(), "given up; the epoch is saved") || calls < 2 {
 		t.Errorf("%d calls: %v", calls, err)

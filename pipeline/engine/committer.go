@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
@@ -58,7 +59,7 @@ func (r *run) run(stop, kill context.Context) error {
 func (r *run) othersFinished() map[string]bool {
 	others := map[string]bool{}
 	for name := range r.checkpoint.Finished {
-		if !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return s.Name == name }) {
 			others[name] = true
 		}
 	}

@@ -45,14 +45,12 @@ func (r *run) keepDefinition() error {
 // state keeps of them, and opens nothing.
 func CheckState(c *Config, kept *state.Contents) error {
 	r := &run{c: c, checkpoint: kept.Checkpoint, committed: kept.Committed == kept.Checkpoint.Epoch, formats: formatsOf(c.Sources)}
-	if err := r.wire(); err != nil {
+	r.makeStages()
+	if _, err := r.numberStates(); err != nil {
 		return err
 	}
-	if _, err := r.numberHoldings(); err != nil {
-		return err
-	}
-	for _, h := range r.holdings() {
-		h.keyspaces = make([]*state.Keyspace, h.n)
+	for _, o := range r.operatorStates() {
+		o.keyspaces = make([]*state.Keyspace, o.entry.Keyspaces)
 	}
 	errs := append(r.checkState(), r.checkGathered())
 	for sink, rc := range kept.Checkpoint.Committables {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
@@ -41,7 +42,7 @@ func pathName(p *pipeline.PathUse) string {
 
 // restoreCoverage returns what a checkpoint knows of the paths of today's
 // transforms; others are forgotten.
-func restoreCoverage(transforms []TransformNode, raw json.RawMessage) (*coverage, error) {
+func restoreCoverage(transforms []graph.ChangeNode, raw json.RawMessage) (*coverage, error) {
 	saved := map[string]map[string]pathCount{}
 	if raw != nil {
 		if err := json.Unmarshal(raw, &saved); err != nil {
@@ -65,9 +66,9 @@ func restoreCoverage(transforms []TransformNode, raw json.RawMessage) (*coverage
 }
 
 // restart forgets what is known of the transforms that read one of the sources.
-func (c *coverage) restart(transforms []TransformNode, sources []string) {
+func (c *coverage) restart(transforms []graph.ChangeNode, sources []string) {
 	for _, n := range transforms {
-		if slices.ContainsFunc(n.Inputs, func(in string) bool { return slices.Contains(sources, in) }) {
+		if slices.ContainsFunc(n.Sources, func(in string) bool { return slices.Contains(sources, in) }) {
 			clear(c.counts[n.Name])
 		}
 	}
@@ -124,7 +125,7 @@ func (c *coverage) unmatched() (all []telemetry.UnmatchedPath) {
 
 // Unmatched lists the paths of the transforms that a checkpoint knows to match
 // nothing.
-func Unmatched(transforms []TransformNode, cp *state.Checkpoint) ([]telemetry.UnmatchedPath, error) {
+func Unmatched(transforms []graph.ChangeNode, cp *state.Checkpoint) ([]telemetry.UnmatchedPath, error) {
 	c, err := restoreCoverage(transforms, cp.Coverage)
 	if err != nil {
 		return nil, err

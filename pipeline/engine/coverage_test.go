@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -67,7 +68,7 @@ func covering(t *testing.T, w *world, at []int64, until Step, epoch int64) (said
 	var log bytes.Buffer
 	c := w.config()
 	observe(&c, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	c.Transforms[0].Transform = coveringTransform{at: at}
+	c.edit(func(n *graph.Nodes) { n.Changes[0].Transform = coveringTransform{at: at} })
 	c.Hook = func(s Step, e int64) error {
 		if s == until && e == epoch {
 			return errCrash
@@ -134,7 +135,7 @@ func TestUnmatchedPathsOfFollowed(t *testing.T) {
 		c := w.config()
 		c.Limits.Interval = 1
 		observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
-		c.Transforms[0].Transform = coveringTransform{at: []int64{0, 103}}
+		c.edit(func(n *graph.Nodes) { n.Changes[0].Transform = coveringTransform{at: []int64{0, 103}} })
 		stop, cancel := context.WithCancel(context.Background())
 		recorder(&c).OnEpoch(func(p telemetry.Progress) {
 			if p.Records == int64(n) {

@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
@@ -24,52 +25,6 @@ type Limits struct {
 	CommitTimeout time.Duration // for all tries of an epoch's commit; other calls may be silent for as long
 }
 
-// SourceNode is a source and its name.
-type SourceNode struct {
-	Name     string
-	Source   pipeline.Source
-	Followed bool // it has no end: how far it is behind means something, and what it holds is not older than what it gave
-}
-
-// TransformNode is a transform and the sources it reads.
-type TransformNode struct {
-	Name      string
-	Transform pipeline.ChangeTransform
-	Inputs    []string
-	// Through are the filters that the changes of a source pass first, by its
-	// name, in the order of the data.
-	Through map[string][]pipeline.ChangeFilter
-}
-
-// Edge is one table of a transform.
-type Edge struct {
-	Node  string
-	Table *pipeline.Table
-}
-
-// KeyedNode is a transform of rows and the tables that it may read: it names
-// those that it does.
-type KeyedNode struct {
-	Name      string
-	Transform pipeline.StatefulTransform
-	Inputs    []Edge
-}
-
-// RowsNode is a stateless transform of rows and the tables it was made for, in
-// the order of its own.
-type RowsNode struct {
-	Name      string
-	Transform pipeline.RowTransform
-	Inputs    []Edge
-}
-
-// SinkNode is a sink and the tables it takes.
-type SinkNode struct {
-	Name   string
-	Sink   pipeline.Sink
-	Inputs []Edge
-}
-
 const (
 	// deadLetterSink is the name of the dead letters among the committables.
 	deadLetterSink = "dead_letters"
@@ -80,19 +35,15 @@ const (
 	stateNode = "state"
 )
 
-// Config is an assembled pipeline.
+// Config is a compiled pipeline, and how it is to be run.
 type Config struct {
+	*graph.Plan
 	Name        string
 	StateDir    string
 	StateMemory int64 // bytes
 	Tombstones  time.Duration
 	Limits      Limits
 	MaxRatio    float64 // of dead letters
-	Sources     []SourceNode
-	Transforms  []TransformNode
-	Rows        []RowsNode  // each after those that it reads
-	Keyed       []KeyedNode // each after those that it reads
-	Sinks       []SinkNode
 	DeadLetters pipeline.DeadLetterSink
 	// Inbox, when set, gives dead letters that are to be read again: Records with
 	// Replays. It is opened after DeadLetters, and as a source has cursors, but it
@@ -128,21 +79,6 @@ type Config struct {
 	// Hook, when set, is called before each named step of an epoch; an error
 	// from it is a failure of that step. Tests stop the process there.
 	Hook func(step Step, epoch int64) error
-}
-
-// TransformNames returns the names of all transforms, those of changes first.
-func (c *Config) TransformNames() []string {
-	var names []string
-	for _, n := range c.Transforms {
-		names = append(names, n.Name)
-	}
-	for _, n := range c.Rows {
-		names = append(names, n.Name)
-	}
-	for _, n := range c.Keyed {
-		names = append(names, n.Name)
-	}
-	return names
 }
 
 func (c *Config) mappers() int {
@@ -208,7 +144,7 @@ func (c *Config) nodes() (n telemetry.Nodes) {
 	for _, s := range c.Sources {
 		n.Sources = append(n.Sources, telemetry.Source{Name: s.Name, Source: s.Source, Followed: s.Followed})
 	}
-	for _, t := range c.Transforms {
+	for _, t := range c.Changes {
 		n.ChangeTransforms = append(n.ChangeTransforms, t.Name)
 	}
 	for _, t := range c.Rows {

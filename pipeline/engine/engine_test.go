@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -47,12 +48,17 @@ func newWorld(dir string, changes []change) *world {
 }
 
 func (w *world) config() Config {
-	all := []Edge{{"t", valueTable}}
+	all := []graph.Output{{Node: "t", Table: valueTable}}
+	plan, err := graph.Compile(graph.Nodes{
+		Sources: []graph.SourceNode{{Name: "s", Source: w.source, Followed: w.source.endless}},
+		Changes: []graph.ChangeNode{{Name: "t", Transform: valueTransform{}, Sources: []string{"s"}}},
+		Sinks:   []graph.SinkNode{{Name: "warehouse", Sink: w.settled, Inputs: all}, {Name: "lake", Sink: w.log, Inputs: all}},
+	})
+	if err != nil {
+		panic(err)
+	}
 	return Config{
-		Name: "p", StateDir: w.dir, StateMemory: 1 << 20, Tombstones: time.Hour, Limits: w.limits, MaxRatio: 1, Mappers: 2,
-		Sources:     []SourceNode{{Name: "s", Source: w.source, Followed: w.source.endless}},
-		Transforms:  []TransformNode{{Name: "t", Transform: valueTransform{}, Inputs: []string{"s"}}},
-		Sinks:       []SinkNode{{"warehouse", w.settled, all}, {"lake", w.log, all}},
+		Plan: plan, Name: "p", StateDir: w.dir, StateMemory: 1 << 20, Tombstones: time.Hour, Limits: w.limits, MaxRatio: 1, Mappers: 2,
 		DeadLetters: w.dead, Observer: telemetry.New(telemetry.Options{Clock: w.clock}), Clock: w.clock, Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,
 	}
 }
@@ -388,14 +394,16 @@ func TestFromStartOfOne(t *testing.T) {
 		t.Helper()
 		c := w.config()
 		c.FromStart = true
-		c.Sources = nil
-		for _, n := range names {
-			if n == "s" {
-				c.Sources = append(c.Sources, SourceNode{Name: n, Source: w.source})
-			} else {
-				c.Sources = append(c.Sources, SourceNode{Name: n, Source: other})
+		c.edit(func(all *graph.Nodes) {
+			all.Sources = nil
+			for _, n := range names {
+				if n == "s" {
+					all.Sources = append(all.Sources, graph.SourceNode{Name: n, Source: w.source})
+				} else {
+					all.Sources = append(all.Sources, graph.SourceNode{Name: n, Source: other})
+				}
 			}
-		}
+		})
 		err := Run(context.Background(), context.Background(), c)
 		p := recorder(&c).Progress()
 		if err != nil {
@@ -422,7 +430,9 @@ func TestLateSink(t *testing.T) {
 	}
 	w.source.changes = someChanges(12)
 	c := w.config()
-	c.Sinks = append(c.Sinks, SinkNode{"late", newSink(pipeline.Settled), []Edge{{"t", valueTable}}})
+	c.edit(func(n *graph.Nodes) {
+		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "late", Sink: newSink(pipeline.Settled), Inputs: []graph.Output{{Node: "t", Table: valueTable}}})
+	})
 	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "late") {
 		t.Errorf("error %v, want one about the sink", err)
 	}
@@ -448,7 +458,7 @@ func TestGatheringSinkTakenOut(t *testing.T) {
 	}
 	w.hook = nil
 	c := w.config()
-	c.Sinks = c.Sinks[1:]
+	c.edit(func(n *graph.Nodes) { n.Sinks = n.Sinks[1:] })
 	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "warehouse") {
 		t.Errorf("error %v, want one about the sink", err)
 	}
@@ -465,7 +475,7 @@ func TestUnfinishedReadingGoesOn(t *testing.T) {
 	w.start = true
 	other := &memorySource{name: "s2", changes: someChanges(9), block: 3}
 	c := w.config()
-	c.Sources = append(c.Sources, SourceNode{Name: "s2", Source: other})
+	c.edit(func(n *graph.Nodes) { n.Sources = append(n.Sources, graph.SourceNode{Name: "s2", Source: other}) })
 	if err := w.run(); err != nil { // s alone
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,13 +58,13 @@ type preparedEpoch struct {
 
 // mapTasks turns tasks into batches; several of them run.
 func (r *run) mapTasks(ctx context.Context, tasks <-chan *task) error {
-	workers := make([]*worker, len(r.steps))
-	for i, s := range r.steps {
+	workers := make([]*worker, len(r.stages))
+	for i, s := range r.stages {
 		workers[i] = newWorker(s)
 	}
 	for p := range tasks {
-		p.batches = make([]*pipeline.Batch, len(r.steps))
-		for i, s := range r.steps {
+		p.batches = make([]*pipeline.Batch, len(r.stages))
+		for i, s := range r.stages {
 			if p.err != nil || !reads(s, p.records) {
 				continue
 			}
@@ -73,7 +72,7 @@ func (r *run) mapTasks(ctx context.Context, tasks <-chan *task) error {
 				p.err = fmt.Errorf("transform %s: %w", s.Name, p.err)
 				continue
 			}
-			p.err = workers[i].rows(p.batches[i], p.pins)
+			p.err = workers[i].mapRows(p.batches[i], p.pins)
 		}
 		close(p.done)
 	}
@@ -82,8 +81,8 @@ func (r *run) mapTasks(ctx context.Context, tasks <-chan *task) error {
 
 // reads reports whether the step reads the records. A dead letter goes to the
 // transform that refused it: others have had it.
-func reads(s *step, r *pipeline.Records) bool {
-	return (r.Replays == nil || r.Replays[0].Origin.Transform == s.Name) && slices.Contains(s.Inputs, r.Source)
+func reads(s *stage, r *pipeline.Records) bool {
+	return (r.Replays == nil || r.Replays[0].Origin.Transform == s.Name) && s.Reads(r.Source)
 }
 
 // run takes events until the splitter has ended, in the order in which they were
@@ -158,7 +157,7 @@ func (f *epochBuilder) begin(started time.Time, h *epochHeader) error {
 		return err
 	}
 	f.header = f.headerOf(f.epoch, h)
-	for _, s := range f.r.steps {
+	for _, s := range f.r.stages {
 		if s.settler != nil {
 			s.settler.Begin(&f.header)
 		}
@@ -214,7 +213,7 @@ func (f *epochBuilder) add(ctx context.Context, p *task) error {
 			continue
 		}
 		read = true
-		err := f.batch(f.r.steps[i], b)
+		err := f.batch(f.r.stages[i], b)
 		b.Release()
 		if err != nil {
 			return err
@@ -267,7 +266,7 @@ func replaying(r *pipeline.Records, err error) error {
 		r.Replays[0].Origin.ReplayOf.ID, err)
 }
 
-func (f *epochBuilder) batch(s *step, b *pipeline.Batch) error {
+func (f *epochBuilder) batch(s *stage, b *pipeline.Batch) error {
 	first := f.changes
 	f.changes += int64(len(b.Changes))
 	f.r.coverage.add(s.Name, b)
@@ -280,11 +279,11 @@ func (f *epochBuilder) batch(s *step, b *pipeline.Batch) error {
 		}
 	}
 	for _, rows := range b.Tables {
-		o := s.log[rows.Table]
-		if o.empty() {
+		o := s.Log[rows.Table]
+		if o.Empty() {
 			continue
 		}
-		if err := f.giveLog(s.nodeOf(rows.Table), o, first, b.Changes, rows); err != nil {
+		if err := f.giveLog(s.NodeOf(rows.Table), o, first, b.Changes, rows); err != nil {
 			return err
 		}
 	}
@@ -294,7 +293,7 @@ func (f *epochBuilder) batch(s *step, b *pipeline.Batch) error {
 // judge keeps the batch's dead letters and holds them against the budget, record
 // by record: what is not in a sink is there, or fails the epoch (I3). Dead letters
 // that are read again have been held against it before.
-func (f *epochBuilder) judge(s *step, b *pipeline.Batch) error {
+func (f *epochBuilder) judge(s *stage, b *pipeline.Batch) error {
 	f.r.budget.refuse(f.r.refusals.all())
 	next := 0
 	for i := range b.Records.Len() {
@@ -325,7 +324,7 @@ func (f *epochBuilder) judge(s *step, b *pipeline.Batch) error {
 	return nil
 }
 
-func (f *epochBuilder) deadLetter(s *step, d *pipeline.DeadLetter) error {
+func (f *epochBuilder) deadLetter(s *stage, d *pipeline.DeadLetter) error {
 	f.count++
 	f.tally.CountLetter(d)
 	if d.Origin.ReplayOf == nil {

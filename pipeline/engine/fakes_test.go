@@ -20,6 +20,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -105,6 +106,15 @@ func (s *memorySource) Committed(_ context.Context, cursors map[string][]byte) e
 }
 
 func (s *memorySource) Close() error { return nil }
+
+// edit compiles the pipeline again, with nodes as f leaves them.
+func (c *Config) edit(f func(*graph.Nodes)) {
+	plan, err := c.With(f)
+	if err != nil {
+		panic(err)
+	}
+	c.Plan = plan
+}
 
 // valueTable has one row an item.
 var valueTable = func() *pipeline.Table {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 // epochHeader is what an epoch begins with, as the splitter sees it: before the first of its
@@ -33,7 +34,7 @@ type readProgress struct {
 }
 
 // newReadProgress returns those of the sources without end, by their names.
-func newReadProgress(sources []SourceNode) map[string]*readProgress {
+func newReadProgress(sources []graph.SourceNode) map[string]*readProgress {
 	all := map[string]*readProgress{}
 	for _, s := range sources {
 		if s.Followed {
@@ -118,7 +119,7 @@ func (f *epochBuilder) headerOf(epoch int64, h *epochHeader) pipeline.EpochHeade
 }
 
 // formatsOf returns the formats of sources as far as the pipeline file says them.
-func formatsOf(sources []SourceNode) map[string]pipeline.Format {
+func formatsOf(sources []graph.SourceNode) map[string]pipeline.Format {
 	all := map[string]pipeline.Format{}
 	for _, s := range sources {
 		if r, ok := s.Source.(pipeline.Replayable); ok {

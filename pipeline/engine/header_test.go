@@ -6,13 +6,14 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 // TestReached: an epoch that begins within records goes by what their source knew when
 // it read them, and one behind them by what it knows then.
 func TestReached(t *testing.T) {
 	c := newCutter(Limits{}, 1)
-	c.progress = newReadProgress([]SourceNode{{Name: "s", Followed: true}, {Name: "idle", Followed: true}, {Name: "ends"}})
+	c.progress = newReadProgress([]graph.SourceNode{{Name: "s", Followed: true}, {Name: "idle", Followed: true}, {Name: "ends"}})
 	records := func(partition string, p *pipeline.Progress, dropped ...string) *pipeline.Records {
 		return &pipeline.Records{Partition: partition, Spans: make([]pipeline.Span, 1), Progress: p, Dropped: dropped}
 	}

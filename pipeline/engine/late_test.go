@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -59,8 +60,10 @@ func TestLogToldOfLateChanges(t *testing.T) {
 	w.source.endless, w.limits.Interval, w.limits.Records = true, time.Hour, 64
 	l := &logged{drip: newDrip(true)}
 	c := w.config()
-	c.Keyed = []KeyedNode{{Name: "logged", Transform: l, Inputs: []Edge{{"t", valueTable}}}}
-	c.Sinks = append(c.Sinks, SinkNode{"drips", newSink(pipeline.Settled), []Edge{{"logged", l.table}}})
+	c.edit(func(n *graph.Nodes) {
+		n.Stateful = []graph.StatefulNode{{Name: "logged", Transform: l, Inputs: []graph.Output{{Node: "t", Table: valueTable}}}}
+		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "drips", Sink: newSink(pipeline.Settled), Inputs: []graph.Output{{Node: "logged", Table: l.table}}})
+	})
 	run := func(epochs int64) {
 		stop, cancel := context.WithCancel(t.Context())
 		defer cancel()

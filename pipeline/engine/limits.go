@@ -11,86 +11,34 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
-
-// limit is what a sink can store of columns of a table's log. It is looked at
-// before anything takes effect: a row that a target refuses later would be missing
-// in one sink only.
-type limit struct {
-	sink   string
-	target pipeline.ValueValidator
-	stored pipeline.StoredColumns
-}
-
-// wireLimits gives the steps the limits of the sinks that their rows come to.
-func (r *run) wireLimits() {
-	for _, s := range r.c.Sinks {
-		target, ok := s.Sink.(pipeline.ValueValidator)
-		if !ok {
-			continue
-		}
-		for _, in := range s.Inputs {
-			t := in.Table
-			all := make([]int, len(t.Columns))
-			for i := range all {
-				all[i] = i
-			}
-			r.limit(in, limit{s.Name, target, pipeline.StoredColumns{Table: t, Columns: all, Key: t.Key, Indexed: true}})
-		}
-	}
-}
-
-// limit adds a limit to the step that an edge comes from, or to the inputs of the
-// keyed transform.
-func (r *run) limit(in Edge, l limit) {
-	h, _ := r.findEdge(in)
-	switch {
-	case h.step != nil:
-		h.step.limits = append(h.step.limits, l)
-	case h.keyed != nil:
-		if o := h.keyed.out[in.Table]; slices.ContainsFunc(in.Table.Columns, mayBeNull) {
-			o.limits = append(o.limits, l)
-		}
-		storing, ok := h.keyed.Transform.(pipeline.StoredColumnLister)
-		if !ok || h.keyed.limited[l.sink] {
-			return
-		}
-		if h.keyed.limited == nil {
-			h.keyed.limited = map[string]bool{}
-		}
-		h.keyed.limited[l.sink] = true
-		for _, stored := range storing.StoredColumns() {
-			if i := slices.IndexFunc(h.keyed.Inputs, func(e Edge) bool { return e.Table == stored.Table }); i >= 0 {
-				r.limit(h.keyed.Inputs[i], limit{l.sink, l.target, stored})
-			}
-		}
-	}
-}
 
 func mayBeNull(c pipeline.Column) bool { return c.OnError == pipeline.UnfitNull }
 
 // limitRows looks for what sinks can't store of a batch's rows: where the column
 // says so the value becomes null, else the change is a dead letter, or the run ends.
 func (w *worker) limitRows(b *pipeline.Batch) {
-	for _, l := range w.step.limits {
+	for k := range w.stage.Limits {
+		l := &w.stage.Limits[k]
 		for i, rows := range b.Tables {
-			if rows.Table == l.stored.Table {
+			if rows.Table == l.Stored.Table {
 				b.Tables[i] = w.limitTable(b, rows, l)
 			}
 		}
 	}
 }
 
-func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pipeline.Rows {
+func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l *graph.Limit) *pipeline.Rows {
 	nulls := map[int][]int{}
-	for _, u := range l.unfit(rows) {
+	for _, u := range invalidValues(l, rows) {
 		if rows.Ops[u.Row] == pipeline.OpDelete {
 			continue // it takes out what is there: no more is stored of it
 		}
-		message := fmt.Sprintf("table %s: %s%s (sink %s)", rows.Table.Name, u.Value, u.Why, l.sink)
+		message := fmt.Sprintf("table %s: %s%s (sink %s)", rows.Table.Name, u.Value, u.Why, l.Sink)
 		fatal := false
 		if u.Column >= 0 {
-			at := l.stored.Columns[u.Column]
+			at := l.Stored.Columns[u.Column]
 			c := &rows.Table.Columns[at]
 			if mayBeNull(*c) && !slices.Contains(rows.Table.Key, at) {
 				nulls[at] = append(nulls[at], u.Row)
@@ -100,12 +48,12 @@ func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pi
 			if c.Masked {
 				shown = decode.Hidden + " "
 			}
-			message = fmt.Sprintf("table %s, column %s (%s): %s%s (sink %s)", rows.Table.Name, c.Name, c.Type, shown, u.Why, l.sink)
+			message = fmt.Sprintf("table %s, column %s (%s): %s%s (sink %s)", rows.Table.Name, c.Name, c.Type, shown, u.Why, l.Sink)
 			fatal = c.OnError == pipeline.UnfitFail
 		}
 		record := b.Changes[rows.Change[u.Row]].Record
 		if _, twice := w.bad[record]; !twice {
-			w.bad[record] = badRow{pipeline.BadRow{Row: int32(u.Row), Message: message, Fatal: fatal}, w.step.nodeOf(rows.Table)}
+			w.bad[record] = badRow{pipeline.BadRow{Row: int32(u.Row), Message: message, Fatal: fatal}, w.stage.NodeOf(rows.Table)}
 		}
 	}
 	if len(nulls) == 0 {
@@ -117,28 +65,28 @@ func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l limit) *pi
 	return &out
 }
 
-// unfit returns what the target can't store of the rows.
-func (l *limit) unfit(rows *pipeline.Rows) []pipeline.InvalidValue {
-	columns := make([]pipeline.StoredColumn, len(l.stored.Columns))
-	for i, c := range l.stored.Columns {
-		key := slices.Contains(l.stored.Key, c)
-		columns[i] = pipeline.StoredColumn{Type: rows.Table.Columns[c].Type, Values: rows.Record.Column(c), Key: key, Indexed: key && l.stored.Indexed}
+// invalidValues returns what the target of a limit can't store of the rows.
+func invalidValues(l *graph.Limit, rows *pipeline.Rows) []pipeline.InvalidValue {
+	columns := make([]pipeline.StoredColumn, len(l.Stored.Columns))
+	for i, c := range l.Stored.Columns {
+		key := slices.Contains(l.Stored.Key, c)
+		columns[i] = pipeline.StoredColumn{Type: rows.Table.Columns[c].Type, Values: rows.Record.Column(c), Key: key, Indexed: key && l.Stored.Indexed}
 	}
-	return l.target.InvalidValues(columns, len(rows.Ops))
+	return l.Target.InvalidValues(columns, len(rows.Ops))
 }
 
-// fit returns rows of a keyed transform with nulls for what a sink can't store,
+// fit returns rows of an operator with nulls for what a sink can't store,
 // where the column says so; the rows as they are, if there is nothing such. No
 // change can be blamed for the rest: the sink refuses it.
-func (o *outlet) fit(rows *pipeline.Rows) *pipeline.Rows {
+func fit(o *graph.FanOut, rows *pipeline.Rows) *pipeline.Rows {
 	nulls := map[int][]int{}
-	for i := range o.limits {
-		l := &o.limits[i]
-		for _, u := range l.unfit(rows) {
+	for i := range o.Limits {
+		l := &o.Limits[i]
+		for _, u := range invalidValues(l, rows) {
 			if u.Column < 0 || rows.Ops[u.Row] == pipeline.OpDelete {
 				continue
 			}
-			at := l.stored.Columns[u.Column]
+			at := l.Stored.Columns[u.Column]
 			if mayBeNull(rows.Table.Columns[at]) && !slices.Contains(rows.Table.Key, at) {
 				nulls[at] = append(nulls[at], u.Row)
 			}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
@@ -20,30 +21,30 @@ type run struct {
 	c             *Config
 	session       *session
 	store         *state.Store
-	keyspaces     *state.Keyspaces    // of all holdings
+	keyspaces     *state.Keyspaces    // of all operator states
 	checkpoint    *state.Checkpoint   // the last saved; the committer owns it once run has begun
 	taken         map[string][]string // tables by sink, of this opening and those before
 	lastCommitted int64               // epoch, as far as is known at the start
 	committed     bool                // every sink has committed the checkpoint's epoch, as far as is known at the start
 	published     bool                // an epoch was committed in this opening; the committer owns it once run has begun
 	restart       []string            // sources to be read from their start, until it is saved
-	steps         []*step             // one a transform of changes
-	keyed         []*keyed            // in topological order
-	homes         map[Edge]home       // of all edges that carry rows
-	wired         map[string]bool     // stateless transforms of rows
-	references    *references
-	budget        *budget                    // of the epoch builder
-	coverage      *coverage                  // of the epoch builder
-	carrying      map[string]bool            // of the epoch builder: sinks with rows that wait to be published
-	finished      map[string]bool            // of the epoch builder: sources that the checkpoint has as finished
-	deadline      deadline                   // when an epoch without records is needed
-	sources       []SourceNode               // those of the Config, and the inbox
-	formats       map[string]pipeline.Format // of sources, as far as the pipeline file says them
-	again         bool                       // the sources are read from their start again
-	ended         bool                       // of the epoch builder: the sources are, and nothing is left to do
-	running       bool                       // epochs after the checkpoint may have spools
-	refusals      refusals
-	definition    []byte // for the state to keep
+	stages        []*stage            // as in the plan
+	operators     []*operator         // as in the plan
+	// settledMappers are those of the row transforms behind operators: of the epoch builder.
+	settledMappers map[*graph.RowPath]pipeline.RowMapper
+	references     *references
+	budget         *budget                    // of the epoch builder
+	coverage       *coverage                  // of the epoch builder
+	carrying       map[string]bool            // of the epoch builder: sinks with rows that wait to be published
+	finished       map[string]bool            // of the epoch builder: sources that the checkpoint has as finished
+	deadline       deadline                   // when an epoch without records is needed
+	sources        []graph.SourceNode         // those of the Config, and the inbox
+	formats        map[string]pipeline.Format // of sources, as far as the pipeline file says them
+	again          bool                       // the sources are read from their start again
+	ended          bool                       // of the epoch builder: the sources are, and nothing is left to do
+	running        bool                       // epochs after the checkpoint may have spools
+	refusals       refusals
+	definition     []byte // for the state to keep
 	// restarted holds, of those that keep something of their reading before, the
 	// cursors that they begin with, until they are saved.
 	restarted map[string]map[string][]byte
@@ -67,7 +68,7 @@ func open(ctx context.Context, s *session) (*run, error) {
 	}
 	r := &run{c: c, session: s, store: store, carrying: map[string]bool{}, references: s.references, sources: slices.Clone(c.Sources)}
 	if c.Inbox != nil {
-		r.sources = append(r.sources, SourceNode{Name: inboxSource, Source: c.Inbox})
+		r.sources = append(r.sources, graph.SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.close())
@@ -124,7 +125,7 @@ func (r *run) restore() (err error) {
 	if r.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
 		return err
 	}
-	if r.coverage, err = restoreCoverage(r.c.Transforms, r.checkpoint.Coverage); err != nil {
+	if r.coverage, err = restoreCoverage(r.c.Changes, r.checkpoint.Coverage); err != nil {
 		return err
 	}
 	r.c.Observer.UnmatchedKnown(r.coverage.unmatched())
@@ -164,8 +165,8 @@ func (r *run) opened() {
 // returns nil.
 func (r *run) check(ctx context.Context) error {
 	r.formats = formatsOf(r.c.Sources)
-	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
-	if err := r.openSteps(); err != nil {
+	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
+	if err := r.openStages(); err != nil {
 		return err
 	}
 	r.deadline.resume(r.checkpoint.Committables, r.pending(false), r.c.now())
@@ -240,7 +241,7 @@ func (r *run) openOne(ctx context.Context, node, name string, asked any, f func(
 }
 
 // takenTables adds the tables of sinks that are open to those taken before.
-func takenTables(before map[string][]string, sinks []SinkNode) map[string][]string {
+func takenTables(before map[string][]string, sinks []graph.SinkNode) map[string][]string {
 	all := maps.Clone(before)
 	if all == nil {
 		all = map[string][]string{}
@@ -256,7 +257,7 @@ func takenTables(before map[string][]string, sinks []SinkNode) map[string][]stri
 	return all
 }
 
-func (r *run) openingOf(s SinkNode) pipeline.SinkOptions {
+func (r *run) openingOf(s graph.SinkNode) pipeline.SinkOptions {
 	tables := make([]*pipeline.Table, len(s.Inputs))
 	for i, in := range s.Inputs {
 		tables[i] = in.Table
@@ -299,7 +300,7 @@ func (r *run) openSources(ctx context.Context) error {
 			return err
 		}
 	}
-	r.coverage.restart(r.c.Transforms, r.restart)
+	r.coverage.restart(r.c.Changes, r.restart)
 	return nil
 }
 
@@ -313,16 +314,16 @@ func (r *run) openInbox(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cursors of %s: %w", inboxSource, err)
 	}
-	return r.openSource(ctx, SourceNode{Name: inboxSource, Source: r.c.Inbox}, cursors)
+	return r.openSource(ctx, graph.SourceNode{Name: inboxSource, Source: r.c.Inbox}, cursors)
 }
 
-func (r *run) openSource(ctx context.Context, s SourceNode, cursors map[string][]byte) error {
+func (r *run) openSource(ctx context.Context, s graph.SourceNode, cursors map[string][]byte) error {
 	r.listen(s)
 	return r.openOne(ctx, "source "+s.Name, s.Name, nil, func(ctx context.Context) error { return s.Source.Open(ctx, cursors) })
 }
 
 // restartSource returns the cursors that a source begins with which is read anew.
-func (r *run) restartSource(s SourceNode, cursors map[string][]byte) (map[string][]byte, error) {
+func (r *run) restartSource(s graph.SourceNode, cursors map[string][]byte) (map[string][]byte, error) {
 	r.restart = append(r.restart, s.Name)
 	delete(r.checkpoint.Finished, s.Name)
 	again, ok := s.Source.(pipeline.Restartable)
@@ -338,7 +339,7 @@ func (r *run) restartSource(s SourceNode, cursors map[string][]byte) (map[string
 }
 
 // listen tells the observer what the source notices.
-func (r *run) listen(s SourceNode) {
+func (r *run) listen(s graph.SourceNode) {
 	noticing, ok := s.Source.(pipeline.Noticing)
 	if !ok {
 		return

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -75,8 +76,10 @@ func manyItems(n int) (cs []change) {
 
 func (w *world) dripping(d *drip) (Config, *memorySink) {
 	c, sink := w.config(), newSink(pipeline.Settled)
-	c.Keyed = []KeyedNode{{Name: "drip", Transform: d, Inputs: []Edge{{"t", valueTable}}}}
-	c.Sinks = append(c.Sinks, SinkNode{"drips", sink, []Edge{{"drip", d.table}}})
+	c.edit(func(n *graph.Nodes) {
+		n.Stateful = []graph.StatefulNode{{Name: "drip", Transform: d, Inputs: []graph.Output{{Node: "t", Table: valueTable}}}}
+		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "drips", Sink: sink, Inputs: []graph.Output{{Node: "drip", Table: d.table}}})
+	})
 	return c, sink
 }
 

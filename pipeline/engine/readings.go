@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -44,7 +45,7 @@ func addLetters(to []letterCount, more letterCount) []letterCount {
 
 // restart begins the readings of sources anew that are read from their start, or
 // were read to their end before.
-func (b *budget) restart(sources []SourceNode, fromStart bool) {
+func (b *budget) restart(sources []graph.SourceNode, fromStart bool) {
 	left := false
 	for _, s := range sources {
 		if r := b.readings[s.Name]; fromStart || r != nil && r.Ended {
@@ -82,15 +83,15 @@ func (b *budget) dead(d *pipeline.DeadLetter) {
 }
 
 // started reports whether records of the sources were read since their readings began.
-func (b *budget) begun(sources []SourceNode) bool {
-	return slices.ContainsFunc(sources, func(s SourceNode) bool {
+func (b *budget) begun(sources []graph.SourceNode) bool {
+	return slices.ContainsFunc(sources, func(s graph.SourceNode) bool {
 		r := b.readings[s.Name]
 		return r != nil && r.Records > 0 && !r.Ended
 	})
 }
 
 // end notes that the sources are read to their end.
-func (b *budget) end(sources []SourceNode) {
+func (b *budget) end(sources []graph.SourceNode) {
 	for _, s := range sources {
 		b.reading(s.Name).Ended = true
 	}
@@ -98,7 +99,7 @@ func (b *budget) end(sources []SourceNode) {
 
 // verdict is an error when the sources were read to their end and too many of
 // their records are dead letters.
-func (b *budget) verdict(sources []SourceNode) error {
+func (b *budget) verdict(sources []graph.SourceNode) error {
 	var records, dead int64
 	counts := slices.Clone(b.rows)
 	for _, s := range sources {

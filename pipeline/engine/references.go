@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 // references pins each epoch to one version of each reference, and to the wall time at
 // which it began. It outlives the openings of a run: an epoch that is tried again gets
 // what it had.
 type references struct {
-	nodes  []RowsNode
+	nodes  []graph.RowNode
 	now    func() time.Time
 	mu     sync.Mutex
 	pinned map[int64][]any // by epoch; by the index of the node

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -95,7 +96,7 @@ func newRefusing(dir string, changes []change, most int) *refusing {
 func (w *refusing) run() error {
 	c := w.config()
 	c.MaxRatio = w.ratio
-	c.Sinks[0].Sink, c.Sinks[1].Sink = w.warehouse, w.lake
+	c.edit(func(n *graph.Nodes) { n.Sinks[0].Sink, n.Sinks[1].Sink = w.warehouse, w.lake })
 	ctx := context.Background()
 	err := Run(ctx, ctx, c)
 	return err

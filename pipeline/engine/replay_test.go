@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 // memoryInbox gives its changes as dead letters of s that t refused, each with an
@@ -57,7 +58,9 @@ func TestReplays(t *testing.T) {
 		run := func() error {
 			c := w.config()
 			c.Inbox = inbox
-			c.Transforms = append(c.Transforms, TransformNode{Name: "u", Transform: other, Inputs: []string{"s"}})
+			c.edit(func(n *graph.Nodes) {
+				n.Changes = append(n.Changes, graph.ChangeNode{Name: "u", Transform: other, Sources: []string{"s"}})
+			})
 			ctx := context.Background()
 			err := Run(ctx, ctx, c)
 			return err
@@ -136,10 +139,12 @@ func TestReplaysAndBudget(t *testing.T) {
 	}
 	c = w.config()
 	c.Inbox = &memoryInbox{memorySource{changes: []change{{"b", 1, 100}, {"c", 2, 3}, {"d", 3, 4}}, block: 5}}
-	c.Transforms[0].Name = "renamed"
-	for i := range c.Sinks {
-		c.Sinks[i].Inputs = []Edge{{"renamed", valueTable}}
-	}
+	c.edit(func(n *graph.Nodes) {
+		n.Changes[0].Name = "renamed"
+		for i := range n.Sinks {
+			n.Sinks[i].Inputs = []graph.Output{{Node: "renamed", Table: valueTable}}
+		}
+	})
 	c.StateDir = t.TempDir()
 	w.settled.token, w.log.token, w.settled.stateID, w.log.stateID = 0, 0, "", ""
 	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "there is no transform t that reads s") {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 // rememberingSource keeps the number of its readings in a cursor of its own.
@@ -41,7 +42,7 @@ func TestRestartable(t *testing.T) {
 	run := func() error {
 		c := w.config()
 		c.FromStart = true
-		c.Sources[0].Source = s
+		c.edit(func(n *graph.Nodes) { n.Sources[0].Source = s })
 		c.Hook = func(step Step, epoch int64) error {
 			if step == StepSave && epoch == crashAt {
 				return errCrash

@@ -12,10 +12,10 @@ import (
 
 // worker is what one mapper goroutine has for a step.
 type worker struct {
-	step    *step
+	stage   *stage
 	mapper  pipeline.Mapper
 	filters map[string][]pipeline.ChangeMapper // by source
-	rowings []pipeline.RowMapper               // by the step's rowings; nil where nobody wants the rows
+	rows    []pipeline.RowMapper               // as Rows of the stage; nil where nobody wants the rows
 	bad     map[int32]badRow                   // by record of the batch in hand, all of whose changes it strikes
 	key     []byte
 	keys    []byte
@@ -27,19 +27,19 @@ type badRow struct {
 	node string
 }
 
-func newWorker(s *step) *worker {
-	w := &worker{step: s, mapper: s.Transform.NewMapper(s.needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
-	for source, filters := range s.Through {
+func newWorker(s *stage) *worker {
+	w := &worker{stage: s, mapper: s.Transform.NewMapper(s.Needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
+	for source, filters := range s.Filters {
 		for _, f := range filters {
 			w.filters[source] = append(w.filters[source], f.NewChangeMapper())
 		}
 	}
-	for _, way := range s.rowings {
+	for _, path := range s.Rows {
 		var m pipeline.RowMapper
-		if s.wanted[way.out] {
-			m = way.node.Transform.NewRowMapper(way.table)
+		if path.Wanted {
+			m = path.Node.Transform.NewRowMapper(path.Table)
 		}
-		w.rowings = append(w.rowings, m)
+		w.rows = append(w.rows, m)
 	}
 	return w
 }
@@ -59,10 +59,10 @@ func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
 	return &marked
 }
 
-// rows takes the batch through the stateless transforms behind the step's own,
+// mapRows takes the batch through the stateless transforms behind the step's own,
 // with the versions that the epoch is pinned to.
-func (w *worker) rows(b *pipeline.Batch, pins []any) error {
-	if len(w.rowings) == 0 && len(w.step.limits) == 0 {
+func (w *worker) mapRows(b *pipeline.Batch, pins []any) error {
+	if len(w.rows) == 0 && len(w.stage.Limits) == 0 {
 		return nil
 	}
 	clear(w.bad)
@@ -70,23 +70,23 @@ func (w *worker) rows(b *pipeline.Batch, pins []any) error {
 	for _, rows := range b.Tables {
 		made[rows.Table] = rows
 	}
-	for i, way := range w.step.rowings {
-		in := made[way.in]
-		if w.rowings[i] == nil || in == nil {
+	for i, path := range w.stage.Rows {
+		in := made[path.In]
+		if w.rows[i] == nil || in == nil {
 			continue
 		}
-		m, err := w.rowings[i].MapRows(in, pins[way.number])
+		m, err := w.rows[i].MapRows(in, pins[path.Number])
 		if err != nil {
-			return fmt.Errorf("transform %s: %w", way.node.Name, err)
+			return fmt.Errorf("transform %s: %w", path.Node.Name, err)
 		}
 		for _, bad := range m.Bad {
 			record := b.Changes[in.Change[bad.Row]].Record
 			if _, twice := w.bad[record]; !twice {
-				w.bad[record] = badRow{bad, way.node.Name}
+				w.bad[record] = badRow{bad, path.Node.Name}
 			}
 		}
-		out := keepLog(way.out, in, m)
-		made[way.out] = out
+		out := keepLog(path.Out, in, m)
+		made[path.Out] = out
 		b.Tables = append(b.Tables, out)
 	}
 	w.limitRows(b)
@@ -136,7 +136,7 @@ func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
 // the old image had and the new one, as far as it was not dropped, has not.
 func (w *worker) dropReplaced(b *pipeline.Batch) {
 	for i, rows := range b.Tables {
-		if w.step.needs.FullOldImages[w.step.root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
+		if w.stage.Needs.FullOldImages[w.stage.Root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
 			gone := w.replaced(rows, b.Changes)
 			b.Tables[i] = pick(rows, func(row int32) bool { return !gone[row] })
 		}

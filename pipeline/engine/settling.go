@@ -7,6 +7,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -16,7 +17,7 @@ import (
 // gives their rows on. What they wrote to the state goes into the epoch's save
 // (I2).
 func (f *epochBuilder) settle(p *preparedEpoch) error {
-	for _, s := range f.r.steps {
+	for _, s := range f.r.stages {
 		if s.settler == nil {
 			continue
 		}
@@ -27,8 +28,8 @@ func (f *epochBuilder) settle(p *preparedEpoch) error {
 	slices.Sort(f.late)
 	f.header.Last = p.barrier.last
 	end := pipeline.EpochInfo{EpochHeader: f.header, RejectedChanges: f.late}
-	for _, k := range f.r.keyed {
-		if err := k.step.Finish(end, func(rows *pipeline.Rows) error { return f.emit(k, rows) }); err != nil {
+	for _, k := range f.r.operators {
+		if err := k.running.Finish(end, func(rows *pipeline.Rows) error { return f.emit(k, rows) }); err != nil {
 			return fmt.Errorf("transform %s: %w", k.Name, err)
 		}
 	}
@@ -37,22 +38,22 @@ func (f *epochBuilder) settle(p *preparedEpoch) error {
 
 // pending reports whether a transform has work left that needs no input.
 func (r *run) pending(last bool) bool {
-	return slices.ContainsFunc(r.keyed, func(k *keyed) bool { return k.step.Pending(last) })
+	return slices.ContainsFunc(r.operators, func(k *operator) bool { return k.running.Pending(last) })
 }
 
 // keep takes what the steps keep of the epoch.
 func (f *epochBuilder) keep(p *preparedEpoch) (err error) {
-	for _, s := range f.r.steps {
+	for _, s := range f.r.stages {
 		if s.settler == nil {
 			continue
 		}
-		if err := f.r.saveSettler(s, p.steps); err != nil {
-			return fmt.Errorf("state of %s: %w", s.name, err)
+		if err := s.save(p.steps); err != nil {
+			return fmt.Errorf("state of %s: %w", s.entry.Name, err)
 		}
 	}
-	for _, k := range f.r.keyed {
-		if p.steps[k.name], err = f.r.saveKeyed(k); err != nil {
-			return fmt.Errorf("state of %s: %w", k.name, err)
+	for _, k := range f.r.operators {
+		if p.steps[k.entry.Name], err = k.save(); err != nil {
+			return fmt.Errorf("state of %s: %w", k.entry.Name, err)
 		}
 	}
 	for _, k := range f.r.keyspaces.All {
@@ -63,7 +64,7 @@ func (f *epochBuilder) keep(p *preparedEpoch) (err error) {
 	return nil
 }
 
-func (f *epochBuilder) settleStep(s *step) error {
+func (f *epochBuilder) settleStep(s *stage) error {
 	defer s.settler.Release()
 	r, err := s.settler.Settle()
 	if err != nil {
@@ -97,12 +98,12 @@ func (f *epochBuilder) settleStep(s *step) error {
 
 // giveSettled gives rows on as they were settled: those who keep them in their
 // state need no columns.
-func (f *epochBuilder) giveSettled(node string, o *outlet, settled *settle.Settled) error {
-	if o.empty() || len(settled.Ops) == 0 {
+func (f *epochBuilder) giveSettled(node string, o *graph.FanOut, settled *settle.Settled) error {
+	if o.Empty() || len(settled.Ops) == 0 {
 		return nil
 	}
-	o.read(&settled.PackedRows)
-	if len(o.sinks)+len(o.rowings) == 0 {
+	f.r.readSettled(o, &settled.PackedRows)
+	if len(o.Sinks)+len(o.Rows) == 0 {
 		return nil
 	}
 	rows := settled.Columnar()
@@ -110,47 +111,47 @@ func (f *epochBuilder) giveSettled(node string, o *outlet, settled *settle.Settl
 	return f.giveColumns(node, o, rows)
 }
 
-// read gives settled rows to the keyed transforms behind an outlet.
-func (o *outlet) read(rows *pipeline.PackedRows) {
-	for _, to := range o.readers {
-		to.node.step.Settled(to.reading, rows)
+// readSettled gives settled rows to the operators that take them.
+func (r *run) readSettled(o *graph.FanOut, rows *pipeline.PackedRows) {
+	for _, to := range o.Readers {
+		r.operators[to.Operator.Number].running.Settled(to.Input, rows)
 	}
 }
 
 // emit takes what a keyed transform gives.
-func (f *epochBuilder) emit(k *keyed, rows *pipeline.Rows) error {
+func (f *epochBuilder) emit(k *operator, rows *pipeline.Rows) error {
 	defer rows.Record.Release()
-	return f.give(k.Name, k.out[rows.Table], rows)
+	return f.give(k.Name, k.Outputs[rows.Table], rows)
 }
 
 // give gives settled rows to all who take them.
-func (f *epochBuilder) give(node string, o *outlet, rows *pipeline.Rows) error {
-	if o.empty() || len(rows.Ops) == 0 {
+func (f *epochBuilder) give(node string, o *graph.FanOut, rows *pipeline.Rows) error {
+	if o.Empty() || len(rows.Ops) == 0 {
 		return nil
 	}
-	if fit := o.fit(rows); fit != rows {
-		defer fit.Record.Release()
-		rows = fit
+	if stored := fit(o, rows); stored != rows {
+		defer stored.Record.Release()
+		rows = stored
 	}
-	if len(o.readers) > 0 {
-		o.read(packed.Pack(rows))
+	if len(o.Readers) > 0 {
+		f.r.readSettled(o, packed.Pack(rows))
 	}
 	return f.giveColumns(node, o, rows)
 }
 
 // giveColumns gives settled rows to those who take columns.
-func (f *epochBuilder) giveColumns(node string, o *outlet, rows *pipeline.Rows) error {
-	for _, i := range o.sinks {
+func (f *epochBuilder) giveColumns(node string, o *graph.FanOut, rows *pipeline.Rows) error {
+	for _, i := range o.Sinks {
 		if err := f.writeSettled(i, rows); err != nil {
 			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
 		}
 	}
-	if len(o.sinks) > 0 {
+	if len(o.Sinks) > 0 {
 		f.counted(node, rows)
 	}
-	for _, w := range o.rowings {
-		if err := f.giveMapped(w, rows); err != nil {
-			return fmt.Errorf("transform %s: %w", w.node.Name, err)
+	for _, path := range o.Rows {
+		if err := f.giveMapped(path, rows); err != nil {
+			return fmt.Errorf("transform %s: %w", path.Node.Name, err)
 		}
 	}
 	return nil
@@ -158,11 +159,11 @@ func (f *epochBuilder) giveColumns(node string, o *outlet, rows *pipeline.Rows) 
 
 // giveMapped takes settled rows through a stateless transform, and gives its
 // rows on.
-func (f *epochBuilder) giveMapped(w *rowing, rows *pipeline.Rows) error {
-	if w.to.empty() {
+func (f *epochBuilder) giveMapped(path *graph.RowPath, rows *pipeline.Rows) error {
+	if path.Output.Empty() {
 		return nil
 	}
-	m, err := w.mapper.MapRows(rows, f.header.Snapshots[w.number])
+	m, err := f.r.settledMappers[path].MapRows(rows, f.header.Snapshots[path.Number])
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (f *epochBuilder) giveMapped(w *rowing, rows *pipeline.Rows) error {
 		// There is no record to make a dead letter of.
 		return fmt.Errorf("row %s of table %q: %s", keyOf(rows, int(m.Bad[0].Row)), rows.Table.Name, m.Bad[0].Message)
 	}
-	return f.give(w.node.Name, w.to, &pipeline.Rows{Table: w.out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions})
+	return f.give(path.Node.Name, path.Output, &pipeline.Rows{Table: path.Out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions})
 }
 
 // keyOf returns the key of row i for people.
@@ -212,18 +213,18 @@ func asLog(rows *pipeline.Rows) ([]pipeline.Change, *pipeline.Rows) {
 }
 
 // giveLog gives a part of a log to all who take it.
-func (f *epochBuilder) giveLog(node string, o *outlet, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
-	for _, i := range o.sinks {
+func (f *epochBuilder) giveLog(node string, o *graph.FanOut, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
+	for _, i := range o.Sinks {
 		if err := f.write(i, changes, rows); err != nil {
 			return fmt.Errorf("sink %s: %w", f.r.c.Sinks[i].Name, err)
 		}
 	}
-	for _, to := range o.readers {
-		if err := to.node.step.Log(to.reading, first, changes, rows); err != nil {
-			return fmt.Errorf("transform %s: %w", to.node.Name, err)
+	for _, to := range o.Readers {
+		if err := f.r.operators[to.Operator.Number].running.Log(to.Input, first, changes, rows); err != nil {
+			return fmt.Errorf("transform %s: %w", to.Operator.Name, err)
 		}
 	}
-	if len(o.sinks) > 0 {
+	if len(o.Sinks) > 0 {
 		f.counted(node, rows)
 	}
 	return nil

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
 // newCutter returns a cutter of one source, and what it was given to read.
 func newCutter(limits Limits, queue int) *splitter {
-	r := &run{c: &Config{Limits: limits, Timeless: true}, sources: []SourceNode{{Name: "s"}}}
+	r := &run{c: &Config{Limits: limits, Timeless: true}, sources: []graph.SourceNode{{Name: "s"}}}
 	return &splitter{r: r, in: make(chan readResult), tasks: make(chan *task, 100), events: make(chan event, queue), finished: map[string]bool{}, started: newEpochStart()}
 }
 

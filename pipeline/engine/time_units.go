@@ -52,8 +52,8 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 			units[seen{record.Logical, record.Unit, record.ByDigits}] = true
 		}
 	}
-	for _, s := range r.steps {
-		if s.settler == nil || !slices.Contains(s.Inputs, source) {
+	for _, s := range r.stages {
+		if s.settler == nil || !slices.Contains(s.Sources, source) {
 			continue
 		}
 		// Tables are numbered in this order (I6); of units, the order plays no part.
@@ -71,7 +71,7 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 // win by that. It comes before whoever compares versions or shows them. That times are
 // coarser or finer from now on is said: those that are in the state stay as they are.
 // Keys that records name are learned on the way.
-func (f *epochBuilder) coarsen(s *step, b *pipeline.Batch) error {
+func (f *epochBuilder) coarsen(s *stage, b *pipeline.Batch) error {
 	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
 	tables := s.settler.LogicalTables()
 	for i := range b.Changes {
@@ -93,7 +93,7 @@ func (f *epochBuilder) coarsen(s *step, b *pipeline.Batch) error {
 }
 
 // noteUnit says that the times of a change's table are cut otherwise from now on.
-func (f *epochBuilder) noteUnit(s *step, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
+func (f *epochBuilder) noteUnit(s *stage, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
 	about := []any{"node", s.Name, "table", c.Table, "source", b.Records.Source, "from", unitName(before), "to", unitName(now), "position", b.Records.Position(int(c.Record)).String()}
 	if now < before {
 		f.r.c.Log.Info("creation times are finer from now on: the first times of the source had no such fractions", about...)

@@ -122,8 +122,8 @@ func (d *Derive) DeadLetters() bool {
 	})
 }
 
-// Uses says, for each of the tables, what is computed.
-func (d *Derive) Uses() []string {
+// Explain says, for each of the tables, what is computed.
+func (d *Derive) Explain() []string {
 	all := make([]string, len(d.tables))
 	for i, t := range d.tables {
 		var names []string

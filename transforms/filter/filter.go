@@ -140,8 +140,8 @@ func (f *Filter) DeadLetters() bool {
 	return f.text != "" && (f.onError == onErrorDeadLetter || f.onError == "")
 }
 
-// Uses says, for each of the tables, what passes.
-func (f *Filter) Uses() []string {
+// Explain says, for each of the tables, what passes.
+func (f *Filter) Explain() []string {
 	what := "drops what does not match where"
 	switch {
 	case f.where == nil:

@@ -98,8 +98,8 @@ func (j *Join) Close() error {
 	return nil
 }
 
-// Uses says, for each of the tables, what it is joined to.
-func (j *Join) Uses() []string {
+// Explain says, for each of the tables, what it is joined to.
+func (j *Join) Explain() []string {
 	how, rest := "left", "null without a match"
 	if j.inner {
 		how, rest = "inner", "rows without a match are dropped"

@@ -126,7 +126,7 @@ func TestSeveralTables(t *testing.T) {
 			t.Errorf("table %s is %+v", in.Name, out)
 		}
 	}
-	if j.Drops() || len(j.Uses()) != 2 || time.Duration(cfg.Reference.Refresh) != j.watch.refresh || spec.Duration(0) != cfg.Reference.MaxStaleness {
+	if j.Drops() || len(j.Explain()) != 2 || time.Duration(cfg.Reference.Refresh) != j.watch.refresh || spec.Duration(0) != cfg.Reference.MaxStaleness {
 		t.Error("the join is not as configured")
 	}
 }

@@ -289,8 +289,8 @@ func (s *Star) Dimensions() []*pipeline.Table {
 	return all
 }
 
-// Uses says, for each of the readings, what the star needs it for.
-func (s *Star) Uses() []string {
+// Explain says, for each of the readings, what the star needs it for.
+func (s *Star) Explain() []string {
 	all := make([]string, len(s.readings))
 	for i, r := range s.readings {
 		var uses []string

@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"errors"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// compile makes the nodes of the file and compiles them; mistakes go to the file. Nodes
+// that are not sound are left out, and whatever hangs on them is not judged. Without a
+// plan the file has mistakes.
+func (a *assembly) compile(sources []graph.SourceDeclaration) *graph.Plan {
+	d := &graph.Declaration{Sources: sources, ChangesMade: func(all []graph.ChangeNode) { shareMasks(sources, all) }}
+	for _, e := range a.file.Transforms {
+		d.Transforms = append(d.Transforms, a.declareTransform(sources, e.Value))
+	}
+	for _, e := range a.file.Sinks {
+		s := graph.SinkDeclaration{Name: e.Name, Inputs: inputsOf(e.Value)}
+		if sink, ok := buildNode(a.file, "sinks", e.Value, sinkKinds); ok {
+			s.Sink = sink
+		}
+		d.Sinks = append(d.Sinks, s)
+	}
+	plan, mistakes := graph.Build(d)
+	for _, m := range mistakes {
+		a.file.Report(string(m.Section), m.Node, placed(m))
+	}
+	return plan
+}
+
+// placed returns a mistake as the file takes it.
+func placed(m *graph.Mistake) error {
+	switch {
+	case m.Err != nil:
+		return m.Err
+	case len(m.Key) == 0:
+		return errors.New(m.Message)
+	}
+	return &spec.FieldError{Path: m.Key, Message: m.Message, Name: m.Name, Known: m.Known}
+}
+
+func inputsOf(c *spec.NodeConfig) []graph.Input {
+	all := make([]graph.Input, len(c.Inputs))
+	for i, in := range c.Inputs {
+		all[i] = graph.Input{Node: in.Node, Table: in.Table}
+	}
+	return all
+}
+
+// declareTransform declares a transform by the kinds that its type is of.
+func (a *assembly) declareTransform(sources []graph.SourceDeclaration, c *spec.NodeConfig) graph.TransformDeclaration {
+	t := graph.TransformDeclaration{Name: c.Name, Type: c.Type, Inputs: inputsOf(c), Unsound: !c.Sound || c.Config == nil}
+	if _, ok := transformKinds[c.Type]; ok {
+		t.Change = func(read []string) (pipeline.ChangeTransform, bool) {
+			a.inheritTTLDeletes(sources, c, read)
+			made, ok := buildNode(a.file, "transforms", c, transformKinds)
+			if ok {
+				a.warn("transforms", c.Name, made)
+			}
+			return made, ok
+		}
+	}
+	if _, ok := changeKinds[c.Type]; ok {
+		t.Filter = func() (pipeline.ChangeFilter, bool) { return buildNode(a.file, "transforms", c, changeKinds) }
+	}
+	if kind, ok := rowwiseKinds[c.Type]; ok {
+		t.Row = func(tables []*pipeline.Table) (pipeline.RowTransform, bool) {
+			return buildOfRows(a.file, c, kind, tables)
+		}
+	}
+	if kind, ok := keyedKinds[c.Type]; ok {
+		t.Stateful = func(tables []*pipeline.Table) (pipeline.StatefulTransform, bool) {
+			return buildOfRows(a.file, c, kind, tables)
+		}
+	}
+	return t
+}
+
+// buildNode makes a node; false = it is not sound, or the file has its mistakes now.
+func buildNode[T any](f *spec.File, section string, c *spec.NodeConfig, kinds map[string]kind[T]) (node T, ok bool) {
+	if !c.Sound || c.Config == nil {
+		return node, false
+	}
+	node, err := kinds[c.Type].build(c.Name, c.Config)
+	if err != nil {
+		f.Report(section, c.Name, err)
+		return node, false
+	}
+	return node, true
+}
+
+// buildOfRows makes a transform of tables; false = the file has its mistakes now.
+func buildOfRows[T any](f *spec.File, c *spec.NodeConfig, kind rowKind[T], tables []*pipeline.Table) (node T, ok bool) {
+	node, err := kind.build(c.Name, c.Config, tables)
+	if err != nil {
+		f.Report("transforms", c.Name, err)
+		return node, false
+	}
+	return node, true
+}
+
+func named(section spec.Map[*spec.NodeConfig], name string) *spec.NodeConfig {
+	for _, e := range section {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return nil
+}

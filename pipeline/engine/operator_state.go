@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/settle"
+	"github.com/starlift-etl/starlift/pipeline/state"
+)
+
+// operatorState is what a stage, policy or operator keeps in the state.
+type operatorState struct {
+	entry     graph.StateEntry
+	saved     *state.Step // of the checkpoint; a new one has only its number
+	keyspaces []*state.Keyspace
+}
+
+func (r *run) openStages() error {
+	r.makeStages()
+	if err := r.openKeyspaces(); err != nil {
+		return err
+	}
+	if err := errors.Join(r.checkState()...); err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range r.stages {
+		if s.Settles() {
+			errs = append(errs, stateError(s.Name, r.openSettler(s)))
+		}
+	}
+	for _, op := range r.operators {
+		errs = append(errs, stateError(op.Name, r.openOperator(op)))
+	}
+	return errors.Join(errs...)
+}
+
+// stateError says of an error whose state it is about.
+func stateError(node string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("state of %s: %w", node, err)
+}
+
+// checkState says whether all that keeps state can go on with what the checkpoint
+// has of it; nothing is opened.
+func (r *run) checkState() (errs []error) {
+	for _, s := range r.stages {
+		if !s.Settles() {
+			continue
+		}
+		errs = append(errs, stateError(s.Name, r.checkSettler(s)))
+		for _, o := range s.policies {
+			errs = append(errs, stateError(s.Name, o.check()))
+		}
+	}
+	for _, op := range r.operators {
+		errs = append(errs, stateError(op.Name, op.check()))
+	}
+	return errs
+}
+
+// operatorStates lists what keeps state, as Plan.State does.
+func (r *run) operatorStates() []*operatorState {
+	var all []*operatorState
+	for _, s := range r.stages {
+		if !s.Settles() {
+			continue
+		}
+		all = append(all, &s.operatorState)
+		for _, o := range s.policies {
+			all = append(all, &o.operatorState)
+		}
+	}
+	for _, op := range r.operators {
+		all = append(all, &op.operatorState)
+	}
+	return all
+}
+
+// openKeyspaces gives each operator state its keyspaces.
+func (r *run) openKeyspaces() error {
+	numbers, err := r.numberStates()
+	if err != nil {
+		return err
+	}
+	if r.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	rest := r.keyspaces.All
+	for _, o := range r.operatorStates() {
+		o.keyspaces, rest = rest[:o.entry.Keyspaces], rest[o.entry.Keyspaces:]
+	}
+	return nil
+}
+
+// numberStates gives each operator state what the checkpoint has of it, and lists the
+// numbers of their keyspaces.
+func (r *run) numberStates() (numbers []byte, err error) {
+	next := 0
+	for _, saved := range r.checkpoint.Steps {
+		next = max(next, int(saved.Number)+1)
+	}
+	for _, o := range r.operatorStates() {
+		if o.saved = r.checkpoint.Steps[o.entry.Name]; o.saved == nil {
+			if next > state.MaxStep {
+				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: begin anew (starlift reset FILE shows what that takes)", o.entry.Name, next)
+			}
+			o.saved = &state.Step{Number: byte(next)}
+			next++
+		}
+		for i := range o.entry.Keyspaces {
+			numbers = append(numbers, o.saved.Keyspace(i))
+		}
+	}
+	return numbers, nil
+}
+
+// keyGroup returns the keyspaces as transforms know them.
+func (o *operatorState) keyGroup() pipeline.KeyGroup {
+	g := pipeline.KeyGroup{Keyspaces: make([]pipeline.Keyspace, len(o.keyspaces))}
+	for i, k := range o.keyspaces {
+		g.Keyspaces[i] = k
+	}
+	return g
+}
+
+// settleState returns the keyspaces as settling knows them.
+func (o *operatorState) settleState() settle.State {
+	return settle.State{Items: o.keyspaces[0], Keys: o.keyspaces[1]}
+}
+
+const recoveryHint = "begin anew (starlift reset FILE shows what that takes)"
+
+// checkSettler says whether a stage can go on with what the checkpoint has of the
+// tables that it settles by last-writer-wins.
+func (r *run) checkSettler(s *stage) error {
+	if s.saved.Saved != nil {
+		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", recoveryHint)
+	}
+	for t, consumers := range s.Consumers {
+		// Nothing of a table without schema is in the state yet.
+		if s.saved.Schemas[t] != nil {
+			if err := checkConsumers(s.saved, t, consumers); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.checkMoved(); err != nil {
+		return err
+	}
+	if err := settle.CheckSchemas(s.saved.Schemas, s.settledTables()); err != nil {
+		return err
+	}
+	return r.checkAdded(s)
+}
+
+// settledTables returns the tables that are settled as the settler takes them.
+func (s *stage) settledTables() []settle.Table {
+	tables := make([]settle.Table, len(s.Tables))
+	for i, t := range s.Tables {
+		tables[i] = settle.Table{Table: t, StateName: s.StateName(t)}
+	}
+	return tables
+}
+
+// checkMoved refuses a consumer that had the rows of a table from another node of the
+// same stage: its state knows those rows, that of the new node does not, and would
+// insert them again.
+func (s *stage) checkMoved() error {
+	for _, outputs := range []map[*pipeline.Table]*graph.FanOut{s.Settled, s.Log} {
+		for t := range outputs {
+			name := s.StateName(t)
+			if s.saved.Schemas[name] != nil {
+				continue
+			}
+			for _, c := range s.Consumers[name] {
+				if from := s.Formerly(t, c, s.saved.Sinks); from != "" {
+					return fmt.Errorf("table %q comes to %s from node %s now, and came from node %s before, whose rows the state knows: "+
+						"put the nodes between them back as they were, or %s", t.Name, c.Label, s.NodeOf(t), from, recoveryHint)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) openSettler(s *stage) error {
+	o := settle.Options{
+		Node: s.Name, Sources: s.Sources, Retention: r.c.Tombstones.Microseconds(), State: s.settleState(),
+		Saved:  settle.Saved{Schemas: s.saved.Schemas, Clocks: clocksOf(s.Sources, s.saved.Clocks), Tables: s.saved.Tables},
+		Tables: s.settledTables(),
+	}
+	if m, ok := s.Transform.(pipeline.Masker); ok {
+		o.ShowKey = m.ShowKey
+	}
+	var err error
+	if o.Missed, err = r.missed(s); err != nil {
+		return err
+	}
+	s.outputs = nil
+	for _, t := range s.Tables {
+		s.outputs = append(s.outputs, output{s.NodeOf(t), s.Settled[t]})
+	}
+	for _, p := range s.policies {
+		o.Policies = append(o.Policies, p.table())
+		s.outputs = append(s.outputs, output{s.NodeOf(p.Table), &p.FanOut})
+	}
+	s.settler, err = settle.New(o)
+	return err
+}
+
+// check says whether an output can go on with what the checkpoint has of it.
+func (o *policyOutput) check() error {
+	if o.saved.Saved != nil {
+		if err := checkConsumers(o.saved, o.Table.Name, o.Consumers); err != nil {
+			return err
+		}
+	}
+	return settle.CheckPolicy(o.table())
+}
+
+// table returns the table of the output as the settler takes it.
+func (o *policyOutput) table() settle.PolicyTable {
+	return settle.PolicyTable{
+		Table: o.Table, Policy: o.Policy, ExtraKey: pipeline.SplitExtraKey(o.ExtraKey), Unfiltered: o.Unfiltered,
+		Saved: o.saved.Saved, State: o.settleState(),
+	}
+}
+
+// check says whether a stateful transform can go on with what the checkpoint has of it.
+func (op *operator) check() error {
+	if op.saved.Schemas != nil {
+		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", recoveryHint)
+	}
+	for t, consumers := range op.Consumers {
+		// Whether a table may be added to its state is the transform's to say.
+		if _, had := op.saved.Sinks[t.Name]; had && op.saved.Saved != nil {
+			if err := checkConsumers(op.saved, t.Name, consumers); err != nil {
+				return err
+			}
+		}
+	}
+	if c, ok := op.Transform.(pipeline.SavedChecker); ok && op.saved.Saved != nil {
+		return c.CheckSaved(op.saved.Saved)
+	}
+	return nil
+}
+
+func (r *run) openOperator(op *operator) (err error) {
+	op.running, err = op.Transform.Open(pipeline.OperatorOptions{
+		Saved: op.saved.Saved, State: op.keyGroup(), Bounded: r.c.Bounded, Counters: r.c.Observer,
+	})
+	return err
+}
+
+// checkConsumers refuses a consumer that would get only the changes of a table from
+// now on: updates and deletes of rows that it never had.
+func checkConsumers(saved *state.Step, table string, consumers []graph.Consumer) error {
+	for _, c := range consumers {
+		if !slices.Contains(saved.Sinks[table], c.ID) {
+			return fmt.Errorf("table %q has rows in the state that %s never got, so it can't follow the changes only: "+
+				"leave it or the table out, or %s", table, c.Label, recoveryHint)
+		}
+	}
+	return nil
+}
+
+// consumerIDs names consumers for the checkpoint.
+func consumerIDs(consumers []graph.Consumer) []string {
+	ids := []string{}
+	for _, c := range consumers {
+		if !slices.Contains(ids, c.ID) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// clocksOf leaves the clocks of the sources that a stage still reads: one that is
+// gone would hold the time back for ever.
+func clocksOf(sources []string, clocks map[string]*state.Clock) map[string]*state.Clock {
+	m := map[string]*state.Clock{}
+	for _, in := range sources {
+		if c, ok := clocks[in]; ok {
+			m[in] = c
+		}
+	}
+	return m
+}
+
+// save puts what the checkpoint is to have of a stage into all: what it settles by
+// last-writer-wins, and what by each other policy.
+func (s *stage) save(all map[string]*state.Step) error {
+	saved, err := s.settler.Save()
+	if err != nil {
+		return err
+	}
+	next := &state.Step{Number: s.saved.Number, Clocks: saved.Clocks, Tables: saved.Tables, Schemas: saved.Schemas, Sinks: map[string][]string{}}
+	for t, consumers := range s.Consumers {
+		next.Sinks[t] = consumerIDs(consumers)
+	}
+	all[s.entry.Name] = next
+	for i, o := range s.policies {
+		all[o.entry.Name] = &state.Step{Number: o.saved.Number, Saved: saved.Policies[i], Sinks: map[string][]string{o.Table.Name: consumerIDs(o.Consumers)}}
+	}
+	return nil
+}
+
+// save returns what the checkpoint is to have of an operator.
+func (op *operator) save() (next *state.Step, err error) {
+	next = &state.Step{Number: op.saved.Number, Sinks: map[string][]string{}}
+	for t, consumers := range op.Consumers {
+		next.Sinks[t.Name] = consumerIDs(consumers)
+	}
+	next.Saved, err = op.running.Save()
+	return next, err
+}
