@@ -82,7 +82,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 	done
 
 bench: ## compare CPU, time and memory with DuckDB doing the same work
-	go run ./jobs/bench $(BENCHFLAGS)
+	go run ./jobs/internal/bench $(BENCHFLAGS)
 
 bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of the same rows
 	go test ./sinks/postgres -run '^$$' -bench Upsert -benchtime 30x

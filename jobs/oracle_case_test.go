@@ -14,7 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/starlift-etl/starlift/jobs/oracle"
+	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"

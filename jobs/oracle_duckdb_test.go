@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/starlift-etl/starlift/jobs/oracle"
+	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 )
 
 // duckdbFile is the warehouse that a pipeline file names: it is only read here.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/starlift-etl/starlift/jobs/oracle"
+	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"

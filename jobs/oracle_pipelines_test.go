@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/big"
 
-	"github.com/starlift-etl/starlift/jobs/oracle"
+	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 )
 
 // oraclePipelines are the pipelines of testdata/oracle with what they get.

@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // prepare builds starlift and makes the inputs that are not there yet.
 func (b *bench) prepare(ctx context.Context) error {
-	if _, err := os.Stat("jobs/bench/pipelines"); err != nil {
+	if _, err := os.Stat("jobs/internal/bench/pipelines"); err != nil {
 		return fmt.Errorf("run it from the root of the repository: %w", err)
 	}
 	var err error
