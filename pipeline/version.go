@@ -67,13 +67,13 @@ func (v *Version) compare(o *Version) (order int, known bool) {
 	return 0, false
 }
 
-// absence stands for the content of a removal, so that it has a chance against
+// absentContent stands for the content of a removal, so that it has a chance against
 // images.
-const absence = 0x9e3779b97f4a7c15
+const absentContent = 0x9e3779b97f4a7c15
 
 func (v *Version) content() uint64 {
 	if v.New == 0 {
-		return absence
+		return absentContent
 	}
 	return v.New
 }

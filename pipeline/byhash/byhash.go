@@ -1,8 +1,8 @@
 // Package byhash keeps and finds things by their hashes: it sorts them for the
 // keyed state, which wants its keys in order, and gives each key an index.
 //
-// Hashes are spread evenly, so one pass that deals them out by their leading
-// bits leaves a few in each place, and those are put in order by comparing. That
+// Hashes are spread evenly, so one pass that deals them out to buckets by their
+// leading bits leaves a few in each, and those are put in order by comparing. That
 // takes a fifth of the time of sorting by comparing only; hashes that are not
 // spread evenly are sorted as fast as that.
 package byhash
@@ -26,8 +26,8 @@ type Keyed struct {
 	Index int32
 }
 
-// mean number of elements that are dealt to one place.
-const mean = 4
+// bucketElementsMean is the mean number of elements that are dealt to one bucket.
+const bucketElementsMean = 4
 
 // Sort returns the indices 0 to n-1 in the order of the hashes, equal ones in
 // that of their indices. The result is valid until the next Sort.
@@ -43,11 +43,11 @@ func (s *Sorter) Sort(n int, hash func(i int32) pipeline.Hash) []Keyed {
 	return s.dealt
 }
 
-// deal puts the elements into places by their leading bits, and leaves where
-// each place ends.
+// deal deals the elements out to buckets by their leading bits, and leaves where
+// each bucket ends.
 func (s *Sorter) deal(n int, hash func(i int32) pipeline.Hash) {
 	s.read, s.dealt = resized(s.read, n), resized(s.dealt, n)
-	shift := 64 - bits.Len(uint(n/mean))
+	shift := 64 - bits.Len(uint(n/bucketElementsMean))
 	s.ends = resized(s.ends, 1<<(64-shift))
 	clear(s.ends)
 	for i := range s.read {
@@ -68,12 +68,12 @@ func (s *Sorter) deal(n int, hash func(i int32) pipeline.Hash) {
 
 func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
-// few elements are sorted by insertion.
-const few = 24
+// insertionSortMax is the number of elements up to which a bucket is sorted by insertion.
+const insertionSortMax = 24
 
-// finish sorts what was dealt to one place, in the order of the indices.
+// finish sorts what was dealt to one bucket, in the order of the indices.
 func finish(part []Keyed) {
-	if len(part) > few {
+	if len(part) > insertionSortMax {
 		slices.SortStableFunc(part, func(a, b Keyed) int { return a.Hash.Compare(b.Hash) })
 		return
 	}

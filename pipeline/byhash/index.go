@@ -6,18 +6,18 @@ import "github.com/starlift-etl/starlift/pipeline"
 // are all forgotten at once. Its zero value is empty.
 type Index struct {
 	slots   []slot // by open addressing; their number is a power of two
-	entries []indexed
+	entries []indexEntry
 
-	prefetched slot // of no meaning, so that it is read
+	readAhead slot // what Prefetch read: were it not stored, the compiler would leave the reads out
 }
 
-// slot is half of a key and 1 + the place of its entry; 0 = it is free. Slots are
+// slot is half of a key and 1 + the index of its entry; 0 = it is free. Slots are
 // few bytes, as most of what is looked for is not there.
 type slot uint64
 
-const placeBits = 32
+const entryBits = 32
 
-type indexed struct {
+type indexEntry struct {
 	key pipeline.Hash
 	at  int32
 }
@@ -35,7 +35,7 @@ func (x *Index) Prefetch(keys []pipeline.Hash) {
 	for i := range keys {
 		sum += x.slots[keys[i].Lo&mask]
 	}
-	x.prefetched = sum
+	x.readAhead = sum
 }
 
 // Get returns the index of the key.
@@ -58,7 +58,7 @@ func (x *Index) Add(key pipeline.Hash, at int32) (have int32, added bool) {
 	if e != nil {
 		return e.at, false
 	}
-	x.entries = append(x.entries, indexed{key, at})
+	x.entries = append(x.entries, indexEntry{key, at})
 	*s = slotOf(key, len(x.entries))
 	return at, true
 }
@@ -72,19 +72,19 @@ func (x *Index) Set(key pipeline.Hash, at int32) {
 }
 
 func slotOf(key pipeline.Hash, place int) slot {
-	return slot(key.Hi>>placeBits<<placeBits | uint64(place))
+	return slot(key.Hi>>entryBits<<entryBits | uint64(place))
 }
 
 // find returns the slot and the entry of the key; a nil entry = there is none, and
 // the slot is free for one.
-func (x *Index) find(key pipeline.Hash) (*slot, *indexed) {
+func (x *Index) find(key pipeline.Hash) (*slot, *indexEntry) {
 	mask := uint64(len(x.slots) - 1)
 	for i := key.Lo & mask; ; i = (i + 1) & mask {
 		s := x.slots[i]
 		if s == 0 {
 			return &x.slots[i], nil
 		}
-		if uint64(s)>>placeBits == key.Hi>>placeBits {
+		if uint64(s)>>entryBits == key.Hi>>entryBits {
 			if e := &x.entries[uint32(s)-1]; e.key == key {
 				return &x.slots[i], e
 			}

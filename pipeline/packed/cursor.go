@@ -44,7 +44,7 @@ func (c *Cursor) Hash() pipeline.Hash {
 	return pipeline.Hash{Hi: c.U64(), Lo: c.U64()}
 }
 
-// Flags of a contender's encoding.
+// Flags of a candidate's encoding.
 const (
 	flagHasOld = 1 << iota
 	flagSeq
@@ -59,8 +59,8 @@ const (
 	flagSnapshot = flagHasOld | flagExisted
 )
 
-// Contender reads what AppendContender wrote.
-func (c *Cursor) Contender(time int64) pipeline.Candidate {
+// Candidate reads what AppendCandidate wrote.
+func (c *Cursor) Candidate(time int64) pipeline.Candidate {
 	flags := c.U8()
 	v := pipeline.Candidate{VersionOnly: flags&flagBare != 0}
 	v.Time, v.ByArrival = time, flags&flagByArrival != 0
@@ -96,9 +96,9 @@ func AppendHash(dst []byte, h pipeline.Hash) []byte {
 	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(dst, h.Hi), h.Lo)
 }
 
-// AppendContender appends a contender without its time, which those that contend
+// AppendCandidate appends a candidate without its time, which candidates
 // share.
-func AppendContender(dst []byte, v *pipeline.Candidate) []byte {
+func AppendCandidate(dst []byte, v *pipeline.Candidate) []byte {
 	at := len(dst)
 	dst = append(dst, 0)
 	flags := byte(0)

@@ -10,8 +10,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// share is what one item contributes to a row.
-type share struct {
+// contribution is what one item contributes to a row.
+type contribution struct {
 	item      pipeline.Hash
 	itemKey   []byte
 	table     uint16            // of the item, by LogicalTables
@@ -24,13 +24,13 @@ type share struct {
 	none      bool    // the row was left out: it is not kept
 }
 
-// keyedShare is the share of an item in the row of a key.
-type keyedShare struct {
+// keyContribution is the contribution of an item in the row of a key.
+type keyContribution struct {
 	key pipeline.Hash
-	share
+	contribution
 }
 
-func (s *share) append(b []byte) []byte {
+func (s *contribution) append(b []byte) []byte {
 	dead := byte(0)
 	if s.dead {
 		dead = 1 + byte(s.fate)
@@ -50,30 +50,30 @@ func (s *share) append(b []byte) []byte {
 	return b
 }
 
-// appendShares appends the entry of a row key that has few shares.
-func appendShares(b []byte, shares []share) []byte {
-	b = binary.AppendUvarint(append(b, fewShares), uint64(len(shares)))
-	for i := range shares {
-		b = shares[i].append(b)
+// appendContributions appends the entry of a row key that has few contributions.
+func appendContributions(b []byte, contributions []contribution) []byte {
+	b = binary.AppendUvarint(append(b, inlineEntry), uint64(len(contributions)))
+	for i := range contributions {
+		b = contributions[i].append(b)
 	}
 	return b
 }
 
-// decodeShares reads what appendShares wrote; the result shares b.
-func decodeShares(b []byte, m *mergeRules) []share {
+// decodeContributions reads what appendContributions wrote; the result shares b.
+func decodeContributions(b []byte, rules *policyRules) []contribution {
 	if b == nil {
 		return nil
 	}
 	c := packed.Cursor{B: b[1:]}
-	all := make([]share, c.Uvarint())
+	all := make([]contribution, c.Uvarint())
 	for i := range all {
-		all[i].decode(&c, m)
+		all[i].decode(&c, rules)
 	}
 	return all
 }
 
 // decode reads what append wrote.
-func (s *share) decode(c *packed.Cursor, m *mergeRules) {
+func (s *contribution) decode(c *packed.Cursor, rules *policyRules) {
 	if dead := c.U8(); dead > 0 {
 		s.dead, s.fate = true, pipeline.OnDelete(dead-1)
 	}
@@ -81,8 +81,8 @@ func (s *share) decode(c *packed.Cursor, m *mergeRules) {
 	if s.dead {
 		s.deletedAt = int64(c.U64())
 	}
-	s.values = packed.SplitRow(make([][]byte, 0, len(m.widths)), c.Bytes(), m.widths)
-	s.times = make([]int64, len(m.widths))
+	s.values = packed.SplitRow(make([][]byte, 0, len(rules.widths)), c.Bytes(), rules.widths)
+	s.times = make([]int64, len(rules.widths))
 	for k, v := range s.values {
 		if v != nil {
 			s.times[k] = s.time - int64(c.Uvarint())
@@ -90,32 +90,31 @@ func (s *share) decode(c *packed.Cursor, m *mergeRules) {
 	}
 }
 
-// beats reports whether what share s says at time a is newer than what share o says at
-// time b.
-func (s *share) beats(a int64, o *share, b int64) bool {
+// newerThan reports whether what s says at time a is newer than what o says at time b.
+func (s *contribution) newerThan(a int64, o *contribution, b int64) bool {
 	if a != b {
 		return a > b
 	}
 	return cmp.Or(bytes.Compare(s.itemKey, o.itemKey), s.item.Compare(o.item)) > 0
 }
 
-// row returns the row that the shares make, with the flags where there are any,
+// row returns the row that the contributions make, with the flags where there are any,
 // packed; nil = there is none.
-func (m *mergeRules) row(shares []share) []byte {
-	live := m.liveShare(shares)
+func (rules *policyRules) row(contributions []contribution) []byte {
+	live := rules.bestLive(contributions)
 	var values [][]byte
 	switch {
-	case live != nil && m.fill:
-		values = m.filled(shares)
+	case live != nil && rules.fillsNulls:
+		values = rules.filled(contributions)
 	case live != nil:
 		values = live.values
 	}
-	return m.rowOf(values, lastShare(shares))
+	return rules.rowOf(values, lastDead(contributions))
 }
 
-// rowOf returns the row that live shares make, which has these values, nil = there is
+// rowOf returns the row that live contributions make, which has these values, nil = there is
 // none, or that the last dead one left.
-func (m *mergeRules) rowOf(values [][]byte, dead *share) []byte {
+func (rules *policyRules) rowOf(values [][]byte, dead *contribution) []byte {
 	live := values != nil
 	switch {
 	case live:
@@ -124,7 +123,7 @@ func (m *mergeRules) rowOf(values [][]byte, dead *share) []byte {
 	default:
 		return nil
 	}
-	if !m.flags {
+	if !rules.flags {
 		return packed.JoinRow(nil, values)
 	}
 	flagged := append(make([][]byte, 0, len(values)+2), values...)
@@ -134,52 +133,52 @@ func (m *mergeRules) rowOf(values [][]byte, dead *share) []byte {
 	return packed.JoinRow(nil, append(flagged, []byte{1}, binary.LittleEndian.AppendUint64(nil, uint64(dead.deletedAt))))
 }
 
-// liveShare returns the newest of the live shares; of first rows, the oldest.
-func (m *mergeRules) liveShare(shares []share) (best *share) {
-	for i := range shares {
-		s := &shares[i]
-		if !s.dead && (best == nil || s.beats(s.time, best, best.time) != m.first) {
+// bestLive returns the newest of the live contributions; of first rows, the oldest.
+func (rules *policyRules) bestLive(contributions []contribution) (best *contribution) {
+	for i := range contributions {
+		s := &contributions[i]
+		if !s.dead && (best == nil || s.newerThan(s.time, best, best.time) != rules.first) {
 			best = s
 		}
 	}
 	return best
 }
 
-// lastShare returns the dead share that was the last to live.
-func lastShare(shares []share) (best *share) {
-	for i := range shares {
-		s := &shares[i]
-		if s.dead && (best == nil || s.beats(s.deletedAt, best, best.deletedAt)) {
+// lastDead returns the dead contribution that was the last to live.
+func lastDead(contributions []contribution) (best *contribution) {
+	for i := range contributions {
+		s := &contributions[i]
+		if s.dead && (best == nil || s.newerThan(s.deletedAt, best, best.deletedAt)) {
 			best = s
 		}
 	}
 	return best
 }
 
-// replace puts an item's new share in the place of its old one; nil = it
+// replace puts an item's new contribution in the place of its old one; nil = it
 // contributes no longer.
-func (m *mergeRules) replace(shares []share, item pipeline.Hash, by *share) []share {
-	i := slices.IndexFunc(shares, func(s share) bool { return s.item == item })
+func (rules *policyRules) replace(contributions []contribution, item pipeline.Hash, by *contribution) []contribution {
+	i := slices.IndexFunc(contributions, func(s contribution) bool { return s.item == item })
 	if i < 0 {
-		if by = m.next(nil, by); by == nil {
-			return shares
+		if by = rules.next(nil, by); by == nil {
+			return contributions
 		}
-		return append(shares, *by)
+		return append(contributions, *by)
 	}
-	was := &shares[i]
-	switch now := m.next(was, by); now {
+	was := &contributions[i]
+	switch now := rules.next(was, by); now {
 	case was:
-		return shares
+		return contributions
 	case nil:
-		return slices.Delete(shares, i, i+1)
+		return slices.Delete(contributions, i, i+1)
 	default:
-		return append(slices.Delete(shares, i, i+1), *now)
+		return append(slices.Delete(contributions, i, i+1), *now)
 	}
 }
 
-// next returns what an item's share becomes, nil = none.
-func (m *mergeRules) next(was, by *share) *share {
-	if was != nil && m.releases && was.released(by) {
+// next returns what an item's contribution becomes, nil = none.
+func (rules *policyRules) next(was, by *contribution) *contribution {
+	if was != nil && rules.releases && was.released(by) {
 		return was
 	}
 	if by == nil || by.none {
@@ -191,29 +190,29 @@ func (m *mergeRules) next(was, by *share) *share {
 // released reports whether a row that stayed when its item expired is not for the
 // item to take away any more: what says that it had gone before, or was left out,
 // came late.
-func (s *share) released(by *share) bool {
+func (s *contribution) released(by *contribution) bool {
 	if !s.dead || s.fate != pipeline.Keep || by == nil || !by.dead {
 		return false
 	}
 	return by.fate == pipeline.Delete && by.deletedAt < s.deletedAt || by.none && by.deletedAt <= s.deletedAt
 }
 
-// forget drops the shares of items that had the row so long ago that their removal is
+// forget drops the contributions of items that had the row so long ago that their removal is
 // forgotten, and were not the last: an older change of an item that is not known is a
 // dead letter.
-func forget(shares []share, tables *LogicalTables) []share {
-	last := lastShare(shares)
+func forget(contributions []contribution, tables *LogicalTables) []contribution {
+	last := lastDead(contributions)
 	if last == nil {
-		return shares
+		return contributions
 	}
 	item := last.item
-	return slices.DeleteFunc(shares, func(s share) bool { return s.dead && s.item != item && tables.forgotten(s.table, s.deletedAt) })
+	return slices.DeleteFunc(contributions, func(s contribution) bool { return s.dead && s.item != item && tables.forgotten(s.table, s.deletedAt) })
 }
 
 // over reports whether it is forgotten that a row went, and nothing is left of it.
-func over(shares []share, tables *LogicalTables) bool {
-	for i := range shares {
-		if s := &shares[i]; !s.dead || s.fate != pipeline.Delete || !tables.forgotten(s.table, s.deletedAt) {
+func over(contributions []contribution, tables *LogicalTables) bool {
+	for i := range contributions {
+		if s := &contributions[i]; !s.dead || s.fate != pipeline.Delete || !tables.forgotten(s.table, s.deletedAt) {
 			return false
 		}
 	}
@@ -221,16 +220,16 @@ func over(shares []share, tables *LogicalTables) bool {
 }
 
 // filled returns the newest value of each column that is not null.
-func (m *mergeRules) filled(shares []share) [][]byte {
-	values := make([][]byte, len(m.widths))
-	from := make([]*share, len(m.widths))
-	for i := range shares {
-		s := &shares[i]
+func (rules *policyRules) filled(contributions []contribution) [][]byte {
+	values := make([][]byte, len(rules.widths))
+	from := make([]*contribution, len(rules.widths))
+	for i := range contributions {
+		s := &contributions[i]
 		if s.dead {
 			continue
 		}
 		for c, v := range s.values {
-			if v != nil && (from[c] == nil || s.beats(s.times[c], from[c], from[c].times[c])) {
+			if v != nil && (from[c] == nil || s.newerThan(s.times[c], from[c], from[c].times[c])) {
 				values[c], from[c] = v, s
 			}
 		}

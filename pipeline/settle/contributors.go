@@ -10,26 +10,26 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// place is what an item that contributes to a row key is in the key's tree: places
-// sort as what they are of, by a time, then by the item's key.
-type place []byte
+// rank is an item that contributes to a row key, as the key's tree has it: ranks sort by
+// a time, then by the item's key.
+type rank []byte
 
-// Kinds of places. A kind is less than all places of the kind, and greater than those of
+// Kinds of ranks. A kind is less than all ranks of the kind, and greater than those of
 // the kinds before.
 const (
-	// livePlace is of an item that yields the row: the time of its newest change or, in
-	// a Merger, of its share.
-	livePlace = 1 + iota
-	// deadPlace is of an item that yields the row no longer: when the row went.
-	deadPlace
-	// columnPlace, which the column follows, is of an item that yields the row with a
+	// liveRank is of an item that yields the row: the time of its newest change or, in
+	// a policy, of its contribution.
+	liveRank = 1 + iota
+	// deadRank is of an item that yields the row no longer: when the row went.
+	deadRank
+	// columnRank, which the column follows, is of an item that yields the row with a
 	// value of the column: the time of that.
-	columnPlace
+	columnRank
 )
 
-// appendPlace appends what places of one kind, and column, have in common with the
+// appendRank appends what ranks of one kind, and column, have in common with the
 // time and the item.
-func appendPlace(b []byte, time int64, itemKey []byte, item pipeline.Hash) place {
+func appendRank(b []byte, time int64, itemKey []byte, item pipeline.Hash) rank {
 	b = binary.BigEndian.AppendUint64(b, uint64(time)^1<<63)
 	for _, c := range itemKey {
 		if b = append(b, c); c == 0 {
@@ -40,8 +40,8 @@ func appendPlace(b []byte, time int64, itemKey []byte, item pipeline.Hash) place
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, item.Hi), item.Lo)
 }
 
-// item returns the item of a place; the zero hash of none.
-func (p place) item() pipeline.Hash {
+// item returns the item of a rank; the zero hash of none.
+func (p rank) item() pipeline.Hash {
 	if p == nil {
 		return pipeline.Hash{}
 	}
@@ -55,7 +55,7 @@ type sharedKey struct {
 	changes       [2]int32 // range in rowPhase.contended; of each item one
 	value         []byte   // the entry of the key
 	tree          *btree.Tree
-	before, after place    // of the item whose row it was and is; nil = none
+	before, after rank     // of the item whose row it was and is; nil = none
 	fetched       [2]int32 // where its rows are, of those who did not touch the key: in rowPhase.fetches; -1 = no need
 	row           int      // in rowPhase.rowChanges, what becomes of it
 }
@@ -68,8 +68,8 @@ type fetch struct {
 	row       []byte
 }
 
-// share leaves a row key for applyShared.
-func (p *rowPhase) share(indices []int32, value []byte) {
+// deferShared leaves a row key for applyShared.
+func (p *rowPhase) deferShared(indices []int32, value []byte) {
 	from := len(p.contended)
 	for _, i := range indices {
 		p.contended = append(p.contended, p.keyChanges[i])
@@ -78,10 +78,10 @@ func (p *rowPhase) share(indices []int32, value []byte) {
 	p.shared = append(p.shared, sharedKey{
 		changes: [2]int32{int32(from), int32(len(p.contended))}, value: value, fetched: [2]int32{-1, -1}, row: len(p.rowChanges),
 	})
-	p.rowChanges = append(p.rowChanges, rowChange{}) // its place among those of one change
+	p.rowChanges = append(p.rowChanges, rowChange{}) // where it belongs among those of one change
 }
 
-// applyShared takes the effects to the row keys that were left. What it reads it reads
+// applyShared takes the changes to the row keys that were deferred. What it reads it reads
 // for all of them at once.
 func (p *rowPhase) applyShared() error {
 	if len(p.shared) == 0 {
@@ -95,14 +95,14 @@ func (p *rowPhase) applyShared() error {
 		if k.before, ok = p.newest(k); !ok {
 			return false
 		}
-		return p.eachPlace(k, func(at place, _ bool) bool { return p.forest.Reach(k.tree, at) })
+		return p.eachRank(k, func(at rank, _ bool) bool { return p.forest.Reach(k.tree, at) })
 	})
 	if err != nil {
 		return err
 	}
 	for i := range p.shared {
 		k := &p.shared[i]
-		p.eachPlace(k, func(at place, contributes bool) bool {
+		p.eachRank(k, func(at rank, contributes bool) bool {
 			if contributes {
 				return p.forest.Insert(k.tree, p.buffer.arena.Keep(at))
 			}
@@ -116,39 +116,39 @@ func (p *rowPhase) applyShared() error {
 	if err != nil {
 		return err
 	}
-	return p.giveShared()
+	return p.noteSharedRows()
 }
 
-// newest returns the place of the contributor whose row counts.
-func (p *rowPhase) newest(k *sharedKey) (at place, ok bool) {
-	at, ok = p.forest.Before(k.tree, []byte{livePlace + 1})
+// newest returns the rank of the contributor whose row counts.
+func (p *rowPhase) newest(k *sharedKey) (at rank, ok bool) {
+	at, ok = p.forest.Before(k.tree, []byte{liveRank + 1})
 	return at, ok
 }
 
-// eachPlace calls f for the places that the effects on a key take items from, and then
-// for those that they give them; it returns whether f said true each time. A place is
+// eachRank calls f for the ranks that items leave by the changes to a key, and then
+// for those that they get; it returns whether f said true each time. A rank is
 // valid during the call.
-func (p *rowPhase) eachPlace(k *sharedKey, f func(at place, contributes bool) bool) bool {
+func (p *rowPhase) eachRank(k *sharedKey, f func(at rank, contributes bool) bool) bool {
 	all := true
 	effects := p.contended[k.changes[0]:k.changes[1]]
 	for i := range effects {
 		if e := &effects[i]; e.was != nil {
-			p.scratch = p.placeOf(p.scratch[:0], e, p.buffer.changes[e.change].was)
+			p.scratch = p.rankOf(p.scratch[:0], e, p.buffer.changes[e.change].was)
 			all = f(p.scratch, false) && all
 		}
 	}
 	for i := range effects {
 		if e := &effects[i]; !e.remove {
-			p.scratch = p.placeOf(p.scratch[:0], e, p.buffer.changes[e.change].version.Time)
+			p.scratch = p.rankOf(p.scratch[:0], e, p.buffer.changes[e.change].version.Time)
 			all = f(p.scratch, true) && all
 		}
 	}
 	return all
 }
 
-func (p *rowPhase) placeOf(b []byte, e *keyChange, time int64) place {
+func (p *rowPhase) rankOf(b []byte, e *keyChange, time int64) rank {
 	by := &p.buffer.changes[e.change]
-	return appendPlace(append(b, livePlace), time, by.key, by.item)
+	return appendRank(append(b, liveRank), time, by.key, by.item)
 }
 
 // changeOf returns what the epoch did to the row that an item yields for a key; nil =
@@ -163,7 +163,7 @@ func (p *rowPhase) changeOf(k *sharedKey, item pipeline.Hash) *keyChange {
 }
 
 // openTrees opens the trees of the shared keys. That of a key with one contributor is
-// made: its place is in the item's state.
+// made: its rank is in the item's state.
 func (p *rowPhase) openTrees() error {
 	for i := range p.shared {
 		k := &p.shared[i]
@@ -179,10 +179,10 @@ func (p *rowPhase) openTrees() error {
 		r := packed.Cursor{B: k.value[1:]}
 		item := r.Hash()
 		if e := p.changeOf(k, item); e != nil {
-			p.forest.Insert(k.tree, p.placeOf(nil, e, p.buffer.changes[e.change].was))
+			p.forest.Insert(k.tree, p.rankOf(nil, e, p.buffer.changes[e.change].was))
 			continue
 		}
-		k.fetched[0] = p.want(item, key)
+		k.fetched[0] = p.request(item, key)
 	}
 	if err := p.fetch(); err != nil {
 		return err
@@ -190,14 +190,14 @@ func (p *rowPhase) openTrees() error {
 	for i := range p.shared {
 		if k := &p.shared[i]; k.fetched[0] >= 0 {
 			sole := &p.fetches[k.fetched[0]]
-			p.forest.Insert(k.tree, appendPlace([]byte{livePlace}, sole.time, sole.itemKey, sole.item))
+			p.forest.Insert(k.tree, appendRank([]byte{liveRank}, sole.time, sole.itemKey, sole.item))
 		}
 	}
 	return nil
 }
 
-// want asks for the row of a key that an item yields, and returns where fetch puts it.
-func (p *rowPhase) want(item, key pipeline.Hash) int32 {
+// request asks for the row of a key that an item yields, and returns where fetch puts it.
+func (p *rowPhase) request(item, key pipeline.Hash) int32 {
 	p.fetches = append(p.fetches, fetch{item: item, key: key})
 	return int32(len(p.fetches) - 1)
 }
@@ -235,9 +235,9 @@ func (p *rowPhase) fetch() error {
 	return err
 }
 
-// giveShared finds the rows that the shared keys had and have, notes what has become of
+// noteSharedRows finds the rows that the shared keys had and have, notes what has become of
 // them, and writes the keys.
-func (p *rowPhase) giveShared() error {
+func (p *rowPhase) noteSharedRows() error {
 	for i := range p.shared {
 		k := &p.shared[i]
 		key := p.contended[k.changes[0]].key
@@ -246,10 +246,10 @@ func (p *rowPhase) giveShared() error {
 			continue // others have nothing to say
 		}
 		if k.before != nil && k.fetched[0] < 0 && p.changeOf(k, was) == nil {
-			k.fetched[0] = p.want(was, key)
+			k.fetched[0] = p.request(was, key)
 		}
 		if k.after != nil && p.changeOf(k, is) == nil {
-			k.fetched[1] = p.want(is, key)
+			k.fetched[1] = p.request(is, key)
 		}
 	}
 	if err := p.fetch(); err != nil {
@@ -260,7 +260,7 @@ func (p *rowPhase) giveShared() error {
 		was, is := k.before.item(), k.after.item()
 		before, after := p.changeOf(k, was), p.changeOf(k, is)
 		if was != is || before != nil {
-			p.giveKey(k, p.rowOf(before, k.fetched[0], false), p.rowOf(after, k.fetched[1], true))
+			p.noteSharedRow(k, p.rowOf(before, k.fetched[0], false), p.rowOf(after, k.fetched[1], true))
 		}
 		p.writeKey(k)
 	}
@@ -268,7 +268,7 @@ func (p *rowPhase) giveShared() error {
 	return nil
 }
 
-// withRows leaves out the places of rows of which nothing has become.
+// withRows leaves out what was kept free for rows of which nothing has become.
 func withRows(outs []rowChange) []rowChange {
 	return slices.DeleteFunc(outs, func(o rowChange) bool { return o.row == nil })
 }
@@ -286,9 +286,9 @@ func (p *rowPhase) rowOf(e *keyChange, fetched int32, after bool) []byte {
 	return nil
 }
 
-// giveKey notes what has become of a row. It is put down to the change that brought the
+// noteSharedRow notes what has become of a row. It is put down to the change that brought the
 // row, or else to the last one.
-func (p *rowPhase) giveKey(k *sharedKey, before, after []byte) {
+func (p *rowPhase) noteSharedRow(k *sharedKey, before, after []byte) {
 	effects := p.contended[k.changes[0]:k.changes[1]]
 	cause := &effects[len(effects)-1]
 	for i := range effects {
@@ -312,7 +312,7 @@ func (p *rowPhase) writeKey(k *sharedKey) {
 		p.state.Put(key, nil)
 		return
 	case is:
-		p.encoded = appendSole(p.encoded[:0], place(sole).item())
+		p.encoded = appendSole(p.encoded[:0], rank(sole).item())
 	default:
 		p.encoded = k.tree.Append(append(p.encoded[:0], manyContributors))
 	}

@@ -25,14 +25,14 @@ func costOf(t *testing.T, p pipeline.Policy, epochs [][]part) (b bill) {
 	var add func(*pipeline.Batch) error
 	var end func() error
 	if (p == pipeline.Policy{}) {
-		s, err := New(optionsOf(crowded, 1<<40, items, keys))
+		s, err := New(optionsOf(wide, 1<<40, items, keys))
 		if err != nil {
 			t.Fatal(err)
 		}
 		add = func(b *pipeline.Batch) error { s.Begin(readSoFar("s")); return s.Add(b, 0) }
 		end = func() error { defer s.Release(); _, err := s.Settle(); return err }
 	} else {
-		m, err := newPolicyAlone(PolicyTable{Table: crowded, Policy: p, State: State{items, keys}}, tables)
+		m, err := newPolicyAlone(PolicyTable{Table: wide, Policy: p, State: State{items, keys}}, tables)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,8 @@
 // Package settle turns the log of a transform's rows into settled rows: per
 // epoch at most one row per key, the current one, with the operation that
-// leads from the last epoch to this one. It owns last-writer-wins, and is the
-// only place where versions are compared.
+// leads from the last epoch to this one. It owns last-writer-wins and the other
+// policies, and is the only place where versions are compared. Others call it
+// changelog normalization, or upsert materialization (Flink).
 //
 // # Items
 //
@@ -11,10 +12,10 @@
 // in the state has no effect, and one that is older tells at most what was before.
 //
 // Inputs of one logical table may tell times in different units: all are cut to the
-// coarsest so far ([Tables.Cut]), which the checkpoint has, before they are compared.
-// Versions in the state stay as they were kept.
+// coarsest so far ([LogicalTables.Cut]), which the checkpoint has, before they are
+// compared. Versions in the state stay as they were kept.
 //
-// Changes with equal time contend: [pipeline.Newest] tells the winner, which is a
+// Changes with equal time are candidates: [pipeline.Newest] tells the winner, which is a
 // function of the whole set and of the image before, so where epochs are cut plays no
 // part. Of those with sequence numbers, and of plain JSON, only the newest is kept.
 // Of others all versions are, since each is a step of the walk that decides, and may
@@ -34,11 +35,12 @@
 //
 // # Policies
 //
-// A [Merger] settles a table otherwise than by last-writer-wins. It keeps a history
-// of each item, its changes in the order of their versions, as far as they can be
-// seen in rows, or would be if another one came late; and for each row key what the
-// items contribute, their shares. A policy says how a share follows from the
-// history, and a row from the shares:
+// Every table is settled by last-writer-wins; a table may be settled by other policies
+// besides ([PolicyTable]), each into rows of its own. A policy keeps a history of each
+// item, its changes in the order of their versions, as far as they can be seen in rows,
+// or would be if another one came late; and for each row key the contributions of the
+// items. It says how a contribution follows from the history, and a row from the
+// contributions:
 //
 //   - which row of the history counts: the newest, each column's newest that is not
 //     null, or the first since the item's last removal, in which changes that do
@@ -46,54 +48,76 @@
 //   - by which change it went: the one that does not yield it any longer; of first
 //     rows, the removal. What becomes of it is its fate, by who removed the item:
 //     delete, flag or keep;
-//   - whose share counts: the newest that lives, of first rows the oldest; without
-//     one, the last that died. So a dead share of fate delete is kept while it may
-//     be the last: as long as a tombstone.
+//   - whose contribution counts: the newest that lives, of first rows the oldest;
+//     without one, the last that died. So a dead contribution of fate delete is kept
+//     while it may be the last: as long as a tombstone.
 //
 // All this is a function of the set of changes, whatever order they came in. One
 // thing is not: a row that only the fate of expired items keeps is released, and a
-// share that dies earlier because of a late change does not take it away. So that it
-// does not depend on where epochs are cut, a history takes changes one by one then.
-// A history is bounded (maxHistory).
+// contribution that dies earlier because of a late change does not take it away. So that
+// it does not depend on where epochs are cut, a history takes changes one by one then.
+// A history is bounded (historyChangesMax).
+//
+// # An epoch
+//
+// A [Settler] settles the tables of one transform. [Settler.Begin] takes the header of
+// the epoch, [Settler.Add] the changes, and [Settler.Settle] what becomes of the rows.
+// What has state is divided by key groups (keyGroup), ranges of hashes of items and of
+// row keys. There is one now, with all; more of them are more values of the same type:
+//
+//   - common to all, and unchanged while they settle: the schemas, the numbers of the
+//     logical tables, their retention horizons, which follow from the header;
+//   - on the side that reads: the watermarks, which see all changes of the transform;
+//     packing (epochBuffer, rowBuffer), which is what would be sent to a key group, and
+//     keeps nothing of the batch;
+//   - of a key group: its [State], what the epoch brought of its items, and two phases.
+//     itemPhase settles its items, and says what that does to row keys; rowPhase, with
+//     what items do to its row keys, says what becomes of rows. A policy has the same two
+//     phases. Between the phases, row keys would change the group; within them nothing
+//     does, but for one question: a row key with one contributor holds no row, and asks
+//     the state of the item for it when another item contributes (rowPhase.fetch).
+//
+// The policies follow last-writer-wins: a change that comes too late is rejected by it,
+// and is none for them.
 //
 // # State
 //
-// Two keyspaces, both keyed by 128-bit hashes: items, and row keys with the
-// items that contribute. An epoch's changes are grouped by item first, so that the
-// state sees one lookup and one write for each item and key, in the order of the
-// hashes. An entry's first byte says what it is.
+// Two keyspaces, for last-writer-wins and for each policy, both keyed by 128-bit hashes:
+// items, and row keys with the items that contribute. An epoch's changes are grouped by
+// item first, so that the state sees one lookup and one write for each item and key, in
+// the order of the hashes. An entry's first byte says what it is.
 //
 // A key with one contributor, the usual case, holds only that item's hash, and the
 // row's values are in the item alone. One with several holds a tree (pipeline/btree)
-// of the places of the items, by time and item key: the last is the one whose row
-// counts. So a key that very many items feed costs a few small pages for each that
-// comes or goes; the rows themselves are asked of two items at most.
+// of the items' ranks, by time and item key: the last is the one whose row counts. So a
+// key that very many items feed costs a few small pages for each that comes or goes; the
+// rows themselves are asked of two items at most.
 //
-// A Merger's key holds the shares themselves while they are few. Where they take more
-// than maxFew bytes, each is an entry of its own, and a tree has their places: of those
-// that live, of the dead, and for latest_non_null of the values of each column. The
-// row is told by the ends of these.
+// A policy's key holds the contributions themselves while they are few. Where they take
+// more than inlineBytesMax bytes, it is a fan-in key: each is an entry of its own, and a
+// tree has their ranks: of those that live, of the dead, and for latest_non_null of the
+// values of each column. The row is told by the ends of these.
 //
-// Of an item all is needed at once when it changes: its rows and the changes that
-// contend, or its history. It is one value, in pages if it is long (pipeline/overflow),
-// of which only those are written that have changed: an item of very many rows, or with
-// very many changes at one instant, costs what has changed.
+// Of an item all is needed at once when it changes: its rows and the candidates, or its
+// history. It is one value, in pages if it is long (pipeline/overflow), of which only
+// those are written that have changed: an item of very many rows, or with very many
+// changes at one instant, costs what has changed.
 //
-// # Clocks
+// # Lateness
 //
-// Tombstones are kept for a time, by the times of the changes that were read. The clock
-// of a partition is the 64th greatest of them (newest), so that a few that are wrong move
-// nothing; the clock of a source without end is that of its partition furthest behind,
-// among those that hold more than was read; a source that ends holds everything until it
-// is read, and counts for nothing then (clocks). None is far ahead of the wall time in the
-// epoch's header. Each logical table goes by the sources that may bring changes of it
-// (Tables): when an epoch begins, its horizon moves to the least of their clocks less the
-// time for which tombstones are kept, and never falls. What was removed before is
-// forgotten, swept or not.
+// Tombstones are kept for a time, by the times of the changes that were read. The
+// watermark of a partition of a source is the 64th greatest of them (watermark), so that
+// a few that are wrong move nothing; that of a source without end is that of its
+// partition furthest behind, among those that hold more than was read; a source that
+// ends holds everything until it is read, and counts for nothing then (watermarks). None
+// is far ahead of the wall time in the epoch's header. Each logical table goes by the
+// sources that may bring changes of it: when an epoch begins, its retention horizon moves
+// to the least of their watermarks less the time for which tombstones are kept, and never
+// falls. What was removed before is forgotten, swept or not.
 //
 // A change from before the horizon of its table, of an item without state, may be older
 // than a deletion that is forgotten; it becomes a dead letter. If a reading of its source
 // before this one had read it, it had its effect then, and is only counted. Plain JSON
-// has no clock: what its version column says need not be the time of the change, so it
-// holds the horizons of its tables for good.
+// has no watermark: what its version column says need not be the time of the change, so
+// it holds the horizons of its tables for good.
 package settle

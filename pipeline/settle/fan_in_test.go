@@ -18,13 +18,13 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// small lets few rows, shares and changes be many.
+// small lets few rows, contributions and changes be many.
 func (m *policyAlone) small() {
-	m.few, m.most, m.forest.PageBytes, m.long.Inline, m.wide.Inline = 150, 3, 60, 64, 64
+	m.inlineBytes, m.scannedChanges, m.forest.PageBytes, m.longItems.Inline, m.longKeys.Inline = 150, 3, 60, 64, 64
 }
 
-var crowded = func() *pipeline.Table {
-	t, err := pipeline.NewTable("crowded", []pipeline.Column{
+var wide = func() *pipeline.Table {
+	t, err := pipeline.NewTable("wide", []pipeline.Column{
 		{Name: "k", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "a", Type: pipeline.Type{Kind: pipeline.String}},
 		{Name: "b", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "c", Type: pipeline.Type{Kind: pipeline.Int64}},
 	}, []string{"k"})
@@ -55,9 +55,9 @@ func (p *part) key() []byte { return fmt.Append(nil, p.item/2) }
 // partsOf makes a batch of changes.
 func partsOf(parts []part) *pipeline.Batch {
 	b := &pipeline.Batch{Records: &pipeline.Records{Source: "s", Partition: "f", Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC}}}
-	rb := array.NewRecordBuilder(memory.DefaultAllocator, crowded.Schema())
+	rb := array.NewRecordBuilder(memory.DefaultAllocator, wide.Schema())
 	defer rb.Release()
-	rows := &pipeline.Rows{Table: crowded}
+	rows := &pipeline.Rows{Table: wide}
 	for i, p := range parts {
 		v := pipeline.Version{Time: p.time, New: uint64(p.time)<<20 | uint64(p.item+1), Ordinal: p.ordinal, Event: uint32(p.ordinal)}
 		if p.removal != pipeline.NotRemoved {
@@ -109,10 +109,10 @@ func drawParts(r *rand.Rand, seen map[string]bool, at int64, n, items int, remov
 	return all
 }
 
-// TestCrowds: a Merger whose keys have many shares gives what one gives that keeps them
+// TestFanIn: a policy whose keys have many contributions gives what one gives that keeps them
 // all in one value, while they become many and few again, late changes come, and what
 // is over is forgotten; and in the end nothing is left.
-func TestCrowds(t *testing.T) {
+func TestFanIn(t *testing.T) {
 	policies := append(policies(), pipeline.Policy{Merge: pipeline.LatestNonNull},
 		pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Flag}, pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Keep})
 	spaces := newStores(t, 2)
@@ -122,7 +122,7 @@ func TestCrowds(t *testing.T) {
 		mergers := make([]*policyAlone, 2)
 		open := func() {
 			for i := range mergers {
-				o := PolicyTable{Table: crowded, Policy: p, State: State{spaces[i].All[0], spaces[i].All[1]}}
+				o := PolicyTable{Table: wide, Policy: p, State: State{spaces[i].All[0], spaces[i].All[1]}}
 				if mergers[i] != nil {
 					o.Saved, _ = mergers[i].Save()
 				}
@@ -133,7 +133,7 @@ func TestCrowds(t *testing.T) {
 				if mergers[i], err = newPolicyAlone(o, tables); err != nil {
 					rt.Fatal(err)
 				}
-				mergers[i].few, mergers[i].most = 1<<30, 1<<30
+				mergers[i].inlineBytes, mergers[i].scannedChanges = 1<<30, 1<<30
 			}
 			if rapid.IntRange(0, 4).Draw(rt, "small pages") > 0 {
 				mergers[1].small()
@@ -173,12 +173,12 @@ func TestCrowds(t *testing.T) {
 			}
 		}
 		if left[0][1] == 0 && left[1][1] > 0 || left[1][0] > 0 {
-			rt.Fatalf("entries are left: %d, of few shares %d", left[1], left[0])
+			rt.Fatalf("entries are left: %d, of few contributions %d", left[1], left[0])
 		}
 	})
 }
 
-// same takes changes to Mergers as one epoch, and holds what they give against each other.
+// same takes changes to policies as one epoch, and holds what they give against each other.
 func same(t *rapid.T, spaces []*saved, mergers []*policyAlone, parts []part, horizon int64) {
 	var got [][]string
 	for i, m := range mergers {
@@ -210,7 +210,7 @@ func same(t *rapid.T, spaces []*saved, mergers []*policyAlone, parts []part, hor
 		spaces[i].save(t)
 	}
 	if !slices.Equal(got[0], got[1]) {
-		t.Fatalf("many shares give\n%q\nwant\n%q", got[1], got[0])
+		t.Fatalf("many contributions give\n%q\nwant\n%q", got[1], got[0])
 	}
 }
 
@@ -261,7 +261,7 @@ func TestContributors(t *testing.T) {
 }
 
 func newContributors(t *rapid.T, spaces *saved) *Settler {
-	s, err := New(optionsOf(crowded, 1<<40, spaces.All[0], spaces.All[1]))
+	s, err := New(optionsOf(wide, 1<<40, spaces.All[0], spaces.All[1]))
 	if err != nil {
 		t.Fatal(err)
 	}

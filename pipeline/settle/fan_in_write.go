@@ -4,57 +4,58 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// giveMany notes what has become of the rows.
-func (p *policySettler) giveMany() {
-	c := &p.crowd
+// noteFanInRows notes what has become of the rows.
+func (p *policySettler) noteFanInRows() {
+	c := &p.fanIn
 	for i := range c.keys {
 		k := &c.keys[i]
 		if k.tops[1] != nil {
-			k.last = k.byItem[k.tops[1].item()].in.deletedAt
+			k.lastDied = k.byItem[k.tops[1].item()].indexed.deletedAt
 		}
-		if o, differs := c.effects[k.effects[1]-1].rowChange(k.before, p.crowdRow(k)); differs {
-			p.outs[k.out] = o
+		if o, differs := c.changes[k.changes[1]-1].rowChange(k.before, p.fanInRow(k)); differs {
+			p.rowChanges[k.row] = o
 		}
 	}
-	p.outs = withRows(p.outs)
+	p.rowChanges = withRows(p.rowChanges)
 }
 
-// putMany writes the crowded keys. Those that have few shares again are as others are.
-func (p *policySettler) putMany() error {
-	c := &p.crowd
-	var fewer []*crowdedKey
+// putFanIn writes the fan-in keys. One that has few contributions again gets an entry that
+// has them all.
+func (p *policySettler) putFanIn() error {
+	c := &p.fanIn
+	var fewer []*fanInKey
 	for i := range c.keys {
-		if k := &c.keys[i]; k.live+k.dead <= 1 || k.bytes <= p.few/2 {
+		if k := &c.keys[i]; k.liveCount+k.deadCount <= 1 || k.bytes <= p.inlineBytes/2 {
 			fewer = append(fewer, k)
 		}
 	}
-	if err := p.gatherShares(fewer); err != nil {
+	if err := p.makeInline(fewer); err != nil {
 		return err
 	}
 	for i := range c.keys {
 		k := &c.keys[i]
-		if k.live+k.dead <= 1 || k.bytes <= p.few/2 {
+		if k.liveCount+k.deadCount <= 1 || k.bytes <= p.inlineBytes/2 {
 			continue
 		}
-		if err := p.putCrowd(k); err != nil {
+		if err := p.putFanInKey(k); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// putCrowd writes one crowded key.
-func (p *policySettler) putCrowd(k *crowdedKey) error {
-	if k.few != nil { // it may be in pages
-		if err := p.wide.Put(k.key, k.few, nil); err != nil {
+// putFanInKey writes one fan-in key.
+func (p *policySettler) putFanInKey(k *fanInKey) error {
+	if k.inlineEntry != nil { // it may be in pages
+		if err := p.longKeys.Put(k.key, k.inlineEntry, nil); err != nil {
 			return err
 		}
 	}
-	for _, s := range k.shares {
-		if s.in == s.was {
+	for _, s := range k.contributions {
+		if s.indexed == s.was {
 			continue
 		}
-		if err := p.putShare(s, s.in); err != nil {
+		if err := p.putContribution(s, s.indexed); err != nil {
 			return err
 		}
 	}
@@ -64,51 +65,51 @@ func (p *policySettler) putCrowd(k *crowdedKey) error {
 	return nil
 }
 
-func (p *policySettler) putShare(s *crowdShare, now *share) error {
+func (p *policySettler) putContribution(s *fanInContribution, now *contribution) error {
 	if now == nil {
-		return p.wide.Put(s.at, s.entry, nil)
+		return p.longKeys.Put(s.at, s.entry, nil)
 	}
-	p.encoded = now.append(append(p.encoded[:0], oneShare))
-	return p.wide.Put(s.at, s.entry, p.encoded)
+	p.encoded = now.append(append(p.encoded[:0], contributionEntry))
+	return p.longKeys.Put(s.at, s.entry, p.encoded)
 }
 
-// gatherShares makes crowded keys ordinary ones, of what they have.
-func (p *policySettler) gatherShares(keys []*crowdedKey) error {
+// makeInline gives fan-in keys an entry that has all their contributions.
+func (p *policySettler) makeInline(keys []*fanInKey) error {
 	err := p.forest.Read(len(keys), func(i int) bool { return p.forest.Each(keys[i].tree, nil, func([]byte) {}) })
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
 		p.forest.Each(k.tree, nil, func(at []byte) {
-			if at[0] != columnPlace {
-				p.crowd.share(k, place(at).item())
+			if at[0] != columnRank {
+				p.fanIn.contribution(k, rank(at).item())
 			}
 		})
 	}
-	if err := p.readShares(); err != nil {
+	if err := p.readContributions(); err != nil {
 		return err
 	}
 	for _, k := range keys {
-		var shares []share
-		for _, s := range k.shares {
-			if s.in != nil {
-				shares = append(shares, *s.in)
+		var contributions []contribution
+		for _, s := range k.contributions {
+			if s.indexed != nil {
+				contributions = append(contributions, *s.indexed)
 			}
 			if s.entry == nil {
 				continue
 			}
-			if err := p.putShare(s, nil); err != nil {
+			if err := p.putContribution(s, nil); err != nil {
 				return err
 			}
 		}
 		p.forest.Clear(k.tree)
 		p.forest.Write(k.tree)
 		var value []byte
-		if len(shares) > 0 {
-			p.encoded = appendShares(p.encoded[:0], shares)
+		if len(contributions) > 0 {
+			p.encoded = appendContributions(p.encoded[:0], contributions)
 			value = p.encoded
 		}
-		if err := p.wide.Put(k.key, k.few, value); err != nil {
+		if err := p.longKeys.Put(k.key, k.inlineEntry, value); err != nil {
 			return err
 		}
 	}
@@ -117,49 +118,49 @@ func (p *policySettler) gatherShares(keys []*crowdedKey) error {
 
 // sweepKeys forgets rows that went before the horizon.
 func (p *policySettler) sweepKeys() (err error) {
-	var crowds []crowdedKey
+	var emptied []fanInKey
 	expired := func(h pipeline.Hash, v []byte) bool {
 		switch v[0] {
-		case fewShares:
-			return over(decodeShares(v, &p.mergeRules), p.tables)
-		case manyShares:
-			k := openCrowd(h, v)
-			return k.live+k.stays == 0 && k.last < p.horizon(&k)
+		case inlineEntry:
+			return over(decodeContributions(v, &p.policyRules), p.tables)
+		case fanInEntry:
+			k := openFanInKey(h, v)
+			return k.liveCount+k.visibleDeadCount == 0 && k.lastDied < p.horizon(&k)
 		}
 		return false
 	}
-	p.keysAt, err = sweep(p.keys, &p.wide, p.keysAt, p.sweptEntries(), expired, func(h pipeline.Hash, entry []byte) error {
-		if entry[0] != manyShares {
-			return p.wide.Put(h, entry, nil)
+	p.keysAt, err = sweep(p.keys, &p.longKeys, p.keysAt, p.sweptEntries(), expired, func(h pipeline.Hash, entry []byte) error {
+		if entry[0] != fanInEntry {
+			return p.longKeys.Put(h, entry, nil)
 		}
-		crowds = append(crowds, openCrowd(h, entry))
+		emptied = append(emptied, openFanInKey(h, entry))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return p.dropCrowds(crowds)
+	return p.dropFanIn(emptied)
 }
 
-// dropCrowds deletes crowded keys with all that they have.
-func (p *policySettler) dropCrowds(crowds []crowdedKey) error {
-	err := p.forest.Read(len(crowds), func(i int) bool { return p.forest.Each(crowds[i].tree, nil, func([]byte) {}) })
+// dropFanIn deletes fan-in keys with all that they have.
+func (p *policySettler) dropFanIn(emptied []fanInKey) error {
+	err := p.forest.Read(len(emptied), func(i int) bool { return p.forest.Each(emptied[i].tree, nil, func([]byte) {}) })
 	if err != nil {
 		return err
 	}
-	for i := range crowds {
-		k := &crowds[i]
-		p.forest.Each(k.tree, nil, func(at []byte) { p.crowd.share(k, place(at).item()) })
+	for i := range emptied {
+		k := &emptied[i]
+		p.forest.Each(k.tree, nil, func(at []byte) { p.fanIn.contribution(k, rank(at).item()) })
 		p.forest.Clear(k.tree)
 		p.forest.Write(k.tree)
 		p.keys.Put(k.key, nil)
 	}
-	if err := p.readShares(); err != nil {
+	if err := p.readContributions(); err != nil {
 		return err
 	}
-	for i := range crowds {
-		for _, s := range crowds[i].shares {
-			if err := p.putShare(s, nil); err != nil {
+	for i := range emptied {
+		for _, s := range emptied[i].contributions {
+			if err := p.putContribution(s, nil); err != nil {
 				return err
 			}
 		}

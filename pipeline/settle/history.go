@@ -22,7 +22,7 @@ type historyEntry struct {
 	ended   int64          // with a gap: the time of the last change that is not kept
 }
 
-func entryContender(e *historyEntry) *pipeline.Candidate { return &e.Candidate }
+func entryCandidate(e *historyEntry) *pipeline.Candidate { return &e.Candidate }
 
 // row returns the packed row of a key; nil = the change does not yield it.
 func (e *historyEntry) row(key pipeline.Hash) []byte {
@@ -63,7 +63,7 @@ func (h *history) append(b []byte) []byte {
 	for i := range h.entries {
 		e := &h.entries[i]
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.Time))
-		b = append(packed.AppendContender(b, &e.Candidate), byte(e.removal))
+		b = append(packed.AppendCandidate(b, &e.Candidate), byte(e.removal))
 		n := uint64(len(e.rows)) << 2
 		if e.gap {
 			n |= entryGap
@@ -94,7 +94,7 @@ func decodeHistory(b []byte) history {
 	h := history{key: c.Bytes(), table: uint16(c.Uvarint()), entries: make([]historyEntry, c.Uvarint())}
 	for i := range h.entries {
 		e := &h.entries[i]
-		e.Candidate = c.Contender(int64(c.U64()))
+		e.Candidate = c.Candidate(int64(c.U64()))
 		e.removal = pipeline.Removal(c.U8())
 		n := c.Uvarint()
 		if e.gap = n&entryGap != 0; e.gap {
@@ -139,9 +139,9 @@ func (h *history) sort() {
 			group[i].was = before
 		}
 		if len(group) > 1 {
-			pipeline.Sort(group, entryContender, before)
+			pipeline.Sort(group, entryCandidate, before)
 		}
-		before = pipeline.After(group, entryContender, before)
+		before = pipeline.After(group, entryCandidate, before)
 		to = from
 	}
 }
@@ -183,53 +183,53 @@ func (h *history) groupEnd(i int) int {
 	return end
 }
 
-// maxHistory is the number of an item's newest changes among which it is told
+// historyChangesMax is the number of an item's newest changes among which it is told
 // when a row was deleted, the last values of rows that are gone are found, and the
 // first row is found after a removal that comes late. What a change says of such
 // rows that comes later than so many newer ones of its item may depend on when it
 // comes. To first rows, only changes count that bring or remove some.
-const maxHistory = 32
+const historyChangesMax = 32
 
-// kept says what is kept of a change.
-type kept uint8
+// detail says what is kept of a change.
+type detail uint8
 
 const (
-	gone kept = iota
-	// bare: its version, and which rows it yields, but not what is in them. It may
+	detailNone detail = iota
+	// detailVersion is its version, and which rows it yields, but not what is in them. It may
 	// turn out to be the one that took a row away, or that hides older values of one
 	// that is gone, or tell where the order of others begins.
-	bare
-	whole
+	detailVersion
+	detailFull
 )
 
 // prune drops the changes that cannot be seen any more, however late others
 // come.
-func (h *history) prune(m *mergeRules) {
-	keep := make([]kept, len(h.entries))
-	h.keep(keep, 0)
-	h.eachKey(m, maxHistory, func(at int, key pipeline.Hash) {
-		h.keep(keep, at)
-		h.walk(m, at, key, func(i int) { h.keep(keep, i) })
+func (h *history) prune(rules *policyRules) {
+	details := make([]detail, len(h.entries))
+	h.markFull(details, 0)
+	h.eachKey(rules, historyChangesMax, func(at int, key pipeline.Hash) {
+		h.markFull(details, at)
+		h.walk(rules, at, key, func(i int) { h.markFull(details, i) })
 	})
 	switch {
-	case m.first:
-		h.keepFirst(m, keep)
-	case m.retains:
-		for i := range keep[:min(len(keep), maxHistory)] {
-			keep[i] = max(keep[i], bare)
+	case rules.first:
+		h.markFirst(rules, details)
+	case rules.keepsDeleted:
+		for i := range details[:min(len(details), historyChangesMax)] {
+			details[i] = max(details[i], detailVersion)
 		}
 	}
-	h.keepPredecessors(keep)
+	h.markPredecessors(details)
 	left := h.entries[:0]
 	for i, e := range h.entries {
-		if keep[i] == gone {
+		if details[i] == detailNone {
 			if last := &left[len(left)-1]; last.Time > e.Time && (!last.gap || last.ended < e.Time) {
 				last.gap, last.ended = true, e.Time
 			}
 			continue
 		}
-		if keep[i] == bare {
-			e.strip(m)
+		if details[i] == detailVersion {
+			e.strip(rules)
 		}
 		left = append(left, e)
 	}
@@ -238,8 +238,8 @@ func (h *history) prune(m *mergeRules) {
 
 // strip takes what is in the rows out; of first rows, which one might become
 // without it, all of them.
-func (e *historyEntry) strip(m *mergeRules) {
-	if m.first {
+func (e *historyEntry) strip(rules *policyRules) {
+	if rules.first {
 		e.rows, e.dropped = nil, nil
 	}
 	for k := range e.rows {
@@ -247,42 +247,42 @@ func (e *historyEntry) strip(m *mergeRules) {
 	}
 }
 
-// keepFirst keeps the newest changes, one of which gives the first row if a removal
+// markFirst keeps the newest changes, one of which gives the first row if a removal
 // before it comes late, and the last removal: what was before it is over.
-func (h *history) keepFirst(m *mergeRules, keep []kept) {
+func (h *history) markFirst(rules *policyRules, details []detail) {
 	n := 0
 	for i := range h.entries {
-		removes := h.ends(m, i)
-		if h.matters(m, i) {
-			if n < maxHistory || removes {
-				h.keep(keep, i)
+		removes := h.ends(rules, i)
+		if h.matters(rules, i) {
+			if n < historyChangesMax || removes {
+				h.markFull(details, i)
 			}
 			n++
 		}
-		if removes && (!m.retains || n >= maxHistory) {
+		if removes && (!rules.keepsDeleted || n >= historyChangesMax) {
 			return
 		}
 	}
 }
 
-// keepPredecessors keeps what tells where the order of others begins that are kept: of
+// markPredecessors keeps what tells where the order of others begins that are kept: of
 // the changes of the newest time, and of any of which there are several.
-func (h *history) keepPredecessors(keep []kept) {
+func (h *history) markPredecessors(details []detail) {
 	for from := 0; from < len(h.entries); {
 		to := h.groupEnd(from)
-		if to < len(h.entries) && keep[from] != gone && (from == 0 || to-from > 1 || len(h.entries[from].was.Others) > 0) && contested(h.entries[from:to]) {
+		if to < len(h.entries) && details[from] != detailNone && (from == 0 || to-from > 1 || len(h.entries[from].was.Others) > 0) && contested(h.entries[from:to]) {
 			for i := to; i < h.groupEnd(to); i++ {
-				keep[i] = max(keep[i], bare)
+				details[i] = max(details[i], detailVersion)
 			}
 		}
 		from = to
 	}
 }
 
-// keep marks entry i, with those that contend with it: a later one may change their
+// markFull marks entry i, with those of its time: a later one may change their
 // order, or be one of them that is delivered again.
-func (h *history) keep(keep []kept, i int) {
-	keep[i] = whole
+func (h *history) markFull(details []detail, i int) {
+	details[i] = detailFull
 	from := i
 	for from > 0 && h.entries[from-1].Time == h.entries[i].Time {
 		from--
@@ -292,9 +292,9 @@ func (h *history) keep(keep []kept, i int) {
 		return
 	}
 	for k := range group {
-		if k < maxHistory {
-			keep[from+k] = whole
+		if k < historyChangesMax {
+			details[from+k] = detailFull
 		}
-		keep[from+k] = max(keep[from+k], bare)
+		details[from+k] = max(details[from+k], detailVersion)
 	}
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// historyRules are all that a Merger is made for.
-var historyRules = []mergeRules{
-	{fill: true}, {retains: true, deleted: pipeline.Keep, expired: pipeline.Keep}, {fill: true, retains: true, deleted: pipeline.Keep, expired: pipeline.Keep},
-	{retains: true, flags: true, deleted: pipeline.Flag, expired: pipeline.Flag}, {fill: true, retains: true, flags: true, deleted: pipeline.Flag, expired: pipeline.Flag},
-	{first: true}, {first: true, retains: true, deleted: pipeline.Keep, expired: pipeline.Keep}, {first: true, retains: true, expired: pipeline.Keep},
-	{retains: true, expired: pipeline.Keep}, {fill: true, retains: true, flags: true, expired: pipeline.Flag},
+// historyRules are all that a policy is made for.
+var historyRules = []policyRules{
+	{fillsNulls: true}, {keepsDeleted: true, onDelete: pipeline.Keep, onExpiry: pipeline.Keep}, {fillsNulls: true, keepsDeleted: true, onDelete: pipeline.Keep, onExpiry: pipeline.Keep},
+	{keepsDeleted: true, flags: true, onDelete: pipeline.Flag, onExpiry: pipeline.Flag}, {fillsNulls: true, keepsDeleted: true, flags: true, onDelete: pipeline.Flag, onExpiry: pipeline.Flag},
+	{first: true}, {first: true, keepsDeleted: true, onDelete: pipeline.Keep, onExpiry: pipeline.Keep}, {first: true, keepsDeleted: true, onExpiry: pipeline.Keep},
+	{keepsDeleted: true, onExpiry: pipeline.Keep}, {fillsNulls: true, keepsDeleted: true, flags: true, onExpiry: pipeline.Flag},
 }
 
 // TestHistory: what an item contributes is that of all of its changes, whatever
@@ -34,7 +34,7 @@ func TestHistory(t *testing.T) {
 				changes := drawEntries(rt)
 				all := history{entries: cloneEntries(changes)}
 				all.sort()
-				want := describeShares(all.shares(&rules, maxHistory))
+				want := describeContributions(all.contributions(&rules, historyChangesMax))
 				var h history
 				for _, e := range rapid.Permutation(changes).Draw(rt, "order of arrival") {
 					h.entries = append(h.entries, cloneEntries([]historyEntry{e})...)
@@ -42,7 +42,7 @@ func TestHistory(t *testing.T) {
 					h.prune(&rules)
 					h = decodeHistory(h.append(nil))
 				}
-				if got := describeShares(h.shares(&rules, maxHistory)); got != want {
+				if got := describeContributions(h.contributions(&rules, historyChangesMax)); got != want {
 					rt.Fatalf("the item contributes\n%s\nwant\n%s", got, want)
 				}
 			})
@@ -86,7 +86,7 @@ func cloneEntries(entries []historyEntry) []historyEntry {
 	return cloned
 }
 
-func describeShares(shares []keyedShare) string {
+func describeContributions(shares []keyContribution) string {
 	text := ""
 	for _, s := range shares {
 		text += fmt.Sprintf("key %d: time %d, dead %v (%d), deleted at %d, values %v of %v\n", s.key.Lo, s.time, s.dead, s.fate, s.deletedAt, s.values, s.times)
@@ -97,7 +97,7 @@ func describeShares(shares []keyedShare) string {
 // TestHistoryStaysSmall: of very many changes of one time that nothing orders but
 // their arrival, the rows of few are kept.
 func TestHistoryStaysSmall(t *testing.T) {
-	rules := mergeRules{fill: true, retains: true, widths: []int{1}}
+	rules := policyRules{fillsNulls: true, keepsDeleted: true, widths: []int{1}}
 	var h history
 	for n := range uint64(100) {
 		row := packed.JoinRow(nil, [][]byte{{byte(n)}})
@@ -111,12 +111,12 @@ func TestHistoryStaysSmall(t *testing.T) {
 			rows++
 		}
 	}
-	if rows > maxHistory+1 || h.entries[0].New != 100 {
+	if rows > historyChangesMax+1 || h.entries[0].New != 100 {
 		t.Errorf("%d rows are kept, the newest is of %d", rows, h.entries[0].New)
 	}
 }
 
-// mergeTest runs a Merger on the rows of things, and applies what it gives.
+// mergeTest runs a policy on the rows of things, and applies what it gives.
 type mergeTest struct {
 	t      *testing.T
 	spaces *state.Keyspaces
@@ -220,10 +220,10 @@ func (mt *mergeTest) take(batch *pipeline.Batch) {
 // history keeps is told of, wherever epochs are cut.
 func TestMergerOverManyChanges(t *testing.T) {
 	changes := []yield{{"i", 1, "gone"}}
-	for at := int64(2); at < 3*maxHistory; at++ {
+	for at := int64(2); at < 3*historyChangesMax; at++ {
 		changes = append(changes, yield{"i", at, "kept"})
 	}
-	for _, size := range []int{1, 2, maxHistory, len(changes)} {
+	for _, size := range []int{1, 2, historyChangesMax, len(changes)} {
 		mt := newMergeTest(t, pipeline.Policy{OnDelete: pipeline.Flag})
 		for part := range slices.Chunk(changes, size) {
 			mt.epoch(part...)

@@ -40,7 +40,7 @@ func (it *item) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(it.candidates))<<1|known)
 	for i := range it.candidates {
 		c := &it.candidates[i]
-		b = packed.AppendContender(b, &c.Candidate)
+		b = packed.AppendCandidate(b, &c.Candidate)
 		rows := c.rows
 		if c.VersionOnly {
 			rows = nil
@@ -66,7 +66,7 @@ func (it *item) decode(b []byte, rows *[]packedRow) {
 	it.candidates = it.candidates[:0]
 	n := r.Uvarint()
 	for range n >> 1 {
-		c := candidate{Candidate: r.Contender(it.time), order: -1}
+		c := candidate{Candidate: r.Candidate(it.time), order: -1}
 		from := len(*rows)
 		for range r.Uvarint() {
 			*rows = append(*rows, packedRow{table: r.Uvarint(), key: r.Hash(), row: r.Bytes()})

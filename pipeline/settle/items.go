@@ -223,7 +223,7 @@ func (p *itemPhase) pickNewest(members []int32, entry, value []byte, known bool)
 	moved := older && p.addToPast(members, at, known)
 	if known && it.time < at {
 		if !older {
-			it.past.leave(it)
+			it.past.push(it)
 		}
 		it.candidates = it.candidates[:0]
 	}
@@ -309,7 +309,7 @@ func (p *itemPhase) addToPast(members []int32, at int64, known bool) bool {
 	}
 	slices.SortStableFunc(p.older, func(a, b pipeline.Candidate) int { return cmp.Compare(a.Time, b.Time) })
 	older := p.older[lastTwo(p.older):]
-	if len(older) < len(p.older) && it.past.known() && it.past.moments[0].time < older[0].Time {
+	if len(older) < len(p.older) && it.past.known() && it.past.instants[0].time < older[0].Time {
 		it.past.reset()
 	}
 	if it.past.known() {

@@ -15,30 +15,30 @@ import (
 // all that is forgotten. How one change ends does not depend on what was before, so the past
 // goes back to the last time of which there is a single one.
 type past struct {
-	moments []moment // the newest first
-	before  pipeline.Image
-	ended   int64                 // the time of the last change that before is the image after
-	room    [1]pipeline.Candidate // of the usual single change
+	instants []instant // the newest first
+	before   pipeline.Image
+	ended    int64                 // the time of the last change that before is the image after
+	room     [1]pipeline.Candidate // of the usual single change
 }
 
-// moment is the changes of one time.
-type moment struct {
+// instant is the changes of one time.
+type instant struct {
 	time    int64
 	changes []pipeline.Candidate
 	sealed  bool // no more changes of the time are taken
 }
 
 const (
-	// maxMoments is the number of times that a past goes back at most.
-	maxMoments = 4
-	// maxMoment is the number of changes that are kept of one. Of more than that only
+	// pastInstantsMax is the number of times that a past goes back at most.
+	pastInstantsMax = 4
+	// instantChangesMax is the number of changes that are kept of one. Of more than that only
 	// the image is, and those that come late play no part.
-	maxMoment = 16
+	instantChangesMax = 16
 )
 
-func (p *past) known() bool { return len(p.moments) > 0 }
+func (p *past) known() bool { return len(p.instants) > 0 }
 
-func (p *past) reset() { p.moments, p.before, p.ended = p.moments[:0], pipeline.Image{}, 0 }
+func (p *past) reset() { p.instants, p.before, p.ended = p.instants[:0], pipeline.Image{}, 0 }
 
 // since returns the time of the oldest changes that matter.
 func (p *past) since() int64 {
@@ -53,61 +53,61 @@ func self(c *pipeline.Candidate) *pipeline.Candidate { return c }
 // image returns the last image.
 func (p *past) image() pipeline.Image { return p.after(0) }
 
-// after returns the image after a moment.
+// after returns the image after an instant.
 func (p *past) after(i int) pipeline.Image {
 	image := p.before
-	for at := len(p.moments) - 1; at >= i; at-- {
-		image = pipeline.After(p.moments[at].changes, self, image)
+	for at := len(p.instants) - 1; at >= i; at-- {
+		image = pipeline.After(p.instants[at].changes, self, image)
 	}
 	return image
 }
 
-// leave makes the item, which a newer change has overtaken, the newest moment.
-func (p *past) leave(it *item) {
-	if len(it.candidates) == 1 && (!p.known() || len(p.moments) == 1 && len(p.moments[0].changes) == 1) { // as usual
+// push makes the item, which a newer change has overtaken, the newest instant.
+func (p *past) push(it *item) {
+	if len(it.candidates) == 1 && (!p.known() || len(p.instants) == 1 && len(p.instants[0].changes) == 1) { // as usual
 		if p.known() {
-			p.before, p.ended = p.image(), p.moments[0].time
+			p.before, p.ended = p.image(), p.instants[0].time
 		}
 		p.room[0] = it.candidates[0].Candidate
-		p.moments = append(p.moments[:0], moment{time: it.time, changes: p.room[:1:1]})
+		p.instants = append(p.instants[:0], instant{time: it.time, changes: p.room[:1:1]})
 		return
 	}
 	m := p.insert(0, it.time)
 	for i := range it.candidates {
 		m.changes = append(m.changes, it.candidates[i].Candidate)
 	}
-	p.forget(maxMoments - 1)
+	p.forgetBefore(pastInstantsMax - 1)
 }
 
 // add takes a change, unless it is one of those, or older, that are forgotten.
 func (p *past) add(c *pipeline.Candidate) {
-	i := slices.IndexFunc(p.moments, func(m moment) bool { return m.time <= c.Time })
+	i := slices.IndexFunc(p.instants, func(m instant) bool { return m.time <= c.Time })
 	switch {
 	case i < 0 && p.before.Known && c.Time <= p.ended:
 		return
 	case i < 0:
-		i = len(p.moments)
+		i = len(p.instants)
 		p.insert(i, c.Time)
-	case p.moments[i].time < c.Time:
+	case p.instants[i].time < c.Time:
 		p.insert(i, c.Time)
 	}
-	p.moments[i].join(c)
-	p.forget(maxMoments - 1)
+	p.instants[i].join(c)
+	p.forgetBefore(pastInstantsMax - 1)
 }
 
-// insert makes a moment.
-func (p *past) insert(i int, time int64) *moment {
-	p.moments = slices.Insert(p.moments, i, moment{time: time})
-	return &p.moments[i]
+// insert makes an instant.
+func (p *past) insert(i int, time int64) *instant {
+	p.instants = slices.Insert(p.instants, i, instant{time: time})
+	return &p.instants[i]
 }
 
-// forget forgets what was before a moment.
-func (p *past) forget(i int) {
-	if i < len(p.moments)-1 {
-		p.before, p.ended = p.after(i+1), p.moments[i+1].time
+// forgetBefore forgets what was before an instant.
+func (p *past) forgetBefore(i int) {
+	if i < len(p.instants)-1 {
+		p.before, p.ended = p.after(i+1), p.instants[i+1].time
 		p.before.Others = nil
-		clear(p.moments[i+1:])
-		p.moments = p.moments[:i+1]
+		clear(p.instants[i+1:])
+		p.instants = p.instants[:i+1]
 	}
 }
 
@@ -115,16 +115,16 @@ func (p *past) forget(i int) {
 // comes late may make it matter.
 func (p *past) trim() {
 	image := p.before
-	for i := len(p.moments) - 1; i > 0; i-- {
-		image = pipeline.After(p.moments[i].changes, self, image)
-		if len(p.moments[i-1].changes) == 1 && len(image.Others) == 0 {
-			p.forget(i - 1)
+	for i := len(p.instants) - 1; i > 0; i-- {
+		image = pipeline.After(p.instants[i].changes, self, image)
+		if len(p.instants[i-1].changes) == 1 && len(image.Others) == 0 {
+			p.forgetBefore(i - 1)
 		}
 	}
 }
 
 // join takes a change of the time.
-func (m *moment) join(c *pipeline.Candidate) {
+func (m *instant) join(c *pipeline.Candidate) {
 	if !m.sealed {
 		m.changes, _ = pipeline.AddCandidate(m.changes, self, *c)
 	}
@@ -132,10 +132,10 @@ func (m *moment) join(c *pipeline.Candidate) {
 
 // seal leaves of very many changes their image only.
 func (p *past) seal() {
-	for i := range p.moments {
-		if m := &p.moments[i]; len(m.changes) > maxMoment {
+	for i := range p.instants {
+		if m := &p.instants[i]; len(m.changes) > instantChangesMax {
 			image := p.after(i)
-			*m = moment{time: m.time, sealed: true, changes: []pipeline.Candidate{{Version: pipeline.Version{Time: m.time, New: image.Hash}}}}
+			*m = instant{time: m.time, sealed: true, changes: []pipeline.Candidate{{Version: pipeline.Version{Time: m.time, New: image.Hash}}}}
 		}
 	}
 	p.trim()
@@ -161,20 +161,20 @@ func (p *past) append(b []byte, it *item) []byte {
 		}
 	}
 	add(p.before.Known, pastBefore)
-	if len(p.moments) > 1 || len(p.moments[0].changes) > 1 {
+	if len(p.instants) > 1 || len(p.instants[0].changes) > 1 {
 		b[at] = flags | pastMany
 		return p.appendMany(b, it.time)
 	}
-	b = binary.AppendUvarint(b, uint64(it.time-p.moments[0].time))
-	c, newest := p.moments[0].changes[0], &it.candidates[0]
-	add(p.moments[0].sealed, pastSealed)
+	b = binary.AppendUvarint(b, uint64(it.time-p.instants[0].time))
+	c, newest := p.instants[0].changes[0], &it.candidates[0]
+	add(p.instants[0].sealed, pastSealed)
 	add(p.before.Known && c.HasOld && p.before.Hash == c.Old, pastBegins)
 	if newest.HasOld && newest.Old == c.New {
 		flags |= pastFollows
 		c.New = 0
 	}
 	b[at] = flags
-	b = packed.AppendContender(b, &c)
+	b = packed.AppendCandidate(b, &c)
 	if !p.before.Known {
 		return b
 	}
@@ -189,9 +189,9 @@ func (p *past) appendMany(b []byte, time int64) []byte {
 		b = binary.LittleEndian.AppendUint64(b, p.before.Hash)
 		b = binary.AppendUvarint(b, uint64(time-p.ended))
 	}
-	b = binary.AppendUvarint(b, uint64(len(p.moments)))
-	for i := range p.moments {
-		m := &p.moments[i]
+	b = binary.AppendUvarint(b, uint64(len(p.instants)))
+	for i := range p.instants {
+		m := &p.instants[i]
 		b = binary.AppendUvarint(b, uint64(time-m.time))
 		time = m.time
 		n := uint64(len(m.changes)) << 1
@@ -200,7 +200,7 @@ func (p *past) appendMany(b []byte, time int64) []byte {
 		}
 		b = binary.AppendUvarint(b, n)
 		for k := range m.changes {
-			b = packed.AppendContender(b, &m.changes[k])
+			b = packed.AppendCandidate(b, &m.changes[k])
 		}
 	}
 	return b
@@ -215,7 +215,7 @@ func (p *past) decode(r *packed.Cursor, it *item) {
 		p.decodeMany(r, it.time)
 		return
 	}
-	c := r.Contender(it.time - int64(r.Uvarint()))
+	c := r.Candidate(it.time - int64(r.Uvarint()))
 	if has(pastFollows) {
 		c.New = it.candidates[0].Old
 	}
@@ -239,10 +239,10 @@ func (p *past) decodeMany(r *packed.Cursor, time int64) {
 	for range r.Uvarint() {
 		time -= int64(r.Uvarint())
 		n := r.Uvarint()
-		m := p.insert(len(p.moments), time)
+		m := p.insert(len(p.instants), time)
 		m.sealed = n&1 == 1
 		for range n >> 1 {
-			m.changes = append(m.changes, r.Contender(time))
+			m.changes = append(m.changes, r.Candidate(time))
 		}
 	}
 }

@@ -16,85 +16,85 @@ import (
 // policySettler settles the rows of one table by a policy other than last-writer-wins,
 // in one key group.
 type policySettler struct {
-	mergeRules
-	table   *pipeline.Table // as it comes
-	out     *pipeline.Table
-	output  int     // as Settled.Output
-	schema  *schema // of the table without the columns of Flag
-	builder *rowBuilder
-	tables  *LogicalTables
-	items   Keyspace
-	keys    Keyspace
-	long    overflow.Values // of items
-	wide    overflow.Values // of keys
-	forest  btree.Forest    // of keys
-	sweepAt pipeline.Hash   // of items
-	keysAt  pipeline.Hash   // and of keys
+	policyRules
+	table     *pipeline.Table // as it comes
+	out       *pipeline.Table
+	output    int     // as Settled.Output
+	schema    *schema // of the table without the columns of Flag
+	builder   *rowBuilder
+	tables    *LogicalTables
+	items     Keyspace
+	keys      Keyspace
+	longItems overflow.Values // of items
+	longKeys  overflow.Values // of keys
+	forest    btree.Forest    // of keys
+	sweepAt   pipeline.Hash   // of items
+	keysAt    pipeline.Hash   // and of keys
 
 	buffer     *epochBuffer
 	rows       rowBuffer
 	unfiltered *pipeline.Table
 	dropped    map[int32][]pipeline.Hash // by change: the keys of the rows of unfiltered
-	effects    []mergeEffect
-	gathered   []mergeEffect // of one key
-	crowd      crowd
-	outs       []rowChange
+	keyChanges []contributionChange
+	ofKey      []contributionChange // of one key
+	fanIn      fanIn
+	rowChanges []rowChange
 	encoded    []byte
 	scratch    []byte
 }
 
-// mergeRules are a policy as the parts of a Merger use it.
-type mergeRules struct {
-	fill     bool // nulls do not hide older values
-	first    bool // the oldest row since the item's last removal counts
-	retains  bool // some rows that are gone stay
-	flags    bool // and some have two more columns
-	deleted  pipeline.OnDelete
-	expired  pipeline.OnDelete // of rows that go with an expired item
-	releases bool              // rows stay by what becomes of expired items only
-	few      int               // bytes of shares from which they are many
-	most     int               // effects of a key whose shares are looked through for each
-	widths   []int             // of the columns of the schema
+// policyRules are a policy as the parts of a policy use it.
+type policyRules struct {
+	fillsNulls     bool // nulls do not hide older values
+	first          bool // the oldest row since the item's last removal counts
+	keepsDeleted   bool // some rows that are gone stay
+	flags          bool // and some have two more columns
+	onDelete       pipeline.OnDelete
+	onExpiry       pipeline.OnDelete // of rows that go with an expired item
+	releases       bool              // rows stay by what becomes of expired items only
+	inlineBytes    int               // bytes of contributions from which they are many
+	scannedChanges int               // changes of a key up to which each looks through its contributions
+	widths         []int             // of the columns of the schema
 }
 
-func rulesOf(p pipeline.Policy) mergeRules {
-	return mergeRules{
-		fill: p.Merge == pipeline.LatestNonNull, first: p.Merge == pipeline.First,
-		retains: p.Retains(), flags: p.Flags(), deleted: p.OnDelete, expired: p.TTLFate(),
-		releases: p.OnDelete == pipeline.Delete && p.TTLFate() == pipeline.Keep,
-		few:      maxFew, most: maxEffects,
+func rulesOf(p pipeline.Policy) policyRules {
+	return policyRules{
+		fillsNulls: p.Merge == pipeline.LatestNonNull, first: p.Merge == pipeline.First,
+		keepsDeleted: p.Retains(), flags: p.Flags(), onDelete: p.OnDelete, onExpiry: p.TTLFate(),
+		releases:    p.OnDelete == pipeline.Delete && p.TTLFate() == pipeline.Keep,
+		inlineBytes: inlineBytesMax, scannedChanges: scannedChangesMax,
 	}
 }
 
 // fate returns what becomes of a row that goes by a change.
-func (m *mergeRules) fate(r pipeline.Removal) pipeline.OnDelete {
+func (rules *policyRules) fate(r pipeline.Removal) pipeline.OnDelete {
 	if r == pipeline.Expired {
-		return m.expired
+		return rules.onExpiry
 	}
-	return m.deleted
+	return rules.onDelete
 }
 
-// mergeEffect is what an item's changes do to one row key.
-type mergeEffect struct {
-	key    pipeline.Hash
-	item   pipeline.Hash
-	share  *share // nil = it contributes no longer
-	change int32  // the item's newest of the epoch, in intake.changes
+// contributionChange is what an item's changes do to one row key.
+type contributionChange struct {
+	key          pipeline.Hash
+	item         pipeline.Hash
+	contribution *contribution // nil = it contributes no longer
+	change       int32         // the item's newest of the epoch, in epochBuffer.changes
 }
 
 func newPolicySettler(o PolicyTable, tables *LogicalTables, b *epochBuffer) (*policySettler, error) {
 	p := &policySettler{
-		mergeRules: rulesOf(o.Policy), table: o.Table, out: o.Table, tables: tables, items: o.State.Items, keys: o.State.Keys,
-		long:   overflow.Values{State: o.State.Items, Inline: overflow.DefaultInline},
-		wide:   overflow.Values{State: o.State.Keys, Inline: overflow.DefaultInline},
-		forest: btree.Forest{State: o.State.Keys, Tag: sharesPage, PageBytes: btree.DefaultPageBytes},
-		buffer: b, dropped: map[int32][]pipeline.Hash{},
+		policyRules: rulesOf(o.Policy), table: o.Table, out: o.Table, tables: tables, items: o.State.Items, keys: o.State.Keys,
+		longItems: overflow.Values{State: o.State.Items, Inline: overflow.DefaultInline},
+		longKeys:  overflow.Values{State: o.State.Keys, Inline: overflow.DefaultInline},
+		forest:    btree.Forest{State: o.State.Keys, Tag: fanInPage, PageBytes: btree.DefaultPageBytes},
+		buffer:    b, dropped: map[int32][]pipeline.Hash{},
 	}
 	if p.first && o.ExtraKey == nil {
 		p.unfiltered = o.Unfiltered
 	}
-	if o.ExtraKey != nil && p.expired == pipeline.Delete {
-		p.expired = pipeline.Flag // a reader of such rows asks when they went
+	if o.ExtraKey != nil && p.onExpiry == pipeline.Delete {
+		p.onExpiry = pipeline.Flag // a reader of such rows asks when they went
 	}
 	base := o.Table
 	if p.flags {
@@ -161,7 +161,7 @@ func (p *policySettler) runItems(groups [][]int32) error {
 		return err
 	}
 	for g, members := range groups {
-		if err := p.decide(members, b.values[g]); err != nil {
+		if err := p.settleItem(members, b.values[g]); err != nil {
 			return err
 		}
 	}
@@ -180,7 +180,7 @@ func (p *policySettler) runRows() (*Settled, error) {
 	}
 	rows := p.build()
 	p.rows.reset()
-	p.effects, p.outs, p.gathered, p.crowd = nil, nil, nil, crowd{}
+	p.keyChanges, p.rowChanges, p.ofKey, p.fanIn = nil, nil, nil, fanIn{}
 	clear(p.dropped)
 	return rows, nil
 }
@@ -192,21 +192,21 @@ func (p *policySettler) sweep() (err error) {
 		newest := &h.entries[0]
 		return newest.removal != pipeline.NotRemoved && newest.rows == nil && p.tables.forgotten(h.table, newest.Time)
 	}
-	p.sweepAt, err = sweep(p.items, &p.long, p.sweepAt, p.sweptEntries(), expired, func(h pipeline.Hash, entry []byte) error {
-		return p.long.Put(h, entry, nil)
+	p.sweepAt, err = sweep(p.items, &p.longItems, p.sweepAt, p.sweptEntries(), expired, func(h pipeline.Hash, entry []byte) error {
+		return p.longItems.Put(h, entry, nil)
 	})
-	if err != nil || !p.retains || p.deleted != pipeline.Delete && p.expired != pipeline.Delete {
+	if err != nil || !p.keepsDeleted || p.onDelete != pipeline.Delete && p.onExpiry != pipeline.Delete {
 		return err
 	}
 	return p.sweepKeys()
 }
 
-// decide adds an item's changes to its history, and notes what that does to rows.
+// settleItem adds an item's changes to its history, and notes what that does to rows.
 // Where rows are released, each change is an epoch of its own: which came first
 // must not depend on where epochs are cut.
-func (p *policySettler) decide(members []int32, entry []byte) error {
+func (p *policySettler) settleItem(members []int32, entry []byte) error {
 	item := p.buffer.changes[members[0]].item
-	value, err := p.long.Whole(item, entry)
+	value, err := p.longItems.Whole(item, entry)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (p *policySettler) decide(members []int32, entry []byte) error {
 	if value != nil {
 		h = decodeHistory(value)
 	}
-	size, noted := len(members), len(p.effects)
+	size, noted := len(members), len(p.keyChanges)
 	if p.releases {
 		size = 1
 	}
@@ -229,15 +229,15 @@ func (p *policySettler) decide(members []int32, entry []byte) error {
 	}
 	p.encoded = h.append(p.encoded[:0])
 	if bytes.Equal(p.encoded, value) {
-		p.effects = p.effects[:noted]
+		p.keyChanges = p.keyChanges[:noted]
 		return nil
 	}
-	return p.long.Put(item, entry, p.encoded)
+	return p.longItems.Put(item, entry, p.encoded)
 }
 
 // extend adds changes to a history and returns the last one that was new, or -1.
 func (p *policySettler) extend(h *history, members []int32) (last int32) {
-	before := h.shares(&p.mergeRules, maxHistory)
+	before := h.contributions(&p.policyRules, historyChangesMax)
 	last = -1
 	for _, i := range members {
 		c := &p.buffer.changes[i]
@@ -252,9 +252,9 @@ func (p *policySettler) extend(h *history, members []int32) (last int32) {
 	}
 	h.sort()
 	// Of a row that many changes of one epoch have left behind, this is told once.
-	now := h.shares(&p.mergeRules, maxHistory+len(members))
-	h.prune(&p.mergeRules)
-	p.note(p.buffer.changes[last].item, before, now, last)
+	now := h.contributions(&p.policyRules, historyChangesMax+len(members))
+	h.prune(&p.policyRules)
+	p.noteKeyChanges(p.buffer.changes[last].item, before, now, last)
 	return last
 }
 
@@ -278,109 +278,109 @@ func (p *policySettler) rowsOf(i int32) []packedRow {
 	return rows
 }
 
-// note compares what an item contributed with what it does now; both are sorted
+// noteKeyChanges compares what an item contributed with what it does now; both are sorted
 // by key. What a policy retains and the history no longer knows stays as it is.
-func (p *policySettler) note(item pipeline.Hash, before, now []keyedShare, change int32) {
+func (p *policySettler) noteKeyChanges(item pipeline.Hash, before, now []keyContribution, change int32) {
 	for i := range now {
 		for len(before) > 0 && before[0].key.Less(now[i].key) {
-			p.leave(item, before[0].key, change)
+			p.noteLeft(item, before[0].key, change)
 			before = before[1:]
 		}
 		now[i].item = item
-		p.effects = append(p.effects, mergeEffect{now[i].key, item, &now[i].share, change})
+		p.keyChanges = append(p.keyChanges, contributionChange{now[i].key, item, &now[i].contribution, change})
 		if len(before) > 0 && before[0].key == now[i].key {
 			before = before[1:]
 		}
 	}
 	for i := range before {
-		p.leave(item, before[i].key, change)
+		p.noteLeft(item, before[i].key, change)
 	}
 }
 
-func (p *policySettler) leave(item, key pipeline.Hash, change int32) {
-	if !p.retains {
-		p.effects = append(p.effects, mergeEffect{key: key, item: item, change: change})
+func (p *policySettler) noteLeft(item, key pipeline.Hash, change int32) {
+	if !p.keepsDeleted {
+		p.keyChanges = append(p.keyChanges, contributionChange{key: key, item: item, change: change})
 	}
 }
 
 // inReadOrder returns the effects with the given indices, in the order of their changes,
 // in the memory of dst.
-func inReadOrder(dst, all []mergeEffect, indices []int32) []mergeEffect {
+func inReadOrder(dst, all []contributionChange, indices []int32) []contributionChange {
 	dst = dst[:0]
 	for _, i := range indices {
 		dst = append(dst, all[i])
 	}
-	slices.SortStableFunc(dst, func(a, b mergeEffect) int { return cmp.Compare(a.change, b.change) })
+	slices.SortStableFunc(dst, func(a, b contributionChange) int { return cmp.Compare(a.change, b.change) })
 	return dst
 }
 
-// First bytes of entries of row keys: all shares, or where they are many the root of
-// the tree of their places; a share of many, or a page of such a tree.
+// First bytes of entries of row keys: all contributions, or where they are many the root of
+// the tree of their ranks; a contribution of many, or a page of such a tree.
 const (
-	fewShares = 1 + iota
-	manyShares
-	oneShare
-	sharesPage
+	inlineEntry = 1 + iota
+	fanInEntry
+	contributionEntry
+	fanInPage
 )
 
-// maxFew is the size in bytes from which a key's shares are many.
-const maxFew = 4 << 10
+// inlineBytesMax is the size in bytes from which a key's contributions are many.
+const inlineBytesMax = 4 << 10
 
 // apply takes the effects to the row keys, in the order of their hashes.
 func (p *policySettler) apply() error {
-	groups := p.buffer.group(len(p.effects), func(i int32) pipeline.Hash { return p.effects[i].key })
+	groups := p.buffer.group(len(p.keyChanges), func(i int32) pipeline.Hash { return p.keyChanges[i].key })
 	if err := p.keys.Lookup(p.buffer.hashes, p.buffer.values); err != nil {
 		return err
 	}
 	for g, indices := range groups {
-		p.gathered = inReadOrder(p.gathered, p.effects, indices)
+		p.ofKey = inReadOrder(p.ofKey, p.keyChanges, indices)
 		v, apply := p.buffer.values[g], p.applyKey
-		if v != nil && v[0] == manyShares || len(indices) > p.most {
-			apply = p.join
+		if v != nil && v[0] == fanInEntry || len(indices) > p.scannedChanges {
+			apply = p.addFanInKey
 		}
-		if err := apply(p.gathered, v); err != nil {
+		if err := apply(p.ofKey, v); err != nil {
 			return err
 		}
 	}
-	return p.applyMany()
+	return p.applyFanIn()
 }
 
-func (p *policySettler) applyKey(effects []mergeEffect, entry []byte) error {
+func (p *policySettler) applyKey(effects []contributionChange, entry []byte) error {
 	key := effects[0].key
-	value, err := p.wide.Whole(key, entry)
+	value, err := p.longKeys.Whole(key, entry)
 	if err != nil {
 		return err
 	}
-	shares := decodeShares(value, &p.mergeRules)
-	before := p.row(shares)
+	contributions := decodeContributions(value, &p.policyRules)
+	before := p.row(contributions)
 	for i := range effects {
 		e := &effects[i]
-		shares = p.replace(shares, e.item, e.share)
+		contributions = p.replace(contributions, e.item, e.contribution)
 	}
-	shares = forget(shares, p.tables)
-	after := p.row(shares)
+	contributions = forget(contributions, p.tables)
+	after := p.row(contributions)
 	if o, differs := effects[len(effects)-1].rowChange(before, after); differs {
-		p.outs = append(p.outs, o)
+		p.rowChanges = append(p.rowChanges, o)
 	}
-	return p.putShares(key, entry, shares)
+	return p.putInline(key, entry, contributions)
 }
 
-// putShares writes the shares of a key whose entry had few.
-func (p *policySettler) putShares(key pipeline.Hash, entry []byte, shares []share) error {
-	if len(shares) == 0 {
-		return p.wide.Put(key, entry, nil)
+// putInline writes the contributions of a key whose entry had few.
+func (p *policySettler) putInline(key pipeline.Hash, entry []byte, contributions []contribution) error {
+	if len(contributions) == 0 {
+		return p.longKeys.Put(key, entry, nil)
 	}
-	p.encoded = appendShares(p.encoded[:0], shares)
-	if len(p.encoded) <= p.few || len(shares) == 1 {
-		return p.wide.Put(key, entry, p.encoded)
+	p.encoded = appendContributions(p.encoded[:0], contributions)
+	if len(p.encoded) <= p.inlineBytes || len(contributions) == 1 {
+		return p.longKeys.Put(key, entry, p.encoded)
 	}
-	k := p.scatter(key, shares)
-	k.few = entry
-	return p.putCrowd(&k)
+	k := p.scatter(key, contributions)
+	k.inlineEntry = entry
+	return p.putFanInKey(&k)
 }
 
 // rowChange returns the settled row that leads from one content of the key to another.
-func (e *mergeEffect) rowChange(before, after []byte) (r rowChange, differs bool) {
+func (e *contributionChange) rowChange(before, after []byte) (r rowChange, differs bool) {
 	r = rowChange{packedRow: packedRow{key: e.key}, change: e.change, order: e.change}
 	differs = r.setContents(before, after)
 	return r, differs
@@ -389,12 +389,12 @@ func (e *mergeEffect) rowChange(before, after []byte) (r rowChange, differs bool
 // build collects the epoch's settled rows, in the order in which their changes
 // were read.
 func (p *policySettler) build() *Settled {
-	if len(p.outs) == 0 {
+	if len(p.rowChanges) == 0 {
 		return nil
 	}
-	r := p.builder.settled(p.out, p.output, len(p.outs))
-	for _, i := range p.buffer.readOrder(p.outs) {
-		o := &p.outs[i]
+	r := p.builder.settled(p.out, p.output, len(p.rowChanges))
+	for _, i := range p.buffer.readOrder(p.rowChanges) {
+		o := &p.rowChanges[i]
 		r.add(o, &p.buffer.changes[o.change].version)
 	}
 	return r

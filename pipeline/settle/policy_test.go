@@ -155,7 +155,7 @@ func drawTold(t *rapid.T, drops, steady bool) []told {
 	return all
 }
 
-// policyTest is a Merger of rows (k, n): a key, and the time of a change.
+// policyTest is a policy of rows (k, n): a key, and the time of a change.
 type policyTest struct {
 	t      *rapid.T
 	table  *pipeline.Table
@@ -187,7 +187,7 @@ func newPolicyTest(t *rapid.T, spaces *state.Keyspaces, p pipeline.Policy, drops
 	return pt
 }
 
-// open opens the Merger as after a restart.
+// open opens the policySettler as after a restart.
 func (pt *policyTest) open() {
 	if pt.m != nil {
 		saved, err := pt.m.Save()
@@ -208,7 +208,7 @@ func (pt *policyTest) open() {
 	}
 }
 
-// take takes changes as one epoch, and applies what the Merger gives.
+// take takes changes as one epoch, and applies what the policySettler gives.
 func (pt *policyTest) take(changes []told) {
 	batch := &pipeline.Batch{}
 	kept, all := newRowsOf(pt.table), newRowsOf(pt.root)
@@ -377,7 +377,7 @@ func TestPolicies(t *testing.T) {
 	})
 }
 
-// newStore opens a state with the keyspaces of a Merger.
+// newStore opens a state with the keyspaces of a policy.
 func newStore(t *testing.T) *state.Keyspaces {
 	t.Helper()
 	store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 24})

@@ -63,10 +63,10 @@ func TestFirstRowsStaySmall(t *testing.T) {
 		h.sort()
 		h.prune(&rules)
 	}
-	if len(h.entries) > maxHistory+4 {
+	if len(h.entries) > historyChangesMax+4 {
 		t.Errorf("%d changes are kept", len(h.entries))
 	}
-	shares := h.shares(&rules, maxHistory)
+	shares := h.contributions(&rules, historyChangesMax)
 	if len(shares) != 1 || shares[0].time != 991 || shares[0].dead {
 		t.Errorf("shares %+v", shares)
 	}

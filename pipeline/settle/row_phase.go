@@ -104,7 +104,7 @@ func (p *rowPhase) run(keyChanges []keyChange) ([]*Settled, error) {
 		}
 		for g := from; g < end; g++ {
 			if indices := groups[g]; len(indices) != 1 || !p.applySole(&keyChanges[indices[0]], b.values[g]) {
-				p.share(indices, b.values[g])
+				p.deferShared(indices, b.values[g])
 			}
 		}
 		p.puts.flush(p.state)

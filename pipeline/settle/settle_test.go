@@ -577,7 +577,7 @@ func FuzzItem(f *testing.F) {
 			{Candidate: two(at, "", o, n, n > 0), order: -1}}}
 		in.candidates[1].VersionOnly, in.candidates[1].Snapshot = true, n == 0
 		if o&1 == 0 {
-			in.past = past{before: pipeline.Image{Known: hasOld}, moments: []moment{{time: at - 1, changes: []pipeline.Candidate{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
+			in.past = past{before: pipeline.Image{Known: hasOld}, instants: []instant{{time: at - 1, changes: []pipeline.Candidate{two(at-1, "", o, 7, true), two(at-1, seq, n, 0, hasOld)}}}}
 			if hasOld {
 				in.past.before.Hash = n
 			}

@@ -238,7 +238,7 @@ func TestTies(t *testing.T) {
 	t.Logf("%d of %d histories can end in one way only", decided, len(histories))
 }
 
-// TestMergedTies: rows that a Merger settles follow the same order.
+// TestMergedTies: rows that a policy settles follow the same order.
 func TestMergedTies(t *testing.T) {
 	histories, seed := drawTies(t)
 	histories = histories[:len(histories)/2]
@@ -262,7 +262,7 @@ func TestMergedTies(t *testing.T) {
 	}
 }
 
-// mergeTied is settleTied by a Merger.
+// mergeTied is settleTied by a policy.
 func mergeTied(t *testing.T, histories []*tied, size int, p pipeline.Policy) map[string]string {
 	mt := newMergeTest(t, p)
 	for epoch := 0; ; epoch++ {

@@ -9,7 +9,7 @@ type units struct {
 	digits map[string]int32
 }
 
-// note takes a time's unit into account.
+// noteKeyChanges takes a time's unit into account.
 func (u *units) note(source string, unit int32, byDigits bool) {
 	if !byDigits {
 		u.known = max(u.known, unit)

@@ -15,19 +15,19 @@ type chunks struct {
 	held  int64 // bytes of the list
 }
 
-// place says where an entry is: the number of its chunk and where in it it
+// offset says where an entry is: the number of its chunk and where in it it
 // begins. 0 = nowhere.
-type place uint64
+type offset uint64
 
 const (
 	chunkBits  = 18
 	chunkBytes = 1 << chunkBits // an entry that takes more has a chunk of its own
 	keyBytes   = 16
-	placeBits  = 40
+	offsetBits = 40
 )
 
 // add copies an entry and returns where it is; a nil value = there is none.
-func (c *chunks) add(key pipeline.Hash, value []byte) place {
+func (c *chunks) add(key pipeline.Hash, value []byte) offset {
 	need := keyBytes + binary.MaxVarintLen64 + len(value)
 	last := len(c.list) - 1
 	if last < 0 || cap(c.list[last])-len(c.list[last]) < need {
@@ -37,7 +37,7 @@ func (c *chunks) add(key pipeline.Hash, value []byte) place {
 		last++
 	}
 	b := c.list[last]
-	at := place(c.first+last+1)<<chunkBits | place(len(b))
+	at := offset(c.first+last+1)<<chunkBits | offset(len(b))
 	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, key.Hi), key.Lo)
 	if value == nil {
 		b = append(b, 0)
@@ -48,12 +48,12 @@ func (c *chunks) add(key pipeline.Hash, value []byte) place {
 	return at
 }
 
-func (c *chunks) entry(p place) []byte {
+func (c *chunks) entry(p offset) []byte {
 	return c.list[int(p>>chunkBits)-c.first-1][p&(chunkBytes-1):]
 }
 
-// key returns the key of the entry at a place.
-func (c *chunks) key(p place) pipeline.Hash {
+// key returns the key of the entry at an offset.
+func (c *chunks) key(p offset) pipeline.Hash {
 	return keyOf(c.entry(p))
 }
 
@@ -61,8 +61,8 @@ func keyOf(entry []byte) pipeline.Hash {
 	return pipeline.Hash{Hi: binary.LittleEndian.Uint64(entry), Lo: binary.LittleEndian.Uint64(entry[8:])}
 }
 
-// value returns the value of the entry at a place; nil = there is none.
-func (c *chunks) value(p place) []byte {
+// value returns the value of the entry at an offset; nil = there is none.
+func (c *chunks) value(p offset) []byte {
 	value, _ := valueOf(c.entry(p)[keyBytes:])
 	return value
 }
@@ -92,8 +92,8 @@ func (c *chunks) each(f func(key pipeline.Hash)) {
 	}
 }
 
-// since returns what was added from a place on, for another goroutine.
-func (c *chunks) since(p place) chunks {
+// since returns what was added from an offset on, for another goroutine.
+func (c *chunks) since(p offset) chunks {
 	i := max(0, int(p>>chunkBits)-c.first-1)
 	return chunks{list: append([][]byte(nil), c.list[i:]...), first: c.first + i}
 }

@@ -12,7 +12,7 @@ import (
 func TestChunks(t *testing.T) {
 	lengths := []int{0, 1, 126, 127, 128, 16383, chunkBytes - keyBytes - 3, chunkBytes, 3 * chunkBytes, 5}
 	var c chunks
-	var places []place
+	var places []offset
 	for i, n := range lengths {
 		places = append(places, c.add(pipeline.Hash{Hi: uint64(i), Lo: 7}, bytes.Repeat([]byte{byte(i)}, n)))
 	}

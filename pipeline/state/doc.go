@@ -9,7 +9,7 @@
 // checkpoint, the cursors of the sources and the keyed state (I2). A small epoch
 // is one synced batch, a large one ingested tables, which are written once
 // instead of three times: to the log, from memory and by a compaction. What large
-// epochs leave lies unmerged for long, what small ones leave is merged in the
+// epochs leave lies uncompacted for long, what small ones leave is compacted in the
 // background when it is as much as there was. Keyed state is in keyspaces:
 // tables from a 128-bit hash to a small value.
 //

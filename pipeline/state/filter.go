@@ -10,8 +10,8 @@ import (
 // Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007), in
 // layers, each of twice the size of the one before, as keys come.
 type filter struct {
-	layers     []layer
-	prefetched uint64 // of no meaning, so that it is read
+	layers    []layer
+	readAhead uint64 // what prefetching read: were it not kept, the compiler would leave the reads out
 }
 
 // layer is a filter of a fixed size: each key sets bits of one block, which is
@@ -108,16 +108,16 @@ func (f *filter) size() int64 {
 // filter returns a filter of the keys of the table.
 func (t *table) filter() *filter {
 	f := newFilter(t.n)
-	keys := make([]pipeline.Hash, 0, ahead)
+	keys := make([]pipeline.Hash, 0, prefetchKeys)
 	add := func() {
-		f.prefetched = f.prefetch(keys)
+		f.readAhead = f.prefetch(keys)
 		for _, key := range keys {
 			f.add(key)
 		}
 		keys = keys[:0]
 	}
 	t.values.each(func(key pipeline.Hash) {
-		if keys = append(keys, key); len(keys) == ahead {
+		if keys = append(keys, key); len(keys) == prefetchKeys {
 			add()
 		}
 	})

@@ -20,7 +20,7 @@ import (
 const tableBytes = 8 << 20
 
 // ingestFormat has rows in its blocks, not columns as newer ones: it takes less to
-// write. A merge writes the database's own.
+// write. A compaction writes the database's own.
 const ingestFormat = sstable.TableFormatPebblev4
 
 // ingest writes the update as tables and gives them to the database, which takes

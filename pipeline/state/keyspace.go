@@ -19,47 +19,47 @@ type Keyspace struct {
 	runs   *runs
 	prefix []byte
 
-	mem      *table  // what was used lately
-	complete bool    // mem holds every entry: a miss is definite
+	cache    *table  // what was used lately
+	complete bool    // cache holds every entry: a miss is definite
 	filter   *filter // where it does not, of all keys there are; nil = not known
 	epoch    uint32  // counted from when the keyspace was opened
 	hits     float64 // of keys from earlier epochs, lately
-	idle     bool    // there are hardly any: memory is of no use
+	cold     bool    // there are hardly any: memory is of no use
 
-	writes  []place      // of what was put: in mem, or with inLog in logged
-	first   place        // of those in mem
-	logged  chunks       // what was put and is not in mem
-	index   byhash.Index // of that, as far as it was looked for
-	indexed int
-	bytes   int // of the writes
-	unsaved []*Delta
-	misses  []int
-	sum     uint64         // of what was prefetched
-	sorter  *byhash.Sorter // that of all keyspaces
+	writes    []offset     // of what was put: in cache, or with uncachedBit in uncached
+	first     offset       // of those in cache
+	uncached  chunks       // what was put and is not in cache
+	index     byhash.Index // of that, as far as it was looked for
+	indexed   int
+	bytes     int // of the writes
+	unsaved   []*Delta
+	misses    []int
+	readAhead uint64         // of what was prefetched
+	sorter    *byhash.Sorter // that of all keyspaces
 }
 
 var _ pipeline.Keyspace = (*Keyspace)(nil)
 
-// inLog marks the place of an entry that is not in mem.
-const inLog = place(1) << 63
+// uncachedBit marks the offset of an entry that is not in cache.
+const uncachedBit = offset(1) << 63
 
 // write is an entry that was put.
 type write struct {
 	key pipeline.Hash
-	at  place
+	at  offset
 }
 
 // Delta is what one epoch wrote to a Keyspace.
 type Delta struct {
-	prefix []byte
-	writes []write // in the order of their keys, each key once
-	values chunks
-	logged chunks
-	bytes  int
-	idle   bool // hardly any of it will be looked up
-	saved  atomic.Bool
+	prefix   []byte
+	writes   []write // in the order of their keys, each key once
+	values   chunks
+	uncached chunks
+	bytes    int
+	cold     bool // hardly any of it will be looked up
+	saved    atomic.Bool
 
-	prefetched byte // of no meaning, so that it is read
+	readAhead byte // what prefetching read: were it not kept, the compiler would leave the reads out
 }
 
 // Bytes returns about how many bytes saving the delta writes.
@@ -67,8 +67,8 @@ func (d *Delta) Bytes() int { return d.bytes }
 
 // value returns what a write put; nil = it deleted the key.
 func (d *Delta) value(w *write) []byte {
-	if w.at&inLog != 0 {
-		return d.logged.value(w.at &^ inLog)
+	if w.at&uncachedBit != 0 {
+		return d.uncached.value(w.at &^ uncachedBit)
 	}
 	return d.values.value(w.at)
 }
@@ -78,11 +78,11 @@ func (d *Delta) value(w *write) []byte {
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	k.misses = k.misses[:0]
 	for i, key := range keys {
-		if i%ahead == 0 {
-			k.Prefetch(keys[i:min(i+ahead, len(keys))])
+		if i%prefetchKeys == 0 {
+			k.Prefetch(keys[i:min(i+prefetchKeys, len(keys))])
 		}
 		var found bool
-		if values[i], found = k.recall(key); !found {
+		if values[i], found = k.cached(key); !found {
 			k.misses = append(k.misses, i)
 		}
 	}
@@ -92,20 +92,20 @@ func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
 	return k.lookupDisk(keys, values)
 }
 
-// ahead is the number of keys that Lookup prefetches at once.
-const ahead = 64
+// prefetchKeys is the number of keys that Lookup prefetches at once.
+const prefetchKeys = 64
 
 // Prefetch implements pipeline.Keyspace.
 func (k *Keyspace) Prefetch(keys []pipeline.Hash) {
-	k.sum = k.mem.prefetch(keys)
+	k.readAhead = k.cache.prefetch(keys)
 	if k.filter != nil {
-		k.sum += k.filter.prefetch(keys)
+		k.readAhead += k.filter.prefetch(keys)
 	}
 }
 
-// recall returns the value of a key, nil = there is none, as far as memory knows.
-func (k *Keyspace) recall(key pipeline.Hash) (value []byte, known bool) {
-	v, found, again := k.mem.get(key, k.epoch)
+// cached returns the value of a key, nil = there is none, as far as memory knows.
+func (k *Keyspace) cached(key pipeline.Hash) (value []byte, known bool) {
+	v, found, again := k.cache.get(key, k.epoch)
 	switch {
 	case found && !again:
 		k.hits++
@@ -123,12 +123,12 @@ func (k *Keyspace) recall(key pipeline.Hash) (value []byte, known bool) {
 // yet, or were not at the last Take.
 func (k *Keyspace) written(key pipeline.Hash) (value []byte, found bool) {
 	for ; k.indexed < len(k.writes); k.indexed++ {
-		if at := k.writes[k.indexed]; at&inLog != 0 {
-			k.index.Set(k.logged.key(at&^inLog), int32(k.indexed))
+		if at := k.writes[k.indexed]; at&uncachedBit != 0 {
+			k.index.Set(k.uncached.key(at&^uncachedBit), int32(k.indexed))
 		}
 	}
 	if i, found := k.index.Get(key); found {
-		return k.logged.value(k.writes[i] &^ inLog), true
+		return k.uncached.value(k.writes[i] &^ uncachedBit), true
 	}
 	for _, d := range slices.Backward(k.unsaved) {
 		i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
@@ -161,7 +161,7 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 		if err != nil {
 			break // it.Error tells
 		}
-		k.remember(i, keys, values, v)
+		k.addToCache(i, keys, values, v)
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
@@ -169,33 +169,33 @@ func (k *Keyspace) lookupDisk(keys []pipeline.Hash, values [][]byte) error {
 	return nil
 }
 
-// remember takes a value from disk into memory.
-func (k *Keyspace) remember(i int, keys []pipeline.Hash, values [][]byte, v []byte) {
+// addToCache takes a value from disk into memory.
+func (k *Keyspace) addToCache(i int, keys []pipeline.Hash, values [][]byte, v []byte) {
 	k.hits++ // it would be one with more memory
-	values[i] = k.mem.values.value(k.mem.put(keys[i], v, k.epoch))
+	values[i] = k.cache.values.value(k.cache.put(keys[i], v, k.epoch))
 }
 
 // Put sets the value of a key; nil deletes it. The value is copied.
-func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch, k.idle) }
+func (k *Keyspace) Put(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch, k.cold) }
 
 // PutAll puts the values of some keys; nil deletes one. The values are copied.
 func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 	for i, key := range keys {
-		k.put(key, values[i], k.epoch, k.idle)
+		k.put(key, values[i], k.epoch, k.cold)
 	}
 }
 
-// PutIdle implements pipeline.Keyspace.
+// PutCold implements pipeline.Keyspace.
 func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
 
 // put puts a value into memory, or only logs it, where it is idle and memory is
 // short: then it is no longer there either.
 func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) {
 	if idle && !k.complete && k.filter != nil {
-		k.mem.forget(key)
-		k.writes = append(k.writes, k.logged.add(key, value)|inLog)
+		k.cache.forget(key)
+		k.writes = append(k.writes, k.uncached.add(key, value)|uncachedBit)
 	} else {
-		at := k.mem.put(key, value, used)
+		at := k.cache.put(key, value, used)
 		if k.first == 0 {
 			k.first = at
 		}
@@ -209,11 +209,11 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) 
 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
-	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), logged: k.logged, bytes: k.bytes, idle: k.idle}
+	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), uncached: k.uncached, bytes: k.bytes, cold: k.cold}
 	if k.first != 0 { // only these: others would be kept from being freed
-		d.values = k.mem.values.since(k.first)
+		d.values = k.cache.values.since(k.first)
 	}
-	k.writes, k.first, k.bytes, k.logged, k.indexed = k.writes[:0], 0, 0, chunks{}, 0
+	k.writes, k.first, k.bytes, k.uncached, k.indexed = k.writes[:0], 0, 0, chunks{}, 0
 	k.index.Clear()
 	for len(k.unsaved) > 0 && k.unsaved[0].saved.Load() { // they are saved in order, meanwhile too
 		k.unsaved = k.unsaved[1:]
@@ -222,17 +222,17 @@ func (k *Keyspace) Take() *Delta {
 	return d
 }
 
-// keyAt returns the key of what was put at a place.
-func (k *Keyspace) keyAt(at place) pipeline.Hash {
-	if at&inLog != 0 {
-		return k.logged.key(at &^ inLog)
+// keyAt returns the key of what was put at an offset.
+func (k *Keyspace) keyAt(at offset) pipeline.Hash {
+	if at&uncachedBit != 0 {
+		return k.uncached.key(at &^ uncachedBit)
 	}
-	return k.mem.values.key(at)
+	return k.cache.values.key(at)
 }
 
-// sorted returns the last of the entries at some places of each key, in the order
+// sorted returns the last of the entries at some offsets of each key, in the order
 // of the keys.
-func (k *Keyspace) sorted(places []place) []write {
+func (k *Keyspace) sorted(places []offset) []write {
 	last := make([]write, 0, len(places))
 	for _, at := range places {
 		w := write{k.keyAt(at), at}
@@ -244,8 +244,8 @@ func (k *Keyspace) sorted(places []place) []write {
 	return last // what is settled is put in this order
 }
 
-// sortedByHash is sorted, in the memory of last, for places in any order.
-func (k *Keyspace) sortedByHash(places []place, last []write) []write {
+// sortedByHash is sorted, in the memory of last, for offsets in any order.
+func (k *Keyspace) sortedByHash(places []offset, last []write) []write {
 	for _, o := range k.sorter.Sort(len(places), func(i int32) pipeline.Hash { return k.keyAt(places[i]) }) {
 		w := write{o.Hash, places[o.Index]}
 		if n := len(last); n > 0 && last[n-1].key == w.key {

@@ -34,17 +34,17 @@ func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 }
 
 func (k *Keyspace) load(bound int64) error {
-	k.mem, k.complete = newTable(0), true
+	k.cache, k.complete = newTable(0), true
 	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
 	if err != nil {
 		return err
 	}
 	for ok := it.First(); ok; ok = it.Next() {
-		if k.mem.size() > bound {
-			k.mem, k.complete = newTable(0), false
+		if k.cache.size() > bound {
+			k.cache, k.complete = newTable(0), false
 			break
 		}
-		k.mem.put(hashOf(it.Key()[len(k.prefix):]), it.Value(), k.epoch-1)
+		k.cache.put(hashOf(it.Key()[len(k.prefix):]), it.Value(), k.epoch-1)
 	}
 	return errors.Join(it.Error(), it.Close())
 }
@@ -58,7 +58,7 @@ func (ks *Keyspaces) Size() int64 {
 	return n
 }
 
-func (k *Keyspace) size() int64 { return k.mem.size() + k.filter.size() }
+func (k *Keyspace) size() int64 { return k.cache.size() + k.filter.size() }
 
 // Bound keeps memory within its bound. It is called between epochs, after Take.
 //
@@ -66,7 +66,7 @@ func (k *Keyspace) size() int64 { return k.mem.size() + k.filter.size() }
 // so keys that come only once, as those of an export do, make room for those
 // that are looked up again; of one keyspace, what was not used for longest.
 func (ks *Keyspaces) Bound() {
-	order := slices.SortedFunc(slices.Values(ks.All), func(a, b *Keyspace) int { return cmp.Compare(a.use(), b.use()) })
+	order := slices.SortedFunc(slices.Values(ks.All), func(a, b *Keyspace) int { return cmp.Compare(a.hitRate(), b.hitRate()) })
 	size := ks.Size()
 	for _, k := range order {
 		if size <= ks.bound {
@@ -78,7 +78,7 @@ func (ks *Keyspaces) Bound() {
 	}
 	for _, k := range ks.All {
 		k.epoch++
-		k.idle = k.epoch > firstEpoch+1 && k.hits < useless // the first epoch had nothing to hit
+		k.cold = k.epoch > firstEpoch+1 && k.hits < minUsefulHits // the first epoch had nothing to hit
 		k.hits /= 2
 		if k.filter.size() > ks.bound/int64(4*len(ks.All)) {
 			k.filter = nil // the database has filters of its own
@@ -86,43 +86,43 @@ func (ks *Keyspaces) Bound() {
 	}
 }
 
-// use returns the hits of the keyspace for the memory that it takes.
-func (k *Keyspace) use() float64 { return k.hits / float64(k.mem.size()) }
+// hitRate returns the hits of the keyspace for the memory that it takes.
+func (k *Keyspace) hitRate() float64 { return k.hits / float64(k.cache.size()) }
 
 // firstEpoch is the number of a keyspace's first epoch: what was loaded is older.
 const firstEpoch = 1
 
-// useless is the number of hits lately below which memory is of no use.
-const useless = 1
+// minUsefulHits is the number of hits lately below which memory is of no use.
+const minUsefulHits = 1
 
 // shrink makes memory smaller. It leaves nothing where memory is of no use; of a
 // complete keyspace, half of which was overwritten, all that was not; or else what
 // was used last, so that it takes room bytes, and no more than half, so that it need
 // not shrink after every epoch.
 func (k *Keyspace) shrink(room int64) {
-	if k.idle {
-		k.letForget()
-		k.mem = k.mem.emptied(0)
+	if k.cold {
+		k.allowEviction()
+		k.cache = k.cache.emptied(0)
 		return
 	}
-	l := k.mem.live(k.epoch)
-	half := k.mem.size() / 2
+	l := k.cache.live(k.epoch)
+	half := k.cache.size() / 2
 	if k.complete && l.all <= half {
-		k.mem = k.mem.recent(k.epoch, &l, l.all)
+		k.cache = k.cache.recent(k.epoch, &l, l.all)
 		return
 	}
-	k.letForget()
+	k.allowEviction()
 	keep := min(half, room-k.filter.size())
 	if keep <= 0 {
-		k.mem = k.mem.emptied(l.entries[0])
+		k.cache = k.cache.emptied(l.entries[0])
 		return
 	}
-	k.mem = k.mem.recent(k.epoch, &l, keep)
+	k.cache = k.cache.recent(k.epoch, &l, keep)
 }
 
-// letForget lets memory forget entries: from now on a filter tells which there are.
-func (k *Keyspace) letForget() {
+// allowEviction lets memory forget entries: from now on a filter tells which there are.
+func (k *Keyspace) allowEviction() {
 	if k.complete {
-		k.complete, k.filter = false, k.mem.filter()
+		k.complete, k.filter = false, k.cache.filter()
 	}
 }

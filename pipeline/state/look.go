@@ -33,8 +33,8 @@ func Open(dir string, o Options) (*Store, error) {
 // when it belongs to another pipeline, and when a starlift with another layout
 // wrote it. A folder that is missing looks empty, with the id that Make gives it.
 func Look(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytes: ingestBytes, mergeBytes: mergeBytes,
-		runs: runs{most: maxRunTables}, openTables: vfs.Default}
+	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytes: ingestBytes, compactionBytesMin: compactionBytesMin,
+		runs: runs{tablesMax: runTablesMax}, openTables: vfs.Default}
 	if err := s.look(); err != nil {
 		return nil, errors.Join(s.wrong(err), s.Close())
 	}

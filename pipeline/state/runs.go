@@ -22,22 +22,22 @@ import (
 // keys of a lookup ask one run after the other, the newest first, each with a
 // filter in memory, and only those that are in none ask the database.
 //
-// The tables are files of the database, which are kept open: merges, which may
+// The tables are files of the database, which are kept open: compactions, which may
 // remove them, change no key's value. Runs are all that was written since the
 // oldest of them, so what is in one is no older than the database. None are left
 // when something was written by other means, as small epochs are, when the
-// database has merged most of them, and after a restart.
+// database has compacted most of them, and after a restart.
 type runs struct {
-	mu     sync.RWMutex // Lookup reads, Save changes
-	list   []*run       // the oldest first
-	tables int
-	most   int // tables; files that are kept open
+	mu        sync.RWMutex // Lookup reads, Save changes
+	list      []*run       // the oldest first
+	tables    int
+	tablesMax int // tables; files that are kept open
 	// whole says that there is no key that none of them has, nor ever was.
 	whole bool
 }
 
-// maxRunTables bounds the files that are kept open.
-const maxRunTables = 512
+// runTablesMax bounds the files that are kept open.
+const runTablesMax = 512
 
 // run is what an epoch wrote.
 type run struct {
@@ -69,7 +69,7 @@ func (s *Store) openRun(t *tables, deltas []*Delta) (*run, error) {
 			continue
 		}
 		r.filters[string(d.prefix)] = nil
-		if !d.idle {
+		if !d.cold {
 			r.filters[string(d.prefix)] = d.filter()
 		}
 	}
@@ -125,7 +125,7 @@ func (rs *runs) add(r *run, depth int) (err error) {
 	if len(rs.list) > 2*depth+2 {
 		return rs.dropAll()
 	}
-	for rs.tables > rs.most {
+	for rs.tables > rs.tablesMax {
 		err = errors.Join(err, rs.list[0].close())
 		rs.tables -= len(rs.list[0].tables)
 		rs.list, rs.whole = slices.Delete(rs.list, 0, 1), false
@@ -199,7 +199,7 @@ func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][
 		case !found:
 			rest = append(rest, i)
 		case v != nil:
-			k.remember(i, keys, values, v)
+			k.addToCache(i, keys, values, v)
 		}
 	}
 	k.misses = rest

@@ -15,7 +15,7 @@ import (
 
 // TestRuns: what large epochs wrote is found in their tables, the newest, and
 // what they deleted is not, whatever was written by other means between them,
-// merged, or has given way; and where nothing else was ever written, nobody asks
+// compacted, or has given way; and where nothing else was ever written, nobody asks
 // the database.
 func TestRuns(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -26,7 +26,7 @@ func TestRuns(t *testing.T) {
 		defer os.RemoveAll(dir)
 		s := mustOpen(rt, dir, Options{Pipeline: "p", Memory: 1})
 		defer func() { s.Close() }()
-		s.runs.most = rapid.SampledFrom([]int{1, 2, 3, maxRunTables, maxRunTables, maxRunTables}).Draw(rt, "tables")
+		s.runs.tablesMax = rapid.SampledFrom([]int{1, 2, 3, runTablesMax, runTablesMax, runTablesMax}).Draw(rt, "tables")
 		ks := spaces(rt, s)
 		want := map[int]string{}
 		asks := false
@@ -42,8 +42,8 @@ func TestRuns(t *testing.T) {
 			}
 			deltas := take(ks)
 			for _, d := range deltas {
-				d.idle = rapid.IntRange(0, 7).Draw(rt, "idle") == 0
-				asks = asks || d.idle && len(d.writes) > 0
+				d.cold = rapid.IntRange(0, 7).Draw(rt, "idle") == 0
+				asks = asks || d.cold && len(d.writes) > 0
 			}
 			s.openTables = vfs.Default
 			if rapid.IntRange(0, 9).Draw(rt, "too many files") == 0 {
@@ -54,17 +54,17 @@ func TestRuns(t *testing.T) {
 			if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: epoch}, Deltas: deltas}); err != nil {
 				rt.Fatal(err)
 			}
-			if rapid.IntRange(0, 7).Draw(rt, "merge") == 0 {
+			if rapid.IntRange(0, 7).Draw(rt, "compact") == 0 {
 				asks = true // it may be the better one to ask
 				if err := s.db.Compact(rt.Context(), []byte{prefixKeyed}, []byte{prefixKeyed + 1}, false); err != nil {
 					rt.Fatal(err)
 				}
 			}
 			for _, k := range ks.All { // memory forgets all that is saved
-				k.mem, k.complete, k.filter, k.unsaved = newTable(0), false, nil, nil
+				k.cache, k.complete, k.filter, k.unsaved = newTable(0), false, nil, nil
 			}
 			checkLookup(rt, ks, want)
-			if s.runs.most == maxRunTables && !asks {
+			if s.runs.tablesMax == runTablesMax && !asks {
 				wantNoAsking(rt, ks)
 			}
 		}
@@ -122,7 +122,7 @@ func TestFirstEpochsAreAskedForThemselves(t *testing.T) {
 			}
 		}
 		d := k.Take()
-		if d.idle {
+		if d.cold {
 			t.Errorf("epoch %d: the keyspace is taken for one that is not looked up", epoch+1)
 		}
 		if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: int64(epoch)}, Deltas: []*Delta{d}}); err != nil {

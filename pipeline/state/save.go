@@ -27,7 +27,7 @@ func (s *Store) Save(u *Update) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := s.merge(); err != nil {
+	if err := s.compact(); err != nil {
 		return err
 	}
 	size := 0
@@ -112,10 +112,10 @@ type cursorEntry struct{ key, value []byte }
 // prefetch reads the values of some writes, as that of table does.
 func (d *Delta) prefetch(some []write) {
 	for i := range some {
-		if at := some[i].at; at&inLog != 0 {
-			d.prefetched += d.logged.entry(at &^ inLog)[keyBytes]
+		if at := some[i].at; at&uncachedBit != 0 {
+			d.readAhead += d.uncached.entry(at &^ uncachedBit)[keyBytes]
 		} else {
-			d.prefetched += d.values.entry(at)[keyBytes]
+			d.readAhead += d.values.entry(at)[keyBytes]
 		}
 	}
 }
@@ -124,8 +124,8 @@ func (d *Delta) prefetch(some []write) {
 func (d *Delta) fill(w writer) error {
 	key := make([]byte, 0, len(d.prefix)+16)
 	for i := range d.writes {
-		if i%ahead == 0 {
-			d.prefetch(d.writes[i:min(i+ahead, len(d.writes))])
+		if i%prefetchKeys == 0 {
+			d.prefetch(d.writes[i:min(i+prefetchKeys, len(d.writes))])
 		}
 		e := &d.writes[i]
 		key = appendHash(append(key[:0], d.prefix...), e.key)

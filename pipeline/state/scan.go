@@ -44,14 +44,14 @@ func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []by
 }
 
 func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	var places []place
-	k.mem.each(func(s slot) {
-		if !k.mem.values.key(s.place()).Less(from) && k.mem.values.value(s.place()) != nil {
-			places = append(places, s.place())
+	var places []offset
+	k.cache.each(func(s slot) {
+		if !k.cache.values.key(s.offset()).Less(from) && k.cache.values.value(s.offset()) != nil {
+			places = append(places, s.offset())
 		}
 	})
 	for _, e := range k.sorted(places) {
-		if err := f(e.key, k.mem.values.value(e.at)); err != nil {
+		if err := f(e.key, k.cache.values.value(e.at)); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func (k *Keyspace) recent() []pipeline.Hash {
 // eachRecent calls f for those of the keys, all in memory, that are not deleted.
 func (k *Keyspace) eachRecent(keys []pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
 	for _, key := range keys {
-		v, _ := k.recall(key)
+		v, _ := k.cached(key)
 		if v == nil {
 			continue
 		}

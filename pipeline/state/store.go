@@ -56,8 +56,8 @@ type Checkpoint struct {
 	// Tables names, by sink, the tables that it has taken.
 	Tables map[string][]string `json:"tables,omitempty"`
 	// Steps holds, by name, what the steps with keyed state keep besides their
-	// keyspaces: those that settle a transform's rows, those that merge the rows
-	// of a table, and keyed transforms.
+	// keyspaces: those that settle a transform's rows, those that settle a table
+	// by a policy, and stateful transforms.
 	Steps map[string]*Step `json:"steps,omitempty"`
 	// Budget is the window of the dead letters' budget.
 	Budget json.RawMessage `json:"budget,omitempty"`
@@ -78,7 +78,7 @@ type Step struct {
 	// Sinks names, by table, the consumers that have had all its rows since they
 	// were first kept: sinks, and other steps with state.
 	Sinks map[string][]string `json:"sinks,omitempty"`
-	// Saved is a merger's or a keyed transform's own memory.
+	// Saved is what a policy or a stateful transform has saved.
 	Saved json.RawMessage `json:"saved,omitempty"`
 }
 
@@ -132,19 +132,19 @@ func (e *OtherPipelineError) Error() string {
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
 type Store struct {
-	db          *pebble.DB // read-only before Make
-	lock        *pebble.Lock
-	options     *pebble.Options
-	meta        Meta
-	fresh       bool // the folder has no state yet
-	dir         string
-	pipeline    string
-	memory      int64
-	ingestBytes int
-	mergeBytes  int64
-	merging     *merging // of level 0; nil = none
-	runs        runs
-	openTables  vfs.FS // as they are read by themselves
+	db                 *pebble.DB // read-only before Make
+	lock               *pebble.Lock
+	options            *pebble.Options
+	meta               Meta
+	fresh              bool // the folder has no state yet
+	dir                string
+	pipeline           string
+	memory             int64
+	ingestBytes        int
+	compactionBytesMin int64
+	compaction         *compaction // of level 0; nil = none
+	runs               runs
+	openTables         vfs.FS // as they are read by themselves
 }
 
 // Options are what Open needs.
@@ -169,9 +169,9 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 		// What fails in the background, Pebble tries again without end or pause;
 		// on a full disk, not even Open would return.
 		EventListener: &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
-		// The tables of each large epoch span all keys in level 0: merging them
+		// The tables of each large epoch span all keys in level 0: compacting them
 		// early would write the state again and again. Pebble begins to at half
-		// of the threshold; those of small epochs are merged by Store.merge.
+		// of the threshold; those of small epochs are compacted by Store.compact.
 		L0CompactionThreshold:     96,
 		L0CompactionFileThreshold: 4000,
 		L0StopWritesThreshold:     192,
@@ -180,7 +180,7 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	// What an epoch writes is merged into the next level before long.
+	// What an epoch writes is compacted into the next level before long.
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	return o
@@ -284,7 +284,7 @@ func (s *Store) Size() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
 func (s *Store) Close() error {
 	var errs []error
 	if s.db != nil {
-		errs = append(errs, s.endMerge(), s.runs.drop(), s.db.Close())
+		errs = append(errs, s.endCompaction(), s.runs.drop(), s.db.Close())
 		s.db = nil
 	}
 	if s.lock != nil {

@@ -14,17 +14,17 @@ type table struct {
 	values chunks
 	n      int // slots that are not free
 
-	prefetched uint64 // of no meaning, so that it is read
+	readAhead uint64 // what prefetching read: were it not kept, the compiler would leave the reads out
 }
 
 // slot is an entry: a tag, which is the highest bits of its key, the lowest of the
-// epoch that used it last, and its place. 0 = it is free.
+// epoch that used it last, and its offset. 0 = it is free.
 type slot uint64
 
 const (
 	slotBytes = 8
 	usedBits  = 10
-	tagShift  = placeBits + usedBits
+	tagShift  = offsetBits + usedBits
 
 	// minSlots is a power of two, as is every table's number of slots.
 	minSlots = 1 << 10
@@ -32,13 +32,13 @@ const (
 
 // forgotten is the slot of an entry that was taken out: what was put behind it is
 // still found.
-const forgotten slot = 1 << placeBits
+const forgotten slot = 1 << offsetBits
 
-func newSlot(key pipeline.Hash, at place, used uint32) slot {
-	return slot(key.Hi>>tagShift<<tagShift | uint64(used)<<placeBits&(1<<tagShift-1) | uint64(at))
+func newSlot(key pipeline.Hash, at offset, used uint32) slot {
+	return slot(key.Hi>>tagShift<<tagShift | uint64(used)<<offsetBits&(1<<tagShift-1) | uint64(at))
 }
 
-func (s slot) place() place { return place(s & (1<<placeBits - 1)) }
+func (s slot) offset() offset { return offset(s & (1<<offsetBits - 1)) }
 
 // mayBe reports whether the slot has the tag of the key.
 func (s slot) mayBe(key pipeline.Hash) bool { return uint64(s)>>tagShift == key.Hi>>tagShift }
@@ -56,7 +56,7 @@ func newTable(entries int) *table {
 func (t *table) slot(key pipeline.Hash) *slot {
 	mask := len(t.slots) - 1
 	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
-		if s := t.slots[i]; s == 0 || s != forgotten && s.mayBe(key) && t.values.key(s.place()) == key {
+		if s := t.slots[i]; s == 0 || s != forgotten && s.mayBe(key) && t.values.key(s.offset()) == key {
 			return &t.slots[i]
 		}
 	}
@@ -70,8 +70,8 @@ func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
 		sum += uint64(t.slots[int(keys[i].Lo)&mask])
 	}
 	for i := range keys {
-		if s := t.slots[int(keys[i].Lo)&mask]; s.place() != 0 && s.mayBe(keys[i]) {
-			sum += uint64(t.values.entry(s.place())[0])
+		if s := t.slots[int(keys[i].Lo)&mask]; s.offset() != 0 && s.mayBe(keys[i]) {
+			sum += uint64(t.values.entry(s.offset())[0])
 		}
 	}
 	return sum
@@ -92,14 +92,14 @@ func (t *table) get(key pipeline.Hash, epoch uint32) (value []byte, found, again
 	if *s == 0 {
 		return nil, false, false
 	}
-	at := s.place()
+	at := s.offset()
 	again = s.age(epoch) == 0
 	*s = newSlot(key, at, epoch)
 	return t.values.value(at), true, again
 }
 
 // put copies the value, nil for absent, and returns where it is.
-func (t *table) put(key pipeline.Hash, value []byte, used uint32) place {
+func (t *table) put(key pipeline.Hash, value []byte, used uint32) offset {
 	if t.n*4 >= len(t.slots)*3 {
 		t.grow()
 	}
@@ -118,7 +118,7 @@ func (t *table) grow() {
 	mask := len(t.slots) - 1
 	old.each(func(s slot) {
 		t.n++
-		i := int(t.values.key(s.place()).Lo) & mask
+		i := int(t.values.key(s.offset()).Lo) & mask
 		for t.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
@@ -129,14 +129,14 @@ func (t *table) grow() {
 // each calls f for the slots of the entries. The entries of some are read before,
 // all at once, as prefetch does.
 func (t *table) each(f func(slot)) {
-	for some := range slices.Chunk(t.slots, 4*ahead) {
+	for some := range slices.Chunk(t.slots, 4*prefetchKeys) {
 		for _, s := range some {
-			if s.place() != 0 {
-				t.prefetched += uint64(t.values.entry(s.place())[keyBytes])
+			if s.offset() != 0 {
+				t.readAhead += uint64(t.values.entry(s.offset())[keyBytes])
 			}
 		}
 		for _, s := range some {
-			if s.place() != 0 {
+			if s.offset() != 0 {
 				f(s)
 			}
 		}
@@ -164,7 +164,7 @@ const entryBytes = keyBytes + 1 + 2*slotBytes
 const ages = 64
 
 func (s slot) age(epoch uint32) int {
-	return int(min((epoch-uint32(s>>placeBits))&(1<<usedBits-1), ages-1))
+	return int(min((epoch-uint32(s>>offsetBits))&(1<<usedBits-1), ages-1))
 }
 
 // live is the entries of a table that have values, by the number of epochs since
@@ -177,7 +177,7 @@ type live struct {
 
 func (t *table) live(epoch uint32) (l live) {
 	t.each(func(s slot) {
-		if v := t.values.value(s.place()); v != nil {
+		if v := t.values.value(s.offset()); v != nil {
 			cost := entryBytes + int64(len(v))
 			l.entries[s.age(epoch)]++
 			l.costs[s.age(epoch)] += cost
@@ -198,15 +198,15 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	part := min(1, float64(bytes)/float64(max(1, l.costs[last])))
 	kept := newTable(2 * (entries + int(part*float64(l.entries[last])))) // it will hold as many again
 	t.each(func(s slot) {
-		if age := s.age(epoch); age < last || age == last && s.lot() < part {
-			if v := t.values.value(s.place()); v != nil {
-				kept.put(t.values.key(s.place()), v, uint32(s>>placeBits))
+		if age := s.age(epoch); age < last || age == last && s.sampleFraction() < part {
+			if v := t.values.value(s.offset()); v != nil {
+				kept.put(t.values.key(s.offset()), v, uint32(s>>offsetBits))
 			}
 		}
 	})
 	return kept
 }
 
-// lot returns a number below 1 that has nothing to do with where the slot is: were
+// sampleFraction returns a number below 1 that has nothing to do with where the slot is: were
 // the entries of some slots kept, they would be crowded in the new table.
-func (s slot) lot() float64 { return float64(s>>tagShift) / (1 << (64 - tagShift)) }
+func (s slot) sampleFraction() float64 { return float64(s>>tagShift) / (1 << (64 - tagShift)) }

@@ -40,7 +40,7 @@ func (s *step) loadDue() error {
 	s.dueKept = true
 	for c := (packed.Cursor{B: value[1:]}); len(c.B) > 0; {
 		d := dueRow{row: c.Hash()}
-		v := c.Contender(int64(c.U64()))
+		v := c.Candidate(int64(c.U64()))
 		d.version, d.from, d.segments = v.Version, int32(c.Uvarint()), int32(c.Uvarint())
 		s.due = append(s.due, d)
 	}
@@ -63,7 +63,7 @@ func (s *step) saveDue() error {
 	for i := range s.due {
 		d := &s.due[i]
 		b = binary.LittleEndian.AppendUint64(packed.AppendHash(b, d.row), uint64(d.version.Time))
-		b = packed.AppendContender(b, &pipeline.Candidate{Version: d.version})
+		b = packed.AppendCandidate(b, &pipeline.Candidate{Version: d.version})
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(d.from)), uint64(d.segments))
 	}
 	return s.dueValues().Put(dueKey, entry, b)

@@ -69,7 +69,7 @@ func (m *memberState) append(b []byte, tracked bool) []byte {
 		b = packed.AppendBytes(b, m.itemKey)
 		b = binary.AppendUvarint(b, uint64(len(m.brought)))
 		for i := range m.brought {
-			b = packed.AppendContender(b, &m.brought[i].Candidate)
+			b = packed.AppendCandidate(b, &m.brought[i].Candidate)
 			if !m.brought[i].VersionOnly {
 				b = packed.AppendBytes(b, m.brought[i].attributes)
 			}
@@ -96,7 +96,7 @@ func decodeMember(b []byte) memberState {
 		m.itemKey = c.Bytes()
 		m.brought = make([]bringing, c.Uvarint())
 		for i := range m.brought {
-			m.brought[i].Candidate = c.Contender(m.time)
+			m.brought[i].Candidate = c.Candidate(m.time)
 			if !m.brought[i].VersionOnly {
 				m.brought[i].attributes = c.Bytes()
 			}

@@ -14,8 +14,8 @@ type Image struct {
 	Others []uint64
 }
 
-// maxOthers bounds Image.Others.
-const maxOthers = 16
+// otherImagesMax bounds Image.Others.
+const otherImagesMax = 16
 
 // Candidate is a change that is, or may turn out to be, the newest of its item:
 // another one of the same time may tell.
@@ -50,7 +50,7 @@ func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bo
 	return append(changes, change), true
 }
 
-// Newest puts the newest of some contenders first, of one item and time, which
+// Newest puts the newest of some candidates first, of one item and time, which
 // [AddCandidate] has put together; before is the item before that time. It marks those
 // as VersionOnly that can not become the newest any more, or only after another change
 // has brought the same image. The result depends on the set, not on the order in
@@ -73,7 +73,7 @@ func Newest[T any](changes []T, of func(*T) *Candidate, before Image) []T {
 		cs[i] = of(&changes[i])
 	}
 	newest, _ := newestOf(cs, before)
-	spare(cs, newest, before)
+	markVersionOnly(cs, newest, before)
 	changes[0], changes[newest] = changes[newest], changes[0]
 	return changes
 }
@@ -116,12 +116,12 @@ func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
 	if sequences {
 		return
 	}
-	for from := range min(len(changes)-1, maxSorted) {
+	for from := range min(len(changes)-1, imageSortedMax) {
 		rest := cs[from:]
 		for i := range rest {
 			rest[i] = of(&changes[from+i])
 		}
-		if from == 0 && walked(rest, before) {
+		if from == 0 && isWalk(rest, before) {
 			return
 		}
 		newest, _ := newestOf(rest, before)
@@ -132,13 +132,13 @@ func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
 	}
 }
 
-// maxSorted is how many changes of one item and time are sorted by their images,
+// imageSortedMax is how many changes of one item and time are sorted by their images,
 // those behind them by their arrival.
-const maxSorted = 64
+const imageSortedMax = 64
 
-// walked reports whether contenders in this order, the newest first, are in the order
+// isWalk reports whether candidates in this order, the newest first, are in the order
 // that images tell, or that needs none.
-func walked(cs []*Candidate, before Image) bool {
+func isWalk(cs []*Candidate, before Image) bool {
 	for i, c := range cs {
 		was := before
 		if i+1 < len(cs) {
@@ -163,27 +163,27 @@ func walked(cs []*Candidate, before Image) bool {
 	return true
 }
 
-// newestOf returns the number of the newest contender, and the images of others
+// newestOf returns the number of the newest candidate, and the images of others
 // that arrival alone has put behind it.
 func newestOf(cs []*Candidate, before Image) (newest int, others []uint64) {
 	if slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Imageless() }) {
-		return lastOf(cs)
+		return newestWithoutImages(cs)
 	}
-	g := newGraph(cs, before)
+	g := newImageGraph(cs, before)
 	ends, possible := g.ends(cs, before)
-	newest = latest(cs, func(c *Candidate) bool { return ends == nil || ends[g.node(c.New)] })
+	newest = lastArrived(cs, func(c *Candidate) bool { return ends == nil || ends[g.node(c.New)] })
 	for i, image := range g.images {
-		if image != cs[newest].New && len(others) < maxOthers && (possible == nil || possible[i]) {
+		if image != cs[newest].New && len(others) < otherImagesMax && (possible == nil || possible[i]) {
 			others = append(others, image)
 		}
 	}
 	return newest, others
 }
 
-// lastOf is newestOf where some need no images: of those, older ones are not kept, so
+// newestWithoutImages is newestOf where some need no images: of those, older ones are not kept, so
 // there is no walk over all. Of those with sequence numbers only the last may be the
 // newest, whatever others there are.
-func lastOf(cs []*Candidate) (newest int, others []uint64) {
+func newestWithoutImages(cs []*Candidate) (newest int, others []uint64) {
 	last, told := 0, true
 	for i := range cs {
 		order, known := cs[i].compare(&cs[last].Version)
@@ -195,18 +195,18 @@ func lastOf(cs []*Candidate) (newest int, others []uint64) {
 		return last, nil
 	}
 	candidate := func(c *Candidate) bool { return c == cs[last] || c.Seq == "" }
-	newest = latest(cs, candidate)
+	newest = lastArrived(cs, candidate)
 	for _, c := range cs {
-		if c.New != cs[newest].New && len(others) < maxOthers && candidate(c) && !slices.Contains(others, c.New) {
+		if c.New != cs[newest].New && len(others) < otherImagesMax && candidate(c) && !slices.Contains(others, c.New) {
 			others = append(others, c.New)
 		}
 	}
 	return newest, others
 }
 
-// latest returns the number of the candidate that arrived last; of all contenders, if
-// the candidates are bare.
-func latest(cs []*Candidate, candidate func(*Candidate) bool) int {
+// lastArrived returns the number of the candidate that arrived last; of all candidates, if
+// the candidates are VersionOnly.
+func lastArrived(cs []*Candidate, candidate func(*Candidate) bool) int {
 	order := make([]int, 0, len(cs))
 	for i, c := range cs {
 		if !c.VersionOnly && (candidate == nil || candidate(c)) {
@@ -217,7 +217,7 @@ func latest(cs []*Candidate, candidate func(*Candidate) bool) int {
 		if candidate == nil {
 			return 0
 		}
-		return latest(cs, nil)
+		return lastArrived(cs, nil)
 	}
 	slices.SortFunc(order, func(a, b int) int { return cs[a].compareArrival(&cs[b].Version) })
 	best := -1
@@ -232,19 +232,19 @@ func latest(cs []*Candidate, candidate func(*Candidate) bool) int {
 	return best
 }
 
-// maxWhole is the number of contenders that are kept whole because they arrived
+// wholeCandidatesMax is the number of candidates that are kept whole because they arrived
 // last.
-const maxWhole = 32
+const wholeCandidatesMax = 32
 
-// spare marks contenders as bare where there are very many. A later set of changes
+// markVersionOnly marks candidates as VersionOnly where there are very many. A later set of changes
 // can make another image the last one only if it leads to that image itself, unless
 // more of the known changes lead to it than away from it; that one may be wrong
 // about the image before concerns the last that arrived only.
-func spare(cs []*Candidate, newest int, before Image) {
-	if len(cs) <= maxWhole {
+func markVersionOnly(cs []*Candidate, newest int, before Image) {
+	if len(cs) <= wholeCandidatesMax {
 		return
 	}
-	g := newGraph(cs, before)
+	g := newImageGraph(cs, before)
 	if before.Known {
 		g.balance[g.node(before.Hash)]++
 	}
@@ -259,7 +259,7 @@ func spare(cs []*Candidate, newest int, before Image) {
 		c := cs[i]
 		node := g.node(c.New)
 		switch {
-		case i == newest, at < maxWhole, c.New == 0, c.VersionOnly:
+		case i == newest, at < wholeCandidatesMax, c.New == 0, c.VersionOnly:
 		case g.balance[node] > 0:
 			g.balance[node] = 0 // one is enough
 		default:

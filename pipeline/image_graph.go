@@ -2,12 +2,12 @@ package pipeline
 
 import "slices"
 
-// graph has the images of some contenders as nodes, and as edges those that know
+// imageGraph has the images of some candidates as nodes, and as edges those that know
 // their old image. The others are jumps: they lead to their image from any
 // other, those that Existed from any but there being no item. So a walk over all
 // of them falls into pieces of edges: the first begins at the image before, and
 // each other one at the end of a jump.
-type graph struct {
+type imageGraph struct {
 	images  []uint64 // of the nodes, sorted
 	balance []int32  // edges to the node, less those from it
 	jumps   []int32  // that lead to it
@@ -17,8 +17,8 @@ type graph struct {
 	absent  int      // the node of there being no item; -1 = none
 }
 
-func newGraph(cs []*Candidate, before Image) *graph {
-	g := &graph{images: make([]uint64, 0, 2*len(cs)+1), absent: -1}
+func newImageGraph(cs []*Candidate, before Image) *imageGraph {
+	g := &imageGraph{images: make([]uint64, 0, 2*len(cs)+1), absent: -1}
 	if before.Known {
 		g.images = append(append(g.images, before.Hash), before.Others...)
 	}
@@ -57,13 +57,13 @@ func newGraph(cs []*Candidate, before Image) *graph {
 	return g
 }
 
-func (g *graph) node(image uint64) int {
+func (g *imageGraph) node(image uint64) int {
 	i, _ := slices.BinarySearch(g.images, image)
 	return i
 }
 
 // component returns the node that stands for the component of a node.
-func (g *graph) component(i int) int {
+func (g *imageGraph) component(i int) int {
 	for int(g.root[i]) != i {
 		g.root[i] = g.root[g.root[i]]
 		i = int(g.root[i])
@@ -71,19 +71,19 @@ func (g *graph) component(i int) int {
 	return i
 }
 
-// ends returns which nodes a walk over all contenders ends at, and which it may end at
+// ends returns which nodes a walk over all candidates ends at, and which it may end at
 // if the image before is another one of those that are possible; nil = images do not
 // tell. Where no walk begins at any of them, a change is missing, and in one partition
 // arrival tells better then.
-func (g *graph) ends(cs []*Candidate, before Image) (ends, possible []bool) {
+func (g *imageGraph) ends(cs []*Candidate, before Image) (ends, possible []bool) {
 	if !before.Known {
-		ends = g.endsFromAnywhere(cs)
+		ends = g.walkEnds(cs)
 		return ends, ends
 	}
-	ends = g.endsFrom(cs, g.node(before.Hash))
+	ends = g.walkEndsFrom(cs, g.node(before.Hash))
 	possible = slices.Clone(ends)
 	for _, other := range before.Others {
-		for i, is := range g.endsFrom(cs, g.node(other)) {
+		for i, is := range g.walkEndsFrom(cs, g.node(other)) {
 			if possible == nil {
 				possible = make([]bool, len(g.images))
 			}
@@ -95,15 +95,15 @@ func (g *graph) ends(cs []*Candidate, before Image) (ends, possible []bool) {
 	case possible != nil:
 		ends = possible
 	case slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Partition != cs[0].Partition }):
-		ends = g.endsFromAnywhere(cs)
+		ends = g.walkEnds(cs)
 		possible = ends
 	}
 	return ends, possible
 }
 
 // pieces returns how many pieces of the walk begin in each component, by the node
-// that stands for it; -1 = no contender has an image in it.
-func (g *graph) pieces(cs []*Candidate) []int32 {
+// that stands for it; -1 = no candidate has an image in it.
+func (g *imageGraph) pieces(cs []*Candidate) []int32 {
 	pieces := make([]int32, len(g.images))
 	for i := range pieces {
 		pieces[i] = -1
@@ -119,11 +119,11 @@ func (g *graph) pieces(cs []*Candidate) []int32 {
 	return pieces
 }
 
-// endsFrom returns which nodes a walk may end at that begins at a node; nil = there is
+// walkEndsFrom returns which nodes a walk may end at that begins at a node; nil = there is
 // none. A piece that ends in a component without the start can be the last one. So
 // can one of the start's component, unless it is the only one there and there are
 // components that the walk has to go on to.
-func (g *graph) endsFrom(cs []*Candidate, start int) []bool {
+func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) []bool {
 	pieces := g.pieces(cs)
 	home := g.component(start)
 	pieces[home] = max(pieces[home], 0) + 1
@@ -156,7 +156,7 @@ func (g *graph) endsFrom(cs []*Candidate, start int) []bool {
 
 // withAbsence leaves of the ends those that jumps allow, when so many pieces end where
 // there is no item: all but the last are followed by a jump.
-func (g *graph) withAbsence(ends []bool, absent int32) []bool {
+func (g *imageGraph) withAbsence(ends []bool, absent int32) []bool {
 	switch {
 	case absent <= g.loose:
 		return ends
@@ -168,10 +168,10 @@ func (g *graph) withAbsence(ends []bool, absent int32) []bool {
 	return ends
 }
 
-// endsFromAnywhere is endsFrom where the start is not known. An image that more edges
+// walkEnds is endsFrom where the start is not known. An image that more edges
 // lead away from than to it is the start. Otherwise it may be any; then all have to be
 // reached by jumps but one circle, in which the walk begins.
-func (g *graph) endsFromAnywhere(cs []*Candidate) []bool {
+func (g *imageGraph) walkEnds(cs []*Candidate) []bool {
 	start, missing := -1, int32(0)
 	ends := make([]bool, len(g.images))
 	absent := int32(0)
@@ -187,7 +187,7 @@ func (g *graph) endsFromAnywhere(cs []*Candidate) []bool {
 	}
 	switch {
 	case missing == 1:
-		return g.endsFrom(cs, start)
+		return g.walkEndsFrom(cs, start)
 	case missing > 1 || g.all == 0:
 		return nil
 	}
