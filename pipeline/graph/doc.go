@@ -29,8 +29,8 @@
 // them.
 //
 // A table is followed back through row transforms to its origin: the table of the
-// stage or operator whose rows it is made of ([Plan.Origin]). The origin decides
-// whether there is a log, and how rows follow their changes.
+// stage or operator whose rows it is made of. The origin decides whether there is a log,
+// and how rows follow their changes.
 //
 // A [PolicyOutput] is an output of settled rows that are settled otherwise than by the
 // newest change. All consumers that ask for one policy of a table share it.

@@ -18,8 +18,6 @@ type Edge struct {
 	Table    *pipeline.Table // nil = changes
 	Kind     EdgeKind
 	Reader   any // the node that reads, as in Nodes: a *FilterNode, *ChangeNode, *RowNode, *StatefulNode or *SinkNode
-	// Origin is the output that the rows are made of.
-	Origin Output
 	// Settles says that rows are settled for this edge, by Policy: versions and keys are
 	// kept for it. Settled rows of an operator come as they are.
 	Settles bool
@@ -81,7 +79,7 @@ func (c *compiler) listEdges() {
 
 // edge returns the edge by which a node reads an output as it is.
 func (c *compiler) edge(o Output, to string, reader any) Edge {
-	e := Edge{From: o.Node, To: to, Table: o.Table, Kind: EdgeLog, Reader: reader, Origin: c.origin(o)}
+	e := Edge{From: o.Node, To: to, Table: o.Table, Kind: EdgeLog, Reader: reader}
 	if c.settledOnly(o) {
 		e.Kind = EdgeSettled
 	}

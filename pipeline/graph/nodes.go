@@ -117,11 +117,6 @@ func Tables(outputs []Output) []*pipeline.Table {
 	return tables
 }
 
-// Source returns the named source; nil = there is none.
-func (n *Nodes) Source(name string) *SourceNode {
-	return find(n.Sources, func(s *SourceNode) bool { return s.Name == name })
-}
-
 func (n *Nodes) change(name string) *ChangeNode {
 	return find(n.Changes, func(t *ChangeNode) bool { return t.Name == name })
 }

@@ -135,9 +135,6 @@ func (p *Plan) With(edit func(*Nodes)) (*Plan, error) {
 	return Compile(n)
 }
 
-// Origin follows rows back through row transforms to the table that they are made of.
-func (p *Plan) Origin(o Output) Output { return p.origin(o) }
-
 // Taken reports whether a sink takes the rows of an output.
 func (p *Plan) Taken(o Output) bool {
 	return slices.ContainsFunc(p.Sinks, func(s SinkNode) bool { return slices.Contains(s.Inputs, o) })
