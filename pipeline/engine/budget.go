@@ -110,17 +110,3 @@ func (b *budget) exceeded() bool {
 	}
 	return b.n >= budgetRecordsMin && float64(b.bad) > b.max*float64(min(b.n, budgetWindowRecords))
 }
-
-// verdict is an error when this opening has ended the reading of its sources and
-// too many of the records are dead letters: what is saved stays, so that nothing
-// is lost by it.
-func (r *run) verdict() error {
-	if !r.published {
-		return nil // it has read nothing
-	}
-	b, err := restoreBudget(r.c.MaxRatio, r.checkpoint.Budget)
-	if err != nil {
-		return err
-	}
-	return b.verdict(r.c.Sources)
-}

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -12,20 +14,61 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
-// A call is what the engine leaves to a server, a library or a disk, and has to
-// wait for. None of them may take for ever, and none may be silent for long
+// callee is whom the engine calls, and may have to wait for: a server, a library or a
+// disk behind a node or the state.
+type callee struct {
+	label     string                 // as people are told: sink warehouse
+	name      string                 // the node's
+	inspector pipeline.CallInspector // nil = what the process does says whether a call moves
+}
+
+// calleeState is the state, on its disk.
+var calleeState = callee{label: "the state", name: stateNode}
+
+func calleeSource(name string) callee { return callee{label: "source " + name, name: name} }
+
+// calleeSink returns a sink, or the dead letters. What its Open and Commit wait for it
+// may be able to say.
+func calleeSink(name string, sink pipeline.Target) callee {
+	if name == deadLetterSink {
+		return callee{label: "dead letters", name: name}
+	}
+	inspector, _ := sink.(pipeline.CallInspector)
+	return callee{label: "sink " + name, name: name, inspector: inspector}
+}
+
+// alone returns the callee for calls that it can say nothing about.
+func (c callee) alone() callee {
+	c.inspector = nil
+	return c
+}
+
+// call is one call. None may take for ever, and none may be silent for long
 // without being told of: see watch.
 type call struct {
-	node string // as people are told: sink warehouse
-	name string // the node's
-	step string // commit, open, prepare, save, tell, close
+	callee
+	kind string // commit, open, prepare, save, tell, close
 	what string // commit of epoch 3
 	// limit is the time after which the call is given up: since its start where it
 	// is total, else since something moved.
 	limit time.Duration
 	total bool
-	after string                 // what is said of one that was given up
-	asked pipeline.CallInspector // nil = what the process does says whether it moves
+	after string // what is said of one that was given up
+}
+
+// calls watches the calls of a run.
+type calls struct {
+	limit      time.Duration // epoch.commit_timeout
+	stallAfter time.Duration
+	giveUp     func(err error) (undo func() bool) // nil = nobody is told
+	observer   SinkObserver
+	log        *slog.Logger
+	clock      func() time.Time
+	last       atomic.Int64 // the id of the call that began last
+}
+
+func newCalls(c *Config) *calls {
+	return &calls{limit: c.Limits.CommitTimeout, stallAfter: cmp.Or(c.StallAfter, stallAfter), giveUp: c.GiveUp, observer: c.Observer, log: c.Log, clock: c.now}
 }
 
 const (
@@ -46,15 +89,15 @@ var errLost = errors.New("nobody answers")
 // one that its other side has lost is ended, to be tried again; and one whose time
 // is over is given up. Then its context ends, and GiveUp is told: what f is stuck
 // in may not know of contexts.
-func (c *Config) watch(ctx context.Context, k call, f func(context.Context) error) error {
-	if k.asked == nil {
-		k.asked = &process{now: c.now}
+func (c *calls) watch(ctx context.Context, k call, f func(context.Context) error) error {
+	if k.inspector == nil {
+		k.inspector = &process{clock: c.clock}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	running, ended := context.WithCancel(context.WithoutCancel(ctx))
 	defer ended()
-	w := &callWatcher{c: c, call: k, cancel: cancel, running: running, id: callIDs.Add(1), begun: c.now(), moved: c.now()}
+	w := &callWatcher{calls: c, call: k, cancel: cancel, running: running, id: c.last.Add(1), begun: c.clock(), moved: c.clock()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -67,13 +110,10 @@ func (c *Config) watch(ctx context.Context, k call, f func(context.Context) erro
 	return w.result(err)
 }
 
-// callIDs numbers the calls of a process.
-var callIDs atomic.Int64
-
 // callWatcher looks at one call.
 type callWatcher struct {
 	id      int64 // in this process, for observers
-	c       *Config
+	calls   *calls
 	call    call
 	cancel  context.CancelCauseFunc
 	running context.Context // ends with the call
@@ -90,11 +130,7 @@ type callWatcher struct {
 
 // times returns how long the call may be silent, and the time between looks.
 func (w *callWatcher) times() (silent, between time.Duration) {
-	silent = stallAfter
-	if s := w.c.StallAfter; s > 0 {
-		silent = s
-	}
-	silent = min(silent, w.c.Limits.CommitTimeout/2) // it is told of before it is given up
+	silent = min(w.calls.stallAfter, w.calls.limit/2) // it is told of before it is given up
 	return silent, max(silent/looksPerStall, time.Millisecond)
 }
 
@@ -118,7 +154,7 @@ func (w *callWatcher) run() {
 		if w.given == nil && w.left() <= 0 && w.running.Err() == nil {
 			w.giveUp()
 		}
-		switch left := silent - w.c.now().Sub(w.moved); {
+		switch left := silent - w.calls.clock().Sub(w.moved); {
 		case w.stalled:
 			next = min(2*next, max(lookIntervalMax, between))
 		case left > 0:
@@ -139,13 +175,13 @@ func (w *callWatcher) left() time.Duration {
 	if w.call.total {
 		since = w.begun
 	}
-	return w.call.limit - w.c.now().Sub(since)
+	return w.call.limit - w.calls.clock().Sub(since)
 }
 
 func (w *callWatcher) look(silent time.Duration) {
 	ctx, cancel := context.WithTimeout(w.running, 2*silent/3)
 	defer cancel()
-	seen := w.call.asked.InspectCall(ctx)
+	seen := w.call.inspector.InspectCall(ctx)
 	if w.running.Err() != nil {
 		return
 	}
@@ -161,16 +197,16 @@ func (w *callWatcher) judge(silent time.Duration, seen pipeline.CallStatus) {
 	if seen.WaitsFor != "" {
 		w.waits = seen.WaitsFor
 	}
-	switch quiet := w.c.now().Sub(w.moved); {
+	switch quiet := w.calls.clock().Sub(w.moved); {
 	case quiet < silent && w.stalled:
 		w.gone(true)
 	case quiet < silent:
 	case !w.stalled:
 		w.stalled, w.since = true, w.moved
-		w.c.Log.Warn("a call gets no further", "node", w.call.node, "call", w.call.what, "since", w.since.UTC(), "waits_for", w.known())
+		w.calls.log.Warn("a call gets no further", "node", w.call.label, "call", w.call.what, "since", w.since.UTC(), "waits_for", w.known())
 	}
 	if w.stalled {
-		w.c.Observer.CallStalled(telemetry.Stall{ID: w.id, Node: w.call.node, Name: w.call.name, Call: w.call.step, What: w.call.what, Since: w.since, Waits: w.known()})
+		w.calls.observer.CallStalled(telemetry.Stall{ID: w.id, Node: w.call.label, Name: w.call.name, Call: w.call.kind, What: w.call.what, Since: w.since, Waits: w.known()})
 	}
 	if w.stalled && seen.Abandoned && w.lost == nil && w.given == nil {
 		w.lost = errLost
@@ -192,9 +228,9 @@ func (w *callWatcher) gone(on bool) {
 		return
 	}
 	w.stalled = false
-	w.c.Observer.CallMoved(w.id)
+	w.calls.observer.CallMoved(w.id)
 	if on && w.lost == nil && w.given == nil {
-		w.c.Log.Info("the call gets on again", "node", w.call.node, "call", w.call.what, "after", w.c.now().Sub(w.since).Round(time.Millisecond))
+		w.calls.log.Info("the call gets on again", "node", w.call.label, "call", w.call.what, "after", w.calls.clock().Sub(w.since).Round(time.Millisecond))
 	}
 }
 
@@ -204,9 +240,9 @@ func (w *callWatcher) giveUp() {
 	if w.call.total {
 		how = "has not come to its end within"
 	}
-	w.given = fmt.Errorf("%s: its %s %s %s (epoch.commit_timeout); it waits for %s%s", w.call.node, w.call.what, how, timespan.Text(w.call.limit), w.known(), w.call.after)
-	if w.c.GiveUp != nil {
-		w.undo = w.c.GiveUp(w.given)
+	w.given = fmt.Errorf("%s: its %s %s %s (epoch.commit_timeout); it waits for %s%s", w.call.label, w.call.what, how, timespan.Text(w.call.limit), w.known(), w.call.after)
+	if w.calls.giveUp != nil {
+		w.undo = w.calls.giveUp(w.given)
 	}
 	w.cancel(w.given)
 }
@@ -243,15 +279,14 @@ func named(node string, err error) error {
 
 // wait runs a call without a total limit: it is given up when nothing has moved
 // for as long as a commit may take.
-func (c *Config) wait(ctx context.Context, node, name, step, what string, asked any, f func(context.Context) error) error {
-	w, _ := asked.(pipeline.CallInspector)
-	return c.watch(ctx, call{node: node, name: name, step: step, what: what, limit: c.Limits.CommitTimeout, asked: w}, f)
+func (c *calls) wait(ctx context.Context, to callee, kind, what string, f func(context.Context) error) error {
+	return c.watch(ctx, call{callee: to, kind: kind, what: what, limit: c.limit}, f)
 }
 
 // process looks at what this process does, for calls that it waits for in itself:
 // of a library, and of a disk. One that works takes the processor, or writes.
 type process struct {
-	now    func() time.Time
+	clock  func() time.Time
 	before usage
 	known  bool
 }
@@ -266,7 +301,7 @@ const (
 
 // InspectCall implements pipeline.CallInspector.
 func (p *process) InspectCall(context.Context) pipeline.CallStatus {
-	is := usageNow(p.now())
+	is := usageNow(p.clock())
 	before, known := p.before, p.known
 	p.before, p.known = is, true
 	span := is.at.Sub(before.at)

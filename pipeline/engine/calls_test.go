@@ -48,8 +48,8 @@ func watched(t *testing.T, s *seen, total bool, giveUp func(error) func() bool, 
 	t.Helper()
 	log = &bytes.Buffer{}
 	c = &Config{Limits: Limits{CommitTimeout: time.Minute}, Observer: telemetry.New(telemetry.Options{}), GiveUp: giveUp, Log: slog.New(slog.NewTextHandler(log, nil))}
-	k := call{node: "sink w", name: "w", step: "commit", what: "commit of epoch 7", limit: time.Minute, total: total, asked: s}
-	return c, log, c.watch(context.Background(), k, func(ctx context.Context) error { return f(ctx, c) })
+	k := call{callee: callee{"sink w", "w", s}, kind: "commit", what: "commit of epoch 7", limit: time.Minute, total: total}
+	return c, log, newCalls(c).watch(context.Background(), k, func(ctx context.Context) error { return f(ctx, c) })
 }
 
 // counted returns the sum of a counter.
@@ -252,7 +252,7 @@ func (h *hanging) Commit(ctx context.Context, _ *pipeline.Committable) error { r
 
 // TestProcessMoves: what takes the processor gets on, and what waits does not.
 func TestProcessMoves(t *testing.T) {
-	p := &process{now: time.Now}
+	p := &process{clock: time.Now}
 	p.InspectCall(context.Background())
 	for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end); {
 	}

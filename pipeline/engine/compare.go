@@ -55,7 +55,7 @@ func CheckState(c *Config, kept *state.Contents) error {
 	errs := append(r.checkState(), r.checkGathered())
 	for sink, rc := range kept.Checkpoint.Committables {
 		if rc.Payload != nil && !r.committed && len(rc.RetainEpochs) == 0 {
-			errs = append(errs, r.checkCommitter(sink, kept.Checkpoint.Epoch))
+			errs = append(errs, c.checkSink(sink, kept.Checkpoint.Epoch))
 		}
 	}
 	return errors.Join(errs...)

@@ -88,31 +88,6 @@ func (c *Config) mappers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Step names a step of the epoch protocol.
-type Step string
-
-// The steps, in the order they are taken.
-const (
-	StepBegin   Step = "begin"   // before the epoch's spools are made
-	StepSettle  Step = "settle"  // all rows are in the spools, settled ones not yet
-	StepPrepare Step = "prepare" // before the sinks prepare
-	StepSave    Step = "save"    // prepared, not saved
-	StepCommit  Step = "commit"  // saved, no sink has committed
-	StepPublish Step = "publish" // one sink has committed, or is about to
-	StepTell    Step = "tell"    // every sink has committed
-	StepClean   Step = "clean"   // the sources know
-	StepDone    Step = "done"    // the spool is deleted
-)
-
-// The steps that only an epoch takes of which a sink refuses rows.
-const (
-	StepRefuse Step = "refuse" // before the rows to leave out are saved
-	StepAmend  Step = "amend"  // they are saved, and not committed
-)
-
-// Steps lists the steps of every epoch in order.
-var Steps = []Step{StepBegin, StepSettle, StepPrepare, StepSave, StepCommit, StepPublish, StepTell, StepClean, StepDone}
-
 // stall is the reason of calls that are tried again since they got no further.
 const stall = "stalled"
 
@@ -126,9 +101,9 @@ const maxRestarts = 8
 // nothing (I7).
 func Run(stop, kill context.Context, c Config) (err error) {
 	c.Observer.RunStarted(c.nodes())
-	s := &session{c: &c}
+	s := &session{c: &c, calls: newCalls(&c)}
 	defer func() { c.Observer.RunEnded(s.complete) }()
-	s.references, err = startReferences(stop, &c)
+	s.references, err = startReferences(stop, &c, s.calls)
 	defer func() { err = errors.Join(err, s.references.close()) }()
 	if err != nil {
 		if stop.Err() != nil {
@@ -159,6 +134,7 @@ func (c *Config) nodes() (n telemetry.Nodes) {
 // session is one call of Run: what outlives the openings of the pipeline.
 type session struct {
 	c          *Config
+	calls      *calls
 	references *references
 	epoch      int64 // the last one that went all its way in this session; 0 = none
 	complete   bool  // the sources are read to their end, and nothing is left to do
@@ -221,7 +197,7 @@ func (s *session) runOnce(stop, kill context.Context) (err error) {
 		return err
 	}
 	s.complete = r.ended
-	return r.verdict()
+	return r.committer.verdict()
 }
 
 // now is the time: for spans of it, which a clock that is set does not change, and

@@ -18,7 +18,7 @@ type epochBuilder struct {
 	r        *run
 	stop     context.Context // when it ends, no further epoch is begun
 	events   <-chan event
-	started  *epochStart
+	pace     *pace
 	prepared chan<- *preparedEpoch
 	epoch    int64
 	header   pipeline.EpochHeader // of the open epoch
@@ -136,7 +136,7 @@ func (f *epochBuilder) take(ctx context.Context, e event) error {
 // checkpoint that sources are finished, and their reading is.
 func (f *epochBuilder) final(c *barrier) bool {
 	if !c.last {
-		return c.idle
+		return c.wanted
 	}
 	if f.r.pending(true) || f.r.budget.begun(f.r.c.Sources) {
 		return true
@@ -153,7 +153,7 @@ func (f *epochBuilder) begin(started time.Time, h *epochHeader) error {
 	f.epoch++
 	f.began, f.count, f.changes, f.late = started, 0, 0, nil
 	f.rows, f.tally = map[string]map[string]int64{}, telemetry.NewTally()
-	if err := f.r.hook(StepBegin, f.epoch); err != nil {
+	if err := f.r.c.hook(StepBegin, f.epoch); err != nil {
 		return err
 	}
 	f.header = f.headerOf(f.epoch, h)
@@ -201,9 +201,9 @@ func (f *epochBuilder) add(ctx context.Context, p *task) error {
 		if err := f.begin(f.r.c.now(), p.header); err != nil {
 			return err
 		}
-		f.started.tell(p.epoch)
+		f.pace.epochBegun(p.epoch)
 	}
-	f.r.c.Observer.RecordsRead(readOf(f.r.sources[p.source].Name, p))
+	f.r.c.Observer.RecordsRead(readOf(p))
 	if p.records.Replays == nil {
 		f.r.budget.read(p.records.Source, int64(p.records.Len()))
 	}
@@ -226,9 +226,9 @@ func (f *epochBuilder) add(ctx context.Context, p *task) error {
 	return nil
 }
 
-// readOf returns what an observer is told of a task of a source.
-func readOf(source string, t *task) telemetry.Read {
-	r := telemetry.Read{Source: source, Records: int64(t.records.Len())}
+// readOf returns what an observer is told of a task.
+func readOf(t *task) telemetry.Read {
+	r := telemetry.Read{Source: t.source, Records: int64(t.records.Len())}
 	for _, s := range t.records.Spans {
 		r.Bytes += int64(s.End - s.Start)
 	}
@@ -366,7 +366,7 @@ func (f *epochBuilder) finish(ctx context.Context, c *barrier) (p *preparedEpoch
 	f.restarted(c)
 	f.r.restart = nil
 	started := f.r.c.now()
-	if err := f.r.hook(StepSettle, f.epoch); err != nil {
+	if err := f.r.c.hook(StepSettle, f.epoch); err != nil {
 		return nil, nil, err
 	}
 	if err := f.settle(p); err != nil {
@@ -420,7 +420,7 @@ func (f *epochBuilder) restarted(c *barrier) {
 
 // prepare makes every spool durable.
 func (f *epochBuilder) prepare(ctx context.Context, p *preparedEpoch) error {
-	if err := f.r.hook(StepPrepare, f.epoch); err != nil {
+	if err := f.r.c.hook(StepPrepare, f.epoch); err != nil {
 		return err
 	}
 	committables := make([]*pipeline.Committable, len(f.sinks)+1)
@@ -447,13 +447,12 @@ func (f *epochBuilder) prepare(ctx context.Context, p *preparedEpoch) error {
 		f.r.carrying[s.Name] = committables[i].SinkState != nil
 	}
 	p.committables[deadLetterSink] = committables[len(f.sinks)]
-	f.r.deadline.set(p.committables, f.r.pending(false), f.r.c.now())
+	f.r.pace.setWanted(p.committables, f.r.pending(false), f.r.c.now())
 	return nil
 }
 
 // prepareOne prepares one sink's part, and says of an error whose it is.
 func (f *epochBuilder) prepareOne(ctx context.Context, sink string, prepare func(context.Context) error) error {
-	node := f.r.nodeName(sink)
-	err := f.r.c.wait(ctx, node, sink, "prepare", fmt.Sprintf("prepare of epoch %d", f.epoch), nil, prepare)
-	return named(node, err)
+	to := calleeSink(sink, nil)
+	return named(to.label, f.r.calls.wait(ctx, to, "prepare", fmt.Sprintf("prepare of epoch %d", f.epoch), prepare))
 }

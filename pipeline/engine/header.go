@@ -78,17 +78,21 @@ func (r *readProgress) done(recs *pipeline.Records) {
 	}
 }
 
-// epochHeader returns that of the open epoch.
-func (c *splitter) header() *epochHeader {
-	h := &epochHeader{followed: map[string]pipeline.SourceProgress{}}
-	if !c.r.c.Timeless {
-		h.at = c.r.references.begins(c.first + int64(c.number))
+// header returns that of the open epoch, the same from the first time on.
+func (s *splitter) header() *epochHeader {
+	if s.open.header != nil {
+		return s.open.header
 	}
-	for name, r := range c.progress {
+	h := &epochHeader{followed: map[string]pipeline.SourceProgress{}}
+	if s.begins != nil {
+		h.at = s.begins(s.epoch())
+	}
+	for name, r := range s.progress {
 		if r.known {
 			h.followed[name] = pipeline.SourceProgress{State: pipeline.SourceFollowing, Behind: slices.Sorted(maps.Keys(r.behind)), Unread: r.unread > 0}
 		}
 	}
+	s.open.header = h
 	return h
 }
 

@@ -24,7 +24,7 @@ type references struct {
 
 // startReferences loads the references; the caller closes them, after a failure
 // too.
-func startReferences(ctx context.Context, c *Config) (*references, error) {
+func startReferences(ctx context.Context, c *Config, calls *calls) (*references, error) {
 	r := &references{nodes: c.Rows, now: c.now, pinned: map[int64][]any{}, times: map[int64]time.Time{}}
 	for _, n := range c.Rows {
 		ref, ok := n.Transform.(pipeline.SideInput)
@@ -38,9 +38,10 @@ func startReferences(ctx context.Context, c *Config) (*references, error) {
 			}
 			c.Log.Warn(message, "node", n.Name, "error", err)
 		}
-		err := c.wait(ctx, "node "+n.Name, n.Name, "open", "loading of the reference", nil, func(ctx context.Context) error { return ref.Start(ctx, report) })
+		to := callee{label: "node " + n.Name, name: n.Name}
+		err := calls.wait(ctx, to, "open", "loading of the reference", func(ctx context.Context) error { return ref.Start(ctx, report) })
 		if err != nil {
-			return r, named("node "+n.Name, err)
+			return r, named(to.label, err)
 		}
 		c.Observer.ReferenceLoaded(n.Name, ref)
 	}

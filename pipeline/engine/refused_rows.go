@@ -37,15 +37,15 @@ func (f *refusals) all() []letterCount {
 
 // publish commits one sink's part of a saved epoch. Rows that it refuses become
 // dead letters first.
-func (r *run) publish(ctx context.Context, name string, rc *pipeline.Committable, commit func(context.Context, *pipeline.Committable) error) error {
-	until := r.c.now().Add(r.c.Limits.CommitTimeout)
+func (m *committer) publish(ctx context.Context, name string, rc *pipeline.Committable, commit commitFunc) error {
+	until := m.c.now().Add(m.c.Limits.CommitTimeout)
 	for range maxRefusals {
-		err := r.retry(ctx, name, rc, until, commit)
+		err := m.retry(ctx, name, rc, until, commit)
 		var refused *pipeline.RefusedError
 		if !errors.As(err, &refused) || len(refused.Rows) == 0 {
 			return err
 		}
-		if rc, err = r.refuse(ctx, name, rc.Epoch, refused); err != nil {
+		if rc, err = m.refuse(ctx, name, rc.Epoch, refused); err != nil {
 			return err
 		}
 	}
@@ -55,17 +55,17 @@ func (r *run) publish(ctx context.Context, name string, rc *pipeline.Committable
 // refuse saves, under the epoch that is saved already, that a sink leaves rows
 // out, together with their dead letters (I2, I3), and returns the sink's committable
 // as it is then. Whatever crashes, the sink is never again asked for the rows.
-func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pipeline.RefusedError) (*pipeline.Committable, error) {
-	r.refusals.mu.Lock()
-	defer r.refusals.mu.Unlock()
-	if err := r.hook(StepRefuse, epoch); err != nil {
+func (m *committer) refuse(ctx context.Context, name string, epoch int64, refused *pipeline.RefusedError) (*pipeline.Committable, error) {
+	m.refusals.mu.Lock()
+	defer m.refusals.mu.Unlock()
+	if err := m.c.hook(StepRefuse, epoch); err != nil {
 		return nil, err
 	}
 	letters := refusedLetters(name, refused)
-	next := *r.checkpoint
+	next := *m.checkpoint
 	var err error
 	more := newLetterCount(&letters[0], int64(len(letters)))
-	if next.Budget, err = r.allow(more); err != nil {
+	if next.Budget, err = m.allow(more); err != nil {
 		return nil, err
 	}
 	// Others go through the maps of the last checkpoint meanwhile.
@@ -75,8 +75,8 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 	next.Committables[name] = &amended
 	before := next.Committables[deadLetterSink]
 	var dead *pipeline.Committable
-	err = r.c.wait(ctx, "dead letters", deadLetterSink, "prepare", fmt.Sprintf("prepare of epoch %d", epoch), nil, func(ctx context.Context) (err error) {
-		dead, err = r.c.DeadLetters.Amend(ctx, before, letters)
+	err = m.calls.wait(ctx, calleeSink(deadLetterSink, nil), "prepare", fmt.Sprintf("prepare of epoch %d", epoch), func(ctx context.Context) (err error) {
+		dead, err = m.c.DeadLetters.Amend(ctx, before, letters)
 		return err
 	})
 	if err != nil {
@@ -86,23 +86,23 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 		dead.PreviousEpoch, next.Published[deadLetterSink] = next.Published[deadLetterSink], epoch
 	}
 	next.Committables[deadLetterSink] = dead
-	if err := r.storeSave(&state.Update{Checkpoint: &next}); err != nil {
+	if err := m.write(&state.Update{Checkpoint: &next}); err != nil {
 		return nil, err
 	}
-	r.checkpoint = &next
-	rows := addLetters(slices.Clone(r.refusals.all()), more)
-	r.refusals.rows.Store(&rows)
+	m.checkpoint = &next
+	rows := addLetters(slices.Clone(m.refusals.all()), more)
+	m.refusals.rows.Store(&rows)
 	refusedRows := telemetry.NewTally()
 	for i := range letters {
 		refusedRows.CountLetter(&letters[i])
 	}
-	r.c.Observer.RowsRefused(refusedRows)
-	r.c.Log.Warn("rows are refused, and dead letters now", "sink", name, "epoch", epoch, "rows", len(letters), "error", refused)
-	if err := r.hook(StepAmend, epoch); err != nil {
+	m.c.Observer.RowsRefused(refusedRows)
+	m.c.Log.Warn("rows are refused, and dead letters now", "sink", name, "epoch", epoch, "rows", len(letters), "error", refused)
+	if err := m.c.hook(StepAmend, epoch); err != nil {
 		return nil, err
 	}
-	err = r.c.wait(ctx, "dead letters", deadLetterSink, "commit", fmt.Sprintf("commit of epoch %d", epoch), nil, func(ctx context.Context) error {
-		return r.c.DeadLetters.Commit(ctx, dead)
+	err = m.calls.wait(ctx, calleeSink(deadLetterSink, nil), "commit", fmt.Sprintf("commit of epoch %d", epoch), func(ctx context.Context) error {
+		return m.c.DeadLetters.Commit(ctx, dead)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
@@ -112,8 +112,8 @@ func (r *run) refuse(ctx context.Context, name string, epoch int64, refused *pip
 
 // allow holds more dead letters against the budget of the saved epoch, and
 // returns it with them. Where they are too many the epoch stays as it is saved.
-func (r *run) allow(more letterCount) (json.RawMessage, error) {
-	b, err := restoreBudget(r.c.MaxRatio, r.checkpoint.Budget)
+func (m *committer) allow(more letterCount) (json.RawMessage, error) {
+	b, err := restoreBudget(m.c.MaxRatio, m.checkpoint.Budget)
 	if err != nil {
 		return nil, err
 	}

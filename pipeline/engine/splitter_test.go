@@ -10,10 +10,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
-// newCutter returns a cutter of one source, and what it was given to read.
-func newCutter(limits Limits, queue int) *splitter {
-	r := &run{c: &Config{Limits: limits, Timeless: true}, sources: []graph.SourceNode{{Name: "s"}}}
-	return &splitter{r: r, in: make(chan readResult), tasks: make(chan *task, 100), events: make(chan event, queue), finished: map[string]bool{}, started: newEpochStart()}
+// newSplitter returns a splitter of one source, with some limits and room for events.
+func newSplitter(limits Limits, queue int) *splitter {
+	return &splitter{
+		limits: limits, sources: []graph.SourceNode{{Name: "s"}}, pace: newPace(), clock: time.Now,
+		results: make(chan readResult), tasks: make(chan *task, 100), events: make(chan event, queue), finished: map[string]bool{},
+	}
 }
 
 // someRecords are n records of one byte.
@@ -31,26 +33,26 @@ func TestIntervalOfWaitingEpochs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		c := newCutter(Limits{Interval: time.Second, Records: 100, Bytes: 100}, 100)
-		go func() { _ = c.run(ctx, ctx) }()
+		s := newSplitter(Limits{Interval: time.Second, Records: 100, Bytes: 100}, 100)
+		go func() { _ = s.run(ctx, ctx) }()
 		for range 5 {
-			c.in <- someRecords(3)
+			s.results <- someRecords(3)
 			<-time.After(time.Minute)
 		}
 		synctest.Wait()
 		for range 5 {
-			if e := <-c.events; e.barrier != nil {
+			if e := <-s.events; e.barrier != nil {
 				t.Fatalf("an epoch of %d records was cut before it was begun", e.barrier.records)
 			} else {
-				c.started.tell(e.task.epoch)
+				s.pace.epochBegun(e.task.epoch)
 			}
 		}
 		<-time.After(2 * time.Second)
 		synctest.Wait()
-		if len(c.events) != 1 {
-			t.Fatalf("%d events, want the cut of an epoch that was begun", len(c.events))
+		if len(s.events) != 1 {
+			t.Fatalf("%d events, want the cut of an epoch that was begun", len(s.events))
 		}
-		if e := <-c.events; e.barrier == nil || e.barrier.records != 15 {
+		if e := <-s.events; e.barrier == nil || e.barrier.records != 15 {
 			t.Errorf("not an epoch of 15 records: %+v", e)
 		}
 		cancel()
@@ -62,26 +64,26 @@ func TestIntervalOfWaitingEpochs(t *testing.T) {
 func TestStopLeavesWhatWasRead(t *testing.T) {
 	stop, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c := newCutter(Limits{Interval: time.Hour, Records: 1, Bytes: 100}, 0)
+	s := newSplitter(Limits{Interval: time.Hour, Records: 1, Bytes: 100}, 0)
 	done := make(chan error, 1)
-	go func() { done <- c.run(stop, t.Context()) }()
-	c.in <- someRecords(10)
-	pieces := 0
+	go func() { done <- s.run(stop, t.Context()) }()
+	s.results <- someRecords(10)
+	tasks := 0
 	var last *barrier
-	for e := range c.events {
+	for e := range s.events {
 		if e.barrier != nil {
 			if e.barrier.records > 0 {
 				last = e.barrier
 			}
 			continue
 		}
-		pieces++
+		tasks++
 		cancel()
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if pieces != 1 || last == nil || string(last.cursors["s"]["p"]) != "\x01" {
-		t.Errorf("%d epochs after the stop, the last %+v; want 1, with the cursor after its record", pieces, last)
+	if tasks != 1 || last == nil || string(last.cursors["s"]["p"]) != "\x01" {
+		t.Errorf("%d epochs after the stop, the last %+v; want 1, with the cursor after its record", tasks, last)
 	}
 }

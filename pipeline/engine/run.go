@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
@@ -20,30 +17,30 @@ import (
 type run struct {
 	c             *Config
 	session       *session
+	calls         *calls
+	committer     *committer
+	spool         spool
 	store         *state.Store
-	keyspaces     *state.Keyspaces    // of all operator states
-	checkpoint    *state.Checkpoint   // the last saved; the committer owns it once run has begun
-	taken         map[string][]string // tables by sink, of this opening and those before
-	lastCommitted int64               // epoch, as far as is known at the start
-	committed     bool                // every sink has committed the checkpoint's epoch, as far as is known at the start
-	published     bool                // an epoch was committed in this opening; the committer owns it once run has begun
-	restart       []string            // sources to be read from their start, until it is saved
-	stages        []*stage            // as in the plan
-	operators     []*operator         // as in the plan
+	keyspaces     *state.Keyspaces  // of all operator states
+	checkpoint    *state.Checkpoint // the one that this opening goes on at
+	lastCommitted int64             // epoch, as far as is known at the start
+	committed     bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
+	restart       []string          // sources to be read from their start, until it is saved
+	stages        []*stage          // as in the plan
+	operators     []*operator       // as in the plan
 	// settledMappers are those of the row transforms behind operators: of the epoch builder.
 	settledMappers map[*graph.RowPath]pipeline.RowMapper
 	references     *references
-	budget         *budget                    // of the epoch builder
-	coverage       *coverage                  // of the epoch builder
-	carrying       map[string]bool            // of the epoch builder: sinks with rows that wait to be published
-	finished       map[string]bool            // of the epoch builder: sources that the checkpoint has as finished
-	deadline       deadline                   // when an epoch without records is needed
+	budget         *budget         // of the epoch builder
+	coverage       *coverage       // of the epoch builder
+	carrying       map[string]bool // of the epoch builder: sinks with rows that wait to be published
+	finished       map[string]bool // of the epoch builder: sources that the checkpoint has as finished
+	pace           *pace
 	sources        []graph.SourceNode         // those of the Config, and the inbox
 	formats        map[string]pipeline.Format // of sources, as far as the pipeline file says them
 	again          bool                       // the sources are read from their start again
 	ended          bool                       // of the epoch builder: the sources are, and nothing is left to do
-	running        bool                       // epochs after the checkpoint may have spools
-	refusals       refusals
+	refusals       *refusals
 	definition     []byte // for the state to keep
 	// restarted holds, of those that keep something of their reading before, the
 	// cursors that they begin with, until they are saved.
@@ -59,14 +56,14 @@ type run struct {
 func open(ctx context.Context, s *session) (*run, error) {
 	c := s.c
 	var store *state.Store
-	err := c.wait(ctx, "the state", stateNode, "open", "opening", nil, func(context.Context) (err error) {
+	err := s.calls.wait(ctx, calleeState, "open", "opening", func(context.Context) (err error) {
 		store, err = state.Look(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, session: s, store: store, carrying: map[string]bool{}, references: s.references, sources: slices.Clone(c.Sources)}
+	r := &run{c: c, calls: s.calls, refusals: &refusals{}, pace: newPace(), session: s, spool: newSpool(c.StateDir), store: store, carrying: map[string]bool{}, references: s.references, sources: slices.Clone(c.Sources)}
 	if c.Inbox != nil {
 		r.sources = append(r.sources, graph.SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
@@ -89,7 +86,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.check(ctx); err != nil {
 		return err
 	}
-	if err := r.openOne(ctx, "the state", stateNode, nil, func(context.Context) error { return r.store.Make() }); err != nil {
+	if err := r.openOne(ctx, calleeState, func(context.Context) error { return r.store.Make() }); err != nil {
 		return err
 	}
 	r.opened()
@@ -97,12 +94,11 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	if !r.committed {
-		if err := r.commit(ctx, r.checkpoint.Committables, r.checkpoint.Epoch); err != nil {
-			return fmt.Errorf("committing epoch %d again: %w", r.checkpoint.Epoch, err)
+		if err := r.committer.commitAgain(ctx); err != nil {
+			return err
 		}
-		r.published = true
 	}
-	if err := r.cleanSpool(r.checkpoint.Committables); err != nil {
+	if err := r.committer.cleanSpool(allEpochs, r.committer.checkpoint.Committables); err != nil {
 		return err
 	}
 	if err := r.openInbox(ctx); err != nil {
@@ -121,6 +117,10 @@ func (r *run) restore() (err error) {
 	}
 	if r.checkpoint.Finished == nil {
 		r.checkpoint.Finished = map[string]bool{}
+	}
+	r.committer = &committer{
+		c: r.c, calls: r.calls, store: r.store, spool: r.spool, sources: r.sources, references: r.references, checkpoint: r.checkpoint,
+		refusals: r.refusals, done: func(epoch int64) { r.session.epoch = epoch },
 	}
 	if r.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
 		return err
@@ -169,7 +169,7 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.openStages(); err != nil {
 		return err
 	}
-	r.deadline.resume(r.checkpoint.Committables, r.pending(false), r.c.now())
+	r.pace.resume(r.checkpoint.Committables, r.pending(false), r.c.now())
 	if err := r.checkGathered(); err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (r *run) check(ctx context.Context) error {
 // they would be deleted with the spool (I3).
 func (r *run) checkGathered() error {
 	for name, rc := range r.checkpoint.Committables {
-		if len(rc.RetainEpochs) > 0 && r.committer(name) == nil {
+		if _, ok := r.c.target(name); len(rc.RetainEpochs) > 0 && !ok {
 			return fmt.Errorf("sink %s has rows that wait to be published, but is no longer in the pipeline file: run once with it, to the end of the sources", name)
 		}
 	}
@@ -197,7 +197,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
 		var names []string
 		o := r.openingOf(s)
-		err := r.openOne(ctx, r.nodeName(s.Name), s.Name, s.Sink, func(ctx context.Context) (err error) {
+		err := r.openOne(ctx, calleeSink(s.Name, s.Sink), func(ctx context.Context) (err error) {
 			names, err = s.Sink.Check(ctx, o)
 			return err
 		})
@@ -212,7 +212,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 		}
 	}
 	o := r.opening(deadLetterSink, nil)
-	return r.openOne(ctx, r.nodeName(deadLetterSink), deadLetterSink, nil, func(ctx context.Context) error {
+	return r.openOne(ctx, calleeSink(deadLetterSink, nil), func(ctx context.Context) error {
 		_, err := r.c.DeadLetters.Check(ctx, o)
 		return err
 	})
@@ -221,23 +221,23 @@ func (r *run) checkSinks(ctx context.Context) error {
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
 		o := r.openingOf(s)
-		if err := r.openOne(ctx, r.nodeName(s.Name), s.Name, s.Sink, func(ctx context.Context) error { return s.Sink.Open(ctx, o) }); err != nil {
+		if err := r.openOne(ctx, calleeSink(s.Name, s.Sink), func(ctx context.Context) error { return s.Sink.Open(ctx, o) }); err != nil {
 			return err
 		}
 	}
 	o := r.opening(deadLetterSink, nil)
-	err := r.openOne(ctx, r.nodeName(deadLetterSink), deadLetterSink, nil, func(ctx context.Context) error { return r.c.DeadLetters.Open(ctx, o) })
+	err := r.openOne(ctx, calleeSink(deadLetterSink, nil), func(ctx context.Context) error { return r.c.DeadLetters.Open(ctx, o) })
 	if err != nil {
 		return err
 	}
-	r.taken = takenTables(r.checkpoint.Tables, r.c.Sinks)
+	r.committer.tables = takenTables(r.checkpoint.Tables, r.c.Sinks)
 	return nil
 }
 
 // openOne opens a node, or asks it whether it could be opened, and says of an
 // error whose it is.
-func (r *run) openOne(ctx context.Context, node, name string, asked any, f func(context.Context) error) error {
-	return named(node, r.c.wait(ctx, node, name, "open", "opening", asked, f))
+func (r *run) openOne(ctx context.Context, to callee, f func(context.Context) error) error {
+	return named(to.label, r.calls.wait(ctx, to, "open", "opening", f))
 }
 
 // takenTables adds the tables of sinks that are open to those taken before.
@@ -268,7 +268,7 @@ func (r *run) openingOf(s graph.SinkNode) pipeline.SinkOptions {
 func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.SinkOptions {
 	o := pipeline.SinkOptions{
 		Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
-		Spool:     func(epoch int64) string { return filepath.Join(r.spoolDir(epoch), sink) },
+		Spool:     func(epoch int64) string { return r.spool.dir(epoch, sink) },
 		Published: r.checkpoint.Published[sink],
 		Taken:     r.checkpoint.Tables[sink],
 	}
@@ -319,7 +319,7 @@ func (r *run) openInbox(ctx context.Context) error {
 
 func (r *run) openSource(ctx context.Context, s graph.SourceNode, cursors map[string][]byte) error {
 	r.listen(s)
-	return r.openOne(ctx, "source "+s.Name, s.Name, nil, func(ctx context.Context) error { return s.Source.Open(ctx, cursors) })
+	return r.openOne(ctx, calleeSource(s.Name), func(ctx context.Context) error { return s.Source.Open(ctx, cursors) })
 }
 
 // restartSource returns the cursors that a source begins with which is read anew.
@@ -347,94 +347,46 @@ func (r *run) listen(s graph.SourceNode) {
 	noticing.OnNotice(func(n pipeline.Notice) { r.c.Observer.SourceNoticed(s.Name, n) })
 }
 
+// splitter returns the splitter of the run, for so many workers.
+func (r *run) splitter(workers int) *splitter {
+	s := &splitter{
+		limits: r.c.Limits, sources: r.sources, pace: r.pace, clock: r.c.now,
+		results: make(chan readResult), tasks: make(chan *task), events: make(chan event, 2*workers),
+		before: r.checkpoint.Epoch, finished: r.othersFinished(), progress: newReadProgress(r.sources),
+	}
+	if len(r.c.Rows) > 0 {
+		s.pins = r.references.of
+	}
+	if !r.c.Timeless {
+		s.begins = r.references.begins
+	}
+	return s
+}
+
+// othersFinished returns the finished sources that this run does not read.
+func (r *run) othersFinished() map[string]bool {
+	others := map[string]bool{}
+	for name := range r.checkpoint.Finished {
+		if !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return s.Name == name }) {
+			others[name] = true
+		}
+	}
+	return others
+}
+
 // close closes in the order of the data.
 func (r *run) close() error {
 	var errs []error
-	closing := func(node, name string, f func() error) {
-		errs = append(errs, r.c.wait(context.Background(), node, name, "close", "closing", nil, func(context.Context) error { return f() }))
+	closing := func(to callee, f func() error) {
+		errs = append(errs, r.calls.wait(context.Background(), to.alone(), "close", "closing", func(context.Context) error { return f() }))
 	}
 	for _, s := range r.sources {
-		closing("source "+s.Name, s.Name, s.Source.Close)
+		closing(calleeSource(s.Name), s.Source.Close)
 	}
 	for _, s := range r.c.Sinks {
-		closing(r.nodeName(s.Name), s.Name, s.Sink.Close)
+		closing(calleeSink(s.Name, s.Sink), s.Sink.Close)
 	}
-	closing(r.nodeName(deadLetterSink), deadLetterSink, r.c.DeadLetters.Close)
-	closing("the state", stateNode, r.store.Close)
+	closing(calleeSink(deadLetterSink, nil), r.c.DeadLetters.Close)
+	closing(calleeState, r.store.Close)
 	return errors.Join(errs...)
-}
-
-func (r *run) spoolDir(epoch int64) string {
-	return filepath.Join(r.c.StateDir, "spool", strconv.FormatInt(epoch, 10))
-}
-
-// cleanSpool deletes all spools but those that the committables keep and those of
-// epochs that are not saved yet.
-func (r *run) cleanSpool(committables map[string]*pipeline.Committable) error {
-	return r.c.wait(context.Background(), "the state", stateNode, "clean", "cleaning of the spool", nil, func(context.Context) error {
-		return r.clean(committables)
-	})
-}
-
-func (r *run) clean(committables map[string]*pipeline.Committable) error {
-	keep := map[string]bool{}
-	for sink, rc := range committables {
-		for _, e := range rc.RetainEpochs {
-			keep[filepath.Join(strconv.FormatInt(e, 10), sink)] = true
-		}
-	}
-	root := filepath.Join(r.c.StateDir, "spool")
-	epochs, err := os.ReadDir(root)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("cleaning the spool: %w", err)
-	}
-	for _, e := range epochs {
-		n, err := strconv.ParseInt(e.Name(), 10, 64)
-		if err != nil || n > r.checkpoint.Epoch && r.running {
-			continue
-		}
-		if err := cleanEpoch(root, e.Name(), keep); err != nil {
-			return fmt.Errorf("cleaning the spool: %w", err)
-		}
-	}
-	return nil
-}
-
-func cleanEpoch(root, epoch string, keep map[string]bool) error {
-	dir := filepath.Join(root, epoch)
-	sinks, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	kept := 0
-	for _, s := range sinks {
-		if keep[filepath.Join(epoch, s.Name())] {
-			kept++
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, s.Name())); err != nil {
-			return err
-		}
-	}
-	if kept > 0 {
-		return nil
-	}
-	return os.RemoveAll(dir)
-}
-
-// tell reports to the sources that everything up to the cursors has taken effect.
-func (r *run) tell(ctx context.Context, cursors map[string]map[string][]byte) error {
-	for _, s := range r.sources {
-		if moved := cursors[s.Name]; len(moved) > 0 {
-			node := "source " + s.Name
-			err := r.c.wait(ctx, node, s.Name, "tell", "being told", nil, func(ctx context.Context) error { return s.Source.Committed(ctx, moved) })
-			if err != nil {
-				return named(node, err)
-			}
-		}
-	}
-	return nil
 }

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// readResult is what a Read of a source returned.
+type readResult struct {
+	source  int // index of the source
+	records *pipeline.Records
+	err     error
+}
+
+// sourceReader reads one source.
+type sourceReader struct {
+	index    int
+	name     string
+	source   pipeline.Source
+	first    *readResult // what was read already; nil = nothing
+	observer SourceObserver
+}
+
+// run brings the source's records to the splitter until the source or ctx ends, or
+// Read fails.
+func (r *sourceReader) run(ctx context.Context, to chan<- readResult) {
+	for {
+		in := r.read(ctx)
+		select {
+		case to <- in:
+		case <-ctx.Done():
+			return
+		}
+		if in.err != nil {
+			return
+		}
+	}
+}
+
+func (r *sourceReader) read(ctx context.Context) (in readResult) {
+	r.observer.SourceWaits(r.name)
+	if r.first != nil {
+		in, r.first = *r.first, nil
+	} else {
+		in.records, in.err = r.source.Read(ctx)
+	}
+	in.source = r.index
+	if !errors.Is(in.err, io.EOF) {
+		r.observer.SourceAnswered(r.name)
+	}
+	return in
+}

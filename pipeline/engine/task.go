@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// task is a run of one source's records within one epoch: what a worker does at a
+// time. The splitter makes it; a worker sets what it became; the epoch builder
+// takes that.
+type task struct {
+	buffer  *buffer
+	epoch   int // that it belongs to, counted from the start of the run
+	header  *epochHeader
+	source  string // the node's name
+	records *pipeline.Records
+	pins    []any             // the versions of references that the epoch is pinned to
+	batches []*pipeline.Batch // by step; nil where the step does not read the source
+	err     error
+	done    chan struct{} // closed when batches or err are set
+}
+
+// buffer is the memory that one Read returned, which its tasks share.
+type buffer struct {
+	users atomic.Int32
+	free  func()
+}
+
+// newBuffer returns the buffer of some records, with one user.
+func newBuffer(r *pipeline.Records) *buffer {
+	b := &buffer{free: r.Free}
+	b.users.Store(1)
+	return b
+}
+
+// retain adds a user.
+func (b *buffer) retain() { b.users.Add(1) }
+
+// release frees the memory when nobody uses it any more. Where an error keeps it
+// from being called, the garbage collector does the work.
+func (b *buffer) release() {
+	if b.users.Add(-1) == 0 && b.free != nil {
+		b.free()
+	}
+}
+
+// barrier ends an epoch: it follows the last task of it.
+type barrier struct {
+	last     bool // every source is at its end
+	wanted   bool // the epoch is needed though nothing was read: see pace
+	header   *epochHeader
+	cursors  map[string]map[string][]byte // of the partitions that moved, by source; nil = dropped
+	finished map[string]bool              // the sources that are at their end
+	records  int64
+	bytes    int64
+}
+
+// event is what the splitter sends the epoch builder, in order: a task or a
+// barrier.
+type event struct {
+	task    *task
+	barrier *barrier
+}
