@@ -2,6 +2,22 @@
 // matches, or the data files of a DynamoDB export; to their end, or for ever as
 // they grow.
 //
+// # Parts
+//
+// A Source finds files (glob.go, or package export) and hands over what one of two
+// readers makes of them:
+//
+//   - to their end: resolver finds out which of the files were read before, and a
+//     reader reads each of the rest from its cursor (resolve.go, reader.go);
+//   - for ever: follower finds new, renamed and rotated files and decides what each is; a
+//     followedFile reads what comes in one; registry knows what was read of files that are
+//     not followed just now, and which of it is lost (follow.go, identify.go and rotation.go,
+//     followed_file.go and followed_read.go, registry.go).
+//
+// Both share the decompression of streams (stream.go), the splitter, which finds records in
+// bytes (split.go, extent.go, unwrap.go), the position between records (position.go), and
+// the cursor (cursor.go).
+//
 // # Order and partitions
 //
 // A file is a partition. Files are read one after the other, in the byte order
@@ -42,7 +58,7 @@
 // # Cursors
 //
 // A cursor holds the decompressed offset, line and number of the next record, the
-// brackets that are open around it (see place), and what tells that the file is still
+// brackets that are open around it (see position), and what tells that the file is still
 // the one that was read: its size, the time of its last change, its device and inode,
 // and a hash of its content up to the offset, which goes on from the cursor (see
 // digest). If the first three are as they were, the file is not opened; a file that was
@@ -75,7 +91,7 @@
 // that began and was rotated between two looks, while there was none before, is not looked
 // for.
 //
-// A gap is only certain after a while (lossAfter). Files that came after it are read
+// A gap is only certain after a while (gapAfter). Files that came after it are read
 // at once; until it is told, their cursors name the one that is in doubt (Unverified), so
 // that the next process looks for it and decides, even if this one is killed by then.
 //

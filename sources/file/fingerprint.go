@@ -156,12 +156,12 @@ func isPrefix(f, of *os.File, size int64) (bool, error) {
 	return true, nil
 }
 
-// rotated reports whether a file may be a copy of another by its name, which has
+// mayBeCopy reports whether a file may be a copy of another by its name, which has
 // the other's stem, then no letter or digit, and is longer, or the same in another
 // folder. So are app.log.1, app-20260101.log and app.log.gz of app.log, but
 // not the other way round: the file in place of one that was renamed is new,
 // whatever it begins with.
-func rotated(name, of, stem string) bool {
+func mayBeCopy(name, of, stem string) bool {
 	base := filepath.Base(name)
 	rest, ok := strings.CutPrefix(base, stem)
 	if !ok || stem == "" {

@@ -38,74 +38,38 @@ const (
 )
 
 // follower reads files that grow, one after the other and again and again. One
-// goroutine uses it.
+// goroutine uses it. It finds the files and decides what each of them is; a followedFile
+// reads one, and the registry knows what was read before.
 type follower struct {
-	s         *Source
-	now       func() time.Time
-	files     []*followedFile // in the order in which they were found: oldest first
-	former    []*formerFile
-	openFiles int // of files
-	// droppedPartitions are the cursors to forget with the next records.
-	droppedPartitions []string
-	listSoon          bool // a file is not where it was
-	listedAt          time.Time
-	listInterval      time.Duration   // until the next listing
-	listErrors        map[string]bool // why some files could not be listed
-	// rotations are names of which the content was seen to be gone, with what was there.
-	rotations []rotation
-	// vacated are files that went while nothing ran, by their names, which no other file
-	// has had since.
-	vacated map[string]*formerFile
-
+	env      followEnv
+	source   *Source // matches the path, and takes the records
+	files    followedFiles
+	registry *registry
 	progress progressTracker
+
+	listSoon     bool // a file is not where it was
+	listedAt     time.Time
+	listInterval time.Duration   // until the next listing
+	listErrors   map[string]bool // why some files could not be listed
 }
 
-// formerFile is what was read of a file that is gone, has other content now, or was
-// not found again yet.
-type formerFile struct {
-	partition      string
-	name           string // the path where it was found first, absolute
-	stem           string // of the name, see rotated
-	at             cursor
-	goneSince      time.Time
-	unreadBytes    int64 // bytes that it is known to have had besides
-	overwritten    bool  // its content was seen to be gone: the file is another one now
-	fromCheckpoint bool  // it comes from the checkpoint
-	// newestOfName says that it comes from the checkpoint, and was the last to have its name.
-	newestOfName bool
-	// unverified says that it comes from the checkpoint, and that another file was read
-	// under its name before it was decided whether something of it is lost.
-	unverified  bool
-	lossDecided bool // it was decided whether something of it is lost
-	// movedTo it was last, if that was not its place, and its size then: a program may
-	// write on there.
-	movedTo     string
-	movedToSize int64
+// followEnv is what the files that are followed share.
+type followEnv struct {
+	source     *Source // makes readers, and counts what is read
+	now        func() time.Time
+	notify     func(pipeline.Notice)
+	send       func(context.Context, *followedFile, *pipeline.Records) error
+	unverified func(name string) map[string]int64 // see registry
+	openFiles  int
 }
 
 func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
-	f := &follower{s: s, now: s.now, listErrors: map[string]bool{}, vacated: map[string]*formerFile{}, progress: progressTracker{toldUnread: -1}}
-	for key, raw := range cursors {
-		at, err := parseCursor(key, raw)
-		if err != nil {
-			return nil, err
-		}
-		at.Path = cmp.Or(at.Path, key)
-		f.former = append(f.former, &formerFile{partition: key, name: absolute(at.Path), stem: stemOf(at.Path), at: *at, goneSince: f.now(), fromCheckpoint: true})
+	f := &follower{source: s, listErrors: map[string]bool{}, progress: progressTracker{toldUnread: -1}}
+	var err error
+	if f.registry, err = newRegistry(cursors, s.now, f.notify); err != nil {
+		return nil, err
 	}
-	// The newest first: of two that one file may go on from, that is the one.
-	slices.SortFunc(f.former, func(a, b *formerFile) int {
-		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
-	})
-	told, names := map[fileID]bool{}, nameHistory{}
-	for _, p := range f.former {
-		p.newestOfName, p.unverified, p.unreadBytes = names.next(p.name, p.partition, &p.at)
-		if !told[p.at.ID] { // what an older content had was told of
-			p.unreadBytes = max(p.unreadBytes, p.at.unreadBytes())
-		}
-		p.overwritten = p.unverified && told[p.at.ID]
-		told[p.at.ID] = p.at.ID.known()
-	}
+	f.env = followEnv{source: s, now: s.now, notify: f.notify, send: f.send, unverified: f.registry.unverified}
 	f.list()
 	f.findFormer()
 	for _, t := range f.files {
@@ -119,7 +83,7 @@ func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
 
 // run follows the files until ctx ends or one of them can't be read on.
 func (f *follower) run(ctx context.Context) error {
-	tick := time.NewTicker(time.Duration(f.s.cfg.Poll))
+	tick := time.NewTicker(time.Duration(f.source.cfg.Poll))
 	defer tick.Stop()
 	defer f.close()
 	for {
@@ -138,7 +102,7 @@ func (f *follower) run(ctx context.Context) error {
 // A file that has gone from its place is looked for at once, after what
 // is still to be read of it: so a rotated file comes before the one in its place.
 func (f *follower) poll(ctx context.Context) error {
-	if f.now().Sub(f.listedAt) >= f.listInterval {
+	if f.env.now().Sub(f.listedAt) >= f.listInterval {
 		f.list()
 	}
 	for range 2 {
@@ -152,12 +116,53 @@ func (f *follower) poll(ctx context.Context) error {
 		}
 		f.list()
 	}
-	f.expireFormer()
-	f.s.waiting.set(f.waitTexts())
+	f.registry.expire()
+	f.source.waiting.set(f.files.waitTexts(f.listErrors))
 	if err := f.sendProgress(ctx); err != nil {
 		return err
 	}
 	return ctx.Err()
+}
+
+// visit looks at a file, and reads what it has got since.
+func (f *follower) visit(ctx context.Context, t *followedFile) error {
+	defer f.progress.update(t)
+	moved, err := t.stat()
+	f.listSoon = f.listSoon || moved && !t.outsidePath
+	if err == nil && t.info != nil && t.partition == "" {
+		err = f.identify(ctx, t)
+	}
+	if err != nil {
+		return f.reportReadError(t, err)
+	}
+	t.readError = ""
+	if t.info == nil || t.partition == "" {
+		return nil
+	}
+	overwritten, err := t.readNew(ctx)
+	if open := (*openError)(nil); errors.As(err, &open) {
+		return f.reportReadError(t, err)
+	}
+	if err != nil {
+		return err
+	}
+	if overwritten {
+		f.restartTruncated(t)
+	}
+	f.closeIdle(t)
+	return nil
+}
+
+// closeIdle ends what nobody writes to any more, and closes what is not needed open.
+func (f *follower) closeIdle(t *followedFile) {
+	quiet := t.quiet()
+	switch {
+	case t.file == nil || t.info == nil:
+	case t.outsidePath && (removed(t.info) && quiet > lastLineQuiet || quiet > closeIdleAfter):
+		f.unfollow(t)
+	case quiet > closeIdleAfter || f.env.openFiles > openFilesMax:
+		t.close()
+	}
 }
 
 // reportListErrors tells of what can't be listed, once for as long as that is so.
@@ -182,10 +187,10 @@ type matchedFile struct {
 
 // list finds out where the files are that are followed, and which are new.
 func (f *follower) list() {
-	started := f.now()
+	started := f.env.now()
 	f.listSoon, f.listedAt = false, started
-	all, problems := f.s.matchedFiles()
-	f.listInterval = max(time.Duration(f.s.cfg.Poll), listTimeShare*f.now().Sub(started))
+	all, problems := f.source.matchedFiles()
+	f.listInterval = max(time.Duration(f.source.cfg.Poll), listTimeShare*f.env.now().Sub(started))
 	f.reportListErrors(problems)
 	byPath := make(map[string]*matchedFile, len(all))
 	for _, at := range all {
@@ -210,13 +215,13 @@ func (f *follower) list() {
 	for _, at := range all {
 		if live[at.id] == nil {
 			live[at.id] = f.follow(at.path, at.id)
-			f.nameTaken(at.path)
+			f.registry.nameTaken(at.path)
 		}
 	}
 }
 
 func (f *follower) follow(path string, id fileID) *followedFile {
-	t := &followedFile{name: path, stem: stemOf(path), path: path, id: id}
+	t := &followedFile{env: &f.env, name: path, stem: stemOf(path), path: path, id: id}
 	f.files = append(f.files, t)
 	f.progress.update(t)
 	return t
@@ -235,7 +240,7 @@ func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in
 			name = t.name // and again
 		}
 		if !t.outsidePath || path != "" || t.file == nil {
-			f.rotations = append(f.rotations, f.rotationOf(t, name))
+			f.registry.rotations = append(f.registry.rotations, f.registry.rotationOf(t, name))
 		}
 		i := slices.IndexFunc(all, func(at *matchedFile) bool { return at.id == t.id && !at.claimed })
 		if t.file == nil {
@@ -245,16 +250,16 @@ func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in
 				n.name, n.stem, n.moved, n.outsidePath = name, t.stem, true, true
 				// One that the path has matched is ours, if nothing was read of it yet.
 				n.unseenGeneration = !t.onlyIfKnown && t.at.Records == 0
-				n.onlyIfKnown, n.changedAt = !n.unseenGeneration, f.now()
+				n.onlyIfKnown, n.changedAt = !n.unseenGeneration, f.env.now()
 			}
 			continue
 		}
 		switch {
 		case i >= 0:
 			all[i].claimed = true
-			t.path, t.moved, t.outsidePath, t.onlyIfKnown, t.lastLineTried, t.changedAt = all[i].path, true, false, false, false, f.now()
+			t.path, t.moved, t.outsidePath, t.onlyIfKnown, t.lastLineTried, t.changedAt = all[i].path, true, false, false, false, f.env.now()
 		case !t.outsidePath:
-			t.moved, t.outsidePath, t.lastLineTried, t.changedAt = true, true, false, f.now()
+			t.moved, t.outsidePath, t.lastLineTried, t.changedAt = true, true, false, f.env.now()
 			fallthrough
 		default:
 			t.path = cmp.Or(path, t.path)
@@ -270,25 +275,25 @@ func (f *follower) findFormer() {
 		live[t.id] = true
 	}
 	in := inodeIndex{}
-	var rest []*followedFile
-	for _, p := range f.former {
+	var older []*followedFile
+	for _, p := range f.registry.former {
 		if p.unverified && p.overwritten {
-			f.rotations = append(f.rotations, rewriteOf(p))
+			f.registry.rotations = append(f.registry.rotations, rotationOfContent(p))
 		}
 		if live[p.at.ID] {
 			continue
 		}
 		if path := in.find(p.at.ID, p.at.Path); path != "" {
 			live[p.at.ID] = true
-			rest = append(rest, &followedFile{name: p.at.Path, stem: p.stem, path: path, id: p.at.ID, moved: true, outsidePath: true, onlyIfKnown: true})
+			older = append(older, f.outside(p, path))
 		}
 		if p.newestOfName || p.unverified && !p.overwritten {
-			f.rotations = append(f.rotations, rotationOf(p))
+			f.registry.rotations = append(f.registry.rotations, rotationOf(p))
 		}
 	}
-	slices.Reverse(rest)
-	f.files = append(rest, f.files...)
-	all, _ := f.s.matchedFiles() // of which list has told
+	slices.Reverse(older)
+	f.files = append(older, f.files...)
+	all, _ := f.source.matchedFiles() // of which list has told
 	f.searchRotations(all)
 }
 
@@ -314,50 +319,33 @@ func (in inodeIndex) find(id fileID, path string) string {
 	return in[dir][id]
 }
 
-// expireFormer forgets what has been gone for long, and tells what nobody goes on with.
-func (f *follower) expireFormer() {
-	now := f.now()
-	f.former = slices.DeleteFunc(f.former, func(p *formerFile) bool {
-		gone := now.Sub(p.goneSince)
-		if gone >= gapAfter && !p.lossDecided {
-			p.lossDecided = true
-			f.decideLoss(p)
-		}
-		if gone >= forgetAfter {
-			f.droppedPartitions = append(f.droppedPartitions, p.partition)
-			delete(f.vacated, p.name)
-			return true
-		}
-		return false
-	})
-}
-
-// unfollow stops following a file and remembers what was read of it, first of all.
-func (f *follower) unfollow(t *followedFile) {
+// unfollow stops following a file and remembers what was read of it; nil = nothing was.
+func (f *follower) unfollow(t *followedFile) *formerFile {
 	size := int64(0)
 	if t.info != nil {
 		size = t.info.Size()
 	}
-	f.retire(t, size, false)
+	return f.retire(t, size, false)
 }
 
 // retire ends following a file, of which so many bytes were known.
-func (f *follower) retire(t *followedFile, size int64, cut bool) {
-	f.closeFile(t)
+func (f *follower) retire(t *followedFile, size int64, overwritten bool) *formerFile {
+	t.close()
 	f.files = slices.DeleteFunc(f.files, func(o *followedFile) bool { return o == t })
 	t.unfollowed = true
 	f.progress.update(t)
 	if t.partition == "" || t.at.Records == 0 {
-		return // it has no cursor
+		return nil // it has no cursor
 	}
-	p := &formerFile{partition: t.partition, name: absolute(t.name), stem: t.stem, at: t.checkpoint(), goneSince: f.now(), overwritten: cut}
+	p := &formerFile{partition: t.partition, name: absolute(t.name), stem: t.stem, at: t.checkpoint(), goneSince: f.env.now(), overwritten: overwritten}
 	if !t.at.Compressed {
 		p.unreadBytes = max(0, size-t.at.Offset)
 	}
 	if t.outsidePath && t.info != nil && !removed(t.info) {
 		p.movedTo, p.movedToSize = t.path, t.info.Size()
 	}
-	f.former = slices.Insert(f.former, 0, p)
+	f.registry.add(p)
+	return p
 }
 
 // restartTruncated starts a file again from its beginning, as another one. What may be a
@@ -371,13 +359,21 @@ func (f *follower) restartTruncated(t *followedFile) {
 		name = t.path
 		f.follow(t.path, t.id)
 	}
-	f.rotations = append(f.rotations, rotation{name: name, stem: t.stem, lastChange: t.at.Mtime, at: t.checkpoint()})
+	f.registry.rotations = append(f.registry.rotations, rotation{name: name, stem: t.stem, lastChange: t.at.Mtime, at: t.checkpoint()})
 	f.listSoon = true
 }
 
 // reportReadError tells of a file that can't be read, once; it may become readable.
 func (f *follower) reportReadError(t *followedFile, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	var open *openError
+	if errors.As(err, &open) {
+		err = open.error
+	}
+	switch {
+	case errors.Is(err, errReplaced):
+		f.listSoon = true
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
 		f.listSoon = f.listSoon || !t.outsidePath
 		return nil
 	}
@@ -393,22 +389,22 @@ func (f *follower) reportReadError(t *followedFile, err error) error {
 
 func (f *follower) notify(n pipeline.Notice) {
 	n.Gap = n.Gap || n.Lost > 0
-	if f.s.onNotice != nil {
-		f.s.onNotice(n)
+	if f.source.onNotice != nil {
+		f.source.onNotice(n)
 	}
 }
 
 // send hands records over, and with them the cursors to forget.
 func (f *follower) send(ctx context.Context, t *followedFile, r *pipeline.Records) error {
+	r.Dropped = f.registry.takeDropped()
 	if t.formerPartition != "" {
-		f.droppedPartitions, t.formerPartition = append(f.droppedPartitions, t.formerPartition), ""
+		r.Dropped, t.formerPartition = append(r.Dropped, t.formerPartition), ""
 	}
-	r.Dropped, f.droppedPartitions = f.droppedPartitions, nil
 	if f.progress.update(t); t.state == stateCaughtUp {
 		f.progress.set(t.partition, false) // the records said that it is not
 	}
 	r.Progress = f.progress.changes()
-	return f.s.enqueue(ctx, r)
+	return f.source.enqueue(ctx, r)
 }
 
 // newKey returns a name for a new cursor: no other file has the number.
@@ -417,6 +413,6 @@ func newKey(id fileID, at *cursor) string { return fmt.Sprintf("%s-%x", id, at.N
 // close closes the files.
 func (f *follower) close() {
 	for _, t := range f.files {
-		f.closeFile(t)
+		t.close()
 	}
 }

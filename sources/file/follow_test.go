@@ -394,8 +394,8 @@ func TestFollowManyFiles(t *testing.T) {
 	}
 	r := newRig(t, Config{Path: dir})
 	r.poll()
-	if len(r.delivered) != openFilesMax+100 || r.f.openFiles > openFilesMax {
-		t.Errorf("%d records, %d files open", len(r.delivered), r.f.openFiles)
+	if len(r.delivered) != openFilesMax+100 || r.f.env.openFiles > openFilesMax {
+		t.Errorf("%d records, %d files open", len(r.delivered), r.f.env.openFiles)
 	}
 	add(t, filepath.Join(dir, "0611"), "{\"a\":\"more\"}\n")
 	r.poll()
@@ -404,8 +404,8 @@ func TestFollowManyFiles(t *testing.T) {
 	}
 	r.elapse(2 * closeIdleAfter)
 	r.poll()
-	if r.f.openFiles != 0 {
-		t.Errorf("%d files are open", r.f.openFiles)
+	if r.f.env.openFiles != 0 {
+		t.Errorf("%d files are open", r.f.env.openFiles)
 	}
 }
 

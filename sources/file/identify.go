@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/zeebo/xxh3"
 )
@@ -17,52 +16,60 @@ import (
 // file that is still read itself.
 func (f *follower) identify(ctx context.Context, t *followedFile) error {
 	if t.info.Size() == 0 && !t.onlyIfKnown {
-		if changed := t.info.ModTime().UnixNano(); !f.reportOverwritten(t) && t.emptyAt != changed {
+		changed := t.info.ModTime().UnixNano()
+		switch {
+		case f.registry.reportOverwritten(t):
+			f.listSoon = true
+		case t.emptyAt != changed:
 			if t.emptyAt != 0 { // it may have been written, copied and truncated since
-				f.rotations = append(f.rotations, rotation{name: t.path, stem: t.stem, lastChange: t.emptyAt})
+				f.registry.rotations = append(f.registry.rotations, rotation{name: t.path, stem: t.stem, lastChange: t.emptyAt})
 				f.listSoon = true
 			}
 			t.emptyAt = changed
 		}
 		return nil
 	}
-	if f.now().Before(t.identifyAfter) {
+	if f.env.now().Before(t.identifyAfter) {
 		return nil
 	}
-	started := f.now()
-	if ok, err := f.ensureOpen(t); !ok {
+	started := f.env.now()
+	if err := t.open(); err != nil {
 		return err
 	}
 	s, err := takeFingerprint(ctx, t.file, t.info)
 	if err != nil || mayBeCompressed(s.head) && !t.onlyIfKnown {
 		return err
 	}
-	if s.compressed && f.isBeingWritten(t) && (len(s.content) < headBytes || !f.waitedLongEnough(t)) {
+	if s.compressed && t.isBeingWritten() && (len(s.content) < headBytes || !t.waitedLongEnough()) {
 		return nil
 	}
-	p, wait, err := f.predecessor(t, s)
-	if t.awaitsOriginal = wait; wait || err != nil {
+	p, isCopy, err := f.registry.predecessor(t, s)
+	if t.awaitsOriginal = isCopy && err == nil && f.files.mayReturn(p); t.awaitsOriginal || err != nil {
 		return err
 	}
 	if p == nil && t.onlyIfKnown {
 		f.unfollow(t) // nobody asked for it
-		f.searchCopies(t)
+		f.listSoon = f.registry.searchCopies(t) || f.listSoon
 		return nil
 	}
 	if p == nil {
-		p, wait, err = f.original(t, s)
-		t.awaitsOriginal = wait
+		var original *followedFile
+		if original, t.awaitsOriginal, err = f.files.original(t, s); original != nil {
+			p = f.unfollow(original)
+		}
 	}
 	switch {
-	case wait || err != nil:
+	case t.awaitsOriginal || err != nil:
 		// It may have taken long to compare it.
-		t.identifyAfter = f.now().Add(listTimeShare * f.now().Sub(started))
+		t.identifyAfter = f.env.now().Add(listTimeShare * f.env.now().Sub(started))
 	case p != nil:
 		err = f.resume(t, p, s)
-	case f.reportOverwritten(t) || f.awaitsGenerations(t) || f.awaitsSearch(t):
+	case f.registry.reportOverwritten(t):
+		f.listSoon = true
+	case f.files.awaitsGenerations(t) || f.registry.awaitsSearch(t):
 	default:
 		t.at = cursor{Line: 1, Compressed: s.compressed}
-		f.s.assignNumber(&t.at)
+		f.source.assignNumber(&t.at)
 		t.partition = newKey(t.id, &t.at)
 		if s.compressed {
 			t.at.Content, t.at.ContentBytes = xxh3.Hash(s.content), len(s.content)
@@ -77,49 +84,9 @@ func mayBeCompressed(head []byte) bool {
 	return len(head) == 0 || len(head) < 4 && (head[0] == 0x1f || head[0] == 0x28 || head[0] == 'B' || head[0]&0xf0 == 0x50)
 }
 
-// predecessor returns what was read before of the file, or of that which it is a
-// copy of. It has to wait while that one may still be found itself.
-func (f *follower) predecessor(t *followedFile, s *fingerprint) (p *formerFile, wait bool, err error) {
-	for _, p := range f.former {
-		if !p.isSameFile(t) || p.overwritten || !s.compressed && s.size < p.at.Offset {
-			continue
-		}
-		if ok, err := p.at.matchesFingerprint(s); ok || err != nil {
-			return p, false, err
-		}
-	}
-	if t.onlyIfKnown {
-		return nil, false, nil
-	}
-	for _, p := range f.former {
-		replaced := p.at.Path == t.path && !p.overwritten && p.unreadBytes == 0 && s.mayBeginWith(&p.at)
-		if p.isSameFile(t) || !replaced && !rotated(t.path, p.at.Path, p.stem) {
-			continue
-		}
-		if ok, err := p.at.matchesFingerprint(s); ok || err != nil {
-			return p, f.mayReturn(p), err
-		}
-	}
-	return nil, false, nil
-}
-
-// isSameFile reports whether it was the same file that was read, as far as the system
-// tells: by its name, if it was not followed then.
-func (p *formerFile) isSameFile(t *followedFile) bool {
-	return p.at.ID == t.id || !p.at.ID.known() && p.partition == t.path
-}
-
-// mayReturn reports whether there is a file of which it is not known yet whether
-// it is still the one that was read.
-func (f *follower) mayReturn(p *formerFile) bool {
-	return slices.ContainsFunc(f.files, func(t *followedFile) bool {
-		return t.partition == "" && p.isSameFile(t) && !p.overwritten && (t.info == nil || t.info.Size() >= p.at.Offset)
-	})
-}
-
 // resume makes the file go on where its predecessor was read to.
 func (f *follower) resume(t *followedFile, p *formerFile, s *fingerprint) (err error) {
-	f.former = slices.DeleteFunc(f.former, func(o *formerFile) bool { return o == p })
+	f.registry.remove(p)
 	t.moved = t.moved || p.at.Moved || p.at.Path != t.path
 	t.partition, t.name, t.stem, t.at = p.partition, p.at.Path, p.stem, p.at
 	if p.partition == p.at.Path {
@@ -153,40 +120,6 @@ func (f *follower) resume(t *followedFile, p *formerFile, s *fingerprint) (err e
 // them is compressed, that does not show.
 func (s *fingerprint) mayBeginWith(c *cursor) bool {
 	return s.compressed || c.Compressed || s.size >= c.Offset
-}
-
-// atEnd reports whether all was read that the file had when it was looked at.
-func (t *followedFile) atEnd() bool {
-	if t.at.Compressed {
-		return t.at.Done && t.at.Size == t.info.Size()
-	}
-	return t.at.Offset == t.info.Size()
-}
-
-// original returns what was read of a file that this one replaces: it has taken
-// its name and begins with all of it, as after rsync. It has to wait while it may
-// be a copy of a file that is still there: if that one is truncated or removed,
-// the copy goes on for it.
-func (f *follower) original(t *followedFile, s *fingerprint) (p *formerFile, wait bool, err error) {
-	for _, o := range f.files {
-		if o == t {
-			continue
-		}
-		if o.partition != "" && o.info != nil && o.path == t.path && o.outsidePath && removed(o.info) && o.atEnd() && s.mayBeginWith(&o.at) {
-			if ok, err := o.at.matchesFingerprint(s); !ok || err != nil {
-				continue
-			}
-			f.unfollow(o)
-			return f.former[0], false, nil
-		}
-		if !rotated(t.path, o.name, o.stem) {
-			continue
-		}
-		if copied, err := copyOf(s, o); copied || err != nil {
-			return nil, copied, err
-		}
-	}
-	return nil, false, nil
 }
 
 // copyOf reports whether a file is a copy of another one: of what is in it now,

@@ -90,5 +90,5 @@ func (f *follower) sendProgress(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	return f.s.enqueue(ctx, &pipeline.Records{Source: f.s.name, Format: &f.s.format, Progress: p})
+	return f.source.enqueue(ctx, &pipeline.Records{Source: f.source.name, Format: &f.source.format, Progress: p})
 }
