@@ -36,7 +36,7 @@ var plantedBugs = []plantedBug{
 		"if err := f.to.Sync(); err != nil {", "if err := error(nil); err != nil {"},
 	{"names", "pipeline/disk/make.go", // names of files are not synced
 		"if err := d.Sync(); err != nil {", "if err := error(nil); err != nil {"},
-	{"rename", "sinks/parquet/sink.go", // what has its final name is not looked for
+	{"rename", "sinks/parquet/publish.go", // what has its final name is not looked for
 		"case waiting < 0 && found < 0:", "case waiting < 0:"},
 	{"committed", "pipeline/engine/back.go", // an epoch counts as committed before it is
 		"if err := r.hook(StepCommit, epoch); err != nil {", "if err := errors.Join(r.store.MarkCommitted(epoch), r.hook(StepCommit, epoch)); err != nil {"},

@@ -187,13 +187,19 @@ func (d *disk) note(s synced) {
 	}
 }
 
-// kept is how much of a file was synced. Its inode may have been another one's.
+// kept is how much of a file was synced, which it may have been under another name. Its
+// inode may have been another one's.
 func (d *disk) kept(path string, inode uint64) int64 {
 	s := d.files[inode]
-	if s.Path == path || filepath.Dir(s.Path) == filepath.Dir(path) && strings.Contains(filepath.Base(s.Path), filepath.Base(path)) {
+	if s.Path == path || filepath.Dir(s.Path) == filepath.Dir(path) && strings.Contains(filepath.Base(s.Path), filepath.Base(path)) || moved(s.Path, path) {
 		return s.Size
 	}
 	return 0
+}
+
+// moved reports whether a file of the lake may have been one of the spool.
+func moved(from, to string) bool {
+	return strings.Contains(from, "/spool/") && filepath.Ext(from) == ".parquet" && filepath.Ext(to) == ".parquet"
 }
 
 func (d *disk) each(do func(string, fs.FileInfo) error) error {
@@ -251,6 +257,10 @@ func (d *disk) cut(random *rand.Rand, tell func(string, ...any)) error {
 				tell("power cut: %s is %s again", path, old)
 				return os.Rename(path, filepath.Join(dir, old))
 			}
+			if old := d.movedFrom(path, inodeOf(info)); old != "" {
+				tell("power cut: %s is %s again", path, old)
+				return os.Rename(path, old)
+			}
 			tell("power cut: %s was never there", path)
 			return os.RemoveAll(path)
 		}
@@ -264,6 +274,19 @@ func (d *disk) cut(random *rand.Rand, tell func(string, ...any)) error {
 		tell("power cut: %s has %d of %d bytes", path, kept, info.Size())
 		return os.Truncate(path, kept)
 	})
+}
+
+// movedFrom finds the path that a file had in another folder, as that was synced last.
+func (d *disk) movedFrom(path string, inode uint64) string {
+	for dir, names := range d.names {
+		for name, of := range names {
+			old := filepath.Join(dir, name)
+			if _, err := os.Stat(dir); of == inode && err == nil && moved(old, path) {
+				return old
+			}
+		}
+	}
+	return ""
 }
 
 // nameOf finds the name that a file had before it was renamed; it holds the new one.

@@ -42,7 +42,9 @@ type Objects interface {
 type Transfers interface {
 	// Upload makes an object of a local file that is synced, in the place of one of
 	// that name, durably. The file may be gone afterwards: it is moved where that can
-	// be, and keeps its mode then. After an error either is there, or both.
+	// be, and keeps its mode then. After an error either is there, or both, and the
+	// call may be repeated: where the file is gone, and the object there, it makes
+	// that durable.
 	Upload(ctx context.Context, file, name string) error
 	// Append opens an object to be changed from some place on, or makes it. The
 	// error is errors.ErrUnsupported where objects can't grow.

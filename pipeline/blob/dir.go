@@ -18,8 +18,7 @@ import (
 )
 
 // Dir is the store of a folder of the local disk, which need not be there. Links are
-// followed to files and to the folder itself; one to a folder below it is listed as an
-// object.
+// followed, but for one to a folder in a recursive listing: it is listed as an object.
 type Dir struct {
 	root   string
 	access disk.Access
@@ -202,18 +201,29 @@ func (d *Dir) Upload(ctx context.Context, file, name string) error {
 	if d.system.inherits(dir) {
 		return d.copyFrom(ctx, file, name)
 	}
-	switch err := d.system.rename(file, to); {
-	case errors.Is(err, syscall.EXDEV):
+	err = d.system.rename(file, to)
+	if errors.Is(err, syscall.EXDEV) {
 		return d.copyFrom(ctx, file, name)
-	case err != nil:
+	}
+	if err != nil && !d.moved(file, to) {
 		return fmt.Errorf("final name: %w", err)
 	}
 	return d.system.syncFolder(dir)
 }
 
+// moved reports whether an Upload before was cut off behind its renaming.
+func (d *Dir) moved(file, to string) bool {
+	_, err := os.Lstat(file)
+	_, toErr := os.Lstat(to)
+	return errors.Is(err, fs.ErrNotExist) && toErr == nil
+}
+
 func (d *Dir) copyFrom(ctx context.Context, file, name string) (err error) {
 	from, err := os.Open(file)
 	if err != nil {
+		if to := d.URL(name); d.moved(file, to) {
+			return d.system.syncFolder(filepath.Dir(to))
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
@@ -336,6 +346,9 @@ func (d *Dir) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[
 			if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 				if to, err := os.Stat(d.URL(name)); err == nil {
 					info = to
+				}
+				if info.IsDir() && !o.Recursive {
+					return yield(Info{Name: name + "/"}, nil), nil
 				}
 			}
 			if errors.Is(err, fs.ErrNotExist) {

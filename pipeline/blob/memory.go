@@ -206,11 +206,14 @@ func (m *Memory) Upload(ctx context.Context, file, name string) error {
 		return err
 	}
 	b, err := os.ReadFile(file)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if errors.Is(err, fs.ErrNotExist) && m.objects[name] != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.set(name, b)
 	return nil
 }

@@ -21,8 +21,6 @@ type RetryOptions struct {
 
 // Retry makes calls again that failed with an error which is pipeline.Retryable, if they
 // are repeatable. The caller of the others begins anew with the object.
-//
-// An Upload whose answer was lost may have taken the file already; then it is there.
 func Retry(s Store, o RetryOptions) Store {
 	return Wrap(s, func(ctx context.Context, c Call, do func() error) error {
 		for attempt := 2; ; attempt++ {

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 )
 
+// File is a file of the local disk: from one to another, copies stay inside the kernel.
+type File = os.File
+
 // Access says who may read what is made.
 type Access int
 

@@ -170,7 +170,7 @@ func (s *Sink) CheckTables(tables []*pipeline.Table) error {
 	}
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			if slices.ContainsFunc(leading(s.mode), func(l pipeline.Column) bool { return l.Name == c.Name }) {
+			if slices.ContainsFunc(metadataColumns(s.mode), func(l pipeline.Column) bool { return l.Name == c.Name }) {
 				errs = append(errs, &spec.FieldError{Path: []string{"mode"}, Message: fmt.Sprintf("column %q of table %q has the name of a column that mode %s adds", c.Name, t.Name, s.cfg.Mode)})
 			}
 		}

@@ -5,69 +5,50 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
-	"github.com/apache/arrow/go/v14/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/disk"
-	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
-// maxBuffered bounds the rows that wait for their row groups, of all tables.
-const maxBuffered = 32 << 20
+// bufferedBytesMax bounds the rows that wait for their row groups, of all tables.
+const bufferedBytesMax = 32 << 20
 
-// maxGathered bounds the segments in a carry: when there are more, they are
-// copied into one per table.
-const maxGathered = 64
+// pendingSegmentsMax bounds the segments that wait to be published: more are copied
+// into one per table.
+const pendingSegmentsMax = 64
 
 // epoch is one epoch's rows on their way to the spool.
 type epoch struct {
 	sink    *Sink
 	number  int64
-	dir     string
+	spool   disk.Spool
 	started time.Time
-	made    bool // dir exists
-	tables  map[*pipeline.Table]*spooled
-	order   []*spooled
+	tables  map[*pipeline.Table]*tableSpool
+	order   []*tableSpool // as they were met
 	rows    map[string]map[string]int64
-	bytes   int64 // buffered
-	done    bool
-	// group encodes row groups while the next rows come. Its error shows at
-	// the next Write, or in Prepare.
-	group *errgroup.Group
-	ctx   context.Context
-}
-
-// spooled is one table's segment of the epoch.
-type spooled struct {
-	table   *pipeline.Table
-	columns []pipeline.Column
-	schema  *arrow.Schema
-	levels  []level
-	waiting columnar.Buffer
-
-	mu      sync.Mutex // one row group of a table at a time, in order
-	writer  *segmentWriter
-	encoder *columnar.Encoder
+	// buffered counts the bytes that wait for their row groups.
+	buffered int64
+	done     bool
+	// encoders encode row groups while the next rows come. Their error shows at the
+	// next Write, or in Prepare.
+	encoders *errgroup.Group
+	ctx      context.Context // ends with the first of these errors
 }
 
 // Begin starts an epoch.
 func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
-	dir := s.opening.Spool(number)
-	if err := os.RemoveAll(dir); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+	e := &epoch{sink: s, number: number, spool: s.spool(number), started: s.now(),
+		tables: map[*pipeline.Table]*tableSpool{}, rows: map[string]map[string]int64{}}
+	if err := e.spool.Clear(); err != nil {
+		return nil, err
 	}
-	e := &epoch{sink: s, number: number, dir: dir, started: s.now(),
-		tables: map[*pipeline.Table]*spooled{}, rows: map[string]map[string]int64{}}
-	e.group, e.ctx = errgroup.WithContext(context.Background())
-	e.group.SetLimit(runtime.GOMAXPROCS(0))
+	e.encoders, e.ctx = errgroup.WithContext(context.Background())
+	e.encoders.SetLimit(runtime.GOMAXPROCS(0))
 	return e, nil
 }
 
@@ -77,27 +58,39 @@ func (e *epoch) Write(changes []pipeline.Change, rows *pipeline.Rows) error {
 		return nil
 	}
 	if e.ctx.Err() != nil {
-		return fmt.Errorf("parquet sink %q: %w", e.sink.name, e.group.Wait())
+		return fmt.Errorf("parquet sink %q: %w", e.sink.name, e.encoders.Wait())
 	}
 	t, err := e.table(rows.Table)
 	if err != nil {
 		return err
 	}
-	rec, err := e.sink.lead(e.number, changes, rows, t.schema)
+	rec, err := withMetadata(e.sink.mode, e.number, changes, rows, t.schema)
 	if err != nil {
 		return fmt.Errorf("parquet sink %q, table %q: %w", e.sink.name, rows.Table.Name, err)
 	}
 	defer rec.Release()
 	e.count(rows)
-	before := t.waiting.Bytes
-	t.waiting.Add(rec)
-	e.bytes += t.waiting.Bytes - before
+	e.buffered += t.add(rec)
 	if t.waiting.Full() {
-		e.flush(t)
-	} else if e.bytes > maxBuffered {
-		e.flush(slices.MaxFunc(e.order, func(a, b *spooled) int { return int(a.waiting.Bytes - b.waiting.Bytes) }))
+		e.encode(t)
+	} else if e.buffered > bufferedBytesMax {
+		e.encode(slices.MaxFunc(e.order, func(a, b *tableSpool) int { return int(a.waiting.Bytes - b.waiting.Bytes) }))
 	}
 	return nil
+}
+
+// table returns the table's part of the spool, made at its first row.
+func (e *epoch) table(t *pipeline.Table) (*tableSpool, error) {
+	if found, ok := e.tables[t]; ok {
+		return found, nil
+	}
+	made, err := newTableSpool(e.sink, t, e.spool, segment{Epoch: e.number, First: e.number, Table: t.Name, File: fmt.Sprintf("%03d.segment", len(e.order))})
+	if err != nil {
+		return nil, err
+	}
+	e.tables[t] = made
+	e.order = append(e.order, made)
+	return made, nil
 }
 
 func (e *epoch) count(rows *pipeline.Rows) {
@@ -117,90 +110,30 @@ func (e *epoch) count(rows *pipeline.Rows) {
 	}
 }
 
-// table returns the table's place in the spool, made at its first row.
-func (e *epoch) table(t *pipeline.Table) (*spooled, error) {
-	if sp, ok := e.tables[t]; ok {
-		return sp, nil
-	}
-	s := e.sink
-	if !e.made {
-		if err := disk.MakeDir(e.dir, disk.Private); err != nil {
-			return nil, err
-		}
-		e.made = true
-	}
-	lead := leading(s.mode)
-	columns := slices.Concat(lead, t.Columns)
-	enc, err := columnar.NewEncoder(columns, s.codec)
-	if err != nil {
-		return nil, err
-	}
-	seg := segment{Epoch: e.number, First: e.number, Table: t.Name, File: fmt.Sprintf("%03d.segment", len(e.order))}
-	w, err := createSegment(filepath.Join(e.dir, seg.File), seg, columns, s.codec)
-	if err != nil {
-		return nil, err
-	}
-	sp := &spooled{table: t, columns: columns, schema: columnar.SchemaOf(columns), encoder: enc, writer: w,
-		levels: levels(t, s.partitions[t.Name], len(lead))}
-	e.tables[t] = sp
-	e.order = append(e.order, sp)
-	return sp, nil
-}
-
-// flush hands the waiting rows to a goroutine. There are at most as many as
-// processors, and Write waits for a free one, so memory stays bounded; the
-// table's lock is taken here, so row groups keep the order of their rows.
-func (e *epoch) flush(t *spooled) {
+// encode hands the table's waiting rows to a goroutine. There are at most as many as
+// processors, and Write waits for a free one, so memory stays bounded.
+func (e *epoch) encode(t *tableSpool) {
 	if t.waiting.Rows == 0 {
 		return
 	}
-	full := t.waiting
-	t.waiting = columnar.Buffer{}
-	e.bytes -= full.Bytes
-	t.mu.Lock()
-	e.group.Go(func() error {
-		defer t.mu.Unlock()
-		defer full.Release()
-		if err := t.spool(full.Records); err != nil {
-			return fmt.Errorf("table %q: %w", t.table.Name, err)
-		}
-		return nil
-	})
+	e.buffered -= t.waiting.Bytes
+	e.encoders.Go(t.encodeWaiting())
 }
 
-func (t *spooled) spool(records []arrow.Record) error {
-	runs, err := cluster(t.schema, t.levels, records)
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		defer func() {
-			for _, rec := range r.records {
-				rec.Release()
-			}
-		}()
-		if err := t.writer.add(r, t.encoder, t.schema); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Prepare makes the epoch durable: as files under temporary names if roll is
-// reached, else as segments.
+// Prepare makes the epoch durable: as finished files if roll is reached, else as
+// segments that are published with a later epoch.
 func (e *epoch) Prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
-	s := e.sink
 	for _, t := range e.order {
-		e.flush(t)
+		e.encode(t)
 	}
-	if err := e.group.Wait(); err != nil {
-		e.Abort()
-		return nil, fmt.Errorf("parquet sink %q: %w", s.name, err)
+	err := e.encoders.Wait()
+	var r *pipeline.Committable
+	if err == nil {
+		r, err = e.prepare(ctx, last)
 	}
-	r, err := e.prepare(ctx, last)
 	if err != nil {
 		e.Abort()
-		return nil, fmt.Errorf("parquet sink %q: %w", s.name, err)
+		return nil, fmt.Errorf("parquet sink %q: %w", e.sink.name, err)
 	}
 	e.done = true
 	return r, nil
@@ -208,50 +141,46 @@ func (e *epoch) Prepare(ctx context.Context, last bool) (*pipeline.Committable, 
 
 func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
 	s := e.sink
-	next := carry{Segments: slices.Clone(s.carry.Segments), Since: s.carry.Since}
+	next := pendingSegments{Segments: slices.Clone(s.pending.Segments), Since: s.pending.Since}
 	if next.Since.IsZero() {
 		next.Since = e.started
 	}
-	rolls := e.due(next, last)
+	publish := e.reachesRoll(next, last)
 	for _, t := range e.order {
 		// What is published at once is read again by this process only.
-		seg, err := t.writer.finish(!rolls)
+		seg, err := t.writer.finish(!publish)
 		if err != nil {
 			return nil, err
 		}
 		next.Segments = append(next.Segments, seg)
 	}
 	r := &pipeline.Committable{Epoch: e.number, Rows: e.rows, Started: e.started}
+	var err error
 	switch {
 	case len(next.Segments) == 0:
-		next = carry{}
-	case rolls:
-		files, err := s.prepareFiles(ctx, next.Segments, e.number)
-		if err != nil {
-			return nil, err
-		}
-		if r.Payload, err = json.Marshal(publication{Files: files}); err != nil {
-			return nil, fmt.Errorf("committable: %w", err)
-		}
-		next = carry{}
+		next = pendingSegments{}
+	case publish:
+		r.Payload, err = e.finishFiles(ctx, next.Segments)
+		next = pendingSegments{}
 	default:
-		if err := e.keep(&next, r); err != nil {
-			return nil, err
-		}
+		err = e.savePending(&next, r)
 	}
-	s.carry = next
+	if err != nil {
+		return nil, err
+	}
+	s.pending = next
 	return r, nil
 }
 
-// due tells whether what is gathered with this epoch becomes files. A clock that
-// was set back makes it due: nobody knows how old it is.
-func (e *epoch) due(c carry, last bool) bool {
-	age := e.sink.now().Sub(c.Since)
-	if last || max(age, e.started.Sub(c.Since)) >= time.Duration(e.sink.cfg.Roll.Age) || age < 0 {
+// reachesRoll tells whether what is pending with this epoch becomes files. A clock
+// that was set back does so: nobody knows how old the rows are.
+func (e *epoch) reachesRoll(p pendingSegments, last bool) bool {
+	age := e.sink.now().Sub(p.Since)
+	if last || max(age, e.started.Sub(p.Since)) >= time.Duration(e.sink.cfg.Roll.Age) || age < 0 {
 		return true
 	}
 	sizes := map[string]int64{}
-	for _, seg := range c.Segments {
+	for _, seg := range p.Segments {
 		sizes[seg.Table] += seg.Estimate
 	}
 	for _, t := range e.order {
@@ -265,48 +194,61 @@ func (e *epoch) due(c carry, last bool) bool {
 	return false
 }
 
-// keep puts the gathered segments into the committable.
-func (e *epoch) keep(c *carry, r *pipeline.Committable) error {
-	if len(c.Segments) > maxGathered {
-		merged, err := e.merge(c.Segments)
+// finishFiles writes the segments' rows as files to the spool, and returns what
+// Commit has to do with them.
+func (e *epoch) finishFiles(ctx context.Context, segments []segment) (json.RawMessage, error) {
+	files, err := e.sink.writeFiles(ctx, e.spool, segments, e.number)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.spool.Sync(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(payload{Files: files})
+	if err != nil {
+		return nil, fmt.Errorf("committable: %w", err)
+	}
+	return text, nil
+}
+
+// savePending puts the pending segments into the committable.
+func (e *epoch) savePending(p *pendingSegments, r *pipeline.Committable) error {
+	if len(p.Segments) > pendingSegmentsMax {
+		compacted, err := e.compact(p.Segments)
 		if err != nil {
 			return err
 		}
-		c.Segments = merged
+		p.Segments = compacted
 	}
-	if e.made {
-		if err := disk.SyncDir(e.dir); err != nil {
-			return err
-		}
-	}
-	for _, seg := range c.Segments {
+	for _, seg := range p.Segments {
 		if !slices.Contains(r.RetainEpochs, seg.Epoch) {
 			r.RetainEpochs = append(r.RetainEpochs, seg.Epoch)
 		}
 	}
-	text, err := json.Marshal(c)
+	if slices.Contains(r.RetainEpochs, e.number) {
+		if err := e.spool.Sync(); err != nil {
+			return err
+		}
+	}
+	text, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("committable: %w", err)
 	}
-	r.SinkState, r.FlushBy = text, c.Since.Add(time.Duration(e.sink.cfg.Roll.Age))
+	r.SinkState, r.FlushBy = text, p.Since.Add(time.Duration(e.sink.cfg.Roll.Age))
 	return nil
 }
 
-// merge copies segments into one per table and set of columns, in this epoch's
-// spool: a carry stays short however small the epochs are.
-func (e *epoch) merge(segments []segment) (merged []segment, err error) {
-	groups, err := e.sink.group(segments)
+// compact copies segments into one per table and set of columns, in this epoch's
+// spool: few are pending however small the epochs are.
+func (e *epoch) compact(segments []segment) (compacted []segment, err error) {
+	groups, err := e.sink.openGroups(segments)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeGroups(groups)) }()
-	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
-		return nil, err
-	}
-	e.made = true
 	for i, g := range groups {
 		seg := segment{Epoch: e.number, First: g.first, Table: g.table, File: fmt.Sprintf("%03d.merged", i)}
-		w, err := createSegment(filepath.Join(e.dir, seg.File), seg, g.columns, g.codec)
+		w, err := createSegment(e.spool, seg, g.columns, g.codec)
 		if err != nil {
 			return nil, err
 		}
@@ -318,9 +260,9 @@ func (e *epoch) merge(segments []segment) (merged []segment, err error) {
 		if seg, err = w.finish(true); err != nil {
 			return nil, err
 		}
-		merged = append(merged, seg)
+		compacted = append(compacted, seg)
 	}
-	return merged, nil
+	return compacted, nil
 }
 
 // Abort drops the epoch's spool.
@@ -329,10 +271,9 @@ func (e *epoch) Abort() {
 		return
 	}
 	e.done = true
-	_ = e.group.Wait() // its error is why the epoch is dropped, or no longer matters
+	_ = e.encoders.Wait() // its error is why the epoch is dropped, or no longer matters
 	for _, t := range e.order {
-		t.waiting.Release()
-		_ = t.writer.abort() // the file goes with its folder, here or at the next Begin
+		t.abort()
 	}
-	_ = os.RemoveAll(e.dir)
+	_ = e.spool.Clear() // what is left is removed at the next Begin
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -86,7 +88,8 @@ type harness struct {
 	saved     *pipeline.Committable
 	committed bool
 	clock     time.Time
-	taken     []string // tables, by the checkpoint
+	taken     []string   // tables, by the checkpoint
+	store     blob.Store // in the place of the url's; nil = that
 }
 
 func newHarness(t testing.TB, cfg Config, tables ...*pipeline.Table) *harness {
@@ -109,6 +112,9 @@ func (h *harness) restart(cfg Config) {
 		h.t.Fatal(err)
 	}
 	sink.now = func() time.Time { return h.clock }
+	if h.store != nil {
+		sink.target = h.store
+	}
 	h.sink = sink
 }
 
@@ -200,6 +206,20 @@ func (h *harness) commit() {
 			}
 		}
 	}
+}
+
+// objects lists the objects in the lake. Owner files are left out.
+func (h *harness) objects() (names []string) {
+	h.t.Helper()
+	for o, err := range h.sink.target.List(context.Background(), "", blob.ListOptions{Recursive: true}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if path.Base(o.Name) != ownerFile {
+			names = append(names, o.Name)
+		}
+	}
+	return names
 }
 
 // files lists the files below the lake.

@@ -3,7 +3,7 @@ package parquet
 import (
 	"fmt"
 	"hash/fnv"
-	"path/filepath"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -69,10 +69,10 @@ func fileName(prefix string, first, last int64, part int) string {
 	return fmt.Sprintf("%s%010d-%010d-%03d%s", prefix, first, last, part, extension)
 }
 
-// temporary returns the path under which a file is written.
-func temporary(path string) string {
-	dir, name := filepath.Split(path)
-	return dir + "." + name + ".tmp"
+// temporary returns the name under which older versions prepared a file at its target.
+func temporary(name string) string {
+	dir, base := path.Split(name)
+	return dir + "." + base + ".tmp"
 }
 
 var epochsAndPart = regexp.MustCompile(`^\d{10,}-(\d{10,})-\d{3,}\.parquet$`)
@@ -89,12 +89,4 @@ func lastEpoch(prefix, name string) (last int64, ok bool) {
 	}
 	last, err := strconv.ParseInt(m[1], 10, 64)
 	return last, err == nil
-}
-
-// finalName undoes temporary; ok tells whether the name is a temporary one.
-func finalName(name string) (final string, ok bool) {
-	if !strings.HasPrefix(name, ".") || !strings.HasSuffix(name, extension+".tmp") {
-		return "", false
-	}
-	return strings.TrimSuffix(name[1:], ".tmp"), true
 }

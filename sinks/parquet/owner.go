@@ -1,24 +1,24 @@
 package parquet
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 
-	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 // ownerFile says, in a table's folder, who writes it and how. Readers of lakes take
 // names that begin with _ for no data.
 const ownerFile = "_starlift_owner.json"
 
-// way says how to go on where folders and state do not belong together.
-const way = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
+// recoveryHint says how to go on where folders and state do not belong together.
+const recoveryHint = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
 
 // owner is what an ownerFile holds.
 type owner struct {
@@ -39,9 +39,9 @@ type OwnerError struct {
 func (e *OwnerError) Error() string { return e.text }
 
 // readOwner returns the owner of a folder; nil = it has none.
-func readOwner(dir string) (*owner, error) {
-	path := filepath.Join(dir, ownerFile)
-	raw, err := os.ReadFile(path)
+func (s *Sink) readOwner(ctx context.Context, folder string) (*owner, error) {
+	name := path.Join(folder, ownerFile)
+	raw, err := blob.ReadAll(ctx, s.target, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func readOwner(dir string) (*owner, error) {
 	}
 	o := &owner{}
 	if err := json.Unmarshal(raw, o); err != nil || o.Pipeline == "" {
-		return nil, fmt.Errorf("%s does not say whose the folder is: delete it if nobody else writes there", path)
+		return nil, fmt.Errorf("%s does not say whose the folder is: delete it if nobody else writes there", s.target.URL(name))
 	}
 	return o, nil
 }
@@ -61,21 +61,21 @@ type claims struct {
 	wrong   []string
 	others  bool     // something of others is in the way
 	renamed string   // the pipeline that has a folder of a sink of this name
-	take    []string // tables whose folders are nobody's
+	free    []string // tables whose folders are nobody's
 }
 
-// add compares a table's folder.
-func (c *claims) add(table string) error {
-	s, dir := c.sink, c.sink.folder(table)
+// compare compares a table's folder.
+func (c *claims) compare(ctx context.Context, table string) error {
+	s, dir := c.sink, c.sink.target.URL(escape(table))
 	differs := func(others bool, format string, args ...any) {
 		c.others = c.others || others
 		c.wrong = append(c.wrong, fmt.Sprintf("  folder %s: ", dir)+fmt.Sprintf(format, args...))
 	}
-	found, err := readOwner(dir)
+	found, err := s.readOwner(ctx, escape(table))
 	if err != nil {
 		return err
 	}
-	taken := slices.Contains(s.opening.Taken, table)
+	taken := slices.Contains(s.options.Taken, table)
 	switch want := s.owner(table); {
 	case found != nil && found.Pipeline != want.Pipeline:
 		if found.Sink == want.Sink {
@@ -94,18 +94,18 @@ func (c *claims) add(table string) error {
 	case taken:
 		differs(false, "this pipeline has written it, and it, or %s in it, is no longer there", ownerFile)
 	default:
-		return c.addNew(table, dir, differs)
+		return c.compareFree(ctx, table, differs)
 	}
 	return nil
 }
 
-// addNew looks for data in a folder that is nobody's, and for others around it.
-func (c *claims) addNew(table, dir string, differs func(others bool, format string, args ...any)) error {
-	file, nested, err := dataIn(dir)
+// compareFree looks for data in a folder that is nobody's, and for others around it.
+func (c *claims) compareFree(ctx context.Context, table string, differs func(others bool, format string, args ...any)) error {
+	file, nested, err := c.sink.dataIn(ctx, escape(table))
 	if err != nil {
 		return err
 	}
-	around, err := ownerAbove(dir)
+	around, err := c.sink.ownerAround(ctx, escape(table))
 	switch {
 	case err != nil:
 		return err
@@ -116,7 +116,7 @@ func (c *claims) addNew(table, dir string, differs func(others bool, format stri
 	case file != "":
 		differs(true, "it has files (%s), and no %s: something else has written them, or an older starlift", file, ownerFile)
 	default:
-		c.take = append(c.take, table)
+		c.free = append(c.free, table)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (c *claims) err() error {
 	if c.wrong == nil {
 		return nil
 	}
-	way := "put back what was there, give the sink another folder (url), or " + way
+	way := "put back what was there, give the sink another folder (url), or " + recoveryHint
 	if c.others {
 		way = "give the sink another folder (url); or, if nobody needs what is there, delete it"
 	}
@@ -141,34 +141,29 @@ func hidden(name string) bool { return strings.HasPrefix(name, "_") || strings.H
 
 // dataIn returns a file in a folder that readers would take for data, and a folder
 // in it that is owned; empty = there is none.
-func dataIn(dir string) (file, nested string, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
+func (s *Sink) dataIn(ctx context.Context, folder string) (file, nested string, err error) {
+	for o, err := range s.target.List(ctx, folder+"/", blob.ListOptions{Recursive: true}) {
+		switch dir, base := path.Split(o.Name); {
 		case err != nil:
-			return err
-		case d.Name() == ownerFile && filepath.Dir(path) != dir:
-			nested = filepath.Dir(path)
-			return fs.SkipAll
-		case !hidden(d.Name()) && !d.IsDir() && file == "":
-			file = path
+			return "", "", err
+		case base == ownerFile && dir != folder+"/":
+			return file, s.target.URL(path.Clean(dir)), nil
+		case !hidden(base) && file == "":
+			file = s.target.URL(o.Name)
 		}
-		return nil
-	})
-	return file, nested, err
+	}
+	return file, "", nil
 }
 
-// ownerAbove returns the owned folder that a folder lies in; empty = there is none.
-func ownerAbove(dir string) (string, error) {
-	at, err := disk.Canonical(dir)
+// ownerAround returns the owned folder that a folder lies in; empty = there is none.
+func (s *Sink) ownerAround(ctx context.Context, folder string) (string, error) {
+	around, err := s.target.Around(folder)
 	if err != nil {
 		return "", err
 	}
-	for parent := filepath.Dir(at); parent != at; parent = filepath.Dir(at) {
-		at = parent
-		if _, err := os.Stat(filepath.Join(at, ownerFile)); err == nil {
-			return at, nil
+	for _, outer := range around {
+		if _, err := outer.Stat(ctx, ownerFile); err == nil {
+			return outer.URL(""), nil
 		}
 	}
 	return "", nil
@@ -176,67 +171,34 @@ func ownerAbove(dir string) (string, error) {
 
 // owner is what the sink writes into a table's folder.
 func (s *Sink) owner(table string) owner {
-	return owner{Pipeline: s.opening.Pipeline, StateID: s.opening.StateID, Sink: s.name, Table: table, Mode: s.cfg.Mode}
+	return owner{Pipeline: s.options.Pipeline, StateID: s.options.StateID, Sink: s.name, Table: table, Mode: s.cfg.Mode}
 }
 
-// claim returns the tables whose folders are to be taken, or why others can't be
-// written.
-func (s *Sink) claim() ([]string, error) {
+// compareFolders returns the tables whose folders are nobody's yet, or why others can't
+// be written.
+func (s *Sink) compareFolders(ctx context.Context) ([]string, error) {
 	c := &claims{sink: s}
-	for _, t := range s.opening.Tables {
-		if err := c.add(t.Name); err != nil {
+	for _, t := range s.options.Tables {
+		if err := c.compare(ctx, t.Name); err != nil {
 			return nil, err
 		}
 	}
-	return c.take, c.err()
+	return c.free, c.err()
 }
 
-// take makes a table's folder and says whose it is, durably, unless somebody else
-// was quicker. The file comes whole or not at all: it is linked.
-func (s *Sink) take(table string) error {
-	dir := s.folder(table)
-	if err := disk.MakeDir(dir, disk.Shared); err != nil {
-		return err
-	}
+// claim says whose a table's folder is, durably, unless somebody else was quicker.
+func (s *Sink) claim(ctx context.Context, table string) error {
 	text, err := json.Marshal(s.owner(table))
 	if err != nil {
 		return err
 	}
-	final := filepath.Join(dir, ownerFile)
-	temp := filepath.Join(dir, "."+s.prefix+ownerFile+".tmp")
-	if err := writeSynced(temp, append(text, '\n')); err != nil {
-		return fmt.Errorf("%s: %w", temp, err)
-	}
-	err = os.Link(temp, final)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		// A file system without links.
-		err = writeNew(final, append(text, '\n'))
-	}
-	if removeErr := os.Remove(temp); removeErr != nil {
-		return errors.Join(err, removeErr)
-	}
+	name := path.Join(escape(table), ownerFile)
+	err = blob.WriteAll(ctx, s.target, name, append(text, '\n'), blob.CreateOptions{IfAbsent: true})
 	if errors.Is(err, fs.ErrExist) {
-		return &OwnerError{Sink: s.name, text: fmt.Sprintf("folder %s was taken by another process just now: start again", dir)}
+		return &OwnerError{Sink: s.name, text: fmt.Sprintf("folder %s was taken by another process just now: start again", s.target.URL(escape(table)))}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", final, err)
+		return fmt.Errorf("%s: %w", s.target.URL(name), err)
 	}
-	return disk.SyncDir(dir)
-}
-
-func writeSynced(path string, text []byte) error {
-	return writeFile(path, text, os.O_TRUNC)
-}
-
-func writeNew(path string, text []byte) error {
-	return writeFile(path, text, os.O_EXCL)
-}
-
-func writeFile(path string, text []byte, how int) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	return nil
 }

@@ -70,7 +70,7 @@ func TestOwners(t *testing.T) {
 		}, "", ""},
 		{"within another's folder", func(t *testing.T, h *harness, dir string) {
 			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
-			h.sink.cfg.URL = filepath.Join(dir, "day=1")
+			h.restart(Config{Mode: "append", URL: filepath.Join(dir, "day=1")})
 		}, "which is the folder of a table itself", ""},
 		{"another's folder within", func(t *testing.T, h *harness, dir string) {
 			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
@@ -187,9 +187,9 @@ func TestResetLeavesOthers(t *testing.T) {
 func TestTwoTakeAFolder(t *testing.T) {
 	h := newHarness(t, Config{Mode: "append"}, orders(t))
 	other, err := New("pond", h.sink.cfg)
-	must(t, err, other.begin(pipeline.SinkOptions{Pipeline: "sales", StateID: "1", Tables: h.tables}))
+	must(t, err, other.restore(pipeline.SinkOptions{Pipeline: "sales", StateID: "1", Tables: h.tables}))
 	var owned *OwnerError
-	if err := other.take("order"); !errors.As(err, &owned) {
+	if err := other.claim(context.Background(), "order"); !errors.As(err, &owned) {
 		t.Errorf("got error %v", err)
 	}
 	must(t, h.open())

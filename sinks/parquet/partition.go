@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v14/arrow"
@@ -25,7 +26,7 @@ type level struct {
 
 var layouts = map[string]string{"year": "2006", "month": "2006-01", "day": "2006-01-02", "hour": "2006-01-02T15"}
 
-// levels places the partitions in a file whose table's columns begin at skip.
+// levels finds the partitions' columns in a file whose table's columns begin at skip.
 func levels(t *pipeline.Table, parts []partition, skip int) []level {
 	out := make([]level, len(parts))
 	for i, p := range parts {
@@ -71,68 +72,65 @@ func (l *level) appendTime(dst []byte, t time.Time, layout string) []byte {
 	return t.AppendFormat(dst, layout)
 }
 
-// run is the rows of one partition.
-type run struct {
+// partitionRows are rows of one partition.
+type partitionRows struct {
 	folder  string
 	records []arrow.Record
 	rows    int64
 }
 
-// cluster puts the rows of the records into one run per partition, in the order
-// of the folders' names; inside a run rows keep their order. The caller
-// releases the runs' records.
-func cluster(schema *arrow.Schema, lv []level, records []arrow.Record) ([]run, error) {
+// byPartition sorts the rows of the records by their partitions, in the order of the
+// folders' names; inside a partition they stay in their order. The caller releases
+// the records that it returns.
+func byPartition(schema *arrow.Schema, lv []level, records []arrow.Record) ([]partitionRows, error) {
 	if len(lv) == 0 {
-		r := run{records: records}
-		for _, rec := range records {
-			rec.Retain()
-			r.rows += rec.NumRows()
-		}
-		return []run{r}, nil
+		return []partitionRows{allRows("", records)}, nil
 	}
 	folders, of := assign(lv, records)
 	if len(folders) == 1 {
-		runs, err := cluster(schema, nil, records)
-		runs[0].folder = folders[0]
-		return runs, err
+		return []partitionRows{allRows(folders[0], records)}, nil
 	}
-	order := make([]int, len(folders))
-	for i := range order {
-		order[i] = i
+	sorted := make([]int, len(folders))
+	for i := range sorted {
+		sorted[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		if folders[a] < folders[b] {
-			return -1
-		}
-		return 1
-	})
-	// A counting sort by folder: starts holds where each folder's rows go next.
-	starts := make([]int64, len(folders))
+	slices.SortFunc(sorted, func(a, b int) int { return strings.Compare(folders[a], folders[b]) })
+	// A counting sort by folder: next holds where each folder's next row goes.
+	next := make([]int64, len(folders))
 	for _, f := range of {
-		starts[f]++
+		next[f]++
 	}
-	runs := make([]run, len(folders))
+	parts := make([]partitionRows, len(folders))
 	at := int64(0)
-	for i, f := range order {
-		runs[i] = run{folder: folders[f], rows: starts[f]}
-		at, starts[f] = at+starts[f], at
+	for i, f := range sorted {
+		parts[i] = partitionRows{folder: folders[f], rows: next[f]}
+		at, next[f] = at+next[f], at
 	}
-	places := make([]int32, len(of))
+	rows := make([]int32, len(of))
 	for row, f := range of {
-		places[starts[f]] = int32(row)
-		starts[f]++
+		rows[next[f]] = int32(row)
+		next[f]++
 	}
-	all, err := take(schema, records, places)
+	all, err := reorder(schema, records, rows)
 	if err != nil {
 		return nil, err
 	}
 	defer all.Release()
 	at = 0
-	for i := range runs {
-		runs[i].records = []arrow.Record{all.NewSlice(at, at+runs[i].rows)}
-		at += runs[i].rows
+	for i := range parts {
+		parts[i].records = []arrow.Record{all.NewSlice(at, at+parts[i].rows)}
+		at += parts[i].rows
 	}
-	return runs, nil
+	return parts, nil
+}
+
+func allRows(folder string, records []arrow.Record) partitionRows {
+	p := partitionRows{folder: folder, records: records}
+	for _, rec := range records {
+		rec.Retain()
+		p.rows += rec.NumRows()
+	}
+	return p
 }
 
 // assign numbers the folders and tells the folder of each row.
@@ -160,9 +158,9 @@ func assign(lv []level, records []arrow.Record) (folders []string, of []int32) {
 	return folders, of
 }
 
-// take returns the rows of the records in the order of places, column by column
+// reorder returns the rows of the records in another order, column by column
 // so that only one column is there a third time.
-func take(schema *arrow.Schema, records []arrow.Record, places []int32) (arrow.Record, error) {
+func reorder(schema *arrow.Schema, records []arrow.Record, rows []int32) (arrow.Record, error) {
 	columns := make([]arrow.Array, schema.NumFields())
 	defer func() {
 		for _, c := range columns {
@@ -180,8 +178,8 @@ func take(schema *arrow.Schema, records []arrow.Record, places []int32) (arrow.R
 		if err != nil {
 			return nil, fmt.Errorf("partition: %w", err)
 		}
-		columns[i] = gather.Column(whole, places)
+		columns[i] = gather.Column(whole, rows)
 		whole.Release()
 	}
-	return array.NewRecord(schema, columns, int64(len(places))), nil
+	return array.NewRecord(schema, columns, int64(len(rows))), nil
 }

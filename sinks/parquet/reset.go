@@ -2,55 +2,47 @@ package parquet
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 // Reset implements pipeline.Resettable. The files of the pipeline in the folders that
 // its owner files name go, whatever tables the sink writes now, and then the owner
 // files, and folders that are empty.
 func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.TargetObject, err error) {
-	entries, err := os.ReadDir(s.cfg.URL)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		dir := filepath.Join(s.cfg.URL, e.Name())
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
+	var folders []string
+	for o, err := range s.target.List(ctx, "", blob.ListOptions{}) {
+		if err != nil {
 			return nil, err
 		}
-		some, err := s.resetFolder(dir, &r)
+		if o.IsFolder() {
+			folders = append(folders, path.Clean(o.Name))
+		}
+	}
+	for _, folder := range folders {
+		some, err := s.resetFolder(ctx, folder, &r)
 		if err != nil {
-			return nil, fmt.Errorf("folder %s: %w", dir, err)
+			return nil, fmt.Errorf("folder %s: %w", s.target.URL(folder), err)
 		}
 		all = append(all, some...)
 	}
 	return all, nil
 }
 
-func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.TargetObject, error) {
-	found, err := readOwner(dir)
-	name := "folder " + dir
+func (s *Sink) resetFolder(ctx context.Context, folder string, r *pipeline.Reset) ([]pipeline.TargetObject, error) {
+	found, err := s.readOwner(ctx, folder)
+	name := "folder " + s.target.URL(folder)
 	switch {
 	case err != nil:
 		return []pipeline.TargetObject{{Name: name, KeptBecause: err.Error()}}, nil
-	case found == nil && slices.ContainsFunc(r.Tables, func(t *pipeline.Table) bool { return escape(t.Name) == filepath.Base(dir) }):
-		file, nested, err := dataIn(dir)
+	case found == nil && slices.ContainsFunc(r.Tables, func(t *pipeline.Table) bool { return escape(t.Name) == folder }):
+		file, nested, err := s.dataIn(ctx, folder)
 		if err != nil || file == "" && nested == "" {
 			return nil, err
 		}
@@ -62,90 +54,78 @@ func (s *Sink) resetFolder(dir string, r *pipeline.Reset) ([]pipeline.TargetObje
 	case !r.Owns(s.name, found.Pipeline, found.Sink):
 		return nil, nil
 	}
-	ours, others, err := s.filesOf(dir, r)
+	content, err := s.contentOf(ctx, folder, r)
 	if err != nil {
 		return nil, err
 	}
-	all := []pipeline.TargetObject{{Name: fmt.Sprintf("%s: %d files%s", name, len(ours), r.OfState(found.StateID))}}
-	if len(others) > 0 {
-		all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%s: %d files (%s …)", name, len(others), others[0]), KeptBecause: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
+	all := []pipeline.TargetObject{{Name: fmt.Sprintf("%s: %d files%s", name, len(content.ours)+len(content.unfinished), r.OfState(found.StateID))}}
+	if n := len(content.others); n > 0 {
+		all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%s: %d files (%s …)", name, n, s.target.URL(content.others[0])), KeptBecause: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
 	}
 	if !r.Do {
 		return all, nil
 	}
-	for _, path := range ours {
-		if err := remove(path); err != nil {
-			return nil, err
+	return all, s.removeContent(ctx, folder, content)
+}
+
+func (s *Sink) removeContent(ctx context.Context, folder string, c *folderContent) error {
+	for _, u := range c.unfinished {
+		if err := s.target.Discard(ctx, u); err != nil {
+			return err
 		}
 	}
-	if err := removeEmpty(dir); err != nil {
-		return nil, err
+	if err := s.target.Delete(ctx, c.ours...); err != nil {
+		return err
+	}
+	if err := s.target.Prune(ctx, folder+"/"); err != nil {
+		return err
 	}
 	// Last: until then the rest is known for ours.
-	if err := remove(filepath.Join(dir, ownerFile)); err != nil {
-		return nil, err
+	if err := s.target.Delete(ctx, path.Join(folder, ownerFile)); err != nil {
+		return err
 	}
-	return all, errors.Join(removeEmpty(dir), disk.SyncDir(s.cfg.URL))
+	return s.target.Prune(ctx, folder+"/")
 }
 
 var dataFile = regexp.MustCompile(`^(.+)-([A-Za-z][A-Za-z0-9_]*)-[^-]+-\d{10,}-\d{10,}-\d{3,}\.parquet$`)
 
-// filesOf lists the files in a folder that are to be given back, whatever state
-// folder they were written with, and others that readers would take for data.
-func (s *Sink) filesOf(dir string, r *pipeline.Reset) (ours, others []string, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path == filepath.Join(dir, ownerFile) {
-			return err
-		}
-		name := d.Name()
-		if final, ok := finalName(name); ok {
-			name = final
-		}
+// folderContent is what is in a folder besides its owner file.
+type folderContent struct {
+	ours       []string
+	unfinished []blob.Unfinished // ours
+	others     []string          // that readers would take for data
+}
+
+// contentOf lists what is in a folder. Ours is what is to be given back, whatever state
+// folder it was written with.
+func (s *Sink) contentOf(ctx context.Context, folder string, r *pipeline.Reset) (*folderContent, error) {
+	ours := func(name string) bool {
 		m := dataFile.FindStringSubmatch(name)
+		return m != nil && m[1] == escape(r.Pipeline) && r.Owns(s.name, r.Pipeline, m[2])
+	}
+	c := &folderContent{}
+	for o, err := range s.target.List(ctx, folder+"/", blob.ListOptions{Recursive: true}) {
+		base := path.Base(o.Name)
 		switch {
-		case m != nil && m[1] == escape(r.Pipeline) && r.Owns(s.name, r.Pipeline, m[2]), s.ownTemporary(r, name):
-			ours = append(ours, path)
-		case !hidden(d.Name()):
-			others = append(others, path)
-		}
-		return nil
-	})
-	return ours, others, err
-}
-
-// ownTemporary reports whether a file is what a crash left of an owner file.
-func (s *Sink) ownTemporary(r *pipeline.Reset, name string) bool {
-	return strings.HasPrefix(name, "."+escape(r.Pipeline)+"-"+escape(s.name)+"-") && strings.HasSuffix(name, ownerFile+".tmp")
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// removeEmpty removes a folder and those in it, as far as there is nothing in them.
-func removeEmpty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	left := len(entries)
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		sub := filepath.Join(dir, e.Name())
-		if err := removeEmpty(sub); err != nil {
-			return err
-		}
-		if _, err := os.Stat(sub); errors.Is(err, fs.ErrNotExist) {
-			left--
+		case err != nil:
+			return nil, err
+		case o.Name == path.Join(folder, ownerFile):
+		case ours(base):
+			c.ours = append(c.ours, o.Name)
+		case !hidden(base):
+			c.others = append(c.others, o.Name)
 		}
 	}
-	if left > 0 {
-		return nil
+	// Older versions wrote owner files under names that begin as those of data do.
+	owners := escape(r.Pipeline) + "-" + escape(s.name) + "-"
+	for u, err := range s.target.Unfinished(ctx, folder+"/") {
+		if err != nil {
+			return nil, err
+		}
+		base := path.Base(u.Name)
+		if ours(base) || base == ownerFile || strings.HasPrefix(base, owners) && strings.HasSuffix(base, ownerFile) {
+			c.unfinished = append(c.unfinished, u)
+		}
 	}
-	return remove(dir)
+	return c, nil
 }

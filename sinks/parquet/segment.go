@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -16,7 +16,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
-// segment is a file of one table's pieces in a spool, as the carry lists it.
+// segment is a file of one table's extents in a spool, as the checkpoint lists it.
 type segment struct {
 	Epoch int64  `json:"epoch"` // whose spool holds it
 	First int64  `json:"first"` // the first epoch whose rows it holds; the last is Epoch
@@ -32,8 +32,8 @@ type segment struct {
 // blockRatio is about how much smaller rows are as Parquet than as Arrow.
 const blockRatio = 3
 
-// piece is a run of rows of one partition.
-type piece struct {
+// extent is where in a segment consecutive rows of one partition are.
+type extent struct {
 	Folder string `json:"folder,omitempty"`
 	At     int64  `json:"at"`
 	Bytes  int64  `json:"bytes"`
@@ -47,7 +47,7 @@ type piece struct {
 type index struct {
 	Columns []column `json:"columns"`
 	Codec   columnar.Codec
-	Pieces  []piece `json:"pieces"`
+	Extents []extent `json:"pieces"`
 }
 
 type column struct {
@@ -69,16 +69,16 @@ func (x *index) columns() ([]pipeline.Column, error) {
 
 // segmentWriter writes a segment.
 type segmentWriter struct {
-	file *os.File
+	file *disk.File
 	at   int64
 	seg  segment
 	idx  index
 }
 
-func createSegment(path string, seg segment, columns []pipeline.Column, codec columnar.Codec) (*segmentWriter, error) {
-	f, err := disk.Create(path, disk.Private)
+func createSegment(spool disk.Spool, seg segment, columns []pipeline.Column, codec columnar.Codec) (*segmentWriter, error) {
+	f, err := spool.Create(seg.File, disk.Private)
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, err
 	}
 	w := &segmentWriter{file: f, seg: seg, idx: index{Codec: codec}}
 	for _, c := range columns {
@@ -91,15 +91,15 @@ func createSegment(path string, seg segment, columns []pipeline.Column, codec co
 // their own at the end of an epoch.
 const minGroupRows = 16 << 10
 
-// add appends a run of rows.
-func (w *segmentWriter) add(r run, enc *columnar.Encoder, schema *arrow.Schema) error {
+// add appends rows of one partition.
+func (w *segmentWriter) add(r partitionRows, enc *columnar.Encoder, schema *arrow.Schema) error {
 	if r.rows < minGroupRows {
 		block, err := columnar.AppendBlock(nil, schema, r.records)
 		if err != nil {
 			return err
 		}
 		w.seg.Estimate += int64(len(block)) / blockRatio
-		return w.write(piece{Folder: r.folder}, block)
+		return w.write(extent{Folder: r.folder}, block)
 	}
 	rg, err := enc.Encode(r.records)
 	if err != nil {
@@ -110,23 +110,23 @@ func (w *segmentWriter) add(r run, enc *columnar.Encoder, schema *arrow.Schema) 
 		return fmt.Errorf("row group's metadata: %w", err)
 	}
 	w.seg.Estimate += int64(len(rg.Data))
-	return w.write(piece{Folder: r.folder, Group: meta}, rg.Data)
+	return w.write(extent{Folder: r.folder, Group: meta}, rg.Data)
 }
 
-func (w *segmentWriter) write(p piece, data []byte) error {
+func (w *segmentWriter) write(p extent, data []byte) error {
 	p.At, p.Bytes = w.at, int64(len(data))
 	n, err := w.file.Write(data)
 	w.at += int64(n)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	w.idx.Pieces = append(w.idx.Pieces, p)
+	w.idx.Extents = append(w.idx.Extents, p)
 	return nil
 }
 
-// copyFrom appends all pieces of another segment with the same columns.
+// copyFrom appends all extents of another segment with the same columns.
 func (w *segmentWriter) copyFrom(r *segmentReader) error {
-	for _, p := range r.idx.Pieces {
+	for _, p := range r.idx.Extents {
 		at := w.at
 		n, err := io.Copy(w.file, io.NewSectionReader(r.file, p.At, p.Bytes))
 		w.at += n
@@ -137,7 +137,7 @@ func (w *segmentWriter) copyFrom(r *segmentReader) error {
 			return fmt.Errorf("spool: %w", err)
 		}
 		p.At = at
-		w.idx.Pieces = append(w.idx.Pieces, p)
+		w.idx.Extents = append(w.idx.Extents, p)
 	}
 	w.seg.Estimate += r.seg.Estimate
 	return nil
@@ -166,21 +166,21 @@ func (w *segmentWriter) finish(durable bool) (segment, error) {
 }
 
 func (w *segmentWriter) abort() error {
-	if err := w.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+	if err := w.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }
 
-// segmentReader reads a segment's pieces.
+// segmentReader reads a segment's extents.
 type segmentReader struct {
-	file *os.File
+	file *disk.File
 	seg  segment
 	idx  index
 }
 
-func openSegment(path string, seg segment) (*segmentReader, error) {
-	f, err := os.Open(path)
+func openSegment(spool disk.Spool, seg segment) (*segmentReader, error) {
+	f, err := spool.Open(seg.File)
 	if err != nil {
 		return nil, fmt.Errorf("gathered rows of table %q: %w", seg.Table, err)
 	}
@@ -190,13 +190,13 @@ func openSegment(path string, seg segment) (*segmentReader, error) {
 		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: %w", seg.Table, err), f.Close())
 	}
 	if err := json.Unmarshal(text, &r.idx); err != nil {
-		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: index of %s: %w", seg.Table, path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: index of %s: %w", seg.Table, f.Name(), err), f.Close())
 	}
 	return r, nil
 }
 
-// copyTo adds the piece's rows to a file.
-func (r *segmentReader) copyTo(f *columnar.File, p piece) error {
+// copyTo adds the extent's rows to a file.
+func (r *segmentReader) copyTo(f *columnar.File, p extent) error {
 	section := io.NewSectionReader(r.file, p.At, p.Bytes)
 	if p.Group == nil {
 		block := make([]byte, p.Bytes)

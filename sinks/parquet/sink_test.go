@@ -2,18 +2,23 @@ package parquet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -140,12 +145,12 @@ func TestRoll(t *testing.T) {
 	})
 }
 
-func TestManyTinyEpochsKeepTheCarryShort(t *testing.T) {
+func TestManyTinyEpochsHaveFewSegments(t *testing.T) {
 	h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Hour)}}, orders(t))
 	var want []string
 	for i := range int64(200) {
 		r := h.prepare(i == 199, []order{{id: i}})
-		if len(r.RetainEpochs) > maxGathered {
+		if len(r.RetainEpochs) > pendingSegmentsMax {
 			t.Fatalf("epoch %d keeps %d spools", r.Epoch, len(r.RetainEpochs))
 		}
 		h.commit()
@@ -238,37 +243,126 @@ func TestPartitionsBigAndSmall(t *testing.T) {
 	}
 }
 
-var errCrash = errors.New("crash")
+// otherFileSystem is a store to which nothing can be moved: files are copied.
+func otherFileSystem(t *testing.T) blob.Store {
+	t.Helper()
+	there, err := os.MkdirTemp("/dev/shm", "starlift-test-")
+	if err != nil {
+		t.Skipf("no second file system: %v", err)
+	}
+	t.Cleanup(func() { must(t, os.RemoveAll(there)) })
+	from := filepath.Join(t.TempDir(), "f")
+	must(t, os.WriteFile(from, nil, 0o644))
+	if err := os.Rename(from, filepath.Join(there, "f")); !errors.Is(err, syscall.EXDEV) {
+		t.Skipf("no second file system: %v", err)
+	}
+	return blob.NewDir(there, disk.Shared)
+}
 
-// A commit that is cut off at any step, and a process that starts again there,
-// end with the same files.
-func TestCommitAfterACrashAtEachStep(t *testing.T) {
+// A commit that is cut off before or after any call of the store, and a process that
+// starts again there, end with the same files.
+func TestCommitAfterACrashAtEachCall(t *testing.T) {
 	in := []order{{id: 1, country: "DE", at: day}, {id: 2, country: "FR", at: day}, {id: 3}}
-	for stop := 0; ; stop++ {
+	for name, store := range map[string]func(*testing.T) blob.Store{"the spool's file system": nil, "another file system": otherFileSystem,
+		"no folders": func(*testing.T) blob.Store { return blob.NewMemory() }} {
+		t.Run(name, func(t *testing.T) {
+			for _, after := range []bool{false, true} {
+				for stop := 0; ; stop++ {
+					h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders(t))
+					if store != nil {
+						h.store = store(t)
+						h.restart(h.sink.cfg)
+						must(t, h.open())
+					}
+					h.prepare(true, in)
+					if got := h.objects(); len(got) != 0 {
+						t.Fatalf("before the commit there is %q", got)
+					}
+					faults, whole := &blob.Faults{}, h.sink.target
+					h.sink.target = faults.Wrap(whole)
+					faults.Arm(stop, after, true)
+					err := h.sink.Commit(context.Background(), h.saved)
+					if struck := faults.Disarm(); struck != (err != nil) || err != nil && !errors.Is(err, blob.ErrFault) {
+						t.Fatalf("stopped at call %d: %v, error %v", stop, struck, err)
+					}
+					h.store = whole
+					h.restart(h.sink.cfg)
+					must(t, h.open())
+					h.commit()
+					h.commit()
+					if got := h.objects(); len(got) != 3 || !slices.Equal(got, h.paths()) {
+						t.Fatalf("stopped at call %d: files %q", stop, got)
+					}
+					if err == nil {
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// paths returns the names of the files of the saved epoch.
+func (h *harness) paths() (all []string) {
+	h.t.Helper()
+	files, err := parsePayload(h.saved)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, f := range files {
+		all = append(all, f.Path)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// asOlder makes of the saved epoch what an older version would have prepared: its files
+// lie beside their final names.
+func (h *harness) asOlder() {
+	h.t.Helper()
+	files, err := parsePayload(h.saved)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i, f := range files {
+		temp := h.sink.target.URL(temporary(f.Path))
+		for _, err := range []error{os.MkdirAll(filepath.Dir(temp), 0o755), os.Rename(h.sink.spool(h.saved.Epoch).Path(f.File), temp)} {
+			if err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		files[i].File = ""
+	}
+	if h.saved.Payload, err = json.Marshal(payload{Files: files}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// What an older version has prepared and saved is published, whatever was done of it;
+// what it has prepared and not saved is removed.
+func TestCommitOfAnOlderVersion(t *testing.T) {
+	in := []order{{id: 1, country: "DE", at: day}, {id: 2, country: "FR", at: day}, {id: 3}}
+	for renamed := range 4 {
 		h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders(t))
 		h.prepare(true, in)
-		steps := 0
-		h.sink.hook = func(string) error {
-			if steps++; steps > stop {
-				return errCrash
-			}
-			return nil
+		h.asOlder()
+		if strings.Contains(string(h.saved.Payload), `"file"`) {
+			t.Fatalf("no older version has written %s", h.saved.Payload)
 		}
-		err := h.sink.Commit(context.Background(), h.saved)
-		if err != nil && !errors.Is(err, errCrash) {
-			t.Fatal(err)
+		for _, p := range h.paths()[:renamed] {
+			must(t, os.Rename(h.sink.target.URL(temporary(p)), h.sink.target.URL(p)))
 		}
+		lost := h.sink.target.URL("order/." + h.sink.prefix + "0000000002-0000000002-000.parquet.tmp")
+		must(t, os.WriteFile(lost, nil, 0o644))
 		h.restart(h.sink.cfg)
-		if err := h.open(); err != nil {
-			t.Fatalf("stopped at step %d: %v", stop, err)
+		must(t, h.open())
+		if _, err := os.Stat(lost); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("what no checkpoint names is left: %v", err)
 		}
 		h.commit()
 		h.commit()
-		if got := h.files(); len(got) != 3 || len(h.lines()) != 3 {
-			t.Fatalf("stopped at step %d: files %q", stop, got)
-		}
-		if err == nil {
-			break
+		if got := h.files(); !slices.Equal(got, h.paths()) || len(h.lines()) != 3 {
+			t.Errorf("%d were renamed: files %q", renamed, got)
 		}
 	}
 }
@@ -280,9 +374,8 @@ func TestOpenRemovesOnlyItsOwnLeftovers(t *testing.T) {
 	if _, err := h.tryPrepare(true, []order{{id: 2}}); err != nil { // prepared, and never saved
 		t.Fatal(err)
 	}
-	own := h.files()
-	if len(own) != 1 || !strings.HasSuffix(own[0], ".parquet.tmp") {
-		t.Fatalf("prepared files %q", own)
+	if got := h.files(); len(got) != 0 {
+		t.Fatalf("what is not committed is there: %q", got)
 	}
 	dir := filepath.Join(h.sink.cfg.URL, "order")
 	var others []string
@@ -292,6 +385,10 @@ func TestOpenRemovesOnlyItsOwnLeftovers(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, name := range []string{".shop-lake-0123456789abcdef-0000000002-0000000002-000.parquet.tmp", // of an older version
+		".shop-lake-0123456789abcdef-0000000002-0000000002-000.parquet.0123abcd.tmp", "._starlift_owner.json.0123abcd.tmp"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
 	}
 	h.restart(h.sink.cfg)
 	if err := h.open(); err != nil {
@@ -318,7 +415,8 @@ func TestRefusals(t *testing.T) {
 		h.prepare(true, []order{{id: 1}})
 		return h
 	}
-	final := func(h *harness) string { return filepath.Join(h.sink.cfg.URL, strings.TrimPrefix(h.fileOf(), "/")) }
+	final := func(h *harness) string { return h.sink.target.URL(h.fileOf().Path) }
+	prepared := func(h *harness) string { return h.sink.spool(h.epoch).Path(h.fileOf().File) }
 	t.Run("an older state", func(t *testing.T) {
 		h := begin(t)
 		h.commit()
@@ -348,7 +446,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("a prepared file that is lost", func(t *testing.T) {
 		h := begin(t)
-		if err := os.Remove(temporary(final(h))); err != nil {
+		if err := os.Remove(prepared(h)); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.sink.Commit(context.Background(), h.saved); err == nil || !strings.Contains(err.Error(), "is lost") {
@@ -357,7 +455,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("a prepared file that is cut", func(t *testing.T) {
 		h := begin(t)
-		if err := os.Truncate(temporary(final(h)), 3); err != nil {
+		if err := os.Truncate(prepared(h), 3); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.sink.Commit(context.Background(), h.saved); err == nil || !strings.Contains(err.Error(), "has 3 bytes") {
@@ -379,14 +477,14 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// fileOf returns the path of the only file that is prepared.
-func (h *harness) fileOf() string {
+// fileOf returns the only file that is prepared.
+func (h *harness) fileOf() finishedFile {
 	h.t.Helper()
-	files, err := parsePublication(h.saved)
+	files, err := parsePayload(h.saved)
 	if err != nil || len(files) != 1 {
-		h.t.Fatalf("publication %v, %v", files, err)
+		h.t.Fatalf("payload %v, %v", files, err)
 	}
-	return files[0].Path
+	return files[0]
 }
 
 // Rows that wait while the pipeline file changes keep the columns they had.

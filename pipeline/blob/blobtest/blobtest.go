@@ -339,6 +339,7 @@ func uploadCase(h *harness) {
 	if err := h.store.Upload(ctx, filepath.Join(h.TempDir(), "none"), "folder/c"); err == nil {
 		h.Error("a file that is not there was uploaded")
 	}
+	h.must(h.store.Upload(ctx, filepath.Join(h.TempDir(), "moved before"), "folder/a"))
 	h.want("folder/a=uploaded", "folder/b=in its place")
 	h.wantNothingUnfinished()
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// leading returns the columns that modes changes and latest put first. Mode changes
-// says where each change arrived, too, since it has those that others have
+// metadataColumns returns the columns that modes changes and latest put first. Mode
+// changes says where each change arrived, too, since it has those that others have
 // overtaken.
-func leading(mode pipeline.Mode) []pipeline.Column {
+func metadataColumns(mode pipeline.Mode) []pipeline.Column {
 	text := pipeline.Type{Kind: pipeline.String}
 	columns := []pipeline.Column{{Name: "_op", Type: text}, {Name: "_version", Type: text}}
 	switch mode {
@@ -25,13 +25,13 @@ func leading(mode pipeline.Mode) []pipeline.Column {
 	return append(columns, pipeline.Column{Name: "_epoch", Type: pipeline.Type{Kind: pipeline.Int64}})
 }
 
-// lead returns the rows as the file has them. The caller releases the record.
-func (s *Sink) lead(epoch int64, changes []pipeline.Change, rows *pipeline.Rows, schema *arrow.Schema) (arrow.Record, error) {
+// withMetadata returns the rows as the file has them. The caller releases the record.
+func withMetadata(mode pipeline.Mode, epoch int64, changes []pipeline.Change, rows *pipeline.Rows, schema *arrow.Schema) (arrow.Record, error) {
 	n := int(rows.Record.NumRows())
 	if len(rows.Ops) != n {
 		return nil, fmt.Errorf("%d rows have %d operations", n, len(rows.Ops))
 	}
-	if s.mode == pipeline.Appends {
+	if mode == pipeline.Appends {
 		for i, op := range rows.Ops {
 			if op == pipeline.OpDelete {
 				return nil, fmt.Errorf("row %d is a delete: mode append takes none", i)
@@ -45,7 +45,7 @@ func (s *Sink) lead(epoch int64, changes []pipeline.Change, rows *pipeline.Rows,
 	}
 	columns := make([]arrow.Array, 0, schema.NumFields())
 	columns = append(columns, ops(rows.Ops), texts(changes, rows, (*pipeline.Version).Append))
-	if s.mode == pipeline.Log {
+	if mode == pipeline.Log {
 		columns = append(columns, texts(changes, rows, (*pipeline.Version).AppendPosition))
 	}
 	columns = append(columns, repeated(epoch, n))
