@@ -62,14 +62,16 @@ func (a *assembly) build() {
 		},
 		Bounded:  true,
 		Observer: a.recorder,
+		Metrics:  a.recorder.Registry(),
+		Redact:   f.Redact,
 		Log:      log,
 	}
 	var sources []graph.SourceDeclaration
 	for _, e := range f.Sources {
 		d := graph.SourceDeclaration{Name: e.Name}
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {
-			d.Source, d.Followed = s, isEndless(s)
-			a.config.Bounded = a.config.Bounded && !d.Followed
+			d.Source = s
+			a.config.Bounded = a.config.Bounded && s.Bounded()
 		}
 		sources = append(sources, d)
 	}
@@ -96,13 +98,13 @@ func (a *assembly) build() {
 // findKeys lets the sources that need it find the keys of their items.
 func (a *assembly) findKeys(sources []graph.SourceDeclaration) {
 	for i, s := range sources {
-		finder, ok := s.Source.(keyFinder)
+		finder, ok := s.Source.(pipeline.KeyFinder)
 		if !ok {
 			continue
 		}
 		var others []pipeline.Format
 		for k, o := range sources {
-			if r, ok := o.Source.(pipeline.Replayable); ok && k != i {
+			if r, ok := o.Source.(pipeline.FormatReporter); ok && k != i {
 				others = append(others, r.Format())
 			}
 		}
@@ -157,7 +159,7 @@ func (a *assembly) setInbox() {
 func (a *assembly) setReaders() {
 	a.readers = map[string]deadletters.Reader{}
 	for _, s := range a.config.Sources {
-		source, ok := s.Source.(pipeline.Replayable)
+		source, ok := s.Source.(pipeline.FormatReporter)
 		if !ok {
 			continue
 		}

@@ -104,7 +104,7 @@ func boundedSources(set *[]string) completer {
 		if len(args) > 0 {
 			if a, err := load(args[0], *set); err == nil {
 				for _, s := range a.config.Sources {
-					if !isEndless(s.Source) {
+					if s.Source.Bounded() {
 						names = append(names, s.Name)
 					}
 				}

@@ -276,8 +276,8 @@ func (s *cli) showLetter(f *deadletters.Found, output string) error {
 		return s.printJSON(l)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "id:       %s\nstatus:   %s\nreason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s:%d%s\ntime:     %s\nepoch:    %d\n",
-		f.ID, f.Status, f.Reason, f.Message, f.Node, f.Source, f.Partition, f.Line, atByte(f.Offset), f.Time.Format("2006-01-02T15:04:05.000Z"), f.Epoch)
+	fmt.Fprintf(&b, "id:       %s\nstatus:   %s\nreason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s%s\ntime:     %s\nepoch:    %d\n",
+		f.ID, f.Status, f.Reason, f.Message, f.Node, f.Source, f.Pos(), atByte(f.Offset), f.Time.Format("2006-01-02T15:04:05.000Z"), f.Epoch)
 	if f.ReplayOf != "" {
 		fmt.Fprintf(&b, "replays:  %s\n", f.ReplayOf)
 	}

@@ -68,7 +68,7 @@ func (s *cli) listText(a *assembly, c *letterFilter, limit int) error {
 		if n++; limit > 0 && n > limit {
 			return nil
 		}
-		t.row(f.ID, f.Time.UTC().Format(time.RFC3339), string(f.Reason), fmt.Sprintf("%s:%d", f.Partition, f.Line), f.Node, string(f.Status), a.file.Redact(f.Message))
+		t.row(f.ID, f.Time.UTC().Format(time.RFC3339), string(f.Reason), f.Pos().String(), f.Node, string(f.Status), a.file.Redact(f.Message))
 		return t.err
 	})
 	if err != nil {

@@ -304,7 +304,10 @@ type lossySource struct {
 	tell func(pipeline.Notice)
 }
 
-func (s *lossySource) OnNotice(tell func(pipeline.Notice)) { s.tell = tell }
+func (s *lossySource) Open(ctx context.Context, o pipeline.SourceOptions) error {
+	s.tell = o.Env.Notify
+	return s.Source.Open(ctx, o)
+}
 
 // TestGap: a pipeline that has lost input is not ready, and says what was lost;
 // what is noticed besides is no gap.

@@ -103,9 +103,8 @@ var (
 	_ pipeline.Source            = (*file.Source)(nil)
 	_ pipeline.KeylessSource     = (*file.Source)(nil)
 	_ ttlSource                  = (*file.Source)(nil)
-	_ endless                    = (*file.Source)(nil)
-	_ keyFinder                  = (*file.Source)(nil)
-	_ pipeline.Replayable        = (*file.Source)(nil)
+	_ pipeline.KeyFinder         = (*file.Source)(nil)
+	_ pipeline.FormatReporter    = (*file.Source)(nil)
 	_ fixture.Substitutable      = (*reference.Join)(nil)
 	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
 	_ ttlTables                  = (*unnest.Config)(nil)
@@ -163,20 +162,4 @@ func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
 		c.Format = "dynamodb_export"
 	}
 	return file.New("file", c)
-}
-
-// keyFinder is a source that can find out the key of its items where the pipeline
-// file does not say it: from the formats of the other sources, or from its input.
-type keyFinder interface {
-	FindKey(others []pipeline.Format) error
-}
-
-// endless is a source that may go on for ever: it follows what it reads.
-type endless interface {
-	Endless() bool
-}
-
-func isEndless(s pipeline.Source) bool {
-	e, ok := s.(endless)
-	return ok && e.Endless()
 }

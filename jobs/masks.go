@@ -37,7 +37,7 @@ func shareMasks(sources []graph.SourceDeclaration, all []graph.ChangeNode) {
 func sameItems(sources []graph.SourceDeclaration, some, others []string) bool {
 	tableOf := func(name string) string {
 		for _, s := range sources {
-			if r, ok := s.Source.(pipeline.Replayable); ok && s.Name == name {
+			if r, ok := s.Source.(pipeline.FormatReporter); ok && s.Name == name {
 				return r.Format().Table
 			}
 		}

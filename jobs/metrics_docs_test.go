@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,19 +14,27 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 var description = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
 
-// exposed returns the metrics that a pipeline has, with the names of their labels.
+// exposed returns the metrics that a pipeline has when every kind of node with metrics of
+// its own was opened, with the names of their labels.
 func exposed(t *testing.T) map[string][]string {
 	t.Helper()
+	dir := smallStar(t, nil)
+	write(t, filepath.Join(dir, "changes/00.ndjson"), []byte(scenarios["a customer that never comes"].records[0]+"\n"))
+	a, err := load(filepath.Join(dir, "star.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newCLI(nil, nil, os.Stderr).runPipeline(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
-		telemetry.New(telemetry.Options{}).Registry().Describe(descs)
+		a.recorder.Registry().Describe(descs)
 	}()
 	all := map[string][]string{}
 	for d := range descs {

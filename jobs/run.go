@@ -100,9 +100,9 @@ func (a *assembly) boundedOnly(names []string) error {
 	var kept []graph.SourceNode
 	for _, s := range a.config.Sources {
 		switch named := slices.Contains(names, s.Name); {
-		case named && isEndless(s.Source):
+		case named && !s.Source.Bounded():
 			return usage(fmt.Errorf("--source %q: it is followed and has no end: run reads it; backfill reads bounded sources", s.Name))
-		case named || len(names) == 0 && !isEndless(s.Source):
+		case named || len(names) == 0 && s.Source.Bounded():
 			kept = append(kept, s)
 		}
 	}

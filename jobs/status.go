@@ -45,7 +45,7 @@ func (a *assembly) status() *status.Pipeline {
 // size adds up what the sources say of their input; 0 when one of them does not know.
 func (a *assembly) size() (read, total int64) {
 	for _, s := range a.config.Sources {
-		sized, ok := s.Source.(pipeline.Sized)
+		sized, ok := s.Source.(pipeline.SizeReporter)
 		if !ok {
 			return 0, 0
 		}

@@ -66,13 +66,6 @@ type Replay struct {
 	Origin Origin
 }
 
-// Replayable is a Source whose records can be read again one by one, without it.
-type Replayable interface {
-	// Format returns the format of its records as far as the pipeline file says
-	// it: without what an export does.
-	Format() Format
-}
-
 // Error returns the dead letter as an error, without the record.
 func (d *DeadLetter) Error() string {
 	return fmt.Sprintf("%s: node %s: %s: %s", d.Pos, d.Node, d.Reason, d.Message)

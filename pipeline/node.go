@@ -6,71 +6,6 @@ import (
 	"time"
 )
 
-// Source reads change records. One goroutine calls it; Committed may come from
-// another.
-type Source interface {
-	// Open places the source at the cursors, by partition; none = at its start.
-	// It checks that the partitions are still those that the cursors were taken
-	// from. Called once, before Read.
-	Open(ctx context.Context, cursors map[string][]byte) error
-	// Read returns the next records, in each partition's order (I4), and waits
-	// for them. The caller owns them. io.EOF means that a bounded source is
-	// read to its end. An error that Retryable reports makes the engine open
-	// the pipeline again at its checkpoint; any other ends the run.
-	Read(ctx context.Context) (*Records, error)
-	// Committed tells that everything before the cursors has taken effect in
-	// every sink (I1). Only partitions that moved are named; those without a
-	// cursor are dropped.
-	Committed(ctx context.Context, cursors map[string][]byte) error
-	// Close frees what Open took. It may be called twice.
-	Close() error
-}
-
-// Restartable is a Source that keeps something of what it has read when it is read
-// anew, by a backfill: which of its partitions were read before, and in which order.
-type Restartable interface {
-	// Restart returns the cursors to open the source at, so that it is read from its
-	// start, from those of a reading that has ended. They are saved with the first
-	// epoch, in the place of all older ones. It is called before Open.
-	Restart(cursors map[string][]byte) (map[string][]byte, error)
-}
-
-// Sized is a Source that knows how much it has to read: for a progress bar.
-type Sized interface {
-	// Size returns the bytes of input that are left at the cursors given to
-	// Open, and the bytes read since, counted the same way; total 0 = unknown.
-	Size() (read, total int64)
-}
-
-// Noticing is a Source that meets what people should know of and what is no
-// error: a file that was truncated, say.
-type Noticing interface {
-	// OnNotice says whom to tell, from any goroutine between Open and the end of
-	// Close. It is called before Open.
-	OnNotice(tell func(Notice))
-}
-
-// EventLost is the event of notices with Gap.
-const EventLost = "lost"
-
-// Notice is something that happened to a source.
-type Notice struct {
-	Event   string // what kind of thing, in one word of a fixed set: for metrics
-	Message string // what happened to which partition, and what to do about it
-	// Lost counts the bytes of input that are known never to be read.
-	Lost int64
-	// Gap says that input is lost, or may be: how much need not be known.
-	Gap bool
-}
-
-// Waiting is a Source that can have to wait for something before it reads on: the
-// rest of a file that was not copied whole, say.
-type Waiting interface {
-	// Waits says for what, for people; none = for nothing. It may be called from any
-	// goroutine, at any time.
-	Waits() []string
-}
-
 // ChangeTransform turns change records into rows. It is stateless: what it returns
 // depends on the records only (I6).
 type ChangeTransform interface {
@@ -154,6 +89,7 @@ type Token struct {
 
 // SinkOptions is what a sink is told when it is opened.
 type SinkOptions struct {
+	Env      Env
 	Pipeline string
 	StateID  string
 	// Tables are the tables whose rows it will get.

@@ -19,14 +19,6 @@ type Progress struct {
 	Unread int
 }
 
-// Dated is a bounded Source that can tell the time of its oldest record before it is
-// opened.
-type Dated interface {
-	// Oldest returns a time, in µs since 1970, which none of the records of Open
-	// without cursors is older than; NoTime = unknown.
-	Oldest() (int64, error)
-}
-
 // maxAhead is how much later than its arrival a change may be dated: clocks differ, but
 // not by more.
 const maxAhead = int64(24 * time.Hour / time.Microsecond)

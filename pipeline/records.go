@@ -99,6 +99,9 @@ func (r *Records) MarkOf(i int) Mark {
 
 // Records is a run of undecoded change records of one source partition, in the
 // partition's order (I4). Consumers share it and must not change it.
+//
+// Without Spans it is progress of the source, of no partition or of several: all that
+// counts then is Source, Format, Progress, Positions and Dropped.
 type Records struct {
 	Source    string // name of the source node
 	Partition string // a file, a shard: what has a cursor of its own
@@ -128,17 +131,26 @@ type Records struct {
 	Replays []Replay
 	// Marks says what filters made of the records; nil = all pass.
 	Marks []Mark
-	// CursorAfter gives the source's cursor once the first n records of Spans
+	// CursorAfter gives the partition's cursor once the first n records of Spans
 	// are done; it is called before Free, from one goroutine. n counts from the
 	// start of these Spans, 1 … len(Spans).
 	CursorAfter func(n int) []byte
+	// PositionText says of record i where it is in its partition, for people, where Line
+	// and Offset of its Span can't: by the sequence number of a shard. nil = they can.
+	PositionText func(i int) string
+	// Positions are cursors of partitions that moved without records: one that is quiet
+	// or ended empty, or is about to be read from a place that could not be found again,
+	// as the newest record is. They are saved with the epoch that takes the first of these
+	// records; without Spans, with the epoch that is open, so at the latest with whatever
+	// Read returns afterwards, and by themselves if there is nothing to come.
+	Positions map[string][]byte
 	// Recheck, when set, is asked about record i when it can't be decoded, before
 	// it becomes a dead letter. ErrReadAgain, wrapped, says that it is no record
 	// as it stands, but several, say: the source can't tell without looking at every
 	// byte, which it does when it is opened again.
 	Recheck func(i int) error
-	// Dropped names partitions that the source is done with: the epoch that takes
-	// the first of these records deletes their cursors.
+	// Dropped names partitions that the source is done with: their cursors are deleted
+	// when Positions are saved.
 	Dropped []string
 	// Free, when set, gives Data back to the source, which may use the memory
 	// again. The engine calls it once for what Read returned, when the last of
@@ -162,7 +174,7 @@ func (r *Records) Slice(i, j int) *Records {
 	s.First = r.First + int64(i)
 	s.ReadAgain = max(0, min(r.ReadAgain-i, j-i))
 	if i > 0 {
-		s.Dropped = nil
+		s.Positions, s.Dropped = nil, nil
 	}
 	if r.Arrived != nil {
 		s.Arrived = r.Arrived[i:j]
@@ -181,6 +193,9 @@ func (r *Records) Slice(i, j int) *Records {
 	}
 	if cursor := r.CursorAfter; cursor != nil {
 		s.CursorAfter = func(n int) []byte { return cursor(i + n) }
+	}
+	if text := r.PositionText; text != nil {
+		s.PositionText = func(n int) string { return text(i + n) }
 	}
 	return &s
 }
@@ -223,7 +238,11 @@ func (r *Records) Position(i int) Position {
 	if r.Replays != nil {
 		return r.Replays[i].Pos
 	}
-	return Position{Source: r.Source, Partition: cmp.Or(r.DisplayName, r.Partition), Line: r.Spans[i].Line, Offset: r.Spans[i].Offset}
+	p := Position{Source: r.Source, Partition: cmp.Or(r.DisplayName, r.Partition), Line: r.Spans[i].Line, Offset: r.Spans[i].Offset}
+	if r.PositionText != nil {
+		p.Text = r.PositionText(i)
+	}
+	return p
 }
 
 // Position is the place of a record in a source.
@@ -232,9 +251,15 @@ type Position struct {
 	Partition string `json:"partition"` // as people call it
 	Line      int64  `json:"line"`
 	Offset    int64  `json:"offset,omitempty"` // of its first byte, in the decompressed text; 0 = unknown, or the first
+	// Text is the place in the partition where it is no line of a text: a sequence number
+	// of a shard. Empty = Line and Offset tell.
+	Text string `json:"position,omitempty"`
 }
 
-// String returns partition:line.
+// String returns partition:line, or the text of the place instead of the line.
 func (p Position) String() string {
+	if p.Text != "" {
+		return p.Partition + ":" + p.Text
+	}
 	return p.Partition + ":" + strconv.FormatInt(p.Line, 10)
 }

@@ -59,10 +59,9 @@ type BadRow struct {
 // has to be tried again in the same process.
 type SideInput interface {
 	// Start loads the reference and keeps it current until Close; ctx ends the
-	// loading. A failure says what to do: nothing runs without a reference. report
-	// is told, from another goroutine, what becomes of it later; with an error, if it
-	// could not be loaded.
-	Start(ctx context.Context, report func(message string, err error)) error
+	// loading. A failure says what to do: nothing runs without a reference. What becomes
+	// of it later is logged.
+	Start(ctx context.Context, env Env) error
 	// Describe says what the reference is, without looking at it.
 	Describe() ReferenceInfo
 	// Snapshot returns the version that is current now. It stays valid as long as
@@ -77,7 +76,7 @@ type SideInput interface {
 
 // Reloader is a SideInput that can be asked to load its reference now.
 type Reloader interface {
-	// Reload asks for it and does not wait; what becomes of it is reported. It may
+	// Reload asks for it and does not wait; what becomes of it is logged. It may
 	// be called at any time, from any goroutine.
 	Reload()
 }

@@ -13,7 +13,7 @@ import (
 // be dead letters, or bring back what was deleted.
 func (r *run) checkAdded(s *stage) error {
 	for _, n := range r.c.Sources {
-		if k := s.saved.Clocks[n.Name]; n.Followed || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
+		if k := s.saved.Clocks[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
 			continue
 		}
 		table, horizon := forgotten(s.saved, r.formats[n.Name].Table)
@@ -21,7 +21,7 @@ func (r *run) checkAdded(s *stage) error {
 			continue
 		}
 		oldest := pipeline.NoTime
-		if d, ok := n.Source.(pipeline.Dated); ok {
+		if d, ok := n.Source.(pipeline.OldestReporter); ok {
 			var err error
 			if oldest, err = d.Oldest(); err != nil {
 				return fmt.Errorf("source %s: %w", n.Name, err)

@@ -47,8 +47,9 @@ func TestSourceAdded(t *testing.T) {
 	}
 	for i := range cases {
 		c := &cases[i]
+		c.source.endless = c.follow
 		plan, err := graph.Compile(graph.Nodes{
-			Sources: []graph.SourceNode{{Name: "added", Source: &c.source, Followed: c.follow}, {Name: "elsewhere", Source: &c.source}},
+			Sources: []graph.SourceNode{{Name: "added", Source: &c.source}, {Name: "elsewhere", Source: &c.source}},
 			Changes: []graph.ChangeNode{{Name: "items", Transform: valueTransform{}, Sources: []string{"added"}}},
 		})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
@@ -59,7 +60,11 @@ type Config struct {
 	Mappers   int // goroutines that decode; 0 = one per processor
 	Observer  Observer
 	Log       *slog.Logger
-	Clock     func() time.Time // nil = the machine's
+	// Metrics takes the metrics that nodes have of their own; nil = nobody looks at them.
+	Metrics prometheus.Registerer
+	// Redact takes the pipeline file's secrets out of a text; nil = there are none.
+	Redact func(text string) string
+	Clock  func() time.Time // nil = the machine's
 	// Compare, when set, is asked at every start whether the pipeline may go on with
 	// the state, before anything goes by it. What it returns is kept in the state from
 	// then on: what it is built by.
@@ -117,7 +122,7 @@ func Run(stop, kill context.Context, c Config) (err error) {
 // nodes returns the nodes as an observer is told them.
 func (c *Config) nodes() (n telemetry.Nodes) {
 	for _, s := range c.Sources {
-		n.Sources = append(n.Sources, telemetry.Source{Name: s.Name, Source: s.Source, Followed: s.Followed})
+		n.Sources = append(n.Sources, telemetry.Source{Name: s.Name, Source: s.Source})
 	}
 	for _, t := range c.Changes {
 		n.ChangeTransforms = append(n.ChangeTransforms, t.Name)

@@ -50,7 +50,7 @@ func newWorld(dir string, changes []change) *world {
 func (w *world) config() Config {
 	all := []graph.Output{{Node: "t", Table: valueTable}}
 	plan, err := graph.Compile(graph.Nodes{
-		Sources: []graph.SourceNode{{Name: "s", Source: w.source, Followed: w.source.endless}},
+		Sources: []graph.SourceNode{{Name: "s", Source: w.source}},
 		Changes: []graph.ChangeNode{{Name: "t", Transform: valueTransform{}, Sources: []string{"s"}}},
 		Sinks:   []graph.SinkNode{{Name: "warehouse", Sink: w.settled, Inputs: all}, {Name: "lake", Sink: w.log, Inputs: all}},
 	})

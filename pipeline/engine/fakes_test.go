@@ -48,7 +48,11 @@ type memorySource struct {
 	held     atomic.Int64 // blocks given and not freed yet
 }
 
-func (s *memorySource) Open(_ context.Context, cursors map[string][]byte) error {
+func (s *memorySource) Bounded() bool { return !s.endless }
+
+func (s *memorySource) CursorText(_ string, cursor []byte) string { return string(cursor) }
+
+func (s *memorySource) Open(_ context.Context, o pipeline.SourceOptions) error {
 	s.at = 0
 	if s.failOpen != nil {
 		return s.failOpen
@@ -58,7 +62,7 @@ func (s *memorySource) Open(_ context.Context, cursors map[string][]byte) error 
 			return err
 		}
 	}
-	if c, ok := cursors["p"]; ok {
+	if c, ok := o.Cursors["p"]; ok {
 		n, err := strconv.Atoi(string(c))
 		s.at = n
 		return err

@@ -37,7 +37,7 @@ type readProgress struct {
 func newReadProgress(sources []graph.SourceNode) map[string]*readProgress {
 	all := map[string]*readProgress{}
 	for _, s := range sources {
-		if s.Followed {
+		if !s.Source.Bounded() {
 			all[s.Name] = &readProgress{behind: map[string]bool{}}
 		}
 	}
@@ -126,7 +126,7 @@ func (f *epochBuilder) headerOf(epoch int64, h *epochHeader) pipeline.EpochHeade
 func formatsOf(sources []graph.SourceNode) map[string]pipeline.Format {
 	all := map[string]pipeline.Format{}
 	for _, s := range sources {
-		if r, ok := s.Source.(pipeline.Replayable); ok {
+		if r, ok := s.Source.(pipeline.FormatReporter); ok {
 			all[s.Name] = r.Format()
 		}
 	}

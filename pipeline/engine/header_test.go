@@ -13,7 +13,7 @@ import (
 // it read them, and one behind them by what it knows then.
 func TestReached(t *testing.T) {
 	splitter := newSplitter(Limits{}, 1)
-	splitter.progress = newReadProgress([]graph.SourceNode{{Name: "s", Followed: true}, {Name: "idle", Followed: true}, {Name: "ends"}})
+	splitter.progress = newReadProgress([]graph.SourceNode{{Name: "s", Source: &memorySource{endless: true}}, {Name: "idle", Source: &memorySource{endless: true}}, {Name: "ends", Source: &memorySource{}}})
 	records := func(partition string, p *pipeline.Progress, dropped ...string) *pipeline.Records {
 		return &pipeline.Records{Partition: partition, Spans: make([]pipeline.Span, 1), Progress: p, Dropped: dropped}
 	}

@@ -16,7 +16,6 @@ type Observer interface {
 	SourceObserver
 	EpochObserver
 	SinkObserver
-	pipeline.Counters
 }
 
 // RunObserver is told of a run as a whole, over all times that it goes back to its

@@ -253,7 +253,7 @@ func (op *operator) check() error {
 
 func (r *run) openOperator(op *operator) (err error) {
 	op.running, err = op.Transform.Open(pipeline.OperatorOptions{
-		Saved: op.saved.Saved, State: op.keyGroup(), Bounded: r.c.Bounded, Counters: r.c.Observer,
+		Env: r.c.env("node", op.Name), Saved: op.saved.Saved, State: op.keyGroup(), Bounded: r.c.Bounded,
 	})
 	return err
 }

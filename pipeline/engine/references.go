@@ -31,15 +31,8 @@ func startReferences(ctx context.Context, c *Config, calls *calls) (*references,
 		if !ok {
 			continue
 		}
-		report := func(message string, err error) {
-			if err == nil {
-				c.Log.Info(message, "node", n.Name, "version", ref.Reference().Version)
-				return
-			}
-			c.Log.Warn(message, "node", n.Name, "error", err)
-		}
 		to := callee{label: "node " + n.Name, name: n.Name}
-		err := calls.wait(ctx, to, "open", "loading of the reference", func(ctx context.Context) error { return ref.Start(ctx, report) })
+		err := calls.wait(ctx, to, "open", "loading of the reference", func(ctx context.Context) error { return ref.Start(ctx, c.env("node", n.Name)) })
 		if err != nil {
 			return r, named(to.label, err)
 		}

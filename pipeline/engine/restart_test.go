@@ -19,23 +19,23 @@ type rememberingSource struct {
 	opened []map[string][]byte
 }
 
-var _ pipeline.Restartable = (*rememberingSource)(nil)
+var _ pipeline.Rewinder = (*rememberingSource)(nil)
 
-func (s *rememberingSource) Restart(cursors map[string][]byte) (map[string][]byte, error) {
+func (s *rememberingSource) Rewind(cursors map[string][]byte) (map[string][]byte, error) {
 	n, _ := strconv.Atoi(string(cursors["readings"])) // none = 0
 	return map[string][]byte{"p": []byte("0"), "readings": strconv.AppendInt(nil, int64(n+1), 10)}, nil
 }
 
-func (s *rememberingSource) Open(ctx context.Context, cursors map[string][]byte) error {
-	s.opened = append(s.opened, maps.Clone(cursors))
-	return s.memorySource.Open(ctx, cursors)
+func (s *rememberingSource) Open(ctx context.Context, o pipeline.SourceOptions) error {
+	s.opened = append(s.opened, maps.Clone(o.Cursors))
+	return s.memorySource.Open(ctx, o)
 }
 
 func (s *rememberingSource) Committed(context.Context, map[string][]byte) error { return nil }
 
-// TestRestartable: what a source keeps of a reading is saved with the first epoch of
+// TestRewinder: what a source keeps of a reading is saved with the first epoch of
 // the next one, and not before.
-func TestRestartable(t *testing.T) {
+func TestRewinder(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(14))
 	s := &rememberingSource{memorySource: w.source}
 	crashAt := int64(-1)

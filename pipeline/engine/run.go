@@ -267,7 +267,7 @@ func (r *run) openingOf(s graph.SinkNode) pipeline.SinkOptions {
 
 func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.SinkOptions {
 	o := pipeline.SinkOptions{
-		Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
+		Env: r.c.env("sink", sink), Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
 		Spool:     func(epoch int64) string { return r.spool.dir(epoch, sink) },
 		Published: r.checkpoint.Published[sink],
 		Taken:     r.checkpoint.Tables[sink],
@@ -318,33 +318,24 @@ func (r *run) openInbox(ctx context.Context) error {
 }
 
 func (r *run) openSource(ctx context.Context, s graph.SourceNode, cursors map[string][]byte) error {
-	r.listen(s)
-	return r.openOne(ctx, calleeSource(s.Name), func(ctx context.Context) error { return s.Source.Open(ctx, cursors) })
+	o := pipeline.SourceOptions{Env: r.c.sourceEnv(s.Name), Cursors: cursors}
+	return r.openOne(ctx, calleeSource(s.Name), func(ctx context.Context) error { return s.Source.Open(ctx, o) })
 }
 
 // restartSource returns the cursors that a source begins with which is read anew.
 func (r *run) restartSource(s graph.SourceNode, cursors map[string][]byte) (map[string][]byte, error) {
 	r.restart = append(r.restart, s.Name)
 	delete(r.checkpoint.Finished, s.Name)
-	again, ok := s.Source.(pipeline.Restartable)
+	again, ok := s.Source.(pipeline.Rewinder)
 	if !ok {
 		return nil, nil
 	}
-	cursors, err := again.Restart(cursors)
+	cursors, err := again.Rewind(cursors)
 	if r.restarted == nil {
 		r.restarted = map[string]map[string][]byte{}
 	}
 	r.restarted[s.Name] = cursors
 	return cursors, err
-}
-
-// listen tells the observer what the source notices.
-func (r *run) listen(s graph.SourceNode) {
-	noticing, ok := s.Source.(pipeline.Noticing)
-	if !ok {
-		return
-	}
-	noticing.OnNotice(func(n pipeline.Notice) { r.c.Observer.SourceNoticed(s.Name, n) })
 }
 
 // splitter returns the splitter of the run, for so many workers.

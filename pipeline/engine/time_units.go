@@ -24,8 +24,8 @@ func (r *run) lookAhead(ctx context.Context) []*readResult {
 		return firsts
 	}
 	for i, s := range r.sources {
-		replayable, ok := s.Source.(pipeline.Replayable)
-		if !ok || s.Followed || r.finished[s.Name] || replayable.Format().Encoding != pipeline.DynamoDBCDC {
+		reporter, ok := s.Source.(pipeline.FormatReporter)
+		if !ok || !s.Source.Bounded() || r.finished[s.Name] || reporter.Format().Encoding != pipeline.DynamoDBCDC {
 			continue
 		}
 		records, err := s.Source.Read(ctx)

@@ -52,7 +52,7 @@ func (b *builder) sources() {
 			b.whole = false
 			continue
 		}
-		b.nodes.Sources = append(b.nodes.Sources, SourceNode{s.Name, s.Source, s.Followed})
+		b.nodes.Sources = append(b.nodes.Sources, SourceNode(s))
 	}
 }
 

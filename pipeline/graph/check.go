@@ -30,8 +30,8 @@ func (c *compiler) checkReadOrder(n *ChangeNode) {
 	formats := map[string]pipeline.Format{}
 	for _, s := range c.Sources {
 		k, ok := s.Source.(pipeline.KeylessSource)
-		r, replayable := s.Source.(pipeline.Replayable)
-		if slices.Contains(n.Sources, s.Name) && replayable && !(ok && k.Keyless()) {
+		r, reports := s.Source.(pipeline.FormatReporter)
+		if slices.Contains(n.Sources, s.Name) && reports && !(ok && k.Keyless()) {
 			formats[s.Name] = r.Format()
 		}
 	}

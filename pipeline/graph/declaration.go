@@ -22,9 +22,8 @@ type Declaration struct {
 
 // SourceDeclaration is a source.
 type SourceDeclaration struct {
-	Name     string
-	Source   pipeline.Source // nil = it could not be made
-	Followed bool
+	Name   string
+	Source pipeline.Source // nil = it could not be made
 }
 
 // TransformDeclaration is a transform, with a function for each thing that its type

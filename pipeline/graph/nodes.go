@@ -14,9 +14,8 @@ type Output struct {
 
 // SourceNode is a source and its name.
 type SourceNode struct {
-	Name     string
-	Source   pipeline.Source
-	Followed bool // it has no end: how far it is behind means something, and what it holds is not older than what it gave
+	Name   string
+	Source pipeline.Source
 }
 
 // FilterNode is a filter of changes. It is no stage of its own: the stages behind it

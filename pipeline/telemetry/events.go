@@ -18,9 +18,8 @@ type Nodes struct {
 
 // Source is a source and its name.
 type Source struct {
-	Name     string
-	Source   pipeline.Source
-	Followed bool // it has no end: how far it is behind means something
+	Name   string
+	Source pipeline.Source
 }
 
 // StateInfo is what a state says when it is opened.

@@ -90,7 +90,7 @@ type health struct {
 	since      time.Time                  // of Working
 	isOpen     bool                       // in this attempt
 	contents   *state.Contents            // nil = not known yet
-	waiting    map[string]pipeline.Waiting
+	waiting    map[string]pipeline.WaitReporter
 	stalls     map[int64]Stall // by the call's id
 }
 
@@ -105,7 +105,7 @@ func newHealth(c clock) *health {
 			Started: c(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
 			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{}, Reread: map[string]int64{},
 		},
-		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.Waiting{}, stalls: map[int64]Stall{},
+		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.WaitReporter{}, stalls: map[int64]Stall{},
 	}
 }
 
@@ -172,7 +172,7 @@ func (h *health) runStarted(n *Nodes) {
 	h.progress, h.sources, h.sinks = Progress{}, nil, n.Sinks
 	for _, s := range n.Sources {
 		h.sources = append(h.sources, s.Name)
-		if w, ok := s.Source.(pipeline.Waiting); ok {
+		if w, ok := s.Source.(pipeline.WaitReporter); ok {
 			h.waiting[s.Name] = w
 		}
 	}

@@ -22,8 +22,6 @@ type metrics struct {
 	restarts           prometheus.Counter
 	retries, stalls    *prometheus.CounterVec
 	notices, lostBytes *prometheus.CounterVec
-	inferred           *prometheus.GaugeVec
-	unknown            *prometheus.CounterVec
 	lastCommit         atomic.Pointer[time.Time]
 	queue              atomic.Pointer[func() int]
 }
@@ -41,7 +39,6 @@ func newMetrics(registry *prometheus.Registry, c clock) *metrics {
 	m.dead = counter("dead_letters_total", "Records that became dead letters, of epochs that are saved.", "node", "reason")
 	m.replayed = counter("dead_letters_replayed_total", "Dead letters that were read again, by what they had been, of epochs that are saved.", "node", "reason")
 	m.reread = counter("reread_changes_total", "Changes that a backfill has read again and that had their effect the first time: nothing is known of their item any longer, so they have none now. Of epochs that are saved.", "node")
-	m.unknown = counter("unknown_members_total", "Times that a fact was given out with the unknown member of a dimension.", "dimension")
 	m.retries = counter("retries_total", "Commits that had to be tried again.", "sink", "reason")
 	m.stalls = counter("stalls_total", "Calls of a sink, a source or the state that got no further for some seconds.", "node", "call")
 	m.notices = counter("source_notices_total", "What happened to the input of a source and is no error, a truncated file for one.", "source", "event")
@@ -49,11 +46,9 @@ func newMetrics(registry *prometheus.Registry, c clock) *metrics {
 	m.epoch = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_epoch", Help: "The last epoch committed to every sink."})
 	m.restarts = prometheus.NewCounter(prometheus.CounterOpts{Name: "starlift_restarts_total", Help: "Times that the pipeline went back to its checkpoint, in process."})
 	m.stateBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: "starlift_state_bytes", Help: "Bytes of the state on disk."})
-	m.inferred = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "starlift_inferred_members_open",
-		Help: "Members of a dimension that facts refer to and no item has brought yet."}, []string{"dimension"})
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "starlift_epoch_duration_seconds",
 		Help: "Time of each step of an epoch.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"step"})
-	registry.MustRegister(m.epoch, m.stateBytes, m.restarts, m.inferred, m.duration,
+	registry.MustRegister(m.epoch, m.stateBytes, m.restarts, m.duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_commit_age_seconds",
 			Help: "Time since the last commit to every sink, or since the start."}, m.commitAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starlift_queue_depth",

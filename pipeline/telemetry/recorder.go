@@ -71,7 +71,7 @@ func (r *Recorder) RunStarted(n Nodes) {
 	r.metrics.expect(&n)
 	r.health.runStarted(&n)
 	for _, s := range n.Sources {
-		if s.Followed {
+		if !s.Source.Bounded() {
 			r.lags.follow(s.Name)
 		}
 	}
@@ -140,6 +140,12 @@ func (r *Recorder) SourceNoticed(source string, n pipeline.Notice) {
 	r.metrics.lostBytes.WithLabelValues(source).Add(float64(n.Lost))
 	r.health.sourceNoticed(source, n)
 	about := []any{"source", source, "event", n.Event}
+	if n.Partition != "" {
+		about = append(about, "partition", n.Partition)
+	}
+	if n.Position != "" {
+		about = append(about, "position", n.Position)
+	}
 	if n.Lost > 0 {
 		about = append(about, "lost_bytes", n.Lost)
 	} else if n.Gap {
@@ -214,18 +220,6 @@ func (r *Recorder) CallStalled(s Stall) {
 
 // CallMoved notes that a call gets on again, or is over.
 func (r *Recorder) CallMoved(id int64) { r.health.callMoved(id) }
-
-// InferredOpen implements pipeline.Counters.
-func (r *Recorder) InferredOpen(dimension string, n int64) {
-	r.metrics.inferred.WithLabelValues(dimension).Set(float64(n))
-}
-
-// UnknownMembers implements pipeline.Counters.
-func (r *Recorder) UnknownMembers(dimension string, n int64) {
-	r.metrics.unknown.WithLabelValues(dimension).Add(float64(n))
-}
-
-var _ pipeline.Counters = (*Recorder)(nil)
 
 // exampleBytesMax bounds the bytes of an example's message.
 const exampleBytesMax = 1000

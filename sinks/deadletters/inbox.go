@@ -84,13 +84,31 @@ func (b *Inbox) dir() string { return inboxOf(b.store.dir, b.store.opening.Pipel
 
 func (b *Inbox) folder() Folder { return Folder{b.store.dir, b.store.opening.Pipeline} }
 
+// Bounded implements pipeline.Source.
+func (b *Inbox) Bounded() bool { return b.every == 0 }
+
+// CursorText implements pipeline.Source.
+func (b *Inbox) CursorText(_ string, raw []byte) string {
+	var c cursor
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return "unreadable: " + err.Error()
+	}
+	done := 0
+	for _, at := range c.Requests {
+		if at.Done {
+			done++
+		}
+	}
+	return fmt.Sprintf("%d requests, %d of them done", len(c.Requests), done)
+}
+
 // Open forgets the requests that are gone, and removes those that are done. The
 // Store is open by then, so that the names of all letters that the cursor has
 // passed are there.
-func (b *Inbox) Open(_ context.Context, cursors map[string][]byte) error {
+func (b *Inbox) Open(_ context.Context, o pipeline.SourceOptions) error {
 	b.formats, b.places, b.refused = map[formatKey]*pipeline.Format{}, map[string]place{}, map[string]bool{}
 	b.read, b.request = nil, nil
-	raw, ok := cursors[partition]
+	raw, ok := o.Cursors[partition]
 	if !ok {
 		return nil
 	}

@@ -62,7 +62,7 @@ func (w *world) start() (err error) {
 		w.pending = nil
 	}
 	w.inbox = w.store.Inbox(w.readers, 0)
-	return w.inbox.Open(ctx, w.cursors)
+	return w.inbox.Open(ctx, pipeline.SourceOptions{Env: pipeline.NewEnv(), Cursors: w.cursors})
 }
 
 // stages of an epoch, after each of which a process may end.

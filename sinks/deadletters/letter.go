@@ -19,6 +19,8 @@ type Letter struct {
 	Partition string          `json:"partition"`
 	Line      int64           `json:"line"`
 	Offset    int64           `json:"offset,omitempty"` // of its first byte in the partition
+	// Position is the place in the partition where it is no line: a sequence number.
+	Position string `json:"position,omitempty"`
 	// ReplayOf is the letter that was read again and became this one.
 	ReplayOf string `json:"replay_of,omitempty"`
 	// What follows is needed to read it again.
@@ -44,7 +46,7 @@ func (l *Letter) Original() []byte {
 func newLetter(name string, epoch int64, now time.Time, d *pipeline.DeadLetter) *Letter {
 	l := &Letter{
 		Time: now, Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
-		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line, Offset: d.Pos.Offset,
+		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line, Offset: d.Pos.Offset, Position: d.Pos.Text,
 		Transform: d.Origin.Transform, Order: d.Origin.Order, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
 	}
 	if again := d.Origin.ReplayOf; again != nil {
@@ -58,10 +60,15 @@ func newLetter(name string, epoch int64, now time.Time, d *pipeline.DeadLetter) 
 	return l
 }
 
+// Pos returns where the record stood in its source.
+func (l *Letter) Pos() pipeline.Position {
+	return pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line, Offset: l.Offset, Text: l.Position}
+}
+
 // replayed returns the letter as the engine reads it again.
 func (l *Letter) replayed(id string) pipeline.Replay {
 	return pipeline.Replay{
-		Pos: pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line, Offset: l.Offset},
+		Pos: l.Pos(),
 		Origin: pipeline.Origin{
 			Transform: l.Transform, Order: l.Order, Ordinal: l.Ordinal, Arrived: l.Arrived, ExportTime: l.ExportTime, Table: l.Table,
 			ReplayOf: &pipeline.DeadLetterID{ID: id, Node: l.Node, Reason: l.Reason},

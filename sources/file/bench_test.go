@@ -44,7 +44,7 @@ func benchmarkFile(b *testing.B, cfg Config, bytes int) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s := testSource(b, cfg, 0)
-		if err := s.Open(context.Background(), nil); err != nil {
+		if err := s.Open(context.Background(), pipeline.SourceOptions{Env: pipeline.NewEnv()}); err != nil {
 			b.Fatal(err)
 		}
 		n := 0

@@ -237,7 +237,7 @@ func (c *Config) checkOperation() error {
 	return errors.Join(errs...)
 }
 
-// Format implements pipeline.Replayable.
+// Format implements pipeline.FormatReporter.
 func (s *Source) Format() pipeline.Format { return s.cfg.format() }
 
 // format returns what the configuration says about the records.
@@ -276,8 +276,8 @@ func alternatives(p spec.Paths) (first string, others []string) {
 // as the file has it; empty = nothing.
 func (s *Source) TTLDeletes() string { return s.cfg.TTLDeletes }
 
-// Endless reports whether the source follows its files: Read never ends.
-func (s *Source) Endless() bool { return s.cfg.Follow }
+// Bounded implements pipeline.Source: a source that follows its files never ends.
+func (s *Source) Bounded() bool { return !s.cfg.Follow }
 
 // Keyless reports whether the records have no key: nothing says which item they
 // are of, so their rows can only be appended.

@@ -92,6 +92,18 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 	return c, nil
 }
 
+// CursorText implements pipeline.Source.
+func (s *Source) CursorText(partition string, raw []byte) string {
+	c, err := parseCursor(partition, raw)
+	switch {
+	case err != nil:
+		return "unreadable: " + err.Error()
+	case c.Done:
+		return fmt.Sprintf("the end, after %d records", c.Records)
+	}
+	return fmt.Sprintf("line %d, byte %d, after %d records", c.Line, c.Offset, c.Records)
+}
+
 // position returns the place of the next record.
 func (c *cursor) position() position {
 	open, _ := restoreFrames(c.Open)
@@ -185,9 +197,9 @@ func (c *cursor) rereadRecords(n int) int {
 	return int(max(0, min(c.PriorReading.Records-c.Records, int64(n))))
 }
 
-// Restart implements pipeline.Restartable: the files keep their numbers, so that the
+// Rewind implements pipeline.Rewinder: the files keep their numbers, so that the
 // order of reading stays what it was.
-func (s *Source) Restart(cursors map[string][]byte) (map[string][]byte, error) {
+func (s *Source) Rewind(cursors map[string][]byte) (map[string][]byte, error) {
 	again := make(map[string][]byte, len(cursors))
 	for partition, raw := range cursors {
 		c, err := parseCursor(partition, raw)

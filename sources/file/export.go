@@ -82,9 +82,7 @@ func (s *Source) tellExports(found *export.Found, plan *export.Plan) {
 }
 
 func (s *Source) notify(event, message string) {
-	if s.onNotice != nil {
-		s.onNotice(pipeline.Notice{Event: event, Message: message})
-	}
+	s.env.Notify(pipeline.Notice{Event: event, Message: message})
 }
 
 // formatsOf returns the format of each export's records. Incremental ones share

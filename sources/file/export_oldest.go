@@ -7,9 +7,9 @@ import (
 	"github.com/starlift-etl/starlift/sources/file/export"
 )
 
-var _ pipeline.Dated = (*Source)(nil)
+var _ pipeline.OldestReporter = (*Source)(nil)
 
-// Oldest implements pipeline.Dated: of exports, by their manifests or as_of.
+// Oldest implements pipeline.OldestReporter: of exports, by their manifests or as_of.
 func (s *Source) Oldest() (int64, error) {
 	format := s.cfg.format()
 	if format.Encoding != pipeline.DynamoDBExport || format.ExportTime != 0 {

@@ -389,9 +389,7 @@ func (f *follower) reportReadError(t *followedFile, err error) error {
 
 func (f *follower) notify(n pipeline.Notice) {
 	n.Gap = n.Gap || n.Lost > 0
-	if f.source.onNotice != nil {
-		f.source.onNotice(n)
-	}
+	f.source.env.Notify(n)
 }
 
 // send hands records over, and with them the cursors to forget.

@@ -57,7 +57,7 @@ func (r *rig) open() {
 	r.delivered = r.delivered[:r.saved]
 	r.s = testSource(r.t, r.cfg, r.block)
 	r.s.now = func() time.Time { return time.Now().Add(r.later) }
-	r.s.OnNotice(func(n pipeline.Notice) { r.notices = append(r.notices, n) })
+	r.s.env.Notify = func(n pipeline.Notice) { r.notices = append(r.notices, n) }
 	r.s.format, r.s.buffers, r.s.queue = r.s.cfg.format(), newBuffers(r.s.block), make(chan *pipeline.Records, 1<<16)
 	if err := r.s.restoreNumbers(r.cursors); err != nil {
 		r.t.Fatal(err)

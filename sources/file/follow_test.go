@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline/spec"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // add writes to the end of a file.
@@ -414,7 +416,7 @@ func TestFollowRuns(t *testing.T) {
 	dir := t.TempDir()
 	cfg := Config{Path: dir, Format: "dynamodb_cdc", Follow: true, Poll: spec.Duration(10 * time.Millisecond)}
 	s := testSource(t, cfg, 0)
-	if err := s.Open(context.Background(), nil); err != nil {
+	if err := s.Open(context.Background(), pipeline.SourceOptions{Env: pipeline.NewEnv()}); err != nil {
 		t.Fatal(err)
 	}
 	var texts []string

@@ -66,7 +66,8 @@ func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) rea
 	t.Helper()
 	whole := limit
 	out := readResult{cursors: map[string][]byte{}, formats: map[string]*pipeline.Format{}}
-	s.OnNotice(func(n pipeline.Notice) { out.notices = append(out.notices, n) })
+	env := pipeline.NewEnv()
+	env.Notify = func(n pipeline.Notice) { out.notices = append(out.notices, n) }
 	for k, v := range cursors {
 		out.cursors[k] = v
 	}
@@ -75,7 +76,7 @@ func readSome(t testing.TB, s *Source, cursors map[string][]byte, limit int) rea
 			t.Error(err)
 		}
 	}()
-	if out.err = s.Open(context.Background(), cursors); out.err != nil {
+	if out.err = s.Open(context.Background(), pipeline.SourceOptions{Env: env, Cursors: cursors}); out.err != nil {
 		return out
 	}
 	for limit != 0 {

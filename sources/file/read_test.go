@@ -226,10 +226,10 @@ func TestReadAndCloseAnyTime(t *testing.T) {
 	if _, err := s.Read(context.Background()); err == nil {
 		t.Error("read before it was opened")
 	}
-	if err := s.Open(context.Background(), nil); err != nil {
+	if err := s.Open(context.Background(), pipeline.SourceOptions{Env: pipeline.NewEnv()}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Open(context.Background(), nil); err == nil {
+	if err := s.Open(context.Background(), pipeline.SourceOptions{Env: pipeline.NewEnv()}); err == nil {
 		t.Error("opened twice")
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -347,7 +347,7 @@ func TestNumbersOfFiles(t *testing.T) {
 	}
 	first := readAll(t, cfg, 0, nil)
 	unlink(t, filepath.Join(dir, "c")) // of the greatest number
-	cursors, err := testSource(t, cfg, 0).Restart(first.cursors)
+	cursors, err := testSource(t, cfg, 0).Rewind(first.cursors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +363,7 @@ func TestNumbersOfFiles(t *testing.T) {
 		t.Errorf("error %v, ordinals (-want +got):\n%s", s.err, d)
 	}
 	// Again, from a place inside it, and with one that is not what it was.
-	if cursors, err = testSource(t, cfg, 0).Restart(s.cursors); err != nil {
+	if cursors, err = testSource(t, cfg, 0).Rewind(s.cursors); err != nil {
 		t.Fatal(err)
 	}
 	part := readSome(t, testSource(t, cfg, 1), cursors, 2)
@@ -386,12 +386,12 @@ func TestReread(t *testing.T) {
 	cfg := Config{Path: path, Format: "json"}
 	s := testSource(t, cfg, 0)
 	first := readAll(t, cfg, 0, nil)
-	cursors, err := s.Restart(first.cursors)
+	cursors, err := s.Rewind(first.cursors)
 	if err != nil {
 		t.Fatal(err)
 	}
 	add(t, path, lines("a", 4, 6))
-	if err := s.Open(t.Context(), cursors); err != nil {
+	if err := s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv(), Cursors: cursors}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.Read(t.Context())

@@ -29,7 +29,7 @@ type Source struct {
 	// exactHead is how many bytes of a file's beginning are looked at one by one.
 	exactHead int64
 	now       func() time.Time
-	onNotice  func(pipeline.Notice)
+	env       pipeline.Env // of this opening
 	waiting   waitList
 
 	read  atomic.Int64
@@ -45,11 +45,10 @@ type Source struct {
 }
 
 var (
-	_ pipeline.Source      = (*Source)(nil)
-	_ pipeline.Sized       = (*Source)(nil)
-	_ pipeline.Noticing    = (*Source)(nil)
-	_ pipeline.Waiting     = (*Source)(nil)
-	_ pipeline.Restartable = (*Source)(nil)
+	_ pipeline.Source       = (*Source)(nil)
+	_ pipeline.SizeReporter = (*Source)(nil)
+	_ pipeline.WaitReporter = (*Source)(nil)
+	_ pipeline.Rewinder     = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError,
@@ -64,20 +63,17 @@ func New(name string, cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, block: defaultBlock, exactHead: defaultExact, now: time.Now}, nil
+	return &Source{name: name, cfg: cfg, block: defaultBlock, exactHead: defaultExact, now: time.Now, env: pipeline.NewEnv()}, nil
 }
-
-// OnNotice implements pipeline.Noticing. A followed file that is truncated, lost
-// or can't be read is told of.
-func (s *Source) OnNotice(tell func(pipeline.Notice)) { s.onNotice = tell }
 
 // Open lists the files, compares those that have cursors with what was read of
 // them, and begins to read ahead. Cursors of files that are gone are ignored.
-func (s *Source) Open(ctx context.Context, cursors map[string][]byte) error {
+func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	if s.cancel != nil {
 		return errors.New("file source: opened twice")
 	}
-	s.format = s.cfg.format()
+	cursors := o.Cursors
+	s.env, s.format = o.Env, s.cfg.format()
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
 	s.waiting.set(nil)

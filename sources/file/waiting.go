@@ -17,7 +17,7 @@ func (w *waitList) set(texts []string) {
 	w.texts = texts
 }
 
-// Waits implements pipeline.Waiting.
+// Waits implements pipeline.WaitReporter.
 func (s *Source) Waits() []string {
 	s.waiting.mu.Lock()
 	defer s.waiting.mu.Unlock()

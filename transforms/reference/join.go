@@ -79,8 +79,8 @@ func (j *Join) Substitute(path string) error {
 }
 
 // Start implements pipeline.SideInput.
-func (j *Join) Start(ctx context.Context, report func(message string, err error)) error {
-	return j.watch.start(ctx, report)
+func (j *Join) Start(ctx context.Context, env pipeline.Env) error {
+	return j.watch.start(ctx, env.Log)
 }
 
 // Snapshot implements pipeline.SideInput.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ type watcher struct {
 }
 
 // start loads the first version, and begins to look for others.
-func (w *watcher) start(ctx context.Context, report func(message string, err error)) error {
+func (w *watcher) start(ctx context.Context, log *slog.Logger) error {
 	for {
 		err := w.look()
 		if err == nil {
@@ -58,15 +59,15 @@ func (w *watcher) start(ctx context.Context, report func(message string, err err
 	w.done = make(chan struct{})
 	go func() {
 		defer close(w.done)
-		w.run(ctx, report)
+		w.run(ctx, log)
 	}()
 	return nil
 }
 
-// run looks at the file again and again. A problem is reported when it is new, or
+// run looks at the file again and again. A problem is logged when it is new, or
 // somebody has asked.
-func (w *watcher) run(ctx context.Context, report func(message string, err error)) {
-	reported := ""
+func (w *watcher) run(ctx context.Context, log *slog.Logger) {
+	logged := ""
 	for {
 		asked, err := w.pause(ctx, w.refresh)
 		if err != nil {
@@ -82,13 +83,13 @@ func (w *watcher) run(ctx context.Context, report func(message string, err error
 		switch {
 		case errors.Is(err, errUnstable):
 		case err == nil:
-			reported = ""
+			logged = ""
 			if asked {
-				report("the reference was loaded again", nil)
+				log.Info("the reference was loaded again", "version", w.status().Version)
 			}
-		case asked || err.Error() != reported:
-			reported = err.Error()
-			report("the reference can't be loaded; the last good version stays in use", err)
+		case asked || err.Error() != logged:
+			logged = err.Error()
+			log.Warn("the reference can't be loaded; the last good version stays in use", "error", err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -182,8 +183,11 @@ func TestWatching(t *testing.T) {
 			t.Fatal(err)
 		}
 		j := joinTo(t, path)
-		var reports []string
-		if err := j.Start(t.Context(), func(message string, err error) { reports = append(reports, err.Error()) }); err != nil {
+		var logged strings.Builder
+		env := pipeline.NewEnv()
+		env.Log = slog.New(slog.NewTextHandler(&logged, nil))
+		problems := func() int { return strings.Count(logged.String(), "can't be loaded") }
+		if err := j.Start(t.Context(), env); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(now); waited < quiet || waited > 2*quiet {
@@ -195,22 +199,22 @@ func TestWatching(t *testing.T) {
 			synctest.Wait()
 		}
 		put("code,n\na,2\n")
-		if content(j) != "2" || len(reports) > 0 {
-			t.Fatalf("n is %s, reports %v", content(j), reports)
+		if content(j) != "2" || logged.Len() > 0 {
+			t.Fatalf("n is %s, the log has %s", content(j), &logged)
 		}
 		put("code,m\na,3\n")
 		pass(t, 90*time.Second)
 		synctest.Wait()
-		if s := j.Reference(); content(j) != "2" || len(reports) != 1 || !strings.Contains(reports[0], `no column "n"`) || !s.Stale || s.Problem == nil {
-			t.Fatalf("n is %s, reports %v, status %+v", content(j), reports, s)
+		if s := j.Reference(); content(j) != "2" || problems() != 1 || !strings.Contains(logged.String(), `no column \"n\"`) || !s.Stale || s.Problem == nil {
+			t.Fatalf("n is %s, the log has %s, status %+v", content(j), &logged, s)
 		}
 		put("code,n\na,4\n")
 		if s := j.Reference(); content(j) != "4" || s.Stale || s.Problem != nil {
 			t.Fatalf("n is %s, status %+v", content(j), s)
 		}
 		put("code,m\na,3\n")
-		if len(reports) != 2 {
-			t.Errorf("reports are %v", reports)
+		if problems() != 2 {
+			t.Errorf("the log has %s", &logged)
 		}
 		for range 2 {
 			if err := j.Close(); err != nil {
@@ -229,7 +233,7 @@ func TestStartFails(t *testing.T) {
 			write(t, path, text, time.Now())
 		}
 		j := joinTo(t, path)
-		if err := j.Start(t.Context(), nil); err == nil || !strings.HasPrefix(err.Error(), "reference: ") || !strings.Contains(err.Error(), want) {
+		if err := j.Start(t.Context(), pipeline.NewEnv()); err == nil || !strings.HasPrefix(err.Error(), "reference: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v, want %s", err, want)
 		}
 		if err := j.Close(); err != nil {

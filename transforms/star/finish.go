@@ -58,9 +58,9 @@ func (s *step) room() {
 func (s *step) count() {
 	for _, d := range s.star.dimensions {
 		if d.calendar == nil {
-			s.counters.InferredOpen(d.name, s.members.open[d])
+			s.metrics.inferredOpen.WithLabelValues(d.name).Set(float64(s.members.open[d]))
 		}
-		s.counters.UnknownMembers(d.name, s.out.unknowns[d.name])
+		s.metrics.unknownMembers.WithLabelValues(d.name).Add(float64(s.out.unknowns[d.name]))
 	}
 	clear(s.out.unknowns)
 }

@@ -56,11 +56,6 @@ func (s *memState) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error)
 	return nil
 }
 
-type noCounters struct{}
-
-func (noCounters) InferredOpen(string, int64)   {}
-func (noCounters) UnknownMembers(string, int64) {}
-
 func table(t testing.TB, name, key string, columns ...string) *pipeline.Table {
 	t.Helper()
 	var cols []pipeline.Column
@@ -111,7 +106,7 @@ func newHarness(t testing.TB, s *Star, bounded bool) *harness {
 	for range s.Keyspaces() {
 		h.state = append(h.state, &memState{t, map[pipeline.Hash][]byte{}})
 	}
-	h.open = pipeline.OperatorOptions{State: pipeline.KeyGroup{Keyspaces: h.state}, Bounded: bounded, Counters: noCounters{}}
+	h.open = pipeline.OperatorOptions{State: pipeline.KeyGroup{Keyspaces: h.state}, Bounded: bounded, Env: pipeline.NewEnv()}
 	h.restart()
 	return h
 }

@@ -29,11 +29,11 @@ type saved struct {
 
 // step is an open star.
 type step struct {
-	star     *Star
-	saved    saved
-	begun    bool // the rows that dimensions have from the start are given out
-	bounded  bool
-	counters pipeline.Counters
+	star    *Star
+	saved   saved
+	begun   bool // the rows that dimensions have from the start are given out
+	bounded bool
+	metrics metrics
 
 	due     []dueRow      // changed rows of lookup tables whose facts are still to be made
 	dueKept bool          // the state has some
@@ -92,7 +92,7 @@ type trackedChange struct {
 
 // Open implements pipeline.StatefulTransform.
 func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
-	st := &step{bounded: o.Bounded, counters: o.Counters, most: maxDue}
+	st := &step{bounded: o.Bounded, metrics: newMetrics(o.Env), most: maxDue}
 	if o.Saved != nil {
 		var err error
 		if st.saved, err = s.restore(o.Saved); err != nil {

@@ -365,7 +365,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	}
 	var got []string
 	for _, r := range rows {
-		opening := pipeline.OperatorOptions{Bounded: true, Counters: noCounters{}}
+		opening := pipeline.OperatorOptions{Bounded: true, Env: pipeline.NewEnv()}
 		for range s.Keyspaces() {
 			opening.State.Keyspaces = append(opening.State.Keyspaces, &memState{})
 		}
@@ -390,11 +390,6 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	}
 	return got
 }
-
-type noCounters struct{}
-
-func (noCounters) InferredOpen(string, int64)   {}
-func (noCounters) UnknownMembers(string, int64) {}
 
 // memState is a keyed state of few keys.
 type memState struct {
