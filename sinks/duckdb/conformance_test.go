@@ -15,16 +15,18 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 // target is a file of its own. The sink that has it open is used to look at it.
 type target struct {
 	dsn, schema string
+	gather      warehouse.Gather
 	sink        *Sink
 }
 
 func (d *target) New(name string, f *conformance.Faults) (conformance.Sink, error) {
-	s, err := New(name, Config{DSN: d.dsn, Schema: d.schema})
+	s, err := newSink(name, Config{DSN: d.dsn, Schema: d.schema}, d.gather)
 	if err != nil {
 		return nil, err
 	}
@@ -150,10 +152,17 @@ func (t *faultyTx) Commit() error {
 	return err
 }
 
+// open returns an empty file.
+func open(t testing.TB, g warehouse.Gather) conformance.Database {
+	return conformance.SQL{SQLDatabase: &target{dsn: filepath.Join(t.TempDir(), "data", "shop.duckdb"), schema: `my "dwh`, gather: g}}
+}
+
+func TestGathered(t *testing.T) { conformance.RunGathered(t, "10", open) }
+
 func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Target{
 		Open: func(t testing.TB) conformance.Database {
-			return &target{dsn: filepath.Join(t.TempDir(), "data", "shop.duckdb"), schema: `my "dwh`}
+			return open(t, warehouse.Gather{})
 		},
 		Refused: []conformance.Refused{},
 	})

@@ -34,7 +34,7 @@ func newSink(name string, cfg Config, gather warehouse.Gather) (*Sink, error) {
 		return nil, err
 	}
 	db := &database{cfg: cfg, threads: cfg.Threads, openFile: openFile}
-	return &Sink{db: db, Sink: warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: db, NewWriter: newWriter, Gather: gather})}, nil
+	return &Sink{db: db, Sink: warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: db, Validate: warehouse.CheckUTF8, NewWriter: newWriter, Gather: gather})}, nil
 }
 
 // Targets names the table in the file.

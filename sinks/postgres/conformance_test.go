@@ -138,7 +138,7 @@ func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Target{
 		Open: func(t testing.TB) conformance.Database {
 			schemas++
-			return newTarget(t, fmt.Sprintf(`%s ü"'%d`, pgtest.Schema(), schemas))
+			return conformance.SQL{SQLDatabase: newTarget(t, fmt.Sprintf(`%s ü"'%d`, pgtest.Schema(), schemas))}
 		},
 		Constrain: func(schema, table string) []string {
 			in, keep := warehouse.QualifiedName(schema, table), warehouse.QualifiedName(schema, "keep "+table)

@@ -25,7 +25,8 @@ func New(name string, cfg Config) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{db: newDatabase(cfg.Schema, server), stripNUL: cfg.NUL == "strip"}
-	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db, NewWriter: s.newWriter})
+	check := func(rows *pipeline.Rows) error { return validate(rows, s.stripNUL) }
+	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db, Validate: check, NewWriter: s.newWriter})
 	return s, nil
 }
 

@@ -35,11 +35,8 @@ func (sink *Sink) newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTa
 	return &writer{base: filepath.Join(dir, s.File), ofTable: t, stripNUL: sink.stripNUL}, nil
 }
 
-// Write adds settled rows.
+// Write implements warehouse.Writer.
 func (w *writer) Write(rows *pipeline.Rows) error {
-	if err := validate(rows, w.stripNUL); err != nil {
-		return err
-	}
 	if w.stripNUL {
 		stripped, release := withoutNULs(rows)
 		defer release()

@@ -1,7 +1,8 @@
 // Package conformance holds every warehouse against the same cases: what a sink
 // of settled tables has to do with rows, tables and tokens, and that a failure of
 // any request to the database, before or after it took effect, loses and repeats
-// nothing. Only tests use it.
+// nothing. A database that is asked in SQL ([SQL]) has some more to pass. Only tests
+// use it.
 package conformance
 
 import (
@@ -26,13 +27,39 @@ type Database interface {
 	New(name string, f *Faults) (Sink, error)
 	// Schema is the name of the schema.
 	Schema() string
-	// Query returns the rows of a query, cells joined by |, nulls as "null".
-	Query(t testing.TB, query string) []string
-	// Exec runs a statement. The sink is closed, or bears it.
-	Exec(t testing.TB, statement string)
-	// Text returns an expression for a column as text: numbers in decimal, true and
-	// false, times as 2006-01-02 15:04:05.999999, bytes in lower hexadecimal.
-	Text(column string, t pipeline.Type) string
+	Reader
+	Meddler
+}
+
+// Reader is how the cases see what a sink has written. Cells are joined by |, and
+// written as CellText does.
+type Reader interface {
+	// Rows returns a table's rows in the order of its key.
+	Rows(t testing.TB, table *pipeline.Table) []string
+	// Select returns some columns of a table's rows, in their order.
+	Select(t testing.TB, table string, columns ...string) []string
+	// Catalogue returns the schema, if it is there, and the columns of its tables as
+	// table|column.
+	Catalogue(t testing.TB) []string
+}
+
+// Meddler does what others may do to a sink's tables. The sink is closed, or bears it.
+type Meddler interface {
+	// Update sets a column of texts in all rows.
+	Update(t testing.TB, table, column, value string)
+	// Delete deletes the rows whose column has the value.
+	Delete(t testing.TB, table, column string, value int64)
+	DeleteAll(t testing.TB, table string)
+	DDLMeddler
+}
+
+// DDLMeddler does what others may do to the tables themselves.
+type DDLMeddler interface {
+	// AddColumn adds a column of texts.
+	AddColumn(t testing.TB, table, column string)
+	DropTable(t testing.TB, table string)
+	// DropSchema drops the schema with all that is in it.
+	DropSchema(t testing.TB)
 }
 
 // Target is a warehouse.

@@ -27,6 +27,8 @@ type Engine struct {
 	Epoch     int64                 // that was prepared last
 	Published int64                 // that was committed last
 	Taken     []string              // tables of the sink, as the checkpoint has them
+	SinkState json.RawMessage       // of the epoch that was saved last
+	Retained  []int64               // epochs whose spool SinkState needs
 	Pending   *pipeline.Committable // of the epoch that is saved and not committed
 }
 
@@ -70,7 +72,7 @@ func (e *Engine) Check(sink pipeline.Sink) error {
 }
 
 func (e *Engine) opening() pipeline.SinkOptions {
-	return pipeline.SinkOptions{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables, Spool: e.spool, Published: e.Published, Pending: e.Pending, Taken: e.Taken}
+	return pipeline.SinkOptions{Pipeline: e.Pipeline, StateID: e.State, Tables: e.Tables, Spool: e.spool, Published: e.Published, Pending: e.Pending, SinkState: e.SinkState, Taken: e.Taken}
 }
 
 func (e *Engine) spool(epoch int64) string {
@@ -80,12 +82,19 @@ func (e *Engine) spool(epoch int64) string {
 // Prepare writes an epoch and saves its committable.
 func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Committable {
 	e.T.Helper()
+	return e.PrepareEpoch(false, rows...)
+}
+
+// PrepareEpoch writes an epoch, which is the last one or not, and saves its
+// committable. Spools that nobody needs any longer are gone then.
+func (e *Engine) PrepareEpoch(last bool, rows ...*pipeline.Rows) *pipeline.Committable {
+	e.T.Helper()
 	epoch, err := e.Sink.Begin(e.Epoch + 1)
 	e.Must(err)
 	for _, r := range rows {
 		e.Must(epoch.Write(nil, r))
 	}
-	r, err := epoch.Prepare(context.Background(), false)
+	r, err := epoch.Prepare(context.Background(), last)
 	e.Must(err)
 	e.Epoch++
 	for _, t := range e.Tables {
@@ -98,6 +107,13 @@ func (e *Engine) Prepare(rows ...*pipeline.Rows) *pipeline.Committable {
 	e.Must(err)
 	e.Pending = &pipeline.Committable{}
 	e.Must(json.Unmarshal(text, e.Pending))
+	needed := append(slices.Clone(r.RetainEpochs), e.Retained...)
+	e.SinkState, e.Retained = e.Pending.SinkState, r.RetainEpochs
+	for _, n := range needed {
+		if !slices.Contains(e.Retained, n) {
+			e.Must(os.RemoveAll(filepath.Dir(e.spool(n))))
+		}
+	}
 	if r.Payload == nil {
 		e.Pending = nil
 	}
@@ -118,7 +134,9 @@ func (e *Engine) Commit() {
 func (e *Engine) Done() {
 	e.T.Helper()
 	e.Published, e.Pending = e.Pending.Epoch, nil
-	e.Must(os.RemoveAll(filepath.Dir(e.spool(e.Published))))
+	if !slices.Contains(e.Retained, e.Published) {
+		e.Must(os.RemoveAll(filepath.Dir(e.spool(e.Published))))
+	}
 }
 
 // Put commits an epoch with rows of the first table.

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -64,27 +63,26 @@ func (h *harness) restart() error {
 // in returns the name of a table.
 func (h *harness) in(table string) string { return warehouse.QualifiedName(h.db.Schema(), table) }
 
+// sql returns the database of a case that only makes sense in SQL.
+func (h *harness) sql() SQL {
+	h.T.Helper()
+	d, ok := h.db.(SQL)
+	if !ok {
+		h.T.Skip("the database is not asked in SQL")
+	}
+	return d
+}
+
+// exec runs a statement, in a case that only makes sense in SQL.
 func (h *harness) exec(format string, args ...any) {
 	h.T.Helper()
-	h.db.Exec(h.T, fmt.Sprintf(format, args...))
+	h.sql().exec(h.T, format, args...)
 }
 
 // rows returns a table's rows by its key, all columns as text.
 func (h *harness) rows(t *pipeline.Table) []string {
 	h.T.Helper()
-	list := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		list[i] = h.db.Text(warehouse.Quote(c.Name), c.Type)
-	}
-	return h.db.Query(h.T, fmt.Sprintf("SELECT %s FROM %s t ORDER BY %s", strings.Join(list, ", "), h.in(t.Name), order(t)))
-}
-
-func order(t *pipeline.Table) string {
-	keys := warehouse.KeyOf(t)
-	for i, k := range keys {
-		keys[i] = "t." + warehouse.Quote(k)
-	}
-	return strings.Join(keys, ", ")
+	return h.db.Rows(h.T, t)
 }
 
 // want compares the first table's rows.
@@ -103,7 +101,7 @@ func (h *harness) same(got []string, want ...string) {
 // audit returns the committed epochs, in order.
 func (h *harness) audit() []string {
 	h.T.Helper()
-	return h.db.Query(h.T, fmt.Sprintf(`SELECT pipeline, epoch FROM %s ORDER BY pipeline, epoch`, h.in(warehouse.EpochsTable)))
+	return h.db.Select(h.T, warehouse.EpochsTable, "pipeline", "epoch")
 }
 
 // crashCommit commits with the armed fault, goes on as the engine would, and

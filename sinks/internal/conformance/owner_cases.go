@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,16 +13,14 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
-// catalogue lists all columns of the schema's tables.
-func (h *harness) catalogue() []string {
-	h.T.Helper()
-	return h.db.Query(h.T, fmt.Sprintf(`SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s ORDER BY 1, 2`, warehouse.Literal(h.db.Schema())))
-}
-
 // owners lists whose the tables are.
 func (h *harness) owners() []string {
 	h.T.Helper()
-	return h.db.Query(h.T, fmt.Sprintf(`SELECT CASE WHEN "schema" = %s THEN 'here' END, "table", pipeline, state_id, sink FROM %s ORDER BY 2`, warehouse.Literal(h.db.Schema()), h.in(warehouse.TablesTable)))
+	all := h.db.Select(h.T, warehouse.TablesTable, "schema", "table", "pipeline", "state_id", "sink")
+	for i := range all {
+		all[i] = strings.Replace(all[i], h.db.Schema()+"|", "here|", 1)
+	}
+	return all
 }
 
 // sinkOf returns a sink that is not open.
@@ -48,12 +45,12 @@ func (h *harness) reset(do bool) []pipeline.TargetObject {
 func ownersCase(t *testing.T, target Target) {
 	gone := func(h *harness) { h.State, h.Published, h.Epoch, h.Taken = "state-2", 0, 0, nil }
 	record := func(column, value string) func(h *harness) {
-		return func(h *harness) { h.exec("UPDATE %s SET %s = '%s'", h.in(warehouse.TablesTable), column, value) }
+		return func(h *harness) { h.db.Update(h.T, warehouse.TablesTable, column, value) }
 	}
 	forgotten := func(h *harness) {
 		gone(h)
-		h.exec("DELETE FROM %s", h.in(warehouse.TablesTable))
-		h.exec("DELETE FROM %s", h.in(warehouse.EpochsTable))
+		h.db.DeleteAll(h.T, warehouse.TablesTable)
+		h.db.DeleteAll(h.T, warehouse.EpochsTable)
 	}
 	for _, tc := range []struct {
 		name  string
@@ -64,24 +61,24 @@ func ownersCase(t *testing.T, target Target) {
 		{"nothing", func(*harness) {}, "", ""},
 		{"another state folder", func(h *harness) {
 			gone(h)
-			h.exec("DELETE FROM %s", h.in(warehouse.EpochsTable))
+			h.db.DeleteAll(h.T, warehouse.EpochsTable)
 		}, "it was written with another state folder (state-1), not with this one (state-2)", ""},
 		{"another pipeline's", record("pipeline", "sales"), `it belongs to pipeline "sales" (its sink "warehouse", state folder state-1)`, `belongs to pipeline "sales"`},
 		{"another sink's", record("sink", "house"), `it belongs to sink "house" of this pipeline`, ""},
-		{"a dropped table", func(h *harness) { h.exec("DROP TABLE %s", h.in("order")) }, "it is no longer there: it was dropped or renamed", ""},
+		{"a dropped table", func(h *harness) { h.db.DropTable(h.T, "order") }, "it is no longer there: it was dropped or renamed", ""},
 		{"a dropped table that is not even in the checkpoint", func(h *harness) {
 			h.Taken = nil
-			h.exec("DROP TABLE %s", h.in("order"))
+			h.db.DropTable(h.T, "order")
 		}, "it is no longer there: it was dropped or renamed", ""},
 		{"a table in the place of the one that was dropped", func(h *harness) {
-			h.exec("DELETE FROM %s", h.in(warehouse.TablesTable))
-			h.exec("DELETE FROM %s", h.in("order"))
+			h.db.DeleteAll(h.T, warehouse.TablesTable)
+			h.db.DeleteAll(h.T, "order")
 		}, "its row in starlift_tables is gone", ""},
-		{"all records are gone", func(h *harness) { h.exec("DROP TABLE %s", h.in(warehouse.TablesTable)) }, "its row in starlift_tables is gone", "has no row in starlift_tables"},
+		{"all records are gone", func(h *harness) { h.db.DropTable(h.T, warehouse.TablesTable) }, "its row in starlift_tables is gone", "has no row in starlift_tables"},
 		{"rows of nobody", forgotten, "it has rows, and no row in starlift_tables", "has no row in starlift_tables"},
 		{"an empty table of nobody", func(h *harness) {
 			forgotten(h)
-			h.exec("DELETE FROM %s", h.in("order"))
+			h.db.DeleteAll(h.T, "order")
 		}, "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -92,7 +89,7 @@ func ownersCase(t *testing.T, target Target) {
 			tc.do(h)
 			h.Tables[0] = NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), Column("more", pipeline.String))...)
 			h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
-			before := h.catalogue()
+			before := h.db.Catalogue(h.T)
 			err := h.restart()
 			if tc.want == "" {
 				h.Must(err)
@@ -110,7 +107,7 @@ func ownersCase(t *testing.T, target Target) {
 				t.Errorf("error %v does not say how to go on", err)
 			}
 			h.Close()
-			h.same(h.catalogue(), before...)
+			h.same(h.db.Catalogue(h.T), before...)
 			h.beginAnew(tc.stays)
 		})
 	}
@@ -122,17 +119,17 @@ func checkMakesNothing(t *testing.T, target Target) {
 	h := newHarness(t, target, Orders(t))
 	h.Close()
 	h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
-	before := h.catalogue()
+	before := h.db.Catalogue(h.T)
 	for range 2 {
 		names, err := h.sinkOf("warehouse").Check(context.Background(), h.opening())
 		if err != nil || len(names) != 2 || names[0] == names[1] || !strings.Contains(names[0], `"order"`) {
 			t.Errorf("names %q, error %v", names, err)
 		}
 	}
-	h.same(h.catalogue(), before...)
-	h.exec("DROP SCHEMA %s CASCADE", warehouse.Quote(h.db.Schema()))
+	h.same(h.db.Catalogue(h.T), before...)
+	h.db.DropSchema(t)
 	h.Must(h.Check(h.sinkOf("warehouse")))
-	h.same(h.db.Query(t, "SELECT count(*) FROM information_schema.schemata WHERE schema_name = "+warehouse.Literal(h.db.Schema())), "0")
+	h.same(h.db.Catalogue(t))
 }
 
 func takenSinceCheck(t *testing.T, target Target) {
@@ -149,9 +146,9 @@ func takenSinceCheck(t *testing.T, target Target) {
 // beginAnew resets the sink, and runs with a new state where nothing is left.
 func (h *harness) beginAnew(stays string) {
 	h.T.Helper()
-	before := h.catalogue()
+	before := h.db.Catalogue(h.T)
 	would := h.reset(false)
-	h.same(h.catalogue(), before...)
+	h.same(h.db.Catalogue(h.T), before...)
 	did := h.reset(true)
 	if diff := cmp.Diff(would, did); diff != "" {
 		h.T.Errorf("what reset says it would do, and does\n%s", diff)
@@ -207,7 +204,7 @@ func resetCase(t *testing.T, target Target) {
 	h.same(h.owners(), "here|kept|shop|state-1|beside", "here|sale|sales|state-1|warehouse")
 	h.same(h.audit(), "sales|1")
 	sales.want("1|a")
-	h.same(h.db.Query(t, "SELECT count(*) FROM "+h.in("kept")), "0")
+	h.same(h.db.Select(t, "kept", "id"))
 	if empty := another(t, target, target.Open(t), "shop", Orders(t)).reset(true); empty != nil {
 		t.Errorf("of an empty database reset tells %v", empty)
 	}

@@ -52,7 +52,7 @@ type fatal interface {
 // remembered returns the rows of which the table is not as the state says.
 func (h *harness) remembered() []string {
 	h.T.Helper()
-	return h.db.Query(h.T, fmt.Sprintf("SELECT operation, key, epoch FROM %s WHERE pipeline = '%s' ORDER BY 1, 2", h.in(warehouse.RefusedTable), h.Pipeline))
+	return h.sql().Query(h.T, fmt.Sprintf("SELECT operation, key, epoch FROM %s WHERE pipeline = '%s' ORDER BY 1, 2", h.in(warehouse.RefusedTable), h.Pipeline))
 }
 
 // refusedRowsCase is about rows that the database refuses by constraints which
@@ -72,7 +72,7 @@ func refusedRowsCase(t *testing.T, target Target) {
 func (h *harness) constrain() {
 	h.T.Helper()
 	for _, statement := range h.target.Constrain(h.db.Schema(), h.Tables[0].Name) {
-		h.db.Exec(h.T, statement)
+		h.sql().Exec(h.T, statement)
 	}
 }
 
@@ -84,7 +84,7 @@ func refusedOnes(t *testing.T, target Target) {
 	h.same(h.commitWithout(t), `delete {"id":2}`, `insert {"id":4,"select":"bad"}`, `update {"id":1,"select":"bad"}`)
 	h.want("1|a", "2|keep", "5|e")
 	h.same(h.remembered(), "delete|[2]|2", "insert|[4]|2")
-	h.same(h.db.Query(t, fmt.Sprintf(`SELECT "rows" FROM %s ORDER BY epoch`, h.in(warehouse.EpochsTable))), "3", "2")
+	h.same(h.sql().Query(t, fmt.Sprintf(`SELECT "rows" FROM %s ORDER BY epoch`, h.in(warehouse.EpochsTable))), "3", "2")
 	// They are refused once more, and the table stays as it is.
 	h.Prepare(Rows(h.Tables[0], []Row{{update, 4, "bad"}, {insert, 2, "bad"}}))
 	h.same(h.commitWithout(t), `insert {"id":2,"select":"bad"}`, `update {"id":4,"select":"bad"}`)
@@ -122,7 +122,7 @@ func refusedAgain(t *testing.T, target Target) {
 			h.Must(h.Sink.Commit(context.Background(), h.Pending))
 		}
 		for _, statement := range h.target.Release(h.db.Schema(), h.Tables[0].Name) {
-			h.db.Exec(t, statement)
+			h.sql().Exec(t, statement)
 		}
 		h.Must(h.restart())
 		h.Commit()

@@ -21,7 +21,7 @@ func columnsCase(t *testing.T, target Target) {
 	t.Run("new ones are added", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
 		h.Put(Row{insert, 1, "a"})
-		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipeline.Column{Name: `we"ird ü`, Type: decimal(10, 2)})...)}
+		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipeline.Column{Name: `we"ird ü`, Type: decimalType(10, 2)})...)}
 		h.Must(h.restart())
 		h.Put(Row{insert, 2, "b"})
 		h.Prepare(jsonRows(t, h.Tables[0], []pipeline.Op{update}, `{"id": 1, "select": "c", "we\"ird ü": "1.50"}`))
@@ -32,11 +32,11 @@ func columnsCase(t *testing.T, target Target) {
 		h := newHarness(t, target, Orders(t))
 		h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
 		h.Close()
-		h.exec(`ALTER TABLE %s ADD COLUMN note VARCHAR`, h.in("order"))
-		h.exec(`UPDATE %s SET note = 'mine'`, h.in("order"))
+		h.db.AddColumn(t, "order", "note")
+		h.db.Update(t, "order", "note", "mine")
 		h.Must(h.restart())
 		h.Put(Row{update, 1, "A"}, Row{insert, 3, "c"}, Row{remove, 2, ""})
-		h.same(h.db.Query(t, "SELECT * FROM "+h.in("order")+" ORDER BY id"), "1|A|mine", "3|c|null")
+		h.same(h.db.Select(t, "order", "id", "select", "note"), "1|A|mine", "3|c|null")
 	})
 	t.Run("that do not fit", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
@@ -68,7 +68,7 @@ func columnsCase(t *testing.T, target Target) {
 		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("new", pipeline.String))}
 		h.Must(h.restart())
 		h.Commit()
-		h.same(h.db.Query(t, "SELECT * FROM "+h.in("order")+" ORDER BY id"), "1|b|null", "2|c|null")
+		h.same(h.db.Select(t, "order", "id", "select", "new"), "1|b|null", "2|c|null")
 	})
 	t.Run("the table leaves while an epoch is pending", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
@@ -121,8 +121,8 @@ func tokensCase(t *testing.T, target Target) {
 	}{
 		{"a new state folder", func(h *harness) { h.State, h.Published = "state-2", 0 }, "with another state folder (state-1, up to epoch 2)"},
 		{"an older state folder", func(h *harness) { h.Published = 1 }, "the tables are at epoch 2, the state folder state-1 expects epoch 1"},
-		{"older tables", func(h *harness) { h.exec("DELETE FROM %s WHERE epoch = 2", h.in(warehouse.EpochsTable)) }, "the tables are at epoch 1, the state folder state-1 expects epoch 2"},
-		{"new tables", func(h *harness) { h.exec("DROP TABLE %s", h.in(warehouse.EpochsTable)) }, "the tables are at epoch 0, the state folder state-1 expects epoch 2"},
+		{"older tables", func(h *harness) { h.db.Delete(h.T, warehouse.EpochsTable, "epoch", 2) }, "the tables are at epoch 1, the state folder state-1 expects epoch 2"},
+		{"new tables", func(h *harness) { h.db.DropTable(h.T, warehouse.EpochsTable) }, "the tables are at epoch 0, the state folder state-1 expects epoch 2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHarness(t, target, Orders(t))
@@ -142,7 +142,7 @@ func tokensCase(t *testing.T, target Target) {
 		h.Put(Row{insert, 1, "a"})
 		h.Put(Row{insert, 2, "a"})
 		h.Prepare(Rows(h.Tables[0], []Row{{insert, 3, "b"}}))
-		h.exec("DELETE FROM %s WHERE epoch = 2", h.in(warehouse.EpochsTable))
+		h.db.Delete(h.T, warehouse.EpochsTable, "epoch", 2)
 		var token *warehouse.TokenError
 		if err := h.Sink.Commit(context.Background(), h.Pending); !errors.As(err, &token) || token.Found != 1 || token.Want != 2 {
 			t.Errorf("got error %v", err)
@@ -153,8 +153,8 @@ func tokensCase(t *testing.T, target Target) {
 		h := newHarness(t, target, Orders(t))
 		h.Put(Row{insert, 1, "a"})
 		h.Close()
-		h.exec("UPDATE %s SET pipeline = 'other'", h.in(warehouse.EpochsTable))
-		h.exec("UPDATE %s SET pipeline = 'other'", h.in(warehouse.TablesTable))
+		h.db.Update(t, warehouse.EpochsTable, "pipeline", "other")
+		h.db.Update(t, warehouse.TablesTable, "pipeline", "other")
 		h.Published, h.Epoch, h.State, h.Taken = 0, 0, "state-2", nil
 		h.Tables = []*pipeline.Table{NewTable(t, "sale", []string{"id"}, Orders(t).Columns...)}
 		h.Must(h.restart())
@@ -208,19 +208,19 @@ func twoPipelinesCase(t *testing.T, target Target) {
 // foreignCase is about rows that are not there as the pipeline left them.
 func foreignCase(t *testing.T, target Target) {
 	for _, tc := range []struct {
-		name, do, want string
-		change         Row
+		name, want string
+		change     Row
 	}{
-		{"an updated row is gone", "DELETE FROM %s WHERE id = 1", "0 rows updated, want 1", Row{update, 1, "b"}},
-		{"a deleted row is gone", "DELETE FROM %s WHERE id = 1", "0 rows deleted, want 1", Row{remove, 1, ""}},
+		{"an updated row is gone", "0 rows updated, want 1", Row{update, 1, "b"}},
+		{"a deleted row is gone", "0 rows deleted, want 1", Row{remove, 1, ""}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			// Another column keeps DuckDB from taking updated rows out and putting them in.
 			h := newHarness(t, target, Orders(t))
 			h.Put(Row{insert, 1, "a"}, Row{insert, 2, "a"})
 			h.Close()
-			h.exec("ALTER TABLE %s ADD COLUMN note VARCHAR", h.in("order"))
-			h.exec(tc.do, h.in("order"))
+			h.db.AddColumn(t, "order", "note")
+			h.db.Delete(t, "order", "id", 1)
 			h.Must(h.restart())
 			h.Prepare(Rows(h.Tables[0], []Row{tc.change}))
 			err := h.Sink.Commit(context.Background(), h.Pending)

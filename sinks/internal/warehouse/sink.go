@@ -15,6 +15,9 @@ type Config struct {
 	Schema  string
 	Dialect *Dialect
 	Database
+	// Validate refuses rows that the database would refuse; it is called before they
+	// are written.
+	Validate func(rows *pipeline.Rows) error
 	// NewWriter makes the writer of a table at its first row in an epoch. It may set
 	// Types and File of s; File begins as a name of its own in the folder.
 	NewWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
@@ -227,7 +230,7 @@ func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 	if s.cfg.Gather.on() {
 		return s.beginGathered(number)
 	}
-	return newSpool(s.options.Spool(number), number, s.cfg.NewWriter)
+	return newSpool(s.options.Spool(number), number, &s.cfg)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it was

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unicode/utf8"
 
+	"github.com/apache/arrow/go/v14/arrow/array"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -44,7 +46,7 @@ const concurrentSyncs = 8
 
 // Writer writes one table's rows of an epoch to the spool.
 type Writer interface {
-	// Write adds rows; it refuses what the database would refuse.
+	// Write adds rows, which are valid.
 	Write(rows *pipeline.Rows) error
 	// Close makes the rows durable, but for the names of files. It may run while
 	// the writers of other tables are closed.
@@ -55,12 +57,12 @@ type Writer interface {
 
 // spool is one epoch's rows on their way to the spool. It is a pipeline.EpochWriter.
 type spool struct {
-	number    int64
-	dir       string
-	newWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
-	started   time.Time
-	tables    map[*pipeline.Table]*tableSpool
-	order     []*tableSpool
+	number  int64
+	dir     string
+	cfg     *Config
+	started time.Time
+	tables  map[*pipeline.Table]*tableSpool
+	order   []*tableSpool
 }
 
 // tableSpool is one table's part of the spool.
@@ -72,18 +74,26 @@ type tableSpool struct {
 var _ pipeline.EpochWriter = (*spool)(nil)
 
 // newSpool starts an epoch in the folder, dropping what an earlier try left there.
-func newSpool(dir string, number int64, newWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)) (*spool, error) {
+func newSpool(dir string, number int64, cfg *Config) (*spool, error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &spool{number: number, dir: dir, newWriter: newWriter, started: time.Now().UTC(), tables: map[*pipeline.Table]*tableSpool{}}, nil
+	return &spool{number: number, dir: dir, cfg: cfg, started: time.Now().UTC(), tables: map[*pipeline.Table]*tableSpool{}}, nil
 }
 
-// Write adds settled rows.
+// Write implements pipeline.EpochWriter.
 func (e *spool) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	if rows.Record.NumRows() == 0 {
 		return nil
 	}
+	if err := e.cfg.Validate(rows); err != nil {
+		return err
+	}
+	return e.write(rows)
+}
+
+// write adds rows that are valid.
+func (e *spool) write(rows *pipeline.Rows) error {
 	t, err := e.table(rows.Table)
 	if err != nil {
 		return err
@@ -116,7 +126,7 @@ func (e *spool) table(t *pipeline.Table) (*tableSpool, error) {
 		s.Columns = append(s.Columns, c.Name)
 	}
 	var err error
-	if s.writer, err = e.newWriter(e.dir, t, &s.StagedTable); err != nil {
+	if s.writer, err = e.cfg.NewWriter(e.dir, t, &s.StagedTable); err != nil {
 		return nil, err
 	}
 	e.tables[t] = s
@@ -171,4 +181,21 @@ func (e *spool) Abort() {
 	// Whatever is left is removed by the next newSpool; the epoch has failed already.
 	_ = errors.Join(errs...)
 	e.order = nil
+}
+
+// CheckUTF8 refuses texts that are not UTF-8: the Validate of a database that takes
+// all others.
+func CheckUTF8(rows *pipeline.Rows) error {
+	for i, c := range rows.Table.Columns {
+		a, ok := rows.Record.Column(i).(*array.String)
+		if !ok {
+			continue
+		}
+		for j := range a.Len() {
+			if a.IsValid(j) && !utf8.ValidString(a.Value(j)) {
+				return fmt.Errorf("table %q, column %q: %q is not UTF-8", rows.Table.Name, c.Name, a.Value(j))
+			}
+		}
+	}
+	return nil
 }
