@@ -131,8 +131,8 @@ func (a *assembly) knownKeys() (all []pipeline.Format) {
 	if err != nil {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(kept.Checkpoint.Steps)) {
-		for _, t := range kept.Checkpoint.Steps[name].Tables {
+	for _, name := range slices.Sorted(maps.Keys(kept.Checkpoint.Operators)) {
+		for _, t := range kept.Checkpoint.Operators[name].LogicalTables {
 			if len(t.Key) > 0 {
 				all = append(all, pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: t.Name, Key: t.Key})
 			}

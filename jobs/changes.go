@@ -230,7 +230,7 @@ func (a *assembly) otherName(err error) *comparison {
 
 // findKept reads what a state keeps, or asks the process that has it open.
 func (a *assembly) findKept(ctx context.Context) (kept *state.Contents, err error) {
-	store, err := state.Look(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+	store, err := state.Inspect(a.config.StateDir, state.Options{Pipeline: a.file.Name})
 	if errors.Is(err, state.ErrLocked) {
 		kept, why := status.AskKept(ctx, a.config.StateDir)
 		if why == nil {

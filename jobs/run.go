@@ -228,7 +228,7 @@ func lastEpoch(a *assembly, total telemetry.Progress) (epoch int64, err error) {
 	if total.Epoch > 0 {
 		return total.Epoch, nil
 	}
-	store, err := state.Look(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+	store, err := state.Inspect(a.config.StateDir, state.Options{Pipeline: a.file.Name})
 	if err != nil {
 		return 0, err
 	}

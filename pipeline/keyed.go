@@ -193,10 +193,20 @@ type SavedChecker interface {
 
 // OperatorOptions is what a StatefulTransform is told when it is opened.
 type OperatorOptions struct {
-	Env     Env
-	Saved   json.RawMessage // what Save returned for the last saved epoch; nil = new state
-	State   KeyGroup
-	Bounded bool // every source of the pipeline ends by itself
+	Saved    json.RawMessage // what Save returned for the last saved epoch; nil = new state
+	State    KeyGroup
+	Bounded  bool // every source of the pipeline ends by itself
+	Counters Counters
+}
+
+// Counters takes what a transform counts, for metrics.
+type Counters interface {
+	// InferredOpen sets the number of a dimension's members that no item has
+	// completed yet.
+	InferredOpen(dimension string, n int64)
+	// UnknownMembers adds to the number of times that a fact was given out with
+	// the unknown member of a dimension.
+	UnknownMembers(dimension string, n int64)
 }
 
 // Keyspace is a table from hashes to values. What an epoch puts is saved with
@@ -210,9 +220,9 @@ type Keyspace interface {
 	Prefetch(keys []Hash)
 	// Put sets the value of a key; nil deletes it. The value is copied.
 	Put(key Hash, value []byte)
-	// PutIdle is Put for a key that will hardly be looked up soon: others go
+	// PutCold is Put for a key that will hardly be looked up soon: others go
 	// before it into memory.
-	PutIdle(key Hash, value []byte)
+	PutCold(key Hash, value []byte)
 	// Each calls f for every entry from a key on, in the order of their keys, until
 	// it returns an error. f must not call Lookup or Put; the value is valid during
 	// the call.

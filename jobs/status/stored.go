@@ -58,7 +58,7 @@ func FindCheckpoint(ctx context.Context, p *Pipeline) (*Status, error) {
 // readStored reads the state of a pipeline that does not run.
 func readStored(p *Pipeline) (st *Status, err error) {
 	st = newStatus(p)
-	store, err := state.Look(p.StateDir, state.Options{Pipeline: p.Name})
+	store, err := state.Inspect(p.StateDir, state.Options{Pipeline: p.Name})
 	if err != nil {
 		return nil, err
 	}

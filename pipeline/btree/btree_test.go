@@ -46,18 +46,18 @@ func check(t interface{ Fatalf(string, ...any) }, n *node, from, to []byte, most
 		switch {
 		case i > 0 && bytes.Compare(n.keys[i-1], k) >= 0:
 			t.Fatalf("page %q is not sorted", n.keys)
-		case (i > 0 || n.kids == nil) && bytes.Compare(k, from) < 0, to != nil && bytes.Compare(k, to) >= 0:
+		case (i > 0 || n.children == nil) && bytes.Compare(k, from) < 0, to != nil && bytes.Compare(k, to) >= 0:
 			t.Fatalf("%q is not from %q up to %q", k, from, to)
 		}
 	}
 	if n.size() > 2*most && len(n.keys) > 2*n.least() {
 		t.Fatalf("page of %d bytes and %d entries", n.size(), len(n.keys))
 	}
-	for i := range n.kids {
-		if n.kids[i].node == nil {
+	for i := range n.children {
+		if n.children[i].node == nil {
 			continue
 		}
-		if len(n.kids[i].node.keys) == 0 {
+		if len(n.children[i].node.keys) == 0 {
 			t.Fatalf("an empty page")
 		}
 		low, high := n.keys[i], to
@@ -67,7 +67,7 @@ func check(t interface{ Fatalf(string, ...any) }, n *node, from, to []byte, most
 		if i+1 < len(n.keys) {
 			high = n.keys[i+1]
 		}
-		check(t, n.kids[i].node, low, high, most)
+		check(t, n.children[i].node, low, high, most)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestManyAtOnce(t *testing.T) {
 	tree := New(pipeline.Hash{})
 	for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(100_000) {
 		f.Insert(tree, fmt.Appendf(nil, "%08d", i))
-		if n := len(tree.leaf(fmt.Appendf(nil, "%08d", i)).keys); n > maxLeaf+1 {
+		if n := len(tree.leaf(fmt.Appendf(nil, "%08d", i)).keys); n > leafEntriesMax+1 {
 			t.Fatalf("a leaf of %d entries", n)
 		}
 	}

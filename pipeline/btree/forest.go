@@ -32,16 +32,16 @@ type Forest struct {
 	// PageBytes is the size above which a page is split.
 	PageBytes int
 
-	missing []missing
+	missing []missingPage
 	finder  byhash.Finder
 	pending []int
 	scratch []byte
 }
 
-// missing is a page that a walk needs.
-type missing struct {
+// missingPage is a page that a walk needs.
+type missingPage struct {
 	key pipeline.Hash
-	to  *kid
+	to  *child
 }
 
 // Read calls walk for the numbers below n, again and again for those for which it
@@ -74,9 +74,9 @@ func (f *Forest) Read(n int, walk func(i int) bool) error {
 }
 
 // load returns a page below an inner one; nil = it is missing, and noted.
-func (f *Forest) load(t *Tree, k *kid) *node {
+func (f *Forest) load(t *Tree, k *child) *node {
 	if k.node == nil {
-		f.missing = append(f.missing, missing{f.pageKey(t, k.number), k})
+		f.missing = append(f.missing, missingPage{f.pageKey(t, k.number), k})
 	}
 	return k.node
 }
@@ -90,15 +90,15 @@ func (f *Forest) pageKey(t *Tree, number uint64) pipeline.Hash {
 // Reach reports whether the way to where an entry is, or would be, is in memory.
 func (f *Forest) Reach(t *Tree, key []byte) bool {
 	n := t.root
-	for n != nil && n.kids != nil {
-		n = f.load(t, &n.kids[n.kid(key)])
+	for n != nil && n.children != nil {
+		n = f.load(t, &n.children[n.childOf(key)])
 	}
 	return n != nil
 }
 
-// maxLeaf is the number of entries of a leaf from which it is split at once: putting
+// leafEntriesMax is the number of entries of a leaf from which it is split at once: putting
 // one more in moves all that follow.
-const maxLeaf = 1 << 10
+const leafEntriesMax = 1 << 10
 
 // Insert puts an entry in, which the tree keeps, and reports whether it was not there.
 // Reach has reached it since the last call of another method.
@@ -110,7 +110,7 @@ func (f *Forest) Insert(t *Tree, key []byte) bool {
 	}
 	n.keys = slices.Insert(n.keys, i, key)
 	t.touch(key)
-	if len(n.keys) > maxLeaf {
+	if len(n.keys) > leafEntriesMax {
 		t.balance(f.PageBytes, false) // what was reached stays so
 	}
 	return true
@@ -137,15 +137,15 @@ func (f *Forest) Before(t *Tree, key []byte) (entry []byte, ok bool) {
 }
 
 func (f *Forest) before(t *Tree, n *node, key []byte) (entry []byte, ok bool) {
-	if n.kids == nil {
+	if n.children == nil {
 		i, _ := n.find(key)
 		if i == 0 {
 			return nil, true
 		}
 		return n.keys[i-1], true
 	}
-	for i := n.kid(key); i >= 0; i-- {
-		below := f.load(t, &n.kids[i])
+	for i := n.childOf(key); i >= 0; i-- {
+		below := f.load(t, &n.children[i])
 		if below == nil {
 			return nil, false
 		}
@@ -164,14 +164,14 @@ func (f *Forest) From(t *Tree, key []byte) (entry []byte, ok bool) {
 }
 
 func (f *Forest) from(t *Tree, n *node, key []byte) (entry []byte, ok bool) {
-	if n.kids == nil {
+	if n.children == nil {
 		if i, _ := n.find(key); i < len(n.keys) {
 			return n.keys[i], true
 		}
 		return nil, true
 	}
-	for i := n.kid(key); i < len(n.kids); i++ {
-		below := f.load(t, &n.kids[i])
+	for i := n.childOf(key); i < len(n.children); i++ {
+		below := f.load(t, &n.children[i])
 		if below == nil {
 			return nil, false
 		}
@@ -196,9 +196,9 @@ func (f *Forest) Each(t *Tree, prefix []byte, each func(entry []byte)) (ok bool)
 // all notes what is missing of the pages that have entries with a prefix.
 func (f *Forest) all(t *Tree, n *node, prefix []byte) bool {
 	ok := true
-	for i := range n.kids {
+	for i := range n.children {
 		if n.leads(i, prefix) {
-			below := f.load(t, &n.kids[i])
+			below := f.load(t, &n.children[i])
 			ok = below != nil && f.all(t, below, prefix) && ok
 		}
 	}
@@ -210,16 +210,16 @@ func (n *node) leads(i int, prefix []byte) bool {
 	if i > 0 && bytes.Compare(n.keys[i], prefix) > 0 && !bytes.HasPrefix(n.keys[i], prefix) {
 		return false
 	}
-	return i+1 == len(n.kids) || bytes.Compare(n.keys[i+1], prefix) > 0
+	return i+1 == len(n.children) || bytes.Compare(n.keys[i+1], prefix) > 0
 }
 
 func entries(n *node, prefix []byte, each func(entry []byte)) {
-	for i := range n.kids {
+	for i := range n.children {
 		if n.leads(i, prefix) {
-			entries(n.kids[i].node, prefix, each)
+			entries(n.children[i].node, prefix, each)
 		}
 	}
-	if n.kids != nil {
+	if n.children != nil {
 		return
 	}
 	for _, k := range n.keys {
@@ -250,8 +250,8 @@ func (f *Forest) Write(t *Tree) {
 
 func (f *Forest) write(t *Tree, n *node) {
 	n.dirty = false
-	for i := range n.kids {
-		k := &n.kids[i]
+	for i := range n.children {
+		k := &n.children[i]
 		if k.node == nil {
 			continue
 		}

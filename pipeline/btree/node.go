@@ -11,32 +11,32 @@ import (
 // node is a page in memory.
 type node struct {
 	// keys are the entries of a leaf, sorted. Of an inner page, keys[i] is not greater
-	// than what kids[i] holds, and greater than what is before it; keys[0] is empty.
-	keys    [][]byte
-	kids    []kid // nil = a leaf
-	touched bool  // something below it, or itself, has changed
-	dirty   bool  // it has to be written
+	// than what children[i] holds, and greater than what is before it; keys[0] is empty.
+	keys     [][]byte
+	children []child // nil = a leaf
+	touched  bool    // something below it, or itself, has changed
+	dirty    bool    // it has to be written
 }
 
-// kid is a page below an inner one.
-type kid struct {
+// child is a page below an inner one.
+type child struct {
 	number uint64
 	node   *node // nil = not in memory
 }
 
-// kidBytes is about what an entry takes besides its bytes.
-const kidBytes = 5
+// childBytes is about what an entry takes besides its bytes.
+const childBytes = 5
 
 func (n *node) append(b []byte) []byte {
 	inner := uint64(0)
-	if n.kids != nil {
+	if n.children != nil {
 		inner = 1
 	}
 	b = binary.AppendUvarint(b, uint64(len(n.keys))<<1|inner)
 	for i, k := range n.keys {
 		b = packed.AppendBytes(b, k)
-		if n.kids != nil {
-			b = binary.AppendUvarint(b, n.kids[i].number)
+		if n.children != nil {
+			b = binary.AppendUvarint(b, n.children[i].number)
 		}
 	}
 	return b
@@ -47,19 +47,19 @@ func decode(c *packed.Cursor) *node {
 	count := c.Uvarint()
 	n := &node{keys: make([][]byte, count>>1)}
 	if count&1 == 1 {
-		n.kids = make([]kid, count>>1)
+		n.children = make([]child, count>>1)
 	}
 	for i := range n.keys {
 		n.keys[i] = c.Bytes()
-		if n.kids != nil {
-			n.kids[i].number = c.Uvarint()
+		if n.children != nil {
+			n.children[i].number = c.Uvarint()
 		}
 	}
 	return n
 }
 
 func (n *node) size() int {
-	size := kidBytes * len(n.keys)
+	size := childBytes * len(n.keys)
 	for _, k := range n.keys {
 		size += len(k)
 	}
@@ -71,8 +71,8 @@ func (n *node) find(key []byte) (int, bool) {
 	return slices.BinarySearchFunc(n.keys, key, bytes.Compare)
 }
 
-// kid returns the place of the page below where an entry is, if it is anywhere.
-func (n *node) kid(key []byte) int {
+// childOf returns the index of the page below where an entry is, if it is anywhere.
+func (n *node) childOf(key []byte) int {
 	i, found := n.find(key)
 	if found {
 		return i
@@ -80,13 +80,13 @@ func (n *node) kid(key []byte) int {
 	return max(0, i-1)
 }
 
-// take appends the entries or kids of the page that follows, which begins at key.
+// take appends the entries or children of the page that follows, which begins at key.
 func (n *node) take(next *node, key []byte) {
 	at := len(n.keys)
 	n.keys = append(slices.Clip(n.keys), next.keys...)
-	if n.kids != nil {
+	if n.children != nil {
 		n.keys[at] = key
-		n.kids = append(slices.Clip(n.kids), next.kids...)
+		n.children = append(slices.Clip(n.children), next.children...)
 	}
 	n.dirty = true
 }
@@ -99,11 +99,11 @@ func (n *node) split(most int) (pieces []*node, keys [][]byte) {
 	least := n.least()
 	from, sum := 0, 0
 	for i, k := range n.keys {
-		if i-from >= least && len(n.keys)-i >= least && (sum+kidBytes+len(k) > most || sum >= share) {
+		if i-from >= least && len(n.keys)-i >= least && (sum+childBytes+len(k) > most || sum >= share) {
 			pieces, keys = append(pieces, n.piece(from, i)), append(keys, n.begin(from))
 			from, sum = i, 0
 		}
-		sum += kidBytes + len(k)
+		sum += childBytes + len(k)
 	}
 	return append(pieces, n.piece(from, len(n.keys))), append(keys, n.begin(from))
 }
@@ -111,7 +111,7 @@ func (n *node) split(most int) (pieces []*node, keys [][]byte) {
 // least returns the number of entries that a piece of the page has at least: with a
 // single page below it, it would lead nowhere.
 func (n *node) least() int {
-	if n.kids != nil {
+	if n.children != nil {
 		return 2
 	}
 	return 1
@@ -123,8 +123,8 @@ func (n *node) large(most int) bool { return n.size() > most && len(n.keys) >= 2
 // piece returns a page with some of the entries.
 func (n *node) piece(from, to int) *node {
 	p := &node{keys: n.keys[from:to:to], dirty: true}
-	if n.kids != nil {
-		p.kids, p.keys = n.kids[from:to:to], slices.Clone(p.keys)
+	if n.children != nil {
+		p.children, p.keys = n.children[from:to:to], slices.Clone(p.keys)
 		p.keys[0] = nil
 	}
 	return p
@@ -135,7 +135,7 @@ func (n *node) begin(from int) []byte {
 	switch {
 	case from == 0:
 		return nil
-	case n.kids != nil:
+	case n.children != nil:
 		return n.keys[from]
 	}
 	return separator(n.keys[from-1], n.keys[from])

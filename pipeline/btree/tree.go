@@ -35,7 +35,7 @@ func (t *Tree) Empty() bool { return len(t.root.keys) == 0 }
 
 // Sole returns the only entry, if there is one only.
 func (t *Tree) Sole() (entry []byte, is bool) {
-	if t.root.kids != nil || len(t.root.keys) != 1 {
+	if t.root.children != nil || len(t.root.keys) != 1 {
 		return nil, false
 	}
 	return t.root.keys[0], true
@@ -43,8 +43,8 @@ func (t *Tree) Sole() (entry []byte, is bool) {
 
 func (t *Tree) leaf(key []byte) *node {
 	n := t.root
-	for n.kids != nil {
-		n = n.kids[n.kid(key)].node
+	for n.children != nil {
+		n = n.children[n.childOf(key)].node
 	}
 	return n
 }
@@ -52,8 +52,8 @@ func (t *Tree) leaf(key []byte) *node {
 // touch marks the path to an entry.
 func (t *Tree) touch(key []byte) {
 	n := t.root
-	for n.touched = true; n.kids != nil; n.touched = true {
-		n = n.kids[n.kid(key)].node
+	for n.touched = true; n.children != nil; n.touched = true {
+		n = n.children[n.childOf(key)].node
 	}
 	n.dirty = true
 }
@@ -65,38 +65,38 @@ func (t *Tree) balance(most int, shrink bool) {
 		return
 	}
 	t.fix(t.root, most, shrink)
-	for shrink && len(t.root.kids) == 1 && t.root.kids[0].node != nil {
-		t.gone = append(t.gone, t.root.kids[0].number)
-		t.root = t.root.kids[0].node
+	for shrink && len(t.root.children) == 1 && t.root.children[0].node != nil {
+		t.gone = append(t.gone, t.root.children[0].number)
+		t.root = t.root.children[0].node
 	}
 	if len(t.root.keys) == 0 {
-		t.root.kids = nil
+		t.root.children = nil
 	}
 	for t.root.large(most) {
 		pieces, keys := t.root.split(most)
 		t.root = &node{keys: keys}
 		for _, p := range pieces {
-			t.root.kids = append(t.root.kids, t.newKid(p))
+			t.root.children = append(t.root.children, t.newChild(p))
 		}
 	}
 }
 
-func (t *Tree) newKid(n *node) kid {
+func (t *Tree) newChild(n *node) child {
 	t.last++
-	return kid{t.last, n}
+	return child{t.last, n}
 }
 
 // fix balances the pages below one.
 func (t *Tree) fix(n *node, most int, shrink bool) {
 	n.touched = false
-	if n.kids == nil {
+	if n.children == nil {
 		return
 	}
 	old := *n
-	n.kids, n.keys = make([]kid, 0, len(old.kids)), make([][]byte, 0, len(old.kids))
-	for i, k := range old.kids {
+	n.children, n.keys = make([]child, 0, len(old.children)), make([][]byte, 0, len(old.children))
+	for i, k := range old.children {
 		if k.node == nil || !k.node.touched {
-			n.kids, n.keys = append(n.kids, k), append(n.keys, old.keys[i])
+			n.children, n.keys = append(n.children, k), append(n.keys, old.keys[i])
 			continue
 		}
 		t.fix(k.node, most, shrink)
@@ -111,13 +111,13 @@ func (t *Tree) fix(n *node, most int, shrink bool) {
 
 // shrink drops the next page below an inner one if it is empty, or joins it to the one
 // before if both are small.
-func (t *Tree) shrink(n *node, k kid, key []byte, most int) bool {
+func (t *Tree) shrink(n *node, k child, key []byte, most int) bool {
 	if len(k.node.keys) > 0 {
-		last := len(n.kids) - 1
-		if last < 0 || n.kids[last].node == nil || n.kids[last].node.size()+k.node.size()+len(key) > most/2 {
+		last := len(n.children) - 1
+		if last < 0 || n.children[last].node == nil || n.children[last].node.size()+k.node.size()+len(key) > most/2 {
 			return false
 		}
-		n.kids[last].node.take(k.node, key)
+		n.children[last].node.take(k.node, key)
 	}
 	t.gone = append(t.gone, k.number)
 	n.dirty = true
@@ -125,26 +125,26 @@ func (t *Tree) shrink(n *node, k kid, key []byte, most int) bool {
 }
 
 // grow appends the next page below an inner one, in pieces if it is too large.
-func (t *Tree) grow(n *node, k kid, key []byte, most int) {
+func (t *Tree) grow(n *node, k child, key []byte, most int) {
 	if !k.node.large(most) {
-		n.kids, n.keys = append(n.kids, k), append(n.keys, key)
+		n.children, n.keys = append(n.children, k), append(n.keys, key)
 		return
 	}
 	pieces, keys := k.node.split(most)
 	for i, p := range pieces {
 		if i == 0 {
-			n.kids, n.keys = append(n.kids, kid{k.number, p}), append(n.keys, key)
+			n.children, n.keys = append(n.children, child{k.number, p}), append(n.keys, key)
 			continue
 		}
-		n.kids, n.keys = append(n.kids, t.newKid(p)), append(n.keys, keys[i])
+		n.children, n.keys = append(n.children, t.newChild(p)), append(n.keys, keys[i])
 	}
 	n.dirty = true
 }
 
 // clear drops the pages below one.
 func (t *Tree) clear(n *node) {
-	for i := range n.kids {
-		t.gone = append(t.gone, n.kids[i].number)
-		t.clear(n.kids[i].node)
+	for i := range n.children {
+		t.gone = append(t.gone, n.children[i].number)
+		t.clear(n.children[i].node)
 	}
 }

@@ -16,12 +16,12 @@ import (
 
 // Sorter sorts; it keeps its memory for the next time.
 type Sorter struct {
-	read, dealt []Keyed
-	ends        []int32
+	read, sorted []Entry
+	ends         []int32
 }
 
-// Keyed is an index with its hash.
-type Keyed struct {
+// Entry is an index with its hash.
+type Entry struct {
 	Hash  pipeline.Hash
 	Index int32
 }
@@ -31,27 +31,27 @@ const bucketElementsMean = 4
 
 // Sort returns the indices 0 to n-1 in the order of the hashes, equal ones in
 // that of their indices. The result is valid until the next Sort.
-func (s *Sorter) Sort(n int, hash func(i int32) pipeline.Hash) []Keyed {
+func (s *Sorter) Sort(n int, hash func(i int32) pipeline.Hash) []Entry {
 	s.deal(n, hash)
 	from := int32(0)
 	for _, end := range s.ends {
 		if end-from > 1 {
-			finish(s.dealt[from:end])
+			insertionSort(s.sorted[from:end])
 		}
 		from = end
 	}
-	return s.dealt
+	return s.sorted
 }
 
 // deal deals the elements out to buckets by their leading bits, and leaves where
 // each bucket ends.
 func (s *Sorter) deal(n int, hash func(i int32) pipeline.Hash) {
-	s.read, s.dealt = resized(s.read, n), resized(s.dealt, n)
+	s.read, s.sorted = resized(s.read, n), resized(s.sorted, n)
 	shift := 64 - bits.Len(uint(n/bucketElementsMean))
 	s.ends = resized(s.ends, 1<<(64-shift))
 	clear(s.ends)
 	for i := range s.read {
-		s.read[i] = Keyed{hash(int32(i)), int32(i)}
+		s.read[i] = Entry{hash(int32(i)), int32(i)}
 		s.ends[s.read[i].Hash.Hi>>shift]++
 	}
 	sum := int32(0)
@@ -61,7 +61,7 @@ func (s *Sorter) deal(n int, hash func(i int32) pipeline.Hash) {
 	}
 	for _, k := range s.read {
 		at := &s.ends[k.Hash.Hi>>shift]
-		s.dealt[*at] = k
+		s.sorted[*at] = k
 		*at++
 	}
 }
@@ -71,10 +71,10 @@ func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 // insertionSortMax is the number of elements up to which a bucket is sorted by insertion.
 const insertionSortMax = 24
 
-// finish sorts what was dealt to one bucket, in the order of the indices.
-func finish(part []Keyed) {
+// insertionSort sorts what was dealt to one bucket, in the order of the indices.
+func insertionSort(part []Entry) {
 	if len(part) > insertionSortMax {
-		slices.SortStableFunc(part, func(a, b Keyed) int { return a.Hash.Compare(b.Hash) })
+		slices.SortStableFunc(part, func(a, b Entry) int { return a.Hash.Compare(b.Hash) })
 		return
 	}
 	for i := 1; i < len(part); i++ {

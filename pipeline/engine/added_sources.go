@@ -13,7 +13,7 @@ import (
 // be dead letters, or bring back what was deleted.
 func (r *run) checkAdded(s *stage) error {
 	for _, n := range r.c.Sources {
-		if k := s.saved.Clocks[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
+		if k := s.saved.SourceTimes[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
 			continue
 		}
 		table, horizon := forgotten(s.saved, r.formats[n.Name].Table)
@@ -40,9 +40,9 @@ func (r *run) checkAdded(s *stage) error {
 
 // forgotten returns the time from before which deletions are forgotten, NoTime = none
 // are: in a table, or, where that is not known, in the one where it is the latest.
-func forgotten(kept *state.Step, table string) (name string, horizon int64) {
+func forgotten(kept *state.OperatorState, table string) (name string, horizon int64) {
 	horizon = pipeline.NoTime
-	for _, t := range kept.Tables {
+	for _, t := range kept.LogicalTables {
 		if t.Horizon != nil && *t.Horizon > horizon && (table == "" || table == t.Name) {
 			name, horizon = t.Name, *t.Horizon
 		}
@@ -53,7 +53,7 @@ func forgotten(kept *state.Step, table string) (name string, horizon int64) {
 // missed names the sources that were read in part before a step began to read them.
 func (r *run) missed(s *stage) (names []string, err error) {
 	for _, name := range s.Sources {
-		if s.saved.Clocks[name] != nil || r.again {
+		if s.saved.SourceTimes[name] != nil || r.again {
 			continue
 		}
 		cursors, err := r.store.Cursors(name)

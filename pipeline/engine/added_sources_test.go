@@ -23,14 +23,14 @@ func (s *datedSource) Oldest() (int64, error)  { return s.oldest, nil }
 // deletions of its table are remembered for, and a step has not read them all.
 func TestSourceAdded(t *testing.T) {
 	horizon := int64(1000)
-	forgets := []state.Table{{Name: "orders", Horizon: &horizon}, {Name: "users"}}
+	forgets := []state.LogicalTable{{Name: "orders", Horizon: &horizon}, {Name: "users"}}
 	cases := []struct {
 		name    string
 		source  datedSource
 		follow  bool
 		again   bool
-		clock   *state.Clock
-		tables  []state.Table
+		clock   *state.SourceTimes
+		tables  []state.LogicalTable
 		refused bool
 	}{
 		{"of unknown times", datedSource{table: "orders", oldest: pipeline.NoTime}, false, false, nil, forgets, true},
@@ -40,9 +40,9 @@ func TestSourceAdded(t *testing.T) {
 		{"of a table that forgets nothing", datedSource{table: "users", oldest: 1}, false, false, nil, forgets, false},
 		{"of another table", datedSource{table: "more", oldest: 1}, false, false, nil, forgets, false},
 		{"without end", datedSource{table: "orders", oldest: 1}, true, false, nil, forgets, false},
-		{"known", datedSource{table: "orders", oldest: 1}, false, true, &state.Clock{}, forgets, false},
-		{"known in part, and not read again", datedSource{table: "orders", oldest: 1}, false, false, &state.Clock{Missed: true}, forgets, false},
-		{"known in part, and read again", datedSource{table: "orders", oldest: 1}, false, true, &state.Clock{Missed: true}, forgets, true},
+		{"known", datedSource{table: "orders", oldest: 1}, false, true, &state.SourceTimes{}, forgets, false},
+		{"known in part, and not read again", datedSource{table: "orders", oldest: 1}, false, false, &state.SourceTimes{Missed: true}, forgets, false},
+		{"known in part, and read again", datedSource{table: "orders", oldest: 1}, false, true, &state.SourceTimes{Missed: true}, forgets, true},
 		{"nothing is forgotten", datedSource{table: "orders", oldest: 1}, false, false, nil, nil, false},
 	}
 	for i := range cases {
@@ -57,9 +57,9 @@ func TestSourceAdded(t *testing.T) {
 		}
 		r := &run{c: &Config{Plan: plan}, again: c.again}
 		r.formats = formatsOf(r.c.Sources)
-		s := &stage{Stage: plan.Stages[0], operatorState: operatorState{saved: &state.Step{Tables: c.tables, Clocks: map[string]*state.Clock{}}}}
+		s := &stage{Stage: plan.Stages[0], operatorState: operatorState{saved: &state.OperatorState{LogicalTables: c.tables, SourceTimes: map[string]*state.SourceTimes{}}}}
 		if c.clock != nil {
-			s.saved.Clocks["added"] = c.clock
+			s.saved.SourceTimes["added"] = c.clock
 		}
 		err = r.checkAdded(s)
 		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), `source added has not been read by items, whose deletions in table "orders" are forgotten from before 1970-01-01T00:00:00Z`) {

@@ -53,19 +53,19 @@ func (m *committer) run(ctx context.Context, epochs <-chan *preparedEpoch) error
 func (m *committer) next(p *preparedEpoch) *state.Checkpoint {
 	next := &state.Checkpoint{
 		Epoch: p.epoch, Began: p.barrier.header.at.UTC(), Finished: p.barrier.finished, Committables: p.committables,
-		Published: map[string]int64{}, Steps: map[string]*state.Step{}, Budget: p.budget, Coverage: p.coverage,
+		Published: map[string]int64{}, Operators: map[string]*state.OperatorState{}, Budget: p.budget, Coverage: p.coverage,
 		Tables: m.tables,
 	}
-	for name, s := range m.checkpoint.Steps {
+	for name, s := range m.checkpoint.Operators {
 		if p.steps[name] == nil && p.barrier.records > 0 {
 			missed := *s // its node is not in the pipeline, or nobody wants its rows
-			missed.Sinks = nil
+			missed.Consumers = nil
 			s = &missed
 		}
-		next.Steps[name] = s
+		next.Operators[name] = s
 	}
 	for name, s := range p.steps {
-		next.Steps[name] = s
+		next.Operators[name] = s
 	}
 	for sink, e := range m.checkpoint.Published {
 		next.Published[sink] = e

@@ -42,7 +42,7 @@ type preparedEpoch struct {
 	barrier      *barrier
 	committables map[string]*pipeline.Committable
 	deltas       []*state.Delta
-	steps        map[string]*state.Step
+	steps        map[string]*state.OperatorState
 	budget       []byte
 	refused      map[string]int64 // refused rows that budget counts, by sink
 	coverage     []byte
@@ -361,7 +361,7 @@ func (f *epochBuilder) finish(ctx context.Context, c *barrier) (p *preparedEpoch
 			return nil, nil, err
 		}
 	}
-	p = &preparedEpoch{epoch: f.epoch, barrier: c, committables: map[string]*pipeline.Committable{}, steps: map[string]*state.Step{},
+	p = &preparedEpoch{epoch: f.epoch, barrier: c, committables: map[string]*pipeline.Committable{}, steps: map[string]*state.OperatorState{},
 		restart: f.r.restart, rows: f.rows, tally: f.tally, began: f.began}
 	f.restarted(c)
 	f.r.restart = nil

@@ -14,7 +14,7 @@ import (
 // operatorState is what a stage, policy or operator keeps in the state.
 type operatorState struct {
 	entry     graph.StateEntry
-	saved     *state.Step // of the checkpoint; a new one has only its number
+	saved     *state.OperatorState // of the checkpoint; a new one has only its number
 	keyspaces []*state.Keyspace
 }
 
@@ -102,15 +102,15 @@ func (r *run) openKeyspaces() error {
 // numbers of their keyspaces.
 func (r *run) numberStates() (numbers []byte, err error) {
 	next := 0
-	for _, saved := range r.checkpoint.Steps {
+	for _, saved := range r.checkpoint.Operators {
 		next = max(next, int(saved.Number)+1)
 	}
 	for _, o := range r.operatorStates() {
-		if o.saved = r.checkpoint.Steps[o.entry.Name]; o.saved == nil {
-			if next > state.MaxStep {
+		if o.saved = r.checkpoint.Operators[o.entry.Name]; o.saved == nil {
+			if next > state.MaxOperatorNumber {
 				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: begin anew (starlift reset FILE shows what that takes)", o.entry.Name, next)
 			}
-			o.saved = &state.Step{Number: byte(next)}
+			o.saved = &state.OperatorState{Number: byte(next)}
 			next++
 		}
 		for i := range o.entry.Keyspaces {
@@ -179,7 +179,7 @@ func (s *stage) checkMoved() error {
 				continue
 			}
 			for _, c := range s.Consumers[name] {
-				if from := s.Formerly(t, c, s.saved.Sinks); from != "" {
+				if from := s.Formerly(t, c, s.saved.Consumers); from != "" {
 					return fmt.Errorf("table %q comes to %s from node %s now, and came from node %s before, whose rows the state knows: "+
 						"put the nodes between them back as they were, or %s", t.Name, c.Label, s.NodeOf(t), from, recoveryHint)
 				}
@@ -192,7 +192,7 @@ func (s *stage) checkMoved() error {
 func (r *run) openSettler(s *stage) error {
 	o := settle.Options{
 		Node: s.Name, Sources: s.Sources, Retention: r.c.Tombstones.Microseconds(), State: s.settleState(),
-		Saved:  settle.Saved{Schemas: s.saved.Schemas, Clocks: clocksOf(s.Sources, s.saved.Clocks), Tables: s.saved.Tables},
+		Saved:  settle.Saved{Schemas: s.saved.Schemas, SourceTimes: clocksOf(s.Sources, s.saved.SourceTimes), LogicalTables: s.saved.LogicalTables},
 		Tables: s.settledTables(),
 	}
 	if m, ok := s.Transform.(pipeline.Masker); ok {
@@ -239,7 +239,7 @@ func (op *operator) check() error {
 	}
 	for t, consumers := range op.Consumers {
 		// Whether a table may be added to its state is the transform's to say.
-		if _, had := op.saved.Sinks[t.Name]; had && op.saved.Saved != nil {
+		if _, had := op.saved.Consumers[t.Name]; had && op.saved.Saved != nil {
 			if err := checkConsumers(op.saved, t.Name, consumers); err != nil {
 				return err
 			}
@@ -260,9 +260,9 @@ func (r *run) openOperator(op *operator) (err error) {
 
 // checkConsumers refuses a consumer that would get only the changes of a table from
 // now on: updates and deletes of rows that it never had.
-func checkConsumers(saved *state.Step, table string, consumers []graph.Consumer) error {
+func checkConsumers(saved *state.OperatorState, table string, consumers []graph.Consumer) error {
 	for _, c := range consumers {
-		if !slices.Contains(saved.Sinks[table], c.ID) {
+		if !slices.Contains(saved.Consumers[table], c.ID) {
 			return fmt.Errorf("table %q has rows in the state that %s never got, so it can't follow the changes only: "+
 				"leave it or the table out, or %s", table, c.Label, recoveryHint)
 		}
@@ -283,8 +283,8 @@ func consumerIDs(consumers []graph.Consumer) []string {
 
 // clocksOf leaves the clocks of the sources that a stage still reads: one that is
 // gone would hold the time back for ever.
-func clocksOf(sources []string, clocks map[string]*state.Clock) map[string]*state.Clock {
-	m := map[string]*state.Clock{}
+func clocksOf(sources []string, clocks map[string]*state.SourceTimes) map[string]*state.SourceTimes {
+	m := map[string]*state.SourceTimes{}
 	for _, in := range sources {
 		if c, ok := clocks[in]; ok {
 			m[in] = c
@@ -295,27 +295,27 @@ func clocksOf(sources []string, clocks map[string]*state.Clock) map[string]*stat
 
 // save puts what the checkpoint is to have of a stage into all: what it settles by
 // last-writer-wins, and what by each other policy.
-func (s *stage) save(all map[string]*state.Step) error {
+func (s *stage) save(all map[string]*state.OperatorState) error {
 	saved, err := s.settler.Save()
 	if err != nil {
 		return err
 	}
-	next := &state.Step{Number: s.saved.Number, Clocks: saved.Clocks, Tables: saved.Tables, Schemas: saved.Schemas, Sinks: map[string][]string{}}
+	next := &state.OperatorState{Number: s.saved.Number, SourceTimes: saved.SourceTimes, LogicalTables: saved.LogicalTables, Schemas: saved.Schemas, Consumers: map[string][]string{}}
 	for t, consumers := range s.Consumers {
-		next.Sinks[t] = consumerIDs(consumers)
+		next.Consumers[t] = consumerIDs(consumers)
 	}
 	all[s.entry.Name] = next
 	for i, o := range s.policies {
-		all[o.entry.Name] = &state.Step{Number: o.saved.Number, Saved: saved.Policies[i], Sinks: map[string][]string{o.Table.Name: consumerIDs(o.Consumers)}}
+		all[o.entry.Name] = &state.OperatorState{Number: o.saved.Number, Saved: saved.Policies[i], Consumers: map[string][]string{o.Table.Name: consumerIDs(o.Consumers)}}
 	}
 	return nil
 }
 
 // save returns what the checkpoint is to have of an operator.
-func (op *operator) save() (next *state.Step, err error) {
-	next = &state.Step{Number: op.saved.Number, Sinks: map[string][]string{}}
+func (op *operator) save() (next *state.OperatorState, err error) {
+	next = &state.OperatorState{Number: op.saved.Number, Consumers: map[string][]string{}}
 	for t, consumers := range op.Consumers {
-		next.Sinks[t.Name] = consumerIDs(consumers)
+		next.Consumers[t.Name] = consumerIDs(consumers)
 	}
 	next.Saved, err = op.running.Save()
 	return next, err

@@ -57,7 +57,7 @@ func open(ctx context.Context, s *session) (*run, error) {
 	c := s.c
 	var store *state.Store
 	err := s.calls.wait(ctx, calleeState, "open", "opening", func(context.Context) (err error) {
-		store, err = state.Look(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
+		store, err = state.Inspect(c.StateDir, state.Options{Pipeline: c.Name, Memory: c.StateMemory})
 		return err
 	})
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.check(ctx); err != nil {
 		return err
 	}
-	if err := r.openOne(ctx, calleeState, func(context.Context) error { return r.store.Make() }); err != nil {
+	if err := r.openOne(ctx, calleeState, func(context.Context) error { return r.store.Create() }); err != nil {
 		return err
 	}
 	r.opened()

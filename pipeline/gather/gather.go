@@ -69,7 +69,7 @@ func validity(col arrow.Array, rows []int32) (*memory.Buffer, int) {
 	if nulls == 0 {
 		return nil, 0
 	}
-	b := make([]byte, room(int(bitutil.BytesForBits(int64(len(rows))))))
+	b := make([]byte, bufferBytes(int(bitutil.BytesForBits(int64(len(rows))))))
 	for i, r := range rows {
 		if r >= 0 && col.IsValid(int(r)) {
 			bitutil.SetBit(b, i)
@@ -79,7 +79,7 @@ func validity(col arrow.Array, rows []int32) (*memory.Buffer, int) {
 }
 
 func bits(data arrow.ArrayData, rows []int32) []byte {
-	out := make([]byte, room(int(bitutil.BytesForBits(int64(len(rows))))))
+	out := make([]byte, bufferBytes(int(bitutil.BytesForBits(int64(len(rows))))))
 	from, values := data.Offset(), bytesOf(data, 1)
 	for i, r := range rows {
 		if r >= 0 && bitutil.BitIsSet(values, from+int(r)) {
@@ -90,7 +90,7 @@ func bits(data arrow.ArrayData, rows []int32) []byte {
 }
 
 func fixed(data arrow.ArrayData, rows []int32, width int) []byte {
-	out := make([]byte, len(rows)*width, room(len(rows)*width))
+	out := make([]byte, len(rows)*width, bufferBytes(len(rows)*width))
 	values := bytesOf(data, 1)[data.Offset()*width:]
 	for i, r := range rows {
 		if r >= 0 {
@@ -101,7 +101,7 @@ func fixed(data arrow.ArrayData, rows []int32, width int) []byte {
 }
 
 func texts(data arrow.ArrayData, rows []int32) (offsets []int32, values []byte) {
-	offsets = make([]int32, len(rows)+1, max(len(rows)+1, smallest))
+	offsets = make([]int32, len(rows)+1, max(len(rows)+1, bufferBytesMin))
 	if data.Len() == 0 {
 		return offsets, nil
 	}
@@ -113,7 +113,7 @@ func texts(data arrow.ArrayData, rows []int32) (offsets []int32, values []byte) 
 		}
 		offsets[i+1] = size
 	}
-	values = make([]byte, 0, room(int(size)))
+	values = make([]byte, 0, bufferBytes(int(size)))
 	all := bytesOf(data, 2)
 	for _, r := range rows {
 		if r >= 0 {
@@ -131,7 +131,7 @@ func bytesOf(data arrow.ArrayData, buffer int) []byte {
 	return nil
 }
 
-// smallest keeps buffers aligned for any fixed-width value.
-const smallest = 64
+// bufferBytesMin keeps buffers aligned for any fixed-width value.
+const bufferBytesMin = 64
 
-func room(n int) int { return max(n, smallest) }
+func bufferBytes(n int) int { return max(n, bufferBytesMin) }

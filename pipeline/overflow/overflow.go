@@ -39,14 +39,14 @@ type State interface {
 // Values reads and writes values of a keyspace. One goroutine uses it.
 type Values struct {
 	State State
-	// Inline is the size above which a value goes into pages.
-	Inline int
+	// InlineBytes is the size above which a value goes into pages.
+	InlineBytes int
 
 	entry []byte
 }
 
-// DefaultInline is what Inline is unless a test says otherwise.
-const DefaultInline = 16 << 10
+// DefaultInlineBytes is what InlineBytes is unless a test says otherwise.
+const DefaultInlineBytes = 16 << 10
 
 const hashBytes = 16
 
@@ -115,7 +115,7 @@ func (v *Values) join(key pipeline.Hash, keys []pipeline.Hash) ([]byte, error) {
 // Put sets the value of a key whose entry was another one, nil = none; a nil value
 // deletes it. The value is copied.
 func (v *Values) Put(key pipeline.Hash, was, value []byte) error {
-	if !long(was) && len(value) <= v.Inline {
+	if !long(was) && len(value) <= v.InlineBytes {
 		v.State.Put(key, value)
 		return nil
 	}
@@ -129,10 +129,10 @@ func (v *Values) Put(key pipeline.Hash, was, value []byte) error {
 			stays[page] = false
 		}
 	}
-	if len(value) > v.Inline {
+	if len(value) > v.InlineBytes {
 		list := v.cut(key, 0, value, stays)
 		level := byte(0)
-		for ; len(list) > v.Inline; level++ {
+		for ; len(list) > v.InlineBytes; level++ {
 			list = v.cut(key, level+1, list, stays)
 		}
 		value = append([]byte{Head, level}, list...)
@@ -168,12 +168,12 @@ func (v *Values) cut(key pipeline.Hash, level byte, content []byte, stays map[pi
 }
 
 // boundary returns where the first page of a content ends: behind the first bytes,
-// from an eighth of Inline on, that look as one of so many do, which depends on some
-// tens of bytes before only (a gear hash); at the latest at Inline.
+// from an eighth of InlineBytes on, that look as one of so many do, which depends on some
+// tens of bytes before only (a gear hash); at the latest at InlineBytes.
 func (v *Values) boundary(content []byte) int {
-	least := max(hashBytes, v.Inline/8)
-	most := min(len(content), v.Inline)
-	shift := 64 - bits.Len(uint(v.Inline/4))
+	least := max(hashBytes, v.InlineBytes/8)
+	most := min(len(content), v.InlineBytes)
+	shift := 64 - bits.Len(uint(v.InlineBytes/4))
 	h := uint64(0)
 	for i := max(0, least-64); i < most; i++ {
 		if h = h<<1 + gear[content[i]]; i >= least && h>>shift == 0 {

@@ -43,7 +43,7 @@ func TestValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		state := &entries{m: map[pipeline.Hash][]byte{}}
 		inline := rapid.SampledFrom([]int{32, 64, 256}).Draw(t, "inline")
-		v := &Values{State: state, Inline: inline}
+		v := &Values{State: state, InlineBytes: inline}
 		want := map[pipeline.Hash][]byte{}
 		for step := range rapid.IntRange(1, 20).Draw(t, "steps") {
 			key := pipeline.Hash{Hi: rapid.Uint64Range(0, 2).Draw(t, "key")}
@@ -100,7 +100,7 @@ func random(r *rand.Rand, n int) []byte {
 // TestWritten: a change in a long value writes little besides itself, wherever it is.
 func TestWritten(t *testing.T) {
 	state := &entries{m: map[pipeline.Hash][]byte{}}
-	v := &Values{State: state, Inline: DefaultInline}
+	v := &Values{State: state, InlineBytes: DefaultInlineBytes}
 	r := rand.New(rand.NewPCG(1, 1))
 	value := append([]byte{1}, random(r, 20<<20)...)
 	var key pipeline.Hash
@@ -113,12 +113,12 @@ func TestWritten(t *testing.T) {
 		if err := v.Put(key, state.m[key], value); err != nil {
 			t.Fatal(err)
 		}
-		if state.written > 8*DefaultInline {
+		if state.written > 8*DefaultInlineBytes {
 			t.Errorf("a change at %d wrote %d bytes", at, state.written)
 		}
 	}
 	for _, e := range state.m {
-		if len(e) > 2*DefaultInline {
+		if len(e) > 2*DefaultInlineBytes {
 			t.Fatalf("an entry of %d bytes", len(e))
 		}
 	}
@@ -127,7 +127,7 @@ func TestWritten(t *testing.T) {
 // TestMissing: a page that is not there is an error, not a shorter value.
 func TestMissing(t *testing.T) {
 	state := &entries{m: map[pipeline.Hash][]byte{}}
-	v := &Values{State: state, Inline: 64}
+	v := &Values{State: state, InlineBytes: 64}
 	var key pipeline.Hash
 	if err := v.Put(key, nil, bytes.Repeat([]byte{1, 2, 3}, 100)); err != nil {
 		t.Fatal(err)

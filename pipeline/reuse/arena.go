@@ -23,8 +23,8 @@ type chunk [chunkBytes]byte
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// Keep returns a copy of b that is valid until Release; it is not nil.
-func (a *Arena) Keep(b []byte) []byte {
+// Copy returns a copy of b that is valid until Release; it is not nil.
+func (a *Arena) Copy(b []byte) []byte {
 	n := len(b)
 	switch {
 	case n == 0:

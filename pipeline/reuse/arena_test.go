@@ -22,7 +22,7 @@ func TestArena(t *testing.T) {
 			}
 			size := rapid.SampledFrom([]int{0, 1, 100, chunkBytes / 5, chunkBytes, 2 * chunkBytes}).Draw(t, "size")
 			b := bytes.Repeat([]byte{byte(rapid.IntRange(0, 255).Draw(t, "content"))}, size)
-			k := arenas[i].Keep(b)
+			k := arenas[i].Copy(b)
 			kept[i], want[i] = append(kept[i], k), append(want[i], bytes.Clone(b))
 			clear(b)
 			_ = append(k, 1) // it has no room that is not its own

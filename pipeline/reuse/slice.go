@@ -1,12 +1,12 @@
 package reuse
 
-// Usual is the number of elements whose memory is always kept.
-const Usual = 1 << 16
+// UsualElements is the number of elements whose memory is always kept.
+const UsualElements = 1 << 16
 
 // Emptied returns a slice for the next use: the memory of this one, unless it has
 // much more than this one needed. Nothing of what the elements point to is kept.
 func Emptied[T any](s []T) []T {
-	if cap(s) > 4*max(len(s), Usual) {
+	if cap(s) > 4*max(len(s), UsualElements) {
 		return nil
 	}
 	clear(s)

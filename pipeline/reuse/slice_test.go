@@ -15,10 +15,10 @@ func TestEmptied(t *testing.T) {
 			t.Errorf("element %d is kept", i)
 		}
 	}
-	if small := make([]byte, 5, 4*Usual); cap(Emptied(small)) != cap(small) {
+	if small := make([]byte, 5, 4*UsualElements); cap(Emptied(small)) != cap(small) {
 		t.Error("the memory of a usual use is given back")
 	}
-	if large := make([]byte, 5, 4*Usual+1); Emptied(large) != nil {
+	if large := make([]byte, 5, 4*UsualElements+1); Emptied(large) != nil {
 		t.Error("the memory of a large use is kept")
 	}
 }

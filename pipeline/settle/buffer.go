@@ -57,7 +57,7 @@ func (b *epochBuffer) addChanges(batch *pipeline.Batch, ordinal int64, node stri
 		if err != nil {
 			return fmt.Errorf("%s: node %s: %w", batch.Records.Position(int(c.Record)), node, err)
 		}
-		b.changes = append(b.changes, change{item: c.Item, version: c.Version, key: b.arena.Keep(c.Key), late: -1, removal: c.Removal, table: table, ordinal: ordinal + int64(i)})
+		b.changes = append(b.changes, change{item: c.Item, version: c.Version, key: b.arena.Copy(c.Key), late: -1, removal: c.Removal, table: table, ordinal: ordinal + int64(i)})
 	}
 	b.added = len(b.changes)
 	return nil
@@ -168,7 +168,7 @@ func (b *rowBuffer) add(arena *reuse.Arena, sc *schema, r *pipeline.Rows, first 
 		var key pipeline.Hash
 		key, b.scratch = sc.keyHash(b.scratch, r.Record, i)
 		b.scratch = packed.AppendRow(b.scratch[:0], b.columns, i)
-		b.rows = append(b.rows, packedRow{sc.ID, key, arena.Keep(b.scratch)})
+		b.rows = append(b.rows, packedRow{sc.ID, key, arena.Copy(b.scratch)})
 		owner := int32(first) + r.Change[i]
 		b.ranges[owner][1]++
 		b.owners = append(b.owners, owner)

@@ -104,7 +104,7 @@ func (p *rowPhase) applyShared() error {
 		k := &p.shared[i]
 		p.eachRank(k, func(at rank, contributes bool) bool {
 			if contributes {
-				return p.forest.Insert(k.tree, p.buffer.arena.Keep(at))
+				return p.forest.Insert(k.tree, p.buffer.arena.Copy(at))
 			}
 			return p.forest.Remove(k.tree, at)
 		})

@@ -20,7 +20,7 @@ import (
 
 // small lets few rows, contributions and changes be many.
 func (m *policyAlone) small() {
-	m.inlineBytes, m.scannedChanges, m.forest.PageBytes, m.longItems.Inline, m.longKeys.Inline = 150, 3, 60, 64, 64
+	m.inlineBytes, m.scannedChanges, m.forest.PageBytes, m.longItems.InlineBytes, m.longKeys.InlineBytes = 150, 3, 60, 64, 64
 }
 
 var wide = func() *pipeline.Table {
@@ -126,7 +126,7 @@ func TestFanIn(t *testing.T) {
 				if mergers[i] != nil {
 					o.Saved, _ = mergers[i].Save()
 				}
-				tables, err := newLogicalTables([]state.Table{{Name: ""}})
+				tables, err := newLogicalTables([]state.LogicalTable{{Name: ""}})
 				if err != nil {
 					rt.Fatal(err)
 				}

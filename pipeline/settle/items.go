@@ -50,7 +50,7 @@ type lateChange struct {
 func newItemPhase(s *Settler, o *Options, b *epochBuffer) itemPhase {
 	p := itemPhase{
 		node: o.Node, showKey: o.ShowKey, tables: s.tables, buffer: b, state: o.State.Items,
-		long:          overflow.Values{State: o.State.Items, Inline: overflow.DefaultInline},
+		long:          overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
 		hasTombstones: len(o.Saved.Schemas) > 0,
 	}
 	if p.showKey == nil {

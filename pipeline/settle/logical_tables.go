@@ -24,7 +24,7 @@ type LogicalTables struct {
 }
 
 // newLogicalTables returns the tables of a checkpoint.
-func newLogicalTables(saved []state.Table) (*LogicalTables, error) {
+func newLogicalTables(saved []state.LogicalTable) (*LogicalTables, error) {
 	t := &LogicalTables{byName: map[string]uint16{}}
 	for _, s := range saved {
 		id, err := t.id(s.Name)
@@ -121,10 +121,10 @@ func (t *LogicalTables) forget() bool {
 }
 
 // save returns what newLogicalTables is given after a restart.
-func (t *LogicalTables) save() []state.Table {
-	all := make([]state.Table, len(t.names))
+func (t *LogicalTables) save() []state.LogicalTable {
+	all := make([]state.LogicalTable, len(t.names))
 	for i, name := range t.names {
-		all[i] = state.Table{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i].known, Digits: maps.Clone(t.units[i].digits), Key: t.keys[i]}
+		all[i] = state.LogicalTable{Name: name, Horizon: known(t.horizons[i]), Unit: t.units[i].known, Digits: maps.Clone(t.units[i].digits), Key: t.keys[i]}
 	}
 	return all
 }

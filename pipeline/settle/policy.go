@@ -85,8 +85,8 @@ type contributionChange struct {
 func newPolicySettler(o PolicyTable, tables *LogicalTables, b *epochBuffer) (*policySettler, error) {
 	p := &policySettler{
 		policyRules: rulesOf(o.Policy), table: o.Table, out: o.Table, tables: tables, items: o.State.Items, keys: o.State.Keys,
-		longItems: overflow.Values{State: o.State.Items, Inline: overflow.DefaultInline},
-		longKeys:  overflow.Values{State: o.State.Keys, Inline: overflow.DefaultInline},
+		longItems: overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
+		longKeys:  overflow.Values{State: o.State.Keys, InlineBytes: overflow.DefaultInlineBytes},
 		forest:    btree.Forest{State: o.State.Keys, Tag: fanInPage, PageBytes: btree.DefaultPageBytes},
 		buffer:    b, dropped: map[int32][]pipeline.Hash{},
 	}

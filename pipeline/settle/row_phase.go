@@ -75,7 +75,7 @@ func newRowPhase(s *Settler, o *Options, b *epochBuffer) rowPhase {
 	p := rowPhase{
 		buffer: b, schemas: map[uint64]*schema{}, state: o.State.Keys, items: o.State.Items,
 		forest: btree.Forest{State: o.State.Keys, Tag: keyPage, PageBytes: btree.DefaultPageBytes},
-		long:   overflow.Values{State: o.State.Items, Inline: overflow.DefaultInline},
+		long:   overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
 	}
 	for _, sc := range s.schemas {
 		p.schemas[sc.ID] = sc

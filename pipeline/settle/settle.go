@@ -57,9 +57,9 @@ type PolicyTable struct {
 
 // Saved is what the checkpoint keeps of a Settler.
 type Saved struct {
-	Schemas map[string]json.RawMessage // by name in the state
-	Clocks  map[string]*state.Clock    // by source
-	Tables  []state.Table              // the logical ones
+	Schemas       map[string]json.RawMessage    // by name in the state
+	SourceTimes   map[string]*state.SourceTimes // by source
+	LogicalTables []state.LogicalTable          // the logical ones
 	// Policies are those of Options.Policies, for each one's Saved.
 	Policies []json.RawMessage
 }
@@ -68,10 +68,10 @@ type Saved struct {
 func New(o Options) (*Settler, error) {
 	s := &Settler{node: o.Node, retention: o.Retention, byTable: map[*pipeline.Table]*schema{}}
 	var err error
-	if s.tables, err = newLogicalTables(o.Saved.Tables); err != nil {
+	if s.tables, err = newLogicalTables(o.Saved.LogicalTables); err != nil {
 		return nil, err
 	}
-	if s.watermarks, err = newWatermarks(s.tables, o.Sources, o.Saved.Clocks); err != nil {
+	if s.watermarks, err = newWatermarks(s.tables, o.Sources, o.Saved.SourceTimes); err != nil {
 		return nil, err
 	}
 	for _, name := range o.Missed {
@@ -98,7 +98,7 @@ func (s *Settler) LogicalTables() *LogicalTables { return s.tables }
 
 // Save returns what New is given after a restart.
 func (s *Settler) Save() (Saved, error) {
-	saved := Saved{Schemas: map[string]json.RawMessage{}, Clocks: s.watermarks.save(), Tables: s.tables.save()}
+	saved := Saved{Schemas: map[string]json.RawMessage{}, SourceTimes: s.watermarks.save(), LogicalTables: s.tables.save()}
 	for name, sc := range s.schemas {
 		raw, err := json.Marshal(sc)
 		if err != nil {

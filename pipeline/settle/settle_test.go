@@ -131,8 +131,8 @@ func (h *harness) open() {
 	h.spaces, err = store.Keyspaces(0, 1)
 	h.check(err)
 	o := optionsOf(things, 1000, h.spaces.All[0], h.spaces.All[1])
-	if st := cp.Steps["n"]; st != nil {
-		o.Saved = Saved{Schemas: st.Schemas, Clocks: st.Clocks, Tables: st.Tables}
+	if st := cp.Operators["n"]; st != nil {
+		o.Saved = Saved{Schemas: st.Schemas, SourceTimes: st.SourceTimes, LogicalTables: st.LogicalTables}
 	}
 	h.s, err = New(o)
 	h.check(err)
@@ -143,7 +143,7 @@ func (h *harness) open() {
 
 // small lets few rows and contributors be many.
 func (s *Settler) small() {
-	s.group.rows.forest.PageBytes, s.group.items.long.Inline, s.group.rows.long.Inline = 60, 64, 64
+	s.group.rows.forest.PageBytes, s.group.items.long.InlineBytes, s.group.rows.long.InlineBytes = 60, 64, 64
 }
 
 // optionsOf are those of a Settler of one table.
@@ -212,7 +212,7 @@ func (h *harness) end() {
 	saved, err := h.s.Save()
 	h.check(err)
 	h.saved.Epoch++
-	h.saved.Steps = map[string]*state.Step{"n": {Schemas: saved.Schemas, Clocks: saved.Clocks, Tables: saved.Tables}}
+	h.saved.Operators = map[string]*state.OperatorState{"n": {Schemas: saved.Schemas, SourceTimes: saved.SourceTimes, LogicalTables: saved.LogicalTables}}
 	deltas := []*state.Delta{h.spaces.All[0].Take(), h.spaces.All[1].Take()}
 	h.spaces.Bound()
 	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: deltas}))

@@ -22,7 +22,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 		ran = true
 		h := newHarness(rt, dir, 64<<20)
 		defer h.store.Close()
-		h.s.group.items.long.Inline = overflow.DefaultInline // pages are swept over, too
+		h.s.group.items.long.InlineBytes = overflow.DefaultInlineBytes // pages are swept over, too
 		const items, epochs = 500, 16
 		for epoch := range epochs {
 			var events []event

@@ -42,16 +42,16 @@ type sourceTimes struct {
 	missed bool
 }
 
-func newWatermarks(t *LogicalTables, inputs []string, saved map[string]*state.Clock) (*watermarks, error) {
+func newWatermarks(t *LogicalTables, inputs []string, saved map[string]*state.SourceTimes) (*watermarks, error) {
 	w := &watermarks{tables: t, inputs: inputs, sources: map[string]*sourceTimes{}}
 	for name, k := range saved {
 		s := w.source(name)
 		s.untimed, s.missed = k.Untimed, k.Missed
-		if k.Newest != nil {
-			s.greatest = *k.Newest
+		if k.Greatest != nil {
+			s.greatest = *k.Greatest
 		}
-		if k.Clock != nil {
-			s.all.floor = *k.Clock
+		if k.Watermark != nil {
+			s.all.floor = *k.Watermark
 		}
 		for _, table := range k.Tables {
 			id, err := t.id(table)
@@ -208,10 +208,10 @@ func (s *sourceTimes) watermark(p *pipeline.SourceProgress) int64 {
 
 // save returns what newWatermarks is given after a restart. Of partitions, the
 // watermarks are kept of those that held more when the epoch began.
-func (w *watermarks) save() map[string]*state.Clock {
-	all := make(map[string]*state.Clock, len(w.sources))
+func (w *watermarks) save() map[string]*state.SourceTimes {
+	all := make(map[string]*state.SourceTimes, len(w.sources))
 	for name, s := range w.sources {
-		k := &state.Clock{Untimed: s.untimed, Missed: s.missed, Newest: known(s.greatest), Clock: known(s.all.time())}
+		k := &state.SourceTimes{Untimed: s.untimed, Missed: s.missed, Greatest: known(s.greatest), Watermark: known(s.all.time())}
 		for _, id := range s.tables {
 			k.Tables = append(k.Tables, w.tables.names[id])
 		}

@@ -135,7 +135,7 @@ func TestWatermarksAfterRestart(t *testing.T) {
 	check("caught up", &pipeline.EpochHeader{Sources: map[string]pipeline.SourceProgress{"a": {State: pipeline.SourceFollowing}}}, 7937)
 	reopen()
 	check("behind again", behind, 7937)
-	want := []state.Table{{Name: "t", Horizon: known(7937)}}
+	want := []state.LogicalTable{{Name: "t", Horizon: known(7937)}}
 	if d := gocmp.Diff(want, k.tables.save()); d != "" {
 		t.Error(d)
 	}

@@ -1,8 +1,8 @@
 // Package state keeps a pipeline's checkpoint and keyed state in a folder with
 // a Pebble database.
 //
-// A start looks at the folder ([Look]) before anything is made: so whatever may
-// refuse the start can be asked first. [Store.Make] makes it and opens it for
+// A start looks at the folder ([Inspect]) before anything is made: so whatever may
+// refuse the start can be asked first. [Store.Create] makes it and opens it for
 // writing.
 //
 // Everything that an epoch changes becomes durable at once ([Store.Save]): the

@@ -186,7 +186,7 @@ func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 }
 
 // PutCold implements pipeline.Keyspace.
-func (k *Keyspace) PutIdle(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
+func (k *Keyspace) PutCold(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
 
 // put puts a value into memory, or only logs it, where it is idle and memory is
 // short: then it is no longer there either.

@@ -184,7 +184,7 @@ func (k *Keyspace) lookupRuns(keys []pipeline.Hash, values [][]byte) error {
 
 // lookupRun takes the misses that are in one run.
 func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][]byte) error {
-	look := newRunLook(r)
+	look := newRunCursor(r)
 	rest := k.misses[:0]
 	buf := make([]byte, 0, len(k.prefix)+keyBytes)
 	var err error
@@ -206,23 +206,23 @@ func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][
 	return errors.Join(err, look.close())
 }
 
-// runLook looks for ascending keys in a run.
-type runLook struct {
+// runCursor looks for ascending keys in a run.
+type runCursor struct {
 	run  *run
 	at   int              // the table of it; -1 = none yet
 	it   sstable.Iterator // over that
 	pool blocks.BufferPool
 }
 
-func newRunLook(r *run) *runLook {
-	l := &runLook{run: r, at: -1}
+func newRunCursor(r *run) *runCursor {
+	l := &runCursor{run: r, at: -1}
 	l.pool.Init(4)
 	return l
 }
 
 // find returns the value of a key, nil where it was deleted. It is valid until the
 // next call.
-func (l *runLook) find(key []byte) (value []byte, found bool, err error) {
+func (l *runCursor) find(key []byte) (value []byte, found bool, err error) {
 	tables := l.run.tables
 	at := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].first, key) > 0 }) - 1
 	if at < 0 {
@@ -247,7 +247,7 @@ func (l *runLook) find(key []byte) (value []byte, found bool, err error) {
 	return value, true, err
 }
 
-func (l *runLook) open(at int) (err error) {
+func (l *runCursor) open(at int) (err error) {
 	if err := l.shut(); err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (l *runLook) open(at int) (err error) {
 	return err
 }
 
-func (l *runLook) shut() error {
+func (l *runCursor) shut() error {
 	if l.at < 0 {
 		return nil
 	}
@@ -272,7 +272,7 @@ func (l *runLook) shut() error {
 	return l.it.Close()
 }
 
-func (l *runLook) close() error {
+func (l *runCursor) close() error {
 	err := l.shut()
 	l.pool.Release()
 	return err

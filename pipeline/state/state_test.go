@@ -100,7 +100,7 @@ func spaces(t *rapid.T, s *Store) *Keyspaces {
 // put puts a value in either way.
 func put(t *rapid.T, k *Keyspace, key pipeline.Hash, value []byte) {
 	if rapid.Bool().Draw(t, "idle") {
-		k.PutIdle(key, value)
+		k.PutCold(key, value)
 	} else {
 		k.Put(key, value)
 	}
@@ -377,9 +377,9 @@ func setMeta(t *testing.T, dir string, raw []byte) {
 // byte, which can't be a prefix.
 func TestStepKeyspaces(t *testing.T) {
 	seen := map[byte]bool{255: true}
-	for n := 0; n <= MaxStep; n++ {
+	for n := 0; n <= MaxOperatorNumber; n++ {
 		for i := range pipeline.MaxKeyspaces {
-			number := (&Step{Number: byte(n)}).Keyspace(i)
+			number := (&OperatorState{Number: byte(n)}).Keyspace(i)
 			if seen[number] {
 				t.Fatalf("keyspace %d of step %d is taken", number, n)
 			}

@@ -55,35 +55,35 @@ type Checkpoint struct {
 	Published map[string]int64 `json:"published,omitempty"`
 	// Tables names, by sink, the tables that it has taken.
 	Tables map[string][]string `json:"tables,omitempty"`
-	// Steps holds, by name, what the steps with keyed state keep besides their
+	// Operators holds, by name, what the operators keep besides their
 	// keyspaces: those that settle a transform's rows, those that settle a table
 	// by a policy, and stateful transforms.
-	Steps map[string]*Step `json:"steps,omitempty"`
+	Operators map[string]*OperatorState `json:"steps,omitempty"`
 	// Budget is the window of the dead letters' budget.
 	Budget json.RawMessage `json:"budget,omitempty"`
 	// Coverage says which paths of the pipeline file were found in the records.
 	Coverage json.RawMessage `json:"coverage,omitempty"`
 }
 
-// Step is what a step with keyed state keeps in the checkpoint.
-type Step struct {
-	// Number is the step's own, up to MaxStep. Keyspace tells its keyspaces.
+// OperatorState is what an operator keeps in the checkpoint.
+type OperatorState struct {
+	// Number is the operator's own, up to MaxOperatorNumber. Keyspace tells its keyspaces.
 	Number byte `json:"number"`
-	// Clocks says of each source that the step reads what times its changes had.
-	Clocks map[string]*Clock `json:"clocks,omitempty"`
-	// Tables are the logical tables of the items, by their number in the keyspaces.
-	Tables []Table `json:"tables,omitempty"`
+	// SourceTimes says of each source that the operator reads what times its changes had.
+	SourceTimes map[string]*SourceTimes `json:"clocks,omitempty"`
+	// LogicalTables are the logical tables of the items, by their number in the keyspaces.
+	LogicalTables []LogicalTable `json:"tables,omitempty"`
 	// Schemas describes the tables whose rows are in the keyspaces.
 	Schemas map[string]json.RawMessage `json:"schemas,omitempty"`
-	// Sinks names, by table, the consumers that have had all its rows since they
-	// were first kept: sinks, and other steps with state.
-	Sinks map[string][]string `json:"sinks,omitempty"`
+	// Consumers names, by table, the consumers that have had all its rows since they
+	// were first kept: sinks, and other operators.
+	Consumers map[string][]string `json:"sinks,omitempty"`
 	// Saved is what a policy or a stateful transform has saved.
 	Saved json.RawMessage `json:"saved,omitempty"`
 }
 
-// Table is a logical table of which a step has items.
-type Table struct {
+// LogicalTable is one of which an operator has items.
+type LogicalTable struct {
 	Name string `json:"name"`
 	// Horizon is the time from before which removed items were forgotten, in µs
 	// since 1970; nil = none was yet.
@@ -98,25 +98,25 @@ type Table struct {
 	Key []string `json:"key,omitempty"`
 }
 
-// Clock is what a step knows of the times of a source's changes, in µs since 1970.
-type Clock struct {
-	Newest  *int64   `json:"newest,omitempty"` // the greatest creation time read; nil = nothing was
-	Clock   *int64   `json:"clock,omitempty"`  // what deletions are forgotten by, of a source without end
-	Tables  []string `json:"tables,omitempty"` // of the changes
-	Untimed bool     `json:"untimed,omitempty"`
-	// Missed says that the source had been read in part when the step began to.
+// SourceTimes is what an operator knows of the times of a source's changes, in µs since 1970.
+type SourceTimes struct {
+	Greatest  *int64   `json:"newest,omitempty"` // the greatest creation time read; nil = nothing was
+	Watermark *int64   `json:"clock,omitempty"`  // what deletions are forgotten by, of a source without end
+	Tables    []string `json:"tables,omitempty"` // of the changes
+	Untimed   bool     `json:"untimed,omitempty"`
+	// Missed says that the source had been read in part when the operator began to.
 	Missed bool `json:"missed,omitempty"`
-	// Partitions holds the clocks of partitions that hold more than was read.
+	// Partitions holds the watermarks of partitions that hold more than was read.
 	Partitions map[string]int64 `json:"partitions,omitempty"`
 }
 
-// MaxStep is the greatest Number of a step: its keyspaces are numbered in a
+// MaxOperatorNumber is the greatest Number of an operator: its keyspaces are numbered in a
 // byte, of which the greatest value is not used.
-const MaxStep = 255/pipeline.MaxKeyspaces - 1
+const MaxOperatorNumber = 255/pipeline.MaxKeyspaces - 1
 
-// Keyspace returns the number of the i-th keyspace of the step, i below
+// Keyspace returns the number of the i-th keyspace of the operator, i below
 // pipeline.MaxKeyspaces.
-func (s *Step) Keyspace(i int) byte { return pipeline.MaxKeyspaces*s.Number + byte(i) }
+func (s *OperatorState) Keyspace(i int) byte { return pipeline.MaxKeyspaces*s.Number + byte(i) }
 
 // ErrLocked says that another process has the state folder open.
 var ErrLocked = errors.New("another process has it open")
@@ -132,7 +132,7 @@ func (e *OtherPipelineError) Error() string {
 // Store is an open state folder. One goroutine calls its methods; a Keyspace
 // has an owner of its own.
 type Store struct {
-	db                 *pebble.DB // read-only before Make
+	db                 *pebble.DB // read-only before Create
 	lock               *pebble.Lock
 	options            *pebble.Options
 	meta               Meta

@@ -19,7 +19,7 @@ const dueEntry = 1
 
 // dueValues are the values that the rows that are due are among.
 func (s *step) dueValues() *overflow.Values {
-	return &overflow.Values{State: s.rows.state, Inline: overflow.DefaultInline}
+	return &overflow.Values{State: s.rows.state, InlineBytes: overflow.DefaultInlineBytes}
 }
 
 func (s *step) dueEntry() (entry []byte, err error) {

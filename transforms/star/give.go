@@ -50,7 +50,7 @@ func (p *pass) give(e *factEntry, mayWait bool) error {
 func (p *pass) put(e *factEntry, now *keptFact, idle bool) {
 	p.scratch = now.append(p.scratch[:0], e.fact)
 	if idle {
-		p.state.PutIdle(e.hash, p.scratch)
+		p.state.PutCold(e.hash, p.scratch)
 	} else {
 		p.state.Put(e.hash, p.scratch)
 	}

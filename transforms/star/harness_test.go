@@ -34,7 +34,7 @@ func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 
 func (s *memState) Prefetch([]pipeline.Hash) {}
 
-func (s *memState) PutIdle(key pipeline.Hash, value []byte) { s.Put(key, value) }
+func (s *memState) PutCold(key pipeline.Hash, value []byte) { s.Put(key, value) }
 
 func (s *memState) Put(key pipeline.Hash, value []byte) {
 	if value == nil {

@@ -46,7 +46,7 @@ type memberEntry struct {
 }
 
 func newMembers(state pipeline.Keyspace, finder *byhash.Finder, arena *reuse.Arena) *members {
-	return &members{state: state, long: overflow.Values{State: state, Inline: overflow.DefaultInline}, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
+	return &members{state: state, long: overflow.Values{State: state, InlineBytes: overflow.DefaultInlineBytes}, finder: finder, arena: arena, next: map[*dimension]int64{}, open: map[*dimension]int64{}}
 }
 
 // hash returns the hash of a dimension and a natural key.
@@ -98,13 +98,13 @@ func (m *members) touchWhole(d *dimension, whole pipeline.Hash, naturalKey []byt
 	h := d.stateKey(whole)
 	i, added := m.index.Add(h, int32(len(m.all)))
 	if added {
-		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: m.arena.Keep(naturalKey)}})
+		m.all = append(m.all, memberEntry{dimension: d, hash: h, whole: whole, memberState: memberState{naturalKey: m.arena.Copy(naturalKey)}})
 		return i, nil
 	}
 	e := &m.all[i]
 	switch {
 	case e.naturalKey == nil: // touched by its hash, and not loaded yet
-		e.naturalKey, e.whole = m.arena.Keep(naturalKey), whole
+		e.naturalKey, e.whole = m.arena.Copy(naturalKey), whole
 	case d.hashed:
 		return i, e.same(naturalKey)
 	}

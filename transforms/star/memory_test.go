@@ -127,11 +127,11 @@ func TestLargePassGivesMemoryBack(t *testing.T) {
 	took := func() [5]int {
 		return [5]int{cap(step.pass.entries), cap(step.pass.links), cap(step.pass.members), cap(step.members.all), cap(step.rows.all)}
 	}
-	step.pass.entries = make([]factEntry, 0, 4*reuse.Usual+1)
-	step.pass.links = make([]link, 0, 4*reuse.Usual+1)
-	step.pass.members = make([]memberRef, 0, 4*reuse.Usual+1)
-	step.members.all = make([]memberEntry, 0, 4*reuse.Usual+1)
-	step.rows.all = make([]lookupRow, 0, 4*reuse.Usual+1)
+	step.pass.entries = make([]factEntry, 0, 4*reuse.UsualElements+1)
+	step.pass.links = make([]link, 0, 4*reuse.UsualElements+1)
+	step.pass.members = make([]memberRef, 0, 4*reuse.UsualElements+1)
+	step.members.all = make([]memberEntry, 0, 4*reuse.UsualElements+1)
+	step.rows.all = make([]lookupRow, 0, 4*reuse.UsualElements+1)
 	epoch(1)
 	if got := took(); got != [5]int{} {
 		t.Errorf("the memory that is kept has room for %v elements", got)

@@ -44,7 +44,7 @@ func (s *step) Log(reading int, first int64, changes []pipeline.Change, rows *pi
 		s.buffer = packed.AppendRow(s.buffer, s.columns, i)
 		o := offer{t, s.buffer[from:len(s.buffer):len(s.buffer)], c.Version, c.Key}
 		if c.Late {
-			o.row, o.itemKey = s.arena.Keep(o.row), s.arena.Keep(o.itemKey)
+			o.row, o.itemKey = s.arena.Copy(o.row), s.arena.Copy(o.itemKey)
 			s.suspects = append(s.suspects, suspect{o, first + int64(rows.Change[i])})
 			continue
 		}
@@ -127,7 +127,7 @@ func (s *step) take(b *bid) {
 	}
 	itemKey := o.itemKey
 	if than > 0 {
-		itemKey = s.arena.Keep(itemKey)
+		itemKey = s.arena.Copy(itemKey)
 	}
 	s.values = packed.SplitRow(s.values[:0], o.row, o.table.widths)
 	s.picked = s.picked[:0]
@@ -139,7 +139,7 @@ func (s *step) take(b *bid) {
 		s.picked = append(s.picked, s.values[i])
 	}
 	s.scratch = packed.JoinRow(s.scratch[:0], s.picked)
-	e.offered.bring(&o.version, itemKey, s.arena.Keep(s.scratch))
+	e.offered.bring(&o.version, itemKey, s.arena.Copy(s.scratch))
 }
 
 // pick returns some of the values; ok = false when one is null.

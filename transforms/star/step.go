@@ -211,7 +211,7 @@ func (s *step) pack(p *projection, at []int) []byte {
 		s.picked = append(s.picked, s.values[at[c]])
 	}
 	s.scratch = packed.JoinRow(s.scratch[:0], s.picked)
-	return s.arena.Keep(s.scratch)
+	return s.arena.Copy(s.scratch)
 }
 
 // rowHash hashes the key of the row that was split.

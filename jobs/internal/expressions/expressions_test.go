@@ -419,7 +419,7 @@ func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
 func (s *memState) Prefetch([]pipeline.Hash) {}
 
 // PutIdle implements pipeline.Keyspace.
-func (s *memState) PutIdle(key pipeline.Hash, value []byte) { s.Put(key, value) }
+func (s *memState) PutCold(key pipeline.Hash, value []byte) { s.Put(key, value) }
 
 // Put implements pipeline.Keyspace.
 func (s *memState) Put(key pipeline.Hash, value []byte) {

@@ -14,13 +14,13 @@ import (
 )
 
 // TestLook: a look at a folder, there or not, shows what is in it and changes
-// nothing; Make makes it with the id that the look has told, and what was read
+// nothing; Create makes it with the id that Inspect has told, and what was read
 // stays good.
 func TestLook(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "data", "state")
 	look := func() *Store {
-		s, err := Look(dir, Options{Pipeline: "p", Memory: 1 << 20})
+		s, err := Inspect(dir, Options{Pipeline: "p", Memory: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := s.ID()
-	if err := s.Make(); err != nil || s.New() {
+	if err := s.Create(); err != nil || s.New() {
 		t.Fatal(err)
 	}
 	key := pipeline.Hash{Hi: 1, Lo: 2}
@@ -58,14 +58,14 @@ func TestLook(t *testing.T) {
 	if err != nil || s.ID() != id || s.New() || c.Epoch != 4 {
 		t.Errorf("id %s, want %s; new: %v; checkpoint %v, %v", s.ID(), id, s.New(), c, err)
 	}
-	if _, err := Look(dir, Options{Pipeline: "p"}); !errors.Is(err, ErrLocked) {
+	if _, err := Inspect(dir, Options{Pipeline: "p"}); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second look: %v", err)
 	}
 	unchanged(before)
 	if ks, err = s.Keyspaces(3); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Make(); err != nil {
+	if err := s.Create(); err != nil {
 		t.Fatal(err)
 	}
 	values := make([][]byte, 1)
@@ -88,19 +88,19 @@ func TestLooksAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	var stores [2]*Store
 	for i := range stores {
-		s, err := Look(dir, Options{Pipeline: "p"})
+		s, err := Inspect(dir, Options{Pipeline: "p"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		stores[i] = s
 	}
-	if err := stores[0].Make(); err != nil {
+	if err := stores[0].Create(); err != nil {
 		t.Fatal(err)
 	}
 	if err := stores[0].Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := stores[1].Make(); err == nil || !strings.Contains(err.Error(), "start again") {
+	if err := stores[1].Create(); err == nil || !strings.Contains(err.Error(), "start again") {
 		t.Errorf("got error %v", err)
 	}
 	if err := stores[1].Close(); err != nil {

@@ -16,34 +16,34 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// Open opens the folder, making it when it is missing: Look and Make.
+// Open opens the folder, making it when it is missing: Inspect and Create.
 func Open(dir string, o Options) (*Store, error) {
-	s, err := Look(dir, o)
+	s, err := Inspect(dir, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Make(); err != nil {
+	if err := s.Create(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Look opens the folder to be read, and locks it where it is there; nothing is
-// made or changed before Make. It fails when another process has the folder open,
+// Inspect opens the folder to be read, and locks it where it is there; nothing is
+// made or changed before Create. It fails when another process has the folder open,
 // when it belongs to another pipeline, and when a starlift with another layout
-// wrote it. A folder that is missing looks empty, with the id that Make gives it.
-func Look(dir string, o Options) (*Store, error) {
+// wrote it. A folder that is missing looks empty, with the id that Create gives it.
+func Inspect(dir string, o Options) (*Store, error) {
 	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytes: ingestBytes, compactionBytesMin: compactionBytesMin,
 		runs: runs{tablesMax: runTablesMax}, openTables: vfs.Default}
-	if err := s.look(); err != nil {
+	if err := s.inspect(); err != nil {
 		return nil, errors.Join(s.wrong(err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) look() error {
+func (s *Store) inspect() error {
 	if _, err := os.Stat(s.dbDir()); errors.Is(err, fs.ErrNotExist) {
-		return s.lookEmpty()
+		return s.inspectEmpty()
 	}
 	if err := s.takeLock(); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *Store) look() error {
 		return err
 	}
 	if !found.Exists {
-		return s.lookEmpty()
+		return s.inspectEmpty()
 	}
 	// Opened for writing, the database would change its files.
 	if err := s.openDB(true); err != nil {
@@ -69,15 +69,15 @@ func (s *Store) look() error {
 	return s.meta.check(s.pipeline)
 }
 
-// lookEmpty shows what a folder that is not there would hold.
-func (s *Store) lookEmpty() (err error) {
+// inspectEmpty shows what a folder that is not there would hold.
+func (s *Store) inspectEmpty() (err error) {
 	if s.db, err = pebble.Open("", &pebble.Options{FS: vfs.NewMem(), Logger: quietLogger{s.dir}}); err != nil {
 		return err
 	}
 	return s.newMeta()
 }
 
-// newMeta describes a folder that Make makes.
+// newMeta describes a folder that Create makes.
 func (s *Store) newMeta() error {
 	id := make([]byte, 8)
 	if _, err := rand.Read(id); err != nil {
@@ -87,20 +87,20 @@ func (s *Store) newMeta() error {
 	return nil
 }
 
-// New reports whether the folder has no state yet: Make makes it.
+// New reports whether the folder has no state yet: Create makes it.
 func (s *Store) New() bool { return s.fresh }
 
-// Make opens what Look has looked at for writing, and makes the folder when it is
+// Create opens what Inspect has looked at for writing, and makes the folder when it is
 // missing. What was read stays as it is, and Keyspaces stay good. After an error
 // only Close is of use.
-func (s *Store) Make() error {
-	if err := s.make(); err != nil {
+func (s *Store) Create() error {
+	if err := s.create(); err != nil {
 		return s.wrong(err)
 	}
 	return nil
 }
 
-func (s *Store) make() error {
+func (s *Store) create() error {
 	if s.lock == nil {
 		if err := disk.MakeDir(s.dir, disk.Private); err != nil {
 			return err
