@@ -61,7 +61,7 @@ func (s *scanner) alternatives(wrapper, first int, h uint64, n *node, depth int)
 	}
 	chosen, mistake := o.choose()
 	if mistake == "" && !s.fits(chosen) {
-		mistake = fmt.Sprintf("%s wants %s, found %s", typeNames[chosen.code], contents[chosen.code], s.found(chosen.at))
+		mistake = fmt.Sprintf("%s wants %s, found %s", typeNames[chosen.code], contentNames[chosen.code], s.excerpt(chosen.at))
 	}
 	if mistake != "" {
 		return s.fail(wrapper, mistake), 0
@@ -87,7 +87,7 @@ func (s *scanner) typedObject(wrapper, depth int) (int, typedObject) {
 	var o typedObject
 	seen := map[typeCode]bool{}
 	if s.peek(s.space(wrapper)) != '{' {
-		return s.fail(wrapper, "want a DynamoDB value, as {\"S\": \"text\"}, found "+s.found(s.space(wrapper))), o
+		return s.fail(wrapper, "want a DynamoDB value, as {\"S\": \"text\"}, found "+s.excerpt(s.space(wrapper))), o
 	}
 	i, name := s.firstField(wrapper)
 	for ; name != nil; i, name = s.nextField(i) {
@@ -103,7 +103,7 @@ func (s *scanner) typedObject(wrapper, depth int) (int, typedObject) {
 		}
 		seen[code] = code != 0
 		// Read as plain JSON, a level of types is two.
-		if i = s.skip(at, 2*depth-maxDepth); i < 0 {
+		if i = s.skip(at, 2*depth-nestingMax); i < 0 {
 			return -1, o
 		}
 		text := s.b[at:i]
@@ -117,16 +117,16 @@ func (s *scanner) typedObject(wrapper, depth int) (int, typedObject) {
 		default:
 			o.names++
 			if string(text) != "null" {
-				o.filled = append(o.filled, alternative{code: code, at: at, unfilled: s.unfilled(code, at, text)})
+				o.filled = append(o.filled, alternative{code: code, at: at, unfilled: s.mayBeUnfilled(code, at, text)})
 			}
 		}
 	}
 	return i, o
 }
 
-// unfilled reports whether what a type has may be printed of one that was not
+// mayBeUnfilled reports whether what a type has may be printed of one that was not
 // filled.
-func (s *scanner) unfilled(code typeCode, at int, text []byte) bool {
+func (s *scanner) mayBeUnfilled(code typeCode, at int, text []byte) bool {
 	switch code {
 	case codeM:
 		return s.peek(at) == '{' && s.peek(s.space(at+1)) == '}'
@@ -174,8 +174,8 @@ func (o *typedObject) others(chosen alternative) string {
 	return ""
 }
 
-// contents says what stands behind a type.
-var contents = map[typeCode]string{
+// contentNames says what stands behind a type.
+var contentNames = map[typeCode]string{
 	codeS: "a string", codeN: "a number", codeB: "base64 in a string", codeM: "an object", codeL: "an array", codeBool: "true or false",
 	codeNull: "true", codeSS: "an array", codeNS: "an array", codeBS: "an array",
 }
@@ -198,11 +198,11 @@ func (s *scanner) fits(a alternative) bool {
 	return c == '['
 }
 
-// longest is how much of a text a message shows.
-const longest = 40
+// excerptBytesMax is how much of a text a message shows.
+const excerptBytesMax = 40
 
-// found names what stands at i, for a message.
-func (s *scanner) found(i int) string {
+// excerpt names what stands at i, for a message.
+func (s *scanner) excerpt(i int) string {
 	if i >= len(s.b) {
 		return "the end of the record"
 	}
@@ -216,13 +216,13 @@ func (s *scanner) found(i int) string {
 		switch {
 		case end < 0:
 			return "a string without end"
-		case end-i-1 > longest:
+		case end-i-1 > excerptBytesMax:
 			return fmt.Sprintf("a string of %d bytes", end-i-1)
 		}
 		return "the string " + string(bytes.ToValidUTF8(s.b[i:end+1], []byte("?")))
 	}
 	end := i
-	for end < len(s.b) && end-i < longest && bytes.IndexByte([]byte(" \t\r\n,:{}[]\""), s.b[end]) < 0 {
+	for end < len(s.b) && end-i < excerptBytesMax && bytes.IndexByte([]byte(" \t\r\n,:{}[]\""), s.b[end]) < 0 {
 		end++
 	}
 	return fmt.Sprintf("%q", s.b[i:max(end, i+1)])

@@ -79,7 +79,7 @@ var (
 )
 
 func benchmark(b *testing.B, lines [][]byte, want []Path, old, settled bool) {
-	o := Options{New: NewProjection(want, true), Settled: settled}
+	o := Options{New: NewProjection(want, true), Identity: settled}
 	if old {
 		o.Old = o.New
 	}

@@ -46,19 +46,19 @@ func (d *Decoder) decodeCDC(r *Record) int {
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
 		case "eventID", "EventID", "eventId", "EventId":
-			i = s.textField(s.once(&c.seen, fieldEventID, i), &r.EventID)
+			i = s.textField(s.claimField(&c.seen, fieldEventID, i), &r.EventID)
 		case "eventName", "EventName":
-			i = s.textField(s.once(&c.seen, fieldEventName, i), &c.name)
+			i = s.textField(s.claimField(&c.seen, fieldEventName, i), &c.name)
 		case "tableName", "TableName":
-			i = s.textField(s.once(&c.seen, fieldTable, i), &r.Table)
+			i = s.textField(s.claimField(&c.seen, fieldTable, i), &r.Table)
 		case "userIdentity", "UserIdentity":
-			if i = s.once(&c.seen, fieldIdentity, i); i >= 0 {
-				i = d.identity(i, &c)
+			if i = s.claimField(&c.seen, fieldIdentity, i); i >= 0 {
+				i = d.scanIdentity(i, &c)
 			}
 		case "eventSourceARN", "EventSourceARN", "eventSourceArn", "EventSourceArn":
-			i = s.textField(s.once(&c.seen, fieldSourceARN, i), &c.arn)
+			i = s.textField(s.claimField(&c.seen, fieldSourceARN, i), &c.arn)
 		case "dynamodb", "Dynamodb", "dynamoDb", "DynamoDB":
-			if i = s.once(&c.seen, fieldDynamoDB, i); i >= 0 {
+			if i = s.claimField(&c.seen, fieldDynamoDB, i); i >= 0 {
 				i = d.body(i, &c, r)
 			}
 		default:
@@ -71,8 +71,8 @@ func (d *Decoder) decodeCDC(r *Record) int {
 	return d.finishCDC(i, &c, r)
 }
 
-// identity reads userIdentity; both spellings of its members occur.
-func (d *Decoder) identity(i int, c *cdcRecord) int {
+// scanIdentity reads userIdentity; both spellings of its members occur.
+func (d *Decoder) scanIdentity(i int, c *cdcRecord) int {
 	s := &d.s
 	if s.peek(i) == 'n' {
 		return s.literal(i, "null")
@@ -82,9 +82,9 @@ func (d *Decoder) identity(i int, c *cdcRecord) int {
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
 		case "type", "Type":
-			i = s.textField(s.once(&c.seen, fieldIdentityType, i), &kind)
+			i = s.textField(s.claimField(&c.seen, fieldIdentityType, i), &kind)
 		case "principalId", "PrincipalId":
-			i = s.textField(s.once(&c.seen, fieldPrincipal, i), &principal)
+			i = s.textField(s.claimField(&c.seen, fieldPrincipal, i), &principal)
 		default:
 			i = s.skip(i, 2)
 		}
@@ -100,25 +100,25 @@ func (d *Decoder) body(i int, c *cdcRecord, r *Record) int {
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
 		case "ApproximateCreationDateTime", "approximateCreationDateTime":
-			if i = s.once(&c.seen, fieldTime, i); i >= 0 {
+			if i = s.claimField(&c.seen, fieldTime, i); i >= 0 {
 				i = s.timeField(i, &c.time)
 			}
 		case "ApproximateCreationDateTimePrecision", "approximateCreationDateTimePrecision":
-			i = s.textField(s.once(&c.seen, fieldPrecision, i), &c.precision)
+			i = s.textField(s.claimField(&c.seen, fieldPrecision, i), &c.precision)
 		case "SequenceNumber", "sequenceNumber":
-			i = s.textField(s.once(&c.seen, fieldSequence, i), &c.sequence)
+			i = s.textField(s.claimField(&c.seen, fieldSequence, i), &c.sequence)
 		case "Keys", "keys":
-			if i = s.once(&c.seen, fieldKeys, i); i >= 0 {
+			if i = s.claimField(&c.seen, fieldKeys, i); i >= 0 {
 				c.keys = i
 				i = d.key.scan(s, i)
 			}
 		case "NewImage", "newImage":
-			if i = s.once(&c.seen, fieldNew, i); i >= 0 {
-				i = d.image(i, &d.news, &c.newHash, &r.HasNew)
+			if i = s.claimField(&c.seen, fieldNew, i); i >= 0 {
+				i = d.image(i, &d.newImage, &c.newHash, &r.HasNew)
 			}
 		case "OldImage", "oldImage":
-			if i = s.once(&c.seen, fieldOld, i); i >= 0 {
-				i = d.oldImage(i, c, r)
+			if i = s.claimField(&c.seen, fieldOld, i); i >= 0 {
+				i = d.scanOldImage(i, c, r)
 			}
 		default:
 			i = s.skip(i, 2)
@@ -149,15 +149,15 @@ func (d *Decoder) streamTable(arn Value, r *Record) {
 	}
 }
 
-// oldImage reads the old image. SDKs print one that is not there as an empty one,
+// scanOldImage reads the old image. SDKs print one that is not there as an empty one,
 // which no item is.
-func (d *Decoder) oldImage(i int, c *cdcRecord, r *Record) int {
+func (d *Decoder) scanOldImage(i int, c *cdcRecord, r *Record) int {
 	if s := &d.s; s.peek(i) == '{' {
 		if end := s.space(i + 1); s.peek(end) == '}' {
 			return end + 1
 		}
 	}
-	return d.image(i, &d.olds, &c.oldHash, &r.HasOld)
+	return d.image(i, &d.oldImage, &c.oldHash, &r.HasOld)
 }
 
 // finishCDC checks what the event needs, and fills the record.
@@ -178,7 +178,7 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		r.TTL = c.ttl
 		// Some emulators send an empty new image with a removal.
 		r.HasNew, c.newHash = false, 0
-		clear(d.news.slots)
+		clear(d.newImage.slots)
 	default:
 		return s.fail(int(c.name.Start), fmt.Sprintf("unknown eventName %q: want INSERT, MODIFY or REMOVE", c.name.Raw(s.b))+foreign(s.b, "dynamodb_cdc"))
 	}
@@ -203,7 +203,7 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 	if c.sequence.Kind == String && !d.sequence(c.sequence, r) {
 		return -1
 	}
-	if !d.settled {
+	if !d.needIdentity {
 		return i
 	}
 	r.Version.New, r.Version.Old = c.newHash, c.oldHash
@@ -217,14 +217,14 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		return s.fail(0, "change record without Keys")
 	case len(d.f.Table) == 0 && r.Table.Kind == Missing:
 		return s.fail(0, "change record without tableName: set `table:` on the source")
-	case !d.settleKeys(r):
+	case !d.identifyByKeys(r):
 		return -1
 	}
 	return i
 }
 
-// maxSequence is the number of digits of a sequence number that versions hold.
-const maxSequence = 40
+// sequenceDigitsMax is the number of digits of a sequence number that versions hold.
+const sequenceDigitsMax = 40
 
 // sequence fills the version's sequence number.
 func (d *Decoder) sequence(v Value, r *Record) bool {
@@ -238,7 +238,7 @@ func (d *Decoder) sequence(v Value, r *Record) bool {
 			return false
 		}
 	}
-	if len(digits) > maxSequence {
+	if len(digits) > sequenceDigitsMax {
 		d.s.fail(int(v.Start), "SequenceNumber has more than 40 digits")
 		return false
 	}

@@ -45,7 +45,7 @@ var kindNames = [...]string{
 // String returns the kind's name, for messages.
 func (k Kind) String() string { return kindNames[k] }
 
-// Value is the place of a value in the record it was decoded from. The bytes
+// Value says where a value is in the record it was decoded from. The bytes
 // are, by kind: String, Binary: what stands between the quotes, still escaped;
 // Number: its digits, without quotes or plus sign; Bool: true or false; Map: a
 // JSON object with braces, its values still typed in DynamoDB JSON; List and
@@ -63,7 +63,7 @@ func (v Value) Raw(rec []byte) []byte { return rec[v.Start:v.End] }
 // checked to be well-formed and skipped.
 type Options struct {
 	New, Old *Projection // wanted paths of the images; nil = none
-	Settled  bool        // fill Item, Key and Version's hashes
+	Identity bool        // fill Item, Key and Version's hashes
 }
 
 // Record is a decoded change record. Its slices share the record's bytes or
@@ -91,7 +91,7 @@ type Record struct {
 	Was    pipeline.Hash
 	WasKey []byte
 	// Lacks is why a record that is read can take no effect: its key or version is
-	// missing, or of no kind that can be one; nil = it has both. Whom its item does
+	// missing, or of a kind that can't be one; nil = it has both. Whom its item does
 	// not concern need not care.
 	Lacks *Error
 }
@@ -103,7 +103,7 @@ type Error struct {
 	Message string
 }
 
-// Error returns the message with its place.
+// Error returns the message with its offset.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s at byte %d", e.Message, e.Offset)
 	if e.Path != "" {

@@ -85,7 +85,7 @@ func TestProjectionOfManyNames(t *testing.T) {
 func TestCDCFields(t *testing.T) {
 	rec := `{"eventID":"e1","dynamodb":{"SequenceNumber":"000123","NewImage":` + testImage + `,"Keys":{"SK":{"N":"1e0"},"PK":{"S":"\u0061"}},"OldImage":{"PK":{"S":"a"}},"ApproximateCreationDateTime":1700000000000001,"ApproximateCreationDateTimePrecision":"MICROSECOND","new":[1,{}]},"eventName":"MODIFY","x":null,"tableName":"shop"} `
 	var r Record
-	if e := decodeOne(t, cdcFormat, Options{Settled: true}, rec, &r); e != "" {
+	if e := decodeOne(t, cdcFormat, Options{Identity: true}, rec, &r); e != "" {
 		t.Fatal(e)
 	}
 	if r.Event != Modify || !r.HasNew || !r.HasOld || r.Created != 1700000000000001 || r.TTL || string(r.EventID.Raw([]byte(rec))) != "e1" || string(r.Table.Raw([]byte(rec))) != "shop" {
@@ -189,7 +189,7 @@ func TestHasOld(t *testing.T) {
 			image = ""
 		}
 		var r Record
-		e := decodeOne(t, cdcFormat, Options{Settled: true}, string(cdcLine(c.event, "t", 1, testKeys, image, c.old)), &r)
+		e := decodeOne(t, cdcFormat, Options{Identity: true}, string(cdcLine(c.event, "t", 1, testKeys, image, c.old)), &r)
 		if e != "" || r.HasOld != c.record || r.Version.HasOld != c.item || (r.Version.Old != 0) != c.record || (r.Version.New != 0) != (image != "") {
 			t.Errorf("%s old %q: %+v %s", c.event, c.old, r, e)
 		}
@@ -198,7 +198,7 @@ func TestHasOld(t *testing.T) {
 
 func TestDecodeResets(t *testing.T) {
 	p := NewProjection(paths("PK", "m.c"), true)
-	d := NewDecoder(cdcFormat, Options{New: p, Old: p, Settled: true})
+	d := NewDecoder(cdcFormat, Options{New: p, Old: p, Identity: true})
 	first := cdcLine("MODIFY", "t", 1, testKeys, testImage, testImage)
 	for _, rec := range [][]byte{cdcLine("INSERT", "t", 1, testKeys, `{"x":{"S":""}}`, ""), cdcLine("REMOVE", "t", 1, testKeys, `{"PK":{"S":"emulator"}}`, "")} {
 		var r Record
@@ -276,7 +276,7 @@ func TestBadChangeRecords(t *testing.T) {
 		{edit(`"SizeBytes":440`, `"SizeBytes":nul`), "want a value"},
 	} {
 		var r Record
-		got := decodeOne(t, cdcFormat, Options{New: NewProjection(paths("PK"), true), Settled: true}, c.rec, &r)
+		got := decodeOne(t, cdcFormat, Options{New: NewProjection(paths("PK"), true), Identity: true}, c.rec, &r)
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s\ngot  %q\nwant %q", c.rec, got, c.want)
 		}
@@ -287,7 +287,7 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 	rec := string(cdcLine("MODIFY", "t", 1, testKeys, testImage, testImage))
 	for n := range len(rec) {
 		var r Record
-		if decodeOne(t, cdcFormat, Options{Settled: true}, rec[:n], &r) == "" {
+		if decodeOne(t, cdcFormat, Options{Identity: true}, rec[:n], &r) == "" {
 			t.Errorf("accepted %s", rec[:n])
 		}
 	}
@@ -296,7 +296,7 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	l := append(insuranceLines(20), orderLines(20)...)
 	p := NewProjection(insurancePaths, true)
-	d := NewDecoder(cdcFormat, Options{New: p, Old: p, Settled: true})
+	d := NewDecoder(cdcFormat, Options{New: p, Old: p, Identity: true})
 	var r Record
 	run := func() {
 		for _, rec := range l {

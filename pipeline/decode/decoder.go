@@ -12,56 +12,56 @@ import (
 
 // Decoder decodes the records of one format. One goroutine uses it.
 type Decoder struct {
-	s       scanner
-	f       *pipeline.Format
-	settled bool
-	needNew bool // without a new image, an insert or modification is an error
-	news    image
-	olds    image
-	slot    [1]Value // of a value in the envelope
-	key     itemKey
-	table   []byte            // the logical table name of the format, or of the record
-	logical string            // as text
-	names   map[string]string // of tables, as text
-	export  exportKey
-	json    plainFormat
-	broken  error // the format contradicts itself
-	mistake error // the format contradicts the record
+	s             scanner
+	f             *pipeline.Format
+	needIdentity  bool
+	needNew       bool // without a new image, an insert or modification is an error
+	newImage      image
+	oldImage      image
+	slot          [1]Value // of a value in the envelope
+	key           itemKey
+	table         []byte            // the logical table name of the format, or of the record
+	logical       string            // as text
+	tableNames    map[string]string // of tables, as text
+	export        exportKey
+	json          plainFormat
+	formatError   error // the format contradicts itself
+	contradiction error // the format contradicts the record
 }
 
 // image is what is wanted of an image.
 type image struct {
-	p     *Projection
-	slots []Value
-	n     int // slots for the caller; the others are the Decoder's own
+	p           *Projection
+	slots       []Value
+	callerCount int // slots for the caller; the others are the Decoder's own
 }
 
 func newImage(p *Projection, extra []Path, typed bool) image {
 	paths := pathsOf(p)
 	all := NewProjection(slices.Concat(paths, extra), typed)
-	return image{p: all, slots: make([]Value, all.slots), n: len(paths)}
+	return image{p: all, slots: make([]Value, all.slots), callerCount: len(paths)}
 }
 
-// wanted returns the caller's slots.
-func (m *image) wanted() []Value { return m.slots[:m.n:m.n] }
+// callerSlots returns the caller's slots.
+func (m *image) callerSlots() []Value { return m.slots[:m.callerCount:m.callerCount] }
 
 // NewDecoder returns a decoder. A mistake in the format (a path that can't be
 // read) is returned by Decode.
 func NewDecoder(f *pipeline.Format, o Options) *Decoder {
-	d := &Decoder{f: f, settled: o.Settled, needNew: o.New != nil, table: []byte(f.Table), logical: f.Table}
+	d := &Decoder{f: f, needIdentity: o.Identity, needNew: o.New != nil, table: []byte(f.Table), logical: f.Table}
 	switch f.Encoding {
 	case pipeline.DynamoDBCDC:
-		d.news, d.olds = newImage(o.New, nil, true), newImage(o.Old, nil, true)
+		d.newImage, d.oldImage = newImage(o.New, nil, true), newImage(o.Old, nil, true)
 	case pipeline.DynamoDBExport:
 		var extra []Path
-		if o.Settled {
-			extra, d.broken = d.export.init(f.Key, len(pathsOf(o.New)))
+		if o.Identity {
+			extra, d.formatError = d.export.init(f.Key, len(pathsOf(o.New)))
 		}
-		d.news, d.olds = newImage(o.New, extra, true), newImage(o.Old, nil, true)
+		d.newImage, d.oldImage = newImage(o.New, extra, true), newImage(o.Old, nil, true)
 	case pipeline.JSON:
-		d.broken = d.initJSON(o)
+		d.formatError = d.initJSON(o)
 	default:
-		d.broken = fmt.Errorf("unknown encoding %d of records", f.Encoding)
+		d.formatError = fmt.Errorf("unknown encoding %d of records", f.Encoding)
 	}
 	return d
 }
@@ -70,18 +70,18 @@ func NewDecoder(f *pipeline.Format, o Options) *Decoder {
 // version. An *Error says what is wrong with the record, and where; r is then not
 // to be used. Any other error is a mistake in the format, which may show in a record only.
 func (d *Decoder) Decode(rec []byte, r *Record) error {
-	if d.broken != nil {
-		return d.broken
+	if d.formatError != nil {
+		return d.formatError
 	}
 	if len(rec) > math.MaxUint32 {
 		return &Error{Offset: math.MaxUint32, Message: "record is longer than 4 GiB"}
 	}
 	s := &d.s
 	s.b, s.hashing = rec, false
-	clear(d.news.slots)
-	clear(d.olds.slots)
+	clear(d.newImage.slots)
+	clear(d.oldImage.slots)
 	d.key.reset()
-	*r = Record{New: d.news.wanted(), Old: d.olds.wanted(), Created: pipeline.NoTime}
+	*r = Record{New: d.newImage.callerSlots(), Old: d.oldImage.callerSlots(), Created: pipeline.NoTime}
 	var i int
 	switch d.f.Encoding {
 	case pipeline.DynamoDBCDC:
@@ -91,9 +91,9 @@ func (d *Decoder) Decode(rec []byte, r *Record) error {
 	default:
 		i = d.decodeJSON(r)
 	}
-	if d.mistake != nil {
-		err := d.mistake
-		d.mistake = nil
+	if d.contradiction != nil {
+		err := d.contradiction
+		d.contradiction = nil
 		return err
 	}
 	if i < 0 {
@@ -113,7 +113,7 @@ func (s *scanner) end(i int) int {
 	return i
 }
 
-// image scans an image at i, hashing it when d settles; null is no image.
+// image scans an image at i, hashing it if the identity is wanted; null is no image.
 func (d *Decoder) image(i int, m *image, h *uint64, has *bool) int {
 	s := &d.s
 	if s.peek(i) == 'n' {
@@ -122,7 +122,7 @@ func (d *Decoder) image(i int, m *image, h *uint64, has *bool) int {
 	if s.peek(i) != '{' {
 		return s.unexpected(i, "an image")
 	}
-	s.slots, s.hashing = m.slots, d.settled
+	s.slots, s.hashing = m.slots, d.needIdentity
 	end, sum := s.object(i, m.p.root, 0, m.p.typed)
 	s.hashing = false
 	if end < 0 {
@@ -131,7 +131,7 @@ func (d *Decoder) image(i int, m *image, h *uint64, has *bool) int {
 	s.put(m.p.root, Value{Kind: Map, Start: uint32(i), End: uint32(end)})
 	m.p.finish(m.slots)
 	*has = true
-	if d.settled {
+	if d.needIdentity {
 		*h = imageHash(sum)
 	}
 	return end
@@ -140,9 +140,9 @@ func (d *Decoder) image(i int, m *image, h *uint64, has *bool) int {
 // keysAsOld fills the old image of a removal that has none with its keys, which
 // are at i and were read before.
 func (d *Decoder) keysAsOld(i int, r *Record) {
-	s, m := &d.s, &d.olds
+	s, m := &d.s, &d.oldImage
 	r.KeyOnly = true
-	if m.n == 0 {
+	if m.callerCount == 0 {
 		return
 	}
 	i = s.space(i)
@@ -152,8 +152,8 @@ func (d *Decoder) keysAsOld(i int, r *Record) {
 	m.p.finish(m.slots)
 }
 
-// settle fills the item and its key from the attributes gathered in d.key.
-func (d *Decoder) settle(r *Record, typed bool) bool {
+// identify fills the item and its key from the attributes gathered in d.key.
+func (d *Decoder) identify(r *Record, typed bool) bool {
 	table := d.table
 	if d.f.Table == "" && r.Table.Kind == String {
 		table = r.Table.Raw(d.s.b)
@@ -162,7 +162,7 @@ func (d *Decoder) settle(r *Record, typed bool) bool {
 			table = d.table
 		}
 		if string(table) != d.logical {
-			d.logical = d.named(table)
+			d.logical = d.tableName(table)
 		}
 	}
 	r.Logical = d.logical
@@ -171,30 +171,30 @@ func (d *Decoder) settle(r *Record, typed bool) bool {
 	return ok
 }
 
-// maxNames bounds the names of tables that a Decoder remembers.
-const maxNames = 1000
+// tableNamesMax bounds the names of tables that a Decoder remembers.
+const tableNamesMax = 1000
 
-// named returns the name of a table as text: of those that were there before, without
+// tableName returns the name of a table as text: of those that were there before, without
 // allocating.
-func (d *Decoder) named(table []byte) string {
-	if name, ok := d.names[string(table)]; ok {
+func (d *Decoder) tableName(table []byte) string {
+	if name, ok := d.tableNames[string(table)]; ok {
 		return name
 	}
-	if d.names == nil || len(d.names) == maxNames {
-		d.names = map[string]string{}
+	if d.tableNames == nil || len(d.tableNames) == tableNamesMax {
+		d.tableNames = map[string]string{}
 	}
 	name := string(table)
-	d.names[name] = name
+	d.tableNames[name] = name
 	return name
 }
 
-// settleKeys is settle of a record that names its key, which has to be the format's.
-func (d *Decoder) settleKeys(r *Record) bool {
-	if !d.settle(r, true) {
+// identifyByKeys is identify of a record that names its key, which has to be the format's.
+func (d *Decoder) identifyByKeys(r *Record) bool {
+	if !d.identify(r, true) {
 		return false
 	}
 	if len(d.f.Key) > 0 && !d.key.named(d.f.Key) {
-		d.mistake = fmt.Errorf("`key: [%s]` of the source contradicts the record, whose Keys are %s: set `key:` to the table's key attributes",
+		d.contradiction = fmt.Errorf("`key: [%s]` of the source contradicts the record, whose Keys are %s: set `key:` to the table's key attributes",
 			strings.Join(d.f.Key, ", "), bytes.Join(d.key.names[:d.key.n], []byte(", ")))
 		return false
 	}

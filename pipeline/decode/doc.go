@@ -2,7 +2,7 @@
 //
 // A [Projection] is a trie of the document paths that somebody wants. A scan
 // walks a record once, checks every byte of it, follows the trie where a name
-// leads into it, and notes the places of the values found in slots, one for
+// leads into it, and notes in slots where the values found are, one for
 // each path: no value is copied and nothing is allocated. A [Decoder] knows the
 // envelope of a format around the images; its scanner goes from the envelope
 // into the image and out again without reading a byte twice.

@@ -11,37 +11,37 @@ import (
 // record is read again for that, so that what is right costs nothing.
 func explain(e pipeline.Encoding, rec []byte, offset int, message string) *Error {
 	err := &Error{Offset: offset, Message: message}
-	steps, inItem := stepsTo(rec, offset), true
+	elements, inItem := pathTo(rec, offset), true
 	if e != pipeline.JSON {
-		steps, inItem = attribute(steps)
+		elements, inItem = attributePath(elements)
 	}
-	if len(steps) == 0 {
+	if len(elements) == 0 {
 		return err
 	}
-	name := steps[len(steps)-1].Name
+	name := elements[len(elements)-1].Name
 	if inItem {
 		name = `"` + name + `"`
 	}
-	if path := steps.String(); path != steps[len(steps)-1].Name || !strings.Contains(message, name) { // else it is named already
+	if path := elements.String(); path != elements[len(elements)-1].Name || !strings.Contains(message, name) { // else it is named already
 		err.Path = path
 	}
 	return err
 }
 
-// images are the members of records that hold items or keys.
-var images = []string{"Item", "Keys", "Key", "NewImage", "OldImage"}
+// imageNames are the members of records that hold items or keys.
+var imageNames = []string{"Item", "Keys", "Key", "NewImage", "OldImage"}
 
-// attribute leaves out of the way to a place what DynamoDB's envelope and its
+// attributePath leaves out of the way to a place what DynamoDB's envelope and its
 // types add: dynamodb.NewImage.address.M.zip.N is NewImage.address.zip. inItem
 // says that it leads into an item or a key.
-func attribute(steps Path) (short Path, inItem bool) {
+func attributePath(elements Path) (short Path, inItem bool) {
 	at := 0
-	for ; at < len(steps); at++ {
-		if isImage(steps[at].Name) {
+	for ; at < len(elements); at++ {
+		if isImage(elements[at].Name) {
 			break
 		}
 	}
-	for i, s := range steps {
+	for i, s := range elements {
 		switch {
 		case i < at && strings.EqualFold(s.Name, "dynamodb"):
 		case i > at && (i-at)%2 == 0 && !s.IsIndex: // a type
@@ -51,11 +51,11 @@ func attribute(steps Path) (short Path, inItem bool) {
 			short = append(short, s)
 		}
 	}
-	return short, at < len(steps)
+	return short, at < len(elements)
 }
 
 func isImage(name string) bool {
-	for _, image := range images {
+	for _, image := range imageNames {
 		if strings.EqualFold(name, image) {
 			return true
 		}
@@ -63,9 +63,9 @@ func isImage(name string) bool {
 	return false
 }
 
-// stepsTo returns the way to a byte of a record, as far as the text before it
+// pathTo returns the way to a byte of a record, as far as the text before it
 // tells: it may be broken anywhere from there on.
-func stepsTo(rec []byte, offset int) Path {
+func pathTo(rec []byte, offset int) Path {
 	var way Path // of the open objects and lists: the member or index that is read
 	var named []bool
 	want := false // a name comes next
@@ -74,7 +74,7 @@ func stepsTo(rec []byte, offset int) Path {
 		top := len(way) - 1
 		switch c := rec[i]; c {
 		case '{', '[':
-			way = append(way, Step{IsIndex: c == '['})
+			way = append(way, PathElement{IsIndex: c == '['})
 			named, want = append(named, c == '['), c == '{'
 		case '}', ']':
 			if top < 0 {

@@ -16,8 +16,8 @@ type exportKey struct {
 // init takes the key's names and returns the paths of its slots, which start at
 // first.
 func (e *exportKey) init(key []string, first int) ([]Path, error) {
-	if len(key) > maxKey {
-		return nil, fmt.Errorf("key of a table has %d attributes: at most %d are possible", len(key), maxKey)
+	if len(key) > keyAttributesMax {
+		return nil, fmt.Errorf("key of a table has %d attributes: at most %d are possible", len(key), keyAttributesMax)
 	}
 	e.first = first
 	var paths []Path
@@ -49,28 +49,28 @@ func (d *Decoder) decodeExport(r *Record) int {
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
 		case "Item":
-			if i = s.once(&l.seen, fieldItem|fieldNew, i); i >= 0 {
-				i = d.image(i, &d.news, &l.newHash, &l.hasItem)
+			if i = s.claimField(&l.seen, fieldItem|fieldNew, i); i >= 0 {
+				i = d.image(i, &d.newImage, &l.newHash, &l.hasItem)
 			}
 		case "NewImage":
-			if i = s.once(&l.seen, fieldNew, i); i >= 0 {
-				i = d.image(i, &d.news, &l.newHash, &r.HasNew)
+			if i = s.claimField(&l.seen, fieldNew, i); i >= 0 {
+				i = d.image(i, &d.newImage, &l.newHash, &r.HasNew)
 			}
 		case "OldImage":
-			if i = s.once(&l.seen, fieldOld, i); i >= 0 {
-				i = d.image(i, &d.olds, &l.oldHash, &r.HasOld)
+			if i = s.claimField(&l.seen, fieldOld, i); i >= 0 {
+				i = d.image(i, &d.oldImage, &l.oldHash, &r.HasOld)
 			}
 		case "Keys":
-			if i = s.once(&l.seen, fieldKeys, i); i >= 0 {
+			if i = s.claimField(&l.seen, fieldKeys, i); i >= 0 {
 				l.keys = i
 				i = d.key.scan(s, i)
 			}
 		case "Metadata":
-			if i = s.once(&l.seen, fieldMetadata, i); i >= 0 {
+			if i = s.claimField(&l.seen, fieldMetadata, i); i >= 0 {
 				i = d.metadata(i, &l)
 			}
 		case "tableName", "TableName":
-			i = s.textField(s.once(&l.seen, fieldTable, i), &r.Table)
+			i = s.textField(s.claimField(&l.seen, fieldTable, i), &r.Table)
 		case "PutRequest", "DeleteRequest", "Put", "Delete":
 			i = d.request(i, &l, r)
 		default:
@@ -100,16 +100,16 @@ func (d *Decoder) request(i int, l *exportLine, r *Record) int {
 	for ; name != nil; i, name = s.nextField(i) {
 		switch string(name) {
 		case "Item":
-			if i = s.once(&l.seen, fieldItem|fieldNew, i); i >= 0 {
-				i = d.image(i, &d.news, &l.newHash, &l.hasItem)
+			if i = s.claimField(&l.seen, fieldItem|fieldNew, i); i >= 0 {
+				i = d.image(i, &d.newImage, &l.newHash, &l.hasItem)
 			}
 		case "Key":
-			if i = s.once(&l.seen, fieldKeys, i); i >= 0 {
+			if i = s.claimField(&l.seen, fieldKeys, i); i >= 0 {
 				l.deletes = true
 				i = d.key.scan(s, i)
 			}
 		case "TableName":
-			i = s.textField(s.once(&l.seen, fieldTable, i), &r.Table)
+			i = s.textField(s.claimField(&l.seen, fieldTable, i), &r.Table)
 		default:
 			i = s.skip(i, 2)
 		}
@@ -130,7 +130,7 @@ func (d *Decoder) snapshotTime(r *Record) {
 func (d *Decoder) finishDelete(i int, r *Record) int {
 	r.Event = Remove
 	d.snapshotTime(r)
-	if d.settled && !d.settleKeys(r) {
+	if d.needIdentity && !d.identifyByKeys(r) {
 		return -1
 	}
 	return i
@@ -165,14 +165,14 @@ func (d *Decoder) metadata(i int, l *exportLine) int {
 // time is that of the export: what was there before is not known.
 func (d *Decoder) finishItem(i int, r *Record) int {
 	r.Event, r.HasNew, r.HasOld = Insert, true, false
-	clear(d.olds.slots)
+	clear(d.oldImage.slots)
 	r.Version.Old = 0
 	d.snapshotTime(r)
 	r.Version.Snapshot = d.f.Snapshot
-	if !d.settled {
+	if !d.needIdentity {
 		return i
 	}
-	if d.key.reset(); !d.exportKey() || !d.settle(r, true) {
+	if d.key.reset(); !d.exportKey() || !d.identify(r, true) {
 		return -1
 	}
 	return i
@@ -182,11 +182,11 @@ func (d *Decoder) finishItem(i int, r *Record) int {
 func (d *Decoder) exportKey() bool {
 	e := &d.export
 	if len(e.names) == 0 {
-		d.mistake = errNoExportKey
+		d.contradiction = errNoExportKey
 		return false
 	}
 	for i, name := range e.names {
-		d.key.values[d.key.n] = d.news.slots[e.first+i]
+		d.key.values[d.key.n] = d.newImage.slots[e.first+i]
 		d.key.add(name, false)
 	}
 	return true
@@ -214,14 +214,14 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 		return s.fail(0, "line of an incremental export without Metadata.WriteTimestampMicros")
 	}
 	t, ok := decimal.Cut(l.time.Raw(s.b), 0)
-	if !ok || t < 0 || t > maxTime {
+	if !ok || t < 0 || t > createdMax {
 		return s.fail(int(l.time.Start), "WriteTimestampMicros is out of range")
 	}
 	if d.f.ExportTime != 0 {
 		return s.fail(int(l.time.Start), "the line says when it was written, but the source has as_of, or its manifest says that the export is a full one: leave as_of out")
 	}
 	r.Created, r.Version.Time, r.Unit, r.ByDigits = t, t, 1, false
-	r.Version.HasOld = r.HasOld && d.settled
+	r.Version.HasOld = r.HasOld && d.needIdentity
 	r.Version.Existed = !r.HasOld && r.Event == Remove
 	if r.Event == Remove && l.seen&fieldKeys != 0 {
 		r.KeyNames = d.key.names[:d.key.n]
@@ -229,13 +229,13 @@ func (d *Decoder) finishIncrement(i int, l *exportLine, r *Record) int {
 			d.keysAsOld(l.keys, r)
 		}
 	}
-	if !d.settled {
+	if !d.needIdentity {
 		return i
 	}
 	if l.seen&fieldKeys == 0 {
 		return s.fail(0, "line of an incremental export without Keys")
 	}
-	if !d.settleKeys(r) {
+	if !d.identifyByKeys(r) {
 		return -1
 	}
 	return i

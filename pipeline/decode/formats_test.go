@@ -21,7 +21,7 @@ func TestItemIsTheSameInEveryFormat(t *testing.T) {
 		{&pipeline.Format{Encoding: pipeline.DynamoDBExport, Table: "t"}, `{"Metadata":{"WriteTimestampMicros":{"N":"99"}},"Keys":` + testKeys + `,"NewImage":` + testImage + `}`, &increment},
 		{&pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: "t"}, strings.ReplaceAll(string(cdcLine("INSERT", "other", 1, `{"SK":{"N":10e-1},"\u0050K":{"S":"\u0061"}}`, testImage, "")), ":", " : "), &spaced},
 	} {
-		if e := decodeOne(t, c.f, Options{Settled: true}, c.rec, c.r); e != "" {
+		if e := decodeOne(t, c.f, Options{Identity: true}, c.rec, c.r); e != "" {
 			t.Fatalf("%s: %s", c.rec, e)
 		}
 		if c.r.Item != cdc.Item || string(c.r.Key) != string(cdc.Key) || c.r.Version.New != cdc.Version.New {
@@ -38,7 +38,7 @@ func TestItemIsTheSameInEveryFormat(t *testing.T) {
 		t.Errorf("%+v", increment)
 	}
 	var other Record
-	decodeOne(t, cdcFormat, Options{Settled: true}, string(cdcLine("INSERT", "t2", 1, testKeys, testImage, "")), &other)
+	decodeOne(t, cdcFormat, Options{Identity: true}, string(cdcLine("INSERT", "t2", 1, testKeys, testImage, "")), &other)
 	if other.Item == cdc.Item {
 		t.Error("two tables, one item")
 	}
@@ -70,7 +70,7 @@ func TestExport(t *testing.T) {
 			f.Key = strings.Split(c.key, ",")
 		}
 		var r Record
-		e := decodeOne(t, f, Options{New: NewProjection(paths("x"), true), Settled: true}, c.rec, &r)
+		e := decodeOne(t, f, Options{New: NewProjection(paths("x"), true), Identity: true}, c.rec, &r)
 		if (e == "") != (c.err == "") || !strings.Contains(e, c.err) {
 			t.Errorf("%s: %q", c.rec, e)
 		}
@@ -86,7 +86,7 @@ func TestSnapshot(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
 		f := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Key: []string{"id"}, ExportTime: 42, Snapshot: snapshot}
 		var r Record
-		if e := decodeOne(t, f, Options{Settled: true}, `{"Item":{"id":{"S":"a"}}}`, &r); e != "" || r.Version.Snapshot != snapshot || r.Version.Time != 42 {
+		if e := decodeOne(t, f, Options{Identity: true}, `{"Item":{"id":{"S":"a"}}}`, &r); e != "" || r.Version.Snapshot != snapshot || r.Version.Time != 42 {
 			t.Errorf("snapshot %v: %+v, error %s", snapshot, r.Version, e)
 		}
 	}
@@ -115,7 +115,7 @@ func TestKeyContradictsRecord(t *testing.T) {
 			if c.key != "" {
 				f.Key = strings.Split(c.key, ",")
 			}
-			d := NewDecoder(f, Options{New: NewProjection(paths("x"), true), Settled: true})
+			d := NewDecoder(f, Options{New: NewProjection(paths("x"), true), Identity: true})
 			var r Record
 			for range 2 {
 				err := d.Decode([]byte(c.rec), &r)
@@ -187,7 +187,7 @@ func TestPlain(t *testing.T) {
 	} {
 		want := NewProjection(paths("uuid", "x"), false)
 		var r Record
-		e := decodeOne(t, &c.f, Options{New: want, Old: want, Settled: true}, c.rec, &r)
+		e := decodeOne(t, &c.f, Options{New: want, Old: want, Identity: true}, c.rec, &r)
 		if (e == "") != (c.err == "") || !strings.Contains(e, c.err) {
 			t.Errorf("%s: %q", c.rec, e)
 		}
@@ -237,7 +237,7 @@ func TestKeyOnly(t *testing.T) {
 	} {
 		var r Record
 		want := NewProjection(paths("id", "type", "type.a"), false)
-		if e := decodeOne(t, &c.f, Options{New: want, Old: want, Settled: true}, c.rec, &r); e != "" {
+		if e := decodeOne(t, &c.f, Options{New: want, Old: want, Identity: true}, c.rec, &r); e != "" {
 			t.Errorf("%s: %s", c.rec, e)
 		}
 		if r.KeyOnly != c.want {
@@ -253,11 +253,11 @@ func TestBadFormat(t *testing.T) {
 		{Encoding: pipeline.JSON, Version: pipeline.VersionColumn{From: "[", Type: "date"}},
 		{Encoding: pipeline.JSON, Version: pipeline.VersionColumn{From: "a", Type: "text"}},
 		{Encoding: pipeline.JSON, Operation: pipeline.OperationColumn{From: "["}},
-		{Encoding: pipeline.JSON, Key: make([]string, maxKey+1)},
-		{Encoding: pipeline.DynamoDBExport, Key: make([]string, maxKey+1)},
+		{Encoding: pipeline.JSON, Key: make([]string, keyAttributesMax+1)},
+		{Encoding: pipeline.DynamoDBExport, Key: make([]string, keyAttributesMax+1)},
 	} {
 		var r Record
-		if err := NewDecoder(f, Options{Settled: true}).Decode([]byte(`{}`), &r); err == nil {
+		if err := NewDecoder(f, Options{Identity: true}).Decode([]byte(`{}`), &r); err == nil {
 			t.Errorf("%+v: no error", f)
 		}
 	}

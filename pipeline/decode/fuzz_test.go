@@ -18,21 +18,21 @@ var fuzzPaths = paths("a", "b.a", "b", "b[1]", "b[0].a[2]", "a", `"".x`, "abcdef
 func scanImage(d *Decoder, rec []byte) (slots []Value, hash uint64, err error) {
 	s := &d.s
 	s.b, s.hashing = rec, false
-	clear(d.news.slots)
+	clear(d.newImage.slots)
 	var has bool
 	i := s.space(0)
 	if s.peek(i) != '{' {
 		return nil, 0, &Error{}
 	}
-	if s.end(d.image(i, &d.news, &hash, &has)) < 0 {
+	if s.end(d.image(i, &d.newImage, &hash, &has)) < 0 {
 		return nil, 0, s.err()
 	}
-	return d.news.wanted(), hash, nil
+	return d.newImage.callerSlots(), hash, nil
 }
 
 func imageDecoder(want []Path, typed, settled bool) *Decoder {
-	d := &Decoder{settled: settled, f: &pipeline.Format{}}
-	d.news = newImage(NewProjection(want, typed), nil, typed)
+	d := &Decoder{needIdentity: settled, f: &pipeline.Format{}}
+	d.newImage = newImage(NewProjection(want, typed), nil, typed)
 	return d
 }
 
@@ -59,7 +59,7 @@ func checkImage(t *testing.T, rec []byte, typed bool) {
 	}
 	switch {
 	case wantErr != nil:
-	case want.kind != Map || want.depth() > maxDepth || want.duplicate(fuzzPaths):
+	case want.kind != Map || want.depth() > nestingMax || want.duplicate(fuzzPaths):
 		wantErr = errStrict
 	}
 	if (err == nil) != (wantErr == nil) || (err == nil) != (hashErr == nil) {
@@ -209,7 +209,7 @@ func FuzzDecode(f *testing.F) {
 			var accepted [2]bool
 			for i, settled := range []bool{false, true} {
 				p := NewProjection(fuzzPaths, format.Encoding != pipeline.JSON)
-				d := NewDecoder(format, Options{New: p, Old: p, Settled: settled})
+				d := NewDecoder(format, Options{New: p, Old: p, Identity: settled})
 				var r Record
 				err := d.Decode(rec, &r)
 				accepted[i] = err == nil

@@ -18,14 +18,14 @@ var beforeNames = map[string]string{"after": "before", "data": "before-image"}
 
 // counterpart returns where the value at a path was before the change.
 func (m imagePair) counterpart(p Path) (Path, bool) {
-	if !below(p, m.after) || below(p, m.before) {
+	if !isBelow(p, m.after) || isBelow(p, m.before) {
 		return nil, false
 	}
 	return slices.Concat(m.before, p[len(m.after):]), true
 }
 
-// below reports whether a path leads into what the other leads to.
-func below(p, into Path) bool { return len(p) > len(into) && slices.Equal(p[:len(into)], into) }
+// isBelow reports whether a path leads into what the other leads to.
+func isBelow(p, into Path) bool { return len(p) > len(into) && slices.Equal(p[:len(into)], into) }
 
 // imagesOf finds the images of records by the alternatives of their key: one
 // below a before-image is the counterpart of another. Before-images are where
@@ -40,7 +40,7 @@ func imagesOf(key [][]Path, before []Path) ([]imagePair, error) {
 	for _, paths := range key {
 		for _, p := range paths {
 			if b := beforeOf(p, before); b != nil {
-				for _, m := range pairs(paths, p, b, before) {
+				for _, m := range imagePairsAt(paths, p, b, before) {
 					add(m)
 				}
 			} else if m, ok := knownImages(p); ok && len(before) == 0 {
@@ -60,7 +60,7 @@ func imagesOf(key [][]Path, before []Path) ([]imagePair, error) {
 // beforeOf returns the before-image that a path leads into; nil = none.
 func beforeOf(p Path, before []Path) Path {
 	for _, b := range before {
-		if below(p, b) {
+		if isBelow(p, b) {
 			return b
 		}
 	}
@@ -77,9 +77,9 @@ func beforeOf(p Path, before []Path) Path {
 	return nil
 }
 
-// pairs returns the images that the alternatives of a key attribute make with
+// imagePairsAt returns the images that the alternatives of a key attribute make with
 // the one below the before-image b: those beside it, or else all.
-func pairs(paths []Path, p, b Path, before []Path) []imagePair {
+func imagePairsAt(paths []Path, p, b Path, before []Path) []imagePair {
 	attribute := p[len(b):]
 	var all, beside []imagePair
 	for _, q := range paths {
@@ -111,10 +111,10 @@ func knownImages(p Path) (imagePair, bool) {
 // parseKey returns the paths of each attribute of a plain JSON format's key, and
 // where its records have images.
 func parseKey(f *pipeline.Format) (keys [][]Path, all []imagePair, err error) {
-	if len(f.Key) > maxKey {
-		return nil, nil, fmt.Errorf("key of records has %d values: at most %d are possible", len(f.Key), maxKey)
+	if len(f.Key) > keyAttributesMax {
+		return nil, nil, fmt.Errorf("key of records has %d values: at most %d are possible", len(f.Key), keyAttributesMax)
 	}
-	var w plainPaths
+	var w pathCollector
 	for i, k := range f.Key {
 		var others []string
 		if f.KeyElse != nil {
@@ -148,14 +148,14 @@ func isKey(keys [][]Path, p Path) bool {
 
 // keySlots returns the slots of an attribute of the key after a change and before
 // it. Where the record has it only before, that is its key.
-func (w *plainPaths) keySlots(paths []Path, all []imagePair) (after, before []int) {
+func (w *pathCollector) keySlots(paths []Path, all []imagePair) (after, before []int) {
 	var olds []Path
 	for _, p := range paths {
-		if slices.ContainsFunc(all, func(m imagePair) bool { return below(p, m.before) }) {
+		if slices.ContainsFunc(all, func(m imagePair) bool { return isBelow(p, m.before) }) {
 			olds = append(olds, p)
 			continue
 		}
-		after = append(after, w.want(p))
+		after = append(after, w.slotOf(p))
 		for _, m := range all {
 			if q, ok := m.counterpart(p); ok && !slices.ContainsFunc(paths, func(o Path) bool { return slices.Equal(o, q) }) {
 				olds = append(olds, q)
@@ -181,7 +181,7 @@ func (d *Decoder) hasBefore() bool {
 func (d *Decoder) lastImage(r *Record) {
 	for _, c := range d.json.before {
 		if r.Old[c.old].Kind <= Null {
-			r.Old[c.old] = d.news.slots[c.slot]
+			r.Old[c.old] = d.newImage.slots[c.slot]
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (d *Decoder) lastImage(r *Record) {
 // beforeImage makes the old image of a change from its before-image.
 func (d *Decoder) beforeImage(r *Record) {
 	for _, c := range d.json.before {
-		if v := d.news.slots[c.slot]; !c.kept || v.Kind > Null {
+		if v := d.newImage.slots[c.slot]; !c.unchangedIfAbsent || v.Kind > Null {
 			r.Old[c.old] = v
 		}
 	}
@@ -209,7 +209,7 @@ func (d *Decoder) plainKey(r *Record) bool {
 			}
 			d.key.put(k.name, v)
 		}
-		if !d.settle(r, false) {
+		if !d.identify(r, false) {
 			return false
 		}
 		d.json.was = append(d.json.was[:0], r.Key...)
@@ -225,7 +225,7 @@ func (d *Decoder) plainKey(r *Record) bool {
 		}
 		d.key.put(k.name, v)
 	}
-	if !d.settle(r, false) {
+	if !d.identify(r, false) {
 		return false
 	}
 	r.Moved = r.Event == Modify && r.Was != r.Item

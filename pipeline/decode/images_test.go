@@ -57,7 +57,7 @@ func TestImages(t *testing.T) {
 	} {
 		want := NewProjection(paths("after.x", "payload.after.x", "data.x", "row.x", "x"), false)
 		var r Record
-		if e := decodeOne(t, &c.f, Options{New: want, Old: want, Settled: true}, c.rec, &r); e != "" {
+		if e := decodeOne(t, &c.f, Options{New: want, Old: want, Identity: true}, c.rec, &r); e != "" {
 			t.Errorf("%s: %s", c.rec, e)
 			continue
 		}
@@ -97,7 +97,7 @@ func TestLacking(t *testing.T) {
 		`{"data":{"id":1},"metadata":{"type":"control","at":9}}`:      "",
 	} {
 		var r Record
-		if err := NewDecoder(&f, Options{New: want, Settled: true}).Decode([]byte(rec), &r); err != nil {
+		if err := NewDecoder(&f, Options{New: want, Identity: true}).Decode([]byte(rec), &r); err != nil {
 			t.Fatalf("%s: %v", rec, err)
 		}
 		if (r.Lacks == nil) != (lacks == "") || r.Lacks != nil && !strings.Contains(r.Lacks.Error(), lacks) {
@@ -109,7 +109,7 @@ func TestLacking(t *testing.T) {
 	}
 	f.KeyElse = [][]string{{"was.id", "old.id"}}
 	var r Record
-	if err := NewDecoder(&f, Options{New: want, Settled: true}).Decode([]byte(`{"metadata":{"at":1}}`), &r); err != nil ||
+	if err := NewDecoder(&f, Options{New: want, Identity: true}).Decode([]byte(`{"metadata":{"at":1}}`), &r); err != nil ||
 		r.Lacks == nil || !strings.HasPrefix(r.Lacks.Error(), `key attribute "data.id" is missing, and so is "was.id", and so is "old.id"`) {
 		t.Errorf("%v, and lacks %v", err, r.Lacks)
 	}

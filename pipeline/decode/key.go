@@ -11,14 +11,14 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// maxKey is the greatest number of attributes of a key: DynamoDB has two, a
+// keyAttributesMax is the greatest number of attributes of a key: DynamoDB has two, a
 // plain JSON record may have more.
-const maxKey = 16
+const keyAttributesMax = 16
 
 // itemKey gathers the attributes of a record's key.
 type itemKey struct {
-	names  [maxKey][]byte // without escapes
-	values [maxKey]Value
+	names  [keyAttributesMax][]byte // without escapes
+	values [keyAttributesMax]Value
 	n      int
 	plain  []byte // memory of the names that had escapes
 	buf    []byte // table, NUL, key as canonical JSON: what the item's hash is taken from
@@ -28,7 +28,7 @@ type itemKey struct {
 func (k *itemKey) reset() { k.n, k.plain = 0, k.plain[:0] }
 
 // keyNodes are the tries of the attributes of a key.
-var keyNodes = func() (nodes [maxKey]*node) {
+var keyNodes = func() (nodes [keyAttributesMax]*node) {
 	for i := range nodes {
 		nodes[i] = &node{slot: int32(i)}
 	}
@@ -48,7 +48,7 @@ func (k *itemKey) scan(s *scanner, i int) int {
 		if at < 0 {
 			return -1
 		}
-		if k.n == maxKey {
+		if k.n == keyAttributesMax {
 			return s.fail(i, "Keys with too many attributes")
 		}
 		end, escaped := s.str(i + 1)

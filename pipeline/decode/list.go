@@ -2,8 +2,8 @@ package decode
 
 import "fmt"
 
-// list is the working memory of one ScanList.
-type list struct {
+// listScanner is the working memory of one ScanList.
+type listScanner struct {
 	s     scanner
 	slots []Value
 }
@@ -20,7 +20,7 @@ func (p *Projection) ScanList(rec []byte, v Value, each func(i int, slots []Valu
 	default:
 		return &Error{Offset: int(v.Start), Message: fmt.Sprintf("a %s where a list is expected", v.Kind)}
 	}
-	l := p.pool.Get().(*list)
+	l := p.pool.Get().(*listScanner)
 	l.s.b, l.s.slots = rec[:v.End], l.slots
 	err := l.scan(p, v, each)
 	l.s.b = nil
@@ -28,7 +28,7 @@ func (p *Projection) ScanList(rec []byte, v Value, each func(i int, slots []Valu
 	return err
 }
 
-func (l *list) scan(p *Projection, v Value, each func(i int, slots []Value) error) error {
+func (l *listScanner) scan(p *Projection, v Value, each func(i int, slots []Value) error) error {
 	s := &l.s
 	i := s.space(int(v.Start) + 1)
 	if s.peek(i) == ']' {

@@ -16,7 +16,7 @@ type Mask struct {
 	paths []Path
 }
 
-// maskNode is a place in items. An index of a list stands for all of them.
+// maskNode is a point in items. An index of a list stands for all of them.
 type maskNode struct {
 	names    map[string]*maskNode
 	elements *maskNode
@@ -40,8 +40,8 @@ func (m *Mask) Add(p Path) {
 	n.whole = true
 }
 
-// child returns the node that a step leads to, made when it is not there.
-func (n *maskNode) child(s Step) *maskNode {
+// child returns the node that a element leads to, made when it is not there.
+func (n *maskNode) child(s PathElement) *maskNode {
 	if s.IsIndex {
 		if n.elements == nil {
 			n.elements = &maskNode{}

@@ -93,13 +93,13 @@ func TestMaskHidesAll(t *testing.T) {
 			case 3:
 				all := []any{}
 				for range rapid.IntRange(0, 3).Draw(rt, "elements") {
-					all = append(all, draw(depth-1, append(append(Path{}, path...), Step{IsIndex: true})))
+					all = append(all, draw(depth-1, append(append(Path{}, path...), PathElement{IsIndex: true})))
 				}
 				return all
 			}
 			all := map[string]any{}
 			for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", `c"d`, "é"}), 0, 3, rapid.ID).Draw(rt, "names") {
-				all[name] = draw(depth-1, append(append(Path{}, path...), Step{Name: name}))
+				all[name] = draw(depth-1, append(append(Path{}, path...), PathElement{Name: name}))
 			}
 			return all
 		}

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Step is one step of a Path: a name in a map, or an index in a list.
-type Step struct {
+// PathElement is one element of a Path: a name in a map, or an index in a list.
+type PathElement struct {
 	Name    string
 	Index   int
 	IsIndex bool
 }
 
 // Path is a DynamoDB document path. The empty path is the value itself.
-type Path []Step
+type Path []PathElement
 
 // String returns the path as ParsePath reads it.
 func (p Path) String() string {
@@ -39,8 +39,8 @@ func (p Path) String() string {
 	return b.String()
 }
 
-// maxIndex bounds the index of a path: no item holds so many elements.
-const maxIndex = 1 << 20
+// listIndexMax bounds the index of a path: no item holds so many elements.
+const listIndexMax = 1 << 20
 
 // ParsePath reads a document path: names with dots and [n]. A name that
 // contains one of . [ ] " ` stands in double quotes or backquotes; a quote
@@ -53,11 +53,11 @@ func ParsePath(s string) (Path, error) {
 	for i := 0; i < len(s); {
 		switch {
 		case s[i] == '[':
-			step, end, err := parseIndex(s, i)
+			element, end, err := parseIndex(s, i)
 			if err != nil {
 				return nil, err
 			}
-			p, i = append(p, step), end
+			p, i = append(p, element), end
 			continue
 		case s[i] == '.' && len(p) > 0:
 			i++
@@ -68,7 +68,7 @@ func ParsePath(s string) (Path, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, i = append(p, Step{Name: name}), end
+		p, i = append(p, PathElement{Name: name}), end
 	}
 	return p, nil
 }
@@ -77,16 +77,16 @@ func pathError(s string, i int, message string) error {
 	return fmt.Errorf("document path %q, column %d: %s", s, i+1, message)
 }
 
-func parseIndex(s string, i int) (Step, int, error) {
+func parseIndex(s string, i int) (PathElement, int, error) {
 	digits, _, closed := strings.Cut(s[i+1:], "]")
 	if !closed {
-		return Step{}, 0, pathError(s, i, "[ without ]")
+		return PathElement{}, 0, pathError(s, i, "[ without ]")
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || n >= maxIndex {
-		return Step{}, 0, pathError(s, i+1, fmt.Sprintf("want an index from 0 to %d in brackets", maxIndex-1))
+	if err != nil || n >= listIndexMax {
+		return PathElement{}, 0, pathError(s, i+1, fmt.Sprintf("want an index from 0 to %d in brackets", listIndexMax-1))
 	}
-	return Step{Index: int(n), IsIndex: true}, i + len(digits) + 2, nil
+	return PathElement{Index: int(n), IsIndex: true}, i + len(digits) + 2, nil
 }
 
 func parseName(s string, i int) (string, int, error) {

@@ -13,7 +13,7 @@ import (
 // operation. Slots: the caller's new ones, the caller's old ones, then these.
 type plainFormat struct {
 	olds      int // the caller's old slots
-	keys      []keyPaths
+	keys      []keySlotPair
 	names     [][]byte        // of keys
 	version   []int           // slots of its paths
 	operation []int           // slots of its paths
@@ -25,9 +25,9 @@ type plainFormat struct {
 	lastTime  int64
 }
 
-// keyPaths says where an attribute of the key is: the first slot counts that is
+// keySlotPair says where an attribute of the key is: the first slot counts that is
 // there and not null.
-type keyPaths struct {
+type keySlotPair struct {
 	name   []byte // the first path
 	after  []int
 	before []int // in before-images
@@ -36,25 +36,25 @@ type keyPaths struct {
 // counterpart says where the value of an old slot was before the change.
 type counterpart struct {
 	old, slot int
-	// kept says that what the before-image does not have has not changed.
-	kept bool
+	// unchangedIfAbsent says that what the before-image does not have has not changed.
+	unchangedIfAbsent bool
 }
 
-// plainPaths gathers the paths of a plain JSON format.
-type plainPaths struct {
+// pathCollector gathers the paths of a plain JSON format.
+type pathCollector struct {
 	first int // slot of extra[0]
 	extra []Path
 	err   error
 }
 
-// want returns the slot of a path.
-func (w *plainPaths) want(p Path) int {
+// slotOf returns the slot of a path.
+func (w *pathCollector) slotOf(p Path) int {
 	w.extra = append(w.extra, p)
 	return w.first + len(w.extra) - 1
 }
 
 // parse reads alternatives.
-func (w *plainPaths) parse(what string, first string, others []string) (paths []Path) {
+func (w *pathCollector) parse(what string, first string, others []string) (paths []Path) {
 	for _, from := range append([]string{first}, others...) {
 		p, err := ParsePath(from)
 		if err != nil && w.err == nil {
@@ -66,9 +66,9 @@ func (w *plainPaths) parse(what string, first string, others []string) (paths []
 }
 
 // slots returns the slots of alternatives.
-func (w *plainPaths) slots(paths []Path) (slots []int) {
+func (w *pathCollector) slots(paths []Path) (slots []int) {
 	for _, p := range paths {
-		slots = append(slots, w.want(p))
+		slots = append(slots, w.slotOf(p))
 	}
 	return slots
 }
@@ -78,13 +78,13 @@ func (d *Decoder) initJSON(o Options) error {
 	j := &d.json
 	old := pathsOf(o.Old)
 	j.olds = len(old)
-	w := &plainPaths{first: len(pathsOf(o.New)), extra: slices.Clone(old)}
+	w := &pathCollector{first: len(pathsOf(o.New)), extra: slices.Clone(old)}
 	keys, all, err := parseKey(d.f)
 	if err != nil {
 		return err
 	}
 	for i, paths := range keys {
-		k := keyPaths{name: []byte(d.f.Key[i])}
+		k := keySlotPair{name: []byte(d.f.Key[i])}
 		k.after, k.before = w.keySlots(paths, all)
 		j.keys, j.names = append(j.keys, k), append(j.names, k.name)
 	}
@@ -105,12 +105,12 @@ func (d *Decoder) initJSON(o Options) error {
 		for _, m := range all {
 			if q, ok := m.counterpart(p); ok {
 				kept := len(m.after) == 0 || isKey(keys, p)
-				j.before = append(j.before, counterpart{old: i, slot: w.want(q), kept: kept})
+				j.before = append(j.before, counterpart{old: i, slot: w.slotOf(q), unchangedIfAbsent: kept})
 				break
 			}
 		}
 	}
-	d.news = newImage(o.New, w.extra, false)
+	d.newImage = newImage(o.New, w.extra, false)
 	return nil
 }
 
@@ -125,12 +125,12 @@ func (d *Decoder) decodeJSON(r *Record) int {
 		return s.unexpected(i, "an object")
 	}
 	start := i
-	i = s.end(d.image(i, &d.news, &r.Version.New, &r.HasNew))
+	i = s.end(d.image(i, &d.newImage, &r.Version.New, &r.HasNew))
 	if i < 0 {
 		return -1
 	}
 	r.Event = Insert
-	r.Old = d.news.slots[len(r.New) : len(r.New)+j.olds : len(r.New)+j.olds]
+	r.Old = d.newImage.slots[len(r.New) : len(r.New)+j.olds : len(r.New)+j.olds]
 	switch {
 	case !r.HasNew:
 		s.fail(start, "the record is null: it holds nothing of an item")
@@ -139,7 +139,7 @@ func (d *Decoder) decodeJSON(r *Record) int {
 	case d.deletes():
 		r.Event, r.HasNew, r.HasOld = Remove, false, true
 		r.KeyNames = j.names
-		r.KeyOnly = len(j.keys) > 0 && s.only(start, j.envelope, j.envelope.root)
+		r.KeyOnly = len(j.keys) > 0 && s.hasOnly(start, j.envelope, j.envelope.root)
 		r.Version.New = 0
 		clear(r.New)
 		d.lastImage(r)
@@ -154,7 +154,7 @@ func (d *Decoder) decodeJSON(r *Record) int {
 		r.Lacks = explain(d.f.Encoding, s.b, s.offset, s.message)
 		return i
 	}
-	if d.settled && len(j.keys) > 0 && !d.plainKey(r) {
+	if d.needIdentity && len(j.keys) > 0 && !d.plainKey(r) {
 		r.Lacks = explain(d.f.Encoding, s.b, s.offset, s.message)
 	}
 	return i
@@ -164,11 +164,11 @@ func (d *Decoder) decodeJSON(r *Record) int {
 // or else one that is not.
 func (d *Decoder) first(slots []int) Value {
 	for _, slot := range slots {
-		if v := d.news.slots[slot]; v.Kind > Null {
+		if v := d.newImage.slots[slot]; v.Kind > Null {
 			return v
 		}
 	}
-	return d.news.slots[slots[0]]
+	return d.newImage.slots[slots[0]]
 }
 
 // deletes reports whether the record's operation is a deletion.
@@ -190,19 +190,19 @@ func (d *Decoder) deletes() bool {
 	return false
 }
 
-// only reports whether an object at i, which was read before, has nothing but
+// hasOnly reports whether an object at i, which was read before, has nothing but
 // what the paths of p lead to, from the trie's node n on. A null is nothing.
-func (s *scanner) only(i int, p *Projection, n *node) bool {
+func (s *scanner) hasOnly(i int, p *Projection, n *node) bool {
 	i, name := s.firstField(i)
 	for ; name != nil; i, name = s.nextField(i) {
 		var child *node
-		if n.named() {
+		if n.hasNames() {
 			child = n.child(name, firstWord(name))
 		}
 		wanted := child != nil && int(child.slot) < p.Len()
 		switch c := s.peek(i); {
 		case wanted, c == 'n':
-		case child.named() && c == '{' && s.only(i, p, child):
+		case child.hasNames() && c == '{' && s.hasOnly(i, p, child):
 		case child.list() != nil && c == '[': // taken whole
 		default:
 			return false

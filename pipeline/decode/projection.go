@@ -16,14 +16,14 @@ type Projection struct {
 	pool  sync.Pool  // *list, for ScanList
 }
 
-// node is a place in a document. Every node has a slot of its own: it holds the
-// value, and tells whether the place was passed before.
+// node is a point in a document. Every node has a slot of its own: it holds the
+// value, and tells whether the point was passed before.
 type node struct {
 	slot  int32
 	hash  uint64 // of the name that leads here
 	names []edge // hash table by first word and length; nil = no named children
 	shift uint8
-	items []item // by index
+	items []indexEdge // by index
 }
 
 type edge struct {
@@ -32,7 +32,7 @@ type edge struct {
 	node *node // nil = free
 }
 
-type item struct {
+type indexEdge struct {
 	index int
 	node  *node
 }
@@ -42,12 +42,12 @@ type item struct {
 // may lead through a value that another path wants, and be given twice.
 func NewProjection(paths []Path, typed bool) *Projection {
 	p := &Projection{paths: slices.Clone(paths), typed: typed}
-	b := builder{p: p}
+	b := trieBuilder{p: p}
 	p.root = b.node("")
 	for i, path := range paths {
 		n := p.root
-		for _, step := range path {
-			n = b.step(n, step)
+		for _, element := range path {
+			n = b.child(n, element)
 		}
 		if n.slot >= 0 {
 			p.same = append(p.same, [2]int32{n.slot, int32(i)})
@@ -63,7 +63,7 @@ func NewProjection(paths []Path, typed bool) *Projection {
 		}
 		n.index(b.children[n])
 	}
-	p.pool.New = func() any { return &list{slots: make([]Value, p.slots)} }
+	p.pool.New = func() any { return &listScanner{slots: make([]Value, p.slots)} }
 	return p
 }
 
@@ -85,37 +85,37 @@ func (p *Projection) finish(slots []Value) {
 	}
 }
 
-// builder holds what only the compilation of a projection needs.
-type builder struct {
+// trieBuilder holds what only the compilation of a projection needs.
+type trieBuilder struct {
 	p        *Projection
 	nodes    []*node
 	children map[*node][]edge
 }
 
-func (b *builder) node(name string) *node {
+func (b *trieBuilder) node(name string) *node {
 	n := &node{slot: -1, hash: nameHash([]byte(name))}
 	b.nodes = append(b.nodes, n)
 	return n
 }
 
-// step returns the child of n that step leads to, and makes it if necessary.
-func (b *builder) step(n *node, step Step) *node {
-	if step.IsIndex {
-		at, found := slices.BinarySearchFunc(n.items, step.Index, func(i item, index int) int { return i.index - index })
+// child returns the child of n that element leads to, and makes it if necessary.
+func (b *trieBuilder) child(n *node, element PathElement) *node {
+	if element.IsIndex {
+		at, found := slices.BinarySearchFunc(n.items, element.Index, func(i indexEdge, index int) int { return i.index - index })
 		if !found {
-			n.items = slices.Insert(n.items, at, item{step.Index, b.node("")})
+			n.items = slices.Insert(n.items, at, indexEdge{element.Index, b.node("")})
 		}
 		return n.items[at].node
 	}
 	for _, e := range b.children[n] {
-		if e.name == step.Name {
+		if e.name == element.Name {
 			return e.node
 		}
 	}
 	if b.children == nil {
 		b.children = map[*node][]edge{}
 	}
-	e := edge{word: firstWord([]byte(step.Name)), name: step.Name, node: b.node(step.Name)}
+	e := edge{word: firstWord([]byte(element.Name)), name: element.Name, node: b.node(element.Name)}
 	b.children[n] = append(b.children[n], e)
 	return e.node
 }
@@ -144,11 +144,11 @@ func (n *node) slotOf(word uint64, length int) int {
 	return int((word ^ uint64(length)<<56) * 0x9e3779b97f4a7c15 >> n.shift)
 }
 
-// named reports whether names lead on from n.
-func (n *node) named() bool { return n != nil && n.names != nil }
+// hasNames reports whether names lead on from n.
+func (n *node) hasNames() bool { return n != nil && n.names != nil }
 
 // list returns the children by index.
-func (n *node) list() []item {
+func (n *node) list() []indexEdge {
 	if n == nil {
 		return nil
 	}

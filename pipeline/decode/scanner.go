@@ -9,8 +9,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
-// maxDepth bounds the levels of objects and lists, and with them the stack.
-const maxDepth = 64
+// nestingMax bounds the levels of objects and lists, and with them the stack.
+const nestingMax = 64
 
 // scanner walks one record. Its methods take the offset of what they read and
 // return the offset behind it, or -1 after fail has noted the mistake; given
@@ -108,12 +108,12 @@ func (s *scanner) str(start int) (int, bool) {
 		}
 		i += 8
 	}
-	return s.rest(start, i)
+	return s.strRest(start, i)
 }
 
-// rest is str for everything but a run of plain ASCII: i is where to go on, all
+// strRest is str for everything but a run of plain ASCII: i is where to go on, all
 // before it is plain.
-func (s *scanner) rest(start, i int) (int, bool) {
+func (s *scanner) strRest(start, i int) (int, bool) {
 	b, escaped, high := s.b, false, uint64(0)
 	for i < len(b) {
 		if i+8 <= len(b) {

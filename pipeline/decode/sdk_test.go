@@ -46,7 +46,7 @@ func TestValuesThatSDKsPrint(t *testing.T) {
 		{`"a"`, `v: want a DynamoDB value, as {"S": "text"}, found the string "a"`}, {`null`, `found "null"`},
 		{`{"L":[{"S":"a"},{"M":{"zip":{"N":"x"}}}]}`, `NewImage.v[1].zip: N wants a number, found the string "x"`},
 	} {
-		d := NewDecoder(cdcFormat, Options{New: NewProjection(paths("v", "v.k", "v[0]"), true), Settled: true})
+		d := NewDecoder(cdcFormat, Options{New: NewProjection(paths("v", "v.k", "v[0]"), true), Identity: true})
 		image := func(value string) string {
 			return string(cdcLine("INSERT", "t", 1, testKeys, `{"v":`+value+`,"x":{"S":"y"}}`, ""))
 		}
@@ -86,7 +86,7 @@ func TestRecordsThatSDKsPrint(t *testing.T) {
 	} {
 		f := &pipeline.Format{Encoding: pipeline.DynamoDBCDC, Table: c.table}
 		var r Record
-		if e := decodeOne(t, f, Options{New: NewProjection(paths("id"), true), Settled: true}, c.rec, &r); e != "" {
+		if e := decodeOne(t, f, Options{New: NewProjection(paths("id"), true), Identity: true}, c.rec, &r); e != "" {
 			t.Errorf("%s: %s", c.rec, e)
 			continue
 		}
@@ -98,7 +98,7 @@ func TestRecordsThatSDKsPrint(t *testing.T) {
 		}
 	}
 	var r Record
-	if e := decodeOne(t, cdcFormat, Options{Settled: true}, `{"eventName":"MODIFY","dynamodb":{"ApproximateCreationDateTime":5,"Keys":{"id":{"S":"a"}},"NewImage":{"id":{"S":"a"}},"OldImage":{}},"tableName":"t"}`, &r); e != "" || r.HasOld || r.Version.HasOld {
+	if e := decodeOne(t, cdcFormat, Options{Identity: true}, `{"eventName":"MODIFY","dynamodb":{"ApproximateCreationDateTime":5,"Keys":{"id":{"S":"a"}},"NewImage":{"id":{"S":"a"}},"OldImage":{}},"tableName":"t"}`, &r); e != "" || r.HasOld || r.Version.HasOld {
 		t.Errorf("an empty old image is none: %s %+v", e, r)
 	}
 }
@@ -118,7 +118,7 @@ func TestRequestsToWrite(t *testing.T) {
 	} {
 		f := &pipeline.Format{Encoding: pipeline.DynamoDBExport, Key: []string{"id"}, ExportTime: c.as}
 		var r Record
-		e := decodeOne(t, f, Options{New: NewProjection(paths("v"), true), Settled: true}, c.rec, &r)
+		e := decodeOne(t, f, Options{New: NewProjection(paths("v"), true), Identity: true}, c.rec, &r)
 		if (e == "") != (c.err == "") || !strings.Contains(e, c.err) {
 			t.Errorf("%s: %q", c.rec, e)
 		}
@@ -151,7 +151,7 @@ func TestForeignRecordsAreNamed(t *testing.T) {
 		{pipeline.DynamoDBExport, `{"PutRequest":{}}`, "neither Item nor NewImage, OldImage or Keys at byte 0"},
 	} {
 		var r Record
-		if e := decodeOne(t, &pipeline.Format{Encoding: c.e}, Options{Settled: true}, c.rec, &r); !strings.Contains(e, c.want) {
+		if e := decodeOne(t, &pipeline.Format{Encoding: c.e}, Options{Identity: true}, c.rec, &r); !strings.Contains(e, c.want) {
 			t.Errorf("%s: %q, want %q", c.rec, e, c.want)
 		}
 	}
@@ -174,7 +174,7 @@ func TestMistakesNameTheAttribute(t *testing.T) {
 		{pipeline.JSON, `{"a":{"b":1},"c" 1}`, "c: unexpected '1': want a colon"},
 	} {
 		var r Record
-		if e := decodeOne(t, &pipeline.Format{Encoding: c.e}, Options{New: NewProjection(paths("zz"), true), Settled: true}, c.rec, &r); !strings.Contains(e, c.want) {
+		if e := decodeOne(t, &pipeline.Format{Encoding: c.e}, Options{New: NewProjection(paths("zz"), true), Identity: true}, c.rec, &r); !strings.Contains(e, c.want) {
 			t.Errorf("%s: %q, want %q", c.rec, e, c.want)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
-// maxTime is the end of the year 9999 in µs since 1970.
-const maxTime = 253402300799999999
+// createdMax is the end of the year 9999 in µs since 1970.
+const createdMax = 253402300799999999
 
 // Where a record does not say in which unit its time is, its size does: a number
 // below streamsLimit is seconds (up to the year 5138), one below microsLimit
 // milliseconds (from 1973 to 9999), the others microseconds (from 1978).
 const (
 	streamsLimit = 100_000_000_000
-	microsLimit  = maxTime/1000 + 1
+	microsLimit  = createdMax/1000 + 1
 	// earliestText is the first second of 1973: a smaller number in a text may be a
 	// year or a date.
 	earliestText = 94694400
@@ -83,7 +83,7 @@ func (s *scanner) epochTime(v Value, text []byte, power int) int64 {
 		}
 	}
 	t, ok := decimal.Cut(text, power)
-	if !ok || t < 0 || t > maxTime {
+	if !ok || t < 0 || t > createdMax {
 		return int64(s.fail(int(v.Start), fmt.Sprintf(
 			"ApproximateCreationDateTime is out of range: want seconds, milliseconds or microseconds from 1970 to 9999, found %s", text)))
 	}
@@ -151,7 +151,7 @@ func (s *scanner) printedTime(v Value, power int) int64 {
 		if err != nil || strings.HasSuffix(layout, "MST") && !strings.HasSuffix(text, " UTC") {
 			continue
 		}
-		if micros := t.UnixMicro(); micros >= 0 && micros <= maxTime {
+		if micros := t.UnixMicro(); micros >= 0 && micros <= createdMax {
 			switch power {
 			case 0:
 				s.unit, s.byDigits = 1, false
@@ -196,7 +196,7 @@ func (s *scanner) instant(v Value) int64 {
 	if nanos != nil {
 		part, also = integer(nanos)
 	}
-	if !ok || !also || whole < 0 || whole > maxTime/1_000_000 || part < 0 || part > 999_999_999 {
+	if !ok || !also || whole < 0 || whole > createdMax/1_000_000 || part < 0 || part > 999_999_999 {
 		return int64(s.fail(int(v.Start), "ApproximateCreationDateTime is not understood: want a number since 1970 or a time as 2006-01-02T15:04:05Z, found an object without epochSecond and nano"))
 	}
 	t := whole*1_000_000 + part/1000

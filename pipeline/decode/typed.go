@@ -82,7 +82,7 @@ func (s *scanner) payload(wrapper, i int, code typeCode, n *node, depth int) (en
 			return s.alternatives(wrapper, 0, 0, n, depth)
 		}
 		if end, v, h = s.typedNumber(i); end < 0 {
-			return s.fail(i, "N wants a number, found "+s.found(i)), 0
+			return s.fail(i, "N wants a number, found "+s.excerpt(i)), 0
 		}
 	case codeM:
 		if s.peek(i) != '{' {

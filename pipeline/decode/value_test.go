@@ -12,8 +12,8 @@ import (
 )
 
 func TestParsePath(t *testing.T) {
-	name := func(s string) Step { return Step{Name: s} }
-	at := func(i int) Step { return Step{Index: i, IsIndex: true} }
+	name := func(s string) PathElement { return PathElement{Name: s} }
+	at := func(i int) PathElement { return PathElement{Index: i, IsIndex: true} }
 	for _, c := range []struct {
 		text string
 		want Path

@@ -19,13 +19,13 @@ func (s *scanner) member(i int, n *node) (int, *node, uint64) {
 	}
 	var child *node
 	var h uint64
-	if escaped || n.named() || s.hashing {
+	if escaped || n.hasNames() || s.hashing {
 		name := s.b[start:end]
 		if escaped {
 			s.name, _ = appendUnescaped(s.name[:0], name)
 			name, word = s.name, firstWord(s.name)
 		}
-		if n.named() {
+		if n.hasNames() {
 			child = n.child(name, word)
 		}
 		if child != nil {
@@ -63,7 +63,7 @@ func (s *scanner) key(i int) (end int, word uint64, escaped bool) {
 			return i + k>>3, w & (1<<k - 1), false
 		}
 	}
-	if end, escaped = s.rest(i, i); end < 0 {
+	if end, escaped = s.strRest(i, i); end < 0 {
 		return -1, 0, false
 	}
 	return end, firstWord(b[i:end]), escaped
@@ -88,7 +88,7 @@ func (s *scanner) next(i int, closing byte) (_ int, more bool) {
 
 // object walks an object at i, whose values are read by one of the two walks.
 func (s *scanner) object(i int, n *node, depth int, typed bool) (int, uint64) {
-	if depth >= maxDepth {
+	if depth >= nestingMax {
 		return s.fail(i, tooDeep), 0
 	}
 	i = s.space(i + 1)
@@ -120,7 +120,7 @@ func (s *scanner) object(i int, n *node, depth int, typed bool) (int, uint64) {
 
 // array walks a list at i.
 func (s *scanner) array(i int, n *node, depth int, typed bool) (int, uint64) {
-	if depth >= maxDepth {
+	if depth >= nestingMax {
 		return s.fail(i, tooDeep), 0
 	}
 	i = s.space(i + 1)
@@ -265,8 +265,8 @@ func (s *scanner) field(i int) (int, []byte) {
 	return s.space(i + 1), name
 }
 
-// once refuses a field of the envelope that was seen before.
-func (s *scanner) once(seen *uint32, bit uint32, i int) int {
+// claimField refuses a field of the envelope that was seen before.
+func (s *scanner) claimField(seen *uint32, bit uint32, i int) int {
 	if *seen&bit != 0 {
 		return s.fail(i, "field of the change record twice")
 	}

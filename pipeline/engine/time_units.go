@@ -39,7 +39,7 @@ func (r *run) lookAhead(ctx context.Context) []*readResult {
 
 // expect notes how coarse the times of some records are, where they are settled.
 func (r *run) expect(source string, records *pipeline.Records) error {
-	decoder := decode.NewDecoder(records.Format, decode.Options{Settled: true})
+	decoder := decode.NewDecoder(records.Format, decode.Options{Identity: true})
 	type seen struct {
 		table    string
 		unit     int64

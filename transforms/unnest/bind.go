@@ -53,7 +53,7 @@ func (m *mapper) bind(f *pipeline.Format) *bound {
 		b.lists = append(b.lists, decode.NewProjection(d.table.element, b.typed))
 	}
 	b.sets = decode.NewProjection([]decode.Path{{}}, b.typed)
-	o := decode.Options{Settled: m.settled}
+	o := decode.Options{Identity: m.settled}
 	if images {
 		o.New = decode.NewProjection(news, b.typed)
 	}

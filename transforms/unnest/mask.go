@@ -80,7 +80,7 @@ func (t *table) places(s *source) (all []decode.Path) {
 	case fromElement:
 		for _, list := range t.explode.lists {
 			p := append(decode.Path{}, t.item[list]...)
-			all = append(all, append(append(p, decode.Step{IsIndex: true}), t.element[s.slot]...))
+			all = append(all, append(append(p, decode.PathElement{IsIndex: true}), t.element[s.slot]...))
 		}
 	}
 	return all

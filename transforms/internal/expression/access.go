@@ -62,9 +62,9 @@ func (c *compiler) chain(n ast.Node) (decode.Path, ast.Node) {
 		}
 		switch p := n.Property.(type) {
 		case *ast.StringNode:
-			return append(chain, decode.Step{Name: p.Value}), first
+			return append(chain, decode.PathElement{Name: p.Value}), first
 		case *ast.IntegerNode:
-			return append(chain, decode.Step{Index: p.Value, IsIndex: true}), first
+			return append(chain, decode.PathElement{Index: p.Value, IsIndex: true}), first
 		}
 	}
 	return nil, nil
