@@ -193,20 +193,10 @@ type SavedChecker interface {
 
 // OperatorOptions is what a StatefulTransform is told when it is opened.
 type OperatorOptions struct {
-	Saved    json.RawMessage // what Save returned for the last saved epoch; nil = new state
-	State    KeyGroup
-	Bounded  bool // every source of the pipeline ends by itself
-	Counters Counters
-}
-
-// Counters takes what a transform counts, for metrics.
-type Counters interface {
-	// InferredOpen sets the number of a dimension's members that no item has
-	// completed yet.
-	InferredOpen(dimension string, n int64)
-	// UnknownMembers adds to the number of times that a fact was given out with
-	// the unknown member of a dimension.
-	UnknownMembers(dimension string, n int64)
+	Env     Env
+	Saved   json.RawMessage // what Save returned for the last saved epoch; nil = new state
+	State   KeyGroup
+	Bounded bool // every source of the pipeline ends by itself
 }
 
 // Keyspace is a table from hashes to values. What an epoch puts is saved with
