@@ -1,0 +1,127 @@
+package partitions
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// Options say how partitions are read. Zero values are the defaults.
+type Options struct {
+	Workers           int           // partitions that are read at the same time; 8
+	PollInterval      time.Duration // after which one is read again that was caught up; one second
+	DiscoveryInterval time.Duration // between two discoveries while none has ended; thirty seconds
+}
+
+// Source reads a Partitioned. It implements pipeline.Source.
+type Source struct {
+	name    string
+	input   pipeline.Partitioned
+	options Options
+
+	open       bool
+	out        chan *pipeline.Records
+	err        error // why out was closed; read after that
+	cancel     context.CancelFunc
+	running    sync.WaitGroup
+	dispatcher *dispatcher
+}
+
+var _ pipeline.Source = (*Source)(nil)
+
+// New returns a source of this name, as the pipeline file has it.
+func New(name string, input pipeline.Partitioned, o Options) *Source {
+	o.Workers = cmp.Or(o.Workers, 8)
+	o.PollInterval = cmp.Or(o.PollInterval, time.Second)
+	o.DiscoveryInterval = cmp.Or(o.DiscoveryInterval, 30*time.Second)
+	return &Source{name: name, input: input, options: o}
+}
+
+// Bounded implements pipeline.Source.
+func (s *Source) Bounded() bool { return s.input.Bounded() }
+
+// CursorText implements pipeline.Source.
+func (s *Source) CursorText(partition string, raw []byte) string {
+	c, err := parseCursor(partition, raw)
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	return c.text()
+}
+
+// Open connects, discovers the partitions, and begins to read ahead.
+func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
+	if s.open {
+		return fmt.Errorf("source %s: opened twice", s.name)
+	}
+	d := newDispatcher(s.name, s.input, s.options, o.Env)
+	if err := d.restore(o.Cursors); err != nil {
+		return err
+	}
+	s.open = true // so that Close frees what Connect takes
+	if err := s.input.Connect(ctx, o.Env); err != nil {
+		return err
+	}
+	found, err := s.input.Discover(ctx, d.known())
+	if err != nil {
+		return fmt.Errorf("discovery of partitions: %w", err)
+	}
+	d.discovered(found)
+	working, cancel := context.WithCancel(context.Background())
+	s.cancel, s.dispatcher, s.out = cancel, d, make(chan *pipeline.Records)
+	for range s.options.Workers {
+		s.running.Go(func() { d.work(working) })
+	}
+	s.running.Go(func() {
+		s.err = d.run(working, s.out)
+		close(s.out)
+	})
+	return nil
+}
+
+// Read implements pipeline.Source.
+func (s *Source) Read(ctx context.Context) (*pipeline.Records, error) {
+	if s.out == nil {
+		return nil, fmt.Errorf("source %s: not open", s.name)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r, ok := <-s.out:
+		if !ok {
+			return nil, s.err
+		}
+		return r, nil
+	}
+}
+
+// Committed does nothing: see pipeline.Partitioned.
+func (s *Source) Committed(context.Context, map[string][]byte) error { return nil }
+
+// Close implements pipeline.Source.
+func (s *Source) Close() error {
+	var errs []error
+	if s.cancel != nil {
+		s.cancel()
+		s.running.Wait()
+		errs = append(errs, s.dispatcher.closeReaders())
+		s.cancel, s.out, s.dispatcher = nil, nil, nil
+	}
+	if s.open {
+		s.open = false
+		errs = append(errs, s.input.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ended reports whether an error is only the end of a partition.
+func ended(err error) bool { return errors.Is(err, io.EOF) }
