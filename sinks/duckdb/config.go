@@ -24,8 +24,8 @@ type Config struct {
 // extension's: :memory:, md:, s3://, postgres:.
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_+.-]+)?:`)
 
-// Without a limit DuckDB gets baseMemory, and for each column what its buffers
-// take while rows go from the spool into a table, however few they are.
+// Without a limit DuckDB may take baseMemory, and for each column what its buffers
+// need while rows go from the spool into a table, however few they are.
 const (
 	baseMemory      = 192 << 20
 	memoryPerColumn = 128 << 10
@@ -34,7 +34,7 @@ const (
 // defaultSchema is the schema that every file has.
 const defaultSchema = "main"
 
-// targets names the place of a table.
+// targets names where a table is.
 func (c *Config) targets(t *pipeline.Table) (key string, places [][]string) {
 	path, err := disk.Canonical(c.DSN)
 	if err != nil {

@@ -164,6 +164,5 @@ func TestConformance(t *testing.T) {
 		Open: func(t testing.TB) conformance.Database {
 			return open(t, warehouse.Gather{})
 		},
-		Refused: []conformance.Refused{},
 	})
 }

@@ -44,8 +44,8 @@ func (d *database) begin(tables []*pipeline.Table) (path string, err error) {
 	return disk.Canonical(d.cfg.DSN)
 }
 
-// Check implements warehouse.Database. In the place of a file that is missing stands
-// a temporary one.
+// Check implements warehouse.Database. If the file is missing, a temporary one is
+// checked instead.
 func (d *database) Check(ctx context.Context, tables []*pipeline.Table, do warehouse.InTx) (names []string, err error) {
 	path, err := d.begin(tables)
 	if err != nil {
@@ -109,7 +109,7 @@ func (d *database) Reset(ctx context.Context, tables []*pipeline.Table, _ bool, 
 	return d.Close()
 }
 
-// connect opens the file, and gives DuckDB its limits.
+// connect opens the file, and sets DuckDB's limits.
 func (d *database) connect(ctx context.Context, dsn string) error {
 	db, err := d.openFile(dsn)
 	if err == nil {

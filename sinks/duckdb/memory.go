@@ -40,9 +40,9 @@ func isShortage(err error) bool {
 	return false
 }
 
-// enlarge gives DuckDB more room after an error by which it has too little: a single
-// thread first, whose buffers are all there are, then twice the memory, unless the
-// pipeline file limits it, up to half of what there is. It opens the file anew, since
+// enlarge lets DuckDB have more memory after an error by which it has too little: a
+// single thread first, which needs no buffers but its own, then twice the memory,
+// unless the pipeline file limits it, up to half of what there is. It opens the file anew, since
 // a shortage at COMMIT leaves DuckDB with nothing it would do. False = there is no
 // more, or it is not about memory.
 func (d *database) enlarge(ctx context.Context, err error) (bool, error) {

@@ -156,7 +156,7 @@ func TestConformance(t *testing.T) {
 		},
 		Reconnects: true,
 		Shared:     true,
-		Refused: []conformance.Refused{
+		Invalid: []conformance.InvalidValue{
 			{Kind: pipeline.String, Value: "a\x00b", Want: "U+0000"},
 			{Kind: pipeline.JSONText, Value: `{"a": "\u0000"}`, Want: `\u0000`},
 			{Kind: pipeline.JSONText, Value: `["\ud800"]`, Want: "surrogate"},

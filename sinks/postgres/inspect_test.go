@@ -20,9 +20,9 @@ import (
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
-// blocking is a commit of two new rows and one update, and somebody else's
+// blockade is a commit of two new rows and one update, and somebody else's
 // connection, who may be in its way.
-type blocking struct {
+type blockade struct {
 	s     *Sink
 	d     *target
 	other *pgx.PgConn
@@ -30,12 +30,12 @@ type blocking struct {
 	done  chan error
 }
 
-// newBlocking has row 1 in its table, and an epoch that changes it prepared.
-func newBlocking(t *testing.T) *blocking {
+// newBlockade has row 1 in its table, and an epoch that changes it prepared.
+func newBlockade(t *testing.T) *blockade {
 	t.Helper()
 	ctx := context.Background()
 	s, d := opened(t, "")
-	b := &blocking{s: s, d: d, done: make(chan error, 1)}
+	b := &blockade{s: s, d: d, done: make(chan error, 1)}
 	table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
 		{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
 	must(t, err)
@@ -54,7 +54,7 @@ func newBlocking(t *testing.T) *blocking {
 	return b
 }
 
-func (b *blocking) epoch(t *testing.T, table *pipeline.Table, number int64, op pipeline.Op, rows ...string) *pipeline.Committable {
+func (b *blockade) epoch(t *testing.T, table *pipeline.Table, number int64, op pipeline.Op, rows ...string) *pipeline.Committable {
 	t.Helper()
 	e, err := b.s.Begin(number)
 	must(t, err)
@@ -69,10 +69,10 @@ func (b *blocking) epoch(t *testing.T, table *pipeline.Table, number int64, op p
 	return r
 }
 
-func (b *blocking) commit() { go func() { b.done <- b.s.Commit(context.Background(), b.r) }() }
+func (b *blockade) commit() { go func() { b.done <- b.s.Commit(context.Background(), b.r) }() }
 
 // rests looks until nothing has moved since the last look, and something is known.
-func (b *blocking) rests(t *testing.T) pipeline.CallStatus {
+func (b *blockade) rests(t *testing.T) pipeline.CallStatus {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -110,7 +110,7 @@ func TestBlockers(t *testing.T) {
 		{"the token", `SELECT pg_advisory_xact_lock(hashtextextended(E'starlift\n' || replace('%s', '"', '') || E'\nshop\nwarehouse', 0))`, []string{"the token of this sink"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBlocking(t)
+			b := newBlockade(t)
 			must(t, execute(b.other, "BEGIN"))
 			must(t, execute(b.other, strings.ReplaceAll(c.query, "%s", `"`+b.d.schema+`"`)))
 			b.commit()
@@ -132,7 +132,7 @@ func TestBlockers(t *testing.T) {
 // TestEndOfTheQueue: who waits in a queue of others is told of the one who holds
 // it up.
 func TestEndOfTheQueue(t *testing.T) {
-	b := newBlocking(t)
+	b := newBlockade(t)
 	ctx := context.Background()
 	must(t, execute(b.other, fmt.Sprintf(`BEGIN; SELECT 1 FROM "%s".person`, b.d.schema)))
 	second, err := pgx.Connect(ctx, b.d.dsn)
@@ -157,7 +157,7 @@ func TestEndOfTheQueue(t *testing.T) {
 // TestSlowCommitMoves: a server that takes its time, and gets on, is seen to, though
 // no byte comes.
 func TestSlowCommitMoves(t *testing.T) {
-	b := newBlocking(t)
+	b := newBlockade(t)
 	b.d.Exec(t, fmt.Sprintf(`CREATE FUNCTION "%[1]s".slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		FOR i IN 1..60 LOOP PERFORM pg_sleep(0.01); PERFORM pg_logical_emit_message(true, 'x', 'x'); END LOOP; RETURN NEW; END $$;
 		CREATE TRIGGER slow BEFORE UPDATE ON "%[1]s".person FOR EACH ROW EXECUTE FUNCTION "%[1]s".slow()`, b.d.schema))
@@ -186,7 +186,7 @@ func TestStoppedSession(t *testing.T) {
 	if pgtest.Bin() == "" || !strings.Contains(pgtest.DSN(t), "starlift-pg-") {
 		t.Skip("the server is not one that was made here")
 	}
-	b := newBlocking(t)
+	b := newBlockade(t)
 	pid, err := strconv.Atoi(pidOf(t, b.s))
 	must(t, err)
 	must(t, syscall.Kill(pid, syscall.SIGSTOP))
@@ -226,7 +226,7 @@ func (c deadConn) Close() error {
 // TestLostTransactionEnds: what a lost connection has left open, and waits for its
 // client, is ended by the next.
 func TestLostTransactionEnds(t *testing.T) {
-	b := newBlocking(t)
+	b := newBlockade(t)
 	ctx := context.Background()
 	must(t, b.s.Close())
 	var dead atomic.Bool

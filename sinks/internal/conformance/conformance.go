@@ -66,8 +66,8 @@ type DDLMeddler interface {
 type Target struct {
 	// Open returns an empty database.
 	Open func(t testing.TB) Database
-	// Refused are texts and documents that it cannot store: Write refuses them.
-	Refused []Refused
+	// Invalid are texts and documents that it cannot store: Write refuses them.
+	Invalid []InvalidValue
 	// Reconnects says that a sink goes on after a failed request, in process.
 	Reconnects bool
 	// Shared says that several sinks may be open at a time.
@@ -78,8 +78,8 @@ type Target struct {
 	Constrain, Release func(schema, table string) []string
 }
 
-// Refused is a value that a database does not store.
-type Refused struct {
+// InvalidValue is a value that a database does not store.
+type InvalidValue struct {
 	Kind  pipeline.Kind
 	Value string
 	Want  string // a part of the message
@@ -95,7 +95,7 @@ func Run(t *testing.T, target Target) {
 		{"every type", typesCase},
 		{"any values", anyValuesCase},
 		{"names", namesCase},
-		{"refused values", refusedCase},
+		{"invalid values", invalidValuesCase},
 		{"keys", keysCase},
 		{"columns", columnsCase},
 		{"commit again", againCase},

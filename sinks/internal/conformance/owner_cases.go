@@ -43,6 +43,22 @@ func (h *harness) reset(do bool) []pipeline.TargetObject {
 // ownersCase is about tables that are another's, that are gone, and that are
 // nobody's.
 func ownersCase(t *testing.T, target Target) {
+	for _, c := range ownerCases() {
+		t.Run(c.name, func(t *testing.T) { c.run(t, target) })
+	}
+	t.Run("nothing is made by a check", func(t *testing.T) { checkMakesNothing(t, target) })
+	t.Run("another took a table since the check", func(t *testing.T) { takenSinceCheck(t, target) })
+}
+
+// ownerCase is what somebody does to a sink's tables, and what an opening says of it.
+type ownerCase struct {
+	name    string
+	do      func(h *harness)
+	want    string // a part of the message; empty = it is opened
+	remains string // what reset leaves, of the message; empty = a run begins anew after it
+}
+
+func ownerCases() []ownerCase {
 	gone := func(h *harness) { h.State, h.Published, h.Epoch, h.Taken = "state-2", 0, 0, nil }
 	record := func(column, value string) func(h *harness) {
 		return func(h *harness) { h.db.Update(h.T, warehouse.TablesTable, column, value) }
@@ -52,12 +68,7 @@ func ownersCase(t *testing.T, target Target) {
 		h.db.DeleteAll(h.T, warehouse.TablesTable)
 		h.db.DeleteAll(h.T, warehouse.EpochsTable)
 	}
-	for _, tc := range []struct {
-		name  string
-		do    func(h *harness)
-		want  string // empty = it is opened
-		stays string // what reset leaves, of the message; empty = a run begins anew after it
-	}{
+	return []ownerCase{
 		{"nothing", func(*harness) {}, "", ""},
 		{"another state folder", func(h *harness) {
 			gone(h)
@@ -80,39 +91,37 @@ func ownersCase(t *testing.T, target Target) {
 			forgotten(h)
 			h.db.DeleteAll(h.T, "order")
 		}, "", ""},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			h := newHarness(t, target, Orders(t), NewTable(t, "line", []string{"id"}, Column("id", pipeline.Int64)))
-			h.Put(Row{insert, 1, "a"})
-			h.same(h.owners(), "here|line|shop|state-1|warehouse", "here|order|shop|state-1|warehouse")
-			h.Close()
-			tc.do(h)
-			h.Tables[0] = NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), Column("more", pipeline.String))...)
-			h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
-			before := h.db.Catalogue(h.T)
-			err := h.restart()
-			if tc.want == "" {
-				h.Must(err)
-				h.same(h.owners()[2:], "here|order|shop|"+h.State+"|warehouse")
-				return
-			}
-			var owned *warehouse.OwnerError
-			if !errors.As(err, &owned) || !strings.Contains(err.Error(), tc.want) || pipeline.Retryable(err) {
-				t.Errorf("got error %v, want %s", err, tc.want)
-			}
-			if renamed := strings.Contains(err.Error(), "put the name back"); renamed != strings.Contains(err.Error(), "belongs to pipeline") {
-				t.Errorf("error %v", err)
-			}
-			if tc.stays == "" && !strings.Contains(err.Error(), "starlift reset FILE") {
-				t.Errorf("error %v does not say how to go on", err)
-			}
-			h.Close()
-			h.same(h.db.Catalogue(h.T), before...)
-			h.beginAnew(tc.stays)
-		})
 	}
-	t.Run("nothing is made by a check", func(t *testing.T) { checkMakesNothing(t, target) })
-	t.Run("another took a table since the check", func(t *testing.T) { takenSinceCheck(t, target) })
+}
+
+func (c ownerCase) run(t *testing.T, target Target) {
+	h := newHarness(t, target, Orders(t), NewTable(t, "line", []string{"id"}, Column("id", pipeline.Int64)))
+	h.Put(Row{insert, 1, "a"})
+	h.same(h.owners(), "here|line|shop|state-1|warehouse", "here|order|shop|state-1|warehouse")
+	h.Close()
+	c.do(h)
+	h.Tables[0] = NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), Column("more", pipeline.String))...)
+	h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
+	before := h.db.Catalogue(h.T)
+	err := h.restart()
+	if c.want == "" {
+		h.Must(err)
+		h.same(h.owners()[2:], "here|order|shop|"+h.State+"|warehouse")
+		return
+	}
+	var owned *warehouse.OwnerError
+	if !errors.As(err, &owned) || !strings.Contains(err.Error(), c.want) || pipeline.Retryable(err) {
+		t.Errorf("got error %v, want %s", err, c.want)
+	}
+	if renamed := strings.Contains(err.Error(), "put the name back"); renamed != strings.Contains(err.Error(), "belongs to pipeline") {
+		t.Errorf("error %v", err)
+	}
+	if c.remains == "" && !strings.Contains(err.Error(), "starlift reset FILE") {
+		t.Errorf("error %v does not say how to go on", err)
+	}
+	h.Close()
+	h.same(h.db.Catalogue(h.T), before...)
+	h.beginAnew(c.remains)
 }
 
 func checkMakesNothing(t *testing.T, target Target) {

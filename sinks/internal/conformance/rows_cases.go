@@ -189,8 +189,8 @@ func namesCase(t *testing.T, target Target) {
 	h.want("3|x|2|z|null")
 }
 
-func refusedCase(t *testing.T, target Target) {
-	for _, r := range append(target.Refused, Refused{pipeline.String, "a\xffb", "UTF-8"}) {
+func invalidValuesCase(t *testing.T, target Target) {
+	for _, r := range append(target.Invalid, InvalidValue{pipeline.String, "a\xffb", "UTF-8"}) {
 		table := NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("select", r.Kind))
 		h := newHarness(t, target, table)
 		e, err := h.Sink.Begin(1)

@@ -15,20 +15,25 @@ import (
 // rows. CheckNames refuses a table's column of this name.
 const OpColumn = "_starlift_op"
 
-// JoinOnKey compares the keys of t and s. Keys are never null.
-func (s *StagedTable) JoinOnKey() string {
+// joinOnKey compares the keys of two tables or aliases. Keys are never null.
+func (s *StagedTable) joinOnKey(one, other string) string {
 	on := make([]string, len(s.Key))
 	for i, k := range s.Key {
-		on[i] = fmt.Sprintf("t.%s = s.%s", Quote(k), Quote(k))
+		on[i] = fmt.Sprintf("%s.%s = %s.%s", one, Quote(k), other, Quote(k))
 	}
 	return strings.Join(on, " AND ")
 }
 
 // Delete returns the statement that takes out the keys of the rows of from: what
-// stands after FROM in a query.
+// stands after FROM in a query. The table has no alias: not all databases take one.
 func (s *StagedTable) Delete(schema, from string) string {
-	return fmt.Sprintf("DELETE FROM %s t USING (SELECT %s FROM %s) s WHERE %s", QualifiedName(schema, s.Table), Quoted(s.Key), from, s.JoinOnKey())
+	table := QualifiedName(schema, s.Table)
+	return fmt.Sprintf("DELETE FROM %s USING (SELECT %s FROM %s) %s WHERE %s", table, Quoted(s.Key), from, deletedRows, s.joinOnKey(table, deletedRows))
 }
+
+// deletedRows is the alias of the rows to delete. It is not the name of a schema or a
+// table that anybody would choose.
+const deletedRows = "_starlift_rows"
 
 // Insert returns the statement that puts in the rows of from.
 func (s *StagedTable) Insert(schema, from string) string {
@@ -49,7 +54,7 @@ func (s *StagedTable) Update(schema, from string) string {
 		return ""
 	}
 	return fmt.Sprintf("UPDATE %s t SET %s FROM (SELECT %s FROM %s) s WHERE %s", QualifiedName(schema, s.Table),
-		strings.Join(set, ", "), Quoted(s.Columns), from, s.JoinOnKey())
+		strings.Join(set, ", "), Quoted(s.Columns), from, s.joinOnKey("t", "s"))
 }
 
 // execCounted runs a statement that has to touch so many rows. An empty one has

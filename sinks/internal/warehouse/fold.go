@@ -21,8 +21,8 @@ import (
 //	delete        update   update   delete
 //
 // What a key was before its first row, and is after its last, is all that counts, so
-// folding what is folded gives the same. Memory is about a key and 64 bytes for each
-// key.
+// folding folded rows once more changes nothing. Memory is about 64 bytes and the
+// bytes of the key for each key.
 type fold struct {
 	keys map[string]*keyChange
 	rows int64 // that were added
@@ -73,8 +73,8 @@ func (f *fold) ops() []pipeline.Op {
 	return all
 }
 
-// appendKey appends the bytes that a row's key is told from others by. The types of
-// the columns are the same for all rows.
+// appendKey appends bytes that are equal for rows of one key, and for no others. The
+// types of the columns are the same for all rows.
 func appendKey(dst []byte, columns []arrow.Array, row int) ([]byte, error) {
 	for _, column := range columns {
 		if column.IsNull(row) {

@@ -51,30 +51,30 @@ func (g *Gather) isDue(since time.Time, rows int64) bool {
 	return age < 0 || age >= g.Interval || rows >= cmp.Or(g.RowsMax, gatheredRowsMax)
 }
 
-// gathered is what waits to be published: the sink's memory between epochs.
-type gathered struct {
+// backlog is the rows that wait to be published: the sink's memory between epochs.
+type backlog struct {
 	Segments []segment `json:"segments,omitempty"`
 	// Since is when the first epoch that waits began.
 	Since time.Time `json:"since,omitzero"`
 }
 
-func readGathered(sinkState json.RawMessage) (g gathered, err error) {
+func readBacklog(sinkState json.RawMessage) (b backlog, err error) {
 	if sinkState != nil {
-		err = json.Unmarshal(sinkState, &g)
+		err = json.Unmarshal(sinkState, &b)
 	}
-	return g, err
+	return b, err
 }
 
-func (g *gathered) rows() (n int64) {
-	for i := range g.Segments {
-		n += g.Segments[i].Rows
+func (b *backlog) rows() (n int64) {
+	for i := range b.Segments {
+		n += b.Segments[i].Rows
 	}
 	return n
 }
 
-// gatheringEpoch is one epoch's rows on their way to segments. It is a
+// gatherWriter is one epoch's rows on their way to segments. It is a
 // pipeline.EpochWriter.
-type gatheringEpoch struct {
+type gatherWriter struct {
 	sink    *Sink
 	number  int64
 	dir     string
@@ -85,18 +85,18 @@ type gatheringEpoch struct {
 	done    bool
 }
 
-var _ pipeline.EpochWriter = (*gatheringEpoch)(nil)
+var _ pipeline.EpochWriter = (*gatherWriter)(nil)
 
-func (s *Sink) beginGathered(number int64) (pipeline.EpochWriter, error) {
+func (s *Sink) newGatherWriter(number int64) (pipeline.EpochWriter, error) {
 	dir := s.options.Spool(number)
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &gatheringEpoch{sink: s, number: number, dir: dir, started: s.cfg.Gather.now().UTC(), tables: map[*pipeline.Table]*segmentWriter{}, rows: map[string]map[string]int64{}}, nil
+	return &gatherWriter{sink: s, number: number, dir: dir, started: s.cfg.Gather.now().UTC(), tables: map[*pipeline.Table]*segmentWriter{}, rows: map[string]map[string]int64{}}, nil
 }
 
 // Write implements pipeline.EpochWriter.
-func (e *gatheringEpoch) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
+func (e *gatherWriter) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	if rows.Record.NumRows() == 0 {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (e *gatheringEpoch) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 
 // Prepare implements pipeline.EpochWriter: rows wait in their segments, or all that
 // wait are folded and published.
-func (e *gatheringEpoch) Prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
+func (e *gatherWriter) Prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
 	c, err := e.prepare(ctx, last)
 	if err != nil {
 		e.Abort()
@@ -136,8 +136,8 @@ func (e *gatheringEpoch) Prepare(ctx context.Context, last bool) (*pipeline.Comm
 	return c, err
 }
 
-func (e *gatheringEpoch) prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
-	next := gathered{Segments: slices.Clone(e.sink.gathered.Segments), Since: e.sink.gathered.Since}
+func (e *gatherWriter) prepare(ctx context.Context, last bool) (*pipeline.Committable, error) {
+	next := backlog{Segments: slices.Clone(e.sink.backlog.Segments), Since: e.sink.backlog.Since}
 	if next.Since.IsZero() {
 		next.Since = e.started
 	}
@@ -153,23 +153,23 @@ func (e *gatheringEpoch) prepare(ctx context.Context, last bool) (*pipeline.Comm
 	var err error
 	switch g := &e.sink.cfg.Gather; {
 	case len(next.Segments) == 0:
-		next = gathered{}
+		next = backlog{}
 	case last || g.isDue(next.Since, next.rows()):
 		c.Payload, err = e.publish(ctx, next.Segments)
-		next = gathered{}
+		next = backlog{}
 	default:
 		err = e.carry(&next, c)
 	}
 	if err != nil {
 		return nil, err
 	}
-	e.sink.gathered, e.done = next, true
+	e.sink.backlog, e.done = next, true
 	return c, nil
 }
 
 // publish folds segments into the files that the dialect's writer makes, and returns
 // what a commit has to do; nil = nothing is left of them.
-func (e *gatheringEpoch) publish(ctx context.Context, segments []segment) (json.RawMessage, error) {
+func (e *gatherWriter) publish(ctx context.Context, segments []segment) (json.RawMessage, error) {
 	s := &spool{number: e.number, dir: e.dir, cfg: &e.sink.cfg, tables: map[*pipeline.Table]*tableSpool{}}
 	err := e.foldAll(segments, s.write)
 	if err != nil {
@@ -184,9 +184,9 @@ func (e *gatheringEpoch) publish(ctx context.Context, segments []segment) (json.
 }
 
 // carry puts what waits into the committable.
-func (e *gatheringEpoch) carry(g *gathered, c *pipeline.Committable) (err error) {
-	if len(g.Segments) > cmp.Or(e.sink.cfg.Gather.SegmentsMax, gatheredSegmentsMax) {
-		if g.Segments, err = e.compact(g.Segments); err != nil {
+func (e *gatherWriter) carry(b *backlog, c *pipeline.Committable) (err error) {
+	if len(b.Segments) > cmp.Or(e.sink.cfg.Gather.SegmentsMax, gatheredSegmentsMax) {
+		if b.Segments, err = e.compact(b.Segments); err != nil {
 			return err
 		}
 	}
@@ -196,21 +196,21 @@ func (e *gatheringEpoch) carry(g *gathered, c *pipeline.Committable) (err error)
 	if err := disk.SyncDir(e.dir); err != nil {
 		return err
 	}
-	for i := range g.Segments {
-		if epoch := g.Segments[i].Epoch; !slices.Contains(c.RetainEpochs, epoch) {
+	for i := range b.Segments {
+		if epoch := b.Segments[i].Epoch; !slices.Contains(c.RetainEpochs, epoch) {
 			c.RetainEpochs = append(c.RetainEpochs, epoch)
 		}
 	}
-	if c.SinkState, err = json.Marshal(g); err != nil {
+	if c.SinkState, err = json.Marshal(b); err != nil {
 		return fmt.Errorf("committable: %w", err)
 	}
-	c.FlushBy = g.Since.Add(e.sink.cfg.Gather.Interval)
+	c.FlushBy = b.Since.Add(e.sink.cfg.Gather.Interval)
 	return nil
 }
 
 // compact folds segments into one for each table and set of columns, in this epoch's
 // spool.
-func (e *gatheringEpoch) compact(segments []segment) (compacted []segment, err error) {
+func (e *gatherWriter) compact(segments []segment) (compacted []segment, err error) {
 	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
 		return nil, err
 	}
@@ -235,10 +235,10 @@ func (e *gatheringEpoch) compact(segments []segment) (compacted []segment, err e
 	return compacted, err
 }
 
-// foldAll folds segments, and gives the rows. Rows of a table whose columns have
-// changed meanwhile come one after the other, as tables of their own: an update
-// leaves alone what it has no column for.
-func (e *gatheringEpoch) foldAll(segments []segment, write func(*pipeline.Rows) error) error {
+// foldAll folds segments, and writes the rows that result. Where the columns of a
+// table have changed meanwhile, its rows before and after are folded apart, and are
+// written in this order: an update leaves alone what it has no column for.
+func (e *gatherWriter) foldAll(segments []segment, write func(*pipeline.Rows) error) error {
 	for len(segments) > 0 {
 		var group, rest []segment
 		ended := false // the table's columns are others from here on
@@ -261,7 +261,7 @@ func (e *gatheringEpoch) foldAll(segments []segment, write func(*pipeline.Rows) 
 
 // foldGroup folds segments of one table in two passes: the first is for the keys, the
 // second for the rows that stay.
-func (e *gatheringEpoch) foldGroup(group []segment, write func(*pipeline.Rows) error) error {
+func (e *gatherWriter) foldGroup(group []segment, write func(*pipeline.Rows) error) error {
 	t, err := group[0].table()
 	if err != nil {
 		return err
@@ -313,7 +313,7 @@ func (e *gatheringEpoch) foldGroup(group []segment, write func(*pipeline.Rows) e
 }
 
 // Abort implements pipeline.EpochWriter.
-func (e *gatheringEpoch) Abort() {
+func (e *gatherWriter) Abort() {
 	if e.done {
 		return
 	}

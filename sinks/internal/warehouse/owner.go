@@ -37,8 +37,8 @@ type claims struct {
 	sink    string
 	options *pipeline.SinkOptions
 	owners  map[string]Owner // by the table's name as the dialect compares it
-	wrong   []string
-	others  bool   // something of others is in the way
+	misfits []string
+	others  bool   // some of the tables belong to others
 	renamed string // the pipeline that has a table of a sink of this name
 	// take are the tables that are nobody's yet: their rows in TablesTable are to be
 	// written.
@@ -60,7 +60,7 @@ func (c *claims) add(table string, there, rows bool) {
 	ours := recorded && owner == Owner{c.options.Pipeline, c.options.StateID, c.sink}
 	differs := func(others bool, format string, args ...any) {
 		c.others = c.others || others
-		c.wrong = append(c.wrong, fmt.Sprintf("  table %s.%s: ", c.schema, table)+fmt.Sprintf(format, args...))
+		c.misfits = append(c.misfits, fmt.Sprintf("  table %s.%s: ", c.schema, table)+fmt.Sprintf(format, args...))
 	}
 	switch {
 	case recorded && owner.Pipeline != c.options.Pipeline:
@@ -85,17 +85,17 @@ func (c *claims) add(table string, there, rows bool) {
 
 // err says what is wrong with the tables, and how to go on; nil = nothing is.
 func (c *claims) err() error {
-	if c.wrong == nil {
+	if c.misfits == nil {
 		return nil
 	}
-	way := "put back what was there, or " + recoveryHint
+	hint := "put back what was there, or " + recoveryHint
 	if c.others {
-		way = "give this pipeline's tables a schema of their own (schema) or other names; or, if nobody needs what is there, drop those tables and their rows in " + TablesTable
+		hint = "give this pipeline's tables a schema of their own (schema) or other names; or, if nobody needs what is there, drop those tables and their rows in " + TablesTable
 	}
 	if c.renamed != "" {
-		way = fmt.Sprintf("if this is pipeline %q with a new name, put the name back; otherwise %s", c.renamed, way)
+		hint = fmt.Sprintf("if this is pipeline %q with a new name, put the name back; otherwise %s", c.renamed, hint)
 	}
-	return &OwnerError{Sink: c.sink, text: fmt.Sprintf("sink %q can't take its tables:\n%s\n%s", c.sink, strings.Join(c.wrong, "\n"), way)}
+	return &OwnerError{Sink: c.sink, text: fmt.Sprintf("sink %q can't take its tables:\n%s\n%s", c.sink, strings.Join(c.misfits, "\n"), hint)}
 }
 
 // OwnerError says that tables are not the sink's to write.

@@ -27,9 +27,9 @@ type Config struct {
 // Sink keeps settled tables in a Database. It is a pipeline.Sink and
 // pipeline.Resettable.
 type Sink struct {
-	cfg      Config
-	options  pipeline.SinkOptions
-	gathered gathered
+	cfg     Config
+	options pipeline.SinkOptions
+	backlog backlog // of epochs that are gathered
 	// found holds the columns of each table as Open left them.
 	found map[string]Columns
 }
@@ -74,13 +74,13 @@ func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	return s.cfg.Open(ctx, o.Tables, s.takeTables)
 }
 
-// begin leaves what an earlier opening had.
+// begin forgets what an earlier opening had.
 func (s *Sink) begin(o pipeline.SinkOptions) (err error) {
 	if err := s.Close(); err != nil {
 		return err
 	}
 	s.options, s.found = o, map[string]Columns{}
-	if s.gathered, err = readGathered(o.SinkState); err != nil {
+	if s.backlog, err = readBacklog(o.SinkState); err != nil {
 		return fmt.Errorf("checkpoint of sink %q: %w", s.cfg.Name, err)
 	}
 	return s.CheckTables(o.Tables)
@@ -134,15 +134,15 @@ func (s *Sink) checkToken(ctx context.Context, tx Tx) error {
 	return CheckToken(s.cfg.Name, &s.options, found, other, otherEpoch)
 }
 
-// lastEpoch returns the sink's last epoch; 0 = none. It is not expected to be before
-// from, which is where a database looks that has an epoch for each second of years.
+// lastEpoch returns the sink's last epoch; 0 = none. It should not be before from: an
+// audit table that has a row for each second of years is read from there on.
 func (s *Sink) lastEpoch(ctx context.Context, tx Tx, from int64) (int64, error) {
 	epoch, err := tx.LastEpoch(ctx, s.owner(), from)
 	if err != nil {
 		return 0, fmt.Errorf("reading the token: %w", err)
 	}
 	if epoch == 0 && from > 0 {
-		return s.lastEpoch(ctx, tx, 0) // to say what is there instead
+		return s.lastEpoch(ctx, tx, 0) // an error will name the epoch that is there instead
 	}
 	return epoch, nil
 }
@@ -228,7 +228,7 @@ type Prober interface {
 // Begin starts an epoch's spool.
 func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 	if s.cfg.Gather.on() {
-		return s.beginGathered(number)
+		return s.newGatherWriter(number)
 	}
 	return newSpool(s.options.Spool(number), number, &s.cfg)
 }

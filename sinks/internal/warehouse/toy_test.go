@@ -41,10 +41,13 @@ type toyTx struct {
 }
 
 func (d *toy) begin() *toyTx {
-	tx := &toyTx{faults: d.faults}
-	text, err := json.Marshal(d.tables)
-	if err := errors.Join(err, json.Unmarshal(text, &tx.tables)); err != nil {
-		panic(err)
+	tx := &toyTx{faults: d.faults, tables: maps.Clone(d.tables)}
+	for name, table := range tx.tables {
+		copied := &toyTable{Columns: slices.Clone(table.Columns)}
+		for _, r := range table.Rows {
+			copied.Rows = append(copied.Rows, maps.Clone(r))
+		}
+		tx.tables[name] = copied
 	}
 	return tx
 }
@@ -170,17 +173,12 @@ func (t *toyTx) TakeTable(_ context.Context, table string, o warehouse.Owner) er
 }
 
 func (t *toyTx) CountOwn(_ context.Context, table, sink string, r *pipeline.Reset) (n int64, err error) {
-	of := func(o row) bool { return r.Owns(sink, o["pipeline"], o["sink"]) }
 	all := t.tables[table].Rows
-	for _, o := range all {
-		if of(o) {
-			n++
-		}
-	}
+	rest := slices.DeleteFunc(slices.Clone(all), func(o row) bool { return r.Owns(sink, o["pipeline"], o["sink"]) })
 	if r.Do {
-		t.tables[table].Rows = slices.DeleteFunc(all, of)
+		t.tables[table].Rows = rest
 	}
-	return n, nil
+	return int64(len(all) - len(rest)), nil
 }
 
 // toyWriter writes a table's rows as JSON. It is a warehouse.Writer.
