@@ -163,14 +163,32 @@ func checkName(ctx context.Context, name string) error {
 
 func noName(name string) error { return fmt.Errorf("%q is no name of an object", name) }
 
-// ReadAll returns the content of an object.
-func ReadAll(ctx context.Context, s Store, name string) (content []byte, err error) {
+// OpenRange returns the content of an object from an offset to its end. The caller closes
+// it.
+func OpenRange(ctx context.Context, s Store, name string, offset int64) (io.ReadCloser, error) {
 	o, err := s.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, o.Close()) }()
-	r, err := o.Range(ctx, 0, -1)
+	r, err := o.Range(ctx, offset, -1)
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return &openRange{r, o}, nil
+}
+
+// openRange is the only range of an object.
+type openRange struct {
+	io.ReadCloser
+	of Object
+}
+
+// Close closes both.
+func (r *openRange) Close() error { return errors.Join(r.ReadCloser.Close(), r.of.Close()) }
+
+// ReadAll returns the content of an object.
+func ReadAll(ctx context.Context, s Store, name string) (content []byte, err error) {
+	r, err := OpenRange(ctx, s, name, 0)
 	if err != nil {
 		return nil, err
 	}

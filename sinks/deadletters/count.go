@@ -1,14 +1,15 @@
 package deadletters
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"sync"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 // Counter counts a pipeline's letters. It reads each line once: files only grow.
@@ -16,7 +17,7 @@ type Counter struct {
 	folder Folder
 
 	mu    sync.Mutex
-	files map[string]*counted // by path
+	files map[string]*counted // by name
 }
 
 // counted is what was read of a file.
@@ -36,11 +37,12 @@ func NewCounter(d Folder) *Counter { return &Counter{folder: d, files: map[strin
 func (c *Counter) Left() (map[pipeline.Reason]int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	marks, err := c.read(markSuffix)
+	ctx := context.Background()
+	marks, err := c.read(ctx, markSuffix)
 	if err != nil {
 		return nil, err
 	}
-	letters, err := c.read(suffix)
+	letters, err := c.read(ctx, suffix)
 	if err != nil {
 		return nil, err
 	}
@@ -56,30 +58,30 @@ func (c *Counter) Left() (map[pipeline.Reason]int64, error) {
 }
 
 // read sums up the files with a suffix, and forgets those that are gone.
-func (c *Counter) read(suffix string) (counts, error) {
-	paths, err := files(c.folder.Dir, c.folder.Pipeline, suffix)
+func (c *Counter) read(ctx context.Context, suffix string) (counts, error) {
+	found, err := files(ctx, c.folder.objects(), c.folder.Pipeline, suffix)
 	if err != nil {
 		return nil, err
 	}
 	sum, there := counts{}, map[string]bool{}
-	for _, path := range paths {
-		n, err := c.count(path)
+	for _, f := range found {
+		n, err := c.count(ctx, f)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed just now
 		}
 		if err != nil {
 			return nil, err
 		}
-		there[path] = true
+		there[f.Name] = true
 		for name, reasons := range n.counts {
 			for reason, count := range reasons {
 				sum.add(name, reason, count)
 			}
 		}
 	}
-	for path := range c.files {
-		if filepath.Ext(path) == suffix && !there[path] {
-			delete(c.files, path)
+	for name := range c.files {
+		if path.Ext(name) == suffix && !there[name] {
+			delete(c.files, name)
 		}
 	}
 	return sum, nil
@@ -93,21 +95,16 @@ func (c counts) add(file string, reason pipeline.Reason, n int64) {
 }
 
 // count reads on in a file where it was read to.
-func (c *Counter) count(path string) (*counted, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	n := c.files[path]
-	if n == nil || info.Size() < n.size {
+func (c *Counter) count(ctx context.Context, f blob.Info) (*counted, error) {
+	n := c.files[f.Name]
+	if n == nil || f.Size < n.size {
 		n = &counted{counts: counts{}}
-		c.files[path] = n
+		c.files[f.Name] = n
 	}
-	if info.Size() == n.size {
+	if f.Size == n.size {
 		return n, nil
 	}
-	base := filepath.Base(path)
-	end, err := scan(path, n.size, false, func(_ int, _ int64, line []byte) error {
+	end, err := scan(ctx, c.folder.objects(), f.Name, n.size, false, func(_ int, _ int64, line []byte) error {
 		var l struct {
 			ID     string          `json:"id"` // of a letter that was read again
 			Reason pipeline.Reason `json:"reason"`
@@ -115,7 +112,7 @@ func (c *Counter) count(path string) (*counted, error) {
 		if err := json.Unmarshal(line, &l); err != nil {
 			return err
 		}
-		name := base
+		name := f.Name
 		if l.ID != "" {
 			name = fileOf(l.ID)
 		}
@@ -123,7 +120,7 @@ func (c *Counter) count(path string) (*counted, error) {
 		return nil
 	})
 	if err != nil {
-		delete(c.files, path) // it may be counted in part
+		delete(c.files, f.Name) // it may be counted in part
 		return nil, err
 	}
 	n.size = end

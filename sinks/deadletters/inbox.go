@@ -10,14 +10,13 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 // Limits of the records that Read returns at once.
@@ -80,9 +79,10 @@ func (s *Store) Inbox(readers map[string]Reader, every time.Duration) *Inbox {
 	return &Inbox{store: s, readers: readers, every: every}
 }
 
-func (b *Inbox) dir() string { return inboxOf(b.store.dir, b.store.opening.Pipeline) }
+// object returns the name of a request's object.
+func (b *Inbox) object(request string) string { return inboxOf(b.store.opening.Pipeline) + request }
 
-func (b *Inbox) folder() Folder { return Folder{b.store.dir, b.store.opening.Pipeline} }
+func (b *Inbox) folder() Folder { return Folder{b.store.o.Dir, b.store.opening.Pipeline} }
 
 // Bounded implements pipeline.Source.
 func (b *Inbox) Bounded() bool { return b.every == 0 }
@@ -105,7 +105,7 @@ func (b *Inbox) CursorText(_ string, raw []byte) string {
 // Open forgets the requests that are gone, and removes those that are done. The
 // Store is open by then, so that the names of all letters that the cursor has
 // passed are there.
-func (b *Inbox) Open(_ context.Context, o pipeline.SourceOptions) error {
+func (b *Inbox) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	b.formats, b.places, b.refused = map[formatKey]*pipeline.Format{}, map[string]place{}, map[string]bool{}
 	b.read, b.request = nil, nil
 	raw, ok := o.Cursors[partition]
@@ -117,15 +117,14 @@ func (b *Inbox) Open(_ context.Context, o pipeline.SourceOptions) error {
 		return fmt.Errorf("cursor of the inbox: %w", err)
 	}
 	for name, at := range c.Requests {
-		path := filepath.Join(b.dir(), name)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := b.store.objects.Stat(ctx, b.object(name)); errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return err
 		}
 		if !at.Done {
 			b.places[name] = at
-		} else if err := b.remove(name); err != nil {
+		} else if err := b.remove(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -133,11 +132,8 @@ func (b *Inbox) Open(_ context.Context, o pipeline.SourceOptions) error {
 }
 
 // remove removes a request that is done.
-func (b *Inbox) remove(name string) error {
-	if err := os.Remove(filepath.Join(b.dir(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return disk.SyncDir(b.dir())
+func (b *Inbox) remove(ctx context.Context, name string) error {
+	return b.store.objects.Delete(ctx, b.object(name))
 }
 
 // Read returns letters of one source and transform, in the order of the requests.
@@ -147,12 +143,12 @@ func (b *Inbox) Read(ctx context.Context) (*pipeline.Records, error) {
 			return nil, err
 		}
 		if b.request == nil {
-			if err := b.next(); err != nil {
+			if err := b.next(ctx); err != nil {
 				return nil, err
 			}
 		}
 		if b.request != nil {
-			records, err := b.records()
+			records, err := b.records(ctx)
 			if err != nil || records != nil {
 				return records, err
 			}
@@ -170,27 +166,27 @@ func (b *Inbox) Read(ctx context.Context) (*pipeline.Records, error) {
 }
 
 // next opens the next request that is not read; none is left nil.
-func (b *Inbox) next() error {
-	names, err := requests(b.store.dir, b.store.opening.Pipeline)
+func (b *Inbox) next(ctx context.Context) error {
+	found, err := requests(ctx, b.store.objects, b.store.opening.Pipeline)
 	if err != nil {
 		return err
 	}
-	for _, path := range names {
-		name := filepath.Base(path)
+	for _, f := range found {
+		name := path.Base(f.Name)
 		if b.refused[name] || b.place(name).Done {
 			continue
 		}
-		if why := b.check(path); errors.Is(why, fs.ErrNotExist) {
+		if why := b.check(ctx, f.Name); errors.Is(why, fs.ErrNotExist) {
 			continue // it was removed just now
 		} else if why != nil {
 			b.refused[name] = true
-			b.store.o.Log.Warn("dead letters can't be read again, and wait in the inbox", "request", path, "error", why)
+			b.store.o.Log.Warn("dead letters can't be read again, and wait in the inbox", "request", b.store.objects.URL(f.Name), "error", why)
 			continue
 		}
-		if err := b.loadRead(); err != nil {
+		if err := b.loadRead(ctx); err != nil {
 			return err
 		}
-		b.request, err = b.open(path)
+		b.request, err = b.open(ctx, name)
 		return err
 	}
 	return nil
@@ -198,11 +194,11 @@ func (b *Inbox) next() error {
 
 // loadRead looks up which letters were read again, the first time that there is
 // a request.
-func (b *Inbox) loadRead() error {
+func (b *Inbox) loadRead(ctx context.Context) error {
 	if b.read != nil {
 		return nil
 	}
-	marks, err := b.folder().marks()
+	marks, err := b.folder().marks(ctx)
 	if err != nil {
 		return err
 	}
@@ -215,8 +211,8 @@ func (b *Inbox) loadRead() error {
 
 // check reads a request through, and returns why it can't be read again as a
 // whole: nothing of it is then, until it is put right or the pipeline is.
-func (b *Inbox) check(path string) error {
-	return eachLine(path, func(_ int, line []byte) error {
+func (b *Inbox) check(ctx context.Context, name string) error {
+	return eachLine(ctx, b.store.objects, name, func(_ int, line []byte) error {
 		var r requested
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
@@ -246,24 +242,21 @@ func (r Reader) Reads(l *Letter) error {
 
 // openRequest is a request that is being read.
 type openRequest struct {
-	name   string
-	file   *os.File
-	r      *bufio.Reader
-	offset int64      // behind the last line that was read
-	ahead  *requested // the letter in that line, when it is not handed over yet
+	name    string
+	url     string
+	content io.ReadCloser
+	r       *bufio.Reader
+	offset  int64      // behind the last line that was read
+	ahead   *requested // the letter in that line, when it is not handed over yet
 }
 
-func (b *Inbox) open(path string) (*openRequest, error) {
-	f, err := os.Open(path)
+func (b *Inbox) open(ctx context.Context, name string) (*openRequest, error) {
+	offset := b.place(name).Offset
+	content, err := blob.OpenRange(context.WithoutCancel(ctx), b.store.objects, b.object(name), offset)
 	if err != nil {
 		return nil, err
 	}
-	o := &openRequest{name: filepath.Base(path), file: f, r: bufio.NewReaderSize(f, 1<<16)}
-	o.offset = b.place(o.name).Offset
-	if _, err := f.Seek(o.offset, io.SeekStart); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return o, nil
+	return &openRequest{name: name, url: b.store.objects.URL(b.object(name)), content: content, r: bufio.NewReaderSize(content, 1<<16), offset: offset}, nil
 }
 
 func (b *Inbox) place(request string) place {
@@ -281,12 +274,12 @@ func (b *Inbox) peek() (*requested, error) {
 			return nil, nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s: %w", o.file.Name(), err)
+			return nil, fmt.Errorf("%s: %w", o.url, err)
 		}
 		o.offset += int64(len(line))
 		r := &requested{}
 		if err := json.Unmarshal(line, r); err != nil {
-			return nil, fmt.Errorf("%s: at byte %d: %w", o.file.Name(), o.offset-int64(len(line)), err)
+			return nil, fmt.Errorf("%s: at byte %d: %w", o.url, o.offset-int64(len(line)), err)
 		}
 		if !b.read[r.ID] {
 			o.ahead = r
@@ -319,14 +312,14 @@ func (k *block) add(r *requested, offset int64) {
 
 // records returns the next letters of the open request; nil = it has no more, and
 // is done.
-func (b *Inbox) records() (*pipeline.Records, error) {
+func (b *Inbox) records(ctx context.Context) (*pipeline.Records, error) {
 	o := b.request
 	next, err := b.peek()
 	if err != nil {
 		return nil, err
 	}
 	if next == nil { // all the rest was in other requests
-		return nil, errors.Join(b.closeRequest(), b.remove(o.name))
+		return nil, errors.Join(b.closeRequest(), b.remove(ctx, o.name))
 	}
 	k := &block{first: next, records: &pipeline.Records{Source: next.Source, Partition: partition, Format: b.format(next)}}
 	for next != nil && (len(k.offsets) == 0 || k.takes(next)) {
@@ -382,7 +375,7 @@ func (b *Inbox) format(r *requested) *pipeline.Format {
 }
 
 // Committed removes the requests of which everything has taken effect.
-func (b *Inbox) Committed(_ context.Context, cursors map[string][]byte) error {
+func (b *Inbox) Committed(ctx context.Context, cursors map[string][]byte) error {
 	var c cursor
 	if err := json.Unmarshal(cursors[partition], &c); err != nil {
 		return fmt.Errorf("cursor of the inbox: %w", err)
@@ -391,7 +384,7 @@ func (b *Inbox) Committed(_ context.Context, cursors map[string][]byte) error {
 		if !at.Done {
 			continue
 		}
-		if err := b.remove(name); err != nil {
+		if err := b.remove(ctx, name); err != nil {
 			return err
 		}
 		b.mu.Lock()
@@ -405,7 +398,7 @@ func (b *Inbox) closeRequest() error {
 	if b.request == nil {
 		return nil
 	}
-	err := b.request.file.Close()
+	err := b.request.content.Close()
 	b.request = nil
 	return err
 }

@@ -276,7 +276,7 @@ func (w *world) check(t interface{ Fatalf(string, ...any) }, asked map[string]bo
 			t.Fatalf("%s was refused again %d times, want %d", id, again[id], want)
 		}
 	}
-	if left, err := requests(w.dir, "p"); err != nil || len(left) > 0 {
+	if left, err := (Folder{w.dir, "p"}).Requests(); err != nil || len(left) > 0 {
 		t.Fatalf("in the inbox: %v %v\n%s", left, err, w.log.String())
 	}
 	if w.log.Len() > 0 {
@@ -335,7 +335,7 @@ func TestRequestsThatWait(t *testing.T) {
 	if err := w.ask(func(*Found) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
-	inbox := inboxOf(w.dir, "p")
+	inbox := filepath.Join(w.dir, inboxOf("p"))
 	for name, text := range map[string]string{"broken.ndjson": "{}\n", "half.ndjson.tmp": "{", "readme.txt": "not a request"} {
 		if err := os.WriteFile(filepath.Join(inbox, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -378,8 +378,8 @@ func TestRetention(t *testing.T) {
 	if err := w.ask(ofEpoch(2)); err != nil {
 		t.Fatal(err)
 	}
-	inbox := inboxOf(w.dir, "p")
-	for path, text := range map[string]string{filepath.Join(inbox, "x.ndjson.tmp"): "", filepath.Join(w.dir, "p-q-0123456789abcdef-000000000001.ndjson"): "", filepath.Join(w.dir, "notes.ndjson"): ""} {
+	inbox := filepath.Join(w.dir, inboxOf("p"))
+	for path, text := range map[string]string{filepath.Join(inbox, "x.ndjson.tmp"): "", filepath.Join(inbox, ".y.ndjson.0123abcd.tmp"): "", filepath.Join(w.dir, "p-q-0123456789abcdef-000000000001.ndjson"): "", filepath.Join(w.dir, "notes.ndjson"): ""} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -421,8 +421,9 @@ func TestRetention(t *testing.T) {
 	if err != nil || len(left) != 4 { // the waiting one, the inbox, and what is not this pipeline's
 		t.Errorf("left are %v, %v", left, err)
 	}
-	if _, err := os.Stat(filepath.Join(inbox, "x.ndjson.tmp")); err == nil {
-		t.Error("what is left of an unfinished request stays")
+	entries, err := os.ReadDir(inbox)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("what is left of unfinished requests stays: %v, %v", entries, err)
 	}
 }
 

@@ -2,16 +2,19 @@ package deadletters
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Status says what has become of a letter.
@@ -36,18 +39,22 @@ type Found struct {
 	*Letter
 }
 
-// Folder is what is kept of a pipeline's dead letters.
+// Folder is what is kept of a pipeline's dead letters. It is on the local disk, so what
+// it is asked is not cut short.
 type Folder struct{ Dir, Pipeline string }
+
+func (d Folder) objects() blob.Store { return blob.NewDir(d.Dir, disk.Private) }
 
 // Each calls f for every letter of the pipeline, oldest file first. Those of
 // another state than stateID are outdated; empty = none is. It ends early with
 // f's error.
 func (d Folder) Each(stateID string, f func(*Found) error) error {
-	names, err := files(d.Dir, d.Pipeline, suffix)
+	ctx := context.Background()
+	found, err := files(ctx, d.objects(), d.Pipeline, suffix)
 	if err != nil {
 		return err
 	}
-	return d.each(names, stateID, f)
+	return d.each(ctx, namesOf(found), stateID, f)
 }
 
 // Find is Each for the letters with these ids, as far as they are there.
@@ -56,12 +63,13 @@ func (d Folder) Find(stateID string, ids []string, f func(*Found) error) error {
 	for _, id := range ids {
 		wanted[id], in[fileOf(id)] = true, true
 	}
-	names, err := files(d.Dir, d.Pipeline, suffix)
+	ctx := context.Background()
+	found, err := files(ctx, d.objects(), d.Pipeline, suffix)
 	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !in[filepath.Base(name)] })
-	return d.each(names, stateID, func(l *Found) error {
+	found = slices.DeleteFunc(found, func(f blob.Info) bool { return !in[f.Name] })
+	return d.each(ctx, namesOf(found), stateID, func(l *Found) error {
 		if !wanted[l.ID] {
 			return nil
 		}
@@ -69,22 +77,21 @@ func (d Folder) Find(stateID string, ids []string, f func(*Found) error) error {
 	})
 }
 
-func (d Folder) each(names []string, stateID string, f func(*Found) error) error {
+func (d Folder) each(ctx context.Context, names []string, stateID string, f func(*Found) error) error {
 	// A request is removed after its letters were marked: what does not wait any
 	// more when it is asked first is marked when it is asked then.
-	waiting, err := d.waiting()
+	waiting, err := d.waiting(ctx)
 	if err != nil {
 		return err
 	}
-	marks, err := d.marks()
+	marks, err := d.marks(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		base := filepath.Base(name)
-		_, of, _ := owner(base)
-		_, err := scan(name, 0, false, func(n int, _ int64, line []byte) error {
-			found := &Found{ID: base + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
+		_, of, _ := owner(name)
+		_, err := scan(ctx, d.objects(), name, 0, false, func(n int, _ int64, line []byte) error {
+			found := &Found{ID: name + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
 			if err := json.Unmarshal(line, found.Letter); err != nil {
 				return err
 			}
@@ -107,41 +114,37 @@ func (d Folder) each(names []string, stateID string, f func(*Found) error) error
 // LastState returns the state id of the file that was written last; empty = there
 // is none.
 func (d Folder) LastState() (id string, err error) {
-	names, err := files(d.Dir, d.Pipeline, suffix)
+	found, err := files(context.Background(), d.objects(), d.Pipeline, suffix)
 	if err != nil {
 		return "", err
 	}
 	var newest time.Time
-	for _, name := range names {
-		info, err := os.Stat(name)
-		if err != nil {
-			return "", err
-		}
-		if info.ModTime().After(newest) {
-			newest = info.ModTime()
-			_, id, _ = owner(filepath.Base(name))
+	for _, f := range found {
+		if f.Modified.After(newest) {
+			newest = f.Modified
+			_, id, _ = owner(f.Name)
 		}
 	}
 	return id, nil
 }
 
 // marks returns the letters that were read again, by id.
-func (d Folder) marks() (map[string]mark, error) {
+func (d Folder) marks(ctx context.Context) (map[string]mark, error) {
 	all := map[string]mark{}
-	names, err := files(d.Dir, d.Pipeline, markSuffix)
+	found, err := files(ctx, d.objects(), d.Pipeline, markSuffix)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if err := eachMark(name, func(m mark) { all[m.ID] = m }); err != nil {
+	for _, f := range found {
+		if err := eachMark(ctx, d.objects(), f.Name, func(m mark) { all[m.ID] = m }); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-func eachMark(name string, f func(mark)) error {
-	_, err := scan(name, 0, false, func(_ int, _ int64, line []byte) error {
+func eachMark(ctx context.Context, s blob.Store, name string, f func(mark)) error {
+	_, err := scan(ctx, s, name, 0, false, func(_ int, _ int64, line []byte) error {
 		var m mark
 		if err := json.Unmarshal(line, &m); err != nil {
 			return err
@@ -153,14 +156,14 @@ func eachMark(name string, f func(mark)) error {
 }
 
 // waiting returns the ids in requests; some of them may have been read already.
-func (d Folder) waiting() (map[string]bool, error) {
+func (d Folder) waiting(ctx context.Context) (map[string]bool, error) {
 	all := map[string]bool{}
-	names, err := requests(d.Dir, d.Pipeline)
+	found, err := requests(ctx, d.objects(), d.Pipeline)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		err := eachLine(name, func(_ int, line []byte) error {
+	for _, f := range found {
+		err := eachLine(ctx, d.objects(), f.Name, func(_ int, line []byte) error {
 			var r requested
 			if err := json.Unmarshal(line, &r); err != nil {
 				return err
@@ -168,7 +171,7 @@ func (d Folder) waiting() (map[string]bool, error) {
 			all[r.ID] = true
 			return nil
 		})
-		if err != nil && !errors.Is(err, os.ErrNotExist) { // it was read just now
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it was read just now
 			return nil, err
 		}
 	}
@@ -177,8 +180,8 @@ func (d Folder) waiting() (map[string]bool, error) {
 
 // eachLine calls f for the lines of a file that nobody is writing, which are
 // numbered from 1.
-func eachLine(name string, f func(n int, line []byte) error) error {
-	_, err := scan(name, 0, true, func(n int, _ int64, line []byte) error { return f(n, line) })
+func eachLine(ctx context.Context, s blob.Store, name string, f func(n int, line []byte) error) error {
+	_, err := scan(ctx, s, name, 0, true, func(n int, _ int64, line []byte) error { return f(n, line) })
 	return err
 }
 
@@ -189,18 +192,15 @@ var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 1<<16)
 // from there, its offset, and its bytes, which are good until f returns. It
 // returns where they end. One without its end is being written, and none yet,
 // unless it is said to be a whole one.
-func scan(name string, from int64, whole bool, f func(n int, offset int64, line []byte) error) (end int64, err error) {
-	file, err := os.Open(name)
+func scan(ctx context.Context, s blob.Store, name string, from int64, whole bool, f func(n int, offset int64, line []byte) error) (end int64, err error) {
+	content, err := blob.OpenRange(ctx, s, name, from)
 	if err != nil {
 		return from, err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Seek(from, io.SeekStart); err != nil {
-		return from, err
-	}
+	defer func() { err = errors.Join(err, content.Close()) }()
 	r := buffers.Get().(*bufio.Reader)
 	defer buffers.Put(r)
-	r.Reset(file)
+	r.Reset(content)
 	var long []byte // a line that the reader can't hold
 	end = from
 	for n := 1; ; n++ {
@@ -221,7 +221,7 @@ func scan(name string, from int64, whole bool, f func(n int, offset int64, line 
 			return end, err
 		}
 		if err := f(n, end, line); err != nil {
-			return end, fmt.Errorf("%s:%d: %w", name, n, err)
+			return end, fmt.Errorf("%s:%d: %w", s.URL(name), n, err)
 		}
 		end += int64(len(line))
 	}

@@ -1,13 +1,13 @@
 package deadletters
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 const (
@@ -34,9 +34,9 @@ func owner(name string) (pipeline, stateID string, ok bool) {
 	return m[1], m[2], true
 }
 
-// files returns the paths of a pipeline's files with a suffix, oldest first.
-func files(dir, pipeline, suffix string) ([]string, error) {
-	return list(dir, func(name string) bool {
+// files returns a pipeline's files with a suffix, oldest first.
+func files(ctx context.Context, s blob.Store, pipeline, suffix string) ([]blob.Info, error) {
+	return list(ctx, s, "", func(name string) bool {
 		p, _, ok := owner(name)
 		return ok && p == pipeline && strings.HasSuffix(name, suffix)
 	})
@@ -49,20 +49,25 @@ func isOf(name, prefix, suffix string) bool {
 	return ok && p+"-"+id+"-" == prefix && strings.HasSuffix(name, suffix)
 }
 
-// list returns the paths of the folder's files that want says, sorted by name;
-// none when there is no folder.
-func list(dir string, want func(name string) bool) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var paths []string
-	for _, e := range entries {
-		if want(e.Name()) {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+// list returns the files in a folder, which is empty or ends with a slash, that want
+// wants by the ends of their names, in the order of names.
+func list(ctx context.Context, s blob.Store, folder string, want func(name string) bool) (found []blob.Info, err error) {
+	for o, err := range s.List(ctx, folder, blob.ListOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		if !o.IsFolder() && want(path.Base(o.Name)) {
+			found = append(found, o)
 		}
 	}
-	return paths, nil
+	return found, nil
+}
+
+func namesOf(files []blob.Info) (names []string) {
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // fileOf returns the file that a letter's id names.
@@ -71,9 +76,9 @@ func fileOf(id string) string {
 	return name
 }
 
-func inboxOf(dir, pipeline string) string { return filepath.Join(dir, inboxFolder, pipeline) }
+func inboxOf(pipeline string) string { return inboxFolder + "/" + pipeline + "/" }
 
-// requests returns the paths of a pipeline's requests.
-func requests(dir, pipeline string) ([]string, error) {
-	return list(inboxOf(dir, pipeline), func(name string) bool { return strings.HasSuffix(name, suffix) })
+// requests returns a pipeline's requests.
+func requests(ctx context.Context, s blob.Store, pipeline string) ([]blob.Info, error) {
+	return list(ctx, s, inboxOf(pipeline), func(name string) bool { return strings.HasSuffix(name, suffix) })
 }

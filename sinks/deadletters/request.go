@@ -1,14 +1,10 @@
 package deadletters
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
-	"os"
-	"path/filepath"
 	"time"
-
-	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // requested is a line of a request: a letter that is to be read again.
@@ -19,10 +15,7 @@ type requested struct {
 }
 
 // Request asks for letters to be read again. Nobody sees it before Place.
-type Request struct {
-	lines
-	dir string
-}
+type Request struct{ lines }
 
 // NewRequest returns an empty request.
 func (d Folder) NewRequest() (*Request, error) {
@@ -30,40 +23,45 @@ func (d Folder) NewRequest() (*Request, error) {
 	if _, err := rand.Read(id); err != nil {
 		return nil, err
 	}
-	dir := inboxOf(d.Dir, d.Pipeline)
 	name := time.Now().UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(id) + suffix
-	return &Request{lines{path: filepath.Join(dir, name)}, dir}, nil
+	return &Request{lines{objects: d.objects(), name: inboxOf(d.Pipeline) + name}}, nil
 }
 
 // Add adds a letter.
-func (r *Request) Add(f *Found) error { return r.add(requested{f.ID, f.StateID, f.Letter}) }
+func (r *Request) Add(f *Found) error {
+	return r.add(context.Background(), requested{f.ID, f.StateID, f.Letter})
+}
 
 // Place puts the request where the pipeline finds it, and returns its path and
 // how many letters it has; one without letters is dropped. It is durable then.
 func (r *Request) Place() (path string, letters int64, err error) {
-	if r.f == nil {
+	if r.to == nil {
 		return "", 0, nil
 	}
-	if _, err := r.finish(); err != nil {
-		return "", 0, errors.Join(err, os.Remove(r.path+tempSuffix))
-	}
-	if err := os.Rename(r.path+tempSuffix, r.path); err != nil {
+	if err := r.finish(); err != nil {
 		return "", 0, err
 	}
-	return r.path, r.n, disk.SyncDir(r.dir)
+	return r.objects.URL(r.name), r.n, nil
 }
 
 // Requests returns the paths of the requests that wait, or are being read.
-func (d Folder) Requests() ([]string, error) { return requests(d.Dir, d.Pipeline) }
+func (d Folder) Requests() (paths []string, err error) {
+	found, err := requests(context.Background(), d.objects(), d.Pipeline)
+	for _, f := range found {
+		paths = append(paths, d.objects().URL(f.Name))
+	}
+	return paths, err
+}
 
 // DropRequests removes them; the letters stay.
 func (d Folder) DropRequests() error {
-	paths, err := d.Requests()
-	for _, path := range paths {
-		err = errors.Join(err, os.Remove(path))
+	ctx := context.Background()
+	found, err := requests(ctx, d.objects(), d.Pipeline)
+	if err != nil {
+		return err
 	}
-	return err
+	return d.objects().Delete(ctx, namesOf(found)...)
 }
 
 // Drop drops a request that was not placed.
-func (r *Request) Drop() { r.abort() }
+func (r *Request) Drop() { _ = r.abort() } // a leftover goes after a day

@@ -1,13 +1,15 @@
 package deadletters
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 const (
@@ -18,100 +20,81 @@ const (
 )
 
 // clean removes the pipeline's letters that are older than the retention.
-func (s *Store) clean() error {
+func (s *Store) clean(ctx context.Context) error {
 	s.cleaned = s.o.Now()
-	if err := s.cleanInbox(); err != nil || s.o.Retention == 0 {
+	if err := s.cleanInbox(ctx); err != nil || s.o.Retention == 0 {
 		return err
 	}
-	d := Folder{s.dir, s.opening.Pipeline}
-	waiting, err := d.waiting()
+	d := Folder{s.o.Dir, s.opening.Pipeline}
+	waiting, err := d.waiting(ctx)
 	if err != nil {
 		return err
 	}
-	kept := map[string]bool{}
+	awaited := map[string]bool{} // files
 	for id := range waiting {
-		kept[fileOf(id)] = true
+		awaited[fileOf(id)] = true
 	}
-	names, err := files(s.dir, d.Pipeline, suffix)
+	found, err := files(ctx, s.objects, d.Pipeline, suffix)
 	if err != nil {
 		return err
 	}
-	removed := 0
-	for _, name := range names {
-		old, err := s.old(name, s.o.Retention)
-		if err != nil {
-			return err
-		}
-		if !old || kept[filepath.Base(name)] {
-			continue
-		}
-		if err := os.Remove(name); err != nil {
-			return err
-		}
-		removed++
+	found = slices.DeleteFunc(found, func(f blob.Info) bool { return !s.olderThan(s.o.Retention, f.Modified) || awaited[f.Name] })
+	if err := s.objects.Delete(ctx, namesOf(found)...); err != nil {
+		return err
 	}
-	if removed > 0 && s.o.Log != nil {
-		s.o.Log.Info("old dead letters removed", "files", removed, slog.Duration("older_than", s.o.Retention))
+	if len(found) > 0 && s.o.Log != nil {
+		s.o.Log.Info("old dead letters removed", "files", len(found), slog.Duration("older_than", s.o.Retention))
 	}
-	return s.cleanMarks(d)
+	return s.cleanMarks(ctx, d)
 }
 
 // cleanMarks removes the names of letters whose files are gone.
-func (s *Store) cleanMarks(d Folder) error {
-	names, err := files(s.dir, d.Pipeline, markSuffix)
+func (s *Store) cleanMarks(ctx context.Context, d Folder) error {
+	found, err := files(ctx, s.objects, d.Pipeline, markSuffix)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		old, err := s.old(name, s.o.Retention)
-		if err != nil {
-			return err
-		}
-		needed := !old
-		if old {
-			if err := eachMark(name, func(m mark) {
-				_, err := os.Stat(filepath.Join(s.dir, fileOf(m.ID)))
-				needed = needed || !errors.Is(err, fs.ErrNotExist)
-			}); err != nil {
-				return err
-			}
-		}
-		if needed {
+	var useless []string
+	for _, f := range found {
+		if !s.olderThan(s.o.Retention, f.Modified) {
 			continue
 		}
-		if err := os.Remove(name); err != nil {
+		needed := false
+		if err := eachMark(ctx, s.objects, f.Name, func(m mark) {
+			_, err := s.objects.Stat(ctx, fileOf(m.ID))
+			needed = needed || !errors.Is(err, fs.ErrNotExist)
+		}); err != nil {
 			return err
 		}
+		if !needed {
+			useless = append(useless, f.Name)
+		}
 	}
-	return nil
+	return s.objects.Delete(ctx, useless...)
 }
 
 // cleanInbox removes what is left of requests that were not finished.
-func (s *Store) cleanInbox() error {
-	names, err := list(inboxOf(s.dir, s.opening.Pipeline), func(name string) bool { return strings.HasSuffix(name, tempSuffix) })
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		old, err := s.old(name, leftoverAfter)
+func (s *Store) cleanInbox(ctx context.Context) error {
+	inbox := inboxOf(s.opening.Pipeline)
+	for u, err := range s.objects.Unfinished(ctx, inbox) {
 		if err != nil {
 			return err
 		}
-		if !old {
+		if !s.olderThan(leftoverAfter, u.Started) {
 			continue
 		}
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.objects.Discard(ctx, u); err != nil {
 			return err
 		}
 	}
-	return nil
+	// Older versions wrote them to files of their own.
+	found, err := list(ctx, s.objects, inbox, func(name string) bool { return strings.HasSuffix(name, tempSuffix) })
+	if err != nil {
+		return err
+	}
+	found = slices.DeleteFunc(found, func(f blob.Info) bool { return !s.olderThan(leftoverAfter, f.Modified) })
+	return s.objects.Delete(ctx, namesOf(found)...)
 }
 
-// old reports whether a file was written longer ago than that.
-func (s *Store) old(name string, than time.Duration) (bool, error) {
-	info, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && s.o.Now().Sub(info.ModTime()) > than, err
-}
+// olderThan reports whether a time is longer ago than that.
+func (s *Store) olderThan(age time.Duration, t time.Time) bool { return s.o.Now().Sub(t) > age }

@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
@@ -27,7 +26,7 @@ type Options struct {
 // Store is a folder of dead letters.
 type Store struct {
 	o       Options
-	dir     string
+	objects blob.Store
 	opening pipeline.SinkOptions
 	cleaned time.Time // when letters were last looked through for old ones
 	// letters and marks append what is committed.
@@ -44,41 +43,44 @@ func New(o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Store{o: o, dir: o.Dir}, nil
+	return &Store{o: o, objects: blob.NewDir(o.Dir, disk.Private)}, nil
 }
 
 // Check says whether the folder can be used.
-func (s *Store) Check(context.Context, pipeline.SinkOptions) ([]string, error) {
-	if err := disk.CanMake(s.dir); err != nil {
-		return nil, err
-	}
-	return nil, nil
+func (s *Store) Check(ctx context.Context, _ pipeline.SinkOptions) ([]string, error) {
+	return nil, s.objects.Writable(ctx)
 }
 
 // Open removes the files of epochs that were prepared and never saved, and old
 // letters.
-func (s *Store) Open(_ context.Context, o pipeline.SinkOptions) error {
+func (s *Store) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	s.opening = o
 	pending := ""
 	if o.Pending != nil {
 		pending = epochName(o.Pipeline, o.StateID, o.Pending.Epoch)
 	}
 	prefix := o.Pipeline + "-" + o.StateID + "-"
-	s.letters = appender{dir: s.dir, prefix: prefix, suffix: suffix, now: s.o.Now}
-	s.marks = appender{dir: s.dir, prefix: prefix, suffix: markSuffix, now: s.o.Now}
-	names, err := list(s.dir, func(name string) bool {
+	s.letters = appender{objects: s.objects, prefix: prefix, suffix: suffix, now: s.o.Now}
+	s.marks = appender{objects: s.objects, prefix: prefix, suffix: markSuffix, now: s.o.Now}
+	found, err := list(ctx, s.objects, "", func(name string) bool {
 		epoch, _, _ := strings.Cut(name, ".")
 		return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, tempSuffix) && epoch != pending
 	})
 	if err != nil {
 		return err
 	}
-	for _, t := range names {
-		if err := os.Remove(t); err != nil {
+	if err := s.objects.Delete(ctx, namesOf(found)...); err != nil {
+		return err
+	}
+	for u, err := range s.objects.Unfinished(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if err := s.objects.Discard(ctx, u); err != nil {
 			return err
 		}
 	}
-	return s.clean()
+	return s.clean(ctx)
 }
 
 // file is a temporary file of an epoch, as its committable names it: with the name
@@ -95,7 +97,7 @@ type published struct {
 }
 
 // Commit appends the epoch's letters and marks to the files that users see.
-func (s *Store) Commit(_ context.Context, r *pipeline.Committable) error {
+func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
 	var p published
 	if err := json.Unmarshal(r.Payload, &p); err != nil {
 		return fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
@@ -113,14 +115,14 @@ func (s *Store) Commit(_ context.Context, r *pipeline.Committable) error {
 		if len(parts) == 0 {
 			continue
 		}
-		if err := a.add(r.Epoch, parts); err != nil {
+		if err := a.add(ctx, r.Epoch, parts); err != nil {
 			return err
 		}
 	}
 	if s.o.Now().Sub(s.cleaned) < cleanEvery {
 		return nil
 	}
-	return s.clean()
+	return s.clean(ctx)
 }
 
 // Amend writes more dead letters of a prepared epoch to a temporary file of their
@@ -133,7 +135,7 @@ func (s *Store) Amend(ctx context.Context, r *pipeline.Committable, more []pipel
 		}
 	}
 	name := fmt.Sprintf("%s.%d%s", epochName(s.opening.Pipeline, s.opening.StateID, r.Epoch), len(all.Files)+1, suffix)
-	w := &writer{s: s, epoch: r.Epoch, letters: lines{path: filepath.Join(s.dir, name)}}
+	w := &writer{s: s, ctx: ctx, epoch: r.Epoch, letters: lines{objects: s.objects, name: name + tempSuffix}}
 	defer w.Abort()
 	for i := range more {
 		if err := w.Add(&more[i]); err != nil {
@@ -158,26 +160,28 @@ func (s *Store) Close() error { return nil }
 
 // Begin starts an epoch.
 func (s *Store) Begin(epoch int64) (pipeline.DeadLetterWriter, error) {
-	name := filepath.Join(s.dir, epochName(s.opening.Pipeline, s.opening.StateID, epoch))
-	return &writer{s: s, epoch: epoch, letters: lines{path: name + suffix}, marks: lines{path: name + markSuffix}}, nil
+	name := epochName(s.opening.Pipeline, s.opening.StateID, epoch)
+	return &writer{s: s, ctx: context.Background(), epoch: epoch,
+		letters: lines{objects: s.objects, name: name + suffix + tempSuffix}, marks: lines{objects: s.objects, name: name + markSuffix + tempSuffix}}, nil
 }
 
 // writer writes one epoch's dead letters, and the names of those that were read
 // again.
 type writer struct {
 	s              *Store
+	ctx            context.Context // of what is added
 	epoch          int64
 	letters, marks lines
 }
 
 // Add writes a dead letter.
 func (w *writer) Add(d *pipeline.DeadLetter) error {
-	return w.letters.add(newLetter(w.s.opening.Pipeline, w.epoch, w.s.o.Now().UTC(), d))
+	return w.letters.add(w.ctx, newLetter(w.s.opening.Pipeline, w.epoch, w.s.o.Now().UTC(), d))
 }
 
 // Replayed writes the name of a letter that was read again.
 func (w *writer) Replayed(l *pipeline.DeadLetterID) error {
-	return w.marks.add(mark{l.ID, l.Reason, w.s.o.Now().UTC(), w.epoch})
+	return w.marks.add(w.ctx, mark{l.ID, l.Reason, w.s.o.Now().UTC(), w.epoch})
 }
 
 // Prepare makes the files durable under their temporary names.
@@ -185,20 +189,16 @@ func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
 	r := &pipeline.Committable{Epoch: w.epoch}
 	var p published
 	for _, l := range []*lines{&w.letters, &w.marks} {
-		if l.f == nil {
+		if l.to == nil {
 			continue
 		}
-		size, err := l.finish()
-		if err != nil {
+		if err := l.finish(); err != nil {
 			return nil, err
 		}
-		p.Files = append(p.Files, file{filepath.Base(l.path), size})
+		p.Files = append(p.Files, file{strings.TrimSuffix(l.name, tempSuffix), l.size})
 	}
 	if p.Files == nil {
 		return r, nil
-	}
-	if err := disk.SyncDir(w.s.dir); err != nil {
-		return nil, err
 	}
 	r.Rows = map[string]map[string]int64{"dead_letters": {"insert": w.letters.n}}
 	var err error
@@ -208,57 +208,56 @@ func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
 
 // Abort drops the files.
 func (w *writer) Abort() {
-	w.letters.abort()
-	w.marks.abort()
+	// What is left is removed by the next Open.
+	_ = errors.Join(w.letters.abort(), w.marks.abort())
 }
 
-// lines writes a file of JSON lines under a temporary name; it is made with the
-// first line.
+// lines writes an object of JSON lines, which is begun with the first line.
 type lines struct {
-	path string
-	f    *os.File
-	w    *bufio.Writer
-	n    int64
+	objects blob.Store
+	name    string
+
+	to   blob.Writer // nil = there is no line, or it is ended
+	buf  *bufio.Writer
+	n    int64 // lines
+	size int64 // bytes
 }
 
-func (l *lines) add(v any) error {
-	if l.f == nil {
-		if err := disk.MakeDir(filepath.Dir(l.path), disk.Private); err != nil {
-			return err
-		}
-		f, err := disk.Create(l.path+tempSuffix, disk.Private)
-		if err != nil {
-			return err
-		}
-		l.f, l.w = f, bufio.NewWriterSize(f, 64<<10)
-	}
+func (l *lines) add(ctx context.Context, v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
+	if l.to == nil {
+		if l.to, err = l.objects.Create(ctx, l.name, blob.CreateOptions{}); err != nil {
+			return err
+		}
+		l.buf = bufio.NewWriterSize(l.to, 64<<10)
+	}
+	n, err := l.buf.Write(append(line, '\n'))
 	l.n++
-	_, err = l.w.Write(append(line, '\n'))
+	l.size += int64(n)
 	return err
 }
 
-// finish makes the file durable; its name is not yet.
-func (l *lines) finish() (size int64, err error) {
-	if err := errors.Join(l.w.Flush(), l.f.Sync()); err != nil {
-		return 0, err
+// finish makes the object durable. On an error there is nothing left to abort.
+func (l *lines) finish() error {
+	err := l.buf.Flush()
+	if err == nil {
+		err = l.to.Finish()
 	}
-	info, err := l.f.Stat()
 	if err != nil {
-		return 0, err
+		return errors.Join(err, l.abort())
 	}
-	err = l.f.Close()
-	l.f = nil
-	return info.Size(), err
+	l.to = nil
+	return nil
 }
 
-func (l *lines) abort() {
-	if l.f != nil {
-		l.f.Close()
-		os.Remove(l.path + tempSuffix) // a leftover is removed by the next Open
-		l.f = nil
+func (l *lines) abort() error {
+	if l.to == nil {
+		return nil
 	}
+	to := l.to
+	l.to = nil
+	return to.Abort()
 }

@@ -3,6 +3,7 @@ package deadletters
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 var ctx = context.Background()
@@ -30,21 +32,82 @@ func open(t *testing.T, dir string, o pipeline.SinkOptions) *Store {
 // prepare writes the records as one epoch's dead letters.
 func prepare(t *testing.T, s *Store, epoch int64, records ...[]byte) *pipeline.Committable {
 	t.Helper()
-	e, err := s.Begin(epoch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, r := range records {
-		if err := e.Add(&pipeline.DeadLetter{Record: r, Reason: pipeline.ReasonBadRecord, Message: "m", Node: "n",
-			Pos: pipeline.Position{Source: "s", Partition: "f", Line: int64(i + 1)}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rc, err := e.Prepare(ctx)
+	rc, err := tryPrepare(s, epoch, records...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rc
+}
+
+func tryPrepare(s *Store, epoch int64, records ...[]byte) (*pipeline.Committable, error) {
+	e, err := s.Begin(epoch)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range records {
+		if err := e.Add(&pipeline.DeadLetter{Record: r, Reason: pipeline.ReasonBadRecord, Message: "m", Node: "n",
+			Pos: pipeline.Position{Source: "s", Partition: "f", Line: int64(i + 1)}}); err != nil {
+			e.Abort()
+			return nil, err
+		}
+	}
+	rc, err := e.Prepare(ctx)
+	if err != nil {
+		e.Abort()
+		return nil, err
+	}
+	return rc, nil
+}
+
+// TestCrashAtEachCall: wherever a process ends between an epoch's beginning and the end of
+// its commit, the next one ends with all letters of it if it was saved, and with none if
+// not; and nothing else is left.
+func TestCrashAtEachCall(t *testing.T) {
+	calls := 0
+	for _, after := range []bool{false, true} {
+		for n := 0; ; n++ {
+			dir := t.TempDir()
+			s := open(t, dir, pipeline.SinkOptions{})
+			if err := s.Commit(ctx, prepare(t, s, 1, []byte("first"))); err != nil {
+				t.Fatal(err)
+			}
+			faults := &blob.Faults{}
+			s.objects = faults.Wrap(s.objects)
+			s.letters.objects, s.marks.objects = s.objects, s.objects
+			faults.Arm(n, after, true)
+			saved, err := tryPrepare(s, 2, []byte("second"), []byte("third"))
+			if err == nil {
+				err = s.Commit(ctx, saved)
+			}
+			struck := faults.Disarm()
+			if struck != (err != nil) || err != nil && !errors.Is(err, blob.ErrFault) {
+				t.Fatalf("call %d failed: %v, error %v", n, struck, err)
+			}
+			calls = max(calls, n)
+			want := []string{"p-0123456789abcdef-000000000001.ndjson:1"}
+			s = open(t, dir, pipeline.SinkOptions{Pending: saved})
+			if saved != nil {
+				for range 2 {
+					if err := s.Commit(ctx, saved); err != nil {
+						t.Fatalf("after a crash at call %d: %v", n, err)
+					}
+				}
+				want = append(want, "p-0123456789abcdef-000000000001.ndjson:2", "p-0123456789abcdef-000000000001.ndjson:3")
+			}
+			if ids, _ := letters(t, dir); !slices.Equal(ids, want) {
+				t.Errorf("after a crash at call %d (after it: %v): letters %q, want %q", n, after, ids, want)
+			}
+			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+				t.Errorf("after a crash at call %d (after it: %v): files %v, %v", n, after, entries, err)
+			}
+			if !struck {
+				break
+			}
+		}
+	}
+	if calls < 8 {
+		t.Errorf("only %d calls were made to fail", calls)
+	}
 }
 
 func letters(t *testing.T, dir string) (ids []string, all []*Letter) {
