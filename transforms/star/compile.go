@@ -20,7 +20,7 @@ func New(name string, cfg Config, inputs []*pipeline.Table) (*Star, error) {
 
 // compile compiles a node for a state that has these layouts.
 func compile(name string, cfg Config, inputs []*pipeline.Table, saved *layouts) (*Star, error) {
-	c := &compiler{saved: saved, star: &Star{name: name, cfg: cfg, inputs: inputs}, tables: map[string]*pipeline.Table{}, dimensions: map[string]*dimension{}}
+	c := &compiler{saved: saved, star: &Star{name: name, cfg: cfg, inputTables: inputs}, tables: map[string]*pipeline.Table{}, dimensions: map[string]*dimension{}}
 	for _, t := range inputs {
 		c.tables[t.Name] = t
 	}
@@ -51,10 +51,10 @@ func (c *compiler) addFacts(cfg spec.Map[FactConfig]) {
 	for i, f := range c.star.facts {
 		f.number = i
 	}
-	place := func(f *fact) int {
+	rank := func(f *fact) int {
 		return slices.IndexFunc(cfg, func(e spec.Entry[FactConfig]) bool { return e.Name == f.name })
 	}
-	slices.SortFunc(c.star.facts, func(a, b *fact) int { return place(a) - place(b) })
+	slices.SortFunc(c.star.facts, func(a, b *fact) int { return rank(a) - rank(b) })
 }
 
 type compiler struct {
@@ -177,20 +177,20 @@ func (c *compiler) column(t *pipeline.Table, name string, path ...string) int {
 	return i
 }
 
-// reading returns the reading of a table, made at its first use.
-func (c *compiler) reading(r pipeline.Input) *reading {
-	for _, have := range c.star.readings {
+// input returns an input of the star, made at its first use.
+func (c *compiler) input(r pipeline.Input) *input {
+	for _, have := range c.star.inputs {
 		if have.Input == r {
 			return have
 		}
 	}
-	n := &reading{Input: r}
-	c.star.readings = append(c.star.readings, n)
+	n := &input{Input: r}
+	c.star.inputs = append(c.star.inputs, n)
 	return n
 }
 
 func (c *compiler) logTable(t *pipeline.Table) *logTable {
-	r := c.reading(pipeline.Input{Table: t, Log: true})
+	r := c.input(pipeline.Input{Table: t, Log: true})
 	if r.log == nil {
 		r.log = &logTable{table: t}
 	}
@@ -198,7 +198,7 @@ func (c *compiler) logTable(t *pipeline.Table) *logTable {
 }
 
 func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
-	r := c.reading(pipeline.Input{Table: t})
+	r := c.input(pipeline.Input{Table: t})
 	if r.lookup == nil {
 		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
 		r.lookup.start(c.saved.Rows[t.Name], t)
@@ -206,14 +206,14 @@ func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
 	return r.lookup
 }
 
-var fates = map[string]pipeline.OnDelete{"delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
+var onDeleteByName = map[string]pipeline.OnDelete{"delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
 
 func (c *compiler) addDimension(name string, cfg *DimensionConfig) {
 	before := len(c.mistakes)
-	d := &dimension{name: name, id: idOf(name), seed: seedOf(tagMember, name), hashed: cfg.Keys == "hash", onDelete: pipeline.Keep}
+	d := &dimension{name: name, id: idOf(name), seed: seedOf(tagMember, name), hashKeys: cfg.Keys == "hash", onDelete: pipeline.Keep}
 	c.dimensions[name] = nil
 	if cfg.OnDelete != "" {
-		d.onDelete = fates[cfg.OnDelete]
+		d.onDelete = onDeleteByName[cfg.OnDelete]
 	}
 	var columns []pipeline.Column
 	if cfg.Calendar != nil {
@@ -280,9 +280,9 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 		named = append(named, mention{k, at("natural_key", fmt.Sprint(i))})
 		if n := c.column(t, k, at("natural_key", fmt.Sprint(i))...); n >= 0 {
 			columns = append(columns, t.Columns[n])
-			d.naturalKey = append(d.naturalKey, d.log.use(n, t.Columns[n].Type))
-			d.types = append(d.types, t.Columns[n].Type)
-			d.rows.use(n, t.Columns[n].Type)
+			d.naturalKey = append(d.naturalKey, d.log.include(n, t.Columns[n].Type))
+			d.naturalKeyTypes = append(d.naturalKeyTypes, t.Columns[n].Type)
+			d.trackedColumns.include(n, t.Columns[n].Type)
 		}
 	}
 	found := map[string]int{} // attributes, in the log
@@ -291,13 +291,13 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 		named = append(named, mention{a, at("attributes", fmt.Sprint(i))})
 		if n := c.column(t, a, at("attributes", fmt.Sprint(i))...); n >= 0 {
 			columns, shown = append(columns, t.Columns[n]), append(shown, t.Columns[n])
-			found[a] = d.log.use(n, t.Columns[n].Type)
+			found[a] = d.log.include(n, t.Columns[n].Type)
 		}
 	}
-	d.shownAs = newPart(shown, c.saved.Attributes[name])
-	for i, a := range d.shownAs.Columns {
+	d.attributeColumns = newPackedColumns(shown, c.saved.Attributes[name])
+	for i, a := range d.attributeColumns.Columns {
 		at, ok := found[a.Name]
-		if !ok || !slices.Contains(d.shownAs.at, i) {
+		if !ok || !slices.Contains(d.attributeColumns.at, i) {
 			at = -1
 		}
 		d.attributes = append(d.attributes, at)
@@ -305,20 +305,20 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	columns = append(columns, c.memberColumns(d, named)...)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
-		r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
-		r.tracked, d.trackSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
+		r := c.input(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
+		r.tracked, d.trackedSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
 		if d.onDelete == pipeline.Flag {
 			changing := c.changing(t, cfg.NaturalKey)
-			r := c.reading(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, ExtraKey: pipeline.JoinExtraKey(changing)})
-			r.left = append(r.left, d)
+			r := c.input(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, ExtraKey: pipeline.JoinExtraKey(changing)})
+			r.memberships = append(r.memberships, d)
 			for _, k := range t.Key {
 				if len(changing) > 0 {
-					d.rowKey = append(d.rowKey, d.log.use(k, t.Columns[k].Type))
+					d.rowKey = append(d.rowKey, d.log.include(k, t.Columns[k].Type))
 				}
 			}
 		}
 		for i, col := range pipeline.FlagColumns() {
-			d.rows.use(flagsAt(t)+i, col.Type)
+			d.trackedColumns.include(flagsAt(t)+i, col.Type)
 		}
 	}
 	return columns

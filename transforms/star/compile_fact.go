@@ -15,10 +15,10 @@ import (
 type factCompiler struct {
 	*compiler
 	*fact
-	table   *pipeline.Table
-	aliases []string // of the lookups so far
-	all     []string // of all lookups
-	columns []pipeline.Column
+	table      *pipeline.Table
+	aliases    []string // of the lookups so far
+	allAliases []string // of all lookups
+	columns    []pipeline.Column
 }
 
 func (c *factCompiler) path(key ...string) []string {
@@ -36,7 +36,7 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 		c.table(cfg.From, f.path("from")...)
 		return
 	}
-	policy := pipeline.Policy{OnDelete: fates[cfg.OnDelete]}
+	policy := pipeline.Policy{OnDelete: onDeleteByName[cfg.OnDelete]}
 	if cfg.Merge == "latest_non_null" {
 		policy.Merge = pipeline.LatestNonNull
 	}
@@ -46,13 +46,13 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	f.base.start(c.saved.Bases[name], f.table)
 	f.setGrain(cfg.Grain)
 	for _, l := range cfg.Lookups {
-		f.all = append(f.all, l.Name)
+		f.allAliases = append(f.allAliases, l.Name)
 	}
-	for _, l := range bySaved(cfg.Lookups, entryName[LookupConfig], c.saved.Lookups[name]) {
+	for _, l := range inSavedOrder(cfg.Lookups, entryName[LookupConfig], c.saved.Lookups[name]) {
 		f.addLookup(l.Name, &l.Value)
 	}
-	for _, m := range bySaved(cfg.Dimensions, entryName[MemberConfig], c.saved.Given[name]) {
-		f.addMember(m.Name, &m.Value)
+	for _, m := range inSavedOrder(cfg.Dimensions, entryName[MemberConfig], c.saved.Emitted[name]) {
+		f.addForeignKey(m.Name, &m.Value)
 	}
 	for i := range cfg.Measures {
 		f.addMeasure(cfg.Measures[i].Name, &cfg.Measures[i].Value)
@@ -69,9 +69,9 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 		c.wrong(err.Error()+": give one of them another name", f.path()...)
 		return
 	}
-	f.layOut(c.saved.Given[name])
-	f.definition, f.measures = describeFact(cfg, f.table), describeMeasures(cfg, f.out)
-	r := c.reading(pipeline.Input{Table: f.table, Policy: policy})
+	f.arrangeMeasures(c.saved.Emitted[name])
+	f.definition, f.measuresDefinition = describeFact(cfg, f.table), describeMeasures(cfg, f.out)
+	r := c.input(pipeline.Input{Table: f.table, Policy: policy})
 	r.facts = append(r.facts, f.fact)
 	c.star.facts = append(c.star.facts, f.fact)
 }
@@ -111,7 +111,7 @@ func (c *factCompiler) setGrain(grain []string) {
 			return
 		}
 		c.columns = append(c.columns, c.table.Columns[n])
-		c.base.use(n, c.table.Columns[n].Type)
+		c.base.include(n, c.table.Columns[n].Type)
 	}
 	a, b := slices.Sorted(slices.Values(grain)), slices.Sorted(slices.Values(key))
 	if !slices.Equal(a, b) {
@@ -121,33 +121,33 @@ func (c *factCompiler) setGrain(grain []string) {
 }
 
 // resolve finds the value that a text names: column, or alias.column.
-func (c *factCompiler) resolve(text string) (ref, pipeline.Type, *spec.FieldError) {
+func (c *factCompiler) resolve(text string) (columnRef, pipeline.Type, *spec.FieldError) {
 	alias, column, dotted := strings.Cut(text, ".")
 	if !dotted {
 		n := c.table.Column(text)
 		if n < 0 {
-			return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", c.table.Name, text), Name: text, Known: c.known()}
+			return columnRef{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", c.table.Name, text), Name: text, Known: c.known()}
 		}
 		t := c.table.Columns[n].Type
-		return ref{0, c.base.use(n, t)}, t, nil
+		return columnRef{0, c.base.include(n, t)}, t, nil
 	}
 	i := slices.Index(c.aliases, alias)
 	if i < 0 {
-		if slices.Contains(c.all, alias) {
-			return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("lookup %q is not above this one, and only those can be used: change their order", alias)}
+		if slices.Contains(c.allAliases, alias) {
+			return columnRef{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("lookup %q is not above this one, and only those can be used: change their order", alias)}
 		}
-		return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("the fact has no lookup %q", alias), Name: text, Known: c.known()}
+		return columnRef{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("the fact has no lookup %q", alias), Name: text, Known: c.known()}
 	}
 	l := c.lookups[i].table
 	if l == nil { // reported
-		return ref{}, pipeline.Type{}, &spec.FieldError{}
+		return columnRef{}, pipeline.Type{}, &spec.FieldError{}
 	}
 	n := l.table.Column(column)
 	if n < 0 {
-		return ref{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", l.table.Name, column), Name: text, Known: c.known()}
+		return columnRef{}, pipeline.Type{}, &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", l.table.Name, column), Name: text, Known: c.known()}
 	}
 	t := l.table.Columns[n].Type
-	return ref{i + 1, l.use(n, t)}, t, nil
+	return columnRef{i + 1, l.include(n, t)}, t, nil
 }
 
 // masks reports whether a table that the fact reads has masked columns: then none
@@ -178,7 +178,7 @@ func (c *factCompiler) known() []string {
 }
 
 // value resolves a text that has to have a type; ok = false is reported.
-func (c *factCompiler) value(text string, want pipeline.Type, of string, path ...string) (ref, bool) {
+func (c *factCompiler) value(text string, want pipeline.Type, of string, path ...string) (columnRef, bool) {
 	r, t, mistake := c.resolve(text)
 	if mistake != nil {
 		c.report(mistake, path)
@@ -231,7 +231,7 @@ func (c *factCompiler) addLookup(alias string, cfg *LookupConfig) {
 		}
 	}
 	if l.chained {
-		c.chained++
+		c.chainedLookups++
 	}
 	l.table = c.lookupTable(t)
 }
@@ -244,7 +244,7 @@ func keyText(t *pipeline.Table) string {
 	return strings.Join(key, ", ")
 }
 
-func (c *factCompiler) addMember(column string, cfg *MemberConfig) {
+func (c *factCompiler) addForeignKey(column string, cfg *MemberConfig) {
 	at := func(key ...string) []string { return c.path(append([]string{"dimensions", column}, key...)...) }
 	c.columns = append(c.columns, pipeline.Column{Name: column, Type: pipeline.Type{Kind: pipeline.Int64}})
 	d, declared := c.dimensions[cfg.Dimension]
@@ -259,19 +259,19 @@ func (c *factCompiler) addMember(column string, cfg *MemberConfig) {
 	if d == nil {
 		return // its own mistakes are reported
 	}
-	m := member{column: column, dimension: d}
+	m := foreignKey{column: column, dimension: d}
 	if d.calendar != nil {
 		c.addDate(&m, cfg, at("on"))
 	} else {
 		c.addNaturalKey(&m, cfg, at("on"))
 	}
 	if d.onDelete == pipeline.Delete {
-		c.uses++
+		c.countedKeys++
 	}
-	c.members = append(c.members, m)
+	c.foreignKeys = append(c.foreignKeys, m)
 }
 
-func (c *factCompiler) addDate(m *member, cfg *MemberConfig, path []string) {
+func (c *factCompiler) addDate(m *foreignKey, cfg *MemberConfig, path []string) {
 	if cfg.On.Date == "" {
 		c.wrong(fmt.Sprintf("on of calendar %q is the column that has the date or timestamp, as in on: orderdate", cfg.Dimension), path...)
 		return
@@ -285,10 +285,10 @@ func (c *factCompiler) addDate(m *member, cfg *MemberConfig, path []string) {
 		c.wrong(fmt.Sprintf("%s is %s: a calendar's member is found by a date or timestamp", cfg.On.Date, t), path...)
 		return
 	}
-	m.on, m.timestamp = []ref{r}, t.Kind == pipeline.Timestamp
+	m.on, m.timestamp = []columnRef{r}, t.Kind == pipeline.Timestamp
 }
 
-func (c *factCompiler) addNaturalKey(m *member, cfg *MemberConfig, path []string) {
+func (c *factCompiler) addNaturalKey(m *foreignKey, cfg *MemberConfig, path []string) {
 	d := m.dimension
 	if cfg.On.Date != "" {
 		name := d.out.Columns[1].Name
@@ -296,7 +296,7 @@ func (c *factCompiler) addNaturalKey(m *member, cfg *MemberConfig, path []string
 		return
 	}
 	var key []string
-	for i, t := range d.types {
+	for i, t := range d.naturalKeyTypes {
 		name := d.out.Columns[1+i].Name
 		key = append(key, name)
 		text, ok := cfg.On.NaturalKey.Get(name)
@@ -325,7 +325,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 			return
 		}
 		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: c.masks()})
-		c.values = append(c.values, value{ref: r})
+		c.measures = append(c.measures, measure{ref: r})
 		return
 	}
 	t, mistake := scalar.ParseType(cfg.Expression.Type, append(path, "type")...)
@@ -357,7 +357,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 		e.Hide()
 	}
 	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden(), OnError: pipeline.OnErrorByName[cfg.Expression.OnError]})
-	c.values = append(c.values, value{expression: e, nullOnFail: cfg.Expression.OnError == "null"})
+	c.measures = append(c.measures, measure{expression: e, nullOnError: cfg.Expression.OnError == "null"})
 }
 
 // expressionColumn resolves a name of an expression among the fact's refs.
@@ -378,23 +378,23 @@ func (c *factCompiler) addFlags() {
 	at := flagsAt(c.table)
 	for i, col := range pipeline.FlagColumns() {
 		c.columns = append(c.columns, col)
-		c.values = append(c.values, value{ref: ref{0, c.base.use(at+i, col.Type)}})
+		c.measures = append(c.measures, measure{ref: columnRef{0, c.base.include(at+i, col.Type)}})
 	}
 }
 
-// layOut brings the values into the order in which the state packs them.
-func (c *factCompiler) layOut(saved *layout) {
-	made := c.columns[min(len(c.columns), c.grain+len(c.members)):]
-	if len(made) != len(c.values) {
+// arrangeMeasures brings the measures into the order in which the state packs them.
+func (c *factCompiler) arrangeMeasures(saved *layout) {
+	made := c.columns[min(len(c.columns), c.grain+len(c.foreignKeys)):]
+	if len(made) != len(c.measures) {
 		return // a member is not there, for mistakes that are reported
 	}
-	c.givenAs = newPart(c.columns[c.grain:], saved)
-	values := make([]value, len(c.givenAs.Columns)-len(c.members))
+	c.emittedColumns = newPackedColumns(c.columns[c.grain:], saved)
+	values := make([]measure, len(c.emittedColumns.Columns)-len(c.foreignKeys))
 	for i := range values {
-		values[i].gone = true
+		values[i].retired = true
 	}
 	for i := range made {
-		values[c.givenAs.at[len(c.members)+i]-len(c.members)] = c.values[i]
+		values[c.emittedColumns.at[len(c.foreignKeys)+i]-len(c.foreignKeys)] = c.measures[i]
 	}
-	c.values = values
+	c.measures = values
 }

@@ -7,68 +7,68 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// keptFact is what the state keeps of a fact.
-type keptFact struct {
-	waits   bool
-	base    []byte // the base row; nil = there was none
-	chained []byte // hashes of the keys of chained lookups
-	used    []byte // hashes of the members of dimensions that take members away
-	given   []byte // the row given out last, packed without the grain; nil = none
+// factState is what the state keeps of a fact.
+type factState struct {
+	deferred       bool
+	base           []byte // the base row; nil = there was none
+	chainedKeys    []byte // hashes of the keys of chained lookups
+	countedMembers []byte // keys in the state of the members in whose reference counts it is
+	emitted        []byte // the row that was emitted last, packed without the grain; nil = none
 }
 
 const (
-	factGiven = 1 << iota
-	factWaits
+	factEmitted = 1 << iota
+	factDeferred
 )
 
-func (k *keptFact) append(b []byte, f *fact) []byte {
+func (k *factState) append(b []byte, f *fact) []byte {
 	flags := byte(0)
-	if k.given != nil {
-		flags |= factGiven
+	if k.emitted != nil {
+		flags |= factEmitted
 	}
-	if k.waits {
-		flags |= factWaits
+	if k.deferred {
+		flags |= factDeferred
 	}
 	b = append(binary.AppendUvarint(b, uint64(f.number)), flags)
 	b = packed.AppendBytes(b, k.base)
-	b = append(append(b, k.chained...), k.used...)
-	return append(b, k.given...)
+	b = append(append(b, k.chainedKeys...), k.countedMembers...)
+	return append(b, k.emitted...)
 }
 
 // decodeFact reads what append wrote, nothing of nil; the result shares b.
-func decodeFact(b []byte, facts []*fact) (k keptFact) {
+func decodeFact(b []byte, facts []*fact) (k factState) {
 	if b == nil {
 		return k
 	}
 	c := packed.Cursor{B: b}
 	f := facts[c.Uvarint()]
 	flags := c.U8()
-	k.waits = flags&factWaits != 0
+	k.deferred = flags&factDeferred != 0
 	k.base = c.Bytes()
-	n := f.chained * hashBytes
-	k.chained, c.B = c.B[:n:n], c.B[n:]
-	n = f.uses * hashBytes
-	k.used, c.B = c.B[:n:n], c.B[n:]
-	if flags&factGiven != 0 {
-		k.given = c.B
+	n := f.chainedLookups * hashBytes
+	k.chainedKeys, c.B = c.B[:n:n], c.B[n:]
+	n = f.countedKeys * hashBytes
+	k.countedMembers, c.B = c.B[:n:n], c.B[n:]
+	if flags&factEmitted != 0 {
+		k.emitted = c.B
 	}
 	return k
 }
 
-// factWaiting reads only whether a fact waits.
-func factWaiting(b []byte) bool {
+// isDeferred reads only whether a fact is deferred.
+func isDeferred(b []byte) bool {
 	c := packed.Cursor{B: b}
 	c.Uvarint()
-	return c.U8()&factWaits != 0
+	return c.U8()&factDeferred != 0
 }
 
-// keep notes what the state has of the fact.
-func (e *factEntry) keep(b []byte, facts []*fact) {
+// load takes what the state has of the fact.
+func (e *factEntry) load(b []byte, facts []*fact) {
 	c := packed.Cursor{B: b}
-	e.kept, e.fact = b, facts[c.Uvarint()]
+	e.saved, e.fact = b, facts[c.Uvarint()]
 	base := decodeFact(b, facts).base
-	if !e.came {
+	if !e.fromEpoch {
 		e.base = base
 	}
-	e.skip = !e.must && (e.base == nil) == (base == nil) && bytes.Equal(e.base, base)
+	e.unchanged = !e.forced && (e.base == nil) == (base == nil) && bytes.Equal(e.base, base)
 }

@@ -85,20 +85,20 @@ type event struct {
 
 // harness runs a star on events whose order is that of their versions.
 type harness struct {
-	t      testing.TB
-	star   *Star
-	step   pipeline.Operator
-	state  []pipeline.Keyspace
-	saved  json.RawMessage
-	rows   map[string]map[string]string // the sink: table, key, row as JSON
-	has    map[string]bool              // rows of the inputs
-	ops    map[string]int
-	epochs int
-	open   pipeline.OperatorOptions
-	dead   []int64
+	t        testing.TB
+	star     *Star
+	operator pipeline.Operator
+	state    []pipeline.Keyspace
+	saved    json.RawMessage
+	rows     map[string]map[string]string // the sink: table, key, row as JSON
+	has      map[string]bool              // rows of the inputs
+	ops      map[string]int
+	epochs   int
+	open     pipeline.OperatorOptions
+	rejected []int64
 
-	most    int // facts that an epoch makes besides its own; 0 = as many as usual
-	further int // epochs that needed no input
+	factsPerEpoch int // 0 = as many as usual
+	furtherEpochs int // epochs that needed no input
 }
 
 func newHarness(t testing.TB, s *Star, bounded bool) *harness {
@@ -117,28 +117,28 @@ func (h *harness) restart() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.step = opened
-	if h.most > 0 {
-		opened.(*step).most = h.most
+	h.operator = opened
+	if h.factsPerEpoch > 0 {
+		opened.(*operator).factsPerEpoch = h.factsPerEpoch
 	}
 }
 
 // epoch runs one epoch of events.
 func (h *harness) epoch(last bool, events ...event) {
 	h.t.Helper()
-	h.give(events)
+	h.feed(events)
 	h.finish(last)
-	for h.step.Pending(last) {
-		h.further++
+	for h.operator.Pending(last) {
+		h.furtherEpochs++
 		h.restart()
 		h.finish(last)
 	}
 }
 
-// give gives the step events.
-func (h *harness) give(events []event) {
+// feed feeds events to the operator.
+func (h *harness) feed(events []event) {
 	h.t.Helper()
-	for i, r := range h.star.readings {
+	for i, r := range h.star.inputs {
 		rows := h.rowsOf(r, events)
 		if rows == nil {
 			continue
@@ -153,11 +153,11 @@ func (h *harness) give(events []event) {
 			for k := range rows.Change {
 				rows.Change[k] = int32(k)
 			}
-			if err := h.step.Log(i, 0, changes, rows); err != nil {
+			if err := h.operator.Log(i, 0, changes, rows); err != nil {
 				h.t.Fatal(err)
 			}
 		} else {
-			h.step.Settled(i, packed.Pack(rows))
+			h.operator.Settled(i, packed.Pack(rows))
 		}
 		rows.Record.Release()
 	}
@@ -179,17 +179,17 @@ func lateOf(t *pipeline.Table, events []event) (late []bool) {
 // finish ends an epoch.
 func (h *harness) finish(last bool) {
 	h.t.Helper()
-	if err := h.step.Finish(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.dead}, h.sink); err != nil {
+	if err := h.operator.Finish(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.rejected}, h.sink); err != nil {
 		h.t.Fatal(err)
 	}
 	var err error
-	if h.saved, err = h.step.Save(); err != nil {
+	if h.saved, err = h.operator.Save(); err != nil {
 		h.t.Fatal(err)
 	}
 	h.epochs++
 }
 
-func (h *harness) rowsOf(r *reading, events []event) *pipeline.Rows {
+func (h *harness) rowsOf(r *input, events []event) *pipeline.Rows {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, r.Table.Schema())
 	defer b.Release()
 	rows := &pipeline.Rows{Table: r.Table}

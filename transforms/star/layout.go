@@ -22,7 +22,7 @@ import (
 type layouts struct {
 	Attributes map[string]*layout `json:"attributes,omitempty"` // of members, by dimension
 	Bases      map[string]*layout `json:"bases,omitempty"`      // of base rows, by fact
-	Given      map[string]*layout `json:"given,omitempty"`      // of the rows given out, without the grain, by fact
+	Emitted    map[string]*layout `json:"given,omitempty"`      // of the rows that were emitted, without the grain, by fact
 	Rows       map[string]*layout `json:"rows,omitempty"`       // of lookup tables
 	Lookups    map[string]*layout `json:"lookups,omitempty"`    // the lookups of a fact in order; they have no type
 }
@@ -39,10 +39,10 @@ type layoutColumn struct {
 	typ  pipeline.Type // of Type
 }
 
-// change is a column of an earlier definition that base rows have one more of with
+// revisionColumn is a column of an earlier definition that base rows have one more of with
 // each other set of measures: rows from before differ from any that comes, so that
 // the fact is made again.
-const change = ""
+const revisionColumn = ""
 
 // names lists the columns.
 func (l *layout) names() (names []string) {
@@ -67,7 +67,7 @@ func (l *layout) parse() (err error) {
 }
 
 func (l *layouts) parse() error {
-	for _, of := range []map[string]*layout{l.Attributes, l.Bases, l.Given, l.Rows, l.Lookups} {
+	for _, of := range []map[string]*layout{l.Attributes, l.Bases, l.Emitted, l.Rows, l.Lookups} {
 		for _, one := range of {
 			if err := one.parse(); err != nil {
 				return err
@@ -77,18 +77,18 @@ func (l *layouts) parse() error {
 	return nil
 }
 
-// bySaved brings what has names into the order of a layout; what it does not have
+// inSavedOrder brings what has names into the order of a layout; what it does not have
 // comes last.
-func bySaved[T any](all []T, name func(T) string, l *layout) []T {
+func inSavedOrder[T any](all []T, name func(T) string, l *layout) []T {
 	saved := l.names()
-	place := func(v T) int {
+	rank := func(v T) int {
 		if i := slices.Index(saved, name(v)); i >= 0 {
 			return i
 		}
 		return len(saved)
 	}
 	sorted := slices.Clone(all)
-	slices.SortStableFunc(sorted, func(a, b T) int { return cmp.Compare(place(a), place(b)) })
+	slices.SortStableFunc(sorted, func(a, b T) int { return cmp.Compare(rank(a), rank(b)) })
 	return sorted
 }
 
@@ -115,7 +115,7 @@ func (p *projection) start(l *layout, t *pipeline.Table) {
 	}
 	for _, c := range l.Columns {
 		at := -1
-		if c.Name != change {
+		if c.Name != revisionColumn {
 			at = columnOf(t, c.Name)
 		}
 		if at >= 0 && typeOf(t, at) != c.typ {
@@ -150,18 +150,18 @@ func (p *projection) layout(t *pipeline.Table) *layout {
 	return l
 }
 
-// part is the last columns of a table of the star as the state packs them: the
+// packedColumns are the last columns of a table of the star as the state packs them: the
 // attributes of a dimension, or what a fact has besides its grain.
-type part struct {
+type packedColumns struct {
 	layout
-	widths  []int
-	at      []int // in the layout, by column of the table
-	changed bool  // packed rows are not simply those of the table
+	widths   []int
+	at       []int // in the layout, by column of the table
+	remapped bool  // packed rows have the columns in another order than the table, or other ones
 }
 
-// newPart lays columns over those that the state has.
-func newPart(columns []pipeline.Column, l *layout) part {
-	p := part{}
+// newPackedColumns lays columns over those that the state has.
+func newPackedColumns(columns []pipeline.Column, l *layout) packedColumns {
+	p := packedColumns{}
 	if l != nil {
 		p.layout = layout{Columns: slices.Clone(l.Columns), Changed: l.Changed}
 	}
@@ -178,14 +178,14 @@ func newPart(columns []pipeline.Column, l *layout) part {
 	}
 	for i, c := range p.Columns {
 		p.widths = append(p.widths, packed.Width(c.typ))
-		p.changed = p.changed || p.Changed || p.at[i] != i
+		p.remapped = p.remapped || p.Changed || p.at[i] != i
 	}
 	return p
 }
 
-// same reports whether two rows say the same in the columns of the table.
-func (p *part) same(a, b []byte) bool {
-	if !p.changed || a == nil || b == nil {
+// equal reports whether two rows say the same in the columns of the table.
+func (p *packedColumns) equal(a, b []byte) bool {
+	if !p.remapped || a == nil || b == nil {
 		return bytes.Equal(a, b)
 	}
 	for _, i := range p.at {
@@ -197,12 +197,12 @@ func (p *part) same(a, b []byte) bool {
 	return true
 }
 
-// into appends a row to the fields of a builder from one on.
-func (p *part) into(b *array.RecordBuilder, from int, row []byte) {
+// appendTo appends a row to the fields of a builder from one on.
+func (p *packedColumns) appendTo(b *array.RecordBuilder, from int, row []byte) {
 	r := packed.ReadRow(row)
 	for i, at := range p.at {
 		f := b.Field(from + i)
-		if !p.changed {
+		if !p.remapped {
 			r.Into(f)
 		} else if v := packed.Value(row, p.widths, at); v == nil {
 			f.AppendNull()
@@ -214,13 +214,13 @@ func (p *part) into(b *array.RecordBuilder, from int, row []byte) {
 
 // layouts returns those of the star's state.
 func (s *Star) layouts() layouts {
-	l := layouts{Attributes: map[string]*layout{}, Bases: map[string]*layout{}, Given: map[string]*layout{}, Rows: map[string]*layout{}, Lookups: map[string]*layout{}}
+	l := layouts{Attributes: map[string]*layout{}, Bases: map[string]*layout{}, Emitted: map[string]*layout{}, Rows: map[string]*layout{}, Lookups: map[string]*layout{}}
 	for _, d := range s.dimensions {
 		if d.calendar == nil {
-			l.Attributes[d.name] = &d.shownAs.layout
+			l.Attributes[d.name] = &d.attributeColumns.layout
 		}
 	}
-	for _, r := range s.readings {
+	for _, r := range s.inputs {
 		for _, f := range r.facts {
 			l.Bases[f.name] = f.base.layout(r.Table)
 		}
@@ -229,7 +229,7 @@ func (s *Star) layouts() layouts {
 		}
 	}
 	for _, f := range s.facts {
-		l.Given[f.name] = &f.givenAs.layout
+		l.Emitted[f.name] = &f.emittedColumns.layout
 		order := &layout{}
 		for _, look := range f.lookups {
 			order.Columns = append(order.Columns, layoutColumn{Name: look.alias})
@@ -239,9 +239,9 @@ func (s *Star) layouts() layouts {
 	return l
 }
 
-// over compiles the star anew for a state that other definitions have made, of the
+// compileFor compiles the star anew for a state that other definitions have made, of the
 // same facts and dimensions. Its tables stay the ones that others know.
-func (s *Star) over(saved *saved) (*Star, error) {
+func (s *Star) compileFor(saved *saved) (*Star, error) {
 	if saved.Layouts == nil {
 		return s, nil
 	}
@@ -249,12 +249,12 @@ func (s *Star) over(saved *saved) (*Star, error) {
 		return nil, err
 	}
 	for name, was := range saved.Measures {
-		if f := s.fact(name); f != nil && f.measures != was {
+		if f := s.fact(name); f != nil && f.measuresDefinition != was {
 			l := saved.Layouts.Bases[name]
-			l.Columns = append(l.Columns, layoutColumn{Name: change, Type: pipeline.Type{Kind: pipeline.Bool}.String(), typ: pipeline.Type{Kind: pipeline.Bool}})
+			l.Columns = append(l.Columns, layoutColumn{Name: revisionColumn, Type: pipeline.Type{Kind: pipeline.Bool}.String(), typ: pipeline.Type{Kind: pipeline.Bool}})
 		}
 	}
-	again, err := compile(s.name, s.cfg, s.inputs, saved.Layouts)
+	again, err := compile(s.name, s.cfg, s.inputTables, saved.Layouts)
 	if err != nil {
 		return nil, err
 	}

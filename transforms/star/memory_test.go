@@ -14,11 +14,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// TestDeletedRowsKept: only a member that says when it was deleted needs to know
+// TestDeparturesOfADimension: only a member that says when it was deleted needs to know
 // which rows had it, and of many only the last. One that is taken out knows none.
-func TestDeletedRowsKept(t *testing.T) {
+func TestDeparturesOfADimension(t *testing.T) {
 	const rows = 100
-	for onDelete, want := range map[string]int{"flag": maxDead, "delete": 0} {
+	for onDelete, want := range map[string]int{"flag": departuresMax, "delete": 0} {
 		t.Run(onDelete, func(t *testing.T) {
 			s := newShop(t)
 			s.cfg = Config{Dimensions: spec.Map[DimensionConfig]{{Name: "dim_country", Value: DimensionConfig{
@@ -28,13 +28,13 @@ func TestDeletedRowsKept(t *testing.T) {
 			size := 0
 			for round := range 3 {
 				customersOf(h, "NL", rows, false)
-				if got := countryOf(h, "NL"); got.live != rows || len(got.dead) != 0 {
-					t.Fatalf("round %d: %d live rows and %d dead ones", round, got.live, len(got.dead))
+				if got := countryOf(h, "NL"); got.liveRows != rows || len(got.departures) != 0 {
+					t.Fatalf("round %d: %d live rows and %d dead ones", round, got.liveRows, len(got.departures))
 				}
 				customersOf(h, "NL", rows, true)
 				got := countryOf(h, "NL")
-				if got.live != 0 || len(got.dead) != want {
-					t.Fatalf("round %d: of the deleted rows %d are live, and %d are kept, want %d", round, got.live, len(got.dead), want)
+				if got.liveRows != 0 || len(got.departures) != want {
+					t.Fatalf("round %d: of the deleted rows %d are live, and %d are kept, want %d", round, got.liveRows, len(got.departures), want)
 				}
 				if n := len(got.append(nil, true)); round == 0 {
 					size = n
@@ -59,7 +59,7 @@ func customersOf(h *harness, country string, n int, deleted bool) {
 	if deleted {
 		at = `"2023-01-02T00:00:00Z"`
 	}
-	for i, r := range h.star.readings {
+	for i, r := range h.star.inputs {
 		out := r.Table
 		if !r.Log {
 			var err error
@@ -84,16 +84,16 @@ func customersOf(h *harness, country string, n int, deleted bool) {
 		}
 		rows.Record = b.NewRecord()
 		if r.Log {
-			if err := h.step.Log(i, 0, changes, rows); err != nil {
+			if err := h.operator.Log(i, 0, changes, rows); err != nil {
 				h.t.Fatal(err)
 			}
 		} else {
-			h.step.Settled(i, packed.Pack(rows))
+			h.operator.Settled(i, packed.Pack(rows))
 		}
 		rows.Record.Release()
 		b.Release()
 	}
-	if err := h.step.Finish(pipeline.EpochInfo{}, h.sink); err != nil {
+	if err := h.operator.Finish(pipeline.EpochInfo{}, h.sink); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -107,31 +107,31 @@ func countryOf(h *harness, country string) memberState {
 	column := b.NewArray()
 	defer column.Release()
 	d := h.star.dimensions[0]
-	naturalKey := packed.SplitRow(nil, packed.AppendRow(nil, []arrow.Array{column}, 0), d.rows.widths[:1])
+	naturalKey := packed.SplitRow(nil, packed.AppendRow(nil, []arrow.Array{column}, 0), d.trackedColumns.widths[:1])
 	found := make([][]byte, 1)
-	if err := h.state[membersSpace].Lookup([]pipeline.Hash{new(members).hash(d, naturalKey)}, found); err != nil || found[0] == nil {
+	if err := h.state[membersSpace].Lookup([]pipeline.Hash{new(members).hashNaturalKey(d, naturalKey)}, found); err != nil || found[0] == nil {
 		h.t.Fatalf("%s is not in the state: %v", country, err)
 	}
 	return decodeMember(found[0])
 }
 
-// TestLargePassGivesMemoryBack: what a large pass took is not kept for those that
+// TestLargeRefreshReleasesMemory: what a large refresh took is not kept for those that
 // come after it, and what a usual one took is.
-func TestLargePassGivesMemoryBack(t *testing.T) {
+func TestLargeRefreshReleasesMemory(t *testing.T) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), false)
-	step := h.step.(*step)
+	op := h.operator.(*operator)
 	epoch := func(at int64) {
 		h.epoch(false, s.addCustomer(at, "ann", "Ann", "NL", "1011"), s.addOrder(at, "o1", "ann", "2023-01-02"), s.addLine(at, "o1", "p1", "Pen", at))
 	}
 	took := func() [5]int {
-		return [5]int{cap(step.pass.entries), cap(step.pass.links), cap(step.pass.members), cap(step.members.all), cap(step.rows.all)}
+		return [5]int{cap(op.refresh.entries), cap(op.refresh.lookupRefs), cap(op.refresh.memberRefs), cap(op.members.entries), cap(op.lookups.entries)}
 	}
-	step.pass.entries = make([]factEntry, 0, 4*reuse.UsualElements+1)
-	step.pass.links = make([]link, 0, 4*reuse.UsualElements+1)
-	step.pass.members = make([]memberRef, 0, 4*reuse.UsualElements+1)
-	step.members.all = make([]memberEntry, 0, 4*reuse.UsualElements+1)
-	step.rows.all = make([]lookupRow, 0, 4*reuse.UsualElements+1)
+	op.refresh.entries = make([]factEntry, 0, 4*reuse.UsualElements+1)
+	op.refresh.lookupRefs = make([]lookupRef, 0, 4*reuse.UsualElements+1)
+	op.refresh.memberRefs = make([]memberRef, 0, 4*reuse.UsualElements+1)
+	op.members.entries = make([]memberEntry, 0, 4*reuse.UsualElements+1)
+	op.lookups.entries = make([]lookupRow, 0, 4*reuse.UsualElements+1)
 	epoch(1)
 	if got := took(); got != [5]int{} {
 		t.Errorf("the memory that is kept has room for %v elements", got)
@@ -140,24 +140,24 @@ func TestLargePassGivesMemoryBack(t *testing.T) {
 	usual := took()
 	epoch(3)
 	if got := took(); got != usual || usual[0] == 0 {
-		t.Errorf("usual passes take room for %v, then %v elements", usual, got)
+		t.Errorf("usual refreshes take room for %v, then %v elements", usual, got)
 	}
 	h.want("fact", "o1|p1|1|1|1|20230102|3")
 }
 
-// TestLastDeletedRows: of many deleted rows those that were deleted last are
+// TestLastDepartures: of many deleted rows those that were deleted last are
 // remembered, in whatever order they come.
-func TestLastDeletedRows(t *testing.T) {
+func TestLastDepartures(t *testing.T) {
 	var m memberState
-	for i := range 3 * maxDead {
-		at := int64(i * 7 % (3 * maxDead))
-		m.bury(pipeline.Hash{Lo: uint64(at)}, at)
+	for i := range 3 * departuresMax {
+		at := int64(i * 7 % (3 * departuresMax))
+		m.addDeparture(pipeline.Hash{Lo: uint64(at)}, at)
 	}
-	if len(m.dead) != maxDead {
-		t.Fatalf("%d are remembered, want %d", len(m.dead), maxDead)
+	if len(m.departures) != departuresMax {
+		t.Fatalf("%d are remembered, want %d", len(m.departures), departuresMax)
 	}
-	for _, d := range m.dead {
-		if d.at < 2*maxDead {
+	for _, d := range m.departures {
+		if d.at < 2*departuresMax {
 			t.Errorf("the row deleted at %d is remembered, and later ones are not", d.at)
 		}
 	}

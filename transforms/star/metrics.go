@@ -6,7 +6,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// metrics count what a star gives out, by dimension.
+// metrics count what a star emits, by dimension.
 type metrics struct {
 	inferredOpen   *prometheus.GaugeVec
 	unknownMembers *prometheus.CounterVec

@@ -18,12 +18,12 @@ type output struct {
 	order  []*builder
 	err    error
 	values [][]byte
-	// unknowns counts the references to each dimension's unknown member.
-	unknowns map[string]int64
+	// unknownRefs counts the references to each dimension's unknown member.
+	unknownRefs map[string]int64
 }
 
-// maxRows is the number of rows of a table that are given out at once.
-const maxRows = 1 << 16
+// batchRowsMax is the number of rows of a table that are emitted at once.
+const batchRowsMax = 1 << 16
 
 // builder builds the rows of one table.
 type builder struct {
@@ -31,7 +31,7 @@ type builder struct {
 	table    *pipeline.Table
 	ops      []pipeline.Op
 	versions []pipeline.Version
-	lately   int // rows that were given out last
+	lastRows int // the number of rows that were emitted last
 }
 
 func newBuilder(t *pipeline.Table) *builder {
@@ -50,25 +50,25 @@ func (o *output) builder(t *pipeline.Table) *builder {
 	return b
 }
 
-// done ends a row.
-func (o *output) done(b *builder, op pipeline.Op, v *pipeline.Version) {
+// endRow ends a row whose columns have been appended.
+func (o *output) endRow(b *builder, op pipeline.Op, v *pipeline.Version) {
 	if b.ops == nil {
-		b.ops, b.versions = make([]pipeline.Op, 0, b.lately), make([]pipeline.Version, 0, b.lately)
-		b.Reserve(b.lately)
+		b.ops, b.versions = make([]pipeline.Op, 0, b.lastRows), make([]pipeline.Version, 0, b.lastRows)
+		b.Reserve(b.lastRows)
 	}
 	b.ops = append(b.ops, op)
 	b.versions = append(b.versions, *v)
-	if len(b.ops) >= maxRows {
-		o.give(b)
+	if len(b.ops) >= batchRowsMax {
+		o.emitRows(b)
 	}
 }
 
-func (o *output) give(b *builder) {
+func (o *output) emitRows(b *builder) {
 	if len(b.ops) == 0 {
 		return
 	}
 	rows := &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions}
-	b.ops, b.versions, b.lately = nil, nil, len(b.ops)
+	b.ops, b.versions, b.lastRows = nil, nil, len(b.ops)
 	if o.err != nil {
 		rows.Record.Release()
 		return
@@ -76,42 +76,42 @@ func (o *output) give(b *builder) {
 	o.err = o.emit(rows)
 }
 
-// flush gives out what has been built.
+// flush emits what has been built.
 func (o *output) flush() error {
 	for _, b := range o.order {
-		o.give(b)
+		o.emitRows(b)
 	}
 	return o.err
 }
 
-// fact adds a row of a fact: its grain leads the base row, the rest is given.
-func (o *output) fact(e *factEntry, op pipeline.Op, base, given []byte) {
+// fact adds a row of a fact: its grain is the first columns of the base row.
+func (o *output) fact(e *factEntry, op pipeline.Op, base, rest []byte) {
 	b := o.builder(e.fact.out)
 	row := packed.ReadRow(base)
 	for i := range e.fact.grain {
 		row.Into(b.Field(i))
 	}
-	e.fact.givenAs.into(b.RecordBuilder, e.fact.grain, given)
-	o.done(b, op, e.version())
+	e.fact.emittedColumns.appendTo(b.RecordBuilder, e.fact.grain, rest)
+	o.endRow(b, op, e.version())
 }
 
 // member adds what has become of a member, if anything has, and returns by how
 // much the number of inferred members changes.
 func (o *output) member(e *memberEntry) int64 {
-	now := e.shown(e.dimension)
+	now := e.visible(e.dimension)
 	switch {
-	case !now.there && !e.was.there:
-	case !e.was.there:
+	case !now.exists && !e.before.exists:
+	case !e.before.exists:
 		o.memberRow(e, pipeline.OpInsert, &now)
-	case !now.there:
-		o.memberRow(e, pipeline.OpDelete, &e.was)
-	case !now.equal(&e.was, e.dimension):
+	case !now.exists:
+		o.memberRow(e, pipeline.OpDelete, &e.before)
+	case !now.equal(&e.before, e.dimension):
 		o.memberRow(e, pipeline.OpUpdate, &now)
 	}
-	return int64(count(now.inferred()) - count(e.was.inferred()))
+	return int64(oneIf(now.inferred()) - oneIf(e.before.inferred()))
 }
 
-func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *shown) {
+func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *memberRow) {
 	d := e.dimension
 	b := o.builder(d.out)
 	b.Field(0).(*array.Int64Builder).Append(e.key)
@@ -122,13 +122,13 @@ func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *shown) {
 		at++
 	}
 	if s.attributes != nil {
-		d.shownAs.into(b.RecordBuilder, at, s.attributes)
+		d.attributeColumns.appendTo(b.RecordBuilder, at, s.attributes)
 	} else {
-		for i := range d.shownAs.at {
+		for i := range d.attributeColumns.at {
 			b.Field(at + i).AppendNull()
 		}
 	}
-	at += len(d.shownAs.at)
+	at += len(d.attributeColumns.at)
 	b.Field(at).(*array.BooleanBuilder).Append(s.attributes == nil)
 	if d.onDelete == pipeline.Flag {
 		b.Field(at + 1).(*array.BooleanBuilder).Append(s.deleted)
@@ -138,23 +138,23 @@ func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *shown) {
 			packed.AppendTo(b.Field(at+2), binary.LittleEndian.AppendUint64(nil, uint64(s.deletedAt)))
 		}
 	}
-	o.done(b, op, &e.version)
+	o.endRow(b, op, &e.version)
 }
 
-// begin adds the rows that a dimension has from the start: the unknown member,
+// emitInitialRows adds the rows that a dimension has from the start: the unknown member,
 // and the days of a calendar.
-func (o *output) begin(d *dimension) {
+func (o *output) emitInitialRows(d *dimension) {
 	b := o.builder(d.out)
 	b.Field(0).(*array.Int64Builder).Append(0)
-	for i, c := range d.out.Columns[1:] {
-		f := b.Field(i + 1)
-		if d.calendar == nil && (c.Name == "is_inferred" && i+1 == 1+len(d.naturalKey)+len(d.shownAs.at) || i+1 > 1+len(d.naturalKey)+len(d.shownAs.at) && c.Name == pipeline.IsDeletedColumn) {
-			f.(*array.BooleanBuilder).Append(false)
-			continue
+	inferredAt := 1 + len(d.naturalKey) + len(d.attributeColumns.at) // is_inferred, then the flags if there are any
+	for i := 1; i < len(d.out.Columns); i++ {
+		if d.calendar == nil && i >= inferredAt && d.out.Columns[i].Name != pipeline.DeletedAtColumn {
+			b.Field(i).(*array.BooleanBuilder).Append(false)
+		} else {
+			b.Field(i).AppendNull()
 		}
-		f.AppendNull()
 	}
-	o.done(b, pipeline.OpInsert, &pipeline.Version{})
+	o.endRow(b, pipeline.OpInsert, &pipeline.Version{})
 	if d.calendar == nil {
 		return
 	}
@@ -163,13 +163,13 @@ func (o *output) begin(d *dimension) {
 		for i, v := range o.values {
 			packed.AppendTo(b.Field(i), v)
 		}
-		o.done(b, pipeline.OpInsert, &pipeline.Version{})
+		o.endRow(b, pipeline.OpInsert, &pipeline.Version{})
 	}
 }
 
-// unknown counts references to the unknown members of dimensions.
-func (o *output) unknown(of []*dimension) {
+// countUnknown counts references to the unknown members of dimensions.
+func (o *output) countUnknown(of []*dimension) {
 	for _, d := range of {
-		o.unknowns[d.name]++
+		o.unknownRefs[d.name]++
 	}
 }

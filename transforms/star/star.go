@@ -21,36 +21,35 @@ var (
 	_ pipeline.DimensionLister   = (*Star)(nil)
 )
 
-// Star is a compiled star node. It is read-only; its step does the work.
+// Star is a compiled star node. It is read-only; its operator does the work.
 type Star struct {
-	name       string
-	cfg        Config
-	inputs     []*pipeline.Table
-	dimensions []*dimension
-	facts      []*fact
-	readings   []*reading
+	name        string
+	cfg         Config
+	inputTables []*pipeline.Table
+	dimensions  []*dimension
+	facts       []*fact
+	inputs      []*input
 }
 
-// reading is a table that the star reads, and what for.
-type reading struct {
+// input is one way in which the star reads a table, and what for.
+type input struct {
 	pipeline.Input
-	log     *logTable
-	lookup  *lookupTable
-	facts   []*fact
-	tracked []*dimension
-	left    []*dimension // of rows by their natural key, too
+	log         *logTable
+	lookup      *lookupTable
+	facts       []*fact
+	tracked     []*dimension
+	memberships []*dimension // its rows are told apart by the natural key as well
 }
 
-// projection is the columns that one use of a table needs, in the order in
-// which its packed rows have them.
+// projection is the columns of a table that packed rows have, in their order.
 type projection struct {
-	columns []int // -1 = of an earlier definition: null
+	columns []int // places in the table; -1 = a column of an earlier definition: null
 	widths  []int
-	saved   *layout // that it goes on from; nil = none
+	saved   *layout // that of the state, which it begins with; nil = none
 }
 
-// use returns the place of the table's column c in the packed row.
-func (p *projection) use(c int, t pipeline.Type) int {
+// include returns the place of the table's column c in packed rows, which have it from now on.
+func (p *projection) include(c int, t pipeline.Type) int {
 	for i, have := range p.columns {
 		if have == c {
 			return i
@@ -61,8 +60,8 @@ func (p *projection) use(c int, t pipeline.Type) int {
 	return len(p.columns) - 1
 }
 
-// arrange returns the record's columns that the projection has.
-func (p *projection) arrange(dst []arrow.Array, rec arrow.Record) []arrow.Array {
+// columnsOf returns the record's columns that the projection has.
+func (p *projection) columnsOf(dst []arrow.Array, rec arrow.Record) []arrow.Array {
 	dst = dst[:0]
 	for _, c := range p.columns {
 		dst = append(dst, rec.Column(c))
@@ -90,30 +89,30 @@ type dimension struct {
 	id       uint64 // of its name
 	out      *pipeline.Table
 	seed     []byte
-	hashed   bool
+	hashKeys bool
 	onDelete pipeline.OnDelete
 	calendar *calendar.Calendar
-	// definition tells what the state depends on.
+	// definition is a text of all that the state depends on.
 	definition string
 
-	// Of one that is no calendar: the places of its columns in the packed rows
-	// of its log table, and of its tracked rows, when deletes matter.
-	log        *logTable
-	naturalKey []int
-	attributes []int // in the order of shownAs; -1 = of an earlier definition
-	shownAs    part
-	types      []pipeline.Type // of the natural key
-	rows       projection      // of the tracked table: the natural key, is_deleted, deleted_at
-	trackSeed  []byte
-	rowKey     []int // the key of the log table, where rows may change their natural key and it matters when; else nil
+	// The others are of a dimension that is no calendar.
+
+	log              *logTable
+	naturalKey       []int // places in the packed rows of log
+	naturalKeyTypes  []pipeline.Type
+	attributes       []int // places in the packed rows of log, in the order of attributeColumns; -1 = of an earlier definition
+	attributeColumns packedColumns
+	trackedColumns   projection // of the tracked table: the natural key, is_deleted, deleted_at
+	trackedSeed      []byte
+	rowKey           []int // places of the table's key in the packed rows of log, if it matters when rows change their natural key; else nil
 }
 
 // tracks reports whether deletes matter to the dimension.
 func (d *dimension) tracks() bool { return d.onDelete != pipeline.Keep && d.calendar == nil }
 
-// ref is a value that a fact uses: a column of its base row (source 0) or of
+// columnRef is a value that a fact uses: a column of its base row (source 0) or of
 // the row of lookup source-1.
-type ref struct {
+type columnRef struct {
 	source, column int
 }
 
@@ -121,52 +120,52 @@ type ref struct {
 type lookup struct {
 	alias string
 	table *lookupTable
-	on    []ref // in the order of the table's key
+	on    []columnRef // in the order of the table's key
 	// chained says that the key depends on other lookups.
 	chained bool
 }
 
-// member is a compiled reference of a fact to a dimension.
-type member struct {
+// foreignKey is a compiled column of a fact that refers to a dimension.
+type foreignKey struct {
 	column    string
 	dimension *dimension
-	on        []ref
-	timestamp bool // of a calendar: the value is a timestamp, not a date
+	on        []columnRef
+	timestamp bool // of a calendar: the column that it is found by is a timestamp, not a date
 }
 
-// value is a compiled measure.
-type value struct {
-	gone       bool // of an earlier definition: null
-	ref        ref
-	expression *expression.Expression // nil = the ref
-	nullOnFail bool
+// measure is a compiled measure.
+type measure struct {
+	retired     bool // of an earlier definition: null
+	ref         columnRef
+	expression  *expression.Expression // nil = it is the value of ref
+	nullOnError bool
 }
 
 // fact is a compiled fact.
 type fact struct {
-	name    string
-	number  int
-	out     *pipeline.Table
-	seed    []byte
-	base    projection // the grain first
-	grain   int
-	lookups []lookup
-	members []member
-	values  []value
-	chained int   // lookups whose keys depend on others
-	uses    int   // members of dimensions that take members away
-	refs    []ref // the values that expressions use
-	givenAs part  // the columns behind the grain
-	// measures tells how they are made.
-	measures string
-	// definition tells what the state depends on.
+	name           string
+	number         int
+	out            *pipeline.Table
+	seed           []byte
+	base           projection // the grain first
+	grain          int
+	lookups        []lookup
+	foreignKeys    []foreignKey
+	measures       []measure
+	chainedLookups int           // the number of lookups whose keys depend on others
+	countedKeys    int           // the number of foreign keys to dimensions that take members away
+	refs           []columnRef   // the values that expressions use
+	emittedColumns packedColumns // the columns behind the grain
+	// measuresDefinition is a text of how the measures are made.
+	measuresDefinition string
+	// definition is a text of all else that the state depends on.
 	definition string
 }
 
-// usedDimension returns the dimension of the i-th of the fact's members that
-// may be taken away.
-func (f *fact) usedDimension(i int) *dimension {
-	for _, m := range f.members {
+// countedDimension returns the dimension of the i-th foreign key whose members may be taken
+// away.
+func (f *fact) countedDimension(i int) *dimension {
+	for _, m := range f.foreignKeys {
 		if m.dimension.onDelete == pipeline.Delete {
 			if i == 0 {
 				return m.dimension
@@ -182,9 +181,9 @@ const (
 	tagMember  = 'm'
 	tagTracked = 't'
 	tagRow     = 'r'
-	tagSegment = 's'
+	tagShard   = 's'
 	tagFact    = 'f'
-	tagDue     = 'd'
+	tagBacklog = 'd'
 )
 
 func seedOf(tag byte, name string) []byte {
@@ -236,7 +235,7 @@ func (s *Star) StoredColumns() []pipeline.StoredColumns {
 		}
 		add(d.log.table, columns, key, false)
 	}
-	for _, r := range s.readings {
+	for _, r := range s.inputs {
 		for _, f := range r.facts {
 			add(r.Table, f.base.columns, f.base.columns[:f.grain], true)
 			for _, l := range f.lookups {
@@ -250,7 +249,7 @@ func (s *Star) StoredColumns() []pipeline.StoredColumns {
 // Inputs implements pipeline.StatefulTransform.
 func (s *Star) Inputs() []pipeline.Input {
 	var all []pipeline.Input
-	for _, r := range s.readings {
+	for _, r := range s.inputs {
 		all = append(all, r.Input)
 	}
 	return all
@@ -271,7 +270,7 @@ func (s *Star) Keyspaces() int { return keyspaces }
 func (s *Star) Relations() []pipeline.Relation {
 	var all []pipeline.Relation
 	for _, f := range s.facts {
-		for i, m := range f.members {
+		for i, m := range f.foreignKeys {
 			all = append(all, pipeline.Relation{
 				Table: f.name, Column: f.out.Columns[f.grain+i].Name, To: m.dimension.name, Key: m.dimension.out.Columns[0].Name,
 			})
@@ -291,8 +290,8 @@ func (s *Star) Dimensions() []*pipeline.Table {
 
 // Explain says, for each of the readings, what the star needs it for.
 func (s *Star) Explain() []string {
-	all := make([]string, len(s.readings))
-	for i, r := range s.readings {
+	all := make([]string, len(s.inputs))
+	for i, r := range s.inputs {
 		var uses []string
 		if r.log != nil {
 			for _, d := range r.log.dimensions {
@@ -302,7 +301,7 @@ func (s *Star) Explain() []string {
 		for _, d := range r.tracked {
 			uses = append(uses, "tells whether members of "+d.name+" are deleted")
 		}
-		for _, d := range r.left {
+		for _, d := range r.memberships {
 			uses = append(uses, "tells when rows left members of "+d.name)
 		}
 		for _, f := range r.facts {

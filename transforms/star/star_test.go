@@ -69,7 +69,7 @@ func (s *shop) addLine(at int64, orderid, productid, product string, price int64
 }
 
 // TestOrderOfArrival: lookups are found whichever arrives first, and nothing is
-// given out twice.
+// emitted twice.
 func TestOrderOfArrival(t *testing.T) {
 	for _, bounded := range []bool{false, true} {
 		t.Run(fmt.Sprint("bounded ", bounded), func(t *testing.T) {
@@ -101,8 +101,8 @@ func TestOrderOfArrival(t *testing.T) {
 	}
 }
 
-// TestNeverComes: facts whose lookups never come are given out at the end.
-func TestNeverComes(t *testing.T) {
+// TestLookupsThatNeverCome: facts whose lookups never come are emitted at the end.
+func TestLookupsThatNeverCome(t *testing.T) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), true)
 	h.epoch(false, s.addLine(1, "o1", "p1", "Pen", 5), s.addLine(2, "o2", "p2", "Ink", 7), s.addOrder(3, "o2", "bob", "2024-01-01"))
@@ -114,14 +114,14 @@ func TestNeverComes(t *testing.T) {
 	h.want("fact", "o1|p1|0|0|1|0|5", "o2|p2|1|1|2|0|7")
 }
 
-// TestDead: of late changes those that became dead letters bring nothing, though
+// TestRejectedChanges: of late changes those that became dead letters bring nothing, though
 // they are newer than others of their members.
-func TestDead(t *testing.T) {
+func TestRejectedChanges(t *testing.T) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), false)
 	late := func(e event) event { e.late = true; return e }
-	h.dead = []int64{1, 3}
-	h.give([]event{
+	h.rejected = []int64{1, 3}
+	h.feed([]event{
 		s.addCustomer(1, "ann", "Ann", "NL", "1011"),
 		late(s.addCustomer(3, "ann", "dead", "NL", "1012")),
 		late(s.addCustomer(2, "ann", "Anne", "NL", "1013")),
@@ -144,18 +144,18 @@ func TestDeletes(t *testing.T) {
 	h.want("fact", "o1|p1|0|0|1|0|5")
 }
 
-// TestMany: a row that many facts refer to keeps them in segments, and when it
+// TestManyFactsOfARow: a row that many facts refer to has them in shards, and when it
 // changes they are made again, once each, in however many epochs.
-func TestMany(t *testing.T) {
-	for _, most := range []int{1, 64, maxDue} {
-		t.Run(fmt.Sprint(most), func(t *testing.T) { testMany(t, most) })
+func TestManyFactsOfARow(t *testing.T) {
+	for _, most := range []int{1, 64, factsPerEpochMax} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) { testManyFactsOfARow(t, most) })
 	}
 }
 
-func testMany(t *testing.T, most int) {
+func testManyFactsOfARow(t *testing.T, most int) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), false)
-	h.most = most
+	h.factsPerEpoch = most
 	h.restart()
 	const n = 1000
 	for from := 0; from < n; from += 50 {
@@ -188,7 +188,7 @@ func testMany(t *testing.T, most int) {
 	if h.ops["fact update"] != 2*n || h.ops["fact insert"] != n+1 {
 		t.Errorf("%d updates and %d inserts, want %d and %d", h.ops["fact update"], h.ops["fact insert"], 2*n, n+1)
 	}
-	if further := h.further; (further == 0) != (most > n) || further > 4*n {
+	if further := h.furtherEpochs; (further == 0) != (most > n) || further > 4*n {
 		t.Errorf("%d further epochs, of %d facts each", further, most)
 	}
 	// Most lines go, and what is kept of the order with them.
@@ -205,12 +205,12 @@ func testMany(t *testing.T, most int) {
 	}
 }
 
-// TestManyWait: facts that have waited to the end are made in as many epochs as
+// TestManyDeferredFacts: facts that were deferred to the end are made in as many epochs as
 // they take, whatever ends in between.
-func TestManyWait(t *testing.T) {
+func TestManyDeferredFacts(t *testing.T) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), true)
-	h.most = 7
+	h.factsPerEpoch = 7
 	h.restart()
 	var events []event
 	var want []string
@@ -220,19 +220,19 @@ func TestManyWait(t *testing.T) {
 	}
 	h.epoch(false, events...)
 	h.want("fact")
-	if h.step.Pending(false) || !h.step.Pending(true) {
+	if h.operator.Pending(false) || !h.operator.Pending(true) {
 		t.Error("only the end of the sources needs further epochs")
 	}
 	h.epoch(true)
 	h.want("fact", want...)
-	if h.further != 100/7 || h.ops["fact insert"] != 100 {
-		t.Errorf("%d further epochs and %d inserts", h.further, h.ops["fact insert"])
+	if h.furtherEpochs != 100/7 || h.ops["fact insert"] != 100 {
+		t.Errorf("%d further epochs and %d inserts", h.furtherEpochs, h.ops["fact insert"])
 	}
 }
 
-// TestChangedWhileDue: of a row that changes again while its facts are being made,
-// all get what it has at the end; so they do when their segments have changed.
-func TestChangedWhileDue(t *testing.T) {
+// TestChangeOfARowInTheBacklog: of a row that changes again while its facts are being made,
+// all get what it has at the end; so they do when their shards have changed.
+func TestChangeOfARowInTheBacklog(t *testing.T) {
 	s := newShop(t)
 	h := newHarness(t, s.compile(t), false)
 	const n = 1000
@@ -241,12 +241,12 @@ func TestChangedWhileDue(t *testing.T) {
 		events = append(events, s.addLine(int64(i), "o1", fmt.Sprintf("p%04d", i), "Pen", 5))
 	}
 	h.epoch(false, append(events, s.addOrder(2000, "o1", "ann", "2023-01-01"))...)
-	h.most = 300
+	h.factsPerEpoch = 300
 	h.restart()
 	begin := func(events ...event) {
-		h.give(events)
+		h.feed(events)
 		h.finish(false)
-		if !h.step.Pending(false) {
+		if !h.operator.Pending(false) {
 			t.Fatal("all facts are made in one epoch")
 		}
 	}
@@ -296,10 +296,10 @@ func TestFactsInAnyOrder(t *testing.T) {
 // TestHashedMembersSpread: the state's tables place entries by their low bits.
 func TestHashedMembersSpread(t *testing.T) {
 	m := newMembers(nil, nil, nil)
-	d := &dimension{name: "d", id: idOf("d"), seed: seedOf(tagMember, "d"), hashed: true}
+	d := &dimension{name: "d", id: idOf("d"), seed: seedOf(tagMember, "d"), hashKeys: true}
 	low := map[uint64]bool{}
 	for i := range 1000 {
-		low[d.stateKey(m.hash(d, [][]byte{[]byte(fmt.Sprint(i))})).Lo&0xfffff] = true
+		low[d.stateKey(m.hashNaturalKey(d, [][]byte{[]byte(fmt.Sprint(i))})).Lo&0xfffff] = true
 	}
 	if len(low) < 990 {
 		t.Errorf("1000 members have %d places", len(low))

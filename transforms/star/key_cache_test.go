@@ -8,11 +8,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// TestSurrogates: a cache may forget, but never gives another member's key, and it
+// TestKeyCache: a cache may forget, but never gives another member's key, and it
 // stays within its bound.
-func TestSurrogates(t *testing.T) {
+func TestKeyCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var s surrogates
+		var s keyCache
 		for range rapid.IntRange(0, 3000).Draw(t, "puts") {
 			n := rapid.Uint64Range(1, 1<<40).Draw(t, "member")
 			s.put(pipeline.Hash{Hi: n, Lo: n & rapid.SampledFrom([]uint64{3, 1 << 39, ^uint64(0)}).Draw(t, "bits")}, int64(n))
@@ -30,8 +30,8 @@ func TestSurrogates(t *testing.T) {
 				t.Fatalf("get(%v) = %d, %v, and %d is there", c.member, key, ok, c.key)
 			}
 		}
-		if filled != s.n {
-			t.Fatalf("%d slots are filled, and %d counted", filled, s.n)
+		if filled != s.filled {
+			t.Fatalf("%d slots are filled, and %d counted", filled, s.filled)
 		}
 		if key, ok := s.get(pipeline.Hash{Hi: 1 << 50}); ok {
 			t.Fatalf("a member that was never put has key %d", key)
@@ -39,9 +39,9 @@ func TestSurrogates(t *testing.T) {
 	})
 }
 
-// TestSurrogatesRemember: with room for all, nearly all are remembered.
-func TestSurrogatesRemember(t *testing.T) {
-	var s surrogates
+// TestKeyCacheRemembers: with room for all, nearly all are remembered.
+func TestKeyCacheRemembers(t *testing.T) {
+	var s keyCache
 	const n = 50_000
 	member := func(i int) pipeline.Hash { return hashOf([]byte{byte(i), byte(i >> 8), byte(i >> 16)}) }
 	for i := range n {

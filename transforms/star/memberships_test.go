@@ -11,17 +11,17 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// said is a change that says something of a row's membership.
-type said struct {
+// membershipEvent is a change that says something of a row's membership.
+type membershipEvent struct {
 	member byte
 	at     int64
 	ends   bool // the last item took the natural key back; otherwise one gave it
 }
 
-func (s said) memberships(row int32) saidMembership {
-	m := saidMembership{membership: membership{pipeline.Hash{Hi: uint64(s.member)}, s.at, s.at, noTime}, row: row}
+func (s membershipEvent) memberships(row int32) membershipUpdate {
+	m := membershipUpdate{membership: membership{pipeline.Hash{Hi: uint64(s.member)}, s.at, s.at, noTime}, row: row}
 	if s.ends {
-		m.first, m.last, m.ended, m.settled = math.MaxInt64, noTime, s.at, true
+		m.first, m.last, m.ended, m.ends = math.MaxInt64, noTime, s.at, true
 	}
 	return m
 }
@@ -30,10 +30,10 @@ func (s said) memberships(row int32) saidMembership {
 // not on the order or on where epochs are cut, and neither does what the state keeps.
 func TestDepartures(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var all []said
+		var all []membershipEvent
 		var last [5]int64
 		for range rapid.IntRange(1, 12).Draw(t, "changes") {
-			s := said{member: byte(rapid.IntRange(0, 4).Draw(t, "member")), at: rapid.Int64Range(1, 9).Draw(t, "time")}
+			s := membershipEvent{member: byte(rapid.IntRange(0, 4).Draw(t, "member")), at: rapid.Int64Range(1, 9).Draw(t, "time")}
 			last[s.member] = max(last[s.member], s.at)
 			all = append(all, s)
 		}
@@ -41,13 +41,13 @@ func TestDepartures(t *testing.T) {
 		for m, at := range last {
 			if at > 0 && rapid.Bool().Draw(t, "ends") {
 				ended[byte(m)] = at + rapid.Int64Range(0, 3).Draw(t, "after")
-				all = append(all, said{byte(m), ended[byte(m)], true})
+				all = append(all, membershipEvent{byte(m), ended[byte(m)], true})
 			}
 		}
-		row := trackedRow{member: pipeline.Hash{Hi: uint64(rapid.IntRange(0, 4).Draw(t, "is of"))}, dead: rapid.Bool().Draw(t, "is dead")}
-		inOrder := joinAll(row, [][]said{all})
+		row := trackedRow{member: pipeline.Hash{Hi: uint64(rapid.IntRange(0, 4).Draw(t, "is of"))}, deleted: rapid.Bool().Draw(t, "is dead")}
+		inOrder := joinAll(row, [][]membershipEvent{all})
 		shuffled := rapid.Permutation(all).Draw(t, "shuffled")
-		var epochs [][]said
+		var epochs [][]membershipEvent
 		for len(shuffled) > 0 {
 			n := rapid.IntRange(1, len(shuffled)).Draw(t, "epoch")
 			epochs, shuffled = append(epochs, shuffled[:n]), shuffled[n:]
@@ -65,21 +65,21 @@ func TestDepartures(t *testing.T) {
 	})
 }
 
-func joinAll(row trackedRow, epochs [][]said) trackedRow {
+func joinAll(row trackedRow, epochs [][]membershipEvent) trackedRow {
 	for _, epoch := range epochs {
-		rows := trackedRows{all: []trackedEntry{{now: row}}}
+		rows := trackedRows{entries: []trackedEntry{{now: row}}}
 		for _, s := range epoch {
-			rows.said = append(rows.said, s.memberships(0))
+			rows.updates = append(rows.updates, s.memberships(0))
 		}
-		rows.join()
-		row = decodeTracked(rows.all[0].now.append(nil))
+		rows.applyUpdates()
+		row = decodeTracked(rows.entries[0].now.append(nil))
 	}
 	return row
 }
 
 // departureOf is the model of departures.
-func departureOf(row *trackedRow, all []said, ended map[byte]int64, member byte) int64 {
-	if !row.dead && row.member.Hi == uint64(member) {
+func departureOf(row *trackedRow, all []membershipEvent, ended map[byte]int64, member byte) int64 {
+	if !row.deleted && row.member.Hi == uint64(member) {
 		return noTime
 	}
 	if at, ok := ended[member]; ok {
@@ -102,14 +102,14 @@ func departureOf(row *trackedRow, all []said, ended map[byte]int64, member byte)
 	return max(last, next)
 }
 
-// TestTrackedOfBefore: rows of a state from before their memberships were kept are
+// TestTrackedRowsOfAnEarlierState: rows of a state from before their memberships were kept are
 // read as they are.
-func TestTrackedOfBefore(t *testing.T) {
-	old := (&trackedRow{member: pipeline.Hash{Hi: 7, Lo: 8}, dead: true}).append(nil)
+func TestTrackedRowsOfAnEarlierState(t *testing.T) {
+	old := (&trackedRow{member: pipeline.Hash{Hi: 7, Lo: 8}, deleted: true}).append(nil)
 	if len(old) != 17 {
 		t.Fatalf("a row without memberships takes %d bytes, it took 17", len(old))
 	}
-	if r := decodeTracked(old); r.member != (pipeline.Hash{Hi: 7, Lo: 8}) || !r.dead || r.memberships != nil {
+	if r := decodeTracked(old); r.member != (pipeline.Hash{Hi: 7, Lo: 8}) || !r.deleted || r.memberships != nil {
 		t.Errorf("it is read as %+v", r)
 	}
 }

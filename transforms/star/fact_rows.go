@@ -1,0 +1,210 @@
+package star
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/star/calendar"
+)
+
+// emit emits a fact's row, if it differs from the one that was emitted before, and
+// writes the fact's state. While facts are deferred, those that were emitted are looked
+// up less often, so that their entries need not be cached.
+func (p *factRefresh) emit(e *factEntry, mayDefer bool) error {
+	saved := decodeFact(e.saved, p.facts)
+	if e.base == nil {
+		if saved.emitted != nil {
+			p.out.fact(e, pipeline.OpDelete, saved.base, saved.emitted)
+		}
+		p.countReferences(e, saved.countedMembers)
+		p.state.Put(e.hash, nil)
+		return nil
+	}
+	now := factState{deferred: e.deferred, base: e.base, chainedKeys: p.chainedKeys(e)}
+	if e.deferred {
+		now.countedMembers = make([]byte, e.fact.countedKeys*hashBytes)
+		p.save(e, &now, false)
+		return nil
+	}
+	row, err := p.buildRow(e)
+	if err != nil {
+		return err
+	}
+	now.emitted = row
+	switch {
+	case saved.emitted == nil:
+		p.out.fact(e, pipeline.OpInsert, e.base, row)
+		p.out.countUnknown(p.unknownMembers)
+	case !e.fact.emittedColumns.equal(row, saved.emitted):
+		p.out.fact(e, pipeline.OpUpdate, e.base, row)
+		p.out.countUnknown(p.unknownMembers)
+	}
+	now.countedMembers = p.countReferences(e, saved.countedMembers)
+	p.save(e, &now, mayDefer)
+	return nil
+}
+
+// save writes the state of a fact. A cold one will hardly be looked up soon.
+func (p *factRefresh) save(e *factEntry, now *factState, cold bool) {
+	p.scratch = now.append(p.scratch[:0], e.fact)
+	if cold {
+		p.state.PutCold(e.hash, p.scratch)
+	} else {
+		p.state.Put(e.hash, p.scratch)
+	}
+}
+
+// chainedKeys returns the keys of the chained lookups. They are valid until the next call.
+func (p *factRefresh) chainedKeys(e *factEntry) []byte {
+	p.chainedKeysBuffer = p.chainedKeysBuffer[:0]
+	if e.fact.chainedLookups == 0 {
+		return nil
+	}
+	for i, l := range e.fact.lookups {
+		if !l.chained {
+			continue
+		}
+		h := pipeline.Hash{}
+		if at := p.lookupRefsOf(e)[i].now; at >= 0 {
+			h = p.lookups.entries[at].hash
+		}
+		p.chainedKeysBuffer = packed.AppendHash(p.chainedKeysBuffer, h)
+	}
+	return p.chainedKeysBuffer
+}
+
+// countReferences counts the fact among those that refer to its members, and no longer among
+// those that refer to the members it was counted for. Only members of dimensions that take
+// members away are counted. It returns those that it is counted for now.
+func (p *factRefresh) countReferences(e *factEntry, before []byte) (now []byte) {
+	if e.fact.countedKeys == 0 {
+		return nil
+	}
+	for at := 0; at < len(before); at += hashBytes {
+		if h := hashAt(before, at); h != (pipeline.Hash{}) {
+			at, _ := p.members.index.Get(h) // addMemberRefs has made its entry
+			p.members.addReferences(&p.members.entries[at], -1, e.version())
+		}
+	}
+	now = make([]byte, 0, e.fact.countedKeys*hashBytes)
+	for i, ref := range p.memberRefsOf(e) {
+		if e.fact.foreignKeys[i].dimension.onDelete != pipeline.Delete {
+			continue
+		}
+		h := pipeline.Hash{}
+		if ref.entry >= 0 {
+			m := &p.members.entries[ref.entry]
+			h = m.stateKey
+			p.members.addReferences(m, 1, e.version())
+		}
+		now = packed.AppendHash(now, h)
+	}
+	return now
+}
+
+// buildRow returns the fact's row without its grain, packed.
+func (p *factRefresh) buildRow(e *factEntry) ([]byte, error) {
+	f := e.fact
+	p.setSources(e, len(f.lookups))
+	p.values = p.values[:0]
+	p.scratch, p.unknownMembers = p.scratch[:0], p.unknownMembers[:0]
+	for i := range f.foreignKeys {
+		at := len(p.scratch)
+		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.foreignKeys[i], p.memberRefsOf(e)[i])))
+		p.values = append(p.values, p.scratch[at:])
+	}
+	for i := range f.measures {
+		v, err := p.evaluate(f, &f.measures[i])
+		if err != nil {
+			return nil, fmt.Errorf("fact %q, grain %s, measure %q: %w", f.name, p.grainText(e), f.emittedColumns.Columns[len(f.foreignKeys)+i].Name, err)
+		}
+		p.values = append(p.values, v)
+	}
+	p.packedRow = packed.JoinRow(p.packedRow[:0], p.values)
+	return p.packedRow, nil
+}
+
+// surrogateKey returns the key of a member; 0 = unknown.
+func (p *factRefresh) surrogateKey(m *foreignKey, ref memberRef) int64 {
+	if c := m.dimension.calendar; c != nil {
+		day, ok := m.day(p.value(m.on[0]))
+		if !ok || !c.Has(day) {
+			p.unknownMembers = append(p.unknownMembers, m.dimension)
+			return 0
+		}
+		return calendar.Key(day)
+	}
+	if ref.entry >= 0 {
+		return p.members.entries[ref.entry].key
+	}
+	if ref.key == 0 {
+		p.unknownMembers = append(p.unknownMembers, m.dimension)
+		return 0
+	}
+	return ref.key
+}
+
+const dayMicros = 24 * 60 * 60 * 1_000_000
+
+// day returns the day of a packed date or timestamp; ok = false of a null.
+func (m *foreignKey) day(v []byte) (day int32, ok bool) {
+	if v == nil {
+		return 0, false
+	}
+	if !m.timestamp {
+		return int32(binary.LittleEndian.Uint32(v)), true
+	}
+	t := int64(binary.LittleEndian.Uint64(v))
+	d := t / dayMicros
+	if t%dayMicros < 0 {
+		d--
+	}
+	return int32(d), true
+}
+
+// evaluate returns the packed value of a measure; nil = null.
+func (p *factRefresh) evaluate(f *fact, v *measure) ([]byte, error) {
+	switch {
+	case v.retired:
+		return nil, nil
+	case v.expression == nil:
+		return p.value(v.ref), nil
+	}
+	p.args = p.args[:0]
+	for _, r := range f.refs {
+		p.args = append(p.args, p.value(r))
+	}
+	result, null, err := v.expression.Eval(nil, p.args)
+	switch {
+	case err != nil && !v.nullOnError:
+		return nil, err
+	case err != nil, null:
+		return nil, nil
+	}
+	return result, nil
+}
+
+// grainText returns the fact's grain for people.
+func (p *factRefresh) grainText(e *factEntry) string {
+	b := newBuilder(e.fact.out)
+	defer b.release()
+	row := packed.ReadRow(e.base)
+	for i := range e.fact.grain {
+		row.Into(b.Field(i))
+	}
+	text := ""
+	for i := range e.fact.grain {
+		if i > 0 {
+			text += ", "
+		}
+		if v := b.Field(i).NewArray().ValueStr(0); e.fact.out.Columns[i].Masked {
+			text += decode.Hidden
+		} else {
+			text += v
+		}
+	}
+	return "(" + text + ")"
+}
