@@ -11,34 +11,8 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 )
-
-// pages is a keyed state that counts what it is asked for.
-type pages struct {
-	m       map[pipeline.Hash][]byte
-	lookups int // calls
-	written int // bytes
-}
-
-func (p *pages) Lookup(keys []pipeline.Hash, values [][]byte) error {
-	p.lookups++
-	for i, k := range keys {
-		if i > 0 && !keys[i-1].Less(k) {
-			return fmt.Errorf("keys are not sorted, or repeat")
-		}
-		values[i] = p.m[k]
-	}
-	return nil
-}
-
-func (p *pages) Put(key pipeline.Hash, value []byte) {
-	p.written += len(value)
-	if value == nil {
-		delete(p.m, key)
-		return
-	}
-	p.m[key] = slices.Clone(value)
-}
 
 // check holds the shape of a tree against what its pages promise.
 func check(t interface{ Fatalf(string, ...any) }, n *node, from, to []byte, most int) {
@@ -76,7 +50,7 @@ func check(t interface{ Fatalf(string, ...any) }, n *node, from, to []byte, most
 func TestTrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const trees = 3
-		state := &pages{m: map[pipeline.Hash][]byte{}}
+		state := statetest.NewKeyspace()
 		f := &Forest{State: state, Tag: 7, PageBytes: rapid.SampledFrom([]int{10, 30, 60, 200}).Draw(t, "page bytes")}
 		var roots [trees][]byte
 		var want [trees][]string
@@ -132,8 +106,8 @@ func TestTrees(t *testing.T) {
 				t.Fatalf("tree %d is not empty", i)
 			}
 		}
-		if len(state.m) > 0 {
-			t.Fatalf("%d pages are left", len(state.m))
+		if len(state.Entries) > 0 {
+			t.Fatalf("%d pages are left", len(state.Entries))
 		}
 	})
 }
@@ -195,7 +169,7 @@ func ask(t *rapid.T, f *Forest, open []*Tree, want [][]string, r *rand.Rand, spr
 // small.
 func TestCost(t *testing.T) {
 	const each, rounds = 1000, 100
-	state := &pages{m: map[pipeline.Hash][]byte{}}
+	state := statetest.NewKeyspace()
 	f := &Forest{State: state, PageBytes: DefaultPageBytes}
 	root := New(pipeline.Hash{}).Append(nil)
 	key := func(i int) []byte {
@@ -225,14 +199,14 @@ func TestCost(t *testing.T) {
 		for _, i := range order {
 			keys = append(keys, key(i))
 		}
-		state.written, state.lookups = 0, 0
+		state.WrittenBytes, state.Lookups = 0, 0
 		for some := range slices.Chunk(keys, each) {
 			round(some, true)
 		}
-		if limit := map[bool]int{true: 3 * 24, false: 1500}[ordered] * each * rounds; state.written > limit {
-			t.Errorf("ordered %v: %d bytes written for each entry", ordered, state.written/each/rounds)
+		if limit := map[bool]int{true: 3 * 24, false: 1500}[ordered] * each * rounds; state.WrittenBytes > limit {
+			t.Errorf("ordered %v: %d bytes written for each entry", ordered, state.WrittenBytes/each/rounds)
 		}
-		for _, p := range state.m {
+		for _, p := range state.Entries {
 			if len(p) > 2*DefaultPageBytes {
 				t.Fatalf("page of %d bytes", len(p))
 			}
@@ -241,11 +215,11 @@ func TestCost(t *testing.T) {
 		for some := range slices.Chunk(keys, each) {
 			round(some, false)
 		}
-		if state.lookups > 2*rounds*6 {
-			t.Errorf("%d lookups in %d rounds", state.lookups, 2*rounds)
+		if state.Lookups > 2*rounds*6 {
+			t.Errorf("%d lookups in %d rounds", state.Lookups, 2*rounds)
 		}
-		if len(state.m) > 0 {
-			t.Fatalf("%d pages are left", len(state.m))
+		if len(state.Entries) > 0 {
+			t.Fatalf("%d pages are left", len(state.Entries))
 		}
 	}
 }
@@ -253,7 +227,7 @@ func TestCost(t *testing.T) {
 // TestManyAtOnce: a hundred thousand entries put into a tree at once take time in
 // proportion: no page is moved as a whole for each.
 func TestManyAtOnce(t *testing.T) {
-	f := &Forest{State: &pages{m: map[pipeline.Hash][]byte{}}, PageBytes: DefaultPageBytes}
+	f := &Forest{State: statetest.NewKeyspace(), PageBytes: DefaultPageBytes}
 	tree := New(pipeline.Hash{})
 	for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(100_000) {
 		f.Insert(tree, fmt.Appendf(nil, "%08d", i))

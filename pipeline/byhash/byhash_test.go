@@ -1,7 +1,6 @@
 package byhash
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 )
 
 // TestSort: whatever the hashes are like, the order is that of comparing them,
@@ -80,28 +80,14 @@ func TestIndex(t *testing.T) {
 	})
 }
 
-// mapState is a keyed state that holds the order of the keys against what it asks
-// for.
-type mapState map[pipeline.Hash][]byte
-
-func (m mapState) Lookup(keys []pipeline.Hash, values [][]byte) error {
-	for i, k := range keys {
-		if i > 0 && !keys[i-1].Less(k) {
-			return errors.New("not sorted, or not different")
-		}
-		values[i] = m[k]
-	}
-	return nil
-}
-
 // TestFinder: every key that the state has is found with its value, repeated
 // ones each time.
 func TestFinder(t *testing.T) {
 	var f Finder
 	rapid.Check(t, func(t *rapid.T) {
-		state := mapState{}
+		state := statetest.NewKeyspace()
 		for _, n := range rapid.SliceOf(rapid.Uint64Range(0, 9)).Draw(t, "state") {
-			state[pipeline.Hash{Hi: n}] = fmt.Append(nil, n)
+			state.Put(pipeline.Hash{Hi: n}, fmt.Append(nil, n))
 		}
 		keys := rapid.SliceOf(rapid.Uint64Range(0, 9)).Draw(t, "keys")
 		got := make([]string, len(keys))
@@ -110,7 +96,7 @@ func TestFinder(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, k := range keys {
-			if want := string(state[pipeline.Hash{Hi: k}]); got[i] != want {
+			if want := string(state.Entries[pipeline.Hash{Hi: k}]); got[i] != want {
 				t.Fatalf("key %d, the %d-th: %q, want %q", k, i, got[i], want)
 			}
 		}

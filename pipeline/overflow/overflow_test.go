@@ -2,7 +2,6 @@ package overflow
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -10,38 +9,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 )
-
-// entries is a keyed state that counts what is written.
-type entries struct {
-	m       map[pipeline.Hash][]byte
-	written int // bytes
-}
-
-func (e *entries) Lookup(keys []pipeline.Hash, values [][]byte) error {
-	for i, k := range keys {
-		if i > 0 && !keys[i-1].Less(k) {
-			return fmt.Errorf("keys are not sorted, or repeat")
-		}
-		values[i] = e.m[k]
-	}
-	return nil
-}
-
-func (e *entries) Put(key pipeline.Hash, value []byte) {
-	e.written += len(value)
-	if value == nil {
-		delete(e.m, key)
-		return
-	}
-	e.m[key] = slices.Clone(value)
-}
 
 // TestValues: values are what they were put as, however long they become and how often
 // they change, no entry is long, and nothing of them is left when they are deleted.
 func TestValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		state := &entries{m: map[pipeline.Hash][]byte{}}
+		state := statetest.NewKeyspace()
 		inline := rapid.SampledFrom([]int{32, 64, 256}).Draw(t, "inline")
 		v := &Values{State: state, InlineBytes: inline}
 		want := map[pipeline.Hash][]byte{}
@@ -61,29 +36,29 @@ func TestValues(t *testing.T) {
 				}
 				value = slices.Insert(value, 1+r.IntN(len(value)), random(r, n)...)
 			}
-			if err := v.Put(key, state.m[key], value); err != nil {
+			if err := v.Put(key, state.Entries[key], value); err != nil {
 				t.Fatal(err)
 			}
 			want[key] = value
 			for key, value := range want {
-				got, err := v.Whole(key, state.m[key])
+				got, err := v.Whole(key, state.Entries[key])
 				if err != nil || !bytes.Equal(got, value) {
 					t.Fatalf("%x: %x, %v, want %x", key, got, err, value)
 				}
 			}
-			for _, e := range state.m {
+			for _, e := range state.Entries {
 				if len(e) > inline+2 {
 					t.Fatalf("an entry of %d bytes", len(e))
 				}
 			}
 		}
 		for key := range want {
-			if err := v.Put(key, state.m[key], nil); err != nil {
+			if err := v.Put(key, state.Entries[key], nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(state.m) > 0 {
-			t.Fatalf("%d entries are left", len(state.m))
+		if len(state.Entries) > 0 {
+			t.Fatalf("%d entries are left", len(state.Entries))
 		}
 	})
 }
@@ -99,7 +74,7 @@ func random(r *rand.Rand, n int) []byte {
 
 // TestWritten: a change in a long value writes little besides itself, wherever it is.
 func TestWritten(t *testing.T) {
-	state := &entries{m: map[pipeline.Hash][]byte{}}
+	state := statetest.NewKeyspace()
 	v := &Values{State: state, InlineBytes: DefaultInlineBytes}
 	r := rand.New(rand.NewPCG(1, 1))
 	value := append([]byte{1}, random(r, 20<<20)...)
@@ -108,16 +83,16 @@ func TestWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, at := range []int{1, len(value) / 3, len(value)} {
-		state.written = 0
+		state.WrittenBytes = 0
 		value = slices.Insert(value, at, random(r, 50)...)
-		if err := v.Put(key, state.m[key], value); err != nil {
+		if err := v.Put(key, state.Entries[key], value); err != nil {
 			t.Fatal(err)
 		}
-		if state.written > 8*DefaultInlineBytes {
-			t.Errorf("a change at %d wrote %d bytes", at, state.written)
+		if state.WrittenBytes > 8*DefaultInlineBytes {
+			t.Errorf("a change at %d wrote %d bytes", at, state.WrittenBytes)
 		}
 	}
-	for _, e := range state.m {
+	for _, e := range state.Entries {
 		if len(e) > 2*DefaultInlineBytes {
 			t.Fatalf("an entry of %d bytes", len(e))
 		}
@@ -126,14 +101,14 @@ func TestWritten(t *testing.T) {
 
 // TestMissing: a page that is not there is an error, not a shorter value.
 func TestMissing(t *testing.T) {
-	state := &entries{m: map[pipeline.Hash][]byte{}}
+	state := statetest.NewKeyspace()
 	v := &Values{State: state, InlineBytes: 64}
 	var key pipeline.Hash
 	if err := v.Put(key, nil, bytes.Repeat([]byte{1, 2, 3}, 100)); err != nil {
 		t.Fatal(err)
 	}
-	head := state.m[key]
-	clear(state.m)
+	head := state.Entries[key]
+	clear(state.Entries)
 	if value, err := v.Whole(key, head); err == nil {
 		t.Fatalf("%x", value)
 	}

@@ -12,49 +12,10 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
-
-// memState is a keyed state in a map. It checks that keys are looked up sorted.
-type memState struct {
-	t testing.TB
-	m map[pipeline.Hash][]byte
-}
-
-func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
-	for i, k := range keys {
-		if i > 0 && !keys[i-1].Less(k) {
-			s.t.Fatal("keys are not sorted, or repeat")
-		}
-		values[i] = s.m[k]
-	}
-	return nil
-}
-
-func (s *memState) Prefetch([]pipeline.Hash) {}
-
-func (s *memState) PutCold(key pipeline.Hash, value []byte) { s.Put(key, value) }
-
-func (s *memState) Put(key pipeline.Hash, value []byte) {
-	if value == nil {
-		delete(s.m, key)
-		return
-	}
-	s.m[key] = slices.Clone(value)
-}
-
-func (s *memState) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
-	for _, k := range slices.SortedFunc(maps.Keys(s.m), pipeline.Hash.Compare) {
-		if k.Less(from) {
-			continue
-		}
-		if err := f(k, s.m[k]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func table(t testing.TB, name, key string, columns ...string) *pipeline.Table {
 	t.Helper()
@@ -104,7 +65,7 @@ type harness struct {
 func newHarness(t testing.TB, s *Star, bounded bool) *harness {
 	h := &harness{t: t, star: s, rows: map[string]map[string]string{}, has: map[string]bool{}, ops: map[string]int{}}
 	for range s.Keyspaces() {
-		h.state = append(h.state, &memState{t, map[pipeline.Hash][]byte{}})
+		h.state = append(h.state, statetest.NewKeyspace())
 	}
 	h.open = pipeline.OperatorOptions{State: pipeline.KeyGroup{Keyspaces: h.state}, Bounded: bounded, Env: pipeline.NewEnv()}
 	h.restart()

@@ -22,6 +22,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 	"github.com/starlift-etl/starlift/transforms/derive"
 	"github.com/starlift-etl/starlift/transforms/filter"
 	"github.com/starlift-etl/starlift/transforms/star"
@@ -367,7 +368,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	for _, r := range rows {
 		opening := pipeline.OperatorOptions{Bounded: true, Env: pipeline.NewEnv()}
 		for range s.Keyspaces() {
-			opening.State.Keyspaces = append(opening.State.Keyspaces, &memState{})
+			opening.State.Keyspaces = append(opening.State.Keyspaces, statetest.NewKeyspace())
 		}
 		step, err := s.Open(opening)
 		if err != nil {
@@ -390,41 +391,3 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	}
 	return got
 }
-
-// memState is a keyed state of few keys.
-type memState struct {
-	keys   []pipeline.Hash
-	values [][]byte
-}
-
-func (s *memState) find(key pipeline.Hash) int {
-	for i, k := range s.keys {
-		if k == key {
-			return i
-		}
-	}
-	s.keys, s.values = append(s.keys, key), append(s.values, nil)
-	return len(s.keys) - 1
-}
-
-// Lookup implements pipeline.Keyspace.
-func (s *memState) Lookup(keys []pipeline.Hash, values [][]byte) error {
-	for i, k := range keys {
-		values[i] = s.values[s.find(k)]
-	}
-	return nil
-}
-
-// Prefetch implements pipeline.Keyspace.
-func (s *memState) Prefetch([]pipeline.Hash) {}
-
-// PutIdle implements pipeline.Keyspace.
-func (s *memState) PutCold(key pipeline.Hash, value []byte) { s.Put(key, value) }
-
-// Put implements pipeline.Keyspace.
-func (s *memState) Put(key pipeline.Hash, value []byte) {
-	s.values[s.find(key)] = append([]byte(nil), value...)
-}
-
-// Each implements pipeline.Keyspace.
-func (s *memState) Each(pipeline.Hash, func(pipeline.Hash, []byte) error) error { return nil }
