@@ -1,7 +1,8 @@
 // Package pipeline holds starlift's words: the data on the edges of a pipeline,
 // the contracts of sources, transforms and sinks, and the rules that make each
-// change take effect exactly once. The engine that keeps these rules is in
-// pipeline/engine; decoding, patterns, state and the pipeline file have
+// change take effect exactly once. What reads what, and what travels as a log or
+// settled, is compiled once in pipeline/graph; the engine that runs it and keeps these
+// rules is in pipeline/engine; decoding, patterns, state and the pipeline file have
 // subpackages of their own.
 //
 // # Data on the edges
@@ -35,7 +36,7 @@
 // was saved is not made again.
 //
 // What a sink's target can't store though the types can ([ValueValidator]) is found in
-// the log too, in rows that the sink will get and in what keyed transforms will make
+// the log too, in rows that the sink will get and in what stateful transforms will make
 // theirs of, before anything is settled: the column says whether such a value is
 // null or makes a dead letter of its change.
 //

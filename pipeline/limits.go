@@ -5,7 +5,7 @@ import "github.com/apache/arrow/go/v14/arrow"
 // ValueValidator is a Sink whose target can't store every value that the columns' types
 // hold. What it can't store is found in the log, where a change can still be
 // blamed: the engine asks about rows that the sink will get, and about what rows of
-// keyed transforms will be made of.
+// stateful transforms will be made of.
 type ValueValidator interface {
 	// InvalidValues returns what the target can't store of so many rows of the columns. It
 	// may be called from any goroutine.

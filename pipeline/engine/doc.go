@@ -1,5 +1,7 @@
 // Package engine runs a pipeline: it takes epochs from the sources through the
-// graph to the sinks, by the protocol that package pipeline describes.
+// plan that package graph has compiled to the sinks, by the protocol that package
+// pipeline describes. A stage or operator here is one of the plan with what an opening
+// of the pipeline has for it; who takes whose rows is the plan's to say.
 //
 // Who does what, each line a goroutine:
 //
@@ -7,7 +9,7 @@
 //   - the splitter takes what the readers bring, in the order of each source,
 //     and decides where epochs end: by records, bytes or time;
 //   - mappers, one per processor, decode and unnest, each a task at a time, and
-//     take its rows through the stateless transforms behind that;
+//     take its rows through the row transforms behind that;
 //   - the epoch builder takes the tasks in the order they were cut, gives the rows to
 //     the sinks' spools and the settle steps, and prepares the epoch;
 //   - the committer saves the epoch, commits it to every sink and tells the sources.

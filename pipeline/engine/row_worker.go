@@ -59,7 +59,7 @@ func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
 	return &marked
 }
 
-// mapRows takes the batch through the stateless transforms behind the step's own,
+// mapRows takes the batch through the row transforms behind the stage's own,
 // with the versions that the epoch is pinned to.
 func (w *worker) mapRows(b *pipeline.Batch, pins []any) error {
 	if len(w.rows) == 0 && len(w.stage.Limits) == 0 {

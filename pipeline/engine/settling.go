@@ -118,7 +118,7 @@ func (r *run) readSettled(o *graph.FanOut, rows *pipeline.PackedRows) {
 	}
 }
 
-// emit takes what a keyed transform gives.
+// emit takes what an operator gives.
 func (f *epochBuilder) emit(k *operator, rows *pipeline.Rows) error {
 	defer rows.Record.Release()
 	return f.give(k.Name, k.Outputs[rows.Table], rows)
@@ -157,8 +157,7 @@ func (f *epochBuilder) giveColumns(node string, o *graph.FanOut, rows *pipeline.
 	return nil
 }
 
-// giveMapped takes settled rows through a stateless transform, and gives its
-// rows on.
+// giveMapped takes settled rows through a row transform, and gives its rows on.
 func (f *epochBuilder) giveMapped(path *graph.RowPath, rows *pipeline.Rows) error {
 	if path.Output.Empty() {
 		return nil
@@ -188,7 +187,7 @@ func keyOf(rows *pipeline.Rows, i int) string {
 }
 
 // writeSettled gives settled rows to a sink. One that takes a log gets them as
-// one: the rows of a keyed transform have no other.
+// one: the rows of an operator have no other.
 func (f *epochBuilder) writeSettled(sink int, rows *pipeline.Rows) error {
 	if f.r.c.Sinks[sink].Sink.Mode() == pipeline.Settled {
 		return f.sinks[sink].Write(nil, rows)

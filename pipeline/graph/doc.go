@@ -10,8 +10,9 @@
 // the names of its inputs and a function that makes it. [Build] goes through it in
 // the direction of the data, since a transform of rows is made for the tables that
 // its inputs give. It resolves every input, has every node made, and reports all
-// mistakes at once, each with the node and key that it belongs to. What comes out
-// are [Nodes]: the same pipeline with nothing left to look up.
+// mistakes at once, each with the node and key that it belongs to. That names lead to
+// nodes, and that nodes do not feed each other in a circle, is checked where the file is
+// read (package spec). What comes out are [Nodes]: the same pipeline with nothing left to look up.
 //
 // [Compile] checks nodes against each other and connects them. A Plan is immutable:
 // all of it is made by Compile, everybody reads it, from any goroutine, and nobody

@@ -149,7 +149,7 @@ func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 		f.Sinks = d.section(root, "sinks", kinds.Sinks)
 	}
 	f.mistakes = append(f.mistakes, d.mistakes...)
-	checkGraph(f)
+	checkInputs(f)
 	checkTests(&f.parseState, f.Tests)
 	return f, f.Err()
 }

@@ -39,17 +39,18 @@ func (d *decoder) inputs(c *NodeConfig) {
 	}
 }
 
-// graph is the pipeline's nodes by name, while they are checked.
-type graph struct {
+// inputChecker knows the nodes by name while their inputs are checked.
+type inputChecker struct {
 	file  *File
 	nodes map[string]*NodeConfig
 	known []string        // names that can be read: those of sources and transforms
 	read  map[string]bool // names that a node reads, or seems to mean
 }
 
-// checkGraph checks how the nodes hang together, whatever they are.
-func checkGraph(f *File) {
-	g := &graph{file: f, nodes: map[string]*NodeConfig{}, read: map[string]bool{}}
+// checkInputs checks that inputs name nodes that can be read, in no circle, whatever
+// the nodes are. What they give to each other is for package graph to check.
+func checkInputs(f *File) {
+	g := &inputChecker{file: f, nodes: map[string]*NodeConfig{}, read: map[string]bool{}}
 	g.collect()
 	for _, c := range f.nodes() {
 		for _, in := range c.Inputs {
@@ -86,7 +87,7 @@ func (f *parseState) add(at *Node, message, hint string) {
 	f.mistakes = append(f.mistakes, at.Mistake(message, hint))
 }
 
-func (g *graph) collect() {
+func (g *inputChecker) collect() {
 	for _, c := range g.file.nodes() {
 		first, twice := g.nodes[c.Name]
 		if twice {
@@ -103,7 +104,7 @@ func (g *graph) collect() {
 }
 
 // input checks one input of a node.
-func (g *graph) input(c *NodeConfig, in Input) {
+func (g *inputChecker) input(c *NodeConfig, in Input) {
 	from, ok := g.nodes[in.Node]
 	fail := func(message, hint string) {
 		g.file.add(in.at, message, hint)
@@ -131,7 +132,7 @@ func (g *graph) input(c *NodeConfig, in Input) {
 }
 
 // cycles reports each cycle once, at the input that closes it.
-func (g *graph) cycles() {
+func (g *inputChecker) cycles() {
 	const visiting, done = 1, 2
 	state := map[string]int{}
 	var path []string
@@ -160,7 +161,7 @@ func (g *graph) cycles() {
 }
 
 // cycle reports a cycle in the direction of the data; path is in that of the inputs.
-func (g *graph) cycle(path []string, in Input) {
+func (g *inputChecker) cycle(path []string, in Input) {
 	names := slices.Clone(path)
 	slices.Reverse(names)
 	for _, name := range names {
@@ -172,7 +173,7 @@ func (g *graph) cycle(path []string, in Input) {
 
 // unread reports sources and transforms that nothing reads. Where inputs could
 // not be read it keeps quiet: they may be meant.
-func (g *graph) unread() {
+func (g *inputChecker) unread() {
 	for _, c := range g.file.nodes() {
 		if c.section != "sources" && (c.node.kind != Mapping || len(c.Inputs) == 0) {
 			return
