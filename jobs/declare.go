@@ -25,13 +25,13 @@ func (a *assembly) compile(sources []graph.SourceDeclaration) *graph.Plan {
 	}
 	plan, mistakes := graph.Build(d)
 	for _, m := range mistakes {
-		a.file.Report(string(m.Section), m.Node, placed(m))
+		a.file.Report(string(m.Section), m.Node, fileError(m))
 	}
 	return plan
 }
 
-// placed returns a mistake as the file takes it.
-func placed(m *graph.Mistake) error {
+// fileError returns a mistake as the file takes it.
+func fileError(m *graph.Mistake) error {
 	switch {
 	case m.Err != nil:
 		return m.Err
@@ -99,13 +99,4 @@ func buildOfRows[T any](f *spec.File, c *spec.NodeConfig, kind rowKind[T], table
 		return node, false
 	}
 	return node, true
-}
-
-func named(section spec.Map[*spec.NodeConfig], name string) *spec.NodeConfig {
-	for _, e := range section {
-		if e.Name == name {
-			return e.Value
-		}
-	}
-	return nil
 }

@@ -49,7 +49,7 @@ func CheckState(c *Config, kept *state.Contents) error {
 	if _, err := r.numberStates(); err != nil {
 		return err
 	}
-	for _, o := range r.operatorStates() {
+	for _, o := range r.states {
 		o.keyspaces = make([]*state.Keyspace, o.entry.Keyspaces)
 	}
 	errs := append(r.checkState(), r.checkGathered())

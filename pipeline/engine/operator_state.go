@@ -64,24 +64,6 @@ func (r *run) checkState() (errs []error) {
 	return errs
 }
 
-// operatorStates lists what keeps state, as Plan.State does.
-func (r *run) operatorStates() []*operatorState {
-	var all []*operatorState
-	for _, s := range r.stages {
-		if !s.Settles() {
-			continue
-		}
-		all = append(all, &s.operatorState)
-		for _, o := range s.policies {
-			all = append(all, &o.operatorState)
-		}
-	}
-	for _, op := range r.operators {
-		all = append(all, &op.operatorState)
-	}
-	return all
-}
-
 // openKeyspaces gives each operator state its keyspaces.
 func (r *run) openKeyspaces() error {
 	numbers, err := r.numberStates()
@@ -92,7 +74,7 @@ func (r *run) openKeyspaces() error {
 		return fmt.Errorf("reading the state: %w", err)
 	}
 	rest := r.keyspaces.All
-	for _, o := range r.operatorStates() {
+	for _, o := range r.states {
 		o.keyspaces, rest = rest[:o.entry.Keyspaces], rest[o.entry.Keyspaces:]
 	}
 	return nil
@@ -105,7 +87,7 @@ func (r *run) numberStates() (numbers []byte, err error) {
 	for _, saved := range r.checkpoint.Operators {
 		next = max(next, int(saved.Number)+1)
 	}
-	for _, o := range r.operatorStates() {
+	for _, o := range r.states {
 		if o.saved = r.checkpoint.Operators[o.entry.Name]; o.saved == nil {
 			if next > state.MaxOperatorNumber {
 				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: begin anew (starlift reset FILE shows what that takes)", o.entry.Name, next)

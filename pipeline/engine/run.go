@@ -28,6 +28,7 @@ type run struct {
 	restart       []string          // sources to be read from their start, until it is saved
 	stages        []*stage          // as in the plan
 	operators     []*operator       // as in the plan
+	states        []*operatorState  // of stages, policies and operators, in the order of the plan
 	// settledMappers are those of the row transforms behind operators: of the epoch builder.
 	settledMappers map[*graph.RowPath]pipeline.RowMapper
 	references     *references

@@ -13,6 +13,8 @@ type compiler struct {
 	producers map[Output]producer
 	connected map[string]bool        // row transforms
 	limited   map[*Operator][]string // sinks whose limits the inputs of an operator have
+	// The edges to operators and sinks: those to other nodes come before them.
+	toOperators, toSinks []Edge
 }
 
 // producer is where rows come from: a stage or an operator.
@@ -47,8 +49,13 @@ func (c *compiler) connect() {
 		op := &Operator{StatefulNode: n, Number: i, State: StateEntry{n.Name, n.Transform.Keyspaces()},
 			Outputs: map[*pipeline.Table]*FanOut{}, Consumers: map[*pipeline.Table][]Consumer{}}
 		c.Operators = append(c.Operators, op)
-		for k, in := range n.Transform.Inputs() {
-			c.connectInput(op, k, in)
+		inputs := n.Transform.Inputs()
+		purposes := explain(n.Transform, len(inputs))
+		for k, in := range inputs {
+			if e, ok := c.connectInput(op, k, in); ok {
+				e.Purpose = purposes[k]
+				c.toOperators = append(c.toOperators, e)
+			}
 		}
 		for _, t := range n.Transform.Tables() {
 			c.producers[Output{n.Name, t}] = producer{operator: op} // after its inputs: it reads nodes before it
@@ -111,10 +118,13 @@ func (c *compiler) connectRows() {
 		}
 		c.connected[n.Name] = true
 		for t, in := range n.Inputs {
-			path := &RowPath{Node: n, Number: i, Table: t, In: in.Table, Out: n.Transform.Tables()[t]}
+			path := &RowPath{Node: n, Number: i, Table: t, In: in.Table, Out: n.Transform.Tables()[t], Root: c.origin(in).Table, Drops: n.Transform.Drops()}
 			from := c.producers[in]
 			c.producers[Output{n.Name, path.Out}] = from
 			if from.stage != nil {
+				if before := from.stage.paths[in.Table]; before != nil {
+					path.Drops = path.Drops || before.Drops
+				}
 				from.stage.Rows = append(from.stage.Rows, path)
 				from.stage.paths[path.Out] = path
 				continue
@@ -127,29 +137,33 @@ func (c *compiler) connectRows() {
 	}
 }
 
-// connectInput connects an input of an operator to where its rows come from.
-func (c *compiler) connectInput(op *Operator, number int, in pipeline.Input) {
+// connectInput connects an input of an operator to where its rows come from; ok = false
+// where they come from nowhere.
+func (c *compiler) connectInput(op *Operator, number int, in pipeline.Input) (e Edge, ok bool) {
 	o := op.output(in.Table)
 	from, ok := c.producers[*o]
 	to := Reader{op, number}
+	e = Edge{From: o.Node, To: op.Name, Table: in.Table, Kind: EdgeSettled, Reader: &c.Stateful[op.Number], Keeps: true}
 	var fanOut *FanOut
 	switch {
 	case !ok:
 		c.node(SectionTransforms, op.Name, nil, "there is no node %s before it", o.Node)
-		return
+		return e, false
 	case from.operator != nil:
 		fanOut = at(from.operator.Outputs, in.Table)
 	case in.Log:
 		from.stage.want(in.Table)
-		fanOut = at(from.stage.Log, in.Table)
+		fanOut, e.Kind = at(from.stage.Log, in.Table), EdgeLog
 	default:
-		fanOut = from.stage.settledBy(in.Table, c.ownPolicy(*o).For(in.Policy), in.ExtraKey)
+		e.Settles, e.Policy = true, c.ownPolicy(*o).For(in.Policy)
+		fanOut = from.stage.settledBy(in.Table, e.Policy, in.ExtraKey)
 	}
 	if from.stage != nil {
 		// What is late for one consumer is late for all: a log is judged by settling.
 		from.stage.Needs.Settled = true
 	}
 	fanOut.Readers = append(fanOut.Readers, to)
+	return e, true
 }
 
 // connectSink connects a sink to where its rows come from.
@@ -157,6 +171,7 @@ func (c *compiler) connectSink(number int) {
 	n := &c.Sinks[number]
 	for _, in := range n.Inputs {
 		from, ok := c.producers[in]
+		e := Edge{From: in.Node, To: n.Name, Table: in.Table, Kind: EdgeSettled, Reader: n}
 		var fanOut *FanOut
 		switch mode := n.Sink.Mode(); {
 		case !ok:
@@ -166,15 +181,17 @@ func (c *compiler) connectSink(number int) {
 			fanOut = at(from.operator.Outputs, in.Table)
 		case mode == pipeline.Settled:
 			from.stage.Needs.Settled = true
-			fanOut = from.stage.settledBy(in.Table, c.ownPolicy(in).Normal(), "")
+			e.Settles, e.Keeps, e.Policy = true, true, c.ownPolicy(in).Normal()
+			fanOut = from.stage.settledBy(in.Table, e.Policy, "")
 		default:
 			from.stage.want(in.Table)
 			if mode == pipeline.Log {
 				from.stage.wantDeletes(in.Table)
 			}
-			fanOut = at(from.stage.Log, in.Table)
+			fanOut, e.Kind = at(from.stage.Log, in.Table), EdgeLog
 		}
 		fanOut.Sinks = append(fanOut.Sinks, number)
+		c.toSinks = append(c.toSinks, e)
 	}
 }
 
@@ -193,7 +210,7 @@ func (s *Stage) want(t *pipeline.Table) {
 func (s *Stage) wantDeletes(t *pipeline.Table) {
 	root := s.Root(t)
 	s.Needs.Deletes[root.Name] = true
-	if s.dropsFrom(t) != nil {
+	if s.unfiltered(t) != nil {
 		s.Needs.FullOldImages[root.Name] = true
 	}
 }
@@ -209,7 +226,7 @@ func (s *Stage) settledBy(t *pipeline.Table, p pipeline.Policy, extraKey string)
 			return &o.FanOut
 		}
 	}
-	o := &PolicyOutput{Table: t, Policy: p, ExtraKey: extraKey, Unfiltered: s.dropsFrom(t)}
+	o := &PolicyOutput{Table: t, Policy: p, ExtraKey: extraKey, Unfiltered: s.unfiltered(t)}
 	o.State = StateEntry{s.NodeOf(t) + "." + t.Name + ":" + o.Name(), policyKeyspaces}
 	s.Policies = append(s.Policies, o)
 	fanOut := at(s.Settled, t)

@@ -1,6 +1,10 @@
 package graph
 
-import "github.com/starlift-etl/starlift/pipeline"
+import (
+	"slices"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
 
 // EdgeKind is what an edge carries.
 type EdgeKind string
@@ -28,7 +32,7 @@ type Edge struct {
 	Purpose string
 }
 
-// listEdges lists the edges: those of filters, transforms of changes, row transforms,
+// listEdges lists the edges: those to filters, transforms of changes, row transforms,
 // stateful transforms and sinks, each in the order of its inputs.
 func (c *compiler) listEdges() {
 	for i := range c.Filters {
@@ -37,8 +41,8 @@ func (c *compiler) listEdges() {
 			c.Edges = append(c.Edges, Edge{From: in, To: n.Name, Kind: EdgeChanges, Reader: n})
 		}
 	}
-	for i := range c.Nodes.Changes {
-		n := &c.Nodes.Changes[i]
+	for i := range c.Changes {
+		n := &c.Changes[i]
 		for _, in := range n.Inputs {
 			c.Edges = append(c.Edges, Edge{From: in, To: n.Name, Kind: EdgeChanges, Reader: n})
 		}
@@ -47,43 +51,14 @@ func (c *compiler) listEdges() {
 		n := &c.Rows[i]
 		purposes := explain(n.Transform, len(n.Inputs))
 		for k, in := range n.Inputs {
-			e := c.edge(in, n.Name, n)
-			e.Purpose = purposes[k]
-			c.Edges = append(c.Edges, e)
-		}
-	}
-	for i := range c.Stateful {
-		n := &c.Stateful[i]
-		inputs := n.Transform.Inputs()
-		purposes := explain(n.Transform, len(inputs))
-		for k, in := range inputs {
-			e := c.edge(*n.output(in.Table), n.Name, n)
-			e.Keeps, e.Purpose = true, purposes[k]
-			if !in.Log && e.Kind == EdgeLog {
-				e.Kind, e.Settles, e.Policy = EdgeSettled, true, c.ownPolicy(*n.output(in.Table)).For(in.Policy)
+			e := Edge{From: in.Node, To: n.Name, Table: in.Table, Kind: EdgeLog, Reader: n, Purpose: purposes[k]}
+			if c.producers[in].operator != nil {
+				e.Kind = EdgeSettled
 			}
 			c.Edges = append(c.Edges, e)
 		}
 	}
-	for i := range c.Sinks {
-		n := &c.Sinks[i]
-		for _, in := range n.Inputs {
-			e := c.edge(in, n.Name, n)
-			if n.Sink.Mode() == pipeline.Settled && e.Kind == EdgeLog {
-				e.Kind, e.Settles, e.Keeps, e.Policy = EdgeSettled, true, true, c.ownPolicy(in).Normal()
-			}
-			c.Edges = append(c.Edges, e)
-		}
-	}
-}
-
-// edge returns the edge by which a node reads an output as it is.
-func (c *compiler) edge(o Output, to string, reader any) Edge {
-	e := Edge{From: o.Node, To: to, Table: o.Table, Kind: EdgeLog, Reader: reader}
-	if c.settledOnly(o) {
-		e.Kind = EdgeSettled
-	}
-	return e
+	c.Edges = slices.Concat(c.Edges, c.toOperators, c.toSinks)
 }
 
 // explain returns what a transform says of each of its inputs.

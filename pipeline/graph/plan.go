@@ -50,7 +50,9 @@ type RowPath struct {
 	Table  int // the number of the table among the node's
 	In     *pipeline.Table
 	Out    *pipeline.Table
-	Wanted bool // somebody takes the rows, or rows that are made of them
+	Root   *pipeline.Table // of the stage's or operator's transform, that the rows are made of
+	Drops  bool            // rows may be left out on the way from Root
+	Wanted bool            // somebody takes the rows, or rows that are made of them
 	// Output says who takes the rows, behind an operator. Behind a stage Log and Settled
 	// do.
 	Output *FanOut
@@ -156,19 +158,17 @@ func (s *Stage) NodeOf(t *pipeline.Table) string {
 
 // Root returns the table of the stage's transform that a table of the stage is made of.
 func (s *Stage) Root(t *pipeline.Table) *pipeline.Table {
-	for path := s.paths[t]; path != nil; path = s.paths[t] {
-		t = path.In
+	if path := s.paths[t]; path != nil {
+		return path.Root
 	}
 	return t
 }
 
-// dropsFrom returns the root of a table, where rows may be left out on the way from it;
+// unfiltered returns the root of a table, where rows may be left out on the way from it;
 // else nil.
-func (s *Stage) dropsFrom(t *pipeline.Table) *pipeline.Table {
-	for path := s.paths[t]; path != nil; path = s.paths[path.In] {
-		if path.Node.Transform.Drops() {
-			return s.Root(t)
-		}
+func (s *Stage) unfiltered(t *pipeline.Table) *pipeline.Table {
+	if path := s.paths[t]; path != nil && path.Drops {
+		return path.Root
 	}
 	return nil
 }
