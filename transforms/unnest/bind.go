@@ -6,50 +6,50 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 )
 
-// bound is what a mapper keeps for one format of records.
-type bound struct {
-	typed  bool
-	fixed  []byte // the table's name, where the format gives it
-	dec    *decode.Decoder
-	news   []view // by table
-	olds   []view
-	lists  []*decode.Projection // by table: of the elements of its list
-	sets   *decode.Projection   // of the elements of any set
-	record decode.Record
+// formatBinding is what a mapper keeps for one format of records.
+type formatBinding struct {
+	typed     bool
+	tableName []byte // the table's name, where the format gives it
+	decoder   *decode.Decoder
+	newImages []imageProjection // by table
+	oldImages []imageProjection
+	lists     []*decode.Projection // by table: of the elements of its list
+	sets      *decode.Projection   // of the elements of any set
+	record    decode.Record
 }
 
-// view says which slots of an image belong to a table.
-type view struct {
-	matcher *pattern.Matcher // nil = every item
-	seen    bool             // the image's slots for where are there
-	where   int              // the first slot of the where's paths
-	item    int              // the first slot of table.item
-	columns bool             // its slots are there
+// imageProjection says which slots of an image belong to a table.
+type imageProjection struct {
+	matcher    *pattern.Matcher // nil = every item
+	hasWhere   bool             // the image's slots for where are there
+	whereSlot  int              // the first slot of the where's paths
+	itemSlot   int              // the first slot of table.item
+	hasColumns bool             // its slots are there
 }
 
-// maxFormats bounds the formats that a mapper remembers. A pipeline has one per
+// formatsMax bounds the formats that a mapper remembers. A pipeline has one per
 // source.
-const maxFormats = 64
+const formatsMax = 64
 
-func (m *mapper) bind(f *pipeline.Format) *bound {
+func (m *mapper) bind(f *pipeline.Format) *formatBinding {
 	if b, ok := m.formats[f]; ok {
 		return b
 	}
-	if len(m.formats) >= maxFormats {
+	if len(m.formats) >= formatsMax {
 		clear(m.formats)
 	}
-	b := &bound{typed: f.Encoding != pipeline.JSON}
+	b := &formatBinding{typed: f.Encoding != pipeline.JSON}
 	if f.Table != "" {
-		b.fixed = []byte(f.Table)
+		b.tableName = []byte(f.Table)
 	}
 	var news, olds []decode.Path
 	images := false // some table takes items that were not removed
-	for i := range m.builds {
-		d := &m.builds[i]
+	for i := range m.tables {
+		d := &m.tables[i]
 		archives := d.wanted && d.table.archives
 		images = images || d.table.images
-		b.news = append(b.news, newView(&news, d.table, b.typed, d.table.images, d.wanted && d.table.images))
-		b.olds = append(b.olds, newView(&olds, d.table, b.typed, m.unnest.canMiss || d.deletes || archives, d.deletes || archives))
+		b.newImages = append(b.newImages, newImageProjection(&news, d.table, b.typed, d.table.images, d.wanted && d.table.images))
+		b.oldImages = append(b.oldImages, newImageProjection(&olds, d.table, b.typed, m.unnest.canMiss || d.deletes || archives, d.deletes || archives))
 		b.lists = append(b.lists, decode.NewProjection(d.table.element, b.typed))
 	}
 	b.sets = decode.NewProjection([]decode.Path{{}}, b.typed)
@@ -60,15 +60,15 @@ func (m *mapper) bind(f *pipeline.Format) *bound {
 	if len(olds) > 0 {
 		o.Old = decode.NewProjection(olds, b.typed)
 	}
-	b.dec = decode.NewDecoder(f, o)
+	b.decoder = decode.NewDecoder(f, o)
 	m.formats[f] = b
 	return b
 }
 
-// newView appends the paths that a table wants of an image: those of its where,
+// newImageProjection appends the paths that a table wants of an image: those of its where,
 // and those of its columns.
-func newView(paths *[]decode.Path, t *table, typed, where, columns bool) view {
-	v := view{seen: where, where: len(*paths)}
+func newImageProjection(paths *[]decode.Path, t *table, typed, where, columns bool) imageProjection {
+	v := imageProjection{hasWhere: where, whereSlot: len(*paths)}
 	if where && t.where != nil {
 		wanted := t.where.Paths()
 		slots := make([]int, len(wanted))
@@ -78,7 +78,7 @@ func newView(paths *[]decode.Path, t *table, typed, where, columns bool) view {
 		*paths = append(*paths, wanted...)
 		v.matcher = t.where.NewMatcher(slots, typed)
 	}
-	v.item, v.columns = len(*paths), columns
+	v.itemSlot, v.hasColumns = len(*paths), columns
 	if columns {
 		*paths = append(*paths, t.item...)
 	}

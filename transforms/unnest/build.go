@@ -9,20 +9,20 @@ import (
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
-// build is one table's rows of the batch that is being made.
-type build struct {
+// tableBuilder is one table's rows of the batch that is being made.
+type tableBuilder struct {
 	table           *table
 	wanted, deletes bool
-	olds            bool                     // every row of an old image is deleted, whatever the new one yields
-	cells           []cells                  // by column
+	fullOldImages   bool                     // every row of an old image is deleted, whatever the new one yields
+	columns         []columnBuilder          // by column
 	expressions     []*expression.Expression // by column.computed
 	ops             []pipeline.Op
 	change          []int32
-	nothing         []decode.Value // the slots of an element that is not there
+	emptyElement    []decode.Value // the slots of an element that is not there
 
-	coverage coverage // nothing, unless wanted
+	coverage tableCoverage // nothing, unless wanted
 
-	mark               int // the rows before the current record's
+	recordStart        int // the rows before the current record's
 	matchNew, matchOld bool
 
 	// What the last batch took, to make room for the next.
@@ -31,7 +31,7 @@ type build struct {
 }
 
 // start makes room for the rows of so many records.
-func (b *build) start(records int) {
+func (b *tableBuilder) start(records int) {
 	guess := func(last int) int {
 		if b.lastRecords == 0 {
 			return 0
@@ -41,46 +41,46 @@ func (b *build) start(records int) {
 	}
 	rows := guess(b.lastRows)
 	if b.lastData == nil {
-		b.lastData = make([]int, len(b.cells))
+		b.lastData = make([]int, len(b.columns))
 	}
-	for i := range b.cells {
-		b.cells[i].start(rows, guess(b.lastData[i]))
+	for i := range b.columns {
+		b.columns[i].start(rows, guess(b.lastData[i]))
 	}
 	b.ops = make([]pipeline.Op, 0, rows)
 	b.change = make([]int32, 0, rows)
-	b.mark = 0
+	b.recordStart = 0
 }
 
 // assign gives the rows since mark to a change; where the item has moved, those of
 // the old one to the change before.
-func (b *build) assign(change int32, moved bool) {
-	for _, op := range b.ops[b.mark:] {
+func (b *tableBuilder) assign(change int32, moved bool) {
+	for _, op := range b.ops[b.recordStart:] {
 		if moved && op == pipeline.OpDelete {
 			b.change = append(b.change, change-1)
 		} else {
 			b.change = append(b.change, change)
 		}
 	}
-	b.mark = len(b.ops)
+	b.recordStart = len(b.ops)
 }
 
-// done ends a row.
-func (b *build) done(op pipeline.Op) { b.ops = append(b.ops, op) }
+// endRow ends a row.
+func (b *tableBuilder) endRow(op pipeline.Op) { b.ops = append(b.ops, op) }
 
 // truncate takes the rows from n on back, and the cells of a row without end.
-func (b *build) truncate(n int) {
-	for i := range b.cells {
-		b.cells[i].truncate(n)
+func (b *tableBuilder) truncate(n int) {
+	for i := range b.columns {
+		b.columns[i].truncate(n)
 	}
 	b.ops = b.ops[:n]
 }
 
 // swap moves the rows from mid on before those from first on.
-func (b *build) swap(first, mid int) {
+func (b *tableBuilder) swap(first, mid int) {
 	end := len(b.ops)
-	for i := range b.cells {
-		c := &b.cells[i]
-		var tail cells
+	for i := range b.columns {
+		c := &b.columns[i]
+		var tail columnBuilder
 		tail.kind, tail.width = c.kind, c.width
 		tail.start(end-first, 0)
 		for row := mid; row < end; row++ {
@@ -99,18 +99,18 @@ func (b *build) swap(first, mid int) {
 }
 
 // appendKey appends the key of a row whose key columns are done.
-func (b *build) appendKey(to []byte, row int) []byte {
+func (b *tableBuilder) appendKey(to []byte, row int) []byte {
 	for _, i := range b.table.out.Key {
-		to = b.cells[i].appendKey(to, row)
+		to = b.columns[i].appendKey(to, row)
 	}
 	return to
 }
 
 // size returns the bytes of text since a row.
-func (b *build) size(row int) int {
+func (b *tableBuilder) size(row int) int {
 	n := 0
-	for i := range b.cells {
-		if c := &b.cells[i]; c.variable() {
+	for i := range b.columns {
+		if c := &b.columns[i]; c.variable() {
 			n += len(c.data) - int(c.offsets[row])
 		}
 	}
@@ -118,21 +118,21 @@ func (b *build) size(row int) int {
 }
 
 // finish returns the rows, or nil if there are none, and gives their memory away.
-func (b *build) finish(records int) *pipeline.Rows {
+func (b *tableBuilder) finish(records int) *pipeline.Rows {
 	if !b.wanted {
 		return nil
 	}
 	b.lastRecords, b.lastRows = records, len(b.ops)
-	for i := range b.cells {
-		b.lastData[i] = len(b.cells[i].data)
+	for i := range b.columns {
+		b.lastData[i] = len(b.columns[i].data)
 	}
 	if len(b.ops) == 0 {
 		return nil
 	}
 	schema := b.table.out.Schema()
-	columns := make([]arrow.Array, len(b.cells))
-	for i := range b.cells {
-		columns[i] = b.cells[i].finish(schema.Field(i).Type)
+	columns := make([]arrow.Array, len(b.columns))
+	for i := range b.columns {
+		columns[i] = b.columns[i].finish(schema.Field(i).Type)
 	}
 	rows := &pipeline.Rows{
 		Table: b.table.out, Ops: b.ops, Change: b.change,
@@ -141,6 +141,6 @@ func (b *build) finish(records int) *pipeline.Rows {
 	for _, c := range columns {
 		c.Release()
 	}
-	b.ops, b.change, b.mark = nil, nil, 0
+	b.ops, b.change, b.recordStart = nil, nil, 0
 	return rows
 }

@@ -12,19 +12,19 @@ import (
 func (m *mapper) valueOf(s *source) decode.Value {
 	switch s.origin {
 	case fromItem:
-		return m.first(m.item[s.slot], s)
+		return m.firstPresent(m.item[s.slot], s)
 	case fromElement:
-		return m.first(m.element[s.slot], s)
+		return m.firstPresent(m.element[s.slot], s)
 	case fromEventID:
-		return m.bound.record.EventID
+		return m.binding.record.EventID
 	default:
 		return decode.Value{}
 	}
 }
 
-// first returns v, or, while that is missing or null, what is at the source's
+// firstPresent returns v, or, while that is missing or null, what is at the source's
 // other places.
-func (m *mapper) first(v decode.Value, s *source) decode.Value {
+func (m *mapper) firstPresent(v decode.Value, s *source) decode.Value {
 	for i := 0; v.Kind <= decode.Null && i < len(s.others); i++ {
 		v = m.valueOf(&s.others[i])
 	}
@@ -33,7 +33,7 @@ func (m *mapper) first(v decode.Value, s *source) decode.Value {
 
 // cell appends a column's cell. It returns why the value does not fit, having
 // appended nothing but perhaps bytes for undo to drop.
-func (m *mapper) cell(c *column, out *cells) string {
+func (m *mapper) cell(c *column, out *columnBuilder) string {
 	var v decode.Value
 	switch {
 	case c.shape == computed:
@@ -48,7 +48,7 @@ func (m *mapper) cell(c *column, out *cells) string {
 	switch v.Kind {
 	case decode.Missing, decode.Null:
 		if len(c.source.others) > 0 {
-			return m.otherCell(c, out, m.first(v, &c.source))
+			return m.otherCell(c, out, m.firstPresent(v, &c.source))
 		}
 		out.null()
 		return ""
@@ -66,7 +66,7 @@ func (m *mapper) cell(c *column, out *cells) string {
 
 // otherCell appends the cells of rarer values: those that are cut, escaped or
 // neither string nor number.
-func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
+func (m *mapper) otherCell(c *column, out *columnBuilder, v decode.Value) string {
 	switch {
 	case v.Kind <= decode.Null:
 		out.null()
@@ -79,7 +79,7 @@ func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
 			return notBinary
 		}
 		out.data = b
-		out.textDone()
+		out.endText()
 		return ""
 	case v.Kind == decode.Binary && c.typ.Kind == pipeline.String:
 		v.Kind = decode.String // its base64 text
@@ -89,11 +89,11 @@ func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
 	}
 	text := v.Raw(m.rec)
 	if v.Escaped {
-		b, err := decode.AppendText(m.text[:0], m.rec, v)
+		b, err := decode.AppendText(m.scratch[:0], m.rec, v)
 		if err != nil {
 			return err.Error()
 		}
-		m.text, text = b, b
+		m.scratch, text = b, b
 	}
 	if c.shape == whole {
 		return c.read(out, v.Kind, text)
@@ -101,11 +101,11 @@ func (m *mapper) otherCell(c *column, out *cells, v decode.Value) string {
 	if v.Kind == decode.Bool {
 		return notText
 	}
-	return m.cut(c, out, text)
+	return m.partCell(c, out, text)
 }
 
-// cut appends the piece of a text that a column takes.
-func (m *mapper) cut(c *column, out *cells, text []byte) string {
+// partCell appends the piece of a text that a column takes.
+func (m *mapper) partCell(c *column, out *columnBuilder, text []byte) string {
 	piece := c.apply(text)
 	if piece == nil {
 		out.null()
@@ -115,17 +115,17 @@ func (m *mapper) cut(c *column, out *cells, text []byte) string {
 }
 
 // metaCell appends a cell of the change's metadata, or the ordinal.
-func (m *mapper) metaCell(c *column, out *cells) string {
+func (m *mapper) metaCell(c *column, out *columnBuilder) string {
 	switch c.source.origin {
 	case fromOrdinal:
 		if c.typ.Kind == pipeline.Int64 {
 			out.int64(m.ordinal)
 			return ""
 		}
-		m.text = strconv.AppendInt(m.text[:0], m.ordinal, 10)
-		return c.read(out, decode.Number, m.text)
+		m.scratch = strconv.AppendInt(m.scratch[:0], m.ordinal, 10)
+		return c.read(out, decode.Number, m.scratch)
 	case fromCreated, fromArrived:
-		m.timeCell(c, out, m.time(c.source.origin))
+		m.timeCell(c, out, m.changeTime(c.source.origin))
 		return ""
 	case fromDeleted:
 		out.bool(m.old)
@@ -138,8 +138,8 @@ func (m *mapper) metaCell(c *column, out *cells) string {
 		m.timeCell(c, out, at)
 		return ""
 	case fromTTL:
-		m.text = strconv.AppendBool(m.text[:0], m.meta.TTL)
-		return c.read(out, decode.Bool, m.text)
+		m.scratch = strconv.AppendBool(m.scratch[:0], m.meta.TTL)
+		return c.read(out, decode.Bool, m.scratch)
 	}
 	text := m.metaText(c.source.origin)
 	switch {
@@ -149,12 +149,12 @@ func (m *mapper) metaCell(c *column, out *cells) string {
 	case c.shape == whole:
 		return c.read(out, decode.String, text)
 	default:
-		return m.cut(c, out, text)
+		return m.partCell(c, out, text)
 	}
 }
 
-// time returns a time of the change; pipeline.NoTime = unknown.
-func (m *mapper) time(o origin) int64 {
+// changeTime returns a time of the change; pipeline.NoTime = unknown.
+func (m *mapper) changeTime(o origin) int64 {
 	if o == fromArrived {
 		return m.meta.Arrived
 	}
@@ -163,25 +163,25 @@ func (m *mapper) time(o origin) int64 {
 
 // jsonCell appends a value as plain JSON. A text that holds a JSON object or list,
 // as items and change records of databases have them, is that document.
-func (m *mapper) jsonCell(out *cells, v decode.Value) string {
+func (m *mapper) jsonCell(out *columnBuilder, v decode.Value) string {
 	if v.Kind == decode.String {
-		text, err := decode.AppendText(m.text[:0], m.rec, v)
+		text, err := decode.AppendText(m.scratch[:0], m.rec, v)
 		if err != nil {
 			return err.Error()
 		}
-		m.text = text
+		m.scratch = text
 		if b, ok := decode.AppendDocument(out.data, text); ok {
 			out.data = b
-			out.textDone()
+			out.endText()
 			return ""
 		}
 	}
-	b, err := decode.AppendJSON(out.data, m.rec, v, m.bound.typed)
+	b, err := decode.AppendJSON(out.data, m.rec, v, m.binding.typed)
 	if err != nil {
 		return err.Error()
 	}
 	out.data = b
-	out.textDone()
+	out.endText()
 	return ""
 }
 
@@ -198,7 +198,7 @@ func (m *mapper) metaText(o origin) []byte {
 }
 
 // timeCell appends a time in one of the types that take one.
-func (m *mapper) timeCell(c *column, out *cells, micros int64) {
+func (m *mapper) timeCell(c *column, out *columnBuilder, micros int64) {
 	switch {
 	case micros == pipeline.NoTime:
 		out.null()
@@ -206,7 +206,7 @@ func (m *mapper) timeCell(c *column, out *cells, micros int64) {
 		out.date(c.format.DayOf(micros))
 	case c.typ.Kind == pipeline.String:
 		out.data = datetime.AppendTime(out.data, micros)
-		out.textDone()
+		out.endText()
 	default:
 		out.int64(micros)
 	}

@@ -12,13 +12,13 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// cells is one column of a batch that is being built, in Arrow's layout. It
+// columnBuilder is one column of a batch that is being built, in Arrow's layout. It
 // does what Arrow's own builders do not: the last cells can be taken back, so
 // a change that fails half-way costs nothing but its own cells.
 //
 // The bytes are ordinary Go memory, made anew for each batch and handed over by
 // finish; nothing has to be released.
-type cells struct {
+type columnBuilder struct {
 	kind    pipeline.Kind
 	width   int // bytes of a fixed-width cell; 0 = text, bytes or bits
 	n       int
@@ -28,11 +28,11 @@ type cells struct {
 	data    []byte  // text, fixed-width values in the machine's byte order, or bits
 }
 
-// smallest keeps buffers aligned for any fixed-width value.
-const smallest = 64
+// bufferBytesMin keeps buffers aligned for any fixed-width value.
+const bufferBytesMin = 64
 
-func newCells(t pipeline.Type) cells {
-	c := cells{kind: t.Kind}
+func newColumnBuilder(t pipeline.Type) columnBuilder {
+	c := columnBuilder{kind: t.Kind}
 	switch t.Kind {
 	case pipeline.Int64, pipeline.Double, pipeline.Timestamp:
 		c.width = arrow.Int64SizeBytes
@@ -45,26 +45,26 @@ func newCells(t pipeline.Type) cells {
 }
 
 // variable reports whether the cells differ in length.
-func (c *cells) variable() bool { return c.width == 0 && c.kind != pipeline.Bool }
+func (c *columnBuilder) variable() bool { return c.width == 0 && c.kind != pipeline.Bool }
 
 // start makes room for about n cells with size bytes of variable-width data.
-func (c *cells) start(n, size int) {
+func (c *columnBuilder) start(n, size int) {
 	c.n, c.nulls, c.valid = 0, 0, nil
 	switch {
 	case c.variable():
-		c.offsets = append(make([]int32, 0, max(n+1, smallest)), 0)
-		c.data = make([]byte, 0, max(size, smallest))
+		c.offsets = append(make([]int32, 0, max(n+1, bufferBytesMin)), 0)
+		c.data = make([]byte, 0, max(size, bufferBytesMin))
 	case c.kind == pipeline.Bool:
-		c.data = make([]byte, 0, max(int(bitutil.BytesForBits(int64(n))), smallest))
+		c.data = make([]byte, 0, max(int(bitutil.BytesForBits(int64(n))), bufferBytesMin))
 	default:
-		c.data = make([]byte, 0, max(n*c.width, smallest))
+		c.data = make([]byte, 0, max(n*c.width, bufferBytesMin))
 	}
 }
 
 // null appends a null.
-func (c *cells) null() {
+func (c *columnBuilder) null() {
 	if c.valid == nil {
-		c.valid = make([]byte, bitutil.BytesForBits(int64(c.n)), max(c.n/4, smallest))
+		c.valid = make([]byte, bitutil.BytesForBits(int64(c.n)), max(c.n/4, bufferBytesMin))
 		bitutil.SetBitsTo(c.valid, 0, int64(c.n), true)
 	}
 	switch {
@@ -75,69 +75,69 @@ func (c *cells) null() {
 	default:
 		c.data = append(c.data, zeros[:c.width]...)
 	}
-	c.mark(false)
+	c.setValid(false)
 	c.nulls++
 	c.n++
 }
 
 var zeros [arrow.Decimal128SizeBytes]byte
 
-// mark sets the validity of the cell at n, once there is a bitmap.
-func (c *cells) mark(valid bool) {
+// setValid sets the validity of the cell at n, once there is a bitmap.
+func (c *columnBuilder) setValid(valid bool) {
 	if c.n&7 == 0 {
 		c.valid = append(c.valid[:c.n/8], 0)
 	}
 	bitutil.SetBitTo(c.valid, c.n, valid)
 }
 
-// done counts a cell whose data has been appended.
-func (c *cells) done() {
+// endCell counts a cell whose data has been appended.
+func (c *columnBuilder) endCell() {
 	if c.valid != nil {
-		c.mark(true)
+		c.setValid(true)
 	}
 	c.n++
 }
 
 // text appends a copy of b.
-func (c *cells) text(b []byte) {
+func (c *columnBuilder) text(b []byte) {
 	c.data = append(c.data, b...)
-	c.textDone()
+	c.endText()
 }
 
-// textDone ends a cell whose bytes have been appended to data.
-func (c *cells) textDone() {
+// endText ends a cell whose bytes have been appended to data.
+func (c *columnBuilder) endText() {
 	c.offsets = append(c.offsets, int32(len(c.data)))
-	c.done()
+	c.endCell()
 }
 
-func (c *cells) int64(v int64) {
+func (c *columnBuilder) int64(v int64) {
 	c.data = binary.NativeEndian.AppendUint64(c.data, uint64(v))
-	c.done()
+	c.endCell()
 }
 
-func (c *cells) float64(v float64) {
+func (c *columnBuilder) float64(v float64) {
 	c.data = binary.NativeEndian.AppendUint64(c.data, math.Float64bits(v))
-	c.done()
+	c.endCell()
 }
 
-func (c *cells) date(days int32) {
+func (c *columnBuilder) date(days int32) {
 	c.data = binary.NativeEndian.AppendUint32(c.data, uint32(days))
-	c.done()
+	c.endCell()
 }
 
 // decimal appends a 128-bit integer in two's complement.
-func (c *cells) decimal(hi, lo uint64) {
+func (c *columnBuilder) decimal(hi, lo uint64) {
 	c.data = binary.NativeEndian.AppendUint64(c.data, lo)
 	c.data = binary.NativeEndian.AppendUint64(c.data, hi)
-	c.done()
+	c.endCell()
 }
 
-func (c *cells) bool(v bool) {
+func (c *columnBuilder) bool(v bool) {
 	c.bit(v)
-	c.done()
+	c.endCell()
 }
 
-func (c *cells) bit(v bool) {
+func (c *columnBuilder) bit(v bool) {
 	if c.n&7 == 0 {
 		c.data = append(c.data[:c.n/8], 0)
 	}
@@ -145,10 +145,10 @@ func (c *cells) bit(v bool) {
 }
 
 // isNull reports whether cell i is null.
-func (c *cells) isNull(i int) bool { return c.valid != nil && !bitutil.BitIsSet(c.valid, i) }
+func (c *columnBuilder) isNull(i int) bool { return c.valid != nil && !bitutil.BitIsSet(c.valid, i) }
 
 // raw returns the bytes of cell i, which is not a Bool.
-func (c *cells) raw(i int) []byte {
+func (c *columnBuilder) raw(i int) []byte {
 	if c.variable() {
 		return c.data[c.offsets[i]:c.offsets[i+1]]
 	}
@@ -156,7 +156,7 @@ func (c *cells) raw(i int) []byte {
 }
 
 // truncate takes all cells from n on back.
-func (c *cells) truncate(n int) {
+func (c *columnBuilder) truncate(n int) {
 	if c.n <= n {
 		c.undo()
 		return
@@ -182,14 +182,14 @@ func (c *cells) truncate(n int) {
 }
 
 // undo drops the bytes of a variable-width cell that failed before its end.
-func (c *cells) undo() {
+func (c *columnBuilder) undo() {
 	if c.variable() {
 		c.data = c.data[:c.offsets[c.n]]
 	}
 }
 
 // copyFrom appends cell i of o, a column of the same type.
-func (c *cells) copyFrom(o *cells, i int) {
+func (c *columnBuilder) copyFrom(o *columnBuilder, i int) {
 	switch {
 	case o.isNull(i):
 		c.null()
@@ -199,12 +199,12 @@ func (c *cells) copyFrom(o *cells, i int) {
 		c.text(o.raw(i))
 	default:
 		c.data = append(c.data, o.raw(i)...)
-		c.done()
+		c.endCell()
 	}
 }
 
 // appendKey appends cell i so that equal cells, and no others, give equal bytes.
-func (c *cells) appendKey(b []byte, i int) []byte {
+func (c *columnBuilder) appendKey(b []byte, i int) []byte {
 	switch {
 	case c.kind == pipeline.Bool && bitutil.BitIsSet(c.data, i):
 		return append(b, 1)
@@ -217,7 +217,7 @@ func (c *cells) appendKey(b []byte, i int) []byte {
 }
 
 // finish returns the cells as an Arrow array and gives their memory away.
-func (c *cells) finish(t arrow.DataType) arrow.Array {
+func (c *columnBuilder) finish(t arrow.DataType) arrow.Array {
 	buffers := make([]*memory.Buffer, 2, 3)
 	if c.nulls > 0 {
 		buffers[0] = memory.NewBufferBytes(c.valid)

@@ -38,7 +38,7 @@ type column struct {
 	variables []variable             // of expr, by number
 	computed  int                    // which of the table's expressions it is
 	format    datetime.Format
-	truths    truths
+	truths    boolWords
 	onError   string
 }
 
@@ -90,7 +90,7 @@ const (
 
 // read converts the text of a String, Number or Bool and appends it. It returns
 // why the value does not fit, or nothing.
-func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
+func (c *column) read(out *columnBuilder, kind decode.Kind, text []byte) string {
 	if kind == decode.Bool && c.typ.Kind != pipeline.Bool && c.typ.Kind != pipeline.String {
 		return notText
 	}
@@ -134,11 +134,11 @@ func (c *column) read(out *cells, kind decode.Kind, text []byte) string {
 	return reason
 }
 
-// truths are texts that mean true and false besides the usual ones.
-type truths map[string]bool
+// boolWords are texts that mean true and false besides the usual ones.
+type boolWords map[string]bool
 
 // read reads a bool.
-func (t truths) read(text []byte) (v bool, reason string) {
+func (t boolWords) read(text []byte) (v bool, reason string) {
 	if v, ok := t[string(text)]; ok {
 		return v, ""
 	}

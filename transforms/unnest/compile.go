@@ -28,7 +28,7 @@ type table struct {
 	item     []decode.Path
 	element  []decode.Path
 	distinct bool // rows of one item cannot have equal keys
-	covered  covered
+	covered  coveredValues
 	policy   pipeline.Policy
 	images   bool          // it may take items that were not removed
 	archives bool          // it takes items that were removed, and has no key
@@ -151,7 +151,7 @@ func (c *compiler) explode() *explode {
 		if path[0].IsIndex || path[0].Name == metaName {
 			c.mistake(fmt.Sprintf("%q is not an attribute of the item", cfg.From[i]), cfg.From.At(i, "explode", "from")...)
 		}
-		out.lists = append(out.lists, want(&c.scope.item, path))
+		out.lists = append(out.lists, slotFor(&c.scope.item, path))
 	}
 	return out
 }
@@ -255,7 +255,7 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 		c.mistake("mask hides attributes of the item, and this column has none: leave mask out", "columns", name, "mask")
 	}
 	c.format(&out, cfg)
-	c.fits(&out)
+	c.checkType(&out)
 	return out
 }
 
@@ -363,7 +363,7 @@ func (c *compiler) extract(out *column, text string) {
 
 // format compiles how dates, timestamps and bools are written.
 func (c *compiler) format(out *column, cfg *ColumnConfig) {
-	c.truths(out, cfg)
+	c.boolWords(out, cfg)
 	given := []struct{ key, value string }{{"format", cfg.Format}, {"zone", cfg.Zone}, {"precision", cfg.Precision}}
 	isTime := out.typ.Kind == pipeline.Date || out.typ.Kind == pipeline.Timestamp
 	isMeta := out.source.origin == fromCreated || out.source.origin == fromArrived
@@ -385,8 +385,8 @@ func (c *compiler) format(out *column, cfg *ColumnConfig) {
 	}
 }
 
-// truths compiles the texts that mean true and false.
-func (c *compiler) truths(out *column, cfg *ColumnConfig) {
+// boolWords compiles the texts that mean true and false.
+func (c *compiler) boolWords(out *column, cfg *ColumnConfig) {
 	for _, g := range []struct {
 		key   string
 		texts []string
@@ -397,7 +397,7 @@ func (c *compiler) truths(out *column, cfg *ColumnConfig) {
 		}
 		for i, text := range g.texts {
 			if out.truths == nil {
-				out.truths = truths{}
+				out.truths = boolWords{}
 			}
 			if means, twice := out.truths[text]; twice && means != g.means {
 				c.mistake(fmt.Sprintf("%q is among both true_values and false_values", text), "columns", out.name, g.key, strconv.Itoa(i))
@@ -407,8 +407,8 @@ func (c *compiler) truths(out *column, cfg *ColumnConfig) {
 	}
 }
 
-// fits checks that the source can give the type at all.
-func (c *compiler) fits(out *column) {
+// checkType checks that the source can give the type at all.
+func (c *compiler) checkType(out *column) {
 	if out.shape != whole && out.shape != computed && (out.typ.Kind == pipeline.JSONText || out.typ.Kind == pipeline.Binary) {
 		c.mistake(fmt.Sprintf("a column of type %s takes the value whole, without after, split or extract", out.typ), "columns", out.name, "type")
 	}
@@ -417,7 +417,7 @@ func (c *compiler) fits(out *column) {
 		return
 	}
 	if out.shape == computed {
-		c.gives(out)
+		c.checkResultType(out)
 		return
 	}
 	what, kinds := "", []pipeline.Kind(nil)

@@ -76,9 +76,9 @@ func (c *Config) InheritTTLDeletes(fate string) (some bool) {
 	return some
 }
 
-// fates are the choices of TableConfig.OnDelete and TTLDeletes; empty means
+// onDeleteByName are the choices of TableConfig.OnDelete and TTLDeletes; empty means
 // delete and what OnDelete says.
-var fates = map[string]pipeline.OnDelete{"": pipeline.Delete, "delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
+var onDeleteByName = map[string]pipeline.OnDelete{"": pipeline.Delete, "delete": pipeline.Delete, "flag": pipeline.Flag, "keep": pipeline.Keep}
 
 // The choices of Config.Unmatched; empty means the first.
 const (

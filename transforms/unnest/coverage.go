@@ -15,8 +15,8 @@ import (
 
 var _ pipeline.PathReporter = (*Unnest)(nil)
 
-// covered are the values of a table whose paths coverage looks for.
-type covered struct {
+// coveredValues are the values of a table whose paths coverage looks for.
+type coveredValues struct {
 	first                 int // index of the first path among all of the transform
 	where, item, elements [][]source
 }
@@ -149,34 +149,34 @@ func useOf(columns []string) string {
 // Paths implements pipeline.PathReporter.
 func (u *Unnest) Paths() []pipeline.PathUse { return u.paths }
 
-// sought is a path, or some of which one is enough, that a mapper has not found
+// pathSearch is a path, or some of which one is enough, that a mapper has not found
 // yet.
-type sought struct {
-	path    int // index into Unnest.paths
-	sources []source
-	records int64
-	told    int64 // of records, in batches before
-	found   bool
-	near    string // to be told
+type pathSearch struct {
+	path     int // index into Unnest.paths
+	sources  []source
+	records  int64
+	reported int64 // of records, in batches before
+	found    bool
+	near     string // to be told
 }
 
-// coverage is what a mapper looks for in the items of a table. What is found is
+// tableCoverage is what a mapper looks for in the items of a table. What is found is
 // taken out: once all is, it costs nothing.
-type coverage struct {
-	table, where, item, element []sought
-	seeking                     bool     // something of them but element is left
-	done                        []sought // found in the batch
+type tableCoverage struct {
+	table, where, item, element []pathSearch
+	active                      bool         // something of them but element is left
+	foundPaths                  []pathSearch // found in the batch
 }
 
-func newCoverage(t *table) coverage {
-	var c coverage
+func newCoverage(t *table) tableCoverage {
+	var c tableCoverage
 	if !t.images {
 		return c // it takes removed items only, and new images are looked at
 	}
 	next := t.covered.first
-	seek := func(to *[]sought, all ...[]source) {
+	seek := func(to *[]pathSearch, all ...[]source) {
 		for _, sources := range all {
-			*to = append(*to, sought{path: next, sources: sources})
+			*to = append(*to, pathSearch{path: next, sources: sources})
 			next++
 		}
 	}
@@ -186,74 +186,74 @@ func newCoverage(t *table) coverage {
 	seek(&c.where, t.covered.where...)
 	seek(&c.item, t.covered.item...)
 	seek(&c.element, t.covered.elements...)
-	c.seeking = len(c.table)+len(c.where)+len(c.item) > 0
+	c.active = len(c.table)+len(c.where)+len(c.item) > 0
 	return c
 }
 
-// seekItem looks for the paths of tables in the images that were matched. The old
+// coverImages looks for the paths of tables in the images that were matched. The old
 // one is no record of its own: what is there is found, what is not says nothing.
-func (m *mapper) seekItem() {
-	for i := range m.builds {
-		b := &m.builds[i]
-		if b.coverage.seeking && m.looked && m.bound.olds[i].seen {
-			m.findOld(b, &m.bound.olds[i], m.bound.record.Old)
+func (m *mapper) coverImages() {
+	for i := range m.tables {
+		b := &m.tables[i]
+		if b.coverage.active && m.oldMatched && m.binding.oldImages[i].hasWhere {
+			m.coverOldImage(b, &m.binding.oldImages[i], m.binding.record.Old)
 		}
-		if b.coverage.seeking && m.bound.record.HasNew {
-			m.seekTable(b, &m.bound.news[i], m.bound.record.New)
+		if b.coverage.active && m.binding.record.HasNew {
+			m.coverNewImage(b, &m.binding.newImages[i], m.binding.record.New)
 		}
 	}
 }
 
-// findOld takes the paths out that lead to a value in the old image.
-func (m *mapper) findOld(b *build, v *view, slots []decode.Value) {
+// coverOldImage takes the paths out that lead to a value in the old image.
+func (m *mapper) coverOldImage(b *tableBuilder, v *imageProjection, slots []decode.Value) {
 	c := &b.coverage
-	find := func(all []sought, values []decode.Value) []sought {
+	find := func(all []pathSearch, values []decode.Value) []pathSearch {
 		left := all[:0]
 		for _, s := range all {
-			if there(s.sources, values, nil) {
-				c.done = append(c.done, s)
+			if isPresent(s.sources, values, nil) {
+				c.foundPaths = append(c.foundPaths, s)
 				continue
 			}
 			left = append(left, s)
 		}
 		return left
 	}
-	c.where = find(c.where, slots[v.where:v.item])
-	if b.matchOld && !b.table.first() { // for first rows it says only that the change may take one away
-		c.done, c.table = append(c.done, c.table...), nil
-		if v.columns {
-			c.item = find(c.item, slots[v.item:])
+	c.where = find(c.where, slots[v.whereSlot:v.itemSlot])
+	if b.matchOld && !b.table.takesFirstRows() { // for first rows it says only that the change may take one away
+		c.foundPaths, c.table = append(c.foundPaths, c.table...), nil
+		if v.hasColumns {
+			c.item = find(c.item, slots[v.itemSlot:])
 		}
 	}
-	c.seeking = len(c.table)+len(c.where)+len(c.item) > 0
+	c.active = len(c.table)+len(c.where)+len(c.item) > 0
 }
 
-func (m *mapper) seekTable(b *build, v *view, slots []decode.Value) {
+func (m *mapper) coverNewImage(b *tableBuilder, v *imageProjection, slots []decode.Value) {
 	c := &b.coverage
 	if len(c.table) > 0 {
 		s := &c.table[0]
 		if s.records++; b.matchNew {
-			c.done, c.table = append(c.done, *s), nil
+			c.foundPaths, c.table = append(c.foundPaths, *s), nil
 		}
 	}
 	if len(c.where) > 0 {
-		c.where = m.seek(b, c.where, slots[v.where:], nil)
+		c.where = m.coverPaths(b, c.where, slots[v.whereSlot:], nil)
 	}
 	if b.matchNew && len(c.item) > 0 {
-		c.item = m.seek(b, c.item, slots[v.item:], nil)
+		c.item = m.coverPaths(b, c.item, slots[v.itemSlot:], nil)
 	}
-	c.seeking = len(c.table)+len(c.where)+len(c.item) > 0
+	c.active = len(c.table)+len(c.where)+len(c.item) > 0
 }
 
-// seekElement looks for paths in an element of the current table's list.
-func (m *mapper) seekElement() {
-	c := &m.build.coverage
-	c.element = m.seek(m.build, c.element, m.item, m.element)
+// coverElement looks for paths in an element of the current table's list.
+func (m *mapper) coverElement() {
+	c := &m.current.coverage
+	c.element = m.coverPaths(m.current, c.element, m.item, m.element)
 }
 
-// seek takes the paths out that lead to a value. A record counts once, with its
+// coverPaths takes the paths out that lead to a value. A record counts once, with its
 // first element.
-func (m *mapper) seek(b *build, all []sought, item, element []decode.Value) []sought {
+func (m *mapper) coverPaths(b *tableBuilder, all []pathSearch, item, element []decode.Value) []pathSearch {
 	another := element == nil || m.ordinal == 1
 	left := all[:0]
 	for i := range all {
@@ -261,19 +261,19 @@ func (m *mapper) seek(b *build, all []sought, item, element []decode.Value) []so
 		if another {
 			s.records++
 		}
-		if there(s.sources, item, element) {
-			b.coverage.done = append(b.coverage.done, s)
+		if isPresent(s.sources, item, element) {
+			b.coverage.foundPaths = append(b.coverage.foundPaths, s)
 			continue
 		}
-		if another && bits.OnesCount64(uint64(s.records)) == 1 && s.records <= maxSampled {
-			s.near = cmp.Or(m.near(b.table, &s), s.near)
+		if another && bits.OnesCount64(uint64(s.records)) == 1 && s.records <= sampledRecordsMax {
+			s.near = cmp.Or(m.suggestPath(b.table, &s), s.near)
 		}
 		left = append(left, s)
 	}
 	return left
 }
 
-func there(sources []source, item, element []decode.Value) bool {
+func isPresent(sources []source, item, element []decode.Value) bool {
 	for _, s := range sources {
 		v := item
 		if s.origin == fromElement {
@@ -286,20 +286,20 @@ func there(sources []source, item, element []decode.Value) bool {
 	return false
 }
 
-// maxSampled bounds the records whose attributes are looked at for paths that are
+// sampledRecordsMax bounds the records whose attributes are looked at for paths that are
 // like one that is missing: those whose number is a power of two.
-const maxSampled = 1024
+const sampledRecordsMax = 1024
 
-// near returns a path of the record that is like a missing one; "" = there is
+// suggestPath returns a path of the record that is like a missing one; "" = there is
 // none.
-func (m *mapper) near(t *table, s *sought) string {
-	root := decode.NewProjection([]decode.Path{{}}, m.bound.typed)
+func (m *mapper) suggestPath(t *table, s *pathSearch) string {
+	root := decode.NewProjection([]decode.Path{{}}, m.binding.typed)
 	d := decode.NewDecoder(m.records.Format, decode.Options{New: root})
 	var record decode.Record
 	if err := d.Decode(m.rec, &record); err != nil || !record.HasNew {
 		return "" // who reads it says so
 	}
-	text, err := decode.AppendJSON(nil, m.rec, record.New[0], m.bound.typed)
+	text, err := decode.AppendJSON(nil, m.rec, record.New[0], m.binding.typed)
 	if err != nil {
 		return ""
 	}
@@ -327,9 +327,9 @@ func (m *mapper) near(t *table, s *sought) string {
 // elementOf returns the element that is being read of an item; nil = it is not
 // found.
 func (m *mapper) elementOf(item any) any {
-	t := m.build.table
+	t := m.current.table
 	for _, list := range t.explode.lists {
-		elements, _ := at(item, t.item[list]).([]any)
+		elements, _ := valueAt(item, t.item[list]).([]any)
 		if i := int(m.ordinal) - 1; i >= 0 && i < len(elements) {
 			return elements[i]
 		}
@@ -337,8 +337,8 @@ func (m *mapper) elementOf(item any) any {
 	return nil
 }
 
-// at returns what a path leads to; nil = nothing.
-func at(v any, path decode.Path) any {
+// valueAt returns what a path leads to; nil = nothing.
+func valueAt(v any, path decode.Path) any {
 	for _, step := range path {
 		if step.IsIndex {
 			list, _ := v.([]any)
@@ -354,20 +354,20 @@ func at(v any, path decode.Path) any {
 	return v
 }
 
-// leastName is how long a name has to be for another to be like it.
-const leastName = 3
+// suggestNameBytesMin is how long a name has to be for another to be like it.
+const suggestNameBytesMin = 3
 
 // nearPath returns a path into v that has another name in the place of the first
 // that is missing of paths[index], unless it is among the paths; nil = there is none.
 func nearPath(v any, paths []decode.Path, index int) decode.Path {
 	path := paths[index]
 	for i, step := range path {
-		if next := at(v, path[i:i+1]); next != nil {
+		if next := valueAt(v, path[i:i+1]); next != nil {
 			v = next
 			continue
 		}
 		fields, _ := v.(map[string]any)
-		if step.IsIndex || len(step.Name) < leastName {
+		if step.IsIndex || len(step.Name) < suggestNameBytesMin {
 			return nil
 		}
 		near := spec.Suggest(step.Name, slices.Sorted(maps.Keys(fields)))
@@ -382,22 +382,22 @@ func nearPath(v any, paths []decode.Path, index int) decode.Path {
 }
 
 // report adds to the batch what became of the paths since the last one.
-func (c *coverage) report(b *pipeline.Batch) {
-	for i := range c.done {
-		c.done[i].found = true
-		c.done[i].report(b)
+func (c *tableCoverage) report(b *pipeline.Batch) {
+	for i := range c.foundPaths {
+		c.foundPaths[i].found = true
+		c.foundPaths[i].report(b)
 	}
-	c.done = c.done[:0]
-	for _, all := range [][]sought{c.table, c.where, c.item, c.element} {
+	c.foundPaths = c.foundPaths[:0]
+	for _, all := range [][]pathSearch{c.table, c.where, c.item, c.element} {
 		for i := range all {
 			all[i].report(b)
 		}
 	}
 }
 
-func (s *sought) report(b *pipeline.Batch) {
-	if s.records > s.told {
-		b.Coverage = append(b.Coverage, pipeline.Coverage{Path: s.path, Records: s.records - s.told, Found: s.found, Near: s.near})
+func (s *pathSearch) report(b *pipeline.Batch) {
+	if s.records > s.reported {
+		b.Coverage = append(b.Coverage, pipeline.Coverage{Path: s.path, Records: s.records - s.reported, Found: s.found, Near: s.near})
 	}
-	s.told, s.near = s.records, ""
+	s.reported, s.near = s.records, ""
 }

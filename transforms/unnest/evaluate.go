@@ -12,9 +12,9 @@ import (
 
 // evaluate computes a column's expression and appends its result. It returns
 // what fails.
-func (m *mapper) evaluate(c *column, out *cells) string {
-	e := m.build.expressions[c.computed]
-	m.texts = m.texts[:0]
+func (m *mapper) evaluate(c *column, out *columnBuilder) string {
+	e := m.current.expressions[c.computed]
+	m.exprTexts = m.exprTexts[:0]
 	for i, n := range e.Variables() {
 		v := &c.variables[n]
 		value, err := m.variable(v)
@@ -27,7 +27,7 @@ func (m *mapper) evaluate(c *column, out *cells) string {
 	if err != nil {
 		return err.Error()
 	}
-	if c.reads(v.Kind()) {
+	if c.readsText(v.Kind()) {
 		kind := decode.String
 		if v.Kind() == expression.Number {
 			kind = decode.Number
@@ -47,7 +47,7 @@ func (m *mapper) evaluate(c *column, out *cells) string {
 }
 
 // append appends a cell of the column's type.
-func (c *column) append(out *cells, cell *expression.Cell) {
+func (c *column) append(out *columnBuilder, cell *expression.Cell) {
 	switch {
 	case cell.Null:
 		out.null()
@@ -78,12 +78,12 @@ func (m *mapper) variable(v *variable) (expression.Value, error) {
 	case fromTTL:
 		return expression.BoolOf(m.meta.TTL), nil
 	case fromCreated, fromArrived:
-		if micros := m.time(v.source.origin); micros != pipeline.NoTime {
+		if micros := m.changeTime(v.source.origin); micros != pipeline.NoTime {
 			return expression.TimestampOf(micros), nil
 		}
 	default:
 		if text := m.metaText(v.source.origin); text != nil {
-			return expression.StringOf(shared(text)), nil
+			return expression.StringOf(stringView(text)), nil
 		}
 	}
 	return expression.Value{}, nil
@@ -112,22 +112,22 @@ func (m *mapper) value(v decode.Value) (expression.Value, error) {
 		return expression.BoolOf(v.Raw(m.rec)[0] == 't'), nil
 	case decode.Binary, decode.String:
 		if !v.Escaped {
-			return expression.StringOf(shared(v.Raw(m.rec))), nil
+			return expression.StringOf(stringView(v.Raw(m.rec))), nil
 		}
 		v.Kind = decode.String // a binary is its base64 text
-		from := len(m.texts)
+		from := len(m.exprTexts)
 		var err error
-		if m.texts, err = decode.AppendText(m.texts, m.rec, v); err != nil {
+		if m.exprTexts, err = decode.AppendText(m.exprTexts, m.rec, v); err != nil {
 			return expression.Value{}, err
 		}
-		return expression.StringOf(shared(m.texts[from:])), nil
+		return expression.StringOf(stringView(m.exprTexts[from:])), nil
 	}
-	text, err := decode.AppendJSON(nil, m.rec, v, m.bound.typed)
+	text, err := decode.AppendJSON(nil, m.rec, v, m.binding.typed)
 	if err != nil {
 		return expression.Value{}, err
 	}
 	return expression.ParseJSON(text)
 }
 
-// shared returns bytes as a string that shares their memory.
-func shared(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// stringView returns bytes as a string that shares their memory.
+func stringView(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

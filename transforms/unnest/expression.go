@@ -18,9 +18,9 @@ type variable struct {
 	index  int
 }
 
-// names resolves the names of an expression: a chain of them that is a document
+// variableNames resolves the names of an expression: a chain of them that is a document
 // path is one variable, so that only what is used is decoded.
-type names struct {
+type variableNames struct {
 	scope     *scope
 	value     source // of the name value
 	variables []variable
@@ -30,7 +30,7 @@ type names struct {
 const valueName = "value"
 
 // Resolve implements expression.Names.
-func (r *names) Resolve(chain decode.Path) (number int, t expression.Type, steps int, mistake *expression.Mistake) {
+func (r *variableNames) Resolve(chain decode.Path) (number int, t expression.Type, steps int, mistake *expression.Mistake) {
 	path := chain
 	switch {
 	case chain[0].Name == valueName:
@@ -60,7 +60,7 @@ func (r *names) Resolve(chain decode.Path) (number int, t expression.Type, steps
 }
 
 // variable returns the number of a variable.
-func (r *names) variable(v variable) int {
+func (r *variableNames) variable(v variable) int {
 	for i, have := range r.variables {
 		same := have.source.equal(&v.source)
 		if same && (have.parent == nil) == (v.parent == nil) {
@@ -89,7 +89,7 @@ func typeOf(s source) expression.Type {
 
 // compileExpression compiles a column's expression.
 func (c *compiler) compileExpression(out *column, text string) {
-	r := &names{scope: &c.scope, value: out.source}
+	r := &variableNames{scope: &c.scope, value: out.source}
 	e, mistakes := expression.Parse(text, r)
 	for _, m := range mistakes {
 		c.add(m.Field("columns", out.name, "expr"))
@@ -100,10 +100,10 @@ func (c *compiler) compileExpression(out *column, text string) {
 	}
 }
 
-// gives checks that an expression can give the column's type. A string is read
+// checkResultType checks that an expression can give the column's type. A string is read
 // as one of the item is, and so is a number where format says how times are
 // written as numbers.
-func (c *compiler) gives(out *column) {
+func (c *compiler) checkResultType(out *column) {
 	if out.expr == nil {
 		return
 	}
@@ -116,9 +116,9 @@ func (c *compiler) gives(out *column) {
 	}
 }
 
-// reads reports whether a result of the kind is converted from its text, as a
+// readsText reports whether a result of the kind is converted from its text, as a
 // value of the item is.
-func (c *column) reads(k expression.Kind) bool {
+func (c *column) readsText(k expression.Kind) bool {
 	switch c.typ.Kind {
 	case pipeline.String, pipeline.JSONText:
 		return false

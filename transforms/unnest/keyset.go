@@ -12,8 +12,8 @@ type keySet struct {
 	table []int32 // open addressing, index+1 into ends; used when there are many
 }
 
-// few is how many keys are compared one by one.
-const few = 8
+// linearScanKeysMax is how many keys are compared one by one.
+const linearScanKeysMax = 8
 
 var keySeed = maphash.MakeSeed()
 
@@ -41,7 +41,7 @@ func (s *keySet) add(b []byte) bool {
 	}
 	key := b[start:]
 	s.bytes = b
-	if len(s.ends) < few {
+	if len(s.ends) < linearScanKeysMax {
 		for i := range s.ends {
 			if bytes.Equal(s.key(i), key) {
 				s.bytes = b[:start]
@@ -51,7 +51,7 @@ func (s *keySet) add(b []byte) bool {
 		s.ends = append(s.ends, len(b))
 		return true
 	}
-	if len(s.ends) == few || 2*len(s.ends) >= len(s.table) {
+	if len(s.ends) == linearScanKeysMax || 2*len(s.ends) >= len(s.table) {
 		s.grow()
 	}
 	at, found := s.find(key)

@@ -370,7 +370,7 @@ func TestShownValues(t *testing.T) {
 		`{"B":"YQ=="}`:                                 `"YQ==" is a binary, which only the type json takes`,
 		"{\"M\":{\"x\":\n {\"S\":\"café\"}}}":          `{"x":"café"} is a map, which only the type json takes`,
 		`{"SS":["b","a"]}`:                             `["a","b"] is a string set, which only the type json takes`,
-		`{"S":"` + strings.Repeat(`\u00e9`, 90) + `"}`: `"` + strings.Repeat("é", maxShown/2) + `…" is not a number`,
+		`{"S":"` + strings.Repeat(`\u00e9`, 90) + `"}`: `"` + strings.Repeat("é", shownBytesMax/2) + `…" is not a number`,
 	} {
 		b := mapAll(t, u, everything(u), records(cdcFormat, change("INSERT", `{"id":{"S":"1"},"n":`+value+`}`, "")))
 		equal(t, value, letters(b), "bad_value: table a, column n (int64): "+want)

@@ -18,37 +18,37 @@ type mapper struct {
 	settled  bool
 	deletes  bool // some table needs deletes
 	archives bool // some table takes removed items
-	formats  map[*pipeline.Format]*bound
-	builds   []build
+	formats  map[*pipeline.Format]*formatBinding
+	tables   []tableBuilder
 
 	// The batch that is being made.
-	bound   *bound
-	records *pipeline.Records
-	batch   *pipeline.Batch
-	order   uint16
-	latest  int64  // changes that are dated no later are not from the future
-	arena   []byte // the keys of the batch's changes
+	binding       *formatBinding
+	records       *pipeline.Records
+	batch         *pipeline.Batch
+	order         uint16
+	noFutureUntil int64  // changes that are dated no later are not from the future
+	arena         []byte // the keys of the batch's changes
 
 	// The record that is being read.
-	rec     []byte
-	index   int
-	meta    pattern.Meta
-	removal pipeline.Removal
-	looked  bool // its old image was matched
-	gone    bool // a filter before does not let its item pass
-	keys    keySet
-	text    []byte // scratch
+	rec         []byte
+	index       int
+	meta        pattern.Meta
+	removal     pipeline.Removal
+	oldMatched  bool // its old image was matched
+	filteredOut bool // a filter before does not let its item pass
+	keys        keySet
+	scratch     []byte // scratch
 
 	// The table and image that rows are being made of.
-	build   *build
-	item    []decode.Value
-	element []decode.Value
-	ordinal int64
-	old     bool // the image is the old one: rows are deletes, and values that do not fit are null
-	failed  *failure
-	visit   func(i int, slots []decode.Value) error
+	current        *tableBuilder
+	item           []decode.Value
+	element        []decode.Value
+	ordinal        int64
+	old            bool // the image is the old one: rows are deletes, and values that do not fit are null
+	elementFailure *failure
+	visit          func(i int, slots []decode.Value) error
 
-	texts []byte // of the values of an expression
+	exprTexts []byte // of the values of an expression
 }
 
 // failure is why a change takes no effect. A fatal one ends the run.
@@ -58,14 +58,14 @@ type failure struct {
 	fatal   bool
 }
 
-// checkEvery is how many records pass between looks at the context.
-const checkEvery = 1024
+// contextCheckRecords is how many records pass between looks at the context.
+const contextCheckRecords = 1024
 
 // Map implements pipeline.Mapper.
 func (m *mapper) Map(ctx context.Context, r *pipeline.Records) (*pipeline.Batch, error) {
 	m.begin(r)
 	for i := range r.Spans {
-		if i%checkEvery == 0 && ctx.Err() != nil {
+		if i%contextCheckRecords == 0 && ctx.Err() != nil {
 			return nil, fmt.Errorf("unnest: %w", ctx.Err())
 		}
 		if err := m.record(i); err != nil {
@@ -76,27 +76,27 @@ func (m *mapper) Map(ctx context.Context, r *pipeline.Records) (*pipeline.Batch,
 }
 
 func (m *mapper) begin(r *pipeline.Records) {
-	m.bound, m.records, m.order = m.bind(r.Format), r, r.Order()
-	m.latest = latestOf(r)
+	m.binding, m.records, m.order = m.bind(r.Format), r, r.Order()
+	m.noFutureUntil = latestOf(r)
 	m.batch = &pipeline.Batch{Records: r, Changes: make([]pipeline.Change, 0, len(r.Spans))}
 	m.arena = make([]byte, 0, cap(m.arena))
-	for i := range m.builds {
-		if m.builds[i].wanted {
-			m.builds[i].start(len(r.Spans))
+	for i := range m.tables {
+		if m.tables[i].wanted {
+			m.tables[i].start(len(r.Spans))
 		}
 	}
 }
 
 // finish closes the batch; the mapper keeps nothing of it.
 func (m *mapper) finish() *pipeline.Batch {
-	for i := range m.builds {
-		if rows := m.builds[i].finish(len(m.records.Spans)); rows != nil {
+	for i := range m.tables {
+		if rows := m.tables[i].finish(len(m.records.Spans)); rows != nil {
 			m.batch.Tables = append(m.batch.Tables, rows)
 		}
 	}
 	b := m.batch
-	for i := range m.builds {
-		m.builds[i].coverage.report(b)
+	for i := range m.tables {
+		m.tables[i].coverage.report(b)
 	}
 	m.batch, m.records, m.rec = nil, nil, nil
 	return b
@@ -110,8 +110,8 @@ func (m *mapper) record(i int) error {
 		return nil
 	}
 	m.rec, m.index = m.records.Bytes(i), i
-	gone, d := mark == pipeline.FilteredOut, &m.bound.record
-	if err := m.bound.dec.Decode(m.rec, d); err != nil {
+	gone, d := mark == pipeline.FilteredOut, &m.binding.record
+	if err := m.binding.decoder.Decode(m.rec, d); err != nil {
 		var bad *decode.Error
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%s: %w", m.records.Position(i), err)
@@ -121,9 +121,9 @@ func (m *mapper) record(i int) error {
 				return err
 			}
 		}
-		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(bad.Error())})
+		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(bad.Error())})
 	}
-	if d.Created > m.latest && d.Created > m.records.Latest(i) {
+	if d.Created > m.noFutureUntil && d.Created > m.records.Latest(i) {
 		return m.refuse(m.future(d.Created))
 	}
 	m.readMeta()
@@ -131,7 +131,7 @@ func (m *mapper) record(i int) error {
 		d.HasNew = false
 	}
 	m.removal = removalOf(d, gone)
-	m.gone = gone
+	m.filteredOut = gone
 	matched, f := m.match()
 	if f != nil {
 		return m.refuse(f)
@@ -139,8 +139,8 @@ func (m *mapper) record(i int) error {
 	if !gone && !d.HasNew && !d.HasOld && d.Event != decode.Remove {
 		matched = false // a null: nothing for any table
 	}
-	if d.HasNew || m.looked {
-		m.seekItem()
+	if d.HasNew || m.oldMatched {
+		m.coverImages()
 	}
 	if !matched && !gone {
 		switch m.unnest.unmatched {
@@ -150,12 +150,12 @@ func (m *mapper) record(i int) error {
 	}
 	if d.Lacks != nil {
 		if matched && !gone {
-			return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(d.Lacks.Error())})
+			return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(d.Lacks.Error())})
 		}
 		m.batch.Ignored++
 		return nil
 	}
-	if f := m.rows(); f != nil {
+	if f := m.makeRows(); f != nil {
 		m.rollback()
 		return m.refuse(f)
 	}
@@ -167,11 +167,11 @@ func (m *mapper) record(i int) error {
 func (m *mapper) accept(matched bool) {
 	if !matched {
 		m.batch.Ignored++
-		if !m.settled && !m.grown() {
+		if !m.settled && !m.hasRows() {
 			return
 		}
 	}
-	d := &m.bound.record
+	d := &m.binding.record
 	moved := m.settled && d.Moved
 	if moved {
 		v := d.Version
@@ -179,8 +179,8 @@ func (m *mapper) accept(matched bool) {
 		m.change(d.Was, d.WasKey, v, pipeline.Removed)
 	}
 	at := int32(len(m.batch.Changes))
-	for i := range m.builds {
-		m.builds[i].assign(at, moved)
+	for i := range m.tables {
+		m.tables[i].assign(at, moved)
 	}
 	m.change(d.Item, d.Key, d.Version, m.removal)
 }
@@ -195,16 +195,16 @@ func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version, remo
 	if m.settled {
 		start := len(m.arena)
 		m.arena = append(m.arena, key...)
-		c.Item, c.Key, c.Table = item, slices.Clip(m.arena[start:]), m.bound.record.Logical
-		c.Unit, c.ByDigits = int32(m.bound.record.Unit), m.bound.record.ByDigits
+		c.Item, c.Key, c.Table = item, slices.Clip(m.arena[start:]), m.binding.record.Logical
+		c.Unit, c.ByDigits = int32(m.binding.record.Unit), m.binding.record.ByDigits
 	}
 	m.batch.Changes = append(m.batch.Changes, c)
 }
 
-// grown reports whether the record has rows.
-func (m *mapper) grown() bool {
-	for i := range m.builds {
-		if len(m.builds[i].ops) > m.builds[i].mark {
+// hasRows reports whether the record has rows.
+func (m *mapper) hasRows() bool {
+	for i := range m.tables {
+		if len(m.tables[i].ops) > m.tables[i].recordStart {
 			return true
 		}
 	}
@@ -212,9 +212,9 @@ func (m *mapper) grown() bool {
 }
 
 func (m *mapper) rollback() {
-	for i := range m.builds {
-		if m.builds[i].wanted {
-			m.builds[i].truncate(m.builds[i].mark)
+	for i := range m.tables {
+		if m.tables[i].wanted {
+			m.tables[i].truncate(m.tables[i].recordStart)
 		}
 	}
 }
@@ -245,18 +245,18 @@ func (m *mapper) unmatched() *failure {
 // removal that tells no more than the key is wanted by whoever had the item,
 // which its where can't say.
 func (m *mapper) match() (bool, *failure) {
-	d := &m.bound.record
+	d := &m.binding.record
 	anyNew, f := m.matchNew()
 	if f != nil {
 		return false, f
 	}
 	anyOld := false
-	m.looked = false
+	m.oldMatched = false
 	if m.deletes || d.Event == decode.Remove && (m.unnest.canMiss || m.archives) {
 		if anyOld, f = m.matchOld(); f != nil {
 			return false, f
 		}
-		m.looked = d.HasOld
+		m.oldMatched = d.HasOld
 	}
 	switch {
 	case !m.unnest.canMiss:
@@ -270,10 +270,10 @@ func (m *mapper) match() (bool, *failure) {
 
 // matchNew marks the tables that want the new image.
 func (m *mapper) matchNew() (matched bool, f *failure) {
-	d := &m.bound.record
-	for i := range m.builds {
-		b, v := &m.builds[i], &m.bound.news[i]
-		ok := d.HasNew && v.seen
+	d := &m.binding.record
+	for i := range m.tables {
+		b, v := &m.tables[i], &m.binding.newImages[i]
+		ok := d.HasNew && v.hasWhere
 		wants := ok
 		if ok && v.matcher != nil && (b.wanted || !matched) {
 			if ok, wants, f = m.matchItem(b, v, d.New); f != nil {
@@ -288,14 +288,14 @@ func (m *mapper) matchNew() (matched bool, f *failure) {
 
 // matchItem reports whether a table takes the change with the image of values, and
 // whether it wants the item: one of first rows does whatever happens to the item.
-func (m *mapper) matchItem(b *build, v *view, values []decode.Value) (takes, wants bool, f *failure) {
+func (m *mapper) matchItem(b *tableBuilder, v *imageProjection, values []decode.Value) (takes, wants bool, f *failure) {
 	takes, err := v.matcher.Match(m.rec, values, &m.meta)
 	wants = takes
-	if err == nil && !takes && b.table.first() {
+	if err == nil && !takes && b.table.takesFirstRows() {
 		wants, err = v.matcher.MayMatch(m.rec, values, &m.meta, pattern.UnknownKind)
 	}
 	if err != nil {
-		return false, false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.discreet(err.Error())}
+		return false, false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
 	}
 	return takes, wants, nil
 }
@@ -306,5 +306,5 @@ func (m *mapper) readMeta() {
 	if m.records.Arrived != nil {
 		arrived = m.records.Arrived[m.index]
 	}
-	m.meta = meta.Of(m.rec, &m.bound.record, m.bound.fixed, arrived)
+	m.meta = meta.Of(m.rec, &m.binding.record, m.binding.tableName, arrived)
 }

@@ -66,14 +66,14 @@ func (t *table) paths(c *column) []decode.Path {
 	var all []decode.Path
 	for _, s := range sources {
 		for _, s := range append([]source{s}, s.others...) {
-			all = append(all, t.places(&s)...)
+			all = append(all, t.sourcePaths(&s)...)
 		}
 	}
 	return all
 }
 
-// places returns where items have a value.
-func (t *table) places(s *source) (all []decode.Path) {
+// sourcePaths returns where items have a value.
+func (t *table) sourcePaths(s *source) (all []decode.Path) {
 	switch s.origin {
 	case fromItem:
 		all = append(all, t.item[s.slot])
@@ -88,9 +88,9 @@ func (t *table) places(s *source) (all []decode.Path) {
 
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// discreet takes quoted texts, which may be values, out of a message about a
+// maskMessage takes quoted texts, which may be values, out of a message about a
 // record that is not understood.
-func (u *Unnest) discreet(message string) string {
+func (u *Unnest) maskMessage(message string) string {
 	if !u.Masks() {
 		return message
 	}

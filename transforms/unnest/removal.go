@@ -16,9 +16,9 @@ import (
 // policy returns how settled rows follow the changes, and appends the columns that
 // tell which are deleted.
 func (c *compiler) policy() pipeline.Policy {
-	p := pipeline.Policy{OnDelete: c.fate("on_delete", c.cfg.OnDelete)}
+	p := pipeline.Policy{OnDelete: c.onDelete("on_delete", c.cfg.OnDelete)}
 	if c.cfg.TTLDeletes != "" {
-		p.TTLDeletes = pipeline.TTLDeletes{Set: true, Fate: c.fate("ttl_deletes", c.cfg.TTLDeletes)}
+		p.TTLDeletes = pipeline.TTLDeletes{Set: true, Fate: c.onDelete("ttl_deletes", c.cfg.TTLDeletes)}
 	}
 	switch c.cfg.Keep {
 	case "", keepLast:
@@ -36,9 +36,9 @@ func (c *compiler) policy() pipeline.Policy {
 	return p
 }
 
-// fate returns what a key of the table says becomes of deleted rows.
-func (c *compiler) fate(key, text string) pipeline.OnDelete {
-	fate, ok := fates[text]
+// onDelete returns what a key of the table says becomes of deleted rows.
+func (c *compiler) onDelete(key, text string) pipeline.OnDelete {
+	fate, ok := onDeleteByName[text]
 	switch {
 	case !ok:
 		c.add(&spec.FieldError{Path: []string{key}, Name: text, Known: []string{"delete", "flag", "keep"}, Message: fmt.Sprintf("unknown %s %q", key, text)})
@@ -82,8 +82,8 @@ func exact(t pipeline.Type) bool {
 	}
 }
 
-// first reports whether the table has first rows.
-func (t *table) first() bool { return t.policy.Merge == pipeline.First }
+// takesFirstRows reports whether the table has first rows.
+func (t *table) takesFirstRows() bool { return t.policy.Merge == pipeline.First }
 
 // warning says why a table's rows are most likely not those that are wanted; nil =
 // nothing tells.
@@ -97,7 +97,7 @@ func (t *table) warning() error {
 	case !t.images:
 		return &spec.FieldError{Path: path, Message: fmt.Sprintf("table %q takes nothing but removals, so it never has a row: "+
 			"leave its key out, and a sink of the log gets a row of each removed item", name)}
-	case !t.first() && t.where.Tells(kindInsert, kindModify):
+	case !t.takesFirstRows() && t.where.Tells(kindInsert, kindModify):
 		return &spec.FieldError{Path: append(path, "$meta.event_name"), Message: fmt.Sprintf("table %q takes some kinds of events only, so the item's next event of another kind deletes the row%s: "+
 			"write keep: first to have the first row for as long as the item is there", name, inSpiteOf(t.policy.OnDelete))}
 	}
@@ -133,10 +133,10 @@ func removalOf(d *decode.Record, gone bool) pipeline.Removal {
 // whose rows of a removed item it brings, and reports whether a table wanted the
 // item.
 func (m *mapper) matchOld() (matched bool, f *failure) {
-	d := &m.bound.record
-	for i := range m.builds {
-		b, v := &m.builds[i], &m.bound.olds[i]
-		ok := (d.HasOld || d.KeyOnly) && v.seen
+	d := &m.binding.record
+	for i := range m.tables {
+		b, v := &m.tables[i], &m.binding.oldImages[i]
+		ok := (d.HasOld || d.KeyOnly) && v.hasWhere
 		wants := ok
 		if ok && (b.wanted || !matched) {
 			if ok, wants, f = m.matchRemoved(b, v); f != nil {
@@ -150,8 +150,8 @@ func (m *mapper) matchOld() (matched bool, f *failure) {
 }
 
 // matchRemoved says both of one table.
-func (m *mapper) matchRemoved(b *build, v *view) (deletes, wants bool, f *failure) {
-	d := &m.bound.record
+func (m *mapper) matchRemoved(b *tableBuilder, v *imageProjection) (deletes, wants bool, f *failure) {
+	d := &m.binding.record
 	sure := true
 	if v.matcher != nil {
 		if sure, wants, f = m.matchItem(b, v, d.Old); f != nil {
@@ -162,9 +162,9 @@ func (m *mapper) matchRemoved(b *build, v *view) (deletes, wants bool, f *failur
 	case v.matcher == nil:
 		wants = true
 	case b.table.archives:
-		return sure && !m.gone, wants, nil
+		return sure && !m.filteredOut, wants, nil
 	}
-	if b.table.first() {
+	if b.table.takesFirstRows() {
 		if m.removal == pipeline.NotRemoved && !d.Moved {
 			return false, wants, nil // first rows stay
 		}
@@ -172,7 +172,7 @@ func (m *mapper) matchRemoved(b *build, v *view) (deletes, wants bool, f *failur
 	}
 	if !d.KeyOnly {
 		// An older image may have matched, if it is the item's own row.
-		return sure || b.table.first() && b.table.identifies(d.KeyNames), wants, nil
+		return sure || b.table.takesFirstRows() && b.table.identifies(d.KeyNames), wants, nil
 	}
 	return m.matchKey(b, v, sure), wants, nil
 }
@@ -180,24 +180,24 @@ func (m *mapper) matchRemoved(b *build, v *view) (deletes, wants bool, f *failur
 // matchKey reports whether a removal that tells no more than the key deletes the
 // table's row of that key. What where tests besides is not known: a row that is no
 // other item's may be deleted whether it was there or not.
-func (m *mapper) matchKey(b *build, v *view, sure bool) bool {
-	if v.matcher == nil || sure && m.known(v) {
+func (m *mapper) matchKey(b *tableBuilder, v *imageProjection, sure bool) bool {
+	if v.matcher == nil || sure && m.whereIsKnown(v) {
 		return true
 	}
-	if !b.table.identifies(m.bound.record.KeyNames) {
+	if !b.table.identifies(m.binding.record.KeyNames) {
 		return false
 	}
 	unknown := pattern.UnknownItem
-	if b.table.first() {
+	if b.table.takesFirstRows() {
 		unknown |= pattern.UnknownKind
 	}
-	may, err := v.matcher.MayMatch(m.rec, m.bound.record.Old, &m.meta, unknown)
+	may, err := v.matcher.MayMatch(m.rec, m.binding.record.Old, &m.meta, unknown)
 	return may && err == nil
 }
 
-// known reports whether all that where looks at in the old image is there.
-func (m *mapper) known(v *view) bool {
-	return !slices.ContainsFunc(m.bound.record.Old[v.where:v.item], func(value decode.Value) bool { return value.Kind <= decode.Null })
+// whereIsKnown reports whether all that where looks at in the old image is there.
+func (m *mapper) whereIsKnown(v *imageProjection) bool {
+	return !slices.ContainsFunc(m.binding.record.Old[v.whereSlot:v.itemSlot], func(value decode.Value) bool { return value.Kind <= decode.Null })
 }
 
 // identifies reports whether the table's key has in it all of an item's key, so

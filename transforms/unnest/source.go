@@ -73,11 +73,11 @@ func (s *scope) resolve(path decode.Path) (source, error) {
 		}
 		return source{origin: o}, nil
 	case first == s.alias && s.alias != "":
-		return source{origin: fromElement, slot: want(&s.element, path[1:])}, nil
+		return source{origin: fromElement, slot: slotFor(&s.element, path[1:])}, nil
 	case first == s.ordinal && s.ordinal != "" && len(path) == 1:
 		return source{origin: fromOrdinal}, nil
 	default:
-		return source{slot: want(&s.item, path)}, nil
+		return source{slot: slotFor(&s.item, path)}, nil
 	}
 }
 
@@ -103,8 +103,8 @@ func (s *scope) resolveAll(paths []decode.Path) (source, error) {
 	return first, nil
 }
 
-// want returns the index of a path in a list, adding it if it is new.
-func want(paths *[]decode.Path, path decode.Path) int {
+// slotFor returns the index of a path in a list, adding it if it is new.
+func slotFor(paths *[]decode.Path, path decode.Path) int {
 	for i, p := range *paths {
 		if slices.Equal(p, path) {
 			return i

@@ -102,23 +102,23 @@ func (u *Unnest) Warnings() []error {
 
 // NewMapper implements pipeline.ChangeTransform.
 func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
-	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*bound{}, builds: make([]build, len(u.tables))}
+	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*formatBinding{}, tables: make([]tableBuilder, len(u.tables))}
 	for i, t := range u.tables {
-		b := &m.builds[i]
+		b := &m.tables[i]
 		b.table = t
 		b.wanted = needs.Tables[t.out.Name]
 		b.deletes = b.wanted && needs.Deletes[t.out.Name] && len(t.out.Key) > 0
-		b.olds = b.deletes && needs.FullOldImages[t.out.Name]
+		b.fullOldImages = b.deletes && needs.FullOldImages[t.out.Name]
 		m.deletes = m.deletes || b.deletes
 		m.archives = m.archives || b.wanted && t.archives
-		b.cells = make([]cells, len(t.columns))
+		b.columns = make([]columnBuilder, len(t.columns))
 		for k := range t.columns {
-			b.cells[k] = newCells(t.columns[k].typ)
+			b.columns[k] = newColumnBuilder(t.columns[k].typ)
 			if e := t.columns[k].expr; e != nil {
 				b.expressions = append(b.expressions, e.Clone())
 			}
 		}
-		b.nothing = make([]decode.Value, len(t.element))
+		b.emptyElement = make([]decode.Value, len(t.element))
 		if b.wanted {
 			b.coverage = newCoverage(t)
 		}
