@@ -8,6 +8,7 @@ import (
 
 // formatBinding is what a mapper keeps for one format of records.
 type formatBinding struct {
+	format    *pipeline.Format
 	typed     bool
 	tableName []byte // the table's name, where the format gives it
 	decoder   *decode.Decoder
@@ -38,7 +39,7 @@ func (m *mapper) bind(f *pipeline.Format) *formatBinding {
 	if len(m.formats) >= formatsMax {
 		clear(m.formats)
 	}
-	b := &formatBinding{typed: f.Encoding != pipeline.JSON}
+	b := &formatBinding{format: f, typed: f.Encoding != pipeline.JSON}
 	if f.Table != "" {
 		b.tableName = []byte(f.Table)
 	}

@@ -195,17 +195,17 @@ func newCoverage(t *table) tableCoverage {
 func (m *mapper) coverImages() {
 	for i := range m.tables {
 		b := &m.tables[i]
-		if b.coverage.active && m.oldMatched && m.binding.oldImages[i].hasWhere {
-			m.coverOldImage(b, &m.binding.oldImages[i], m.binding.record.Old)
+		if b.coverage.active && m.oldMatched && m.rows.binding.oldImages[i].hasWhere {
+			b.coverOldImage(&m.rows.binding.oldImages[i], m.rows.binding.record.Old)
 		}
-		if b.coverage.active && m.binding.record.HasNew {
-			m.coverNewImage(b, &m.binding.newImages[i], m.binding.record.New)
+		if b.coverage.active && m.rows.binding.record.HasNew {
+			m.coverNewImage(b, &m.rows.binding.newImages[i], m.rows.binding.record.New)
 		}
 	}
 }
 
 // coverOldImage takes the paths out that lead to a value in the old image.
-func (m *mapper) coverOldImage(b *tableBuilder, v *imageProjection, slots []decode.Value) {
+func (b *tableBuilder) coverOldImage(v *imageProjection, slots []decode.Value) {
 	c := &b.coverage
 	find := func(all []pathSearch, values []decode.Value) []pathSearch {
 		left := all[:0]
@@ -237,24 +237,24 @@ func (m *mapper) coverNewImage(b *tableBuilder, v *imageProjection, slots []deco
 		}
 	}
 	if len(c.where) > 0 {
-		c.where = m.coverPaths(b, c.where, slots[v.whereSlot:], nil)
+		c.where = m.rows.coverPaths(b, c.where, slots[v.whereSlot:], nil)
 	}
 	if b.matchNew && len(c.item) > 0 {
-		c.item = m.coverPaths(b, c.item, slots[v.itemSlot:], nil)
+		c.item = m.rows.coverPaths(b, c.item, slots[v.itemSlot:], nil)
 	}
 	c.active = len(c.table)+len(c.where)+len(c.item) > 0
 }
 
 // coverElement looks for paths in an element of the current table's list.
-func (m *mapper) coverElement() {
-	c := &m.current.coverage
-	c.element = m.coverPaths(m.current, c.element, m.item, m.element)
+func (r *rowMaker) coverElement() {
+	c := &r.current.coverage
+	c.element = r.coverPaths(r.current, c.element, r.item, r.element)
 }
 
 // coverPaths takes the paths out that lead to a value. A record counts once, with its
 // first element.
-func (m *mapper) coverPaths(b *tableBuilder, all []pathSearch, item, element []decode.Value) []pathSearch {
-	another := element == nil || m.ordinal == 1
+func (r *rowMaker) coverPaths(b *tableBuilder, all []pathSearch, item, element []decode.Value) []pathSearch {
+	another := element == nil || r.ordinal == 1
 	left := all[:0]
 	for i := range all {
 		s := all[i]
@@ -266,7 +266,7 @@ func (m *mapper) coverPaths(b *tableBuilder, all []pathSearch, item, element []d
 			continue
 		}
 		if another && bits.OnesCount64(uint64(s.records)) == 1 && s.records <= sampledRecordsMax {
-			s.near = cmp.Or(m.suggestPath(b.table, &s), s.near)
+			s.near = cmp.Or(r.suggestPath(b.table, &s), s.near)
 		}
 		left = append(left, s)
 	}
@@ -292,14 +292,14 @@ const sampledRecordsMax = 1024
 
 // suggestPath returns a path of the record that is like a missing one; "" = there is
 // none.
-func (m *mapper) suggestPath(t *table, s *pathSearch) string {
-	root := decode.NewProjection([]decode.Path{{}}, m.binding.typed)
-	d := decode.NewDecoder(m.records.Format, decode.Options{New: root})
+func (r *rowMaker) suggestPath(t *table, s *pathSearch) string {
+	root := decode.NewProjection([]decode.Path{{}}, r.binding.typed)
+	d := decode.NewDecoder(r.binding.format, decode.Options{New: root})
 	var record decode.Record
-	if err := d.Decode(m.rec, &record); err != nil || !record.HasNew {
+	if err := d.Decode(r.rec, &record); err != nil || !record.HasNew {
 		return "" // who reads it says so
 	}
-	text, err := decode.AppendJSON(nil, m.rec, record.New[0], m.binding.typed)
+	text, err := decode.AppendJSON(nil, r.rec, record.New[0], r.binding.typed)
 	if err != nil {
 		return ""
 	}
@@ -307,12 +307,12 @@ func (m *mapper) suggestPath(t *table, s *pathSearch) string {
 	if err := json.Unmarshal(text, &item); err != nil {
 		return ""
 	}
-	if m.unnest.paths[s.path].Scope == pipeline.ScopeWhere {
+	if r.unnest.paths[s.path].Scope == pipeline.ScopeWhere {
 		return nearPath(item, t.where.Paths(), s.sources[0].slot).String()
 	}
 	for _, from := range s.sources {
 		if from.origin == fromElement {
-			if near := nearPath(m.elementOf(item), t.element, from.slot); near != nil {
+			if near := nearPath(r.elementOf(item), t.element, from.slot); near != nil {
 				return t.ofElement(near).String()
 			}
 			continue
@@ -326,11 +326,11 @@ func (m *mapper) suggestPath(t *table, s *pathSearch) string {
 
 // elementOf returns the element that is being read of an item; nil = it is not
 // found.
-func (m *mapper) elementOf(item any) any {
-	t := m.current.table
+func (r *rowMaker) elementOf(item any) any {
+	t := r.current.table
 	for _, list := range t.explode.lists {
 		elements, _ := valueAt(item, t.item[list]).([]any)
-		if i := int(m.ordinal) - 1; i >= 0 && i < len(elements) {
+		if i := int(r.ordinal) - 1; i >= 0 && i < len(elements) {
 			return elements[i]
 		}
 	}

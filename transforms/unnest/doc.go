@@ -61,9 +61,18 @@
 // convert is null; a row whose key does not is left out. A change is atomic:
 // one bad row in one table, and none of its rows is in any.
 //
+// # Parts
+//
+// A pipeline file's tables are compiled once (compile.go), and bound to each format of
+// records (bind.go). A mapper, one a worker, decides which tables want a record
+// (mapper.go, removal.go) and makes a change or a dead letter of it; its rowMaker makes
+// the rows of an image (rows.go); a valueReader reads a cell (value_reader.go, evaluate.go); a
+// tableBuilder and its columnBuilders hold the batch (table_builder.go, column_builder.go). tableCoverage
+// looks for paths that no record has (coverage.go).
+//
 // # How it is fast
 //
-// A [pipeline.Mapper] decodes each record once, into the places of the values
+// A mapper decodes each record once, into slots for the values
 // that any table wants; lists are walked once more, element by element. Values
 // are converted from the record's bytes right into column buffers in Arrow's
 // layout, with no memory taken per row or cell. The buffers can take back their

@@ -12,12 +12,12 @@ import (
 
 // evaluate computes a column's expression and appends its result. It returns
 // what fails.
-func (m *mapper) evaluate(c *column, out *columnBuilder) string {
-	e := m.current.expressions[c.computed]
-	m.exprTexts = m.exprTexts[:0]
+func (r *valueReader) evaluate(c *column, out *columnBuilder) string {
+	e := r.current.expressions[c.computed]
+	r.exprTexts = r.exprTexts[:0]
 	for i, n := range e.Variables() {
 		v := &c.variables[n]
-		value, err := m.variable(v)
+		value, err := r.variable(v)
 		if err != nil {
 			return fmt.Sprintf("%s: %s %v", e, e.Name(i), err)
 		}
@@ -65,24 +65,24 @@ func (c *column) append(out *columnBuilder, cell *expression.Cell) {
 }
 
 // variable returns a value as expressions have it.
-func (m *mapper) variable(v *variable) (expression.Value, error) {
+func (r *valueReader) variable(v *variable) (expression.Value, error) {
 	switch v.source.origin {
 	case fromItem, fromElement:
-		value := m.valueOf(&v.source)
+		value := r.valueOf(&v.source)
 		if value.Kind == decode.Missing && v.parent != nil {
-			return m.indexed(m.valueOf(v.parent), v.index)
+			return r.indexed(r.valueOf(v.parent), v.index)
 		}
-		return m.value(value)
+		return r.value(value)
 	case fromOrdinal:
-		return expression.IntOf(m.ordinal), nil
+		return expression.IntOf(r.ordinal), nil
 	case fromTTL:
-		return expression.BoolOf(m.meta.TTL), nil
+		return expression.BoolOf(r.meta.TTL), nil
 	case fromCreated, fromArrived:
-		if micros := m.changeTime(v.source.origin); micros != pipeline.NoTime {
+		if micros := r.changeTime(v.source.origin); micros != pipeline.NoTime {
 			return expression.TimestampOf(micros), nil
 		}
 	default:
-		if text := m.metaText(v.source.origin); text != nil {
+		if text := r.metaText(v.source.origin); text != nil {
 			return expression.StringOf(stringView(text)), nil
 		}
 	}
@@ -91,10 +91,10 @@ func (m *mapper) variable(v *variable) (expression.Value, error) {
 
 // indexed returns a character of a string, or an element of a set: what no
 // document path leads to.
-func (m *mapper) indexed(v decode.Value, index int) (expression.Value, error) {
+func (r *valueReader) indexed(v decode.Value, index int) (expression.Value, error) {
 	switch v.Kind {
 	case decode.String, decode.StringSet, decode.NumberSet, decode.BinarySet:
-		value, err := m.value(v)
+		value, err := r.value(v)
 		return value.At(index), err
 	}
 	return expression.Value{}, nil
@@ -102,27 +102,27 @@ func (m *mapper) indexed(v decode.Value, index int) (expression.Value, error) {
 
 // value returns a value of the item. It shares the memory of the record, or of
 // m.texts.
-func (m *mapper) value(v decode.Value) (expression.Value, error) {
+func (r *valueReader) value(v decode.Value) (expression.Value, error) {
 	switch v.Kind {
 	case decode.Missing, decode.Null:
 		return expression.Value{}, nil
 	case decode.Number:
-		return expression.NumberOf(v.Raw(m.rec))
+		return expression.NumberOf(v.Raw(r.rec))
 	case decode.Bool:
-		return expression.BoolOf(v.Raw(m.rec)[0] == 't'), nil
+		return expression.BoolOf(v.Raw(r.rec)[0] == 't'), nil
 	case decode.Binary, decode.String:
 		if !v.Escaped {
-			return expression.StringOf(stringView(v.Raw(m.rec))), nil
+			return expression.StringOf(stringView(v.Raw(r.rec))), nil
 		}
 		v.Kind = decode.String // a binary is its base64 text
-		from := len(m.exprTexts)
+		from := len(r.exprTexts)
 		var err error
-		if m.exprTexts, err = decode.AppendText(m.exprTexts, m.rec, v); err != nil {
+		if r.exprTexts, err = decode.AppendText(r.exprTexts, r.rec, v); err != nil {
 			return expression.Value{}, err
 		}
-		return expression.StringOf(stringView(m.exprTexts[from:])), nil
+		return expression.StringOf(stringView(r.exprTexts[from:])), nil
 	}
-	text, err := decode.AppendJSON(nil, m.rec, v, m.binding.typed)
+	text, err := decode.AppendJSON(nil, r.rec, v, r.binding.typed)
 	if err != nil {
 		return expression.Value{}, err
 	}

@@ -25,8 +25,8 @@ func latestOf(r *pipeline.Records) int64 {
 func (m *mapper) future(dated int64) *failure {
 	text := func(at int64) string { return time.UnixMicro(at).UTC().Format(time.RFC3339) }
 	what, at := "was read", m.records.EpochTime
-	if a := m.records.Arrived; a != nil && a[m.index] > 0 && m.records.Replays == nil {
-		what, at = "arrived", a[m.index]
+	if a := m.records.Arrived; a != nil && a[m.rows.index] > 0 && m.records.Replays == nil {
+		what, at = "arrived", a[m.rows.index]
 	}
 	return &failure{reason: pipeline.ReasonFuture, message: fmt.Sprintf("the change is dated %s, more than a day after it %s, %s: "+
 		"the clock of who wrote it is wrong, or that of this machine; read it again when its time has come (starlift dead-letters replay)", text(dated), what, text(at))}

@@ -12,7 +12,8 @@ import (
 	"github.com/starlift-etl/starlift/transforms/internal/meta"
 )
 
-// mapper is one worker of an Unnest. One goroutine uses it.
+// mapper is one worker of an Unnest: it decides which tables want a record, has their
+// rows made, and makes a change or a dead letter of it. One goroutine uses it.
 type mapper struct {
 	unnest   *Unnest
 	settled  bool
@@ -20,9 +21,9 @@ type mapper struct {
 	archives bool // some table takes removed items
 	formats  map[*pipeline.Format]*formatBinding
 	tables   []tableBuilder
+	rows     rowMaker // of the record that is being read
 
 	// The batch that is being made.
-	binding       *formatBinding
 	records       *pipeline.Records
 	batch         *pipeline.Batch
 	order         uint16
@@ -30,25 +31,9 @@ type mapper struct {
 	arena         []byte // the keys of the batch's changes
 
 	// The record that is being read.
-	rec         []byte
-	index       int
-	meta        pattern.Meta
 	removal     pipeline.Removal
 	oldMatched  bool // its old image was matched
 	filteredOut bool // a filter before does not let its item pass
-	keys        keySet
-	scratch     []byte // scratch
-
-	// The table and image that rows are being made of.
-	current        *tableBuilder
-	item           []decode.Value
-	element        []decode.Value
-	ordinal        int64
-	old            bool // the image is the old one: rows are deletes, and values that do not fit are null
-	elementFailure *failure
-	visit          func(i int, slots []decode.Value) error
-
-	exprTexts []byte // of the values of an expression
 }
 
 // failure is why a change takes no effect. A fatal one ends the run.
@@ -76,7 +61,7 @@ func (m *mapper) Map(ctx context.Context, r *pipeline.Records) (*pipeline.Batch,
 }
 
 func (m *mapper) begin(r *pipeline.Records) {
-	m.binding, m.records, m.order = m.bind(r.Format), r, r.Order()
+	m.rows.binding, m.records, m.order = m.bind(r.Format), r, r.Order()
 	m.noFutureUntil = latestOf(r)
 	m.batch = &pipeline.Batch{Records: r, Changes: make([]pipeline.Change, 0, len(r.Spans))}
 	m.arena = make([]byte, 0, cap(m.arena))
@@ -98,7 +83,7 @@ func (m *mapper) finish() *pipeline.Batch {
 	for i := range m.tables {
 		m.tables[i].coverage.report(b)
 	}
-	m.batch, m.records, m.rec = nil, nil, nil
+	m.batch, m.records, m.rows.rec = nil, nil, nil
 	return b
 }
 
@@ -109,9 +94,9 @@ func (m *mapper) record(i int) error {
 		m.batch.Ignored++
 		return nil
 	}
-	m.rec, m.index = m.records.Bytes(i), i
-	gone, d := mark == pipeline.FilteredOut, &m.binding.record
-	if err := m.binding.decoder.Decode(m.rec, d); err != nil {
+	m.rows.rec, m.rows.index = m.records.Bytes(i), i
+	gone, d := mark == pipeline.FilteredOut, &m.rows.binding.record
+	if err := m.rows.binding.decoder.Decode(m.rows.rec, d); err != nil {
 		var bad *decode.Error
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%s: %w", m.records.Position(i), err)
@@ -171,7 +156,7 @@ func (m *mapper) accept(matched bool) {
 			return
 		}
 	}
-	d := &m.binding.record
+	d := &m.rows.binding.record
 	moved := m.settled && d.Moved
 	if moved {
 		v := d.Version
@@ -187,16 +172,16 @@ func (m *mapper) accept(matched bool) {
 
 // change adds a change of the record to the batch.
 func (m *mapper) change(item pipeline.Hash, key []byte, v pipeline.Version, removal pipeline.Removal) {
-	c := pipeline.Change{Record: int32(m.index), Version: v, Removal: removal}
-	c.Version.Partition, c.Version.Ordinal = m.order, m.records.Ordinal(m.index)
+	c := pipeline.Change{Record: int32(m.rows.index), Version: v, Removal: removal}
+	c.Version.Partition, c.Version.Ordinal = m.order, m.records.Ordinal(m.rows.index)
 	if m.records.Replays != nil {
-		c.Version.Partition = m.records.Replays[m.index].Origin.Order
+		c.Version.Partition = m.records.Replays[m.rows.index].Origin.Order
 	}
 	if m.settled {
 		start := len(m.arena)
 		m.arena = append(m.arena, key...)
-		c.Item, c.Key, c.Table = item, slices.Clip(m.arena[start:]), m.binding.record.Logical
-		c.Unit, c.ByDigits = int32(m.binding.record.Unit), m.binding.record.ByDigits
+		c.Item, c.Key, c.Table = item, slices.Clip(m.arena[start:]), m.rows.binding.record.Logical
+		c.Unit, c.ByDigits = int32(m.rows.binding.record.Unit), m.rows.binding.record.ByDigits
 	}
 	m.batch.Changes = append(m.batch.Changes, c)
 }
@@ -222,8 +207,8 @@ func (m *mapper) rollback() {
 // refuse makes the record a dead letter, or ends the run.
 func (m *mapper) refuse(f *failure) error {
 	letter := pipeline.DeadLetter{
-		Record: slices.Clone(m.rec), Reason: f.reason, Message: f.message,
-		Node: m.unnest.name, Pos: m.records.Position(m.index), At: m.index,
+		Record: slices.Clone(m.rows.rec), Reason: f.reason, Message: f.message,
+		Node: m.unnest.name, Pos: m.records.Position(m.rows.index), At: m.rows.index,
 	}
 	if f.fatal {
 		return &letter
@@ -245,7 +230,7 @@ func (m *mapper) unmatched() *failure {
 // removal that tells no more than the key is wanted by whoever had the item,
 // which its where can't say.
 func (m *mapper) match() (bool, *failure) {
-	d := &m.binding.record
+	d := &m.rows.binding.record
 	anyNew, f := m.matchNew()
 	if f != nil {
 		return false, f
@@ -270,9 +255,9 @@ func (m *mapper) match() (bool, *failure) {
 
 // matchNew marks the tables that want the new image.
 func (m *mapper) matchNew() (matched bool, f *failure) {
-	d := &m.binding.record
+	d := &m.rows.binding.record
 	for i := range m.tables {
-		b, v := &m.tables[i], &m.binding.newImages[i]
+		b, v := &m.tables[i], &m.rows.binding.newImages[i]
 		ok := d.HasNew && v.hasWhere
 		wants := ok
 		if ok && v.matcher != nil && (b.wanted || !matched) {
@@ -289,10 +274,10 @@ func (m *mapper) matchNew() (matched bool, f *failure) {
 // matchItem reports whether a table takes the change with the image of values, and
 // whether it wants the item: one of first rows does whatever happens to the item.
 func (m *mapper) matchItem(b *tableBuilder, v *imageProjection, values []decode.Value) (takes, wants bool, f *failure) {
-	takes, err := v.matcher.Match(m.rec, values, &m.meta)
+	takes, err := v.matcher.Match(m.rows.rec, values, &m.rows.meta)
 	wants = takes
 	if err == nil && !takes && b.table.takesFirstRows() {
-		wants, err = v.matcher.MayMatch(m.rec, values, &m.meta, pattern.UnknownKind)
+		wants, err = v.matcher.MayMatch(m.rows.rec, values, &m.rows.meta, pattern.UnknownKind)
 	}
 	if err != nil {
 		return false, false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
@@ -304,7 +289,7 @@ func (m *mapper) matchItem(b *tableBuilder, v *imageProjection, values []decode.
 func (m *mapper) readMeta() {
 	arrived := pipeline.NoTime
 	if m.records.Arrived != nil {
-		arrived = m.records.Arrived[m.index]
+		arrived = m.records.Arrived[m.rows.index]
 	}
-	m.meta = meta.Of(m.rec, &m.binding.record, m.binding.tableName, arrived)
+	m.rows.meta = meta.Of(m.rows.rec, &m.rows.binding.record, m.rows.binding.tableName, arrived)
 }

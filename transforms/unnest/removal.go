@@ -133,9 +133,9 @@ func removalOf(d *decode.Record, gone bool) pipeline.Removal {
 // whose rows of a removed item it brings, and reports whether a table wanted the
 // item.
 func (m *mapper) matchOld() (matched bool, f *failure) {
-	d := &m.binding.record
+	d := &m.rows.binding.record
 	for i := range m.tables {
-		b, v := &m.tables[i], &m.binding.oldImages[i]
+		b, v := &m.tables[i], &m.rows.binding.oldImages[i]
 		ok := (d.HasOld || d.KeyOnly) && v.hasWhere
 		wants := ok
 		if ok && (b.wanted || !matched) {
@@ -151,7 +151,7 @@ func (m *mapper) matchOld() (matched bool, f *failure) {
 
 // matchRemoved says both of one table.
 func (m *mapper) matchRemoved(b *tableBuilder, v *imageProjection) (deletes, wants bool, f *failure) {
-	d := &m.binding.record
+	d := &m.rows.binding.record
 	sure := true
 	if v.matcher != nil {
 		if sure, wants, f = m.matchItem(b, v, d.Old); f != nil {
@@ -184,20 +184,20 @@ func (m *mapper) matchKey(b *tableBuilder, v *imageProjection, sure bool) bool {
 	if v.matcher == nil || sure && m.whereIsKnown(v) {
 		return true
 	}
-	if !b.table.identifies(m.binding.record.KeyNames) {
+	if !b.table.identifies(m.rows.binding.record.KeyNames) {
 		return false
 	}
 	unknown := pattern.UnknownItem
 	if b.table.takesFirstRows() {
 		unknown |= pattern.UnknownKind
 	}
-	may, err := v.matcher.MayMatch(m.rec, m.binding.record.Old, &m.meta, unknown)
+	may, err := v.matcher.MayMatch(m.rows.rec, m.rows.binding.record.Old, &m.rows.meta, unknown)
 	return may && err == nil
 }
 
 // whereIsKnown reports whether all that where looks at in the old image is there.
 func (m *mapper) whereIsKnown(v *imageProjection) bool {
-	return !slices.ContainsFunc(m.binding.record.Old[v.whereSlot:v.itemSlot], func(value decode.Value) bool { return value.Kind <= decode.Null })
+	return !slices.ContainsFunc(m.rows.binding.record.Old[v.whereSlot:v.itemSlot], func(value decode.Value) bool { return value.Kind <= decode.Null })
 }
 
 // identifies reports whether the table's key has in it all of an item's key, so

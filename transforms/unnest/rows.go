@@ -13,32 +13,43 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
+// rowMaker makes the rows of a record's images in one table after the other.
+type rowMaker struct {
+	valueReader
+	unnest *Unnest
+	index  int    // of the record among those of the batch
+	keys   keySet // of the rows that the record has in the table
+	// elementFailure is why the rows of a list can't be made.
+	elementFailure *failure
+	visit          func(i int, slots []decode.Value) error // visitElement, bound once
+}
+
 // makeRows makes the record's rows in all tables that want it.
 func (m *mapper) makeRows() *failure {
-	d := &m.binding.record
+	d := &m.rows.binding.record
 	for i := range m.tables {
 		b := &m.tables[i]
 		if !b.wanted {
 			continue
 		}
-		m.current = b
-		m.keys.reset()
+		m.rows.current = b
+		m.rows.keys.reset()
 		if b.matchNew {
-			if f := m.imageRows(d.New, &m.binding.newImages[i], i, false); f != nil {
+			if f := m.rows.imageRows(d.New, &m.rows.binding.newImages[i], i, false); f != nil {
 				return f
 			}
 		}
 		switch {
-		case b.table.archives && m.binding.record.Event == decode.Remove && b.matchOld:
-			if f := m.imageRows(d.Old, &m.binding.oldImages[i], i, false); f != nil {
+		case b.table.archives && m.rows.binding.record.Event == decode.Remove && b.matchOld:
+			if f := m.rows.imageRows(d.Old, &m.rows.binding.oldImages[i], i, false); f != nil {
 				return f
 			}
 		case b.deletes && b.matchOld:
-			if f := m.oldImageRows(i); f != nil {
+			if f := m.rows.oldImageRows(i); f != nil {
 				return f
 			}
 		}
-		if f := m.checkSize(); f != nil {
+		if f := m.rows.checkSize(); f != nil {
 			return f
 		}
 	}
@@ -47,18 +58,18 @@ func (m *mapper) makeRows() *failure {
 
 // oldImageRows adds the deletes of an old image to the current table, before the
 // rows of the new image.
-func (m *mapper) oldImageRows(i int) *failure {
-	b := m.current
+func (r *rowMaker) oldImageRows(i int) *failure {
+	b := r.current
 	mid := len(b.ops)
 	switch {
 	case b.fullOldImages:
-		m.keys.reset()
+		r.keys.reset()
 	case b.table.distinct:
 		for row := b.recordStart; row < mid; row++ {
-			m.keys.add(b.appendKey(m.keys.buffer(), row))
+			r.keys.add(b.appendKey(r.keys.buffer(), row))
 		}
 	}
-	if f := m.imageRows(m.binding.record.Old, &m.binding.oldImages[i], i, true); f != nil {
+	if f := r.imageRows(r.binding.record.Old, &r.binding.oldImages[i], i, true); f != nil {
 		return f
 	}
 	if b.recordStart < mid && mid < len(b.ops) {
@@ -68,51 +79,51 @@ func (m *mapper) oldImageRows(i int) *failure {
 }
 
 // imageRows makes the rows that an image yields in the current table.
-func (m *mapper) imageRows(slots []decode.Value, v *imageProjection, at int, old bool) *failure {
-	t := m.current.table
-	m.item = slots[v.itemSlot : v.itemSlot+len(t.item)]
-	m.element, m.ordinal, m.old = m.current.emptyElement, 0, old
+func (r *rowMaker) imageRows(slots []decode.Value, v *imageProjection, at int, old bool) *failure {
+	t := r.current.table
+	r.item = slots[v.itemSlot : v.itemSlot+len(t.item)]
+	r.element, r.ordinal, r.old = r.current.emptyElement, 0, old
 	if t.explode == nil {
-		return m.makeRow()
+		return r.makeRow()
 	}
-	list := m.item[t.explode.lists[0]]
+	list := r.item[t.explode.lists[0]]
 	for _, at := range t.explode.lists[1:] {
 		if list.Kind <= decode.Null {
-			list = m.item[at]
+			list = r.item[at]
 		}
 	}
-	m.elementFailure = nil
-	before := len(m.current.ops)
-	err := m.explode(m.binding.lists[at], list)
+	r.elementFailure = nil
+	before := len(r.current.ops)
+	err := r.explode(r.binding.lists[at], list)
 	switch {
 	case errors.Is(err, errFailed):
-		return m.elementFailure
+		return r.elementFailure
 	case err != nil:
-		return &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(fmt.Sprintf("table %s: %v", t.out.Name, err))}
+		return &failure{reason: pipeline.ReasonBadRecord, message: r.unnest.maskMessage(fmt.Sprintf("table %s: %v", t.out.Name, err))}
 	}
-	if m.ordinal == 0 && m.elementFailure == nil && t.explode.outer && len(m.current.ops) == before {
-		m.element = m.current.emptyElement
-		return m.makeRow()
+	if r.ordinal == 0 && r.elementFailure == nil && t.explode.outer && len(r.current.ops) == before {
+		r.element = r.current.emptyElement
+		return r.makeRow()
 	}
 	return nil
 }
 
-// errFailed stops a list; mapper.failed says why.
+// errFailed stops a list; rowMaker.elementFailure says why.
 var errFailed = errors.New("failed")
 
 // explode makes a row of each element.
-func (m *mapper) explode(p *decode.Projection, list decode.Value) error {
+func (r *rowMaker) explode(p *decode.Projection, list decode.Value) error {
 	switch list.Kind {
 	case decode.Missing, decode.Null:
 		return nil
 	case decode.List:
-		return p.ScanList(m.rec, list, m.visit)
+		return p.ScanList(r.rec, list, r.visit)
 	case decode.StringSet, decode.NumberSet, decode.BinarySet:
-		return m.explodeSet(list)
+		return r.explodeSet(list)
 	default:
-		m.elementFailure = &failure{reason: pipeline.ReasonBadValue,
-			message: fmt.Sprintf("table %s: explode wants a list or a set, not a %s", m.current.table.out.Name, list.Kind)}
-		if m.old {
+		r.elementFailure = &failure{reason: pipeline.ReasonBadValue,
+			message: fmt.Sprintf("table %s: explode wants a list or a set, not a %s", r.current.table.out.Name, list.Kind)}
+		if r.old {
 			return nil
 		}
 		return errFailed
@@ -120,12 +131,12 @@ func (m *mapper) explode(p *decode.Projection, list decode.Value) error {
 }
 
 // visitElement makes the row of an element.
-func (m *mapper) visitElement(i int, slots []decode.Value) error {
-	m.element, m.ordinal = slots, int64(i)+1
-	if len(m.current.coverage.element) > 0 && !m.old {
-		m.coverElement()
+func (r *rowMaker) visitElement(i int, slots []decode.Value) error {
+	r.element, r.ordinal = slots, int64(i)+1
+	if len(r.current.coverage.element) > 0 && !r.old {
+		r.coverElement()
 	}
-	if m.elementFailure = m.makeRow(); m.elementFailure != nil {
+	if r.elementFailure = r.makeRow(); r.elementFailure != nil {
 		return errFailed
 	}
 	return nil
@@ -133,19 +144,19 @@ func (m *mapper) visitElement(i int, slots []decode.Value) error {
 
 // explodeSet makes a row of each element of a set, sorted: numbers by value,
 // others by their bytes.
-func (m *mapper) explodeSet(set decode.Value) error {
+func (r *rowMaker) explodeSet(set decode.Value) error {
 	type element struct {
 		key   []byte
 		value decode.Value
 	}
 	var elements []element
-	err := m.binding.sets.ScanList(m.rec, set, func(_ int, slots []decode.Value) error {
+	err := r.binding.sets.ScanList(r.rec, set, func(_ int, slots []decode.Value) error {
 		e := element{value: slots[0]}
 		var err error
 		if set.Kind == decode.BinarySet {
-			e.key, err = decode.AppendBytes(nil, m.rec, e.value)
+			e.key, err = decode.AppendBytes(nil, r.rec, e.value)
 		} else {
-			e.key, err = decode.AppendText(nil, m.rec, e.value)
+			e.key, err = decode.AppendText(nil, r.rec, e.value)
 		}
 		elements = append(elements, e)
 		return err
@@ -158,14 +169,14 @@ func (m *mapper) explodeSet(set decode.Value) error {
 		compare = decimal.Compare
 	}
 	slices.SortStableFunc(elements, func(a, b element) int { return compare(a.key, b.key) })
-	slots := make([]decode.Value, len(m.current.table.element))
+	slots := make([]decode.Value, len(r.current.table.element))
 	for i, e := range elements {
-		for k, path := range m.current.table.element {
+		for k, path := range r.current.table.element {
 			if len(path) == 0 {
 				slots[k] = e.value
 			}
 		}
-		if err := m.visitElement(i, slots); err != nil {
+		if err := r.visitElement(i, slots); err != nil {
 			return err
 		}
 	}
@@ -181,54 +192,54 @@ const (
 )
 
 // makeRow makes one row.
-func (m *mapper) makeRow() *failure {
-	if m.old {
-		m.oldRow()
-	} else if f := m.newRow(); f != nil {
+func (r *rowMaker) makeRow() *failure {
+	if r.old {
+		r.oldRow()
+	} else if f := r.newRow(); f != nil {
 		return f
 	}
-	if b := m.current; (len(b.ops)-b.recordStart)%sizeCheckRows == sizeCheckRows-1 {
-		return m.checkSize()
+	if b := r.current; (len(b.ops)-b.recordStart)%sizeCheckRows == sizeCheckRows-1 {
+		return r.checkSize()
 	}
 	return nil
 }
 
 // newRow makes the upsert of a row of the new image.
-func (m *mapper) newRow() *failure {
-	b := m.current
+func (r *rowMaker) newRow() *failure {
+	b := r.current
 	t, row := b.table, len(b.ops)
 	for i := range t.columns {
 		c, out := &t.columns[i], &b.columns[i]
-		if reason := m.cell(c, out); reason != "" {
+		if reason := r.cell(c, out); reason != "" {
 			out.undo()
 			if c.onError != onErrorNull {
-				return m.conversionFailure(c, reason)
+				return r.conversionFailure(c, reason)
 			}
 			out.null()
 		}
 		if c.key && out.isNull(row) {
 			return &failure{reason: pipeline.ReasonNullKey,
-				message: fmt.Sprintf("table %s, column %s: null in the key%s", t.out.Name, c.name, m.elementText())}
+				message: fmt.Sprintf("table %s, column %s: null in the key%s", t.out.Name, c.name, r.elementText())}
 		}
 	}
 	b.endRow(pipeline.OpUpsert)
-	if !t.distinct && !m.keys.add(b.appendKey(m.keys.buffer(), row)) {
+	if !t.distinct && !r.keys.add(b.appendKey(r.keys.buffer(), row)) {
 		return &failure{reason: pipeline.ReasonDuplicateKey,
-			message: fmt.Sprintf("table %s: two rows of the item have one key%s", t.out.Name, m.elementText())}
+			message: fmt.Sprintf("table %s: two rows of the item have one key%s", t.out.Name, r.elementText())}
 	}
 	return nil
 }
 
 // elementText names the element for messages.
-func (m *mapper) elementText() string {
-	if m.ordinal == 0 {
+func (r *rowMaker) elementText() string {
+	if r.ordinal == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", element %d", m.ordinal)
+	return fmt.Sprintf(", element %d", r.ordinal)
 }
 
-func (m *mapper) checkSize() *failure {
-	b := m.current
+func (r *rowMaker) checkSize() *failure {
+	b := r.current
 	all := b.size(0)
 	if all <= changeBytesMax { // as usual
 		return nil
@@ -239,24 +250,24 @@ func (m *mapper) checkSize() *failure {
 	}
 	if all > batchBytesMax {
 		return &failure{fatal: true, reason: pipeline.ReasonTooLarge,
-			message: fmt.Sprintf("table %s: the rows of %d records take more than %d MiB of text; give the source smaller blocks", b.table.out.Name, m.index+1, batchBytesMax>>20)}
+			message: fmt.Sprintf("table %s: the rows of %d records take more than %d MiB of text; give the source smaller blocks", b.table.out.Name, r.index+1, batchBytesMax>>20)}
 	}
 	return nil
 }
 
 // oldRow makes the delete of a row of the old image, unless the new image
 // yields the same key or the key does not convert.
-func (m *mapper) oldRow() {
-	b := m.current
+func (r *rowMaker) oldRow() {
+	b := r.current
 	t, row := b.table, len(b.ops)
 	keys := len(t.out.Key)
 	for n, i := range t.order {
 		c, out := &t.columns[i], &b.columns[i]
-		if m.cell(c, out) != "" {
+		if r.cell(c, out) != "" {
 			out.undo()
 			out.null()
 		}
-		if n < keys && out.isNull(row) || n == keys-1 && !m.keys.add(b.appendKey(m.keys.buffer(), row)) {
+		if n < keys && out.isNull(row) || n == keys-1 && !r.keys.add(b.appendKey(r.keys.buffer(), row)) {
 			b.truncate(row)
 			return
 		}
@@ -276,29 +287,29 @@ func shorten(s string) string {
 
 // showValue writes a value for a message: a text as it is, in quotes, and a document as
 // JSON in one line.
-func (m *mapper) showValue(v decode.Value) string {
-	if text, err := decode.AppendText(nil, m.rec, v); err == nil {
+func (r *valueReader) showValue(v decode.Value) string {
+	if text, err := decode.AppendText(nil, r.rec, v); err == nil {
 		return strconv.Quote(shorten(string(text)))
 	}
-	if document, err := decode.AppendJSON(nil, m.rec, v, m.binding.typed); err == nil && v.Kind != decode.Binary {
+	if document, err := decode.AppendJSON(nil, r.rec, v, r.binding.typed); err == nil && v.Kind != decode.Binary {
 		return shorten(string(document))
 	}
-	return strconv.Quote(shorten(string(v.Raw(m.rec))))
+	return strconv.Quote(shorten(string(v.Raw(r.rec))))
 }
 
 // conversionFailure says why a value does not fit its column.
-func (m *mapper) conversionFailure(c *column, reason string) *failure {
+func (r *rowMaker) conversionFailure(c *column, reason string) *failure {
 	shown := ""
 	if c.masked {
 		shown = "a masked value "
 		if c.shape == computed {
 			shown, reason = "", "its expression fails, or gives what does not fit (it is of masked values)"
 		}
-	} else if v := m.valueOf(&c.source); v.Kind != decode.Missing && c.shape != computed {
-		shown = m.showValue(v) + " "
+	} else if v := r.valueOf(&c.source); v.Kind != decode.Missing && c.shape != computed {
+		shown = r.showValue(v) + " "
 	}
 	return &failure{
 		reason: pipeline.ReasonBadValue, fatal: c.onError == onErrorFail,
-		message: fmt.Sprintf("table %s, column %s (%s): %s%s%s", m.current.table.out.Name, c.name, c.typ, shown, reason, m.elementText()),
+		message: fmt.Sprintf("table %s, column %s (%s): %s%s%s", r.current.table.out.Name, c.name, c.typ, shown, reason, r.elementText()),
 	}
 }

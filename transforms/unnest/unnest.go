@@ -102,7 +102,8 @@ func (u *Unnest) Warnings() []error {
 
 // NewMapper implements pipeline.ChangeTransform.
 func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
-	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*formatBinding{}, tables: make([]tableBuilder, len(u.tables))}
+	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*formatBinding{}, tables: make([]tableBuilder, len(u.tables)),
+		rows: rowMaker{unnest: u}}
 	for i, t := range u.tables {
 		b := &m.tables[i]
 		b.table = t
@@ -123,6 +124,6 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 			b.coverage = newCoverage(t)
 		}
 	}
-	m.visit = m.visitElement
+	m.rows.visit = m.rows.visitElement
 	return m
 }
