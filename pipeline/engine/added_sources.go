@@ -16,7 +16,7 @@ func (r *run) checkAdded(s *stage) error {
 		if k := s.saved.SourceTimes[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
 			continue
 		}
-		table, horizon := forgotten(s.saved, r.formats[n.Name].Table)
+		table, horizon := forgotten(s.saved, formatOf(n.Source).Table)
 		if horizon == pipeline.NoTime {
 			continue
 		}

@@ -56,7 +56,7 @@ func TestSourceAdded(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &run{c: &Config{Plan: plan}, again: c.again}
-		r.formats = formatsOf(r.c.Sources)
+
 		s := &stage{Stage: plan.Stages[0], operatorState: &operatorState{saved: &state.OperatorState{LogicalTables: c.tables, SourceTimes: map[string]*state.SourceTimes{}}}}
 		if c.clock != nil {
 			s.saved.SourceTimes["added"] = c.clock

@@ -57,14 +57,14 @@ func (m *committer) next(p *preparedEpoch) *state.Checkpoint {
 		Tables: m.tables,
 	}
 	for name, s := range m.checkpoint.Operators {
-		if p.steps[name] == nil && p.barrier.records > 0 {
+		if p.states[name] == nil && p.barrier.records > 0 {
 			missed := *s // its node is not in the pipeline, or nobody wants its rows
 			missed.Consumers = nil
 			s = &missed
 		}
 		next.Operators[name] = s
 	}
-	for name, s := range p.steps {
+	for name, s := range p.states {
 		next.Operators[name] = s
 	}
 	for sink, e := range m.checkpoint.Published {

@@ -44,12 +44,11 @@ func (r *run) keepDefinition() error {
 // CheckState says whether the steps and sinks of a pipeline can go on with what a
 // state keeps of them, and opens nothing.
 func CheckState(c *Config, kept *state.Contents) error {
-	r := &run{c: c, checkpoint: kept.Checkpoint, committed: kept.Committed == kept.Checkpoint.Epoch, formats: formatsOf(c.Sources)}
-	r.makeStages()
-	if _, err := r.numberStates(); err != nil {
+	r := &run{c: c, checkpoint: kept.Checkpoint, committed: kept.Committed == kept.Checkpoint.Epoch, flow: newDataflow(c.Plan)}
+	if _, err := r.flow.numberStates(r.checkpoint.Operators); err != nil {
 		return err
 	}
-	for _, o := range r.states {
+	for _, o := range r.flow.states {
 		o.keyspaces = make([]*state.Keyspace, o.entry.Keyspaces)
 	}
 	errs := append(r.checkState(), r.checkGathered())

@@ -201,7 +201,7 @@ func (s *session) runOnce(stop, kill context.Context) (err error) {
 	if err := r.run(stop, kill); err != nil {
 		return err
 	}
-	s.complete = r.ended
+	s.complete = r.builder.complete
 	return r.committer.verdict()
 }
 

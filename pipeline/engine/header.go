@@ -96,27 +96,31 @@ func (s *splitter) header() *epochHeader {
 	return h
 }
 
-// restHeader returns that of an epoch without records that follows the last.
-func (r *run) restHeader(last *epochHeader, epoch int64) *epochHeader {
-	h := &epochHeader{followed: last.followed}
-	if !r.c.Timeless {
-		h.at = r.references.begins(epoch)
+// further makes two of the barrier that ends the last epoch: one that more follows,
+// and that of an epoch without records.
+func (b *epochBuilder) further(c *barrier) (before, rest *barrier) {
+	first := *c
+	first.last = false
+	h := &epochHeader{followed: c.header.followed}
+	if !b.c.Timeless {
+		h.at = b.references.begins(b.epoch + 1)
 	}
-	return h
+	return &first, &barrier{last: true, finished: c.finished, header: h}
 }
 
-// headerOf returns the header of an epoch as operators get it. A source that ends is only known to have
-// when this run has seen its end: until then it may have got more since the last.
-func (f *epochBuilder) headerOf(epoch int64, h *epochHeader) pipeline.EpochHeader {
+// header returns the header of the open epoch as operators get it. A source that ends is
+// only known to have when this run has seen its end: until then it may have got more
+// since the last.
+func (b *epochBuilder) header(h *epochHeader) pipeline.EpochHeader {
 	e := pipeline.EpochHeader{
-		Epoch: epoch, Time: h.micros(), Sources: make(map[string]pipeline.SourceProgress, len(f.r.c.Sources)), Snapshots: f.r.references.of(epoch),
+		Epoch: b.epoch, Time: h.micros(), Sources: make(map[string]pipeline.SourceProgress, len(b.c.Sources)), Snapshots: b.references.of(b.epoch),
 	}
-	for _, s := range f.r.c.Sources {
+	for _, s := range b.c.Sources {
 		p := h.followed[s.Name]
-		if f.ended[s.Name] {
+		if b.ended[s.Name] {
 			p.State = pipeline.SourceEnded
 		}
-		p.Table = f.r.formats[s.Name].Table
+		p.Table = b.formats[s.Name].Table
 		e.Sources[s.Name] = p
 	}
 	return e
@@ -126,9 +130,15 @@ func (f *epochBuilder) headerOf(epoch int64, h *epochHeader) pipeline.EpochHeade
 func formatsOf(sources []graph.SourceNode) map[string]pipeline.Format {
 	all := map[string]pipeline.Format{}
 	for _, s := range sources {
-		if r, ok := s.Source.(pipeline.FormatReporter); ok {
-			all[s.Name] = r.Format()
-		}
+		all[s.Name] = formatOf(s.Source)
 	}
 	return all
+}
+
+// formatOf returns the format of a source as far as the pipeline file says it.
+func formatOf(s pipeline.Source) (f pipeline.Format) {
+	if r, ok := s.(pipeline.FormatReporter); ok {
+		f = r.Format()
+	}
+	return f
 }

@@ -18,7 +18,7 @@ func mayBeNull(c pipeline.Column) bool { return c.OnError == pipeline.UnfitNull 
 
 // limitRows looks for what sinks can't store of a batch's rows: where the column
 // says so the value becomes null, else the change is a dead letter, or the run ends.
-func (w *worker) limitRows(b *pipeline.Batch) {
+func (w *stageWorker) limitRows(b *pipeline.Batch) {
 	for k := range w.stage.Limits {
 		l := &w.stage.Limits[k]
 		for i, rows := range b.Tables {
@@ -29,7 +29,7 @@ func (w *worker) limitRows(b *pipeline.Batch) {
 	}
 }
 
-func (w *worker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l *graph.Limit) *pipeline.Rows {
+func (w *stageWorker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l *graph.Limit) *pipeline.Rows {
 	nulls := map[int][]int{}
 	for _, u := range invalidValues(l, rows) {
 		if rows.Ops[u.Row] == pipeline.OpDelete {

@@ -19,7 +19,6 @@ type operatorState struct {
 }
 
 func (r *run) openStages() error {
-	r.makeStages()
 	if err := r.openKeyspaces(); err != nil {
 		return err
 	}
@@ -27,12 +26,12 @@ func (r *run) openStages() error {
 		return err
 	}
 	var errs []error
-	for _, s := range r.stages {
+	for _, s := range r.flow.stages {
 		if s.Settles() {
 			errs = append(errs, stateError(s.Name, r.openSettler(s)))
 		}
 	}
-	for _, op := range r.operators {
+	for _, op := range r.flow.operators {
 		errs = append(errs, stateError(op.Name, r.openOperator(op)))
 	}
 	return errors.Join(errs...)
@@ -49,7 +48,7 @@ func stateError(node string, err error) error {
 // checkState says whether all that keeps state can go on with what the checkpoint
 // has of it; nothing is opened.
 func (r *run) checkState() (errs []error) {
-	for _, s := range r.stages {
+	for _, s := range r.flow.stages {
 		if !s.Settles() {
 			continue
 		}
@@ -58,7 +57,7 @@ func (r *run) checkState() (errs []error) {
 			errs = append(errs, stateError(s.Name, o.check()))
 		}
 	}
-	for _, op := range r.operators {
+	for _, op := range r.flow.operators {
 		errs = append(errs, stateError(op.Name, op.check()))
 	}
 	return errs
@@ -66,15 +65,15 @@ func (r *run) checkState() (errs []error) {
 
 // openKeyspaces gives each operator state its keyspaces.
 func (r *run) openKeyspaces() error {
-	numbers, err := r.numberStates()
+	numbers, err := r.flow.numberStates(r.checkpoint.Operators)
 	if err != nil {
 		return err
 	}
-	if r.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
+	if r.flow.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}
-	rest := r.keyspaces.All
-	for _, o := range r.states {
+	rest := r.flow.keyspaces.All
+	for _, o := range r.flow.states {
 		o.keyspaces, rest = rest[:o.entry.Keyspaces], rest[o.entry.Keyspaces:]
 	}
 	return nil
@@ -82,13 +81,13 @@ func (r *run) openKeyspaces() error {
 
 // numberStates gives each operator state what the checkpoint has of it, and lists the
 // numbers of their keyspaces.
-func (r *run) numberStates() (numbers []byte, err error) {
+func (d *dataflow) numberStates(all map[string]*state.OperatorState) (numbers []byte, err error) {
 	next := 0
-	for _, saved := range r.checkpoint.Operators {
+	for _, saved := range all {
 		next = max(next, int(saved.Number)+1)
 	}
-	for _, o := range r.states {
-		if o.saved = r.checkpoint.Operators[o.entry.Name]; o.saved == nil {
+	for _, o := range d.states {
+		if o.saved = all[o.entry.Name]; o.saved == nil {
 			if next > state.MaxOperatorNumber {
 				return nil, fmt.Errorf("state of %s: it has been used by %d steps, more than it can tell apart: begin anew (starlift reset FILE shows what that takes)", o.entry.Name, next)
 			}

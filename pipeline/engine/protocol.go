@@ -68,7 +68,7 @@ func (r *run) run(stop, kill context.Context) error {
 	workers := r.c.mappers()
 	s := r.splitter(workers)
 	epochs := make(chan *preparedEpoch)
-	f := &epochBuilder{r: r, stop: stop, events: s.events, pace: s.pace, prepared: epochs, epoch: r.checkpoint.Epoch}
+	r.builder.stop = stop
 	r.c.Observer.Opened(func() int { return len(s.events) })
 	defer r.c.Observer.Closed()
 
@@ -85,11 +85,57 @@ func (r *run) run(stop, kill context.Context) error {
 		return s.run(stop, ctx)
 	})
 	for range workers {
-		g.Go(func() error { return r.mapTasks(ctx, s.tasks) })
+		g.Go(func() error {
+			newWorker(r.flow.stages, s.tasks).run(ctx)
+			return nil
+		})
 	}
-	g.Go(func() error { return f.run(ctx) })
+	g.Go(func() error { return r.builder.run(ctx, s.events, epochs) })
 	g.Go(func() error { return r.committer.run(ctx, epochs) })
 	return g.Wait()
+}
+
+// finishEpoch settles and prepares the open epoch, or one without records: once it
+// returns, every spool is durable, and nothing is saved. Where operators have more to
+// do when the sources have ended, rest is the barrier of a further epoch.
+func (b *epochBuilder) finishEpoch(ctx context.Context, c *barrier) (p *preparedEpoch, rest *barrier, err error) {
+	if b.open == nil {
+		if err := b.begin(c.header); err != nil {
+			return nil, nil, err
+		}
+	}
+	p = &preparedEpoch{openEpoch: b.open, epoch: b.epoch, barrier: c, states: map[string]*state.OperatorState{}, restart: b.restart}
+	b.takeRewound(c)
+	b.restart = nil
+	started := b.c.now()
+	if err := b.c.hook(StepSettle, b.epoch); err != nil {
+		return nil, nil, err
+	}
+	if err := b.settle(c.last); err != nil {
+		return nil, nil, err
+	}
+	if err := b.flow.save(p); err != nil {
+		return nil, nil, err
+	}
+	b.c.Observer.StepDone("settle", b.c.since(started))
+	if c.last && b.flow.pending(true) {
+		p.barrier, rest = b.further(c)
+	}
+	started = b.c.now()
+	if err := b.c.hook(StepPrepare, b.epoch); err != nil {
+		return nil, nil, err
+	}
+	if p.committables, err = b.open.prepare(ctx, b.calls, p.barrier.last); err != nil {
+		return nil, nil, err
+	}
+	for _, s := range b.c.Sinks {
+		b.gathering[s.Name] = p.committables[s.Name].SinkState != nil
+	}
+	b.pace.setWanted(p.committables, b.flow.pending(false), b.c.now())
+	b.c.Observer.StepDone("prepare", b.c.since(started))
+	err = b.judgeReading(p)
+	b.open, b.finished, b.ended = nil, c.finished, c.finished
+	return p, rest, err
 }
 
 // commitEpoch takes a prepared epoch the rest of its way, in this order (I1).
@@ -250,6 +296,6 @@ func (m *committer) report(p *preparedEpoch) {
 		rows += n
 	}
 	m.c.Log.Debug("epoch committed", "epoch", p.epoch, "records", p.barrier.records, "bytes", p.barrier.bytes, "rows", rows,
-		"dead_letters", p.dead, "duration", m.c.since(p.began))
+		"dead_letters", p.deadLetters, "duration", m.c.since(p.began))
 	m.c.Observer.EpochDone(telemetry.CommittedEpoch{Epoch: p.epoch, Records: p.barrier.records, StateMemory: p.memory, Rows: p.rows})
 }

@@ -18,34 +18,18 @@ type run struct {
 	c             *Config
 	session       *session
 	calls         *calls
-	committer     *committer
 	spool         spool
 	store         *state.Store
-	keyspaces     *state.Keyspaces  // of all operator states
-	checkpoint    *state.Checkpoint // the one that this opening goes on at
-	lastCommitted int64             // epoch, as far as is known at the start
-	committed     bool              // every sink has committed the checkpoint's epoch, as far as is known at the start
-	restart       []string          // sources to be read from their start, until it is saved
-	stages        []*stage          // as in the plan
-	operators     []*operator       // as in the plan
-	states        []*operatorState  // of stages, policies and operators, in the order of the plan
-	// settledMappers are those of the row transforms behind operators: of the epoch builder.
-	settledMappers map[*graph.RowPath]pipeline.RowMapper
-	references     *references
-	budget         *budget         // of the epoch builder
-	coverage       *coverage       // of the epoch builder
-	carrying       map[string]bool // of the epoch builder: sinks with rows that wait to be published
-	finished       map[string]bool // of the epoch builder: sources that the checkpoint has as finished
-	pace           *pace
-	sources        []graph.SourceNode         // those of the Config, and the inbox
-	formats        map[string]pipeline.Format // of sources, as far as the pipeline file says them
-	again          bool                       // the sources are read from their start again
-	ended          bool                       // of the epoch builder: the sources are, and nothing is left to do
-	refusals       *refusals
-	definition     []byte // for the state to keep
-	// restarted holds, of those that keep something of their reading before, the
-	// cursors that they begin with, until they are saved.
-	restarted map[string]map[string][]byte
+	sources       []graph.SourceNode // those of the Config, and the inbox
+	checkpoint    *state.Checkpoint  // the one that this opening goes on at
+	lastCommitted int64              // epoch, as far as is known at the start
+	committed     bool               // every sink has committed the checkpoint's epoch, as far as is known at the start
+	again         bool               // the sources are read from their start again
+	definition    []byte             // for the state to keep
+
+	flow      *dataflow
+	builder   *epochBuilder
+	committer *committer
 }
 
 // open opens state, sources and sinks at the checkpoint, and commits what was
@@ -64,7 +48,7 @@ func open(ctx context.Context, s *session) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, calls: s.calls, refusals: &refusals{}, pace: newPace(), session: s, spool: newSpool(c.StateDir), store: store, carrying: map[string]bool{}, references: s.references, sources: slices.Clone(c.Sources)}
+	r := &run{c: c, session: s, calls: s.calls, spool: newSpool(c.StateDir), store: store, sources: slices.Clone(c.Sources), flow: newDataflow(c.Plan)}
 	if c.Inbox != nil {
 		r.sources = append(r.sources, graph.SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
@@ -119,23 +103,35 @@ func (r *run) restore() (err error) {
 	if r.checkpoint.Finished == nil {
 		r.checkpoint.Finished = map[string]bool{}
 	}
-	r.committer = &committer{
-		c: r.c, calls: r.calls, store: r.store, spool: r.spool, sources: r.sources, references: r.references, checkpoint: r.checkpoint,
-		refusals: r.refusals, done: func(epoch int64) { r.session.epoch = epoch },
-	}
-	if r.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
+	if err := r.makeOwners(); err != nil {
 		return err
 	}
-	if r.coverage, err = restoreCoverage(r.c.Changes, r.checkpoint.Coverage); err != nil {
-		return err
-	}
-	r.c.Observer.UnmatchedKnown(r.coverage.unmatched())
-	r.finished = r.checkpoint.Finished
 	if r.lastCommitted, err = r.store.Committed(); err != nil {
 		return err
 	}
 	r.committed = r.lastCommitted == r.checkpoint.Epoch
 	return r.observeState()
+}
+
+// makeOwners makes those who take epochs, as the checkpoint says.
+func (r *run) makeOwners() (err error) {
+	found := &refusals{}
+	r.committer = &committer{
+		c: r.c, calls: r.calls, store: r.store, spool: r.spool, sources: r.sources, references: r.session.references, checkpoint: r.checkpoint,
+		refusals: found, done: func(epoch int64) { r.session.epoch = epoch },
+	}
+	r.builder = &epochBuilder{
+		c: r.c, calls: r.calls, flow: r.flow, references: r.session.references, refusals: found, pace: newPace(), formats: formatsOf(r.c.Sources),
+		gathering: map[string]bool{}, finished: r.checkpoint.Finished, rewound: map[string]map[string][]byte{}, epoch: r.checkpoint.Epoch,
+	}
+	if r.builder.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
+		return err
+	}
+	if r.builder.coverage, err = restoreCoverage(r.c.Changes, r.checkpoint.Coverage); err != nil {
+		return err
+	}
+	r.c.Observer.UnmatchedKnown(r.builder.coverage.unmatched())
+	return nil
 }
 
 // observeState tells what the state says.
@@ -165,12 +161,11 @@ func (r *run) opened() {
 // check asks whatever may refuse the start. Nothing is made or changed before it
 // returns nil.
 func (r *run) check(ctx context.Context) error {
-	r.formats = formatsOf(r.c.Sources)
 	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
 	if err := r.openStages(); err != nil {
 		return err
 	}
-	r.pace.resume(r.checkpoint.Committables, r.pending(false), r.c.now())
+	r.builder.pace.resume(r.checkpoint.Committables, r.flow.pending(false), r.c.now())
 	if err := r.checkGathered(); err != nil {
 		return err
 	}
@@ -275,7 +270,7 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.SinkOption
 	}
 	if rc := r.checkpoint.Committables[sink]; rc != nil {
 		o.SinkState = rc.SinkState
-		r.carrying[sink] = rc.SinkState != nil
+		r.builder.gathering[sink] = rc.SinkState != nil
 		if rc.Payload != nil && !r.committed {
 			o.Pending, o.Published = rc, rc.PreviousEpoch
 		}
@@ -286,7 +281,7 @@ func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.SinkOption
 // openSources opens all sources but the inbox. They read only, so this comes
 // before anything is made.
 func (r *run) openSources(ctx context.Context) error {
-	r.budget.restart(r.c.Sources, r.again)
+	r.builder.budget.restart(r.c.Sources, r.again)
 	for _, s := range r.c.Sources {
 		cursors, err := r.store.Cursors(s.Name)
 		if err != nil {
@@ -301,7 +296,7 @@ func (r *run) openSources(ctx context.Context) error {
 			return err
 		}
 	}
-	r.coverage.restart(r.c.Changes, r.restart)
+	r.builder.coverage.restart(r.c.Changes, r.builder.restart)
 	return nil
 }
 
@@ -325,32 +320,29 @@ func (r *run) openSource(ctx context.Context, s graph.SourceNode, cursors map[st
 
 // restartSource returns the cursors that a source begins with which is read anew.
 func (r *run) restartSource(s graph.SourceNode, cursors map[string][]byte) (map[string][]byte, error) {
-	r.restart = append(r.restart, s.Name)
+	r.builder.restart = append(r.builder.restart, s.Name)
 	delete(r.checkpoint.Finished, s.Name)
 	again, ok := s.Source.(pipeline.Rewinder)
 	if !ok {
 		return nil, nil
 	}
 	cursors, err := again.Rewind(cursors)
-	if r.restarted == nil {
-		r.restarted = map[string]map[string][]byte{}
-	}
-	r.restarted[s.Name] = cursors
+	r.builder.rewound[s.Name] = cursors
 	return cursors, err
 }
 
 // splitter returns the splitter of the run, for so many workers.
 func (r *run) splitter(workers int) *splitter {
 	s := &splitter{
-		limits: r.c.Limits, sources: r.sources, pace: r.pace, clock: r.c.now,
+		limits: r.c.Limits, sources: r.sources, pace: r.builder.pace, clock: r.c.now,
 		results: make(chan readResult), tasks: make(chan *task), events: make(chan event, 2*workers),
 		before: r.checkpoint.Epoch, finished: r.othersFinished(), progress: newReadProgress(r.sources),
 	}
 	if len(r.c.Rows) > 0 {
-		s.pins = r.references.of
+		s.pins = r.session.references.of
 	}
 	if !r.c.Timeless {
-		s.begins = r.references.begins
+		s.begins = r.session.references.begins
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -25,20 +26,20 @@ func (r *run) lookAhead(ctx context.Context) []*readResult {
 	}
 	for i, s := range r.sources {
 		reporter, ok := s.Source.(pipeline.FormatReporter)
-		if !ok || !s.Source.Bounded() || r.finished[s.Name] || reporter.Format().Encoding != pipeline.DynamoDBCDC {
+		if !ok || !s.Source.Bounded() || r.builder.finished[s.Name] || reporter.Format().Encoding != pipeline.DynamoDBCDC {
 			continue
 		}
 		records, err := s.Source.Read(ctx)
 		if err == nil {
-			err = r.expect(s.Name, records)
+			err = r.flow.expectUnits(s.Name, records)
 		}
 		firsts[i] = &readResult{i, records, err}
 	}
 	return firsts
 }
 
-// expect notes how coarse the times of some records are, where they are settled.
-func (r *run) expect(source string, records *pipeline.Records) error {
+// expectUnits notes how coarse the times of some records are, where they are settled.
+func (d *dataflow) expectUnits(source string, records *pipeline.Records) error {
 	decoder := decode.NewDecoder(records.Format, decode.Options{Identity: true})
 	type seen struct {
 		table    string
@@ -52,7 +53,7 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 			units[seen{record.Logical, record.Unit, record.ByDigits}] = true
 		}
 	}
-	for _, s := range r.stages {
+	for _, s := range d.stages {
 		if s.settler == nil || !slices.Contains(s.Sources, source) {
 			continue
 		}
@@ -66,12 +67,12 @@ func (r *run) expect(source string, records *pipeline.Records) error {
 	return nil
 }
 
-// barrier makes the times of a batch's changes as coarse as the coarsest of their table:
+// coarsen makes the times of a batch's changes as coarse as the coarsest of their table:
 // inputs of one table tell them in different units, and what is finer in one must not
 // win by that. It comes before whoever compares versions or shows them. That times are
 // coarser or finer from now on is said: those that are in the state stay as they are.
 // Keys that records name are learned on the way.
-func (f *epochBuilder) coarsen(s *stage, b *pipeline.Batch) error {
+func coarsen(s *stage, b *pipeline.Batch, log *slog.Logger) error {
 	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
 	tables := s.settler.LogicalTables()
 	for i := range b.Changes {
@@ -86,20 +87,20 @@ func (f *epochBuilder) coarsen(s *stage, b *pipeline.Batch) error {
 			}
 		}
 		if before != 0 && before != now {
-			f.noteUnit(s, b, c, before, now)
+			logUnit(log, s, b, c, before, now)
 		}
 	}
 	return nil
 }
 
-// noteUnit says that the times of a change's table are cut otherwise from now on.
-func (f *epochBuilder) noteUnit(s *stage, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
+// logUnit says that the times of a change's table are cut otherwise from now on.
+func logUnit(log *slog.Logger, s *stage, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
 	about := []any{"node", s.Name, "table", c.Table, "source", b.Records.Source, "from", unitName(before), "to", unitName(now), "position", b.Records.Position(int(c.Record)).String()}
 	if now < before {
-		f.r.c.Log.Info("creation times are finer from now on: the first times of the source had no such fractions", about...)
+		log.Info("creation times are finer from now on: the first times of the source had no such fractions", about...)
 		return
 	}
-	f.r.c.Log.Warn("creation times are coarser from now on: changes of one such time are put in order by their sequence numbers and images", about...)
+	log.Warn("creation times are coarser from now on: changes of one such time are put in order by their sequence numbers and images", about...)
 }
 
 // unitName returns the name of a unit of µs.

@@ -10,8 +10,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// worker is what one mapper goroutine has for a step.
-type worker struct {
+// stageWorker is what a worker has for a stage.
+type stageWorker struct {
 	stage   *stage
 	mapper  pipeline.Mapper
 	filters map[string][]pipeline.ChangeMapper // by source
@@ -27,8 +27,8 @@ type badRow struct {
 	node string
 }
 
-func newWorker(s *stage) *worker {
-	w := &worker{stage: s, mapper: s.Transform.NewMapper(s.Needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
+func newStageWorker(s *stage) *stageWorker {
+	w := &stageWorker{stage: s, mapper: s.Transform.NewMapper(s.Needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
 	for source, filters := range s.Filters {
 		for _, f := range filters {
 			w.filters[source] = append(w.filters[source], f.NewChangeMapper())
@@ -45,8 +45,8 @@ func newWorker(s *stage) *worker {
 }
 
 // filtered returns the records with marks at those that the filters before the
-// step do not let pass.
-func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
+// stage do not let pass.
+func (w *stageWorker) filtered(r *pipeline.Records) *pipeline.Records {
 	filters := w.filters[r.Source]
 	if len(filters) == 0 {
 		return r
@@ -61,7 +61,7 @@ func (w *worker) filtered(r *pipeline.Records) *pipeline.Records {
 
 // mapRows takes the batch through the row transforms behind the stage's own,
 // with the versions that the epoch is pinned to.
-func (w *worker) mapRows(b *pipeline.Batch, pins []any) error {
+func (w *stageWorker) mapRows(b *pipeline.Batch, pins []any) error {
 	if len(w.rows) == 0 && len(w.stage.Limits) == 0 {
 		return nil
 	}
@@ -134,7 +134,7 @@ func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
 // dropReplaced takes out the deletes whose key the same change upserts, where
 // all rows of old images were asked for: what is left deletes just the rows that
 // the old image had and the new one, as far as it was not dropped, has not.
-func (w *worker) dropReplaced(b *pipeline.Batch) {
+func (w *stageWorker) dropReplaced(b *pipeline.Batch) {
 	for i, rows := range b.Tables {
 		if w.stage.Needs.FullOldImages[w.stage.Root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
 			gone := w.replaced(rows, b.Changes)
@@ -145,7 +145,7 @@ func (w *worker) dropReplaced(b *pipeline.Batch) {
 
 // replaced marks those deletes. The rows of a record's changes follow each other,
 // deletes first.
-func (w *worker) replaced(rows *pipeline.Rows, changes []pipeline.Change) []bool {
+func (w *stageWorker) replaced(rows *pipeline.Rows, changes []pipeline.Change) []bool {
 	record := func(row int) int32 { return changes[rows.Change[row]].Record }
 	gone := make([]bool, len(rows.Ops))
 	for from := 0; from < len(rows.Ops); {
@@ -171,7 +171,7 @@ func (w *worker) replaced(rows *pipeline.Rows, changes []pipeline.Change) []bool
 const linearScanKeysMax = 8
 
 // mark marks the deletes from … to-1 whose key is among w.keys.
-func (w *worker) mark(gone []bool, rows *pipeline.Rows, from, to int) {
+func (w *stageWorker) mark(gone []bool, rows *pipeline.Rows, from, to int) {
 	var many map[string]bool
 	if len(w.ends) > linearScanKeysMax {
 		many = map[string]bool{}
@@ -204,7 +204,7 @@ func appendKey(dst []byte, rows *pipeline.Rows, row int) []byte {
 
 // strike makes dead letters of the changes that have bad rows, and takes all of
 // their rows out, in whatever table: a change is atomic.
-func (w *worker) strike(b *pipeline.Batch) error {
+func (w *stageWorker) strike(b *pipeline.Batch) error {
 	if len(w.bad) == 0 {
 		return nil
 	}

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// worker turns tasks into batches of rows: it decodes and unnests, and takes the rows
+// through the row transforms behind that. Several of them run, each with workers of
+// its own for the stages, and none knows of epochs.
+type worker struct {
+	stages []*stageWorker
+	tasks  <-chan *task
+}
+
+func newWorker(stages []*stage, tasks <-chan *task) *worker {
+	w := &worker{stages: make([]*stageWorker, len(stages)), tasks: tasks}
+	for i, s := range stages {
+		w.stages[i] = newStageWorker(s)
+	}
+	return w
+}
+
+// run does tasks until there are no more. A failure is the task's: the epoch builder
+// fails with it when the task's turn comes.
+func (w *worker) run(ctx context.Context) {
+	for t := range w.tasks {
+		t.batches = make([]*pipeline.Batch, len(w.stages))
+		for i, s := range w.stages {
+			if t.err == nil && reads(s.stage, t.records) {
+				t.batches[i], t.err = s.do(ctx, t)
+			}
+		}
+		close(t.done)
+	}
+}
+
+// do takes a task through one stage.
+func (w *stageWorker) do(ctx context.Context, t *task) (*pipeline.Batch, error) {
+	b, err := w.mapper.Map(ctx, w.filtered(t.records))
+	if err != nil {
+		return b, fmt.Errorf("transform %s: %w", w.stage.Name, err)
+	}
+	return b, w.mapRows(b, t.pins)
+}
+
+// reads reports whether the stage reads the records. A dead letter goes to the
+// transform that refused it: others have had it.
+func reads(s *stage, r *pipeline.Records) bool {
+	return (r.Replays == nil || r.Replays[0].Origin.Transform == s.Name) && s.Reads(r.Source)
+}
