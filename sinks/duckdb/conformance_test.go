@@ -25,7 +25,7 @@ type target struct {
 	sink        *Sink
 }
 
-func (d *target) New(name string, f *conformance.Faults) (conformance.Sink, error) {
+func (d *target) New(name string, f *conformance.Faults) (pipeline.Sink, error) {
 	s, err := newSink(name, Config{DSN: d.dsn, Schema: d.schema}, d.gather)
 	if err != nil {
 		return nil, err

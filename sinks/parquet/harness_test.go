@@ -257,7 +257,8 @@ func (h *harness) lines() []string {
 	return out
 }
 
-func readFile(t testing.TB, path string) (out []string) {
+// readRows returns the rows of a file.
+func readRows(t testing.TB, path string) (out []pq.Row) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -278,11 +279,7 @@ func readFile(t testing.TB, path string) (out []string) {
 		for {
 			n, err := rows.ReadRows(buf)
 			for _, row := range buf[:n] {
-				cells := make([]string, len(row))
-				for i, v := range row {
-					cells[i] = v.String()
-				}
-				out = append(out, strings.Join(cells, "|"))
+				out = append(out, row.Clone())
 			}
 			if err == io.EOF {
 				break
@@ -292,6 +289,19 @@ func readFile(t testing.TB, path string) (out []string) {
 			}
 		}
 		rows.Close()
+	}
+	return out
+}
+
+// readFile returns the rows of a file as texts.
+func readFile(t testing.TB, path string) (out []string) {
+	t.Helper()
+	for _, row := range readRows(t, path) {
+		cells := make([]string, len(row))
+		for i, v := range row {
+			cells[i] = v.String()
+		}
+		out = append(out, strings.Join(cells, "|"))
 	}
 	return out
 }

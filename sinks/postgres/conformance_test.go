@@ -45,7 +45,7 @@ func newTarget(t testing.TB, schema string) *target {
 	return d
 }
 
-func (d *target) New(name string, f *conformance.Faults) (conformance.Sink, error) {
+func (d *target) New(name string, f *conformance.Faults) (pipeline.Sink, error) {
 	s, err := New(name, Config{DSN: d.dsn, Schema: d.schema})
 	if err != nil {
 		return nil, err

@@ -29,26 +29,28 @@ func jsonRows(t testing.TB, table *pipeline.Table, ops []pipeline.Op, objects ..
 type harness struct {
 	*Engine
 	target Target
-	db     Database
+	store  Store
+	db     Database // the store, if it is one
 	faults *Faults
 }
 
 func newHarness(t testing.TB, target Target, tables ...*pipeline.Table) *harness {
 	t.Helper()
-	h := another(t, target, target.Open(t), "shop", tables...)
+	h := another(t, target, target.open(t), "shop", tables...)
 	h.Must(h.restart())
 	return h
 }
 
 // another is a harness on a database that is there.
-func another(t testing.TB, target Target, db Database, name string, tables ...*pipeline.Table) *harness {
-	return &harness{Engine: NewEngine(t, name, tables...), target: target, db: db, faults: &Faults{}}
+func another(t testing.TB, target Target, store Store, name string, tables ...*pipeline.Table) *harness {
+	db, _ := store.(Database) // nil = it is none
+	return &harness{Engine: NewEngine(t, name, tables...), target: target, store: store, db: db, faults: &Faults{}}
 }
 
 // restart opens the database in a new sink, as a new process would.
 func (h *harness) restart() error {
 	h.Close()
-	sink, err := h.db.New("warehouse", h.faults)
+	sink, err := h.store.New("warehouse", h.faults)
 	if err != nil {
 		return err
 	}
@@ -82,7 +84,7 @@ func (h *harness) exec(format string, args ...any) {
 // rows returns a table's rows by its key, all columns as text.
 func (h *harness) rows(t *pipeline.Table) []string {
 	h.T.Helper()
-	return h.db.Rows(h.T, t)
+	return h.store.Rows(h.T, t)
 }
 
 // want compares the first table's rows.

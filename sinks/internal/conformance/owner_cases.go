@@ -24,7 +24,7 @@ func (h *harness) owners() []string {
 }
 
 // sinkOf returns a sink that is not open.
-func (h *harness) sinkOf(name string) Sink {
+func (h *harness) sinkOf(name string) pipeline.Sink {
 	h.T.Helper()
 	sink, err := h.db.New(name, h.faults)
 	h.Must(err)

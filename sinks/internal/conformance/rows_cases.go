@@ -240,7 +240,9 @@ func ddlCase(t *testing.T, target Target) {
 	h.db.DropSchema(t)
 	sink, err := h.db.New("warehouse", h.faults)
 	h.Must(err)
-	h.exec("%s", sink.DDL(h.Tables))
+	h.exec("%s", sink.(interface {
+		DDL(tables []*pipeline.Table) string
+	}).DDL(h.Tables))
 	h.Must(h.restart())
 	h.Put(Row{insert, 1, "a"})
 	h.want("1|a")

@@ -11,8 +11,8 @@ import (
 
 // SQLDatabase is a place for tables that is asked in SQL.
 type SQLDatabase interface {
-	// New and Schema are those of Database.
-	New(name string, f *Faults) (Sink, error)
+	// New is that of Store, and Schema that of Database.
+	New(name string, f *Faults) (pipeline.Sink, error)
 	Schema() string
 	// Query returns the rows of a query, cells joined by |, nulls as "null".
 	Query(t testing.TB, query string) []string

@@ -296,10 +296,10 @@ func openFaults(t *testing.T, target Target) {
 
 // anyEpochsCase: whatever the epochs, crashes and restarts, the table equals a map.
 func anyEpochsCase(t *testing.T, target Target) {
-	db, n := target.Open(t), 0
+	store, n := target.open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		h := another(t, target, db, fmt.Sprint("shop", n), NewTable(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
+		h := another(t, target, store, fmt.Sprint("shop", n), NewTable(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
 		h.Must(h.restart())
 		defer func() {
 			h.Close()

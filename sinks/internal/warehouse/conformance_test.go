@@ -28,7 +28,7 @@ func TestGathered(t *testing.T) {
 	conformance.RunGathered(t, "50", func(_ testing.TB, g warehouse.Gather) conformance.Database { return &target{gather: g} })
 }
 
-func (d *target) New(name string, f *conformance.Faults) (conformance.Sink, error) {
+func (d *target) New(name string, f *conformance.Faults) (pipeline.Sink, error) {
 	d.faults = f
 	return warehouse.New(warehouse.Config{Name: name, Schema: d.Schema(), Dialect: toyDialect, Database: &d.toy, Validate: warehouse.CheckUTF8, NewWriter: newToyWriter, Gather: d.gather}), nil
 }
