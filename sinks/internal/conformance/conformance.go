@@ -1,8 +1,10 @@
-// Package conformance holds every warehouse against the same cases: what a sink
-// of settled tables has to do with rows, tables and tokens, and that a failure of
-// any request to the database, before or after it took effect, loses and repeats
-// nothing. A database that is asked in SQL ([SQL]) has some more to pass. Only tests
-// use it.
+// Package conformance holds every sink of settled rows against the same cases.
+//
+// [RunRows] is about rows, in any [Store]. [Run] is for a warehouse ([Database]): about
+// tables and tokens too, and that a failure of any request to the database, before or
+// after it took effect, loses and repeats nothing; one that is asked in SQL ([SQL]) has
+// some more to pass. [RunGathered] compares a sink that gathers epochs with one that
+// does not. [Engine] plays the engine for one sink. Only tests use the package.
 package conformance
 
 import (

@@ -189,6 +189,10 @@ func (e *gatherWriter) carry(b *backlog, c *pipeline.Committable) (err error) {
 		if b.Segments, err = e.compact(b.Segments); err != nil {
 			return err
 		}
+		if len(b.Segments) == 0 { // the rows have cancelled each other out
+			*b = backlog{}
+			return nil
+		}
 	}
 	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
 		return err
