@@ -28,9 +28,9 @@ type plantedBug struct {
 var plantedBugs = []plantedBug{
 	{"token", "sinks/internal/warehouse/token.go", // an epoch that was applied is applied again
 		"case c.Epoch:\n\t\treturn true, nil", "case c.Epoch:\n\t\treturn false, nil"},
-	{"cursor", "pipeline/engine/cutter.go", // the last record of a block is read again
+	{"cursor", "pipeline/engine/splitter.go", // the last record of a block is read again
 		"parts[recs.Partition] = recs.CursorAfter(n)", "parts[recs.Partition] = recs.CursorAfter(n - 1)"},
-	{"skip", "pipeline/engine/cutter.go", // a record behind the end of a block is not read
+	{"skip", "pipeline/engine/splitter.go", // a record behind the end of a block is not read
 		"parts[recs.Partition] = recs.CursorAfter(n)", "parts[recs.Partition] = recs.CursorAfter(min(n+1, recs.Len()))"},
 	{"sync", "sinks/postgres/spool.go", // the spool is not synced
 		"if err := f.to.Sync(); err != nil {", "if err := error(nil); err != nil {"},
@@ -38,12 +38,12 @@ var plantedBugs = []plantedBug{
 		"if err := d.Sync(); err != nil {", "if err := error(nil); err != nil {"},
 	{"rename", "sinks/parquet/publish.go", // what has its final name is not looked for
 		"case waiting < 0 && found < 0:", "case waiting < 0:"},
-	{"committed", "pipeline/engine/back.go", // an epoch counts as committed before it is
-		"if err := r.hook(StepCommit, epoch); err != nil {", "if err := errors.Join(r.store.MarkCommitted(epoch), r.hook(StepCommit, epoch)); err != nil {"},
+	{"committed", "pipeline/engine/protocol.go", // an epoch counts as committed before it is
+		"if err := m.c.hook(StepCommit, epoch); err != nil {", "if err := m.store.MarkCommitted(epoch); err != nil {\n\t\treturn err\n\t}\n\tif err := m.c.hook(StepCommit, epoch); err != nil {"},
 	{"state", "pipeline/state/save.go", // the changes of one keyspace are not saved
 		"for _, d := range deltas {", "for _, d := range deltas[min(1, len(deltas)):] {"},
-	{"gathered", "pipeline/engine/open.go", // the spool of what is still to be published is deleted
-		"if keep[filepath.Join(epoch, s.Name())] {", "if keep[filepath.Join(epoch, s.Name())] && kept > 0 {"},
+	{"gathered", "pipeline/engine/spool.go", // the spool of what is still to be published is deleted
+		"; retained[at] {", "; retained[at] && left > 0 {"},
 }
 
 // plant writes the file with the bug, and what tells the go command of it.
