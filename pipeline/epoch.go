@@ -50,11 +50,3 @@ type EpochInfo struct {
 	// were settled, sorted: their rows in the log must have no effect.
 	RejectedChanges []int64
 }
-
-// KeyGroup is what an operator keeps in one key group: a part of the state that holds
-// the keys of a range of hashes, in all keyspaces, and is changed by one goroutine. There
-// is one, of all hashes; what takes a KeyGroup works on any number of them.
-type KeyGroup struct {
-	// Keyspaces are as many as StatefulTransform.Keyspaces asked for.
-	Keyspaces []Keyspace
-}

@@ -2,114 +2,8 @@ package pipeline
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 )
-
-// MergePolicy says how the changes of a row become its current values.
-type MergePolicy uint8
-
-// The merges.
-const (
-	// Replace takes the row of the newest image.
-	Replace MergePolicy = iota
-	// LatestNonNull takes each column's newest value that is not null since
-	// the row was last deleted.
-	LatestNonNull
-	// First takes the row of the oldest change since the item's last removal that
-	// yields it. Later changes neither change the row nor take it away; only a
-	// removal does. Of several items the one with the oldest such change gives it.
-	First
-)
-
-// OnDelete says what becomes of a row that no item yields any longer.
-type OnDelete uint8
-
-// The fates of deleted rows.
-const (
-	// Delete takes the row out.
-	Delete OnDelete = iota
-	// Flag leaves it with its last values, and says so in two more columns.
-	Flag
-	// Keep leaves it with its last values.
-	Keep
-)
-
-// String returns the fate as a pipeline file names it.
-func (o OnDelete) String() string { return [...]string{"delete", "flag", "keep"}[o] }
-
-// The columns that Flag adds at the end of a table.
-const (
-	IsDeletedColumn = "is_deleted" // bool
-	DeletedAtColumn = "deleted_at" // timestamp; null while the row lives
-)
-
-// FlagColumns are the columns that Flag adds.
-func FlagColumns() []Column {
-	return []Column{{Name: IsDeletedColumn, Type: Type{Kind: Bool}}, {Name: DeletedAtColumn, Type: Type{Kind: Timestamp}}}
-}
-
-// Flagged returns a table without and with the columns of Flag. One of the two
-// is t itself, as it has them already or not.
-func Flagged(t *Table) (without, with *Table, err error) {
-	n := len(t.Columns) - 2
-	if n >= 0 && slices.Equal(t.Columns[n:], FlagColumns()) {
-		without, err = NewTable(t.Name, t.Columns[:n], t.keyNames())
-		return without, t, err
-	}
-	with, err = NewTable(t.Name, slices.Concat(t.Columns, FlagColumns()), t.keyNames())
-	return t, with, err
-}
-
-// TTLDeletes says what becomes of a row that goes because DynamoDB's time to live
-// removed its item. The zero value is what OnDelete says.
-type TTLDeletes struct {
-	Set  bool
-	Fate OnDelete // where Set
-}
-
-// Policy says how the settled rows of a table follow its changes. The zero
-// Policy is last-writer-wins.
-type Policy struct {
-	Merge      MergePolicy
-	OnDelete   OnDelete
-	TTLDeletes TTLDeletes
-}
-
-// TTLFate returns what becomes of a row that goes with an expired item.
-func (p Policy) TTLFate() OnDelete {
-	if p.TTLDeletes.Set {
-		return p.TTLDeletes.Fate
-	}
-	return p.OnDelete
-}
-
-// Flags reports whether rows of the policy have the columns of Flag.
-func (p Policy) Flags() bool { return p.OnDelete == Flag || p.TTLFate() == Flag }
-
-// Retains reports whether some rows stay that no item yields any longer.
-func (p Policy) Retains() bool { return p.OnDelete != Delete || p.TTLFate() != Delete }
-
-// For returns the policy by which a reader with a policy of its own gets the rows
-// of a table with policy p: what merge and on_delete are is the reader's to say,
-// but first rows stay first, and what is said of TTL's deletes holds for all.
-func (p Policy) For(reader Policy) Policy {
-	if p.Merge == First {
-		reader.Merge = First
-	}
-	if p.TTLDeletes.Set {
-		reader.TTLDeletes = p.TTLDeletes
-	}
-	return reader.Normal()
-}
-
-// Normal returns the policy that says the same, and nothing twice.
-func (p Policy) Normal() Policy {
-	if p.TTLFate() == p.OnDelete {
-		p.TTLDeletes = TTLDeletes{}
-	}
-	return p
-}
 
 // Input is one way in which a StatefulTransform reads a table.
 type Input struct {
@@ -126,21 +20,21 @@ type Input struct {
 	ExtraKey string
 }
 
-// byEnds ends each name of Input.ExtraKey.
-const byEnds = "\x00"
+// columnEnd ends each name of Input.ExtraKey.
+const columnEnd = "\x00"
 
 // JoinExtraKey returns an Input.ExtraKey of columns.
 func JoinExtraKey(columns []string) string {
-	var by strings.Builder
+	var extraKey strings.Builder
 	for _, c := range columns {
-		by.WriteString(c + byEnds)
+		extraKey.WriteString(c + columnEnd)
 	}
-	return by.String()
+	return extraKey.String()
 }
 
 // SplitExtraKey returns the columns of an Input.ExtraKey.
-func SplitExtraKey(by string) (columns []string) {
-	for name := range strings.SplitSeq(by, byEnds) {
+func SplitExtraKey(extraKey string) (columns []string) {
+	for name := range strings.SplitSeq(extraKey, columnEnd) {
 		if name != "" {
 			columns = append(columns, name)
 		}
@@ -153,14 +47,14 @@ func SplitExtraKey(by string) (columns []string) {
 type StatefulTransform interface {
 	// Tables lists the tables of the rows it gives.
 	Tables() []*Table
-	// Inputs lists what it reads of its inputs. The engine gives rows with
-	// the index of their reading.
+	// Inputs lists what it reads, and how. The engine gives rows with the index of
+	// their Input.
 	Inputs() []Input
 	// Keyspaces returns the number of keyspaces that its state needs, up to
 	// MaxKeyspaces.
 	Keyspaces() int
-	// Open returns the step that runs it. The engine opens it once for each
-	// opening of the pipeline.
+	// Open returns the Operator of a key group. The engine opens it once for each
+	// opening of the pipeline: there is one key group.
 	Open(o OperatorOptions) (Operator, error)
 }
 
@@ -199,6 +93,14 @@ type OperatorOptions struct {
 	Bounded bool // every source of the pipeline ends by itself
 }
 
+// KeyGroup is what an operator keeps in one key group: a part of the state that holds
+// the keys of a range of hashes, in all keyspaces, and is changed by one goroutine. There
+// is one, of all hashes; what takes a KeyGroup works on any number of them.
+type KeyGroup struct {
+	// Keyspaces are as many as StatefulTransform.Keyspaces asked for.
+	Keyspaces []Keyspace
+}
+
 // Keyspace is a table from hashes to values. What an epoch puts is saved with
 // it, and dropped with it.
 type Keyspace interface {
@@ -219,16 +121,18 @@ type Keyspace interface {
 	Each(from Hash, f func(key Hash, value []byte) error) error
 }
 
-// Operator is an open StatefulTransform. One goroutine calls it: any number of
-// Log, then any number of Settled, then Finish and Save once an epoch.
+// Operator is a StatefulTransform that is open on a key group. What it gives of an epoch
+// is a function of that group's state, of the rows that the epoch brings, and of the
+// epoch's header (I6). One goroutine calls it: any number of Log, then any number of
+// Settled, then Finish and Save once an epoch.
 type Operator interface {
-	// Log takes rows of a reading's log, in the order read. first is the
+	// Log takes rows of an input's log, in the order read. first is the
 	// ordinal in the epoch of changes[0]: Finish names, by ordinal, those of the
 	// late changes that turned out to be dead letters. It keeps nothing of what
 	// it gets.
-	Log(reading int, first int64, changes []Change, rows *Rows) error
-	// Settled takes the epoch's settled rows of a reading, keeping nothing.
-	Settled(reading int, rows *PackedRows)
+	Log(input int, first int64, changes []Change, rows *Rows) error
+	// Settled takes the epoch's settled rows of an input, keeping nothing.
+	Settled(input int, rows *PackedRows)
 	// Finish ends the epoch: it gives its settled rows to emit, which releases
 	// the records. emit is called any number of times for a table, but with at
 	// most one row a key.
