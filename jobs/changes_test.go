@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -13,7 +14,7 @@ import (
 // change: add change:"free", "content" or "identity" to its field, by what package
 // spec says of them.
 func TestKeysSayWhatAChangeMeans(t *testing.T) {
-	b, err := spec.Schema(kinds())
+	b, err := spec.Schema(assembly.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
@@ -27,11 +28,11 @@ sinks:
 `
 
 // comparing loads a pipeline file of this text.
-func comparing(t *testing.T, text string, set ...string) *assembly {
+func comparing(t *testing.T, text string, set ...string) *assembly.Pipeline {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "p.yaml")
 	write(t, file, []byte(text))
-	a, err := load(file, set)
+	a, err := assembly.Load(file, set)
 	if err != nil {
 		t.Fatalf("%s\n%v", text, err)
 	}
@@ -39,9 +40,9 @@ func comparing(t *testing.T, text string, set ...string) *assembly {
 }
 
 // keptOf is what a state that a pipeline has built keeps.
-func keptOf(t *testing.T, a *assembly, read ...string) *state.Contents {
+func keptOf(t *testing.T, a *assembly.Pipeline, read ...string) *state.Contents {
 	t.Helper()
-	d, err := definition.Of(a.file, a.inputs(), nil)
+	d, err := definition.Of(a.File, a.DefinitionInputs(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestSameDefinition(t *testing.T) {
 		if text == comparedPipeline {
 			t.Fatalf("%q is not there", c[0])
 		}
-		got, err := comparing(t, text).compareWith(kept)
+		got, err := comparing(t, text).CompareWith(kept)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,19 +147,19 @@ func TestChangedNames(t *testing.T) {
 			read = "c"
 		}
 		a := comparing(t, text)
-		a.fromNow = c.fromNow
-		got, err := a.compareWith(keptOf(t, comparing(t, comparedPipeline), read))
+		a.FromNow = c.fromNow
+		got, err := a.CompareWith(keptOf(t, comparing(t, comparedPipeline), read))
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		said := fmt.Sprint(got.err())
+		said := fmt.Sprint(got.Err())
 		switch {
 		case c.says == "" && got.Refused:
 			t.Errorf("%s: %s", c.name, said)
 		case c.says != "" && !strings.Contains(said, c.at+": ") || !strings.Contains(said, c.says) && c.says != "":
 			t.Errorf("%s: want %s: %s, got %s", c.name, c.at, c.says, said)
 		}
-		switched := got.next.Switches
+		switched := got.Next.Switches
 		if c.says == "" && len(c.fromNow) > 0 && (len(switched) != len(c.fromNow) || slices.ContainsFunc(switched, func(s definition.Switch) bool { return s.Epoch != 4 })) {
 			t.Errorf("%s: switches %+v", c.name, switched)
 		}

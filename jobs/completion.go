@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -55,7 +56,7 @@ func ofFile(set *[]string, names func(f *spec.File) []string) completer {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		f, _ := spec.Load(args[0], data, kinds(), spec.Options{Set: *set, Env: os.LookupEnv}) // its sound parts have names
+		f, _ := spec.Load(args[0], data, assembly.Kinds(), spec.Options{Set: *set, Env: os.LookupEnv}) // its sound parts have names
 		if f == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -71,16 +72,16 @@ const maxOffered = 1000
 func letterIDs(set *[]string, statuses ...deadletters.Status) completer {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
-		a, err := load(args[0], *set)
+		a, err := assembly.Load(args[0], *set)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		_ = a.look(&letterFilter{}, func(f *deadletters.Found) error { // what was found before an error is fine
+		_ = eachCurrentLetter(a, &letterFilter{}, func(f *deadletters.Found) error { // what was found before an error is fine
 			if len(ids) == maxOffered {
 				return io.EOF
 			}
 			if !slices.Contains(args[1:], f.ID) && (len(statuses) == 0 || slices.Contains(statuses, f.Status)) {
-				ids = append(ids, cobra.CompletionWithDesc(f.ID, string(f.Reason)+": "+a.file.Redact(f.Message)))
+				ids = append(ids, cobra.CompletionWithDesc(f.ID, string(f.Reason)+": "+a.File.Redact(f.Message)))
 			}
 			return nil
 		})
@@ -102,8 +103,8 @@ func nodeNames(f *spec.File) (names []string) {
 func boundedSources(set *[]string) completer {
 	return func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
 		if len(args) > 0 {
-			if a, err := load(args[0], *set); err == nil {
-				for _, s := range a.config.Sources {
+			if a, err := assembly.Load(args[0], *set); err == nil {
+				for _, s := range a.Config.Sources {
 					if s.Source.Bounded() {
 						names = append(names, s.Name)
 					}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
@@ -23,18 +25,13 @@ func (s *cli) deadLettersCommand() *cobra.Command {
 			"  starlift dead-letters replay shop.yaml --reason bad_value",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Errorf("dead-letters has no command %q: want list, show or replay", args[0]))
+				return usage.Wrap(fmt.Errorf("dead-letters has no command %q: want list, show or replay", args[0]))
 			}
 			return cmd.Help()
 		},
 	}
 	cmd.AddCommand(s.deadLettersList(), s.deadLettersShow(), s.deadLettersReplay())
 	return cmd
-}
-
-// folder is where the pipeline keeps its dead letters.
-func (a *assembly) folder() deadletters.Folder {
-	return deadletters.Folder{Dir: a.file.DeadLetters.URL, Pipeline: a.file.Name}
 }
 
 // letterFilter is which letters a command is about.
@@ -64,22 +61,22 @@ func (c *letterFilter) empty() bool {
 
 // check finds names that nothing has: a choice by them would be empty for no good
 // reason. Nodes that the pipeline file no longer has may have letters.
-func (c *letterFilter) check(a *assembly, stateID string) error {
+func (c *letterFilter) check(a *assembly.Pipeline, stateID string) error {
 	for _, r := range c.reasons {
 		if known := reasonNames(); !slices.Contains(known, r) {
-			return usage(notKnown("--reason", r, known))
+			return usage.Wrap(usage.NotKnown("--reason", r, known))
 		}
 	}
 	for _, st := range c.statuses {
 		if known := statusNames(); !slices.Contains(known, st) {
-			return usage(notKnown("--status", st, known))
+			return usage.Wrap(usage.NotKnown("--status", st, known))
 		}
 	}
-	known := nodeNames(a.file)
+	known := nodeNames(a.File)
 	if !slices.ContainsFunc(c.nodes, func(n string) bool { return !slices.Contains(known, n) }) {
 		return nil
 	}
-	err := a.folder().Each(stateID, func(f *deadletters.Found) error {
+	err := a.DeadLetters().Each(stateID, func(f *deadletters.Found) error {
 		if !slices.Contains(known, f.Node) {
 			known = append(known, f.Node)
 		}
@@ -90,7 +87,7 @@ func (c *letterFilter) check(a *assembly, stateID string) error {
 	}
 	for _, n := range c.nodes {
 		if !slices.Contains(known, n) {
-			return usage(notKnown("--node", n, known))
+			return usage.Wrap(usage.NotKnown("--node", n, known))
 		}
 	}
 	return nil
@@ -130,7 +127,7 @@ func parseWhen(flag, text string, now time.Time) (time.Time, error) {
 	if d, err := parseSpan(text); err == nil && d > 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, usage(fmt.Errorf("%s %q: want a time as in 2026-01-31 or 2026-01-31T15:04:05Z, or how long ago, as in 24h or 7d", flag, text))
+	return time.Time{}, usage.Wrap(fmt.Errorf("%s %q: want a time as in 2026-01-31 or 2026-01-31T15:04:05Z, or how long ago, as in 24h or 7d", flag, text))
 }
 
 func (c *letterFilter) has(f *deadletters.Found) bool {
@@ -142,11 +139,11 @@ func (c *letterFilter) has(f *deadletters.Found) bool {
 
 // eachLetter calls f for the chosen letters, oldest first. Those of another state
 // than stateID are outdated.
-func (a *assembly) eachLetter(c *letterFilter, stateID string, f func(*deadletters.Found) error) error {
+func eachLetter(a *assembly.Pipeline, c *letterFilter, stateID string, f func(*deadletters.Found) error) error {
 	if err := errors.Join(c.resolve(time.Now()), c.check(a, stateID)); err != nil {
 		return err
 	}
-	return a.folder().Each(stateID, func(l *deadletters.Found) error {
+	return a.DeadLetters().Each(stateID, func(l *deadletters.Found) error {
 		if !c.has(l) {
 			return nil
 		}
@@ -154,14 +151,14 @@ func (a *assembly) eachLetter(c *letterFilter, stateID string, f func(*deadlette
 	})
 }
 
-// look is eachLetter for those who only look: the present state is that of the
+// eachCurrentLetter is eachLetter for those who only look: the present state is that of the
 // letters written last, and the state folder is not opened.
-func (a *assembly) look(c *letterFilter, f func(*deadletters.Found) error) error {
-	stateID, err := a.folder().LastState()
+func eachCurrentLetter(a *assembly.Pipeline, c *letterFilter, f func(*deadletters.Found) error) error {
+	stateID, err := a.DeadLetters().LastState()
 	if err != nil {
 		return err
 	}
-	return a.eachLetter(c, stateID, f)
+	return eachLetter(a, c, stateID, f)
 }
 
 // letterView is a letter as JSON shows it.
@@ -195,19 +192,19 @@ func (s *cli) deadLettersShow() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&unmask, "unmask", false, "show the values of masked columns")
 	var set []string
-	cmd = s.onFile(cmd, &set, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly, args []string, output string) error {
-		stateID, err := a.folder().LastState()
+	cmd = s.onFile(cmd, &set, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly.Pipeline, args []string, output string) error {
+		stateID, err := a.DeadLetters().LastState()
 		if err != nil {
 			return err
 		}
-		found, err := a.find(stateID, args[0], args[1:])
+		found, err := findLetters(a, stateID, args[0], args[1:])
 		if err != nil {
 			return err
 		}
 		f := found[0]
-		f.Message = a.file.Redact(f.Message)
+		f.Message = a.File.Redact(f.Message)
 		if !unmask {
-			a.maskRecord(f)
+			maskRecord(a, f)
 		}
 		return s.showLetter(f, output)
 	})
@@ -220,11 +217,11 @@ func (s *cli) deadLettersShow() *cobra.Command {
 	return cmd
 }
 
-// find returns the letters with these ids, all of them; file is the pipeline's.
-func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Found, error) {
+// findLetters returns the letters with these ids, all of them; file is the pipeline's.
+func findLetters(a *assembly.Pipeline, stateID, file string, ids []string) ([]*deadletters.Found, error) {
 	var found []*deadletters.Found
 	missing := slices.Clone(ids)
-	err := a.folder().Find(stateID, ids, func(f *deadletters.Found) error {
+	err := a.DeadLetters().Find(stateID, ids, func(f *deadletters.Found) error {
 		missing = slices.DeleteFunc(missing, func(id string) bool { return id == f.ID })
 		found = append(found, f)
 		return nil
@@ -233,16 +230,16 @@ func (a *assembly) find(stateID, file string, ids []string) ([]*deadletters.Foun
 		return nil, err
 	}
 	for _, id := range slices.Sorted(slices.Values(missing)) {
-		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", id, a.file.DeadLetters.URL, file)
+		return nil, fmt.Errorf("no dead letter %q in %s: starlift dead-letters list %s prints the ids", id, a.File.DeadLetters.URL, file)
 	}
 	return found, nil
 }
 
 // maskRecord hides what masked columns read of a letter's record. Of a broken
 // record, or one whose source is gone, nobody knows where that is.
-func (a *assembly) maskRecord(f *deadletters.Found) {
-	source, known := a.readers[f.Source]
-	for _, t := range a.config.Changes {
+func maskRecord(a *assembly.Pipeline, f *deadletters.Found) {
+	source, known := a.Readers[f.Source]
+	for _, t := range a.Config.Changes {
 		m, ok := t.Transform.(pipeline.Masker)
 		if !ok || !m.Masks() || known && !slices.Contains(t.Sources, f.Source) {
 			continue

@@ -11,6 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
@@ -33,12 +36,12 @@ func (s *cli) deadLettersList() *cobra.Command {
 	f.BoolVar(&counts, "counts", false, "print how many there are, by reason, node and status, instead")
 	f.IntVar(&limit, "limit", 0, "print the first so many; 0 = all")
 	offer(cmd, "status", oneOf(statusNames()...))
-	return s.onFile(cmd, &set, 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
+	return s.onFile(cmd, &set, 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
 		switch {
 		case limit < 0:
-			return usage(fmt.Errorf("--limit %d: want at least 1, or 0 for all", limit))
+			return usage.Wrap(fmt.Errorf("--limit %d: want at least 1, or 0 for all", limit))
 		case counts && limit > 0:
-			return usage(errors.New("--limit bounds the list, and --counts prints none: leave one of them out"))
+			return usage.Wrap(errors.New("--limit bounds the list, and --counts prints none: leave one of them out"))
 		case counts:
 			return s.countLetters(a, &c, output)
 		case output == "json":
@@ -49,27 +52,27 @@ func (s *cli) deadLettersList() *cobra.Command {
 }
 
 // listJSON prints one object a line, without the record.
-func (s *cli) listJSON(a *assembly, c *letterFilter, limit int) error {
+func (s *cli) listJSON(a *assembly.Pipeline, c *letterFilter, limit int) error {
 	e := json.NewEncoder(s.out)
 	n := 0
-	return a.look(c, func(f *deadletters.Found) error {
+	return eachCurrentLetter(a, c, func(f *deadletters.Found) error {
 		if n++; limit > 0 && n > limit {
 			return nil
 		}
-		f.Message = a.file.Redact(f.Message)
+		f.Message = a.File.Redact(f.Message)
 		return e.Encode(shown(f))
 	})
 }
 
-func (s *cli) listText(a *assembly, c *letterFilter, limit int) error {
-	t := &table{out: s.out}
+func (s *cli) listText(a *assembly.Pipeline, c *letterFilter, limit int) error {
+	t := terminal.NewTable(s.out)
 	n := 0
-	err := a.look(c, func(f *deadletters.Found) error {
+	err := eachCurrentLetter(a, c, func(f *deadletters.Found) error {
 		if n++; limit > 0 && n > limit {
 			return nil
 		}
-		t.row(f.ID, f.Time.UTC().Format(time.RFC3339), string(f.Reason), f.Pos().String(), f.Node, string(f.Status), a.file.Redact(f.Message))
-		return t.err
+		t.Row(f.ID, f.Time.UTC().Format(time.RFC3339), string(f.Reason), f.Pos().String(), f.Node, string(f.Status), a.File.Redact(f.Message))
+		return t.Err
 	})
 	if err != nil {
 		return err
@@ -77,7 +80,7 @@ func (s *cli) listText(a *assembly, c *letterFilter, limit int) error {
 	if n == 0 {
 		return s.noLetters(a, c)
 	}
-	if err := t.end(); err != nil || limit == 0 || n <= limit {
+	if err := t.End(); err != nil || limit == 0 || n <= limit {
 		return err
 	}
 	_, err = fmt.Fprintf(s.err, "%d of %d dead letters; --limit 0 prints all\n", limit, n)
@@ -85,12 +88,12 @@ func (s *cli) listText(a *assembly, c *letterFilter, limit int) error {
 }
 
 // noLetters says that there are none, or none of the choice.
-func (s *cli) noLetters(a *assembly, c *letterFilter) error {
-	folder := a.file.Redact(a.file.DeadLetters.URL)
+func (s *cli) noLetters(a *assembly.Pipeline, c *letterFilter) error {
+	folder := a.File.Redact(a.File.DeadLetters.URL)
 	what := "no dead letters in " + folder
 	if !c.empty() {
 		n := 0
-		if err := a.look(&letterFilter{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
+		if err := eachCurrentLetter(a, &letterFilter{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -109,9 +112,9 @@ type letterCount struct {
 	Count  int64  `json:"count"`
 }
 
-func (s *cli) countLetters(a *assembly, c *letterFilter, output string) error {
+func (s *cli) countLetters(a *assembly.Pipeline, c *letterFilter, output string) error {
 	n := map[letterCount]int64{}
-	err := a.look(c, func(f *deadletters.Found) error {
+	err := eachCurrentLetter(a, c, func(f *deadletters.Found) error {
 		n[letterCount{Reason: string(f.Reason), Node: f.Node, Status: string(f.Status)}]++
 		return nil
 	})
@@ -132,10 +135,10 @@ func (s *cli) countLetters(a *assembly, c *letterFilter, output string) error {
 	case len(all) == 0:
 		return s.noLetters(a, c)
 	}
-	t := &table{out: s.out}
-	t.row("reason", "node", "status", "count")
+	t := terminal.NewTable(s.out)
+	t.Row("reason", "node", "status", "count")
 	for _, k := range all {
-		t.row(k.Reason, k.Node, k.Status, strconv.FormatInt(k.Count, 10))
+		t.Row(k.Reason, k.Node, k.Status, strconv.FormatInt(k.Count, 10))
 	}
-	return t.end()
+	return t.End()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/configs"
+	"github.com/starlift-etl/starlift/jobs/assembly"
 )
 
 func (s *cli) demoCommand() *cobra.Command {
@@ -60,7 +61,7 @@ func (s *cli) demo(ctx context.Context, dir string) error {
 	}
 	file := filepath.Join(dir, demoPipeline)
 	fmt.Fprintf(s.out, "Running %s: a shop's changes to a Parquet lake and a star schema in DuckDB.\n", file)
-	a, err := load(file, nil)
+	a, err := assembly.Load(file, nil)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-// Package jobs is what a user runs: the commands, and the assembly of a
-// pipeline file into sources, transforms and sinks. It is the only package
-// that names concrete kinds (kinds.go).
+// Package jobs is what a user runs: the commands. They read the command line, call the
+// packages below this one and print what comes of it: assembly makes a pipeline of a
+// pipeline file, plan says what it would do, status how it is, fixture runs its tests,
+// terminal writes for people.
 package jobs

@@ -17,6 +17,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
@@ -58,7 +59,7 @@ var values = map[string][]string{
 // has it.
 func edits(t *testing.T, text []byte) (all []keyEdit) {
 	t.Helper()
-	b, err := spec.Schema(kinds())
+	b, err := spec.Schema(assembly.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +262,7 @@ func (p *editedPipeline) input(n int, text string) {
 }
 
 // load reads the pipeline with settings, and puts the sinks in memory in.
-func (p *editedPipeline) load(set []string, fromNow ...string) *assembly {
+func (p *editedPipeline) load(set []string, fromNow ...string) *assembly.Pipeline {
 	p.t.Helper()
 	pipelineFile(p.t, p.dir, "edits.yaml")
 	file := filepath.Join(p.dir, "edits.yaml")
@@ -270,17 +271,17 @@ func (p *editedPipeline) load(set []string, fromNow ...string) *assembly {
 		p.t.Fatal(err)
 	}
 	write(p.t, file, []byte(strings.ReplaceAll(string(text), "DIR", p.dir)))
-	a, err := load(file, set)
+	a, err := assembly.Load(file, set)
 	if err != nil {
 		p.t.Errorf("%v: %v", set, err)
 		return nil
 	}
-	a.edit(func(n *graph.Nodes) {
+	editPlan(a, func(n *graph.Nodes) {
 		for i := range n.Sinks {
 			n.Sinks[i].Sink = p.sinks[n.Sinks[i].Name]
 		}
 	})
-	a.config.Compare, a.fromNow = a.compare, fromNow
+	a.Config.Compare, a.FromNow = a.Compare, fromNow
 	return a
 }
 
@@ -290,7 +291,7 @@ func (p *editedPipeline) run(set []string, fromNow ...string) error {
 	for i, v := range set {
 		in[i] = strings.ReplaceAll(v, "DIR", p.dir)
 	}
-	err := engine.Run(context.Background(), context.Background(), p.load(in, fromNow...).config)
+	err := engine.Run(context.Background(), context.Background(), p.load(in, fromNow...).Config)
 	return err
 }
 
@@ -348,7 +349,7 @@ func TestEditsOfEveryKey(t *testing.T) {
 			if a == nil {
 				break
 			}
-			c, err := a.compareState(context.Background(), stateFlags{dir: filepath.Join(base.dir, "state"), fromNow: fromNow})
+			c, err := a.CompareState(context.Background(), filepath.Join(base.dir, "state"), fromNow)
 			if err != nil {
 				t.Fatalf("%v: %v", e.set, err)
 			}
@@ -361,7 +362,7 @@ func TestEditsOfEveryKey(t *testing.T) {
 			case c.Changes[i].Verdict != want:
 				t.Errorf("%v, which is %s, from now on %v: %s, want %s", e.set, e.change, fromNow, c.Changes[i].Verdict, want)
 			case c.Refused != (want == definition.Refused):
-				t.Errorf("%v: refused %t: %v", e.set, c.Refused, c.err())
+				t.Errorf("%v: refused %t: %v", e.set, c.Refused, c.Err())
 			}
 		}
 	}

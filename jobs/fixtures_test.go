@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -120,7 +121,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 }
 
 func TestSchema(t *testing.T) {
-	b, err := spec.Schema(kinds())
+	b, err := spec.Schema(assembly.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := spec.Load(file, data, kinds(), spec.Options{Env: func(string) (string, bool) { return "1", true }})
+		f, err := spec.Load(file, data, assembly.Kinds(), spec.Options{Env: func(string) (string, bool) { return "1", true }})
 		if f == nil {
 			t.Fatal(err)
 		}
@@ -168,5 +169,5 @@ func collectConsts(v any, into map[string]bool) {
 
 // TestReference keeps the reference page as the structs have it.
 func TestReference(t *testing.T) {
-	golden(t, "../docs/reference.md", spec.Reference(kinds()))
+	golden(t, "../docs/reference.md", spec.Reference(assembly.Kinds()))
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
@@ -43,8 +44,8 @@ func TestHangingClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &assembly{file: &spec.File{HTTP: spec.HTTP{Listen: ":" + port}}, recorder: telemetry.New(telemetry.Options{})}
-	s, err := status.Serve(status.NewMonitor(a.status()))
+	a := &assembly.Pipeline{File: &spec.File{HTTP: spec.HTTP{Listen: ":" + port}}, Recorder: telemetry.New(telemetry.Options{})}
+	s, err := status.Serve(status.NewMonitor(statusOf(a)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,9 +92,9 @@ func (s *downSink) Commit(ctx context.Context, r *pipeline.Committable) error {
 // stopped holds a pipeline at a step until it is let go.
 type stopped struct{ reached, release chan struct{} }
 
-func stopAt(a *assembly, step engine.Step, epoch int64) *stopped {
+func stopAt(a *assembly.Pipeline, step engine.Step, epoch int64) *stopped {
 	s := &stopped{make(chan struct{}), make(chan struct{})}
-	a.config.Hook = func(at engine.Step, e int64) error {
+	a.Config.Hook = func(at engine.Step, e int64) error {
 		if at == step && e == epoch {
 			close(s.reached)
 			<-s.release
@@ -104,7 +105,7 @@ func stopAt(a *assembly, step engine.Step, epoch int64) *stopped {
 }
 
 // inBackground runs an assembly; the caller waits for its error.
-func inBackground(t *testing.T, a *assembly) chan error {
+func inBackground(t *testing.T, a *assembly.Pipeline) chan error {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() { ended <- (newCLI(nil, nil, os.Stderr)).runPipeline(context.Background(), a) }()
@@ -126,7 +127,7 @@ func eventually(t *testing.T, ended <-chan error, what string, is func() bool) {
 }
 
 // shopAt is a shop with a broken record whose pipeline is served at an address.
-func shopAt(t *testing.T, set ...string) (a *assembly, dir, address string) {
+func shopAt(t *testing.T, set ...string) (a *assembly.Pipeline, dir, address string) {
 	t.Helper()
 	dir, address = shop(t, 600, 11), freeAddress(t)
 	changes := filepath.Join(dir, "changes.ndjson")
@@ -143,7 +144,7 @@ func shopAt(t *testing.T, set ...string) (a *assembly, dir, address string) {
 	} {
 		set = append(set, key+"="+value)
 	}
-	if a, err = load(filepath.Join(dir, "shop.yaml"), set); err != nil {
+	if a, err = assembly.Load(filepath.Join(dir, "shop.yaml"), set); err != nil {
 		t.Fatal(err)
 	}
 	return a, dir, address
@@ -156,7 +157,7 @@ func TestSinkDown(t *testing.T) {
 	t.Setenv("SHOP_TOKEN", lake)
 	a, _, address := shopAt(t, "sinks.lake.url=${SHOP_TOKEN}")
 	sink := &downSink{why: pipeline.TransientFor("connection", errors.New("cannot connect as shop:"+lake))}
-	a.edit(func(n *graph.Nodes) {
+	editPlan(a, func(n *graph.Nodes) {
 		for i := range n.Sinks {
 			if n.Sinks[i].Name == "warehouse" {
 				sink.Sink = n.Sinks[i].Sink
@@ -177,7 +178,7 @@ func TestSinkDown(t *testing.T) {
 	if code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "sink warehouse: it is down since 20") || !strings.Contains(body, "cannot connect as shop:") {
 		t.Errorf("with a sink down: %d %s", code, body)
 	}
-	st, err := status.Find(context.Background(), a.status())
+	st, err := status.Find(context.Background(), statusOf(a))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func TestStatusOfRunning(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	rest, err := status.Find(context.Background(), a.status())
+	rest, err := status.Find(context.Background(), statusOf(a))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +267,7 @@ func TestReadyAfterStart(t *testing.T) {
 	t.Parallel()
 	a, _, address := shopAt(t)
 	failed, reached, release := false, make(chan struct{}), make(chan struct{})
-	a.config.Hook = func(step engine.Step, epoch int64) error {
+	a.Config.Hook = func(step engine.Step, epoch int64) error {
 		switch {
 		case step == engine.StepPrepare && epoch == 2 && !failed:
 			failed = true
@@ -277,7 +278,7 @@ func TestReadyAfterStart(t *testing.T) {
 		}
 		return nil
 	}
-	if wrong := status.NewMonitor(a.status()).Problems(); len(wrong) != 1 || !strings.Contains(wrong[0], "is not open") {
+	if wrong := status.NewMonitor(statusOf(a)).Problems(); len(wrong) != 1 || !strings.Contains(wrong[0], "is not open") {
 		t.Errorf("before the run: %q", wrong)
 	}
 	ended := inBackground(t, a)
@@ -293,7 +294,7 @@ func TestReadyAfterStart(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	if wrong := fmt.Sprint(status.NewMonitor(a.status()).Problems()); strings.Contains(wrong, "away") {
+	if wrong := fmt.Sprint(status.NewMonitor(statusOf(a)).Problems()); strings.Contains(wrong, "away") {
 		t.Errorf("after an epoch was committed: %s", wrong)
 	}
 }
@@ -314,8 +315,8 @@ func (s *lossySource) Open(ctx context.Context, o pipeline.SourceOptions) error 
 func TestGap(t *testing.T) {
 	t.Parallel()
 	a, _, address := shopAt(t)
-	source := &lossySource{Source: a.config.Sources[0].Source}
-	a.edit(func(n *graph.Nodes) { n.Sources[0].Source = source })
+	source := &lossySource{Source: a.Config.Sources[0].Source}
+	editPlan(a, func(n *graph.Nodes) { n.Sources[0].Source = source })
 	at := stopAt(a, engine.StepDone, 2)
 	ended := inBackground(t, a)
 	<-at.reached
@@ -328,7 +329,7 @@ func TestGap(t *testing.T) {
 	if want := "source changes: 77 bytes were lost before they were read, since the start: changes.ndjson was truncated before it was read\n"; code != http.StatusServiceUnavailable || body != want {
 		t.Errorf("after a loss: %d %s", code, body)
 	}
-	st, err := status.Find(context.Background(), a.status())
+	st, err := status.Find(context.Background(), statusOf(a))
 	if err != nil || st.Sources["changes"].Lost != 77 || st.Running.Ready {
 		t.Errorf("status %+v, %v", st, err)
 	}

@@ -76,15 +76,19 @@ func TestImportRule(t *testing.T) {
 	}
 }
 
-// TestKindsAreNamedInOnePlace lets no file of jobs but kinds.go name a kind's
-// package; the demo is about certain kinds, and dead letters are no kind.
+// TestKindsAreNamedInOnePlace lets no file of the commands and of assembly but kinds.go
+// name a kind's package; the demo is about certain kinds, and dead letters are no kind.
 func TestKindsAreNamedInOnePlace(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.go", "assembly/*.go", "plan/*.go", "status/*.go"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatal(pattern, err)
+		}
+		files = append(files, found...)
 	}
 	for _, file := range files {
-		if file == "kinds.go" || strings.HasPrefix(file, "demo") || strings.HasSuffix(file, "_test.go") {
+		if file == "assembly/kinds.go" || strings.HasPrefix(file, "demo") || strings.HasSuffix(file, "_test.go") {
 			continue
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)

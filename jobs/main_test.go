@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
@@ -300,11 +301,11 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-// edit compiles the pipeline again, with nodes as f leaves them.
-func (a *assembly) edit(f func(*graph.Nodes)) {
-	plan, err := a.config.With(f)
+// editPlan compiles the pipeline again, with nodes as f leaves them.
+func editPlan(a *assembly.Pipeline, f func(*graph.Nodes)) {
+	plan, err := a.Config.With(f)
 	if err != nil {
 		panic(err)
 	}
-	a.config.Plan = plan
+	a.Config.Plan = plan
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/starlift-etl/starlift/jobs/assembly"
 )
 
 // TestChangedStars: a star that is not the one its state was made by is refused, by
@@ -61,7 +63,7 @@ sinks: {lake: {type: parquet, inputs: [items], url: DIR/lake}}
 	stop()
 	done := regexp.MustCompile(`"msg":"(done|stopped)","pipeline":"small",("epoch":\d+,)?"records":\d+`)
 	for i, want := range []string{`stopped","pipeline":"small","records":0`, `done","pipeline":"small","epoch":1,"records":1`, `done","pipeline":"small","epoch":1,"records":0`} {
-		a, err := load(file, nil)
+		a, err := assembly.Load(file, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/starlift-etl/starlift/jobs/assembly"
 )
 
 var description = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
@@ -24,7 +26,7 @@ func exposed(t *testing.T) map[string][]string {
 	t.Helper()
 	dir := smallStar(t, nil)
 	write(t, filepath.Join(dir, "changes/00.ndjson"), []byte(scenarios["a customer that never comes"].records[0]+"\n"))
-	a, err := load(filepath.Join(dir, "star.yaml"), nil)
+	a, err := assembly.Load(filepath.Join(dir, "star.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func exposed(t *testing.T) map[string][]string {
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
-		a.recorder.Registry().Describe(descs)
+		a.Recorder.Registry().Describe(descs)
 	}()
 	all := map[string][]string{}
 	for d := range descs {

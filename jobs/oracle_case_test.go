@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -34,7 +35,7 @@ type oraclePipeline struct {
 // target is where a case's rows go.
 type target interface {
 	// into makes it the sink of an assembled pipeline.
-	into(*assembly)
+	into(*assembly.Pipeline)
 	// rows returns what was published.
 	rows() (map[string][]oracle.Row, error)
 }
@@ -93,7 +94,7 @@ func (p *oraclePipeline) load(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(path, data, kinds(), spec.Options{})
+	f, err := spec.Load(path, data, assembly.Kinds(), spec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,19 +155,19 @@ var errOracleCrash = errors.New("crash")
 // runOver runs the pipeline to its end, over crashes.
 func (c *oracleCase) runOver(to target, crashes []crash, fromStart bool) error {
 	for {
-		a, err := load(filepath.Join(c.dir, "pipeline.yaml"), c.settings())
+		a, err := assembly.Load(filepath.Join(c.dir, "pipeline.yaml"), c.settings())
 		if err != nil {
 			return err
 		}
-		a.config.StateMemory, a.config.Mappers, a.config.FromStart = c.memory, c.mappers, fromStart
-		a.config.Bounded = a.config.Bounded && c.bounded
-		a.silence()
+		a.Config.StateMemory, a.Config.Mappers, a.Config.FromStart = c.memory, c.mappers, fromStart
+		a.Config.Bounded = a.Config.Bounded && c.bounded
+		silence(a)
 		to.into(a)
 		if len(crashes) > 0 {
-			a.config.Hook = crashes[0].hook()
+			a.Config.Hook = crashes[0].hook()
 			crashes = crashes[1:]
 		}
-		err = engine.Run(context.Background(), context.Background(), a.config)
+		err = engine.Run(context.Background(), context.Background(), a.Config)
 		if !errors.Is(err, errOracleCrash) {
 			return err
 		}
@@ -324,7 +325,7 @@ func (c *oracleCase) leave(folder string, failure error) error {
 }
 
 // silence has a pipeline write no log.
-func (a *assembly) silence() {
-	a.config.Log, a.recorder = slog.New(slog.DiscardHandler), telemetry.New(telemetry.Options{})
-	a.config.Observer = a.recorder
+func silence(a *assembly.Pipeline) {
+	a.Config.Log, a.Recorder = slog.New(slog.DiscardHandler), telemetry.New(telemetry.Options{})
+	a.Config.Observer = a.Recorder
 }

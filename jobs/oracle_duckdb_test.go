@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 )
 
 // duckdbFile is the warehouse that a pipeline file names: it is only read here.
 type duckdbFile string
 
-func (duckdbFile) into(*assembly) {}
+func (duckdbFile) into(*assembly.Pipeline) {}
 
 // rows returns all tables but those of starlift's own.
 func (f duckdbFile) rows() (found map[string][]oracle.Row, err error) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
@@ -367,22 +368,22 @@ func (c *forgets) runOver(stage int, k crash) error {
 // engine runs the pipeline until so many records are read; -1 = what ends, from its
 // start if it was read.
 func (c *forgets) engine(k crash, records int64) (telemetry.Progress, error) {
-	a, err := load(filepath.Join(c.dir, "p.yaml"), nil)
+	a, err := assembly.Load(filepath.Join(c.dir, "p.yaml"), nil)
 	if err != nil {
 		return telemetry.Progress{}, err
 	}
 	if records < 0 {
-		if err := a.boundedOnly(nil); err != nil {
+		if err := a.BoundedOnly(nil); err != nil {
 			return telemetry.Progress{}, err
 		}
-		a.config.FromStart = true
+		a.Config.FromStart = true
 	}
-	a.config.StateMemory, a.config.Mappers = 16<<20, 1
-	a.silence()
+	a.Config.StateMemory, a.Config.Mappers = 16<<20, 1
+	silence(a)
 	c.warehouse.into(a)
 	stop, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	a.recorder.OnEpoch(func(p telemetry.Progress) {
+	a.Recorder.OnEpoch(func(p telemetry.Progress) {
 		if records >= 0 && p.Records >= records {
 			cancel()
 		}
@@ -391,10 +392,10 @@ func (c *forgets) engine(k crash, records int64) (telemetry.Progress, error) {
 		cancel()
 	}
 	if k.nth > 0 {
-		a.config.Hook = k.hook()
+		a.Config.Hook = k.hook()
 	}
-	err = engine.Run(stop, context.Background(), a.config)
-	return a.recorder.Progress(), err
+	err = engine.Run(stop, context.Background(), a.Config)
+	return a.Recorder.Progress(), err
 }
 
 // lines counts those of the files.

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
@@ -77,8 +78,8 @@ func setRapid(t *testing.T, name, value string) {
 	})
 }
 
-func (w *memoryWarehouse) into(a *assembly) {
-	a.edit(func(n *graph.Nodes) {
+func (w *memoryWarehouse) into(a *assembly.Pipeline) {
+	editPlan(a, func(n *graph.Nodes) {
 		for i := range n.Sinks {
 			n.Sinks[i].Sink = w
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/generate"
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
@@ -58,7 +59,7 @@ func putCountries(t *testing.T, dir string, updated bool) {
 }
 
 // inFolder loads the pipeline of a folder, with paths in it.
-func inFolder(t *testing.T, dir string, set ...string) *assembly {
+func inFolder(t *testing.T, dir string, set ...string) *assembly.Pipeline {
 	t.Helper()
 	for key, name := range map[string]string{
 		"state.dir": "state", "dead_letters.url": "dead", "sources.sales.path": "sales.ndjson", "transforms.left.reference.source.path": "countries.ndjson",
@@ -66,7 +67,7 @@ func inFolder(t *testing.T, dir string, set ...string) *assembly {
 	} {
 		set = append(set, key+"="+filepath.Join(dir, name))
 	}
-	a, err := load(filepath.Join(dir, "reference.yaml"), set)
+	a, err := assembly.Load(filepath.Join(dir, "reference.yaml"), set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func inFolder(t *testing.T, dir string, set ...string) *assembly {
 }
 
 // until waits for a condition of the references.
-func until(t *testing.T, a *assembly, what string, is func(pipeline.ReferenceStatus) bool) {
+func until(t *testing.T, a *assembly.Pipeline, what string, is func(pipeline.ReferenceStatus) bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -82,7 +83,7 @@ func until(t *testing.T, a *assembly, what string, is func(pipeline.ReferenceSta
 	defer deadline.Stop()
 	for {
 		all := true
-		for _, s := range a.recorder.References() {
+		for _, s := range a.Recorder.References() {
 			all = all && is(s)
 		}
 		if all {
@@ -99,14 +100,14 @@ func until(t *testing.T, a *assembly, what string, is func(pipeline.ReferenceSta
 
 // change puts the second version of the countries in place and waits until it is
 // in use.
-func change(t *testing.T, a *assembly, dir string) {
+func change(t *testing.T, a *assembly.Pipeline, dir string) {
 	t.Helper()
-	before := a.recorder.References()["left"].Version
+	before := a.Recorder.References()["left"].Version
 	putCountries(t, dir, true)
 	until(t, a, "the new one", func(s pipeline.ReferenceStatus) bool { return s.Version > before })
 }
 
-func runAssembly(t *testing.T, a *assembly) {
+func runAssembly(t *testing.T, a *assembly.Pipeline) {
 	t.Helper()
 	if err := (newCLI(nil, nil, os.Stderr)).runPipeline(context.Background(), a); err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func TestReferenceChanges(t *testing.T) {
 	t.Parallel()
 	dir := salesWithCountries(t, 5000)
 	a := inFolder(t, dir)
-	a.config.Hook = func(step engine.Step, epoch int64) error {
+	a.Config.Hook = func(step engine.Step, epoch int64) error {
 		if step == engine.StepDone && epoch == 10 {
 			change(t, a, dir)
 		}
@@ -182,7 +183,7 @@ func TestReferenceChanges(t *testing.T) {
 	runAssembly(t, a)
 	wantJoined(t, dir, 5000, 10, 0)
 	page := httptest.NewRecorder()
-	promhttp.HandlerFor(a.recorder.Registry(), promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(a.Recorder.Registry(), promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{`starlift_reference_age_seconds{node="left"} `, `starlift_reference_version{node="inner"} 1.`} {
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("no %s among the metrics", want)
@@ -197,7 +198,7 @@ func TestReferenceIsPinned(t *testing.T) {
 	dir := salesWithCountries(t, 5000)
 	a := inFolder(t, dir)
 	failed := false
-	a.config.Hook = func(step engine.Step, epoch int64) error {
+	a.Config.Hook = func(step engine.Step, epoch int64) error {
 		if step != engine.StepPrepare || epoch != 7 || failed {
 			return nil
 		}
@@ -228,7 +229,7 @@ func TestBrokenReference(t *testing.T) {
 	t.Parallel()
 	dir := salesWithCountries(t, 2000)
 	a := inFolder(t, dir, "transforms.left.reference.max_staleness=1ms")
-	m := status.NewMonitor(a.status())
+	m := status.NewMonitor(statusOf(a))
 	ready := func() (int, string) {
 		page := httptest.NewRecorder()
 		m.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/readyz", nil))
@@ -238,7 +239,7 @@ func TestBrokenReference(t *testing.T) {
 		t.Errorf("before the run: %d %s", code, body)
 	}
 	file := filepath.Join(dir, "countries.ndjson")
-	a.config.Hook = func(step engine.Step, epoch int64) error {
+	a.Config.Hook = func(step engine.Step, epoch int64) error {
 		if step != engine.StepDone || epoch != 5 {
 			return nil
 		}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/status"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
@@ -38,11 +40,11 @@ func (s *cli) deadLettersReplay() *cobra.Command {
 		}
 		switch {
 		case len(args) == 0:
-			return usage(fmt.Errorf("%s wants a pipeline file; see %s --help", cmd.CommandPath(), cmd.CommandPath()))
+			return usage.Wrap(fmt.Errorf("%s wants a pipeline file; see %s --help", cmd.CommandPath(), cmd.CommandPath()))
 		case len(args) > 1 && (all || !c.empty()):
-			return usage(errors.New("replay takes ids, or flags that choose letters, not both"))
+			return usage.Wrap(errors.New("replay takes ids, or flags that choose letters, not both"))
 		case len(args) == 1 && !all && c.empty():
-			return usage(errors.New("say which dead letters: ids, --reason, --node, --since, --until, or --all"))
+			return usage.Wrap(errors.New("say which dead letters: ids, --reason, --node, --since, --until, or --all"))
 		}
 		return nil
 	}
@@ -51,9 +53,9 @@ func (s *cli) deadLettersReplay() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r, err := a.replay(&c, args[0], args[1:])
+		r, err := requestReplay(a, &c, args[0], args[1:])
 		if err != nil {
-			return redacted(a, err)
+			return assembly.Redacted(a, err)
 		}
 		return s.printReplay(a, r, output)
 	}
@@ -74,14 +76,14 @@ type replayReport struct {
 	Outdated int64 `json:"outdated"`
 }
 
-// replay puts the chosen letters into the inbox, all of them or none.
-func (a *assembly) replay(c *letterFilter, file string, ids []string) (done replayReport, err error) {
-	request, err := a.folder().NewRequest()
+// requestReplay puts the chosen letters into the inbox, all of them or none.
+func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []string) (done replayReport, err error) {
+	request, err := a.DeadLetters().NewRequest()
 	if err != nil {
 		return done, err
 	}
 	defer request.Drop()
-	stateID, err := a.stateID()
+	stateID, err := currentStateID(a)
 	if err != nil {
 		return done, err
 	}
@@ -94,7 +96,7 @@ func (a *assembly) replay(c *letterFilter, file string, ids []string) (done repl
 		case deadletters.Outdated:
 			done.Outdated++
 		default:
-			if err := a.readers[f.Source].Reads(f.Letter); err != nil {
+			if err := a.Readers[f.Source].Reads(f.Letter); err != nil {
 				return fmt.Errorf("%s can't be read again: %w", f.ID, err)
 			}
 			return request.Add(f)
@@ -103,7 +105,7 @@ func (a *assembly) replay(c *letterFilter, file string, ids []string) (done repl
 	}
 	if len(ids) > 0 {
 		var found []*deadletters.Found
-		if found, err = a.find(stateID, file, ids); err != nil {
+		if found, err = findLetters(a, stateID, file, ids); err != nil {
 			return done, err
 		}
 		for _, f := range found {
@@ -111,7 +113,7 @@ func (a *assembly) replay(c *letterFilter, file string, ids []string) (done repl
 				return done, err
 			}
 		}
-	} else if err := a.eachLetter(c, stateID, add); err != nil {
+	} else if err := eachLetter(a, c, stateID, add); err != nil {
 		return done, err
 	}
 	done.Request, done.Letters, err = request.Place()
@@ -121,13 +123,13 @@ func (a *assembly) replay(c *letterFilter, file string, ids []string) (done repl
 // noState is the id of no state: letters of every state are of an earlier one.
 const noState = "none"
 
-// stateID returns the id of the state folder that the pipeline has now. While a
+// currentStateID returns the id of the state folder that the pipeline has now. While a
 // pipeline runs that can't be asked, it is that of the letters written last: the
 // pipeline looks at it again.
-func (a *assembly) stateID() (string, error) {
-	st, err := status.FindCheckpoint(context.Background(), a.status())
+func currentStateID(a *assembly.Pipeline) (string, error) {
+	st, err := status.FindCheckpoint(context.Background(), statusOf(a))
 	if errors.Is(err, state.ErrLocked) || err == nil && st.Running != nil && st.StateID == "" {
-		return a.folder().LastState() // it can't be asked, or has not opened it yet
+		return a.DeadLetters().LastState() // it can't be asked, or has not opened it yet
 	}
 	if err != nil {
 		return "", err
@@ -135,7 +137,7 @@ func (a *assembly) stateID() (string, error) {
 	return cmp.Or(st.StateID, noState), nil
 }
 
-func (s *cli) printReplay(a *assembly, r replayReport, output string) error {
+func (s *cli) printReplay(a *assembly.Pipeline, r replayReport, output string) error {
 	if output == "json" {
 		return s.printJSON(r)
 	}
@@ -143,11 +145,11 @@ func (s *cli) printReplay(a *assembly, r replayReport, output string) error {
 	switch {
 	case r.Letters == 0:
 		when = ""
-	case !a.config.Bounded:
+	case !a.Config.Bounded:
 		when = "; the pipeline reads them within seconds if it runs, or else when it is started"
 	}
 	if r == (replayReport{}) {
-		_, err := fmt.Fprintln(s.out, "no dead letters in", a.file.Redact(a.file.DeadLetters.URL), "to read again")
+		_, err := fmt.Fprintln(s.out, "no dead letters in", a.File.Redact(a.File.DeadLetters.URL), "to read again")
 		return err
 	}
 	fmt.Fprintf(s.out, "%d dead letters wait to be read again%s\n", r.Letters, when)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/graph"
@@ -31,8 +32,8 @@ func (s *cli) resetCommand() *cobra.Command {
 		Example: "  starlift reset shop.yaml\n  starlift reset shop.yaml --yes && starlift run shop.yaml",
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
-	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
-		r, err := a.reset(cmd.Context(), yes)
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
+		r, err := resetPipeline(a, cmd.Context(), yes)
 		if err != nil {
 			return err
 		}
@@ -60,29 +61,29 @@ type resetItem struct {
 	Why  string `json:"why,omitempty"` // it is left
 }
 
-// reset lists what the pipeline has written, and removes it if do: what the sinks
+// resetPipeline lists what the pipeline has written, and removes it if do: what the sinks
 // hold first, so that what is left after a crash is known for what it is.
-func (a *assembly) reset(ctx context.Context, do bool) (r *resetReport, err error) {
-	folder, err := state.OpenFolder(a.config.StateDir, a.file.Name)
+func resetPipeline(a *assembly.Pipeline, ctx context.Context, do bool) (r *resetReport, err error) {
+	folder, err := state.OpenFolder(a.Config.StateDir, a.File.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	// All are asked before the first is touched.
-	r, err = a.resetSinks(ctx, folder.ID(), false)
+	r, err = resetSinks(a, ctx, folder.ID(), false)
 	if err != nil {
 		return nil, fmt.Errorf("%w; nothing was changed", err)
 	}
 	if do {
-		if r, err = a.resetSinks(ctx, folder.ID(), true); err != nil {
-			return nil, fmt.Errorf("%w; what was not removed yet is by the next starlift reset %s --yes", err, a.path)
+		if r, err = resetSinks(a, ctx, folder.ID(), true); err != nil {
+			return nil, fmt.Errorf("%w; what was not removed yet is by the next starlift reset %s --yes", err, a.Path)
 		}
 	}
-	r.add("", a.stateHolding(folder)...)
-	if err := a.resetElsewhere(r, folder); err != nil {
+	r.add("", stateObjects(a, folder)...)
+	if err := resetElsewhere(a, r, folder); err != nil {
 		return nil, err
 	}
-	if err := a.resetLetters(r, do); err != nil {
+	if err := resetLetters(a, r, do); err != nil {
 		return nil, err
 	}
 	if do {
@@ -94,20 +95,20 @@ func (a *assembly) reset(ctx context.Context, do bool) (r *resetReport, err erro
 	return r, nil
 }
 
-func (a *assembly) sinkNames() []string {
-	names := make([]string, len(a.config.Sinks))
-	for i, s := range a.config.Sinks {
+func sinkNames(a *assembly.Pipeline) []string {
+	names := make([]string, len(a.Config.Sinks))
+	for i, s := range a.Config.Sinks {
 		names[i] = s.Name
 	}
 	return names
 }
 
-// stateHolding describes the state folder.
-func (a *assembly) stateHolding(f *state.Folder) []pipeline.TargetObject {
+// stateObjects describes the state folder.
+func stateObjects(a *assembly.Pipeline, f *state.Folder) []pipeline.TargetObject {
 	if !f.Exists() {
 		return nil
 	}
-	what := "state folder " + a.config.StateDir
+	what := "state folder " + a.Config.StateDir
 	switch {
 	case f.Damage != nil:
 		what += fmt.Sprintf(", which can't be read (%v)", f.Damage)
@@ -118,19 +119,19 @@ func (a *assembly) stateHolding(f *state.Folder) []pipeline.TargetObject {
 }
 
 // resetElsewhere tells of what the sinks wrote where they don't write now.
-func (a *assembly) resetElsewhere(r *resetReport, f *state.Folder) error {
+func resetElsewhere(a *assembly.Pipeline, r *resetReport, f *state.Folder) error {
 	was, err := definition.Parse(f.Definition)
 	if err != nil {
 		return err
 	}
 	// Every epoch and source is as good: only what the file says is compared.
-	changes, _, err := definition.Compare(&definition.Found{Definition: was, Epoch: 1, Read: func(string) bool { return true }}, a.file, a.inputs(), nil)
+	changes, _, err := definition.Compare(&definition.Found{Definition: was, Epoch: 1, Read: func(string) bool { return true }}, a.File, a.DefinitionInputs(), nil)
 	if err != nil {
 		return err
 	}
 	for _, sink := range slices.Sorted(maps.Keys(f.Tables)) {
 		h := pipeline.TargetObject{Name: "tables " + strings.Join(f.Tables[sink], ", ")}
-		if !slices.Contains(a.sinkNames(), sink) {
+		if !slices.Contains(sinkNames(a), sink) {
 			h.KeptBecause = "the sink is no longer in the pipeline file: what of them is not listed above is left; remove it yourself"
 			r.add(sink, h)
 			continue
@@ -153,14 +154,14 @@ func (a *assembly) resetElsewhere(r *resetReport, f *state.Folder) error {
 var targetKeys = []string{"type", "dsn", "schema", "url"}
 
 // resetSinks asks each sink, or lets it do it. id is that of the state.
-func (a *assembly) resetSinks(ctx context.Context, id string, do bool) (*resetReport, error) {
-	r := &resetReport{Pipeline: a.file.Name, Removed: []resetItem{}, Left: []resetItem{}, file: a.path}
-	for _, s := range a.config.Sinks {
+func resetSinks(a *assembly.Pipeline, ctx context.Context, id string, do bool) (*resetReport, error) {
+	r := &resetReport{Pipeline: a.File.Name, Removed: []resetItem{}, Left: []resetItem{}, file: a.Path}
+	for _, s := range a.Config.Sinks {
 		sink, ok := s.Sink.(pipeline.Resettable)
 		if !ok {
 			continue
 		}
-		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.file.Name, StateID: id, Sinks: a.sinkNames(), Tables: graph.Tables(s.Inputs), Do: do})
+		all, err := sink.Reset(ctx, pipeline.Reset{Pipeline: a.File.Name, StateID: id, Sinks: sinkNames(a), Tables: graph.Tables(s.Inputs), Do: do})
 		if err != nil {
 			return nil, fmt.Errorf("sink %s: %w", s.Name, err)
 		}
@@ -185,8 +186,8 @@ func (r *resetReport) add(sink string, all ...pipeline.TargetObject) {
 
 // resetLetters tells of the dead letters, which stay, and drops the requests to read
 // some again: what they ask for is read from the sources.
-func (a *assembly) resetLetters(r *resetReport, do bool) error {
-	waiting, err := a.folder().Requests()
+func resetLetters(a *assembly.Pipeline, r *resetReport, do bool) error {
+	waiting, err := a.DeadLetters().Requests()
 	if err != nil {
 		return err
 	}
@@ -194,11 +195,11 @@ func (a *assembly) resetLetters(r *resetReport, do bool) error {
 		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d requests to read dead letters again", len(waiting))})
 	}
 	if do {
-		if err := a.folder().DropRequests(); err != nil {
+		if err := a.DeadLetters().DropRequests(); err != nil {
 			return err
 		}
 	}
-	left, err := deadletters.NewCounter(a.folder()).Left()
+	left, err := deadletters.NewCounter(a.DeadLetters()).Left()
 	if err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (a *assembly) resetLetters(r *resetReport, do bool) error {
 		n += count
 	}
 	if n > 0 {
-		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d dead letters in %s", n, a.file.DeadLetters.URL),
+		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d dead letters in %s", n, a.File.DeadLetters.URL),
 			KeptBecause: "their records may be nowhere else; what is refused again is a new letter. Delete them when nobody needs them"})
 	}
 	return nil

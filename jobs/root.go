@@ -7,17 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/generate"
+	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // Exit statuses. 2 is none of them: Go ends with it after a panic, out of memory
@@ -29,24 +29,12 @@ const (
 	exitUsage  = 64 // wrong command line or pipeline file: EX_USAGE of sysexits
 )
 
-// usageError is an error of the caller: it ends with exitUsage.
-type usageError struct{ error }
-
-func (u usageError) Unwrap() error { return u.error }
-
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return usageError{err}
-}
-
 // cli is the command line of one process: where its commands read and write, and how
 // long a stop may take.
 type cli struct {
 	in       io.Reader
 	out, err io.Writer
-	console  *console // on err: the log, and the bar; nil = there is none yet
+	console  *terminal.Console // on err: the log, and the bar; nil = there is none yet
 	// stopWithin is what a first signal to stop gives to the epoch at work.
 	stopWithin time.Duration
 	// hook, where it is set, is called at each step of an epoch of what run and
@@ -59,17 +47,11 @@ func newCLI(in io.Reader, out, errs io.Writer) *cli {
 }
 
 // screen returns the console.
-func (s *cli) screen() *console {
+func (s *cli) screen() *terminal.Console {
 	if s.console == nil {
-		s.console = newConsole(s.err)
+		s.console = terminal.NewConsole(s.err)
 	}
 	return s.console
-}
-
-// terminal reports whether people read w.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
 }
 
 // Main runs a command line, without the program's name, and returns the exit
@@ -90,7 +72,7 @@ func (s *cli) status(err error) int {
 		return exitFine
 	}
 	fmt.Fprintln(s.err, "starlift:", strings.TrimSpace(err.Error()))
-	var u usageError
+	var u usage.Error
 	switch {
 	case errors.As(err, &u), errors.Is(err, generate.ErrUsage):
 		return exitUsage
@@ -112,7 +94,7 @@ func newRoot(s *cli) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(unknownCommand(cmd, args[0]))
+				return usage.Wrap(unknownCommand(cmd, args[0]))
 			}
 			return cmd.Help()
 		},
@@ -122,7 +104,7 @@ func newRoot(s *cli) *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	offer(root, "log-level", oneOf(logLevels...))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(generate.FlagMistake(err)) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Wrap(generate.FlagMistake(err)) })
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
@@ -148,7 +130,7 @@ func checkShell(root *cobra.Command) {
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Errorf("completion has no shell %q: want bash, zsh, fish or powershell", args[0]))
+				return usage.Wrap(fmt.Errorf("completion has no shell %q: want bash, zsh, fish or powershell", args[0]))
 			}
 			return cmd.Help()
 		}
@@ -174,9 +156,9 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 func (s *cli) setLog(level string) error {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return usage(wrongChoice("--log-level", level, logLevels...))
+		return usage.Wrap(usage.WrongChoice("--log-level", level, logLevels...))
 	}
-	slog.SetDefault(slog.New(newLog(s.screen(), l, terminal(s.err))))
+	slog.SetDefault(slog.New(terminal.NewLog(s.screen(), l, terminal.Is(s.err))))
 	return nil
 }
 
@@ -184,7 +166,7 @@ func (s *cli) setLog(level string) error {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usage(fmt.Errorf("%s wants %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath()))
+			return usage.Wrap(fmt.Errorf("%s wants %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath()))
 		}
 		return nil
 	}
@@ -193,7 +175,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 // onFile completes a command that shows something of a pipeline file: it takes
 // n arguments, the first of them the file, --set, which goes to set, and --output
 // text or json. As JSON, mistakes in the file are printed as validate does.
-func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly, args []string, output string) error) *cobra.Command {
+func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly.Pipeline, args []string, output string) error) *cobra.Command {
 	var output string
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := exactly(n, what)(cmd, args); err != nil {
@@ -206,7 +188,7 @@ func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run 
 		if err != nil {
 			return err
 		}
-		return redacted(a, run(a, args, output))
+		return assembly.Redacted(a, run(a, args, output))
 	}
 	setFlag(cmd, set)
 	outputFlag(cmd, &output, "text", "json")
@@ -216,12 +198,12 @@ func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run 
 
 // loadFor is load for a command with this --output: as JSON, mistakes in the file
 // are printed, and the error says only that there are some.
-func (s *cli) loadFor(path string, set []string, output string) (*assembly, error) {
-	a, err := load(path, set)
+func (s *cli) loadFor(path string, set []string, output string) (*assembly.Pipeline, error) {
+	a, err := assembly.Load(path, set)
 	if err == nil || output != "json" {
 		return a, err
 	}
-	return nil, errors.Join(s.printJSON(newVerdict(path, err)), usage(fmt.Errorf("%s is not valid", path)))
+	return nil, errors.Join(s.printJSON(newVerdict(path, err)), usage.Wrap(fmt.Errorf("%s is not valid", path)))
 }
 
 // printJSON prints a value for programs.
@@ -249,29 +231,5 @@ func checkOutput(output string, formats ...string) error {
 			return nil
 		}
 	}
-	return usage(wrongChoice("--output", output, formats...))
+	return usage.Wrap(usage.WrongChoice("--output", output, formats...))
 }
-
-// wrongChoice says that a flag takes one of a few words.
-func wrongChoice(flag, value string, known ...string) error {
-	last := len(known) - 1
-	want := known[last]
-	if last > 0 {
-		want = strings.Join(known[:last], ", ") + " or " + want
-	}
-	return notKnown(flag, value, known, "want "+want)
-}
-
-// notKnown says that a flag names something that is not there, what it may mean,
-// and, unless words say so, what there is.
-func notKnown(flag, value string, known []string, words ...string) error {
-	if len(words) == 0 {
-		words = []string{"known are " + strings.Join(known, ", ")}
-	}
-	if like := spec.Suggest(value, known); like != "" {
-		words = append(words, fmt.Sprintf("did you mean %q?", like))
-	}
-	return fmt.Errorf("%s %q: %s", flag, value, strings.Join(words, ": "))
-}
-
-func fold(name string) string { return strings.ToLower(name) }

@@ -8,15 +8,15 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/status"
+	"github.com/starlift-etl/starlift/jobs/terminal"
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -50,11 +50,11 @@ func (s *cli) runCommand() *cobra.Command {
 		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s\n  starlift run shop.yaml --from-now items",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := load(args[0], set)
+			a, err := assembly.Load(args[0], set)
 			if err != nil {
 				return err
 			}
-			a.fromNow = fromNow
+			a.FromNow = fromNow
 			return s.runPipeline(cmd.Context(), a)
 		},
 	}
@@ -76,14 +76,14 @@ func (s *cli) backfillCommand() *cobra.Command {
 		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := load(args[0], set)
+			a, err := assembly.Load(args[0], set)
 			if err != nil {
 				return err
 			}
-			if err := a.boundedOnly(sources); err != nil {
+			if err := a.BoundedOnly(sources); err != nil {
 				return err
 			}
-			a.config.FromStart, a.fromNow = true, fromNow
+			a.Config.FromStart, a.FromNow = true, fromNow
 			return s.runPipeline(cmd.Context(), a)
 		},
 	}
@@ -95,75 +95,47 @@ func (s *cli) backfillCommand() *cobra.Command {
 	return cmd
 }
 
-// boundedOnly leaves the named sources, all without names, that end by themselves.
-func (a *assembly) boundedOnly(names []string) error {
-	var kept []graph.SourceNode
-	for _, s := range a.config.Sources {
-		switch named := slices.Contains(names, s.Name); {
-		case named && !s.Source.Bounded():
-			return usage(fmt.Errorf("--source %q: it is followed and has no end: run reads it; backfill reads bounded sources", s.Name))
-		case named || len(names) == 0 && s.Source.Bounded():
-			kept = append(kept, s)
-		}
-	}
-	for _, n := range names {
-		if !slices.ContainsFunc(kept, func(s graph.SourceNode) bool { return s.Name == n }) {
-			return usage(fmt.Errorf("--source %q: the pipeline file has no such source", n))
-		}
-	}
-	if len(kept) == 0 {
-		return usage(errors.New("every source is followed and has no end: run reads them; backfill reads bounded sources"))
-	}
-	plan, err := a.config.With(func(n *graph.Nodes) { n.Sources = kept })
-	if err != nil {
-		return err
-	}
-	a.config.Plan, a.config.Bounded = plan, true
-	a.setInbox()
-	return nil
-}
-
 // runPipeline runs until the sources end or a signal comes.
-func (s *cli) runPipeline(ctx context.Context, a *assembly) error {
+func (s *cli) runPipeline(ctx context.Context, a *assembly.Pipeline) error {
 	_, err := s.execute(ctx, a)
 	return err
 }
 
-func (s *cli) execute(ctx context.Context, a *assembly) (telemetry.Progress, error) {
-	defer a.limitMemory()()
-	logWarnings(a.config.Log, a.file.Warnings())
-	stop, kill, release := s.signals(ctx, a.reload)
+func (s *cli) execute(ctx context.Context, a *assembly.Pipeline) (telemetry.Progress, error) {
+	defer limitMemory(a)()
+	logWarnings(a.Config.Log, a.File.Warnings())
+	stop, kill, release := s.signals(ctx, func() { reloadReferences(a) })
 	defer release()
-	m := status.NewMonitor(a.status())
+	m := status.NewMonitor(statusOf(a))
 	server, err := status.Serve(m)
 	if err != nil {
 		return telemetry.Progress{}, err
 	}
-	a.config.Compare = a.compare
+	a.Config.Compare = a.Compare
 	if s.hook != nil {
-		a.config.Hook = s.hook
+		a.Config.Hook = s.hook
 	}
-	a.config.Opened = func(stateID string, epoch int64) { a.opened(server, stateID, epoch) }
-	a.config.GiveUp = func(err error) func() bool {
-		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err)))
+	a.Config.Opened = func(stateID string, epoch int64) { announce(a, server, stateID, epoch) }
+	a.Config.GiveUp = func(err error) func() bool {
+		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.File.Name, assembly.Redacted(a, err)))
 	}
 	show := status.ShowProgress(m, s.progressScreen(a))
 	started := time.Now()
-	err = engine.Run(stop, kill, a.config)
-	total := a.recorder.Progress()
+	err = engine.Run(stop, kill, a.Config)
+	total := a.Recorder.Progress()
 	show.End(err == nil && total.Ended)
-	if c := a.otherName(err); c != nil {
-		err = c.err()
+	if c := a.OtherName(err); c != nil {
+		err = c.Err()
 	}
 	err = errors.Join(err, server.Close())
 	if err != nil && kill.Err() != nil {
 		if errors.Is(err, context.Canceled) {
 			err = nil // that is how it was stopped
 		}
-		return total, errors.Join(fmt.Errorf("%s: stopped before the epoch was finished; the next run goes on at the last one that was saved", a.file.Name), redacted(a, err))
+		return total, errors.Join(fmt.Errorf("%s: stopped before the epoch was finished; the next run goes on at the last one that was saved", a.File.Name), assembly.Redacted(a, err))
 	}
 	if err != nil {
-		return total, fmt.Errorf("%s: %w", a.file.Name, redacted(a, err))
+		return total, fmt.Errorf("%s: %w", a.File.Name, assembly.Redacted(a, err))
 	}
 	logDone(a, total, time.Since(started))
 	return total, nil
@@ -175,20 +147,20 @@ func (s *cli) endWithin(d time.Duration, err error) (undo func() bool) {
 	return time.AfterFunc(d, func() { os.Exit(s.status(err)) }).Stop
 }
 
-// opened says what runs, and makes it possible to ask it.
-func (a *assembly) opened(server *status.Server, stateID string, epoch int64) {
+// announce says what runs, and makes it possible to ask it.
+func announce(a *assembly.Pipeline, server *status.Server, stateID string, epoch int64) {
 	var sources, sinks []string
-	for _, n := range a.config.Sources {
-		sources = append(sources, describe(n.Name, a.file.Sources))
+	for _, n := range a.Config.Sources {
+		sources = append(sources, describe(n.Name, a.File.Sources))
 	}
-	for _, n := range a.config.Sinks {
-		sinks = append(sinks, describe(n.Name, a.file.Sinks))
+	for _, n := range a.Config.Sinks {
+		sinks = append(sinks, describe(n.Name, a.File.Sinks))
 	}
-	a.config.Log.Info("starting", "version", thisBuild().Version, "pipeline", a.file.Name, "file", a.path,
-		"sources", strings.Join(sources, ", "), "sinks", strings.Join(sinks, ", "), "state", a.config.StateDir, "state_id", stateID, "epoch", epoch)
-	l, err := status.ListenSocket(a.config.StateDir)
+	a.Config.Log.Info("starting", "version", thisBuild().Version, "pipeline", a.File.Name, "file", a.Path,
+		"sources", strings.Join(sources, ", "), "sinks", strings.Join(sinks, ", "), "state", a.Config.StateDir, "state_id", stateID, "epoch", epoch)
+	l, err := status.ListenSocket(a.Config.StateDir)
 	if err != nil {
-		slog.Warn("starlift status can't ask this pipeline at a socket in its state folder", "pipeline", a.file.Name, "error", err)
+		slog.Warn("starlift status can't ask this pipeline at a socket in its state folder", "pipeline", a.File.Name, "error", err)
 		return
 	}
 	server.Listen(l)
@@ -202,11 +174,11 @@ func describe(name string, nodes spec.Map[*spec.NodeConfig]) string {
 }
 
 // logDone says how far the pipeline is and what this run did for it.
-func logDone(a *assembly, total telemetry.Progress, took time.Duration) {
-	attrs := []any{"pipeline", a.file.Name}
+func logDone(a *assembly.Pipeline, total telemetry.Progress, took time.Duration) {
+	attrs := []any{"pipeline", a.File.Name}
 	epoch, err := lastEpoch(a, total)
 	if err != nil {
-		slog.Warn("the last epoch is not known", "pipeline", a.file.Name, "error", redacted(a, err))
+		slog.Warn("the last epoch is not known", "pipeline", a.File.Name, "error", assembly.Redacted(a, err))
 	}
 	if epoch > 0 {
 		attrs = append(attrs, "epoch", epoch)
@@ -224,11 +196,11 @@ func logDone(a *assembly, total telemetry.Progress, took time.Duration) {
 
 // lastEpoch returns the last epoch that was committed: by this run, or, where
 // it found nothing to read, by one before it. 0 = none was.
-func lastEpoch(a *assembly, total telemetry.Progress) (epoch int64, err error) {
+func lastEpoch(a *assembly.Pipeline, total telemetry.Progress) (epoch int64, err error) {
 	if total.Epoch > 0 {
 		return total.Epoch, nil
 	}
-	store, err := state.Inspect(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+	store, err := state.Inspect(a.Config.StateDir, state.Options{Pipeline: a.File.Name})
 	if err != nil {
 		return 0, err
 	}
@@ -238,53 +210,34 @@ func lastEpoch(a *assembly, total telemetry.Progress) (epoch int64, err error) {
 
 // limitMemory lets the heap grow with the state and no further, unless the
 // environment (GOMEMLIMIT) says more exactly what there is. The caller lifts it.
-func (a *assembly) limitMemory() (lift func()) {
+func limitMemory(a *assembly.Pipeline) (lift func()) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return func() {}
 	}
 	keyed := int64(0)
-	if len(a.config.Stateful) > 0 {
+	if len(a.Config.Stateful) > 0 {
 		keyed = keyedMemory
 	}
 	debug.SetMemoryLimit(leastMemory + keyed)
-	a.recorder.OnEpoch(func(p telemetry.Progress) {
-		debug.SetMemoryLimit(keyed + a.referenceMemory() + max(leastMemory, workMemory+p.StateMemory))
+	a.Recorder.OnEpoch(func(p telemetry.Progress) {
+		debug.SetMemoryLimit(keyed + referenceMemory(a) + max(leastMemory, workMemory+p.StateMemory))
 	})
 	return func() { debug.SetMemoryLimit(math.MaxInt64) }
 }
 
 // referenceMemory is what references take: the versions in use, and as much for
 // new ones, which are loaded beside them.
-func (a *assembly) referenceMemory() (n int64) {
-	for _, ref := range a.recorder.References() {
+func referenceMemory(a *assembly.Pipeline) (n int64) {
+	for _, ref := range a.Recorder.References() {
 		n += 2 * ref.Bytes
 	}
 	return n
 }
 
-// redacted takes secrets out of an error's text.
-func redacted(a *assembly, err error) error {
-	if err == nil {
-		return nil
-	}
-	if text := a.file.Redact(err.Error()); text != err.Error() {
-		return redactedError{text, err}
-	}
-	return err
-}
-
-type redactedError struct {
-	text string
-	err  error
-}
-
-func (r redactedError) Error() string { return r.text }
-func (r redactedError) Unwrap() error { return r.err }
-
 // progressScreen is where the bar of a run is drawn: on a terminal, where the run has
 // an end; nil = nowhere.
-func (s *cli) progressScreen(a *assembly) status.Screen {
-	if terminal(s.err) && a.config.Bounded {
+func (s *cli) progressScreen(a *assembly.Pipeline) status.Screen {
+	if terminal.Is(s.err) && a.Config.Bounded {
 		return s.screen()
 	}
 	return nil

@@ -5,13 +5,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // TestSchemaChecksTexts: an editor is told which texts a key takes, not only
 // that it takes one.
 func TestSchemaChecksTexts(t *testing.T) {
-	b, err := spec.Schema(kinds())
+	b, err := spec.Schema(assembly.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

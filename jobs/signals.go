@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
@@ -98,10 +99,10 @@ func (h *signalHandler) wait(ended <-chan struct{}, late <-chan time.Time) bool 
 	}
 }
 
-// reload asks for all reference tables to be loaded again.
-func (a *assembly) reload() {
+// reloadReferences asks for all reference tables to be loaded again.
+func reloadReferences(a *assembly.Pipeline) {
 	asked := 0
-	for _, n := range a.config.Rows {
+	for _, n := range a.Config.Rows {
 		if r, ok := n.Transform.(pipeline.Reloader); ok {
 			r.Reload()
 			asked++

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/starlift-etl/starlift/jobs/assembly"
 )
 
 // TestMetricsOfStars: a run counts the references to unknown members that it
@@ -70,7 +72,7 @@ func TestMetricsOfStars(t *testing.T) {
 // are about members.
 func membersShown(t *testing.T, file string, set ...string) (shown []string) {
 	t.Helper()
-	a, err := load(file, set)
+	a, err := assembly.Load(file, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,7 @@ func membersShown(t *testing.T, file string, set ...string) (shown []string) {
 		t.Fatal(err)
 	}
 	page := httptest.NewRecorder()
-	promhttp.HandlerFor(a.recorder.Registry(), promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(a.Recorder.Registry(), promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 	for line := range strings.Lines(page.Body.String()) {
 		if line = strings.TrimSuffix(line, "\n"); strings.Contains(line, "_members_") && !strings.HasPrefix(line, "#") {
 			shown = append(shown, line)

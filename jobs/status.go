@@ -3,6 +3,7 @@ package jobs
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -15,8 +16,8 @@ func (s *cli) statusCommand() *cobra.Command {
 			"behind, and what is wrong. Of one that does not run it shows the checkpoint, from the state folder.",
 		Example: "  starlift status shop.yaml\n  starlift status shop.yaml --output json",
 	}
-	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly, _ []string, output string) error {
-		st, err := status.Find(cmd.Context(), a.status())
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
+		st, err := status.Find(cmd.Context(), statusOf(a))
 		if err != nil {
 			return err
 		}
@@ -27,24 +28,24 @@ func (s *cli) statusCommand() *cobra.Command {
 	})
 }
 
-// status is what the status of the pipeline is made of.
-func (a *assembly) status() *status.Pipeline {
+// statusOf is what the status of the pipeline is made of.
+func statusOf(a *assembly.Pipeline) *status.Pipeline {
 	p := &status.Pipeline{
-		Name: a.file.Name, StateDir: a.config.StateDir, Listen: a.file.HTTP.Listen, TransformNames: a.config.Plan.Transforms(),
-		Transforms: a.config.Changes, Recorder: a.recorder, DeadLetters: a.folder(), Redact: a.file.Redact, Size: a.size,
+		Name: a.File.Name, StateDir: a.Config.StateDir, Listen: a.File.HTTP.Listen, TransformNames: a.Config.Plan.Transforms(),
+		Transforms: a.Config.Changes, Recorder: a.Recorder, DeadLetters: a.DeadLetters(), Redact: a.File.Redact, Size: func() (read, total int64) { return inputSize(a) },
 	}
-	for _, n := range a.config.Sources {
+	for _, n := range a.Config.Sources {
 		p.Sources = append(p.Sources, n.Name)
 	}
-	for _, n := range a.config.Sinks {
+	for _, n := range a.Config.Sinks {
 		p.Sinks = append(p.Sinks, n.Name)
 	}
 	return p
 }
 
-// size adds up what the sources say of their input; 0 when one of them does not know.
-func (a *assembly) size() (read, total int64) {
-	for _, s := range a.config.Sources {
+// inputSize adds up what the sources say of their input; 0 when one of them does not know.
+func inputSize(a *assembly.Pipeline) (read, total int64) {
+	for _, s := range a.Config.Sources {
 		sized, ok := s.Source.(pipeline.SizeReporter)
 		if !ok {
 			return 0, 0

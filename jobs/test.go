@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/jobs/fixture"
+	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/jobs/usage"
 )
 
 func (s *cli) testCommand() *cobra.Command {
@@ -62,7 +64,7 @@ type fileResult struct {
 func (s *cli) test(ctx context.Context, files, set []string, pattern, output string) error {
 	wanted, err := regexp.Compile(pattern)
 	if err != nil {
-		return usage(fmt.Errorf("--run %q is not a regular expression: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
+		return usage.Wrap(fmt.Errorf("--run %q is not a regular expression: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
 	}
 	var suites []*suite
 	var wrong []error
@@ -70,7 +72,7 @@ func (s *cli) test(ctx context.Context, files, set []string, pattern, output str
 	for _, file := range files {
 		one, err := loadSuite(file, set)
 		if err == nil && len(one.tests) == 0 {
-			err = usage(fmt.Errorf("%s: there are no tests: write them under tests, or into %s", file, besideFile(file)))
+			err = usage.Wrap(fmt.Errorf("%s: there are no tests: write them under tests, or into %s", file, besideFile(file)))
 		}
 		suites, wrong, verdicts = append(suites, one), append(wrong, err), append(verdicts, newVerdict(file, err))
 	}
@@ -102,7 +104,7 @@ func (s *cli) test(ctx context.Context, files, set []string, pattern, output str
 	}
 	switch {
 	case ran == 0:
-		return usage(fmt.Errorf("no test matches --run %q", pattern))
+		return usage.Wrap(fmt.Errorf("no test matches --run %q", pattern))
 	case failed > 0:
 		return fmt.Errorf("%d of %d tests failed", failed, ran)
 	}
@@ -174,10 +176,10 @@ func printFailure(out io.Writer, f *fixture.Failure) {
 	fmt.Fprintf(out, "        %s: %s\n", f.Location, strings.Join(what, ", "))
 	widest := 0
 	for _, c := range f.Columns {
-		widest = max(widest, width(c.Column))
+		widest = max(widest, terminal.Width(c.Column))
 	}
 	for _, c := range f.Columns {
-		fmt.Fprintf(out, "            %s  expected %s\n            %s  actual   %s\n", pad(c.Column, widest), c.Expected, pad("", widest), c.Actual)
+		fmt.Fprintf(out, "            %s  expected %s\n            %s  actual   %s\n", terminal.Pad(c.Column, widest), c.Expected, terminal.Pad("", widest), c.Actual)
 	}
 	if f.Record != "" {
 		fmt.Fprintf(out, "            %s\n", f.Record)

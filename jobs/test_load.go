@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/fixture"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -17,7 +19,7 @@ import (
 // suite is the tests of one pipeline file.
 type suite struct {
 	file     string
-	assembly *assembly
+	assembly *assembly.Pipeline
 	pipeline *fixture.Pipeline
 	tests    []*fixture.Test
 	warnings []*spec.Mistake // of the pipeline file
@@ -54,19 +56,19 @@ func pipelineFiles(args []string) []string {
 // loadSuite reads and builds a pipeline file, and holds its tests against it. The
 // error holds every mistake, of both files.
 func loadSuite(path string, set []string) (*suite, error) {
-	a, err := load(path, set)
+	a, err := assembly.Load(path, set)
 	beside, besideErr := loadBeside(besideFile(path))
 	if err != nil {
-		return nil, usage(errors.Join(err, besideErr))
+		return nil, usage.Wrap(errors.Join(err, besideErr))
 	}
-	p := a.forTests(path, set)
-	one := &suite{file: path, assembly: a, pipeline: p, warnings: a.file.Warnings()}
-	one.add(a, a.file, a.file.Tests, path)
+	p := testPipeline(a, path, set)
+	one := &suite{file: path, assembly: a, pipeline: p, warnings: a.File.Warnings()}
+	one.add(a, a.File, a.File.Tests, path)
 	if beside != nil {
 		one.add(a, beside, beside.Tests, besideFile(path))
 		besideErr = beside.Err()
 	}
-	return one, usage(errors.Join(a.file.Err(), besideErr))
+	return one, usage.Wrap(errors.Join(a.File.Err(), besideErr))
 }
 
 // loadBeside reads a file of tests; nil = there is none of that name.
@@ -82,7 +84,7 @@ func loadBeside(path string) (*spec.Tests, error) {
 }
 
 // add compiles tests; their mistakes go to the file that they are of.
-func (s *suite) add(a *assembly, file interface{ Add(...*spec.Mistake) }, tests []spec.Test, path string) {
+func (s *suite) add(a *assembly.Pipeline, file interface{ Add(...*spec.Mistake) }, tests []spec.Test, path string) {
 	before := s.tests
 	for i := range tests {
 		t := &tests[i]
@@ -92,22 +94,22 @@ func (s *suite) add(a *assembly, file interface{ Add(...*spec.Mistake) }, tests 
 		if slices.ContainsFunc(before, func(o *fixture.Test) bool { return o.Name == t.Name }) {
 			file.Add(t.At.Get("name").Mistake(fmt.Sprintf("there is a test %q already, in %s", t.Name, s.file), "give one of them another name"))
 		}
-		compiled, mistakes := fixture.Compile(s.pipeline, &a.config, t, filepath.Dir(path))
+		compiled, mistakes := fixture.Compile(s.pipeline, &a.Config, t, filepath.Dir(path))
 		file.Add(mistakes...)
 		s.tests = append(s.tests, compiled)
 	}
 }
 
-// forTests describes the pipeline to its tests.
-func (a *assembly) forTests(path string, set []string) *fixture.Pipeline {
+// testPipeline describes the pipeline to its tests.
+func testPipeline(a *assembly.Pipeline, path string, set []string) *fixture.Pipeline {
 	return &fixture.Pipeline{
 		Build: func() (*engine.Config, error) {
-			again, err := load(path, set)
+			again, err := assembly.Load(path, set)
 			if err != nil {
 				return nil, err
 			}
-			return &again.config, nil
+			return &again.Config, nil
 		},
-		Records: openRecords,
+		Records: assembly.OpenRecords,
 	}
 }

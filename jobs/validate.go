@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -28,7 +30,7 @@ func (s *cli) validateCommand() *cobra.Command {
 				return exactly(1, "at least one pipeline file")(cmd, args)
 			}
 			if held.dir != "" && len(pipelineFiles(args)) > 1 {
-				return usage(errors.New("--state is of one pipeline: validate its file alone"))
+				return usage.Wrap(errors.New("--state is of one pipeline: validate its file alone"))
 			}
 			return checkOutput(output, "text", "json")
 		},
@@ -51,7 +53,7 @@ type verdict struct {
 	// Warnings are about what is most likely not meant, of a valid file.
 	Warnings []*spec.Mistake `json:"warnings,omitempty"`
 	// State is what a state says of a valid file; nil = there is none.
-	State *comparison `json:"state,omitempty"`
+	State *assembly.Comparison `json:"state,omitempty"`
 }
 
 // newVerdict judges a file by the error of loading it.
@@ -67,8 +69,8 @@ func (s *cli) validate(ctx context.Context, files, set []string, held stateFlags
 		v := newVerdict(file, err)
 		if err == nil {
 			v.Warnings = one.warnings
-			v.State, err = one.assembly.compareState(ctx, held)
-			err = redacted(one.assembly, err)
+			v.State, err = one.assembly.CompareState(ctx, held.dir, held.fromNow)
+			err = assembly.Redacted(one.assembly, err)
 		}
 		if v.Valid && output == "text" {
 			printWarnings(s.err, v.Warnings)
@@ -76,9 +78,9 @@ func (s *cli) validate(ctx context.Context, files, set []string, held stateFlags
 		}
 		switch {
 		case v.State != nil && output == "text":
-			all = append(all, v.State.text(s.out), v.State.err())
+			all = append(all, v.State.Text(s.out), v.State.Err())
 		case v.Valid && err != nil && output == "json":
-			v.State = &comparison{Dir: one.assembly.config.StateDir, Refused: true, Changes: []definition.Change{}, Problems: []string{err.Error()}}
+			v.State = &assembly.Comparison{Dir: one.assembly.Config.StateDir, Refused: true, Changes: []definition.Change{}, Problems: []string{err.Error()}}
 		}
 		all = append(all, err)
 		verdicts = append(verdicts, v)
@@ -106,7 +108,7 @@ func (s *cli) printVerdicts(verdicts []verdict) error {
 	}
 	switch {
 	case wrong > 0:
-		return usage(fmt.Errorf("%d of %d files are not valid", wrong, len(verdicts)))
+		return usage.Wrap(fmt.Errorf("%d of %d files are not valid", wrong, len(verdicts)))
 	case refused > 0:
 		return fmt.Errorf("%d of %d files are refused by their state", refused, len(verdicts))
 	}
@@ -143,7 +145,7 @@ func (s *cli) schemaCommand() *cobra.Command {
 			"  # yaml-language-server: $schema=starlift.schema.json",
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			b, err := spec.Schema(kinds())
+			b, err := spec.Schema(assembly.Kinds())
 			if tests {
 				b, err = spec.TestsSchema()
 			}

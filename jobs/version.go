@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/starlift-etl/starlift/jobs/assembly"
 )
 
 // build says what a binary was made of.
@@ -23,7 +25,7 @@ type build struct {
 
 // thisBuild describes this binary.
 func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), DuckDB: duckDBVersion()}
+	b := build{Version: "(devel)", Go: runtime.Version(), DuckDB: assembly.DuckDBVersion()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

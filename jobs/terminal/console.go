@@ -1,14 +1,17 @@
-package jobs
+package terminal
 
 import (
 	"io"
+	"os"
 	"strings"
 	"sync"
+
+	"github.com/mattn/go-isatty"
 )
 
-// console is where people read the log, with a line below it that is drawn again
+// Console is where people read the log, with a line below it that is drawn again
 // and again: the bar. Neither overwrites the other.
-type console struct {
+type Console struct {
 	mu   sync.Mutex
 	w    io.Writer
 	line string // as it is shown; empty = none is
@@ -16,8 +19,8 @@ type console struct {
 	columns func() int
 }
 
-func newConsole(w io.Writer) *console {
-	return &console{w: w, columns: func() int { return columnsOf(w) }}
+func NewConsole(w io.Writer) *Console {
+	return &Console{w: w, columns: func() int { return columnsOf(w) }}
 }
 
 const (
@@ -27,7 +30,7 @@ const (
 )
 
 // Write writes whole lines above the one that is drawn.
-func (c *console) Write(p []byte) (int, error) {
+func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.line == "" {
@@ -40,7 +43,7 @@ func (c *console) Write(p []byte) (int, error) {
 }
 
 // Draw shows a line in the place of the one before, cut to the screen's width.
-func (c *console) Draw(line string) {
+func (c *Console) Draw(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.line = c.fit(line)
@@ -48,7 +51,7 @@ func (c *console) Draw(line string) {
 }
 
 // End shows a last line, which stays.
-func (c *console) End(line string) {
+func (c *Console) End(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, _ = io.WriteString(c.w, eraseLine+c.fit(line)+"\n")
@@ -56,11 +59,17 @@ func (c *console) End(line string) {
 }
 
 // fit cuts a line so that it does not wrap: the letter in the last column might.
-func (c *console) fit(line string) string {
+func (c *Console) fit(line string) string {
 	width := c.columns()
 	if width == 0 {
 		width = unknownColumns
 	}
 	letters := []rune(strings.TrimRight(line, " "))
 	return string(letters[:min(len(letters), max(width, leastColumns)-1)])
+}
+
+// Is reports whether people read w.
+func Is(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
 }

@@ -1,4 +1,4 @@
-package jobs
+package assembly
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ type ttlTables interface {
 }
 
 // inheritTTLDeletes gives the tables of a transform what the sources that it reads say.
-func (a *assembly) inheritTTLDeletes(sources []graph.SourceDeclaration, c *spec.NodeConfig, read []string) {
+func (a *Pipeline) inheritTTLDeletes(sources []graph.SourceDeclaration, c *spec.NodeConfig, read []string) {
 	tables, ok := c.Config.(ttlTables)
 	if !ok {
 		return
@@ -46,7 +46,7 @@ func (a *assembly) inheritTTLDeletes(sources []graph.SourceDeclaration, c *spec.
 	case len(fates) == 1:
 		tables.InheritTTLDeletes(fates[0])
 	case len(fates) > 1 && tables.InheritTTLDeletes(fates[0]):
-		a.file.Report("transforms", c.Name, fmt.Errorf("its sources say different things of ttl_deletes (%s), and a row may come from either: give each table one of its own",
+		a.File.Report("transforms", c.Name, fmt.Errorf("its sources say different things of ttl_deletes (%s), and a row may come from either: give each table one of its own",
 			strings.Join(said, ", ")))
 	}
 }

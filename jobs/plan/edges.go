@@ -1,4 +1,4 @@
-package jobs
+package plan
 
 import (
 	"fmt"
@@ -89,7 +89,7 @@ func planColumns(columns []pipeline.Column) []planColumn {
 }
 
 // references lists the tables that rows are joined to.
-func (p *plan) references(b *strings.Builder) {
+func (p *Plan) references(b *strings.Builder) {
 	for i, r := range p.References {
 		if i == 0 {
 			b.WriteString("\nReferences\n")

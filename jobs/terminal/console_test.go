@@ -1,4 +1,4 @@
-package jobs
+package terminal
 
 import (
 	"fmt"
@@ -48,7 +48,7 @@ func (s *screen) Write(p []byte) (int, error) {
 func TestConsole(t *testing.T) {
 	const width, loggers, each = 40, 4, 50
 	s := &screen{width: width}
-	c := &console{w: s, columns: func() int { return width }}
+	c := &Console{w: s, columns: func() int { return width }}
 	var group sync.WaitGroup
 	for g := range loggers {
 		group.Go(func() {

@@ -1,4 +1,4 @@
-package jobs
+package plan
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// flowchart draws the nodes and edges.
-func (p *plan) flowchart(w io.Writer) error {
+// Flowchart draws the nodes and edges.
+func (p *Plan) Flowchart(w io.Writer) error {
 	b := &strings.Builder{}
 	b.WriteString("flowchart LR\n")
 	shapes := map[string][2]string{"source": {"([", "])"}, "transform": {"[", "]"}, "sink": {"[(", ")]"}}
@@ -50,7 +50,7 @@ func mermaidID(name string) string { return "n_" + name }
 
 // entityDiagram draws the tables of the nodes that have relations, with the
 // relations between them.
-func (p *plan) entityDiagram() string {
+func (p *Plan) entityDiagram() string {
 	b := &strings.Builder{}
 	b.WriteString("erDiagram\n")
 	for _, t := range p.Tables {
@@ -71,7 +71,7 @@ func (p *plan) entityDiagram() string {
 
 // attribute is a column of the diagram: type, name and keys. What Mermaid does
 // not take in their place goes into the remark after them.
-func (p *plan) attribute(t *planTable, c planColumn) string {
+func (p *Plan) attribute(t *planTable, c planColumn) string {
 	kind, precise, _ := strings.Cut(c.Type, "(")
 	words := []string{kind, mermaidWord(c.Name)}
 	if slices.Contains(t.Key, c.Name) {
@@ -101,7 +101,7 @@ func mermaidWord(name string) string {
 			b[i] = '_'
 		}
 	}
-	if slices.Contains([]string{"", "pk", "fk", "uk"}, fold(string(b))) {
+	if slices.Contains([]string{"", "pk", "fk", "uk"}, strings.ToLower(string(b))) {
 		b = append(b, '_')
 	}
 	return string(b)

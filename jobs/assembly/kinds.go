@@ -1,4 +1,4 @@
-package jobs
+package assembly
 
 import (
 	"fmt"
@@ -42,8 +42,8 @@ func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
 	}
 }
 
-// duckDBVersion is the version of DuckDB in this binary, or "".
-func duckDBVersion() string { return duckdb.Version() }
+// DuckDBVersion is the version of DuckDB in this binary, or "".
+func DuckDBVersion() string { return duckdb.Version() }
 
 // rowKind is one type of transform that reads rows: it is made for the tables
 // that it may read.
@@ -134,8 +134,8 @@ func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {
 	return m
 }
 
-// kinds are the node types as a pipeline file can name them.
-func kinds() spec.Kinds {
+// Kinds are the node types as a pipeline file can name them.
+func Kinds() spec.Kinds {
 	transforms := specs(transformKinds)
 	for name, k := range keyedKinds {
 		transforms[name] = k.spec
@@ -146,10 +146,10 @@ func kinds() spec.Kinds {
 	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}
 }
 
-// openRecords opens the records in a file of a test, written as a source of the
+// OpenRecords opens the records in a file of a test, written as a source of the
 // format has them. Lines of an export need no manifests: a folder that has some is
 // read by them.
-func openRecords(path string, f pipeline.Format) (pipeline.Source, error) {
+func OpenRecords(path string, f pipeline.Format) (pipeline.Source, error) {
 	c := file.Config{Path: path, Format: "dynamodb_cdc"}
 	for _, k := range f.Key {
 		c.Key = append(c.Key, spec.Paths{k})

@@ -1,31 +1,28 @@
-package jobs
+package assembly
 
 import (
 	"context"
-	"io"
 	"log/slog"
-
-	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
-// newLog writes text for people, or JSON for programs. Time spans are written for
-// either: as 1 min 5 s, or in seconds, with the unit in the name.
-func newLog(w io.Writer, level slog.Leveler, people bool) slog.Handler {
-	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		switch {
-		case a.Value.Kind() != slog.KindDuration:
-			return a
-		case people:
-			return slog.String(a.Key, timespan.Text(a.Value.Duration()))
-		default:
-			return slog.Float64(a.Key+"_seconds", timespan.Seconds(a.Value.Duration()))
-		}
-	}}
-	if people {
-		return slog.NewTextHandler(w, o)
+// Redacted takes secrets out of an error's text.
+func Redacted(a *Pipeline, err error) error {
+	if err == nil {
+		return nil
 	}
-	return slog.NewJSONHandler(w, o)
+	if text := a.File.Redact(err.Error()); text != err.Error() {
+		return redactedError{text, err}
+	}
+	return err
 }
+
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (r redactedError) Error() string { return r.text }
+func (r redactedError) Unwrap() error { return r.err }
 
 // redactingHandler takes secrets out of what is logged: an error may quote a
 // part of the configuration.

@@ -1,4 +1,4 @@
-package jobs
+package terminal
 
 import (
 	"errors"
@@ -10,13 +10,13 @@ import (
 // TestTable: columns stand below each other on a terminal, whatever is in them.
 func TestTable(t *testing.T) {
 	var out strings.Builder
-	list := &table{out: &out}
-	list.row("id", "名前", "message")
-	list.row("1", "Zoë", "plain")
-	list.row("22", "東京", "")
-	list.row("3", "e\u0301", "two\nlines\tand \x1b[31mred\u202e")
-	list.row("4", "👩‍👩‍👧", "x")
-	if err := list.end(); err != nil {
+	list := &Table{out: &out}
+	list.Row("id", "名前", "message")
+	list.Row("1", "Zoë", "plain")
+	list.Row("22", "東京", "")
+	list.Row("3", "e\u0301", "two\nlines\tand \x1b[31mred\u202e")
+	list.Row("4", "👩‍👩‍👧", "x")
+	if err := list.End(); err != nil {
 		t.Fatal(err)
 	}
 	want := "id  名前  message\n1   Zoë   plain\n22  東京\n3   e\u0301     two lines and �[31mred�\n4   👩‍👩‍👧    x\n"
@@ -40,15 +40,15 @@ func (f *failing) Write(b []byte) (int, error) {
 // as those before; the first error is told.
 func TestLongTable(t *testing.T) {
 	var out strings.Builder
-	list := &table{out: &out}
-	list.row("n", "text")
+	list := &Table{out: &out}
+	list.Row("n", "text")
 	for i := range 3 * maxHeld {
-		list.row(fmt.Sprint(i*i), "x")
+		list.Row(fmt.Sprint(i*i), "x")
 		if len(list.held) >= maxHeld {
 			t.Fatal("rows are not printed")
 		}
 	}
-	if err := list.end(); err != nil {
+	if err := list.End(); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")
@@ -63,11 +63,11 @@ func TestLongTable(t *testing.T) {
 		}
 		last = at
 	}
-	broken := &table{out: &failing{1}}
+	broken := &Table{out: &failing{1}}
 	for range 3 * maxHeld {
-		broken.row("x")
+		broken.Row("x")
 	}
-	if err := broken.end(); !errors.Is(err, errFull) {
+	if err := broken.End(); !errors.Is(err, errFull) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package jobs
+package assembly
 
 import (
 	"context"
@@ -12,9 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/starlift-etl/starlift/jobs/status"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
@@ -22,8 +21,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// comparison is a pipeline file beside a state: what becomes of the changes.
-type comparison struct {
+// Comparison is a pipeline file beside a state: what becomes of the changes.
+type Comparison struct {
 	Dir     string              `json:"dir"`
 	Epoch   int64               `json:"epoch"` // the last one that is saved; 0 = none, or it is not known
 	Refused bool                `json:"refused"`
@@ -32,11 +31,11 @@ type comparison struct {
 	Problems []string `json:"problems,omitempty"`
 
 	file *spec.File
-	next *definition.Definition
+	Next *definition.Definition
 }
 
-// inputs lists what each node reads, for the definition of the pipeline.
-func (a *assembly) inputs() []definition.Input {
+// DefinitionInputs lists what each node reads, for the definition of the pipeline.
+func (a *Pipeline) DefinitionInputs() []definition.Input {
 	var all []definition.Input
 	rows := func(section, reader string, inputs []graph.Output) {
 		for _, in := range inputs {
@@ -48,26 +47,26 @@ func (a *assembly) inputs() []definition.Input {
 			all = append(all, definition.Input{Section: "transforms", Reader: reader, Node: in})
 		}
 	}
-	for _, n := range a.config.Filters {
+	for _, n := range a.Config.Filters {
 		changes(n.Name, n.Inputs)
 	}
-	for _, n := range a.config.Changes {
+	for _, n := range a.Config.Changes {
 		changes(n.Name, n.Inputs)
 	}
-	for _, n := range a.config.Rows {
+	for _, n := range a.Config.Rows {
 		rows("transforms", n.Name, n.Inputs)
 	}
-	for _, n := range a.config.Stateful {
+	for _, n := range a.Config.Stateful {
 		rows("transforms", n.Name, n.Inputs)
 	}
-	for _, n := range a.config.Sinks {
+	for _, n := range a.Config.Sinks {
 		rows("sinks", n.Name, n.Inputs)
 	}
 	return all
 }
 
-// compareWith holds the pipeline file against what a state keeps.
-func (a *assembly) compareWith(kept *state.Contents) (*comparison, error) {
+// CompareWith holds the pipeline file against what a state keeps.
+func (a *Pipeline) CompareWith(kept *state.Contents) (*Comparison, error) {
 	was, err := definition.Parse(kept.Definition)
 	if err != nil {
 		return nil, err
@@ -75,69 +74,69 @@ func (a *assembly) compareWith(kept *state.Contents) (*comparison, error) {
 	if err := a.checkFromNow(was); err != nil {
 		return nil, err
 	}
-	c := &comparison{Dir: a.config.StateDir, Epoch: kept.Checkpoint.Epoch, Changes: []definition.Change{}, file: a.file}
+	c := &Comparison{Dir: a.Config.StateDir, Epoch: kept.Checkpoint.Epoch, Changes: []definition.Change{}, file: a.File}
 	found := &definition.Found{Definition: was, Epoch: kept.Checkpoint.Epoch, Read: func(source string) bool { return slices.Contains(kept.Read, source) }}
-	changes, next, err := definition.Compare(found, a.file, a.inputs(), a.fromNow)
+	changes, next, err := definition.Compare(found, a.File, a.DefinitionInputs(), a.FromNow)
 	if err != nil {
 		return nil, err
 	}
-	c.Changes, c.next = append(c.Changes, changes...), next
+	c.Changes, c.Next = append(c.Changes, changes...), next
 	c.Refused = slices.ContainsFunc(changes, func(d definition.Change) bool { return d.Verdict == definition.Refused })
 	identity := func(d definition.Change) bool { return d.Verdict == definition.Refused && d.Kind == spec.Identity }
 	if slices.ContainsFunc(changes, identity) || c.Epoch == 0 {
 		return c, nil // what would be wrong as well follows from it
 	}
-	if err := engine.CheckState(&a.config, kept); err != nil {
+	if err := engine.CheckState(&a.Config, kept); err != nil {
 		c.Refused = true
 		definition.WithoutFromNow(c.Changes)
 		for line := range strings.Lines(err.Error()) {
-			c.Problems = append(c.Problems, a.file.Redact(strings.TrimSuffix(line, "\n")))
+			c.Problems = append(c.Problems, a.File.Redact(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	return c, nil
 }
 
 // checkFromNow refuses names of --from-now that no node has or had.
-func (a *assembly) checkFromNow(was *definition.Definition) error {
+func (a *Pipeline) checkFromNow(was *definition.Definition) error {
 	known := was.Nodes()
-	for _, section := range []spec.Map[*spec.NodeConfig]{a.file.Sources, a.file.Transforms, a.file.Sinks} {
+	for _, section := range []spec.Map[*spec.NodeConfig]{a.File.Sources, a.File.Transforms, a.File.Sinks} {
 		for _, e := range section {
 			known = append(known, e.Name)
 		}
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
-	for _, name := range a.fromNow {
+	for _, name := range a.FromNow {
 		if !slices.Contains(known, name) {
-			return usage(notKnown("--from-now", name, known))
+			return usage.Wrap(usage.NotKnown("--from-now", name, known))
 		}
 	}
 	return nil
 }
 
-// compare implements engine.Config.Compare: it refuses a state that does not go with
+// Compare implements engine.Config.Compare: it refuses a state that does not go with
 // the file, says in the log what is taken, and returns what the state is to keep.
-func (a *assembly) compare(kept *state.Contents) ([]byte, error) {
-	c, err := a.compareWith(kept)
+func (a *Pipeline) Compare(kept *state.Contents) ([]byte, error) {
+	c, err := a.CompareWith(kept)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	for _, d := range c.Changes {
 		switch d.Verdict {
 		case definition.FromNow:
-			a.config.Log.Warn("changed from now on: "+d.Message, "node", d.Node, "epoch", c.Epoch+1)
+			a.Config.Log.Warn("changed from now on: "+d.Message, "node", d.Node, "epoch", c.Epoch+1)
 		default:
-			a.config.Log.Info("changed: " + d.Message)
+			a.Config.Log.Info("changed: " + d.Message)
 		}
 	}
-	return json.Marshal(c.next)
+	return json.Marshal(c.Next)
 }
 
-// err is the error of a file that the state refuses; nil = it does not.
-func (c *comparison) err() error {
+// Err is the error of a file that the state refuses; nil = it does not.
+func (c *Comparison) Err() error {
 	if !c.Refused {
 		return nil
 	}
@@ -154,8 +153,8 @@ func (c *comparison) err() error {
 	return errors.New(strings.Join(append([]string{text}, c.Problems...), "\n"))
 }
 
-// text says what becomes of each change.
-func (c *comparison) text(w io.Writer) error {
+// Text says what becomes of each change.
+func (c *Comparison) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "State folder %s", c.Dir)
 	if c.Epoch > 0 {
@@ -176,63 +175,46 @@ func (c *comparison) text(w io.Writer) error {
 	return err
 }
 
-// stateFlags are those of commands that hold a file against a state without
-// running it.
-type stateFlags struct {
-	dir     string
-	fromNow []string
-}
-
-func (f *stateFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.dir, "state", "", "hold the file against this state folder; default: its state.dir, where it is there")
-	fromNowFlag(cmd, &f.fromNow)
-}
-
-// fromNowFlag adds --from-now to a command.
-func fromNowFlag(cmd *cobra.Command, nodes *[]string) {
-	cmd.Flags().StringSliceVar(nodes, "from-now", nil, "take changes of this node's content for what is read from now on; may be repeated, or a list: a,b")
-	offer(cmd, "from-now", oneOf())
-}
-
-// compareState holds the file against a state folder; nil = there is no state.
-func (a *assembly) compareState(ctx context.Context, f stateFlags) (*comparison, error) {
-	if f.dir != "" {
-		a.config.StateDir = f.dir
+// CompareState holds the file against a state folder, empty for that of the file, with
+// nodes whose content may change from now on; nil = there is no state.
+func (a *Pipeline) CompareState(ctx context.Context, dir string, fromNow []string) (*Comparison, error) {
+	if dir != "" {
+		a.Config.StateDir = dir
 	}
-	a.fromNow = f.fromNow
-	if _, err := os.Stat(filepath.Join(a.config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
-		if f.dir != "" {
-			return nil, usage(fmt.Errorf("--state %s: there is no state", f.dir))
+	a.FromNow = fromNow
+	if _, err := os.Stat(filepath.Join(a.Config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
+		if dir != "" {
+			return nil, usage.Wrap(fmt.Errorf("--state %s: there is no state", dir))
 		}
 		return nil, a.checkFromNow(nil)
 	}
 	kept, err := a.findKept(ctx)
-	if c := a.otherName(err); c != nil {
+	if c := a.OtherName(err); c != nil {
 		return c, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return a.compareWith(kept)
+	return a.CompareWith(kept)
 }
 
-// otherName is the comparison with a state of a pipeline of another name, if that is
+// OtherName is the comparison with a state of a pipeline of another name, if that is
 // the error of opening it.
-func (a *assembly) otherName(err error) *comparison {
+func (a *Pipeline) OtherName(err error) *Comparison {
 	var e *state.OtherPipelineError
 	if !errors.As(err, &e) {
 		return nil
 	}
-	at := a.file.MistakeAt([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
-	return &comparison{Dir: a.config.StateDir, Refused: true, file: a.file,
+	at := a.File.MistakeAt([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
+	return &Comparison{Dir: a.Config.StateDir, Refused: true, file: a.File,
 		Changes: []definition.Change{{Key: "name", Kind: spec.Identity, Verdict: definition.Refused, Was: e.Was, Is: e.Is, Mistake: at}}}
 }
 
 // findKept reads what a state keeps, or asks the process that has it open.
-func (a *assembly) findKept(ctx context.Context) (kept *state.Contents, err error) {
-	store, err := state.Inspect(a.config.StateDir, state.Options{Pipeline: a.file.Name})
+func (a *Pipeline) findKept(ctx context.Context) (kept *state.Contents, err error) {
+	store, err := state.Inspect(a.Config.StateDir, state.Options{Pipeline: a.File.Name})
 	if errors.Is(err, state.ErrLocked) {
-		kept, why := status.AskKept(ctx, a.config.StateDir)
+		kept, why := status.AskKept(ctx, a.Config.StateDir)
 		if why == nil {
 			return kept, nil
 		}

@@ -1,4 +1,4 @@
-package jobs
+package assembly
 
 import (
 	"errors"
@@ -11,21 +11,21 @@ import (
 // compile makes the nodes of the file and compiles them; mistakes go to the file. Nodes
 // that are not sound are left out, and whatever hangs on them is not judged. Without a
 // plan the file has mistakes.
-func (a *assembly) compile(sources []graph.SourceDeclaration) *graph.Plan {
+func (a *Pipeline) compile(sources []graph.SourceDeclaration) *graph.Plan {
 	d := &graph.Declaration{Sources: sources, ChangesMade: func(all []graph.ChangeNode) { shareMasks(sources, all) }}
-	for _, e := range a.file.Transforms {
+	for _, e := range a.File.Transforms {
 		d.Transforms = append(d.Transforms, a.declareTransform(sources, e.Value))
 	}
-	for _, e := range a.file.Sinks {
+	for _, e := range a.File.Sinks {
 		s := graph.SinkDeclaration{Name: e.Name, Inputs: inputsOf(e.Value)}
-		if sink, ok := buildNode(a.file, "sinks", e.Value, sinkKinds); ok {
+		if sink, ok := buildNode(a.File, "sinks", e.Value, sinkKinds); ok {
 			s.Sink = sink
 		}
 		d.Sinks = append(d.Sinks, s)
 	}
 	plan, mistakes := graph.Build(d)
 	for _, m := range mistakes {
-		a.file.Report(string(m.Section), m.Node, fileError(m))
+		a.File.Report(string(m.Section), m.Node, fileError(m))
 	}
 	return plan
 }
@@ -50,12 +50,12 @@ func inputsOf(c *spec.NodeConfig) []graph.Input {
 }
 
 // declareTransform declares a transform by the kinds that its type is of.
-func (a *assembly) declareTransform(sources []graph.SourceDeclaration, c *spec.NodeConfig) graph.TransformDeclaration {
+func (a *Pipeline) declareTransform(sources []graph.SourceDeclaration, c *spec.NodeConfig) graph.TransformDeclaration {
 	t := graph.TransformDeclaration{Name: c.Name, Type: c.Type, Inputs: inputsOf(c), Unsound: !c.Sound || c.Config == nil}
 	if _, ok := transformKinds[c.Type]; ok {
 		t.Change = func(read []string) (pipeline.ChangeTransform, bool) {
 			a.inheritTTLDeletes(sources, c, read)
-			made, ok := buildNode(a.file, "transforms", c, transformKinds)
+			made, ok := buildNode(a.File, "transforms", c, transformKinds)
 			if ok {
 				a.warn("transforms", c.Name, made)
 			}
@@ -63,16 +63,16 @@ func (a *assembly) declareTransform(sources []graph.SourceDeclaration, c *spec.N
 		}
 	}
 	if _, ok := changeKinds[c.Type]; ok {
-		t.Filter = func() (pipeline.ChangeFilter, bool) { return buildNode(a.file, "transforms", c, changeKinds) }
+		t.Filter = func() (pipeline.ChangeFilter, bool) { return buildNode(a.File, "transforms", c, changeKinds) }
 	}
 	if kind, ok := rowwiseKinds[c.Type]; ok {
 		t.Row = func(tables []*pipeline.Table) (pipeline.RowTransform, bool) {
-			return buildOfRows(a.file, c, kind, tables)
+			return buildOfRows(a.File, c, kind, tables)
 		}
 	}
 	if kind, ok := keyedKinds[c.Type]; ok {
 		t.Stateful = func(tables []*pipeline.Table) (pipeline.StatefulTransform, bool) {
-			return buildOfRows(a.file, c, kind, tables)
+			return buildOfRows(a.File, c, kind, tables)
 		}
 	}
 	return t
@@ -99,4 +99,20 @@ func buildOfRows[T any](f *spec.File, c *spec.NodeConfig, kind rowKind[T], table
 		return node, false
 	}
 	return node, true
+}
+
+// warner is a node that can tell what of its configuration is most likely not
+// meant, though it is no mistake.
+type warner interface {
+	// Warnings returns *spec.FieldErrors with paths that start at the node.
+	Warnings() []error
+}
+
+// warn takes the warnings of a node of the file.
+func (a *Pipeline) warn(section, name string, node any) {
+	if w, ok := node.(warner); ok {
+		for _, err := range w.Warnings() {
+			a.File.Warn(section, name, err)
+		}
+	}
 }

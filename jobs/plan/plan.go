@@ -1,0 +1,205 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// Plan is what a pipeline would do.
+type Plan struct {
+	Pipeline   string               `json:"pipeline"`
+	Nodes      []planNode           `json:"nodes"`
+	Tables     []planTable          `json:"tables"`
+	Edges      []planEdge           `json:"edges"`
+	References []planReference      `json:"references,omitempty"` // that rows are joined to
+	Relations  []planRelation       `json:"relations,omitempty"`  // of facts to dimensions
+	ER         string               `json:"er,omitempty"`         // the stars as a Mermaid diagram
+	DDL        []planDDL            `json:"ddl"`
+	Warnings   []*spec.Mistake      `json:"warnings,omitempty"` // of what is most likely not meant
+	Comparison *assembly.Comparison `json:"state,omitempty"`    // against the state folder; nil = there is none
+}
+
+type planNode struct {
+	Name    string `json:"name"`
+	Section string `json:"section"`
+	Type    string `json:"type"`
+}
+
+type planTable struct {
+	Node    string       `json:"node"`
+	Name    string       `json:"name"`
+	Key     []string     `json:"key"`
+	Columns []planColumn `json:"columns"`
+}
+
+type planColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Mask bool   `json:"mask,omitempty"`
+}
+
+type planEdge struct {
+	From  string `json:"from"`
+	Table string `json:"table,omitempty"`
+	To    string `json:"to"`
+	Kind  string `json:"kind"` // changes, log or settled
+	State bool   `json:"state"`
+	Why   string `json:"why"`
+}
+
+// planRelation is a column of a fact that holds a dimension's surrogate key.
+type planRelation struct {
+	Node      string `json:"node"`
+	Fact      string `json:"fact"`
+	Column    string `json:"column"`
+	Dimension string `json:"dimension"`
+	Key       string `json:"key"`
+}
+
+// planReference is a table outside of the pipeline that rows are joined to.
+type planReference struct {
+	Node    string       `json:"node"`
+	Source  string       `json:"source"`
+	Refresh string       `json:"refresh"`
+	Key     []planColumn `json:"key"`
+	Columns []planColumn `json:"columns"`
+}
+
+type planDDL struct {
+	Sink string `json:"sink"`
+	SQL  string `json:"sql"`
+}
+
+func New(a *assembly.Pipeline) *Plan {
+	p := &Plan{Pipeline: a.File.Name, Warnings: a.File.Warnings()}
+	for _, e := range a.File.Sources {
+		p.Nodes = append(p.Nodes, planNode{e.Name, "source", e.Value.Type})
+	}
+	for _, e := range a.File.Transforms {
+		p.Nodes = append(p.Nodes, planNode{e.Name, "transform", e.Value.Type})
+	}
+	for _, e := range a.File.Sinks {
+		p.Nodes = append(p.Nodes, planNode{e.Name, "sink", e.Value.Type})
+	}
+	for _, o := range a.Config.Outputs() {
+		p.Tables = append(p.Tables, newPlanTable(o.Node, o.Table))
+	}
+	for i := range a.Config.Edges {
+		p.Edges = append(p.Edges, newPlanEdge(&a.Config.Edges[i]))
+	}
+	for _, n := range a.Config.Rows {
+		if r, ok := n.Transform.(pipeline.SideInput); ok {
+			t := r.Describe()
+			p.References = append(p.References, planReference{n.Name, t.Source, spec.Duration(t.Refresh).String(), planColumns(t.Key), planColumns(t.Columns)})
+		}
+	}
+	for _, n := range a.Config.Stateful {
+		if r, ok := n.Transform.(pipeline.RelationLister); ok {
+			for _, r := range r.Relations() {
+				p.Relations = append(p.Relations, planRelation{n.Name, r.Table, r.Column, r.To, r.Key})
+			}
+		}
+	}
+	if len(p.Relations) > 0 {
+		p.ER = p.entityDiagram()
+	}
+	for _, n := range a.Config.Sinks {
+		if d, ok := n.Sink.(pipeline.DDLWriter); ok {
+			p.DDL = append(p.DDL, planDDL{n.Name, d.DDL(graph.Tables(n.Inputs))})
+		}
+	}
+	for i := range p.Edges { // they say where references are, and expressions
+		p.Edges[i].Why = a.File.Redact(p.Edges[i].Why)
+	}
+	for i := range p.References {
+		p.References[i].Source = a.File.Redact(p.References[i].Source)
+	}
+	return p
+}
+
+func newPlanTable(node string, t *pipeline.Table) planTable {
+	pt := planTable{Node: node, Name: t.Name, Key: []string{}}
+	for _, k := range t.Key {
+		pt.Key = append(pt.Key, t.Columns[k].Name)
+	}
+	for _, c := range t.Columns {
+		pt.Columns = append(pt.Columns, planColumn{c.Name, c.Type.String(), c.Masked})
+	}
+	return pt
+}
+
+func (p *Plan) Text(w io.Writer) error {
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "pipeline %s\n\n", p.Pipeline)
+	if p.Comparison != nil {
+		if err := p.Comparison.Text(b); err != nil {
+			return err
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("Graph\n")
+	for _, e := range p.Edges {
+		from := e.From
+		if e.Table != "" {
+			from += "." + e.Table
+		}
+		fmt.Fprintf(b, "  %s → %s (%s)\n", from, e.To, e.Kind)
+	}
+	b.WriteString("\nTables\n")
+	for _, t := range p.Tables {
+		key := "append only"
+		if len(t.Key) > 0 {
+			key = "key " + strings.Join(t.Key, ", ")
+		}
+		fmt.Fprintf(b, "  %s.%s (%s)\n", t.Node, t.Name, key)
+		widest := 24
+		for _, c := range t.Columns {
+			widest = max(widest, terminal.Width(c.Name))
+		}
+		for _, c := range t.Columns {
+			masked := ""
+			if c.Mask {
+				masked = ", masked"
+			}
+			fmt.Fprintf(b, "    %s %s%s\n", terminal.Pad(c.Name, widest), c.Type, masked)
+		}
+	}
+	p.references(b)
+	b.WriteString("\nState\n")
+	p.state(b)
+	if p.ER != "" {
+		fmt.Fprintf(b, "\nStar (a Mermaid diagram)\n%s", p.ER)
+	}
+	for _, d := range p.DDL {
+		fmt.Fprintf(b, "\nDDL of %s\n%s\n", d.Sink, strings.TrimRight(d.SQL, "\n"))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// state says once for each table and kind of edge whether it keeps state.
+func (p *Plan) state(b *strings.Builder) {
+	var said []string
+	for _, e := range p.Edges {
+		if e.Table == "" {
+			continue
+		}
+		keeps := "no state"
+		if e.State {
+			keeps = "keeps state"
+		}
+		line := fmt.Sprintf("  %s.%s → %s: %s; %s\n", e.From, e.Table, e.To, keeps, e.Why)
+		if !slices.Contains(said, line) {
+			said = append(said, line)
+			b.WriteString(line)
+		}
+	}
+}

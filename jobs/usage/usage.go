@@ -1,0 +1,46 @@
+// Package usage marks mistakes of whoever gives a command: in its words, or in the
+// pipeline file that it names.
+package usage
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
+)
+
+// Error is a mistake of the caller: the command ends with the status of wrong usage.
+type Error struct{ error }
+
+// Unwrap returns what was marked.
+func (e Error) Unwrap() error { return e.error }
+
+// Wrap marks an error; nil stays nil.
+func Wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Error{err}
+}
+
+// WrongChoice says that a flag takes one of a few words.
+func WrongChoice(flag, value string, known ...string) error {
+	last := len(known) - 1
+	want := known[last]
+	if last > 0 {
+		want = strings.Join(known[:last], ", ") + " or " + want
+	}
+	return NotKnown(flag, value, known, "want "+want)
+}
+
+// NotKnown says that a flag names something that is not there, what it may mean,
+// and, unless words say so, what there is.
+func NotKnown(flag, value string, known []string, words ...string) error {
+	if len(words) == 0 {
+		words = []string{"known are " + strings.Join(known, ", ")}
+	}
+	if like := spec.Suggest(value, known); like != "" {
+		words = append(words, fmt.Sprintf("did you mean %q?", like))
+	}
+	return fmt.Errorf("%s %q: %s", flag, value, strings.Join(words, ": "))
+}
