@@ -211,7 +211,7 @@ func (c *oracleCase) compare(to target, stage int) error {
 		return err
 	}
 	got, keys, wrong := c.model.Translate(found)
-	wrong = append(wrong, oracle.Moved(c.keys, keys)...)
+	wrong = append(wrong, oracle.ChangedKeys(c.keys, keys)...)
 	wrong = append(wrong, oracle.Diff(got, c.model.Tables(c.delivery.Changes(stage)))...)
 	c.keys = keys
 	lines, err := c.compareLetters(stage)
@@ -264,7 +264,7 @@ func (c *oracleCase) judge() func(map[string][]oracle.Row) error {
 	var before oracle.Keys
 	return func(found map[string][]oracle.Row) error {
 		_, keys, wrong := c.model.Translate(found)
-		wrong = append(wrong, oracle.Moved(before, keys)...)
+		wrong = append(wrong, oracle.ChangedKeys(before, keys)...)
 		before = keys
 		if len(wrong) == 0 {
 			return nil

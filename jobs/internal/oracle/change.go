@@ -56,27 +56,27 @@ func Items(changes []Change) []Item {
 	}
 	var items []Item
 	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		items = append(items, Item{key, inOrder(slices.Collect(maps.Values(byKey[key])))})
+		items = append(items, Item{key, sortByVersion(slices.Collect(maps.Values(byKey[key])))})
 	}
 	return items
 }
 
-// inOrder sorts the distinct changes of an item by version.
-func inOrder(changes []Change) []Change {
+// sortByVersion sorts the distinct changes of an item by version.
+func sortByVersion(changes []Change) []Change {
 	byTime := map[int64][]Change{}
 	for _, c := range changes {
 		byTime[c.Time] = append(byTime[c.Time], c)
 	}
 	var ordered []Change
 	for _, t := range slices.Sorted(maps.Keys(byTime)) {
-		ordered = append(ordered, ofOneTime(byTime[t])...)
+		ordered = append(ordered, sortTied(byTime[t])...)
 	}
 	return ordered
 }
 
-// ofOneTime sorts changes of equal time: by sequence number where all have one,
+// sortTied sorts changes of equal time: by sequence number where all have one,
 // otherwise by the chain of images, from its end.
-func ofOneTime(changes []Change) []Change {
+func sortTied(changes []Change) []Change {
 	if !slices.ContainsFunc(changes, func(c Change) bool { return c.Seq == 0 }) {
 		slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.Seq, b.Seq) })
 		return changes

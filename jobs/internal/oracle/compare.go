@@ -34,19 +34,19 @@ func (m *Model) Translate(found map[string][]Row) (Tables, Keys, []string) {
 			tr.add(t.name, rows, t.Key)
 		}
 	}
-	return tr.tables, tr.keys, tr.wrong
+	return tr.tables, tr.keys, tr.mistakes
 }
 
 type translation struct {
-	m       *Model
-	tables  Tables
-	keys    Keys
-	natural map[string]map[string]string // natural keys by dimension and surrogate key
-	wrong   []string
+	m        *Model
+	tables   Tables
+	keys     Keys
+	natural  map[string]map[string]string // natural keys by dimension and surrogate key
+	mistakes []string
 }
 
-func (tr *translation) complain(format string, args ...any) {
-	tr.wrong = append(tr.wrong, fmt.Sprintf(format, args...))
+func (tr *translation) report(format string, args ...any) {
+	tr.mistakes = append(tr.mistakes, fmt.Sprintf(format, args...))
 }
 
 // add takes rows with a key of their own.
@@ -55,7 +55,7 @@ func (tr *translation) add(table string, rows []Row, key []string) {
 	for _, r := range rows {
 		k, ok := r.keyOf(key)
 		if !ok {
-			tr.complain("%s: a null in the key of %v", table, r)
+			tr.report("%s: a null in the key of %v", table, r)
 		}
 		tr.put(table, k, r)
 	}
@@ -63,7 +63,7 @@ func (tr *translation) add(table string, rows []Row, key []string) {
 
 func (tr *translation) put(table, key string, r Row) {
 	if other, twice := tr.tables[table][key]; twice {
-		tr.complain("%s: two rows for %s: %v and %v", table, key, other, r)
+		tr.report("%s: two rows for %s: %v and %v", table, key, other, r)
 	}
 	tr.tables[table][key] = r
 }
@@ -84,12 +84,12 @@ func (tr *translation) dimension(name string, rows []Row) {
 		case surrogate == "0":
 			nk = Unknown
 		case !ok:
-			tr.complain("%s: member %s has a null in its natural key: %v", name, surrogate, r)
+			tr.report("%s: member %s has a null in its natural key: %v", name, surrogate, r)
 		case d.Calendar != nil && surrogate != strings.ReplaceAll(nk, "-", ""):
-			tr.complain("%s: %s has key %s", name, nk, surrogate)
+			tr.report("%s: %s has key %s", name, nk, surrogate)
 		}
 		if other, twice := tr.natural[name][surrogate]; twice {
-			tr.complain("%s: %s and %s have key %s", name, other, nk, surrogate)
+			tr.report("%s: %s and %s have key %s", name, other, nk, surrogate)
 		}
 		tr.natural[name][surrogate] = nk
 		tr.keys[name][nk] = surrogate
@@ -107,7 +107,7 @@ func (tr *translation) dense(name, kind, onDelete string) {
 	for s := range tr.natural[name] {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
-			tr.complain("%s: a surrogate key %q", name, s)
+			tr.report("%s: a surrogate key %q", name, s)
 		}
 		keys = append(keys, n)
 	}
@@ -117,7 +117,7 @@ func (tr *translation) dense(name, kind, onDelete string) {
 	}
 	for i, n := range keys {
 		if n != i {
-			tr.complain("%s: keys of a sequence with gaps: %v", name, keys)
+			tr.report("%s: keys of a sequence with gaps: %v", name, keys)
 			return
 		}
 	}
@@ -132,7 +132,7 @@ func (tr *translation) fact(name string, rows []Row, used map[string]map[string]
 			dim := d.Value.Dimension
 			nk, ok := tr.natural[dim][r[d.Name]]
 			if !ok {
-				tr.complain("%s: %v refers to member %q of %s, which is not there", name, r, r[d.Name], dim)
+				tr.report("%s: %v refers to member %q of %s, which is not there", name, r, r[d.Name], dim)
 			}
 			r[d.Name] = nk
 			if used[dim] == nil {
@@ -168,8 +168,8 @@ func Diff(got, want Tables) []string {
 	return lines
 }
 
-// Moved says which members have another key than before.
-func Moved(before, after Keys) []string {
+// ChangedKeys says which members have another key than before.
+func ChangedKeys(before, after Keys) []string {
 	var lines []string
 	for _, d := range slices.Sorted(maps.Keys(before)) {
 		for _, nk := range slices.Sorted(maps.Keys(before[d])) {

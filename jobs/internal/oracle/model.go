@@ -109,7 +109,7 @@ func (m *Model) Dead(c Change) error {
 // inferred ones that facts refer to, and the unknown member.
 func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 	best := map[string]*upsert{}
-	l.each(func(u *upsert) {
+	l.eachUpsert(func(u *upsert) {
 		if nk, ok := u.keyOf(d.NaturalKey); ok && u.newer(best[nk]) {
 			best[nk] = u
 		}
@@ -121,10 +121,10 @@ func members(d *star.DimensionConfig, l *log, used Rows) Rows {
 		}
 	}
 	left := map[string]int64{} // when the last row left the natural key
-	for _, spans := range l.spans(d.NaturalKey) {
-		for nk, s := range spans {
+	for _, memberships := range l.memberships(d.NaturalKey) {
+		for nk, s := range memberships {
 			if nk != null {
-				left[nk] = max(left[nk], s.left(spans))
+				left[nk] = max(left[nk], s.departure(memberships))
 			}
 		}
 	}

@@ -23,14 +23,14 @@ func (p policy) of(t *table) policy {
 		p.merge = first
 	}
 	p.ttl = t.TTLDeletes
-	if t.part && p.ttl == "delete" {
+	if t.skipsNullKeys && p.ttl == "delete" {
 		p.ttl = flag
 	}
 	return p
 }
 
-// fate returns what becomes of a row that goes by a change.
-func (p policy) fate(by told) string {
+// onDeleteOf returns what becomes of a row that goes by a change.
+func (p policy) onDeleteOf(by statement) string {
 	if by.expired && p.ttl != "" {
 		return p.ttl
 	}
@@ -45,11 +45,11 @@ type log struct {
 	items []Item
 }
 
-// by returns the log with rows that are told apart by some columns besides their
+// alsoKeyedBy returns the log with rows that are told apart by some columns besides their
 // key, without those that have a null in one.
-func (l *log) by(columns []string) *log {
+func (l *log) alsoKeyedBy(columns []string) *log {
 	t := *l.table
-	t.Key, t.part = slices.Concat(t.Key, columns), true
+	t.Key, t.skipsNullKeys = slices.Concat(t.Key, columns), true
 	return &log{&t, l.items}
 }
 
@@ -66,8 +66,8 @@ func (u *upsert) newer(best *upsert) bool {
 	return best == nil || cmp.Or(cmp.Compare(u.time, best.time), cmp.Compare(u.item, best.item)) >= 0
 }
 
-// yields returns all rows of a change.
-func (l *log) yields(c *Change) []Row {
+// rowsOf returns all rows of a change.
+func (l *log) rowsOf(c *Change) []Row {
 	rows, err := l.table.rows(c.New)
 	if err != nil {
 		panic(err) // the change is a dead letter, and was left out
@@ -75,43 +75,43 @@ func (l *log) yields(c *Change) []Row {
 	return rows
 }
 
-// each calls f with every upsert ever, each item's in order.
-func (l *log) each(f func(*upsert)) {
+// eachUpsert calls f with every upsert ever, each item's in order.
+func (l *log) eachUpsert(f func(*upsert)) {
 	for i := range l.items {
 		for j := range l.items[i].Changes {
 			c := &l.items[i].Changes[j]
-			for _, r := range l.yields(c) {
+			for _, r := range l.rowsOf(c) {
 				f(&upsert{r, l.items[i].Key, c.Time})
 			}
 		}
 	}
 }
 
-// story is what an item that once yielded a row key says of it, change by
+// contribution is what an item that once yielded a row key says of it, change by
 // change.
-type story struct {
-	item string
-	told []told
+type contribution struct {
+	item       string
+	statements []statement
 }
 
-// told is what one change says: a row, or nil that there is none.
-type told struct {
+// statement is what one change says: a row, or nil that there is none.
+type statement struct {
 	time             int64
 	removes, expired bool // the item
 	Row
 }
 
-// stories returns all that is said of each row key.
-func (l *log) stories() map[string][]*story {
-	all := map[string][]*story{}
+// contributions returns all that is said of each row key.
+func (l *log) contributions() map[string][]*contribution {
+	all := map[string][]*contribution{}
 	for i := range l.items {
 		it := &l.items[i]
-		own := map[string]*story{}
+		own := map[string]*contribution{}
 		for j := range it.Changes {
-			for _, r := range l.yields(&it.Changes[j]) {
+			for _, r := range l.rowsOf(&it.Changes[j]) {
 				key, _ := r.keyOf(l.table.Key)
 				if own[key] == nil {
-					own[key] = l.story(it, key)
+					own[key] = l.contributionOf(it, key)
 				}
 			}
 		}
@@ -122,25 +122,25 @@ func (l *log) stories() map[string][]*story {
 	return all
 }
 
-func (l *log) story(it *Item, key string) *story {
-	s := &story{item: it.Key}
+func (l *log) contributionOf(it *Item, key string) *contribution {
+	s := &contribution{item: it.Key}
 	for j := range it.Changes {
 		c := &it.Changes[j]
-		t := told{time: c.Time, removes: c.New == nil, expired: c.TTL}
-		for _, r := range l.yields(c) {
+		t := statement{time: c.Time, removes: c.New == nil, expired: c.TTL}
+		for _, r := range l.rowsOf(c) {
 			if k, _ := r.keyOf(l.table.Key); k == key {
 				t.Row = r
 			}
 		}
-		s.told = append(s.told, t)
+		s.statements = append(s.statements, t)
 	}
 	return s
 }
 
 // last returns the number of the newest change that yields the key.
-func (s *story) last() int {
-	for n := len(s.told) - 1; ; n-- {
-		if s.told[n].Row != nil {
+func (s *contribution) last() int {
+	for n := len(s.statements) - 1; ; n-- {
+		if s.statements[n].Row != nil {
 			return n
 		}
 	}
@@ -148,9 +148,9 @@ func (s *story) last() int {
 
 // end returns the number of the change by which the row went; -1 = it is there. A
 // first row goes with its item, any other when the item does not yield it.
-func (s *story) end(p policy) int {
-	for n := s.last() + 1; n < len(s.told); n++ {
-		if p.merge != first || s.told[n].removes {
+func (s *contribution) end(p policy) int {
+	for n := s.last() + 1; n < len(s.statements); n++ {
+		if p.merge != first || s.statements[n].removes {
 			return n
 		}
 	}
@@ -161,20 +161,20 @@ func (s *story) end(p policy) int {
 // yields it, as an upsert; the first such row since the item was removed; or for
 // each column the upsert with its newest value since the item last did not yield
 // the key.
-func (s *story) values(merge string) map[string]*upsert {
+func (s *contribution) values(merge string) map[string]*upsert {
 	columns := map[string]*upsert{}
 	n := s.last()
 	if merge == first {
-		for i := n; i >= 0 && !s.told[i].removes; i-- {
-			if s.told[i].Row != nil {
+		for i := n; i >= 0 && !s.statements[i].removes; i-- {
+			if s.statements[i].Row != nil {
 				n = i
 			}
 		}
 	}
-	for ; n >= 0 && s.told[n].Row != nil; n-- {
-		for c := range s.told[n].Row {
+	for ; n >= 0 && s.statements[n].Row != nil; n-- {
+		for c := range s.statements[n].Row {
 			if columns[c] == nil {
-				columns[c] = &upsert{s.told[n].Row, s.item, s.told[n].time}
+				columns[c] = &upsert{s.statements[n].Row, s.item, s.statements[n].time}
 			}
 		}
 		if merge != latestNonNull {
@@ -185,12 +185,12 @@ func (s *story) values(merge string) map[string]*upsert {
 }
 
 // newestOf returns the row that some items give a key.
-func newestOf(stories []*story, merge string) Row {
+func newestOf(contributions []*contribution, merge string) Row {
 	if merge != latestNonNull {
-		stories = []*story{newestStory(stories, merge)}
+		contributions = []*contribution{newestContribution(contributions, merge)}
 	}
 	best := map[string]*upsert{}
-	for _, s := range stories {
+	for _, s := range contributions {
 		for c, u := range s.values(merge) {
 			if u.newer(best[c]) {
 				best[c] = u
@@ -204,13 +204,13 @@ func newestOf(stories []*story, merge string) Row {
 	return row
 }
 
-// newestStory returns the one with the newest change that yields the key; of first
+// newestContribution returns the one with the newest change that yields the key; of first
 // rows, the one with the oldest first row.
-func newestStory(stories []*story, merge string) *story {
-	var found *story
+func newestContribution(contributions []*contribution, merge string) *contribution {
+	var found *contribution
 	var best *upsert
-	for _, s := range stories {
-		u := &upsert{item: s.item, time: s.told[s.last()].time}
+	for _, s := range contributions {
+		u := &upsert{item: s.item, time: s.statements[s.last()].time}
 		if merge == first {
 			for _, of := range s.values(merge) {
 				u.time = of.time
@@ -223,12 +223,12 @@ func newestStory(stories []*story, merge string) *story {
 	return found
 }
 
-// lastStory returns the one that was the last to live, of those that all ended.
-func lastStory(stories []*story, p policy) *story {
-	var found *story
+// lastContribution returns the one that was the last to live, of those that all ended.
+func lastContribution(contributions []*contribution, p policy) *contribution {
+	var found *contribution
 	var best *upsert
-	for _, s := range stories {
-		u := &upsert{item: s.item, time: s.told[s.end(p)].time}
+	for _, s := range contributions {
+		u := &upsert{item: s.item, time: s.statements[s.end(p)].time}
 		if u.newer(best) {
 			found, best = s, u
 		}
@@ -240,28 +240,28 @@ func lastStory(stories []*story, p policy) *story {
 func (l *log) settled(p policy) Rows {
 	p = p.of(l.table)
 	rows := Rows{}
-	for key, stories := range l.stories() {
-		var live []*story
-		for _, s := range stories {
+	for key, contributions := range l.contributions() {
+		var live []*contribution
+		for _, s := range contributions {
 			if s.end(p) < 0 {
 				live = append(live, s)
 			}
 		}
-		fate, deleted := keep, int64(0)
+		outcome, deleted := keep, int64(0)
 		if len(live) > 0 {
 			rows[key] = newestOf(live, p.merge)
 		} else {
-			s := lastStory(stories, p)
-			by := s.told[s.end(p)]
-			if fate, deleted = p.fate(by), by.time; fate != flag && fate != keep {
+			s := lastContribution(contributions, p)
+			by := s.statements[s.end(p)]
+			if outcome, deleted = p.onDeleteOf(by), by.time; outcome != flag && outcome != keep {
 				continue
 			}
-			rows[key] = newestOf([]*story{s}, p.merge)
+			rows[key] = newestOf([]*contribution{s}, p.merge)
 		}
 		if p.flags() {
-			rows[key] = rows[key].with(Row{"is_deleted": fmt.Sprint(fate == flag)})
+			rows[key] = rows[key].with(Row{"is_deleted": fmt.Sprint(outcome == flag)})
 		}
-		if fate == flag {
+		if outcome == flag {
 			rows[key]["deleted_at"] = Timestamp(deleted)
 		}
 	}

@@ -44,7 +44,7 @@ func (r Row) with(more Row) Row {
 type table struct {
 	name string
 	unnest.TableConfig
-	part bool // rows with a null in the key are left out; else they are wrong
+	skipsNullKeys bool // rows with a null in the key are left out; else they are wrong
 }
 
 // wants reports whether the table takes the image: each attribute that where
@@ -72,7 +72,7 @@ func (t *table) rows(im Image) ([]Row, error) {
 			return nil, err
 		}
 		key, ok := row.keyOf(t.Key)
-		if !ok && t.part {
+		if !ok && t.skipsNullKeys {
 			continue
 		}
 		if !ok {
