@@ -117,7 +117,8 @@ func (m *memberState) visible(d *dimension) memberRow {
 	}
 	s.deleted = m.seen
 	if m.seen {
-		s.deletedAt = m.time // at least: a row that left before the newest one was given left later than that
+		// The member was there when its newest row came, whether or not it is known when that left.
+		s.deletedAt = m.time
 	}
 	for _, r := range m.departures {
 		s.deletedAt = max(s.deletedAt, r.at)
