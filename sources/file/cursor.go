@@ -95,10 +95,15 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 // CursorText implements pipeline.Source.
 func (s *Source) CursorText(partition string, raw []byte) string {
 	c, err := parseCursor(partition, raw)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "unreadable: " + err.Error()
-	case c.Done:
+	}
+	return c.text()
+}
+
+// text says for people where the cursor stands.
+func (c *cursor) text() string {
+	if c.Done {
 		return fmt.Sprintf("the end, after %d records", c.Records)
 	}
 	return fmt.Sprintf("line %d, byte %d, after %d records", c.Line, c.Offset, c.Records)

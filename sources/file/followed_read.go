@@ -33,7 +33,7 @@ func (t *followedFile) readNew(ctx context.Context) (overwritten bool, err error
 func (t *followedFile) reportShortened() {
 	if gone := t.priorSize - t.info.Size(); gone > 0 {
 		t.priorSize = 0
-		t.env.notify(pipeline.Notice{Event: eventLost, Lost: gone, Message: fmt.Sprintf(
+		t.env.notify(pipeline.Notice{Event: eventLost, Partition: t.path, Position: t.at.text(), Lost: gone, Message: fmt.Sprintf(
 			"%s: %d bytes at its end were taken away before they were read", t.path, gone)})
 	}
 }

@@ -126,7 +126,7 @@ func (r *registry) decideLoss(p *formerFile) {
 	case p.newestOfName && p.unreadBytes == 0:
 		r.vacated[p.name] = p
 	case p.unreadBytes > 0:
-		r.notify(pipeline.Notice{Event: eventLost, Lost: p.unreadBytes, Message: fmt.Sprintf(
+		r.notify(pipeline.Notice{Event: eventLost, Partition: p.at.Path, Position: p.at.text(), Lost: p.unreadBytes, Message: fmt.Sprintf(
 			"%s: at least %d bytes behind line %d were not read: the file was truncated or removed too early", p.at.Path, p.unreadBytes, p.at.Line)})
 	}
 }
@@ -142,7 +142,7 @@ func (r *registry) nameTaken(path string) {
 
 // reportGone tells of a file that was rotated away while nothing ran, and can't be found.
 func (r *registry) reportGone(p *formerFile) {
-	r.notify(pipeline.Notice{Event: eventLost, Gap: true, Lost: p.unreadBytes, Message: p.at.goneText(p.at.Path, p.unreadBytes)})
+	r.notify(pipeline.Notice{Event: eventLost, Partition: p.at.Path, Position: p.at.text(), Gap: true, Lost: p.unreadBytes, Message: p.at.goneText(p.at.Path, p.unreadBytes)})
 	p.unreadBytes = 0
 }
 
@@ -261,7 +261,7 @@ func (r *registry) suspectHole(o rotation, origin, hole string) {
 		o.suspectSince = now
 	}
 	if now.Sub(o.suspectSince) >= gapAfter {
-		r.notify(pipeline.Notice{Event: eventLost, Gap: true, Message: o.at.holeText(origin, hole)})
+		r.notify(pipeline.Notice{Event: eventLost, Partition: o.at.Path, Position: o.at.text(), Gap: true, Message: o.at.holeText(origin, hole)})
 		return
 	}
 	if !slices.ContainsFunc(r.rotations, func(q rotation) bool { return q.name == o.name && q.id == o.id }) {
