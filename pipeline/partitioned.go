@@ -4,7 +4,7 @@ import "context"
 
 // Partitioned is what a source of partitions knows that come and go while it is read:
 // shards that split and merge, files of an export, segments of a scan. A runner
-// (sources/internal/partitions) makes a Source of it: it reads the partitions side by
+// (pipeline/partitions) makes a Source of it: it reads the partitions side by
 // side, parents before their children (I4), saves which have ended, and forgets them in
 // time. So this has no state but its connections, and an engine that spreads partitions
 // over machines needs nothing else of a source.

@@ -9,7 +9,7 @@ import (
 // partition has an order, which is kept (I4), and a cursor, which is saved.
 //
 // A source whose partitions are read side by side, come and go implements Partitioned,
-// of which sources/internal/partitions makes a Source.
+// of which pipeline/partitions makes a Source.
 //
 // # Life
 //

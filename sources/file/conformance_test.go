@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/sourcetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/sources/internal/conformance"
 )
 
 // suiteInput is a folder of files as the suite of sources sees it.
@@ -20,7 +20,7 @@ type suiteInput struct {
 	dir     string
 	packing string // of all files; see pack
 	follow  bool
-	files   []conformance.Partition
+	files   []sourcetest.Partition
 	records int
 }
 
@@ -36,7 +36,7 @@ func newSuiteInput(t testing.TB, packing string, follow bool) *suiteInput {
 // times.
 func (in *suiteInput) add(records int) {
 	in.t.Helper()
-	p := conformance.Partition{Name: filepath.Join(in.dir, fmt.Sprintf("f%02d.ndjson", len(in.files)))}
+	p := sourcetest.Partition{Name: filepath.Join(in.dir, fmt.Sprintf("f%02d.ndjson", len(in.files)))}
 	in.files = append(in.files, p)
 	in.put(len(in.files)-1, records)
 	at := time.Now().Add(time.Duration(len(in.files)-100) * time.Minute)
@@ -68,7 +68,7 @@ func (in *suiteInput) put(file, records int) {
 	}
 }
 
-// Source implements conformance.Input.
+// Source implements sourcetest.Input.
 func (in *suiteInput) Source(t testing.TB) pipeline.Source {
 	cfg := Config{Path: filepath.Join(in.dir, "*"), Format: "dynamodb_cdc", Follow: in.follow}
 	if in.follow {
@@ -77,13 +77,13 @@ func (in *suiteInput) Source(t testing.TB) pipeline.Source {
 	return testSource(t, cfg, 50)
 }
 
-// Want implements conformance.Input.
-func (in *suiteInput) Want() []conformance.Partition { return in.files }
+// Want implements sourcetest.Input.
+func (in *suiteInput) Want() []sourcetest.Partition { return in.files }
 
 // suiteFollowed is a suiteInput without end.
 type suiteFollowed struct{ *suiteInput }
 
-// Grow implements conformance.Grower: a file is added, or grows.
+// Grow implements sourcetest.Grower: a file is added, or grows.
 func (in suiteFollowed) Grow(r *rand.Rand) {
 	if r.IntN(3) == 0 {
 		in.add(1 + r.IntN(4))
@@ -95,7 +95,7 @@ func (in suiteFollowed) Grow(r *rand.Rand) {
 // suiteTrimmed is a bounded suiteInput whose files can be removed.
 type suiteTrimmed struct{ *suiteInput }
 
-// Trim implements conformance.Trimmer: what was read in part is gone.
+// Trim implements sourcetest.Trimmer: what was read in part is gone.
 func (in suiteTrimmed) Trim(t testing.TB, read map[string]int) (lost []string) {
 	for _, p := range in.files {
 		if n := read[p.Name]; n > 0 && n < len(p.Records) {
@@ -113,10 +113,10 @@ func (in suiteTrimmed) Trim(t testing.TB, read map[string]int) (lost []string) {
 func TestConformance(t *testing.T) {
 	for _, packing := range []string{"none", "gzip of two members", "zstd"} {
 		t.Run("bounded/"+packing, func(t *testing.T) {
-			conformance.Run(t, func(t testing.TB) conformance.Input { return suiteTrimmed{newSuiteInput(t, packing, false)} })
+			sourcetest.Run(t, func(t testing.TB) sourcetest.Input { return suiteTrimmed{newSuiteInput(t, packing, false)} })
 		})
 	}
 	t.Run("followed", func(t *testing.T) {
-		conformance.Run(t, func(t testing.TB) conformance.Input { return suiteFollowed{newSuiteInput(t, "none", true)} })
+		sourcetest.Run(t, func(t testing.TB) sourcetest.Input { return suiteFollowed{newSuiteInput(t, "none", true)} })
 	})
 }

@@ -1,4 +1,4 @@
-package conformance
+package sourcetest
 
 import (
 	"math/rand/v2"
