@@ -114,10 +114,10 @@ func (b *epochBuilder) endEpoch(ctx context.Context, c *barrier, prepared chan<-
 }
 
 // needed reports whether an epoch without records is needed: to publish what
-// sinks have gathered, to do what operators have left, or to note in the
+// sinks have gathered, to do what operators have left, to save positions, or to note in the
 // checkpoint that sources are finished, and their reading is.
 func (b *epochBuilder) needed(c *barrier) bool {
-	if !c.last {
+	if c.wanted || !c.last {
 		return c.wanted
 	}
 	if b.flow.pending(true) || b.budget.begun(b.c.Sources) {

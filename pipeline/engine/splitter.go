@@ -29,13 +29,18 @@ type splitter struct {
 	tasks   chan *task      // to the workers
 	events  chan event      // the same tasks, and barriers, to the epoch builder
 
-	before   int64   // the epoch before those of the run
-	number   int     // of the open epoch, counted from the start of the run
-	open     barrier // of the open epoch, as far as it was read
+	before   int64     // the epoch before those of the run
+	number   int       // of the open epoch, counted from the start of the run
+	open     barrier   // of the open epoch, as far as it was read
+	movedAt  time.Time // when the first position moved in the open epoch without records; zero = none did
 	finished map[string]bool
 	progress map[string]*readProgress // of the sources without end
 	interval *time.Timer
 }
+
+// positionsInterval is the least time between two epochs that hold nothing but positions
+// of quiet partitions, unless the interval of epochs is longer.
+const positionsInterval = 5 * time.Second
 
 // wantedCheckInterval is how often it is looked whether an epoch is wanted, while
 // nothing is read.
@@ -66,7 +71,7 @@ func (s *splitter) run(stop, ctx context.Context) error {
 				err = s.endEpoch(ctx)
 			}
 		case <-wanted.C:
-			if s.open.records == 0 && s.pace.takeWanted(s.clock()) {
+			if now := s.clock(); s.open.records == 0 && (s.positionsDue(now) || s.pace.takeWanted(now)) {
 				s.open.wanted = true
 				err = s.endEpoch(ctx)
 			}
@@ -101,7 +106,7 @@ func newStoppedTimer() *time.Timer {
 
 // begin opens the next epoch.
 func (s *splitter) begin() {
-	s.open = barrier{cursors: map[string]map[string][]byte{}}
+	s.open, s.movedAt = barrier{cursors: map[string]map[string][]byte{}}, time.Time{}
 	s.number++
 	s.interval.Stop() // until the epoch builder has begun it
 }
@@ -121,6 +126,7 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 	b := newBuffer(in.records)
 	defer b.release()
 	s.progress[source].take(in.records)
+	s.move(source, in.records)
 	for recs := in.records; recs.Len() > 0; {
 		n, size := s.fit(recs)
 		if err := s.send(ctx, source, b, recs.Slice(0, n)); err != nil {
@@ -151,17 +157,38 @@ func (s *splitter) fit(recs *pipeline.Records) (n int, size int64) {
 	return n, size
 }
 
-// note keeps the cursor after the first n records; a dropped partition has none.
+// note keeps the cursor after the first n records.
 func (s *splitter) note(source string, recs *pipeline.Records, n int) {
-	parts := s.open.cursors[source]
-	if parts == nil {
-		parts = map[string][]byte{}
-		s.open.cursors[source] = parts
+	s.cursors(source)[recs.Partition] = recs.CursorAfter(n)
+}
+
+// move keeps the positions that come with records, or without: a dropped partition has
+// none.
+func (s *splitter) move(source string, recs *pipeline.Records) {
+	if len(recs.Positions) == 0 && len(recs.Dropped) == 0 {
+		return
 	}
+	cursors := s.cursors(source)
 	for _, p := range recs.Dropped {
-		parts[p] = nil
+		cursors[p] = nil
 	}
-	parts[recs.Partition] = recs.CursorAfter(n)
+	maps.Copy(cursors, recs.Positions)
+	if s.movedAt.IsZero() {
+		s.movedAt = s.clock()
+	}
+}
+
+// cursors returns those of the open epoch of a source.
+func (s *splitter) cursors(source string) map[string][]byte {
+	if s.open.cursors[source] == nil {
+		s.open.cursors[source] = map[string][]byte{}
+	}
+	return s.open.cursors[source]
+}
+
+// positionsDue reports whether an epoch is needed for nothing but positions.
+func (s *splitter) positionsDue(now time.Time) bool {
+	return !s.movedAt.IsZero() && now.Sub(s.movedAt) >= max(s.limits.Interval, positionsInterval)
 }
 
 // send gives the records to the workers and, in order, to the epoch builder.
@@ -202,6 +229,7 @@ func (s *splitter) endEpoch(ctx context.Context) error {
 // end sends the last barrier of this run.
 func (s *splitter) end(ctx context.Context, last bool) error {
 	s.open.last = last
+	s.open.wanted = s.open.wanted || !s.movedAt.IsZero() // they would be lost otherwise
 	if err := s.endEpoch(ctx); err != nil {
 		return err
 	}

@@ -87,3 +87,58 @@ func TestStopLeavesWhatWasRead(t *testing.T) {
 		t.Errorf("%d epochs after the stop, the last %+v; want 1, with the cursor after its record", tasks, last)
 	}
 }
+
+// TestPositions: what moves without records is saved with the epoch that is open; by
+// itself after some seconds, not more often, and at the end.
+func TestPositions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stop, end := context.WithCancel(ctx)
+		s := newSplitter(Limits{Interval: time.Second, Records: 3, Bytes: 100}, 100)
+		go func() { _ = s.run(stop, ctx) }()
+		moved := func(at string, dropped ...string) readResult {
+			return readResult{records: &pipeline.Records{Source: "s", Positions: map[string][]byte{"quiet": []byte(at)}, Dropped: dropped}}
+		}
+		next := func() *barrier {
+			t.Helper()
+			synctest.Wait()
+			for len(s.events) > 0 {
+				if e := <-s.events; e.barrier != nil {
+					return e.barrier
+				}
+			}
+			return nil
+		}
+		s.results <- moved("1")
+		s.results <- someRecords(3)
+		if b := next(); b == nil || string(b.cursors["s"]["quiet"]) != "1" || string(b.cursors["s"]["p"]) != "\x03" {
+			t.Fatalf("the epoch of the records after a position is %+v", b)
+		}
+		for range 9 { // a poll every half second
+			s.results <- moved("2", "ended")
+			<-time.After(500 * time.Millisecond)
+			if b := next(); b != nil {
+				t.Fatalf("an epoch came too early: %+v", b)
+			}
+		}
+		<-time.After(time.Second)
+		b := next()
+		if b == nil || !b.wanted || b.records != 0 || string(b.cursors["s"]["quiet"]) != "2" {
+			t.Fatalf("the epoch of positions is %+v", b)
+		}
+		if at, ok := b.cursors["s"]["ended"]; !ok || at != nil {
+			t.Error("the dropped partition is not dropped")
+		}
+		<-time.After(time.Minute)
+		if b := next(); b != nil {
+			t.Fatalf("an epoch without anything: %+v", b)
+		}
+		s.results <- moved("3")
+		synctest.Wait()
+		end()
+		if b := next(); b == nil || !b.wanted || b.last || string(b.cursors["s"]["quiet"]) != "3" {
+			t.Errorf("the last epoch is %+v", b)
+		}
+	})
+}

@@ -30,7 +30,7 @@ func (r *run) lookAhead(ctx context.Context) []*readResult {
 			continue
 		}
 		records, err := s.Source.Read(ctx)
-		if err == nil {
+		if err == nil && records.Len() > 0 {
 			err = r.flow.expectUnits(s.Name, records)
 		}
 		firsts[i] = &readResult{i, records, err}
