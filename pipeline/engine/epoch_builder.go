@@ -357,7 +357,7 @@ func (b *epochBuilder) takeRewound(c *barrier) {
 
 // readOf returns what an observer is told of a task.
 func readOf(t *task) telemetry.Read {
-	r := telemetry.Read{Source: t.source, Records: int64(t.records.Len())}
+	r := telemetry.Read{Source: t.source, Partition: t.records.Partition, Records: int64(t.records.Len())}
 	for _, s := range t.records.Spans {
 		r.Bytes += int64(s.End - s.Start)
 	}

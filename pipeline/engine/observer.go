@@ -52,6 +52,8 @@ type SourceObserver interface {
 	// anything but the end of the source.
 	SourceWaits(source string)
 	SourceAnswered(source string)
+	// SourceProgressed tells of what Read returned, before it is part of an epoch.
+	SourceProgressed(source string, r *pipeline.Records)
 	SourceNoticed(source string, n pipeline.Notice)
 	// RecordsRead tells of records that are part of an epoch.
 	RecordsRead(r telemetry.Read)

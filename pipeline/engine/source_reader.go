@@ -48,6 +48,9 @@ func (r *sourceReader) read(ctx context.Context) (in readResult) {
 		in.records, in.err = r.source.Read(ctx)
 	}
 	in.source = r.index
+	if in.err == nil {
+		r.observer.SourceProgressed(r.name, in.records)
+	}
 	if !errors.Is(in.err, io.EOF) {
 		r.observer.SourceAnswered(r.name)
 	}

@@ -33,10 +33,11 @@ type StateInfo struct {
 
 // Read is what was read of a partition and taken into an epoch.
 type Read struct {
-	Source  string // the dead letters' name for those that are read again
-	Records int64
-	Bytes   int64
-	Newest  time.Time // when the newest of the changes came about; zero = they do not tell
+	Source    string // the dead letters' name for those that are read again
+	Partition string
+	Records   int64
+	Bytes     int64
+	Newest    time.Time // when the newest of the changes came about; zero = they do not tell
 }
 
 // SavedEpoch is an epoch that has just been saved.

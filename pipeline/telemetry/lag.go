@@ -5,24 +5,30 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // lags says how far behind the followed sources are: how old the newest change
 // was when it was read, and 0 while a source has nothing more to read. A bounded
-// source is as old as what it holds, and not behind anything.
+// source is as old as what it holds, and not behind anything. Where a source says how
+// far it is in each partition, one that it goes on reading does not hide one that it does not.
 type lags struct {
 	clock    clock
 	mu       sync.Mutex
 	followed map[string]bool
 	behind   map[string]time.Duration
 	waiting  map[string]time.Time // in Read, since
+	// open holds, by source, the partitions that are known to hold more than was read, and
+	// when the newest change came about that was; zero = nothing was, or it did not tell.
+	open map[string]map[string]time.Time
 }
 
 // caughtUpAfter is how long a source is waited for before all counts as read.
 const caughtUpAfter = time.Second
 
 func newLags(c clock) *lags {
-	return &lags{clock: c, followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}}
+	return &lags{clock: c, followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}, open: map[string]map[string]time.Time{}}
 }
 
 // follow notes that a source is followed.
@@ -45,15 +51,56 @@ func (l *lags) at(source string) (lag time.Duration, known bool) {
 	if at, ok := l.waiting[source]; ok && l.clock.since(at) > caughtUpAfter {
 		lag = 0
 	}
+	for _, newest := range l.open[source] {
+		if !newest.IsZero() {
+			lag = max(lag, l.clock.since(newest))
+		}
+	}
 	return lag, known
 }
 
-// set notes when the newest change came about that was read.
-func (l *lags) set(source string, newest time.Time) {
+// progressed notes what a source says of its partitions with what it gave.
+func (l *lags) progressed(source string, r *pipeline.Records) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.followed[source] {
-		l.behind[source] = l.clock.since(newest)
+	if !l.followed[source] {
+		return
+	}
+	open := l.open[source]
+	if open == nil {
+		if r.Progress == nil {
+			return // it says nothing of them
+		}
+		open = map[string]time.Time{}
+		l.open[source] = open
+	}
+	for _, p := range r.Dropped {
+		delete(open, p)
+	}
+	if r.Len() > 0 {
+		open[r.Partition] = open[r.Partition]
+	}
+	if r.Progress == nil {
+		return
+	}
+	for _, p := range r.Progress.Behind {
+		open[p] = open[p]
+	}
+	for _, p := range r.Progress.CaughtUp {
+		delete(open, p)
+	}
+}
+
+// set notes when the newest change came about that was read.
+func (l *lags) set(source, partition string, newest time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.followed[source] {
+		return
+	}
+	l.behind[source] = l.clock.since(newest)
+	if _, ok := l.open[source][partition]; ok {
+		l.open[source][partition] = newest
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // TestLag: it is that of the newest change that was read, and nothing while there
@@ -17,7 +19,7 @@ func TestLag(t *testing.T) {
 		}
 		l.waits("s")
 		l.answered("s")
-		l.set("s", time.Now().Add(-time.Hour))
+		l.set("s", "p", time.Now().Add(-time.Hour))
 		time.Sleep(10 * time.Second)
 		if lag, known := l.of("s"); !known || lag != time.Hour {
 			t.Errorf("while the source is read the lag is %s", lag)
@@ -30,10 +32,44 @@ func TestLag(t *testing.T) {
 		if lag, known := l.of("s"); !known || lag != 0 {
 			t.Errorf("while it is waited for, the lag is %s", lag)
 		}
-		l.set("s", time.Now().Add(time.Hour)) // clocks differ
+		l.set("s", "p", time.Now().Add(time.Hour)) // clocks differ
 		l.answered("s")
 		if lag, _ := l.of("s"); lag != 0 {
 			t.Errorf("of a change from the future, the lag is %s", lag)
 		}
+	})
+}
+
+// TestLagOfPartitions: a partition that is not read on is not hidden by one that is, until
+// it is caught up or gone.
+func TestLagOfPartitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLags(time.Now)
+		l.follow("s")
+		give := func(partition string, old time.Duration, p *pipeline.Progress, dropped ...string) {
+			l.answered("s")
+			l.progressed("s", &pipeline.Records{Partition: partition, Spans: make([]pipeline.Span, 1), Progress: p, Dropped: dropped})
+			l.set("s", partition, time.Now().Add(-old))
+			l.waits("s")
+		}
+		is := func(what string, want time.Duration) {
+			t.Helper()
+			if lag, known := l.of("s"); !known || lag != want {
+				t.Errorf("%s: the lag is %s, want %s", what, lag, want)
+			}
+		}
+		give("stuck", time.Hour, &pipeline.Progress{Unread: 1})
+		give("read", time.Minute, &pipeline.Progress{CaughtUp: []string{"read"}})
+		is("one is stuck", time.Hour)
+		time.Sleep(time.Minute)
+		is("a minute later, with nothing more to read of the other", time.Hour+time.Minute)
+		give("stuck", 2*time.Minute, &pipeline.Progress{CaughtUp: []string{"stuck"}})
+		is("it is caught up", 2*time.Minute)
+		time.Sleep(2 * caughtUpAfter)
+		is("all are", 0)
+		l.progressed("s", &pipeline.Records{Progress: &pipeline.Progress{Behind: []string{"read"}}})
+		give("read", time.Hour, nil)
+		give("stuck", 0, nil, "read")
+		is("the one that was behind is gone", 0)
 	})
 }

@@ -124,13 +124,18 @@ func (r *Recorder) SourceWaits(source string) { r.lags.waits(source) }
 // SourceAnswered notes that a source is not waited for any longer.
 func (r *Recorder) SourceAnswered(source string) { r.lags.answered(source) }
 
+// SourceProgressed notes what a source says of its partitions with what it gave.
+func (r *Recorder) SourceProgressed(source string, records *pipeline.Records) {
+	r.lags.progressed(source, records)
+}
+
 // RecordsRead notes records that are part of an epoch now.
 func (r *Recorder) RecordsRead(read Read) {
 	r.metrics.recordsIn.WithLabelValues(read.Source).Add(float64(read.Records))
 	r.metrics.bytesIn.WithLabelValues(read.Source).Add(float64(read.Bytes))
 	r.health.recordsRead(&read)
 	if !read.Newest.IsZero() {
-		r.lags.set(read.Source, read.Newest)
+		r.lags.set(read.Source, read.Partition, read.Newest)
 	}
 }
 
