@@ -38,7 +38,7 @@ func daysFromCivil(year, month, day int) int64 {
 	return int64(era)*146_097 + int64(dayOfEra) - 719_468
 }
 
-func daysIn(year, month int) int {
+func daysInMonth(year, month int) int {
 	switch month {
 	case 4, 6, 9, 11:
 		return 30
@@ -52,8 +52,8 @@ func daysIn(year, month int) int {
 	}
 }
 
-// two reads two digits; it returns a negative number if they are none.
-func two(b []byte, i int) int {
+// twoDigits reads two digits; it returns a negative number if they are none.
+func twoDigits(b []byte, i int) int {
 	tens, ones := b[i]-'0', b[i+1]-'0'
 	if tens > 9 || ones > 9 {
 		return -1
@@ -61,10 +61,10 @@ func two(b []byte, i int) int {
 	return int(tens)*10 + int(ones)
 }
 
-// civil reads a date such as 2006-01-02 at the start of b, which has at least
+// parseCivilDate reads a date such as 2006-01-02 at the start of b, which has at least
 // ten bytes.
-func civil(b []byte) (days int64, reason string) {
-	century, year, month, day := two(b, 0), two(b, 2), two(b, 5), two(b, 8)
+func parseCivilDate(b []byte) (days int64, reason string) {
+	century, year, month, day := twoDigits(b, 0), twoDigits(b, 2), twoDigits(b, 5), twoDigits(b, 8)
 	if century < 0 || year < 0 || month < 0 || day < 0 || b[4] != '-' || b[7] != '-' {
 		return 0, NotTime
 	}
@@ -72,7 +72,7 @@ func civil(b []byte) (days int64, reason string) {
 	if year < 1 {
 		return 0, NotYear
 	}
-	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+	if month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month) {
 		return 0, NoSuchDay
 	}
 	return daysFromCivil(year, month, day), ""
@@ -90,11 +90,11 @@ func parseTime(b []byte, p Precision, loc *time.Location) (micros int64, reason 
 	if len(b) < len("2006-01-02T15:04:05") || b[13] != ':' || b[16] != ':' || b[10]|0x20 != 't' && b[10] != ' ' {
 		return 0, NotTime
 	}
-	days, reason := civil(b)
+	days, reason := parseCivilDate(b)
 	if reason != "" {
 		return 0, reason
 	}
-	hour, minute, second := two(b, 11), two(b, 14), two(b, 17)
+	hour, minute, second := twoDigits(b, 11), twoDigits(b, 14), twoDigits(b, 17)
 	if hour < 0 || minute < 0 || second < 0 {
 		return 0, NotTime
 	}
@@ -110,18 +110,18 @@ func parseTime(b []byte, p Precision, loc *time.Location) (micros int64, reason 
 	}
 	seconds := days*secondsPerDay + int64(hour*3600+minute*60+second)
 	if loc != nil && len(rest) == 0 {
-		seconds, _ = local(seconds, loc, "")
-		return inYears(seconds*microsPerSecond + fraction)
+		seconds, _ = localToUTC(seconds, loc, "")
+		return checkYears(seconds*microsPerSecond + fraction)
 	}
 	offset, reason := parseZone(rest)
 	if reason != "" {
 		return 0, reason
 	}
-	return inYears((seconds-offset)*microsPerSecond + fraction)
+	return checkYears((seconds-offset)*microsPerSecond + fraction)
 }
 
-// inYears refuses what an offset moved out of the calendar.
-func inYears(micros int64) (int64, string) {
+// checkYears refuses what an offset moved out of the calendar.
+func checkYears(micros int64) (int64, string) {
 	if micros < minDay*MicrosPerDay || micros >= (maxDay+1)*MicrosPerDay {
 		return 0, NotYear
 	}
@@ -159,7 +159,7 @@ func parseZone(b []byte) (seconds int64, reason string) {
 	if len(b) != len("+02:00") || b[3] != ':' || b[0] != '+' && b[0] != '-' {
 		return 0, NotTime
 	}
-	hours, minutes := two(b, 1), two(b, 4)
+	hours, minutes := twoDigits(b, 1), twoDigits(b, 4)
 	if hours < 0 || minutes < 0 {
 		return 0, NotTime
 	}
@@ -189,7 +189,7 @@ func parseDate(b []byte, loc *time.Location) (days int32, reason string) {
 	if len(b) < len("2006-01-02") {
 		return 0, NotDate
 	}
-	d, reason := civil(b)
+	d, reason := parseCivilDate(b)
 	if reason == NotTime {
 		reason = NotDate
 	}

@@ -103,7 +103,7 @@ func (f *Format) Time(b []byte) (micros int64, reason string) {
 		}
 		seconds := t.Unix()
 		if isLocal && f.zone != nil {
-			seconds, _ = local(seconds, f.zone, "")
+			seconds, _ = localToUTC(seconds, f.zone, "")
 		}
 		micros, rest := int64(t.Nanosecond()/1000), t.Nanosecond()%1000
 		switch {
@@ -112,7 +112,7 @@ func (f *Format) Time(b []byte) (micros int64, reason string) {
 		case rest >= 500 && f.precision == Round:
 			micros++
 		}
-		return inYears(seconds*microsPerSecond + micros)
+		return checkYears(seconds*microsPerSecond + micros)
 	default:
 		return parseTime(b, f.precision, f.zone)
 	}
@@ -135,7 +135,7 @@ func (f *Format) Date(b []byte) (days int32, reason string) {
 		if reason != "" {
 			return 0, reason
 		}
-		micros, reason := inYears(t.Unix() * microsPerSecond)
+		micros, reason := checkYears(t.Unix() * microsPerSecond)
 		if f.zone != nil && !isLocal && reason == "" {
 			return dayIn(micros, f.zone), ""
 		}
@@ -179,7 +179,7 @@ func (f *Format) parse(b []byte) (t time.Time, isLocal bool, reason string) {
 	if f.zone == nil {
 		return t, false, "has a zone, " + name + ", whose offset it does not say: give the column a zone"
 	}
-	seconds, reason := local(t.Unix(), f.zone, name)
+	seconds, reason := localToUTC(t.Unix(), f.zone, name)
 	return time.Unix(seconds, int64(t.Nanosecond())), false, reason
 }
 
@@ -194,13 +194,13 @@ func FromLocal(micros int64, loc *time.Location) int64 {
 	if micros%microsPerSecond < 0 {
 		seconds--
 	}
-	at, _ := local(seconds, loc, "")
+	at, _ := localToUTC(seconds, loc, "")
 	return micros + (at-seconds)*microsPerSecond
 }
 
-// local is FromLocal in seconds; with an abbreviation, the time is the one when the
+// localToUTC is FromLocal in seconds; with an abbreviation, the time is the one when the
 // zone has it.
-func local(seconds int64, loc *time.Location, abbreviation string) (at int64, reason string) {
+func localToUTC(seconds int64, loc *time.Location, abbreviation string) (at int64, reason string) {
 	found := false
 	before := int64(0)
 	for i, near := range [2]int64{seconds - day, seconds + day} {
@@ -236,7 +236,7 @@ func parseNumber(b []byte, power int, p Precision) (micros int64, reason string)
 	switch {
 	case reason == "":
 		micros, _ = n.Int64() // of at most 18 digits
-		return inYears(micros)
+		return checkYears(micros)
 	case reason == decimal.OutOfRange:
 		return 0, NotYear
 	case reason != decimal.NotExact:
@@ -261,7 +261,7 @@ func parseNumber(b []byte, power int, p Precision) (micros int64, reason string)
 	case !d.Negative && p == Round && first >= '5':
 		micros++
 	}
-	return inYears(micros)
+	return checkYears(micros)
 }
 
 // IsLayout reports whether a layout reads what it writes, and tells days apart.

@@ -13,8 +13,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// maxDepth bounds how deep patterns nest; DynamoDB items go 32 deep.
-const maxDepth = 64
+// nestingMax bounds how deep patterns nest; DynamoDB items go 32 deep.
+const nestingMax = 64
 
 // Compile compiles a pattern, as package spec reads YAML and JSON into an any:
 // map[string]any, []any, string, json.Number, bool, nil. It reports all mistakes
@@ -52,8 +52,8 @@ func (c *compiler) conjunction(at []string, prefix decode.Path, v any, depth int
 		c.mistake(at, "an empty pattern: name at least one field, or leave the pattern out to match every item")
 		return nil
 	}
-	if depth > maxDepth {
-		c.mistake(at, "a pattern nests at most %d deep", maxDepth)
+	if depth > nestingMax {
+		c.mistake(at, "a pattern nests at most %d deep", nestingMax)
 		return nil
 	}
 	out := &conjunction{}
@@ -70,7 +70,7 @@ func (c *compiler) conjunction(at []string, prefix decode.Path, v any, depth int
 			c.mistakes = append(c.mistakes, &spec.FieldError{Path: slices.Clone(place), Name: name,
 				Message: fmt.Sprintf("unknown operator %q", name), Known: append(MetaNames(), "$or")})
 		default:
-			if f, ok := c.named(place, prefix, name, value, depth); ok {
+			if f, ok := c.namedField(place, prefix, name, value, depth); ok {
 				out.fields = append(out.fields, f)
 			}
 		}
@@ -113,19 +113,19 @@ func (c *compiler) metaField(at []string, name string, v any) field {
 	return field{meta: meta, tests: c.tests(at, v)}
 }
 
-// named compiles the field that a key names.
-func (c *compiler) named(at []string, prefix decode.Path, name string, v any, depth int) (field, bool) {
+// namedField compiles the field that a key names.
+func (c *compiler) namedField(at []string, prefix decode.Path, name string, v any, depth int) (field, bool) {
 	path, err := decode.ParsePath(name)
 	if err != nil {
 		c.mistake(at, "%v", err)
 		return field{}, false
 	}
-	return c.steps(at, prefix, path, v, depth), true
+	return c.pathField(at, prefix, path, v, depth), true
 }
 
-// steps compiles a path as nested fields, so that a list on the way is looked
+// pathField compiles a path as nested fields, so that a list on the way is looked
 // into. Indexes stay with the name before them: they choose an element.
-func (c *compiler) steps(at []string, prefix, path decode.Path, v any, depth int) field {
+func (c *compiler) pathField(at []string, prefix, path decode.Path, v any, depth int) field {
 	n := 1
 	for n < len(path) && path[n].IsIndex {
 		n++
@@ -135,7 +135,7 @@ func (c *compiler) steps(at []string, prefix, path decode.Path, v any, depth int
 	f.uses = []int{f.slot}
 	switch {
 	case n < len(path):
-		below := c.steps(at, here, path[n:], v, depth)
+		below := c.pathField(at, here, path[n:], v, depth)
 		f.below = &conjunction{fields: []field{below}}
 	case c.bareTests(at, v):
 	case isMap(v):

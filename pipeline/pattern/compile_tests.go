@@ -266,13 +266,13 @@ func (c *compiler) each(at []string, v any, compile func(at []string, v any) tes
 }
 
 // numeric compiles a list of comparisons and numbers.
-func (c *compiler) numeric(at []string, arg any) []bound {
+func (c *compiler) numeric(at []string, arg any) []numberBound {
 	list, ok := arg.([]any)
 	if !ok || len(list) == 0 || len(list)%2 != 0 {
 		c.mistake(at, `numeric takes pairs of comparison and number, as in [">", 0, "<=", 5]`)
 		return nil
 	}
-	var out []bound
+	var out []numberBound
 	for i := 0; i < len(list); i += 2 {
 		name, _ := list[i].(string)
 		b, ok := boundOperators[name]

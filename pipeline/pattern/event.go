@@ -2,14 +2,14 @@ package pattern
 
 import "github.com/starlift-etl/starlift/pipeline/decode"
 
-// Kind is what a pattern can tell of a change without its item.
-type Kind struct {
+// EventKind is what a pattern can tell of a change without its item.
+type EventKind struct {
 	EventName string // empty = unknown: tests of it count as passed
 	TTL       bool
 }
 
 // Possible reports whether some item may match in a change of the kind.
-func (p *Pattern) Possible(k Kind) bool {
+func (p *Pattern) Possible(k EventKind) bool {
 	m := &Matcher{pattern: p, meta: &Meta{TTL: k.TTL}, digits: make([]byte, 0, 64)}
 	if k.EventName != "" {
 		m.meta.EventName = []byte(k.EventName)
@@ -37,13 +37,13 @@ func (m *Matcher) possible(c *conjunction) bool {
 	return true
 }
 
-// ofKind reports whether the field is what a Kind has.
+// ofKind reports whether the field is what an EventKind has.
 func (f *field) ofKind() bool { return f.meta == metaEventName || f.meta == metaTTL }
 
-// Tells reports whether a test of $meta.event_name, or of $meta.ttl, passes for
+// Distinguishes reports whether a test of $meta.event_name, or of $meta.ttl, passes for
 // one of two kinds of changes and not for the other.
-func (p *Pattern) Tells(a, b Kind) bool {
-	return p.names(func(of *Matcher, f *field) bool {
+func (p *Pattern) Distinguishes(a, b EventKind) bool {
+	return p.anyField(func(of *Matcher, f *field) bool {
 		of.meta = &Meta{EventName: []byte(a.EventName), TTL: a.TTL}
 		passes := of.passes(f.tests, of.metaOperand(f.meta))
 		of.meta = &Meta{EventName: []byte(b.EventName), TTL: b.TTL}
@@ -54,14 +54,14 @@ func (p *Pattern) Tells(a, b Kind) bool {
 // NamesRemovals reports whether a test asks for removals: one of $meta.event_name
 // that REMOVE passes, or one of $meta.ttl that true does.
 func (p *Pattern) NamesRemovals() bool {
-	return p.names(func(of *Matcher, f *field) bool {
+	return p.anyField(func(of *Matcher, f *field) bool {
 		of.meta = &Meta{EventName: []byte("REMOVE"), TTL: true}
 		return of.passes(f.tests, of.metaOperand(f.meta))
 	})
 }
 
-// names reports whether one of the tests of a change's kind is as asked.
-func (p *Pattern) names(is func(of *Matcher, f *field) bool) bool {
+// anyField reports whether one of the tests of a change's kind is as asked.
+func (p *Pattern) anyField(is func(of *Matcher, f *field) bool) bool {
 	m := &Matcher{pattern: p, digits: make([]byte, 0, 64)}
 	var some func(c *conjunction) bool
 	some = func(c *conjunction) bool {

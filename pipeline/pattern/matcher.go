@@ -39,15 +39,15 @@ func (p *Pattern) NewMatcher(slots []int, typed bool) *Matcher {
 // records that were decoded without one.
 func (m *Matcher) Match(rec []byte, values []decode.Value, meta *Meta) (bool, error) {
 	m.rec, m.meta = rec, meta
-	top := m.frame(0)
+	top := m.elementSlots(0)
 	for i, slot := range m.slots {
 		top[i] = values[slot]
 	}
 	return m.conjunction(m.pattern.root, 0)
 }
 
-// frame returns the values at a depth of lists within lists.
-func (m *Matcher) frame(depth int) []decode.Value {
+// elementSlots returns the values at a depth of lists within lists.
+func (m *Matcher) elementSlots(depth int) []decode.Value {
 	if depth == len(m.frames) {
 		m.frames = append(m.frames, make([]decode.Value, len(m.pattern.paths)))
 	}
@@ -109,7 +109,7 @@ func (m *Matcher) elements(f *field, list decode.Value, depth int) (bool, error)
 	if f.below == nil && m.passes(f.tests, operand{kind: list.Kind}) {
 		return true, nil // exists
 	}
-	frame := m.frame(depth + 1)
+	frame := m.elementSlots(depth + 1)
 	copy(frame, m.frames[depth])
 	empty := true
 	err := m.lists[f.list].ScanList(m.rec, list, func(_ int, slots []decode.Value) error {

@@ -34,23 +34,23 @@ type test struct {
 	text   []byte         // of strings and bools
 	number decimal.Number // of opNumber
 	parts  [][]byte       // of opWildcard: what stands between the asterisks
-	bounds []bound        // of opNumeric: all must hold
+	bounds []numberBound  // of opNumeric: all must hold
 	not    []test         // of opAnythingBut: none may pass
 }
 
-// bound is one comparison of a numeric test, as the signs of a comparison with
+// numberBound is one comparison of a numeric test, as the signs of a comparison with
 // the number that pass.
-type bound struct {
+type numberBound struct {
 	less, equal, greater bool
 	number               decimal.Number
 }
 
-var boundOperators = map[string]bound{
+var boundOperators = map[string]numberBound{
 	"<": {less: true}, "<=": {less: true, equal: true}, "=": {equal: true},
 	">": {greater: true}, ">=": {greater: true, equal: true},
 }
 
-func (b *bound) holds(d decimal.Number) bool {
+func (b *numberBound) holds(d decimal.Number) bool {
 	switch c := d.Compare(b.number); {
 	case c < 0:
 		return b.less
@@ -81,7 +81,7 @@ func (t *test) passes(v operand, digits []byte) bool {
 	case opMissing:
 		return v.kind == decode.Missing
 	case opAnythingBut:
-		if !plain(v.kind) {
+		if !isScalar(v.kind) {
 			return false
 		}
 		for i := range t.not {
@@ -95,8 +95,8 @@ func (t *test) passes(v operand, digits []byte) bool {
 	}
 }
 
-// plain reports whether values of the kind are compared, not only looked for.
-func plain(k decode.Kind) bool {
+// isScalar reports whether values of the kind are compared, not only looked for.
+func isScalar(k decode.Kind) bool {
 	return k == decode.String || k == decode.Number || k == decode.Bool || k == decode.Null
 }
 

@@ -15,7 +15,7 @@ type cursor struct {
 	Records int64 `json:"records"`
 	Number  int64 `json:"number"`  // of the file, in the order in which the source's were first read
 	Numbers int64 `json:"numbers"` // that the source had given by then: none is given again, whatever is forgotten
-	// Of the place in its line and around it, see place.
+	// Of the place in its line and around it, see position.
 	Indent  int          `json:"indent,omitempty"`
 	Inline  bool         `json:"inline,omitempty"`
 	Open    []savedFrame `json:"open,omitempty"`

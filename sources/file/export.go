@@ -49,7 +49,7 @@ func (s *Source) listExport(cursors map[string][]byte) ([]input, error) {
 	var inputs []input
 	var errs []error
 	var locator export.Locator
-	for i, step := range plan.Steps {
+	for i, step := range plan.Entries {
 		own, err := s.inputsOf(step, cursors, &locator)
 		if err != nil {
 			if errs = append(errs, err); len(errs) == errorsListedMax {
@@ -88,9 +88,9 @@ func (s *Source) notify(event, message string) {
 // formatsOf returns the format of each export's records. Incremental ones share
 // theirs: each of their records has a time of its own.
 func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
-	formats := make([]*pipeline.Format, len(plan.Steps))
+	formats := make([]*pipeline.Format, len(plan.Entries))
 	byTime := map[int64]*pipeline.Format{}
-	for i, step := range plan.Steps {
+	for i, step := range plan.Entries {
 		at := int64(0)
 		if !step.Incremental {
 			at = step.To.Add(-boundary).UnixMicro()
@@ -110,7 +110,7 @@ func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
 
 // inputsOf returns the data files of an export. One that was read to its end may
 // be gone.
-func (s *Source) inputsOf(step export.Step, cursors map[string][]byte, l *export.Locator) ([]input, error) {
+func (s *Source) inputsOf(step export.Entry, cursors map[string][]byte, l *export.Locator) ([]input, error) {
 	var inputs []input
 	var errs []error
 	last := -1

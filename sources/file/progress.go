@@ -18,12 +18,12 @@ const (
 
 // progressTracker tell how far the files are read that are followed.
 type progressTracker struct {
-	unreadFiles int             // files of this standing
+	unreadFiles int             // files of which nothing was read
 	changed     map[string]bool // partitions since it was told: true = behind
 	toldUnread  int             // unread, when it was told; -1 = never was
 }
 
-// standing returns that of a file.
+// currentState returns how far the file is read.
 func (t *followedFile) currentState() readState {
 	switch {
 	case t.unfollowed:

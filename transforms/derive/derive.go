@@ -27,7 +27,7 @@ type ColumnConfig struct {
 
 var (
 	_ pipeline.RowTransform = (*Derive)(nil)
-	_ pipeline.RowMapper    = (*mapper)(nil)
+	_ pipeline.RowMapper    = (*rowMapper)(nil)
 )
 
 // Derive is a compiled derive node. It is read-only; its mappers do the work.

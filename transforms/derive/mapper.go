@@ -19,8 +19,8 @@ const (
 	onErrorFail       = "fail"
 )
 
-// mapper is one worker of a Derive, for one table.
-type mapper struct {
+// rowMapper is one worker of a Derive, for one table.
+type rowMapper struct {
 	table       *table
 	expressions []*expression.Expression
 	row         *expression.Row
@@ -30,7 +30,7 @@ type mapper struct {
 // NewRowMapper implements pipeline.RowTransform.
 func (d *Derive) NewRowMapper(i int) pipeline.RowMapper {
 	t := d.tables[i]
-	m := &mapper{table: t, results: make([][]byte, len(t.columns))}
+	m := &rowMapper{table: t, results: make([][]byte, len(t.columns))}
 	for _, c := range t.columns {
 		m.expressions = append(m.expressions, c.expression.Clone())
 	}
@@ -40,7 +40,7 @@ func (d *Derive) NewRowMapper(i int) pipeline.RowMapper {
 }
 
 // MapRows implements pipeline.RowMapper.
-func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
+func (m *rowMapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
 	builders := make([]array.Builder, len(m.table.columns))
 	for i, c := range m.table.columns {
 		builders[i] = array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow())
@@ -63,7 +63,7 @@ func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error)
 }
 
 // derive appends the columns of row i. It says what is bad about the row.
-func (m *mapper) derive(rows *pipeline.Rows, i int, builders []array.Builder) (bad pipeline.BadRow, ok bool) {
+func (m *rowMapper) derive(rows *pipeline.Rows, i int, builders []array.Builder) (bad pipeline.BadRow, ok bool) {
 	ok = true
 	m.row.Read(rows.Record, i)
 	own := len(m.table.layout.In.Columns)

@@ -18,8 +18,8 @@ var (
 // Changes is a compiled filter of changes. It is read-only; its mappers do the
 // work.
 type Changes struct {
-	where *pattern.Pattern
-	left  [2]bool // whether removals are left out: by users, by time to live
+	where            *pattern.Pattern
+	suppressRemovals [2]bool // whether removals are left out: by users, by time to live
 }
 
 // NewChanges compiles a filter of changes. It returns all mistakes at once: a
@@ -34,36 +34,36 @@ func NewChanges(_ string, cfg Config) (*Changes, error) {
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
 	}
-	return &Changes{where: where, left: [2]bool{!where.Possible(pattern.Kind{}), !where.Possible(pattern.Kind{TTL: true})}}, nil
+	return &Changes{where: where, suppressRemovals: [2]bool{!where.Possible(pattern.EventKind{}), !where.Possible(pattern.EventKind{TTL: true})}}, nil
 }
 
 // NewChangeMapper implements pipeline.ChangeFilter.
 func (c *Changes) NewChangeMapper() pipeline.ChangeMapper {
-	return &changeMapper{Changes: c, formats: map[*pipeline.Format]*boundFormat{}}
+	return &changeMapper{Changes: c, formats: map[*pipeline.Format]*formatBinding{}}
 }
 
 // changeMapper is one worker of a Changes.
 type changeMapper struct {
 	*Changes
-	formats map[*pipeline.Format]*boundFormat
+	formats map[*pipeline.Format]*formatBinding
 	record  decode.Record
 }
 
-// boundFormat is what a mapper keeps for one format of records.
-type boundFormat struct {
+// formatBinding is what a mapper keeps for one format of records.
+type formatBinding struct {
 	decoder *decode.Decoder
 	matcher *pattern.Matcher
 	table   []byte
 }
 
-// maxFormats bounds the formats that a mapper remembers.
-const maxFormats = 64
+// formatsMax bounds the formats that a mapper remembers.
+const formatsMax = 64
 
-func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
+func (m *changeMapper) bind(f *pipeline.Format) *formatBinding {
 	if b, ok := m.formats[f]; ok {
 		return b
 	}
-	if len(m.formats) >= maxFormats {
+	if len(m.formats) >= formatsMax {
 		clear(m.formats)
 	}
 	typed := f.Encoding != pipeline.JSON
@@ -72,7 +72,7 @@ func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
 		slots[i] = i
 	}
 	paths := decode.NewProjection(m.where.Paths(), typed)
-	b := &boundFormat{
+	b := &formatBinding{
 		decoder: decode.NewDecoder(f, decode.Options{New: paths, Old: paths}),
 		matcher: m.where.NewMatcher(slots, typed),
 	}
@@ -100,11 +100,11 @@ func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) {
 
 // markOf returns the mark of the decoded record. Of a removal nothing but the key
 // may be known: it passes unless that contradicts the pattern.
-func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i int) pipeline.Mark {
+func (m *changeMapper) markOf(b *formatBinding, rec []byte, r *pipeline.Records, i int) pipeline.Mark {
 	d := &m.record
 	removes := d.Event == decode.Remove
 	switch {
-	case removes && (d.TTL && m.left[1] || !d.TTL && m.left[0]):
+	case removes && (d.TTL && m.suppressRemovals[1] || !d.TTL && m.suppressRemovals[0]):
 		return pipeline.Suppressed
 	case removes && !d.HasOld && !d.KeyOnly, !removes && !d.HasNew:
 		return pipeline.Passes
@@ -129,7 +129,7 @@ func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i
 
 // Warnings returns what is most likely not meant, though it is no mistake.
 func (c *Changes) Warnings() []error {
-	if !c.where.Tells(pattern.Kind{EventName: decode.Insert.String()}, pattern.Kind{EventName: decode.Modify.String()}) {
+	if !c.where.Distinguishes(pattern.EventKind{EventName: decode.Insert.String()}, pattern.EventKind{EventName: decode.Modify.String()}) {
 		return nil
 	}
 	return []error{&spec.FieldError{Path: []string{"where", "$meta.event_name"}, Message: "a change that does not pass is to the tables behind as if it had removed its item, so an item's next event of another kind deletes its rows: " +

@@ -28,7 +28,7 @@ const (
 
 var (
 	_ pipeline.RowTransform = (*Filter)(nil)
-	_ pipeline.RowMapper    = (*mapper)(nil)
+	_ pipeline.RowMapper    = (*rowMapper)(nil)
 )
 
 // Filter is a compiled filter of rows. It is read-only; its mappers do the work.

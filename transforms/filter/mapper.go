@@ -15,8 +15,8 @@ import (
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
-// mapper is one worker of a Filter, for one table.
-type mapper struct {
+// rowMapper is one worker of a Filter, for one table.
+type rowMapper struct {
 	filter     *Filter
 	table      *table
 	expression *expression.Expression
@@ -30,7 +30,7 @@ type mapper struct {
 
 // NewRowMapper implements pipeline.RowTransform.
 func (f *Filter) NewRowMapper(i int) pipeline.RowMapper {
-	m := &mapper{filter: f, table: f.tables[i]}
+	m := &rowMapper{filter: f, table: f.tables[i]}
 	if e := m.table.expression; e != nil {
 		n := len(m.table.in.Columns)
 		m.expression = e.Clone()
@@ -48,7 +48,7 @@ func (f *Filter) NewRowMapper(i int) pipeline.RowMapper {
 }
 
 // MapRows implements pipeline.RowMapper.
-func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
+func (m *rowMapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
 	out := pipeline.RowResult{}
 	for i, op := range rows.Ops {
 		if op == pipeline.OpDelete {
@@ -72,7 +72,7 @@ func (m *mapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error)
 }
 
 // matches reports whether row i passes.
-func (m *mapper) matches(rec arrow.Record, i int) (ok bool, err error) {
+func (m *rowMapper) matches(rec arrow.Record, i int) (ok bool, err error) {
 	if m.matcher != nil {
 		m.readValues(rec, i)
 		if ok, err = m.matcher.Match(m.text, m.values, &pattern.Meta{}); !ok || err != nil {
@@ -89,7 +89,7 @@ func (m *mapper) matches(rec arrow.Record, i int) (ok bool, err error) {
 }
 
 // readValues writes the row's values as a record would have them.
-func (m *mapper) readValues(rec arrow.Record, i int) {
+func (m *rowMapper) readValues(rec arrow.Record, i int) {
 	m.text = m.text[:0]
 	for k, c := range m.table.columns {
 		from := len(m.text)

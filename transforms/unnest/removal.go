@@ -49,8 +49,8 @@ func (c *compiler) onDelete(key, text string) pipeline.OnDelete {
 }
 
 var (
-	kindInsert = pattern.Kind{EventName: decode.Insert.String()}
-	kindModify = pattern.Kind{EventName: decode.Modify.String()}
+	kindInsert = pattern.EventKind{EventName: decode.Insert.String()}
+	kindModify = pattern.EventKind{EventName: decode.Modify.String()}
 )
 
 // InsertsOnly reports whether a table takes nothing but inserts: of an item's rows
@@ -97,7 +97,7 @@ func (t *table) warning() error {
 	case !t.images:
 		return &spec.FieldError{Path: path, Message: fmt.Sprintf("table %q takes nothing but removals, so it never has a row: "+
 			"leave its key out, and a sink of the log gets a row of each removed item", name)}
-	case !t.takesFirstRows() && t.where.Tells(kindInsert, kindModify):
+	case !t.takesFirstRows() && t.where.Distinguishes(kindInsert, kindModify):
 		return &spec.FieldError{Path: append(path, "$meta.event_name"), Message: fmt.Sprintf("table %q takes some kinds of events only, so the item's next event of another kind deletes the row%s: "+
 			"write keep: first to have the first row for as long as the item is there", name, inSpiteOf(t.policy.OnDelete))}
 	}

@@ -12,16 +12,16 @@ import (
 // Span is a time without a hole, from Since on and before Until; zero = none.
 type Span struct{ Since, Until time.Time }
 
-// Step is an export to read, and what has been read without a hole before it and
+// Entry is an export to read, and what has been read without a hole before it and
 // once it is finished.
-type Step struct {
+type Entry struct {
 	*Export
 	Before, After Span
 }
 
 // Plan is the exports to read, in order, and what to tell of them.
 type Plan struct {
-	Steps []Step
+	Entries []Entry
 	// LeftOut are exports that are not needed or come too late; why is in words.
 	LeftOut []string
 	// Notices are what users should know of the result.
@@ -42,7 +42,7 @@ type chain struct {
 // unless a later full export makes an end to it.
 func Arrange(exports []*Export, read Span, begun func(*Export) bool) (*Plan, error) {
 	if len(exports) == 1 && exports[0].From.IsZero() {
-		return &Plan{Steps: []Step{{Export: exports[0]}}}, nil
+		return &Plan{Entries: []Entry{{Export: exports[0]}}}, nil
 	}
 	chains, err := chainsOf(exports, read)
 	if err != nil {
@@ -84,16 +84,16 @@ func Arrange(exports []*Export, read Span, begun func(*Export) bool) (*Plan, err
 // is read as soon as what comes before it is.
 func (p *Plan) step(todo []*Export, reached Span) {
 	for _, e := range todo {
-		s := Step{Export: e, Before: reached}
+		s := Entry{Export: e, Before: reached}
 		if e.To.After(reached.Until) {
 			reached.Until = e.To
 		}
 		s.After = reached
-		p.Steps = append(p.Steps, s)
+		p.Entries = append(p.Entries, s)
 	}
-	for i := len(p.Steps) - 2; i >= 0; i-- {
-		if p.Steps[i+1].items() == 0 {
-			p.Steps[i].After = p.Steps[i+1].After
+	for i := len(p.Entries) - 2; i >= 0; i-- {
+		if p.Entries[i+1].items() == 0 {
+			p.Entries[i].After = p.Entries[i+1].After
 		}
 	}
 }

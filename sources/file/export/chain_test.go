@@ -102,7 +102,7 @@ func TestArrange(t *testing.T) {
 
 func steps(p *Plan) string {
 	var all []string
-	for _, s := range p.Steps {
+	for _, s := range p.Entries {
 		all = append(all, fmt.Sprintf("%s:%d", s.ID, int(s.After.Until.Sub(noon).Minutes())))
 	}
 	return strings.Join(all, " ")
@@ -173,7 +173,7 @@ func TestArrangeAgainstModel(t *testing.T) {
 			}
 		}
 		until := read.Until
-		for _, s := range p.Steps {
+		for _, s := range p.Entries {
 			if s.From.After(s.After.Until) || s.After.Until.Before(until) || s.Before.Until != until && until != s.To {
 				t.Fatalf("%s is reached by %v, after %v", s.ID, s.After, until)
 			}
