@@ -2,23 +2,25 @@ package reference
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/charset"
 )
 
-func readCSV(f *format, r *loading, file *os.File, size int64) error {
-	in, err := r.utf8Text(file)
+func readCSV(ctx context.Context, f *format, r *loading, file blob.Object) (err error) {
+	in, err := r.utf8Text(ctx, file)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, in.Close()) }()
 	lines := csv.NewReader(in)
 	lines.Comma, lines.ReuseRecord = f.delimiter, true
 	fields, err := lines.Read()
@@ -26,7 +28,7 @@ func readCSV(f *format, r *loading, file *os.File, size int64) error {
 		return r.wrong(place{}, "the file is empty: its first line must name the columns")
 	}
 	if err == nil && !valid(fields) {
-		return r.notUTF8(file, size)
+		return r.notUTF8(file)
 	}
 	if err != nil {
 		return r.csvError(lines, fields, err)
@@ -41,7 +43,7 @@ func readCSV(f *format, r *loading, file *os.File, size int64) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case !valid(fields):
-			return r.notUTF8(file, size)
+			return r.notUTF8(file)
 		case err != nil:
 			return r.csvError(lines, fields, err)
 		}
@@ -142,7 +144,7 @@ func valid(fields []string) bool {
 
 // utf8Text returns the text of a file behind its byte order mark. A file that begins
 // as other encodings do is refused.
-func (r *loading) utf8Text(file *os.File) (io.Reader, error) {
+func (r *loading) utf8Text(ctx context.Context, file blob.Object) (io.ReadCloser, error) {
 	first := make([]byte, 4)
 	n, err := file.ReadAt(first, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -154,12 +156,15 @@ func (r *loading) utf8Text(file *os.File) (io.Reader, error) {
 	if other := charset.Other(first[:n]); other != "" {
 		return nil, r.wrong(place{1, 1}, "the file is %s: save it as UTF-8", other)
 	}
+	from := 0
 	if strings.HasPrefix(string(first[:n]), charset.Mark) {
-		if _, err := file.Seek(int64(len(charset.Mark)), io.SeekStart); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.path, err)
-		}
+		from = len(charset.Mark)
 	}
-	return file, nil
+	text, err := file.Range(ctx, int64(from), -1)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.path, err)
+	}
+	return text, nil
 }
 
 // compression names how a file is compressed by its first bytes; empty = it is not.
@@ -176,8 +181,8 @@ func compression(first []byte) string {
 }
 
 // notUTF8 says where a file is not UTF-8.
-func (r *loading) notUTF8(file *os.File, size int64) error {
-	b, at, found, err := charset.Invalid(io.NewSectionReader(file, 0, size))
+func (r *loading) notUTF8(file blob.Object) error {
+	b, at, found, err := charset.Invalid(io.NewSectionReader(file, 0, file.Info().Size))
 	if err != nil || !found {
 		return fmt.Errorf("%s: not UTF-8: %w", r.path, errors.Join(errUnstable, err))
 	}

@@ -3,16 +3,17 @@ package reference
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/charset"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -22,7 +23,7 @@ import (
 type format struct {
 	name      string
 	delimiter rune // of CSV
-	read      func(f *format, r *loading, file *os.File, size int64) error
+	read      func(ctx context.Context, f *format, r *loading, file blob.Object) error
 }
 
 var formats = map[string]format{
@@ -33,30 +34,30 @@ var formats = map[string]format{
 
 var byExtension = map[string]string{".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
 
-// maxSize bounds a reference: it is held in memory, and twice while a new
+// fileBytesMax bounds a reference: it is held in memory, and twice while a new
 // version is loaded.
-const maxSize = 1 << 30
+const fileBytesMax = 1 << 30
 
 // load reads a file.
-func (j *Join) load(file *os.File, size int64) (*snapshot, error) {
+func (j *Join) load(ctx context.Context, file blob.Object) (*snapshot, error) {
 	r := newLoading(j.watch.path, &j.layout)
-	if size > maxSize {
-		return nil, r.wrong(place{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, maxSize/1_000_000)
+	if size := file.Info().Size; size > fileBytesMax {
+		return nil, r.wrong(place{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, fileBytesMax/1_000_000)
 	}
-	if err := j.format.read(&j.format, r, file, size); err != nil {
-		return nil, inCharacters(err, file, size)
+	if err := j.format.read(ctx, &j.format, r, file); err != nil {
+		return nil, inCharacters(err, file)
 	}
 	return r.finish(j.normalize)
 }
 
 // inCharacters counts the column of a mistake in characters, as editors do, where
 // the one who found it counted bytes.
-func inCharacters(err error, file *os.File, size int64) error {
+func inCharacters(err error, file blob.Object) error {
 	var bad *fileError
 	if !errors.As(err, &bad) || bad.at.column <= 1 || bad.characters {
 		return err
 	}
-	column, readErr := charset.Column(io.NewSectionReader(file, 0, size), bad.at.line, bad.at.column)
+	column, readErr := charset.Column(io.NewSectionReader(file, 0, file.Info().Size), bad.at.line, bad.at.column)
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
@@ -84,12 +85,12 @@ func (r *loading) find(names []string, at place, hint string) ([]int, error) {
 	return where, nil
 }
 
-// maxListed bounds the names in a message.
-const maxListed = 30
+// listedNamesMax bounds the names in a message.
+const listedNamesMax = 30
 
 // listed quotes names, so that spaces at their ends are seen.
 func listed(names []string) string {
-	quoted := make([]string, min(len(names), maxListed))
+	quoted := make([]string, min(len(names), listedNamesMax))
 	for i := range quoted {
 		quoted[i] = strconv.Quote(cut([]byte(names[i])))
 	}
@@ -99,21 +100,22 @@ func listed(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// maxLine bounds a line of JSON.
-const maxLine = 16 << 20
+// lineBytesMax bounds a line of JSON.
+const lineBytesMax = 16 << 20
 
-func readNDJSON(_ *format, r *loading, file *os.File, size int64) error {
-	in, err := r.utf8Text(file)
+func readNDJSON(ctx context.Context, _ *format, r *loading, file blob.Object) (err error) {
+	in, err := r.utf8Text(ctx, file)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, in.Close()) }()
 	paths := make([]decode.Path, len(r.layout.columns))
 	for i, c := range r.layout.columns {
 		paths[i] = decode.Path{{Name: c.Name}}
 	}
 	decoder := decode.NewDecoder(&pipeline.Format{Encoding: pipeline.JSON}, decode.Options{New: decode.NewProjection(paths, false)})
 	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 1<<16), maxLine)
+	lines.Buffer(make([]byte, 1<<16), lineBytesMax)
 	var rec decode.Record
 	seen := make([]bool, len(paths))
 	n := 0
@@ -124,7 +126,7 @@ func readNDJSON(_ *format, r *loading, file *os.File, size int64) error {
 		}
 		if err := decoder.Decode(lines.Bytes(), &rec); err != nil {
 			if !utf8.Valid(lines.Bytes()) {
-				return r.notUTF8(file, size)
+				return r.notUTF8(file)
 			}
 			return r.jsonError(err, n)
 		}
@@ -134,7 +136,7 @@ func readNDJSON(_ *format, r *loading, file *os.File, size int64) error {
 	}
 	if err := lines.Err(); err != nil {
 		if errors.Is(err, bufio.ErrTooLong) {
-			return r.wrong(place{line: n + 1}, "the line has more than %d bytes", maxLine)
+			return r.wrong(place{line: n + 1}, "the line has more than %d bytes", lineBytesMax)
 		}
 		return fmt.Errorf("%s: %w", r.path, err)
 	}

@@ -38,7 +38,7 @@ func typedJoin(t testing.TB, path string) *Join {
 func loadRows(t testing.TB, path string) ([]string, error) {
 	t.Helper()
 	j := typedJoin(t, path)
-	if err := j.watch.look(); err != nil {
+	if err := j.watch.look(t.Context()); err != nil {
 		return nil, err
 	}
 	s := j.watch.current()
@@ -147,7 +147,7 @@ func TestParquetTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = j.watch.look()
+		err = j.watch.look(t.Context())
 		if want := fmt.Sprintf("column id is INT(32,true) in the file, and %s in the pipeline file", typ); ok != (err == nil) || !ok && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error is %v, want %s", typ, err, want)
 		}
@@ -158,7 +158,7 @@ func TestParquetTypes(t *testing.T) {
 func TestHugeFile(t *testing.T) {
 	path := folder(t, "a.csv")
 	write(t, path, "id\n", time.Now())
-	if err := os.Truncate(path, maxSize+1); err != nil {
+	if err := os.Truncate(path, fileBytesMax+1); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Minute)); err != nil {

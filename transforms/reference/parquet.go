@@ -1,11 +1,11 @@
 package reference
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	parquetformat "github.com/parquet-go/parquet-go/format"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 // field reads the values of one column of a Parquet file as text.
@@ -23,13 +24,13 @@ type field struct {
 	text func(v parquet.Value) []byte
 }
 
-func readParquet(_ *format, r *loading, file *os.File, size int64) (err error) {
+func readParquet(_ context.Context, _ *format, r *loading, file blob.Object) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // of the reader, which takes damaged bytes as they are
 			err = r.wrong(place{}, "not a whole Parquet file: it is damaged, or still being written")
 		}
 	}()
-	f, err := parquet.OpenFile(file, size)
+	f, err := parquet.OpenFile(file, file.Info().Size)
 	if err != nil {
 		return r.wrong(place{}, "not a whole Parquet file: %v", err)
 	}

@@ -71,8 +71,8 @@ func (n normalization) appendKey(dst []byte, columns []arrow.Array, i int) (key 
 	return dst, false
 }
 
-// maxRows bounds a reference: rows are numbered by 32 bits.
-const maxRows = 1 << 30
+// rowsMax bounds a reference: rows are numbered by 32 bits.
+const rowsMax = 1 << 30
 
 // loading is a reference that is being read.
 type loading struct {
@@ -132,17 +132,17 @@ func (r *loading) value(c int, text []byte, at place) error {
 
 // cut shortens a value for a message.
 func cut(text []byte) string {
-	const most = 80
-	if len(text) > most {
-		return strings.ToValidUTF8(string(text[:most]), "") + "…"
+	const shownBytesMax = 80
+	if len(text) > shownBytesMax {
+		return strings.ToValidUTF8(string(text[:shownBytesMax]), "") + "…"
 	}
 	return string(text)
 }
 
 // end ends a row.
 func (r *loading) end(at place) error {
-	if len(r.places) == maxRows {
-		return r.wrong(at, "more than %d rows", maxRows)
+	if len(r.places) == rowsMax {
+		return r.wrong(at, "more than %d rows", rowsMax)
 	}
 	r.places = append(r.places, at)
 	return nil

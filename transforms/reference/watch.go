@@ -4,17 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// quiet is how long a file must not have been written to before it is loaded.
-const quiet = time.Second
+// quietPeriod is how long a file must not have been written to before it is loaded.
+const quietPeriod = time.Second
 
 // errUnstable says that a file may still be being written.
 var errUnstable = errors.New("the file is being written to")
@@ -25,16 +25,16 @@ type watcher struct {
 	refresh time.Duration
 	maxAge  time.Duration // 0 = none
 	now     func() time.Time
-	load    func(f *os.File, size int64) (*snapshot, error)
+	load    func(ctx context.Context, file blob.Object) (*snapshot, error)
 	asked   chan struct{} // to load it now; has room for one
 
 	mu      sync.Mutex
 	latest  *snapshot
-	file    fs.FileInfo // that the latest was loaded from
-	checked time.Time   // when the latest was last known to be the newest
+	file    blob.Info // that the latest was loaded from; zero = load whatever is there
+	checked time.Time // when the latest was last known to be the newest
 	problem error
 
-	seen   fs.FileInfo // the file when it was last looked at, and when that was
+	seen   blob.Info // the file when it was last looked at, and when that was
 	seenAt time.Time
 
 	stop func()
@@ -44,14 +44,14 @@ type watcher struct {
 // start loads the first version, and begins to look for others.
 func (w *watcher) start(ctx context.Context, log *slog.Logger) error {
 	for {
-		err := w.look()
+		err := w.look(ctx)
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, errUnstable) {
 			return fmt.Errorf("reference: %w", err)
 		}
-		if err := wait(ctx, quiet/10); err != nil {
+		if err := wait(ctx, quietPeriod/10); err != nil {
 			return fmt.Errorf("reference: %s: %w: %w", w.path, errUnstable, err)
 		}
 	}
@@ -74,11 +74,11 @@ func (w *watcher) run(ctx context.Context, log *slog.Logger) {
 			return
 		}
 		if asked {
-			w.file = nil // whatever it looks like
+			w.file = blob.Info{} // whatever it looks like
 		}
-		err = w.look()
-		for errors.Is(err, errUnstable) && (asked || w.refresh > quiet) && wait(ctx, quiet) == nil {
-			err = w.look()
+		err = w.look(ctx)
+		for errors.Is(err, errUnstable) && (asked || w.refresh > quietPeriod) && wait(ctx, quietPeriod) == nil {
+			err = w.look(ctx)
 		}
 		switch {
 		case errors.Is(err, errUnstable):
@@ -138,31 +138,29 @@ func (w *watcher) close() {
 
 // look loads the file unless it is the one that is loaded. An error leaves the
 // version in use as it is. One goroutine calls it.
-func (w *watcher) look() error {
+func (w *watcher) look(ctx context.Context) error {
 	at := w.now()
-	info, err := os.Stat(w.path)
+	store, name := blob.File(w.path, disk.Shared)
+	info, err := store.Stat(ctx, name)
 	if err != nil {
 		return w.failed(err)
 	}
-	if w.file != nil && sameFile(info, w.file) {
+	if w.file.Name != "" && info.Same(w.file) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.checked, w.problem = at, nil
 		return nil
 	}
-	if !info.Mode().IsRegular() { // what is opened may never come back
-		return w.failed(fmt.Errorf("%s: not a regular file", w.path))
-	}
 	if !w.settled(info, at) {
 		return errUnstable
 	}
-	s, err := w.read(info)
+	s, err := w.read(ctx, store, info)
 	if err != nil {
 		return w.failed(err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.version = info.ModTime().UnixMicro()
+	s.version = info.Modified.UnixMicro()
 	if w.latest != nil && s.version <= w.latest.version {
 		s.version = w.latest.version + 1
 	}
@@ -183,36 +181,32 @@ func (w *watcher) failed(err error) error {
 
 // settled reports whether the file has not been written to for a while: by its
 // own time, or, should that be in the future, as far as we have seen.
-func (w *watcher) settled(info fs.FileInfo, at time.Time) bool {
-	if at.Sub(info.ModTime()) >= quiet {
+func (w *watcher) settled(info blob.Info, at time.Time) bool {
+	if at.Sub(info.Modified) >= quietPeriod {
 		return true
 	}
-	if w.seen == nil || !sameFile(info, w.seen) {
+	if w.seen.Name == "" || !info.Same(w.seen) {
 		w.seen, w.seenAt = info, at
 	}
-	return info.ModTime().After(at) && at.Sub(w.seenAt) >= quiet
+	return info.Modified.After(at) && at.Sub(w.seenAt) >= quietPeriod
 }
 
 // read reads the file whole, and reads nothing of one that changes meanwhile.
-func (w *watcher) read(info fs.FileInfo) (s *snapshot, err error) {
-	f, err := os.Open(w.path)
+func (w *watcher) read(ctx context.Context, store blob.Store, info blob.Info) (s *snapshot, err error) {
+	f, err := store.Open(ctx, info.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if opened, err := f.Stat(); err != nil || !sameFile(opened, info) {
-		return nil, errors.Join(errUnstable, err)
+	if !f.Info().Same(info) {
+		return nil, errUnstable
 	}
-	s, err = w.load(f, info.Size())
-	after, statErr := os.Stat(w.path)
-	if statErr != nil || !sameFile(after, info) {
+	s, err = w.load(ctx, f)
+	after, statErr := store.Stat(ctx, info.Name)
+	if statErr != nil || !after.Same(info) {
 		return nil, errUnstable // what was read, and whether it was right, says nothing
 	}
 	return s, err
-}
-
-func sameFile(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 func (w *watcher) current() *snapshot {

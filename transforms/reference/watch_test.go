@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -122,8 +124,8 @@ func reloads(t *testing.T, r *rand.Rand) {
 		if r.IntN(3) == 0 {
 			continue
 		}
-		err := j.watch.look()
-		loadable := w.good != "" && w.now.Sub(w.wrote) >= quiet
+		err := j.watch.look(t.Context())
+		loadable := w.good != "" && w.now.Sub(w.wrote) >= quietPeriod
 		if loadable || w.good != "" && w.good == w.want {
 			w.want, w.fresh = w.good, w.now
 		}
@@ -150,21 +152,21 @@ func TestWrittenWhileRead(t *testing.T) {
 	path := folder(t, "ref.csv")
 	write(t, path, "code,n\na,1\n", time.Now())
 	j := joinTo(t, path)
-	if err := j.watch.look(); err != nil {
+	if err := j.watch.look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	write(t, path, "code,n\na,2\n", time.Now().Add(time.Minute))
 	load := j.watch.load
-	j.watch.load = func(f *os.File, size int64) (*snapshot, error) {
-		s, err := load(f, size)
+	j.watch.load = func(ctx context.Context, f blob.Object) (*snapshot, error) {
+		s, err := load(ctx, f)
 		write(t, path, "code,n\na,3\nb,3\n", time.Now())
 		return s, err
 	}
-	if err := j.watch.look(); !errors.Is(err, errUnstable) || content(j) != "1" {
+	if err := j.watch.look(t.Context()); !errors.Is(err, errUnstable) || content(j) != "1" {
 		t.Errorf("error is %v, n %s", err, content(j))
 	}
 	j.watch.load = load
-	if err := j.watch.look(); err != nil || content(j) != "3" {
+	if err := j.watch.look(t.Context()); err != nil || content(j) != "3" {
 		t.Errorf("error is %v, n %s", err, content(j))
 	}
 }
@@ -190,7 +192,7 @@ func TestWatching(t *testing.T) {
 		if err := j.Start(t.Context(), env); err != nil {
 			t.Fatal(err)
 		}
-		if waited := time.Since(now); waited < quiet || waited > 2*quiet {
+		if waited := time.Since(now); waited < quietPeriod || waited > 2*quietPeriod {
 			t.Errorf("it was loaded after %s", waited)
 		}
 		put := func(text string) {
