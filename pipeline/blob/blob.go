@@ -101,6 +101,9 @@ type Info struct {
 // IsFolder reports whether it is not one object but the beginning of the names of some.
 func (i Info) IsFolder() bool { return strings.HasSuffix(i.Name, "/") }
 
+// File describes the local file that the object is; nil = it is none.
+func (i Info) File() fs.FileInfo { return i.file }
+
 // Same reports whether both describe one content, as far as the store can tell without
 // reading it.
 func (i Info) Same(o Info) bool {

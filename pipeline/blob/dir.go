@@ -21,6 +21,7 @@ import (
 // followed, but for one to a folder in a recursive listing: it is listed as an object.
 type Dir struct {
 	root   string
+	asIs   bool // names follow the root as it is written
 	access disk.Access
 	system system
 }
@@ -43,12 +44,21 @@ func NewDir(root string, access disk.Access) *Dir {
 }
 
 // File returns the store of the folder that a local file is in, and the file's name there.
+// For people the file is called as it is here.
 func File(file string, access disk.Access) (*Dir, string) {
-	return NewDir(filepath.Dir(file), access), filepath.Base(file)
+	folder, name := filepath.Split(file)
+	d := NewDir(folder, access)
+	d.asIs = true
+	return d, name
 }
 
 // URL implements Place.
-func (d *Dir) URL(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
+func (d *Dir) URL(name string) string {
+	if d.asIs {
+		return d.root + filepath.FromSlash(name)
+	}
+	return filepath.Join(d.root, filepath.FromSlash(name))
+}
 
 // Canonical implements Place.
 func (d *Dir) Canonical(name string) (string, error) { return disk.Canonical(d.URL(name)) }
@@ -101,10 +111,12 @@ func (d *Dir) Stat(ctx context.Context, name string) (Info, error) {
 		return Info{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return Info{}, fmt.Errorf("%s: not a regular file", at)
+		return Info{}, notRegular(at)
 	}
 	return infoOf(name, info), nil
 }
+
+func notRegular(path string) error { return fmt.Errorf("%s: not a regular file", path) }
 
 func infoOf(name string, info fs.FileInfo) Info {
 	return Info{Name: name, Size: info.Size(), Modified: info.ModTime(), file: info}
@@ -112,10 +124,17 @@ func infoOf(name string, info fs.FileInfo) Info {
 
 // Open implements Objects.
 func (d *Dir) Open(ctx context.Context, name string) (Object, error) {
-	if _, err := d.Stat(ctx, name); err != nil { // opening a pipe may never come back
+	at, err := d.local(ctx, name)
+	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(d.URL(name))
+	if info, err := os.Stat(at); err == nil && !info.Mode().IsRegular() {
+		return nil, notRegular(at) // opening a pipe may never come back
+	}
+	f, err := os.Open(at)
+	if absent(err) {
+		return nil, absentError{err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -266,8 +266,11 @@ func TestPlace(t *testing.T) {
 	if err := NewDir("file/store", disk.Shared).Writable(ctx); err == nil {
 		t.Error("a folder in a file is writable")
 	}
-	if s, name := File("folder/f.csv", disk.Shared); s.URL(name) != filepath.Join("folder", "f.csv") {
-		t.Errorf("a file is %s", s.URL(name))
+	for _, file := range []string{"file", "./file", root + "/file", "../" + filepath.Base(root) + "//file"} {
+		s, name := File(file, disk.Shared)
+		if _, err := s.Stat(ctx, name); err != nil || s.URL(name) != file {
+			t.Errorf("%s is %s, %v", file, s.URL(name), err)
+		}
 	}
 }
 

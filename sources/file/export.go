@@ -212,21 +212,24 @@ func spanOf(cursors map[string][]byte) (export.Span, error) {
 	return s, nil
 }
 
-// verify compares the MD5 of the whole file with the manifest's, and places the
-// file at its start.
-func (in *input) verify(ctx context.Context, f *os.File) error {
+// verify compares the MD5 of the whole file with the manifest's.
+func (in *input) verify(ctx context.Context, f storedBytes) (err error) {
 	if in.md5 == "" {
 		return nil
 	}
+	whole, err := f.Range(ctx, 0, -1)
+	if err != nil {
+		return transient(err)
+	}
+	defer func() { err = errors.Join(err, whole.Close()) }()
 	hash := md5.New()
 	// Nothing is counted: progress means the reading, which follows.
-	if _, err := io.CopyBuffer(hash, &counter{ctx: ctx, r: f}, make([]byte, readBytes)); err != nil {
+	if _, err := io.CopyBuffer(hash, &counter{ctx: ctx, r: whole}, make([]byte, readBytes)); err != nil {
 		return transient(err)
 	}
 	if sum := hash.Sum(nil); !export.SameMD5(sum, in.md5) {
 		return fmt.Errorf("%s: its MD5 is %s, but manifest-files.json says %s: the file was altered or not copied whole: copy it again",
 			in.path, export.TextOfMD5(sum), in.md5)
 	}
-	_, err := f.Seek(0, io.SeekStart)
-	return transient(err)
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"os"
 
 	"github.com/zeebo/xxh3"
 
@@ -180,7 +182,7 @@ func (t *followedFile) readStream(ctx context.Context) (overwritten bool, err er
 	r.send = func(ctx context.Context, r *pipeline.Records) error { return t.env.send(ctx, t, r) }
 	t.streaming = true
 	started := t.env.now()
-	err = r.content(ctx, t.file)
+	err = r.content(ctx, followedBytes{t.file})
 	t.at, t.streaming = r.at, false
 	t.compressedSince = t.env.now()
 	t.compressedNotBefore = t.compressedSince.Add(compressedPauseFactor * t.compressedSince.Sub(started))
@@ -195,4 +197,15 @@ func (t *followedFile) readStream(ctx context.Context) (overwritten bool, err er
 		return false, err
 	}
 	return false, nil
+}
+
+// followedBytes are those of a followed file, which is open as long as it is followed.
+type followedBytes struct{ *os.File }
+
+// Range implements storedBytes.
+func (f followedBytes) Range(_ context.Context, offset, length int64) (io.ReadCloser, error) {
+	if length < 0 {
+		length = math.MaxInt64 - offset
+	}
+	return io.NopCloser(io.NewSectionReader(f.File, offset, length)), nil
 }

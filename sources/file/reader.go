@@ -71,16 +71,12 @@ type reader struct {
 
 // run reads the file to its end.
 func (r *reader) run(ctx context.Context) (err error) {
-	f, err := os.Open(r.in.path)
+	f, err := open(ctx, r.in.path)
 	if err != nil {
 		return transient(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil {
-		return transient(err)
-	}
-	if skip, err := r.startOrResume(ctx, f, info); skip || err != nil {
+	if skip, err := r.startOrResume(ctx, f, f.Info().File()); skip || err != nil {
 		return transient(err)
 	}
 	r.at.Path = cmp.Or(r.at.Path, r.in.path)
@@ -89,7 +85,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 }
 
 // startOrResume makes the cursor that of an open file. skip says that nothing new is in it.
-func (r *reader) startOrResume(ctx context.Context, f *os.File, info fs.FileInfo) (skip bool, err error) {
+func (r *reader) startOrResume(ctx context.Context, f io.ReaderAt, info fs.FileInfo) (skip bool, err error) {
 	switch {
 	case r.at.Offset == 0 && r.at.PriorReading == nil:
 		return false, r.at.start(f, info, r.now())
@@ -100,7 +96,7 @@ func (r *reader) startOrResume(ctx context.Context, f *os.File, info fs.FileInfo
 }
 
 // content reads an open file from the cursor to its end.
-func (r *reader) content(ctx context.Context, f *os.File) error {
+func (r *reader) content(ctx context.Context, f storedBytes) error {
 	r.at.Line = max(r.at.Line, 1)
 	r.at.exportProgress = r.in.before
 	if err := r.in.verify(ctx, f); err != nil {

@@ -246,7 +246,7 @@ func (r *resolver) isContinuation(k *knownFile, in *input) (same bool, err error
 	if n, _ := k.at.readExtent(); !k.at.Compressed && in.info.Size() < n && !in.isCompressed() {
 		return false, nil
 	}
-	f, err := os.Open(in.path)
+	f, err := open(r.ctx, in.path)
 	if err != nil {
 		return false, transient(err)
 	}
@@ -257,7 +257,7 @@ func (r *resolver) isContinuation(k *knownFile, in *input) (same bool, err error
 
 // isCompressed reports whether the file is compressed, as far as it can be read.
 func (in *input) isCompressed() bool {
-	f, err := os.Open(in.path)
+	f, err := open(context.Background(), in.path)
 	if err != nil {
 		return false
 	}

@@ -247,7 +247,7 @@ func (s *Source) openReader(ctx context.Context, in *input) (r *reader, left int
 	if at.Done && at.statUnchanged(in.info) {
 		return nil, 0, nil
 	}
-	f, err := os.Open(in.path)
+	f, err := open(ctx, in.path)
 	if err != nil {
 		return nil, 0, transient(err)
 	}

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // compression tells by the first bytes of a file how it is compressed.
@@ -62,10 +64,23 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// storedBytes is what is read of a file: of an object, or of a followed file, which is
+// one of the local disk and may be replaced under its name.
+type storedBytes interface {
+	io.ReaderAt
+	Range(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+}
+
+// open opens a file that is read to its end.
+func open(ctx context.Context, path string) (blob.Object, error) {
+	store, name := blob.File(path, disk.Shared)
+	return store.Open(ctx, name)
+}
+
 // openContent opens a file and returns a reader of all its content; close closes
 // both.
 func openContent(path string) (r io.Reader, close func() error, err error) {
-	f, err := os.Open(path)
+	f, err := open(context.Background(), path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,7 +96,7 @@ func openContent(path string) (r io.Reader, close func() error, err error) {
 // frees it, but not the file. The content of a compressed file is read from its start,
 // and has to be that which was passed. at holds its place in the file, in stored bytes;
 // what is read is added to read.
-func decompressed(ctx context.Context, f *os.File, passed digest, at, read *atomic.Int64) (r io.Reader, close func(), err error) {
+func decompressed(ctx context.Context, f storedBytes, passed digest, at, read *atomic.Int64) (r io.Reader, close func(), err error) {
 	head := make([]byte, 4)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
@@ -92,17 +107,22 @@ func decompressed(ctx context.Context, f *os.File, passed digest, at, read *atom
 	if !packed {
 		start = offset
 	}
-	if _, err := f.Seek(start, io.SeekStart); err != nil {
+	stored, err := f.Range(ctx, start, -1)
+	if err != nil {
 		return nil, nil, err
 	}
+	free := func() { _ = stored.Close() } // nothing was written
 	at.Store(start)
-	raw := &counter{ctx, f, []*atomic.Int64{at, read}}
+	raw := &counter{ctx, stored, []*atomic.Int64{at, read}}
 	if !packed {
-		return raw, func() {}, nil
+		return raw, free, nil
 	}
-	if r, close, err = contentOf(raw); err != nil {
+	r, end, err := contentOf(raw)
+	if err != nil {
+		free()
 		return nil, nil, err
 	}
+	close = func() { end(); free() }
 	was, whole, err := digestOf(r, offset)
 	switch {
 	case err == nil && !whole:
