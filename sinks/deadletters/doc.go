@@ -3,8 +3,8 @@
 //
 // # Files
 //
-// It follows the epoch protocol. An epoch's letters are written to a temporary file
-// in the folder and synced when the epoch is prepared. When it is committed they are
+// It follows the epoch protocol. An epoch's letters are written to a file of their own
+// in the folder, which is durable when the epoch is prepared. When it is committed they are
 // appended to the newest file, so what is listed is what was left out of the sinks,
 // no more and no less. A file takes the letters of one day, until it is large. Its
 // name carries pipeline, state id and the first epoch in it; the file's name and the
