@@ -12,8 +12,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
-// rollSize is how large a file gets before the next epoch begins another.
-const rollSize = 8 << 20
+// rollBytes is how large a file gets before the next epoch begins another.
+const rollBytes = 8 << 20
 
 // appender puts the lines of committed epochs to the end of the newest of the
 // state's files with a suffix. An epoch's lines stand together in one file, at the
@@ -34,14 +34,14 @@ type appender struct {
 
 // add appends the parts of an epoch, each of a temporary file of its own, which
 // are gone when it was done before.
-func (a *appender) add(ctx context.Context, epoch int64, parts []file) (err error) {
+func (a *appender) add(ctx context.Context, epoch int64, parts []preparedFile) (err error) {
 	if err := a.load(ctx); err != nil {
 		return err
 	}
 	at := a.size
 	if a.epoch == epoch {
 		at = a.start
-	} else if a.name == "" || a.size >= rollSize || !a.day.Equal(dayOf(a.now())) {
+	} else if a.name == "" || a.size >= rollBytes || !a.day.Equal(dayOf(a.now())) {
 		a.name, a.size, at = fmt.Sprintf("%s%012d%s", a.prefix, epoch, a.suffix), 0, 0
 	}
 	start := at
@@ -74,7 +74,7 @@ func (a *appender) add(ctx context.Context, epoch int64, parts []file) (err erro
 }
 
 // write writes a part to its place, where it may stand already.
-func (a *appender) write(ctx context.Context, tail blob.Tail, at int64, p file, epoch int64) error {
+func (a *appender) write(ctx context.Context, tail blob.Tail, at int64, p preparedFile, epoch int64) error {
 	prepared := p.Name + tempSuffix
 	content, err := blob.OpenRange(ctx, a.objects, prepared, 0)
 	if errors.Is(err, fs.ErrNotExist) {

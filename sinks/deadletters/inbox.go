@@ -21,8 +21,8 @@ import (
 
 // Limits of the records that Read returns at once.
 const (
-	blockLetters = 1000
-	blockBytes   = 1 << 20
+	batchLettersMax = 1000
+	batchBytesMax   = 1 << 20
 )
 
 // partition is the only one of the inbox.
@@ -48,21 +48,21 @@ type Inbox struct {
 	refused map[string]bool // requests that can't be read, which was said
 	request *openRequest
 
-	mu     sync.Mutex
-	places map[string]place // by request, as far as it was handed over
+	mu        sync.Mutex
+	positions map[string]readPosition // by request, as far as it was handed over
 }
 
 var _ pipeline.Source = (*Inbox)(nil)
 
-// place is how far a request is read.
-type place struct {
+// readPosition is how far a request is read.
+type readPosition struct {
 	Offset int64 `json:"offset"` // of what is not read
 	Done   bool  `json:"done,omitempty"`
 }
 
 // cursor is the place in each request.
 type cursor struct {
-	Requests map[string]place `json:"requests"`
+	Requests map[string]readPosition `json:"requests"`
 }
 
 // formatKey is what the formats of one source's letters differ by.
@@ -80,9 +80,9 @@ func (s *Store) Inbox(readers map[string]Reader, every time.Duration) *Inbox {
 }
 
 // object returns the name of a request's object.
-func (b *Inbox) object(request string) string { return inboxOf(b.store.opening.Pipeline) + request }
+func (b *Inbox) object(request string) string { return inboxOf(b.store.options.Pipeline) + request }
 
-func (b *Inbox) folder() Folder { return Folder{b.store.o.Dir, b.store.opening.Pipeline} }
+func (b *Inbox) folder() Folder { return Folder{b.store.o.Dir, b.store.options.Pipeline} }
 
 // Bounded implements pipeline.Source.
 func (b *Inbox) Bounded() bool { return b.every == 0 }
@@ -106,7 +106,7 @@ func (b *Inbox) CursorText(_ string, raw []byte) string {
 // Store is open by then, so that the names of all letters that the cursor has
 // passed are there.
 func (b *Inbox) Open(ctx context.Context, o pipeline.SourceOptions) error {
-	b.formats, b.places, b.refused = map[formatKey]*pipeline.Format{}, map[string]place{}, map[string]bool{}
+	b.formats, b.positions, b.refused = map[formatKey]*pipeline.Format{}, map[string]readPosition{}, map[string]bool{}
 	b.read, b.request = nil, nil
 	raw, ok := o.Cursors[partition]
 	if !ok {
@@ -123,7 +123,7 @@ func (b *Inbox) Open(ctx context.Context, o pipeline.SourceOptions) error {
 			return err
 		}
 		if !at.Done {
-			b.places[name] = at
+			b.positions[name] = at
 		} else if err := b.remove(ctx, name); err != nil {
 			return err
 		}
@@ -167,13 +167,13 @@ func (b *Inbox) Read(ctx context.Context) (*pipeline.Records, error) {
 
 // next opens the next request that is not read; none is left nil.
 func (b *Inbox) next(ctx context.Context) error {
-	found, err := requests(ctx, b.store.objects, b.store.opening.Pipeline)
+	found, err := requests(ctx, b.store.objects, b.store.options.Pipeline)
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
 		name := path.Base(f.Name)
-		if b.refused[name] || b.place(name).Done {
+		if b.refused[name] || b.position(name).Done {
 			continue
 		}
 		if why := b.check(ctx, f.Name); errors.Is(why, fs.ErrNotExist) {
@@ -220,7 +220,7 @@ func (b *Inbox) check(ctx context.Context, name string) error {
 		if r.ID == "" || r.Letter == nil {
 			return errors.New("it is no dead letter")
 		}
-		if r.StateID != b.store.opening.StateID {
+		if r.StateID != b.store.options.StateID {
 			return fmt.Errorf("letter %s is of another state folder (%s), and this one has read or will read its record from the source: remove the request", r.ID, r.StateID)
 		}
 		return b.readers[r.Source].Reads(r.Letter)
@@ -247,11 +247,11 @@ type openRequest struct {
 	content io.ReadCloser
 	r       *bufio.Reader
 	offset  int64      // behind the last line that was read
-	ahead   *requested // the letter in that line, when it is not handed over yet
+	pending *requested // the letter in that line, when it is not handed over yet
 }
 
 func (b *Inbox) open(ctx context.Context, name string) (*openRequest, error) {
-	offset := b.place(name).Offset
+	offset := b.position(name).Offset
 	content, err := blob.OpenRange(context.WithoutCancel(ctx), b.store.objects, b.object(name), offset)
 	if err != nil {
 		return nil, err
@@ -259,16 +259,16 @@ func (b *Inbox) open(ctx context.Context, name string) (*openRequest, error) {
 	return &openRequest{name: name, url: b.store.objects.URL(b.object(name)), content: content, r: bufio.NewReaderSize(content, 1<<16), offset: offset}, nil
 }
 
-func (b *Inbox) place(request string) place {
+func (b *Inbox) position(request string) readPosition {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.places[request]
+	return b.positions[request]
 }
 
-// peek returns the next letter that has not been read again; nil = there is none.
-func (b *Inbox) peek() (*requested, error) {
+// nextUnread returns the next letter that has not been read again; nil = there is none.
+func (b *Inbox) nextUnread() (*requested, error) {
 	o := b.request
-	for o.ahead == nil {
+	for o.pending == nil {
 		line, err := o.r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return nil, nil
@@ -282,26 +282,26 @@ func (b *Inbox) peek() (*requested, error) {
 			return nil, fmt.Errorf("%s: at byte %d: %w", o.url, o.offset-int64(len(line)), err)
 		}
 		if !b.read[r.ID] {
-			o.ahead = r
+			o.pending = r
 		}
 	}
-	return o.ahead, nil
+	return o.pending, nil
 }
 
-// block gathers letters that are handed over together.
-type block struct {
+// batch gathers letters that are handed over together.
+type batch struct {
 	first   *requested
 	records *pipeline.Records
 	offsets []int64 // behind each
 }
 
-// takes reports whether the letter goes with the first.
-func (k *block) takes(r *requested) bool {
+// accepts reports whether the letter goes with the first.
+func (k *batch) accepts(r *requested) bool {
 	return r.Source == k.first.Source && r.Transform == k.first.Transform && keyOf(r) == keyOf(k.first) &&
-		len(k.offsets) < blockLetters && len(k.records.Data) < blockBytes
+		len(k.offsets) < batchLettersMax && len(k.records.Data) < batchBytesMax
 }
 
-func (k *block) add(r *requested, offset int64) {
+func (k *batch) add(r *requested, offset int64) {
 	from := uint32(len(k.records.Data))
 	k.records.Data = append(k.records.Data, r.Original()...)
 	k.records.Spans = append(k.records.Spans, pipeline.Span{Start: from, End: uint32(len(k.records.Data)), Line: r.Line})
@@ -314,19 +314,19 @@ func (k *block) add(r *requested, offset int64) {
 // is done.
 func (b *Inbox) records(ctx context.Context) (*pipeline.Records, error) {
 	o := b.request
-	next, err := b.peek()
+	next, err := b.nextUnread()
 	if err != nil {
 		return nil, err
 	}
 	if next == nil { // all the rest was in other requests
 		return nil, errors.Join(b.closeRequest(), b.remove(ctx, o.name))
 	}
-	k := &block{first: next, records: &pipeline.Records{Source: next.Source, Partition: partition, Format: b.format(next)}}
-	for next != nil && (len(k.offsets) == 0 || k.takes(next)) {
+	k := &batch{first: next, records: &pipeline.Records{Source: next.Source, Partition: partition, Format: b.format(next)}}
+	for next != nil && (len(k.offsets) == 0 || k.accepts(next)) {
 		k.add(next, o.offset)
 		b.read[next.ID] = true
-		o.ahead = nil
-		if next, err = b.peek(); err != nil {
+		o.pending = nil
+		if next, err = b.nextUnread(); err != nil {
 			return nil, err
 		}
 	}
@@ -343,11 +343,11 @@ func (b *Inbox) records(ctx context.Context) (*pipeline.Records, error) {
 func (b *Inbox) handOver(request string, offsets []int64, last bool) func(n int) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	before := maps.Clone(b.places)
-	b.places[request] = place{offsets[len(offsets)-1], last}
+	before := maps.Clone(b.positions)
+	b.positions[request] = readPosition{offsets[len(offsets)-1], last}
 	return func(n int) []byte {
 		c := cursor{maps.Clone(before)}
-		c.Requests[request] = place{offsets[n-1], last && n == len(offsets)}
+		c.Requests[request] = readPosition{offsets[n-1], last && n == len(offsets)}
 		raw, err := json.Marshal(c)
 		if err != nil {
 			panic(err) // numbers and texts always have a JSON form
@@ -388,7 +388,7 @@ func (b *Inbox) Committed(ctx context.Context, cursors map[string][]byte) error 
 			return err
 		}
 		b.mu.Lock()
-		delete(b.places, name)
+		delete(b.positions, name)
 		b.mu.Unlock()
 	}
 	return nil

@@ -25,7 +25,7 @@ func (s *Store) clean(ctx context.Context) error {
 	if err := s.cleanInbox(ctx); err != nil || s.o.Retention == 0 {
 		return err
 	}
-	d := Folder{s.o.Dir, s.opening.Pipeline}
+	d := Folder{s.o.Dir, s.options.Pipeline}
 	waiting, err := d.waiting(ctx)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *Store) cleanMarks(ctx context.Context, d Folder) error {
 
 // cleanInbox removes what is left of requests that were not finished.
 func (s *Store) cleanInbox(ctx context.Context) error {
-	inbox := inboxOf(s.opening.Pipeline)
+	inbox := inboxOf(s.options.Pipeline)
 	for u, err := range s.objects.Unfinished(ctx, inbox) {
 		if err != nil {
 			return err

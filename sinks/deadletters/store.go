@@ -27,7 +27,7 @@ type Options struct {
 type Store struct {
 	o       Options
 	objects blob.Store
-	opening pipeline.SinkOptions
+	options pipeline.SinkOptions
 	cleaned time.Time // when letters were last looked through for old ones
 	// letters and marks append what is committed.
 	letters, marks appender
@@ -54,7 +54,7 @@ func (s *Store) Check(ctx context.Context, _ pipeline.SinkOptions) ([]string, er
 // Open removes the files of epochs that were prepared and never saved, and old
 // letters.
 func (s *Store) Open(ctx context.Context, o pipeline.SinkOptions) error {
-	s.opening = o
+	s.options = o
 	pending := ""
 	if o.Pending != nil {
 		pending = epochName(o.Pipeline, o.StateID, o.Pending.Epoch)
@@ -83,22 +83,22 @@ func (s *Store) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	return s.clean(ctx)
 }
 
-// file is a temporary file of an epoch, as its committable names it: with the name
+// preparedFile is a file of one epoch, as its committable names it: with the name
 // that an epoch's own file would have.
-type file struct {
+type preparedFile struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
 }
 
-// published is what a committable says of an epoch with dead letters, or in which
+// payload is what a committable says of an epoch with dead letters, or in which
 // some were read again.
-type published struct {
-	Files []file `json:"files"`
+type payload struct {
+	Files []preparedFile `json:"files"`
 }
 
 // Commit appends the epoch's letters and marks to the files that users see.
 func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
-	var p published
+	var p payload
 	if err := json.Unmarshal(r.Payload, &p); err != nil {
 		return fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 	}
@@ -106,7 +106,7 @@ func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
 		return fmt.Errorf("committable of epoch %d: it names no file: %s", r.Epoch, r.Payload)
 	}
 	for _, a := range []*appender{&s.letters, &s.marks} {
-		var parts []file
+		var parts []preparedFile
 		for _, f := range p.Files {
 			if strings.HasSuffix(f.Name, a.suffix) {
 				parts = append(parts, f)
@@ -128,14 +128,14 @@ func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
 // Amend writes more dead letters of a prepared epoch to a temporary file of their
 // own.
 func (s *Store) Amend(ctx context.Context, r *pipeline.Committable, more []pipeline.DeadLetter) (*pipeline.Committable, error) {
-	var all, added published
+	var all, added payload
 	if r.Payload != nil {
 		if err := json.Unmarshal(r.Payload, &all); err != nil {
 			return nil, fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
 		}
 	}
-	name := fmt.Sprintf("%s.%d%s", epochName(s.opening.Pipeline, s.opening.StateID, r.Epoch), len(all.Files)+1, suffix)
-	w := &writer{s: s, ctx: ctx, epoch: r.Epoch, letters: lines{objects: s.objects, name: name + tempSuffix}}
+	name := fmt.Sprintf("%s.%d%s", epochName(s.options.Pipeline, s.options.StateID, r.Epoch), len(all.Files)+1, suffix)
+	w := &epochWriter{s: s, ctx: ctx, epoch: r.Epoch, letters: lines{objects: s.objects, name: name + tempSuffix}}
 	defer w.Abort()
 	for i := range more {
 		if err := w.Add(&more[i]); err != nil {
@@ -160,14 +160,14 @@ func (s *Store) Close() error { return nil }
 
 // Begin starts an epoch.
 func (s *Store) Begin(epoch int64) (pipeline.DeadLetterWriter, error) {
-	name := epochName(s.opening.Pipeline, s.opening.StateID, epoch)
-	return &writer{s: s, ctx: context.Background(), epoch: epoch,
+	name := epochName(s.options.Pipeline, s.options.StateID, epoch)
+	return &epochWriter{s: s, ctx: context.Background(), epoch: epoch,
 		letters: lines{objects: s.objects, name: name + suffix + tempSuffix}, marks: lines{objects: s.objects, name: name + markSuffix + tempSuffix}}, nil
 }
 
-// writer writes one epoch's dead letters, and the names of those that were read
+// epochWriter writes one epoch's dead letters, and the names of those that were read
 // again.
-type writer struct {
+type epochWriter struct {
 	s              *Store
 	ctx            context.Context // of what is added
 	epoch          int64
@@ -175,19 +175,19 @@ type writer struct {
 }
 
 // Add writes a dead letter.
-func (w *writer) Add(d *pipeline.DeadLetter) error {
-	return w.letters.add(w.ctx, newLetter(w.s.opening.Pipeline, w.epoch, w.s.o.Now().UTC(), d))
+func (w *epochWriter) Add(d *pipeline.DeadLetter) error {
+	return w.letters.add(w.ctx, newLetter(w.s.options.Pipeline, w.epoch, w.s.o.Now().UTC(), d))
 }
 
 // Replayed writes the name of a letter that was read again.
-func (w *writer) Replayed(l *pipeline.DeadLetterID) error {
+func (w *epochWriter) Replayed(l *pipeline.DeadLetterID) error {
 	return w.marks.add(w.ctx, mark{l.ID, l.Reason, w.s.o.Now().UTC(), w.epoch})
 }
 
 // Prepare makes the files durable under their temporary names.
-func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
+func (w *epochWriter) Prepare(context.Context) (*pipeline.Committable, error) {
 	r := &pipeline.Committable{Epoch: w.epoch}
-	var p published
+	var p payload
 	for _, l := range []*lines{&w.letters, &w.marks} {
 		if l.to == nil {
 			continue
@@ -195,7 +195,7 @@ func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
 		if err := l.finish(); err != nil {
 			return nil, err
 		}
-		p.Files = append(p.Files, file{strings.TrimSuffix(l.name, tempSuffix), l.size})
+		p.Files = append(p.Files, preparedFile{strings.TrimSuffix(l.name, tempSuffix), l.size})
 	}
 	if p.Files == nil {
 		return r, nil
@@ -207,7 +207,7 @@ func (w *writer) Prepare(context.Context) (*pipeline.Committable, error) {
 }
 
 // Abort drops the files.
-func (w *writer) Abort() {
+func (w *epochWriter) Abort() {
 	// What is left is removed by the next Open.
 	_ = errors.Join(w.letters.abort(), w.marks.abort())
 }

@@ -182,13 +182,13 @@ func TestLost(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, pipeline.SinkOptions{})
 	rc := prepare(t, s, 1, []byte("x"))
-	if err := os.Remove(filepath.Join(dir, epochName("p", s.opening.StateID, 1)+suffix+tempSuffix)); err != nil {
+	if err := os.Remove(filepath.Join(dir, epochName("p", s.options.StateID, 1)+suffix+tempSuffix)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(ctx, rc); err == nil || !strings.Contains(err.Error(), "epoch 1") {
 		t.Errorf("error %v for a lost file", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, epochName("p", s.opening.StateID, 1)+suffix), []byte("another"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, epochName("p", s.options.StateID, 1)+suffix), []byte("another"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(ctx, rc); err == nil {

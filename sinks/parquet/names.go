@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	extension = ".parquet"
-	unfolded  = "__HIVE_DEFAULT_PARTITION__" // the folder of nulls
+	extension  = ".parquet"
+	nullFolder = "__HIVE_DEFAULT_PARTITION__" // the folder of nulls
 	// maxNameBytes keeps a folder's name within what file systems take.
 	maxNameBytes = 200
 	stateIDChars = 16

@@ -40,7 +40,7 @@ func levels(t *pipeline.Table, parts []partition, skip int) []level {
 func (l *level) append(dst []byte, a arrow.Array, i int) []byte {
 	dst = append(dst, l.name...)
 	if a.IsNull(i) {
-		return append(dst, unfolded...)
+		return append(dst, nullFolder...)
 	}
 	switch a := a.(type) {
 	case *array.String:
