@@ -100,14 +100,12 @@ func (s *Sink) exceptionsOf(ctx context.Context, tx Tx, epoch int64, excluded []
 }
 
 func (s *Sink) newExceptions(tx Tx, epoch int64, excluded []exclusion) (*exceptions, error) {
-	t, ok := tx.(interface {
-		Copier
-		base() *SQL
-	})
-	if !ok {
-		return nil, errors.New("a transaction of a database that refuses rows copies no files")
+	copier, copies := tx.(Copier)
+	t, inSQL := tx.(sqlTx)
+	if !copies || !inSQL {
+		return nil, errors.New("a transaction of a database that refuses rows does not embed SQL, or copies no files")
 	}
-	return &exceptions{SQL: t.base(), copier: t, owner: s.owner(), epoch: epoch, excluded: excluded}, nil
+	return &exceptions{SQL: t.base(), copier: copier, owner: s.owner(), epoch: epoch, excluded: excluded}, nil
 }
 
 // createRefused makes RefusedTable.

@@ -131,7 +131,7 @@ func (s *Sink) checkToken(ctx context.Context, tx Tx) error {
 	if err != nil {
 		return fmt.Errorf("reading the token: %w", err)
 	}
-	return CheckToken(s.cfg.Name, &s.options, found, other, otherEpoch)
+	return checkToken(s.cfg.Name, &s.options, found, other, otherEpoch)
 }
 
 // lastEpoch returns the sink's last epoch; 0 = none. It should not be before from: an
@@ -297,7 +297,7 @@ func (s *Sink) alreadyApplied(ctx context.Context, tx Tx, c *pipeline.Committabl
 	if err != nil {
 		return false, err
 	}
-	return AlreadyApplied(s.cfg.Name, &s.options, c, found)
+	return alreadyApplied(s.cfg.Name, &s.options, c, found)
 }
 
 // Close disconnects. It may be called twice.

@@ -27,6 +27,11 @@ type SQL struct {
 	hasRefused bool
 }
 
+// sqlTx is a Tx that embeds SQL.
+type sqlTx interface{ base() *SQL }
+
+var _ sqlTx = (*SQL)(nil)
+
 func (t *SQL) base() *SQL { return t }
 
 // in returns the quoted name of a table.

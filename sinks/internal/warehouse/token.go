@@ -30,10 +30,10 @@ func (e *TokenError) Error() string {
 		"(restored from a backup, or deleted); put the matching one back, or %s", e.Sink, e.Found, e.StateID, e.Want, recoveryHint)
 }
 
-// CheckToken compares the token with what the checkpoint says, when a sink is opened.
+// checkToken compares the token with what the checkpoint says, when a sink is opened.
 // other is another state folder with tokens of this pipeline and sink, and
 // otherEpoch its last epoch; empty = there is none.
-func CheckToken(sink string, o *pipeline.SinkOptions, found int64, other string, otherEpoch int64) error {
+func checkToken(sink string, o *pipeline.SinkOptions, found int64, other string, otherEpoch int64) error {
 	switch {
 	case found == 0 && o.Published == 0 && other != "":
 		return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Other: other, Found: otherEpoch}
@@ -43,9 +43,9 @@ func CheckToken(sink string, o *pipeline.SinkOptions, found int64, other string,
 	return &TokenError{Sink: sink, Pipeline: o.Pipeline, StateID: o.StateID, Found: found, Want: o.Published}
 }
 
-// AlreadyApplied compares the token with a committable, in the transaction that would
+// alreadyApplied compares the token with a committable, in the transaction that would
 // apply it (I5). A token of neither this epoch nor the one before is an error.
-func AlreadyApplied(sink string, o *pipeline.SinkOptions, c *pipeline.Committable, found int64) (bool, error) {
+func alreadyApplied(sink string, o *pipeline.SinkOptions, c *pipeline.Committable, found int64) (bool, error) {
 	switch found {
 	case c.Epoch:
 		return true, nil
