@@ -130,15 +130,15 @@ func (p *rowPhase) newest(k *sharedKey) (at rank, ok bool) {
 // valid during the call.
 func (p *rowPhase) eachRank(k *sharedKey, f func(at rank, contributes bool) bool) bool {
 	all := true
-	effects := p.contended[k.changes[0]:k.changes[1]]
-	for i := range effects {
-		if e := &effects[i]; e.was != nil {
+	changes := p.contended[k.changes[0]:k.changes[1]]
+	for i := range changes {
+		if e := &changes[i]; e.was != nil {
 			p.scratch = p.rankOf(p.scratch[:0], e, p.buffer.changes[e.change].was)
 			all = f(p.scratch, false) && all
 		}
 	}
-	for i := range effects {
-		if e := &effects[i]; !e.remove {
+	for i := range changes {
+		if e := &changes[i]; !e.remove {
 			p.scratch = p.rankOf(p.scratch[:0], e, p.buffer.changes[e.change].version.Time)
 			all = f(p.scratch, true) && all
 		}
@@ -289,10 +289,10 @@ func (p *rowPhase) rowOf(e *keyChange, fetched int32, after bool) []byte {
 // noteSharedRow notes what has become of a row. It is put down to the change that brought the
 // row, or else to the last one.
 func (p *rowPhase) noteSharedRow(k *sharedKey, before, after []byte) {
-	effects := p.contended[k.changes[0]:k.changes[1]]
-	cause := &effects[len(effects)-1]
-	for i := range effects {
-		if e := &effects[i]; !e.remove && bytes.Equal(e.row, after) {
+	changes := p.contended[k.changes[0]:k.changes[1]]
+	cause := &changes[len(changes)-1]
+	for i := range changes {
+		if e := &changes[i]; !e.remove && bytes.Equal(e.row, after) {
 			cause = e
 			break
 		}

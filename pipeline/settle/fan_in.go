@@ -60,14 +60,14 @@ type fanInContribution struct {
 const scannedChangesMax = 64
 
 // addFanInKey takes a key with what the epoch does to it.
-func (p *policySettler) addFanInKey(effects []contributionChange, entry []byte) error {
+func (p *policySettler) addFanInKey(changes []contributionChange, entry []byte) error {
 	c := &p.fanIn
-	k, err := p.fanInKeyOf(effects[0].key, entry)
+	k, err := p.fanInKeyOf(changes[0].key, entry)
 	if err != nil {
 		return err
 	}
 	from := int32(len(c.changes))
-	c.changes = append(c.changes, effects...)
+	c.changes = append(c.changes, changes...)
 	k.changes, k.row = [2]int32{from, int32(len(c.changes))}, len(p.rowChanges)
 	c.keys = append(c.keys, k)
 	p.rowChanges = append(p.rowChanges, rowChange{}) // where it belongs among those of one change

@@ -303,7 +303,7 @@ func (p *policySettler) noteLeft(item, key pipeline.Hash, change int32) {
 	}
 }
 
-// inReadOrder returns the effects with the given indices, in the order of their changes,
+// inReadOrder returns the changes with the given indices, in the order of their changes,
 // in the memory of dst.
 func inReadOrder(dst, all []contributionChange, indices []int32) []contributionChange {
 	dst = dst[:0]
@@ -326,7 +326,7 @@ const (
 // inlineBytesMax is the size in bytes from which a key's contributions are many.
 const inlineBytesMax = 4 << 10
 
-// apply takes the effects to the row keys, in the order of their hashes.
+// apply takes the changes to the row keys, in the order of their hashes.
 func (p *policySettler) apply() error {
 	groups := p.buffer.group(len(p.keyChanges), func(i int32) pipeline.Hash { return p.keyChanges[i].key })
 	if err := p.keys.Lookup(p.buffer.hashes, p.buffer.values); err != nil {
@@ -345,21 +345,21 @@ func (p *policySettler) apply() error {
 	return p.applyFanIn()
 }
 
-func (p *policySettler) applyKey(effects []contributionChange, entry []byte) error {
-	key := effects[0].key
+func (p *policySettler) applyKey(changes []contributionChange, entry []byte) error {
+	key := changes[0].key
 	value, err := p.longKeys.Whole(key, entry)
 	if err != nil {
 		return err
 	}
 	contributions := decodeContributions(value, &p.policyRules)
 	before := p.row(contributions)
-	for i := range effects {
-		e := &effects[i]
+	for i := range changes {
+		e := &changes[i]
 		contributions = p.replace(contributions, e.item, e.contribution)
 	}
 	contributions = forget(contributions, p.tables)
 	after := p.row(contributions)
-	if o, differs := effects[len(effects)-1].rowChange(before, after); differs {
+	if o, differs := changes[len(changes)-1].rowChange(before, after); differs {
 		p.rowChanges = append(p.rowChanges, o)
 	}
 	return p.putInline(key, entry, contributions)
