@@ -33,7 +33,7 @@ type fanInKey struct {
 	liveCount, deadCount int    // contributions
 	visibleDeadCount     int    // dead ones that leave a row
 	bytes                int    // of the contributions
-	lastDied             int64  // when the last of the dead went; without any, of no meaning
+	lastDied             int64  // when the last of the dead went; where none is dead, not used
 	table                uint16 // of the items, by LogicalTables
 	mixed                bool   // they are of several
 	tree                 *btree.Tree

@@ -119,24 +119,24 @@ func TestFanIn(t *testing.T) {
 	checks(t, 2*len(policies))
 	rapid.Check(t, func(rt *rapid.T) {
 		p := rapid.SampledFrom(policies).Draw(rt, "policy")
-		mergers := make([]*policyAlone, 2)
+		settlers := make([]*policyAlone, 2)
 		open := func() {
-			for i := range mergers {
+			for i := range settlers {
 				o := PolicyTable{Table: wide, Policy: p, State: State{spaces[i].All[0], spaces[i].All[1]}}
-				if mergers[i] != nil {
-					o.Saved, _ = mergers[i].Save()
+				if settlers[i] != nil {
+					o.Saved, _ = settlers[i].Save()
 				}
 				tables, err := newLogicalTables([]state.LogicalTable{{Name: ""}})
 				if err != nil {
 					rt.Fatal(err)
 				}
-				if mergers[i], err = newPolicyAlone(o, tables); err != nil {
+				if settlers[i], err = newPolicyAlone(o, tables); err != nil {
 					rt.Fatal(err)
 				}
-				mergers[i].inlineBytes, mergers[i].scannedChanges = 1<<30, 1<<30
+				settlers[i].inlineBytes, settlers[i].scannedChanges = 1<<30, 1<<30
 			}
 			if rapid.IntRange(0, 4).Draw(rt, "small pages") > 0 {
-				mergers[1].small()
+				settlers[1].small()
 			}
 		}
 		for _, s := range spaces {
@@ -154,7 +154,7 @@ func TestFanIn(t *testing.T) {
 				horizon = max(horizon, at-int64(r.IntN(100)))
 			}
 			parts = slices.DeleteFunc(parts, func(p part) bool { return p.time < horizon })
-			same(rt, spaces, mergers, parts, horizon)
+			same(rt, spaces, settlers, parts, horizon)
 			if r.IntN(4) == 0 {
 				open()
 			}
@@ -163,10 +163,10 @@ func TestFanIn(t *testing.T) {
 		for i := range items {
 			gone = append(gone, part{item: i, time: at + 1000, removal: pipeline.Removed})
 		}
-		same(rt, spaces, mergers, gone, horizon)
+		same(rt, spaces, settlers, gone, horizon)
 		var left [2][2]int
 		for round := 0; round < 20 && (round < 2 || left[1][0] > 0 || left[0][1] == 0 && left[1][1] > 0); round++ { // each sweeps some
-			same(rt, spaces, mergers, nil, at+2000)
+			same(rt, spaces, settlers, nil, at+2000)
 			left = [2][2]int{}
 			for i, s := range spaces {
 				s.each(rt, func(space, _ int) { left[i][space]++ })
@@ -179,9 +179,9 @@ func TestFanIn(t *testing.T) {
 }
 
 // same takes changes to policies as one epoch, and holds what they give against each other.
-func same(t *rapid.T, spaces []*saved, mergers []*policyAlone, parts []part, horizon int64) {
+func same(t *rapid.T, spaces []*saved, settlers []*policyAlone, parts []part, horizon int64) {
 	var got [][]string
-	for i, m := range mergers {
+	for i, m := range settlers {
 		b := partsOf(parts)
 		if err := m.Add(b, 0); err != nil {
 			t.Fatal(err)

@@ -116,15 +116,15 @@ func TestHistoryStaysSmall(t *testing.T) {
 	}
 }
 
-// mergeTest runs a policy on the rows of things, and applies what it gives.
-type mergeTest struct {
+// policyHarness runs a policy on the rows of things, and applies what it gives.
+type policyHarness struct {
 	t      *testing.T
 	spaces *state.Keyspaces
 	m      *policyAlone
 	rows   map[string]string
 }
 
-func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
+func newPolicyHarness(t *testing.T, policy pipeline.Policy) *policyHarness {
 	store, err := state.Open(t.TempDir(), state.Options{Pipeline: "p", Memory: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func newMergeTest(t *testing.T, policy pipeline.Policy) *mergeTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &mergeTest{t, spaces, m, map[string]string{}}
+	return &policyHarness{t, spaces, m, map[string]string{}}
 }
 
 // yield is a change: item, time, and the key of its row; "" = none.
@@ -159,7 +159,7 @@ type yield struct {
 }
 
 // epoch takes changes as one epoch; each row's n is the time.
-func (mt *mergeTest) epoch(changes ...yield) {
+func (mt *policyHarness) epoch(changes ...yield) {
 	mt.t.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, things.Schema())
 	defer b.Release()
@@ -182,7 +182,7 @@ func (mt *mergeTest) epoch(changes ...yield) {
 }
 
 // take takes a batch as one epoch, and releases it.
-func (mt *mergeTest) take(batch *pipeline.Batch) {
+func (mt *policyHarness) take(batch *pipeline.Batch) {
 	mt.t.Helper()
 	defer batch.Release()
 	if err := mt.m.Add(batch, 0); err != nil {
@@ -216,15 +216,15 @@ func (mt *mergeTest) take(batch *pipeline.Batch) {
 	}
 }
 
-// TestMergerOverManyChanges: a row that is left behind by more changes than a
+// TestPolicyOverManyChanges: a row that is left behind by more changes than a
 // history keeps is told of, wherever epochs are cut.
-func TestMergerOverManyChanges(t *testing.T) {
+func TestPolicyOverManyChanges(t *testing.T) {
 	changes := []yield{{"i", 1, "gone"}}
 	for at := int64(2); at < 3*historyChangesMax; at++ {
 		changes = append(changes, yield{"i", at, "kept"})
 	}
 	for _, size := range []int{1, 2, historyChangesMax, len(changes)} {
-		mt := newMergeTest(t, pipeline.Policy{OnDelete: pipeline.Flag})
+		mt := newPolicyHarness(t, pipeline.Policy{OnDelete: pipeline.Flag})
 		for part := range slices.Chunk(changes, size) {
 			mt.epoch(part...)
 		}
@@ -236,7 +236,7 @@ func TestMergerOverManyChanges(t *testing.T) {
 
 // TestLastValues: a row of several items that is gone shows what it did before.
 func TestLastValues(t *testing.T) {
-	mt := newMergeTest(t, pipeline.Policy{OnDelete: pipeline.Keep})
+	mt := newPolicyHarness(t, pipeline.Policy{OnDelete: pipeline.Keep})
 	for _, c := range []yield{{"a", 1, "k"}, {"b", 2, "k"}, {"b", 3, ""}} {
 		mt.epoch(c)
 	}

@@ -46,7 +46,7 @@ func TestLateTies(t *testing.T) {
 	histories := drawLate(*tieHistories/5, seed)
 	for _, size := range []int{0, 1, 2} {
 		table := settleTied(t, histories, size)
-		mt := newMergeTest(t, pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Delete})
+		mt := newPolicyHarness(t, pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Delete})
 		for epoch := range 8 {
 			var events []event
 			for _, h := range histories {
@@ -84,7 +84,7 @@ func TestFirstRowOfLateTies(t *testing.T) {
 		events = append(events, event{item: "a", time: c.time, id: uint32(i + 1), ordinal: int64(i), hasOld: true, old: c.old, new: c.new})
 	}
 	for _, size := range []int{1, 2, len(events)} {
-		mt := newMergeTest(t, pipeline.Policy{Merge: pipeline.First, OnDelete: pipeline.Delete})
+		mt := newPolicyHarness(t, pipeline.Policy{Merge: pipeline.First, OnDelete: pipeline.Delete})
 		for rest := events; len(rest) > 0; rest = rest[min(size, len(rest)):] {
 			mt.take(batchOf(rest[:min(size, len(rest))]))
 		}

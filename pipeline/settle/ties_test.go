@@ -238,8 +238,8 @@ func TestTies(t *testing.T) {
 	t.Logf("%d of %d histories can end in one way only", decided, len(histories))
 }
 
-// TestMergedTies: rows that a policy settles follow the same order.
-func TestMergedTies(t *testing.T) {
+// TestTiesOfPolicies: rows that a policy settles follow the same order.
+func TestTiesOfPolicies(t *testing.T) {
 	histories, seed := drawTies(t)
 	histories = histories[:len(histories)/2]
 	for _, size := range []int{0, 1} {
@@ -248,7 +248,7 @@ func TestMergedTies(t *testing.T) {
 			{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Delete},
 			{TTLDeletes: pipeline.TTLDeletes{Set: true, Fate: pipeline.Keep}}, // of items that do not expire
 		} {
-			rows := mergeTied(t, histories, size, p)
+			rows := settleTiedBy(t, histories, size, p)
 			for _, h := range histories {
 				row := ""
 				if n := want[h.item]; n > 0 {
@@ -262,9 +262,9 @@ func TestMergedTies(t *testing.T) {
 	}
 }
 
-// mergeTied is settleTied by a policy.
-func mergeTied(t *testing.T, histories []*tied, size int, p pipeline.Policy) map[string]string {
-	mt := newMergeTest(t, p)
+// settleTiedBy is settleTied by a policy.
+func settleTiedBy(t *testing.T, histories []*tied, size int, p pipeline.Policy) map[string]string {
+	mt := newPolicyHarness(t, p)
 	for epoch := 0; ; epoch++ {
 		var events []event
 		for _, h := range histories {
