@@ -26,6 +26,8 @@ import (
 //   - FormatReporter: jobs, when the pipeline is built, so that dead letters can be read
 //     again and tables be checked; the engine, at each opening;
 //   - KeyFinder: jobs, when the pipeline is built, of sources whose file says no key;
+//   - KeylessSource: package graph, when the pipeline is built, to refuse consumers that
+//     need a key;
 //   - SizeReporter: jobs, while it runs, for a progress bar;
 //   - WaitReporter: the status page, at any time;
 //   - OldestReporter: the engine, before Open, of a bounded source that a state has not
