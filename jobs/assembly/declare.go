@@ -62,15 +62,15 @@ func (a *Pipeline) declareTransform(sources []graph.SourceDeclaration, c *spec.N
 			return made, ok
 		}
 	}
-	if _, ok := changeKinds[c.Type]; ok {
-		t.Filter = func() (pipeline.ChangeFilter, bool) { return buildNode(a.File, "transforms", c, changeKinds) }
+	if _, ok := filterKinds[c.Type]; ok {
+		t.Filter = func() (pipeline.ChangeFilter, bool) { return buildNode(a.File, "transforms", c, filterKinds) }
 	}
-	if kind, ok := rowwiseKinds[c.Type]; ok {
+	if kind, ok := rowKinds[c.Type]; ok {
 		t.Row = func(tables []*pipeline.Table) (pipeline.RowTransform, bool) {
 			return buildOfRows(a.File, c, kind, tables)
 		}
 	}
-	if kind, ok := keyedKinds[c.Type]; ok {
+	if kind, ok := statefulKinds[c.Type]; ok {
 		t.Stateful = func(tables []*pipeline.Table) (pipeline.StatefulTransform, bool) {
 			return buildOfRows(a.File, c, kind, tables)
 		}

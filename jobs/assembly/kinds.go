@@ -78,14 +78,14 @@ var (
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.ChangeTransform]("Turns single-table items into typed tables.", unnest.New),
 	}
-	keyedKinds = map[string]rowKind[pipeline.StatefulTransform]{
+	statefulKinds = map[string]rowKind[pipeline.StatefulTransform]{
 		"star": ofRows[star.Config, *star.Star, pipeline.StatefulTransform]("Builds a star schema: dimensions with surrogate keys, and facts that find their members through other tables.", star.New),
 	}
-	// changeKinds filter changes; a type may be among rowwiseKinds as well.
-	changeKinds = map[string]kind[pipeline.ChangeFilter]{
+	// filterKinds filter changes; a type may be among rowKinds as well.
+	filterKinds = map[string]kind[pipeline.ChangeFilter]{
 		"filter": of[filter.Config, *filter.Changes, pipeline.ChangeFilter]("", filter.NewChanges),
 	}
-	rowwiseKinds = map[string]rowKind[pipeline.RowTransform]{
+	rowKinds = map[string]rowKind[pipeline.RowTransform]{
 		"derive": ofRows[derive.Config, *derive.Derive, pipeline.RowTransform]("Adds columns that expressions compute.", derive.New),
 		"filter": ofRows[filter.Config, *filter.Filter, pipeline.RowTransform]("Lets pass the rows that match a pattern or an expression, or the changes whose items match a pattern.", filter.New),
 		"reference_join": ofRows[reference.Config, *reference.Join, pipeline.RowTransform](
@@ -137,10 +137,10 @@ func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {
 // Kinds are the node types as a pipeline file can name them.
 func Kinds() spec.Kinds {
 	transforms := specs(transformKinds)
-	for name, k := range keyedKinds {
+	for name, k := range statefulKinds {
 		transforms[name] = k.spec
 	}
-	for name, k := range rowwiseKinds {
+	for name, k := range rowKinds {
 		transforms[name] = k.spec
 	}
 	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}
