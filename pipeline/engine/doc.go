@@ -3,23 +3,29 @@
 // pipeline describes. A stage or operator here is one of the plan with what an opening
 // of the pipeline has for it; who takes whose rows is the plan's to say.
 //
-// Who does what, each line a goroutine:
+// Who does what, each a type that owns its fields, and a goroutine:
 //
-//   - a reader per source waits in Read;
-//   - the splitter takes what the readers bring, in the order of each source,
-//     and decides where epochs end: by records, bytes or time;
-//   - mappers, one per processor, decode and unnest, each a task at a time, and
-//     take its rows through the row transforms behind that;
-//   - the epoch builder takes the tasks in the order they were cut, gives the rows to
-//     the sinks' spools and the settle steps, and prepares the epoch;
-//   - the committer saves the epoch, commits it to every sink and tells the sources.
+//   - a sourceReader per source waits in Read;
+//   - the splitter takes what the readers bring, in the order of each source, makes
+//     tasks of it, and sends a barrier where an epoch ends: by records, bytes or time;
+//   - workers, one per processor, decode and unnest a task at a time, and take its
+//     rows through the row transforms behind that;
+//   - the epochBuilder takes the tasks in the order in which they were split, gives the
+//     rows to the sinks' spools and to what keeps state, the dataflow, and prepares the epoch;
+//   - the committer saves the epoch, commits it to every sink and tells the sources. It
+//     owns the checkpoint.
 //
-// A transform that has more to do than an epoch takes gets epochs without input,
+// They are connected by channels. Against the data flows only a pace, from the builder
+// to the splitter. A run opens and closes them; a session is what outlives runs, which
+// go back to the checkpoint after failures; an Observer is told what happens. The
+// protocol is in protocol.go, from the first step to the last.
+//
+// An operator that has more to do than an epoch takes gets epochs without input,
 // between others or, when the sources have ended, before Run returns.
 //
-// Front and back meet without a buffer, so at most one epoch is saved and not
+// Builder and committer meet without a buffer, so at most one epoch is saved and not
 // committed while the next is read, transformed and prepared. Every channel is
-// bounded: when a sink is slow the committer holds the epoch builder, the epoch builder the mappers,
+// bounded: when a sink is slow the committer holds the builder, the builder the workers,
 // those the splitter, and the splitter the readers.
 //
 // Two contexts stop it. When the first ends, the splitter stops reading and ends

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -235,5 +237,88 @@ func TestDueAfterClockSetBack(t *testing.T) {
 	p.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(time.Hour), FlushBy: at.Add(2 * time.Hour)}}, false, at)
 	if !p.takeWanted(at) || p.takeWanted(at) {
 		t.Error("it is not due once, after the clock was set back")
+	}
+}
+
+// movingSource is a source that gives positions before its changes.
+type movingSource struct {
+	*memorySource
+	moves  []*pipeline.Records
+	opened []map[string][]byte
+}
+
+func (s *movingSource) Open(ctx context.Context, o pipeline.SourceOptions) error {
+	s.opened = append(s.opened, maps.Clone(o.Cursors))
+	return s.memorySource.Open(ctx, o)
+}
+
+func (s *movingSource) Read(ctx context.Context) (*pipeline.Records, error) {
+	if len(s.moves) > 0 {
+		r := s.moves[0]
+		s.moves = s.moves[1:]
+		return r, nil
+	}
+	return s.memorySource.Read(ctx)
+}
+
+func (s *movingSource) Committed(_ context.Context, cursors map[string][]byte) error {
+	s.told = append(s.told, len(cursors))
+	return nil
+}
+
+// TestPositionsAreSaved: positions that move without records are saved, while the source
+// goes on, when it is stopped and when it ends; a crash before loses them, and nothing
+// else; the source is told of them once.
+func TestPositionsAreSaved(t *testing.T) {
+	for _, how := range []string{"time", "stop", "end"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t.TempDir(), nil)
+			w.source.endless = how != "end"
+			source := &movingSource{memorySource: w.source}
+			run := func(crash bool) error {
+				source.moves = []*pipeline.Records{
+					{Source: "s", Positions: map[string][]byte{"latest": []byte("17"), "gone": []byte("1")}},
+					{Source: "s", Dropped: []string{"gone"}},
+				}
+				stop, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				c := w.config()
+				c.Sources[0].Source = source
+				c.Limits.Interval = time.Millisecond
+				c.Hook = func(s Step, _ int64) error {
+					if crash && s == StepSave {
+						return errCrash
+					}
+					return nil
+				}
+				switch how {
+				case "time":
+					recorder(&c).OnEpoch(func(telemetry.Progress) { cancel() })
+				case "stop":
+					time.AfterFunc(time.Second, cancel)
+				}
+				return Run(stop, t.Context(), c)
+			}
+			if err := run(true); !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if err := run(false); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(source.opened) != 3 || len(source.opened[0])+len(source.opened[1]) != 0 {
+				t.Fatalf("%s: opened at %q, want nothing saved by the crash", how, source.opened)
+			}
+			if c := source.opened[2]; len(c) != 1 || string(c["latest"]) != "17" {
+				t.Errorf("%s: opened at %q, want what had moved", how, c)
+			}
+			if len(source.told) != 2 || source.told[0] != 2 {
+				t.Errorf("%s: told of %v cursors, want 2 in each run that saved", how, source.told)
+			}
+			if w.settled.token != 0 || len(w.log.log) != 0 {
+				t.Errorf("%s: a sink has published something", how)
+			}
+		})
 	}
 }
