@@ -4,8 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +38,13 @@ func mayImport(from, to string) bool {
 	}
 }
 
+// testOnly are the packages that exist for tests: what is built into the program imports
+// none of them.
+var testOnly = []string{
+	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/blob/blobtest", "pipeline/pipelinetest",
+	"pipeline/sourcetest", "sinks/internal/conformance", "sinks/postgres/pgtest",
+}
+
 func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }
 
 // TestImportRule reads the imports of every file, tests too.
@@ -62,8 +71,15 @@ func TestImportRule(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if to, ours := strings.CutPrefix(name, module+"/"); ours && !mayImport(from, to) {
+			to, ours := strings.CutPrefix(name, module+"/")
+			if !ours {
+				continue
+			}
+			if !mayImport(from, to) {
 				t.Errorf("%s imports %s", file, to)
+			}
+			if slices.Contains(testOnly, to) && !slices.Contains(testOnly, from) && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s imports %s, which is for tests only", file, to)
 			}
 		}
 		return nil
@@ -73,6 +89,11 @@ func TestImportRule(t *testing.T) {
 	}
 	if files < 100 {
 		t.Errorf("only %d files were read", files)
+	}
+	for _, dir := range testOnly {
+		if _, err := os.Stat(filepath.Join("..", dir)); err != nil {
+			t.Errorf("a package for tests: %v", err)
+		}
 	}
 }
 

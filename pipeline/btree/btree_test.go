@@ -11,7 +11,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // check holds the shape of a tree against what its pages promise.
@@ -50,7 +50,7 @@ func check(t interface{ Fatalf(string, ...any) }, n *node, from, to []byte, most
 func TestTrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const trees = 3
-		state := statetest.NewKeyspace()
+		state := pipelinetest.NewKeyspace()
 		f := &Forest{State: state, Tag: 7, PageBytes: rapid.SampledFrom([]int{10, 30, 60, 200}).Draw(t, "page bytes")}
 		var roots [trees][]byte
 		var want [trees][]string
@@ -169,7 +169,7 @@ func ask(t *rapid.T, f *Forest, open []*Tree, want [][]string, r *rand.Rand, spr
 // small.
 func TestCost(t *testing.T) {
 	const each, rounds = 1000, 100
-	state := statetest.NewKeyspace()
+	state := pipelinetest.NewKeyspace()
 	f := &Forest{State: state, PageBytes: DefaultPageBytes}
 	root := New(pipeline.Hash{}).Append(nil)
 	key := func(i int) []byte {
@@ -227,7 +227,7 @@ func TestCost(t *testing.T) {
 // TestManyAtOnce: a hundred thousand entries put into a tree at once take time in
 // proportion: no page is moved as a whole for each.
 func TestManyAtOnce(t *testing.T) {
-	f := &Forest{State: statetest.NewKeyspace(), PageBytes: DefaultPageBytes}
+	f := &Forest{State: pipelinetest.NewKeyspace(), PageBytes: DefaultPageBytes}
 	tree := New(pipeline.Hash{})
 	for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(100_000) {
 		f.Insert(tree, fmt.Appendf(nil, "%08d", i))

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // TestSort: whatever the hashes are like, the order is that of comparing them,
@@ -85,7 +85,7 @@ func TestIndex(t *testing.T) {
 func TestFinder(t *testing.T) {
 	var f Finder
 	rapid.Check(t, func(t *rapid.T) {
-		state := statetest.NewKeyspace()
+		state := pipelinetest.NewKeyspace()
 		for _, n := range rapid.SliceOf(rapid.Uint64Range(0, 9)).Draw(t, "state") {
 			state.Put(pipeline.Hash{Hi: n}, fmt.Append(nil, n))
 		}

@@ -9,14 +9,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // TestValues: values are what they were put as, however long they become and how often
 // they change, no entry is long, and nothing of them is left when they are deleted.
 func TestValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		state := statetest.NewKeyspace()
+		state := pipelinetest.NewKeyspace()
 		inline := rapid.SampledFrom([]int{32, 64, 256}).Draw(t, "inline")
 		v := &Values{State: state, InlineBytes: inline}
 		want := map[pipeline.Hash][]byte{}
@@ -74,7 +74,7 @@ func random(r *rand.Rand, n int) []byte {
 
 // TestWritten: a change in a long value writes little besides itself, wherever it is.
 func TestWritten(t *testing.T) {
-	state := statetest.NewKeyspace()
+	state := pipelinetest.NewKeyspace()
 	v := &Values{State: state, InlineBytes: DefaultInlineBytes}
 	r := rand.New(rand.NewPCG(1, 1))
 	value := append([]byte{1}, random(r, 20<<20)...)
@@ -101,7 +101,7 @@ func TestWritten(t *testing.T) {
 
 // TestMissing: a page that is not there is an error, not a shorter value.
 func TestMissing(t *testing.T) {
-	state := statetest.NewKeyspace()
+	state := pipelinetest.NewKeyspace()
 	v := &Values{State: state, InlineBytes: 64}
 	var key pipeline.Hash
 	if err := v.Put(key, nil, bytes.Repeat([]byte{1, 2, 3}, 100)); err != nil {

@@ -10,7 +10,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // outputs runs a Settler of one table with policies on keyspaces in memory.
@@ -23,7 +23,7 @@ type outputs struct {
 }
 
 func newOutputs(t *testing.T, policies ...pipeline.Policy) *outputs {
-	space := func() State { return State{statetest.NewKeyspace(), statetest.NewKeyspace()} }
+	space := func() State { return State{pipelinetest.NewKeyspace(), pipelinetest.NewKeyspace()} }
 	o := &outputs{t: t, options: Options{
 		Node: "n", Sources: []string{"s"}, Tables: []Table{{things, "given"}}, Retention: 1000, State: space(),
 	}}

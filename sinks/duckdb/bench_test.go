@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 )
 
@@ -26,11 +27,11 @@ func cpuSeconds(b *testing.B) float64 {
 }
 
 func wideTable(b *testing.B) *pipeline.Table {
-	columns := []pipeline.Column{conformance.Column("id", pipeline.Int64), {Name: "price", Type: pipeline.Type{Kind: pipeline.Decimal, Precision: 12, Scale: 2}}}
+	columns := []pipeline.Column{pipelinetest.Column("id", pipeline.Int64), {Name: "price", Type: pipeline.Type{Kind: pipeline.Decimal, Precision: 12, Scale: 2}}}
 	for i := range 7 {
-		columns = append(columns, conformance.Column(fmt.Sprint("text", i), pipeline.String))
+		columns = append(columns, pipelinetest.Column(fmt.Sprint("text", i), pipeline.String))
 	}
-	return conformance.NewTable(b, "line", []string{"id"}, columns...)
+	return pipelinetest.TableOf(b, "line", []string{"id"}, columns...)
 }
 
 func wideRows(table *pipeline.Table, op pipeline.Op, from, n, step int) []*pipeline.Rows {
@@ -104,7 +105,7 @@ func BenchmarkTiny(b *testing.B) {
 	for _, op := range []pipeline.Op{insert, update} {
 		b.Run(op.String(), func(b *testing.B) {
 			h := newHarness(b, conformance.Orders(b))
-			h.Put(conformance.Row{Op: insert, ID: 0, Text: "a"})
+			conformance.Put(h.SinkDriver, conformance.Row{Op: insert, ID: 0, Text: "a"})
 			id, n := int64(0), 0
 			var took time.Duration
 			for b.Loop() {

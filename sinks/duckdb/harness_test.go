@@ -11,19 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/conformance"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
-// harness is an engine with a file.
+// harness is a driver with a file.
 type harness struct {
-	*conformance.Engine
+	*pipelinetest.SinkDriver
 	cfg  Config
-	sink *Sink // that of the engine
+	sink *Sink // that is open
 }
 
 func newHarness(t testing.TB, tables ...*pipeline.Table) *harness {
 	t.Helper()
-	h := &harness{Engine: conformance.NewEngine(t, "shop", tables...)}
+	h := &harness{SinkDriver: pipelinetest.NewSinkDriver(t, "shop", tables...)}
 	h.cfg.DSN = filepath.Join(h.Dir, "data", "shop.duckdb")
 	h.Must(h.restart())
 	return h

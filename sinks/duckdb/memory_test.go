@@ -18,7 +18,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/conformance"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // wide is a table of many columns of text, and an epoch of it.
@@ -30,11 +30,11 @@ type wide struct {
 // newWide prepares rows of so many columns, each with so many bytes.
 func newWide(t *testing.T, s *Sink, columns, rows, bytes int) *wide {
 	t.Helper()
-	all := []pipeline.Column{conformance.Column("k", pipeline.String)}
+	all := []pipeline.Column{pipelinetest.Column("k", pipeline.String)}
 	for i := 1; i < columns; i++ {
-		all = append(all, conformance.Column(fmt.Sprint("c", i), pipeline.String))
+		all = append(all, pipelinetest.Column(fmt.Sprint("c", i), pipeline.String))
 	}
-	table := conformance.NewTable(t, "wide", []string{"k"}, all...)
+	table := pipelinetest.TableOf(t, "wide", []string{"k"}, all...)
 	dir := t.TempDir()
 	w := &wide{opening: pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, strconv.FormatInt(e, 10)) }}}
 	must := func(err error) {
@@ -156,9 +156,9 @@ func TestLimitedMemoryAtOpen(t *testing.T) {
 	c := Config{DSN: filepath.Join(t.TempDir(), "w.duckdb"), MemoryLimit: 64 << 20, Threads: 1}
 	var columns []pipeline.Column
 	for i := range 1200 {
-		columns = append(columns, conformance.Column(fmt.Sprint("c", i), pipeline.String))
+		columns = append(columns, pipelinetest.Column(fmt.Sprint("c", i), pipeline.String))
 	}
-	o := pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{conformance.NewTable(t, "wide", []string{"c0"}, columns...)}}
+	o := pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{pipelinetest.TableOf(t, "wide", []string{"c0"}, columns...)}}
 	_, err := openLater(t, c).Check(context.Background(), o)
 	if err == nil || pipeline.Retryable(err) || !strings.Contains(err.Error(), "raise memory_limit of the sink, to ") {
 		t.Errorf("it ends with %v", err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 )
 
@@ -21,13 +22,13 @@ func TestOddPaths(t *testing.T) {
 	h := newHarness(t, conformance.Orders(t))
 	h.Dir = filepath.Join(h.Dir, "id=7", "a[b]*?'{x}")
 	h.Must(h.restart())
-	h.Put(conformance.Row{Op: insert, ID: 1, Text: "a"})
-	h.Put(conformance.Row{Op: update, ID: 1, Text: "b"})
+	conformance.Put(h.SinkDriver, conformance.Row{Op: insert, ID: 1, Text: "a"})
+	conformance.Put(h.SinkDriver, conformance.Row{Op: update, ID: 1, Text: "b"})
 	h.want(`FROM "order"`, "1|b")
 }
 
 func TestCheck(t *testing.T) {
-	text := func(name string) pipeline.Column { return conformance.Column(name, pipeline.String) }
+	text := func(name string) pipeline.Column { return pipelinetest.Column(name, pipeline.String) }
 	sink, err := New("w", Config{DSN: "x.duckdb"})
 	if err != nil {
 		t.Fatal(err)
@@ -37,11 +38,11 @@ func TestCheck(t *testing.T) {
 		tables []*pipeline.Table
 		want   string
 	}{
-		{"fine", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"))}, ""},
-		{"audit table", []*pipeline.Table{conformance.NewTable(t, "Starlift_Epochs", []string{"k"}, text("k"))}, "audit table"},
-		{"tables", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k")), conformance.NewTable(t, "A", []string{"k"}, text("k"))}, `tables "a" and "A"`},
-		{"columns", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"), text("K"))}, `columns "k" and "K"`},
-		{"operation", []*pipeline.Table{conformance.NewTable(t, "a", []string{"k"}, text("k"), text("_Starlift_op"))}, `column "_Starlift_op"`},
+		{"fine", []*pipeline.Table{pipelinetest.TableOf(t, "a", []string{"k"}, text("k"))}, ""},
+		{"audit table", []*pipeline.Table{pipelinetest.TableOf(t, "Starlift_Epochs", []string{"k"}, text("k"))}, "audit table"},
+		{"tables", []*pipeline.Table{pipelinetest.TableOf(t, "a", []string{"k"}, text("k")), pipelinetest.TableOf(t, "A", []string{"k"}, text("k"))}, `tables "a" and "A"`},
+		{"columns", []*pipeline.Table{pipelinetest.TableOf(t, "a", []string{"k"}, text("k"), text("K"))}, `columns "k" and "K"`},
+		{"operation", []*pipeline.Table{pipelinetest.TableOf(t, "a", []string{"k"}, text("k"), text("_Starlift_op"))}, `column "_Starlift_op"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := sink.CheckTables(tc.tables)
@@ -98,7 +99,7 @@ func TestLocked(t *testing.T) {
 
 func TestCloseLeavesNoLog(t *testing.T) {
 	h := newHarness(t, conformance.Orders(t))
-	h.Put(conformance.Row{Op: insert, ID: 1, Text: "a"})
+	conformance.Put(h.SinkDriver, conformance.Row{Op: insert, ID: 1, Text: "a"})
 	for range 2 {
 		h.Must(h.sink.Close())
 	}

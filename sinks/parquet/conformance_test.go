@@ -18,6 +18,7 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 )
 
@@ -118,7 +119,7 @@ func (url folder) changes(t testing.TB, table *pipeline.Table) (all []change) {
 	return all
 }
 
-// cellText writes a value as conformance.CellText does.
+// cellText writes a value as pipelinetest.CellText does.
 func cellText(t testing.TB, kind pipeline.Type, v pq.Value) string {
 	t.Helper()
 	b := array.NewBuilder(memory.DefaultAllocator, kind.Arrow())
@@ -146,7 +147,7 @@ func cellText(t testing.TB, kind pipeline.Type, v pq.Value) string {
 	}
 	a := b.NewArray()
 	defer a.Release()
-	return conformance.CellText(kind, a, 0)
+	return pipelinetest.CellText(kind, a, 0)
 }
 
 // decimalOf reads a decimal, which has one of three types in a file.

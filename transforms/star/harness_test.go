@@ -12,8 +12,8 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -65,7 +65,7 @@ type harness struct {
 func newHarness(t testing.TB, s *Star, bounded bool) *harness {
 	h := &harness{t: t, star: s, rows: map[string]map[string]string{}, has: map[string]bool{}, ops: map[string]int{}}
 	for range s.Keyspaces() {
-		h.state = append(h.state, statetest.NewKeyspace())
+		h.state = append(h.state, pipelinetest.NewKeyspace())
 	}
 	h.open = pipeline.OperatorOptions{State: pipeline.KeyGroup{Keyspaces: h.state}, Bounded: bounded, Env: pipeline.NewEnv()}
 	h.restart()

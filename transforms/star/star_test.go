@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -193,7 +193,7 @@ func testManyFactsOfARow(t *testing.T, most int) {
 		t.Errorf("%d further epochs, of %d facts each", further, most)
 	}
 	// Most lines go, and what is kept of the order with them.
-	entries := len(h.state[rowsSpace].(*statetest.Keyspace).Entries)
+	entries := len(h.state[rowsSpace].(*pipelinetest.Keyspace).Entries)
 	var gone []event
 	for i := 3; i < n; i++ {
 		gone = append(gone, event{table: s.line, key: fmt.Sprintf(`{"orderid":"o1","productid":"p%04d"}`, i), time: 2003})
@@ -201,7 +201,7 @@ func testManyFactsOfARow(t *testing.T, most int) {
 	h.epoch(false, gone...)
 	h.epoch(false, s.addOrder(2004, "o1", "cy", "2023-01-02"))
 	h.want("fact", "o1|p0000|3|0|1|20230102|7", "o1|p0001|3|0|2|20230102|1", "o1|p0002|3|0|3|20230102|2", fmt.Sprintf("o1|q|3|0|%d|20230102|9", n+1))
-	if left := len(h.state[rowsSpace].(*statetest.Keyspace).Entries); left > 5 || entries <= 5 {
+	if left := len(h.state[rowsSpace].(*pipelinetest.Keyspace).Entries); left > 5 || entries <= 5 {
 		t.Errorf("%d entries of rows are left of %d", left, entries)
 	}
 }

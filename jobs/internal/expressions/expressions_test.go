@@ -21,8 +21,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/pipeline/state/statetest"
 	"github.com/starlift-etl/starlift/transforms/derive"
 	"github.com/starlift-etl/starlift/transforms/filter"
 	"github.com/starlift-etl/starlift/transforms/star"
@@ -368,7 +368,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	for _, r := range rows {
 		opening := pipeline.OperatorOptions{Bounded: true, Env: pipeline.NewEnv()}
 		for range s.Keyspaces() {
-			opening.State.Keyspaces = append(opening.State.Keyspaces, statetest.NewKeyspace())
+			opening.State.Keyspaces = append(opening.State.Keyspaces, pipelinetest.NewKeyspace())
 		}
 		step, err := s.Open(opening)
 		if err != nil {

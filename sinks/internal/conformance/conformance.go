@@ -4,7 +4,7 @@
 // tables and tokens too, and that a failure of any request to the database, before or
 // after it took effect, loses and repeats nothing; one that is asked in SQL ([SQL]) has
 // some more to pass. [RunGathered] compares a sink that gathers epochs with one that
-// does not. [Engine] plays the engine for one sink. Only tests use the package.
+// does not. Only tests use the package.
 package conformance
 
 import (
@@ -21,8 +21,8 @@ type Store interface {
 	// New returns a sink as a new process would. The sink asks the store by way of
 	// the faults.
 	New(name string, f *Faults) (pipeline.Sink, error)
-	// Rows returns a table's rows in the order of its key: cells as CellText writes
-	// them, joined by |.
+	// Rows returns a table's rows in the order of its key: cells as
+	// pipelinetest.CellText writes them, joined by |.
 	Rows(t testing.TB, table *pipeline.Table) []string
 }
 

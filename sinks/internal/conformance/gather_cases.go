@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -97,7 +98,7 @@ func drawTables(rt *rapid.T) (all drawnTables) {
 			columns = append(columns, pipeline.Column{Name: fmt.Sprint("key", i), Type: k})
 			key = append(key, columns[i].Name)
 		}
-		columns = append(columns, Column("other0", pipeline.String), Column("other1", pipeline.Int64))
+		columns = append(columns, pipelinetest.Column("other0", pipeline.String), pipelinetest.Column("other1", pipeline.Int64))
 		table, err := pipeline.NewTable(fmt.Sprint("table", n), columns, key)
 		if err != nil {
 			rt.Fatal(err)
@@ -120,7 +121,7 @@ func (d drawnTables) alter(rt *rapid.T) {
 		columns := slices.Clone(t.table.Columns)
 		switch rapid.IntRange(0, 3).Draw(rt, "alter") {
 		case 0:
-			columns = append(columns, Column(fmt.Sprint("other", t.others), pipeline.String))
+			columns = append(columns, pipelinetest.Column(fmt.Sprint("other", t.others), pipeline.String))
 			t.others++
 		case 1:
 			if len(columns) > len(t.table.Key) {

@@ -2,32 +2,20 @@ package conformance
 
 import (
 	"context"
-	"strings"
 	"testing"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 const insert, update, remove = pipeline.OpInsert, pipeline.OpUpdate, pipeline.OpDelete
 
-// jsonRows makes rows of JSON objects, one for each operation.
-func jsonRows(t testing.TB, table *pipeline.Table, ops []pipeline.Op, objects ...string) *pipeline.Rows {
-	t.Helper()
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader("["+strings.Join(objects, ",")+"]"), array.WithUseNumber())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &pipeline.Rows{Table: table, Record: rec, Ops: ops, Versions: make([]pipeline.Version, len(ops))}
-}
-
-// harness is an engine with a database of the target.
+// harness is a driver with a database of the target.
 type harness struct {
-	*Engine
+	*pipelinetest.SinkDriver
 	target Target
 	store  Store
 	db     Database // the store, if it is one
@@ -44,7 +32,7 @@ func newHarness(t testing.TB, target Target, tables ...*pipeline.Table) *harness
 // another is a harness on a database that is there.
 func another(t testing.TB, target Target, store Store, name string, tables ...*pipeline.Table) *harness {
 	db, _ := store.(Database) // nil = it is none
-	return &harness{Engine: NewEngine(t, name, tables...), target: target, store: store, db: db, faults: &Faults{}}
+	return &harness{SinkDriver: pipelinetest.NewSinkDriver(t, name, tables...), target: target, store: store, db: db, faults: &Faults{}}
 }
 
 // restart opens the database in a new sink, as a new process would.
@@ -59,7 +47,13 @@ func (h *harness) restart() error {
 		return err
 	}
 	h.Sink = sink
-	return sink.Open(context.Background(), h.opening())
+	return sink.Open(context.Background(), h.Options())
+}
+
+// put commits an epoch with rows of the first table.
+func (h *harness) put(in ...Row) {
+	h.T.Helper()
+	Put(h.SinkDriver, in...)
 }
 
 // in returns the name of a table.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -95,13 +96,13 @@ func ownerCases() []ownerCase {
 }
 
 func (c ownerCase) run(t *testing.T, target Target) {
-	h := newHarness(t, target, Orders(t), NewTable(t, "line", []string{"id"}, Column("id", pipeline.Int64)))
-	h.Put(Row{insert, 1, "a"})
+	h := newHarness(t, target, Orders(t), pipelinetest.TableOf(t, "line", []string{"id"}, pipelinetest.Column("id", pipeline.Int64)))
+	h.put(Row{insert, 1, "a"})
 	h.same(h.owners(), "here|line|shop|state-1|warehouse", "here|order|shop|state-1|warehouse")
 	h.Close()
 	c.do(h)
-	h.Tables[0] = NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), Column("more", pipeline.String))...)
-	h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
+	h.Tables[0] = pipelinetest.TableOf(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipelinetest.Column("more", pipeline.String))...)
+	h.Tables = append(h.Tables, pipelinetest.TableOf(t, "new", []string{"id"}, pipelinetest.Column("id", pipeline.Int64)))
 	before := h.db.Catalogue(h.T)
 	err := h.restart()
 	if c.want == "" {
@@ -127,10 +128,10 @@ func (c ownerCase) run(t *testing.T, target Target) {
 func checkMakesNothing(t *testing.T, target Target) {
 	h := newHarness(t, target, Orders(t))
 	h.Close()
-	h.Tables = append(h.Tables, NewTable(t, "new", []string{"id"}, Column("id", pipeline.Int64)))
+	h.Tables = append(h.Tables, pipelinetest.TableOf(t, "new", []string{"id"}, pipelinetest.Column("id", pipeline.Int64)))
 	before := h.db.Catalogue(h.T)
 	for range 2 {
-		names, err := h.sinkOf("warehouse").Check(context.Background(), h.opening())
+		names, err := h.sinkOf("warehouse").Check(context.Background(), h.Options())
 		if err != nil || len(names) != 2 || names[0] == names[1] || !strings.Contains(names[0], `"order"`) {
 			t.Errorf("names %q, error %v", names, err)
 		}
@@ -146,7 +147,7 @@ func takenSinceCheck(t *testing.T, target Target) {
 	h.Close()
 	sink := h.sinkOf("late")
 	var owned *warehouse.OwnerError
-	if err := sink.Open(context.Background(), h.opening()); !errors.As(err, &owned) {
+	if err := sink.Open(context.Background(), h.Options()); !errors.As(err, &owned) {
 		t.Errorf("got error %v", err)
 	}
 	h.Must(sink.Close())
@@ -176,7 +177,7 @@ func (h *harness) beginAnew(stays string) {
 	}
 	h.State, h.Published, h.Epoch, h.Taken = "state-3", 0, 0, nil
 	h.Must(h.restart())
-	h.Put(Row{insert, 7, "z"})
+	h.put(Row{insert, 7, "z"})
 	h.want("7|z|null")
 	h.same(h.audit(), "shop|1")
 }
@@ -185,16 +186,16 @@ func (h *harness) beginAnew(stays string) {
 func resetCase(t *testing.T, target Target) {
 	db := target.Open(t)
 	h := another(t, target, db, "shop", Orders(t))
-	sales := another(t, target, db, "sales", NewTable(t, "sale", []string{"id"}, Column("id", pipeline.Int64), Column("v", pipeline.String)))
+	sales := another(t, target, db, "sales", pipelinetest.TableOf(t, "sale", []string{"id"}, pipelinetest.Column("id", pipeline.Int64), pipelinetest.Column("v", pipeline.String)))
 	for _, e := range []*harness{h, sales} {
 		h.Must(e.restart())
-		e.Put(Row{insert, 1, "a"})
+		e.put(Row{insert, 1, "a"})
 		e.Close()
 	}
 	for sink, table := range map[string]string{"beside": "kept", "gone": "stale"} {
 		s := h.sinkOf(sink)
-		o := h.opening()
-		o.Tables, o.Published, o.Taken = []*pipeline.Table{NewTable(t, table, []string{"id"}, Column("id", pipeline.Int64))}, 0, nil
+		o := h.Options()
+		o.Tables, o.Published, o.Taken = []*pipeline.Table{pipelinetest.TableOf(t, table, []string{"id"}, pipelinetest.Column("id", pipeline.Int64))}, 0, nil
 		h.Must(s.Open(context.Background(), o))
 		h.Must(s.Close())
 	}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -79,7 +80,7 @@ func (h *harness) constrain() {
 func refusedOnes(t *testing.T, target Target) {
 	h := newHarness(t, target, Orders(t))
 	h.constrain()
-	h.Put(Row{insert, 1, "a"}, Row{insert, 2, "keep"}, Row{insert, 3, "b"})
+	h.put(Row{insert, 1, "a"}, Row{insert, 2, "keep"}, Row{insert, 3, "b"})
 	h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "bad"}, {remove, 2, ""}, {insert, 4, "bad"}, {insert, 5, "e"}, {remove, 3, ""}}))
 	h.same(h.commitWithout(t), `delete {"id":2}`, `insert {"id":4,"select":"bad"}`, `update {"id":1,"select":"bad"}`)
 	h.want("1|a", "2|keep", "5|e")
@@ -98,10 +99,10 @@ func refusedOnes(t *testing.T, target Target) {
 	h.same(h.commitWithout(t))
 	h.want("1|A", "2|z", "4|d")
 	h.same(h.remembered(), "insert|[7]|4")
-	h.Put(Row{insert, 6, "f"}, Row{update, 7, "g"})
+	h.put(Row{insert, 6, "f"}, Row{update, 7, "g"})
 	h.want("1|A", "2|z", "4|d", "6|f", "7|g")
 	h.same(h.remembered())
-	h.Put(Row{update, 7, "G"}, Row{remove, 1, ""})
+	h.put(Row{update, 7, "G"}, Row{remove, 1, ""})
 	h.want("2|z", "4|d", "6|f", "7|G")
 }
 
@@ -127,7 +128,7 @@ func refusedAgain(t *testing.T, target Target) {
 		h.Must(h.restart())
 		h.Commit()
 		h.want("1|a")
-		h.Put(Row{update, 2, "bad"})
+		h.put(Row{update, 2, "bad"})
 		h.want("1|a", "2|bad")
 	}
 }
@@ -214,7 +215,7 @@ func refusedAny(t *testing.T, target Target) {
 	db, n := target.Open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		h := another(t, target, db, fmt.Sprint("shop", n), NewTable(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
+		h := another(t, target, db, fmt.Sprint("shop", n), pipelinetest.TableOf(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
 		h.Must(h.restart())
 		defer func() {
 			h.Close()

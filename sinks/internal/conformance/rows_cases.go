@@ -16,13 +16,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 func changesCase(t *testing.T, target Target) {
 	h := newHarness(t, target, Orders(t))
-	h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"}, Row{insert, 3, ""})
-	h.Put(Row{update, 1, "A"}, Row{remove, 2, ""}, Row{insert, 4, "d"})
+	h.put(Row{insert, 1, "a"}, Row{insert, 2, "b"}, Row{insert, 3, ""})
+	h.put(Row{update, 1, "A"}, Row{remove, 2, ""}, Row{insert, 4, "d"})
 	h.want("1|A", "3|null", "4|d")
 	h.same(h.db.Select(t, warehouse.EpochsTable, "job", "status", "rows", "epoch", "pipeline", "state_id", "sink", "started_at"),
 		"shop.warehouse|committed|3|1|shop|state-1|warehouse|2001-09-09 01:46:40", "shop.warehouse|committed|3|2|shop|state-1|warehouse|2001-09-09 01:46:40")
@@ -32,9 +33,9 @@ func changesCase(t *testing.T, target Target) {
 	if r := h.Prepare(); r.Payload != nil {
 		t.Errorf("an epoch without rows publishes %s", r.Payload)
 	}
-	h.Put(Row{update, 3, "c"})
+	h.put(Row{update, 3, "c"})
 	h.want("1|A", "3|c", "4|d")
-	h.Put(Row{remove, 1, ""}, Row{remove, 3, ""}, Row{remove, 4, ""})
+	h.put(Row{remove, 1, ""}, Row{remove, 3, ""}, Row{remove, 4, ""})
 	h.want()
 }
 
@@ -43,9 +44,9 @@ func decimalType(p, s int32) pipeline.Type {
 }
 
 func typesCase(t *testing.T, target Target) {
-	table := NewTable(t, "every", []string{"k"}, Column("k", pipeline.Int64), Column("s", pipeline.String), Column("b", pipeline.Bool),
-		Column("i", pipeline.Int64), Column("f", pipeline.Double), pipeline.Column{Name: "d4", Type: decimalType(4, 1)}, pipeline.Column{Name: "d18", Type: decimalType(18, 0)},
-		pipeline.Column{Name: "d38", Type: decimalType(38, 2)}, Column("day", pipeline.Date), Column("at", pipeline.Timestamp), Column("bin", pipeline.Binary), Column("doc", pipeline.JSONText))
+	table := pipelinetest.TableOf(t, "every", []string{"k"}, pipelinetest.Column("k", pipeline.Int64), pipelinetest.Column("s", pipeline.String), pipelinetest.Column("b", pipeline.Bool),
+		pipelinetest.Column("i", pipeline.Int64), pipelinetest.Column("f", pipeline.Double), pipeline.Column{Name: "d4", Type: decimalType(4, 1)}, pipeline.Column{Name: "d18", Type: decimalType(18, 0)},
+		pipeline.Column{Name: "d38", Type: decimalType(38, 2)}, pipelinetest.Column("day", pipeline.Date), pipelinetest.Column("at", pipeline.Timestamp), pipelinetest.Column("bin", pipeline.Binary), pipelinetest.Column("doc", pipeline.JSONText))
 	objects := []string{
 		`{"k": 1, "s": "ü \" ' \\ \\N \t\n\r x 😀", "b": true, "i": 9223372036854775807, "f": 1.7976931348623157e308, "d4": "999.9", "d18": "999999999999999999", "d38": "999999999999999999999999999999999999.99", "day": "9999-12-31", "at": "9999-12-31T23:59:59.999999", "bin": "AP8=", "doc": "{\"a\": [1, \"\\\\ü\"]}"}`,
 		`{"k": 2, "s": "", "b": false, "i": -9223372036854775808, "f": -0.1, "d4": "-999.9", "d18": "-999999999999999999", "d38": "-999999999999999999999999999999999999.99", "day": "0001-01-01", "at": "0001-01-01T00:00:00", "bin": "", "doc": "null"}`,
@@ -59,7 +60,7 @@ func typesCase(t *testing.T, target Target) {
 		`4|\|null|0|5e-324|0.0|1|0.01|1970-01-01|1969-12-31 23:59:59.999999|00|""`,
 	}
 	h := newHarness(t, target, table)
-	h.Prepare(jsonRows(t, table, []pipeline.Op{insert, insert, insert, insert}, objects...))
+	h.Prepare(pipelinetest.JSONRows(t, table, []pipeline.Op{insert, insert, insert, insert}, objects...))
 	h.Commit()
 	h.want(want...)
 	// Each row becomes another's, and back: from nulls, to nulls.
@@ -73,25 +74,25 @@ func typesCase(t *testing.T, target Target) {
 		}
 	}
 	all := []pipeline.Op{update, update, update, update}
-	h.Prepare(jsonRows(t, table, all, turned...))
+	h.Prepare(pipelinetest.JSONRows(t, table, all, turned...))
 	h.Commit()
 	got := h.rows(table)
 	for i := range got {
 		h.same([]string{got[i][1:]}, want[(i+1)%len(want)][1:])
 	}
-	h.Prepare(jsonRows(t, table, all, objects...))
+	h.Prepare(pipelinetest.JSONRows(t, table, all, objects...))
 	h.Commit()
 	h.want(want...)
 }
 
 // anyValuesCase writes drawn values of every type, and reads them again.
 func anyValuesCase(t *testing.T, target Target) {
-	columns := []pipeline.Column{Column("k", pipeline.Int64), Column("s", pipeline.String), Column("f", pipeline.Double), Column("day", pipeline.Date),
-		Column("at", pipeline.Timestamp), Column("bin", pipeline.Binary)}
+	columns := []pipeline.Column{pipelinetest.Column("k", pipeline.Int64), pipelinetest.Column("s", pipeline.String), pipelinetest.Column("f", pipeline.Double), pipelinetest.Column("day", pipeline.Date),
+		pipelinetest.Column("at", pipeline.Timestamp), pipelinetest.Column("bin", pipeline.Binary)}
 	for _, d := range [][2]int32{{1, 0}, {1, 1}, {5, 2}, {9, 9}, {18, 3}, {19, 6}, {37, 5}, {38, 0}, {38, 1}, {38, 19}, {38, 37}, {38, 38}} {
 		columns = append(columns, pipeline.Column{Name: fmt.Sprintf("d%d_%d", d[0], d[1]), Type: decimalType(d[0], d[1])})
 	}
-	table := NewTable(t, "any", []string{"k"}, columns...)
+	table := pipelinetest.TableOf(t, "any", []string{"k"}, columns...)
 	h := newHarness(t, target, table)
 	key := int64(0)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -175,11 +176,11 @@ func drawDecimal(rt *rapid.T, b *array.Decimal128Builder, c pipeline.Column) str
 }
 
 func namesCase(t *testing.T, target Target) {
-	weird := NewTable(t, `sel"ect 'from' \ ü 😀`, []string{`we"ird`, "群"}, Column("a'b", pipeline.Int64), Column(`we"ird`, pipeline.String), Column("群", pipeline.Int64),
-		Column(`tab	; DROP TABLE x; --`, pipeline.String), Column("$1", pipeline.String))
+	weird := pipelinetest.TableOf(t, `sel"ect 'from' \ ü 😀`, []string{`we"ird`, "群"}, pipelinetest.Column("a'b", pipeline.Int64), pipelinetest.Column(`we"ird`, pipeline.String), pipelinetest.Column("群", pipeline.Int64),
+		pipelinetest.Column(`tab	; DROP TABLE x; --`, pipeline.String), pipelinetest.Column("$1", pipeline.String))
 	h := newHarness(t, target, weird)
 	put := func(op pipeline.Op, object string) {
-		h.Prepare(jsonRows(t, weird, []pipeline.Op{op}, object))
+		h.Prepare(pipelinetest.JSONRows(t, weird, []pipeline.Op{op}, object))
 		h.Commit()
 	}
 	put(insert, `{"a'b": 1, "we\"ird": "x", "群": 2, "$1": "$2"}`)
@@ -191,7 +192,7 @@ func namesCase(t *testing.T, target Target) {
 
 func invalidValuesCase(t *testing.T, target Target) {
 	for _, r := range append(target.Invalid, InvalidValue{pipeline.String, "a\xffb", "UTF-8"}) {
-		table := NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("select", r.Kind))
+		table := pipelinetest.TableOf(t, "order", []string{"id"}, pipelinetest.Column("id", pipeline.Int64), pipelinetest.Column("select", r.Kind))
 		h := newHarness(t, target, table)
 		e, err := h.Sink.Begin(1)
 		h.Must(err)
@@ -210,31 +211,31 @@ func invalidValuesCase(t *testing.T, target Target) {
 // keysCase is about rows that leave a key and come to another.
 func keysCase(t *testing.T, target Target) {
 	h := newHarness(t, target, Orders(t))
-	h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
-	h.Put(Row{remove, 1, "a"}, Row{insert, 3, "a"}) // the row's key changes
+	h.put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
+	h.put(Row{remove, 1, "a"}, Row{insert, 3, "a"}) // the row's key changes
 	h.want("2|b", "3|a")
-	h.Put(Row{update, 2, "a"}, Row{update, 3, "b"}) // two rows change places
+	h.put(Row{update, 2, "a"}, Row{update, 3, "b"}) // two rows change places
 	h.want("2|a", "3|b")
-	h.Put(Row{insert, 1, "late"}) // a later change of a deleted key
-	h.Put(Row{update, 1, "later"}, Row{remove, 2, ""})
+	h.put(Row{insert, 1, "late"}) // a later change of a deleted key
+	h.put(Row{update, 1, "later"}, Row{remove, 2, ""})
 	h.want("1|later", "3|b")
-	h.Put(Row{remove, 1, ""}, Row{insert, 2, "again"})
+	h.put(Row{remove, 1, ""}, Row{insert, 2, "again"})
 	h.want("2|again", "3|b")
 
-	only := NewTable(t, "only", []string{"a", "b"}, Column("a", pipeline.Int64), Column("b", pipeline.String))
+	only := pipelinetest.TableOf(t, "only", []string{"a", "b"}, pipelinetest.Column("a", pipeline.Int64), pipelinetest.Column("b", pipeline.String))
 	h.Tables = []*pipeline.Table{only}
 	h.Must(h.restart())
-	h.Prepare(jsonRows(t, only, []pipeline.Op{insert, insert}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
+	h.Prepare(pipelinetest.JSONRows(t, only, []pipeline.Op{insert, insert}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
 	h.Commit()
-	h.Prepare(jsonRows(t, only, []pipeline.Op{update, remove}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
+	h.Prepare(pipelinetest.JSONRows(t, only, []pipeline.Op{update, remove}, `{"a": 1, "b": "x"}`, `{"a": 1, "b": "y"}`))
 	h.Commit()
 	h.want("1|x")
 }
 
 // ddlCase makes the tables by what plan prints.
 func ddlCase(t *testing.T, target Target) {
-	h := newHarness(t, target, Orders(t), NewTable(t, "every", []string{"s", "i"}, Column("s", pipeline.String), Column("i", pipeline.Int64), Column("b", pipeline.Bool),
-		Column("f", pipeline.Double), pipeline.Column{Name: "d", Type: decimalType(7, 3)}, Column("day", pipeline.Date), Column("at", pipeline.Timestamp), Column("bin", pipeline.Binary), Column("doc", pipeline.JSONText)))
+	h := newHarness(t, target, Orders(t), pipelinetest.TableOf(t, "every", []string{"s", "i"}, pipelinetest.Column("s", pipeline.String), pipelinetest.Column("i", pipeline.Int64), pipelinetest.Column("b", pipeline.Bool),
+		pipelinetest.Column("f", pipeline.Double), pipeline.Column{Name: "d", Type: decimalType(7, 3)}, pipelinetest.Column("day", pipeline.Date), pipelinetest.Column("at", pipeline.Timestamp), pipelinetest.Column("bin", pipeline.Binary), pipelinetest.Column("doc", pipeline.JSONText)))
 	h.Close()
 	h.sql()
 	h.db.DropSchema(t)
@@ -244,6 +245,6 @@ func ddlCase(t *testing.T, target Target) {
 		DDL(tables []*pipeline.Table) string
 	}).DDL(h.Tables))
 	h.Must(h.restart())
-	h.Put(Row{insert, 1, "a"})
+	h.put(Row{insert, 1, "a"})
 	h.want("1|a")
 }

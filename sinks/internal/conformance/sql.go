@@ -18,7 +18,7 @@ type SQLDatabase interface {
 	Query(t testing.TB, query string) []string
 	// Exec runs a statement. The sink is closed, or bears it.
 	Exec(t testing.TB, statement string)
-	// Text returns an expression for a column as text, as CellText writes it.
+	// Text returns an expression for a column as text, as pipelinetest.CellText writes it.
 	Text(column string, t pipeline.Type) string
 }
 

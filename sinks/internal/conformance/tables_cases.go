@@ -14,28 +14,29 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 func columnsCase(t *testing.T, target Target) {
 	t.Run("new ones are added", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"})
-		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipeline.Column{Name: `we"ird ü`, Type: decimalType(10, 2)})...)}
+		h.put(Row{insert, 1, "a"})
+		h.Tables = []*pipeline.Table{pipelinetest.TableOf(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipeline.Column{Name: `we"ird ü`, Type: decimalType(10, 2)})...)}
 		h.Must(h.restart())
-		h.Put(Row{insert, 2, "b"})
-		h.Prepare(jsonRows(t, h.Tables[0], []pipeline.Op{update}, `{"id": 1, "select": "c", "we\"ird ü": "1.50"}`))
+		h.put(Row{insert, 2, "b"})
+		h.Prepare(pipelinetest.JSONRows(t, h.Tables[0], []pipeline.Op{update}, `{"id": 1, "select": "c", "we\"ird ü": "1.50"}`))
 		h.Commit()
 		h.want("1|c|1.50", "2|b|null")
 	})
 	t.Run("others are left alone", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
+		h.put(Row{insert, 1, "a"}, Row{insert, 2, "b"})
 		h.Close()
 		h.db.AddColumn(t, "order", "note")
 		h.db.Update(t, "order", "note", "mine")
 		h.Must(h.restart())
-		h.Put(Row{update, 1, "A"}, Row{insert, 3, "c"}, Row{remove, 2, ""})
+		h.put(Row{update, 1, "A"}, Row{insert, 3, "c"}, Row{remove, 2, ""})
 		h.same(h.db.Select(t, "order", "id", "select", "note"), "1|A|mine", "3|c|null")
 	})
 	t.Run("that do not fit", func(t *testing.T) {
@@ -63,16 +64,16 @@ func columnsCase(t *testing.T, target Target) {
 	})
 	t.Run("the pipeline file changes while an epoch is pending", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"})
+		h.put(Row{insert, 1, "a"})
 		h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
-		h.Tables = []*pipeline.Table{NewTable(t, "order", []string{"id"}, Column("id", pipeline.Int64), Column("new", pipeline.String))}
+		h.Tables = []*pipeline.Table{pipelinetest.TableOf(t, "order", []string{"id"}, pipelinetest.Column("id", pipeline.Int64), pipelinetest.Column("new", pipeline.String))}
 		h.Must(h.restart())
 		h.Commit()
 		h.same(h.db.Select(t, "order", "id", "select", "new"), "1|b|null", "2|c|null")
 	})
 	t.Run("the table leaves while an epoch is pending", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"})
+		h.put(Row{insert, 1, "a"})
 		h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
 		h.Tables = nil
 		h.Must(h.restart())
@@ -85,7 +86,7 @@ func againCase(t *testing.T, target Target) {
 	for _, crash := range []string{"before the commit", "after the commit"} {
 		t.Run(crash, func(t *testing.T) {
 			h := newHarness(t, target, Orders(t))
-			h.Put(Row{insert, 1, "a"})
+			h.put(Row{insert, 1, "a"})
 			h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
 			if crash == "after the commit" {
 				h.Must(h.Sink.Commit(context.Background(), h.Pending))
@@ -100,7 +101,7 @@ func againCase(t *testing.T, target Target) {
 	}
 	t.Run("a failed one leaves nothing", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"})
+		h.put(Row{insert, 1, "a"})
 		h.Prepare(Rows(h.Tables[0], []Row{{update, 1, "b"}, {insert, 2, "c"}}))
 		h.exec(`ALTER TABLE %s RENAME COLUMN "job" TO "jobs"`, h.in(warehouse.EpochsTable))
 		if err := h.Sink.Commit(context.Background(), h.Pending); err == nil {
@@ -126,8 +127,8 @@ func tokensCase(t *testing.T, target Target) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHarness(t, target, Orders(t))
-			h.Put(Row{insert, 1, "a"})
-			h.Put(Row{insert, 2, "b"})
+			h.put(Row{insert, 1, "a"})
+			h.put(Row{insert, 2, "b"})
 			h.Close()
 			tc.do(h)
 			err := h.restart()
@@ -139,8 +140,8 @@ func tokensCase(t *testing.T, target Target) {
 	}
 	t.Run("during a commit", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"})
-		h.Put(Row{insert, 2, "a"})
+		h.put(Row{insert, 1, "a"})
+		h.put(Row{insert, 2, "a"})
 		h.Prepare(Rows(h.Tables[0], []Row{{insert, 3, "b"}}))
 		h.db.Delete(h.T, warehouse.EpochsTable, "epoch", 2)
 		var token *warehouse.TokenError
@@ -151,14 +152,14 @@ func tokensCase(t *testing.T, target Target) {
 	})
 	t.Run("another pipeline's", func(t *testing.T) {
 		h := newHarness(t, target, Orders(t))
-		h.Put(Row{insert, 1, "a"})
+		h.put(Row{insert, 1, "a"})
 		h.Close()
 		h.db.Update(t, warehouse.EpochsTable, "pipeline", "other")
 		h.db.Update(t, warehouse.TablesTable, "pipeline", "other")
 		h.Published, h.Epoch, h.State, h.Taken = 0, 0, "state-2", nil
-		h.Tables = []*pipeline.Table{NewTable(t, "sale", []string{"id"}, Orders(t).Columns...)}
+		h.Tables = []*pipeline.Table{pipelinetest.TableOf(t, "sale", []string{"id"}, Orders(t).Columns...)}
 		h.Must(h.restart())
-		h.Put(Row{insert, 2, "b"})
+		h.put(Row{insert, 2, "b"})
 	})
 }
 
@@ -166,11 +167,11 @@ func tokensCase(t *testing.T, target Target) {
 // the database can.
 func twoPipelinesCase(t *testing.T, target Target) {
 	db := target.Open(t)
-	one, two := another(t, target, db, "shop", Orders(t)), another(t, target, db, "sales", NewTable(t, "sale", []string{"id"}, Column("id", pipeline.Int64), Column("v", pipeline.String)))
+	one, two := another(t, target, db, "shop", Orders(t)), another(t, target, db, "sales", pipelinetest.TableOf(t, "sale", []string{"id"}, pipelinetest.Column("id", pipeline.Int64), pipelinetest.Column("v", pipeline.String)))
 	for i := range int64(3) {
 		for _, h := range []*harness{one, two} {
 			h.Must(h.restart())
-			h.Put(Row{insert, i, fmt.Sprint(h.Pipeline, i)})
+			h.put(Row{insert, i, fmt.Sprint(h.Pipeline, i)})
 			h.Close()
 		}
 	}
@@ -217,7 +218,7 @@ func foreignCase(t *testing.T, target Target) {
 		t.Run(tc.name, func(t *testing.T) {
 			// Another column keeps DuckDB from taking updated rows out and putting them in.
 			h := newHarness(t, target, Orders(t))
-			h.Put(Row{insert, 1, "a"}, Row{insert, 2, "a"})
+			h.put(Row{insert, 1, "a"}, Row{insert, 2, "a"})
 			h.Close()
 			h.db.AddColumn(t, "order", "note")
 			h.db.Delete(t, "order", "id", 1)
@@ -235,7 +236,7 @@ func foreignCase(t *testing.T, target Target) {
 // faultsCase lets every request of a commit and of an open fail, before and
 // after it took effect, that to COMMIT among them.
 func faultsCase(t *testing.T, target Target) {
-	h := newHarness(t, target, Orders(t), NewTable(t, "line", []string{"id"}, Column("id", pipeline.Int64), Column("v", pipeline.String)))
+	h := newHarness(t, target, Orders(t), pipelinetest.TableOf(t, "line", []string{"id"}, pipelinetest.Column("id", pipeline.Int64), pipelinetest.Column("v", pipeline.String)))
 	both := func(in ...Row) {
 		h.Prepare(Rows(h.Tables[0], in), Rows(h.Tables[1], in))
 	}
@@ -284,7 +285,7 @@ func openFaults(t *testing.T, target Target) {
 			if fired {
 				h.Must(h.restart())
 			}
-			h.Put(Row{insert, 1, "a"})
+			h.put(Row{insert, 1, "a"})
 			h.want("1|a")
 			h.Close()
 			if !fired {
@@ -299,7 +300,7 @@ func anyEpochsCase(t *testing.T, target Target) {
 	store, n := target.open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		h := another(t, target, store, fmt.Sprint("shop", n), NewTable(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
+		h := another(t, target, store, fmt.Sprint("shop", n), pipelinetest.TableOf(t, fmt.Sprint("order", n), []string{"id"}, Orders(t).Columns...))
 		h.Must(h.restart())
 		defer func() {
 			h.Close()

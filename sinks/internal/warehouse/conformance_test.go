@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -123,7 +124,7 @@ func (d *target) Delete(_ testing.TB, table, column string, value int64) {
 func (d *target) DeleteAll(_ testing.TB, table string) { d.tables[table].Rows = nil }
 
 func (d *target) AddColumn(_ testing.TB, table, column string) {
-	d.tables[table].Columns = append(d.tables[table].Columns, conformance.Column(column, pipeline.String))
+	d.tables[table].Columns = append(d.tables[table].Columns, pipelinetest.Column(column, pipeline.String))
 }
 
 func (d *target) DropTable(_ testing.TB, table string) { delete(d.tables, table) }

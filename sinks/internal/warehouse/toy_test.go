@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -204,7 +205,7 @@ func (w toyWriter) Write(rows *pipeline.Rows) error {
 		change := toyChange{op, row{}}
 		for c, column := range rows.Table.Columns {
 			if a := rows.Record.Column(c); a.IsValid(i) {
-				change.Row[column.Name] = conformance.CellText(column.Type, a, i)
+				change.Row[column.Name] = pipelinetest.CellText(column.Type, a, i)
 			}
 		}
 		if err := json.NewEncoder(w.file).Encode(change); err != nil {

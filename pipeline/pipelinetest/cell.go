@@ -1,4 +1,4 @@
-package conformance
+package pipelinetest
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
-// CellText writes a value as the cases compare it: numbers in decimal, with all of a
+// CellText writes a value as tests compare it: numbers in decimal, with all of a
 // decimal's scale, true and false, times as 2006-01-02 15:04:05.999999, bytes in
 // lower hexadecimal, "null".
 func CellText(t pipeline.Type, column arrow.Array, row int) string {

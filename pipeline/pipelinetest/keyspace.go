@@ -1,5 +1,4 @@
-// Package statetest has a keyspace in memory, for tests of what keeps keyed state.
-package statetest
+package pipelinetest
 
 import (
 	"errors"

@@ -1,0 +1,9 @@
+// Package pipelinetest holds what tests of nodes and of the engine share: the other side
+// of each contract of package pipeline, in memory, which fails the test that breaks it.
+//
+// [Table], [TableOf] and [JSONRows] make tables and rows of short texts, and [CellText]
+// writes values for people to compare. A [Keyspace] is the state of an operator. A
+// [SinkDriver] plays the engine for one sink, over restarts.
+//
+// Only tests import the package.
+package pipelinetest
