@@ -20,8 +20,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
-	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // freeAddress returns an address that nobody listens at.
@@ -33,30 +31,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer probe.Close()
 	return probe.Addr().String()
-}
-
-// TestHangingClient: a connection that says nothing does not make the end of a
-// run fail.
-func TestHangingClient(t *testing.T) {
-	t.Parallel()
-	address := freeAddress(t)
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &assembly.Pipeline{File: &spec.File{HTTP: spec.HTTP{Listen: ":" + port}}, Recorder: telemetry.New(telemetry.Options{})}
-	s, err := status.Serve(status.NewMonitor(statusOf(a)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := s.Close(); err != nil {
-		t.Errorf("closing with a silent client: %v", err)
-	}
 }
 
 // page gets a page of a running pipeline.

@@ -108,13 +108,14 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 
 // tie reports whether the next image may come at the time of the images before
 // it. Of more than two changes the middle one may be missing in what a single
-// row or member sees of them, and then the images tell nothing.
+// row or member sees of them, and then the images tell nothing. Nor do they where the
+// image before that time is of a dead letter: no walk begins at what is there instead.
 func (h *history) tie(walk []Image, next Image) bool {
 	switch h.order {
 	case BySequence:
 		return true
 	case ByImages:
-		return len(walk) == 2 && !h.bad(walk[1]) && !h.bad(next) &&
+		return len(walk) == 2 && !h.bad(walk[0]) && !h.bad(walk[1]) && !h.bad(next) &&
 			!slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) })
 	default:
 		return false
