@@ -41,6 +41,12 @@ func NewSinkDriver(t testing.TB, name string, tables ...*pipeline.Table) *SinkDr
 	return d
 }
 
+// NewState goes on with another state folder, which is empty.
+func (d *SinkDriver) NewState(id string) {
+	d.State, d.Epoch, d.Published = id, 0, 0
+	d.Taken, d.SinkState, d.Retained, d.Pending = nil, nil, nil, nil
+}
+
 // Must ends the test if there is an error.
 func (d *SinkDriver) Must(err error) {
 	d.T.Helper()

@@ -13,7 +13,7 @@ import (
 func BenchmarkSink(b *testing.B) {
 	for _, mode := range []string{"append", "changes"} {
 		b.Run(mode, func(b *testing.B) {
-			table := orders(b)
+			table := orders()
 			type batch struct {
 				changes []pipeline.Change
 				rows    *pipeline.Rows

@@ -41,7 +41,7 @@ func TestCommitAfterACrashAtEachCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, after := range []bool{false, true} {
 				for stop := 0; ; stop++ {
-					h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders(t))
+					h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders())
 					if store != nil {
 						h.store = store(t)
 						h.restart(h.sink.cfg)
@@ -77,10 +77,10 @@ func TestCommitAfterACrashAtEachCall(t *testing.T) {
 
 // paths returns the names of the files of the saved epoch.
 func (h *harness) paths() (all []string) {
-	h.t.Helper()
+	h.T.Helper()
 	files, err := parsePayload(h.saved)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	for _, f := range files {
 		all = append(all, f.Path)
@@ -92,22 +92,22 @@ func (h *harness) paths() (all []string) {
 // asOlder makes of the saved epoch what an older version would have prepared: its files
 // lie beside their final names.
 func (h *harness) asOlder() {
-	h.t.Helper()
+	h.T.Helper()
 	files, err := parsePayload(h.saved)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	for i, f := range files {
 		temp := h.sink.target.URL(temporary(f.Path))
 		for _, err := range []error{os.MkdirAll(filepath.Dir(temp), 0o755), os.Rename(h.sink.spool(h.saved.Epoch).Path(f.File), temp)} {
 			if err != nil {
-				h.t.Fatal(err)
+				h.T.Fatal(err)
 			}
 		}
 		files[i].File = ""
 	}
 	if h.saved.Payload, err = json.Marshal(payload{Files: files}); err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 }
 
@@ -116,7 +116,7 @@ func (h *harness) asOlder() {
 func TestCommitOfAnOlderVersion(t *testing.T) {
 	in := []order{{id: 1, country: "DE", at: day}, {id: 2, country: "FR", at: day}, {id: 3}}
 	for renamed := range 4 {
-		h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders(t))
+		h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders())
 		h.prepare(true, in)
 		h.asOlder()
 		if strings.Contains(string(h.saved.Payload), `"file"`) {

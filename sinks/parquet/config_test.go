@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -65,8 +66,7 @@ func TestConfigMistakes(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	table := newTable(t, "t", pipeline.Column{Name: "s", Type: kind(pipeline.String)}, pipeline.Column{Name: "f", Type: kind(pipeline.Double)},
-		pipeline.Column{Name: "d", Type: kind(pipeline.Date)}, pipeline.Column{Name: "_op", Type: kind(pipeline.String)})
+	table := pipelinetest.Table("t", "s", "s", "f double", "d date", "_op")
 	for _, tc := range []struct {
 		name string
 		cfg  Config

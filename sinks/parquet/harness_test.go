@@ -2,14 +2,11 @@ package parquet
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,25 +19,14 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func kind(k pipeline.Kind) pipeline.Type { return pipeline.Type{Kind: k} }
-
-func newTable(t testing.TB, name string, columns ...pipeline.Column) *pipeline.Table {
-	t.Helper()
-	table, err := pipeline.NewTable(name, columns, []string{columns[0].Name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
-
-func orders(t testing.TB) *pipeline.Table {
-	return newTable(t, "order", pipeline.Column{Name: "id", Type: kind(pipeline.Int64)},
-		pipeline.Column{Name: "country", Type: kind(pipeline.String)}, pipeline.Column{Name: "at", Type: kind(pipeline.Timestamp)})
+func orders() *pipeline.Table {
+	return pipelinetest.Table("order", "id", "id int64", "country", "at timestamp")
 }
 
 // order is a row of orders; an empty country and a zero time are null.
@@ -76,41 +62,32 @@ func orderRows(table *pipeline.Table, in []order) ([]pipeline.Change, *pipeline.
 	return changes, rows
 }
 
-// harness plays the engine: it keeps what a checkpoint would.
+// harness is a driver with a lake.
 type harness struct {
-	t         testing.TB
-	sink      *Sink
-	dir       string
-	state     string
-	tables    []*pipeline.Table
-	epoch     int64
-	published int64
-	saved     *pipeline.Committable
-	committed bool
-	clock     time.Time
-	taken     []string   // tables, by the checkpoint
-	store     blob.Store // in the place of the url's; nil = that
+	*pipelinetest.SinkDriver
+	sink  *Sink                 // the latest
+	saved *pipeline.Committable // of the last epoch, whether it is committed or not; nil = it has nothing to publish
+	clock time.Time
+	store blob.Store // in the place of the url's; nil = that
 }
 
 func newHarness(t testing.TB, cfg Config, tables ...*pipeline.Table) *harness {
 	t.Helper()
-	h := &harness{t: t, dir: t.TempDir(), state: "0123456789abcdef0123", tables: tables, clock: time.Unix(1e9, 0), committed: true}
+	h := &harness{SinkDriver: pipelinetest.NewSinkDriver(t, "shop", tables...), clock: time.Unix(1e9, 0)}
+	h.State = "0123456789abcdef0123"
 	if cfg.URL == "" {
-		cfg.URL = filepath.Join(h.dir, "lake")
+		cfg.URL = filepath.Join(h.Dir, "lake")
 	}
 	h.restart(cfg)
-	if err := h.open(); err != nil {
-		t.Fatal(err)
-	}
+	h.Must(h.open())
 	return h
 }
 
+// restart makes another sink, as a new process would after a kill.
 func (h *harness) restart(cfg Config) {
-	h.t.Helper()
+	h.T.Helper()
 	sink, err := New("lake", cfg)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	h.Must(err)
 	sink.now = func() time.Time { return h.clock }
 	if h.store != nil {
 		sink.target = h.store
@@ -118,102 +95,62 @@ func (h *harness) restart(cfg Config) {
 	h.sink = sink
 }
 
-func (h *harness) spool(epoch int64) string {
-	return filepath.Join(h.dir, "spool", fmt.Sprint(epoch), "lake")
-}
+func (h *harness) open() error { return h.Open(h.sink) }
 
-func (h *harness) open() error {
-	o := pipeline.SinkOptions{Pipeline: "shop", StateID: h.state, Tables: h.tables, Spool: h.spool, Published: h.published}
-	if h.saved != nil {
-		o.SinkState = slices.Clone(h.saved.SinkState)
-		if h.saved.Payload != nil && !h.committed {
-			o.Pending = h.saved
-		}
-	}
-	o.Taken = h.taken
-	if _, err := h.sink.Check(context.Background(), o); err != nil {
-		return err
-	}
-	return h.sink.Open(context.Background(), o)
+// newState goes on with another state folder, which is empty.
+func (h *harness) newState(id string) {
+	h.NewState(id)
+	h.saved = nil
 }
 
 // prepare writes an epoch and saves its committable.
 func (h *harness) prepare(last bool, in ...[]order) *pipeline.Committable {
-	h.t.Helper()
+	h.T.Helper()
 	r, err := h.tryPrepare(last, in...)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	h.Must(err)
 	h.save(r)
 	return r
 }
 
 func (h *harness) tryPrepare(last bool, in ...[]order) (*pipeline.Committable, error) {
-	h.t.Helper()
-	e, err := h.sink.Begin(h.epoch + 1)
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range in {
-		changes, rows := orderRows(h.tables[0], o)
-		err := e.Write(changes, rows)
-		rows.Record.Release()
-		if err != nil {
-			e.Abort()
-			return nil, err
-		}
-	}
-	return e.Prepare(context.Background(), last)
-}
-
-// save does what the engine does with a committable: a JSON round trip included.
-func (h *harness) save(r *pipeline.Committable) {
-	h.t.Helper()
-	h.epoch = r.Epoch
-	text, err := json.Marshal(r)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.saved = &pipeline.Committable{}
-	if err := json.Unmarshal(text, h.saved); err != nil {
-		h.t.Fatal(err)
-	}
-	h.committed = r.Payload == nil
-}
-
-// commit commits what is saved, and drops the spools that nobody keeps.
-func (h *harness) commit() {
-	h.t.Helper()
-	if h.saved.Payload != nil {
-		if err := h.sink.Commit(context.Background(), h.saved); err != nil {
-			h.t.Fatal(err)
-		}
-		h.published = h.saved.Epoch
-	}
-	h.committed = true
-	dirs, err := filepath.Glob(filepath.Join(h.dir, "spool", "*"))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	for _, d := range dirs {
-		var epoch int64
-		if _, err := fmt.Sscan(filepath.Base(d), &epoch); err != nil {
-			h.t.Fatal(err)
-		}
-		if epoch <= h.epoch && !slices.Contains(h.saved.RetainEpochs, epoch) {
-			if err := os.RemoveAll(d); err != nil {
-				h.t.Fatal(err)
+	h.T.Helper()
+	return h.Write(last, func(e pipeline.EpochWriter) error {
+		for _, o := range in {
+			changes, rows := orderRows(h.Tables[0], o)
+			err := e.Write(changes, rows)
+			rows.Record.Release()
+			if err != nil {
+				return err
 			}
 		}
+		return nil
+	})
+}
+
+func (h *harness) save(r *pipeline.Committable) {
+	h.T.Helper()
+	h.Save(r)
+	h.saved = h.Pending
+}
+
+// commit commits what is saved, again if it was.
+func (h *harness) commit() {
+	h.T.Helper()
+	if h.saved == nil {
+		return
+	}
+	h.Must(h.sink.Commit(context.Background(), h.saved))
+	if h.Pending != nil {
+		h.Done()
 	}
 }
 
 // objects lists the objects in the lake. Owner files are left out.
 func (h *harness) objects() (names []string) {
-	h.t.Helper()
+	h.T.Helper()
 	for o, err := range h.sink.target.List(context.Background(), "", blob.ListOptions{Recursive: true}) {
 		if err != nil {
-			h.t.Fatal(err)
+			h.T.Fatal(err)
 		}
 		if path.Base(o.Name) != ownerFile {
 			names = append(names, o.Name)
@@ -225,7 +162,7 @@ func (h *harness) objects() (names []string) {
 // files lists the files below the lake.
 // Owner files are left out.
 func (h *harness) files() []string {
-	h.t.Helper()
+	h.T.Helper()
 	var out []string
 	err := filepath.WalkDir(h.sink.cfg.URL, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == ownerFile {
@@ -236,21 +173,21 @@ func (h *harness) files() []string {
 		return err
 	})
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	return out
 }
 
 // lines returns the rows of all final files, as folder, then values.
 func (h *harness) lines() []string {
-	h.t.Helper()
+	h.T.Helper()
 	var out []string
 	for _, f := range h.files() {
 		if !strings.HasSuffix(f, extension) {
 			continue
 		}
 		dir := strings.TrimPrefix(filepath.Dir(f), "order")
-		for _, l := range readFile(h.t, filepath.Join(h.sink.cfg.URL, f)) {
+		for _, l := range readFile(h.T, filepath.Join(h.sink.cfg.URL, f)) {
 			out = append(out, strings.TrimPrefix(dir+" "+l, " "))
 		}
 	}

@@ -50,7 +50,7 @@ func TestOwners(t *testing.T) {
 	}{
 		{"nothing", func(*testing.T, *harness, string) {}, "", ""},
 		{"another state folder", func(_ *testing.T, h *harness, _ string) {
-			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
+			h.newState("fedcba98765432100000")
 		}, "another state folder (0123456789abcdef0123), not with this one (fedcba98765432100000)", ""},
 		{"another pipeline's", func(t *testing.T, h *harness, dir string) { own(t, dir, `"shop"`, `"sales"`) }, `it belongs to pipeline "sales" (its sink "lake"`, `belongs to pipeline "sales"`},
 		{"another sink's", func(t *testing.T, h *harness, dir string) { own(t, dir, `"lake"`, `"pond"`) }, `it belongs to sink "pond" of this pipeline`, ""},
@@ -62,30 +62,29 @@ func TestOwners(t *testing.T) {
 		{"the owner file is gone", func(t *testing.T, h *harness, dir string) { must(t, os.Remove(filepath.Join(dir, ownerFile))) }, "is no longer there", "no " + ownerFile},
 		{"files of nobody", func(t *testing.T, h *harness, dir string) {
 			must(t, os.Remove(filepath.Join(dir, ownerFile)))
-			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
+			h.newState("fedcba98765432100000")
 		}, "it has files (", "no " + ownerFile},
 		{"hidden files only", func(t *testing.T, h *harness, dir string) {
 			must(t, os.RemoveAll(dir), os.MkdirAll(filepath.Join(dir, "day=1"), 0o755), os.WriteFile(filepath.Join(dir, "_SUCCESS"), nil, 0o644), os.WriteFile(filepath.Join(dir, "day=1", ".x"), nil, 0o644))
-			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
+			h.newState("fedcba98765432100000")
 		}, "", ""},
 		{"within another's folder", func(t *testing.T, h *harness, dir string) {
-			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
+			h.newState("fedcba98765432100000")
 			h.restart(Config{Mode: "append", URL: filepath.Join(dir, "day=1")})
 		}, "which is the folder of a table itself", ""},
 		{"another's folder within", func(t *testing.T, h *harness, dir string) {
-			h.state, h.published, h.taken = "fedcba98765432100000", 0, nil
+			h.newState("fedcba98765432100000")
 			must(t, os.MkdirAll(filepath.Join(dir, "order"), 0o755), os.Rename(filepath.Join(dir, ownerFile), filepath.Join(dir, "order", ownerFile)))
 		}, "in it is the folder of a table itself", "no " + ownerFile},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newHarness(t, Config{Mode: "append"}, orders(t))
+			h := newHarness(t, Config{Mode: "append"}, orders())
 			h.prepare(true, []order{{id: 1}})
 			h.commit()
-			h.taken = []string{"order"}
 			dir := filepath.Join(h.sink.cfg.URL, "order")
 			h.restart(h.sink.cfg)
 			tc.do(t, h, dir)
-			before := tree(t, h.dir)
+			before := tree(t, h.Dir)
 			err := h.open()
 			if tc.want == "" {
 				must(t, err)
@@ -97,7 +96,7 @@ func TestOwners(t *testing.T) {
 			if renamed := strings.Contains(err.Error(), "put the name back"); renamed != strings.Contains(err.Error(), "belongs to pipeline") {
 				t.Errorf("error %v", err)
 			}
-			if diff := cmp.Diff(before, tree(t, h.dir)); diff != "" {
+			if diff := cmp.Diff(before, tree(t, h.Dir)); diff != "" {
 				t.Errorf("a refused start: -before +after\n%s", diff)
 			}
 			beginAnew(t, h, tc.stays)
@@ -116,11 +115,11 @@ func own(t *testing.T, dir, from, to string) {
 // beginAnew resets the sink, and opens it with a new state where nothing is left.
 func beginAnew(t *testing.T, h *harness, stays string) {
 	t.Helper()
-	r := pipeline.Reset{Pipeline: "shop", Sinks: []string{"lake", "warehouse"}, Tables: h.tables}
-	before := tree(t, h.dir)
+	r := pipeline.Reset{Pipeline: "shop", Sinks: []string{"lake", "warehouse"}, Tables: h.Tables}
+	before := tree(t, h.Dir)
 	would, err := h.sink.Reset(context.Background(), r)
 	must(t, err)
-	if diff := cmp.Diff(before, tree(t, h.dir)); diff != "" {
+	if diff := cmp.Diff(before, tree(t, h.Dir)); diff != "" {
 		t.Errorf("a reset that only asks: -before +after\n%s", diff)
 	}
 	r.Do = true
@@ -141,8 +140,8 @@ func beginAnew(t *testing.T, h *harness, stays string) {
 		}
 		return
 	}
-	h.state, h.published, h.saved, h.epoch, h.taken = "00000000000000000000", 0, nil, 0, nil
-	if h.sink.cfg.URL != filepath.Join(h.dir, "lake") {
+	h.newState("00000000000000000000")
+	if h.sink.cfg.URL != filepath.Join(h.Dir, "lake") {
 		return // it lies within another's, which no reset of its own url changes
 	}
 	h.restart(h.sink.cfg)
@@ -157,7 +156,7 @@ func beginAnew(t *testing.T, h *harness, stays string) {
 // TestResetLeavesOthers: of a folder only what the pipeline wrote goes, whatever
 // state folder it was with; a kill in the middle is made good by the next reset.
 func TestResetLeavesOthers(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append"}, orders(t))
+	h := newHarness(t, Config{Mode: "append"}, orders())
 	h.prepare(true, []order{{id: 1}})
 	h.commit()
 	dir := filepath.Join(h.sink.cfg.URL, "order")
@@ -167,7 +166,7 @@ func TestResetLeavesOthers(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
 	}
 	must(t, os.MkdirAll(filepath.Join(dir, "day=1", "hour=2"), 0o755))
-	r := pipeline.Reset{Pipeline: "shop", Sinks: []string{"lake", "pond"}, Tables: h.tables, Do: true}
+	r := pipeline.Reset{Pipeline: "shop", Sinks: []string{"lake", "pond"}, Tables: h.Tables, Do: true}
 	got, err := h.sink.Reset(context.Background(), r)
 	must(t, err)
 	if len(got) != 2 || !strings.Contains(got[0].Name, ": 4 files (written with another state folder, 0123456789abcdef0123)") || !strings.Contains(got[1].Name, ": 3 files") {
@@ -185,9 +184,9 @@ func TestResetLeavesOthers(t *testing.T) {
 
 // TestTwoTakeAFolder: of two that take a folder at once, one gets it.
 func TestTwoTakeAFolder(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append"}, orders(t))
+	h := newHarness(t, Config{Mode: "append"}, orders())
 	other, err := New("pond", h.sink.cfg)
-	must(t, err, other.restore(pipeline.SinkOptions{Pipeline: "sales", StateID: "1", Tables: h.tables}))
+	must(t, err, other.restore(pipeline.SinkOptions{Pipeline: "sales", StateID: "1", Tables: h.Tables}))
 	var owned *OwnerError
 	if err := other.claim(context.Background(), "order"); !errors.As(err, &owned) {
 		t.Errorf("got error %v", err)

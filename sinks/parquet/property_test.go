@@ -34,7 +34,7 @@ func TestEveryRowOnce(t *testing.T) {
 		if rapid.Bool().Draw(rt, "partitioned") {
 			cfg.PartitionBy = byDay()
 		}
-		h := newHarness(t, cfg, orders(t))
+		h := newHarness(t, cfg, orders())
 		var want []string
 		id := int64(0)
 		epochs := rapid.IntRange(1, 5).Draw(rt, "epochs")

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -35,7 +36,7 @@ func TestModes(t *testing.T) {
 			"upsert|" + version(1) + "|1|1|<null>|<null>", "upsert|" + version(2) + "|1|2|<null>|<null>", "delete|" + version(3) + "|1|3|<null>|<null>"}},
 	} {
 		t.Run("mode "+tc.mode, func(t *testing.T) {
-			h := newHarness(t, Config{Mode: tc.mode}, orders(t))
+			h := newHarness(t, Config{Mode: tc.mode}, orders())
 			h.prepare(true, tc.in)
 			if got := h.lines(); len(got) != 0 {
 				t.Errorf("before commit there is %q", got)
@@ -50,7 +51,7 @@ func TestModes(t *testing.T) {
 		})
 	}
 	t.Run("append takes no delete", func(t *testing.T) {
-		h := newHarness(t, Config{Mode: "append"}, orders(t))
+		h := newHarness(t, Config{Mode: "append"}, orders())
 		if _, err := h.tryPrepare(true, in); err == nil || !strings.Contains(err.Error(), "row 1 is a delete") {
 			t.Errorf("got error %v", err)
 		}
@@ -60,7 +61,7 @@ func TestModes(t *testing.T) {
 func TestRoll(t *testing.T) {
 	one := func(id int64) []order { return []order{{id: id}} }
 	t.Run("age", func(t *testing.T) {
-		h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Minute)}}, orders(t))
+		h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Minute)}}, orders())
 		for i := range int64(3) {
 			h.clock = h.clock.Add(25 * time.Second)
 			r := h.prepare(false, one(i))
@@ -85,7 +86,7 @@ func TestRoll(t *testing.T) {
 		}
 	})
 	t.Run("clock set back", func(t *testing.T) {
-		h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Minute)}}, orders(t))
+		h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Minute)}}, orders())
 		if r := h.prepare(false, one(1)); r.Payload != nil || !r.FlushBy.Equal(h.clock.Add(time.Minute)) {
 			t.Fatalf("%+v", r)
 		}
@@ -97,7 +98,7 @@ func TestRoll(t *testing.T) {
 		h.commit()
 	})
 	t.Run("size", func(t *testing.T) {
-		h := newHarness(t, Config{Mode: "append", Roll: Roll{Size: 500 << 10}}, orders(t))
+		h := newHarness(t, Config{Mode: "append", Roll: Roll{Size: 500 << 10}}, orders())
 		var want []string
 		epochs := 0
 		for id := int64(0); h.saved == nil || h.saved.Payload == nil; epochs++ {
@@ -118,7 +119,7 @@ func TestRoll(t *testing.T) {
 		}
 	})
 	t.Run("parts", func(t *testing.T) {
-		h := newHarness(t, Config{Mode: "append", Roll: Roll{Size: 100 << 10}}, orders(t))
+		h := newHarness(t, Config{Mode: "append", Roll: Roll{Size: 100 << 10}}, orders())
 		var in [][]order
 		n := 0
 		for range 400 {
@@ -141,7 +142,7 @@ func TestRoll(t *testing.T) {
 }
 
 func TestManyTinyEpochsHaveFewSegments(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Hour)}}, orders(t))
+	h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Hour)}}, orders())
 	var want []string
 	for i := range int64(200) {
 		r := h.prepare(i == 199, []order{{id: i}})
@@ -166,7 +167,7 @@ func TestManyTinyEpochsHaveFewSegments(t *testing.T) {
 }
 
 func TestPartitions(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders(t))
+	h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders())
 	next := day.AddDate(0, 0, 1)
 	h.prepare(false, []order{{id: 1, country: "DE", at: next}, {id: 2, country: "../..", at: day}, {id: 3}}, []order{{id: 4, country: "DE", at: next}})
 	h.commit()
@@ -193,7 +194,7 @@ func TestPartitions(t *testing.T) {
 
 // Row groups of their own and leftovers of the same partitions, over epochs.
 func TestPartitionsBigAndSmall(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders(t))
+	h := newHarness(t, Config{Mode: "append", PartitionBy: byDay()}, orders())
 	id := int64(0)
 	for epoch := range 3 {
 		var in [][]order
@@ -239,7 +240,7 @@ func TestPartitionsBigAndSmall(t *testing.T) {
 }
 
 func TestOpenRemovesOnlyItsOwnLeftovers(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append"}, orders(t))
+	h := newHarness(t, Config{Mode: "append"}, orders())
 	h.prepare(false, []order{{id: 1}})
 	h.commit()
 	if _, err := h.tryPrepare(true, []order{{id: 2}}); err != nil { // prepared, and never saved
@@ -282,16 +283,16 @@ func TestOpenRemovesOnlyItsOwnLeftovers(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	begin := func(t *testing.T) *harness {
-		h := newHarness(t, Config{Mode: "append"}, orders(t))
+		h := newHarness(t, Config{Mode: "append"}, orders())
 		h.prepare(true, []order{{id: 1}})
 		return h
 	}
 	final := func(h *harness) string { return h.sink.target.URL(h.fileOf().Path) }
-	prepared := func(h *harness) string { return h.sink.spool(h.epoch).Path(h.fileOf().File) }
+	prepared := func(h *harness) string { return h.sink.spool(h.Epoch).Path(h.fileOf().File) }
 	t.Run("an older state", func(t *testing.T) {
 		h := begin(t)
 		h.commit()
-		h.published, h.saved, h.epoch = 0, nil, 0
+		h.newState(h.State)
 		var stale *StaleError
 		if err := h.open(); !errors.As(err, &stale) || stale.Found != 1 || !strings.Contains(err.Error(), "put back the state folder") {
 			t.Errorf("got error %v", err)
@@ -300,7 +301,7 @@ func TestRefusals(t *testing.T) {
 	t.Run("another state", func(t *testing.T) {
 		h := begin(t)
 		h.commit()
-		h.published, h.saved, h.epoch, h.state = 0, nil, 0, "fedcba98765432100000"
+		h.newState("fedcba98765432100000")
 		var owned *OwnerError
 		if err := h.open(); !errors.As(err, &owned) || !strings.Contains(err.Error(), "another state folder (0123456789abcdef0123)") {
 			t.Errorf("got error %v", err)
@@ -334,9 +335,9 @@ func TestRefusals(t *testing.T) {
 		}
 	})
 	t.Run("gathered rows that are lost", func(t *testing.T) {
-		h := newHarness(t, Config{Mode: "append"}, orders(t))
+		h := newHarness(t, Config{Mode: "append"}, orders())
 		h.prepare(false, []order{{id: 1}})
-		if err := os.RemoveAll(h.spool(1)); err != nil {
+		if err := os.RemoveAll(h.Spool(1)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := h.tryPrepare(true, []order{{id: 2}}); err == nil || !strings.Contains(err.Error(), `gathered rows of table "order"`) {
@@ -350,36 +351,29 @@ func TestRefusals(t *testing.T) {
 
 // fileOf returns the only file that is prepared.
 func (h *harness) fileOf() finishedFile {
-	h.t.Helper()
+	h.T.Helper()
 	files, err := parsePayload(h.saved)
 	if err != nil || len(files) != 1 {
-		h.t.Fatalf("payload %v, %v", files, err)
+		h.T.Fatalf("payload %v, %v", files, err)
 	}
 	return files[0]
 }
 
 // Rows that wait while the pipeline file changes keep the columns they had.
 func TestColumnsChangeWhileRowsWait(t *testing.T) {
-	h := newHarness(t, Config{Mode: "append"}, orders(t))
+	h := newHarness(t, Config{Mode: "append"}, orders())
 	h.prepare(false, []order{{id: 1, country: "DE", at: day}})
 	h.commit()
-	h.tables = []*pipeline.Table{newTable(t, "order", append(slices.Clone(h.tables[0].Columns), pipeline.Column{Name: "note", Type: kind(pipeline.String)})...)}
+	h.Tables = []*pipeline.Table{pipelinetest.TableOf(t, "order", []string{"id"}, append(slices.Clone(h.Tables[0].Columns), pipelinetest.Column("note", pipeline.String))...)}
 	h.restart(h.sink.cfg)
 	if err := h.open(); err != nil {
 		t.Fatal(err)
 	}
-	e, err := h.sink.Begin(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rows := orderRowsOf(h.tables[0])
-	if err := e.Write(nil, rows); err != nil {
-		t.Fatal(err)
-	}
-	r, err := e.Prepare(context.Background(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, err := h.Write(true, func(e pipeline.EpochWriter) error {
+		_, rows := orderRowsOf(h.Tables[0])
+		return e.Write(nil, rows)
+	})
+	h.Must(err)
 	h.save(r)
 	h.commit()
 	want := []string{fmt.Sprintf("1|DE|%d", day.UnixMicro()), "<null>|<null>|<null>|<null>"}

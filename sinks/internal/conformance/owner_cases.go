@@ -60,7 +60,7 @@ type ownerCase struct {
 }
 
 func ownerCases() []ownerCase {
-	gone := func(h *harness) { h.State, h.Published, h.Epoch, h.Taken = "state-2", 0, 0, nil }
+	gone := func(h *harness) { h.NewState("state-2") }
 	record := func(column, value string) func(h *harness) {
 		return func(h *harness) { h.db.Update(h.T, warehouse.TablesTable, column, value) }
 	}
@@ -175,7 +175,7 @@ func (h *harness) beginAnew(stays string) {
 		}
 		return
 	}
-	h.State, h.Published, h.Epoch, h.Taken = "state-3", 0, 0, nil
+	h.NewState("state-3")
 	h.Must(h.restart())
 	h.put(Row{insert, 7, "z"})
 	h.want("7|z|null")

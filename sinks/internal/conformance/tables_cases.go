@@ -156,7 +156,7 @@ func tokensCase(t *testing.T, target Target) {
 		h.Close()
 		h.db.Update(t, warehouse.EpochsTable, "pipeline", "other")
 		h.db.Update(t, warehouse.TablesTable, "pipeline", "other")
-		h.Published, h.Epoch, h.State, h.Taken = 0, 0, "state-2", nil
+		h.NewState("state-2")
 		h.Tables = []*pipeline.Table{pipelinetest.TableOf(t, "sale", []string{"id"}, Orders(t).Columns...)}
 		h.Must(h.restart())
 		h.put(Row{insert, 2, "b"})
