@@ -124,11 +124,6 @@ type packedRow struct {
 
 func compareRowKeys(a, b packedRow) int { return a.key.Compare(b.key) }
 
-// findRow returns the index of a key among rows that are sorted by key.
-func findRow(rows []packedRow, key pipeline.Hash) (i int, ok bool) {
-	return slices.BinarySearchFunc(rows, key, func(r packedRow, k pipeline.Hash) int { return r.key.Compare(k) })
-}
-
 // rowRange is a range of rows: from the first index up to the second.
 type rowRange [2]int32
 

@@ -74,17 +74,22 @@ func (l *lags) progressed(source string, r *pipeline.Records) {
 		open = map[string]time.Time{}
 		l.open[source] = open
 	}
+	add := func(partition string) {
+		if _, known := open[partition]; !known {
+			open[partition] = time.Time{} // nothing was read of it yet
+		}
+	}
 	for _, p := range r.Dropped {
 		delete(open, p)
 	}
 	if r.Len() > 0 {
-		open[r.Partition] = open[r.Partition]
+		add(r.Partition)
 	}
 	if r.Progress == nil {
 		return
 	}
 	for _, p := range r.Progress.Behind {
-		open[p] = open[p]
+		add(p)
 	}
 	for _, p := range r.Progress.CaughtUp {
 		delete(open, p)
