@@ -2,8 +2,9 @@
 // of each contract of package pipeline, in memory, which fails the test that breaks it.
 //
 // [Table], [TableOf] and [JSONRows] make tables and rows of short texts, and [CellText]
-// writes values for people to compare. A [Keyspace] is the state of an operator. A
-// [SinkDriver] plays the engine for one sink, over restarts.
+// writes values for people to compare. A [Keyspace] is the state of an operator. A [View]
+// is what settled rows make of tables: it refuses an operation that does not follow from
+// what is there. A [SinkDriver] plays the engine for one sink, over restarts.
 //
 // Only tests import the package.
 package pipelinetest

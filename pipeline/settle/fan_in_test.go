@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -23,16 +24,7 @@ func (m *policyAlone) small() {
 	m.inlineBytes, m.scannedChanges, m.forest.PageBytes, m.longItems.InlineBytes, m.longKeys.InlineBytes = 150, 3, 60, 64, 64
 }
 
-var wide = func() *pipeline.Table {
-	t, err := pipeline.NewTable("wide", []pipeline.Column{
-		{Name: "k", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "a", Type: pipeline.Type{Kind: pipeline.String}},
-		{Name: "b", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "c", Type: pipeline.Type{Kind: pipeline.Int64}},
-	}, []string{"k"})
-	if err != nil {
-		panic(err)
-	}
-	return t
-}()
+var wide = pipelinetest.Table("wide", "k", "k int64", "a", "b int64", "c int64")
 
 // part is a change of an item that yields one row at most.
 type part struct {
@@ -102,7 +94,7 @@ func drawParts(r *rand.Rand, seen map[string]bool, at int64, n, items int, remov
 		} else {
 			k, a, b := r.IntN(3), value(), value()
 			p.row = fmt.Sprintf(`{"k":%d,"a":"%d","b":%s,"c":%s}`, k, p.item, a, b)
-			p.text = strings.ReplaceAll(fmt.Sprint(k, " ", p.item, " ", a, " ", b), "null", array.NullValueStr)
+			p.text = fmt.Sprint(k, "|", p.item, "|", a, "|", b)
 		}
 		all = append(all, p)
 	}
@@ -223,21 +215,22 @@ func TestContributors(t *testing.T) {
 		s := newContributors(rt, spaces)
 		items := rapid.SampledFrom([]int{3, 12, 40}).Draw(rt, "items")
 		newest := map[int]part{} // by item
-		table := map[string]string{}
+		view := pipelinetest.NewView()
+		view.FullDeletes = true
 		at, seen := int64(1000), map[string]bool{}
 		for range rapid.IntRange(1, 12).Draw(rt, "epochs") {
 			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
 			parts := drawParts(r, seen, at, 1+r.IntN(30), items, rapid.SampledFrom([]int{1, 5, 9}).Draw(rt, "removes"))
 			at += int64(r.IntN(60))
-			settleParts(rt, s, parts, table)
+			settleParts(rt, s, parts, view)
 			spaces.save(rt)
 			for _, p := range parts {
 				if n, known := newest[p.item]; !known || p.time > n.time {
 					newest[p.item] = p
 				}
 			}
-			if want := modelParts(newest); !maps.Equal(table, want) {
-				rt.Fatalf("rows %v, want %v", table, want)
+			if got, want := view.Texts(wide.Name), modelParts(newest); !maps.Equal(got, want) {
+				rt.Fatalf("rows %v, want %v", got, want)
 			}
 			if r.IntN(4) == 0 {
 				s = newContributors(rt, spaces)
@@ -247,10 +240,10 @@ func TestContributors(t *testing.T) {
 		for i := range items {
 			gone = append(gone, part{item: i, time: at + 1000, removal: pipeline.Removed})
 		}
-		settleParts(rt, s, gone, table)
+		settleParts(rt, s, gone, view)
 		spaces.save(rt)
-		if len(table) > 0 {
-			rt.Fatalf("rows %v are left", table)
+		if left := view.Lines(wide.Name); len(left) > 0 {
+			rt.Fatalf("rows %v are left", left)
 		}
 		spaces.each(rt, func(space, _ int) {
 			if space == 1 {
@@ -272,7 +265,7 @@ func newContributors(t *rapid.T, spaces *saved) *Settler {
 }
 
 // settleParts settles changes as one epoch, and applies what comes of them.
-func settleParts(t *rapid.T, s *Settler, parts []part, table map[string]string) {
+func settleParts(t *rapid.T, s *Settler, parts []part, view *pipelinetest.View) {
 	s.Begin(readSoFar("s"))
 	b := partsOf(parts)
 	defer b.Release()
@@ -284,24 +277,12 @@ func settleParts(t *rapid.T, s *Settler, parts []part, table map[string]string) 
 		t.Fatal(err)
 	}
 	defer s.Release()
+	view.BeginEpoch()
 	for _, settled := range r.Rows {
 		r := settled.Columnar()
 		defer r.Record.Release()
-		for i, op := range r.Ops {
-			var values []string
-			for _, c := range r.Record.Columns() {
-				values = append(values, c.ValueStr(i))
-			}
-			was, there := table[values[0]]
-			row := strings.Join(values, " ")
-			switch {
-			case there == (op == pipeline.OpInsert), op == pipeline.OpUpdate && was == row, op == pipeline.OpDelete && was != row:
-				t.Fatalf("%s of %s, and there is %q", op, row, was)
-			case op == pipeline.OpDelete:
-				delete(table, values[0])
-			default:
-				table[values[0]] = row
-			}
+		if err := view.Apply(r); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -313,7 +294,7 @@ func modelParts(newest map[int]part) map[string]string {
 		if p.row == "" {
 			continue
 		}
-		k, _, _ := strings.Cut(p.text, " ")
+		k, _, _ := strings.Cut(p.text, "|")
 		o, there := best[k]
 		if !there || cmp.Or(cmp.Compare(p.time, o.time), bytes.Compare(p.key(), o.key()), p.hash().Compare(o.hash())) > 0 {
 			best[k], rows[k] = p, p.text

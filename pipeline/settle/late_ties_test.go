@@ -62,8 +62,8 @@ func TestLateTies(t *testing.T) {
 			if want != 0 {
 				row = fmt.Sprintf("%s|%d", h.item, want/0x1234567)
 			}
-			if got != want || mt.rows[h.item] != row {
-				t.Fatalf("-ties.seed %d, epochs of %d: %s: is %d, and merged %q, want %q", seed, size, h.show(), table[h.item], mt.rows[h.item], row)
+			if got != want || mt.rows()[h.item] != row {
+				t.Fatalf("-ties.seed %d, epochs of %d: %s: is %d, and merged %q, want %q", seed, size, h.show(), table[h.item], mt.rows()[h.item], row)
 			}
 		}
 	}
@@ -88,8 +88,8 @@ func TestFirstRowOfLateTies(t *testing.T) {
 		for rest := events; len(rest) > 0; rest = rest[min(size, len(rest)):] {
 			mt.take(batchOf(rest[:min(size, len(rest))]))
 		}
-		if mt.rows["a"] != "a|3" {
-			t.Errorf("epochs of %d: the row is %q, want that of the first change after the removal, a|3", size, mt.rows["a"])
+		if mt.rows()["a"] != "a|3" {
+			t.Errorf("epochs of %d: the row is %q, want that of the first change after the removal, a|3", size, mt.rows()["a"])
 		}
 	}
 }

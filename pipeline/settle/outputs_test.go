@@ -18,8 +18,8 @@ type outputs struct {
 	t       *testing.T
 	options Options
 	s       *Settler
-	rows    []map[string]string // by Settled.Output
-	rejects []int64             // of the last epoch
+	views   []*pipelinetest.View // by Settled.Output
+	rejects []int64              // of the last epoch
 }
 
 func newOutputs(t *testing.T, policies ...pipeline.Policy) *outputs {
@@ -31,7 +31,7 @@ func newOutputs(t *testing.T, policies ...pipeline.Policy) *outputs {
 		o.options.Policies = append(o.options.Policies, PolicyTable{Table: things, Policy: p, State: space()})
 	}
 	for range 1 + len(policies) {
-		o.rows = append(o.rows, map[string]string{})
+		o.views = append(o.views, pipelinetest.NewView())
 	}
 	o.open()
 	return o
@@ -72,17 +72,24 @@ func (o *outputs) epoch(events ...event) {
 	o.rejects = r.Rejected
 	for _, settled := range r.Rows {
 		rows := settled.Columnar()
-		for i, op := range rows.Ops {
-			id := rows.Record.Column(0).ValueStr(i)
-			if _, there := o.rows[settled.Output][id]; there == (op == pipeline.OpInsert) {
-				o.t.Fatalf("output %d: %s of %s, and the row is there: %v", settled.Output, op, id, there)
-			}
-			if o.rows[settled.Output][id] = rows.Record.Column(1).ValueStr(i); op == pipeline.OpDelete {
-				delete(o.rows[settled.Output], id)
-			}
+		o.views[settled.Output].BeginEpoch()
+		if err := o.views[settled.Output].Apply(rows); err != nil {
+			o.t.Fatalf("output %d: %v", settled.Output, err)
 		}
 		rows.Record.Release()
 	}
+}
+
+// rows returns what each output has made: n by id.
+func (o *outputs) rows() (all []map[string]string) {
+	for _, v := range o.views {
+		rows := map[string]string{}
+		for id, row := range v.Tables[things.Name] {
+			rows[id] = row["n"]
+		}
+		all = append(all, rows)
+	}
+	return all
 }
 
 // TestOutputs: each policy gives rows of its own beside last-writer-wins, under its own
@@ -94,13 +101,13 @@ func TestOutputs(t *testing.T) {
 	o.open()
 	o.epoch(event{item: "A", time: 3, new: row(3)}, event{item: "A", time: 2, new: row(2)})
 	want := []map[string]string{{"a": "3"}, {"a": "3"}, {"a": "1"}}
-	if d := gocmp.Diff(want, o.rows); d != "" {
+	if d := gocmp.Diff(want, o.rows()); d != "" {
 		t.Error(d)
 	}
 	o.epoch(event{item: "A", time: 4})
 	// batchOf has no removals: to first rows, a change without rows is none.
 	want = []map[string]string{{}, {"a": "3"}, {"a": "1"}}
-	if d := gocmp.Diff(want, o.rows); d != "" {
+	if d := gocmp.Diff(want, o.rows()); d != "" {
 		t.Error(d)
 	}
 	saved, err := o.s.Save()
@@ -138,7 +145,7 @@ func TestRejectedByAll(t *testing.T) {
 				o.open()
 			}
 			// A row has no column that is null: both policies give the same then.
-			if d := gocmp.Diff(o.rows[0], o.rows[1]); d != "" {
+			if d := gocmp.Diff(o.rows()[0], o.rows()[1]); d != "" {
 				t.Fatalf("seed %d: rejected %v, last-writer-wins and the policy differ (-lww +policy):\n%s", seed, o.rejects, d)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
@@ -163,21 +165,15 @@ type policyTest struct {
 	o      PolicyTable
 	spaces *state.Keyspaces
 	m      *policyAlone
-	rows   map[int]modelRow
+	view   *pipelinetest.View
 }
 
 func keyedTable(name string) *pipeline.Table {
-	t, err := pipeline.NewTable(name, []pipeline.Column{
-		{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "k", Type: pipeline.Type{Kind: pipeline.Int64}},
-	}, []string{"k"})
-	if err != nil {
-		panic(err)
-	}
-	return t
+	return pipelinetest.Table(name, "k", "n int64", "k int64")
 }
 
 func newPolicyTest(t *rapid.T, spaces *state.Keyspaces, p pipeline.Policy, drops bool) *policyTest {
-	pt := &policyTest{t: t, table: keyedTable("passed"), rows: map[int]modelRow{}}
+	pt := &policyTest{t: t, table: keyedTable("passed"), view: pipelinetest.NewView()}
 	pt.o, pt.spaces = PolicyTable{Table: pt.table, Policy: p, State: State{spaces.All[0], spaces.All[1]}}, spaces
 	if drops {
 		pt.root = keyedTable("all")
@@ -252,39 +248,34 @@ func (pt *policyTest) take(changes []told) {
 	}
 	settled := merged.Columnar()
 	defer settled.Record.Release()
-	for i, op := range settled.Ops {
-		pt.apply(settled, i, op)
+	pt.view.BeginEpoch()
+	if err := pt.view.Apply(settled); err != nil {
+		pt.t.Fatal(err)
 	}
 }
 
-func (pt *policyTest) apply(rows *pipeline.Rows, i int, op pipeline.Op) {
-	column := func(name string) string { return rows.Record.Column(rows.Table.Column(name)).ValueStr(i) }
-	var k int
-	var row modelRow
-	if _, err := fmt.Sscan(column("k"), &k); err != nil {
-		pt.t.Fatal(err)
-	}
-	if _, there := pt.rows[k]; there == (op == pipeline.OpInsert) {
-		pt.t.Fatalf("%s of key %d, and the row is there: %v", op, k, there)
-	}
-	if op == pipeline.OpDelete {
-		delete(pt.rows, k)
-		return
-	}
-	if _, err := fmt.Sscan(column("n"), &row.time); err != nil {
-		pt.t.Fatal(err)
-	}
-	if rows.Table.Column(pipeline.IsDeletedColumn) >= 0 {
-		row.flagged = column(pipeline.IsDeletedColumn) == "true"
-		if at := column(pipeline.DeletedAtColumn); row.flagged {
-			deleted, err := time.Parse("2006-01-02 15:04:05.999999Z", at)
+// rows returns the rows as the model has them.
+func (pt *policyTest) rows() map[int]modelRow {
+	all := map[int]modelRow{}
+	for key, cells := range pt.view.Tables[pt.table.Name] {
+		k, err := strconv.Atoi(key)
+		if err != nil {
+			pt.t.Fatal(err)
+		}
+		row := modelRow{flagged: cells[pipeline.IsDeletedColumn] == "true"}
+		if row.time, err = strconv.ParseInt(cells["n"], 10, 64); err != nil {
+			pt.t.Fatal(err)
+		}
+		if row.flagged {
+			deleted, err := time.Parse("2006-01-02 15:04:05.999999", cells[pipeline.DeletedAtColumn])
 			if err != nil {
-				pt.t.Fatalf("deleted_at %s: %v", at, err)
+				pt.t.Fatalf("deleted_at: %v", err)
 			}
 			row.deleted = deleted.UnixMicro()
 		}
+		all[k] = row
 	}
-	pt.rows[k] = row
+	return all
 }
 
 // policyAlone settles a table by a policy, without the last-writer-wins beside it.
@@ -371,8 +362,8 @@ func TestPolicies(t *testing.T) {
 				pt.open()
 			}
 		}
-		if want := model(p, changes); !maps.Equal(pt.rows, want) {
-			rt.Fatalf("%+v: the rows are\n%+v\nwant\n%+v\nof %+v", p, pt.rows, want, changes)
+		if want := model(p, changes); !maps.Equal(pt.rows(), want) {
+			rt.Fatalf("%+v: the rows are\n%+v\nwant\n%+v\nof %+v", p, pt.rows(), want, changes)
 		}
 	})
 }
@@ -421,8 +412,8 @@ func TestPoliciesAtOneInstant(t *testing.T) {
 				want[k] = row
 			}
 		}
-		if !maps.Equal(pt.rows, want) {
-			rt.Fatalf("%+v: the rows are\n%+v\nwant\n%+v\nof %+v", p, pt.rows, want, changes)
+		if !maps.Equal(pt.rows(), want) {
+			rt.Fatalf("%+v: the rows are\n%+v\nwant\n%+v\nof %+v", p, pt.rows(), want, changes)
 		}
 	})
 }

@@ -39,8 +39,8 @@ func TestReleasedRows(t *testing.T) {
 				for some := range slices.Chunk(slices.Concat([]told{insert, expire}, c.then), size) {
 					pt.take(some)
 				}
-				if !maps.Equal(pt.rows, c.want) {
-					rt.Errorf("%s, epochs of %d: %+v, want %+v", name, size, pt.rows, c.want)
+				if !maps.Equal(pt.rows(), c.want) {
+					rt.Errorf("%s, epochs of %d: %+v, want %+v", name, size, pt.rows(), c.want)
 				}
 			})
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,19 +21,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-var things = func() *pipeline.Table {
-	t, err := pipeline.NewTable("thing", []pipeline.Column{
-		{Name: "id", Type: pipeline.Type{Kind: pipeline.String}},
-		{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}},
-	}, []string{"id"})
-	if err != nil {
-		panic(err)
-	}
-	return t
-}()
+var things = pipelinetest.Table("thing", "id", "id", "n int64")
 
 // image is what an item looks like: its rows, by key.
 type image struct {
@@ -103,7 +96,7 @@ type harness struct {
 	spaces *state.Keyspaces
 	s      *Settler
 	saved  *state.Checkpoint
-	table  map[string]int64
+	view   *pipelinetest.View
 	dead   int
 	reread int64   // of the last epoch
 	late   []int64 // ordinals of the last epoch's dead letters
@@ -117,7 +110,8 @@ type failer interface {
 }
 
 func newHarness(t failer, dir string, mem int64) *harness {
-	h := &harness{t: t, dir: dir, saved: &state.Checkpoint{}, table: map[string]int64{}, mem: mem}
+	h := &harness{t: t, dir: dir, saved: &state.Checkpoint{}, view: pipelinetest.NewView(), mem: mem}
+	h.view.FullDeletes = true
 	h.open()
 	return h
 }
@@ -194,10 +188,11 @@ func (h *harness) epoch(events []event, batch int) {
 func (h *harness) end() {
 	r, err := h.s.Settle()
 	h.check(err)
+	h.view.BeginEpoch()
 	h.dead, h.late, h.reread = h.dead+len(r.DeadLetters), r.Rejected, r.Reread
 	for _, settled := range r.Rows {
 		r := settled.Columnar()
-		h.apply(r)
+		h.check(h.view.Apply(r))
 		for i, row := range settled.Rows { // a Keyed reads the same of them
 			values := packed.SplitRow(nil, row, settled.Widths)
 			for c, at := range settled.ColumnAt {
@@ -218,38 +213,15 @@ func (h *harness) end() {
 	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: deltas}))
 }
 
-// apply applies settled rows as a warehouse does, and holds their operations
-// against what is there.
-func (h *harness) apply(r *pipeline.Rows) {
-	seen := map[string]bool{}
-	ids, ns := r.Record.Column(0).(*array.String), r.Record.Column(1).(*array.Int64)
-	for i, op := range r.Ops {
-		id, n := ids.Value(i), ns.Value(i)
-		old, there := h.table[id]
-		if seen[id] {
-			h.t.Fatalf("key %s twice in one epoch", id)
-		}
-		seen[id] = true
-		switch op {
-		case pipeline.OpInsert:
-			if there {
-				h.t.Fatalf("insert of %s, which is there", id)
-			}
-			h.table[id] = n
-		case pipeline.OpUpdate:
-			if !there || old == n {
-				h.t.Fatalf("update of %s to %d: there %v with %d", id, n, there, old)
-			}
-			h.table[id] = n
-		case pipeline.OpDelete:
-			if !there || old != n {
-				h.t.Fatalf("delete of %s with %d: there %v with %d", id, n, there, old)
-			}
-			delete(h.table, id)
-		default:
-			h.t.Fatalf("operation %s in settled rows", op)
-		}
+// table returns what the settled rows have made: n by id.
+func (h *harness) table() map[string]int64 {
+	table := map[string]int64{}
+	for id, row := range h.view.Tables[things.Name] {
+		n, err := strconv.ParseInt(row["n"], 10, 64)
+		h.check(err)
+		table[id] = n
 	}
+	return table
 }
 
 func (h *harness) restart() {
@@ -331,7 +303,7 @@ func TestTruth(t *testing.T) {
 		h := newHarness(rt, t.TempDir(), rapid.SampledFrom([]int64{1, 1 << 20}).Draw(rt, "memory"))
 		defer h.store.Close()
 		h.feed(rt, disorder(rt, events))
-		if d := gocmp.Diff(settled(last, times), h.table); d != "" {
+		if d := gocmp.Diff(settled(last, times), h.table()); d != "" {
 			rt.Fatalf("table differs (-want +got):\n%s\nevents: %+v", d, events)
 		}
 		if h.dead > 0 {
@@ -366,7 +338,7 @@ func TestOrderFree(t *testing.T) {
 		defer two.store.Close()
 		one.epoch(events, len(events))
 		two.feed(rt, disorder(rt, events))
-		if d := gocmp.Diff(one.table, two.table); d != "" {
+		if d := gocmp.Diff(one.table(), two.table()); d != "" {
 			rt.Fatalf("two orders differ (-one +two):\n%s\nevents: %+v", d, events)
 		}
 	})
@@ -440,7 +412,7 @@ func TestTooLate(t *testing.T) {
 		if d := gocmp.Diff([]int64{101, 106}, h.late); d != "" || h.dead != 2 {
 			rt.Fatalf("%d dead letters, want 2; ordinals (-want +got):\n%s", h.dead, d)
 		}
-		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 4, "e": 6}, h.table); d != "" {
+		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 4, "e": 6}, h.table()); d != "" {
 			rt.Fatal(d)
 		}
 		// The clock goes on: the tombstone of D is swept, and its late change is too late now.
@@ -477,7 +449,7 @@ func TestClockWithinEpoch(t *testing.T) {
 			h.epoch(events[:n], n)
 			events = events[n:]
 		}
-		if d := gocmp.Diff(map[string]int64{"b": 4, "f": 3}, h.table); d != "" || h.dead > 0 {
+		if d := gocmp.Diff(map[string]int64{"b": 4, "f": 3}, h.table()); d != "" || h.dead > 0 {
 			rt.Fatalf("%d dead letters; table (-want +got):\n%s", h.dead, d)
 		}
 	})
@@ -507,7 +479,7 @@ func TestPlainJSONKeepsTombstones(t *testing.T) {
 		begin()
 		add("json", pipeline.JSON, born)
 		h.end()
-		if d := gocmp.Diff(map[string]int64{"f": 2}, h.table); d != "" {
+		if d := gocmp.Diff(map[string]int64{"f": 2}, h.table()); d != "" {
 			rt.Fatal(d)
 		}
 	})
@@ -526,13 +498,7 @@ func TestSchemaChange(t *testing.T) {
 	if saved["thing"], err = json.Marshal(sc); err != nil {
 		t.Fatal(err)
 	}
-	wider, err := pipeline.NewTable("thing", []pipeline.Column{
-		{Name: "extra", Type: pipeline.Type{Kind: pipeline.Double}},
-		{Name: "id", Type: pipeline.Type{Kind: pipeline.String}},
-	}, []string{"id"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	wider := pipelinetest.Table("thing", "id", "extra double", "id")
 	now, err := restoreSchemas(saved, []Table{{wider, wider.Name}})
 	if err != nil {
 		t.Fatal(err)
@@ -547,14 +513,10 @@ func TestSchemaChange(t *testing.T) {
 	if extra, id := values[settled.ColumnAt[0]], values[settled.ColumnAt[1]]; extra != nil || string(id) != "\x01a" {
 		t.Errorf("packed, the row is %q and %q, want a null and a", extra, id)
 	}
-	for name, columns := range map[string][]pipeline.Column{
-		"type": {{Name: "id", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.String}}},
-		"key":  {{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}},
+	for name, changed := range map[string]*pipeline.Table{
+		"type": pipelinetest.Table("thing", "id", "id", "n"),
+		"key":  pipelinetest.Table("thing", "n", "n int64"),
 	} {
-		changed, err := pipeline.NewTable("thing", columns, []string{columns[0].Name})
-		if err != nil {
-			t.Fatal(err)
-		}
 		if _, err := restoreSchemas(saved, []Table{{changed, changed.Name}}); err == nil {
 			t.Errorf("another %s is accepted", name)
 		}

@@ -171,7 +171,7 @@ func settleTied(t *testing.T, histories []*tied, size int) map[string]int64 {
 			events = append(events, history.cut(size, epoch)...)
 		}
 		if len(events) == 0 {
-			return h.table
+			return h.table()
 		}
 		h.epoch(events, len(events))
 		if epoch == 2 {
@@ -271,7 +271,7 @@ func settleTiedBy(t *testing.T, histories []*tied, size int, p pipeline.Policy) 
 			events = append(events, h.cut(size, epoch)...)
 		}
 		if len(events) == 0 {
-			return mt.rows
+			return mt.rows()
 		}
 		mt.take(batchOf(events))
 	}

@@ -205,7 +205,7 @@ func TestReread(t *testing.T) {
 		if d := gocmp.Diff([]int64{0, 3}, h.late); d != "" || h.dead != 1 || h.reread != 1 {
 			rt.Fatalf("%d dead letters and %d read again, want one each; ordinals (-want +got):\n%s", h.dead, h.reread, d)
 		}
-		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 1}, h.table); d != "" {
+		if d := gocmp.Diff(map[string]int64{"a": 1, "c": 1}, h.table()); d != "" {
 			rt.Fatal(d)
 		}
 	})
