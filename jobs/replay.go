@@ -116,7 +116,7 @@ func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []str
 	} else if err := eachLetter(a, c, stateID, add); err != nil {
 		return done, err
 	}
-	done.Request, done.Letters, err = request.Place()
+	done.Request, done.Letters, err = request.Submit()
 	return done, err
 }
 

@@ -17,11 +17,11 @@ type Counter struct {
 	folder Folder
 
 	mu    sync.Mutex
-	files map[string]*counted // by name
+	files map[string]*fileCounts // by name
 }
 
-// counted is what was read of a file.
-type counted struct {
+// fileCounts are the letters of a file up to the size that was read.
+type fileCounts struct {
 	counts
 	size int64
 }
@@ -31,7 +31,7 @@ type counted struct {
 type counts map[string]map[pipeline.Reason]int64
 
 // NewCounter returns a counter of the folder.
-func NewCounter(d Folder) *Counter { return &Counter{folder: d, files: map[string]*counted{}} }
+func NewCounter(d Folder) *Counter { return &Counter{folder: d, files: map[string]*fileCounts{}} }
 
 // Left returns how many letters there are that were not read again, by reason.
 func (c *Counter) Left() (map[pipeline.Reason]int64, error) {
@@ -95,10 +95,10 @@ func (c counts) add(file string, reason pipeline.Reason, n int64) {
 }
 
 // count reads on in a file where it was read to.
-func (c *Counter) count(ctx context.Context, f blob.Info) (*counted, error) {
+func (c *Counter) count(ctx context.Context, f blob.Info) (*fileCounts, error) {
 	n := c.files[f.Name]
 	if n == nil || f.Size < n.size {
-		n = &counted{counts: counts{}}
+		n = &fileCounts{counts: counts{}}
 		c.files[f.Name] = n
 	}
 	if f.Size == n.size {

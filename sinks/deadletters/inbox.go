@@ -213,7 +213,7 @@ func (b *Inbox) loadRead(ctx context.Context) error {
 // whole: nothing of it is then, until it is put right or the pipeline is.
 func (b *Inbox) check(ctx context.Context, name string) error {
 	return eachLine(ctx, b.store.objects, name, func(_ int, line []byte) error {
-		var r requested
+		var r requestLine
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
 		}
@@ -246,8 +246,8 @@ type openRequest struct {
 	url     string
 	content io.ReadCloser
 	r       *bufio.Reader
-	offset  int64      // behind the last line that was read
-	pending *requested // the letter in that line, when it is not handed over yet
+	offset  int64        // behind the last line that was read
+	pending *requestLine // the letter in that line, when it is not handed over yet
 }
 
 func (b *Inbox) open(ctx context.Context, name string) (*openRequest, error) {
@@ -266,7 +266,7 @@ func (b *Inbox) position(request string) readPosition {
 }
 
 // nextUnread returns the next letter that has not been read again; nil = there is none.
-func (b *Inbox) nextUnread() (*requested, error) {
+func (b *Inbox) nextUnread() (*requestLine, error) {
 	o := b.request
 	for o.pending == nil {
 		line, err := o.r.ReadBytes('\n')
@@ -277,7 +277,7 @@ func (b *Inbox) nextUnread() (*requested, error) {
 			return nil, fmt.Errorf("%s: %w", o.url, err)
 		}
 		o.offset += int64(len(line))
-		r := &requested{}
+		r := &requestLine{}
 		if err := json.Unmarshal(line, r); err != nil {
 			return nil, fmt.Errorf("%s: at byte %d: %w", o.url, o.offset-int64(len(line)), err)
 		}
@@ -290,18 +290,18 @@ func (b *Inbox) nextUnread() (*requested, error) {
 
 // batch gathers letters that are handed over together.
 type batch struct {
-	first   *requested
+	first   *requestLine
 	records *pipeline.Records
 	offsets []int64 // behind each
 }
 
 // accepts reports whether the letter goes with the first.
-func (k *batch) accepts(r *requested) bool {
+func (k *batch) accepts(r *requestLine) bool {
 	return r.Source == k.first.Source && r.Transform == k.first.Transform && keyOf(r) == keyOf(k.first) &&
 		len(k.offsets) < batchLettersMax && len(k.records.Data) < batchBytesMax
 }
 
-func (k *batch) add(r *requested, offset int64) {
+func (k *batch) add(r *requestLine, offset int64) {
 	from := uint32(len(k.records.Data))
 	k.records.Data = append(k.records.Data, r.Original()...)
 	k.records.Spans = append(k.records.Spans, pipeline.Span{Start: from, End: uint32(len(k.records.Data)), Line: r.Line})
@@ -356,11 +356,11 @@ func (b *Inbox) handOver(request string, offsets []int64, last bool) func(n int)
 	}
 }
 
-func keyOf(r *requested) formatKey { return formatKey{r.Source, r.ExportTime, r.Table} }
+func keyOf(r *requestLine) formatKey { return formatKey{r.Source, r.ExportTime, r.Table} }
 
 // format returns the format of a letter: as the pipeline file says today, with
 // what the export said that it was read from.
-func (b *Inbox) format(r *requested) *pipeline.Format {
+func (b *Inbox) format(r *requestLine) *pipeline.Format {
 	key := keyOf(r)
 	if f := b.formats[key]; f != nil {
 		return f

@@ -183,7 +183,7 @@ func (w *world) ask(want func(*Found) bool) error {
 		return nil
 	})
 	if err == nil {
-		_, _, err = request.Place()
+		_, _, err = request.Submit()
 	}
 	return err
 }

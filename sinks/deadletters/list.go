@@ -164,7 +164,7 @@ func (d Folder) waiting(ctx context.Context) (map[string]bool, error) {
 	}
 	for _, f := range found {
 		err := eachLine(ctx, d.objects(), f.Name, func(_ int, line []byte) error {
-			var r requested
+			var r requestLine
 			if err := json.Unmarshal(line, &r); err != nil {
 				return err
 			}

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// requested is a line of a request: a letter that is to be read again.
-type requested struct {
+// requestLine is a line of a request: a letter that is to be read again.
+type requestLine struct {
 	ID      string `json:"id"`
 	StateID string `json:"state_id"`
 	*Letter
 }
 
-// Request asks for letters to be read again. Nobody sees it before Place.
+// Request asks for letters to be read again. No pipeline sees it before Submit.
 type Request struct{ lines }
 
 // NewRequest returns an empty request.
@@ -29,12 +29,12 @@ func (d Folder) NewRequest() (*Request, error) {
 
 // Add adds a letter.
 func (r *Request) Add(f *Found) error {
-	return r.add(context.Background(), requested{f.ID, f.StateID, f.Letter})
+	return r.add(context.Background(), requestLine{f.ID, f.StateID, f.Letter})
 }
 
-// Place puts the request where the pipeline finds it, and returns its path and
-// how many letters it has; one without letters is dropped. It is durable then.
-func (r *Request) Place() (path string, letters int64, err error) {
+// Submit moves the request to the pipeline's inbox, where it is durable, and returns its
+// path and the number of its letters. A request without letters is dropped.
+func (r *Request) Submit() (path string, letters int64, err error) {
 	if r.to == nil {
 		return "", 0, nil
 	}
@@ -44,7 +44,7 @@ func (r *Request) Place() (path string, letters int64, err error) {
 	return r.objects.URL(r.name), r.n, nil
 }
 
-// Requests returns the paths of the requests that wait, or are being read.
+// Requests returns the paths of the requests that are waiting or being read.
 func (d Folder) Requests() (paths []string, err error) {
 	found, err := requests(context.Background(), d.objects(), d.Pipeline)
 	for _, f := range found {
@@ -53,7 +53,8 @@ func (d Folder) Requests() (paths []string, err error) {
 	return paths, err
 }
 
-// DropRequests removes them; the letters stay.
+// DropRequests removes the requests that Requests returns. The letters that they ask for
+// stay.
 func (d Folder) DropRequests() error {
 	ctx := context.Background()
 	found, err := requests(ctx, d.objects(), d.Pipeline)
@@ -63,5 +64,6 @@ func (d Folder) DropRequests() error {
 	return d.objects().Delete(ctx, namesOf(found)...)
 }
 
-// Drop drops a request that was not placed.
-func (r *Request) Drop() { _ = r.abort() } // a leftover goes after a day
+// Drop drops a request that was not submitted. An error leaves an unfinished file, which is
+// removed after a day.
+func (r *Request) Drop() { _ = r.abort() }

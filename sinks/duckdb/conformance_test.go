@@ -110,7 +110,7 @@ type faultyConn struct {
 }
 
 func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (r driver.Result, err error) {
-	err = c.faults.Step(func() error {
+	err = c.faults.Do(func() error {
 		r, err = c.Conn.ExecContext(ctx, q, args)
 		return err
 	})
@@ -118,7 +118,7 @@ func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.Na
 }
 
 func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (r driver.Rows, err error) {
-	err = c.faults.Step(func() error {
+	err = c.faults.Do(func() error {
 		r, err = c.Conn.QueryContext(ctx, q, args)
 		return err
 	})
@@ -142,7 +142,7 @@ type faultyTx struct {
 // that is gone.
 func (t *faultyTx) Commit() error {
 	reached := false
-	err := t.faults.Step(func() error {
+	err := t.faults.Do(func() error {
 		reached = true
 		return t.Tx.Commit()
 	})

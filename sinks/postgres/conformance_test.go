@@ -53,7 +53,7 @@ func (d *target) New(name string, f *conformance.Faults) (pipeline.Sink, error) 
 	server := s.db.client.Config
 	real := server.DialFunc
 	server.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
-		err = f.Step(func() error {
+		err = f.Do(func() error {
 			c, err = real(ctx, network, addr)
 			return err
 		})
@@ -122,7 +122,7 @@ func (c *faultyConn) Write(b []byte) (n int, err error) {
 
 func (c *faultyConn) step(op string, request func() (int, error)) (n int, err error) {
 	var inner error
-	err = c.faults.Step(func() error {
+	err = c.faults.Do(func() error {
 		n, inner = request()
 		return nil
 	})

@@ -128,7 +128,7 @@ func (s *sampler) bare(paths []string) (found bareSample, err error) {
 			found.timed = found.timed || r.Metadata != nil
 			for _, item := range []map[string]map[string]json.RawMessage{r.Item, r.PutRequest.Item, r.Put.Item} {
 				if len(item) > 0 {
-					s.keep(item)
+					s.addItem(item)
 				}
 			}
 			for _, key := range []map[string]map[string]json.RawMessage{r.Keys, r.DeleteRequest.Key, r.Delete.Key} {

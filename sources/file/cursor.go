@@ -44,9 +44,9 @@ type cursor struct {
 	// not decided yet whether something is lost, with the bytes that they are known to
 	// have had besides what was read; see successions.
 	Unverified map[string]int64 `json:"unverified,omitempty"`
-	// PriorReading is what an earlier reading of the source has read of it: it is read again,
+	// PriorProgress is what an earlier reading of the source has read of it: it is read again,
 	// by a backfill.
-	PriorReading *priorReading `json:"former,omitempty"`
+	PriorProgress *priorProgress `json:"former,omitempty"`
 
 	// Of a file that is followed, a hash of the TailBytes bytes before TailAt.
 	Tail      uint64 `json:"tail,omitempty"`
@@ -60,8 +60,8 @@ type cursor struct {
 	exportProgress
 }
 
-// priorReading is how far a file was read before.
-type priorReading struct {
+// priorProgress is how far a file was read before.
+type priorProgress struct {
 	Offset  int64  `json:"offset"`
 	Records int64  `json:"records"`
 	Hash    digest `json:"hash"`
@@ -79,8 +79,8 @@ func parseCursor(partition string, raw []byte) (*cursor, error) {
 		return nil, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
 	c.Hash.bytes = c.Offset
-	if c.PriorReading != nil {
-		c.PriorReading.Hash.bytes = c.PriorReading.Offset
+	if c.PriorProgress != nil {
+		c.PriorProgress.Hash.bytes = c.PriorProgress.Offset
 	}
 	if c.Offset < 0 || c.Line < 1 || c.Records < 0 || c.Number < 0 || c.Numbers <= c.Number || c.HeadBytes < 0 || c.HeadBytes > headBytes ||
 		c.ContentBytes < 0 || c.ContentBytes > headBytes || c.TailBytes < 0 || c.TailBytes > tailBytes || c.TailAt < int64(c.TailBytes) {
@@ -186,7 +186,7 @@ func (b *block) after(n int) *cursor {
 	c.moveTo(size, at)
 	c.Hash, c.Done, c.Unended = b.hash, b.last, b.result.unended
 	if b.last {
-		c.exportProgress, c.PriorReading = b.end, nil
+		c.exportProgress, c.PriorProgress = b.end, nil
 	}
 	if b.tail.bytes > 0 {
 		c.Tail, c.TailAt, c.TailBytes = b.tail.hash, b.tail.at, b.tail.bytes
@@ -196,10 +196,10 @@ func (b *block) after(n int) *cursor {
 
 // rereadRecords returns how many of the next n records an earlier reading had.
 func (c *cursor) rereadRecords(n int) int {
-	if c.PriorReading == nil {
+	if c.PriorProgress == nil {
 		return 0
 	}
-	return int(max(0, min(c.PriorReading.Records-c.Records, int64(n))))
+	return int(max(0, min(c.PriorProgress.Records-c.Records, int64(n))))
 }
 
 // Rewind implements pipeline.Rewinder: the files keep their numbers, so that the
@@ -213,9 +213,9 @@ func (s *Source) Rewind(cursors map[string][]byte) (map[string][]byte, error) {
 		}
 		n := cursor{Line: 1, Number: c.Number, Numbers: c.Numbers, Size: c.Size, Mtime: c.Mtime, Recent: c.Recent, ID: c.ID, Path: c.Path,
 			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes,
-			Unverified: c.Unverified, PriorReading: c.PriorReading}
-		if f := c.PriorReading; f == nil || f.Offset <= c.Offset {
-			n.PriorReading = &priorReading{c.Offset, c.Records, c.Hash}
+			Unverified: c.Unverified, PriorProgress: c.PriorProgress}
+		if f := c.PriorProgress; f == nil || f.Offset <= c.Offset {
+			n.PriorProgress = &priorProgress{c.Offset, c.Records, c.Hash}
 		}
 		again[partition] = n.encode()
 	}

@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// sampledItems is how many items of an export are looked at for its key.
+	// sampledItems is the number of an export's items that are read to find its key.
 	sampledItems = 1000
-	// suggestedKeys bounds the attributes that are tried for a key.
+	// suggestedKeys is the number of attributes that are tried as a key, at most.
 	suggestedKeys = 30
 )
 
 // usualKeys are the names that the key of a single-table design often has.
 var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}}
 
-// FindKey finds out which attributes are the key of an export's items, where the
-// configuration does not say it: another source of the table names them, or an
-// incremental export among them has Keys. It fails, naming what the key may be,
-// if a full export needs one; others are the formats of the other sources. It reads
+// FindKey finds the attributes that are the key of an export's items when the
+// configuration does not name them: another source of the same table may name them, and an
+// incremental export has them in its lines. others are the formats of the other sources.
+// A full export needs a key: when none is found, the error suggests attributes. FindKey reads
 // the manifests and a few items, and is called before Open.
 func (s *Source) FindKey(others []pipeline.Format) error {
 	if encodings[s.cfg.Format] != pipeline.DynamoDBExport {
@@ -78,7 +78,7 @@ func (s *Source) FindKey(others []pipeline.Format) error {
 	return nil
 }
 
-// setKey makes the attributes the key.
+// setKey sets the key as if the configuration named it.
 func (s *Source) setKey(names []string) {
 	for _, name := range names {
 		s.cfg.Key = append(s.cfg.Key, spec.Paths{name})
@@ -89,7 +89,8 @@ func keyError(what string) error {
 	return &spec.FieldError{Path: []string{"key"}, Message: "key is missing: a full export does not say which attributes identify an item" + what}
 }
 
-// sampler looks at the first items of full exports.
+// sampler collects the first items of exports, and finds attributes in them that tell the
+// items apart.
 type sampler struct {
 	limit   int                 // bytes of a line
 	items   []map[string]string // by attribute that may be part of a key: its value
@@ -111,16 +112,16 @@ func (s *sampler) keyOf(exports []*export.Export) (key []string, err error) {
 	return key, err
 }
 
-// read keeps the first items of the full exports.
+// read collects the first items of the full exports.
 func (s *sampler) read(exports []*export.Export) error {
 	return s.lines(exports, false, func(line *exportItem) bool {
-		s.keep(line.Item)
+		s.addItem(line.Item)
 		return len(s.items) < sampledItems
 	})
 }
 
-// keep keeps what may be part of a key of an item.
-func (s *sampler) keep(attributes map[string]map[string]json.RawMessage) {
+// addItem adds an item with those of its attributes whose types a key may have.
+func (s *sampler) addItem(attributes map[string]map[string]json.RawMessage) {
 	item := map[string]string{}
 	for name, value := range attributes {
 		for _, kind := range []string{"S", "N", "B"} {
@@ -132,8 +133,8 @@ func (s *sampler) keep(attributes map[string]map[string]json.RawMessage) {
 	s.items = append(s.items, item)
 }
 
-// lines gives the lines of the full or the incremental exports to yield, until it
-// returns false.
+// lines calls yield with the lines of the full or the incremental exports, until it returns
+// false.
 func (s *sampler) lines(exports []*export.Export, incremental bool, yield func(*exportItem) bool) error {
 	for _, e := range exports {
 		for _, f := range e.Files {
@@ -149,7 +150,7 @@ func (s *sampler) lines(exports []*export.Export, incremental bool, yield func(*
 	return nil
 }
 
-// file gives the lines of a data file.
+// file calls yield with the lines of a data file; more = false when yield returned false.
 func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportItem) bool) (more bool, err error) {
 	path, err := s.locator.Locate(e, f)
 	if err != nil {
@@ -173,7 +174,7 @@ func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportI
 	return true, nil
 }
 
-// text says what the key of the items could be.
+// text returns the end of the message that a key is missing: which attributes could be it.
 func (s *sampler) text() string {
 	if len(s.items) == 0 {
 		return ", and it has no items to tell by: write `key: [<partition key>, <sort key>]`, as the table has them"
@@ -211,8 +212,8 @@ func namesInYAML(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// suggest returns attributes that tell the items apart: those of a usual name
-// above others, and few above many.
+// suggest returns attributes that tell the items apart, or nil. Usual names are preferred
+// to other ones, and one attribute to two.
 func (s *sampler) suggest(names []string) []string {
 	candidates := slices.Clone(usualKeys)
 	for _, one := range names {

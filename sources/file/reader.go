@@ -87,7 +87,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 // startOrResume makes the cursor that of an open file. skip says that nothing new is in it.
 func (r *reader) startOrResume(ctx context.Context, f io.ReaderAt, info fs.FileInfo) (skip bool, err error) {
 	switch {
-	case r.at.Offset == 0 && r.at.PriorReading == nil:
+	case r.at.Offset == 0 && r.at.PriorProgress == nil:
 		return false, r.at.start(f, info, r.now())
 	case r.at.statUnchanged(info):
 		return false, nil // as Open found it

@@ -41,7 +41,7 @@ func (c *cursor) statUnchanged(info fs.FileInfo) bool {
 
 // readExtent returns what was read of the file, in this reading or one before.
 func (c *cursor) readExtent() (bytes int64, hash digest) {
-	if f := c.PriorReading; f != nil && f.Offset > c.Offset {
+	if f := c.PriorProgress; f != nil && f.Offset > c.Offset {
 		return f.Offset, f.Hash
 	}
 	return c.Offset, c.Hash
@@ -324,7 +324,7 @@ func (r *resolver) isWhereItWas(k *knownFile) bool {
 func (r *resolver) namePartitions(inputs []input) {
 	taken := map[string]bool{}
 	for _, k := range r.known {
-		taken[k.partition] = k.found || k.at.PriorReading == nil
+		taken[k.partition] = k.found || k.at.PriorProgress == nil
 	}
 	for i := range inputs {
 		in := &inputs[i]
@@ -360,7 +360,7 @@ func (r *resolver) findMissing(inputs []input) []input {
 			continue
 		}
 		i, replaced := inTheirPlace[k.name]
-		if !replaced && k.at.Done && !k.unverified || k.at.PriorReading != nil || r.isWhereItWas(k) && !replaced {
+		if !replaced && k.at.Done && !k.unverified || k.at.PriorProgress != nil || r.isWhereItWas(k) && !replaced {
 			continue
 		}
 		more, err := r.rotatedFiles(k, inputs, i, replaced)

@@ -141,7 +141,7 @@ func (s *Source) restoreNumbers(cursors map[string][]byte) error {
 // assignNumber gives a file that is read for the first time its number, and notes how many
 // were given.
 func (s *Source) assignNumber(c *cursor) {
-	if c.Records == 0 && c.PriorReading == nil {
+	if c.Records == 0 && c.PriorProgress == nil {
 		c.Number = s.numbers
 		s.numbers++
 	}

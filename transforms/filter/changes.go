@@ -39,18 +39,18 @@ func NewChanges(_ string, cfg Config) (*Changes, error) {
 
 // NewChangeMapper implements pipeline.ChangeFilter.
 func (c *Changes) NewChangeMapper() pipeline.ChangeMapper {
-	return &changeMapper{Changes: c, formats: map[*pipeline.Format]*formatBinding{}}
+	return &changeMapper{Changes: c, formats: map[*pipeline.Format]*boundFormat{}}
 }
 
 // changeMapper is one worker of a Changes.
 type changeMapper struct {
 	*Changes
-	formats map[*pipeline.Format]*formatBinding
+	formats map[*pipeline.Format]*boundFormat
 	record  decode.Record
 }
 
-// formatBinding is what a mapper keeps for one format of records.
-type formatBinding struct {
+// boundFormat is what a mapper keeps for one format of records.
+type boundFormat struct {
 	decoder *decode.Decoder
 	matcher *pattern.Matcher
 	table   []byte
@@ -59,7 +59,7 @@ type formatBinding struct {
 // formatsMax bounds the formats that a mapper remembers.
 const formatsMax = 64
 
-func (m *changeMapper) bind(f *pipeline.Format) *formatBinding {
+func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
 	if b, ok := m.formats[f]; ok {
 		return b
 	}
@@ -72,7 +72,7 @@ func (m *changeMapper) bind(f *pipeline.Format) *formatBinding {
 		slots[i] = i
 	}
 	paths := decode.NewProjection(m.where.Paths(), typed)
-	b := &formatBinding{
+	b := &boundFormat{
 		decoder: decode.NewDecoder(f, decode.Options{New: paths, Old: paths}),
 		matcher: m.where.NewMatcher(slots, typed),
 	}
@@ -100,7 +100,7 @@ func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) {
 
 // markOf returns the mark of the decoded record. Of a removal nothing but the key
 // may be known: it passes unless that contradicts the pattern.
-func (m *changeMapper) markOf(b *formatBinding, rec []byte, r *pipeline.Records, i int) pipeline.Mark {
+func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i int) pipeline.Mark {
 	d := &m.record
 	removes := d.Event == decode.Remove
 	switch {

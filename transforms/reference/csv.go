@@ -15,7 +15,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/charset"
 )
 
-func readCSV(ctx context.Context, f *format, r *loading, file blob.Object) (err error) {
+func readCSV(ctx context.Context, f *format, r *snapshotBuilder, file blob.Object) (err error) {
 	in, err := r.utf8Text(ctx, file)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func readCSV(ctx context.Context, f *format, r *loading, file blob.Object) (err 
 	lines.Comma, lines.ReuseRecord = f.delimiter, true
 	fields, err := lines.Read()
 	if errors.Is(err, io.EOF) {
-		return r.wrong(place{}, "the file is empty: its first line must name the columns")
+		return r.wrong(filePosition{}, "the file is empty: its first line must name the columns")
 	}
 	if err == nil && !valid(fields) {
 		return r.notUTF8(file)
@@ -54,16 +54,16 @@ func readCSV(ctx context.Context, f *format, r *loading, file blob.Object) (err 
 }
 
 // header returns where in a line the columns of the layout are.
-func (r *loading) header(lines *csv.Reader, names []string) ([]int, error) {
+func (r *snapshotBuilder) header(lines *csv.Reader, names []string) ([]int, error) {
 	first := map[string]int{}
 	for i, name := range names {
 		if other, twice := first[name]; twice && name != "" { // what has no name can't be meant
 			line, column := lines.FieldPos(i)
-			return nil, r.wrong(place{line, column}, "the header names %q twice: fields %d and %d; give one of them another name, or remove it", name, other+1, i+1)
+			return nil, r.wrong(filePosition{line, column}, "the header names %q twice: fields %d and %d; give one of them another name, or remove it", name, other+1, i+1)
 		}
 		first[name] = i
 	}
-	return r.find(names, place{line: 1}, headerHint(names))
+	return r.find(names, filePosition{line: 1}, headerHint(names))
 }
 
 // headerHint says what may be wrong with a header that lacks a column.
@@ -84,29 +84,29 @@ func headerHint(names []string) string {
 	return ""
 }
 
-func (r *loading) csvRow(lines *csv.Reader, fields []string, where []int) error {
+func (r *snapshotBuilder) csvRow(lines *csv.Reader, fields []string, where []int) error {
 	for c, i := range where {
 		if fields[i] == "" {
 			r.builders[c].AppendNull()
 			continue
 		}
 		line, column := lines.FieldPos(i)
-		if err := r.value(c, []byte(fields[i]), place{line, column}); err != nil {
+		if err := r.value(c, []byte(fields[i]), filePosition{line, column}); err != nil {
 			return err
 		}
 	}
 	line, _ := lines.FieldPos(0)
-	return r.end(place{line: line})
+	return r.end(filePosition{line: line})
 }
 
 // csvError says what the parser found, in words of those who write CSV. fields are
 // what it read of the line.
-func (r *loading) csvError(lines *csv.Reader, fields []string, err error) error {
+func (r *snapshotBuilder) csvError(lines *csv.Reader, fields []string, err error) error {
 	var parse *csv.ParseError
 	if !errors.As(err, &parse) {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
-	at := place{parse.Line, parse.Column}
+	at := filePosition{parse.Line, parse.Column}
 	switch {
 	case errors.Is(err, csv.ErrFieldCount):
 		want := lines.FieldsPerRecord
@@ -144,17 +144,17 @@ func valid(fields []string) bool {
 
 // utf8Text returns the text of a file behind its byte order mark. A file that begins
 // as other encodings do is refused.
-func (r *loading) utf8Text(ctx context.Context, file blob.Object) (io.ReadCloser, error) {
+func (r *snapshotBuilder) utf8Text(ctx context.Context, file blob.Object) (io.ReadCloser, error) {
 	first := make([]byte, 4)
 	n, err := file.ReadAt(first, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}
 	if packed := compression(first[:n]); packed != "" {
-		return nil, r.wrong(place{1, 1}, "the file is compressed with %s: unpack it", packed)
+		return nil, r.wrong(filePosition{1, 1}, "the file is compressed with %s: unpack it", packed)
 	}
 	if other := charset.Other(first[:n]); other != "" {
-		return nil, r.wrong(place{1, 1}, "the file is %s: save it as UTF-8", other)
+		return nil, r.wrong(filePosition{1, 1}, "the file is %s: save it as UTF-8", other)
 	}
 	from := 0
 	if strings.HasPrefix(string(first[:n]), charset.Mark) {
@@ -181,11 +181,11 @@ func compression(first []byte) string {
 }
 
 // notUTF8 says where a file is not UTF-8.
-func (r *loading) notUTF8(file blob.Object) error {
+func (r *snapshotBuilder) notUTF8(file blob.Object) error {
 	b, at, found, err := charset.Invalid(io.NewSectionReader(file, 0, file.Info().Size))
 	if err != nil || !found {
 		return fmt.Errorf("%s: not UTF-8: %w", r.path, errors.Join(errUnstable, err))
 	}
-	return &fileError{path: r.path, at: place{at.Line, at.Column}, characters: true,
+	return &fileError{path: r.path, at: filePosition{at.Line, at.Column}, characters: true,
 		message: fmt.Sprintf("the byte 0x%02x is not UTF-8: save the file as UTF-8 (it may be in Windows-1252 or ISO 8859-1)", b)}
 }

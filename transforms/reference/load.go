@@ -23,7 +23,7 @@ import (
 type format struct {
 	name      string
 	delimiter rune // of CSV
-	read      func(ctx context.Context, f *format, r *loading, file blob.Object) error
+	read      func(ctx context.Context, f *format, r *snapshotBuilder, file blob.Object) error
 }
 
 var formats = map[string]format{
@@ -40,9 +40,9 @@ const fileBytesMax = 1 << 30
 
 // load reads a file.
 func (j *Join) load(ctx context.Context, file blob.Object) (*snapshot, error) {
-	r := newLoading(j.watch.path, &j.layout)
+	r := newSnapshotBuilder(j.watch.path, &j.layout)
 	if size := file.Info().Size; size > fileBytesMax {
-		return nil, r.wrong(place{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, fileBytesMax/1_000_000)
+		return nil, r.wrong(filePosition{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, fileBytesMax/1_000_000)
 	}
 	if err := j.format.read(ctx, &j.format, r, file); err != nil {
 		return nil, inCharacters(err, file)
@@ -67,7 +67,7 @@ func inCharacters(err error, file blob.Object) error {
 
 // find returns where in a file's columns those of the layout are. hint, where it
 // says something, is what to do when one is not there.
-func (r *loading) find(names []string, at place, hint string) ([]int, error) {
+func (r *snapshotBuilder) find(names []string, at filePosition, hint string) ([]int, error) {
 	where := make([]int, len(r.layout.columns))
 	for i, c := range r.layout.columns {
 		where[i] = slices.Index(names, c.Name)
@@ -103,7 +103,7 @@ func listed(names []string) string {
 // lineBytesMax bounds a line of JSON.
 const lineBytesMax = 16 << 20
 
-func readNDJSON(ctx context.Context, _ *format, r *loading, file blob.Object) (err error) {
+func readNDJSON(ctx context.Context, _ *format, r *snapshotBuilder, file blob.Object) (err error) {
 	in, err := r.utf8Text(ctx, file)
 	if err != nil {
 		return err
@@ -136,30 +136,30 @@ func readNDJSON(ctx context.Context, _ *format, r *loading, file blob.Object) (e
 	}
 	if err := lines.Err(); err != nil {
 		if errors.Is(err, bufio.ErrTooLong) {
-			return r.wrong(place{line: n + 1}, "the line has more than %d bytes", lineBytesMax)
+			return r.wrong(filePosition{line: n + 1}, "the line has more than %d bytes", lineBytesMax)
 		}
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
 	for c, found := range seen {
 		if !found && n > 0 {
-			return r.wrong(place{}, "no object has %q", r.layout.columns[c].Name)
+			return r.wrong(filePosition{}, "no object has %q", r.layout.columns[c].Name)
 		}
 	}
 	return nil
 }
 
-func (r *loading) jsonError(err error, line int) error {
+func (r *snapshotBuilder) jsonError(err error, line int) error {
 	var bad *decode.Error
 	if errors.As(err, &bad) {
-		return r.wrong(place{line, bad.Offset + 1}, "%s", bad.Message)
+		return r.wrong(filePosition{line, bad.Offset + 1}, "%s", bad.Message)
 	}
 	return fmt.Errorf("%s:%d: %w", r.path, line, err)
 }
 
 // object appends the row of a JSON object.
-func (r *loading) object(line []byte, values []decode.Value, n int, seen []bool) error {
+func (r *snapshotBuilder) object(line []byte, values []decode.Value, n int, seen []bool) error {
 	for c, v := range values {
-		at := place{n, int(v.Start) + 1}
+		at := filePosition{n, int(v.Start) + 1}
 		seen[c] = seen[c] || v.Kind != decode.Missing
 		switch v.Kind {
 		case decode.Missing, decode.Null:
@@ -180,5 +180,5 @@ func (r *loading) object(line []byte, values []decode.Value, n int, seen []bool)
 			return err
 		}
 	}
-	return r.end(place{line: n})
+	return r.end(filePosition{line: n})
 }

@@ -24,15 +24,15 @@ type field struct {
 	text func(v parquet.Value) []byte
 }
 
-func readParquet(_ context.Context, _ *format, r *loading, file blob.Object) (err error) {
+func readParquet(_ context.Context, _ *format, r *snapshotBuilder, file blob.Object) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // of the reader, which takes damaged bytes as they are
-			err = r.wrong(place{}, "not a whole Parquet file: it is damaged, or still being written")
+			err = r.wrong(filePosition{}, "not a whole Parquet file: it is damaged, or still being written")
 		}
 	}()
 	f, err := parquet.OpenFile(file, file.Info().Size)
 	if err != nil {
-		return r.wrong(place{}, "not a whole Parquet file: %v", err)
+		return r.wrong(filePosition{}, "not a whole Parquet file: %v", err)
 	}
 	var names []string
 	var leaves []parquet.LeafColumn
@@ -42,10 +42,10 @@ func readParquet(_ context.Context, _ *format, r *loading, file blob.Object) (er
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
-			return r.wrong(place{}, "two columns are named %q: give one of them another name, or remove it", name)
+			return r.wrong(filePosition{}, "two columns are named %q: give one of them another name, or remove it", name)
 		}
 	}
-	where, err := r.find(names, place{}, "")
+	where, err := r.find(names, filePosition{}, "")
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func readParquet(_ context.Context, _ *format, r *loading, file blob.Object) (er
 	return nil
 }
 
-func (r *loading) rowGroup(group parquet.RowGroup, fields []*field, targets []int) (err error) {
+func (r *snapshotBuilder) rowGroup(group parquet.RowGroup, fields []*field, targets []int) (err error) {
 	rows := group.Rows()
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	buffer := make([]parquet.Row, 256)
@@ -80,13 +80,13 @@ func (r *loading) rowGroup(group parquet.RowGroup, fields []*field, targets []in
 			return nil
 		}
 		if err != nil {
-			return r.wrong(place{}, "row %d: %v", len(r.places)+1, err)
+			return r.wrong(filePosition{}, "row %d: %v", len(r.positions)+1, err)
 		}
 	}
 }
 
-func (r *loading) parquetRow(row parquet.Row, fields []*field, targets []int) error {
-	at := place{line: len(r.places) + 1}
+func (r *snapshotBuilder) parquetRow(row parquet.Row, fields []*field, targets []int) error {
+	at := filePosition{line: len(r.positions) + 1}
 	for _, v := range row {
 		f := fields[v.Column()]
 		if f == nil {
@@ -106,14 +106,14 @@ func (r *loading) parquetRow(row parquet.Row, fields []*field, targets []int) er
 
 // field finds out how the values of a column are to be read. The types of the
 // file and of the pipeline file have to agree.
-func (r *loading) field(c int, leaf parquet.LeafColumn) (*field, error) {
+func (r *snapshotBuilder) field(c int, leaf parquet.LeafColumn) (*field, error) {
 	f := fieldOf(leaf.Node)
 	want := r.typeOf(c)
 	if leaf.MaxRepetitionLevel > 0 {
-		return nil, r.wrong(place{}, "column %s is a list", r.layout.columns[c].Name)
+		return nil, r.wrong(filePosition{}, "column %s is a list", r.layout.columns[c].Name)
 	}
 	if f == nil || f.kind != want.Kind {
-		return nil, r.wrong(place{}, "column %s is %s in the file, and %s in the pipeline file: say so under types of the reference",
+		return nil, r.wrong(filePosition{}, "column %s is %s in the file, and %s in the pipeline file: say so under types of the reference",
 			r.layout.columns[c].Name, leaf.Node.Type(), want)
 	}
 	return f, nil

@@ -74,19 +74,19 @@ func (n normalization) appendKey(dst []byte, columns []arrow.Array, i int) (key 
 // rowsMax bounds a reference: rows are numbered by 32 bits.
 const rowsMax = 1 << 30
 
-// loading is a reference that is being read.
-type loading struct {
-	path     string
-	layout   *layout
-	builders []array.Builder
-	places   []place // of the rows
+// snapshotBuilder collects the rows of a reference while its file is read.
+type snapshotBuilder struct {
+	path      string
+	layout    *layout
+	builders  []array.Builder
+	positions []filePosition // of the rows
 }
 
-// place is where a row or a value is in the file. 0 = unknown.
-type place struct{ line, column int }
+// filePosition is the position of a row or a value in the file. 0 = unknown.
+type filePosition struct{ line, column int }
 
-func newLoading(path string, l *layout) *loading {
-	r := &loading{path: path, layout: l}
+func newSnapshotBuilder(path string, l *layout) *snapshotBuilder {
+	r := &snapshotBuilder{path: path, layout: l}
 	for _, c := range l.columns {
 		r.builders = append(r.builders, array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow()))
 	}
@@ -96,7 +96,7 @@ func newLoading(path string, l *layout) *loading {
 // fileError is what is wrong at a place of a file.
 type fileError struct {
 	path       string
-	at         place
+	at         filePosition
 	characters bool // that the column counts; else bytes
 	message    string
 }
@@ -114,12 +114,12 @@ func (e *fileError) Error() string {
 }
 
 // wrong says what is wrong at a place of the file, whose column counts bytes.
-func (r *loading) wrong(at place, format string, args ...any) error {
+func (r *snapshotBuilder) wrong(at filePosition, format string, args ...any) error {
 	return &fileError{path: r.path, at: at, message: fmt.Sprintf(format, args...)}
 }
 
 // value appends the text of a value to column c.
-func (r *loading) value(c int, text []byte, at place) error {
+func (r *snapshotBuilder) value(c int, text []byte, at filePosition) error {
 	col := &r.layout.columns[c]
 	if col.Type.Kind == pipeline.String && !utf8.Valid(text) {
 		return r.wrong(at, "column %s: the text %q is not UTF-8", col.Name, cut(text))
@@ -140,29 +140,29 @@ func cut(text []byte) string {
 }
 
 // end ends a row.
-func (r *loading) end(at place) error {
-	if len(r.places) == rowsMax {
+func (r *snapshotBuilder) end(at filePosition) error {
+	if len(r.positions) == rowsMax {
 		return r.wrong(at, "more than %d rows", rowsMax)
 	}
-	r.places = append(r.places, at)
+	r.positions = append(r.positions, at)
 	return nil
 }
 
 // finish indexes the rows. A repeated key is a mistake.
-func (r *loading) finish(n normalization) (*snapshot, error) {
-	s := &snapshot{rows: make(map[string]int32, len(r.places))}
+func (r *snapshotBuilder) finish(n normalization) (*snapshot, error) {
+	s := &snapshot{rows: make(map[string]int32, len(r.positions))}
 	for _, b := range r.builders {
 		s.columns = append(s.columns, b.NewArray())
 	}
 	keys := s.columns[:r.layout.key]
 	var key []byte
-	for i, at := range r.places {
+	for i, at := range r.positions {
 		var null bool
 		if key, null = n.appendKey(key[:0], keys, i); null {
 			continue
 		}
 		if first, twice := s.rows[string(key)]; twice {
-			return nil, r.repeated(keys, i, at, r.places[first], n)
+			return nil, r.repeated(keys, i, at, r.positions[first], n)
 		}
 		s.rows[string(key)] = int32(i)
 	}
@@ -171,7 +171,7 @@ func (r *loading) finish(n normalization) (*snapshot, error) {
 }
 
 // repeated says which key is there twice.
-func (r *loading) repeated(keys []arrow.Array, i int, at, first place, n normalization) error {
+func (r *snapshotBuilder) repeated(keys []arrow.Array, i int, at, first filePosition, n normalization) error {
 	var parts []string
 	for c, col := range keys {
 		parts = append(parts, fmt.Sprintf("%s = %q", r.layout.columns[c].Name, cut([]byte(col.ValueStr(i)))))
@@ -184,4 +184,4 @@ func (r *loading) repeated(keys []arrow.Array, i int, at, first place, n normali
 }
 
 // typeOf returns the type that a column is to have.
-func (r *loading) typeOf(c int) pipeline.Type { return r.layout.columns[c].Type }
+func (r *snapshotBuilder) typeOf(c int) pipeline.Type { return r.layout.columns[c].Type }

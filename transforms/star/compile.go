@@ -27,7 +27,7 @@ func compile(name string, cfg Config, inputs []*pipeline.Table, saved *layouts) 
 	if len(cfg.Dimensions)+len(cfg.Facts) == 0 {
 		c.wrong("a star needs at least one dimension or fact")
 	}
-	c.names(&cfg)
+	c.checkTableNames(&cfg)
 	for i := range cfg.Dimensions {
 		c.addDimension(cfg.Dimensions[i].Name, &cfg.Dimensions[i].Value)
 	}
@@ -74,8 +74,8 @@ func (c *compiler) unknown(message, name string, known []string, path ...string)
 	c.mistakes = append(c.mistakes, &spec.FieldError{Path: path, Message: message, Name: name, Known: known})
 }
 
-// names refuses two tables of one name.
-func (c *compiler) names(cfg *Config) {
+// checkTableNames refuses two tables of one name.
+func (c *compiler) checkTableNames(cfg *Config) {
 	seen := map[string]string{}
 	check := func(section, name string) {
 		folded := strings.ToLower(name)
@@ -83,7 +83,7 @@ func (c *compiler) names(cfg *Config) {
 		case twice && other == name:
 			c.wrong(fmt.Sprintf("%q is a dimension already: give one of them another name", name), section, name)
 		case twice:
-			c.wrong(alike(other, name), section, name)
+			c.wrong(sameNameMessage(other, name), section, name)
 		}
 		seen[folded] = name
 	}
@@ -95,7 +95,7 @@ func (c *compiler) names(cfg *Config) {
 	}
 }
 
-func alike(a, b string) string {
+func sameNameMessage(a, b string) string {
 	return fmt.Sprintf("%q and %q have one name when case is ignored, as warehouses do: give one of them another name", a, b)
 }
 
@@ -119,28 +119,28 @@ func additions(columns []pipeline.Column, by string) []addition {
 	return all
 }
 
-// differ refuses two columns of one name in a table.
-func (c *compiler) differ(added []addition, named []mention) {
+// refuseSameNames refuses two columns of one name in a table.
+func (c *compiler) refuseSameNames(added []addition, named []mention) {
 	seen := map[string]string{}
 	for _, p := range named {
 		folded := strings.ToLower(p.name)
 		if i := slices.IndexFunc(added, func(a addition) bool { return a.name == folded }); i >= 0 {
-			c.taken(p, added[i])
+			c.reportTaken(p, added[i])
 			continue
 		}
 		switch other, twice := seen[folded]; {
 		case twice && other == p.name:
 			c.wrong(fmt.Sprintf("the table has a column %q already: give this one another name", p.name), p.path...)
 		case twice:
-			c.wrong(alike(other, p.name), p.path...)
+			c.wrong(sameNameMessage(other, p.name), p.path...)
 		default:
 			seen[folded] = p.name
 		}
 	}
 }
 
-// taken says that a column has the name of one that is added.
-func (c *compiler) taken(p mention, a addition) {
+// reportTaken says that a column has the name of one that is added.
+func (c *compiler) reportTaken(p mention, a addition) {
 	has, do := "has the name", "give it another name"
 	if p.name != a.name {
 		has = "has, when case is ignored, the name"
@@ -201,7 +201,7 @@ func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
 	r := c.input(pipeline.Input{Table: t})
 	if r.lookup == nil {
 		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
-		r.lookup.start(c.saved.Rows[t.Name], t)
+		r.lookup.startWith(c.saved.Rows[t.Name], t)
 	}
 	return r.lookup
 }
@@ -252,7 +252,7 @@ func (c *compiler) calendarDimension(d *dimension, name string, cfg *DimensionCo
 		return nil
 	}
 	columns := calendar.Columns(cfg.SurrogateKey)
-	c.differ(additions(columns[1:], "every calendar has"), []mention{{cfg.SurrogateKey, append(at, "surrogate_key")}})
+	c.refuseSameNames(additions(columns[1:], "every calendar has"), []mention{{cfg.SurrogateKey, append(at, "surrogate_key")}})
 	return columns
 }
 
@@ -345,7 +345,7 @@ func (c *compiler) memberColumns(d *dimension, named []mention) []pipeline.Colum
 		columns = append(columns, pipeline.FlagColumns()...)
 		added = append(added, flagAdditions()...)
 	}
-	c.differ(added, named)
+	c.refuseSameNames(added, named)
 	return columns
 }
 

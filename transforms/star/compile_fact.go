@@ -43,7 +43,7 @@ func (c *compiler) addFact(name string, cfg *FactConfig) {
 	if policy.OnDelete == pipeline.Flag && !c.canFlag(f.table, cfg.OnDelete, f.path("on_delete")) {
 		return
 	}
-	f.base.start(c.saved.Bases[name], f.table)
+	f.base.startWith(c.saved.Bases[name], f.table)
 	f.setGrain(cfg.Grain)
 	for _, l := range cfg.Lookups {
 		f.allAliases = append(f.allAliases, l.Name)
@@ -92,7 +92,7 @@ func (c *factCompiler) checkNames(cfg *FactConfig, policy pipeline.Policy) {
 	for _, m := range cfg.Measures {
 		named = append(named, mention{m.Name, c.path("measures", m.Name)})
 	}
-	c.differ(added, named)
+	c.refuseSameNames(added, named)
 }
 
 // setGrain checks that the grain is the base table's key.

@@ -13,10 +13,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// Layouts say which columns the packed rows of the state have, in which order. A
-// column that is added goes to the end, where rows from before are null; one that is
-// taken out keeps its place. So rows of all definitions that a star had can be read,
-// whatever the order in the pipeline file is.
+// A layout lists the columns of the packed rows in the state, in their order. A column that
+// is added goes to the end, where rows from before are null; one that is taken out stays in
+// the layout. So rows of all definitions that a star had can be read, whatever the order in
+// the pipeline file is.
 
 // layouts are all that a star's state has.
 type layouts struct {
@@ -44,7 +44,7 @@ type layoutColumn struct {
 // the fact is made again.
 const revisionColumn = ""
 
-// names lists the columns.
+// checkTableNames lists the columns.
 func (l *layout) names() (names []string) {
 	if l != nil {
 		for _, c := range l.Columns {
@@ -107,9 +107,9 @@ func columnOf(t *pipeline.Table, name string) int {
 	return -1
 }
 
-// start begins a projection of a table with the columns of a layout, which are not
-// read where nothing uses them any longer.
-func (p *projection) start(l *layout, t *pipeline.Table) {
+// startWith begins a projection of a table with the columns of a layout. Columns that the table
+// has no longer, or with another type, are null.
+func (p *projection) startWith(l *layout, t *pipeline.Table) {
 	if l == nil {
 		return
 	}
@@ -231,8 +231,8 @@ func (s *Star) layouts() layouts {
 	for _, f := range s.facts {
 		l.Emitted[f.name] = &f.emittedColumns.layout
 		order := &layout{}
-		for _, look := range f.lookups {
-			order.Columns = append(order.Columns, layoutColumn{Name: look.alias})
+		for _, l := range f.lookups {
+			order.Columns = append(order.Columns, layoutColumn{Name: l.alias})
 		}
 		l.Lookups[f.name] = order
 	}
@@ -241,7 +241,7 @@ func (s *Star) layouts() layouts {
 
 // compileFor compiles the star anew for a state that other definitions have made, of the
 // same facts and dimensions. Its tables stay the ones that others know.
-func (s *Star) compileFor(saved *saved) (*Star, error) {
+func (s *Star) compileFor(saved *savedState) (*Star, error) {
 	if saved.Layouts == nil {
 		return s, nil
 	}

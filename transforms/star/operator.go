@@ -14,12 +14,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
-// saved is what the checkpoint keeps of a star besides its keyspaces.
-type saved struct {
-	// Definitions holds what each table is made of: what is in the state was
-	// made by them.
+// savedState is what the checkpoint keeps of a star besides its keyspaces.
+type savedState struct {
+	// Definitions are the texts of the definitions that the state was made by, by table.
 	Definitions map[string]string `json:"definitions"`
-	// Measures holds how those of each fact are made, which may change.
+	// Measures are the texts of each fact's measures, which may change.
 	Measures map[string]string `json:"measures,omitempty"`
 	Layouts  *layouts          `json:"layouts"`
 	LastKeys map[string]int64  `json:"next"`    // the surrogate key assigned last, by dimension
@@ -31,7 +30,7 @@ type saved struct {
 // lookups and facts when the epoch ends.
 type operator struct {
 	star    *Star
-	saved   saved
+	saved   savedState
 	started bool // the rows that dimensions have from the start are emitted
 	bounded bool
 	metrics metrics
@@ -132,7 +131,7 @@ func (s *Star) CheckSaved(raw json.RawMessage) error {
 }
 
 // restore reads what the checkpoint keeps, of a star of these definitions.
-func (s *Star) restore(raw json.RawMessage) (restored saved, err error) {
+func (s *Star) restore(raw json.RawMessage) (restored savedState, err error) {
 	if err := json.Unmarshal(raw, &restored); err != nil {
 		return restored, fmt.Errorf("checkpoint: %w", err)
 	}

@@ -71,7 +71,7 @@ func (r *lookupRow) needsResharding() bool {
 func (l *lookupRows) applyDeltas() error {
 	var shards []postingShard
 	at := map[pipeline.Hash]int{}
-	var changes []posting
+	var changes []shardChange
 	for i := range l.entries {
 		r := &l.entries[i]
 		if r.delta == nil {
@@ -84,7 +84,7 @@ func (l *lookupRows) applyDeltas() error {
 					at[key] = 0
 					shards = append(shards, postingShard{key: key, row: int32(i)})
 				}
-				changes = append(changes, posting{key, fact})
+				changes = append(changes, shardChange{key, fact})
 			}
 		}
 		r.postings += len(r.delta.added) - len(r.delta.removed)
@@ -121,7 +121,7 @@ func (l *lookupRows) applyDeltas() error {
 	return nil
 }
 
-type posting struct {
+type shardChange struct {
 	shard pipeline.Hash
 	fact  pipeline.Hash
 }

@@ -6,12 +6,13 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// Reading ahead. What an entry of an epoch refers to (a row of the state, another entry, a slot of a
-// hashNaturalKey table) is anywhere in memory. A loop that followed the references of one entry after the
-// other would wait for the memory each time. So the long loops of this package go over their
-// entries in batches: they first read one word of all that a batch refers to, so that the waits
-// overlap, and then do the work of the batch. The words are added to a field prefetchSum, which
-// nobody needs: the compiler would leave out a read whose result is not used.
+// What an entry of an epoch refers to (a row of the state, another entry, a slot of a hash
+// table) is anywhere in memory, and a loop that followed the references of one entry after
+// the other would wait for the memory each time. So the long loops of this package read
+// ahead: they go over their entries in batches, first read one word of all that a batch
+// refers to, so that the waits overlap, and then do the work of the batch. The words are
+// added to a field prefetchSum, whose value nothing needs: the compiler would leave out a read
+// whose result is not used.
 
 // prefetchKeys is the number of entries of a batch.
 const prefetchKeys = 32

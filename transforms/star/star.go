@@ -288,7 +288,7 @@ func (s *Star) Dimensions() []*pipeline.Table {
 	return all
 }
 
-// Explain says, for each of the readings, what the star needs it for.
+// Explain implements pipeline.StatefulTransform.
 func (s *Star) Explain() []string {
 	all := make([]string, len(s.inputs))
 	for i, r := range s.inputs {

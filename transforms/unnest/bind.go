@@ -6,8 +6,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 )
 
-// formatBinding is what a mapper keeps for one format of records.
-type formatBinding struct {
+// boundFormat is what a mapper keeps for one format of records.
+type boundFormat struct {
 	format    *pipeline.Format
 	typed     bool
 	tableName []byte // the table's name, where the format gives it
@@ -32,14 +32,14 @@ type imageProjection struct {
 // source.
 const formatsMax = 64
 
-func (m *mapper) bind(f *pipeline.Format) *formatBinding {
+func (m *mapper) bind(f *pipeline.Format) *boundFormat {
 	if b, ok := m.formats[f]; ok {
 		return b
 	}
 	if len(m.formats) >= formatsMax {
 		clear(m.formats)
 	}
-	b := &formatBinding{format: f, typed: f.Encoding != pipeline.JSON}
+	b := &boundFormat{format: f, typed: f.Encoding != pipeline.JSON}
 	if f.Table != "" {
 		b.tableName = []byte(f.Table)
 	}

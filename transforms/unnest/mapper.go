@@ -19,7 +19,7 @@ type mapper struct {
 	settled  bool
 	deletes  bool // some table needs deletes
 	archives bool // some table takes removed items
-	formats  map[*pipeline.Format]*formatBinding
+	formats  map[*pipeline.Format]*boundFormat
 	tables   []tableBuilder
 	rows     rowMaker // of the record that is being read
 

@@ -102,7 +102,7 @@ func (u *Unnest) Warnings() []error {
 
 // NewMapper implements pipeline.ChangeTransform.
 func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
-	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*formatBinding{}, tables: make([]tableBuilder, len(u.tables)),
+	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*boundFormat{}, tables: make([]tableBuilder, len(u.tables)),
 		rows: rowMaker{unnest: u}}
 	for i, t := range u.tables {
 		b := &m.tables[i]

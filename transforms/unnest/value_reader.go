@@ -12,7 +12,7 @@ import (
 // valueReader reads the cells of a row from where the row is in the record: an image, or
 // an element of a list in it. What it returns of bytes is valid until the next cell.
 type valueReader struct {
-	binding *formatBinding
+	binding *boundFormat
 	current *tableBuilder // the table that the row is of
 	rec     []byte
 	meta    pattern.Meta

@@ -28,9 +28,9 @@ type Attribute struct {
 }
 
 // Missing stands for an attribute that is not there.
-var Missing any = missing{}
+var Missing any = missingValue{}
 
-type missing struct{}
+type missingValue struct{}
 
 // Order is what decides between an item's changes of one time.
 type Order int

@@ -179,15 +179,15 @@ func (f *Faults) suspend(do func() error) error {
 	return err
 }
 
-// Step makes one request, unless it is the one to fail.
-func (f *Faults) Step(request func() error) error {
+// Do makes one request. The one that is to fail is not made, or fails after it was.
+func (f *Faults) Do(request func() error) error {
 	f.mu.Lock()
 	f.seen++
-	strikes := f.at == f.seen
-	f.fired = f.fired || strikes
+	fails := f.at == f.seen
+	f.fired = f.fired || fails
 	after := f.after
 	f.mu.Unlock()
-	if !strikes {
+	if !fails {
 		return request()
 	}
 	if after {

@@ -69,7 +69,7 @@ func (d *toy) Transact(ctx context.Context, do warehouse.InTx) error {
 	if err := do(ctx, tx); err != nil {
 		return err
 	}
-	return d.faults.Step(func() error { d.tables = tx.tables; return nil })
+	return d.faults.Do(func() error { d.tables = tx.tables; return nil })
 }
 
 func (d *toy) Reset(ctx context.Context, _ []*pipeline.Table, _ bool, do warehouse.InTx) error {
@@ -79,7 +79,7 @@ func (d *toy) Reset(ctx context.Context, _ []*pipeline.Table, _ bool, do warehou
 func (d *toy) Close() error { return nil }
 
 // request is one that may fail: what it has done to the copy makes no difference.
-func (t *toyTx) request() error { return t.faults.Step(func() error { return nil }) }
+func (t *toyTx) request() error { return t.faults.Do(func() error { return nil }) }
 
 func (t *toyTx) LockToken(context.Context, warehouse.Owner) error { return t.request() }
 

@@ -76,13 +76,13 @@ func Arrange(exports []*Export, read Span, begun func(*Export) bool) (*Plan, err
 				text(chains[i-1].span.Until), text(c.span.Since), c.exports[0]))
 		}
 	}
-	p.step(todo, Span{chains[first].span.Since, read.Until})
+	p.addEntries(todo, Span{chains[first].span.Since, read.Until})
 	return p, nil
 }
 
-// step lists the exports with the time that is reached by each. What has no items
-// is read as soon as what comes before it is.
-func (p *Plan) step(todo []*Export, reached Span) {
+// addEntries adds the exports in their order, each with the span that is read without a
+// hole before and after it. An export without items is read as soon as the one before it.
+func (p *Plan) addEntries(todo []*Export, reached Span) {
 	for _, e := range todo {
 		s := Entry{Export: e, Before: reached}
 		if e.To.After(reached.Until) {
