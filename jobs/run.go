@@ -116,7 +116,7 @@ func (s *cli) execute(ctx context.Context, a *assembly.Pipeline) (telemetry.Prog
 		a.Config.Hook = s.hook
 	}
 	a.Config.Opened = func(stateID string, epoch int64) { announce(a, server, stateID, epoch) }
-	a.Config.GiveUp = func(err error) func() bool {
+	a.Config.OnCallTimeout = func(err error) func() bool {
 		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.File.Name, assembly.Redacted(a, err)))
 	}
 	show := status.ShowProgress(m, s.progressScreen(a))

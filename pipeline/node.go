@@ -80,13 +80,6 @@ const (
 	Settled
 )
 
-// Token identifies what a sink has published.
-type Token struct {
-	Pipeline string
-	StateID  string
-	Epoch    int64
-}
-
 // SinkOptions is what a sink is told when it is opened.
 type SinkOptions struct {
 	Env      Env

@@ -8,7 +8,7 @@ import (
 // Source reads change records of partitions: files, shards, segments of a scan. Each
 // partition has an order, which is kept (I4), and a cursor, which is saved.
 //
-// A source whose partitions are read side by side, come and go implements Partitioned,
+// A source whose partitions are read side by side, come and go implements PartitionSource,
 // of which pipeline/partitions makes a Source.
 //
 // # Life

@@ -91,7 +91,7 @@ func (st *Status) fill(p *Pipeline, store *state.Store) error {
 	}
 	for _, name := range p.Sinks {
 		c := cp.Committables[name]
-		published, saved := telemetry.SinkEpochs(cp, name, cp.Epoch == committed)
+		published, saved := cp.SinkEpochs(name, cp.Epoch == committed)
 		st.Sinks[name] = Sink{published, saved, c != nil && c.SinkState != nil, nil}
 	}
 	unmatched, err := engine.Unmatched(p.Transforms, cp)

@@ -19,7 +19,7 @@ import (
 type Store interface {
 	Objects
 	Transfers
-	Place
+	Location
 }
 
 // Objects are made, read and removed as a whole.
@@ -49,18 +49,18 @@ type Transfers interface {
 	// Append opens an object to be changed from some place on, or makes it. The
 	// error is errors.ErrUnsupported where objects can't grow.
 	Append(ctx context.Context, name string) (Tail, error)
-	// Unfinished yields what a crash left of objects whose names begin with the
+	// UnfinishedObject yields what a crash left of objects whose names begin with the
 	// prefix: writers that were neither finished nor aborted. Some may be in use.
-	Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinished, error]
+	Unfinished(ctx context.Context, prefix string) iter.Seq2[UnfinishedObject, error]
 	// Discard removes what is unfinished.
-	Discard(ctx context.Context, u Unfinished) error
+	Discard(ctx context.Context, u UnfinishedObject) error
 	// Prune removes what a store has besides objects below a prefix that ends with a
 	// slash: empty folders.
 	Prune(ctx context.Context, prefix string) error
 }
 
-// Place is where a store is.
-type Place interface {
+// Location is where a store is.
+type Location interface {
 	// URL is an object's name for people: a path as they have written it.
 	URL(name string) string
 	// Canonical is the one name of an object's place in the world, whether there is
@@ -149,8 +149,8 @@ type Tail interface {
 	Close() error
 }
 
-// Unfinished is an object that nobody has finished yet.
-type Unfinished struct {
+// UnfinishedObject is an object that nobody has finished yet.
+type UnfinishedObject struct {
 	Name    string // that it would have
 	Started time.Time
 	ID      string // of the attempt, for the store

@@ -52,7 +52,7 @@ func File(file string, access disk.Access) (*Dir, string) {
 	return d, name
 }
 
-// URL implements Place.
+// URL implements Location.
 func (d *Dir) URL(name string) string {
 	if d.asIs {
 		return d.root + filepath.FromSlash(name)
@@ -60,10 +60,10 @@ func (d *Dir) URL(name string) string {
 	return filepath.Join(d.root, filepath.FromSlash(name))
 }
 
-// Canonical implements Place.
+// Canonical implements Location.
 func (d *Dir) Canonical(name string) (string, error) { return disk.Canonical(d.URL(name)) }
 
-// Around implements Place: the folders above, up to the root of the disk.
+// Around implements Location: the folders above, up to the root of the disk.
 func (d *Dir) Around(name string) ([]Store, error) {
 	at, err := d.Canonical(name)
 	if err != nil {
@@ -77,7 +77,7 @@ func (d *Dir) Around(name string) ([]Store, error) {
 	return all, nil
 }
 
-// Writable implements Place.
+// Writable implements Location.
 func (d *Dir) Writable(context.Context) error { return disk.CanMake(d.root) }
 
 // local returns the path of an object.
@@ -381,13 +381,13 @@ func (d *Dir) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[
 	}
 }
 
-// Unfinished implements Transfers.
-func (d *Dir) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinished, error] {
-	return func(yield func(Unfinished, error) bool) {
+// UnfinishedObject implements Transfers.
+func (d *Dir) Unfinished(ctx context.Context, prefix string) iter.Seq2[UnfinishedObject, error] {
+	return func(yield func(UnfinishedObject, error) bool) {
 		dir, _ := path.Split(prefix)
 		err := d.walk(ctx, dir, dir, true, func(name string, e fs.DirEntry) (bool, error) {
 			final, ok := parseTemporary(e.Name())
-			u := Unfinished{Name: path.Join(path.Dir(name), final), ID: name}
+			u := UnfinishedObject{Name: path.Join(path.Dir(name), final), ID: name}
 			if !ok || !strings.HasPrefix(u.Name, prefix) {
 				return true, nil
 			}
@@ -402,13 +402,13 @@ func (d *Dir) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinishe
 			return yield(u, nil), nil
 		})
 		if err != nil {
-			yield(Unfinished{}, err)
+			yield(UnfinishedObject{}, err)
 		}
 	}
 }
 
 // Discard implements Transfers.
-func (d *Dir) Discard(ctx context.Context, u Unfinished) error {
+func (d *Dir) Discard(ctx context.Context, u UnfinishedObject) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -39,18 +39,18 @@ func NewMemory() *Memory {
 	return &Memory{objects: map[string]*content{}, writers: map[*memoryWriter]bool{}}
 }
 
-// URL implements Place.
+// URL implements Location.
 func (m *Memory) URL(name string) string { return "memory:" + name }
 
-// Canonical implements Place.
+// Canonical implements Location.
 func (m *Memory) Canonical(name string) (string, error) {
 	return fmt.Sprintf("memory:%p/%s", m, name), nil
 }
 
-// Around implements Place: it lies in nothing.
+// Around implements Location: it lies in nothing.
 func (m *Memory) Around(string) ([]Store, error) { return nil, nil }
 
-// Writable implements Place.
+// Writable implements Location.
 func (m *Memory) Writable(context.Context) error { return nil }
 
 // set makes an object. The caller holds the lock.
@@ -257,21 +257,21 @@ func (t *memoryTail) Finish() error {
 
 func (t *memoryTail) Close() error { return nil }
 
-// Unfinished implements Transfers.
-func (m *Memory) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinished, error] {
-	return func(yield func(Unfinished, error) bool) {
-		var all []Unfinished
+// UnfinishedObject implements Transfers.
+func (m *Memory) Unfinished(ctx context.Context, prefix string) iter.Seq2[UnfinishedObject, error] {
+	return func(yield func(UnfinishedObject, error) bool) {
+		var all []UnfinishedObject
 		m.mu.Lock()
 		for w := range m.writers {
 			if strings.HasPrefix(w.name, prefix) {
-				all = append(all, Unfinished{Name: w.name, Started: w.started, ID: fmt.Sprintf("%p", w)})
+				all = append(all, UnfinishedObject{Name: w.name, Started: w.started, ID: fmt.Sprintf("%p", w)})
 			}
 		}
 		m.mu.Unlock()
-		slices.SortFunc(all, func(a, b Unfinished) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
+		slices.SortFunc(all, func(a, b UnfinishedObject) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 		for _, u := range all {
 			if ctx.Err() != nil {
-				yield(Unfinished{}, ctx.Err())
+				yield(UnfinishedObject{}, ctx.Err())
 				return
 			}
 			if !yield(u, nil) {
@@ -282,7 +282,7 @@ func (m *Memory) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfini
 }
 
 // Discard implements Transfers.
-func (m *Memory) Discard(ctx context.Context, u Unfinished) error {
+func (m *Memory) Discard(ctx context.Context, u UnfinishedObject) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.writers, func(w *memoryWriter, _ bool) bool { return fmt.Sprintf("%p", w) == u.ID })

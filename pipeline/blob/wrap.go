@@ -52,19 +52,19 @@ type Wrapper func(ctx context.Context, c Call, do func() error) error
 
 // Wrap returns the store with a wrapper around each call. A listing is one call from its
 // first object to its last.
-func Wrap(s Store, w Wrapper) Store { return &wrapped{Store: s, around: w} }
+func Wrap(s Store, w Wrapper) Store { return &wrappedStore{Store: s, around: w} }
 
-type wrapped struct {
+type wrappedStore struct {
 	Store
 	around Wrapper
 }
 
-func (s *wrapped) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[Info, error] {
+func (s *wrappedStore) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[Info, error] {
 	return listAgain(ctx, s.around, Call{OpList, prefix}, func(i Info) string { return i.Name }, func() iter.Seq2[Info, error] { return s.Store.List(ctx, prefix, o) })
 }
 
-func (s *wrapped) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinished, error] {
-	return listAgain(ctx, s.around, Call{OpUnfinished, prefix}, func(u Unfinished) string { return u.ID }, func() iter.Seq2[Unfinished, error] { return s.Store.Unfinished(ctx, prefix) })
+func (s *wrappedStore) Unfinished(ctx context.Context, prefix string) iter.Seq2[UnfinishedObject, error] {
+	return listAgain(ctx, s.around, Call{OpUnfinished, prefix}, func(u UnfinishedObject) string { return u.ID }, func() iter.Seq2[UnfinishedObject, error] { return s.Store.Unfinished(ctx, prefix) })
 }
 
 // listAgain yields what a listing does. If it is made again, what was yielded already is
@@ -94,12 +94,12 @@ func listAgain[T any](ctx context.Context, around Wrapper, c Call, key func(T) s
 	}
 }
 
-func (s *wrapped) Stat(ctx context.Context, name string) (i Info, err error) {
+func (s *wrappedStore) Stat(ctx context.Context, name string) (i Info, err error) {
 	err = s.around(ctx, Call{OpStat, name}, func() error { i, err = s.Store.Stat(ctx, name); return err })
 	return i, err
 }
 
-func (s *wrapped) Open(ctx context.Context, name string) (Object, error) {
+func (s *wrappedStore) Open(ctx context.Context, name string) (Object, error) {
 	var o Object
 	err := s.around(ctx, Call{OpOpen, name}, func() (err error) {
 		if o != nil { // of an attempt whose success was not believed

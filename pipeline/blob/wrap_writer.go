@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-func (s *wrapped) Around(name string) ([]Store, error) {
+func (s *wrappedStore) Around(name string) ([]Store, error) {
 	all, err := s.Store.Around(name)
 	for i := range all {
 		all[i] = Wrap(all[i], s.around)
@@ -13,11 +13,11 @@ func (s *wrapped) Around(name string) ([]Store, error) {
 	return all, err
 }
 
-func (s *wrapped) Writable(ctx context.Context) error {
+func (s *wrappedStore) Writable(ctx context.Context) error {
 	return s.around(ctx, Call{OpWritable, ""}, func() error { return s.Store.Writable(ctx) })
 }
 
-func (s *wrapped) Create(ctx context.Context, name string, o CreateOptions) (Writer, error) {
+func (s *wrappedStore) Create(ctx context.Context, name string, o CreateOptions) (Writer, error) {
 	var w Writer
 	err := s.around(ctx, Call{OpCreate, name}, func() (err error) {
 		if w != nil { // of an attempt whose success was not believed
@@ -59,7 +59,7 @@ func (w *wrappedWriter) Abort() error {
 	return w.around(context.WithoutCancel(w.ctx), Call{OpAbort, w.name}, w.Writer.Abort)
 }
 
-func (s *wrapped) Append(ctx context.Context, name string) (Tail, error) {
+func (s *wrappedStore) Append(ctx context.Context, name string) (Tail, error) {
 	var t Tail
 	err := s.around(ctx, Call{OpAppend, name}, func() (err error) {
 		if t != nil {
@@ -103,21 +103,21 @@ func (t *wrappedTail) Close() error {
 	return t.around(context.WithoutCancel(t.ctx), Call{OpAbort, t.name}, t.Tail.Close)
 }
 
-func (s *wrapped) Delete(ctx context.Context, names ...string) error {
+func (s *wrappedStore) Delete(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		return nil
 	}
 	return s.around(ctx, Call{OpDelete, names[0]}, func() error { return s.Store.Delete(ctx, names...) })
 }
 
-func (s *wrapped) Upload(ctx context.Context, file, name string) error {
+func (s *wrappedStore) Upload(ctx context.Context, file, name string) error {
 	return s.around(ctx, Call{OpUpload, name}, func() error { return s.Store.Upload(ctx, file, name) })
 }
 
-func (s *wrapped) Discard(ctx context.Context, u Unfinished) error {
+func (s *wrappedStore) Discard(ctx context.Context, u UnfinishedObject) error {
 	return s.around(ctx, Call{OpDiscard, u.Name}, func() error { return s.Store.Discard(ctx, u) })
 }
 
-func (s *wrapped) Prune(ctx context.Context, prefix string) error {
+func (s *wrappedStore) Prune(ctx context.Context, prefix string) error {
 	return s.around(ctx, Call{OpPrune, prefix}, func() error { return s.Store.Prune(ctx, prefix) })
 }

@@ -19,7 +19,7 @@ type budget struct {
 	ring     [budgetWindowRecords/8 + 1]byte // a bit for each of the last records: a dead letter
 	n        int64                           // records seen
 	bad      int64                           // dead letters in the window
-	readings map[string]*sourceReading       // by source
+	readings map[string]*readingCount        // by source
 	rows     []letterCount                   // rows that sinks refused during the readings
 	// refused counts, by sink, the rows refused in this opening that are in the
 	// budget already.
@@ -27,15 +27,15 @@ type budget struct {
 }
 
 type savedBudget struct {
-	Ring   []byte                    `json:"ring,omitempty"`
-	N      int64                     `json:"n"`
-	Bad    int64                     `json:"bad"`
-	Passes map[string]*sourceReading `json:"passes,omitempty"`
-	Rows   []letterCount             `json:"rows,omitempty"`
+	Ring   []byte                   `json:"ring,omitempty"`
+	N      int64                    `json:"n"`
+	Bad    int64                    `json:"bad"`
+	Passes map[string]*readingCount `json:"passes,omitempty"`
+	Rows   []letterCount            `json:"rows,omitempty"`
 }
 
 func restoreBudget(maxRatio float64, raw json.RawMessage) (*budget, error) {
-	b := &budget{max: maxRatio, readings: map[string]*sourceReading{}, refused: map[string]int64{}}
+	b := &budget{max: maxRatio, readings: map[string]*readingCount{}, refused: map[string]int64{}}
 	if raw == nil {
 		return b, nil
 	}

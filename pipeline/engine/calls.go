@@ -68,7 +68,7 @@ type calls struct {
 }
 
 func newCalls(c *Config) *calls {
-	return &calls{limit: c.Limits.CommitTimeout, stallAfter: cmp.Or(c.StallAfter, stallAfter), giveUp: c.GiveUp, observer: c.Observer, log: c.Log, clock: c.now}
+	return &calls{limit: c.Limits.CommitTimeout, stallAfter: cmp.Or(c.StallAfter, stallAfter), giveUp: c.OnCallTimeout, observer: c.Observer, log: c.Log, clock: c.now}
 }
 
 const (
@@ -87,7 +87,7 @@ var errLost = errors.New("nobody answers")
 // watch runs f, and looks at it from time to time. A call that gets no further is
 // told of, in the log, by metrics and by health, once it has been so for stallAfter;
 // one that its other side has lost is ended, to be tried again; and one whose time
-// is over is given up. Then its context ends, and GiveUp is told: what f is stuck
+// is over is given up. Then its context ends, and OnCallTimeout is told: what f is stuck
 // in may not know of contexts.
 func (c *calls) watch(ctx context.Context, k call, f func(context.Context) error) error {
 	if k.inspector == nil {
@@ -125,7 +125,7 @@ type callWatcher struct {
 	since        time.Time // that it stalls
 	late         bool      // the last look took all its time
 	lost, given  error
-	undo         func() bool // takes GiveUp back
+	undo         func() bool // takes OnCallTimeout back
 }
 
 // times returns how long the call may be silent, and the time between looks.

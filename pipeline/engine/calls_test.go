@@ -47,7 +47,7 @@ func (s *seen) InspectCall(ctx context.Context) pipeline.CallStatus {
 func watched(t *testing.T, s *seen, total bool, giveUp func(error) func() bool, f func(ctx context.Context, c *Config) error) (c *Config, log *bytes.Buffer, err error) {
 	t.Helper()
 	log = &bytes.Buffer{}
-	c = &Config{Limits: Limits{CommitTimeout: time.Minute}, Observer: telemetry.New(telemetry.Options{}), GiveUp: giveUp, Log: slog.New(slog.NewTextHandler(log, nil))}
+	c = &Config{Limits: Limits{CommitTimeout: time.Minute}, Observer: telemetry.New(telemetry.Options{}), OnCallTimeout: giveUp, Log: slog.New(slog.NewTextHandler(log, nil))}
 	k := call{callee: callee{"sink w", "w", s}, kind: "commit", what: "commit of epoch 7", limit: time.Minute, total: total}
 	return c, log, newCalls(c).watch(context.Background(), k, func(ctx context.Context) error { return f(ctx, c) })
 }

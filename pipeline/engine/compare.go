@@ -32,7 +32,7 @@ func (r *run) keepDefinition() error {
 		return err
 	}
 	if !bytes.Equal(kept.Definition, r.definition) {
-		if err := r.store.KeepDefinition(r.definition); err != nil {
+		if err := r.store.SetDefinition(r.definition); err != nil {
 			return err
 		}
 		kept.Definition = r.definition

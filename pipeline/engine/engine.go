@@ -76,11 +76,11 @@ type Config struct {
 	// StallAfter is how long a call of a sink, or of a disk, may go on without a sign
 	// of getting on before it is told of; 0 = three seconds.
 	StallAfter time.Duration
-	// GiveUp, when set, is called when the time of a call is over, with what Run will
+	// OnCallTimeout, when set, is called when the time of a call is over, with what Run will
 	// return as soon as that call does. One that is stuck in a library or a disk does
 	// not: then the caller has to end the process, and undo takes that back where the
 	// call was done at the last moment.
-	GiveUp func(err error) (undo func() bool)
+	OnCallTimeout func(err error) (undo func() bool)
 	// Hook, when set, is called before each named step of an epoch; an error
 	// from it is a failure of that step. Tests stop the process there.
 	Hook func(step Step, epoch int64) error

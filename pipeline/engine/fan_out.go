@@ -14,7 +14,7 @@ import (
 
 // emitSettled gives rows on as they were settled: those who keep them in their
 // state need no columns.
-func (e *openEpoch) emitSettled(node string, o *graph.FanOut, settled *settle.Settled) error {
+func (e *openEpoch) emitSettled(node string, o *graph.FanOut, settled *settle.SettledRows) error {
 	if o.Empty() || len(settled.Ops) == 0 {
 		return nil
 	}

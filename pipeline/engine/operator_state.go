@@ -173,7 +173,7 @@ func (s *stage) checkMoved() error {
 func (r *run) openSettler(s *stage) error {
 	o := settle.Options{
 		Node: s.Name, Sources: s.Sources, Retention: r.c.Tombstones.Microseconds(), State: s.settleState(),
-		Saved:  settle.Saved{Schemas: s.saved.Schemas, SourceTimes: clocksOf(s.Sources, s.saved.SourceTimes), LogicalTables: s.saved.LogicalTables},
+		Saved:  settle.SavedState{Schemas: s.saved.Schemas, SourceTimes: clocksOf(s.Sources, s.saved.SourceTimes), LogicalTables: s.saved.LogicalTables},
 		Tables: s.settledTables(),
 	}
 	if m, ok := s.Transform.(pipeline.Masker); ok {

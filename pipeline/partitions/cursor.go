@@ -10,7 +10,7 @@ import (
 
 // cursor is what is saved of a partition.
 type cursor struct {
-	At      string   `json:"at,omitempty"`      // the Partitioned's own; empty = its start
+	At      string   `json:"at,omitempty"`      // the PartitionSource's own; empty = its start
 	Records int64    `json:"records,omitempty"` // that were read before it
 	Ended   bool     `json:"ended,omitempty"`
 	Parents []string `json:"parents,omitempty"`
@@ -45,7 +45,7 @@ func (c cursor) text() string {
 	return fmt.Sprintf("%s, after %d records", c.At, c.Records)
 }
 
-// setAt moves the cursor to a place of the Partitioned's own.
+// setAt moves the cursor to a position of the PartitionSource's own.
 func (c *cursor) setAt(at []byte) error {
 	if !utf8.Valid(at) {
 		return fmt.Errorf("the cursor %q is no text", at)

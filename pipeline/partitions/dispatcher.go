@@ -54,7 +54,7 @@ type result struct {
 // dispatcher owns the partitions of one opening.
 type dispatcher struct {
 	source  string
-	input   pipeline.Partitioned
+	input   pipeline.PartitionSource
 	options Options
 	env     pipeline.Env
 
@@ -72,7 +72,7 @@ type dispatcher struct {
 	nextDiscovery time.Time
 }
 
-func newDispatcher(source string, input pipeline.Partitioned, o Options, env pipeline.Env) *dispatcher {
+func newDispatcher(source string, input pipeline.PartitionSource, o Options, env pipeline.Env) *dispatcher {
 	return &dispatcher{source: source, input: input, options: o, env: env, jobs: make(chan job), results: make(chan result),
 		partitions: map[string]*partition{}, discoveries: 1}
 }

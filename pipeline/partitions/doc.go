@@ -1,4 +1,4 @@
-// Package partitions makes a pipeline.Source of a pipeline.Partitioned: it reads
+// Package partitions makes a pipeline.Source of a pipeline.PartitionSource: it reads
 // partitions side by side that appear and end while it runs.
 //
 // # Life of a partition

@@ -19,10 +19,10 @@ type Options struct {
 	DiscoveryInterval time.Duration // between two discoveries while none has ended; thirty seconds
 }
 
-// Source reads a Partitioned. It implements pipeline.Source.
+// Source reads a PartitionSource. It implements pipeline.Source.
 type Source struct {
 	name    string
-	input   pipeline.Partitioned
+	input   pipeline.PartitionSource
 	options Options
 
 	open       bool
@@ -36,7 +36,7 @@ type Source struct {
 var _ pipeline.Source = (*Source)(nil)
 
 // New returns a source of this name, as the pipeline file has it.
-func New(name string, input pipeline.Partitioned, o Options) *Source {
+func New(name string, input pipeline.PartitionSource, o Options) *Source {
 	o.Workers = cmp.Or(o.Workers, 8)
 	o.PollInterval = cmp.Or(o.PollInterval, time.Second)
 	o.DiscoveryInterval = cmp.Or(o.DiscoveryInterval, 30*time.Second)
@@ -104,7 +104,7 @@ func (s *Source) Read(ctx context.Context) (*pipeline.Records, error) {
 	}
 }
 
-// Committed does nothing: see pipeline.Partitioned.
+// Committed does nothing: see pipeline.PartitionSource.
 func (s *Source) Committed(context.Context, map[string][]byte) error { return nil }
 
 // Close implements pipeline.Source.

@@ -22,7 +22,7 @@ type schema struct {
 	of      *pipeline.Table // nil = no longer in the pipeline
 	from    []int           // column of the schema → column of the table, or -1
 	builder *rowBuilder
-	output  int // as Settled.Output
+	output  int // as SettledRows.Output
 	room    int // rows that the last epoch with any settled
 }
 

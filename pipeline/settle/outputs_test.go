@@ -18,7 +18,7 @@ type outputs struct {
 	t       *testing.T
 	options Options
 	s       *Settler
-	views   []*pipelinetest.View // by Settled.Output
+	views   []*pipelinetest.View // by SettledRows.Output
 	rejects []int64              // of the last epoch
 }
 

@@ -19,7 +19,7 @@ type policySettler struct {
 	policyRules
 	table     *pipeline.Table // as it comes
 	out       *pipeline.Table
-	output    int     // as Settled.Output
+	output    int     // as SettledRows.Output
 	schema    *schema // of the table without the columns of Flag
 	builder   *rowBuilder
 	tables    *LogicalTables
@@ -169,7 +169,7 @@ func (p *policySettler) runItems(groups [][]int32) error {
 }
 
 // runRows takes that to the row keys, and returns the settled rows, nil when there are none.
-func (p *policySettler) runRows() (*Settled, error) {
+func (p *policySettler) runRows() (*SettledRows, error) {
 	if err := p.apply(); err != nil {
 		return nil, err
 	}
@@ -388,7 +388,7 @@ func (e *contributionChange) rowChange(before, after []byte) (r rowChange, diffe
 
 // build collects the epoch's settled rows, in the order in which their changes
 // were read.
-func (p *policySettler) build() *Settled {
+func (p *policySettler) build() *SettledRows {
 	if len(p.rowChanges) == 0 {
 		return nil
 	}

@@ -302,7 +302,7 @@ func (p *policyAlone) Add(b *pipeline.Batch, ordinal int64) error {
 	return nil
 }
 
-func (p *policyAlone) Finish() (*Settled, error) {
+func (p *policyAlone) Finish() (*SettledRows, error) {
 	if err := p.runItems(p.buffer.byItem()); err != nil {
 		return nil, err
 	}

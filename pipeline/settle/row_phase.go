@@ -88,7 +88,7 @@ const prefetchKeys = 32
 
 // run takes the changes to row keys, in the order of the hashes of those, and returns
 // the settled rows by table.
-func (p *rowPhase) run(keyChanges []keyChange) ([]*Settled, error) {
+func (p *rowPhase) run(keyChanges []keyChange) ([]*SettledRows, error) {
 	p.keyChanges = keyChanges
 	b := p.buffer
 	groups := b.group(len(keyChanges), func(i int32) pipeline.Hash { return keyChanges[i].key })
@@ -196,9 +196,9 @@ func (k *keyChange) rowChange(before, after []byte) (r rowChange, differs bool) 
 
 // build collects the settled rows by table, in the order in which their changes
 // were read.
-func (p *rowPhase) build() []*Settled {
-	byTable := map[uint64]*Settled{}
-	var all []*Settled
+func (p *rowPhase) build() []*SettledRows {
+	byTable := map[uint64]*SettledRows{}
+	var all []*SettledRows
 	order := p.buffer.readOrder(p.rowChanges)
 	for n, i := range order {
 		if n%prefetchKeys == 0 {

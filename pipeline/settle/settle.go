@@ -26,7 +26,7 @@ type Options struct {
 	// Tables are settled by last-writer-wins; those of Policies are among them.
 	Tables   []Table
 	Policies []PolicyTable
-	Saved    Saved // what Save returned for the checkpoint
+	Saved    SavedState // what Save returned for the checkpoint
 	// Missed names sources that were read in part before the transform began to.
 	Missed    []string
 	Retention int64 // µs for which deletions are remembered
@@ -55,8 +55,8 @@ type PolicyTable struct {
 	State      State
 }
 
-// Saved is what the checkpoint keeps of a Settler.
-type Saved struct {
+// SavedState is what the checkpoint keeps of a Settler.
+type SavedState struct {
 	Schemas       map[string]json.RawMessage    // by name in the state
 	SourceTimes   map[string]*state.SourceTimes // by source
 	LogicalTables []state.LogicalTable          // the logical ones
@@ -97,19 +97,19 @@ func CheckPolicy(t PolicyTable) error {
 func (s *Settler) LogicalTables() *LogicalTables { return s.tables }
 
 // Save returns what New is given after a restart.
-func (s *Settler) Save() (Saved, error) {
-	saved := Saved{Schemas: map[string]json.RawMessage{}, SourceTimes: s.watermarks.save(), LogicalTables: s.tables.save()}
+func (s *Settler) Save() (SavedState, error) {
+	saved := SavedState{Schemas: map[string]json.RawMessage{}, SourceTimes: s.watermarks.save(), LogicalTables: s.tables.save()}
 	for name, sc := range s.schemas {
 		raw, err := json.Marshal(sc)
 		if err != nil {
-			return Saved{}, fmt.Errorf("schema of table %q: %w", name, err)
+			return SavedState{}, fmt.Errorf("schema of table %q: %w", name, err)
 		}
 		saved.Schemas[name] = raw
 	}
 	for _, p := range s.group.policies {
 		raw, err := json.Marshal(p.schema)
 		if err != nil {
-			return Saved{}, fmt.Errorf("schema of table %q: %w", p.table.Name, err)
+			return SavedState{}, fmt.Errorf("schema of table %q: %w", p.table.Name, err)
 		}
 		saved.Policies = append(saved.Policies, raw)
 	}
@@ -141,7 +141,7 @@ func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 // Result is what an epoch comes to.
 type Result struct {
 	// Rows are the settled rows of each output that has any. They are valid until Release.
-	Rows []*Settled
+	Rows []*SettledRows
 	// DeadLetters are of changes that came too late.
 	DeadLetters []pipeline.DeadLetter
 	// Rejected holds the ordinals, sorted, of the changes that have no effect: those

@@ -126,7 +126,7 @@ func (h *harness) open() {
 	h.check(err)
 	o := optionsOf(things, 1000, h.spaces.All[0], h.spaces.All[1])
 	if st := cp.Operators["n"]; st != nil {
-		o.Saved = Saved{Schemas: st.Schemas, SourceTimes: st.SourceTimes, LogicalTables: st.LogicalTables}
+		o.Saved = SavedState{Schemas: st.Schemas, SourceTimes: st.SourceTimes, LogicalTables: st.LogicalTables}
 	}
 	h.s, err = New(o)
 	h.check(err)

@@ -130,7 +130,7 @@ func (s *Stream) Resize(r *rand.Rand) {
 
 // Reader returns what reads the stream: all that a source of shards has to know. With
 // latest it begins at the newest records.
-func (s *Stream) Reader(latest bool) pipeline.Partitioned { return &streamReader{s, latest} }
+func (s *Stream) Reader(latest bool) pipeline.PartitionSource { return &streamReader{s, latest} }
 
 type streamReader struct {
 	*Stream

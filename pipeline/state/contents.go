@@ -4,7 +4,7 @@ import "encoding/json"
 
 // Contents is what a state holds that a pipeline is compared with at its start.
 type Contents struct {
-	Definition json.RawMessage `json:"definition"` // what KeepDefinition was given; nil = none yet
+	Definition json.RawMessage `json:"definition"` // what SetDefinition was given; nil = none yet
 	Checkpoint *Checkpoint     `json:"checkpoint"`
 	Committed  int64           `json:"committed"` // the last epoch that every sink has committed, as far as is known
 	Read       []string        `json:"read"`      // the sources of which something was read

@@ -27,7 +27,7 @@ type Folder struct {
 	Damage error
 	// Tables names, by sink, the tables that the checkpoint says were taken.
 	Tables map[string][]string
-	// Definition is what the state was built by, as KeepDefinition was given it; nil =
+	// Definition is what the state was built by, as SetDefinition was given it; nil =
 	// that is not known.
 	Definition []byte
 	names      []string // what there is of a state

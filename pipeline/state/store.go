@@ -65,6 +65,16 @@ type Checkpoint struct {
 	Coverage json.RawMessage `json:"coverage,omitempty"`
 }
 
+// SinkEpochs returns the last epoch that a sink has published, and the one that it has
+// yet to publish; 0 = none. committed says that every sink has committed the
+// checkpoint's epoch.
+func (c *Checkpoint) SinkEpochs(sink string, committed bool) (published, saved int64) {
+	if r := c.Committables[sink]; !committed && r != nil && r.Payload != nil {
+		return r.PreviousEpoch, r.Epoch
+	}
+	return c.Published[sink], 0
+}
+
 // OperatorState is what an operator keeps in the checkpoint.
 type OperatorState struct {
 	// Number is the operator's own, up to MaxOperatorNumber. Keyspace tells its keyspaces.
@@ -218,12 +228,12 @@ func (s *Store) Checkpoint() (*Checkpoint, error) {
 	return c, nil
 }
 
-// Definition returns what KeepDefinition has kept; nil = nothing yet.
+// Definition returns what SetDefinition has written; nil = nothing yet.
 func (s *Store) Definition() ([]byte, error) { return s.get(keyDefinition) }
 
-// KeepDefinition keeps what the state is built by from the next epoch on: it is
+// SetDefinition keeps what the state is built by from the next epoch on: it is
 // durable before one is saved.
-func (s *Store) KeepDefinition(definition []byte) error {
+func (s *Store) SetDefinition(definition []byte) error {
 	if err := s.db.Set(keyDefinition, definition, pebble.Sync); err != nil {
 		return fmt.Errorf("keeping the definition of the pipeline: %w", err)
 	}

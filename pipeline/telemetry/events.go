@@ -149,13 +149,3 @@ func (u *UnmatchedPath) String() string {
 	}
 	return text
 }
-
-// SinkEpochs returns the last epoch that a sink has published, and the one that a
-// checkpoint has for it to publish, 0 = none, where committed says whether every
-// sink has committed the checkpoint's epoch.
-func SinkEpochs(cp *state.Checkpoint, sink string, committed bool) (published, saved int64) {
-	if rc := cp.Committables[sink]; !committed && rc != nil && rc.Payload != nil {
-		return rc.PreviousEpoch, rc.Epoch
-	}
-	return cp.Published[sink], 0
-}

@@ -217,7 +217,7 @@ func (h *health) checkpoint(cp *state.Checkpoint, committed bool) {
 	}
 	for _, name := range h.sinks {
 		s, rc := h.is.Sinks[name], cp.Committables[name]
-		s.Published, s.Saved = SinkEpochs(cp, name, committed)
+		s.Published, s.Saved = cp.SinkEpochs(name, committed)
 		s.Gathering = rc != nil && rc.SinkState != nil
 		h.is.Sinks[name] = s
 	}

@@ -28,7 +28,7 @@ type Recorder struct {
 	lags       *lags
 	references referenceMetrics
 	unmatched  unmatchedPaths
-	letters    letterWarnings
+	letters    letterReports
 	onEpoch    []func(Progress)
 }
 
@@ -169,7 +169,7 @@ func (r *Recorder) StepDone(step string, took time.Duration) {
 func (r *Recorder) EpochSaved(e SavedEpoch) {
 	r.metrics.count(e.Tally)
 	r.health.epochSaved(&e)
-	for _, w := range r.letters.warn(e.Tally, r.clock) {
+	for _, w := range r.letters.take(e.Tally, r.clock) {
 		r.log.Warn("records become dead letters", "node", w.kind.Node, "reason", pipeline.Reason(w.kind.Reason), "records", w.records,
 			"position", w.example.Position, "message", w.example.Message)
 	}

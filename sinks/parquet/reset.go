@@ -92,8 +92,8 @@ var dataFile = regexp.MustCompile(`^(.+)-([A-Za-z][A-Za-z0-9_]*)-[^-]+-\d{10,}-\
 // folderContent is what is in a folder besides its owner file.
 type folderContent struct {
 	ours       []string
-	unfinished []blob.Unfinished // ours
-	others     []string          // that readers would take for data
+	unfinished []blob.UnfinishedObject // ours
+	others     []string                // that readers would take for data
 }
 
 // contentOf lists what is in a folder. Ours is what is to be given back, whatever state

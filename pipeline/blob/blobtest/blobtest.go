@@ -377,7 +377,7 @@ func appendCase(h *harness) {
 func unfinishedCase(h *harness) {
 	h.put("a/done", "x")
 	w, other := h.create("a/half", blob.CreateOptions{}), h.create("b/half", blob.CreateOptions{IfAbsent: true})
-	list := func(prefix string) (all []blob.Unfinished) {
+	list := func(prefix string) (all []blob.UnfinishedObject) {
 		for u, err := range h.store.Unfinished(ctx, prefix) {
 			h.must(err)
 			if u.Started.IsZero() {

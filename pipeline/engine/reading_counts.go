@@ -13,7 +13,7 @@ import (
 // reading counts what one reading of a source brought, from its start to its
 // end, over restarts: it is saved with each epoch. Dead letters that are read
 // again are no part of it.
-type sourceReading struct {
+type readingCount struct {
 	Records int64         `json:"records"`
 	Dead    []letterCount `json:"dead,omitempty"` // by node and reason
 	Ended   bool          `json:"ended,omitempty"`
@@ -58,10 +58,10 @@ func (b *budget) restart(sources []graph.SourceNode, fromStart bool) {
 	}
 }
 
-func (b *budget) reading(source string) *sourceReading {
+func (b *budget) reading(source string) *readingCount {
 	r := b.readings[source]
 	if r == nil {
-		r = &sourceReading{}
+		r = &readingCount{}
 		b.readings[source] = r
 	}
 	return r

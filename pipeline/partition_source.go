@@ -2,7 +2,7 @@ package pipeline
 
 import "context"
 
-// Partitioned is what a source of partitions knows that come and go while it is read:
+// PartitionSource is what a source of partitions knows that come and go while it is read:
 // shards that split and merge, files of an export, segments of a scan. A runner
 // (pipeline/partitions) makes a Source of it: it reads the partitions side by
 // side, parents before their children (I4), saves which have ended, and forgets them in
@@ -13,7 +13,7 @@ import "context"
 // record in a partition, or what tells it, as a sequence number that is read behind.
 // What upstream has to be told of commits is no business of a partition: nobody asks
 // shards or objects how far they were read.
-type Partitioned interface {
+type PartitionSource interface {
 	// Bounded is that of SourceInfo: the source ends when all of its partitions have.
 	Bounded() bool
 	// Connect is called before all else at each opening. It may be called again after Close.

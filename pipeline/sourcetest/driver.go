@@ -27,8 +27,8 @@ type record struct {
 	cursors   map[string][]byte // all of the source, behind it
 }
 
-// reading is one opening of a source, from which records are taken as the engine does it.
-type reading struct {
+// sourceDriver is one opening of a source, from which records are taken as the engine does it.
+type sourceDriver struct {
 	t       testing.TB
 	source  pipeline.Source
 	cursors map[string][]byte // behind the last record that was taken
@@ -38,9 +38,9 @@ type reading struct {
 }
 
 // open opens a source at cursors.
-func open(t testing.TB, s pipeline.Source, cursors map[string][]byte) (*reading, error) {
+func open(t testing.TB, s pipeline.Source, cursors map[string][]byte) (*sourceDriver, error) {
 	t.Helper()
-	r := &reading{t: t, source: s, cursors: maps.Clone(cursors), notices: make(chan pipeline.Notice, 100)}
+	r := &sourceDriver{t: t, source: s, cursors: maps.Clone(cursors), notices: make(chan pipeline.Notice, 100)}
 	if r.cursors == nil {
 		r.cursors = map[string][]byte{}
 	}
@@ -50,7 +50,7 @@ func open(t testing.TB, s pipeline.Source, cursors map[string][]byte) (*reading,
 	return r, err
 }
 
-func mustOpen(t testing.TB, s pipeline.Source, cursors map[string][]byte) *reading {
+func mustOpen(t testing.TB, s pipeline.Source, cursors map[string][]byte) *sourceDriver {
 	t.Helper()
 	r, err := open(t, s, cursors)
 	if err != nil {
@@ -60,7 +60,7 @@ func mustOpen(t testing.TB, s pipeline.Source, cursors map[string][]byte) *readi
 }
 
 // next takes a record; io.EOF = there are no more.
-func (r *reading) next(ctx context.Context) (record, error) {
+func (r *sourceDriver) next(ctx context.Context) (record, error) {
 	for r.rest == nil || r.rest.Len() == 0 {
 		if err := r.read(ctx); err != nil {
 			return record{}, err
@@ -74,7 +74,7 @@ func (r *reading) next(ctx context.Context) (record, error) {
 }
 
 // read takes the next batch, which may have no records.
-func (r *reading) read(ctx context.Context) error {
+func (r *sourceDriver) read(ctx context.Context) error {
 	r.release()
 	batch, err := r.source.Read(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *reading) read(ctx context.Context) error {
 }
 
 // move takes the positions that come with records.
-func (r *reading) move(batch *pipeline.Records) {
+func (r *sourceDriver) move(batch *pipeline.Records) {
 	for _, p := range batch.Dropped {
 		delete(r.cursors, p)
 	}
@@ -99,7 +99,7 @@ func (r *reading) move(batch *pipeline.Records) {
 }
 
 // release gives the memory of the last batch back, and spoils it first.
-func (r *reading) release() {
+func (r *sourceDriver) release() {
 	if r.batch == nil {
 		return
 	}
@@ -113,7 +113,7 @@ func (r *reading) release() {
 }
 
 // take takes n records, or all that there are with n < 0 of a bounded source.
-func (r *reading) take(n int) (all []record) {
+func (r *sourceDriver) take(n int) (all []record) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
@@ -131,7 +131,7 @@ func (r *reading) take(n int) (all []record) {
 }
 
 // close ends the reading, as a process that was killed does, but for its goroutines.
-func (r *reading) close() {
+func (r *sourceDriver) close() {
 	r.t.Helper()
 	for range 2 {
 		if err := r.source.Close(); err != nil {

@@ -14,14 +14,14 @@ import (
 // after a while the next.
 func TestFirstReasons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var w letterWarnings
+		var w letterReports
 		epoch := func(kinds ...string) (told []string) {
 			tally := NewTally()
 			for i, k := range kinds {
 				node, reason, _ := strings.Cut(k, " ")
 				tally.CountLetter(&pipeline.DeadLetter{Node: node, Reason: pipeline.Reason(reason), Pos: pipeline.Position{Partition: "f", Line: int64(i)}})
 			}
-			for _, c := range w.warn(tally, time.Now) {
+			for _, c := range w.take(tally, time.Now) {
 				told = append(told, fmt.Sprint(c.records, " ", c.kind.Node, " ", c.kind.Reason, " ", c.example.Position))
 			}
 			return told
