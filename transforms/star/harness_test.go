@@ -3,7 +3,6 @@ package star
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,24 +15,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
-
-func table(t testing.TB, name, key string, columns ...string) *pipeline.Table {
-	t.Helper()
-	var cols []pipeline.Column
-	for _, c := range columns {
-		n, typ, _ := strings.Cut(c, " ")
-		ct, err := pipeline.ParseType(typ)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cols = append(cols, pipeline.Column{Name: n, Type: ct})
-	}
-	out, err := pipeline.NewTable(name, cols, strings.Split(key, ","))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 // event is a change of one row: its table and values as JSON, "" = a delete.
 type event struct {
@@ -51,9 +32,8 @@ type harness struct {
 	operator pipeline.Operator
 	state    []pipeline.Keyspace
 	saved    json.RawMessage
-	rows     map[string]map[string]string // the sink: table, key, row as JSON
-	has      map[string]bool              // rows of the inputs
-	ops      map[string]int
+	view     *pipelinetest.View // the sink
+	has      map[string]bool    // rows of the inputs
 	epochs   int
 	open     pipeline.OperatorOptions
 	rejected []int64
@@ -63,7 +43,7 @@ type harness struct {
 }
 
 func newHarness(t testing.TB, s *Star, bounded bool) *harness {
-	h := &harness{t: t, star: s, rows: map[string]map[string]string{}, has: map[string]bool{}, ops: map[string]int{}}
+	h := &harness{t: t, star: s, view: pipelinetest.NewView(), has: map[string]bool{}}
 	for range s.Keyspaces() {
 		h.state = append(h.state, pipelinetest.NewKeyspace())
 	}
@@ -140,9 +120,7 @@ func lateOf(t *pipeline.Table, events []event) (late []bool) {
 // finish ends an epoch.
 func (h *harness) finish(last bool) {
 	h.t.Helper()
-	if err := h.operator.Finish(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.rejected}, h.sink); err != nil {
-		h.t.Fatal(err)
-	}
+	h.emit(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.rejected})
 	var err error
 	if h.saved, err = h.operator.Save(); err != nil {
 		h.t.Fatal(err)
@@ -183,41 +161,23 @@ func (h *harness) rowsOf(r *input, events []event) *pipeline.Rows {
 	return rows
 }
 
-// sink applies settled rows and holds them against the contract.
-func (h *harness) sink(rows *pipeline.Rows) error {
-	defer rows.Record.Release()
-	t := h.rows[rows.Table.Name]
-	if t == nil {
-		t = map[string]string{}
-		h.rows[rows.Table.Name] = t
+// emit takes what the operator gives of the epoch.
+func (h *harness) emit(e pipeline.EpochInfo) {
+	h.t.Helper()
+	h.view.BeginEpoch()
+	err := h.operator.Finish(e, func(rows *pipeline.Rows) error {
+		defer rows.Record.Release()
+		return h.view.Apply(rows)
+	})
+	if err != nil {
+		h.t.Fatal(err)
 	}
-	for i, op := range rows.Ops {
-		var key, row []string
-		for _, k := range rows.Table.Key {
-			key = append(key, rows.Record.Column(k).ValueStr(i))
-		}
-		for c := range rows.Table.Columns {
-			row = append(row, rows.Record.Column(c).ValueStr(i))
-		}
-		k := strings.Join(key, "|")
-		_, there := t[k]
-		h.ops[rows.Table.Name+" "+op.String()]++
-		switch {
-		case op == pipeline.OpInsert && there, op != pipeline.OpInsert && !there:
-			h.t.Fatalf("%s %s: %s, and the row is there: %v", rows.Table.Name, k, op, there)
-		case op == pipeline.OpDelete:
-			delete(t, k)
-		default:
-			t[k] = strings.Join(row, "|")
-		}
-	}
-	return nil
 }
 
 // want compares a table's rows.
 func (h *harness) want(name string, rows ...string) {
 	h.t.Helper()
-	got := slices.Sorted(maps.Values(h.rows[name]))
+	got := h.view.Lines(name)
 	slices.Sort(rows)
 	if !slices.Equal(got, rows) {
 		h.t.Errorf("%s has\n  %s\nwant\n  %s", name, strings.Join(got, "\n  "), strings.Join(rows, "\n  "))

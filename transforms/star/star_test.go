@@ -19,9 +19,9 @@ type shop struct {
 
 func newShop(t testing.TB) *shop {
 	s := &shop{
-		customer: table(t, "customer", "username", "username string", "fullname string", "country string", "postcode string"),
-		order:    table(t, "order", "orderid", "orderid string", "username string", "orderdate date"),
-		line:     table(t, "line", "orderid,productid", "orderid string", "productid string", "product string", "price int64"),
+		customer: pipelinetest.Table("customer", "username", "username string", "fullname string", "country string", "postcode string"),
+		order:    pipelinetest.Table("order", "orderid", "orderid string", "username string", "orderdate date"),
+		line:     pipelinetest.Table("line", "orderid,productid", "orderid string", "productid string", "product string", "price int64"),
 	}
 	s.cfg = Config{
 		Dimensions: spec.Map[DimensionConfig]{
@@ -86,17 +86,17 @@ func TestOrderOfArrival(t *testing.T) {
 			h.epoch(false, s.addOrder(2, "o1", "ann", "2023-01-02"))
 			if !bounded {
 				h.want("fact", "o1|p1|1|0|1|20230102|5")
-				h.want("dim_customer", "0|(null)|(null)|false", "1|ann|(null)|true")
+				h.want("dim_customer", "0|null|null|false", "1|ann|null|true")
 			}
 			h.restart()
 			h.epoch(false, s.addCustomer(1, "ann", "Ann", "NL", "1011"))
 			h.want("fact", "o1|p1|1|1|1|20230102|5")
-			h.want("dim_customer", "0|(null)|(null)|false", "1|ann|Ann|false")
-			h.want("dim_address", "0|(null)|(null)|false", "1|NL|1011|false")
-			h.want("dim_product", "0|(null)|(null)|false", "1|p1|Pen|false")
+			h.want("dim_customer", "0|null|null|false", "1|ann|Ann|false")
+			h.want("dim_address", "0|null|null|false", "1|NL|1011|false")
+			h.want("dim_product", "0|null|null|false", "1|p1|Pen|false")
 			h.epoch(true)
-			if want := map[bool]int{true: 1, false: 1}[bounded]; h.ops["fact insert"] != want || bounded && h.ops["fact update"] != 0 {
-				t.Errorf("operations are %v", h.ops)
+			if want := map[bool]int{true: 1, false: 1}[bounded]; h.view.Counts["fact insert"] != want || bounded && h.view.Counts["fact update"] != 0 {
+				t.Errorf("operations are %v", h.view.Counts)
 			}
 		})
 	}
@@ -110,7 +110,7 @@ func TestLookupsThatNeverCome(t *testing.T) {
 	h.restart()
 	h.epoch(true)
 	h.want("fact", "o1|p1|0|0|1|0|5", "o2|p2|1|0|2|0|7")
-	h.want("dim_customer", "0|(null)|(null)|false", "1|bob|(null)|true")
+	h.want("dim_customer", "0|null|null|false", "1|bob|null|true")
 	h.epoch(true, s.addCustomer(4, "bob", "Bob", "NL", "1011"))
 	h.want("fact", "o1|p1|0|0|1|0|5", "o2|p2|1|1|2|0|7")
 }
@@ -130,8 +130,8 @@ func TestRejectedChanges(t *testing.T) {
 		late(s.addCustomer(5, "cee", "Cee", "NL", "1011")),
 	})
 	h.finish(false)
-	h.want("dim_customer", "0|(null)|(null)|false", "1|ann|Anne|false", "2|cee|Cee|false")
-	h.want("dim_address", "0|(null)|(null)|false", "1|NL|1011|false", "2|NL|1013|false")
+	h.want("dim_customer", "0|null|null|false", "1|ann|Anne|false", "2|cee|Cee|false")
+	h.want("dim_address", "0|null|null|false", "1|NL|1011|false", "2|NL|1013|false")
 }
 
 // TestDeletes: a deleted order takes its values out of the facts, a deleted
@@ -172,11 +172,11 @@ func testManyFactsOfARow(t *testing.T, most int) {
 		want = append(want, fmt.Sprintf("o1|p%04d|1|1|%d|20230102|%d", i, i+1, i))
 	}
 	h.want("fact", want...)
-	if h.ops["fact update"] != n {
-		t.Errorf("%d updates, want one a fact", h.ops["fact update"])
+	if h.view.Counts["fact update"] != n {
+		t.Errorf("%d updates, want one a fact", h.view.Counts["fact update"])
 	}
 	h.epoch(false, s.addCustomer(2001, "ann", "Anna", "NL", "1011"))
-	if h.ops["fact update"] != n {
+	if h.view.Counts["fact update"] != n {
 		t.Errorf("facts are made again for a column that they do not use")
 	}
 	// Another customer, and a line and a base row of the same epoch.
@@ -186,8 +186,8 @@ func testManyFactsOfARow(t *testing.T, most int) {
 	}
 	want[0] = "o1|p0000|2|0|1|20230103|7"
 	h.want("fact", append(want, fmt.Sprintf("o1|q|2|0|%d|20230103|9", n+1))...)
-	if h.ops["fact update"] != 2*n || h.ops["fact insert"] != n+1 {
-		t.Errorf("%d updates and %d inserts, want %d and %d", h.ops["fact update"], h.ops["fact insert"], 2*n, n+1)
+	if h.view.Counts["fact update"] != 2*n || h.view.Counts["fact insert"] != n+1 {
+		t.Errorf("%d updates and %d inserts, want %d and %d", h.view.Counts["fact update"], h.view.Counts["fact insert"], 2*n, n+1)
 	}
 	if further := h.furtherEpochs; (further == 0) != (most > n) || further > 4*n {
 		t.Errorf("%d further epochs, of %d facts each", further, most)
@@ -226,8 +226,8 @@ func TestManyDeferredFacts(t *testing.T) {
 	}
 	h.epoch(true)
 	h.want("fact", want...)
-	if h.furtherEpochs != 100/7 || h.ops["fact insert"] != 100 {
-		t.Errorf("%d further epochs and %d inserts", h.furtherEpochs, h.ops["fact insert"])
+	if h.furtherEpochs != 100/7 || h.view.Counts["fact insert"] != 100 {
+		t.Errorf("%d further epochs and %d inserts", h.furtherEpochs, h.view.Counts["fact insert"])
 	}
 }
 
@@ -260,7 +260,7 @@ func TestChangeOfARowInTheBacklog(t *testing.T) {
 	begin(events...)
 	h.epoch(false)
 	dates := map[string]int{}
-	for _, row := range h.rows["fact"] {
+	for _, row := range h.view.Lines("fact") {
 		columns := strings.Split(row, "|")
 		dates[columns[len(columns)-2]]++
 	}
