@@ -7,24 +7,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// table returns a table of text columns. Names that begin with ! are of its key.
-func table(name string, columns ...string) *pipeline.Table {
-	var all []pipeline.Column
-	var key []string
-	for _, c := range columns {
-		c, isKey := strings.CutPrefix(c, "!")
-		if isKey {
-			key = append(key, c)
-		}
-		all = append(all, pipeline.Column{Name: c, Type: pipeline.Type{Kind: pipeline.String}})
-	}
-	t, err := pipeline.NewTable(name, all, key)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}
-
 // source is a source of records of a format.
 type source struct {
 	pipeline.Source

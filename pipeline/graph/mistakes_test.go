@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // TestMistakes: each mistake is told with the node and key that it belongs to, and all
@@ -17,7 +18,7 @@ func TestMistakes(t *testing.T) {
 	base := func() *pipe {
 		return (&pipe{}).source("in", &source{format: cdc}).change("items", shop(), "in")
 	}
-	keyless := func() *changes { return &changes{tables: []*pipeline.Table{table("lines", "text")}} }
+	keyless := func() *changes { return &changes{tables: []*pipeline.Table{pipelinetest.Table("lines", "", "text")}} }
 	first := func(inserts bool) *pipe {
 		c := &changes{tables: shop().tables, policies: map[string]pipeline.Policy{"order": {Merge: pipeline.First}}, inserts: inserts}
 		return (&pipe{}).source("in", &source{format: cdc}).change("items", c, "in")
@@ -52,7 +53,7 @@ func TestMistakes(t *testing.T) {
 			[]string{"transform mixed, inputs.1: items gives rows, and in gives undecoded changes: one filter takes one or the other"}},
 		{"no such table", base().row("wide", &rows{}, "items.orders").sink("s", logs, "items.customer", "items.lines"),
 			[]string{`transform wide, inputs.0: items has no table "orders"; known are customer, order`, `sink s, inputs.1: items has no table "lines"; known are customer, order`}},
-		{"names that differ in case only, in a sink", base().change("more", &changes{tables: []*pipeline.Table{table("Order", "!id")}}, "in").
+		{"names that differ in case only, in a sink", base().change("more", &changes{tables: []*pipeline.Table{pipelinetest.Table("Order", "id", "id")}}, "in").
 			sink("s", logs, "items.order", "more").row("both", &rows{}, "items.order", "more").sink("t", logs, "both.order"),
 			[]string{`sink s: tables items.order and more.Order have one name in this sink: rename one of them`}},
 		{"two tables of one name in a transform", base().change("more", shop(), "in").row("both", &rows{}, "items.order", "more.order").sink("s", logs, "both"),
@@ -88,11 +89,11 @@ func TestMistakes(t *testing.T) {
 				`transform policy, inputs.0: table "counts" of star has settled rows only, and policy wants its log, or merges or keeps its rows: read the table of an unnest transform`,
 			}},
 		{"too many keyspaces", base().stateful("star", func(tables map[string]*pipeline.Table) *stateful {
-			return &stateful{tables: []*pipeline.Table{table("counts", "!id")}, keyspaces: pipeline.MaxKeyspaces + 1}
+			return &stateful{tables: []*pipeline.Table{pipelinetest.Table("counts", "id", "id")}, keyspaces: pipeline.MaxKeyspaces + 1}
 		}, "items").sink("dwh", settled, "star"),
 			[]string{fmt.Sprintf("transform star: it wants %d keyspaces, and gets up to %d", pipeline.MaxKeyspaces+1, pipeline.MaxKeyspaces)}},
 		{"a table that it was not made for", base().stateful("star", func(tables map[string]*pipeline.Table) *stateful {
-			return &stateful{tables: []*pipeline.Table{table("counts", "!id")}, inputs: []pipeline.Input{{Table: order}}}
+			return &stateful{tables: []*pipeline.Table{pipelinetest.Table("counts", "id", "id")}, inputs: []pipeline.Input{{Table: order}}}
 		}, "items").sink("dwh", settled, "star"),
 			[]string{`transform star: it reads table "order", which is not among its inputs`}},
 		{"two orders of reading of one table", (&pipe{}).source("a", plain("shop", "")).source("b", plain("shop", "at")).source("c", plain("other", "")).source("d", plain("", "")).
@@ -114,7 +115,7 @@ func TestMistakes(t *testing.T) {
 				`sink d, url: the folder of table "order" of sink b lies in that of table "customer"` + placesOfTheirOwn,
 				`sink d, url: the folder of table "order" of sink c lies in that of table "customer"` + placesOfTheirOwn,
 			}},
-		{"what the sink itself refuses", (&pipe{}).source("in", &source{format: cdc}).change("items", &changes{tables: []*pipeline.Table{table("refused", "!id")}}, "in").sink("lake", logs, "items"),
+		{"what the sink itself refuses", (&pipe{}).source("in", &source{format: cdc}).change("items", &changes{tables: []*pipeline.Table{pipelinetest.Table("refused", "id", "id")}}, "in").sink("lake", logs, "items"),
 			[]string{"sink lake: " + errRefused.Error()}},
 	}
 	for _, c := range cases {
@@ -167,7 +168,7 @@ func TestUnmadeNodes(t *testing.T) {
 // TestIncompleteSink: a sink that reads what could not be made is not asked about its
 // tables as a whole, but all else is checked.
 func TestIncompleteSink(t *testing.T) {
-	p := (&pipe{}).source("in", &source{format: cdc}).change("items", &changes{tables: []*pipeline.Table{table("refused", "text")}}, "in").change("more", nil, "in").
+	p := (&pipe{}).source("in", &source{format: cdc}).change("items", &changes{tables: []*pipeline.Table{pipelinetest.Table("refused", "", "text")}}, "in").change("more", nil, "in").
 		sink("dwh", settled, "items", "more")
 	_, mistakes := Build(&p.Declaration)
 	if len(mistakes) != 1 || mistakes[0].Key[1] != "0" || errors.Is(mistakes[0].Err, errRefused) {

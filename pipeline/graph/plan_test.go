@@ -8,12 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 var (
 	cdc  = pipeline.Format{Encoding: pipeline.DynamoDBCDC}
 	shop = func() *changes {
-		return &changes{tables: []*pipeline.Table{table("customer", "!id", "name"), table("order", "!id", "customer")}}
+		return &changes{tables: []*pipeline.Table{pipelinetest.Table("customer", "id", "id", "name"), pipelinetest.Table("order", "id", "id", "customer")}}
 	}
 	settled = &sink{mode: pipeline.Settled}
 	logs    = &sink{mode: pipeline.Log}
@@ -23,7 +24,7 @@ var (
 // counting reads some tables as a log or by a policy, and gives counts.
 func counting(inputs ...pipeline.Input) func(map[string]*pipeline.Table) *stateful {
 	return func(tables map[string]*pipeline.Table) *stateful {
-		s := &stateful{tables: []*pipeline.Table{table("counts", "!id", "n")}, keyspaces: 1}
+		s := &stateful{tables: []*pipeline.Table{pipelinetest.Table("counts", "id", "id", "n")}, keyspaces: 1}
 		for _, in := range inputs {
 			in.Table = tables[in.Table.Name]
 			s.inputs = append(s.inputs, in)
@@ -239,12 +240,12 @@ func TestPolicyOfReader(t *testing.T) {
 // TestLimitsReachTheLog: what a sink can't store of rows of an operator is looked for
 // in what they are made of, once for each sink, and nulls are made behind it too.
 func TestLimitsReachTheLog(t *testing.T) {
-	counts := table("counts", "!id", "n")
+	counts := pipelinetest.Table("counts", "id", "id", "n")
 	counts.Columns[1].OnError = pipeline.UnfitNull
 	make := func(tables map[string]*pipeline.Table) *stateful {
 		order := tables["order"]
-		return &stateful{tables: []*pipeline.Table{counts, table("more", "!id")}, keyspaces: 1, inputs: []pipeline.Input{{Table: order}},
-			stored: []pipeline.StoredColumns{{Table: order, Columns: []int{1}}, {Table: table("elsewhere", "!id")}}}
+		return &stateful{tables: []*pipeline.Table{counts, pipelinetest.Table("more", "id", "id")}, keyspaces: 1, inputs: []pipeline.Input{{Table: order}},
+			stored: []pipeline.StoredColumns{{Table: order, Columns: []int{1}}, {Table: pipelinetest.Table("elsewhere", "id", "id")}}}
 	}
 	p := (&pipe{}).source("in", &source{format: cdc}).change("items", shop(), "in").stateful("star", make, "items.order").sink("dwh", settled, "star")
 	plan, mistakes := Build(&p.Declaration)
@@ -341,7 +342,7 @@ func TestPolicyNames(t *testing.T) {
 // TestQuestions: what of a plan is asked by name or output.
 func TestQuestions(t *testing.T) {
 	p := (&pipe{}).source("in", &source{format: cdc}).source("bare", &source{format: cdc, keyless: true}).
-		change("items", &changes{tables: []*pipeline.Table{table("order", "!id"), table("lines", "text")}}, "in").change("rest", &changes{tables: []*pipeline.Table{table("row", "!id")}}, "bare").
+		change("items", &changes{tables: []*pipeline.Table{pipelinetest.Table("order", "id", "id"), pipelinetest.Table("lines", "", "text")}}, "in").change("rest", &changes{tables: []*pipeline.Table{pipelinetest.Table("row", "id", "id")}}, "bare").
 		row("wide", &rows{}, "items.order", "rest").sink("lake", logs, "wide.order", "items.lines")
 	plan, mistakes := Build(&p.Declaration)
 	if len(mistakes) > 0 {

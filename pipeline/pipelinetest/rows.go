@@ -14,30 +14,35 @@ import (
 // given back when the test ends, and nobody else may release it.
 func JSONRows(t testing.TB, table *pipeline.Table, ops []pipeline.Op, objects ...string) *pipeline.Rows {
 	t.Helper()
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader("["+strings.Join(objects, ",")+"]"), array.WithUseNumber())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(ops) != len(objects) {
-		t.Fatalf("%d operations of %d rows", len(ops), len(objects))
-	}
-	t.Cleanup(rec.Release)
-	return &pipeline.Rows{Table: table, Record: rec, Ops: ops, Versions: make([]pipeline.Version, len(ops))}
+	rows := jsonRows(t, table, "["+strings.Join(objects, ",")+"]", ops)
+	rows.Versions = make([]pipeline.Version, len(rows.Ops))
+	return rows
 }
 
-// JSONLog is JSONRows for a log, with a change a row.
-func JSONLog(t testing.TB, table *pipeline.Table, ops []pipeline.Op, objects ...string) *pipeline.Rows {
+// JSONLog makes rows of a log, with a change a row, of a JSON array of objects. Without ops
+// all are upserts. Their memory is that of JSONRows.
+func JSONLog(t testing.TB, table *pipeline.Table, array string, ops ...pipeline.Op) *pipeline.Rows {
 	t.Helper()
-	rows := JSONRows(t, table, ops, objects...)
-	rows.Versions, rows.Change = nil, make([]int32, len(ops))
+	rows := jsonRows(t, table, array, ops)
+	rows.Change = make([]int32, len(rows.Ops))
 	for i := range rows.Change {
 		rows.Change[i] = int32(i)
 	}
 	return rows
 }
 
-// JSONUpserts is JSONLog of upserts only.
-func JSONUpserts(t testing.TB, table *pipeline.Table, objects ...string) *pipeline.Rows {
+func jsonRows(t testing.TB, table *pipeline.Table, text string, ops []pipeline.Op) *pipeline.Rows {
 	t.Helper()
-	return JSONLog(t, table, make([]pipeline.Op, len(objects)), objects...)
+	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader(text), array.WithUseNumber())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rec.Release)
+	if ops == nil {
+		ops = make([]pipeline.Op, rec.NumRows())
+	}
+	if int64(len(ops)) != rec.NumRows() {
+		t.Fatalf("%d operations of %d rows", len(ops), rec.NumRows())
+	}
+	return &pipeline.Rows{Table: table, Record: rec, Ops: ops}
 }

@@ -4,10 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -23,17 +21,7 @@ func columnsOf(t *testing.T, table *pipeline.Table) string {
 // TestDerive: each column may use those above it; what has no result is as
 // on_error says, and null in a row that is deleted; the columns of flag stay last.
 func TestDerive(t *testing.T) {
-	_, table, err := pipeline.Flagged(func() *pipeline.Table {
-		t, err := pipeline.NewTable("sale", []pipeline.Column{
-			{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
-			{Name: "price", Type: pipeline.Type{Kind: pipeline.Decimal, Precision: 10, Scale: 2}},
-			{Name: "name", Type: pipeline.Type{Kind: pipeline.String}},
-		}, []string{"id"})
-		if err != nil {
-			panic(err)
-		}
-		return t
-	}())
+	_, table, err := pipeline.Flagged(pipelinetest.Table("sale", "id", "id int64", "price decimal(10,2)", "name"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,16 +39,12 @@ func TestDerive(t *testing.T) {
 	if got := columnsOf(t, d.Tables()[0]); got != want {
 		t.Errorf("columns are %s, want %s", got, want)
 	}
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader(
-		`[{"id": 1, "price": "10.00", "name": "Pen"}, {"id": 2}, {"id": 3, "price": "0.00", "name": "Nib"}, {"id": 4, "price": "0.00", "name": "Ink"}]`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rec.Release()
+	rows := pipelinetest.JSONLog(t, table,
+		`[{"id": 1, "price": "10.00", "name": "Pen"}, {"id": 2}, {"id": 3, "price": "0.00", "name": "Nib"}, {"id": 4, "price": "0.00", "name": "Ink"}]`,
+		pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpDelete)
 	m := d.NewRowMapper(0)
 	for range 2 { // a worker is used again
-		out, err := m.MapRows(&pipeline.Rows{Table: table, Record: rec, Change: []int32{0, 1, 2, 3},
-			Ops: []pipeline.Op{pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpDelete}}, nil)
+		out, err := m.MapRows(rows, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,48 +6,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-var columns = []struct{ name, typ string }{
-	{"id", "int64"}, {"name", "string"}, {"price", "decimal(10,2)"}, {"rate", "double"}, {"ok", "bool"}, {"day", "date"}, {"at", "timestamp"},
-}
-
-func testTable(t *testing.T) *pipeline.Table {
-	t.Helper()
-	var all []pipeline.Column
-	for _, c := range columns {
-		typ, err := pipeline.ParseType(c.typ)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, pipeline.Column{Name: c.name, Type: typ})
-	}
-	table, err := pipeline.NewTable("t", all, []string{"id"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
+func testTable() *pipeline.Table {
+	return pipelinetest.Table("t", "id", "id int64", "name", "price decimal(10,2)", "rate double", "ok bool", "day date", "at timestamp")
 }
 
 // testRows are three upserts and the delete of a row like the second.
 func testRows(t *testing.T, table *pipeline.Table) *pipeline.Rows {
 	t.Helper()
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader(`[
+	return pipelinetest.JSONLog(t, table, `[
 		{"id": 1, "name": "Pen", "price": "19.90", "rate": 0.5, "ok": true, "day": "2024-02-29", "at": "2024-02-29 10:00:00.5"},
 		{"id": 2},
 		{"id": -3, "name": "a\"b\\", "price": "-0.05", "rate": 1e21, "ok": false, "day": "1969-12-31", "at": "1969-12-31 23:59:59"},
-		{"id": 4}]`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(rec.Release)
-	return &pipeline.Rows{Table: table, Record: rec, Change: []int32{0, 1, 2, 3},
-		Ops: []pipeline.Op{pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpDelete}}
+		{"id": 4}]`, pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpUpsert, pipeline.OpDelete)
 }
 
 // TestMatch: which rows pass; deletes always do.
@@ -74,7 +49,7 @@ func TestMatch(t *testing.T) {
 		{`{"id": [{"numeric": [">", 0]}]}`, "(price ?? 1) < 5", []int32{1}},
 	} {
 		t.Run(c.where+c.expr, func(t *testing.T) {
-			table := testTable(t)
+			table := testTable()
 			var cfg Config
 			if c.where != "" {
 				d := json.NewDecoder(strings.NewReader(c.where))
@@ -111,7 +86,7 @@ func TestMatch(t *testing.T) {
 
 // TestOnError: what becomes of a row for which the expression has no result.
 func TestOnError(t *testing.T) {
-	table := testTable(t)
+	table := testTable()
 	for onError, want := range map[string][2]int{"": {2, 1}, "dead_letter": {2, 1}, "fail": {2, 1}, "drop": {3, 0}} {
 		f, err := New("f", Config{Expr: "1 / (id - 1) > 5", OnError: onError}, []*pipeline.Table{table})
 		if err != nil {
@@ -133,7 +108,7 @@ func TestOnError(t *testing.T) {
 
 // TestNestedMistakes are all reported, each with its place.
 func TestNestedMistakes(t *testing.T) {
-	_, err := New("f", Config{Where: spec.Any{Value: map[string]any{"nam": []any{"x"}, "idd": []any{"x"}}}, Expr: "foo"}, []*pipeline.Table{testTable(t)})
+	_, err := New("f", Config{Where: spec.Any{Value: map[string]any{"nam": []any{"x"}, "idd": []any{"x"}}}, Expr: "foo"}, []*pipeline.Table{testTable()})
 	for _, text := range []string{`no column "nam"`, `no column "idd"`, `no column "foo"`} {
 		if err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("error is %v, want %s", err, text)

@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -24,40 +21,6 @@ func write(t testing.TB, path, content string, at time.Time) {
 	if err := os.Chtimes(path, at, at); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func tableOf(t testing.TB, name string, key []string, columns ...string) *pipeline.Table {
-	t.Helper()
-	var all []pipeline.Column
-	for _, c := range columns {
-		name, typ, _ := strings.Cut(c, " ")
-		parsed, err := pipeline.ParseType(typ)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, pipeline.Column{Name: name, Type: parsed})
-	}
-	table, err := pipeline.NewTable(name, all, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
-
-// upserts makes a log of a JSON array.
-func upserts(t testing.TB, table *pipeline.Table, rows string) *pipeline.Rows {
-	t.Helper()
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader(rows))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(rec.Release)
-	n := int(rec.NumRows())
-	r := &pipeline.Rows{Table: table, Record: rec, Ops: make([]pipeline.Op, n), Change: make([]int32, n)}
-	for i := range r.Change {
-		r.Change[i] = int32(i)
-	}
-	return r
 }
 
 // show lists the rows that are not dropped.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -15,7 +16,7 @@ const countries = "code,name,combined,people\nIN,India,IN-India,1400\nUS,USA,US-
 
 // TestJoin: what rows become, by the options.
 func TestJoin(t *testing.T) {
-	sales := tableOf(t, "sale", []string{"id"}, "id int64", "country string", "price int64")
+	sales := pipelinetest.Table("sale", "id", "id int64", "country string", "price int64")
 	const rows = `[{"id": 1, "country": "India", "price": 5}, {"id": 2, "country": "Germany", "price": 6}, {"id": 3, "price": 7}, {"id": 4, "country": "Chile", "price": 8}, {"id": 5, "country": "USA"}]`
 	for name, c := range map[string]struct {
 		change func(*Config)
@@ -50,7 +51,7 @@ func TestJoin(t *testing.T) {
 			s.version = 7
 			m := j.NewRowMapper(0)
 			for range 2 {
-				in := upserts(t, sales, rows)
+				in := pipelinetest.JSONLog(t, sales, rows)
 				in.Ops[3] = pipeline.OpDelete
 				out, err := m.MapRows(in, &s)
 				if err != nil {
@@ -76,7 +77,7 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 {"from": "a", "to": "bc", "day": "2024-02-29", "rate": "2.5"}
 {"from": "a", "to": "bc", "day": "2024-03-01", "rate": null}
 `, time.Now())
-	rows := tableOf(t, "t", nil, "x string", "y string", "at date")
+	rows := pipelinetest.Table("t", "", "x string", "y string", "at date")
 	cfg := config(path, entries("x=from", "y=to", "at=day"), entries("rate"))
 	cfg.Reference.Types = entries("day=date", "rate=decimal(10,4)")
 	j, err := New("j", cfg, []*pipeline.Table{rows})
@@ -86,7 +87,7 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 	if err := j.watch.look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out, err := j.NewRowMapper(0).MapRows(upserts(t, rows, `[{"x": "ab", "y": "c", "at": "2024-02-29"}, {"x": "a", "y": "bc", "at": "2024-02-29"},
+	out, err := j.NewRowMapper(0).MapRows(pipelinetest.JSONLog(t, rows, `[{"x": "ab", "y": "c", "at": "2024-02-29"}, {"x": "a", "y": "bc", "at": "2024-02-29"},
 		{"x": "a", "y": "bc", "at": "2024-03-01"}, {"x": "a", "y": "bc"}, {"x": "abc", "y": "", "at": "2024-02-29"}]`), j.Snapshot())
 	if err != nil {
 		t.Fatal(err)
@@ -100,13 +101,13 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 
 // TestUnloaded: rows are never joined to nothing.
 func TestUnloaded(t *testing.T) {
-	table := tableOf(t, "t", nil, "a string")
+	table := pipelinetest.Table("t", "", "a string")
 	j, err := New("j", config("x.csv", entries("a"), nil), []*pipeline.Table{table})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, reference := range []any{nil, j.Snapshot()} {
-		if _, err := j.NewRowMapper(0).MapRows(upserts(t, table, `[{"a": "1"}]`), reference); err == nil {
+		if _, err := j.NewRowMapper(0).MapRows(pipelinetest.JSONLog(t, table, `[{"a": "1"}]`), reference); err == nil {
 			t.Error("no error")
 		}
 	}
@@ -114,7 +115,7 @@ func TestUnloaded(t *testing.T) {
 
 // TestSeveralTables: each input is joined, and keeps its name and key.
 func TestSeveralTables(t *testing.T) {
-	a, b := tableOf(t, "a", []string{"k"}, "k string"), tableOf(t, "b", nil, "x int64", "k string")
+	a, b := pipelinetest.Table("a", "k", "k string"), pipelinetest.Table("b", "", "x int64", "k string")
 	cfg := config("x.csv", entries("k=code"), entries("combined"))
 	j, err := New("j", cfg, []*pipeline.Table{a, b})
 	if err != nil {

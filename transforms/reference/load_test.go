@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 var typed = []string{"id int64", "name string", "ok bool", "rate double", "price decimal(10,2)", "day date", "at timestamp"}
@@ -19,7 +20,7 @@ var typed = []string{"id int64", "name string", "ok bool", "rate double", "price
 // typedJoin joins to all columns of a file.
 func typedJoin(t testing.TB, path string) *Join {
 	t.Helper()
-	rows := tableOf(t, "t", nil, "k int64")
+	rows := pipelinetest.Table("t", "", "k int64")
 	var names, types []string
 	for _, c := range typed {
 		name, typ, _ := strings.Cut(c, " ")
@@ -140,7 +141,7 @@ func TestParquetTypes(t *testing.T) {
 	path := folder(t, "a.parquet")
 	write(t, path, parquetFile(t, parquetRow{ID: 1}), time.Now())
 	for typ, ok := range map[string]bool{"int64": true, "string": false, "double": false, "decimal(10,2)": false, "timestamp": false} {
-		rows := tableOf(t, "t", nil, "k "+typ)
+		rows := pipelinetest.Table("t", "", "k "+typ)
 		cfg := config(path, entries("k=id"), nil)
 		cfg.Reference.Types = entries("id=" + typ)
 		j, err := New("j", cfg, []*pipeline.Table{rows})

@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // textJoin joins the text columns code, the key, and name of a file.
@@ -18,7 +19,7 @@ func textJoin(t testing.TB, path, delimiter string) *Join {
 	t.Helper()
 	cfg := config(path, entries("k=code"), entries("name"))
 	cfg.Reference.Source.Delimiter = delimiter
-	j, err := New("j", cfg, []*pipeline.Table{tableOf(t, "t", nil, "k string")})
+	j, err := New("j", cfg, []*pipeline.Table{pipelinetest.Table("t", "", "k string")})
 	if err != nil {
 		t.Fatal(err)
 	}

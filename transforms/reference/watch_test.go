@@ -18,6 +18,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func joinTo(t testing.TB, path string) *Join {
 	t.Helper()
 	cfg := config(path, entries("code"), entries("n"))
-	j, err := New("j", cfg, []*pipeline.Table{tableOf(t, "t", nil, "code string")})
+	j, err := New("j", cfg, []*pipeline.Table{pipelinetest.Table("t", "", "code string")})
 	if err != nil {
 		t.Fatal(err)
 	}
