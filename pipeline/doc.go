@@ -10,8 +10,12 @@
 // An edge carries changes or rows.
 //
 // Changes ([Records]) are undecoded item-level change records of one source
-// partition, in the partition's order. Each consumer decodes what it needs in
+// partition, in the partition's order. A [Source] brings them; [Partitioned] is one
+// whose partitions split, merge and end. Each consumer decodes what it needs in
 // one pass over the bytes (package decode).
+//
+// A change has a [Version]; of an item's changes it decides which is the newest, and
+// among those of one time [Newest] does.
 //
 // Rows ([Batch], [Rows]) are Apache Arrow records of one named table with a
 // declared schema, and per row an operation and the change it comes from. A

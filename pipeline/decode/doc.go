@@ -39,6 +39,10 @@
 //
 // # Items and versions
 //
+// [Decoder.Decode] decides a record's version: the time and the sequence number that its
+// envelope has, or a column that the pipeline file names, and the hashes of its images
+// (Record.Version).
+//
 // An item's key is written as canonical JSON: members sorted by name, strings
 // with the fewest escapes, numbers normalised (1, 1.0 and 1e0 are 1), binaries
 // as padded base64. The item's hash is taken from the logical table name and

@@ -18,7 +18,8 @@
 // They are connected by channels. Against the data flows only a pace, from the builder
 // to the splitter. A run opens and closes them; a session is what outlives runs, which
 // go back to the checkpoint after failures; an Observer is told what happens. The
-// protocol is in protocol.go, from the first step to the last.
+// protocol is in protocol.go, from the first step to the last; committer.save is the
+// commit point.
 //
 // An operator that has more to do than an epoch takes gets epochs without input,
 // between others or, when the sources have ended, before Run returns.

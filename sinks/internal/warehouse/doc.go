@@ -1,7 +1,8 @@
 // Package warehouse is the protocol by which settled rows get into the tables of
 // a database exactly once. [Sink] is the protocol; [Database] and [Tx] are what it
 // needs of a database; [SQL] is what all transactions in SQL have in common. A
-// sink's package is a [Dialect], a Database, and a writer for its spool.
+// sink's package is a [Dialect], a Database, and a writer for its spool, which
+// it hands over as a [Config].
 //
 // # Opening
 //
@@ -15,7 +16,7 @@
 //  1. Write puts settled rows into the spool, by the writer of the dialect, which
 //     refuses what the database would refuse. Prepare makes the spool durable; the
 //     committable lists what each file holds (StagedTable).
-//  2. Commit is one transaction: it locks the token and reads it. An epoch that was
+//  2. Sink.Commit is one transaction: it locks the token and reads it. An epoch that was
 //     applied already changes nothing (I5). Else it applies each table's rows, first
 //     what goes and then what comes, holds every count against the committable, and
 //     records the epoch. That row of the audit table is the new token.
@@ -38,7 +39,7 @@
 //
 // Others may put constraints and triggers on a table. Where the dialect says how
 // to tell such an error (Refusals), the refused rows are found by bisection in a
-// transaction that is rolled back, and named by a *pipeline.RefusedError; the next
+// transaction that is rolled back (Sink.findRefused), and named by a *pipeline.RefusedError; the next
 // commit leaves them out. From then on the table is not in all rows as the state
 // says: the rows in question are in RefusedTable, written in the transaction with
 // the token, and what comes for them later is applied accordingly.
