@@ -69,13 +69,13 @@ func benchmarkFile(b *testing.B, cfg Config, bytes int) {
 // middle of a file.
 func BenchmarkSplit(b *testing.B) {
 	var block []byte
-	for i := 0; len(block) < defaultBlock; i++ {
+	for i := 0; len(block) < defaultBlockBytes; i++ {
 		block = append(block, change(i, strings.Repeat("text ", 200))+"\n"...)
 	}
 	b.SetBytes(int64(len(block)))
 	spans := make([]pipeline.Span, 0, 4096)
 	for b.Loop() {
-		s := splitter{encoding: pipeline.DynamoDBCDC, at: position{line: 1}, max: defaultMaxRecord}
+		s := splitter{encoding: pipeline.DynamoDBCDC, at: position{line: 1}, max: defaultRecordBytesMax}
 		if p := s.split(block, spans); p.consumed != len(block) {
 			b.Fatal(p.consumed)
 		}

@@ -1,17 +1,17 @@
 package file
 
-// buffers holds blocks' memory that the engine gave back: fresh memory costs as
-// much as reading the file.
+// buffers is a pool of the memory of blocks that the engine has freed: memory that is new to
+// the process costs as much as reading the file.
 type buffers struct {
 	size  int
 	spare chan []byte
 }
 
-// spareBuffers bounds the memory that waits to be used again.
-const spareBuffers = 2 * queuedBlocks
+// spareBuffersMax is the number of buffers that wait to be reused.
+const spareBuffersMax = 2 * queuedBlocks
 
 func newBuffers(size int) *buffers {
-	return &buffers{size, make(chan []byte, spareBuffers)}
+	return &buffers{size, make(chan []byte, spareBuffersMax)}
 }
 
 // get returns an empty buffer with at least this capacity.

@@ -55,10 +55,10 @@ type Operation struct {
 }
 
 const (
-	defaultMaxRecord = 16 << 20
-	// limitMaxRecord keeps a block's places within a Span's 32 bits, and its
+	defaultRecordBytesMax = 16 << 20
+	// recordBytesMax keeps a block's places within a Span's 32 bits, and its
 	// memory within what one machine can hold several times.
-	limitMaxRecord = 1 << 30
+	recordBytesMax = 1 << 30
 
 	defaultPoll = spec.Duration(100 * time.Millisecond)
 )
@@ -101,7 +101,7 @@ func (c *Config) check() error {
 	if !c.Follow && c.Poll != 0 && c.Poll != defaultPoll {
 		wrong("poll is for followed files: add follow: true", "poll")
 	}
-	if c.MaxRecord < 0 || c.MaxRecord > limitMaxRecord {
+	if c.MaxRecord < 0 || c.MaxRecord > recordBytesMax {
 		wrong("max_record must be from 1 byte to 1GiB", "max_record")
 	}
 	if known && encoding != pipeline.JSON {
@@ -157,14 +157,14 @@ func (c *Config) checkKey(encoding pipeline.Encoding, wrong func(string, ...stri
 	}
 }
 
-// ttlFates are the choices of TTLDeletes.
-var ttlFates = []string{"delete", "flag", "keep"}
+// ttlDeletesValues are the choices of TTLDeletes.
+var ttlDeletesValues = []string{"delete", "flag", "keep"}
 
 func (c *Config) checkTTLDeletes(encoding pipeline.Encoding, wrong func(string, ...string)) {
 	switch {
 	case c.TTLDeletes == "":
-	case !slices.Contains(ttlFates, c.TTLDeletes):
-		wrong(fmt.Sprintf("unknown ttl_deletes %q: want one of %s", c.TTLDeletes, strings.Join(ttlFates, ", ")), "ttl_deletes")
+	case !slices.Contains(ttlDeletesValues, c.TTLDeletes):
+		wrong(fmt.Sprintf("unknown ttl_deletes %q: want one of %s", c.TTLDeletes, strings.Join(ttlDeletesValues, ", ")), "ttl_deletes")
 	case encoding == pipeline.DynamoDBExport:
 		wrong("an export does not say which items time to live removed: leave ttl_deletes out", "ttl_deletes")
 	case encoding == pipeline.JSON:

@@ -7,23 +7,23 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// cursor is the place of the next record in a file, and what tells that the
-// file is still the one that was read.
+// cursor is the position of the next record in a file, with what identifies the file as the
+// one that was read. It is saved in the checkpoint.
 type cursor struct {
 	Offset  int64 `json:"offset"` // in the decompressed bytes
 	Line    int64 `json:"line"`   // of Offset, from 1
 	Records int64 `json:"records"`
 	Number  int64 `json:"number"`  // of the file, in the order in which the source's were first read
-	Numbers int64 `json:"numbers"` // that the source had given by then: none is given again, whatever is forgotten
-	// Of the place in its line and around it, see position.
+	Numbers int64 `json:"numbers"` // the count of numbers assigned by then: none is assigned twice, whatever is forgotten
+	// The rest of the position.
 	Indent  int          `json:"indent,omitempty"`
 	Inline  bool         `json:"inline,omitempty"`
 	Open    []savedFrame `json:"open,omitempty"`
 	Emitted int          `json:"given,omitempty"`
 
-	// What tells that the file is still the one that was read: a hash of its content
-	// up to Offset, and, so that it need not be computed again, size, time of the last
-	// change in ns and identity, as they were before that was read. Zero = unknown.
+	// What identifies the file as the one that was read: a hash of its content up to Offset.
+	// So that it need not be computed again, also its size, the time of its last change in ns
+	// and its identity, as they were before it was read. Zero = unknown.
 	Hash  digest `json:"hash,omitzero"`
 	Size  int64  `json:"size"` // compressed
 	Mtime int64  `json:"mtime,omitempty"`
@@ -44,8 +44,7 @@ type cursor struct {
 	// not decided yet whether something is lost, with the bytes that they are known to
 	// have had besides what was read; see successions.
 	Unverified map[string]int64 `json:"unverified,omitempty"`
-	// PriorProgress is what an earlier reading of the source has read of it: it is read again,
-	// by a backfill.
+	// PriorProgress is how far an earlier run had read the file, when a backfill reads it again.
 	PriorProgress *priorProgress `json:"former,omitempty"`
 
 	// Of a file that is followed, a hash of the TailBytes bytes before TailAt.
@@ -101,7 +100,7 @@ func (s *Source) CursorText(partition string, raw []byte) string {
 	return c.text()
 }
 
-// text says for people where the cursor stands.
+// text returns the cursor's position for people.
 func (c *cursor) text() string {
 	if c.Done {
 		return fmt.Sprintf("the end, after %d records", c.Records)
@@ -109,19 +108,19 @@ func (c *cursor) text() string {
 	return fmt.Sprintf("line %d, byte %d, after %d records", c.Line, c.Offset, c.Records)
 }
 
-// position returns the place of the next record.
+// position returns the position of the next record.
 func (c *cursor) position() position {
 	open, _ := restoreFrames(c.Open)
 	return position{line: c.Line, indent: c.Indent, inline: c.Inline, open: open, emitted: c.Emitted}
 }
 
-// advance makes the cursor stand at a place, behind some bytes.
+// advance moves the cursor over bytes to a position.
 func (c *cursor) advance(over []byte, to position) {
 	c.Hash.add(over)
 	c.moveTo(len(over), to)
 }
 
-// moveTo is move over bytes that the hash has.
+// moveTo is advance over bytes that are in the hash already.
 func (c *cursor) moveTo(bytes int, to position) {
 	c.Offset += int64(bytes)
 	c.Line, c.Indent, c.Inline, c.Emitted = to.line, to.indent, to.inline, to.emitted
@@ -139,8 +138,9 @@ func (c *cursor) encode() []byte {
 // numberShift leaves room for the records of a file below its number.
 const numberShift = 40
 
-// ordinal returns that of the next record. Where the order of reading matters, it is
-// over all files of the source: by their numbers, and in each by its records.
+// ordinal returns the ordinal of the next record. If the order of reading decides which
+// record is newer, ordinals count over all files of the source: by the files' numbers, and in
+// each file by its records.
 func (c *cursor) ordinal(f *pipeline.Format) int64 {
 	if f.ReadOrder() {
 		return c.Number<<numberShift | c.Records
@@ -150,19 +150,18 @@ func (c *cursor) ordinal(f *pipeline.Format) int64 {
 
 // block is a run of whole records of one file.
 type block struct {
-	data   []byte // of the file; its memory is used again
+	data   []byte // of the file; its memory is reused
 	result splitResult
 	start  cursor         // before the first byte of data
 	hash   digest         // of the content up to the end of data
 	last   bool           // the end of the file follows
 	tail   tailHash       // of a file that is followed
 	end    exportProgress // with the end of an export's file
-	// recheck is called with a record that can't be decoded; nil = all are certain
-	// to be records.
+	// recheck is called with a record that can't be decoded; see splitter.
 	recheck func(record []byte, line int64) error
 }
 
-// records makes Records of the block; it must not change afterwards.
+// records returns the Records of the block, which must not change afterwards.
 func (b *block) records(source string, in *input, f *pipeline.Format, free func()) *pipeline.Records {
 	r := &pipeline.Records{
 		Source: source, Partition: in.partition, DisplayName: in.display, Format: f, Data: b.result.data, Spans: b.result.spans,
@@ -194,7 +193,7 @@ func (b *block) after(n int) *cursor {
 	return &c
 }
 
-// rereadRecords returns how many of the next n records an earlier reading had.
+// rereadRecords returns how many of the next n records an earlier run has read.
 func (c *cursor) rereadRecords(n int) int {
 	if c.PriorProgress == nil {
 		return 0

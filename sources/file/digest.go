@@ -7,8 +7,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// digest is a hash of bytes that goes on where it was saved. It is a value: a copy
-// of it goes its own way. The zero value is that of no bytes.
+// digest is a hash of bytes that can be saved and continued. It is a value: what is added to
+// a copy does not change the original. The zero value is the hash of no bytes.
 type digest struct {
 	hash  xxhash.Digest
 	bytes int64
@@ -40,7 +40,7 @@ func (d digest) MarshalText() ([]byte, error) {
 	return base64.RawStdEncoding.AppendEncode(nil, raw), err
 }
 
-// UnmarshalText goes on from a state; of how many bytes it is, the cursor says.
+// UnmarshalText restores a state. The number of bytes is not in it: the cursor's offset is.
 func (d *digest) UnmarshalText(text []byte) error {
 	raw, err := base64.RawStdEncoding.AppendDecode(nil, text)
 	if err != nil {
@@ -52,7 +52,7 @@ func (d *digest) UnmarshalText(text []byte) error {
 // digestOf hashes the first n bytes of content; ok = it has so many. A stream that is
 // cut short is an error.
 func digestOf(content io.Reader, n int64) (d digest, ok bool, err error) {
-	buf := make([]byte, readBytes)
+	buf := make([]byte, readBufferBytes)
 	for d.bytes < n {
 		k, err := content.Read(buf[:min(int64(len(buf)), n-d.bytes)])
 		d.add(buf[:k])

@@ -4,19 +4,19 @@
 //
 // # Parts
 //
-// A Source finds files (glob.go, or package export) and hands over what one of two
-// readers makes of them:
+// Source.Open finds the files (glob.go, or package export) and starts one of two readers,
+// whose records Source.Read returns:
 //
-//   - to their end: resolver finds out which of the files were read before, and a
-//     reader reads each of the rest from its cursor (resolve.go, reader.go);
-//   - for ever: follower finds new, renamed and rotated files and decides what each is; a
-//     followedFile reads what comes in one; registry knows what was read of files that are
-//     not followed just now, and which of it is lost (follow.go, identify.go and rotation.go,
-//     followed_file.go and followed_read.go, registry.go).
+//   - to their end: resolver finds out which of the files were read before
+//     (Source.resolve), and a reader reads each of the rest from its cursor (reader.run);
+//   - for ever: follower finds new, renamed and rotated files (follower.poll) and decides
+//     what each is (follower.identify); a followedFile reads what comes in one
+//     (followedFile.readNew); registry knows what was read of files that are not followed
+//     just now, and which of it is lost (registry.decideLoss).
 //
-// Both share the decompression of streams (stream.go), the splitter, which finds records in
-// bytes (split.go, extent.go, unwrap.go), the position between records (position.go), and
-// the cursor (cursor.go).
+// Both share the decompression of streams (stream.go); the splitter, which finds records in
+// bytes (splitter.split; extent.go says where a record ends, unwrap.go what an envelope
+// holds); the position between records (position.go); and the cursor (cursor.go).
 //
 // # Order and partitions
 //
@@ -31,12 +31,13 @@
 // One goroutine reads, decompresses and cuts the bytes into blocks of whole
 // records (1 MiB; more for a longer record, up to max_record), and hands them
 // over a queue of four blocks, so that this work overlaps with decoding. A
-// block's memory is used again when the engine frees its records. What is
-// allocated is one slice of spans a block, nothing per record.
+// block's memory is reused when the engine frees its records. One slice of spans is
+// allocated for each block, and nothing for each record.
 //
-// Compression (gzip with any number of members, zstd, bzip2, none) is told by the
-// first bytes of a file, not by its name, and so is what holds no records: it is
-// refused by its name (see magic.go). A byte order mark is skipped.
+// The first bytes of a file tell how it is compressed (gzip with any number of members,
+// zstd, bzip2, not at all), not its name. They also tell what holds no records, such as
+// Parquet: it is refused with a message that says what it is (magic.go). A byte order mark is
+// skipped.
 //
 // # Records
 //
@@ -50,10 +51,9 @@
 // before the place are delivered first, and a run goes on at the place once the
 // cause is mended.
 //
-// A record of an envelope may be written anew, behind the bytes of its block: what
-// was base64, or lacks the name of its table. Whatever it looks like, what
-// a block hands over is single records, with the line and offset at which they, or
-// the value that they are of, begin.
+// A record of an envelope that was base64, or that lacks the name of its table, is rewritten
+// and appended to the bytes of its block. In any case a block hands over single records,
+// with the line and offset at which they, or the value that holds them, begin.
 //
 // # Cursors
 //

@@ -14,9 +14,9 @@ import (
 	"github.com/starlift-etl/starlift/sources/file/export"
 )
 
-// boundary is how much earlier than its time a full export is taken to be: its
+// fullExportMargin is how much earlier than its time a full export is taken to be: its
 // edge is blurred, and any later event of the stream must win.
-const boundary = 5 * time.Minute
+const fullExportMargin = 5 * time.Minute
 
 // What is told of exports.
 const (
@@ -93,7 +93,7 @@ func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
 	for i, step := range plan.Entries {
 		at := int64(0)
 		if !step.Incremental {
-			at = step.To.Add(-boundary).UnixMicro()
+			at = step.To.Add(-fullExportMargin).UnixMicro()
 		}
 		if byTime[at] == nil {
 			f := s.Format()
@@ -224,7 +224,7 @@ func (in *input) verify(ctx context.Context, f storedBytes) (err error) {
 	defer func() { err = errors.Join(err, whole.Close()) }()
 	hash := md5.New()
 	// Nothing is counted: progress means the reading, which follows.
-	if _, err := io.CopyBuffer(hash, &counter{ctx: ctx, r: whole}, make([]byte, readBytes)); err != nil {
+	if _, err := io.CopyBuffer(hash, &counter{ctx: ctx, r: whole}, make([]byte, readBufferBytes)); err != nil {
 		return transient(err)
 	}
 	if sum := hash.Sum(nil); !export.SameMD5(sum, in.md5) {

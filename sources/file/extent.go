@@ -6,27 +6,26 @@ import (
 	"math/bits"
 )
 
-// Where a record ends is told by brackets and quotes alone: whether it is
-// well-formed is the decoder's business. But that it is broken shows in three
-// ways: a string goes on over the end of a line, a bracket is closed by one of
-// another kind, or an object or array begins where none may. Then, and where it
-// is not closed before the file ends or the record gets too long, the record ends
-// before the line where the next may begin: one that is not indented more than
-// its own, and begins with a bracket. So a line that was cut off does not take the
-// ones behind it with it, nor an object printed over several lines.
+// The extent of a record is found by its brackets and quotes alone; whether it is well-formed
+// JSON is checked by the decoder. Three things show that a record is broken: a string that
+// goes on over the end of a line, a bracket that is closed by one of another kind, and an
+// object or array that begins where none may. A broken record, and one that is not closed
+// before the file ends or the record gets too long, ends before the next line where a record
+// may begin: a line that starts with a bracket and is not indented more than the record's
+// own. So a line that was cut off spoils neither the lines behind it nor an object behind it
+// that is printed over several lines.
 
-// extentKind says what is known of a value's end.
+// extentKind says whether the end of a record was found, and how.
 type extentKind uint8
 
 const (
-	wholeExtent extentKind = iota
-	brokenExtent
-	unknownExtent // more bytes are needed
-	tooLongExtent
+	wholeExtent   extentKind = iota // its last bracket is closed
+	brokenExtent                    // it is broken, and ends where the next record may begin
+	unknownExtent                   // more bytes are needed
+	tooLongExtent                   // it is longer than the limit
 )
 
-// extent returns the length of the object at i, or of the text that is in its
-// place.
+// extent returns the length of the object at i, or of the broken text that is there instead.
 func (s *recordScanner) extent(i int) (int, extentKind) {
 	b := s.b[i:]
 	capped := len(b) > s.max+1
@@ -64,12 +63,12 @@ type objectScan struct {
 	b        []byte
 	indent   int  // of the line in which it begins
 	inArray  bool // it is an element of an array
-	next     int  // where the next record may begin, if this one is broken; -1 = not seen yet
-	open     []byte
-	previous byte // the last thing: a bracket, a comma, a colon, or 'v' for a value or a name
+	next     int    // where the next record may begin, if this one is broken; -1 = not seen yet
+	open     []byte // the brackets that are open
+	previous byte   // what came last: a bracket, a comma, a colon, or 'v' for a value or a name
 }
 
-// object returns the length of the object, or the place at which it is broken.
+// object returns the length of the object, or the index at which it is broken.
 func (x *objectScan) object() (int, extentKind) {
 	column := -1 // in the white space that begins a line; -1 = behind it
 	start := 0   // of the line
@@ -123,8 +122,8 @@ func (x *objectScan) object() (int, extentKind) {
 	return len(x.b), unknownExtent
 }
 
-// stringEnd returns the place of the quote that ends the string at i, or of the line
-// end that breaks it; the length of all, if there is neither.
+// stringEnd returns the index of the quote that ends the string at i, or of the line end that
+// breaks it; len(x.b) if there is neither.
 func (x *objectScan) stringEnd(i int) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	for i+8 <= len(x.b) {
@@ -173,8 +172,8 @@ func (x *objectScan) mayBegin(c byte, indent int) bool {
 	return indent <= x.indent && (c == '{' || c == '[' || x.inArray && (c == ']' || c == ','))
 }
 
-// endOfBroken returns the end of an object that is broken at a place: that of its first
-// line, if the line ends as an object does, or where the next record may begin.
+// endOfBroken returns the end of an object that is broken at an index: the end of its first
+// line, if that line ends with a closing brace, or else where the next record may begin.
 func (x *objectScan) endOfBroken(at int) (int, extentKind) {
 	end := bytes.IndexByte(x.b[at:], '\n')
 	if end < 0 {
@@ -203,8 +202,8 @@ func (x *objectScan) endOfBroken(at int) (int, extentKind) {
 	}
 }
 
-// strayText goes on by text that is no object, up to its line's end or where an
-// object or array begins; inside an array up to the next comma.
+// strayText adds text that is no object as a broken record: up to the end of its line, or to
+// where an object or array begins; inside an array also up to the next comma.
 func (s *recordScanner) strayText(i int) bool {
 	b := s.b[i:]
 	capped := len(b) > s.max+1

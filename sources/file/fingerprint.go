@@ -42,7 +42,7 @@ func removed(info fs.FileInfo) bool {
 // String is a name for cursors.
 func (id fileID) String() string { return fmt.Sprintf("%x-%x", id.Dev, id.Ino) }
 
-// part reads n bytes at a place; less where the file ends.
+// part reads n bytes at an offset; fewer where the file ends.
 func part(f io.ReaderAt, at int64, n int) ([]byte, error) {
 	b := make([]byte, n)
 	n, err := f.ReadAt(b, at)
@@ -67,7 +67,7 @@ func contentHead(f *os.File, n int) (head []byte, err error) {
 	return head[:n], err
 }
 
-// fingerprint is what is looked at of a file to find out what it is.
+// fingerprint is what identifies a file that was found, whatever its name.
 type fingerprint struct {
 	ctx        context.Context
 	f          *os.File
@@ -78,8 +78,8 @@ type fingerprint struct {
 	content    []byte // the first bytes of its content; none if that can't be read
 }
 
-// takeFingerprint looks at a file. What is wrong with a compressed one is said when it is
-// read.
+// takeFingerprint reads the fingerprint of a file. An error in compressed content is left to
+// whoever reads it.
 func takeFingerprint(ctx context.Context, f *os.File, info fs.FileInfo) (*fingerprint, error) {
 	head, err := part(f, 0, headBytes)
 	if err != nil {
@@ -156,11 +156,10 @@ func isPrefix(f, of *os.File, size int64) (bool, error) {
 	return true, nil
 }
 
-// mayBeCopy reports whether a file may be a copy of another by its name, which has
-// the other's stem, then no letter or digit, and is longer, or the same in another
-// folder. So are app.log.1, app-20260101.log and app.log.gz of app.log, but
-// not the other way round: the file in place of one that was renamed is new,
-// whatever it begins with.
+// mayBeCopy reports whether a file may be a copy of another one by its name: it has the
+// other's stem, then no letter or digit, and is longer, or the same in another folder. So
+// app.log.1, app-20260101.log and app.log.gz may be copies of app.log, but app.log is none
+// of them: the file that has the name of one that was renamed is new, whatever it begins with.
 func mayBeCopy(name, of, stem string) bool {
 	base := filepath.Base(name)
 	rest, ok := strings.CutPrefix(base, stem)

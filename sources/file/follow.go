@@ -14,21 +14,29 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// How long things take that a file does not tell.
+// Nothing tells the follower that a program has finished writing a file, or that a file
+// will not come back: it waits for these times.
 const (
-	listTimeShare         = 20               // one part in so many of the time goes into looking for new files at most
-	lastLineQuiet         = 5 * time.Second  // without change, until a last line without end may be taken
-	compressedQuiet       = time.Second      // without change, until a compressed file is read
-	compressedWaitMax     = 5 * time.Second  // until one is read although it changes all the time
-	compressedPauseFactor = 3                // times as long as reading it took, until it is read again
-	cutShortAfter         = time.Minute      // until it is said that one is cut short
-	closeIdleAfter        = time.Minute      // without change, until a file is closed
-	forgetAfter           = time.Hour        // what was read of a file is known after it has gone
-	gapAfter              = 10 * time.Second // until what a truncation took is given up
-	openFilesMax          = 512              // files held open without need
+	lastLineQuiet     = 5 * time.Second  // without a change, before a last line without end is read
+	compressedQuiet   = time.Second      // without a change, before a compressed file is read
+	compressedWaitMax = 5 * time.Second  // before a compressed file that changes all the time is read
+	cutShortAfter     = time.Minute      // without a change, before a compressed file is reported as cut short
+	closeIdleAfter    = time.Minute      // without a change, before a file is closed
+	gapAfter          = 10 * time.Second // after a file has gone, before what was unread of it is lost
+	forgetAfter       = time.Hour        // after a file has gone, before its cursor is dropped
 )
 
-// Events that are told of.
+const (
+	// listTimeShare bounds the time that goes into listing files: one part in so many.
+	listTimeShare = 20
+	// compressedPauseFactor is how many times as long as reading a compressed file took
+	// passes before it is read again.
+	compressedPauseFactor = 3
+	// openFilesMax is the number of files that are held open though nothing is read of them.
+	openFilesMax = 512
+)
+
+// The events of notices.
 const (
 	eventTruncated  = "truncated"
 	eventLost       = pipeline.EventLost
@@ -37,9 +45,9 @@ const (
 	eventWaiting    = "waiting"
 )
 
-// follower reads files that grow, one after the other and again and again. One
-// goroutine uses it. It finds the files and decides what each of them is; a followedFile
-// reads one, and the registry knows what was read before.
+// follower reads files as they grow: it polls them, one after the other. It finds the files
+// and decides what each of them is; a followedFile reads one, and the registry knows what was
+// read before. One goroutine uses it.
 type follower struct {
 	env      followEnv
 	source   *Source // matches the path, and takes the records
@@ -47,7 +55,7 @@ type follower struct {
 	registry *registry
 	progress progressTracker
 
-	listSoon     bool // a file is not where it was
+	listSoon     bool // a file is not where it was: the next poll lists the files
 	listedAt     time.Time
 	listInterval time.Duration   // until the next listing
 	listErrors   map[string]bool // why some files could not be listed
@@ -98,9 +106,9 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// poll reads what there is to read now, and looks for new files if it is time.
-// A file that has gone from its place is looked for at once, after what
-// is still to be read of it: so a rotated file comes before the one in its place.
+// poll reads what the files have got since the last poll, and lists files when their interval
+// is over. When a file is no longer at its path, it lists them at once, after what is still to
+// be read of that file: so a rotated file is read before the one that has its name now.
 func (f *follower) poll(ctx context.Context) error {
 	if f.env.now().Sub(f.listedAt) >= f.listInterval {
 		f.list()
@@ -124,7 +132,7 @@ func (f *follower) poll(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// visit looks at a file, and reads what it has got since.
+// visit identifies a file if it is not known yet, and reads what it has got since.
 func (f *follower) visit(ctx context.Context, t *followedFile) error {
 	defer f.progress.update(t)
 	moved, err := t.stat()
@@ -153,7 +161,8 @@ func (f *follower) visit(ctx context.Context, t *followedFile) error {
 	return nil
 }
 
-// closeIdle ends what nobody writes to any more, and closes what is not needed open.
+// closeIdle stops following a file outside of the path to which no program writes any more, and
+// closes a file that need not be open.
 func (f *follower) closeIdle(t *followedFile) {
 	quiet := t.quiet()
 	switch {
@@ -165,7 +174,7 @@ func (f *follower) closeIdle(t *followedFile) {
 	}
 }
 
-// reportListErrors tells of what can't be listed, once for as long as that is so.
+// reportListErrors notifies of folders that can't be listed, once for as long as that is so.
 func (f *follower) reportListErrors(problems []error) {
 	are := map[string]bool{}
 	for _, err := range problems {
@@ -185,7 +194,7 @@ type matchedFile struct {
 	claimed bool
 }
 
-// list finds out where the files are that are followed, and which are new.
+// list finds the paths of the files that are followed, and follows new ones.
 func (f *follower) list() {
 	started := f.env.now()
 	f.listSoon, f.listedAt = false, started
@@ -227,9 +236,8 @@ func (f *follower) follow(path string, id fileID) *followedFile {
 	return t
 }
 
-// findRenamed finds the new names of files, also those that the path does not match.
-// What is not open may be another file that was given the same identity: its
-// content has to tell.
+// findRenamed finds the new names of files, also names that the path does not match. A file
+// that is not open may be another one with the same inode: identify compares its content.
 func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in inodeIndex) {
 	for _, t := range elsewhere {
 		if info, err := os.Stat(t.path); t.outsidePath && err == nil && idOf(info) == t.id {
@@ -267,8 +275,8 @@ func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in
 	}
 }
 
-// findFormer finds the files of the checkpoint that were renamed to what the
-// path does not match. They are older than what came in their place.
+// findFormer follows the files of the checkpoint that were renamed to names which the path
+// does not match. They come first, being older than the files that have their names now.
 func (f *follower) findFormer() {
 	live := map[fileID]bool{{}: true}
 	for _, t := range f.files {
@@ -293,22 +301,22 @@ func (f *follower) findFormer() {
 	}
 	slices.Reverse(older)
 	f.files = append(older, f.files...)
-	all, _ := f.source.matchedFiles() // of which list has told
+	all, _ := f.source.matchedFiles() // list has reported the errors
 	f.searchRotations(all)
 }
 
-// inodeIndex holds what is in folders, by the files' identity.
+// inodeIndex holds the paths of the files in folders, by the files' identity.
 type inodeIndex map[string]map[fileID]string
 
-// find returns the name of a file that was at a path and is in its folder still;
-// empty = it is not.
+// find returns the path of a file that was at a path, if it is still in that folder; empty =
+// it is not.
 func (in inodeIndex) find(id fileID, path string) string {
 	dir := filepath.Dir(path)
 	if in[dir] == nil {
 		in[dir] = map[fileID]string{}
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			return "" // no folder, no file
+			return "" // the folder is gone, and the file with it
 		}
 		for _, e := range entries {
 			if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
@@ -319,7 +327,7 @@ func (in inodeIndex) find(id fileID, path string) string {
 	return in[dir][id]
 }
 
-// unfollow stops following a file and remembers what was read of it; nil = nothing was.
+// unfollow stops following a file, and returns what was read of it; nil = nothing was.
 func (f *follower) unfollow(t *followedFile) *formerFile {
 	size := int64(0)
 	if t.info != nil {
@@ -328,7 +336,8 @@ func (f *follower) unfollow(t *followedFile) *formerFile {
 	return f.retire(t, size, false)
 }
 
-// retire ends following a file, of which so many bytes were known.
+// retire is unfollow for a file that was known to have a size, and whose content may have
+// been overwritten.
 func (f *follower) retire(t *followedFile, size int64, overwritten bool) *formerFile {
 	t.close()
 	f.files = slices.DeleteFunc(f.files, func(o *followedFile) bool { return o == t })
@@ -348,8 +357,8 @@ func (f *follower) retire(t *followedFile, size int64, overwritten bool) *former
 	return p
 }
 
-// restartTruncated starts a file again from its beginning, as another one. What may be a
-// copy of its old content comes first.
+// restartTruncated follows a truncated file as a new one, from its start. What may be a copy
+// of its old content is searched for, and read before it.
 func (f *follower) restartTruncated(t *followedFile) {
 	f.notify(pipeline.Notice{Event: eventTruncated, Message: fmt.Sprintf(
 		"%s: the file was truncated or written over after it had been read to line %d; it is read from its start", t.path, t.at.Line)})
@@ -363,7 +372,8 @@ func (f *follower) restartTruncated(t *followedFile) {
 	f.listSoon = true
 }
 
-// reportReadError tells of a file that can't be read, once; it may become readable.
+// reportReadError notifies of a file that can't be read, once for each error: it may become
+// readable again. Errors that the engine retries are returned.
 func (f *follower) reportReadError(t *followedFile, err error) error {
 	var open *openError
 	if errors.As(err, &open) {
@@ -392,21 +402,22 @@ func (f *follower) notify(n pipeline.Notice) {
 	f.source.env.Notify(n)
 }
 
-// send hands records over, and with them the cursors to forget.
+// send hands records over, with the partitions whose cursors are to be dropped and with how
+// far the files are read.
 func (f *follower) send(ctx context.Context, t *followedFile, r *pipeline.Records) error {
 	r.Dropped = f.registry.takeDropped()
 	if t.formerPartition != "" {
 		r.Dropped, t.formerPartition = append(r.Dropped, t.formerPartition), ""
 	}
 	if f.progress.update(t); t.state == stateCaughtUp {
-		f.progress.set(t.partition, false) // the records said that it is not
+		f.progress.set(t.partition, false) // an earlier report said that it was behind
 	}
 	r.Progress = f.progress.changes()
 	return f.source.enqueue(ctx, r)
 }
 
-// newKey returns a name for a new cursor: no other file has the number.
-func newKey(id fileID, at *cursor) string { return fmt.Sprintf("%s-%x", id, at.Number) }
+// newPartition returns a name for the partition of a new file: no other file has the number.
+func newPartition(id fileID, at *cursor) string { return fmt.Sprintf("%s-%x", id, at.Number) }
 
 // close closes the files.
 func (f *follower) close() {

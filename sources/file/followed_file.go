@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// followedFile is one file that is followed: where it is, how far it is read, and what
-// the system said of it when it was looked at last. It reads what comes (followed_read.go),
-// and leaves it to the follower what becomes of files that are gone or have other content.
+// followedFile is one file that is followed: its path, how far it is read, and its stat at the
+// last poll. It reads what is appended (followed_read.go). What becomes of a file that is gone
+// or has other content, the follower decides.
 type followedFile struct {
 	env       *followEnv
-	partition string // of its cursor; empty = what the file is is not known yet
+	partition string // of its cursor; empty = the file is not identified yet
 	// formerPartition is the name of the cursor that the first records replace.
 	formerPartition string
 	name            string // the path where it, or what it is a copy of, was found first
@@ -23,38 +23,38 @@ type followedFile struct {
 	id              fileID
 	at              cursor // of the next byte that is not in a block
 	file            *os.File
-	// moved says that it was renamed or removed after it had been found: nobody
-	// writes on at its last line for long.
+	// moved says that it was renamed or removed after it had been found: no program goes on
+	// writing its last line for long.
 	moved       bool
 	outsidePath bool // it is not where the path matches
 	// onlyIfKnown says that the path never matched it under this identity: it is
 	// followed only if it is one that was read before.
 	onlyIfKnown bool
-	// unseenGeneration says that it was rotated while it was not looked at: the path need not
-	// match it, and it was never read.
+	// unseenGeneration says that it was rotated between two polls: the path need not match it,
+	// and it was never read.
 	unseenGeneration bool
 
-	info           fs.FileInfo // as it was looked at last; nil = it is not there
+	info           fs.FileInfo // at the last poll; nil = the file was not there
 	changedAt      time.Time   // when it was changed last, as far as is known
-	priorSize      int64       // its size before that
-	emptyAt        int64       // when it was changed last, in ns, as it was seen without content; 0 = it was not
-	drained        bool        // what can be read of it without waiting was read
-	lastLineTried  bool        // a last line without end was looked at as well
-	nextBlockBytes int         // of the next block, if a usual one is not enough
-	identifyAfter  time.Time   // when it may be looked at again to find out what it is
-	state          readState   // as it was noted last
-	awaitsOriginal bool        // it is a copy, perhaps, and waits for its original to go
+	priorSize      int64       // its size before that change
+	emptyAt        int64       // the time of its last change, in ns, when it was found empty; 0 = it was not
+	drained        bool        // all that can be read of it without waiting was read
+	lastLineTried  bool        // a last line without end was tried as well
+	nextBlockBytes int         // the size of the next block, if the default is too small
+	identifyAfter  time.Time   // it is not identified again before
+	state          readState   // as it was reported last
+	awaitsOriginal bool        // it may be a copy, and waits for its original to go
 	unfollowed     bool        // it is not followed any longer
 	readError      string      // why it could not be read
 
 	// Of a compressed file: since when it has not been read, when it may be read again
-	// while it grows, whether blocks of it are being handed over, and whether it was told
-	// that it is cut short.
+	// while it grows, whether its blocks are being handed over, and whether it was reported
+	// as cut short.
 	compressedSince, compressedNotBefore time.Time
 	streaming, cutShortTold              bool
 }
 
-// checkpoint returns the place up to which the file was read, with what the file is.
+// checkpoint returns the cursor of the file as it is saved.
 func (t *followedFile) checkpoint() cursor {
 	c := t.at
 	c.ID, c.Path, c.Moved = t.id, t.name, t.moved
@@ -65,8 +65,8 @@ func (t *followedFile) input() *input {
 	return &input{partition: t.partition, display: t.path, path: t.path, items: -1}
 }
 
-// stat notes what the system says of the file. It has no info if it is not at
-// its path and not open. moved says that it is not at its path.
+// stat updates the file's info, which is nil if the file is neither at its path nor open.
+// moved says that it is not at its path.
 func (t *followedFile) stat() (moved bool, err error) {
 	info, err := os.Stat(t.path)
 	if moved = err == nil && idOf(info) != t.id || errors.Is(err, fs.ErrNotExist); moved {
@@ -88,17 +88,17 @@ func (t *followedFile) stat() (moved bool, err error) {
 	if was != nil {
 		t.priorSize = was.Size()
 	} else if age := now.Sub(info.ModTime()); age > 0 {
-		t.changedAt = now.Add(-age) // which a clock that is set back does not change
+		t.changedAt = now.Add(-age) // on the monotonic clock, so that setting the clock does not matter
 	}
 	return moved, nil
 }
 
-// openError is why a file that is to be read can't be opened. It may be possible later.
+// openError says why a file can't be opened. It may be possible later.
 type openError struct{ error }
 
 func (e *openError) Unwrap() error { return e.error }
 
-// errReplaced says that another file is at the path.
+// errReplaced is the error of opening a file whose path another file has.
 var errReplaced = errors.New("another file is at the path")
 
 // open opens the file, if it is not open. Errors are *openError.
@@ -131,14 +131,14 @@ func (t *followedFile) close() {
 	}
 }
 
-// quiet returns for how long nobody has written to the file, as far as is known.
+// quiet returns for how long the file has not changed, as far as is known.
 func (t *followedFile) quiet() time.Duration { return t.env.now().Sub(t.changedAt) }
 
-// isBeingWritten reports whether somebody has just written to a compressed file.
+// isBeingWritten reports whether a compressed file has changed just now.
 func (t *followedFile) isBeingWritten() bool { return t.quiet() < compressedQuiet }
 
-// waitedLongEnough reports whether a compressed file was waited for so long that it is read while
-// it is written to.
+// waitedLongEnough reports whether a compressed file has changed all the time for so long that
+// it is read even so.
 func (t *followedFile) waitedLongEnough() bool {
 	now := t.env.now()
 	if t.compressedSince.IsZero() {
@@ -147,7 +147,7 @@ func (t *followedFile) waitedLongEnough() bool {
 	return now.Sub(t.compressedSince) >= compressedWaitMax
 }
 
-// atEnd reports whether all was read that the file had when it was looked at.
+// atEnd reports whether all was read that the file had at the last poll.
 func (t *followedFile) atEnd() bool {
 	if t.at.Compressed {
 		return t.at.Done && t.at.Size == t.info.Size()
@@ -159,24 +159,23 @@ func (t *followedFile) atEnd() bool {
 // oldest first.
 type followedFiles []*followedFile
 
-// mayReturn reports whether there is a file of which it is not known yet whether
-// it is still the one that was read.
+// mayReturn reports whether a file that is not identified yet may be the former one.
 func (files followedFiles) mayReturn(p *formerFile) bool {
 	return slices.ContainsFunc(files, func(t *followedFile) bool {
 		return t.partition == "" && p.isSameFile(t) && !p.overwritten && (t.info == nil || t.info.Size() >= p.at.Offset)
 	})
 }
 
-// awaitsGenerations reports whether what was rotated before a file has to be read first.
+// awaitsGenerations reports whether generations of a file have to be read before it.
 func (files followedFiles) awaitsGenerations(t *followedFile) bool {
 	return slices.ContainsFunc(files, func(o *followedFile) bool {
 		return o.unseenGeneration && o.partition == "" && o != t && o.name == t.path && o.readError == "" && t.env.now().Sub(o.changedAt) < gapAfter
 	})
 }
 
-// original returns the file that this one replaces: it has taken its name and begins
-// with all of it, as after rsync. It has to wait while it may be a copy of a file that is
-// still there: if that one is truncated or removed, the copy goes on for it.
+// original returns the file that this one replaces: it has its name now and begins with all of
+// its content, as after rsync. wait says that it may be a copy of a file that is still there:
+// if that one is truncated or removed, the copy is read on in its stead.
 func (files followedFiles) original(t *followedFile, s *fingerprint) (of *followedFile, wait bool, err error) {
 	for _, o := range files {
 		if o == t {
@@ -198,8 +197,8 @@ func (files followedFiles) original(t *followedFile, s *fingerprint) (of *follow
 	return nil, false, nil
 }
 
-// waitTexts lists the compressed files that are cut short as they are, and what can't be
-// read or listed.
+// waitTexts lists for people what the follower waits for: the rest of compressed files that
+// are cut short, and files and folders that can't be read.
 func (files followedFiles) waitTexts(listErrors map[string]bool) []string {
 	var texts []string
 	for _, t := range files {

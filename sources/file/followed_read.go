@@ -13,8 +13,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// readNew reads what the file has now. overwritten says that its content is not what was
-// read of it: it is another file now.
+// readNew reads what was appended to the file. overwritten says that its content is not what
+// was read of it, so that it is another file now.
 func (t *followedFile) readNew(ctx context.Context) (overwritten bool, err error) {
 	if t.at.Compressed {
 		return t.readCompressed(ctx)
@@ -31,7 +31,7 @@ func (t *followedFile) readNew(ctx context.Context) (overwritten bool, err error
 	return false, nil
 }
 
-// reportShortened tells of what was taken away at the file's end before it was read.
+// reportShortened notifies of bytes at the file's end that were removed before they were read.
 func (t *followedFile) reportShortened() {
 	if gone := t.priorSize - t.info.Size(); gone > 0 {
 		t.priorSize = 0
@@ -40,8 +40,8 @@ func (t *followedFile) reportShortened() {
 	}
 }
 
-// readPlain reads up to the size that the file had when it was looked at; with
-// last, what nobody is writing on any more as well.
+// readPlain reads up to the size that the file had at the last poll. last says that the last
+// line is read too, though it has no end.
 func (t *followedFile) readPlain(ctx context.Context, last bool) (overwritten bool, err error) {
 	if err := t.open(); err != nil {
 		return false, err
@@ -51,15 +51,15 @@ func (t *followedFile) readPlain(ctx context.Context, last bool) (overwritten bo
 	}
 	for {
 		end, overwritten, err := t.readBlock(ctx, last)
-		// What came meanwhile is for the next poll: other files wait for theirs.
+		// What was appended meanwhile is left to the next poll, since other files wait.
 		if end || overwritten || err != nil || t.at.Offset >= t.info.Size() {
 			return overwritten, err
 		}
 	}
 }
 
-// readBlock reads a block of whole records, and hands it over. At the end of
-// what there is, it says so.
+// readBlock reads a block of whole records, and hands it over. end says that there are no
+// bytes behind it.
 func (t *followedFile) readBlock(ctx context.Context, last bool) (end, overwritten bool, err error) {
 	src := t.env.source
 	r := src.newReader(t.input(), &t.at)
@@ -82,7 +82,7 @@ func (t *followedFile) readBlock(ctx context.Context, last bool) (end, overwritt
 	if intact, err := t.isIntact(r, buf[:p.consumed]); err != nil || !intact {
 		return true, err == nil, transient(err)
 	}
-	end = end && !p.tooLong // which is found again, behind the records before it
+	end = end && !p.tooLong // the next block, behind the records before it, finds that again
 	if len(p.spans) == 0 && (p.tooLong || !end && len(buf)-p.consumed > r.max+1) {
 		return true, false, r.tooLong(p.at.line)
 	}
@@ -125,7 +125,7 @@ func (t *followedFile) isIntact(r *reader, taken []byte) (bool, error) {
 	return ok, err
 }
 
-// tailHash is what identifies the end of what was read.
+// tailHash is a hash of the last bytes that were read of a file.
 type tailHash struct {
 	hash  uint64
 	at    int64
@@ -141,9 +141,9 @@ func tailHashOf(c *cursor, taken []byte) tailHash {
 	return tailHash{xxh3.Hash(last), c.Offset + int64(len(taken)), len(last)}
 }
 
-// readCompressed reads a compressed file, once nobody has written to it for a while; one that
-// is written all the time now and then. Each time it is decompressed from its start, which
-// must not take all the time as it grows.
+// readCompressed reads a compressed file once it has not changed for compressedQuiet, or has
+// changed all the time for compressedWaitMax. It is decompressed from its start each time, so
+// a file that grows is read again only after a pause.
 func (t *followedFile) readCompressed(ctx context.Context) (overwritten bool, err error) {
 	quiet := t.quiet()
 	if t.drained {
@@ -192,14 +192,14 @@ func (t *followedFile) readStream(ctx context.Context) (overwritten bool, err er
 	case errors.Is(err, errOther):
 		return true, nil
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		// More may come.
+		// The rest may be written later.
 	default:
 		return false, err
 	}
 	return false, nil
 }
 
-// followedBytes are those of a followed file, which is open as long as it is followed.
+// followedBytes is the storedBytes of a followed file.
 type followedBytes struct{ *os.File }
 
 // Range implements storedBytes.

@@ -14,24 +14,23 @@ import (
 	"time"
 )
 
-// A generation is a file that had the name of another one before, and was renamed or
-// copied when that was begun anew: app.log.1, app.log-20260301.gz and app-2026-03-01.log
-// of app.log. The path need not match it.
+// generation is a rotated file, which had the name of another one before: app.log.1,
+// app.log-20260301.gz and app-2026-03-01.log are generations of app.log. The path need not
+// match it.
 type generation struct {
 	path string
 	info fs.FileInfo
 	id   fileID
-	mark string // what its name has besides: a number, a date
+	mark string // what rotation added to the name: a number, a date
 }
 
-// generationMark is what a name gets by rotation.
+// generationMark matches what rotation adds to a name.
 var generationMark = regexp.MustCompile(`^[-._]([0-9][-0-9TZtz:._+]*|old|bak|prev|previous|last)$`)
 
 // compressedSuffixes are those of compressed files.
 var compressedSuffixes = []string{".gz", ".zst", ".zstd", ".bz2"}
 
-// markOf returns what the name of a generation has besides that of a file; ok = it
-// may be one.
+// markOf returns the mark of a generation of a file; ok says that it may be one by its name.
 func markOf(path, of string) (mark string, ok bool) {
 	name, base := filepath.Base(path), filepath.Base(of)
 	for _, suffix := range compressedSuffixes {
@@ -70,8 +69,8 @@ func compressedLater(path, of string) bool {
 	return false
 }
 
-// numberAt returns where the number begins that a name ends with, with its dot or dash;
-// 0 = there is none.
+// numberAt returns the index at which the number begins that a name ends with, including its
+// dot or dash; 0 = there is none.
 func numberAt(name string) int {
 	stem := strings.TrimRight(name, "0123456789")
 	if stem == name || stem == "" || !strings.ContainsRune("-._", rune(stem[len(stem)-1])) {
@@ -85,24 +84,25 @@ func newGeneration(path, of string, info fs.FileInfo) *generation {
 	return &generation{path: path, info: info, id: idOf(info), mark: mark}
 }
 
-// maxRotations bounds what is taken for a number of rotations, not for a date.
-const maxRotations = 10_000
+// rotationsMax is the greatest number in a name that is a number of rotations: greater ones
+// are dates.
+const rotationsMax = 10_000
 
-// number returns the number of rotations since the generation had the name; ok = its
-// name says it.
+// number returns the number of rotations since the generation had the name; ok = its name
+// has it.
 func (g *generation) number() (n int, ok bool) {
 	if g.mark == "" {
 		return 0, false
 	}
 	n, err := strconv.Atoi(g.mark[1:])
-	return n, err == nil && n < maxRotations
+	return n, err == nil && n < rotationsMax
 }
 
-// isNewerThan reports whether the generation is newer than another one, the file that was
-// read under the name before; nil = it is not there, and was changed last at a time.
+// isNewerThan reports whether the generation is newer than origin, the file that was read
+// under the name before; nil = that is gone, and was changed last at the time changed, in ns.
 func (g *generation) isNewerThan(origin *generation, changed int64) bool {
 	if origin == nil {
-		return changed != 0 && g.info.ModTime().UnixNano() >= changed // the same: compressed, it may be that file itself
+		return changed != 0 && g.info.ModTime().UnixNano() >= changed // with equal times it may be that file, compressed
 	}
 	return g.compare(origin) > 0
 }
@@ -120,7 +120,8 @@ func (g *generation) compare(o *generation) int {
 	return g.info.ModTime().Compare(o.info.ModTime())
 }
 
-// hasDate reports whether the name has a date that sorts as it is: the year first.
+// hasDate reports whether the mark is a date that begins with the year, so that dates sort as
+// texts.
 func (g *generation) hasDate() bool {
 	if len(g.mark) < 5 {
 		return false
@@ -129,11 +130,11 @@ func (g *generation) hasDate() bool {
 	return err == nil && year >= 1970 && year < 2200
 }
 
-// generations returns those of a file, the oldest first. While names are shifted, a listing
-// may miss some: it counts if the next one is the same.
+// generations returns the generations of a file, the oldest first. A listing during a
+// rotation may miss some, so it is repeated until two in a row are the same.
 func generations(of string) ([]*generation, error) {
 	all, err := listGenerations(of)
-	for range maxListings {
+	for range listingsMax {
 		if err != nil || len(all) == 0 {
 			break
 		}
@@ -147,11 +148,11 @@ func generations(of string) ([]*generation, error) {
 	return all, err
 }
 
-// maxListings bounds how often a folder is listed because the listing before was another.
-const maxListings = 10
+// listingsMax is how often a folder is listed again because two listings differed.
+const listingsMax = 10
 
-// listGenerations lists them once. A file that is there twice, while it is being
-// compressed, is named by its original.
+// listGenerations lists the generations once. Of a file that is being compressed, and so is
+// there twice, it returns the original.
 func listGenerations(of string) ([]*generation, error) {
 	entries, err := os.ReadDir(filepath.Dir(of))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -191,8 +192,8 @@ func listGenerations(of string) ([]*generation, error) {
 	return all, nil
 }
 
-// holeBefore names what is missing between a generation that is numbered and the file
-// itself; empty = nothing.
+// holeBefore returns the name of a generation that is missing between a numbered generation
+// and the file itself; empty = none is.
 func holeBefore(of string, origin *generation, all []*generation) string {
 	n, ok := origin.number()
 	if !ok {
@@ -212,11 +213,11 @@ func holeBefore(of string, origin *generation, all []*generation) string {
 	return ""
 }
 
-// gapRecoveryHint is what to do where a gap refuses a run.
+// gapRecoveryHint says what to do about a gap that ends a run.
 const gapRecoveryHint = ". Put the file back into its folder under a name that rotation gives, or begin with a new state folder; a source with follow: true tells of it and goes on"
 
-// goneText says what is lost with a file that was rotated away, and can't be found; unread are
-// the bytes that it is known to have had behind what was read.
+// goneText says what is lost with a file that was rotated and can't be found; unread is the
+// number of bytes that it is known to have had behind what was read.
 func (c *cursor) goneText(path string, unread int64) string {
 	lost := "how many bytes are lost is not known"
 	if unread > 0 {

@@ -10,10 +10,9 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// identify finds out what a file is that has just been found: one that was read
-// before, under this or another name; a copy of such a one; or new. It leaves it
-// without a key while there is nothing in it, and while it may be a copy of a
-// file that is still read itself.
+// identify finds out what a file is that was found: one that was read before, under this or
+// another name; a copy of such a one; or a new one. The file has no partition while it is
+// empty, and while it may be a copy of a file that is still read itself.
 func (f *follower) identify(ctx context.Context, t *followedFile) error {
 	if t.info.Size() == 0 && !t.onlyIfKnown {
 		changed := t.info.ModTime().UnixNano()
@@ -21,7 +20,7 @@ func (f *follower) identify(ctx context.Context, t *followedFile) error {
 		case f.registry.reportOverwritten(t):
 			f.listSoon = true
 		case t.emptyAt != changed:
-			if t.emptyAt != 0 { // it may have been written, copied and truncated since
+			if t.emptyAt != 0 { // it may have been written, copied and truncated between two polls
 				f.registry.rotations = append(f.registry.rotations, rotation{name: t.path, stem: t.stem, lastChange: t.emptyAt})
 				f.listSoon = true
 			}
@@ -48,7 +47,7 @@ func (f *follower) identify(ctx context.Context, t *followedFile) error {
 		return err
 	}
 	if p == nil && t.onlyIfKnown {
-		f.unfollow(t) // nobody asked for it
+		f.unfollow(t) // the path does not match it, and it is none that was read
 		f.listSoon = f.registry.searchCopies(t) || f.listSoon
 		return nil
 	}
@@ -60,7 +59,7 @@ func (f *follower) identify(ctx context.Context, t *followedFile) error {
 	}
 	switch {
 	case t.awaitsOriginal || err != nil:
-		// It may have taken long to compare it.
+		// The comparison may have taken long, and must not take all the time.
 		t.identifyAfter = f.env.now().Add(listTimeShare * f.env.now().Sub(started))
 	case p != nil:
 		err = f.resume(t, p, s)
@@ -70,7 +69,7 @@ func (f *follower) identify(ctx context.Context, t *followedFile) error {
 	default:
 		t.at = cursor{Line: 1, Compressed: s.compressed}
 		f.source.assignNumber(&t.at)
-		t.partition = newKey(t.id, &t.at)
+		t.partition = newPartition(t.id, &t.at)
 		if s.compressed {
 			t.at.Content, t.at.ContentBytes = xxh3.Hash(s.content), len(s.content)
 		}
@@ -78,20 +77,19 @@ func (f *follower) identify(ctx context.Context, t *followedFile) error {
 	return err
 }
 
-// mayBeCompressed reports whether so few bytes may be the start of a compressed file
-// or not.
+// mayBeCompressed reports whether the head is too short to tell whether the file is compressed.
 func mayBeCompressed(head []byte) bool {
 	return len(head) == 0 || len(head) < 4 && (head[0] == 0x1f || head[0] == 0x28 || head[0] == 'B' || head[0]&0xf0 == 0x50)
 }
 
-// resume makes the file go on where its predecessor was read to.
+// resume makes the file continue where its predecessor was read to.
 func (f *follower) resume(t *followedFile, p *formerFile, s *fingerprint) (err error) {
 	f.registry.remove(p)
 	t.moved = t.moved || p.at.Moved || p.at.Path != t.path
 	t.partition, t.name, t.stem, t.at = p.partition, p.at.Path, p.stem, p.at
 	if p.partition == p.at.Path {
-		// Its name may be another file's one day.
-		t.partition, t.formerPartition = newKey(t.id, &t.at), p.partition
+		// The partition was named by the path, which another file may have one day.
+		t.partition, t.formerPartition = newPartition(t.id, &t.at), p.partition
 	}
 	if s.compressed && !p.at.Compressed {
 		t.at.Content, t.at.ContentBytes = p.at.Head, p.at.HeadBytes
@@ -116,14 +114,14 @@ func (f *follower) resume(t *followedFile, p *formerFile, s *fingerprint) (err e
 	return nil
 }
 
-// mayBeginWith reports whether a file is long enough to begin with what was read; if one of
-// them is compressed, that does not show.
+// mayBeginWith reports whether a file is long enough to begin with what was read. If one of
+// them is compressed, the sizes do not tell.
 func (s *fingerprint) mayBeginWith(c *cursor) bool {
 	return s.compressed || c.Compressed || s.size >= c.Offset
 }
 
-// copyOf reports whether a file is a copy of another one: of what is in it now,
-// or, if that is no longer what was read of it, of that.
+// copyOf reports whether a file is a copy of another one: of its present content, or, if that
+// is not what was read of it, of what was read.
 func copyOf(s *fingerprint, o *followedFile) (bool, error) {
 	read := o.partition != "" && o.info != nil
 	if read && (s.compressed || o.at.Compressed) {
@@ -144,7 +142,7 @@ func isPrefixOf(s *fingerprint, o *followedFile) (ok, gone bool, err error) {
 	of := o.file
 	if of == nil {
 		if of, err = os.Open(o.path); err != nil {
-			return false, true, nil //nolint:nilerr // why is found out at the next look
+			return false, true, nil //nolint:nilerr // the next poll of that file reports it
 		}
 		defer func() { err = errors.Join(err, of.Close()) }()
 	}

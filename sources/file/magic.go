@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// What files that can't be read begin with, what they are, and what to do.
+// otherFiles are files that hold no records, by their first bytes, with what they are and what
+// a user can do.
 var otherFiles = []struct{ magic, what, advice string }{
 	{"PAR1", "a Parquet file", "write it as JSON, an object a line"},
 	{"ORC", "an ORC file", "write it as JSON, an object a line"},
@@ -29,11 +30,11 @@ var otherFiles = []struct{ magic, what, advice string }{
 	{"\xfe\xff", "in UTF-16", "write it in UTF-8 (iconv -f UTF-16 -t UTF-8)"},
 }
 
-// tarAt is where a tar archive says that it is one.
+// tarAt is the offset of the magic number of a tar archive.
 const tarAt = 257
 
-// refuse returns an error about a file that holds no records by its first bytes,
-// those of its content; packed says that it is compressed.
+// refuse returns an error if a file holds no records, by the first bytes of its content;
+// packed says that the file is compressed.
 func refuse(path string, head []byte, packed bool) error {
 	what, advice := recognise(head)
 	switch {

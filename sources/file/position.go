@@ -2,20 +2,20 @@ package file
 
 import "bytes"
 
-// position is what has to be known of a place in a file to go on reading there:
-// between two records, or behind all.
+// position is a place in a file between two records, or behind all of them, with what has to
+// be known to go on reading there.
 type position struct {
-	line   int64 // from 1
-	indent int   // white space at the start of the line, up to here
-	inline bool  // something else stands before it in its line
-	open   *frame
-	// emitted counts the records of the value that begins here that are behind
-	// the place: a value may hold several.
+	line   int64  // from 1
+	indent int    // the white space at the start of the line, up to the position
+	inline bool   // the line has something else than white space before the position
+	open   *frame // the innermost bracket that is open around records; nil = none
+	// emitted is the number of records of the value at the position that were handed over
+	// already: an envelope may hold several.
 	emitted int
 }
 
-// frame is a bracket that is open at a place: one that stands around records,
-// not one inside of a record. Frames are not changed, so places share them.
+// frame is a bracket around records that is open at a position. Frames are immutable, so
+// positions share them.
 type frame struct {
 	kind   frameKind
 	table  string // that the records in it are of; empty = they say so
@@ -26,15 +26,15 @@ type frame struct {
 
 type frameKind string
 
-// The kinds. In an array stand values, in the others members of an object.
+// The kinds of frames. An array holds values, the others hold members.
 const (
 	inArray    frameKind = "array"    // of records
 	inEnvelope frameKind = "envelope" // an object of which a member holds records
 	inTables   frameKind = "tables"   // an object of arrays of records, by table
 )
 
-// maxFrames bounds the brackets that are open around records.
-const maxFrames = 32
+// framesMax is the number of brackets that may be open around records.
+const framesMax = 32
 
 func (f *frame) depth() int {
 	n := 0
@@ -78,10 +78,10 @@ func restoreFrames(saved []savedFrame) (f *frame, ok bool) {
 		}
 		f = &frame{s.Kind, s.Table, s.Line, s.Indent, f}
 	}
-	return f, f.depth() <= maxFrames
+	return f, f.depth() <= framesMax
 }
 
-// push opens a bracket; used stands at it.
+// push opens the bracket at s.p.consumed.
 func (s *recordScanner) push(kind frameKind, table string) {
 	at := &s.p.at
 	at.open = &frame{kind, table, at.line, at.indent, at.open}
@@ -92,7 +92,7 @@ func (s *recordScanner) push(kind frameKind, table string) {
 // pop closes the innermost bracket.
 func (s *recordScanner) pop() { s.p.at.open = s.p.at.open.below }
 
-// advance moves used over text that was looked at.
+// advance moves s.p.consumed, and the position there, forward to an index.
 func (s *recordScanner) advance(to int) {
 	text, at := s.b[s.p.consumed:to], &s.p.at
 	s.p.consumed = to

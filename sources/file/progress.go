@@ -16,11 +16,11 @@ const (
 	stateCaughtUp                  // it is read to its size
 )
 
-// progressTracker tell how far the files are read that are followed.
+// progressTracker collects what a pipeline.Progress reports of the followed files.
 type progressTracker struct {
-	unreadFiles int             // files of which nothing was read
-	changed     map[string]bool // partitions since it was told: true = behind
-	toldUnread  int             // unread, when it was told; -1 = never was
+	unreadFiles int             // the number of files of which nothing was read
+	changed     map[string]bool // the partitions that changed since the last report: true = behind
+	toldUnread  int             // unreadFiles of the last report; -1 = there was none
 }
 
 // currentState returns how far the file is read.
@@ -42,7 +42,7 @@ func (t *followedFile) currentState() readState {
 	return stateBehind
 }
 
-// update notes how far a file is read now.
+// update collects how far a file is read now.
 func (s *progressTracker) update(t *followedFile) {
 	is := t.currentState()
 	if is == t.state {
@@ -66,7 +66,7 @@ func (s *progressTracker) set(partition string, more bool) {
 	s.changed[partition] = more
 }
 
-// changes returns what is to be told; nil = nothing is.
+// changes returns the report of what changed since the last one; nil = nothing did.
 func (s *progressTracker) changes() *pipeline.Progress {
 	if len(s.changed) == 0 && s.toldUnread == s.unreadFiles {
 		return nil
@@ -84,7 +84,7 @@ func (s *progressTracker) changes() *pipeline.Progress {
 	return p
 }
 
-// sendProgress hands over what no records have told of how far the files are read.
+// sendProgress hands over a report of its own, when no records have carried it.
 func (f *follower) sendProgress(ctx context.Context) error {
 	p := f.progress.changes()
 	if p == nil {

@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	defaultBlock = 1 << 20
-	queuedBlocks = 4
-	// defaultExact is enough for most small files with several records in a line,
-	// and costs nothing.
-	defaultExact = 64 << 10
-	spansPerKiB  = 2 // a guess at the number of records, to make room for
+	defaultBlockBytes = 1 << 20
+	queuedBlocks      = 4
+	// defaultExactBytes is how much of a file's beginning is scanned byte by byte: enough for
+	// most small files with several records in a line, and cheap.
+	defaultExactBytes = 64 << 10
+	// spansPerKiB is a guess at the number of records, to allocate for.
+	spansPerKiB = 2
 )
 
 var byteOrderMark = []byte{0xef, 0xbb, 0xbf}
@@ -35,10 +36,10 @@ type input struct {
 	info      fs.FileInfo
 	at        *cursor // what was read of it; nil = nothing
 	verified  bool    // its content was compared with what was read of it
-	items     int64   // how many records it must have; -1 = unknown
-	md5       string  // of the file, as a manifest says it; empty = unknown
-	// Of an export's file: how its records are written, and what is read of the
-	// exports before the file and with its end.
+	items     int64   // the number of records that it must have; -1 = unknown
+	md5       string  // of the file, from a manifest; empty = unknown
+	// Of an export's file: the format of its records, and the progress of the exports before
+	// the file and with its end.
 	format        *pipeline.Format
 	before, after exportProgress
 }
@@ -55,18 +56,18 @@ type reader struct {
 	send   func(context.Context, *pipeline.Records) error
 	now    func() time.Time
 	number func(*cursor) // numbers the file
-	// buffers and exact are shared by the source's readers, which take turns.
+	// buffers and exact are shared by the source's readers, of which one runs at a time.
 	buffers *buffers
-	exact   *atomic.Bool // no line is taken for a record unseen
-	// exactHead is how much of a file's beginning is looked at byte by byte.
+	exact   *atomic.Bool // every byte is scanned; see splitter
+	// exactHead is how many bytes of a file's beginning are scanned one by one anyway.
 	exactHead int64
 
-	quiet bool // the file is followed, and nobody has written to it for a while
+	quiet bool // the file is followed, and has not changed for a while
 
 	stream   io.Reader
-	raw      atomic.Int64 // place in the file, in stored bytes
-	leftover []byte       // read, and not yet whole records
-	pending  *block       // handed over when the next one, or the end, is known
+	raw      atomic.Int64 // the offset in the file, in stored bytes
+	leftover []byte       // bytes that were read and are not whole records yet
+	pending  *block       // it is handed over when the next one, or the end, is known
 }
 
 // run reads the file to its end.
@@ -84,7 +85,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 	return r.content(ctx, f)
 }
 
-// startOrResume makes the cursor that of an open file. skip says that nothing new is in it.
+// startOrResume checks an open file against the cursor. skip says that the file has nothing new.
 func (r *reader) startOrResume(ctx context.Context, f io.ReaderAt, info fs.FileInfo) (skip bool, err error) {
 	switch {
 	case r.at.Offset == 0 && r.at.PriorProgress == nil:
@@ -190,8 +191,8 @@ func (r *reader) splitter(last bool) splitter {
 		exact: r.exact.Load(), exactTo: r.exactHead}
 }
 
-// recheck is the Recheck of records that were told by the first and last byte of
-// their lines. Where that was wrong, the source looks at every byte from now on.
+// recheck is the Recheck of records that were found by the first and last byte of their lines.
+// If that was wrong, every byte is scanned from now on, and the records are read again.
 func (r *reader) recheck(record []byte, line int64) error {
 	s := splitter{encoding: r.format.Encoding, max: r.max}
 	if s.isSingleRecord(record) {
@@ -244,14 +245,15 @@ func (r *reader) finish(ctx context.Context) error {
 			r.in.path, r.at.Records, r.in.items))
 	}
 	if r.pending != nil {
-		// It may have grown since it was opened; then it is done at what was read.
+		// A file that has grown since it was opened is done at the size that was read.
 		r.pending.start.Size = max(r.at.Size, r.raw.Load())
 		r.pending.end = r.in.after
 	}
 	return r.sendPending(ctx, true)
 }
 
-// sendWhole ends a file that could not be read on: what is whole is handed over first.
+// sendWhole ends a file that could not be read on: whole records are handed over before the
+// error.
 func (r *reader) sendWhole(ctx context.Context, buf []byte, cause error) error {
 	if p := r.split(buf, false); len(p.spans) > 0 {
 		if err := r.appendBlock(ctx, buf, p); err != nil {
@@ -261,7 +263,7 @@ func (r *reader) sendWhole(ctx context.Context, buf []byte, cause error) error {
 	return errors.Join(r.sendPending(ctx, false), r.readError(cause))
 }
 
-// readError names the place at which the file could not be read on.
+// readError adds the line at which the file could not be read on.
 func (r *reader) readError(cause error) error {
 	if errors.Is(cause, context.Canceled) {
 		return cause

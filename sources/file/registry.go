@@ -10,8 +10,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// formerFile is what was read of a file that is gone, has other content now, or was
-// not found again yet.
+// formerFile is what was read of a file that is gone, that has other content now, or that was
+// not found yet since the start.
 type formerFile struct {
 	partition      string
 	name           string // the path where it was found first, absolute
@@ -19,7 +19,7 @@ type formerFile struct {
 	at             cursor
 	goneSince      time.Time
 	unreadBytes    int64 // bytes that it is known to have had behind what was read
-	overwritten    bool  // its content was seen to be gone: the file is another one now
+	overwritten    bool  // its content is known to be gone: the file is another one now
 	fromCheckpoint bool  // it was read by an earlier process
 	// newestOfName says that it comes from the checkpoint, and was the last to have its name.
 	newestOfName bool
@@ -27,35 +27,35 @@ type formerFile struct {
 	// under its name before it was decided whether something of it is lost.
 	unverified  bool
 	lossDecided bool // it was decided whether something of it is lost
-	// movedTo is where it was last, if that was not its place, and movedToSize its size
-	// then: a program may write on there.
+	// movedTo is its last path, if the file was renamed, and movedToSize its size there: a
+	// program may go on writing to it.
 	movedTo     string
 	movedToSize int64
 }
 
-// isSameFile reports whether it was the same file that was read, as far as the system
-// tells: by its name, if it was not followed then.
+// isSameFile reports whether a followed file is the one that was read: by its identity, or by
+// its name if the identity was not saved.
 func (p *formerFile) isSameFile(t *followedFile) bool {
 	return p.at.ID == t.id || !p.at.ID.known() && p.partition == t.path
 }
 
-// registry is what a follower knows of files that it has read and does not follow just
-// now: which of them a file goes on from, and what of them is lost. Its owner is the
-// goroutine that follows.
+// registry is what a follower knows of files that it has read and does not follow now (as the
+// registry of Filebeat). It finds the one that a file continues, and decides what of the
+// others is lost. It is owned by the goroutine of the follower.
 type registry struct {
 	now    func() time.Time
 	notify func(pipeline.Notice)
-	former []*formerFile // the last read first
-	// rotations are names of which the content was seen to be gone, with what was there.
+	former []*formerFile // those that were read last are first
+	// rotations are the rotations whose generations are still to be searched for.
 	rotations []rotation
-	// vacated are files that went while nothing ran, by their names, which no other file
-	// has had since.
+	// vacated are files that went while starlift did not run, by their names, which no other
+	// file has had since.
 	vacated map[string]*formerFile
-	// dropped are the partitions whose cursors are to be forgotten with the next records.
+	// dropped are the partitions whose cursors are dropped with the next records.
 	dropped []string
 }
 
-// newRegistry returns what the cursors of a checkpoint say.
+// newRegistry returns a registry of the files of a checkpoint.
 func newRegistry(cursors map[string][]byte, now func() time.Time, notify func(pipeline.Notice)) (*registry, error) {
 	r := &registry{now: now, notify: notify, vacated: map[string]*formerFile{}}
 	for partition, raw := range cursors {
@@ -66,14 +66,14 @@ func newRegistry(cursors map[string][]byte, now func() time.Time, notify func(pi
 		at.Path = cmp.Or(at.Path, partition)
 		r.former = append(r.former, &formerFile{partition: partition, name: absolute(at.Path), stem: stemOf(at.Path), at: *at, goneSince: now(), fromCheckpoint: true})
 	}
-	// Of two that one file may go on from, the one that was read later is it.
+	// If a file may continue two of them, it continues the one that was read later.
 	slices.SortFunc(r.former, func(a, b *formerFile) int {
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
 	})
 	newer, names := map[fileID]bool{}, nameHistory{}
 	for _, p := range r.former {
 		p.newestOfName, p.unverified, p.unreadBytes = names.next(p.name, p.partition, &p.at)
-		if !newer[p.at.ID] { // the loss of older content was told when it was overwritten
+		if !newer[p.at.ID] { // the loss of older content was reported when it was overwritten
 			p.unreadBytes = max(p.unreadBytes, p.at.unreadBytes())
 		}
 		p.overwritten = p.unverified && newer[p.at.ID]
@@ -82,22 +82,23 @@ func newRegistry(cursors map[string][]byte, now func() time.Time, notify func(pi
 	return r, nil
 }
 
-// add remembers a file that is no longer followed, first of all.
+// add adds a file that is no longer followed, in front of the others.
 func (r *registry) add(p *formerFile) { r.former = slices.Insert(r.former, 0, p) }
 
-// remove forgets what is known of a file that is followed again.
+// remove removes a file that is followed again.
 func (r *registry) remove(p *formerFile) {
 	r.former = slices.DeleteFunc(r.former, func(o *formerFile) bool { return o == p })
 }
 
-// takeDropped returns the partitions to forget, once.
+// takeDropped returns the partitions to drop, each of them once.
 func (r *registry) takeDropped() []string {
 	dropped := r.dropped
 	r.dropped = nil
 	return dropped
 }
 
-// expire tells what nobody goes on with, and forgets what has been gone for long.
+// expire decides what is lost of files that no file has continued within gapAfter, and
+// removes those that have been gone for forgetAfter.
 func (r *registry) expire() {
 	now := r.now()
 	r.former = slices.DeleteFunc(r.former, func(p *formerFile) bool {
@@ -115,9 +116,10 @@ func (r *registry) expire() {
 	})
 }
 
-// decideLoss tells whether something of a file is lost that nobody goes on with: what it is
-// known to have had; and what it may have got while nothing ran, if another file has
-// its name now. One that was only removed, with all of it read, is no loss.
+// decideLoss notifies of what is lost of a file that no other file continues: what it is known
+// to have had behind what was read; and, if another file has its name now, what may have been
+// written to it while starlift did not run. A file that was only removed, with all of it read,
+// is no loss.
 func (r *registry) decideLoss(p *formerFile) {
 	_, err := os.Stat(p.name)
 	switch {
@@ -131,7 +133,7 @@ func (r *registry) decideLoss(p *formerFile) {
 	}
 }
 
-// nameTaken is told that a file was found under a name that is new.
+// nameTaken is called when a file is found under a name that no followed file had.
 func (r *registry) nameTaken(path string) {
 	name := absolute(path)
 	if p := r.vacated[name]; p != nil {
@@ -140,14 +142,14 @@ func (r *registry) nameTaken(path string) {
 	}
 }
 
-// reportGone tells of a file that was rotated away while nothing ran, and can't be found.
+// reportGone notifies of a file that was rotated while starlift did not run, and can't be found.
 func (r *registry) reportGone(p *formerFile) {
 	r.notify(pipeline.Notice{Event: eventLost, Partition: p.at.Path, Position: p.at.text(), Gap: true, Lost: p.unreadBytes, Message: p.at.goneText(p.at.Path, p.unreadBytes)})
 	p.unreadBytes = 0
 }
 
-// unverified returns what a cursor of a file with this name says of those that had the
-// name before; nil = nothing is in doubt.
+// unverified returns the Unverified of the cursor of a file with this name: those that had the
+// name before, and of which it is not decided what is lost; nil = none.
 func (r *registry) unverified(name string) map[string]int64 {
 	var all map[string]int64
 	add := func(partition string, unread int64) {
@@ -170,8 +172,8 @@ func (r *registry) unverified(name string) map[string]int64 {
 	return all
 }
 
-// predecessor returns what was read before of the file, or of that which it is a
-// copy of; nil = nothing was.
+// predecessor returns what was read before of a file, or of the one that it is a copy of; nil
+// = nothing was.
 func (r *registry) predecessor(t *followedFile, s *fingerprint) (p *formerFile, isCopy bool, err error) {
 	for _, p := range r.former {
 		if !p.isSameFile(t) || p.overwritten || !s.compressed && s.size < p.at.Offset {
@@ -207,8 +209,8 @@ func (r *registry) isRead(g *generation) bool {
 	return false
 }
 
-// reportOverwritten tells of a file whose content is not what it was when starlift ran last,
-// so that this content is looked for in its copies. It reports whether it has told.
+// reportOverwritten notifies of a file whose content is not what it was when starlift ran last,
+// and lets that content be searched for in its copies. It reports whether there is one.
 func (r *registry) reportOverwritten(t *followedFile) bool {
 	for _, p := range r.former {
 		if p.fromCheckpoint && p.newestOfName && p.at.ID == t.id && p.at.Path == t.name {
@@ -222,9 +224,8 @@ func (r *registry) reportOverwritten(t *followedFile) bool {
 	return false
 }
 
-// searchCopies lets what was read of a file that has other content now, and was rotated, be
-// looked for among its copies. The new content may be of the log too. It reports whether
-// there is something to look for.
+// searchCopies lets what was read of a rotated file that has other content now be searched for
+// among its copies. It reports whether anything was read of it.
 func (r *registry) searchCopies(t *followedFile) (some bool) {
 	for _, p := range r.former {
 		if p.isSameFile(t) {
@@ -235,13 +236,13 @@ func (r *registry) searchCopies(t *followedFile) (some bool) {
 	return some
 }
 
-// awaitsSearch reports whether it is still to be looked for what had the name of a file before.
+// awaitsSearch reports whether the generations of a file are still to be searched for.
 func (r *registry) awaitsSearch(t *followedFile) bool {
 	return slices.ContainsFunc(r.rotations, func(o rotation) bool { return o.name == t.path && o.suspectSince.IsZero() })
 }
 
-// rotationOf returns the rotation of a file that is followed, or, if it is not known yet
-// which it is, of what was read of it.
+// rotationOf returns the rotation of a file that is followed, or, if it is not identified yet,
+// of the former file with its identity.
 func (r *registry) rotationOf(t *followedFile, name string) rotation {
 	if t.partition == "" {
 		for _, p := range r.former {
@@ -253,8 +254,8 @@ func (r *registry) rotationOf(t *followedFile, name string) rotation {
 	return rotation{name: name, stem: t.stem, id: t.id, lastChange: t.at.Mtime, at: t.checkpoint(), partition: t.partition}
 }
 
-// suspectHole tells of a missing number behind what was read, if it has been missing for so
-// long that names can't be shifted just now; else it is looked for again with the next listing.
+// suspectHole notifies of a generation that is missing behind what was read, if it has been
+// missing for gapAfter, which no rotation takes; else the next listing searches for it again.
 func (r *registry) suspectHole(o rotation, origin, hole string) {
 	now := r.now()
 	if o.suspectSince.IsZero() {
@@ -269,13 +270,15 @@ func (r *registry) suspectHole(o rotation, origin, hole string) {
 	}
 }
 
-// nameHistory finds out of cursors which file had a name last, and of which of those before
-// it is not decided yet whether something is lost. By the names, it holds what is open so far.
+// nameHistory finds, among the cursors of files with one name, the file that had it last, and
+// those before it of which it is not decided whether something is lost. It holds, by the name,
+// the undecided ones of the cursors so far.
 type nameHistory map[string]map[string]int64
 
-// next takes the cursors of a name, the newest first. unverified says that those which were
-// written since all leave it open what became of the file: the first that does not was
-// written after it was decided. unread is what the file is known to have had besides.
+// next is called with the cursors of a name, the newest first. unverified says that all cursors
+// that were written since have the file as undecided: the first that does not was written
+// after it was decided. unread is the number of bytes that the file is known to have had
+// behind what was read.
 func (h nameHistory) next(name, partition string, c *cursor) (newest, unverified bool, unread int64) {
 	open, seen := h[name]
 	if !seen {

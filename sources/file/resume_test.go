@@ -227,7 +227,7 @@ func FuzzSplitAgainstParser(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, block uint8) {
 		want, ok := naiveSplit(b)
-		if !ok || bytes.Count(b, []byte{'['}) > maxFrames || recognised(b) {
+		if !ok || bytes.Count(b, []byte{'['}) > framesMax || recognised(b) {
 			return
 		}
 		path := write(t, filepath.Join(t.TempDir(), "f"), append([]byte(" "), b...))

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// rotation is a name that another file has now, or other content.
+// rotation is the event that a name got another file, or its file other content: the old
+// content has to be searched for among the generations of the name.
 type rotation struct {
 	name       string // the path
 	stem       string // of the name
@@ -14,8 +15,8 @@ type rotation struct {
 	lastChange int64  // of that file, in ns, as far as is known
 	at         cursor // of that file
 	partition  string // of that cursor; empty = it has none
-	// suspectSince is when a number was found to be missing behind it first: names that are
-	// shifted one after the other look so for a moment.
+	// suspectSince is when a number was first found missing behind it: during a rotation,
+	// which renames one file after the other, one is missing for a moment.
 	suspectSince time.Time
 }
 
@@ -23,7 +24,7 @@ func rotationOf(p *formerFile) rotation {
 	return rotation{name: p.at.Path, stem: p.stem, id: p.at.ID, lastChange: p.at.Mtime, at: p.at, partition: p.partition}
 }
 
-// rotationOfContent is rotationOf a file that has other content now: what was read of it
+// rotationOfContent is rotationOf for a file that has other content now: what was read of it
 // can only be in a copy.
 func rotationOfContent(p *formerFile) rotation {
 	r := rotationOf(p)
@@ -31,8 +32,8 @@ func rotationOfContent(p *formerFile) rotation {
 	return r
 }
 
-// searchRotations looks for what came between each name's file that was read and the one that
-// has it now, where that is to be found out, and again where it is in doubt.
+// searchRotations follows the generations of all rotations that are to be searched for. Those
+// that stay in doubt are searched for again.
 func (f *follower) searchRotations(matched []*matchedFile) {
 	rotations := f.registry.rotations
 	f.registry.rotations = nil
@@ -41,10 +42,10 @@ func (f *follower) searchRotations(matched []*matchedFile) {
 	}
 }
 
-// followGenerations follows the files that had a name after the one that was read, and before
-// the one that has it now: they were rotated between two looks, or while nothing ran,
-// to where the path need not match them. Copies of what was read are among them.
-// Where one is known to be missing, it is told.
+// followGenerations follows the files that had a name after the one that was read and before
+// the one that has it now: they were rotated between two polls, or while starlift did not run,
+// to names that the path need not match. Copies of what was read are among them. It notifies
+// of one that is known to be missing.
 func (f *follower) followGenerations(r rotation, matched []*matchedFile) {
 	all, err := generations(r.name)
 	if err != nil {
@@ -107,8 +108,8 @@ func (f *follower) followLateWriters() {
 	}
 }
 
-// outside returns what follows a former file at a path that need not match, if it is that
-// file.
+// outside returns a followed file for what is at a path that need not match, to be followed
+// only if it is the former file.
 func (f *follower) outside(p *formerFile, path string) *followedFile {
 	return &followedFile{env: &f.env, name: p.at.Path, stem: p.stem, path: path, id: p.at.ID, moved: true, outsidePath: true, onlyIfKnown: true}
 }

@@ -55,7 +55,7 @@ var (
 // joined.
 func New(name string, cfg Config) (*Source, error) {
 	if cfg.MaxRecord == 0 {
-		cfg.MaxRecord = defaultMaxRecord
+		cfg.MaxRecord = defaultRecordBytesMax
 	}
 	if cfg.Follow && cfg.Poll == 0 {
 		cfg.Poll = defaultPoll
@@ -63,7 +63,7 @@ func New(name string, cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, block: defaultBlock, exactHead: defaultExact, now: time.Now, env: pipeline.NewEnv()}, nil
+	return &Source{name: name, cfg: cfg, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
 }
 
 // Open lists the files, compares those that have cursors with what was read of

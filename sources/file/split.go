@@ -9,56 +9,55 @@ import (
 
 // splitResult is what a splitter finds in the bytes that it is given.
 type splitResult struct {
-	// data is what the spans are of: the bytes, and behind them the records that do
-	// not stand in the file as they are.
+	// data is what the spans point into: the bytes, and behind them the records that were
+	// rewritten.
 	data  []byte
 	spans []pipeline.Span
-	// starts are the places of records that do not begin a line, in their order.
+	// starts are the positions of records that do not begin a line, in their order.
 	starts   []recordStart
-	consumed int      // bytes that whole records, and what stands between them, take
-	at       position // of used
+	consumed int      // the number of bytes of whole records and of what is between them
+	at       position // behind the consumed bytes
 	unended  bool     // the last record ends with the file, not with an end of its own
-	tooLong  bool     // at used stands a record longer than the limit
+	tooLong  bool     // a record longer than the limit follows the consumed bytes
 	guessed  bool     // some lines were taken for a record each by their first and last byte
 }
 
-// recordStart is the place of one record.
+// recordStart is the position of one record.
 type recordStart struct {
 	record int // index of its span
-	start  int // of the value that it is of, in the bytes
+	start  int // of the value that holds it, in the bytes
 	at     position
 }
 
 // splitter cuts bytes into records. The bytes begin where a record may begin.
 //
-// A record stands where a JSON object does: in a line of its own, in one with
-// others, over several lines, in arrays and in the envelopes that the format has
-// (see unwrap.go). What is no object, and one that is broken, are records up to
-// where the next may begin (see extent.go), so that they become dead letters.
+// A record is a JSON object, wherever it is: in a line of its own, in one with others, over
+// several lines, in arrays, and in the envelopes that the format has (unwrap.go). Text that
+// is no object, and an object that is broken, are records up to where the next one may begin
+// (extent.go), so that they become dead letters.
 //
-// Most files have a record a line, and looking at every byte of them would cost
-// as much as a tenth of all the work. So a line that begins with { and ends with }
-// is taken for a record, unless exact is set. A decoder tells when it is not: it
-// can't read it then, and asks Records.Recheck. All other lines are looked at
-// byte by byte, so that both ways find the same records.
+// Most files have a record in each line, and scanning every byte of them would cost a tenth
+// of all the work. So a line that begins with { and ends with } is taken for a record, unless
+// exact is set. If that was wrong, the decoder can't read it, and asks Records.Recheck. All
+// other lines are scanned byte by byte, so that both ways find the same records.
 type splitter struct {
 	encoding pipeline.Encoding
 	at       position // of the first byte
 	offset   int64    // of the first byte
 	max      int      // longest record, in bytes
 	last     bool     // the bytes reach to the end of the file
-	quiet    bool     // nobody seems to be writing on: a record that is broken as it is stays so
-	exact    bool
-	exactTo  int64 // the offset up to which the file is looked at byte by byte anyway
+	quiet    bool     // no program seems to write to the file any more: a broken record stays broken
+	exact    bool     // every byte is scanned
+	exactTo  int64    // the offset up to which every byte is scanned anyway
 }
 
-// recordScanner is the work of a splitter on some bytes.
+// recordScanner finds the records of some bytes for a splitter.
 type recordScanner struct {
 	splitter
 	b     []byte
 	p     splitResult
-	extra []byte     // records that do not stand in the bytes
-	scan  objectScan // of an object, for its memory
+	extra []byte     // records that were rewritten
+	scan  objectScan // of the current object; it is reused for its memory
 }
 
 // split appends the records that are whole to spans.
@@ -110,7 +109,7 @@ func (s splitter) isSingleRecord(text []byte) bool {
 	return len(w.p.spans) == 1 && w.p.spans[0].Start == 0 && int(w.p.spans[0].End) == len(text)
 }
 
-// takeLines takes lines for records as long as they look like it.
+// takeLines takes lines for records as long as they begin and end as one.
 func (s *recordScanner) takeLines() {
 	b, used, line := s.b, s.p.consumed, s.p.at.line
 	for used < len(b) {
@@ -145,8 +144,8 @@ func (s *recordScanner) takeLines() {
 	s.p.consumed, s.p.at.line = used, line
 }
 
-// next goes on by one thing: white space, a bracket, or a record. It reports
-// whether it could.
+// next consumes white space, a bracket around records, or a record. It reports whether it
+// could.
 func (s *recordScanner) next() bool {
 	i, at := s.p.consumed, &s.p.at
 	switch c := s.b[i]; {
@@ -157,7 +156,7 @@ func (s *recordScanner) next() bool {
 	case c == ']' && at.open != nil:
 		s.pop()
 		s.advance(i + 1)
-	case c == '[' && at.open.depth() < maxFrames:
+	case c == '[' && at.open.depth() < framesMax:
 		s.push(inArray, "")
 	case c == '{':
 		return s.object(i)
@@ -167,13 +166,14 @@ func (s *recordScanner) next() bool {
 	return true
 }
 
-// object goes on by the object at i.
+// object consumes the object at i, or the start of the envelope that it is. It reports whether
+// it could.
 func (s *recordScanner) object(i int) bool {
 	kind, whole := s.classify(s.b[i:])
 	if !whole && !s.last && !s.quiet && len(s.b)-i <= s.max {
 		return false
 	}
-	if kind != "" && s.p.at.open.depth() < maxFrames {
+	if kind != "" && s.p.at.open.depth() < framesMax {
 		s.push(kind, "")
 		return true
 	}
@@ -194,13 +194,13 @@ func (s *recordScanner) object(i int) bool {
 	return true
 }
 
-// emit adds the record from start to end of the bytes, which is of the value at i.
+// emit adds the record from start to end, which the value at i holds.
 func (s *recordScanner) emit(i, start, end int) {
 	s.p.starts = append(s.p.starts, recordStart{len(s.p.spans), i, s.p.at})
 	s.p.spans = append(s.p.spans, pipeline.Span{Start: uint32(start), End: uint32(end), Line: s.p.at.line, Offset: s.offset + int64(i)})
 }
 
-// emitBroken adds what is no record, from i to the place where the next may begin.
+// emitBroken adds broken text as a record, from i to end, where the next record may begin.
 func (s *recordScanner) emitBroken(i, end int) {
 	text := bytes.TrimRight(s.b[i:end], " \t\r\n,")
 	if s.p.at.emitted == 0 {
@@ -213,14 +213,15 @@ func (s *recordScanner) emitBroken(i, end int) {
 	if s.p.at.inline {
 		return
 	}
-	// What was opened in its line ended with it, as it seems.
+	// Brackets that were opened in the broken line most likely ended with it, if what follows
+	// is not indented more than they are.
 	next := len(s.b[end:]) - len(bytes.TrimLeft(s.b[end:], " \t"))
 	for f := s.p.at.open; f != nil && f.line == line && f.indent >= next; f = f.below {
 		s.pop()
 	}
 }
 
-// after returns the place behind the first n records, and where it is in the bytes.
+// after returns the index behind the first n records, and the position there.
 func (p *splitResult) after(n int) (start int, at position) {
 	if n == len(p.spans) {
 		return p.consumed, p.at

@@ -32,21 +32,20 @@ func compression(head []byte) string {
 }
 
 const (
-	readBytes = 256 << 10 // of a compressed file at once
-	// maxWindow bounds the memory that a zstd stream may ask for: what
-	// zstd --long uses.
-	maxWindow = 128 << 20
+	readBufferBytes = 256 << 10 // of a compressed file
+	// zstdWindowBytesMax bounds the memory that a zstd stream may ask for: what zstd --long uses.
+	zstdWindowBytesMax = 128 << 20
 )
 
-// errShorter says that a compressed stream is whole, and ends before the place
-// from which it is to be read.
+// errShorter says that a compressed stream is whole, and ends before the offset from which it
+// is to be read.
 var errShorter = fmt.Errorf("it has less content than was read of it: %w", io.ErrUnexpectedEOF)
 
 // errOther says that a compressed stream has other content than was read of it.
 var errOther = errors.New("the content before that, which was read, is another one")
 
-// counter adds the bytes read from a file to each of its counts. Reading ends when ctx does,
-// however far the place that is looked for.
+// counter adds the bytes read from a file to each of its counts. It checks ctx, so that
+// decompressing up to a far offset can be stopped.
 type counter struct {
 	ctx    context.Context
 	r      io.Reader
@@ -64,8 +63,8 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// storedBytes is what is read of a file: of an object, or of a followed file, which is
-// one of the local disk and may be replaced under its name.
+// storedBytes is the content of a file as it is stored: of an object of a store, or of a
+// followed file, which stays open on the local disk since another may get its name.
 type storedBytes interface {
 	io.ReaderAt
 	Range(ctx context.Context, offset, length int64) (io.ReadCloser, error)
@@ -92,10 +91,10 @@ func openContent(path string) (r io.Reader, close func() error, err error) {
 	return r, func() error { free(); return f.Close() }, nil
 }
 
-// decompressed returns a reader of the file's content behind what was passed; close
-// frees it, but not the file. The content of a compressed file is read from its start,
-// and has to be that which was passed. at holds its place in the file, in stored bytes;
-// what is read is added to read.
+// decompressed returns a reader of the file's content behind passed, which was read before;
+// close frees it, but not the file. A compressed file is read from its start, and its content
+// there is compared with passed. at gets the offset in the file, in stored bytes; what is read
+// is added to read.
 func decompressed(ctx context.Context, f storedBytes, passed digest, at, read *atomic.Int64) (r io.Reader, close func(), err error) {
 	head := make([]byte, 4)
 	n, err := f.ReadAt(head, 0)
@@ -140,7 +139,7 @@ func decompressed(ctx context.Context, f storedBytes, passed digest, at, read *a
 // contentOf returns the content of a stream, decompressed if it is compressed; close
 // frees its reader.
 func contentOf(raw io.Reader) (r io.Reader, close func(), err error) {
-	buffered := bufio.NewReaderSize(raw, readBytes)
+	buffered := bufio.NewReaderSize(raw, readBufferBytes)
 	head, err := buffered.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, nil, err
@@ -157,7 +156,7 @@ func contentOf(raw io.Reader) (r io.Reader, close func(), err error) {
 		}
 		return z, func() {}, nil
 	}
-	z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindowBytesMax))
 	if err != nil {
 		return nil, nil, fmt.Errorf("zstd: %w", err)
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
-// Envelopes hold records, or one that is written in another way:
+// An envelope is an object that holds records, or one record written in another way. These
+// are known, by format:
 //
 //	dynamodb_cdc     {"Records": [RECORD, …]}           Lambda events, GetRecords of Streams and of Kinesis
 //	                 {"records": [{"data": BASE64}, …]}  Firehose, before and behind a transformation
@@ -23,12 +24,11 @@ import (
 //	                 ITEM                                by itself, {"PK": {"S": …}, …}
 //	json             {"Items": [ITEM, …]}               of DynamoDB's types, read as plain JSON
 //
-// The array of an envelope is read element by element, so that an envelope may be
-// of any length. What a record needs of it, the name of its table, is
-// written into the record.
+// The array of an envelope is read element by element, so that an envelope may be of any
+// length. A record that gets the name of its table from the envelope is rewritten with it.
 
-// container returns what a member of an object opens, by its name and the first
-// byte of its value; none where it holds no records.
+// container returns the kind of bracket around records that a member of an object opens, by
+// its name and the first byte of its value; empty when the member holds no records.
 func container(e pipeline.Encoding, name string, first byte) frameKind {
 	array := first == '['
 	switch {
@@ -44,8 +44,8 @@ func container(e pipeline.Encoding, name string, first byte) frameKind {
 	return ""
 }
 
-// isOfRecord reports whether only records have such a member: they are no
-// envelopes then.
+// isOfRecord reports whether a member of this name is one of a record: an object that has it
+// is no envelope.
 func isOfRecord(e pipeline.Encoding, name string) bool {
 	switch name {
 	case "dynamodb", "Dynamodb", "dynamoDb", "DynamoDB":
@@ -63,7 +63,7 @@ var scanMembers = []string{"Items", "Count", "ScannedCount", "LastEvaluatedKey",
 // scan or query does.
 func isScanOutput(object []byte) bool {
 	if len(object) < 3 || object[1] != '"' {
-		return len(object) > 2 && object[1] != '}' // white space: look closer
+		return len(object) > 2 && object[1] != '}' // it begins with white space, so classify has to look
 	}
 	if strings.IndexByte("ICSLNR$", object[2]) < 0 {
 		return false
@@ -76,8 +76,8 @@ func isScanOutput(object []byte) bool {
 	return false
 }
 
-// classify tells whether the object at b is a record, or what it opens. whole
-// says that it is sure of that: more bytes may tell otherwise.
+// classify returns the kind of envelope that the object at b opens; empty = it is a record.
+// whole = false says that more bytes may change the answer.
 func (s *recordScanner) classify(b []byte) (kind frameKind, whole bool) {
 	scan := s.encoding != pipeline.JSON
 	first := true
@@ -112,7 +112,8 @@ func isTyped(value []byte) bool {
 	return whole && decode.Typed(value[:n])
 }
 
-// requests reports whether a member is a table's array of requests.
+// requests returns inTables if a member is the array of a table's requests. whole is that of
+// classify.
 func requests(name string, value []byte) (kind frameKind, whole bool) {
 	rest := bytes.TrimLeft(value[1:], " \t\r\n")
 	if len(rest) > 0 && rest[0] == '{' {
@@ -123,7 +124,7 @@ func requests(name string, value []byte) (kind frameKind, whole bool) {
 	for _, m := range []string{`"PutRequest"`, `"DeleteRequest"`} {
 		switch {
 		case bytes.HasPrefix(rest, []byte(m)):
-			return inTables, len(name) >= minTableName
+			return inTables, len(name) >= tableNameBytesMin
 		case bytes.HasPrefix([]byte(m), rest):
 			return "", false
 		}
@@ -131,11 +132,12 @@ func requests(name string, value []byte) (kind frameKind, whole bool) {
 	return "", true
 }
 
-// minTableName is the length of the shortest name of a table: types of values are
+// tableNameBytesMin is the length of the shortest name of a table: types of values are
 // shorter.
-const minTableName = 3
+const tableNameBytesMin = 3
 
-// typedItems reports whether the items of a scan are of DynamoDB's types.
+// typedItems returns inEnvelope if the items of a scan have DynamoDB's types. whole is that of
+// classify.
 func typedItems(value []byte) (kind frameKind, whole bool) {
 	if value[0] != '[' {
 		return "", true
@@ -167,8 +169,9 @@ func isItem(object []byte) bool {
 	return whole && typed
 }
 
-// isBrokenItem reports whether an object is meant to be an item of DynamoDB: a
-// member has a type, and none is of another record. The decoder says what is wrong.
+// isBrokenItem reports whether an object is most likely meant to be an item of DynamoDB: one
+// of its members has a type, and none belongs to another kind of record. It is passed on as
+// an item, so that the decoder can say what is wrong with it.
 func isBrokenItem(e pipeline.Encoding, object []byte) bool {
 	typed, other := false, false
 	eachMember(object, func(name, value []byte) bool {
@@ -197,7 +200,7 @@ func eachMember(b []byte, each func(name, value []byte) bool) bool {
 		n := stringLen(b[i:])
 		end := len(b)
 		if n > 0 {
-			end = i + n // all that follows would be looked at for each name
+			end = i + n // without this bound, each name would search all bytes behind it
 		}
 		if bytes.IndexByte(b[i:end], '\n') >= 0 {
 			return true // it is broken
@@ -227,7 +230,8 @@ func eachMember(b []byte, each func(name, value []byte) bool) bool {
 	}
 }
 
-// member goes on by what stands at i in an object around records.
+// member consumes what is at i in an object around records: a member that holds none, or the
+// start of one that does. It reports whether it could.
 func (s *recordScanner) member(i int) bool {
 	b := s.b
 	if b[i] == '}' {
@@ -242,7 +246,7 @@ func (s *recordScanner) member(i int) bool {
 		}
 	}
 	if n == 0 || bytes.IndexByte(b[i:i+n], '\n') >= 0 {
-		s.pop() // it is broken: what stands here is looked at anew
+		s.pop() // the envelope is broken: what is at i is read as a record again
 		return true
 	}
 	name, at := string(b[i+1:i+n-1]), i+n
@@ -261,7 +265,7 @@ func (s *recordScanner) member(i int) bool {
 	if s.p.at.open.kind == inTables && b[at] == '[' {
 		kind, table = inArray, name
 	}
-	if kind != "" && s.p.at.open.depth() < maxFrames {
+	if kind != "" && s.p.at.open.depth() < framesMax {
 		s.advance(at)
 		s.push(kind, table)
 		return true
@@ -278,7 +282,8 @@ func (s *recordScanner) member(i int) bool {
 	return true
 }
 
-// needMore notes that more bytes are needed from i on, if there may be so many.
+// needMore reports that more bytes are needed from i on, unless there are more than a record
+// may have.
 func (s *recordScanner) needMore(i int) bool {
 	s.p.tooLong = len(s.b)-i > s.max
 	return false
@@ -287,15 +292,15 @@ func (s *recordScanner) needMore(i int) bool {
 // unwrap adds the records of the value from i to end, which is an object.
 func (s *recordScanner) unwrap(i, end int) {
 	value := s.b[i:end]
-	texts, kept := s.recordsIn(value)
-	if kept {
+	texts, asIs := s.recordsIn(value)
+	if asIs {
 		s.emit(i, i, end)
 		s.p.at.emitted = 0
 		return
 	}
-	given := s.p.at.emitted
+	emitted := s.p.at.emitted
 	for k, text := range texts {
-		if k < given {
+		if k < emitted {
 			continue
 		}
 		s.p.at.emitted = k
@@ -306,8 +311,8 @@ func (s *recordScanner) unwrap(i, end int) {
 	s.p.at.emitted = 0
 }
 
-// recordsIn returns the records that a value holds, or that it is one itself.
-func (s *recordScanner) recordsIn(value []byte) (texts [][]byte, kept bool) {
+// recordsIn returns the records that a value holds; asIs = the value is a record itself.
+func (s *recordScanner) recordsIn(value []byte) (texts [][]byte, asIs bool) {
 	switch s.encoding {
 	case pipeline.DynamoDBCDC:
 		return s.carriedRecords(value)
@@ -325,8 +330,8 @@ func (s *recordScanner) recordsIn(value []byte) (texts [][]byte, kept bool) {
 	return [][]byte{text}, false
 }
 
-// item returns an item or a request as the decoder wants it: with the name of its
-// table, and as an Item.
+// item returns an item or a request as the decoder reads it: an item as a member Item, and
+// either with the name of its table. asIs is that of recordsIn.
 func (s *recordScanner) item(value []byte) ([][]byte, bool) {
 	table := ""
 	for f := s.p.at.open; f != nil && table == ""; f = f.below {
@@ -346,10 +351,11 @@ func (s *recordScanner) item(value []byte) ([][]byte, bool) {
 	return nil, true
 }
 
-// carriedRecords returns the change records that a record of another service carries.
-func (s *recordScanner) carriedRecords(value []byte) (texts [][]byte, kept bool) {
+// carriedRecords returns the change records that a record of another service, as Kinesis or
+// EventBridge, carries. asIs is that of recordsIn.
+func (s *recordScanner) carriedRecords(value []byte) (texts [][]byte, asIs bool) {
 	var data, result []byte
-	kept = true
+	asIs = true
 	eachMember(value, func(name, v []byte) bool {
 		n, _ := valueLen(v)
 		v = v[:n]
@@ -370,16 +376,16 @@ func (s *recordScanner) carriedRecords(value []byte) (texts [][]byte, kept bool)
 			result = v
 		case "detail":
 			if v[0] == '{' && isChange(v) {
-				texts, kept = [][]byte{v}, false
+				texts, asIs = [][]byte{v}, false
 			}
 		}
 		return true
 	})
 	if len(data) == 0 || data[0] != '"' {
-		return texts, kept
+		return texts, asIs
 	}
 	if string(result) == `"Dropped"` {
-		return nil, false // Firehose delivers it to nobody
+		return nil, false // a transformation dropped it: Firehose does not deliver it
 	}
 	if texts = s.encodedRecords(data); texts == nil {
 		return nil, true
@@ -397,7 +403,7 @@ func isChange(object []byte) bool {
 	return found
 }
 
-// encodedRecords returns the records in base64; none where there are none.
+// encodedRecords returns the records in a text of base64; nil if it holds no whole ones.
 func (s *recordScanner) encodedRecords(quoted []byte) [][]byte {
 	text := bytes.ReplaceAll(bytes.Trim(quoted, `"`), []byte(`\/`), []byte{'/'})
 	raw, err := base64.StdEncoding.AppendDecode(nil, text)

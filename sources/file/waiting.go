@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// waitList is what a source waits for, for people.
+// waitList holds for people what a source waits for. It is set by the goroutine that reads.
 type waitList struct {
 	mu    sync.Mutex
 	texts []string
