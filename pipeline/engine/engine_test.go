@@ -18,6 +18,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 type world struct {
 	dir     string
 	source  *memorySource
-	settled *memorySink
-	log     *memorySink
+	settled *pipelinetest.Sink
+	log     *pipelinetest.Sink
 	dead    *memoryDead
 	limits  Limits
 	hook    func(Step, int64) error
@@ -42,7 +43,7 @@ type world struct {
 func newWorld(dir string, changes []change) *world {
 	return &world{
 		dir: dir, source: &memorySource{changes: changes, block: 3},
-		settled: newSink(pipeline.Settled), log: newSink(pipeline.Appends), dead: &memoryDead{},
+		settled: pipelinetest.NewSink(pipeline.Settled), log: pipelinetest.NewSink(pipeline.Appends), dead: &memoryDead{},
 		limits: Limits{Interval: time.Hour, Records: 4, Bytes: 1 << 20, CommitTimeout: 10 * time.Second},
 	}
 }
@@ -95,10 +96,10 @@ func want(changes []change) (table map[string]int64, log []row, dead int) {
 
 func (w *world) check(t interface{ Fatalf(string, ...any) }) {
 	table, log, dead := want(w.source.changes)
-	if d := cmp.Diff(table, w.settled.table); d != "" {
+	if d := cmp.Diff(table, valuesOf(w.settled)); d != "" {
 		t.Fatalf("table (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(log, w.log.log); d != "" {
+	if d := cmp.Diff(log, logOf(w.log)); d != "" {
 		t.Fatalf("log (-want +got):\n%s", d)
 	}
 	if len(w.dead.letters) != dead {
@@ -140,7 +141,7 @@ func TestAnyEpochs(t *testing.T) {
 		defer os.RemoveAll(w.dir)
 		w.limits.Records = int64(rapid.IntRange(1, 30).Draw(rt, "epoch"))
 		w.source.block = rapid.IntRange(1, 10).Draw(rt, "block")
-		w.settled.gather = rapid.Bool().Draw(rt, "gather")
+		w.settled.Gather = rapid.Bool().Draw(rt, "gather")
 		if err := w.run(); err != nil {
 			rt.Fatal(err)
 		}
@@ -170,7 +171,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			for epoch := int64(1); epoch <= 4; epoch++ {
 				t.Run(fmt.Sprintf("%s %d gather=%v", step, epoch, gather), func(t *testing.T) {
 					w := newWorld(t.TempDir(), someChanges(14))
-					w.settled.gather = gather
+					w.settled.Gather = gather
 					w.hook = func(s Step, e int64) error {
 						if s == step && e == epoch {
 							return errCrash
@@ -211,14 +212,14 @@ func TestCrashBetweenSinks(t *testing.T) {
 						first, second = second, first
 					}
 					committed := make(chan bool, 10)
-					first.fail = func(call string) error {
+					first.Fail = func(call string) error {
 						if call == "committed" {
 							committed <- true
 						}
 						return nil
 					}
 					calls := 0
-					second.fail = func(c string) error {
+					second.Fail = func(c string) error {
 						if c == "commit" {
 							<-committed // it is never the first
 							calls++
@@ -231,10 +232,10 @@ func TestCrashBetweenSinks(t *testing.T) {
 					if err := w.run(); !errors.Is(err, errCrash) {
 						t.Fatalf("error %v, want the crash", err)
 					}
-					if call == "commit" && first.token == second.token {
+					if call == "commit" && first.Token == second.Token {
 						t.Error("both have committed")
 					}
-					first.fail, second.fail = nil, nil
+					first.Fail, second.Fail = nil, nil
 					if err := w.run(); err != nil {
 						t.Fatal(err)
 					}
@@ -250,7 +251,7 @@ func TestFailures(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(tempDir(rt), drawChanges(rt))
 		defer os.RemoveAll(w.dir)
-		w.settled.gather = rapid.Bool().Draw(rt, "gather")
+		w.settled.Gather = rapid.Bool().Draw(rt, "gather")
 		plan := rapid.SliceOfN(rapid.SampledFrom([]string{"open", "begin", "write", "prepare", "commit", "committed", "read"}), 1, 4).Draw(rt, "failures")
 		transient := rapid.Bool().Draw(rt, "transient")
 		skip := rapid.IntRange(0, 3).Draw(rt, "skip")
@@ -271,7 +272,7 @@ func TestFailures(t *testing.T) {
 			}
 			return errCrash
 		}
-		w.settled.fail = fail
+		w.settled.Fail = fail
 		w.source.fail = func() error { return fail("read") }
 		for range 6 {
 			err := w.run()
@@ -282,7 +283,7 @@ func TestFailures(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		w.settled.fail, w.source.fail = nil, nil
+		w.settled.Fail, w.source.fail = nil, nil
 		if err := w.run(); err != nil {
 			rt.Fatal(err)
 		}
@@ -295,7 +296,7 @@ func TestFailures(t *testing.T) {
 func TestGoesBackInProcess(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(14))
 	left := 2
-	w.settled.fail = func(call string) error {
+	w.settled.Fail = func(call string) error {
 		if call == "prepare" && left > 0 {
 			left--
 			return pipeline.Transient(errCrash)
@@ -336,7 +337,7 @@ func TestStop(t *testing.T) {
 func TestKill(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(10))
 	kill, cancel := context.WithCancel(context.Background())
-	w.settled.fail = func(call string) error {
+	w.settled.Fail = func(call string) error {
 		if call == "commit" {
 			cancel()
 			return pipeline.Transient(errCrash)
@@ -346,7 +347,7 @@ func TestKill(t *testing.T) {
 	if err := Run(kill, kill, w.config()); err == nil {
 		t.Fatal("a killed run has no error")
 	}
-	w.settled.fail = nil
+	w.settled.Fail = nil
 	if err := w.run(); err != nil {
 		t.Fatal(err)
 	}
@@ -373,15 +374,15 @@ func TestFromStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.check(t) // it went on where it was
-	settled := len(w.settled.log)
+	settled := len(w.settled.Published())
 	if err := w.run(); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(w.settled.log); got != settled {
+	if got := len(w.settled.Published()); got != settled {
 		t.Errorf("reading again gave %d settled rows", got-settled)
 	}
 	_, log, _ := want(w.source.changes)
-	if got := len(w.log.log); got != 2*len(log) {
+	if got := len(w.log.Published()); got != 2*len(log) {
 		t.Errorf("the log has %d rows after two readings, want twice %d", got, len(log))
 	}
 }
@@ -431,7 +432,7 @@ func TestLateSink(t *testing.T) {
 	w.source.changes = someChanges(12)
 	c := w.config()
 	c.edit(func(n *graph.Nodes) {
-		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "late", Sink: newSink(pipeline.Settled), Inputs: []graph.Output{{Node: "t", Table: valueTable}}})
+		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "late", Sink: pipelinetest.NewSink(pipeline.Settled), Inputs: []graph.Output{{Node: "t", Table: valueTable}}})
 	})
 	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "late") {
 		t.Errorf("error %v, want one about the sink", err)
@@ -446,7 +447,7 @@ func TestLateSink(t *testing.T) {
 // their sink is missing for a while.
 func TestGatheringSinkTakenOut(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(10))
-	w.settled.gather = true
+	w.settled.Gather = true
 	w.hook = func(s Step, e int64) error {
 		if s == StepSave && e == 2 {
 			return errCrash // epoch 1 is gathered
@@ -512,7 +513,7 @@ func TestStrangeTokens(t *testing.T) {
 	if err := w.run(); err != nil {
 		t.Fatal(err)
 	}
-	w.settled.token--
+	w.settled.Token--
 	if err := w.run(); err == nil || !strings.Contains(err.Error(), "token") {
 		t.Errorf("error %v, want one about the token", err)
 	}

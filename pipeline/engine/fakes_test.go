@@ -4,16 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
 	"github.com/apache/arrow/go/v14/arrow/memory"
@@ -21,6 +17,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -121,16 +118,7 @@ func (c *Config) edit(f func(*graph.Nodes)) {
 }
 
 // valueTable has one row an item.
-var valueTable = func() *pipeline.Table {
-	t, err := pipeline.NewTable("value", []pipeline.Column{
-		{Name: "item", Type: pipeline.Type{Kind: pipeline.String}},
-		{Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}},
-	}, []string{"item"})
-	if err != nil {
-		panic(err)
-	}
-	return t
-}()
+var valueTable = pipelinetest.Table("value", "item", "item", "n int64")
 
 type valueTransform struct{}
 
@@ -166,174 +154,38 @@ func (valueTransform) Map(_ context.Context, r *pipeline.Records) (*pipeline.Bat
 	return b, nil
 }
 
-// row is a row as memorySink keeps it.
+// row is a row of valueTable that was published.
 type row struct {
-	Op   string `json:"op"`
-	Item string `json:"item"`
-	N    int64  `json:"n"`
+	Op   string
+	Item string
+	N    int64
 }
 
-// memorySink is a target that outlives the engine: a table with a token, and a
-// log of all that was published. It gathers every other epoch when told to.
-type memorySink struct {
-	mode   pipeline.Mode
-	gather bool
-	due    time.Time // of what is gathered
-	names  []string  // of its tables, for Check
-	opened int
-	fail   func(call string) error
-
-	mu      sync.Mutex
-	table   map[string]int64
-	log     []row
-	token   int64
-	stateID string
-
-	opening pipeline.SinkOptions
-	carry   []int64
-}
-
-func newSink(mode pipeline.Mode) *memorySink {
-	return &memorySink{mode: mode, table: map[string]int64{}}
-}
-
-func (s *memorySink) failing(call string) error {
-	if s.fail == nil {
-		return nil
+func rowOf(c *pipelinetest.RowChange) row {
+	n, err := strconv.ParseInt(c.Row["n"], 10, 64)
+	if err != nil {
+		panic(err)
 	}
-	return s.fail(call)
+	return row{c.Op.String(), c.Row["item"], n}
 }
 
-func (s *memorySink) Mode() pipeline.Mode { return s.mode }
-func (s *memorySink) Close() error        { return nil }
-
-func (s *memorySink) Check(_ context.Context, o pipeline.SinkOptions) ([]string, error) {
-	if err := s.failing("check"); err != nil {
-		return nil, err
+// logOf returns what was published to a sink, in order.
+func logOf(s *pipelinetest.Sink) (log []row) {
+	for _, c := range s.Published() {
+		log = append(log, rowOf(&c))
 	}
-	return s.names, s.judge(o)
+	return log
 }
 
-func (s *memorySink) judge(o pipeline.SinkOptions) error {
-	if s.stateID != "" && s.stateID != o.StateID {
-		return fmt.Errorf("token of state %s", s.stateID)
-	}
-	if pending := o.Pending != nil && s.token == o.Pending.Epoch; s.token != o.Published && !pending {
-		return fmt.Errorf("token %d, the checkpoint says %d", s.token, o.Published)
-	}
-	return nil
-}
-
-func (s *memorySink) Open(_ context.Context, o pipeline.SinkOptions) error {
-	s.opening, s.carry = o, nil
-	s.opened++
-	if err := s.judge(o); err != nil {
-		return err
-	}
-	if o.SinkState != nil {
-		if err := json.Unmarshal(o.SinkState, &s.carry); err != nil {
-			return err
+// valuesOf returns the table of a sink: n by item.
+func valuesOf(s *pipelinetest.Sink) map[string]int64 {
+	values := map[string]int64{}
+	for _, rows := range s.Tables() {
+		for _, r := range rows {
+			values[r["item"]] = rowOf(&pipelinetest.RowChange{Row: r}).N
 		}
 	}
-	return s.failing("open")
-}
-
-func (s *memorySink) Begin(epoch int64) (pipeline.EpochWriter, error) {
-	return &memoryEpoch{s: s, epoch: epoch}, s.failing("begin")
-}
-
-func (s *memorySink) Commit(_ context.Context, r *pipeline.Committable) error {
-	if err := s.failing("commit"); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token == r.Epoch {
-		return nil
-	}
-	if s.token != r.PreviousEpoch {
-		return fmt.Errorf("token %d, the committable wants %d", s.token, r.PreviousEpoch)
-	}
-	var epochs []int64
-	if err := json.Unmarshal(r.Payload, &epochs); err != nil {
-		return err
-	}
-	for _, e := range epochs {
-		raw, err := os.ReadFile(filepath.Join(s.opening.Spool(e), "rows"))
-		if err != nil {
-			return err
-		}
-		var rows []row
-		if err := json.Unmarshal(raw, &rows); err != nil {
-			return err
-		}
-		for _, w := range rows {
-			if err := s.apply(w); err != nil {
-				return err
-			}
-		}
-	}
-	s.token, s.stateID = r.Epoch, s.opening.StateID
-	return s.failing("committed") // the answer is lost
-}
-
-// apply applies a row, and refuses one that does not fit what is there.
-func (s *memorySink) apply(w row) error {
-	s.log = append(s.log, w)
-	_, there := s.table[w.Item]
-	if s.mode == pipeline.Settled && there == (w.Op == "insert") {
-		return fmt.Errorf("%s of %s, there: %v", w.Op, w.Item, there)
-	}
-	if w.Op == "delete" {
-		delete(s.table, w.Item)
-	} else {
-		s.table[w.Item] = w.N
-	}
-	return nil
-}
-
-type memoryEpoch struct {
-	s     *memorySink
-	epoch int64
-	rows  []row
-}
-
-func (e *memoryEpoch) Abort() {}
-
-func (e *memoryEpoch) Write(_ []pipeline.Change, r *pipeline.Rows) error {
-	items, ns := r.Record.Column(0).(*array.String), r.Record.Column(1).(*array.Int64)
-	for i, op := range r.Ops {
-		e.rows = append(e.rows, row{op.String(), items.Value(i), ns.Value(i)})
-	}
-	return e.s.failing("write")
-}
-
-func (e *memoryEpoch) Prepare(_ context.Context, last bool) (*pipeline.Committable, error) {
-	if err := e.s.failing("prepare"); err != nil {
-		return nil, err
-	}
-	rc := &pipeline.Committable{Epoch: e.epoch}
-	if len(e.rows) > 0 {
-		raw, err := json.Marshal(e.rows)
-		if err != nil {
-			return nil, err
-		}
-		dir := e.s.opening.Spool(e.epoch)
-		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "rows"), raw, 0o644)); err != nil {
-			return nil, err
-		}
-		e.s.carry = append(e.s.carry, e.epoch)
-	}
-	if len(e.s.carry) == 0 {
-		return rc, nil
-	}
-	list, err := json.Marshal(e.s.carry)
-	if e.s.gather && !last && e.epoch%2 == 1 {
-		rc.SinkState, rc.RetainEpochs, rc.FlushBy = list, append(rc.RetainEpochs, e.s.carry...), e.s.due
-		return rc, err
-	}
-	rc.Payload, e.s.carry = list, nil
-	return rc, err
+	return values
 }
 
 // memoryDead keeps dead letters in memory, published with their epoch.

@@ -20,10 +20,10 @@ import (
 func TestGatheredIsPublishedInTime(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		w := newWorld(t.TempDir(), someChanges(3))
-		w.source.endless, w.settled.gather = true, true
-		w.settled.due = time.Now().Add(-time.Second)
+		w.source.endless, w.settled.Gather = true, true
+		w.settled.FlushBy = time.Now().Add(-time.Second)
 		if restart {
-			w.settled.due = time.Now().Add(time.Hour)
+			w.settled.FlushBy = time.Now().Add(time.Hour)
 		}
 		w.limits.Interval = time.Millisecond
 		run := func(epochs int64) {
@@ -130,7 +130,7 @@ func TestSlowSink(t *testing.T) {
 	// and what the reader and the splitter have in hand.
 	most := 3*w.limits.Records + int64(2*c.Mappers) + int64(c.Mappers) + 3
 	commits := int64(0)
-	w.settled.fail = func(call string) error {
+	w.settled.Fail = func(call string) error {
 		if call != "commit" {
 			return nil
 		}
@@ -138,7 +138,7 @@ func TestSlowSink(t *testing.T) {
 		if commits > 5 {
 			return nil
 		}
-		done := w.settled.token * w.limits.Records
+		done := w.settled.Token * w.limits.Records
 		ahead := settled(w.source.reads.Load) - done
 		if held := w.source.held.Load(); ahead > most || held > most {
 			t.Errorf("epoch %d: the source is %d records ahead, and %d blocks are held; want at most %d", commits, ahead, held, most)
@@ -180,8 +180,8 @@ func TestClockSetBack(t *testing.T) {
 		return time.Now().Round(0).Add(-time.Duration(n/7) * time.Hour)
 	}
 	w := newWorld(t.TempDir(), someChanges(40))
-	w.clock, w.settled.gather = clock, true
-	w.settled.due = clock().Add(time.Hour)
+	w.clock, w.settled.Gather = clock, true
+	w.settled.FlushBy = clock().Add(time.Hour)
 	for at := int64(3); at < 9; at += 2 {
 		w.hook = func(s Step, e int64) error {
 			if s == StepCommit && e == at {
@@ -316,7 +316,7 @@ func TestPositionsAreSaved(t *testing.T) {
 			if len(source.told) != 2 || source.told[0] != 2 {
 				t.Errorf("%s: told of %v cursors, want 2 in each run that saved", how, source.told)
 			}
-			if w.settled.token != 0 || len(w.log.log) != 0 {
+			if w.settled.Token != 0 || len(w.log.Published()) != 0 {
 				t.Errorf("%s: a sink has published something", how)
 			}
 		})

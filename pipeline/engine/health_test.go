@@ -20,7 +20,7 @@ func TestCountedOnce(t *testing.T) {
 	changes := append(someChanges(14), change{"x", 1, 100}, change{"y", 2, 200})
 	w := newWorld(t.TempDir(), changes)
 	left := 3
-	w.log.fail = func(call string) error {
+	w.log.Fail = func(call string) error {
 		if call == "prepare" && left > 0 {
 			left--
 			return pipeline.Transient(errCrash)
@@ -55,7 +55,7 @@ func TestSinkIsBack(t *testing.T) {
 		c.Limits.CommitTimeout = time.Hour
 		observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
 		left := 3
-		w.settled.fail = func(call string) error {
+		w.settled.Fail = func(call string) error {
 			if call != "commit" || left == 0 {
 				return nil
 			}
@@ -98,7 +98,7 @@ func TestSinkIsThereAgain(t *testing.T) {
 			c := w.config()
 			observe(&c, slog.New(slog.NewTextHandler(&log, nil)))
 			left := 3
-			w.settled.fail = func(call string) error {
+			w.settled.Fail = func(call string) error {
 				if call != tt.fails || left == 0 {
 					return nil
 				}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -62,7 +63,7 @@ func TestLogToldOfLateChanges(t *testing.T) {
 	c := w.config()
 	c.edit(func(n *graph.Nodes) {
 		n.Stateful = []graph.StatefulNode{{Name: "logged", Transform: l, Inputs: []graph.Output{{Node: "t", Table: valueTable}}}}
-		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "drips", Sink: newSink(pipeline.Settled), Inputs: []graph.Output{{Node: "logged", Table: l.table}}})
+		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "drips", Sink: pipelinetest.NewSink(pipeline.Settled), Inputs: []graph.Output{{Node: "logged", Table: l.table}}})
 	})
 	run := func(epochs int64) {
 		stop, cancel := context.WithCancel(t.Context())

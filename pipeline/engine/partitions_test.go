@@ -54,7 +54,7 @@ func checkShards(t *testing.T, w *world, s *sourcetest.Stream) {
 	t.Helper()
 	var all []change
 	place := map[int64]int{}
-	for i, r := range w.log.log {
+	for i, r := range logOf(w.log) {
 		if _, twice := place[r.N]; twice {
 			t.Fatalf("record %d is in the log twice", r.N)
 		}
@@ -81,7 +81,7 @@ func checkShards(t *testing.T, w *world, s *sourcetest.Stream) {
 		last[p.Name] = after
 	}
 	table, _, _ := want(all)
-	if d := cmp.Diff(table, w.settled.table); d != "" || len(place) != len(all) {
+	if d := cmp.Diff(table, valuesOf(w.settled)); d != "" || len(place) != len(all) {
 		t.Fatalf("%d of %d records; table (-want +got):\n%s", len(place), len(all), d)
 	}
 }
@@ -140,9 +140,7 @@ func TestShardsThatGoOn(t *testing.T) {
 		left.Store(1 + rng.Int64N(8))
 		all := records()
 		endWhenAll := func() {
-			w.log.mu.Lock()
-			defer w.log.mu.Unlock()
-			if len(w.log.log) == all {
+			if len(w.log.Published()) == all {
 				end()
 			}
 		}
@@ -193,8 +191,8 @@ func TestPositionsOfQuietShards(t *testing.T) {
 	b := stream.Add(0, a)
 	stream.Add(0, b)
 	run(func(before *pipeline.Records) bool { return before.Positions[b.Name] != nil })
-	if got := cursorsOf(t, w); got[a.Name] != `{"at":"5","records":2,"ended":true}` || got[b.Name] != `{"ended":true,"parents":["shard-000"]}` || len(w.log.log) != 2 {
-		t.Errorf("the cursors are %v, and %d records were read", got, len(w.log.log))
+	if got := cursorsOf(t, w); got[a.Name] != `{"at":"5","records":2,"ended":true}` || got[b.Name] != `{"ended":true,"parents":["shard-000"]}` || len(w.log.Published()) != 2 {
+		t.Errorf("the cursors are %v, and %d records were read", got, len(w.log.Published()))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -26,11 +27,7 @@ type drip struct {
 }
 
 func newDrip(atEnd bool) *drip {
-	t, err := pipeline.NewTable("drips", valueTable.Columns, []string{"item"})
-	if err != nil {
-		panic(err)
-	}
-	return &drip{table: t, atEnd: atEnd}
+	return &drip{table: pipelinetest.Table("drips", "item", "item", "n int64"), atEnd: atEnd}
 }
 
 func (d *drip) Tables() []*pipeline.Table                               { return []*pipeline.Table{d.table} }
@@ -74,8 +71,8 @@ func manyItems(n int) (cs []change) {
 	return cs
 }
 
-func (w *world) dripping(d *drip) (Config, *memorySink) {
-	c, sink := w.config(), newSink(pipeline.Settled)
+func (w *world) dripping(d *drip) (Config, *pipelinetest.Sink) {
+	c, sink := w.config(), pipelinetest.NewSink(pipeline.Settled)
 	c.edit(func(n *graph.Nodes) {
 		n.Stateful = []graph.StatefulNode{{Name: "drip", Transform: d, Inputs: []graph.Output{{Node: "t", Table: valueTable}}}}
 		n.Sinks = append(n.Sinks, graph.SinkNode{Name: "drips", Sink: sink, Inputs: []graph.Output{{Node: "drip", Table: d.table}}})
@@ -83,13 +80,14 @@ func (w *world) dripping(d *drip) (Config, *memorySink) {
 	return c, sink
 }
 
-func checkDrips(t *testing.T, sink *memorySink, n int) {
+func checkDrips(t *testing.T, sink *pipelinetest.Sink, n int) {
 	t.Helper()
-	if len(sink.table) != n {
-		t.Errorf("%d rows, want %d", len(sink.table), n)
+	values := valuesOf(sink)
+	if len(values) != n {
+		t.Errorf("%d rows, want %d", len(values), n)
 	}
 	for i := range n {
-		if sink.table[fmt.Sprint("drip", i+1)] != int64(i+1) {
+		if values[fmt.Sprint("drip", i+1)] != int64(i+1) {
 			t.Errorf("row %d is missing", i+1)
 		}
 	}
@@ -105,7 +103,7 @@ func TestFurtherEpochs(t *testing.T) {
 		for epoch := range int64(n + 3) {
 			w := newWorld(t.TempDir(), manyItems(n))
 			c, sink := w.dripping(newDrip(true))
-			sink.gather = true
+			sink.Gather = true
 			c.Hook = func(s Step, e int64) error {
 				if s == at && e == epoch {
 					return errCrash
@@ -152,7 +150,7 @@ func TestStopBetweenFurtherEpochs(t *testing.T) {
 	if err := Run(stop, context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
-	if given := len(sink.table); given == 0 || given == n {
+	if given := len(valuesOf(sink)); given == 0 || given == n {
 		t.Errorf("%d rows of %d are given before the stop", given, n)
 	}
 	c.Hook, c.Observer = nil, telemetry.New(telemetry.Options{})
@@ -174,9 +172,7 @@ func TestWorkBetween(t *testing.T) {
 		stop, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		c.Observer = telemetry.New(telemetry.Options{})
 		recorder(&c).OnEpoch(func(telemetry.Progress) {
-			sink.mu.Lock()
-			defer sink.mu.Unlock()
-			if len(sink.table) >= until {
+			if len(valuesOf(sink)) >= until {
 				cancel()
 			}
 		})

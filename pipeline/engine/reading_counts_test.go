@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
@@ -135,8 +136,8 @@ func TestVerdictOfStopped(t *testing.T) {
 func TestVerdictOfRefusedRows(t *testing.T) {
 	for _, n := range []int{3, 4, 14} {
 		w := newRefusing(t.TempDir(), someBad(n, 0), 9)
-		w.lake.refuses = func(row) bool { return true }
-		w.warehouse.refuses = func(row) bool { return false }
+		w.log.Refuse = func(pipelinetest.RowChange) bool { return true }
+		w.settled.Refuse = func(pipelinetest.RowChange) bool { return false }
 		w.ratio = 0.9
 		if err := w.run(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d of the %d records", n, n)) || !strings.Contains(err.Error(), "refused of node lake") {
 			t.Errorf("%d rows: %v", n, err)

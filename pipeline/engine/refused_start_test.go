@@ -2,13 +2,13 @@ package engine
 
 import (
 	"errors"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // TestRefusedStart: whoever refuses a start, a sink, another one, the dead letters or
@@ -17,12 +17,12 @@ import (
 func TestRefusedStart(t *testing.T) {
 	refusal := errors.New("not this one")
 	for name, refuse := range map[string]func(w *world){
-		"the first sink":   func(w *world) { w.settled.fail = failAt("check", refusal) },
-		"the last sink":    func(w *world) { w.log.fail = failAt("check", refusal) },
+		"the first sink":   func(w *world) { w.settled.Fail = failAt("check", refusal) },
+		"the last sink":    func(w *world) { w.log.Fail = failAt("check", refusal) },
 		"a source":         func(w *world) { w.source.failOpen = refusal },
 		"the dead letters": func(w *world) { w.dead.refusal = refusal },
 		"two sinks on one table": func(w *world) {
-			w.settled.names, w.log.names = []string{"a", "b"}, []string{"c", "b"}
+			w.settled.Names, w.log.Names = []string{"a", "b"}, []string{"c", "b"}
 		},
 	} {
 		for _, state := range []string{"no state", "a state"} {
@@ -34,27 +34,27 @@ func TestRefusedStart(t *testing.T) {
 					}
 					w.source.changes = append(w.source.changes, change{"a", 3, 3})
 				}
-				opened := w.settled.opened + w.log.opened
-				before := filesIn(t, filepath.Dir(filepath.Dir(w.dir)))
+				opened := w.settled.Opened + w.log.Opened
+				before := pipelinetest.Files(t, filepath.Dir(filepath.Dir(w.dir)))
 				refuse(w)
 				err := w.run()
 				if !errors.Is(err, refusal) && (err == nil || !strings.Contains(err.Error(), "sinks warehouse and lake both write b")) {
 					t.Errorf("got error %v", err)
 				}
-				if after := filesIn(t, filepath.Dir(filepath.Dir(w.dir))); !maps.Equal(before, after) {
+				if after := pipelinetest.Files(t, filepath.Dir(filepath.Dir(w.dir))); !maps.Equal(before, after) {
 					t.Errorf("the files were\n%v\nand are\n%v", slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
 				}
-				if w.settled.opened+w.log.opened != opened {
+				if w.settled.Opened+w.log.Opened != opened {
 					t.Error("a sink was opened")
 				}
-				w.settled.fail, w.log.fail, w.source.failOpen, w.dead.refusal = nil, nil, nil, nil
-				w.settled.names = nil
+				w.settled.Fail, w.log.Fail, w.source.failOpen, w.dead.refusal = nil, nil, nil, nil
+				w.settled.Names = nil
 				if err := w.run(); err != nil {
 					t.Error(err)
 				}
 				table, _, _ := want(w.source.changes)
-				if !maps.Equal(table, w.settled.table) {
-					t.Errorf("afterwards the table is %v, want %v", w.settled.table, table)
+				if !maps.Equal(table, valuesOf(w.settled)) {
+					t.Errorf("afterwards the table is %v, want %v", valuesOf(w.settled), table)
 				}
 			})
 		}
@@ -68,23 +68,4 @@ func failAt(call string, err error) func(string) error {
 		}
 		return nil
 	}
-}
-
-// filesIn returns what is in a folder, by its path; folders have no content.
-func filesIn(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			all[path] = ""
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		all[path] = string(raw)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,88 +14,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
-
-// refusingSink is a memorySink whose target refuses some rows, and which finds
-// linearScanKeysMax of them at a time.
-type refusingSink struct {
-	*memorySink
-	refuses func(row) bool
-	most    int // rows told at a time
-	asked   map[int64]int
-}
-
-func (s *refusingSink) Commit(ctx context.Context, r *pipeline.Committable) error {
-	s.asked[r.Epoch]++
-	if s.token == r.Epoch {
-		return nil
-	}
-	if s.token != r.PreviousEpoch {
-		return fmt.Errorf("token %d, the committable wants %d", s.token, r.PreviousEpoch)
-	}
-	var without []int
-	if r.Exclude != nil {
-		if err := json.Unmarshal(r.Exclude, &without); err != nil {
-			return err
-		}
-	}
-	raw, err := os.ReadFile(filepath.Join(s.opening.Spool(r.Epoch), "rows"))
-	if err != nil {
-		return err
-	}
-	var rows []row
-	if err := json.Unmarshal(raw, &rows); err != nil {
-		return err
-	}
-	refused := &pipeline.RefusedError{}
-	for i, w := range rows {
-		if !slices.Contains(without, i) && s.refuses(w) && len(refused.Rows) < s.most {
-			without = append(without, i)
-			text, err := json.Marshal(w)
-			if err != nil {
-				return err
-			}
-			refused.Rows = append(refused.Rows, pipeline.RefusedRow{Table: "value", Row: text, Message: "no"})
-		}
-	}
-	if refused.Rows != nil {
-		refused.Exclude, err = json.Marshal(without)
-		return errors.Join(refused, err)
-	}
-	for i, w := range rows {
-		if slices.Contains(without, i) {
-			continue
-		}
-		s.log = append(s.log, w)
-		if s.table[w.Item] = w.N; w.Op == "delete" {
-			delete(s.table, w.Item)
-		}
-	}
-	s.token, s.stateID = r.Epoch, s.opening.StateID
-	return nil
-}
 
 // refusing is a world in which both sinks refuse rows.
 type refusing struct {
 	*world
-	warehouse, lake *refusingSink
-	ratio           float64
+	ratio float64
 }
 
 func newRefusing(dir string, changes []change, most int) *refusing {
 	w := &refusing{world: newWorld(dir, changes), ratio: 1}
-	w.warehouse = &refusingSink{w.settled, func(r row) bool { return r.N%3 == 1 }, most, map[int64]int{}}
-	w.lake = &refusingSink{w.log, func(r row) bool { return r.N%3 == 2 || r.Item == "c" }, most, map[int64]int{}}
+	w.settled.Refuse = func(c pipelinetest.RowChange) bool { return rowOf(&c).N%3 == 1 }
+	w.log.Refuse = func(c pipelinetest.RowChange) bool { return rowOf(&c).N%3 == 2 || rowOf(&c).Item == "c" }
+	w.settled.RefusalsMax, w.log.RefusalsMax = most, most
 	return w
 }
 
 func (w *refusing) run() error {
 	c := w.config()
 	c.MaxRatio = w.ratio
-	c.edit(func(n *graph.Nodes) { n.Sinks[0].Sink, n.Sinks[1].Sink = w.warehouse, w.lake })
 	ctx := context.Background()
 	err := Run(ctx, ctx, c)
 	return err
@@ -160,8 +98,8 @@ func TestRefusedRows(t *testing.T) {
 		defer os.RemoveAll(crashed.dir)
 		both := rapid.Bool().Draw(rt, "both sinks refuse")
 		if !both {
-			none := func(row) bool { return false }
-			plain.lake.refuses, crashed.lake.refuses = none, none
+			none := func(pipelinetest.RowChange) bool { return false }
+			plain.log.Refuse, crashed.log.Refuse = none, none
 		}
 		if err := plain.run(); err != nil {
 			rt.Fatal(err)
@@ -190,16 +128,16 @@ func TestRefusedRows(t *testing.T) {
 			rt.Fatal(err)
 		}
 		for what, d := range map[string]string{
-			"table": cmp.Diff(plain.settled.table, crashed.settled.table), "log": cmp.Diff(plain.log.log, crashed.log.log),
+			"table": cmp.Diff(valuesOf(plain.settled), valuesOf(crashed.settled)), "log": cmp.Diff(logOf(plain.log), logOf(crashed.log)),
 			"dead letters": cmp.Diff(plain.letters(), crashed.letters()),
 		} {
 			if d != "" {
 				rt.Fatalf("%s (-without a crash +with crashes):\n%s", what, d)
 			}
 		}
-		for _, s := range []*refusingSink{crashed.warehouse, crashed.lake} {
-			for _, w := range s.log {
-				if s.refuses(w) {
+		for _, s := range []*pipelinetest.Sink{crashed.settled, crashed.log} {
+			for _, w := range s.Published() {
+				if s.Refuse(w) {
 					rt.Fatalf("%v is refused and published", w)
 				}
 			}
@@ -225,8 +163,8 @@ func TestRefusedRowsOverBudget(t *testing.T) {
 	if len(w.dead.letters) > 0 {
 		t.Errorf("dead letters: %v", w.letters())
 	}
-	none := func(row) bool { return false }
-	w.warehouse.refuses, w.lake.refuses = none, none
+	none := func(pipelinetest.RowChange) bool { return false }
+	w.settled.Refuse, w.log.Refuse = none, none
 	if err := w.run(); err != nil {
 		t.Fatal(err)
 	}
@@ -237,9 +175,9 @@ func TestRefusedRowsOverBudget(t *testing.T) {
 // asked for ever.
 func TestRefusesWithoutEnd(t *testing.T) {
 	w := newRefusing(t.TempDir(), someChanges(14), 9)
-	w.warehouse.refuses = func(row) bool { return false }
+	w.settled.Refuse = func(pipelinetest.RowChange) bool { return false }
 	w.limits.Records = 100
-	w.lake.most, w.lake.refuses = 1, func(row) bool { return true }
+	w.log.RefusalsMax, w.log.Refuse = 1, func(pipelinetest.RowChange) bool { return true }
 	if err := w.run(); err == nil || !strings.Contains(err.Error(), "it has refused rows of epoch 1 8 times") {
 		t.Errorf("error %v", err)
 	}

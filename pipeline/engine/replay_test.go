@@ -82,10 +82,10 @@ func TestReplays(t *testing.T) {
 			rt.Fatal(err)
 		}
 		table, log, dead := want(slices.Concat(w.source.changes, inbox.changes))
-		if d := gocmp.Diff(table, w.settled.table); d != "" {
+		if d := gocmp.Diff(table, valuesOf(w.settled)); d != "" {
 			rt.Fatalf("table (-want +got):\n%s", d)
 		}
-		if d := gocmp.Diff(sortedLog(log), sortedLog(w.log.log)); d != "" {
+		if d := gocmp.Diff(sortedLog(log), sortedLog(logOf(w.log))); d != "" {
 			rt.Fatalf("log (-want +got):\n%s", d)
 		}
 		if len(w.dead.letters) != dead {
@@ -130,8 +130,8 @@ func TestReplaysAndBudget(t *testing.T) {
 	if err := Run(context.Background(), context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.dead.letters) != 1 || w.settled.table["c"] != 3 {
-		t.Errorf("dead letters %v, table %v", w.dead.letters, w.settled.table)
+	if len(w.dead.letters) != 1 || valuesOf(w.settled)["c"] != 3 {
+		t.Errorf("dead letters %v, table %v", w.dead.letters, valuesOf(w.settled))
 	}
 	sources := recorder(&c).Health().Sources
 	if _, among := sources[inboxSource]; among || len(sources) != 1 {
@@ -146,7 +146,7 @@ func TestReplaysAndBudget(t *testing.T) {
 		}
 	})
 	c.StateDir = t.TempDir()
-	w.settled.token, w.log.token, w.settled.stateID, w.log.stateID = 0, 0, "", ""
+	w.settled.Token, w.log.Token, w.settled.StateID, w.log.StateID = 0, 0, "", ""
 	if err := Run(context.Background(), context.Background(), c); err == nil || !strings.Contains(err.Error(), "there is no transform t that reads s") {
 		t.Errorf("error %v for letters that nobody reads", err)
 	}
