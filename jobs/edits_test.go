@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -295,25 +295,6 @@ func (p *editedPipeline) run(set []string, fromNow ...string) error {
 	return err
 }
 
-// files lists a folder with the contents of its files.
-func files(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			all[path] = ""
-			return err
-		}
-		b, err := os.ReadFile(path)
-		all[path] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
 var everyNode = []string{"c", "some", "items", "more", "few", "joined", "star", "w", "pg", "lake"}
 
 // TestEditsOfEveryKey changes each key of the pipeline file, drawn from the JSON
@@ -413,13 +394,13 @@ func TestEditsTakeEffect(t *testing.T) {
 		if err := p.run(nil); err != nil {
 			t.Fatal(err)
 		}
-		before, state := p.items(), files(t, filepath.Join(p.dir, "state"))
+		before, state := p.items(), pipelinetest.Files(t, filepath.Join(p.dir, "state"))
 		p.input(1, editsSecond)
 		if e.change != "free" {
 			if err := p.run(e.set); err == nil {
 				t.Errorf("%v is taken", e.set)
 			}
-			if !reflect.DeepEqual(before, p.items()) || !maps.Equal(state, files(t, filepath.Join(p.dir, "state"))) {
+			if !reflect.DeepEqual(before, p.items()) || !maps.Equal(state, pipelinetest.Files(t, filepath.Join(p.dir, "state"))) {
 				t.Errorf("%v is refused, and changed something", e.set)
 			}
 		}

@@ -3,7 +3,6 @@ package jobs
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,7 +36,7 @@ sinks:
 func TestReferenceHalfWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	listen := freePort(t)
+	listen := freeAddress(t)
 	write(t, filepath.Join(dir, "sales.yaml"), []byte(strings.Replace(joinedSales, "LISTEN", listen, 1)))
 	countries := func(mark string) string {
 		var b strings.Builder
@@ -94,17 +93,6 @@ func TestReferenceHalfWritten(t *testing.T) {
 	if n := d.number("SELECT count(*) FROM w.sale WHERE name LIKE 'old-%' AND uuid < 280"); n < 200 {
 		t.Errorf("only %d of the rows before have the old names", n)
 	}
-}
-
-// freePort returns an address of this machine that nobody listens at.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // metric returns the value of a metric of a running pipeline.
