@@ -9,25 +9,25 @@ import (
 type Image struct {
 	Hash  uint64 // as of Version; 0 = there is no item
 	Known bool
-	// Others are what it may be instead: the order of arrival has told that it is
-	// Hash, images allow for these as well.
+	// Others are the images that it may be as well: only the order of arrival says that it
+	// is Hash.
 	Others []uint64
 }
 
 // otherImagesMax bounds Image.Others.
 const otherImagesMax = 16
 
-// Candidate is a change that is, or may turn out to be, the newest of its item:
-// another one of the same time may tell.
+// Candidate is a change that is the newest of its item, or may turn out to be when another
+// change of the same time arrives.
 type Candidate struct {
 	Version
-	VersionOnly bool // what the change yields is not kept: only its version still matters
+	VersionOnly bool // the rows of the change are not stored: only its version still matters
 }
 
 // AddCandidate adds a change to others of one item and time, and reports whether that
-// changed them: it does not if it was delivered before, or if what needs no
-// images tells that it is older. Then, or if it takes the place of an older one,
-// their number stays.
+// changed them. It does not if the change was delivered before, or if a sequence number or
+// the order of arrival says that it is older than one of them. Where these say that it is
+// newer than one, it replaces that one.
 func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bool) {
 	v := of(&change)
 	for i := range changes {
@@ -50,14 +50,13 @@ func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bo
 	return append(changes, change), true
 }
 
-// Newest puts the newest of some candidates first, of one item and time, which
-// [AddCandidate] has put together; before is the item before that time. It marks those
-// as VersionOnly that can not become the newest any more, or only after another change
-// has brought the same image. The result depends on the set, not on the order in
-// which it is given.
+// Newest puts the newest of some candidates first. They are of one item and time, and were
+// collected by [AddCandidate]; before is the item before that time. It marks those as
+// VersionOnly that can't become the newest any more, or only after another change has
+// brought the same image. The result depends on the set, not on the order of the slice.
 //
-// A sequence number is newer than a lesser one. Where some have none, images play no
-// part, and only the greatest one is held against those. Where none has one, each change is
+// A change is newer than one with a lesser sequence number. Where some have none, images play
+// no part, and only the one with the greatest sequence number competes with those. Where none has one, each change is
 // an edge from its old image to its new one, and what has happened is a walk that
 // begins at the image before and uses every edge; there being no item is one more
 // image. If all such walks end at one image, a change that leads to it is the
@@ -136,8 +135,8 @@ func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
 // those behind them by their arrival.
 const imageSortedMax = 64
 
-// isWalk reports whether candidates in this order, the newest first, are in the order
-// that images tell, or that needs none.
+// isWalk reports whether candidates in this order, the newest first, form a walk over their
+// images, or are in an order that needs no images.
 func isWalk(cs []*Candidate, before Image) bool {
 	for i, c := range cs {
 		was := before
@@ -184,14 +183,14 @@ func newestOf(cs []*Candidate, before Image) (newest int, others []uint64) {
 // there is no walk over all. Of those with sequence numbers only the last may be the
 // newest, whatever others there are.
 func newestWithoutImages(cs []*Candidate) (newest int, others []uint64) {
-	last, told := 0, true
+	last, decided := 0, true
 	for i := range cs {
 		order, known := cs[i].compare(&cs[last].Version)
-		if told = told && known; known && order > 0 || cs[last].Seq == "" && cs[i].Seq != "" {
+		if decided = decided && known; known && order > 0 || cs[last].Seq == "" && cs[i].Seq != "" {
 			last = i
 		}
 	}
-	if told {
+	if decided {
 		return last, nil
 	}
 	candidate := func(c *Candidate) bool { return c == cs[last] || c.Seq == "" }
@@ -236,10 +235,11 @@ func lastArrived(cs []*Candidate, candidate func(*Candidate) bool) int {
 // last.
 const wholeCandidatesMax = 32
 
-// markVersionOnly marks candidates as VersionOnly where there are very many. A later set of changes
-// can make another image the last one only if it leads to that image itself, unless
-// more of the known changes lead to it than away from it; that one may be wrong
-// about the image before concerns the last that arrived only.
+// markVersionOnly marks candidates as VersionOnly where there are very many. Changes that
+// come later can make another image the last one only if one of them leads to that image, so
+// the rows come with it; the exception are images to which more of the known changes lead
+// than away from them, of which one candidate stays whole. If the image before is not what
+// was assumed, the last arrivals decide: those stay whole too.
 func markVersionOnly(cs []*Candidate, newest int, before Image) {
 	if len(cs) <= wholeCandidatesMax {
 		return
@@ -261,7 +261,7 @@ func markVersionOnly(cs []*Candidate, newest int, before Image) {
 		switch {
 		case i == newest, at < wholeCandidatesMax, c.New == 0, c.VersionOnly:
 		case g.balance[node] > 0:
-			g.balance[node] = 0 // one is enough
+			g.balance[node] = 0 // this candidate stays whole, and is the only one of its image
 		default:
 			c.VersionOnly = true
 		}

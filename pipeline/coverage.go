@@ -28,8 +28,8 @@ type PathUse struct {
 	Use string
 }
 
-// Coverage says where a path was looked for. A path that was found is looked for
-// no longer, so a Mapper tells that once.
+// Coverage says in how many records a path was looked for. A Mapper reports a path that it
+// found once, and looks for it no longer.
 type Coverage struct {
 	Path    int   // index into PathReporter.Paths
 	Records int64 // of the batch, in which it was looked for

@@ -53,14 +53,14 @@ func Retryable(err error) bool {
 // one. Nothing of the epoch was published in this sink.
 //
 // The engine makes the rows dead letters of this epoch, within the budget, and
-// saves them together with Without, which it puts into the committable (I2). Then it
+// saves them together with Exclude, which it puts into the committable (I2). Then it
 // calls Commit again: the sink publishes all but those rows, and does so after a
 // crash too, whatever the target says of them by then. What becomes of the later
 // changes of a row that is not there is the sink's to know.
 type RefusedError struct {
 	Rows []RefusedRow
 	// Exclude tells Commit what to leave out: these rows, and those of the
-	// committable's Without before.
+	// committable's Exclude before.
 	Exclude json.RawMessage
 }
 

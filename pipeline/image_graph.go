@@ -2,19 +2,19 @@ package pipeline
 
 import "slices"
 
-// imageGraph has the images of some candidates as nodes, and as edges those that know
-// their old image. The others are jumps: they lead to their image from any
-// other, those that Existed from any but there being no item. So a walk over all
-// of them falls into pieces of edges: the first begins at the image before, and
-// each other one at the end of a jump.
+// imageGraph has the images of some candidates as nodes. A candidate that knows its old
+// image is an edge from that to its new one. Any other is a jump: it leads to its new image
+// from any node, or, if the item Existed, from any node but the absence of the item. So a
+// walk over all candidates consists of pieces of edges: the first piece begins at the image
+// before, and each other one where a jump ends.
 type imageGraph struct {
-	images  []uint64 // of the nodes, sorted
-	balance []int32  // edges to the node, less those from it
-	jumps   []int32  // that lead to it
-	root    []int32  // another node of the same component; itself = it stands for the component
-	loose   int32    // jumps that may begin where there is no item
-	all     int      // jumps
-	absent  int      // the node of there being no item; -1 = none
+	images     []uint64 // of the nodes, sorted
+	balance    []int32  // edges to the node, less those from it
+	jumps      []int32  // that lead to it
+	root       []int32  // another node of the same component; itself = it stands for the component
+	looseJumps int32    // jumps that may begin at the absence of the item
+	jumpsTotal int
+	absent     int // the node of there being no item; -1 = none
 }
 
 func newImageGraph(cs []*Candidate, before Image) *imageGraph {
@@ -43,9 +43,9 @@ func newImageGraph(cs []*Candidate, before Image) *imageGraph {
 		to := g.node(c.New)
 		if !c.HasOld {
 			g.jumps[to]++
-			g.all++
+			g.jumpsTotal++
 			if !c.Existed {
-				g.loose++
+				g.looseJumps++
 			}
 			continue
 		}
@@ -71,10 +71,10 @@ func (g *imageGraph) component(i int) int {
 	return i
 }
 
-// ends returns which nodes a walk over all candidates ends at, and which it may end at
-// if the image before is another one of those that are possible; nil = images do not
-// tell. Where no walk begins at any of them, a change is missing, and in one partition
-// arrival tells better then.
+// ends returns the nodes at which a walk over all candidates may end, and those at which it
+// may end if the image before is one of its Others; nil = images do not decide. Where no walk
+// begins at any of these, a change is missing; in one partition, the order of arrival is the
+// better guess then.
 func (g *imageGraph) ends(cs []*Candidate, before Image) (ends, possible []bool) {
 	if !before.Known {
 		ends = g.walkEnds(cs)
@@ -119,20 +119,20 @@ func (g *imageGraph) pieces(cs []*Candidate) []int32 {
 	return pieces
 }
 
-// walkEndsFrom returns which nodes a walk may end at that begins at a node; nil = there is
-// none. A piece that ends in a component without the start can be the last one. So
-// can one of the start's component, unless it is the only one there and there are
-// components that the walk has to go on to.
+// walkEndsFrom returns the nodes at which a walk from a start may end; nil = there is no
+// such walk. A piece in another component than the start's can be the last one. So can one
+// in the start's component, unless it is the only one there and the walk has to go on to
+// other components.
 func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) []bool {
 	pieces := g.pieces(cs)
-	home := g.component(start)
-	pieces[home] = max(pieces[home], 0) + 1
+	startComponent := g.component(start)
+	pieces[startComponent] = max(pieces[startComponent], 0) + 1
 	others := 0
 	for i, n := range pieces {
 		if n == 0 {
 			return nil // it can't be reached
 		}
-		if n > 0 && i != home {
+		if n > 0 && i != startComponent {
 			others++
 		}
 	}
@@ -149,7 +149,7 @@ func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) []bool {
 		if i == g.absent {
 			absent = n
 		}
-		ends[i] = n > 0 && !(others > 0 && pieces[home] == 1 && g.component(i) == home)
+		ends[i] = n > 0 && !(others > 0 && pieces[startComponent] == 1 && g.component(i) == startComponent)
 	}
 	return g.withAbsence(ends, absent)
 }
@@ -158,9 +158,9 @@ func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) []bool {
 // there is no item: all but the last are followed by a jump.
 func (g *imageGraph) withAbsence(ends []bool, absent int32) []bool {
 	switch {
-	case absent <= g.loose:
+	case absent <= g.looseJumps:
 		return ends
-	case absent > g.loose+1 || !ends[g.absent]:
+	case absent > g.looseJumps+1 || !ends[g.absent]:
 		return nil
 	}
 	clear(ends)
@@ -168,9 +168,9 @@ func (g *imageGraph) withAbsence(ends []bool, absent int32) []bool {
 	return ends
 }
 
-// walkEnds is endsFrom where the start is not known. An image that more edges
-// lead away from than to it is the start. Otherwise it may be any; then all have to be
-// reached by jumps but one circle, in which the walk begins.
+// walkEnds is walkEndsFrom where the start is not known. An image that more edges lead away
+// from than to it is the start. If there is none, any image may be; then jumps have to
+// reach all circles but the one in which the walk begins.
 func (g *imageGraph) walkEnds(cs []*Candidate) []bool {
 	start, missing := -1, int32(0)
 	ends := make([]bool, len(g.images))
@@ -188,7 +188,7 @@ func (g *imageGraph) walkEnds(cs []*Candidate) []bool {
 	switch {
 	case missing == 1:
 		return g.walkEndsFrom(cs, start)
-	case missing > 1 || g.all == 0:
+	case missing > 1 || g.jumpsTotal == 0:
 		return nil
 	}
 	circles := 0
@@ -202,7 +202,7 @@ func (g *imageGraph) walkEnds(cs []*Candidate) []bool {
 		return nil
 	case circles == 1:
 		return g.withAbsence(ends, absent)
-	case absent == g.loose+1:
+	case absent == g.looseJumps+1:
 		return g.withAbsence(ends, absent)
 	}
 	return nil

@@ -15,10 +15,10 @@ type ChangeTransform interface {
 	NewMapper(needs Needs) Mapper
 }
 
-// ChangeFilter lets changes pass whose items match. One whose new image does not
-// is to the transforms behind as if it had removed the item: they delete what
-// its old image or the state says that there was. Removals pass, unless the filter
-// is about who removed the item. It is stateless (I6).
+// ChangeFilter lets changes pass whose items match. Where a new image does not match, the
+// transforms behind the filter see the change as a removal of the item: they delete the rows
+// that it had by its old image or by the state. Removals pass, unless the filter asks who
+// removed the item. It is stateless (I6).
 type ChangeFilter interface {
 	// NewChangeMapper returns a worker. The engine makes some per goroutine.
 	NewChangeMapper() ChangeMapper
@@ -26,20 +26,21 @@ type ChangeFilter interface {
 
 // ChangeMapper is one worker of a ChangeFilter. One goroutine uses it.
 type ChangeMapper interface {
-	// Mark raises the marks of records that do not pass; it leaves the others as
-	// they are. What is broken passes: whoever reads it refuses it.
+	// Mark sets the marks of records that do not match, unless they have a stronger one;
+	// it leaves the others as they are. A broken record passes: the transform that reads
+	// it makes it a dead letter.
 	Mark(r *Records, marks []Mark)
 }
 
 // TablePolicies is a ChangeTransform that says how the rows of its own tables follow
-// their changes, for those who take them settled. It is the zero Policy for the
-// tables of others. A table whose policy flags has the two columns for it.
+// their changes, for consumers of settled rows. Policy returns the zero Policy for tables
+// of other transforms. A table whose policy flags rows has the two columns for that.
 type TablePolicies interface {
 	Policy(t *Table) Policy
 }
 
-// Masker is a ChangeTransform with masked columns: what people are shown of the
-// records that it reads is without their values.
+// Masker is a ChangeTransform with masked columns: people see the records that it reads
+// without the values of those.
 type Masker interface {
 	// Masks reports whether there are such columns.
 	Masks() bool
@@ -155,7 +156,7 @@ type Sink interface {
 	Mode() Mode
 	// Begin starts an epoch's spool, dropping what an earlier try left there.
 	Begin(epoch int64) (EpochWriter, error)
-	// Commit publishes what a committable with Publish says, and is complete and
+	// Commit publishes what a committable with a Payload says, and is complete and
 	// durable when it returns nil. It is idempotent (I5): the engine repeats
 	// it after a crash and after errors that Retryable reports. Rows that the
 	// target refuses for good, though Prepare took them, are told by a

@@ -14,8 +14,8 @@ type Input struct {
 	Policy Policy
 	// ExtraKey names more columns that tell rows apart: settled rows have at most one of a
 	// key and their values, nulls too, and a row that changes in one of them has gone.
-	// One that time to live takes out is flagged where Policy flags others, whatever is
-	// said of TTL's deletes: when it went is what they are for.
+	// A row that goes by time to live is flagged where Policy flags others, whatever TTLDeletes
+	// says: who asks for such rows wants to know when each of them went.
 	// For settled rows with a Policy; JoinExtraKey makes it.
 	ExtraKey string
 }

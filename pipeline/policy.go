@@ -21,7 +21,7 @@ const (
 // OnDelete says what becomes of a row that no item yields any longer.
 type OnDelete uint8
 
-// The fates of deleted rows.
+// The values of on_delete.
 const (
 	// Delete takes the row out.
 	Delete OnDelete = iota
@@ -31,7 +31,7 @@ const (
 	Keep
 )
 
-// String returns the fate as a pipeline file names it.
+// String returns the value as a pipeline file names it.
 func (o OnDelete) String() string { return [...]string{"delete", "flag", "keep"}[o] }
 
 // The columns that Flag adds at the end of a table.

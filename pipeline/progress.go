@@ -6,8 +6,8 @@ import (
 )
 
 // Progress says how far a source without end is read, where that has changed since
-// its records before. A partition that was read is open, and holds more, until it is
-// told here, or by Records.Dropped, that it does not.
+// its records before. A partition that was read counts as holding more until it is
+// named in CaughtUp or in Records.Dropped.
 type Progress struct {
 	// CaughtUp names partitions that are read to their end for now: a file at its
 	// size, a shard that is 0 ms behind.
@@ -19,9 +19,9 @@ type Progress struct {
 	Unread int
 }
 
-// maxAhead is how much later than its arrival a change may be dated: clocks differ, but
-// not by more.
-const maxAhead = int64(24 * time.Hour / time.Microsecond)
+// aheadMicrosMax is how much later than its arrival a change may be dated, in µs. Clocks
+// differ by less.
+const aheadMicrosMax = int64(24 * time.Hour / time.Microsecond)
 
 // Latest returns the latest time that record i may be dated with, in µs since 1970. One
 // that is read again as a dead letter arrives with its epoch.
@@ -33,5 +33,5 @@ func (r *Records) Latest(i int) int64 {
 	if at == 0 {
 		return math.MaxInt64
 	}
-	return at + maxAhead
+	return at + aheadMicrosMax
 }

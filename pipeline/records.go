@@ -80,12 +80,12 @@ type Mark uint8
 
 // The marks, the stronger ones greater.
 const (
-	// Passes leaves the record as it is.
+	// Passes says that consumers see the change as it is.
 	Passes Mark = iota
-	// FilteredOut says that the item does not pass: to consumers the change takes it
-	// away, and nobody sees its image.
+	// FilteredOut says that the item does not match: consumers see the change as a removal,
+	// without its new image.
 	FilteredOut
-	// Suppressed says that to consumers the change never happened.
+	// Suppressed says that consumers see nothing of the change.
 	Suppressed
 )
 
@@ -100,8 +100,8 @@ func (r *Records) MarkOf(i int) Mark {
 // Records is a run of undecoded change records of one source partition, in the
 // partition's order (I4). Consumers share it and must not change it.
 //
-// Without Spans it is progress of the source, of no partition or of several: all that
-// counts then is Source, Format, Progress, Positions and Dropped.
+// Without Spans it only reports progress of the source, in no partition or in several: just
+// Source, Format, Progress, Positions and Dropped have a meaning then.
 type Records struct {
 	Source    string // name of the source node
 	Partition string // a file, a shard: what has a cursor of its own
@@ -218,7 +218,8 @@ func (r *Records) Ordinal(i int) int64 {
 	return r.First + int64(i)
 }
 
-// Origin returns where record i comes from. ChangeTransform is the reader's to say.
+// Origin returns where record i comes from, without the transform: whoever reads the record
+// fills that in.
 func (r *Records) Origin(i int) Origin {
 	if r.Replays != nil {
 		return r.Replays[i].Origin

@@ -114,14 +114,14 @@ type Column struct {
 // OnError is what becomes of a value that a sink can't store.
 type OnError uint8
 
-// The fates.
+// The values of on_error.
 const (
 	UnfitDeadLetter OnError = iota // its change is a dead letter
 	UnfitNull                      // it is null, in every sink
 	UnfitFail                      // the run ends
 )
 
-// OnErrorByName are the fates by what on_error says.
+// OnErrorByName has the values by their names in a pipeline file.
 var OnErrorByName = map[string]OnError{"null": UnfitNull, "fail": UnfitFail}
 
 // Table is the declared schema of the rows with one name. It is built once,

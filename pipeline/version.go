@@ -2,9 +2,9 @@ package pipeline
 
 import "cmp"
 
-// Version says when a change of an item happened, as far as its record tells:
-// its creation time and sequence number, the images that it leads from and to,
-// and its place in the order of arrival. [Newest] orders versions by them.
+// Version says when a change of an item happened, as far as its record tells: its creation
+// time and sequence number, the images that it leads from and to, and its ordinal in the
+// order of arrival. [Newest] decides between versions of one time.
 type Version struct {
 	Time int64  // creation time, µs since 1970; of plain JSON what its version column says
 	Seq  string // DynamoDB Streams' sequence number without leading zeros; empty = none
@@ -49,17 +49,17 @@ func (v *Version) Same(o *Version) bool {
 	return !v.ByArrival || v.Partition == o.Partition && v.Ordinal == o.Ordinal
 }
 
-// Imageless reports whether the change's order among others of its kind is told
-// without images. Then the image before plays no part.
+// Imageless reports whether the change can be ordered among others of its kind without
+// images, so that the image before plays no part.
 func (v *Version) Imageless() bool { return v.Seq != "" || v.ByArrival }
 
-// compare orders two versions of one time by what tells without images: sequence
-// numbers, or the order of reading where that is all there is. known = false: they do not.
+// compare orders two versions of one time by their sequence numbers, or by the order of
+// reading where records have nothing else. known = false: neither decides.
 func (v *Version) compare(o *Version) (order int, known bool) {
 	switch {
 	case v.Seq != "" && o.Seq != "":
-		// Decimal digits without leading zeros. Two changes have not the same ones;
-		// if they do, the choice must only be always the same.
+		// Decimal digits without leading zeros. Two changes never have the same number; if
+		// a broken source gives some, the order must at least be the same every time.
 		return cmp.Or(cmp.Compare(len(v.Seq), len(o.Seq)), cmp.Compare(v.Seq, o.Seq), v.compareContent(o)), true
 	case v.ByArrival && o.ByArrival && v.Partition == o.Partition:
 		return cmp.Compare(v.Ordinal, o.Ordinal), true
@@ -67,8 +67,8 @@ func (v *Version) compare(o *Version) (order int, known bool) {
 	return 0, false
 }
 
-// absentContent stands for the content of a removal, so that it has a chance against
-// images.
+// absentContent stands for the content of a removal. It is a number like any hash: as
+// 0, a removal would lose against every image.
 const absentContent = 0x9e3779b97f4a7c15
 
 func (v *Version) content() uint64 {

@@ -24,7 +24,7 @@ func check(t interface{ Fatalf(string, ...any) }, n *node, from, to []byte, most
 			t.Fatalf("%q is not from %q up to %q", k, from, to)
 		}
 	}
-	if n.size() > 2*most && len(n.keys) > 2*n.least() {
+	if n.size() > 2*most && len(n.keys) > 2*n.entriesMin() {
 		t.Fatalf("page of %d bytes and %d entries", n.size(), len(n.keys))
 	}
 	for i := range n.children {

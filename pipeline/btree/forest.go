@@ -241,10 +241,10 @@ func (f *Forest) Clear(t *Tree) {
 // Write puts the pages that have changed, but for the root, into the state.
 func (f *Forest) Write(t *Tree) {
 	f.Balance(t)
-	for _, number := range t.gone {
+	for _, number := range t.dropped {
 		f.State.Put(f.pageKey(t, number), nil)
 	}
-	t.gone = nil
+	t.dropped = nil
 	f.write(t, t.root)
 }
 

@@ -80,8 +80,8 @@ func (n *node) childOf(key []byte) int {
 	return max(0, i-1)
 }
 
-// take appends the entries or children of the page that follows, which begins at key.
-func (n *node) take(next *node, key []byte) {
+// appendPage appends the entries or children of the next page, which begins at key.
+func (n *node) appendPage(next *node, key []byte) {
 	at := len(n.keys)
 	n.keys = append(slices.Clip(n.keys), next.keys...)
 	if n.children != nil {
@@ -93,13 +93,13 @@ func (n *node) take(next *node, key []byte) {
 
 // split returns the pieces of a page that is larger than some bytes, about equal, and
 // the keys at which they begin, nil of the first.
-func (n *node) split(most int) (pieces []*node, keys [][]byte) {
+func (n *node) split(pageBytes int) (pieces []*node, keys [][]byte) {
 	size := n.size()
-	share := size / ((size + most*3/4 - 1) / (most * 3 / 4))
-	least := n.least()
+	share := size / ((size + pageBytes*3/4 - 1) / (pageBytes * 3 / 4))
+	pieceEntriesMin := n.entriesMin()
 	from, sum := 0, 0
 	for i, k := range n.keys {
-		if i-from >= least && len(n.keys)-i >= least && (sum+childBytes+len(k) > most || sum >= share) {
+		if i-from >= pieceEntriesMin && len(n.keys)-i >= pieceEntriesMin && (sum+childBytes+len(k) > pageBytes || sum >= share) {
 			pieces, keys = append(pieces, n.piece(from, i)), append(keys, n.begin(from))
 			from, sum = i, 0
 		}
@@ -108,17 +108,19 @@ func (n *node) split(most int) (pieces []*node, keys [][]byte) {
 	return append(pieces, n.piece(from, len(n.keys))), append(keys, n.begin(from))
 }
 
-// least returns the number of entries that a piece of the page has at least: with a
-// single page below it, it would lead nowhere.
-func (n *node) least() int {
+// entriesMin returns the least number of entries of a piece of the page. A piece of an inner
+// page has two: one with a single page below would only make the way longer.
+func (n *node) entriesMin() int {
 	if n.children != nil {
 		return 2
 	}
 	return 1
 }
 
-// large reports whether the page is to be split.
-func (n *node) large(most int) bool { return n.size() > most && len(n.keys) >= 2*n.least() }
+// isLarge reports whether the page is to be split.
+func (n *node) isLarge(pageBytes int) bool {
+	return n.size() > pageBytes && len(n.keys) >= 2*n.entriesMin()
+}
 
 // piece returns a page with some of the entries.
 func (n *node) piece(from, to int) *node {

@@ -9,10 +9,10 @@ import (
 
 // Tree is an ordered set. It is valid during an epoch.
 type Tree struct {
-	id   pipeline.Hash
-	root *node
-	last uint64   // the number of the page made last
-	gone []uint64 // numbers of pages that are no more
+	id      pipeline.Hash
+	root    *node
+	last    uint64   // the number of the page made last
+	dropped []uint64 // numbers of pages that are no more
 }
 
 // New returns an empty Tree. No other tree of the keyspace has its id.
@@ -60,20 +60,20 @@ func (t *Tree) touch(key []byte) {
 
 // balance splits pages that have grown and, if they may shrink, joins and drops
 // those that are small.
-func (t *Tree) balance(most int, shrink bool) {
+func (t *Tree) balance(pageBytes int, shrink bool) {
 	if !t.root.touched {
 		return
 	}
-	t.fix(t.root, most, shrink)
+	t.balanceBelow(t.root, pageBytes, shrink)
 	for shrink && len(t.root.children) == 1 && t.root.children[0].node != nil {
-		t.gone = append(t.gone, t.root.children[0].number)
+		t.dropped = append(t.dropped, t.root.children[0].number)
 		t.root = t.root.children[0].node
 	}
 	if len(t.root.keys) == 0 {
 		t.root.children = nil
 	}
-	for t.root.large(most) {
-		pieces, keys := t.root.split(most)
+	for t.root.isLarge(pageBytes) {
+		pieces, keys := t.root.split(pageBytes)
 		t.root = &node{keys: keys}
 		for _, p := range pieces {
 			t.root.children = append(t.root.children, t.newChild(p))
@@ -86,8 +86,8 @@ func (t *Tree) newChild(n *node) child {
 	return child{t.last, n}
 }
 
-// fix balances the pages below one.
-func (t *Tree) fix(n *node, most int, shrink bool) {
+// balanceBelow balances the pages below one.
+func (t *Tree) balanceBelow(n *node, pageBytes int, shrink bool) {
 	n.touched = false
 	if n.children == nil {
 		return
@@ -99,9 +99,9 @@ func (t *Tree) fix(n *node, most int, shrink bool) {
 			n.children, n.keys = append(n.children, k), append(n.keys, old.keys[i])
 			continue
 		}
-		t.fix(k.node, most, shrink)
-		if !shrink || !t.shrink(n, k, old.keys[i], most) {
-			t.grow(n, k, old.keys[i], most)
+		t.balanceBelow(k.node, pageBytes, shrink)
+		if !shrink || !t.shrink(n, k, old.keys[i], pageBytes) {
+			t.grow(n, k, old.keys[i], pageBytes)
 		}
 	}
 	if len(n.keys) > 0 {
@@ -111,26 +111,26 @@ func (t *Tree) fix(n *node, most int, shrink bool) {
 
 // shrink drops the next page below an inner one if it is empty, or joins it to the one
 // before if both are small.
-func (t *Tree) shrink(n *node, k child, key []byte, most int) bool {
+func (t *Tree) shrink(n *node, k child, key []byte, pageBytes int) bool {
 	if len(k.node.keys) > 0 {
 		last := len(n.children) - 1
-		if last < 0 || n.children[last].node == nil || n.children[last].node.size()+k.node.size()+len(key) > most/2 {
+		if last < 0 || n.children[last].node == nil || n.children[last].node.size()+k.node.size()+len(key) > pageBytes/2 {
 			return false
 		}
-		n.children[last].node.take(k.node, key)
+		n.children[last].node.appendPage(k.node, key)
 	}
-	t.gone = append(t.gone, k.number)
+	t.dropped = append(t.dropped, k.number)
 	n.dirty = true
 	return true
 }
 
 // grow appends the next page below an inner one, in pieces if it is too large.
-func (t *Tree) grow(n *node, k child, key []byte, most int) {
-	if !k.node.large(most) {
+func (t *Tree) grow(n *node, k child, key []byte, pageBytes int) {
+	if !k.node.isLarge(pageBytes) {
 		n.children, n.keys = append(n.children, k), append(n.keys, key)
 		return
 	}
-	pieces, keys := k.node.split(most)
+	pieces, keys := k.node.split(pageBytes)
 	for i, p := range pieces {
 		if i == 0 {
 			n.children, n.keys = append(n.children, child{k.number, p}), append(n.keys, key)
@@ -144,7 +144,7 @@ func (t *Tree) grow(n *node, k child, key []byte, most int) {
 // clear drops the pages below one.
 func (t *Tree) clear(n *node) {
 	for i := range n.children {
-		t.gone = append(t.gone, n.children[i].number)
+		t.dropped = append(t.dropped, n.children[i].number)
 		t.clear(n.children[i].node)
 	}
 }

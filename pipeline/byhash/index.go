@@ -8,7 +8,7 @@ type Index struct {
 	slots   []slot // by open addressing; their number is a power of two
 	entries []indexEntry
 
-	readAhead slot // what Prefetch read: were it not stored, the compiler would leave the reads out
+	readAhead slot // what Prefetch read; the compiler leaves out reads whose result is not used
 }
 
 // slot is half of a key and 1 + the index of its entry; 0 = it is free. Slots are
@@ -22,10 +22,10 @@ type indexEntry struct {
 	at  int32
 }
 
-const minSlots = 256
+const slotsMin = 256
 
-// Prefetch reads where keys are or will be, all at once, for the Gets and Adds that
-// follow: one after the other, each would wait for the memory.
+// Prefetch reads the memory of some keys in one go, for the Gets and Adds that follow, so
+// that the waits for it overlap.
 func (x *Index) Prefetch(keys []pipeline.Hash) {
 	if len(x.slots) == 0 {
 		return
@@ -93,7 +93,7 @@ func (x *Index) find(key pipeline.Hash) (*slot, *indexEntry) {
 }
 
 func (x *Index) grow() {
-	x.slots = make([]slot, max(minSlots, 2*len(x.slots)))
+	x.slots = make([]slot, max(slotsMin, 2*len(x.slots)))
 	mask := uint64(len(x.slots) - 1)
 	for n := range x.entries {
 		key := x.entries[n].key
@@ -107,7 +107,7 @@ func (x *Index) grow() {
 
 // Clear forgets all keys, and memory that was much more than they needed.
 func (x *Index) Clear() {
-	if len(x.slots) > 16*max(len(x.entries), minSlots) {
+	if len(x.slots) > 16*max(len(x.entries), slotsMin) {
 		*x = Index{}
 	}
 	clear(x.slots)

@@ -193,7 +193,7 @@ func (d *Decoder) identifyByKeys(r *Record) bool {
 	if !d.identify(r, true) {
 		return false
 	}
-	if len(d.f.Key) > 0 && !d.key.named(d.f.Key) {
+	if len(d.f.Key) > 0 && !d.key.matches(d.f.Key) {
 		d.contradiction = fmt.Errorf("`key: [%s]` of the source contradicts the record, whose Keys are %s: set `key:` to the table's key attributes",
 			strings.Join(d.f.Key, ", "), bytes.Join(d.key.names[:d.key.n], []byte(", ")))
 		return false

@@ -117,8 +117,8 @@ func (k *itemKey) finish(s *scanner, table []byte, typed bool) ([]byte, pipeline
 	return k.buf[len(table)+1:], pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, true
 }
 
-// named reports whether the attributes are those of the key, in any order.
-func (k *itemKey) named(key []string) bool {
+// matches reports whether the attributes are those of the key, in any order.
+func (k *itemKey) matches(key []string) bool {
 	if k.n != len(key) {
 		return false
 	}

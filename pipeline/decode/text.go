@@ -57,7 +57,7 @@ func AppendJSON(dst, rec []byte, v Value, typed bool) ([]byte, error) {
 	w := jsonWriter{typed: typed}
 	w.s.b, w.s.slots = rec[:v.End], w.slot[:]
 	out := w.value(dst, v)
-	if w.bad {
+	if w.failed {
 		return dst, w.s.err()
 	}
 	return out, nil
@@ -87,10 +87,10 @@ func AppendDocument(dst, text []byte) ([]byte, bool) {
 
 // jsonWriter writes plain JSON. It reads each level of a map or list anew.
 type jsonWriter struct {
-	s     scanner
-	slot  [1]Value
-	typed bool
-	bad   bool // s holds the mistake
+	s      scanner
+	slot   [1]Value
+	typed  bool
+	failed bool // s holds the mistake
 }
 
 // leaf is the trie of a value that is wanted whole.
@@ -134,7 +134,7 @@ func (w *jsonWriter) object(dst []byte, i int) []byte {
 		start := i
 		at, _, _ := w.s.member(i, nil)
 		if at < 0 {
-			w.bad = true
+			w.failed = true
 			return dst
 		}
 		end, _ := w.s.str(start + 1)
@@ -144,7 +144,7 @@ func (w *jsonWriter) object(dst []byte, i int) []byte {
 			dst = w.value(dst, v)
 			i, more = w.s.next(end, '}')
 		}
-		if w.bad = w.bad || end < 0 || i < 0; w.bad {
+		if w.failed = w.failed || end < 0 || i < 0; w.failed {
 			return dst
 		}
 	}
@@ -164,7 +164,7 @@ func (w *jsonWriter) array(dst []byte, i int) []byte {
 			dst = w.value(dst, v)
 			i, more = w.s.next(end, ']')
 		}
-		if w.bad = w.bad || end < 0 || i < 0; w.bad {
+		if w.failed = w.failed || end < 0 || i < 0; w.failed {
 			return dst
 		}
 	}
@@ -181,18 +181,18 @@ func (w *jsonWriter) set(dst []byte, set Value) []byte {
 	for more := w.s.peek(i) != ']'; more; {
 		end, v, _ := w.s.element(i, set.Kind)
 		if end < 0 {
-			w.bad = true
+			w.failed = true
 			return dst
 		}
 		key, err := appendSortKey(w.s.b, v)
 		if err != nil {
 			w.s.fail(int(v.Start), "a binary that is not base64")
-			w.bad = true
+			w.failed = true
 			return dst
 		}
 		elements = append(elements, element{key, v})
 		if i, more = w.s.next(end, ']'); i < 0 {
-			w.bad = true
+			w.failed = true
 			return dst
 		}
 	}

@@ -16,11 +16,11 @@ const createdMax = 253402300799999999
 // below streamsLimit is seconds (up to the year 5138), one below microsLimit
 // milliseconds (from 1973 to 9999), the others microseconds (from 1978).
 const (
-	streamsLimit = 100_000_000_000
+	secondsLimit = 100_000_000_000
 	microsLimit  = createdMax/1000 + 1
-	// earliestText is the first second of 1973: a smaller number in a text may be a
+	// secondsTextMin is the first second of 1973: a smaller number in a text may be a
 	// year or a date.
-	earliestText = 94694400
+	secondsTextMin = 94694400
 )
 
 // timeLayouts are how programs that print a stream's records write times,
@@ -76,7 +76,7 @@ func (s *scanner) epochTime(v Value, text []byte, power int) int64 {
 	if power < 0 {
 		power = 3
 		switch n, ok := decimal.Cut(text, 0); {
-		case ok && n < streamsLimit:
+		case ok && n < secondsLimit:
 			power = 6
 		case ok && n >= microsLimit:
 			power = 0
@@ -134,7 +134,7 @@ func (s *scanner) printedTime(v Value, power int) int64 {
 	n := scanner{b: s.text}
 	text := string(s.text)
 	if end, _ := n.number(0); end == len(s.text) {
-		if t, ok := decimal.Cut(s.text, 0); power < 0 && ok && t < earliestText {
+		if t, ok := decimal.Cut(s.text, 0); power < 0 && ok && t < secondsTextMin {
 			return int64(s.fail(int(v.Start), fmt.Sprintf("ApproximateCreationDateTime is not understood: want a number since 1970 or a time as 2006-01-02T15:04:05Z, found %q", text)))
 		}
 		return s.epochTime(v, s.text, power)

@@ -8,15 +8,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// checkAdded refuses sources that a step has not read, or not from their start, and whose
-// records may be from before the time that its deletions are remembered for: they would
-// be dead letters, or bring back what was deleted.
-func (r *run) checkAdded(s *stage) error {
+// checkNewSources refuses sources that a stage has not read, or not from their start, if
+// their records may be older than the deletions that the stage remembers: such records would
+// become dead letters, or bring back what was deleted.
+func (r *run) checkNewSources(s *stage) error {
 	for _, n := range r.c.Sources {
 		if k := s.saved.SourceTimes[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
 			continue
 		}
-		table, horizon := forgotten(s.saved, formatOf(n.Source).Table)
+		table, horizon := latestHorizon(s.saved, formatOf(n.Source).Table)
 		if horizon == pipeline.NoTime {
 			continue
 		}
@@ -38,11 +38,11 @@ func (r *run) checkAdded(s *stage) error {
 	return nil
 }
 
-// forgotten returns the time from before which deletions are forgotten, NoTime = none
-// are: in a table, or, where that is not known, in the one where it is the latest.
-func forgotten(kept *state.OperatorState, table string) (name string, horizon int64) {
+// latestHorizon returns the retention horizon of a logical table, from before which its
+// deletions are forgotten; without a table, the latest of all. NoTime = nothing is forgotten.
+func latestHorizon(saved *state.OperatorState, table string) (name string, horizon int64) {
 	horizon = pipeline.NoTime
-	for _, t := range kept.LogicalTables {
+	for _, t := range saved.LogicalTables {
 		if t.Horizon != nil && *t.Horizon > horizon && (table == "" || table == t.Name) {
 			name, horizon = t.Name, *t.Horizon
 		}
@@ -50,8 +50,9 @@ func forgotten(kept *state.OperatorState, table string) (name string, horizon in
 	return name, horizon
 }
 
-// missed names the sources that were read in part before a step began to read them.
-func (r *run) missed(s *stage) (names []string, err error) {
+// partlyRead names the sources that others had read in part before a stage began to read
+// them.
+func (r *run) partlyRead(s *stage) (names []string, err error) {
 	for _, name := range s.Sources {
 		if s.saved.SourceTimes[name] != nil || r.again {
 			continue

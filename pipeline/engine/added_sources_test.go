@@ -61,7 +61,7 @@ func TestSourceAdded(t *testing.T) {
 		if c.clock != nil {
 			s.saved.SourceTimes["added"] = c.clock
 		}
-		err = r.checkAdded(s)
+		err = r.checkNewSources(s)
 		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), `source added has not been read by items, whose deletions in table "orders" are forgotten from before 1970-01-01T00:00:00Z`) {
 			t.Errorf("%s: error %v, want one: %v", c.name, err, c.refused)
 		}

@@ -8,12 +8,12 @@ import (
 
 const (
 	budgetWindowRecords = 10_000 // records that the ratio is taken over
-	budgetRecordsMin    = 1_000  // records before which it is not judged
+	budgetRecordsMin    = 1_000  // records that it takes before the ratio counts
 )
 
-// budget counts the dead letters: among the last records, and among all records
-// of a reading of each source. It is saved with each epoch, so that a restart
-// does not begin with a fresh one.
+// budget counts dead letters, among the last records (add, exceeded) and among all records of
+// the current reading of each source (verdict). It is saved with each epoch, so that a
+// restart does not begin to count anew.
 type budget struct {
 	max      float64
 	ring     [budgetWindowRecords/8 + 1]byte // a bit for each of the last records: a dead letter
@@ -72,7 +72,8 @@ func (b *budget) add(dead bool) {
 	}
 }
 
-// mark makes one of the records counted already a dead letter after all.
+// mark turns the last record that was counted as none into a dead letter: it became one
+// after it was added.
 func (b *budget) mark() {
 	for i := min(b.n, budgetWindowRecords) - 1; i >= 0; i-- {
 		if bit := byte(1) << (i % 8); b.ring[i/8]&bit == 0 {
@@ -83,9 +84,9 @@ func (b *budget) mark() {
 	}
 }
 
-// refuse counts the rows that sinks refused in this opening, as far as they are
-// not counted yet.
-func (b *budget) refuse(all []letterCount) {
+// addRefused counts the rows that sinks refused in this opening, but for those that it has
+// counted before.
+func (b *budget) addRefused(all []letterCount) {
 	for _, c := range all {
 		more := c
 		more.N -= b.refused[c.Node]

@@ -37,30 +37,30 @@ func calleeSink(name string, sink pipeline.Target) callee {
 	return callee{label: "sink " + name, name: name, inspector: inspector}
 }
 
-// alone returns the callee for calls that it can say nothing about.
-func (c callee) alone() callee {
+// withoutInspector returns the callee for calls that it can say nothing about.
+func (c callee) withoutInspector() callee {
 	c.inspector = nil
 	return c
 }
 
-// call is one call. None may take for ever, and none may be silent for long
-// without being told of: see watch.
+// call is one call of a callee. It has a time limit, and is reported when it makes no progress
+// for some seconds: see watch.
 type call struct {
 	callee
 	kind string // commit, open, prepare, save, tell, close
 	what string // commit of epoch 3
-	// limit is the time after which the call is given up: since its start where it
-	// is total, else since something moved.
+	// limit is the time after which the call times out: since its start if it is total,
+	// else since it last made progress.
 	limit time.Duration
 	total bool
-	after string // what is said of one that was given up
+	after string // added to the error of a call that timed out
 }
 
 // calls watches the calls of a run.
 type calls struct {
 	limit      time.Duration // epoch.commit_timeout
 	stallAfter time.Duration
-	giveUp     func(err error) (undo func() bool) // nil = nobody is told
+	onTimeout  func(err error) (undo func() bool) // Config.OnCallTimeout; nil = none
 	observer   SinkObserver
 	log        *slog.Logger
 	clock      func() time.Time
@@ -68,27 +68,26 @@ type calls struct {
 }
 
 func newCalls(c *Config) *calls {
-	return &calls{limit: c.Limits.CommitTimeout, stallAfter: cmp.Or(c.StallAfter, stallAfter), giveUp: c.OnCallTimeout, observer: c.Observer, log: c.Log, clock: c.now}
+	return &calls{limit: c.Limits.CommitTimeout, stallAfter: cmp.Or(c.StallAfter, stallAfter), onTimeout: c.OnCallTimeout, observer: c.Observer, log: c.Log, clock: c.now}
 }
 
 const (
-	// stallAfter is how long a call may be without a sign of getting on before it
-	// is told of. With looksIn looks in that time, which may each take two thirds of
-	// it, it is told of within five seconds.
-	stallAfter    = 3 * time.Second
-	looksPerStall = 4
-	// lookIntervalMax is the longest time between two looks at a call that stalls.
-	lookIntervalMax = 5 * time.Second
+	// stallAfter is how long a call may go without a sign of progress before it
+	// is reported. It is inspected inspectionsPerStall times meanwhile, which may take two
+	// thirds of the time each: so a stall is reported within five seconds.
+	stallAfter          = 3 * time.Second
+	inspectionsPerStall = 4
+	// inspectIntervalMax is the longest time between two inspections of a stalled call.
+	inspectIntervalMax = 5 * time.Second
 )
 
-// errLost ends the try of a call that nobody works on any longer.
-var errLost = errors.New("nobody answers")
+// errAbandoned is why the context of a call ended that nobody works on any longer.
+var errAbandoned = errors.New("nobody answers")
 
-// watch runs f, and looks at it from time to time. A call that gets no further is
-// told of, in the log, by metrics and by health, once it has been so for stallAfter;
-// one that its other side has lost is ended, to be tried again; and one whose time
-// is over is given up. Then its context ends, and OnCallTimeout is told: what f is stuck
-// in may not know of contexts.
+// watch runs f, and inspects it from time to time. A call that makes no progress for
+// stallAfter is reported in the log, in metrics and in health. One that nobody works on any
+// longer is ended, to be tried again. One whose time is over times out: its context ends,
+// and OnCallTimeout is called, since whatever f is stuck in may not know of contexts.
 func (c *calls) watch(ctx context.Context, k call, f func(context.Context) error) error {
 	if k.inspector == nil {
 		k.inspector = &process{clock: c.clock}
@@ -110,7 +109,7 @@ func (c *calls) watch(ctx context.Context, k call, f func(context.Context) error
 	return w.result(err)
 }
 
-// callWatcher looks at one call.
+// callWatcher inspects one call while it is in progress.
 type callWatcher struct {
 	id      int64 // in this process, for observers
 	calls   *calls
@@ -119,19 +118,19 @@ type callWatcher struct {
 	running context.Context // ends with the call
 	failed  bool            // of a call that has ended
 
-	begun, moved time.Time
-	waits        string
-	stalled      bool
-	since        time.Time // that it stalls
-	late         bool      // the last look took all its time
-	lost, given  error
-	undo         func() bool // takes OnCallTimeout back
+	begun, moved        time.Time
+	waits               string
+	stalled             bool
+	since               time.Time // that it stalls
+	inspectTimedOut     bool      // the last InspectCall took all its time
+	abandoned, timedOut error
+	undo                func() bool // takes OnCallTimeout back
 }
 
-// times returns how long the call may be silent, and the time between looks.
+// times returns how long the call may go without progress, and the time between inspections.
 func (w *callWatcher) times() (silent, between time.Duration) {
-	silent = min(w.calls.stallAfter, w.calls.limit/2) // it is told of before it is given up
-	return silent, max(silent/looksPerStall, time.Millisecond)
+	silent = min(w.calls.stallAfter, w.calls.limit/2) // a stall is reported before the call times out
+	return silent, max(silent/inspectionsPerStall, time.Millisecond)
 }
 
 func (w *callWatcher) run() {
@@ -141,28 +140,28 @@ func (w *callWatcher) run() {
 	for next := between; ; {
 		select {
 		case <-w.running.Done():
-			w.gone(!w.failed)
+			w.resolved(!w.failed)
 			return
 		case <-timer.C:
 		}
-		if w.late {
-			w.judge(silent, pipeline.CallStatus{}) // another look would take as long
+		if w.inspectTimedOut {
+			w.update(silent, pipeline.CallStatus{}) // another inspection would take as long
 		}
 		if !w.call.total || w.left() > 0 {
-			w.look(silent)
+			w.inspect(silent)
 		}
-		if w.given == nil && w.left() <= 0 && w.running.Err() == nil {
-			w.giveUp()
+		if w.timedOut == nil && w.left() <= 0 && w.running.Err() == nil {
+			w.timeOut()
 		}
 		switch left := silent - w.calls.clock().Sub(w.moved); {
 		case w.stalled:
-			next = min(2*next, max(lookIntervalMax, between))
+			next = min(2*next, max(inspectIntervalMax, between))
 		case left > 0:
 			next = min(between, left)
 		default:
 			next = between
 		}
-		if left := w.left(); w.given == nil {
+		if left := w.left(); w.timedOut == nil {
 			next = min(next, left)
 		}
 		timer.Reset(max(next, time.Millisecond))
@@ -178,19 +177,20 @@ func (w *callWatcher) left() time.Duration {
 	return w.call.limit - w.calls.clock().Sub(since)
 }
 
-func (w *callWatcher) look(silent time.Duration) {
+func (w *callWatcher) inspect(silent time.Duration) {
 	ctx, cancel := context.WithTimeout(w.running, 2*silent/3)
 	defer cancel()
 	seen := w.call.inspector.InspectCall(ctx)
 	if w.running.Err() != nil {
 		return
 	}
-	w.late = ctx.Err() != nil
-	w.judge(silent, seen)
+	w.inspectTimedOut = ctx.Err() != nil
+	w.update(silent, seen)
 }
 
-// judge says whether the call gets on.
-func (w *callWatcher) judge(silent time.Duration, seen pipeline.CallStatus) {
+// update goes by what an inspection saw: it reports a stall, or its end, and ends a call that
+// was abandoned.
+func (w *callWatcher) update(silent time.Duration, seen pipeline.CallStatus) {
 	if seen.LastProgress.After(w.moved) {
 		w.moved = seen.LastProgress
 	}
@@ -199,52 +199,53 @@ func (w *callWatcher) judge(silent time.Duration, seen pipeline.CallStatus) {
 	}
 	switch quiet := w.calls.clock().Sub(w.moved); {
 	case quiet < silent && w.stalled:
-		w.gone(true)
+		w.resolved(true)
 	case quiet < silent:
 	case !w.stalled:
 		w.stalled, w.since = true, w.moved
-		w.calls.log.Warn("a call gets no further", "node", w.call.label, "call", w.call.what, "since", w.since.UTC(), "waits_for", w.known())
+		w.calls.log.Warn("a call gets no further", "node", w.call.label, "call", w.call.what, "since", w.since.UTC(), "waits_for", w.waitsFor())
 	}
 	if w.stalled {
-		w.calls.observer.CallStalled(telemetry.Stall{ID: w.id, Node: w.call.label, Name: w.call.name, Call: w.call.kind, What: w.call.what, Since: w.since, Waits: w.known()})
+		w.calls.observer.CallStalled(telemetry.Stall{ID: w.id, Node: w.call.label, Name: w.call.name, Call: w.call.kind, What: w.call.what, Since: w.since, Waits: w.waitsFor()})
 	}
-	if w.stalled && seen.Abandoned && w.lost == nil && w.given == nil {
-		w.lost = errLost
-		w.cancel(w.lost)
+	if w.stalled && seen.Abandoned && w.abandoned == nil && w.timedOut == nil {
+		w.abandoned = errAbandoned
+		w.cancel(w.abandoned)
 	}
 }
 
-// known says what the call waits for.
-func (w *callWatcher) known() string {
+// waitsFor says what the call waits for.
+func (w *callWatcher) waitsFor() string {
 	if w.waits == "" {
 		return "an answer; what holds it up is not known"
 	}
 	return w.waits
 }
 
-// gone notes that the call stalls no longer: it gets on, or is over.
-func (w *callWatcher) gone(on bool) {
+// resolved ends a stall: the call makes progress again, or is over; ok = false says that it
+// failed.
+func (w *callWatcher) resolved(ok bool) {
 	if !w.stalled {
 		return
 	}
 	w.stalled = false
 	w.calls.observer.CallMoved(w.id)
-	if on && w.lost == nil && w.given == nil {
+	if ok && w.abandoned == nil && w.timedOut == nil {
 		w.calls.log.Info("the call gets on again", "node", w.call.label, "call", w.call.what, "after", w.calls.clock().Sub(w.since).Round(time.Millisecond))
 	}
 }
 
-// giveUp ends the call, since its time is over.
-func (w *callWatcher) giveUp() {
+// timeOut ends the call, since its time is over.
+func (w *callWatcher) timeOut() {
 	how := "has not got on for"
 	if w.call.total {
 		how = "has not come to its end within"
 	}
-	w.given = fmt.Errorf("%s: its %s %s %s (epoch.commit_timeout); it waits for %s%s", w.call.label, w.call.what, how, timespan.Text(w.call.limit), w.known(), w.call.after)
-	if w.calls.giveUp != nil {
-		w.undo = w.calls.giveUp(w.given)
+	w.timedOut = fmt.Errorf("%s: its %s %s %s (epoch.commit_timeout); it waits for %s%s", w.call.label, w.call.what, how, timespan.Text(w.call.limit), w.waitsFor(), w.call.after)
+	if w.calls.onTimeout != nil {
+		w.undo = w.calls.onTimeout(w.timedOut)
 	}
-	w.cancel(w.given)
+	w.cancel(w.timedOut)
 }
 
 // result is what the call returns.
@@ -252,39 +253,40 @@ func (w *callWatcher) result(err error) error {
 	switch {
 	case err == nil:
 		if w.undo != nil {
-			w.undo() // it was done at the last moment
+			w.undo() // it succeeded at the last moment
 		}
 		return nil
-	case w.given != nil:
-		return &givenUp{w.given}
-	case w.lost != nil:
-		return pipeline.TransientFor(stall, fmt.Errorf("the %s got no further, and is tried again: it waited for %s", w.call.what, w.known()))
+	case w.timedOut != nil:
+		return &timeoutError{w.timedOut}
+	case w.abandoned != nil:
+		return pipeline.TransientFor(stallReason, fmt.Errorf("the %s got no further, and is tried again: it waited for %s", w.call.what, w.waitsFor()))
 	}
 	return err
 }
 
-// givenUp is the error of a call whose time was over. It says which one it was.
-type givenUp struct{ error }
+// timeoutError is the error of a call that timed out. Its text names the call.
+type timeoutError struct{ error }
 
-func (g *givenUp) Unwrap() error { return g.error }
+func (g *timeoutError) Unwrap() error { return g.error }
 
-// named says of an error whose it is, unless it says so itself.
-func named(node string, err error) error {
-	var given *givenUp
+// withLabel puts the label of a callee before an error, unless it is a timeoutError, which has
+// it already.
+func withLabel(node string, err error) error {
+	var given *timeoutError
 	if err == nil || errors.As(err, &given) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", node, err)
 }
 
-// wait runs a call without a total limit: it is given up when nothing has moved
-// for as long as a commit may take.
+// wait runs a call without a total limit: it times out when it has made no progress for as
+// long as a commit may take.
 func (c *calls) wait(ctx context.Context, to callee, kind, what string, f func(context.Context) error) error {
 	return c.watch(ctx, call{callee: to, kind: kind, what: what, limit: c.limit}, f)
 }
 
-// process looks at what this process does, for calls that it waits for in itself:
-// of a library, and of a disk. One that works takes the processor, or writes.
+// process inspects calls of libraries and of disks by what this process does meanwhile: such
+// a call makes progress when the process uses a processor, or reads or writes.
 type process struct {
 	clock  func() time.Time
 	before usage
@@ -292,10 +294,10 @@ type process struct {
 }
 
 const (
-	// busyShareMin is the share of one processor that says that something is at work, and
-	// not just that somebody looks.
+	// busyShareMin is the share of one processor from which the process counts as working;
+	// less than that the inspections take themselves.
 	busyShareMin = 0.1
-	// busyBlocksMin is as much, of the blocks of 512 bytes that are written or read.
+	// busyBlocksMin is the same for blocks of 512 bytes that are written or read.
 	busyBlocksMin = 2048
 )
 

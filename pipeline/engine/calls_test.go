@@ -90,7 +90,7 @@ func TestStallIsTold(t *testing.T) {
 				}
 				time.Sleep(20 * time.Second)
 				s.set(pipeline.CallStatus{}, true, false)
-				time.Sleep(lookIntervalMax + stallAfter)
+				time.Sleep(inspectIntervalMax + stallAfter)
 				if stalls := recorder(c).Health().Stalls; stalls != nil {
 					t.Errorf("it gets on, and stalls: %+v", stalls)
 				}
@@ -170,7 +170,7 @@ func TestCallIsGivenUp(t *testing.T) {
 					}
 					return
 				}
-				var given *givenUp
+				var given *timeoutError
 				if !errors.As(err, &given) || pipeline.Retryable(err) || !strings.Contains(err.Error(), "sink w: its commit of epoch 7") || !strings.Contains(err.Error(), "pid 4711") || undone {
 					t.Errorf("it ends with %v, undone %v", err, undone)
 				}
@@ -228,7 +228,7 @@ func TestOpeningsShareTheTime(t *testing.T) {
 	stalls := 0
 	w.source.opens = func() error {
 		if stalls++; stalls < 3 {
-			return pipeline.TransientFor(stall, errCrash)
+			return pipeline.TransientFor(stallReason, errCrash)
 		}
 		return nil
 	}

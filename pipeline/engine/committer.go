@@ -14,9 +14,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// committer takes prepared epochs through save, commit, tell and clean, one at a
-// time, and owns the checkpoint. Its steps are in protocol.go, and rows that sinks
-// refuse in refused_rows.go.
+// committer takes prepared epochs through the steps save, commit, tell and clean, one at a
+// time, and owns the checkpoint. The steps are in protocol.go, what it does about rows that
+// sinks refuse in refused_rows.go.
 type committer struct {
 	c          *Config
 	calls      *calls
@@ -29,7 +29,7 @@ type committer struct {
 	tables     map[string][]string // that each sink has taken, in this opening and before
 	refusals   *refusals
 	published  bool              // an epoch was committed in this opening
-	done       func(epoch int64) // is called when an epoch went all its way
+	onDone     func(epoch int64) // called when an epoch has taken all steps
 }
 
 // run commits epochs until there are no more.
@@ -49,8 +49,8 @@ func (m *committer) run(ctx context.Context, epochs <-chan *preparedEpoch) error
 	}
 }
 
-// next returns the checkpoint that follows the last one, with what an epoch brings.
-func (m *committer) next(p *preparedEpoch) *state.Checkpoint {
+// nextCheckpoint returns the checkpoint that follows the last one, with what an epoch brings.
+func (m *committer) nextCheckpoint(p *preparedEpoch) *state.Checkpoint {
 	next := &state.Checkpoint{
 		Epoch: p.epoch, Began: p.barrier.header.at.UTC(), Finished: p.barrier.finished, Committables: p.committables,
 		Published: map[string]int64{}, Operators: map[string]*state.OperatorState{}, Budget: p.budget, Coverage: p.coverage,
@@ -58,7 +58,9 @@ func (m *committer) next(p *preparedEpoch) *state.Checkpoint {
 	}
 	for name, s := range m.checkpoint.Operators {
 		if p.states[name] == nil && p.barrier.records > 0 {
-			missed := *s // its node is not in the pipeline, or nobody wants its rows
+			// Its node is not in the pipeline, or nobody takes its rows: whoever takes
+			// them later has missed this epoch.
+			missed := *s
 			missed.Consumers = nil
 			s = &missed
 		}
@@ -80,7 +82,8 @@ func (m *committer) next(p *preparedEpoch) *state.Checkpoint {
 	return next
 }
 
-// store writes a checkpoint; that may hang with its disk.
+// write saves an update of the state. It is watched like a call of a sink, since a disk may
+// hang.
 func (m *committer) write(u *state.Update) error {
 	return m.calls.wait(context.Background(), calleeState, "save", fmt.Sprintf("save of epoch %d", u.Checkpoint.Epoch), func(context.Context) error {
 		return m.store.Save(u)
@@ -113,8 +116,8 @@ func (c *Config) target(name string) (t target, ok bool) {
 }
 
 const (
-	retryFirst = 100 * time.Millisecond
-	retryMax   = 15 * time.Second
+	retryWaitFirst = 100 * time.Millisecond
+	retryWaitMax   = 15 * time.Second
 )
 
 // retry commits a sink's part of an epoch until that succeeds, fails for good, or the
@@ -122,9 +125,9 @@ const (
 // What is saved is only ever committed, never dropped: the spool stays.
 func (m *committer) retry(ctx context.Context, sink string, rc *pipeline.Committable, until time.Time, commit commitFunc) error {
 	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMax
+	wait.InitialInterval, wait.MaxInterval = retryWaitFirst, retryWaitMax
 	t, _ := m.c.target(sink)
-	k := call{callee: calleeSink(sink, t), kind: "commit", what: fmt.Sprintf("commit of epoch %d", rc.Epoch), total: true, after: givenUpNote}
+	k := call{callee: calleeSink(sink, t), kind: "commit", what: fmt.Sprintf("commit of epoch %d", rc.Epoch), total: true, after: timeoutNote}
 	left := func() time.Duration { return max(until.Sub(m.c.now()), time.Millisecond) }
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		k.limit = left()
@@ -141,8 +144,8 @@ func (m *committer) retry(ctx context.Context, sink string, rc *pipeline.Committ
 	return notRetryable(err)
 }
 
-// givenUpNote says what becomes of an epoch whose commit was given up.
-const givenUpNote = " (given up; the epoch is saved, and is committed at the next start)"
+// timeoutNote says what becomes of an epoch whose commit was given up.
+const timeoutNote = " (given up; the epoch is saved, and is committed at the next start)"
 
 // notRetryable keeps a failure after the save from being taken for one before
 // it: there is no going back to the checkpoint in process.
@@ -150,12 +153,11 @@ func notRetryable(err error) error {
 	if err == nil || !pipeline.Retryable(err) {
 		return err
 	}
-	return errors.New(err.Error() + givenUpNote)
+	return errors.New(err.Error() + timeoutNote)
 }
 
-// verdict is an error when this opening has ended the reading of its sources and
-// too many of the records are dead letters: what is saved stays, so that nothing
-// is lost by it.
+// verdict returns an error when this opening has read its sources to their end and too many of
+// the records are dead letters. What is saved stays, so nothing is lost.
 func (m *committer) verdict() error {
 	if !m.published {
 		return nil // it has read nothing

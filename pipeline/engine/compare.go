@@ -7,44 +7,44 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// compare asks whether the pipeline may go on with the state, before anything goes
-// by it.
-func (r *run) compare() error {
+// checkDefinition asks Config.Compare whether the pipeline may go on with the state, before
+// anything of it is used.
+func (r *run) checkDefinition() error {
 	if r.c.Compare == nil {
 		return nil
 	}
-	kept, err := r.store.Contents()
+	contents, err := r.store.Contents()
 	if err != nil {
 		return err
 	}
-	r.definition, err = r.c.Compare(kept)
+	r.definition, err = r.c.Compare(contents)
 	return err
 }
 
-// keepDefinition keeps what the state is built by from now on, once nothing can
-// refuse the start and before an epoch is saved.
-func (r *run) keepDefinition() error {
+// writeDefinition saves what the state is built by from now on. It comes when nothing can
+// refuse the start any more, and before an epoch is saved.
+func (r *run) writeDefinition() error {
 	if r.definition == nil {
 		return nil
 	}
-	kept, err := r.store.Contents()
+	contents, err := r.store.Contents()
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(kept.Definition, r.definition) {
+	if !bytes.Equal(contents.Definition, r.definition) {
 		if err := r.store.SetDefinition(r.definition); err != nil {
 			return err
 		}
-		kept.Definition = r.definition
+		contents.Definition = r.definition
 	}
-	r.c.Observer.ContentsKnown(kept)
+	r.c.Observer.ContentsKnown(contents)
 	return nil
 }
 
-// CheckState says whether the steps and sinks of a pipeline can go on with what a
-// state keeps of them, and opens nothing.
-func CheckState(c *Config, kept *state.Contents) error {
-	r := &run{c: c, checkpoint: kept.Checkpoint, committed: kept.Committed == kept.Checkpoint.Epoch, flow: newDataflow(c.Plan)}
+// CheckState says whether the stages, operators and sinks of a pipeline can go on with what a
+// state holds of them. It opens nothing.
+func CheckState(c *Config, contents *state.Contents) error {
+	r := &run{c: c, checkpoint: contents.Checkpoint, committed: contents.Committed == contents.Checkpoint.Epoch, flow: newDataflow(c.Plan)}
 	if _, err := r.flow.numberStates(r.checkpoint.Operators); err != nil {
 		return err
 	}
@@ -52,9 +52,9 @@ func CheckState(c *Config, kept *state.Contents) error {
 		o.keyspaces = make([]*state.Keyspace, o.entry.Keyspaces)
 	}
 	errs := append(r.checkState(), r.checkGathered())
-	for sink, rc := range kept.Checkpoint.Committables {
+	for sink, rc := range contents.Checkpoint.Committables {
 		if rc.Payload != nil && !r.committed && len(rc.RetainEpochs) == 0 {
-			errs = append(errs, c.checkSink(sink, kept.Checkpoint.Epoch))
+			errs = append(errs, c.checkSink(sink, contents.Checkpoint.Epoch))
 		}
 	}
 	return errors.Join(errs...)

@@ -21,13 +21,14 @@ type pathCount struct {
 	Found   bool   `json:"found,omitempty"`
 	Records int64  `json:"records,omitempty"` // without it
 	Near    string `json:"near,omitempty"`
-	// Told says that so many records, or the end of the sources, make it worth telling.
-	Told bool `json:"told,omitempty"`
+	// Reported says that the path was looked for in so many records, or to the end of the
+	// sources, that people are told.
+	Reported bool `json:"told,omitempty"`
 
 	recent bool // it was looked for in this process
 }
 
-// coverage knows of each path of the transforms whether it was found. It is saved
+// coverage says of each path of the transforms whether it was found. It is saved
 // with each epoch, so that a restart does not forget what was found before it.
 // The epoch builder owns it.
 type coverage struct {
@@ -74,8 +75,8 @@ func (c *coverage) restart(transforms []graph.ChangeNode, sources []string) {
 	}
 }
 
-// add takes what a batch says. Dead letters that are read again say what was
-// found, and count as no records.
+// add adds the counts of a batch. Replayed dead letters don't count as records, but what is
+// found in them is found.
 func (c *coverage) add(transform string, b *pipeline.Batch) {
 	counts := c.counts[transform]
 	for _, more := range b.Coverage {
@@ -90,7 +91,7 @@ func (c *coverage) add(transform string, b *pipeline.Batch) {
 	}
 }
 
-// save judges the paths and returns what the checkpoint keeps of them.
+// save decides which paths are reported, and returns what the checkpoint keeps of all.
 func (c *coverage) save(last bool) (json.RawMessage, error) {
 	saved := map[string]map[string]pathCount{}
 	for node, paths := range c.paths {
@@ -98,7 +99,7 @@ func (c *coverage) save(last bool) (json.RawMessage, error) {
 		for i := range paths {
 			n := &c.counts[node][i]
 			if enough := n.Records >= coverageRecordsMin && paths[i].Path != ""; n.Records > 0 && n.recent && (last || enough) {
-				n.Told = true
+				n.Reported = true
 			}
 			if n.Found || n.Records > 0 {
 				saved[node][pathName(&paths[i])] = *n
@@ -108,11 +109,11 @@ func (c *coverage) save(last bool) (json.RawMessage, error) {
 	return json.Marshal(saved)
 }
 
-// unmatched lists the paths that are worth telling, in a fixed order.
+// unmatched lists the reported paths, in a fixed order.
 func (c *coverage) unmatched() (all []telemetry.UnmatchedPath) {
 	for node, paths := range c.paths {
 		for i, p := range paths {
-			if n := &c.counts[node][i]; n.Told {
+			if n := &c.counts[node][i]; n.Reported {
 				all = append(all, telemetry.UnmatchedPath{Node: node, Table: p.Table, Path: p.Path, Use: p.Use, Records: n.Records, Near: n.Near, Recent: n.recent})
 			}
 		}

@@ -48,7 +48,7 @@ type policyOutput struct {
 type operator struct {
 	*graph.Operator
 	*operatorState
-	running pipeline.Operator
+	instance pipeline.Operator
 }
 
 // newDataflow makes the stages and operators of a plan, with nothing open yet.
@@ -77,7 +77,7 @@ func newDataflow(plan *graph.Plan) *dataflow {
 
 // pending reports whether an operator has work left that needs no input.
 func (d *dataflow) pending(last bool) bool {
-	return slices.ContainsFunc(d.operators, func(o *operator) bool { return o.running.Pending(last) })
+	return slices.ContainsFunc(d.operators, func(o *operator) bool { return o.instance.Pending(last) })
 }
 
 // save takes what all keep of the epoch that has just ended: it goes into the epoch's

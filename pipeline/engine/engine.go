@@ -74,12 +74,12 @@ type Config struct {
 	// from then on.
 	Opened func(stateID string, epoch int64)
 	// StallAfter is how long a call of a sink, or of a disk, may go on without a sign
-	// of getting on before it is told of; 0 = three seconds.
+	// of progress before it is reported; 0 = three seconds.
 	StallAfter time.Duration
-	// OnCallTimeout, when set, is called when the time of a call is over, with what Run will
-	// return as soon as that call does. One that is stuck in a library or a disk does
-	// not: then the caller has to end the process, and undo takes that back where the
-	// call was done at the last moment.
+	// OnCallTimeout, when set, is called when a call has timed out, with the error that Run
+	// will return as soon as the call returns. A call that is stuck in a library or on a
+	// disk may never return, so the caller has to end the process; undo takes that back if
+	// the call succeeds at the last moment.
 	OnCallTimeout func(err error) (undo func() bool)
 	// Hook, when set, is called before each named step of an epoch; an error
 	// from it is a failure of that step. Tests stop the process there.
@@ -93,11 +93,12 @@ func (c *Config) mappers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// stall is the reason of calls that are tried again since they got no further.
-const stall = "stalled"
+// stallReason is the reason of calls that are tried again since they got no further.
+const stallReason = "stalled"
 
-// maxRestarts bounds the attempts in a row that commit nothing.
-const maxRestarts = 8
+// restartsMax is the number of attempts in a row, none of which commits an epoch, after which
+// Run fails.
+const restartsMax = 8
 
 // Run reads the sources from the checkpoint on, until they end or stop does;
 // what was read by then is committed. A failure that is worth another try
@@ -141,11 +142,12 @@ type session struct {
 	c          *Config
 	calls      *calls
 	references *references
-	epoch      int64 // the last one that went all its way in this session; 0 = none
+	epoch      int64 // the last one that took all steps in this session; 0 = none
 	complete   bool  // the sources are read to their end, and nothing is left to do
 }
 
-// run runs until there is nothing more to read or no use in trying again.
+// run opens and runs the pipeline until there is nothing more to read, or trying again would
+// not help.
 func (s *session) run(stop, kill context.Context) error {
 	c := s.c
 	wait := backoff.NewExponentialBackOff()
@@ -169,7 +171,7 @@ func (s *session) run(stop, kill context.Context) error {
 			wait.Reset()
 		}
 		switch {
-		case pipeline.RetryReason(err) != stall:
+		case pipeline.RetryReason(err) != stallReason:
 			stalled = time.Time{}
 		case stalled.IsZero() || failures == 0:
 			stalled = began
@@ -177,7 +179,7 @@ func (s *session) run(stop, kill context.Context) error {
 		if !stalled.IsZero() && c.since(stalled) >= c.Limits.CommitTimeout {
 			return fmt.Errorf("no call has got on for %s (epoch.commit_timeout): %w", timespan.Text(c.Limits.CommitTimeout), err)
 		}
-		if failures++; failures == maxRestarts {
+		if failures++; failures == restartsMax {
 			return fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
 		}
 		c.Observer.Restarted()

@@ -6,8 +6,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// env returns what a node is given of the process: one of a section as the log calls it,
-// "source", "sink" or "node".
+// env returns the Env of a node. section is the key that its log lines have: "source", "sink"
+// or "node".
 func (c *Config) env(section, name string) pipeline.Env {
 	e := pipeline.Env{Log: c.Log.With(section, name), Metrics: c.Metrics, Now: c.now, Redact: c.Redact}
 	if e.Metrics == nil {

@@ -146,7 +146,7 @@ func (b *epochBuilder) begin(h *epochHeader) error {
 	return b.open.begin(b.c.DeadLetters)
 }
 
-// add waits for a task and takes what a worker made of it.
+// add waits until a worker has done a task, and adds its batches to the epoch.
 func (b *epochBuilder) add(ctx context.Context, t *task) error {
 	select {
 	case <-t.done:
@@ -164,7 +164,7 @@ func (b *epochBuilder) add(ctx context.Context, t *task) error {
 	}
 	b.c.Observer.RecordsRead(readOf(t))
 	if t.records.Replays == nil {
-		b.budget.read(t.records.Source, int64(t.records.Len()))
+		b.budget.addRecords(t.records.Source, int64(t.records.Len()))
 	}
 	read := false
 	for i, batch := range t.batches {
@@ -185,7 +185,8 @@ func (b *epochBuilder) add(ctx context.Context, t *task) error {
 	return nil
 }
 
-// replaying says of an error that it is about dead letters that are read again.
+// replaying adds to an error that it is about replayed dead letters, and how to go on without
+// them.
 func replaying(r *pipeline.Records, err error) error {
 	if r.Replays == nil {
 		return err
@@ -194,8 +195,8 @@ func replaying(r *pipeline.Records, err error) error {
 		r.Replays[0].Origin.ReplayOf.ID, err)
 }
 
-// addBatch takes a batch of a stage: its log goes to those who take it, and to
-// settling.
+// addBatch adds a batch of a stage to the epoch: its changes are settled at the epoch's end,
+// and its log is emitted now.
 func (b *epochBuilder) addBatch(s *stage, batch *pipeline.Batch) error {
 	e := b.open
 	first := e.changes
@@ -218,14 +219,14 @@ func (b *epochBuilder) addBatch(s *stage, batch *pipeline.Batch) error {
 			return err
 		}
 	}
-	return b.judge(s, batch)
+	return b.addDeadLetters(s, batch)
 }
 
-// judge keeps the batch's dead letters and holds them against the budget, record
-// by record: what is not in a sink is there, or fails the epoch (I3). Dead letters
-// that are read again have been held against it before.
-func (b *epochBuilder) judge(s *stage, batch *pipeline.Batch) error {
-	b.budget.refuse(b.refusals.all())
+// addDeadLetters adds the batch's dead letters to the epoch, and counts its records in the
+// budget one by one: a record that is in no sink is a dead letter, or fails the epoch (I3).
+// Replayed dead letters were counted when they became ones.
+func (b *epochBuilder) addDeadLetters(s *stage, batch *pipeline.Batch) error {
+	b.budget.addRefused(b.refusals.all())
 	next := 0
 	for i := range batch.Records.Len() {
 		dead := false
@@ -257,7 +258,7 @@ func (b *epochBuilder) judge(s *stage, batch *pipeline.Batch) error {
 
 func (b *epochBuilder) addLetter(s *stage, d *pipeline.DeadLetter) error {
 	if d.Origin.ReplayOf == nil {
-		b.budget.dead(d)
+		b.budget.addLetter(d)
 	}
 	return b.open.addLetter(s, d)
 }
@@ -267,8 +268,8 @@ func (b *epochBuilder) overBudget(d *pipeline.DeadLetter) error {
 		b.budget.bad, min(b.budget.n, budgetWindowRecords), b.budget.max, b.epoch, d)
 }
 
-// settle ends the epoch in all that keeps state, in the order of the data, and gives
-// their rows on.
+// settle ends the epoch in all stages and operators, in the direction of the data, and emits
+// their rows.
 func (b *epochBuilder) settle(last bool) error {
 	e := b.open
 	for _, s := range b.flow.stages {
@@ -281,7 +282,7 @@ func (b *epochBuilder) settle(last bool) error {
 	}
 	end := e.end(last)
 	for _, o := range b.flow.operators {
-		if err := o.running.Finish(end, func(rows *pipeline.Rows) error { return e.emitFrom(o, rows) }); err != nil {
+		if err := o.instance.Finish(end, func(rows *pipeline.Rows) error { return e.emitFrom(o, rows) }); err != nil {
 			return fmt.Errorf("transform %s: %w", o.Name, err)
 		}
 	}
@@ -305,7 +306,7 @@ func (b *epochBuilder) settleStage(s *stage) error {
 			return err
 		}
 		if d.Origin.ReplayOf != nil {
-			continue // it has been held against the budget before
+			continue // it was counted when it became one
 		}
 		b.budget.mark()
 		if b.budget.exceeded() {
@@ -321,8 +322,9 @@ func (b *epochBuilder) settleStage(s *stage) error {
 	return nil
 }
 
-// judgeReading puts what is known of dead letters and paths by then into the epoch.
-func (b *epochBuilder) judgeReading(p *preparedEpoch) (err error) {
+// saveCounts puts the counts of dead letters and of paths, as they are at the epoch's end,
+// into it.
+func (b *epochBuilder) saveCounts(p *preparedEpoch) (err error) {
 	if p.barrier.last {
 		b.budget.end(b.c.Sources)
 	}
@@ -335,8 +337,8 @@ func (b *epochBuilder) judgeReading(p *preparedEpoch) (err error) {
 	return err
 }
 
-// takeRewound moves the cursors that sources begin with which are read anew into the
-// epoch: they are saved with it, where the source has not gone on from there (I2).
+// takeRewound adds the cursors with which a backfill begins to those of the epoch, for the
+// partitions that have not moved since: so they are saved with it (I2).
 func (b *epochBuilder) takeRewound(c *barrier) {
 	for source, parts := range b.rewound {
 		for partition, at := range parts {

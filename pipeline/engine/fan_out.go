@@ -30,7 +30,7 @@ func (e *openEpoch) emitSettled(node string, o *graph.FanOut, settled *settle.Se
 // sendToOperators gives settled rows to the operators that take them.
 func (e *openEpoch) sendToOperators(o *graph.FanOut, rows *pipeline.PackedRows) {
 	for _, to := range o.Readers {
-		e.flow.operators[to.Operator.Number].running.Settled(to.Input, rows)
+		e.flow.operators[to.Operator.Number].instance.Settled(to.Input, rows)
 	}
 }
 
@@ -45,7 +45,7 @@ func (e *openEpoch) emitRows(node string, o *graph.FanOut, rows *pipeline.Rows) 
 	if o.Empty() || len(rows.Ops) == 0 {
 		return nil
 	}
-	if stored := fit(o, rows); stored != rows {
+	if stored := nullInvalidValues(o, rows); stored != rows {
 		defer stored.Record.Release()
 		rows = stored
 	}
@@ -85,7 +85,7 @@ func (e *openEpoch) emitMapped(path *graph.RowPath, rows *pipeline.Rows) error {
 	}
 	defer m.Record.Release()
 	if len(m.Bad) > 0 {
-		// There is no record to make a dead letter oe.
+		// Settled rows have no record to make a dead letter of.
 		return fmt.Errorf("row %s of table %q: %s", keyOf(rows, int(m.Bad[0].Row)), rows.Table.Name, m.Bad[0].Message)
 	}
 	return e.emitRows(path.Node.Name, path.Output, &pipeline.Rows{Table: path.Out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions})
@@ -136,7 +136,7 @@ func (e *openEpoch) emitLog(node string, o *graph.FanOut, first int64, changes [
 		}
 	}
 	for _, to := range o.Readers {
-		if err := e.flow.operators[to.Operator.Number].running.Log(to.Input, first, changes, rows); err != nil {
+		if err := e.flow.operators[to.Operator.Number].instance.Log(to.Input, first, changes, rows); err != nil {
 			return fmt.Errorf("transform %s: %w", to.Operator.Name, err)
 		}
 	}

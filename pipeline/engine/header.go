@@ -26,7 +26,7 @@ func (h *epochHeader) micros() int64 {
 	return h.at.UnixMicro()
 }
 
-// progress is how far a source without end is read. The splitter owns it.
+// readProgress says how far a source without end is read. The splitter owns it.
 type readProgress struct {
 	known  bool // the source has said something in this run
 	behind map[string]bool
@@ -44,8 +44,8 @@ func newReadProgress(sources []graph.SourceNode) map[string]*readProgress {
 	return all
 }
 
-// take notes records before they are divided: until all are done, their partition
-// holds more, and so does what the source knew of when it read them.
+// take notes records before they are split: until all of them are in epochs, their partition
+// counts as holding more, and so do those that the source names with them.
 func (r *readProgress) take(recs *pipeline.Records) {
 	if r == nil {
 		return
@@ -78,14 +78,14 @@ func (r *readProgress) done(recs *pipeline.Records) {
 	}
 }
 
-// header returns that of the open epoch, the same from the first time on.
+// header returns the header of the open epoch, which does not change once it was made.
 func (s *splitter) header() *epochHeader {
 	if s.open.header != nil {
 		return s.open.header
 	}
 	h := &epochHeader{followed: map[string]pipeline.SourceProgress{}}
-	if s.begins != nil {
-		h.at = s.begins(s.epoch())
+	if s.beginTime != nil {
+		h.at = s.beginTime(s.epoch())
 	}
 	for name, r := range s.progress {
 		if r.known {
@@ -96,24 +96,23 @@ func (s *splitter) header() *epochHeader {
 	return h
 }
 
-// further makes two of the barrier that ends the last epoch: one that more follows,
-// and that of an epoch without records.
-func (b *epochBuilder) further(c *barrier) (before, rest *barrier) {
-	first := *c
-	first.last = false
+// splitLastBarrier returns two barriers for the one that ends the last epoch: the first is
+// no longer the last, and rest ends one more epoch, without records.
+func (b *epochBuilder) splitLastBarrier(c *barrier) (first, rest *barrier) {
+	before := *c
+	before.last = false
 	h := &epochHeader{followed: c.header.followed}
 	if !b.c.Timeless {
-		h.at = b.references.begins(b.epoch + 1)
+		h.at = b.references.beginTime(b.epoch + 1)
 	}
-	return &first, &barrier{last: true, finished: c.finished, header: h}
+	return &before, &barrier{last: true, finished: c.finished, header: h}
 }
 
-// header returns the header of the open epoch as operators get it. A source that ends is
-// only known to have when this run has seen its end: until then it may have got more
-// since the last.
+// header returns the header of the open epoch as operators get it. A bounded source counts as
+// ended only once this run has seen its end: it may have grown since the last run.
 func (b *epochBuilder) header(h *epochHeader) pipeline.EpochHeader {
 	e := pipeline.EpochHeader{
-		Epoch: b.epoch, Time: h.micros(), Sources: make(map[string]pipeline.SourceProgress, len(b.c.Sources)), Snapshots: b.references.of(b.epoch),
+		Epoch: b.epoch, Time: h.micros(), Sources: make(map[string]pipeline.SourceProgress, len(b.c.Sources)), Snapshots: b.references.snapshotsOf(b.epoch),
 	}
 	for _, s := range b.c.Sources {
 		p := h.followed[s.Name]

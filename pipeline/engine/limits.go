@@ -14,7 +14,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
-func mayBeNull(c pipeline.Column) bool { return c.OnError == pipeline.UnfitNull }
+func nullsInvalidValues(c pipeline.Column) bool { return c.OnError == pipeline.UnfitNull }
 
 // limitRows looks for what sinks can't store of a batch's rows: where the column
 // says so the value becomes null, else the change is a dead letter, or the run ends.
@@ -33,14 +33,14 @@ func (w *stageWorker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l *grap
 	nulls := map[int][]int{}
 	for _, u := range invalidValues(l, rows) {
 		if rows.Ops[u.Row] == pipeline.OpDelete {
-			continue // it takes out what is there: no more is stored of it
+			continue // a delete stores nothing
 		}
 		message := fmt.Sprintf("table %s: %s%s (sink %s)", rows.Table.Name, u.Value, u.Why, l.Sink)
 		fatal := false
 		if u.Column >= 0 {
 			at := l.Stored.Columns[u.Column]
 			c := &rows.Table.Columns[at]
-			if mayBeNull(*c) && !slices.Contains(rows.Table.Key, at) {
+			if nullsInvalidValues(*c) && !slices.Contains(rows.Table.Key, at) {
 				nulls[at] = append(nulls[at], u.Row)
 				continue
 			}
@@ -75,10 +75,10 @@ func invalidValues(l *graph.Limit, rows *pipeline.Rows) []pipeline.InvalidValue 
 	return l.Target.InvalidValues(columns, len(rows.Ops))
 }
 
-// fit returns rows of an operator with nulls for what a sink can't store,
+// nullInvalidValues returns rows of an operator with nulls for what a sink can't store,
 // where the column says so; the rows as they are, if there is nothing such. No
 // change can be blamed for the rest: the sink refuses it.
-func fit(o *graph.FanOut, rows *pipeline.Rows) *pipeline.Rows {
+func nullInvalidValues(o *graph.FanOut, rows *pipeline.Rows) *pipeline.Rows {
 	nulls := map[int][]int{}
 	for i := range o.Limits {
 		l := &o.Limits[i]
@@ -87,7 +87,7 @@ func fit(o *graph.FanOut, rows *pipeline.Rows) *pipeline.Rows {
 				continue
 			}
 			at := l.Stored.Columns[u.Column]
-			if mayBeNull(rows.Table.Columns[at]) && !slices.Contains(rows.Table.Key, at) {
+			if nullsInvalidValues(rows.Table.Columns[at]) && !slices.Contains(rows.Table.Key, at) {
 				nulls[at] = append(nulls[at], u.Row)
 			}
 		}

@@ -85,7 +85,7 @@ func (e *openEpoch) prepare(ctx context.Context, calls *calls, last bool) (map[s
 	prepare := func(i int, name string, f func(context.Context) (*pipeline.Committable, error)) {
 		to := calleeSink(name, nil)
 		g.Go(func() error {
-			return named(to.label, calls.wait(ctx, to, "prepare", fmt.Sprintf("prepare of epoch %d", e.header.Epoch), func(ctx context.Context) (err error) {
+			return withLabel(to.label, calls.wait(ctx, to, "prepare", fmt.Sprintf("prepare of epoch %d", e.header.Epoch), func(ctx context.Context) (err error) {
 				prepared[i], err = f(ctx)
 				return err
 			}))
@@ -105,7 +105,7 @@ func (e *openEpoch) prepare(ctx context.Context, calls *calls, last bool) (map[s
 	return committables, nil
 }
 
-// end returns how the epoch ends for operators, once all stages are settled.
+// end returns the EpochInfo for operators, once all stages are settled.
 func (e *openEpoch) end(last bool) pipeline.EpochInfo {
 	slices.Sort(e.rejected)
 	e.header.Last = last

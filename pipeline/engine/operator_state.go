@@ -137,7 +137,7 @@ func (r *run) checkSettler(s *stage) error {
 	if err := settle.CheckSchemas(s.saved.Schemas, s.settledTables()); err != nil {
 		return err
 	}
-	return r.checkAdded(s)
+	return r.checkNewSources(s)
 }
 
 // settledTables returns the tables that are settled as the settler takes them.
@@ -173,14 +173,14 @@ func (s *stage) checkMoved() error {
 func (r *run) openSettler(s *stage) error {
 	o := settle.Options{
 		Node: s.Name, Sources: s.Sources, Retention: r.c.Tombstones.Microseconds(), State: s.settleState(),
-		Saved:  settle.SavedState{Schemas: s.saved.Schemas, SourceTimes: clocksOf(s.Sources, s.saved.SourceTimes), LogicalTables: s.saved.LogicalTables},
+		Saved:  settle.SavedState{Schemas: s.saved.Schemas, SourceTimes: sourceTimesOf(s.Sources, s.saved.SourceTimes), LogicalTables: s.saved.LogicalTables},
 		Tables: s.settledTables(),
 	}
 	if m, ok := s.Transform.(pipeline.Masker); ok {
 		o.ShowKey = m.ShowKey
 	}
 	var err error
-	if o.Missed, err = r.missed(s); err != nil {
+	if o.Missed, err = r.partlyRead(s); err != nil {
 		return err
 	}
 	s.outputs = nil
@@ -233,7 +233,7 @@ func (op *operator) check() error {
 }
 
 func (r *run) openOperator(op *operator) (err error) {
-	op.running, err = op.Transform.Open(pipeline.OperatorOptions{
+	op.instance, err = op.Transform.Open(pipeline.OperatorOptions{
 		Env: r.c.env("node", op.Name), Saved: op.saved.Saved, State: op.keyGroup(), Bounded: r.c.Bounded,
 	})
 	return err
@@ -262,9 +262,9 @@ func consumerIDs(consumers []graph.Consumer) []string {
 	return ids
 }
 
-// clocksOf leaves the clocks of the sources that a stage still reads: one that is
+// sourceTimesOf leaves the clocks of the sources that a stage still reads: one that is
 // gone would hold the time back for ever.
-func clocksOf(sources []string, clocks map[string]*state.SourceTimes) map[string]*state.SourceTimes {
+func sourceTimesOf(sources []string, clocks map[string]*state.SourceTimes) map[string]*state.SourceTimes {
 	m := map[string]*state.SourceTimes{}
 	for _, in := range sources {
 		if c, ok := clocks[in]; ok {
@@ -298,6 +298,6 @@ func (op *operator) save() (next *state.OperatorState, err error) {
 	for t, consumers := range op.Consumers {
 		next.Consumers[t.Name] = consumerIDs(consumers)
 	}
-	next.Saved, err = op.running.Save()
+	next.Saved, err = op.instance.Save()
 	return next, err
 }

@@ -10,10 +10,9 @@ import (
 // pace is what the epoch builder tells the splitter about when epochs are to end. It
 // is the only thing that flows against the data; nobody waits for it.
 type pace struct {
-	// An epoch's interval counts from when the builder began it: while the builder is
-	// at work on the one before, records gather in the queue, and were their time
-	// counted, epochs would get the smaller the longer they take, and each record the
-	// dearer.
+	// An epoch's interval counts from when the builder began it. While the builder works on
+	// the epoch before, records wait in the queue; if that time counted as well, epochs
+	// would get smaller the longer they take, and so cost more for each record.
 	begun  atomic.Int64  // the epoch that was begun last, counted from the start of the run
 	signal chan struct{} // has room for one
 

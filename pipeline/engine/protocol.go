@@ -119,7 +119,7 @@ func (b *epochBuilder) finishEpoch(ctx context.Context, c *barrier) (p *prepared
 	}
 	b.c.Observer.StepDone("settle", b.c.since(started))
 	if c.last && b.flow.pending(true) {
-		p.barrier, rest = b.further(c)
+		p.barrier, rest = b.splitLastBarrier(c)
 	}
 	started = b.c.now()
 	if err := b.c.hook(StepPrepare, b.epoch); err != nil {
@@ -133,7 +133,7 @@ func (b *epochBuilder) finishEpoch(ctx context.Context, c *barrier) (p *prepared
 	}
 	b.pace.setWanted(p.committables, b.flow.pending(false), b.c.now())
 	b.c.Observer.StepDone("prepare", b.c.since(started))
-	err = b.judgeReading(p)
+	err = b.saveCounts(p)
 	b.open, b.finished, b.ended = nil, c.finished, c.finished
 	return p, rest, err
 }
@@ -166,7 +166,7 @@ func (m *committer) save(p *preparedEpoch) error {
 		return err
 	}
 	started := m.c.now()
-	next := m.next(p)
+	next := m.nextCheckpoint(p)
 	if err := m.refusals.catchUp(p, next, m.c.MaxRatio); err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (m *committer) save(p *preparedEpoch) error {
 	}
 	m.checkpoint = next
 	m.c.FromStart = false // an attempt after this one goes on
-	m.references.saved(p.epoch)
+	m.references.forgetUpTo(p.epoch)
 	m.c.Observer.StepDone("save", m.c.since(started))
 	m.c.Observer.EpochSaved(telemetry.SavedEpoch{
 		Checkpoint: next, Cursors: p.barrier.cursors, Records: p.barrier.records, Bytes: p.barrier.bytes, Tally: p.tally, Unmatched: p.unmatched,
@@ -212,7 +212,7 @@ func (m *committer) commit(ctx context.Context, epoch int64, committables map[st
 		g.Go(func() error {
 			hook := func(context.Context, *pipeline.Committable) error { return m.c.hook(StepPublish, epoch) }
 			if err := m.publish(ctx, name, rc, once(hook, to.Commit)); err != nil {
-				return named(calleeSink(name, to).label, err)
+				return withLabel(calleeSink(name, to).label, err)
 			}
 			m.c.Observer.SinkCommitted(name, epoch)
 			return nil
@@ -267,7 +267,7 @@ func (m *committer) tell(ctx context.Context, p *preparedEpoch) error {
 		to := calleeSource(s.Name)
 		err := m.calls.wait(ctx, to, "tell", "being told", func(ctx context.Context) error { return s.Source.Committed(ctx, moved) })
 		if err != nil {
-			return named(to.label, err)
+			return withLabel(to.label, err)
 		}
 	}
 	return nil
@@ -290,7 +290,7 @@ func (m *committer) cleanSpool(upTo int64, committables map[string]*pipeline.Com
 
 // report says that an epoch went all its way.
 func (m *committer) report(p *preparedEpoch) {
-	m.done(p.epoch)
+	m.onDone(p.epoch)
 	var rows int64
 	for _, n := range p.tally.Rows {
 		rows += n

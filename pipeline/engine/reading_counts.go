@@ -10,9 +10,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
-// reading counts what one reading of a source brought, from its start to its
-// end, over restarts: it is saved with each epoch. Dead letters that are read
-// again are no part of it.
+// readingCount counts what one reading of a source brought, from the source's start to its
+// end. It is saved with each epoch, so it counts over restarts. Replayed dead letters are not
+// counted.
 type readingCount struct {
 	Records int64         `json:"records"`
 	Dead    []letterCount `json:"dead,omitempty"` // by node and reason
@@ -43,8 +43,8 @@ func addLetters(to []letterCount, more letterCount) []letterCount {
 	return append(to, more)
 }
 
-// restart begins the readings of sources anew that are read from their start, or
-// were read to their end before.
+// restart begins new readings of the sources that are read from their start, or were read to
+// their end before.
 func (b *budget) restart(sources []graph.SourceNode, fromStart bool) {
 	left := false
 	for _, s := range sources {
@@ -67,11 +67,11 @@ func (b *budget) reading(source string) *readingCount {
 	return r
 }
 
-// read counts records of a source.
-func (b *budget) read(source string, records int64) { b.reading(source).Records += records }
+// addRecords counts records of a source.
+func (b *budget) addRecords(source string, records int64) { b.reading(source).Records += records }
 
-// dead counts a dead letter of a source's record.
-func (b *budget) dead(d *pipeline.DeadLetter) {
+// addLetter counts a dead letter of a source's record.
+func (b *budget) addLetter(d *pipeline.DeadLetter) {
 	r := b.reading(d.Pos.Source)
 	for i := range r.Dead {
 		if c := &r.Dead[i]; c.Node == d.Node && c.Reason == d.Reason {
@@ -82,7 +82,7 @@ func (b *budget) dead(d *pipeline.DeadLetter) {
 	r.Dead = append(r.Dead, newLetterCount(d, 1))
 }
 
-// started reports whether records of the sources were read since their readings began.
+// begun reports whether a reading has brought records and is not at its end.
 func (b *budget) begun(sources []graph.SourceNode) bool {
 	return slices.ContainsFunc(sources, func(s graph.SourceNode) bool {
 		r := b.readings[s.Name]
@@ -115,7 +115,7 @@ func (b *budget) verdict(sources []graph.SourceNode) error {
 	for _, c := range counts {
 		dead += c.N
 	}
-	dead = min(dead, records) // a record may be one of several transforms, and a row of none
+	dead = min(dead, records) // several transforms may refuse one record, and a sink refuses rows
 	if records == 0 || float64(dead) <= b.max*float64(records) {
 		return nil
 	}

@@ -15,17 +15,17 @@ import (
 // which it began. It outlives the openings of a run: an epoch that is tried again gets
 // what it had.
 type references struct {
-	nodes  []graph.RowNode
-	now    func() time.Time
-	mu     sync.Mutex
-	pinned map[int64][]any // by epoch; by the index of the node
-	times  map[int64]time.Time
+	nodes     []graph.RowNode
+	now       func() time.Time
+	mu        sync.Mutex
+	snapshots map[int64][]any // by epoch; by the index of the node
+	times     map[int64]time.Time
 }
 
 // startReferences loads the references; the caller closes them, after a failure
 // too.
 func startReferences(ctx context.Context, c *Config, calls *calls) (*references, error) {
-	r := &references{nodes: c.Rows, now: c.now, pinned: map[int64][]any{}, times: map[int64]time.Time{}}
+	r := &references{nodes: c.Rows, now: c.now, snapshots: map[int64][]any{}, times: map[int64]time.Time{}}
 	for _, n := range c.Rows {
 		ref, ok := n.Transform.(pipeline.SideInput)
 		if !ok {
@@ -34,7 +34,7 @@ func startReferences(ctx context.Context, c *Config, calls *calls) (*references,
 		to := callee{label: "node " + n.Name, name: n.Name}
 		err := calls.wait(ctx, to, "open", "loading of the reference", func(ctx context.Context) error { return ref.Start(ctx, c.env("node", n.Name)) })
 		if err != nil {
-			return r, named(to.label, err)
+			return r, withLabel(to.label, err)
 		}
 		c.Observer.ReferenceLoaded(n.Name, ref)
 	}
@@ -51,12 +51,12 @@ func (r *references) close() error {
 	return errors.Join(errs...)
 }
 
-// of returns the versions that an epoch is pinned to: those of now, the first
+// snapshotsOf returns the versions that an epoch is pinned to: those of now, the first
 // time that it is asked for it (I6).
-func (r *references) of(epoch int64) []any {
+func (r *references) snapshotsOf(epoch int64) []any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if pins := r.pinned[epoch]; pins != nil {
+	if pins := r.snapshots[epoch]; pins != nil {
 		return pins
 	}
 	pins := make([]any, len(r.nodes))
@@ -65,13 +65,13 @@ func (r *references) of(epoch int64) []any {
 			pins[i] = ref.Snapshot()
 		}
 	}
-	r.pinned[epoch] = pins
+	r.snapshots[epoch] = pins
 	return pins
 }
 
-// begins returns the wall time at which an epoch begins: now, the first time that it is
+// beginTime returns the wall time at which an epoch begins: now, the first time that it is
 // asked for.
-func (r *references) begins(epoch int64) time.Time {
+func (r *references) beginTime(epoch int64) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, known := r.times[epoch]
@@ -82,13 +82,13 @@ func (r *references) begins(epoch int64) time.Time {
 	return at
 }
 
-// saved forgets the versions and times of epochs up to this one: they are never tried again.
-func (r *references) saved(epoch int64) {
+// forgetUpTo forgets the versions and times of epochs up to this one: they are never tried again.
+func (r *references) forgetUpTo(epoch int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for e := range r.pinned {
+	for e := range r.snapshots {
 		if e <= epoch {
-			delete(r.pinned, e)
+			delete(r.snapshots, e)
 		}
 	}
 	maps.DeleteFunc(r.times, func(e int64, _ time.Time) bool { return e <= epoch })

@@ -15,9 +15,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
-// maxRefusals bounds how often a sink may refuse rows of one epoch: each time it
+// refusalsMax bounds how often a sink may refuse rows of one epoch: each time it
 // names all that it knows of.
-const maxRefusals = 8
+const refusalsMax = 8
 
 // refusals is what is known of refused rows in one opening of the pipeline.
 type refusals struct {
@@ -39,7 +39,7 @@ func (f *refusals) all() []letterCount {
 // dead letters first.
 func (m *committer) publish(ctx context.Context, name string, rc *pipeline.Committable, commit commitFunc) error {
 	until := m.c.now().Add(m.c.Limits.CommitTimeout)
-	for range maxRefusals {
+	for range refusalsMax {
 		err := m.retry(ctx, name, rc, until, commit)
 		var refused *pipeline.RefusedError
 		if !errors.As(err, &refused) || len(refused.Rows) == 0 {
@@ -49,7 +49,7 @@ func (m *committer) publish(ctx context.Context, name string, rc *pipeline.Commi
 			return err
 		}
 	}
-	return fmt.Errorf("it has refused rows of epoch %d %d times, and goes on to", rc.Epoch, maxRefusals)
+	return fmt.Errorf("it has refused rows of epoch %d %d times, and goes on to", rc.Epoch, refusalsMax)
 }
 
 // refuse saves, under the epoch that is saved already, that a sink leaves rows
@@ -68,7 +68,7 @@ func (m *committer) refuse(ctx context.Context, name string, epoch int64, refuse
 	if next.Budget, err = m.allow(more); err != nil {
 		return nil, err
 	}
-	// Others go through the maps of the last checkpoint meanwhile.
+	// Copies, because other goroutines read the maps of the last checkpoint meanwhile.
 	next.Committables, next.Published = maps.Clone(next.Committables), maps.Clone(next.Published)
 	amended := *next.Committables[name]
 	amended.Exclude = refused.Exclude
@@ -110,14 +110,14 @@ func (m *committer) refuse(ctx context.Context, name string, epoch int64, refuse
 	return &amended, nil
 }
 
-// allow holds more dead letters against the budget of the saved epoch, and
-// returns it with them. Where they are too many the epoch stays as it is saved.
+// allow adds dead letters to the budget of the saved epoch, and returns it; an error says that
+// they are too many. The epoch stays as it is saved then.
 func (m *committer) allow(more letterCount) (json.RawMessage, error) {
 	b, err := restoreBudget(m.c.MaxRatio, m.checkpoint.Budget)
 	if err != nil {
 		return nil, err
 	}
-	b.refuse([]letterCount{more})
+	b.addRefused([]letterCount{more})
 	if b.exceeded() {
 		return nil, fmt.Errorf("%d rows are refused, and with them %d of the last %d records are dead letters, more than dead_letters.max_ratio %g allows; "+
 			"the epoch is saved: mend what refuses them, and the next start commits it; the first one: %s",
@@ -126,8 +126,8 @@ func (m *committer) allow(more letterCount) (json.RawMessage, error) {
 	return b.save()
 }
 
-// catchUp puts dead letters of refused rows into the budget of an epoch that was
-// preparedEpoch before they were known.
+// catchUp adds dead letters of refused rows to the budget of an epoch that was prepared
+// before they were known.
 func (f *refusals) catchUp(p *preparedEpoch, next *state.Checkpoint, maxRatio float64) error {
 	all := f.all()
 	if !slices.ContainsFunc(all, func(c letterCount) bool { return c.N > p.refused[c.Node] }) {
@@ -138,7 +138,7 @@ func (f *refusals) catchUp(p *preparedEpoch, next *state.Checkpoint, maxRatio fl
 		return err
 	}
 	b.refused = p.refused
-	b.refuse(all)
+	b.addRefused(all)
 	next.Budget, err = b.save()
 	return err
 }

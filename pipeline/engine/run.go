@@ -36,7 +36,7 @@ type run struct {
 // saved and may not have been committed.
 //
 // Whatever may refuse the start is asked first, in this order, and nothing is made
-// or changed: the state, the steps that go by it, the sinks, the sources. Then
+// or changed: the state, the stages and operators that keep something in it, the sinks, the sources. Then
 // folders and tables are made.
 func open(ctx context.Context, s *session) (*run, error) {
 	c := s.c
@@ -62,11 +62,11 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.restore(); err != nil {
 		return err
 	}
-	if err := r.compare(); err != nil {
+	if err := r.checkDefinition(); err != nil {
 		return err
 	}
 	if !r.store.New() {
-		r.opened()
+		r.notifyOpened()
 	}
 	if err := r.check(ctx); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openOne(ctx, calleeState, func(context.Context) error { return r.store.Create() }); err != nil {
 		return err
 	}
-	r.opened()
+	r.notifyOpened()
 	if err := r.openSinks(ctx); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openInbox(ctx); err != nil {
 		return err
 	}
-	return r.keepDefinition()
+	return r.writeDefinition()
 }
 
 // restore reads the checkpoint.
@@ -113,12 +113,12 @@ func (r *run) restore() (err error) {
 	return r.observeState()
 }
 
-// makeOwners makes those who take epochs, as the checkpoint says.
+// makeOwners makes the epoch builder and the committer from the checkpoint.
 func (r *run) makeOwners() (err error) {
 	found := &refusals{}
 	r.committer = &committer{
 		c: r.c, calls: r.calls, store: r.store, spool: r.spool, sources: r.sources, references: r.session.references, checkpoint: r.checkpoint,
-		refusals: found, done: func(epoch int64) { r.session.epoch = epoch },
+		refusals: found, onDone: func(epoch int64) { r.session.epoch = epoch },
 	}
 	r.builder = &epochBuilder{
 		c: r.c, calls: r.calls, flow: r.flow, references: r.session.references, refusals: found, pace: newPace(), formats: formatsOf(r.c.Sources),
@@ -134,7 +134,7 @@ func (r *run) makeOwners() (err error) {
 	return nil
 }
 
-// observeState tells what the state says.
+// observeState reports the state to the observer.
 func (r *run) observeState() error {
 	partitions := map[string][]string{}
 	for _, s := range r.c.Sources {
@@ -150,16 +150,16 @@ func (r *run) observeState() error {
 	return nil
 }
 
-// opened tells, once, that the state is open.
-func (r *run) opened() {
+// notifyOpened calls Config.Opened, once.
+func (r *run) notifyOpened() {
 	if r.c.Opened != nil {
 		r.c.Opened(r.store.ID(), r.lastCommitted)
 		r.c.Opened = nil
 	}
 }
 
-// check asks whatever may refuse the start. Nothing is made or changed before it
-// returns nil.
+// check asks the stages, operators, sinks and sources whether they can start. Nothing is made
+// or changed before it returns nil.
 func (r *run) check(ctx context.Context) error {
 	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
 	if err := r.openStages(); err != nil {
@@ -192,7 +192,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 	taken := map[string]string{}
 	for _, s := range r.c.Sinks {
 		var names []string
-		o := r.openingOf(s)
+		o := r.sinkOptions(s)
 		err := r.openOne(ctx, calleeSink(s.Name, s.Sink), func(ctx context.Context) (err error) {
 			names, err = s.Sink.Check(ctx, o)
 			return err
@@ -207,7 +207,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 			taken[name] = s.Name
 		}
 	}
-	o := r.opening(deadLetterSink, nil)
+	o := r.targetOptions(deadLetterSink, nil)
 	return r.openOne(ctx, calleeSink(deadLetterSink, nil), func(ctx context.Context) error {
 		_, err := r.c.DeadLetters.Check(ctx, o)
 		return err
@@ -216,12 +216,12 @@ func (r *run) checkSinks(ctx context.Context) error {
 
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
-		o := r.openingOf(s)
+		o := r.sinkOptions(s)
 		if err := r.openOne(ctx, calleeSink(s.Name, s.Sink), func(ctx context.Context) error { return s.Sink.Open(ctx, o) }); err != nil {
 			return err
 		}
 	}
-	o := r.opening(deadLetterSink, nil)
+	o := r.targetOptions(deadLetterSink, nil)
 	err := r.openOne(ctx, calleeSink(deadLetterSink, nil), func(ctx context.Context) error { return r.c.DeadLetters.Open(ctx, o) })
 	if err != nil {
 		return err
@@ -230,13 +230,13 @@ func (r *run) openSinks(ctx context.Context) error {
 	return nil
 }
 
-// openOne opens a node, or asks it whether it could be opened, and says of an
-// error whose it is.
+// openOne runs the opening of a callee, or its check, as a watched call, and puts the
+// callee's label before an error.
 func (r *run) openOne(ctx context.Context, to callee, f func(context.Context) error) error {
-	return named(to.label, r.calls.wait(ctx, to, "open", "opening", f))
+	return withLabel(to.label, r.calls.wait(ctx, to, "open", "opening", f))
 }
 
-// takenTables adds the tables of sinks that are open to those taken before.
+// takenTables adds the tables of the sinks, which are open now, to those taken before.
 func takenTables(before map[string][]string, sinks []graph.SinkNode) map[string][]string {
 	all := maps.Clone(before)
 	if all == nil {
@@ -253,15 +253,15 @@ func takenTables(before map[string][]string, sinks []graph.SinkNode) map[string]
 	return all
 }
 
-func (r *run) openingOf(s graph.SinkNode) pipeline.SinkOptions {
+func (r *run) sinkOptions(s graph.SinkNode) pipeline.SinkOptions {
 	tables := make([]*pipeline.Table, len(s.Inputs))
 	for i, in := range s.Inputs {
 		tables[i] = in.Table
 	}
-	return r.opening(s.Name, tables)
+	return r.targetOptions(s.Name, tables)
 }
 
-func (r *run) opening(sink string, tables []*pipeline.Table) pipeline.SinkOptions {
+func (r *run) targetOptions(sink string, tables []*pipeline.Table) pipeline.SinkOptions {
 	o := pipeline.SinkOptions{
 		Env: r.c.env("sink", sink), Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
 		Spool:     func(epoch int64) string { return r.spool.dir(epoch, sink) },
@@ -339,10 +339,10 @@ func (r *run) splitter(workers int) *splitter {
 		before: r.checkpoint.Epoch, finished: r.othersFinished(), progress: newReadProgress(r.sources),
 	}
 	if len(r.c.Rows) > 0 {
-		s.pins = r.session.references.of
+		s.snapshotsOf = r.session.references.snapshotsOf
 	}
 	if !r.c.Timeless {
-		s.begins = r.session.references.begins
+		s.beginTime = r.session.references.beginTime
 	}
 	return s
 }
@@ -362,7 +362,7 @@ func (r *run) othersFinished() map[string]bool {
 func (r *run) close() error {
 	var errs []error
 	closing := func(to callee, f func() error) {
-		errs = append(errs, r.calls.wait(context.Background(), to.alone(), "close", "closing", func(context.Context) error { return f() }))
+		errs = append(errs, r.calls.wait(context.Background(), to.withoutInspector(), "close", "closing", func(context.Context) error { return f() }))
 	}
 	for _, s := range r.sources {
 		closing(calleeSource(s.Name), s.Source.Close)

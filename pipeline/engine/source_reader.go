@@ -20,7 +20,7 @@ type sourceReader struct {
 	index    int
 	name     string
 	source   pipeline.Source
-	first    *readResult // what was read already; nil = nothing
+	first    *readResult // what lookAhead has read already; nil = nothing
 	observer SourceObserver
 }
 

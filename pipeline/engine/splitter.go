@@ -20,10 +20,10 @@ type splitter struct {
 	sources []graph.SourceNode
 	pace    *pace
 	clock   func() time.Time
-	// pins returns the versions that an epoch is pinned to, and begins the wall time
-	// at which it begins; nil = there are none. Both are asked by the epoch's number.
-	pins   func(epoch int64) []any
-	begins func(epoch int64) time.Time
+	// snapshotsOf returns the versions that an epoch is pinned to, and beginTime the wall
+	// time at which it begins, both by the epoch's number; nil = there are none.
+	snapshotsOf func(epoch int64) []any
+	beginTime   func(epoch int64) time.Time
 
 	results chan readResult // from the readers
 	tasks   chan *task      // to the workers
@@ -71,7 +71,7 @@ func (s *splitter) run(stop, ctx context.Context) error {
 				err = s.endEpoch(ctx)
 			}
 		case <-wanted.C:
-			if now := s.clock(); s.open.records == 0 && (s.positionsDue(now) || s.pace.takeWanted(now)) {
+			if now := s.clock(); s.open.records == 0 && (s.positionsWanted(now) || s.pace.takeWanted(now)) {
 				s.open.wanted = true
 				err = s.endEpoch(ctx)
 			}
@@ -83,7 +83,7 @@ func (s *splitter) run(stop, ctx context.Context) error {
 			}
 			if in.err == nil {
 				err = s.take(stop, ctx, in)
-			} else if stop.Err() == nil { // or else that the source is stopped is its error
+			} else if stop.Err() == nil { // after stop, the error is only that reading was cancelled
 				err = fmt.Errorf("source %s: %w", s.sources[in.source].Name, in.err)
 			}
 			if err == nil && stop.Err() != nil {
@@ -126,7 +126,7 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 	b := newBuffer(in.records)
 	defer b.release()
 	s.progress[source].take(in.records)
-	s.move(source, in.records)
+	s.notePositions(source, in.records)
 	for recs := in.records; recs.Len() > 0; {
 		n, size := s.fit(recs)
 		if err := s.send(ctx, source, b, recs.Slice(0, n)); err != nil {
@@ -134,7 +134,7 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 		}
 		s.open.records += int64(n)
 		s.open.bytes += size
-		s.note(source, recs, n)
+		s.noteCursor(source, recs, n)
 		if s.open.records >= s.limits.Records || s.open.bytes >= s.limits.Bytes {
 			if err := s.endEpoch(ctx); err != nil || stop.Err() != nil {
 				return err
@@ -157,14 +157,14 @@ func (s *splitter) fit(recs *pipeline.Records) (n int, size int64) {
 	return n, size
 }
 
-// note keeps the cursor after the first n records.
-func (s *splitter) note(source string, recs *pipeline.Records, n int) {
+// noteCursor sets the cursor of the open epoch to the one after the first n records.
+func (s *splitter) noteCursor(source string, recs *pipeline.Records, n int) {
 	s.cursors(source)[recs.Partition] = recs.CursorAfter(n)
 }
 
-// move keeps the positions that come with records, or without: a dropped partition has
-// none.
-func (s *splitter) move(source string, recs *pipeline.Records) {
+// notePositions adds the positions that come with records, or without, to the open epoch. A
+// dropped partition has the cursor nil.
+func (s *splitter) notePositions(source string, recs *pipeline.Records) {
 	if len(recs.Positions) == 0 && len(recs.Dropped) == 0 {
 		return
 	}
@@ -186,8 +186,8 @@ func (s *splitter) cursors(source string) map[string][]byte {
 	return s.open.cursors[source]
 }
 
-// positionsDue reports whether an epoch is needed for nothing but positions.
-func (s *splitter) positionsDue(now time.Time) bool {
+// positionsWanted reports whether an epoch is needed for nothing but positions.
+func (s *splitter) positionsWanted(now time.Time) bool {
 	return !s.movedAt.IsZero() && now.Sub(s.movedAt) >= max(s.limits.Interval, positionsInterval)
 }
 
@@ -197,8 +197,8 @@ func (s *splitter) send(ctx context.Context, source string, b *buffer, recs *pip
 	header := s.header()
 	recs.EpochTime = header.micros()
 	t := &task{buffer: b, epoch: s.number, header: header, source: source, records: recs, done: make(chan struct{})}
-	if s.pins != nil {
-		t.pins = s.pins(s.epoch())
+	if s.snapshotsOf != nil {
+		t.snapshots = s.snapshotsOf(s.epoch())
 	}
 	select {
 	case s.events <- event{task: t}:
@@ -229,7 +229,7 @@ func (s *splitter) endEpoch(ctx context.Context) error {
 // end sends the last barrier of this run.
 func (s *splitter) end(ctx context.Context, last bool) error {
 	s.open.last = last
-	s.open.wanted = s.open.wanted || !s.movedAt.IsZero() // they would be lost otherwise
+	s.open.wanted = s.open.wanted || !s.movedAt.IsZero() // or else positions would be lost
 	if err := s.endEpoch(ctx); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type stageWorker struct {
 	mapper  pipeline.Mapper
 	filters map[string][]pipeline.ChangeMapper // by source
 	rows    []pipeline.RowMapper               // as Rows of the stage; nil where nobody wants the rows
-	bad     map[int32]badRow                   // by record of the batch in hand, all of whose changes it strikes
+	bad     map[int32]badRow                   // by record of the current batch; all changes of such a record are rejected
 	key     []byte
 	keys    []byte
 	ends    []int
@@ -85,24 +85,24 @@ func (w *stageWorker) mapRows(b *pipeline.Batch, pins []any) error {
 				w.bad[record] = badRow{bad, path.Node.Name}
 			}
 		}
-		out := keepLog(path.Out, in, m)
+		out := filterLog(path.Out, in, m)
 		made[path.Out] = out
 		b.Tables = append(b.Tables, out)
 	}
 	w.limitRows(b)
 	w.dropReplaced(b)
-	return w.strike(b)
+	return w.rejectChanges(b)
 }
 
-// keepLog makes a log of what became of one: what was dropped is left out, but
-// for deletes.
-func keepLog(t *pipeline.Table, in *pipeline.Rows, m pipeline.RowResult) *pipeline.Rows {
+// filterLog returns the log that a row transform makes of one: without the rows that it
+// dropped, but with all deletes.
+func filterLog(t *pipeline.Table, in *pipeline.Rows, m pipeline.RowResult) *pipeline.Rows {
 	out := &pipeline.Rows{Table: t, Record: m.Record, Ops: in.Ops, Change: in.Change}
 	if len(m.Dropped) == 0 {
 		return out
 	}
 	dropped := m.Dropped
-	return pick(out, func(row int32) bool {
+	return filterRows(out, func(row int32) bool {
 		for len(dropped) > 0 && dropped[0] < row {
 			dropped = dropped[1:]
 		}
@@ -110,12 +110,12 @@ func keepLog(t *pipeline.Table, in *pipeline.Rows, m pipeline.RowResult) *pipeli
 	})
 }
 
-// pick returns the rows of a log that keep says, asked in order. It takes the
-// record over.
-func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
+// filterRows returns the rows of a log for which stays returns true; it is asked in order.
+// The caller's record becomes the result's, or is released.
+func filterRows(rows *pipeline.Rows, stays func(row int32) bool) *pipeline.Rows {
 	kept := make([]int32, 0, len(rows.Ops))
 	for row := range int32(len(rows.Ops)) {
-		if keep(row) {
+		if stays(row) {
 			kept = append(kept, row)
 		}
 	}
@@ -131,14 +131,14 @@ func pick(rows *pipeline.Rows, keep func(row int32) bool) *pipeline.Rows {
 	return out
 }
 
-// dropReplaced takes out the deletes whose key the same change upserts, where
-// all rows of old images were asked for: what is left deletes just the rows that
-// the old image had and the new one, as far as it was not dropped, has not.
+// dropReplaced removes the deletes whose key the same change upserts, where deletes of all
+// rows of old images were asked for (FullOldImages). The deletes that are left are of rows
+// that the old image has, and the new one has not or that were dropped from it.
 func (w *stageWorker) dropReplaced(b *pipeline.Batch) {
 	for i, rows := range b.Tables {
 		if w.stage.Needs.FullOldImages[w.stage.Root(rows.Table).Name] && slices.Contains(rows.Ops, pipeline.OpDelete) {
 			gone := w.replaced(rows, b.Changes)
-			b.Tables[i] = pick(rows, func(row int32) bool { return !gone[row] })
+			b.Tables[i] = filterRows(rows, func(row int32) bool { return !gone[row] })
 		}
 	}
 }
@@ -202,17 +202,17 @@ func appendKey(dst []byte, rows *pipeline.Rows, row int) []byte {
 	return dst
 }
 
-// strike makes dead letters of the changes that have bad rows, and takes all of
-// their rows out, in whatever table: a change is atomic.
-func (w *stageWorker) strike(b *pipeline.Batch) error {
+// rejectChanges makes dead letters of the changes that have bad rows, and removes all of
+// their rows from all tables, because a change is atomic.
+func (w *stageWorker) rejectChanges(b *pipeline.Batch) error {
 	if len(w.bad) == 0 {
 		return nil
 	}
-	number := make([]int32, len(b.Changes)) // the changes' new indices; -1 = struck
+	number := make([]int32, len(b.Changes)) // the changes' new indices; -1 = rejected
 	changes := make([]pipeline.Change, 0, len(b.Changes))
 	for i, c := range b.Changes {
-		why, struck := w.bad[c.Record]
-		if !struck {
+		why, rejected := w.bad[c.Record]
+		if !rejected {
 			number[i] = int32(len(changes))
 			changes = append(changes, c)
 			continue
@@ -233,7 +233,7 @@ func (w *stageWorker) strike(b *pipeline.Batch) error {
 	slices.SortStableFunc(b.DeadLetters, func(x, y pipeline.DeadLetter) int { return x.At - y.At })
 	b.Changes = changes
 	for i, rows := range b.Tables {
-		out := pick(rows, func(row int32) bool { return number[rows.Change[row]] >= 0 })
+		out := filterRows(rows, func(row int32) bool { return number[rows.Change[row]] >= 0 })
 		renumbered := make([]int32, len(out.Change))
 		for k, c := range out.Change {
 			renumbered[k] = number[c]

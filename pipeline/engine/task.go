@@ -6,19 +6,19 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// task is a run of one source's records within one epoch: what a worker does at a
-// time. The splitter makes it; a worker sets what it became; the epoch builder
-// takes that.
+// task is a run of one source's records within one epoch, which one worker maps at a time.
+// The splitter makes it, a worker fills in the batches, and the epoch builder adds them to
+// the epoch.
 type task struct {
-	buffer  *buffer
-	epoch   int // that it belongs to, counted from the start of the run
-	header  *epochHeader
-	source  string // the node's name
-	records *pipeline.Records
-	pins    []any             // the versions of references that the epoch is pinned to
-	batches []*pipeline.Batch // by step; nil where the step does not read the source
-	err     error
-	done    chan struct{} // closed when batches or err are set
+	buffer    *buffer
+	epoch     int // that it belongs to, counted from the start of the run
+	header    *epochHeader
+	source    string // the node's name
+	records   *pipeline.Records
+	snapshots []any             // the versions of references that the epoch is pinned to
+	batches   []*pipeline.Batch // by stage; nil where the stage does not read the source
+	err       error
+	done      chan struct{} // closed when batches or err are set
 }
 
 // buffer is the memory that one Read returned, which its tasks share.
@@ -37,8 +37,8 @@ func newBuffer(r *pipeline.Records) *buffer {
 // retain adds a user.
 func (b *buffer) retain() { b.users.Add(1) }
 
-// release frees the memory when nobody uses it any more. Where an error keeps it
-// from being called, the garbage collector does the work.
+// release drops a user, and frees the memory after the last one. After an error it may not
+// be called; the garbage collector frees the memory then.
 func (b *buffer) release() {
 	if b.users.Add(-1) == 0 && b.free != nil {
 		b.free()

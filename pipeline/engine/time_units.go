@@ -93,7 +93,7 @@ func coarsen(s *stage, b *pipeline.Batch, log *slog.Logger) error {
 	return nil
 }
 
-// logUnit says that the times of a change's table are cut otherwise from now on.
+// logUnit logs that the times of a change's table are cut to another unit from now on.
 func logUnit(log *slog.Logger, s *stage, b *pipeline.Batch, c *pipeline.Change, before, now int32) {
 	about := []any{"node", s.Name, "table", c.Table, "source", b.Records.Source, "from", unitName(before), "to", unitName(now), "position", b.Records.Position(int(c.Record)).String()}
 	if now < before {

@@ -43,11 +43,11 @@ func (w *stageWorker) do(ctx context.Context, t *task) (*pipeline.Batch, error) 
 	if err != nil {
 		return b, fmt.Errorf("transform %s: %w", w.stage.Name, err)
 	}
-	return b, w.mapRows(b, t.pins)
+	return b, w.mapRows(b, t.snapshots)
 }
 
-// reads reports whether the stage reads the records. A dead letter goes to the
-// transform that refused it: others have had it.
+// reads reports whether the stage reads the records. A replayed dead letter goes only to the
+// transform that refused it; in others it has taken effect.
 func reads(s *stage, r *pipeline.Records) bool {
 	return (r.Replays == nil || r.Replays[0].Origin.Transform == s.Name) && s.Reads(r.Source)
 }

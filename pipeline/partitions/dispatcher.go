@@ -20,7 +20,7 @@ type partition struct {
 	reader   pipeline.PartitionReader // nil = not open
 	queued   bool                     // its parents have ended: it is in the queue, or with a worker
 	read     bool                     // in this opening
-	caughtUp bool                     // as it was told last
+	caughtUp bool                     // as it was reported last
 	next     time.Time                // when it is read again
 	endedAt  int                      // the number of discoveries that had begun when it ended in this opening
 }
@@ -61,11 +61,11 @@ type dispatcher struct {
 	jobs    chan job
 	results chan result
 
-	partitions map[string]*partition
-	queue      []*partition        // to be read, the one that has waited longest first
-	outbox     []*pipeline.Records // to be handed over
-	busy       int                 // jobs that workers have
-	toldUnread int
+	partitions     map[string]*partition
+	queue          []*partition        // to be read, the one that has waited longest first
+	outbox         []*pipeline.Records // to be handed over
+	busy           int                 // jobs that workers have
+	reportedUnread int
 
 	discoveries   int  // that have begun
 	discovering   bool // a worker is at it
@@ -173,19 +173,19 @@ func (d *dispatcher) unread() (n int) {
 }
 
 // progress returns records without Spans that say what has changed; nil = nothing has.
-func (d *dispatcher) progress(positions map[string][]byte, dropped []string, told *pipeline.Progress) *pipeline.Records {
+func (d *dispatcher) progress(positions map[string][]byte, dropped []string, change *pipeline.Progress) *pipeline.Records {
 	unread := d.unread()
-	if len(positions) == 0 && len(dropped) == 0 && told == nil && unread == d.toldUnread {
+	if len(positions) == 0 && len(dropped) == 0 && change == nil && unread == d.reportedUnread {
 		return nil
 	}
-	if told == nil {
-		told = &pipeline.Progress{}
+	if change == nil {
+		change = &pipeline.Progress{}
 	}
-	told.Unread, d.toldUnread = unread, unread
-	return &pipeline.Records{Source: d.source, Format: &pipeline.Format{}, Progress: told, Positions: positions, Dropped: dropped}
+	change.Unread, d.reportedUnread = unread, unread
+	return &pipeline.Records{Source: d.source, Format: &pipeline.Format{}, Progress: change, Positions: positions, Dropped: dropped}
 }
 
-// run gives out reads and hands over what they bring, until ctx ends, something fails,
+// run assigns reads to workers and hands over what they bring, until ctx ends, something fails,
 // or, of a bounded source, all partitions have ended: io.EOF.
 func (d *dispatcher) run(ctx context.Context, out chan<- *pipeline.Records) error {
 	timer := time.NewTimer(d.options.PollInterval)
@@ -208,11 +208,11 @@ func (d *dispatcher) run(ctx context.Context, out chan<- *pipeline.Records) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case jobs <- next:
-			d.given(next)
+			d.assigned(next)
 		case handOver <- head:
 			d.outbox = slices.Delete(d.outbox, 0, 1)
 		case r := <-d.results:
-			if err := d.take(r); err != nil {
+			if err := d.handle(r); err != nil {
 				return err
 			}
 		case <-timer.C:
@@ -248,7 +248,7 @@ func (d *dispatcher) discoveryWanted() bool {
 	return false
 }
 
-// nextJob returns what is to be done first, and how long that has time.
+// nextJob returns the job to assign next, and how long to wait until then.
 func (d *dispatcher) nextJob(now time.Time) (next job, wait time.Duration) {
 	wait = d.nextDiscovery.Sub(now)
 	if d.discovering {
@@ -266,8 +266,8 @@ func (d *dispatcher) nextJob(now time.Time) (next job, wait time.Duration) {
 	return job{}, max(wait, time.Nanosecond)
 }
 
-// given notes that a worker has a job.
-func (d *dispatcher) given(j job) {
+// assigned notes that a worker has taken a job.
+func (d *dispatcher) assigned(j job) {
 	d.busy++
 	if j.of == nil {
 		d.discoveries, d.discovering = d.discoveries+1, true
@@ -276,8 +276,8 @@ func (d *dispatcher) given(j job) {
 	d.queue = slices.DeleteFunc(d.queue, func(p *partition) bool { return p == j.of })
 }
 
-// take takes what became of a job.
-func (d *dispatcher) take(r result) error {
+// handle goes on with the result of a job.
+func (d *dispatcher) handle(r result) error {
 	d.busy--
 	var gap *pipeline.GapError
 	switch {
@@ -290,36 +290,36 @@ func (d *dispatcher) take(r result) error {
 	case errors.As(r.err, &gap) && r.read.Records != nil:
 		return fmt.Errorf("partition %s gives records together with a gap, which come before it", r.of.Name) // they would be lost (I3)
 	case errors.As(r.err, &gap) && !d.input.Bounded():
-		return d.takeGap(r.of, gap)
+		return d.handleGap(r.of, gap)
 	case r.err != nil && !ended(r.err):
 		return fmt.Errorf("partition %s: %w", r.of.Name, r.err)
 	}
-	return d.takeRead(r.of, r.read, ended(r.err))
+	return d.handleRead(r.of, r.read, ended(r.err))
 }
 
-// takeGap tells what is lost, and goes on behind it.
-func (d *dispatcher) takeGap(p *partition, gap *pipeline.GapError) error {
-	name, position := p.people(), p.cursor.text()
+// handleGap reports what is lost, and goes on behind it.
+func (d *dispatcher) handleGap(p *partition, gap *pipeline.GapError) error {
+	name, position := p.displayName(), p.cursor.text()
 	if gap.Position != "" {
 		position = gap.Position
 	}
 	d.env.Notify(pipeline.Notice{Event: pipeline.EventLost, Message: gap.Error(), Partition: name, Position: position, Lost: gap.Lost, Gap: true})
 	if gap.Resume == nil {
-		return d.takeRead(p, pipeline.PartitionRecords{}, true)
+		return d.handleRead(p, pipeline.PartitionRecords{}, true)
 	}
-	return d.takeRead(p, pipeline.PartitionRecords{Cursor: gap.Resume}, false)
+	return d.handleRead(p, pipeline.PartitionRecords{Cursor: gap.Resume}, false)
 }
 
-// people returns what people call the partition.
-func (p *partition) people() string {
+// displayName returns what people call the partition.
+func (p *partition) displayName() string {
 	if p.DisplayName != "" {
 		return p.DisplayName
 	}
 	return p.Name
 }
 
-// takeRead hands over what was read of a partition, and queues it, or its children.
-func (d *dispatcher) takeRead(p *partition, read pipeline.PartitionRecords, end bool) error {
+// handleRead hands over what was read of a partition, and queues it, or its children.
+func (d *dispatcher) handleRead(p *partition, read pipeline.PartitionRecords, end bool) error {
 	before, at := p.cursor, read.Cursor
 	records := read.Records
 	if records != nil && records.Len() == 0 {
@@ -338,12 +338,12 @@ func (d *dispatcher) takeRead(p *partition, read pipeline.PartitionRecords, end 
 		}
 	}
 	p.cursor.Ended = end
-	told := d.tell(p, records != nil, read.CaughtUp || end)
+	change := d.progressOf(p, records != nil, read.CaughtUp || end)
 	if records != nil {
 		records.Source, records.Partition, records.DisplayName = d.source, p.Name, p.DisplayName
 		records.First, records.CursorAfter = before.Records, before.after(records, end)
-		if told != nil || d.unread() != d.toldUnread {
-			records.Progress = d.progress(nil, nil, told).Progress
+		if change != nil || d.unread() != d.reportedUnread {
+			records.Progress = d.progress(nil, nil, change).Progress
 		}
 		d.outbox = append(d.outbox, records)
 	} else {
@@ -351,7 +351,7 @@ func (d *dispatcher) takeRead(p *partition, read pipeline.PartitionRecords, end 
 		if p.cursor.At != before.At || end {
 			positions = map[string][]byte{p.Name: p.cursor.encode()}
 		}
-		if r := d.progress(positions, nil, told); r != nil {
+		if r := d.progress(positions, nil, change); r != nil {
 			d.outbox = append(d.outbox, r)
 		}
 	}
@@ -368,9 +368,9 @@ func (d *dispatcher) takeRead(p *partition, read pipeline.PartitionRecords, end 
 	return nil
 }
 
-// tell returns what is new about how far a partition is read; nil = nothing is. The
-// engine takes one with records for behind until it is told otherwise.
-func (d *dispatcher) tell(p *partition, records, caughtUp bool) *pipeline.Progress {
+// progressOf returns what has changed in how far a partition is read; nil = nothing has. The
+// engine counts a partition that gave records as behind until a Progress says otherwise.
+func (d *dispatcher) progressOf(p *partition, records, caughtUp bool) *pipeline.Progress {
 	first := !p.read
 	was := p.caughtUp && !records
 	p.read, p.caughtUp = true, caughtUp

@@ -15,11 +15,12 @@
 //
 // # Who does what
 //
-// One goroutine, the dispatcher, owns all partitions and what is known of them. It gives
-// reads to a fixed number of workers, in turn, so that a busy partition keeps no other one waiting,
-// and takes their results one after the other. It gives out no further read while
-// something waits to be handed over: no more than a batch a worker, and one, are in memory. A
-// partition is with one worker at a time, so its order is kept.
+// One goroutine, dispatcher.run, owns all partitions and what is known of them. It assigns
+// reads to a fixed number of workers (dispatcher.work), in turn, so that a busy partition
+// keeps no other one waiting, and handles their results one after the other. It assigns no
+// further read while something waits to be handed over, so that no more than one batch for
+// each worker, and one besides, are in memory. A partition is with one worker at a time, so
+// its order is kept. [Source] is what the engine sees of all this.
 //
 // # Gaps
 //

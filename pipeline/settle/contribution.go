@@ -21,7 +21,7 @@ type contribution struct {
 	fate      pipeline.OnDelete // of a dead one: what becomes of the row; Delete = it only says when it went
 	values    [][]byte
 	times     []int64 // of the changes that the values are from
-	none      bool    // the row was left out: it is not kept
+	none      bool    // a transform left the row out, so nothing is stored of it
 }
 
 // keyContribution is the contribution of an item in the row of a key.
@@ -98,8 +98,8 @@ func (s *contribution) newerThan(a int64, o *contribution, b int64) bool {
 	return cmp.Or(bytes.Compare(s.itemKey, o.itemKey), s.item.Compare(o.item)) > 0
 }
 
-// row returns the row that the contributions make, with the flags where there are any,
-// packed; nil = there is none.
+// row returns the packed row that the contributions make, with the columns of Flag if the
+// policy has them; nil = there is none.
 func (rules *policyRules) row(contributions []contribution) []byte {
 	live := rules.bestLive(contributions)
 	var values [][]byte
@@ -112,8 +112,8 @@ func (rules *policyRules) row(contributions []contribution) []byte {
 	return rules.rowOf(values, lastDead(contributions))
 }
 
-// rowOf returns the row that live contributions make, which has these values, nil = there is
-// none, or that the last dead one left.
+// rowOf returns the row of the given values, which live contributions make; without values,
+// the row that the last dead contribution left. nil = there is no row.
 func (rules *policyRules) rowOf(values [][]byte, dead *contribution) []byte {
 	live := values != nil
 	switch {
@@ -187,9 +187,9 @@ func (rules *policyRules) next(was, by *contribution) *contribution {
 	return by
 }
 
-// released reports whether a row that stayed when its item expired is not for the
-// item to take away any more: what says that it had gone before, or was left out,
-// came late.
+// released reports whether a row that stayed when its item expired no longer belongs to the
+// item: a change that came late, and says that the row had gone before or was left out,
+// does not take it away.
 func (s *contribution) released(by *contribution) bool {
 	if !s.dead || s.fate != pipeline.Keep || by == nil || !by.dead {
 		return false
@@ -197,9 +197,9 @@ func (s *contribution) released(by *contribution) bool {
 	return by.fate == pipeline.Delete && by.deletedAt < s.deletedAt || by.none && by.deletedAt <= s.deletedAt
 }
 
-// forget drops the contributions of items that had the row so long ago that their removal is
-// forgotten, and were not the last: an older change of an item that is not known is a
-// dead letter.
+// forget drops the contributions of items that lost the row so long ago that their removal
+// is forgotten, but for the last one: an older change of such an item becomes a dead letter,
+// so the contribution can't matter any more.
 func forget(contributions []contribution, tables *LogicalTables) []contribution {
 	last := lastDead(contributions)
 	if last == nil {
@@ -209,8 +209,8 @@ func forget(contributions []contribution, tables *LogicalTables) []contribution 
 	return slices.DeleteFunc(contributions, func(s contribution) bool { return s.dead && s.item != item && tables.forgotten(s.table, s.deletedAt) })
 }
 
-// over reports whether it is forgotten that a row went, and nothing is left of it.
-func over(contributions []contribution, tables *LogicalTables) bool {
+// allForgotten reports whether it is forgotten that a row went, and nothing is left of it.
+func allForgotten(contributions []contribution, tables *LogicalTables) bool {
 	for i := range contributions {
 		if s := &contributions[i]; !s.dead || s.fate != pipeline.Delete || !tables.forgotten(s.table, s.deletedAt) {
 			return false

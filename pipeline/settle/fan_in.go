@@ -47,12 +47,12 @@ type fanInKey struct {
 
 // fanInContribution is one contribution of a fan-in key.
 type fanInContribution struct {
-	at      pipeline.Hash // its key in the state
-	item    pipeline.Hash
-	entry   []byte        // nil = there is none
-	was     *contribution // of the state
-	now     *contribution
-	indexed *contribution // that the tree has the ranks of
+	stateKey pipeline.Hash // its key in the state
+	item     pipeline.Hash
+	entry    []byte        // nil = there is none
+	was      *contribution // of the state
+	now      *contribution
+	indexed  *contribution // that the tree has the ranks of
 }
 
 // scannedChangesMax is the number of changes above which a key is a fan-in key, though its
@@ -83,13 +83,13 @@ func (p *policySettler) fanInKeyOf(key pipeline.Hash, entry []byte) (fanInKey, e
 	if err != nil {
 		return fanInKey{}, err
 	}
-	k := p.scatter(key, decodeContributions(value, &p.policyRules))
+	k := p.newFanInKey(key, decodeContributions(value, &p.policyRules))
 	k.inlineEntry = entry
 	return k, nil
 }
 
-// scatter makes a fan-in key of contributions.
-func (p *policySettler) scatter(key pipeline.Hash, contributions []contribution) fanInKey {
+// newFanInKey makes a fan-in key of contributions.
+func (p *policySettler) newFanInKey(key pipeline.Hash, contributions []contribution) fanInKey {
 	k := fanInKey{key: key, tree: btree.New(key), byItem: map[pipeline.Hash]*fanInContribution{}, whole: true}
 	for i := range contributions {
 		s := p.fanIn.contribution(&k, contributions[i].item)
@@ -132,7 +132,7 @@ func (c *fanIn) contribution(k *fanInKey, item pipeline.Hash) *fanInContribution
 	s := k.byItem[item]
 	if s == nil {
 		h := xxh3.Hash128(packed.AppendHash(packed.AppendHash([]byte("share"), k.key), item))
-		s = &fanInContribution{at: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, item: item}
+		s = &fanInContribution{stateKey: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, item: item}
 		k.byItem[item] = s
 		if k.contributions = append(k.contributions, s); !k.whole {
 			c.asked = append(c.asked, s)
@@ -146,9 +146,9 @@ func (p *policySettler) readContributions() error {
 	asked := p.fanIn.asked
 	p.fanIn.asked = nil
 	var failed error
-	err := p.fanIn.finder.Find(p.keys, len(asked), func(i int32) pipeline.Hash { return asked[i].at }, func(i int32, entry []byte) {
+	err := p.fanIn.finder.Find(p.keys, len(asked), func(i int32) pipeline.Hash { return asked[i].stateKey }, func(i int32, entry []byte) {
 		s := asked[i]
-		value, err := p.longKeys.Whole(s.at, entry)
+		value, err := p.longKeys.Whole(s.stateKey, entry)
 		if err != nil {
 			failed = err
 			return
@@ -340,7 +340,7 @@ func (p *policySettler) count(k *fanInKey, s *contribution, n int) {
 
 // forgetFanIn does what forget does.
 func (p *policySettler) forgetFanIn() error {
-	if !p.tables.forget() {
+	if !p.tables.anyForgotten() {
 		return nil
 	}
 	c := &p.fanIn

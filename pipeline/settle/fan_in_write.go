@@ -67,10 +67,10 @@ func (p *policySettler) putFanInKey(k *fanInKey) error {
 
 func (p *policySettler) putContribution(s *fanInContribution, now *contribution) error {
 	if now == nil {
-		return p.longKeys.Put(s.at, s.entry, nil)
+		return p.longKeys.Put(s.stateKey, s.entry, nil)
 	}
 	p.encoded = now.append(append(p.encoded[:0], contributionEntry))
-	return p.longKeys.Put(s.at, s.entry, p.encoded)
+	return p.longKeys.Put(s.stateKey, s.entry, p.encoded)
 }
 
 // makeInline gives fan-in keys an entry that has all their contributions.
@@ -122,14 +122,14 @@ func (p *policySettler) sweepKeys() (err error) {
 	expired := func(h pipeline.Hash, v []byte) bool {
 		switch v[0] {
 		case inlineEntry:
-			return over(decodeContributions(v, &p.policyRules), p.tables)
+			return allForgotten(decodeContributions(v, &p.policyRules), p.tables)
 		case fanInEntry:
 			k := openFanInKey(h, v)
 			return k.liveCount+k.visibleDeadCount == 0 && k.lastDied < p.horizon(&k)
 		}
 		return false
 	}
-	p.keysAt, err = sweep(p.keys, &p.longKeys, p.keysAt, p.sweptEntries(), expired, func(h pipeline.Hash, entry []byte) error {
+	p.keysAt, err = sweep(p.keys, &p.longKeys, p.keysAt, p.sweepEntriesMax(), expired, func(h pipeline.Hash, entry []byte) error {
 		if entry[0] != fanInEntry {
 			return p.longKeys.Put(h, entry, nil)
 		}

@@ -168,7 +168,7 @@ func (p *itemPhase) settle(members []int32, entry []byte) error {
 			return nil
 		}
 	}
-	return p.pickNewest(members, entry, value, known)
+	return p.findNewest(members, entry, value, known)
 }
 
 // expired reports whether the state is a tombstone from before the time for
@@ -208,10 +208,10 @@ func (p *itemPhase) rejectLate(members []int32) {
 	}
 }
 
-// pickNewest settles the item among the state's candidates, if they are as new, and
+// findNewest settles the item among the state's candidates, if they are as new, and
 // the epoch's changes of the newest time. Older ones tell what was before. It fails
 // if they are of several items.
-func (p *itemPhase) pickNewest(members []int32, entry, value []byte, known bool) error {
+func (p *itemPhase) findNewest(members []int32, entry, value []byte, known bool) error {
 	it := &p.item
 	at, older := p.newestTime(members, known)
 	var old []packedRow
@@ -308,7 +308,7 @@ func (p *itemPhase) addToPast(members []int32, at int64, known bool) bool {
 		}
 	}
 	slices.SortStableFunc(p.older, func(a, b pipeline.Candidate) int { return cmp.Compare(a.Time, b.Time) })
-	older := p.older[lastTwo(p.older):]
+	older := p.older[pastStart(p.older):]
 	if len(older) < len(p.older) && it.past.known() && it.past.instants[0].time < older[0].Time {
 		it.past.reset()
 	}
@@ -321,9 +321,9 @@ func (p *itemPhase) addToPast(members []int32, at int64, known bool) bool {
 	return len(older) > 0
 }
 
-// lastTwo returns from where on changes tell all of the past that may matter, when they
+// pastStart returns from where on changes tell all of the past that may matter, when they
 // are sorted by time: from the last but one on that is the only one of its time.
-func lastTwo(older []pipeline.Candidate) int {
+func pastStart(older []pipeline.Candidate) int {
 	alone := 0
 	for i := len(older) - 1; i >= 0; i-- {
 		if (i == 0 || older[i-1].Time < older[i].Time) && (i == len(older)-1 || older[i+1].Time > older[i].Time) {
@@ -383,7 +383,7 @@ func (p *itemPhase) noteKeyChanges(hash pipeline.Hash, was int64, old []packedRo
 
 // sweep forgets some tombstones whose time is over.
 func (p *itemPhase) sweep() (err error) {
-	if !p.hasTombstones || !p.tables.forget() {
+	if !p.hasTombstones || !p.tables.anyForgotten() {
 		return nil
 	}
 	deletions := 0
@@ -397,7 +397,7 @@ func (p *itemPhase) sweep() (err error) {
 		p.item.decode(v, &p.itemRows)
 		return p.expired(&p.item)
 	}
-	p.sweepAt, err = sweep(p.state, &p.long, p.sweepAt, sweptEntries(len(p.buffer.changes), deletions), expired, func(h pipeline.Hash, entry []byte) error {
+	p.sweepAt, err = sweep(p.state, &p.long, p.sweepAt, sweepEntriesMax(len(p.buffer.changes), deletions), expired, func(h pipeline.Hash, entry []byte) error {
 		return p.long.Put(h, entry, nil)
 	})
 	return err

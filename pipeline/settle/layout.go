@@ -100,8 +100,8 @@ func (s *schema) bind(name string, t *pipeline.Table) error {
 	return nil
 }
 
-// keyMore adds columns to those that tell rows apart.
-func (s *schema) keyMore(columns []string) error {
+// addKeyColumns adds columns to those that tell rows apart.
+func (s *schema) addKeyColumns(columns []string) error {
 	key := slices.Clone(s.key)
 	for _, name := range columns {
 		i := s.of.Column(name)

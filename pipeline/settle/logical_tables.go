@@ -110,8 +110,8 @@ func (t *LogicalTables) Learn(c *pipeline.Change) error {
 // forgotten reports whether deletions of a time are forgotten.
 func (t *LogicalTables) forgotten(table uint16, at int64) bool { return at < t.horizons[table] }
 
-// forget reports whether deletions were ever forgotten.
-func (t *LogicalTables) forget() bool {
+// anyForgotten reports whether deletions were ever forgotten.
+func (t *LogicalTables) anyForgotten() bool {
 	for _, at := range t.horizons {
 		if at != noTime {
 			return true

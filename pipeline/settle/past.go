@@ -91,7 +91,7 @@ func (p *past) add(c *pipeline.Candidate) {
 	case p.instants[i].time < c.Time:
 		p.insert(i, c.Time)
 	}
-	p.instants[i].join(c)
+	p.instants[i].add(c)
 	p.forgetBefore(pastInstantsMax - 1)
 }
 
@@ -123,8 +123,8 @@ func (p *past) trim() {
 	}
 }
 
-// join takes a change of the time.
-func (m *instant) join(c *pipeline.Candidate) {
+// add takes a change of the time.
+func (m *instant) add(c *pipeline.Candidate) {
 	if !m.sealed {
 		m.changes, _ = pipeline.AddCandidate(m.changes, self, *c)
 	}

@@ -31,16 +31,16 @@ type policySettler struct {
 	sweepAt   pipeline.Hash   // of items
 	keysAt    pipeline.Hash   // and of keys
 
-	buffer     *epochBuffer
-	rows       rowBuffer
-	unfiltered *pipeline.Table
-	dropped    map[int32][]pipeline.Hash // by change: the keys of the rows of unfiltered
-	keyChanges []contributionChange
-	ofKey      []contributionChange // of one key
-	fanIn      fanIn
-	rowChanges []rowChange
-	encoded    []byte
-	scratch    []byte
+	buffer       *epochBuffer
+	rows         rowBuffer
+	unfiltered   *pipeline.Table
+	dropped      map[int32][]pipeline.Hash // by change: the keys of the rows of unfiltered
+	keyChanges   []contributionChange
+	changesOfKey []contributionChange // of one key
+	fanIn        fanIn
+	rowChanges   []rowChange
+	encoded      []byte
+	scratch      []byte
 }
 
 // policyRules are a policy as the parts of a policy use it.
@@ -112,7 +112,7 @@ func newPolicySettler(o PolicyTable, tables *LogicalTables, b *epochBuffer) (*po
 		return nil, err
 	}
 	p.schema = schemas[base.Name]
-	if err := p.schema.keyMore(o.ExtraKey); err != nil {
+	if err := p.schema.addKeyColumns(o.ExtraKey); err != nil {
 		return nil, err
 	}
 	for _, c := range p.schema.Columns {
@@ -173,14 +173,14 @@ func (p *policySettler) runRows() (*SettledRows, error) {
 	if err := p.apply(); err != nil {
 		return nil, err
 	}
-	if p.tables.forget() {
+	if p.tables.anyForgotten() {
 		if err := p.sweep(); err != nil {
 			return nil, err
 		}
 	}
 	rows := p.build()
 	p.rows.reset()
-	p.keyChanges, p.rowChanges, p.ofKey, p.fanIn = nil, nil, nil, fanIn{}
+	p.keyChanges, p.rowChanges, p.changesOfKey, p.fanIn = nil, nil, nil, fanIn{}
 	clear(p.dropped)
 	return rows, nil
 }
@@ -192,7 +192,7 @@ func (p *policySettler) sweep() (err error) {
 		newest := &h.entries[0]
 		return newest.removal != pipeline.NotRemoved && newest.rows == nil && p.tables.forgotten(h.table, newest.Time)
 	}
-	p.sweepAt, err = sweep(p.items, &p.longItems, p.sweepAt, p.sweptEntries(), expired, func(h pipeline.Hash, entry []byte) error {
+	p.sweepAt, err = sweep(p.items, &p.longItems, p.sweepAt, p.sweepEntriesMax(), expired, func(h pipeline.Hash, entry []byte) error {
 		return p.longItems.Put(h, entry, nil)
 	})
 	if err != nil || !p.keepsDeleted || p.onDelete != pipeline.Delete && p.onExpiry != pipeline.Delete {
@@ -283,7 +283,7 @@ func (p *policySettler) rowsOf(i int32) []packedRow {
 func (p *policySettler) noteKeyChanges(item pipeline.Hash, before, now []keyContribution, change int32) {
 	for i := range now {
 		for len(before) > 0 && before[0].key.Less(now[i].key) {
-			p.noteLeft(item, before[0].key, change)
+			p.noteRemoved(item, before[0].key, change)
 			before = before[1:]
 		}
 		now[i].item = item
@@ -293,11 +293,11 @@ func (p *policySettler) noteKeyChanges(item pipeline.Hash, before, now []keyCont
 		}
 	}
 	for i := range before {
-		p.noteLeft(item, before[i].key, change)
+		p.noteRemoved(item, before[i].key, change)
 	}
 }
 
-func (p *policySettler) noteLeft(item, key pipeline.Hash, change int32) {
+func (p *policySettler) noteRemoved(item, key pipeline.Hash, change int32) {
 	if !p.keepsDeleted {
 		p.keyChanges = append(p.keyChanges, contributionChange{key: key, item: item, change: change})
 	}
@@ -333,12 +333,12 @@ func (p *policySettler) apply() error {
 		return err
 	}
 	for g, indices := range groups {
-		p.ofKey = inReadOrder(p.ofKey, p.keyChanges, indices)
+		p.changesOfKey = inReadOrder(p.changesOfKey, p.keyChanges, indices)
 		v, apply := p.buffer.values[g], p.applyKey
 		if v != nil && v[0] == fanInEntry || len(indices) > p.scannedChanges {
 			apply = p.addFanInKey
 		}
-		if err := apply(p.ofKey, v); err != nil {
+		if err := apply(p.changesOfKey, v); err != nil {
 			return err
 		}
 	}
@@ -374,7 +374,7 @@ func (p *policySettler) putInline(key pipeline.Hash, entry []byte, contributions
 	if len(p.encoded) <= p.inlineBytes || len(contributions) == 1 {
 		return p.longKeys.Put(key, entry, p.encoded)
 	}
-	k := p.scatter(key, contributions)
+	k := p.newFanInKey(key, contributions)
 	k.inlineEntry = entry
 	return p.putFanInKey(&k)
 }
@@ -400,13 +400,13 @@ func (p *policySettler) build() *SettledRows {
 	return r
 }
 
-// sweptEntries returns how many entries a sweep looks at.
-func (p *policySettler) sweptEntries() int {
+// sweepEntriesMax returns how many entries a sweep looks at.
+func (p *policySettler) sweepEntriesMax() int {
 	deletions := 0
 	for _, r := range p.rows.ranges {
 		if r.empty() {
 			deletions++
 		}
 	}
-	return sweptEntries(p.buffer.added, deletions)
+	return sweepEntriesMax(p.buffer.added, deletions)
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 )
 
-// sweptEntries returns how many entries an epoch looks at for ones that have expired: of
+// sweepEntriesMax returns how many entries an epoch looks at for ones that have expired: of
 // each change a part, and several of each that may leave a tombstone, so that
 // tombstones do not outgrow what lives.
-func sweptEntries(changes, deletions int) int { return 64 + changes/4 + 4*deletions }
+func sweepEntriesMax(changes, deletions int) int { return 64 + changes/4 + 4*deletions }
 
 // sweep drops values that have expired, looking at some entries from a key on, and
 // returns where to go on.

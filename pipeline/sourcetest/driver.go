@@ -15,8 +15,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// patience bounds a wait for a source that is to give something.
-const patience = 20 * time.Second
+// readTimeout bounds a wait for a source that is to give something.
+const readTimeout = 20 * time.Second
 
 // record is one that a source gave.
 type record struct {
@@ -115,7 +115,7 @@ func (r *sourceDriver) release() {
 // take takes n records, or all that there are with n < 0 of a bounded source.
 func (r *sourceDriver) take(n int) (all []record) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.t.Context(), readTimeout)
 	defer cancel()
 	for n < 0 || len(all) < n {
 		one, err := r.next(ctx)

@@ -75,8 +75,8 @@ func sortMistakes(ms []*Mistake) []*Mistake {
 	return slices.CompactFunc(ms, func(a, b *Mistake) bool { return *a == *b })
 }
 
-// maxExcerpt is the most of a source line that an excerpt shows, in characters.
-const maxExcerpt = 120
+// excerptCharactersMax is the most of a source line that an excerpt shows, in characters.
+const excerptCharactersMax = 120
 
 // textRange is a run of characters in a source line.
 type textRange struct{ line, column, width int }
@@ -91,13 +91,13 @@ func excerpt(lines []string, p textRange) string {
 	at := max(0, min(p.column-1, len(text)))
 	width := max(1, min(p.width, len(text)-at))
 	lead, tail := "", ""
-	if len(text) > maxExcerpt && at > maxExcerpt*2/3 {
-		from := at - maxExcerpt/3
+	if len(text) > excerptCharactersMax && at > excerptCharactersMax*2/3 {
+		from := at - excerptCharactersMax/3
 		text, at, lead = text[from:], at-from+1, "…"
 	}
-	if len(text) > maxExcerpt {
-		text, tail = text[:maxExcerpt], "…"
-		width = max(1, min(width, maxExcerpt-at))
+	if len(text) > excerptCharactersMax {
+		text, tail = text[:excerptCharactersMax], "…"
+		width = max(1, min(width, excerptCharactersMax-at))
 	}
 	shown := strings.TrimRight(lead+string(text)+tail, " ")
 	number := fmt.Sprintf("%5d", p.line)

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// maxFile is the greatest pipeline file in bytes.
-	maxFile = 1 << 20
-	// maxDepth is how deep values nest; maxNodes how many there are, with
+	// fileBytesMax is the greatest pipeline file in bytes.
+	fileBytesMax = 1 << 20
+	// nestingMax is how deep values nest; maxNodes how many there are, with
 	// those that aliases stand for.
-	maxDepth, maxNodes = 64, 200_000
+	nestingMax, nodesMax = 64, 200_000
 )
 
 // treeBuilder turns the syntax tree of a YAML document into nodes.
@@ -38,7 +38,7 @@ func parse(name string, data []byte) (*Node, []*Mistake) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	doc := &document{name: name, lines: strings.Split(text, "\n")}
-	b := &treeBuilder{doc: doc, anchors: map[string]*Node{}, budget: maxNodes}
+	b := &treeBuilder{doc: doc, anchors: map[string]*Node{}, budget: nodesMax}
 	if other := charset.Other(data[:min(len(data), 4)]); other != "" {
 		return nil, []*Mistake{doc.mistake(textRange{}, "the file is "+other, "save it as UTF-8")}
 	}
@@ -89,8 +89,8 @@ func parseYAML(text string) (file *ast.File, err error) {
 
 // checkText refuses what the YAML parser must not be given.
 func checkText(doc *document, text string) *Mistake {
-	if len(text) > maxFile {
-		return doc.mistake(textRange{}, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("a pipeline file has at most %d", maxFile))
+	if len(text) > fileBytesMax {
+		return doc.mistake(textRange{}, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("a pipeline file has at most %d", fileBytesMax))
 	}
 	open := 0
 	for i, line := range doc.lines {
@@ -107,11 +107,11 @@ func checkText(doc *document, text string) *Mistake {
 			case r == ']' || r == '}':
 				open = max(0, open-1)
 			}
-			if open > 4*maxDepth {
+			if open > 4*nestingMax {
 				return doc.mistake(textRange{i + 1, column, 1}, "too many brackets are open here", "")
 			}
 		}
-		if strings.Count(line, "- ")+strings.Count(line, "? ")+strings.Count(line, "-\t") > 4*maxDepth && strings.Trim(line, "-? \t") == "" {
+		if strings.Count(line, "- ")+strings.Count(line, "? ")+strings.Count(line, "-\t") > 4*nestingMax && strings.Trim(line, "-? \t") == "" {
 			return doc.mistake(textRange{i + 1, 1, 1}, "the values nest too deeply", "")
 		}
 	}
@@ -204,7 +204,7 @@ func (b *treeBuilder) node(kind NodeKind, t *token.Token) *Node {
 // build makes the node of a syntax tree. A mistake gives a node of kind Unknown.
 func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 	t := n.GetToken()
-	if b.budget--; depth > maxDepth || b.budget < 0 {
+	if b.budget--; depth > nestingMax || b.budget < 0 {
 		b.tooMany(b.rangeOf(t))
 		return b.node(Unknown, t)
 	}

@@ -90,7 +90,7 @@ func writeTable(b *strings.Builder, rows []row) {
 
 // keyRows lists the keys of a struct, and below each those that it holds.
 func keyRows(t reflect.Type, prefix string, depth int) []row {
-	if depth > maxTypeDepth {
+	if depth > typeNestingMax {
 		panic(fmt.Sprintf("spec: %s nests without end", t))
 	}
 	var rows []row

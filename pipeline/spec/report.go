@@ -17,7 +17,7 @@ func (f *File) Locate(section, node string, path ...string) *Mistake {
 // Secrets are taken out.
 func (f *File) MistakeAt(path []string, message, hint string) *Mistake {
 	m := f.root.findKey(path).Mistake(message, hint)
-	return f.told([]*Mistake{m})[0]
+	return f.redacted([]*Mistake{m})[0]
 }
 
 // Report adds the mistakes that building a node found: err and what is joined
@@ -43,7 +43,7 @@ func (f *File) Warn(section, node string, err error) {
 }
 
 // Warnings returns what Warn has added, in the order of the places.
-func (f *File) Warnings() []*Mistake { return f.told(f.warnings) }
+func (f *File) Warnings() []*Mistake { return f.redacted(f.warnings) }
 
 // Add adds mistakes: those that the use of a value found.
 func (f *parseState) Add(mistakes ...*Mistake) { f.mistakes = append(f.mistakes, mistakes...) }
@@ -54,11 +54,11 @@ func (f *parseState) Err() error {
 	if len(f.mistakes) == 0 {
 		return nil
 	}
-	return &Errors{Mistakes: f.told(f.mistakes)}
+	return &Errors{Mistakes: f.redacted(f.mistakes)}
 }
 
-// told returns mistakes as they are shown.
-func (f *parseState) told(mistakes []*Mistake) []*Mistake {
+// redacted returns mistakes as they are shown.
+func (f *parseState) redacted(mistakes []*Mistake) []*Mistake {
 	for _, m := range mistakes {
 		m.Message, m.Hint, m.Excerpt = f.Redact(m.Message), f.Redact(m.Hint), mask(m.Excerpt, f.root.doc.secrets)
 	}

@@ -13,9 +13,9 @@ const (
 	variableText = `\$\{`
 	durationText = `^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|ns))+$|` + variableText
 	bytesText    = `^[0-9]+(\.[0-9]+)?(B|[kKMGT]B|[KMGT]iB)?$|` + variableText
-	// maxTypeDepth bounds how deep configuration structs nest: one that holds
+	// typeNestingMax bounds how deep configuration structs nest: one that holds
 	// itself has no schema.
-	maxTypeDepth = 16
+	typeNestingMax = 16
 )
 
 // Schema returns the JSON schema of pipeline files, for editors: what it
@@ -84,7 +84,7 @@ func sectionSchema(desc string, kinds map[string]Kind, inputs bool) *jsonSchema 
 const inputsDesc = "What the node reads: node (all its tables) or node.table."
 
 func structSchema(t reflect.Type, depth int) *jsonSchema {
-	if depth > maxTypeDepth {
+	if depth > typeNestingMax {
 		panic(fmt.Sprintf("spec: %s nests without end", t))
 	}
 	s := &jsonSchema{

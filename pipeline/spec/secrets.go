@@ -191,9 +191,9 @@ func newRedactor(secrets []secret) *redactor {
 	return r
 }
 
-// wordSecret is the length up to which a secret is replaced as a whole word
+// wordSecretBytesMax is the length up to which a secret is replaced as a whole word
 // only: of 1 or eu, every other text holds some.
-const wordSecret = 3
+const wordSecretBytesMax = 3
 
 func (r *redactor) redact(s string) string {
 	var out strings.Builder
@@ -215,7 +215,7 @@ func (x secret) at(s string, i int) bool {
 	if !strings.HasPrefix(s[i:], x.value) {
 		return false
 	}
-	if len(x.value) > wordSecret {
+	if len(x.value) > wordSecretBytesMax {
 		return true
 	}
 	before, _ := utf8.DecodeLastRuneInString(s[:i])

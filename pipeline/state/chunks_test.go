@@ -47,7 +47,7 @@ func TestChunks(t *testing.T) {
 
 // An entry that was not used for longer than a slot can tell only looks new.
 func TestAges(t *testing.T) {
-	for _, c := range []struct{ used, epoch, age uint32 }{{1, 1, 0}, {1, 3, 2}, {1, 500, ages - 1}, {1 << usedBits, 1<<usedBits + 5, 5}, {1, 2 + 1<<usedBits, 1}} {
+	for _, c := range []struct{ used, epoch, age uint32 }{{1, 1, 0}, {1, 3, 2}, {1, 500, ageCount - 1}, {1 << usedBits, 1<<usedBits + 5, 5}, {1, 2 + 1<<usedBits, 1}} {
 		if got := newSlot(pipeline.Hash{Hi: ^uint64(0)}, 5, c.used).age(c.epoch); got != int(c.age) {
 			t.Errorf("used in epoch %d, in epoch %d the age is %d, want %d", c.used, c.epoch, got, c.age)
 		}

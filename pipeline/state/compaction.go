@@ -6,12 +6,13 @@ import (
 	"fmt"
 )
 
-// compactionDepth is how many tables a key may be in, in level 0, before that is
-// compacted because the epochs are small.
-const compactionDepth = 8
+// compactionDepthMin is the number of tables of level 0 that one key may be in from which
+// level 0 is compacted, if small epochs wrote them.
+const compactionDepthMin = 8
 
-// compactionBytesMin is the size of level 0 up to which it is left: the database's cache
-// holds that, and a full disk has room for it rather than for a compaction.
+// compactionBytesMin is the size that level 0 has at least when it is compacted: less than
+// that fits into the database's cache, and a disk that is nearly full has no room for a
+// compaction.
 const compactionBytesMin = cacheBytes
 
 // shouldCompact reports whether level 0 is compacted though the database would leave
@@ -21,7 +22,7 @@ const compactionBytesMin = cacheBytes
 // that a byte is written about twice in all; and the state of a pipeline that
 // changes the same items for months stays near its size.
 func shouldCompact(depth, level0, below, least int64) bool {
-	return depth >= compactionDepth && level0 >= max(below, least) && level0 <= depth*memTableBytes
+	return depth >= compactionDepthMin && level0 >= max(below, least) && level0 <= depth*memTableBytes
 }
 
 // compaction is one of level 0 in the background.

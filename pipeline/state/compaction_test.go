@@ -16,8 +16,8 @@ func TestWorthMerging(t *testing.T) {
 		want                 bool
 	}{
 		"nothing":                       {},
-		"a few tables":                  {depth: compactionDepth - 1, level0: 100 * mb},
-		"small tables, nothing below":   {depth: compactionDepth, level0: 100 * mb, want: true},
+		"a few tables":                  {depth: compactionDepthMin - 1, level0: 100 * mb},
+		"small tables, nothing below":   {depth: compactionDepthMin, level0: 100 * mb, want: true},
 		"what the cache holds":          {depth: 20, level0: 15 * mb},
 		"as much as below":              {depth: 20, level0: 60 * mb, below: 60 * mb, want: true},
 		"less than below":               {depth: 20, level0: 60 * mb, below: 61 * mb},
@@ -40,7 +40,7 @@ func TestSmallEpochsAreMerged(t *testing.T) {
 			dir := t.TempDir()
 			s := mustOpen(t, dir, Options{Pipeline: "p", Memory: 1})
 			defer func() { s.Close() }()
-			s.ingestBytes, s.compactionBytesMin = ingestFrom, 0
+			s.ingestBytesMin, s.compactionBytesMin = ingestFrom, 0
 			ks, err := s.Keyspaces(3)
 			if err != nil {
 				t.Fatal(err)
@@ -63,14 +63,14 @@ func TestSmallEpochsAreMerged(t *testing.T) {
 					<-s.compaction.done
 				}
 				m := s.db.Metrics()
-				if depth := m.Levels[0].Sublevels; depth > compactionDepth+1 {
+				if depth := m.Levels[0].Sublevels; depth > compactionDepthMin+1 {
 					t.Fatalf("epoch %d: a key may be in %d tables of level 0", epoch, depth)
 				}
 				for _, l := range m.Levels {
 					size = max(size, l.TablesSize)
 				}
 			}
-			if most := int64(2 * compactionDepth * items * 1100); size > most {
+			if most := int64(2 * compactionDepthMin * items * 1100); size > most {
 				t.Errorf("a level has %d bytes, want at most %d", size, most)
 			}
 			if err := s.Close(); err != nil {

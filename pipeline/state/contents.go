@@ -10,7 +10,7 @@ type Contents struct {
 	Read       []string        `json:"read"`      // the sources of which something was read
 }
 
-// Contents reads them.
+// Contents reads what a pipeline is compared with.
 func (s *Store) Contents() (*Contents, error) {
 	c := &Contents{}
 	definition, err := s.Definition()

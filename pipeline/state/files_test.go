@@ -99,7 +99,7 @@ func TestTablesOnFullDisk(t *testing.T) {
 
 	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1})
 	defer s.Close()
-	s.ingestBytes, s.options.FS = 0, files{disk}
+	s.ingestBytesMin, s.options.FS = 0, files{disk}
 	ks, err := s.Keyspaces(3)
 	if err != nil {
 		t.Fatal(err)

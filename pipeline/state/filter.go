@@ -11,7 +11,7 @@ import (
 // layers, each of twice the size of the one before, as keys come.
 type filter struct {
 	layers    []layer
-	readAhead uint64 // what prefetching read: were it not kept, the compiler would leave the reads out
+	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
 }
 
 // layer is a filter of a fixed size: each key sets bits of one block, which is
@@ -26,13 +26,13 @@ type block [8]uint64
 const (
 	blockKeys  = 42 // keys of a full block: 12 bits each, a false answer in 300
 	filterBits = 6
-	minBlocks  = 1 << 10
+	blocksMin  = 1 << 10
 )
 
 // newFilter returns a filter for the given number of keys and as many again.
 func newFilter(keys int) *filter {
 	f := &filter{}
-	f.grow(2*keys/blockKeys + minBlocks)
+	f.grow(2*keys/blockKeys + blocksMin)
 	return f
 }
 

@@ -14,10 +14,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// tableBytes is the size at which an update goes on in another table. A table has
+// tableBytesMax is the size at which an update goes on in another table. A table has
 // one Bloom filter, which is read whole: a lookup that has to read it again and
 // again must not read a megabyte.
-const tableBytes = 8 << 20
+const tableBytesMax = 8 << 20
 
 // ingestFormat has rows in its blocks, not columns as newer ones: it takes less to
 // write. A compaction writes the database's own.
@@ -27,7 +27,7 @@ const ingestFormat = sstable.TableFormatPebblev4
 // all of them or none.
 func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	t := tables{s: s}
-	if err := errors.Join(fill(&t, checkpoint, u), t.close()); err != nil {
+	if err := errors.Join(writeUpdate(&t, checkpoint, u), t.close()); err != nil {
 		return err
 	}
 	r, err := s.openRun(&t, u.Deltas)
@@ -75,7 +75,7 @@ func (t *tables) Delete(key []byte) error {
 // room begins a table where there is none with room for a key and a value.
 func (t *tables) room(key []byte, value int) error {
 	size := len(key) + value
-	if t.bytes += size; t.w != nil && t.bytes <= tableBytes {
+	if t.bytes += size; t.w != nil && t.bytes <= tableBytesMax {
 		return nil
 	}
 	if err := t.close(); err != nil {

@@ -33,10 +33,10 @@ func Open(dir string, o Options) (*Store, error) {
 // when it belongs to another pipeline, and when a starlift with another layout
 // wrote it. A folder that is missing looks empty, with the id that Create gives it.
 func Inspect(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytes: ingestBytes, compactionBytesMin: compactionBytesMin,
+	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytesMin: ingestBytesMin, compactionBytesMin: compactionBytesMin,
 		runs: runs{tablesMax: runTablesMax}, openTables: vfs.Default}
 	if err := s.inspect(); err != nil {
-		return nil, errors.Join(s.wrong(err), s.Close())
+		return nil, errors.Join(s.withFolder(err), s.Close())
 	}
 	return s, nil
 }
@@ -77,7 +77,7 @@ func (s *Store) inspectEmpty() (err error) {
 	return s.newMeta()
 }
 
-// newMeta describes a folder that Create makes.
+// newMeta makes the description of a folder that Create will make.
 func (s *Store) newMeta() error {
 	id := make([]byte, 8)
 	if _, err := rand.Read(id); err != nil {
@@ -95,7 +95,7 @@ func (s *Store) New() bool { return s.fresh }
 // only Close is of use.
 func (s *Store) Create() error {
 	if err := s.create(); err != nil {
-		return s.wrong(err)
+		return s.withFolder(err)
 	}
 	return nil
 }
@@ -118,9 +118,9 @@ func (s *Store) create() error {
 	if err := os.RemoveAll(filepath.Join(s.dir, removedDB)); err != nil {
 		return err
 	}
-	looked := s.db
+	inspected := s.db
 	s.db = nil
-	if err := looked.Close(); err != nil {
+	if err := inspected.Close(); err != nil {
 		return err
 	}
 	if err := s.openDB(false); err != nil {
@@ -139,7 +139,7 @@ func (s *Store) create() error {
 	if err != nil {
 		return err
 	}
-	s.fresh, s.runs.whole = false, true
+	s.fresh, s.runs.complete = false, true
 	return s.db.Set(keyMeta, raw, pebble.Sync)
 }
 
@@ -159,8 +159,8 @@ func (s *Store) openDB(readOnly bool) error {
 
 func (s *Store) dbDir() string { return filepath.Join(s.dir, "db") }
 
-// wrong says which folder an error is about.
-func (s *Store) wrong(err error) error { return fmt.Errorf("state folder %s: %w", s.dir, err) }
+// withFolder adds the folder to an error.
+func (s *Store) withFolder(err error) error { return fmt.Errorf("state folder %s: %w", s.dir, err) }
 
 // takeLock keeps other processes from the folder.
 func (s *Store) takeLock() error {

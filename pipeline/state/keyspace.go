@@ -27,11 +27,11 @@ type Keyspace struct {
 	cold     bool    // there are hardly any: memory is of no use
 
 	writes    []offset     // of what was put: in cache, or with uncachedBit in uncached
-	first     offset       // of those in cache
+	first     offset       // the first of writes that is in cache
 	uncached  chunks       // what was put and is not in cache
-	index     byhash.Index // of that, as far as it was looked for
-	indexed   int
-	bytes     int // of the writes
+	index     byhash.Index // of uncached, for the first of writes
+	indexed   int          // how many of writes index covers
+	bytes     int          // of the writes
 	unsaved   []*Delta
 	misses    []int
 	readAhead uint64         // of what was prefetched
@@ -59,7 +59,7 @@ type Delta struct {
 	cold     bool // hardly any of it will be looked up
 	saved    atomic.Bool
 
-	readAhead byte // what prefetching read: were it not kept, the compiler would leave the reads out
+	readAhead byte // what prefetching read; the compiler leaves out reads whose result is not used
 }
 
 // Bytes returns about how many bytes saving the delta writes.
@@ -119,8 +119,8 @@ func (k *Keyspace) cached(key pipeline.Hash) (value []byte, known bool) {
 	return v, found
 }
 
-// written returns what this epoch has logged, or epochs wrote that are not saved
-// yet, or were not at the last Take.
+// written returns what this epoch put without caching it, or what was put by epochs that
+// were not saved yet at the last Take.
 func (k *Keyspace) written(key pipeline.Hash) (value []byte, found bool) {
 	for ; k.indexed < len(k.writes); k.indexed++ {
 		if at := k.writes[k.indexed]; at&uncachedBit != 0 {
@@ -186,13 +186,15 @@ func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 }
 
 // PutCold implements pipeline.Keyspace.
-func (k *Keyspace) PutCold(key pipeline.Hash, value []byte) { k.put(key, value, k.epoch-ages+1, true) }
+func (k *Keyspace) PutCold(key pipeline.Hash, value []byte) {
+	k.put(key, value, k.epoch-ageCount+1, true)
+}
 
-// put puts a value into memory, or only logs it, where it is idle and memory is
-// short: then it is no longer there either.
-func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) {
-	if idle && !k.complete && k.filter != nil {
-		k.cache.forget(key)
+// put puts a value into the cache. A cold one is only noted for the save where memory is
+// short; an older value leaves the cache then.
+func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, cold bool) {
+	if cold && !k.complete && k.filter != nil {
+		k.cache.remove(key)
 		k.writes = append(k.writes, k.uncached.add(key, value)|uncachedBit)
 	} else {
 		at := k.cache.put(key, value, used)
@@ -210,7 +212,7 @@ func (k *Keyspace) put(key pipeline.Hash, value []byte, used uint32, idle bool) 
 // Take returns what was written since the last Take, for the epoch's save.
 func (k *Keyspace) Take() *Delta {
 	d := &Delta{prefix: k.prefix, writes: k.sorted(k.writes), uncached: k.uncached, bytes: k.bytes, cold: k.cold}
-	if k.first != 0 { // only these: others would be kept from being freed
+	if k.first != 0 { // only the chunks from there on, so that older ones can be freed
 		d.values = k.cache.values.since(k.first)
 	}
 	k.writes, k.first, k.bytes, k.uncached, k.indexed = k.writes[:0], 0, 0, chunks{}, 0
@@ -232,22 +234,22 @@ func (k *Keyspace) keyAt(at offset) pipeline.Hash {
 
 // sorted returns the last of the entries at some offsets of each key, in the order
 // of the keys.
-func (k *Keyspace) sorted(places []offset) []write {
-	last := make([]write, 0, len(places))
-	for _, at := range places {
+func (k *Keyspace) sorted(offsets []offset) []write {
+	last := make([]write, 0, len(offsets))
+	for _, at := range offsets {
 		w := write{k.keyAt(at), at}
 		if n := len(last); n > 0 && !last[n-1].key.Less(w.key) {
-			return k.sortedByHash(places, last[:0])
+			return k.sortedByHash(offsets, last[:0])
 		}
 		last = append(last, w)
 	}
-	return last // what is settled is put in this order
+	return last // settling puts entries in this order, so this is the usual end
 }
 
 // sortedByHash is sorted, in the memory of last, for offsets in any order.
-func (k *Keyspace) sortedByHash(places []offset, last []write) []write {
-	for _, o := range k.sorter.Sort(len(places), func(i int32) pipeline.Hash { return k.keyAt(places[i]) }) {
-		w := write{o.Hash, places[o.Index]}
+func (k *Keyspace) sortedByHash(offsets []offset, last []write) []write {
+	for _, o := range k.sorter.Sort(len(offsets), func(i int32) pipeline.Hash { return k.keyAt(offsets[i]) }) {
+		w := write{o.Hash, offsets[o.Index]}
 		if n := len(last); n > 0 && last[n-1].key == w.key {
 			last[n-1] = w
 			continue

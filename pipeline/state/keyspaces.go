@@ -78,7 +78,7 @@ func (ks *Keyspaces) Bound() {
 	}
 	for _, k := range ks.All {
 		k.epoch++
-		k.cold = k.epoch > firstEpoch+1 && k.hits < minUsefulHits // the first epoch had nothing to hit
+		k.cold = k.epoch > firstEpoch+1 && k.hits < usefulHitsMin // the first epoch had nothing to hit
 		k.hits /= 2
 		if k.filter.size() > ks.bound/int64(4*len(ks.All)) {
 			k.filter = nil // the database has filters of its own
@@ -89,16 +89,18 @@ func (ks *Keyspaces) Bound() {
 // hitRate returns the hits of the keyspace for the memory that it takes.
 func (k *Keyspace) hitRate() float64 { return k.hits / float64(k.cache.size()) }
 
-// firstEpoch is the number of a keyspace's first epoch: what was loaded is older.
+// firstEpoch is the number of a keyspace's first epoch. What was loaded when it was opened
+// counts as used in the epoch before.
 const firstEpoch = 1
 
-// minUsefulHits is the number of hits lately below which memory is of no use.
-const minUsefulHits = 1
+// usefulHitsMin is the number of hits in the last epochs below which a keyspace is cold:
+// memory would not help it.
+const usefulHitsMin = 1
 
-// shrink makes memory smaller. It leaves nothing where memory is of no use; of a
-// complete keyspace, half of which was overwritten, all that was not; or else what
-// was used last, so that it takes room bytes, and no more than half, so that it need
-// not shrink after every epoch.
+// shrink makes the cache smaller. A cold keyspace loses all of it. A complete one loses what
+// was overwritten, if that is half. Any other keeps what was used last: so much that it
+// takes room bytes, and no more than half of what it took, since it would have to shrink
+// after every epoch otherwise.
 func (k *Keyspace) shrink(room int64) {
 	if k.cold {
 		k.allowEviction()
@@ -112,15 +114,16 @@ func (k *Keyspace) shrink(room int64) {
 		return
 	}
 	k.allowEviction()
-	keep := min(half, room-k.filter.size())
-	if keep <= 0 {
+	bytes := min(half, room-k.filter.size())
+	if bytes <= 0 {
 		k.cache = k.cache.emptied(l.entries[0])
 		return
 	}
-	k.cache = k.cache.recent(k.epoch, &l, keep)
+	k.cache = k.cache.recent(k.epoch, &l, bytes)
 }
 
-// allowEviction lets memory forget entries: from now on a filter tells which there are.
+// allowEviction prepares the cache to lose entries: from then on a filter says which keys
+// may be in the state.
 func (k *Keyspace) allowEviction() {
 	if k.complete {
 		k.complete, k.filter = false, k.cache.filter()

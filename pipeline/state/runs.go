@@ -32,8 +32,9 @@ type runs struct {
 	list      []*run       // the oldest first
 	tables    int
 	tablesMax int // tables; files that are kept open
-	// whole says that there is no key that none of them has, nor ever was.
-	whole bool
+	// complete says that the runs hold all that was ever written: what is in none of them
+	// is nowhere.
+	complete bool
 }
 
 // runTablesMax bounds the files that are kept open.
@@ -112,9 +113,9 @@ func (r *run) close() (err error) {
 	return err
 }
 
-// add adds what was written now; nil = it is not to be had here. The oldest runs
-// give way to it, or all to the database, if that has only so many tables on top
-// of each other in level 0.
+// add adds the run that was just written; nil = its tables could not be opened, so that no
+// run may stay. The oldest runs are closed where there are too many tables, and all where
+// the database has compacted most of them: level 0 is only so deep then.
 func (rs *runs) add(r *run, depth int) (err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -128,12 +129,12 @@ func (rs *runs) add(r *run, depth int) (err error) {
 	for rs.tables > rs.tablesMax {
 		err = errors.Join(err, rs.list[0].close())
 		rs.tables -= len(rs.list[0].tables)
-		rs.list, rs.whole = slices.Delete(rs.list, 0, 1), false
+		rs.list, rs.complete = slices.Delete(rs.list, 0, 1), false
 	}
 	return err
 }
 
-// drop forgets all: something was written elsewhere.
+// drop closes all runs, since something was written by other means.
 func (rs *runs) drop() (err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -144,7 +145,7 @@ func (rs *runs) dropAll() (err error) {
 	for _, r := range rs.list {
 		err = errors.Join(err, r.close())
 	}
-	rs.list, rs.tables, rs.whole = nil, 0, false
+	rs.list, rs.tables, rs.complete = nil, 0, false
 	return err
 }
 
@@ -176,7 +177,7 @@ func (k *Keyspace) lookupRuns(keys []pipeline.Hash, values [][]byte) error {
 			return err
 		}
 	}
-	if k.runs.whole {
+	if k.runs.complete {
 		k.misses = k.misses[:0]
 	}
 	return nil
@@ -184,7 +185,7 @@ func (k *Keyspace) lookupRuns(keys []pipeline.Hash, values [][]byte) error {
 
 // lookupRun takes the misses that are in one run.
 func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][]byte) error {
-	look := newRunCursor(r)
+	cursor := newRunCursor(r)
 	rest := k.misses[:0]
 	buf := make([]byte, 0, len(k.prefix)+keyBytes)
 	var err error
@@ -193,7 +194,7 @@ func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][
 		found := false
 		if err == nil && f.mayHave(keys[i]) {
 			buf = appendHash(append(buf[:0], k.prefix...), keys[i])
-			v, found, err = look.find(buf)
+			v, found, err = cursor.find(buf)
 		}
 		switch {
 		case !found:
@@ -203,7 +204,7 @@ func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][
 		}
 	}
 	k.misses = rest
-	return errors.Join(err, look.close())
+	return errors.Join(err, cursor.close())
 }
 
 // runCursor looks for ascending keys in a run.
@@ -248,7 +249,7 @@ func (l *runCursor) find(key []byte) (value []byte, found bool, err error) {
 }
 
 func (l *runCursor) open(at int) (err error) {
-	if err := l.shut(); err != nil {
+	if err := l.closeTable(); err != nil {
 		return err
 	}
 	r := l.run.tables[at].r
@@ -264,7 +265,7 @@ func (l *runCursor) open(at int) (err error) {
 	return err
 }
 
-func (l *runCursor) shut() error {
+func (l *runCursor) closeTable() error {
 	if l.at < 0 {
 		return nil
 	}
@@ -273,7 +274,7 @@ func (l *runCursor) shut() error {
 }
 
 func (l *runCursor) close() error {
-	err := l.shut()
+	err := l.closeTable()
 	l.pool.Release()
 	return err
 }

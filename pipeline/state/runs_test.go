@@ -49,8 +49,8 @@ func TestRuns(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(rt, "too many files") == 0 {
 				s.openTables, asks = fewFiles{vfs.Default}, true
 			}
-			s.ingestBytes = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
-			asks = asks || s.ingestBytes > 0
+			s.ingestBytesMin = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
+			asks = asks || s.ingestBytesMin > 0
 			if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: epoch}, Deltas: deltas}); err != nil {
 				rt.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func wantNoAsking(t *rapid.T, ks *Keyspaces) {
 func TestFirstEpochsAreAskedForThemselves(t *testing.T) {
 	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1 << 20})
 	defer s.Close()
-	s.ingestBytes = 0
+	s.ingestBytesMin = 0
 	ks, err := s.Keyspaces(3)
 	if err != nil {
 		t.Fatal(err)

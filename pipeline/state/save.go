@@ -12,13 +12,13 @@ import (
 // Update is what one epoch changes.
 type Update struct {
 	Checkpoint *Checkpoint
-	Restart    []string                     // sources whose older cursors are dropped
+	Restart    []string                     // sources that are read from their start: their older cursors are deleted
 	Cursors    map[string]map[string][]byte // source, partition; nil = it is forgotten
 	Deltas     []*Delta
 }
 
-// ingestBytes is the size from which an update is ingested as tables.
-const ingestBytes = 4 << 20
+// ingestBytesMin is the size from which an update is ingested as tables.
+const ingestBytesMin = 4 << 20
 
 // Save makes the update durable, all of it or nothing (I2). When it returns an
 // error, the outcome is unknown: close the Store and open it again.
@@ -34,7 +34,7 @@ func (s *Store) Save(u *Update) error {
 	for _, d := range u.Deltas {
 		size += d.Bytes()
 	}
-	if size >= s.ingestBytes && len(u.Restart) == 0 {
+	if size >= s.ingestBytesMin && len(u.Restart) == 0 {
 		err = s.ingest(raw, u)
 	} else if err = s.batch(raw, u, size); err == nil && size > 0 {
 		err = s.runs.drop()
@@ -68,14 +68,14 @@ func (s *Store) batch(checkpoint []byte, u *Update, size int) error {
 			return err
 		}
 	}
-	if err := fill(batchWriter{b}, checkpoint, u); err != nil {
+	if err := writeUpdate(batchWriter{b}, checkpoint, u); err != nil {
 		return err
 	}
 	return b.Commit(pebble.Sync)
 }
 
-// fill writes the update in the order of the keys.
-func fill(w writer, checkpoint []byte, u *Update) error {
+// writeUpdate writes the update in the order of the keys.
+func writeUpdate(w writer, checkpoint []byte, u *Update) error {
 	if err := w.Set(keyCheckpoint, checkpoint); err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func fill(w writer, checkpoint []byte, u *Update) error {
 	deltas := slices.Clone(u.Deltas)
 	slices.SortFunc(deltas, func(a, b *Delta) int { return bytes.Compare(a.prefix, b.prefix) })
 	for _, d := range deltas {
-		if err := d.fill(w); err != nil {
+		if err := d.writeTo(w); err != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func fill(w writer, checkpoint []byte, u *Update) error {
 
 type cursorEntry struct{ key, value []byte }
 
-// prefetch reads the values of some writes, as that of table does.
+// prefetch reads the values of some writes at once, so that the waits for memory overlap.
 func (d *Delta) prefetch(some []write) {
 	for i := range some {
 		if at := some[i].at; at&uncachedBit != 0 {
@@ -120,8 +120,8 @@ func (d *Delta) prefetch(some []write) {
 	}
 }
 
-// fill writes the delta.
-func (d *Delta) fill(w writer) error {
+// writeTo writes the delta.
+func (d *Delta) writeTo(w writer) error {
 	key := make([]byte, 0, len(d.prefix)+16)
 	for i := range d.writes {
 		if i%prefetchKeys == 0 {

@@ -44,13 +44,13 @@ func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []by
 }
 
 func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	var places []offset
+	var offsets []offset
 	k.cache.each(func(s slot) {
 		if !k.cache.values.key(s.offset()).Less(from) && k.cache.values.value(s.offset()) != nil {
-			places = append(places, s.offset())
+			offsets = append(offsets, s.offset())
 		}
 	})
-	for _, e := range k.sorted(places) {
+	for _, e := range k.sorted(offsets) {
 		if err := f(e.key, k.cache.values.value(e.at)); err != nil {
 			return err
 		}

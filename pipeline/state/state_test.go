@@ -73,7 +73,7 @@ func TestKeyspace(t *testing.T) {
 				}
 			} else {
 				cp.Epoch++
-				s.ingestBytes = rapid.SampledFrom([]int{0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
+				s.ingestBytesMin = rapid.SampledFrom([]int{0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
 				cursors := map[string]map[string][]byte{"s": {"f": fmt.Append(nil, cp.Epoch), "g": []byte("x")}}
 				if err := s.Save(&Update{Checkpoint: &cp, Cursors: cursors, Deltas: take(ks)}); err != nil {
 					rt.Fatal(err)

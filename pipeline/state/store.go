@@ -34,7 +34,7 @@ var (
 	keyDefinition = []byte("d")
 )
 
-// Meta is made with the folder and never changes afterwards, but for Schemas.
+// Meta describes the folder. It is written when the folder is made, and never changes.
 type Meta struct {
 	Version  int    `json:"version"`
 	Pipeline string `json:"pipeline"`
@@ -48,8 +48,8 @@ type Checkpoint struct {
 	Began time.Time `json:"began,omitzero"`
 	// Finished names the sources that were read to their end.
 	Finished map[string]bool `json:"finished,omitempty"`
-	// Committables holds the epoch's committable of each sink; those with Publish are
-	// committed again after a restart.
+	// Committables holds the epoch's committable of each sink; those with a
+	// Payload are committed again after a restart.
 	Committables map[string]*pipeline.Committable `json:"receipts,omitempty"`
 	// Published is the last epoch that each sink has been given to publish.
 	Published map[string]int64 `json:"published,omitempty"`
@@ -146,15 +146,15 @@ type Store struct {
 	lock               *pebble.Lock
 	options            *pebble.Options
 	meta               Meta
-	fresh              bool // the folder has no state yet
+	fresh              bool // the folder holds no state yet
 	dir                string
 	pipeline           string
 	memory             int64
-	ingestBytes        int
+	ingestBytesMin     int
 	compactionBytesMin int64
 	compaction         *compaction // of level 0; nil = none
 	runs               runs
-	openTables         vfs.FS // as they are read by themselves
+	openTables         vfs.FS // through which runs open tables; tests replace it
 }
 
 // Options are what Open needs.

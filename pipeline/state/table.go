@@ -14,7 +14,7 @@ type table struct {
 	values chunks
 	n      int // slots that are not free
 
-	readAhead uint64 // what prefetching read: were it not kept, the compiler would leave the reads out
+	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
 }
 
 // slot is an entry: a tag, which is the highest bits of its key, the lowest of the
@@ -26,13 +26,13 @@ const (
 	usedBits  = 10
 	tagShift  = offsetBits + usedBits
 
-	// minSlots is a power of two, as is every table's number of slots.
-	minSlots = 1 << 10
+	// slotsMin is a power of two, as is every table's number of slots.
+	slotsMin = 1 << 10
 )
 
-// forgotten is the slot of an entry that was taken out: what was put behind it is
+// deletedSlot is the slot of an entry that was taken out: what was put behind it is
 // still found.
-const forgotten slot = 1 << offsetBits
+const deletedSlot slot = 1 << offsetBits
 
 func newSlot(key pipeline.Hash, at offset, used uint32) slot {
 	return slot(key.Hi>>tagShift<<tagShift | uint64(used)<<offsetBits&(1<<tagShift-1) | uint64(at))
@@ -45,7 +45,7 @@ func (s slot) mayBe(key pipeline.Hash) bool { return uint64(s)>>tagShift == key.
 
 // newTable returns a table with room for some entries.
 func newTable(entries int) *table {
-	slots := minSlots
+	slots := slotsMin
 	for slots*3 < entries*4 {
 		slots *= 2
 	}
@@ -56,14 +56,15 @@ func newTable(entries int) *table {
 func (t *table) slot(key pipeline.Hash) *slot {
 	mask := len(t.slots) - 1
 	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
-		if s := t.slots[i]; s == 0 || s != forgotten && s.mayBe(key) && t.values.key(s.offset()) == key {
+		if s := t.slots[i]; s == 0 || s != deletedSlot && s.mayBe(key) && t.values.key(s.offset()) == key {
 			return &t.slots[i]
 		}
 	}
 }
 
-// prefetch reads where keys are, all at once: one after the other, each would wait
-// for the memory. It returns what it read, for the compiler's sake.
+// prefetch reads the memory of some keys in one go, so that the waits for it overlap; read
+// one after the other, each key would wait by itself. It returns what it read, because the
+// compiler leaves out reads whose result is not used.
 func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
 	mask := len(t.slots) - 1
 	for i := range keys {
@@ -77,10 +78,10 @@ func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
 	return sum
 }
 
-// forget takes an entry out.
-func (t *table) forget(key pipeline.Hash) {
+// remove takes an entry out.
+func (t *table) remove(key pipeline.Hash) {
 	if s := t.slot(key); *s != 0 {
-		*s = forgotten
+		*s = deletedSlot
 	}
 }
 
@@ -126,8 +127,7 @@ func (t *table) grow() {
 	})
 }
 
-// each calls f for the slots of the entries. The entries of some are read before,
-// all at once, as prefetch does.
+// each calls f for the slots of the entries. It reads some entries ahead, as prefetch does.
 func (t *table) each(f func(slot)) {
 	for some := range slices.Chunk(t.slots, 4*prefetchKeys) {
 		for _, s := range some {
@@ -143,10 +143,10 @@ func (t *table) each(f func(slot)) {
 	}
 }
 
-// emptied returns a table without entries, with room for some, in the memory of
-// the slots where that is not much more.
+// emptied returns a table without entries and with room for some. It reuses the memory of
+// the slots if that is not much more than needed.
 func (t *table) emptied(entries int) *table {
-	if len(t.slots) > max(minSlots, 8*entries) {
+	if len(t.slots) > max(slotsMin, 8*entries) {
 		return newTable(entries)
 	}
 	clear(t.slots)
@@ -159,19 +159,19 @@ func (t *table) size() int64 { return t.values.held + int64(len(t.slots))*slotBy
 // entryBytes is about what an entry takes beside its value.
 const entryBytes = keyBytes + 1 + 2*slotBytes
 
-// ages is the number of epochs that the table tells apart. What was not used for
+// ageCount is the number of epochs that the table tells apart. What was not used for
 // 1 << usedBits epochs is new again, and only stays longer than it should.
-const ages = 64
+const ageCount = 64
 
 func (s slot) age(epoch uint32) int {
-	return int(min((epoch-uint32(s>>offsetBits))&(1<<usedBits-1), ages-1))
+	return int(min((epoch-uint32(s>>offsetBits))&(1<<usedBits-1), ageCount-1))
 }
 
 // live is the entries of a table that have values, by the number of epochs since
 // they were used last.
 type live struct {
-	entries [ages]int
-	costs   [ages]int64
+	entries [ageCount]int
+	costs   [ageCount]int64
 	all     int64 // of the costs
 }
 
@@ -191,12 +191,13 @@ func (t *table) live(epoch uint32) (l live) {
 // bytes: of the greatest age among them only a part.
 func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	last, entries := 0, 0
-	for ; last < ages-1 && l.costs[last] <= bytes; last++ {
+	for ; last < ageCount-1 && l.costs[last] <= bytes; last++ {
 		bytes -= l.costs[last]
 		entries += l.entries[last]
 	}
 	part := min(1, float64(bytes)/float64(max(1, l.costs[last])))
-	kept := newTable(2 * (entries + int(part*float64(l.entries[last])))) // it will hold as many again
+	// Room for twice as many: as many again will be put before it shrinks.
+	kept := newTable(2 * (entries + int(part*float64(l.entries[last]))))
 	t.each(func(s slot) {
 		if age := s.age(epoch); age < last || age == last && s.sampleFraction() < part {
 			if v := t.values.value(s.offset()); v != nil {
@@ -207,6 +208,6 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
 	return kept
 }
 
-// sampleFraction returns a number below 1 that has nothing to do with where the slot is: were
-// the entries of some slots kept, they would be crowded in the new table.
+// sampleFraction returns a number below 1 that does not depend on the position of the slot:
+// entries of neighbouring slots would crowd each other in the new table.
 func (s slot) sampleFraction() float64 { return float64(s>>tagShift) / (1 << (64 - tagShift)) }

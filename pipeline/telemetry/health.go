@@ -94,9 +94,9 @@ type health struct {
 	stalls     map[int64]Stall // by the call's id
 }
 
-// calmAfter is how long a pipeline that went back to its checkpoint has to have
+// calmDuration is how long a pipeline that went back to its checkpoint has to have
 // nothing to do before that is no problem any longer.
-const calmAfter = 10 * time.Second
+const calmDuration = 10 * time.Second
 
 func newHealth(c clock) *health {
 	return &health{
@@ -121,7 +121,7 @@ func (r *Recorder) Health() Health {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Node, b.Node), cmp.Compare(a.What, b.What))
 	})
 	is.Rows, is.Dead, is.Reread = maps.Clone(is.Rows), maps.Clone(is.Dead), maps.Clone(is.Reread)
-	if is.Working && is.Pending == 0 && h.clock.since(h.since) > calmAfter {
+	if is.Working && is.Pending == 0 && h.clock.since(h.since) > calmDuration {
 		is.Problem = nil // it went back, and has nothing left to do
 	}
 	for source, s := range is.Sources {

@@ -8,9 +8,9 @@ import (
 
 // unmatchedPaths holds what a running pipeline says of its paths.
 type unmatchedPaths struct {
-	mu   sync.Mutex
-	now  []UnmatchedPath
-	told map[string]bool // in this process
+	mu       sync.Mutex
+	now      []UnmatchedPath
+	reported map[string]bool // in this process
 }
 
 var unmatchedRecords = prometheus.NewDesc("starlift_unmatched_path_records",
@@ -41,13 +41,13 @@ func (u *unmatchedPaths) set(all []UnmatchedPath) (tell []UnmatchedPath) {
 	u.now = all
 	for _, p := range all {
 		name := p.Node + "/" + p.Table + "/" + p.Use + "/" + p.Path
-		if u.told[name] || !p.Recent {
+		if u.reported[name] || !p.Recent {
 			continue
 		}
-		if u.told == nil {
-			u.told = map[string]bool{}
+		if u.reported == nil {
+			u.reported = map[string]bool{}
 		}
-		u.told[name] = true
+		u.reported[name] = true
 		tell = append(tell, p)
 	}
 	return tell

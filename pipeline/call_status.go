@@ -1,0 +1,29 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// CallInspector is a Sink that can tell what a call of it waits for: a server's lock,
+// for one. Of others the engine sees whether the process does anything.
+type CallInspector interface {
+	// InspectCall reports on the call of Open or Commit that is in progress. The engine
+	// calls it from another goroutine, repeatedly while the call takes long; it returns
+	// when ctx ends. It must not disturb the call: what it asks a server, it asks over a
+	// connection of its own.
+	InspectCall(ctx context.Context) CallStatus
+}
+
+// CallStatus says whether a call makes progress, and what it waits for.
+type CallStatus struct {
+	// LastProgress is when the call last made progress; zero = not since the last
+	// InspectCall.
+	LastProgress time.Time
+	// WaitsFor says for people what the call waits for, who is in its way and since
+	// when, without secrets; empty = not known.
+	WaitsFor string
+	// Abandoned says that nobody on the other side works on the call any longer: it has to
+	// be tried again.
+	Abandoned bool
+}
