@@ -151,7 +151,8 @@ func (s *Sink) checkEpochs(ctx context.Context) error {
 				return fmt.Errorf("folder %s: %w", s.target.URL(escape(t.Name)), err)
 			}
 			if last, ok := lastEpoch(s.prefix, path.Base(o.Name)); ok && last > known {
-				return &StaleError{URL: s.cfg.URL, File: s.target.URL(o.Name), Pipeline: s.options.Pipeline, StateID: s.options.StateID, Found: last, Expected: known}
+				stale := &StaleError{URL: s.cfg.URL, File: s.target.URL(o.Name), Pipeline: s.options.Pipeline, StateID: s.options.StateID, Found: last, Expected: known}
+				return fmt.Errorf("folder %s: %w", s.target.URL(escape(t.Name)), stale)
 			}
 		}
 	}

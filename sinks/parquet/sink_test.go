@@ -294,7 +294,7 @@ func TestRefusals(t *testing.T) {
 		h.commit()
 		h.newState(h.State)
 		var stale *StaleError
-		if err := h.open(); !errors.As(err, &stale) || stale.Found != 1 || !strings.Contains(err.Error(), "put back the state folder") {
+		if err := h.open(); !errors.As(err, &stale) || stale.Found != 1 || !strings.HasPrefix(err.Error(), "folder ") || !strings.Contains(err.Error(), "put back the state folder") {
 			t.Errorf("got error %v", err)
 		}
 	})

@@ -134,7 +134,7 @@ func TestLeastRights(t *testing.T) {
 func TestNotATable(t *testing.T) {
 	s, d := opened(t, "")
 	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "%[1]s"; CREATE VIEW "%[1]s".starlift_epochs AS SELECT 1`, d.schema))
-	if err := s.Open(context.Background(), opening); err == nil || !strings.Contains(err.Error(), "is not a table") {
+	if err := s.Open(context.Background(), opening); err == nil || !strings.Contains(err.Error(), `table "starlift_epochs": `+d.schema+".starlift_epochs is there, and is not a table but a view") {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func columnsCase(t *testing.T, target Target) {
 		if err == nil || strings.Contains(err.Error(), `"may"`) {
 			t.Fatalf("got error %v", err)
 		}
-		for _, want := range []string{h.db.Schema() + ".order does not fit", `column "id": the pipeline has `, `column "select": the pipeline has `, `column "must": the pipeline does not have it`} {
+		for _, want := range []string{`table "order": table ` + h.db.Schema() + ".order does not fit", `column "id": the pipeline has `, `column "select": the pipeline has `, `column "must": the pipeline does not have it`} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("error %v lacks %s", err, want)
 			}

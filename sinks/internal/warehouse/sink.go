@@ -180,7 +180,7 @@ func (s *Sink) findTable(ctx context.Context, tx Tx, table string) (*FoundTable,
 		return nil, fmt.Errorf("table %q: %w", table, err)
 	}
 	if there != nil && there.Kind != "" {
-		return nil, fmt.Errorf("%s.%s is there, and is not a table but %s: drop or rename it, or give the table another name", s.cfg.Schema, table, there.Kind)
+		return nil, fmt.Errorf("table %q: %s.%s is there, and is not a table but %s: drop or rename it, or give the table another name", table, s.cfg.Schema, table, there.Kind)
 	}
 	return there, nil
 }
@@ -195,10 +195,7 @@ func (s *Sink) makeTable(ctx context.Context, tx Tx, t *pipeline.Table) error {
 	if there == nil {
 		err = tx.CreateTable(ctx, t)
 	} else if found, err = tx.TableColumns(ctx, t.Name); err == nil {
-		var misfit error
-		if add, misfit = s.cfg.Dialect.missing(s.cfg.Schema, t, found); misfit != nil {
-			return misfit
-		}
+		add, err = s.cfg.Dialect.missing(s.cfg.Schema, t, found)
 		for i := 0; i < len(add) && err == nil; i++ {
 			err = tx.AddColumn(ctx, t.Name, add[i])
 		}
