@@ -96,6 +96,7 @@ type Info struct {
 	Tag string
 
 	file fs.FileInfo // of a local file
+	link bool
 }
 
 // IsFolder reports whether it is not one object but the beginning of the names of some.
@@ -103,6 +104,10 @@ func (i Info) IsFolder() bool { return strings.HasSuffix(i.Name, "/") }
 
 // File describes the local file that the object is; nil = it is none.
 func (i Info) File() fs.FileInfo { return i.file }
+
+// Link reports whether its name is that of a symbolic link on a local disk; what is
+// described is what the link leads to, if it leads to something.
+func (i Info) Link() bool { return i.link }
 
 // Same reports whether both describe one content, as far as the store can tell without
 // reading it.
@@ -112,6 +117,16 @@ func (i Info) Same(o Info) bool {
 	}
 	return i.Size == o.Size && i.Modified.Equal(o.Modified) && i.Tag == o.Tag
 }
+
+// IrregularError says that a name of the local disk is that of something, which is no
+// object: a folder, a pipe, a device.
+type IrregularError struct {
+	Path string
+	Info Info // whose File says what it is
+}
+
+// Error names it.
+func (e *IrregularError) Error() string { return e.Path + ": not a regular file" }
 
 // Object is an open object. What is read of it is of one content, that of the time when
 // it was opened, even if it is replaced meanwhile; one that grows may be longer.

@@ -97,26 +97,39 @@ func (d *Dir) localNew(ctx context.Context, name string) (string, error) {
 	return d.local(ctx, name)
 }
 
-// Stat implements Objects. What is no regular file is an error.
+// Stat implements Objects. What is no regular file is an *IrregularError.
 func (d *Dir) Stat(ctx context.Context, name string) (Info, error) {
 	at, err := d.local(ctx, name)
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := os.Stat(at)
+	info, err := describe(name, at)
 	if absent(err) {
 		return Info{}, absentError{err}
 	}
 	if err != nil {
 		return Info{}, err
 	}
-	if !info.Mode().IsRegular() {
-		return Info{}, notRegular(at)
+	if !info.file.Mode().IsRegular() {
+		return Info{}, &IrregularError{Path: at, Info: info}
 	}
-	return infoOf(name, info), nil
+	return info, nil
 }
 
-func notRegular(path string) error { return fmt.Errorf("%s: not a regular file", path) }
+// describe says what has a name, or what the link leads to that has it.
+func describe(name, at string) (Info, error) {
+	info, err := os.Lstat(at)
+	link := err == nil && info.Mode()&fs.ModeSymlink != 0
+	if err != nil || link {
+		info, err = os.Stat(at)
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	described := infoOf(name, info)
+	described.link = link
+	return described, nil
+}
 
 func infoOf(name string, info fs.FileInfo) Info {
 	return Info{Name: name, Size: info.Size(), Modified: info.ModTime(), file: info}
@@ -128,8 +141,8 @@ func (d *Dir) Open(ctx context.Context, name string) (Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(at); err == nil && !info.Mode().IsRegular() {
-		return nil, notRegular(at) // opening a pipe may never come back
+	if info, err := describe(name, at); err == nil && !info.file.Mode().IsRegular() {
+		return nil, &IrregularError{Path: at, Info: info} // opening a pipe may never come back
 	}
 	f, err := os.Open(at)
 	if absent(err) {
@@ -361,24 +374,33 @@ func (d *Dir) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[
 			if _, temporary := parseTemporary(e.Name()); temporary {
 				return true, nil
 			}
-			info, err := e.Info()
-			if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-				if to, err := os.Stat(d.URL(name)); err == nil {
-					info = to
-				}
-				if info.IsDir() && !o.Recursive {
-					return yield(Info{Name: name + "/"}, nil), nil
-				}
+			info, err := describe(name, d.URL(name))
+			if err != nil && e.Type()&fs.ModeSymlink != 0 {
+				info, err = deadLink(name, e)
 			}
 			if errors.Is(err, fs.ErrNotExist) {
 				return true, nil // removed just now
 			}
-			return err != nil || yield(infoOf(name, info), nil), err
+			if err == nil && info.link && info.file.IsDir() && !o.Recursive {
+				return yield(Info{Name: name + "/", link: true}, nil), nil
+			}
+			return err != nil || yield(info, nil), err
 		})
 		if err != nil {
 			yield(Info{}, err)
 		}
 	}
+}
+
+// deadLink describes a link that leads nowhere, as far as that can be seen.
+func deadLink(name string, e fs.DirEntry) (Info, error) {
+	info, err := e.Info()
+	if err != nil {
+		return Info{}, err
+	}
+	described := infoOf(name, info)
+	described.link = true
+	return described, nil
 }
 
 // UnfinishedObject implements Transfers.

@@ -1,12 +1,12 @@
 package file
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // Items of DynamoDB also come without an export's manifests around them: as a
@@ -23,21 +24,20 @@ import (
 
 // bareFiles returns the files that the path names, in order; none where it names
 // folders, in which exports are, or one that has the manifests of one.
-func (s *Source) bareFiles() ([]string, error) {
-	paths, err := s.matchAll()
+func (s *Source) bareFiles(ctx context.Context) ([]listing.Entry, error) {
+	found, err := s.matchAll(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, transient(err)
+	for _, e := range found {
+		if e.Err != nil {
+			return nil, transient(e.Err)
 		}
-		if name := filepath.Base(path); info.IsDir() || strings.HasPrefix(name, "manifest-") || name == "_started" {
+		if name := filepath.Base(e.Path); e.Info.IsDir() || strings.HasPrefix(name, "manifest-") || name == "_started" {
 			return nil, nil
 		}
 	}
-	return paths, nil
+	return found, nil
 }
 
 // asOf returns the time that items have which say none, in µs; 0 = they have none.
@@ -62,14 +62,14 @@ var errTimed = errors.New("as_of is for items without a time: an export's manife
 
 // checkBare finds out the key of items that stand by themselves, and whether they
 // need a time.
-func (s *Source) checkBare(paths []string, others []pipeline.Format) error {
+func (s *Source) checkBare(files []listing.Entry, others []pipeline.Format) error {
 	shared := slices.ContainsFunc(others, func(f pipeline.Format) bool { return f.Table != "" && f.Table == s.cfg.Table })
 	untimed := shared && s.cfg.AsOf == ""
 	if len(s.cfg.Key) > 0 && !untimed {
 		return nil
 	}
-	sample := sampler{limit: int(s.cfg.MaxRecord)}
-	found, err := sample.bare(paths)
+	sample := sampler{files: s.files, limit: int(s.cfg.MaxRecord)}
+	found, err := sample.bare(files)
 	if err != nil {
 		return keyError(": write `key: [<partition key>, <sort key>]`, as the table has them (" + err.Error() + ")")
 	}
@@ -114,9 +114,9 @@ type bareRecord struct {
 }
 
 // bare keeps the first items of the files.
-func (s *sampler) bare(paths []string) (found bareSample, err error) {
-	for _, path := range paths {
-		records, err := s.head(path)
+func (s *sampler) bare(files []listing.Entry) (found bareSample, err error) {
+	for _, e := range files {
+		records, err := s.head(e.Path)
 		if err != nil {
 			return found, err
 		}
@@ -149,7 +149,7 @@ const sampledBytes = 4 << 20
 
 // head returns the first records of a file.
 func (s *sampler) head(path string) (records [][]byte, err error) {
-	content, closeContent, err := openContent(path)
+	content, closeContent, err := openContent(s.files, path)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -27,8 +26,8 @@ const (
 
 // listExport returns the data files of the exports below the path that are to be
 // read, in order: the exports by time, the files of each by their keys.
-func (s *Source) listExport(cursors map[string][]byte) ([]input, error) {
-	found, err := export.Find(s.cfg.Path)
+func (s *Source) listExport(ctx context.Context, cursors map[string][]byte) ([]input, error) {
+	found, err := export.Find(ctx, s.files, s.cfg.Path)
 	if err != nil {
 		return nil, transient(err)
 	}
@@ -50,7 +49,7 @@ func (s *Source) listExport(cursors map[string][]byte) ([]input, error) {
 	var errs []error
 	var locator export.Locator
 	for i, step := range plan.Entries {
-		own, err := s.inputsOf(step, cursors, &locator)
+		own, err := s.inputsOf(ctx, step, cursors, &locator)
 		if err != nil {
 			if errs = append(errs, err); len(errs) == errorsListedMax {
 				break
@@ -110,14 +109,14 @@ func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
 
 // inputsOf returns the data files of an export. One that was read to its end may
 // be gone.
-func (s *Source) inputsOf(step export.Entry, cursors map[string][]byte, l *export.Locator) ([]input, error) {
+func (s *Source) inputsOf(ctx context.Context, step export.Entry, cursors map[string][]byte, l *export.Locator) ([]input, error) {
 	var inputs []input
 	var errs []error
 	last := -1
 	for _, f := range step.Files {
 		in := input{partition: step.Partition(f), items: f.Items, md5: f.MD5, before: reachedOf(step.Before), after: reachedOf(step.Before)}
 		var err error
-		if in.path, err = l.Locate(step.Export, f); err != nil {
+		if in.path, err = l.Locate(ctx, step.Export, f); err != nil {
 			done, cursorErr := isDone(in.partition, cursors)
 			if cursorErr != nil {
 				return nil, cursorErr
@@ -135,9 +134,11 @@ func (s *Source) inputsOf(step export.Entry, cursors map[string][]byte, l *expor
 			}
 		}
 		if in.path != "" {
-			if in.info, err = os.Stat(in.path); err != nil {
+			at, err := s.files.Stat(ctx, in.path)
+			if err != nil {
 				return nil, transient(err)
 			}
+			in.info = at.Info
 		}
 		inputs = append(inputs, in)
 	}

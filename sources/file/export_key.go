@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sources/file/export"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 const (
@@ -36,13 +38,14 @@ func (s *Source) FindKey(others []pipeline.Format) error {
 	if encodings[s.cfg.Format] != pipeline.DynamoDBExport {
 		return nil
 	}
-	if paths, err := s.bareFiles(); err == nil && len(paths) > 0 {
-		return s.checkBare(paths, others)
+	ctx := context.Background()
+	if files, err := s.bareFiles(ctx); err == nil && len(files) > 0 {
+		return s.checkBare(files, others)
 	}
 	if len(s.cfg.Key) > 0 {
 		return nil
 	}
-	found, err := export.Find(s.cfg.Path)
+	found, err := export.Find(ctx, s.files, s.cfg.Path)
 	if err != nil {
 		return keyError(": write `key: [<partition key>, <sort key>]`, as the table has them (" + err.Error() + ")")
 	}
@@ -63,7 +66,7 @@ func (s *Source) FindKey(others []pipeline.Format) error {
 	if !slices.ContainsFunc(exports, func(e *export.Export) bool { return !e.Incremental }) {
 		return nil
 	}
-	sample := sampler{limit: int(s.cfg.MaxRecord)}
+	sample := sampler{files: s.files, limit: int(s.cfg.MaxRecord)}
 	key, err := sample.keyOf(exports)
 	if err == nil && len(key) == 0 {
 		err = sample.read(exports)
@@ -92,6 +95,7 @@ func keyError(what string) error {
 // sampler collects the first items of exports, and finds attributes in them that tell the
 // items apart.
 type sampler struct {
+	files   *listing.Tree
 	limit   int                 // bytes of a line
 	items   []map[string]string // by attribute that may be part of a key: its value
 	locator export.Locator
@@ -152,11 +156,11 @@ func (s *sampler) lines(exports []*export.Export, incremental bool, yield func(*
 
 // file calls yield with the lines of a data file; more = false when yield returned false.
 func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportItem) bool) (more bool, err error) {
-	path, err := s.locator.Locate(e, f)
+	path, err := s.locator.Locate(context.Background(), e, f)
 	if err != nil {
 		return false, err
 	}
-	content, closeContent, err := openContent(path)
+	content, closeContent, err := openContent(s.files, path)
 	if err != nil {
 		return false, err
 	}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"cmp"
+	"context"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sources/file/export"
@@ -15,7 +16,7 @@ func (s *Source) Oldest() (int64, error) {
 	if format.Encoding != pipeline.DynamoDBExport || format.ExportTime != 0 {
 		return cmp.Or(format.ExportTime, pipeline.NoTime), nil
 	}
-	found, err := export.Find(s.cfg.Path)
+	found, err := export.Find(context.Background(), s.files, s.cfg.Path)
 	if err != nil {
 		return pipeline.NoTime, nil //nolint:nilerr // opening it tells
 	}

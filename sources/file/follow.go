@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // Nothing tells the follower that a program has finished writing a file, or that a file
@@ -186,14 +186,6 @@ func (f *follower) reportListErrors(problems []error) {
 	f.listErrors = are
 }
 
-// matchedFile is a file that the path matches.
-type matchedFile struct {
-	path    string
-	info    fs.FileInfo
-	id      fileID
-	claimed bool
-}
-
 // list finds the paths of the files that are followed, and follows new ones.
 func (f *follower) list() {
 	started := f.env.now()
@@ -214,7 +206,7 @@ func (f *follower) list() {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *matchedFile) int { return a.info.ModTime().Compare(b.info.ModTime()) })
-	f.findRenamed(elsewhere, all, inodeIndex{})
+	f.findRenamed(elsewhere, all, newInodeIndex(f.source.files))
 	f.followLateWriters()
 	f.searchRotations(all)
 	live := map[fileID]*followedFile{}
@@ -238,12 +230,12 @@ func (f *follower) follow(path string, id fileID) *followedFile {
 
 // findRenamed finds the new names of files, also names that the path does not match. A file
 // that is not open may be another one with the same inode: identify compares its content.
-func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in inodeIndex) {
+func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in *inodeIndex) {
 	for _, t := range elsewhere {
 		if info, err := os.Stat(t.path); t.outsidePath && err == nil && idOf(info) == t.id {
 			continue
 		}
-		name, path := t.path, in.find(t.id, t.path)
+		name, path := t.path, in.find(context.Background(), t.id, t.path)
 		if t.outsidePath {
 			name = t.name // and again
 		}
@@ -282,7 +274,7 @@ func (f *follower) findFormer() {
 	for _, t := range f.files {
 		live[t.id] = true
 	}
-	in := inodeIndex{}
+	in := newInodeIndex(f.source.files)
 	var older []*followedFile
 	for _, p := range f.registry.former {
 		if p.unverified && p.overwritten {
@@ -291,7 +283,7 @@ func (f *follower) findFormer() {
 		if live[p.at.ID] {
 			continue
 		}
-		if path := in.find(p.at.ID, p.at.Path); path != "" {
+		if path := in.find(context.Background(), p.at.ID, p.at.Path); path != "" {
 			live[p.at.ID] = true
 			older = append(older, f.outside(p, path))
 		}
@@ -303,28 +295,6 @@ func (f *follower) findFormer() {
 	f.files = append(older, f.files...)
 	all, _ := f.source.matchedFiles() // list has reported the errors
 	f.searchRotations(all)
-}
-
-// inodeIndex holds the paths of the files in folders, by the files' identity.
-type inodeIndex map[string]map[fileID]string
-
-// find returns the path of a file that was at a path, if it is still in that folder; empty =
-// it is not.
-func (in inodeIndex) find(id fileID, path string) string {
-	dir := filepath.Dir(path)
-	if in[dir] == nil {
-		in[dir] = map[fileID]string{}
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return "" // the folder is gone, and the file with it
-		}
-		for _, e := range entries {
-			if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-				in[dir][idOf(info)] = filepath.Join(dir, e.Name())
-			}
-		}
-	}
-	return in[dir][id]
 }
 
 // unfollow stops following a file, and returns what was read of it; nil = nothing was.
@@ -346,7 +316,7 @@ func (f *follower) retire(t *followedFile, size int64, overwritten bool) *former
 	if t.partition == "" || t.at.Records == 0 {
 		return nil // it has no cursor
 	}
-	p := &formerFile{partition: t.partition, name: absolute(t.name), stem: t.stem, at: t.checkpoint(), goneSince: f.env.now(), overwritten: overwritten}
+	p := &formerFile{partition: t.partition, name: listing.Abs(t.name), stem: t.stem, at: t.checkpoint(), goneSince: f.env.now(), overwritten: overwritten}
 	if !t.at.Compressed {
 		p.unreadBytes = max(0, size-t.at.Offset)
 	}

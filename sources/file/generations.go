@@ -2,16 +2,18 @@ package file
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // generation is a rotated file, which had the name of another one before: app.log.1,
@@ -132,14 +134,14 @@ func (g *generation) hasDate() bool {
 
 // generations returns the generations of a file, the oldest first. A listing during a
 // rotation may miss some, so it is repeated until two in a row are the same.
-func generations(of string) ([]*generation, error) {
-	all, err := listGenerations(of)
+func generations(ctx context.Context, files *listing.Tree, of string) ([]*generation, error) {
+	all, err := listGenerations(ctx, files, of)
 	for range listingsMax {
 		if err != nil || len(all) == 0 {
 			break
 		}
 		var again []*generation
-		again, err = listGenerations(of)
+		again, err = listGenerations(ctx, files, of)
 		same := slices.EqualFunc(all, again, func(a, b *generation) bool { return a.path == b.path && a.id == b.id })
 		if all = again; same {
 			break
@@ -153,8 +155,9 @@ const listingsMax = 10
 
 // listGenerations lists the generations once. Of a file that is being compressed, and so is
 // there twice, it returns the original.
-func listGenerations(of string) ([]*generation, error) {
-	entries, err := os.ReadDir(filepath.Dir(of))
+func listGenerations(ctx context.Context, files *listing.Tree, of string) ([]*generation, error) {
+	folder, _ := files.Parent(of)
+	entries, err := files.ReadDir(ctx, folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -164,20 +167,17 @@ func listGenerations(of string) ([]*generation, error) {
 	var all []*generation
 	plain := map[string]bool{}
 	for _, e := range entries {
-		path := filepath.Join(filepath.Dir(of), e.Name())
-		if _, ok := markOf(path, of); !ok {
+		if _, ok := markOf(e.Path, of); !ok {
 			continue
 		}
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if e.IsDeadLink() {
+			if _, err := files.Stat(ctx, e.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if info.Mode().IsRegular() {
-			all = append(all, newGeneration(path, of, info))
-			plain[path] = true
+		if e.Info.Mode().IsRegular() {
+			all = append(all, newGeneration(e.Path, of, e.Info))
+			plain[e.Path] = true
 		}
 	}
 	all = slices.DeleteFunc(all, func(g *generation) bool {

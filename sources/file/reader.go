@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 const (
@@ -47,6 +47,7 @@ type input struct {
 // reader reads one file from a cursor on.
 type reader struct {
 	in     *input
+	files  *listing.Tree
 	at     cursor // of the next byte of the stream that is not in a block
 	format *pipeline.Format
 	source string
@@ -72,12 +73,12 @@ type reader struct {
 
 // run reads the file to its end.
 func (r *reader) run(ctx context.Context) (err error) {
-	f, err := open(ctx, r.in.path)
+	f, err := r.files.Open(ctx, r.in.path)
 	if err != nil {
 		return transient(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if skip, err := r.startOrResume(ctx, f, f.Info().File()); skip || err != nil {
+	if skip, err := r.startOrResume(ctx, f, listing.InfoOf(f.Info())); skip || err != nil {
 		return transient(err)
 	}
 	r.at.Path = cmp.Or(r.at.Path, r.in.path)
@@ -276,7 +277,7 @@ func (r *reader) readError(cause error) error {
 }
 
 func isSystem(err error) bool {
-	var p *os.PathError
+	var p *fs.PathError
 	return errors.As(err, &p)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // formerFile is what was read of a file that is gone, that has other content now, or that was
@@ -64,7 +65,7 @@ func newRegistry(cursors map[string][]byte, now func() time.Time, notify func(pi
 			return nil, err
 		}
 		at.Path = cmp.Or(at.Path, partition)
-		r.former = append(r.former, &formerFile{partition: partition, name: absolute(at.Path), stem: stemOf(at.Path), at: *at, goneSince: now(), fromCheckpoint: true})
+		r.former = append(r.former, &formerFile{partition: partition, name: listing.Abs(at.Path), stem: stemOf(at.Path), at: *at, goneSince: now(), fromCheckpoint: true})
 	}
 	// If a file may continue two of them, it continues the one that was read later.
 	slices.SortFunc(r.former, func(a, b *formerFile) int {
@@ -135,7 +136,7 @@ func (r *registry) decideLoss(p *formerFile) {
 
 // nameTaken is called when a file is found under a name that no followed file had.
 func (r *registry) nameTaken(path string) {
-	name := absolute(path)
+	name := listing.Abs(path)
 	if p := r.vacated[name]; p != nil {
 		delete(r.vacated, name)
 		r.reportGone(p)
@@ -158,14 +159,14 @@ func (r *registry) unverified(name string) map[string]int64 {
 		}
 		all[partition] = unread
 	}
-	name = absolute(name)
+	name = listing.Abs(name)
 	for _, p := range r.former {
 		if !p.lossDecided && (p.newestOfName || p.unverified || p.unreadBytes > 0) && p.name == name {
 			add(p.partition, p.unreadBytes)
 		}
 	}
 	for _, o := range r.rotations {
-		if !o.suspectSince.IsZero() && o.partition != "" && absolute(o.name) == name {
+		if !o.suspectSince.IsZero() && o.partition != "" && listing.Abs(o.name) == name {
 			add(o.partition, 0)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -155,7 +154,7 @@ type resolver struct {
 	bySize  map[int64][]*knownFile
 	matched map[string]bool // names of files, absolute
 	byStem  map[string][]*knownFile
-	inodes  inodeIndex
+	inodes  *inodeIndex
 	errs    []error
 }
 
@@ -165,14 +164,14 @@ type resolver struct {
 // The others are new.
 func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string][]byte) ([]input, error) {
 	r := &resolver{ctx: ctx, s: s, byName: map[string][]*knownFile{}, byID: map[fileID][]*knownFile{},
-		matched: map[string]bool{}, bySize: map[int64][]*knownFile{}, byStem: map[string][]*knownFile{}, inodes: inodeIndex{}}
+		matched: map[string]bool{}, bySize: map[int64][]*knownFile{}, byStem: map[string][]*knownFile{}, inodes: newInodeIndex(s.files)}
 	for partition, raw := range cursors {
 		c, err := parseCursor(partition, raw)
 		if err != nil {
 			return nil, err
 		}
 		c.Path = cmp.Or(c.Path, partition)
-		r.known = append(r.known, &knownFile{partition: partition, at: c, name: absolute(c.Path)})
+		r.known = append(r.known, &knownFile{partition: partition, at: c, name: s.files.Abs(c.Path)})
 	}
 	// The newest first: of two that one file may be, it is that.
 	slices.SortFunc(r.known, func(a, b *knownFile) int {
@@ -189,7 +188,7 @@ func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string
 		r.bySize[k.at.Size], r.byStem[stem] = append(r.bySize[k.at.Size], k), append(r.byStem[stem], k)
 	}
 	for i := range inputs {
-		r.matched[absolute(inputs[i].path)] = true
+		r.matched[r.s.files.Abs(inputs[i].path)] = true
 		r.identify(&inputs[i])
 	}
 	r.findMoved(inputs)
@@ -198,16 +197,9 @@ func (s *Source) resolve(ctx context.Context, inputs []input, cursors map[string
 	return inputs, errors.Join(r.errs[:min(len(r.errs), errorsListedMax)]...)
 }
 
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return filepath.Clean(path)
-}
-
 // identify finds the cursor of a file by its name or identity.
 func (r *resolver) identify(in *input) {
-	candidates := slices.Concat(r.byID[idOf(in.info)], r.byName[absolute(in.path)])
+	candidates := slices.Concat(r.byID[idOf(in.info)], r.byName[r.s.files.Abs(in.path)])
 	slices.SortStableFunc(candidates, func(a, b *knownFile) int {
 		return cmp.Compare(untouchedFirst(a, in), untouchedFirst(b, in))
 	})
@@ -243,10 +235,10 @@ func (r *resolver) isContinuation(k *knownFile, in *input) (same bool, err error
 	if k.at.statUnchanged(in.info) {
 		return true, nil
 	}
-	if n, _ := k.at.readExtent(); !k.at.Compressed && in.info.Size() < n && !in.isCompressed() {
+	if n, _ := k.at.readExtent(); !k.at.Compressed && in.info.Size() < n && !r.isCompressed(in) {
 		return false, nil
 	}
-	f, err := open(r.ctx, in.path)
+	f, err := r.s.files.Open(r.ctx, in.path)
 	if err != nil {
 		return false, transient(err)
 	}
@@ -256,8 +248,8 @@ func (r *resolver) isContinuation(k *knownFile, in *input) (same bool, err error
 }
 
 // isCompressed reports whether the file is compressed, as far as it can be read.
-func (in *input) isCompressed() bool {
-	f, err := open(context.Background(), in.path)
+func (r *resolver) isCompressed(in *input) bool {
+	f, err := r.s.files.Open(r.ctx, in.path)
 	if err != nil {
 		return false
 	}
@@ -295,7 +287,7 @@ func (r *resolver) findMoved(inputs []input) {
 // and that of which it is a generation by its name.
 func (r *resolver) candidates(in *input) []*knownFile {
 	all := slices.Clone(r.bySize[in.info.Size()])
-	path := absolute(in.path)
+	path := r.s.files.Abs(in.path)
 	stem := filepath.Join(filepath.Dir(path), stemOf(path))
 	for i := len(filepath.Dir(path)) + 1; i <= len(stem); i++ {
 		if i < len(stem) && stem[i] != '-' && stem[i] != '_' {
@@ -316,8 +308,8 @@ func (r *resolver) isWhereItWas(k *knownFile) bool {
 	if r.matched[k.name] {
 		return false // it has other content
 	}
-	info, err := os.Stat(k.name)
-	return err == nil && k.at.ID.known() && idOf(info) == k.at.ID
+	at, err := r.s.files.Stat(r.ctx, k.name)
+	return err == nil && k.at.ID.known() && idOf(at.Info) == k.at.ID
 }
 
 // namePartitions gives each new file a partition that no other has.
@@ -351,7 +343,7 @@ func (r *resolver) findMissing(inputs []input) []input {
 	inTheirPlace := map[string]int{}
 	for i := range inputs {
 		if inputs[i].at == nil {
-			inTheirPlace[absolute(inputs[i].path)] = i
+			inTheirPlace[r.s.files.Abs(inputs[i].path)] = i
 		}
 	}
 	before := map[int][]input{}
@@ -369,7 +361,7 @@ func (r *resolver) findMissing(inputs []input) []input {
 				break
 			}
 			time.Sleep(shiftPause)
-			r.inodes = inodeIndex{}
+			r.inodes = newInodeIndex(r.s.files)
 			more, err = r.rotatedFiles(k, inputs, i, replaced)
 		}
 		if err != nil {
@@ -397,7 +389,7 @@ func (r *resolver) rotatedFiles(k *knownFile, inputs []input, i int, replaced bo
 	for j := range inputs {
 		matched[idOf(inputs[j].info)] = true
 	}
-	all, err := generations(k.name)
+	all, err := generations(r.ctx, r.s.files, k.name)
 	if err != nil {
 		return nil, transient(err)
 	}
@@ -423,7 +415,7 @@ func (r *resolver) rotatedFiles(k *knownFile, inputs []input, i int, replaced bo
 		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.goneText(k.at.Path, k.at.unreadBytes()), gapRecoveryHint)
 	case origin == nil:
 		in := &inputs[i]
-		return nil, k.at.changedError(in.path, k.at.checkUnchanged(nil, in.info.Size(), in.isCompressed(), false))
+		return nil, k.at.changedError(in.path, k.at.checkUnchanged(nil, in.info.Size(), r.isCompressed(in), false))
 	}
 	if hole := holeBefore(k.name, origin, all); hole != "" {
 		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.holeText(origin.path, hole), gapRecoveryHint)
@@ -451,9 +443,9 @@ func (r *resolver) wasRead(g *generation) (bool, error) {
 // folder; nil = it is not there.
 func (r *resolver) origin(k *knownFile, all []*generation) (*generation, error) {
 	candidates := slices.Clone(all)
-	if path := r.inodes.find(k.at.ID, k.name); path != "" && path != k.name {
-		if info, err := os.Stat(path); err == nil {
-			candidates = slices.Insert(candidates, 0, newGeneration(path, k.name, info))
+	if path := r.inodes.find(r.ctx, k.at.ID, k.name); path != "" && path != k.name {
+		if at, err := r.s.files.Stat(r.ctx, path); err == nil {
+			candidates = slices.Insert(candidates, 0, newGeneration(path, k.name, at.Info))
 		}
 	}
 	for _, g := range candidates {

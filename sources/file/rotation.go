@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"os"
 	"slices"
 	"time"
@@ -47,7 +48,7 @@ func (f *follower) searchRotations(matched []*matchedFile) {
 // to names that the path need not match. Copies of what was read are among them. It notifies
 // of one that is known to be missing.
 func (f *follower) followGenerations(r rotation, matched []*matchedFile) {
-	all, err := generations(r.name)
+	all, err := generations(context.Background(), f.source.files, r.name)
 	if err != nil {
 		f.reportListErrors([]error{err})
 		return

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // errorsListedMax bounds the mistakes that one error names.
@@ -25,7 +25,8 @@ type Source struct {
 	name   string
 	cfg    Config
 	format pipeline.Format
-	block  int // bytes of a block, unless a record needs more
+	files  *listing.Tree // that the path, cursors and manifests name
+	block  int           // bytes of a block, unless a record needs more
 	// exactHead is how many bytes of a file's beginning are looked at one by one.
 	exactHead int64
 	now       func() time.Time
@@ -63,7 +64,7 @@ func New(name string, cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
+	return &Source{name: name, cfg: cfg, files: &listing.Tree{}, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
 }
 
 // Open lists the files, compares those that have cursors with what was read of
@@ -150,23 +151,23 @@ func (s *Source) assignNumber(c *cursor) {
 
 // list returns the files in the order in which they are read, with their cursors.
 func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, error) {
-	var paths []string
+	var found []listing.Entry
 	var err error
 	if s.format.Encoding == pipeline.DynamoDBExport {
-		if paths, err = s.bareFiles(); err != nil || len(paths) == 0 {
+		if found, err = s.bareFiles(ctx); err != nil || len(found) == 0 {
 			if s.cfg.AsOf != "" {
 				return nil, errTimed
 			}
-			return s.listExport(cursors)
+			return s.listExport(ctx, cursors)
 		}
-	} else if paths, err = s.matchAll(); err != nil {
+	} else if found, err = s.matchAll(ctx); err != nil {
 		return nil, err
 	}
-	inputs, err := s.inputsOfPaths(paths)
+	inputs, err := s.inputsOfFiles(found)
 	if err != nil {
 		return nil, err
 	}
-	if len(inputs) == 0 && len(paths) > 0 {
+	if len(inputs) == 0 && len(found) > 0 {
 		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, s.cfg.Path)
 	}
 	if len(inputs) == 0 {
@@ -175,62 +176,39 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	return s.resolve(ctx, inputs, cursors)
 }
 
-// inputsOfPaths returns the files of these names, each once: of a file that has several,
-// because of links, the first that is no symbolic link counts.
-func (s *Source) inputsOfPaths(paths []string) ([]input, error) {
+// inputsOfFiles returns the files among what was found, each once: of a file that has several
+// names, because of links, the first that is no symbolic link counts.
+func (s *Source) inputsOfFiles(found []listing.Entry) ([]input, error) {
 	var inputs []input
+	var isLink []bool // by input
 	at := map[fileID]int{}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, err))
+	for _, e := range found {
+		if e.Err != nil {
+			return nil, transient(fmt.Errorf("path %q: %w", s.cfg.Path, e.Err))
 		}
-		if info.IsDir() {
+		if e.Info.IsDir() {
 			continue
 		}
-		in, id := input{path: path, display: path, info: info, items: -1}, idOf(info)
+		in, id := input{path: e.Path, display: e.Path, info: e.Info, items: -1}, idOf(e.Info)
 		i, twice := at[id]
 		switch {
 		case !twice || !id.known():
 			at[id] = len(inputs)
-			inputs = append(inputs, in)
-		case isLink(inputs[i].path) && !isLink(path):
-			inputs[i] = in
+			inputs, isLink = append(inputs, in), append(isLink, e.Link)
+		case isLink[i] && !e.Link:
+			inputs[i], isLink[i] = in, false
 		}
 	}
 	slices.SortFunc(inputs, func(a, b input) int { return cmp.Compare(a.path, b.path) })
 	return inputs, nil
 }
 
-// isLink reports whether a name is that of a symbolic link.
-func isLink(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
-}
-
 func workingDir() string {
-	where, err := os.Getwd()
+	where, err := filepath.Abs(".")
 	if err != nil {
 		return "the working directory"
 	}
 	return where
-}
-
-// matchedFiles returns the files that the path matches and that are there, and what kept it
-// from finding more.
-func (s *Source) matchedFiles() (all []*matchedFile, problems []error) {
-	paths, problems := s.match()
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // it was renamed or removed meanwhile
-		case err != nil:
-			problems = append(problems, err)
-		case info.Mode().IsRegular():
-			all = append(all, &matchedFile{path: path, info: info, id: idOf(info)})
-		}
-	}
-	return all, problems
 }
 
 // openReader returns a reader of the file at its cursor, and the bytes that it has
@@ -247,7 +225,7 @@ func (s *Source) openReader(ctx context.Context, in *input) (r *reader, left int
 	if at.Done && at.statUnchanged(in.info) {
 		return nil, 0, nil
 	}
-	f, err := open(ctx, in.path)
+	f, err := s.files.Open(ctx, in.path)
 	if err != nil {
 		return nil, 0, transient(err)
 	}
@@ -268,7 +246,7 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 	if in.format != nil {
 		format = in.format
 	}
-	return &reader{in: in, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
+	return &reader{in: in, files: s.files, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
 		read: &s.read, send: s.enqueue, buffers: s.buffers, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead}
 }
 

@@ -13,8 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/starlift-etl/starlift/pipeline/blob"
-	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // compression tells by the first bytes of a file how it is compressed.
@@ -70,16 +69,10 @@ type storedBytes interface {
 	Range(ctx context.Context, offset, length int64) (io.ReadCloser, error)
 }
 
-// open opens a file that is read to its end.
-func open(ctx context.Context, path string) (blob.Object, error) {
-	store, name := blob.File(path, disk.Shared)
-	return store.Open(ctx, name)
-}
-
 // openContent opens a file and returns a reader of all its content; close closes
 // both.
-func openContent(path string) (r io.Reader, close func() error, err error) {
-	f, err := open(context.Background(), path)
+func openContent(files *listing.Tree, path string) (r io.Reader, close func() error, err error) {
+	f, err := files.Open(context.Background(), path)
 	if err != nil {
 		return nil, nil, err
 	}

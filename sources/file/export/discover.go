@@ -2,15 +2,17 @@ package export
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // listed bounds what one message names.
@@ -26,21 +28,21 @@ type Found struct {
 // Find returns the exports below a path: a folder, at any depth, or a pattern of
 // folders (*, ?, [a-z], {a,b}, ** for folders at any depth). It fails if there are
 // none, or if one can't be read.
-func Find(path string) (*Found, error) {
-	roots, err := rootsOf(path)
+func Find(ctx context.Context, files *listing.Tree, path string) (*Found, error) {
+	roots, err := rootsOf(ctx, files, path)
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{seen: map[string]bool{}, folders: map[string]string{}}
+	w := &walker{files: files, seen: map[string]bool{}, folders: map[string]string{}}
 	for _, root := range roots {
-		if _, err := w.walk(root, root); err != nil {
+		if _, err := w.walk(ctx, root, root); err != nil {
 			return nil, fmt.Errorf("export %s: %w", path, err)
 		}
 	}
 	found := &Found{Unfinished: w.unfinished}
 	var errs []error
 	for _, folder := range w.found {
-		e, err := read(folder, w.folders[folder])
+		e, err := read(ctx, files, folder, w.folders[folder])
 		if err == nil {
 			err = found.add(e)
 		}
@@ -116,13 +118,13 @@ func (f *Found) OfTable(name string) ([]*Export, error) {
 }
 
 // rootsOf returns the folders that a path matches.
-func rootsOf(path string) ([]string, error) {
-	info, err := os.Stat(path)
+func rootsOf(ctx context.Context, files *listing.Tree, path string) ([]string, error) {
+	at, err := files.Stat(ctx, path)
 	switch {
-	case err == nil && info.IsDir():
+	case err == nil && at.Info.IsDir():
 		return []string{path}, nil
-	case err == nil && info.Name() == summaryName+".json":
-		return []string{filepath.Dir(path)}, nil
+	case err == nil && filepath.Base(path) == summaryName+".json":
+		return []string{folderOf(files, path)}, nil
 	case err == nil:
 		return nil, fmt.Errorf("export %s: not a folder: give the folder that holds %s.json", path, summaryName)
 	case !strings.ContainsAny(path, "*?[{"):
@@ -130,21 +132,19 @@ func rootsOf(path string) ([]string, error) {
 	case !doublestar.ValidatePathPattern(path):
 		return nil, fmt.Errorf("export %s: there is no such folder, and it is not a glob: a [ or { is not closed, or it ends with a backslash", path)
 	}
-	names, err := doublestar.FilepathGlob(path, doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
-	if err != nil {
-		return nil, fmt.Errorf("export %s: %w", path, err)
+	found, problems := files.Match(ctx, path)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("export %s: %w", path, problems[0])
 	}
-	slices.Sort(names)
 	var roots []string
-	for _, name := range names {
-		info, err := os.Stat(name)
+	for _, e := range found {
 		switch {
-		case err != nil:
-			return nil, fmt.Errorf("export %s: %w", path, err)
-		case info.IsDir():
-			roots = append(roots, name)
-		case info.Name() == summaryName+".json":
-			roots = append(roots, filepath.Dir(name))
+		case e.Err != nil:
+			return nil, fmt.Errorf("export %s: %w", path, e.Err)
+		case e.Info.IsDir():
+			roots = append(roots, e.Path)
+		case filepath.Base(e.Path) == summaryName+".json":
+			roots = append(roots, folderOf(files, e.Path))
 		}
 	}
 	if len(roots) == 0 {
@@ -153,8 +153,15 @@ func rootsOf(path string) ([]string, error) {
 	return roots, nil
 }
 
+// folderOf returns the folder that a file is in.
+func folderOf(files *listing.Tree, file string) string {
+	folder, _ := files.Parent(file)
+	return folder
+}
+
 // walker looks for exports in folders, into each once.
 type walker struct {
+	files      *listing.Tree
 	seen       map[string]bool // by the path without links
 	folders    map[string]string
 	found      []string
@@ -167,22 +174,19 @@ var exportID = regexp.MustCompile(`^\d{14}-[0-9a-f]{8}$`)
 
 // walk looks for exports in a folder and below, and reports whether there are
 // any, finished or not.
-func (w *walker) walk(dir, root string) (has bool, err error) {
-	where, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return false, err
-	}
-	if where, err = filepath.Abs(where); err != nil || w.seen[where] {
+func (w *walker) walk(ctx context.Context, dir, root string) (has bool, err error) {
+	where, err := w.files.Canonical(dir)
+	if err != nil || w.seen[where] {
 		return false, err
 	}
 	w.seen[where] = true
-	entries, err := os.ReadDir(dir)
+	entries, err := w.files.ReadDir(ctx, dir)
 	if err != nil {
 		return false, err
 	}
 	begun := exportID.MatchString(filepath.Base(where))
 	for _, e := range entries {
-		switch name := e.Name(); {
+		switch name := filepath.Base(e.Path); {
 		case name == summaryName+".json":
 			w.found, w.folders[dir] = append(w.found, dir), root
 			has = true
@@ -191,10 +195,10 @@ func (w *walker) walk(dir, root string) (has bool, err error) {
 		}
 	}
 	for _, e := range entries {
-		if e.Name()[0] == '.' || has && e.Name() == "data" || !isFolder(dir, e) {
+		if name := filepath.Base(e.Path); name[0] == '.' || has && name == "data" || !e.Info.IsDir() {
 			continue
 		}
-		below, err := w.walk(filepath.Join(dir, e.Name()), root)
+		below, err := w.walk(ctx, e.Path, root)
 		if err != nil {
 			return false, err
 		}
@@ -205,13 +209,4 @@ func (w *walker) walk(dir, root string) (has bool, err error) {
 		has = true
 	}
 	return has, nil
-}
-
-// isFolder reports whether an entry is a folder, or a link to one.
-func isFolder(dir string, e os.DirEntry) bool {
-	if e.Type()&os.ModeSymlink == 0 {
-		return e.IsDir()
-	}
-	info, err := os.Stat(filepath.Join(dir, e.Name()))
-	return err == nil && info.IsDir()
 }

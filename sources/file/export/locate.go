@@ -1,10 +1,8 @@
 package export
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -19,20 +17,21 @@ type Locator struct {
 // Locate returns where a file of the export lies: by the end of its key below the
 // export's folder or one of those above it, as after a copy of a whole prefix; or
 // anywhere below the path, by its name.
-func (l *Locator) Locate(e *Export, f *DataFile) (string, error) {
-	for level, dir := 0, e.Folder; level < 3 || within(dir, e.root); level, dir = level+1, filepath.Join(dir, "..") {
+func (l *Locator) Locate(ctx context.Context, e *Export, f *DataFile) (string, error) {
+	for level, dir, ok := 0, e.Folder, true; ok && (level < 3 || within(dir, e.root)); level++ {
 		for rest := f.Key; rest != ""; _, rest, _ = strings.Cut(rest, "/") {
-			name := filepath.Join(dir, filepath.FromSlash(rest))
-			info, err := os.Stat(name)
+			name := e.files.Join(dir, rest)
+			found, err := e.files.HasFile(ctx, name)
 			switch {
-			case err == nil && info.Mode().IsRegular():
-				return name, nil
-			case err != nil && !errors.Is(err, fs.ErrNotExist):
+			case err != nil:
 				return "", fmt.Errorf("export data file: %w", err)
+			case found:
+				return name, nil
 			}
 		}
+		dir, ok = e.files.Parent(dir)
 	}
-	names, err := l.named(e.root, path.Base(f.Key))
+	names, err := l.named(ctx, e, path.Base(f.Key))
 	if err != nil {
 		return "", fmt.Errorf("export data file: %w", err)
 	}
@@ -63,23 +62,21 @@ func common(name, key string) (n int) {
 	return n
 }
 
-// named returns the files below the root with a name.
-func (l *Locator) named(root, name string) ([]string, error) {
+// named returns the files with a name below the path at which the export was found.
+func (l *Locator) named(ctx context.Context, e *Export, name string) ([]string, error) {
 	if l.index == nil {
 		l.index = map[string]map[string][]string{}
 	}
-	if l.index[root] == nil {
-		byName := map[string][]string{}
-		err := filepath.WalkDir(root, func(at string, d fs.DirEntry, err error) error {
-			if err == nil && d.Type().IsRegular() {
-				byName[d.Name()] = append(byName[d.Name()], at)
-			}
-			return err
-		})
+	if l.index[e.root] == nil {
+		below, err := e.files.FilesBelow(ctx, e.root)
 		if err != nil {
 			return nil, err
 		}
-		l.index[root] = byName
+		byName := map[string][]string{}
+		for _, f := range below {
+			byName[filepath.Base(f.Path)] = append(byName[filepath.Base(f.Path)], f.Path)
+		}
+		l.index[e.root] = byName
 	}
-	return l.index[root][name], nil
+	return l.index[e.root][name], nil
 }

@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
@@ -10,12 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 const (
@@ -49,6 +51,7 @@ type Export struct {
 
 	summary []byte
 	root    string // where it was looked for
+	files   *listing.Tree
 }
 
 // DataFile is a file of an export's items, as the manifest lists it.
@@ -106,8 +109,8 @@ type summary struct {
 }
 
 // read returns the export whose manifests are in the folder.
-func read(folder, root string) (*Export, error) {
-	name, data, err := readManifest(folder, summaryName)
+func read(ctx context.Context, files *listing.Tree, folder, root string) (*Export, error) {
+	name, data, err := readManifest(ctx, files, folder, summaryName)
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +121,11 @@ func read(folder, root string) (*Export, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	e := &Export{Folder: folder, TableARN: s.TableARN, Incremental: s.incremental(), summary: data, root: root}
+	e := &Export{Folder: folder, TableARN: s.TableARN, Incremental: s.incremental(), summary: data, root: root, files: files}
 	if e.From, e.To = s.ExportTime, s.ExportTime; e.Incremental {
 		e.From, e.To = s.FromTime, s.ToTime
 	}
-	if e.Files, err = readFiles(folder, s.ItemCount); err != nil {
+	if e.Files, err = readFiles(ctx, files, folder, s.ItemCount); err != nil {
 		return nil, err
 	}
 	e.ID = s.id(e)
@@ -147,11 +150,7 @@ func (s *summary) id(e *Export) string {
 			return id
 		}
 	}
-	folder := e.Folder
-	if abs, err := filepath.Abs(folder); err == nil {
-		folder = abs
-	}
-	return filepath.Base(folder)
+	return filepath.Base(e.files.Abs(e.Folder))
 }
 
 func (s *summary) check() error {
@@ -176,12 +175,12 @@ func (s *summary) check() error {
 }
 
 // readFiles returns the data files that the manifest lists, by their keys.
-func readFiles(folder string, total int64) ([]*DataFile, error) {
-	name, data, err := readManifest(folder, filesName)
+func readFiles(ctx context.Context, files *listing.Tree, folder string, total int64) ([]*DataFile, error) {
+	name, data, err := readManifest(ctx, files, folder, filesName)
 	if err != nil {
 		return nil, err
 	}
-	var files []*DataFile
+	var listed []*DataFile
 	var items int64
 	number := 0
 	for line := range bytes.Lines(data) {
@@ -197,30 +196,30 @@ func readFiles(folder string, total int64) ([]*DataFile, error) {
 			return nil, fmt.Errorf("%s:%d: itemCount, md5Checksum or dataFileS3Key is missing or makes no sense: copy it again", name, number)
 		}
 		items += f.Items
-		files = append(files, f)
+		listed = append(listed, f)
 	}
 	if items != total {
 		return nil, fmt.Errorf("%s: its files have %d items, but %s.json says %d: copy both again", name, items, summaryName, total)
 	}
-	slices.SortFunc(files, func(a, b *DataFile) int { return cmp.Compare(a.Key, b.Key) })
-	for i := range files[:max(len(files)-1, 0)] {
-		if files[i].Key == files[i+1].Key {
-			return nil, fmt.Errorf("%s: lists %s twice: copy it again", name, files[i].Key)
+	slices.SortFunc(listed, func(a, b *DataFile) int { return cmp.Compare(a.Key, b.Key) })
+	for i := range listed[:max(len(listed)-1, 0)] {
+		if listed[i].Key == listed[i+1].Key {
+			return nil, fmt.Errorf("%s: lists %s twice: copy it again", name, listed[i].Key)
 		}
 	}
-	return files, nil
+	return listed, nil
 }
 
 // readManifest returns a manifest, checked against each checksum that is there.
-func readManifest(folder, base string) (name string, data []byte, err error) {
-	name = filepath.Join(folder, base+".json")
-	data, err = os.ReadFile(name)
+func readManifest(ctx context.Context, files *listing.Tree, folder, base string) (name string, data []byte, err error) {
+	name = files.Join(folder, base+".json")
+	data, err = files.ReadAll(ctx, name)
 	if err != nil {
 		return "", nil, fmt.Errorf("export: %w: copy the whole export again", err)
 	}
 	sum := md5.Sum(data)
 	for _, end := range checksums {
-		want, err := os.ReadFile(filepath.Join(folder, base+end))
+		want, err := files.ReadAll(ctx, files.Join(folder, base+end))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
