@@ -203,8 +203,10 @@ func (s *Sink) taken(c *pipeline.Committable, rows []RowChange) (taken []RowChan
 		}
 	}
 	if refused.Rows != nil {
-		refused.Exclude, err = json.Marshal(excluded)
-		return nil, errors.Join(refused, err)
+		if refused.Exclude, err = json.Marshal(excluded); err != nil {
+			return nil, err
+		}
+		return nil, refused
 	}
 	return taken, nil
 }

@@ -15,8 +15,7 @@ import (
 )
 
 // SinkDriver plays the engine for one sink, over restarts of it: it knows what a
-// checkpoint would, and does with spools as the engine does, at the earliest moment that
-// the contract allows. Tests change its fields to pretend another state folder, an older
+// checkpoint would, and deletes spools as the engine does. Tests change its fields to pretend another state folder, an older
 // one, or other tables.
 type SinkDriver struct {
 	T         testing.TB
@@ -31,6 +30,10 @@ type SinkDriver struct {
 	SinkState json.RawMessage       // of the epoch that was saved last
 	Retained  []int64               // epochs whose spool SinkState needs
 	Pending   *pipeline.Committable // of the epoch that is saved and not committed
+	// EarlyClean says that spools of earlier epochs that a committable does not retain are
+	// deleted when it is saved, and not when it is committed: a sink that copies what it
+	// gathers into the spool of the epoch that publishes it needs no more of them.
+	EarlyClean bool
 }
 
 // NewSinkDriver returns a driver of a pipeline, without a sink. At the end of the test its
@@ -138,7 +141,7 @@ func (d *SinkDriver) PrepareEpoch(last bool, rows ...*pipeline.Rows) *pipeline.C
 }
 
 // Save saves a committable as the engine does, by way of its JSON. The epochs before are
-// committed by then: what the sink does not retain of them is gone.
+// committed by then. One that has nothing to publish is done with it.
 func (d *SinkDriver) Save(c *pipeline.Committable) {
 	d.T.Helper()
 	c.PreviousEpoch, c.Started = d.Published, time.Unix(1e9, 0).UTC()
@@ -152,12 +155,13 @@ func (d *SinkDriver) Save(c *pipeline.Committable) {
 		}
 	}
 	d.Epoch, d.SinkState, d.Retained, d.Pending = saved.Epoch, saved.SinkState, saved.RetainEpochs, saved
-	if saved.Payload == nil {
+	switch {
+	case saved.Payload == nil:
 		d.Pending = nil
 		d.clean(d.Epoch)
-		return
+	case d.EarlyClean:
+		d.clean(d.Epoch - 1)
 	}
-	d.clean(d.Epoch - 1)
 }
 
 // Commit commits the epoch that is pending, if one is.

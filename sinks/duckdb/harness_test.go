@@ -24,6 +24,7 @@ type harness struct {
 func newHarness(t testing.TB, tables ...*pipeline.Table) *harness {
 	t.Helper()
 	h := &harness{SinkDriver: pipelinetest.NewSinkDriver(t, "shop", tables...)}
+	h.EarlyClean = true
 	h.cfg.DSN = filepath.Join(h.Dir, "data", "shop.duckdb")
 	h.Must(h.restart())
 	return h

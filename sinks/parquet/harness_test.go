@@ -74,7 +74,7 @@ type harness struct {
 func newHarness(t testing.TB, cfg Config, tables ...*pipeline.Table) *harness {
 	t.Helper()
 	h := &harness{SinkDriver: pipelinetest.NewSinkDriver(t, "shop", tables...), clock: time.Unix(1e9, 0)}
-	h.State = "0123456789abcdef0123"
+	h.State, h.EarlyClean = "0123456789abcdef0123", true
 	if cfg.URL == "" {
 		cfg.URL = filepath.Join(h.Dir, "lake")
 	}

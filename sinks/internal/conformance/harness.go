@@ -32,7 +32,9 @@ func newHarness(t testing.TB, target Target, tables ...*pipeline.Table) *harness
 // another is a harness on a database that is there.
 func another(t testing.TB, target Target, store Store, name string, tables ...*pipeline.Table) *harness {
 	db, _ := store.(Database) // nil = it is none
-	return &harness{SinkDriver: pipelinetest.NewSinkDriver(t, name, tables...), target: target, store: store, db: db, faults: &Faults{}}
+	h := &harness{SinkDriver: pipelinetest.NewSinkDriver(t, name, tables...), target: target, store: store, db: db, faults: &Faults{}}
+	h.EarlyClean = true
+	return h
 }
 
 // restart opens the database in a new sink, as a new process would.
