@@ -3,11 +3,8 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -20,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
@@ -167,24 +165,18 @@ func mergeInto(t *pipeline.Table) string {
 	return fmt.Sprintf("MERGE INTO merge t USING pg_temp.stage s ON t.id = s.id WHEN MATCHED THEN UPDATE SET %s WHEN NOT MATCHED THEN INSERT VALUES (%s)", set[2:], values)
 }
 
-// bench is a sink, and a connection for the bare work.
+// bench is a driver with a sink, and a connection for the bare work.
 type bench struct {
-	b         testing.TB
-	dir       string
-	sink      *Sink
-	look      *pgx.PgConn
-	epoch     int64
-	published int64
+	*pipelinetest.SinkDriver
+	b    testing.TB
+	look *pgx.PgConn
 }
 
 func newBench(b testing.TB, dsn string, table *pipeline.Table) *bench {
-	h := &bench{b: b, dir: b.TempDir()}
-	var err error
-	h.sink, err = New("warehouse", Config{DSN: dsn})
+	h := &bench{SinkDriver: pipelinetest.NewSinkDriver(b, "shop", table), b: b}
+	sink, err := New("warehouse", Config{DSN: dsn})
 	must(b, err)
-	must(b, h.sink.Open(context.Background(), pipeline.SinkOptions{Pipeline: "shop", StateID: "s", Tables: []*pipeline.Table{table},
-		Spool: func(epoch int64) string { return filepath.Join(h.dir, fmt.Sprint(epoch)) }}))
-	b.Cleanup(func() { must(b, h.sink.Close()) })
+	must(b, h.Open(sink))
 	h.look, err = pgx.Connect(context.Background(), dsn)
 	must(b, err)
 	b.Cleanup(func() { must(b, h.look.Close(context.Background())) })
@@ -195,24 +187,12 @@ func newBench(b testing.TB, dsn string, table *pipeline.Table) *bench {
 
 // sinkPut writes one epoch, and returns the seconds of its spooling and commit.
 func (h *bench) sinkPut(rows ...*pipeline.Rows) (spooled, committed float64) {
-	h.epoch++
 	start := time.Now()
-	e, err := h.sink.Begin(h.epoch)
-	must(h.b, err)
-	for _, r := range rows {
-		must(h.b, e.Write(nil, r))
-	}
-	committable, err := e.Prepare(context.Background(), false)
-	must(h.b, err)
-	committable.PreviousEpoch = h.published
-	text, err := json.Marshal(committable)
-	must(h.b, err)
-	must(h.b, json.Unmarshal(text, committable))
+	h.Prepare(rows...)
 	middle := time.Now()
-	must(h.b, h.sink.Commit(context.Background(), committable))
+	must(h.b, h.Sink.Commit(context.Background(), h.Pending))
 	committed = time.Since(middle).Seconds()
-	h.published = h.epoch
-	must(h.b, os.RemoveAll(filepath.Join(h.dir, fmt.Sprint(h.epoch))))
+	h.Done()
 	return middle.Sub(start).Seconds(), committed
 }
 

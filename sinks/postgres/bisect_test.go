@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
@@ -46,22 +44,15 @@ type refusal struct {
 
 func (c refusal) run(t *testing.T) {
 	d, ctx := newTarget(t, pgtest.Schema()), context.Background()
-	table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
-		{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
-	must(t, err)
+	table := pipelinetest.Table("person", "id", "id int64", "parent int64", "email")
 	sink, err := d.New("w", &conformance.Faults{})
 	must(t, err)
-	dir := t.TempDir()
-	must(t, sink.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "s", Tables: []*pipeline.Table{table}, Spool: func(e int64) string { return filepath.Join(dir, fmt.Sprint(e)) }}))
-	defer func() { must(t, sink.Close()) }()
+	driver := pipelinetest.NewSinkDriver(t, "p", table)
+	must(t, driver.Open(sink))
 	in := warehouse.QualifiedName(d.schema, "person")
 	d.Exec(t, fmt.Sprintf("INSERT INTO %s VALUES (7, NULL, 'seven')", in))
 	d.Exec(t, fmt.Sprintf("ALTER TABLE %s %s", in, strings.ReplaceAll(c.constraint, "%s", in)))
-	e, err := sink.Begin(1)
-	must(t, err)
-	must(t, e.Write(nil, people(t, table, c.insert)))
-	r, err := e.Prepare(ctx, true)
-	must(t, err)
+	r := driver.PrepareEpoch(true, people(t, table, c.insert))
 	err = sink.Commit(ctx, r)
 	var told *pipeline.RefusedError
 	if c.fails != "" {
@@ -105,14 +96,5 @@ func people(t *testing.T, table *pipeline.Table, in []string) *pipeline.Rows {
 		}
 		objects = append(objects, "{"+strings.Join(values, ", ")+"}")
 	}
-	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, table.Schema(), strings.NewReader("["+strings.Join(objects, ",")+"]"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(rec.Release)
-	rows := &pipeline.Rows{Table: table, Record: rec, Versions: make([]pipeline.Version, len(in))}
-	for range in {
-		rows.Ops = append(rows.Ops, pipeline.OpInsert)
-	}
-	return rows
+	return pipelinetest.JSONRows(t, table, slices.Repeat([]pipeline.Op{pipeline.OpInsert}, len(in)), objects...)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
@@ -144,8 +145,7 @@ func TestKeysThatNoIndexTakes(t *testing.T) {
 	table := benchTable(t)
 	rows := batchOf(table, []int{1}, pipeline.OpInsert, 0)
 	must(t, validate(rows, false))
-	long, err := pipeline.NewTable("t", []pipeline.Column{{Name: "k", Type: pipeline.Type{Kind: pipeline.String}}, {Name: "n", Type: pipeline.Type{Kind: pipeline.Int64}}}, []string{"k", "n"})
-	must(t, err)
+	long := pipelinetest.Table("t", "k,n", "k", "n int64")
 	for _, tc := range []struct{ key, want string }{{text[:keyBytesMax-8], ""}, {text, "an index of PostgreSQL takes"}} {
 		err := validate(textRows(long, tc.key), false)
 		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {

@@ -16,6 +16,7 @@ import (
 	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
@@ -36,9 +37,7 @@ func newBlockade(t *testing.T) *blockade {
 	ctx := context.Background()
 	s, d := opened(t, "")
 	b := &blockade{s: s, d: d, done: make(chan error, 1)}
-	table, err := pipeline.NewTable("person", []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.Int64}},
-		{Name: "parent", Type: pipeline.Type{Kind: pipeline.Int64}}, {Name: "email", Type: pipeline.Type{Kind: pipeline.String}}}, []string{"id"})
-	must(t, err)
+	table := pipelinetest.Table("person", "id", "id int64", "parent int64", "email")
 	dir, o := t.TempDir(), opening
 	o.Tables = []*pipeline.Table{table}
 	o.Spool = func(e int64) string { return filepath.Join(dir, strconv.FormatInt(e, 10)) }
