@@ -21,16 +21,17 @@
 // declared schema, and per row an operation and the change it comes from. A
 // rows edge is a log, every change's rows in the order read, late and repeated
 // ones too; or it is settled, per epoch at most one row per key, with the
-// operation that leads from the last epoch to this one. A settle step
+// operation that leads from the last epoch to this one. Settling
 // (pipeline/settle) turns the first into the second and owns
-// last-writer-wins: nothing behind it compares versions.
+// last-writer-wins: nothing behind it compares versions. Changes are compared by their
+// [Version]; [Newest] decides between those of one item and time.
 //
 // Between unnesting and settling stand transforms that take rows one by one and
 // keep no state ([RowTransform]): filters, computed columns, joins to a reference.
 // They make a log of a log, in the mappers, before anything is settled. So a row
-// that stops matching is just a row that its item no longer yields: the settle
-// step deletes it, and the log does where the old image shows that it was there.
-// What one of their rows makes a dead letter is so with all of its change.
+// that stops matching is just a row that its item no longer yields: settling
+// deletes it, and the log does where the old image shows that it was there.
+// A row that makes a dead letter takes all other rows of its change with it.
 // Filters of changes ([ChangeFilter]) stand before unnesting, and do the same to
 // whole items.
 //
@@ -39,10 +40,10 @@
 // the same process. After a restart it gets the version that is loaded then; what
 // was saved is not made again.
 //
-// What a sink's target can't store though the types can ([ValueValidator]) is found in
-// the log too, in rows that the sink will get and in what stateful transforms will make
-// theirs of, before anything is settled: the column says whether such a value is
-// null or makes a dead letter of its change.
+// A sink's target may not be able to store every value of a type ([ValueValidator]). Such
+// values are found in the log too, before anything is settled: in rows that the sink will
+// get, and in those of which stateful transforms will make their rows. The column says
+// whether such a value becomes null or makes a dead letter of its change ([OnError]).
 //
 // # Epochs
 //
@@ -70,8 +71,8 @@
 //
 // # Dead letters
 //
-// A record that can't take effect is a dead letter of its epoch ([DeadLetter]),
-// kept with what gave it its version. It may be read again ([Replay]): from an
+// A record that can't take effect is a dead letter of its epoch ([DeadLetter]). It is stored
+// together with what gave it its version ([Origin]). It may be read again ([Replay]): from an
 // inbox, which is a source like any other, with cursors in the checkpoint, and
 // whose records go to the one transform that refused them. That a letter was
 // read again is written with the epoch's dead letters, so both are so or neither.

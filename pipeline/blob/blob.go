@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Store is a place of objects. All of it may be called from several goroutines. What is
+// Store holds objects under names. All of it may be called from several goroutines. What is
 // not there is an error that is fs.ErrNotExist; one after which the same call may succeed
 // is pipeline.Retryable. No method goes on when its context is done.
 type Store interface {
@@ -33,7 +33,7 @@ type Objects interface {
 	Open(ctx context.Context, name string) (Object, error)
 	// Create starts an object. The caller ends the writer by Finish or Abort.
 	Create(ctx context.Context, name string, o CreateOptions) (Writer, error)
-	// Delete removes objects, durably; those that are not there are none too many.
+	// Delete removes objects, durably; it is no error that one is not there.
 	// After an error any of them may be there.
 	Delete(ctx context.Context, names ...string) error
 }
@@ -152,8 +152,8 @@ type Writer interface {
 	Abort() error
 }
 
-// Tail is an object that is being changed. Until Finish anything of what is written may
-// be there, and nothing of it is durable.
+// Tail changes an object. Until Finish, any part of what was written may be in the object,
+// and nothing of it is durable.
 type Tail interface {
 	io.WriterAt
 	// Truncate ends the object at a size.

@@ -99,9 +99,9 @@ func (f *Faults) Arm(others int, after, dead bool) {
 func (f *Faults) Disarm() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	struck := f.at > 0 && f.seen >= f.at
+	failed := f.at > 0 && f.seen >= f.at
 	f.at = 0
-	return struck
+	return failed
 }
 
 // Calls returns those since Arm, in their order.
@@ -114,13 +114,13 @@ func (f *Faults) Calls() []Call {
 // Wrap returns the store whose calls are counted.
 func (f *Faults) Wrap(s Store) Store {
 	return Wrap(s, func(_ context.Context, c Call, do func() error) error {
-		strikes, after := f.count(c)
+		fails, after := f.count(c)
 		fault := f.Err
 		if fault == nil {
 			fault = ErrFault
 		}
 		switch {
-		case !strikes:
+		case !fails:
 			return do()
 		case after:
 			if err := do(); err != nil {
@@ -131,7 +131,8 @@ func (f *Faults) Wrap(s Store) Store {
 	})
 }
 
-func (f *Faults) count(c Call) (strikes, after bool) {
+// count counts a call, and says whether it fails, and if so after its effect.
+func (f *Faults) count(c Call) (fails, after bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen++

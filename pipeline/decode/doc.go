@@ -7,6 +7,11 @@
 // envelope of a format around the images; its scanner goes from the envelope
 // into the image and out again without reading a byte twice.
 //
+// [NewDecoder] and [Decoder.Decode] are where to begin. Decoder.decodeCDC,
+// Decoder.decodeExport and Decoder.decodeJSON read one encoding each, and decide a record's
+// version: Decoder.finishCDC (with scanner.creation for its time), Decoder.finishItem and
+// Decoder.finishIncrement, and Decoder.plainVersion.
+//
 // # Strictness
 //
 // A record is taken only if it is one JSON value in valid UTF-8 (RFC 8259:

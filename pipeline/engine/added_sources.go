@@ -11,9 +11,9 @@ import (
 // checkNewSources refuses sources that a stage has not read, or not from their start, if
 // their records may be older than the deletions that the stage remembers: such records would
 // become dead letters, or bring back what was deleted.
-func (r *run) checkNewSources(s *stage) error {
-	for _, n := range r.c.Sources {
-		if k := s.saved.SourceTimes[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && r.again) {
+func (o *stateOpener) checkNewSources(s *stage) error {
+	for _, n := range o.c.Sources {
+		if k := s.saved.SourceTimes[n.Name]; !n.Source.Bounded() || !reads(s, &pipeline.Records{Source: n.Name}) || k != nil && !(k.Missed && o.again) {
 			continue
 		}
 		table, horizon := latestHorizon(s.saved, formatOf(n.Source).Table)
@@ -52,12 +52,12 @@ func latestHorizon(saved *state.OperatorState, table string) (name string, horiz
 
 // partlyRead names the sources that others had read in part before a stage began to read
 // them.
-func (r *run) partlyRead(s *stage) (names []string, err error) {
+func (o *stateOpener) partlyRead(s *stage) (names []string, err error) {
 	for _, name := range s.Sources {
-		if s.saved.SourceTimes[name] != nil || r.again {
+		if s.saved.SourceTimes[name] != nil || o.again {
 			continue
 		}
-		cursors, err := r.store.Cursors(name)
+		cursors, err := o.store.Cursors(name)
 		if err != nil {
 			return nil, fmt.Errorf("cursors of %s: %w", name, err)
 		}

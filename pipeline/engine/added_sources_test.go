@@ -55,13 +55,13 @@ func TestSourceAdded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &run{c: &Config{Plan: plan}, again: c.again}
+		o := &stateOpener{c: &Config{Plan: plan}, again: c.again}
 
 		s := &stage{Stage: plan.Stages[0], operatorState: &operatorState{saved: &state.OperatorState{LogicalTables: c.tables, SourceTimes: map[string]*state.SourceTimes{}}}}
 		if c.clock != nil {
 			s.saved.SourceTimes["added"] = c.clock
 		}
-		err = r.checkNewSources(s)
+		err = o.checkNewSources(s)
 		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), `source added has not been read by items, whose deletions in table "orders" are forgotten from before 1970-01-01T00:00:00Z`) {
 			t.Errorf("%s: error %v, want one: %v", c.name, err, c.refused)
 		}

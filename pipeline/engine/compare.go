@@ -44,17 +44,19 @@ func (r *run) writeDefinition() error {
 // CheckState says whether the stages, operators and sinks of a pipeline can go on with what a
 // state holds of them. It opens nothing.
 func CheckState(c *Config, contents *state.Contents) error {
-	r := &run{c: c, checkpoint: contents.Checkpoint, committed: contents.Committed == contents.Checkpoint.Epoch, flow: newDataflow(c.Plan)}
-	if _, err := r.flow.numberStates(r.checkpoint.Operators); err != nil {
+	checkpoint := contents.Checkpoint
+	flow := newDataflow(c.Plan)
+	if _, err := flow.numberStates(checkpoint.Operators); err != nil {
 		return err
 	}
-	for _, o := range r.flow.states {
-		o.keyspaces = make([]*state.Keyspace, o.entry.Keyspaces)
+	for _, s := range flow.states {
+		s.keyspaces = make([]*state.Keyspace, s.entry.Keyspaces)
 	}
-	errs := append(r.checkState(), r.checkGathered())
-	for sink, rc := range contents.Checkpoint.Committables {
-		if rc.Payload != nil && !r.committed && len(rc.RetainEpochs) == 0 {
-			errs = append(errs, c.checkSink(sink, contents.Checkpoint.Epoch))
+	opener := stateOpener{c: c, flow: flow, checkpoint: checkpoint}
+	errs := append(opener.check(), c.checkGathered(checkpoint))
+	for sink, rc := range checkpoint.Committables {
+		if rc.Payload != nil && contents.Committed != checkpoint.Epoch && len(rc.RetainEpochs) == 0 {
+			errs = append(errs, c.checkSink(sink, checkpoint.Epoch))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,25 +1,32 @@
-// Package engine runs a pipeline: it takes epochs from the sources through the
-// plan that package graph has compiled to the sinks, by the protocol that package
-// pipeline describes. A stage or operator here is one of the plan with what an opening
-// of the pipeline has for it; who takes whose rows is the plan's to say.
+// Package engine runs a pipeline: it takes epochs from the sources, through the plan that
+// package graph has compiled, to the sinks, by the protocol that package pipeline describes.
+// [Run] is where to begin, then protocol.go, which has the protocol from its first step to
+// the last: run.run starts the goroutines, epochBuilder.finishEpoch prepares an epoch,
+// committer.commitEpoch takes it the rest of its way. In it, committer.save is the commit
+// point, where an epoch is saved (I2), and committer.tell tells the sources afterwards (I1).
 //
-// Who does what, each a type that owns its fields, and a goroutine:
+// Other invariants are kept in splitter.take (I7), epochBuilder.run (I4),
+// epochBuilder.addDeadLetters (I3), references.snapshotsOf (I6) and committer.commit (I5).
+// Rows that a sink refuses when it commits become dead letters in committer.refuse.
+//
+// Each of these types owns its fields, and is one goroutine, or several:
 //
 //   - a sourceReader per source waits in Read;
 //   - the splitter takes what the readers bring, in the order of each source, makes
 //     tasks of it, and sends a barrier where an epoch ends: by records, bytes or time;
 //   - workers, one per processor, decode and unnest a task at a time, and take its
 //     rows through the row transforms behind that;
-//   - the epochBuilder takes the tasks in the order in which they were split, gives the
-//     rows to the sinks' spools and to what keeps state, the dataflow, and prepares the epoch;
+//   - the epochBuilder takes the tasks in the order in which they were split, sends the rows
+//     to the spools of sinks and to the stages and operators that keep state (dataflow), and
+//     prepares the epoch;
 //   - the committer saves the epoch, commits it to every sink and tells the sources. It
 //     owns the checkpoint.
 //
-// They are connected by channels. Against the data flows only a pace, from the builder
-// to the splitter. A run opens and closes them; a session is what outlives runs, which
-// go back to the checkpoint after failures; an Observer is told what happens. The
-// protocol is in protocol.go, from the first step to the last; committer.save is the
-// commit point.
+// They are connected by channels. Only a pace goes against the direction of the data, from
+// the builder to the splitter. A run is one opening of the pipeline at the checkpoint: it
+// opens and closes all of them. A stateOpener opens the stages and operators on the state,
+// and refuses a pipeline that can't go on with it. A session is what outlives runs, since a
+// failure leads back to the checkpoint. An [Observer] is told what happens.
 //
 // An operator that has more to do than an epoch takes gets epochs without input,
 // between others or, when the sources have ended, before Run returns.

@@ -18,21 +18,31 @@ type operatorState struct {
 	keyspaces []*state.Keyspace
 }
 
-func (r *run) openStages() error {
-	if err := r.openKeyspaces(); err != nil {
+// stateOpener opens the stages and operators of a dataflow on what the state has of them.
+type stateOpener struct {
+	c          *Config
+	flow       *dataflow
+	store      *state.Store
+	checkpoint *state.Checkpoint
+	again      bool // the sources are read from their start again
+}
+
+// open gives the stages and operators their keyspaces, checks them, and opens them.
+func (o *stateOpener) open() error {
+	if err := o.openKeyspaces(); err != nil {
 		return err
 	}
-	if err := errors.Join(r.checkState()...); err != nil {
+	if err := errors.Join(o.check()...); err != nil {
 		return err
 	}
 	var errs []error
-	for _, s := range r.flow.stages {
+	for _, s := range o.flow.stages {
 		if s.Settles() {
-			errs = append(errs, stateError(s.Name, r.openSettler(s)))
+			errs = append(errs, stateError(s.Name, o.openSettler(s)))
 		}
 	}
-	for _, op := range r.flow.operators {
-		errs = append(errs, stateError(op.Name, r.openOperator(op)))
+	for _, op := range o.flow.operators {
+		errs = append(errs, stateError(op.Name, o.openOperator(op)))
 	}
 	return errors.Join(errs...)
 }
@@ -45,36 +55,36 @@ func stateError(node string, err error) error {
 	return fmt.Errorf("state of %s: %w", node, err)
 }
 
-// checkState says whether all that keeps state can go on with what the checkpoint
-// has of it; nothing is opened.
-func (r *run) checkState() (errs []error) {
-	for _, s := range r.flow.stages {
+// check says whether the stages and operators can go on with what the checkpoint has of
+// them. It needs no store, and opens nothing.
+func (o *stateOpener) check() (errs []error) {
+	for _, s := range o.flow.stages {
 		if !s.Settles() {
 			continue
 		}
-		errs = append(errs, stateError(s.Name, r.checkSettler(s)))
-		for _, o := range s.policies {
-			errs = append(errs, stateError(s.Name, o.check()))
+		errs = append(errs, stateError(s.Name, o.checkSettler(s)))
+		for _, p := range s.policies {
+			errs = append(errs, stateError(s.Name, p.check()))
 		}
 	}
-	for _, op := range r.flow.operators {
+	for _, op := range o.flow.operators {
 		errs = append(errs, stateError(op.Name, op.check()))
 	}
 	return errs
 }
 
 // openKeyspaces gives each operator state its keyspaces.
-func (r *run) openKeyspaces() error {
-	numbers, err := r.flow.numberStates(r.checkpoint.Operators)
+func (o *stateOpener) openKeyspaces() error {
+	numbers, err := o.flow.numberStates(o.checkpoint.Operators)
 	if err != nil {
 		return err
 	}
-	if r.flow.keyspaces, err = r.store.Keyspaces(numbers...); err != nil {
+	if o.flow.keyspaces, err = o.store.Keyspaces(numbers...); err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}
-	rest := r.flow.keyspaces.All
-	for _, o := range r.flow.states {
-		o.keyspaces, rest = rest[:o.entry.Keyspaces], rest[o.entry.Keyspaces:]
+	rest := o.flow.keyspaces.All
+	for _, s := range o.flow.states {
+		s.keyspaces, rest = rest[:s.entry.Keyspaces], rest[s.entry.Keyspaces:]
 	}
 	return nil
 }
@@ -119,7 +129,7 @@ const recoveryHint = "begin anew (starlift reset FILE shows what that takes)"
 
 // checkSettler says whether a stage can go on with what the checkpoint has of the
 // tables that it settles by last-writer-wins.
-func (r *run) checkSettler(s *stage) error {
+func (o *stateOpener) checkSettler(s *stage) error {
 	if s.saved.Saved != nil {
 		return fmt.Errorf("a node of another type had this name: give it a new one, or %s", recoveryHint)
 	}
@@ -137,7 +147,7 @@ func (r *run) checkSettler(s *stage) error {
 	if err := settle.CheckSchemas(s.saved.Schemas, s.settledTables()); err != nil {
 		return err
 	}
-	return r.checkNewSources(s)
+	return o.checkNewSources(s)
 }
 
 // settledTables returns the tables that are settled as the settler takes them.
@@ -170,17 +180,18 @@ func (s *stage) checkMoved() error {
 	return nil
 }
 
-func (r *run) openSettler(s *stage) error {
-	o := settle.Options{
-		Node: s.Name, Sources: s.Sources, Retention: r.c.Tombstones.Microseconds(), State: s.settleState(),
+// openSettler makes the settler of a stage, and lists its outputs.
+func (o *stateOpener) openSettler(s *stage) error {
+	options := settle.Options{
+		Node: s.Name, Sources: s.Sources, Retention: o.c.Tombstones.Microseconds(), State: s.settleState(),
 		Saved:  settle.SavedState{Schemas: s.saved.Schemas, SourceTimes: sourceTimesOf(s.Sources, s.saved.SourceTimes), LogicalTables: s.saved.LogicalTables},
 		Tables: s.settledTables(),
 	}
 	if m, ok := s.Transform.(pipeline.Masker); ok {
-		o.ShowKey = m.ShowKey
+		options.ShowKey = m.ShowKey
 	}
 	var err error
-	if o.Missed, err = r.partlyRead(s); err != nil {
+	if options.Missed, err = o.partlyRead(s); err != nil {
 		return err
 	}
 	s.outputs = nil
@@ -188,10 +199,10 @@ func (r *run) openSettler(s *stage) error {
 		s.outputs = append(s.outputs, output{s.NodeOf(t), s.Settled[t]})
 	}
 	for _, p := range s.policies {
-		o.Policies = append(o.Policies, p.table())
+		options.Policies = append(options.Policies, p.table())
 		s.outputs = append(s.outputs, output{s.NodeOf(p.Table), &p.FanOut})
 	}
-	s.settler, err = settle.New(o)
+	s.settler, err = settle.New(options)
 	return err
 }
 
@@ -232,9 +243,9 @@ func (op *operator) check() error {
 	return nil
 }
 
-func (r *run) openOperator(op *operator) (err error) {
+func (o *stateOpener) openOperator(op *operator) (err error) {
 	op.instance, err = op.Transform.Open(pipeline.OperatorOptions{
-		Env: r.c.env("node", op.Name), Saved: op.saved.Saved, State: op.keyGroup(), Bounded: r.c.Bounded,
+		Env: o.c.env("node", op.Name), Saved: op.saved.Saved, State: op.keyGroup(), Bounded: o.c.Bounded,
 	})
 	return err
 }
@@ -262,12 +273,12 @@ func consumerIDs(consumers []graph.Consumer) []string {
 	return ids
 }
 
-// sourceTimesOf leaves the clocks of the sources that a stage still reads: one that is
-// gone would hold the time back for ever.
-func sourceTimesOf(sources []string, clocks map[string]*state.SourceTimes) map[string]*state.SourceTimes {
+// sourceTimesOf returns the times of the sources that a stage still reads. Those of another
+// source would never move again, and hold the retention horizon back for ever.
+func sourceTimesOf(sources []string, saved map[string]*state.SourceTimes) map[string]*state.SourceTimes {
 	m := map[string]*state.SourceTimes{}
 	for _, in := range sources {
-		if c, ok := clocks[in]; ok {
+		if c, ok := saved[in]; ok {
 			m[in] = c
 		}
 	}

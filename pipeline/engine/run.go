@@ -162,11 +162,12 @@ func (r *run) notifyOpened() {
 // or changed before it returns nil.
 func (r *run) check(ctx context.Context) error {
 	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
-	if err := r.openStages(); err != nil {
+	opener := stateOpener{c: r.c, flow: r.flow, store: r.store, checkpoint: r.checkpoint, again: r.again}
+	if err := opener.open(); err != nil {
 		return err
 	}
 	r.builder.pace.resume(r.checkpoint.Committables, r.flow.pending(false), r.c.now())
-	if err := r.checkGathered(); err != nil {
+	if err := r.c.checkGathered(r.checkpoint); err != nil {
 		return err
 	}
 	if err := r.checkSinks(ctx); err != nil {
@@ -177,9 +178,9 @@ func (r *run) check(ctx context.Context) error {
 
 // checkGathered refuses to go on without a sink whose rows wait to be published:
 // they would be deleted with the spool (I3).
-func (r *run) checkGathered() error {
-	for name, rc := range r.checkpoint.Committables {
-		if _, ok := r.c.target(name); len(rc.RetainEpochs) > 0 && !ok {
+func (c *Config) checkGathered(checkpoint *state.Checkpoint) error {
+	for name, rc := range checkpoint.Committables {
+		if _, ok := c.target(name); len(rc.RetainEpochs) > 0 && !ok {
 			return fmt.Errorf("sink %s has rows that wait to be published, but is no longer in the pipeline file: run once with it, to the end of the sources", name)
 		}
 	}

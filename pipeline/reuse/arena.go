@@ -9,9 +9,8 @@ import (
 // Arena keeps copies of bytes, which never move, until all are given back at
 // once. Its zero value is empty.
 //
-// What one stage of an epoch gives back is what the next one takes: were it left
-// to the garbage collector, each would touch memory that the processor's caches
-// and the operating system do not have ready.
+// The memory that one stage of an epoch releases is used by the next one. Fresh memory would
+// cost more: neither the processor's caches nor the operating system have it ready.
 type Arena struct {
 	chunks []*chunk
 	free   []byte // of the last chunk

@@ -63,8 +63,8 @@ func (b *epochBuffer) addChanges(batch *pipeline.Batch, ordinal int64, node stri
 	return nil
 }
 
-// reset ends the epoch. Its memory is given back for as long as nothing of the
-// next one has come: what follows in this epoch needs as much.
+// reset ends the epoch, and frees its memory at once: the steps that follow in this epoch
+// need as much, and the next epoch may be long in coming.
 func (b *epochBuffer) reset() {
 	b.room = reuse.Room(len(b.changes))
 	b.changes, b.added, b.order = nil, 0, nil

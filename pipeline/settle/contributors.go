@@ -55,12 +55,14 @@ type sharedKey struct {
 	changes       [2]int32 // range in rowPhase.contended; of each item one
 	value         []byte   // the entry of the key
 	tree          *btree.Tree
-	before, after rank     // of the item whose row it was and is; nil = none
-	fetched       [2]int32 // where its rows are, of those who did not touch the key: in rowPhase.fetches; -1 = no need
-	row           int      // in rowPhase.rowChanges, what becomes of it
+	before, after rank // of the item whose row it was and is; nil = none
+	// fetched are the indices in rowPhase.fetches of its rows before and after, where these
+	// are of items that did not change in the key; -1 = it need not be fetched.
+	fetched [2]int32
+	row     int // in rowPhase.rowChanges, what becomes of it
 }
 
-// fetch is a question to the state of an item that the epoch did not change in a row.
+// fetch asks for a row key's row in the state of an item that the epoch did not change there.
 type fetch struct {
 	item, key pipeline.Hash
 	time      int64
@@ -68,7 +70,8 @@ type fetch struct {
 	row       []byte
 }
 
-// deferShared leaves a row key for applyShared.
+// deferShared leaves a row key to applyShared, with an empty row change where its own belongs
+// among those of one change.
 func (p *rowPhase) deferShared(indices []int32, value []byte) {
 	from := len(p.contended)
 	for _, i := range indices {
@@ -78,11 +81,11 @@ func (p *rowPhase) deferShared(indices []int32, value []byte) {
 	p.shared = append(p.shared, sharedKey{
 		changes: [2]int32{int32(from), int32(len(p.contended))}, value: value, fetched: [2]int32{-1, -1}, row: len(p.rowChanges),
 	})
-	p.rowChanges = append(p.rowChanges, rowChange{}) // where it belongs among those of one change
+	p.rowChanges = append(p.rowChanges, rowChange{})
 }
 
-// applyShared takes the changes to the row keys that were deferred. What it reads it reads
-// for all of them at once.
+// applyShared applies the changes to the row keys that were deferred. It reads the state for
+// all of them at once.
 func (p *rowPhase) applyShared() error {
 	if len(p.shared) == 0 {
 		return nil
@@ -243,7 +246,7 @@ func (p *rowPhase) noteSharedRows() error {
 		key := p.contended[k.changes[0]].key
 		was, is := k.before.item(), k.after.item()
 		if was == is && p.changeOf(k, is) == nil {
-			continue // others have nothing to say
+			continue // the row is of the same item as before, which did not change it
 		}
 		if k.before != nil && k.fetched[0] < 0 && p.changeOf(k, was) == nil {
 			k.fetched[0] = p.request(was, key)
@@ -268,7 +271,7 @@ func (p *rowPhase) noteSharedRows() error {
 	return nil
 }
 
-// withRows leaves out what was kept free for rows of which nothing has become.
+// withRows removes the row changes that stayed empty.
 func withRows(outs []rowChange) []rowChange {
 	return slices.DeleteFunc(outs, func(o rowChange) bool { return o.row == nil })
 }
@@ -286,8 +289,8 @@ func (p *rowPhase) rowOf(e *keyChange, fetched int32, after bool) []byte {
 	return nil
 }
 
-// noteSharedRow notes what has become of a row. It is put down to the change that brought the
-// row, or else to the last one.
+// noteSharedRow notes the change of a row. Its version is that of the change that brought the
+// row, or else of the last one.
 func (p *rowPhase) noteSharedRow(k *sharedKey, before, after []byte) {
 	changes := p.contended[k.changes[0]:k.changes[1]]
 	cause := &changes[len(changes)-1]

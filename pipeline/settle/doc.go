@@ -9,22 +9,22 @@
 // The changes of an item are ordered by [pipeline.Version]. The state of an
 // item is its newest change: version, and the rows of its image; an image
 // without rows, as a deletion leaves it, is a tombstone. A change that is
-// in the state has no effect, and one that is older tells at most what was before.
+// in the state has no effect; one that is older can at most change the image before.
 //
 // Inputs of one logical table may tell times in different units: all are cut to the
 // coarsest so far ([LogicalTables.Cut]), which the checkpoint has, before they are
 // compared. Versions in the state stay as they were kept.
 //
-// Changes with equal time are candidates: [pipeline.Newest] tells the winner, which is a
-// function of the whole set and of the image before, so where epochs are cut plays no
-// part. Of those with sequence numbers, and of plain JSON, only the newest is kept.
-// Of others all versions are, since each is a step of the walk that decides, and may
-// be delivered again; and the rows of those that may still win.
+// Changes with equal time are candidates: [pipeline.Newest] decides which one is the newest, by
+// the whole set and the image before, so it does not matter where epochs are cut. Of
+// candidates with sequence numbers, and of those of plain JSON, only the newest stays in the
+// state. Of others all versions do, since each is an edge of the walk that decides, and may
+// be delivered again; and the rows of those that may still win (itemPhase.findNewest).
 //
 // The image before is that of the last change of an older time, which is kept with
-// its images: a change that comes late may precede or follow it. Where a time has
-// several changes, what they end at may depend on the image before them in turn; so
-// older times are kept up to one whose end is certain, at most four.
+// its images, since a change that comes late may precede or follow it. Where a time has
+// several changes, the image after them may depend on the image before them; so the state
+// goes back to a time after which the image is certain, at most four times (past).
 //
 // # Rows
 //
@@ -45,17 +45,18 @@
 //   - which row of the history counts: the newest, each column's newest that is not
 //     null, or the first since the item's last removal, in which changes that do
 //     not yield it are passed over;
-//   - by which change it went: the one that does not yield it any longer; of first
-//     rows, the removal. What becomes of it is its fate, by who removed the item:
-//     delete, flag or keep;
-//   - whose contribution counts: the newest that lives, of first rows the oldest;
-//     without one, the last that died. So a dead contribution of fate delete is kept
-//     while it may be the last: as long as a tombstone.
+//   - which change ended it: the one that does not yield the row any longer; of first
+//     rows, the removal of the item. The contribution is dead then, and what becomes of the
+//     row is its fate, by who removed the item: delete, flag or keep;
+//   - whose contribution counts: the newest of those that are alive, of first rows the oldest;
+//     without any, the one that died last. So a dead contribution of fate delete stays in
+//     the state while it may be that one: as long as a tombstone.
 //
-// All this is a function of the set of changes, whatever order they came in. One
-// thing is not: a row that only the fate of expired items keeps is released, and a
-// contribution that dies earlier because of a late change does not take it away. So that
-// it does not depend on where epochs are cut, a history takes changes one by one then.
+// All this is a function of the set of changes, whatever order they came in, but for one
+// thing: where rows stay only because their items expired (policyRules.releases), the row no
+// longer belongs to its item, and a late change by which it would have gone earlier does not
+// take it away. So that this does not depend on where epochs are cut, a history takes the
+// changes one by one then.
 // A history is bounded (historyChangesMax).
 //
 // # An epoch
@@ -70,10 +71,10 @@
 //   - on the side that reads: the watermarks, which see all changes of the transform;
 //     packing (epochBuffer, rowBuffer), which is what would be sent to a key group, and
 //     keeps nothing of the batch;
-//   - of a key group: its [State], what the epoch brought of its items, and two phases.
-//     itemPhase settles its items, and says what that does to row keys; rowPhase, with
-//     what items do to its row keys, says what becomes of rows. A policy has the same two
-//     phases. Between the phases, row keys would change the group; within them nothing
+//   - of a key group: its [State], the epoch's changes of its items, and two phases.
+//     itemPhase settles its items, and returns what that does to row keys; rowPhase applies
+//     this to the row keys, and returns the rows that change. A policySettler has the same
+//     two phases for a policy. Between the phases, row keys would change the group; within them nothing
 //     does, but for one question: a row key with one contributor holds no row, and asks
 //     the state of the item for it when another item contributes (rowPhase.fetch).
 //
@@ -95,8 +96,8 @@
 //
 // A policy's key holds the contributions themselves while they are few. Where they take
 // more than inlineBytesMax bytes, it is a fan-in key: each is an entry of its own, and a
-// tree has their ranks: of those that live, of the dead, and for latest_non_null of the
-// values of each column. The row is told by the ends of these.
+// tree has their ranks: of those that are alive, of the dead, and for latest_non_null of the
+// values of each column. The first or last rank of each kind decides the row (fanIn).
 //
 // Of an item all is needed at once when it changes: its rows and the candidates, or its
 // history. It is one value, in pages if it is long (pipeline/overflow), of which only

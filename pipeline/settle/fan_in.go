@@ -9,23 +9,41 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/btree"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// fanIn holds the row keys with many contributions that an epoch touches.
+// fanIn settles the row keys of a policy that have many contributions. It owns the trees of
+// ranks, and the entries of row keys that are fan-in keys.
 type fanIn struct {
+	*policyRules
+	tables *LogicalTables
+	state  Keyspace         // by row key
+	long   *overflow.Values // of the same keyspace
+	forest btree.Forest     // of the same keyspace
+
+	// What the epoch touches.
 	keys    []fanInKey
 	changes []contributionChange
 	asked   []*fanInContribution
 	finder  byhash.Finder
+	encoded []byte
 }
 
+func newFanIn(rules *policyRules, tables *LogicalTables, state Keyspace, long *overflow.Values) fanIn {
+	return fanIn{policyRules: rules, tables: tables, state: state, long: long,
+		forest: btree.Forest{State: state, Tag: fanInPage, PageBytes: btree.DefaultPageBytes}}
+}
+
+// reset ends the epoch.
+func (f *fanIn) reset() { f.keys, f.changes, f.asked, f.finder = nil, nil, nil, byhash.Finder{} }
+
 // fanInKey is a row key with many contributions. Each is an entry of its own; a tree has
-// their ranks, so that the few that tell the row are found without the others.
+// their ranks, so that the few that decide the row are found without reading the others.
 type fanInKey struct {
 	key         pipeline.Hash
 	changes     [2]int32 // range in fanIn.changes
-	row         int      // in policySettler.rowChanges, what becomes of the row
+	row         int      // index of its row among the row changes that apply gets
 	whole       bool     // contributions has them all: the state had few
 	inlineEntry []byte   // the entry of these; nil = none
 
@@ -40,7 +58,7 @@ type fanInKey struct {
 
 	contributions []*fanInContribution // those that the epoch has asked for
 	byItem        map[pipeline.Hash]*fanInContribution
-	tops          []rank // of the contributions that tell the row: the live one, the last dead one, each column's; nil = none
+	tops          []rank // of the contributions that decide the row: the live one, the last dead one, each column's; nil = none
 	oldest        []rank // of dead contributions that are forgotten
 	before        []byte // the row before the epoch
 }
@@ -55,47 +73,45 @@ type fanInContribution struct {
 	indexed  *contribution // that the tree has the ranks of
 }
 
-// scannedChangesMax is the number of changes above which a key is a fan-in key, though its
-// contributions may be few: each change looks for its contribution.
+// scannedChangesMax is the number of changes of an epoch above which a key is a fan-in key,
+// even if its contributions are few: each change would search all of them.
 const scannedChangesMax = 64
 
-// addFanInKey takes a key with what the epoch does to it.
-func (p *policySettler) addFanInKey(changes []contributionChange, entry []byte) error {
-	c := &p.fanIn
-	k, err := p.fanInKeyOf(changes[0].key, entry)
+// addKey adds a key with the epoch's changes to it; row is where apply puts its row.
+func (f *fanIn) addKey(changes []contributionChange, entry []byte, row int) error {
+	k, err := f.openKey(changes[0].key, entry)
 	if err != nil {
 		return err
 	}
-	from := int32(len(c.changes))
-	c.changes = append(c.changes, changes...)
-	k.changes, k.row = [2]int32{from, int32(len(c.changes))}, len(p.rowChanges)
-	c.keys = append(c.keys, k)
-	p.rowChanges = append(p.rowChanges, rowChange{}) // where it belongs among those of one change
+	from := int32(len(f.changes))
+	f.changes = append(f.changes, changes...)
+	k.changes, k.row = [2]int32{from, int32(len(f.changes))}, row
+	f.keys = append(f.keys, k)
 	return nil
 }
 
-// fanInKeyOf opens a key as a fan-in key, whatever its entry is.
-func (p *policySettler) fanInKeyOf(key pipeline.Hash, entry []byte) (fanInKey, error) {
+// openKey opens a key as a fan-in key, whatever its entry is.
+func (f *fanIn) openKey(key pipeline.Hash, entry []byte) (fanInKey, error) {
 	if entry != nil && entry[0] == fanInEntry {
 		return openFanInKey(key, entry), nil
 	}
-	value, err := p.longKeys.Whole(key, entry)
+	value, err := f.long.Whole(key, entry)
 	if err != nil {
 		return fanInKey{}, err
 	}
-	k := p.newFanInKey(key, decodeContributions(value, &p.policyRules))
+	k := f.newKey(key, decodeContributions(value, f.policyRules))
 	k.inlineEntry = entry
 	return k, nil
 }
 
-// newFanInKey makes a fan-in key of contributions.
-func (p *policySettler) newFanInKey(key pipeline.Hash, contributions []contribution) fanInKey {
+// newKey makes a fan-in key of contributions.
+func (f *fanIn) newKey(key pipeline.Hash, contributions []contribution) fanInKey {
 	k := fanInKey{key: key, tree: btree.New(key), byItem: map[pipeline.Hash]*fanInContribution{}, whole: true}
 	for i := range contributions {
-		s := p.fanIn.contribution(&k, contributions[i].item)
+		s := f.contribution(&k, contributions[i].item)
 		s.indexed, s.now = &contributions[i], &contributions[i]
-		p.eachRank(s.indexed, func(at rank) bool { return p.forest.Insert(k.tree, at) })
-		p.count(&k, s.indexed, 1)
+		f.eachRank(s.indexed, func(at rank) bool { return f.forest.Insert(k.tree, at) })
+		f.count(&k, s.indexed, 1)
 	}
 	if last := lastDead(contributions); last != nil {
 		k.lastDied = last.deletedAt
@@ -128,33 +144,33 @@ func (k *fanInKey) append(b []byte) []byte {
 }
 
 // contribution returns that of an item, which it asks for if it is not there yet.
-func (c *fanIn) contribution(k *fanInKey, item pipeline.Hash) *fanInContribution {
+func (f *fanIn) contribution(k *fanInKey, item pipeline.Hash) *fanInContribution {
 	s := k.byItem[item]
 	if s == nil {
 		h := xxh3.Hash128(packed.AppendHash(packed.AppendHash([]byte("share"), k.key), item))
 		s = &fanInContribution{stateKey: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, item: item}
 		k.byItem[item] = s
 		if k.contributions = append(k.contributions, s); !k.whole {
-			c.asked = append(c.asked, s)
+			f.asked = append(f.asked, s)
 		}
 	}
 	return s
 }
 
 // readContributions reads the contributions that were asked for.
-func (p *policySettler) readContributions() error {
-	asked := p.fanIn.asked
-	p.fanIn.asked = nil
+func (f *fanIn) readContributions() error {
+	asked := f.asked
+	f.asked = nil
 	var failed error
-	err := p.fanIn.finder.Find(p.keys, len(asked), func(i int32) pipeline.Hash { return asked[i].stateKey }, func(i int32, entry []byte) {
+	err := f.finder.Find(f.state, len(asked), func(i int32) pipeline.Hash { return asked[i].stateKey }, func(i int32, entry []byte) {
 		s := asked[i]
-		value, err := p.longKeys.Whole(s.stateKey, entry)
+		value, err := f.long.Whole(s.stateKey, entry)
 		if err != nil {
 			failed = err
 			return
 		}
 		s.entry, s.was = entry, &contribution{}
-		s.was.decode(&packed.Cursor{B: value[1:]}, &p.policyRules)
+		s.was.decode(&packed.Cursor{B: value[1:]}, f.policyRules)
 		s.now, s.indexed = s.was, s.was
 	})
 	if err == nil {
@@ -163,70 +179,68 @@ func (p *policySettler) readContributions() error {
 	return err
 }
 
-// applyFanIn takes the changes to the fan-in keys. What it reads it reads for all of
-// them at once.
-func (p *policySettler) applyFanIn() error {
-	c := &p.fanIn
-	if len(c.keys) == 0 {
+// apply applies the changes to the keys that were added, writes these, and puts the rows that
+// change into rows. It reads the state for all keys at once.
+func (f *fanIn) apply(rows []rowChange) error {
+	if len(f.keys) == 0 {
 		return nil
 	}
-	for i := range c.keys {
-		for _, e := range c.changes[c.keys[i].changes[0]:c.keys[i].changes[1]] {
-			c.contribution(&c.keys[i], e.item)
+	for i := range f.keys {
+		for _, e := range f.changes[f.keys[i].changes[0]:f.keys[i].changes[1]] {
+			f.contribution(&f.keys[i], e.item)
 		}
 	}
-	if err := p.readTops(); err != nil {
+	if err := f.readTops(); err != nil {
 		return err
 	}
-	for i := range c.keys {
-		k := &c.keys[i]
-		k.before = p.fanInRow(k)
-		for _, e := range c.changes[k.changes[0]:k.changes[1]] {
-			s := c.contribution(k, e.item)
-			s.now = p.next(s.now, e.contribution)
+	for i := range f.keys {
+		k := &f.keys[i]
+		k.before = f.currentRow(k)
+		for _, e := range f.changes[k.changes[0]:k.changes[1]] {
+			s := f.contribution(k, e.item)
+			s.now = f.next(s.now, e.contribution)
 		}
 	}
-	if err := p.updateTrees(); err != nil {
+	if err := f.updateTrees(); err != nil {
 		return err
 	}
-	if err := p.forgetFanIn(); err != nil {
+	if err := f.forget(); err != nil {
 		return err
 	}
-	if err := p.readTops(); err != nil {
+	if err := f.readTops(); err != nil {
 		return err
 	}
-	p.noteFanInRows()
-	return p.putFanIn()
+	f.noteRows(rows)
+	return f.putKeys()
 }
 
-// readTops finds the contributions that tell the rows, and reads them with what else was asked
-// for.
-func (p *policySettler) readTops() error {
-	c := &p.fanIn
-	err := p.forest.Read(len(c.keys), func(i int) bool { return p.findTops(&c.keys[i]) })
+// readTops finds the contributions that decide the rows, and reads them with those that were
+// asked for otherwise.
+func (f *fanIn) readTops() error {
+	err := f.forest.Read(len(f.keys), func(i int) bool { return f.findTops(&f.keys[i]) })
 	if err != nil {
 		return err
 	}
-	for i := range c.keys {
-		for _, at := range c.keys[i].tops {
+	for i := range f.keys {
+		for _, at := range f.keys[i].tops {
 			if at != nil {
-				c.contribution(&c.keys[i], at.item())
+				f.contribution(&f.keys[i], at.item())
 			}
 		}
 	}
-	return p.readContributions()
+	return f.readContributions()
 }
 
-func (p *policySettler) findTops(k *fanInKey) bool {
+func (f *fanIn) findTops(k *fanInKey) bool {
 	k.tops = k.tops[:0]
 	all := true
 	top := func(kind, above []byte) {
 		var at rank
 		var ok bool
-		if p.first && kind[0] == liveRank {
-			at, ok = p.forest.From(k.tree, kind)
+		if f.first && kind[0] == liveRank {
+			at, ok = f.forest.From(k.tree, kind)
 		} else {
-			at, ok = p.forest.Before(k.tree, above)
+			at, ok = f.forest.Before(k.tree, above)
 		}
 		if at != nil && string(at[:len(kind)]) != string(kind) {
 			at = nil
@@ -235,7 +249,7 @@ func (p *policySettler) findTops(k *fanInKey) bool {
 	}
 	top([]byte{liveRank}, []byte{liveRank + 1})
 	top([]byte{deadRank}, []byte{deadRank + 1})
-	for c := 0; p.fillsNulls && c < len(p.widths); c++ {
+	for c := 0; f.fillsNulls && c < len(f.widths); c++ {
 		top(column(c), column(c+1))
 	}
 	return all
@@ -244,8 +258,8 @@ func (p *policySettler) findTops(k *fanInKey) bool {
 // column returns what the ranks of a column begin with.
 func column(c int) []byte { return binary.BigEndian.AppendUint16([]byte{columnRank}, uint16(c)) }
 
-// fanInRow returns the row of a key by its tops.
-func (p *policySettler) fanInRow(k *fanInKey) []byte {
+// currentRow returns the row of a key by its tops.
+func (f *fanIn) currentRow(k *fanInKey) []byte {
 	of := func(at rank) *contribution {
 		if at == nil {
 			return nil
@@ -256,44 +270,45 @@ func (p *policySettler) fanInRow(k *fanInKey) []byte {
 	if live := of(k.tops[0]); live != nil {
 		values = live.values
 	}
-	if values != nil && p.fillsNulls {
-		values = make([][]byte, len(p.widths))
+	if values != nil && f.fillsNulls {
+		values = make([][]byte, len(f.widths))
 		for c, at := range k.tops[2:] {
 			if s := of(at); s != nil {
 				values[c] = s.values[c]
 			}
 		}
 	}
-	return p.rowOf(values, of(k.tops[1]))
+	return f.rowOf(values, of(k.tops[1]))
 }
 
-// eachRank calls f for the ranks of a contribution.
-func (p *policySettler) eachRank(s *contribution, f func(at rank) bool) bool {
+// eachRank calls visit for the ranks of a contribution, and returns whether it returned true
+// each time.
+func (f *fanIn) eachRank(s *contribution, visit func(at rank) bool) bool {
 	if s == nil {
 		return true
 	}
 	if s.dead {
-		return f(appendRank([]byte{deadRank}, s.deletedAt, s.itemKey, s.item))
+		return visit(appendRank([]byte{deadRank}, s.deletedAt, s.itemKey, s.item))
 	}
-	all := f(appendRank([]byte{liveRank}, s.time, s.itemKey, s.item))
-	for c := 0; p.fillsNulls && c < len(s.values); c++ {
+	all := visit(appendRank([]byte{liveRank}, s.time, s.itemKey, s.item))
+	for c := 0; f.fillsNulls && c < len(s.values); c++ {
 		if s.values[c] != nil {
-			all = f(appendRank(column(c), s.times[c], s.itemKey, s.item)) && all
+			all = visit(appendRank(column(c), s.times[c], s.itemKey, s.item)) && all
 		}
 	}
 	return all
 }
 
 // updateTrees brings the trees to what the contributions are now.
-func (p *policySettler) updateTrees() error {
-	keys := p.fanIn.keys
-	err := p.forest.Read(len(keys), func(i int) bool {
+func (f *fanIn) updateTrees() error {
+	keys := f.keys
+	err := f.forest.Read(len(keys), func(i int) bool {
 		k, all := &keys[i], true
-		reach := func(at rank) bool { return p.forest.Reach(k.tree, at) }
+		reach := func(at rank) bool { return f.forest.Reach(k.tree, at) }
 		for _, s := range k.contributions {
 			if s.now != s.indexed {
-				all = p.eachRank(s.indexed, reach) && all
-				all = p.eachRank(s.now, reach) && all
+				all = f.eachRank(s.indexed, reach) && all
+				all = f.eachRank(s.now, reach) && all
 			}
 		}
 		return all
@@ -305,10 +320,10 @@ func (p *policySettler) updateTrees() error {
 		k := &keys[i]
 		for _, s := range k.contributions {
 			if s.now != s.indexed {
-				p.eachRank(s.indexed, func(at rank) bool { return p.forest.Remove(k.tree, at) })
-				p.eachRank(s.now, func(at rank) bool { return p.forest.Insert(k.tree, at) })
-				p.count(k, s.indexed, -1)
-				p.count(k, s.now, 1)
+				f.eachRank(s.indexed, func(at rank) bool { return f.forest.Remove(k.tree, at) })
+				f.eachRank(s.now, func(at rank) bool { return f.forest.Insert(k.tree, at) })
+				f.count(k, s.indexed, -1)
+				f.count(k, s.now, 1)
 				s.indexed = s.now
 			}
 		}
@@ -316,8 +331,8 @@ func (p *policySettler) updateTrees() error {
 	return nil
 }
 
-// count counts a contribution in or out.
-func (p *policySettler) count(k *fanInKey, s *contribution, n int) {
+// count adds n contributions like this one to the counts of a key, or removes them.
+func (f *fanIn) count(k *fanInKey, s *contribution, n int) {
 	if s == nil {
 		return
 	}
@@ -325,8 +340,8 @@ func (p *policySettler) count(k *fanInKey, s *contribution, n int) {
 		k.table, k.mixed = s.table, false
 	}
 	k.mixed = k.mixed || k.table != s.table
-	p.encoded = s.append(p.encoded[:0])
-	k.bytes += n * len(p.encoded)
+	f.encoded = s.append(f.encoded[:0])
+	k.bytes += n * len(f.encoded)
 	switch {
 	case !s.dead:
 		k.liveCount += n
@@ -338,51 +353,50 @@ func (p *policySettler) count(k *fanInKey, s *contribution, n int) {
 	}
 }
 
-// forgetFanIn does what forget does.
-func (p *policySettler) forgetFanIn() error {
-	if !p.tables.anyForgotten() {
+// forget drops contributions as the function forget does for keys with few of them.
+func (f *fanIn) forget() error {
+	if !f.tables.anyForgotten() {
 		return nil
 	}
-	c := &p.fanIn
-	err := p.forest.Read(len(c.keys), func(i int) bool { return p.findOldest(&c.keys[i]) })
+	err := f.forest.Read(len(f.keys), func(i int) bool { return f.findOldest(&f.keys[i]) })
 	if err != nil {
 		return err
 	}
-	for i := range c.keys {
-		for _, at := range c.keys[i].oldest {
-			c.contribution(&c.keys[i], at.item())
+	for i := range f.keys {
+		for _, at := range f.keys[i].oldest {
+			f.contribution(&f.keys[i], at.item())
 		}
 	}
-	if err := p.readContributions(); err != nil {
+	if err := f.readContributions(); err != nil {
 		return err
 	}
-	for i := range c.keys {
-		for _, at := range c.keys[i].oldest {
-			c.keys[i].byItem[at.item()].now = nil
+	for i := range f.keys {
+		for _, at := range f.keys[i].oldest {
+			f.keys[i].byItem[at.item()].now = nil
 		}
 	}
-	return p.updateTrees()
+	return f.updateTrees()
 }
 
-// horizon returns the time from before which it is forgotten that contributions of a key went:
-// of those of several tables, when all are.
-func (p *policySettler) horizon(k *fanInKey) int64 {
+// horizon returns the time from before which it is forgotten that contributions of a key
+// died. Where the items are of several tables, it is the least of all horizons.
+func (f *fanIn) horizon(k *fanInKey) int64 {
 	if k.mixed {
-		return slices.Min(p.tables.horizons)
+		return slices.Min(f.tables.horizons)
 	}
-	return p.tables.horizons[k.table]
+	return f.tables.horizons[k.table]
 }
 
 // findOldest finds the dead contributions that went before the horizon, but for the last.
-func (p *policySettler) findOldest(k *fanInKey) bool {
+func (f *fanIn) findOldest(k *fanInKey) bool {
 	k.oldest = k.oldest[:0]
-	last, ok := p.forest.Before(k.tree, []byte{deadRank + 1})
+	last, ok := f.forest.Before(k.tree, []byte{deadRank + 1})
 	if !ok || last == nil || last[0] != deadRank {
 		return ok
 	}
-	end := binary.BigEndian.AppendUint64([]byte{deadRank}, uint64(p.horizon(k))^1<<63)
+	end := binary.BigEndian.AppendUint64([]byte{deadRank}, uint64(f.horizon(k))^1<<63)
 	for from := []byte{deadRank}; ; {
-		at, ok := p.forest.From(k.tree, from)
+		at, ok := f.forest.From(k.tree, from)
 		if !ok {
 			return false
 		}

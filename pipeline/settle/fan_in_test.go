@@ -21,7 +21,7 @@ import (
 
 // small lets few rows, contributions and changes be many.
 func (m *policyAlone) small() {
-	m.inlineBytes, m.scannedChanges, m.forest.PageBytes, m.longItems.InlineBytes, m.longKeys.InlineBytes = 150, 3, 60, 64, 64
+	m.inlineBytes, m.scannedChanges, m.fanIn.forest.PageBytes, m.longItems.InlineBytes, m.longKeys.InlineBytes = 150, 3, 60, 64, 64
 }
 
 var wide = pipelinetest.Table("wide", "k", "k int64", "a", "b int64", "c int64")

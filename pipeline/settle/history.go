@@ -18,8 +18,8 @@ type historyEntry struct {
 	// behind the table left out. They are known of first rows only.
 	dropped []pipeline.Hash
 	was     pipeline.Image // the item before the changes of its time
-	gap     bool           // what was right before those is not kept, but for was
-	ended   int64          // with a gap: the time of the last change that is not kept
+	gap     bool           // the changes right before those are not stored: only was is known
+	ended   int64          // with a gap: the time of the last change that is not stored
 }
 
 func entryCandidate(e *historyEntry) *pipeline.Candidate { return &e.Candidate }
@@ -190,7 +190,7 @@ func (h *history) groupEnd(i int) int {
 // comes. To first rows, only changes count that bring or remove some.
 const historyChangesMax = 32
 
-// detail says what is kept of a change.
+// detail says what is stored of a change.
 type detail uint8
 
 const (

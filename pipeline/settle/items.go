@@ -11,7 +11,7 @@ import (
 )
 
 // itemPhase finds the newest change of each item, of the state and the epoch, and what
-// that does to row keys. It judges which changes come too late.
+// that does to row keys. It rejects changes that come too late.
 type itemPhase struct {
 	node    string
 	showKey func([]byte) []byte
@@ -36,7 +36,7 @@ type itemPhase struct {
 	itemRows  []packedRow
 	item      item
 	older     []pipeline.Candidate
-	readAhead int // what prefetch has read: unless it is kept, the compiler leaves the reads out
+	readAhead int // what prefetch has read; the compiler leaves out reads whose result is not used
 }
 
 // lateChange is a change from before the retention horizon.
@@ -113,7 +113,7 @@ func (p *itemPhase) run(groups [][]int32) ([]keyChange, error) {
 	return p.keyChanges, nil
 }
 
-// result returns what has become of changes that came too late.
+// result returns the changes that came too late.
 func (p *itemPhase) result() *Result {
 	return &Result{DeadLetters: p.deadLetters, Rejected: p.rejected, Reread: p.reread}
 }
@@ -126,8 +126,8 @@ func (p *itemPhase) reset() {
 // cacheLineBytes is the number of bytes that processors read at once.
 const cacheLineBytes = 64
 
-// prefetch reads what settle will, all at once: one after the other, each read would
-// wait for the memory.
+// prefetch reads what settle will read of some items in one go, so that the waits for the
+// memory overlap.
 func (p *itemPhase) prefetch(groups [][]int32) {
 	n := 0
 	for _, members := range groups {
@@ -177,9 +177,8 @@ func (p *itemPhase) expired(it *item) bool {
 	return it.tombstone() && p.tables.forgotten(it.table, it.time)
 }
 
-// tooLate reports whether all changes of an item without state are late. One
-// that was in time would be its state for those read after it, had the epoch
-// ended in between.
+// tooLate reports whether all changes of an item without state are late. If one is in time, none
+// is rejected: had the epoch ended after that one, the item would have a state.
 func (p *itemPhase) tooLate(members []int32) bool {
 	for _, m := range members {
 		if p.buffer.changes[m].late < 0 {
@@ -208,9 +207,9 @@ func (p *itemPhase) rejectLate(members []int32) {
 	}
 }
 
-// findNewest settles the item among the state's candidates, if they are as new, and
-// the epoch's changes of the newest time. Older ones tell what was before. It fails
-// if they are of several items.
+// findNewest finds the item's newest change, among the epoch's changes of the newest time
+// and the state's candidates if they are of that time. Older changes go into the item's
+// past. It fails if a full export shows that the changes are of several items.
 func (p *itemPhase) findNewest(members []int32, entry, value []byte, known bool) error {
 	it := &p.item
 	at, older := p.newestTime(members, known)
@@ -321,8 +320,8 @@ func (p *itemPhase) addToPast(members []int32, at int64, known bool) bool {
 	return len(older) > 0
 }
 
-// pastStart returns from where on changes tell all of the past that may matter, when they
-// are sorted by time: from the last but one on that is the only one of its time.
+// pastStart returns the index of the oldest change that the past needs, of changes that are
+// sorted by time: the last but one of those that are the only change of their time.
 func pastStart(older []pipeline.Candidate) int {
 	alone := 0
 	for i := len(older) - 1; i >= 0; i-- {

@@ -54,8 +54,8 @@ func (g *keyGroup) open(s *Settler, o *Options) error {
 	return nil
 }
 
-// settle takes the epoch's changes through both phases, by last-writer-wins and then by
-// each policy: what comes too late is known when the policies begin.
+// settle takes the epoch's changes through both phases, by last-writer-wins first and then by
+// each policy, since the policies have to know which changes came too late.
 func (g *keyGroup) settle() (*Result, error) {
 	groups := g.byItem()
 	keyChanges, err := g.items.run(groups)

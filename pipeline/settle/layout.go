@@ -66,15 +66,15 @@ func restoreSchemas(saved map[string]json.RawMessage, tables []Table) (map[strin
 	return all, nil
 }
 
-// bind lays the table's columns over the kept ones.
+// bind maps the columns of the table to those of the schema, and adds new ones to it.
 func (s *schema) bind(name string, t *pipeline.Table) error {
-	const way = "give the column or table another name, or begin anew (starlift reset FILE shows what that takes)"
+	const remedy = "give the column or table another name, or begin anew (starlift reset FILE shows what that takes)"
 	if len(s.Key) != len(t.Key) {
-		return fmt.Errorf("table %q: its key was (%v) when the state was made and is of %d columns now: %s", name, s.Key, len(t.Key), way)
+		return fmt.Errorf("table %q: its key was (%v) when the state was made and is of %d columns now: %s", name, s.Key, len(t.Key), remedy)
 	}
 	for i, k := range t.Key {
 		if t.Columns[k].Name != s.Key[i] {
-			return fmt.Errorf("table %q: its key was (%v) when the state was made, now it has %q there: %s", name, s.Key, t.Columns[k].Name, way)
+			return fmt.Errorf("table %q: its key was (%v) when the state was made, now it has %q there: %s", name, s.Key, t.Columns[k].Name, remedy)
 		}
 	}
 	known := map[string]int{}
@@ -88,7 +88,7 @@ func (s *schema) bind(name string, t *pipeline.Table) error {
 			continue
 		}
 		if was := s.Columns[i].Type; was != c.Type.String() {
-			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", name, c.Name, was, c.Type, way)
+			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", name, c.Name, was, c.Type, remedy)
 		}
 	}
 	s.of, s.key = t, t.Key

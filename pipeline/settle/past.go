@@ -9,15 +9,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// past is what is known of an item before a time: the changes of the last times
-// before it, and the image before those. It tells where the walk over the changes of
-// the time begins. Changes that come late correct it, but those that are not newer than
-// all that is forgotten. How one change ends does not depend on what was before, so the past
-// goes back to the last time of which there is a single one.
+// past is what is known of an item before a time: the changes of the last times before it,
+// and the image before those. The walk over the changes of the time begins at its last
+// image. Changes that come late correct it, unless they are as old as what it has forgotten.
+// The image after a single change does not depend on what was before, so the past goes back
+// to the last time that has a single change.
 type past struct {
 	instants []instant // the newest first
 	before   pipeline.Image
-	ended    int64                 // the time of the last change that before is the image after
+	ended    int64                 // the time of the last change that is forgotten, after which before is the image
 	room     [1]pipeline.Candidate // of the usual single change
 }
 
@@ -111,8 +111,8 @@ func (p *past) forgetBefore(i int) {
 	}
 }
 
-// trim forgets what does not matter any more, unless it is doubtful: a change that
-// comes late may make it matter.
+// trim forgets what was before a time with a single change, if the image before that change
+// is certain: otherwise a change that comes late may make it matter again.
 func (p *past) trim() {
 	image := p.before
 	for i := len(p.instants) - 1; i > 0; i-- {
@@ -123,7 +123,7 @@ func (p *past) trim() {
 	}
 }
 
-// add takes a change of the time.
+// add adds a change of the time.
 func (m *instant) add(c *pipeline.Candidate) {
 	if !m.sealed {
 		m.changes, _ = pipeline.AddCandidate(m.changes, self, *c)

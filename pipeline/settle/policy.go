@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/btree"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
@@ -27,7 +26,6 @@ type policySettler struct {
 	keys      Keyspace
 	longItems overflow.Values // of items
 	longKeys  overflow.Values // of keys
-	forest    btree.Forest    // of keys
 	sweepAt   pipeline.Hash   // of items
 	keysAt    pipeline.Hash   // and of keys
 
@@ -37,7 +35,7 @@ type policySettler struct {
 	dropped      map[int32][]pipeline.Hash // by change: the keys of the rows of unfiltered
 	keyChanges   []contributionChange
 	changesOfKey []contributionChange // of one key
-	fanIn        fanIn
+	fanIn        fanIn                // settles the keys with many contributions
 	rowChanges   []rowChange
 	encoded      []byte
 	scratch      []byte
@@ -51,7 +49,7 @@ type policyRules struct {
 	flags          bool // and some have two more columns
 	onDelete       pipeline.OnDelete
 	onExpiry       pipeline.OnDelete // of rows that go with an expired item
-	releases       bool              // rows stay by what becomes of expired items only
+	releases       bool              // rows stay only where their item expired, and are no longer its own then
 	inlineBytes    int               // bytes of contributions from which they are many
 	scannedChanges int               // changes of a key up to which each looks through its contributions
 	widths         []int             // of the columns of the schema
@@ -87,14 +85,14 @@ func newPolicySettler(o PolicyTable, tables *LogicalTables, b *epochBuffer) (*po
 		policyRules: rulesOf(o.Policy), table: o.Table, out: o.Table, tables: tables, items: o.State.Items, keys: o.State.Keys,
 		longItems: overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
 		longKeys:  overflow.Values{State: o.State.Keys, InlineBytes: overflow.DefaultInlineBytes},
-		forest:    btree.Forest{State: o.State.Keys, Tag: fanInPage, PageBytes: btree.DefaultPageBytes},
 		buffer:    b, dropped: map[int32][]pipeline.Hash{},
 	}
+	p.fanIn = newFanIn(&p.policyRules, tables, p.keys, &p.longKeys)
 	if p.first && o.ExtraKey == nil {
 		p.unfiltered = o.Unfiltered
 	}
 	if o.ExtraKey != nil && p.onExpiry == pipeline.Delete {
-		p.onExpiry = pipeline.Flag // a reader of such rows asks when they went
+		p.onExpiry = pipeline.Flag // whoever reads such rows wants to know when they went
 	}
 	base := o.Table
 	if p.flags {
@@ -168,7 +166,8 @@ func (p *policySettler) runItems(groups [][]int32) error {
 	return nil
 }
 
-// runRows takes that to the row keys, and returns the settled rows, nil when there are none.
+// runRows applies these changes to the row keys, and returns the settled rows, nil when there
+// are none.
 func (p *policySettler) runRows() (*SettledRows, error) {
 	if err := p.apply(); err != nil {
 		return nil, err
@@ -180,7 +179,8 @@ func (p *policySettler) runRows() (*SettledRows, error) {
 	}
 	rows := p.build()
 	p.rows.reset()
-	p.keyChanges, p.rowChanges, p.changesOfKey, p.fanIn = nil, nil, nil, fanIn{}
+	p.keyChanges, p.rowChanges, p.changesOfKey = nil, nil, nil
+	p.fanIn.reset()
 	clear(p.dropped)
 	return rows, nil
 }
@@ -201,9 +201,35 @@ func (p *policySettler) sweep() (err error) {
 	return p.sweepKeys()
 }
 
-// settleItem adds an item's changes to its history, and notes what that does to rows.
-// Where rows are released, each change is an epoch of its own: which came first
-// must not depend on where epochs are cut.
+// sweepKeys forgets rows that went before the horizon.
+func (p *policySettler) sweepKeys() (err error) {
+	var emptied []fanInKey
+	expired := func(h pipeline.Hash, v []byte) bool {
+		switch v[0] {
+		case inlineEntry:
+			return allForgotten(decodeContributions(v, &p.policyRules), p.tables)
+		case fanInEntry:
+			k := openFanInKey(h, v)
+			return k.liveCount+k.visibleDeadCount == 0 && k.lastDied < p.fanIn.horizon(&k)
+		}
+		return false
+	}
+	p.keysAt, err = sweep(p.keys, &p.longKeys, p.keysAt, p.sweepEntriesMax(), expired, func(h pipeline.Hash, entry []byte) error {
+		if entry[0] != fanInEntry {
+			return p.longKeys.Put(h, entry, nil)
+		}
+		emptied = append(emptied, openFanInKey(h, entry))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.fanIn.drop(emptied)
+}
+
+// settleItem adds an item's changes to its history, and notes what that does to rows. Where
+// rows are released, it adds one change at a time, as if each were an epoch of its own:
+// the result must not depend on where epochs are cut.
 func (p *policySettler) settleItem(members []int32, entry []byte) error {
 	item := p.buffer.changes[members[0]].item
 	value, err := p.longItems.Whole(item, entry)
@@ -251,7 +277,8 @@ func (p *policySettler) extend(h *history, members []int32) (last int32) {
 		return last
 	}
 	h.sort()
-	// Of a row that many changes of one epoch have left behind, this is told once.
+	// With len(members) more, so that rows which many changes of this epoch pushed out of
+	// the newest ones are compared this once.
 	now := h.contributions(&p.policyRules, historyChangesMax+len(members))
 	h.prune(&p.policyRules)
 	p.noteKeyChanges(p.buffer.changes[last].item, before, now, last)
@@ -336,15 +363,30 @@ func (p *policySettler) apply() error {
 		p.changesOfKey = inReadOrder(p.changesOfKey, p.keyChanges, indices)
 		v, apply := p.buffer.values[g], p.applyKey
 		if v != nil && v[0] == fanInEntry || len(indices) > p.scannedChanges {
-			apply = p.addFanInKey
+			apply = p.deferKey
 		}
 		if err := apply(p.changesOfKey, v); err != nil {
 			return err
 		}
 	}
-	return p.applyFanIn()
+	if len(p.fanIn.keys) == 0 {
+		return nil
+	}
+	if err := p.fanIn.apply(p.rowChanges); err != nil {
+		return err
+	}
+	p.rowChanges = withRows(p.rowChanges)
+	return nil
 }
 
+// deferKey leaves a row key to the fanIn, with an empty row change where its own belongs
+// among those of one change.
+func (p *policySettler) deferKey(changes []contributionChange, entry []byte) error {
+	p.rowChanges = append(p.rowChanges, rowChange{})
+	return p.fanIn.addKey(changes, entry, len(p.rowChanges)-1)
+}
+
+// applyKey applies the changes to a row key whose contributions are in its entry.
 func (p *policySettler) applyKey(changes []contributionChange, entry []byte) error {
 	key := changes[0].key
 	value, err := p.longKeys.Whole(key, entry)
@@ -374,9 +416,9 @@ func (p *policySettler) putInline(key pipeline.Hash, entry []byte, contributions
 	if len(p.encoded) <= p.inlineBytes || len(contributions) == 1 {
 		return p.longKeys.Put(key, entry, p.encoded)
 	}
-	k := p.newFanInKey(key, contributions)
+	k := p.fanIn.newKey(key, contributions)
 	k.inlineEntry = entry
-	return p.putFanInKey(&k)
+	return p.fanIn.putKey(&k)
 }
 
 // rowChange returns the settled row that leads from one content of the key to another.

@@ -46,8 +46,8 @@ func (r *rowChange) setContents(before, after []byte) (differs bool) {
 	return true
 }
 
-// rowPhase takes what the items of the epoch do to row keys, and tells what becomes of
-// the rows: that of a key is its newest contribution.
+// rowPhase applies what the items of the epoch do to row keys, and returns the rows that
+// change. The row of a key is its newest contribution.
 type rowPhase struct {
 	buffer  *epochBuffer
 	schemas map[uint64]*schema // by id
@@ -61,7 +61,7 @@ type rowPhase struct {
 	shared     []sharedKey
 	contended  []keyChange // to the shared keys
 	fetches    []fetch
-	fetched    int // those before are answered
+	fetched    int // how many of fetches are answered
 
 	// scratch
 	finder    byhash.Finder
@@ -156,7 +156,8 @@ func appendSole(b []byte, item pipeline.Hash) []byte {
 // soleBytes is the length of the entry of a key with one contributor.
 const soleBytes = 1 + 16
 
-// applySole does the usual case: nobody but the item contributes to the key.
+// applySole applies a change in the usual case, that no other item contributes to the key; it
+// returns false in others.
 func (p *rowPhase) applySole(k *keyChange, value []byte) bool {
 	item := p.buffer.changes[k.change].item
 	if value == nil {

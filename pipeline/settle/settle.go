@@ -59,7 +59,7 @@ type PolicyTable struct {
 type SavedState struct {
 	Schemas       map[string]json.RawMessage    // by name in the state
 	SourceTimes   map[string]*state.SourceTimes // by source
-	LogicalTables []state.LogicalTable          // the logical ones
+	LogicalTables []state.LogicalTable          // by their number in the keyspaces
 	// Policies are those of Options.Policies, for each one's Saved.
 	Policies []json.RawMessage
 }
@@ -156,5 +156,5 @@ type Result struct {
 // Settle ends the epoch, and leaves the new state in the keyspaces.
 func (s *Settler) Settle() (*Result, error) { return s.group.settle() }
 
-// Release is called when the rows of the last Result are of no use any more.
+// Release gives back the memory of the last Result's rows, which nobody may use any longer.
 func (s *Settler) Release() { s.group.arena.Release() }

@@ -7,9 +7,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 )
 
-// sweepEntriesMax returns how many entries an epoch looks at for ones that have expired: of
-// each change a part, and several of each that may leave a tombstone, so that
-// tombstones do not outgrow what lives.
+// sweepEntriesMax returns the number of entries that an epoch checks for expired ones: some
+// for each change, and more for each that may leave a tombstone, so that tombstones do not
+// outgrow the rest of the state.
 func sweepEntriesMax(changes, deletions int) int { return 64 + changes/4 + 4*deletions }
 
 // sweep drops values that have expired, looking at some entries from a key on, and

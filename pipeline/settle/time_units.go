@@ -4,12 +4,13 @@ package settle
 type units struct {
 	coarsest int32 // of all; 0 = nothing is known
 	known    int32 // the coarsest of the times whose unit is known; 0 = none
-	// digits has the finest unit, by source, that digits told, where nothing else does:
-	// a time that is printed without its zeros is no coarser than the source's others.
+	// digits has, by source, the finest unit that the digits of its times show, where
+	// records do not say the unit: a time without its trailing zeros only looks coarser
+	// than the source's others.
 	digits map[string]int32
 }
 
-// noteKeyChanges takes a time's unit into account.
+// note takes the unit of a time into account.
 func (u *units) note(source string, unit int32, byDigits bool) {
 	if !byDigits {
 		u.known = max(u.known, unit)
@@ -26,7 +27,7 @@ func (u *units) note(source string, unit int32, byDigits bool) {
 	u.sum()
 }
 
-// sum tells the coarsest of all.
+// sum sets the coarsest of all.
 func (u *units) sum() {
 	u.coarsest = u.known
 	for _, unit := range u.digits {

@@ -1,5 +1,7 @@
 // Package spec reads pipeline files: defaults, then a strict decode, then
-// checks, with every mistake reported at once, at its line and column.
+// checks, with every mistake reported at once, at its line and column. [Load] reads a
+// pipeline file, [LoadTests] a file of tests beside one; [Schema] and [Reference] describe
+// the same structs for editors and people.
 //
 // A file becomes Go values in five steps:
 //

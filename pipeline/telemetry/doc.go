@@ -13,7 +13,7 @@
 // rows and dead letters are of epochs that are saved, so that an epoch which is
 // tried again counts once. All of its methods may be called from any goroutine.
 //
-// It writes to the log what would be said too often otherwise: that dead letters
-// come, once an hour for a node and reason; that a path leads to nothing, once; and
-// that what had failed works again.
+// It also writes those lines of the log that have to be counted so that there are not too
+// many: that there are dead letters, once an hour for a node and reason; that a path leads to
+// nothing, once; and that a source or sink that had failed works again.
 package telemetry

@@ -50,7 +50,7 @@ type SavedEpoch struct {
 	Unmatched  []UnmatchedPath
 }
 
-// CommittedEpoch is an epoch that went all its way.
+// CommittedEpoch is an epoch that has taken all steps.
 type CommittedEpoch struct {
 	Epoch       int64
 	Records     int64

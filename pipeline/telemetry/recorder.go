@@ -58,9 +58,9 @@ func New(o Options) *Recorder {
 // Registry holds the pipeline's metrics.
 func (r *Recorder) Registry() *prometheus.Registry { return r.registry }
 
-// OnEpoch has tell called after each epoch that is committed to every sink, before
-// the next is saved. It is called before the run begins.
-func (r *Recorder) OnEpoch(tell func(Progress)) { r.onEpoch = append(r.onEpoch, tell) }
+// OnEpoch registers a function that is called after each epoch that is committed to every
+// sink, before the next is saved. Register before the run begins.
+func (r *Recorder) OnEpoch(f func(Progress)) { r.onEpoch = append(r.onEpoch, f) }
 
 // Progress returns what the run has done so far.
 func (r *Recorder) Progress() Progress { return r.health.progressNow() }
@@ -208,11 +208,11 @@ func (r *Recorder) EpochCommitted(epoch, stateBytes int64) {
 	r.health.epochCommitted(epoch, stateBytes)
 }
 
-// EpochDone notes that an epoch went all its way: the sources were told too.
+// EpochDone notes that an epoch has taken all steps: the sources were told too.
 func (r *Recorder) EpochDone(e CommittedEpoch) {
 	p := r.health.epochDone(&e)
-	for _, tell := range r.onEpoch {
-		tell(p)
+	for _, f := range r.onEpoch {
+		f(p)
 	}
 }
 
