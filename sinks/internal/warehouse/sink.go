@@ -177,28 +177,22 @@ func (s *Sink) claim(ctx context.Context, tx Tx) ([]string, error) {
 func (s *Sink) findTable(ctx context.Context, tx Tx, table string) (*FoundTable, error) {
 	there, err := tx.FindTable(ctx, table)
 	if err != nil {
-		return nil, fmt.Errorf("table %q: %w", table, err)
+		return nil, err
 	}
 	if there != nil && there.Kind != "" {
-		return nil, fmt.Errorf("table %q: %s.%s is there, and is not a table but %s: drop or rename it, or give the table another name", table, s.cfg.Schema, table, there.Kind)
+		return nil, fmt.Errorf("%s.%s is there, and is not a table but %s: drop or rename it, or give the table another name", s.cfg.Schema, table, there.Kind)
 	}
 	return there, nil
 }
 
 // makeTable makes a table, or adds the columns that it lacks.
 func (s *Sink) makeTable(ctx context.Context, tx Tx, t *pipeline.Table) error {
-	there, err := s.findTable(ctx, tx, t.Name)
-	if err != nil {
-		return err
-	}
 	found, add := Columns{}, t.Columns
-	if there == nil {
+	there, err := s.findTable(ctx, tx, t.Name)
+	if err == nil && there == nil {
 		err = tx.CreateTable(ctx, t)
-	} else if found, err = tx.TableColumns(ctx, t.Name); err == nil {
-		add, err = s.cfg.Dialect.missing(s.cfg.Schema, t, found)
-		for i := 0; i < len(add) && err == nil; i++ {
-			err = tx.AddColumn(ctx, t.Name, add[i])
-		}
+	} else if err == nil {
+		found, add, err = s.addColumns(ctx, tx, t)
 	}
 	if err != nil {
 		return fmt.Errorf("table %q: %w", t.Name, err)
@@ -213,6 +207,23 @@ func (s *Sink) makeTable(ctx context.Context, tx Tx, t *pipeline.Table) error {
 		}
 	}
 	return nil
+}
+
+// addColumns adds the columns that a table lacks, and returns those that it had, and the
+// new ones.
+func (s *Sink) addColumns(ctx context.Context, tx Tx, t *pipeline.Table) (found Columns, added []pipeline.Column, err error) {
+	if found, err = tx.TableColumns(ctx, t.Name); err != nil {
+		return nil, nil, err
+	}
+	if added, err = s.cfg.Dialect.missing(s.cfg.Schema, t, found); err != nil {
+		return nil, nil, err
+	}
+	for _, c := range added {
+		if err := tx.AddColumn(ctx, t.Name, c); err != nil {
+			return nil, nil, err
+		}
+	}
+	return found, added, nil
 }
 
 // Prober is a Tx of a database whose catalogue does not tell everything that keeps
