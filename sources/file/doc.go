@@ -4,7 +4,7 @@
 //
 // # Parts
 //
-// Source.Open finds the files (glob.go, or package export) and starts one of two readers,
+// Source.Open finds the files (Source.match, or package export) and starts one of two readers,
 // whose records Source.Read returns:
 //
 //   - to their end: resolver finds out which of the files were read before
@@ -13,6 +13,10 @@
 //     what each is (follower.identify); a followedFile reads what comes in one
 //     (followedFile.readNew); registry knows what was read of files that are not followed
 //     just now, and which of it is lost (registry.decideLoss).
+//
+// Files are found by package listing, and what reads to their end opens them by it: in
+// any store of package blob. Only the follower uses the local disk as it is, since it has to
+// know the file behind a name; TestDiskOfFollowerOnly names its files.
 //
 // Both share the decompression of streams (stream.go); the splitter, which finds records in
 // bytes (splitter.split; extent.go says where a record ends, unwrap.go what an envelope

@@ -412,13 +412,13 @@ func (r *resolver) rotatedFiles(k *knownFile, inputs []input, i int, replaced bo
 	}
 	switch {
 	case origin == nil && (len(between) > 0 || !replaced):
-		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.goneText(k.at.Path, k.at.unreadBytes()), gapRecoveryHint)
+		return nil, newGapError(k.at, k.at.goneText(k.at.Path, k.at.unreadBytes()), k.at.unreadBytes())
 	case origin == nil:
 		in := &inputs[i]
 		return nil, k.at.changedError(in.path, k.at.checkUnchanged(nil, in.info.Size(), r.isCompressed(in), false))
 	}
 	if hole := holeBefore(k.name, origin, all); hole != "" {
-		return nil, fmt.Errorf("%w: %s%s", pipeline.ErrGap, k.at.holeText(origin.path, hole), gapRecoveryHint)
+		return nil, newGapError(k.at, k.at.holeText(origin.path, hole), 0)
 	}
 	first := input{path: origin.path, display: origin.path, info: origin.info, items: -1}
 	k.assignTo(&first)

@@ -175,6 +175,10 @@ func TestFilesMoved(t *testing.T) {
 					if errors.Is(rest.err, pipeline.ErrGap) != gap || gap && !strings.Contains(rest.err.Error(), "inode") {
 						t.Errorf("error %v, a gap: %v", rest.err, gap)
 					}
+					if place := (*pipeline.GapError)(nil); gap && (!errors.As(rest.err, &place) || filepath.Base(place.Partition) != "a.log" ||
+						!strings.Contains(place.Position, "line") && !strings.Contains(place.Position, "the end") || !strings.HasPrefix(rest.err.Error(), "a gap in the source: ")) {
+						t.Errorf("the gap has no place: %v, %+v", rest.err, place)
+					}
 					return
 				}
 				wantRest(t, tt.name, long, middle, read, want, rest)
