@@ -10,7 +10,7 @@
 // An edge carries changes or rows.
 //
 // Changes ([Records]) are undecoded item-level change records of one source
-// partition, in the partition's order. A [Source] brings them; [Partitioned] is one
+// partition, in the partition's order. A [Source] brings them; [PartitionSource] is one
 // whose partitions split, merge and end. Each consumer decodes what it needs in
 // one pass over the bytes (package decode).
 //
@@ -23,8 +23,7 @@
 // ones too; or it is settled, per epoch at most one row per key, with the
 // operation that leads from the last epoch to this one. Settling
 // (pipeline/settle) turns the first into the second and owns
-// last-writer-wins: nothing behind it compares versions. Changes are compared by their
-// [Version]; [Newest] decides between those of one item and time.
+// last-writer-wins: nothing behind it compares versions.
 //
 // Between unnesting and settling stand transforms that take rows one by one and
 // keep no state ([RowTransform]): filters, computed columns, joins to a reference.
