@@ -29,9 +29,9 @@ var plantedBugs = []plantedBug{
 	{"token", "sinks/internal/warehouse/token.go", // an epoch that was applied is applied again
 		"case c.Epoch:\n\t\treturn true, nil", "case c.Epoch:\n\t\treturn false, nil"},
 	{"cursor", "pipeline/engine/splitter.go", // the last record of a block is read again
-		"parts[recs.Partition] = recs.CursorAfter(n)", "parts[recs.Partition] = recs.CursorAfter(n - 1)"},
+		"[recs.Partition] = recs.CursorAfter(n)", "[recs.Partition] = recs.CursorAfter(n - 1)"},
 	{"skip", "pipeline/engine/splitter.go", // a record behind the end of a block is not read
-		"parts[recs.Partition] = recs.CursorAfter(n)", "parts[recs.Partition] = recs.CursorAfter(min(n+1, recs.Len()))"},
+		"[recs.Partition] = recs.CursorAfter(n)", "[recs.Partition] = recs.CursorAfter(min(n+1, recs.Len()))"},
 	{"sync", "sinks/postgres/spool.go", // the spool is not synced
 		"if err := f.to.Sync(); err != nil {", "if err := error(nil); err != nil {"},
 	{"names", "pipeline/disk/make.go", // names of files are not synced
