@@ -99,8 +99,25 @@ func (c *claims) compare(ctx context.Context, table string) error {
 	return nil
 }
 
+// checkFolder refuses a file that has the name of a folder: it would be found only when
+// the owner files of other tables are written.
+func (s *Sink) checkFolder(ctx context.Context, folder string) error {
+	var irregular *blob.IrregularError
+	switch _, err := s.target.Stat(ctx, folder); {
+	case errors.Is(err, fs.ErrNotExist), errors.As(err, &irregular) && irregular.Info.File().IsDir():
+		return nil
+	case err == nil, irregular != nil:
+		return fmt.Errorf("open %s: not a directory", s.target.URL(path.Join(folder, ownerFile)))
+	default:
+		return err
+	}
+}
+
 // compareFree looks for data in a folder that is nobody's, and for others around it.
 func (c *claims) compareFree(ctx context.Context, table string, differs func(others bool, format string, args ...any)) error {
+	if err := c.sink.checkFolder(ctx, escape(table)); err != nil {
+		return err
+	}
 	file, nested, err := c.sink.dataIn(ctx, escape(table))
 	if err != nil {
 		return err

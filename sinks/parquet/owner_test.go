@@ -104,6 +104,24 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// TestFileInPlaceOfFolder: it is found before the folder of another table is taken.
+func TestFileInPlaceOfFolder(t *testing.T) {
+	first, second := orders(), orders()
+	second.Name = "second"
+	h := newHarness(t, Config{Mode: "append"}, first, second)
+	lake := filepath.Join(t.TempDir(), "lake")
+	must(t, os.Mkdir(lake, 0o755), os.WriteFile(filepath.Join(lake, "second"), nil, 0o644))
+	h.restart(Config{Mode: "append", URL: lake})
+	h.newState("fedcba98765432100000")
+	before := tree(t, lake)
+	if err := h.open(); err == nil || !strings.HasSuffix(err.Error(), filepath.Join("second", ownerFile)+": not a directory") {
+		t.Errorf("got error %v", err)
+	}
+	if diff := cmp.Diff(before, tree(t, lake)); diff != "" {
+		t.Errorf("a refused start: -before +after\n%s", diff)
+	}
+}
+
 // own changes a folder's owner file.
 func own(t *testing.T, dir, from, to string) {
 	t.Helper()
