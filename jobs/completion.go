@@ -13,9 +13,8 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-// Completion of command lines: what a shell offers. It never fails, and opens
-// nothing but the pipeline file and the folder of its dead letters: where those
-// can't be read, there is nothing to offer.
+// Completion of command lines in a shell never fails. It opens nothing but the pipeline file and
+// the folder of its dead letters; if those can't be read, it offers nothing.
 
 // completer offers what a word may be.
 type completer = cobra.CompletionFunc
@@ -32,8 +31,8 @@ func oneOf(words ...string) completer {
 	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 }
 
-// offerFiles has a command's arguments completed: so many pipeline files at first,
-// any number where that is 0, and then what more offers, if there is more.
+// offerFiles completes a command's arguments: n pipeline files, any number of them if n is 0,
+// and behind them what more offers, if it is not nil.
 func offerFiles(cmd *cobra.Command, n int, more completer) {
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		switch {
@@ -64,8 +63,8 @@ func ofFile(set *[]string, names func(f *spec.File) []string) completer {
 	}
 }
 
-// maxOffered bounds the ids that are offered.
-const maxOffered = 1000
+// offeredIDsMax bounds the ids that are offered.
+const offeredIDsMax = 1000
 
 // letterIDs offers the ids of dead letters with these statuses, all without any,
 // that are not on the command line yet.
@@ -77,7 +76,7 @@ func letterIDs(set *[]string, statuses ...deadletters.Status) completer {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		_ = eachCurrentLetter(a, &letterFilter{}, func(f *deadletters.Found) error { // what was found before an error is fine
-			if len(ids) == maxOffered {
+			if len(ids) == offeredIDsMax {
 				return io.EOF
 			}
 			if !slices.Contains(args[1:], f.ID) && (len(statuses) == 0 || slices.Contains(statuses, f.Status)) {
@@ -115,10 +114,10 @@ func boundedSources(set *[]string) completer {
 	}
 }
 
-// bashAlone takes the place of what the library's script needs of the package
-// bash-completion, which many systems lack. The line that is typed is parted at
-// blanks, which leaves ids with colons and --flag=value whole.
-const bashAlone = `
+// bashFunctions replaces the functions of the package bash-completion that the library's script
+// calls: many systems lack it. The typed line is split at blanks, which leaves ids with colons
+// and --flag=value whole.
+const bashFunctions = `
 __starlift_init_completion()
 {
     COMPREPLY=()
@@ -162,7 +161,7 @@ func completeBash(cmd *cobra.Command) {
 		if err := cmd.Root().GenBashCompletionV2(&script, !plain); err != nil {
 			return err
 		}
-		_, err = io.WriteString(cmd.OutOrStdout(), strings.ReplaceAll(script.String(), "_filedir", "__starlift_filedir")+bashAlone)
+		_, err = io.WriteString(cmd.OutOrStdout(), strings.ReplaceAll(script.String(), "_filedir", "__starlift_filedir")+bashFunctions)
 		return err
 	}
 }

@@ -59,8 +59,8 @@ func (c *letterFilter) empty() bool {
 	return len(c.reasons)+len(c.nodes)+len(c.statuses) == 0 && c.since == "" && c.until == ""
 }
 
-// check finds names that nothing has: a choice by them would be empty for no good
-// reason. Nodes that the pipeline file no longer has may have letters.
+// check refuses unknown names: a list filtered by them would be empty for no good reason. Nodes
+// that the pipeline file no longer has are known if they have letters.
 func (c *letterFilter) check(a *assembly.Pipeline, stateID string) error {
 	for _, r := range c.reasons {
 		if known := reasonNames(); !slices.Contains(known, r) {
@@ -105,7 +105,7 @@ func statusNames() []string {
 	return []string{string(deadletters.Open), string(deadletters.Waiting), string(deadletters.Replayed), string(deadletters.Outdated)}
 }
 
-// resolve reads the times.
+// resolve parses the times; now is what relative times are relative to.
 func (c *letterFilter) resolve(now time.Time) (err error) {
 	if c.from, err = parseWhen("--since", c.since, now); err != nil {
 		return err
@@ -151,8 +151,8 @@ func eachLetter(a *assembly.Pipeline, c *letterFilter, stateID string, f func(*d
 	})
 }
 
-// eachCurrentLetter is eachLetter for those who only look: the present state is that of the
-// letters written last, and the state folder is not opened.
+// eachCurrentLetter is eachLetter for commands that only print: the present state is taken from
+// the newest letters, and the state folder is not opened.
 func eachCurrentLetter(a *assembly.Pipeline, c *letterFilter, f func(*deadletters.Found) error) error {
 	stateID, err := a.DeadLetters().LastState()
 	if err != nil {
@@ -173,7 +173,7 @@ type letterView struct {
 	Binary *[]byte `json:"record_base64,omitempty"`
 }
 
-func shown(f *deadletters.Found) letterView {
+func viewOf(f *deadletters.Found) letterView {
 	l := letterView{ID: f.ID, Status: f.Status, ReplayedIn: f.ReplayedIn, Letter: f.Letter}
 	if f.Status == deadletters.Replayed {
 		l.ReplayedAt = &f.ReplayedAt
@@ -235,8 +235,8 @@ func findLetters(a *assembly.Pipeline, stateID, file string, ids []string) ([]*d
 	return found, nil
 }
 
-// maskRecord hides what masked columns read of a letter's record. Of a broken
-// record, or one whose source is gone, nobody knows where that is.
+// maskRecord hides what masked columns read of a letter's record. All of a broken record, or of
+// one whose source is gone, is hidden, since it is unknown which bytes those are.
 func maskRecord(a *assembly.Pipeline, f *deadletters.Found) {
 	source, known := a.Readers[f.Source]
 	for _, t := range a.Config.Changes {
@@ -252,8 +252,8 @@ func maskRecord(a *assembly.Pipeline, f *deadletters.Found) {
 	}
 }
 
-// atByte says where in its partition a record begins; of several in a line, it
-// tells which.
+// atByte returns the end of a position for people: the offset at which the record begins, which
+// tells several records in one line apart.
 func atByte(offset int64) string {
 	if offset == 0 {
 		return ""
@@ -264,7 +264,7 @@ func atByte(offset int64) string {
 func (s *cli) showLetter(f *deadletters.Found, output string) error {
 	record := string(f.Original())
 	if output == "json" {
-		l := shown(f)
+		l := viewOf(f)
 		if f.Binary != nil {
 			l.Binary = &f.Binary
 		} else {

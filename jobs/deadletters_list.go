@@ -60,7 +60,7 @@ func (s *cli) listJSON(a *assembly.Pipeline, c *letterFilter, limit int) error {
 			return nil
 		}
 		f.Message = a.File.Redact(f.Message)
-		return e.Encode(shown(f))
+		return e.Encode(viewOf(f))
 	})
 }
 
@@ -87,7 +87,7 @@ func (s *cli) listText(a *assembly.Pipeline, c *letterFilter, limit int) error {
 	return err
 }
 
-// noLetters says that there are none, or none of the choice.
+// noLetters prints that there are no letters, or none that the flags choose.
 func (s *cli) noLetters(a *assembly.Pipeline, c *letterFilter) error {
 	folder := a.File.Redact(a.File.DeadLetters.URL)
 	what := "no dead letters in " + folder

@@ -43,8 +43,8 @@ func (s *cli) demoCommand() *cobra.Command {
 	return cmd
 }
 
-// What the demo makes in its folder. Only where the mark is, an earlier demo
-// made the rest, and may it be removed.
+// The files of the demo in its folder. They are removed only if the folder has demoMark, which
+// says that an earlier demo made them.
 const (
 	demoMark      = ".starlift-demo"
 	demoPipeline  = configs.DemoPipeline
@@ -53,7 +53,7 @@ const (
 	demoWarehouse = "shop.duckdb"
 )
 
-var demoMakes = []string{demoPipeline, demoData, demoQuery, "state", "dead-letters", "lake", demoWarehouse, demoWarehouse + ".wal"}
+var demoFiles = []string{demoPipeline, demoData, demoQuery, "state", "dead-letters", "lake", demoWarehouse, demoWarehouse + ".wal"}
 
 func (s *cli) demo(ctx context.Context, dir string) error {
 	if err := prepareDemo(dir); err != nil {
@@ -76,8 +76,8 @@ func (s *cli) demo(ctx context.Context, dir string) error {
 	return demoNext(s.out, dir)
 }
 
-// prepareDemo makes the folder hold the pipeline file and the sample, and
-// nothing else of a demo.
+// prepareDemo writes the pipeline file and the sample into the folder, and removes what an
+// earlier demo made there.
 func prepareDemo(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -88,7 +88,7 @@ func prepareDemo(dir string) error {
 		return err
 	}
 	earlier := err == nil
-	for _, name := range demoMakes {
+	for _, name := range demoFiles {
 		path := filepath.Join(dir, name)
 		if earlier {
 			if err := os.RemoveAll(path); err != nil {
@@ -130,8 +130,8 @@ var (
 	wildcards = regexp.MustCompile(`[][*?{}\\]`)
 )
 
-// rebase makes the bundled pipeline file use the files of an absolute folder,
-// so that it works from any working directory.
+// rebase returns the bundled pipeline file with the paths of an absolute folder, so that it
+// works from any working directory.
 func rebase(text []byte, dir string) []byte {
 	return demoPaths.ReplaceAllFunc(text, func(path []byte) []byte {
 		name := filepath.Join(dir, filepath.Base(string(path)))
@@ -149,7 +149,7 @@ func rebase(text []byte, dir string) []byte {
 	})
 }
 
-// demoNext prints commands that go on from here.
+// demoNext prints commands to try next.
 func demoNext(w io.Writer, dir string) error {
 	file := shellQuote(filepath.Join(dir, demoPipeline))
 	b := &strings.Builder{}
@@ -163,7 +163,7 @@ func demoNext(w io.Writer, dir string) error {
 	return err
 }
 
-// demoCommands work as they are printed.
+// demoCommands are tested as they are printed.
 var demoCommands = []struct{ line, why string }{
 	{"run FILE", "Run it again: everything is read already, and nothing changes."},
 	{"plan FILE", "See the tables, what keeps state and why, and the DDL."},
@@ -173,7 +173,7 @@ var demoCommands = []struct{ line, why string }{
 	{"validate FILE --set transforms.items.unmatched=drop", "See how a mistake in a pipeline file is reported."},
 }
 
-// program is what a user types to run this program again.
+// program returns what a user types to run this program.
 func program() string {
 	self, err := os.Executable()
 	if err != nil {

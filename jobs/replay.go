@@ -65,7 +65,7 @@ func (s *cli) deadLettersReplay() *cobra.Command {
 	return cmd
 }
 
-// replayReport is what a replay did.
+// replayReport counts the letters that a replay has requested and left out.
 type replayReport struct {
 	Letters int64  `json:"letters"`
 	Request string `json:"request,omitempty"` // the file in the inbox
@@ -76,7 +76,7 @@ type replayReport struct {
 	Outdated int64 `json:"outdated"`
 }
 
-// requestReplay puts the chosen letters into the inbox, all of them or none.
+// requestReplay submits a request for the chosen letters, all of them or none.
 func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []string) (done replayReport, err error) {
 	request, err := a.DeadLetters().NewRequest()
 	if err != nil {
@@ -96,7 +96,7 @@ func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []str
 		case deadletters.Outdated:
 			done.Outdated++
 		default:
-			if err := a.Readers[f.Source].Reads(f.Letter); err != nil {
+			if err := a.Readers[f.Source].CheckReadable(f.Letter); err != nil {
 				return fmt.Errorf("%s can't be read again: %w", f.ID, err)
 			}
 			return request.Add(f)
@@ -120,12 +120,11 @@ func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []str
 	return done, err
 }
 
-// noState is the id of no state: letters of every state are of an earlier one.
+// noState is the id of a state that does not exist yet: all letters are of earlier states.
 const noState = "none"
 
-// currentStateID returns the id of the state folder that the pipeline has now. While a
-// pipeline runs that can't be asked, it is that of the letters written last: the
-// pipeline looks at it again.
+// currentStateID returns the id of the pipeline's present state. If a pipeline runs and can't be
+// asked, it is the id in the newest letters; the inbox checks it once more.
 func currentStateID(a *assembly.Pipeline) (string, error) {
 	st, err := status.FindCheckpoint(context.Background(), statusOf(a))
 	if errors.Is(err, state.ErrLocked) || err == nil && st.Running != nil && st.StateID == "" {

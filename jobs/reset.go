@@ -33,7 +33,7 @@ func (s *cli) resetCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
 	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
-		r, err := resetPipeline(a, cmd.Context(), yes)
+		r, err := resetPipeline(cmd.Context(), a, yes)
 		if err != nil {
 			return err
 		}
@@ -61,21 +61,21 @@ type resetItem struct {
 	Why  string `json:"why,omitempty"` // it is left
 }
 
-// resetPipeline lists what the pipeline has written, and removes it if do: what the sinks
-// hold first, so that what is left after a crash is known for what it is.
-func resetPipeline(a *assembly.Pipeline, ctx context.Context, do bool) (r *resetReport, err error) {
+// resetPipeline lists what the pipeline has written, and removes it if do is set. The state is
+// removed last, since it says what else there is to remove after a crash.
+func resetPipeline(ctx context.Context, a *assembly.Pipeline, do bool) (r *resetReport, err error) {
 	folder, err := state.OpenFolder(a.Config.StateDir, a.File.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	// All are asked before the first is touched.
-	r, err = resetSinks(a, ctx, folder.ID(), false)
+	// All sinks are asked before the first one is changed.
+	r, err = resetSinks(ctx, a, folder.ID(), false)
 	if err != nil {
 		return nil, fmt.Errorf("%w; nothing was changed", err)
 	}
 	if do {
-		if r, err = resetSinks(a, ctx, folder.ID(), true); err != nil {
+		if r, err = resetSinks(ctx, a, folder.ID(), true); err != nil {
 			return nil, fmt.Errorf("%w; what was not removed yet is by the next starlift reset %s --yes", err, a.Path)
 		}
 	}
@@ -118,13 +118,13 @@ func stateObjects(a *assembly.Pipeline, f *state.Folder) []pipeline.TargetObject
 	return []pipeline.TargetObject{{Name: what}}
 }
 
-// resetElsewhere tells of what the sinks wrote where they don't write now.
+// resetElsewhere adds what the sinks wrote where they no longer write: it is left.
 func resetElsewhere(a *assembly.Pipeline, r *resetReport, f *state.Folder) error {
 	was, err := definition.Parse(f.Definition)
 	if err != nil {
 		return err
 	}
-	// Every epoch and source is as good: only what the file says is compared.
+	// Only the files are compared, so any epoch and any answer about the sources will do.
 	changes, _, err := definition.Compare(&definition.Found{Definition: was, Epoch: 1, Read: func(string) bool { return true }}, a.File, a.DefinitionInputs(), nil)
 	if err != nil {
 		return err
@@ -150,11 +150,12 @@ func resetElsewhere(a *assembly.Pipeline, r *resetReport, f *state.Folder) error
 	return nil
 }
 
-// targetKeys are those of sinks that say where they write.
+// targetKeys are the keys of sinks that determine where they write.
 var targetKeys = []string{"type", "dsn", "schema", "url"}
 
-// resetSinks asks each sink, or lets it do it. id is that of the state.
-func resetSinks(a *assembly.Pipeline, ctx context.Context, id string, do bool) (*resetReport, error) {
+// resetSinks lets each sink list what it has written, and remove it if do is set. id is that of
+// the state.
+func resetSinks(ctx context.Context, a *assembly.Pipeline, id string, do bool) (*resetReport, error) {
 	r := &resetReport{Pipeline: a.File.Name, Removed: []resetItem{}, Left: []resetItem{}, file: a.Path}
 	for _, s := range a.Config.Sinks {
 		sink, ok := s.Sink.(pipeline.Resettable)
@@ -170,7 +171,7 @@ func resetSinks(a *assembly.Pipeline, ctx context.Context, id string, do bool) (
 	return r, nil
 }
 
-// add adds what a sink holds; what another sink has told already is left out.
+// add adds objects of a sink, unless another sink has listed them already.
 func (r *resetReport) add(sink string, all ...pipeline.TargetObject) {
 	for _, h := range all {
 		item := resetItem{Sink: sink, What: h.Name, Why: h.KeptBecause}
@@ -184,8 +185,8 @@ func (r *resetReport) add(sink string, all ...pipeline.TargetObject) {
 	}
 }
 
-// resetLetters tells of the dead letters, which stay, and drops the requests to read
-// some again: what they ask for is read from the sources.
+// resetLetters adds the dead letters, which stay, and drops the requests to read some again:
+// the sources will be read from their start.
 func resetLetters(a *assembly.Pipeline, r *resetReport, do bool) error {
 	waiting, err := a.DeadLetters().Requests()
 	if err != nil {

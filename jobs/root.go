@@ -20,8 +20,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/engine"
 )
 
-// Exit statuses. 2 is none of them: Go ends with it after a panic, out of memory
-// and at SIGQUIT, and a supervisor has to start that again.
+// Exit statuses. 2 is none of them: Go ends with it after a panic, when memory is used up and
+// at SIGQUIT, and a supervisor has to restart the process then.
 const (
 	exitFine   = 0
 	exitFailed = 1
@@ -46,7 +46,7 @@ func newCLI(in io.Reader, out, errs io.Writer) *cli {
 	return &cli{in: in, out: out, err: errs, stopWithin: stopWithin}
 }
 
-// screen returns the console.
+// screen returns the console, made at the first call.
 func (s *cli) screen() *terminal.Console {
 	if s.console == nil {
 		s.console = terminal.NewConsole(s.err)
@@ -151,8 +151,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 
 var logLevels = []string{"debug", "info", "warn", "error"}
 
-// setLog makes the process's log: text for people, JSON for machines, on
-// standard error.
+// setLog sets the process's log, on standard error: text on a terminal, else JSON.
 func (s *cli) setLog(level string) error {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -162,7 +161,7 @@ func (s *cli) setLog(level string) error {
 	return nil
 }
 
-// exactly is cobra.ExactArgs as a usage error that says what is missing.
+// exactly is cobra.ExactArgs with a usage error that says what the command wants.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
@@ -172,9 +171,9 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// onFile completes a command that shows something of a pipeline file: it takes
-// n arguments, the first of them the file, --set, which goes to set, and --output
-// text or json. As JSON, mistakes in the file are printed as validate does.
+// onFile completes a command that prints something about a pipeline file: it takes n arguments,
+// of which the first is the file, --set, whose values go to set, and --output text or json.
+// With json, mistakes in the file are printed as validate prints them.
 func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly.Pipeline, args []string, output string) error) *cobra.Command {
 	var output string
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -196,7 +195,7 @@ func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run 
 	return cmd
 }
 
-// loadFor is load for a command with this --output: as JSON, mistakes in the file
+// loadFor is assembly.Load for a command with this --output: with json, mistakes in the file
 // are printed, and the error says only that there are some.
 func (s *cli) loadFor(path string, set []string, output string) (*assembly.Pipeline, error) {
 	a, err := assembly.Load(path, set)

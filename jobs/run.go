@@ -22,16 +22,16 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
-// The heap that the garbage collector aims at: the least that lets it work
-// without haste, and what epochs in flight, decoders and encoders take besides
-// the state.
+// The heap that the garbage collector aims at.
 const (
-	leastMemory = 280 << 20
-	workMemory  = 200 << 20
-	// keyedMemory is what an epoch of transforms with keyed state takes more: the
-	// rows that it touches, in them and from the state. With less the collector
-	// does most of the work.
-	keyedMemory = 640 << 20
+	// heapBytesMin lets the collector run seldom enough.
+	heapBytesMin = 280 << 20
+	// workBytes is what epochs in flight, decoders and encoders take besides the state.
+	workBytes = 200 << 20
+	// statefulBytes is what an epoch takes more if there are stateful transforms: the rows
+	// that it changes, in the transforms and from the state. With less, the collector takes
+	// most of the CPU.
+	statefulBytes = 640 << 20
 )
 
 const fromNowHelp = "A state that has rows refuses a pipeline file that was changed in what these rows are made of. --from-now NODE takes\n" +
@@ -141,13 +141,13 @@ func (s *cli) execute(ctx context.Context, a *assembly.Pipeline) (telemetry.Prog
 	return total, nil
 }
 
-// endWithin ends the process with an error, unless it ends by itself before: what
-// is at work may be stuck in a library or a disk. What it returns takes it back.
+// endWithin ends the process with an error after d, unless it has ended by then: a library or
+// a disk may be stuck. undo cancels that.
 func (s *cli) endWithin(d time.Duration, err error) (undo func() bool) {
 	return time.AfterFunc(d, func() { os.Exit(s.status(err)) }).Stop
 }
 
-// announce says what runs, and makes it possible to ask it.
+// announce logs what runs, and serves its status at a socket in the state folder.
 func announce(a *assembly.Pipeline, server *status.Server, stateID string, epoch int64) {
 	var sources, sinks []string
 	for _, n := range a.Config.Sources {
@@ -173,7 +173,7 @@ func describe(name string, nodes spec.Map[*spec.NodeConfig]) string {
 	return name
 }
 
-// logDone says how far the pipeline is and what this run did for it.
+// logDone logs how far the pipeline is, and what this run has read.
 func logDone(a *assembly.Pipeline, total telemetry.Progress, took time.Duration) {
 	attrs := []any{"pipeline", a.File.Name}
 	epoch, err := lastEpoch(a, total)
@@ -194,8 +194,8 @@ func logDone(a *assembly.Pipeline, total telemetry.Progress, took time.Duration)
 	slog.Info(how, append(attrs, "took", took)...)
 }
 
-// lastEpoch returns the last epoch that was committed: by this run, or, where
-// it found nothing to read, by one before it. 0 = none was.
+// lastEpoch returns the last epoch that was committed: by this run, or, if it found nothing to
+// read, by an earlier one. 0 = none was.
 func lastEpoch(a *assembly.Pipeline, total telemetry.Progress) (epoch int64, err error) {
 	if total.Epoch > 0 {
 		return total.Epoch, nil
@@ -208,25 +208,25 @@ func lastEpoch(a *assembly.Pipeline, total telemetry.Progress) (epoch int64, err
 	return store.Committed()
 }
 
-// limitMemory lets the heap grow with the state and no further, unless the
-// environment (GOMEMLIMIT) says more exactly what there is. The caller lifts it.
+// limitMemory sets a memory limit that grows with the state, unless GOMEMLIMIT in the
+// environment sets one. The caller lifts it.
 func limitMemory(a *assembly.Pipeline) (lift func()) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return func() {}
 	}
 	keyed := int64(0)
 	if len(a.Config.Stateful) > 0 {
-		keyed = keyedMemory
+		keyed = statefulBytes
 	}
-	debug.SetMemoryLimit(leastMemory + keyed)
+	debug.SetMemoryLimit(heapBytesMin + keyed)
 	a.Recorder.OnEpoch(func(p telemetry.Progress) {
-		debug.SetMemoryLimit(keyed + referenceMemory(a) + max(leastMemory, workMemory+p.StateMemory))
+		debug.SetMemoryLimit(keyed + referenceMemory(a) + max(heapBytesMin, workBytes+p.StateMemory))
 	})
 	return func() { debug.SetMemoryLimit(math.MaxInt64) }
 }
 
-// referenceMemory is what references take: the versions in use, and as much for
-// new ones, which are loaded beside them.
+// referenceMemory returns the bytes that references take: the versions in use, and as much for
+// new versions, which are loaded beside them.
 func referenceMemory(a *assembly.Pipeline) (n int64) {
 	for _, ref := range a.Recorder.References() {
 		n += 2 * ref.Bytes
@@ -234,8 +234,8 @@ func referenceMemory(a *assembly.Pipeline) (n int64) {
 	return n
 }
 
-// progressScreen is where the bar of a run is drawn: on a terminal, where the run has
-// an end; nil = nowhere.
+// progressScreen returns where the bar of a run is drawn: on a terminal, if the run is bounded;
+// nil = nowhere.
 func (s *cli) progressScreen(a *assembly.Pipeline) status.Screen {
 	if terminal.Is(s.err) && a.Config.Bounded {
 		return s.screen()

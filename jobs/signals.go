@@ -12,14 +12,13 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// A stop is safe at any instant (I7), so nothing may hold it up for longer than
-// this. What is saved by then is committed at the next start.
+// A stop is safe at any instant (I7), so nothing may delay it for longer than this. An epoch
+// that is saved by then is committed at the next start.
 const (
-	// stopWithin is the time that a first signal gives to the epoch at work.
+	// stopWithin is the time that the current epoch has to end after a first signal.
 	stopWithin = 30 * time.Second
-	// quitWithin is the time that whatever is at work has to return after that, or
-	// after a second signal, before the process ends under it: a disk or a
-	// library may be stuck.
+	// quitWithin is the time that all goroutines have to return after that, or after a second
+	// signal, before the process exits: a disk or a library may be stuck.
 	quitWithin = 3 * time.Second
 )
 
@@ -45,7 +44,7 @@ func (s *cli) signals(parent context.Context, reload func()) (stop, kill context
 	}
 }
 
-// signalHandler turns signals into what they mean.
+// signalHandler calls stop, kill and reload at signals.
 type signalHandler struct {
 	parent context.Context
 	ch     chan os.Signal

@@ -66,13 +66,13 @@ func (s *cli) test(ctx context.Context, files, set []string, pattern, output str
 	if err != nil {
 		return usage.Wrap(fmt.Errorf("--run %q is not a regular expression: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
 	}
-	var suites []*suite
+	var suites []*testSuite
 	var wrong []error
 	verdicts := []verdict{}
 	for _, file := range files {
 		one, err := loadSuite(file, set)
 		if err == nil && len(one.tests) == 0 {
-			err = usage.Wrap(fmt.Errorf("%s: there are no tests: write them under tests, or into %s", file, besideFile(file)))
+			err = usage.Wrap(fmt.Errorf("%s: there are no tests: write them under tests, or into %s", file, testFileOf(file)))
 		}
 		suites, wrong, verdicts = append(suites, one), append(wrong, err), append(verdicts, newVerdict(file, err))
 	}
@@ -115,7 +115,7 @@ func (s *cli) test(ctx context.Context, files, set []string, pattern, output str
 }
 
 // runSuite runs the wanted tests of one file. Text is printed test by test.
-func (s *cli) runSuite(ctx context.Context, one *suite, wanted *regexp.Regexp, output string) (fileResult, error) {
+func (s *cli) runSuite(ctx context.Context, one *testSuite, wanted *regexp.Regexp, output string) (fileResult, error) {
 	result := fileResult{File: one.file, Tests: []testResult{}}
 	for _, t := range one.tests {
 		if !wanted.MatchString(t.Name) {
@@ -137,8 +137,8 @@ func (s *cli) runSuite(ctx context.Context, one *suite, wanted *regexp.Regexp, o
 	return result, nil
 }
 
-// maxFailures is how many failures of one test are printed as text.
-const maxFailures = 20
+// printedFailuresMax is how many failures of one test are printed as text.
+const printedFailuresMax = 20
 
 func printTest(out io.Writer, r *testResult) {
 	if r.Passed {
@@ -147,7 +147,7 @@ func printTest(out io.Writer, r *testResult) {
 	}
 	fmt.Fprintf(out, "  FAIL  %s\n", r.Name)
 	for i, f := range r.Failures {
-		if i == maxFailures {
+		if i == printedFailuresMax {
 			fmt.Fprintf(out, "        and %d more\n", len(r.Failures)-i)
 			return
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// suite is the tests of one pipeline file.
-type suite struct {
+// testSuite is the tests of one pipeline file.
+type testSuite struct {
 	file     string
 	assembly *assembly.Pipeline
 	pipeline *fixture.Pipeline
@@ -25,22 +25,22 @@ type suite struct {
 	warnings []*spec.Mistake // of the pipeline file
 }
 
-// testMark is what the name of a file of tests has more than that of its pipeline.
-const testMark = "_test"
+// testSuffix ends the name of a file of tests, before its extension.
+const testSuffix = "_test"
 
-// besideFile returns the name of the file of tests beside a pipeline file.
-func besideFile(path string) string {
+// testFileOf returns the name of the file of tests beside a pipeline file.
+func testFileOf(path string) string {
 	ext := filepath.Ext(path)
-	return strings.TrimSuffix(path, ext) + testMark + ext
+	return strings.TrimSuffix(path, ext) + testSuffix + ext
 }
 
-// pipelineFiles names the pipeline in the place of each file of tests, and each
-// but once, so that a pattern for all files of a folder does what is meant.
+// pipelineFiles replaces each file of tests by its pipeline file, and removes repetitions, so
+// that a pattern for all files of a folder works.
 func pipelineFiles(args []string) []string {
 	var files []string
 	for _, path := range args {
 		ext := filepath.Ext(path)
-		if tested, ok := strings.CutSuffix(strings.TrimSuffix(path, ext), testMark); ok {
+		if tested, ok := strings.CutSuffix(strings.TrimSuffix(path, ext), testSuffix); ok {
 			data, err := os.ReadFile(path)
 			if _, statErr := os.Stat(tested + ext); err == nil && statErr == nil && spec.IsTests(data) {
 				path = tested + ext
@@ -53,26 +53,26 @@ func pipelineFiles(args []string) []string {
 	return files
 }
 
-// loadSuite reads and builds a pipeline file, and holds its tests against it. The
-// error holds every mistake, of both files.
-func loadSuite(path string, set []string) (*suite, error) {
+// loadSuite loads a pipeline file, and compiles its tests. The error joins every mistake, of
+// both files.
+func loadSuite(path string, set []string) (*testSuite, error) {
 	a, err := assembly.Load(path, set)
-	beside, besideErr := loadBeside(besideFile(path))
+	beside, besideErr := loadTestFile(testFileOf(path))
 	if err != nil {
 		return nil, usage.Wrap(errors.Join(err, besideErr))
 	}
 	p := testPipeline(a, path, set)
-	one := &suite{file: path, assembly: a, pipeline: p, warnings: a.File.Warnings()}
+	one := &testSuite{file: path, assembly: a, pipeline: p, warnings: a.File.Warnings()}
 	one.add(a, a.File, a.File.Tests, path)
 	if beside != nil {
-		one.add(a, beside, beside.Tests, besideFile(path))
+		one.add(a, beside, beside.Tests, testFileOf(path))
 		besideErr = beside.Err()
 	}
 	return one, usage.Wrap(errors.Join(a.File.Err(), besideErr))
 }
 
-// loadBeside reads a file of tests; nil = there is none of that name.
-func loadBeside(path string) (*spec.Tests, error) {
+// loadTestFile reads a file of tests; nil = there is none of that name.
+func loadTestFile(path string) (*spec.Tests, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !spec.IsTests(data) {
 		return nil, nil
@@ -84,7 +84,7 @@ func loadBeside(path string) (*spec.Tests, error) {
 }
 
 // add compiles tests; their mistakes go to the file that they are of.
-func (s *suite) add(a *assembly.Pipeline, file interface{ Add(...*spec.Mistake) }, tests []spec.Test, path string) {
+func (s *testSuite) add(a *assembly.Pipeline, file interface{ Add(...*spec.Mistake) }, tests []spec.Test, path string) {
 	before := s.tests
 	for i := range tests {
 		t := &tests[i]
@@ -100,7 +100,7 @@ func (s *suite) add(a *assembly.Pipeline, file interface{ Add(...*spec.Mistake) 
 	}
 }
 
-// testPipeline describes the pipeline to its tests.
+// testPipeline returns what package fixture needs of the pipeline.
 func testPipeline(a *assembly.Pipeline, path string, set []string) *fixture.Pipeline {
 	return &fixture.Pipeline{
 		Build: func() (*engine.Config, error) {

@@ -45,18 +45,18 @@ func (s *cli) validateCommand() *cobra.Command {
 	return cmd
 }
 
-// verdict is what is said of a pipeline file as JSON.
+// verdict is the result of validating a file, as JSON has it.
 type verdict struct {
 	File     string          `json:"file"`
 	Valid    bool            `json:"valid"`
 	Mistakes []*spec.Mistake `json:"mistakes"`
 	// Warnings are about what is most likely not meant, of a valid file.
 	Warnings []*spec.Mistake `json:"warnings,omitempty"`
-	// State is what a state says of a valid file; nil = there is none.
+	// State compares a valid file with its state; nil = there is none.
 	State *assembly.Comparison `json:"state,omitempty"`
 }
 
-// newVerdict judges a file by the error of loading it.
+// newVerdict returns the verdict for the error of loading a file.
 func newVerdict(file string, err error) verdict {
 	return verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
 }

@@ -21,21 +21,22 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// Comparison is a pipeline file beside a state: what becomes of the changes.
+// Comparison compares a pipeline file with a state: it lists the changes since the state was
+// built, and what becomes of each.
 type Comparison struct {
 	Dir     string              `json:"dir"`
 	Epoch   int64               `json:"epoch"` // the last one that is saved; 0 = none, or it is not known
 	Refused bool                `json:"refused"`
 	Changes []definition.Change `json:"changes"`
-	// Problems are why the state refuses the file besides the changes.
+	// Problems are the reasons besides the changes for which the state refuses the file.
 	Problems []string `json:"problems,omitempty"`
 
 	file *spec.File
-	Next *definition.Definition
+	Next *definition.Definition // what the state is to save
 }
 
 // DefinitionInputs lists what each node reads, for the definition of the pipeline.
-func (a *Pipeline) DefinitionInputs() []definition.Input {
+func (p *Pipeline) DefinitionInputs() []definition.Input {
 	var all []definition.Input
 	rows := func(section, reader string, inputs []graph.Output) {
 		for _, in := range inputs {
@@ -47,36 +48,36 @@ func (a *Pipeline) DefinitionInputs() []definition.Input {
 			all = append(all, definition.Input{Section: "transforms", Reader: reader, Node: in})
 		}
 	}
-	for _, n := range a.Config.Filters {
+	for _, n := range p.Config.Filters {
 		changes(n.Name, n.Inputs)
 	}
-	for _, n := range a.Config.Changes {
+	for _, n := range p.Config.Changes {
 		changes(n.Name, n.Inputs)
 	}
-	for _, n := range a.Config.Rows {
+	for _, n := range p.Config.Rows {
 		rows("transforms", n.Name, n.Inputs)
 	}
-	for _, n := range a.Config.Stateful {
+	for _, n := range p.Config.Stateful {
 		rows("transforms", n.Name, n.Inputs)
 	}
-	for _, n := range a.Config.Sinks {
+	for _, n := range p.Config.Sinks {
 		rows("sinks", n.Name, n.Inputs)
 	}
 	return all
 }
 
-// CompareWith holds the pipeline file against what a state keeps.
-func (a *Pipeline) CompareWith(kept *state.Contents) (*Comparison, error) {
+// CompareWith compares the pipeline file with the contents of a state.
+func (p *Pipeline) CompareWith(kept *state.Contents) (*Comparison, error) {
 	was, err := definition.Parse(kept.Definition)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkFromNow(was); err != nil {
+	if err := p.checkFromNow(was); err != nil {
 		return nil, err
 	}
-	c := &Comparison{Dir: a.Config.StateDir, Epoch: kept.Checkpoint.Epoch, Changes: []definition.Change{}, file: a.File}
+	c := &Comparison{Dir: p.Config.StateDir, Epoch: kept.Checkpoint.Epoch, Changes: []definition.Change{}, file: p.File}
 	found := &definition.Found{Definition: was, Epoch: kept.Checkpoint.Epoch, Read: func(source string) bool { return slices.Contains(kept.Read, source) }}
-	changes, next, err := definition.Compare(found, a.File, a.DefinitionInputs(), a.FromNow)
+	changes, next, err := definition.Compare(found, p.File, p.DefinitionInputs(), p.FromNow)
 	if err != nil {
 		return nil, err
 	}
@@ -84,29 +85,29 @@ func (a *Pipeline) CompareWith(kept *state.Contents) (*Comparison, error) {
 	c.Refused = slices.ContainsFunc(changes, func(d definition.Change) bool { return d.Verdict == definition.Refused })
 	identity := func(d definition.Change) bool { return d.Verdict == definition.Refused && d.Kind == spec.Identity }
 	if slices.ContainsFunc(changes, identity) || c.Epoch == 0 {
-		return c, nil // what would be wrong as well follows from it
+		return c, nil // the other checks would repeat these refusals in other words
 	}
-	if err := engine.CheckState(&a.Config, kept); err != nil {
+	if err := engine.CheckState(&p.Config, kept); err != nil {
 		c.Refused = true
 		definition.WithoutFromNow(c.Changes)
 		for line := range strings.Lines(err.Error()) {
-			c.Problems = append(c.Problems, a.File.Redact(strings.TrimSuffix(line, "\n")))
+			c.Problems = append(c.Problems, p.File.Redact(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	return c, nil
 }
 
 // checkFromNow refuses names of --from-now that no node has or had.
-func (a *Pipeline) checkFromNow(was *definition.Definition) error {
+func (p *Pipeline) checkFromNow(was *definition.Definition) error {
 	known := was.Nodes()
-	for _, section := range []spec.Map[*spec.NodeConfig]{a.File.Sources, a.File.Transforms, a.File.Sinks} {
+	for _, section := range []spec.Map[*spec.NodeConfig]{p.File.Sources, p.File.Transforms, p.File.Sinks} {
 		for _, e := range section {
 			known = append(known, e.Name)
 		}
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
-	for _, name := range a.FromNow {
+	for _, name := range p.FromNow {
 		if !slices.Contains(known, name) {
 			return usage.Wrap(usage.NotKnown("--from-now", name, known))
 		}
@@ -114,10 +115,10 @@ func (a *Pipeline) checkFromNow(was *definition.Definition) error {
 	return nil
 }
 
-// Compare implements engine.Config.Compare: it refuses a state that does not go with
-// the file, says in the log what is taken, and returns what the state is to keep.
-func (a *Pipeline) Compare(kept *state.Contents) ([]byte, error) {
-	c, err := a.CompareWith(kept)
+// Compare implements engine.Config.Compare: it refuses a state that does not fit the file,
+// logs the changes that are taken, and returns the definition that the state is to save.
+func (p *Pipeline) Compare(kept *state.Contents) ([]byte, error) {
+	c, err := p.CompareWith(kept)
 	if err != nil {
 		return nil, err
 	}
@@ -127,15 +128,15 @@ func (a *Pipeline) Compare(kept *state.Contents) ([]byte, error) {
 	for _, d := range c.Changes {
 		switch d.Verdict {
 		case definition.FromNow:
-			a.Config.Log.Warn("changed from now on: "+d.Message, "node", d.Node, "epoch", c.Epoch+1)
+			p.Config.Log.Warn("changed from now on: "+d.Message, "node", d.Node, "epoch", c.Epoch+1)
 		default:
-			a.Config.Log.Info("changed: " + d.Message)
+			p.Config.Log.Info("changed: " + d.Message)
 		}
 	}
 	return json.Marshal(c.Next)
 }
 
-// Err is the error of a file that the state refuses; nil = it does not.
+// Err returns an error if the state refuses the file.
 func (c *Comparison) Err() error {
 	if !c.Refused {
 		return nil
@@ -153,7 +154,7 @@ func (c *Comparison) Err() error {
 	return errors.New(strings.Join(append([]string{text}, c.Problems...), "\n"))
 }
 
-// Text says what becomes of each change.
+// Text writes for people what becomes of each change.
 func (c *Comparison) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "State folder %s", c.Dir)
@@ -175,46 +176,48 @@ func (c *Comparison) Text(w io.Writer) error {
 	return err
 }
 
-// CompareState holds the file against a state folder, empty for that of the file, with
-// nodes whose content may change from now on; nil = there is no state.
-func (a *Pipeline) CompareState(ctx context.Context, dir string, fromNow []string) (*Comparison, error) {
+// CompareState compares the file with a state folder; empty = the one that the file names.
+// fromNow are nodes whose content may change from now on. It returns nil if the file's folder
+// has no state. The state is only read; a process that has it open is asked.
+func (p *Pipeline) CompareState(ctx context.Context, dir string, fromNow []string) (*Comparison, error) {
 	if dir != "" {
-		a.Config.StateDir = dir
+		p.Config.StateDir = dir
 	}
-	a.FromNow = fromNow
-	if _, err := os.Stat(filepath.Join(a.Config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
+	p.FromNow = fromNow
+	if _, err := os.Stat(filepath.Join(p.Config.StateDir, "db")); errors.Is(err, fs.ErrNotExist) {
 		if dir != "" {
 			return nil, usage.Wrap(fmt.Errorf("--state %s: there is no state", dir))
 		}
-		return nil, a.checkFromNow(nil)
+		return nil, p.checkFromNow(nil)
 	}
-	kept, err := a.findKept(ctx)
-	if c := a.OtherName(err); c != nil {
+	kept, err := p.findContents(ctx)
+	if c := p.OtherName(err); c != nil {
 		return c, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return a.CompareWith(kept)
+	return p.CompareWith(kept)
 }
 
-// OtherName is the comparison with a state of a pipeline of another name, if that is
-// the error of opening it.
-func (a *Pipeline) OtherName(err error) *Comparison {
+// OtherName returns the comparison with the state of a pipeline that has another name, if err
+// says that the state is one; else nil.
+func (p *Pipeline) OtherName(err error) *Comparison {
 	var e *state.OtherPipelineError
 	if !errors.As(err, &e) {
 		return nil
 	}
-	at := a.File.MistakeAt([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
-	return &Comparison{Dir: a.Config.StateDir, Refused: true, file: a.File,
+	at := p.File.MistakeAt([]string{"name"}, fmt.Sprintf("name was %s, and is %s", e.Was, e.Is), "put it back, or give each pipeline a state folder of its own (state.dir)")
+	return &Comparison{Dir: p.Config.StateDir, Refused: true, file: p.File,
 		Changes: []definition.Change{{Key: "name", Kind: spec.Identity, Verdict: definition.Refused, Was: e.Was, Is: e.Is, Mistake: at}}}
 }
 
-// findKept reads what a state keeps, or asks the process that has it open.
-func (a *Pipeline) findKept(ctx context.Context) (kept *state.Contents, err error) {
-	store, err := state.Inspect(a.Config.StateDir, state.Options{Pipeline: a.File.Name})
+// findContents returns the contents of the state: it reads them, or asks the process that has
+// the state open.
+func (p *Pipeline) findContents(ctx context.Context) (kept *state.Contents, err error) {
+	store, err := state.Inspect(p.Config.StateDir, state.Options{Pipeline: p.File.Name})
 	if errors.Is(err, state.ErrLocked) {
-		kept, why := status.AskKept(ctx, a.Config.StateDir)
+		kept, why := status.AskContents(ctx, p.Config.StateDir)
 		if why == nil {
 			return kept, nil
 		}

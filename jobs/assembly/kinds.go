@@ -18,13 +18,13 @@ import (
 	"github.com/starlift-etl/starlift/transforms/unnest"
 )
 
-// kind is one node type of section T: what the file says, and what it makes.
+// kind is a type of node of section T: its keys in a pipeline file, and its constructor.
 type kind[T any] struct {
 	spec  spec.Kind
 	build func(name string, config any) (T, error)
 }
 
-// of makes a kind of a package's Config and New.
+// of returns the kind of a package with this Config and this New.
 func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
 	return kind[T]{
 		spec: spec.Kind{New: func() any { return new(C) }, Desc: desc},
@@ -45,14 +45,13 @@ func of[C, N, T any](desc string, build func(string, C) (N, error)) kind[T] {
 // DuckDBVersion is the version of DuckDB in this binary, or "".
 func DuckDBVersion() string { return duckdb.Version() }
 
-// rowKind is one type of transform that reads rows: it is made for the tables
-// that it may read.
+// rowKind is a type of transform that reads rows: its constructor gets the tables that it reads.
 type rowKind[T any] struct {
 	spec  spec.Kind
 	build func(name string, config any, inputs []*pipeline.Table) (T, error)
 }
 
-// ofRows makes a rowKind of a package's Config and New.
+// ofRows returns the rowKind of a package with this Config and this New.
 func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (N, error)) rowKind[T] {
 	return rowKind[T]{
 		spec: spec.Kind{New: func() any { return new(C) }, Desc: desc},
@@ -98,7 +97,8 @@ var (
 	}
 )
 
-// Compile-time proof that the constructors make what their section wants.
+// The compiler checks here that the nodes have the capabilities that are found by type
+// assertion.
 var (
 	_ pipeline.Source            = (*file.Source)(nil)
 	_ pipeline.KeylessSource     = (*file.Source)(nil)
@@ -134,7 +134,7 @@ func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {
 	return m
 }
 
-// Kinds are the node types as a pipeline file can name them.
+// Kinds returns the types of nodes that a pipeline file can name.
 func Kinds() spec.Kinds {
 	transforms := specs(transformKinds)
 	for name, k := range statefulKinds {
@@ -146,9 +146,9 @@ func Kinds() spec.Kinds {
 	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}
 }
 
-// OpenRecords opens the records in a file of a test, written as a source of the
-// format has them. Lines of an export need no manifests: a folder that has some is
-// read by them.
+// OpenRecords returns a source of the records in a file that a test names, in the format of
+// the source that they stand for. Lines of an export need no manifests; a folder is read as an
+// export with manifests.
 func OpenRecords(path string, f pipeline.Format) (pipeline.Source, error) {
 	c := file.Config{Path: path, Format: "dynamodb_cdc"}
 	for _, k := range f.Key {

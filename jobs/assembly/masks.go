@@ -10,12 +10,15 @@ import (
 
 // masker is a transform of changes with columns that may be masked.
 type masker interface {
+	// Masked returns the attributes that its masked columns read.
 	Masked() []decode.Path
+	// Mask masks the columns that read these attributes.
 	Mask(paths []decode.Path)
 }
 
-// shareMasks hides an attribute that one transform masks in all that read the same
-// items. It comes before what reads their rows: a masked column is one of its table.
+// shareMasks lets all transforms of the same items mask the attributes that one of them masks.
+// It is called before the transforms of their rows are built, which see the masked columns in
+// the tables.
 func shareMasks(sources []graph.SourceDeclaration, all []graph.ChangeNode) {
 	masked := make([][]decode.Path, len(all))
 	for i, t := range all {

@@ -20,18 +20,19 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-// Pipeline is a pipeline file that was found to be right, built but not opened.
+// Pipeline is a valid pipeline file with its nodes, which are built and not opened.
 type Pipeline struct {
 	Path     string // of the file
 	File     *spec.File
-	Config   engine.Config
-	Recorder *telemetry.Recorder // what observes it
+	Config   engine.Config       // what engine.Run needs
+	Recorder *telemetry.Recorder // the observer of the engine
 	letters  *deadletters.Store
 	Readers  map[string]deadletters.Reader // of dead letters, by source
 	FromNow  []string                      // nodes whose content may change for what is read from now on
 }
 
-// Load reads, checks and builds a pipeline file. The error holds every mistake.
+// Load reads, checks and builds a pipeline file; set has the values of --set. The error joins
+// every mistake, and is a usage.Error.
 func Load(path string, set []string) (*Pipeline, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -41,21 +42,20 @@ func Load(path string, set []string) (*Pipeline, error) {
 	if f == nil {
 		return nil, usage.Wrap(err)
 	}
-	a := &Pipeline{Path: path, File: f}
-	a.build()
+	p := &Pipeline{Path: path, File: f}
+	p.build()
 	if err := f.Err(); err != nil {
 		return nil, usage.Wrap(err)
 	}
-	return a, nil
+	return p, nil
 }
 
-// build makes the nodes; mistakes go to the file. Nodes that are not sound are
-// left out, and whatever hangs on them is not judged.
-func (a *Pipeline) build() {
-	f := a.File
+// build builds the nodes and the plan. Mistakes are reported to the file; see compile.
+func (p *Pipeline) build() {
+	f := p.File
 	log := slog.New(redactingHandler{slog.Default().Handler(), f.Redact})
-	a.Recorder = telemetry.New(telemetry.Options{Log: log})
-	a.Config = engine.Config{
+	p.Recorder = telemetry.New(telemetry.Options{Log: log})
+	p.Config = engine.Config{
 		Name: f.Name, StateDir: f.State.Dir, StateMemory: int64(f.State.Memory),
 		Tombstones: time.Duration(f.State.Tombstones), MaxRatio: f.DeadLetters.MaxRatio,
 		Limits: engine.Limits{
@@ -63,8 +63,8 @@ func (a *Pipeline) build() {
 			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout),
 		},
 		Bounded:  true,
-		Observer: a.Recorder,
-		Metrics:  a.Recorder.Registry(),
+		Observer: p.Recorder,
+		Metrics:  p.Recorder.Registry(),
 		Redact:   f.Redact,
 		Log:      log,
 	}
@@ -73,32 +73,33 @@ func (a *Pipeline) build() {
 		d := graph.SourceDeclaration{Name: e.Name}
 		if s, ok := buildNode(f, "sources", e.Value, sourceKinds); ok {
 			d.Source = s
-			a.Config.Bounded = a.Config.Bounded && s.Bounded()
+			p.Config.Bounded = p.Config.Bounded && s.Bounded()
 		}
 		sources = append(sources, d)
 	}
-	a.findKeys(sources)
-	a.Config.Plan = a.compile(sources)
+	p.findKeys(sources)
+	p.Config.Plan = p.compile(sources)
 	if listen := f.HTTP.Listen; listen != "" {
 		if _, err := status.ListenAddress(listen); err != nil {
 			f.Report("http", "listen", err)
 		}
 	}
-	dead, err := deadletters.New(deadletters.Options{Dir: f.DeadLetters.URL, Retention: time.Duration(f.DeadLetters.Retention), Log: a.Config.Log})
+	dead, err := deadletters.New(deadletters.Options{Dir: f.DeadLetters.URL, Retention: time.Duration(f.DeadLetters.Retention), Log: p.Config.Log})
 	if err != nil {
 		f.Report("dead_letters", "url", err)
 		return
 	}
-	a.Config.DeadLetters, a.letters = dead, dead
-	if a.Config.Plan == nil {
+	p.Config.DeadLetters, p.letters = dead, dead
+	if p.Config.Plan == nil {
 		return
 	}
-	a.setReaders()
-	a.setInbox()
+	p.setReaders()
+	p.setInbox()
 }
 
-// findKeys lets the sources that need it find the keys of their items.
-func (a *Pipeline) findKeys(sources []graph.SourceDeclaration) {
+// findKeys lets sources find the keys of their items, if the file does not name them: from the
+// other sources, or from what the state knows of the tables.
+func (p *Pipeline) findKeys(sources []graph.SourceDeclaration) {
 	for i, s := range sources {
 		finder, ok := s.Source.(pipeline.KeyFinder)
 		if !ok {
@@ -112,24 +113,23 @@ func (a *Pipeline) findKeys(sources []graph.SourceDeclaration) {
 		}
 		err := finder.FindKey(others)
 		if err != nil {
-			if known := a.knownKeys(); len(known) > 0 && finder.FindKey(append(others, known...)) == nil {
+			if known := p.knownKeys(); len(known) > 0 && finder.FindKey(append(others, known...)) == nil {
 				err = nil
 			}
 		}
 		if err != nil {
-			a.File.Report("sources", s.Name, err)
+			p.File.Report("sources", s.Name, err)
 		}
 	}
 }
 
-// knownKeys returns formats that stand for the tables whose keys the state knows
-// from changes that were read; none where there is no state, or it can't be read:
-// whoever opens it says why.
-func (a *Pipeline) knownKeys() (all []pipeline.Format) {
-	if _, err := os.Stat(a.Config.StateDir); err != nil {
+// knownKeys returns a format for each table whose key the state knows from changes that were
+// read. It returns none if there is no state, or if it can't be read: opening it reports why.
+func (p *Pipeline) knownKeys() (all []pipeline.Format) {
+	if _, err := os.Stat(p.Config.StateDir); err != nil {
 		return nil
 	}
-	kept, err := a.findKept(context.Background())
+	kept, err := p.findContents(context.Background())
 	if err != nil {
 		return nil
 	}
@@ -147,63 +147,65 @@ func (a *Pipeline) knownKeys() (all []pipeline.Format) {
 // read again.
 const inboxEvery = time.Second
 
-// setInbox makes the inbox: it is followed where the pipeline has no end.
-func (a *Pipeline) setInbox() {
+// setInbox builds the inbox, the source of the dead letters that are read again. It is polled
+// if the pipeline is unbounded.
+func (p *Pipeline) setInbox() {
 	every := time.Duration(0)
-	if !a.Config.Bounded {
+	if !p.Config.Bounded {
 		every = inboxEvery
 	}
-	a.Config.Inbox = a.letters.Inbox(a.Readers, every)
+	p.Config.Inbox = p.letters.Inbox(p.Readers, every)
 }
 
-// setReaders notes, by source, how the records are written and which transforms
-// read them, for those that can be read again.
-func (a *Pipeline) setReaders() {
-	a.Readers = map[string]deadletters.Reader{}
-	for _, s := range a.Config.Sources {
+// setReaders sets the format and the transforms of each source whose dead letters can be read
+// again.
+func (p *Pipeline) setReaders() {
+	p.Readers = map[string]deadletters.Reader{}
+	for _, s := range p.Config.Sources {
 		source, ok := s.Source.(pipeline.FormatReporter)
 		if !ok {
 			continue
 		}
 		r := deadletters.Reader{Format: source.Format()}
-		for _, t := range a.Config.Changes {
+		for _, t := range p.Config.Changes {
 			if slices.Contains(t.Sources, s.Name) {
 				r.Transforms = append(r.Transforms, t.Name)
 			}
 		}
-		a.Readers[s.Name] = r
+		p.Readers[s.Name] = r
 	}
 }
 
-// DeadLetters is where the pipeline keeps its dead letters.
-func (a *Pipeline) DeadLetters() deadletters.Folder {
-	return deadletters.Folder{Dir: a.File.DeadLetters.URL, Pipeline: a.File.Name}
+// DeadLetters returns the folder of the pipeline's dead letters.
+func (p *Pipeline) DeadLetters() deadletters.Folder {
+	return deadletters.Folder{Dir: p.File.DeadLetters.URL, Pipeline: p.File.Name}
 }
 
-// BoundedOnly leaves the named sources, all without names, that end by themselves.
-func (a *Pipeline) BoundedOnly(names []string) error {
-	var kept []graph.SourceNode
-	for _, s := range a.Config.Sources {
+// BoundedOnly removes all sources but the named ones, which have to be bounded; without names
+// it removes the unbounded ones.
+func (p *Pipeline) BoundedOnly(names []string) error {
+	var sources []graph.SourceNode
+	for _, s := range p.Config.Sources {
 		switch named := slices.Contains(names, s.Name); {
 		case named && !s.Source.Bounded():
 			return usage.Wrap(fmt.Errorf("--source %q: it is followed and has no end: run reads it; backfill reads bounded sources", s.Name))
 		case named || len(names) == 0 && s.Source.Bounded():
-			kept = append(kept, s)
+			sources = append(sources, s)
 		}
 	}
 	for _, n := range names {
-		if !slices.ContainsFunc(kept, func(s graph.SourceNode) bool { return s.Name == n }) {
+		if !slices.ContainsFunc(sources, func(s graph.SourceNode) bool { return s.Name == n }) {
 			return usage.Wrap(fmt.Errorf("--source %q: the pipeline file has no such source", n))
 		}
 	}
-	if len(kept) == 0 {
+	if len(sources) == 0 {
 		return usage.Wrap(errors.New("every source is followed and has no end: run reads them; backfill reads bounded sources"))
 	}
-	plan, err := a.Config.With(func(n *graph.Nodes) { n.Sources = kept })
+	plan, err := p.Config.With(func(n *graph.Nodes) { n.Sources = sources })
 	if err != nil {
 		return err
 	}
-	a.Config.Plan, a.Config.Bounded = plan, true
-	a.setInbox()
+	p.Config.Plan, p.Config.Bounded = plan, true
+	p.setInbox()
 	return nil
 }

@@ -5,12 +5,12 @@ import (
 	"log/slog"
 )
 
-// Redacted takes secrets out of an error's text.
-func Redacted(a *Pipeline, err error) error {
+// Redacted returns err with a text that has no secrets of the pipeline file. It wraps err.
+func Redacted(p *Pipeline, err error) error {
 	if err == nil {
 		return nil
 	}
-	if text := a.File.Redact(err.Error()); text != err.Error() {
+	if text := p.File.Redact(err.Error()); text != err.Error() {
 		return redactedError{text, err}
 	}
 	return err
@@ -24,8 +24,8 @@ type redactedError struct {
 func (r redactedError) Error() string { return r.text }
 func (r redactedError) Unwrap() error { return r.err }
 
-// redactingHandler takes secrets out of what is logged: an error may quote a
-// part of the configuration.
+// redactingHandler removes secrets from what is logged: an error may quote a part of the
+// configuration.
 type redactingHandler struct {
 	slog.Handler
 	redact func(string) string

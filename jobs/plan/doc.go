@@ -1,5 +1,5 @@
-// Package plan says what a pipeline would do, for people and programs: its tables, its
-// graph as text and as Mermaid diagrams, which edges keep state and why, and the DDL of
-// its warehouses. It derives nothing: what it prints is the plan that the engine runs,
-// package pipeline/graph.
+// Package plan describes a pipeline for people and programs: its tables, its graph as text
+// and as Mermaid diagrams, which edges keep state and why, and the DDL of its warehouses.
+// New makes the description, Plan.Text and Plan.Flowchart print it. Nothing is derived here:
+// it describes the graph.Plan that the engine runs.
 package plan

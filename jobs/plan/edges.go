@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	whySettled = "at most one row a key and epoch, the newest: versions and row keys of each item are kept"
-	whyGiven   = "the node gives settled rows, and knows itself what it gave"
-	whyRowwise = "rows are taken one by one: stateless"
+	whySettled       = "at most one row a key and epoch, the newest: versions and row keys of each item are kept"
+	whySettledByNode = "the node gives settled rows, and knows itself what it gave"
+	whyStateless     = "rows are taken one by one: stateless"
 )
 
-// newPlanEdge returns an edge of the plan for people.
+// newPlanEdge describes an edge of the graph.
 func newPlanEdge(e *graph.Edge) planEdge {
 	shown := planEdge{From: e.From, To: e.To, Kind: string(e.Kind), State: e.Keeps, Why: why(e)}
 	if e.Table != nil {
@@ -24,9 +24,9 @@ func newPlanEdge(e *graph.Edge) planEdge {
 	return shown
 }
 
-// why says what is kept for an edge, and what for.
+// why says which state an edge keeps and what for, or why it keeps none.
 func why(e *graph.Edge) string {
-	settled := whyGiven
+	settled := whySettledByNode
 	if e.Settles {
 		settled = whySettled + policyText(e.Policy)
 	}
@@ -37,7 +37,7 @@ func why(e *graph.Edge) string {
 	case *graph.ChangeNode:
 		return "changes are decoded and passed on: stateless"
 	case *graph.RowNode:
-		reasons = append(reasons, whyRowwise)
+		reasons = append(reasons, whyStateless)
 	case *graph.StatefulNode:
 		if e.Kind == graph.EdgeSettled {
 			reasons = append(reasons, settled)
@@ -59,7 +59,7 @@ func why(e *graph.Edge) string {
 	return strings.Join(reasons, "; ")
 }
 
-// policyText says what a policy keeps besides.
+// policyText says what a policy keeps besides the newest row.
 func policyText(p pipeline.Policy) string {
 	text := ""
 	switch p.Merge {
@@ -88,7 +88,7 @@ func planColumns(columns []pipeline.Column) []planColumn {
 	return all
 }
 
-// references lists the tables that rows are joined to.
+// references writes the tables that rows are joined to.
 func (p *Plan) references(b *strings.Builder) {
 	for i, r := range p.References {
 		if i == 0 {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Flowchart draws the nodes and edges.
+// Flowchart writes the nodes and edges as a Mermaid flowchart. Thick arrows are edges that keep
+// state.
 func (p *Plan) Flowchart(w io.Writer) error {
 	b := &strings.Builder{}
 	b.WriteString("flowchart LR\n")

@@ -13,7 +13,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// Plan is what a pipeline would do.
+// Plan describes a pipeline. As JSON it is the output of `starlift plan --output json`.
 type Plan struct {
 	Pipeline   string               `json:"pipeline"`
 	Nodes      []planNode           `json:"nodes"`
@@ -78,6 +78,7 @@ type planDDL struct {
 	SQL  string `json:"sql"`
 }
 
+// New describes a pipeline. Comparison is left to the caller, since it reads the state.
 func New(a *assembly.Pipeline) *Plan {
 	p := &Plan{Pipeline: a.File.Name, Warnings: a.File.Warnings()}
 	for _, e := range a.File.Sources {
@@ -116,7 +117,7 @@ func New(a *assembly.Pipeline) *Plan {
 			p.DDL = append(p.DDL, planDDL{n.Name, d.DDL(graph.Tables(n.Inputs))})
 		}
 	}
-	for i := range p.Edges { // they say where references are, and expressions
+	for i := range p.Edges { // Why has paths of references and expressions, which may hold secrets
 		p.Edges[i].Why = a.File.Redact(p.Edges[i].Why)
 	}
 	for i := range p.References {
@@ -136,6 +137,7 @@ func newPlanTable(node string, t *pipeline.Table) planTable {
 	return pt
 }
 
+// Text writes the description for people.
 func (p *Plan) Text(w io.Writer) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "pipeline %s\n\n", p.Pipeline)
@@ -185,9 +187,9 @@ func (p *Plan) Text(w io.Writer) error {
 	return err
 }
 
-// state says once for each table and kind of edge whether it keeps state.
+// state writes once for each table and kind of edge whether it keeps state, and why.
 func (p *Plan) state(b *strings.Builder) {
-	var said []string
+	var written []string
 	for _, e := range p.Edges {
 		if e.Table == "" {
 			continue
@@ -197,8 +199,8 @@ func (p *Plan) state(b *strings.Builder) {
 			keeps = "keeps state"
 		}
 		line := fmt.Sprintf("  %s.%s → %s: %s; %s\n", e.From, e.Table, e.To, keeps, e.Why)
-		if !slices.Contains(said, line) {
-			said = append(said, line)
+		if !slices.Contains(written, line) {
+			written = append(written, line)
 			b.WriteString(line)
 		}
 	}

@@ -15,12 +15,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
-// askWithin bounds the asking of a running pipeline.
-const askWithin = 5 * time.Second
+// askTimeout bounds a request to a running pipeline.
+const askTimeout = 5 * time.Second
 
-// ask asks the pipeline for its status, where it runs and can be asked: at the
-// socket in its state folder, or at http.listen. nil = it can't, for the reason in
-// why.
+// ask asks a running pipeline for its status, at the socket in its state folder, or else at
+// http.listen. why says why it can't be asked.
 func ask(ctx context.Context, p *Pipeline) (st *Status, why error) {
 	st, why = askAt(ctx, p, "http://starlift", func(context.Context, string, string) (net.Conn, error) {
 		return dialSocket(p.StateDir)
@@ -49,10 +48,10 @@ func ask(ctx context.Context, p *Pipeline) (st *Status, why error) {
 	return st, nil
 }
 
-// noAnswer says why there was none, without the address, which who asks knows.
+// noAnswer returns the error of a request without the address, which the caller adds.
 func noAnswer(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %s", timespan.Text(askWithin))
+		return fmt.Errorf("no answer within %s", timespan.Text(askTimeout))
 	}
 	var failed *url.Error
 	if errors.As(err, &failed) {
@@ -61,9 +60,9 @@ func noAnswer(err error) error {
 	return err
 }
 
-// askAt asks at a place; nil for dial is as usual.
-func askAt(ctx context.Context, p *Pipeline, place string, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*Status, error) {
-	at := place + "/status"
+// askAt asks for the status at a URL. dial connects; nil = as usual.
+func askAt(ctx context.Context, p *Pipeline, base string, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*Status, error) {
+	at := base + "/status"
 	body, err := get(ctx, at, dial)
 	if err != nil {
 		return nil, err
@@ -80,7 +79,7 @@ func askAt(ctx context.Context, p *Pipeline, place string, dial func(ctx context
 
 // get reads a page of a running pipeline.
 func get(ctx context.Context, at string, dial func(ctx context.Context, network, address string) (net.Conn, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
@@ -102,16 +101,16 @@ func get(ctx context.Context, at string, dial func(ctx context.Context, network,
 	return body, nil
 }
 
-// AskKept asks the process that has a state open what the state keeps, at the
-// socket in the state folder.
-func AskKept(ctx context.Context, stateDir string) (*state.Contents, error) {
-	body, err := get(ctx, "http://starlift"+keptPage, func(context.Context, string, string) (net.Conn, error) { return dialSocket(stateDir) })
+// AskContents asks the process that has a state open for the state's contents, at the socket in
+// the state folder.
+func AskContents(ctx context.Context, stateDir string) (*state.Contents, error) {
+	body, err := get(ctx, "http://starlift"+contentsPage, func(context.Context, string, string) (net.Conn, error) { return dialSocket(stateDir) })
 	if err != nil {
 		return nil, fmt.Errorf("it does not say at the socket in its state folder what it is built by: %w", err)
 	}
 	kept := &state.Contents{}
 	if err := json.Unmarshal(body, kept); err != nil {
-		return nil, fmt.Errorf("%s: not what a state keeps: %w", keptPage, err)
+		return nil, fmt.Errorf("%s: not what a state keeps: %w", contentsPage, err)
 	}
 	return kept, nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
-// Status returns how the running pipeline is.
+// Status returns the report on the running pipeline.
 func (m *Monitor) Status() (*Status, error) {
 	p, r := m.p, m.rates()
 	st := newStatus(p)
@@ -17,8 +17,8 @@ func (m *Monitor) Status() (*Status, error) {
 	h := r.now
 	st.StateID, st.Epoch, st.Saved, st.StateBytes = h.StateID, h.Epoch, h.Saved, h.StateBytes
 	st.unmatched(h.Unmatched)
-	if kept := p.Recorder.Contents(); kept != nil {
-		if err := st.switches(kept.Definition); err != nil {
+	if contents := p.Recorder.Contents(); contents != nil {
+		if err := st.switches(contents.Definition); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +69,7 @@ func (m *Monitor) Status() (*Status, error) {
 	return st, nil
 }
 
-// transforms says what each transform has given, and made dead letters of.
+// transforms counts what each transform has made.
 func (r *Process) transforms(p *Pipeline, of *rates) {
 	for _, name := range p.TransformNames {
 		t := Transform{Rows: map[string]map[string]int64{}, RowRate: of.rows(name), DeadLetters: map[string]int64{}, ReadAgain: of.now.Reread[name]}

@@ -17,12 +17,11 @@ import (
 const (
 	// SampleEvery is the time between samples.
 	SampleEvery = 5 * time.Second
-	// ratesOver is the time that rates are taken over.
-	ratesOver = time.Minute
+	// rateWindow is the time that rates are taken over.
+	rateWindow = time.Minute
 )
 
-// Monitor looks at a running pipeline now and then, so that it can say how fast
-// it is and what is wrong.
+// Monitor takes samples of a running pipeline, so that it can report rates and problems.
 type Monitor struct {
 	p       *Pipeline
 	started time.Time
@@ -45,19 +44,19 @@ func NewMonitor(p *Pipeline) *Monitor {
 	return m
 }
 
-// Sample notes the counts of now; rates are taken since a sample of a minute ago.
-// Whoever has the monitor calls it every SampleEvery.
+// Sample takes a sample of the counts. Rates are computed since the sample of a minute ago. The
+// owner of the monitor calls it every SampleEvery.
 func (m *Monitor) Sample() {
 	s := sample{time.Now(), m.p.Recorder.Health()}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.samples = append(m.samples, s)
-	for len(m.samples) > 2 && s.at.Sub(m.samples[1].at) >= ratesOver {
+	for len(m.samples) > 2 && s.at.Sub(m.samples[1].at) >= rateWindow {
 		m.samples = m.samples[1:]
 	}
 }
 
-// rates are what a pipeline does in a second, over the last minute.
+// rates computes rates per second, over rateWindow.
 type rates struct {
 	before, now telemetry.Health
 	seconds     float64
@@ -71,7 +70,7 @@ func (m *Monitor) rates() rates {
 	return rates{first.health, now, max(at.Sub(first.at).Seconds(), 1e-3)}
 }
 
-// per returns the growth of a count in a second, to a tenth.
+// per returns the growth of a count per second, rounded to a tenth.
 func (r *rates) per(before, now int64) float64 { return round1(float64(now-before) / r.seconds) }
 
 func (r *rates) records(source string) float64 {
@@ -87,7 +86,7 @@ func (r *rates) written(sink string) float64 {
 	return r.per(r.before.Sinks[sink].Rows, r.now.Sinks[sink].Rows)
 }
 
-// rows is the rate of the rows that a node gives.
+// rows is the rate of the rows that a node makes.
 func (r *rates) rows(node string) float64 { return r.per(rowsOf(r.before, node), rowsOf(r.now, node)) }
 
 func rowsOf(h telemetry.Health, node string) (n int64) {

@@ -6,18 +6,18 @@ import (
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
 
-// Pipeline is what of a pipeline its status is made of.
+// Pipeline is what a report needs of a pipeline.
 type Pipeline struct {
 	Name           string
 	StateDir       string
 	Listen         string // http.listen of its file; empty = none
 	Sources        []string
 	TransformNames []string
-	Transforms     []graph.ChangeNode // those of changes
+	Transforms     []graph.ChangeNode // the transforms of changes
 	Sinks          []string
 	Recorder       *telemetry.Recorder
 	// Size returns the bytes of input that are read and that there are in all; 0 = unknown.
 	Size        func() (read, total int64)
 	DeadLetters deadletters.Folder
-	Redact      func(text string) string // takes secrets out
+	Redact      func(text string) string // removes secrets
 }

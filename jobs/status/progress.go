@@ -23,18 +23,17 @@ type Screen interface {
 	End(line string)
 }
 
-// Progress shows a run on its way: a line a minute in the log, or on a screen, where
-// the run has an end, a bar instead.
+// Progress shows how far a run is: by a line each minute in the log, or by a bar on a screen.
 type Progress struct {
 	m      *Monitor
 	screen Screen // nil = lines only
 	done   chan struct{}
 	wait   sync.WaitGroup
-	ended  bool // all is read: set before done is closed
+	ended  bool // all input is read; it is set before done is closed
 }
 
-// ShowProgress starts the display, which takes the monitor's samples as well; a nil
-// screen is none. The caller ends it.
+// ShowProgress starts the display, which takes the monitor's samples as well. Without a screen
+// (nil) it logs lines. The caller ends it.
 func ShowProgress(m *Monitor, screen Screen) *Progress {
 	p := &Progress{m: m, screen: screen, done: make(chan struct{})}
 	show, finish, every := p.line, func() {}, lineEvery
@@ -69,7 +68,7 @@ func (p *Progress) End(ended bool) {
 	p.wait.Wait()
 }
 
-// line logs what the pipeline did in the last minute, and how it is.
+// line logs the rates over the last minute, and the state of the run.
 func (p *Progress) line() {
 	r := p.m.rates()
 	h := r.now
@@ -111,10 +110,10 @@ func (p *Progress) average(bytes int64) float64 {
 	return float64(bytes) / 1e6 / max(time.Since(p.m.started).Seconds(), 1e-3)
 }
 
-// barWidth is how many letters the bar itself has.
+// barWidth is the number of characters of the bar itself.
 const barWidth = 30
 
-// bar is how far the run is, on one line.
+// bar returns the line with the bar.
 func (p *Progress) bar() string {
 	text := p.barAt(p.share(), "")
 	if left := p.left(p.m.p.Size()); left > 0 {
@@ -123,7 +122,7 @@ func (p *Progress) bar() string {
 	return text
 }
 
-// lastBar is the line that stays.
+// lastBar returns the line that stays when the run has ended.
 func (p *Progress) lastBar() string {
 	if p.ended {
 		return p.barAt(1, "")
@@ -131,8 +130,8 @@ func (p *Progress) lastBar() string {
 	return p.barAt(p.share(), "stopped, ")
 }
 
-// share is how much of the input is read, 0.99 at most: the rest is what is not
-// committed.
+// share returns the share of the input that is read, at most 0.99 as long as the run has not
+// ended: what is read is not committed yet.
 func (p *Progress) share() float64 {
 	read, total := p.m.p.Size()
 	if total == 0 {
@@ -148,8 +147,8 @@ func (p *Progress) barAt(share float64, how string) string {
 		strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), how, h.Records, p.average(h.Bytes), h.Epoch)
 }
 
-// left is how long the rest will take, in whole seconds, at the pace until now; 0
-// = nobody knows.
+// left returns how long the rest will take, in whole seconds, at the mean rate so far; 0 =
+// unknown.
 func (p *Progress) left(read, total int64) time.Duration {
 	if read == 0 || total <= read {
 		return 0

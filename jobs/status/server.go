@@ -19,10 +19,10 @@ import (
 type Server struct {
 	http    *http.Server
 	sockets []net.Listener
-	done    chan error // of each that is listened at
+	done    chan error // of each listener
 }
 
-// Serve makes the server, and listens where the pipeline file says so.
+// Serve makes the server, and listens at http.listen of the pipeline file, if it has one.
 func Serve(m *Monitor) (*Server, error) {
 	s := &Server{http: &http.Server{Handler: m.Handler(), ReadHeaderTimeout: 5 * time.Second}, done: make(chan error, 2)}
 	listen := m.p.Listen
@@ -48,8 +48,8 @@ func (s *Server) Listen(l net.Listener) {
 	go func() { s.done <- s.http.Serve(l) }()
 }
 
-// ListenAddress reads http.listen. All addresses are listened at only when
-// somebody says so: 0.0.0.0.
+// ListenAddress returns the address to listen at for a value of http.listen. Without a host it
+// is the loopback address; all addresses have to be asked for by 0.0.0.0.
 func ListenAddress(listen string) (string, error) {
 	wrong := func(format string, args ...any) (string, error) {
 		return "", fmt.Errorf("http.listen %q %s", listen, fmt.Sprintf(format, args...))
@@ -73,7 +73,7 @@ func ListenAddress(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// Handler is what the server shows.
+// Handler returns the pages of the server.
 func (m *Monitor) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.p.Recorder.Registry(), promhttp.HandlerOpts{}))
@@ -83,11 +83,11 @@ func (m *Monitor) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", m.ready)
 	mux.HandleFunc("GET /status", m.status)
-	mux.HandleFunc("GET "+keptPage, m.kept)
+	mux.HandleFunc("GET "+contentsPage, m.serveContents)
 	return mux
 }
 
-// ready says whether the pipeline does its work as it should, and what is wrong.
+// ready serves /readyz: ok, or the problems with status 503.
 func (m *Monitor) ready(page http.ResponseWriter, _ *http.Request) {
 	page.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if wrong := m.Problems(); len(wrong) > 0 {
@@ -98,7 +98,7 @@ func (m *Monitor) ready(page http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(page, "ok")
 }
 
-// status shows how the pipeline is, as JSON.
+// status serves the report as JSON.
 func (m *Monitor) status(page http.ResponseWriter, _ *http.Request) {
 	st, err := m.Status()
 	if err != nil {
@@ -108,7 +108,7 @@ func (m *Monitor) status(page http.ResponseWriter, _ *http.Request) {
 	page.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(page)
 	e.SetIndent("", "  ")
-	_ = e.Encode(st) // who asked has gone
+	_ = e.Encode(st) // it fails only when the client has gone
 }
 
 // Close stops the server and waits for it.
@@ -127,20 +127,20 @@ func (s *Server) Close() error {
 	return err
 }
 
-// keptPage shows what the state of a running pipeline keeps. It may hold rows, so
-// that only the owner of the state folder is shown it.
-const keptPage = "/kept"
+// contentsPage is the path of the state's contents. They may have values of rows, so they are
+// served at the socket only, which only the owner of the state folder can open.
+const contentsPage = "/kept"
 
-func (m *Monitor) kept(page http.ResponseWriter, request *http.Request) {
+func (m *Monitor) serveContents(page http.ResponseWriter, request *http.Request) {
 	if at, ok := request.Context().Value(http.LocalAddrContextKey).(net.Addr); !ok || at.Network() != "unix" {
 		http.NotFound(page, request)
 		return
 	}
-	kept := m.p.Recorder.Contents()
-	if kept == nil {
+	contents := m.p.Recorder.Contents()
+	if contents == nil {
 		http.Error(page, "the pipeline is not open yet: ask again", http.StatusServiceUnavailable)
 		return
 	}
 	page.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(page).Encode(kept) // who asked has gone
+	_ = json.NewEncoder(page).Encode(contents) // it fails only when the client has gone
 }

@@ -10,17 +10,18 @@ import (
 	"strings"
 )
 
-// A pipeline that runs can be asked for its status at a socket in its state
-// folder, whether it has http.listen or not. The process has the state folder
-// locked while it makes the socket, so what is there is left of one that is gone.
+// A running pipeline can be asked for its status at a socket in its state folder, whether it
+// has http.listen or not. The process has locked the state folder when it makes the socket, so
+// a socket that is there already was left by a process that is gone.
 const (
+	// SocketName is the name of the socket in the state folder.
 	SocketName = "status.sock"
-	// socketDirs begins the names of the folders in which sockets are made before they
-	// get their name: nobody else can come to them until their mode is set.
-	socketDirs = ".status-"
-	// longestSocket is the longest path that a socket can have everywhere: the
+	// socketFolderPrefix begins the names of the folders in which sockets are made before they
+	// are renamed to SocketName: nobody else can open them there until their mode is set.
+	socketFolderPrefix = ".status-"
+	// socketPathBytesMax is the longest path that a socket can have everywhere: the
 	// systems take 104 bytes or 108, with a zero at the end.
-	longestSocket = 103
+	socketPathBytesMax = 103
 )
 
 // Socket is a socket in a state folder.
@@ -34,14 +35,14 @@ type Socket struct {
 func ListenSocket(dir string) (s *Socket, err error) {
 	left, err := os.ReadDir(dir)
 	for _, old := range left {
-		if strings.HasPrefix(old.Name(), socketDirs) {
+		if strings.HasPrefix(old.Name(), socketFolderPrefix) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, old.Name())))
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	room, err := os.MkdirTemp(dir, socketDirs)
+	room, err := os.MkdirTemp(dir, socketFolderPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func ListenSocket(dir string) (s *Socket, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // it gets another name
+	l.SetUnlinkOnClose(false) // it is renamed, and Close removes it under that name
 	s = &Socket{Listener: l, path: filepath.Join(dir, SocketName)}
 	if err := errors.Join(os.Chmod(path, 0o600), os.Rename(path, s.path)); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -66,8 +67,8 @@ func ListenSocket(dir string) (s *Socket, err error) {
 	return s, nil
 }
 
-// Close closes the socket and removes it, unless another process has made its
-// own there since the state folder was let go.
+// Close closes the socket and removes it, unless another process has made its own there since
+// the state folder was unlocked.
 func (s *Socket) Close() error {
 	err := s.Listener.Close()
 	if there, statErr := os.Lstat(s.path); statErr == nil && os.SameFile(there, s.made) {
@@ -76,18 +77,18 @@ func (s *Socket) Close() error {
 	return err
 }
 
-// withShortPath calls use with a path to the same place that a socket can have: a
-// long one by way of a link, which is there for as long as use takes.
-func withShortPath(path string, use func(short string) error) (err error) {
-	if len(path) <= longestSocket {
-		return use(path)
+// withShortPath calls do with a path to the same file that is short enough for a socket. A long
+// path is shortened by a symbolic link to the folder, which is removed when do returns.
+func withShortPath(path string, do func(short string) error) (err error) {
+	if len(path) <= socketPathBytesMax {
+		return do(path)
 	}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	temporary := os.TempDir()
-	if len(temporary) > longestSocket/2 {
+	if len(temporary) > socketPathBytesMax/2 {
 		temporary = "/tmp"
 	}
 	room, err := os.MkdirTemp(temporary, "starlift-")
@@ -100,16 +101,16 @@ func withShortPath(path string, use func(short string) error) (err error) {
 		return err
 	}
 	short := filepath.Join(link, filepath.Base(path))
-	if len(short) > longestSocket {
+	if len(short) > socketPathBytesMax {
 		return fmt.Errorf("its path is too long for a socket: %s", short)
 	}
-	return use(short)
+	return do(short)
 }
 
 // dialSocket connects to the socket of a state folder.
 func dialSocket(dir string) (c net.Conn, err error) {
 	err = withShortPath(filepath.Join(dir, SocketName), func(short string) error {
-		c, err = net.DialTimeout("unix", short, askWithin)
+		c, err = net.DialTimeout("unix", short, askTimeout)
 		return err
 	})
 	return c, err

@@ -6,7 +6,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/definition"
 )
 
-// Status is how far a pipeline is.
+// Status is the report on a pipeline, as JSON has it.
 type Status struct {
 	Pipeline    string            `json:"pipeline"`
 	StateID     string            `json:"state_id,omitempty"`
@@ -18,7 +18,7 @@ type Status struct {
 	DeadLetters map[string]int64  `json:"dead_letters"`
 	// Unmatched are the paths of the file that matched nothing in the records.
 	Unmatched []UnmatchedPath `json:"unmatched_paths"`
-	// Switches says which nodes follow another definition since when (--from-now).
+	// Switches are the nodes whose definition was changed by --from-now, and since when.
 	Switches []definition.Switch `json:"switches,omitempty"`
 	Running  *Process            `json:"running,omitempty"` // only of a pipeline that runs
 }
@@ -35,12 +35,14 @@ type UnmatchedPath struct {
 	Message   string `json:"message"`
 }
 
+// Source is how far a source is read.
 type Source struct {
 	Finished   bool `json:"finished"`
 	Partitions int  `json:"partitions"` // begun or read
 	*SourceRates
 }
 
+// Sink is how far a sink is.
 type Sink struct {
 	Published int64 `json:"published"`       // the last epoch that it has published
 	Saved     int64 `json:"saved,omitempty"` // the epoch that is saved, and that it has yet to publish
@@ -48,8 +50,8 @@ type Sink struct {
 	*SinkRates
 }
 
-// Process is what only a process that runs knows. Counts are since its start,
-// rates over the last minute, or since the start.
+// Process is the part of a report that only the process knows which runs the pipeline. Counts
+// are since its start, rates over the last minute, or since the start.
 type Process struct {
 	Since      time.Time            `json:"since"`
 	Ready      bool                 `json:"ready"`
@@ -61,19 +63,19 @@ type Process struct {
 	References map[string]Reference `json:"references"`
 }
 
-// SourceRates is what a process that runs knows of a source.
+// SourceRates is the part of a Source that only a running process knows.
 type SourceRates struct {
 	Records    int64    `json:"records"`
 	Bytes      int64    `json:"bytes"`
 	RecordRate float64  `json:"records_per_second"`
 	ByteRate   float64  `json:"bytes_per_second"`
-	Lag        *float64 `json:"lag_seconds,omitempty"` // where records tell
+	Lag        *float64 `json:"lag_seconds,omitempty"` // nil = records do not tell when they were made
 	Lost       int64    `json:"lost_bytes,omitempty"`  // that are known to have gone before they were read
-	Gap        string   `json:"gap,omitempty"`         // what went before it was read, last
-	Waits      []string `json:"waits_for,omitempty"`   // before it reads on
+	Gap        string   `json:"gap,omitempty"`         // the last loss of input before it was read
+	Waits      []string `json:"waits_for,omitempty"`   // what it waits for
 }
 
-// SinkRates is what a process that runs knows of a sink.
+// SinkRates is the part of a Sink that only a running process knows.
 type SinkRates struct {
 	Rows    int64      `json:"rows"`
 	RowRate float64    `json:"rows_per_second"`
@@ -82,6 +84,7 @@ type SinkRates struct {
 	Problem string     `json:"problem,omitempty"`
 }
 
+// Transform counts what a transform has made.
 type Transform struct {
 	Rows        map[string]map[string]int64 `json:"rows"` // by table and operation
 	RowRate     float64                     `json:"rows_per_second"`
@@ -90,6 +93,7 @@ type Transform struct {
 	ReadAgain int64 `json:"read_again,omitempty"`
 }
 
+// Reference is the version of a reference that is in use.
 type Reference struct {
 	Version int64   `json:"version"`
 	Age     float64 `json:"age_seconds"`

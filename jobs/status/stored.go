@@ -32,7 +32,8 @@ func (st *Status) unmatched(all []telemetry.UnmatchedPath) {
 	}
 }
 
-// Find asks a pipeline that runs, or reads the state of one that does not.
+// Find returns the report on a pipeline: of the process that runs it, which is asked, or, if
+// none does, from its state.
 func Find(ctx context.Context, p *Pipeline) (*Status, error) {
 	st, err := FindCheckpoint(ctx, p)
 	if err != nil || st.Running != nil {
@@ -106,7 +107,7 @@ func (st *Status) fill(p *Pipeline, store *state.Store) error {
 	return st.switches(raw)
 }
 
-// switches takes the changes of nodes out of the definition that a state keeps.
+// switches sets Switches from the definition that a state has saved.
 func (st *Status) switches(raw []byte) error {
 	d, err := definition.Parse(raw)
 	if d != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// Console is where people read the log, with a line below it that is drawn again
-// and again: the bar. Neither overwrites the other.
+// Console writes the log with a line below it that is redrawn, the bar. Neither overwrites the
+// other. Several goroutines may use it.
 type Console struct {
 	mu   sync.Mutex
 	w    io.Writer
@@ -19,14 +19,15 @@ type Console struct {
 	columns func() int
 }
 
+// NewConsole returns a console on a terminal.
 func NewConsole(w io.Writer) *Console {
 	return &Console{w: w, columns: func() int { return columnsOf(w) }}
 }
 
 const (
 	eraseLine      = "\r\x1b[K"
-	leastColumns   = 20
-	unknownColumns = 80
+	columnsMin     = 20
+	columnsDefault = 80
 )
 
 // Write writes whole lines above the one that is drawn.
@@ -47,7 +48,7 @@ func (c *Console) Draw(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.line = c.fit(line)
-	_, _ = io.WriteString(c.w, eraseLine+c.line) // a display: who looks at it sees that it fails
+	_, _ = io.WriteString(c.w, eraseLine+c.line) // a run does not fail because of its display
 }
 
 // End shows a last line, which stays.
@@ -62,13 +63,13 @@ func (c *Console) End(line string) {
 func (c *Console) fit(line string) string {
 	width := c.columns()
 	if width == 0 {
-		width = unknownColumns
+		width = columnsDefault
 	}
 	letters := []rune(strings.TrimRight(line, " "))
-	return string(letters[:min(len(letters), max(width, leastColumns)-1)])
+	return string(letters[:min(len(letters), max(width, columnsMin)-1)])
 }
 
-// Is reports whether people read w.
+// Is reports whether w is a terminal.
 func Is(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())

@@ -8,19 +8,17 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// maxHeld is how many rows of a table are held to align them: a list may be as
-// long as it likes.
-const maxHeld = 1000
+// alignedRowsMax is the number of rows that are held to align them; a table may have more.
+const alignedRowsMax = 1000
 
-// Table prints rows as people read them: in columns of one width, by the width that
-// characters have on a terminal. The rows of a longer table are
-// aligned block by block, by the widest cell so far. The last column is as wide as
-// it likes.
+// Table prints rows in aligned columns, by the width that characters have on a terminal. A
+// table of more than alignedRowsMax rows is aligned block by block, by the widest cell so far.
+// The last column is not padded.
 type Table struct {
 	out    io.Writer
 	widths []int
 	held   [][]string
-	Err    error
+	Err    error // the first error of printing; nothing is printed after it
 }
 
 // NewTable returns a table that is printed to out.
@@ -36,7 +34,7 @@ func (t *Table) Row(cells ...string) {
 		}
 		t.widths[i] = max(t.widths[i], Width(clean[i]))
 	}
-	if t.held = append(t.held, clean); len(t.held) == maxHeld {
+	if t.held = append(t.held, clean); len(t.held) == alignedRowsMax {
 		t.print()
 	}
 }
@@ -64,13 +62,13 @@ func (t *Table) print() {
 	}
 }
 
-// Width is how many cells of a terminal a text takes.
+// Width returns the number of cells of a terminal that a text takes.
 func Width(text string) int { return uniseg.StringWidth(text) }
 
 // Pad fills a text up with spaces to a width.
 func Pad(text string, to int) string { return text + strings.Repeat(" ", max(0, to-Width(text))) }
 
-// visible replaces what would break a line or steer a terminal.
+// visible replaces characters that would break a line or control a terminal.
 func visible(r rune) rune {
 	switch {
 	case r == '\n', r == '\t', r == '\r':

@@ -42,9 +42,9 @@ func TestLongTable(t *testing.T) {
 	var out strings.Builder
 	list := &Table{out: &out}
 	list.Row("n", "text")
-	for i := range 3 * maxHeld {
+	for i := range 3 * alignedRowsMax {
 		list.Row(fmt.Sprint(i*i), "x")
-		if len(list.held) >= maxHeld {
+		if len(list.held) >= alignedRowsMax {
 			t.Fatal("rows are not printed")
 		}
 	}
@@ -52,7 +52,7 @@ func TestLongTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")
-	if len(lines) != 3*maxHeld+2 {
+	if len(lines) != 3*alignedRowsMax+2 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	last := 0
@@ -64,7 +64,7 @@ func TestLongTable(t *testing.T) {
 		last = at
 	}
 	broken := &Table{out: &failing{1}}
-	for range 3 * maxHeld {
+	for range 3 * alignedRowsMax {
 		broken.Row("x")
 	}
 	if err := broken.End(); !errors.Is(err, errFull) {

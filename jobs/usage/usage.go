@@ -1,5 +1,5 @@
-// Package usage marks mistakes of whoever gives a command: in its words, or in the
-// pipeline file that it names.
+// Package usage marks errors of the caller of a command (Wrap): in the command line, or in the
+// pipeline file that it names. Such a command ends with the exit status of wrong usage.
 package usage
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// Error is a mistake of the caller: the command ends with the status of wrong usage.
+// Error is an error of the caller.
 type Error struct{ error }
 
 // Unwrap returns what was marked.
@@ -33,8 +33,8 @@ func WrongChoice(flag, value string, known ...string) error {
 	return NotKnown(flag, value, known, "want "+want)
 }
 
-// NotKnown says that a flag names something that is not there, what it may mean,
-// and, unless words say so, what there is.
+// NotKnown returns the error of a flag that names something unknown. It suggests the known name
+// that is most like it, and lists the known ones, unless words are given to say instead.
 func NotKnown(flag, value string, known []string, words ...string) error {
 	if len(words) == 0 {
 		words = []string{"known are " + strings.Join(known, ", ")}

@@ -12,13 +12,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
-// rollBytes is how large a file gets before the next epoch begins another.
-const rollBytes = 8 << 20
+// fileBytesMax is the size of a file from which on the next epoch begins another one.
+const fileBytesMax = 8 << 20
 
-// appender puts the lines of committed epochs to the end of the newest of the
-// state's files with a suffix. An epoch's lines stand together in one file, at the
-// end until the next epoch is committed, so that a commit is repeated by writing
-// the same bytes to the same place.
+// appender appends the lines of committed epochs to the newest of the state's files with a
+// suffix. An epoch's lines are together in one file, and at its end until the next epoch is
+// committed, so that a repeated commit writes the same bytes to the same offset.
 type appender struct {
 	objects        blob.Store
 	prefix, suffix string // prefix = pipeline and state id, as file names begin
@@ -41,7 +40,7 @@ func (a *appender) add(ctx context.Context, epoch int64, parts []preparedFile) (
 	at := a.size
 	if a.epoch == epoch {
 		at = a.start
-	} else if a.name == "" || a.size >= rollBytes || !a.day.Equal(dayOf(a.now())) {
+	} else if a.name == "" || a.size >= fileBytesMax || !a.day.Equal(dayOf(a.now())) {
 		a.name, a.size, at = fmt.Sprintf("%s%012d%s", a.prefix, epoch, a.suffix), 0, 0
 	}
 	start := at
@@ -73,7 +72,7 @@ func (a *appender) add(ctx context.Context, epoch int64, parts []preparedFile) (
 	return a.objects.Delete(ctx, prepared...)
 }
 
-// write writes a part to its place, where it may stand already.
+// write writes a part at an offset. The part is gone when an earlier try has written it there.
 func (a *appender) write(ctx context.Context, tail blob.Tail, at int64, p preparedFile, epoch int64) error {
 	prepared := p.Name + tempSuffix
 	content, err := blob.OpenRange(ctx, a.objects, prepared, 0)

@@ -28,7 +28,7 @@ func TestGathered(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := NewCounter(Folder{dir, "p"})
-	large := bytes.Repeat([]byte("x"), rollBytes)
+	large := bytes.Repeat([]byte("x"), fileBytesMax)
 	for epoch := int64(1); epoch <= 100; epoch++ {
 		record := []byte("small")
 		switch epoch {

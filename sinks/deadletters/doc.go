@@ -1,5 +1,6 @@
-// Package deadletters keeps the records that took no effect, in a folder of files
-// of JSON lines; and gives them back to be read again.
+// Package deadletters keeps the records that took no effect in a folder of files of JSON
+// lines. Store is the sink that writes them; Folder lists and finds them; Request and Inbox
+// let them be read again; Counter counts those that are open.
 //
 // # Files
 //

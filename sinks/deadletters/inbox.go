@@ -28,7 +28,8 @@ const (
 // partition is the only one of the inbox.
 const partition = "inbox"
 
-// Reader says who reads the records of a source, and how they are written.
+// Reader has the format of a source's records, and the transforms that read them, in the
+// pipeline as it is defined now.
 type Reader struct {
 	Format     pipeline.Format
 	Transforms []string
@@ -223,12 +224,12 @@ func (b *Inbox) check(ctx context.Context, name string) error {
 		if r.StateID != b.store.options.StateID {
 			return fmt.Errorf("letter %s is of another state folder (%s), and this one has read or will read its record from the source: remove the request", r.ID, r.StateID)
 		}
-		return b.readers[r.Source].Reads(r.Letter)
+		return b.readers[r.Source].CheckReadable(r.Letter)
 	})
 }
 
-// Reads returns why a letter can't be read again; nil = it can.
-func (r Reader) Reads(l *Letter) error {
+// CheckReadable returns an error that says why a letter can't be read again, if it can't.
+func (r Reader) CheckReadable(l *Letter) error {
 	switch {
 	case l.Reason == pipeline.ReasonRefused:
 		return fmt.Errorf("it is a row that %s has refused, and no record: it comes with its next change; choose others by --reason", l.Node)

@@ -27,8 +27,8 @@ var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_+.-]+)?:`)
 // Without a limit DuckDB may take baseMemory, and for each column what its buffers
 // need while rows go from the spool into a table, however few they are.
 const (
-	baseMemory      = 192 << 20
-	memoryPerColumn = 128 << 10
+	baseMemoryBytes   = 192 << 20
+	columnMemoryBytes = 128 << 10
 )
 
 // defaultSchema is the schema that every file has.

@@ -16,9 +16,9 @@ func initialMemory(cfg *Config, tables []*pipeline.Table) int64 {
 	if cfg.MemoryLimit > 0 {
 		return int64(cfg.MemoryLimit)
 	}
-	memory := int64(baseMemory)
+	memory := int64(baseMemoryBytes)
 	for _, t := range tables {
-		memory += memoryPerColumn * int64(len(t.Columns))
+		memory += columnMemoryBytes * int64(len(t.Columns))
 	}
 	return memory
 }

@@ -42,8 +42,8 @@ var (
 	codecNames = []string{"snappy", "zstd"}
 )
 
-// fill sets what was left out.
-func (c *Config) fill() {
+// setDefaults sets what was left out.
+func (c *Config) setDefaults() {
 	if c.Mode == "" {
 		c.Mode = "changes"
 	}

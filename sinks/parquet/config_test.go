@@ -102,7 +102,7 @@ func TestEscape(t *testing.T) {
 	}
 	long := escape(strings.Repeat("ü/", 200))
 	other := escape(strings.Repeat("ü/", 200) + "x")
-	if len(long) > maxNameBytes || long == other {
+	if len(long) > nameBytesMax || long == other {
 		t.Errorf("long names %q and %q", long, other)
 	}
 }

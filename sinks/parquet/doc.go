@@ -31,7 +31,7 @@
 //
 // # Reading the code
 //
-// A row's way is epoch.go (Write), metadata.go, table_spool.go, partition.go,
-// segment.go; a file's is epoch.go (Prepare), files.go, publish.go. sink.go opens,
-// owner.go and reset.go know whose a folder is.
+// A row goes through epoch.Write, withMetadata, tableSpool, byPartition and segmentWriter. A
+// file is written by epoch.Prepare and fileWriter, and published by Sink.Commit. Sink.Open
+// compares the folders with their owners (claims); Sink.Reset removes what is the pipeline's.
 package parquet

@@ -15,11 +15,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// bufferedBytesMax bounds the rows that wait for their row groups, of all tables.
+// bufferedBytesMax is the number of bytes of rows, of all tables, that wait for their row
+// groups.
 const bufferedBytesMax = 32 << 20
 
-// pendingSegmentsMax bounds the segments that wait to be published: more are copied
-// into one per table.
+// pendingSegmentsMax is the number of segments that wait to be published: if there are more,
+// they are compacted into one per table.
 const pendingSegmentsMax = 64
 
 // epoch is one epoch's rows on their way to the spool.

@@ -13,8 +13,8 @@ import (
 const (
 	extension  = ".parquet"
 	nullFolder = "__HIVE_DEFAULT_PARTITION__" // the folder of nulls
-	// maxNameBytes keeps a folder's name within what file systems take.
-	maxNameBytes = 200
+	// nameBytesMax keeps a folder's name within what file systems take.
+	nameBytesMax = 200
 	stateIDChars = 16
 )
 
@@ -41,12 +41,12 @@ func escape(s string) string {
 
 // shorten replaces the end of a long name by a hash of the whole.
 func shorten(s string) string {
-	if len(s) <= maxNameBytes {
+	if len(s) <= nameBytesMax {
 		return s
 	}
 	h := fnv.New64a()
 	h.Write([]byte(s))
-	cut := maxNameBytes - 17
+	cut := nameBytesMax - 17
 	for !utf8.RuneStart(s[cut]) {
 		cut--
 	}

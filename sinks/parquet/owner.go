@@ -55,13 +55,13 @@ func (s *Sink) readOwner(ctx context.Context, folder string) (*owner, error) {
 	return o, nil
 }
 
-// claims compares the folders of a sink's tables with what is there and whose it is.
+// claims compares the folders of a sink's tables with the files and owners that they have.
 type claims struct {
 	sink    *Sink
 	wrong   []string
-	others  bool     // something of others is in the way
+	others  bool     // some folders have files of others, or belong to others
 	renamed string   // the pipeline that has a folder of a sink of this name
-	free    []string // tables whose folders are nobody's
+	unowned []string // tables whose folders are nobody's
 }
 
 // compare compares a table's folder.
@@ -133,7 +133,7 @@ func (c *claims) compareFree(ctx context.Context, table string, differs func(oth
 	case file != "":
 		differs(true, "it has files (%s), and no %s: something else has written them, or an older starlift", file, ownerFile)
 	default:
-		c.free = append(c.free, table)
+		c.unowned = append(c.unowned, table)
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (s *Sink) compareFolders(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	return c.free, c.err()
+	return c.unowned, c.err()
 }
 
 // claim says whose a table's folder is, durably, unless somebody else was quicker.

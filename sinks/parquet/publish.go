@@ -42,7 +42,7 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	return nil
 }
 
-// publish uploads one file. If that was done already, it is made sure of (I5).
+// publish uploads one file. A file that was uploaded already is made durable once more (I5).
 func (s *Sink) publish(ctx context.Context, epoch int64, f finishedFile) error {
 	found, err := sizeOf(ctx, s.target, f.Path)
 	if err != nil {

@@ -87,13 +87,13 @@ func createSegment(spool disk.Spool, seg segment, columns []pipeline.Column, cod
 	return w, nil
 }
 
-// minGroupRows is the number of rows of one partition that make a row group of
+// rowGroupRowsMin is the number of rows of one partition that make a row group of
 // their own at the end of an epoch.
-const minGroupRows = 16 << 10
+const rowGroupRowsMin = 16 << 10
 
 // add appends rows of one partition.
 func (w *segmentWriter) add(r partitionRows, enc *columnar.Encoder, schema *arrow.Schema) error {
-	if r.rows < minGroupRows {
+	if r.rows < rowGroupRowsMin {
 		block, err := columnar.AppendBlock(nil, schema, r.records)
 		if err != nil {
 			return err

@@ -35,7 +35,7 @@ var _ pipeline.Sink = (*Sink)(nil)
 
 // New returns the sink. Mistakes in cfg are joined *spec.FieldError.
 func New(name string, cfg Config) (*Sink, error) {
-	cfg.fill()
+	cfg.setDefaults()
 	parts, err := parsePartitions(&cfg)
 	if err := errors.Join(cfg.check(), err); err != nil {
 		return nil, err

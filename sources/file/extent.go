@@ -61,8 +61,8 @@ func (s *recordScanner) extent(i int) (int, extentKind) {
 // objectScan looks for the end of an object.
 type objectScan struct {
 	b        []byte
-	indent   int  // of the line in which it begins
-	inArray  bool // it is an element of an array
+	indent   int    // of the line in which it begins
+	inArray  bool   // it is an element of an array
 	next     int    // where the next record may begin, if this one is broken; -1 = not seen yet
 	open     []byte // the brackets that are open
 	previous byte   // what came last: a bracket, a comma, a colon, or 'v' for a value or a name

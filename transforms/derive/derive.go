@@ -69,8 +69,8 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Derive, error) {
 	return d, nil
 }
 
-// compile compiles the columns for one table. What is wrong whatever the table,
-// only the first says.
+// compile compiles the columns for one table. Mistakes that do not depend on the table are
+// reported for the first one only.
 func compile(cfg Config, in *pipeline.Table, first bool) (*table, error) {
 	t := &table{}
 	var mistakes []error
@@ -114,15 +114,14 @@ func (d *Derive) Tables() []*pipeline.Table {
 // Drops implements pipeline.RowTransform.
 func (d *Derive) Drops() bool { return false }
 
-// DeadLetters says whether rows may make dead letters: settled rows have no
-// record to make one of.
+// DeadLetters implements pipeline.RowRejecter.
 func (d *Derive) DeadLetters() bool {
 	return slices.ContainsFunc(d.tables, func(t *table) bool {
 		return slices.ContainsFunc(t.columns, func(c column) bool { return c.onError == onErrorDeadLetter || c.onError == "" })
 	})
 }
 
-// Explain says, for each of the tables, what is computed.
+// Explain implements pipeline.Explainer.
 func (d *Derive) Explain() []string {
 	all := make([]string, len(d.tables))
 	for i, t := range d.tables {

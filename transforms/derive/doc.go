@@ -1,5 +1,5 @@
-// Package derive computes columns: it adds, to each row of its inputs, columns
-// that expressions give, behind the row's own.
+// Package derive computes columns: it adds to each row of its inputs, behind the row's own,
+// columns that expressions compute. New compiles a Derive; rowMapper.derive computes a row.
 //
 // The expressions are those of package expression, over the columns of the row
 // and the derived columns above. Names and types are checked when the pipeline

@@ -49,14 +49,14 @@ type changeMapper struct {
 	record  decode.Record
 }
 
-// boundFormat is what a mapper keeps for one format of records.
+// boundFormat is a format of records with the decoder and the matcher that a mapper has for it.
 type boundFormat struct {
 	decoder *decode.Decoder
 	matcher *pattern.Matcher
 	table   []byte
 }
 
-// formatsMax bounds the formats that a mapper remembers.
+// formatsMax is the number of formats that a mapper caches.
 const formatsMax = 64
 
 func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
@@ -83,8 +83,8 @@ func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
 	return b
 }
 
-// Mark implements pipeline.ChangeMapper. What can't be decoded or matched is for
-// the consumer to refuse.
+// Mark implements pipeline.ChangeMapper. A change that can't be decoded or matched passes: the
+// transform behind the filter makes a dead letter of it.
 func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) {
 	b := m.bind(r.Format)
 	for i := range r.Spans {

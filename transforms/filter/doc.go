@@ -1,4 +1,4 @@
-// Package filter lets rows pass, or changes, that match.
+// Package filter lets rows pass that match (Filter), or changes whose items match (Changes).
 //
 // # Rows
 //

@@ -135,12 +135,12 @@ func (f *Filter) Tables() []*pipeline.Table {
 // Drops implements pipeline.RowTransform.
 func (f *Filter) Drops() bool { return true }
 
-// DeadLetters says whether rows may make dead letters.
+// DeadLetters implements pipeline.RowRejecter.
 func (f *Filter) DeadLetters() bool {
 	return f.text != "" && (f.onError == onErrorDeadLetter || f.onError == "")
 }
 
-// Explain says, for each of the tables, what passes.
+// Explain implements pipeline.Explainer.
 func (f *Filter) Explain() []string {
 	what := "drops what does not match where"
 	switch {

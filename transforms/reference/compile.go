@@ -54,7 +54,7 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
 		}
 		j.columns = append(j.columns, i)
 	}
-	c.unused()
+	c.reportUnusedTypes()
 	for _, in := range inputs {
 		c.table(in)
 	}
@@ -113,8 +113,9 @@ func (c *compiler) column(name string) pipeline.Column {
 	return pipeline.Column{Name: name, Type: t}
 }
 
-// unused finds types of columns that nobody reads: the name is likely wrong.
-func (c *compiler) unused() {
+// reportUnusedTypes reports types of columns that the join does not read: the name is most
+// likely wrong.
+func (c *compiler) reportUnusedTypes() {
 	var known []string
 	for _, col := range c.join.layout.columns {
 		known = append(known, col.Name)

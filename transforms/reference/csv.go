@@ -96,7 +96,7 @@ func (r *snapshotBuilder) csvRow(lines *csv.Reader, fields []string, where []int
 		}
 	}
 	line, _ := lines.FieldPos(0)
-	return r.end(filePosition{line: line})
+	return r.endRow(filePosition{line: line})
 }
 
 // csvError says what the parser found, in words of those who write CSV. fields are

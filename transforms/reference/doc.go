@@ -1,5 +1,6 @@
 // Package reference joins rows to a reference: a table in a file, which may be
-// replaced at any moment.
+// replaced at any moment. New compiles a Join, whose mappers look rows up in a snapshot; its
+// watcher polls the file, and a snapshotBuilder reads it.
 //
 // # The join
 //
@@ -17,12 +18,11 @@
 // nothing; a value that does not fit makes the whole file no reference, and the
 // message names the line and column. In CSV an empty field is null.
 //
-// The file is looked at once every refresh. When it has changed it is loaded
-// beside the version in use, which is swapped for the new one in one step; when
-// that fails, the last good one stays. A file is loaded only when it has not been
-// written to for a second, and has not changed while it was read: what is
-// written half never takes the place of what is whole. (A writer who pauses for
-// longer in the middle has to write elsewhere and rename.)
+// The file is polled once every refresh. When it has changed it is loaded beside the version
+// in use, which is then replaced at once; when loading fails, the last valid version stays. A
+// file is loaded only when it has not been written to for a second, and has not changed while
+// it was read, so that a file that is half written never replaces a whole one. (A writer that
+// pauses for longer has to write another file and rename it.)
 //
 // # Versions
 //

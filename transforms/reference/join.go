@@ -98,7 +98,7 @@ func (j *Join) Close() error {
 	return nil
 }
 
-// Explain says, for each of the tables, what it is joined to.
+// Explain implements pipeline.Explainer.
 func (j *Join) Explain() []string {
 	how, rest := "left", "null without a match"
 	if j.inner {

@@ -180,5 +180,5 @@ func (r *snapshotBuilder) object(line []byte, values []decode.Value, n int, seen
 			return err
 		}
 	}
-	return r.end(filePosition{line: n})
+	return r.endRow(filePosition{line: n})
 }

@@ -39,7 +39,7 @@ func typedJoin(t testing.TB, path string) *Join {
 func loadRows(t testing.TB, path string) ([]string, error) {
 	t.Helper()
 	j := typedJoin(t, path)
-	if err := j.watch.look(t.Context()); err != nil {
+	if err := j.watch.check(t.Context()); err != nil {
 		return nil, err
 	}
 	s := j.watch.current()
@@ -148,7 +148,7 @@ func TestParquetTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = j.watch.look(t.Context())
+		err = j.watch.check(t.Context())
 		if want := fmt.Sprintf("column id is INT(32,true) in the file, and %s in the pipeline file", typ); ok != (err == nil) || !ok && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error is %v, want %s", typ, err, want)
 		}

@@ -20,14 +20,13 @@ type mapper struct {
 	keys    []arrow.Array
 	matches []int32
 
-	// Where texts are normalized, what the keys of the version were found to
-	// match, before they were.
+	// If texts are normalized, a cache of the matches of keys as they are before that.
 	seen    map[string]int32
 	version *snapshot
 }
 
-// maxSeen bounds the keys that are remembered.
-const maxSeen = 1 << 14
+// seenKeysMax is the number of keys whose match a mapper caches.
+const seenKeysMax = 1 << 14
 
 const noMatch = -1
 
@@ -60,14 +59,14 @@ func (m *mapper) MapRows(rows *pipeline.Rows, reference any) (out pipeline.RowRe
 		added = append(added, gather.Column(s.columns[c], m.matches))
 	}
 	if m.join.stamp {
-		added = append(added, stamp(s.version, len(m.matches)))
+		added = append(added, constantColumn(s.version, len(m.matches)))
 	}
 	out.Record = m.table.Record(rows.Record, added)
 	return out, nil
 }
 
-// stamp returns a column that has one value only.
-func stamp(version int64, n int) arrow.Array {
+// constantColumn returns a column that has one value only.
+func constantColumn(version int64, n int) arrow.Array {
 	b := array.NewInt64Builder(memory.DefaultAllocator)
 	defer b.Release()
 	b.Reserve(n)
@@ -117,7 +116,7 @@ func (m *mapper) findSeen(s *snapshot, i int) int32 {
 	}
 	raw := string(m.key)
 	match := m.find(s, i)
-	if len(m.seen) >= maxSeen {
+	if len(m.seen) >= seenKeysMax {
 		clear(m.seen)
 	}
 	m.seen[raw] = match

@@ -101,7 +101,7 @@ func (r *snapshotBuilder) parquetRow(row parquet.Row, fields []*field, targets [
 			return err
 		}
 	}
-	return r.end(at)
+	return r.endRow(at)
 }
 
 // field finds out how the values of a column are to be read. The types of the

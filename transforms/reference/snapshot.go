@@ -139,8 +139,8 @@ func cut(text []byte) string {
 	return string(text)
 }
 
-// end ends a row.
-func (r *snapshotBuilder) end(at filePosition) error {
+// endRow ends a row.
+func (r *snapshotBuilder) endRow(at filePosition) error {
 	if len(r.positions) == rowsMax {
 		return r.wrong(at, "more than %d rows", rowsMax)
 	}
@@ -162,7 +162,7 @@ func (r *snapshotBuilder) finish(n normalization) (*snapshot, error) {
 			continue
 		}
 		if first, twice := s.rows[string(key)]; twice {
-			return nil, r.repeated(keys, i, at, r.positions[first], n)
+			return nil, r.repeatedKeyError(keys, i, at, r.positions[first], n)
 		}
 		s.rows[string(key)] = int32(i)
 	}
@@ -170,8 +170,8 @@ func (r *snapshotBuilder) finish(n normalization) (*snapshot, error) {
 	return s, nil
 }
 
-// repeated says which key is there twice.
-func (r *snapshotBuilder) repeated(keys []arrow.Array, i int, at, first filePosition, n normalization) error {
+// repeatedKeyError says which key is there twice.
+func (r *snapshotBuilder) repeatedKeyError(keys []arrow.Array, i int, at, first filePosition, n normalization) error {
 	var parts []string
 	for c, col := range keys {
 		parts = append(parts, fmt.Sprintf("%s = %q", r.layout.columns[c].Name, cut([]byte(col.ValueStr(i)))))

@@ -19,14 +19,14 @@ const quietPeriod = time.Second
 // errUnstable says that a file may still be being written.
 var errUnstable = errors.New("the file is being written to")
 
-// watcher keeps the newest good version of a file.
+// watcher polls a file, and holds its newest valid version.
 type watcher struct {
 	path    string
 	refresh time.Duration
 	maxAge  time.Duration // 0 = none
 	now     func() time.Time
 	load    func(ctx context.Context, file blob.Object) (*snapshot, error)
-	asked   chan struct{} // to load it now; has room for one
+	asked   chan struct{} // requests to load it now; it has room for one
 
 	mu      sync.Mutex
 	latest  *snapshot
@@ -44,7 +44,7 @@ type watcher struct {
 // start loads the first version, and begins to look for others.
 func (w *watcher) start(ctx context.Context, log *slog.Logger) error {
 	for {
-		err := w.look(ctx)
+		err := w.check(ctx)
 		if err == nil {
 			break
 		}
@@ -64,8 +64,7 @@ func (w *watcher) start(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// run looks at the file again and again. A problem is logged when it is new, or
-// somebody has asked.
+// run polls the file. A problem is logged when it is new, and after a reload was asked for.
 func (w *watcher) run(ctx context.Context, log *slog.Logger) {
 	logged := ""
 	for {
@@ -74,11 +73,11 @@ func (w *watcher) run(ctx context.Context, log *slog.Logger) {
 			return
 		}
 		if asked {
-			w.file = blob.Info{} // whatever it looks like
+			w.file = blob.Info{} // so that the file is loaded even if it has not changed
 		}
-		err = w.look(ctx)
+		err = w.check(ctx)
 		for errors.Is(err, errUnstable) && (asked || w.refresh > quietPeriod) && wait(ctx, quietPeriod) == nil {
-			err = w.look(ctx)
+			err = w.check(ctx)
 		}
 		switch {
 		case errors.Is(err, errUnstable):
@@ -136,9 +135,9 @@ func (w *watcher) close() {
 	}
 }
 
-// look loads the file unless it is the one that is loaded. An error leaves the
-// version in use as it is. One goroutine calls it.
-func (w *watcher) look(ctx context.Context) error {
+// check loads the file unless it has not changed since it was loaded. After an error the
+// version in use stays. One goroutine calls it.
+func (w *watcher) check(ctx context.Context) error {
 	at := w.now()
 	store, name := blob.File(w.path, disk.Shared)
 	info, err := store.Stat(ctx, name)
@@ -204,7 +203,7 @@ func (w *watcher) read(ctx context.Context, store blob.Store, info blob.Info) (s
 	s, err = w.load(ctx, f)
 	after, statErr := store.Stat(ctx, info.Name)
 	if statErr != nil || !after.Same(info) {
-		return nil, errUnstable // what was read, and whether it was right, says nothing
+		return nil, errUnstable // the file changed while it was read, so neither s nor err counts
 	}
 	return s, err
 }

@@ -125,7 +125,7 @@ func reloads(t *testing.T, r *rand.Rand) {
 		if r.IntN(3) == 0 {
 			continue
 		}
-		err := j.watch.look(t.Context())
+		err := j.watch.check(t.Context())
 		loadable := w.good != "" && w.now.Sub(w.wrote) >= quietPeriod
 		if loadable || w.good != "" && w.good == w.want {
 			w.want, w.fresh = w.good, w.now
@@ -153,7 +153,7 @@ func TestWrittenWhileRead(t *testing.T) {
 	path := folder(t, "ref.csv")
 	write(t, path, "code,n\na,1\n", time.Now())
 	j := joinTo(t, path)
-	if err := j.watch.look(t.Context()); err != nil {
+	if err := j.watch.check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	write(t, path, "code,n\na,2\n", time.Now().Add(time.Minute))
@@ -163,11 +163,11 @@ func TestWrittenWhileRead(t *testing.T) {
 		write(t, path, "code,n\na,3\nb,3\n", time.Now())
 		return s, err
 	}
-	if err := j.watch.look(t.Context()); !errors.Is(err, errUnstable) || content(j) != "1" {
+	if err := j.watch.check(t.Context()); !errors.Is(err, errUnstable) || content(j) != "1" {
 		t.Errorf("error is %v, n %s", err, content(j))
 	}
 	j.watch.load = load
-	if err := j.watch.look(t.Context()); err != nil || content(j) != "3" {
+	if err := j.watch.check(t.Context()); err != nil || content(j) != "3" {
 		t.Errorf("error is %v, n %s", err, content(j))
 	}
 }

@@ -69,6 +69,9 @@
 //
 // # Files
 //
+// New compiles a Star, Star.Open opens its operator; operator.Log and operator.Settled take
+// the rows of an epoch, and operator.Finish makes the star's rows of them.
+//
 //   - config.go, compile.go, compile_fact.go, definition.go, layout.go: from the
 //     pipeline file to a Star, and which columns the state has;
 //   - operator.go: an epoch from its changes to its end;

@@ -288,7 +288,7 @@ func (s *Star) Dimensions() []*pipeline.Table {
 	return all
 }
 
-// Explain implements pipeline.StatefulTransform.
+// Explain implements pipeline.Explainer.
 func (s *Star) Explain() []string {
 	all := make([]string, len(s.inputs))
 	for i, r := range s.inputs {

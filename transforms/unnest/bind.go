@@ -6,7 +6,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 )
 
-// boundFormat is what a mapper keeps for one format of records.
+// boundFormat is a format of records with the decoder and the matchers that a mapper has for it.
 type boundFormat struct {
 	format    *pipeline.Format
 	typed     bool
@@ -28,8 +28,7 @@ type imageProjection struct {
 	hasColumns bool             // its slots are there
 }
 
-// formatsMax bounds the formats that a mapper remembers. A pipeline has one per
-// source.
+// formatsMax is the number of formats that a mapper caches. A pipeline has one per source.
 const formatsMax = 64
 
 func (m *mapper) bind(f *pipeline.Format) *boundFormat {

@@ -179,7 +179,7 @@ func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string)
 	if err := fresh(out); err != nil {
 		return usage{}, err
 	}
-	args := []string{"backfill", filepath.Join("jobs", "bench", "pipelines", c.pipeline+".yaml"),
+	args := []string{"backfill", filepath.Join("jobs", "internal", "bench", "pipelines", c.pipeline+".yaml"),
 		"--set", "sources.changes.path=" + input,
 		"--set", "state.dir=" + filepath.Join(out, "state"),
 		"--set", "dead_letters.url=" + filepath.Join(out, "dead-letters"),

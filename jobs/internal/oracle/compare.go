@@ -96,13 +96,13 @@ func (tr *translation) dimension(name string, rows []Row) {
 		tr.put(name, nk, r)
 	}
 	if d.Calendar == nil {
-		tr.dense(name, d.Keys, d.OnDelete)
+		tr.checkSequence(name, d.Keys, d.OnDelete)
 	}
 }
 
-// dense checks the keys of a dimension as far as its kind of keys says what
+// checkSequence checks the keys of a dimension as far as its kind of keys says what
 // they are: a sequence has no gaps, unless members are taken away.
-func (tr *translation) dense(name, kind, onDelete string) {
+func (tr *translation) checkSequence(name, kind, onDelete string) {
 	var keys []int
 	for s := range tr.natural[name] {
 		n, err := strconv.Atoi(s)

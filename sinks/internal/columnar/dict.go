@@ -9,19 +9,19 @@ import (
 // A column chunk gets a dictionary when few of its values differ. The first
 // values decide, so that columns of unique values cost next to nothing.
 const (
-	maxDictEntries = 1 << 15
-	maxDictBytes   = 1 << 20
-	minDictRows    = 64
+	dictEntriesMax = 1 << 15
+	dictBytesMax   = 1 << 20
+	dictRowsMin    = 64
 )
 
-// hopeless tells, once in a while, that a dictionary with this many entries
-// for the values so far will not pay.
-func hopeless(entries, values int) bool {
+// isUnprofitable reports whether a dictionary with so many entries for the values so far will
+// not make the column smaller. It decides only at some numbers of values.
+func isUnprofitable(entries, values int) bool {
 	switch values {
 	case 1 << 9, 1 << 12, 1 << 15:
 		return entries > values/2
 	}
-	return entries > maxDictEntries
+	return entries > dictEntriesMax
 }
 
 // dict numbers distinct values in the order of their first appearance. It is
@@ -41,19 +41,19 @@ type slot struct {
 	entry int32
 }
 
-const firstSlots = 1 << 10
+const slotsMin = 1 << 10
 
 func (d *dict) reset() {
 	if len(d.slots) == 0 {
-		d.slots = make([]slot, firstSlots)
-		d.shift = 64 - uint(bits.TrailingZeros(firstSlots))
+		d.slots = make([]slot, slotsMin)
+		d.shift = 64 - uint(bits.TrailingZeros(slotsMin))
 	} else {
 		clear(d.slots)
 	}
 	d.plain, d.starts, d.words, d.indexes = d.plain[:0], d.starts[:0], d.words[:0], d.indexes[:0]
 }
 
-// grow doubles the table; every slot is placed again by its kept hash.
+// grow doubles the table; each slot is inserted again by the hash that it has.
 func (d *dict) grow() {
 	old := d.slots
 	d.slots = make([]slot, 2*len(old))
@@ -84,14 +84,14 @@ func (d *dict) addBytes(v []byte) bool {
 		s := d.slots[i&mask]
 		if s.hash == h && string(d.entry(int(s.entry-1))) == string(v) {
 			d.indexes = append(d.indexes, s.entry-1)
-			return !hopeless(len(d.starts), len(d.indexes))
+			return !isUnprofitable(len(d.starts), len(d.indexes))
 		}
 	}
 	d.starts = append(d.starts, int32(len(d.plain)))
 	d.plain = binary.LittleEndian.AppendUint32(d.plain, uint32(len(v)))
 	d.plain = append(d.plain, v...)
 	d.insert(i&mask, h, len(d.starts))
-	return len(d.plain) <= maxDictBytes && !hopeless(len(d.starts), len(d.indexes))
+	return len(d.plain) <= dictBytesMax && !isUnprofitable(len(d.starts), len(d.indexes))
 }
 
 // addWord is addBytes for eight-byte values.
@@ -102,13 +102,13 @@ func (d *dict) addWord(v uint64) bool {
 	for ; d.slots[i&mask].entry != 0; i++ {
 		if e := d.slots[i&mask].entry - 1; d.words[e] == v {
 			d.indexes = append(d.indexes, e)
-			return !hopeless(len(d.words), len(d.indexes))
+			return !isUnprofitable(len(d.words), len(d.indexes))
 		}
 	}
 	d.words = append(d.words, v)
 	d.plain = binary.LittleEndian.AppendUint64(d.plain, v)
 	d.insert(i&mask, h, len(d.words))
-	return !hopeless(len(d.words), len(d.indexes))
+	return !isUnprofitable(len(d.words), len(d.indexes))
 }
 
 func (d *dict) insert(at, hash uint32, entries int) {

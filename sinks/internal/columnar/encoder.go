@@ -116,7 +116,7 @@ func (e *Encoder) wordColumn(meta *format.ColumnMetaData) (err error) {
 
 // wordDict fills the dictionary from e.words and reports whether it pays.
 func (e *Encoder) wordDict() bool {
-	if len(e.words) < minDictRows {
+	if len(e.words) < dictRowsMin {
 		return false
 	}
 	e.dict.reset()
@@ -130,7 +130,7 @@ func (e *Encoder) wordDict() bool {
 
 // fixedColumn writes PLAIN pages of values that are size bytes each.
 func (e *Encoder) fixedColumn(values []byte, size int) error {
-	return e.eachPage(min(maxPageRows, pageBytes/size), format.Plain, func(dst []byte, from, to int) ([]byte, error) {
+	return e.eachPage(min(pageRowsMax, pageBytes/size), format.Plain, func(dst []byte, from, to int) ([]byte, error) {
 		return append(dst, values[from*size:to*size]...), nil
 	})
 }
@@ -145,7 +145,7 @@ func (e *Encoder) boolColumn(meta *format.ColumnMetaData) error {
 		}
 		b.put(&meta.Statistics)
 	}
-	return e.eachPage(maxPageRows, format.Plain, func(dst []byte, from, to int) ([]byte, error) {
+	return e.eachPage(pageRowsMax, format.Plain, func(dst []byte, from, to int) ([]byte, error) {
 		for ; from < to; from += 8 {
 			packed := byte(0)
 			for i, v := range values[from:min(from+8, to)] {
@@ -168,7 +168,7 @@ func (e *Encoder) textColumn(meta *format.ColumnMetaData, bounded bool) error {
 			bounds.put(&meta.Statistics)
 		}
 	}()
-	if e.valid.rows-e.valid.nulls >= minDictRows && e.textDict(arrays) {
+	if e.valid.rows-e.valid.nulls >= dictRowsMin && e.textDict(arrays) {
 		for i := range e.dict.starts {
 			bounds.add(e.dict.entry(i))
 		}
@@ -178,7 +178,7 @@ func (e *Encoder) textColumn(meta *format.ColumnMetaData, bounded bool) error {
 	for _, a := range arrays {
 		bytes += int(a.offsets[a.rows()] - a.offsets[0])
 	}
-	rows := min(maxPageRows, pageBytes/(4+bytes/max(1, e.valid.rows)))
+	rows := min(pageRowsMax, pageBytes/(4+bytes/max(1, e.valid.rows)))
 	cur := textCursor{arrays: arrays}
 	return e.eachPage(rows, format.Plain, func(dst []byte, from, to int) ([]byte, error) {
 		return cur.append(dst, to-from, &bounds), nil
@@ -239,7 +239,7 @@ func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int) error {
 		return err
 	}
 	meta.EncodingStats = thrift.Slice[format.PageEncodingStats]{{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1}}
-	return e.eachPage(maxPageRows, format.RLEDictionary, func(dst []byte, from, to int) (_ []byte, err error) {
+	return e.eachPage(pageRowsMax, format.RLEDictionary, func(dst []byte, from, to int) (_ []byte, err error) {
 		if e.indexes, err = enc.EncodeInt32(e.indexes[:0], e.dict.indexes[from:to]); err != nil {
 			return nil, fmt.Errorf("dictionary indexes: %w", err)
 		}

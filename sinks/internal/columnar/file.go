@@ -22,10 +22,10 @@ const (
 )
 
 const (
-	magic       = "PAR1"
-	createdBy   = "starlift"
-	writeBuffer = 256 << 10
-	maxGroups   = 1<<15 - 1 // the format counts them in 16 bits
+	magic            = "PAR1"
+	createdBy        = "starlift"
+	writeBufferBytes = 256 << 10
+	rowGroupsMax     = 1<<15 - 1 // the format counts them in 16 bits
 )
 
 // Output is where the bytes of a file go: an *os.File, for one, from which and to
@@ -55,7 +55,7 @@ type File struct {
 // encoder must have been made for the same columns; it may be used for other files in
 // turn.
 func NewFile(to Output, columns []pipeline.Column, encoder *Encoder) (*File, error) {
-	w := &File{file: to, buf: bufio.NewWriterSize(to, writeBuffer), columns: columns, encoder: encoder}
+	w := &File{file: to, buf: bufio.NewWriterSize(to, writeBufferBytes), columns: columns, encoder: encoder}
 	if err := w.write([]byte(magic)); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
@@ -113,8 +113,8 @@ func (f *File) Copy(meta format.RowGroup, data io.Reader) error {
 
 // append records a row group whose bytes begin at the offset.
 func (f *File) append(meta format.RowGroup, at int64) error {
-	if len(f.groups) == maxGroups {
-		return fmt.Errorf("parquet file %s: more than %d row groups", f.file.Name(), maxGroups)
+	if len(f.groups) == rowGroupsMax {
+		return fmt.Errorf("parquet file %s: more than %d row groups", f.file.Name(), rowGroupsMax)
 	}
 	columns := make([]format.ColumnChunk, len(meta.Columns))
 	copy(columns, meta.Columns)

@@ -32,7 +32,7 @@ func (c Codec) format() format.CompressionCodec {
 // bitmap.
 const (
 	pageBytes   = 256 << 10
-	maxPageRows = 32 << 10
+	pageRowsMax = 32 << 10
 	// maxPageBytes guards the 32-bit sizes of the format.
 	maxPageBytes = 1 << 30
 )

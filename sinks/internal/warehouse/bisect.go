@@ -11,11 +11,10 @@ import (
 )
 
 const (
-	// refusedRowsMax bounds the rows of an epoch that are found to be refused: more
-	// are no matter of rows.
+	// refusedRowsMax is the number of rows of an epoch that may be refused: if there are more,
+	// something else is wrong than the rows.
 	refusedRowsMax = 1000
-	// retryPassesMax bounds how often refused rows are tried again, each time because
-	// others were taken.
+	// retryPassesMax is how often refused rows are tried again because others were accepted.
 	retryPassesMax = 16
 )
 
@@ -57,7 +56,7 @@ func (s *Sink) findRefused(ctx context.Context, c *pipeline.Committable, all []S
 }
 
 func (b *bisection) run(ctx context.Context, dir string, all []StagedTable) (*pipeline.RefusedError, error) {
-	// What is checked at COMMIT otherwise is checked at each row here.
+	// Deferred constraints would be checked at COMMIT, which tells nothing of single rows.
 	if _, err := b.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
 		return nil, err
 	}
@@ -133,8 +132,8 @@ func (b *bisection) refuse(ctx context.Context, p *part, number int64, why error
 	return nil
 }
 
-// retry tries refused rows once more while any of them is taken: it may have wanted
-// another one that came behind it.
+// retry tries the refused rows again as long as some of them are accepted: a row may refer to
+// another one that was inserted after it.
 func (b *bisection) retry(ctx context.Context) error {
 	for range retryPassesMax {
 		before := len(b.found)

@@ -20,9 +20,9 @@ type Column struct {
 // Columns are a table's columns by name, in lower case where the dialect folds.
 type Columns map[string]Column
 
-// missing compares a table with what the catalogue says of it, and returns the
+// missingColumns compares a table with what the catalogue says of it, and returns the
 // columns to add. The error lists everything that does not fit.
-func (d *Dialect) missing(schema string, t *pipeline.Table, found Columns) ([]pipeline.Column, error) {
+func (d *Dialect) missingColumns(schema string, t *pipeline.Table, found Columns) ([]pipeline.Column, error) {
 	var add []pipeline.Column
 	var diff []string
 	differs := func(column, format string, args ...any) {

@@ -75,8 +75,8 @@ type Ledger interface {
 	TokenLedger
 	// TableOwners returns the owners of the schema's tables, by the names of tables.
 	TableOwners(ctx context.Context) ([]TableOwner, error)
-	// TakeTable records the owner of a table.
-	TakeTable(ctx context.Context, table string, o Owner) error
+	// RecordOwner writes the owner of a table that was nobody's.
+	RecordOwner(ctx context.Context, table string, o Owner) error
 	// CountOwn counts the rows of one of the sinks' own tables that a reset of the
 	// sink takes away, and with r.Do it does.
 	CountOwn(ctx context.Context, table, sink string, r *pipeline.Reset) (int64, error)

@@ -6,9 +6,9 @@
 //
 // # Opening
 //
-// One transaction makes the schema and the sinks' own tables, compares the token
-// with the checkpoint, compares the tables with those that are the sink's (Claims),
-// makes or extends them, and records the new ones. Check does the same in a
+// One transaction (Sink.prepareTables) makes the schema and the sinks' own tables, compares
+// the token with the checkpoint, compares the tables with those that the sink owns (claims),
+// makes or extends them, and records the owner of new ones. Check does the same in a
 // transaction that is rolled back.
 //
 // # An epoch

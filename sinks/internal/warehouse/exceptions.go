@@ -132,8 +132,8 @@ func (e *exceptions) readTables(ctx context.Context) error {
 	return nil
 }
 
-// concern tells whether a table is not in all rows as the state says, or won't be.
-func (e *exceptions) concern(table string) bool { return e != nil && slices.Contains(e.tables, table) }
+// affects reports whether a table differs from the state in some rows, or will after this epoch.
+func (e *exceptions) affects(table string) bool { return e != nil && slices.Contains(e.tables, table) }
 
 // apply applies one table's rows, and brings RefusedTable up to date.
 func (e *exceptions) apply(ctx context.Context, dir string, s *StagedTable) error {

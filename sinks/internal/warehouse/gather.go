@@ -51,7 +51,8 @@ func (g *Gather) isDue(since time.Time, rows int64) bool {
 	return age < 0 || age >= g.Interval || rows >= cmp.Or(g.RowsMax, gatheredRowsMax)
 }
 
-// backlog is the rows that wait to be published: the sink's memory between epochs.
+// backlog is the segments of earlier epochs that are published with a later one. It is the
+// SinkState of committables.
 type backlog struct {
 	Segments []segment `json:"segments,omitempty"`
 	// Since is when the first epoch that waits began.
@@ -183,7 +184,7 @@ func (e *gatherWriter) publish(ctx context.Context, segments []segment) (json.Ra
 	return c.Payload, nil
 }
 
-// carry puts what waits into the committable.
+// carry puts the backlog into the committable, and compacts it if it has too many segments.
 func (e *gatherWriter) carry(b *backlog, c *pipeline.Committable) (err error) {
 	if len(b.Segments) > cmp.Or(e.sink.cfg.Gather.SegmentsMax, gatheredSegmentsMax) {
 		if b.Segments, err = e.compact(b.Segments); err != nil {

@@ -40,9 +40,8 @@ type claims struct {
 	misfits []string
 	others  bool   // some of the tables belong to others
 	renamed string // the pipeline that has a table of a sink of this name
-	// take are the tables that are nobody's yet: their rows in TablesTable are to be
-	// written.
-	take []string
+	// unowned are the tables without an owner: the sink becomes it.
+	unowned []string
 }
 
 func (d *Dialect) newClaims(schema, sink string, o *pipeline.SinkOptions, owners []TableOwner) *claims {
@@ -79,7 +78,7 @@ func (c *claims) add(table string, there, rows bool) {
 	case !recorded && rows:
 		differs(true, "it has rows, and no row in %s: something else has written them, or an older starlift", TablesTable)
 	case !recorded:
-		c.take = append(c.take, table)
+		c.unowned = append(c.unowned, table)
 	}
 }
 

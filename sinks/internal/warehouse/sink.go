@@ -55,7 +55,7 @@ func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 func (s *Sink) DDL(tables []*pipeline.Table) string { return s.cfg.Dialect.DDL(s.cfg.Schema, tables) }
 
 // CheckTables refuses names that are taken, and those that the database does not
-// take or takes for one. The error joins *spec.FieldError.
+// unowned or takes for one. The error joins *spec.FieldError.
 func (s *Sink) CheckTables(tables []*pipeline.Table) error { return s.cfg.Dialect.CheckNames(tables) }
 
 // Check does what Open does in a transaction that is rolled back.
@@ -63,7 +63,7 @@ func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []strin
 	if err := s.begin(o); err != nil {
 		return nil, err
 	}
-	return s.cfg.Check(ctx, o.Tables, s.takeTables)
+	return s.cfg.Check(ctx, o.Tables, s.prepareTables)
 }
 
 // Open compares the token with the checkpoint, and makes or checks the tables.
@@ -71,10 +71,10 @@ func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	if err := s.begin(o); err != nil {
 		return err
 	}
-	return s.cfg.Open(ctx, o.Tables, s.takeTables)
+	return s.cfg.Open(ctx, o.Tables, s.prepareTables)
 }
 
-// begin forgets what an earlier opening had.
+// begin resets the sink for an opening.
 func (s *Sink) begin(o pipeline.SinkOptions) (err error) {
 	if err := s.Close(); err != nil {
 		return err
@@ -88,9 +88,11 @@ func (s *Sink) begin(o pipeline.SinkOptions) (err error) {
 
 func (s *Sink) owner() Owner { return Owner{s.options.Pipeline, s.options.StateID, s.cfg.Name} }
 
-// takeTables checks everything in the database, and makes what is missing.
-func (s *Sink) takeTables(ctx context.Context, tx Tx) error {
-	// What is there is right once a transaction has ended that a lost connection left.
+// prepareTables is the transaction of an opening: it compares the token and the owners of the
+// tables with the checkpoint, and makes the tables and columns that are missing.
+func (s *Sink) prepareTables(ctx context.Context, tx Tx) error {
+	// A transaction that a lost connection has left may still change what is read here: LockToken
+	// waits until it has ended.
 	if err := tx.LockToken(ctx, s.owner()); err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func (s *Sink) takeTables(ctx context.Context, tx Tx) error {
 		}
 	}
 	for _, table := range take {
-		if err := tx.TakeTable(ctx, table, s.owner()); err != nil {
+		if err := tx.RecordOwner(ctx, table, s.owner()); err != nil {
 			return fmt.Errorf("taking table %q: %w", table, err)
 		}
 	}
@@ -147,7 +149,7 @@ func (s *Sink) lastEpoch(ctx context.Context, tx Tx, from int64) (int64, error) 
 	return epoch, nil
 }
 
-// claim returns the tables to take, or why others can't be written.
+// claim returns the tables without an owner. Tables that the sink may not write are an error.
 func (s *Sink) claim(ctx context.Context, tx Tx) ([]string, error) {
 	owners, err := tx.TableOwners(ctx)
 	if err != nil {
@@ -170,7 +172,7 @@ func (s *Sink) claim(ctx context.Context, tx Tx) ([]string, error) {
 		}
 		claims.add(t.Name, there != nil, rows)
 	}
-	return claims.take, claims.err()
+	return claims.unowned, claims.err()
 }
 
 // findTable looks a table up. Something else of its name is an error.
@@ -215,7 +217,7 @@ func (s *Sink) addColumns(ctx context.Context, tx Tx, t *pipeline.Table) (found 
 	if found, err = tx.TableColumns(ctx, t.Name); err != nil {
 		return nil, nil, err
 	}
-	if added, err = s.cfg.Dialect.missing(s.cfg.Schema, t, found); err != nil {
+	if added, err = s.cfg.Dialect.missingColumns(s.cfg.Schema, t, found); err != nil {
 		return nil, nil, err
 	}
 	for _, c := range added {
@@ -278,7 +280,7 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, all 
 	rows := -int64(len(excluded))
 	for i := range all {
 		dir := s.options.Spool(c.Epoch)
-		if exceptions.concern(all[i].Table) {
+		if exceptions.affects(all[i].Table) {
 			err = exceptions.apply(ctx, dir, &all[i])
 		} else {
 			err = tx.Apply(ctx, dir, &all[i], s.found[all[i].Table])
@@ -296,8 +298,8 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, all 
 
 // alreadyApplied locks the token, and reports whether the committable was applied.
 func (s *Sink) alreadyApplied(ctx context.Context, tx Tx, c *pipeline.Committable) (bool, error) {
-	// A transaction of which nobody knows what became of it may still run on the
-	// server: the token is right once it has ended.
+	// The transaction of an earlier try, whose outcome is unknown, may still run on the server:
+	// LockToken waits until it has ended, so that the token is final.
 	if err := tx.LockToken(ctx, s.owner()); err != nil {
 		return false, err
 	}
@@ -320,7 +322,7 @@ func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) (all []pipeline.Targ
 	s.options = pipeline.SinkOptions{Pipeline: r.Pipeline}
 	err = s.cfg.Reset(ctx, r.Tables, r.Do, func(ctx context.Context, tx Tx) error {
 		if r.Do {
-			// What a lost process has sent may still take effect: it is waited for.
+			// A transaction of a process that is gone may still run: LockToken waits for it.
 			if err := tx.LockToken(ctx, s.owner()); err != nil {
 				return err
 			}

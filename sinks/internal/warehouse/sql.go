@@ -119,8 +119,8 @@ func (t *SQL) TableOwners(ctx context.Context) ([]TableOwner, error) {
 	return all, err
 }
 
-// TakeTable implements Ledger.
-func (t *SQL) TakeTable(ctx context.Context, table string, o Owner) error {
+// RecordOwner implements Ledger.
+func (t *SQL) RecordOwner(ctx context.Context, table string, o Owner) error {
 	_, err := t.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, $2, $3, $4, $5)", t.in(TablesTable), Quoted(TablesColumns)), t.Schema, table, o.Pipeline, o.StateID, o.Sink)
 	return err
 }

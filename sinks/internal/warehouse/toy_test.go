@@ -168,7 +168,7 @@ func (t *toyTx) TableOwners(context.Context) (all []warehouse.TableOwner, err er
 	return all, nil
 }
 
-func (t *toyTx) TakeTable(_ context.Context, table string, o warehouse.Owner) error {
+func (t *toyTx) RecordOwner(_ context.Context, table string, o warehouse.Owner) error {
 	t.insert(warehouse.TablesTable, row{"schema": "toy", "table": table, "pipeline": o.Pipeline, "state_id": o.StateID, "sink": o.Sink})
 	return t.request()
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// maxYears bounds a calendar.
-const maxYears = 400
+// yearsMax bounds a calendar.
+const yearsMax = 400
 
 // Calendar is a range of days, both ends included, and the month in which fiscal
 // years start. It is read-only, so many goroutines may use it at once.
@@ -36,8 +36,8 @@ func New(from, to, fiscalYearStarts string) (*Calendar, error) {
 		switch {
 		case last.Before(first):
 			mistakes = append(mistakes, fmt.Errorf("first day %s is after the last, %s: exchange them", from, to))
-		case !last.Before(first.AddDate(maxYears, 0, 0)):
-			mistakes = append(mistakes, fmt.Errorf("calendar from %s to %s has more than %d years: choose nearer days", from, to, maxYears))
+		case !last.Before(first.AddDate(yearsMax, 0, 0)):
+			mistakes = append(mistakes, fmt.Errorf("calendar from %s to %s has more than %d years: choose nearer days", from, to, yearsMax))
 		}
 	}
 	if err := errors.Join(mistakes...); err != nil {

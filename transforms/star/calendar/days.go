@@ -5,7 +5,7 @@ package calendar
 
 const (
 	daysPerEra = 146_097
-	epoch      = 719_468 // days from 0000-03-01 to 1970-01-01
+	epochDay   = 719_468 // days from 0000-03-01 to 1970-01-01
 )
 
 var monthNames = [12]string{"january", "february", "march", "april", "may", "june",
@@ -27,7 +27,7 @@ func Day(key int64) int32 {
 
 // civil returns the date of a day that is not before 0000-03-01.
 func civil(day int32) (year, month, dayOfMonth int32) {
-	n := uint32(day + epoch)
+	n := uint32(day + epochDay)
 	era, dayOfEra := n/daysPerEra, n%daysPerEra
 	yearOfEra := (dayOfEra - dayOfEra/1_460 + dayOfEra/36_524 - dayOfEra/146_096) / 365
 	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
@@ -48,12 +48,12 @@ func fromCivil(year, month, dayOfMonth int32) int32 {
 	}
 	era, yearOfEra := year/400, year%400
 	dayOfYear := (153*((month+9)%12)+2)/5 + dayOfMonth - 1
-	return era*daysPerEra + yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear - epoch
+	return era*daysPerEra + yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear - epochDay
 }
 
 // weekday returns the day of the week, 1 for Monday to 7 for Sunday.
 func weekday(day int32) int32 {
-	return (day+epoch+2)%7 + 1 // 0000-03-01 is a Wednesday
+	return (day+epochDay+2)%7 + 1 // 0000-03-01 is a Wednesday
 }
 
 // isoWeek returns the week of ISO 8601. It is of the year that has its Thursday.
