@@ -122,18 +122,18 @@ func (m *matcher) ReadDir(name string) ([]fs.DirEntry, error) {
 			continue
 		}
 		m.seen[path.Join(name, filepath.Base(e.Path))] = e
-		all = append(all, fs.FileInfoToDirEntry(named{e.Info, filepath.Base(e.Path)}))
+		all = append(all, fs.FileInfoToDirEntry(namedEntry{e.Info, filepath.Base(e.Path)}))
 	}
 	return all, nil
 }
 
-// named describes what a link leads to by the name of the link.
-type named struct {
+// namedEntry describes what a link leads to by the name of the link.
+type namedEntry struct {
 	fs.FileInfo
 	name string
 }
 
-func (n named) Name() string { return n.name }
+func (n namedEntry) Name() string { return n.name }
 
 // loops reports whether a link leads to itself, or to a folder that it is in: a pattern
 // would find the same files there again and again.
