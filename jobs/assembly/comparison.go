@@ -32,7 +32,8 @@ type Comparison struct {
 	Problems []string `json:"problems,omitempty"`
 
 	file *spec.File
-	Next *definition.Definition // what the state is to save
+	// Next is what the state is to save. It is not shown: the salt of its secrets is in it.
+	Next *definition.Definition `json:"-"`
 }
 
 // DefinitionInputs lists what each node reads, for the definition of the pipeline.
