@@ -68,7 +68,7 @@ func TestVerdict(t *testing.T) {
 }
 
 // TestVerdictOverRestarts: whatever step of whatever epoch a crash comes at, the
-// readResult is judged as a whole, once; reading again is judged anew, and so is what comes later.
+// reading is judged as a whole, once; reading again is judged anew, and so is what comes later.
 func TestVerdictOverRestarts(t *testing.T) {
 	ctx := context.Background()
 	for _, at := range Steps {

@@ -55,7 +55,7 @@ func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 func (s *Sink) DDL(tables []*pipeline.Table) string { return s.cfg.Dialect.DDL(s.cfg.Schema, tables) }
 
 // CheckTables refuses names that are taken, and those that the database does not
-// unowned or takes for one. The error joins *spec.FieldError.
+// take or takes for one. The error joins *spec.FieldError.
 func (s *Sink) CheckTables(tables []*pipeline.Table) error { return s.cfg.Dialect.CheckNames(tables) }
 
 // Check does what Open does in a transaction that is rolled back.
