@@ -36,10 +36,7 @@ type toy struct {
 var toyDialect = &warehouse.Dialect{Name: "toy", Type: pipeline.Type.String}
 
 // toyTx is a transaction: a copy of the tables. It is a warehouse.Tx.
-type toyTx struct {
-	tables map[string]*toyTable
-	faults *conformance.Faults
-}
+type toyTx toy
 
 func (d *toy) begin() *toyTx {
 	tx := &toyTx{faults: d.faults, tables: maps.Clone(d.tables)}
