@@ -152,6 +152,8 @@ type Server struct {
 	Dir string // of its socket
 
 	cmd *exec.Cmd
+
+	mu  sync.Mutex // a word and its answer: the server takes connections before Restart returns
 	in  io.WriteCloser
 	out *bufio.Reader
 }
@@ -196,6 +198,8 @@ func (s *Server) Kill() error { return s.do("kill") }
 func (s *Server) Restart() error { return s.do("start") }
 
 func (s *Server) do(word string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := io.WriteString(s.in, word+"\n"); err != nil {
 		return fmt.Errorf("PostgreSQL, %s: %w", word, err)
 	}
