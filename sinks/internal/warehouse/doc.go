@@ -39,8 +39,9 @@
 //
 // Others may put constraints and triggers on a table. Where the dialect says how
 // to tell such an error (Refusals), the refused rows are found by bisection in a
-// transaction that is rolled back (Sink.findRefused), and named by a *pipeline.RefusedError; the next
-// commit leaves them out. From then on the table is not in all rows as the state
+// transaction that is rolled back (Sink.findRefused), and named by a
+// *pipeline.RefusedError, of which the engine makes dead letters; the next commit
+// leaves them out. From then on the table is not in all rows as the state
 // says: the rows in question are in RefusedTable, written in the transaction with
 // the token, and what comes for them later is applied accordingly.
 package warehouse
