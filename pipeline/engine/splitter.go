@@ -56,6 +56,9 @@ func (s *splitter) run(stop, ctx context.Context) error {
 	defer wanted.Stop()
 	s.begin()
 	for open := len(s.sources); open > 0; {
+		if stop.Err() != nil { // before what was read already: select would take either
+			return s.end(ctx, false)
+		}
 		var err error
 		select {
 		case <-ctx.Done():
