@@ -72,7 +72,7 @@ func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (
 // The node types of this binary. Transforms read changes or rows.
 var (
 	sourceKinds = map[string]kind[pipeline.Source]{
-		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip or zstd.", file.New),
+		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.ChangeTransform]("Turns single-table items into typed tables.", unnest.New),
