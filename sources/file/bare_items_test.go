@@ -9,6 +9,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/internal/recordformat"
 )
 
 // Items need no manifests: their files are read as they are.
@@ -19,7 +20,7 @@ func TestItemsWithoutAnExport(t *testing.T) {
 	want := []string{`{"Item":{"id":{"S":"a"}}}`, `{"Item":{"id":{"S":"b"}}}`}
 	for _, path := range []string{dir, dir + "/*", dir + "/{a,b}.*"} {
 		for _, asOf := range []string{"", "2024-05-01T12:00:00Z", "2024-05-01"} {
-			s := readAll(t, Config{Path: path, Format: "dynamodb_export", Key: []spec.Paths{{"id"}}, AsOf: asOf}, 0, nil)
+			s := readAll(t, Config{Path: path, Format: "dynamodb_export", AsOf: asOf, Options: recordformat.Options{Key: []spec.Paths{{"id"}}}}, 0, nil)
 			if d := cmp.Diff(want, s.texts()); s.err != nil || d != "" {
 				t.Errorf("%s: error %v, records (-want +got):\n%s", path, s.err, d)
 			}
@@ -59,13 +60,13 @@ func TestKeyAndTimeOfItems(t *testing.T) {
 		key           []string
 	}{
 		{"nothing says the key", items, Config{}, nil, "If that is the table's key, write `key: [id]`", nil},
-		{"the key is given", items, Config{Key: []spec.Paths{{"v"}}}, nil, "", []string{"v"}},
-		{"another source has the key", items, Config{Table: "shop", AsOf: "2024-01-01"}, []pipeline.Format{stream}, "", []string{"id"}},
+		{"the key is given", items, Config{Options: recordformat.Options{Key: []spec.Paths{{"v"}}}}, nil, "", []string{"v"}},
+		{"another source has the key", items, Config{AsOf: "2024-01-01", Options: recordformat.Options{Table: "shop"}}, []pipeline.Format{stream}, "", []string{"id"}},
 		{"a deletion has the key", deletes, Config{}, nil, "", []string{"id"}},
 		{"lines have their keys", lines, Config{}, nil, "", []string{"id"}},
-		{"another source has the table", items, Config{Table: "shop", Key: []spec.Paths{{"id"}}}, []pipeline.Format{stream}, "as_of is missing: the items have no time, and another source has table shop too", []string{"id"}},
-		{"lines have times", lines, Config{Table: "shop"}, []pipeline.Format{stream}, "", []string{"id"}},
-		{"another source has another table", items, Config{Table: "other", Key: []spec.Paths{{"id"}}}, []pipeline.Format{stream}, "", []string{"id"}},
+		{"another source has the table", items, Config{Options: recordformat.Options{Table: "shop", Key: []spec.Paths{{"id"}}}}, []pipeline.Format{stream}, "as_of is missing: the items have no time, and another source has table shop too", []string{"id"}},
+		{"lines have times", lines, Config{Options: recordformat.Options{Table: "shop"}}, []pipeline.Format{stream}, "", []string{"id"}},
+		{"another source has another table", items, Config{Options: recordformat.Options{Table: "other", Key: []spec.Paths{{"id"}}}}, []pipeline.Format{stream}, "", []string{"id"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.Path = write(t, filepath.Join(t.TempDir(), "f.json"), []byte(c.content))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/internal/recordformat"
 )
 
 func TestNewReportsEveryMistake(t *testing.T) {
@@ -28,8 +29,8 @@ func TestNewReportsEveryMistake(t *testing.T) {
 		{"fine", ok, nil},
 		{"everything set", with(func(c *Config) {
 			c.Key, c.Before, c.Table = []spec.Paths{{"a", "old.a"}, {"b"}}, spec.Paths{"old"}, "t"
-			c.Version = Version{From: spec.Paths{"x.y", "z"}, Type: "date", Format: "1/2/06"}
-			c.Operation = Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}
+			c.Version = recordformat.Version{From: spec.Paths{"x.y", "z"}, Type: "date", Format: "1/2/06"}
+			c.Operation = recordformat.Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}
 		}), nil},
 		{"empty", Config{}, []string{"format: format is missing", "path: path is missing"}},
 		{"object store", with(func(c *Config) { c.Path = "s3://b/k" }), []string{"path: object stores are not supported yet by the file source (s3://)"}},
@@ -38,8 +39,8 @@ func TestNewReportsEveryMistake(t *testing.T) {
 		{"keys", with(func(c *Config) { c.Key = []spec.Paths{{"a"}, {""}, {"b", "a"}} }), []string{"key.1: a key attribute needs a name", `key.2.1: key attribute "a" is named twice`}},
 		{"max_record", with(func(c *Config) { c.MaxRecord = -1 }), []string{"max_record: max_record must be"}},
 		{"version without parts", with(func(c *Config) { c.Version.Format = "x" }), []string{"version.from: version needs from", "version.type: version needs a type"}},
-		{"version type", with(func(c *Config) { c.Version = Version{From: spec.Paths{"a"}, Type: "int"} }), []string{`version.type: unknown type of version "int"`}},
-		{"version format", with(func(c *Config) { c.Version = Version{From: spec.Paths{"a"}, Type: "int64", Format: "x"} }), []string{"version.format: a version of type int64 has no format"}},
+		{"version type", with(func(c *Config) { c.Version = recordformat.Version{From: spec.Paths{"a"}, Type: "int"} }), []string{`version.type: unknown type of version "int"`}},
+		{"version format", with(func(c *Config) { c.Version = recordformat.Version{From: spec.Paths{"a"}, Type: "int64", Format: "x"} }), []string{"version.format: a version of type int64 has no format"}},
 		{"operation without parts", with(func(c *Config) { c.Operation.From = spec.Paths{"op"} }), []string{"operation.delete: operation needs delete", "operation: operation needs key"}},
 		{"operation without from", with(func(c *Config) { c.Key, c.Operation.Delete = []spec.Paths{{"k"}}, []string{"D"} }), []string{"operation.from: operation needs from"}},
 		{"changes with version and operation", with(func(c *Config) {
@@ -90,8 +91,7 @@ func flatten(err error) []error {
 }
 
 func TestFormat(t *testing.T) {
-	cfg := Config{Path: "x", Format: "json", Table: "t", Key: []spec.Paths{{"k"}, {"a.l", "b.l"}},
-		Version: Version{From: spec.Paths{"v", "w"}, Type: "timestamp"}, Operation: Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}}
+	cfg := Config{Path: "x", Format: "json", Options: recordformat.Options{Table: "t", Key: []spec.Paths{{"k"}, {"a.l", "b.l"}}, Version: recordformat.Version{From: spec.Paths{"v", "w"}, Type: "timestamp"}, Operation: recordformat.Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}}}
 	want := pipeline.Format{Encoding: pipeline.JSON, Table: "t", Key: []string{"k", "a.l"}, KeyElse: [][]string{nil, {"b.l"}},
 		Version: pipeline.VersionColumn{From: "v", Else: []string{"w"}, Type: "timestamp"}, Operation: pipeline.OperationColumn{From: "op", Delete: []string{"D"}}}
 	if d := cmp.Diff(want, cfg.format(), cmpopts.EquateEmpty()); d != "" {

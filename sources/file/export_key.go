@@ -17,6 +17,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sources/file/export"
 	"github.com/starlift-etl/starlift/sources/file/listing"
+	"github.com/starlift-etl/starlift/sources/internal/recordformat"
 )
 
 const (
@@ -35,7 +36,7 @@ var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}}
 // A full export needs a key: when none is found, the error suggests attributes. FindKey reads
 // the manifests and a few items, and is called before Open.
 func (s *Source) FindKey(others []pipeline.Format) error {
-	if encodings[s.cfg.Format] != pipeline.DynamoDBExport {
+	if recordformat.Encoding(s.cfg.Format) != pipeline.DynamoDBExport {
 		return nil
 	}
 	ctx := context.Background()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/internal/recordformat"
 )
 
 // itemsOf returns n lines of a full export, each with an attribute per name; @ in
@@ -37,10 +38,10 @@ func TestFindKeyOfExport(t *testing.T) {
 		key     string
 		want    []string // in the mistake
 	}{
-		{name: "given", cfg: Config{Key: []spec.Paths{{"x"}}}, key: "x"},
+		{name: "given", cfg: Config{Options: recordformat.Options{Key: []spec.Paths{{"x"}}}}, key: "x"},
 		{name: "another source of the table has it", exports: []exportOf{fullAt(0, itemsOf(1, "a"+text)...)},
 			others: []pipeline.Format{{Table: "orders", Key: []string{"o"}}, {Table: "shop"}, {Encoding: pipeline.JSON, Table: "shop", Key: []string{"after.a"}}, {Table: "shop", Key: []string{"a", "b"}}}, key: "a b"},
-		{name: "another source of the logical table has it", exports: []exportOf{fullAt(0, itemsOf(1, "a"+text)...)}, cfg: Config{Table: "mine"},
+		{name: "another source of the logical table has it", exports: []exportOf{fullAt(0, itemsOf(1, "a"+text)...)}, cfg: Config{Options: recordformat.Options{Table: "mine"}},
 			others: []pipeline.Format{{Table: "mine", Key: []string{"a"}}}, key: "a"},
 		{name: "another table", exports: []exportOf{fullAt(0, itemsOf(3, "a"+text)...)},
 			others: []pipeline.Format{{Table: "orders", Key: []string{"a"}}}, want: []string{"write `key: [a]`"}},

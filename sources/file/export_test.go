@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/starlift-etl/starlift/sources/internal/recordformat"
 )
 
 const exportID = "01704164645678-5459c3d8"
@@ -120,7 +121,7 @@ func TestIncrementalExport(t *testing.T) {
 	if err := os.Rename(filepath.Join(root, "AWSDynamoDB", exportID, "data"), filepath.Join(root, "AWSDynamoDB", "data")); err != nil {
 		t.Fatal(err)
 	}
-	s := testSource(t, Config{Path: root, Format: "dynamodb_export", Table: "mine"}, 0)
+	s := testSource(t, Config{Path: root, Format: "dynamodb_export", Options: recordformat.Options{Table: "mine"}}, 0)
 	all := readSome(t, s, nil, -1)
 	if d := cmp.Diff([]string{item(0, 0), item(0, 1)}, all.texts()); all.err != nil || d != "" {
 		t.Fatalf("error %v, records (-want +got):\n%s", all.err, d)

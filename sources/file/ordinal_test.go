@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/internal/recordformat"
 )
 
 // TestOrdinals: plain JSON is ordered by file, in the order in which they were first
@@ -17,7 +18,7 @@ func TestOrdinals(t *testing.T) {
 	a, b, first := filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json"), filepath.Join(dir, "0.json")
 	write(t, a, []byte("{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n"))
 	write(t, b, []byte("{\"b\":1}\n{\"b\":2}\n"))
-	cfg := Config{Path: filepath.Join(dir, "*.json"), Format: "json", Key: []spec.Paths{{"id"}}}
+	cfg := Config{Path: filepath.Join(dir, "*.json"), Format: "json", Options: recordformat.Options{Key: []spec.Paths{{"id"}}}}
 	ordinals := func(s readResult, want ...int64) map[string][]byte {
 		t.Helper()
 		if s.err != nil {
