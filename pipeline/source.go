@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Source reads change records of partitions: files, shards, segments of a scan. Each
@@ -123,7 +124,10 @@ type Rewinder interface {
 type GapError struct {
 	Partition string // as people call it
 	Position  string // the text of the cursor behind the last record that was read
-	Lost      int64  // bytes that are known never to be read; 0 = unknown
+	// From and To are the times between which the records came that are lost, by the service's
+	// clock; zero = not known.
+	From, To time.Time
+	Lost     int64 // bytes that are known never to be read; 0 = unknown
 	// Resume is the cursor at which the partition may be read on, behind what is lost;
 	// nil = nothing of it is left.
 	Resume []byte

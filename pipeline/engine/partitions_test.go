@@ -43,7 +43,7 @@ func observed(c Config, reads func(before *pipeline.Records)) Config {
 // shardsConfig returns the world's pipeline over the shards of a stream.
 func shardsConfig(w *world, s *sourcetest.Stream, latest bool) Config {
 	c := w.config()
-	source := partitions.New("s", s.Reader(latest), partitions.Options{Workers: 3, PollInterval: time.Millisecond, DiscoveryInterval: 5 * time.Millisecond})
+	source := partitions.New("s", s.Reader(latest), partitions.Options{Reads: 3, PollInterval: time.Millisecond, DiscoveryInterval: 5 * time.Millisecond})
 	c.edit(func(n *graph.Nodes) { n.Sources[0].Source = source })
 	return c
 }

@@ -12,10 +12,22 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
+// What becomes of a source when records of a partition are gone which were never read: the
+// values of its key on_gap.
+const (
+	// GapFails ends the run, with status 3, when what was read before is committed.
+	GapFails = "fail"
+	// GapWaits keeps the source up: it reads the other partitions, but not the children of that
+	// one, and the pipeline is not ready.
+	GapWaits = "wait"
+)
+
 // Options say how partitions are read. Zero values are the defaults.
 type Options struct {
-	Workers           int           // partitions that are read at the same time; 8
-	PollInterval      time.Duration // after which one is read again that was caught up; one second
+	OnGap             string        // GapFails or GapWaits; GapFails
+	MemoryBytes       int64         // of all records that were read and not freed, or are being read; 64 MiB
+	Reads             int           // at the same time, without those that take long; 64
+	PollInterval      time.Duration // after which one is read again that was caught up, where it says nothing else; one second
 	DiscoveryInterval time.Duration // between two discoveries while none has ended; thirty seconds
 }
 
@@ -37,7 +49,7 @@ var _ pipeline.Source = (*Source)(nil)
 
 // New returns a source of this name, as the pipeline file has it.
 func New(name string, input pipeline.PartitionSource, o Options) *Source {
-	o.Workers = cmp.Or(o.Workers, 8)
+	o.Reads = cmp.Or(o.Reads, 8)
 	o.PollInterval = cmp.Or(o.PollInterval, time.Second)
 	o.DiscoveryInterval = cmp.Or(o.DiscoveryInterval, 30*time.Second)
 	return &Source{name: name, input: input, options: o}
@@ -75,7 +87,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	d.discovered(found)
 	working, cancel := context.WithCancel(context.Background())
 	s.cancel, s.dispatcher, s.out = cancel, d, make(chan *pipeline.Records)
-	for range s.options.Workers {
+	for range s.options.Reads {
 		s.running.Go(func() { d.work(working) })
 	}
 	s.running.Go(func() {

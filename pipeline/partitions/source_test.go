@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // sourceOf returns a source of the stream that does not keep a test waiting.
 func sourceOf(s *sourcetest.Stream, latest bool) *Source {
-	return New("stream", s.Reader(latest), Options{Workers: 3, PollInterval: time.Millisecond, DiscoveryInterval: 5 * time.Millisecond})
+	return New("stream", s.Reader(latest), Options{Reads: 3, PollInterval: time.Millisecond, DiscoveryInterval: 5 * time.Millisecond})
 }
 
 // bounded and followed are streams as the suite sees them.
@@ -176,7 +176,7 @@ func TestFair(t *testing.T) {
 	stream := &sourcetest.Stream{}
 	stream.Add(1000)
 	quiet := stream.Add(4)
-	s := New("stream", stream.Reader(false), Options{Workers: 1, PollInterval: time.Millisecond})
+	s := New("stream", stream.Reader(false), Options{Reads: 1, PollInterval: time.Millisecond})
 	openAt(t, s, nil)
 	reads, left := 0, 4
 	readUntil(t, s, map[string][]byte{}, func(r *pipeline.Records) bool {

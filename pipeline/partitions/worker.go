@@ -32,12 +32,12 @@ func (d *dispatcher) do(ctx context.Context, j job) result {
 	}
 	p := j.of
 	if p.reader == nil {
-		if p.reader, r.err = d.input.OpenPartition(ctx, j.partition, j.at); r.err != nil {
+		if p.reader, r.err = d.input.OpenPartition(ctx, j.partition, pipeline.PartitionPosition{Cursor: j.at}); r.err != nil {
 			p.reader = nil
 			return r
 		}
 	}
-	r.read, r.err = p.reader.Read(ctx)
+	r.read, r.err = p.reader.Read(ctx, 8<<20)
 	var gap *pipeline.GapError
 	if ended(r.err) || errors.As(r.err, &gap) { // behind a gap it is opened again
 		if err := p.reader.Close(); err != nil {

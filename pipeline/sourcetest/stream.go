@@ -159,7 +159,7 @@ func (s *streamReader) Discover(_ context.Context, known map[string]bool) (found
 	return found, nil
 }
 
-func (s *streamReader) OpenPartition(_ context.Context, p pipeline.Partition, cursor []byte) (pipeline.PartitionReader, error) {
+func (s *streamReader) OpenPartition(_ context.Context, p pipeline.Partition, from pipeline.PartitionPosition) (pipeline.PartitionReader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.IndexFunc(s.shards, func(other *Shard) bool { return other.Name == p.Name })
@@ -167,7 +167,7 @@ func (s *streamReader) OpenPartition(_ context.Context, p pipeline.Partition, cu
 		return nil, &pipeline.GapError{Partition: p.Name, Err: errors.New("the shard is gone")}
 	}
 	r := &shardReader{stream: s.Stream, shard: s.shards[at]}
-	if cursor != nil {
+	if cursor := from.Cursor; cursor != nil {
 		var err error
 		if r.next, err = strconv.Atoi(string(cursor)); err != nil {
 			return nil, err
@@ -191,7 +191,7 @@ func (r *shardReader) Close() error {
 	return nil
 }
 
-func (r *shardReader) Read(context.Context) (read pipeline.PartitionRecords, err error) {
+func (r *shardReader) Read(context.Context, int) (read pipeline.PartitionRecords, err error) {
 	r.stream.mu.Lock()
 	defer r.stream.mu.Unlock()
 	all := r.shard.records
