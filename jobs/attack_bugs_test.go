@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 var attackBugs = flag.String("attack.bugs", "", "the planted bugs that TestAttackFindsBugs has TestAttack find, by their names; all = each of them")

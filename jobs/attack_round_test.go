@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // attackRound is one history: a folder, a writer of files, a process that is

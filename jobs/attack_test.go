@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 var (

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // starPairs hold a star, less its keys, against the sample's changes: each

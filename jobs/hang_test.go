@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // TestStuckCommit: a commit that never comes back, and knows of no context, as in a

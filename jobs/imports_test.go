@@ -41,8 +41,8 @@ func mayImport(from, to string) bool {
 // testOnly are the packages that exist for tests: what is built into the program imports
 // none of them.
 var testOnly = []string{
-	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/blob/blobtest", "pipeline/pipelinetest",
-	"pipeline/sourcetest", "sinks/internal/conformance", "sinks/postgres/pgtest",
+	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/blob/blobtest", "pipeline/pgconn/pgtest",
+	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance",
 }
 
 func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // postgresShop makes a shop whose warehouse is a schema of PostgreSQL: ${DSN}, ${SCHEMA}.

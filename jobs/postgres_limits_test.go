@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // TestPostgresLimits: what PostgreSQL can't store is found before anything is

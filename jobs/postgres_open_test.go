@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // TestPostgresRefusedAtOpen: a table that rows can't be written to is found before

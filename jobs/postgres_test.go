@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline/engine"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 // pgDatabase is a connection to the tests' server.

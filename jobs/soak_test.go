@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 )
 
 var (

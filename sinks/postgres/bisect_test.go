@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
 // TestRefusals: which constraints refuse which rows, as far as they are checked

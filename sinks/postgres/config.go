@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/pipeline/spec"
-	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
 )
 
 // Config is a postgres sink in a pipeline file.

@@ -11,9 +11,9 @@ import (
 	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 	"github.com/starlift-etl/starlift/sinks/internal/conformance"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
 // looking is the connection by which all tests look at what is in the database.

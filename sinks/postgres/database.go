@@ -8,7 +8,7 @@ import (
 	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
-	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
 // idle calls do with the connection of a sink that is at nothing else.

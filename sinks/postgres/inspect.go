@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 )
 
 // watch is what InspectCall has seen of the call at work so far.

@@ -16,9 +16,9 @@ import (
 	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
-	"github.com/starlift-etl/starlift/sinks/postgres/pgtest"
 )
 
 // blockade is a commit of two new rows and one update, and somebody else's

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/starlift-etl/starlift/sinks/internal/pgconn"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 

@@ -1,4 +1,4 @@
-// Package pgconn is how sinks talk to a server that speaks PostgreSQL's protocol:
+// Package pgconn is how nodes talk to a server that speaks PostgreSQL's protocol:
 // the connection string, connections and transactions, and which errors time can
 // heal.
 //
