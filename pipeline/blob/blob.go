@@ -78,6 +78,9 @@ type ListOptions struct {
 	// Recursive yields all objects; else those with a slash behind the prefix are
 	// yielded as one, by their names up to it: as a folder.
 	Recursive bool
+	// After yields only objects whose names come after it; empty = all. Folders whose
+	// names do not may be yielded or not.
+	After string
 }
 
 // CreateOptions say how an object is made.
@@ -128,8 +131,13 @@ type IrregularError struct {
 // Error names it.
 func (e *IrregularError) Error() string { return e.Path + ": not a regular file" }
 
+// ErrChanged says that an open object was replaced or removed, and that the store can't give
+// what it was when it was opened.
+var ErrChanged = errors.New("the object was replaced or removed while it was read")
+
 // Object is an open object. What is read of it is of one content, that of the time when
-// it was opened, even if it is replaced meanwhile; one that grows may be longer.
+// it was opened, even if it is replaced meanwhile: what can't be had any longer is
+// ErrChanged. One that grows may be longer.
 type Object interface {
 	// Info describes it as it was opened.
 	Info() Info

@@ -371,7 +371,7 @@ func (d *Dir) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[
 			if strings.HasSuffix(name, "/") {
 				return yield(Info{Name: name}, nil), nil
 			}
-			if _, temporary := parseTemporary(e.Name()); temporary {
+			if _, temporary := parseTemporary(e.Name()); temporary || name <= o.After {
 				return true, nil
 			}
 			info, err := describe(name, d.URL(name))

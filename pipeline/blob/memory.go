@@ -122,7 +122,7 @@ func (m *Memory) List(ctx context.Context, prefix string, o ListOptions) iter.Se
 				return
 			}
 			rest, ok := strings.CutPrefix(name, prefix)
-			if !ok {
+			if !ok || name <= o.After {
 				continue
 			}
 			info := objects[name].info(name)

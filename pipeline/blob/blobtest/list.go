@@ -2,8 +2,10 @@ package blobtest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/starlift-etl/starlift/pipeline/blob"
 )
@@ -39,6 +41,18 @@ func listCase(h *harness) {
 	} {
 		if diff := cmp.Diff(tc.want, h.names(tc.prefix, tc.o)); diff != "" {
 			h.Errorf("prefix %q, %+v: -want +got\n%s", tc.prefix, tc.o, diff)
+		}
+	}
+	for _, prefix := range []string{"", "a", "a/", "a/b"} {
+		for _, after := range append(all, "a/", "a/b", "c", "~") {
+			for _, o := range []blob.ListOptions{deep, {}} {
+				want := slices.DeleteFunc(h.names(prefix, o), func(name string) bool { return name <= after || strings.HasSuffix(name, "/") })
+				o.After = after
+				got := slices.DeleteFunc(h.names(prefix, o), func(name string) bool { return strings.HasSuffix(name, "/") })
+				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+					h.Errorf("prefix %q, %+v: -want +got\n%s", prefix, o, diff)
+				}
+			}
 		}
 	}
 }

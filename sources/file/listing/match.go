@@ -36,12 +36,18 @@ func (t *Tree) Match(ctx context.Context, pattern string) (found []Entry, proble
 		}
 		return []Entry{e}, nil
 	}
+	if o, ok := t.Objects(pattern); ok {
+		return t.objectsMatch(ctx, o)
+	}
 	return t.matchBelow(ctx, fromSlash(base), rest)
 }
 
 // Contents returns what is in a folder but for names with a dot in front, by the bytes of
 // the paths, and what kept it from finding it.
 func (t *Tree) Contents(ctx context.Context, folder string) (found []Entry, problems []error) {
+	if o, ok := t.ObjectsBelow(folder, "*"); ok {
+		return t.objectsMatch(ctx, o)
+	}
 	return t.matchBelow(ctx, folder, "*")
 }
 
@@ -60,7 +66,11 @@ func (t *Tree) matchBelow(ctx context.Context, root, pattern string) (found []En
 }
 
 // isPattern reports whether a path may match another name than itself.
-func isPattern(path string) bool { return strings.ContainsAny(path, `*?[{\`) }
+func isPattern(path string) bool { return strings.ContainsAny(path, wildcards) }
+
+// wildcards are the characters that stand for others in a pattern, or before one of them for
+// that itself.
+const wildcards = `*?[{\`
 
 // matcher is the folder below which a pattern is looked for, for one Match. What can't be
 // read does not hide the rest: it is a problem.

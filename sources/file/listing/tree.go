@@ -172,6 +172,9 @@ func (t *Tree) ReadDir(ctx context.Context, folder string) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
+		if info.Name == prefix {
+			continue // an object that stands for the folder itself
+		}
 		all = append(all, entryOf(t.Join(folder, path.Base(info.Name)), info))
 	}
 	if len(all) == 0 {
