@@ -40,12 +40,12 @@ type Objects interface {
 
 // Transfers are the ways besides writing from the start in which objects come to be.
 type Transfers interface {
-	// Upload makes an object of a local file that is synced, in the place of one of
-	// that name, durably. The file may be gone afterwards: it is moved where that can
-	// be, and keeps its mode then. After an error either is there, or both, and the
-	// call may be repeated: where the file is gone, and the object there, it makes
-	// that durable.
-	Upload(ctx context.Context, file, name string) error
+	// Upload makes an object of a local file that is synced, durably. The file may be
+	// gone afterwards: it is moved where that can be, and keeps its mode then. After an
+	// error either is there, or both, and the call may be repeated: where the file is
+	// gone, and the object there, it makes that durable. UploadOptions.Content says
+	// what becomes of an object that is there already.
+	Upload(ctx context.Context, file, name string, o UploadOptions) error
 	// Append opens an object to be changed from some place on, or makes it. The
 	// error is errors.ErrUnsupported where objects can't grow.
 	Append(ctx context.Context, name string) (Tail, error)
@@ -71,6 +71,9 @@ type Location interface {
 	// Writable returns why objects can't be made, as far as that shows before
 	// anything is; nil = they can.
 	Writable(ctx context.Context) error
+	// PartSize is the size of the parts in which Upload would send a file of a size; 0 =
+	// it is sent as a whole.
+	PartSize(size int64) int64
 }
 
 // ListOptions say what is listed.
@@ -89,6 +92,46 @@ type CreateOptions struct {
 	// Finish returns any other error, it may be there.
 	IfAbsent bool
 }
+
+// UploadOptions say what is uploaded.
+type UploadOptions struct {
+	// Content is what the file was found to hold when it was written. The object is made
+	// only if there is none, as with IfAbsent: one that has the content is what was
+	// wanted, made by a call before, and any other is a *ConflictError, and stays. What
+	// arrives is compared with it as well, where the store can. nil = the object takes
+	// the place of one that is there.
+	Content *Content
+	// Progress is called, by any goroutine, whenever bytes of the file were taken; nil =
+	// nobody asks.
+	Progress func()
+}
+
+// Content tells what a file holds from what else it may hold.
+type Content struct {
+	Size int64 `json:"size"` // in bytes
+	// CRC64NVME is the checksum of all bytes in the way of S3 (see Checksum); empty =
+	// not known.
+	CRC64NVME string `json:"crc64nvme,omitempty"`
+	// PartSize is what Location.PartSize said when the file was written: on S3 the tag
+	// of an object depends on it.
+	PartSize int64 `json:"part_size,omitempty"`
+}
+
+// ConflictError says that an object has the name of one that was to be made, and another
+// content. It is an fs.ErrExist.
+type ConflictError struct {
+	URL    string
+	Found  string // of its content, for people: 12 bytes
+	Wanted Content
+}
+
+// Error says what is there and what was to be there.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s has %s, and %d bytes were prepared under this name: it was changed, or written by another process", e.URL, e.Found, e.Wanted.Size)
+}
+
+// Is makes it an fs.ErrExist.
+func (e *ConflictError) Is(target error) bool { return target == fs.ErrExist }
 
 // Info describes an object.
 type Info struct {

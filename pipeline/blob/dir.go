@@ -80,6 +80,9 @@ func (d *Dir) Around(name string) ([]Store, error) {
 // Writable implements Location.
 func (d *Dir) Writable(context.Context) error { return disk.CanMake(d.root) }
 
+// PartSize implements Location: files are moved as a whole.
+func (d *Dir) PartSize(int64) int64 { return 0 }
+
 // local returns the path of an object.
 func (d *Dir) local(ctx context.Context, name string) (string, error) {
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
@@ -221,10 +224,19 @@ func (e absentError) Unwrap() []error { return []error{e.error, fs.ErrNotExist} 
 
 // Upload implements Transfers. The file is renamed, unless it is on another file system,
 // or the folder gives its files a group or a list of access that moved ones would lack.
-func (d *Dir) Upload(ctx context.Context, file, name string) error {
+func (d *Dir) Upload(ctx context.Context, file, name string, o UploadOptions) error {
 	to, err := d.localNew(ctx, name)
 	if err != nil {
 		return err
+	}
+	if o.Content != nil {
+		found, err := d.Stat(ctx, name)
+		if err == nil {
+			err = o.Content.compare(ctx, d, found)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	dir := filepath.Dir(to)
 	if err := disk.MakeDir(dir, d.access); err != nil {

@@ -75,7 +75,7 @@ func TestOrder(t *testing.T) {
 	want("sync store/a/.c.N.tmp", "link store/a/.c.N.tmp store/a/c", "sync store/a")
 	file := spooled(t, d, "x")
 	for range 2 { // once more, as if the first had been cut off
-		must(t, d.Upload(ctx, file, "e/f"))
+		must(t, d.Upload(ctx, file, "e/f", UploadOptions{}))
 		want("rename spooled store/e/f", "sync store/e")
 	}
 	must(t, d.Delete(ctx, "a/b", "a/c", "e/f"))
@@ -122,7 +122,7 @@ func TestUploadFromAnotherFileSystem(t *testing.T) {
 		}
 		otherFileSystem(d)
 		file := spooled(t, d, "content")
-		err := d.Upload(ctx, file, "a/b")
+		err := d.Upload(ctx, file, "a/b", UploadOptions{})
 		if (err != nil) != (stop < 3) || err != nil && !errors.Is(err, crash) {
 			t.Fatalf("stopped before step %d: %v", stop, err)
 		}
@@ -146,7 +146,7 @@ func TestUploadIntoAFolderOfAGroup(t *testing.T) {
 	d, transcript := traced(t)
 	must(t, os.MkdirAll(d.URL("a"), 0o755))
 	must(t, os.Chmod(d.URL("a"), 0o755|fs.ModeSetgid))
-	must(t, d.Upload(ctx, spooled(t, d, "content"), "a/b"))
+	must(t, d.Upload(ctx, spooled(t, d, "content"), "a/b", UploadOptions{}))
 	if got := transcript(); len(got) != 3 || got[1] != "rename store/a/.b.N.tmp store/a/b" {
 		t.Errorf("it does %q", got)
 	}

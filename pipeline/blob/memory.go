@@ -53,6 +53,9 @@ func (m *Memory) Around(string) ([]Store, error) { return nil, nil }
 // Writable implements Location.
 func (m *Memory) Writable(context.Context) error { return nil }
 
+// PartSize implements Location: objects have no parts.
+func (m *Memory) PartSize(int64) int64 { return 0 }
+
 // set makes an object. The caller holds the lock.
 func (m *Memory) set(name string, b []byte) {
 	m.made++
@@ -201,11 +204,22 @@ func (w *memoryWriter) Abort() error {
 }
 
 // Upload implements Transfers. The file stays.
-func (m *Memory) Upload(ctx context.Context, file, name string) error {
+func (m *Memory) Upload(ctx context.Context, file, name string, o UploadOptions) error {
 	if err := checkName(ctx, name); err != nil {
 		return err
 	}
+	if o.Content != nil {
+		switch found, err := m.Stat(ctx, name); {
+		case err == nil:
+			return o.Content.compare(ctx, m, found)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
 	b, err := os.ReadFile(file)
+	if o.Progress != nil {
+		o.Progress()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if errors.Is(err, fs.ErrNotExist) && m.objects[name] != nil {

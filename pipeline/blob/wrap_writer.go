@@ -110,8 +110,8 @@ func (s *wrappedStore) Delete(ctx context.Context, names ...string) error {
 	return s.around(ctx, Call{OpDelete, names[0]}, func() error { return s.Store.Delete(ctx, names...) })
 }
 
-func (s *wrappedStore) Upload(ctx context.Context, file, name string) error {
-	return s.around(ctx, Call{OpUpload, name}, func() error { return s.Store.Upload(ctx, file, name) })
+func (s *wrappedStore) Upload(ctx context.Context, file, name string, o UploadOptions) error {
+	return s.around(ctx, Call{OpUpload, name}, func() error { return s.Store.Upload(ctx, file, name, o) })
 }
 
 func (s *wrappedStore) Discard(ctx context.Context, u UnfinishedObject) error {

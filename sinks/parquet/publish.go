@@ -44,24 +44,19 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 
 // publish uploads one file. A file that was uploaded already is made durable once more (I5).
 func (s *Sink) publish(ctx context.Context, epoch int64, f finishedFile) error {
-	found, err := sizeOf(ctx, s.target, f.Path)
+	prepared, name := s.prepared(epoch, f)
+	waiting, err := sizeOf(ctx, prepared, name)
 	if err != nil {
 		return err
 	}
-	if found >= 0 && found != f.Size {
-		return fmt.Errorf("file %s has %d bytes, and %d were prepared under this name: it was changed, or written by another process", s.target.URL(f.Path), found, f.Size)
-	}
-	prepared, name := s.prepared(epoch, f)
-	waiting, err := sizeOf(ctx, prepared, name)
-	switch {
-	case err != nil:
-		return err
-	case waiting < 0 && found < 0:
-		return fmt.Errorf("prepared file %s is lost, and %s is not there either: put it back, or %s", prepared.URL(name), s.target.URL(f.Path), recoveryHint)
-	case waiting >= 0 && waiting != f.Size:
+	if waiting >= 0 && waiting != f.Size {
 		return fmt.Errorf("prepared file %s has %d bytes, want %d: it was changed", prepared.URL(name), waiting, f.Size)
 	}
-	return s.target.Upload(ctx, prepared.URL(name), f.Path)
+	err = s.target.Upload(ctx, prepared.URL(name), f.Path, blob.UploadOptions{Content: &blob.Content{Size: f.Size}})
+	if waiting < 0 && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("prepared file %s is lost, and %s is not there either: put it back, or %s", prepared.URL(name), s.target.URL(f.Path), recoveryHint)
+	}
+	return err
 }
 
 // prepared returns where a file waits for its commit.

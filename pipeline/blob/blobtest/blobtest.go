@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
@@ -45,6 +46,7 @@ func Run(t *testing.T, target Target) {
 		{"what is not there", absentCase},
 		{"names", namesCase},
 		{"upload", uploadCase},
+		{"upload of a known content", contentCase},
 		{"append", appendCase},
 		{"unfinished", unfinishedCase},
 		{"prune", pruneCase},
@@ -333,14 +335,39 @@ func (h *harness) file(content string) string {
 
 func uploadCase(h *harness) {
 	h.put("folder/b", "old one")
-	h.must(h.store.Upload(ctx, h.file("uploaded"), "folder/a"))
-	h.must(h.store.Upload(ctx, h.file("in its place"), "folder/b"))
+	h.must(h.store.Upload(ctx, h.file("uploaded"), "folder/a", blob.UploadOptions{}))
+	h.must(h.store.Upload(ctx, h.file("in its place"), "folder/b", blob.UploadOptions{}))
 	h.want("folder/a=uploaded", "folder/b=in its place")
-	if err := h.store.Upload(ctx, filepath.Join(h.TempDir(), "none"), "folder/c"); err == nil {
+	if err := h.store.Upload(ctx, filepath.Join(h.TempDir(), "none"), "folder/c", blob.UploadOptions{}); err == nil {
 		h.Error("a file that is not there was uploaded")
 	}
-	h.must(h.store.Upload(ctx, filepath.Join(h.TempDir(), "moved before"), "folder/a"))
+	h.must(h.store.Upload(ctx, filepath.Join(h.TempDir(), "moved before"), "folder/a", blob.UploadOptions{}))
 	h.want("folder/a=uploaded", "folder/b=in its place")
+	h.wantNothingUnfinished()
+}
+
+// Of a known content an object is made once, and never in the place of another one.
+func contentCase(h *harness) {
+	options := func(content string) blob.UploadOptions {
+		sum := blob.NewCRC64NVME()
+		_, err := sum.Write([]byte(content))
+		h.must(err)
+		c := &blob.Content{Size: int64(len(content)), CRC64NVME: blob.ChecksumText(sum)}
+		c.PartSize = h.store.PartSize(c.Size)
+		return blob.UploadOptions{Content: c}
+	}
+	h.must(h.store.Upload(ctx, h.file("content"), "a", options("content")))
+	h.must(h.store.Upload(ctx, h.file("content"), "a", options("content")))
+	h.must(h.store.Upload(ctx, filepath.Join(h.TempDir(), "moved before"), "a", options("content")))
+	h.want("a=content")
+	for _, other := range []string{"another length", "CONTENT"} {
+		err := h.store.Upload(ctx, h.file(other), "a", options(other))
+		var conflict *blob.ConflictError
+		if !errors.As(err, &conflict) || !errors.Is(err, fs.ErrExist) || conflict.URL != h.store.URL("a") || pipeline.Retryable(err) {
+			h.Errorf("%s: %v", other, err)
+		}
+	}
+	h.want("a=content")
 	h.wantNothingUnfinished()
 }
 
@@ -440,7 +467,7 @@ func contextCase(h *harness) {
 	for _, err := range s.List(done, "", blob.ListOptions{}) {
 		listErr = err
 	}
-	for what, err := range map[string]error{"Stat": statErr, "Open": openErr, "Create": createErr, "List": listErr, "Delete": s.Delete(done, "a"), "Upload": s.Upload(done, h.file("x"), "b")} {
+	for what, err := range map[string]error{"Stat": statErr, "Open": openErr, "Create": createErr, "List": listErr, "Delete": s.Delete(done, "a"), "Upload": s.Upload(done, h.file("x"), "b", blob.UploadOptions{})} {
 		if !errors.Is(err, context.Canceled) {
 			h.Errorf("%s: %v", what, err)
 		}

@@ -44,7 +44,7 @@ func anyCallsCase(h *harness) {
 			delete(model, name)
 			delete(model, other)
 		case 4:
-			h.must(h.store.Upload(ctx, h.file(content), name))
+			h.must(h.store.Upload(ctx, h.file(content), name, blob.UploadOptions{}))
 			model[name] = content
 		case 5:
 			if dir := path.Dir(name); dir != "." {
@@ -78,7 +78,7 @@ func failuresCase(h *harness) {
 		if err := blob.WriteAll(ctx, s, "a/1", []byte("one"), blob.CreateOptions{}); err != nil {
 			return err
 		}
-		if err := s.Upload(ctx, h.file("two"), "b/2"); err != nil {
+		if err := s.Upload(ctx, h.file("two"), "b/2", blob.UploadOptions{}); err != nil {
 			return err
 		}
 		if b, err := blob.ReadAll(ctx, s, "a/1"); err != nil || string(b) != "one" {
