@@ -43,6 +43,7 @@ func mayImport(from, to string) bool {
 var testOnly = []string{
 	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/blob/blobtest", "pipeline/pgconn/pgtest",
 	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance",
+	"sources/kinesis/kinesistest", "sources/kinesis/kinesistest/kinesisfake",
 }
 
 func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }
