@@ -138,7 +138,7 @@ type Info struct {
 	Name     string
 	Size     int64 // in bytes
 	Modified time.Time
-	// Tag differs where the content does, if the store has such a thing.
+	// Tag differs where the content does, if the store has such a thing: an entity tag.
 	Tag string
 
 	file fs.FileInfo // of a local file
@@ -161,7 +161,11 @@ func (i Info) Same(o Info) bool {
 	if i.file != nil && o.file != nil && !os.SameFile(i.file, o.file) {
 		return false
 	}
-	return i.Size == o.Size && i.Modified.Equal(o.Modified) && i.Tag == o.Tag
+	if i.Size != o.Size || i.Tag != o.Tag {
+		return false
+	}
+	// Where a store has tags, its times are those of writing, to the second, and say less.
+	return i.Tag != "" || i.Modified.Equal(o.Modified)
 }
 
 // IrregularError says that a name of the local disk is that of something, which is no
@@ -217,9 +221,11 @@ type Tail interface {
 
 // UnfinishedObject is an object that nobody has finished yet.
 type UnfinishedObject struct {
-	Name    string // that it would have
-	Started time.Time
-	ID      string // of the attempt, for the store
+	Name    string    // that it would have
+	Started time.Time // by the clock of the store
+	// Age is how long ago that was, by the same clock.
+	Age time.Duration
+	ID  string // of the attempt, for the store
 }
 
 // checkName returns why a name is none of an object, or why the context is done.

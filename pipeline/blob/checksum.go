@@ -6,16 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"hash/crc64"
 	"io"
+
+	"github.com/minio/crc64nvme"
 )
 
-// crc64NVME is the polynomial of the NVM Express specification, bits reversed: S3's checksum
-// of whole objects, in parts or not.
-var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-
-// NewCRC64NVME returns the hash whose text is Content.CRC64NVME.
-func NewCRC64NVME() hash.Hash64 { return crc64.New(crc64NVME) }
+// NewCRC64NVME returns the hash whose text is Content.CRC64NVME: that of the NVM Express
+// specification, which S3 has of whole objects, sent in parts or not.
+func NewCRC64NVME() hash.Hash64 { return crc64nvme.New() }
 
 // ChecksumText writes a checksum as S3 does: base64 of its bytes, the first one first.
 func ChecksumText(h hash.Hash) string { return base64.StdEncoding.EncodeToString(h.Sum(nil)) }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
@@ -432,7 +433,7 @@ func (d *Dir) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfinishe
 			if err != nil {
 				return false, err
 			}
-			u.Started = info.ModTime()
+			u.Started, u.Age = info.ModTime(), time.Since(info.ModTime())
 			return yield(u, nil), nil
 		})
 		if err != nil {

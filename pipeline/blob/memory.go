@@ -278,7 +278,7 @@ func (m *Memory) Unfinished(ctx context.Context, prefix string) iter.Seq2[Unfini
 		m.mu.Lock()
 		for w := range m.writers {
 			if strings.HasPrefix(w.name, prefix) {
-				all = append(all, UnfinishedObject{Name: w.name, Started: w.started, ID: fmt.Sprintf("%p", w)})
+				all = append(all, UnfinishedObject{Name: w.name, Started: w.started, Age: time.Since(w.started), ID: fmt.Sprintf("%p", w)})
 			}
 		}
 		m.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,6 +27,10 @@ type Target struct {
 	New func(t testing.TB) blob.Store
 	// Appends says that objects can grow.
 	Appends bool
+	// Forgets says that what is open and was replaced can't be read any longer.
+	Forgets bool
+	// Part is the size from which on an unfinished object can be seen.
+	Part int
 }
 
 // Run runs all cases.
@@ -269,12 +274,29 @@ func openCase(h *harness) {
 	o := h.open("a")
 	h.put("a", "new")
 	h.must(h.store.Delete(ctx, "a"))
-	r, err := o.Range(ctx, 4, -1)
-	h.must(err)
-	if got, err := io.ReadAll(r); err != nil || string(got) != "content" {
+	got, err := readRange(o, 4)
+	if h.target.Forgets {
+		h.wantError(err, blob.ErrChanged)
+	} else if err != nil || got != "content" {
 		h.Errorf("%q, %v", got, err)
 	}
-	h.must(errors.Join(r.Close(), o.Close()))
+	h.put("a", "another one")
+	if got, err = readRange(o, 0); h.target.Forgets {
+		h.wantError(err, blob.ErrChanged)
+	} else if err != nil || got != "old content" {
+		h.Errorf("%q, %v", got, err)
+	}
+	h.must(o.Close())
+}
+
+// readRange reads to the end; the error may be that of opening the range.
+func readRange(o blob.Object, from int64) (string, error) {
+	r, err := o.Range(ctx, from, -1)
+	if err != nil {
+		return "", err
+	}
+	got, err := io.ReadAll(r)
+	return string(got), errors.Join(err, r.Close())
 }
 
 func deleteCase(h *harness) {
@@ -403,12 +425,17 @@ func appendCase(h *harness) {
 
 func unfinishedCase(h *harness) {
 	h.put("a/done", "x")
+	part := bytes.Repeat([]byte("0123456789"), (h.target.Part+9)/10)
 	w, other := h.create("a/half", blob.CreateOptions{}), h.create("b/half", blob.CreateOptions{IfAbsent: true})
+	for _, w := range []blob.Writer{w, other} {
+		_, err := w.Write(part)
+		h.must(err)
+	}
 	list := func(prefix string) (all []blob.UnfinishedObject) {
 		for u, err := range h.store.Unfinished(ctx, prefix) {
 			h.must(err)
-			if u.Started.IsZero() {
-				h.Errorf("%s: nobody knows when it was started", u.Name)
+			if u.Started.IsZero() || u.Age < -time.Second || u.Age > time.Minute {
+				h.Errorf("%s: started %v, %v ago", u.Name, u.Started, u.Age)
 			}
 			all = append(all, u)
 		}
@@ -433,7 +460,7 @@ func unfinishedCase(h *harness) {
 	h.must(w.Abort())
 	h.must(other.Finish())
 	h.wantNothingUnfinished()
-	h.want("a/done=x", "b/half=new")
+	h.want("a/done=x", "b/half=new"+string(part))
 }
 
 func pruneCase(h *harness) {
