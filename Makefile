@@ -30,7 +30,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
+.PHONY: help build static demo services test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,11 @@ static: ## build ./starlift-static: one file that needs no library, without Duck
 demo: ## run the bundled sample through a pipeline and query the result
 	go run . demo
 
-test: ## run the tests under the race detector
+services: ## install the servers that tests of AWS run against, into a cache; tries again what could not be had
+	.ci/services
+
+test: ## run the tests under the race detector, with the servers of make services
+	@.ci/services once
 	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
 
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds

@@ -41,7 +41,7 @@ func mayImport(from, to string) bool {
 // testOnly are the packages that exist for tests: what is built into the program imports
 // none of them.
 var testOnly = []string{
-	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/blob/blobtest", "pipeline/pgconn/pgtest",
+	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/awstest", "pipeline/blob/blobtest", "pipeline/pgconn/pgtest",
 	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance",
 	"sources/kinesis/kinesistest", "sources/kinesis/kinesistest/kinesisfake",
 }
