@@ -17,6 +17,9 @@ type CallInspector interface {
 
 // CallStatus says whether a call makes progress, and what it waits for.
 type CallStatus struct {
+	// Unknown says that the sink can't tell: whether the process does anything is looked at
+	// instead.
+	Unknown bool
 	// LastProgress is when the call last made progress; zero = not since the last
 	// InspectCall.
 	LastProgress time.Time

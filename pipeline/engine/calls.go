@@ -89,9 +89,7 @@ var errAbandoned = errors.New("nobody answers")
 // longer is ended, to be tried again. One whose time is over times out: its context ends,
 // and OnCallTimeout is called, since whatever f is stuck in may not know of contexts.
 func (c *calls) watch(ctx context.Context, k call, f func(context.Context) error) error {
-	if k.inspector == nil {
-		k.inspector = &process{clock: c.clock}
-	}
+	k.inspector = &inspector{sink: k.inspector, process: process{clock: c.clock}}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	running, ended := context.WithCancel(context.WithoutCancel(ctx))
@@ -283,6 +281,23 @@ func withLabel(node string, err error) error {
 // long as a commit may take.
 func (c *calls) wait(ctx context.Context, to callee, kind, what string, f func(context.Context) error) error {
 	return c.watch(ctx, call{callee: to, kind: kind, what: what, limit: c.limit}, f)
+}
+
+// inspector asks the sink, and looks at the process if the sink can't tell, or is none
+// that can be asked.
+type inspector struct {
+	sink    pipeline.CallInspector // nil = there is none
+	process process
+}
+
+// InspectCall implements pipeline.CallInspector.
+func (i *inspector) InspectCall(ctx context.Context) pipeline.CallStatus {
+	if i.sink != nil {
+		if status := i.sink.InspectCall(ctx); !status.Unknown {
+			return status
+		}
+	}
+	return i.process.InspectCall(ctx)
 }
 
 // process inspects calls of libraries and of disks by what this process does meanwhile: such

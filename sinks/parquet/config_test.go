@@ -113,14 +113,14 @@ func TestNamesAreReadBack(t *testing.T) {
 	if name != "my%2Fshop-lake-1-0123456789abcdef-0000000003-12345678901-007.parquet" {
 		t.Fatalf("name is %s", name)
 	}
-	if last, ok := lastEpoch(p, name); !ok || last != 12345678901 {
-		t.Errorf("last epoch %d, %v", last, ok)
+	if first, last, ok := epochsOf(p, name); !ok || first != 3 || last != 12345678901 {
+		t.Errorf("epochs %d to %d, %v", first, last, ok)
 	}
 	if got := temporary("a/" + name); got != "a/."+name+".tmp" { // as older versions have it
 		t.Errorf("temporary name %s", got)
 	}
 	for _, other := range []string{"x" + name, strings.TrimSuffix(name, extension), p + "1-2-3.parquet"} {
-		if _, ok := lastEpoch(p, other); ok {
+		if _, _, ok := epochsOf(p, other); ok {
 			t.Errorf("%s is taken for our own", other)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"path"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
@@ -68,7 +70,9 @@ func closeGroups(groups []*segmentGroup) error {
 // finishedFile is a file of rows that waits in the spool until it is published.
 type finishedFile struct {
 	Path string `json:"path"` // below the url, with slashes
-	Size int64  `json:"size"`
+	// Content is its size, and where files are sent over a network the checksum that was
+	// taken while it was written.
+	blob.Content
 	// File is its name in the epoch's spool. Empty = an older version has written it
 	// under a temporary name beside Path.
 	File string `json:"file,omitempty"`
@@ -87,7 +91,8 @@ func (s *Sink) writeFiles(ctx context.Context, spool disk.Spool, segments []segm
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, group := range groups {
 		// Groups of one table, whose columns changed, number their parts apart.
-		w := &fileWriter{spool: spool, spoolName: fmt.Sprintf("%03d", i), group: group, rollSize: int64(s.cfg.Roll.Size), part: partsPerGroup * earlier(groups[:i], group.table)}
+		w := &fileWriter{spool: spool, spoolName: fmt.Sprintf("%03d", i), group: group, rollSize: int64(s.cfg.Roll.Size), part: partsPerGroup * earlier(groups[:i], group.table),
+			remote: s.remote, partSize: s.target.PartSize}
 		w.name = func(folder string) string {
 			return path.Join(escape(group.table), folder, fileName(s.prefix, group.first, last, w.part))
 		}
@@ -132,6 +137,9 @@ type fileWriter struct {
 	encoder   *columnar.Encoder
 	files     []finishedFile
 	open      *columnar.File // the last of the files; nil = it is closed
+	remote    bool           // files are sent over a network, and have a checksum for that
+	partSize  func(size int64) int64
+	sum       hash.Hash64 // of the open file; nil = none is taken
 }
 
 // segmentExtent is an extent in one of the group's segments.
@@ -191,7 +199,13 @@ func (w *fileWriter) create(folder string) error {
 	if err != nil {
 		return err
 	}
-	if w.open, err = columnar.NewFile(to, w.group.columns, w.encoder); err != nil {
+	w.sum = nil
+	output := columnar.Output(to)
+	if w.remote {
+		w.sum = blob.NewCRC64NVME()
+		output = &summedOutput{to, w.sum}
+	}
+	if w.open, err = columnar.NewFile(output, w.group.columns, w.encoder); err != nil {
 		return err
 	}
 	w.part++
@@ -208,9 +222,36 @@ func (w *fileWriter) close() error {
 	if err != nil {
 		return err
 	}
-	w.files[len(w.files)-1].Size = size
+	f := &w.files[len(w.files)-1]
+	f.Content = blob.Content{Size: size, PartSize: w.partSize(size)}
+	if w.sum != nil {
+		f.CRC64NVME = blob.ChecksumText(w.sum)
+	}
 	return nil
 }
+
+// summedOutput takes the checksum of what is written: what is sent elsewhere later is
+// compared with it on the other side. It is no *os.File, so nothing is copied past it.
+type summedOutput struct {
+	file *disk.File
+	sum  hash.Hash64
+}
+
+// Write implements io.Writer.
+func (o *summedOutput) Write(b []byte) (int, error) {
+	n, err := o.file.Write(b)
+	_, _ = o.sum.Write(b[:n]) // never fails
+	return n, err
+}
+
+// Sync implements columnar.Output.
+func (o *summedOutput) Sync() error { return o.file.Sync() }
+
+// Close implements columnar.Output.
+func (o *summedOutput) Close() error { return o.file.Close() }
+
+// Name implements columnar.Output.
+func (o *summedOutput) Name() string { return o.file.Name() }
 
 func (w *fileWriter) abort() error {
 	if w.open == nil {

@@ -90,7 +90,8 @@ func (h *harness) restart(cfg Config) {
 	h.Must(err)
 	sink.now = func() time.Time { return h.clock }
 	if h.store != nil {
-		sink.target = h.store
+		_, local := h.store.(*blob.Dir)
+		sink.target, sink.remote = h.store, !local
 	}
 	h.sink = sink
 }

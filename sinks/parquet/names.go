@@ -66,8 +66,11 @@ func prefix(pipeline, sink, stateID string) string {
 }
 
 func fileName(prefix string, first, last int64, part int) string {
-	return fmt.Sprintf("%s%010d-%010d-%03d%s", prefix, first, last, part, extension)
+	return fmt.Sprintf("%s%s-%s-%03d%s", prefix, epochText(first), epochText(last), part, extension)
 }
+
+// epochText is an epoch's number in the names of files, which sort by it.
+func epochText(epoch int64) string { return fmt.Sprintf("%010d", epoch) }
 
 // temporary returns the name under which older versions prepared a file at its target.
 func temporary(name string) string {
@@ -75,18 +78,19 @@ func temporary(name string) string {
 	return dir + "." + base + ".tmp"
 }
 
-var epochsAndPart = regexp.MustCompile(`^\d{10,}-(\d{10,})-\d{3,}\.parquet$`)
+var epochsAndPart = regexp.MustCompile(`^(\d{10,})-(\d{10,})-\d{3,}\.parquet$`)
 
-// lastEpoch reads a file's name; ok tells whether it is one of this state's.
-func lastEpoch(prefix, name string) (last int64, ok bool) {
+// epochsOf reads a file's name; ok tells whether it is one of this state's.
+func epochsOf(prefix, name string) (first, last int64, ok bool) {
 	rest, found := strings.CutPrefix(name, prefix)
 	if !found {
-		return 0, false
+		return 0, 0, false
 	}
 	m := epochsAndPart.FindStringSubmatch(rest)
 	if m == nil {
-		return 0, false
+		return 0, 0, false
 	}
-	last, err := strconv.ParseInt(m[1], 10, 64)
-	return last, err == nil
+	first, firstErr := strconv.ParseInt(m[1], 10, 64)
+	last, lastErr := strconv.ParseInt(m[2], 10, 64)
+	return first, last, firstErr == nil && lastErr == nil
 }

@@ -102,6 +102,9 @@ func (c *claims) compare(ctx context.Context, table string) error {
 // checkFolder refuses a file that has the name of a folder: it would be found only when
 // the owner files of other tables are written.
 func (s *Sink) checkFolder(ctx context.Context, folder string) error {
+	if s.remote {
+		return nil // an object and others that begin with its name may be there at once
+	}
 	var irregular *blob.IrregularError
 	switch _, err := s.target.Stat(ctx, folder); {
 	case errors.Is(err, fs.ErrNotExist), errors.As(err, &irregular) && irregular.Info.File().IsDir():
@@ -156,10 +159,19 @@ func (c *claims) err() error {
 // hidden reports whether readers of lakes pass a name over.
 func hidden(name string) bool { return strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") }
 
+// foreignNamesMax is the number of names, behind the first file of somebody else, that are
+// looked through for a better reason to refuse the folder.
+const foreignNamesMax = 10_000
+
 // dataIn returns a file in a folder that readers would take for data, and a folder
-// in it that is owned; empty = there is none.
+// in it that is owned; empty = there is none, or, where there is a file, none was found.
 func (s *Sink) dataIn(ctx context.Context, folder string) (file, nested string, err error) {
+	names := 0
 	for o, err := range s.target.List(ctx, folder+"/", blob.ListOptions{Recursive: true}) {
+		s.progress.moved()
+		if file != "" {
+			names++
+		}
 		switch dir, base := path.Split(o.Name); {
 		case err != nil:
 			return "", "", err
@@ -167,6 +179,8 @@ func (s *Sink) dataIn(ctx context.Context, folder string) (file, nested string, 
 			return file, s.target.URL(path.Clean(dir)), nil
 		case !hidden(base) && file == "":
 			file = s.target.URL(o.Name)
+		case names >= foreignNamesMax:
+			return file, "", nil
 		}
 	}
 	return file, "", nil
@@ -212,6 +226,9 @@ func (s *Sink) claim(ctx context.Context, table string) error {
 	name := path.Join(escape(table), ownerFile)
 	err = blob.WriteAll(ctx, s.target, name, append(text, '\n'), blob.CreateOptions{IfAbsent: true})
 	if errors.Is(err, fs.ErrExist) {
+		if found, err := s.readOwner(ctx, escape(table)); err == nil && found != nil && *found == s.owner(table) {
+			return nil // made by a call before, whose answer was lost
+		}
 		return &OwnerError{Sink: s.name, text: fmt.Sprintf("folder %s was taken by another process just now: start again", s.target.URL(escape(table)))}
 	}
 	if err != nil {

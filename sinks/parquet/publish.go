@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/disk"
@@ -28,21 +30,54 @@ func parsePayload(r *pipeline.Committable) ([]finishedFile, error) {
 	return p.Files, nil
 }
 
-// Commit publishes the files of the committable.
+// uploadsMax is the number of files that are uploaded at once: many are small, and waiting
+// for their answers is what takes the time.
+const uploadsMax = 8
+
+// Commit publishes the files of the committable, in any order. What was published is
+// noted in the spool, and not looked at again.
 func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	files, err := parsePayload(r)
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if err := s.publish(ctx, r.Epoch, f); err != nil {
-			return fmt.Errorf("commit of epoch %d: %w", r.Epoch, err)
+	published, err := readPublished(s.spool(r.Epoch))
+	if err != nil {
+		return err
+	}
+	names := make(chan string, uploadsMax)
+	var log errgroup.Group
+	log.Go(func() error {
+		err := published.run(names)
+		for range names { // what is not noted is looked for when the commit is repeated
 		}
+		return err
+	})
+	uploads, ctx := errgroup.WithContext(ctx)
+	uploads.SetLimit(uploadsMax)
+	for _, f := range files {
+		if f.File != "" && published.names[f.File] || ctx.Err() != nil {
+			continue
+		}
+		uploads.Go(func() error {
+			if err := s.publish(ctx, r.Epoch, f); err != nil {
+				return err
+			}
+			if f.File != "" {
+				names <- f.File
+			}
+			return nil
+		})
+	}
+	err = uploads.Wait()
+	close(names)
+	if err := errors.Join(err, log.Wait()); err != nil {
+		return fmt.Errorf("commit of epoch %d: %w", r.Epoch, err)
 	}
 	return nil
 }
 
-// publish uploads one file. A file that was uploaded already is made durable once more (I5).
+// publish uploads one file. One that was uploaded already is made durable once more (I5).
 func (s *Sink) publish(ctx context.Context, epoch int64, f finishedFile) error {
 	prepared, name := s.prepared(epoch, f)
 	waiting, err := sizeOf(ctx, prepared, name)
@@ -52,8 +87,13 @@ func (s *Sink) publish(ctx context.Context, epoch int64, f finishedFile) error {
 	if waiting >= 0 && waiting != f.Size {
 		return fmt.Errorf("prepared file %s has %d bytes, want %d: it was changed", prepared.URL(name), waiting, f.Size)
 	}
-	err = s.target.Upload(ctx, prepared.URL(name), f.Path, blob.UploadOptions{Content: &blob.Content{Size: f.Size}})
-	if waiting < 0 && errors.Is(err, fs.ErrNotExist) {
+	err = s.target.Upload(ctx, prepared.URL(name), f.Path, blob.UploadOptions{Content: &f.Content, Progress: s.progress.moved})
+	var conflict *blob.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return fmt.Errorf("%w; nothing was overwritten: if the state folder is a copy that ran elsewhere too, go on with the one that wrote the file; "+
+			"if nobody needs the file, delete it, and start again; or %s", err, recoveryHint)
+	case waiting < 0 && errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("prepared file %s is lost, and %s is not there either: put it back, or %s", prepared.URL(name), s.target.URL(f.Path), recoveryHint)
 	}
 	return err

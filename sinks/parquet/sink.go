@@ -25,6 +25,8 @@ type Sink struct {
 	partitions map[string][]partition
 	now        func() time.Time
 	target     blob.Store // of the url
+	remote     bool       // it is reached over a network
+	progress   progress   // of the call of Check, Open or Commit
 
 	options pipeline.SinkOptions
 	prefix  string // of the names of this state's files
@@ -40,8 +42,10 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err := errors.Join(cfg.check(), err); err != nil {
 		return nil, err
 	}
-	return &Sink{name: name, cfg: cfg, mode: modes[cfg.Mode], codec: codecs[cfg.Compression], partitions: parts, now: time.Now,
-		target: blob.NewDir(cfg.URL, disk.Shared)}, nil
+	s := &Sink{name: name, cfg: cfg, mode: modes[cfg.Mode], codec: codecs[cfg.Compression], partitions: parts, now: time.Now,
+		target: blob.NewDir(cfg.URL, disk.Shared)}
+	s.progress.now = func() time.Time { return s.now() }
+	return s, nil
 }
 
 // Mode says which rows the sink takes.
@@ -141,22 +145,51 @@ func (s *Sink) spool(epoch int64) disk.Spool { return disk.NewSpool(s.options.Sp
 // checkEpochs looks for files of this state in the tables' folders that are newer than
 // the state.
 func (s *Sink) checkEpochs(ctx context.Context) error {
-	known := s.options.Published
-	if p := s.options.Pending; p != nil {
-		known = max(known, p.Epoch)
-	}
 	for _, t := range s.options.Tables {
-		for o, err := range s.target.List(ctx, escape(t.Name)+"/", blob.ListOptions{Recursive: true}) {
-			if err != nil {
+		folder := escape(t.Name) + "/"
+		for after, more := "", true; more; more = after != "" {
+			var err error
+			if after, err = s.checkEpochsAfter(ctx, folder, after); err != nil {
 				return fmt.Errorf("folder %s: %w", s.target.URL(escape(t.Name)), err)
-			}
-			if last, ok := lastEpoch(s.prefix, path.Base(o.Name)); ok && last > known {
-				stale := &StaleError{URL: s.cfg.URL, File: s.target.URL(o.Name), Pipeline: s.options.Pipeline, StateID: s.options.StateID, Found: last, Expected: known}
-				return fmt.Errorf("folder %s: %w", s.target.URL(escape(t.Name)), stale)
 			}
 		}
 	}
 	return nil
+}
+
+// oldNamesMax is the number of files known to the state, one behind the other in one
+// folder, that are listed before the rest of them is passed over: as many as a request
+// lists. So a start costs as many requests as there are thousands of files, or, if that
+// is less, about as many as there are folders.
+const oldNamesMax = 1000
+
+// checkEpochsAfter looks at the names in a table's folder behind one, and returns behind
+// which to go on; empty = it has seen all. Within a folder names sort by their first
+// epoch, and what was published later than the state knows has a later first epoch, too.
+func (s *Sink) checkEpochsAfter(ctx context.Context, folder, after string) (next string, err error) {
+	known := s.options.Published
+	if p := s.options.Pending; p != nil {
+		known = max(known, p.Epoch)
+	}
+	old, in := 0, ""
+	for o, err := range s.target.List(ctx, folder, blob.ListOptions{Recursive: true, After: after}) {
+		if err != nil {
+			return "", err
+		}
+		s.progress.moved()
+		dir, base := path.Split(o.Name)
+		first, last, ok := epochsOf(s.prefix, base)
+		if ok && last > known {
+			return "", &StaleError{URL: s.cfg.URL, File: s.target.URL(o.Name), Pipeline: s.options.Pipeline, StateID: s.options.StateID, Found: last, Expected: known}
+		}
+		if !ok || dir != in {
+			old, in = 0, dir
+		}
+		if old++; s.remote && ok && first <= s.options.Published && old > oldNamesMax {
+			return dir + s.prefix + epochText(s.options.Published+1), nil
+		}
+	}
+	return "", nil
 }
 
 // discardUnfinished removes what a crash left of files of this state and of owner files;
