@@ -91,6 +91,10 @@ type CreateOptions struct {
 	// IfAbsent makes it only if there is none: else Finish returns fs.ErrExist. If
 	// Finish returns any other error, it may be there.
 	IfAbsent bool
+	// IfTag makes it only in the place of the object that has this Info.Tag: else Finish
+	// returns ErrChanged. The error of Create is errors.ErrUnsupported where objects have
+	// no tags. Empty = in the place of any.
+	IfTag string
 }
 
 // UploadOptions say what is uploaded.
@@ -178,9 +182,9 @@ type IrregularError struct {
 // Error names it.
 func (e *IrregularError) Error() string { return e.Path + ": not a regular file" }
 
-// ErrChanged says that an open object was replaced or removed, and that the store can't give
-// what it was when it was opened.
-var ErrChanged = errors.New("the object was replaced or removed while it was read")
+// ErrChanged says that an object was replaced or removed: an open one, and the store can't
+// give what it was when it was opened; or one that was to be replaced.
+var ErrChanged = errors.New("the object was replaced or removed meanwhile")
 
 // Object is an open object. What is read of it is of one content, that of the time when
 // it was opened, even if it is replaced meanwhile: what can't be had any longer is

@@ -29,6 +29,9 @@ type localWriter struct {
 
 // Create implements Objects.
 func (d *Dir) Create(ctx context.Context, name string, o CreateOptions) (Writer, error) {
+	if o.IfTag != "" {
+		return nil, fmt.Errorf("%s: files have no tags: %w", d.URL(name), errors.ErrUnsupported)
+	}
 	w, err := d.create(ctx, name, o)
 	if err != nil {
 		return nil, err

@@ -161,7 +161,7 @@ func (m *Memory) Create(ctx context.Context, name string, o CreateOptions) (Writ
 	if err := checkName(ctx, name); err != nil {
 		return nil, err
 	}
-	w := &memoryWriter{store: m, name: name, ifAbsent: o.IfAbsent, started: time.Now()}
+	w := &memoryWriter{store: m, name: name, ifAbsent: o.IfAbsent, ifTag: o.IfTag, started: time.Now()}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.writers[w] = true
@@ -172,6 +172,7 @@ type memoryWriter struct {
 	store    *Memory
 	name     string
 	ifAbsent bool
+	ifTag    string
 	started  time.Time
 	bytes    []byte
 }
@@ -190,6 +191,9 @@ func (w *memoryWriter) Finish() error {
 	}
 	if w.ifAbsent && m.objects[w.name] != nil {
 		return &fs.PathError{Op: "create", Path: m.URL(w.name), Err: fs.ErrExist}
+	}
+	if there := m.objects[w.name]; w.ifTag != "" && (there == nil || there.tag != w.ifTag) {
+		return fmt.Errorf("%s: %w", m.URL(w.name), ErrChanged)
 	}
 	delete(m.writers, w)
 	m.set(w.name, w.bytes)

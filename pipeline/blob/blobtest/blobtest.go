@@ -42,6 +42,7 @@ func Run(t *testing.T, target Target) {
 		{"an object comes whole or not at all", wholeCase},
 		{"an object that is there", replaceCase},
 		{"only if there is none", ifAbsentCase},
+		{"only in the place of one content", ifTagCase},
 		{"many at once make one", raceCase},
 		{"ranges", rangesCase},
 		{"what is open stays as it is", openCase},
@@ -192,6 +193,32 @@ func ifAbsentCase(h *harness) {
 	h.must(h.store.Delete(ctx, "c"))
 	h.must(h.create("c", absent).Finish())
 	h.want("a/b=changed", "c=new")
+	h.wantNothingUnfinished()
+}
+
+func ifTagCase(h *harness) {
+	h.put("a/b", "first")
+	first, err := h.store.Stat(ctx, "a/b")
+	h.must(err)
+	if first.Tag == "" {
+		_, err := h.store.Create(ctx, "a/b", blob.CreateOptions{IfTag: "x"})
+		h.wantError(err, errors.ErrUnsupported)
+		return
+	}
+	replace := blob.CreateOptions{IfTag: first.Tag}
+	late := h.create("a/b", replace)
+	h.must(h.create("a/b", replace).Finish())
+	h.want("a/b=new")
+	_, err = io.WriteString(late, "er")
+	h.must(err)
+	h.wantError(late.Finish(), blob.ErrChanged)
+	h.must(late.Abort())
+	h.want("a/b=new")
+	h.must(h.store.Delete(ctx, "a/b"))
+	gone := h.create("a/b", replace)
+	h.wantError(gone.Finish(), blob.ErrChanged)
+	h.must(gone.Abort())
+	h.want()
 	h.wantNothingUnfinished()
 }
 
