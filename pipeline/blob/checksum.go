@@ -33,9 +33,9 @@ func contentOf(ctx context.Context, s Store, name string) (c Content, err error)
 // checksumBufferBytes is how much is hashed at once: each time costs a table.
 const checksumBufferBytes = 256 << 10
 
-// compare returns a *ConflictError if an object has not the content. Without a checksum the
+// Compare returns a *ConflictError if an object has not the content. Without a checksum the
 // sizes are compared; with one, an object of the same size is read.
-func (c *Content) compare(ctx context.Context, s Store, i Info) error {
+func (c *Content) Compare(ctx context.Context, s Store, i Info) error {
 	found := Content{Size: i.Size}
 	if i.Size == c.Size && c.CRC64NVME != "" {
 		var err error

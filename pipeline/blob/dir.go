@@ -233,7 +233,7 @@ func (d *Dir) Upload(ctx context.Context, file, name string, o UploadOptions) er
 	if o.Content != nil {
 		found, err := d.Stat(ctx, name)
 		if err == nil {
-			err = o.Content.compare(ctx, d, found)
+			err = o.Content.Compare(ctx, d, found)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

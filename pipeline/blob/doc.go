@@ -18,8 +18,9 @@
 // # Implementations
 //
 // [Dir] is a folder of the local disk: a temporary file beside the object, synced, and
-// renamed (or linked, if there must be none), then the folder synced. [Memory] is for
-// tests. [Wrap] puts itself around the calls of any store; [Retry], [Limit], [Log] and
+// renamed (or linked, if there must be none), then the folder synced. Package blob/s3
+// is S3, and blob/bloburl leads from a path or url of a pipeline file to a store. [Memory]
+// is for tests. [Wrap] puts itself around the calls of any store; [Retry], [Limit], [Log] and
 // [Faults] are such wrappers.
 //
 // # Why none of those that are there

@@ -215,7 +215,7 @@ func (m *Memory) Upload(ctx context.Context, file, name string, o UploadOptions)
 	if o.Content != nil {
 		switch found, err := m.Stat(ctx, name); {
 		case err == nil:
-			return o.Content.compare(ctx, m, found)
+			return o.Content.Compare(ctx, m, found)
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
