@@ -30,6 +30,9 @@ type cursor struct {
 	// Recent says that the file had just been changed: a further change may have the
 	// same time.
 	Recent bool   `json:"recent,omitempty"`
+	// Tag is what the store said of an object's content then: with the size, it tells all
+	// that the times and the identity of a file tell.
+	Tag    string `json:"tag,omitempty"`
 	ID     fileID `json:"id,omitzero"`
 	// Head is a hash of the first HeadBytes bytes, which rules most other files out.
 	Head       uint64 `json:"head"`
@@ -210,7 +213,7 @@ func (s *Source) Rewind(cursors map[string][]byte) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := cursor{Line: 1, Number: c.Number, Numbers: c.Numbers, Size: c.Size, Mtime: c.Mtime, Recent: c.Recent, ID: c.ID, Path: c.Path,
+		n := cursor{Line: 1, Number: c.Number, Numbers: c.Numbers, Size: c.Size, Mtime: c.Mtime, Recent: c.Recent, Tag: c.Tag, ID: c.ID, Path: c.Path,
 			Head: c.Head, HeadBytes: c.HeadBytes, Compressed: c.Compressed, Content: c.Content, ContentBytes: c.ContentBytes,
 			Unverified: c.Unverified, PriorProgress: c.PriorProgress}
 		if f := c.PriorProgress; f == nil || f.Offset <= c.Offset {

@@ -115,7 +115,7 @@ func (c *cursor) matchesFingerprint(s *fingerprint) (bool, error) {
 	if !s.compressed && s.size < n {
 		return true, nil
 	}
-	same, short, err := c.matchesContent(s.ctx, s.f)
+	same, short, err := c.matchesContent(s.ctx, followedBytes{s.f})
 	return same || short && s.compressed, err
 }
 

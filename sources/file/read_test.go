@@ -285,7 +285,7 @@ func TestTransient(t *testing.T) {
 		}
 	}
 	r := &reader{in: &input{path: "f"}, at: cursor{Compressed: true}}
-	if err := r.readError(fmt.Errorf("gzip: %w", &os.PathError{Op: "read", Path: "f", Err: syscall.EIO})); !pipeline.Retryable(err) {
+	if err := r.readError(fmt.Errorf("gzip: %w", &storedError{&os.PathError{Op: "read", Path: "f", Err: syscall.EIO}})); !pipeline.Retryable(err) {
 		t.Errorf("an I/O error below gzip is not retryable: %v", err)
 	}
 	s := readAll(t, Config{Path: filepath.Join(t.TempDir(), "gone.json"), Format: "json"}, 0, nil)

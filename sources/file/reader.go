@@ -87,7 +87,7 @@ func (r *reader) run(ctx context.Context) (err error) {
 }
 
 // startOrResume checks an open file against the cursor. skip says that the file has nothing new.
-func (r *reader) startOrResume(ctx context.Context, f io.ReaderAt, info fs.FileInfo) (skip bool, err error) {
+func (r *reader) startOrResume(ctx context.Context, f storedBytes, info fs.FileInfo) (skip bool, err error) {
 	switch {
 	case r.at.Offset == 0 && r.at.PriorProgress == nil:
 		return false, r.at.start(f, info, r.now())
@@ -276,9 +276,10 @@ func (r *reader) readError(cause error) error {
 	return transient(fmt.Errorf("%s:%d: %w", r.in.path, r.at.Line, cause))
 }
 
+// isSystem reports whether an error is one of reading stored bytes, and not about what they are.
 func isSystem(err error) bool {
-	var p *fs.PathError
-	return errors.As(err, &p)
+	var stored *storedError
+	return errors.As(err, &stored)
 }
 
 // transient marks errors of the system that may go away.

@@ -15,6 +15,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // clockTick is how coarse the clock is that files' times are of: of a file that was
@@ -31,10 +32,27 @@ func clockTick(changed time.Time) time.Duration {
 func (c *cursor) recordStat(info fs.FileInfo, now time.Time) {
 	changed := info.ModTime()
 	c.Size, c.ID, c.Mtime, c.Recent = info.Size(), idOf(info), changed.UnixNano(), now.Sub(changed) <= clockTick(changed)
+	c.Tag = tagOf(info)
+}
+
+// tagOf returns what a store says of an object's content; empty = nothing, or it is a file of
+// the local disk.
+func tagOf(info fs.FileInfo) string {
+	o, _ := listing.ObjectOf(info)
+	return o.Tag
+}
+
+// isObject reports whether something is no file of the local disk.
+func isObject(info fs.FileInfo) bool {
+	_, ok := listing.ObjectOf(info)
+	return ok
 }
 
 // statUnchanged reports whether the system says the same of the file.
 func (c *cursor) statUnchanged(info fs.FileInfo) bool {
+	if tag := tagOf(info); tag != "" {
+		return c.Tag == tag && c.Size == info.Size()
+	}
 	return !c.Recent && c.Mtime == info.ModTime().UnixNano() && c.Size == info.Size() && c.ID == idOf(info) && c.ID.known()
 }
 
@@ -48,9 +66,14 @@ func (c *cursor) readExtent() (bytes int64, hash digest) {
 
 // matchesContent reports whether an open file begins with all that was read: its content, if it
 // is compressed. short says that it has less.
-func (c *cursor) matchesContent(ctx context.Context, f io.ReaderAt) (same, short bool, err error) {
+func (c *cursor) matchesContent(ctx context.Context, f storedBytes) (same, short bool, err error) {
 	n, want := c.readExtent()
-	content, done, err := contentOf(&counter{ctx: ctx, r: io.NewSectionReader(f, 0, 1<<62)})
+	whole, err := f.Range(ctx, 0, -1)
+	if err != nil {
+		return false, false, err
+	}
+	defer func() { _ = whole.Close() }() // nothing was written
+	content, done, err := contentOf(&counter{ctx: ctx, r: whole})
 	if err != nil {
 		return n == 0, true, notAStream(err)
 	}
@@ -81,7 +104,7 @@ func (c *cursor) start(f io.ReaderAt, info fs.FileInfo, now time.Time) error {
 
 // resume holds an open file against the cursor, and makes it that of going on. skip
 // says that there is nothing new in it. verified says that its content was compared.
-func (c *cursor) resume(ctx context.Context, f io.ReaderAt, info fs.FileInfo, path string, now time.Time, verified bool) (skip bool, err error) {
+func (c *cursor) resume(ctx context.Context, f storedBytes, info fs.FileInfo, path string, now time.Time, verified bool) (skip bool, err error) {
 	if c.statUnchanged(info) && (c.Done || c.Offset > 0) {
 		return c.Done, nil
 	}
@@ -309,6 +332,9 @@ func (r *resolver) isWhereItWas(k *knownFile) bool {
 		return false // it has other content
 	}
 	at, err := r.s.files.Stat(r.ctx, k.name)
+	if err == nil && isObject(at.Info) {
+		return k.at.statUnchanged(at.Info)
+	}
 	return err == nil && k.at.ID.known() && idOf(at.Info) == k.at.ID
 }
 

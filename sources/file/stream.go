@@ -43,6 +43,11 @@ var errShorter = fmt.Errorf("it has less content than was read of it: %w", io.Er
 // errOther says that a compressed stream has other content than was read of it.
 var errOther = errors.New("the content before that, which was read, is another one")
 
+// storedError is an error of the store, or of the disk, from which a file is read.
+type storedError struct{ error }
+
+func (e *storedError) Unwrap() error { return e.error }
+
 // counter adds the bytes read from a file to each of its counts. It checks ctx, so that
 // decompressing up to a far offset can be stopped.
 type counter struct {
@@ -58,6 +63,9 @@ func (c *counter) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	for _, count := range c.counts {
 		count.Add(int64(n))
+	}
+	if err != nil && err != io.EOF {
+		err = &storedError{err}
 	}
 	return n, err
 }
@@ -92,7 +100,7 @@ func decompressed(ctx context.Context, f storedBytes, passed digest, at, read *a
 	head := make([]byte, 4)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
-		return nil, nil, err
+		return nil, nil, &storedError{err}
 	}
 	offset, start := passed.bytes, int64(0) // a followed file may have been read before
 	packed := compression(head[:n]) != ""
@@ -101,7 +109,7 @@ func decompressed(ctx context.Context, f storedBytes, passed digest, at, read *a
 	}
 	stored, err := f.Range(ctx, start, -1)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &storedError{err}
 	}
 	free := func() { _ = stored.Close() } // nothing was written
 	at.Store(start)

@@ -8,6 +8,12 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
+// ObjectOf returns the object that an Entry's Info describes; ok = it is none of the local disk.
+func ObjectOf(info fs.FileInfo) (o blob.Info, ok bool) {
+	described, ok := info.(objectInfo)
+	return described.of, ok
+}
+
 // objectInfo describes an object that is no local file, or a folder, as a file.
 type objectInfo struct{ of blob.Info }
 
