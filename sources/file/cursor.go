@@ -29,17 +29,18 @@ type cursor struct {
 	Mtime int64  `json:"mtime,omitempty"`
 	// Recent says that the file had just been changed: a further change may have the
 	// same time.
-	Recent bool   `json:"recent,omitempty"`
+	Recent bool `json:"recent,omitempty"`
 	// Tag is what the store said of an object's content then: with the size, it tells all
 	// that the times and the identity of a file tell.
-	Tag    string `json:"tag,omitempty"`
-	ID     fileID `json:"id,omitzero"`
+	Tag string `json:"tag,omitempty"`
+	ID  fileID `json:"id,omitzero"`
 	// Head is a hash of the first HeadBytes bytes, which rules most other files out.
 	Head       uint64 `json:"head"`
 	HeadBytes  int    `json:"head_bytes"`
 	Compressed bool   `json:"compressed,omitempty"`
 	Done       bool   `json:"done,omitempty"` // the file's end was seen at Size
-	Unended    bool   `json:"cut,omitempty"`  // the last record had no end of its own
+	endsThere  bool   // so it was when its content was compared last
+	Unended    bool   `json:"cut,omitempty"` // the last record had no end of its own
 
 	Path  string `json:"path,omitempty"`  // what it was called first
 	Moved bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/sources/file/export"
 )
 
@@ -213,24 +215,48 @@ func spanOf(cursors map[string][]byte) (export.Span, error) {
 	return s, nil
 }
 
-// verify compares the MD5 of the whole file with the manifest's.
-func (in *input) verify(ctx context.Context, f storedBytes) (err error) {
+// verifiedInMemoryBytes is the size up to which an object is kept in memory when it was
+// compared with its MD5. A larger one is asked for twice.
+const verifiedInMemoryBytes = 32 << 20
+
+// verify compares the MD5 of the whole file with the manifest's, and returns what is to be
+// read of it. An object whose tag says that MD5 is not read for it.
+func (in *input) verify(ctx context.Context, f storedBytes) (verified storedBytes, err error) {
 	if in.md5 == "" {
-		return nil
+		return f, nil
 	}
-	whole, err := f.Range(ctx, 0, -1)
-	if err != nil {
-		return transient(err)
-	}
-	defer func() { err = errors.Join(err, whole.Close()) }()
 	hash := md5.New()
-	// Nothing is counted: progress means the reading, which follows.
-	if _, err := io.CopyBuffer(hash, &counter{ctx: ctx, r: whole}, make([]byte, readBufferBytes)); err != nil {
-		return transient(err)
+	o, _ := f.(blob.Object)
+	switch isObject := o != nil && o.Info().File() == nil; {
+	case isObject && export.TagSaysMD5(o.Info().Tag, in.md5):
+		return f, nil
+	case isObject && o.Info().Size <= verifiedInMemoryBytes:
+		content, err := contentOfObject(ctx, f)
+		if err != nil {
+			return nil, transient(err)
+		}
+		_, _ = hash.Write(content) // which never fails
+		f = inMemory{bytes.NewReader(content)}
+	default:
+		if err := hashOf(ctx, f, hash); err != nil {
+			return nil, transient(err)
+		}
 	}
 	if sum := hash.Sum(nil); !export.SameMD5(sum, in.md5) {
-		return fmt.Errorf("%s: its MD5 is %s, but manifest-files.json says %s: the file was altered or not copied whole: copy it again",
+		return nil, fmt.Errorf("%s: its MD5 is %s, but manifest-files.json says %s: the file was altered or not copied whole: copy it again",
 			in.path, export.TextOfMD5(sum), in.md5)
 	}
-	return nil
+	return f, nil
+}
+
+// hashOf hashes all that is stored.
+func hashOf(ctx context.Context, f storedBytes, hash io.Writer) (err error) {
+	whole, err := f.Range(ctx, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, whole.Close()) }()
+	// Nothing is counted: progress means the reading, which follows.
+	_, err = io.CopyBuffer(hash, &counter{ctx: ctx, r: whole}, make([]byte, readBufferBytes))
+	return err
 }

@@ -223,6 +223,9 @@ func (c *cursor) goneText(path string, unread int64) string {
 	if unread > 0 {
 		lost = fmt.Sprintf("at least %d bytes are lost, and what was written to it later", unread)
 	}
+	if c.Tag != "" {
+		return fmt.Sprintf("%s: the object that was read to line %d, byte %d of its content, and not to its end, is gone: it was removed, or renamed and replaced; %s", path, c.Line, c.Offset, lost)
+	}
 	return fmt.Sprintf("%s: the file that was read to line %d, byte %d of its content (inode %d, last changed %s), is gone from its folder: it was rotated away and "+
 		"removed or altered, and whether it was read to its end is not known; %s", path, c.Line, c.Offset, c.ID.Ino, c.changedAt(), lost)
 }

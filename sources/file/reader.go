@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
@@ -47,7 +48,7 @@ type input struct {
 // reader reads one file from a cursor on.
 type reader struct {
 	in     *input
-	files  *listing.Tree
+	open   func(context.Context) (blob.Object, error)
 	at     cursor // of the next byte of the stream that is not in a block
 	format *pipeline.Format
 	source string
@@ -64,6 +65,10 @@ type reader struct {
 	exactHead int64
 
 	quiet bool // the file is followed, and has not changed for a while
+	given bool // records of it were handed over
+	// atEnd is told of the last records of the file before they are handed over; nil = nobody
+	// asks.
+	atEnd func(*pipeline.Records)
 
 	stream   io.Reader
 	raw      atomic.Int64 // the offset in the file, in stored bytes
@@ -73,17 +78,29 @@ type reader struct {
 
 // run reads the file to its end.
 func (r *reader) run(ctx context.Context) (err error) {
-	f, err := r.files.Open(ctx, r.in.path)
+	f, err := r.open(ctx)
 	if err != nil {
 		return transient(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if skip, err := r.startOrResume(ctx, f, listing.InfoOf(f.Info())); skip || err != nil {
+	return r.readOpen(ctx, f)
+}
+
+// readOpen reads an open file to its end.
+func (r *reader) readOpen(ctx context.Context, f blob.Object) error {
+	info := listing.InfoOf(f.Info())
+	if skip, err := r.startOrResume(ctx, f, info); skip || err != nil {
 		return transient(err)
 	}
 	r.at.Path = cmp.Or(r.at.Path, r.in.path)
 	r.number(&r.at)
-	return r.content(ctx, f)
+	if err := r.content(ctx, f); err != nil || r.given || !isObject(info) {
+		return err
+	}
+	// It has no records, so that none has its cursor. It is not asked for again.
+	c := r.at
+	c.Done, c.Size, c.exportProgress, c.PriorProgress = true, info.Size(), r.in.after, nil
+	return r.send(ctx, &pipeline.Records{Source: r.source, Format: r.format, Positions: map[string][]byte{r.in.partition: c.encode()}})
 }
 
 // startOrResume checks an open file against the cursor. skip says that the file has nothing new.
@@ -101,7 +118,8 @@ func (r *reader) startOrResume(ctx context.Context, f storedBytes, info fs.FileI
 func (r *reader) content(ctx context.Context, f storedBytes) error {
 	r.at.Line = max(r.at.Line, 1)
 	r.at.exportProgress = r.in.before
-	if err := r.in.verify(ctx, f); err != nil {
+	f, err := r.in.verify(ctx, f)
+	if err != nil {
 		return err
 	}
 	stream, closeStream, err := decompressed(ctx, f, r.at.Hash, &r.raw, r.read)
@@ -226,9 +244,13 @@ func (r *reader) sendPending(ctx context.Context, last bool) error {
 	if b == nil {
 		return nil
 	}
-	r.pending = nil
+	r.pending, r.given = nil, true
 	b.last = last
-	return r.send(ctx, b.records(r.source, r.in, r.format, func() { r.buffers.put(b.data) }))
+	records := b.records(r.source, r.in, r.format, func() { r.buffers.put(b.data) })
+	if last && r.atEnd != nil {
+		r.atEnd(records)
+	}
+	return r.send(ctx, records)
 }
 
 // finish ends a file that was read to its end.
@@ -268,6 +290,10 @@ func (r *reader) sendWhole(ctx context.Context, buf []byte, cause error) error {
 func (r *reader) readError(cause error) error {
 	if errors.Is(cause, context.Canceled) {
 		return cause
+	}
+	if errors.Is(cause, blob.ErrChanged) {
+		// What it is now is held against what was read of it, at the checkpoint.
+		return pipeline.TransientFor("changed", fmt.Errorf("%s:%d: %w", r.in.path, r.at.Line, cause))
 	}
 	if r.at.Compressed && !isSystem(cause) {
 		return fmt.Errorf("%s: the compressed file is cut short or damaged in line %d, after %d bytes of its content: %w: copy it again; the next run goes on at the last epoch that was saved",

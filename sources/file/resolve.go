@@ -65,7 +65,8 @@ func (c *cursor) readExtent() (bytes int64, hash digest) {
 }
 
 // matchesContent reports whether an open file begins with all that was read: its content, if it
-// is compressed. short says that it has less.
+// is compressed. short says that it has less. It notes of a file that is done whether it has
+// no more.
 func (c *cursor) matchesContent(ctx context.Context, f storedBytes) (same, short bool, err error) {
 	n, want := c.readExtent()
 	whole, err := f.Range(ctx, 0, -1)
@@ -79,7 +80,11 @@ func (c *cursor) matchesContent(ctx context.Context, f storedBytes) (same, short
 	}
 	defer done()
 	got, ok, err := digestOf(content, n)
-	return ok && got.sum() == want.sum(), !ok, notAStream(err)
+	if same = ok && got.sum() == want.sum(); same && c.Done {
+		_, behind := io.ReadFull(content, make([]byte, 1))
+		c.endsThere = behind == io.EOF
+	}
+	return same, !ok, notAStream(err)
 }
 
 // notAStream leaves out errors about what a file holds: it is another one then.
@@ -123,7 +128,8 @@ func (c *cursor) resume(ctx context.Context, f storedBytes, info fs.FileInfo, pa
 	if err := was.checkUnchanged(f, info.Size(), c.Compressed, verified); err != nil {
 		return false, was.changedError(path, err)
 	}
-	return was.Done && was.Size == c.Size, nil
+	packed := was.Compressed || c.Compressed // and may hold more in as many bytes
+	return was.Done && was.Size == c.Size && (!packed || was.endsThere), nil
 }
 
 // changedError is the error about a file that is no longer what was read of it.
@@ -135,7 +141,7 @@ func (c *cursor) changedError(path string, how error) error {
 // checkUnchanged says how a file of a size is no longer what was read of it; nil = it is.
 func (c *cursor) checkUnchanged(f io.ReaderAt, size int64, packed, verified bool) error {
 	switch {
-	case size < c.Size && !packed:
+	case size < c.Size && !packed && !c.Compressed:
 		return fmt.Errorf("it has %d bytes and had %d", size, c.Size)
 	case !verified:
 		return fmt.Errorf("the first %d bytes of its content, which were read, are others", c.Offset)
@@ -383,7 +389,7 @@ func (r *resolver) findMissing(inputs []input) []input {
 		}
 		more, err := r.rotatedFiles(k, inputs, i, replaced)
 		for range shiftLooks { // names may be shifted right now, one after the other
-			if !errors.Is(err, pipeline.ErrGap) || r.ctx.Err() != nil {
+			if k.at.Tag != "" || !errors.Is(err, pipeline.ErrGap) || r.ctx.Err() != nil {
 				break
 			}
 			time.Sleep(shiftPause)

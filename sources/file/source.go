@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
@@ -97,6 +98,15 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 
 // planReads returns what reads the files from the cursors on.
 func (s *Source) planReads(ctx context.Context, cursors map[string][]byte) (read func(context.Context) error, err error) {
+	progress := listingProgress{source: s}
+	s.files.Listed = progress.listed
+	if s.cfg.Follow && s.files.IsRemote(s.cfg.Path) {
+		f, found, err := s.newObjectFollower(ctx, cursors)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) error { return f.run(ctx, found) }, nil
+	}
 	if s.cfg.Follow {
 		f, err := s.newFollower(cursors)
 		if err != nil {
@@ -105,16 +115,18 @@ func (s *Source) planReads(ctx context.Context, cursors map[string][]byte) (read
 		return f.run, nil
 	}
 	inputs, err := s.list(ctx, cursors)
+	s.waiting.set(nil)
 	if err != nil {
 		return nil, err
 	}
 	var todo []*reader
 	var errs []error
+	moved := map[string][]byte{}
 	for i := range inputs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		r, left, err := s.openReader(ctx, &inputs[i])
+		r, left, err := s.openReader(ctx, &inputs[i], moved)
 		if err != nil && len(errs) < errorsListedMax {
 			errs = append(errs, err)
 		}
@@ -123,7 +135,14 @@ func (s *Source) planReads(ctx context.Context, cursors map[string][]byte) (read
 			todo = append(todo, r)
 		}
 	}
-	return func(ctx context.Context) error { return s.readAll(ctx, todo) }, errors.Join(errs...)
+	return func(ctx context.Context) error {
+		if len(moved) > 0 {
+			if err := s.enqueue(ctx, &pipeline.Records{Source: s.name, Format: &s.format, Positions: moved}); err != nil {
+				return err
+			}
+		}
+		return s.readAll(ctx, todo)
+	}, errors.Join(errs...)
 }
 
 // restoreNumbers goes on counting files behind those that were ever read.
@@ -212,8 +231,9 @@ func workingDir() string {
 }
 
 // openReader returns a reader of the file at its cursor, and the bytes that it has
-// to read; nil = none are left.
-func (s *Source) openReader(ctx context.Context, in *input) (r *reader, left int64, err error) {
+// to read; nil = none are left. Of an object that was written anew with the content that was
+// read it notes the new cursor in moved, so that it need not be compared again.
+func (s *Source) openReader(ctx context.Context, in *input, moved map[string][]byte) (r *reader, left int64, err error) {
 	if !in.info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s: not a regular file", in.path)
 	}
@@ -225,12 +245,21 @@ func (s *Source) openReader(ctx context.Context, in *input) (r *reader, left int
 	if at.Done && at.statUnchanged(in.info) {
 		return nil, 0, nil
 	}
-	f, err := s.files.Open(ctx, in.path)
+	f, err := openFile(ctx, s.files, in.path)
 	if err != nil {
 		return nil, 0, transient(err)
 	}
-	skip, err := at.resume(ctx, f, in.info, in.path, s.now(), in.verified)
+	info, verified := in.info, in.verified
+	if isObject(info) { // it may have been replaced since it was listed
+		info = listing.InfoOf(f.Info())
+		verified = verified && tagOf(info) == tagOf(in.info)
+	}
+	skip, err := at.resume(ctx, f, info, in.path, s.now(), verified)
 	if err = errors.Join(err, f.Close()); err != nil || skip {
+		if skip && isObject(in.info) {
+			at.Done, at.Unended = true, in.at.Unended
+			moved[in.partition] = at.encode()
+		}
 		return nil, 0, transient(err)
 	}
 	left = at.Size
@@ -246,7 +275,8 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 	if in.format != nil {
 		format = in.format
 	}
-	return &reader{in: in, files: s.files, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
+	open := func(ctx context.Context) (blob.Object, error) { return openFile(ctx, s.files, in.path) }
+	return &reader{in: in, open: open, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
 		read: &s.read, send: s.enqueue, buffers: s.buffers, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead}
 }
 
@@ -270,8 +300,23 @@ func (s *Source) Read(ctx context.Context) (*pipeline.Records, error) {
 }
 
 // readAll reads the files and returns why it ended, io.EOF when all are read.
-func (s *Source) readAll(ctx context.Context, readers []*reader) error {
+func (s *Source) readAll(ctx context.Context, readers []*reader) (err error) {
+	var paths []string
+	for _, r := range readers {
+		if isObject(r.in.info) {
+			paths = append(paths, r.in.path)
+		}
+	}
+	ahead := newOpenAhead(ctx, s.files, paths)
+	defer func() {
+		if closeErr := ahead.close(); closeErr != nil && err == io.EOF {
+			err = closeErr
+		}
+	}()
 	for i, r := range readers {
+		if isObject(r.in.info) {
+			r.open = ahead.next
+		}
 		if err := r.run(ctx); err != nil {
 			return err
 		}

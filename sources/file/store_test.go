@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline/blob"
-	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // TestDiskOfFollowerOnly: only what follows files uses the local disk as it is. The rest
@@ -48,15 +47,12 @@ func readStore(t *testing.T, store blob.Store, cfg Config, path string, cursors 
 	t.Helper()
 	cfg.Path = "local"
 	s := testSource(t, cfg, 0)
-	s.cfg.Path = "mem://bucket/" + path // no kind of store can be configured
-	s.files = &listing.Tree{Remote: func(path string) (blob.Store, string, bool) {
-		name, ok := strings.CutPrefix(path, "mem://bucket")
-		return store, strings.TrimPrefix(name, "/"), ok
-	}}
+	s.cfg.Path = memRoot + "/" + path // stores in memory can't be configured
+	s.files = treeOf(store)
 	return readSome(t, s, cursors, -1)
 }
 
-func put(t *testing.T, store blob.Store, name string, content []byte) {
+func put(t testing.TB, store blob.Store, name string, content []byte) {
 	t.Helper()
 	if err := blob.WriteAll(context.Background(), store, name, content, blob.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -244,6 +244,21 @@ func SameMD5(sum []byte, text string) bool {
 	return len(fields) > 0 && (fields[0] == TextOfMD5(sum) || strings.EqualFold(fields[0], hex.EncodeToString(sum)))
 }
 
+// TagSaysMD5 reports whether the entity tag of an object on S3 says that its content has an
+// MD5. Of an object that was written in one request, and not encrypted with a key of the
+// customer, the tag is the MD5; of one that was uploaded in one part, as DynamoDB does it, it
+// is that of the MD5's bytes, and "-1": the example of a manifest in the DynamoDB manual
+// ("DynamoDB table export output format") has both. Of other objects the tag says nothing.
+func TagSaysMD5(tag, text string) bool {
+	sum, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(sum) != md5.Size {
+		return false
+	}
+	tag = strings.ToLower(strings.Trim(tag, `"`))
+	ofSum := md5.Sum(sum)
+	return tag == hex.EncodeToString(sum) || tag == hex.EncodeToString(ofSum[:])+"-1"
+}
+
 // plainJSON says what is wrong with a text that is not the JSON it should be.
 func plainJSON(err error) string {
 	var syntax *json.SyntaxError

@@ -26,7 +26,7 @@ func (t *Tree) Match(ctx context.Context, pattern string) (found []Entry, proble
 		pattern = filepath.ToSlash(filepath.Clean(pattern))
 	}
 	base, rest := doublestar.SplitPattern(pattern)
-	if pattern == rest && !isPattern(rest) || rest == "" || rest == "." || rest == ".." {
+	if pattern == rest && !IsPattern(rest) || rest == "" || rest == "." || rest == ".." {
 		e, err := t.Stat(ctx, fromSlash(pattern))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -65,8 +65,8 @@ func (t *Tree) matchBelow(ctx context.Context, root, pattern string) (found []En
 	return slices.CompactFunc(found, func(a, b Entry) bool { return a.Path == b.Path }), m.problems
 }
 
-// isPattern reports whether a path may match another name than itself.
-func isPattern(path string) bool { return strings.ContainsAny(path, wildcards) }
+// IsPattern reports whether a path may match another name than itself.
+func IsPattern(path string) bool { return strings.ContainsAny(path, wildcards) }
 
 // wildcards are the characters that stand for others in a pattern, or before one of them for
 // that itself.

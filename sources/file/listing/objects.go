@@ -50,20 +50,10 @@ func (t *Tree) ObjectsBelow(root, names string) (o *Objects, ok bool) {
 	return o, true
 }
 
-// NameError says that an object has a name that no path has.
-type NameError struct{ Path string }
-
-// Error says what to do.
-func (e *NameError) Error() string {
-	return e.Path + ": an object of this name can't be read, since no file has such a name: " +
-		"copy it to one without empty parts, parts that are dots, or a slash at the end, or write a pattern that does not match it"
-}
-
 // All yields the objects and folders that the pattern matches, by the bytes of their names;
-// after: only from objects on whose names in the store come after it. It calls listed, unless
-// that is nil, with each count of a thousand names that it has seen. A *NameError is yielded
-// among the others; another error is the last.
-func (o *Objects) All(ctx context.Context, after string, listed func(names int)) iter.Seq2[Entry, error] {
+// after: only objects whose names in the store come after it. It calls listed, unless that is
+// nil, with each name that the store lists. An error is the last that it yields.
+func (o *Objects) All(ctx context.Context, after string, listed func(name string)) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		folders, n := map[string]bool{}, 0
 		for info, err := range o.store.List(ctx, o.inStore+o.literal, blob.ListOptions{Recursive: o.deep, After: after}) {
@@ -71,11 +61,14 @@ func (o *Objects) All(ctx context.Context, after string, listed func(names int))
 				yield(Entry{}, err)
 				return
 			}
-			if n++; listed != nil && n%1000 == 0 {
-				listed(n)
+			if n++; o.tree.Listed != nil && n%1000 == 0 {
+				o.tree.Listed(o.root, n)
+			}
+			if listed != nil {
+				listed(info.Name)
 			}
 			for _, e := range o.matched(info, folders) {
-				if !yield(e, e.Err) {
+				if !yield(e, nil) {
 					return
 				}
 			}
@@ -88,13 +81,6 @@ func (o *Objects) All(ctx context.Context, after string, listed func(names int))
 func (o *Objects) matched(info blob.Info, folders map[string]bool) (found []Entry) {
 	name := strings.TrimPrefix(info.Name, o.inStore)
 	object := strings.TrimSuffix(name, "/")
-	if object != "" && !fs.ValidPath(object) || info.IsFolder() && info.Size > 0 {
-		if clean := strings.TrimPrefix(path.Clean("/"+object), "/"); o.matches(clean) || doublestar.MatchUnvalidated(o.names, object) {
-			at := o.root + "/" + name
-			return []Entry{{Path: at, Err: &NameError{at}}}
-		}
-		return nil
-	}
 	folder := func(at string) {
 		if folders[at] {
 			return
@@ -179,7 +165,7 @@ func (t *Tree) objectsMatch(ctx context.Context, o *Objects) (found []Entry, pro
 	for e, err := range o.All(ctx, "", nil) {
 		if err != nil {
 			problems = append(problems, err)
-			continue
+			break
 		}
 		found = append(found, e)
 	}

@@ -22,6 +22,9 @@ type Tree struct {
 	// path is one of the local disk. A path is `scheme://` and names with slashes
 	// between, of which the first are the store's; nil = all are local.
 	Remote func(path string) (store blob.Store, name string, ok bool)
+	// Listed is told of each thousand names that a pattern below a folder of an object store
+	// was held against, while that goes on; nil = nobody asks.
+	Listed func(folder string, names int)
 }
 
 // Entry is something that has a path: a file, a folder, a pipe, a link that leads nowhere.
@@ -50,6 +53,12 @@ func InfoOf(info blob.Info) fs.FileInfo {
 		return local
 	}
 	return objectInfo{info}
+}
+
+// IsRemote reports whether a path leads to an object store.
+func (t *Tree) IsRemote(path string) bool {
+	_, _, ok := t.remote(path)
+	return ok
 }
 
 func (t *Tree) remote(path string) (store blob.Store, name string, ok bool) {

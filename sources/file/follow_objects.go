@@ -1,0 +1,352 @@
+package file
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/sources/file/listing"
+)
+
+// objectFollower reads objects as they come, one after the other. An object appears when it is
+// whole, and does not grow, but may be replaced or removed. So there is less to find out than
+// of files on a disk: each is read once, and again only if its tag is another one and its
+// content does not begin with what was read. One goroutine uses it.
+type objectFollower struct {
+	source *Source
+	finder *objectFinder
+	known  map[string]*knownObject // by path
+	bySize map[int64][]*knownObject
+	// partitions are those of known objects.
+	partitions map[string]bool
+	// dropped are the partitions whose cursors are dropped with the next records.
+	dropped []string
+
+	unread, toldUnread int      // objects that are there and of which nothing was read yet; -1 = not told
+	caughtUp           []string // partitions that are read to their end, not told yet
+}
+
+// knownObject is what was read of an object, and whether it is still there.
+type knownObject struct {
+	partition string
+	path      string // where it was found last
+	at        cursor
+	seen      int // the last listing of all names that had it
+	// missed counts the listings of all names since then: an object that is renamed while
+	// names are listed may be in none of two places.
+	missed    int
+	goneSince time.Time // zero = it is there
+}
+
+// newObjectFollower lists the objects, so that what keeps them from being listed is said
+// before anything is read. run reads those that it found.
+func (s *Source) newObjectFollower(ctx context.Context, cursors map[string][]byte) (f *objectFollower, found []foundObject, err error) {
+	f = &objectFollower{source: s, known: map[string]*knownObject{}, bySize: map[int64][]*knownObject{}, partitions: map[string]bool{}, toldUnread: -1}
+	if f.finder, err = s.newObjectFinder(ctx); err != nil {
+		return nil, nil, transient(err)
+	}
+	if err := f.restore(cursors); err != nil {
+		return nil, nil, err
+	}
+	l := f.finder.listAll(ctx)
+	if l.err != nil {
+		return nil, nil, fmt.Errorf("path %q: %w", s.cfg.Path, l.err)
+	}
+	if found = f.take(&l); len(found) == 0 && len(f.known) == 0 {
+		s.notify(eventWaiting, fmt.Sprintf("path %q: no object matches yet: waiting for one", s.cfg.Path))
+	}
+	return f, found, nil
+}
+
+// restore takes the objects of a checkpoint. Of several contents of one path the newest counts.
+func (f *objectFollower) restore(cursors map[string][]byte) error {
+	var all []*knownObject
+	for partition, raw := range cursors {
+		at, err := parseCursor(partition, raw)
+		if err != nil {
+			return err
+		}
+		all = append(all, &knownObject{partition: partition, path: cmp.Or(at.Path, partition), at: *at})
+	}
+	slices.SortFunc(all, func(a, b *knownObject) int {
+		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(b.partition, a.partition))
+	})
+	for _, k := range all {
+		if f.known[k.path] != nil {
+			f.dropped = append(f.dropped, k.partition)
+			continue
+		}
+		f.add(k)
+		if k.at.Done {
+			f.caughtUp = append(f.caughtUp, k.partition)
+		}
+	}
+	return nil
+}
+
+func (f *objectFollower) add(k *knownObject) {
+	f.known[k.path], f.partitions[k.partition] = k, true
+	f.bySize[k.at.Size] = append(f.bySize[k.at.Size], k)
+}
+
+func (f *objectFollower) remove(k *knownObject) {
+	if f.known[k.path] == k {
+		delete(f.known, k.path)
+	}
+	delete(f.partitions, k.partition)
+	f.bySize[k.at.Size] = slices.DeleteFunc(f.bySize[k.at.Size], func(o *knownObject) bool { return o == k })
+	if len(f.bySize[k.at.Size]) == 0 {
+		delete(f.bySize, k.at.Size)
+	}
+}
+
+// run follows the objects until ctx ends or one of them can't be read.
+func (f *objectFollower) run(ctx context.Context, found []foundObject) error {
+	tick := time.NewTicker(time.Duration(f.source.cfg.Poll))
+	defer tick.Stop()
+	for {
+		if err := f.read(ctx, found); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		l := f.finder.list(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		found = f.take(&l)
+	}
+}
+
+// take notes what a listing shows: which objects are to be read, the oldest first, and which
+// are gone.
+func (f *objectFollower) take(l *listed) (found []foundObject) {
+	for _, o := range l.found {
+		if k := f.known[o.path]; k != nil {
+			k.seen, k.missed, k.goneSince = f.finder.listings, 0, time.Time{}
+			if k.at.Done && k.at.statUnchanged(o.info) {
+				continue
+			}
+		}
+		if o.info.Size() > 0 {
+			found = append(found, o)
+		}
+	}
+	if l.all && l.err == nil {
+		f.noteGone()
+	}
+	slices.SortStableFunc(found, func(a, b foundObject) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	f.unread = len(found)
+	return found
+}
+
+// noteGone notes which objects the last listing of all names did not have. What was not read
+// of one is lost when another listing does not have it either, under any name; what is known
+// of one is forgotten after forgetAfter.
+func (f *objectFollower) noteGone() {
+	now := f.source.now()
+	for _, k := range f.known {
+		if k.seen == f.finder.listings {
+			continue
+		}
+		if k.missed++; k.missed == 1 {
+			k.goneSince = now
+		}
+		if k.missed == 2 && !k.at.Done {
+			f.reportLost(k.path, k.at.text(), k.at.unreadBytes(), fmt.Sprintf("it was removed after it had been read to line %d", k.at.Line))
+		}
+		if k.missed >= 2 && now.Sub(k.goneSince) >= forgetAfter {
+			f.dropped = append(f.dropped, k.partition)
+			f.remove(k)
+		}
+	}
+	slices.Sort(f.dropped)
+}
+
+// reportLost notifies of an object that was not read to its end, and can't be.
+func (f *objectFollower) reportLost(path, position string, lost int64, how string) {
+	f.source.env.Notify(pipeline.Notice{Event: eventLost, Partition: path, Position: position, Lost: lost, Gap: true,
+		Message: path + ": " + how + ": the records behind that are missing: put them into an object of another name, or begin anew with a new state folder"})
+}
+
+// read reads objects, one after the other.
+func (f *objectFollower) read(ctx context.Context, found []foundObject) (err error) {
+	paths := make([]string, len(found))
+	for i, o := range found {
+		paths[i] = o.path
+	}
+	ahead := newOpenAhead(ctx, f.source.files, paths)
+	defer func() { err = errors.Join(err, ahead.close()) }()
+	for _, o := range found {
+		object, err := ahead.next(ctx)
+		f.unread--
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if k := f.known[o.path]; k == nil { // else a listing shows it
+				f.reportLost(o.path, "", o.info.Size(), fmt.Sprintf("it was removed before it was read, with %d bytes", o.info.Size()))
+			}
+			continue
+		case err != nil:
+			return transient(err)
+		}
+		err = f.readOpen(ctx, object, o.path)
+		if err = errors.Join(err, object.Close()); err != nil {
+			return err
+		}
+	}
+	return f.sendProgress(ctx)
+}
+
+// readOpen reads what is new in an object.
+func (f *objectFollower) readOpen(ctx context.Context, object blob.Object, path string) error {
+	info := listing.InfoOf(object.Info())
+	k, skip, err := f.identify(ctx, object, info, path)
+	if err != nil {
+		return transient(err)
+	}
+	if skip {
+		at := k.at
+		return f.send(ctx, &pipeline.Records{Positions: map[string][]byte{k.partition: at.encode()}})
+	}
+	r := f.source.newReader(&input{partition: k.partition, display: path, path: path, info: info, items: -1}, &k.at)
+	r.send = f.send
+	r.atEnd = func(records *pipeline.Records) { f.caughtUp = append(f.caughtUp, records.Partition) }
+	err = r.readOpen(ctx, object)
+	f.remove(k)
+	k.at = r.at
+	k.at.Size, k.at.Done = info.Size(), err == nil
+	f.add(k)
+	return err
+}
+
+// identify finds out what an object is that was opened, and notes it: one that was read
+// before, under this or another name, or a new one. skip says that nothing in it is new.
+func (f *objectFollower) identify(ctx context.Context, object blob.Object, info fs.FileInfo, path string) (k *knownObject, skip bool, err error) {
+	was := f.known[path]
+	if k, err = f.predecessor(ctx, object, info, path); err != nil {
+		return nil, false, err
+	}
+	if k != nil {
+		at := k.at
+		skip, err := at.resume(ctx, object, info, path, f.source.now(), true)
+		if err == nil {
+			at.Done, at.Unended = skip, skip && k.at.Unended
+			f.remove(k)
+			k.at, k.path, k.missed, k.goneSince = at, path, 0, time.Time{}
+			f.add(k)
+			return k, skip, nil
+		}
+		if isSystem(err) || ctx.Err() != nil || pipeline.Retryable(err) {
+			return nil, false, err
+		}
+		// The last record that was read goes on: the content is another one.
+	}
+	n := &knownObject{partition: f.newPartition(path), path: path, at: cursor{Line: 1, Size: info.Size()}, seen: f.finder.listings}
+	if was != nil {
+		f.replaced(was)
+	}
+	f.add(n)
+	return n, false, nil
+}
+
+// replaced notes that an object has another content, and is read from its start.
+func (f *objectFollower) replaced(was *knownObject) {
+	f.source.notify(eventTruncated, fmt.Sprintf("%s: the object was replaced after it had been read to line %d, by one that does not begin with what was read; it is read from its start",
+		was.path, was.at.Line))
+	if !was.at.Done {
+		f.reportLost(was.path, was.at.text(), was.at.unreadBytes(), fmt.Sprintf("it was replaced after it had been read to line %d", was.at.Line))
+	}
+	f.dropped = append(f.dropped, was.partition)
+	f.remove(was)
+}
+
+// renamedCandidatesMax bounds the objects of one size of which it is asked whether they are
+// still there.
+const renamedCandidatesMax = 8
+
+// predecessor returns what was read before of an object: of the one that has its path, or of
+// one that has its size, and is no longer where it was; nil = nothing was.
+func (f *objectFollower) predecessor(ctx context.Context, object blob.Object, info fs.FileInfo, path string) (*knownObject, error) {
+	candidates := slices.Clone(f.bySize[info.Size()])
+	slices.SortFunc(candidates, func(a, b *knownObject) int {
+		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
+	})
+	if own := f.known[path]; own != nil {
+		candidates = append([]*knownObject{own}, candidates...)
+	}
+	asked := 0
+	for i, k := range candidates {
+		if k.path == path && i > 0 {
+			continue
+		}
+		if k.path != path && k.goneSince.IsZero() {
+			if k.at.Tag != tagOf(info) || asked == renamedCandidatesMax {
+				continue // a copy of what is still there is another object
+			}
+			asked++
+			if _, err := f.source.files.Stat(ctx, k.path); !errors.Is(err, fs.ErrNotExist) {
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
+		same, err := k.at.isContinuedBy(ctx, object, info)
+		if same || err != nil {
+			return k, err
+		}
+	}
+	return nil, nil
+}
+
+// isContinuedBy reports whether an open object begins with all that was read.
+func (c *cursor) isContinuedBy(ctx context.Context, object blob.Object, info fs.FileInfo) (bool, error) {
+	if c.statUnchanged(info) {
+		return true, nil
+	}
+	if n, _ := c.readExtent(); !c.Compressed && info.Size() < n {
+		head, err := part(object, 0, 4)
+		if err != nil || compression(head) == "" {
+			return false, err
+		}
+	}
+	same, _, err := c.matchesContent(ctx, object)
+	return same, err
+}
+
+// newPartition returns a name for the partition of a new object, which no cursor has.
+func (f *objectFollower) newPartition(path string) string {
+	if f.partitions[path] || slices.Contains(f.dropped, path) {
+		return fmt.Sprintf("%s#%d", path, f.source.numbers+1)
+	}
+	return path
+}
+
+// send hands records over, with the partitions whose cursors are to be dropped and with how
+// far the objects are read.
+func (f *objectFollower) send(ctx context.Context, r *pipeline.Records) error {
+	r.Source, r.Format = f.source.name, &f.source.format
+	r.Dropped, f.dropped = f.dropped, nil
+	if len(f.caughtUp) > 0 || f.unread != f.toldUnread {
+		r.Progress = &pipeline.Progress{CaughtUp: f.caughtUp, Unread: f.unread}
+		f.caughtUp, f.toldUnread = nil, f.unread
+	}
+	return f.source.enqueue(ctx, r)
+}
+
+// sendProgress hands over what no records have carried.
+func (f *objectFollower) sendProgress(ctx context.Context) error {
+	if len(f.dropped) == 0 && len(f.caughtUp) == 0 && f.unread == f.toldUnread {
+		return nil
+	}
+	return f.send(ctx, &pipeline.Records{})
+}
