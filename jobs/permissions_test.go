@@ -1,0 +1,129 @@
+package jobs
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/pipeline/awstest"
+)
+
+// rights are what a policy of docs/aws.md is held against.
+type rights struct {
+	world iamWorld
+	// calls makes what the policy is for happen, and returns what was asked.
+	calls func(t *testing.T) []*awstest.Call
+	// excused are actions that are allowed though no call here needs them, with the reason.
+	excused map[string]string
+}
+
+// policyRights has each policy of docs/aws.md, by its heading; what belongs to the other
+// side of a role or a stream is held against the calls too.
+var policyRights = map[string]rights{
+	"To assume a role":        {calls: assumedRole},
+	"The role's trust policy": {calls: assumedRole},
+}
+
+// TestPolicies holds the policies of docs/aws.md against what is called: all of that is
+// allowed, and nothing is that is not called.
+func TestPolicies(t *testing.T) {
+	policies, rows := docPolicies(t, "../docs/aws.md"), loadNeeds(t)
+	for name, r := range policyRights {
+		t.Run(name, func(t *testing.T) {
+			policy := policies[name]
+			if policy == nil {
+				t.Fatalf("docs/aws.md has no policy below this heading, but below %q", slices.Sorted(maps.Keys(policies)))
+			}
+			calls := r.calls(t)
+			needs, err := r.world.needs(rows, calls)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(needs) == 0 {
+				t.Fatal("nothing was called")
+			}
+			for i, s := range policy.Statement {
+				if s.Resource == nil && s.Principal != nil { // a trust policy is of the role that has it
+					policy.Statement[i].Resource = texts{"*"}
+				}
+				wantCondition(t, s, calls)
+			}
+			for _, wrong := range checkPolicy(policy, needs, r.excused) {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+// TestPoliciesAreWellFormed holds all policies of docs/aws.md against the table of actions.
+func TestPoliciesAreWellFormed(t *testing.T) {
+	kinds := map[string]string{} // of the resource that an action is on
+	for _, row := range loadNeeds(t) {
+		kinds[row.action] = row.resource
+	}
+	for name, policy := range docPolicies(t, "../docs/aws.md") {
+		if policy.Version != "2012-10-17" {
+			t.Errorf("%s: version %q", name, policy.Version)
+		}
+		for _, s := range policy.Statement {
+			for _, action := range s.Action {
+				kind := kinds[action]
+				if kind == "" {
+					t.Errorf("%s: %s is no action of AWS's, or testdata/iam/actions.tsv lacks it", name, action)
+				}
+				for _, resource := range s.Resource {
+					if got := arnKind(resource); got != kind {
+						t.Errorf("%s: %s is on a %s, and not on a %s, as %s", name, action, kind, got, resource)
+					}
+				}
+			}
+		}
+	}
+}
+
+// arnKind says what an ARN is one of.
+func arnKind(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" {
+		return "no ARN"
+	}
+	switch kind, _, _ := strings.Cut(parts[5], "/"); {
+	case parts[2] == "s3" && strings.Contains(parts[5], "/"):
+		return "object"
+	case parts[2] == "s3":
+		return "bucket"
+	default:
+		return kind
+	}
+}
+
+// wantCondition holds the one condition that the page has against the calls.
+func wantCondition(t *testing.T, s iamStatement, calls []*awstest.Call) {
+	t.Helper()
+	for _, id := range s.Condition["StringEquals"]["sts:ExternalId"] {
+		for _, call := range calls {
+			if form, err := url.ParseQuery(string(call.Body)); err != nil || form.Get("ExternalId") != id {
+				t.Errorf("%s with the external id %q, the policy wants %q (%v)", call.Operation, form.Get("ExternalId"), id, err)
+			}
+		}
+	}
+}
+
+// assumedRole gets credentials of the page's role.
+func assumedRole(t *testing.T) []*awstest.Call {
+	proxy := awstest.NewHTTPProxy(t, awstest.MiniStack(t).Endpoint)
+	awstest.Setenv(t)
+	t.Setenv("AWS_ENDPOINT_URL_STS", proxy.Endpoint)
+	role := awsapi.AssumeRole{ARN: "arn:aws:iam::210987654321:role/shop-reader", ExternalID: "a1b2c3"}
+	config, err := (&awsapi.Config{Region: iamRegion, AssumeRole: role}).Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Credentials.Retrieve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return proxy.Calls()
+}
