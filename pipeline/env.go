@@ -63,8 +63,11 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	return c
 }
 
-// EventLost is the event of notices of a gap.
-const EventLost = "lost"
+// The events of notices of a gap: that there is one, and that somebody accepts it.
+const (
+	EventLost        = "lost"
+	EventGapAccepted = "gap_accepted"
+)
 
 // Notice is something that happened to a node's input.
 type Notice struct {

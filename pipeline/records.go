@@ -101,7 +101,7 @@ func (r *Records) MarkOf(i int) Mark {
 // partition's order (I4). Consumers share it and must not change it.
 //
 // Without Spans it only reports progress of the source, in no partition or in several: just
-// Source, Format, Progress, Positions and Dropped have a meaning then.
+// Source, Format, Progress, Positions, SaveNow and Dropped have a meaning then.
 type Records struct {
 	Source    string // name of the source node
 	Partition string // a file, a shard: what has a cursor of its own
@@ -144,6 +144,9 @@ type Records struct {
 	// records; without Spans, with the epoch that is open, so at the latest with whatever
 	// Read returns afterwards, and by themselves if there is nothing to come.
 	Positions map[string][]byte
+	// SaveNow, without Spans, ends the epoch that is open, with all that was read before: the
+	// source waits until Committed names these Positions.
+	SaveNow bool
 	// Recheck, when set, is asked about record i when it can't be decoded, before
 	// it becomes a dead letter. ErrReadAgain, wrapped, says that it is no record
 	// as it stands, but several, say: the source can't tell without looking at every

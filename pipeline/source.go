@@ -31,6 +31,8 @@ import (
 //     need a key;
 //   - SizeReporter: jobs, while it runs, for a progress bar;
 //   - WaitReporter: the status page, at any time;
+//   - PartitionReporter: metrics and the status page, at any time;
+//   - GapReporter: the status of a pipeline that does not run;
 //   - OldestReporter: the engine, before Open, of a bounded source that a state has not
 //     read yet;
 //   - Rewinder: the engine, before Open, where a backfill reads again what was read to
@@ -73,6 +75,9 @@ type SourceOptions struct {
 	Env Env
 	// Cursors are those that are saved, by partition.
 	Cursors map[string][]byte
+	// AcceptGap asks a source that saves its gaps to go on behind those that are saved, and
+	// behind those that it finds before it has read anything at a saved cursor.
+	AcceptGap bool
 }
 
 // FormatReporter is a Source whose records can be read again one by one, without it.

@@ -57,6 +57,8 @@ type Config struct {
 	// FromStart reads the sources again when all of them were read to their
 	// end; otherwise the unfinished reading goes on.
 	FromStart bool
+	// AcceptGap is that of pipeline.SourceOptions, until an epoch is saved.
+	AcceptGap bool
 	Mappers   int // goroutines that decode; 0 = one per processor
 	Observer  Observer
 	Log       *slog.Logger

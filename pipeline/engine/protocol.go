@@ -174,7 +174,7 @@ func (m *committer) save(p *preparedEpoch) error {
 		return err
 	}
 	m.checkpoint = next
-	m.c.FromStart = false // an attempt after this one goes on
+	m.c.FromStart, m.c.AcceptGap = false, false // an attempt after this one goes on, and finds gaps of its own
 	m.references.forgetUpTo(p.epoch)
 	m.c.Observer.StepDone("save", m.c.since(started))
 	m.c.Observer.EpochSaved(telemetry.SavedEpoch{

@@ -146,6 +146,10 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 		recs = recs.Slice(n, recs.Len())
 	}
 	s.progress[source].done(in.records)
+	if in.records.SaveNow {
+		s.open.wanted = true
+		return s.endEpoch(ctx)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package partitions
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -14,6 +15,12 @@ type cursor struct {
 	Records int64    `json:"records,omitempty"` // that were read before it
 	Ended   bool     `json:"ended,omitempty"`
 	Parents []string `json:"parents,omitempty"`
+	// ReadUntil is that of pipeline.PartitionPosition; zero = not known.
+	ReadUntil time.Time `json:"read_until,omitzero"`
+	// Gap is what comes next and is gone; nil = nothing is.
+	Gap *gap `json:"gap,omitempty"`
+	// Accepted are the gaps that were accepted, oldest first, at most acceptedMax.
+	Accepted []gap `json:"accepted,omitempty"`
 }
 
 func parseCursor(partition string, raw []byte) (c cursor, err error) {
@@ -29,13 +36,22 @@ func parseCursor(partition string, raw []byte) (c cursor, err error) {
 func (c cursor) encode() []byte {
 	raw, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // numbers and texts always have a JSON form
+		panic(err) // numbers, texts and times of our days always have a JSON form
 	}
 	return raw
 }
 
 // text says for people where the cursor stands.
 func (c cursor) text() string {
+	at := c.placeText()
+	if c.Gap != nil {
+		return at + ", before a gap"
+	}
+	return at
+}
+
+// placeText is text without the gap behind the place.
+func (c cursor) placeText() string {
 	switch {
 	case c.Ended:
 		return fmt.Sprintf("the end, after %d records", c.Records)
@@ -54,13 +70,36 @@ func (c *cursor) setAt(at []byte) error {
 	return nil
 }
 
+// readUntil moves ReadUntil forward. A service's clock may jump back, which makes nothing unread.
+func (c *cursor) readUntil(t time.Time) {
+	if t = t.UTC().Truncate(time.Millisecond); t.After(c.ReadUntil) {
+		c.ReadUntil = t
+	}
+}
+
+// readRecords moves the cursor behind the first n of the records that a read brought; whole and
+// ended hold behind all of them.
+func (c *cursor) readRecords(r *pipeline.Records, n int, whole time.Time, ended bool) {
+	c.Records += int64(n)
+	last := n == r.Len()
+	if r.Arrived != nil && n > 0 && r.Arrived[n-1] > 0 && (!last || whole.IsZero()) {
+		c.readUntil(time.UnixMicro(r.Arrived[n-1]))
+	}
+	if last {
+		c.readUntil(whole)
+		c.Ended = ended
+	}
+}
+
 // after returns a function for the Records.CursorAfter of records that begin at the
-// cursor; ended says that nothing comes behind them.
-func (c cursor) after(r *pipeline.Records, ended bool) func(n int) []byte {
-	own, count := r.CursorAfter, r.Len()
+// cursor; ended says that nothing comes behind them, and whole is the ReadUntil behind all.
+func (c cursor) after(r *pipeline.Records, whole time.Time, ended bool) func(n int) []byte {
+	own := r.CursorAfter
+	read := &pipeline.Records{Spans: r.Spans, Arrived: r.Arrived}
 	return func(n int) []byte {
 		next := c
-		next.At, next.Records, next.Ended = string(own(n)), c.Records+int64(n), ended && n == count
+		next.At = string(own(n))
+		next.readRecords(read, n, whole, ended)
 		return next.encode()
 	}
 }

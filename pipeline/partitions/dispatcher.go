@@ -1,221 +1,163 @@
 package partitions
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// partition is what the dispatcher knows of one. While a worker has it, reader and
-// nothing else is the worker's.
-type partition struct {
-	pipeline.Partition
-	cursor   cursor
-	reader   pipeline.PartitionReader // nil = not open
-	queued   bool                     // its parents have ended: it is in the queue, or with a worker
-	read     bool                     // in this opening
-	caughtUp bool                     // as it was reported last
-	next     time.Time                // when it is read again
-	endedAt  int                      // the number of discoveries that had begun when it ended in this opening
-}
-
-// job is a read of a partition; of none, a discovery. It holds all that the worker may
-// look at, but for the reader.
-type job struct {
-	of        *partition
-	partition pipeline.Partition
-	at        []byte // nil = its start
-	known     map[string]bool
-}
-
-// jobOf returns a read of a partition.
-func jobOf(p *partition) job {
-	j := job{of: p, partition: p.Partition}
-	if p.cursor.At != "" {
-		j.at = []byte(p.cursor.At)
-	}
-	return j
-}
-
-// result is what became of a job.
-type result struct {
-	job
-	read  pipeline.PartitionRecords
-	found []pipeline.Partition
-	err   error
-}
+const (
+	// hangsAfter is how long a read counts as one of Options.Reads.
+	hangsAfter = time.Second
+	// readUntilInterval is the time between two savings of what is known to be read of
+	// quiet partitions. Services keep records for a day or more.
+	readUntilInterval = time.Minute
+)
 
 // dispatcher owns the partitions of one opening.
 type dispatcher struct {
-	source  string
-	input   pipeline.PartitionSource
-	options Options
-	env     pipeline.Env
+	source    string
+	input     pipeline.PartitionSource
+	options   Options
+	env       pipeline.Env
+	acceptGap bool
+	retries   *prometheus.CounterVec // by source and reason
+	gapsOpen  prometheus.Gauge
 
-	jobs    chan job
+	running sync.WaitGroup // reads and discoveries
 	results chan result
+	told    chan map[string][]byte // what Committed was told
+	asked   chan chan pipeline.PartitionReport
+	done    chan struct{} // closed when run has ended
 
-	partitions     map[string]*partition
-	queue          []*partition        // to be read, the one that has waited longest first
-	outbox         []*pipeline.Records // to be handed over
-	busy           int                 // jobs that workers have
-	reportedUnread int
+	lineage
+	outbox     outbox
+	unreadTold int // that was handed over last
+	memory     *memory
+	schedule   schedule
+	turns      int64
+	inFlight   int          // reads
+	begun      []*flight    // reads that count, the oldest first
+	behind     int          // partitions that are scheduled and not caught up
+	unsaved    []*partition // those that wait for Committed
+	quiet      map[*partition]bool
+	quietAt    time.Time // when the ReadUntil of quiet ones was saved last
+	gap        *gap      // that ends the run when it is saved; nil = there is none
 
-	discoveries   int  // that have begun
-	discovering   bool // a worker is at it
-	nextDiscovery time.Time
+	discovering       bool
+	nextDiscovery     time.Time
+	lastDiscovery     time.Time
+	discoveryFailures failures
+	warned            time.Time // when people were told of a failure last
 }
 
-func newDispatcher(source string, input pipeline.PartitionSource, o Options, env pipeline.Env) *dispatcher {
-	return &dispatcher{source: source, input: input, options: o, env: env, jobs: make(chan job), results: make(chan result),
-		partitions: map[string]*partition{}, discoveries: 1}
+// flight is a read that counts as one of Options.Reads.
+type flight struct {
+	of    *partition
+	begun time.Time
 }
 
-// restore takes the cursors of a checkpoint.
+func newDispatcher(source string, input pipeline.PartitionSource, o Options, from pipeline.SourceOptions) *dispatcher {
+	d := &dispatcher{
+		source: source, input: input, options: o, env: from.Env, acceptGap: from.AcceptGap,
+		retries: from.Env.CounterVec(prometheus.CounterOpts{Name: "starlift_source_retries_total",
+			Help: "Reads and discoveries of a source's partitions that had to be tried again."}, "source", "reason"),
+		gapsOpen: from.Env.GaugeVec(prometheus.GaugeOpts{Name: "starlift_source_gaps",
+			Help: "Partitions with a gap that nobody has accepted."}, "source").WithLabelValues(source),
+		results: make(chan result), told: make(chan map[string][]byte), asked: make(chan chan pipeline.PartitionReport), done: make(chan struct{}),
+		lineage: newLineage(), outbox: outbox{source: source}, memory: newMemory(o.MemoryBytes), quiet: map[*partition]bool{}, quietAt: time.Now(),
+	}
+	d.gapsOpen.Set(0)
+	return d
+}
+
+// restore takes the cursors of a checkpoint. A gap that nobody accepts is an error, with on_gap:
+// fail.
 func (d *dispatcher) restore(cursors map[string][]byte) error {
-	for name, raw := range cursors {
-		c, err := parseCursor(name, raw)
+	waits := d.options.OnGap == GapWaits
+	for _, name := range slices.Sorted(maps.Keys(cursors)) {
+		c, err := parseCursor(name, cursors[name])
 		if err != nil {
 			return err
 		}
-		d.partitions[name] = &partition{Partition: pipeline.Partition{Name: name, Parents: c.Parents}, cursor: c}
+		if c.Gap != nil && !d.acceptGap && !waits {
+			return c.Gap.err()
+		}
+		p := &partition{Partition: pipeline.Partition{Name: name, Parents: c.Parents}, cursor: c, acceptGap: d.acceptGap}
+		d.add(p)
+		switch {
+		case c.Gap == nil:
+		case d.acceptGap:
+			d.accept(p)
+		default:
+			d.gapsOpen.Inc()
+			d.env.Notify(c.Gap.notice())
+		}
 	}
 	return nil
 }
 
-// known names the partitions that have a cursor, or were found in this opening.
-func (d *dispatcher) known() map[string]bool {
-	all := make(map[string]bool, len(d.partitions))
-	for name := range d.partitions {
-		all[name] = true
+// accept goes on behind the gap of a partition.
+func (d *dispatcher) accept(p *partition) {
+	g := p.cursor.acceptGap(d.env.Now())
+	d.env.Notify(g.acceptedNotice())
+	if p.cursor.Ended {
+		d.noteEnd(p)
 	}
-	return all
+	d.tell(news{positions: map[string][]byte{p.Name: p.cursor.encode()}, saveNow: true})
 }
 
-// discovered takes the partitions that the last discovery lists.
-func (d *dispatcher) discovered(found []pipeline.Partition) {
-	d.nextDiscovery = time.Now().Add(d.options.DiscoveryInterval)
-	starts, listed := map[string][]byte{}, map[string]bool{}
-	for _, f := range found {
-		listed[f.Name] = true
-		p := d.partitions[f.Name]
-		if p == nil {
-			p = &partition{Partition: f, cursor: cursor{At: string(f.Start), Parents: f.Parents}}
-			d.partitions[f.Name] = p
-			if f.Start != nil {
-				starts[f.Name] = p.cursor.encode()
-			}
-		}
-		p.DisplayName = f.DisplayName
-	}
-	d.enqueueReady()
-	dropped := d.forget(listed)
-	if r := d.progress(starts, dropped, nil); r != nil {
-		d.outbox = append(d.outbox, r)
-	}
+// tell hands over what has changed without records.
+func (d *dispatcher) tell(n news) {
+	d.unreadTold = d.unread
+	d.outbox.tell(n, d.unread)
 }
 
-// enqueueReady queues the partitions whose parents have ended by now, in the order of
-// their names, so that a first reading is the same each time.
-func (d *dispatcher) enqueueReady() {
-	for _, name := range slices.Sorted(maps.Keys(d.partitions)) {
-		p := d.partitions[name]
-		if p.queued || p.cursor.Ended || slices.ContainsFunc(p.Parents, d.stillOpen) {
-			continue
-		}
-		p.queued = true
-		d.queue = append(d.queue, p)
-	}
-}
-
-// stillOpen reports whether a partition is there, or was read, and has not ended (I4).
-func (d *dispatcher) stillOpen(name string) bool {
-	p := d.partitions[name]
-	return p != nil && !p.cursor.Ended
-}
-
-// forget takes out the partitions that have ended, are not listed any longer, and whose
-// children, which a discovery has found that began after the end, are being read.
-func (d *dispatcher) forget(listed map[string]bool) (dropped []string) {
-	for name, p := range d.partitions {
-		if !p.cursor.Ended || listed[name] || p.endedAt >= d.discoveries {
-			continue
-		}
-		waits := false
-		for _, child := range d.partitions {
-			waits = waits || !child.read && !child.cursor.Ended && slices.Contains(child.Parents, name)
-		}
-		if !waits {
-			dropped = append(dropped, name)
-		}
-	}
-	for _, name := range dropped {
-		delete(d.partitions, name)
-	}
-	slices.Sort(dropped)
-	return dropped
-}
-
-// unread counts the partitions of which nothing was read in this opening.
-func (d *dispatcher) unread() (n int) {
-	for _, p := range d.partitions {
-		if !p.read && !p.cursor.Ended {
-			n++
-		}
-	}
-	return n
-}
-
-// progress returns records without Spans that say what has changed; nil = nothing has.
-func (d *dispatcher) progress(positions map[string][]byte, dropped []string, change *pipeline.Progress) *pipeline.Records {
-	unread := d.unread()
-	if len(positions) == 0 && len(dropped) == 0 && change == nil && unread == d.reportedUnread {
-		return nil
-	}
-	if change == nil {
-		change = &pipeline.Progress{}
-	}
-	change.Unread, d.reportedUnread = unread, unread
-	return &pipeline.Records{Source: d.source, Format: &pipeline.Format{}, Progress: change, Positions: positions, Dropped: dropped}
-}
-
-// run assigns reads to workers and hands over what they bring, until ctx ends, something fails,
+// run assigns reads and hands over what they bring, until ctx ends, a gap is saved,
 // or, of a bounded source, all partitions have ended: io.EOF.
 func (d *dispatcher) run(ctx context.Context, out chan<- *pipeline.Records) error {
-	timer := time.NewTimer(d.options.PollInterval)
+	defer close(d.done)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		now := time.Now()
+		wake := d.assign(ctx, now)
 		if done, err := d.finished(); done || err != nil {
 			return err
 		}
-		var jobs chan<- job
-		next, wait := d.nextJob(time.Now())
-		var head *pipeline.Records
-		var handOver chan<- *pipeline.Records
-		if len(d.outbox) > 0 {
-			head, handOver = d.outbox[0], out
-		} else if wait <= 0 {
-			jobs = d.jobs
+		head := d.outbox.head()
+		handOver := out
+		if head == nil {
+			handOver = nil
 		}
-		timer.Reset(max(wait, time.Millisecond))
+		timer.Reset(max(wake.Sub(now), time.Millisecond))
+		var err error
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case jobs <- next:
-			d.assigned(next)
 		case handOver <- head:
-			d.outbox = slices.Delete(d.outbox, 0, 1)
+			d.outbox.taken()
 		case r := <-d.results:
-			if err := d.handle(r); err != nil {
-				return err
-			}
+			err = d.handle(r)
+		case cursors := <-d.told:
+			err = d.saved(cursors)
+		case answer := <-d.asked:
+			answer <- d.report()
+		case <-d.memory.freed:
 		case <-timer.C:
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -223,167 +165,140 @@ func (d *dispatcher) run(ctx context.Context, out chan<- *pipeline.Records) erro
 // finished reports whether nothing will ever come. Partitions that only wait for each
 // other are an error: they would wait for ever.
 func (d *dispatcher) finished() (done bool, err error) {
-	if d.busy > 0 || len(d.queue) > 0 || len(d.outbox) > 0 || d.discoveryWanted() {
+	if d.inFlight > 0 || len(d.schedule) > 0 || len(d.outbox.queue) > 0 || len(d.unsaved) > 0 || d.discovering || d.discoveryWanted() || d.gap != nil {
 		return false, nil
 	}
+	waits := false
 	for name, p := range d.partitions {
-		if !p.cursor.Ended {
+		if !p.cursor.Ended && !d.behindGap(p) {
 			return true, fmt.Errorf("partition %s and others are each other's parents", name)
 		}
+		waits = waits || !p.cursor.Ended
 	}
-	if d.input.Bounded() {
+	if d.input.Bounded() && !waits {
 		return true, io.EOF
 	}
 	return false, nil
 }
 
-// discoveryWanted reports whether a partition has ended since the last discovery began:
-// its children have to be found.
-func (d *dispatcher) discoveryWanted() bool {
-	for _, p := range d.partitions {
-		if p.cursor.Ended && p.endedAt >= d.discoveries {
-			return true
-		}
+// assign starts what is to be done now, and returns when there may be more to do.
+func (d *dispatcher) assign(ctx context.Context, now time.Time) (wake time.Time) {
+	if d.gap != nil {
+		return now.Add(time.Hour) // until it is saved
 	}
-	return false
+	d.saveReadUntil(now)
+	wake = d.quietAt.Add(readUntilInterval)
+	at := d.nextDiscovery
+	if d.discoveryWanted() && d.discoveryFailures.count == 0 {
+		at = d.lastDiscovery.Add(d.options.DiscoveryInterval / 30)
+	}
+	switch {
+	case d.discovering:
+	case at.After(now):
+		wake = earlier(wake, at)
+	default:
+		d.discover(ctx, now)
+	}
+	for p := d.schedule.first(); p != nil; p = d.schedule.first() {
+		if p.next.After(now) {
+			return earlier(wake, p.next)
+		}
+		if free := d.freeFlight(now); free.After(now) {
+			return earlier(wake, free)
+		}
+		p.allowance = d.memory.allowance(p, d.behind)
+		if !d.memory.reserve(p.allowance) {
+			return wake // until some is freed, or a read has ended
+		}
+		d.startRead(ctx, d.schedule.takeFirst(), now)
+	}
+	return wake
 }
 
-// nextJob returns the job to assign next, and how long to wait until then.
-func (d *dispatcher) nextJob(now time.Time) (next job, wait time.Duration) {
-	wait = d.nextDiscovery.Sub(now)
-	if d.discovering {
-		wait = time.Hour
-	} else if wait <= 0 || d.discoveryWanted() {
-		return job{known: d.known()}, 0
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
-	for _, p := range d.queue {
-		if left := p.next.Sub(now); left <= 0 {
-			return jobOf(p), 0
-		} else if left < wait {
-			wait = left
-		}
-	}
-	return job{}, max(wait, time.Nanosecond)
+	return a
 }
 
-// assigned notes that a worker has taken a job.
-func (d *dispatcher) assigned(j job) {
-	d.busy++
-	if j.of == nil {
-		d.discoveries, d.discovering = d.discoveries+1, true
+// startRead starts a read of a partition, for which memory is reserved.
+func (d *dispatcher) startRead(ctx context.Context, p *partition, now time.Time) {
+	p.begun = now
+	d.inFlight++
+	d.begun = append(d.begun, &flight{p, now})
+	info, at, allowance := p.Partition, d.position(p), p.allowance
+	d.start(ctx, func() result { return d.read(ctx, p, info, at, allowance) })
+}
+
+// freeFlight returns when a further read may begin, now or later, and takes those that
+// hang out of the count.
+func (d *dispatcher) freeFlight(now time.Time) time.Time {
+	d.begun = slices.DeleteFunc(d.begun, func(f *flight) bool {
+		over := !f.of.begun.Equal(f.begun)
+		return over || now.Sub(f.begun) >= hangsAfter
+	})
+	if len(d.begun) < d.options.Reads {
+		return now
+	}
+	return d.begun[0].begun.Add(hangsAfter)
+}
+
+func (d *dispatcher) discover(ctx context.Context, now time.Time) {
+	known := d.names()
+	d.discoveries, d.discovering, d.lastDiscovery = d.discoveries+1, true, now
+	d.start(ctx, func() (r result) {
+		r.found, r.err = d.input.Discover(ctx, known)
+		return r
+	})
+}
+
+// position returns where a partition is to be read on.
+func (d *dispatcher) position(p *partition) (at pipeline.PartitionPosition) {
+	if p.cursor.At != "" {
+		at.Cursor = []byte(p.cursor.At)
+	}
+	if at.ReadUntil = p.cursor.ReadUntil; at.ReadUntil.IsZero() {
+		at.ReadUntil = d.parentsReadUntil(p)
+	}
+	return at
+}
+
+// saveReadUntil saves from time to time what is known to be read of quiet partitions.
+func (d *dispatcher) saveReadUntil(now time.Time) {
+	if now.Sub(d.quietAt) < readUntilInterval {
 		return
 	}
-	d.queue = slices.DeleteFunc(d.queue, func(p *partition) bool { return p == j.of })
+	d.quietAt = now
+	positions := map[string][]byte{}
+	for p := range d.quiet {
+		positions[p.Name] = p.cursor.encode()
+	}
+	if clear(d.quiet); len(positions) > 0 {
+		d.tell(news{positions: positions})
+	}
 }
 
-// handle goes on with the result of a job.
-func (d *dispatcher) handle(r result) error {
-	d.busy--
-	var gap *pipeline.GapError
-	switch {
-	case r.of == nil && r.err != nil:
-		return fmt.Errorf("discovery of partitions: %w", r.err)
-	case r.of == nil:
-		d.discovering = false
-		d.discovered(r.found)
-		return nil
-	case errors.As(r.err, &gap) && r.read.Records != nil:
-		return fmt.Errorf("partition %s gives records together with a gap, which come before it", r.of.Name) // they would be lost (I3)
-	case errors.As(r.err, &gap) && !d.input.Bounded():
-		return d.handleGap(r.of, gap)
-	case r.err != nil && !ended(r.err):
-		return fmt.Errorf("partition %s: %w", r.of.Name, r.err)
-	}
-	return d.handleRead(r.of, r.read, ended(r.err))
-}
-
-// handleGap reports what is lost, and goes on behind it.
-func (d *dispatcher) handleGap(p *partition, gap *pipeline.GapError) error {
-	name, position := p.displayName(), p.cursor.text()
-	if gap.Position != "" {
-		position = gap.Position
-	}
-	d.env.Notify(pipeline.Notice{Event: pipeline.EventLost, Message: gap.Error(), Partition: name, Position: position, Lost: gap.Lost, Gap: true})
-	if gap.Resume == nil {
-		return d.handleRead(p, pipeline.PartitionRecords{}, true)
-	}
-	return d.handleRead(p, pipeline.PartitionRecords{Cursor: gap.Resume}, false)
-}
-
-// displayName returns what people call the partition.
-func (p *partition) displayName() string {
-	if p.DisplayName != "" {
-		return p.DisplayName
-	}
-	return p.Name
-}
-
-// handleRead hands over what was read of a partition, and queues it, or its children.
-func (d *dispatcher) handleRead(p *partition, read pipeline.PartitionRecords, end bool) error {
-	before, at := p.cursor, read.Cursor
-	records := read.Records
-	if records != nil && records.Len() == 0 {
-		if records.Free != nil {
-			records.Free()
+// saved goes on where something waited to be saved.
+func (d *dispatcher) saved(cursors map[string][]byte) error {
+	now := time.Now()
+	d.unsaved = slices.DeleteFunc(d.unsaved, func(p *partition) bool {
+		if !bytes.Equal(cursors[p.Name], p.unsaved) {
+			return false
 		}
-		records = nil
-	}
-	if records != nil {
-		at = records.CursorAfter(records.Len())
-		p.cursor.Records += int64(records.Len())
-	}
-	if at != nil {
-		if err := p.cursor.setAt(at); err != nil {
-			return fmt.Errorf("partition %s: %w", p.Name, err)
+		p.unsaved = nil
+		if p.cursor.Gap == nil {
+			d.enqueueReady(p, now)
 		}
-	}
-	p.cursor.Ended = end
-	change := d.progressOf(p, records != nil, read.CaughtUp || end)
-	if records != nil {
-		records.Source, records.Partition, records.DisplayName = d.source, p.Name, p.DisplayName
-		records.First, records.CursorAfter = before.Records, before.after(records, end)
-		if change != nil || d.unread() != d.reportedUnread {
-			records.Progress = d.progress(nil, nil, change).Progress
-		}
-		d.outbox = append(d.outbox, records)
-	} else {
-		var positions map[string][]byte
-		if p.cursor.At != before.At || end {
-			positions = map[string][]byte{p.Name: p.cursor.encode()}
-		}
-		if r := d.progress(positions, nil, change); r != nil {
-			d.outbox = append(d.outbox, r)
-		}
-	}
-	if end {
-		p.endedAt = d.discoveries
-		d.enqueueReady()
-		return nil
-	}
-	p.next = time.Time{}
-	if read.CaughtUp {
-		p.next = time.Now().Add(d.options.PollInterval)
-	}
-	d.queue = append(d.queue, p)
-	return nil
-}
-
-// progressOf returns what has changed in how far a partition is read; nil = nothing has. The
-// engine counts a partition that gave records as behind until a Progress says otherwise.
-func (d *dispatcher) progressOf(p *partition, records, caughtUp bool) *pipeline.Progress {
-	first := !p.read
-	was := p.caughtUp && !records
-	p.read, p.caughtUp = true, caughtUp
-	switch {
-	case caughtUp && (first || !was):
-		return &pipeline.Progress{CaughtUp: []string{p.Name}}
-	case !caughtUp && !records && (first || was):
-		return &pipeline.Progress{Behind: []string{p.Name}}
+		return true
+	})
+	if d.gap != nil && len(d.unsaved) == 0 {
+		return fmt.Errorf("%w: %w", pipeline.ErrGap, d.gap.err())
 	}
 	return nil
 }
 
-// closeReaders closes what is open, when nobody works any longer.
+// closeReaders closes what is open, when no read is in flight any longer.
 func (d *dispatcher) closeReaders() error {
 	var errs []error
 	for _, p := range d.partitions {

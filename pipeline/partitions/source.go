@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -29,29 +28,42 @@ type Options struct {
 	Reads             int           // at the same time, without those that take long; 64
 	PollInterval      time.Duration // after which one is read again that was caught up, where it says nothing else; one second
 	DiscoveryInterval time.Duration // between two discoveries while none has ended; thirty seconds
+	OpenTimeout       time.Duration // of an opening while the service can't be reached; two minutes
 }
 
-// Source reads a PartitionSource. It implements pipeline.Source.
+// Source reads a PartitionSource. It implements pipeline.Source, PartitionReporter and
+// GapReporter.
 type Source struct {
 	name    string
 	input   pipeline.PartitionSource
 	options Options
 
-	open       bool
-	out        chan *pipeline.Records
-	err        error // why out was closed; read after that
-	cancel     context.CancelFunc
-	running    sync.WaitGroup
-	dispatcher *dispatcher
+	open bool
+	out  chan *pipeline.Records
+	err  error // why out was closed; read after that
+	// stop ends what Open has started, and ended is closed then.
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	mu         sync.Mutex
+	dispatcher *dispatcher // nil = not open
+	opening    failures    // of an opening that goes on
 }
 
-var _ pipeline.Source = (*Source)(nil)
+var (
+	_ pipeline.Source            = (*Source)(nil)
+	_ pipeline.PartitionReporter = (*Source)(nil)
+	_ pipeline.GapReporter       = (*Source)(nil)
+)
 
 // New returns a source of this name, as the pipeline file has it.
 func New(name string, input pipeline.PartitionSource, o Options) *Source {
-	o.Reads = cmp.Or(o.Reads, 8)
+	o.OnGap = cmp.Or(o.OnGap, GapFails)
+	o.MemoryBytes = cmp.Or(o.MemoryBytes, 64<<20)
+	o.Reads = cmp.Or(o.Reads, 64)
 	o.PollInterval = cmp.Or(o.PollInterval, time.Second)
 	o.DiscoveryInterval = cmp.Or(o.DiscoveryInterval, 30*time.Second)
+	o.OpenTimeout = cmp.Or(o.OpenTimeout, 2*time.Minute)
 	return &Source{name: name, input: input, options: o}
 }
 
@@ -67,34 +79,109 @@ func (s *Source) CursorText(partition string, raw []byte) string {
 	return c.text()
 }
 
-// Open connects, discovers the partitions, and begins to read ahead.
+// Gaps implements pipeline.GapReporter.
+func (s *Source) Gaps(cursors map[string][]byte) (all []pipeline.Gap, err error) {
+	for name, raw := range cursors {
+		c, err := parseCursor(name, raw)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c.gaps()...)
+	}
+	sortGaps(all)
+	return all, nil
+}
+
+// Report implements pipeline.PartitionReporter.
+func (s *Source) Report() (r pipeline.PartitionReport) {
+	s.mu.Lock()
+	d := s.dispatcher
+	if d == nil && s.opening.count > 0 {
+		r.Problems = []pipeline.SourceProblem{s.opening.problem("")}
+	}
+	s.mu.Unlock()
+	if d == nil {
+		return r
+	}
+	answer := make(chan pipeline.PartitionReport, 1)
+	select {
+	case d.asked <- answer:
+		return <-answer
+	case <-d.done:
+		return r
+	}
+}
+
+// Open connects, discovers the partitions, and begins to read ahead. While the service can't be
+// reached it tries again, for Options.OpenTimeout.
 func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	if s.open {
 		return fmt.Errorf("source %s: opened twice", s.name)
 	}
-	d := newDispatcher(s.name, s.input, s.options, o.Env)
+	d := newDispatcher(s.name, s.input, s.options, o)
 	if err := d.restore(o.Cursors); err != nil {
 		return err
 	}
 	s.open = true // so that Close frees what Connect takes
-	if err := s.input.Connect(ctx, o.Env); err != nil {
+	found, err := s.connect(ctx, d)
+	if err != nil {
 		return err
 	}
-	found, err := s.input.Discover(ctx, d.known())
-	if err != nil {
-		return fmt.Errorf("discovery of partitions: %w", err)
-	}
-	d.discovered(found)
-	working, cancel := context.WithCancel(context.Background())
-	s.cancel, s.dispatcher, s.out = cancel, d, make(chan *pipeline.Records)
-	for range s.options.Reads {
-		s.running.Go(func() { d.work(working) })
-	}
-	s.running.Go(func() {
+	now := time.Now()
+	d.open(found, now)
+	working, stop := context.WithCancel(context.Background())
+	s.stop, s.out, s.ended = stop, make(chan *pipeline.Records), make(chan struct{})
+	s.setDispatcher(d)
+	go func() {
+		defer close(s.ended)
 		s.err = d.run(working, s.out)
+		stop()
+		d.running.Wait()
+		s.err = errors.Join(s.err, d.closeReaders())
 		close(s.out)
-	})
+	}()
 	return nil
+}
+
+// connect connects and discovers, again and again while that may help.
+func (s *Source) connect(ctx context.Context, d *dispatcher) (found []pipeline.Partition, err error) {
+	began := time.Now()
+	defer func() { s.opened(d) }()
+	for {
+		if err = s.input.Connect(ctx, d.env); err == nil {
+			if found, err = s.input.Discover(ctx, d.names()); err == nil {
+				return found, nil
+			}
+			err = fmt.Errorf("discovery of partitions: %w", err)
+		}
+		if !pipeline.Retryable(err) || time.Since(began) >= s.options.OpenTimeout || ctx.Err() != nil {
+			return nil, err
+		}
+		if err := s.input.Close(); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		wait := d.failed(&s.opening, "", err, time.Now())
+		s.mu.Unlock()
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// opened notes that no opening goes on any longer.
+func (s *Source) opened(d *dispatcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d.recovered(&s.opening, "")
+}
+
+func (s *Source) setDispatcher(d *dispatcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dispatcher = d
 }
 
 // Read implements pipeline.Source.
@@ -116,17 +203,31 @@ func (s *Source) Read(ctx context.Context) (*pipeline.Records, error) {
 	}
 }
 
-// Committed does nothing: see pipeline.PartitionSource.
-func (s *Source) Committed(context.Context, map[string][]byte) error { return nil }
+// Committed goes on with what waited for that: see Records.SaveNow.
+func (s *Source) Committed(ctx context.Context, cursors map[string][]byte) error {
+	s.mu.Lock()
+	d := s.dispatcher
+	s.mu.Unlock()
+	if d == nil || len(cursors) == 0 {
+		return nil
+	}
+	select {
+	case d.told <- cursors:
+	case <-d.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
 
 // Close implements pipeline.Source.
 func (s *Source) Close() error {
+	s.setDispatcher(nil)
 	var errs []error
-	if s.cancel != nil {
-		s.cancel()
-		s.running.Wait()
-		errs = append(errs, s.dispatcher.closeReaders())
-		s.cancel, s.out, s.dispatcher = nil, nil, nil
+	if s.stop != nil {
+		s.stop()
+		<-s.ended
+		s.stop, s.out = nil, nil
 	}
 	if s.open {
 		s.open = false
@@ -134,6 +235,3 @@ func (s *Source) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// ended reports whether an error is only the end of a partition.
-func ended(err error) bool { return errors.Is(err, io.EOF) }

@@ -71,6 +71,11 @@ func readUntil(t *testing.T, s pipeline.Source, cursors map[string][]byte, done 
 		if r.Len() > 0 {
 			cursors[r.Partition] = r.CursorAfter(r.Len())
 		}
+		if r.SaveNow {
+			if err := s.Committed(ctx, maps.Clone(cursors)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if done(r) {
 			return
 		}
@@ -109,15 +114,15 @@ func TestForgets(t *testing.T) {
 	}
 
 	// One whose child was never read stays, though it is gone.
-	d := newDispatcher("stream", stream.Reader(false), Options{}, pipeline.NewEnv())
+	d := newDispatcher("stream", stream.Reader(false), Options{}, pipeline.SourceOptions{Env: pipeline.NewEnv()})
 	if err := d.restore(map[string][]byte{a.Name: cursor{Ended: true}.encode(), c.Name: cursor{Parents: []string{a.Name}}.encode()}); err != nil {
 		t.Fatal(err)
 	}
-	found, err := d.input.Discover(t.Context(), d.known())
+	found, err := d.input.Discover(t.Context(), d.names())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.discovered(found); d.partitions[a.Name] == nil {
+	if d.open(found, time.Now()); d.partitions[a.Name] == nil {
 		t.Error("a parent was forgotten before its child was read")
 	}
 }
@@ -151,23 +156,6 @@ func TestLatest(t *testing.T) {
 	want := append(slices.Clone(stream.Want()[0].Records[3:]), stream.Want()[2].Records...)
 	if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("it read %v, want %v", got, want)
-	}
-}
-
-// TestGone: a shard that is gone before it was read to its end is a gap, told with its
-// place; its children are read.
-func TestGone(t *testing.T) {
-	stream := &sourcetest.Stream{}
-	a := stream.Add(4)
-	b := stream.Add(1, a)
-	stream.Remove(a)
-	cursors := map[string][]byte{a.Name: cursor{At: "2", Records: 2}.encode()}
-	s := sourceOf(stream, false)
-	notices := openAt(t, s, cursors)
-	readUntil(t, s, cursors, func(r *pipeline.Records) bool { return r.Partition == b.Name })
-	closeIt(t, s, stream)
-	if n := <-notices; !n.Gap || n.Partition != a.Name || n.Position != "2, after 2 records" {
-		t.Errorf("the notice is %+v", n)
 	}
 }
 

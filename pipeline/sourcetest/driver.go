@@ -40,14 +40,20 @@ type sourceDriver struct {
 // open opens a source at cursors.
 func open(t testing.TB, s pipeline.Source, cursors map[string][]byte) (*sourceDriver, error) {
 	t.Helper()
+	return openWith(t, s, pipeline.SourceOptions{Cursors: cursors})
+}
+
+// openWith opens a source.
+func openWith(t testing.TB, s pipeline.Source, o pipeline.SourceOptions) (*sourceDriver, error) {
+	t.Helper()
+	cursors := o.Cursors
 	r := &sourceDriver{t: t, source: s, cursors: maps.Clone(cursors), notices: make(chan pipeline.Notice, 100)}
 	if r.cursors == nil {
 		r.cursors = map[string][]byte{}
 	}
-	env := pipeline.NewEnv()
-	env.Notify = func(n pipeline.Notice) { r.notices <- n }
-	err := s.Open(t.Context(), pipeline.SourceOptions{Env: env, Cursors: maps.Clone(cursors)})
-	return r, err
+	o.Env, o.Cursors = pipeline.NewEnv(), maps.Clone(cursors)
+	o.Env.Notify = func(n pipeline.Notice) { r.notices <- n }
+	return r, s.Open(t.Context(), o)
 }
 
 func mustOpen(t testing.TB, s pipeline.Source, cursors map[string][]byte) *sourceDriver {
@@ -84,8 +90,12 @@ func (r *sourceDriver) read(ctx context.Context) error {
 		r.t.Fatalf("records of source %q, partition %q, without what they need", batch.Source, batch.Partition)
 	}
 	r.batch, r.rest = batch, batch
-	if batch.Len() == 0 {
-		r.move(batch)
+	if batch.Len() > 0 {
+		return nil
+	}
+	r.move(batch)
+	if batch.SaveNow {
+		return r.source.Committed(ctx, maps.Clone(r.cursors))
 	}
 	return nil
 }

@@ -2,36 +2,57 @@ package sourcetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // Stream is a stream in memory whose shards split, merge and lose their oldest
-// records. Tests wrap what Reader returns into a source, and so make an Input of it.
+// records. Tests wrap what Reader returns into a source, and so make an Input of it. Record n
+// arrives n seconds after Epoch. Set the exported fields before it is read.
 type Stream struct {
+	// SilentTrims makes a place that was trimmed be taken for the oldest record that is left, as some
+	// services do: only the time up to which a shard was read tells then. Otherwise it is refused.
+	SilentTrims bool
+	// NamesChildren makes the end of a shard name its children.
+	NamesChildren bool
+	// EmptyPages is the number of pages without records, though more is to come, before each
+	// that has some.
+	EmptyPages int
+	// Fault, when set, is called before each answer: an error is the answer, and it may wait.
+	// shard is empty for a discovery.
+	Fault func(ctx context.Context, shard string) error
+
 	mu      sync.Mutex
 	shards  []*Shard // parents before their children
+	byName  map[string]*Shard
 	bounded bool
 	records int
-	readers int // that are open
+	readers int   // that are open
+	reads   int   // answers of shards so far
+	held    int64 // bytes of records that were given and not freed
+	heldMax int64
 }
+
+// Epoch is when a Stream began.
+var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Shard is a shard of a Stream. The place of a record among all that it ever had is the
 // record's sequence number.
 type Shard struct {
 	pipeline.Partition
-	records []string
-	trimmed int  // of records, from the first on
-	closed  bool // nothing is added
-	gone    bool // it is not listed any longer
+	records  []string
+	times    []time.Time // when they arrived
+	trimmed  int         // of records, from the first on
+	closed   bool        // nothing is added
+	gone     bool        // it is not listed any longer
+	unlisted bool        // it is not listed yet
 }
 
 // NewStream returns a stream of shards that were split and merged, with some records; a
@@ -57,9 +78,50 @@ func (s *Stream) Add(records int, parents ...*Shard) *Shard {
 		p.Parents = append(p.Parents, parent.Name)
 	}
 	s.shards = append(s.shards, p)
+	if s.byName == nil {
+		s.byName = map[string]*Shard{}
+	}
+	s.byName[p.Name] = p
 	s.mu.Unlock()
 	s.Put(p, records)
 	return p
+}
+
+// Hide keeps a shard from being listed, or lists it.
+func (s *Stream) Hide(p *Shard, hidden bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.unlisted = hidden
+}
+
+// TrimTo takes the oldest records out of a shard, so that n are gone in all.
+func (s *Stream) TrimTo(p *Shard, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.trimmed = n
+}
+
+// Reads returns how many answers shards have given.
+func (s *Stream) Reads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads
+}
+
+// Held returns the bytes of records that were given and not freed, and the most there were.
+func (s *Stream) Held() (now, most int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held, s.heldMax
+}
+
+// PutBytes adds a record of a size to a shard.
+func (s *Stream) PutBytes(p *Shard, size int) {
+	s.Put(p, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := &p.records[len(p.records)-1]
+	*last = strings.TrimSuffix(*last, "}") + `,"pad":"` + strings.Repeat("x", max(size-len(*last), 0)) + `"}`
 }
 
 // Put adds records to a shard: JSON objects of an item, and a time and n that rise.
@@ -68,6 +130,7 @@ func (s *Stream) Put(p *Shard, records int) {
 	defer s.mu.Unlock()
 	for range records {
 		s.records++
+		p.times = append(p.times, Epoch.Add(time.Duration(s.records)*time.Second))
 		p.records = append(p.records, fmt.Sprintf(`{"item":"i%d","time":%d,"n":%d}`, s.records%7, s.records, s.records))
 	}
 }
@@ -128,91 +191,9 @@ func (s *Stream) Resize(r *rand.Rand) {
 	}
 }
 
-// Reader returns what reads the stream: all that a source of shards has to know. With
-// latest it begins at the newest records.
-func (s *Stream) Reader(latest bool) pipeline.PartitionSource { return &streamReader{s, latest} }
-
-type streamReader struct {
-	*Stream
-	latest bool
-}
-
-func (s *streamReader) Bounded() bool                               { return s.bounded }
-func (s *streamReader) Connect(context.Context, pipeline.Env) error { return nil }
-func (s *streamReader) Close() error                                { return nil }
-
-func (s *streamReader) Discover(_ context.Context, known map[string]bool) (found []pipeline.Partition, err error) {
+// Shards returns the shards, parents before their children.
+func (s *Stream) Shards() []*Shard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.shards {
-		f := p.Partition
-		if s.latest && len(known) == 0 {
-			if p.closed {
-				continue
-			}
-			f.Start = strconv.AppendInt(nil, int64(len(p.records)), 10)
-		}
-		if !p.gone {
-			found = append(found, f)
-		}
-	}
-	return found, nil
-}
-
-func (s *streamReader) OpenPartition(_ context.Context, p pipeline.Partition, from pipeline.PartitionPosition) (pipeline.PartitionReader, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := slices.IndexFunc(s.shards, func(other *Shard) bool { return other.Name == p.Name })
-	if at < 0 || s.shards[at].gone {
-		return nil, &pipeline.GapError{Partition: p.Name, Err: errors.New("the shard is gone")}
-	}
-	r := &shardReader{stream: s.Stream, shard: s.shards[at]}
-	if cursor := from.Cursor; cursor != nil {
-		var err error
-		if r.next, err = strconv.Atoi(string(cursor)); err != nil {
-			return nil, err
-		}
-	}
-	s.readers++
-	return r, nil
-}
-
-// shardReader reads a shard, two records at a time.
-type shardReader struct {
-	stream *Stream
-	shard  *Shard
-	next   int
-}
-
-func (r *shardReader) Close() error {
-	r.stream.mu.Lock()
-	defer r.stream.mu.Unlock()
-	r.stream.readers--
-	return nil
-}
-
-func (r *shardReader) Read(context.Context, int) (read pipeline.PartitionRecords, err error) {
-	r.stream.mu.Lock()
-	defer r.stream.mu.Unlock()
-	all := r.shard.records
-	if r.next < r.shard.trimmed {
-		return read, &pipeline.GapError{Partition: r.shard.Name, Err: fmt.Errorf("%d records are gone", r.shard.trimmed-r.next),
-			Resume: strconv.AppendInt(nil, int64(r.shard.trimmed), 10)}
-	}
-	first, texts := r.next, all[r.next:min(r.next+2, len(all))]
-	if r.next += len(texts); len(texts) > 0 {
-		read.Records = &pipeline.Records{Format: &pipeline.Format{Encoding: pipeline.DynamoDBCDC},
-			CursorAfter:  func(n int) []byte { return strconv.AppendInt(nil, int64(first+n), 10) },
-			PositionText: func(i int) string { return strconv.Itoa(first + i) }}
-		for _, text := range texts {
-			from := len(read.Records.Data)
-			read.Records.Data = append(read.Records.Data, text...)
-			read.Records.Spans = append(read.Records.Spans, pipeline.Span{Start: uint32(from), End: uint32(from + len(text))})
-		}
-	}
-	read.CaughtUp = r.next == len(all)
-	if read.CaughtUp && r.shard.closed {
-		err = io.EOF
-	}
-	return read, err
+	return slices.Clone(s.shards)
 }

@@ -106,7 +106,14 @@ func testEveryCursor(t *testing.T, in Input) {
 // testKills: whatever was read and not saved is read again, as often as it is, and what
 // is saved is told and never comes again; meanwhile the input grows.
 func testKills(t *testing.T, in Input, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 1))
+	if RunRandom(t, rand.New(rand.NewPCG(seed, 1)), in); t.Failed() {
+		t.Fatalf("seed %d", seed)
+	}
+}
+
+// RunRandom kills and opens sources of the input at random, keeping a random part of what
+// each has given, while the input grows, until all was read; then it compares with what the input has.
+func RunRandom(t *testing.T, rng *rand.Rand, in Input) {
 	a := newAccount()
 	var saved map[string][]byte
 	s := in.Source(t)
@@ -136,17 +143,15 @@ func testKills(t *testing.T, in Input, seed uint64) {
 		}
 		if keep > 0 && rng.IntN(2) == 0 {
 			if err := s.Committed(t.Context(), saved); err != nil {
-				t.Fatalf("seed %d: telling: %v", seed, err)
+				t.Fatalf("telling: %v", err)
 			}
 		}
 		r.close()
 		if t.Failed() || round > 1000 {
-			t.Fatalf("seed %d, round %d", seed, round)
+			t.Fatalf("round %d", round)
 		}
 	}
-	if a.check(t, in.Want()); t.Failed() {
-		t.Fatalf("seed %d", seed)
-	}
+	a.check(t, in.Want())
 }
 
 // testLife: a source can be told before it is read, while it waits, and of nothing; it can
@@ -216,7 +221,7 @@ func testTexts(t *testing.T, in Input) {
 }
 
 // testTrim: records that are gone before they were read are a gap: the end of a bounded
-// source, and a notice of another one, which goes on.
+// source, and of one that saves its gaps; a notice of another one, which goes on.
 func testTrim(t *testing.T, in Input) {
 	want := in.Want()
 	r := mustOpen(t, in.Source(t), nil)
@@ -235,15 +240,24 @@ func testTrim(t *testing.T, in Input) {
 		t.Fatal("nothing was lost")
 	}
 	s := in.Source(t)
+	if saves, ok := s.(pipeline.GapReporter); ok {
+		saved = takeToGap(t, a, in, s, saved)
+		if !s.Bounded() {
+			checkSavedGap(t, in, saves, saved)
+		}
+		r, err := openWith(t, in.Source(t), pipeline.SourceOptions{Cursors: saved, AcceptGap: true})
+		if err != nil {
+			t.Fatalf("opened with the gap accepted: %v", err)
+		}
+		defer r.close()
+		for _, one := range r.take(count(want) - len(a.order) - len(lost)) {
+			a.add(t, one)
+		}
+		a.check(t, want, lost...)
+		return
+	}
 	if s.Bounded() {
-		r, err := open(t, s, saved)
-		for err == nil {
-			_, err = r.next(t.Context())
-		}
-		if !errors.Is(err, pipeline.ErrGap) || errors.Is(err, io.EOF) {
-			t.Errorf("after a loss: %v, want a gap", err)
-		}
-		r.close()
+		takeToGap(t, a, in, s, saved)
 		return
 	}
 	r = mustOpen(t, s, saved)
@@ -259,5 +273,45 @@ func testTrim(t *testing.T, in Input) {
 		}
 	default:
 		t.Error("nobody was told of the loss")
+	}
+}
+
+// takeToGap reads until the source ends with a gap, and returns the cursors that are saved then.
+func takeToGap(t *testing.T, a *account, in Input, s pipeline.Source, saved map[string][]byte) map[string][]byte {
+	t.Helper()
+	r, err := open(t, s, saved)
+	ctx, cancel := context.WithTimeout(t.Context(), readTimeout)
+	defer cancel()
+	for err == nil {
+		var one record
+		if one, err = r.next(ctx); err == nil {
+			a.add(t, one)
+		}
+	}
+	if !errors.Is(err, pipeline.ErrGap) || errors.Is(err, io.EOF) {
+		t.Fatalf("after a loss: %v, want a gap", err)
+	}
+	r.close()
+	return r.cursors
+}
+
+// checkSavedGap: a gap that is saved can be seen, and keeps the source from being opened.
+func checkSavedGap(t *testing.T, in Input, saves pipeline.GapReporter, saved map[string][]byte) {
+	t.Helper()
+	gaps, err := saves.Gaps(saved)
+	if err != nil || len(gaps) == 0 {
+		t.Fatalf("the saved gaps are %v, %v", gaps, err)
+	}
+	for _, g := range gaps {
+		if g.Partition == "" || g.Position == "" || g.Reason == "" || g.Found.IsZero() || !g.Accepted.IsZero() {
+			t.Errorf("a saved gap is %+v", g)
+		}
+	}
+	s := in.Source(t)
+	if _, err := open(t, s, saved); !errors.Is(err, pipeline.ErrGap) {
+		t.Errorf("opened behind a gap that nobody accepts: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
