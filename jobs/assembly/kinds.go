@@ -88,7 +88,7 @@ var (
 		"derive": ofRows[derive.Config, *derive.Derive, pipeline.RowTransform]("Adds columns that expressions compute.", derive.New),
 		"filter": ofRows[filter.Config, *filter.Filter, pipeline.RowTransform]("Lets pass the rows that match a pattern or an expression, or the changes whose items match a pattern.", filter.New),
 		"reference_join": ofRows[reference.Config, *reference.Join, pipeline.RowTransform](
-			"Joins rows to a table in a file, which may change at any moment.", reference.New),
+			"Joins rows to a table in a file, in DynamoDB or of a query, which may change at any moment.", reference.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
 		"parquet":  of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),

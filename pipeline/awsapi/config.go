@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -100,6 +101,8 @@ func (c *Config) Load(ctx context.Context) (aws.Config, error) {
 		})
 		cfg.Credentials = aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
 	}
+	// It warns on standard error, past the log, of bodies that it closes before their end.
+	cfg.Logger = logging.Nop{}
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	cfg.APIOptions = append(cfg.APIOptions, invalidateExpired(cfg.Credentials))
 	return cfg, nil

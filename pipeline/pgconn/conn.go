@@ -112,6 +112,50 @@ func (c *Conn) Query(ctx context.Context, query string, args ...any) ([][]string
 	return out, nil
 }
 
+// Column is a column of a query's result.
+type Column struct {
+	Name string
+	Type uint32 // its OID
+}
+
+// Rows runs one statement, tells its result's columns, and then gives each row as texts, of which
+// a null is nil. They are valid until row returns. An error of either is returned as it is; the
+// statement is cancelled then, and the connection is of no use any more.
+func (c *Conn) Rows(ctx context.Context, query string, columns func([]Column) error, row func(values [][]byte) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	result := c.request(ctx, query, nil)
+	stop := func(err error) error {
+		cancel()
+		_, _ = result.Close() // it fails for having been cancelled
+		return err
+	}
+	described := false
+	for result.NextRow() {
+		if !described {
+			described = true
+			if err := columns(columnsOf(result)); err != nil {
+				return stop(err)
+			}
+		}
+		if err := row(result.Values()); err != nil {
+			return stop(err)
+		}
+	}
+	of := columnsOf(result)
+	if _, err := result.Close(); err != nil || described {
+		return err
+	}
+	return columns(of)
+}
+
+func columnsOf(result *pgx.ResultReader) (all []Column) {
+	for _, f := range result.FieldDescriptions() {
+		all = append(all, Column{f.Name, f.DataTypeOID})
+	}
+	return all
+}
+
 func (c *Conn) request(ctx context.Context, statement string, args []any) *pgx.ResultReader {
 	values := make([][]byte, len(args))
 	for i, a := range args {

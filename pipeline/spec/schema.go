@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -206,7 +207,9 @@ func typeName(t reflect.Type, f *field) string {
 	case reflect.PointerTo(t).Implements(decoderType):
 		var ways []string
 		for _, way := range alternatives(t) {
-			ways = append(ways, typeName(way, &field{}))
+			if name := typeName(way, &field{}); !slices.Contains(ways, name) {
+				ways = append(ways, name)
+			}
 		}
 		return strings.Join(ways, " or ")
 	case t == anyType:

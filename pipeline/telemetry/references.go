@@ -20,7 +20,7 @@ var (
 	referenceAge = prometheus.NewDesc("starlift_reference_age_seconds",
 		"Time since a reference was last known to be the newest there is.", []string{"node"}, nil)
 	referenceVersion = prometheus.NewDesc("starlift_reference_version",
-		"The version of a reference that rows are joined to: when its file was changed, in µs since 1970.", []string{"node"}, nil)
+		"The version of a reference that rows are joined to: when it was changed, in µs since 1970.", []string{"node"}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/pipeline/timespan"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
@@ -32,8 +34,9 @@ func (c *compiler) wrong(message string, path ...string) {
 // node.
 func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
 	j := &Join{inner: cfg.How == "inner", stamp: cfg.VersionColumn != ""}
+	j.delimiter = ','
+	j.watch = &watcher{maxAge: time.Duration(cfg.Reference.MaxStaleness), now: time.Now, asked: make(chan struct{}, 1)}
 	c := &compiler{cfg: &cfg, join: j, types: map[string]pipeline.Type{}}
-	c.source()
 	c.readTypes()
 	j.normalize = normalization{trim: slices.Contains(cfg.Normalize, "trim"), fold: slices.Contains(cfg.Normalize, "case")}
 	for _, e := range cfg.On {
@@ -54,6 +57,7 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
 		}
 		j.columns = append(j.columns, i)
 	}
+	c.source()
 	c.reportUnusedTypes()
 	for _, in := range inputs {
 		c.table(in)
@@ -61,14 +65,43 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
 	if len(c.mistakes) > 0 {
 		return nil, errors.Join(c.mistakes...)
 	}
-	r := &cfg.Reference
-	j.watch = &watcher{path: r.Source.Path, refresh: time.Duration(r.Refresh), maxAge: time.Duration(r.MaxStaleness), now: time.Now, load: j.load, asked: make(chan struct{}, 1)}
 	return j, nil
 }
 
-// source finds out how the file is written.
+// source compiles where the reference comes from.
 func (c *compiler) source() {
-	s := &c.cfg.Reference.Source
+	usual := fileRefresh
+	switch s := &c.cfg.Reference.Source; {
+	case s.DynamoDBTable.Type != "":
+		usual = dynamoDBTableRefresh
+		c.dynamoDBTable(&s.DynamoDBTable)
+	case s.SQL.Type != "":
+		usual = sqlRefresh
+		c.sql(&s.SQL)
+	default:
+		c.file(&s.File)
+	}
+	c.join.watch.refresh = cmp.Or(time.Duration(c.cfg.Reference.Refresh), usual)
+	if stale := c.join.watch.maxAge; stale > 0 && usual != fileRefresh && stale <= c.join.watch.refresh {
+		c.wrong(fmt.Sprintf("max_staleness has to be longer than refresh, which is %s: between two looks the reference would be stale", timespan.Text(c.join.watch.refresh)), "reference", "max_staleness")
+	}
+}
+
+// sourceMistakes adds mistakes whose paths begin at the source.
+func (c *compiler) sourceMistakes(errs ...error) {
+	for _, err := range errs {
+		var bad *spec.FieldError
+		if errors.As(err, &bad) {
+			moved := *bad
+			moved.Path = append([]string{"reference", "source"}, bad.Path...)
+			err = &moved
+		}
+		c.mistakes = append(c.mistakes, err)
+	}
+}
+
+// file finds out how the file is written.
+func (c *compiler) file(s *FileConfig) {
 	name := s.Format
 	if name == "" {
 		name = byExtension[strings.ToLower(filepath.Ext(s.Path))]
@@ -77,7 +110,6 @@ func (c *compiler) source() {
 	if !ok {
 		c.wrong(fmt.Sprintf("the end of %q does not say how the file is written: give its format, csv, ndjson or parquet", s.Path), "reference", "source", "path")
 	}
-	c.join.format = f
 	delimiter, size := utf8.DecodeRuneInString(s.Delimiter)
 	switch {
 	case s.Delimiter == "":
@@ -87,7 +119,8 @@ func (c *compiler) source() {
 	case delimiter != ',' && name != "csv":
 		c.wrong("only CSV has a delimiter", "reference", "source", "delimiter")
 	}
-	c.join.format.delimiter = delimiter
+	c.join.delimiter = delimiter
+	c.join.setFile(s.Path, f)
 }
 
 func (c *compiler) readTypes() {

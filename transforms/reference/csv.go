@@ -104,7 +104,7 @@ func (r *snapshotBuilder) csvRow(lines *csv.Reader, fields []string, where []int
 func (r *snapshotBuilder) csvError(lines *csv.Reader, fields []string, err error) error {
 	var parse *csv.ParseError
 	if !errors.As(err, &parse) {
-		return fmt.Errorf("%s: %w", r.path, err)
+		return fmt.Errorf("%s: %w", r.source, err)
 	}
 	at := filePosition{parse.Line, parse.Column}
 	switch {
@@ -148,7 +148,7 @@ func (r *snapshotBuilder) utf8Text(ctx context.Context, file blob.Object) (io.Re
 	first := make([]byte, 4)
 	n, err := file.ReadAt(first, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", r.path, err)
+		return nil, fmt.Errorf("%s: %w", r.source, err)
 	}
 	if packed := compression(first[:n]); packed != "" {
 		return nil, r.wrong(filePosition{1, 1}, "the file is compressed with %s: unpack it", packed)
@@ -162,7 +162,7 @@ func (r *snapshotBuilder) utf8Text(ctx context.Context, file blob.Object) (io.Re
 	}
 	text, err := file.Range(ctx, int64(from), -1)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.path, err)
+		return nil, fmt.Errorf("%s: %w", r.source, err)
 	}
 	return text, nil
 }
@@ -184,8 +184,8 @@ func compression(first []byte) string {
 func (r *snapshotBuilder) notUTF8(file blob.Object) error {
 	b, at, found, err := charset.Invalid(io.NewSectionReader(file, 0, file.Info().Size))
 	if err != nil || !found {
-		return fmt.Errorf("%s: not UTF-8: %w", r.path, errors.Join(errUnstable, err))
+		return fmt.Errorf("%s: not UTF-8: %w", r.source, errors.Join(errUnstable, err))
 	}
-	return &fileError{path: r.path, at: filePosition{at.Line, at.Column}, characters: true,
+	return &fileError{path: r.source, at: filePosition{at.Line, at.Column}, characters: true,
 		message: fmt.Sprintf("the byte 0x%02x is not UTF-8: save the file as UTF-8 (it may be in Windows-1252 or ISO 8859-1)", b)}
 }

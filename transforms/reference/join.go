@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
 
@@ -21,13 +23,14 @@ var (
 // that it keeps current.
 type Join struct {
 	layout    layout
-	format    format
 	inner     bool
 	stamp     bool
 	normalize normalization
 	columns   []int // of the layout, that are added to the rows
 	tables    []*table
+	describe  string // what the reference is, for people
 	watch     *watcher
+	delimiter rune // of CSV
 }
 
 // table is a table that is joined.
@@ -61,26 +64,34 @@ func (j *Join) Drops() bool { return j.inner }
 // Describe implements pipeline.SideInput.
 func (j *Join) Describe() pipeline.ReferenceInfo {
 	return pipeline.ReferenceInfo{
-		Source: fmt.Sprintf("%s (%s)", j.watch.path, j.format.name), Refresh: j.watch.refresh,
+		Source: j.describe, Refresh: j.watch.refresh,
 		Key: j.layout.columns[:j.layout.key], Columns: j.layout.columns[j.layout.key:],
 	}
 }
 
-// Substitute makes the reference another file's, whose format the end of its name
+// Substitute makes the reference a file's, whatever it is, whose format the end of its name
 // tells. It is for tests of pipelines, before Start.
 func (j *Join) Substitute(path string) error {
-	other, ok := formats[byExtension[strings.ToLower(filepath.Ext(path))]]
+	f, ok := formats[byExtension[strings.ToLower(filepath.Ext(path))]]
 	if !ok {
 		return fmt.Errorf("the end of %q does not say how the file is written: .csv, .ndjson, .jsonl, .json or .parquet", path)
 	}
-	other.delimiter = j.format.delimiter
-	j.format, j.watch.path = other, path
+	j.setFile(path, f)
 	return nil
+}
+
+// setFile makes the reference a file's.
+func (j *Join) setFile(path string, f format) {
+	f.delimiter = j.delimiter
+	j.describe = fmt.Sprintf("%s (%s)", path, f.name)
+	j.watch.source = &file{path: path, now: func() time.Time { return j.watch.now() }, load: func(ctx context.Context, o blob.Object) (*snapshot, error) {
+		return j.loadFile(ctx, path, &f, o)
+	}}
 }
 
 // Start implements pipeline.SideInput.
 func (j *Join) Start(ctx context.Context, env pipeline.Env) error {
-	return j.watch.start(ctx, env.Log)
+	return j.watch.start(ctx, env)
 }
 
 // Snapshot implements pipeline.SideInput.
@@ -89,7 +100,7 @@ func (j *Join) Snapshot() any { return j.watch.current() }
 // Reference implements pipeline.SideInput.
 func (j *Join) Reference() pipeline.ReferenceStatus { return j.watch.status() }
 
-// Reload implements pipeline.Reloader: the file is loaded, changed or not.
+// Reload implements pipeline.Reloader: the reference is read, changed or not.
 func (j *Join) Reload() { j.watch.reload() }
 
 // Close implements pipeline.SideInput.
@@ -116,7 +127,7 @@ func (j *Join) Explain() []string {
 		if add == nil {
 			add = []string{"no columns"}
 		}
-		all[i] = fmt.Sprintf("%s join to %s on %s: %s; %s", how, j.watch.path, strings.Join(on, ", "), strings.Join(add, ", "), rest)
+		all[i] = fmt.Sprintf("%s join to %s on %s: %s; %s", how, j.watch.source, strings.Join(on, ", "), strings.Join(add, ", "), rest)
 	}
 	return all
 }

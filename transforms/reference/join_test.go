@@ -44,7 +44,7 @@ func TestJoin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := j.watch.check(t.Context()); err != nil {
+			if err := j.watch.check(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			s := *j.watch.current()
@@ -84,7 +84,7 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.watch.check(t.Context()); err != nil {
+	if err := j.watch.check(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	out, err := j.NewRowMapper(0).MapRows(pipelinetest.JSONLog(t, rows, `[{"x": "ab", "y": "c", "at": "2024-02-29"}, {"x": "a", "y": "bc", "at": "2024-02-29"},

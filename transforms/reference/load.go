@@ -34,18 +34,14 @@ var formats = map[string]format{
 
 var byExtension = map[string]string{".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
 
-// fileBytesMax bounds a reference: it is held in memory, and twice while a new
-// version is loaded.
-const fileBytesMax = 1 << 30
-
-// load reads a file.
-func (j *Join) load(ctx context.Context, file blob.Object) (*snapshot, error) {
-	r := newSnapshotBuilder(j.watch.path, &j.layout)
-	if size := file.Info().Size; size > fileBytesMax {
-		return nil, r.wrong(filePosition{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, fileBytesMax/1_000_000)
+// loadFile reads a file.
+func (j *Join) loadFile(ctx context.Context, path string, f *format, o blob.Object) (*snapshot, error) {
+	r := newSnapshotBuilder(path, &j.layout)
+	if size := o.Info().Size; size > bytesMax {
+		return nil, r.wrong(filePosition{}, "the file has %d MB, and a reference may have %d: it is held in memory", size/1e6, bytesMax/1_000_000)
 	}
-	if err := j.format.read(ctx, &j.format, r, file); err != nil {
-		return nil, inCharacters(err, file)
+	if err := f.read(ctx, f, r, o); err != nil {
+		return nil, inCharacters(err, o)
 	}
 	return r.finish(j.normalize)
 }
@@ -138,7 +134,7 @@ func readNDJSON(ctx context.Context, _ *format, r *snapshotBuilder, file blob.Ob
 		if errors.Is(err, bufio.ErrTooLong) {
 			return r.wrong(filePosition{line: n + 1}, "the line has more than %d bytes", lineBytesMax)
 		}
-		return fmt.Errorf("%s: %w", r.path, err)
+		return fmt.Errorf("%s: %w", r.source, err)
 	}
 	for c, found := range seen {
 		if !found && n > 0 {
@@ -153,7 +149,7 @@ func (r *snapshotBuilder) jsonError(err error, line int) error {
 	if errors.As(err, &bad) {
 		return r.wrong(filePosition{line, bad.Offset + 1}, "%s", bad.Message)
 	}
-	return fmt.Errorf("%s:%d: %w", r.path, line, err)
+	return fmt.Errorf("%s:%d: %w", r.source, line, err)
 }
 
 // object appends the row of a JSON object.

@@ -39,7 +39,7 @@ func typedJoin(t testing.TB, path string) *Join {
 func loadRows(t testing.TB, path string) ([]string, error) {
 	t.Helper()
 	j := typedJoin(t, path)
-	if err := j.watch.check(t.Context()); err != nil {
+	if err := j.watch.check(t.Context(), false); err != nil {
 		return nil, err
 	}
 	s := j.watch.current()
@@ -148,7 +148,7 @@ func TestParquetTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = j.watch.check(t.Context())
+		err = j.watch.check(t.Context(), false)
 		if want := fmt.Sprintf("column id is INT(32,true) in the file, and %s in the pipeline file", typ); ok != (err == nil) || !ok && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error is %v, want %s", typ, err, want)
 		}
@@ -159,7 +159,7 @@ func TestParquetTypes(t *testing.T) {
 func TestHugeFile(t *testing.T) {
 	path := folder(t, "a.csv")
 	write(t, path, "id\n", time.Now())
-	if err := os.Truncate(path, fileBytesMax+1); err != nil {
+	if err := os.Truncate(path, bytesMax+1); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Minute)); err != nil {

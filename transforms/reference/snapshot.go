@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -71,22 +72,60 @@ func (n normalization) appendKey(dst []byte, columns []arrow.Array, i int) (key 
 	return dst, false
 }
 
-// rowsMax bounds a reference: rows are numbered by 32 bits.
-const rowsMax = 1 << 30
+// same reports whether two snapshots of one layout give every row the same match. Rows with a null
+// in the key are none.
+func (s *snapshot) same(o *snapshot) bool {
+	if len(s.rows) != len(o.rows) {
+		return false
+	}
+	var a, b []byte
+	for key, i := range s.rows {
+		k, there := o.rows[key]
+		if !there {
+			return false
+		}
+		if a, b = s.appendRow(a[:0], i), o.appendRow(b[:0], k); !bytes.Equal(a, b) {
+			return false
+		}
+	}
+	return true
+}
 
-// snapshotBuilder collects the rows of a reference while its file is read.
+// appendRow appends the values of row i, so that equal rows are equal bytes.
+func (s *snapshot) appendRow(dst []byte, i int32) []byte {
+	for _, c := range s.columns {
+		if c.IsNull(int(i)) {
+			dst = append(dst, 0)
+			continue
+		}
+		dst = packed.AppendValue(append(dst, 1), c, int(i))
+	}
+	return dst
+}
+
+// A reference is held in memory, and twice while a new version is loaded; its rows are numbered
+// by 32 bits.
+const (
+	bytesMax = 1 << 30
+	rowsMax  = 1 << 30
+)
+
+// snapshotBuilder collects the rows of a reference while it is read.
 type snapshotBuilder struct {
-	path      string
+	source    string // its name
 	layout    *layout
 	builders  []array.Builder
 	positions []filePosition // of the rows
+	bytes     int64          // of values
+	// row is what row i, from 0, is called in a source that has no lines; nil = it is a file.
+	row func(i int) string
 }
 
-// filePosition is the position of a row or a value in the file. 0 = unknown.
+// filePosition is the position of a row or a value in a file. 0 = unknown.
 type filePosition struct{ line, column int }
 
-func newSnapshotBuilder(path string, l *layout) *snapshotBuilder {
-	r := &snapshotBuilder{path: path, layout: l}
+func newSnapshotBuilder(source string, l *layout) *snapshotBuilder {
+	r := &snapshotBuilder{source: source, layout: l}
 	for _, c := range l.columns {
 		r.builders = append(r.builders, array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow()))
 	}
@@ -113,14 +152,24 @@ func (e *fileError) Error() string {
 	return where + ": " + e.message
 }
 
-// wrong says what is wrong at a place of the file, whose column counts bytes.
+// wrong says what is wrong at a place of the file, whose column counts bytes, or in the row that
+// is being read.
 func (r *snapshotBuilder) wrong(at filePosition, format string, args ...any) error {
-	return &fileError{path: r.path, at: at, message: fmt.Sprintf(format, args...)}
+	if r.row != nil {
+		return fmt.Errorf("%s: %s: %s", r.source, r.row(len(r.positions)), fmt.Sprintf(format, args...))
+	}
+	return &fileError{path: r.source, at: at, message: fmt.Sprintf(format, args...)}
 }
+
+// valueBytes is about what a value takes besides its text.
+const valueBytes = 8
 
 // value appends the text of a value to column c.
 func (r *snapshotBuilder) value(c int, text []byte, at filePosition) error {
 	col := &r.layout.columns[c]
+	if r.bytes += int64(len(text)) + valueBytes; r.bytes > bytesMax {
+		return r.wrong(at, "the reference has more than %d MB: it is held in memory", bytesMax/1_000_000)
+	}
 	if col.Type.Kind == pipeline.String && !utf8.Valid(text) {
 		return r.wrong(at, "column %s: the text %q is not UTF-8", col.Name, cut(text))
 	}
@@ -156,13 +205,13 @@ func (r *snapshotBuilder) finish(n normalization) (*snapshot, error) {
 	}
 	keys := s.columns[:r.layout.key]
 	var key []byte
-	for i, at := range r.positions {
+	for i := range r.positions {
 		var null bool
 		if key, null = n.appendKey(key[:0], keys, i); null {
 			continue
 		}
 		if first, twice := s.rows[string(key)]; twice {
-			return nil, r.repeatedKeyError(keys, i, at, r.positions[first], n)
+			return nil, r.repeatedKeyError(keys, i, int(first), n)
 		}
 		s.rows[string(key)] = int32(i)
 	}
@@ -170,8 +219,8 @@ func (r *snapshotBuilder) finish(n normalization) (*snapshot, error) {
 	return s, nil
 }
 
-// repeatedKeyError says which key is there twice.
-func (r *snapshotBuilder) repeatedKeyError(keys []arrow.Array, i int, at, first filePosition, n normalization) error {
+// repeatedKeyError says which key is there twice: in row i, and in the first one.
+func (r *snapshotBuilder) repeatedKeyError(keys []arrow.Array, i, first int, n normalization) error {
 	var parts []string
 	for c, col := range keys {
 		parts = append(parts, fmt.Sprintf("%s = %q", r.layout.columns[c].Name, cut([]byte(col.ValueStr(i)))))
@@ -180,7 +229,11 @@ func (r *snapshotBuilder) repeatedKeyError(keys []arrow.Array, i int, at, first 
 	if n.some() {
 		as = ", normalized as the pipeline file says"
 	}
-	return r.wrong(at, "the key %s is repeated%s: it is on line %d already", strings.Join(parts, ", "), as, first.line)
+	message := fmt.Sprintf("the key %s is repeated%s: it is ", strings.Join(parts, ", "), as)
+	if r.row != nil {
+		return fmt.Errorf("%s: %s: %sin %s already", r.source, r.row(i), message, r.row(first))
+	}
+	return &fileError{path: r.source, at: r.positions[i], message: fmt.Sprintf("%son line %d already", message, r.positions[first].line)}
 }
 
 // typeOf returns the type that a column is to have.

@@ -18,7 +18,7 @@ import (
 func textJoin(t testing.TB, path, delimiter string) *Join {
 	t.Helper()
 	cfg := config(path, entries("k=code"), entries("name"))
-	cfg.Reference.Source.Delimiter = delimiter
+	cfg.Reference.Source.File.Delimiter = delimiter
 	j, err := New("j", cfg, []*pipeline.Table{pipelinetest.Table("t", "", "k string")})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestNotUTF8(t *testing.T) {
 	} {
 		path := folder(t, c.name)
 		write(t, path, c.content, time.Now())
-		if err := textJoin(t, path, ",").watch.check(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := textJoin(t, path, ",").watch.check(t.Context(), false); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.60q: error is %v, want %s", c.content, err, c.want)
 		}
 	}
@@ -104,7 +104,7 @@ func TestUTF8(t *testing.T) {
 		path := folder(t, name)
 		write(t, path, content, time.Now())
 		j := textJoin(t, path, ",")
-		if err := j.watch.check(t.Context()); err != nil {
+		if err := j.watch.check(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		s := j.watch.current()
@@ -138,13 +138,13 @@ func TestHeaders(t *testing.T) {
 	} {
 		path := folder(t, c.name)
 		write(t, path, c.content, time.Now())
-		if err := textJoin(t, path, c.delimiter).watch.check(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := textJoin(t, path, c.delimiter).watch.check(t.Context(), false); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.60q: error is %v, want %s", c.content, err, c.want)
 		}
 	}
 	path := folder(t, "a.csv")
 	write(t, path, "code,name,,\na,b,,\n", time.Now()) // as spreadsheets write empty columns
-	if err := textJoin(t, path, ",").watch.check(t.Context()); err != nil {
+	if err := textJoin(t, path, ",").watch.check(t.Context(), false); err != nil {
 		t.Errorf("columns without a name: %v", err)
 	}
 }

@@ -9,91 +9,114 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/blob"
-	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// quietPeriod is how long a file must not have been written to before it is loaded.
-const quietPeriod = time.Second
+const (
+	// startPatience is for how long a start tries again what time can heal: a service that
+	// is not up yet, say.
+	startPatience = time.Minute
+	// startPause is the pause between the attempts of a start.
+	startPause = time.Second
+	// failedPause is the pause after a first failure, where that is less than refresh. It
+	// doubles with each.
+	failedPause = 10 * time.Second
+)
 
-// errUnstable says that a file may still be being written.
-var errUnstable = errors.New("the file is being written to")
-
-// watcher polls a file, and holds its newest valid version.
+// watcher polls a source, and holds its newest valid version.
 type watcher struct {
-	path    string
+	source  source
 	refresh time.Duration
 	maxAge  time.Duration // 0 = none
 	now     func() time.Time
-	load    func(ctx context.Context, file blob.Object) (*snapshot, error)
-	asked   chan struct{} // requests to load it now; it has room for one
+	asked   chan struct{} // requests to read it now; it has room for one
 
 	mu      sync.Mutex
 	latest  *snapshot
-	file    blob.Info // that the latest was loaded from; zero = load whatever is there
 	checked time.Time // when the latest was last known to be the newest
 	problem error
-
-	seen   blob.Info // the file when it was last looked at, and when that was
-	seenAt time.Time
 
 	stop func()
 	done chan struct{}
 }
 
-// start loads the first version, and begins to look for others.
-func (w *watcher) start(ctx context.Context, log *slog.Logger) error {
-	for {
-		err := w.check(ctx)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, errUnstable) {
-			return fmt.Errorf("reference: %w", err)
-		}
-		if err := wait(ctx, quietPeriod/10); err != nil {
-			return fmt.Errorf("reference: %s: %w: %w", w.path, errUnstable, err)
-		}
+// start reads the first version, and begins to look for others. After a failure nothing of it
+// goes on.
+func (w *watcher) start(ctx context.Context, env pipeline.Env) error {
+	if err := w.source.open(ctx, env); err != nil {
+		w.source.close()
+		return fmt.Errorf("reference: %w", err)
+	}
+	if err := w.first(ctx, env.Log); err != nil {
+		w.source.close()
+		return fmt.Errorf("reference: %w", err)
 	}
 	ctx, w.stop = context.WithCancel(context.WithoutCancel(ctx))
 	w.done = make(chan struct{})
 	go func() {
 		defer close(w.done)
-		w.run(ctx, log)
+		defer w.source.close()
+		w.run(ctx, env.Log)
 	}()
 	return nil
 }
 
-// run polls the file. A problem is logged when it is new, and after a reload was asked for.
-func (w *watcher) run(ctx context.Context, log *slog.Logger) {
-	logged := ""
+// first reads the first version.
+func (w *watcher) first(ctx context.Context, log *slog.Logger) error {
+	began, logged := w.now(), false
 	for {
-		asked, err := w.pause(ctx, w.refresh)
-		if err != nil {
-			return
-		}
-		if asked {
-			w.file = blob.Info{} // so that the file is loaded even if it has not changed
-		}
-		err = w.check(ctx)
-		for errors.Is(err, errUnstable) && (asked || w.refresh > quietPeriod) && wait(ctx, quietPeriod) == nil {
-			err = w.check(ctx)
-		}
+		err := w.check(ctx, false)
+		pause := startPause
 		switch {
-		case errors.Is(err, errUnstable):
 		case err == nil:
-			logged = ""
-			if asked {
-				log.Info("the reference was loaded again", "version", w.status().Version)
-			}
-		case asked || err.Error() != logged:
-			logged = err.Error()
-			log.Warn("the reference can't be loaded; the last good version stays in use", "error", err)
+			return nil
+		case errors.Is(err, errUnstable):
+			pause = quietPeriod / 10
+		case !pipeline.Retryable(err) || w.now().Sub(began) >= startPatience:
+			return err
+		case !logged:
+			log.Warn("the reference can't be read yet", "tried for", startPatience, "error", err)
+			logged = true
+		}
+		if waitErr := wait(ctx, pause); waitErr != nil {
+			return fmt.Errorf("%w: %w", waitErr, err)
 		}
 	}
 }
 
-// reload asks for the file to be loaded, without waiting.
+// run polls the source. A problem is logged when it is new, and after a reload was asked for.
+func (w *watcher) run(ctx context.Context, log *slog.Logger) {
+	logged, pause, failed := "", w.refresh, failedPause
+	for {
+		asked, err := w.pause(ctx, pause)
+		if err != nil {
+			return
+		}
+		err = w.check(ctx, asked)
+		for errors.Is(err, errUnstable) && (asked || w.refresh > quietPeriod) && wait(ctx, quietPeriod) == nil {
+			err = w.check(ctx, asked)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		pause = w.refresh
+		switch {
+		case errors.Is(err, errUnstable):
+		case err == nil:
+			logged, failed = "", failedPause
+			if asked {
+				log.Info("the reference was loaded again", "version", w.status().Version)
+			}
+		default:
+			pause, failed = min(failed, w.refresh), min(2*failed, w.refresh)
+			if asked || err.Error() != logged {
+				logged = err.Error()
+				log.Warn("the reference can't be loaded; the last good version stays in use", "error", err)
+			}
+		}
+	}
+}
+
+// reload asks for the reference to be read, without waiting.
 func (w *watcher) reload() {
 	select {
 	case w.asked <- struct{}{}:
@@ -135,77 +158,41 @@ func (w *watcher) close() {
 	}
 }
 
-// check loads the file unless it has not changed since it was loaded. After an error the
-// version in use stays. One goroutine calls it.
-func (w *watcher) check(ctx context.Context) error {
+// check reads the source unless it is known not to have changed. After an error the version in
+// use stays. A version is taken whole, or not at all. One goroutine calls it.
+func (w *watcher) check(ctx context.Context, again bool) error {
 	at := w.now()
-	store, name := blob.File(w.path, disk.Shared)
-	info, err := store.Stat(ctx, name)
-	if err != nil {
-		return w.failed(err)
-	}
-	if w.file.Name != "" && info.Same(w.file) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.checked, w.problem = at, nil
-		return nil
-	}
-	if !w.settled(info, at) {
-		return errUnstable
-	}
-	s, err := w.read(ctx, store, info)
-	if err != nil {
-		return w.failed(err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s.version = info.Modified.UnixMicro()
-	if w.latest != nil && s.version <= w.latest.version {
-		s.version = w.latest.version + 1
-	}
-	w.latest, w.file, w.checked, w.problem = s, info, at, nil
-	return nil
-}
-
-// failed notes why the file can't be loaded.
-func (w *watcher) failed(err error) error {
+	s, err := w.source.read(ctx, again)
 	if errors.Is(err, errUnstable) {
 		return err
 	}
+	fresh := err == nil && s != nil && w.date(s, at) // only this goroutine writes latest
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.problem = err
-	return err
-}
-
-// settled reports whether the file has not been written to for a while: by its
-// own time, or, should that be in the future, as far as we have seen.
-func (w *watcher) settled(info blob.Info, at time.Time) bool {
-	if at.Sub(info.Modified) >= quietPeriod {
-		return true
-	}
-	if w.seen.Name == "" || !info.Same(w.seen) {
-		w.seen, w.seenAt = info, at
-	}
-	return info.Modified.After(at) && at.Sub(w.seenAt) >= quietPeriod
-}
-
-// read reads the file whole, and reads nothing of one that changes meanwhile.
-func (w *watcher) read(ctx context.Context, store blob.Store, info blob.Info) (s *snapshot, err error) {
-	f, err := store.Open(ctx, info.Name)
 	if err != nil {
-		return nil, err
+		w.problem = err
+		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if !f.Info().Same(info) {
-		return nil, errUnstable
+	w.checked, w.problem = at, nil
+	if fresh {
+		w.latest = s
 	}
-	s, err = w.load(ctx, f)
-	after, statErr := store.Stat(ctx, info.Name)
-	if statErr != nil || !after.Same(info) {
-		return nil, errUnstable // the file changed while it was read, so neither s nor err counts
+	return nil
+}
+
+// date gives what was read a version after that in use. Where the source has none, it is the time
+// at which it began to be read; false = it holds the same rows, and so is no new version.
+func (w *watcher) date(s *snapshot, at time.Time) bool {
+	if s.version == 0 {
+		if w.latest != nil && s.same(w.latest) {
+			return false
+		}
+		s.version = at.UnixMicro()
 	}
-	return s, err
+	if w.latest != nil && s.version <= w.latest.version {
+		s.version = w.latest.version + 1
+	}
+	return true
 }
 
 func (w *watcher) current() *snapshot {

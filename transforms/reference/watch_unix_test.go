@@ -43,7 +43,7 @@ func TestNotAFile(t *testing.T) {
 	look := func() error {
 		t.Helper()
 		looked := make(chan error, 1)
-		go func() { looked <- w.check(t.Context()) }()
+		go func() { looked <- w.check(t.Context(), false) }()
 		select {
 		case err := <-looked:
 			return err
