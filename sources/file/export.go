@@ -117,8 +117,8 @@ func (s *Source) inputsOf(ctx context.Context, step export.Entry, cursors map[st
 	last := -1
 	for _, f := range step.Files {
 		in := input{partition: step.Partition(f), items: f.Items, md5: f.MD5, before: reachedOf(step.Before), after: reachedOf(step.Before)}
-		var err error
-		if in.path, err = l.Locate(ctx, step.Export, f); err != nil {
+		at, err := l.Locate(ctx, step.Export, f)
+		if in.path, in.info = at.Path, at.Info; err != nil {
 			done, cursorErr := isDone(in.partition, cursors)
 			if cursorErr != nil {
 				return nil, cursorErr
@@ -134,13 +134,6 @@ func (s *Source) inputsOf(ctx context.Context, step export.Entry, cursors map[st
 			if in.at, err = parseCursor(in.partition, raw); err != nil {
 				return nil, err
 			}
-		}
-		if in.path != "" {
-			at, err := s.files.Stat(ctx, in.path)
-			if err != nil {
-				return nil, transient(err)
-			}
-			in.info = at.Info
 		}
 		inputs = append(inputs, in)
 	}

@@ -157,11 +157,11 @@ func (s *sampler) lines(exports []*export.Export, incremental bool, yield func(*
 
 // file calls yield with the lines of a data file; more = false when yield returned false.
 func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportItem) bool) (more bool, err error) {
-	path, err := s.locator.Locate(context.Background(), e, f)
+	at, err := s.locator.Locate(context.Background(), e, f)
 	if err != nil {
 		return false, err
 	}
-	content, closeContent, err := openContent(s.files, path)
+	content, closeContent, err := openContent(s.files, at.Path)
 	if err != nil {
 		return false, err
 	}
@@ -170,7 +170,7 @@ func (s *sampler) file(e *export.Export, f *export.DataFile, yield func(*exportI
 	for n := int64(0); n < f.Items; n++ {
 		var line exportItem
 		if err := lines.Decode(&line); err != nil {
-			return false, fmt.Errorf("%s: item %d can't be read", path, n+1)
+			return false, fmt.Errorf("%s: item %d can't be read", at.Path, n+1)
 		}
 		if !yield(&line) {
 			return false, nil

@@ -54,7 +54,7 @@ func (s *Source) newObjectFollower(ctx context.Context, cursors map[string][]byt
 	if err := f.restore(cursors); err != nil {
 		return nil, nil, err
 	}
-	l := f.finder.listAll(ctx)
+	l := f.finder.lookAtAll(ctx)
 	if l.err != nil {
 		return nil, nil, fmt.Errorf("path %q: %w", s.cfg.Path, l.err)
 	}
@@ -119,7 +119,7 @@ func (f *objectFollower) run(ctx context.Context, found []foundObject) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		l := f.finder.list(ctx)
+		l := f.finder.look(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -127,9 +127,9 @@ func (f *objectFollower) run(ctx context.Context, found []foundObject) error {
 	}
 }
 
-// take notes what a listing shows: which objects are to be read, the oldest first, and which
+// take notes what a look shows: which objects are to be read, the oldest first, and which
 // are gone.
-func (f *objectFollower) take(l *listed) (found []foundObject) {
+func (f *objectFollower) take(l *look) (found []foundObject) {
 	for _, o := range l.found {
 		if k := f.known[o.path]; k != nil {
 			k.seen, k.missed, k.goneSince = f.finder.listings, 0, time.Time{}

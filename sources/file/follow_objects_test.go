@@ -99,7 +99,7 @@ func (r *objectRig) poll() {
 func (r *objectRig) tryPoll() error {
 	found := r.waiting
 	if r.waiting = nil; found == nil {
-		l := r.f.finder.list(context.Background())
+		l := r.f.finder.look(context.Background())
 		found = r.f.take(&l)
 	}
 	err := r.f.read(context.Background(), found)
@@ -345,7 +345,7 @@ func TestLosesObjects(t *testing.T) {
 	r := newObjectRig(t, "in/*")
 	r.put("in/a", 1, 2)
 	r.put("in/b", 3)
-	l := r.f.finder.list(context.Background())
+	l := r.f.finder.look(context.Background())
 	r.waiting = r.f.take(&l)
 	r.delete("in/a")
 	r.poll()

@@ -43,8 +43,8 @@ type objectFinder struct {
 	told     map[string]bool // why names could not be listed
 }
 
-// listed is what a listing shows.
-type listed struct {
+// look is what a listing shows.
+type look struct {
 	found []foundObject
 	names int
 	all   bool  // it is a listing of all names
@@ -78,22 +78,22 @@ func (s *Source) newObjectFinder(ctx context.Context) (*objectFinder, error) {
 	return f, nil
 }
 
-// list lists all names, if that is due, or those behind the last one.
-func (f *objectFinder) list(ctx context.Context) listed {
+// look lists all names, if that is due, or those behind the last one.
+func (f *objectFinder) look(ctx context.Context) look {
 	if f.requests <= 1 || !f.source.now().Before(f.allDue) {
-		return f.listAll(ctx)
+		return f.lookAtAll(ctx)
 	}
-	l := f.listBehind(ctx, f.last)
+	l := f.lookBehind(ctx, f.last)
 	f.tellError(ctx, l.err)
 	return l
 }
 
-// listAll lists all names: also those that come before others which were listed already, and
+// lookAtAll lists all names: also those that come before others which were listed already, and
 // so shows which are gone.
-func (f *objectFinder) listAll(ctx context.Context) listed {
+func (f *objectFinder) lookAtAll(ctx context.Context) look {
 	started := f.source.now()
 	f.listings++
-	l := f.listBehind(ctx, "")
+	l := f.lookBehind(ctx, "")
 	l.all = true
 	if l.err == nil {
 		f.requests = (l.names + namesPerRequest - 1) / namesPerRequest
@@ -104,7 +104,7 @@ func (f *objectFinder) listAll(ctx context.Context) listed {
 	return l
 }
 
-func (f *objectFinder) listBehind(ctx context.Context, after string) (l listed) {
+func (f *objectFinder) lookBehind(ctx context.Context, after string) (l look) {
 	for e, err := range f.objects.All(ctx, after, func(name string) {
 		l.names++
 		if name > f.last && !strings.HasSuffix(name, "/") {
