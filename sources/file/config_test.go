@@ -33,7 +33,11 @@ func TestNewReportsEveryMistake(t *testing.T) {
 			c.Operation = recordformat.Operation{From: spec.Paths{"op"}, Delete: []string{"D"}}
 		}), nil},
 		{"empty", Config{}, []string{"format: format is missing", "path: path is missing"}},
-		{"object store", with(func(c *Config) { c.Path = "s3://b/k" }), []string{"path: object stores are not supported yet by the file source (s3://)"}},
+		{"object store", with(func(c *Config) { c.Path, c.Region = "s3://bucket/a/**/*.gz", "eu-west-1" }), nil},
+		{"another object store", with(func(c *Config) { c.Path = "gs://bucket/k" }), []string{`path: unknown kind of url "gs"`}},
+		{"glob of buckets", with(func(c *Config) { c.Path = "s3://logs-*/k" }), []string{`path: "logs-*" can't be the name of a bucket`}},
+		{"glob of objects", with(func(c *Config) { c.Path = "s3://bucket/a[" }), []string{`path: "s3://bucket/a[" is not a glob`}},
+		{"settings of S3", with(func(c *Config) { c.Path, c.Endpoint, c.AssumeRole.ExternalID = "s3://bucket/k", "here", "x" }), []string{"assume_role: external_id needs arn", "endpoint: the endpoint is no URL"}},
 		{"glob", with(func(c *Config) { c.Path = "a[" }), []string{`path: "a[" is not a glob`}},
 		{"format", with(func(c *Config) { c.Format = "jsn" }), []string{`format: unknown format "jsn"`}},
 		{"keys", with(func(c *Config) { c.Key = []spec.Paths{{"a"}, {""}, {"b", "a"}} }), []string{"key.1: a key attribute needs a name", `key.2.1: key attribute "a" is named twice`}},

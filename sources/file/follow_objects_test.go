@@ -18,17 +18,20 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
-	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // memRoot is the path of the stores of tests.
 const memRoot = "mem://bucket"
 
-func treeOf(store blob.Store) *listing.Tree {
-	return &listing.Tree{Remote: func(path string) (blob.Store, string, bool) {
-		name, ok := strings.CutPrefix(path, memRoot)
-		return store, strings.TrimPrefix(name, "/"), ok
-	}}
+// useStore lets a source find a store at memRoot.
+func useStore(s *Source, store blob.Store) {
+	s.remote = func(pipeline.Env) func(string) (blob.Store, string, bool) {
+		return func(path string) (blob.Store, string, bool) {
+			name, ok := strings.CutPrefix(path, memRoot)
+			return store, strings.TrimPrefix(name, "/"), ok
+		}
+	}
+	s.files.Remote = s.remote(s.env)
 }
 
 // objectRig drives a follower of objects step by step, as the engine would use what it gives.
@@ -77,7 +80,7 @@ func (r *objectRig) tryRestart() (err error) {
 	r.steps = r.steps[:r.saved]
 	r.s = testSource(r.t, r.cfg, 64)
 	r.s.cfg.Path = memRoot + "/" + r.path
-	r.s.files = treeOf(listsNoted{r.store, &r.listed})
+	useStore(r.s, listsNoted{r.store, &r.listed})
 	r.s.now = func() time.Time { return time.Now().Add(r.later) }
 	r.s.env.Notify = func(n pipeline.Notice) { r.notices = append(r.notices, n) }
 	r.s.format, r.s.buffers, r.s.queue = r.s.cfg.format(), newBuffers(r.s.block), make(chan *pipeline.Records, 1<<16)
@@ -509,7 +512,7 @@ func TestFollowsObjectsAfterErrors(t *testing.T) {
 	r := newObjectRig(t, "in/*")
 	r.put("in/a", 1)
 	faults := &blob.Faults{}
-	r.s.files.Remote = treeOf(faults.Wrap(r.store)).Remote
+	useStore(r.s, faults.Wrap(r.store))
 	r.f.finder.objects, _ = r.s.files.Objects(r.s.cfg.Path)
 	r.waiting = nil
 	faults.Arm(0, false, false)

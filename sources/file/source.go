@@ -14,20 +14,23 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // errorsListedMax bounds the mistakes that one error names.
 const errorsListedMax = 10
 
-// Source reads local files. It is bounded: Read ends with io.EOF, unless it
+// Source reads files, or objects of S3. It is bounded: Read ends with io.EOF, unless it
 // follows the files.
 type Source struct {
 	name   string
 	cfg    Config
 	format pipeline.Format
 	files  *listing.Tree // that the path, cursors and manifests name
-	block  int           // bytes of a block, unless a record needs more
+	// remote makes the Remote of files, for the environment of an opening.
+	remote func(pipeline.Env) func(path string) (store blob.Store, name string, ok bool)
+	block  int // bytes of a block, unless a record needs more
 	// exactHead is how many bytes of a file's beginning are looked at one by one.
 	exactHead int64
 	now       func() time.Time
@@ -61,11 +64,15 @@ func New(name string, cfg Config) (*Source, error) {
 	}
 	if cfg.Follow && cfg.Poll == 0 {
 		cfg.Poll = defaultPoll
+		if bloburl.IsRemote(cfg.Path) {
+			cfg.Poll = defaultObjectsPoll
+		}
 	}
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Source{name: name, cfg: cfg, files: &listing.Tree{}, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
+	files := &listing.Tree{Remote: cfg.Remote(pipeline.NewEnv())}
+	return &Source{name: name, cfg: cfg, remote: cfg.Remote, files: files, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
 }
 
 // Open lists the files, compares those that have cursors with what was read of
@@ -76,6 +83,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	}
 	cursors := o.Cursors
 	s.env, s.format = o.Env, s.cfg.format()
+	s.files.Remote = s.remote(o.Env)
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
 	s.waiting.set(nil)

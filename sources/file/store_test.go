@@ -48,7 +48,7 @@ func readStore(t *testing.T, store blob.Store, cfg Config, path string, cursors 
 	cfg.Path = "local"
 	s := testSource(t, cfg, 0)
 	s.cfg.Path = memRoot + "/" + path // stores in memory can't be configured
-	s.files = treeOf(store)
+	useStore(s, store)
 	return readSome(t, s, cursors, -1)
 }
 
