@@ -1,0 +1,62 @@
+package page
+
+import "time"
+
+// Page is the answer to one GetRecords.
+type Page struct {
+	// Data holds the data of all records. Whoever has the page may append to it, and change it.
+	Data []byte
+	// Records are in the order of the shard.
+	Records []Record
+	// Next is the iterator of the next page; empty = the shard is closed and read to its end.
+	Next string
+	// Behind is how far the page is from the tip of the shard, by the service's clock; valid
+	// where BehindKnown.
+	Behind      time.Duration
+	BehindKnown bool
+	// Children are named at the end of a shard only, and not by all services.
+	Children []Child
+
+	text   string // of sequence numbers and partition keys
+	memory []byte // that Data began in
+}
+
+// Record is one record of a page.
+type Record struct {
+	Start, End uint32 // of its data in Page.Data
+	Arrived    int64  // in µs since 1970; NoArrival = not told
+
+	sequence, key extent // in Page.text
+}
+
+// NoArrival stands for an arrival that the service does not tell.
+const NoArrival int64 = -1 << 63
+
+// Child is a shard that came out of the one that was read.
+type Child struct {
+	ShardID string   `json:"ShardId"`
+	Parents []string `json:"ParentShards"`
+}
+
+type extent struct{ start, end uint32 }
+
+// Sequence returns the sequence number of a record. It shares memory with those of the whole page:
+// clone what is kept for long.
+func (p *Page) Sequence(i int) string {
+	e := p.Records[i].sequence
+	return p.text[e.start:e.end]
+}
+
+// PartitionKey returns the partition key of a record, which shares memory as Sequence
+// does.
+func (p *Page) PartitionKey(i int) string {
+	e := p.Records[i].key
+	return p.text[e.start:e.end]
+}
+
+// Free gives the memory of Data back. Neither it nor slices of it may be used any
+// more. It may be called twice.
+func (p *Page) Free() {
+	release(p.memory)
+	p.Data, p.memory = nil, nil
+}

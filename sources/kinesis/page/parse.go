@@ -1,0 +1,157 @@
+package page
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// parse reads a body. It keeps nothing of it.
+func (p *Page) parse(body []byte) error {
+	s := scanner{b: body}
+	m := members{data: make([]extent, 0, s.estimate())}
+	p.Records = make([]Record, 0, cap(m.data))
+	m.text.Grow(64*cap(m.data) + 256)
+	end := s.object(s.space(0), func(name []byte, i int) int { return p.member(&s, &m, name, i) })
+	switch {
+	case end < 0:
+	case s.space(end) < len(body):
+		_ = s.unexpected(s.space(end), "the end")
+	case !m.records:
+		_ = s.fail(end, "it has no Records")
+	}
+	if s.err != nil {
+		return s.err
+	}
+	p.text = m.text.String()
+	return p.decode(body, m.data)
+}
+
+// members is what parse has of a body until all of it is read.
+type members struct {
+	text    strings.Builder
+	data    []extent // by record: its data in the body, as base64
+	records bool
+}
+
+// member reads the value at i of a member of the answer.
+func (p *Page) member(s *scanner, m *members, name []byte, i int) int {
+	switch string(name) {
+	case "NextShardIterator":
+		var e extent
+		if e, i = s.text(i, &m.text); i >= 0 {
+			p.Next = strings.Clone(m.text.String()[e.start:e.end])
+		}
+		return i
+	case "MillisBehindLatest":
+		ms, known, end := s.integer(i)
+		p.Behind, p.BehindKnown = behindOf(ms), known
+		return end
+	case "ChildShards":
+		end := s.skip(i, 0)
+		p.Children = nil
+		if end >= 0 {
+			if err := json.Unmarshal(s.b[i:end], &p.Children); err != nil {
+				return s.fail(i, err.Error())
+			}
+		}
+		return end
+	case "Records":
+		m.records = true
+		p.Records, m.data = p.Records[:0], m.data[:0]
+		if s.peek(i) == 'n' {
+			return s.literal(i, "null")
+		}
+		return s.list(i, func(i int) int { return p.record(s, m, i) })
+	}
+	return s.skip(i, 0)
+}
+
+// behindOf keeps a distance within a time.Duration: 292 years.
+func behindOf(ms int64) time.Duration {
+	const most = int64(1<<63-1) / int64(time.Millisecond)
+	return time.Duration(max(0, min(ms, most))) * time.Millisecond
+}
+
+// record reads the record at i.
+func (p *Page) record(s *scanner, m *members, i int) int {
+	r, data := Record{Arrived: NoArrival}, extent{}
+	end := s.object(i, func(name []byte, i int) int {
+		switch string(name) {
+		case "Data":
+			data, i = s.base64(i)
+		case "SequenceNumber":
+			r.sequence, i = s.text(i, &m.text)
+		case "PartitionKey":
+			r.key, i = s.text(i, &m.text)
+		case "ApproximateArrivalTimestamp":
+			r.Arrived, i = s.seconds(i)
+		default:
+			i = s.skip(i, 0)
+		}
+		return i
+	})
+	if end >= 0 && r.sequence.start == r.sequence.end {
+		return s.fail(i, fmt.Sprintf("record %d has no sequence number", len(p.Records)))
+	}
+	p.Records, m.data = append(p.Records, r), append(m.data, data)
+	return end
+}
+
+// decode decodes the data of all records into memory that is as large as they need.
+func (p *Page) decode(body []byte, data []extent) error {
+	size := 0
+	for _, e := range data {
+		size += decodedLen(body[e.start:e.end])
+	}
+	p.memory = acquire(size)
+	at := 0
+	for i, e := range data {
+		text := body[e.start:e.end]
+		want := decodedLen(text)
+		// Escapes, which nobody writes here, are found by what they are not: base64.
+		n, err := base64.StdEncoding.Decode(p.memory[at:at+want], text)
+		if err != nil || n != want || len(text)%4 != 0 {
+			if n, err = decodeEscaped(p.memory[at:at+want], text); err != nil {
+				p.Free()
+				return fmt.Errorf("data of record %d: %w", i, err)
+			}
+		}
+		p.Records[i].Start, p.Records[i].End = uint32(at), uint32(at+n)
+		at += n
+	}
+	p.Data = p.memory[:at]
+	return nil
+}
+
+// decodedLen returns how many bytes a text in base64 has, or more where it is none.
+func decodedLen(text []byte) int {
+	n := len(text) / 4 * 3
+	for i := len(text); n > 0 && i > 0 && i > len(text)-2 && text[i-1] == '='; i-- {
+		n--
+	}
+	return n
+}
+
+// decodeEscaped decodes base64 whose text has escapes.
+func decodeEscaped(dst, text []byte) (int, error) {
+	var plain string
+	if err := json.Unmarshal(append(append([]byte{'"'}, text...), '"'), &plain); err != nil {
+		return 0, err
+	}
+	// The decoder passes over line ends, which have no place here.
+	if strings.ContainsAny(plain, "\r\n") {
+		return 0, errors.New("line ends in base64")
+	}
+	b, err := base64.StdEncoding.DecodeString(plain)
+	if err != nil {
+		return 0, err
+	}
+	if len(b) > len(dst) {
+		return 0, fmt.Errorf("%d bytes, where %d were expected at most", len(b), len(dst))
+	}
+	return copy(dst, b), nil
+}
