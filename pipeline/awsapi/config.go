@@ -52,9 +52,10 @@ func (c *Config) Check() (errs []error) {
 	return errs
 }
 
-// BaseEndpoint returns the endpoint for a client's options; nil = the SDK's. Clients set it
-// themselves: in the SDK's configuration it would be overruled by the environment
-// (AWS_ENDPOINT_URL_…), and would be that of other services too.
+// BaseEndpoint returns the endpoint for a client's options; nil = what they have stays: it is
+// AWS's own, or that of the environment (AWS_ENDPOINT_URL_KINESIS). Clients set it
+// themselves: in the SDK's configuration it would be overruled by the environment,
+// and would be that of other services too.
 func (c *Config) BaseEndpoint() *string {
 	if c.Endpoint == "" {
 		return nil

@@ -107,7 +107,11 @@ func (t *dynamoDBTable) open(ctx context.Context, _ pipeline.Env) error {
 		return fmt.Errorf("%s: %w", t, err)
 	}
 	t.region = cfg.Region
-	t.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = t.cfg.BaseEndpoint() })
+	t.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		if e := t.cfg.BaseEndpoint(); e != nil { // else that of the environment stays
+			o.BaseEndpoint = e
+		}
+	})
 	return nil
 }
 
