@@ -76,8 +76,12 @@ func (s *Server) onCreateStream(c *call, in *createStreamInput) (any, error) {
 		return nil, fail("ValidationException", "1 validation error detected: a stream needs a name, and shards from 1 on: %q, %d", in.StreamName, in.ShardCount)
 	}
 	st := &fakeStream{
-		name: in.StreamName, created: c.now.Truncate(time.Millisecond), retention: 24 * time.Hour, mode: mode, maxRecord: maxRecord,
+		name: in.StreamName, created: c.now.Truncate(time.Second), retention: 24 * time.Hour, mode: mode, maxRecord: maxRecord,
 		arn: fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.o.Region, s.o.Account, in.StreamName),
+	}
+	if last, again := s.deleted[st.name]; again && !st.created.After(last) {
+		// At the service, deleting takes longer than a second.
+		st.created = last.Add(time.Second)
 	}
 	if in.MaxRecordSizeInKiB > 0 {
 		st.maxRecord = in.MaxRecordSizeInKiB << 10
@@ -98,9 +102,14 @@ func (s *Server) onDeleteStream(c *call, in *streamRef) (any, error) {
 	}
 	st.status, st.change, st.busyUntil = "DELETING", nil, c.now.Add(s.o.ChangeTime)
 	if s.o.ChangeTime == 0 {
-		delete(s.streams, st.name)
+		s.remove(st)
 	}
 	return nil, nil
+}
+
+func (s *Server) remove(st *fakeStream) {
+	delete(s.streams, st.name)
+	s.deleted[st.name] = st.created
 }
 
 type listStreamsInput struct {

@@ -55,6 +55,7 @@ type Server struct {
 	mu      sync.Mutex
 	ahead   time.Duration // of the clock
 	streams map[string]*fakeStream
+	deleted map[string]time.Time // when streams were made which are no more
 	faults  []*activeFault
 	chance  *rand.Rand
 	log     requestLog
@@ -78,7 +79,7 @@ func New(o Options) *Server {
 		o.ShardPage = 1000
 	}
 	return &Server{
-		o: o, closed: make(chan struct{}), streams: map[string]*fakeStream{},
+		o: o, closed: make(chan struct{}), streams: map[string]*fakeStream{}, deleted: map[string]time.Time{},
 		chance: rand.New(rand.NewPCG(o.Seed, 1)),
 	}
 }
@@ -197,7 +198,7 @@ func (s *Server) perform(name, media string, body []byte) (any, time.Time, *Faul
 	for _, st := range s.streams {
 		st.advance(c.now)
 		if st.status == "DELETING" && !c.now.Before(st.busyUntil) {
-			delete(s.streams, st.name)
+			s.remove(st)
 		}
 	}
 	result, fault, err := s.answer(c, media, body)

@@ -23,8 +23,8 @@ type Record struct {
 type fakeStream struct {
 	name      string
 	arn       string
-	created   time.Time
-	mode      string // PROVISIONED or ON_DEMAND
+	created   time.Time // in whole seconds
+	mode      string    // PROVISIONED or ON_DEMAND
 	retention time.Duration
 	status    string // CREATING, ACTIVE, UPDATING or DELETING
 	maxRecord int    // bytes of key and data
@@ -65,7 +65,7 @@ func hashKey(partitionKey string) *big.Int {
 
 // addShard makes a shard of a range of hash keys.
 func (st *fakeStream) addShard(now time.Time, start, end *big.Int, parents ...*fakeShard) *fakeShard {
-	h := &fakeShard{number: uint32(len(st.shards)), made: now.Unix(), created: now, start: start, end: end}
+	h := &fakeShard{number: uint32(len(st.shards)), made: max(now.Unix(), st.created.Unix()), created: now, start: start, end: end}
 	for _, p := range parents {
 		h.parents = append(h.parents, p.id)
 		h.made = max(h.made, p.made+1)
