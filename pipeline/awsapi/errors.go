@@ -85,14 +85,16 @@ func Error(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return err
 	}
-	if reason := reason(err); reason != "" {
-		return pipeline.TransientFor(reason, err)
-	}
+	reason := reason(err)
 	var api smithy.APIError
-	if errors.As(err, &api) {
-		if text := advice[api.ErrorCode()]; text != "" {
-			return fmt.Errorf("%w: %s", err, text)
+	if errors.As(err, &api) && advice[api.ErrorCode()] != "" {
+		err = fmt.Errorf("%w: %s", err, advice[api.ErrorCode()])
+		if reason == "" {
+			return err
 		}
+	}
+	if reason != "" {
+		return pipeline.TransientFor(reason, err)
 	}
 	if noCredentials(err) {
 		return fmt.Errorf("%w: there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or give the machine, task or pod a role", err)
