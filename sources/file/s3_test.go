@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/pipeline/sourcetest"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // testBucket is a bucket of a server, and what a source needs to read it.
@@ -334,5 +337,92 @@ func TestS3Stops(t *testing.T) {
 	}
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("closing took %v", took)
+	}
+}
+
+// suiteObjects is a folder of objects as the suite of sources sees it.
+type suiteObjects struct {
+	bucket  *testBucket
+	packing string
+	follow  bool
+	files   []sourcetest.Partition
+	records int
+}
+
+func newSuiteObjects(b *testBucket, packing string, follow bool) *suiteObjects {
+	in := &suiteObjects{bucket: b, packing: packing, follow: follow}
+	for i, n := range []int{4, 1, 7} {
+		in.files = append(in.files, sourcetest.Partition{Name: fmt.Sprintf("s3://%s/in/%d", b.name, i)})
+		in.put(i, n)
+	}
+	return in
+}
+
+// put adds records to an object: it is written anew, with all that it had.
+func (in *suiteObjects) put(file, records int) {
+	p := &in.files[file]
+	for range records {
+		in.records++
+		p.Records = append(p.Records, fmt.Sprintf(`{"n":%d,"pad":"%s"}`, in.records, strings.Repeat("x", in.records%5)))
+	}
+	_, key, _ := strings.Cut(p.Name, in.bucket.name+"/")
+	in.bucket.put(key, pack(in.bucket.t, in.packing, []byte(strings.Join(p.Records, "\n")+"\n")))
+}
+
+// Source implements sourcetest.Input.
+func (in *suiteObjects) Source(t testing.TB) pipeline.Source {
+	cfg := in.bucket.at("in/*")
+	if cfg.Follow = in.follow; in.follow {
+		cfg.Poll = spec.Duration(10 * time.Millisecond)
+	}
+	return testSource(t, cfg, 50)
+}
+
+// Want implements sourcetest.Input.
+func (in *suiteObjects) Want() []sourcetest.Partition { return in.files }
+
+// suiteGrowing is a suiteObjects without end.
+type suiteGrowing struct{ *suiteObjects }
+
+// Grow implements sourcetest.Grower: an object comes, whose name may sort first, or is replaced
+// by one that begins with it.
+func (in suiteGrowing) Grow(r *rand.Rand) {
+	if r.IntN(2) == 0 {
+		in.files = append(in.files, sourcetest.Partition{Name: fmt.Sprintf("s3://%s/in/%c%d", in.bucket.name, "-z"[r.IntN(2)], len(in.files))})
+		in.suiteObjects.files = in.files
+		in.put(len(in.files)-1, 1+r.IntN(4))
+		return
+	}
+	in.put(r.IntN(len(in.files)), 1+r.IntN(4))
+}
+
+// suiteRemoved is a suiteObjects whose objects can be removed.
+type suiteRemoved struct{ *suiteObjects }
+
+// Trim implements sourcetest.Trimmer: what was read in part is gone.
+func (in suiteRemoved) Trim(t testing.TB, read map[string]int) (lost []string) {
+	for _, p := range in.files {
+		if n := read[p.Name]; n > 0 && n < len(p.Records) {
+			lost = append(lost, p.Records[n:]...)
+			_, key, _ := strings.Cut(p.Name, in.bucket.name+"/")
+			in.bucket.delete(key)
+		}
+	}
+	return lost
+}
+
+// TestS3Conformance holds objects to the contract of sources.
+func TestS3Conformance(t *testing.T) {
+	for _, packing := range []string{"none", "gzip of two members"} {
+		t.Run("bounded/"+packing, func(t *testing.T) {
+			sourcetest.Run(t, func(t testing.TB) sourcetest.Input {
+				return suiteRemoved{newSuiteObjects(newFakeBucket(t), packing, false)}
+			})
+		})
+		t.Run("followed/"+packing, func(t *testing.T) {
+			sourcetest.Run(t, func(t testing.TB) sourcetest.Input {
+				return suiteGrowing{newSuiteObjects(newFakeBucket(t), packing, true)}
+			})
+		})
 	}
 }
