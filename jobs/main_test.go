@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
@@ -48,6 +49,11 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envStarlift) == "" {
+		// The program is started with this environment.
+		if err := awstest.MainEnv(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(99)
+		}
 		goleak.VerifyTestMain(m)
 		return
 	}

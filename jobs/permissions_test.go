@@ -20,11 +20,15 @@ type rights struct {
 	excused map[string]string
 }
 
+const iamKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 // policyRights has each policy of docs/aws.md, by its heading; what belongs to the other
 // side of a role or a stream is held against the calls too.
 var policyRights = map[string]rights{
-	"To assume a role":        {calls: assumedRole},
-	"The role's trust policy": {calls: assumedRole},
+	"Read files on S3":               {world: iamWorld{key: iamKey, absent: true}, calls: readObjects},
+	"Read a reference from DynamoDB": {calls: readReference},
+	"To assume a role":               {calls: assumedRole},
+	"The role's trust policy":        {calls: assumedRole},
 }
 
 // TestPolicies holds the policies of docs/aws.md against what is called: all of that is
@@ -110,6 +114,31 @@ func wantCondition(t *testing.T, s iamStatement, calls []*awstest.Call) {
 			}
 		}
 	}
+}
+
+// watched is a cloud with a proxy before each service, which records what is asked.
+type watched struct {
+	*cloud
+	proxies []*awstest.HTTPProxy
+}
+
+func newWatched(t *testing.T) *watched {
+	t.Helper()
+	w := &watched{}
+	w.cloud = newCloud(t, func(endpoint string) string {
+		proxy := awstest.NewHTTPProxy(t, endpoint)
+		w.proxies = append(w.proxies, proxy)
+		return proxy.Endpoint
+	})
+	return w
+}
+
+// calls returns what was asked of all services.
+func (w *watched) calls() (all []*awstest.Call) {
+	for _, p := range w.proxies {
+		all = append(all, p.Calls()...)
+	}
+	return all
 }
 
 // assumedRole gets credentials of the page's role.
