@@ -102,6 +102,9 @@ func (c *compiler) sourceMistakes(errs ...error) {
 
 // file finds out how the file is written.
 func (c *compiler) file(s *FileConfig) {
+	if s.Path != "" {
+		c.sourceMistakes(s.ReaderConfig.Check("path", s.Path)...)
+	}
 	name := s.Format
 	if name == "" {
 		name = byExtension[strings.ToLower(filepath.Ext(s.Path))]
@@ -120,7 +123,7 @@ func (c *compiler) file(s *FileConfig) {
 		c.wrong("only CSV has a delimiter", "reference", "source", "delimiter")
 	}
 	c.join.delimiter = delimiter
-	c.join.setFile(s.Path, f)
+	c.join.setFile(s.Path, s.ReaderConfig, f)
 }
 
 func (c *compiler) readTypes() {

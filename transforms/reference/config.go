@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -38,9 +39,10 @@ type SourceConfig struct {
 // FileConfig is a file that holds a reference.
 type FileConfig struct {
 	Type      string `yaml:"type" required:"true" enum:"file" change:"content" desc:"file: a file of rows."`
-	Path      string `yaml:"path" required:"true" change:"content" desc:"The file, relative to the working directory. Replace it by renaming a finished one onto it."`
+	Path      string `yaml:"path" required:"true" change:"content" desc:"The file, relative to the working directory, or an object as s3://bucket/key. Replace a file by renaming a finished one onto it."`
 	Format    string `yaml:"format" enum:"csv,ndjson,parquet" change:"content" desc:"How the file is written: CSV with a header, JSON objects one a line, or Parquet. Left out = by the end of its name: .csv, .ndjson, .jsonl or .json, .parquet."`
 	Delimiter string `yaml:"delimiter" default:"," change:"content" desc:"What stands between the fields of a CSV line: one character."`
+	bloburl.ReaderConfig
 }
 
 // DynamoDBTableConfig is a DynamoDB table that holds a reference: an item is a row, and its

@@ -79,9 +79,6 @@ func opened(t testing.TB, source SourceConfig, columns ...string) *Join {
 	t.Helper()
 	j := sourceJoin(t, source, columns...)
 	j.watch.source.(*dynamoDBTable).retry.Wait = func(context.Context, time.Duration) error { return nil }
-	if err := j.watch.source.open(t.Context(), pipeline.NewEnv()); err != nil {
-		t.Fatal(err)
-	}
 	return j
 }
 

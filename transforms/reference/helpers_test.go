@@ -85,6 +85,7 @@ func sourceJoin(t testing.TB, source SourceConfig, columns ...string) *Join {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	return j
 }
 
@@ -92,10 +93,6 @@ func sourceJoin(t testing.TB, source SourceConfig, columns ...string) *Join {
 func loadFrom(t testing.TB, source SourceConfig) ([]string, error) {
 	t.Helper()
 	j := sourceJoin(t, source, typed...)
-	if err := j.watch.source.open(t.Context(), pipeline.NewEnv()); err != nil {
-		t.Fatal(err)
-	}
-	defer j.watch.source.close()
 	if err := j.watch.check(t.Context(), false); err != nil {
 		return nil, err
 	}
@@ -106,10 +103,6 @@ func loadFrom(t testing.TB, source SourceConfig) ([]string, error) {
 func snapshotFrom(t testing.TB, source SourceConfig) *snapshot {
 	t.Helper()
 	j := sourceJoin(t, source, typed...)
-	if err := j.watch.source.open(t.Context(), pipeline.NewEnv()); err != nil {
-		t.Fatal(err)
-	}
-	defer j.watch.source.close()
 	if err := j.watch.check(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -206,4 +199,12 @@ func inserts(table string, rows []map[string]string) string {
 		fmt.Fprintf(&b, "INSERT INTO %s VALUES (%s);\n", table, strings.Join(values, ", "))
 	}
 	return b.String()
+}
+
+// openSource readies a join's source, as a start does.
+func openSource(t testing.TB, j *Join) {
+	t.Helper()
+	if err := j.watch.source.open(t.Context(), pipeline.NewEnv()); err != nil {
+		t.Fatal(err)
+	}
 }

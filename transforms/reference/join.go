@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
 
@@ -76,15 +77,15 @@ func (j *Join) Substitute(path string) error {
 	if !ok {
 		return fmt.Errorf("the end of %q does not say how the file is written: .csv, .ndjson, .jsonl, .json or .parquet", path)
 	}
-	j.setFile(path, f)
+	j.setFile(path, bloburl.ReaderConfig{}, f)
 	return nil
 }
 
 // setFile makes the reference a file's.
-func (j *Join) setFile(path string, f format) {
+func (j *Join) setFile(path string, cfg bloburl.ReaderConfig, f format) {
 	f.delimiter = j.delimiter
 	j.describe = fmt.Sprintf("%s (%s)", path, f.name)
-	j.watch.source = &file{path: path, now: func() time.Time { return j.watch.now() }, load: func(ctx context.Context, o blob.Object) (*snapshot, error) {
+	j.watch.source = &file{path: path, cfg: cfg, now: func() time.Time { return j.watch.now() }, load: func(ctx context.Context, o blob.Object) (*snapshot, error) {
 		return j.loadFile(ctx, path, &f, o)
 	}}
 }

@@ -44,6 +44,7 @@ func TestJoin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			openSource(t, j)
 			if err := j.watch.check(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
@@ -84,6 +85,7 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	if err := j.watch.check(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +108,7 @@ func TestUnloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	for _, reference := range []any{nil, j.Snapshot()} {
 		if _, err := j.NewRowMapper(0).MapRows(pipelinetest.JSONLog(t, table, `[{"a": "1"}]`), reference); err == nil {
 			t.Error("no error")
@@ -121,6 +124,7 @@ func TestSeveralTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	for i, in := range []*pipeline.Table{a, b} {
 		out := j.Tables()[i]
 		if out.Name != in.Name || !slices.Equal(out.Key, in.Key) || out.Columns[len(out.Columns)-1].Name != "combined" {

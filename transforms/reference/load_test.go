@@ -32,6 +32,7 @@ func typedJoin(t testing.TB, path string) *Join {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	return j
 }
 
@@ -148,6 +149,7 @@ func TestParquetTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		openSource(t, j)
 		err = j.watch.check(t.Context(), false)
 		if want := fmt.Sprintf("column id is INT(32,true) in the file, and %s in the pipeline file", typ); ok != (err == nil) || !ok && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error is %v, want %s", typ, err, want)

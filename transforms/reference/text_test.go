@@ -23,6 +23,7 @@ func textJoin(t testing.TB, path, delimiter string) *Join {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	return j
 }
 

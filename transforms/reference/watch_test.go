@@ -35,6 +35,7 @@ func joinTo(t testing.TB, path string) *Join {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openSource(t, j)
 	j.watch.maxAge = time.Minute
 	return j
 }
