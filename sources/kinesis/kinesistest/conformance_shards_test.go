@@ -328,12 +328,18 @@ func describePages(s *subject) error {
 		return err
 	}
 	out, err := s.DescribeStream(s.ctx, &kinesis.DescribeStreamInput{StreamName: &s.stream, Limit: aws.Int32(2)})
-	if err != nil || len(out.StreamDescription.Shards) != 2 || !*out.StreamDescription.HasMoreShards {
-		return fmt.Errorf("%d shards: %w", len(out.StreamDescription.Shards), orNone(err))
+	if err != nil {
+		return err
+	}
+	if len(out.StreamDescription.Shards) != 2 || !*out.StreamDescription.HasMoreShards {
+		return fmt.Errorf("%d shards", len(out.StreamDescription.Shards))
 	}
 	out, err = s.DescribeStream(s.ctx, &kinesis.DescribeStreamInput{StreamName: &s.stream, ExclusiveStartShardId: out.StreamDescription.Shards[1].ShardId})
-	if err != nil || len(out.StreamDescription.Shards) != 1 || *out.StreamDescription.HasMoreShards {
-		return fmt.Errorf("second page: %d shards: %w", len(out.StreamDescription.Shards), orNone(err))
+	if err != nil {
+		return err
+	}
+	if len(out.StreamDescription.Shards) != 1 || *out.StreamDescription.HasMoreShards {
+		return fmt.Errorf("second page: %d shards", len(out.StreamDescription.Shards))
 	}
 	return nil
 }
