@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,6 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/partitions"
+	"github.com/starlift-etl/starlift/pipeline/sourcetest"
 )
 
 var description = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
@@ -31,6 +35,12 @@ func exposed(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	if err := newCLI(nil, nil, os.Stderr).runPipeline(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	source := partitions.New("shards", sourcetest.NewStream(true).Reader(false), partitions.Options{})
+	env := pipeline.NewEnv()
+	env.Metrics = a.Recorder.Registry()
+	if err := errors.Join(source.Open(t.Context(), pipeline.SourceOptions{Env: env}), source.Close()); err != nil {
 		t.Fatal(err)
 	}
 	descs := make(chan *prometheus.Desc)

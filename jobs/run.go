@@ -34,32 +34,40 @@ const (
 	statefulBytes = 640 << 20
 )
 
+const acceptGapHelp = "A source whose records were gone before they were read, a shard that kept them for a day while the pipeline was down for two,\n" +
+	"has a gap: it is saved, and the run ends with status 3, as does each start from then on, which changes nothing. What is lost can be\n" +
+	"mended from an export. --accept-gap goes on behind the gaps that are saved, and those that are found at this start, where the\n" +
+	"last run ended; one that comes later ends the run again. starlift status shows accepted gaps for 30 days and longer."
+
 const fromNowHelp = "A state that has rows refuses a pipeline file that was changed in what these rows are made of. --from-now NODE takes\n" +
 	"changes of what a node gives for what is read from then on: rows that are there stay until their items change.\n" +
 	"starlift validate FILE says what would be taken and what refused."
 
 func (s *cli) runCommand() *cobra.Command {
 	var set, fromNow []string
+	var acceptGap bool
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a pipeline, going on where it stopped",
 		Long: "Run reads the sources from where the last run ended. It ends with status 0 when every source is bounded and read;\n" +
 			"otherwise it goes on until it is stopped. SIGINT and SIGTERM finish the epoch within 30 seconds, a second one stops\n" +
 			"at once; both are safe. SIGHUP loads reference tables again.\n\n" +
-			fromNowHelp,
-		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s\n  starlift run shop.yaml --from-now items",
-		Args:    exactly(1, "one pipeline file"),
+			acceptGapHelp + "\n\n" + fromNowHelp,
+		Example: "  starlift run configs/quickstart.yaml\n  starlift run shop.yaml --set epoch.interval=5s\n  starlift run shop.yaml --from-now items\n" +
+			"  starlift run shop.yaml --accept-gap",
+		Args: exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := assembly.Load(args[0], set)
 			if err != nil {
 				return err
 			}
-			a.FromNow = fromNow
+			a.FromNow, a.Config.AcceptGap = fromNow, acceptGap
 			return s.runPipeline(cmd.Context(), a)
 		},
 	}
 	setFlag(cmd, &set)
 	fromNowFlag(cmd, &fromNow)
+	cmd.Flags().BoolVar(&acceptGap, "accept-gap", false, "go on behind gaps: input that was lost before it was read")
 	offerFiles(cmd, 1, nil)
 	return cmd
 }

@@ -41,7 +41,8 @@ func (m *Monitor) Status() (*Status, error) {
 			lag := timespan.Seconds(s.Lag)
 			live.Lag = &lag
 		}
-		st.Sources[name] = Source{s.Finished, s.Partitions, live}
+		live.PartitionLags = partitionLags(s.Report.Lags)
+		st.Sources[name] = Source{s.Finished, s.Partitions, gapsOf(p, s.Report.Gaps), live}
 	}
 	for _, name := range p.Sinks {
 		s := h.Sinks[name]

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
@@ -8,10 +9,12 @@ import (
 
 // Pipeline is what a report needs of a pipeline.
 type Pipeline struct {
-	Name           string
-	StateDir       string
-	Listen         string // http.listen of its file; empty = none
-	Sources        []string
+	Name     string
+	StateDir string
+	Listen   string // http.listen of its file; empty = none
+	Sources  []string
+	// Gaps are the sources that save gaps in their cursors.
+	Gaps           map[string]pipeline.GapReporter
 	TransformNames []string
 	Transforms     []graph.ChangeNode // the transforms of changes
 	Sinks          []string

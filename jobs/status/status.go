@@ -38,8 +38,28 @@ type UnmatchedPath struct {
 // Source is how far a source is read.
 type Source struct {
 	Finished   bool `json:"finished"`
-	Partitions int  `json:"partitions"` // begun or read
+	Partitions int  `json:"partitions"` // found, and not forgotten
+	// Gaps are those that are saved: records that were lost before they were read.
+	Gaps []Gap `json:"gaps,omitempty"`
 	*SourceRates
+}
+
+// Gap is a part of a source's input that is lost.
+type Gap struct {
+	Partition string     `json:"partition"`
+	Position  string     `json:"position"`       // behind the last record that was read
+	From      *time.Time `json:"from,omitempty"` // when the records came that are lost
+	To        *time.Time `json:"to,omitempty"`
+	Lost      int64      `json:"lost_bytes,omitempty"`
+	Reason    string     `json:"reason"`
+	Found     time.Time  `json:"found"`
+	Accepted  *time.Time `json:"accepted,omitempty"` // nil = nobody has accepted it: the partition is not read on
+}
+
+// PartitionLag is how far behind a partition is read.
+type PartitionLag struct {
+	Partition string  `json:"partition"`
+	Lag       float64 `json:"lag_seconds"`
 }
 
 // Sink is how far a sink is.
@@ -73,6 +93,8 @@ type SourceRates struct {
 	Lost       int64    `json:"lost_bytes,omitempty"`  // that are known to have gone before they were read
 	Gap        string   `json:"gap,omitempty"`         // the last loss of input before it was read
 	Waits      []string `json:"waits_for,omitempty"`   // what it waits for
+	// PartitionLags are of the partitions that are furthest behind, where the service tells.
+	PartitionLags []PartitionLag `json:"partition_lags,omitempty"`
 }
 
 // SinkRates is the part of a Sink that only a running process knows.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
@@ -88,7 +89,13 @@ func (st *Status) fill(p *Pipeline, store *state.Store) error {
 		if err != nil {
 			return err
 		}
-		st.Sources[name] = Source{cp.Finished[name], len(cursors), nil}
+		var gaps []pipeline.Gap
+		if saves := p.Gaps[name]; saves != nil {
+			if gaps, err = saves.Gaps(cursors); err != nil {
+				return fmt.Errorf("source %s: %w", name, err)
+			}
+		}
+		st.Sources[name] = Source{cp.Finished[name], len(cursors), gapsOf(p, gaps), nil}
 	}
 	for _, name := range p.Sinks {
 		c := cp.Committables[name]

@@ -30,7 +30,9 @@ func (st *Status) Print(w io.Writer) error {
 		st.Running.print(&b)
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Sources)) {
-		st.Sources[name].print(&b, name)
+		s := st.Sources[name]
+		s.print(&b, name)
+		s.printPartitions(&b, name)
 	}
 	if st.Running != nil {
 		for _, name := range slices.Sorted(maps.Keys(st.Running.Transforms)) {

@@ -234,6 +234,9 @@ func (d *dispatcher) startRead(ctx context.Context, p *partition, now time.Time)
 // freeFlight returns when a further read may begin, now or later, and takes those that
 // hang out of the count.
 func (d *dispatcher) freeFlight(now time.Time) time.Time {
+	if len(d.begun) < d.options.Reads {
+		return now
+	}
 	d.begun = slices.DeleteFunc(d.begun, func(f *flight) bool {
 		over := !f.of.begun.Equal(f.begun)
 		return over || now.Sub(f.begun) >= hangsAfter

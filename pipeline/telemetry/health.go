@@ -64,6 +64,8 @@ type SourceHealth struct {
 	Gap  string
 	// Waits says what it waits for before it reads on.
 	Waits []string
+	// Report says how its partitions are, if it knows.
+	Report pipeline.PartitionReport
 }
 
 // SinkHealth says how a sink is.
@@ -91,6 +93,7 @@ type health struct {
 	isOpen     bool                       // in this attempt
 	contents   *state.Contents            // nil = not known yet
 	waiting    map[string]pipeline.WaitReporter
+	reporters  map[string]pipeline.PartitionReporter
 	stalls     map[int64]Stall // by the call's id
 }
 
@@ -105,13 +108,14 @@ func newHealth(c clock) *health {
 			Started: c(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
 			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{}, Reread: map[string]int64{},
 		},
-		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.WaitReporter{}, stalls: map[int64]Stall{},
+		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.WaitReporter{}, reporters: map[string]pipeline.PartitionReporter{}, stalls: map[int64]Stall{},
 	}
 }
 
 // Health returns how the pipeline is. It may be called at any time.
 func (r *Recorder) Health() Health {
 	h := r.health
+	reports := h.reports()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	is := h.is
@@ -126,13 +130,27 @@ func (r *Recorder) Health() Health {
 	}
 	for source, s := range is.Sources {
 		s.Partitions = len(h.partitions[source])
-		s.Lag, s.LagKnown = r.lags.of(source)
+		s.Report = reports[source]
+		s.Lag, s.LagKnown = r.lags.of(source, &s.Report)
 		if w := h.waiting[source]; w != nil {
 			s.Waits = w.Waits()
 		}
 		is.Sources[source] = s
 	}
 	return is
+}
+
+// reports asks the sources how their partitions are. It is called without the lock: to answer, a
+// source may have to be done first with what it tells of.
+func (h *health) reports() map[string]pipeline.PartitionReport {
+	h.mu.Lock()
+	reporters := maps.Clone(h.reporters)
+	h.mu.Unlock()
+	all := map[string]pipeline.PartitionReport{}
+	for source, r := range reporters {
+		all[source] = r.Report()
+	}
+	return all
 }
 
 // Contents returns what the state holds of a pipeline that runs; nil = it is not open
@@ -174,6 +192,9 @@ func (h *health) runStarted(n *Nodes) {
 		h.sources = append(h.sources, s.Name)
 		if w, ok := s.Source.(pipeline.WaitReporter); ok {
 			h.waiting[s.Name] = w
+		}
+		if r, ok := s.Source.(pipeline.PartitionReporter); ok {
+			h.reporters[s.Name] = r
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +14,8 @@ import (
 // lags says how far behind the followed sources are: how old the newest change
 // was when it was read, and 0 while a source has nothing more to read. A bounded
 // source is as old as what it holds, and not behind anything. Where a source says how
-// far it is in each partition, one that it goes on reading does not hide one that it does not.
+// far it is in each partition, one that it goes on reading does not hide one that it does not; where
+// it says how far behind each is, the one that is furthest behind counts.
 type lags struct {
 	clock    clock
 	mu       sync.Mutex
@@ -22,25 +25,37 @@ type lags struct {
 	// open holds, by source, the partitions that are known to hold more than was read, and
 	// when the newest change came about that was; zero = nothing was, or it did not tell.
 	open map[string]map[string]time.Time
+	// reporters are the sources that know how far behind their partitions are.
+	reporters map[string]pipeline.PartitionReporter
 }
 
 // caughtUpAfter is how long a source is waited for before all counts as read.
 const caughtUpAfter = time.Second
 
 func newLags(c clock) *lags {
-	return &lags{clock: c, followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}, open: map[string]map[string]time.Time{}}
+	return &lags{clock: c, followed: map[string]bool{}, behind: map[string]time.Duration{}, waiting: map[string]time.Time{}, open: map[string]map[string]time.Time{}, reporters: map[string]pipeline.PartitionReporter{}}
 }
 
-// follow notes that a source is followed.
-func (l *lags) follow(source string) {
+// partitionSeriesMax bounds the series of a source's partitions: the metrics have those that
+// are furthest behind.
+const partitionSeriesMax = 100
+
+// follow notes that a source is followed; reporter may be nil.
+func (l *lags) follow(source string, reporter pipeline.PartitionReporter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.followed[source] = true
+	if reporter != nil {
+		l.reporters[source] = reporter
+	}
 }
 
-// of returns the lag of a source; known = false when its records do not tell, or
-// it is not followed.
-func (l *lags) of(source string) (lag time.Duration, known bool) {
+// of returns the lag of a source, by what it reports of its partitions; known = false when its
+// records do not tell, or it is not followed.
+func (l *lags) of(source string, r *pipeline.PartitionReport) (lag time.Duration, known bool) {
+	if len(r.Lags) > 0 {
+		return r.Lags[0].Lag, true
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.at(source)
@@ -127,15 +142,36 @@ var sourceLag = prometheus.NewDesc("starlift_source_lag_seconds",
 	"How old the newest change of a followed source was when it was read, by its arrival or else its creation, where records tell; 0 while there is nothing more to read.",
 	[]string{"source"}, nil)
 
+var partitionLag = prometheus.NewDesc("starlift_source_partition_lag_seconds",
+	"How far behind its end a partition of a source is read, where the service tells: of the 100 that are furthest behind.",
+	[]string{"source", "partition"}, nil)
+
 // Describe implements prometheus.Collector.
-func (l *lags) Describe(ch chan<- *prometheus.Desc) { ch <- sourceLag }
+func (l *lags) Describe(ch chan<- *prometheus.Desc) {
+	ch <- sourceLag
+	ch <- partitionLag
+}
 
 // Collect implements prometheus.Collector.
 func (l *lags) Collect(ch chan<- prometheus.Metric) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for source := range l.behind {
-		lag, _ := l.at(source)
-		ch <- prometheus.MustNewConstMetric(sourceLag, prometheus.GaugeValue, lag.Seconds(), source)
+	sources, reporters := slices.Collect(maps.Keys(l.followed)), maps.Clone(l.reporters)
+	l.mu.Unlock()
+	for _, source := range sources {
+		var r pipeline.PartitionReport
+		if reporter := reporters[source]; reporter != nil {
+			r = reporter.Report()
+		}
+		named := map[string]bool{}
+		for _, p := range r.Lags[:min(len(r.Lags), partitionSeriesMax)] {
+			if named[p.Partition] {
+				continue // people call another one so, too, that is further behind
+			}
+			named[p.Partition] = true
+			ch <- prometheus.MustNewConstMetric(partitionLag, prometheus.GaugeValue, p.Lag.Seconds(), source, p.Partition)
+		}
+		if lag, known := l.of(source, &r); known {
+			ch <- prometheus.MustNewConstMetric(sourceLag, prometheus.GaugeValue, lag.Seconds(), source)
+		}
 	}
 }

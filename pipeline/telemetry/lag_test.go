@@ -1,9 +1,12 @@
 package telemetry
 
 import (
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -13,28 +16,28 @@ import (
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLags(time.Now)
-		l.follow("s")
-		if _, known := l.of("s"); known {
+		l.follow("s", nil)
+		if _, known := l.of("s", &pipeline.PartitionReport{}); known {
 			t.Error("a lag is known before anything is read")
 		}
 		l.waits("s")
 		l.answered("s")
 		l.set("s", "p", time.Now().Add(-time.Hour))
 		time.Sleep(10 * time.Second)
-		if lag, known := l.of("s"); !known || lag != time.Hour {
+		if lag, known := l.of("s", &pipeline.PartitionReport{}); !known || lag != time.Hour {
 			t.Errorf("while the source is read the lag is %s", lag)
 		}
 		l.waits("s")
-		if lag, _ := l.of("s"); lag != time.Hour {
+		if lag, _ := l.of("s", &pipeline.PartitionReport{}); lag != time.Hour {
 			t.Errorf("as soon as it is waited for, the lag is %s", lag)
 		}
 		time.Sleep(2 * caughtUpAfter)
-		if lag, known := l.of("s"); !known || lag != 0 {
+		if lag, known := l.of("s", &pipeline.PartitionReport{}); !known || lag != 0 {
 			t.Errorf("while it is waited for, the lag is %s", lag)
 		}
 		l.set("s", "p", time.Now().Add(time.Hour)) // clocks differ
 		l.answered("s")
-		if lag, _ := l.of("s"); lag != 0 {
+		if lag, _ := l.of("s", &pipeline.PartitionReport{}); lag != 0 {
 			t.Errorf("of a change from the future, the lag is %s", lag)
 		}
 	})
@@ -45,7 +48,7 @@ func TestLag(t *testing.T) {
 func TestLagOfPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLags(time.Now)
-		l.follow("s")
+		l.follow("s", nil)
 		give := func(partition string, old time.Duration, p *pipeline.Progress, dropped ...string) {
 			l.answered("s")
 			l.progressed("s", &pipeline.Records{Partition: partition, Spans: make([]pipeline.Span, 1), Progress: p, Dropped: dropped})
@@ -54,7 +57,7 @@ func TestLagOfPartitions(t *testing.T) {
 		}
 		is := func(what string, want time.Duration) {
 			t.Helper()
-			if lag, known := l.of("s"); !known || lag != want {
+			if lag, known := l.of("s", &pipeline.PartitionReport{}); !known || lag != want {
 				t.Errorf("%s: the lag is %s, want %s", what, lag, want)
 			}
 		}
@@ -72,4 +75,38 @@ func TestLagOfPartitions(t *testing.T) {
 		give("stuck", 0, nil, "read")
 		is("the one that was behind is gone", 0)
 	})
+}
+
+// reportedLags is a source that knows how far behind its partitions are.
+type reportedLags []pipeline.PartitionLag
+
+func (r reportedLags) Report() pipeline.PartitionReport { return pipeline.PartitionReport{Lags: r} }
+
+// TestReportedLags: what a source says of its partitions goes before what its records tell; the
+// partitions have series, as many as are bearable, and each name one.
+func TestReportedLags(t *testing.T) {
+	l := newLags(time.Now)
+	var all reportedLags
+	for i := range 300 {
+		all = append(all, pipeline.PartitionLag{Partition: strconv.Itoa(i), Lag: time.Duration(300-i) * time.Second})
+	}
+	all[1].Partition = "0"
+	l.follow("s", all)
+	l.set("s", "p", time.Now().Add(-time.Hour))
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(l)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, f := range families {
+		got[f.GetName()] = len(f.GetMetric())
+		if v := f.GetMetric()[0].GetGauge().GetValue(); v != 300 {
+			t.Errorf("the first of %s is %v", f.GetName(), v)
+		}
+	}
+	if got["starlift_source_lag_seconds"] != 1 || got["starlift_source_partition_lag_seconds"] != partitionSeriesMax-1 {
+		t.Errorf("there are series %v", got)
+	}
 }

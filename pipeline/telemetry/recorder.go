@@ -72,7 +72,8 @@ func (r *Recorder) RunStarted(n Nodes) {
 	r.health.runStarted(&n)
 	for _, s := range n.Sources {
 		if !s.Source.Bounded() {
-			r.lags.follow(s.Name)
+			reporter, _ := s.Source.(pipeline.PartitionReporter)
+			r.lags.follow(s.Name, reporter)
 		}
 	}
 }
