@@ -41,22 +41,17 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	if err != nil {
 		return err
 	}
-	published, err := readPublished(s.spool(r.Epoch))
+	published, err := s.spool(r.Epoch).OpenLog(publishedFile)
 	if err != nil {
 		return err
 	}
 	names := make(chan string, uploadsMax)
-	var log errgroup.Group
-	log.Go(func() error {
-		err := published.run(names)
-		for range names { // what is not noted is looked for when the commit is repeated
-		}
-		return err
-	})
+	var notes errgroup.Group
+	notes.Go(func() error { return notePublished(published, names) })
 	uploads, ctx := errgroup.WithContext(ctx)
 	uploads.SetLimit(uploadsMax)
 	for _, f := range files {
-		if f.File != "" && published.names[f.File] || ctx.Err() != nil {
+		if f.File != "" && published.Has(f.File) || ctx.Err() != nil {
 			continue
 		}
 		uploads.Go(func() error {
@@ -71,7 +66,7 @@ func (s *Sink) Commit(ctx context.Context, r *pipeline.Committable) error {
 	}
 	err = uploads.Wait()
 	close(names)
-	if err := errors.Join(err, log.Wait()); err != nil {
+	if err := errors.Join(err, notes.Wait()); err != nil {
 		return fmt.Errorf("commit of epoch %d: %w", r.Epoch, err)
 	}
 	return nil

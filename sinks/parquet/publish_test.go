@@ -148,13 +148,12 @@ func TestContentInCommittable(t *testing.T) {
 	}
 }
 
-// A line of the log whose writing was cut off counts for nothing, and the lines written
-// after it are whole.
-func TestPublishedLogCutOff(t *testing.T) {
+// What the log names is not made, and all that is made is in the log.
+func TestPublishedLog(t *testing.T) {
 	h := onMemory(t, Config{Mode: "append", PartitionBy: byDay()}, nil)
 	h.prepare(true, []order{{id: 1, at: day}, {id: 2, at: day.AddDate(0, 0, 1)}, {id: 3, at: day.AddDate(0, 0, 2)}})
 	spool := h.sink.spool(h.saved.Epoch)
-	must(t, os.WriteFile(spool.Path(publishedFile), []byte("000-000001.parquet\n000-000"), 0o600))
+	must(t, os.WriteFile(spool.Path(publishedFile), []byte("000-000001.parquet\n"), 0o600))
 	must(t, h.sink.Commit(context.Background(), h.saved))
 	if got := h.objects(); len(got) != 2 {
 		t.Errorf("there is %q", got)
