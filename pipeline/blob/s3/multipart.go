@@ -102,17 +102,15 @@ func (m *multipart) sendAs(ctx context.Context, number int, p *payload) error {
 	return err
 }
 
-// complete makes the object appear. If there must be none of its name, and there is one, the
-// error is errTaken; again says that an attempt before may have made it.
-func (m *multipart) complete(ctx context.Context, content blob.Content, ifAbsent bool) (again bool, err error) {
+// complete makes the object appear. If a condition is not met, the error is errTaken, or
+// fs.ErrNotExist; again says that an attempt before may have made it.
+func (m *multipart) complete(ctx context.Context, content blob.Content, o blob.CreateOptions) (again bool, err error) {
 	s := m.of
 	in := s3.CompleteMultipartUploadInput{Bucket: &s.name, Key: &m.key, UploadId: &m.id, MpuObjectSize: &content.Size, MultipartUpload: &types.CompletedMultipartUpload{Parts: m.parts}}
 	if s.o.S3.Checksum != whenRequired {
 		in.ChecksumCRC64NVME, in.ChecksumType = &content.CRC64NVME, types.ChecksumTypeFullObject
 	}
-	if ifAbsent {
-		in.IfNoneMatch = aws.String("*")
-	}
+	in.IfNoneMatch, in.IfMatch = conditions(o)
 	// Joining the parts may take minutes, in which the server sends blanks.
 	send := func() error {
 		return s.callFor(ctx, "CompleteMultipartUpload", m.name, content.Size/8, func(ctx context.Context, client *s3.Client) error {
@@ -126,8 +124,8 @@ func (m *multipart) complete(ctx context.Context, content blob.Content, ifAbsent
 		})
 	}
 	err = send()
-	if ifAbsent && unconditional(err) {
-		in.IfNoneMatch = nil
+	if conditional(o) && unconditional(err) {
+		in.IfNoneMatch, in.IfMatch = nil, nil
 		err = send()
 	}
 	var lost sendAgainError
@@ -183,7 +181,7 @@ func (s *Store) tryParts(ctx context.Context, name, key string, u *upload, ifAbs
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	_, err = m.complete(ctx, u.content, ifAbsent)
+	_, err = m.complete(ctx, u.content, blob.CreateOptions{IfAbsent: ifAbsent})
 	if err != nil && unknown(err) {
 		// It may be there. What remains is found by the next call, which is the same.
 		return pipeline.TransientFor(awsapi.Unavailable, err)

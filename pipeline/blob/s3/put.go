@@ -53,15 +53,13 @@ func text(s string) *string {
 	return &s
 }
 
-// put makes an object by one request. If there must be none of its name, and there is one,
-// the error is errTaken; again says then that an attempt before may have made it.
-func (s *Store) put(ctx context.Context, name, key string, p *payload, ifAbsent bool) (again bool, err error) {
+// put makes an object by one request. If a condition is not met, the error is errTaken, or
+// fs.ErrNotExist; again says then that an attempt before may have made it.
+func (s *Store) put(ctx context.Context, name, key string, p *payload, o blob.CreateOptions) (again bool, err error) {
 	c := &s.o.S3
 	in := s3.PutObjectInput{Bucket: &s.name, Key: &key, ContentLength: &p.size, ChecksumCRC64NVME: p.crc, ContentMD5: p.md5,
 		ServerSideEncryption: types.ServerSideEncryption(c.SSE), SSEKMSKeyId: text(c.KMSKey), StorageClass: types.StorageClass(c.StorageClass), Tagging: c.tagging()}
-	if ifAbsent {
-		in.IfNoneMatch = aws.String("*")
-	}
+	in.IfNoneMatch, in.IfMatch = conditions(o)
 	send := func() error {
 		return s.callFor(ctx, "PutObject", name, p.size, func(ctx context.Context, client *s3.Client) error {
 			in.Body = p.open()
@@ -71,20 +69,40 @@ func (s *Store) put(ctx context.Context, name, key string, p *payload, ifAbsent 
 		})
 	}
 	err = send()
-	if ifAbsent && unconditional(err) {
+	if conditional(o) && unconditional(err) {
 		// The server does not know the condition: this is the nearest to it.
-		if _, _, err = s.head(ctx, name); err == nil {
-			return again, errTaken
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		if err := s.meets(ctx, name, o); err != nil {
 			return again, err
 		}
-		in.IfNoneMatch = nil
+		in.IfNoneMatch, in.IfMatch = nil, nil
 		err = send()
 	}
 	if taken(err) {
 		return again, fmt.Errorf("%w: %w", errTaken, err)
 	}
 	return again, err
+}
+
+// conditions returns the headers If-None-Match and If-Match.
+func conditions(o blob.CreateOptions) (noneMatch, match *string) {
+	if o.IfAbsent {
+		noneMatch = aws.String("*")
+	}
+	return noneMatch, text(o.IfTag)
+}
+
+func conditional(o blob.CreateOptions) bool { return o.IfAbsent || o.IfTag != "" }
+
+// meets returns errTaken, or fs.ErrNotExist, if a condition is not met now.
+func (s *Store) meets(ctx context.Context, name string, o blob.CreateOptions) error {
+	found, err := s.Stat(ctx, name)
+	switch {
+	case err == nil && (o.IfAbsent || found.Tag != o.IfTag):
+		return errTaken
+	case errors.Is(err, fs.ErrNotExist) && o.IfAbsent:
+		return nil
+	}
+	return err
 }
 
 // unknown reports whether nobody knows what became of a request: there was no answer, or one that
@@ -132,7 +150,7 @@ func (s *Store) Upload(ctx context.Context, file, name string, o blob.UploadOpti
 	if len(u.parts) > 1 {
 		return s.uploadParts(ctx, name, key, u, o.Content != nil)
 	}
-	_, err = s.put(ctx, name, key, u.parts[0], o.Content != nil)
+	_, err = s.put(ctx, name, key, u.parts[0], blob.CreateOptions{IfAbsent: o.Content != nil})
 	if errors.Is(err, errTaken) {
 		return s.compare(ctx, name, u.content)
 	}

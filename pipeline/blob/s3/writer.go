@@ -27,7 +27,7 @@ func (s *Store) Create(ctx context.Context, name string, o blob.CreateOptions) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := &writer{store: s, name: name, key: key, ifAbsent: o.IfAbsent, partSize: int(max(s.PartSize(mostPartSize), leastPartSize)), sum: blob.NewCRC64NVME()}
+	w := &writer{store: s, name: name, key: key, o: o, partSize: int(max(s.PartSize(mostPartSize), leastPartSize)), sum: blob.NewCRC64NVME()}
 	w.parent = ctx
 	w.group, w.ctx = errgroup.WithContext(ctx)
 	w.group.SetLimit(writeParts)
@@ -38,7 +38,7 @@ func (s *Store) Create(ctx context.Context, name string, o blob.CreateOptions) (
 type writer struct {
 	store     *Store
 	name, key string
-	ifAbsent  bool
+	o         blob.CreateOptions
 	partSize  int
 
 	parent context.Context // that of Create
@@ -101,13 +101,15 @@ func (w *writer) Finish() error {
 	w.closed = true
 	content := blob.Content{Size: w.size, CRC64NVME: blob.ChecksumText(w.sum)}
 	again, err := w.finish(content)
-	if errors.Is(err, errTaken) || errors.Is(err, errGone) {
+	if errors.Is(err, errTaken) || errors.Is(err, errGone) || errors.Is(err, fs.ErrNotExist) {
 		// An answer may have been lost: then it is our own that is there.
 		if again && w.store.compare(w.parent, w.name, content) == nil {
 			return w.Abort()
 		}
 	}
 	switch {
+	case w.o.IfTag != "" && (errors.Is(err, errTaken) || errors.Is(err, fs.ErrNotExist)):
+		return fmt.Errorf("%w: %w", blob.ErrChanged, err)
 	case errors.Is(err, errTaken):
 		return &fs.PathError{Op: "create", Path: w.store.URL(w.name), Err: fs.ErrExist}
 	case errors.Is(err, errSendAgain):
@@ -120,7 +122,7 @@ func (w *writer) Finish() error {
 
 func (w *writer) finish(content blob.Content) (again bool, err error) {
 	if w.upload == nil {
-		return w.store.put(w.parent, w.name, w.key, w.store.payloadOf(w.buffer), w.ifAbsent)
+		return w.store.put(w.parent, w.name, w.key, w.store.payloadOf(w.buffer), w.o)
 	}
 	if len(w.buffer) > 0 {
 		if err := w.send(); err != nil {
@@ -130,15 +132,13 @@ func (w *writer) finish(content blob.Content) (again bool, err error) {
 	if err := w.group.Wait(); err != nil {
 		return false, err
 	}
-	if w.ifAbsent {
+	if conditional(w.o) {
 		// There are servers that mind no condition at the end.
-		if _, err := w.store.Stat(w.parent, w.name); err == nil {
-			return false, errTaken
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		if err := w.store.meets(w.parent, w.name, w.o); err != nil {
 			return false, err
 		}
 	}
-	return w.upload.complete(w.parent, content, w.ifAbsent)
+	return w.upload.complete(w.parent, content, w.o)
 }
 
 // Abort implements blob.Writer.
