@@ -11,7 +11,11 @@ import (
 )
 
 // decoder fills Go values from nodes and collects every mistake on the way.
-type decoder struct{ mistakes []*Mistake }
+type decoder struct {
+	mistakes []*Mistake
+	// beside holds, by types of structs, other structs whose keys stand among theirs.
+	beside map[reflect.Type]reflect.Value
+}
 
 func (d *decoder) add(n *Node, message, hint string) {
 	d.mistakes = append(d.mistakes, n.Mistake(message, hint))
@@ -107,7 +111,20 @@ func (d *decoder) structure(n *Node, v reflect.Value, extra []string) {
 		setDefaults(v)
 		return
 	}
-	meant := d.unknownKeys(n, append(fieldNames(fields), extra...))
+	beside, ok := d.beside[v.Type()]
+	known := append(fieldNames(fields), extra...)
+	if ok {
+		known = append(known, fieldNames(fieldsOf(beside.Type()))...)
+	}
+	meant := d.unknownKeys(n, known)
+	d.fields(n, v, fields, meant)
+	if ok {
+		d.fields(n, beside, fieldsOf(beside.Type()), meant)
+	}
+}
+
+// fields fills those of a struct. meant holds the keys that unknown ones seem to mean.
+func (d *decoder) fields(n *Node, v reflect.Value, fields []*field, meant map[string]bool) {
 	for _, f := range fields {
 		value := n.Get(f.name)
 		target := v.FieldByIndex(f.index)

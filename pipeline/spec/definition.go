@@ -47,6 +47,9 @@ type Canonical interface{ Canonical(name string) any }
 func (f *File) Settings(salt []byte) []Setting {
 	c := &canonizer{file: f, salt: salt}
 	c.fields(nil, reflect.ValueOf(f).Elem())
+	if store := f.DeadLetters.Store; store != nil {
+		c.fields([]string{"dead_letters"}, reflect.ValueOf(store).Elem())
+	}
 	c.settings = slices.DeleteFunc(c.settings, func(s Setting) bool { return s.Path[0] == "tests" })
 	for _, section := range []Map[*NodeConfig]{f.Sources, f.Transforms, f.Sinks} {
 		for _, e := range section {

@@ -64,9 +64,11 @@ type State struct {
 
 // DeadLetters says where dead letters go, and how many there may be.
 type DeadLetters struct {
-	URL       string   `yaml:"url" change:"free" desc:"The folder. Default: ./data/dead-letters/<name>."`
+	URL       string   `yaml:"url" change:"free" desc:"The folder: a local one, or s3://bucket/prefix. Default: ./data/dead-letters/<name>."`
 	MaxRatio  float64  `yaml:"max_ratio" default:"0.01" min:"0" max:"1" change:"free" desc:"The run stops when more than this part of the last 10,000 records are dead letters, judged after the first 1,000; 0 = at the first. Where all sources are bounded it fails at their end when more than this part of all records are."`
 	Retention Duration `yaml:"retention" default:"30d" min:"1m" change:"free" desc:"How long dead letters are kept. Those that wait to be read again stay."`
+	// Store points to what Kinds.DeadLetters gave, filled; nil = it gave nothing.
+	Store any `yaml:"-"`
 }
 
 // HTTP says where the process serves metrics, health and status.
@@ -75,7 +77,12 @@ type HTTP struct {
 }
 
 // Kinds are the node types that a pipeline file can name, by section.
-type Kinds struct{ Sources, Transforms, Sinks map[string]Kind }
+type Kinds struct {
+	Sources, Transforms, Sinks map[string]Kind
+	// DeadLetters returns a pointer to a new, zero configuration struct: its keys say, among
+	// those of dead_letters, how the store of their url is reached. nil = there are none.
+	DeadLetters func() any
+}
 
 // Kind is one node type.
 type Kind struct {
@@ -135,7 +142,12 @@ func Load(name string, data []byte, kinds Kinds, opts Options) (*File, error) {
 		return nil, notRead(mistakes)
 	}
 	f := &File{parseState: newReading(root, mistakes, opts)}
-	d := &decoder{}
+	d := &decoder{beside: map[reflect.Type]reflect.Value{}}
+	if kinds.DeadLetters != nil {
+		f.DeadLetters.Store = kinds.DeadLetters()
+		d.beside[reflect.TypeFor[DeadLetters]()] = reflect.ValueOf(f.DeadLetters.Store).Elem()
+		setDefaults(d.beside[reflect.TypeFor[DeadLetters]()])
+	}
 	d.structure(root, reflect.ValueOf(f).Elem(), sections)
 	if f.State.Dir == "" {
 		f.State.Dir = "./data/state/" + f.Name

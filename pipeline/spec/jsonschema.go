@@ -57,6 +57,16 @@ type property struct {
 	schema *jsonSchema
 }
 
+// get returns the schema of a key that is there.
+func (p properties) get(name string) *jsonSchema {
+	for _, one := range p {
+		if one.name == name {
+			return one.schema
+		}
+	}
+	panic("spec: no key " + name)
+}
+
 // set adds a key or replaces its schema.
 func (p *properties) set(name string, s *jsonSchema) {
 	for i := range *p {

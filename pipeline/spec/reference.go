@@ -26,6 +26,10 @@ to be asked for with ` + "`--from-now`" + `, and *identity* is refused ([operati
 
 `)
 	rows := slices.DeleteFunc(keyRows(reflect.TypeFor[File](), "", 0), func(r row) bool { return strings.HasPrefix(r.key, "tests[]") })
+	if kinds.DeadLetters != nil {
+		at := 1 + slices.IndexFunc(rows, func(r row) bool { return r.key == "dead_letters.url" })
+		rows = slices.Insert(rows, at, keyRows(reflect.TypeOf(kinds.DeadLetters()).Elem(), "dead_letters.", 1)...)
+	}
 	rows = append(rows,
 		row{"sources", "mapping of names to nodes", "required", Identity, "Where changes come from."},
 		row{"transforms", "mapping of names to nodes", "", Identity, "What becomes of them."},

@@ -33,6 +33,13 @@ func (f *File) Report(section, node string, err error) {
 	}
 }
 
+// ReportIn is Report for a section that is no mapping of nodes.
+func (f *File) ReportIn(section string, err error) {
+	for _, e := range leaves(err) {
+		f.mistakes = append(f.mistakes, f.root.find([]string{section}).locate(e))
+	}
+}
+
 // Warn adds what building a node found that is most likely not meant, though it is
 // no mistake, placed as Report does.
 func (f *File) Warn(section, node string, err error) {

@@ -25,6 +25,13 @@ func Schema(kinds Kinds) ([]byte, error) {
 	s := structSchema(reflect.TypeFor[File](), 0)
 	s.Version = schemaVersion
 	s.Title = "starlift pipeline"
+	if kinds.DeadLetters != nil {
+		letters := s.Properties.get("dead_letters")
+		if len(letters.AnyOf) > 0 {
+			letters = letters.AnyOf[0] // or null
+		}
+		letters.Properties = append(letters.Properties, structSchema(reflect.TypeOf(kinds.DeadLetters()).Elem(), 1).Properties...)
+	}
 	for _, section := range []struct {
 		name, desc string
 		kinds      map[string]Kind
