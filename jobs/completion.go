@@ -69,13 +69,13 @@ const offeredIDsMax = 1000
 // letterIDs offers the ids of dead letters with these statuses, all without any,
 // that are not on the command line yet.
 func letterIDs(set *[]string, statuses ...deadletters.Status) completer {
-	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
 		a, err := assembly.Load(args[0], *set)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		_ = eachCurrentLetter(a, &letterFilter{}, func(f *deadletters.Found) error { // what was found before an error is fine
+		_ = eachCurrentLetter(cmd.Context(), a, &letterFilter{}, func(f *deadletters.Found) error { // what was found before an error is fine
 			if len(ids) == offeredIDsMax {
 				return io.EOF
 			}

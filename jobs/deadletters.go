@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func (c *letterFilter) empty() bool {
 
 // check refuses unknown names: a list filtered by them would be empty for no good reason. Nodes
 // that the pipeline file no longer has are known if they have letters.
-func (c *letterFilter) check(a *assembly.Pipeline, stateID string) error {
+func (c *letterFilter) check(ctx context.Context, a *assembly.Pipeline, stateID string) error {
 	for _, r := range c.reasons {
 		if known := reasonNames(); !slices.Contains(known, r) {
 			return usage.Wrap(usage.NotKnown("--reason", r, known))
@@ -76,7 +77,7 @@ func (c *letterFilter) check(a *assembly.Pipeline, stateID string) error {
 	if !slices.ContainsFunc(c.nodes, func(n string) bool { return !slices.Contains(known, n) }) {
 		return nil
 	}
-	err := a.DeadLetters().Each(stateID, func(f *deadletters.Found) error {
+	err := a.DeadLetters().Each(ctx, stateID, func(f *deadletters.Found) error {
 		if !slices.Contains(known, f.Node) {
 			known = append(known, f.Node)
 		}
@@ -139,11 +140,11 @@ func (c *letterFilter) has(f *deadletters.Found) bool {
 
 // eachLetter calls f for the chosen letters, oldest first. Those of another state
 // than stateID are outdated.
-func eachLetter(a *assembly.Pipeline, c *letterFilter, stateID string, f func(*deadletters.Found) error) error {
-	if err := errors.Join(c.resolve(time.Now()), c.check(a, stateID)); err != nil {
+func eachLetter(ctx context.Context, a *assembly.Pipeline, c *letterFilter, stateID string, f func(*deadletters.Found) error) error {
+	if err := errors.Join(c.resolve(time.Now()), c.check(ctx, a, stateID)); err != nil {
 		return err
 	}
-	return a.DeadLetters().Each(stateID, func(l *deadletters.Found) error {
+	return a.DeadLetters().Each(ctx, stateID, func(l *deadletters.Found) error {
 		if !c.has(l) {
 			return nil
 		}
@@ -153,12 +154,12 @@ func eachLetter(a *assembly.Pipeline, c *letterFilter, stateID string, f func(*d
 
 // eachCurrentLetter is eachLetter for commands that only print: the present state is taken from
 // the newest letters, and the state folder is not opened.
-func eachCurrentLetter(a *assembly.Pipeline, c *letterFilter, f func(*deadletters.Found) error) error {
-	stateID, err := a.DeadLetters().LastState()
+func eachCurrentLetter(ctx context.Context, a *assembly.Pipeline, c *letterFilter, f func(*deadletters.Found) error) error {
+	stateID, err := a.DeadLetters().LastState(ctx)
 	if err != nil {
 		return err
 	}
-	return eachLetter(a, c, stateID, f)
+	return eachLetter(ctx, a, c, stateID, f)
 }
 
 // letterView is a letter as JSON shows it.
@@ -192,12 +193,12 @@ func (s *cli) deadLettersShow() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&unmask, "unmask", false, "show the values of masked columns")
 	var set []string
-	cmd = s.onFile(cmd, &set, 2, "a pipeline file and the id of a dead letter, as list prints it", func(a *assembly.Pipeline, args []string, output string) error {
-		stateID, err := a.DeadLetters().LastState()
+	cmd = s.onFile(cmd, &set, 2, "a pipeline file and the id of a dead letter, as list prints it", func(ctx context.Context, a *assembly.Pipeline, args []string, output string) error {
+		stateID, err := a.DeadLetters().LastState(ctx)
 		if err != nil {
 			return err
 		}
-		found, err := findLetters(a, stateID, args[0], args[1:])
+		found, err := findLetters(ctx, a, stateID, args[0], args[1:])
 		if err != nil {
 			return err
 		}
@@ -218,10 +219,10 @@ func (s *cli) deadLettersShow() *cobra.Command {
 }
 
 // findLetters returns the letters with these ids, all of them; file is the pipeline's.
-func findLetters(a *assembly.Pipeline, stateID, file string, ids []string) ([]*deadletters.Found, error) {
+func findLetters(ctx context.Context, a *assembly.Pipeline, stateID, file string, ids []string) ([]*deadletters.Found, error) {
 	var found []*deadletters.Found
 	missing := slices.Clone(ids)
-	err := a.DeadLetters().Find(stateID, ids, func(f *deadletters.Found) error {
+	err := a.DeadLetters().Find(ctx, stateID, ids, func(f *deadletters.Found) error {
 		missing = slices.DeleteFunc(missing, func(id string) bool { return id == f.ID })
 		found = append(found, f)
 		return nil

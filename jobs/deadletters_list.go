@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,26 +37,26 @@ func (s *cli) deadLettersList() *cobra.Command {
 	f.BoolVar(&counts, "counts", false, "print how many there are, by reason, node and status, instead")
 	f.IntVar(&limit, "limit", 0, "print the first so many; 0 = all")
 	offer(cmd, "status", oneOf(statusNames()...))
-	return s.onFile(cmd, &set, 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
+	return s.onFile(cmd, &set, 1, "one pipeline file", func(ctx context.Context, a *assembly.Pipeline, _ []string, output string) error {
 		switch {
 		case limit < 0:
 			return usage.Wrap(fmt.Errorf("--limit %d: want at least 1, or 0 for all", limit))
 		case counts && limit > 0:
 			return usage.Wrap(errors.New("--limit bounds the list, and --counts prints none: leave one of them out"))
 		case counts:
-			return s.countLetters(a, &c, output)
+			return s.countLetters(ctx, a, &c, output)
 		case output == "json":
-			return s.listJSON(a, &c, limit)
+			return s.listJSON(ctx, a, &c, limit)
 		}
-		return s.listText(a, &c, limit)
+		return s.listText(ctx, a, &c, limit)
 	})
 }
 
 // listJSON prints one object a line, without the record.
-func (s *cli) listJSON(a *assembly.Pipeline, c *letterFilter, limit int) error {
+func (s *cli) listJSON(ctx context.Context, a *assembly.Pipeline, c *letterFilter, limit int) error {
 	e := json.NewEncoder(s.out)
 	n := 0
-	return eachCurrentLetter(a, c, func(f *deadletters.Found) error {
+	return eachCurrentLetter(ctx, a, c, func(f *deadletters.Found) error {
 		if n++; limit > 0 && n > limit {
 			return nil
 		}
@@ -64,10 +65,10 @@ func (s *cli) listJSON(a *assembly.Pipeline, c *letterFilter, limit int) error {
 	})
 }
 
-func (s *cli) listText(a *assembly.Pipeline, c *letterFilter, limit int) error {
+func (s *cli) listText(ctx context.Context, a *assembly.Pipeline, c *letterFilter, limit int) error {
 	t := terminal.NewTable(s.out)
 	n := 0
-	err := eachCurrentLetter(a, c, func(f *deadletters.Found) error {
+	err := eachCurrentLetter(ctx, a, c, func(f *deadletters.Found) error {
 		if n++; limit > 0 && n > limit {
 			return nil
 		}
@@ -78,7 +79,7 @@ func (s *cli) listText(a *assembly.Pipeline, c *letterFilter, limit int) error {
 		return err
 	}
 	if n == 0 {
-		return s.noLetters(a, c)
+		return s.noLetters(ctx, a, c)
 	}
 	if err := t.End(); err != nil || limit == 0 || n <= limit {
 		return err
@@ -88,12 +89,12 @@ func (s *cli) listText(a *assembly.Pipeline, c *letterFilter, limit int) error {
 }
 
 // noLetters prints that there are no letters, or none that the flags choose.
-func (s *cli) noLetters(a *assembly.Pipeline, c *letterFilter) error {
+func (s *cli) noLetters(ctx context.Context, a *assembly.Pipeline, c *letterFilter) error {
 	folder := a.File.Redact(a.File.DeadLetters.URL)
 	what := "no dead letters in " + folder
 	if !c.empty() {
 		n := 0
-		if err := eachCurrentLetter(a, &letterFilter{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
+		if err := eachCurrentLetter(ctx, a, &letterFilter{}, func(*deadletters.Found) error { n++; return nil }); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -112,9 +113,9 @@ type letterCount struct {
 	Count  int64  `json:"count"`
 }
 
-func (s *cli) countLetters(a *assembly.Pipeline, c *letterFilter, output string) error {
+func (s *cli) countLetters(ctx context.Context, a *assembly.Pipeline, c *letterFilter, output string) error {
 	n := map[letterCount]int64{}
-	err := eachCurrentLetter(a, c, func(f *deadletters.Found) error {
+	err := eachCurrentLetter(ctx, a, c, func(f *deadletters.Found) error {
 		n[letterCount{Reason: string(f.Reason), Node: f.Node, Status: string(f.Status)}]++
 		return nil
 	})
@@ -133,7 +134,7 @@ func (s *cli) countLetters(a *assembly.Pipeline, c *letterFilter, output string)
 	case output == "json":
 		return s.printJSON(all)
 	case len(all) == 0:
-		return s.noLetters(a, c)
+		return s.noLetters(ctx, a, c)
 	}
 	t := terminal.NewTable(s.out)
 	t.Row("reason", "node", "status", "count")

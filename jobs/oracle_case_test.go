@@ -16,6 +16,8 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	localdisk "github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -251,7 +253,7 @@ func (c *oracleCase) compareLetters(stage int) (wrong []string, err error) {
 // deadLetters counts the case's dead letters by their records.
 func (c *oracleCase) deadLetters() (map[string]int, error) {
 	letters := map[string]int{}
-	err := deadletters.Folder{Dir: filepath.Join(c.dir, "dead"), Pipeline: "oracle"}.Each("", func(l *deadletters.Found) error {
+	err := deadletters.Folder{Objects: blob.NewDir(filepath.Join(c.dir, "dead"), localdisk.Private), Pipeline: "oracle"}.Each(context.Background(), "", func(l *deadletters.Found) error {
 		letters[l.Record]++
 		return nil
 	})

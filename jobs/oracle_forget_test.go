@@ -18,6 +18,8 @@ import (
 	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
+	localdisk "github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -493,7 +495,7 @@ func (c *forgets) compare(stage int) error {
 func (c *forgets) letters() (map[string]int, error) {
 	dead := map[string]int{}
 	c.late = 0
-	err := deadletters.Folder{Dir: filepath.Join(c.dir, "dead"), Pipeline: "forgets"}.Each("", func(l *deadletters.Found) error {
+	err := deadletters.Folder{Objects: blob.NewDir(filepath.Join(c.dir, "dead"), localdisk.Private), Pipeline: "forgets"}.Each(context.Background(), "", func(l *deadletters.Found) error {
 		dead[l.Record+"\n"]++
 		c.late++
 		if l.Reason != pipeline.ReasonTooLate {

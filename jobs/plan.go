@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func (s *cli) planCommand() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text, mermaid or er")
 	offer(cmd, "format", oneOf(planFormats...))
 	held.add(cmd)
-	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(ctx context.Context, a *assembly.Pipeline, _ []string, output string) error {
 		p := plan.New(a)
 		var err error
 		if p.Comparison, err = a.CompareState(cmd.Context(), held.dir, held.fromNow); err != nil {

@@ -48,12 +48,12 @@ func (s *cli) deadLettersReplay() *cobra.Command {
 		}
 		return nil
 	}
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		a, err := s.loadFor(args[0], set, output)
 		if err != nil {
 			return err
 		}
-		r, err := requestReplay(a, &c, args[0], args[1:])
+		r, err := requestReplay(cmd.Context(), a, &c, args[0], args[1:])
 		if err != nil {
 			return assembly.Redacted(a, err)
 		}
@@ -77,13 +77,13 @@ type replayReport struct {
 }
 
 // requestReplay submits a request for the chosen letters, all of them or none.
-func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []string) (done replayReport, err error) {
+func requestReplay(ctx context.Context, a *assembly.Pipeline, c *letterFilter, file string, ids []string) (done replayReport, err error) {
 	request, err := a.DeadLetters().NewRequest()
 	if err != nil {
 		return done, err
 	}
 	defer request.Drop()
-	stateID, err := currentStateID(a)
+	stateID, err := currentStateID(ctx, a)
 	if err != nil {
 		return done, err
 	}
@@ -99,13 +99,13 @@ func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []str
 			if err := a.Readers[f.Source].CheckReadable(f.Letter); err != nil {
 				return fmt.Errorf("%s can't be read again: %w", f.ID, err)
 			}
-			return request.Add(f)
+			return request.Add(ctx, f)
 		}
 		return nil
 	}
 	if len(ids) > 0 {
 		var found []*deadletters.Found
-		if found, err = findLetters(a, stateID, file, ids); err != nil {
+		if found, err = findLetters(ctx, a, stateID, file, ids); err != nil {
 			return done, err
 		}
 		for _, f := range found {
@@ -113,7 +113,7 @@ func requestReplay(a *assembly.Pipeline, c *letterFilter, file string, ids []str
 				return done, err
 			}
 		}
-	} else if err := eachLetter(a, c, stateID, add); err != nil {
+	} else if err := eachLetter(ctx, a, c, stateID, add); err != nil {
 		return done, err
 	}
 	done.Request, done.Letters, err = request.Submit()
@@ -125,10 +125,10 @@ const noState = "none"
 
 // currentStateID returns the id of the pipeline's present state. If a pipeline runs and can't be
 // asked, it is the id in the newest letters; the inbox checks it once more.
-func currentStateID(a *assembly.Pipeline) (string, error) {
-	st, err := status.FindCheckpoint(context.Background(), statusOf(a))
+func currentStateID(ctx context.Context, a *assembly.Pipeline) (string, error) {
+	st, err := status.FindCheckpoint(ctx, statusOf(a))
 	if errors.Is(err, state.ErrLocked) || err == nil && st.Running != nil && st.StateID == "" {
-		return a.DeadLetters().LastState() // it can't be asked, or has not opened it yet
+		return a.DeadLetters().LastState(ctx) // it can't be asked, or has not opened it yet
 	}
 	if err != nil {
 		return "", err

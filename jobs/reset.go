@@ -32,7 +32,7 @@ func (s *cli) resetCommand() *cobra.Command {
 		Example: "  starlift reset shop.yaml\n  starlift reset shop.yaml --yes && starlift run shop.yaml",
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
-	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(ctx context.Context, a *assembly.Pipeline, _ []string, output string) error {
 		r, err := resetPipeline(cmd.Context(), a, yes)
 		if err != nil {
 			return err
@@ -83,7 +83,7 @@ func resetPipeline(ctx context.Context, a *assembly.Pipeline, do bool) (r *reset
 	if err := resetElsewhere(a, r, folder); err != nil {
 		return nil, err
 	}
-	if err := resetLetters(a, r, do); err != nil {
+	if err := resetLetters(ctx, a, r, do); err != nil {
 		return nil, err
 	}
 	if do {
@@ -187,8 +187,8 @@ func (r *resetReport) add(sink string, all ...pipeline.TargetObject) {
 
 // resetLetters adds the dead letters, which stay, and drops the requests to read some again:
 // the sources will be read from their start.
-func resetLetters(a *assembly.Pipeline, r *resetReport, do bool) error {
-	waiting, err := a.DeadLetters().Requests()
+func resetLetters(ctx context.Context, a *assembly.Pipeline, r *resetReport, do bool) error {
+	waiting, err := a.DeadLetters().Requests(ctx)
 	if err != nil {
 		return err
 	}
@@ -196,11 +196,11 @@ func resetLetters(a *assembly.Pipeline, r *resetReport, do bool) error {
 		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d requests to read dead letters again", len(waiting))})
 	}
 	if do {
-		if err := a.DeadLetters().DropRequests(); err != nil {
+		if err := a.DeadLetters().DropRequests(ctx); err != nil {
 			return err
 		}
 	}
-	left, err := deadletters.NewCounter(a.DeadLetters()).Left()
+	left, err := deadletters.NewCounter(a.DeadLetters()).Left(ctx)
 	if err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 // onFile completes a command that prints something about a pipeline file: it takes n arguments,
 // of which the first is the file, --set, whose values go to set, and --output text or json.
 // With json, mistakes in the file are printed as validate prints them.
-func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(a *assembly.Pipeline, args []string, output string) error) *cobra.Command {
+func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run func(ctx context.Context, a *assembly.Pipeline, args []string, output string) error) *cobra.Command {
 	var output string
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := exactly(n, what)(cmd, args); err != nil {
@@ -182,12 +182,12 @@ func (s *cli) onFile(cmd *cobra.Command, set *[]string, n int, what string, run 
 		}
 		return checkOutput(output, "text", "json")
 	}
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		a, err := s.loadFor(args[0], *set, output)
 		if err != nil {
 			return err
 		}
-		return assembly.Redacted(a, run(a, args, output))
+		return assembly.Redacted(a, run(cmd.Context(), a, args, output))
 	}
 	setFlag(cmd, set)
 	outputFlag(cmd, &output, "text", "json")

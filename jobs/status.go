@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
@@ -16,7 +17,7 @@ func (s *cli) statusCommand() *cobra.Command {
 			"behind, and what is wrong. Of one that does not run it shows the checkpoint, from the state folder.",
 		Example: "  starlift status shop.yaml\n  starlift status shop.yaml --output json",
 	}
-	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(a *assembly.Pipeline, _ []string, output string) error {
+	return s.onFile(cmd, new([]string), 1, "one pipeline file", func(ctx context.Context, a *assembly.Pipeline, _ []string, output string) error {
 		st, err := status.Find(cmd.Context(), statusOf(a))
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/fixture"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/duckdb"
 	"github.com/starlift-etl/starlift/sinks/parquet"
@@ -91,7 +92,7 @@ var (
 			"Joins rows to a table in a file, in DynamoDB or of a query, which may change at any moment.", reference.New),
 	}
 	sinkKinds = map[string]kind[pipeline.Sink]{
-		"parquet":  of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder.", parquet.New),
+		"parquet":  of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder, on the local disk or on S3.", parquet.New),
 		"duckdb":   of[duckdb.Config, *duckdb.Sink, pipeline.Sink]("Tables in a DuckDB file.", duckdb.New),
 		"postgres": of[postgres.Config, *postgres.Sink, pipeline.Sink]("Tables in a PostgreSQL database.", postgres.New),
 	}
@@ -143,7 +144,7 @@ func Kinds() spec.Kinds {
 	for name, k := range rowKinds {
 		transforms[name] = k.spec
 	}
-	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds)}
+	return spec.Kinds{Sources: specs(sourceKinds), Transforms: transforms, Sinks: specs(sinkKinds), DeadLetters: func() any { return new(bloburl.WriterConfig) }}
 }
 
 // OpenRecords returns a source of the records in a file that a test names, in the format of

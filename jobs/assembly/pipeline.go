@@ -13,6 +13,8 @@ import (
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -22,13 +24,14 @@ import (
 
 // Pipeline is a valid pipeline file with its nodes, which are built and not opened.
 type Pipeline struct {
-	Path     string // of the file
-	File     *spec.File
-	Config   engine.Config       // what engine.Run needs
-	Recorder *telemetry.Recorder // the observer of the engine
-	letters  *deadletters.Store
-	Readers  map[string]deadletters.Reader // of dead letters, by source
-	FromNow  []string                      // nodes whose content may change for what is read from now on
+	Path        string // of the file
+	File        *spec.File
+	Config      engine.Config       // what engine.Run needs
+	Recorder    *telemetry.Recorder // the observer of the engine
+	letters     *deadletters.Store
+	deadLetters deadletters.Folder
+	Readers     map[string]deadletters.Reader // of dead letters, by source
+	FromNow     []string                      // nodes whose content may change for what is read from now on
 }
 
 // Load reads, checks and builds a pipeline file; set has the values of --set. The error joins
@@ -84,17 +87,35 @@ func (p *Pipeline) build() {
 			f.Report("http", "listen", err)
 		}
 	}
-	dead, err := deadletters.New(deadletters.Options{Dir: f.DeadLetters.URL, Retention: time.Duration(f.DeadLetters.Retention), Log: p.Config.Log})
-	if err != nil {
-		f.Report("dead_letters", "url", err)
-		return
-	}
-	p.Config.DeadLetters, p.letters = dead, dead
-	if p.Config.Plan == nil {
+	if !p.buildDeadLetters() || p.Config.Plan == nil {
 		return
 	}
 	p.setReaders()
 	p.setInbox()
+}
+
+// buildDeadLetters builds the store of dead letters; ok = false where the file has mistakes
+// in it.
+func (p *Pipeline) buildDeadLetters() (ok bool) {
+	settings := &p.File.DeadLetters
+	store := settings.Store.(*bloburl.WriterConfig)
+	if errs := store.CheckFolder("url", settings.URL); len(errs) > 0 {
+		for _, err := range errs {
+			p.File.ReportIn("dead_letters", err)
+		}
+		return false
+	}
+	env := pipeline.NewEnv()
+	env.Log, env.Metrics, env.Redact = p.Config.Log.With("sink", "dead_letters"), p.Config.Metrics, p.Config.Redact
+	objects, err := store.Folder(settings.URL, disk.Private, env)
+	if err != nil {
+		p.File.ReportIn("dead_letters", err)
+		return false
+	}
+	p.letters = deadletters.New(deadletters.Options{Objects: objects, Retention: time.Duration(settings.Retention), Log: p.Config.Log})
+	p.Config.DeadLetters = p.letters
+	p.deadLetters = deadletters.Folder{Objects: objects, Pipeline: p.File.Name}
+	return true
 }
 
 // findKeys lets sources find the keys of their items, if the file does not name them: from the
@@ -143,9 +164,12 @@ func (p *Pipeline) knownKeys() (all []pipeline.Format) {
 	return all
 }
 
-// inboxEvery is how often a pipeline that does not end looks for dead letters to
-// read again.
-const inboxEvery = time.Second
+// How often a pipeline that does not end looks for dead letters to read again. Where that is
+// a request that is paid for, it does so less often.
+const (
+	inboxEvery       = time.Second
+	inboxEveryRemote = 30 * time.Second
+)
 
 // setInbox builds the inbox, the source of the dead letters that are read again. It is polled
 // if the pipeline is unbounded.
@@ -153,6 +177,9 @@ func (p *Pipeline) setInbox() {
 	every := time.Duration(0)
 	if !p.Config.Bounded {
 		every = inboxEvery
+		if bloburl.IsRemote(p.File.DeadLetters.URL) {
+			every = inboxEveryRemote
+		}
 	}
 	p.Config.Inbox = p.letters.Inbox(p.Readers, every)
 }
@@ -176,10 +203,8 @@ func (p *Pipeline) setReaders() {
 	}
 }
 
-// DeadLetters returns the folder of the pipeline's dead letters.
-func (p *Pipeline) DeadLetters() deadletters.Folder {
-	return deadletters.Folder{Dir: p.File.DeadLetters.URL, Pipeline: p.File.Name}
-}
+// DeadLetters returns what is kept of the pipeline's dead letters.
+func (p *Pipeline) DeadLetters() deadletters.Folder { return p.deadLetters }
 
 // BoundedOnly removes all sources but the named ones, which have to be bounded; without names
 // it removes the unbounded ones.

@@ -99,8 +99,8 @@ func (m *Monitor) ready(page http.ResponseWriter, _ *http.Request) {
 }
 
 // status serves the report as JSON.
-func (m *Monitor) status(page http.ResponseWriter, _ *http.Request) {
-	st, err := m.Status()
+func (m *Monitor) status(page http.ResponseWriter, r *http.Request) {
+	st, err := m.Status(r.Context())
 	if err != nil {
 		http.Error(page, m.p.Redact(err.Error()), http.StatusInternalServerError)
 		return

@@ -18,8 +18,8 @@ func newStatus(p *Pipeline) *Status {
 }
 
 // countLetters counts the dead letters that were not read again, by reason.
-func (st *Status) countLetters(c *deadletters.Counter) error {
-	left, err := c.Left()
+func (st *Status) countLetters(ctx context.Context, c *deadletters.Counter) error {
+	left, err := c.Left(ctx)
 	for reason, n := range left {
 		st.DeadLetters[string(reason)] = n
 	}
@@ -40,7 +40,7 @@ func Find(ctx context.Context, p *Pipeline) (*Status, error) {
 	if err != nil || st.Running != nil {
 		return st, err
 	}
-	return st, st.countLetters(deadletters.NewCounter(p.DeadLetters))
+	return st, st.countLetters(ctx, deadletters.NewCounter(p.DeadLetters))
 }
 
 // FindCheckpoint is Find without the dead letters of a pipeline that does not

@@ -101,9 +101,7 @@ func (m *committer) refuse(ctx context.Context, name string, epoch int64, refuse
 	if err := m.c.hook(StepAmend, epoch); err != nil {
 		return nil, err
 	}
-	err = m.calls.wait(ctx, calleeSink(deadLetterSink, nil), "commit", fmt.Sprintf("commit of epoch %d", epoch), func(ctx context.Context) error {
-		return m.c.DeadLetters.Commit(ctx, dead)
-	})
+	err = m.retry(ctx, deadLetterSink, dead, m.c.now().Add(m.c.Limits.CommitTimeout), m.c.DeadLetters.Commit)
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}

@@ -2,6 +2,8 @@ package deadletters
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,14 +22,11 @@ import (
 func TestGathered(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Date(2024, 2, 28, 23, 0, 0, 0, time.UTC)
-	s, err := New(Options{Dir: dir, Now: func() time.Time { return now }})
-	if err != nil {
+	s := New(Options{Objects: at(dir), Now: func() time.Time { return now }})
+	if err := s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Spool: spoolOf(dir)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
-		t.Fatal(err)
-	}
-	c := NewCounter(Folder{dir, "p"})
+	c := NewCounter(folderAt(dir))
 	large := bytes.Repeat([]byte("x"), fileBytesMax)
 	for epoch := int64(1); epoch <= 100; epoch++ {
 		record := []byte("small")
@@ -40,7 +39,7 @@ func TestGathered(t *testing.T) {
 		if err := s.Commit(ctx, prepare(t, s, epoch, record)); err != nil {
 			t.Fatal(err)
 		}
-		left, err := c.Left()
+		left, err := c.Left(ctx)
 		if err != nil || left[pipeline.ReasonBadRecord] != epoch {
 			t.Fatalf("epoch %d: counted %v, %v", epoch, left, err)
 		}
@@ -78,7 +77,7 @@ func TestEachEpoch(t *testing.T) {
 	if len(all) != 4 || !slices.Contains(ids, "p-0123456789abcdef-000000000002.2.ndjson:1") {
 		t.Errorf("letters are %v", ids)
 	}
-	left, err := NewCounter(Folder{dir, "p"}).Left()
+	left, err := NewCounter(folderAt(dir)).Left(ctx)
 	if err != nil || left[pipeline.ReasonBadRecord] != 4 {
 		t.Errorf("counted %v, %v", left, err)
 	}
@@ -112,6 +111,7 @@ func TestTorn(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
+		defer os.RemoveAll(dir + ".spool")
 		s := open(t, dir, pipeline.SinkOptions{})
 		var want []string
 		seen := map[string]string{} // records by id
@@ -130,6 +130,9 @@ func TestTorn(t *testing.T) {
 			}
 			for _, r := range records {
 				want = append(want, string(r))
+			}
+			if rapid.IntRange(0, 3).Draw(rt, "an older version") == 0 {
+				asOlder(rt, s, rc)
 			}
 			for range rapid.IntRange(0, 1).Draw(rt, "crashes") {
 				tear(rt, dir, rc)
@@ -159,6 +162,22 @@ func TestTorn(t *testing.T) {
 	})
 }
 
+// asOlder makes of what is prepared what an older version would have: its files lie among
+// the letters.
+func asOlder(rt *rapid.T, s *Store, rc *pipeline.Committable) {
+	var p payload
+	err := json.Unmarshal(rc.Payload, &p)
+	for i := range p.Files {
+		f := &p.Files[i]
+		f.Spooled = false
+		err = errors.Join(err, os.Rename(filepath.Join(s.options.Spool(rc.Epoch), f.Name), s.objects.URL(f.Name+tempSuffix)))
+	}
+	raw, e := json.Marshal(p)
+	if rc.Payload = raw; errors.Join(err, e) != nil || bytes.Contains(raw, []byte("spooled")) {
+		rt.Fatal(err, e, string(raw))
+	}
+}
+
 func recordsOf(t *testing.T, dir string) map[string]string {
 	all := map[string]string{}
 	ids, letters := letters(t, dir)
@@ -176,13 +195,12 @@ func tear(rt *rapid.T, dir string, rc *pipeline.Committable) {
 		rt.Fatal(err)
 	}
 	defer os.RemoveAll(whole)
-	if err := os.CopyFS(whole, os.DirFS(dir)); err != nil {
+	defer os.RemoveAll(whole + ".spool")
+	if err := errors.Join(os.CopyFS(whole, os.DirFS(dir)), os.CopyFS(whole+".spool", os.DirFS(dir+".spool"))); err != nil {
 		rt.Fatal(err)
 	}
-	s, err := New(Options{Dir: whole})
-	if err == nil {
-		err = s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Pending: rc})
-	}
+	s := New(Options{Objects: at(whole)})
+	err = s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Spool: spoolOf(whole), Pending: rc})
 	if err == nil {
 		err = s.Commit(ctx, rc)
 	}

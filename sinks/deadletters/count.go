@@ -34,15 +34,18 @@ type counts map[string]map[pipeline.Reason]int64
 func NewCounter(d Folder) *Counter { return &Counter{folder: d, files: map[string]*fileCounts{}} }
 
 // Left returns how many letters there are that were not read again, by reason.
-func (c *Counter) Left() (map[pipeline.Reason]int64, error) {
+func (c *Counter) Left(ctx context.Context) (map[pipeline.Reason]int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ctx := context.Background()
-	marks, err := c.read(ctx, markSuffix)
+	found, err := files(ctx, c.folder.Objects, c.folder.Pipeline, "")
 	if err != nil {
 		return nil, err
 	}
-	letters, err := c.read(ctx, suffix)
+	marks, err := c.read(ctx, found, markSuffix)
+	if err != nil {
+		return nil, err
+	}
+	letters, err := c.read(ctx, found, suffix)
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +60,13 @@ func (c *Counter) Left() (map[pipeline.Reason]int64, error) {
 	return left, nil
 }
 
-// read sums up the files with a suffix, and forgets those that are gone.
-func (c *Counter) read(ctx context.Context, suffix string) (counts, error) {
-	found, err := files(ctx, c.folder.objects(), c.folder.Pipeline, suffix)
-	if err != nil {
-		return nil, err
-	}
+// read sums up those files that have a suffix, and forgets those that are gone.
+func (c *Counter) read(ctx context.Context, found []blob.Info, suffix string) (counts, error) {
 	sum, there := counts{}, map[string]bool{}
 	for _, f := range found {
+		if path.Ext(f.Name) != suffix {
+			continue
+		}
 		n, err := c.count(ctx, f)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed just now
@@ -104,7 +106,7 @@ func (c *Counter) count(ctx context.Context, f blob.Info) (*fileCounts, error) {
 	if f.Size == n.size {
 		return n, nil
 	}
-	end, err := scan(ctx, c.folder.objects(), f.Name, n.size, false, func(_ int, _ int64, line []byte) error {
+	end, err := scan(ctx, c.folder.Objects, f.Name, n.size, false, func(_ int, _ int64, line []byte) error {
 		var l struct {
 			ID     string          `json:"id"` // of a letter that was read again
 			Reason pipeline.Reason `json:"reason"`

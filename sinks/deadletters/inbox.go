@@ -83,7 +83,7 @@ func (s *Store) Inbox(readers map[string]Reader, every time.Duration) *Inbox {
 // object returns the name of a request's object.
 func (b *Inbox) object(request string) string { return inboxOf(b.store.options.Pipeline) + request }
 
-func (b *Inbox) folder() Folder { return Folder{b.store.o.Dir, b.store.options.Pipeline} }
+func (b *Inbox) folder() Folder { return Folder{b.store.objects, b.store.options.Pipeline} }
 
 // Bounded implements pipeline.Source.
 func (b *Inbox) Bounded() bool { return b.every == 0 }

@@ -48,10 +48,8 @@ func (w *world) daily() time.Time { return time.Now().AddDate(0, 0, int(w.epoch)
 
 // start starts a process.
 func (w *world) start() (err error) {
-	if w.store, err = New(Options{Dir: w.dir, Now: w.now, Log: slog.New(slog.NewTextHandler(&w.log, nil))}); err != nil {
-		return err
-	}
-	o := pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Pending: w.pending}
+	w.store = New(Options{Objects: at(w.dir), Now: w.now, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+	o := pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Spool: spoolOf(w.dir), Pending: w.pending}
 	if err := w.store.Open(ctx, o); err != nil {
 		return err
 	}
@@ -170,15 +168,15 @@ func (w *world) letters(ds ...pipeline.DeadLetter) error {
 
 // ask puts the open letters that want says into the inbox, as the command does.
 func (w *world) ask(want func(*Found) bool) error {
-	d := Folder{w.dir, "p"}
+	d := folderAt(w.dir)
 	request, err := d.NewRequest()
 	if err != nil {
 		return err
 	}
 	defer request.Drop()
-	err = d.Each("", func(f *Found) error {
+	err = d.Each(ctx, "", func(f *Found) error {
 		if want(f) {
-			return request.Add(f)
+			return request.Add(ctx, f)
 		}
 		return nil
 	})
@@ -247,7 +245,7 @@ func lineOf(id string) (n int) {
 // check holds what is left against what was asked for.
 func (w *world) check(t interface{ Fatalf(string, ...any) }, asked map[string]bool) {
 	again := map[string]int{}
-	err := Folder{w.dir, "p"}.Each("", func(f *Found) error {
+	err := folderAt(w.dir).Each(ctx, "", func(f *Found) error {
 		if f.ReplayOf != "" {
 			again[f.ReplayOf]++
 			if f.Ordinal != int64(10*(f.Line-1)) || f.Partition != "f" {
@@ -276,7 +274,7 @@ func (w *world) check(t interface{ Fatalf(string, ...any) }, asked map[string]bo
 			t.Fatalf("%s was refused again %d times, want %d", id, again[id], want)
 		}
 	}
-	if left, err := (Folder{w.dir, "p"}).Requests(); err != nil || len(left) > 0 {
+	if left, err := folderAt(w.dir).Requests(ctx); err != nil || len(left) > 0 {
 		t.Fatalf("in the inbox: %v %v\n%s", left, err, w.log.String())
 	}
 	if w.log.Len() > 0 {
@@ -386,15 +384,12 @@ func TestRetention(t *testing.T) {
 	}
 	at := func(now time.Time) string {
 		t.Helper()
-		s, err := New(Options{Dir: w.dir, Retention: 24 * time.Hour, Now: func() time.Time { return now }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef"}); err != nil {
+		s := New(Options{Objects: at(w.dir), Retention: 24 * time.Hour, Now: func() time.Time { return now }})
+		if err := s.Open(ctx, pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Spool: spoolOf(w.dir)}); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		if err := (Folder{w.dir, "p"}).Each("", func(f *Found) error {
+		if err := folderAt(w.dir).Each(ctx, "", func(f *Found) error {
 			got = append(got, fmt.Sprint(f.Epoch, " ", f.Status))
 			return nil
 		}); err != nil {
@@ -447,14 +442,14 @@ func TestPermissions(t *testing.T) {
 func TestCounter(t *testing.T) {
 	w := newWorld(t.TempDir())
 	w.now = w.daily
-	c := NewCounter(Folder{w.dir, "p"})
+	c := NewCounter(folderAt(w.dir))
 	want := func(n int64) {
 		t.Helper()
-		left, err := c.Left()
+		left, err := c.Left(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh, err := NewCounter(Folder{w.dir, "p"}).Left()
+		fresh, err := NewCounter(folderAt(w.dir)).Left(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/blob"
-	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 // Status says what has become of a letter.
@@ -39,18 +38,17 @@ type Found struct {
 	*Letter
 }
 
-// Folder is what is kept of a pipeline's dead letters. It is on the local disk, so what
-// it is asked is not cut short.
-type Folder struct{ Dir, Pipeline string }
-
-func (d Folder) objects() blob.Store { return blob.NewDir(d.Dir, disk.Private) }
+// Folder is what is kept of a pipeline's dead letters.
+type Folder struct {
+	Objects  blob.Store
+	Pipeline string
+}
 
 // Each calls f for every letter of the pipeline, oldest file first. Those of
 // another state than stateID are outdated; empty = none is. It ends early with
 // f's error.
-func (d Folder) Each(stateID string, f func(*Found) error) error {
-	ctx := context.Background()
-	found, err := files(ctx, d.objects(), d.Pipeline, suffix)
+func (d Folder) Each(ctx context.Context, stateID string, f func(*Found) error) error {
+	found, err := files(ctx, d.Objects, d.Pipeline, suffix)
 	if err != nil {
 		return err
 	}
@@ -58,13 +56,12 @@ func (d Folder) Each(stateID string, f func(*Found) error) error {
 }
 
 // Find is Each for the letters with these ids, as far as they are there.
-func (d Folder) Find(stateID string, ids []string, f func(*Found) error) error {
+func (d Folder) Find(ctx context.Context, stateID string, ids []string, f func(*Found) error) error {
 	wanted, in := map[string]bool{}, map[string]bool{}
 	for _, id := range ids {
 		wanted[id], in[fileOf(id)] = true, true
 	}
-	ctx := context.Background()
-	found, err := files(ctx, d.objects(), d.Pipeline, suffix)
+	found, err := files(ctx, d.Objects, d.Pipeline, suffix)
 	if err != nil {
 		return err
 	}
@@ -90,7 +87,7 @@ func (d Folder) each(ctx context.Context, names []string, stateID string, f func
 	}
 	for _, name := range names {
 		_, of, _ := owner(name)
-		_, err := scan(ctx, d.objects(), name, 0, false, func(n int, _ int64, line []byte) error {
+		_, err := scan(ctx, d.Objects, name, 0, false, func(n int, _ int64, line []byte) error {
 			found := &Found{ID: name + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
 			if err := json.Unmarshal(line, found.Letter); err != nil {
 				return err
@@ -113,8 +110,8 @@ func (d Folder) each(ctx context.Context, names []string, stateID string, f func
 
 // LastState returns the state id of the file that was written last; empty = there
 // is none.
-func (d Folder) LastState() (id string, err error) {
-	found, err := files(context.Background(), d.objects(), d.Pipeline, suffix)
+func (d Folder) LastState(ctx context.Context) (id string, err error) {
+	found, err := files(ctx, d.Objects, d.Pipeline, suffix)
 	if err != nil {
 		return "", err
 	}
@@ -131,12 +128,12 @@ func (d Folder) LastState() (id string, err error) {
 // marks returns the letters that were read again, by id.
 func (d Folder) marks(ctx context.Context) (map[string]mark, error) {
 	all := map[string]mark{}
-	found, err := files(ctx, d.objects(), d.Pipeline, markSuffix)
+	found, err := files(ctx, d.Objects, d.Pipeline, markSuffix)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range found {
-		if err := eachMark(ctx, d.objects(), f.Name, func(m mark) { all[m.ID] = m }); err != nil {
+		if err := eachMark(ctx, d.Objects, f.Name, func(m mark) { all[m.ID] = m }); err != nil {
 			return nil, err
 		}
 	}
@@ -158,12 +155,12 @@ func eachMark(ctx context.Context, s blob.Store, name string, f func(mark)) erro
 // waiting returns the ids in requests; some of them may have been read already.
 func (d Folder) waiting(ctx context.Context) (map[string]bool, error) {
 	all := map[string]bool{}
-	found, err := requests(ctx, d.objects(), d.Pipeline)
+	found, err := requests(ctx, d.Objects, d.Pipeline)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range found {
-		err := eachLine(ctx, d.objects(), f.Name, func(_ int, line []byte) error {
+		err := eachLine(ctx, d.Objects, f.Name, func(_ int, line []byte) error {
 			var r requestLine
 			if err := json.Unmarshal(line, &r); err != nil {
 				return err

@@ -24,12 +24,12 @@ func (d Folder) NewRequest() (*Request, error) {
 		return nil, err
 	}
 	name := time.Now().UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(id) + suffix
-	return &Request{lines{objects: d.objects(), name: inboxOf(d.Pipeline) + name}}, nil
+	return &Request{lines{objects: d.Objects, name: inboxOf(d.Pipeline) + name}}, nil
 }
 
 // Add adds a letter.
-func (r *Request) Add(f *Found) error {
-	return r.add(context.Background(), requestLine{f.ID, f.StateID, f.Letter})
+func (r *Request) Add(ctx context.Context, f *Found) error {
+	return r.add(ctx, requestLine{f.ID, f.StateID, f.Letter})
 }
 
 // Submit moves the request to the pipeline's inbox, where it is durable, and returns its
@@ -45,23 +45,22 @@ func (r *Request) Submit() (path string, letters int64, err error) {
 }
 
 // Requests returns the paths of the requests that are waiting or being read.
-func (d Folder) Requests() (paths []string, err error) {
-	found, err := requests(context.Background(), d.objects(), d.Pipeline)
+func (d Folder) Requests(ctx context.Context) (paths []string, err error) {
+	found, err := requests(ctx, d.Objects, d.Pipeline)
 	for _, f := range found {
-		paths = append(paths, d.objects().URL(f.Name))
+		paths = append(paths, d.Objects.URL(f.Name))
 	}
 	return paths, err
 }
 
 // DropRequests removes the requests that Requests returns. The letters that they ask for
 // stay.
-func (d Folder) DropRequests() error {
-	ctx := context.Background()
-	found, err := requests(ctx, d.objects(), d.Pipeline)
+func (d Folder) DropRequests(ctx context.Context) error {
+	found, err := requests(ctx, d.Objects, d.Pipeline)
 	if err != nil {
 		return err
 	}
-	return d.objects().Delete(ctx, namesOf(found)...)
+	return d.Objects.Delete(ctx, namesOf(found)...)
 }
 
 // Drop drops a request that was not submitted. An error leaves an unfinished file, which is

@@ -2,8 +2,6 @@ package deadletters
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -25,7 +23,7 @@ func (s *Store) clean(ctx context.Context) error {
 	if err := s.cleanInbox(ctx); err != nil || s.o.Retention == 0 {
 		return err
 	}
-	d := Folder{s.o.Dir, s.options.Pipeline}
+	d := Folder{s.objects, s.options.Pipeline}
 	waiting, err := d.waiting(ctx)
 	if err != nil {
 		return err
@@ -38,18 +36,25 @@ func (s *Store) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found = slices.DeleteFunc(found, func(f blob.Info) bool { return !s.olderThan(s.o.Retention, f.Modified) || awaited[f.Name] })
-	if err := s.objects.Delete(ctx, namesOf(found)...); err != nil {
+	old, left := []string{}, map[string]bool{}
+	for _, f := range found {
+		if s.olderThan(s.o.Retention, f.Modified) && !awaited[f.Name] {
+			old = append(old, f.Name)
+		} else {
+			left[f.Name] = true
+		}
+	}
+	if err := s.objects.Delete(ctx, old...); err != nil {
 		return err
 	}
-	if len(found) > 0 && s.o.Log != nil {
-		s.o.Log.Info("old dead letters removed", "files", len(found), slog.Duration("older_than", s.o.Retention))
+	if len(old) > 0 && s.o.Log != nil {
+		s.o.Log.Info("old dead letters removed", "files", len(old), slog.Duration("older_than", s.o.Retention))
 	}
-	return s.cleanMarks(ctx, d)
+	return s.cleanMarks(ctx, d, left)
 }
 
-// cleanMarks removes the names of letters whose files are gone.
-func (s *Store) cleanMarks(ctx context.Context, d Folder) error {
+// cleanMarks removes the names of letters that are in none of the files which are left.
+func (s *Store) cleanMarks(ctx context.Context, d Folder, left map[string]bool) error {
 	found, err := files(ctx, s.objects, d.Pipeline, markSuffix)
 	if err != nil {
 		return err
@@ -60,10 +65,7 @@ func (s *Store) cleanMarks(ctx context.Context, d Folder) error {
 			continue
 		}
 		needed := false
-		if err := eachMark(ctx, s.objects, f.Name, func(m mark) {
-			_, err := s.objects.Stat(ctx, fileOf(m.ID))
-			needed = needed || !errors.Is(err, fs.ErrNotExist)
-		}); err != nil {
+		if err := eachMark(ctx, s.objects, f.Name, func(m mark) { needed = needed || left[fileOf(m.ID)] }); err != nil {
 			return err
 		}
 		if !needed {

@@ -17,13 +17,13 @@ import (
 
 // Options are what New needs.
 type Options struct {
-	Dir       string
+	Objects   blob.Store    // where the letters are
 	Retention time.Duration // of letters; 0 = for good
 	Log       *slog.Logger
 	Now       func() time.Time // nil = the machine's clock
 }
 
-// Store is a folder of dead letters.
+// Store keeps dead letters in a store of objects: a folder, for one.
 type Store struct {
 	o       Options
 	objects blob.Store
@@ -31,28 +31,28 @@ type Store struct {
 	cleaned time.Time // when letters were last looked through for old ones
 	// letters and marks append what is committed.
 	letters, marks appender
+	// prepared is where an epoch's lines wait for their commit.
+	prepared func(epoch int64) blob.Store
 }
 
 var _ pipeline.DeadLetterSink = (*Store)(nil)
 
-// New returns the store of a folder. Nothing is made before the first dead letter.
-func New(o Options) (*Store, error) {
-	if strings.Contains(o.Dir, "://") {
-		return nil, fmt.Errorf("dead letters go to a local folder; %s is not one", o.Dir)
-	}
+// New returns the store. Nothing is made before the first dead letter.
+func New(o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Store{o: o, objects: blob.NewDir(o.Dir, disk.Private)}, nil
+	s := &Store{o: o, objects: o.Objects}
+	s.prepared = func(epoch int64) blob.Store { return blob.NewDir(s.options.Spool(epoch), disk.Private) }
+	return s
 }
 
-// Check says whether the folder can be used.
+// Check says whether letters can be kept.
 func (s *Store) Check(ctx context.Context, _ pipeline.SinkOptions) ([]string, error) {
 	return nil, s.objects.Writable(ctx)
 }
 
-// Open removes the files of epochs that were prepared and never saved, and old
-// letters.
+// Open removes what older versions have prepared and never saved, and old letters.
 func (s *Store) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	s.options = o
 	pending := ""
@@ -88,6 +88,9 @@ func (s *Store) Open(ctx context.Context, o pipeline.SinkOptions) error {
 type preparedFile struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
+	// Spooled says that it waits in the epoch's spool. Else an older version has written
+	// it among the letters, under a temporary name, and it goes once it is committed.
+	Spooled bool `json:"spooled,omitempty"`
 }
 
 // payload is what a committable says of an epoch with dead letters, or in which
@@ -96,8 +99,12 @@ type payload struct {
 	Files []preparedFile `json:"files"`
 }
 
+// committedFile lists, in an epoch's spool, which of its files are committed: they are not
+// committed again, though somebody may have removed the letters since.
+const committedFile = "committed"
+
 // Commit appends the epoch's letters and marks to the files that users see.
-func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
+func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) (err error) {
 	var p payload
 	if err := json.Unmarshal(r.Payload, &p); err != nil {
 		return fmt.Errorf("committable of epoch %d: %w", r.Epoch, err)
@@ -105,18 +112,23 @@ func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
 	if len(p.Files) == 0 {
 		return fmt.Errorf("committable of epoch %d: it names no file: %s", r.Epoch, r.Payload)
 	}
+	committed, err := disk.NewSpool(s.options.Spool(r.Epoch)).OpenLog(committedFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, committed.Close()) }()
 	for _, a := range []*appender{&s.letters, &s.marks} {
-		var parts []preparedFile
-		for _, f := range p.Files {
-			if strings.HasSuffix(f.Name, a.suffix) {
-				parts = append(parts, f)
-			}
-		}
-		if len(parts) == 0 {
+		parts := s.parts(r.Epoch, p.Files, a.suffix, committed)
+		if len(parts) == 0 || parts[len(parts)-1].committed {
 			continue
 		}
 		if err := a.add(ctx, r.Epoch, parts); err != nil {
 			return err
+		}
+		if last := parts[len(parts)-1]; last.Spooled {
+			if err := committed.Add(last.Name); err != nil {
+				return err
+			}
 		}
 	}
 	if s.o.Now().Sub(s.cleaned) < cleanEvery {
@@ -125,8 +137,27 @@ func (s *Store) Commit(ctx context.Context, r *pipeline.Committable) error {
 	return s.clean(ctx)
 }
 
-// Amend writes more dead letters of a prepared epoch to a temporary file of their
-// own.
+// parts returns the epoch's files with a suffix.
+func (s *Store) parts(epoch int64, files []preparedFile, suffix string, committed *disk.Log) (parts []part) {
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name, suffix) {
+			continue
+		}
+		p := part{preparedFile: f, from: s.objects, name: f.Name + tempSuffix}
+		if f.Spooled {
+			p.from, p.name, p.committed = s.prepared(epoch), f.Name, committed.Has(f.Name)
+		}
+		if p.committed {
+			for i := range parts { // its commit was that of those before it, too
+				parts[i].committed = true
+			}
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+// Amend writes more dead letters of a prepared epoch to a file of their own in its spool.
 func (s *Store) Amend(ctx context.Context, r *pipeline.Committable, more []pipeline.DeadLetter) (*pipeline.Committable, error) {
 	var all, added payload
 	if r.Payload != nil {
@@ -135,7 +166,7 @@ func (s *Store) Amend(ctx context.Context, r *pipeline.Committable, more []pipel
 		}
 	}
 	name := fmt.Sprintf("%s.%d%s", epochName(s.options.Pipeline, s.options.StateID, r.Epoch), len(all.Files)+1, suffix)
-	w := &epochWriter{s: s, ctx: ctx, epoch: r.Epoch, letters: lines{objects: s.objects, name: name + tempSuffix}}
+	w := &epochWriter{s: s, ctx: ctx, epoch: r.Epoch, letters: lines{objects: s.prepared(r.Epoch), name: name}}
 	defer w.Abort()
 	for i := range more {
 		if err := w.Add(&more[i]); err != nil {
@@ -160,9 +191,12 @@ func (s *Store) Close() error { return nil }
 
 // Begin starts an epoch.
 func (s *Store) Begin(epoch int64) (pipeline.DeadLetterWriter, error) {
-	name := epochName(s.options.Pipeline, s.options.StateID, epoch)
+	if err := disk.NewSpool(s.options.Spool(epoch)).Clear(); err != nil {
+		return nil, err
+	}
+	name, spool := epochName(s.options.Pipeline, s.options.StateID, epoch), s.prepared(epoch)
 	return &epochWriter{s: s, ctx: context.Background(), epoch: epoch,
-		letters: lines{objects: s.objects, name: name + suffix + tempSuffix}, marks: lines{objects: s.objects, name: name + markSuffix + tempSuffix}}, nil
+		letters: lines{objects: spool, name: name + suffix}, marks: lines{objects: spool, name: name + markSuffix}}, nil
 }
 
 // epochWriter writes one epoch's dead letters, and the names of those that were read
@@ -184,7 +218,7 @@ func (w *epochWriter) Replayed(l *pipeline.DeadLetterID) error {
 	return w.marks.add(w.ctx, mark{l.ID, l.Reason, w.s.o.Now().UTC(), w.epoch})
 }
 
-// Prepare makes the files durable under their temporary names.
+// Prepare makes the files durable in the spool.
 func (w *epochWriter) Prepare(context.Context) (*pipeline.Committable, error) {
 	r := &pipeline.Committable{Epoch: w.epoch}
 	var p payload
@@ -195,7 +229,7 @@ func (w *epochWriter) Prepare(context.Context) (*pipeline.Committable, error) {
 		if err := l.finish(); err != nil {
 			return nil, err
 		}
-		p.Files = append(p.Files, preparedFile{strings.TrimSuffix(l.name, tempSuffix), l.size})
+		p.Files = append(p.Files, preparedFile{l.name, l.size, true})
 	}
 	if p.Files == nil {
 		return r, nil
@@ -208,7 +242,7 @@ func (w *epochWriter) Prepare(context.Context) (*pipeline.Committable, error) {
 
 // Abort drops the files.
 func (w *epochWriter) Abort() {
-	// What is left is removed by the next Open.
+	// What is left is removed by the next Begin.
 	_ = errors.Join(w.letters.abort(), w.marks.abort())
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,17 +14,38 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
 var ctx = context.Background()
 
+// at returns the store of a folder.
+func at(dir string) blob.Store { return blob.NewDir(dir, disk.Private) }
+
+func folderAt(dir string) Folder { return Folder{at(dir), "p"} }
+
+// noGrowth is a store whose objects can't grow, as those of S3.
+type noGrowth struct{ blob.Store }
+
+func (noGrowth) Append(context.Context, string) (blob.Tail, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// spoolOf returns the spools of the pipeline that has its letters in a folder.
+func spoolOf(dir string) func(epoch int64) string {
+	return func(epoch int64) string { return filepath.Join(dir+".spool", fmt.Sprint(epoch)) }
+}
+
 func open(t *testing.T, dir string, o pipeline.SinkOptions) *Store {
 	t.Helper()
-	s, err := New(Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Pipeline, o.StateID = "p", "0123456789abcdef"
+	return openIn(t, at(dir), dir, o)
+}
+
+// openIn opens a store of letters in a store of objects; the spools are beside dir.
+func openIn(t *testing.T, objects blob.Store, dir string, o pipeline.SinkOptions) *Store {
+	t.Helper()
+	s := New(Options{Objects: objects})
+	o.Pipeline, o.StateID, o.Spool = "p", "0123456789abcdef", spoolOf(dir)
 	if err := s.Open(ctx, o); err != nil {
 		t.Fatal(err)
 	}
@@ -63,17 +86,26 @@ func tryPrepare(s *Store, epoch int64, records ...[]byte) (*pipeline.Committable
 // its commit, the next one ends with all letters of it if it was saved, and with none if
 // not; and nothing else is left.
 func TestCrashAtEachCall(t *testing.T) {
+	for name, objects := range map[string]func(dir string) blob.Store{"folder": at, "objects that can't grow": func(string) blob.Store { return noGrowth{blob.NewMemory()} }} {
+		t.Run(name, func(t *testing.T) { crashAtEachCall(t, objects) })
+	}
+}
+
+func crashAtEachCall(t *testing.T, newObjects func(dir string) blob.Store) {
 	calls := 0
 	for _, after := range []bool{false, true} {
 		for n := 0; ; n++ {
 			dir := t.TempDir()
-			s := open(t, dir, pipeline.SinkOptions{})
+			objects := newObjects(dir)
+			s := openIn(t, objects, dir, pipeline.SinkOptions{})
 			if err := s.Commit(ctx, prepare(t, s, 1, []byte("first"))); err != nil {
 				t.Fatal(err)
 			}
 			faults := &blob.Faults{}
 			s.objects = faults.Wrap(s.objects)
 			s.letters.objects, s.marks.objects = s.objects, s.objects
+			spool := s.prepared
+			s.prepared = func(epoch int64) blob.Store { return faults.Wrap(spool(epoch)) }
 			faults.Arm(n, after, true)
 			saved, err := tryPrepare(s, 2, []byte("second"), []byte("third"))
 			if err == nil {
@@ -85,7 +117,7 @@ func TestCrashAtEachCall(t *testing.T) {
 			}
 			calls = max(calls, n)
 			want := []string{"p-0123456789abcdef-000000000001.ndjson:1"}
-			s = open(t, dir, pipeline.SinkOptions{Pending: saved})
+			s = openIn(t, objects, dir, pipeline.SinkOptions{Pending: saved})
 			if saved != nil {
 				for range 2 {
 					if err := s.Commit(ctx, saved); err != nil {
@@ -94,11 +126,11 @@ func TestCrashAtEachCall(t *testing.T) {
 				}
 				want = append(want, "p-0123456789abcdef-000000000001.ndjson:2", "p-0123456789abcdef-000000000001.ndjson:3")
 			}
-			if ids, _ := letters(t, dir); !slices.Equal(ids, want) {
+			if ids, _ := lettersIn(t, objects); !slices.Equal(ids, want) {
 				t.Errorf("after a crash at call %d (after it: %v): letters %q, want %q", n, after, ids, want)
 			}
-			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-				t.Errorf("after a crash at call %d (after it: %v): files %v, %v", n, after, entries, err)
+			if all := listAll(t, objects); len(all) != 1 {
+				t.Errorf("after a crash at call %d (after it: %v): files %v", n, after, all)
 			}
 			if !struck {
 				break
@@ -110,9 +142,32 @@ func TestCrashAtEachCall(t *testing.T) {
 	}
 }
 
+// listAll returns the names of all objects, and of those that are unfinished.
+func listAll(t *testing.T, objects blob.Store) (names []string) {
+	t.Helper()
+	for o, err := range objects.List(ctx, "", blob.ListOptions{Recursive: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, o.Name)
+	}
+	for u, err := range objects.Unfinished(ctx, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, u.Name+" unfinished")
+	}
+	return names
+}
+
 func letters(t *testing.T, dir string) (ids []string, all []*Letter) {
 	t.Helper()
-	if err := (Folder{dir, "p"}).Each("", func(f *Found) error {
+	return lettersIn(t, at(dir))
+}
+
+func lettersIn(t *testing.T, objects blob.Store) (ids []string, all []*Letter) {
+	t.Helper()
+	if err := (Folder{objects, "p"}).Each(ctx, "", func(f *Found) error {
 		ids, all = append(ids, f.ID), append(all, f.Letter)
 		return nil
 	}); err != nil {
@@ -182,7 +237,7 @@ func TestLost(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, pipeline.SinkOptions{})
 	rc := prepare(t, s, 1, []byte("x"))
-	if err := os.Remove(filepath.Join(dir, epochName("p", s.options.StateID, 1)+suffix+tempSuffix)); err != nil {
+	if err := os.Remove(filepath.Join(s.options.Spool(1), epochName("p", s.options.StateID, 1)+suffix)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(ctx, rc); err == nil || !strings.Contains(err.Error(), "epoch 1") {
@@ -208,11 +263,10 @@ func TestAbort(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Abort()
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("files left: %v %v", left, err)
-	}
-	if _, err := New(Options{Dir: "s3://bucket/x"}); err == nil {
-		t.Error("an object store is accepted")
+	for _, dir := range []string{dir, s.options.Spool(1)} {
+		if left, err := os.ReadDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
+			t.Errorf("files left: %v %v", left, err)
+		}
 	}
 }
 

@@ -5,20 +5,21 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
 
 // Config is a parquet sink in a pipeline file.
 type Config struct {
-	URL         string               `yaml:"url" required:"true" file:"true" change:"identity" desc:"The folder that gets a folder for each table."`
+	URL         string               `yaml:"url" required:"true" file:"true" change:"identity" desc:"The folder that gets a folder for each table: a local one, or s3://bucket/prefix."`
 	Mode        string               `yaml:"mode" default:"changes" enum:"changes,append,latest" change:"identity" desc:"changes: every change of the log, with _op, _version, _position and _epoch. append: each row of every new image, nothing added. latest: settled changes, one a key and epoch, with _op, _version and _epoch."`
 	PartitionBy spec.Map[[]spec.Any] `yaml:"partition_by" change:"identity" desc:"By table: the columns that make its folders, outermost first. A column's name, or one of year, month, day, hour and a column: {day: orderdate}."`
 	Roll        Roll                 `yaml:"roll" change:"free" desc:"When gathered rows become files."`
 	Compression string               `yaml:"compression" default:"snappy" enum:"snappy,zstd" change:"free" desc:"How pages are compressed."`
+	bloburl.WriterConfig
 }
 
 // Roll says when gathered rows become files: whichever comes first, and when
@@ -64,15 +65,10 @@ func (c *Config) check() error {
 	wrong := func(message string, path ...string) {
 		errs = append(errs, &spec.FieldError{Path: path, Message: message})
 	}
-	scheme, _, remote := strings.Cut(c.URL, "://")
-	switch {
-	case c.URL == "":
+	if c.URL == "" {
 		wrong("url is missing: give the folder for the files", "url")
-	case scheme == "s3" && remote:
-		wrong("S3 is not supported yet by the parquet sink: give a local folder", "url")
-	case remote:
-		wrong(fmt.Sprintf("unknown kind of url %q: give a local folder", scheme), "url")
 	}
+	errs = append(errs, c.CheckFolder("url", c.URL)...)
 	if _, ok := modes[c.Mode]; !ok {
 		errs = append(errs, &spec.FieldError{Path: []string{"mode"}, Message: fmt.Sprintf("unknown mode %q", c.Mode), Name: c.Mode, Known: modeNames})
 	}

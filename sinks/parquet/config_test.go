@@ -10,6 +10,9 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
+	"github.com/starlift-etl/starlift/pipeline/blob/s3"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -47,9 +50,10 @@ func TestConfigMistakes(t *testing.T) {
 		want []string
 	}{
 		{"nothing", Config{}, []string{"url: url is missing: give the folder for the files"}},
-		{"s3", Config{URL: "s3://b/p"}, []string{"url: S3 is not supported yet by the parquet sink: give a local folder"}},
+		{"s3", Config{URL: "s3://b/p", WriterConfig: bloburl.WriterConfig{Config: awsapi.Config{Endpoint: "there"}, S3: s3.WriterConfig{KMSKey: "k"}}}, []string{`url: "b" can't be the name of a bucket: 3 to 63 letters, digits, dots and hyphens`,
+			"endpoint: the endpoint is no URL with http:// or https://, as https://kinesis.eu-central-1.amazonaws.com", "s3.kms_key: kms_key needs sse: aws:kms"}},
 		{"all at once", Config{URL: "ftp://x", Mode: "chnages", Compression: "lz4", Roll: Roll{Size: -1, Age: -1}, PartitionBy: by("t", map[string]any{"week": "a"}, 3.0, "a", "a", map[string]any{"day": "a", "year": "a"})}, []string{
-			`url: unknown kind of url "ftp": give a local folder`, `mode: unknown mode "chnages"`, `compression: unknown compression "lz4"`,
+			`url: unknown kind of url "ftp": give a local path or s3://bucket/key`, `mode: unknown mode "chnages"`, `compression: unknown compression "lz4"`,
 			"roll.size: roll.size must be more than nothing", "roll.age: roll.age must be more than nothing",
 			`partition_by.t.0.week: unknown unit "week" of a partition`,
 			"partition_by.t.1: a partition is the name of a column, or a unit and a column as in {day: orderdate}",

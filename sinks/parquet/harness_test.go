@@ -91,7 +91,9 @@ func (h *harness) restart(cfg Config) {
 	sink.now = func() time.Time { return h.clock }
 	if h.store != nil {
 		_, local := h.store.(*blob.Dir)
-		sink.target, sink.remote = h.store, !local
+		sink.remote = !local
+		sink.wrap = func(blob.Store) blob.Store { return h.store }
+		sink.target = h.store
 	}
 	h.sink = sink
 }

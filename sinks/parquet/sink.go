@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/sinks/internal/columnar"
 )
@@ -24,9 +25,10 @@ type Sink struct {
 	codec      columnar.Codec
 	partitions map[string][]partition
 	now        func() time.Time
-	target     blob.Store // of the url
-	remote     bool       // it is reached over a network
-	progress   progress   // of the call of Check, Open or Commit
+	target     blob.Store                  // of the url
+	remote     bool                        // it is reached over a network
+	wrap       func(blob.Store) blob.Store // for tests; nil = nothing is put around the target
+	progress   progress                    // of the call of Check, Open or Commit
 
 	options pipeline.SinkOptions
 	prefix  string // of the names of this state's files
@@ -42,10 +44,17 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err := errors.Join(cfg.check(), err); err != nil {
 		return nil, err
 	}
-	s := &Sink{name: name, cfg: cfg, mode: modes[cfg.Mode], codec: codecs[cfg.Compression], partitions: parts, now: time.Now,
-		target: blob.NewDir(cfg.URL, disk.Shared)}
+	s := &Sink{name: name, cfg: cfg, mode: modes[cfg.Mode], codec: codecs[cfg.Compression], partitions: parts, now: time.Now, remote: bloburl.IsRemote(cfg.URL)}
 	s.progress.now = func() time.Time { return s.now() }
-	return s, nil
+	return s, s.connect(pipeline.NewEnv())
+}
+
+// connect makes the store of the url. It asks nobody yet.
+func (s *Sink) connect(env pipeline.Env) (err error) {
+	if s.target, err = s.cfg.Folder(s.cfg.URL, disk.Shared, env); err == nil && s.wrap != nil {
+		s.target = s.wrap(s.target)
+	}
+	return err
 }
 
 // Mode says which rows the sink takes.
@@ -137,7 +146,7 @@ func (s *Sink) restore(o pipeline.SinkOptions) error {
 			return fmt.Errorf("checkpoint of parquet sink %q: %w", s.name, err)
 		}
 	}
-	return s.CheckTables(o.Tables)
+	return errors.Join(s.connect(o.Env), s.CheckTables(o.Tables))
 }
 
 func (s *Sink) spool(epoch int64) disk.Spool { return disk.NewSpool(s.options.Spool(epoch)) }
