@@ -13,6 +13,8 @@ import (
 type cursor struct {
 	At      string   `json:"at,omitempty"`      // the PartitionSource's own; empty = its start
 	Records int64    `json:"records,omitempty"` // that were read before it
+	// First is the ordinal of the partition's first record: above those of its parents.
+	First int64 `json:"first,omitempty"`
 	Ended   bool     `json:"ended,omitempty"`
 	Parents []string `json:"parents,omitempty"`
 	// ReadUntil is that of pipeline.PartitionPosition; zero = not known.
@@ -27,7 +29,7 @@ func parseCursor(partition string, raw []byte) (c cursor, err error) {
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return c, fmt.Errorf("cursor of %s: %w", partition, err)
 	}
-	if c.Records < 0 {
+	if c.Records < 0 || c.First < 0 {
 		return c, fmt.Errorf("cursor of %s: a number is out of its range: the state folder is damaged", partition)
 	}
 	return c, nil

@@ -15,7 +15,8 @@
 // between its first start and its first record begins at the same place again.
 //
 // Waits for its parents, all that are known and have not ended (I4). A parent that was never seen
-// is none to wait for.
+// is none to wait for, once a discovery has not listed it that began after the child was named. The
+// ordinals of its records go on above those of its parents.
 //
 // Read: it stands in the schedule by the time at which it is to be read next; one read of it is
 // in flight at a time, which keeps its order. What a read brings is handed over; a time up to

@@ -22,6 +22,7 @@ func (d *dispatcher) discovered(found []pipeline.Partition, now time.Time) {
 		listed[f.Name] = true
 	}
 	d.found(found, now)
+	d.listedParents(now)
 	if dropped := d.forget(listed, d.env.Now()); len(dropped) > 0 {
 		d.tell(news{dropped: dropped})
 	}
@@ -41,6 +42,38 @@ func (d *dispatcher) found(all []pipeline.Partition, now time.Time) {
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		d.enqueueReady(d.partitions[name], now)
 	}
+}
+
+// addNamed is addFound of the children that the end of a partition names. One that has another
+// parent, which is not known, waits: that may have come after the last discovery, as where
+// several splits and merges follow each other, and one that begins now will list it.
+func (d *dispatcher) addNamed(children []pipeline.Partition) news {
+	var waiting []string
+	for _, f := range children {
+		if d.partitions[f.Name] == nil && d.lacksParents(f.Parents) {
+			waiting = append(waiting, f.Name)
+		}
+	}
+	n := d.addFound(children)
+	for _, name := range waiting {
+		p := d.partitions[name]
+		p.namedAt, d.lastEnd = d.discoveries, d.discoveries
+		d.named = append(d.named, p)
+	}
+	return n
+}
+
+// listedParents schedules the partitions whose parents are known by now, as far as they are
+// there: a discovery has ended that began after the partitions were named.
+func (d *dispatcher) listedParents(now time.Time) {
+	d.named = slices.DeleteFunc(d.named, func(p *partition) bool {
+		if p.namedAt >= d.discoveries {
+			return false
+		}
+		p.namedAt = 0
+		d.enqueueReady(p, now)
+		return true
+	})
 }
 
 // addFound adds the partitions that are new, and returns their first cursors.
@@ -74,8 +107,12 @@ func (d *dispatcher) enqueueAll(now time.Time) {
 
 // enqueueReady schedules a partition if it may be read.
 func (d *dispatcher) enqueueReady(p *partition, now time.Time) {
-	if p.scheduled || p.cursor.Ended || p.cursor.Gap != nil || p.unsaved != nil || slices.ContainsFunc(p.Parents, d.stillOpen) {
+	if p.scheduled || p.cursor.Ended || p.cursor.Gap != nil || p.unsaved != nil || p.namedAt > 0 || slices.ContainsFunc(p.Parents, d.stillOpen) {
 		return
+	}
+	if first := d.firstOrdinal(p); p.cursor.Records == 0 && first > p.cursor.First {
+		p.cursor.First = first
+		d.tell(news{positions: map[string][]byte{p.Name: p.cursor.encode()}}) // before the parents are forgotten
 	}
 	d.setScheduled(p, true)
 	d.scheduleAt(p, now)

@@ -11,6 +11,8 @@ type lineage struct {
 	children   map[string][]*partition // by the parent's name, whether it is known or not
 	unread     int                     // partitions that have not ended and of which nothing was read in this opening
 
+	named []*partition // whose namedAt is set
+
 	discoveries int // that have begun
 	lastEnd     int // of discoveries, when a partition ended last whose children are to be found
 }
@@ -48,6 +50,21 @@ func (l *lineage) remove(p *partition) {
 			delete(l.children, parent)
 		}
 	}
+}
+
+// lacksParents reports whether some of the parents are not known.
+func (l *lineage) lacksParents(parents []string) bool {
+	return slices.ContainsFunc(parents, func(name string) bool { return l.partitions[name] == nil })
+}
+
+// firstOrdinal returns the ordinal of a partition's first record, when its parents have ended.
+func (l *lineage) firstOrdinal(p *partition) (first int64) {
+	for _, name := range p.Parents {
+		if parent := l.partitions[name]; parent != nil {
+			first = max(first, parent.cursor.First+parent.cursor.Records)
+		}
+	}
+	return first
 }
 
 // setParents adds the parents of a partition that was found before they were known.

@@ -21,6 +21,9 @@ type partition struct {
 	read      bool   // in this opening
 	caughtUp  bool   // as it was reported last
 	endedAt   int    // of discoveries that had begun, when it ended in this opening
+	// namedAt is the number of discoveries that had begun when the end of a parent named it
+	// beside parents that are not known; 0 = it waits for no discovery to list these.
+	namedAt int
 
 	next      time.Time // when it is read next
 	turn      int64     // among those of one time

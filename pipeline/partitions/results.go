@@ -101,7 +101,7 @@ func (d *dispatcher) handleRead(p *partition, read pipeline.PartitionRecords, en
 	}
 	// The children are saved with the end, or before: else they could be lost between the two,
 	// as nobody asks the end again.
-	children := d.addFound(read.Children)
+	children := d.addNamed(read.Children)
 	var err error
 	if records := read.Records; records != nil && records.Len() > 0 {
 		p.lastBytes = int(d.memory.hold(records, p.allowance))
@@ -150,7 +150,7 @@ func (d *dispatcher) handOver(p *partition, read *pipeline.PartitionRecords, oth
 		progress.Unread, d.unreadTold = d.unread, d.unread
 	}
 	records.Source, records.Partition, records.DisplayName = d.source, p.Name, p.DisplayName
-	records.First, records.CursorAfter, records.Progress = before.Records, before.after(records, read.ReadUntil, end), progress
+	records.First, records.CursorAfter, records.Progress = before.First+before.Records, before.after(records, read.ReadUntil, end), progress
 	records.Positions = others
 	d.outbox.put(records)
 	return nil

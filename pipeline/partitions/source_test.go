@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,6 +158,47 @@ func TestLatest(t *testing.T) {
 	if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("it read %v, want %v", got, want)
 	}
+}
+
+// TestNamedBesideUnknown: the end of a shard names a child of which another parent is not known
+// yet, since it came after the last discovery: it is read before the child all the same.
+func TestNamedBesideUnknown(t *testing.T) {
+	stream := &sourcetest.Stream{NamesChildren: true}
+	a, b := stream.Add(1), stream.Add(1)
+	var held sync.Mutex
+	held.Lock() // a is not read until the child of b is known
+	stream.Fault = func(_ context.Context, shard string) error {
+		if shard == a.Name {
+			held.Lock()
+			defer held.Unlock()
+		}
+		return nil
+	}
+	s := New("stream", stream.Reader(false), Options{Reads: 3, PollInterval: time.Millisecond, DiscoveryInterval: time.Hour})
+	openAt(t, s, nil)
+	cursors := map[string][]byte{}
+	readUntil(t, s, cursors, func(r *pipeline.Records) bool { return r.Partition == b.Name })
+	first, second := stream.Add(3, a), stream.Add(2, a)
+	merged := stream.Add(2, second, b)
+	readUntil(t, s, cursors, func(*pipeline.Records) bool { return cursors[merged.Name] != nil })
+	held.Unlock()
+	var order []string
+	readUntil(t, s, cursors, func(r *pipeline.Records) bool {
+		for range r.Len() {
+			order = append(order, r.Partition)
+		}
+		return len(order) == 8
+	})
+	closeIt(t, s, stream)
+	if slices.Index(order, merged.Name) < len(order)-1-slices.Index(reversed(order), second.Name) {
+		t.Errorf("%s, whose parents are %s and %s, was read too early: %v; another is %s", merged.Name, second.Name, b.Name, order, first.Name)
+	}
+}
+
+func reversed(all []string) []string {
+	all = slices.Clone(all)
+	slices.Reverse(all)
+	return all
 }
 
 // TestFair: a shard that is always behind keeps no other one waiting, with one worker.

@@ -183,7 +183,7 @@ func (a *account) see(t testing.TB, one record) {
 }
 
 // check compares with all that is wanted but what is lost: each record once, in the order
-// of its partition, with rising ordinals, and behind those of the parents (I4).
+// of its partition, with rising ordinals, and behind those of the parents (I4), with greater ordinals.
 func (a *account) check(t testing.TB, want []Partition, lost ...string) {
 	t.Helper()
 	gone := map[string]bool{}
@@ -195,7 +195,7 @@ func (a *account) check(t testing.TB, want []Partition, lost ...string) {
 	for i, one := range a.order {
 		place[one.text] = i
 	}
-	last := map[string]int{}
+	last, highest := map[string]int{}, map[string]int64{}
 	for _, p := range want {
 		var texts []string
 		for _, text := range p.Records {
@@ -214,9 +214,13 @@ func (a *account) check(t testing.TB, want []Partition, lost ...string) {
 		}
 		if len(texts) > 0 {
 			last[p.Name] = place[texts[len(texts)-1]]
+			highest[p.Name] = a.ordinals[texts[len(texts)-1]]
 			for _, parent := range p.Parents {
 				if at, ok := last[parent]; ok && at > place[texts[0]] {
 					t.Errorf("partition %s was read before its parent %s had ended", p.Name, parent)
+				}
+				if n, ok := highest[parent]; ok && a.ordinals[texts[0]] <= n {
+					t.Errorf("the ordinals of partition %s begin with %d, and those of its parent %s end with %d", p.Name, a.ordinals[texts[0]], parent, n)
 				}
 			}
 		}
