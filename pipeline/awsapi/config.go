@@ -80,7 +80,8 @@ func (c *Config) Load(ctx context.Context) (aws.Config, error) {
 	if c.Region != "" {
 		options = append(options, config.WithRegion(c.Region))
 	}
-	options = append(options, config.WithHTTPClient(httpClient()))
+	// The SDK's own log says of failed calls what their errors say.
+	options = append(options, config.WithHTTPClient(httpClient()), config.WithLogger(logging.Nop{}))
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return cfg, fmt.Errorf("AWS configuration: %w", err)
