@@ -152,6 +152,10 @@ type Records struct {
 	// as it stands, but several, say: the source can't tell without looking at every
 	// byte, which it does when it is opened again.
 	Recheck func(i int) error
+	// Defect, when set, says what the source found wrong with record i, where it knows better
+	// than the decoder: why an aggregate or compressed data can't be unpacked. The bytes of
+	// such a record are what there was to unpack, which is none of the format. nil = nothing.
+	Defect func(i int) error
 	// Dropped names partitions that the source is done with: their cursors are deleted
 	// when Positions are saved.
 	Dropped []string
@@ -193,6 +197,9 @@ func (r *Records) Slice(i, j int) *Records {
 	}
 	if recheck := r.Recheck; recheck != nil {
 		s.Recheck = func(n int) error { return recheck(i + n) }
+	}
+	if defect := r.Defect; defect != nil {
+		s.Defect = func(n int) error { return defect(i + n) }
 	}
 	if cursor := r.CursorAfter; cursor != nil {
 		s.CursorAfter = func(n int) []byte { return cursor(i + n) }

@@ -106,7 +106,13 @@ func (m *mapper) record(i int) error {
 				return err
 			}
 		}
-		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(bad.Error())})
+		message := bad.Error()
+		if m.records.Defect != nil {
+			if defect := m.records.Defect(i); defect != nil {
+				message = defect.Error()
+			}
+		}
+		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(message)})
 	}
 	if d.Created > m.noFutureUntil && d.Created > m.records.Latest(i) {
 		return m.refuse(m.future(d.Created))
