@@ -12,6 +12,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/parquet"
 	"github.com/starlift-etl/starlift/sinks/postgres"
 	"github.com/starlift-etl/starlift/sources/file"
+	"github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/transforms/derive"
 	"github.com/starlift-etl/starlift/transforms/filter"
 	"github.com/starlift-etl/starlift/transforms/reference"
@@ -74,6 +75,7 @@ func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (
 var (
 	sourceKinds = map[string]kind[pipeline.Source]{
 		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
+		"kinesis": of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.ChangeTransform]("Turns single-table items into typed tables.", unnest.New),
@@ -106,6 +108,10 @@ var (
 	_ ttlSource                  = (*file.Source)(nil)
 	_ pipeline.KeyFinder         = (*file.Source)(nil)
 	_ pipeline.FormatReporter    = (*file.Source)(nil)
+	_ pipeline.Source            = (*kinesis.Source)(nil)
+	_ pipeline.KeylessSource     = (*kinesis.Source)(nil)
+	_ ttlSource                  = (*kinesis.Source)(nil)
+	_ pipeline.FormatReporter    = (*kinesis.Source)(nil)
 	_ fixture.Substitutable      = (*reference.Join)(nil)
 	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
 	_ ttlTables                  = (*unnest.Config)(nil)

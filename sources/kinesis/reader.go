@@ -1,0 +1,203 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/sources/kinesis/page"
+)
+
+const (
+	// firstRecordBytes is how large records are thought to be before any was read.
+	firstRecordBytes = 16 << 10
+	// recordsPerPageMax is the service's.
+	recordsPerPageMax = 10_000
+	// pageTimeout bounds a call of GetRecords whose answer comes slowly; see transport for one that stops.
+	pageTimeout = time.Minute
+)
+
+// reader reads a shard.
+type reader struct {
+	stream  *stream
+	shard   string
+	created time.Time // of the stream
+	at      position  // behind the last record that was handed over
+	// readUntil is up to when the shard is known to be read, by the service's clock; zero = not
+	// known.
+	readUntil time.Time
+	iterator  string // of at; empty = there is none
+	passing   bool   // what the iterator brings may have been read: that is passed over
+	// atHorizon says that reading begins at the trim horizon, because a first start, or a gap that
+	// was accepted, has it so, and nothing was read yet.
+	atHorizon   bool
+	recordBytes float64
+	pace        pace
+}
+
+// OpenPartition implements pipeline.PartitionSource. Of the service it asks nothing, but now
+// and then what the stream says of itself.
+func (s *stream) OpenPartition(ctx context.Context, p pipeline.Partition, from pipeline.PartitionPosition) (pipeline.PartitionReader, error) {
+	shard, created, err := parsePartitionName(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, recordBytes: firstRecordBytes, pace: newPace()}
+	if len(from.Cursor) > 0 {
+		if r.at, err = parsePosition(string(from.Cursor)); err != nil {
+			return nil, err
+		}
+		r.atHorizon = r.at.kind == atTrimHorizon || r.at.kind == behindGap
+	}
+	d, err := s.describe(ctx, summaryAge)
+	if err != nil {
+		return nil, err
+	}
+	if !created.Equal(d.created) {
+		return nil, r.madeAgain(d.created)
+	}
+	now := s.clock.now()
+	if gap := r.trimmed(d.retention, now); gap != nil {
+		there, err := s.hasShard(ctx, shard)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			gap.Resume = nil
+		}
+		return nil, gap
+	}
+	if r.atHorizon {
+		r.know(now.Add(trimGrace - d.retention))
+	}
+	return r, nil
+}
+
+// know takes the time up to which the shard counts as read.
+func (r *reader) know(until time.Time) {
+	if until.After(r.readUntil) {
+		r.readUntil = until
+	}
+}
+
+// Close implements pipeline.PartitionReader.
+func (r *reader) Close() error { return nil }
+
+// Read implements pipeline.PartitionReader.
+func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRecords, error) {
+	start, asked := r.stream.clock.local(), r.stream.clock.now()
+	p, err := r.nextPage(ctx, allowance)
+	switch {
+	case errors.Is(err, io.EOF):
+		return pipeline.PartitionRecords{ReadUntil: r.readUntil}, io.EOF
+	case pipeline.RetryReason(err) == awsapi.Throttled:
+		return pipeline.PartitionRecords{Wait: r.pace.throttled()}, err
+	case err != nil:
+		return pipeline.PartitionRecords{}, err
+	}
+	if gap := r.lost(ctx); gap != nil {
+		p.Free()
+		return pipeline.PartitionRecords{}, gap
+	}
+	bytes := len(p.Data)
+	read := r.take(p, asked)
+	if r.iterator = p.Next; p.Next == "" {
+		read.Children = children(p.Children, r.created)
+		return read, io.EOF
+	}
+	read.Wait = r.pace.after(start, r.stream.clock.local(), bytes, read.CaughtUp && len(p.Records) == 0)
+	return read, nil
+}
+
+// lost returns what became of the shard that makes a page of it something else than what was to
+// come next: other records were, or it is a shard of another stream; nil = nothing did.
+func (r *reader) lost(ctx context.Context) *pipeline.GapError {
+	d, err := r.stream.describe(ctx, summaryAge)
+	if err != nil {
+		return nil // discovery asks for it every now and then, and says why it has none
+	}
+	if !r.created.Equal(d.created) {
+		return r.madeAgain(d.created)
+	}
+	return r.trimmed(d.retention, r.stream.clock.now())
+}
+
+// nextPage returns the next page. io.EOF says that the shard is gone, with nothing that was to
+// be read.
+func (r *reader) nextPage(ctx context.Context, allowance int) (*page.Page, error) {
+	for again := r.iterator != ""; ; again = false {
+		if r.iterator == "" {
+			if err := r.seek(ctx); err != nil {
+				return nil, err
+			}
+		}
+		in := &sdk.GetRecordsInput{ShardIterator: &r.iterator, StreamARN: r.stream.arn(), Limit: aws.Int32(int32(r.limit(allowance)))}
+		p, err := call(ctx, pageTimeout, func(ctx context.Context) (*page.Page, error) { return page.Get(ctx, r.stream.api, in) })
+		var expired *types.ExpiredIteratorException
+		var invalid *types.InvalidArgumentException
+		var missing *types.ResourceNotFoundException
+		switch {
+		case errors.As(err, &missing):
+			r.iterator = ""
+			return nil, r.missing(ctx, pipeline.TransientFor(awsapi.Unavailable, err))
+		case errors.As(err, &expired), errors.As(err, &invalid):
+			if r.iterator = ""; again { // than one that is as old, or of another process of the service
+				continue
+			}
+			return nil, err
+		}
+		return p, err
+	}
+}
+
+// limit returns how many records a page may have, to bring no more bytes than are allowed.
+func (r *reader) limit(allowance int) int {
+	return int(max(1, min(recordsPerPageMax, float64(allowance)/r.recordBytes)))
+}
+
+// take makes records of a page that was asked for at that time, by the service's clock.
+func (r *reader) take(p *page.Page, asked time.Time) pipeline.PartitionRecords {
+	read := pipeline.PartitionRecords{Lag: p.Behind, LagKnown: p.BehindKnown, CaughtUp: p.Behind == 0 && (p.BehindKnown || len(p.Records) == 0)}
+	before := r.at
+	until := asked.Add(-p.Behind)
+	if n := len(p.Records); n > 0 {
+		last := behind(p, n-1)
+		until = last.time
+		if !r.passing || r.at.passed(last.sequence) != wholeRecord {
+			r.at, r.atHorizon = last, false
+		}
+		u := unpacker{format: &r.stream.format, page: p, end: r.at}
+		if r.passing {
+			u.passed = before
+		}
+		read.Records = u.unpack()
+		r.passing = r.passing && r.at == before
+		r.learn(u.bytes, n)
+	} else if !p.BehindKnown || p.Next == "" {
+		until = time.Time{} // how far a shard that has ended is behind says nothing
+	}
+	if read.Records == nil {
+		p.Free()
+	}
+	r.know(until)
+	if read.Records == nil && r.at != before {
+		read.Cursor = []byte(r.at.String())
+	}
+	if read.Records == nil || !r.readUntil.Equal(until) {
+		read.ReadUntil = r.readUntil
+	}
+	return read
+}
+
+// learn takes how many bytes n records of the stream had.
+func (r *reader) learn(bytes, n int) {
+	mean := float64(bytes) / float64(n)
+	r.recordBytes = max(1, mean, (r.recordBytes+mean)/2) // large ones are remembered for longer
+}

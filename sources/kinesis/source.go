@@ -1,0 +1,40 @@
+package kinesis
+
+import (
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/partitions"
+)
+
+// Source reads a data stream, and never ends.
+type Source struct {
+	*partitions.Source
+	cfg Config
+}
+
+var (
+	_ pipeline.Source         = (*Source)(nil)
+	_ pipeline.FormatReporter = (*Source)(nil)
+	_ pipeline.KeylessSource  = (*Source)(nil)
+)
+
+// New returns a source. All mistakes in the configuration are *spec.FieldError, joined.
+func New(name string, cfg Config) (*Source, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s, err := newStream(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{Source: partitions.New(name, s, partitions.Options{OnGap: cfg.OnGap}), cfg: cfg}, nil
+}
+
+// Format implements pipeline.FormatReporter.
+func (s *Source) Format() pipeline.Format { return s.cfg.recordFormat() }
+
+// Keyless implements pipeline.KeylessSource.
+func (s *Source) Keyless() bool { return s.cfg.Keyless(s.cfg.Format) }
+
+// TTLDeletes returns what the source says becomes of rows of items that TTL removes, as the
+// file has it; empty = nothing.
+func (s *Source) TTLDeletes() string { return s.cfg.TTLDeletes }

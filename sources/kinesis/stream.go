@@ -1,0 +1,108 @@
+package kinesis
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
+)
+
+// api are the calls that the source makes: every one of them is in the policy of docs/aws.md.
+type api interface {
+	DescribeStreamSummary(context.Context, *sdk.DescribeStreamSummaryInput, ...func(*sdk.Options)) (*sdk.DescribeStreamSummaryOutput, error)
+	ListShards(context.Context, *sdk.ListShardsInput, ...func(*sdk.Options)) (*sdk.ListShardsOutput, error)
+	GetShardIterator(context.Context, *sdk.GetShardIteratorInput, ...func(*sdk.Options)) (*sdk.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *sdk.GetRecordsInput, ...func(*sdk.Options)) (*sdk.GetRecordsOutput, error)
+}
+
+const (
+	callTimeout = 20 * time.Second // of a call whose answer is small
+	// summaryAge is how old what the stream says of itself may be where it is only looked up;
+	// discovery asks for it more often.
+	summaryAge = time.Minute
+)
+
+// stream is a data stream whose shards are partitions. It implements
+// pipeline.PartitionSource.
+type stream struct {
+	cfg    Config
+	start  start
+	format pipeline.Format
+	clock  clock
+	stall  time.Duration // see transport
+
+	env pipeline.Env // of this opening
+	api api
+
+	described lookup[summary]
+	listed    lookup[[]types.Shard]
+}
+
+var _ pipeline.PartitionSource = (*stream)(nil)
+
+func newStream(cfg Config) (*stream, error) {
+	begin, err := parseStart(cfg.Start)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{cfg: cfg, start: begin, format: cfg.recordFormat(), stall: stallTimeout, env: pipeline.NewEnv()}
+	s.clock.local = time.Now
+	return s, nil
+}
+
+// Bounded implements pipeline.PartitionSource: a stream never ends.
+func (s *stream) Bounded() bool { return false }
+
+// name and arn are how calls name the stream: one of them is nil.
+func (s *stream) name() *string { return nonEmpty(s.cfg.Stream) }
+func (s *stream) arn() *string  { return nonEmpty(s.cfg.StreamARN) }
+
+func nonEmpty(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// Connect makes a client, and asks for the stream.
+func (s *stream) Connect(ctx context.Context, env pipeline.Env) error {
+	s.env, s.clock.local = env, env.Now
+	reach := s.cfg.Config
+	if s.cfg.StreamARN != "" {
+		reach.Region = streamARN.FindStringSubmatch(s.cfg.StreamARN)[1]
+	}
+	cfg, err := reach.Load(ctx)
+	if err != nil {
+		return err
+	}
+	s.api = sdk.NewFromConfig(cfg, func(o *sdk.Options) {
+		o.BaseEndpoint = reach.BaseEndpoint()
+		o.HTTPClient = &transport{next: o.HTTPClient, clock: &s.clock, stall: s.stall}
+	})
+	d, err := s.describe(ctx, 0)
+	switch {
+	case err != nil:
+		return err
+	case d.status == types.StreamStatusCreating:
+		return pipeline.TransientFor(awsapi.Unavailable, fmt.Errorf("stream %s is being made", s.cfg.streamText()))
+	case d.status == types.StreamStatusDeleting:
+		return fmt.Errorf("stream %s is being deleted", s.cfg.streamText())
+	}
+	return nil
+}
+
+// Close implements pipeline.PartitionSource. Connections that are idle close by themselves.
+func (s *stream) Close() error { return nil }
+
+// call makes a call that has to be answered in time.
+func call[T any](ctx context.Context, timeout time.Duration, do func(ctx context.Context) (T, error)) (T, error) {
+	within, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out, err := do(within)
+	return out, awsapi.Error(ctx, err)
+}
