@@ -86,6 +86,8 @@ func (s *Store) explain(operation, name string, err error) error {
 		return s.wrongRegion(err)
 	case "AccessDenied", "Forbidden", "AllAccessDisabled":
 		return s.denied(operation, name, err)
+	case "RequestTimeTooSkewed":
+		return fmt.Errorf("%w: the clock of this machine, or that of the server, is wrong", err)
 	case "InvalidObjectState":
 		return fmt.Errorf("%w: it is archived: restore it, or leave it out of what is read", err)
 	case "BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody":

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,13 +70,13 @@ func (c *WriterConfig) Check(path ...string) (errs []error) {
 	return errs
 }
 
-// PartSize returns the size of the parts in which a file of so many bytes is sent; 0 = it is
+// part is the size of parts, where there are not too many of them.
+func (c *WriterConfig) part() int64 { return cmp.Or(int64(c.PartSize), defaultPartSize) }
+
+// partSize returns the size of the parts in which a file of so many bytes is sent; 0 = it is
 // sent as a whole.
 func (c *WriterConfig) partSize(size int64) int64 {
-	part := int64(c.PartSize)
-	if part == 0 {
-		part = defaultPartSize
-	}
+	part := c.part()
 	if size <= part {
 		return 0
 	}

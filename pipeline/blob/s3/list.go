@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/url"
@@ -131,14 +132,7 @@ func (s *Store) Unfinished(ctx context.Context, prefix string) iter.Seq2[blob.Un
 	return func(yield func(blob.UnfinishedObject, error) bool) {
 		in := &s3.ListMultipartUploadsInput{Bucket: &s.name, Prefix: aws.String(s.prefix + prefix), EncodingType: types.EncodingTypeUrl}
 		for {
-			var out *s3.ListMultipartUploadsOutput
-			err := s.call(ctx, "ListMultipartUploads", prefix, func(ctx context.Context, c *s3.Client) (err error) {
-				out, err = c.ListMultipartUploads(ctx, in)
-				return err
-			})
-			if code(err) == "NoSuchUpload" {
-				return // so say servers that have never had any
-			}
+			out, err := s.uploadsPage(ctx, prefix, in)
 			if err != nil {
 				yield(blob.UnfinishedObject{}, err)
 				return
@@ -149,23 +143,15 @@ func (s *Store) Unfinished(ctx context.Context, prefix string) iter.Seq2[blob.Un
 			}
 			for _, upload := range out.Uploads {
 				u, err := s.unfinished(&upload, out.EncodingType, now)
-				if err != nil {
-					yield(u, err)
-					return
-				}
-				if !yield(u, nil) {
+				if !yield(u, err) || err != nil {
 					return
 				}
 			}
 			if !aws.ToBool(out.IsTruncated) {
 				return
 			}
-			if aws.ToString(out.NextKeyMarker) == "" {
-				yield(blob.UnfinishedObject{}, fmt.Errorf("listing of uploads in %s: there is more, and no key to ask for it by", s.URL(prefix)))
-				return
-			}
 			if in.KeyMarker, err = keyMarker(out); err != nil {
-				yield(blob.UnfinishedObject{}, err)
+				yield(blob.UnfinishedObject{}, fmt.Errorf("listing of uploads in %s: %w", s.URL(prefix), err))
 				return
 			}
 			in.UploadIdMarker = out.NextUploadIdMarker
@@ -173,8 +159,31 @@ func (s *Store) Unfinished(ctx context.Context, prefix string) iter.Seq2[blob.Un
 	}
 }
 
+func (s *Store) uploadsPage(ctx context.Context, prefix string, in *s3.ListMultipartUploadsInput) (out *s3.ListMultipartUploadsOutput, err error) {
+	list := func() error {
+		return s.call(ctx, "ListMultipartUploads", prefix, func(ctx context.Context, c *s3.Client) (err error) {
+			out, err = c.ListMultipartUploads(ctx, in)
+			return err
+		})
+	}
+	err = list()
+	if code(err) == "InvalidArgument" && in.UploadIdMarker != nil {
+		// versitygw 1.8 refuses the pair of markers that it has given itself. By the key alone more
+		// attempts at one object are passed over; the next clean-up finds them.
+		in.UploadIdMarker = nil
+		err = list()
+	}
+	if code(err) == "NoSuchUpload" {
+		return &s3.ListMultipartUploadsOutput{}, nil // so say servers that have never had any
+	}
+	return out, err
+}
+
 // keyMarker returns the key that the next page begins behind.
 func keyMarker(out *s3.ListMultipartUploadsOutput) (*string, error) {
+	if aws.ToString(out.NextKeyMarker) == "" {
+		return nil, errors.New("there is more, and no key to ask for it by")
+	}
 	if out.EncodingType != types.EncodingTypeUrl {
 		return out.NextKeyMarker, nil
 	}

@@ -12,8 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
@@ -182,9 +180,5 @@ func (s *Store) tryParts(ctx context.Context, name, key string, u *upload, ifAbs
 		return err
 	}
 	_, err = m.complete(ctx, u.content, blob.CreateOptions{IfAbsent: ifAbsent})
-	if err != nil && unknown(err) {
-		// It may be there. What remains is found by the next call, which is the same.
-		return pipeline.TransientFor(awsapi.Unavailable, err)
-	}
 	return err
 }

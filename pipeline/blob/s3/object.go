@@ -34,34 +34,41 @@ func (s *Store) head(ctx context.Context, name string) (info blob.Info, sum chec
 		in.ChecksumMode = types.ChecksumModeEnabled
 	}
 	var out *s3.HeadObjectOutput
-	err = s.call(ctx, "HeadObject", name, func(ctx context.Context, c *s3.Client) (err error) {
-		out, err = c.HeadObject(ctx, in)
-		return err
-	})
-	if err != nil {
-		if status := status(err); status == 403 || status == 400 || status == 301 {
-			err = s.askAgain(ctx, name, key, err)
+	ask := func() error {
+		return s.call(ctx, "HeadObject", name, func(ctx context.Context, c *s3.Client) (err error) {
+			out, err = c.HeadObject(ctx, in)
+			return err
+		})
+	}
+	err = ask()
+	if status := status(err); status == 403 || status == 400 || status == 301 {
+		if why := s.readByte(ctx, name, key); why != nil {
+			err = why
+		} else {
+			err = ask() // it was nothing that lasts: credentials that are new by now
 		}
+	}
+	if err != nil {
 		return info, sum, err
 	}
 	info = blob.Info{Name: name, Size: aws.ToInt64(out.ContentLength), Modified: modified(out.LastModified), Tag: aws.ToString(out.ETag)}
 	return info, checksumOf(out), nil
 }
 
-// askAgain replaces an error of HeadObject, which comes without a body and says nothing but its
-// status, by what GetObject says.
-func (s *Store) askAgain(ctx context.Context, name, key string, err error) error {
-	again := s.call(ctx, "GetObject", name, func(ctx context.Context, c *s3.Client) error {
+// readByte returns why an object can't be read. HeadObject's errors come without a body, and say nothing
+// but a status.
+func (s *Store) readByte(ctx context.Context, name, key string) error {
+	err := s.call(ctx, "GetObject", name, func(ctx context.Context, c *s3.Client) error {
 		out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.name, Key: &key, Range: aws.String("bytes=0-0")})
 		if err == nil {
 			err = out.Body.Close()
 		}
 		return err
 	})
-	if again == nil || code(again) == "InvalidRange" {
-		return err // reading is allowed: nothing explains the first answer but itself
+	if code(err) == "InvalidRange" {
+		return nil // it is empty
 	}
-	return again
+	return err
 }
 
 // checksum is that of the whole content of an object.

@@ -107,7 +107,9 @@ func (s *Store) meets(ctx context.Context, name string, o blob.CreateOptions) er
 
 // unknown reports whether nobody knows what became of a request: there was no answer, or one that
 // does not say so.
-func unknown(err error) bool { return err != nil && (status(err) == 0 || status(err) >= 500) }
+func unknown(err error) bool {
+	return err != nil && !unconditional(err) && (status(err) == 0 || status(err) >= 500)
+}
 
 // taken reports whether a condition was not met.
 func taken(err error) bool { return code(err) == "PreconditionFailed" || status(err) == 412 }

@@ -27,7 +27,7 @@ func (s *Store) Create(ctx context.Context, name string, o blob.CreateOptions) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := &writer{store: s, name: name, key: key, o: o, partSize: int(max(s.PartSize(mostPartSize), leastPartSize)), sum: blob.NewCRC64NVME()}
+	w := &writer{store: s, name: name, key: key, o: o, partSize: int(s.o.S3.part()), sum: blob.NewCRC64NVME()}
 	w.parent = ctx
 	w.group, w.ctx = errgroup.WithContext(ctx)
 	w.group.SetLimit(writeParts)
