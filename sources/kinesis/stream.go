@@ -81,7 +81,9 @@ func (s *stream) Connect(ctx context.Context, env pipeline.Env) error {
 		return err
 	}
 	s.api = sdk.NewFromConfig(cfg, func(o *sdk.Options) {
-		o.BaseEndpoint = reach.BaseEndpoint()
+		if e := reach.BaseEndpoint(); e != nil { // else that of the environment stays
+			o.BaseEndpoint = e
+		}
 		o.HTTPClient = &transport{next: o.HTTPClient, clock: &s.clock, stall: s.stall}
 	})
 	d, err := s.describe(ctx, 0)
