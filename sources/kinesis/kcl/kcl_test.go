@@ -1,24 +1,19 @@
 // Package kcl lets Amazon's Kinesis Client Library (KCL), the reference of how shards are read, read
-// what our own code reads and plays: from an emulator, where both have to find the
-// same records, sub-sequence numbers of aggregates included; and from our fake, where it has to find
+// what our source reads: from an emulator, where both have to find the
+// same records, sub-sequence numbers of aggregates included; and from our fake, where both have to find
 // all that is there, across splits and merges.
 //
 // The library wants a Java development kit, its jars (make services) and, for its leases, a DynamoDB.
 package kcl
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,135 +21,44 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"go.uber.org/goleak"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	source "github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 	"github.com/starlift-etl/starlift/sources/kinesis/kpl"
-	"github.com/starlift-etl/starlift/sources/kinesis/page"
 )
 
-// patience is how long the library may take to read: it waits up to 30 s before its leases are made.
-const patience = 4 * time.Minute
-
-// reader is the library while it reads a stream.
-type reader struct {
-	t     *testing.T
-	stdin io.Closer
-	lines chan string
-
-	records []string            // as record writes them
-	began   []string            // shards, in this order
-	after   map[string][]string // by shard: the shards that had ended when it began
-	ended   []string
+func TestMain(m *testing.M) {
+	if err := awstest.MainEnv(); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
 }
 
-// start starts the library on a stream.
-func start(t *testing.T, endpoint, stream string) *reader {
-	t.Helper()
-	jars := filepath.Join(awstest.Installed(t, "amazon-kinesis-client"), "jars", "*")
-	if _, err := exec.LookPath("javac"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("a Java development kit is needed: ", err)
-	}
-	leases := awstest.MiniStack(t)
-	// The test's own context ends before its cleanup.
-	ctx, kill := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Daws.cborEnabled=false", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-		"-cp", jars, filepath.Join("testdata", "Reader.java"), endpoint, leases.Endpoint, stream, "starlift-"+stream)
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr, cmd.Env = log, awstest.Environ()
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r := &reader{t: t, stdin: stdin, lines: make(chan string, 16), after: map[string][]string{}}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		defer close(r.lines)
-		scanner := bufio.NewScanner(stdout)
-		for scanner.Scan() {
-			r.lines <- scanner.Text()
-		}
-	}()
-	t.Cleanup(func() {
-		_ = stdin.Close() // which ends it
-		late := time.AfterFunc(30*time.Second, kill)
-		defer late.Stop()
-		for range r.lines {
-		}
-		<-read
-		if err := cmd.Wait(); err != nil && !t.Failed() {
-			t.Errorf("end of the library: %v", err)
-		}
-		if text, err := os.ReadFile(log.Name()); t.Failed() {
-			t.Logf("log of the library: %s, %v", text[max(0, len(text)-8000):], err)
-		}
-		_ = log.Close()
-		kill()
-	})
-	return r
-}
-
-// until reads what the library prints until it has read as many records as wanted, and as many shards
-// to their ends.
-func (r *reader) until(records, ended int) {
-	r.t.Helper()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for len(r.records) < records || len(r.ended) < ended {
-		select {
-		case <-timer.C:
-			r.t.Fatalf("%d records of %d, %d ends of %d", len(r.records), records, len(r.ended), ended)
-		case line, ok := <-r.lines:
-			if !ok {
-				r.t.Fatalf("the library ended after %d records", len(r.records))
-			}
-			switch kind, rest, _ := strings.Cut(line, "\t"); kind {
-			case "record":
-				r.records = append(r.records, strings.ReplaceAll(rest, "\t", " "))
-			case "begin":
-				r.began, r.after[rest] = append(r.began, rest), slices.Clone(r.ended)
-			case "end":
-				r.ended = append(r.ended, rest)
-			default:
-				r.t.Error(line)
-			}
-		}
-	}
-}
-
-// record writes a user record down as the library does.
-func record(shard, sequence string, user int, aggregated bool, key, data []byte) string {
+// text writes a record down: its position, as people see it, and the hash of its data.
+func text(shard, position string, data []byte) string {
 	sum := sha256.Sum256(data)
-	return fmt.Sprint(shard, " ", sequence, " ", user, " ", aggregated, " ", string(key), " ", hex.EncodeToString(sum[:]))
+	return shard + ":" + position + " " + hex.EncodeToString(sum[:])
 }
 
-// expand adds what a record of a stream holds, as our code takes it apart; of a broken aggregate it
-// tells so.
-func expand(list []string, shard, sequence, key string, data []byte) ([]string, error) {
-	if !kpl.IsAggregate(data) {
-		return append(list, record(shard, sequence, 0, false, []byte(key), data)), nil
-	}
+// expand writes down what a record of the fake holds; of a broken aggregate, the whole. It adds the
+// partition keys to keys.
+func expand(r kinesistest.Record, keys map[string]string) (list []string) {
 	var a kpl.Aggregate
-	if err := a.Parse(data); err != nil {
-		return list, err
+	if !kpl.IsAggregate(r.Data) || a.Parse(r.Data) != nil {
+		one := text(r.Shard, r.Sequence, r.Data)
+		keys[one] = r.PartitionKey
+		return []string{one}
 	}
 	for i := range a.Len() {
-		list = append(list, record(shard, sequence, i, true, a.PartitionKey(i), a.Data(i)))
+		one := text(r.Shard, fmt.Sprint(r.Sequence, "/", i), a.Data(i))
+		keys[one] = string(a.PartitionKey(i))
+		list = append(list, one)
 	}
-	return list, nil
+	return list
 }
 
 // compare compares what was read with what was wanted, in any order.
@@ -164,39 +68,19 @@ func compare(t *testing.T, got, want []string) {
 	if slices.Equal(got, want) {
 		return
 	}
-	t.Errorf("the library has read %d records, we %d", len(got), len(want))
+	t.Errorf("%d records, want %d", len(got), len(want))
 	shown := 0
 	for _, r := range got {
 		if _, found := slices.BinarySearch(want, r); !found && shown < 5 {
-			t.Log("only the library: ", r)
+			t.Log("not wanted: ", r)
 			shown++
 		}
 	}
 	for _, r := range want {
 		if _, found := slices.BinarySearch(got, r); !found && shown < 10 {
-			t.Log("only we: ", r)
+			t.Log("missing: ", r)
 			shown++
 		}
-	}
-}
-
-// parents checks that no shard began before its parents had ended.
-func (r *reader) parents(k *kinesis.Client, stream string) {
-	r.t.Helper()
-	children := 0
-	for _, h := range listShards(r.t, k, stream) {
-		for _, parent := range []*string{h.ParentShardId, h.AdjacentParentShardId} {
-			if parent == nil {
-				continue
-			}
-			children++
-			if slices.Contains(r.began, *h.ShardId) && !slices.Contains(r.after[*h.ShardId], *parent) {
-				r.t.Errorf("%s began before %s had ended", *h.ShardId, *parent)
-			}
-		}
-	}
-	if children == 0 {
-		r.t.Error("no shard has a parent")
 	}
 }
 
@@ -238,37 +122,52 @@ func settle(t *testing.T, k *kinesis.Client, stream string) {
 	}
 }
 
-// readAll reads all shards of a stream by our own code.
-func readAll(t *testing.T, k *kinesis.Client, stream string) (list []string) {
+// readSource reads a stream from its start by our source, until it has as many records.
+func readSource(t *testing.T, endpoint, stream string, records int) (list []string) {
 	t.Helper()
-	for _, h := range listShards(t, k, stream) {
-		it, err := k.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{StreamName: &stream, ShardId: h.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
-		if err != nil {
-			t.Fatal(err)
+	s, err := source.New("kinesis", source.Config{Stream: stream, Format: "json", Config: awsapi.Config{Endpoint: endpoint, Region: awstest.Region}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Open(ctx, pipeline.SourceOptions{Env: pipeline.NewEnv()}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
-		iterator := *it.ShardIterator
-		for empty := 0; iterator != "" && empty < 2; {
-			p, err := page.Get(t.Context(), k, &kinesis.GetRecordsInput{ShardIterator: &iterator})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(p.Records) == 0 {
-				empty++
-			}
-			for i, r := range p.Records {
-				if list, err = expand(list, *h.ShardId, p.Sequence(i), p.PartitionKey(i), p.Data[r.Start:r.End]); err != nil {
-					t.Fatal(err)
-				}
-			}
-			iterator = p.Next
-			p.Free()
+	}()
+	cursors := map[string][]byte{}
+	for len(list) < records {
+		r, err := s.Read(ctx)
+		if err != nil {
+			t.Fatalf("%d records of %d: %v", len(list), records, err)
+		}
+		for i := range r.Len() {
+			p := r.Position(i)
+			list = append(list, text(p.Partition, p.Text, r.Bytes(i)))
+		}
+		maps.Copy(cursors, r.Positions)
+		if n := r.Len(); n > 0 {
+			cursors[r.Partition] = r.CursorAfter(n)
+		}
+		for _, p := range r.Dropped {
+			delete(cursors, p)
+		}
+		if r.Free != nil {
+			r.Free()
+		}
+		if err := s.Committed(ctx, cursors); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return list
 }
 
-// TestEmulator: the library and our code read the same from an emulator, whose stream is split and
-// merged meanwhile.
+// TestEmulator: the library and our source read the same from an emulator, whose stream is split and
+// merged meanwhile; a part of it is aggregated.
 func TestEmulator(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the library takes half a minute to start")
@@ -289,19 +188,20 @@ func TestEmulator(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, k, stream)
-	put(t, k, stream, 1000, 2000)
+	aggregates(t, k, stream, 1000, 2000)
 	if _, err := k.MergeShards(t.Context(), &kinesis.MergeShardsInput{StreamName: &stream, ShardToMerge: aws.String("shardId-000000000003"), AdjacentShardToMerge: aws.String("shardId-000000000001")}); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, k, stream)
 	put(t, k, stream, 2000, 3000)
+	ours := readSource(t, *k.Options().BaseEndpoint, stream, 3000)
 	r.until(3000, 3)
-	compare(t, r.records, readAll(t, k, stream))
+	compare(t, r.records, ours)
 	r.parents(k, stream)
 }
 
-// TestFake: the library reads from our fake all that is there, plain and aggregated, across splits and merges
-// before and while it reads, through throttled, empty and lost pages. What it does with aggregates that
+// TestFake: the library and our source read from our fake all that is there, plain and aggregated, across splits
+// and merges before and while they read, through throttled, empty and lost pages. What the library does with aggregates that
 // are broken, empty, or of another shard is what package kpl says of it.
 func TestFake(t *testing.T) {
 	if testing.Short() {
@@ -317,11 +217,11 @@ func TestFake(t *testing.T) {
 	}
 	const stream = "fake"
 	must(f.Create(stream, 3))
-	aggregates(t, f, stream, 0, 1000)
+	k := client(t, f.Endpoint)
+	aggregates(t, k, stream, 0, 1000)
 	// Of the first shards the library knows which hash keys are theirs, of later ones only at times.
 	strange := odd(t, f, stream)
 	must(f.Resize(stream, 2))
-	k := client(t, f.Endpoint)
 	f.Inject(kinesistest.Fault{Operation: "GetRecords", Effect: kinesistest.LoseAnswer, Ratio: 0.05})
 	r := start(t, f.Endpoint, stream)
 	r.until(1, 0)
@@ -330,37 +230,44 @@ func TestFake(t *testing.T) {
 	low, high, err := f.SplitShard(stream, open[0])
 	must(err)
 	must(f.EmptyPages(stream, low, 5))
-	aggregates(t, f, stream, 2000, 3000)
+	aggregates(t, k, stream, 2000, 3000)
 	_, err = f.MergeShards(stream, low, high)
 	must(err)
-	aggregates(t, f, stream, 3000, 3100)
+	aggregates(t, k, stream, 3000, 3100)
 	put(t, k, stream, 3100, 3200)
 
-	var want []string
 	all, err := f.Records(stream)
 	must(err)
-	for _, rec := range all {
-		if slices.Contains(strange.dropped, rec.Sequence) {
-			continue
+	keys := map[string]string{}
+	var library, ours []string
+	for _, one := range all {
+		user := expand(one, keys)
+		ours = append(ours, user...)
+		switch {
+		case slices.Contains(strange.plain, one.Sequence):
+			library = append(library, text(one.Shard, one.Sequence, one.Data))
+		case !slices.Contains(strange.dropped, one.Sequence):
+			library = append(library, user...)
 		}
-		if slices.Contains(strange.plain, rec.Sequence) {
-			want = append(want, record(rec.Shard, rec.Sequence, 0, false, []byte(rec.PartitionKey), rec.Data))
-			continue
-		}
-		want, err = expand(want, rec.Shard, rec.Sequence, rec.PartitionKey, rec.Data)
-		must(err)
 	}
+	compare(t, readSource(t, f.Endpoint, stream, len(ours)), ours)
 	shards, err := f.Shards(stream)
 	must(err)
-	r.until(len(want), len(shards)-len(openShards(t, k, stream)))
-	compare(t, r.records, want)
+	r.until(len(library), len(shards)-len(openShards(t, k, stream)))
+	compare(t, r.records, library)
+	for one, key := range r.keys {
+		if want, known := keys[one]; known && key != want {
+			t.Errorf("%s: partition key %s, want %s", one, key, want)
+		}
+	}
 	r.parents(k, stream)
 }
 
 // aggregates puts aggregates of ten records, each of one key.
-func aggregates(t *testing.T, f *kinesistest.Server, stream string, from, to int) {
+func aggregates(t *testing.T, k *kinesis.Client, stream string, from, to int) {
 	t.Helper()
 	var b kpl.Builder
+	in := &kinesis.PutRecordsInput{StreamName: &stream}
 	for key := range 40 {
 		for at := from + key; at < to; at += 40 {
 			if err := b.Add(fmt.Sprint("key", key), "", fmt.Appendf(nil, "data %d", at)); err != nil {
@@ -368,11 +275,13 @@ func aggregates(t *testing.T, f *kinesistest.Server, stream string, from, to int
 			}
 			if b.Len() == 10 || at+40 >= to {
 				data, hashKey := b.Finish()
-				if _, err := f.Put(stream, kinesistest.Entry{PartitionKey: "a", HashKey: hashKey.String(), Data: data}); err != nil {
-					t.Fatal(err)
-				}
+				in.Records = append(in.Records, types.PutRecordsRequestEntry{PartitionKey: aws.String("a"), ExplicitHashKey: aws.String(hashKey.String()), Data: data})
 			}
 		}
+	}
+	out, err := k.PutRecords(t.Context(), in)
+	if err != nil || *out.FailedRecordCount > 0 {
+		t.Fatal(out, err)
 	}
 }
 
