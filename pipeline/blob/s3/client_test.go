@@ -22,12 +22,13 @@ import (
 // The credentials of a role end in the middle of a multipart upload: the role is assumed again, and the part
 // sent once more.
 func TestCredentialsExpireDuringAnUpload(t *testing.T) {
-	for operation, content := range map[string][]byte{"UploadPart": big, "CompleteMultipartUpload": big, "PutObject": small} {
-		endpoint := awstest.MiniStack(t).Endpoint
+	endpoint := awstest.MiniStack(t).Endpoint
+	for _, operation := range []string{"UploadPart", "CompleteMultipartUpload", "PutObject"} {
 		r := newRig(t, endpoint, func(o *Options) {
 			o.S3.Checksum = whenRequired
 			o.AWS.AssumeRole = awsapi.AssumeRole{ARN: "arn:aws:iam::000000000000:role/lake", ExternalID: "x"}
 		})
+		content := r.content(operation)
 		t.Setenv("AWS_ENDPOINT_URL_STS", r.proxy.Endpoint)
 		r.proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "s3:" + operation, Times: 1, Status: 400, Code: "ExpiredToken", Message: "The provided token has expired."})
 		file, c := r.file(content)
@@ -62,12 +63,13 @@ func TestCredentialsExpireBeforeALook(t *testing.T) {
 // What the settings say of objects is what they get, sent as a whole or in parts.
 func TestSettingsOfObjects(t *testing.T) {
 	r := newRig(t, awstest.MiniStack(t).Endpoint, func(o *Options) {
-		o.S3 = WriterConfig{SSE: "aws:kms", KMSKey: "alias/lake", StorageClass: "STANDARD_IA", Tags: map[string]string{"team": "data & more", "a b": "é+="}, PartSize: leastPartSize}
+		o.S3 = WriterConfig{SSE: "aws:kms", KMSKey: "alias/lake", StorageClass: "STANDARD_IA", Tags: map[string]string{"team": "data & more", "a b": "é+="}, PartSize: tinyPart}
 		o.S3.RequestPayer, o.S3.BucketOwner, o.S3.Checksum = "requester", "000000000000", whenRequired
 	})
 	client, err := r.direct.connect(ctx)
 	must(t, err)
-	for name, content := range map[string][]byte{"big": big, "small": small} {
+	for _, name := range []string{"big", "small"} {
+		content := r.content(name)
 		file, c := r.file(content)
 		must(t, r.store.Upload(ctx, file, name, blob.UploadOptions{Content: c}))
 		must(t, blob.WriteAll(ctx, r.store, "written "+name, content, blob.CreateOptions{}))
@@ -123,8 +125,9 @@ func TestPayloadIsSignedWithoutTLSOnly(t *testing.T) {
 	must(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600))
 	t.Setenv("AWS_CA_BUNDLE", ca)
 	for _, server := range []*httptest.Server{plain, secure} {
-		r := newRig(t, server.URL, nil)
-		for name, content := range map[string][]byte{"big": big, "small": small} {
+		r := newRig(t, server.URL, realParts)
+		for _, name := range []string{"big", "small"} {
+			content := r.content(name)
 			file, c := r.file(content)
 			must(t, r.direct.Upload(ctx, file, name, blob.UploadOptions{Content: c}))
 			r.want(name, content)

@@ -118,8 +118,8 @@ func TestDeleteOfSome(t *testing.T) {
 
 // Without a bucket nothing is writable, and nothing was written to find out.
 func TestWritable(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, _ string) {
-		r := newRig(t, endpoint, nil)
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
+		r := rig(nil)
 		must(t, r.store.Writable(ctx))
 		for _, c := range r.proxy.Calls() {
 			if c.Method != http.MethodGet {

@@ -24,6 +24,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 var ctx = context.Background()
@@ -36,17 +37,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// tinyPart is the size of parts where the server minds none.
+const tinyPart = 64 << 10
+
 // servers are those that stores are tested on, each started once a test.
 var servers = []struct {
 	name     string
 	start    func(t testing.TB) (endpoint string)
 	checksum string
+	part     int // the least size of parts
 }{
-	{"versitygw", func(t testing.TB) string { return awstest.S3(t).Endpoint }, ""},
+	{"versitygw", func(t testing.TB) string { return awstest.S3(t).Endpoint }, "", leastPartSize},
 	// It has no checksum of whole objects in parts, which AWS has.
-	{"ministack", func(t testing.TB) string { return awstest.MiniStack(t).Endpoint }, whenRequired},
-	{"gofakes3", fakeS3, ""},
-	{"gofakes3 without checksums", fakeS3, whenRequired},
+	{"ministack", func(t testing.TB) string { return awstest.MiniStack(t).Endpoint }, whenRequired, tinyPart},
+	{"gofakes3", fakeS3, "", tinyPart},
+	{"gofakes3 without checksums", fakeS3, whenRequired, tinyPart},
 }
 
 // fakeS3 starts a server in this process, which forgets uploads that are complete and minds no
@@ -95,7 +100,7 @@ type rig struct {
 func newRig(t testing.TB, endpoint string, change func(*Options)) *rig {
 	t.Helper()
 	o := newBucket(t, endpoint)
-	o.S3.PartSize = leastPartSize
+	o.S3.PartSize, o.ReadPart = tinyPart, tinyPart
 	if change != nil {
 		change(&o)
 	}
@@ -110,6 +115,9 @@ func newRig(t testing.TB, endpoint string, change func(*Options)) *rig {
 	})
 	return r
 }
+
+// realParts is for servers that mind the size of parts.
+func realParts(o *Options) { o.S3.PartSize = leastPartSize }
 
 // closeIdle ends connections, which would outlive a test.
 func (b *bucket) closeIdle() {
@@ -177,11 +185,36 @@ func (r *rig) retries(reason string) float64 {
 	return m.GetCounter().GetValue()
 }
 
-// big and small are sent in three parts, and as a whole.
-var big, small = random(2*leastPartSize + 12345), random(54321)
+// small is sent as a whole.
+var small = random(54321)
 
-func both(t *testing.T, run func(t *testing.T, endpoint, checksum string)) {
+// big returns what is sent in three parts.
+func (r *rig) big() []byte { return random(2*int(r.store.o.S3.PartSize) + 12345) }
+
+// content is what is sent by an operation, or called so: big in parts, small and by PutObject not.
+func (r *rig) content(of string) []byte {
+	switch of {
+	case "small", "PutObject":
+		return small
+	case "empty":
+		return nil
+	}
+	return r.big()
+}
+
+// onEach runs a test on each server, with a function that makes rigs for it.
+func onEach(t *testing.T, run func(t *testing.T, rig func(change func(*Options)) *rig)) {
 	for _, server := range servers {
-		t.Run(server.name, func(t *testing.T) { run(t, server.start(t), server.checksum) })
+		t.Run(server.name, func(t *testing.T) {
+			endpoint := server.start(t)
+			run(t, func(change func(*Options)) *rig {
+				return newRig(t, endpoint, func(o *Options) {
+					o.S3.Checksum, o.S3.PartSize = server.checksum, spec.Bytes(server.part)
+					if change != nil {
+						change(o)
+					}
+				})
+			})
+		})
 	}
 }

@@ -18,9 +18,9 @@ const (
 	readPart    = 8 << 20
 	readAhead   = 3 // parts of one range
 	readBuffers = 8 // of all ranges of a bucket: 64 MiB
-	// readAheadFrom is what was read of a range before anything is fetched ahead: many only
-	// look at the beginning.
-	readAheadFrom = 256 << 10
+	// readAheadFrom is the share of a part that is read of a range before anything is fetched ahead:
+	// many only look at the beginning.
+	readAheadFrom = 32
 )
 
 // Range implements blob.Object. The first request is made by the first Read.
@@ -101,7 +101,7 @@ func (r *rangeReader) read(b []byte) (int, error) {
 		return 0, err
 	}
 	if r.front == nil && len(r.parts) == 0 {
-		r.planned = min(r.at+readPart, r.end)
+		r.planned = min(r.at+r.of.store.o.ReadPart, r.end)
 		r.front = &stream{of: r, end: r.planned}
 	}
 	r.fetchAhead()
@@ -137,7 +137,7 @@ func (r *rangeReader) readPart(b []byte) (int, error) {
 
 // fetchAhead begins to fetch parts as long as there are buffers: without any, the stream does.
 func (r *rangeReader) fetchAhead() {
-	if r.at-r.start < readAheadFrom {
+	if r.at-r.start < r.of.store.o.ReadPart/readAheadFrom {
 		return
 	}
 	for len(r.parts) < readAhead && r.planned < r.end {
@@ -148,10 +148,10 @@ func (r *rangeReader) fetchAhead() {
 			return
 		}
 		if buffer == nil {
-			buffer = make([]byte, readPart)
+			buffer = make([]byte, r.of.store.o.ReadPart)
 		}
 		from := r.planned
-		r.planned = min(from+readPart, r.end)
+		r.planned = min(from+r.of.store.o.ReadPart, r.end)
 		p := &aheadPart{buffer: buffer, bytes: buffer[:r.planned-from], done: make(chan struct{})}
 		r.parts = append(r.parts, p)
 		go func() {

@@ -21,13 +21,23 @@ import (
 )
 
 // long is read in several parts, the last of which is short.
-var long = random(3*readPart + 4567)
+var long = random(3*tinyPart + 4567)
+
+// putLong makes an object of it, as a whole.
+func (r *rig) putLong() {
+	r.t.Helper()
+	o := r.direct.o
+	o.S3.PartSize = 0
+	s := New(o)
+	defer s.closeIdle()
+	must(r.t, blob.WriteAll(ctx, s, "a", long, blob.CreateOptions{}))
+}
 
 func (r *rig) read(name string) ([]byte, error) { return blob.ReadAll(ctx, r.store, name) }
 
 func TestReadInParts(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
-		r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
+		r := rig(nil)
 		file, c := r.file(long)
 		must(t, r.direct.Upload(ctx, file, "a", blob.UploadOptions{Content: c}))
 		if got, err := r.read("a"); err != nil || !bytes.Equal(got, long) {
@@ -38,8 +48,8 @@ func TestReadInParts(t *testing.T) {
 		}
 		o, err := r.store.Open(ctx, "a")
 		must(t, err)
-		for _, at := range []int64{0, 1, readPart - 1, readPart, 2*readPart + 3, int64(len(long)) - 1} {
-			for _, length := range []int64{1, 100, readPart, 2 * readPart, -1} {
+		for _, at := range []int64{0, 1, tinyPart - 1, tinyPart, 2*tinyPart + 3, int64(len(long)) - 1} {
+			for _, length := range []int64{1, 100, tinyPart, 2 * tinyPart, -1} {
 				body, err := o.Range(ctx, at, length)
 				must(t, err)
 				got, err := io.ReadAll(body)
@@ -69,7 +79,7 @@ func (r *rig) wantBuffers() {
 // Whoever looks at the beginning asks for no more.
 func TestReadOfTheBeginning(t *testing.T) {
 	r := newRig(t, fakeS3(t), nil)
-	must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+	r.putLong()
 	body, err := blob.OpenRange(ctx, r.store, "a", 0)
 	must(t, err)
 	b := make([]byte, 1000)
@@ -88,7 +98,7 @@ func TestReadOfTheBeginning(t *testing.T) {
 // More readers than there are buffers come through as well.
 func TestManyReaders(t *testing.T) {
 	r := newRig(t, fakeS3(t), nil)
-	must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+	r.putLong()
 	done := make(chan error)
 	const readers = 2 * readBuffers
 	for range readers {
@@ -115,7 +125,7 @@ func TestReadGoesOn(t *testing.T) {
 		{Effect: awstest.CutAnswer, After: 2, Times: 3}, {Effect: awstest.Reset, After: 3, Times: 5},
 	} {
 		r := newRig(t, endpoint, nil)
-		must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+		r.putLong()
 		fault.Operation = "s3:GetObject"
 		r.proxy.Add(fault)
 		if got, err := r.read("a"); err != nil || !bytes.Equal(got, long) {
@@ -132,7 +142,7 @@ func TestReadGoesOn(t *testing.T) {
 func TestReadGivesUpForNow(t *testing.T) {
 	for _, effect := range []awstest.Effect{awstest.Reset, awstest.LoseAnswer} {
 		r := newRig(t, fakeS3(t), nil)
-		must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+		r.putLong()
 		r.proxy.Add(awstest.Fault{Effect: effect, Operation: "s3:GetObject"})
 		if _, err := r.read("a"); !pipeline.Retryable(err) {
 			t.Errorf("got %v", err)
@@ -145,7 +155,7 @@ func TestReadGivesUpForNow(t *testing.T) {
 func TestReadOfAStalledBody(t *testing.T) {
 	endpoint := awstest.S3(t).Endpoint
 	r := newRig(t, endpoint, nil)
-	must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+	r.putLong()
 	proxy := awstest.Proxy(t, endpoint)
 	o := r.store.o
 	o.AWS.Endpoint, o.Stall, o.Retry = proxy.Endpoint, 300*time.Millisecond, awsapi.Retry{Timeout: 3 * time.Second}
@@ -168,7 +178,7 @@ func TestReadOfAStalledBody(t *testing.T) {
 
 // An object that is replaced or removed while it is read is no longer what was opened.
 func TestReadOfAChangedObject(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
 		for what, change := range map[string]func(s *Store) error{
 			"replaced": func(s *Store) error {
 				return blob.WriteAll(ctx, s, "a", long[1:], blob.CreateOptions{})
@@ -179,8 +189,8 @@ func TestReadOfAChangedObject(t *testing.T) {
 			"shorter": func(s *Store) error { return blob.WriteAll(ctx, s, "a", small, blob.CreateOptions{}) },
 			"removed": func(s *Store) error { return s.Delete(ctx, "a") },
 		} {
-			r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
-			must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+			r := rig(nil)
+			r.putLong()
 			o, err := r.store.Open(ctx, "a")
 			must(t, err)
 			body, err := o.Range(ctx, 0, -1)
@@ -205,7 +215,7 @@ func TestReadOfAChangedObject(t *testing.T) {
 func TestFlippedBitOnTheWayDown(t *testing.T) {
 	endpoint := awstest.S3(t).Endpoint
 	for name, content := range map[string][]byte{"small": small, "long": long} {
-		r := newRig(t, endpoint, nil)
+		r := newRig(t, endpoint, realParts)
 		file, c := r.file(content)
 		must(t, r.direct.Upload(ctx, file, name, blob.UploadOptions{Content: c}))
 		r.proxy.Add(awstest.Fault{Effect: awstest.FlipAnswer, Operation: "s3:GetObject", Times: 1})
@@ -247,8 +257,8 @@ func TestVanishedObject(t *testing.T) {
 
 // Empty objects are asked for by no range, which could not be satisfied.
 func TestEmptyObject(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
-		r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
+		r := rig(nil)
 		must(t, blob.WriteAll(ctx, r.direct, "a", nil, blob.CreateOptions{}))
 		o, err := r.store.Open(ctx, "a")
 		must(t, err)
@@ -266,11 +276,11 @@ func TestEmptyObject(t *testing.T) {
 func TestReadThatIsCancelled(t *testing.T) {
 	service := awstest.S3(t)
 	r := newRig(t, service.Endpoint, nil)
-	must(t, blob.WriteAll(ctx, r.direct, "a", long, blob.CreateOptions{}))
+	r.putLong()
 	within, cancel := context.WithCancel(ctx)
 	body, err := blob.OpenRange(within, r.direct, "a", 0)
 	must(t, err)
-	_, err = io.ReadFull(body, make([]byte, readAheadFrom+1))
+	_, err = io.ReadFull(body, make([]byte, tinyPart/readAheadFrom+1))
 	must(t, err)
 	service.Pause()
 	time.AfterFunc(50*time.Millisecond, cancel)

@@ -37,6 +37,8 @@ type Options struct {
 	Retry awsapi.Retry
 	// Stall is how long the body of an answer may bring nothing; 0 = 30 seconds.
 	Stall time.Duration
+	// ReadPart is the size of the parts in which objects are read; 0 = 8 MiB.
+	ReadPart int64
 }
 
 // Store is a bucket, or the part of it below a prefix. It connects at the first call.
@@ -81,6 +83,9 @@ func New(o Options) *Store {
 	}
 	if b.stall == 0 {
 		b.stall = timeout
+	}
+	if b.o.ReadPart == 0 {
+		b.o.ReadPart = readPart
 	}
 	for range readBuffers {
 		b.buffers <- nil

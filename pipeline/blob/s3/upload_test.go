@@ -16,9 +16,10 @@ import (
 
 // A crash between the answer and its receipt: the object is there, and the upload is made once more.
 func TestUploadAgainAfterACrash(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
-		r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
-		for name, content := range map[string][]byte{"big": big, "small": small, "empty": {}} {
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
+		r := rig(nil)
+		for _, name := range []string{"big", "small", "empty"} {
+			content := r.content(name)
 			file, c := r.file(content)
 			must(t, r.store.Upload(ctx, file, name, blob.UploadOptions{Content: c}))
 			before, err := r.direct.Stat(ctx, name)
@@ -39,19 +40,16 @@ func TestUploadAgainAfterACrash(t *testing.T) {
 
 // The answer to the request that makes the object is lost: to the caller it is made once.
 func TestLostAnswers(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
 		for _, tc := range []struct {
 			operation string
-			content   []byte
 			known     bool
 		}{
-			{"PutObject", small, true}, {"PutObject", small, false},
-			{"CompleteMultipartUpload", big, true}, {"CompleteMultipartUpload", big, false},
-			{"UploadPart", big, true},
+			{"PutObject", true}, {"PutObject", false}, {"CompleteMultipartUpload", true}, {"CompleteMultipartUpload", false}, {"UploadPart", true},
 		} {
-			r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
+			r := rig(nil)
 			r.proxy.Add(awstest.Fault{Effect: awstest.LoseAnswer, Operation: "s3:" + tc.operation, Times: 1})
-			file, c := r.file(tc.content)
+			file, c := r.file(r.content(tc.operation))
 			o := blob.UploadOptions{}
 			if tc.known {
 				o.Content = c
@@ -59,7 +57,7 @@ func TestLostAnswers(t *testing.T) {
 			if err := r.store.Upload(ctx, file, "a", o); err != nil || r.proxy.Spoiled() != 1 {
 				t.Errorf("%s, content known: %v: %v; %d answers were lost", tc.operation, tc.known, err, r.proxy.Spoiled())
 			}
-			r.want("a", tc.content)
+			r.want("a", r.content(tc.operation))
 			if n := r.retries(awsapi.Connection); n != 1 {
 				t.Errorf("%v retries were counted", n)
 			}
@@ -69,9 +67,10 @@ func TestLostAnswers(t *testing.T) {
 
 // The same of a writer, whose object must not be there: it is not taken for another one's.
 func TestLostAnswersOfWriters(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
-		for operation, content := range map[string][]byte{"PutObject": small, "CompleteMultipartUpload": big} {
-			r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
+		for _, operation := range []string{"PutObject", "CompleteMultipartUpload"} {
+			r := rig(nil)
+			content := r.content(operation)
 			r.proxy.Add(awstest.Fault{Effect: awstest.LoseAnswer, Operation: "s3:" + operation, Times: 1})
 			must(t, blob.WriteAll(ctx, r.store, "a", content, blob.CreateOptions{IfAbsent: true}))
 			r.want("a", content)
@@ -87,9 +86,10 @@ func TestLostAnswersOfWriters(t *testing.T) {
 
 // What is there under the name of an object, and is not it, stays.
 func TestForeignObject(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
-		for name, content := range map[string][]byte{"big": big, "small": small} {
-			r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
+		for _, name := range []string{"big", "small"} {
+			r := rig(nil)
+			content := r.content(name)
 			for what, foreign := range map[string][]byte{"shorter": content[1:], "of the same size": append([]byte{content[0] + 1}, content[1:]...)} {
 				must(t, blob.WriteAll(ctx, r.direct, name, foreign, blob.CreateOptions{}))
 				file, c := r.file(content)
@@ -110,8 +110,8 @@ func TestForeignObject(t *testing.T) {
 
 // Another writer comes between the look for an object and the request that makes it.
 func TestForeignObjectMeanwhile(t *testing.T) {
-	r := newRig(t, awstest.S3(t).Endpoint, nil)
-	file, c := r.file(big)
+	r := newRig(t, awstest.S3(t).Endpoint, realParts)
+	file, c := r.file(r.big())
 	r.proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "s3:HeadObject", Times: 1, Status: 404, Code: "NotFound"})
 	must(t, blob.WriteAll(ctx, r.direct, "a", small, blob.CreateOptions{}))
 	var conflict *blob.ConflictError
@@ -126,12 +126,13 @@ func TestForeignObjectMeanwhile(t *testing.T) {
 
 // One bit is changed on the way up: the server refuses it, and it is sent again.
 func TestFlippedBitOnTheWayUp(t *testing.T) {
-	both(t, func(t *testing.T, endpoint, checksum string) {
+	onEach(t, func(t *testing.T, rig func(func(*Options)) *rig) {
 		if strings.HasSuffix(t.Name(), "/gofakes3") {
 			t.Skip("it compares no checksum but Content-MD5")
 		}
-		for operation, content := range map[string][]byte{"PutObject": small, "UploadPart": big} {
-			r := newRig(t, endpoint, func(o *Options) { o.S3.Checksum = checksum })
+		for _, operation := range []string{"PutObject", "UploadPart"} {
+			r := rig(nil)
+			content := r.content(operation)
 			r.proxy.Add(awstest.Fault{Effect: awstest.FlipRequest, Operation: "s3:" + operation, Times: 1})
 			file, c := r.file(content)
 			must(t, r.store.Upload(ctx, file, "a", blob.UploadOptions{Content: c}))
@@ -161,10 +162,7 @@ func TestAnswersToUploads(t *testing.T) {
 	} {
 		r := newRig(t, endpoint, nil)
 		r.proxy.Add(fault)
-		content := big
-		if fault.Operation == "s3:PutObject" {
-			content = small
-		}
+		content := r.content(strings.TrimPrefix(fault.Operation, "s3:"))
 		file, c := r.file(content)
 		if err := r.store.Upload(ctx, file, "a", blob.UploadOptions{Content: c}); err != nil || r.proxy.Spoiled() == 0 {
 			t.Errorf("%s %s: %v", fault.Operation, fault.Code, err)
@@ -175,8 +173,9 @@ func TestAnswersToUploads(t *testing.T) {
 
 // After some time the caller decides, and is told why: nothing is left of the attempt.
 func TestUploadGivesUpForNow(t *testing.T) {
-	for operation, content := range map[string][]byte{"PutObject": small, "UploadPart": big, "CompleteMultipartUpload": big} {
+	for _, operation := range []string{"PutObject", "UploadPart", "CompleteMultipartUpload"} {
 		r := newRig(t, fakeS3(t), nil)
+		content := r.content(operation)
 		r.proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "s3:" + operation, Status: 503, Code: "SlowDown", Message: "Please reduce your request rate."})
 		file, c := r.file(content)
 		err := r.store.Upload(ctx, file, "a", blob.UploadOptions{Content: c})
@@ -195,8 +194,9 @@ func TestUploadGivesUpForNow(t *testing.T) {
 
 // A server that has no conditions is asked whether there is an object, as the nearest to it.
 func TestServerWithoutConditions(t *testing.T) {
-	for _, content := range [][]byte{small, big} {
+	for _, name := range []string{"small", "big"} {
 		r := newRig(t, fakeS3(t), nil)
+		content := r.content(name)
 		r.proxy.Add(awstest.Fault{Effect: awstest.Refuse, Match: func(c *awstest.Call) bool { return c.Header.Get("If-None-Match") != "" }, Status: 501, Code: "NotImplemented"})
 		file, c := r.file(content)
 		must(t, r.store.Upload(ctx, file, "a", blob.UploadOptions{Content: c}))
@@ -215,8 +215,9 @@ func TestServerWithoutConditions(t *testing.T) {
 
 // The file is not what was written: it is not sent.
 func TestFileThatWasChanged(t *testing.T) {
-	for _, content := range [][]byte{small, big} {
+	for _, name := range []string{"small", "big"} {
 		r := newRig(t, fakeS3(t), nil)
+		content := r.content(name)
 		file, c := r.file(content)
 		changed := append([]byte{}, content...)
 		changed[len(changed)/2] ^= 1
@@ -235,15 +236,17 @@ func TestFileThatWasChanged(t *testing.T) {
 func TestPartSizeIsKept(t *testing.T) {
 	endpoint := awstest.S3(t).Endpoint
 	var tags []string
+	content := random(2*leastPartSize + 12345)
 	for _, now := range []spec.Bytes{leastPartSize, 2 * leastPartSize, defaultPartSize} {
-		r := newRig(t, endpoint, nil)
-		file, c := r.file(big)
+		r := newRig(t, endpoint, realParts)
+		file, c := r.file(content)
+		c.PartSize = leastPartSize
 		r.store.o.S3.PartSize = now
 		must(t, r.store.Upload(ctx, file, "a", blob.UploadOptions{Content: c}))
 		info, err := r.direct.Stat(ctx, "a")
 		must(t, err)
 		tags = append(tags, info.Tag)
-		r.want("a", big)
+		r.want("a", content)
 	}
 	if tags[0] != tags[1] || tags[0] != tags[2] || !strings.HasSuffix(tags[0], `-3"`) {
 		t.Errorf("got %q", tags)
