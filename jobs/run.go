@@ -16,6 +16,7 @@ import (
 	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/jobs/usage"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
@@ -60,6 +61,9 @@ func (s *cli) runCommand() *cobra.Command {
 			a, err := assembly.Load(args[0], set)
 			if err != nil {
 				return err
+			}
+			if acceptGap && len(statusOf(a).Gaps) == 0 {
+				return usage.Wrap(fmt.Errorf("%s has no source that goes on behind a gap by --accept-gap: docs/following.md and docs/exports.md say what to do about files", args[0]))
 			}
 			a.FromNow, a.Config.AcceptGap = fromNow, acceptGap
 			return s.runPipeline(cmd.Context(), a)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,5 +147,109 @@ func TestGapWaitsUnready(t *testing.T) {
 	}
 	if at := cursorsOf(t, w)[a.Name]; !strings.Contains(at, `"gap"`) {
 		t.Errorf("saved is %s", at)
+	}
+}
+
+// TestStartCrashesAtEveryStep: a first start at the newest record that is killed at any step of
+// the epoch which saves it misses nothing that came after it was saved.
+func TestStartCrashesAtEveryStep(t *testing.T) {
+	for i, step := range Steps {
+		if step == StepPublish {
+			continue // there is nothing to publish
+		}
+		t.Run(string(step), func(t *testing.T) {
+			w, stream := newWorld(t.TempDir(), nil), &sourcetest.Stream{}
+			a := stream.Add(3)
+			crash := true
+			stop, end := context.WithCancel(t.Context())
+			defer end()
+			saved := i > slices.Index(Steps, StepSave)
+			w.hook = func(s Step, _ int64) error {
+				switch {
+				case crash && s == step:
+					crash = false
+					return errCrash
+				case !crash && !saved && s == StepDone && len(w.log.Published()) == 0:
+					saved = true
+					stream.Put(a, 2)
+				case s == StepDone && len(w.log.Published()) == 2:
+					end()
+				}
+				return nil
+			}
+			w.limits.Interval = time.Millisecond
+			if err := Run(stop, t.Context(), shardsConfig(w, stream, true)); !errors.Is(err, errCrash) {
+				t.Fatalf("error %v, want the crash", err)
+			}
+			if saved {
+				stream.Put(a, 2)
+			}
+			if err := Run(stop, t.Context(), shardsConfig(w, stream, true)); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(numbersInLog(w)); got != "[4 5]" {
+				t.Errorf("it read %s", got)
+			}
+		})
+	}
+}
+
+// TestGapCrashesAtEveryStep: a process that is killed at any step of the epoch which saves a gap
+// ends with it when it is started again, and what was read before is there once.
+func TestGapCrashesAtEveryStep(t *testing.T) {
+	for _, step := range Steps {
+		if step == StepPublish {
+			continue // there is nothing to publish
+		}
+		t.Run(string(step), func(t *testing.T) {
+			w, stream := newWorld(t.TempDir(), nil), &sourcetest.Stream{}
+			a := stream.Add(6)
+			stream.Add(1, a)
+			stream.SilentTrims = true
+			committed, once, crashed := make(chan struct{}), sync.Once{}, false
+			var answers, trimmed atomic.Int64
+			stream.Fault = func(ctx context.Context, shard string) error {
+				if shard == a.Name && answers.Add(1) == 3 { // its opening, and a read
+					select {
+					case <-committed:
+					case <-ctx.Done():
+					}
+					stream.TrimTo(a, 4)
+					trimmed.Store(1)
+				}
+				return nil
+			}
+			stop, end := context.WithCancel(t.Context())
+			defer end()
+			w.hook = func(s Step, _ int64) error {
+				if !crashed && s == step && trimmed.Load() == 1 {
+					crashed = true
+					return errCrash
+				}
+				switch n := len(w.log.Published()); {
+				case s == StepDone && n == 2:
+					once.Do(func() { close(committed) })
+				case s == StepDone && n == 5:
+					end()
+				}
+				return nil
+			}
+			w.limits.Interval = time.Millisecond
+			told := step == StepClean || step == StepDone // and the source may end the run before the step
+			if err := Run(stop, t.Context(), shardsConfig(w, stream, false)); !errors.Is(err, errCrash) && !(told && errors.Is(err, pipeline.ErrGap)) {
+				t.Fatalf("error %v, want the crash", err)
+			}
+			if err := Run(stop, t.Context(), shardsConfig(w, stream, false)); !errors.Is(err, pipeline.ErrGap) {
+				t.Fatalf("the next start ends with %v", err)
+			}
+			c := shardsConfig(w, stream, false)
+			c.AcceptGap = true
+			if err := Run(stop, t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(numbersInLog(w)); got != "[1 2 5 6 7]" {
+				t.Errorf("it read %s", got)
+			}
+		})
 	}
 }

@@ -261,7 +261,7 @@ func (d *dispatcher) position(p *partition) (at pipeline.PartitionPosition) {
 	if p.cursor.At != "" {
 		at.Cursor = []byte(p.cursor.At)
 	}
-	if at.ReadUntil = p.cursor.ReadUntil; at.ReadUntil.IsZero() {
+	if at.ReadUntil = p.cursor.ReadUntil; at.Cursor == nil && at.ReadUntil.IsZero() && len(p.cursor.Accepted) == 0 {
 		at.ReadUntil = d.parentsReadUntil(p)
 	}
 	return at
@@ -296,7 +296,7 @@ func (d *dispatcher) saved(cursors map[string][]byte) error {
 		return true
 	})
 	if d.gap != nil && len(d.unsaved) == 0 {
-		return fmt.Errorf("%w: %w", pipeline.ErrGap, d.gap.err())
+		return d.gap.err()
 	}
 	return nil
 }

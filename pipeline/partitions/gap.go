@@ -77,13 +77,13 @@ func (g *gap) message() string {
 		"(add it as a source, then starlift backfill FILE --source NAME), and start once with starlift run FILE --accept-gap, which reads on behind the gap", g.Reason, g.spanText())
 }
 
-// err returns the error that ends the run.
+// err returns the error that ends the run, or a start.
 func (g *gap) err() error {
 	e := &pipeline.GapError{Partition: g.Partition, Position: g.Position, From: g.From, To: g.To, Lost: g.Lost, Err: errors.New(g.message())}
 	if g.Resume != nil {
 		e.Resume = []byte(*g.Resume)
 	}
-	return e
+	return fmt.Errorf("%w: %w", pipeline.ErrGap, e)
 }
 
 // notice tells people of the gap.
@@ -105,7 +105,7 @@ func (c *cursor) acceptGap(now time.Time) *gap {
 	} else {
 		c.At = *g.Resume
 	}
-	c.readUntil(g.To)
+	c.ReadUntil = time.Time{} // what comes next is as old as what is left, and no gap by that
 	c.Accepted = append(slices.Clone(c.Accepted), *g)
 	if more := len(c.Accepted) - acceptedMax; more > 0 {
 		c.Accepted = c.Accepted[more:]

@@ -70,6 +70,7 @@ func (d *dispatcher) handleGap(p *partition, e *pipeline.GapError, now time.Time
 	d.setScheduled(p, false)
 	p.cursor.Gap = g
 	if p.acceptGap && !p.read {
+		p.acceptGap = false // another one behind it is none that the last run has left
 		d.accept(p)
 		if p.cursor.Ended {
 			d.ended(p, false, now)
@@ -78,7 +79,7 @@ func (d *dispatcher) handleGap(p *partition, e *pipeline.GapError, now time.Time
 		return nil
 	}
 	if d.input.Bounded() {
-		return fmt.Errorf("%w: %w", pipeline.ErrGap, g.err())
+		return g.err()
 	}
 	d.gapsOpen.Inc()
 	p.unsaved = p.cursor.encode()
