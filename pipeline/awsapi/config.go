@@ -106,7 +106,7 @@ func (c *Config) Load(ctx context.Context) (aws.Config, error) {
 	// It warns on standard error, past the log, of bodies that it closes before their end.
 	cfg.Logger = logging.Nop{}
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	cfg.APIOptions = append(cfg.APIOptions, invalidateExpired(cfg.Credentials))
+	cfg.APIOptions = append(cfg.APIOptions, invalidateExpired(cfg.Credentials), PlainBody)
 	return cfg, nil
 }
 

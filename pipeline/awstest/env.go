@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 )
 
 // What all services here are asked with. S3 is the only one that checks the secret.
@@ -33,6 +36,7 @@ func Config(t testing.TB, endpoint string) aws.Config {
 			return aws.Credentials{AccessKeyID: AccessKey, SecretAccessKey: SecretKey, Source: "awstest"}, nil
 		}),
 		HTTPClient: &http.Client{Transport: transport},
+		APIOptions: []func(*middleware.Stack) error{awsapi.PlainBody},
 	}
 }
 

@@ -79,23 +79,18 @@ var conformance = []struct {
 // TestConformance holds the fake and the servers that others wrote to the same cases.
 func TestConformance(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) *kinesis.Client{
-		"fake":       func(t *testing.T) *kinesis.Client { return client(Start(t, Options{}).Endpoint) },
-		ferrokinesis: func(t *testing.T) *kinesis.Client { return of(awstest.Kinesis(t)) },
-		kinesisMock:  func(t *testing.T) *kinesis.Client { return of(awstest.KinesisMock(t)) },
-		miniStack:    func(t *testing.T) *kinesis.Client { return of(awstest.MiniStack(t)) },
+		"fake":       func(t *testing.T) *kinesis.Client { return client(t, Start(t, Options{}).Endpoint) },
+		ferrokinesis: func(t *testing.T) *kinesis.Client { return client(t, awstest.Kinesis(t).Endpoint) },
+		kinesisMock:  func(t *testing.T) *kinesis.Client { return client(t, awstest.KinesisMock(t).Endpoint) },
+		miniStack:    func(t *testing.T) *kinesis.Client { return client(t, awstest.MiniStack(t).Endpoint) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := start(t)
 			for _, c := range conformance {
 				t.Run(c.name, func(t *testing.T) {
-					known := c.wrong[name]
-					err := c.run(newSubject(t, k))
-					for attempt := 1; err != nil && name == miniStack && known == "" && attempt < 3; attempt++ {
-						t.Logf("tried again, since MiniStack cuts a connection now and then: %v", err)
-						err = c.run(newSubject(t, k))
-					}
-					switch {
+					err := c.run(&subject{Client: k, ctx: t.Context(), stream: fmt.Sprint("c", streams.Add(1))})
+					switch known := c.wrong[name]; {
 					case known == "" && err != nil:
 						t.Error(err)
 					case known != "" && err == nil:
@@ -109,10 +104,6 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func of(s *awstest.Service) *kinesis.Client {
-	return kinesis.NewFromConfig(s.Config(), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
-}
-
 var streams atomic.Int64
 
 // subject is a server while one case runs, which has a stream of its own.
@@ -120,10 +111,6 @@ type subject struct {
 	*kinesis.Client
 	ctx    context.Context //nolint:containedctx // of one case
 	stream string
-}
-
-func newSubject(t *testing.T, k *kinesis.Client) *subject {
-	return &subject{Client: k, ctx: t.Context(), stream: fmt.Sprint("c", streams.Add(1))}
 }
 
 // make makes the stream.

@@ -156,7 +156,7 @@ func (s *Server) retain(in *retentionInput, right func(now int) bool, wrong stri
 	if hours := in.RetentionPeriodHours; hours < 24 || hours > 8760 || !right(int(st.retention/time.Hour)) {
 		return nil, fail("InvalidArgumentException", "Requested retention period %d hours is not from 24 to 8760, or would %s it from %d.", hours, wrong, int(st.retention/time.Hour))
 	}
-	st.retention = time.Duration(in.RetentionPeriodHours) * time.Hour
+	st.retention, st.swept = time.Duration(in.RetentionPeriodHours)*time.Hour, time.Time{}
 	return nil, nil
 }
 

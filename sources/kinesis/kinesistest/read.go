@@ -192,7 +192,9 @@ func (s *Server) onGetRecords(c *call, in *getRecordsInput) (any, error) {
 		i.Sequence, i.Included = h.records[end-1].Sequence, false
 	}
 	over := !h.open() && end == len(h.records) && (end == first || !s.o.EmptyLastPage)
-	return appendPage(nil, st, h, first, end, i, over, c.now), nil
+	// In base64, with 250 bytes beside it.
+	page := make([]byte, 0, c.Bytes*4/3+250*c.Records+1000)
+	return appendPage(page, st, h, first, end, i, over, c.now), nil
 }
 
 // page returns the end of the page of records that begins at first, and counts pages

@@ -14,15 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/starlift-etl/starlift/pipeline/awstest"
 )
 
-func client(endpoint string) *kinesis.Client {
-	return kinesis.New(kinesis.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	})
+func client(t testing.TB, endpoint string) *kinesis.Client {
+	return kinesis.NewFromConfig(awstest.Config(t, endpoint), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
 }
 
 func ok[T any](t *testing.T) func(T, error) T {
@@ -107,7 +104,7 @@ func TestSequence(t *testing.T) {
 // parent to child.
 func TestReshard(t *testing.T) {
 	s := Start(t, Options{})
-	k := client(s.Endpoint)
+	k := client(t, s.Endpoint)
 	must(t, s.Create("s", 2))
 	put := func(n int) {
 		for i := range n {
@@ -161,7 +158,7 @@ func TestFaults(t *testing.T) {
 		code   string
 	}{{Refuse, 0, "KMSDisabledException"}, {Hang, 0, ""}, {Reset, 0, ""}, {LoseAnswer, 1, ""}, {CutBody, 1, ""}, {StallBody, 1, ""}} {
 		s := Start(t, Options{})
-		k := client(s.Endpoint)
+		k := client(t, s.Endpoint)
 		must(t, s.Create("s", 1))
 		remove := s.Inject(Fault{Operation: "PutRecord", Effect: c.effect, Code: c.code})
 		put := func(timeout time.Duration) error {
@@ -192,7 +189,7 @@ func TestFaults(t *testing.T) {
 // TestTime: iterators, tokens, records and closed shards expire.
 func TestTime(t *testing.T) {
 	s := Start(t, Options{ShardPage: 2})
-	k := client(s.Endpoint)
+	k := client(t, s.Endpoint)
 	must(t, s.Create("s", 3))
 	records := ok[[]Record](t)(s.Put("s", Entry{PartitionKey: "a", Data: []byte("1")}))
 	shard := records[0].Shard
@@ -218,7 +215,7 @@ func TestTime(t *testing.T) {
 func TestTrimmed(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		s := Start(t, Options{RefuseTrimmed: refuse})
-		k := client(s.Endpoint)
+		k := client(t, s.Endpoint)
 		must(t, s.Create("s", 1))
 		old := ok[[]Record](t)(s.Put("s", Entry{PartitionKey: "a", Data: []byte("1")}, Entry{PartitionKey: "a", Data: []byte("2")}))
 		s.Advance(25 * time.Hour)
@@ -240,7 +237,7 @@ func TestTrimmed(t *testing.T) {
 func TestPages(t *testing.T) {
 	now := time.Now()
 	s := Start(t, Options{ReadLimits: true, Now: func() time.Time { return now }})
-	k := client(s.Endpoint)
+	k := client(t, s.Endpoint)
 	must(t, s.Create("s", 1))
 	for range 25 {
 		ok[[]Record](t)(s.Put("s", Entry{PartitionKey: "a", Data: bytes.Repeat([]byte("x"), 1<<19)}))
@@ -286,7 +283,7 @@ func TestPages(t *testing.T) {
 // TestManyShards are listed in pages, by the token alone.
 func TestManyShards(t *testing.T) {
 	s := Start(t, Options{})
-	k := client(s.Endpoint)
+	k := client(t, s.Endpoint)
 	must(t, s.Create("s", 2500))
 	seen, pages := map[string]bool{}, 0
 	in := &kinesis.ListShardsInput{StreamName: aws.String("s")}
@@ -313,7 +310,7 @@ func TestCutBody(t *testing.T) {
 	s := Start(t, Options{})
 	must(t, s.Create("s", 1))
 	s.Inject(Fault{Effect: CutBody, Times: 1})
-	_, err := client(s.Endpoint).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
+	_, err := client(t, s.Endpoint).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v", err)
 	}

@@ -30,6 +30,7 @@ type fakeStream struct {
 	maxRecord int    // bytes of key and data
 	counter   uint64 // of records
 	shards    []*fakeShard
+	swept     time.Time // when advance has looked at all shards
 	// busyUntil is when a change of the stream is done, and change what it does then.
 	busyUntil time.Time
 	change    func(now time.Time)
@@ -100,10 +101,13 @@ func (st *fakeStream) put(h *fakeShard, now time.Time, key string, data []byte) 
 
 // shard finds one that has not left the stream by its id.
 func (st *fakeStream) shard(id string) *fakeShard {
-	for _, h := range st.shards {
-		if h.id == id && !h.gone {
-			return h
-		}
+	var number uint32
+	if n, err := fmt.Sscanf(id, "shardId-%012d", &number); n != 1 || err != nil || int64(number) >= int64(len(st.shards)) {
+		return nil
+	}
+	// Shards are never taken out of the list, and their ids count.
+	if h := st.shards[number]; h.id == id && !h.gone {
+		return h
 	}
 	return nil
 }
@@ -141,6 +145,9 @@ func (st *fakeStream) forShard(key *big.Int) *fakeShard {
 	return nil
 }
 
+// sweepInterval is how exact trimming is: thousands of shards aren't looked at in each request.
+const sweepInterval = 10 * time.Millisecond
+
 // advance does what time does: finishes a change, trims records, and lets closed shards
 // leave the list, one retention after they were closed.
 func (st *fakeStream) advance(now time.Time) {
@@ -149,6 +156,10 @@ func (st *fakeStream) advance(now time.Time) {
 		st.change, st.status = nil, "ACTIVE"
 		change(now)
 	}
+	if since := now.Sub(st.swept); since >= 0 && since < sweepInterval {
+		return
+	}
+	st.swept = now
 	horizon := now.Add(-st.retention)
 	for _, h := range st.shards {
 		for h.trimmed < len(h.records) && h.records[h.trimmed].Arrived.Before(horizon) {
