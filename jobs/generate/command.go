@@ -22,6 +22,7 @@ type request struct {
 	options    Options
 	form       string
 	out, truth string
+	destination
 }
 
 // form is one shape in which a kind comes.
@@ -29,13 +30,16 @@ type form struct {
 	name string
 	// flags are those, besides the common ones, that this form uses.
 	flags []string
+	// timed says that its records have times of --rate.
+	timed bool
 	run   func(ctx context.Context, r *request, stdout io.Writer) (Stats, error)
 }
 
 // kind is a sort of sample data; its first form is the default.
 type kind struct {
 	name, short, long, example string
-	records                    string // the defaults of --records, in words
+	records                    string   // the defaults of --records, in words
+	keys                       []string // the attributes of an item's primary key
 	forms                      []form
 }
 
@@ -49,12 +53,14 @@ var kinds = []kind{
 		example: `  starlift generate ecommerce --records 5000 --out changes.ndjson --truth items.ndjson
   starlift generate ecommerce --form export --records 5000 --out export
   starlift generate ecommerce --base 5000 --records 1000 --micros --out changes.ndjson.gz
-  starlift generate ecommerce --live 30000 --rate 5000 --micros --records 9000000 --out changes.ndjson.gz`,
-		records: "500000 changes or 1500000 items",
+  starlift generate ecommerce --live 30000 --rate 5000 --micros --records 9000000 --out changes.ndjson.gz
+  starlift generate ecommerce --live 5000 --rate 200 --to kinesis://shop-cdc --truth items.ndjson
+  starlift generate ecommerce --records 5000 --to dynamodb://shop --create`,
+		records: "500000 changes or 1500000 items", keys: []string{"PK", "SK"},
 		forms: []form{
-			{"cdc", []string{"table", "shuffle", "products", "base", "live", "truth", "duplicates", "late", "window", "rate", "micros"}, runChanges},
-			{"export", []string{"table", "shuffle", "products", "files"}, toFolder(EcommerceExport)},
-			{"json", []string{"shuffle", "products"}, toStream(EcommerceItems)},
+			{name: "cdc", flags: withSending("table", "shuffle", "products", "base", "live", "truth", "duplicates", "late", "window", "rate", "micros"), timed: true, run: runChanges},
+			{name: "export", flags: []string{"table", "shuffle", "products", "files"}, run: toFolder(EcommerceExport)},
+			{name: "json", flags: withSending("shuffle", "products"), run: toStream(EcommerceItems)},
 		},
 	},
 	{
@@ -64,27 +70,27 @@ var kinds = []kind{
 		example: `  starlift generate insurance --records 1000 --out insurance.ndjson
   starlift generate insurance --form json --records 1000 --out insurance.ndjson.gz
   starlift generate insurance --shuffle --bare-numbers | head -n 1`,
-		records: "500000 changes or 1500000 items",
+		records: "500000 changes or 1500000 items", keys: []string{"pk", "sk"},
 		forms: []form{
-			{"cdc", []string{"table", "shuffle", "transactions", "bare-numbers"}, toStream(InsuranceCDC)},
-			{"export", []string{"table", "shuffle", "bare-numbers", "files"}, toFolder(InsuranceExport)},
-			{"json", []string{"shuffle"}, toStream(InsuranceItems)},
+			{name: "cdc", flags: withSending("table", "shuffle", "transactions", "bare-numbers"), run: toStream(InsuranceCDC)},
+			{name: "export", flags: []string{"table", "shuffle", "bare-numbers", "files"}, run: toFolder(InsuranceExport)},
+			{name: "json", flags: withSending("shuffle"), run: toStream(InsuranceItems)},
 		},
 	},
 	{
 		name: "sales", short: "flat sales as a hand-made feed sends them",
 		long:    "Keys repeat, numbers are text, dates look like 1/4/10, and some times have months past 12.",
 		example: `  starlift generate sales --records 1000 --out sales.ndjson`,
-		records: "1000000",
-		forms:   []form{{"json", []string{"keys"}, toStream(Sales)}},
+		records: "1000000", keys: []string{saleKey},
+		forms: []form{{name: "json", flags: withSending("keys"), run: toStream(Sales)}},
 	},
 	{
 		name: "countries", short: "the country table that sales are joined to",
 		long: "Four countries, one of which goes by another name than sales give it; more are made up with --records.",
 		example: `  starlift generate countries --out countries.ndjson
   starlift generate countries --updated --out countries.ndjson`,
-		records: "4",
-		forms:   []form{{"json", []string{"updated"}, toStream(Countries)}},
+		records: "4", keys: []string{"code"},
+		forms: []form{{name: "json", flags: withSending("updated"), run: toStream(Countries)}},
 	},
 }
 
@@ -100,9 +106,14 @@ func Command() *cobra.Command {
 		Short: "Make sample data: the same seed gives the same bytes",
 		Long: "Make sample data: the same seed gives the same bytes everywhere.\n\n" +
 			"Without --out the records go to standard output and the figures of what was written to standard error; " +
-			"with it the figures go to standard output.",
+			"with it the figures go to standard output.\n\n" +
+			"With --to kinesis://STREAM each record goes to a stream, with one partition key for each item, and with --to dynamodb://TABLE " +
+			"each change is made in a table: what a stream of the table then has. Each item's records keep their order; what was refused is sent again. " +
+			"An answer that is lost is a request that is made again, so that a stream may have records twice. " +
+			"The credentials are those of the AWS SDK's usual chain. Ctrl-C ends it, and the figures say how much was sent.",
 		Example: "  starlift generate ecommerce --records 5000 --out changes.ndjson --truth items.ndjson\n" +
-			"  starlift generate insurance --records 1000 --out insurance.ndjson.gz",
+			"  starlift generate insurance --records 1000 --out insurance.ndjson.gz\n" +
+			"  starlift generate sales --rate 100 --to kinesis://sales --create",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -167,12 +178,13 @@ func (r *request) flags() *pflag.FlagSet {
 	all.Float64Var(&o.Duplicates, "duplicates", 0.01, "cdc: share of changes sent twice, 0 to 1")
 	all.Float64Var(&o.Late, "late", 0.01, "cdc: share of changes that come late, 0 to 1")
 	all.IntVar(&o.Window, "window", 50, "cdc: how many records later those come, at most")
-	all.IntVar(&o.Rate, "rate", 500, "cdc: changes per second; above 1000 without --micros, changes of one key may bear the same time")
+	all.IntVar(&o.Rate, "rate", 500, "cdc of ecommerce: changes per second of the stream's own time; above 1000 without --micros, changes of one key may bear the same time. With --to, where it is given: how many records are sent a second")
 	all.BoolVar(&o.Micros, "micros", false, "cdc: times in microseconds instead of milliseconds")
 	all.IntVar(&o.Files, "files", 8, "export: data files")
 	all.IntVar(&o.Transactions, "transactions", 0, "cdc: different transactions (default four fifths of --records)")
 	all.BoolVar(&o.BareNumbers, "bare-numbers", false, `write {"N": 5} instead of {"N": "5"}`)
 	all.IntVar(&o.Keys, "keys", 1_000_000, "the key is drawn from so many, and repeats")
+	r.addFlags(all)
 	all.BoolVar(&o.Updated, "updated", false, "the table as it is after a change")
 	return all
 }
@@ -190,15 +202,21 @@ func (k *kind) run(cmd *cobra.Command, r *request) error {
 	if chosen == nil {
 		return fmt.Errorf("%w: unknown form %q of %s: want %s", ErrUsage, r.form, k.name, strings.Join(names, ", "))
 	}
-	if err := chosen.check(cmd.Flags(), k.name); err != nil {
+	if err := errors.Join(chosen.check(cmd.Flags(), k.name), r.checkSending(cmd.Flags(), chosen, k.name)); err != nil {
 		return err
 	}
-	stats, err := chosen.run(cmd.Context(), r, cmd.OutOrStdout())
+	var stats Stats
+	var err error
+	if r.to != "" {
+		stats, err = k.send(cmd, r, chosen)
+	} else {
+		stats, err = chosen.run(cmd.Context(), r, cmd.OutOrStdout())
+	}
 	if err != nil {
 		return err
 	}
 	figures := cmd.ErrOrStderr()
-	if r.out != "" {
+	if r.out != "" || r.to != "" {
 		figures = cmd.OutOrStdout()
 	}
 	line, err := json.Marshal(stats)

@@ -49,6 +49,19 @@ func TestCommandRefuses(t *testing.T) {
 		{"ecommerce --live 0", "--live must be at least 1"},
 		{"ecommerce --form json --live 5", "--live has no meaning for ecommerce --form json"},
 		{"ecommerce --window 0", "--window must be at least 1"},
+		{"ecommerce --region eu-central-1", "--region has no meaning without --to"},
+		{"ecommerce --create", "--create has no meaning without --to"},
+		{"sales --rate 5", "--rate has no meaning for sales --form json without --to"},
+		{"sales --rate 0 --to kinesis://x", "--rate must be at least 1"},
+		{"sales --to file://x", `--to "file://x": want kinesis://STREAM or dynamodb://TABLE`},
+		{"sales --to sales", `--to "sales": want kinesis://STREAM or dynamodb://TABLE`},
+		{"sales --to kinesis://", `"" is not the name of a stream`},
+		{"sales --to dynamodb://ab", `"ab" is not the name of a table, nor its ARN`},
+		{"sales --to kinesis://a --out x", "--out and --to exclude each other"},
+		{"sales --to kinesis://a --endpoint localhost:4566", "--endpoint: the endpoint is no URL"},
+		{"ecommerce --to dynamodb://shop --aggregate", "--aggregate has no meaning for dynamodb://"},
+		{"ecommerce --to dynamodb://shop --late 0.5 --duplicates 0", "--late has no meaning for dynamodb://"},
+		{"ecommerce --form export --to kinesis://a", "--to has no meaning for ecommerce --form export"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {

@@ -16,6 +16,10 @@
 // changes holds no items in memory, only a few bytes per customer and order, and
 // it can go on from an export that was made by another process. Only integer
 // arithmetic is used, which gives the same bytes on every platform.
+//
+// Records are written to files, or sent: to a Kinesis stream, one by one or as aggregates, or
+// to a DynamoDB table, as puts and deletes of items (target). A sender keeps the rate, and the
+// order of each item's records.
 package generate
 
 import (
@@ -152,6 +156,16 @@ type Stats struct {
 	// RowsAfterOuterUnnest counts the rows of an outer unnest of the dependents
 	// in the new images; a change without a new image counts as one row.
 	RowsAfterOuterUnnest int64 `json:"rows_after_outer_unnest,omitempty"`
+	// To is where the records were sent, Sent how many of them were taken, in how many
+	// Requests and Seconds; SentAgain counts parts of requests that were refused at first, and Retries
+	// requests that failed. After Interrupted, there would have been more.
+	To          string  `json:"to,omitempty"`
+	Sent        int64   `json:"sent,omitempty"`
+	Requests    int64   `json:"requests,omitempty"`
+	SentAgain   int64   `json:"sent_again,omitempty"`
+	Retries     int64   `json:"retries,omitempty"`
+	Seconds     float64 `json:"seconds,omitempty"`
+	Interrupted bool    `json:"interrupted,omitempty"`
 	// Folder is the export's folder, which holds manifest-summary.json.
 	Folder string `json:"folder,omitempty"`
 }

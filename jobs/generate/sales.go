@@ -37,6 +37,9 @@ func Sales(ctx context.Context, w io.Writer, o Options) (Stats, error) {
 	return stats, out.finish(&stats)
 }
 
+// saleKey is the attribute that tells sales apart.
+const saleKey = "uuid"
+
 var salesStart = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // salesDays is how many days sales are spread over: seven years.

@@ -9,24 +9,37 @@ import (
 // blockBytes is how much is gathered before it is written.
 const blockBytes = 1 << 20
 
-// lines gathers lines and writes them in blocks. A line is appended to buf by
-// its maker and then ended. The first error sticks, and ends all.
+// lineWriter is a writer that takes lines one by one, as soon as they are made, and is told when there
+// are no more.
+type lineWriter interface {
+	io.Writer
+	// Finish ends the writing: what was written is where it belongs after it.
+	Finish() error
+}
+
+// lines gathers lines and writes them in blocks, or one by one where a lineWriter takes
+// them. A line is appended to buf by its maker and then ended. The first error sticks, and ends all.
 type lines struct {
 	ctx          context.Context // of the one call that owns the lines
 	out          io.Writer
+	block        int // bytes
 	buf          []byte
 	count, bytes int64
 	err          error
 }
 
 func newLines(ctx context.Context, out io.Writer) *lines {
-	return &lines{ctx: ctx, out: out, buf: make([]byte, 0, blockBytes+64<<10)}
+	l := &lines{ctx: ctx, out: out, block: blockBytes, buf: make([]byte, 0, blockBytes+64<<10)}
+	if _, ok := out.(lineWriter); ok {
+		l.block = 0
+	}
+	return l
 }
 
 // end counts what was appended as one line, and reports whether to go on.
 func (l *lines) end() bool {
 	l.count++
-	if len(l.buf) >= blockBytes {
+	if len(l.buf) >= l.block {
 		l.err = l.flush()
 	}
 	return l.err == nil
@@ -50,6 +63,9 @@ func (l *lines) flush() error {
 // finish flushes and fills the figures of s.
 func (l *lines) finish(s *Stats) error {
 	err := l.flush()
+	if w, ok := l.out.(lineWriter); ok && err == nil {
+		err = w.Finish()
+	}
 	s.Records, s.Bytes = l.count, l.bytes
 	return err
 }
