@@ -103,8 +103,6 @@ func (c *Config) Load(ctx context.Context) (aws.Config, error) {
 		})
 		cfg.Credentials = aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
 	}
-	// It warns on standard error, past the log, of bodies that it closes before their end.
-	cfg.Logger = logging.Nop{}
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	cfg.APIOptions = append(cfg.APIOptions, invalidateExpired(cfg.Credentials), PlainBody)
 	return cfg, nil
