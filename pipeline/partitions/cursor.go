@@ -11,10 +11,10 @@ import (
 
 // cursor is what is saved of a partition.
 type cursor struct {
-	At      string   `json:"at,omitempty"`      // the PartitionSource's own; empty = its start
-	Records int64    `json:"records,omitempty"` // that were read before it
+	At      string `json:"at,omitempty"`      // the PartitionSource's own; empty = its start
+	Records int64  `json:"records,omitempty"` // that were read before it
 	// First is the ordinal of the partition's first record: above those of its parents.
-	First int64 `json:"first,omitempty"`
+	First   int64    `json:"first,omitempty"`
 	Ended   bool     `json:"ended,omitempty"`
 	Parents []string `json:"parents,omitempty"`
 	// ReadUntil is that of pipeline.PartitionPosition; zero = not known.

@@ -20,6 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if playFake() {
+		return
+	}
 	if err := awstest.MainEnv(); err != nil {
 		panic(err)
 	}

@@ -11,10 +11,10 @@ const (
 	// busyInterval leaves one of the five reads to others, and room for requests that reach the service
 	// closer together than they were sent.
 	busyInterval = 225 * time.Millisecond
-	idleInterval = time.Second // of a shard that has nothing for a while
+	idleInterval = 1200 * time.Millisecond // of a shard that has nothing for a while
 	maxInterval  = 4 * time.Second
 
-	bytesPerSecond = 2_000_000
+	bytesPerSecond = 1_960_000 // a little less, for what is not exactly counted
 	// idleReads is how many reads in a row bring nothing before a shard counts as idle.
 	idleReads = 4
 )
@@ -39,8 +39,9 @@ func (p *pace) after(start, now time.Time, bytes int, idle bool) time.Duration {
 		// Many shards that are idle are not to be read all at once.
 		interval = max(interval, idleInterval*9/10+rand.N(idleInterval/5))
 	}
-	interval = max(interval, time.Duration(float64(bytes)/bytesPerSecond*float64(time.Second)))
-	return max(0, start.Add(interval).Sub(now))
+	// The service may have counted the bytes as late as just now.
+	paidFor := time.Duration(float64(bytes) / bytesPerSecond * float64(time.Second))
+	return max(1, start.Add(interval).Sub(now), paidFor)
 }
 
 // throttled returns how long to wait after a read that the service refused since there were too

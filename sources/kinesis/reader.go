@@ -17,7 +17,7 @@ import (
 
 const (
 	// firstRecordBytes is how large records are thought to be before any was read.
-	firstRecordBytes = 16 << 10
+	firstRecordBytes = 4 << 10
 	// recordsPerPageMax is the service's.
 	recordsPerPageMax = 10_000
 	// pageTimeout bounds a call of GetRecords whose answer comes slowly; see transport for one that stops.
@@ -107,6 +107,9 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 		return pipeline.PartitionRecords{}, gap
 	}
 	bytes := len(p.Data)
+	for i := range p.Records {
+		bytes += len(p.PartitionKey(i)) // the service counts them too
+	}
 	read := r.take(p, asked)
 	if r.iterator = p.Next; p.Next == "" {
 		read.Children = children(p.Children, r.created)

@@ -24,48 +24,71 @@ type transport struct {
 	stall time.Duration
 }
 
-// Do implements aws.HTTPClient.
+// Do implements aws.HTTPClient. The context of the request ends it until its answer is read to the end,
+// and not afterwards: callers end theirs at once then, which may be before the connection is back among
+// those that are idle, and would be closed instead.
 func (t *transport) Do(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	stalled := fmt.Errorf("nothing of the answer came for %s: %w", t.stall, os.ErrDeadlineExceeded)
-	timer := time.AfterFunc(t.stall, func() { cancel(stalled) })
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	b := &body{ctx: ctx, cancel: cancel, stall: t.stall, stalled: fmt.Errorf("nothing of the answer came for %s: %w", t.stall, os.ErrDeadlineExceeded)}
+	b.unlink = context.AfterFunc(r.Context(), func() { cancel(context.Cause(r.Context())) })
+	b.timer = time.AfterFunc(t.stall, func() { cancel(b.stalled) })
 	answer, err := t.next.Do(r.WithContext(ctx))
 	if err != nil {
-		timer.Stop()
-		if errors.Is(context.Cause(ctx), stalled) {
-			err = stalled
-		}
-		cancel(nil)
+		err = b.reason(err)
+		b.end()
 		return nil, err
 	}
 	t.clock.observe(answer.Header)
-	answer.Body = &body{ReadCloser: answer.Body, ctx: ctx, cancel: cancel, timer: timer, stall: t.stall, stalled: stalled}
+	b.ReadCloser = answer.Body
+	answer.Body = b
 	return answer, nil
 }
 
 // body is that of an answer.
 type body struct {
 	io.ReadCloser
-	ctx     context.Context //nolint:containedctx // of the request that the body ends
+	ctx     context.Context //nolint:containedctx // of the request, which ends with the body
 	cancel  context.CancelCauseFunc
+	unlink  func() bool // lets the caller's context end without ending the request
 	timer   *time.Timer
 	stall   time.Duration
 	stalled error
+	whole   bool // it was read to its end
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
+	switch {
+	case errors.Is(err, io.EOF):
+		b.whole = true
+		b.timer.Stop()
+		b.unlink()
+	case err != nil:
+		err = b.reason(err)
+	case n > 0:
 		b.timer.Reset(b.stall)
-	}
-	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), b.stalled) {
-		err = b.stalled
 	}
 	return n, err
 }
 
 func (b *body) Close() error {
-	b.timer.Stop()
-	b.cancel(nil)
+	if !b.whole {
+		b.end()
+	}
 	return b.ReadCloser.Close()
+}
+
+// end ends the request.
+func (b *body) end() {
+	b.timer.Stop()
+	b.unlink()
+	b.cancel(nil)
+}
+
+// reason returns why the request was ended, where that is what an error says.
+func (b *body) reason(err error) error {
+	if cause := context.Cause(b.ctx); cause != nil {
+		return cause
+	}
+	return err
 }
