@@ -30,13 +30,10 @@ func (s *stream) askSummary(ctx context.Context) (summary, error) {
 	out, err := call(ctx, callTimeout, func(ctx context.Context) (*sdk.DescribeStreamSummaryOutput, error) {
 		return s.api.DescribeStreamSummary(ctx, in)
 	})
-	var missing *types.ResourceNotFoundException
-	switch {
-	case errors.As(err, &missing):
-		return summary{}, fmt.Errorf("stream %s is not there: check its name, the region and the account of the credentials; or it was deleted: %w", s.cfg.streamText(), err)
-	case err != nil:
-		return summary{}, fmt.Errorf("description of stream %s: %w", s.cfg.streamText(), err)
-	case out.StreamDescriptionSummary == nil:
+	if err != nil {
+		return summary{}, s.streamError("description", err)
+	}
+	if out.StreamDescriptionSummary == nil {
 		return summary{}, fmt.Errorf("description of stream %s: it is empty", s.cfg.streamText())
 	}
 	d := out.StreamDescriptionSummary
@@ -45,4 +42,13 @@ func (s *stream) askSummary(ctx context.Context) (summary, error) {
 		found.created = d.StreamCreationTimestamp.UTC().Truncate(time.Millisecond)
 	}
 	return found, nil
+}
+
+// streamError says of an error of a call about the stream as a whole which it is.
+func (s *stream) streamError(what string, err error) error {
+	var missing *types.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		return fmt.Errorf("stream %s is not there: check its name, the region and the account of the credentials; or it was deleted: %w", s.cfg.streamText(), err)
+	}
+	return fmt.Errorf("%s of stream %s: %w", what, s.cfg.streamText(), err)
 }

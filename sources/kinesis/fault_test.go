@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/pipeline/partitions"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
@@ -133,4 +135,99 @@ func TestIdleShard(t *testing.T) {
 	if took := time.Since(start); took > 1300*time.Millisecond {
 		t.Errorf("the record came after %v", took)
 	}
+}
+
+// TestKeyDisabled: an error that lasts keeps the source up, names the shard and what to do, and goes when
+// it is mended; other shards are read meanwhile.
+func TestKeyDisabled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, kinesistest.Options{}, 2)
+	shards := r.shards()
+	for _, id := range shards {
+		_, err := r.fake.PutTo(streamOf, id, "a", []byte(id))
+		r.must(err)
+	}
+	remove := r.fake.Inject(kinesistest.Fault{Operation: "GetRecords", Shard: shards[0], Effect: kinesistest.Refuse, Code: "KMSDisabledException", Message: "the key is disabled"})
+	r.open()
+	r.take(1)
+	r.await("the problem", func() bool { return len(r.source.Report().Problems) == 1 })
+	if p := r.source.Report().Problems[0]; p.Partition != shards[0] || !strings.Contains(p.Err.Error(), "enable it") {
+		t.Errorf("the problem is %+v", p)
+	}
+	remove()
+	r.take(2)
+	r.await("the end of the problem", func() bool { return len(r.source.Report().Problems) == 0 })
+}
+
+// TestDeleted: a stream that is deleted while it is read is a lasting error that says so.
+func TestDeleted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, kinesistest.Options{}, 1)
+	r.put("a", "x")
+	r.open()
+	r.take(1)
+	r.must(r.fake.Delete(streamOf))
+	r.await("the problem", func() bool { return len(r.source.Report().Problems) > 0 })
+	if p := r.source.Report().Problems[0]; !strings.Contains(p.Err.Error(), "or it was deleted") {
+		t.Errorf("the problem is %+v", p)
+	}
+}
+
+// TestNoStream: at a start it is an error, and one that is being made is waited for.
+func TestNoStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, kinesistest.Options{ChangeTime: 2 * time.Second}, 1)
+	r.open() // it was CREATING
+	r.close()
+	r.cfg.Stream = "none"
+	if err := r.tryOpen(); err == nil || !strings.Contains(err.Error(), "stream none is not there") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStreamARN: with it every call names the ARN, in pages of a list too.
+func TestStreamARN(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, kinesistest.Options{ShardPage: 2}, 5)
+	r.putKeyed(0, 20)
+	r.cfg.Stream, r.cfg.StreamARN, r.cfg.Region = "", "arn:aws:kinesis:us-east-1:123456789012:stream/"+streamOf, ""
+	r.open()
+	r.take(20)
+	r.checkKeyed(20)
+	for _, q := range r.fake.Requests("", "", "") {
+		if q.Code != "" {
+			t.Errorf("%s was refused: %s", q.Operation, q.Code)
+		}
+	}
+}
+
+// TestOutage: a server that does not answer for a while, and connections that are half open or cut.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	service := awstest.Kinesis(t)
+	r := rigOn(t, service, 2)
+	proxy := awstest.Proxy(t, service.Endpoint)
+	r.cfg.Endpoint = proxy.Endpoint
+	r.open(impatient)
+	n := 0
+	put := func() {
+		t.Helper()
+		r.putKeyed(n, 20)
+		n += 20
+	}
+	put()
+	r.take(n)
+	for _, fail := range []func(){service.Pause, proxy.HalfOpen, proxy.Cut} {
+		fail()
+		r.nothing(time.Second)
+		service.Resume()
+		proxy.Restore()
+		put()
+		start := time.Now()
+		r.take(n)
+		if took := time.Since(start); took > 8*time.Second {
+			t.Errorf("it took %v to come back", took)
+		}
+	}
+	r.checkKeyed(n)
 }

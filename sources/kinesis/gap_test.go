@@ -46,6 +46,14 @@ func TestDownForTooLong(t *testing.T) {
 			t.Errorf("%q was read", r.texts())
 		}
 		r.gapOf() // until somebody accepts it
+		r.accept = true
+		r.open()
+		r.take(2)
+		r.accept = false
+		r.open()
+		r.put("a", "more")
+		r.take(3)
+		r.wantTexts("read", "kept", "more")
 	}
 }
 
@@ -143,6 +151,10 @@ func TestMadeAgain(t *testing.T) {
 			t.Errorf("running %v: %v", running, err)
 		}
 		r.checkKeyed(20)
+		r.accept = true
+		r.open()
+		r.take(40)
+		r.checkKeyed(40)
 		r.close()
 	}
 }

@@ -42,7 +42,7 @@ type rig struct {
 	cfg     Config
 	cursors map[string][]byte // that are saved
 	notices []pipeline.Notice
-	retries map[string]int
+	accept  bool // gaps, at the next opening
 
 	source *Source
 	got    []record
@@ -102,7 +102,7 @@ func (r *rig) tryOpen(change ...func(*partitions.Options, *stream)) error {
 	r.source = &Source{Source: partitions.New("kinesis", s, o), cfg: r.cfg}
 	env := pipeline.NewEnv()
 	env.Notify = func(n pipeline.Notice) { r.notices = append(r.notices, n) }
-	return r.source.Open(r.t.Context(), pipeline.SourceOptions{Env: env, Cursors: maps.Clone(r.cursors)})
+	return r.source.Open(r.t.Context(), pipeline.SourceOptions{Env: env, Cursors: maps.Clone(r.cursors), AcceptGap: r.accept})
 }
 
 // close ends the source, as a process that is killed does: what was not saved is read again.

@@ -160,7 +160,7 @@ func (s *stream) askShards(ctx context.Context) (all []types.Shard, err error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list of shards of stream %s: %w", s.cfg.streamText(), err)
+		return nil, s.streamError("list of shards", err)
 	}
 	return all, nil
 }
