@@ -58,6 +58,12 @@ test: ## run the tests under the race detector, with the servers of make service
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
 	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE)
 
+soak-kinesis: services ## feed a stream into PostgreSQL and S3 for SOAK, and take Kinesis and then S3 away for a minute each
+	go test ./jobs -run 'TestSoakKinesis$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.tolerance $(SOAKWIDE)
+
+kill-kinesis: services ## kill the program five times while 200,000 changes come through shards that split and merge
+	go test ./jobs -run 'TestKinesisKilled$$' -v -count 1 -timeout 30m -long
+
 oracle: ## hold ORACLE random pipelines and inputs against the model of their tables
 	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(ORACLE)
 

@@ -16,25 +16,26 @@ import (
 	"github.com/starlift-etl/starlift/jobs/generate"
 )
 
-// feed appends the changes of a shop to a file, in time, and rotates it. The
-// shop grows to a number of items and stays there; with each write goes a change
-// of the one marker, which counts them.
+// feed appends the changes of a shop to a log, in time. The shop grows to a number of
+// items and stays there; with each write goes a change of the one marker, which counts
+// them.
 type feed struct {
-	dir    string
+	to     appender
 	rate   int // changes a second
 	live   int // items of the shop
-	keep   int // rotated files
 	reader *process
 
 	lines int64
 	clock int64 // the newest time of a change, in µs
-	size  int64
 	began time.Time
 	took  time.Duration
 
 	mu      sync.Mutex
 	markers []time.Time // when the write of each began
 }
+
+// appender is what a feed writes whole lines to.
+type appender interface{ Append(lines []byte) error }
 
 const (
 	// rotateAt is the size at which a file is rotated.
@@ -103,9 +104,10 @@ func (f *feed) append(lines *bufio.Reader) error {
 			}
 		}
 		f.mark(&b)
-		if err := f.write(b.Bytes()); err != nil {
+		if err := f.to.Append(b.Bytes()); err != nil {
 			return err
 		}
+		f.lines += int64(bytes.Count(b.Bytes(), []byte("\n")))
 		b.Reset()
 	}
 	return nil
@@ -151,18 +153,24 @@ func (f *feed) since(from, to int64, now time.Time) (ages []time.Duration) {
 	return ages
 }
 
-// write appends to the file, and rotates it when it is large.
-func (f *feed) write(b []byte) error {
-	path := filepath.Join(f.dir, "log")
+// rollingLog is a file in a folder, which is rotated when it is large.
+type rollingLog struct {
+	dir  string
+	keep int // rotated files
+	size int64
+}
+
+// Append implements appender.
+func (l *rollingLog) Append(b []byte) error {
+	path := filepath.Join(l.dir, "log")
 	to, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	n, err := to.Write(b)
-	f.lines += int64(bytes.Count(b, []byte("\n")))
-	if f.size += int64(n); f.size >= rotateAt {
-		f.size = 0
-		for i := f.keep; i > 0; i-- {
+	if l.size += int64(n); l.size >= rotateAt {
+		l.size = 0
+		for i := l.keep; i > 0; i-- {
 			from := path
 			if i > 1 {
 				from += "." + strconv.Itoa(i-1)

@@ -75,7 +75,7 @@ func TestSoak(t *testing.T) {
 	env := []string{"DSN=" + dsn, "SCHEMA=" + schema}
 	p := startFor(t, 2*duration+2*time.Minute, dir, env, "run", "soak.yaml", "--set", "http.listen=127.0.0.1:0")
 	waitFor(t, p, "no file matches yet")
-	f := &feed{dir: filepath.Join(dir, "in"), rate: rate, live: live, keep: 3, reader: p}
+	f := &feed{to: &rollingLog{dir: filepath.Join(dir, "in"), keep: 3}, rate: rate, live: live, reader: p}
 	marker, seen := watchMarker(t, f, dsn, schema)
 	samples := sampled(t, p)
 	if err := f.run(dir, duration); err != nil {

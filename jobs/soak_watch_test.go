@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -147,4 +148,11 @@ func (s *seeing) seen() (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.latencies), s.err
+}
+
+// soFar returns the latencies of the markers that were seen.
+func (s *seeing) soFar() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.latencies)
 }
