@@ -13,9 +13,9 @@ import (
 )
 
 // MaxBody is the most bytes that an answer may have. The service gives up to 10 MiB of
-// data, or one record of that size, which is 14 MB in base64, and up to 10,000 records, of
-// which each may take 1 kB beside its data.
-const MaxBody = 32 << 20
+// data, which is 14 MB in base64, and up to 10,000 records, of which each may take 1.8 kB
+// beside its data: most of it for a key of 256 control characters, as escapes.
+const MaxBody = 48 << 20
 
 // Client is what of the SDK's client is needed.
 type Client interface {
