@@ -24,10 +24,11 @@
 // # Records of other shards
 //
 // A producer aggregates what it believes to belong to one shard. After a reshard it may be wrong until it looks
-// again: the producer library then sends the user records whose hash keys are not the shard's again, and only
-// those. So whoever reads a record of another shard may read it twice ([Range.Contains] tells which those
-// are). KCL leaves the whole aggregate out if any of its records is one of another shard, as long as it knows the
-// hash keys of the shard, which it often does not of one that was made while it runs. Other producers
-// aggregate keys of all shards, and send nothing again: of theirs KCL loses records. Which is right depends on
-// the producer, so this package decides nothing.
+// again. The producer library then sends again the user records whose hash keys are not of the shard that took
+// them, or all of the aggregate while it does not know that shard (its retrier.cc). So whoever reads an aggregate with
+// records of another shard ([Range.Contains] tells) may read some twice. KCL leaves the whole
+// aggregate out if any of its records is one of another shard, as long as it knows the hash keys of the shard, which it
+// often does not of one that was made while it runs. Other producers aggregate keys of all shards, and send
+// nothing again: of theirs KCL loses records. Which is right depends on the producer, so this package decides
+// nothing.
 package kpl
