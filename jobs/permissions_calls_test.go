@@ -107,3 +107,14 @@ sinks: {lake: {type: parquet, inputs: [joined], url: lake}}
 	}
 	return w.calls()
 }
+
+// feedServices sends sample data to a stream and a table.
+func feedServices(t *testing.T) []*awstest.Call {
+	w := newWatched(t)
+	w.stream("shop-cdc", 1)
+	w.table("countries", "countryname")
+	dir := t.TempDir()
+	w.starlift(dir, "generate", "ecommerce", "--records", "20", "--to", "kinesis://shop-cdc")
+	w.starlift(dir, "generate", "countries", "--to", "dynamodb://countries")
+	return w.calls()
+}

@@ -27,6 +27,7 @@ const iamKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56e
 var policyRights = map[string]rights{
 	"Read files on S3":               {world: iamWorld{key: iamKey, absent: true}, calls: readObjects},
 	"Read a reference from DynamoDB": {calls: readReference},
+	"Feed a stream and a table":      {world: iamWorld{stream: "shop-cdc"}, calls: feedServices},
 	"To assume a role":               {calls: assumedRole},
 	"The role's trust policy":        {calls: assumedRole},
 }

@@ -33,7 +33,11 @@ func (t *itemTable) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	t.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = t.cfg.BaseEndpoint() })
+	t.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		if endpoint := t.cfg.BaseEndpoint(); endpoint != nil { // else it may be the environment's
+			o.BaseEndpoint = endpoint
+		}
+	})
 	made := false
 	return waitActive(ctx, "table "+t.name, func(ctx context.Context) (bool, error) {
 		var out *dynamodb.DescribeTableOutput

@@ -61,7 +61,11 @@ func (s *kinesisStream) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	s.client = kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.BaseEndpoint = s.cfg.BaseEndpoint() })
+	s.client = kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
+		if endpoint := s.cfg.BaseEndpoint(); endpoint != nil { // else it may be the environment's
+			o.BaseEndpoint = endpoint
+		}
+	})
 	shards, made := 0, false
 	err = waitActive(ctx, "stream "+s.name, func(ctx context.Context) (bool, error) {
 		in := &kinesis.DescribeStreamSummaryInput{}
