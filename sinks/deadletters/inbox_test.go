@@ -18,12 +18,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 )
 
 // world is a folder of dead letters with a pipeline that reads them again, and
 // what outlives its crashes: the state.
 type world struct {
-	dir     string
+	objects blob.Store // where the letters are
+	dir     string     // of the objects, if they are in a folder; beside it are the spools
 	readers map[string]Reader
 	now     func() time.Time // nil = the machine's clock
 	log     bytes.Buffer
@@ -38,7 +40,7 @@ type world struct {
 
 func newWorld(dir string) *world {
 	json := pipeline.Format{Encoding: pipeline.JSON}
-	return &world{dir: dir, applied: map[string]int{}, readers: map[string]Reader{
+	return &world{objects: at(dir), dir: dir, applied: map[string]int{}, readers: map[string]Reader{
 		"s": {json, []string{"t", "u"}}, "export": {pipeline.Format{Encoding: pipeline.DynamoDBExport}, []string{"t"}},
 	}}
 }
@@ -48,7 +50,7 @@ func (w *world) daily() time.Time { return time.Now().AddDate(0, 0, int(w.epoch)
 
 // start starts a process.
 func (w *world) start() (err error) {
-	w.store = New(Options{Objects: at(w.dir), Now: w.now, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+	w.store = New(Options{Objects: w.objects, Now: w.now, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	o := pipeline.SinkOptions{Pipeline: "p", StateID: "0123456789abcdef", Spool: spoolOf(w.dir), Pending: w.pending}
 	if err := w.store.Open(ctx, o); err != nil {
 		return err
@@ -168,7 +170,7 @@ func (w *world) letters(ds ...pipeline.DeadLetter) error {
 
 // ask puts the open letters that want says into the inbox, as the command does.
 func (w *world) ask(want func(*Found) bool) error {
-	d := folderAt(w.dir)
+	d := Folder{w.objects, "p"}
 	request, err := d.NewRequest()
 	if err != nil {
 		return err

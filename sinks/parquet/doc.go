@@ -1,4 +1,4 @@
-// Package parquet is the sink that writes Parquet files to a folder.
+// Package parquet is the sink that writes Parquet files to a folder, on a disk or on S3.
 //
 // # Layout
 //
@@ -22,16 +22,24 @@
 //
 // # Exactly once
 //
-// Prepare leaves synced files in the spool, and the committable lists them. Commit
-// uploads them, which is a rename where that can be: a file is in the spool, or it
-// is published with the committable's size, or both (I5). Open removes what a crash
-// left of uploads, and refuses a folder that holds files of this state which are
-// newer than the state. Older versions prepared files beside their final names, as
-// .<name>.tmp: those that a committable names are published.
+// Prepare leaves synced files in the spool, and the committable lists them with what
+// they hold: the size and, where they go over a network, the checksum that was taken while
+// they were written. Commit uploads them, several at a time, which is a rename where that
+// can be: a file is in the spool, or it is published with this content, or both (I5). What
+// has another content under our name is refused. A file that is published is noted in the
+// spool, and not looked at again: it may have been deleted since.
+//
+// A sink publishes nothing of an epoch before all files of the one before are there, so
+// those below the greatest last epoch in its names are a consistent cut (docs/lake.md).
+//
+// Open removes what a crash left of uploads, and refuses a folder that holds files of
+// this state which are newer than the state. Older versions prepared files beside their
+// final names, as .<name>.tmp: those that a committable names are published.
 //
 // # Reading the code
 //
 // A row goes through epoch.Write, withMetadata, tableSpool, byPartition and segmentWriter. A
-// file is written by epoch.Prepare and fileWriter, and published by Sink.Commit. Sink.Open
+// file is written by epoch.Prepare and fileWriter, and published by Sink.Commit, which notes
+// it in publishedFile. Sink.Open
 // compares the folders with their owners (claims); Sink.Reset removes what is the pipeline's.
 package parquet
