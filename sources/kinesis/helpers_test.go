@@ -46,7 +46,6 @@ type rig struct {
 
 	source *Source
 	got    []record
-	ctx    context.Context
 }
 
 // record is one that a source gave.
