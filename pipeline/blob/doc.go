@@ -20,8 +20,8 @@
 // [Dir] is a folder of the local disk: a temporary file beside the object, synced, and
 // renamed (or linked, if there must be none), then the folder synced. Package blob/s3
 // is S3, and blob/bloburl leads from a path or url of a pipeline file to a store. [Memory]
-// is for tests. [Wrap] puts itself around the calls of any store; [Retry], [Limit], [Log] and
-// [Faults] are such wrappers.
+// is for tests. [Wrap] puts itself around the calls of any store; [Faults] is such a wrapper. A store
+// retries its own requests, of which one call may make many.
 //
 // # Why none of those that are there
 //

@@ -29,25 +29,13 @@ const (
 	OpWritable   Op = "writable"
 )
 
-// Repeatable reports whether a call that failed may be made again as it is: what it has
-// done already does not show. A conditional Finish would meet the object that it has made
-// itself, and the writer of a Write does not know how much was taken.
-func (o Op) Repeatable() bool {
-	switch o {
-	case OpWrite, OpFinish, OpAbort:
-		return false
-	}
-	return true
-}
-
 // Call is one call of a store.
 type Call struct {
 	Op   Op
 	Name string // of the object, or the prefix
 }
 
-// Wrapper makes a call by do, as often as it likes if it is repeatable, and returns what
-// the caller is to get.
+// Wrapper makes a call by do, or does not, and returns what the caller is to get.
 type Wrapper func(ctx context.Context, c Call, do func() error) error
 
 // Wrap returns the store with a wrapper around each call. A listing is one call from its
@@ -60,27 +48,21 @@ type wrappedStore struct {
 }
 
 func (s *wrappedStore) List(ctx context.Context, prefix string, o ListOptions) iter.Seq2[Info, error] {
-	return listAgain(ctx, s.around, Call{OpList, prefix}, func(i Info) string { return i.Name }, func() iter.Seq2[Info, error] { return s.Store.List(ctx, prefix, o) })
+	return wrappedList(ctx, s.around, Call{OpList, prefix}, s.Store.List(ctx, prefix, o))
 }
 
 func (s *wrappedStore) Unfinished(ctx context.Context, prefix string) iter.Seq2[UnfinishedObject, error] {
-	return listAgain(ctx, s.around, Call{OpUnfinished, prefix}, func(u UnfinishedObject) string { return u.ID }, func() iter.Seq2[UnfinishedObject, error] { return s.Store.Unfinished(ctx, prefix) })
+	return wrappedList(ctx, s.around, Call{OpUnfinished, prefix}, s.Store.Unfinished(ctx, prefix))
 }
 
-// listAgain yields what a listing does. If it is made again, what was yielded already is
-// passed over.
-func listAgain[T any](ctx context.Context, around Wrapper, c Call, key func(T) string, list func() iter.Seq2[T, error]) iter.Seq2[T, error] {
+func wrappedList[T any](ctx context.Context, around Wrapper, c Call, list iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		yielded, ended := map[string]bool{}, false
+		ended := false
 		err := around(ctx, c, func() error {
-			for v, err := range list() {
+			for v, err := range list {
 				if err != nil {
 					return err
 				}
-				if yielded[key(v)] {
-					continue
-				}
-				yielded[key(v)] = true
 				if ended = !yield(v, nil); ended {
 					break
 				}
@@ -101,15 +83,7 @@ func (s *wrappedStore) Stat(ctx context.Context, name string) (i Info, err error
 
 func (s *wrappedStore) Open(ctx context.Context, name string) (Object, error) {
 	var o Object
-	err := s.around(ctx, Call{OpOpen, name}, func() (err error) {
-		if o != nil { // of an attempt whose success was not believed
-			err = o.Close()
-		}
-		if err == nil {
-			o, err = s.Store.Open(ctx, name)
-		}
-		return err
-	})
+	err := s.around(ctx, Call{OpOpen, name}, func() (err error) { o, err = s.Store.Open(ctx, name); return err })
 	if err != nil {
 		if o != nil {
 			err = errors.Join(err, o.Close())
@@ -142,58 +116,34 @@ func (o *wrappedObject) ReadAt(b []byte, at int64) (n int, err error) {
 }
 
 func (o *wrappedObject) Range(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	r := &wrappedRange{of: o, ctx: ctx, at: offset, left: length}
-	if err := o.around(ctx, o.call, r.open); err != nil {
-		return nil, errors.Join(err, r.Close())
+	var r io.ReadCloser
+	err := o.around(ctx, o.call, func() (err error) { r, err = o.Object.Range(ctx, offset, length); return err })
+	if err != nil {
+		if r != nil {
+			err = errors.Join(err, r.Close())
+		}
+		return nil, err
 	}
-	return r, nil
+	return &wrappedRange{ReadCloser: r, of: o, ctx: ctx}, nil
 }
 
-// wrappedRange is a range that is opened again where a read of it failed.
 type wrappedRange struct {
-	of       *wrappedObject
-	ctx      context.Context
-	at, left int64         // left < 0: to the end
-	body     io.ReadCloser // nil = it is to be opened
-}
-
-func (r *wrappedRange) open() (err error) {
-	if r.body == nil {
-		r.body, err = r.of.Object.Range(r.ctx, r.at, r.left)
-	}
-	return err
+	io.ReadCloser
+	of  *wrappedObject
+	ctx context.Context
 }
 
 func (r *wrappedRange) Read(b []byte) (n int, err error) {
-	end := false
+	end := false // of the range is no failure
 	err = r.of.around(r.ctx, r.of.call, func() error {
-		if err := r.open(); err != nil {
-			return err
+		n, err = r.ReadCloser.Read(b)
+		if end = err == io.EOF; end {
+			return nil
 		}
-		n, err = r.body.Read(b)
-		r.at += int64(n)
-		if r.left > 0 {
-			r.left = max(0, r.left-int64(n))
-		}
-		if end = err == io.EOF; end || n > 0 {
-			return nil // an error behind bytes comes again
-		}
-		if err != nil {
-			return errors.Join(err, r.Close())
-		}
-		return nil
+		return err
 	})
 	if err == nil && end {
 		err = io.EOF
 	}
 	return n, err
-}
-
-func (r *wrappedRange) Close() error {
-	if r.body == nil {
-		return nil
-	}
-	err := r.body.Close()
-	r.body = nil
-	return err
 }

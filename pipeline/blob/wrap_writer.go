@@ -19,15 +19,7 @@ func (s *wrappedStore) Writable(ctx context.Context) error {
 
 func (s *wrappedStore) Create(ctx context.Context, name string, o CreateOptions) (Writer, error) {
 	var w Writer
-	err := s.around(ctx, Call{OpCreate, name}, func() (err error) {
-		if w != nil { // of an attempt whose success was not believed
-			err = w.Abort()
-		}
-		if err == nil {
-			w, err = s.Store.Create(ctx, name, o)
-		}
-		return err
-	})
+	err := s.around(ctx, Call{OpCreate, name}, func() (err error) { w, err = s.Store.Create(ctx, name, o); return err })
 	if err != nil {
 		if w != nil {
 			err = errors.Join(err, w.Abort())
@@ -61,15 +53,7 @@ func (w *wrappedWriter) Abort() error {
 
 func (s *wrappedStore) Append(ctx context.Context, name string) (Tail, error) {
 	var t Tail
-	err := s.around(ctx, Call{OpAppend, name}, func() (err error) {
-		if t != nil {
-			err = t.Close()
-		}
-		if err == nil {
-			t, err = s.Store.Append(ctx, name)
-		}
-		return err
-	})
+	err := s.around(ctx, Call{OpAppend, name}, func() (err error) { t, err = s.Store.Append(ctx, name); return err })
 	if err != nil {
 		if t != nil {
 			err = errors.Join(err, t.Close())
