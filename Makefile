@@ -30,7 +30,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo services test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
+.PHONY: help build static demo demo-aws services test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ static: ## build ./starlift-static: one file that needs no library, without Duck
 
 demo: ## run the bundled sample through a pipeline and query the result
 	go run . demo
+
+demo-aws: ## run the pipelines of configs/ that are for AWS, against servers on this machine, and show what they leave
+	@.ci/services once
+	go test ./jobs -run 'TestExamplesOnAWS$$' -v -count 1 -demo.aws
 
 services: ## install the servers that tests of AWS run against, into a cache; tries again what could not be had
 	.ci/services

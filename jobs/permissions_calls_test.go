@@ -2,7 +2,11 @@ package jobs
 
 import (
 	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +17,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/generate"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
 
 // The pipelines of the policies have one table each. Their names are those of docs/aws.md.
@@ -45,6 +50,37 @@ func someFile(t *testing.T, dir, pattern string) func(*process) bool {
 		}
 		return len(found) > 0
 	}
+}
+
+func readStream(t *testing.T) []*awstest.Call { return readStreamAs(t, "stream: shop-cdc") }
+
+// readSharedStream reads another account's stream, which is named by its ARN.
+func readSharedStream(t *testing.T) []*awstest.Call {
+	return readStreamAs(t, `stream_arn: "arn:aws:kinesis:eu-central-1:210987654321:stream/shop-cdc"`)
+}
+
+func readStreamAs(t *testing.T, name string) []*awstest.Call {
+	t.Helper()
+	streams := kinesistest.Start(t, kinesistest.Options{Region: iamRegion, Account: "210987654321"})
+	if err := streams.Create("shop-cdc", 2); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(shopChanges(t, 50)), "\n") {
+		if _, err := streams.Put("shop-cdc", kinesistest.Entry{PartitionKey: fmt.Sprint(i), Data: []byte(line)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy := awstest.NewHTTPProxy(t, streams.Endpoint)
+	w := &watched{cloud: &cloud{t: t, env: []string{"AWS_ENDPOINT_URL_KINESIS=" + proxy.Endpoint, "AWS_REGION=" + iamRegion}}, proxies: []*awstest.HTTPProxy{proxy}}
+	dir := t.TempDir()
+	w.run(dir, `
+name: stream
+state: {dir: state}
+sources: {shop: {type: kinesis, `+name+`, format: dynamodb_cdc}}
+`+customers+`
+sinks: {lake: {type: parquet, inputs: [items], url: lake, roll: {age: 100ms}}}
+`, someFile(t, dir, "lake/customer/*.parquet"))
+	return w.calls()
 }
 
 // readObjects reads objects of a pattern, one by its name, and a reference.
@@ -105,6 +141,95 @@ sinks: {lake: {type: parquet, inputs: [joined], url: lake}}
 	if got := d.rows("SELECT code FROM read_parquet('" + dir + "/lake/sale/*.parquet')"); got != "IN\n" {
 		t.Errorf("joined: %q", got)
 	}
+	return w.calls()
+}
+
+// writeParquet writes a table in one request and another in parts, loses an answer, and is
+// killed with an upload unfinished.
+func writeParquet(t *testing.T) []*awstest.Call {
+	w := newWatched(t)
+	w.bucket("shop-lake")
+	dir := t.TempDir()
+	// Texts that do not compress make a file of several parts.
+	var lines strings.Builder
+	noise := rand.New(rand.NewPCG(1, 1))
+	for i := range 9000 {
+		text := make([]byte, 750)
+		for j := range text {
+			text[j] = byte(noise.Uint32())
+		}
+		fmt.Fprintf(&lines, `{"id": %d, "kind": "large", "text": "%s"}`+"\n", i, base64.StdEncoding.EncodeToString(text))
+	}
+	fmt.Fprintln(&lines, `{"id": 1, "kind": "small"}`)
+	write(t, filepath.Join(dir, "rows.ndjson"), []byte(lines.String()))
+	write(t, filepath.Join(dir, "pipeline.yaml"), []byte(`
+name: lake
+state: {dir: state}
+sources: {rows: {type: file, path: rows.ndjson, format: json}}
+transforms:
+  items:
+    type: unnest
+    inputs: [rows]
+    tables:
+      large: {where: {kind: [large]}, key: [id], columns: {id: {type: int64}, text: {}}}
+      small: {where: {kind: [small]}, key: [id], columns: {id: {type: int64}}}
+sinks: {lake: {type: parquet, inputs: [items], url: "s3://shop-lake/lake", s3: {tags: {team: shop}, part_size: 5MiB}}}
+`))
+	denial := awstest.Fault{
+		Effect: awstest.Refuse, Match: func(c *awstest.Call) bool { return c.URL.Path == "/shop-lake/_starlift_owner.json" },
+		Status: 403, Code: "AccessDenied", Message: "Access Denied",
+	}
+	for _, p := range w.proxies {
+		p.Add(denial)
+		p.Add(awstest.Fault{Effect: awstest.LoseAnswer, Operation: "s3:PutObject", Times: 1})
+		p.Add(awstest.Fault{Effect: awstest.Reset, Operation: "s3:CompleteMultipartUpload"})
+	}
+	p := start(t, dir, w.env, "run", "pipeline.yaml")
+	wait(t, p, func() bool { return w.asked("s3:CompleteMultipartUpload") })
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.result().want(t, -1)
+	for _, p := range w.proxies {
+		p.Clear()
+		p.Add(denial)
+	}
+	w.starlift(dir, "run", "pipeline.yaml")
+	w.mirror("shop-lake", "lake/", dir)
+	d := openDatabase(t)
+	if got := d.rows("SELECT (SELECT count(*) FROM read_parquet('" + dir + "/lake/large/*.parquet')), (SELECT count(*) FROM read_parquet('" + dir + "/lake/small/*.parquet'))"); got != "9000|1\n" {
+		t.Errorf("rows in the lake: %s", got)
+	}
+	if uploads, err := w.s3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String("shop-lake")}); err != nil || len(uploads.Uploads) > 0 {
+		t.Errorf("unfinished uploads: %v, %v", uploads, err)
+	}
+	return w.calls()
+}
+
+// asked says whether an operation was asked for.
+func (w *watched) asked(operation string) bool {
+	return slices.ContainsFunc(w.calls(), func(c *awstest.Call) bool { return c.Operation == operation })
+}
+
+// writeDeadLetters has a record without effect, looks at it, and has it read again.
+func writeDeadLetters(t *testing.T) []*awstest.Call {
+	w := newWatched(t)
+	w.bucket("shop-lake")
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "rows.ndjson"), []byte("{\"id\": 1}\n{\"id\": \"none\"}\n"))
+	write(t, filepath.Join(dir, "pipeline.yaml"), []byte(`
+name: letters
+state: {dir: state}
+dead_letters: {url: "s3://shop-lake/dead-letters", max_ratio: 1}
+sources: {rows: {type: file, path: rows.ndjson, format: json}}
+transforms: {items: {type: unnest, inputs: [rows], tables: {row: {key: [id], columns: {id: {type: int64}}}}}}
+sinks: {lake: {type: parquet, inputs: [items], url: lake}}
+`))
+	w.starlift(dir, "run", "pipeline.yaml")
+	listed := start(t, dir, w.env, "dead-letters", "list", "pipeline.yaml").result()
+	listed.want(t, exitFine, "bad_value")
+	w.starlift(dir, "dead-letters", "replay", "pipeline.yaml", "--reason", "bad_value")
+	w.starlift(dir, "run", "pipeline.yaml")
 	return w.calls()
 }
 

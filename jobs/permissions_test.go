@@ -3,8 +3,10 @@ package jobs
 import (
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
@@ -18,6 +20,9 @@ type rights struct {
 	calls func(t *testing.T) []*awstest.Call
 	// excused are actions that are allowed though no call here needs them, with the reason.
 	excused map[string]string
+	// denied are objects that the policy does not allow to look at, with the reason: here
+	// they are denied.
+	denied map[string]string
 }
 
 const iamKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -25,24 +30,48 @@ const iamKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56e
 // policyRights has each policy of docs/aws.md, by its heading; what belongs to the other
 // side of a role or a stream is held against the calls too.
 var policyRights = map[string]rights{
-	"Read files on S3":               {world: iamWorld{key: iamKey, absent: true}, calls: readObjects},
+	"Read a Kinesis stream": {world: iamWorld{stream: "shop-cdc", key: iamKey}, calls: readStream},
+	"The stream's policy":   {calls: readSharedStream},
+	"Read files on S3":      {world: iamWorld{key: iamKey, absent: true}, calls: readObjects},
+	"Write Parquet to S3": {
+		world: iamWorld{key: iamKey, absent: true}, calls: writeParquet,
+		denied: map[string]string{"arn:aws:s3:::shop-lake/_starlift_owner.json": "whose a folder around its own is, it asks to warn; it is no harm not to know"},
+	},
+	"Write dead letters to S3": {
+		world: iamWorld{absent: true}, calls: writeDeadLetters,
+		excused: map[string]string{"s3:AbortMultipartUpload": "only a file of letters that is larger than part_size is sent in parts"},
+	},
 	"Read a reference from DynamoDB": {calls: readReference},
 	"Feed a stream and a table":      {world: iamWorld{stream: "shop-cdc"}, calls: feedServices},
 	"To assume a role":               {calls: assumedRole},
 	"The role's trust policy":        {calls: assumedRole},
 }
 
+// notOfAPipeline are operations that no policy of docs/aws.md is for, with the reason.
+var notOfAPipeline = map[string]string{
+	"kinesis:CreateStream": "generate --create", "dynamodb:CreateTable": "generate --create",
+	"s3:DeleteObjects": "reset, and dead letters that are old: it is DeleteObject for many",
+}
+
 // TestPolicies holds the policies of docs/aws.md against what is called: all of that is
-// allowed, and nothing is that is not called.
+// allowed, and nothing is that is not called. All that the code can call is called.
 func TestPolicies(t *testing.T) {
 	policies, rows := docPolicies(t, "../docs/aws.md"), loadNeeds(t)
+	if known := slices.Sorted(maps.Keys(policyRights)); !slices.Equal(slices.Sorted(maps.Keys(policies)), known) {
+		t.Errorf("docs/aws.md has the policies %q, held against calls are %q", slices.Sorted(maps.Keys(policies)), known)
+	}
+	called, skipped := map[string]bool{}, false
 	for name, r := range policyRights {
 		t.Run(name, func(t *testing.T) {
+			defer func() { skipped = skipped || t.Skipped() }()
 			policy := policies[name]
 			if policy == nil {
 				t.Fatalf("docs/aws.md has no policy below this heading, but below %q", slices.Sorted(maps.Keys(policies)))
 			}
 			calls := r.calls(t)
+			for _, call := range calls {
+				called[call.Operation] = true
+			}
 			needs, err := r.world.needs(rows, calls)
 			if err != nil {
 				t.Fatal(err)
@@ -56,10 +85,25 @@ func TestPolicies(t *testing.T) {
 				}
 				wantCondition(t, s, calls)
 			}
+			for resource := range r.denied {
+				rest := slices.DeleteFunc(slices.Clone(needs), func(n need) bool { return n.resource == resource })
+				if len(rest) == len(needs) {
+					t.Errorf("%s is to be denied, and never asked for", resource)
+				}
+				needs = rest
+			}
 			for _, wrong := range checkPolicy(policy, needs, r.excused) {
 				t.Error(wrong)
 			}
 		})
+	}
+	if skipped {
+		return
+	}
+	for operation, file := range awsOperations(t) {
+		if _, other := notOfAPipeline[operation]; other == called[operation] {
+			t.Errorf("%s can ask for %s, which policies are for: %t, and is asked for: %t", file, operation, !other, called[operation])
+		}
 	}
 }
 
@@ -140,6 +184,18 @@ func (w *watched) calls() (all []*awstest.Call) {
 		all = append(all, p.Calls()...)
 	}
 	return all
+}
+
+// run runs a pipeline until so, and stops it.
+func (w *watched) run(dir, pipeline string, so func(p *process) bool, args ...string) {
+	w.t.Helper()
+	write(w.t, filepath.Join(dir, "pipeline.yaml"), []byte(pipeline))
+	p := start(w.t, dir, w.env, append([]string{"run", "pipeline.yaml"}, args...)...)
+	wait(w.t, p, func() bool { return so(p) })
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		w.t.Fatal(err)
+	}
+	p.result().want(w.t, exitFine)
 }
 
 // assumedRole gets credentials of the page's role.
