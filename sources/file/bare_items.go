@@ -60,14 +60,16 @@ func (c *Config) asOf() (int64, error) {
 
 var errTimed = errors.New("as_of is for items without a time: an export's manifests say when it was made: leave as_of out")
 
+// untimed reports whether items that have no time may not be read: another source has their
+// table.
+func (s *Source) untimed(others []pipeline.Format) bool {
+	return s.cfg.AsOf == "" && slices.ContainsFunc(others, func(f pipeline.Format) bool { return f.Table != "" && f.Table == s.cfg.Table })
+}
+
 // checkBare finds out the key of items that stand by themselves, and whether they
 // need a time.
 func (s *Source) checkBare(files []listing.Entry, others []pipeline.Format) error {
-	shared := slices.ContainsFunc(others, func(f pipeline.Format) bool { return f.Table != "" && f.Table == s.cfg.Table })
-	untimed := shared && s.cfg.AsOf == ""
-	if len(s.cfg.Key) > 0 && !untimed {
-		return nil
-	}
+	untimed := s.untimed(others)
 	sample := sampler{files: s.files, limit: int(s.cfg.MaxRecord)}
 	found, err := sample.bare(files)
 	if err != nil {

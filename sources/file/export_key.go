@@ -39,6 +39,9 @@ func (s *Source) FindKey(others []pipeline.Format) error {
 	if recordformat.Encoding(s.cfg.Format) != pipeline.DynamoDBExport {
 		return nil
 	}
+	if len(s.cfg.Key) > 0 && !s.untimed(others) {
+		return nil // and nothing is looked at, so that a file can be checked far from its input
+	}
 	ctx := context.Background()
 	if files, err := s.bareFiles(ctx); err == nil && len(files) > 0 {
 		return s.checkBare(files, others)

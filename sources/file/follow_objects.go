@@ -25,11 +25,14 @@ type objectFollower struct {
 	bySize map[int64][]*knownObject
 	// partitions are those of known objects.
 	partitions map[string]bool
+	// queue are the objects that are to be read, in order.
+	queue []foundObject
 	// dropped are the partitions whose cursors are dropped with the next records.
 	dropped []string
 
-	unread, toldUnread int      // objects that are there and of which nothing was read yet; -1 = not told
-	caughtUp           []string // partitions that are read to their end, not told yet
+	toldUnread int      // the length of queue, as it was told last; -1 = it was not
+	caughtUp   []string // partitions that are read to their end, not told yet
+	readError  string   // why an object could not be read at the last look
 }
 
 // knownObject is what was read of an object, and whether it is still there.
@@ -45,23 +48,23 @@ type knownObject struct {
 }
 
 // newObjectFollower lists the objects, so that what keeps them from being listed is said
-// before anything is read. run reads those that it found.
-func (s *Source) newObjectFollower(ctx context.Context, cursors map[string][]byte) (f *objectFollower, found []foundObject, err error) {
+// before anything is read.
+func (s *Source) newObjectFollower(ctx context.Context, cursors map[string][]byte) (f *objectFollower, err error) {
 	f = &objectFollower{source: s, known: map[string]*knownObject{}, bySize: map[int64][]*knownObject{}, partitions: map[string]bool{}, toldUnread: -1}
 	if f.finder, err = s.newObjectFinder(ctx); err != nil {
-		return nil, nil, transient(err)
+		return nil, transient(err)
 	}
 	if err := f.restore(cursors); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	l := f.finder.lookAtAll(ctx)
 	if l.err != nil {
-		return nil, nil, fmt.Errorf("path %q: %w", s.cfg.Path, l.err)
+		return nil, fmt.Errorf("path %q: %w", s.cfg.Path, l.err)
 	}
-	if found = f.take(&l); len(found) == 0 && len(f.known) == 0 {
+	if f.take(&l); len(f.queue) == 0 && len(f.known) == 0 {
 		s.notify(eventWaiting, fmt.Sprintf("path %q: no object matches yet: waiting for one", s.cfg.Path))
 	}
-	return f, found, nil
+	return f, nil
 }
 
 // restore takes the objects of a checkpoint. Of several contents of one path the newest counts.
@@ -107,11 +110,11 @@ func (f *objectFollower) remove(k *knownObject) {
 }
 
 // run follows the objects until ctx ends or one of them can't be read.
-func (f *objectFollower) run(ctx context.Context, found []foundObject) error {
+func (f *objectFollower) run(ctx context.Context) error {
 	tick := time.NewTicker(time.Duration(f.source.cfg.Poll))
 	defer tick.Stop()
 	for {
-		if err := f.read(ctx, found); err != nil {
+		if err := f.read(ctx); err != nil {
 			return err
 		}
 		select {
@@ -123,13 +126,18 @@ func (f *objectFollower) run(ctx context.Context, found []foundObject) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		found = f.take(&l)
+		f.take(&l)
 	}
 }
 
-// take notes what a look shows: which objects are to be read, the oldest first, and which
-// are gone.
-func (f *objectFollower) take(l *look) (found []foundObject) {
+// take notes what a look shows: which objects are to be read, behind those that are waited
+// for and the oldest of them first, and which are gone.
+func (f *objectFollower) take(l *look) {
+	waiting := map[string]bool{}
+	for _, o := range f.queue {
+		waiting[o.path] = true
+	}
+	var found []foundObject
 	for _, o := range l.found {
 		if k := f.known[o.path]; k != nil {
 			k.seen, k.missed, k.goneSince = f.finder.listings, 0, time.Time{}
@@ -137,7 +145,7 @@ func (f *objectFollower) take(l *look) (found []foundObject) {
 				continue
 			}
 		}
-		if o.info.Size() > 0 {
+		if o.info.Size() > 0 && !waiting[o.path] {
 			found = append(found, o)
 		}
 	}
@@ -145,8 +153,7 @@ func (f *objectFollower) take(l *look) (found []foundObject) {
 		f.noteGone()
 	}
 	slices.SortStableFunc(found, func(a, b foundObject) int { return a.info.ModTime().Compare(b.info.ModTime()) })
-	f.unread = len(found)
-	return found
+	f.queue = append(f.queue, found...)
 }
 
 // noteGone notes which objects the last listing of all names did not have. What was not read
@@ -178,32 +185,49 @@ func (f *objectFollower) reportLost(path, position string, lost int64, how strin
 		Message: path + ": " + how + ": the records behind that are missing: put them into an object of another name, or begin anew with a new state folder"})
 }
 
-// read reads objects, one after the other.
-func (f *objectFollower) read(ctx context.Context, found []foundObject) (err error) {
-	paths := make([]string, len(found))
-	for i, o := range found {
+// read reads the objects that were found, one after the other. What may pass by itself, as of a
+// server that is down, is no error: the object is read on at the next look.
+func (f *objectFollower) read(ctx context.Context) (err error) {
+	paths := make([]string, len(f.queue))
+	for i, o := range f.queue {
 		paths[i] = o.path
 	}
 	ahead := newOpenAhead(ctx, f.source.files, paths)
 	defer func() { err = errors.Join(err, ahead.close()) }()
-	for _, o := range found {
+	for len(f.queue) > 0 {
+		o := f.queue[0]
 		object, err := ahead.next(ctx)
-		f.unread--
+		f.queue = f.queue[1:]
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			if k := f.known[o.path]; k == nil { // else a listing shows it
 				f.reportLost(o.path, "", o.info.Size(), fmt.Sprintf("it was removed before it was read, with %d bytes", o.info.Size()))
 			}
 			continue
-		case err != nil:
-			return transient(err)
+		case err == nil:
+			err = errors.Join(f.readOpen(ctx, object, o.path), object.Close())
 		}
-		err = f.readOpen(ctx, object, o.path)
-		if err = errors.Join(err, object.Close()); err != nil {
+		if err = transient(err); pipeline.Retryable(err) && ctx.Err() == nil {
+			f.queue = slices.Insert(f.queue, 0, o)
+			f.reportUnreadable(err)
+			break
+		}
+		if err != nil {
 			return err
 		}
+		f.readError = ""
 	}
 	return f.sendProgress(ctx)
+}
+
+// reportUnreadable notifies of an object that can't be read for now, once for each error.
+func (f *objectFollower) reportUnreadable(err error) {
+	text := "an object can't be read, trying again: " + err.Error()
+	if f.readError == "" {
+		f.source.notify(eventUnreadable, text)
+	}
+	f.readError = text
+	f.source.waiting.set([]string{text})
 }
 
 // readOpen reads what is new in an object.
@@ -336,16 +360,16 @@ func (f *objectFollower) newPartition(path string) string {
 func (f *objectFollower) send(ctx context.Context, r *pipeline.Records) error {
 	r.Source, r.Format = f.source.name, &f.source.format
 	r.Dropped, f.dropped = f.dropped, nil
-	if len(f.caughtUp) > 0 || f.unread != f.toldUnread {
-		r.Progress = &pipeline.Progress{CaughtUp: f.caughtUp, Unread: f.unread}
-		f.caughtUp, f.toldUnread = nil, f.unread
+	if len(f.caughtUp) > 0 || len(f.queue) != f.toldUnread {
+		r.Progress = &pipeline.Progress{CaughtUp: f.caughtUp, Unread: len(f.queue)}
+		f.caughtUp, f.toldUnread = nil, len(f.queue)
 	}
 	return f.source.enqueue(ctx, r)
 }
 
 // sendProgress hands over what no records have carried.
 func (f *objectFollower) sendProgress(ctx context.Context) error {
-	if len(f.dropped) == 0 && len(f.caughtUp) == 0 && f.unread == f.toldUnread {
+	if len(f.dropped) == 0 && len(f.caughtUp) == 0 && len(f.queue) == f.toldUnread {
 		return nil
 	}
 	return f.send(ctx, &pipeline.Records{})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -49,7 +48,8 @@ type objectRig struct {
 	steps   []step
 	cursors map[string][]byte // of the checkpoint
 	notices []pipeline.Notice
-	waiting []foundObject // of the listing at the start
+	fresh   bool                  // it has listed the objects at its start, and not read them
+	faults  func(blob.Call) error // of the store; nil = none
 }
 
 // step is a record, or positions alone, and what a checkpoint behind it changes.
@@ -80,14 +80,22 @@ func (r *objectRig) tryRestart() (err error) {
 	r.steps = r.steps[:r.saved]
 	r.s = testSource(r.t, r.cfg, 64)
 	r.s.cfg.Path = memRoot + "/" + r.path
-	useStore(r.s, listsNoted{r.store, &r.listed})
+	useStore(r.s, blob.Wrap(listsNoted{r.store, &r.listed}, func(_ context.Context, c blob.Call, do func() error) error {
+		if r.faults != nil {
+			if err := r.faults(c); err != nil {
+				return err
+			}
+		}
+		return do()
+	}))
 	r.s.now = func() time.Time { return time.Now().Add(r.later) }
 	r.s.env.Notify = func(n pipeline.Notice) { r.notices = append(r.notices, n) }
 	r.s.format, r.s.buffers, r.s.queue = r.s.cfg.format(), newBuffers(r.s.block), make(chan *pipeline.Records, 1<<16)
 	if err := r.s.restoreNumbers(r.cursors); err != nil {
 		return err
 	}
-	r.f, r.waiting, err = r.s.newObjectFollower(context.Background(), maps.Clone(r.cursors))
+	r.f, err = r.s.newObjectFollower(context.Background(), maps.Clone(r.cursors))
+	r.fresh = err == nil
 	return err
 }
 
@@ -100,12 +108,12 @@ func (r *objectRig) poll() {
 }
 
 func (r *objectRig) tryPoll() error {
-	found := r.waiting
-	if r.waiting = nil; found == nil {
+	if !r.fresh || len(r.f.queue) == 0 {
 		l := r.f.finder.look(context.Background())
-		found = r.f.take(&l)
+		r.f.take(&l)
 	}
-	err := r.f.read(context.Background(), found)
+	r.fresh = false
+	err := r.f.read(context.Background())
 	for {
 		select {
 		case records := <-r.s.queue:
@@ -257,9 +265,10 @@ func TestFollowsReplacedObjects(t *testing.T) {
 			r.wantNumbers(1, 2)
 			r.saveAll()
 			r.restart()
-			if r.poll(); len(r.waiting) > 0 {
+			if len(r.f.queue) > 0 {
 				t.Error("an object that was compared is found again")
 			}
+			r.poll()
 			set("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n")
 			r.poll()
 			r.wantNumbers(1, 2, 3)
@@ -348,8 +357,7 @@ func TestLosesObjects(t *testing.T) {
 	r := newObjectRig(t, "in/*")
 	r.put("in/a", 1, 2)
 	r.put("in/b", 3)
-	l := r.f.finder.look(context.Background())
-	r.waiting = r.f.take(&l)
+	r.restart()
 	r.delete("in/a")
 	r.poll()
 	r.wantNumbers(3)
@@ -432,15 +440,23 @@ func followModel(t *testing.T, seed uint64) {
 		packing := []string{"none", "gzip", "zstd", "gzip of two members"}[rng.IntN(4)]
 		put(t, r.store, name, pack(t, packing, []byte(b.String())))
 	}
+	r.faults = func(blob.Call) error {
+		if rng.IntN(15) == 0 {
+			return pipeline.TransientFor("connection", errors.New("the server is gone"))
+		}
+		return nil
+	}
 	look := func() {
 		for _, content := range there {
 			for _, n := range content {
 				want[n] = true
 			}
 		}
-		for range 2 { // the first one reads what the start has listed
+		for listed, tries := 0, 0; (listed < 2 || len(r.f.queue) > 0) && tries < 1000; tries++ { // the first one reads what the start has listed
 			r.later += time.Hour // all names are due
-			r.poll()
+			if r.poll(); len(r.f.finder.told) == 0 {
+				listed++
+			}
 		}
 	}
 	for range 60 {
@@ -470,7 +486,8 @@ func followModel(t *testing.T, seed uint64) {
 		case 6:
 			look()
 			r.save(r.saved + rng.IntN(len(r.steps)-r.saved+1))
-			r.restart()
+			for r.tryRestart() != nil { // the server is gone
+			}
 		}
 	}
 	look()
@@ -506,29 +523,47 @@ func kept(content []int, r *objectRig) bool {
 	return !slices.ContainsFunc(content, func(n int) bool { return !texts[fmt.Sprintf(`{"n":%d}`, n)] })
 }
 
-// TestFollowsObjectsAfterErrors: what can't be listed is told and tried again, and ends the
-// start only.
+// TestFollowsObjectsAfterErrors: what can't be listed or read for now is told, and tried again
+// at the next look, from where it was; at the start it is an error.
 func TestFollowsObjectsAfterErrors(t *testing.T) {
 	r := newObjectRig(t, "in/*")
-	r.put("in/a", 1)
-	faults := &blob.Faults{}
-	useStore(r.s, faults.Wrap(r.store))
-	r.f.finder.objects, _ = r.s.files.Objects(r.s.cfg.Path)
-	r.waiting = nil
-	faults.Arm(0, false, false)
-	r.poll()
-	r.wantNumbers()
-	r.wantEvents(eventUnreadable)
-	if waits := r.s.Waits(); len(waits) != 1 || !strings.Contains(waits[0], "objects can't be listed") {
-		t.Errorf("waits: %q", waits)
+	gone := pipeline.TransientFor("connection", errors.New("the server is gone"))
+	fail := func(op blob.Op, after int) {
+		r.faults = func(c blob.Call) error {
+			if c.Op != op || after > 0 {
+				after--
+				return nil
+			}
+			return gone
+		}
 	}
-	r.poll()
-	r.wantNumbers(1)
-	if waits := r.s.Waits(); len(waits) != 0 {
-		t.Errorf("waits: %q", waits)
+	for i, op := range []blob.Op{blob.OpList, blob.OpOpen, blob.OpRead} {
+		r.put("in/a", []int{1, 2, 3, 4, 5, 6, 7, 8, 9}[:3*i+3]...)
+		fail(op, 0)
+		r.poll()
+		r.poll() // is not told twice
+		r.wantEvents(eventUnreadable)
+		if waits := r.s.Waits(); len(waits) != 1 || !strings.Contains(waits[0], "the server is gone") {
+			t.Errorf("%s: waits: %q", op, waits)
+		}
+		r.faults = nil
+		r.poll()
+		r.wantNumbers([]int{1, 2, 3, 4, 5, 6, 7, 8, 9}[:3*i+3]...)
+		if waits := r.s.Waits(); len(waits) != 0 {
+			t.Errorf("%s: waits: %q", op, waits)
+		}
 	}
-	faults.Arm(0, false, false)
-	if _, _, err := r.s.newObjectFollower(context.Background(), nil); !errors.Is(err, blob.ErrFault) || errors.Is(err, fs.ErrNotExist) {
+	r.wantEvents()
+	fail(blob.OpList, 0)
+	if err := r.tryRestart(); !pipeline.Retryable(err) || !strings.Contains(err.Error(), "the server is gone") {
 		t.Errorf("a start without a listing: %v", err)
 	}
+	r.faults = func(c blob.Call) error {
+		if c.Op == blob.OpOpen {
+			return errors.New("access is denied")
+		}
+		return nil
+	}
+	r.restart()
+	wantError(t, r.tryPoll(), "access is denied")
 }

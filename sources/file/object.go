@@ -21,7 +21,7 @@ const (
 	objectHeadBytes = 64 << 10
 	// openAheadMax is the number of objects that are opened before they are read. They take
 	// up to wholeObjectBytes of memory each.
-	openAheadMax = 16
+	openAheadMax = 32
 )
 
 // openFile opens a file, or an object of a store.

@@ -291,8 +291,8 @@ func TestS3Refused(t *testing.T) {
 			cfg.Path = "s3://absent-" + b.name + "/in/*"
 			wantError(t, readSome(t, testSource(t, cfg, 0), nil, 0).err, "absent-"+b.name, "bucket")
 		}
-		wantError(t, readAll(t, b.at("none/*"), 0, nil).err, "no file matches")
-		wantError(t, readAll(t, b.at("in/b.json"), 0, nil).err, "no file matches")
+		wantError(t, readAll(t, b.at("none/*"), 0, nil).err, "no object matches")
+		wantError(t, readAll(t, b.at("in/b.json"), 0, nil).err, "no object matches")
 		wantError(t, readAll(t, b.at("*"), 0, nil).err, "only folders match")
 	})
 	b := newFakeBucket(t)

@@ -109,11 +109,11 @@ func (s *Source) planReads(ctx context.Context, cursors map[string][]byte) (read
 	progress := listingProgress{source: s}
 	s.files.Listed = progress.listed
 	if s.cfg.Follow && s.files.IsRemote(s.cfg.Path) {
-		f, found, err := s.newObjectFollower(ctx, cursors)
+		f, err := s.newObjectFollower(ctx, cursors)
 		if err != nil {
 			return nil, err
 		}
-		return func(ctx context.Context) error { return f.run(ctx, found) }, nil
+		return f.run, nil
 	}
 	if s.cfg.Follow {
 		f, err := s.newFollower(cursors)
@@ -196,6 +196,9 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	}
 	if len(inputs) == 0 && len(found) > 0 {
 		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, s.cfg.Path)
+	}
+	if len(inputs) == 0 && s.files.IsRemote(s.cfg.Path) {
+		return nil, fmt.Errorf("path %q: no object matches", s.cfg.Path)
 	}
 	if len(inputs) == 0 {
 		return nil, fmt.Errorf("path %q: no file matches (paths are relative to %s)", s.cfg.Path, workingDir())

@@ -85,7 +85,7 @@ func TestReadsObjects(t *testing.T) {
 	}
 	put(t, store, "logs/a.json", []byte("{\"n\":5}\n"))
 	wantError(t, readStore(t, store, cfg, "logs", more.cursors).err, "mem://bucket/logs/a.json", "was changed after it had been read")
-	wantError(t, readStore(t, store, cfg, "none/*", nil).err, `path "mem://bucket/none/*": no file matches`)
+	wantError(t, readStore(t, store, cfg, "none/*", nil).err, `path "mem://bucket/none/*": no object matches`)
 }
 
 // TestReadsExportOfObjects: an export is found below a prefix of objects, and its data files
