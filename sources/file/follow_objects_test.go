@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -440,8 +441,11 @@ func followModel(t *testing.T, seed uint64) {
 		packing := []string{"none", "gzip", "zstd", "gzip of two members"}[rng.IntN(4)]
 		put(t, r.store, name, pack(t, packing, []byte(b.String())))
 	}
+	faults, mu := rand.New(rand.NewPCG(seed, 3)), sync.Mutex{} // objects are opened side by side
 	r.faults = func(blob.Call) error {
-		if rng.IntN(15) == 0 {
+		mu.Lock()
+		defer mu.Unlock()
+		if faults.IntN(15) == 0 {
 			return pipeline.TransientFor("connection", errors.New("the server is gone"))
 		}
 		return nil
