@@ -135,7 +135,8 @@ func (s *Server) checkSequence(st *fakeStream, h *fakeShard, in *getShardIterato
 	case q.created != h.made:
 		return fail("InvalidArgumentException", invalid+" because it did not come from this stream.", in.StartingSequenceNumber, h.id, st.name, s.o.Account)
 	case s.o.RefuseTrimmed && h.trimmed > 0 && in.StartingSequenceNumber <= h.records[h.trimmed-1].Sequence:
-		return fail("InvalidArgumentException", invalid+" because it is older than the trim horizon.", in.StartingSequenceNumber, h.id, st.name, s.o.Account)
+		// What the service says here is known of streams that were made again.
+		return fail("InvalidArgumentException", invalid+" because it did not come from this stream.", in.StartingSequenceNumber, h.id, st.name, s.o.Account)
 	}
 	return nil
 }
