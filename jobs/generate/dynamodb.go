@@ -38,10 +38,11 @@ func (t *itemTable) open(ctx context.Context, create bool) error {
 			o.BaseEndpoint = endpoint
 		}
 	})
-	made := false
+	made, retry := false, t.retry
+	retry.Attempts = openAttempts
 	return waitActive(ctx, "table "+t.name, func(ctx context.Context) (bool, error) {
 		var out *dynamodb.DescribeTableOutput
-		err := t.retry.Do(ctx, func(ctx context.Context) (err error) {
+		err := retry.Do(ctx, func(ctx context.Context) (err error) {
 			out, err = t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
 			return err
 		})
@@ -49,7 +50,7 @@ func (t *itemTable) open(ctx context.Context, create bool) error {
 		switch {
 		case errors.As(err, &none) && create && !made:
 			made = true
-			return false, t.create(ctx)
+			return false, t.create(ctx, retry)
 		case errors.As(err, &none):
 			return false, fmt.Errorf("there is no table %s in %s: see --region, or give --create to make it", t.name, cfg.Region)
 		case err != nil:
@@ -64,7 +65,7 @@ func (t *itemTable) open(ctx context.Context, create bool) error {
 }
 
 // create makes an on-demand table whose stream has both images.
-func (t *itemTable) create(ctx context.Context) error {
+func (t *itemTable) create(ctx context.Context, retry awsapi.Retry) error {
 	if strings.HasPrefix(t.name, "arn:") {
 		return fmt.Errorf("table %s: --create wants the table's name", t.name)
 	}
@@ -81,7 +82,7 @@ func (t *itemTable) create(ctx context.Context) error {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(k), AttributeType: kind})
 		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String(k), KeyType: use})
 	}
-	err := t.retry.Do(ctx, func(ctx context.Context) error {
+	err := retry.Do(ctx, func(ctx context.Context) error {
 		_, err := t.client.CreateTable(ctx, in)
 		return err
 	})

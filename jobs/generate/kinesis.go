@@ -67,11 +67,13 @@ func (s *kinesisStream) open(ctx context.Context, create bool) error {
 		}
 	})
 	shards, made := 0, false
+	retry := s.retry
+	retry.Attempts = openAttempts
 	err = waitActive(ctx, "stream "+s.name, func(ctx context.Context) (bool, error) {
 		in := &kinesis.DescribeStreamSummaryInput{}
 		in.StreamName, in.StreamARN = s.names()
 		var out *kinesis.DescribeStreamSummaryOutput
-		err := s.retry.Do(ctx, func(ctx context.Context) (err error) {
+		err := retry.Do(ctx, func(ctx context.Context) (err error) {
 			out, err = s.client.DescribeStreamSummary(ctx, in)
 			return err
 		})
@@ -79,7 +81,7 @@ func (s *kinesisStream) open(ctx context.Context, create bool) error {
 		switch {
 		case errors.As(err, &none) && create && !made:
 			made = true
-			return false, s.create(ctx)
+			return false, s.create(ctx, retry)
 		case errors.As(err, &none):
 			return false, fmt.Errorf("there is no stream %s in %s: see --region, or give --create to make it", s.name, cfg.Region)
 		case err != nil:
@@ -99,7 +101,7 @@ func (s *kinesisStream) open(ctx context.Context, create bool) error {
 const fallbackShards = 4
 
 // create makes an on-demand stream.
-func (s *kinesisStream) create(ctx context.Context) error {
+func (s *kinesisStream) create(ctx context.Context, retry awsapi.Retry) error {
 	if strings.HasPrefix(s.name, "arn:") {
 		return fmt.Errorf("stream %s: --create wants the stream's name", s.name)
 	}
@@ -108,11 +110,11 @@ func (s *kinesisStream) create(ctx context.Context) error {
 		_, err := s.client.CreateStream(ctx, in)
 		return err
 	}
-	err := s.retry.Do(ctx, request)
+	err := retry.Do(ctx, request)
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.Contains(api.ErrorMessage(), "shardCount") {
 		in.StreamModeDetails, in.ShardCount = nil, aws.Int32(fallbackShards)
-		err = s.retry.Do(ctx, request)
+		err = retry.Do(ctx, request)
 	}
 	var there *types.ResourceInUseException // of an attempt whose answer was lost
 	if err != nil && !errors.As(err, &there) {

@@ -174,6 +174,51 @@ func TestSendToKinesis(t *testing.T) {
 	}
 }
 
+// TestSendThroughFaults: requests that fail or whose answers are lost are made again. No record is missing,
+// and each item's keep their order; those of a lost answer are there twice, one behind the other.
+func TestSendThroughFaults(t *testing.T) {
+	awstest.Setenv(t)
+	server := awstest.Kinesis(t)
+	proxy := awstest.NewHTTPProxy(t, server.Endpoint)
+	for i, effect := range []awstest.Effect{awstest.LoseAnswer, awstest.Reset, awstest.CutAnswer} {
+		proxy.Add(awstest.Fault{Effect: effect, Operation: "kinesis:PutRecords", After: i, Times: 1})
+	}
+	proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "kinesis:PutRecords", Status: 400, Code: "ProvisionedThroughputExceededException", After: 2, Times: 2})
+	args := []string{"insurance", "--records", "2000", "--transactions", "300"}
+	want, _, err := execute(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := execute(t, append(args, "--to", "kinesis://faults", "--endpoint", proxy.Endpoint, "--create")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stats Stats
+	if err := json.Unmarshal([]byte(out), &stats); err != nil || stats.Sent != 2000 || stats.Retries != int64(proxy.Spoiled()) || stats.Retries < 4 {
+		t.Errorf("%d calls were spoiled: %s", proxy.Spoiled(), out)
+	}
+	wantByItem, gotByItem := map[string][]string{}, map[string][]string{}
+	for l := range strings.Lines(want) {
+		l = strings.TrimSuffix(l, "\n")
+		wantByItem[itemOf(t, l)] = append(wantByItem[itemOf(t, l)], l)
+	}
+	twice := 0
+	for _, of := range records(t, kinesis.NewFromConfig(server.Config()), "faults") {
+		for _, r := range of {
+			l := string(r.Data)
+			item := itemOf(t, l)
+			if before := gotByItem[item]; len(before) > 0 && before[len(before)-1] == l {
+				twice++
+				continue
+			}
+			gotByItem[item] = append(gotByItem[item], l)
+		}
+	}
+	if diff := cmp.Diff(wantByItem, gotByItem); diff != "" || twice == 0 {
+		t.Errorf("%d twice (-file +stream):\n%.3000s", twice, diff)
+	}
+}
+
 // TestSendAggregates: the same as aggregates, which are far fewer.
 func TestSendAggregates(t *testing.T) {
 	server := awstest.Kinesis(t)

@@ -242,3 +242,24 @@ func TestHashRanges(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressLine: a terminal shows what was sent, how fast, and what was refused.
+func TestProgressLine(t *testing.T) {
+	to := &service{random: rand.New(rand.NewPCG(1, 1)), limit: requestLimits{entries: 1, bytes: 1000, parallel: 1}}
+	s, now := testSender(t, to, 2)
+	var shown []string
+	s.show = func(s *sender) { shown = append(shown, s.line()) }
+	for range 5 {
+		if _, err := s.Write([]byte("a 1\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(shown) < 4 || shown[len(shown)-1] != "5 records sent, 2 a second" && shown[len(shown)-1] != "5 records sent, 3 a second" {
+		t.Errorf("shown is %q", shown)
+	}
+	s.refused, s.reason = 3, "busy"
+	*now = now.Add(3 * time.Second)
+	if got := s.line(); got != "5 records sent, 1 a second; 3 sent again (busy)" {
+		t.Error(got)
+	}
+}

@@ -78,8 +78,11 @@ func newTarget(a address, cfg awsapi.Config, lines reader, aggregate bool, count
 }
 
 const (
-	// callAttempts is how often a call is made that fails as a whole.
-	callAttempts = 10
+	// callAttempts is how often a call is made that fails as a whole: for about two minutes, where
+	// there is no connection.
+	callAttempts = 30
+	// openAttempts is the same of the first calls: what is wrong then is most likely a flag.
+	openAttempts = 4
 	// callTimeout is how long one may take.
 	callTimeout = 30 * time.Second
 	// activeTimeout is how long a stream or table may take to be there.

@@ -172,6 +172,19 @@ func TestHugeFile(t *testing.T) {
 	}
 }
 
+// TestTooLarge: what has no size to ask for is refused as soon as it has more than can be held in memory.
+func TestTooLarge(t *testing.T) {
+	r := newSnapshotBuilder("query of x", &layout{columns: []pipeline.Column{{Name: "id", Type: pipeline.Type{Kind: pipeline.String}}}, key: 1})
+	r.row = func(i int) string { return fmt.Sprintf("row %d", i+1) }
+	if err := r.value(0, []byte("a"), filePosition{}); err != nil {
+		t.Fatal(err)
+	}
+	r.bytes = bytesMax - valueBytes
+	if err := r.value(0, []byte("a"), filePosition{}); err == nil || !strings.HasPrefix(err.Error(), "query of x: row 1: the reference has more than 1073 MB") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // FuzzLoad: whatever a file holds, it is a reference or an error.
 func FuzzLoad(f *testing.F) {
 	f.Add("a.csv", "id,name,ok,rate,price,day,at\n1,,,,,,\n")
