@@ -31,8 +31,8 @@ type PartitionSource interface {
 	// Connect is called before all else at each opening. It may be called again after Close.
 	Connect(ctx context.Context, env Env) error
 	// Discover lists the partitions that are there, each with its parents as far as they
-	// are known. The runner asks at the start, whenever a partition has ended, whose
-	// children are there by then, and from time to time. known are the names of those that
+	// are known. The runner asks at the start, when a partition has ended that named no
+	// children, and from time to time. known are the names of those that
 	// have a cursor, so that a source that begins at the newest record knows which began
 	// before: at the first start of all there are none.
 	Discover(ctx context.Context, known map[string]bool) ([]Partition, error)

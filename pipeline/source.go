@@ -33,6 +33,7 @@ import (
 //   - WaitReporter: the status page, at any time;
 //   - PartitionReporter: metrics and the status page, at any time;
 //   - GapReporter: the status of a pipeline that does not run;
+//   - CallInspector: the engine, while it opens the source;
 //   - OldestReporter: the engine, before Open, of a bounded source that a state has not
 //     read yet;
 //   - Rewinder: the engine, before Open, where a backfill reads again what was read to

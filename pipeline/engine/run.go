@@ -316,7 +316,9 @@ func (r *run) openInbox(ctx context.Context) error {
 
 func (r *run) openSource(ctx context.Context, s graph.SourceNode, cursors map[string][]byte) error {
 	o := pipeline.SourceOptions{Env: r.c.sourceEnv(s.Name), Cursors: cursors, AcceptGap: r.c.AcceptGap}
-	return r.openOne(ctx, calleeSource(s.Name), func(ctx context.Context) error { return s.Source.Open(ctx, o) })
+	to := calleeSource(s.Name)
+	to.inspector, _ = s.Source.(pipeline.CallInspector)
+	return r.openOne(ctx, to, func(ctx context.Context) error { return s.Source.Open(ctx, o) })
 }
 
 // restartSource returns the cursors that a source begins with which is read anew.

@@ -31,6 +31,7 @@ type dispatcher struct {
 	options   Options
 	env       pipeline.Env
 	acceptGap bool
+	noticed   map[string]bool        // gaps that people were told of, by partition and position
 	retries   *prometheus.CounterVec // by source and reason
 	gapsOpen  prometheus.Gauge
 
@@ -67,9 +68,9 @@ type flight struct {
 	begun time.Time
 }
 
-func newDispatcher(source string, input pipeline.PartitionSource, o Options, from pipeline.SourceOptions) *dispatcher {
+func newDispatcher(source string, input pipeline.PartitionSource, o Options, from pipeline.SourceOptions, noticed map[string]bool) *dispatcher {
 	d := &dispatcher{
-		source: source, input: input, options: o, env: from.Env, acceptGap: from.AcceptGap,
+		source: source, input: input, options: o, env: from.Env, acceptGap: from.AcceptGap, noticed: noticed,
 		retries: from.Env.CounterVec(prometheus.CounterOpts{Name: "starlift_source_retries_total",
 			Help: "Reads and discoveries of a source's partitions that had to be tried again."}, "source", "reason"),
 		gapsOpen: from.Env.GaugeVec(prometheus.GaugeOpts{Name: "starlift_source_gaps",
@@ -100,8 +101,7 @@ func (d *dispatcher) restore(cursors map[string][]byte) error {
 		case d.acceptGap:
 			d.accept(p)
 		default:
-			d.gapsOpen.Inc()
-			d.env.Notify(c.Gap.notice())
+			d.noticeGap(p)
 		}
 	}
 	return nil
@@ -115,6 +115,16 @@ func (d *dispatcher) accept(p *partition) {
 		d.noteEnd(p)
 	}
 	d.tell(news{positions: map[string][]byte{p.Name: p.cursor.encode()}, saveNow: true})
+}
+
+// noticeGap tells people of a gap behind which nothing is read, once in a process.
+func (d *dispatcher) noticeGap(p *partition) {
+	d.gapsOpen.Inc()
+	g := p.cursor.Gap
+	if at := p.Name + " " + g.Position; !d.noticed[at] {
+		d.noticed[at] = true
+		d.env.Notify(g.notice())
+	}
 }
 
 // tell hands over what has changed without records.

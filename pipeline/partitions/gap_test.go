@@ -126,8 +126,8 @@ func TestGapIsSaved(t *testing.T) {
 // TestGapWaits: with on_gap: wait others are read, but not the children, also after a restart.
 func TestGapWaits(t *testing.T) {
 	stream, lossy, child, other, cursors := lossyStream(t)
-	s := New("stream", stream.Reader(false), Options{OnGap: GapWaits, PollInterval: time.Millisecond, DiscoveryInterval: 5 * time.Millisecond})
 	for start := range 2 {
+		s := New("stream", stream.Reader(false), Options{OnGap: GapWaits, PollInterval: time.Millisecond, DiscoveryInterval: 5 * time.Millisecond})
 		notices := openAt(t, s, cursors)
 		if start == 1 {
 			stream.Put(other, 1)
@@ -146,6 +146,11 @@ func TestGapWaits(t *testing.T) {
 		}
 		if gaps := s.Report().Gaps; len(gaps) != 1 || !gaps[0].Accepted.IsZero() {
 			t.Errorf("the status has the gaps %+v", gaps)
+		}
+		closeIt(t, s, stream)
+		notices = openAt(t, s, cursors) // as after a failure of a sink
+		if len(notices) > 0 {
+			t.Errorf("people are told twice: %+v", <-notices)
 		}
 		closeIt(t, s, stream)
 	}

@@ -81,10 +81,9 @@ func (d *dispatcher) handleGap(p *partition, e *pipeline.GapError, now time.Time
 	if d.input.Bounded() {
 		return g.err()
 	}
-	d.gapsOpen.Inc()
 	p.unsaved = p.cursor.encode()
 	if d.options.OnGap == GapWaits {
-		d.env.Notify(g.notice())
+		d.noticeGap(p)
 	} else {
 		d.gap = g
 	}

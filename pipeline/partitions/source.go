@@ -31,8 +31,8 @@ type Options struct {
 	OpenTimeout       time.Duration // of an opening while the service can't be reached; two minutes
 }
 
-// Source reads a PartitionSource. It implements pipeline.Source, PartitionReporter and
-// GapReporter.
+// Source reads a PartitionSource. It implements pipeline.Source, PartitionReporter,
+// GapReporter and, for its opening, CallInspector.
 type Source struct {
 	name    string
 	input   pipeline.PartitionSource
@@ -45,6 +45,9 @@ type Source struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
+	// noticed are the gaps that people were told of in this process, over all openings.
+	noticed map[string]bool
+
 	mu         sync.Mutex
 	dispatcher *dispatcher // nil = not open
 	opening    failures    // of an opening that goes on
@@ -54,6 +57,7 @@ var (
 	_ pipeline.Source            = (*Source)(nil)
 	_ pipeline.PartitionReporter = (*Source)(nil)
 	_ pipeline.GapReporter       = (*Source)(nil)
+	_ pipeline.CallInspector     = (*Source)(nil)
 )
 
 // New returns a source of this name, as the pipeline file has it.
@@ -64,7 +68,7 @@ func New(name string, input pipeline.PartitionSource, o Options) *Source {
 	o.PollInterval = cmp.Or(o.PollInterval, time.Second)
 	o.DiscoveryInterval = cmp.Or(o.DiscoveryInterval, 30*time.Second)
 	o.OpenTimeout = cmp.Or(o.OpenTimeout, 2*time.Minute)
-	return &Source{name: name, input: input, options: o}
+	return &Source{name: name, input: input, options: o, noticed: map[string]bool{}}
 }
 
 // Bounded implements pipeline.Source.
@@ -118,7 +122,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	if s.open {
 		return fmt.Errorf("source %s: opened twice", s.name)
 	}
-	d := newDispatcher(s.name, s.input, s.options, o)
+	d := newDispatcher(s.name, s.input, s.options, o, s.noticed)
 	if err := d.restore(o.Cursors); err != nil {
 		return err
 	}
@@ -161,6 +165,9 @@ func (s *Source) connect(ctx context.Context, d *dispatcher) (found []pipeline.P
 			return nil, err
 		}
 		s.mu.Lock()
+		if s.opening.count == 0 {
+			d.env.Log.Warn("the start waits for the service", "at_most", s.options.OpenTimeout, "error", err)
+		}
 		wait := d.failed(&s.opening, "", err, time.Now())
 		s.mu.Unlock()
 		select {
@@ -169,6 +176,16 @@ func (s *Source) connect(ctx context.Context, d *dispatcher) (found []pipeline.P
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// InspectCall implements pipeline.CallInspector: an opening that tries again and again gets on.
+func (s *Source) InspectCall(context.Context) pipeline.CallStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opening.count > 0 {
+		return pipeline.CallStatus{LastProgress: time.Now(), WaitsFor: s.opening.err.Error()}
+	}
+	return pipeline.CallStatus{WaitsFor: "the service to answer"}
 }
 
 // opened notes that no opening goes on any longer.

@@ -115,7 +115,7 @@ func TestForgets(t *testing.T) {
 	}
 
 	// One whose child was never read stays, though it is gone.
-	d := newDispatcher("stream", stream.Reader(false), Options{}, pipeline.SourceOptions{Env: pipeline.NewEnv()})
+	d := newDispatcher("stream", stream.Reader(false), Options{}, pipeline.SourceOptions{Env: pipeline.NewEnv()}, map[string]bool{})
 	if err := d.restore(map[string][]byte{a.Name: cursor{Ended: true}.encode(), c.Name: cursor{Parents: []string{a.Name}}.encode()}); err != nil {
 		t.Fatal(err)
 	}
