@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -21,21 +22,37 @@ var errUnsupported = errors.ErrUnsupported
 // call makes a request, again where that may help. The operation has the name that AWS gives it;
 // name is the object's, or what is listed.
 func (s *Store) call(ctx context.Context, operation, name string, do func(ctx context.Context, c *s3.Client) error) error {
-	return s.callFor(ctx, operation, name, 0, do)
+	return s.repeat(ctx, operation, name, timeout, do)
 }
 
-// slowest is the rate in bytes a second below which a transfer is given up.
-const slowest = 256 << 10
+// slowest is the rate in bytes a second below which a transfer is given up though it moves.
+const slowest = 8 << 10
 
-// callFor is call with a body of so many bytes.
-func (s *Store) callFor(ctx context.Context, operation, name string, bytes int64, do func(ctx context.Context, c *s3.Client) error) error {
+// callFor is call with a body of so many bytes, which does not end because it takes long, but because it
+// stands still: do says whenever bytes have moved.
+func (s *Store) callFor(ctx context.Context, operation, name string, bytes int64, do func(ctx context.Context, c *s3.Client, moved func()) error) error {
+	return s.repeat(ctx, operation, name, timeout+time.Duration(bytes)*time.Second/slowest, func(ctx context.Context, c *s3.Client) error {
+		within, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		timer := time.AfterFunc(s.stall, func() { cancel(errStalled) })
+		defer timer.Stop()
+		err := do(within, c, func() { timer.Reset(s.stall) })
+		if err != nil && ctx.Err() == nil && errors.Is(context.Cause(within), errStalled) {
+			return pipeline.TransientFor(awsapi.Timeout, fmt.Errorf("%w: %w", errStalled, err))
+		}
+		return err
+	})
+}
+
+// repeat makes a request until it succeeds, fails for good, or was made often enough.
+func (s *Store) repeat(ctx context.Context, operation, name string, limit time.Duration, do func(ctx context.Context, c *s3.Client) error) error {
 	client, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
 	r := s.retry
 	if r.Timeout == 0 {
-		r.Timeout = timeout + time.Duration(bytes)*time.Second/slowest
+		r.Timeout = limit
 	}
 	r.Count = s.countRetry
 	return r.Do(ctx, func(ctx context.Context) error {
@@ -99,6 +116,11 @@ func (s *Store) explain(operation, name string, err error) error {
 	}
 	if status(err) == 301 {
 		return s.wrongRegion(err)
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) && status(err) == 400 && strings.Contains(strings.ToLower(api.ErrorMessage()), "checksum") && s.o.S3.Checksum != whenRequired {
+		// Servers have many codes for it. It is only a hint.
+		return fmt.Errorf("%w: a server that does not know CRC-64/NVME needs s3: {checksum: when_required}", err)
 	}
 	return err
 }

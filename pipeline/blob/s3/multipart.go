@@ -77,8 +77,8 @@ func (m *multipart) add() (int, error) {
 func (m *multipart) send(ctx context.Context, number int, p *payload) (types.CompletedPart, error) {
 	n := int32(number)
 	part := types.CompletedPart{PartNumber: &n, ChecksumCRC64NVME: p.crc}
-	err := m.of.callFor(ctx, "UploadPart", m.name, p.size, func(ctx context.Context, client *s3.Client) error {
-		in := &s3.UploadPartInput{Bucket: &m.of.name, Key: &m.key, UploadId: &m.id, PartNumber: &n, Body: p.open(), ContentLength: &p.size, ChecksumCRC64NVME: p.crc, ContentMD5: p.md5}
+	err := m.of.callFor(ctx, "UploadPart", m.name, p.size, func(ctx context.Context, client *s3.Client, moved func()) error {
+		in := &s3.UploadPartInput{Bucket: &m.of.name, Key: &m.key, UploadId: &m.id, PartNumber: &n, Body: p.open(moved), ContentLength: &p.size, ChecksumCRC64NVME: p.crc, ContentMD5: p.md5}
 		out, err := client.UploadPart(ctx, in, m.of.putOptions()...)
 		if err == nil {
 			part.ETag = out.ETag
@@ -111,7 +111,7 @@ func (m *multipart) complete(ctx context.Context, content blob.Content, o blob.C
 	in.IfNoneMatch, in.IfMatch = conditions(o)
 	// Joining the parts may take minutes, in which the server sends blanks.
 	send := func() error {
-		return s.callFor(ctx, "CompleteMultipartUpload", m.name, content.Size/8, func(ctx context.Context, client *s3.Client) error {
+		return s.repeat(ctx, "CompleteMultipartUpload", m.name, timeout+time.Duration(len(m.parts))*time.Second, func(ctx context.Context, client *s3.Client) error {
 			_, err := client.CompleteMultipartUpload(ctx, &in)
 			again = again || unknown(err)
 			switch code(err) {

@@ -144,14 +144,27 @@ func (o *object) ReadAt(b []byte, at int64) (int, error) {
 
 // fetch fills the buffer with what is in the object from a place on.
 func (o *object) fetch(ctx context.Context, b []byte, at int64) error {
-	return o.store.callFor(ctx, "GetObject", o.info.Name, int64(len(b)), func(ctx context.Context, c *s3.Client) error {
+	return o.store.callFor(ctx, "GetObject", o.info.Name, int64(len(b)), func(ctx context.Context, c *s3.Client, moved func()) error {
 		body, err := o.get(ctx, c, at, at+int64(len(b)))
 		if err != nil {
 			return err
 		}
-		_, err = io.ReadFull(body, b)
+		_, err = io.ReadFull(&movedReader{Reader: body, moved: moved}, b)
 		return errors.Join(err, body.Close())
 	})
+}
+
+// movedReader tells whenever something was read.
+type movedReader struct {
+	io.Reader
+	moved func()
+}
+
+// Read implements io.Reader.
+func (r *movedReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.moved()
+	return n, err
 }
 
 // get asks for the bytes from one place to another, of the content that was opened.

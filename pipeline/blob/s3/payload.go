@@ -16,7 +16,8 @@ import (
 // payload is the body of a request: an object, or a part of one. The server compares what
 // arrives with its checksum.
 type payload struct {
-	open func() io.ReadSeeker // for each attempt
+	// open is called for each attempt; what it returns says whenever it was read.
+	open func(moved func()) io.ReadSeeker
 	size int64
 	crc  *string // CRC-64/NVME; nil = the server does not know it
 	md5  *string // nil = crc is there
@@ -24,7 +25,9 @@ type payload struct {
 
 // payloadOf returns the payload of bytes, which must not change.
 func (b *bucket) payloadOf(content []byte) *payload {
-	p := &payload{open: func() io.ReadSeeker { return bytes.NewReader(content) }, size: int64(len(content))}
+	p := &payload{open: func(moved func()) io.ReadSeeker {
+		return &payloadReader{ReadSeeker: bytes.NewReader(content), moved: moved}
+	}, size: int64(len(content))}
 	sums := b.newSums()
 	sums.write(content)
 	p.crc, p.md5 = sums.headers()
@@ -81,7 +84,7 @@ func (b *bucket) read(ctx context.Context, f *os.File, partSize int64, progress 
 	for offset := int64(0); offset < info.Size() || len(u.parts) == 0; offset += partSize {
 		part := sectionOf(f, offset, min(partSize, info.Size()-offset), progress)
 		sums := b.newSums()
-		for r := part.open(); ; {
+		for r := part.open(func() {}); ; {
 			n, err := r.Read(buffer)
 			whole.Write(buffer[:n])
 			sums.write(buffer[:n])
@@ -101,22 +104,27 @@ func (b *bucket) read(ctx context.Context, f *os.File, partSize int64, progress 
 
 // sectionOf returns the payload of a part of a file, without its checksum.
 func sectionOf(f *os.File, offset, size int64, progress func()) *payload {
-	return &payload{size: size, open: func() io.ReadSeeker {
-		return &section{SectionReader: io.NewSectionReader(f, offset, size), progress: progress}
+	return &payload{size: size, open: func(moved func()) io.ReadSeeker {
+		return &payloadReader{ReadSeeker: io.NewSectionReader(f, offset, size), moved: func() {
+			moved()
+			if progress != nil {
+				progress()
+			}
+		}}
 	}}
 }
 
-// section tells of what is read of a part of a file.
-type section struct {
-	*io.SectionReader
-	progress func() // nil = nobody is told
+// payloadReader tells of what is read.
+type payloadReader struct {
+	io.ReadSeeker
+	moved func()
 }
 
 // Read implements io.Reader.
-func (s *section) Read(b []byte) (int, error) {
-	n, err := s.SectionReader.Read(b)
-	if n > 0 && s.progress != nil {
-		s.progress()
+func (r *payloadReader) Read(b []byte) (int, error) {
+	n, err := r.ReadSeeker.Read(b)
+	if n > 0 {
+		r.moved()
 	}
 	return n, err
 }

@@ -61,8 +61,8 @@ func (s *Store) put(ctx context.Context, name, key string, p *payload, o blob.Cr
 		ServerSideEncryption: types.ServerSideEncryption(c.SSE), SSEKMSKeyId: text(c.KMSKey), StorageClass: types.StorageClass(c.StorageClass), Tagging: c.tagging()}
 	in.IfNoneMatch, in.IfMatch = conditions(o)
 	send := func() error {
-		return s.callFor(ctx, "PutObject", name, p.size, func(ctx context.Context, client *s3.Client) error {
-			in.Body = p.open()
+		return s.callFor(ctx, "PutObject", name, p.size, func(ctx context.Context, client *s3.Client, moved func()) error {
+			in.Body = p.open(moved)
 			_, err := client.PutObject(ctx, &in, s.putOptions()...)
 			again = again || unknown(err)
 			return err
@@ -213,8 +213,9 @@ func (s *Store) uploadParts(ctx context.Context, name, key string, u *upload, if
 		case errors.Is(err, errTaken):
 			return s.compare(ctx, name, u.content)
 		case errors.Is(err, errGone):
-			// An answer may have been lost after which it was there.
-			if e := s.compare(ctx, name, u.content); !errors.Is(e, fs.ErrNotExist) {
+			// An answer may have been lost after which it was there. Where it replaces one, that is
+			// none of its concern.
+			if e := s.compare(ctx, name, u.content); e == nil || ifAbsent && !errors.Is(e, fs.ErrNotExist) {
 				return e
 			}
 		case !errors.Is(err, errSendAgain):

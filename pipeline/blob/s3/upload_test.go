@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
@@ -267,4 +268,41 @@ func TestPartSizes(t *testing.T) {
 			t.Errorf("%d bytes are %d parts", size, (size+got-1)/got)
 		}
 	}
+}
+
+// A slow way up is no reason to begin again, as long as something moves; one that stands still is.
+func TestSlowUpload(t *testing.T) {
+	service := awstest.S3(t)
+	r := newRig(t, service.Endpoint, realParts)
+	proxy := awstest.Proxy(t, r.proxy.Endpoint)
+	o := r.store.o
+	o.AWS.Endpoint, o.Stall, o.Retry = proxy.Endpoint, time.Second, awsapi.Retry{}
+	s := New(o)
+	t.Cleanup(s.closeIdle)
+	content := random(3 << 20)
+	file, c := r.file(content)
+	proxy.Slow(200*time.Millisecond, 0)
+	must(t, s.Upload(ctx, file, "slow", blob.UploadOptions{Content: c}))
+	r.want("slow", content)
+	if n := r.count("PutObject"); n != 1 {
+		t.Errorf("it was sent %d times", n)
+	}
+	service.Pause()
+	resume := time.AfterFunc(1500*time.Millisecond, service.Resume)
+	defer resume.Stop()
+	must(t, s.Upload(ctx, file, "paused", blob.UploadOptions{Content: c}))
+	r.want("paused", content)
+	if n := r.count("PutObject"); n < 3 {
+		t.Errorf("nothing was sent again")
+	}
+}
+
+// Replaced is also what is there, where an upload in parts was aborted by somebody.
+func TestReplaceAfterAnAbort(t *testing.T) {
+	r := newRig(t, awstest.S3(t).Endpoint, realParts)
+	must(t, blob.WriteAll(ctx, r.direct, "a", small, blob.CreateOptions{}))
+	r.proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "s3:UploadPart", Times: 1, Status: 404, Code: "NoSuchUpload"})
+	file, _ := r.file(r.big())
+	must(t, r.store.Upload(ctx, file, "a", blob.UploadOptions{}))
+	r.want("a", r.big())
 }

@@ -122,6 +122,9 @@ func (w *writer) Finish() error {
 
 func (w *writer) finish(content blob.Content) (again bool, err error) {
 	if w.upload == nil {
+		if err := w.group.Wait(); err != nil { // it has sent nothing; this ends its context
+			return false, err
+		}
 		return w.store.put(w.parent, w.name, w.key, w.store.payloadOf(w.buffer), w.o)
 	}
 	if len(w.buffer) > 0 {
@@ -144,12 +147,12 @@ func (w *writer) finish(content blob.Content) (again bool, err error) {
 // Abort implements blob.Writer.
 func (w *writer) Abort() error {
 	w.closed, w.buffer = true, nil
+	waited := w.group.Wait() // so that no part comes after the abort
 	if w.upload == nil {
 		return nil
 	}
 	m := w.upload
 	w.upload = nil
-	waited := w.group.Wait() // so that no part comes after the abort
 	err := m.abort(w.parent)
 	if err != nil && waited != nil {
 		return errors.Join(err, waited)
