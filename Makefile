@@ -30,7 +30,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws services test soak oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
+.PHONY: help build static demo demo-aws services test soak soak-kinesis kill-kinesis oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
