@@ -213,6 +213,9 @@ func (d *dispatcher) assign(ctx context.Context, now time.Time) (wake time.Time)
 		if p.next.After(now) {
 			return earlier(wake, p.next)
 		}
+		if d.outbox.full() {
+			return wake // until some of it is taken
+		}
 		if free := d.freeFlight(now); free.After(now) {
 			return earlier(wake, free)
 		}

@@ -57,6 +57,6 @@
 // goroutine (dispatcher.read), which ends with its result. Reads are bounded by their number,
 // but for those that have hung for a second, so that these starve no others; and by the
 // memory of all that is read, being read, or handed over and not freed (memory). Each gets a
-// share of it as its allowance. Nothing is done for a partition that is not to be read now, so
+// share of it as its allowance. While much waits to be handed over, none begins (outbox.full). Nothing is done for a partition that is not to be read now, so
 // thousands of quiet ones cost their requests only. [Source] is what the engine sees of all this.
 package partitions

@@ -185,6 +185,28 @@ func TestUnderPressure(t *testing.T) {
 	})
 }
 
+// TestNothingTaken: while nobody takes what was read, no more of it is read than is of use.
+func TestNothingTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1 << 20
+		stream := &sourcetest.Stream{}
+		for range 4 {
+			p := stream.Add(0)
+			for range 20 {
+				stream.PutBytes(p, size)
+			}
+		}
+		s := New("stream", stream.Reader(false), Options{})
+		openAt(t, s, nil)
+		time.Sleep(time.Minute)
+		s.Report() // the dispatcher is at rest behind it
+		if held, _ := stream.Held(); held < readAheadMax || held > readAheadMax+4*allowanceMax {
+			t.Errorf("%d bytes are held", held)
+		}
+		closeIt(t, s, stream)
+	})
+}
+
 // TestThousands: thousands of shards are read, in their order.
 func TestThousands(t *testing.T) {
 	stream := &sourcetest.Stream{NamesChildren: true}

@@ -13,7 +13,16 @@ import (
 type outbox struct {
 	source string
 	queue  []*pipeline.Records
+	sizes  []int64 // of the records of each in the queue, in bytes
+	bytes  int64   // their sum
 }
+
+// readAheadMax bounds the bytes that wait to be handed over for further reads to begin: more
+// would not make anybody faster who takes them, and fills memory for nothing while nobody does.
+const readAheadMax = 16 << 20
+
+// full reports whether reading further is of no use now.
+func (o *outbox) full() bool { return o.bytes >= readAheadMax }
 
 // head returns what is to be handed over next; nil = nothing is.
 func (o *outbox) head() *pipeline.Records {
@@ -24,10 +33,16 @@ func (o *outbox) head() *pipeline.Records {
 }
 
 // taken notes that the head was handed over.
-func (o *outbox) taken() { o.queue = slices.Delete(o.queue, 0, 1) }
+func (o *outbox) taken() {
+	o.bytes -= o.sizes[0] // the records are their taker's by now
+	o.queue, o.sizes = slices.Delete(o.queue, 0, 1), slices.Delete(o.sizes, 0, 1)
+}
 
 // put adds records.
-func (o *outbox) put(r *pipeline.Records) { o.queue = append(o.queue, r) }
+func (o *outbox) put(r *pipeline.Records) {
+	size := sizeOf(r)
+	o.queue, o.sizes, o.bytes = append(o.queue, r), append(o.sizes, size), o.bytes+size
+}
 
 // news is what has changed without records.
 type news struct {
@@ -45,7 +60,7 @@ func (o *outbox) tell(n news, unread int) {
 	}
 	if last == nil || last.Len() > 0 {
 		last = &pipeline.Records{Source: o.source, Format: &pipeline.Format{}, Progress: &pipeline.Progress{}, Positions: map[string][]byte{}}
-		o.queue = append(o.queue, last)
+		o.queue, o.sizes = append(o.queue, last), append(o.sizes, 0)
 	}
 	for _, name := range n.dropped {
 		delete(last.Positions, name)

@@ -40,9 +40,6 @@ func (s *streamReader) Discover(ctx context.Context, known map[string]bool) (fou
 	for _, p := range s.shards {
 		f := p.Partition
 		if s.latest && len(known) == 0 {
-			if p.closed {
-				continue
-			}
 			f.Start = strconv.AppendInt(nil, int64(len(p.records)), 10)
 		}
 		if !p.gone && !p.unlisted {
