@@ -10,7 +10,7 @@ import (
 )
 
 // PlainBody is an option of a client (aws.Config.APIOptions) by which the bodies of its requests can only be
-// read, and not write themselves (io.WriterTo). Load sets it.
+// read, and not write themselves (io.WriterTo). Load sets it, for the calls too that bring credentials.
 //
 // The SDK closes a request's body as soon as the answer has begun, and its closed body then says
 // io.EOF where an io.WriterTo says nothing (smithy-go, transport/http/internal/io). net/http looks once

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
@@ -81,7 +82,8 @@ func (c *Config) Load(ctx context.Context) (aws.Config, error) {
 		options = append(options, config.WithRegion(c.Region))
 	}
 	// The SDK's own log says of failed calls what their errors say.
-	options = append(options, config.WithHTTPClient(httpClient()), config.WithLogger(logging.Nop{}))
+	options = append(options, config.WithHTTPClient(httpClient()), config.WithLogger(logging.Nop{}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{PlainBody})) // for those too that bring credentials
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return cfg, fmt.Errorf("AWS configuration: %w", err)
@@ -104,7 +106,7 @@ func (c *Config) Load(ctx context.Context) (aws.Config, error) {
 		cfg.Credentials = aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
 	}
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	cfg.APIOptions = append(cfg.APIOptions, invalidateExpired(cfg.Credentials), PlainBody)
+	cfg.APIOptions = append(cfg.APIOptions, invalidateExpired(cfg.Credentials))
 	return cfg, nil
 }
 

@@ -15,8 +15,9 @@
 //
 // From the API reference of Kinesis Data Streams (docs.aws.amazon.com/kinesis/latest/APIReference), from
 // error texts of the real service that other emulators recorded, and from those emulators: the
-// conformance suite runs the same cases on them and on this, so that none of it is only our own
-// reading of the documents. Every case says which of them is known to answer differently.
+// conformance suite runs the same cases on them and on this. Every case says which of them is known to answer
+// differently. Amazon's client library reads it too (package kcl). What none of them plays is our reading of
+// the documents alone: limits of reads and writes, the clock, and what the knobs do.
 //
 // # What it is not
 //
