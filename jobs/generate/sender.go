@@ -99,7 +99,11 @@ func (s *sender) await() error {
 		s.begun = s.begun.Add(late - debtMax)
 		due = s.dueTime()
 	}
-	if !s.waiting.IsZero() && due.Sub(s.waiting) >= linger {
+	next := due
+	if now := s.now(); now.After(due) {
+		next = now
+	}
+	if !s.waiting.IsZero() && next.Sub(s.waiting) >= linger {
 		if err := s.flush(); err != nil {
 			return err
 		}
