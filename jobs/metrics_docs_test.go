@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -18,8 +19,13 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/pipeline/partitions"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/sourcetest"
+	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/reference"
 )
 
 var description = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
@@ -43,6 +49,7 @@ func exposed(t *testing.T) map[string][]string {
 	if err := errors.Join(source.Open(t.Context(), pipeline.SourceOptions{Env: env}), source.Close()); err != nil {
 		t.Fatal(err)
 	}
+	openReferences(t, env)
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
@@ -63,6 +70,28 @@ func exposed(t *testing.T) map[string][]string {
 		all[m[1]] = labels
 	}
 	return all
+}
+
+// openReferences opens references in a DynamoDB table and in an object of S3, as far as they get without
+// a server.
+func openReferences(t *testing.T, env pipeline.Env) {
+	t.Helper()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	at := awsapi.Config{Region: "eu-central-1"}
+	for _, source := range []reference.SourceConfig{
+		{DynamoDBTable: reference.DynamoDBTableConfig{Type: "dynamodb_table", Table: "countries", Config: at}},
+		{File: reference.FileConfig{Type: "file", Path: "s3://bucket/countries.csv", ReaderConfig: bloburl.ReaderConfig{Config: at}}},
+	} {
+		cfg := reference.Config{Reference: reference.ReferenceConfig{Source: source}, On: spec.Map[string]{{Name: "k", Value: "k"}}}
+		join, err := reference.New("join", cfg, []*pipeline.Table{pipelinetest.Table("t", "", "k string")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := join.Start(stopped, env); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
 }
 
 var documented = regexp.MustCompile("(?m)^\\| `(starlift_\\w+)(?:\\{([\\w,]+)\\})?` \\|")

@@ -32,8 +32,8 @@ func (c *compiler) wrong(message string, path ...string) {
 // New compiles a node for the tables that it reads; it reads nothing. It returns
 // all mistakes at once: a join of *spec.FieldError with paths that start at the
 // node.
-func New(_ string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
-	j := &Join{inner: cfg.How == "inner", stamp: cfg.VersionColumn != ""}
+func New(name string, cfg Config, inputs []*pipeline.Table) (*Join, error) {
+	j := &Join{name: name, inner: cfg.How == "inner", stamp: cfg.VersionColumn != ""}
 	j.delimiter = ','
 	j.watch = &watcher{maxAge: time.Duration(cfg.Reference.MaxStaleness), now: time.Now, asked: make(chan struct{}, 1)}
 	c := &compiler{cfg: &cfg, join: j, types: map[string]pipeline.Type{}}

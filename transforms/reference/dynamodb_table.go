@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
@@ -28,6 +29,7 @@ import (
 // eventually consistent, an item may be missing that was just written.
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html)
 type dynamoDBTable struct {
+	node      string
 	cfg       DynamoDBTableConfig
 	layout    *layout
 	normalize normalization
@@ -36,6 +38,7 @@ type dynamoDBTable struct {
 	retry  awsapi.Retry
 	wait   func(ctx context.Context, d time.Duration) error
 	client *dynamodb.Client
+	units  prometheus.Counter
 	region string
 	keys   []string // the attributes of the table's primary key; nil = not asked yet
 }
@@ -57,7 +60,7 @@ const (
 // dynamoDBTable compiles a reference in a DynamoDB table.
 func (c *compiler) dynamoDBTable(s *DynamoDBTableConfig) {
 	c.sourceMistakes(s.Check()...)
-	t := &dynamoDBTable{cfg: *s, layout: &c.join.layout, normalize: c.join.normalize, wait: wait}
+	t := &dynamoDBTable{node: c.join.name, cfg: *s, layout: &c.join.layout, normalize: c.join.normalize, wait: wait}
 	t.retry = awsapi.Retry{Attempts: scanAttempts, Timeout: scanTimeout}
 	for i, col := range c.join.layout.columns {
 		path, err := decode.ParsePath(col.Name)
@@ -101,7 +104,12 @@ func (t *dynamoDBTable) String() string {
 }
 
 // open implements source.
-func (t *dynamoDBTable) open(ctx context.Context, _ pipeline.Env) error {
+func (t *dynamoDBTable) open(ctx context.Context, env pipeline.Env) error {
+	t.units = env.CounterVec(prometheus.CounterOpts{Name: "starlift_reference_read_units_total",
+		Help: "Read capacity units that scans of a reference's table have used."}, "node").WithLabelValues(t.node)
+	retries := env.CounterVec(prometheus.CounterOpts{Name: "starlift_reference_retries_total",
+		Help: "Calls for a reference's table that were made again."}, "node", "reason")
+	t.retry.Count = func(reason string) { retries.WithLabelValues(t.node, reason).Inc() }
 	cfg, err := t.cfg.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t, err)
@@ -189,6 +197,8 @@ func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 		if err != nil {
 			return err
 		}
+		units := unitsOf(page)
+		t.units.Add(units)
 		for _, item := range page.Items {
 			if err := items.add(item); err != nil {
 				return err
@@ -201,7 +211,6 @@ func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 			return fmt.Errorf("%s: the scan gets no further than the item %s", t, nameOf(page.LastEvaluatedKey, t.keys))
 		}
 		in.ExclusiveStartKey = page.LastEvaluatedKey
-		units := unitsOf(page)
 		limit = t.nextLimit(units, int(page.ScannedCount))
 		if err := t.wait(ctx, time.Duration(units/float64(t.capacity())*float64(time.Second))); err != nil {
 			return err

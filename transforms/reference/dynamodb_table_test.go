@@ -238,8 +238,13 @@ func TestScanFails(t *testing.T) {
 	proxy.Add(throttle)
 	proxy.Add(awstest.Fault{Effect: awstest.LoseAnswer, Operation: "dynamodb:Scan", After: 2, Times: 1})
 	proxy.Add(awstest.Fault{Effect: awstest.CutAnswer, Operation: "dynamodb:Scan", After: 3, Times: 1})
+	counted := map[string]int{}
+	j.watch.source.(*dynamoDBTable).retry.Count = func(reason string) { counted[reason]++ }
 	if err := j.watch.check(t.Context(), false); err != nil || len(j.watch.current().rows) != 9 || proxy.Spoiled() != 5 {
 		t.Fatalf("after %d spoiled answers: %v", proxy.Spoiled(), err)
+	}
+	if counted[awsapi.Throttled] != 3 || counted[awsapi.Connection] != 2 {
+		t.Errorf("retries are %v", counted)
 	}
 	first := j.Reference().Version
 	pinned := j.Snapshot()

@@ -23,6 +23,7 @@ var (
 // Join is a compiled reference_join node. It is read-only but for the reference
 // that it keeps current.
 type Join struct {
+	name      string // the node's
 	layout    layout
 	inner     bool
 	stamp     bool
