@@ -129,7 +129,7 @@ func (e *awsExamples) wantShop(p *process) {
 		t.Fatal(err)
 	}
 	d.exec("USE w")
-	e.say("\nRevenue and its growth in per cent (configs/growth.sql):\n%s", strings.ReplaceAll(d.rows(string(query)), "|", "  "))
+	e.say("\nRevenue and its growth in per cent (configs/growth.sql):\n%s", strings.NewReplacer("|", "  ", "<nil>", "–").Replace(d.rows(string(query))))
 	d.exec("USE memory")
 }
 
