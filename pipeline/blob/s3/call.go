@@ -17,8 +17,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 )
 
-var errUnsupported = errors.ErrUnsupported
-
 // call makes a request, again where that may help. The operation has the name that AWS gives it;
 // name is the object's, or what is listed.
 func (s *Store) call(ctx context.Context, operation, name string, do func(ctx context.Context, c *s3.Client) error) error {

@@ -64,8 +64,8 @@ type rangeReader struct {
 
 // aheadPart is a part that is fetched into a buffer.
 type aheadPart struct {
-	buffer []byte // given back when it was read
-	bytes  []byte // of the buffer
+	buffer *[]byte // given back when it was read
+	bytes  []byte  // of the buffer
 	read   int
 	done   chan struct{}
 	err    error
@@ -129,7 +129,7 @@ func (r *rangeReader) readPart(b []byte) (int, error) {
 	}
 	n := copy(b, p.bytes[p.read:])
 	if p.read += n; p.read == len(p.bytes) {
-		r.of.store.buffers <- p.buffer
+		r.of.store.release(p)
 		r.parts = r.parts[1:]
 	}
 	return n, nil
@@ -141,24 +141,27 @@ func (r *rangeReader) fetchAhead() {
 		return
 	}
 	for len(r.parts) < readAhead && r.planned < r.end {
-		var buffer []byte
 		select {
-		case buffer = <-r.of.store.buffers:
+		case <-r.of.store.ahead:
 		default:
 			return
 		}
-		if buffer == nil {
-			buffer = make([]byte, r.of.store.o.ReadPart)
-		}
+		buffer := r.of.store.buffers.Get().(*[]byte)
 		from := r.planned
 		r.planned = min(from+r.of.store.o.ReadPart, r.end)
-		p := &aheadPart{buffer: buffer, bytes: buffer[:r.planned-from], done: make(chan struct{})}
+		p := &aheadPart{buffer: buffer, bytes: (*buffer)[:r.planned-from], done: make(chan struct{})}
 		r.parts = append(r.parts, p)
 		go func() {
 			defer close(p.done)
 			p.err = r.of.fetch(r.ctx, p.bytes, from)
 		}()
 	}
+}
+
+// release lets another part be read ahead.
+func (b *bucket) release(p *aheadPart) {
+	b.buffers.Put(p.buffer)
+	b.ahead <- struct{}{}
 }
 
 // Close implements io.Closer. It waits for what is being fetched.
@@ -171,7 +174,7 @@ func (r *rangeReader) Close() error {
 	}
 	for _, p := range r.parts {
 		<-p.done
-		r.of.store.buffers <- p.buffer
+		r.of.store.release(p)
 	}
 	r.parts = nil
 	if r.err == nil {

@@ -71,7 +71,7 @@ func TestReadInParts(t *testing.T) {
 // wantBuffers sees that no reader has kept a buffer.
 func (r *rig) wantBuffers() {
 	r.t.Helper()
-	if n := len(r.store.buffers); n != readBuffers {
+	if n := len(r.store.ahead); n != readBuffers {
 		r.t.Errorf("%d of %d buffers came back", n, readBuffers)
 	}
 }
@@ -289,7 +289,7 @@ func TestReadThatIsCancelled(t *testing.T) {
 	}
 	must(t, body.Close())
 	service.Resume()
-	if n := len(r.direct.buffers); n != readBuffers {
+	if n := len(r.direct.ahead); n != readBuffers {
 		t.Errorf("%d of %d buffers came back", n, readBuffers)
 	}
 }

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -58,7 +59,8 @@ type bucket struct {
 	log      *slog.Logger
 	requests *prometheus.CounterVec
 	retries  *prometheus.CounterVec
-	buffers  chan []byte // for parts that are read ahead, or nil for one that was not made yet
+	ahead    chan struct{} // one for each part that may be read ahead
+	buffers  sync.Pool     // *[]byte for them: what is not used is given back to the system
 
 	connecting sync.Mutex
 	client     *s3.Client
@@ -77,7 +79,7 @@ func New(o Options) *Store {
 	if env.Log == nil {
 		env = pipeline.NewEnv()
 	}
-	b := &bucket{o: o, name: o.Bucket, retry: o.Retry, stall: o.Stall, log: env.Log, buffers: make(chan []byte, readBuffers)}
+	b := &bucket{o: o, name: o.Bucket, retry: o.Retry, stall: o.Stall, log: env.Log, ahead: make(chan struct{}, readBuffers)}
 	if b.retry.Attempts == 0 {
 		b.retry.Attempts = attempts
 	}
@@ -88,7 +90,11 @@ func New(o Options) *Store {
 		b.o.ReadPart = readPart
 	}
 	for range readBuffers {
-		b.buffers <- nil
+		b.ahead <- struct{}{}
+	}
+	b.buffers.New = func() any {
+		buffer := make([]byte, b.o.ReadPart)
+		return &buffer
 	}
 	b.requests = env.CounterVec(prometheus.CounterOpts{Name: "starlift_s3_requests_total",
 		Help: "Requests to S3, those that were made again among them, by bucket and operation: what S3 bills."}, "bucket", "operation")
@@ -258,7 +264,7 @@ func (s *Store) Writable(ctx context.Context) error {
 
 // Append implements blob.Transfers: objects can't grow.
 func (s *Store) Append(_ context.Context, name string) (blob.Tail, error) {
-	return nil, fmt.Errorf("append to %s: %w", s.URL(name), errUnsupported)
+	return nil, fmt.Errorf("append to %s: %w", s.URL(name), errors.ErrUnsupported)
 }
 
 // Prune implements blob.Transfers: there are no folders.
