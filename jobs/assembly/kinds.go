@@ -74,7 +74,7 @@ func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (
 // The node types of this binary. Transforms read changes or rows.
 var (
 	sourceKinds = map[string]kind[pipeline.Source]{
-		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, or objects of S3, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
+		"file":    of[file.Config, *file.Source, pipeline.Source]("Local files, or objects of S3, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
 		"kinesis": of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
