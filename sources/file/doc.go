@@ -1,10 +1,10 @@
-// Package file reads change records from local files: every file that a glob
-// matches, or the data files of a DynamoDB export; to their end, or for ever as
+// Package file reads change records from local files, and objects of S3: every one that a
+// glob matches, or the data files of a DynamoDB export; to their end, or for ever as
 // they grow.
 //
 // # Parts
 //
-// Source.Open finds the files (Source.match, or package export) and starts one of two readers,
+// Source.Open finds the files (Source.match, or package export) and starts one of three readers,
 // whose records Source.Read returns:
 //
 //   - to their end: resolver finds out which of the files were read before
@@ -12,7 +12,9 @@
 //   - for ever: follower finds new, renamed and rotated files (follower.poll) and decides
 //     what each is (follower.identify); a followedFile reads what comes in one
 //     (followedFile.readNew); registry knows what was read of files that are not followed
-//     just now, and which of it is lost (registry.decideLoss).
+//     just now, and which of it is lost (registry.decideLoss);
+//   - for ever, of objects: objectFinder lists them, and objectFollower decides what each is
+//     (objectFollower.identify) and reads it by a reader.
 //
 // Files are found by package listing, and what reads to their end opens them by it: in
 // any store of package blob. Only the follower uses the local disk as it is, since it has to
@@ -141,6 +143,20 @@
 // grows is left alone for three times as long as that took; if it is cut short then, the rest is waited for, for as long as it
 // takes (Waits says so), and one that has grown is read on. Damage ends the run.
 //
+// # Objects
+//
+// An object has no inode and no time that tells much, but a tag, which differs where the
+// content does: with the size it stands in their place in the cursor, and an object with
+// another one is held against the hash of what was read. It is whole when it appears, so
+// nothing is waited for in it. A reader pins the tag that it opened, so that what is replaced
+// while it is read is an error worth another try (blob.ErrChanged), which finds out by the
+// content. Each request takes tens of milliseconds: the next objects are opened while one is
+// read (openAhead), and small ones asked for whole.
+//
+// Followed, objects are listed again and again. Names say nothing of when an object came, so
+// all of them have to be listed to find all that is new; objectFinder bounds how often. What is
+// known of an object is kept as long as it is there, and for an hour.
+//
 // # Exports
 //
 // The exports below the path are one input: in the order of time, the files of
@@ -148,7 +164,8 @@
 // manifests are checked, and every data file must be there that has not been
 // read, before anything is read. Each data file's MD5 is taken over the whole file
 // before its first record is delivered (also when reading resumes inside it), so
-// that nothing of an altered file takes effect; its count of items is compared at
+// that nothing of an altered file takes effect; an object whose tag says that MD5 is not read
+// for it (input.verify); its count of items is compared at
 // its end, before the file is marked as done.
 //
 // The cursors of a data file hold the time that is reached by the exports before

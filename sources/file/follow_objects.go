@@ -22,7 +22,9 @@ type objectFollower struct {
 	source *Source
 	finder *objectFinder
 	known  map[string]*knownObject // by path
-	bySize map[int64][]*knownObject
+	byTag  map[string]*knownObject // the last one of each tag
+	// gone are those that the last listing of all names did not have, by size.
+	gone map[int64][]*knownObject
 	// partitions are those of known objects.
 	partitions map[string]bool
 	// queue are the objects that are to be read, in order.
@@ -50,7 +52,7 @@ type knownObject struct {
 // newObjectFollower lists the objects, so that what keeps them from being listed is said
 // before anything is read.
 func (s *Source) newObjectFollower(ctx context.Context, cursors map[string][]byte) (f *objectFollower, err error) {
-	f = &objectFollower{source: s, known: map[string]*knownObject{}, bySize: map[int64][]*knownObject{}, partitions: map[string]bool{}, toldUnread: -1}
+	f = &objectFollower{source: s, known: map[string]*knownObject{}, byTag: map[string]*knownObject{}, partitions: map[string]bool{}, toldUnread: -1}
 	if f.finder, err = s.newObjectFinder(ctx); err != nil {
 		return nil, transient(err)
 	}
@@ -95,7 +97,9 @@ func (f *objectFollower) restore(cursors map[string][]byte) error {
 
 func (f *objectFollower) add(k *knownObject) {
 	f.known[k.path], f.partitions[k.partition] = k, true
-	f.bySize[k.at.Size] = append(f.bySize[k.at.Size], k)
+	if k.at.Tag != "" {
+		f.byTag[k.at.Tag] = k
+	}
 }
 
 func (f *objectFollower) remove(k *knownObject) {
@@ -103,9 +107,8 @@ func (f *objectFollower) remove(k *knownObject) {
 		delete(f.known, k.path)
 	}
 	delete(f.partitions, k.partition)
-	f.bySize[k.at.Size] = slices.DeleteFunc(f.bySize[k.at.Size], func(o *knownObject) bool { return o == k })
-	if len(f.bySize[k.at.Size]) == 0 {
-		delete(f.bySize, k.at.Size)
+	if f.byTag[k.at.Tag] == k {
+		delete(f.byTag, k.at.Tag)
 	}
 }
 
@@ -161,6 +164,7 @@ func (f *objectFollower) take(l *look) {
 // of one is forgotten after forgetAfter.
 func (f *objectFollower) noteGone() {
 	now := f.source.now()
+	f.gone = map[int64][]*knownObject{}
 	for _, k := range f.known {
 		if k.seen == f.finder.listings {
 			continue
@@ -168,13 +172,15 @@ func (f *objectFollower) noteGone() {
 		if k.missed++; k.missed == 1 {
 			k.goneSince = now
 		}
-		if k.missed == 2 && !k.at.Done {
+		if k.missed == 2 && !k.at.Done && k.at.Tag != "" { // without one it is a file that was read before
 			f.reportLost(k.path, k.at.text(), k.at.unreadBytes(), fmt.Sprintf("it was removed after it had been read to line %d", k.at.Line))
 		}
 		if k.missed >= 2 && now.Sub(k.goneSince) >= forgetAfter {
 			f.dropped = append(f.dropped, k.partition)
 			f.remove(k)
+			continue
 		}
+		f.gone[k.at.Size] = append(f.gone[k.at.Size], k)
 	}
 	slices.Sort(f.dropped)
 }
@@ -293,43 +299,49 @@ func (f *objectFollower) replaced(was *knownObject) {
 	f.remove(was)
 }
 
-// renamedCandidatesMax bounds the objects of one size of which it is asked whether they are
-// still there.
-const renamedCandidatesMax = 8
-
 // predecessor returns what was read before of an object: of the one that has its path, or of
 // one that has its size, and is no longer where it was; nil = nothing was.
 func (f *objectFollower) predecessor(ctx context.Context, object blob.Object, info fs.FileInfo, path string) (*knownObject, error) {
-	candidates := slices.Clone(f.bySize[info.Size()])
-	slices.SortFunc(candidates, func(a, b *knownObject) int {
+	var candidates []*knownObject
+	if own := f.known[path]; own != nil {
+		candidates = append(candidates, own)
+	}
+	copied, err := f.isMoved(ctx, f.byTag[tagOf(info)], info, path)
+	if err != nil {
+		return nil, err
+	}
+	if copied {
+		candidates = append(candidates, f.byTag[tagOf(info)])
+	}
+	var gone []*knownObject // but for those that came back
+	for _, k := range f.gone[info.Size()] {
+		if k.path != path && !k.goneSince.IsZero() && f.known[k.path] == k {
+			gone = append(gone, k)
+		}
+	}
+	slices.SortFunc(gone, func(a, b *knownObject) int { // the newest first
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
 	})
-	if own := f.known[path]; own != nil {
-		candidates = append([]*knownObject{own}, candidates...)
-	}
-	asked := 0
-	for i, k := range candidates {
-		if k.path == path && i > 0 {
-			continue
-		}
-		if k.path != path && k.goneSince.IsZero() {
-			if k.at.Tag != tagOf(info) || asked == renamedCandidatesMax {
-				continue // a copy of what is still there is another object
-			}
-			asked++
-			if _, err := f.source.files.Stat(ctx, k.path); !errors.Is(err, fs.ErrNotExist) {
-				if err != nil {
-					return nil, err
-				}
-				continue
-			}
-		}
+	for _, k := range append(candidates, gone...) {
 		same, err := k.at.isContinuedBy(ctx, object, info)
 		if same || err != nil {
 			return k, err
 		}
 	}
 	return nil, nil
+}
+
+// isMoved reports whether an object with the tag and size of another one is that, renamed: a copy
+// of what is still there is another object.
+func (f *objectFollower) isMoved(ctx context.Context, k *knownObject, info fs.FileInfo, path string) (bool, error) {
+	if k == nil || k.path == path || k.at.Size != info.Size() || !k.goneSince.IsZero() {
+		return false, nil
+	}
+	_, err := f.source.files.Stat(ctx, k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
 }
 
 // isContinuedBy reports whether an open object begins with all that was read.

@@ -171,6 +171,8 @@ type knownFile struct {
 	// unverified says that another file was followed under its name before it was decided
 	// whether something of it is lost.
 	unverified bool
+	// lookedFor says that it was asked whether it is where it was, and stays what the answer was.
+	lookedFor, stays bool
 }
 
 // resolver finds out which files are those that were read before.
@@ -337,11 +339,17 @@ func (r *resolver) isWhereItWas(k *knownFile) bool {
 	if r.matched[k.name] {
 		return false // it has other content
 	}
-	at, err := r.s.files.Stat(r.ctx, k.name)
-	if err == nil && isObject(at.Info) {
-		return k.at.statUnchanged(at.Info)
+	if k.lookedFor {
+		return k.stays
 	}
-	return err == nil && k.at.ID.known() && idOf(at.Info) == k.at.ID
+	at, err := r.s.files.Stat(r.ctx, k.name)
+	k.lookedFor = true
+	if err == nil && isObject(at.Info) {
+		k.stays = k.at.statUnchanged(at.Info)
+	} else {
+		k.stays = err == nil && k.at.ID.known() && idOf(at.Info) == k.at.ID
+	}
+	return k.stays
 }
 
 // namePartitions gives each new file a partition that no other has.
