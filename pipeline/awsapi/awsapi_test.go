@@ -82,6 +82,9 @@ func TestError(t *testing.T) {
 			if err == nil || pipeline.Retryable(err) != (c.reason != "") || pipeline.RetryReason(err) != c.reason || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("got %v, reason %q", err, pipeline.RetryReason(err))
 			}
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%v looks like the end of what is read", err)
+			}
 			if calls.Load() != 1 {
 				t.Errorf("%d calls", calls.Load())
 			}

@@ -94,13 +94,27 @@ func Error(ctx context.Context, err error) error {
 		}
 	}
 	if reason != "" {
-		return pipeline.TransientFor(reason, err)
+		return pipeline.TransientFor(reason, notTheEnd(err))
 	}
 	if noCredentials(err) {
 		return fmt.Errorf("%w: there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or give the machine, task or pod a role", err)
 	}
 	return err
 }
+
+// notTheEnd hides that an error is io.EOF, as that of a connection which the other side closed: to
+// whoever reads something that means its end, and nothing more would be read of it.
+func notTheEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &brokenConnection{err}
+	}
+	return err
+}
+
+// brokenConnection has no Unwrap on purpose.
+type brokenConnection struct{ cause error }
+
+func (b *brokenConnection) Error() string { return b.cause.Error() }
 
 // reason returns why trying again may help; empty = it does not.
 func reason(err error) string {

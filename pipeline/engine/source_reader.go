@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -51,8 +50,12 @@ func (r *sourceReader) read(ctx context.Context) (in readResult) {
 	if in.err == nil {
 		r.observer.SourceProgressed(r.name, in.records)
 	}
-	if !errors.Is(in.err, io.EOF) {
+	if !ended(in.err) {
 		r.observer.SourceAnswered(r.name)
 	}
 	return in
 }
+
+// ended reports whether an error is only the end of a source. One that wraps io.EOF is none: that is
+// what a connection may end with as well.
+func ended(err error) bool { return err == io.EOF } //nolint:errorlint // see above

@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"time"
 
@@ -79,7 +77,7 @@ func (s *splitter) run(stop, ctx context.Context) error {
 				err = s.endEpoch(ctx)
 			}
 		case in := <-s.results:
-			if errors.Is(in.err, io.EOF) {
+			if ended(in.err) {
 				s.finish(in.source)
 				open--
 				continue

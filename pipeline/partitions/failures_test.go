@@ -3,8 +3,11 @@ package partitions
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,4 +276,30 @@ func TestOpening(t *testing.T) {
 		}
 		closeIt(t, s, stream)
 	})
+}
+
+// TestBrokenConnection: an error that wraps io.EOF, as that of a connection which the other side has
+// closed, is a failure and no end.
+func TestBrokenConnection(t *testing.T) {
+	for _, err := range []error{pipeline.TransientFor("connection", fmt.Errorf("post: %w", io.EOF)), fmt.Errorf("post: %w", io.EOF)} {
+		synctest.Test(t, func(t *testing.T) {
+			stream := &sourcetest.Stream{}
+			shard := stream.Add(2)
+			var fails atomic.Bool
+			fails.Store(true)
+			stream.Fault = func(_ context.Context, name string) error {
+				if name == shard.Name && fails.Load() {
+					return err
+				}
+				return nil
+			}
+			r := follow(t, New("stream", stream.Reader(false), Options{}), pipeline.SourceOptions{})
+			r.after(time.Minute, shard)
+			fails.Store(false)
+			if n := r.after(time.Minute, shard); n != 2 {
+				t.Errorf("%v: %d records came", err, n)
+			}
+			r.close()
+		})
+	}
 }

@@ -2,7 +2,6 @@ package partitions
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -48,5 +47,6 @@ func (d *dispatcher) read(ctx context.Context, p *partition, info pipeline.Parti
 	return r
 }
 
-// ended reports whether an error is only the end of a partition.
-func ended(err error) bool { return errors.Is(err, io.EOF) }
+// ended reports whether an error is only the end of a partition. One that wraps io.EOF is none: that is
+// what a connection may end with as well.
+func ended(err error) bool { return err == io.EOF } //nolint:errorlint // see above

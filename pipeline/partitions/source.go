@@ -141,7 +141,9 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 		s.err = d.run(working, s.out)
 		stop()
 		d.running.Wait()
-		s.err = errors.Join(s.err, d.closeReaders())
+		if err := d.closeReaders(); err != nil {
+			s.err = errors.Join(s.err, err)
+		}
 		close(s.out)
 	}()
 	return nil
