@@ -12,6 +12,11 @@ import (
 // oldest records are dropped while they are being read, and are no gap.
 const trimGrace = time.Hour
 
+// away returns up to when a shard counts as read whose reading begins at the trim horizon now.
+func away(now time.Time, retention time.Duration) time.Time {
+	return now.Add(min(0, trimGrace-retention))
+}
+
 // trimmed returns the gap of a shard whose records may have been dropped before they were
 // read; nil = there is none. What came after readUntil, and is older now than the retention, is
 // gone. Whether there was anything can't be known any longer: a service may go on behind what

@@ -3,30 +3,46 @@ package kinesis
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
+
+// errorAge is how long an error is the answer to whoever asks again.
+const errorAge = time.Second
 
 // lookup is something that is asked of the service for all shards together. When many want to
 // know it at once, as when a stream is deleted, one asks and the others get the same answer,
 // an error too.
 type lookup[T any] struct {
-	mu    sync.Mutex
-	value T
-	err   error
-	at    time.Time // when the answer came, by our clock; zero = there is none
+	mu    sync.Mutex // held while it is asked for
+	value T          // the last that came
+	err   error      // of the last answer
+	at    time.Time  // of the last answer, by our clock; zero = there was none
+
+	last atomic.Pointer[T] // value
 }
 
 // get returns what ask returned maxAge ago at most, or returns now.
 func (l *lookup[T]) get(ctx context.Context, now func() time.Time, maxAge time.Duration, ask func(context.Context) (T, error)) (T, error) {
-	oldest := now().Add(-maxAge)
+	began := now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.at.IsZero() && !l.at.Before(oldest) && (l.err == nil || maxAge == 0) {
+	if l.err != nil {
+		maxAge = min(maxAge, errorAge)
+	}
+	if !l.at.IsZero() && !l.at.Before(began.Add(-maxAge)) {
 		return l.value, l.err
 	}
 	value, err := ask(ctx)
-	if ctx.Err() == nil {
-		l.value, l.err, l.at = value, err, now()
+	if ctx.Err() != nil {
+		return value, err
+	}
+	if l.err, l.at = err, now(); err == nil {
+		l.value = value
+		l.last.Store(&value)
 	}
 	return value, err
 }
+
+// known returns what came last, however old it is, without asking; nil = nothing did.
+func (l *lookup[T]) known() *T { return l.last.Load() }

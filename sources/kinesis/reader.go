@@ -75,7 +75,7 @@ func (s *stream) OpenPartition(ctx context.Context, p pipeline.Partition, from p
 		return nil, gap
 	}
 	if r.atHorizon {
-		r.know(now.Add(trimGrace - d.retention))
+		r.know(away(now, d.retention))
 	}
 	return r, nil
 }
@@ -95,14 +95,14 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 	start, asked := r.stream.clock.local(), r.stream.clock.now()
 	p, err := r.nextPage(ctx, allowance)
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, errNothingLeft):
 		return pipeline.PartitionRecords{ReadUntil: r.readUntil}, io.EOF
 	case pipeline.RetryReason(err) == awsapi.Throttled:
 		return pipeline.PartitionRecords{Wait: r.pace.throttled()}, err
 	case err != nil:
 		return pipeline.PartitionRecords{}, err
 	}
-	if gap := r.lost(ctx); gap != nil {
+	if gap := r.lost(); gap != nil {
 		p.Free()
 		return pipeline.PartitionRecords{}, gap
 	}
@@ -110,30 +110,32 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 	for i := range p.Records {
 		bytes += len(p.PartitionKey(i)) // the service counts them too
 	}
-	read := r.take(p, asked)
-	if r.iterator = p.Next; p.Next == "" {
+	read, whole := r.take(p, asked, allowance)
+	switch {
+	case !whole:
+		r.iterator = ""
+	case p.Next == "":
 		read.Children = children(p.Children, r.created)
 		return read, io.EOF
+	default:
+		r.iterator = p.Next
 	}
 	read.Wait = r.pace.after(start, r.stream.clock.local(), bytes, read.CaughtUp && len(p.Records) == 0)
 	return read, nil
 }
 
 // lost returns what became of the shard that makes a page of it something else than what was to
-// come next: other records were, or it is a shard of another stream; nil = nothing did.
-func (r *reader) lost(ctx context.Context) *pipeline.GapError {
-	d, err := r.stream.describe(ctx, summaryAge)
-	if err != nil {
-		return nil // discovery asks for it every now and then, and says why it has none
-	}
+// come next: other records were, or it is a shard of another stream; nil = nothing did. What the
+// stream says of itself is as old as the last discovery.
+func (r *reader) lost() *pipeline.GapError {
+	d := r.stream.described.known()
 	if !r.created.Equal(d.created) {
 		return r.madeAgain(d.created)
 	}
 	return r.trimmed(d.retention, r.stream.clock.now())
 }
 
-// nextPage returns the next page. io.EOF says that the shard is gone, with nothing that was to
-// be read.
+// nextPage returns the next page.
 func (r *reader) nextPage(ctx context.Context, allowance int) (*page.Page, error) {
 	for again := r.iterator != ""; ; again = false {
 		if r.iterator == "" {
@@ -165,23 +167,28 @@ func (r *reader) limit(allowance int) int {
 	return int(max(1, min(recordsPerPageMax, float64(allowance)/r.recordBytes)))
 }
 
-// take makes records of a page that was asked for at that time, by the service's clock.
-func (r *reader) take(p *page.Page, asked time.Time) pipeline.PartitionRecords {
-	read := pipeline.PartitionRecords{Lag: p.Behind, LagKnown: p.BehindKnown, CaughtUp: p.Behind == 0 && (p.BehindKnown || len(p.Records) == 0)}
+// take makes records of a page that was asked for at that time, by the service's clock; whole =
+// false says that they were only the first of it, since they take much more memory than allowed.
+func (r *reader) take(p *page.Page, asked time.Time, allowance int) (read pipeline.PartitionRecords, whole bool) {
+	read = pipeline.PartitionRecords{Lag: p.Behind, LagKnown: p.BehindKnown, CaughtUp: p.Behind == 0 && (p.BehindKnown || len(p.Records) == 0)}
 	before := r.at
 	until := asked.Add(-p.Behind)
-	if n := len(p.Records); n > 0 {
-		last := behind(p, n-1)
-		until = last.time
-		if !r.passing || r.at.passed(last.sequence) != wholeRecord {
-			r.at, r.atHorizon = last, false
-		}
-		u := unpacker{format: &r.stream.format, page: p, end: r.at}
+	whole = true
+	if len(p.Records) > 0 {
+		u := unpacker{format: &r.stream.format, page: p, inflatedMax: max(2*allowance, inflatedPerPage)}
 		if r.passing {
 			u.passed = before
 		}
-		read.Records = u.unpack()
-		r.passing = r.passing && r.at == before
+		n := u.unpack()
+		last := behind(p, n-1)
+		until = last.time
+		if !r.passing || before.passed(last.sequence) != wholeRecord {
+			r.at, r.atHorizon, r.passing = last, false, false
+		}
+		if whole = n == len(p.Records); !whole {
+			read.CaughtUp = false
+		}
+		read.Records = u.records(r.at)
 		r.learn(u.bytes, n)
 	} else if !p.BehindKnown || p.Next == "" {
 		until = time.Time{} // how far a shard that has ended is behind says nothing
@@ -196,7 +203,7 @@ func (r *reader) take(p *page.Page, asked time.Time) pipeline.PartitionRecords {
 	if read.Records == nil || !r.readUntil.Equal(until) {
 		read.ReadUntil = r.readUntil
 	}
-	return read
+	return read, whole
 }
 
 // learn takes how many bytes n records of the stream had.

@@ -3,7 +3,6 @@ package kinesis
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -13,7 +12,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 )
 
-// seek takes an iterator for where the reader is. io.EOF is that of nextPage.
+// errNothingLeft says that a shard is gone, with nothing that was to be read.
+var errNothingLeft = errors.New("nothing is left of the shard")
+
+// seek takes an iterator for where the reader is.
 func (r *reader) seek(ctx context.Context) error {
 	in := &sdk.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
 	r.passing = false
@@ -106,7 +108,7 @@ func (r *reader) missing(ctx context.Context, found error) error {
 		return found
 	case r.at.kind == atTime && !r.readUntil.Before(r.stream.clock.now().Add(-d.retention)):
 		// It was closed before that time, or it would be there.
-		return io.EOF
+		return errNothingLeft
 	}
 	return r.vanished()
 }

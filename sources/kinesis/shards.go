@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,7 @@ func ofOtherStreams(known map[string]bool, created time.Time) (old []string) {
 			old = append(old, name)
 		}
 	}
+	slices.Sort(old)
 	return old
 }
 
@@ -107,7 +109,7 @@ func (s *stream) firstPosition(d summary, begun time.Time) (position, time.Time,
 	if s.start.word == startLatest {
 		return position{kind: atTime, time: begun}, begun, nil
 	}
-	away := begun.Add(trimGrace - d.retention)
+	away := away(begun, d.retention)
 	switch at := s.start.at; {
 	case s.start.word == startTrimHorizon:
 		return position{}, away, nil

@@ -16,9 +16,13 @@ import (
 	"github.com/starlift-etl/starlift/sources/kinesis/page"
 )
 
-// inflatedBytesMax bounds what a record may be when it is decompressed: far more than 10 MiB,
-// which is what the service takes.
-const inflatedBytesMax = 64 << 20
+const (
+	// inflatedBytesMax bounds what a record may be when it is decompressed: far more than 10 MiB,
+	// which is what the service takes.
+	inflatedBytesMax = 64 << 20
+	// inflatedPerPage is what all records of a page may be in any case.
+	inflatedPerPage = 16 << 20
+)
 
 var gzipMagic = []byte{0x1f, 0x8b}
 
@@ -28,7 +32,8 @@ type unpacker struct {
 	format *pipeline.Format
 	page   *page.Page
 	passed position // what was read already; the zero position = nothing
-	end    position // behind the page
+	// inflatedMax is how many bytes of what is decompressed are enough.
+	inflatedMax int
 
 	data    []byte // what the page holds, and behind it what was decompressed
 	spans   []pipeline.Span
@@ -36,6 +41,7 @@ type unpacker struct {
 	arrived []int64       // by span
 	defects map[int]error // by span
 	bytes   int           // of all spans
+	end     position      // behind all of them
 
 	aggregate kpl.Aggregate
 }
@@ -46,19 +52,27 @@ type recordPlace struct {
 	user   int32 // of an aggregate; wholeRecord = it is none
 }
 
-// unpack returns the records, which own the page; nil = there are none. It is called once.
-func (u *unpacker) unpack() *pipeline.Records {
-	n := len(u.page.Records)
-	u.data, u.spans, u.places, u.arrived = u.page.Data, make([]pipeline.Span, 0, n), make([]recordPlace, 0, n), make([]int64, 0, n)
-	for i := range u.page.Records {
-		skip := u.passed.passed(u.page.Sequence(i))
-		if skip != wholeRecord {
-			u.record(i, skip)
+// unpack unpacks the first n records of the page: all of them, unless they become too large. It is
+// called once, of a page that has some.
+func (u *unpacker) unpack() (n int) {
+	all := len(u.page.Records)
+	u.data, u.spans, u.places, u.arrived = u.page.Data, make([]pipeline.Span, 0, all), make([]recordPlace, 0, all), make([]int64, 0, all)
+	for n < all && (n == 0 || len(u.data)-len(u.page.Data) <= u.inflatedMax) {
+		if skip := u.passed.passed(u.page.Sequence(n)); skip != wholeRecord {
+			u.record(n, skip)
 		}
+		n++
 	}
+	return n
+}
+
+// records returns what was unpacked, which owns the page; nil = that is nothing. end is the position
+// behind it.
+func (u *unpacker) records(end position) *pipeline.Records {
 	if len(u.spans) == 0 {
 		return nil
 	}
+	u.end = end
 	r := &pipeline.Records{Format: u.format, Data: u.data, Spans: u.spans, Arrived: u.arrived, CursorAfter: u.cursorAfter, PositionText: u.positionText, Free: u.page.Free}
 	if u.defects != nil {
 		r.Defect = func(i int) error { return u.defects[i] }

@@ -176,3 +176,22 @@ func TestProducerLibrary(t *testing.T) {
 		seen[one.text] = true
 	}
 }
+
+// TestInflatedPages: of a page that takes too much memory when it is decompressed the first records are
+// taken, and the others are asked for again.
+func TestInflatedPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, kinesistest.Options{}, 1)
+	var want []string
+	for i := range 30 {
+		text := fmt.Sprint(i) + strings.Repeat("x", 1<<20)
+		want = append(want, text)
+		r.putData(gzipped(t, text))
+	}
+	r.open()
+	r.take(30)
+	r.wantTexts(want...)
+	if n := len(r.fake.Requests("GetShardIterator", streamOf, "")); n < 2 || n > 10 {
+		t.Errorf("%d iterators", n)
+	}
+}
