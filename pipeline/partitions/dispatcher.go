@@ -53,7 +53,7 @@ type dispatcher struct {
 	unsaved    []*partition // those that wait for Committed
 	quiet      map[*partition]bool
 	quietAt    time.Time // when the ReadUntil of quiet ones was saved last
-	gap        *gap      // that ends the run when it is saved; nil = there is none
+	gaps       []*gap    // that end the run when they are saved
 
 	discovering       bool
 	nextDiscovery     time.Time
@@ -82,17 +82,14 @@ func newDispatcher(source string, input pipeline.PartitionSource, o Options, fro
 	return d
 }
 
-// restore takes the cursors of a checkpoint. A gap that nobody accepts is an error, with on_gap:
+// restore takes the cursors of a checkpoint. Gaps that nobody accepts are an error, with on_gap:
 // fail.
 func (d *dispatcher) restore(cursors map[string][]byte) error {
-	waits := d.options.OnGap == GapWaits
+	var unaccepted []*gap
 	for _, name := range slices.Sorted(maps.Keys(cursors)) {
 		c, err := parseCursor(name, cursors[name])
 		if err != nil {
 			return err
-		}
-		if c.Gap != nil && !d.acceptGap && !waits {
-			return c.Gap.err()
 		}
 		p := &partition{Partition: pipeline.Partition{Name: name, Parents: c.Parents}, cursor: c, acceptGap: d.acceptGap}
 		d.add(p)
@@ -100,11 +97,13 @@ func (d *dispatcher) restore(cursors map[string][]byte) error {
 		case c.Gap == nil:
 		case d.acceptGap:
 			d.accept(p)
-		default:
+		case d.options.OnGap == GapWaits:
 			d.noticeGap(p)
+		default:
+			unaccepted = append(unaccepted, c.Gap)
 		}
 	}
-	return nil
+	return gapsError(unaccepted)
 }
 
 // accept goes on behind the gap of a partition.
@@ -133,7 +132,7 @@ func (d *dispatcher) tell(n news) {
 	d.outbox.tell(n, d.unread)
 }
 
-// run assigns reads and hands over what they bring, until ctx ends, a gap is saved,
+// run assigns reads and hands over what they bring, until ctx ends, gaps are saved,
 // or, of a bounded source, all partitions have ended: io.EOF.
 func (d *dispatcher) run(ctx context.Context, out chan<- *pipeline.Records) error {
 	defer close(d.done)
@@ -175,7 +174,7 @@ func (d *dispatcher) run(ctx context.Context, out chan<- *pipeline.Records) erro
 // finished reports whether nothing will ever come. Partitions that only wait for each
 // other are an error: they would wait for ever.
 func (d *dispatcher) finished() (done bool, err error) {
-	if d.inFlight > 0 || len(d.schedule) > 0 || len(d.outbox.queue) > 0 || len(d.unsaved) > 0 || d.discovering || d.discoveryWanted() || d.gap != nil {
+	if d.inFlight > 0 || len(d.schedule) > 0 || len(d.outbox.queue) > 0 || len(d.unsaved) > 0 || d.discovering || d.discoveryWanted() || len(d.gaps) > 0 {
 		return false, nil
 	}
 	waits := false
@@ -193,8 +192,8 @@ func (d *dispatcher) finished() (done bool, err error) {
 
 // assign starts what is to be done now, and returns when there may be more to do.
 func (d *dispatcher) assign(ctx context.Context, now time.Time) (wake time.Time) {
-	if d.gap != nil {
-		return now.Add(time.Hour) // until it is saved
+	if len(d.gaps) > 0 {
+		return now.Add(time.Hour) // until they are saved
 	}
 	d.saveReadUntil(now)
 	wake = d.quietAt.Add(readUntilInterval)
@@ -308,8 +307,8 @@ func (d *dispatcher) saved(cursors map[string][]byte) error {
 		}
 		return true
 	})
-	if d.gap != nil && len(d.unsaved) == 0 {
-		return d.gap.err()
+	if len(d.unsaved) == 0 {
+		return gapsError(d.gaps)
 	}
 	return nil
 }

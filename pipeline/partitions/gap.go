@@ -86,6 +86,18 @@ func (g *gap) err() error {
 	return fmt.Errorf("%w: %w", pipeline.ErrGap, e)
 }
 
+// gapsError returns the error of the first of some gaps, with the number of the others; nil =
+// there is none.
+func gapsError(gaps []*gap) error {
+	switch more := len(gaps) - 1; {
+	case more < 0:
+		return nil
+	case more > 0:
+		return fmt.Errorf("%w (%d other partitions have a gap, too: starlift status FILE lists them)", gaps[0].err(), more)
+	}
+	return gaps[0].err()
+}
+
 // notice tells people of the gap.
 func (g *gap) notice() pipeline.Notice {
 	return pipeline.Notice{Event: pipeline.EventLost, Message: g.err().Error(), Partition: g.Partition, Position: g.Position, Lost: g.Lost, Gap: true}

@@ -123,6 +123,23 @@ func TestGapIsSaved(t *testing.T) {
 	}
 }
 
+// TestManyGaps: of several gaps each is saved, and the error names one and counts the others.
+func TestManyGaps(t *testing.T) {
+	stream := &sourcetest.Stream{}
+	cursors := map[string][]byte{}
+	for range 5 {
+		p := stream.Add(6)
+		stream.TrimTo(p, 4)
+		cursors[p.Name] = cursor{At: "2", Records: 2, Gap: &gap{Partition: p.Name, Position: "2", Reason: "gone", Found: sourcetest.Epoch}}.encode()
+	}
+	s := sourceOf(stream, false)
+	err := s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv(), Cursors: cursors})
+	if !errors.Is(err, pipeline.ErrGap) || !strings.Contains(err.Error(), "shard-000, behind 2: gone") || !strings.HasSuffix(err.Error(), "(4 other partitions have a gap, too: starlift status FILE lists them)") {
+		t.Errorf("the start ends with %v", err)
+	}
+	closeIt(t, s, stream)
+}
+
 // TestGapWaits: with on_gap: wait others are read, but not the children, also after a restart.
 func TestGapWaits(t *testing.T) {
 	stream, lossy, child, other, cursors := lossyStream(t)

@@ -85,7 +85,7 @@ func (d *dispatcher) handleGap(p *partition, e *pipeline.GapError, now time.Time
 	if d.options.OnGap == GapWaits {
 		d.noticeGap(p)
 	} else {
-		d.gap = g
+		d.gaps = append(d.gaps, g)
 	}
 	d.unsaved = append(d.unsaved, p)
 	d.tell(news{positions: map[string][]byte{p.Name: p.unsaved}, saveNow: true})
