@@ -32,8 +32,8 @@ func (o *object) Range(ctx context.Context, offset, length int64) (io.ReadCloser
 		return nil, fmt.Errorf("%s: there is no offset %d", o.store.URL(o.info.Name), offset)
 	}
 	end := o.info.Size
-	if length >= 0 {
-		end = min(end, offset+length)
+	if length >= 0 && length < end-offset { // their sum may be too large a number
+		end = offset + length
 	}
 	r := &rangeReader{of: o, start: offset, at: offset, end: max(end, offset), planned: offset}
 	r.ctx, r.cancel = context.WithCancel(ctx)
