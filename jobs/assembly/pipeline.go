@@ -112,7 +112,7 @@ func (p *Pipeline) buildDeadLetters() (ok bool) {
 		p.File.ReportIn("dead_letters", err)
 		return false
 	}
-	p.letters = deadletters.New(deadletters.Options{Objects: objects, Retention: time.Duration(settings.Retention), Log: p.Config.Log})
+	p.letters = deadletters.New(deadletters.Options{Objects: objects, Remote: bloburl.IsRemote(settings.URL), Retention: time.Duration(settings.Retention), Log: p.Config.Log})
 	p.Config.DeadLetters = p.letters
 	p.deadLetters = deadletters.Folder{Objects: objects, Pipeline: p.File.Name}
 	return true

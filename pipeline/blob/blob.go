@@ -14,8 +14,8 @@ import (
 )
 
 // Store holds objects under names. All of it may be called from several goroutines. What is
-// not there is an error that is fs.ErrNotExist; one after which the same call may succeed
-// is pipeline.Retryable. No method goes on when its context is done.
+// not there is an error that is fs.ErrNotExist, what may not be done one that is
+// fs.ErrPermission; one after which the same call may succeed is pipeline.Retryable. No method goes on when its context is done.
 type Store interface {
 	Objects
 	Transfers

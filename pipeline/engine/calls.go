@@ -30,10 +30,10 @@ func calleeSource(name string) callee { return callee{label: "source " + name, n
 // calleeSink returns a sink, or the dead letters. What its Open and Commit wait for it
 // may be able to say.
 func calleeSink(name string, sink pipeline.Target) callee {
-	if name == deadLetterSink {
-		return callee{label: "dead letters", name: name}
-	}
 	inspector, _ := sink.(pipeline.CallInspector)
+	if name == deadLetterSink {
+		return callee{label: "dead letters", name: name, inspector: inspector}
+	}
 	return callee{label: "sink " + name, name: name, inspector: inspector}
 }
 

@@ -117,7 +117,7 @@ func (c *Config) target(name string) (t target, ok bool) {
 
 const (
 	retryWaitFirst = 100 * time.Millisecond
-	retryWaitMax   = 15 * time.Second
+	retryWaitMax   = 4 * time.Second // a sink that is back is found within some seconds
 )
 
 // retry commits a sink's part of an epoch until that succeeds, fails for good, or the

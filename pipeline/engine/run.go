@@ -209,7 +209,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 		}
 	}
 	o := r.targetOptions(deadLetterSink, nil)
-	return r.openOne(ctx, calleeSink(deadLetterSink, nil), func(ctx context.Context) error {
+	return r.openOne(ctx, calleeSink(deadLetterSink, r.c.DeadLetters), func(ctx context.Context) error {
 		_, err := r.c.DeadLetters.Check(ctx, o)
 		return err
 	})
@@ -223,7 +223,7 @@ func (r *run) openSinks(ctx context.Context) error {
 		}
 	}
 	o := r.targetOptions(deadLetterSink, nil)
-	err := r.openOne(ctx, calleeSink(deadLetterSink, nil), func(ctx context.Context) error { return r.c.DeadLetters.Open(ctx, o) })
+	err := r.openOne(ctx, calleeSink(deadLetterSink, r.c.DeadLetters), func(ctx context.Context) error { return r.c.DeadLetters.Open(ctx, o) })
 	if err != nil {
 		return err
 	}

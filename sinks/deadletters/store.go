@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -18,6 +19,7 @@ import (
 // Options are what New needs.
 type Options struct {
 	Objects   blob.Store    // where the letters are
+	Remote    bool          // they are reached over a network
 	Retention time.Duration // of letters; 0 = for good
 	Log       *slog.Logger
 	Now       func() time.Time // nil = the machine's clock
@@ -33,18 +35,40 @@ type Store struct {
 	letters, marks appender
 	// prepared is where an epoch's lines wait for their commit.
 	prepared func(epoch int64) blob.Store
+	moved    atomic.Int64 // when the objects last gave an answer, in ns since 1970; 0 = not yet
 }
 
-var _ pipeline.DeadLetterSink = (*Store)(nil)
+var (
+	_ pipeline.DeadLetterSink = (*Store)(nil)
+	_ pipeline.CallInspector  = (*Store)(nil)
+)
 
 // New returns the store. Nothing is made before the first dead letter.
 func New(o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{o: o, objects: o.Objects}
+	s := &Store{o: o}
+	s.objects = blob.Wrap(o.Objects, func(_ context.Context, _ blob.Call, do func() error) error {
+		err := do()
+		s.moved.Store(s.o.Now().UnixNano())
+		return err
+	})
 	s.prepared = func(epoch int64) blob.Store { return blob.NewDir(s.options.Spool(epoch), disk.Private) }
 	return s
+}
+
+// InspectCall implements pipeline.CallInspector: over a network, what counts is whether there
+// are answers.
+func (s *Store) InspectCall(context.Context) pipeline.CallStatus {
+	if !s.o.Remote {
+		return pipeline.CallStatus{Unknown: true}
+	}
+	status := pipeline.CallStatus{WaitsFor: "an answer from " + s.objects.URL("")}
+	if moved := s.moved.Load(); moved != 0 {
+		status.LastProgress = time.Unix(0, moved)
+	}
+	return status
 }
 
 // Check says whether letters can be kept.

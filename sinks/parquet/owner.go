@@ -193,8 +193,13 @@ func (s *Sink) ownerAround(ctx context.Context, folder string) (string, error) {
 		return "", err
 	}
 	for _, outer := range around {
-		if _, err := outer.Stat(ctx, ownerFile); err == nil {
+		switch _, err := outer.Stat(ctx, ownerFile); {
+		case err == nil:
 			return outer.URL(""), nil
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+			// Who may write below a prefix only has no right to look above it.
+		default:
+			return "", err
 		}
 	}
 	return "", nil

@@ -378,6 +378,23 @@ func TestRefusedStartOnS3(t *testing.T) {
 	}
 }
 
+// TestRightsBelowThePrefix: who may do nothing above the url can write below it.
+func TestRightsBelowThePrefix(t *testing.T) {
+	p := awstest.NewHTTPProxy(t, s3Servers[0].start(t))
+	cfg := onServer(t, p.Endpoint, "")
+	p.Add(awstest.Fault{Effect: awstest.Refuse, Status: 403, Code: "AccessDenied", Match: func(c *awstest.Call) bool {
+		return !strings.Contains(c.URL.Path, "/some/lake/") && !strings.HasPrefix(c.URL.Query().Get("prefix"), "some/lake/")
+	}})
+	h := newHarness(t, cfg, orders())
+	h.prepare(true, []order{{id: 1}})
+	h.commit()
+	h.restart(cfg)
+	must(t, h.open())
+	if got := h.remoteRows(); len(got) != 1 || p.Spoiled() == 0 {
+		t.Errorf("rows %q, %d requests above the url", got, p.Spoiled())
+	}
+}
+
 // TestOutageOnS3: while a server refuses everything, a commit fails by an error after which it
 // is tried again; then it ends with everything once.
 func TestOutageOnS3(t *testing.T) {

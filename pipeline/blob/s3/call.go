@@ -100,7 +100,7 @@ func (s *Store) explain(operation, name string, err error) error {
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "MovedPermanently":
 		return s.wrongRegion(err)
 	case "AccessDenied", "Forbidden", "AllAccessDisabled":
-		return s.denied(operation, name, err)
+		return deniedError{s.denied(operation, name, err)}
 	case "RequestTimeTooSkewed":
 		return fmt.Errorf("%w: the clock of this machine, or that of the server, is wrong", err)
 	case "InvalidObjectState":
@@ -122,6 +122,12 @@ func (s *Store) explain(operation, name string, err error) error {
 	}
 	return err
 }
+
+// deniedError says that a right is missing. It is an fs.ErrPermission.
+type deniedError struct{ error }
+
+// Unwrap lets it be fs.ErrPermission, too.
+func (e deniedError) Unwrap() []error { return []error{e.error, fs.ErrPermission} }
 
 // denied says which rights are missing.
 func (s *Store) denied(operation, name string, err error) error {
