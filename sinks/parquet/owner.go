@@ -42,6 +42,7 @@ func (e *OwnerError) Error() string { return e.text }
 func (s *Sink) readOwner(ctx context.Context, folder string) (*owner, error) {
 	name := path.Join(folder, ownerFile)
 	raw, err := blob.ReadAll(ctx, s.target, name)
+	s.progress.moved()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -27,6 +27,7 @@ type Sink struct {
 	now        func() time.Time
 	target     blob.Store                  // of the url
 	remote     bool                        // it is reached over a network
+	connected  bool                        // target has the environment of the process
 	wrap       func(blob.Store) blob.Store // for tests; nil = nothing is put around the target
 	progress   progress                    // of the call of Check, Open or Commit
 
@@ -49,7 +50,8 @@ func New(name string, cfg Config) (*Sink, error) {
 	return s, s.connect(pipeline.NewEnv())
 }
 
-// connect makes the store of the url. It asks nobody yet.
+// connect makes the store of the url. It asks nobody yet. The first of a process for its
+// environment stays: it has connections.
 func (s *Sink) connect(env pipeline.Env) (err error) {
 	if s.target, err = s.cfg.Folder(s.cfg.URL, disk.Shared, env); err == nil && s.wrap != nil {
 		s.target = s.wrap(s.target)
@@ -146,7 +148,13 @@ func (s *Sink) restore(o pipeline.SinkOptions) error {
 			return fmt.Errorf("checkpoint of parquet sink %q: %w", s.name, err)
 		}
 	}
-	return errors.Join(s.connect(o.Env), s.CheckTables(o.Tables))
+	if !s.connected {
+		if err := s.connect(o.Env); err != nil {
+			return err
+		}
+		s.connected = true
+	}
+	return s.CheckTables(o.Tables)
 }
 
 func (s *Sink) spool(epoch int64) disk.Spool { return disk.NewSpool(s.options.Spool(epoch)) }
