@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,11 +83,17 @@ func TestConsistentCut(t *testing.T) {
 	for stop := range int64(3) { // of three files
 		var uploads atomic.Int64
 		alive := int64(1 << 60)
+		var last sync.WaitGroup // the uploads before the process is dead
 		h := newHarness(t, Config{Mode: "changes", PartitionBy: byDay(), Roll: Roll{Age: 1}}, orders(), lines)
 		h.store = blob.Wrap(h.sink.target, func(_ context.Context, c blob.Call, do func() error) error {
-			if c.Op == blob.OpUpload && uploads.Add(1) > alive {
+			switch {
+			case c.Op != blob.OpUpload || alive == 1<<60:
+				return do()
+			case uploads.Add(1) > alive:
+				last.Wait()
 				return dead
 			}
+			defer last.Done()
 			return do()
 		})
 		dir := h.sink.cfg.URL
@@ -123,6 +130,7 @@ func TestConsistentCut(t *testing.T) {
 		// Epochs 1 to 4 are published; 5 and 6 are about to be, as one.
 		uploads.Store(0)
 		alive = stop
+		last.Add(int(stop))
 		if err := h.sink.Commit(context.Background(), h.saved); !errors.Is(err, dead) {
 			t.Fatalf("stopped after %d uploads: %v", stop, err)
 		}
