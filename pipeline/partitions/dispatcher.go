@@ -35,7 +35,8 @@ type dispatcher struct {
 	retries   *prometheus.CounterVec // by source and reason
 	gapsOpen  prometheus.Gauge
 
-	running sync.WaitGroup // reads and discoveries
+	running sync.WaitGroup // goroutines for reads and discoveries
+	work    chan func() result
 	results chan result
 	told    chan map[string][]byte // what Committed was told
 	asked   chan chan pipeline.PartitionReport
@@ -75,7 +76,7 @@ func newDispatcher(source string, input pipeline.PartitionSource, o Options, fro
 			Help: "Reads and discoveries of a source's partitions that had to be tried again."}, "source", "reason"),
 		gapsOpen: from.Env.GaugeVec(prometheus.GaugeOpts{Name: "starlift_source_gaps",
 			Help: "Partitions with a gap that nobody has accepted."}, "source").WithLabelValues(source),
-		results: make(chan result), told: make(chan map[string][]byte), asked: make(chan chan pipeline.PartitionReport), done: make(chan struct{}),
+		work: make(chan func() result), results: make(chan result), told: make(chan map[string][]byte), asked: make(chan chan pipeline.PartitionReport), done: make(chan struct{}),
 		lineage: newLineage(), outbox: outbox{source: source}, memory: newMemory(o.MemoryBytes), quiet: map[*partition]bool{}, quietAt: time.Now(),
 	}
 	d.gapsOpen.Set(0)

@@ -15,13 +15,27 @@ type result struct {
 	err   error
 }
 
-// start runs a read or a discovery, whose result comes back unless ctx ends before.
+// start runs a read or a discovery, whose result comes back unless ctx ends before. The goroutines that
+// have done one wait for the next, since a new one's stack has to grow for each: there
+// are as many as there ever were reads at once.
 func (d *dispatcher) start(ctx context.Context, f func() result) {
+	select {
+	case d.work <- f:
+		return
+	default: // none waits
+	}
 	d.running.Go(func() {
-		r := f()
-		select {
-		case d.results <- r:
-		case <-ctx.Done():
+		for {
+			select {
+			case d.results <- f():
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case f = <-d.work:
+			case <-ctx.Done():
+				return
+			}
 		}
 	})
 }
