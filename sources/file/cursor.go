@@ -42,7 +42,7 @@ type cursor struct {
 	endsThere  bool   // so it was when its content was compared last
 	Unended    bool   `json:"cut,omitempty"` // the last record had no end of its own
 
-	Path  string `json:"path,omitempty"`  // what it was called first
+	Path  string `json:"path,omitempty"`  // what it was called first; of an object that is followed, last
 	Moved bool   `json:"moved,omitempty"` // it was renamed or removed after it had been found
 	// Unverified are files that had the name before, by their partitions, of which it is
 	// not decided yet whether something is lost, with the bytes that they are known to

@@ -22,9 +22,7 @@ type objectFollower struct {
 	source *Source
 	finder *objectFinder
 	known  map[string]*knownObject // by path
-	byTag  map[string]*knownObject // the last one of each tag
-	// gone are those that the last listing of all names did not have, by size.
-	gone map[int64][]*knownObject
+	index  objectIndex
 	// partitions are those of known objects.
 	partitions map[string]bool
 	// queue are the objects that are to be read, in order.
@@ -47,12 +45,15 @@ type knownObject struct {
 	// names are listed may be in none of two places.
 	missed    int
 	goneSince time.Time // zero = it is there
+
+	beginning beginning // by which the index has it,
+	slot      int       // and at which place
 }
 
 // newObjectFollower lists the objects, so that what keeps them from being listed is said
 // before anything is read.
 func (s *Source) newObjectFollower(ctx context.Context, cursors map[string][]byte) (f *objectFollower, err error) {
-	f = &objectFollower{source: s, known: map[string]*knownObject{}, byTag: map[string]*knownObject{}, partitions: map[string]bool{}, toldUnread: -1}
+	f = &objectFollower{source: s, known: map[string]*knownObject{}, index: objectIndex{}, partitions: map[string]bool{}, toldUnread: -1}
 	if f.finder, err = s.newObjectFinder(ctx); err != nil {
 		return nil, transient(err)
 	}
@@ -97,9 +98,7 @@ func (f *objectFollower) restore(cursors map[string][]byte) error {
 
 func (f *objectFollower) add(k *knownObject) {
 	f.known[k.path], f.partitions[k.partition] = k, true
-	if k.at.Tag != "" {
-		f.byTag[k.at.Tag] = k
-	}
+	f.index.add(k)
 }
 
 func (f *objectFollower) remove(k *knownObject) {
@@ -107,9 +106,7 @@ func (f *objectFollower) remove(k *knownObject) {
 		delete(f.known, k.path)
 	}
 	delete(f.partitions, k.partition)
-	if f.byTag[k.at.Tag] == k {
-		delete(f.byTag, k.at.Tag)
-	}
+	f.index.remove(k)
 }
 
 // run follows the objects until ctx ends or one of them can't be read.
@@ -155,8 +152,19 @@ func (f *objectFollower) take(l *look) {
 	if l.all && l.err == nil {
 		f.noteGone()
 	}
-	slices.SortStableFunc(found, func(a, b foundObject) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	// Of one second, what has a new name comes before what has another's: it may be that one, renamed.
+	slices.SortStableFunc(found, func(a, b foundObject) int {
+		return cmp.Or(a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(f.contentsOf(a.path), f.contentsOf(b.path)))
+	})
 	f.queue = append(f.queue, found...)
+}
+
+// contentsOf returns the number of contents that are known of a path.
+func (f *objectFollower) contentsOf(path string) int {
+	if f.known[path] == nil {
+		return 0
+	}
+	return 1
 }
 
 // noteGone notes which objects the last listing of all names did not have. What was not read
@@ -164,7 +172,6 @@ func (f *objectFollower) take(l *look) {
 // of one is forgotten after forgetAfter.
 func (f *objectFollower) noteGone() {
 	now := f.source.now()
-	f.gone = map[int64][]*knownObject{}
 	for _, k := range f.known {
 		if k.seen == f.finder.listings {
 			continue
@@ -178,9 +185,7 @@ func (f *objectFollower) noteGone() {
 		if k.missed >= 2 && now.Sub(k.goneSince) >= forgetAfter {
 			f.dropped = append(f.dropped, k.partition)
 			f.remove(k)
-			continue
 		}
-		f.gone[k.at.Size] = append(f.gone[k.at.Size], k)
 	}
 	slices.Sort(f.dropped)
 }
@@ -269,7 +274,7 @@ func (f *objectFollower) identify(ctx context.Context, object blob.Object, info 
 		at := k.at
 		skip, err := at.resume(ctx, object, info, path, f.source.now(), true)
 		if err == nil {
-			at.Done, at.Unended = skip, skip && k.at.Unended
+			at.Done, at.Unended, at.Path = skip, skip && k.at.Unended, path
 			f.remove(k)
 			k.at, k.path, k.missed, k.goneSince = at, path, 0, time.Time{}
 			f.add(k)
@@ -299,49 +304,69 @@ func (f *objectFollower) replaced(was *knownObject) {
 	f.remove(was)
 }
 
+// renamedCandidatesMax bounds the objects of one beginning of which it is asked whether they are
+// where they were.
+const renamedCandidatesMax = 8
+
 // predecessor returns what was read before of an object: of the one that has its path, or of
-// one that has its size, and is no longer where it was; nil = nothing was.
+// one that has its size and first bytes, and is no longer where it was; nil = nothing was.
 func (f *objectFollower) predecessor(ctx context.Context, object blob.Object, info fs.FileInfo, path string) (*knownObject, error) {
-	var candidates []*knownObject
+	var candidates, there []*knownObject
 	if own := f.known[path]; own != nil {
 		candidates = append(candidates, own)
 	}
-	copied, err := f.isMoved(ctx, f.byTag[tagOf(info)], info, path)
+	head, err := part(object, 0, headBytes)
 	if err != nil {
 		return nil, err
 	}
-	if copied {
-		candidates = append(candidates, f.byTag[tagOf(info)])
-	}
-	var gone []*knownObject // but for those that came back
-	for _, k := range f.gone[info.Size()] {
-		if k.path != path && !k.goneSince.IsZero() && f.known[k.path] == k {
-			gone = append(gone, k)
+	for _, k := range f.index.alike(info.Size(), head) {
+		switch {
+		case k.path == path:
+		case k.goneSince.IsZero():
+			there = append(there, k)
+		default:
+			candidates = append(candidates, k)
 		}
 	}
-	slices.SortFunc(gone, func(a, b *knownObject) int { // the newest first
+	newestFirst := func(a, b *knownObject) int {
 		return cmp.Or(cmp.Compare(b.at.Number, a.at.Number), cmp.Compare(a.partition, b.partition))
-	})
-	for _, k := range append(candidates, gone...) {
-		same, err := k.at.isContinuedBy(ctx, object, info)
-		if same || err != nil {
+	}
+	slices.SortFunc(candidates[min(len(candidates), f.contentsOf(path)):], newestFirst)
+	for _, k := range candidates {
+		if same, err := k.at.isContinuedBy(ctx, object, info); same || err != nil {
+			return k, err
+		}
+	}
+	slices.SortFunc(there, newestFirst)
+	for _, k := range there[:min(len(there), renamedCandidatesMax)] {
+		if moved, err := f.isMoved(ctx, k, object, info); moved || err != nil {
 			return k, err
 		}
 	}
 	return nil, nil
 }
 
-// isMoved reports whether an object with the tag and size of another one is that, renamed: a copy
-// of what is still there is another object.
-func (f *objectFollower) isMoved(ctx context.Context, k *knownObject, info fs.FileInfo, path string) (bool, error) {
-	if k == nil || k.path == path || k.at.Size != info.Size() || !k.goneSince.IsZero() {
-		return false, nil
+// isMoved reports whether an object is a known one, renamed, that has not been missed yet: its old
+// name is gone, or has what does not begin with what was read. A copy of what is still there is
+// another object.
+func (f *objectFollower) isMoved(ctx context.Context, k *knownObject, object blob.Object, info fs.FileInfo) (bool, error) {
+	at, err := f.source.files.Stat(ctx, k.path)
+	gone := errors.Is(err, fs.ErrNotExist) || err == nil && at.Info.IsDir()
+	if !gone && (err != nil || k.at.statUnchanged(at.Info)) {
+		return false, err
 	}
-	_, err := f.source.files.Stat(ctx, k.path)
+	if same, err := k.at.isContinuedBy(ctx, object, info); !same || err != nil || gone {
+		return same, err
+	}
+	now, err := openFile(ctx, f.source.files, k.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	return false, err
+	if err != nil {
+		return false, err
+	}
+	stays, err := k.at.isContinuedBy(ctx, now, listing.InfoOf(now.Info()))
+	return !stays, errors.Join(err, now.Close())
 }
 
 // isContinuedBy reports whether an open object begins with all that was read.

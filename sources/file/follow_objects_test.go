@@ -344,7 +344,7 @@ func TestForgetsObjects(t *testing.T) {
 	r.later += forgetAfter + time.Minute
 	r.poll()
 	r.saveAll()
-	if len(r.cursors) != 1 || len(r.f.known) != 1 || len(r.f.byTag) != 1 || len(r.f.partitions) != 1 || len(r.f.gone) != 0 {
+	if len(r.cursors) != 1 || len(r.f.known) != 1 || len(r.f.index) != 1 || len(r.f.partitions) != 1 {
 		t.Errorf("cursors %v, known %v", slices.Collect(maps.Keys(r.cursors)), r.f.known)
 	}
 	r.put("in/a", 1)
