@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starlift-etl/starlift/sources/kinesis/page"
 )
 
 // position is a place in a shard, between two records. As a text it is the cursor of a
@@ -118,9 +120,17 @@ func compareSequence(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// passed returns how many user records of a record were read at the position; wholeRecord = all.
-func (p position) passed(sequence string) int {
-	if p.kind != behindRecord && p.kind != behindGap {
+// passed returns how many user records of a record, which arrived then, lie before the position;
+// wholeRecord = all.
+func (p position) passed(sequence string, arrived int64) int {
+	switch p.kind {
+	case atTrimHorizon:
+		return 0
+	case atTime:
+		// Some servers tell the arrival in whole seconds.
+		if arrived != page.NoArrival && arrived < p.time.Truncate(time.Second).UnixMicro() {
+			return wholeRecord
+		}
 		return 0
 	}
 	switch order := compareSequence(sequence, p.sequence); {

@@ -3,6 +3,8 @@ package kinesis
 import (
 	"testing"
 	"time"
+
+	"github.com/starlift-etl/starlift/sources/kinesis/page"
 )
 
 // TestPositionText: texts are read as they were written.
@@ -28,25 +30,31 @@ func TestPositionText(t *testing.T) {
 	}
 }
 
-// TestPassed: sequence numbers are numbers, whatever their leading zeros.
+// TestPassed: sequence numbers are numbers, whatever their leading zeros; arrivals may be whole
+// seconds, or not told.
 func TestPassed(t *testing.T) {
 	t.Parallel()
+	at := time.Date(2024, 5, 1, 12, 0, 7, 650_000_000, time.UTC)
 	for _, c := range []struct {
 		at       position
 		sequence string
+		arrived  int64
 		want     int
 	}{
-		{position{}, "1", 0},
-		{position{kind: atTime}, "1", 0},
-		{position{kind: behindRecord, sequence: "10", user: wholeRecord}, "9", wholeRecord},
-		{position{kind: behindRecord, sequence: "10", user: wholeRecord}, "0010", wholeRecord},
-		{position{kind: behindRecord, sequence: "10", user: wholeRecord}, "11", 0},
-		{position{kind: behindGap, sequence: "10", user: 3}, "10", 4},
-		{position{kind: behindGap, sequence: "10", user: 3}, "0009", wholeRecord},
-		{position{kind: behindGap, sequence: "010", user: 3}, "100", 0},
+		{position{}, "1", 0, 0},
+		{position{kind: atTime, time: at}, "1", at.Add(-time.Second).UnixMicro(), wholeRecord},
+		{position{kind: atTime, time: at}, "1", at.Truncate(time.Second).UnixMicro(), 0},
+		{position{kind: atTime, time: at}, "1", at.UnixMicro(), 0},
+		{position{kind: atTime, time: at}, "1", page.NoArrival, 0},
+		{position{kind: behindRecord, sequence: "10", user: wholeRecord}, "9", 0, wholeRecord},
+		{position{kind: behindRecord, sequence: "10", user: wholeRecord}, "0010", 0, wholeRecord},
+		{position{kind: behindRecord, sequence: "10", user: wholeRecord}, "11", 0, 0},
+		{position{kind: behindGap, sequence: "10", user: 3}, "10", 0, 4},
+		{position{kind: behindGap, sequence: "10", user: 3}, "0009", 0, wholeRecord},
+		{position{kind: behindGap, sequence: "010", user: 3}, "100", 0, 0},
 	} {
-		if got := c.at.passed(c.sequence); got != c.want {
-			t.Errorf("%v at %s: %d, want %d", c.at, c.sequence, got, c.want)
+		if got := c.at.passed(c.sequence, c.arrived); got != c.want {
+			t.Errorf("%v at %s, %d: %d, want %d", c.at, c.sequence, c.arrived, got, c.want)
 		}
 	}
 }

@@ -34,7 +34,7 @@ type reader struct {
 	// known.
 	readUntil time.Time
 	iterator  string // of at; empty = there is none
-	passing   bool   // what the iterator brings may have been read: that is passed over
+	passing   bool   // what the iterator brings may lie before at: that is passed over
 	// atHorizon says that reading begins at the trim horizon, because a first start, or a gap that
 	// was accepted, has it so, and nothing was read yet.
 	atHorizon   bool
@@ -175,14 +175,11 @@ func (r *reader) take(p *page.Page, asked time.Time, allowance int) (read pipeli
 	until := asked.Add(-p.Behind)
 	whole = true
 	if len(p.Records) > 0 {
-		u := unpacker{format: &r.stream.format, page: p, inflatedMax: max(2*allowance, inflatedPerPage)}
-		if r.passing {
-			u.passed = before
-		}
+		u := unpacker{format: &r.stream.format, page: p, passing: r.passing, passed: before, inflatedMax: max(2*allowance, inflatedPerPage)}
 		n := u.unpack()
 		last := behind(p, n-1)
 		until = last.time
-		if !r.passing || before.passed(last.sequence) != wholeRecord {
+		if !u.passing {
 			r.at, r.atHorizon, r.passing = last, false, false
 		}
 		if whole = n == len(p.Records); !whole {

@@ -22,6 +22,7 @@ func (r *reader) seek(ctx context.Context) error {
 	switch r.at.kind {
 	case atTime:
 		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, aws.Time(r.at.time)
+		r.passing = true // some servers begin with the first record of all when none is as new
 	case behindRecord, behindGap:
 		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &r.at.sequence
 		if r.at.user != wholeRecord {

@@ -155,6 +155,33 @@ func TestUpdateShardCount(t *testing.T) {
 	r.checkKeyed(n)
 }
 
+// TestServerLatestAfterReshard: of a stream that was split before the start, and is quiet since,
+// nothing old is read; one server begins with the first record for a time behind the last.
+func TestServerLatestAfterReshard(t *testing.T) {
+	t.Parallel()
+	service := awstest.Kinesis(t, awstest.FakeClock())
+	r := rigOn(t, service, 2)
+	r.putKeyed(0, 20)
+	r.split(r.openShards()[0])
+	r.putKeyed(20, 20)
+	service.Clock(time.Minute)
+	r.cfg.Start = startLatest
+	r.open()
+	r.until("the start to be saved", func() bool { return len(r.cursors) >= 4 })
+	r.nothing(time.Second)
+	r.putKeyed(40, 20)
+	r.take(20)
+	r.open()
+	r.putKeyed(60, 20)
+	r.take(40)
+	r.nothing(time.Second)
+	var want []string
+	for i := 40; i < 80; i++ {
+		want = append(want, fmt.Sprintf("k%d:%d", i%keys, i))
+	}
+	r.wantTexts(want...)
+}
+
 // TestServerIteratorsExpire: those of a server, which lives for two seconds, while nobody reads, before and
 // after the first record.
 func TestServerIteratorsExpire(t *testing.T) {

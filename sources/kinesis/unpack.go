@@ -31,7 +31,10 @@ var gzipMagic = []byte{0x1f, 0x8b}
 type unpacker struct {
 	format *pipeline.Format
 	page   *page.Page
-	passed position // what was read already; the zero position = nothing
+	// passing says that records before the place passed may come first. It ends with the first that
+	// is not.
+	passing bool
+	passed  position
 	// inflatedMax is how many bytes of what is decompressed are enough.
 	inflatedMax int
 
@@ -58,7 +61,12 @@ func (u *unpacker) unpack() (n int) {
 	all := len(u.page.Records)
 	u.data, u.spans, u.places, u.arrived = u.page.Data, make([]pipeline.Span, 0, all), make([]recordPlace, 0, all), make([]int64, 0, all)
 	for n < all && (n == 0 || len(u.data)-len(u.page.Data) <= u.inflatedMax) {
-		if skip := u.passed.passed(u.page.Sequence(n)); skip != wholeRecord {
+		skip := 0
+		if u.passing {
+			skip = u.passed.passed(u.page.Sequence(n), u.page.Records[n].Arrived)
+			u.passing = skip == wholeRecord
+		}
+		if skip != wholeRecord {
 			u.record(n, skip)
 		}
 		n++
