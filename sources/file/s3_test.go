@@ -285,6 +285,29 @@ func open(t testing.TB, s *Source, cursors map[string][]byte) {
 	}
 }
 
+// TestS3OpeningWaits: while the store has not answered, an opening waits for it; afterwards for what it
+// does.
+func TestS3OpeningWaits(t *testing.T) {
+	b := newFakeBucket(t)
+	b.put("in/a.json", []byte("{\"n\":1}\n"))
+	proxy := awstest.NewHTTPProxy(t, b.cfg.Endpoint)
+	b.cfg.Endpoint = proxy.Endpoint
+	proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "s3:ListObjectsV2", Status: 403, Code: "AccessDenied"})
+	s := testSource(t, b.at("in/*"), 0)
+	if err := s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv()}); err == nil {
+		t.Error("it is open")
+	}
+	if got := s.InspectCall(t.Context()); got.Unknown || !strings.Contains(got.WaitsFor, "s3://"+b.name+"/in/* to be listed") {
+		t.Errorf("it waits for %+v", got)
+	}
+	proxy.Clear()
+	open(t, s, nil)
+	defer s.Close()
+	if got := s.InspectCall(t.Context()); !got.Unknown {
+		t.Errorf("it waits for %+v", got)
+	}
+}
+
 // TestS3Refused: what can't be read is said before anything is, with what to do.
 func TestS3Refused(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b *testBucket) {
@@ -298,6 +321,8 @@ func TestS3Refused(t *testing.T) {
 		wantError(t, readAll(t, b.at("none/*"), 0, nil).err, "no object matches")
 		wantError(t, readAll(t, b.at("in/b.json"), 0, nil).err, "no object matches")
 		wantError(t, readAll(t, b.at("*"), 0, nil).err, "only folders match")
+		b.put("out/in/a.json", []byte("{\"n\":1}\n"))
+		wantError(t, readAll(t, b.at("out/"), 0, nil).err, "only folders match", b.name+"/out/*")
 	})
 	b := newFakeBucket(t)
 	b.put("in/a.json", []byte("{\"n\":1}\n"))

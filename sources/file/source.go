@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type Source struct {
 	now       func() time.Time
 	env       pipeline.Env // of this opening
 	waiting   waitList
+	answered  atomic.Bool // the store has listed names in this opening
 
 	read  atomic.Int64
 	total int64
@@ -50,10 +52,11 @@ type Source struct {
 }
 
 var (
-	_ pipeline.Source       = (*Source)(nil)
-	_ pipeline.SizeReporter = (*Source)(nil)
-	_ pipeline.WaitReporter = (*Source)(nil)
-	_ pipeline.Rewinder     = (*Source)(nil)
+	_ pipeline.Source        = (*Source)(nil)
+	_ pipeline.SizeReporter  = (*Source)(nil)
+	_ pipeline.WaitReporter  = (*Source)(nil)
+	_ pipeline.CallInspector = (*Source)(nil)
+	_ pipeline.Rewinder      = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError,
@@ -86,6 +89,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	s.files.Remote = s.remote(o.Env)
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
+	s.answered.Store(false)
 	s.waiting.set(nil)
 	if err := s.restoreNumbers(cursors); err != nil {
 		return err
@@ -181,7 +185,9 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	var found []listing.Entry
 	var err error
 	if s.format.Encoding == pipeline.DynamoDBExport {
-		if found, err = s.bareFiles(ctx); err != nil || len(found) == 0 {
+		found, err = s.bareFiles(ctx)
+		s.answered.Store(err == nil)
+		if err != nil || len(found) == 0 {
 			if s.cfg.AsOf != "" {
 				return nil, errTimed
 			}
@@ -190,12 +196,13 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	} else if found, err = s.matchAll(ctx); err != nil {
 		return nil, err
 	}
+	s.answered.Store(true)
 	inputs, err := s.inputsOfFiles(found)
 	if err != nil {
 		return nil, err
 	}
 	if len(inputs) == 0 && len(found) > 0 {
-		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, s.cfg.Path)
+		return nil, fmt.Errorf("path %q: only folders match: to read the files in them, write %s/*", s.cfg.Path, strings.TrimRight(s.cfg.Path, "/"))
 	}
 	if len(inputs) == 0 && s.files.IsRemote(s.cfg.Path) {
 		return nil, fmt.Errorf("path %q: no object matches", s.cfg.Path)

@@ -51,6 +51,9 @@ func (f *file) remote() bool { return bloburl.IsRemote(f.path) }
 // read implements source: the version is the time at which the file was last changed.
 func (f *file) read(ctx context.Context, again bool) (*snapshot, error) {
 	info, err := f.store.Stat(ctx, f.name)
+	if errors.Is(err, fs.ErrNotExist) && f.remote() {
+		err = fmt.Errorf("%w: there is no such object, or no such bucket: see path, region and endpoint", err)
+	}
 	if err != nil {
 		return nil, err
 	}
