@@ -106,7 +106,7 @@ func (c *Counter) count(ctx context.Context, f blob.Info) (*fileCounts, error) {
 	if f.Size == n.size {
 		return n, nil
 	}
-	end, err := scan(ctx, c.folder.Objects, f.Name, n.size, false, func(_ int, _ int64, line []byte) error {
+	end, err := scanLive(ctx, c.folder.Objects, f.Name, n.size, func(_ int, line []byte) error {
 		var l struct {
 			ID     string          `json:"id"` // of a letter that was read again
 			Reason pipeline.Reason `json:"reason"`

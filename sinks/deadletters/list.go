@@ -87,7 +87,7 @@ func (d Folder) each(ctx context.Context, names []string, stateID string, f func
 	}
 	for _, name := range names {
 		_, of, _ := owner(name)
-		_, err := scan(ctx, d.Objects, name, 0, false, func(n int, _ int64, line []byte) error {
+		_, err := scanLive(ctx, d.Objects, name, 0, func(n int, line []byte) error {
 			found := &Found{ID: name + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
 			if err := json.Unmarshal(line, found.Letter); err != nil {
 				return err
@@ -101,7 +101,7 @@ func (d Folder) each(ctx context.Context, names []string, stateID string, f func
 			}
 			return f(found)
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // retention removed it just now
 			return err
 		}
 	}
@@ -141,7 +141,7 @@ func (d Folder) marks(ctx context.Context) (map[string]mark, error) {
 }
 
 func eachMark(ctx context.Context, s blob.Store, name string, f func(mark)) error {
-	_, err := scan(ctx, s, name, 0, false, func(_ int, _ int64, line []byte) error {
+	_, err := scanLive(ctx, s, name, 0, func(_ int, line []byte) error {
 		var m mark
 		if err := json.Unmarshal(line, &m); err != nil {
 			return err
@@ -149,6 +149,9 @@ func eachMark(ctx context.Context, s blob.Store, name string, f func(mark)) erro
 		f(m)
 		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) { // retention removed it just now
+		return nil
+	}
 	return err
 }
 
@@ -180,6 +183,30 @@ func (d Folder) waiting(ctx context.Context) (map[string]bool, error) {
 func eachLine(ctx context.Context, s blob.Store, name string, f func(n int, line []byte) error) error {
 	_, err := scan(ctx, s, name, 0, true, func(n int, _ int64, line []byte) error { return f(n, line) })
 	return err
+}
+
+// liveTriesMax is how often in a row a file may be replaced between two requests of a reader
+// before it has read one more line.
+const liveTriesMax = 10
+
+// scanLive is scan of a file that its pipeline may be adding to. Where objects can't grow it is
+// replaced by a longer one then, in which the lines behind those that were read follow at the
+// same offset. The numbers of lines count on.
+func scanLive(ctx context.Context, s blob.Store, name string, from int64, f func(n int, line []byte) error) (end int64, err error) {
+	read, end := 0, from
+	for tries := 1; ; tries++ {
+		before := read
+		end, err = scan(ctx, s, name, end, false, func(_ int, _ int64, line []byte) error {
+			read++
+			return f(read, line)
+		})
+		if read > before {
+			tries = 1
+		}
+		if !errors.Is(err, blob.ErrChanged) || tries == liveTriesMax {
+			return end, err
+		}
+	}
 }
 
 // buffers are used again, since a folder may have many small files.

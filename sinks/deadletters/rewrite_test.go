@@ -197,3 +197,59 @@ func TestLateRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestReadWhileAdded: a pipeline may replace the newest object by a longer one, and retention may
+// remove one, between two requests of who reads the letters: each letter is listed once all the same.
+func TestReadWhileAdded(t *testing.T) {
+	objects, dir := noGrowth{blob.NewMemory()}, t.TempDir()
+	s := openIn(t, objects, dir, pipeline.SinkOptions{})
+	add := func(epoch int64) {
+		if err := s.Commit(ctx, prepare(t, s, epoch, fmt.Append(nil, epoch))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(1)
+	epoch := int64(1)
+	between := blob.Wrap(objects, func(_ context.Context, c blob.Call, do func() error) error {
+		if c.Op == blob.OpRead && epoch < 4 {
+			epoch++
+			add(epoch)
+			return fmt.Errorf("%s: %w", c.Name, blob.ErrChanged) // as S3 says of an If-Match that is not met
+		}
+		return do()
+	})
+	ids, all := lettersIn(t, between)
+	if len(all) != 4 || all[3].Epoch != 4 || ids[3] != epochName("p", "0123456789abcdef", 1)+suffix+":4" {
+		t.Errorf("letters are %v", ids)
+	}
+	epoch = 1
+	removed := blob.Wrap(objects, func(ctx context.Context, c blob.Call, do func() error) error {
+		if c.Op == blob.OpOpen {
+			if err := objects.Delete(ctx, c.Name); err != nil {
+				t.Error(err)
+			}
+		}
+		return do()
+	})
+	if ids, _ := lettersIn(t, removed); len(ids) != 0 {
+		t.Errorf("of an object that was removed while it was read there are %v", ids)
+	}
+}
+
+// TestReplacedWithoutEnd: a reader gives up where it never gets to a line.
+func TestReplacedWithoutEnd(t *testing.T) {
+	objects := noGrowth{blob.NewMemory()}
+	s := openIn(t, objects, t.TempDir(), pipeline.SinkOptions{})
+	if err := s.Commit(ctx, prepare(t, s, 1, []byte("1"))); err != nil {
+		t.Fatal(err)
+	}
+	always := blob.Wrap(objects, func(_ context.Context, c blob.Call, do func() error) error {
+		if c.Op == blob.OpRead {
+			return blob.ErrChanged
+		}
+		return do()
+	})
+	if _, err := NewCounter(Folder{always, "p"}).Left(ctx); !errors.Is(err, blob.ErrChanged) {
+		t.Errorf("counting ended with %v", err)
+	}
+}
