@@ -66,7 +66,7 @@ func Parse(text string) (URL, error) {
 	rest := text[len(kind):]
 	switch strings.ToLower(kind) {
 	case "":
-		return URL{Path: text}, nil
+		return URL{Path: text}, checkPath(text)
 	case "s3://":
 	case "s3a://", "s3n://":
 		return URL{}, fmt.Errorf("%s is Hadoop's name for it: write s3://%s", kind, rest)
@@ -92,6 +92,19 @@ func Parse(text string) (URL, error) {
 		return URL{}, fmt.Errorf("%q can't be the name of a bucket: 3 to 63 letters, digits, dots and hyphens", bucket)
 	}
 	return URL{Bucket: bucket, Key: key}, nil
+}
+
+// checkPath refuses a local path that was meant as a url: what is written there would be looked for
+// elsewhere.
+func checkPath(text string) error {
+	trimmed := strings.TrimSpace(text)
+	switch {
+	case trimmed != text && IsRemote(trimmed):
+		return errors.New("there are blanks around the url: leave them out")
+	case len(trimmed) >= 3 && strings.EqualFold(trimmed[:3], "s3:"):
+		return errors.New("an object of S3 is written s3://bucket/key, with two slashes; a local path that begins so is written ./s3:…")
+	}
+	return nil
 }
 
 // ParseFolder is Parse of what objects are written below: the key gets a slash at its end, if it
