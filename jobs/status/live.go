@@ -8,25 +8,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
-// lettersTimeout is how long dead letters are counted: a report that waits for the store of them
-// says nothing of the rest.
-const lettersTimeout = 5 * time.Second
-
-// countLetters counts the dead letters, or says why they are not counted.
-func (m *Monitor) countLetters(ctx context.Context, st *Status) (problems []string) {
-	ctx, cancel := context.WithTimeout(ctx, lettersTimeout)
-	defer cancel()
-	if err := st.countLetters(ctx, m.letters); err != nil {
-		return []string{m.p.Redact("the dead letters can't be counted: " + err.Error())}
-	}
-	return nil
-}
-
 // Status returns the report on the running pipeline.
 func (m *Monitor) Status(ctx context.Context) (*Status, error) {
 	p, r := m.p, m.rates()
 	st := newStatus(p)
-	uncounted := m.countLetters(ctx, st)
+	st.countLetters(ctx, p, m.letters, lettersTimeout)
 	h := r.now
 	st.StateID, st.Epoch, st.Saved, st.StateBytes = h.StateID, h.Epoch, h.Saved, h.StateBytes
 	st.unmatched(h.Unmatched)
@@ -37,7 +23,7 @@ func (m *Monitor) Status(ctx context.Context) (*Status, error) {
 	}
 	problems := m.Problems()
 	st.Running = &Process{
-		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: append(problems, uncounted...), CommitAge: timespan.Seconds(time.Since(h.Started)),
+		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: timespan.Seconds(time.Since(h.Started)),
 		Pending: h.Pending, Transforms: map[string]Transform{}, References: map[string]Reference{},
 	}
 	if !h.LastCommit.IsZero() {

@@ -16,6 +16,8 @@ type Status struct {
 	Sources     map[string]Source `json:"sources"`
 	Sinks       map[string]Sink   `json:"sinks"`
 	DeadLetters map[string]int64  `json:"dead_letters"`
+	// LettersProblem says why DeadLetters were not counted.
+	LettersProblem string `json:"dead_letters_problem,omitempty"`
 	// Unmatched are the paths of the file that matched nothing in the records.
 	Unmatched []UnmatchedPath `json:"unmatched_paths"`
 	// Switches are the nodes whose definition was changed by --from-now, and since when.

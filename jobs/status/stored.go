@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/definition"
@@ -17,13 +18,24 @@ func newStatus(p *Pipeline) *Status {
 	return &Status{Pipeline: p.Name, Sources: map[string]Source{}, Sinks: map[string]Sink{}, DeadLetters: map[string]int64{}, Unmatched: []UnmatchedPath{}}
 }
 
-// countLetters counts the dead letters that were not read again, by reason.
-func (st *Status) countLetters(ctx context.Context, c *deadletters.Counter) error {
+// How long dead letters are counted: a report that waits for the store of them says nothing of the
+// rest. Who asks a process waits for all of its report (askTimeout).
+const (
+	lettersTimeout       = askTimeout / 2
+	storedLettersTimeout = 15 * time.Second
+)
+
+// countLetters counts the dead letters that were not read again, by reason, or says why it can't.
+func (st *Status) countLetters(ctx context.Context, p *Pipeline, c *deadletters.Counter, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	left, err := c.Left(ctx)
+	if err != nil {
+		st.LettersProblem = p.Redact("the dead letters can't be counted: " + err.Error())
+	}
 	for reason, n := range left {
 		st.DeadLetters[string(reason)] = n
 	}
-	return err
 }
 
 func (st *Status) unmatched(all []telemetry.UnmatchedPath) {
@@ -40,7 +52,8 @@ func Find(ctx context.Context, p *Pipeline) (*Status, error) {
 	if err != nil || st.Running != nil {
 		return st, err
 	}
-	return st, st.countLetters(ctx, deadletters.NewCounter(p.DeadLetters))
+	st.countLetters(ctx, p, deadletters.NewCounter(p.DeadLetters), storedLettersTimeout)
+	return st, nil
 }
 
 // FindCheckpoint is Find without the dead letters of a pipeline that does not

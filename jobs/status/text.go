@@ -50,6 +50,9 @@ func (st *Status) Print(w io.Writer) error {
 	for _, reason := range slices.Sorted(maps.Keys(st.DeadLetters)) {
 		fmt.Fprintf(&b, "dead letters, %s: %d\n", reason, st.DeadLetters[reason])
 	}
+	if st.LettersProblem != "" {
+		fmt.Fprintf(&b, "%s\n", st.LettersProblem)
+	}
 	for _, s := range st.Switches {
 		fmt.Fprintf(&b, "node %s: changed from epoch %d on: %s\n", s.Node, s.Epoch, strings.Join(s.Keys, ", "))
 	}

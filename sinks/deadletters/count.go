@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"sync"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
@@ -16,7 +15,7 @@ import (
 type Counter struct {
 	folder Folder
 
-	mu    sync.Mutex
+	busy  chan struct{}          // holds one thing while Left counts
 	files map[string]*fileCounts // by name
 }
 
@@ -31,12 +30,19 @@ type fileCounts struct {
 type counts map[string]map[pipeline.Reason]int64
 
 // NewCounter returns a counter of the folder.
-func NewCounter(d Folder) *Counter { return &Counter{folder: d, files: map[string]*fileCounts{}} }
+func NewCounter(d Folder) *Counter {
+	return &Counter{folder: d, busy: make(chan struct{}, 1), files: map[string]*fileCounts{}}
+}
 
-// Left returns how many letters there are that were not read again, by reason.
+// Left returns how many letters there are that were not read again, by reason. What it has counted
+// when the context ends is not counted again by the next call.
 func (c *Counter) Left(ctx context.Context) (map[pipeline.Reason]int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.busy <- struct{}{}:
+		defer func() { <-c.busy }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	found, err := files(ctx, c.folder.Objects, c.folder.Pipeline, "")
 	if err != nil {
 		return nil, err
