@@ -118,39 +118,36 @@ type Column struct {
 	Type uint32 // its OID
 }
 
-// Rows runs one statement, tells its result's columns, and then gives each row as texts, of which
-// a null is nil. They are valid until row returns. An error of either is returned as it is; the
-// statement is cancelled then, and the connection is of no use any more.
-func (c *Conn) Rows(ctx context.Context, query string, columns func([]Column) error, row func(values [][]byte) error) error {
+// Describe has the server parse one statement, which is not run, and returns the columns of its
+// result, of which there are none where it has no result, and how many parameters it wants.
+func (c *Conn) Describe(ctx context.Context, statement string) (columns []Column, parameters int, err error) {
+	d, err := c.pg.Prepare(ctx, "", statement, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	return columnsOf(d.Fields), len(d.ParamOIDs), nil
+}
+
+// Rows runs one statement, and gives each row of its result as texts, of which a null is nil. They are
+// valid until row returns. An error of it is returned as it is; the statement is cancelled then, and
+// the connection is of no use any more.
+func (c *Conn) Rows(ctx context.Context, query string, row func(values [][]byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	result := c.request(ctx, query, nil)
-	stop := func(err error) error {
-		cancel()
-		_, _ = result.Close() // it fails for having been cancelled
-		return err
-	}
-	described := false
 	for result.NextRow() {
-		if !described {
-			described = true
-			if err := columns(columnsOf(result)); err != nil {
-				return stop(err)
-			}
-		}
 		if err := row(result.Values()); err != nil {
-			return stop(err)
+			cancel()
+			_, _ = result.Close() // it fails for having been cancelled
+			return err
 		}
 	}
-	of := columnsOf(result)
-	if _, err := result.Close(); err != nil || described {
-		return err
-	}
-	return columns(of)
+	_, err := result.Close()
+	return err
 }
 
-func columnsOf(result *pgx.ResultReader) (all []Column) {
-	for _, f := range result.FieldDescriptions() {
+func columnsOf(fields []pgx.FieldDescription) (all []Column) {
+	for _, f := range fields {
 		all = append(all, Column{f.Name, f.DataTypeOID})
 	}
 	return all

@@ -73,7 +73,16 @@ func (q *query) run(ctx context.Context, rows *resultReader) error {
 	if _, err := conn.Exec(ctx, fmt.Sprintf(settings, time.Duration(q.cfg.Timeout).Milliseconds())); err != nil {
 		return err
 	}
-	return conn.Rows(ctx, q.cfg.Query, rows.columns, rows.add)
+	// A read-only transaction does not keep a COPY from writing a file of the server, or from running a
+	// program there: only what has a result is run.
+	columns, parameters, err := conn.Describe(ctx, q.cfg.Query)
+	if err != nil {
+		return err
+	}
+	if err := rows.begin(columns, parameters); err != nil {
+		return err
+	}
+	return conn.Rows(ctx, q.cfg.Query, rows.add)
 }
 
 // failed says what failed, and what to do.
@@ -107,14 +116,17 @@ type resultReader struct {
 	texts []func([]byte) []byte // by column of the layout
 }
 
-// columns holds the result's columns against those that are wanted.
-func (r *resultReader) columns(result []pgconn.Column) error {
+// begin holds the result's columns against those that are wanted.
+func (r *resultReader) begin(result []pgconn.Column, parameters int) error {
 	names := make([]string, len(result))
 	for i, c := range result {
 		names[i] = c.Name
 	}
 	fail := func(format string, args ...any) error {
 		return &refusedRowError{fmt.Errorf("%s: %s", r.source, fmt.Sprintf(format, args...))}
+	}
+	if parameters > 0 {
+		return fail("the query has parameters, as $%d: write values in their places", parameters)
 	}
 	if len(result) == 0 {
 		return fail("the query has no result: want one SELECT")

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +120,7 @@ func TestQueryRefused(t *testing.T) {
 		}
 		return "SELECT " + strings.Join(list, ", ")
 	}
+	written := filepath.Join(os.TempDir(), "starlift-"+s) // by the server
 	for _, tt := range []struct{ query, want string }{
 		{row("name=42"), "column name is int4 in the result, and string in the pipeline file: say so under types"},
 		{row("id='a'::text"), "column id is text in the result, and int64 in the pipeline file"},
@@ -130,9 +134,11 @@ func TestQueryRefused(t *testing.T) {
 		{"SELECT 1 AS idd", `there is no column "id"; there are "idd": did you mean "idd"?`},
 		{"SELECT", "the query has no result: want one SELECT"},
 		{"SET search_path TO public", "the query has no result: want one SELECT"},
+		{"COPY (SELECT 1) TO '" + written + "'", "the query has no result: want one SELECT"},
+		{"SELECT * FROM " + s + ".r WHERE id = $1", "the query has parameters, as $1: write values in their places"},
 		{"SELECT 1; SELECT 2", "(the query has to be one SELECT)"},
 		{"SELEC 1", "(the query has to be one SELECT)"},
-		{"INSERT INTO " + s + ".r VALUES (1) RETURNING id", "the query may only read: cannot execute INSERT in a read-only transaction"},
+		{"INSERT INTO " + s + ".r VALUES (1) RETURNING " + strings.TrimPrefix(row(), "SELECT "), "the query may only read: cannot execute INSERT in a read-only transaction"},
 		{row("id=nextval('" + s + ".q')"), "the query may only read: cannot execute nextval() in a read-only transaction"},
 		{"SELECT * FROM " + s + ".missing", `relation "` + s + `.missing" does not exist`},
 	} {
@@ -143,7 +149,10 @@ func TestQueryRefused(t *testing.T) {
 			}
 		})
 	}
-	slow := sqlConfig(dsn, "SELECT pg_sleep(30)::text AS id")
+	if _, err := os.Stat(written); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was written: %v", errors.Join(err, os.Remove(written)))
+	}
+	slow := sqlConfig(dsn, row("name=pg_sleep(30)::text"))
 	slow.SQL.Timeout = spec.Duration(20 * time.Millisecond)
 	began := time.Now()
 	if _, err := loadFrom(t, slow); err == nil || !strings.Contains(err.Error(), "timeout is 20ms") || time.Since(began) > 10*time.Second {
