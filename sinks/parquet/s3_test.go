@@ -270,6 +270,35 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestSpoiledParts: a body that is changed on its way up, and credentials that end in the middle of a
+// file, cost one request more, and nothing else.
+func TestSpoiledParts(t *testing.T) {
+	in := large()
+	for _, server := range s3Servers[1:] { // gofakes3 compares no checksums
+		t.Run(server.name, func(t *testing.T) {
+			p := awstest.NewHTTPProxy(t, server.start(t))
+			cfg := onServer(t, p.Endpoint, server.checksum)
+			faults := []awstest.Fault{{Effect: awstest.FlipRequest, Operation: "s3:PutObject", Times: 1}, {Effect: awstest.FlipRequest, Operation: "s3:UploadPart", After: 1, Times: 1}}
+			if server.name == "ministack" { // it has roles
+				t.Setenv("AWS_ENDPOINT_URL_STS", p.Endpoint)
+				cfg.AssumeRole.ARN = "arn:aws:iam::000000000000:role/lake"
+				faults = append(faults, awstest.Fault{Effect: awstest.Refuse, Operation: "s3:UploadPart", After: 1, Times: 1, Status: 400, Code: "ExpiredToken"})
+			}
+			h := newHarness(t, byDayOnly(cfg), orders())
+			h.prepare(true, in...)
+			for _, f := range faults {
+				p.Add(f)
+			}
+			before := p.Spoiled()
+			must(t, h.sink.Commit(context.Background(), h.saved))
+			if n := p.Spoiled() - before; n != len(faults) {
+				t.Errorf("%d requests were spoiled, want %d", n, len(faults))
+			}
+			h.wantContents()
+		})
+	}
+}
+
 // TestStrayUploads: what crashed attempts of this state have left is aborted at the start,
 // what others have begun is not, however much it is.
 func TestStrayUploads(t *testing.T) {
