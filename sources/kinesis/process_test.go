@@ -44,7 +44,7 @@ func playFake() bool {
 	}
 	for s, id := range shards {
 		for i := range setup.Records {
-			if _, err := fake.PutTo(streamOf, id, fmt.Sprint(i), changeOf(s, i, setup.RecordBytes)); err != nil {
+			if _, err := fake.PutTo(streamOf, id, fmt.Sprint(i), kinesistest.Change(s, i, setup.RecordBytes)); err != nil {
 				panic(err)
 			}
 		}
@@ -53,18 +53,6 @@ func playFake() bool {
 	fmt.Println(web.URL)
 	_, _ = io.Copy(io.Discard, os.Stdin) // its end is that of the test
 	return true
-}
-
-// changeOf returns a change of so many bytes, as DynamoDB delivers it.
-func changeOf(shard, i, size int) []byte {
-	const head = `{"awsRegion":"eu-central-1","eventID":"%d-%d","eventName":"INSERT","userIdentity":null,"recordFormat":"application/json","tableName":"shop","dynamodb":` +
-		`{"ApproximateCreationDateTime":%d,"Keys":{"PK":{"S":"CUST#%d"},"SK":{"S":"ORDER#%d"}},"NewImage":{"PK":{"S":"CUST#%d"},"SK":{"S":"ORDER#%d"},"type":{"S":"order"},"amount":{"N":"12.50"},"note":{"S":"`
-	const tail = `"}},"SizeBytes":120},"eventSource":"aws:dynamodb"}`
-	b := fmt.Appendf(nil, head, shard, i, 1700000000000+int64(i), shard, i, shard, i)
-	if pad := size - len(b) - len(tail); pad > 0 {
-		b = append(b, strings.Repeat("x", pad)...)
-	}
-	return append(b, tail...)
 }
 
 // startFake starts a process with a fake, and returns its endpoint.

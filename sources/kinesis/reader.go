@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// firstRecordBytes is how large records are thought to be before any was read.
-	firstRecordBytes = 4 << 10
+	// firstRecordBytes is how large records are thought to be before any was read: larger than nearly all
+	// are, since many shards are read for the first time together, and pages of 10 MB from each
+	// would fill any memory.
+	firstRecordBytes = 1 << 20
 	// recordsPerPageMax is the service's.
 	recordsPerPageMax = 10_000
 	// pageTimeout bounds a call of GetRecords whose answer comes slowly; see transport for one that stops.
@@ -206,5 +208,5 @@ func (r *reader) take(p *page.Page, asked time.Time, allowance int) (read pipeli
 // learn takes how many bytes n records of the stream had.
 func (r *reader) learn(bytes, n int) {
 	mean := float64(bytes) / float64(n)
-	r.recordBytes = max(1, mean, (r.recordBytes+mean)/2) // large ones are remembered for longer
+	r.recordBytes = max(1, mean, (r.recordBytes+3*mean)/4) // large ones are remembered for longer
 }

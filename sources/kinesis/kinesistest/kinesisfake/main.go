@@ -49,6 +49,8 @@ func run() error {
 	flag.StringVar(&o.Region, "region", "us-east-1", "region of ARNs")
 	flag.StringVar(&o.Account, "account", "123456789012", "account of ARNs")
 	streams := flag.String("stream", "", "streams to begin with, as name=shards,name=shards")
+	fill := flag.Int("fill", 0, "changes that each shard has to begin with, the same in all")
+	fillBytes := flag.Int("fill-bytes", 1024, "bytes of each of them")
 	flag.Parse()
 	fake := kinesistest.New(o)
 	for _, s := range strings.FieldsFunc(*streams, func(r rune) bool { return r == ',' }) {
@@ -58,6 +60,9 @@ func run() error {
 			return fmt.Errorf("stream %q: want name=shards: %w", s, err)
 		}
 		if err := fake.Create(name, n); err != nil {
+			return fmt.Errorf("stream %q: %w", s, err)
+		}
+		if err := fillStream(fake, name, *fill, *fillBytes); err != nil {
 			return fmt.Errorf("stream %q: %w", s, err)
 		}
 	}
@@ -78,6 +83,23 @@ func run() error {
 	})
 	if err := server.Serve(listener); err != http.ErrServerClosed {
 		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// fillStream puts n changes of so many bytes into each shard of a stream.
+func fillStream(fake *kinesistest.Server, stream string, n, bytes int) error {
+	shards, err := fake.Shards(stream)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		change := kinesistest.Change(0, i, bytes)
+		for _, shard := range shards {
+			if _, err := fake.PutTo(stream, shard, fmt.Sprint(i), change); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
