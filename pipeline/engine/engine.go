@@ -197,8 +197,8 @@ func (s *session) run(stop, kill context.Context) error {
 // runOnce takes epochs from the checkpoint on until the sources end, stop does,
 // or something fails.
 func (s *session) runOnce(stop, kill context.Context) (err error) {
-	r, err := open(kill, s)
-	if err != nil {
+	r, err := open(stop, kill, s)
+	if r == nil || err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()

@@ -37,8 +37,9 @@ type run struct {
 //
 // Whatever may refuse the start is asked first, in this order, and nothing is made
 // or changed: the state, the stages and operators that keep something in it, the sinks, the sources. Then
-// folders and tables are made.
-func open(ctx context.Context, s *session) (*run, error) {
+// folders and tables are made. A stop that comes while a source waits to be opened ends
+// that: there is no run then, and no error.
+func open(stop, ctx context.Context, s *session) (*run, error) {
 	c := s.c
 	var store *state.Store
 	err := s.calls.wait(ctx, calleeState, "open", "opening", func(context.Context) (err error) {
@@ -52,13 +53,16 @@ func open(ctx context.Context, s *session) (*run, error) {
 	if c.Inbox != nil {
 		r.sources = append(r.sources, graph.SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
-	if err := r.open(ctx); err != nil {
+	if err := r.open(stop, ctx); err != nil {
+		if stop.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
+			err = nil // that is how it was stopped
+		}
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
-func (r *run) open(ctx context.Context) error {
+func (r *run) open(stop, ctx context.Context) error {
 	if err := r.restore(); err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (r *run) open(ctx context.Context) error {
 	if !r.store.New() {
 		r.notifyOpened()
 	}
-	if err := r.check(ctx); err != nil {
+	if err := r.check(stop, ctx); err != nil {
 		return err
 	}
 	if err := r.openOne(ctx, calleeState, func(context.Context) error { return r.store.Create() }); err != nil {
@@ -160,7 +164,7 @@ func (r *run) notifyOpened() {
 
 // check asks the stages, operators, sinks and sources whether they can start. Nothing is made
 // or changed before it returns nil.
-func (r *run) check(ctx context.Context) error {
+func (r *run) check(stop, ctx context.Context) error {
 	r.again = r.c.FromStart && !slices.ContainsFunc(r.c.Sources, func(s graph.SourceNode) bool { return !r.checkpoint.Finished[s.Name] })
 	opener := stateOpener{c: r.c, flow: r.flow, store: r.store, checkpoint: r.checkpoint, again: r.again}
 	if err := opener.open(); err != nil {
@@ -173,7 +177,11 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.checkSinks(ctx); err != nil {
 		return err
 	}
-	return r.openSources(ctx)
+	// A source may wait long for what it reads, and nothing is made yet: a stop ends that.
+	opening, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(stop, cancel)()
+	return r.openSources(opening)
 }
 
 // checkGathered refuses to go on without a sink whose rows wait to be published:

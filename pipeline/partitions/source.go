@@ -152,7 +152,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 // connect connects and discovers, again and again while that may help.
 func (s *Source) connect(ctx context.Context, d *dispatcher) (found []pipeline.Partition, err error) {
 	began := time.Now()
-	defer func() { s.opened(d) }()
+	defer func() { s.opened(d, err == nil) }()
 	for {
 		if err = s.input.Connect(ctx, d.env); err == nil {
 			if found, err = s.input.Discover(ctx, d.names()); err == nil {
@@ -160,7 +160,10 @@ func (s *Source) connect(ctx context.Context, d *dispatcher) (found []pipeline.P
 			}
 			err = fmt.Errorf("discovery of partitions: %w", err)
 		}
-		if !pipeline.Retryable(err) || time.Since(began) >= s.options.OpenTimeout || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case !pipeline.Retryable(err), time.Since(began) >= s.options.OpenTimeout:
 			return nil, err
 		}
 		if err := s.input.Close(); err != nil {
@@ -190,11 +193,14 @@ func (s *Source) InspectCall(context.Context) pipeline.CallStatus {
 	return pipeline.CallStatus{WaitsFor: "the service to answer"}
 }
 
-// opened notes that no opening goes on any longer.
-func (s *Source) opened(d *dispatcher) {
+// opened notes that no opening goes on any longer; ok = false says that it failed.
+func (s *Source) opened(d *dispatcher, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d.recovered(&s.opening, "")
+	if ok {
+		d.recovered(&s.opening, "")
+	}
+	s.opening = failures{}
 }
 
 func (s *Source) setDispatcher(d *dispatcher) {
