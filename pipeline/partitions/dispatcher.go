@@ -22,6 +22,9 @@ const (
 	// readUntilInterval is the time between two savings of what is known to be read of
 	// quiet partitions. Services keep records for a day or more.
 	readUntilInterval = time.Minute
+	// readUntilFirst is the time of the first one after an opening: so processes that
+	// never last a minute save it, too.
+	readUntilFirst = 5 * time.Second
 )
 
 // dispatcher owns the partitions of one opening.
@@ -77,7 +80,7 @@ func newDispatcher(source string, input pipeline.PartitionSource, o Options, fro
 		gapsOpen: from.Env.GaugeVec(prometheus.GaugeOpts{Name: "starlift_source_gaps",
 			Help: "Partitions with a gap that nobody has accepted."}, "source").WithLabelValues(source),
 		work: make(chan func() result), results: make(chan result), told: make(chan map[string][]byte), asked: make(chan chan pipeline.PartitionReport), done: make(chan struct{}),
-		lineage: newLineage(), outbox: outbox{source: source}, memory: newMemory(o.MemoryBytes), quiet: map[*partition]bool{}, quietAt: time.Now(),
+		lineage: newLineage(), outbox: outbox{source: source}, memory: newMemory(o.MemoryBytes), quiet: map[*partition]bool{}, quietAt: time.Now().Add(readUntilFirst - readUntilInterval),
 	}
 	d.gapsOpen.Set(0)
 	return d

@@ -20,8 +20,8 @@
 //
 // Read: it stands in the schedule by the time at which it is to be read next; one read of it is
 // in flight at a time, which keeps its order. What a read brings is handed over; a time up to
-// which the partition is known to be read (ReadUntil) is saved with the records, and once a
-// minute where there are none.
+// which the partition is known to be read (ReadUntil) is saved with the records; where there are
+// none, soon after an opening and once a minute.
 //
 // Ended: that is its last cursor, so that its children go on after a restart. It is
 // forgotten when a discovery that began after the end does not list it any longer

@@ -92,6 +92,8 @@ func gapsError(gaps []*gap) error {
 	switch more := len(gaps) - 1; {
 	case more < 0:
 		return nil
+	case more == 1:
+		return fmt.Errorf("%w (another partition has a gap, too: starlift status FILE lists both)", gaps[0].err())
 	case more > 0:
 		return fmt.Errorf("%w (%d other partitions have a gap, too: starlift status FILE lists them)", gaps[0].err(), more)
 	}

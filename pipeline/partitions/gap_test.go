@@ -138,6 +138,11 @@ func TestManyGaps(t *testing.T) {
 		t.Errorf("the start ends with %v", err)
 	}
 	closeIt(t, s, stream)
+	maps.DeleteFunc(cursors, func(name string, _ []byte) bool { return name > "shard-001" })
+	if err := s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv(), Cursors: cursors}); err == nil || !strings.HasSuffix(err.Error(), "(another partition has a gap, too: starlift status FILE lists both)") {
+		t.Errorf("with two, the start ends with %v", err)
+	}
+	closeIt(t, s, stream)
 }
 
 // TestGapWaits: with on_gap: wait others are read, but not the children, also after a restart.

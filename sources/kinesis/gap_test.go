@@ -110,6 +110,22 @@ func TestQuietForDays(t *testing.T) {
 	}
 }
 
+// TestQuietSoonAfterTheStart: up to when a quiet shard is known to be read is saved within
+// seconds, so that a process which never lasts long has it, too.
+func TestQuietSoonAfterTheStart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, kinesistest.Options{}, 1)
+	r.put("a", "one")
+	r.open()
+	r.take(1)
+	r.until("the record to be saved", func() bool { return strings.Contains(r.saved(0), `"records":1`) })
+	before := r.saved(0)
+	r.until("how far it is read to be saved without a record", func() bool { return r.saved(0) != before })
+	if after := r.saved(0); !strings.Contains(after, `"records":1`) {
+		t.Errorf("the cursor was %s, and is %s", before, after)
+	}
+}
+
 // TestPlaceOfAnother: a service that does not know the record that was read last.
 func TestPlaceOfAnother(t *testing.T) {
 	t.Parallel()
