@@ -47,6 +47,7 @@ type Inbox struct {
 	formats map[formatKey]*pipeline.Format
 	read    map[string]bool // letters that were read again, committed or not; nil = not looked up yet
 	refused map[string]bool // requests that can't be read, which was said
+	failing bool            // a followed inbox can't be looked into, which was said
 	request *openRequest
 
 	mu        sync.Mutex
@@ -108,7 +109,7 @@ func (b *Inbox) CursorText(_ string, raw []byte) string {
 // passed are there.
 func (b *Inbox) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	b.formats, b.positions, b.refused = map[formatKey]*pipeline.Format{}, map[string]readPosition{}, map[string]bool{}
-	b.read, b.request = nil, nil
+	b.read, b.request, b.failing = nil, nil, false
 	raw, ok := o.Cursors[partition]
 	if !ok {
 		return nil
@@ -144,7 +145,7 @@ func (b *Inbox) Read(ctx context.Context) (*pipeline.Records, error) {
 			return nil, err
 		}
 		if b.request == nil {
-			if err := b.next(ctx); err != nil {
+			if err := b.look(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -166,6 +167,24 @@ func (b *Inbox) Read(ctx context.Context) (*pipeline.Records, error) {
 	}
 }
 
+// look is next, but for a followed inbox whose store does not answer: it is looked into
+// again when it is due. The sources are not read anew for want of requests that wait.
+func (b *Inbox) look(ctx context.Context) error {
+	err := b.next(ctx)
+	switch {
+	case err == nil && b.failing:
+		b.failing = false
+		b.store.o.Log.Info("dead letters that are to be read again are looked for again")
+	case err != nil && b.every > 0 && ctx.Err() == nil && pipeline.Retryable(err):
+		if !b.failing {
+			b.failing = true
+			b.store.o.Log.Warn("dead letters that are to be read again can't be looked for, trying again", "error", err)
+		}
+		return nil
+	}
+	return err
+}
+
 // next opens the next request that is not read; none is left nil.
 func (b *Inbox) next(ctx context.Context) error {
 	found, err := requests(ctx, b.store.objects, b.store.options.Pipeline)
@@ -179,6 +198,8 @@ func (b *Inbox) next(ctx context.Context) error {
 		}
 		if why := b.check(ctx, f.Name); errors.Is(why, fs.ErrNotExist) {
 			continue // it was removed just now
+		} else if pipeline.Retryable(why) {
+			return why
 		} else if why != nil {
 			b.refused[name] = true
 			b.store.o.Log.Warn("dead letters can't be read again, and wait in the inbox", "request", b.store.objects.URL(f.Name), "error", why)

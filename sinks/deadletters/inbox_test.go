@@ -2,6 +2,7 @@ package deadletters
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -479,4 +480,48 @@ func TestCounter(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(1)
+}
+
+// TestInboxOfAStoreThatIsAway: a followed inbox whose store does not answer, to a listing or
+// to the reading of a request, is looked into again, and ends nothing; it is said once.
+func TestInboxOfAStoreThatIsAway(t *testing.T) {
+	for name, failing := range map[string]blob.Op{"a listing": blob.OpList, "the request": blob.OpOpen} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t.TempDir())
+			if err := w.letters(letterOf("s", "t", 1)); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.ask(func(*Found) bool { return true }); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.start(); err != nil {
+				t.Fatal(err)
+			}
+			away := 0 // calls that fail
+			w.store.objects = blob.Wrap(w.objects, func(_ context.Context, call blob.Call, do func() error) error {
+				if away > 0 && call.Op == failing {
+					away--
+					return pipeline.TransientFor("unavailable", errors.New("it is away"))
+				}
+				return do()
+			})
+			away = 3
+			w.inbox = w.store.Inbox(w.readers, time.Millisecond)
+			if err := w.inbox.Open(ctx, pipeline.SourceOptions{Env: pipeline.NewEnv(), Cursors: w.cursors}); err != nil {
+				t.Fatal(err)
+			}
+			within, cancel := context.WithTimeout(ctx, 20*time.Second)
+			defer cancel()
+			records, err := w.inbox.Read(within)
+			if err != nil || len(records.Spans) != 1 {
+				t.Fatalf("read %v, %v", records, err)
+			}
+			if log := w.log.String(); away != 0 || strings.Count(log, "it is away") != 1 || strings.Count(log, "looked for again") != 1 {
+				t.Errorf("%d calls left to fail\n%s", away, log)
+			}
+			if err := w.inbox.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }
