@@ -30,7 +30,8 @@ func newOptions(opts []Option) *options {
 // times of signatures.
 func FakeClock() Option { return func(o *options) { o.fakeClock = true } }
 
-// Durable lets what Kinesis or MiniStack has survive Kill, at some cost.
+// Durable lets what Kinesis has survive Kill, at some cost, and objects of MiniStack's S3:
+// its tables it writes down at an orderly stop only, if at all, and they are lost.
 func Durable() Option { return func(o *options) { o.durable = true } }
 
 // Limits lets Kinesis refuse writes beyond what a shard of AWS's takes: 1,000 records

@@ -54,7 +54,7 @@ func (s *Service) Resume() {
 }
 
 // Kill ends the server at once: connections are reset, new ones refused. What it had in
-// memory is lost, unless it was started with Durable; S3 keeps all.
+// memory is lost, but for what Durable keeps; S3 keeps all.
 func (s *Service) Kill() {
 	s.t.Helper()
 	s.check("kill", s.process.kill())
