@@ -2,7 +2,6 @@ package deadletters
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -237,7 +236,7 @@ func (a *appender) loadNewest(ctx context.Context) error {
 			Time  time.Time `json:"time"`
 			Epoch int64     `json:"epoch"`
 		}
-		if err := json.Unmarshal(line, &l); err != nil {
+		if err := decodeLine(line, &l); err != nil {
 			return err
 		}
 		if offset == 0 {

@@ -2,7 +2,6 @@ package deadletters
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"path"
@@ -117,7 +116,7 @@ func (c *Counter) count(ctx context.Context, f blob.Info) (*fileCounts, error) {
 			ID     string          `json:"id"` // of a letter that was read again
 			Reason pipeline.Reason `json:"reason"`
 		}
-		if err := json.Unmarshal(line, &l); err != nil {
+		if err := decodeLine(line, &l); err != nil {
 			return err
 		}
 		name := f.Name

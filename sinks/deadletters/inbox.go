@@ -236,7 +236,7 @@ func (b *Inbox) loadRead(ctx context.Context) error {
 func (b *Inbox) check(ctx context.Context, name string) error {
 	return eachLine(ctx, b.store.objects, name, func(_ int, line []byte) error {
 		var r requestLine
-		if err := json.Unmarshal(line, &r); err != nil {
+		if err := decodeLine(line, &r); err != nil {
 			return err
 		}
 		if r.ID == "" || r.Letter == nil {
@@ -300,7 +300,7 @@ func (b *Inbox) nextUnread() (*requestLine, error) {
 		}
 		o.offset += int64(len(line))
 		r := &requestLine{}
-		if err := json.Unmarshal(line, r); err != nil {
+		if err := decodeLine(line, r); err != nil {
 			return nil, fmt.Errorf("%s: at byte %d: %w", o.url, o.offset-int64(len(line)), err)
 		}
 		if !b.read[r.ID] {

@@ -89,7 +89,7 @@ func (d Folder) each(ctx context.Context, names []string, stateID string, f func
 		_, of, _ := owner(name)
 		_, err := scanLive(ctx, d.Objects, name, 0, func(n int, line []byte) error {
 			found := &Found{ID: name + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
-			if err := json.Unmarshal(line, found.Letter); err != nil {
+			if err := decodeLine(line, found.Letter); err != nil {
 				return err
 			}
 			if m, ok := marks[found.ID]; ok {
@@ -143,7 +143,7 @@ func (d Folder) marks(ctx context.Context) (map[string]mark, error) {
 func eachMark(ctx context.Context, s blob.Store, name string, f func(mark)) error {
 	_, err := scanLive(ctx, s, name, 0, func(_ int, line []byte) error {
 		var m mark
-		if err := json.Unmarshal(line, &m); err != nil {
+		if err := decodeLine(line, &m); err != nil {
 			return err
 		}
 		f(m)
@@ -165,7 +165,7 @@ func (d Folder) waiting(ctx context.Context) (map[string]bool, error) {
 	for _, f := range found {
 		err := eachLine(ctx, d.Objects, f.Name, func(_ int, line []byte) error {
 			var r requestLine
-			if err := json.Unmarshal(line, &r); err != nil {
+			if err := decodeLine(line, &r); err != nil {
 				return err
 			}
 			all[r.ID] = true
@@ -207,6 +207,14 @@ func scanLive(ctx context.Context, s blob.Store, name string, from int64, f func
 			return end, err
 		}
 	}
+}
+
+// decodeLine decodes a line of a file that this package has written.
+func decodeLine(line []byte, v any) error {
+	if err := json.Unmarshal(line, v); err != nil {
+		return fmt.Errorf("the line was changed or damaged: mend it, or move the file away: %w", err)
+	}
+	return nil
 }
 
 // buffers are used again, since a folder may have many small files.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,5 +252,23 @@ func TestReplacedWithoutEnd(t *testing.T) {
 	})
 	if _, err := NewCounter(Folder{always, "p"}).Left(ctx); !errors.Is(err, blob.ErrChanged) {
 		t.Errorf("counting ended with %v", err)
+	}
+}
+
+// TestDamagedLine: a file that somebody has changed ends reading and adding, and the error says what to do.
+func TestDamagedLine(t *testing.T) {
+	objects, dir := noGrowth{blob.NewMemory()}, t.TempDir()
+	name := epochName("p", "0123456789abcdef", 1) + suffix
+	if err := blob.WriteAll(ctx, objects, name, []byte("{\n"), blob.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s := openIn(t, objects, dir, pipeline.SinkOptions{})
+	_, counted := NewCounter(Folder{objects, "p"}).Left(ctx)
+	for what, err := range map[string]error{
+		"adding": s.Commit(ctx, prepare(t, s, 2, []byte("x"))), "listing": Folder{objects, "p"}.Each(ctx, "", func(*Found) error { return nil }), "counting": counted,
+	} {
+		if err == nil || !strings.Contains(err.Error(), name+":1: the line was changed or damaged: mend it, or move the file away: ") {
+			t.Errorf("%s: error %v", what, err)
+		}
 	}
 }
