@@ -202,7 +202,10 @@ func (k *kind) run(cmd *cobra.Command, r *request) error {
 	if chosen == nil {
 		return fmt.Errorf("%w: unknown form %q of %s: want %s", ErrUsage, r.form, k.name, strings.Join(names, ", "))
 	}
-	if err := errors.Join(chosen.check(cmd.Flags(), k.name), r.checkSending(cmd.Flags(), chosen, k.name)); err != nil {
+	// The defaults are the form's own; what is out of bounds is so for all of them, and is
+	// found before a file or a stream is made.
+	_, bounds := r.options.withDefaults(1, k.name)
+	if err := errors.Join(chosen.check(cmd.Flags(), k.name), r.checkSending(cmd.Flags(), chosen, k.name), bounds); err != nil {
 		return err
 	}
 	var stats Stats

@@ -53,6 +53,7 @@ func TestCommandRefuses(t *testing.T) {
 		{"ecommerce --create", "--create has no meaning without --to"},
 		{"sales --rate 5", "--rate has no meaning for sales --form json without --to"},
 		{"sales --rate 0 --to kinesis://x", "--rate must be at least 1"},
+		{"sales --rate -5 --create --to kinesis://x --region us-east-1 --endpoint http://127.0.0.1:1", "rate must be 1 to"},
 		{"sales --to file://x", `--to "file://x": want kinesis://STREAM or dynamodb://TABLE`},
 		{"sales --to sales", `--to "sales": want kinesis://STREAM or dynamodb://TABLE`},
 		{"sales --to kinesis://", `"" is not the name of a stream`},
