@@ -46,8 +46,8 @@ type knownObject struct {
 	missed    int
 	goneSince time.Time // zero = it is there
 
-	beginning beginning // by which the index has it,
-	slot      int       // and at which place
+	beginning objectHead // by which the index has it,
+	slot      int        // and at which place
 }
 
 // newObjectFollower lists the objects, so that what keeps them from being listed is said

@@ -44,8 +44,7 @@ type objectRig struct {
 	s       *Source
 	f       *objectFollower
 	listed  []string // what was asked to be listed
-	given   []string // records, with the partition in front
-	saved   int      // of given, those before the checkpoint
+	saved   int      // of the records, those before the checkpoint
 	steps   []step
 	cursors map[string][]byte // of the checkpoint
 	notices []pipeline.Notice
@@ -475,9 +474,7 @@ func followModel(t *testing.T, seed uint64) {
 				set(at, append(slices.Clone(content), numbers(rng.IntN(3))...))
 			}
 		case 3:
-			if is && !kept(content, r) {
-				break // only what was read to its end is replaced
-			} else if is {
+			if is && kept(content, r) { // only what was read to its end is replaced
 				set(at, numbers(1+rng.IntN(6)))
 			}
 		case 4:

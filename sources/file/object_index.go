@@ -6,22 +6,22 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// beginning is how many bytes an object has, and a hash of the first headBytes of them: objects
+// objectHead is how many bytes an object has, and a hash of the first headBytes of them: objects
 // of one beginning may be copies of each other.
-type beginning struct {
+type objectHead struct {
 	size int64
 	head uint64 // 0 = it is not known of all of the first bytes
 }
 
 // objectIndex finds known objects by their beginnings. It holds each once.
-type objectIndex map[beginning][]*knownObject
+type objectIndex map[objectHead][]*knownObject
 
 // beginning returns that of the object that was read.
-func (c *cursor) beginning() beginning {
+func (c *cursor) beginning() objectHead {
 	if int64(c.HeadBytes) != min(c.Size, headBytes) {
-		return beginning{size: c.Size} // it was taken of a file that has grown since
+		return objectHead{size: c.Size} // it was taken of a file that has grown since
 	}
-	return beginning{c.Size, c.Head}
+	return objectHead{c.Size, c.Head}
 }
 
 func (x objectIndex) add(k *knownObject) {
@@ -43,5 +43,5 @@ func (x objectIndex) remove(k *knownObject) {
 
 // alike returns the objects that one of a size, with these first bytes, may be a copy of.
 func (x objectIndex) alike(size int64, head []byte) []*knownObject {
-	return slices.Concat(x[beginning{size, xxh3.Hash(head)}], x[beginning{size: size}])
+	return slices.Concat(x[objectHead{size, xxh3.Hash(head)}], x[objectHead{size: size}])
 }
