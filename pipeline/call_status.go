@@ -6,8 +6,8 @@ import (
 )
 
 // CallInspector is a Sink that can tell what a call of it waits for: a server's lock,
-// for one; or a Source that can tell it of its opening. Of others the engine sees whether the
-// process does anything.
+// for one; or a Source that can tell it of its opening, or a SideInput of its start. Of others
+// the engine sees whether the process does anything.
 type CallInspector interface {
 	// InspectCall reports on the call of Open or Commit that is in progress. The engine
 	// calls it from another goroutine, repeatedly while the call takes long; it returns

@@ -32,6 +32,7 @@ func startReferences(ctx context.Context, c *Config, calls *calls) (*references,
 			continue
 		}
 		to := callee{label: "node " + n.Name, name: n.Name}
+		to.inspector, _ = ref.(pipeline.CallInspector)
 		err := calls.wait(ctx, to, "open", "loading of the reference", func(ctx context.Context) error { return ref.Start(ctx, c.env("node", n.Name)) })
 		if err != nil {
 			return r, withLabel(to.label, err)

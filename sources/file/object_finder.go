@@ -145,7 +145,6 @@ type listingProgress struct {
 }
 
 func (p *listingProgress) listed(folder string, names int) {
-	p.source.answered.Store(true)
 	text := fmt.Sprintf("%s: %d names listed so far", folder, names)
 	p.source.waiting.set([]string{text})
 	now := p.source.now()

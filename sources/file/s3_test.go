@@ -285,26 +285,13 @@ func open(t testing.TB, s *Source, cursors map[string][]byte) {
 	}
 }
 
-// TestS3OpeningWaits: while the store has not answered, an opening waits for it; afterwards for what it
-// does.
-func TestS3OpeningWaits(t *testing.T) {
-	b := newFakeBucket(t)
-	b.put("in/a.json", []byte("{\"n\":1}\n"))
-	proxy := awstest.NewHTTPProxy(t, b.cfg.Endpoint)
-	b.cfg.Endpoint = proxy.Endpoint
-	proxy.Add(awstest.Fault{Effect: awstest.Refuse, Operation: "s3:ListObjectsV2", Status: 403, Code: "AccessDenied"})
-	s := testSource(t, b.at("in/*"), 0)
-	if err := s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv()}); err == nil {
-		t.Error("it is open")
-	}
-	if got := s.InspectCall(t.Context()); got.Unknown || !strings.Contains(got.WaitsFor, "s3://"+b.name+"/in/* to be listed") {
-		t.Errorf("it waits for %+v", got)
-	}
-	proxy.Clear()
-	open(t, s, nil)
-	defer s.Close()
-	if got := s.InspectCall(t.Context()); !got.Unknown {
-		t.Errorf("it waits for %+v", got)
+// TestInspectCall: an opening on S3 gets on while the process does nothing; of files the process says it.
+func TestInspectCall(t *testing.T) {
+	for path, remote := range map[string]bool{"s3://bucket/in/*": true, "in/*": false} {
+		s := testSource(t, Config{Path: path, Format: "json"}, 0)
+		if got := s.InspectCall(t.Context()); got.Unknown == remote || got.LastProgress.IsZero() == remote || strings.Contains(got.WaitsFor, path) != remote {
+			t.Errorf("%s: %+v", path, got)
+		}
 	}
 }
 

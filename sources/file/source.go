@@ -37,7 +37,6 @@ type Source struct {
 	now       func() time.Time
 	env       pipeline.Env // of this opening
 	waiting   waitList
-	answered  atomic.Bool // the store has listed names in this opening
 
 	read  atomic.Int64
 	total int64
@@ -89,7 +88,6 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	s.files.Remote = s.remote(o.Env)
 	s.total, s.buffers = 0, newBuffers(s.block)
 	s.read.Store(0)
-	s.answered.Store(false)
 	s.waiting.set(nil)
 	if err := s.restoreNumbers(cursors); err != nil {
 		return err
@@ -185,9 +183,7 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	var found []listing.Entry
 	var err error
 	if s.format.Encoding == pipeline.DynamoDBExport {
-		found, err = s.bareFiles(ctx)
-		s.answered.Store(err == nil)
-		if err != nil || len(found) == 0 {
+		if found, err = s.bareFiles(ctx); err != nil || len(found) == 0 {
 			if s.cfg.AsOf != "" {
 				return nil, errTimed
 			}
@@ -196,7 +192,6 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	} else if found, err = s.matchAll(ctx); err != nil {
 		return nil, err
 	}
-	s.answered.Store(true)
 	inputs, err := s.inputsOfFiles(found)
 	if err != nil {
 		return nil, err

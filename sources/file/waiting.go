@@ -28,11 +28,11 @@ func (s *Source) Waits() []string {
 	return slices.Clone(s.waiting.texts)
 }
 
-// InspectCall implements pipeline.CallInspector: until a store has answered, an opening waits for it
-// and for nothing else.
+// InspectCall implements pipeline.CallInspector: an opening on S3 gets on though the process does nothing,
+// since it waits for answers, each of which has a deadline.
 func (s *Source) InspectCall(context.Context) pipeline.CallStatus {
-	if bloburl.IsRemote(s.cfg.Path) && !s.answered.Load() {
-		return pipeline.CallStatus{WaitsFor: s.cfg.Path + " to be listed"}
+	if bloburl.IsRemote(s.cfg.Path) {
+		return pipeline.CallStatus{LastProgress: s.now(), WaitsFor: s.cfg.Path}
 	}
 	return pipeline.CallStatus{Unknown: true}
 }

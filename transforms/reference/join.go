@@ -15,9 +15,10 @@ import (
 )
 
 var (
-	_ pipeline.RowTransform = (*Join)(nil)
-	_ pipeline.SideInput    = (*Join)(nil)
-	_ pipeline.RowMapper    = (*mapper)(nil)
+	_ pipeline.RowTransform  = (*Join)(nil)
+	_ pipeline.SideInput     = (*Join)(nil)
+	_ pipeline.CallInspector = (*Join)(nil)
+	_ pipeline.RowMapper     = (*mapper)(nil)
 )
 
 // Join is a compiled reference_join node. It is read-only but for the reference
@@ -94,6 +95,16 @@ func (j *Join) setFile(path string, cfg bloburl.ReaderConfig, f format) {
 // Start implements pipeline.SideInput.
 func (j *Join) Start(ctx context.Context, env pipeline.Env) error {
 	return j.watch.start(ctx, env)
+}
+
+// InspectCall implements pipeline.CallInspector. What is loaded from a service gets on though the process
+// does nothing: it waits for answers, each of which has a deadline, and a scan for what its
+// read capacity allows.
+func (j *Join) InspectCall(context.Context) pipeline.CallStatus {
+	if f, ok := j.watch.source.(*file); ok && !f.remote() {
+		return pipeline.CallStatus{Unknown: true}
+	}
+	return pipeline.CallStatus{LastProgress: j.watch.now(), WaitsFor: j.describe}
 }
 
 // Snapshot implements pipeline.SideInput.

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
@@ -255,5 +256,27 @@ func pass(t *testing.T, d time.Duration) {
 	t.Helper()
 	if err := wait(t.Context(), d); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestInspectCall: what is loaded from a service gets on while the process does nothing; of a file the
+// process says it.
+func TestInspectCall(t *testing.T) {
+	for _, tc := range []struct {
+		source SourceConfig
+		waits  string
+	}{
+		{SourceConfig{DynamoDBTable: DynamoDBTableConfig{Type: typeDynamoDBTable, Table: "ref", Config: awsapi.Config{Region: "eu-west-3"}}}, "DynamoDB table ref"},
+		{SourceConfig{SQL: SQLConfig{Type: typeSQL, DSN: "postgres://me:secret@host/shop", Query: "SELECT"}}, "query of host:5432/shop"},
+		{SourceConfig{File: FileConfig{Type: typeFile, Path: "s3://tables/x.csv", Delimiter: ","}}, "s3://tables/x.csv (csv)"},
+		{SourceConfig{File: FileConfig{Type: typeFile, Path: "x.csv", Delimiter: ","}}, ""},
+	} {
+		j, err := New("j", sourceConfig(tc.source, "code string", "n string"), []*pipeline.Table{pipelinetest.Table("t", "", "k string")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := j.InspectCall(t.Context()); got.WaitsFor != tc.waits || got.Unknown != (tc.waits == "") || got.LastProgress.IsZero() != got.Unknown {
+			t.Errorf("%s: %+v", j.describe, got)
+		}
 	}
 }
