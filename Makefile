@@ -30,7 +30,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws services test soak soak-kinesis kill-kinesis oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders clean
+.PHONY: help build static demo demo-aws services test soak soak-kinesis kill-kinesis oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of
 
 bench-feeders: ## compare the CPU of one key, member, row or item that gets 100,000 changes with that of as many
 	go test ./jobs -run '^$$' -bench Feeders -benchtime 1x -timeout 1h
+
+bench-kinesis: ## measure what reading a stream takes: answers, a backlog of 64 shards, 500 quiet shards
+	go test ./sources/kinesis/page -run '^$$' -bench GetRecords
+	go test ./sources/kinesis -run '^$$' -bench 'CatchUp|Idle' -benchtime 1x
 
 clean: ## remove what build and bench made
 	rm -rf starlift bin bench/data

@@ -117,7 +117,7 @@ func BenchmarkIdle(b *testing.B) {
 		}
 	}()
 	for b.Loop() {
-		time.Sleep(5 * time.Second) // until all of them count as idle
+		time.Sleep(quietAfter + 10*time.Second) // until all of them count as quiet
 		start, began := processorTime(), time.Now()
 		time.Sleep(10 * time.Second)
 		b.ReportMetric(100*float64(processorTime()-start)/float64(time.Since(began)), "%core")

@@ -51,7 +51,7 @@ func (s *stream) OpenPartition(ctx context.Context, p pipeline.Partition, from p
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, recordBytes: firstRecordBytes, pace: newPace()}
+	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, recordBytes: s.first, pace: newPace()}
 	if len(from.Cursor) > 0 {
 		if r.at, err = parsePosition(string(from.Cursor)); err != nil {
 			return nil, err

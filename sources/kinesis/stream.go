@@ -35,6 +35,7 @@ type stream struct {
 	format pipeline.Format
 	clock  clock
 	stall  time.Duration // see transport
+	first  float64       // how large records are thought to be before any was read
 
 	env pipeline.Env // of this opening
 	api api
@@ -50,7 +51,7 @@ func newStream(cfg Config) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{cfg: cfg, start: begin, format: cfg.recordFormat(), stall: stallTimeout, env: pipeline.NewEnv()}
+	s := &stream{cfg: cfg, start: begin, format: cfg.recordFormat(), stall: stallTimeout, first: firstRecordBytes, env: pipeline.NewEnv()}
 	s.clock.local = time.Now
 	return s, nil
 }

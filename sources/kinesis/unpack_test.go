@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/starlift-etl/starlift/pipeline/partitions"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 	"github.com/starlift-etl/starlift/sources/kinesis/kpl"
 )
@@ -84,7 +85,7 @@ func TestResumeInAggregate(t *testing.T) {
 	all := []string{"plain", "a0", "a1", "a2", "one", "last"}
 	for n := 1; n < len(all); n++ {
 		r.got, r.cursors = nil, map[string][]byte{}
-		r.open()
+		r.open(smallRecords)
 		for {
 			batch, err := r.source.Read(t.Context())
 			r.must(err)
@@ -188,10 +189,13 @@ func TestInflatedPages(t *testing.T) {
 		want = append(want, text)
 		r.putData(gzipped(t, text))
 	}
-	r.open()
+	r.open(smallRecords)
 	r.take(30)
 	r.wantTexts(want...)
 	if n := len(r.fake.Requests("GetShardIterator", streamOf, "")); n < 2 || n > 10 {
 		t.Errorf("%d iterators", n)
 	}
 }
+
+// smallRecords lets the first page of a shard have many records.
+func smallRecords(_ *partitions.Options, s *stream) { s.first = 4 << 10 }
