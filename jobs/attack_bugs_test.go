@@ -36,8 +36,8 @@ var plantedBugs = []plantedBug{
 		"if err := f.to.Sync(); err != nil {", "if err := error(nil); err != nil {"},
 	{"names", "pipeline/disk/make.go", // names of files are not synced
 		"if err := d.Sync(); err != nil {", "if err := error(nil); err != nil {"},
-	{"rename", "sinks/parquet/publish.go", // what has its final name is not looked for
-		"case waiting < 0 && found < 0:", "case waiting < 0:"},
+	{"rename", "pipeline/blob/dir.go", // what has its final name is not looked for
+		"if err != nil && !d.moved(file, to) {", "if err != nil {"},
 	{"committed", "pipeline/engine/protocol.go", // an epoch counts as committed before it is
 		"if err := m.c.hook(StepCommit, epoch); err != nil {", "if err := m.store.MarkCommitted(epoch); err != nil {\n\t\treturn err\n\t}\n\tif err := m.c.hook(StepCommit, epoch); err != nil {"},
 	{"state", "pipeline/state/save.go", // the changes of one keyspace are not saved

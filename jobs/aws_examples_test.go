@@ -169,9 +169,9 @@ func (e *awsExamples) wantSales(p *process) {
 	const first = "SELECT count(*) FROM sale_record"
 	e.await(p, d, "sales", first)
 	e.say("\nThe table of countries changes while the pipeline runs.")
-	e.feed("dynamodb://countries", "countries", "--updated")
 	version := p.metric(t, `starlift_reference_version{node="enriched"}`)
 	before := version()
+	e.feed("dynamodb://countries", "countries", "--updated")
 	wait(t, p, func() bool { return version() > before })
 	more := []string{"sales", "--records", "200", "--seed", "2"}
 	e.feed("kinesis://sales", more...)

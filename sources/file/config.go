@@ -56,7 +56,7 @@ func (c *Config) check() error {
 	if c.Follow && encoding == pipeline.DynamoDBExport {
 		wrong("an export does not grow, so it can't be followed: leave follow out", "follow")
 	}
-	if !c.Follow && c.Poll != 0 {
+	if !c.Follow && c.Poll != 0 && c.Poll != defaultPoll { // which was written out in some files
 		wrong("poll is for followed files: add follow: true", "poll")
 	}
 	if c.MaxRecord < 0 || c.MaxRecord > recordBytesMax {
