@@ -8,9 +8,9 @@ import (
 // The service lets five reads and 2 MB a second of each shard pass, for all consumers
 // together, and no read for a while after one that brought 10 MB (API reference, GetRecords).
 const (
-	// busyInterval leaves one of the five reads to others, and room for requests that reach the service
+	// busyInterval leaves one of the five reads to others, or to requests that reach the service
 	// closer together than they were sent.
-	busyInterval = 225 * time.Millisecond
+	busyInterval = 250 * time.Millisecond
 	idleInterval = 1200 * time.Millisecond // of a shard that has nothing for a while
 	// quietInterval is that of a shard that has had nothing for quietAfter: a read costs
 	// the same whether it brings something or not, and of many shards most are quiet.
