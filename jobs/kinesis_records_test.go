@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -64,4 +65,44 @@ func TestKinesisBrokenRecords(t *testing.T) {
 	r.wantOrders([2]int{1, 3})
 	start(t, r.dir, r.env, "dead-letters", "list", "p.yaml").result().want(t, exitFine,
 		"unexpected 'n': want an object", "record ends too early", "data that begins as gzip does: unexpected EOF", "broken KPL aggregate")
+}
+
+// TestKinesisOrder: changes that come twice, out of order and over two shards end in the newest
+// of each item, whatever the precision of their times: milliseconds, microseconds from
+// some record on, none that is named, and the whole seconds of other senders, whose ties
+// the images decide.
+func TestKinesisOrder(t *testing.T) {
+	t.Parallel()
+	r := newOrderRig(t, 2, "format: dynamodb_cdc", "format: dynamodb_cdc, table: shop")
+	const at = 1_732_900_000_123
+	shards := []string{"0", "170141183460469231731687303715884105728"} // by their first hash keys
+	put := func(shard int, data []byte) {
+		t.Helper()
+		_, err := r.client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: &r.name, Data: data, PartitionKey: aws.String("any"), ExplicitHashKey: &shards[shard]})
+		r.check(err)
+	}
+	precise := func(data []byte, precision string) []byte {
+		return bytes.Replace(data, []byte(`"Keys"`), []byte(`"ApproximateCreationDateTimePrecision":"`+precision+`","Keys"`), 1)
+	}
+	put(0, order("late", 1, at))
+	put(1, order("late", 3, at+2))
+	put(0, order("late", 2, at+1))
+	put(1, order("late", 3, at+2))
+	put(0, order("late", 1, at))
+
+	put(0, precise(order("finer", 1, at), "MILLISECOND"))
+	put(1, precise(order("finer", 3, (at+1)*1000+700), "MICROSECOND"))
+	put(0, order("finer", 2, at+1))
+
+	const second = `{"eventName":%q,"dynamodb":{"ApproximateCreationDateTime":1732900000,"Keys":{"id":{"S":"tied"}},%s"NewImage":{"id":{"S":"tied"},"type":{"S":"order"},"n":{"N":"%d"}}}}`
+	const old = `"OldImage":{"id":{"S":"tied"},"type":{"S":"order"},"n":{"N":"%d"}},`
+	put(1, fmt.Appendf(nil, second, "MODIFY", fmt.Sprintf(old, 2), 3))
+	put(0, fmt.Appendf(nil, second, "MODIFY", fmt.Sprintf(old, 1), 2))
+	put(1, fmt.Appendf(nil, second, "INSERT", "", 1))
+	p := r.run()
+	r.reads(p, 11)
+	r.stop(p)
+	d := openDatabase(t)
+	d.exec(fmt.Sprintf("ATTACH '%s' AS w (READ_ONLY)", filepath.Join(r.dir, "warehouse.duckdb")))
+	d.same("orders", "SELECT id, n FROM w.orders", "VALUES ('late', 3), ('finer', 3), ('tied', 3)")
 }
