@@ -76,7 +76,7 @@ func (s *Source) printPartitions(b *strings.Builder, name string) {
 func sourceProblems(name string, problems []pipeline.SourceProblem) (wrong []string) {
 	for i, p := range problems {
 		if i == problemsMax {
-			return append(wrong, fmt.Sprintf("source %s: %d partitions more can't be read", name, len(problems)-i))
+			return append(wrong, fmt.Sprintf("source %s: %d more of its partitions can't be read", name, len(problems)-i))
 		}
 		what := "partition " + p.Partition + " can't be read"
 		if p.Partition == "" {
