@@ -19,6 +19,8 @@ SOAK     ?= 60s
 SOAKRATE ?= 5000
 # Its bounds are so many times as wide.
 SOAKWIDE ?= 1
+# How long each service is gone in make soak-kinesis.
+OUTAGE ?= 1m
 # Cases of make oracle.
 ORACLE ?= 10000
 # How long make attack begins new rounds; SEED=… runs one of them again and again.
@@ -62,8 +64,8 @@ test: ## run the tests under the race detector, with the servers of make service
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
 	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE)
 
-soak-kinesis: services ## feed a stream into PostgreSQL and S3 for SOAK, and take Kinesis and then S3 away for a minute each
-	go test ./jobs -run 'TestSoakKinesis$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.tolerance $(SOAKWIDE)
+soak-kinesis: services ## feed a stream into PostgreSQL and S3 for SOAK, and take Kinesis and then S3 away for OUTAGE each
+	go test ./jobs -run 'TestSoakKinesis$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.outage $(OUTAGE) -soak.tolerance $(SOAKWIDE)
 
 kill-kinesis: services ## kill the program five times while 200,000 changes come through shards that split and merge
 	go test ./jobs -run 'TestKinesisKilled$$' -v -count 1 -timeout 30m -long

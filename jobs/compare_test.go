@@ -70,7 +70,7 @@ func TestSameDefinition(t *testing.T) {
 		{"name: shop", "# a comment\nname: 'shop'"},
 		{"format: json, key: [id]", `key: ["id"], format: json`},
 		{"key: [id], version", "key: [[id]], version"},
-		{"path: in,", "path: in, follow: false, poll: 100ms,"},
+		{"path: in,", "path: in, follow: false, max_record: 16MiB,"},
 		{"{id: {}, k: {on_error: \"null\"}, n", "{k: {type: string, from: k, on_error: \"null\"}, id: {from: [id]}, n"},
 		{"decimal(10,2)", "decimal(10, 2)"},
 		{"from: at", `from: "${SHOP_FIELD}"`},

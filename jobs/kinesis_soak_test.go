@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"flag"
 	"testing"
 	"time"
 
@@ -18,18 +19,19 @@ const (
 	streamReadyIn  = 10 * time.Second // after the end of an outage
 	outageMemory   = 1.2              // times what there was before
 	streamLatency  = 1500 * time.Millisecond
-	outageDuration = time.Minute
 )
 
+var soakOutage = flag.Duration("soak.outage", time.Minute, "how long each service is gone in TestSoakKinesis with -soak")
+
 // TestSoakKinesis feeds a stream at a steady rate, which goes into a star and items in
-// PostgreSQL and lakes on S3. Then Kinesis can't be reached for a minute, and S3 for another,
+// PostgreSQL and lakes on S3. Then Kinesis can't be reached for a while, and S3 for another,
 // while the feed goes on. With -soak, it holds against bounds: the 99th percentile of the
 // times from the put of a change to its row being visible, before the outages; the memory that
 // an outage takes; and how soon the process is ready after it. With or without, nothing is
 // lost, and nothing there twice.
 func TestSoakKinesis(t *testing.T) {
 	dsn, schema := pgtest.DSN(t), pgtest.Schema()
-	steady, outage, live := *soakFor, outageDuration, 6*streamRate
+	steady, outage, live := *soakFor, *soakOutage, 6*streamRate
 	if steady == 0 {
 		t.Parallel()
 		steady, outage, live = time.Second, time.Second, 1000

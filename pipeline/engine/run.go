@@ -54,8 +54,8 @@ func open(stop, ctx context.Context, s *session) (*run, error) {
 		r.sources = append(r.sources, graph.SourceNode{Name: inboxSource, Source: c.Inbox})
 	}
 	if err := r.open(stop, ctx); err != nil {
-		if stop.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
-			err = nil // that is how it was stopped
+		if errors.Is(err, errStoppedOpening) {
+			err = nil
 		}
 		return nil, errors.Join(err, r.close())
 	}
@@ -181,8 +181,15 @@ func (r *run) check(stop, ctx context.Context) error {
 	opening, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(stop, cancel)()
-	return r.openSources(opening)
+	err := r.openSources(opening)
+	if err != nil && opening.Err() != nil && ctx.Err() == nil {
+		return errStoppedOpening // whatever the source makes of the end of its context
+	}
+	return err
 }
+
+// errStoppedOpening says that a stop came before the sources were open.
+var errStoppedOpening = errors.New("stopped while the sources were opened")
 
 // checkGathered refuses to go on without a sink whose rows wait to be published:
 // they would be deleted with the spool (I3).

@@ -183,10 +183,15 @@ func (s *Source) list(ctx context.Context, cursors map[string][]byte) ([]input, 
 	var found []listing.Entry
 	var err error
 	if s.format.Encoding == pipeline.DynamoDBExport {
-		if found, err = s.bareFiles(ctx); err != nil || len(found) == 0 {
-			if s.cfg.AsOf != "" {
-				return nil, errTimed
-			}
+		found, err = s.bareFiles(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil && s.cfg.AsOf != "":
+			return nil, err
+		case len(found) == 0 && s.cfg.AsOf != "":
+			return nil, errTimed
+		case err != nil || len(found) == 0:
 			return s.listExport(ctx, cursors)
 		}
 	} else if found, err = s.matchAll(ctx); err != nil {
