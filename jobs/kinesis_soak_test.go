@@ -14,11 +14,11 @@ import (
 
 // The bounds of a soak of a stream.
 const (
-	streamRate     = 1000 // changes a second
-	streamShards   = 4
-	streamReadyIn  = 10 * time.Second // after the end of an outage
-	outageMemory   = 1.2              // times what there was before
-	streamLatency  = 1500 * time.Millisecond
+	streamRate    = 1000 // changes a second
+	streamShards  = 4
+	streamReadyIn = 10 * time.Second // after the end of an outage
+	outageMemory  = 1.2              // times what there was before
+	streamLatency = 1500 * time.Millisecond
 )
 
 var soakOutage = flag.Duration("soak.outage", time.Minute, "how long each service is gone in TestSoakKinesis with -soak")
