@@ -52,7 +52,7 @@ const (
 )
 
 func newSender(stop, sending context.Context, to target, rate int) *sender {
-	return &sender{stop: stop, sending: sending, target: to, rate: rate, show: func(*sender) {}, now: time.Now, pause: pause,
+	return &sender{stop: stop, sending: sending, target: to, rate: rate, show: func(*sender) {}, now: time.Now, pause: awsapi.Sleep,
 		retry: awsapi.Retry{Most: 5 * time.Second}}
 }
 

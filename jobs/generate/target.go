@@ -99,20 +99,8 @@ func waitActive(ctx context.Context, what string, active func(ctx context.Contex
 		if err != nil || ready {
 			return err
 		}
-		if err := pause(ctx, activePause); err != nil {
+		if err := awsapi.Sleep(ctx, activePause); err != nil {
 			return fmt.Errorf("%s does not become active: %w", what, err)
 		}
-	}
-}
-
-// pause waits, or returns why not.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -52,7 +52,7 @@ func (r Retry) attempt(ctx context.Context, call func(ctx context.Context) error
 func (r Retry) Pause(ctx context.Context, attempt int) error {
 	wait := r.Wait
 	if wait == nil {
-		wait = sleep
+		wait = Sleep
 	}
 	return wait(ctx, r.Delay(attempt))
 }
@@ -68,7 +68,8 @@ func (r Retry) Delay(attempt int) time.Duration {
 	return rand.N(min(bound, most) + 1)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits, or returns why not.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -60,7 +60,7 @@ const (
 // dynamoDBTable compiles a reference in a DynamoDB table.
 func (c *compiler) dynamoDBTable(s *DynamoDBTableConfig) {
 	c.sourceMistakes(s.Check()...)
-	t := &dynamoDBTable{node: c.join.name, cfg: *s, layout: &c.join.layout, normalize: c.join.normalize, wait: wait}
+	t := &dynamoDBTable{node: c.join.name, cfg: *s, layout: &c.join.layout, normalize: c.join.normalize, wait: awsapi.Sleep}
 	t.retry = awsapi.Retry{Attempts: scanAttempts, Timeout: scanTimeout}
 	for i, col := range c.join.layout.columns {
 		path, err := decode.ParsePath(col.Name)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 )
 
 const (
@@ -77,7 +78,7 @@ func (w *watcher) first(ctx context.Context, log *slog.Logger) error {
 			log.Warn("the reference can't be read yet", "tried for", startPatience, "error", err)
 			logged = true
 		}
-		if waitErr := wait(ctx, pause); waitErr != nil {
+		if waitErr := awsapi.Sleep(ctx, pause); waitErr != nil {
 			return fmt.Errorf("%w: %w", waitErr, err)
 		}
 	}
@@ -92,7 +93,7 @@ func (w *watcher) run(ctx context.Context, log *slog.Logger) {
 			return
 		}
 		err = w.check(ctx, asked)
-		for errors.Is(err, errUnstable) && (asked || w.refresh > quietPeriod) && wait(ctx, quietPeriod) == nil {
+		for errors.Is(err, errUnstable) && (asked || w.refresh > quietPeriod) && awsapi.Sleep(ctx, quietPeriod) == nil {
 			err = w.check(ctx, asked)
 		}
 		if ctx.Err() != nil {
@@ -135,18 +136,6 @@ func (w *watcher) pause(ctx context.Context, d time.Duration) (asked bool, err e
 		return true, nil
 	case <-ctx.Done():
 		return false, ctx.Err()
-	}
-}
-
-// wait waits, or returns why not.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -254,7 +254,7 @@ func TestStartFails(t *testing.T) {
 // pass lets the time of a bubble pass.
 func pass(t *testing.T, d time.Duration) {
 	t.Helper()
-	if err := wait(t.Context(), d); err != nil {
+	if err := awsapi.Sleep(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 }
