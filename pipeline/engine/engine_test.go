@@ -333,6 +333,62 @@ func TestStop(t *testing.T) {
 	w.check(t)
 }
 
+// waitingSource waits, when it is opened again, for something that never comes, and is told
+// to stop meanwhile.
+type waitingSource struct {
+	*memorySource
+	stop   func()
+	opened bool
+}
+
+func (s *waitingSource) Open(ctx context.Context, o pipeline.SourceOptions) error {
+	if !s.opened {
+		s.opened = true
+		return s.memorySource.Open(ctx, o)
+	}
+	s.stop()
+	<-ctx.Done()
+	return errors.New("nothing came")
+}
+
+// TestStopWhileOpening: a stop that ends the opening of a source leaves no epoch that is saved
+// and not committed, whether this process has saved it or one before.
+func TestStopWhileOpening(t *testing.T) {
+	for name, failure := range map[string]error{"this process": pipeline.Transient(errors.New("lost")), "one before": errCrash} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t.TempDir(), someChanges(4))
+			stop, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			source := &waitingSource{memorySource: w.source, stop: cancel}
+			run := func() error {
+				c := w.config()
+				c.edit(func(n *graph.Nodes) { n.Sources[0].Source = source })
+				return Run(stop, t.Context(), c)
+			}
+			failed := false
+			w.hook = func(s Step, _ int64) error {
+				if s == StepCommit && !failed {
+					failed = true
+					return failure
+				}
+				return nil
+			}
+			err := run()
+			if errors.Is(err, errCrash) {
+				err = run()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.check(t)
+			if err := w.run(); err != nil {
+				t.Fatal(err)
+			}
+			w.check(t)
+		})
+	}
+}
+
 // TestKill: the end of the second context returns at once, though a sink hangs.
 func TestKill(t *testing.T) {
 	w := newWorld(t.TempDir(), someChanges(10))

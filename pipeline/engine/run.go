@@ -38,7 +38,7 @@ type run struct {
 // Whatever may refuse the start is asked first, in this order, and nothing is made
 // or changed: the state, the stages and operators that keep something in it, the sinks, the sources. Then
 // folders and tables are made. A stop that comes while a source waits to be opened ends
-// that: there is no run then, and no error.
+// that: what was saved is still committed, and there is no run then, and no error.
 func open(stop, ctx context.Context, s *session) (*run, error) {
 	c := s.c
 	var store *state.Store
@@ -72,9 +72,27 @@ func (r *run) open(stop, ctx context.Context) error {
 	if !r.store.New() {
 		r.notifyOpened()
 	}
-	if err := r.check(stop, ctx); err != nil {
+	err := r.check(stop, ctx)
+	// A stop finishes the epoch that is saved, for which no source is needed.
+	stopped := errors.Is(err, errStoppedOpening) && !r.committed
+	if err != nil && !stopped {
 		return err
 	}
+	if err := r.openTargets(ctx); err != nil {
+		return err
+	}
+	if stopped {
+		return err
+	}
+	if err := r.openInbox(ctx); err != nil {
+		return err
+	}
+	return r.writeDefinition()
+}
+
+// openTargets opens the state for writing and the sinks, and commits what was saved and may
+// not have been committed.
+func (r *run) openTargets(ctx context.Context) error {
 	if err := r.openOne(ctx, calleeState, func(context.Context) error { return r.store.Create() }); err != nil {
 		return err
 	}
@@ -87,13 +105,7 @@ func (r *run) open(stop, ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.committer.cleanSpool(allEpochs, r.committer.checkpoint.Committables); err != nil {
-		return err
-	}
-	if err := r.openInbox(ctx); err != nil {
-		return err
-	}
-	return r.writeDefinition()
+	return r.committer.cleanSpool(allEpochs, r.committer.checkpoint.Committables)
 }
 
 // restore reads the checkpoint.
