@@ -59,10 +59,11 @@ func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bo
 // no part, and only the one with the greatest sequence number competes with those. Where none has one, each change is
 // an edge from its old image to its new one, and what has happened is a walk that
 // begins at the image before and uses every edge; there being no item is one more
-// image. If all such walks end at one image, a change that leads to it is the
-// newest. Of the images that they may end at, and of all where there is no such
-// walk, the one that arrived last in its partition is the newest, and of those of
-// several partitions the one with the greater content.
+// image. Where no walk begins there, those do that lack the fewest changes. If all
+// such walks end at one image, a change that leads to it is the newest. Of the
+// images that they may end at, and of all where there is no such walk, the one that
+// arrived last in its partition is the newest, and of those of several partitions
+// the one with the greater content.
 func Newest[T any](changes []T, of func(*T) *Candidate, before Image) []T {
 	if len(changes) == 1 {
 		return changes

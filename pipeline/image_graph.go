@@ -73,30 +73,35 @@ func (g *imageGraph) component(i int) int {
 
 // ends returns the nodes at which a walk over all candidates may end, and those at which it
 // may end if the image before is one of its Others; nil = images do not decide. Where no walk
-// begins at any of these, a change is missing; in one partition, the order of arrival is the
-// better guess then.
+// begins at any of these, changes are missing, and what comes late may show any other end.
 func (g *imageGraph) ends(cs []*Candidate, before Image) (ends, possible []bool) {
 	if !before.Known {
 		ends = g.walkEnds(cs)
 		return ends, ends
 	}
-	ends = g.walkEndsFrom(cs, g.node(before.Hash))
-	possible = slices.Clone(ends)
+	ends, missing := g.walkEndsFrom(cs, g.node(before.Hash))
+	possible, fewest := slices.Clone(ends), missing
 	for _, other := range before.Others {
-		for i, is := range g.walkEndsFrom(cs, g.node(other)) {
-			if possible == nil {
-				possible = make([]bool, len(g.images))
+		also, n := g.walkEndsFrom(cs, g.node(other))
+		switch {
+		case also == nil || possible != nil && n > fewest:
+		case possible == nil || n < fewest:
+			possible, fewest = also, n
+		default:
+			for i, is := range also {
+				possible[i] = possible[i] || is
 			}
-			possible[i] = possible[i] || is
 		}
 	}
 	switch {
-	case ends != nil:
+	case ends != nil && missing == fewest:
 	case possible != nil:
 		ends = possible
 	case slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Partition != cs[0].Partition }):
-		ends = g.walkEnds(cs)
-		possible = ends
+		ends = g.walkEnds(cs) // of jumps; in one partition, the order of arrival is the better guess
+	}
+	if fewest > 0 {
+		possible = nil
 	}
 	return ends, possible
 }
@@ -119,24 +124,17 @@ func (g *imageGraph) pieces(cs []*Candidate) []int32 {
 	return pieces
 }
 
-// walkEndsFrom returns the nodes at which a walk from a start may end; nil = there is no
-// such walk. A piece in another component than the start's can be the last one. So can one
-// in the start's component, unless it is the only one there and the walk has to go on to
-// other components.
-func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) []bool {
+// walkEndsFrom returns the nodes at which a walk from a start may end; nil = there is no such
+// walk. A piece in another component than the start's can be the last one. So can one in the
+// start's component, unless it is the only one there and the walk has to go on to other
+// components. Where all candidates are edges, changes may be missing, as few as can be: one
+// before each edge that is one too many away from its node, where another piece begins. What
+// has happened is such a walk, too, where changes to some images are dead letters.
+func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) (ends []bool, missing int32) {
 	pieces := g.pieces(cs)
 	startComponent := g.component(start)
 	pieces[startComponent] = max(pieces[startComponent], 0) + 1
-	others := 0
-	for i, n := range pieces {
-		if n == 0 {
-			return nil // it can't be reached
-		}
-		if n > 0 && i != startComponent {
-			others++
-		}
-	}
-	ends := make([]bool, len(g.images))
+	ends = make([]bool, len(g.images))
 	absent := int32(0)
 	for i := range ends {
 		n := g.balance[i] + g.jumps[i]
@@ -144,14 +142,31 @@ func (g *imageGraph) walkEndsFrom(cs []*Candidate, start int) []bool {
 			n++
 		}
 		if n < 0 {
-			return nil
+			missing -= n
+			pieces[g.component(i)] -= n
 		}
 		if i == g.absent {
 			absent = n
 		}
-		ends[i] = n > 0 && !(others > 0 && pieces[startComponent] == 1 && g.component(i) == startComponent)
+		ends[i] = n > 0
 	}
-	return g.withAbsence(ends, absent)
+	if missing > 0 && g.jumpsTotal > 0 {
+		return nil, 0
+	}
+	others := false
+	for i, n := range pieces {
+		if n == 0 {
+			return nil, 0 // it can't be reached
+		}
+		others = others || n > 0 && i != startComponent
+	}
+	for i := range ends {
+		ends[i] = ends[i] && !(others && pieces[startComponent] == 1 && g.component(i) == startComponent)
+	}
+	if missing > 0 {
+		return ends, missing
+	}
+	return g.withAbsence(ends, absent), 0
 }
 
 // withAbsence leaves of the ends those that jumps allow, when so many pieces end where
@@ -187,7 +202,8 @@ func (g *imageGraph) walkEnds(cs []*Candidate) []bool {
 	}
 	switch {
 	case missing == 1:
-		return g.walkEndsFrom(cs, start)
+		ends, _ = g.walkEndsFrom(cs, start)
+		return ends
 	case missing > 1 || g.jumpsTotal == 0:
 		return nil
 	}
