@@ -82,7 +82,7 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 			next = h.image(k, id, now)
 		}
 		later := int64(rapid.IntRange(0, 3).Draw(h.t, "later"))
-		if i > 0 && later == 0 && !h.tie(walk, next) {
+		if i > 0 && later == 0 && !h.tie(changes, walk, next) {
 			later = 1
 		}
 		if later > 0 {
@@ -108,15 +108,17 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 
 // tie reports whether the next image may come at the time of the images before
 // it. Of more than two changes the middle one may be missing in what a single
-// row or member sees of them, and then the images tell nothing. Nor do they where the
-// image before that time is of a dead letter: no walk begins at what is there instead.
-func (h *history) tie(walk []Image, next Image) bool {
+// row or member sees of them, and then the images tell nothing. Nor do they where the item
+// had the middle image before: as long as what led away from it then is missing, the change
+// from it may as well be the first, and the one to it the last.
+func (h *history) tie(changes []Change, walk []Image, next Image) bool {
 	switch h.order {
 	case BySequence:
 		return true
 	case ByImages:
-		return len(walk) == 2 && !h.bad(walk[0]) && !h.bad(walk[1]) && !h.bad(next) &&
-			!slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) })
+		return len(walk) == 2 && !h.bad(walk[1]) && !h.bad(next) &&
+			!slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) }) &&
+			(same(walk[0], walk[1]) || !slices.ContainsFunc(changes[:len(changes)-1], func(c Change) bool { return same(c.New, walk[1]) }))
 	default:
 		return false
 	}
