@@ -1,0 +1,161 @@
+package translate
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+)
+
+// Catalog tells what there is, as the session's transaction sees it.
+type Catalog interface {
+	// Relation returns a table or a view; nil = there is none. An empty schema is the
+	// session's search path, its temporary tables first. The names are folded and cut.
+	Relation(ctx context.Context, schema, name string) (*Relation, error)
+	// Schema tells whether there is one of that name.
+	Schema(ctx context.Context, name string) (bool, error)
+	// Dependents returns the views that use a column of a relation, or the relation if the
+	// column is empty. Late-binding views depend on nothing.
+	Dependents(ctx context.Context, oid uint32, column string) ([]string, error)
+}
+
+// Relation is a table or a view.
+type Relation struct {
+	OID          uint32
+	Schema, Name string
+	Kind         Kind
+	Columns      []Column
+	DistStyle    string // even, all, key, auto
+	DistKey      string // the column; empty = none
+	SortKey      []string
+	Owner        string
+	// Policies tells whether row-level security is on and a policy is attached.
+	Policies bool
+}
+
+// Kind is of a relation.
+type Kind int
+
+// The kinds of relations.
+const (
+	UserTable Kind = iota
+	TempTable
+	View
+	LateBindingView
+	MaterializedView
+	SystemView // of the catalog, or virtual: it is on the leader node
+)
+
+// Column is a column of a relation.
+type Column struct {
+	Name       string
+	Type       Type
+	NotNull    bool
+	HasDefault bool
+	Identity   string // "", "identity", "by default"
+	Encode     string
+	Key        bool // of the primary key
+}
+
+// Type is a type of Redshift.
+type Type struct {
+	// Name is Redshift's own: smallint, integer, bigint, numeric, real, double precision,
+	// boolean, character, character varying, date, timestamp without time zone, timestamp
+	// with time zone, time without time zone, time with time zone, super, binary varying,
+	// geometry, geography, hllsketch, interval year to month, interval day to second.
+	Name string
+	// Length is in bytes, of character, character varying and binary varying.
+	Length int
+	// Precision and Scale are of numeric.
+	Precision, Scale int
+}
+
+// Env is what a statement's meaning depends on besides the catalog.
+type Env struct {
+	Database      string
+	User          string
+	CaseSensitive bool // enable_case_sensitive_identifier
+	// Nondeterministic makes an UPDATE fail whose FROM gives several rows for one
+	// (error_on_nondeterministic_update).
+	Nondeterministic bool
+	InTransaction    bool // in a block that BEGIN opened
+	// Virtual returns a relation whose rows are the server's own.
+	Virtual func(name string) (*VirtualRelation, bool)
+	// Setting returns the value of a parameter, for current_setting and show.
+	Setting func(name string) (string, bool)
+}
+
+// VirtualRelation is a relation whose rows are the server's own.
+type VirtualRelation struct {
+	Columns []Column
+	// Rows is a JSON array of objects by column.
+	Rows func() ([]byte, error)
+}
+
+// Plan is what a statement comes to.
+type Plan struct {
+	// Checks run first; each returns no row, or the statement fails with its error.
+	Checks []Check
+	// SQL are PostgreSQL's statements; of a query or a DML statement it is one, with the
+	// statement's own parameters. The command's tag is that of the last, unless Tag is set.
+	SQL []string
+	Tag string
+	// Reads and Writes are user's tables; Locks are what has to be held before it runs.
+	Reads, Writes []Target
+	Locks         []Lock
+	// Query tells that it returns rows.
+	Query bool
+	// Commits tells that the transaction ends with the statement, as with TRUNCATE.
+	Commits bool
+	// NoBlock is the error 25001 if the statement may not be in a transaction block, e.g.
+	// "VACUUM cannot run inside a transaction block".
+	NoBlock string
+	// Copy and Unload are set for these; the server runs them.
+	Copy   *CopyPlan
+	Unload *UnloadPlan
+	// Notices are sent before the command's end.
+	Notices []pgconn.Notice
+	// Columns are Redshift's types of the result where PostgreSQL's OIDs do not tell them,
+	// by position; a zero Type is told by its OID.
+	Columns []Type
+}
+
+// Check is a condition that is asked of the database before a statement runs.
+type Check struct {
+	SQL   string
+	Error pgconn.PgError
+}
+
+// Target is a table that a statement reads, writes or locks.
+type Target struct {
+	OID  uint32
+	Name string
+}
+
+// Lock is a table and how it is locked.
+type Lock struct {
+	Target
+	Exclusive bool // ACCESS EXCLUSIVE; else by Reads and Writes
+}
+
+// CopyPlan is a COPY whose options are checked.
+type CopyPlan struct {
+	Table   *Relation
+	Columns []Column // in the order of the file's
+	From    string
+	Options []syntax.Option
+}
+
+// UnloadPlan is an UNLOAD whose options are checked.
+type UnloadPlan struct {
+	SQL     string // PostgreSQL's, of the query
+	To      string
+	Options []syntax.Option
+}
+
+// Statement checks a statement and translates it. The error is a *pgconn.PgError, unless
+// the catalog could not be asked.
+func Statement(ctx context.Context, text *syntax.Text, env *Env, catalog Catalog) (*Plan, error) {
+	return nil, &pgconn.PgError{Severity: "ERROR", Code: "0A000", Message: "statements are not translated yet"}
+}
