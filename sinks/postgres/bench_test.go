@@ -17,7 +17,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgserver"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -39,7 +39,7 @@ func BenchmarkUpsert(b *testing.B) {
 }
 
 func benchUpsert(b *testing.B, updates int) {
-	server, err := pgtest.Start("-c fsync=on -c shared_buffers=256MB -c max_wal_size=4GB")
+	server, err := pgserver.Start(pgserver.Options{Settings: "-c fsync=on -c shared_buffers=256MB -c max_wal_size=4GB"})
 	must(b, err)
 	defer server.Close()
 	table := benchTable(b)

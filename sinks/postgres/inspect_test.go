@@ -16,6 +16,7 @@ import (
 	pgx "github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn/pgserver"
 	"github.com/starlift-etl/starlift/pipeline/pgconn/pgtest"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
@@ -182,7 +183,7 @@ func TestSlowCommitMoves(t *testing.T) {
 // TestStoppedSession: a session that was stopped does not take the request, and is
 // lost; once it goes on, it changes nothing any more that another has done.
 func TestStoppedSession(t *testing.T) {
-	if pgtest.Bin() == "" || !strings.Contains(pgtest.DSN(t), "starlift-pg-") {
+	if pgserver.Bin() == "" || !strings.Contains(pgtest.DSN(t), "starlift-pg-") {
 		t.Skip("the server is not one that was made here")
 	}
 	b := newBlockade(t)

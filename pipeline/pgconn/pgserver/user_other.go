@@ -1,8 +1,8 @@
 //go:build !unix
 
-package pgtest
+package pgserver
 
 import "os/exec"
 
 // asUser says that servers are not made here.
-func asUser(*exec.Cmd, string) error { return errNone }
+func asUser(*exec.Cmd, string) error { return ErrNone }
