@@ -51,10 +51,10 @@ demo: ## run the bundled sample through a pipeline and query the result
 	go run . demo
 
 demo-aws: ## run the pipelines of configs/ that are for AWS, against servers on this machine, and show what they leave
-	@.ci/services once
+	@.ci/services once ferrokinesis ministack versitygw
 	go test ./jobs -run 'TestExamplesOnAWS$$' -v -count 1 -demo.aws
 
-services: ## install the servers that tests of AWS run against, into a cache; tries again what could not be had
+services: ## install the servers and clients that tests run, into a cache; tries again what could not be had
 	.ci/services
 
 test: ## run the tests under the race detector, with the servers of make services

@@ -23,12 +23,12 @@ func TestVersionsCanBeInstalled(t *testing.T) {
 		if Version(name) != version {
 			t.Errorf("the version of %s is %q, pinned is %q", name, Version(name), version)
 		}
-		if !strings.Contains(string(script), "\n"+name+"() {\n") {
+		if !strings.Contains(string(script), "\n"+name+"() {") {
 			t.Errorf(".ci/services does not say how %s is installed", name)
 		}
 	}
-	if names != 6 {
-		t.Errorf("%d servers and tools are pinned, want 6", names)
+	if names != 14 {
+		t.Errorf("%d servers, tools and clients are pinned, want 14", names)
 	}
 	if got := Version("nothing"); got != "" {
 		t.Errorf("nothing has the version %q", got)
