@@ -1,0 +1,230 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// cancelGrace is how long a statement has to end after it was cancelled, before its
+// connection is given up.
+const cancelGrace = 10 * time.Second
+
+// settings are what each session begins with. What Redshift prints depends on them, whatever
+// the server is set to.
+var settings = map[string]string{
+	"client_encoding":                     "UTF8",
+	"default_transaction_isolation":       "repeatable read",
+	"standard_conforming_strings":         "on",
+	"TimeZone":                            "UTC",
+	"DateStyle":                           "ISO, MDY",
+	"IntervalStyle":                       "postgres",
+	"bytea_output":                        "hex",
+	"extra_float_digits":                  "0", // 15 digits of a double, as PostgreSQL 8
+	"lc_messages":                         "C",
+	"lc_numeric":                          "C",
+	"lc_time":                             "C",
+	"search_path":                         `"$user", public`,
+	"jit":                                 "off",
+	"statement_timeout":                   "0",
+	"idle_in_transaction_session_timeout": "0",
+}
+
+// Value is a value as text.
+type Value struct {
+	Text string
+	Null bool
+}
+
+// Conn is a session's connection to PostgreSQL. One goroutine uses it at a time, but for
+// Cancel and Close.
+type Conn struct {
+	cluster  *Cluster
+	database string
+	hijacked *pgconn.HijackedConn
+	frontend *pgproto3.Frontend
+	canceler *pgconn.PgConn // only its CancelRequest is used
+	status   byte
+}
+
+// Connect makes a connection to a database for a user. What it refuses is a
+// *pgconn.PgError: 3D000 for the database, 28000 for the user.
+func (c *Cluster) Connect(ctx context.Context, database, user string) (*Conn, error) {
+	config := c.config.Copy()
+	config.Database = c.prefix + database
+	config.RuntimeParams = maps.Clone(settings)
+	config.AfterConnect = func(ctx context.Context, pg *pgconn.PgConn) error {
+		return execConn(ctx, pg, "SET SESSION AUTHORIZATION "+quote(user))
+	}
+	pg, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, refusal(err, database, user)
+	}
+	hijacked, err := pg.Hijack()
+	if err != nil {
+		return nil, err
+	}
+	canceler, err := pgconn.Construct(hijacked)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{cluster: c, database: database, hijacked: hijacked, frontend: hijacked.Frontend, canceler: canceler, status: hijacked.TxStatus}, nil
+}
+
+// refusal is what Redshift says when it takes no login.
+func refusal(err error, database, user string) error {
+	pg := (*pgconn.PgError)(nil)
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.Code {
+	case "3D000":
+		return &pgconn.PgError{Severity: "FATAL", Code: "3D000", Message: fmt.Sprintf("database %q does not exist", database)}
+	case "22023", "42704": // SET SESSION AUTHORIZATION to nobody
+		return &pgconn.PgError{Severity: "FATAL", Code: "28000", Message: fmt.Sprintf("password authentication failed for user %q", user)}
+	default:
+		return err
+	}
+}
+
+// Frontend is what messages to the server are sent by and received from. Whoever receives
+// a ReadyForQuery tells it to SetStatus.
+func (c *Conn) Frontend() *pgproto3.Frontend { return c.frontend }
+
+// SetDeadline bounds the reading and writing of messages, as a net.Conn's does.
+func (c *Conn) SetDeadline(t time.Time) error { return c.hijacked.Conn.SetDeadline(t) }
+
+// PID is the session's process of PostgreSQL.
+func (c *Conn) PID() uint32 { return c.hijacked.PID }
+
+// Database is the name that was connected to.
+func (c *Conn) Database() string { return c.database }
+
+// Status is that of the last ReadyForQuery: I outside of a transaction, T in one, E in one
+// that failed.
+func (c *Conn) Status() byte { return c.status }
+
+// SetStatus keeps the status of a ReadyForQuery that was received by Frontend.
+func (c *Conn) SetStatus(status byte) { c.status = status }
+
+// Cancel asks the server to end what the session is running. It may be called at any time,
+// and by any goroutine; the statement, if there is one, fails with 57014.
+func (c *Conn) Cancel(ctx context.Context) error { return c.canceler.CancelRequest(ctx) }
+
+// Close ends the connection. A transaction that is open is rolled back.
+func (c *Conn) Close() error {
+	if err := c.hijacked.Conn.SetWriteDeadline(time.Now().Add(closeTimeout)); err == nil {
+		c.frontend.Send(&pgproto3.Terminate{})
+		_ = c.frontend.Flush() // the server sees the end of the connection as well
+	}
+	return c.hijacked.Conn.Close()
+}
+
+// Exec runs statements by the simple protocol, and drops their rows. They end, and with
+// them the unnamed statement and portal, when it returns.
+func (c *Conn) Exec(ctx context.Context, sql string) error {
+	c.frontend.SendQuery(&pgproto3.Query{String: sql})
+	_, err := c.finish(ctx)
+	return err
+}
+
+// internal names the statement and the portal of Query, so that those of the client stay.
+const internal = "rs_internal"
+
+// Query runs one statement with parameters, all of them texts, and returns its rows. It
+// leaves the client's statements and portals alone.
+func (c *Conn) Query(ctx context.Context, sql string, args ...string) ([][]Value, error) {
+	params := make([][]byte, len(args))
+	for i, a := range args {
+		params[i] = []byte(a)
+	}
+	c.frontend.SendParse(&pgproto3.Parse{Name: internal, Query: sql})
+	c.frontend.SendBind(&pgproto3.Bind{DestinationPortal: internal, PreparedStatement: internal, Parameters: params})
+	c.frontend.SendExecute(&pgproto3.Execute{Portal: internal})
+	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'P', Name: internal})
+	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: internal})
+	c.frontend.SendSync(&pgproto3.Sync{})
+	rows, err := c.finish(ctx)
+	if err == nil {
+		return rows, nil
+	}
+	// After an error the rest is skipped, Close too: the statement may be there still.
+	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: internal})
+	c.frontend.SendSync(&pgproto3.Sync{})
+	_, closing := c.finish(context.WithoutCancel(ctx))
+	return nil, errors.Join(err, closing)
+}
+
+// finish sends what is buffered, and receives until the server is ready for a query. If the
+// context ends before, the statement is cancelled.
+func (c *Conn) finish(ctx context.Context) ([][]Value, error) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		c.giveUp(ctx)
+	})
+	rows, err := c.receive()
+	if stop() {
+		return rows, err
+	}
+	<-done
+	if reset := c.SetDeadline(time.Time{}); reset != nil {
+		err = errors.Join(err, reset)
+	}
+	if err != nil {
+		return rows, errors.Join(context.Cause(ctx), err)
+	}
+	return rows, nil
+}
+
+// giveUp cancels what is running, and bounds the wait for its end.
+func (c *Conn) giveUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelGrace)
+	defer cancel()
+	// If the server can't be reached, the deadline ends the wait.
+	_ = c.Cancel(ctx)
+	_ = c.SetDeadline(time.Now().Add(cancelGrace))
+}
+
+func (c *Conn) receive() ([][]Value, error) {
+	if err := c.frontend.Flush(); err != nil {
+		return nil, err
+	}
+	var rows [][]Value
+	var failed error
+	for {
+		message, err := c.frontend.Receive()
+		if err != nil {
+			return nil, errors.Join(failed, err)
+		}
+		switch m := message.(type) {
+		case *pgproto3.DataRow:
+			rows = append(rows, values(m))
+		case *pgproto3.ErrorResponse:
+			if failed == nil {
+				failed = Redshift(pgconn.ErrorResponseToPgError(m))
+			}
+		case *pgproto3.CopyInResponse:
+			c.frontend.Send(&pgproto3.CopyFail{Message: "nothing is copied here"})
+			if err := c.frontend.Flush(); err != nil {
+				return nil, err
+			}
+		case *pgproto3.ReadyForQuery:
+			c.status = m.TxStatus
+			return rows, failed
+		}
+	}
+}
+
+func values(m *pgproto3.DataRow) []Value {
+	row := make([]Value, len(m.Values))
+	for i, v := range m.Values {
+		row[i] = Value{Text: string(v), Null: v == nil}
+	}
+	return row
+}

@@ -1,0 +1,41 @@
+package backend
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/names"
+)
+
+// fullNames are names by their short forms. It grows with the names of more than 63 bytes
+// that clients use; a hash leads to one name only, so entries never go wrong.
+type fullNames struct{ m sync.Map }
+
+// KeepNames keeps full names that a statement is about to use by their short forms: in this
+// process, so that results are named by them, and in the database, so that its catalog
+// shows them. Names that have no short form need none.
+func (c *Conn) KeepNames(ctx context.Context, full ...string) error {
+	var fresh []string
+	for _, name := range full {
+		if short := names.Short(name); short != name {
+			c.cluster.full.m.Store(short, name)
+			fresh = append(fresh, "("+literal(short)+","+literal(name)+")")
+		}
+	}
+	if fresh == nil {
+		return nil
+	}
+	return c.Exec(ctx, "INSERT INTO rs.long_names VALUES "+strings.Join(fresh, ","))
+}
+
+// FullName returns the name that a name of PostgreSQL stands for.
+func (c *Conn) FullName(name string) string {
+	if !names.IsShort(name) {
+		return name
+	}
+	if full, ok := c.cluster.full.m.Load(name); ok {
+		return full.(string)
+	}
+	return name
+}
