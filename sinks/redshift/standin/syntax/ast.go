@@ -26,7 +26,8 @@ type Text struct {
 }
 
 // Type is a type as it was written: its words in lower case and joined by one space
-// (character varying, timestamp with time zone, double precision), and its arguments.
+// (character varying, timestamp with time zone, double precision), and its arguments. A
+// name in quotes keeps them ("char"), and a schema before it its dot (pg_catalog.int4).
 type Type struct {
 	Name string
 	Args []string // numbers, or "max"
@@ -72,11 +73,14 @@ type Step struct {
 	Index Expr // nil if Field is set
 }
 
-// Star is * or t.* as a target, with Redshift's EXCLUDE list.
-type Star struct {
-	Qualifier Name
-	Exclude   []Ident
+// Path is a path into a SUPER value that an expression in parentheses gives.
+type Path struct {
+	X     Expr
+	Steps []Step
 }
+
+// Star is * or t.* as a target.
+type Star struct{ Qualifier Name }
 
 // Unary is +, -, ~, @, |/, ||/, NOT with its operand.
 type Unary struct {
@@ -126,12 +130,15 @@ type Exists struct{ Query *Query }
 // Subquery is a query in the place of a value.
 type Subquery struct{ Query *Query }
 
-// Quantified is an operator with ANY, SOME or ALL of a query.
+// Quantified is an operator with ANY, SOME or ALL of a query, or of an array's value (Of),
+// which some functions of the leader node give.
 type Quantified struct {
 	X     Expr
 	Op    string
 	All   bool
 	Query *Query
+	Of    Expr
+	Pos   int // of the operator
 }
 
 // Case is CASE [operand] WHEN … END.
@@ -150,12 +157,6 @@ type Cast struct {
 	To  Type
 	Try bool
 	Pos int
-}
-
-// Collate is x COLLATE name.
-type Collate struct {
-	X    Expr
-	Name string
 }
 
 // AtTimeZone is x AT TIME ZONE zone.
@@ -186,6 +187,7 @@ type Prior struct{ X Expr }
 type Call struct {
 	Name        Name
 	Args        []Expr
+	Bare        bool // without parentheses: CURRENT_DATE, SYSDATE, USER
 	Star        bool // f(*)
 	Distinct    bool
 	Approximate bool
@@ -232,6 +234,7 @@ func (*TypedString) expr() {}
 func (*Param) expr()       {}
 func (*Default) expr()     {}
 func (*Ref) expr()         {}
+func (*Path) expr()        {}
 func (*Star) expr()        {}
 func (*Unary) expr()       {}
 func (*Binary) expr()      {}
@@ -244,7 +247,6 @@ func (*Subquery) expr()    {}
 func (*Quantified) expr()  {}
 func (*Case) expr()        {}
 func (*Cast) expr()        {}
-func (*Collate) expr()     {}
 func (*AtTimeZone) expr()  {}
 func (*Row) expr()         {}
 func (*Extract) expr()     {}

@@ -31,11 +31,13 @@ type Select struct {
 	Distinct  bool
 	Top       Expr // TOP n
 	Targets   []Target
+	Exclude   []Ident // EXCLUDE (…): columns that no target gives
 	Into      *Into
 	From      []TableExpr
 	Where     Expr
 	StartWith Expr // of CONNECT BY
 	ConnectBy Expr
+	NoCycle   bool // CONNECT BY NOCYCLE
 	GroupBy   []Group
 	GroupAll  bool // GROUP BY ALL
 	Having    Expr
@@ -143,12 +145,13 @@ type Insert struct {
 
 // Update is UPDATE, with an alias for its target if one was given.
 type Update struct {
-	With  []CTE
-	Table Name
-	Alias *Ident
-	Set   []Assignment
-	From  []TableExpr
-	Where Expr
+	With      []CTE
+	Recursive bool
+	Table     Name
+	Alias     *Ident
+	Set       []Assignment
+	From      []TableExpr
+	Where     Expr
 }
 
 // Assignment is column = value.
@@ -159,10 +162,11 @@ type Assignment struct {
 
 // Delete is DELETE [FROM]. Redshift's target has no alias.
 type Delete struct {
-	With  []CTE
-	From  Name
-	Using []TableExpr
-	Where Expr
+	With      []CTE
+	Recursive bool
+	From      Name
+	Using     []TableExpr
+	Where     Expr
 }
 
 // Merge is MERGE. REMOVE DUPLICATES has neither Update, DeleteMatched nor Insert.

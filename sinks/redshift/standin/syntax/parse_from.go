@@ -1,0 +1,215 @@
+package syntax
+
+func (p *parser) fromList() []TableExpr {
+	all := []TableExpr{p.joined()}
+	for p.acceptOp(",") {
+		all = append(all, p.joined())
+	}
+	return all
+}
+
+// joined reads an element of FROM with its joins.
+func (p *parser) joined() TableExpr {
+	p.enter()
+	defer p.leave()
+	outer := p.height
+	left := p.tableExpr()
+	for {
+		j := p.joinKind()
+		if j == nil {
+			p.height = max(outer, p.height)
+			return left
+		}
+		j.L, j.R = left, p.tableExpr()
+		p.joinCondition(j)
+		p.grow()
+		left = j
+	}
+}
+
+// joinKind reads the words before a join's right side; nil = no join follows.
+func (p *parser) joinKind() *Join {
+	if !p.is("natural", "join", "inner", "left", "right", "full", "cross") {
+		return nil
+	}
+	j := &Join{Kind: "inner", Natural: p.accept("natural")}
+	if p.is("inner", "left", "right", "full") || p.is("cross") && !j.Natural {
+		if j.Kind = p.next().value; j.Kind != "inner" && j.Kind != "cross" {
+			p.accept("outer")
+		}
+	}
+	p.expect("join")
+	return j
+}
+
+// joinCondition reads ON or USING. Joins in the right side are read first if a condition is
+// missing: a join b join c on … on ….
+func (p *parser) joinCondition(j *Join) {
+	if j.Natural || j.Kind == "cross" {
+		return
+	}
+	for !p.is("on", "using") {
+		inner := p.joinKind()
+		if inner == nil {
+			p.fail()
+		}
+		p.enter()
+		inner.L, inner.R = j.R, p.tableExpr()
+		p.joinCondition(inner)
+		p.leave()
+		p.grow()
+		j.R = inner
+	}
+	if p.accept("using") {
+		j.Using = p.identList()
+		return
+	}
+	p.expect("on")
+	j.On = p.expr()
+}
+
+// tableExpr reads an element of FROM without joins.
+func (p *parser) tableExpr() TableExpr {
+	var t TableExpr
+	switch {
+	case p.isOp("("):
+		t = p.tableParenthesis()
+	case p.is("unpivot"):
+		t = p.objectUnpivot()
+	case p.is("unnest") && p.peek(1).isOp("("):
+		w := p.next()
+		t = p.tableCall(Name{p.asIdent(w)})
+	default:
+		t = p.table()
+	}
+	for p.is("pivot", "unpivot") {
+		t = p.pivot(t)
+		p.grow()
+	}
+	return t
+}
+
+// tableParenthesis reads a query or a join in parentheses.
+func (p *parser) tableParenthesis() TableExpr {
+	p.expectOp("(")
+	if p.is("select", "with") {
+		d := &Derived{Query: p.query()}
+		p.expectOp(")")
+		d.Alias, d.Columns = p.tableAlias()
+		return d
+	}
+	inner := p.joined()
+	if d, ok := inner.(*Derived); ok && d.Alias == nil {
+		// A query may begin with a query in parentheses.
+		if p.continuesQuery() {
+			d.Query = p.queryAfter(d.Query)
+		}
+		p.expectOp(")")
+		d.Alias, d.Columns = p.tableAlias()
+		return d
+	}
+	if _, ok := inner.(*Join); !ok {
+		p.fail()
+	}
+	p.expectOp(")")
+	return inner
+}
+
+// table reads a table, a path into a SUPER value, or a function.
+func (p *parser) table() TableExpr {
+	t := &Table{Path: &Ref{First: p.ident()}}
+	t.Path.Steps = p.steps()
+	if p.isOp("(") {
+		name := Name{t.Path.First}
+		for _, s := range t.Path.Steps {
+			if s.Field == nil || len(name) == 3 {
+				p.fail()
+			}
+			name = append(name, *s.Field)
+		}
+		return p.tableCall(name)
+	}
+	t.Alias, t.Columns = p.tableAlias()
+	if t.Alias != nil && t.Columns == nil && p.is("at") {
+		p.next()
+		at := p.ident()
+		t.At = &at
+	}
+	return t
+}
+
+func (p *parser) tableCall(name Name) TableExpr {
+	x, ok := p.call(name).(*Call)
+	if !ok {
+		p.fail()
+	}
+	t := &TableCall{Call: x, Alias: p.alias((*parser).bareTableAlias)}
+	if !p.isOp("(") || t.Alias == nil {
+		return t
+	}
+	if after := p.peek(2); after.isOp(",") || after.isOp(")") {
+		t.Columns = p.identList()
+		return t
+	}
+	p.next()
+	for {
+		t.Defs = append(t.Defs, ColumnDef{Name: p.ident(), Type: p.typeName()})
+		if !p.acceptOp(",") {
+			break
+		}
+	}
+	p.expectOp(")")
+	return t
+}
+
+// tableAlias reads [AS] alias [(columns)].
+func (p *parser) tableAlias() (*Ident, []Ident) {
+	alias := p.alias((*parser).bareTableAlias)
+	if alias == nil || !p.isOp("(") {
+		return alias, nil
+	}
+	return alias, p.identList()
+}
+
+// bareTableAlias tells whether the next token is an alias without AS. START WITH and
+// CONNECT BY are clauses (Reserved words, r_pg_keywords), and so is UPDATE's SET.
+func (p *parser) bareTableAlias() bool {
+	return p.tok.isName() && !p.are("start", "with") && !p.are("connect", "by") && !p.is("set")
+}
+
+// objectUnpivot reads UNPIVOT expression AS value [AT attribute].
+func (p *parser) objectUnpivot() TableExpr {
+	p.expect("unpivot")
+	u := &Unpivot{X: p.expr()}
+	if u.Value = p.alias((*parser).bareTableAlias); p.accept("at") {
+		at := p.ident()
+		u.At = &at
+	}
+	return u
+}
+
+// pivot reads PIVOT or UNPIVOT behind a table (PIVOT and UNPIVOT examples,
+// r_FROM_clause-pivot-unpivot-examples).
+func (p *parser) pivot(of TableExpr) TableExpr {
+	v := &Pivot{Of: of, Unpivot: p.next().value == "unpivot"}
+	if v.Unpivot && p.is("include", "exclude") {
+		v.IncludeNulls = p.next().value == "include"
+		p.expect("nulls")
+	}
+	p.expectOp("(")
+	if v.Unpivot {
+		value := p.ident()
+		v.Value = &value
+	} else {
+		v.Aggregates = p.targets()
+	}
+	p.expect("for")
+	v.For = p.ident()
+	p.expect("in")
+	p.expectOp("(")
+	v.In = p.targets()
+	p.expectOp(")")
+	p.expectOp(")")
+	v.Alias = p.alias((*parser).bareTableAlias)
+	return v
+}
