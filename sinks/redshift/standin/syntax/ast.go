@@ -191,9 +191,8 @@ type Call struct {
 	Star        bool // f(*)
 	Distinct    bool
 	Approximate bool
-	OrderBy     []Order // WITHIN GROUP (ORDER BY …)
-	WithinGroup bool
-	IgnoreNulls string // "ignore" or "respect", or nothing
+	OrderBy     []Order // WITHIN GROUP (ORDER BY …); none = not said
+	IgnoreNulls string  // "ignore" or "respect", or nothing
 	Over        *Window
 	Pos         int
 }
@@ -205,9 +204,8 @@ type Window struct {
 	Frame       *Frame
 }
 
-// Frame is ROWS BETWEEN … AND …; Redshift has no RANGE with offsets.
+// Frame is ROWS …, or ROWS BETWEEN … AND …. Redshift has no other frames.
 type Frame struct {
-	Unit       string // rows or range
 	Start, End Bound
 	Between    bool
 }

@@ -37,7 +37,6 @@ type Select struct {
 	Where     Expr
 	StartWith Expr // of CONNECT BY
 	ConnectBy Expr
-	NoCycle   bool // CONNECT BY NOCYCLE
 	GroupBy   []Group
 	GroupAll  bool // GROUP BY ALL
 	Having    Expr
@@ -72,12 +71,14 @@ func (*Select) body() {}
 type TableExpr interface{ tableExpr() }
 
 // Table is a name in FROM: of a table or a view, of a common table expression, or a path
-// to an array of a SUPER column (FROM t, t.items AS i AT n).
+// to an array of a SUPER column (FROM t, t.items AS i AT n). A path may stand in
+// parentheses, and it is one if an index is among its steps, or At is set.
 type Table struct {
-	Path    *Ref // its steps after the names are the path's
-	Alias   *Ident
-	Columns []Ident
-	At      *Ident // the alias of the index
+	Path          *Ref // its steps after the names are the path's
+	InParentheses bool
+	Alias         *Ident
+	Columns       []Ident
+	At            *Ident // the alias of the index
 }
 
 // Derived is a query in FROM. Redshift demands no alias.
@@ -88,21 +89,31 @@ type Derived struct {
 }
 
 // TableCall is a function in FROM, with a list of column definitions after its alias if it
-// needs one.
+// needs one. UNNEST(path) [WITH OFFSET] is one.
 type TableCall struct {
-	Call    *Call
-	Alias   *Ident
-	Columns []Ident
-	Defs    []ColumnDef
+	Call       *Call
+	WithOffset bool // UNNEST's
+	Alias      *Ident
+	Columns    []Ident
+	Defs       []ColumnDef
 }
 
-// Join is a join of two.
+// Join is a join of two. It may lack a condition, though it is neither natural nor a cross
+// join, if R is a Table that can be a path; of a path it needs none, and with any other
+// table translate has a syntax error to report, for which it has Missing.
 type Join struct {
 	Kind    string // inner, left, right, full, cross
 	Natural bool
 	L, R    TableExpr
 	On      Expr
 	Using   []Ident
+	Missing *Missing
+}
+
+// Missing is where a join lacks its condition.
+type Missing struct {
+	Near string // the token that stands there; empty = the end of the input
+	Pos  int
 }
 
 // Unpivot is UNPIVOT expression AS value AT name, of an object of a SUPER column.

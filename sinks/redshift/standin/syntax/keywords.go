@@ -4,7 +4,7 @@ import "strings"
 
 // reserved are the words that are no names without quotes: those of the guide's list
 // (Reserved words, r_pg_keywords). Left out is TIMESTAMP, which clusters take as the name
-// of a column; and WITHOUT is in the list, though PostgreSQL takes it.
+// of a column.
 var reserved = wordSet(`
 	aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64
 	backup between binary blanksasnull both bytedict bzip2 case cast check collate column
@@ -22,10 +22,10 @@ var reserved = wordSet(`
 	where with without`, "timestamp")
 
 // callable are reserved words that are functions too if a parenthesis follows.
-var callable = wordSet("array collate left right unnest")
+var callable = wordSet("array collate left right")
 
-// values are the functions that are called without parentheses.
-var values = wordSet(`
+// bareFunctions are called without parentheses.
+var bareFunctions = wordSet(`
 	current_date current_time current_timestamp current_user current_user_id localtime
 	localtimestamp session_user sysdate user`)
 

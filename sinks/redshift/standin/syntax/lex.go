@@ -378,10 +378,7 @@ func (l *lexer) bad(start int, message string) token {
 	if message == "" {
 		return t
 	}
-	if message != "unterminated /* comment" {
-		message += ` at or near "` + l.source[start:l.pos] + `"`
-	}
-	t.err = syntaxError(message)
+	t.err = syntaxError(message + ` at or near "` + l.source[start:l.pos] + `"`)
 	return t
 }
 

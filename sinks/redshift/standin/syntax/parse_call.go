@@ -1,9 +1,7 @@
 package syntax
 
 // call reads a function's arguments and what may follow them.
-func (p *parser) call(name Name) Expr {
-	p.enter()
-	defer p.leave()
+func (p *parser) call(name Name) *Call {
 	c := &Call{Name: name, Pos: name[0].Pos}
 	p.expectOp("(")
 	switch {
@@ -31,7 +29,7 @@ func (p *parser) afterCall(c *Call) {
 		}
 		p.accept("within", "group")
 		p.expectOp("(")
-		c.WithinGroup, c.OrderBy = true, p.orderBy()
+		c.OrderBy = p.orderBy()
 		p.expectOp(")")
 	}
 	if c.IgnoreNulls == "" && p.is("ignore", "respect") {
@@ -47,7 +45,7 @@ func (p *parser) afterCall(c *Call) {
 }
 
 // orderedSet are the aggregates that take WITHIN GROUP.
-var orderedSet = wordSet("listagg percentile_cont percentile_disc approximate_percentile_disc")
+var orderedSet = wordSet("listagg percentile_cont percentile_disc")
 
 // nulls reads IGNORE NULLS or RESPECT NULLS, and returns its first word; "" = neither.
 func (p *parser) nulls() string {
@@ -68,7 +66,7 @@ func (p *parser) window() *Window {
 	if p.is("order") {
 		w.OrderBy = p.orderBy()
 	}
-	if p.is("rows", "range") {
+	if p.is("rows") && w.OrderBy != nil {
 		w.Frame = p.frame()
 	}
 	p.expectOp(")")
@@ -76,27 +74,42 @@ func (p *parser) window() *Window {
 }
 
 func (p *parser) frame() *Frame {
-	f := &Frame{Unit: p.next().value}
-	if f.Between = p.accept("between"); !f.Between {
-		f.Start = p.bound()
+	p.expect("rows")
+	f := &Frame{Between: p.accept("between")}
+	if !f.Between {
+		f.Start = p.bound("preceding", "preceding")
 		return f
 	}
-	f.Start = p.bound()
+	f.Start = p.bound("preceding", "preceding", "following")
 	p.expect("and")
-	f.End = p.bound()
+	f.End = p.bound("following", "preceding", "following")
 	return f
 }
 
-func (p *parser) bound() Bound {
+// bound reads a bound of a frame: UNBOUNDED and the word given, CURRENT ROW, or a number and
+// one of the words given.
+func (p *parser) bound(unbounded string, words ...string) Bound {
 	switch {
 	case p.accept("unbounded"):
-		return Bound{Kind: "unbounded " + p.oneOf("preceding", "following")}
+		return Bound{Kind: "unbounded " + p.oneOf(unbounded)}
 	case p.accept("current"):
 		p.expect("row")
 		return Bound{Kind: "current row"}
 	}
-	offset := p.expr()
-	return Bound{Kind: p.oneOf("preceding", "following"), Offset: offset}
+	offset := p.count()
+	return Bound{Kind: p.oneOf(words...), Offset: offset}
+}
+
+// count reads a number without a sign, or a parameter.
+func (p *parser) count() Expr {
+	switch p.tok.kind {
+	case number:
+		return &Number{Text: p.next().value}
+	case param:
+		return p.parameter()
+	}
+	p.fail()
+	return nil
 }
 
 // orderBy reads ORDER BY and its expressions.
@@ -147,8 +160,6 @@ func (p *parser) opens() bool {
 }
 
 func (p *parser) caseExpr() Expr {
-	p.enter()
-	defer p.leave()
 	p.expect("case")
 	c := &Case{}
 	if !p.is("when") {

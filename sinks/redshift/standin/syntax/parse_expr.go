@@ -12,16 +12,15 @@ const (
 	precCompare // < and >: no chain
 	precLike    // no chain
 	precEscape  // of a pattern
-	precBetween // no chain
-	precIn      // no chain
-	precOther   // left: ||, <=, <>, ~, and all that have no level of their own
-	precIs      // postfix
-	precAdd     // left
-	precTimes   // left
-	precPower   // left
-	precZone    // left: AT TIME ZONE
-	precSign    // prefix
-	precPrefix  // operand of a postfix: [ ], ::
+	precBetween
+	precIn    // postfix
+	precOther // left: ||, <=, <>, ~, and all that have no level of their own
+	precIs    // postfix
+	precAdd   // left
+	precTimes // left
+	precPower // left
+	precZone  // left: AT TIME ZONE
+	precSign  // prefix
 )
 
 // expr reads an expression.
@@ -42,34 +41,16 @@ func (p *parser) operand(floor int) Expr {
 	outer := p.height
 	p.height = 0
 	x := p.prefix()
-	// ceiling is the tightest level that may follow: behind an operator that makes no chain
-	// its own level is closed.
-	for ceiling := precPrefix; ; {
-		level := p.level()
-		if level < floor || level > ceiling {
-			if level == ceiling+1 && closed(level) {
-				p.fail()
-			}
-			break
+	for before, level := precLowest, p.level(); level >= floor; before, level = level, p.level() {
+		if level == before && (level == precCompare || level == precLike) {
+			p.fail()
 		}
 		x = p.infix(x, level)
 		p.grow()
-		if ceiling = level; closed(level) {
-			ceiling = level - 1
-		}
 	}
 	p.height = max(outer, p.height)
 	p.leave()
 	return x
-}
-
-// closed tells whether operators of a level make no chain.
-func closed(level int) bool {
-	switch level {
-	case precCompare, precLike, precBetween, precIn:
-		return true
-	}
-	return false
 }
 
 // level returns the level of the next token as an operator between operands or behind one;
@@ -265,8 +246,6 @@ func (p *parser) parameter() Expr {
 
 // parenthesis reads (x), (x).path, (a, b) or (query).
 func (p *parser) parenthesis() Expr {
-	p.enter()
-	defer p.leave()
 	p.expectOp("(")
 	var x Expr
 	if p.is("select", "with") {
@@ -320,7 +299,7 @@ func (p *parser) wordPrimary() Expr {
 	w := p.tok
 	next := p.peek(1)
 	switch {
-	case values[w.value]:
+	case bareFunctions[w.value]:
 		return p.bareCall()
 	case callable[w.value] && next.isOp("("):
 		p.next()

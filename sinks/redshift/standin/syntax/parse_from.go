@@ -11,20 +11,18 @@ func (p *parser) fromList() []TableExpr {
 // joined reads an element of FROM with its joins.
 func (p *parser) joined() TableExpr {
 	p.enter()
-	defer p.leave()
 	outer := p.height
+	p.height = 0
 	left := p.tableExpr()
-	for {
-		j := p.joinKind()
-		if j == nil {
-			p.height = max(outer, p.height)
-			return left
-		}
+	for j := p.joinKind(); j != nil; j = p.joinKind() {
 		j.L, j.R = left, p.tableExpr()
 		p.joinCondition(j)
 		p.grow()
 		left = j
 	}
+	p.height = max(outer, p.height)
+	p.leave()
+	return left
 }
 
 // joinKind reads the words before a join's right side; nil = no join follows.
@@ -46,6 +44,10 @@ func (p *parser) joinKind() *Join {
 // missing: a join b join c on … on ….
 func (p *parser) joinCondition(j *Join) {
 	if j.Natural || j.Kind == "cross" {
+		return
+	}
+	if t, ok := j.R.(*Table); ok && t.mayBePath() && !p.is("on", "using") {
+		j.Missing = &Missing{Near: p.lexer.source[p.tok.pos:p.tok.end], Pos: p.tok.pos}
 		return
 	}
 	for !p.is("on", "using") {
@@ -76,9 +78,8 @@ func (p *parser) tableExpr() TableExpr {
 		t = p.tableParenthesis()
 	case p.is("unpivot"):
 		t = p.objectUnpivot()
-	case p.is("unnest") && p.peek(1).isOp("("):
-		w := p.next()
-		t = p.tableCall(Name{p.asIdent(w)})
+	case p.is("unnest"):
+		t = p.unnest()
 	default:
 		t = p.table()
 	}
@@ -108,12 +109,24 @@ func (p *parser) tableParenthesis() TableExpr {
 		d.Alias, d.Columns = p.tableAlias()
 		return d
 	}
-	if _, ok := inner.(*Join); !ok {
-		p.fail()
+	switch t := inner.(type) {
+	case *Join:
+		p.expectOp(")")
+		return inner
+	case *Table:
+		if t.mayBePath() && t.Alias == nil {
+			p.expectOp(")")
+			t.InParentheses = true
+			p.pathAlias(t)
+			return t
+		}
 	}
-	p.expectOp(")")
-	return inner
+	p.fail()
+	return nil
 }
+
+// mayBePath tells whether a name in FROM can be a path into a SUPER value.
+func (t *Table) mayBePath() bool { return len(t.Path.Steps) > 0 }
 
 // table reads a table, a path into a SUPER value, or a function.
 func (p *parser) table() TableExpr {
@@ -129,21 +142,36 @@ func (p *parser) table() TableExpr {
 		}
 		return p.tableCall(name)
 	}
+	// PostgreSQL's sign for "with descendants", which are all that there is.
+	p.acceptOp("*")
+	p.pathAlias(t)
+	return t
+}
+
+// pathAlias reads a table's alias, or a path's with that of the index.
+func (p *parser) pathAlias(t *Table) {
 	t.Alias, t.Columns = p.tableAlias()
-	if t.Alias != nil && t.Columns == nil && p.is("at") {
-		p.next()
+	if t.Alias != nil && t.Columns == nil && t.mayBePath() && p.accept("at") {
 		at := p.ident()
 		t.At = &at
 	}
+}
+
+// unnest reads UNNEST(path) [WITH OFFSET] [AS] alias [(column [, offset])] (UNNEST examples,
+// r_FROM_clause-unnest-examples).
+func (p *parser) unnest() TableExpr {
+	w := p.next()
+	t := &TableCall{Call: &Call{Name: Name{p.asIdent(w)}, Pos: w.pos}}
+	p.expectOp("(")
+	t.Call.Args = []Expr{p.expr()}
+	p.expectOp(")")
+	t.WithOffset = p.accept("with", "offset")
+	t.Alias, t.Columns = p.tableAlias()
 	return t
 }
 
 func (p *parser) tableCall(name Name) TableExpr {
-	x, ok := p.call(name).(*Call)
-	if !ok {
-		p.fail()
-	}
-	t := &TableCall{Call: x, Alias: p.alias((*parser).bareTableAlias)}
+	t := &TableCall{Call: p.call(name), Alias: p.alias((*parser).bareTableAlias)}
 	if !p.isOp("(") || t.Alias == nil {
 		return t
 	}

@@ -3,12 +3,15 @@ package syntax
 // query reads a query with what surrounds it.
 func (p *parser) query() *Query {
 	p.enter()
-	defer p.leave()
+	outer := p.height
+	p.height = 0
 	q := &Query{}
 	if p.is("with") {
 		q.With, q.Recursive = p.with()
 	}
 	p.rest(q)
+	p.height = max(outer, p.height)
+	p.leave()
 	return q
 }
 
@@ -52,14 +55,12 @@ func (p *parser) with() (all []CTE, recursive bool) {
 // setOps reads UNION, INTERSECT, EXCEPT and MINUS behind their left side. INTERSECT (2)
 // binds tighter than the others (1).
 func (p *parser) setOps(left Body, floor int) Body {
-	outer := p.height
 	for {
 		level := 1
 		if p.is("intersect") {
 			level = 2
 		}
 		if level < floor || !p.is("union", "intersect", "except", "minus") {
-			p.height = max(outer, p.height)
 			return left
 		}
 		op := &SetOp{Op: p.next().value, L: left}
@@ -113,10 +114,12 @@ func (p *parser) selectBody() *Select {
 	s := &Select{Pos: p.tok.pos}
 	p.expect("select")
 	if p.accept("top") {
-		s.Top = p.top()
+		s.Top = p.count()
 	}
 	if s.Distinct = p.accept("distinct"); !s.Distinct {
 		p.accept("all")
+	} else if p.is("on") {
+		p.unsupported("SELECT DISTINCT ON is not supported")
 	}
 	s.Targets = p.targets()
 	if p.excludes() {
@@ -142,18 +145,6 @@ func (p *parser) selectBody() *Select {
 		s.Qualify = p.expr()
 	}
 	return s
-}
-
-// top reads TOP's number.
-func (p *parser) top() Expr {
-	switch p.tok.kind {
-	case number:
-		return &Number{Text: p.next().value}
-	case param:
-		return p.parameter()
-	}
-	p.fail()
-	return nil
 }
 
 func (p *parser) targets() []Target {
@@ -238,17 +229,19 @@ func (p *parser) into() *Into {
 	return i
 }
 
-// hierarchy reads [START WITH …] CONNECT BY ….
+// hierarchy reads [START WITH …] CONNECT BY …, or the two the other way round (CONNECT BY
+// clause, r_CONNECT_BY_clause).
 func (p *parser) hierarchy(s *Select) {
 	if p.accept("start", "with") {
 		s.StartWith = p.expr()
-		if !p.are("connect", "by") {
-			p.fail()
-		}
+		p.expect("connect", "by")
+		s.ConnectBy = p.expr()
+		return
 	}
 	if p.accept("connect", "by") {
-		s.NoCycle = p.accept("nocycle")
-		s.ConnectBy = p.expr()
+		if s.ConnectBy = p.expr(); p.accept("start", "with") {
+			s.StartWith = p.expr()
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type parser struct {
 }
 
 const (
-	maxDepth  = 1_000
+	maxDepth  = 2_000
 	maxHeight = 50_000
 )
 
