@@ -72,12 +72,11 @@ type SortKey struct {
 
 // CreateTableAs is CREATE TABLE … AS.
 type CreateTableAs struct {
-	Temp        bool
-	IfNotExists bool
-	Name        Name
-	Columns     []Ident
-	Attributes  TableAttributes
-	Query       *Query
+	Temp       bool
+	Name       Name
+	Columns    []Ident
+	Attributes TableAttributes
+	Query      *Query
 }
 
 // CreateView is CREATE [OR REPLACE] VIEW.

@@ -3,7 +3,7 @@ package syntax
 // Option is an option of a statement whose options are many: its name in lower case, and
 // its values as they were written.
 type Option struct {
-	Name   string // "ignoreheader", "null as", "format as parquet", …
+	Name   string // "ignoreheader", "null", "parquet", "partition by", …
 	Values []OptionValue
 	Pos    int
 }
@@ -187,6 +187,8 @@ type Grant struct {
 	Objects     []Name
 	To          []Grantee
 	GrantOption bool
+	Cascade     bool // of REVOKE
+	System      bool // privileges of the system, which are on no object
 }
 
 // Privilege is one, with its columns.
@@ -263,3 +265,20 @@ func (*Grant) statement()             {}
 func (*DefaultPrivileges) statement() {}
 func (*Policy) statement()            {}
 func (*Routine) statement()           {}
+
+// CreateExternalTable is CREATE EXTERNAL TABLE, of which only the name is kept.
+type CreateExternalTable struct{ Name Name }
+
+// AlterMaterializedView is ALTER MATERIALIZED VIEW: AUTO REFRESH, or an action of tables.
+type AlterMaterializedView struct {
+	Name        Name
+	AutoRefresh string
+	Action      AlterAction
+}
+
+// Use is USE database.
+type Use struct{ Database Ident }
+
+func (*CreateExternalTable) statement()   {}
+func (*AlterMaterializedView) statement() {}
+func (*Use) statement()                   {}

@@ -67,8 +67,9 @@ var notSupported = wordSet(`
 	savepoint release listen notify unlisten checkpoint load move reindex cluster do`)
 
 // refuse reports a statement that is not supported.
-func (p *parser) refuse() {
-	start := p.tok
+func (p *parser) refuse() { p.refuseFrom(p.tok) }
+
+func (p *parser) refuseFrom(start token) {
 	for p.tok.kind != endOfInput && p.tok.kind != invalid && !p.isOp(";") {
 		p.next()
 	}

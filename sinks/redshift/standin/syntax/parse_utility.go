@@ -10,13 +10,31 @@ func utilityRule(word string) rule {
 		return func(p *parser) Statement { p.endTransaction(); return &Commit{} }
 	case "rollback", "abort":
 		return func(p *parser) Statement { p.endTransaction(); return &Rollback{} }
+	case "set":
+		return (*parser).set
+	case "reset":
+		return (*parser).reset
+	case "show":
+		return (*parser).show
+	case "copy":
+		return (*parser).copy
+	case "unload":
+		return (*parser).unload
+	case "lock":
+		return (*parser).lock
+	case "vacuum":
+		return (*parser).vacuum
+	case "analyze", "analyse":
+		return (*parser).analyze
+	case "grant", "revoke":
+		return (*parser).grant
+	case "attach", "detach":
+		return (*parser).attachPolicy
+	case "use":
+		return func(p *parser) Statement { p.next(); return &Use{Database: p.ident()} }
 	}
 	return nil
 }
-
-// tableRule returns how a statement that makes, changes or drops an object is read; nil =
-// it is none.
-func tableRule(string) rule { return nil }
 
 // begin reads BEGIN (r_BEGIN), and START TRANSACTION, which clients send for it.
 func (p *parser) begin() Statement {
@@ -26,6 +44,12 @@ func (p *parser) begin() Statement {
 	} else if p.is("work", "transaction") {
 		p.next()
 	}
+	p.beginModes(b)
+	return b
+}
+
+// beginModes reads ISOLATION LEVEL … and READ {ONLY | WRITE}, with or without commas.
+func (p *parser) beginModes(b *Begin) {
 	for p.is("isolation", "read") {
 		switch {
 		case p.accept("isolation"):
@@ -40,7 +64,6 @@ func (p *parser) begin() Statement {
 			p.next()
 		}
 	}
-	return b
 }
 
 func (p *parser) isolationLevel() string {
