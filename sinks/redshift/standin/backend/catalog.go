@@ -1,0 +1,164 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/names"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/translate"
+)
+
+var _ translate.Catalog = (*Conn)(nil)
+
+// SystemView returns the name in schema rs of a relation of Redshift's catalog.
+func SystemView(schema, name string) string {
+	if schema == "information_schema" {
+		return "information_schema." + name
+	}
+	return name
+}
+
+// relationSQL finds a relation, and its columns. $1 is its schema, or empty for the search
+// path, which begins with the catalog as in Redshift, and $2 its name.
+const relationSQL = `
+WITH found AS (
+	SELECT coalesce(
+		(SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'rs'::regnamespace AND c.relkind = 'v' AND c.relname = $3
+			AND c.relname ~ '^(information_schema\.|pg_|svv_|svl_|svcs_|stv_|stl_|sys_)'),
+		CASE $1 WHEN '' THEN to_regclass(quote_ident($2))::oid
+			WHEN 'pg_catalog' THEN NULL WHEN 'information_schema' THEN NULL
+			ELSE to_regclass(quote_ident($1) || '.' || quote_ident($2))::oid END) AS oid
+)
+SELECT f.oid, coalesce(r.schema_name, $4), coalesce(r.name, $5), coalesce(r.kind, 'system'), coalesce(r.temporary, false), coalesce(r.diststyle, ''),
+	coalesce(r.owner, ''), coalesce(r.row_security AND EXISTS (SELECT FROM rs.attached_policy AS p WHERE p.relid = f.oid AND p.kind = 'rls'), false), coalesce(r.late_binding, ''),
+	c.name, c.type, coalesce(c.length, 0), coalesce(c.type_precision, 0), coalesce(c.scale, 0), c.not_null, c.default_text IS NOT NULL AND c.identity IS NULL,
+	coalesce(c.identity, ''), c.encode, c.primary_key, c.distkey, c.sortkey
+FROM found AS f LEFT JOIN rs.relations AS r ON r.relid = f.oid LEFT JOIN rs.columns AS c ON c.relid = f.oid
+WHERE f.oid IS NOT NULL AND (r.relid IS NOT NULL OR (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = f.oid) = 'rs'::regnamespace)
+ORDER BY c.ordinal`
+
+// Relation implements translate.Catalog. A relation of the catalog is a view of the schema
+// rs, by the name that SystemView gives.
+func (c *Conn) Relation(ctx context.Context, schema, name string) (*translate.Relation, error) {
+	if schema == "rs" {
+		return nil, nil
+	}
+	system, systemSchema := "", "pg_catalog"
+	switch schema {
+	case "", "pg_catalog":
+		system = name
+	case "information_schema":
+		system, systemSchema = SystemView(schema, name), schema
+	}
+	rows, err := c.Query(ctx, relationSQL, names.Short(schema), names.Short(name), system, systemSchema, name)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return relation(rows)
+}
+
+func relation(rows [][]Value) (*translate.Relation, error) {
+	first := rows[0]
+	oid, err := strconv.ParseUint(first[0].Text, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	r := &translate.Relation{
+		OID: uint32(oid), Schema: first[1].Text, Name: first[2].Text, Kind: kind(first[3].Text, first[4].Text == "t"),
+		DistStyle: first[5].Text, Owner: first[6].Text, Policies: first[7].Text == "t", Definition: first[8].Text,
+	}
+	sorted := map[int]string{}
+	for _, row := range rows {
+		v := row[9:]
+		if v[0].Null { // a relation without columns
+			break
+		}
+		n, err := integers(v[2].Text, v[3].Text, v[4].Text, v[11].Text)
+		if err != nil {
+			return nil, err
+		}
+		r.Columns = append(r.Columns, translate.Column{
+			Name: v[0].Text, Type: translateType(v[1].Text, n[0], n[1], n[2]), NotNull: v[5].Text == "t", HasDefault: v[6].Text == "t",
+			Identity: v[7].Text, Encode: v[8].Text, Key: v[9].Text == "t",
+		})
+		if v[10].Text == "t" {
+			r.DistKey = v[0].Text
+		}
+		if n[3] != 0 {
+			sorted[max(n[3], -n[3])] = v[0].Text
+		}
+	}
+	for _, place := range slices.Sorted(maps.Keys(sorted)) {
+		r.SortKey = append(r.SortKey, sorted[place])
+	}
+	return r, nil
+}
+
+func kind(name string, temporary bool) translate.Kind {
+	switch {
+	case name == "system":
+		return translate.SystemView
+	case name == "late binding":
+		return translate.LateBindingView
+	case name == "materialized":
+		return translate.MaterializedView
+	case name == "view":
+		return translate.View
+	case temporary:
+		return translate.TempTable
+	default:
+		return translate.UserTable
+	}
+}
+
+// translateType keeps of length, precision and scale what the type has.
+func translateType(name string, length, precision, scale int) translate.Type {
+	t := translate.Type{Name: name, Length: length}
+	if name == "numeric" {
+		t.Precision, t.Scale = precision, scale
+	}
+	return t
+}
+
+func integers(texts ...string) ([]int, error) {
+	numbers := make([]int, len(texts))
+	for i, t := range texts {
+		n, err := strconv.Atoi(t)
+		if err != nil {
+			return nil, fmt.Errorf("a column of the catalog: %w", err)
+		}
+		numbers[i] = n
+	}
+	return numbers, nil
+}
+
+// Schema implements translate.Catalog.
+func (c *Conn) Schema(ctx context.Context, name string) (bool, error) {
+	rows, err := c.Query(ctx, "SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1 AND rs.shown_schema(oid)", names.Short(name))
+	return len(rows) > 0, err
+}
+
+// dependentsSQL finds the views whose rule uses a relation, or a column of it. A
+// late-binding view uses none: its text is not PostgreSQL's.
+const dependentsSQL = `
+SELECT DISTINCT v.schema_name, v.name
+FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid JOIN rs.relations AS v ON v.relid = w.ev_class
+WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::oid AND v.relid <> $1::oid
+	AND ($2 = '' OR d.refobjsubid = rs.attnum($1::oid, $2))
+ORDER BY 1, 2`
+
+// Dependents implements translate.Catalog.
+func (c *Conn) Dependents(ctx context.Context, oid uint32, column string) ([]string, error) {
+	rows, err := c.Query(ctx, dependentsSQL, strconv.FormatUint(uint64(oid), 10), names.Short(column))
+	if err != nil {
+		return nil, err
+	}
+	views := make([]string, len(rows))
+	for i, r := range rows {
+		views[i] = r[1].Text
+	}
+	return views, nil
+}

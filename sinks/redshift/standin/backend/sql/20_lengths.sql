@@ -1,0 +1,41 @@
+-- VARCHAR(n) and CHAR(n) count bytes (dg/r_Character_types). PostgreSQL applies a length by
+-- the cast of a type to itself; in these databases that cast is one of the functions here.
+-- An explicit cast cuts at a character's boundary, an assignment fails, but for blanks.
+
+-- The first n bytes of a text, or fewer, so that no character is torn.
+CREATE FUNCTION rs.left_bytes(value text, n integer) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+  bytes bytea := convert_to(value, 'UTF8');
+  last integer := n;
+BEGIN
+  IF length(bytes) <= n THEN RETURN value; END IF;
+  WHILE last > 0 AND get_byte(bytes, last) BETWEEN 128 AND 191 LOOP
+    last := last - 1;
+  END LOOP;
+  RETURN convert_from(substr(bytes, 1, last), 'UTF8');
+END $$;
+
+CREATE FUNCTION rs.cut_to(value text, n integer, explicit boolean, type text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+  kept text := rs.left_bytes(value, n);
+BEGIN
+  IF NOT explicit AND rtrim(substr(value, length(kept) + 1), ' ') <> '' THEN
+    RAISE EXCEPTION USING ERRCODE = '22001', MESSAGE = format('value too long for type %s(%s)', type, n);
+  END IF;
+  RETURN kept;
+END $$;
+
+CREATE FUNCTION rs.varchar_length(value varchar, typmod integer, explicit boolean) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN $2 < 4 OR octet_length($1) <= $2 - 4 THEN $1 ELSE rs.cut_to($1, $2 - 4, $3, 'character varying')::varchar END
+$$;
+
+-- The text of a CHAR has no blanks at its end; it is padded to n bytes.
+CREATE FUNCTION rs.char_length(value bpchar, typmod integer, explicit boolean) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN $2 < 4 THEN $1 ELSE rpad(kept, $2 - 4 - octet_length(kept) + length(kept))::bpchar END
+    FROM (SELECT CASE WHEN octet_length($1::text) <= $2 - 4 THEN $1::text ELSE rs.cut_to($1::text, $2 - 4, $3, 'character') END) AS cut(kept)
+$$;
+
+UPDATE pg_catalog.pg_cast SET castfunc = 'rs.varchar_length(varchar, integer, boolean)'::regprocedure
+ WHERE castsource = 'varchar'::regtype AND casttarget = 'varchar'::regtype;
+UPDATE pg_catalog.pg_cast SET castfunc = 'rs.char_length(bpchar, integer, boolean)'::regprocedure
+ WHERE castsource = 'bpchar'::regtype AND casttarget = 'bpchar'::regtype;
