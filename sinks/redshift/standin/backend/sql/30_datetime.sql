@@ -171,6 +171,8 @@ CREATE FUNCTION rs.trunc(value timestamp) RETURNS date LANGUAGE sql IMMUTABLE ST
 CREATE FUNCTION rs.trunc(value timestamptz) RETURNS date LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT $1::date $$;
 CREATE FUNCTION rs.trunc(value numeric) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.trunc($1) $$;
 CREATE FUNCTION rs.trunc(value double precision) RETURNS double precision LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.trunc($1) $$;
+CREATE FUNCTION rs.trunc(value integer) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 $$;
+CREATE FUNCTION rs.trunc(value bigint) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 $$;
 CREATE FUNCTION rs.trunc(value numeric, n integer) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.trunc($1, $2) $$;
 
 -- A zone is a name, an abbreviation or of POSIX's form; its blanks mean nothing.
@@ -222,6 +224,7 @@ $$;
 CREATE FUNCTION rs.to_char(value date, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT rs.to_char($1::timestamp, $2) $$;
 CREATE FUNCTION rs.to_char(value timestamptz, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.to_char($1, $2) $$;
 CREATE FUNCTION rs.to_char(value interval, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.to_char($1, $2) $$;
+CREATE FUNCTION rs.to_char(value integer, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.to_char($1, $2) $$;
 CREATE FUNCTION rs.to_char(value bigint, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.to_char($1, $2) $$;
 CREATE FUNCTION rs.to_char(value numeric, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.to_char($1, $2) $$;
 CREATE FUNCTION rs.to_char(value double precision, format text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.to_char($1, $2) $$;
