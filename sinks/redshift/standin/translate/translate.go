@@ -84,8 +84,11 @@ type Env struct {
 	InTransaction    bool // in a block that BEGIN opened
 	// Virtual returns a relation whose rows are the server's own.
 	Virtual func(name string) (*VirtualRelation, bool)
-	// Setting returns the value of a parameter, for current_setting and show.
+	// Setting returns the value of a parameter, for current_setting.
 	Setting func(name string) (string, bool)
+	// Session answers the functions without arguments that are the server's: version,
+	// pg_last_copy_count and the like.
+	Session func(function string) (string, bool)
 }
 
 // VirtualRelation is a relation whose rows are the server's own.
@@ -103,9 +106,14 @@ type Plan struct {
 	// statement's own parameters. The command's tag is that of the last, unless Tag is set.
 	SQL []string
 	Tag string
+	// Names are the full names that stand shortened in SQL: package names.
+	Names []string
 	// Reads and Writes are user's tables; Locks are what has to be held before it runs.
 	Reads, Writes []Target
 	Locks         []Lock
+	// Creates are the relations that it makes, and Drops those that it takes away.
+	Creates []Created
+	Drops   []Target
 	// Query tells that it returns rows.
 	Query bool
 	// Commits tells that the transaction ends with the statement, as with TRUNCATE.
@@ -128,6 +136,10 @@ type Check struct {
 	SQL   string
 	Error pgconn.PgError
 }
+
+// Created is a relation that a statement makes. An empty schema is the first of the search
+// path, or the session's temporary one.
+type Created struct{ Schema, Name string }
 
 // Target is a table that a statement reads, writes or locks.
 type Target struct {

@@ -1,0 +1,277 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/locks"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/translate"
+)
+
+// run runs a statement, and sends its rows. It returns the command's tag; if the call has a
+// portal of PostgreSQL's afterwards, rows are left.
+func (s *session) run(c *call) (string, error) {
+	ctx, release := s.statementContext()
+	defer release()
+	if c.backend != "" {
+		tag, err := s.pull(ctx, c)
+		return tag, s.explain(ctx, err)
+	}
+	record := s.server.activity.Begin(s.self(), c.statement.text.SQL)
+	s.query, s.queryXID = record.Query, 0
+	tag, err := s.runFaulty(ctx, c)
+	err = s.explain(ctx, err)
+	s.server.activity.End(record, s.queryXID, tag, err)
+	s.lastQuery = record.Query
+	s.log.Info("statement", "query", record.Query, "sql", brief(c.statement.text.SQL), "tag", tag)
+	return tag, err
+}
+
+// runFaulty runs a statement with the fault that was asked for, if there is one.
+func (s *session) runFaulty(ctx context.Context, c *call) (string, error) {
+	rule, ok := s.server.faults.Statement(c.statement.text.SQL)
+	if !ok || isInjection(c.statement.text.Statement) {
+		return s.runStatement(ctx, c)
+	}
+	s.log.Info("fault", "kind", rule.Kind, "sql", brief(c.statement.text.SQL))
+	switch rule.Kind {
+	case faults.LostBefore:
+		s.detach()
+		s.cancel(errGone)
+		return "", errGone
+	case faults.LostAfter:
+		tag, err := s.runStatement(ctx, c)
+		s.lostAfter = err == nil
+		return tag, err
+	case faults.Late:
+		s.detach()
+		if err := s.server.options.Wait(ctx, rule.Delay); err != nil {
+			return "", err
+		}
+	case faults.Slow, faults.Resume:
+		if err := s.server.options.Wait(ctx, rule.Delay); err != nil {
+			return "", err
+		}
+	default:
+		return "", s.faultError(rule.Kind)
+	}
+	return s.runStatement(ctx, c)
+}
+
+// faultError is the error of a fault that has one.
+func (s *session) faultError(kind faults.Kind) error {
+	switch kind {
+	case faults.Serializable:
+		if s.tx.locks == nil {
+			s.begin(implicit)
+		}
+		return s.tx.locks.RowConflict(s.tx.touched)
+	case faults.NoRelation:
+		e := refusal("XX000", "1018")
+		e.Detail = "Relation does not exist."
+		return e
+	case faults.Conflict:
+		return refusal("XX000", "could not complete because of conflict with concurrent transaction")
+	case faults.OpenRelation:
+		return refusal("XX000", "could not open relation with OID %d", s.tx.touched.OID)
+	default:
+		return refusal("57014", "Cannot execute write query because system is in resize mode")
+	}
+}
+
+// runStatement runs a statement without a fault.
+func (s *session) runStatement(ctx context.Context, c *call) (string, error) {
+	st := c.statement.text.Statement
+	if tag, handled, err := s.control(st); handled {
+		return tag, err
+	}
+	if s.tx.state == failed {
+		return "", errAborted()
+	}
+	if s.tx.state == idle {
+		s.begin(implicit)
+	}
+	s.queryXID = s.tx.locks.XID()
+	if tag, handled, err := s.local(ctx, c); handled {
+		return tag, err
+	}
+	return s.runPlan(ctx, c)
+}
+
+// runPlan runs a statement that PostgreSQL takes part in.
+func (s *session) runPlan(ctx context.Context, c *call) (string, error) {
+	if err := s.admit(ctx, c.statement); err != nil {
+		return "", err
+	}
+	plan := c.statement.plan
+	if plan.NoBlock != "" && (s.tx.state == block || c.several) {
+		message := plan.NoBlock
+		if s.tx.state != block {
+			message = strings.Replace(message, "a transaction block", "a multiple commands statement", 1)
+		}
+		return "", refusal("25001", "%s", message)
+	}
+	if s.tx.readOnly && len(plan.Writes)+len(plan.Locks) > 0 && !isLock(c.statement.text.Statement) {
+		return "", refusal("25006", "transaction is read-only")
+	}
+	if err := s.check(ctx, plan); err != nil {
+		return "", err
+	}
+	tag, err := s.runSQL(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	for i := range plan.Notices {
+		n := &plan.Notices[i]
+		s.notice(n.Severity, n.Code, n.Message)
+	}
+	if plan.Commits {
+		return tag, s.commit()
+	}
+	return tag, nil
+}
+
+// admit makes a statement ready to run: it is translated, has its locks, and the
+// transaction has its snapshot.
+func (s *session) admit(ctx context.Context, st *statement) error {
+	if err := s.openBackend(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := s.translate(ctx, st); err != nil {
+			return err
+		}
+		uses := s.uses(st)
+		if isLock(st.text.Statement) {
+			return s.tx.locks.Admit(ctx, uses, nil)
+		}
+		meaning := s.tx.meaning
+		take := func() error { return s.takeSnapshot(ctx) }
+		if err := s.tx.locks.Admit(ctx, uses, take); err != nil {
+			return err
+		}
+		if err := s.tx.locks.Snapshot(take); err != nil {
+			return err
+		}
+		if s.tx.meaning == meaning {
+			return nil
+		}
+		// Those that were waited for may have changed the tables.
+	}
+}
+
+// uses are the tables of a statement, its target before its sources.
+func (s *session) uses(st *statement) []locks.Use {
+	var uses []locks.Use
+	add := func(target translate.Target, action locks.Action) {
+		table := locks.Table{Database: s.databaseOID, OID: target.OID}
+		s.tx.touched = table
+		uses = append(uses, locks.Use{Table: table, Action: action})
+	}
+	write := locks.ActionModify
+	switch st.text.Statement.(type) {
+	case *syntax.Insert, *syntax.Copy:
+		write = locks.ActionAppend
+	}
+	define := locks.ActionDefine
+	if isLock(st.text.Statement) {
+		define = locks.ActionLock
+	}
+	for _, target := range st.plan.Reads {
+		add(target, locks.ActionSelect)
+	}
+	for _, lock := range st.plan.Locks {
+		if lock.Exclusive {
+			add(lock.Target, define)
+		}
+	}
+	for _, target := range st.plan.Writes {
+		add(target, write)
+	}
+	return reverse(uses)
+}
+
+func reverse(uses []locks.Use) []locks.Use {
+	for i, j := 0, len(uses)-1; i < j; i, j = i+1, j-1 {
+		uses[i], uses[j] = uses[j], uses[i]
+	}
+	return uses
+}
+
+func isLock(statement syntax.Statement) bool {
+	_, ok := statement.(*syntax.Lock)
+	return ok
+}
+
+// translate finds out what a statement means now, if that is not known.
+func (s *session) translate(ctx context.Context, st *statement) error {
+	if st.plan != nil && st.meaning == s.tx.meaning {
+		return nil
+	}
+	s.virtual = false
+	plan, err := translate.Statement(ctx, st.text, s.env(), s.pg)
+	if err != nil {
+		if plan != nil {
+			for i := range plan.Notices {
+				s.notice(plan.Notices[i].Severity, plan.Notices[i].Code, plan.Notices[i].Message)
+			}
+		}
+		return err
+	}
+	if err := s.pg.KeepNames(ctx, plan.Names...); err != nil {
+		return err
+	}
+	st.plan, st.meaning = plan, s.tx.meaning
+	if s.virtual {
+		st.meaning = 0 // its rows are those of now
+	}
+	return s.shapeOf(ctx, st)
+}
+
+// check runs a plan's checks.
+func (s *session) check(ctx context.Context, plan *translate.Plan) error {
+	for i := range plan.Checks {
+		rows, err := s.pg.Query(ctx, plan.Checks[i].SQL)
+		if err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			e := plan.Checks[i].Error
+			return &e
+		}
+	}
+	return nil
+}
+
+// explain makes of an error what the client is told: of a statement that was stopped, why.
+func (s *session) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	if ctx.Err() != nil && (errors.Is(cause, errTimeout) || errors.Is(cause, errCancelled)) {
+		return refusal("57014", "Query (%d) cancelled on user's request", s.query)
+	}
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Code == "XX000" && e.Message == "1023" && s.tx.locks != nil && !strings.Contains(e.Detail, "forming the cycle") {
+		return s.tx.locks.RowConflict(s.tx.touched)
+	}
+	return err
+}
+
+// brief is a statement as a log shows it.
+func brief(sql string) string {
+	const most = 200
+	if len(sql) > most {
+		return sql[:most] + "…"
+	}
+	return sql
+}
