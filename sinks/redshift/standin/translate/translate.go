@@ -167,9 +167,3 @@ type UnloadPlan struct {
 	To      string
 	Options []syntax.Option
 }
-
-// Statement checks a statement and translates it. The error is a *pgconn.PgError, unless
-// the catalog could not be asked.
-func Statement(ctx context.Context, text *syntax.Text, env *Env, catalog Catalog) (*Plan, error) {
-	return nil, &pgconn.PgError{Severity: "ERROR", Code: "0A000", Message: "statements are not translated yet"}
-}

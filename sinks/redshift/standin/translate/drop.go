@@ -1,0 +1,82 @@
+package translate
+
+import (
+	"strings"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+)
+
+// kindNames are what DROP calls the kinds of relations.
+var kindNames = map[Kind]string{
+	UserTable: "table", TempTable: "table", View: "view", LateBindingView: "view", MaterializedView: "materialized view",
+}
+
+// drop is DROP of anything but users, groups and roles.
+func (t *translator) drop(st *syntax.Drop) {
+	t.plan.Tag = "DROP " + strings.ToUpper(st.Kind)
+	switch st.Kind {
+	case "table", "view", "materialized view":
+		t.dropRelations(st)
+	case "schema":
+		t.dropSchemas(st)
+	default:
+		t.dropOther(st)
+	}
+}
+
+func cascade(yes bool) string {
+	if yes {
+		return " CASCADE"
+	}
+	return ""
+}
+
+func (t *translator) dropRelations(st *syntax.Drop) {
+	for _, n := range st.Names {
+		schema, name := t.tableName(n)
+		if t.err != nil {
+			return
+		}
+		r, err := t.catalog.Relation(t.ctx, schema, name)
+		switch {
+		case err != nil:
+			t.fail(err)
+			return
+		case r == nil && st.IfExists:
+			t.notice("%s %q does not exist, skipping", strings.ToUpper(st.Kind[:1])+st.Kind[1:], name)
+			continue
+		case r == nil:
+			t.refuse(codeUndefinedTable, "%s %q does not exist", strings.ToUpper(st.Kind[:1])+st.Kind[1:], name)
+			return
+		case kindNames[r.Kind] != st.Kind:
+			t.refuse(codeWrongObject, "%q is not a %s", name, st.Kind)
+			return
+		}
+		t.locks(r)
+		t.plan.Drops = append(t.plan.Drops, Target{OID: r.OID, Name: r.Name})
+		t.run("DROP " + strings.ToUpper(st.Kind) + " " + t.table(r) + cascade(st.Cascade))
+	}
+}
+
+func (t *translator) dropSchemas(st *syntax.Drop) {
+	for _, n := range st.Names {
+		name := t.name(n.Last())
+		ok, err := t.catalog.Schema(t.ctx, name)
+		switch {
+		case err != nil:
+			t.fail(err)
+			return
+		case !ok && st.IfExists:
+			t.notice("Schema %q does not exist, skipping", name)
+			continue
+		case !ok:
+			t.refuse(codeInvalidSchema, "schema %q does not exist", name)
+			return
+		}
+		t.run("DROP SCHEMA " + t.quote(name) + cascade(st.Cascade))
+	}
+}
+
+func (t *translator) dropOther(st *syntax.Drop) {
+	t.fail(unknownToStandin("DROP " + strings.ToUpper(st.Kind)))
+}

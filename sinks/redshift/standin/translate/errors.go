@@ -1,0 +1,82 @@
+package translate
+
+import (
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The SQLSTATEs that the translation itself finds.
+const (
+	codeSyntax            = "42601"
+	codeDuplicateColumn   = "42701"
+	codeAmbiguous         = "42702"
+	codeUndefinedColumn   = "42703"
+	codeUndefinedObject   = "42704"
+	codeDuplicateAlias    = "42712"
+	codeGrouping          = "42803"
+	codeMismatch          = "42804"
+	codeWrongObject       = "42809"
+	codeCannotCoerce      = "42846"
+	codeUndefinedFunction = "42883"
+	codeUndefinedTable    = "42P01"
+	codeDuplicateTable    = "42P07"
+	codeInvalidTable      = "42P16"
+	codeNotSupported      = "0A000"
+	codeInvalidParameter  = "22023"
+	codeTooManyColumns    = "54011"
+	codeInvalidSchema     = "3F000"
+	codeInternal          = "XX000"
+)
+
+// unsupportedOnTables is what a query is refused with that needs the compute nodes for its
+// tables and the leader node for a function or a type.
+const unsupportedOnTables = "Specified types or functions (one per INFO message) not supported on Redshift tables."
+
+// refusal makes an error of the service's.
+func refusal(code, format string, args ...any) *pgconn.PgError {
+	return &pgconn.PgError{Severity: "ERROR", Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// unknownToStandin says that the stand-in itself does not know what the service would do.
+func unknownToStandin(what string) *pgconn.PgError {
+	e := refusal(codeNotSupported, "%s is not supported by the stand-in", what)
+	e.Hint = "Redshift may take it. The stand-in refuses what it cannot judge."
+	return e
+}
+
+// fail keeps the first error of a translation. What is translated after it is dropped, so
+// that the functions of this package need not hand errors up.
+func (t *translator) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// refuse fails with an error of the service's.
+func (t *translator) refuse(code, format string, args ...any) {
+	if t.err == nil {
+		t.err = refusal(code, format, args...)
+	}
+}
+
+// refuseAt is refuse with the position of a byte of the statement.
+func (t *translator) refuseAt(pos int, code, format string, args ...any) {
+	if t.err == nil {
+		e := refusal(code, format, args...)
+		e.Position = t.position(pos)
+		t.err = e
+	}
+}
+
+// position is the number of a byte's character in the statement, from 1.
+func (t *translator) position(pos int) int32 {
+	if pos < 0 || pos > len(t.text.SQL) {
+		return 0
+	}
+	var n int32 = 1
+	for range t.text.SQL[:pos] {
+		n++
+	}
+	return n
+}

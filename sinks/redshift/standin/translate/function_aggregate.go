@@ -1,0 +1,181 @@
+package translate
+
+import (
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+)
+
+// aggregateFunctions are of c_Aggregate_Functions; all are window functions too.
+var aggregateFunctions = map[string]function{
+	"any_value":       {min: 1, max: 1, kind: aggregate, build: buildAggregate("pg_catalog.min", givesFirst)},
+	"avg":             {min: 1, max: 1, kind: aggregate, takes: "n", build: buildAvg},
+	"count":           {min: 0, max: 1, kind: aggregate, gives: givesBigint},
+	"listagg":         {min: 1, max: 2, kind: aggregate, takes: "t", build: buildListagg},
+	"max":             {min: 1, max: 1, kind: aggregate, gives: givesFirst},
+	"median":          {min: 1, max: 1, kind: aggregate, takes: "n", build: buildAggregate("rs.median", givesMedian)},
+	"min":             {min: 1, max: 1, kind: aggregate, gives: givesFirst},
+	"percentile_cont": {min: 1, max: 1, kind: aggregate, build: buildPercentile("percentile_cont")},
+	"percentile_disc": {min: 1, max: 1, kind: aggregate, build: buildPercentile("percentile_disc")},
+	"stddev":          {min: 1, max: 1, kind: aggregate, takes: "n", build: buildDoubleAggregate("stddev_samp")},
+	"stddev_samp":     {min: 1, max: 1, kind: aggregate, takes: "n", build: buildDoubleAggregate("stddev_samp")},
+	"stddev_pop":      {min: 1, max: 1, kind: aggregate, takes: "n", build: buildDoubleAggregate("stddev_pop")},
+	"sum":             {min: 1, max: 1, kind: aggregate, takes: "n", build: buildSum},
+	"var_samp":        {min: 1, max: 1, kind: aggregate, takes: "n", build: buildDoubleAggregate("var_samp")},
+	"var_pop":         {min: 1, max: 1, kind: aggregate, takes: "n", build: buildDoubleAggregate("var_pop")},
+	"variance":        {min: 1, max: 1, kind: aggregate, takes: "n", build: buildDoubleAggregate("var_samp")},
+	"bit_and":         {min: 1, max: 1, kind: aggregate, gives: givesFirst},
+	"bit_or":          {min: 1, max: 1, kind: aggregate, gives: givesFirst},
+	"bool_and":        {min: 1, max: 1, kind: aggregate, gives: givesBoolean},
+	"bool_or":         {min: 1, max: 1, kind: aggregate, gives: givesBoolean},
+}
+
+// windowFunctions are of c_Window_functions.
+var windowFunctions = map[string]function{
+	"cume_dist":       {kind: window, gives: givesDouble},
+	"dense_rank":      {kind: window, gives: givesBigint},
+	"first_value":     {min: 1, max: 1, kind: window, build: buildValue},
+	"lag":             {min: 1, max: 2, kind: window, build: buildValue},
+	"last_value":      {min: 1, max: 1, kind: window, build: buildValue},
+	"lead":            {min: 1, max: 2, kind: window, build: buildValue},
+	"nth_value":       {min: 2, max: 2, kind: window, build: buildValue},
+	"ntile":           {min: 1, max: 1, kind: window, gives: givesBigint},
+	"percent_rank":    {kind: window, gives: givesDouble},
+	"rank":            {kind: window, gives: givesBigint},
+	"ratio_to_report": {min: 1, max: 1, kind: window, takes: "n", build: buildRatio},
+	"row_number":      {kind: window, gives: givesBigint},
+}
+
+// aggregateSQL writes an aggregate with DISTINCT and OVER.
+func (t *translator) aggregateSQL(s *scope, c *syntax.Call, to string, args string) string {
+	distinct := ""
+	if c.Distinct {
+		distinct = "DISTINCT "
+	}
+	name := t.name(c.Name.Last())
+	return to + "(" + distinct + args + ")" + t.over(s, t.functions[name], name, c)
+}
+
+func buildAggregate(to string, gives func([]value) Type) builder {
+	return func(t *translator, s *scope, c *syntax.Call, args []value) value {
+		return value{sql: t.aggregateSQL(s, c, to, join(args)), typ: gives(args)}
+	}
+}
+
+func givesMedian(args []value) Type {
+	if args[0].typ.isInteger() || args[0].typ.Name == typeNumeric {
+		return Type{Name: typeNumeric}
+	}
+	return args[0].typ
+}
+
+// buildAvg is AVG: of whole numbers a whole one (r_AVG).
+func buildAvg(t *translator, s *scope, c *syntax.Call, args []value) value {
+	sql, x := t.aggregateSQL(s, c, "pg_catalog.avg", args[0].sql), args[0].typ
+	switch {
+	case x.isInteger():
+		return value{sql: "CAST(pg_catalog.trunc(" + sql + ") AS bigint)", typ: Type{Name: typeBigint}, label: "avg"}
+	case x.Name == typeNumeric && x.Precision > 0:
+		ty := Type{Name: typeNumeric, Precision: maxPrecision, Scale: x.Scale}
+		return value{sql: "CAST(" + sql + " AS " + ty.postgres() + ")", typ: ty, label: "avg"}
+	case x.Name == typeReal:
+		x.Name = typeDouble
+	}
+	return value{sql: sql, typ: x, label: "avg"}
+}
+
+// buildSum is SUM: BIGINT of SMALLINT and INTEGER, NUMERIC(38) of the wider (r_SUM).
+func buildSum(t *translator, s *scope, c *syntax.Call, args []value) value {
+	sql, x := t.aggregateSQL(s, c, "pg_catalog.sum", args[0].sql), args[0].typ
+	switch x.Name {
+	case typeSmallint, typeInteger:
+		x = Type{Name: typeBigint}
+	case typeBigint:
+		x = Type{Name: typeNumeric, Precision: maxPrecision}
+	case typeNumeric:
+		if x.Precision > 0 {
+			x.Precision = maxPrecision
+		}
+	case typeReal:
+		x = Type{Name: typeDouble}
+		sql = t.aggregateSQL(s, c, "pg_catalog.sum", "CAST("+args[0].sql+" AS double precision)")
+	}
+	return value{sql: sql, typ: x, label: "sum"}
+}
+
+func buildDoubleAggregate(name string) builder {
+	return func(t *translator, s *scope, c *syntax.Call, args []value) value {
+		sql := t.aggregateSQL(s, c, "pg_catalog."+name, "CAST("+args[0].sql+" AS double precision)")
+		return value{sql: sql, typ: Type{Name: typeDouble}}
+	}
+}
+
+// buildListagg is LISTAGG(x [, delimiter]) [WITHIN GROUP (ORDER BY …)] [OVER (PARTITION BY …)]
+// (r_LISTAGG, r_WF_LISTAGG).
+func buildListagg(t *translator, s *scope, c *syntax.Call, args []value) value {
+	if len(args) == 1 {
+		args = append(args, value{sql: "''"})
+	}
+	order := ""
+	if len(c.OrderBy) > 0 {
+		order = " ORDER BY " + t.orders(s, c.OrderBy)
+	}
+	v := value{typ: Type{Name: typeVarchar, Length: maxVarchar}, label: "listagg"}
+	args[0].sql, args[1].sql = "CAST("+args[0].sql+" AS text)", "CAST("+args[1].sql+" AS text)"
+	if c.Over == nil {
+		distinct := ""
+		if c.Distinct {
+			distinct = "DISTINCT "
+		}
+		v.sql = "rs.listagg(" + distinct + join(args) + order + ")"
+		return v
+	}
+	if len(c.Over.OrderBy) > 0 || c.Over.Frame != nil {
+		t.refuse(codeNotSupported, "LISTAGG window functions do not support ORDER BY or a frame in OVER")
+	}
+	v.sql = "rs.listagg(" + join(args) + ") OVER (" + t.windowSQL(s, c.Over) + order + " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
+	return v
+}
+
+// buildPercentile is PERCENTILE_CONT and PERCENTILE_DISC, WITHIN GROUP (ORDER BY x).
+func buildPercentile(name string) builder {
+	return func(t *translator, s *scope, c *syntax.Call, args []value) value {
+		if len(c.OrderBy) != 1 {
+			t.refuse(codeSyntax, "%s requires WITHIN GROUP (ORDER BY …)", name)
+			return value{}
+		}
+		if c.Over != nil {
+			t.fail(unknownToStandin(name + " as a window function"))
+			return value{}
+		}
+		sql := "pg_catalog." + name + "(" + args[0].sql + ") WITHIN GROUP (ORDER BY " + t.orders(s, c.OrderBy) + ")"
+		return value{sql: sql, typ: Type{Name: typeDouble}}
+	}
+}
+
+// buildValue is LAG, LEAD, FIRST_VALUE, LAST_VALUE and NTH_VALUE. Without NULLs, PostgreSQL
+// has only what an aggregate can give: the first and the last of a frame.
+func buildValue(t *translator, s *scope, c *syntax.Call, args []value) value {
+	name := t.name(c.Name.Last())
+	to := "pg_catalog." + name
+	if c.IgnoreNulls == "ignore" {
+		switch name {
+		case "first_value":
+			to = "rs.first_nonnull"
+		case "last_value":
+			to = "rs.last_nonnull"
+		default:
+			t.fail(unknownToStandin(name + " with IGNORE NULLS"))
+		}
+	}
+	sql := to + "(" + join(args) + ")" + t.over(s, t.functions[name], name, c)
+	return value{sql: sql, typ: args[0].typ, label: name}
+}
+
+// buildRatio is RATIO_TO_REPORT: a value beside its partition's sum (r_WF_RATIO_TO_REPORT).
+func buildRatio(t *translator, s *scope, c *syntax.Call, args []value) value {
+	if len(c.Over.OrderBy) > 0 || c.Over.Frame != nil {
+		t.refuse(codeNotSupported, "RATIO_TO_REPORT does not support ORDER BY or a frame in OVER")
+	}
+	x := "CAST(" + args[0].sql + " AS double precision)"
+	sql := "(" + x + " / NULLIF(pg_catalog.sum(" + x + ") OVER (" + t.windowSQL(s, c.Over) + "), 0))"
+	return value{sql: sql, typ: Type{Name: typeDouble}, label: "ratio_to_report"}
+}

@@ -1,0 +1,66 @@
+package translate
+
+import (
+	"context"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+)
+
+// Statement checks a statement and translates it. The error is a *pgconn.PgError, unless
+// the catalog could not be asked. With an error the plan has nothing but the notices that
+// come before it.
+func Statement(ctx context.Context, text *syntax.Text, env *Env, catalog Catalog) (*Plan, error) {
+	t := &translator{ctx: ctx, text: text, env: env, catalog: catalog, plan: &Plan{}, functions: functions}
+	t.statement(text.Statement)
+	t.checkNodes()
+	if t.err != nil {
+		return &Plan{Notices: t.plan.Notices}, t.err
+	}
+	return t.plan, nil
+}
+
+func (t *translator) statement(st syntax.Statement) {
+	switch st := st.(type) {
+	case *syntax.SelectStatement:
+		t.selectStatement(st)
+	case *syntax.Insert:
+		t.insert(st)
+	case *syntax.Update:
+		t.update(st)
+	case *syntax.Delete:
+		t.delete(st)
+	case *syntax.Truncate:
+		t.truncate(st)
+	case *syntax.CreateTable:
+		t.createTable(st)
+	case *syntax.Drop:
+		t.drop(st)
+	default:
+		t.fail(unknownToStandin("this statement"))
+	}
+}
+
+func (t *translator) run(sql string) { t.plan.SQL = append(t.plan.SQL, sql) }
+
+// reads, writes and locks note a table that the statement needs.
+func (t *translator) reads(r *Relation) {
+	t.plan.Reads = addTarget(t.plan.Reads, r)
+}
+
+func (t *translator) writes(r *Relation) {
+	t.plan.Writes = addTarget(t.plan.Writes, r)
+}
+
+// locks notes a table that the statement has for itself, as DDL does.
+func (t *translator) locks(r *Relation) {
+	t.plan.Locks = append(t.plan.Locks, Lock{Target: Target{OID: r.OID, Name: r.Name}, Exclusive: true})
+}
+
+func addTarget(list []Target, r *Relation) []Target {
+	for _, x := range list {
+		if x.OID == r.OID {
+			return list
+		}
+	}
+	return append(list, Target{OID: r.OID, Name: r.Name})
+}
