@@ -30,21 +30,20 @@ func (m *Manager) waits(r *request) []wait {
 }
 
 // resolve looks for a cycle of waits after t has begun to wait. It first tries other orders of queues: one that only stands ahead of another is
-// put behind it. It gives the cycle, from t on, if there is no way out.
+// put behind it. So does a transaction that has a lock of the table already go ahead of those who wait for it anyway. It gives the cycle, from t on, if there is no way out.
 func (m *Manager) resolve(t *Txn) []wait {
 	cycle := m.cycleFrom(t)
 	if cycle == nil {
 		return nil
 	}
 	before := map[*queue][]*request{}
-	// A pair is turned around once, so that this comes to an end.
-	type pair [2]*request
-	moved := map[pair]bool{}
+	// Two requests are turned around once, so that this comes to an end.
+	turned := map[[2]*request]bool{}
 	for next := cycle; next != nil; next = m.anyCycle() {
 		var soft *wait
 		for i := range next {
 			w := &next[i]
-			if w.ahead != nil && !moved[pair{w.ahead, w.request}] && !moved[pair{w.request, w.ahead}] {
+			if w.ahead != nil && !turned[[2]*request{w.request, w.ahead}] {
 				soft = w
 				break
 			}
@@ -59,7 +58,8 @@ func (m *Manager) resolve(t *Txn) []wait {
 		if _, ok := before[q]; !ok {
 			before[q] = append([]*request(nil), q.waiting...)
 		}
-		moved[pair{soft.request, soft.ahead}] = true
+		turned[[2]*request{soft.request, soft.ahead}] = true
+		turned[[2]*request{soft.ahead, soft.request}] = true
 		q.remove(soft.request)
 		q.insert(soft.request, q.index(soft.ahead))
 	}

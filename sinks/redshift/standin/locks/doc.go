@@ -6,8 +6,8 @@
 // A statement locks the tables it uses before it runs, and a transaction keeps its locks to its end. Redshift has three modes: ACCESS SHARE of
 // those that read, SHARE ROW EXCLUSIVE of those that write, ACCESS EXCLUSIVE of LOCK, DDL and TRUNCATE (AWS, "How do I find and release locks in
 // Amazon Redshift"; dg/r_LOCK). Requests for a table are granted first come, first served: who waits for ACCESS EXCLUSIVE holds back readers
-// that come later. A transaction that has a lock of the table may go ahead of those that wait for it anyway. A request that closes a cycle of
-// waits is refused (40P01), unless another order of the queues resolves it.
+// that come later. A request that closes a cycle of waits is refused (40P01), unless another order of the queues resolves it, as where a
+// transaction that has a lock of the table asks for more of it, behind those that wait for that lock.
 //
 // Under SNAPSHOT, COPY and INSERT first share a lock with each other, and then write one after the other. The two modes for that (RowExclusive,
 // AppendExclusive) make what dg/c_write_readwrite ("Potential deadlock situation … involving a single table") and dg/r_Serializable_isolation_example

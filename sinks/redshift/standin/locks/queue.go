@@ -46,17 +46,6 @@ func (q *queue) held(t *Txn) modeSet {
 	return 0
 }
 
-// place is where in the queue the request belongs: at its end, but ahead of the first that has to wait for what its transaction has already.
-func (q *queue) place(r *request) int {
-	held := q.held(r.txn)
-	for i, w := range q.waiting {
-		if w.mode.conflicts(held) {
-			return i
-		}
-	}
-	return len(q.waiting)
-}
-
 // free says whether the request, at this place of the queue, needs to wait for nobody.
 func (q *queue) free(r *request, at int) bool {
 	if q.held(r.txn).covers(r.mode) {

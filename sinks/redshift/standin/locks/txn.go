@@ -129,12 +129,11 @@ func (t *Txn) ask(table Table, mode Mode) (*request, error) {
 	}
 	q := m.queue(table)
 	r := &request{txn: t, table: table, mode: mode, since: m.options.Now(), result: make(chan error, 1)}
-	at := q.place(r)
-	if q.free(r, at) {
+	if q.free(r, len(q.waiting)) {
 		q.grant(r)
 		return nil, nil
 	}
-	q.insert(r, at)
+	q.waiting = append(q.waiting, r)
 	t.request = r
 	if cycle := m.resolve(t); cycle != nil {
 		m.withdraw(r)
