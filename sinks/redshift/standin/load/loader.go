@@ -2,12 +2,17 @@ package load
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/failure"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/object"
 )
 
 // Options are of the server as a whole.
@@ -49,6 +54,9 @@ func New(options Options) *Loader {
 	if options.Slices <= 0 {
 		options.Slices = 2
 	}
+	if options.Credentials == nil {
+		options.Credentials = environment()
+	}
 	if options.TempDir == "" {
 		options.TempDir = os.TempDir()
 	}
@@ -57,12 +65,64 @@ func New(options Options) *Loader {
 
 // Copy loads what o says and writes its rows to w in PostgreSQL's COPY text format, for
 // COPY table (columns) FROM STDIN with the columns of o. If it fails, what was written
-// must not be loaded. The result is never nil. The error is a *pgconn.PgError, or w's own.
+// must not be loaded. The result is never nil. The error is a *pgconn.PgError, w's own, or
+// the context's cause.
 func (l *Loader) Copy(ctx context.Context, o *CopyOptions, w io.Writer) (*CopyResult, error) {
-	return &CopyResult{}, failure.Unsupported("COPY")
+	c := &copier{loader: l, options: o, w: w, result: &CopyResult{}}
+	return c.result, plain(c.run(ctx))
 }
 
-// Unload writes rows to S3. The error is a *pgconn.PgError, or that of rows.
+// Unload writes rows to S3. The error is a *pgconn.PgError, that of rows, or the context's
+// cause. The result is never nil.
 func (l *Loader) Unload(ctx context.Context, o *UnloadOptions, rows Rows) (*UnloadResult, error) {
 	return &UnloadResult{}, failure.Unsupported("UNLOAD")
+}
+
+// plain is the error that a client is to see, without what this package keeps beside it.
+func plain(err error) error {
+	var write writeError
+	if errors.As(err, &write) {
+		return write.error
+	}
+	var shown *pgconn.PgError
+	if errors.As(err, &shown) {
+		return shown
+	}
+	return err
+}
+
+// store is S3 for one statement, if it may have it.
+func (l *Loader) store(access *Access, query int64) (*object.Store, error) {
+	for _, role := range access.Roles {
+		if slices.Contains(l.options.RefusedRoles, role) {
+			return nil, failure.Block{
+				Message: fmt.Sprintf("User arn:aws:redshift:%s:123456789012:dbuser:standin/%s is not authorized to assume IAM Role %s",
+					l.options.Region, access.User, role),
+				Code: 8001, Context: "IAM Role=" + role, Query: query,
+				Location: "xen_aws_credentials_mgr.cpp:272", Process: "padbmaster [pid=12345]",
+			}.Error()
+		}
+	}
+	keys := l.options.Credentials
+	if l.options.StatementKeys && access.KeyID != "" {
+		keys = static(access.KeyID, access.Secret, access.Token)
+	}
+	return object.New(object.Options{
+		Endpoint: l.options.Endpoint, Region: l.options.Region, Credentials: keys,
+		Denied: l.options.DeniedBuckets, Query: query,
+	}), nil
+}
+
+func static(id, secret, token string) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}, nil
+	})
+}
+
+// environment are the credentials of the environment's variables, or some that nobody has.
+func environment() aws.CredentialsProvider {
+	if id := os.Getenv("AWS_ACCESS_KEY_ID"); id != "" {
+		return static(id, os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"))
+	}
+	return static("standin", "standin", "")
 }

@@ -107,7 +107,7 @@ type LoadError struct {
 	Line int64  // from 1; of JSON the line at which the object begins
 	// Column, Type and Length are empty if the row as a whole is at fault.
 	Column, Type, Length string
-	Position             int // of the field in its line, in bytes
+	Position             int // of the error in its field, in bytes
 	RawLine, RawValue    string
 	Code                 int
 	Reason               string

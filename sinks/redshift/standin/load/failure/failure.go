@@ -57,3 +57,10 @@ func Unsupported(what string) *pgconn.PgError {
 func Invalid(format string, args ...any) *pgconn.PgError {
 	return &pgconn.PgError{Severity: "ERROR", Code: "22023", Message: fmt.Sprintf(format, args...)}
 }
+
+// NullValue is a NULL of a columnar file for a column that takes none.
+func NullValue(column string) *pgconn.PgError {
+	return &pgconn.PgError{
+		Severity: "ERROR", Code: "23502", Message: "Cannot insert a NULL value into column " + column, ColumnName: column,
+	}
+}
