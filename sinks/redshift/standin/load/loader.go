@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 
@@ -44,6 +45,7 @@ type Options struct {
 // Loader runs COPYs and UNLOADs. Its methods may be called at the same time.
 type Loader struct {
 	options Options
+	http    *http.Client
 }
 
 // New returns a loader. Nothing is opened.
@@ -60,8 +62,11 @@ func New(options Options) *Loader {
 	if options.TempDir == "" {
 		options.TempDir = os.TempDir()
 	}
-	return &Loader{options: options}
+	return &Loader{options: options, http: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}}
 }
+
+// Close closes the connections to S3 that are idle. It is called when no statement runs.
+func (l *Loader) Close() { l.http.CloseIdleConnections() }
 
 // Copy loads what o says and writes its rows to w in PostgreSQL's COPY text format, for
 // COPY table (columns) FROM STDIN with the columns of o. If it fails, what was written
@@ -109,7 +114,7 @@ func (l *Loader) store(access *Access, query int64) (*object.Store, error) {
 	}
 	return object.New(object.Options{
 		Endpoint: l.options.Endpoint, Region: l.options.Region, Credentials: keys,
-		Denied: l.options.DeniedBuckets, Query: query,
+		Denied: l.options.DeniedBuckets, Query: query, HTTP: l.http,
 	}), nil
 }
 

@@ -27,7 +27,7 @@ const (
 	// The days that DATE and TIMESTAMP reach from and to: 4713-11-24 BC, the Julian day 0,
 	// and 294276-12-31.
 	minDay = -2440588
-	maxDay = 106_751_990
+	maxDay = 106_762_939
 )
 
 // FromDays is the date that many days after 1970-01-01. It is false if no DATE is that far.

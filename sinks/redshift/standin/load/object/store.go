@@ -14,6 +14,7 @@ import (
 type Options struct {
 	Endpoint, Region string // an empty endpoint is AWS's own
 	Credentials      aws.CredentialsProvider
+	HTTP             s3.HTTPClient
 	// Denied are buckets that answer with 403.
 	Denied []string
 	// Query is the number of the statement that the calls are for.
@@ -29,7 +30,7 @@ type Store struct {
 // New returns a store; nothing is opened.
 func New(o Options) *Store {
 	client := s3.New(s3.Options{
-		Region: o.Region, Credentials: o.Credentials, UsePathStyle: true,
+		Region: o.Region, Credentials: o.Credentials, UsePathStyle: true, HTTPClient: o.HTTP,
 		// Not every server of tests knows the checksums that the SDK adds by itself.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
@@ -79,6 +80,9 @@ func (s *Store) Open(ctx context.Context, at Path) (io.ReadCloser, int64, error)
 	where := "S3 key being read : " + at.String()
 	if err := s.denied(at.Bucket, where); err != nil {
 		return nil, 0, err
+	}
+	if at.Key == "" {
+		return nil, 0, s.refused("NoSuchKey", "", 0, where, reading)
 	}
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key})
 	if err != nil {

@@ -172,9 +172,8 @@ func (v values) timestamp() appender {
 	case n.converted(deprecated.TimestampMillis):
 		return v.millis
 	}
-	_, logical := n.LogicalType.Value.(*format.TimestampType)
-	if !n.ConvertedType.Valid && (logical || n.bare()) {
-		return v.raw
+	if !n.ConvertedType.Valid {
+		return v.raw // a LogicalType is not looked at
 	}
 	return nil
 }
