@@ -1,6 +1,7 @@
 package locks
 
-// catalog knows which tables were created, dropped and written lately, by the numbers of commits: as long as a transaction runs that was there before.
+// catalog knows which tables were created, dropped and written lately, by the numbers of commits: as long as a
+// transaction runs that was there before.
 type catalog struct {
 	recent map[Table]*recent
 	oldest uint64
@@ -57,7 +58,8 @@ func (c *catalog) writer(t Table) (int64, bool) {
 	return r.writer, true
 }
 
-// forget drops what all transactions that run, the first of which began after that many commits, have been behind.
+// forget drops what all transactions that run, the first of which began after that many commits, have been
+// behind.
 func (c *catalog) forget(oldest uint64) {
 	if oldest == c.oldest {
 		return

@@ -4,7 +4,8 @@ package locks
 type wait struct {
 	request *request
 	blocker *Txn
-	// ahead is the blocker's request when it only stands ahead in the queue, and has nothing yet that is in the way.
+	// ahead is the blocker's request when it only stands ahead in the queue, and has nothing yet that is in
+	// the way.
 	ahead *request
 }
 
@@ -29,8 +30,9 @@ func (m *Manager) waits(r *request) []wait {
 	return list
 }
 
-// resolve looks for a cycle of waits after t has begun to wait. It first tries other orders of queues: one that only stands ahead of another is
-// put behind it. So does a transaction that has a lock of the table already go ahead of those who wait for it anyway. It gives the cycle, from t on, if there is no way out.
+// resolve looks for a cycle of waits after t has begun to wait. It first tries other orders of queues: one
+// that only stands ahead of another is put behind it. So does a transaction that has a lock of the table
+// already go ahead of those who wait for it anyway. It gives the cycle, from t on, if there is no way out.
 func (m *Manager) resolve(t *Txn) []wait {
 	cycle := m.cycleFrom(t)
 	if cycle == nil {

@@ -9,14 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrDone is returned by a transaction that was committed or rolled back, also to a request of it that still waited.
+// ErrDone is returned by a transaction that was committed or rolled back, also to a request of it that still
+// waited.
 var ErrDone = errors.New("transaction is done")
 
 func failure(code, message, detail string) *pgconn.PgError {
 	return &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: code, Message: message, Detail: detail}
 }
 
-// isolationViolation is error 1023. Its fields are as clients have logged them (aws/aws-sdk-pandas issue 665): the first of xids is the refused one, and pid its session.
+// isolationViolation is error 1023. Its fields are as clients have logged them (aws/aws-sdk-pandas issue 665):
+// the first of xids is the refused one, and pid its session.
 func isolationViolation(table Table, xids []int64, pid int32) *pgconn.PgError {
 	list := make([]string, len(xids))
 	for i, xid := range xids {
@@ -31,8 +33,8 @@ func notInSnapshot() *pgconn.PgError {
 	return failure("XX000", "1018", "Relation does not exist.")
 }
 
-// concurrentDrop is what meets a table that a concurrent transaction has dropped. The detail is what clusters before 2020 gave as the
-// message (dbt-labs/dbt-core issue 697).
+// concurrentDrop is what meets a table that a concurrent transaction has dropped. The detail is what clusters
+// before 2020 gave as the message (dbt-labs/dbt-core issue 697).
 func concurrentDrop(table Table) *pgconn.PgError {
 	return failure("XX000", "could not complete because of conflict with concurrent transaction",
 		fmt.Sprintf("table %d dropped by concurrent transaction", table.OID))

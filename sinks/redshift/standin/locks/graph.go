@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// graph is the serialization graph of the transactions under Serializable: an edge from one to another says that it comes before it in every
-// serial order that gives the same results.
+// graph is the serialization graph of the transactions under Serializable: an edge from one to another says
+// that it comes before it in every serial order that gives the same results.
 type graph struct {
 	nodes   map[*Txn]*node
 	readers map[Table]map[*node]struct{}
@@ -56,8 +56,9 @@ func edge(from, to *node) {
 	to.before[from] = struct{}{}
 }
 
-// sees says whether n, when it uses the table now, gets what w has written there. Changes by DDL and TRUNCATE are visible to all when they
-// are committed (dg/c_serial_isolation, "Considerations"), and are themselves of the table as it is, not as it is in a snapshot.
+// sees says whether n, when it uses the table now, gets what w has written there. Changes by DDL and TRUNCATE
+// are visible to all when they are committed (dg/c_serial_isolation, "Considerations"), and are themselves of
+// the table as it is, not as it is in a snapshot.
 func (g *graph) sees(n, w *node, table Table) bool {
 	return w.commit != 0 && (n.writes[table] || w.commit <= max(*n.txn.snapshot, g.defined[table]))
 }
@@ -92,9 +93,10 @@ func (g *graph) add(t *Txn, u Use) []int64 {
 	return g.cycle(n)
 }
 
-// link makes edges from those before n and to those after it, but none where a path through committed transactions that use the table says the same:
-// otherwise the edges would grow with the square of the transactions that are kept. Such a path lasts as long as the edge would, since a
-// committed node is deleted after all that are before it.
+// link makes edges from those before n and to those after it, but none where a path through committed
+// transactions that use the table says the same: otherwise the edges would grow with the square of the
+// transactions that are kept. Such a path lasts as long as the edge would, since a committed node is deleted
+// after all that are before it.
 func (g *graph) link(n *node, table Table, before, after map[*node]struct{}) {
 	users := slices.AppendSeq(slices.Collect(maps.Keys(g.readers[table])), maps.Keys(g.writers[table]))
 	slices.SortFunc(users, func(a, b *node) int {
@@ -208,8 +210,8 @@ func (g *graph) delete(n *node) {
 	}
 }
 
-// drop deletes a node that can be part of no cycle any more: nothing is before it, and nothing can come to be, since all that run see what
-// it has written, if anything.
+// drop deletes a node that can be part of no cycle any more: nothing is before it, and nothing can come to be,
+// since all that run see what it has written, if anything.
 func (g *graph) drop(n *node) {
 	if g.nodes[n.txn] != n || n.commit == 0 || len(n.before) > 0 {
 		return

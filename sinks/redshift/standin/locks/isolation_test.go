@@ -229,6 +229,19 @@ var isolation = scripts{
 		1: select a
 		1: commit
 		2: rollback`},
+	{"nor does one whose statement failed otherwise", serializable, `
+		1: begin
+		2: begin
+		1: select a
+		3: begin
+		3: drop x
+		1: insert b
+		2: insert a
+		1: select x -> waits
+		3: commit
+		1: resumes -> dropped
+		2: select b
+		2: commit`},
 	{"who rolled back orders nobody", serializable, `
 		1: begin
 		2: begin

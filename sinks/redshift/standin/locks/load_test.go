@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// TestNoLostUpdates lets goroutines add to counters under Serializable: each reads two tables' versions at its snapshot and writes one of
-// them. Every commit has to count.
+// TestNoLostUpdates lets goroutines add to counters under Serializable: each reads two tables' versions at its
+// snapshot and writes one of them. Every commit has to count.
 func TestNoLostUpdates(t *testing.T) {
 	const workers, commits, tables = 8, 60, 3
 	seed := seeds(t, 1)[0]
@@ -83,7 +83,8 @@ func TestNoLostUpdates(t *testing.T) {
 	expectEmpty(t, m)
 }
 
-// TestAllEnd lets goroutines lock tables in any order, cancel waits and end each other's transactions: every one ends, and nothing is left.
+// TestAllEnd lets goroutines lock tables in any order, cancel waits and end each other's transactions: every
+// one ends, and nothing is left.
 func TestAllEnd(t *testing.T) {
 	const workers, rounds, tables = 8, 300, 4
 	seed := seeds(t, 1)[0]
@@ -132,10 +133,10 @@ func TestAllEnd(t *testing.T) {
 	}
 }
 
-// TestMemory holds that what is kept of committed transactions does not grow, though some run at any time, and though each has to come before
-// the one that committed before it.
+// TestMemory holds that what is kept of committed transactions does not grow, though some run at any time, and
+// though each has to come before the one that committed before it.
 func TestMemory(t *testing.T) {
-	const tables, transactions = 10, 20_000
+	const tables, transactions = 10, 4000
 	m := New(Options{})
 	var before *Txn
 	most := 0
@@ -171,9 +172,10 @@ func TestMemory(t *testing.T) {
 	expectEmpty(t, m)
 }
 
-// TestEdges holds that beside a transaction that stays open, what is kept grows with the number of commits and not with its square.
+// TestEdges holds that beside a transaction that stays open, what is kept grows with the number of commits and
+// not with its square.
 func TestEdges(t *testing.T) {
-	const tables, commits = 5, 1000
+	const tables, commits = 5, 300
 	m := New(Options{})
 	long := m.Begin(Session{PID: 1}, Serializable)
 	if err := long.Admit(t.Context(), []Use{{Table{1, 0}, ActionSelect}}, nil); err != nil {

@@ -81,7 +81,8 @@ func TestErrorsLast(t *testing.T) {
 	s.end()
 }
 
-// TestCancel holds that a wait ends with its context, for the cause that this has, and lets go on who waited behind it.
+// TestCancel holds that a wait ends with its context, for the cause that this has, and lets go on who waited
+// behind it.
 func TestCancel(t *testing.T) {
 	s := newStage(t, Snapshot)
 	s.play(`
@@ -127,8 +128,8 @@ func TestRollbackOfWait(t *testing.T) {
 	s.end()
 }
 
-// TestSnapshotIsOneStep holds that no transaction commits while another takes its snapshot, and that what fails in the database behind
-// has no effect here.
+// TestSnapshotIsOneStep holds that no transaction commits while another takes its snapshot, and that what
+// fails in the database behind has no effect here.
 func TestSnapshotIsOneStep(t *testing.T) {
 	m := New(Options{})
 	a := Table{1, 1}
@@ -184,7 +185,8 @@ func TestSnapshotIsOneStep(t *testing.T) {
 	expectEmpty(t, m)
 }
 
-// TestGrantBeforeCancel holds that a lock that was granted before the wait was cancelled is there, and no error.
+// TestGrantBeforeCancel holds that a lock that was granted before the wait was cancelled is there, and no
+// error.
 func TestGrantBeforeCancel(t *testing.T) {
 	for range 100 {
 		var holder *Txn
@@ -276,7 +278,8 @@ func TestInfo(t *testing.T) {
 	s.end()
 }
 
-// TestModes compares with AWS's text of the three modes ("How do I find and release locks in Amazon Redshift"), and with what the two others are for.
+// TestModes compares with AWS's text of the three modes ("How do I find and release locks in Amazon
+// Redshift"), and with what the two others are for.
 func TestModes(t *testing.T) {
 	want := map[Mode]string{
 		AccessShare:       "....X",

@@ -4,7 +4,8 @@ package locks
 type Level int
 
 const (
-	// Snapshot lets transactions commit that change different rows. It is the default of new clusters and workgroups.
+	// Snapshot lets transactions commit that change different rows. It is the default of new clusters and
+	// workgroups.
 	Snapshot Level = iota
 	// Serializable refuses what equals no serial order of the transactions, judged by tables.
 	Serializable
@@ -26,7 +27,8 @@ const (
 	AccessShare Mode = iota
 	// RowExclusive is what COPY and INSERT share under Snapshot before they write.
 	RowExclusive
-	// AppendExclusive is what COPY and INSERT write with under Snapshot: one at a time, but beside those that have only RowExclusive.
+	// AppendExclusive is what COPY and INSERT write with under Snapshot: one at a time, but beside those that
+	// have only RowExclusive.
 	AppendExclusive
 	// ShareRowExclusive is the mode of writes, except of COPY and INSERT under Snapshot.
 	ShareRowExclusive
@@ -36,8 +38,8 @@ const (
 	modes = iota
 )
 
-// String is the mode as pg_locks and svv_transactions show it. Redshift's list of modes has one name for what writes, so
-// AppendExclusive shows as ShareRowExclusive.
+// String is the mode as pg_locks and svv_transactions show it. Redshift's list of modes has one name for what
+// writes, so AppendExclusive shows as ShareRowExclusive.
 func (m Mode) String() string {
 	return [modes]string{
 		"AccessShareLock", "RowExclusiveLock", "ShareRowExclusiveLock", "ShareRowExclusiveLock", "AccessExclusiveLock",

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The model is a database of snapshots without any isolation beyond them. A row is a number that depends on all that its transaction had read
-// before, so that two runs with the same results are the same run.
+// The model is a database of snapshots without any isolation beyond them. A row is a number that depends on
+// all that its transaction had read before, so that two runs with the same results are the same run.
 
 const modelTables = 3
 
@@ -288,8 +288,8 @@ func (r *round) commit(n int) {
 	r.counts["commit"]++
 }
 
-// resume goes on with the statements that have waited. Several may go on at once, in any order: what was refused may have been so because of what
-// was admitted, or because of what was refused after it.
+// resume goes on with the statements that have waited. Several may go on at once, in any order: what was
+// refused may have been so because of what was admitted, or because of what was refused after it.
 func (r *round) resume() {
 	for len(r.ended) > 0 {
 		ended := maps.Clone(r.ended)
@@ -346,7 +346,8 @@ func (r *round) judge(n int, err error) {
 	}
 }
 
-// judgeRefusal holds that a refused transaction, with its last statement, has no place in a serial order of what committed and what runs.
+// judgeRefusal holds that a refused transaction, with its last statement, has no place in a serial order of
+// what committed and what runs.
 func (r *round) judgeRefusal(n int) {
 	all := slices.Clone(r.history)
 	end := r.committed.clone()

@@ -134,8 +134,7 @@ func (m *Manager) failWaits(table Table) {
 	}
 	for _, r := range q.waiting {
 		r.txn.request = nil
-		r.txn.err = concurrentDrop(table)
-		r.settle(r.txn.err)
+		r.settle(r.txn.fail(concurrentDrop(table)))
 	}
 	q.waiting = nil
 }

@@ -21,8 +21,8 @@ type event struct {
 	err   error
 }
 
-// stage runs statements of several sessions, one step at a time: a statement goes on until it ends or waits, and then
-// all that it let go on do so.
+// stage runs statements of several sessions, one step at a time: a statement goes on until it ends or waits,
+// and then all that it let go on do so.
 type stage struct {
 	t       *testing.T
 	manager *Manager
@@ -102,8 +102,8 @@ var actions = map[string]Action{
 	"alter": ActionDefine, "drop": ActionDefine, "truncate": ActionDefine, "lock": ActionLock,
 }
 
-// statement is one of: begin, commit, rollback, snapshot, create t, resumes, or an action and its tables, each with an action of its own
-// where it differs from the first ("insert a select b").
+// statement is one of: begin, commit, rollback, snapshot, create t, resumes, or an action and its tables, each
+// with an action of its own where it differs from the first ("insert a select b").
 func (s *stage) statement(n int, text string) event {
 	words := strings.Fields(text)
 	txn := s.txns[n]

@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Txn is a transaction. One goroutine at a time uses it, except for Rollback. After an error of any method it can only be rolled back, which the caller does at
-// once, as the service does, and not only when its client sends ROLLBACK: others may wait for its locks.
+// Txn is a transaction. One goroutine at a time uses it, except for Rollback. After an error of any method it
+// can only be rolled back, which the caller does at once, as the service does, and not only when its client
+// sends ROLLBACK: others may wait for its locks.
 type Txn struct {
 	manager *Manager
 	session Session
@@ -32,8 +33,9 @@ type Txn struct {
 // XID is the transaction's number, unique in its manager.
 func (t *Txn) XID() int64 { return t.xid }
 
-// Admit is called before a statement runs, with the tables that it uses, a target before its sources. It waits for the locks; takes the snapshot, if the transaction has
-// none and the statement needs one, where snapshot takes that of the database behind (it must not wait for anything of this package; nil is allowed); and
+// Admit is called before a statement runs, with the tables that it uses, a target before its sources. It waits
+// for the locks; takes the snapshot, if the transaction has none and the statement needs one, where snapshot
+// takes that of the database behind (it must not wait for anything of this package; nil is allowed); and
 // checks the isolation level. Its errors are *pgconn.PgError, or ctx's cause when that ended a wait.
 func (t *Txn) Admit(ctx context.Context, uses []Use, snapshot func() error) error {
 	needed := false
@@ -55,8 +57,7 @@ func (t *Txn) Admit(ctx context.Context, uses []Use, snapshot func() error) erro
 	defer t.manager.mu.Unlock()
 	for _, u := range uses {
 		if err := t.use(u); err != nil {
-			t.err = err
-			return err
+			return t.fail(err)
 		}
 	}
 	return nil
@@ -80,16 +81,24 @@ func (t *Txn) use(u Use) error {
 	if t.level != Serializable {
 		return nil
 	}
-	cycle := m.graph.add(t, u)
-	if cycle == nil {
-		return nil
+	if cycle := m.graph.add(t, u); cycle != nil {
+		return m.refuse(t, u.Table, cycle)
 	}
-	// A refused transaction must not refuse others until it is rolled back.
-	m.graph.remove(t)
-	return m.refuse(t, u.Table, cycle)
+	return nil
 }
 
-// Lock waits for a lock of the table in the mode, which the transaction keeps to its end. Statements are locked for by Admit.
+// fail notes why the transaction can only be rolled back. Until it is, it is no reason any more to refuse
+// others.
+func (t *Txn) fail(err error) error {
+	if t.err == nil {
+		t.err = err
+		t.manager.graph.remove(t)
+	}
+	return err
+}
+
+// Lock waits for a lock of the table in the mode, which the transaction keeps to its end. Statements are
+// locked for by Admit.
 func (t *Txn) Lock(ctx context.Context, table Table, mode Mode) error {
 	m := t.manager
 	m.mu.Lock()
@@ -108,8 +117,7 @@ func (t *Txn) Lock(ctx context.Context, table Table, mode Mode) error {
 			return <-r.result
 		}
 		m.withdraw(r)
-		err = context.Cause(ctx)
-		t.err = err
+		err = t.fail(context.Cause(ctx))
 	}
 	return err
 }
@@ -124,8 +132,7 @@ func (t *Txn) ask(table Table, mode Mode) (*request, error) {
 		return nil, t.err
 	}
 	if m.catalog.dropped(table) {
-		t.err = concurrentDrop(table)
-		return nil, t.err
+		return nil, t.fail(concurrentDrop(table))
 	}
 	q := m.queue(table)
 	r := &request{txn: t, table: table, mode: mode, since: m.options.Now(), result: make(chan error, 1)}
@@ -137,8 +144,7 @@ func (t *Txn) ask(table Table, mode Mode) (*request, error) {
 	t.request = r
 	if cycle := m.resolve(t); cycle != nil {
 		m.withdraw(r)
-		t.err = deadlock(cycle)
-		return nil, t.err
+		return nil, t.fail(deadlock(cycle))
 	}
 	if r.settled {
 		// Another order of the queue has granted it.
@@ -147,8 +153,8 @@ func (t *Txn) ask(table Table, mode Mode) (*request, error) {
 	return r, nil
 }
 
-// Snapshot takes the transaction's snapshot, if it has none: for statements that take one without the use of a table, as CREATE TABLE. The function
-// takes that of the database behind meanwhile; see Admit.
+// Snapshot takes the transaction's snapshot, if it has none: for statements that take one without the use of a
+// table, as CREATE TABLE. The function takes that of the database behind meanwhile; see Admit.
 func (t *Txn) Snapshot(take func() error) error {
 	m := t.manager
 	m.gate.Lock()
@@ -170,8 +176,7 @@ func (t *Txn) Snapshot(take func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		t.err = err
-		return err
+		return t.fail(err)
 	}
 	// No commit came between, since commits take the gate.
 	s := m.clock
@@ -193,7 +198,8 @@ func (t *Txn) NoteDrop(table Table) {
 	t.drops = append(t.drops, table)
 }
 
-// Commit commits: the database behind by the function (nil is allowed), and then here. If the function fails, or an error came before, nothing is committed, and the
+// Commit commits: the database behind by the function (nil is allowed, and it must not wait for anything of
+// this package), and then here. If the function fails, or an error came before, nothing is committed, and the
 // transaction is rolled back here. It ends the transaction in any case.
 func (t *Txn) Commit(commit func() error) error {
 	m := t.manager
@@ -226,8 +232,9 @@ func (t *Txn) Commit(commit func() error) error {
 	return nil
 }
 
-// Rollback ends the transaction without effect here; the database behind is rolled back before. It may be called at any time, again, and
-// while another goroutine waits for a lock of the transaction, which gets ErrDone. After Commit was called it does nothing.
+// Rollback ends the transaction without effect here; the database behind is rolled back before. It may be
+// called at any time, again, and while another goroutine waits for a lock of the transaction, which gets
+// ErrDone. After Commit was called it does nothing.
 func (t *Txn) Rollback() {
 	m := t.manager
 	m.mu.Lock()
@@ -239,7 +246,8 @@ func (t *Txn) Rollback() {
 	m.finish(t)
 }
 
-// RowConflict is the error for a row of the table that a concurrent transaction has changed, which the database behind found out.
+// RowConflict is the error for a row of the table that a concurrent transaction has changed, which the
+// database behind found out.
 func (t *Txn) RowConflict(table Table) *pgconn.PgError {
 	m := t.manager
 	m.mu.Lock()
@@ -249,8 +257,6 @@ func (t *Txn) RowConflict(table Table) *pgconn.PgError {
 		cycle = append(cycle, w)
 	}
 	err := m.refuse(t, table, cycle)
-	if t.err == nil {
-		t.err = err
-	}
+	t.fail(err)
 	return err
 }
