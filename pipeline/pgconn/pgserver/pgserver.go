@@ -8,6 +8,7 @@ package pgserver
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ crash() {
 }
 PATH=$2:$PATH
 {
-	initdb -D "$data" -U starlift --auth=trust -E UTF8 --locale=C -N &&
+	initdb -D "$data" -U "$5" --auth=trust -E UTF8 --locale=C -N &&
 	{ [ -z "$4" ] || echo "local all $4 scram-sha-256"; cat "$data/pg_hba.conf"; } >"$1/hba" && mv "$1/hba" "$data/pg_hba.conf"
 } >"$1/log" 2>&1 </dev/null || cat "$1/log"
 while read word; do
@@ -90,6 +91,7 @@ type Server struct {
 // Options say how a server differs from the usual one.
 type Options struct {
 	Settings string // more options as postgres takes them: -c name=value …
+	User     string // its superuser; empty = starlift
 	Guarded  string // a role that is asked for its password; all others are trusted
 }
 
@@ -103,7 +105,8 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: dir, cmd: exec.Command("/bin/sh", "-c", script, "sh", dir, bin, o.Settings, o.Guarded)}
+	o.User = cmp.Or(o.User, "starlift")
+	s := &Server{Dir: dir, cmd: exec.Command("/bin/sh", "-c", script, "sh", dir, bin, o.Settings, o.Guarded, o.User)}
 	if err := asUser(s.cmd, dir); err != nil {
 		return nil, err
 	}
@@ -118,7 +121,7 @@ func Start(o Options) (*Server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "postgres", User: url.User("starlift"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}
+	u := url.URL{Scheme: "postgres", User: url.User(o.User), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}
 	s.DSN = u.String()
 	if err := s.Restart(); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -115,7 +115,9 @@ BEGIN
   ON CONFLICT (relid, attnum) DO UPDATE SET sortkey = excluded.sortkey;
 END $$;
 
+-- A table of which somebody says an encoding is no longer ENCODE AUTO (CREATE TABLE, "ENCODE").
 CREATE FUNCTION rs.set_encode(rel oid, column_name text, encode text) RETURNS void LANGUAGE sql AS $$
+  SELECT rs.set_relation($1, encode_auto => false);
   INSERT INTO rs.attribute (relid, attnum, encode) VALUES ($1, rs.need_attnum($1, $2), lower($3)) ON CONFLICT (relid, attnum) DO UPDATE SET encode = excluded.encode
 $$;
 CREATE FUNCTION rs.set_collation(rel oid, column_name text, collation_name text) RETURNS void LANGUAGE sql AS $$

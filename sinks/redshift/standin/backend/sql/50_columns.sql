@@ -31,12 +31,19 @@ $$;
 CREATE FUNCTION rs.type_scale(type oid, typmod integer) RETURNS integer LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN $1 = 'numeric'::regtype THEN CASE WHEN $2 >= 4 THEN ($2 - 4) & 2047 ELSE 10 END WHEN $1 IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 0 END
 $$;
+
+-- The types of the numbers by which clients know them.
+CREATE FUNCTION rs.own_type(type oid) RETURNS oid LANGUAGE sql STABLE AS $$
+  SELECT CASE $1 WHEN 4000 THEN 'rs.super'::regtype WHEN 6551 THEN 'rs.varbyte'::regtype WHEN 3000 THEN 'rs.geometry'::regtype WHEN 3001 THEN 'rs.geography'::regtype
+    WHEN 2935 THEN 'rs.hllsketch'::regtype ELSE $1 END::oid
+$$;
 -- The whole, as format_type writes it.
 CREATE FUNCTION rs.format_type(type oid, typmod integer) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT rs.type_name($1, $2) || CASE
-    WHEN $1 = 'numeric'::regtype AND $2 >= 4 THEN format('(%s,%s)', rs.type_precision($1, $2), rs.type_scale($1, $2))
-    WHEN $1 IN ('varchar'::regtype, 'bpchar'::regtype, 'rs.varbyte'::regtype) AND $2 >= 4 THEN format('(%s)', $2 - 4)
+  SELECT rs.type_name(t, m) || CASE
+    WHEN t = 'numeric'::regtype AND m >= 4 THEN format('(%s,%s)', rs.type_precision(t, m), rs.type_scale(t, m))
+    WHEN t IN ('varchar'::regtype, 'bpchar'::regtype, 'rs.varbyte'::regtype) AND m >= 4 THEN format('(%s)', m - 4)
     ELSE '' END
+  FROM (SELECT rs.own_type($1) AS t, coalesce($2, -1) AS m) AS own
 $$;
 
 -- What Redshift encodes a column by that nobody said an encoding of (dg/c_Compression_encodings):
@@ -58,7 +65,7 @@ CREATE VIEW rs.relations AS
   WHERE c.relkind IN ('r', 'v', 'm') AND rs.shown_schema(n.oid) AND n.nspname NOT IN ('pg_catalog', 'information_schema');
 
 CREATE VIEW rs.columns AS
-  SELECT a.attrelid AS relid, a.attnum, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)::integer AS ordinal, a.attname AS short_name, rs.full_name(a.attname) AS name, a.atttypid, a.atttypmod,
+  SELECT a.attrelid AS relid, a.attnum, a.attnum::integer AS ordinal, a.attname AS short_name, rs.full_name(a.attname) AS name, a.atttypid, a.atttypmod,
     rs.type_name(a.atttypid, a.atttypmod) AS type, rs.format_type(a.atttypid, a.atttypmod) AS formatted, rs.type_length(a.atttypid, a.atttypmod) AS length,
     rs.type_precision(a.atttypid, a.atttypmod) AS type_precision, rs.type_scale(a.atttypid, a.atttypmod) AS scale, a.attnotnull AS not_null,
     CASE WHEN m.identity IS NOT NULL THEN format('"identity"(%s, %s, ''%s,%s''::text)', a.attrelid, a.attnum - 1, m.seed, m.step) ELSE pg_get_expr(d.adbin, d.adrelid) END AS default_text,
