@@ -128,8 +128,8 @@ type Pivot struct {
 	Of           TableExpr
 	Unpivot      bool
 	IncludeNulls bool
-	Aggregate    Target // of PIVOT
-	Value        *Ident // of UNPIVOT
+	Aggregates   []Target
+	Value        *Ident
 	For          Ident
 	In           []Target
 	Alias        *Ident

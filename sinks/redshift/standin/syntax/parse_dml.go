@@ -1,7 +1,5 @@
 package syntax
 
-import "slices"
-
 // queryRule returns how a query, a statement that changes rows, or one that names another
 // statement is read; nil = it is none.
 func queryRule(word string) rule {
@@ -91,9 +89,6 @@ func (p *parser) rows() [][]Expr {
 			p.failWith(at.pos, syntaxError("VALUES lists must all be the same length"))
 		}
 		width = len(row)
-		if len(all) == cap(all) {
-			all = slices.Grow(all, max(1, len(all))) // twice as many, since there may be millions
-		}
 		all = append(all, row)
 		if !p.acceptOp(",") {
 			return all
@@ -102,7 +97,7 @@ func (p *parser) rows() [][]Expr {
 }
 
 func (p *parser) row(width int) []Expr {
-	row := p.values.take(width)[:0]
+	row := make([]Expr, 0, width)
 	p.expectOp("(")
 	for {
 		row = append(row, p.valueOrDefault())

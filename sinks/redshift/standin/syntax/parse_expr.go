@@ -216,13 +216,9 @@ func (p *parser) prefix() Expr {
 func (p *parser) primary() Expr {
 	switch p.tok.kind {
 	case number:
-		n := &p.numbers.take(1)[0]
-		n.Text = p.next().value
-		return n
+		return &Number{Text: p.next().value}
 	case text:
-		s := &p.strings.take(1)[0]
-		s.Value = p.next().value
-		return s
+		return &String{Value: p.next().value}
 	case param:
 		return p.parameter()
 	case quoted:
@@ -305,7 +301,7 @@ func (p *parser) wordPrimary() Expr {
 	switch {
 	case bareFunctions[w.value]:
 		return p.bareCall()
-	case callable[w.value]:
+	case callable[w.value] && next.isOp("("):
 		p.next()
 		return p.call(Name{p.asIdent(w)})
 	case w.value == "oid":

@@ -229,16 +229,13 @@ func (p *parser) pivot(of TableExpr) TableExpr {
 		value := p.ident()
 		v.Value = &value
 	} else {
-		v.Aggregate = p.expression()
+		v.Aggregates = p.targets()
 	}
 	p.expect("for")
 	v.For = p.ident()
 	p.expect("in")
 	p.expectOp("(")
-	v.In = append(v.In, p.expression())
-	for p.acceptOp(",") {
-		v.In = append(v.In, p.expression())
-	}
+	v.In = p.targets()
 	p.expectOp(")")
 	p.expectOp(")")
 	v.Alias = p.alias((*parser).bareTableAlias)

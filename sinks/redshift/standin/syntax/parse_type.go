@@ -7,14 +7,15 @@ func (p *parser) typeName() Type {
 	t := Type{Pos: p.tok.pos}
 	switch {
 	case p.tok.kind == quoted:
-		t.Name = p.typeWord()
+		t.Name = `"` + p.next().value + `"`
 	case p.tok.kind == word && (!reserved[p.tok.value] || p.is("binary", "interval")):
 		t.Name = p.next().value
 	default:
 		p.fail()
 	}
 	for p.acceptOp(".") {
-		t.Name += "." + p.typeWord()
+		part := p.label()
+		t.Name += "." + typeWord(part)
 	}
 	p.typeWords(&t)
 	for p.acceptOp("[") {
@@ -27,14 +28,11 @@ func (p *parser) typeName() Type {
 	return t
 }
 
-// typeWord passes a name and returns it in lower case, or in its quotes as it was written.
-func (p *parser) typeWord() string {
-	t := p.tok
-	p.label()
-	if t.kind == quoted {
-		return p.lexer.source[t.pos:t.end]
+func typeWord(i Ident) string {
+	if i.Quoted {
+		return `"` + i.Text + `"`
 	}
-	return t.value
+	return Fold(i.Text)
 }
 
 // typeWords reads the other words of a type, and its arguments, which may be among them.
