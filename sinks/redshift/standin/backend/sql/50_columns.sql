@@ -12,6 +12,8 @@ CREATE FUNCTION rs.type_name(type oid, typmod integer) RETURNS text LANGUAGE sql
     WHEN $1 IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype) THEN 'character varying'
     WHEN $1 = 'bpchar'::regtype THEN 'character'
     WHEN $1 = 'rs.varbyte'::regtype THEN 'binary varying'
+    WHEN $1 = 1188 THEN 'interval year to month'
+    WHEN $1 = 1190 THEN 'interval day to second'
     WHEN $1 = 'interval'::regtype THEN CASE WHEN $2 >= 0 AND ($2 >> 16) & 6 <> 0 AND ($2 >> 16) & 7176 = 0 THEN 'interval year to month' ELSE 'interval day to second' END
     WHEN $1 IN ('rs.super'::regtype, 'rs.geometry'::regtype, 'rs.geography'::regtype, 'rs.hllsketch'::regtype) THEN (SELECT typname::text FROM pg_catalog.pg_type WHERE oid = $1)
     ELSE pg_catalog.format_type($1, NULL) END
@@ -68,7 +70,7 @@ CREATE VIEW rs.columns AS
   SELECT a.attrelid AS relid, a.attnum, a.attnum::integer AS ordinal, a.attname AS short_name, rs.full_name(a.attname) AS name, a.atttypid, a.atttypmod,
     rs.type_name(a.atttypid, a.atttypmod) AS type, rs.format_type(a.atttypid, a.atttypmod) AS formatted, rs.type_length(a.atttypid, a.atttypmod) AS length,
     rs.type_precision(a.atttypid, a.atttypmod) AS type_precision, rs.type_scale(a.atttypid, a.atttypmod) AS scale, a.attnotnull AS not_null,
-    CASE WHEN m.identity IS NOT NULL THEN format('"identity"(%s, %s, ''%s,%s''::text)', a.attrelid, a.attnum - 1, m.seed, m.step) ELSE pg_get_expr(d.adbin, d.adrelid) END AS default_text,
+    CASE WHEN m.identity IS NOT NULL THEN format('%s(%s, %s, ''%s,%s''::text)', CASE m.identity WHEN 'identity' THEN '"identity"' ELSE 'default_identity' END, a.attrelid, a.attnum - 1, m.seed, m.step) ELSE pg_get_expr(d.adbin, d.adrelid) END AS default_text,
     m.identity, m.seed, m.step, coalesce(m.encode, rs.default_encode(a.atttypid, coalesce(m.sortkey, 0))) AS encode, m.encode IS NOT NULL AS encode_said,
     coalesce(m.distkey, false) AS distkey, coalesce(m.sortkey, 0) AS sortkey, m.collate_as,
     EXISTS (SELECT FROM rs.key_constraint AS k WHERE k.relid = a.attrelid AND k.kind = 'p' AND a.attnum = ANY (k.attnums)) AS primary_key

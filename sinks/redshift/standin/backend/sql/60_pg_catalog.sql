@@ -7,10 +7,13 @@ CREATE FUNCTION rs.user_id(role oid) RETURNS integer LANGUAGE sql STABLE AS $$ S
 CREATE FUNCTION rs.database_name() RETURNS text LANGUAGE sql STABLE AS $$ SELECT rs.full_name(substr(current_database()::text, length(rs.database_prefix()) + 1)) $$;
 
 -- The numbers by which Redshift knows types.
-CREATE FUNCTION rs.type_oid(type oid) RETURNS oid LANGUAGE sql STABLE AS $$
+CREATE FUNCTION rs.type_oid(type oid, typmod integer DEFAULT -1) RETURNS oid LANGUAGE sql STABLE AS $$
   SELECT CASE $1 WHEN 'rs.super'::regtype THEN 4000 WHEN 'rs.varbyte'::regtype THEN 6551 WHEN 'rs.geometry'::regtype THEN 3000 WHEN 'rs.geography'::regtype THEN 3001
-    WHEN 'rs.hllsketch'::regtype THEN 2935 WHEN 'text'::regtype THEN 1043 ELSE $1 END::oid
+    WHEN 'rs.hllsketch'::regtype THEN 2935 WHEN 'text'::regtype THEN 1043
+    WHEN 'interval'::regtype THEN CASE rs.type_name($1, $2) WHEN 'interval year to month' THEN 1188 ELSE 1190 END
+    ELSE $1 END::oid
 $$;
+
 -- How encodings are numbered is not documented; that format_encoding names the numbers is.
 CREATE FUNCTION rs.encoding_number(encode text) RETURNS smallint LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(array_position(ARRAY['bytedict', 'delta', 'delta32k', 'lzo', 'mostly8', 'mostly16', 'mostly32', 'runlength', 'text255', 'text32k', 'zstd', 'az64'], $1), 0)::smallint
@@ -19,12 +22,15 @@ CREATE FUNCTION rs.format_encoding(encoding integer) RETURNS text LANGUAGE sql I
   SELECT coalesce((ARRAY['bytedict', 'delta', 'delta32k', 'lzo', 'mostly8', 'mostly16', 'mostly32', 'runlength', 'text255', 'text32k', 'zstd', 'az64'])[$1], 'none')
 $$;
 
--- The views of the catalog by their own names and schemas.
+-- The views of the catalog by their own names and schemas. Those of PostgreSQL's own catalog
+-- have its numbers, which other columns of the catalog refer to.
 CREATE VIEW rs.system_views AS
-  SELECT c.oid AS relid, CASE WHEN c.relname LIKE 'information\_schema.%' THEN 'information_schema' ELSE 'pg_catalog' END AS schema_name,
-    regexp_replace(c.relname, '^information_schema\.', '') AS name, c.relnatts
-  FROM pg_catalog.pg_class AS c
-  WHERE c.relnamespace = 'rs'::regnamespace AND c.relkind = 'v' AND c.relname ~ '^(information_schema\.|pg_|svv_|svl_|svcs_|stv_|stl_|sys_)';
+  SELECT v.relid, v.schema_name, v.name, v.relnatts, coalesce(p.oid, v.relid) AS oid
+  FROM (SELECT c.oid AS relid, CASE WHEN c.relname LIKE 'information\_schema.%' THEN 'information_schema' ELSE 'pg_catalog' END AS schema_name,
+      regexp_replace(c.relname, '^information_schema\.', '') AS name, c.relnatts
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = 'rs'::regnamespace AND c.relkind = 'v' AND c.relname ~ '^(information_schema\.|pg_|svv_|svl_|svcs_|stv_|stl_|sys_)') AS v
+    LEFT JOIN pg_catalog.pg_class AS p ON p.relname = v.name AND p.relnamespace = 'pg_catalog'::regnamespace AND v.schema_name = 'pg_catalog';
 
 CREATE VIEW rs.pg_namespace AS
   SELECT n.oid, rs.full_name(n.nspname) AS nspname, rs.user_id(n.nspowner) AS nspowner, n.nspacl FROM pg_catalog.pg_namespace AS n WHERE rs.shown_schema(n.oid);
@@ -38,7 +44,7 @@ CREATE VIEW rs.pg_class AS
     EXISTS (SELECT FROM rs.key_constraint AS k WHERE k.relid = r.relid AND k.kind = 'p') AS relhaspkey, c.relkind <> 'r' AS relhasrules, false AS relhassubclass, c.relacl
   FROM rs.relations AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.relid
   UNION ALL
-  SELECT s.relid, s.name, s.schema_name::regnamespace::oid, 0, 1, 0, 0, 0, 0, 0, 0, 0, false, false, 'v', s.relnatts, 0, false, false, 0, 0, 0, 0, 0, 0, 0, false, false, true, false, NULL
+  SELECT s.oid, s.name, s.schema_name::regnamespace::oid, 0, 1, 0, 0, 0, 0, 0, 0, 0, false, false, 'v', s.relnatts, 0, false, false, 0, 0, 0, 0, 0, 0, 0, false, false, true, false, NULL
   FROM rs.system_views AS s;
 
 CREATE VIEW rs.pg_class_info AS
@@ -47,17 +53,18 @@ CREATE VIEW rs.pg_class_info AS
   FROM rs.pg_class AS c LEFT JOIN rs.relations AS r ON r.relid = c.oid;
 
 CREATE VIEW rs.pg_attribute AS
-  SELECT a.attrelid, rs.full_name(a.attname) AS attname, rs.type_oid(a.atttypid) AS atttypid, a.attstattarget::integer AS attstattarget, a.attlen, a.attnum, a.attndims::integer AS attndims, -1 AS attcacheoff, a.atttypmod,
+  SELECT shown.oid AS attrelid, rs.full_name(a.attname) AS attname, rs.type_oid(a.atttypid, a.atttypmod) AS atttypid, a.attstattarget::integer AS attstattarget, a.attlen, a.attnum, a.attndims::integer AS attndims, -1 AS attcacheoff, a.atttypmod,
     a.attbyval, a.attstorage, a.attalign, a.attnotnull, a.atthasdef OR coalesce(m.identity IS NOT NULL, false) AS atthasdef, a.attisdropped, a.attislocal, a.attinhcount::integer AS attinhcount,
     coalesce(m.distkey, false) AS attisdistkey, false AS attispreloaded, coalesce(m.sortkey, 0) AS attsortkeyord,
     rs.encoding_number(coalesce(m.encode, rs.default_encode(a.atttypid, coalesce(m.sortkey, 0)))) AS attencodingtype, 0::smallint AS attencrypttype
-  FROM pg_catalog.pg_attribute AS a LEFT JOIN rs.attribute AS m ON m.relid = a.attrelid AND m.attnum = a.attnum
-  WHERE a.attrelid IN (SELECT relid FROM rs.relations UNION ALL SELECT relid FROM rs.system_views);
+  FROM pg_catalog.pg_attribute AS a JOIN (SELECT relid, relid AS oid FROM rs.relations UNION ALL SELECT relid, oid FROM rs.system_views) AS shown ON shown.relid = a.attrelid
+    LEFT JOIN rs.attribute AS m ON m.relid = a.attrelid AND m.attnum = a.attnum;
 
+-- A default's tree is its text, so that pg_get_expr finds it, of an identity too.
 CREATE VIEW rs.pg_attrdef AS
-  SELECT d.oid, d.adrelid, d.adnum, NULL::text AS adbin, pg_get_expr(d.adbin, d.adrelid) AS adsrc FROM pg_catalog.pg_attrdef AS d WHERE d.adrelid IN (SELECT relid FROM rs.relations)
-  UNION ALL
-  SELECT 0, c.relid, c.attnum, NULL, c.default_text FROM rs.columns AS c WHERE c.identity IS NOT NULL;
+  SELECT c.relid AS adrelid, c.attnum AS adnum, c.default_text AS adbin, c.default_text AS adsrc FROM rs.columns AS c WHERE c.default_text IS NOT NULL AND c.relid IN (SELECT relid FROM rs.relations);
+CREATE FUNCTION rs.pg_get_expr(tree text, rel oid) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION rs.pg_get_expr(tree text, rel oid, pretty boolean) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
 
 CREATE VIEW rs.pg_type AS
   SELECT rs.type_oid(t.oid) AS oid, t.typname::text AS typname, 'pg_catalog'::regnamespace::oid AS typnamespace, 1 AS typowner, t.typlen, t.typbyval,
@@ -67,7 +74,10 @@ CREATE VIEW rs.pg_type AS
   WHERE t.typnamespace = 'rs'::regnamespace AND t.typname IN ('super', 'varbyte', 'geometry', 'geography', 'hllsketch')
     OR t.typnamespace = 'pg_catalog'::regnamespace AND ltrim(t.typname, '_') IN ('bool', 'bytea', 'char', 'name', 'int8', 'int2', 'int2vector', 'int4', 'regproc', 'oid', 'tid', 'xid', 'cid', 'oidvector',
       'point', 'lseg', 'path', 'box', 'polygon', 'line', 'float4', 'float8', 'unknown', 'circle', 'money', 'macaddr', 'inet', 'cidr', 'aclitem', 'bpchar', 'varchar', 'date', 'time', 'timestamp', 'timestamptz',
-      'interval', 'timetz', 'bit', 'varbit', 'numeric', 'refcursor', 'regprocedure', 'regoper', 'regoperator', 'regclass', 'regtype', 'record', 'cstring', 'any', 'anyarray', 'void', 'trigger', 'internal', 'anyelement')
+      'timetz', 'bit', 'varbit', 'numeric', 'refcursor', 'regprocedure', 'regoper', 'regoperator', 'regclass', 'regtype', 'record', 'cstring', 'any', 'anyarray', 'void', 'trigger', 'internal', 'anyelement')
+  UNION ALL
+  SELECT v.oid, v.name, 'pg_catalog'::regnamespace, 1, i.typlen, i.typbyval, i.typtype, true, ',', 0, 0, i.typinput, i.typoutput, i.typreceive, i.typsend, i.typanalyze, i.typalign, i.typstorage, false, 0, -1, 0, NULL, NULL
+  FROM pg_catalog.pg_type AS i, (VALUES (1188, 'intervaly2m'), (1190, 'intervald2s')) AS v(oid, name) WHERE i.oid = 'interval'::regtype
   UNION ALL
   SELECT 25, 'text', 'pg_catalog'::regnamespace, 1, -1, false, 'b', true, ',', 0, 0, 'textin', 'textout', 'textrecv', 'textsend', 0, 'i', 'x', false, 0, -1, 0, NULL, NULL;
 
@@ -86,6 +96,18 @@ CREATE FUNCTION rs.pg_get_constraintdef(constraint_oid oid) RETURNS text LANGUAG
       || coalesce('(' || rs.column_list(k.refrelid, k.refattnums) || ')', '') ELSE '' END
   FROM rs.key_constraint AS k WHERE k.oid = $1
 $$;
+
+CREATE FUNCTION rs.pg_get_constraintdef(constraint_oid oid, pretty boolean) RETURNS text LANGUAGE sql STABLE AS $$ SELECT rs.pg_get_constraintdef($1) $$;
+
+-- What depends on relations: views, by their rules, and foreign keys.
+CREATE VIEW rs.pg_rewrite AS
+  SELECT w.oid, w.rulename::text AS rulename, w.ev_class, 0::smallint AS ev_attr, w.ev_type, w.is_instead, NULL::text AS ev_qual, NULL::text AS ev_action FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class IN (SELECT relid FROM rs.relations);
+CREATE VIEW rs.pg_depend AS
+  SELECT d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, d.deptype FROM pg_catalog.pg_depend AS d
+  WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid IN (SELECT relid FROM rs.relations)
+    AND (d.classid = 'pg_catalog.pg_rewrite'::regclass OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid IN (SELECT relid FROM rs.relations))
+  UNION ALL
+  SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, 0, 'pg_catalog.pg_class'::regclass, k.refrelid, u.attnum, 'n' FROM rs.key_constraint AS k CROSS JOIN LATERAL unnest(k.refattnums) AS u(attnum) WHERE k.kind = 'f';
 
 CREATE VIEW rs.pg_index AS
   SELECT NULL::oid AS indexrelid, NULL::oid AS indrelid, NULL::int2vector AS indkey, NULL::oidvector AS indclass, NULL::smallint AS indnatts, NULL::boolean AS indisunique,

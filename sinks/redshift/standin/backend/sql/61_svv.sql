@@ -71,7 +71,7 @@ CREATE VIEW rs.svv_redshift_tables AS
   FROM rs.relations AS r;
 CREATE VIEW rs.svv_all_tables AS
   SELECT database_name, schema_name, table_name, table_acl, table_type, remarks FROM rs.svv_redshift_tables
-  UNION ALL SELECT rs.database_name(), s.schema_name, s.name, NULL, 'SYSTEM VIEW', '' FROM rs.system_views AS s;
+  UNION ALL SELECT rs.database_name(), s.schema_name, s.name, NULL, CASE s.schema_name WHEN 'information_schema' THEN 'VIEW' ELSE 'SYSTEM VIEW' END, '' FROM rs.system_views AS s;
 CREATE VIEW rs.svv_redshift_schemas AS
   SELECT rs.database_name() AS database_name, n.nspname AS schema_name, n.nspowner AS schema_owner, 'local'::text AS schema_type, rs.acl(n.nspacl) AS schema_acl, ''::text AS schema_option FROM rs.pg_namespace AS n;
 CREATE VIEW rs.svv_all_schemas AS
