@@ -128,8 +128,8 @@ type Pivot struct {
 	Of           TableExpr
 	Unpivot      bool
 	IncludeNulls bool
-	Aggregates   []Target
-	Value        *Ident
+	Aggregate    Target // of PIVOT
+	Value        *Ident // of UNPIVOT
 	For          Ident
 	In           []Target
 	Alias        *Ident

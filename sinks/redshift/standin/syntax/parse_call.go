@@ -32,15 +32,15 @@ func (p *parser) afterCall(c *Call) {
 		c.OrderBy = p.orderBy()
 		p.expectOp(")")
 	}
-	if c.IgnoreNulls == "" && p.is("ignore", "respect") {
+	if c.IgnoreNulls == "" {
 		c.IgnoreNulls = p.nulls()
-		if !p.is("over") {
-			p.fail()
-		}
 	}
-	if p.is("over") && p.peek(1).isOp("(") {
+	switch {
+	case p.is("over") && p.peek(1).isOp("("):
 		p.next()
 		c.Over = p.window()
+	case c.IgnoreNulls != "":
+		p.fail()
 	}
 }
 

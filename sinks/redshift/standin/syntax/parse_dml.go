@@ -1,5 +1,7 @@
 package syntax
 
+import "slices"
+
 // queryRule returns how a query, a statement that changes rows, or one that names another
 // statement is read; nil = it is none.
 func queryRule(word string) rule {
@@ -89,6 +91,9 @@ func (p *parser) rows() [][]Expr {
 			p.failWith(at.pos, syntaxError("VALUES lists must all be the same length"))
 		}
 		width = len(row)
+		if len(all) == cap(all) {
+			all = slices.Grow(all, max(1, len(all))) // twice as many, since there may be millions
+		}
 		all = append(all, row)
 		if !p.acceptOp(",") {
 			return all
@@ -97,7 +102,7 @@ func (p *parser) rows() [][]Expr {
 }
 
 func (p *parser) row(width int) []Expr {
-	row := make([]Expr, 0, width)
+	row := p.values.take(width)[:0]
 	p.expectOp("(")
 	for {
 		row = append(row, p.valueOrDefault())

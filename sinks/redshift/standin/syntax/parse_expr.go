@@ -216,9 +216,13 @@ func (p *parser) prefix() Expr {
 func (p *parser) primary() Expr {
 	switch p.tok.kind {
 	case number:
-		return &Number{Text: p.next().value}
+		n := &p.numbers.take(1)[0]
+		n.Text = p.next().value
+		return n
 	case text:
-		return &String{Value: p.next().value}
+		s := &p.strings.take(1)[0]
+		s.Value = p.next().value
+		return s
 	case param:
 		return p.parameter()
 	case quoted:
@@ -301,7 +305,7 @@ func (p *parser) wordPrimary() Expr {
 	switch {
 	case bareFunctions[w.value]:
 		return p.bareCall()
-	case callable[w.value] && next.isOp("("):
+	case callable[w.value]:
 		p.next()
 		return p.call(Name{p.asIdent(w)})
 	case w.value == "oid":

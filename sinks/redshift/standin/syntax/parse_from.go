@@ -229,13 +229,16 @@ func (p *parser) pivot(of TableExpr) TableExpr {
 		value := p.ident()
 		v.Value = &value
 	} else {
-		v.Aggregates = p.targets()
+		v.Aggregate = p.expression()
 	}
 	p.expect("for")
 	v.For = p.ident()
 	p.expect("in")
 	p.expectOp("(")
-	v.In = p.targets()
+	v.In = append(v.In, p.expression())
+	for p.acceptOp(",") {
+		v.In = append(v.In, p.expression())
+	}
 	p.expectOp(")")
 	p.expectOp(")")
 	v.Alias = p.alias((*parser).bareTableAlias)

@@ -159,6 +159,11 @@ func (p *parser) target() Target {
 	if star := p.star(); star != nil {
 		return Target{X: star}
 	}
+	return p.expression()
+}
+
+// expression reads an expression and its label, if it has one.
+func (p *parser) expression() Target {
 	t := Target{X: p.expr()}
 	t.Alias = p.alias((*parser).bareLabel)
 	return t

@@ -7,15 +7,14 @@ func (p *parser) typeName() Type {
 	t := Type{Pos: p.tok.pos}
 	switch {
 	case p.tok.kind == quoted:
-		t.Name = `"` + p.next().value + `"`
+		t.Name = p.typeWord()
 	case p.tok.kind == word && (!reserved[p.tok.value] || p.is("binary", "interval")):
 		t.Name = p.next().value
 	default:
 		p.fail()
 	}
 	for p.acceptOp(".") {
-		part := p.label()
-		t.Name += "." + typeWord(part)
+		t.Name += "." + p.typeWord()
 	}
 	p.typeWords(&t)
 	for p.acceptOp("[") {
@@ -28,11 +27,14 @@ func (p *parser) typeName() Type {
 	return t
 }
 
-func typeWord(i Ident) string {
-	if i.Quoted {
-		return `"` + i.Text + `"`
+// typeWord passes a name and returns it in lower case, or in its quotes as it was written.
+func (p *parser) typeWord() string {
+	t := p.tok
+	p.label()
+	if t.kind == quoted {
+		return p.lexer.source[t.pos:t.end]
 	}
-	return Fold(i.Text)
+	return t.value
 }
 
 // typeWords reads the other words of a type, and its arguments, which may be among them.

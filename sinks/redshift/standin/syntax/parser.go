@@ -20,6 +20,29 @@ type parser struct {
 	// who walks the tree runs out of stack.
 	depth, height int
 	params        int // the highest $n of the statement
+	// The nodes that INSERT has by the million are made many at a time.
+	numbers slab[Number]
+	strings slab[String]
+	values  slab[Expr]
+}
+
+// slab makes values of one type, many at a time and more each time, up to a bound.
+type slab[T any] struct {
+	free []T
+	size int // of the last that was made
+}
+
+const maxSlab = 1024
+
+// take returns n new values that are next to each other.
+func (s *slab[T]) take(n int) []T {
+	if len(s.free) < n {
+		s.size = max(n, min(maxSlab, max(4, 2*s.size)))
+		s.free = make([]T, s.size)
+	}
+	taken := s.free[:n:n]
+	s.free = s.free[n:]
+	return taken
 }
 
 const (

@@ -1,0 +1,140 @@
+package syntax
+
+import "testing"
+
+// understood says how expressions are understood: the text on the right has every operator
+// in parentheses.
+var understood = []struct{ sql, want string }{
+	// Precedence, as PostgreSQL 8.0 has it.
+	{"a or b and not c = d", "(a or (b and (not (c = d))))"},
+	{"a = b = c", "(a = (b = c))"},
+	{"a - b - c", "((a - b) - c)"},
+	{"a + b * c ^ d ^ e", "(a + (b * ((c ^ d) ^ e)))"},
+	{"-a ^ b", "((- a) ^ b)"},
+	{"- 1::int", "(- cast(1 as int))"},
+	{"a || b like c || '%'", "((a || b) like (c || '%'))"},
+	{"a <= b || c", "((a <= b) || c)"},
+	{"a < b + 1", "(a < (b + 1))"},
+	{"a != b", "(a <> b)"},
+	{"a=-1", "(a = (- 1))"},
+	{"a*-1", "(a * (- 1))"},
+	{"a = b is null", "(a = (b is null))"},
+	{"a + b is not null", "((a + b) is not null)"},
+	{"a is null = b", "((a is null) = b)"},
+	{"a isnull or b notnull", "((a is null) or (b is not null))"},
+	{"a is not true and b is unknown", "((a is not true) and (b is unknown))"},
+	{"not a in (1) or b", "((not (a in (1))) or b)"},
+	{"a between 1 and 2 and b", "((a between 1 and 2) and b)"},
+	{"a not between b + 1 and c * 2 or d", "((a not between (b + 1) and (c * 2)) or d)"},
+	{"a like 'x!%' escape '!' and b", "((a like 'x!%' escape '!') and b)"},
+	{"a not similar to 'x' or a not ilike b", "((a not similar to 'x') or (a not ilike b))"},
+	{"a ~ b and a !~* 'c'", "((a ~ b) and (a !~* 'c'))"},
+	{"~ a & b | c # d << 1", "(((((~ a) & b) | c) # d) << 1)"},
+	{"|/ a + ||/ b", "(|/ (a + (||/ b)))"},
+	{"@ -5 % 3", "(@ ((- 5) % 3))"},
+	{"a at time zone 'UTC' + b", "((a at time zone 'UTC') + b)"},
+	{"a at time zone 'UTC' at time zone b || 'x'", "(((a at time zone 'UTC') at time zone b) || 'x')"},
+	{"'2024-01-02'::timestamptz at time zone 'UTC'", "(cast('2024-01-02' as timestamptz) at time zone 'UTC')"},
+	{"j -> 'a' ->> 'b'", "((j -> 'a') ->> 'b')"},
+	{"(a, b) = (1, 2)", "((a, b) = (1, 2))"},
+	{"(a, b) in (select 1, 2)", "((a, b) in (select 1, 2))"},
+	{"a in ((select 1))", "(a in (select 1))"},
+	{"a in (1, (select 2))", "(a in (1, (select 2)))"},
+	{"a > all (select 1) or a = some (select 2)", "((a > all (select 1)) or (a = any (select 2)))"},
+	{"n = any(current_schemas(true))", "(n = any (current_schemas(true)))"},
+	{"((a))", "a"},
+	{"((select 1) + 1)", "((select 1) + 1)"},
+	{"((select 1) union (select 2))", "(((select 1) union (select 2)))"},
+	{"((select 1) union select 2 order by 1 limit 1)", "(((select 1) union select 2) order by 1 limit 1)"},
+	// Literals.
+	{"1 + 1. + .5 + 1e3 + 1.5E-7", "((((1 + 1.) + .5) + 1e3) + 1.5E-7)"},
+	{`'it''s'`, `'it''s'`},
+	{`'a\'b\\c\x\101'`, `'a''b\\cxA'`},
+	{"'a'\n'b' -- and\n 'c'", "'abc'"},
+	{"$$it's$$", "'it''s'"},
+	{"$f$a$$b$f$", "'a$$b'"},
+	{"date '2024-01-01'", "date '2024-01-01'"},
+	{"timestamp with time zone '2024-01-01'", "timestamp with time zone '2024-01-01'"},
+	{"double precision '1'", "double precision '1'"},
+	{"E'a'", "e 'a'"},
+	{"interval '1' day", "interval '1' day"},
+	{"interval '1 day'", "interval '1 day'"},
+	{"interval '1-2' year to month", "interval '1-2' year to month"},
+	{"interval '1 2:03:04.5' day to second(1)", "interval '1 2:03:04.5' day to second(1)"},
+	{"$1 + $12::int", "($1 + cast($12 as int))"},
+	{"null", "null"},
+	// Names and paths.
+	{`a."B c".d`, `a."B c".d`},
+	{`"say ""x"""`, `"say ""x"""`},
+	{"j.a[0].b[i + 1]", "j.a[0].b[(i + 1)]"},
+	{`j.a[0].b, j."x y"`, `j.a[0].b, j."x y"`},
+	{"(json_parse(x)).a[0]", "(json_parse(x)).a[0]"},
+	{"t.select", "t.select"},
+	{"#stage.id", "#stage.id"},
+	{"a=#stage.id", "(a = #stage.id)"},
+	{"a#b", "(a # b)"},
+	{"timestamp", "timestamp"},
+	{"oid = 1", "(oid = 1)"},
+	{"größe", "größe"},
+	{"a$1", "a$1"},
+	// Casts and types.
+	{"cast(a as decimal(10, 2))", "cast(a as decimal(10, 2))"},
+	{"try_cast(a as int)", "try_cast(a as int)"},
+	{"convert(varchar(max), a)", "cast(a as varchar(max))"},
+	{"a::character varying(3)::timestamp(6) without time zone", "cast(cast(a as character varying(3)) as timestamp(6) without time zone)"},
+	{`a::"char"`, `cast(a as "char")`},
+	{"a::pg_catalog.int4", "cast(a as pg_catalog.int4)"},
+	{"a::interval day to second(3)", "cast(a as interval day to second(3))"},
+	{"a::binary varying(4)", "cast(a as binary varying(4))"},
+	{"a::int[]", "cast(a as int[])"},
+	// Calls.
+	{"count(*)", "count(*)"},
+	{"count(distinct a)", "count(distinct a)"},
+	{"sum(all a)", "sum(a)"},
+	{"approximate count(distinct a)", "approximate count(distinct a)"},
+	{"approximate percentile_disc(0.5) within group (order by a)", "approximate percentile_disc(0.5) within group (order by a)"},
+	{"pg_catalog.version()", "pg_catalog.version()"},
+	{"left(a, 2) || right(a, 1)", "(left(a, 2) || right(a, 1))"},
+	{"array(1, 'a')", "array(1, 'a')"},
+	{"collate(a, 'case_insensitive')", "collate(a, 'case_insensitive')"},
+	{"sysdate + current_date", "(sysdate + current_date)"},
+	{"current_timestamp(3)", "current_timestamp(3)"},
+	{"dateadd(day, 1, sysdate)", "dateadd(day, 1, sysdate)"},
+	{"datediff('hour', a, getdate())", "datediff('hour', a, getdate())"},
+	{"extract(epoch from a)", "extract(epoch from a)"},
+	{"extract('EPOCH' from a - b)", "extract(epoch from (a - b))"},
+	{"position('a' in b || c)", "position('a' in (b || c))"},
+	{"substring(a from 2 for 3)", "substring(a, 2, 3)"},
+	{"substring(a for 3)", "substring(a, 1, 3)"},
+	{"substring(a, 1, 3)", "substring(a, 1, 3)"},
+	{"trim(a)", "trim(a)"},
+	{"trim(a, 'x')", "trim(a, 'x')"},
+	{"trim('x' from a)", "trim(both 'x' from a)"},
+	{"trim(leading from a)", "trim(leading from a)"},
+	{"trim(trailing 'x' from a)", "trim(trailing 'x' from a)"},
+	{"lag(a, 1) ignore nulls over (order by b)", "lag(a, 1) ignore nulls over (order by b)"},
+	{"first_value(a respect nulls) over ()", "first_value(a) respect nulls over ()"},
+	{"listagg(distinct a, ',') within group (order by b desc nulls last) over (partition by c)",
+		"listagg(distinct a, ',') within group (order by b desc nulls last) over (partition by c)"},
+	{"sum(a) over (partition by b, c order by d, e desc rows unbounded preceding)",
+		"sum(a) over (partition by b, c order by d, e desc rows unbounded preceding)"},
+	{"sum(a) over (order by d rows between 1 preceding and current row)",
+		"sum(a) over (order by d rows between 1 preceding and current row)"},
+	{"case when a then 1 when b then 2 else 3 end", "case when a then 1 when b then 2 else 3 end"},
+	{"case a when 1 then 2 end", "case a when 1 then 2 end"},
+	{"exists (select 1) and true", "(exists (select 1) and true)"},
+}
+
+func TestExpressions(t *testing.T) {
+	t.Parallel()
+	for _, c := range understood {
+		all, err := Parse("select " + c.sql)
+		if err != nil {
+			t.Errorf("%s: %v", c.sql, err)
+			continue
+		}
+		if got := printStatement(all[0].Statement); got != "select "+c.want {
+			t.Errorf("%s is understood as\n\t%s, not as\n\tselect %s", c.sql, got, c.want)
+		}
+	}
+}
