@@ -176,7 +176,7 @@ func (p *printer) expr(x Expr) {
 		p.call(x)
 	case *Extract:
 		p.put("extract(")
-		if l := (&lexer{source: x.Field}); l.next().kind == word && l.next().kind == endOfInput {
+		if first := (&lexer{source: x.Field}).next(); first.kind == word && first.value == x.Field {
 			p.put(x.Field)
 		} else {
 			p.string(x.Field)
@@ -278,7 +278,7 @@ func (p *printer) call(x *Call) {
 	switch {
 	case x.Bare && x.Args == nil:
 		return
-	case len(x.Name) == 1 && x.Name[0].Text == "position" && !x.Name[0].Quoted:
+	case len(x.Name) == 1 && Fold(x.Name[0].Text) == "position" && !x.Name[0].Quoted:
 		p.put("(", x.Args[0], " in ", x.Args[1], ")")
 		return
 	}
