@@ -208,6 +208,7 @@ var refused = []string{
 	"select top ¦(10) a from t",
 	"select * ¦+ 1",
 	"select t.* ¦+ 1 from t",
+	"select a from t where b = c * 10¦(+)",
 	"select cast(a as ¦)",
 	"select a::varchar(¦n)",
 	"select ¦{fn now()}",
