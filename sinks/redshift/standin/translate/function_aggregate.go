@@ -6,7 +6,7 @@ import (
 
 // aggregateFunctions are of c_Aggregate_Functions; all are window functions too.
 var aggregateFunctions = map[string]function{
-	"any_value":       {min: 1, max: 1, kind: aggregate, build: buildAggregate("pg_catalog.min", givesFirst)},
+	"any_value":       {min: 1, max: 1, kind: aggregate, build: buildAggregate("rs.any_value", givesFirst)},
 	"avg":             {min: 1, max: 1, kind: aggregate, takes: "n", build: buildAvg},
 	"count":           {min: 0, max: 1, kind: aggregate, gives: givesBigint},
 	"listagg":         {min: 1, max: 2, kind: aggregate, takes: "t", build: buildListagg},
@@ -69,13 +69,13 @@ func givesMedian(args []value) Type {
 
 // buildAvg is AVG: of whole numbers a whole one (r_AVG).
 func buildAvg(t *translator, s *scope, c *syntax.Call, args []value) value {
-	sql, x := t.aggregateSQL(s, c, "pg_catalog.avg", args[0].sql), args[0].typ
+	sql, x := t.aggregateSQL(s, c, "rs.avg", args[0].sql), args[0].typ
 	switch {
 	case x.isInteger():
-		return value{sql: "CAST(pg_catalog.trunc(" + sql + ") AS bigint)", typ: Type{Name: typeBigint}, label: "avg"}
+		x.Name = typeBigint
 	case x.Name == typeNumeric && x.Precision > 0:
-		ty := Type{Name: typeNumeric, Precision: maxPrecision, Scale: x.Scale}
-		return value{sql: "CAST(" + sql + " AS " + ty.postgres() + ")", typ: ty, label: "avg"}
+		x.Precision = maxPrecision
+		sql = "CAST(" + sql + " AS " + x.postgres() + ")"
 	case x.Name == typeReal:
 		x.Name = typeDouble
 	}

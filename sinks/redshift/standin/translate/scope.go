@@ -22,6 +22,8 @@ type translator struct {
 	computes  bool
 	leader    []string
 	functions map[string]function
+	// wholeSuper says that a SUPER value may not be navigated, as in MERGE.
+	wholeSuper bool
 	// depth is of late-binding views that stand on one another.
 	depth int
 }
@@ -239,6 +241,9 @@ func (t *translator) path(v value, steps []syntax.Step) value {
 	if len(steps) > 0 && v.typ.Name != typeSuper && v.typ.Name != "" {
 		t.refuse(codeMismatch, "cannot navigate into column %q of type %s", v.label, v.typ.Name)
 		return v
+	}
+	if len(steps) > 0 && t.wholeSuper {
+		t.refuse(codeNotSupported, "Partial reference of SUPER column is not supported in MERGE statement.")
 	}
 	for _, step := range steps {
 		if step.Field != nil {
