@@ -131,6 +131,9 @@ func (t *translator) call(s *scope, c *syntax.Call) value {
 		t.leaderFunction(name)
 		t.computes = true
 	}
+	if computeOnly[name] {
+		t.computeOnly = append(t.computeOnly, name)
+	}
 	t.checkCall(name, f, c)
 	v := t.apply(s, f, c, name, args)
 	if v.label == "" {
@@ -138,6 +141,9 @@ func (t *translator) call(s *scope, c *syntax.Call) value {
 	}
 	return v
 }
+
+// computeOnly are functions that run on the compute nodes only.
+var computeOnly = map[string]bool{"listagg": true, "median": true, "percentile_cont": true, "percentile_disc": true}
 
 // apply writes the call.
 func (t *translator) apply(s *scope, f function, c *syntax.Call, name string, args []value) value {

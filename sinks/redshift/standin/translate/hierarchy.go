@@ -26,12 +26,13 @@ func (t *translator) hierarchy(s *scope, sel *syntax.Select, from string) string
 	if sel.StartWith != nil {
 		start = " WHERE " + t.expr(s, sel.StartWith).sql
 	}
-	within := &scope{parent: s.parent, ctes: s.ctes, sources: []*source{f}, prior: hierarchyAlias}
-	connect := t.expr(within, sel.ConnectBy).sql
 	level := t.quote("level")
+	next := value{sql: hierarchyAlias + "." + level + " + 1", typ: Type{Name: typeInteger}, label: "level"}
+	within := &scope{parent: s.parent, block: s.block, ctes: s.ctes, sources: []*source{f}, prior: hierarchyAlias, labels: map[string]value{"level": next}}
+	connect := t.expr(within, sel.ConnectBy).sql
 	recursion := "WITH RECURSIVE " + hierarchyAlias + " AS (SELECT " + all + ", 1 AS " + level + from + start +
-		" UNION ALL SELECT " + all + ", " + hierarchyAlias + "." + level + " + 1" + from + " JOIN " + hierarchyAlias + " ON " + connect + ") "
-	f.columns = append(append([]output(nil), f.columns...), output{name: "level", typ: Type{Name: typeInteger}})
+		" UNION ALL SELECT " + all + ", " + next.sql + from + " JOIN " + hierarchyAlias + " ON " + connect + ") "
+	f.columns = append(append([]output(nil), f.columns...), output{name: "level", typ: next.typ})
 	return " FROM (" + recursion + "SELECT * FROM " + hierarchyAlias + ") AS " + f.alias
 }
 
@@ -43,7 +44,7 @@ func (t *translator) prior(s *scope, e *syntax.Prior) value {
 	}
 	above := *s.sources[0]
 	above.alias = s.prior
-	return t.expr(&scope{parent: s.parent, ctes: s.ctes, sources: []*source{&above}}, e.X)
+	return t.expr(&scope{parent: s.parent, block: s.block, ctes: s.ctes, sources: []*source{&above}}, e.X)
 }
 
 // pivot is PIVOT and UNPIVOT of a table (r_FROM_clause-pivot-unpivot-examples).
@@ -64,14 +65,12 @@ func (t *translator) pivot(s *scope, e *syntax.Pivot) (string, []value) {
 		return t.unpivot(s, within, e, of)
 	}
 	used := map[string]bool{t.name(e.For): true}
-	for _, a := range e.Aggregates {
-		anyExpr(a.X, func(x syntax.Expr) bool {
-			if r, ok := x.(*syntax.Ref); ok {
-				used[t.refColumn(r)] = true
-			}
-			return false
-		})
-	}
+	anyExpr(e.Aggregate.X, func(x syntax.Expr) bool {
+		if r, ok := x.(*syntax.Ref); ok {
+			used[t.refColumn(r)] = true
+		}
+		return false
+	})
 	rest := without(star, used)
 	var list []string
 	var columns []output
@@ -80,10 +79,8 @@ func (t *translator) pivot(s *scope, e *syntax.Pivot) (string, []value) {
 		columns = append(columns, output{name: v.label, typ: v.typ})
 	}
 	for _, in := range e.In {
-		for _, a := range e.Aggregates {
-			sql, c := t.pivoted(within, e, in, a)
-			list, columns = append(list, sql+" AS "+t.quote(c.name)), append(columns, c)
-		}
+		sql, c := t.pivoted(within, e, in, e.Aggregate)
+		list, columns = append(list, sql+" AS "+t.quote(c.name)), append(columns, c)
 	}
 	sql := "SELECT " + strings.Join(list, ", ") + " FROM " + of
 	if len(rest) > 0 {

@@ -24,7 +24,7 @@ func (t *translator) merge(st *syntax.Merge) {
 	g := t.sourceOf(from)
 	sourceSQL := t.table(from) + t.named(s, g, st.Alias, nil)
 	on := t.expr(s, st.On).sql
-	once := and(on, t.onlyOnce(target, f, sourceSQL, on))
+	once := and(on, t.onlyOnce(target, f, sourceSQL, on, foundMultiple+"."))
 	unmatched := " FROM " + sourceSQL + " WHERE NOT EXISTS (SELECT 1 FROM " + targetSQL + " WHERE " + on + ")"
 	switch {
 	case st.RemoveDuplicates:
