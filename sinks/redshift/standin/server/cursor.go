@@ -41,11 +41,11 @@ func (s *session) declare(ctx context.Context, d *syntax.DeclareCursor) error {
 	}
 	last := len(st.plan.SQL) - 1
 	for _, sql := range st.plan.SQL[:last] {
-		if err := s.execSQL(ctx, sql); err != nil {
+		if _, err := s.execSQL(ctx, sql); err != nil {
 			return err
 		}
 	}
-	if err := s.execSQL(ctx, "DECLARE "+backendCursor+" NO SCROLL CURSOR FOR "+st.plan.SQL[last]); err != nil {
+	if _, err := s.execSQL(ctx, "DECLARE "+backendCursor+" NO SCROLL CURSOR FOR "+st.plan.SQL[last]); err != nil {
 		return err
 	}
 	s.cursor = &cursor{name: key(d.Name), shape: st.shape}
@@ -89,5 +89,6 @@ func (s *session) closeCursor(ctx context.Context, st *syntax.CloseCursor) error
 		return err
 	}
 	s.cursor = nil
-	return s.execSQL(ctx, "CLOSE "+backendCursor)
+	_, err := s.execSQL(ctx, "CLOSE "+backendCursor)
+	return err
 }

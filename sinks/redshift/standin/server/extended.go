@@ -19,8 +19,10 @@ type statement struct {
 	// shape what it takes and gives then.
 	plan    *translate.Plan
 	meaning int64
-	shape   *shape
+	shape   *shape // nil = not asked for yet
 	backend string // PostgreSQL's statement; empty = none
+	// fleeting tells that the plan has rows of the server's own in it, as they were then.
+	fleeting bool
 }
 
 // portal is a statement with its parameters.
@@ -143,10 +145,7 @@ func (s *session) analyze(st *statement) error {
 	if s.tx.state == idle {
 		s.begin(implicit)
 	}
-	if err := s.openBackend(ctx); err != nil {
-		return err
-	}
-	return s.translate(ctx, st)
+	return s.hold(ctx, st)
 }
 
 func endsBlock(statement syntax.Statement) bool {
@@ -250,6 +249,9 @@ func (s *session) execute(m *pgproto3.Execute) error {
 		return refusal("55000", "portal %q cannot be run", m.Portal)
 	}
 	p.max = m.MaxRows
+	if p.statement.fleeting && p.backend == "" {
+		p.statement.meaning = 0
+	}
 	tag, err := s.run(&p.call)
 	if err != nil {
 		return err

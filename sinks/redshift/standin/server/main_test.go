@@ -217,3 +217,5 @@ func ends(t testing.TB, done chan error) error {
 		return nil
 	}
 }
+
+func asPgError(err error, e **pgconn.PgError) bool { return errors.As(err, e) }

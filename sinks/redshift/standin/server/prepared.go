@@ -38,10 +38,7 @@ func (s *session) prepare(ctx context.Context, p *syntax.Prepare) error {
 		}
 		st.oids = oids
 	}
-	if err := s.openBackend(ctx); err != nil {
-		return err
-	}
-	if err := s.translate(ctx, st); err != nil {
+	if err := s.hold(ctx, st); err != nil {
 		return err
 	}
 	s.prepared[key(p.Name)] = st
@@ -57,10 +54,7 @@ func (s *session) evaluate(ctx context.Context, exprs []syntax.Expr) (values [][
 		sel.Targets = append(sel.Targets, syntax.Target{X: x})
 	}
 	st := &statement{text: &syntax.Text{Statement: &syntax.SelectStatement{Query: query}}}
-	if err := s.openBackend(ctx); err != nil {
-		return nil, nil, err
-	}
-	if err := s.translate(ctx, st); err != nil {
+	if err := s.hold(ctx, st); err != nil {
 		return nil, nil, err
 	}
 	defer s.forget(st)
@@ -104,7 +98,7 @@ func (s *session) executePrepared(ctx context.Context, c *call, e *syntax.Execut
 		}
 		run.parameters, run.parameterFormats = values, nil
 		if len(st.oids) == 0 {
-			st.oids, st.meaning = oids, 0
+			st.oids, st.shape = oids, nil
 		}
 	}
 	if err := s.admit(ctx, st); err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/backend"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/locks"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/translate"
 )
 
 // cancelGrace is how long PostgreSQL has to end a statement that was cancelled.
@@ -102,13 +105,17 @@ func (s *session) fullNames(message string) string {
 // shapeOf asks PostgreSQL what a translated statement takes and gives, if it is a query or
 // one that changes rows. Others take and give nothing.
 func (s *session) shapeOf(ctx context.Context, st *statement) error {
-	st.shape = &shape{}
-	if !st.plan.Query && !changesRows(st.text.Statement) || len(st.plan.SQL) == 0 {
+	if st.shape != nil {
 		return nil
 	}
+	st.shape = &shape{}
 	frontend := s.pg.Frontend()
 	if st.backend != "" {
 		frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: st.backend})
+		st.backend = ""
+	}
+	if !st.plan.Query && !changesRows(st.text.Statement) || len(st.plan.SQL) == 0 {
+		return nil
 	}
 	st.backend = s.name("s")
 	frontend.SendParse(&pgproto3.Parse{Name: st.backend, Query: st.plan.SQL[len(st.plan.SQL)-1], ParameterOIDs: st.oids})
@@ -154,28 +161,52 @@ func (s *session) runSQL(ctx context.Context, c *call) (string, error) {
 	if st.backend != "" {
 		statements = statements[:len(statements)-1]
 	}
+	var tag string
+	var err error
 	for _, sql := range statements {
-		if err := s.execSQL(ctx, sql); err != nil {
+		if tag, err = s.execSQL(ctx, sql); err != nil {
 			return "", err
 		}
 	}
-	tag := plan.Tag
 	if st.backend != "" {
-		rows, err := s.open(ctx, c)
-		if err != nil {
+		if tag, err = s.open(ctx, c); err != nil {
 			return "", err
 		}
-		if tag == "" {
-			tag = rows
-		}
 	}
-	return tag, s.note(ctx, st)
+	return cmp.Or(plan.Tag, tag), s.note(ctx, plan)
 }
 
-// execSQL runs a statement of which nothing but success is of interest.
-func (s *session) execSQL(ctx context.Context, sql string) error {
+// execSQL runs a statement that takes and gives nothing, and returns its tag.
+func (s *session) execSQL(ctx context.Context, sql string) (tag string, err error) {
 	s.pg.Frontend().SendQuery(&pgproto3.Query{String: sql})
-	return s.exchange(ctx, func(pgproto3.BackendMessage) error { return nil })
+	err = s.exchange(ctx, func(message pgproto3.BackendMessage) error {
+		if m, ok := message.(*pgproto3.CommandComplete); ok {
+			tag = string(m.CommandTag)
+		}
+		return nil
+	})
+	return tag, err
+}
+
+// note tells the locks of tables that a statement has made or dropped, after which
+// statements may mean something else.
+func (s *session) note(ctx context.Context, plan *translate.Plan) error {
+	for _, created := range plan.Creates {
+		relation, err := s.pg.Relation(ctx, created.Schema, created.Name)
+		if err != nil {
+			return err
+		}
+		if relation != nil {
+			s.tx.locks.NoteCreate(locks.Table{Database: s.databaseOID, OID: relation.OID})
+		}
+	}
+	for _, dropped := range plan.Drops {
+		s.tx.locks.NoteDrop(locks.Table{Database: s.databaseOID, OID: dropped.OID})
+	}
+	if !plan.Query && len(plan.Writes) == 0 {
+		s.tx.meaning++
+	}
+	return nil
 }
 
 // open binds a statement to its parameters, and sends its first rows.

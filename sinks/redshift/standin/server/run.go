@@ -3,12 +3,15 @@ package server
 import (
 	"context"
 	"errors"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/locks"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/names"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/translate"
 )
@@ -49,7 +52,10 @@ func (s *session) runFaulty(ctx context.Context, c *call) (string, error) {
 		s.lostAfter = err == nil
 		return tag, err
 	case faults.Late:
+		// Clients ask to cancel a statement when they give up a connection. This one is not
+		// to be stopped by that.
 		s.detach()
+		ctx = s.ctx
 		if err := s.server.options.Wait(ctx, rule.Delay); err != nil {
 			return "", err
 		}
@@ -139,29 +145,56 @@ func (s *session) runPlan(ctx context.Context, c *call) (string, error) {
 // admit makes a statement ready to run: it is translated, has its locks, and the
 // transaction has its snapshot.
 func (s *session) admit(ctx context.Context, st *statement) error {
-	if err := s.openBackend(ctx); err != nil {
-		return err
-	}
+	take := func() error { return s.takeSnapshot(ctx) }
 	for {
 		if err := s.translate(ctx, st); err != nil {
 			return err
 		}
+		meaning, waits := s.tx.meaning, s.lockWaits
 		uses := s.uses(st)
 		if isLock(st.text.Statement) {
-			return s.tx.locks.Admit(ctx, uses, nil)
+			take = nil
 		}
-		meaning := s.tx.meaning
-		take := func() error { return s.takeSnapshot(ctx) }
 		if err := s.tx.locks.Admit(ctx, uses, take); err != nil {
 			return err
+		}
+		if isLock(st.text.Statement) {
+			return nil
 		}
 		if err := s.tx.locks.Snapshot(take); err != nil {
 			return err
 		}
-		if s.tx.meaning == meaning {
-			return nil
+		if s.lockWaits != waits {
+			s.tx.meaning++ // those that were waited for may have changed the tables
 		}
-		// Those that were waited for may have changed the tables.
+		if s.tx.meaning == meaning {
+			return s.shapeOf(ctx, st)
+		}
+	}
+}
+
+// hold makes a statement ready to be described: it is translated, and its tables stay what
+// they are up to the transaction's end, as PostgreSQL's parser has it. It is no use of them.
+func (s *session) hold(ctx context.Context, st *statement) error {
+	for {
+		if err := s.translate(ctx, st); err != nil {
+			return err
+		}
+		waits := s.lockWaits
+		for _, use := range s.uses(st) {
+			if err := s.tx.locks.Lock(ctx, use.Table, locks.AccessShare); err != nil {
+				return err
+			}
+		}
+		if s.lockWaits == waits {
+			return s.shapeOf(ctx, st)
+		}
+		s.tx.meaning++
+		if !s.tx.snapshot {
+			if err := s.endBackend(ctx, "ROLLBACK"); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -213,6 +246,9 @@ func (s *session) translate(ctx context.Context, st *statement) error {
 	if st.plan != nil && st.meaning == s.tx.meaning {
 		return nil
 	}
+	if err := s.openBackend(ctx); err != nil {
+		return err
+	}
 	s.virtual = false
 	plan, err := translate.Statement(ctx, st.text, s.env(), s.pg)
 	if err != nil {
@@ -221,16 +257,48 @@ func (s *session) translate(ctx context.Context, st *statement) error {
 				s.notice(plan.Notices[i].Severity, plan.Notices[i].Code, plan.Notices[i].Message)
 			}
 		}
-		return err
+		return s.missing(ctx, err)
 	}
 	if err := s.pg.KeepNames(ctx, plan.Names...); err != nil {
 		return err
 	}
-	st.plan, st.meaning = plan, s.tx.meaning
-	if s.virtual {
-		st.meaning = 0 // its rows are those of now
+	st.plan, st.shape, st.meaning = plan, nil, s.tx.meaning
+	st.fleeting = s.virtual
+	return nil
+}
+
+// missingRelation is what is said of a relation that there is not.
+var missingRelation = regexp.MustCompile(`^relation "([^"]*)" does not exist$`)
+
+// missing makes of a relation that does not exist one that is not in the snapshot, if it
+// was created after that: the catalog is read by the snapshot here, and not so by Redshift.
+func (s *session) missing(ctx context.Context, err error) error {
+	var e *pgconn.PgError
+	if !s.tx.snapshot || !errors.As(err, &e) {
+		return err
 	}
-	return s.shapeOf(ctx, st)
+	match := missingRelation.FindStringSubmatch(e.Message)
+	if match == nil {
+		return err
+	}
+	parts := strings.SplitN(match[1], ".", 2)
+	for i, part := range parts {
+		parts[i] = quoteName(names.Short(part))
+	}
+	// to_regclass looks at what is committed now.
+	rows, lookUp := s.pg.Query(ctx, "SELECT to_regclass($1)::oid", strings.Join(parts, "."))
+	if lookUp != nil {
+		return errors.Join(err, lookUp)
+	}
+	oid, parse := strconv.ParseUint(rows[0][0].Text, 10, 32)
+	if parse != nil {
+		return err // there is none
+	}
+	use := locks.Use{Table: locks.Table{Database: s.databaseOID, OID: uint32(oid)}, Action: locks.ActionSelect}
+	if refused := s.tx.locks.Admit(ctx, []locks.Use{use}, nil); refused != nil {
+		return refused
+	}
+	return err
 }
 
 // check runs a plan's checks.

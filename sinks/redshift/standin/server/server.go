@@ -108,11 +108,7 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.locks = locks.New(locks.Options{Now: options.Now, OnWait: func(who locks.Session, table locks.Table, _ locks.Mode) {
-		if options.OnLockWait != nil {
-			options.OnLockWait(who.PID, table.OID)
-		}
-	}})
+	s.locks = locks.New(locks.Options{Now: options.Now, OnWait: s.waits})
 	s.activity = activity.New(options.Now, source{s})
 	if err := s.open(ctx); err != nil {
 		return nil, err
@@ -138,6 +134,16 @@ func (s *Server) open(ctx context.Context) error {
 		return errors.Join(err, cluster.Close(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// waits is called by a session's goroutine before it waits for a lock.
+func (s *Server) waits(who locks.Session, table locks.Table, _ locks.Mode) {
+	if session := s.session(who.PID); session != nil {
+		session.lockWaits++
+	}
+	if s.options.OnLockWait != nil {
+		s.options.OnLockWait(who.PID, table.OID)
+	}
 }
 
 // wait waits for a time by the system's clock.

@@ -77,6 +77,7 @@ type session struct {
 	query       int64 // the number of the statement that runs
 	queryXID    int64 // the transaction that it runs in
 	lastQuery   int64 // the number of the statement before
+	lockWaits   int   // how often it has waited for a lock
 	virtual     bool  // what was translated last shows what is so now
 	skipping    bool  // up to Sync, after an error
 	lostAfter   bool  // the connection is to be closed without an answer

@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/load"
 )
 
 // Catalog tells what there is, as the session's transaction sees it.
@@ -153,17 +153,18 @@ type Lock struct {
 	Exclusive bool // ACCESS EXCLUSIVE; else by Reads and Writes
 }
 
-// CopyPlan is a COPY whose options are checked.
+// CopyPlan is a COPY whose options are checked. Its statement's number and its user are
+// the server's to add.
 type CopyPlan struct {
-	Table   *Relation
-	Columns []Column // in the order of the file's
-	From    string
-	Options []syntax.Option
+	Table   Target
+	Options load.CopyOptions
+	// Into is the target with its columns, as PostgreSQL's COPY … FROM STDIN takes it.
+	Into string
 }
 
-// UnloadPlan is an UNLOAD whose options are checked.
+// UnloadPlan is an UNLOAD whose options are checked. The columns of the query are the
+// server's to add, as well as the statement's number and its user.
 type UnloadPlan struct {
 	SQL     string // PostgreSQL's, of the query
-	To      string
-	Options []syntax.Option
+	Options load.UnloadOptions
 }
