@@ -21,9 +21,9 @@ func SystemView(schema, name string) string {
 	return name
 }
 
-// relationSQL finds a relation, and its columns. $1 is its schema, or empty for the search
+// relationStatement finds a relation, and its columns. $1 is its schema, or empty for the search
 // path, which begins with the catalog as in Redshift, and $2 its name.
-const relationSQL = `
+var relationStatement = statement{"rs_relation", `
 WITH found AS (
 	SELECT coalesce(
 		(SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'rs'::regnamespace AND c.relkind = 'v' AND c.relname = $3
@@ -38,7 +38,7 @@ SELECT f.oid, coalesce(r.schema_name, $4), coalesce(r.name, $5), coalesce(r.kind
 	coalesce(c.identity, ''), c.encode, c.primary_key, c.distkey, c.sortkey
 FROM found AS f LEFT JOIN rs.relations AS r ON r.relid = f.oid LEFT JOIN rs.columns AS c ON c.relid = f.oid
 WHERE f.oid IS NOT NULL AND (r.relid IS NOT NULL OR (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = f.oid) = 'rs'::regnamespace)
-ORDER BY c.ordinal`
+ORDER BY c.ordinal`}
 
 // Relation implements translate.Catalog. A relation of the catalog is a view of the schema
 // rs, by the name that SystemView gives.
@@ -53,7 +53,7 @@ func (c *Conn) Relation(ctx context.Context, schema, name string) (*translate.Re
 	case "information_schema":
 		system, systemSchema = SystemView(schema, name), schema
 	}
-	rows, err := c.Query(ctx, relationSQL, names.Short(schema), names.Short(name), system, systemSchema, name)
+	rows, err := c.prepared(ctx, relationStatement, names.Short(schema), names.Short(name), system, systemSchema, name)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -135,24 +135,26 @@ func integers(texts ...string) ([]int, error) {
 	return numbers, nil
 }
 
+var schemaStatement = statement{"rs_schema", "SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1 AND rs.shown_schema(oid)"}
+
 // Schema implements translate.Catalog.
 func (c *Conn) Schema(ctx context.Context, name string) (bool, error) {
-	rows, err := c.Query(ctx, "SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1 AND rs.shown_schema(oid)", names.Short(name))
+	rows, err := c.prepared(ctx, schemaStatement, names.Short(name))
 	return len(rows) > 0, err
 }
 
-// dependentsSQL finds the views whose rule uses a relation, or a column of it. A
+// dependentsStatement finds the views whose rule uses a relation, or a column of it. A
 // late-binding view uses none: its text is not PostgreSQL's.
-const dependentsSQL = `
+var dependentsStatement = statement{"rs_dependents", `
 SELECT DISTINCT v.schema_name, v.name
 FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid JOIN rs.relations AS v ON v.relid = w.ev_class
 WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::oid AND v.relid <> $1::oid
 	AND ($2 = '' OR d.refobjsubid = rs.attnum($1::oid, $2))
-ORDER BY 1, 2`
+ORDER BY 1, 2`}
 
 // Dependents implements translate.Catalog.
 func (c *Conn) Dependents(ctx context.Context, oid uint32, column string) ([]string, error) {
-	rows, err := c.Query(ctx, dependentsSQL, strconv.FormatUint(uint64(oid), 10), names.Short(column))
+	rows, err := c.prepared(ctx, dependentsStatement, strconv.FormatUint(uint64(oid), 10), names.Short(column))
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{user: cmp.Or(o.User, "awsuser")}
 	dsn := o.Postgres
 	if dsn == "" {
-		server, err := pgserver.Start(pgserver.Options{User: "rdsdb", Settings: "-c max_connections=400 -c jit=off -c autovacuum=off -c max_locks_per_transaction=256"})
+		server, err := pgserver.Start(pgserver.Options{User: "rdsdb", Settings: "-c max_connections=400 -c max_locks_per_transaction=256 -c wal_level=minimal -c max_wal_senders=0 -c synchronous_commit=off -c full_page_writes=off"})
 		if err != nil {
 			return nil, fmt.Errorf("a PostgreSQL behind the stand-in: %w", err)
 		}

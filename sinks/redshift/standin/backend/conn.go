@@ -50,6 +50,7 @@ type Conn struct {
 	frontend *pgproto3.Frontend
 	canceler *pgconn.PgConn // only its CancelRequest is used
 	status   byte
+	kept     map[string]bool // statements that the server has of ours
 }
 
 // Connect makes a connection to a database for a user. What it refuses is a
@@ -133,31 +134,62 @@ func (c *Conn) Exec(ctx context.Context, sql string) error {
 	return err
 }
 
-// internal names the statement and the portal of Query, so that those of the client stay.
-const internal = "rs_internal"
+// statement is one of our own, by a name that no client's statement or portal has.
+type statement struct{ name, sql string }
 
 // Query runs one statement with parameters, all of them texts, and returns its rows. It
 // leaves the client's statements and portals alone.
 func (c *Conn) Query(ctx context.Context, sql string, args ...string) ([][]Value, error) {
+	s := statement{name: "rs_query", sql: sql}
+	rows, err := c.run(ctx, s, false, args)
+	if err != nil {
+		// What follows an error is skipped, Close too: the statement may be there still.
+		return nil, errors.Join(err, c.closeStatement(ctx, s))
+	}
+	return rows, nil
+}
+
+// prepared runs a statement that the session keeps, so that it is planned once.
+func (c *Conn) prepared(ctx context.Context, s statement, args ...string) ([][]Value, error) {
+	fresh := !c.kept[s.name]
+	rows, err := c.run(ctx, s, true, args)
+	switch {
+	case err == nil && fresh:
+		if c.kept == nil {
+			c.kept = map[string]bool{}
+		}
+		c.kept[s.name] = true
+	case err != nil && fresh:
+		// Whether it was parsed before it failed is not known.
+		err = errors.Join(err, c.closeStatement(ctx, s))
+	}
+	return rows, err
+}
+
+func (c *Conn) run(ctx context.Context, s statement, keep bool, args []string) ([][]Value, error) {
 	params := make([][]byte, len(args))
 	for i, a := range args {
 		params[i] = []byte(a)
 	}
-	c.frontend.SendParse(&pgproto3.Parse{Name: internal, Query: sql})
-	c.frontend.SendBind(&pgproto3.Bind{DestinationPortal: internal, PreparedStatement: internal, Parameters: params})
-	c.frontend.SendExecute(&pgproto3.Execute{Portal: internal})
-	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'P', Name: internal})
-	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: internal})
-	c.frontend.SendSync(&pgproto3.Sync{})
-	rows, err := c.finish(ctx)
-	if err == nil {
-		return rows, nil
+	if !c.kept[s.name] {
+		c.frontend.SendParse(&pgproto3.Parse{Name: s.name, Query: s.sql})
 	}
-	// After an error the rest is skipped, Close too: the statement may be there still.
-	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: internal})
+	c.frontend.SendBind(&pgproto3.Bind{DestinationPortal: s.name, PreparedStatement: s.name, Parameters: params})
+	c.frontend.SendExecute(&pgproto3.Execute{Portal: s.name})
+	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'P', Name: s.name})
+	if !keep {
+		c.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: s.name})
+	}
 	c.frontend.SendSync(&pgproto3.Sync{})
-	_, closing := c.finish(context.WithoutCancel(ctx))
-	return nil, errors.Join(err, closing)
+	return c.finish(ctx)
+}
+
+// closeStatement forgets a statement, if there is one.
+func (c *Conn) closeStatement(ctx context.Context, s statement) error {
+	c.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: s.name})
+	c.frontend.SendSync(&pgproto3.Sync{})
+	_, err := c.finish(context.WithoutCancel(ctx))
+	return err
 }
 
 // finish sends what is buffered, and receives until the server is ready for a query. If the

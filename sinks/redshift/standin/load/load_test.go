@@ -172,10 +172,10 @@ func TestPrefixes(t *testing.T) {
 		}
 	}
 	for source, want := range map[string][3]string{
-		"s3://lake/out":  {"XX000", "The specified S3 prefix 'out' does not exist", "code:      8001"},
-		"s3://other/": {"XX000", "S3ServiceException:The specified bucket does not exist,Status 404,Error NoSuchBucket", "Listing bucket=other prefix="},
-		"/tmp/x":      {"22023", "Invalid S3 path", ""},
-		"s3:///x":     {"22023", "it has no bucket", ""},
+		"s3://lake/out": {"XX000", "The specified S3 prefix 'out' does not exist", "code:      8001"},
+		"s3://other/":   {"XX000", "S3ServiceException:The specified bucket does not exist,Status 404,Error NoSuchBucket", "Listing bucket=other prefix="},
+		"/tmp/x":        {"22023", "Invalid S3 path", ""},
+		"s3:///x":       {"22023", "it has no bucket", ""},
 	} {
 		_, _, err := c.copy(load.CopyOptions{Columns: idAndName(), Source: source})
 		wantError(t, err, want[0], want[1], want[2])

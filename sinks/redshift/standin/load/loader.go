@@ -74,26 +74,35 @@ func (l *Loader) Close() { l.http.CloseIdleConnections() }
 // the context's cause.
 func (l *Loader) Copy(ctx context.Context, o *CopyOptions, w io.Writer) (*CopyResult, error) {
 	c := &copier{loader: l, options: o, w: w, result: &CopyResult{}}
-	return c.result, plain(c.run(ctx))
+	return c.result, plain(ctx, c.run(ctx))
 }
 
 // Unload writes rows to S3. The error is a *pgconn.PgError, that of rows, or the context's
 // cause. The result is never nil.
 func (l *Loader) Unload(ctx context.Context, o *UnloadOptions, rows Rows) (*UnloadResult, error) {
-	return &UnloadResult{}, failure.Unsupported("UNLOAD")
+	u := &unloader{loader: l, options: o, result: &UnloadResult{}}
+	return u.result, plain(ctx, u.run(ctx, rows))
 }
 
-// plain is the error that a client is to see, without what this package keeps beside it.
-func plain(err error) error {
+// plain is the error that a caller is told: without what this package keeps beside it, and
+// as a client may see it, unless it is the caller's own.
+func plain(ctx context.Context, err error) error {
 	var write writeError
-	if errors.As(err, &write) {
-		return write.error
-	}
+	var read readError
 	var shown *pgconn.PgError
-	if errors.As(err, &shown) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &write):
+		return write.error
+	case errors.As(err, &read):
+		return read.error
+	case errors.As(err, &shown):
 		return shown
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		return err
 	}
-	return err
+	return &pgconn.PgError{Severity: "ERROR", Code: "XX000", Message: err.Error()}
 }
 
 // store is S3 for one statement, if it may have it.

@@ -65,6 +65,7 @@ type (
 type Ref struct {
 	First Ident
 	Steps []Step
+	Outer bool // with Oracle's (+) behind it
 }
 
 // Step is a step of a path: a name after a dot, or an index in brackets.

@@ -183,7 +183,7 @@ type Grant struct {
 	Revoke      bool
 	OptionOnly  bool // REVOKE GRANT OPTION FOR
 	Privileges  []Privilege
-	Kind        string // table, schema, database, function, procedure, language, role, "all tables in schema", …
+	Kind        string // table, schema, database, function, procedure, language, role, "all tables in schema", "tables in schema", …
 	Objects     []Name
 	To          []Grantee
 	GrantOption bool

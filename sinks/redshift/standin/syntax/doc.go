@@ -4,7 +4,7 @@
 // The grammar is that of the Database Developer Guide's SQL reference and, where the
 // guide is silent, PostgreSQL 8.0's, of which Redshift's is a descendant. Nothing newer of
 // PostgreSQL's is in it (RETURNING, ON CONFLICT, VALUES as a query, IS DISTINCT FROM,
-// E” literals, SAVEPOINT, …), so that it is refused here, as Redshift does: SQLSTATE
+// SAVEPOINT, …), so that it is refused here, as Redshift does: SQLSTATE
 // 42601, `syntax error at or near "…"`, and the position in characters from 1.
 //
 // A tree says what was written and no more: names are not folded, since that depends on

@@ -77,6 +77,7 @@ var understood = []struct{ sql, want string }{
 	{"oid = 1", "(oid = 1)"},
 	{"größe", "größe"},
 	{"a$1", "a$1"},
+	{"a = b.c (+) and d(+) > 1", "((a = b.c(+)) and (d(+) > 1))"},
 	// Casts and types.
 	{"cast(a as decimal(10, 2))", "cast(a as decimal(10, 2))"},
 	{"try_cast(a as int)", "try_cast(a as int)"},
@@ -86,6 +87,7 @@ var understood = []struct{ sql, want string }{
 	{"a::pg_catalog.int4", "cast(a as pg_catalog.int4)"},
 	{"a::interval day to second(3)", "cast(a as interval day to second(3))"},
 	{"a::binary varying(4)", "cast(a as binary varying(4))"},
+	{"'t'::regclass::oid", "cast(cast('t' as regclass) as oid)"},
 	{"a::int[]", "cast(a as int[])"},
 	// Calls.
 	{"count(*)", "count(*)"},
@@ -95,6 +97,7 @@ var understood = []struct{ sql, want string }{
 	{"approximate percentile_disc(0.5) within group (order by a)", "approximate percentile_disc(0.5) within group (order by a)"},
 	{"pg_catalog.version()", "pg_catalog.version()"},
 	{"left(a, 2) || right(a, 1)", "(left(a, 2) || right(a, 1))"},
+	{"isnull(a, 1) + nvl(a, 1)", "(isnull(a, 1) + nvl(a, 1))"},
 	{"array(1, 'a')", "array(1, 'a')"},
 	{"collate(a, 'case_insensitive')", "collate(a, 'case_insensitive')"},
 	{"sysdate + current_date", "(sysdate + current_date)"},

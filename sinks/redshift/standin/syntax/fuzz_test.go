@@ -21,6 +21,11 @@ func FuzzParse(f *testing.F) {
 	for _, marked := range refused {
 		f.Add(strings.Replace(marked, "¦", "", 1))
 	}
+	for _, e := range readCorpora(f) {
+		if len(e.SQL) < 1000 {
+			f.Add(e.SQL)
+		}
+	}
 	f.Fuzz(func(t *testing.T, sql string) {
 		all, err := Parse(sql)
 		if err != nil {

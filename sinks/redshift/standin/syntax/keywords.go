@@ -22,7 +22,7 @@ var reserved = wordSet(`
 	where with without`, "timestamp")
 
 // callable are reserved words that are functions too if a parenthesis follows.
-var callable = wordSet("array collate left right")
+var callable = wordSet("array collate isnull left right")
 
 // bareFunctions are called without parentheses.
 var bareFunctions = wordSet(`

@@ -359,7 +359,15 @@ func wordRules(w string) func(*parser) Expr {
 func (p *parser) reference() Expr {
 	r := &Ref{First: p.ident()}
 	r.Steps = p.steps()
-	if !p.isOp("(") {
+	switch {
+	case !p.isOp("("):
+		return r
+	case p.peek(1).isOp("+") && p.peek(2).isOp(")"):
+		// Oracle's outer join (r_WHERE_oracle_outer).
+		p.next()
+		p.next()
+		p.next()
+		r.Outer = true
 		return r
 	}
 	name := Name{r.First}

@@ -7,13 +7,36 @@ func (p *parser) grant() Statement {
 		g.OptionOnly = p.accept("grant", "option", "for") || p.accept("admin", "option", "for")
 	}
 	p.privileges(g)
-	if p.accept("on") {
+	switch {
+	case p.accept("on"):
 		p.grantObjects(g)
-	} else if g.Kind == "" {
+	case g.Kind != "":
+	case p.is("for"):
+		p.grantScope(g)
+	default:
 		p.grantWithoutObject(g)
 	}
 	p.grantTo(g)
 	return g
+}
+
+// grantScope reads what objects of a schema or a database, those to come as well, privileges
+// are for (scoped permissions of r_GRANT).
+func (p *parser) grantScope(g *Grant) {
+	p.expect("for")
+	of := p.oneOf("schemas", "tables", "functions", "procedures", "languages")
+	p.expect("in")
+	if of == "schemas" || of == "languages" || p.is("database") {
+		p.expect("database")
+		g.Kind, g.Objects = of+" in database", []Name{{p.ident()}}
+		return
+	}
+	p.expect("schema")
+	schema := Name{p.ident()}
+	if p.accept("database") {
+		schema = Name{p.ident(), schema[0]}
+	}
+	g.Kind, g.Objects = of+" in schema", []Name{schema}
 }
 
 // grantTo reads TO or FROM whom, and what follows.

@@ -8,7 +8,7 @@ func (p *parser) typeName() Type {
 	switch {
 	case p.tok.kind == quoted:
 		t.Name = p.typeWord()
-	case p.tok.kind == word && (!reserved[p.tok.value] || p.is("binary", "interval")):
+	case p.tok.kind == word && (!reserved[p.tok.value] || p.is("binary", "interval", "oid")):
 		t.Name = p.next().value
 	default:
 		p.fail()

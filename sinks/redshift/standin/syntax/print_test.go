@@ -156,6 +156,7 @@ func (p *printer) expr(x Expr) {
 	case *Ref:
 		p.put(x.First)
 		p.steps(x.Steps)
+		p.when(x.Outer, "(+)")
 	case *Path:
 		p.put("(", x.X, ")")
 		p.steps(x.Steps)

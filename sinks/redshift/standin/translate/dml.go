@@ -205,10 +205,12 @@ func (t *translator) numbered(i int) string { return `"~` + strconv.Itoa(i+1) + 
 func (t *translator) assigned(v value, to Type) value {
 	from := v.typ
 	switch {
-	case t.err != nil || v.sql == "NULL" || from.Name == "" || from.Name == to.Name:
+	case t.err != nil || v.sql == "NULL" || from.Name == to.Name:
 		return v
 	case to.Name == typeSuper:
 		return toSuper(v)
+	case from.Name == "":
+		return v
 	case from.isText() && (to.isNumber() || to.isTime() || to.Name == typeBoolean):
 		return value{sql: "CAST(" + v.sql + " AS " + to.postgres() + ")", typ: to}
 	case from.Name == typeBoolean && to.isText() || to.Name == typeBoolean && from.isNumber() && !from.isInteger(),
@@ -244,7 +246,7 @@ func (t *translator) update(st *syntax.Update) {
 	if len(st.From) > 0 {
 		t.checkEquijoin(s, f, st.Where)
 		if t.env.Nondeterministic {
-			where = and(where, t.onlyOnce(r, f, strings.TrimPrefix(from, " FROM "), where))
+			where = and(where, t.onlyOnce(r, f, strings.TrimPrefix(from, " FROM "), where, foundMultiple))
 		}
 	}
 	t.refusePolicies(r, st.Where, st.From)
@@ -287,18 +289,19 @@ func (t *translator) assignments(s *scope, r *Relation, list []syntax.Assignment
 	return strings.Join(parts, ", ")
 }
 
-// foundMultiple is the error of an update that finds several rows for one.
+// foundMultiple is the error of an update that finds several rows for one. MERGE's has a
+// full stop.
 const foundMultiple = "Found multiple matches to update the same tuple"
 
 // onlyOnce is a condition that fails if a row of the target has several of the source's
 // (r_error_on_nondeterministic_update).
-func (t *translator) onlyOnce(r *Relation, f *source, from, where string) string {
+func (t *translator) onlyOnce(r *Relation, f *source, from, where, message string) string {
 	sql := "SELECT 1 FROM " + t.table(r) + " AS " + f.alias + ", " + from
 	if where != "" {
 		sql += " WHERE " + where
 	}
 	sql += " GROUP BY " + f.alias + ".ctid HAVING count(*) > 1"
-	return "(SELECT CASE WHEN EXISTS (" + sql + ") THEN rs.fail('XX000', " + literal(foundMultiple) + ") END) IS NULL"
+	return "(SELECT CASE WHEN EXISTS (" + sql + ") THEN rs.fail('XX000', " + literal(message) + ") END) IS NULL"
 }
 
 // checkEquijoin refuses an UPDATE with FROM whose condition does not make its target equal

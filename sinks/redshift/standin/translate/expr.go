@@ -148,7 +148,7 @@ func (t *translator) between(s *scope, e *syntax.Between) value {
 func (t *translator) in(s *scope, e *syntax.In) value {
 	x := t.expr(s, e.X)
 	if e.Query != nil {
-		q := t.query(s, e.Query)
+		q := t.queryIn(s, e.Query, true)
 		return boolean("(" + x.sql + " " + not(e.Not) + "IN (" + q.sql + "))")
 	}
 	list := t.exprs(s, e.List)

@@ -45,7 +45,7 @@ func (t *translator) tableExpr(s *scope, e syntax.TableExpr) (string, []value) {
 
 // outside is the scope of a query in FROM: it does not see its neighbours, but what is
 // around their query, and the common table expressions.
-func (s *scope) outside() *scope { return &scope{parent: s.parent, ctes: s.ctes} }
+func (s *scope) outside() *scope { return &scope{parent: s.parent, block: s.block, ctes: s.ctes} }
 
 // named finishes a source with its alias and its columns' names.
 func (t *translator) named(s *scope, f *source, alias *syntax.Ident, columns []syntax.Ident) (as string) {
@@ -222,10 +222,10 @@ func (t *translator) tableCall(s *scope, e *syntax.TableCall) (string, []value) 
 	}
 	v := t.expr(s.outside(), e.Call)
 	f := &source{name: v.label}
-	columns := e.Columns
-	for _, d := range e.Defs {
-		columns = append(columns, d.Name)
+	if len(e.Defs) > 0 {
+		return t.recordCall(s, e, f, v.sql)
 	}
+	columns := e.Columns
 	if len(columns) == 0 {
 		f.columns = []output{{name: v.label, typ: v.typ}}
 		f.open = true
@@ -237,6 +237,26 @@ func (t *translator) tableCall(s *scope, e *syntax.TableCall) (string, []value) 
 	}
 	as := t.named(s, f, e.Alias, columns)
 	return v.sql + as, f.values(t)
+}
+
+// recordCall is a function in FROM that gives records, whose columns the statement defines.
+func (t *translator) recordCall(s *scope, e *syntax.TableCall, f *source, call string) (string, []value) {
+	defs := make([]string, len(e.Defs))
+	for i, d := range e.Defs {
+		name, ty := t.name(d.Name), leaderCasts[d.Type.Name]
+		o := output{name: name}
+		if ty == "" {
+			o.typ = t.typeOf(d.Type)
+			ty = o.typ.postgres()
+			if o.typ.isText() && len(d.Type.Args) == 0 {
+				ty = "varchar"
+			}
+		}
+		f.columns = append(f.columns, o)
+		defs[i] = t.quote(name) + " " + ty
+	}
+	as := t.named(s, f, e.Alias, nil)
+	return call + as + "(" + strings.Join(defs, ", ") + ")", f.values(t)
 }
 
 // joined is a join of two.
@@ -267,7 +287,7 @@ func (t *translator) joined(s *scope, e *syntax.Join) (string, []value) {
 		}
 		return sql + " USING (" + t.quoteAll(names) + ")", t.mergedStar(names, left, right)
 	case e.On != nil:
-		within := &scope{parent: s.parent, sources: s.sources[before:], ctes: s.ctes, prior: s.prior}
+		within := &scope{parent: s.parent, block: s.block, sources: s.sources[before:], ctes: s.ctes, outerOn: kind != "INNER"}
 		sql += " ON " + t.expr(within, e.On).sql
 	case e.Missing != nil:
 		if table, ok := e.R.(*syntax.Table); !ok || !t.isPath(s, table.Path) {

@@ -51,6 +51,24 @@ const (
 var functions = merge(stringFunctions, mathFunctions, dateFunctions, conditionFunctions, superFunctions,
 	binaryFunctions, aggregateFunctions, windowFunctions, systemFunctions, leaderFunctions)
 
+// elsewhere are functions of Redshift's that the stand-in has not.
+var elsewhere = func() map[string]bool {
+	out := map[string]bool{}
+	for _, name := range strings.Fields(`
+		array_contains array_distinct array_except array_intersection array_position array_positions array_sort array_union
+		object_transform lower_attribute_names upper_attribute_names get_number_attributes json_serialize_to_varbyte
+		checksum farmfingerprint64 murmur3_32_hash text_to_int_alt text_to_numeric_alt approximate_percentile_disc
+		current_user_id user_is_member_of role_is_member_of pg_get_cols has_assumerole_privilege change_query_priority
+		change_session_priority change_user_priority current_namespace pg_get_iam_role_by_user pg_get_iam_groups_by_user
+		pg_get_session_roles pg_get_grantee_by_iam_role explain_model get_cluster_time_zone
+		hll hll_add hll_add_agg hll_cardinality hll_combine hll_combine_agg hll_create_sketch hll_union hll_agg
+		addbbox dropbbox geometrytype h3_frompoint h3_fromlonglat h3_polyfill
+		 grouping_id`) {
+		out[name] = true
+	}
+	return out
+}()
+
 func merge(lists ...map[string]function) map[string]function {
 	all := map[string]function{}
 	for _, l := range lists {
@@ -91,6 +109,10 @@ func (t *translator) call(s *scope, c *syntax.Call) value {
 	if len(c.Name) > 1 && t.name(c.Name[0]) != "pg_catalog" {
 		return t.userFunction(s, c)
 	}
+	if elsewhere[name] {
+		t.fail(unknownToStandin("function " + name))
+		return value{}
+	}
 	if !ok {
 		return t.userFunction(s, c)
 	}
@@ -109,6 +131,9 @@ func (t *translator) call(s *scope, c *syntax.Call) value {
 		t.leaderFunction(name)
 		t.computes = true
 	}
+	if computeOnly[name] {
+		t.computeOnly = append(t.computeOnly, name)
+	}
 	t.checkCall(name, f, c)
 	v := t.apply(s, f, c, name, args)
 	if v.label == "" {
@@ -116,6 +141,9 @@ func (t *translator) call(s *scope, c *syntax.Call) value {
 	}
 	return v
 }
+
+// computeOnly are functions that run on the compute nodes only.
+var computeOnly = map[string]bool{"listagg": true, "median": true, "percentile_cont": true, "percentile_disc": true}
 
 // apply writes the call.
 func (t *translator) apply(s *scope, f function, c *syntax.Call, name string, args []value) value {

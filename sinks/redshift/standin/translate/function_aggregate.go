@@ -1,17 +1,19 @@
 package translate
 
 import (
+	"strings"
+
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 )
 
 // aggregateFunctions are of c_Aggregate_Functions; all are window functions too.
 var aggregateFunctions = map[string]function{
-	"any_value":       {min: 1, max: 1, kind: aggregate, build: buildAggregate("pg_catalog.min", givesFirst)},
+	"any_value":       {min: 1, max: 1, kind: aggregate, build: buildAggregate("rs.any_value", givesFirst)},
 	"avg":             {min: 1, max: 1, kind: aggregate, takes: "n", build: buildAvg},
 	"count":           {min: 0, max: 1, kind: aggregate, gives: givesBigint},
 	"listagg":         {min: 1, max: 2, kind: aggregate, takes: "t", build: buildListagg},
 	"max":             {min: 1, max: 1, kind: aggregate, gives: givesFirst},
-	"median":          {min: 1, max: 1, kind: aggregate, takes: "n", build: buildAggregate("rs.median", givesMedian)},
+	"median":          {min: 1, max: 1, kind: aggregate, build: buildMedian},
 	"min":             {min: 1, max: 1, kind: aggregate, gives: givesFirst},
 	"percentile_cont": {min: 1, max: 1, kind: aggregate, build: buildPercentile("percentile_cont")},
 	"percentile_disc": {min: 1, max: 1, kind: aggregate, build: buildPercentile("percentile_disc")},
@@ -60,22 +62,38 @@ func buildAggregate(to string, gives func([]value) Type) builder {
 	}
 }
 
-func givesMedian(args []value) Type {
-	if args[0].typ.isInteger() || args[0].typ.Name == typeNumeric {
-		return Type{Name: typeNumeric}
+// buildMedian is MEDIAN: a decimal of what is no floating point (r_MEDIAN, r_WF_MEDIAN).
+func buildMedian(t *translator, s *scope, c *syntax.Call, args []value) value {
+	t.partitionOnly(c)
+	x := t.accept('n', args[0])
+	sql := t.aggregateSQL(s, c, "rs.median", x.sql)
+	switch p, scale, ok := x.typ.digits(); {
+	case ok:
+		ty := Type{Name: typeNumeric, Precision: maxPrecision, Scale: min(scale+1, p)}
+		return value{sql: "CAST(" + sql + " AS " + ty.postgres() + ")", typ: ty, label: "median"}
+	case x.typ.Name == typeDate:
+		return value{sql: "CAST(" + sql + " AS date)", typ: x.typ, label: "median"}
 	}
-	return args[0].typ
+	return value{sql: sql, typ: x.typ, label: "median"}
+}
+
+// partitionOnly refuses an order and a frame in the OVER of a function that takes neither.
+func (t *translator) partitionOnly(c *syntax.Call) {
+	if c.Over != nil && (len(c.Over.OrderBy) > 0 || c.Over.Frame != nil) {
+		name := strings.ToUpper(t.name(c.Name.Last()))
+		t.refuse(codeNotSupported, "%s window functions do not support ORDER BY or a frame in OVER", name)
+	}
 }
 
 // buildAvg is AVG: of whole numbers a whole one (r_AVG).
 func buildAvg(t *translator, s *scope, c *syntax.Call, args []value) value {
-	sql, x := t.aggregateSQL(s, c, "pg_catalog.avg", args[0].sql), args[0].typ
+	sql, x := t.aggregateSQL(s, c, "rs.avg", args[0].sql), args[0].typ
 	switch {
 	case x.isInteger():
-		return value{sql: "CAST(pg_catalog.trunc(" + sql + ") AS bigint)", typ: Type{Name: typeBigint}, label: "avg"}
+		x.Name = typeBigint
 	case x.Name == typeNumeric && x.Precision > 0:
-		ty := Type{Name: typeNumeric, Precision: maxPrecision, Scale: x.Scale}
-		return value{sql: "CAST(" + sql + " AS " + ty.postgres() + ")", typ: ty, label: "avg"}
+		x.Precision = maxPrecision
+		sql = "CAST(" + sql + " AS " + x.postgres() + ")"
 	case x.Name == typeReal:
 		x.Name = typeDouble
 	}
@@ -114,9 +132,14 @@ func buildListagg(t *translator, s *scope, c *syntax.Call, args []value) value {
 	if len(args) == 1 {
 		args = append(args, value{sql: "''"})
 	}
+	// PostgreSQL wants what is ordered by among the arguments of a DISTINCT, as it stands there.
 	order := ""
-	if len(c.OrderBy) > 0 {
-		order = " ORDER BY " + t.orders(s, c.OrderBy)
+	for i, o := range c.OrderBy {
+		x := t.expr(s, o.X).sql
+		if x == args[0].sql {
+			x = "CAST(" + x + " AS text)"
+		}
+		order += []string{" ORDER BY ", ", "}[min(i, 1)] + x + direction(o)
 	}
 	v := value{typ: Type{Name: typeVarchar, Length: maxVarchar}, label: "listagg"}
 	args[0].sql, args[1].sql = "CAST("+args[0].sql+" AS text)", "CAST("+args[1].sql+" AS text)"
@@ -128,9 +151,7 @@ func buildListagg(t *translator, s *scope, c *syntax.Call, args []value) value {
 		v.sql = "rs.listagg(" + distinct + join(args) + order + ")"
 		return v
 	}
-	if len(c.Over.OrderBy) > 0 || c.Over.Frame != nil {
-		t.refuse(codeNotSupported, "LISTAGG window functions do not support ORDER BY or a frame in OVER")
-	}
+	t.partitionOnly(c)
 	v.sql = "rs.listagg(" + join(args) + ") OVER (" + t.windowSQL(s, c.Over) + order + " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
 	return v
 }
@@ -172,9 +193,7 @@ func buildValue(t *translator, s *scope, c *syntax.Call, args []value) value {
 
 // buildRatio is RATIO_TO_REPORT: a value beside its partition's sum (r_WF_RATIO_TO_REPORT).
 func buildRatio(t *translator, s *scope, c *syntax.Call, args []value) value {
-	if len(c.Over.OrderBy) > 0 || c.Over.Frame != nil {
-		t.refuse(codeNotSupported, "RATIO_TO_REPORT does not support ORDER BY or a frame in OVER")
-	}
+	t.partitionOnly(c)
 	x := "CAST(" + args[0].sql + " AS double precision)"
 	sql := "(" + x + " / NULLIF(pg_catalog.sum(" + x + ") OVER (" + t.windowSQL(s, c.Over) + "), 0))"
 	return value{sql: sql, typ: Type{Name: typeDouble}, label: "ratio_to_report"}

@@ -6,25 +6,13 @@ import (
 
 // superFunctions are of super-functions and json-functions.
 var superFunctions = map[string]function{
-	"array":                 {min: 0, max: -1, takes: "s", build: buildArray},
-	"array_concat":          {min: 2, max: 2, takes: "s", to: "rs.array_concat", gives: givesSuper},
-	"array_flatten":         {min: 1, max: 1, takes: "s", to: "rs.array_flatten", gives: givesSuper},
-	"get_array_length":      {min: 1, max: 1, takes: "s", to: "rs.get_array_length", gives: givesInteger},
-	"get_number_attributes": {min: 1, max: 1, takes: "s", to: "rs.get_number_attributes", gives: givesInteger},
-	"split_to_array":        {min: 1, max: 2, takes: "t", to: "rs.split_to_array", gives: givesSuper},
-	"subarray":              {min: 2, max: 3, takes: "sn", to: "rs.subarray", gives: givesSuper},
-	"array_contains":        {min: 2, max: 3, takes: "ss.", to: "rs.array_contains", gives: givesBoolean},
-	"array_distinct":        {min: 1, max: 1, takes: "s", to: "rs.array_distinct", gives: givesSuper},
-	"array_except":          {min: 2, max: 2, takes: "s", to: "rs.array_except", gives: givesSuper},
-	"array_intersection":    {min: 2, max: 2, takes: "s", to: "rs.array_intersection", gives: givesSuper},
-	"array_position":        {min: 2, max: 2, takes: "s", to: "rs.array_position", gives: givesInteger},
-	"array_positions":       {min: 2, max: 2, takes: "s", to: "rs.array_positions", gives: givesSuper},
-	"array_sort":            {min: 1, max: 3, takes: "s.", to: "rs.array_sort", gives: givesSuper},
-	"array_union":           {min: 2, max: 2, takes: "s", to: "rs.array_union", gives: givesSuper},
-	"object":                {min: 0, max: -1, build: buildObject},
-	"object_transform":      {min: 1, max: -1, takes: "s", to: "rs.object_transform", gives: givesSuper},
-	"lower_attribute_names": {min: 1, max: 1, takes: "s", to: "rs.lower_attribute_names", gives: givesSuper},
-	"upper_attribute_names": {min: 1, max: 1, takes: "s", to: "rs.upper_attribute_names", gives: givesSuper},
+	"array":            {min: 0, max: -1, takes: "s", build: buildArray},
+	"array_concat":     {min: 2, max: 2, takes: "s", to: "rs.array_concat", gives: givesSuper},
+	"array_flatten":    {min: 1, max: 1, takes: "s", to: "rs.array_flatten", gives: givesSuper},
+	"get_array_length": {min: 1, max: 1, takes: "s", to: "rs.get_array_length", gives: givesInteger},
+	"split_to_array":   {min: 1, max: 2, takes: "t", to: "rs.split_to_array", gives: givesSuper},
+	"subarray":         {min: 2, max: 3, takes: "sn", to: "rs.subarray", gives: givesSuper},
+	"object":           {min: 0, max: -1, build: buildObject},
 
 	"decimal_precision": {min: 1, max: 1, takes: "s", to: "rs.decimal_precision", gives: givesInteger},
 	"decimal_scale":     {min: 1, max: 1, takes: "s", to: "rs.decimal_scale", gives: givesInteger},
@@ -50,7 +38,6 @@ var superFunctions = map[string]function{
 	"json_extract_path_text":          {min: 2, max: 7, build: buildJSONPath},
 	"json_parse":                      {min: 1, max: 1, takes: "t", to: "rs.json_parse", gives: givesSuper},
 	"json_serialize":                  {min: 1, max: 1, takes: "s", to: "rs.json_serialize", gives: givesText},
-	"json_serialize_to_varbyte":       {min: 1, max: 1, takes: "s", to: "rs.json_serialize_to_varbyte", gives: givesVarbyte},
 }
 
 // binaryFunctions are of varbyte-functions.
@@ -63,11 +50,7 @@ var binaryFunctions = map[string]function{
 
 // buildArray is ARRAY(…), of any values (r_array.html).
 func buildArray(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
-	sql := "rs.array(ARRAY[]::rs.super[])"
-	if len(args) > 0 {
-		sql = "rs.array(ARRAY[" + join(args) + "]::rs.super[])"
-	}
-	return value{sql: sql, typ: Type{Name: typeSuper}, label: "array"}
+	return value{sql: "rs.array(" + join(args) + ")", typ: Type{Name: typeSuper}, label: "array"}
 }
 
 // buildObject is OBJECT(key, value, …) (r_object_function.html).
@@ -76,31 +59,26 @@ func buildObject(t *translator, _ *scope, _ *syntax.Call, args []value) value {
 		t.refuseCall("object", args)
 		return value{}
 	}
-	keys, values := make([]value, 0, len(args)/2), make([]value, 0, len(args)/2)
-	for i := 0; i < len(args); i += 2 {
-		keys = append(keys, t.accept('t', args[i]))
-		values = append(values, toSuper(args[i+1]))
+	for i := range args {
+		args[i] = toSuper(args[i])
 	}
-	sql := "rs.object(ARRAY[" + join(keys) + "]::text[], ARRAY[" + join(values) + "]::rs.super[])"
-	return value{sql: sql, typ: Type{Name: typeSuper}, label: "object"}
+	return value{sql: "rs.object(" + join(args) + ")", typ: Type{Name: typeSuper}, label: "object"}
 }
 
 // buildJSONPath is JSON_EXTRACT_PATH_TEXT(json, key, … [, null_if_invalid]): up to five keys
 // (JSON_EXTRACT_PATH_TEXT.html).
-func buildJSONPath(t *translator, _ *scope, c *syntax.Call, args []value) value {
-	invalid := "FALSE"
-	last := len(args) - 1
-	if args[last].typ.Name == typeBoolean {
-		invalid = args[last].sql
-		args = args[:last]
+func buildJSONPath(t *translator, _ *scope, _ *syntax.Call, args []value) value {
+	keys := args[1:]
+	if last := len(keys) - 1; keys[last].typ.Name == typeBoolean {
+		keys = keys[:last]
 	}
-	if len(args) < 2 || len(args) > 6 {
+	if len(keys) < 1 || len(keys) > 5 {
 		t.refuseCall("json_extract_path_text", args)
 		return value{}
 	}
-	for i := range args {
-		args[i] = t.accept('t', args[i])
+	args[0] = t.accept('t', args[0])
+	for i := range keys {
+		keys[i] = t.accept('t', keys[i])
 	}
-	sql := "rs.json_extract_path_text(" + args[0].sql + ", " + invalid + ", VARIADIC ARRAY[" + join(args[1:]) + "]::text[])"
-	return value{sql: sql, typ: Type{Name: typeVarchar}, label: "json_extract_path_text"}
+	return value{sql: "rs.json_extract_path_text(" + join(args) + ")", typ: Type{Name: typeVarchar}, label: "json_extract_path_text"}
 }

@@ -27,7 +27,7 @@ var stringFunctions = map[string]function{
 	"lower":              {min: 1, max: 1, takes: "t", gives: givesSameText},
 	"lpad":               {min: 2, max: 3, takes: "tnt", gives: givesText},
 	"ltrim":              {min: 1, max: 2, takes: "t", gives: givesSameText},
-	"octet_length":       {min: 1, max: 1, takes: "t", gives: givesInteger},
+	"octet_length":       {min: 1, max: 1, takes: "t", build: buildOctetLength},
 	"octetindex":         {min: 2, max: 2, takes: "t", to: "rs.octetindex", gives: givesInteger},
 	"position":           {min: 2, max: 2, takes: "t", build: buildPosition},
 	"quote_ident":        {min: 1, max: 1, takes: "t", gives: givesText},
@@ -35,7 +35,7 @@ var stringFunctions = map[string]function{
 	"regexp_count":       {min: 2, max: 4, takes: "ttnt", to: "rs.regexp_count", gives: givesInteger},
 	"regexp_instr":       {min: 2, max: 6, takes: "ttnnnt", to: "rs.regexp_instr", gives: givesInteger},
 	"regexp_replace":     {min: 2, max: 5, takes: "tttnt", to: "rs.regexp_replace", gives: givesText},
-	"regexp_substr":      {min: 2, max: 6, takes: "ttnntn", to: "rs.regexp_substr", gives: givesText},
+	"regexp_substr":      {min: 2, max: 5, takes: "ttnnt", to: "rs.regexp_substr", gives: givesText},
 	"repeat":             {min: 2, max: 2, takes: "tn", gives: givesText},
 	"replace":            {min: 3, max: 3, takes: "t", gives: givesText},
 	"replicate":          {min: 2, max: 2, takes: "tn", to: "pg_catalog.repeat", gives: givesText},
@@ -56,21 +56,16 @@ var stringFunctions = map[string]function{
 	"upper":              {min: 1, max: 1, takes: "t", gives: givesSameText},
 
 	// Hash functions (hash-functions.html).
-	"checksum":          {min: 1, max: 1, to: "rs.checksum", gives: givesInteger},
-	"farmfingerprint64": {min: 1, max: 1, to: "rs.farmfingerprint64", gives: givesBigint},
-	"fnv_hash":          {min: 1, max: 2, to: "rs.fnv_hash", gives: givesBigint},
-	"func_sha1":         {min: 1, max: 1, takes: "t", to: "rs.sha1", gives: givesText},
-	"md5":               {min: 1, max: 1, takes: "t", gives: givesText},
-	"murmur3_32_hash":   {min: 1, max: 2, to: "rs.murmur3_32_hash", gives: givesInteger},
-	"sha":               {min: 1, max: 1, takes: "t", to: "rs.sha1", gives: givesText},
-	"sha1":              {min: 1, max: 1, takes: "t", to: "rs.sha1", gives: givesText},
-	"sha2":              {min: 2, max: 2, takes: "tn", to: "rs.sha2", gives: givesText},
+	"fnv_hash":  {min: 1, max: 2, to: "rs.fnv_hash", gives: givesBigint},
+	"func_sha1": {min: 1, max: 1, takes: "t", to: "rs.func_sha1", gives: givesText},
+	"md5":       {min: 1, max: 1, takes: "t", to: "rs.md5", gives: givesText},
+	"sha":       {min: 1, max: 1, takes: "t", to: "rs.sha1", gives: givesText},
+	"sha1":      {min: 1, max: 1, takes: "t", to: "rs.sha1", gives: givesText},
+	"sha2":      {min: 2, max: 2, takes: "tn", to: "rs.sha2", gives: givesText},
 
 	// Formatting (r_Data_type_formatting).
-	"text_to_int_alt":     {min: 1, max: 2, takes: "t", to: "rs.text_to_int_alt", gives: givesInteger},
-	"text_to_numeric_alt": {min: 1, max: 4, takes: "tnnt", to: "rs.text_to_numeric_alt", gives: gives(Type{Name: typeNumeric, Precision: 38})},
-	"to_char":             {min: 2, max: 2, build: buildToChar},
-	"to_number":           {min: 2, max: 2, takes: "t", gives: gives(Type{Name: typeNumeric})},
+	"to_char":   {min: 2, max: 2, build: buildToChar},
+	"to_number": {min: 2, max: 2, takes: "t", gives: gives(Type{Name: typeNumeric})},
 }
 
 // givesSameText is a text no longer than the first argument.
@@ -101,9 +96,17 @@ func buildPosition(_ *translator, _ *scope, _ *syntax.Call, args []value) value 
 
 func buildSubstring(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
 	if args[0].typ.Name == typeVarbyte {
-		return value{sql: "rs.varbyte_substring(" + join(args) + ")", typ: args[0].typ, label: "substring"}
+		return value{sql: "rs.substring(" + join(args) + ")", typ: args[0].typ, label: "substring"}
 	}
-	return value{sql: "rs.substring(" + join(args) + ")", typ: givesSameText(args), label: "substring"}
+	return value{sql: "pg_catalog.substr(" + join(args) + ")", typ: givesSameText(args), label: "substring"}
+}
+
+func buildOctetLength(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
+	to := "pg_catalog.octet_length("
+	if args[0].typ.Name == typeVarbyte {
+		to = "rs.octet_length("
+	}
+	return value{sql: to + args[0].sql + ")", typ: Type{Name: typeInteger}}
 }
 
 // buildToChar is TO_CHAR of a time, an interval or a number (r_TO_CHAR).

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
 	"github.com/starlift-etl/starlift/pipeline/pgconn/pgserver"
@@ -130,41 +129,4 @@ func (s *session) one(text *syntax.Text) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// run runs a text that has to succeed.
-func (s *session) run(sql string) []string {
-	s.t.Helper()
-	rows, err := s.try(sql)
-	if err != nil {
-		s.t.Fatalf("%s\n\t%v", sql, err)
-	}
-	return rows
-}
-
-// expect runs a query, whose rows have to be these.
-func (s *session) expect(sql string, rows ...string) {
-	s.t.Helper()
-	got, err := s.try(sql)
-	if err != nil {
-		s.t.Errorf("%s\n\t%v", sql, err)
-		return
-	}
-	if strings.Join(got, "\n") != strings.Join(rows, "\n") {
-		s.t.Errorf("%s\n\tgives %q\n\twant  %q", sql, got, rows)
-	}
-}
-
-// refuses runs a statement, which has to fail with a code and a part of a message.
-func (s *session) refuses(sql, code, message string) {
-	s.t.Helper()
-	_, err := s.try(sql)
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		s.t.Errorf("%s\n\twas not refused: %v", sql, err)
-		return
-	}
-	if e.Code != code || !strings.Contains(e.Message, message) {
-		s.t.Errorf("%s\n\tis refused with %s %s\n\twant %s %s", sql, e.Code, e.Message, code, message)
-	}
 }

@@ -4,13 +4,24 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 )
 
 // checkNodes refuses a statement that needs the compute nodes and has something that only
 // the leader node knows (c_sql-functions-leader-node): for each there is an INFO before the
 // error.
 func (t *translator) checkNodes() {
-	if t.err != nil || !t.computes || len(t.leader) == 0 {
+	switch {
+	case t.err != nil:
+		return
+	case !t.computes && len(t.computeOnly) > 0:
+		t.refuse(codeNotSupported, onlyOnTables)
+		return
+	case t.computes && t.correlation:
+		t.refuse(codeNotSupported, "This type of correlated subquery pattern is not supported due to internal error")
+		return
+	case !t.computes || len(t.leader) == 0:
 		return
 	}
 	for _, what := range t.leader {
@@ -27,4 +38,45 @@ func (t *translator) leaderFunction(name string) {
 // leaderRelation notes a relation of the leader node's catalog.
 func (t *translator) leaderRelation(name string) {
 	t.leader = append(t.leader, fmt.Sprintf("Relation %q not supported.", name))
+}
+
+// onlyOnTables is what a query of the leader node's alone is refused with if it has a
+// function of the compute nodes (r_LISTAGG, r_MEDIAN).
+const onlyOnTables = "One or more of the used functions must be applied on at least one user created tables. Examples of user table only functions are LISTAGG, MEDIAN, PERCENTILE_CONT, etc."
+
+// correlate notes a reference from one scope to what another around it has. Those that skip
+// a query block, or go into the condition of an outer join, are not supported
+// (r_correlated_subqueries).
+func (t *translator) correlate(from, to *scope) {
+	if from == nil || from.block == to.block {
+		return
+	}
+	if from.block-to.block > 1 || to.outerOn {
+		t.correlation = true
+	}
+	for at := from; at != nil && at.block > to.block; at = at.parent {
+		at.correlated = true
+	}
+}
+
+// checkBlock refuses a query block that refers to the one around it and has a window
+// function, or is grouped in the place of a list (r_correlated_subqueries).
+func (t *translator) checkBlock(s *scope, sel *syntax.Select) {
+	if !s.correlated {
+		return
+	}
+	for _, target := range sel.Targets {
+		if t.windows(target.X) || s.list && len(sel.GroupBy) > 0 && t.aggregates(target.X) && !isMinMax(target.X) {
+			t.correlation = true
+		}
+	}
+}
+
+func isMinMax(e syntax.Expr) bool {
+	c, ok := e.(*syntax.Call)
+	if !ok {
+		return false
+	}
+	name := foldASCII(c.Name.Last().Text)
+	return name == "min" || name == "max"
 }

@@ -41,10 +41,16 @@ func selectInto(q *syntax.Query) *syntax.Into {
 
 // query translates a query within a scope.
 func (t *translator) query(parent *scope, q *syntax.Query) result {
+	return t.queryIn(parent, q, false)
+}
+
+// queryIn is query; list says that the result is in the place of IN's list.
+func (t *translator) queryIn(parent *scope, q *syntax.Query, list bool) result {
 	if t.err != nil {
 		return result{}
 	}
 	s := parent.child()
+	s.list = list
 	with := t.with(s, q.With, q.Recursive)
 	r := t.body(s, q.Body, q)
 	r.sql = with + r.sql
@@ -70,7 +76,7 @@ func (t *translator) with(s *scope, list []syntax.CTE, recursive bool) string {
 		within := s
 		if recursive {
 			entry.open = len(c.Columns) == 0
-			within = &scope{parent: s, ctes: map[string]*cte{name: entry}}
+			within = &scope{parent: s, block: s.block, ctes: map[string]*cte{name: entry}}
 		}
 		r := t.query(within, c.Query)
 		columns := t.renamed(r.columns, c.Columns)
@@ -159,7 +165,7 @@ func (t *translator) operand(s *scope, b syntax.Body) result {
 	case *syntax.SetOp:
 		r = t.setOp(s, b)
 	case *syntax.Select:
-		r = t.selectBody(s.child(), b, empty)
+		r = t.selectBody(s.same(), b, empty)
 	}
 	r.sql = "(" + r.sql + ")"
 	return r

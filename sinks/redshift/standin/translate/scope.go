@@ -19,9 +19,15 @@ type translator struct {
 	aliases int
 	// computes tells that the compute nodes have a part: a user's table is read or written
 	// by a query. leader are the functions and relations that only the leader node has.
-	computes  bool
-	leader    []string
-	functions map[string]function
+	computes bool
+	// computeOnly are functions of the compute nodes; correlation is a reference to an outer
+	// query that they have no plan for.
+	computeOnly []string
+	correlation bool
+	leader      []string
+	functions   map[string]function
+	// wholeSuper says that a SUPER value may not be navigated, as in MERGE.
+	wholeSuper bool
 	// depth is of late-binding views that stand on one another.
 	depth int
 }
@@ -78,6 +84,14 @@ type scope struct {
 	// labels are the select list's, for expressions that refer to an earlier one
 	// (r_SELECT_list: lateral references to aliases).
 	labels map[string]value
+	// block numbers the query blocks from the outermost in, and correlated says that a
+	// reference goes out of this one.
+	block      int
+	correlated bool
+	// list says that the block's result is in the place of IN's list.
+	list bool
+	// outerOn is set within the condition of an outer join.
+	outerOn bool
 	// prior is PostgreSQL's name of the level above, within CONNECT BY.
 	prior string
 	// star are the columns of *, in their order.
@@ -91,7 +105,16 @@ type cte struct {
 	open    bool
 }
 
-func (s *scope) child() *scope { return &scope{parent: s} }
+// child is the scope of a query within this one.
+func (s *scope) child() *scope {
+	if s == nil {
+		return &scope{}
+	}
+	return &scope{parent: s, block: s.block + 1}
+}
+
+// same is a scope of the same query block.
+func (s *scope) same() *scope { return &scope{parent: s, block: s.block} }
 
 // cte finds a common table expression.
 func (s *scope) cte(name string) *cte {
@@ -137,9 +160,14 @@ func (t *translator) newAlias() string {
 
 // ref translates a reference: to a column, to an alias of the select list, or into a SUPER.
 func (t *translator) ref(s *scope, r *syntax.Ref) value {
+	if r.Outer {
+		t.fail(unknownToStandin("the operator (+) of outer joins"))
+		return value{}
+	}
 	open := false
 	for at := s; at != nil; at = at.parent {
 		if v, ok := t.refIn(at, r); ok {
+			t.correlate(s, at)
 			return v
 		}
 		for _, f := range at.sources {
@@ -239,6 +267,9 @@ func (t *translator) path(v value, steps []syntax.Step) value {
 	if len(steps) > 0 && v.typ.Name != typeSuper && v.typ.Name != "" {
 		t.refuse(codeMismatch, "cannot navigate into column %q of type %s", v.label, v.typ.Name)
 		return v
+	}
+	if len(steps) > 0 && t.wholeSuper {
+		t.refuse(codeNotSupported, "Partial reference of SUPER column is not supported in MERGE statement.")
 	}
 	for _, step := range steps {
 		if step.Field != nil {

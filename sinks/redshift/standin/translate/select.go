@@ -29,6 +29,7 @@ func (t *translator) selectBody(s *scope, sel *syntax.Select, q *syntax.Query) r
 	if sel.Having != nil {
 		tail += " HAVING " + t.expr(s, sel.Having).sql
 	}
+	t.checkBlock(s, sel)
 	r := result{open: open}
 	for _, o := range outputs {
 		r.columns = append(r.columns, output{name: o.label, typ: o.typ})

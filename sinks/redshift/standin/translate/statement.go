@@ -23,12 +23,16 @@ func (t *translator) statement(st syntax.Statement) {
 	switch st := st.(type) {
 	case *syntax.SelectStatement:
 		t.selectStatement(st)
+	case *syntax.Explain:
+		t.explain(st)
 	case *syntax.Insert:
 		t.insert(st)
 	case *syntax.Update:
 		t.update(st)
 	case *syntax.Delete:
 		t.delete(st)
+	case *syntax.Merge:
+		t.merge(st)
 	case *syntax.Truncate:
 		t.truncate(st)
 	case *syntax.CreateTable:
@@ -42,6 +46,21 @@ func (t *translator) statement(st syntax.Statement) {
 	default:
 		t.fail(unknownToStandin("this statement"))
 	}
+}
+
+// explain is EXPLAIN: the plan is PostgreSQL's, in the words of Redshift's steps.
+func (t *translator) explain(st *syntax.Explain) {
+	t.statement(st.Of)
+	if t.err != nil {
+		return
+	}
+	if len(t.plan.SQL) != 1 || t.plan.Copy != nil || t.plan.Unload != nil {
+		t.fail(unknownToStandin("EXPLAIN of this statement"))
+		return
+	}
+	t.plan.SQL[0] = "EXPLAIN " + t.plan.SQL[0]
+	t.plan.Query, t.plan.Tag, t.plan.Columns, t.plan.Commits = true, "EXPLAIN", nil, false
+	t.plan.Writes, t.plan.Locks, t.plan.Creates = nil, nil, nil
 }
 
 func (t *translator) run(sql string) { t.plan.SQL = append(t.plan.SQL, sql) }

@@ -78,6 +78,14 @@ func (t *translator) aggregates(e syntax.Expr) bool {
 	})
 }
 
+// windows tells whether an expression has a window function.
+func (t *translator) windows(e syntax.Expr) bool {
+	return anyExpr(e, func(e syntax.Expr) bool {
+		c, ok := e.(*syntax.Call)
+		return ok && c.Over != nil
+	})
+}
+
 // hasSubquery tells whether an expression has a query in it.
 func hasSubquery(e syntax.Expr) bool {
 	return anyExpr(e, func(e syntax.Expr) bool {

@@ -1,0 +1,23 @@
+-- What the translation of expressions calls.
+
+-- The result of a computation with decimals, to the scale that it has in Redshift and within
+-- its precision (dg/r_numeric_computations201).
+CREATE FUNCTION rs.numeric_result(value numeric, digits integer, decimals integer) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN abs(round($1, $3)) < 10::numeric ^ ($2 - $3) THEN round($1, $3) ELSE rs.fail('XX000', 'Numeric data overflow (result precision)')::numeric END
+$$;
+
+-- TRY_CAST: NULL where the cast fails.
+CREATE FUNCTION rs.try_cast(value text, type text) RETURNS text LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+  result text;
+BEGIN
+  EXECUTE format('SELECT CAST(CAST($1 AS %s) AS text)', type) INTO result USING value;
+  RETURN result;
+EXCEPTION WHEN data_exception OR cannot_coerce THEN
+  RETURN NULL;
+END $$;
+
+-- FIRST_VALUE and LAST_VALUE with IGNORE NULLS, which are aggregates of a window's frame.
+CREATE FUNCTION rs.last_seen(state anyelement, value anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $2 $$;
+CREATE AGGREGATE rs.first_nonnull(anyelement) (SFUNC = rs.first_seen, STYPE = anyelement);
+CREATE AGGREGATE rs.last_nonnull(anyelement) (SFUNC = rs.last_seen, STYPE = anyelement);
