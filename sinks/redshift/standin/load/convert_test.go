@@ -113,7 +113,7 @@ func TestTextTimes(t *testing.T) {
 		{date, load.TextOptions{}, map[string]string{
 			"2024-02-29": "2024-02-29", "2024-02-29 10:00:00": "2024-02-29", "0001-01-01": "0001-01-01", "294276-12-31": "294276-12-31",
 			"2023-02-29": "1205", "2024-1-1": "1205 Invalid Date Format - length must be 10 or more", "20240229": "1205 Invalid Date Format", "2024/02/29": "1205 Invalid date format or value [YYYY-MM-DD]",
-			"00/00/00 00:00:00": "1205", "2024-13-01": "1205", "2024-02-29x": "1205",
+			"00/00/00 00:00:00": "1205", "2024-13-01": "1205", "0000-01-01": "1205", "2024-02-29x": "1205",
 		}},
 		{date, load.TextOptions{AcceptAnyDate: true}, map[string]string{"00/00/00 00:00:00": `\N`, "2024-02-29": "2024-02-29"}},
 		{date, load.TextOptions{DateFormat: "MM/DD/YYYY"}, map[string]string{"02/29/2024": "2024-02-29", "2/9/2024": "2024-02-09", "2024-02-29": "1205 Invalid date format or value [MM/DD/YYYY]"}},

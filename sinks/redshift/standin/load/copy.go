@@ -107,10 +107,9 @@ func (c *copier) listed(ctx context.Context, at object.Path) ([]source, error) {
 		} else if len(below) > 0 {
 			return nil, c.failed("COPY with MANIFEST parameter requires full path of an S3 object.")
 		}
-		return nil, object.Reword(err, func(message string) string { return "Problem reading manifest file - " + message }, c.options.Query)
 	}
 	if err != nil {
-		return nil, err
+		return nil, object.Reword(err, func(message string) string { return "Problem reading manifest file - " + message }, c.options.Query)
 	}
 	defer body.Close() //nolint:errcheck // it was only read
 	entries, err := manifest.Read(body, c.options.Query)

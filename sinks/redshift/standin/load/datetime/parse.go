@@ -121,7 +121,7 @@ func (s *scanner) autoClock(to *Stamp) bool {
 // isoDate reads YYYY-MM-DD; years may have more digits.
 func (s *scanner) isoDate(to *Stamp) bool {
 	var ok bool
-	if to.Year, ok = s.digits(4, 6); !ok || !s.char('-') {
+	if to.Year, ok = s.digits(4, 6); !ok || to.Year == 0 || !s.char('-') {
 		return false
 	}
 	if to.Month, ok = s.digits(2, 2); !ok || !s.char('-') {
@@ -146,7 +146,7 @@ func (s *scanner) autoDate(to *Stamp) bool {
 		to.Year, _ = s.digits(4, 4)
 		to.Month, _ = s.digits(2, 2)
 		to.Day, _ = s.digits(2, 2)
-		return true
+		return to.Year > 0 // there is no year 0 between 1 BC and AD 1
 	case n == 6 && s.following(n) != '-' && s.following(n) != '/':
 		to.Year, _ = s.digits(2, 2)
 		to.Year = century(to.Year)
@@ -198,7 +198,7 @@ func (s *scanner) monthFirst(to *Stamp) (ok bool) {
 func (s *scanner) yearFirst(to *Stamp) (ok bool) {
 	to.Year, _ = s.digits(4, 6)
 	divider := s.peek()
-	if !s.separator() {
+	if to.Year == 0 || !s.separator() {
 		return false
 	}
 	if s.month(&to.Month) {
@@ -255,7 +255,7 @@ func (s *scanner) dayOrMonthFirst(to *Stamp) (ok bool) {
 func (s *scanner) year(to *Stamp) bool {
 	n := s.run()
 	y, ok := s.digits(2, 6)
-	if !ok || n == 3 {
+	if !ok || n == 3 || n > 3 && y == 0 {
 		return false
 	}
 	if n == 2 {

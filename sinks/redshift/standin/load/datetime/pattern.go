@@ -129,6 +129,7 @@ func (p *Pattern) read(s *scanner, part part, i int, to *Stamp) (ok bool) {
 		return s.char(part.literal)
 	case year4:
 		to.Year, ok = s.digits(4, 4)
+		ok = ok && to.Year > 0
 	case year2:
 		to.Year, ok = s.digits(2, 2)
 		to.Year = century(to.Year)
