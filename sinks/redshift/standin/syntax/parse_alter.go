@@ -57,6 +57,9 @@ func (p *parser) alterAction() AlterAction {
 	case "row":
 		return p.rowLevelSecurity()
 	case "set":
+		if !p.is("location") && !p.are("file", "format") && !p.are("table", "properties") {
+			p.fail()
+		}
 		return p.alterExternal("set")
 	default:
 		return p.alterExternal("partition")

@@ -86,7 +86,7 @@ func (p *parser) rows() [][]Expr {
 	width := 0
 	for {
 		at := p.tok
-		row := p.row(width)
+		row := p.row(width, p.valueOrDefault)
 		if all != nil && len(row) != width {
 			p.failWith(at.pos, syntaxError("VALUES lists must all be the same length"))
 		}
@@ -101,11 +101,12 @@ func (p *parser) rows() [][]Expr {
 	}
 }
 
-func (p *parser) row(width int) []Expr {
+// row reads values in parentheses, as many as width if that is known.
+func (p *parser) row(width int, value func() Expr) []Expr {
 	row := p.values.take(width)[:0]
 	p.expectOp("(")
 	for {
-		row = append(row, p.valueOrDefault())
+		row = append(row, value())
 		if !p.acceptOp(",") {
 			break
 		}
@@ -125,7 +126,7 @@ func (p *parser) update(with []CTE, recursive bool) *Update {
 	p.expect("update")
 	u := &Update{With: with, Recursive: recursive, Table: p.name()}
 	u.Alias = p.alias((*parser).bareTableAlias)
-	u.Set = p.assignments()
+	u.Set = p.assignments(p.valueOrDefault)
 	if p.accept("from") {
 		u.From = p.fromList()
 	}
@@ -135,13 +136,13 @@ func (p *parser) update(with []CTE, recursive bool) *Update {
 	return u
 }
 
-func (p *parser) assignments() []Assignment {
+func (p *parser) assignments(value func() Expr) []Assignment {
 	p.expect("set")
 	var all []Assignment
 	for {
 		a := Assignment{Column: p.ident()}
 		p.expectOp("=")
-		a.Value = p.valueOrDefault()
+		a.Value = value()
 		all = append(all, a)
 		if !p.acceptOp(",") {
 			return all
@@ -163,7 +164,7 @@ func (p *parser) delete(with []CTE, recursive bool) *Delete {
 }
 
 // merge reads MERGE (r_MERGE): exactly one WHEN MATCHED and then one WHEN NOT MATCHED, or
-// REMOVE DUPLICATES.
+// REMOVE DUPLICATES. The page has expressions as values, and no DEFAULT.
 func (p *parser) merge() Statement {
 	p.expect("merge", "into")
 	m := &Merge{Into: p.name()}
@@ -180,14 +181,14 @@ func (p *parser) merge() Statement {
 	p.expect("when", "matched", "then")
 	if m.DeleteMatched = p.accept("delete"); !m.DeleteMatched {
 		p.expect("update")
-		m.Update = p.assignments()
+		m.Update = p.assignments(p.expr)
 	}
 	p.expect("when", "not", "matched", "then", "insert")
 	if p.isOp("(") {
 		m.InsertColumns = p.identList()
 	}
 	p.expect("values")
-	m.InsertValues = p.row(0)
+	m.InsertValues = p.row(0, p.expr)
 	return m
 }
 

@@ -370,6 +370,11 @@ func (p *parser) reference() Expr {
 		r.Outer = true
 		return r
 	}
+	return p.call(p.nameOf(r))
+}
+
+// nameOf makes a name of a path whose steps have to be names: a parenthesis follows.
+func (p *parser) nameOf(r *Ref) Name {
 	name := Name{r.First}
 	for _, s := range r.Steps {
 		if s.Field == nil || len(name) == 3 {
@@ -377,7 +382,7 @@ func (p *parser) reference() Expr {
 		}
 		name = append(name, *s.Field)
 	}
-	return p.call(name)
+	return name
 }
 
 // typedString reads type 'text'; nil = no string follows the type, and nothing is passed.

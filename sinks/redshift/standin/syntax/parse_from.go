@@ -133,14 +133,7 @@ func (p *parser) table() TableExpr {
 	t := &Table{Path: &Ref{First: p.ident()}}
 	t.Path.Steps = p.steps()
 	if p.isOp("(") {
-		name := Name{t.Path.First}
-		for _, s := range t.Path.Steps {
-			if s.Field == nil || len(name) == 3 {
-				p.fail()
-			}
-			name = append(name, *s.Field)
-		}
-		return p.tableCall(name)
+		return p.tableCall(p.nameOf(t.Path))
 	}
 	// PostgreSQL's sign for "with descendants", which are all that there is.
 	p.acceptOp("*")
