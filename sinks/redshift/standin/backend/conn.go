@@ -239,7 +239,7 @@ func (c *Conn) receive() ([][]Value, error) {
 			rows = append(rows, values(m))
 		case *pgproto3.ErrorResponse:
 			if failed == nil {
-				failed = Redshift(pgconn.ErrorResponseToPgError(m))
+				failed = c.Redshift(pgconn.ErrorResponseToPgError(m))
 			}
 		case *pgproto3.CopyInResponse:
 			c.frontend.Send(&pgproto3.CopyFail{Message: "nothing is copied here"})

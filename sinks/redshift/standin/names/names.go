@@ -41,8 +41,22 @@ func Short(name string) string {
 // IsShort says whether a name of PostgreSQL may be the short form of a longer one. What
 // looks so need not be one.
 func IsShort(name string) bool {
-	return len(name) == kept && name[kept-digits-1] == mark
+	return len(name) == kept && name[kept-digits-1] == mark && isHash(name[kept-digits:])
 }
+
+// FindShort returns where in a text what may be a short form begins, and its length; -1 =
+// nowhere.
+func FindShort(text string) (start, length int) {
+	const before = kept - digits - 1
+	for i := before; i+1+digits <= len(text); i++ {
+		if text[i] == mark && isHash(text[i+1:i+1+digits]) {
+			return i - before, kept
+		}
+	}
+	return -1, 0
+}
+
+func isHash(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // cut returns the first n bytes of a text, or fewer, so that no character is torn.
 func cut(s string, n int) string {

@@ -40,6 +40,13 @@ func TestShort(t *testing.T) {
 			t.Errorf("the short form of %q has another one", name)
 		}
 	}
+	short := Short(strings.Repeat("é", 40))
+	if i, n := FindShort(`column "` + short + `" does not exist`); i != 8 || n != 63 {
+		t.Errorf("found at %d, of %d bytes", i, n)
+	}
+	if i, _ := FindShort(strings.Repeat("a", 50) + "~1234567890abcdeg" + strings.Repeat("b", 50)); i >= 0 {
+		t.Errorf("found at %d", i)
+	}
 	if IsShort("sales") {
 		t.Error("a short name is taken for a short form")
 	}

@@ -132,6 +132,11 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Strings are added by putting them together.
+CREATE OR REPLACE FUNCTION rs.super_add(a rs.super, b rs.super) RETURNS rs.super LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN rs.super_rank($1) = 2 AND rs.super_rank($2) = 2 THEN rs.to_super(rs.super_scalar($1) || rs.super_scalar($2)) ELSE rs.to_super(rs.super_numeric($1) + rs.super_numeric($2)) END
+$$;
+
 -- A path into a value: names of attributes, and indexes of arrays from 0. What the value has
 -- not is NULL; an array is not navigated by name, nor an object by number.
 CREATE FUNCTION rs.super_get(value rs.super, name text) RETURNS rs.super LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$

@@ -84,3 +84,38 @@ CREATE FUNCTION rs.fnv_hash(value integer, seed bigint DEFAULT -3750763034362895
 CREATE FUNCTION rs.fnv_hash(value bigint, seed bigint DEFAULT -3750763034362895579) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(rs.fnv(rs.reversed(int8send($1)), $2), $2) $$;
 CREATE FUNCTION rs.fnv_hash(value double precision, seed bigint DEFAULT -3750763034362895579) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(rs.fnv(rs.reversed(float8send($1)), $2), $2) $$;
 CREATE FUNCTION rs.fnv_hash(value boolean, seed bigint DEFAULT -3750763034362895579) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(rs.fnv(boolsend($1), $2), $2) $$;
+
+-- Murmur3 of 32 bits over the bytes that Apache Iceberg hashes: integers are of 8 bytes.
+CREATE FUNCTION rs.multiply32(a bigint, b bigint) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT (($1 & 65535) * $2 + ((($1 >> 16) * ($2 & 65535)) << 16)) & 4294967295 $$;
+CREATE FUNCTION rs.murmur3(message bytea, seed integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+  h bigint := seed::bigint & 4294967295;
+  k bigint;
+  size integer := length(message);
+BEGIN
+  FOR block IN 0 .. (size + 3) / 4 - 1 LOOP
+    k := 0;
+    FOR j IN REVERSE least(size - block * 4, 4) - 1 .. 0 LOOP k := (k << 8) | get_byte(message, block * 4 + j); END LOOP;
+    k := rs.multiply32(rs.rotate32(rs.multiply32(k, 3432918353), 15), 461845907);
+    h := h # k;
+    IF block * 4 + 4 <= size THEN h := (rs.multiply32(rs.rotate32(h, 13), 5) + 3864292196) & 4294967295; END IF;
+  END LOOP;
+  h := h # size;
+  h := rs.multiply32(h # (h >> 16), 2246822507);
+  h := rs.multiply32(h # (h >> 13), 3266489909);
+  h := h # (h >> 16);
+  RETURN CASE WHEN h > 2147483647 THEN h - 4294967296 ELSE h END::integer;
+END $$;
+CREATE FUNCTION rs.murmur3_32_hash(value text, seed integer DEFAULT 0) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.murmur3(rs.bytes($1), $2) $$;
+CREATE FUNCTION rs.murmur3_32_hash(value bigint, seed integer DEFAULT 0) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.murmur3(rs.reversed(int8send($1)), $2) $$;
+CREATE FUNCTION rs.murmur3_32_hash(value integer, seed integer DEFAULT 0) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.murmur3(rs.reversed(int8send($1::bigint)), $2) $$;
+CREATE FUNCTION rs.murmur3_32_hash(value smallint, seed integer DEFAULT 0) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.murmur3(rs.reversed(int8send($1::bigint)), $2) $$;
+
+-- CHECKSUM says nothing of its algorithm: equal values have equal sums.
+CREATE FUNCTION rs.checksum(value text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(hashtext(rtrim($1, ' ') COLLATE "C"), 0) $$;
+CREATE FUNCTION rs.checksum(value numeric) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(hash_numeric($1), 0) $$;
+CREATE FUNCTION rs.checksum(value double precision) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(hashfloat8($1), 0) $$;
+CREATE FUNCTION rs.checksum(value bigint) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(hashint8($1), 0) $$;
+CREATE FUNCTION rs.checksum(value integer) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rs.checksum($1::bigint) $$;
+CREATE FUNCTION rs.checksum(value timestamp) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(timestamp_hash($1), 0) $$;
+CREATE FUNCTION rs.checksum(value date) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rs.checksum($1::timestamp) $$;

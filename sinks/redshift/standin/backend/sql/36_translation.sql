@@ -21,3 +21,6 @@ END $$;
 CREATE FUNCTION rs.last_seen(state anyelement, value anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $2 $$;
 CREATE AGGREGATE rs.first_nonnull(anyelement) (SFUNC = rs.first_seen, STYPE = anyelement);
 CREATE AGGREGATE rs.last_nonnull(anyelement) (SFUNC = rs.last_seen, STYPE = anyelement);
+
+CREATE FUNCTION rs.varbyte_substring(value rs.varbyte, start integer) RETURNS rs.varbyte LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.substring($1, $2) $$;
+CREATE FUNCTION rs.varbyte_substring(value rs.varbyte, start integer, n integer) RETURNS rs.varbyte LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.substring($1, $2, $3) $$;
