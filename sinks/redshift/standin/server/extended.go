@@ -209,6 +209,10 @@ func (s *session) describeMessage(m *pgproto3.Describe) error {
 		}
 	} else {
 		p := s.portals[m.Name]
+		if p == nil && s.cursor != nil && s.cursor.name == m.Name {
+			s.client.Send(s.cursor.shape.described(nil)) // a cursor is a portal of its name
+			return nil
+		}
 		if p == nil {
 			return refusal("34000", "portal %q does not exist", m.Name)
 		}

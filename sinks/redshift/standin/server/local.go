@@ -100,6 +100,9 @@ func (s *session) setStatement(ctx context.Context, st *syntax.Set) error {
 	if err := s.set(st.Name, strings.Join(values, ", "), st.Local); err != nil {
 		return err
 	}
+	if st.Name == "seed" {
+		return s.setSeed(ctx)
+	}
 	return s.applySettings(ctx)
 }
 
@@ -123,6 +126,19 @@ func (s *session) applySettings(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// setSeed has RANDOM begin anew from the seed (dg/r_SET).
+func (s *session) setSeed(ctx context.Context) error {
+	seed, err := s.values.Get("seed")
+	if err != nil {
+		return err
+	}
+	if err := s.openBackend(ctx); err != nil {
+		return err
+	}
+	_, err = s.pg.Query(ctx, "SELECT pg_catalog.setseed($1::float8)", seed)
+	return err
 }
 
 func (s *session) reset(ctx context.Context, name string) error {

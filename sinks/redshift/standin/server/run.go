@@ -3,15 +3,12 @@ package server
 import (
 	"context"
 	"errors"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/locks"
-	"github.com/starlift-etl/starlift/sinks/redshift/standin/names"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/translate"
 )
@@ -265,40 +262,6 @@ func (s *session) translate(ctx context.Context, st *statement) error {
 	st.plan, st.shape, st.meaning = plan, nil, s.tx.meaning
 	st.fleeting = s.virtual
 	return nil
-}
-
-// missingRelation is what is said of a relation that there is not.
-var missingRelation = regexp.MustCompile(`^relation "([^"]*)" does not exist$`)
-
-// missing makes of a relation that does not exist one that is not in the snapshot, if it
-// was created after that: the catalog is read by the snapshot here, and not so by Redshift.
-func (s *session) missing(ctx context.Context, err error) error {
-	var e *pgconn.PgError
-	if !s.tx.snapshot || !errors.As(err, &e) {
-		return err
-	}
-	match := missingRelation.FindStringSubmatch(e.Message)
-	if match == nil {
-		return err
-	}
-	parts := strings.SplitN(match[1], ".", 2)
-	for i, part := range parts {
-		parts[i] = quoteName(names.Short(part))
-	}
-	// to_regclass looks at what is committed now.
-	rows, lookUp := s.pg.Query(ctx, "SELECT to_regclass($1)::oid", strings.Join(parts, "."))
-	if lookUp != nil {
-		return errors.Join(err, lookUp)
-	}
-	oid, parse := strconv.ParseUint(rows[0][0].Text, 10, 32)
-	if parse != nil {
-		return err // there is none
-	}
-	use := locks.Use{Table: locks.Table{Database: s.databaseOID, OID: uint32(oid)}, Action: locks.ActionSelect}
-	if refused := s.tx.locks.Admit(ctx, []locks.Use{use}, nil); refused != nil {
-		return refused
-	}
-	return err
 }
 
 // check runs a plan's checks.

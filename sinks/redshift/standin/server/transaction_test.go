@@ -255,8 +255,14 @@ func TestConcurrentDrop(t *testing.T) {
 
 	b.run("begin; select * from u")
 	a.run("create table late(a int)")
-	b.fails("select * from late", "XX000", "1018")
+	b.fails("select * from late", "XX000", "Relation does not exist")
 	b.run("rollback; select * from late")
+
+	b.run("begin; select * from u")
+	a.run("drop table late")
+	b.fails("drop table late", "XX000", "could not complete because of conflict with concurrent transaction")
+	b.run("rollback")
+	b.fails("drop table late", "42P01", "does not exist")
 }
 
 func TestStatementTimeout(t *testing.T) {

@@ -18,6 +18,9 @@ const (
 	intervalDayToSecondOID = 1190
 )
 
+// superModifier is the type modifier of SUPER: the bytes that a value may have.
+const superModifier = 16384000
+
 // ownTypes are the OIDs of the types of schema rs.
 var ownTypes = map[string]uint32{
 	"super": superOID, "varbyte": varbyteOID, "geometry": geometryOID, "geography": geographyOID, "hllsketch": hllSketchOID,
@@ -83,6 +86,9 @@ func (s *session) describe(sh *shape, m *pgproto3.RowDescription) {
 		_, own := s.types[f.DataTypeOID]
 		sh.texts[i] = own
 		f.DataTypeOID = s.redshiftOID(f.DataTypeOID, f.TypeModifier)
+		if f.DataTypeOID == superOID {
+			f.TypeModifier = superModifier
+		}
 		f.Name = []byte(s.pg.FullName(string(f.Name)))
 		f.Format = pgproto3.TextFormat
 		sh.varbytes[i] = f.DataTypeOID == varbyteOID
@@ -157,7 +163,7 @@ func trimHex(value []byte) []byte {
 	return value
 }
 
-// text makes the description of a result of the server's own, all of whose columns are texts.
+// textShape is the shape of a result of the server's own, all of whose columns are texts.
 func textShape(names ...string) *shape {
 	sh := &shape{plain: true, texts: make([]bool, len(names)), varbytes: make([]bool, len(names))}
 	for _, name := range names {

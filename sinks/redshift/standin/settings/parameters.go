@@ -38,6 +38,7 @@ const (
 	dateStyle
 	encoding
 	path
+	fraction // between 0 and 1
 	readOnly
 )
 
@@ -87,6 +88,7 @@ var parameters = []Parameter{
 	{Name: "query_group", Default: "default", Listed: true},
 	{Name: "require_ssl", Default: "off", kind: readOnly},
 	{Name: "search_path", Default: "$user, public", Backend: "search_path", Listed: true, kind: path},
+	{Name: "seed", Default: "unavailable", kind: fraction},
 	{Name: "selective_merge_into", Default: "off", kind: boolean},
 	{Name: "server_encoding", Default: "UNICODE", Wire: "server_encoding", kind: readOnly},
 	{Name: "server_version", Default: "8.0.2", Wire: "server_version", kind: readOnly},
@@ -144,6 +146,11 @@ func (p *Parameter) normalize(value, current string) (string, error) {
 		return p.normalizeInteger(value, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
 	case milliseconds:
 		return p.normalizeInteger(value, parseMilliseconds)
+	case fraction:
+		if f, err := strconv.ParseFloat(value, 64); err != nil || f < 0 || f > 1 {
+			return "", p.invalid(value)
+		}
+		return value, nil
 	case enumeration:
 		folded := strings.ToLower(value)
 		if !slices.Contains(p.values, folded) {

@@ -34,6 +34,7 @@ func TestSet(t *testing.T) {
 		{"client_encoding", "UNICODE", "UNICODE"},
 		{"time zone", "Europe/Berlin", "Europe/Berlin"},
 		{"wlm_query_slot_count", "50", "50"},
+		{"seed", ".25", ".25"},
 	} {
 		v := NewValues(nil)
 		if _, err := v.Set(c.name, c.value, false); err != nil {
@@ -59,6 +60,7 @@ func TestSetRefuses(t *testing.T) {
 		{"json_parse_truncate_strings", "maybe", "22023", `parameter "json_parse_truncate_strings" requires a Boolean value`},
 		{"datestyle", "ISO, XYZ", "22023", `invalid value for parameter "datestyle": "ISO, XYZ"`},
 		{"client_encoding", "LATIN1", "22023", `invalid value for parameter "client_encoding": "LATIN1"`},
+		{"seed", "1.5", "22023", `invalid value for parameter "seed": "1.5"`},
 		{"server_version", "9", "55P02", `parameter "server_version" cannot be changed`},
 	} {
 		_, err := NewValues(nil).Set(c.name, c.value, false)
