@@ -20,7 +20,7 @@ def state(e):
     return None
 
 
-a = Acceptance(connect, state, {"name": "connector"})
+a = Acceptance(connect, state, {"name": "connector", "vb": "abc"})
 
 
 def own():
