@@ -75,7 +75,7 @@ var fixtures = map[string]fixture{
 	"rs-copy-runtime-011": text("b/p", "no number|a|1.50|2024-01-02 03:04:05|1\n"),
 
 	"rs-set-show-020": {setup: []string{"create user dwuser password 'Abcd1234'"}},
-	"rs-grants-016": {setup: []string{sale, "create user reader password 'Abcd1234'"}, as: "reader"},
+	"rs-grants-016":   {setup: []string{sale, "create user reader password 'Abcd1234'"}, as: "reader"},
 	"rs-policies-006": {as: "dwuser", setup: []string{
 		sale, "create table stg_sale(sale_id bigint, cust varchar(20), amt decimal(10,2), sold_at timestamp, doc super)",
 		"create user dwuser password 'Abcd1234'", "create table seen (cust varchar(20))",
