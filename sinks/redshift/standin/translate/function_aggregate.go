@@ -39,7 +39,7 @@ var windowFunctions = map[string]function{
 	"last_value":      {min: 1, max: 1, kind: window, build: buildValue},
 	"lead":            {min: 1, max: 2, kind: window, build: buildValue},
 	"nth_value":       {min: 2, max: 2, kind: window, build: buildValue},
-	"ntile":           {min: 1, max: 1, kind: window, gives: givesBigint},
+	"ntile":           {min: 1, max: 1, kind: window, build: buildNtile},
 	"percent_rank":    {kind: window, gives: givesDouble},
 	"rank":            {kind: window, gives: givesBigint},
 	"ratio_to_report": {min: 1, max: 1, kind: window, takes: "n", build: buildRatio},
@@ -156,19 +156,30 @@ func buildListagg(t *translator, s *scope, c *syntax.Call, args []value) value {
 	return v
 }
 
-// buildPercentile is PERCENTILE_CONT and PERCENTILE_DISC, WITHIN GROUP (ORDER BY x).
+// buildPercentile is PERCENTILE_CONT and PERCENTILE_DISC, WITHIN GROUP (ORDER BY x): a value
+// of x, or a decimal between two unless x is of floating point (r_PERCENTILE_CONT).
 func buildPercentile(name string) builder {
 	return func(t *translator, s *scope, c *syntax.Call, args []value) value {
 		if len(c.OrderBy) != 1 {
-			t.refuse(codeSyntax, "%s requires WITHIN GROUP (ORDER BY …)", name)
+			t.refuse(codeSyntax, "%s requires WITHIN GROUP with one ORDER BY expression", strings.ToUpper(name))
 			return value{}
 		}
 		if c.Over != nil {
 			t.fail(unknownToStandin(name + " as a window function"))
 			return value{}
 		}
-		sql := "pg_catalog." + name + "(" + args[0].sql + ") WITHIN GROUP (ORDER BY " + t.orders(s, c.OrderBy) + ")"
-		return value{sql: sql, typ: Type{Name: typeDouble}}
+		x := t.expr(s, c.OrderBy[0].X)
+		v := value{sql: "pg_catalog." + name + "(" + args[0].sql + ") WITHIN GROUP (ORDER BY " + x.sql + direction(c.OrderBy[0]) + ")", typ: x.typ}
+		_, scale, ok := x.typ.digits()
+		switch {
+		case name == "percentile_disc":
+		case ok:
+			v.typ = Type{Name: typeNumeric, Precision: maxPrecision, Scale: min(scale+1, maxScale)}
+			v.sql = "CAST(" + v.sql + " AS " + v.typ.postgres() + ")"
+		case x.typ.Name == typeReal:
+			v.typ = Type{Name: typeDouble}
+		}
+		return v
 	}
 }
 
@@ -189,6 +200,11 @@ func buildValue(t *translator, s *scope, c *syntax.Call, args []value) value {
 	}
 	sql := to + "(" + join(args) + ")" + t.over(s, t.functions[name], name, c)
 	return value{sql: sql, typ: args[0].typ, label: name}
+}
+
+// buildNtile is NTILE, a BIGINT (r_WF_NTILE).
+func buildNtile(t *translator, s *scope, c *syntax.Call, args []value) value {
+	return value{sql: "CAST(" + t.aggregateSQL(s, c, "pg_catalog.ntile", join(args)) + " AS bigint)", typ: Type{Name: typeBigint}}
 }
 
 // buildRatio is RATIO_TO_REPORT: a value beside its partition's sum (r_WF_RATIO_TO_REPORT).

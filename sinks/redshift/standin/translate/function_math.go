@@ -31,7 +31,7 @@ var mathFunctions = map[string]function{
 	"radians":  {min: 1, max: 1, takes: "n", gives: givesDouble},
 	"random":   {min: 0, max: 0, gives: givesDouble},
 	"round":    {min: 1, max: 2, takes: "n", build: buildRound("round")},
-	"sign":     {min: 1, max: 1, takes: "n", gives: givesFirst},
+	"sign":     {min: 1, max: 1, takes: "n", build: buildSign},
 	"sin":      {min: 1, max: 1, takes: "n", gives: givesDouble},
 	"sqrt":     {min: 1, max: 1, takes: "n", build: buildDouble("sqrt")},
 	"tan":      {min: 1, max: 1, takes: "n", gives: givesDouble},
@@ -57,6 +57,15 @@ func buildDouble(name string) builder {
 		}
 		return value{sql: "pg_catalog." + name + "(" + join(args) + ")", typ: Type{Name: typeDouble}}
 	}
+}
+
+// buildSign is SIGN, of the type of its argument (r_SIGN).
+func buildSign(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
+	sql, typ := "pg_catalog.sign("+args[0].sql+")", args[0].typ
+	if typ.isInteger() {
+		sql = "CAST(" + sql + " AS " + typ.Name + ")"
+	}
+	return value{sql: sql, typ: typ}
 }
 
 // buildLog is LOG: of base 10, or LOG(base, x).

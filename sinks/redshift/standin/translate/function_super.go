@@ -27,7 +27,7 @@ var superFunctions = map[string]function{
 	"is_scalar":         {min: 1, max: 1, takes: "s", to: "rs.is_scalar", gives: givesBoolean},
 	"is_smallint":       {min: 1, max: 1, takes: "s", to: "rs.is_smallint", gives: givesBoolean},
 	"is_varchar":        {min: 1, max: 1, takes: "s", to: "rs.is_varchar", gives: givesBoolean},
-	"json_size":         {min: 1, max: 1, takes: "s", to: "rs.json_size", gives: givesInteger},
+	"json_size":         {min: 1, max: 1, takes: "s", build: buildJSONSize},
 	"json_typeof":       {min: 1, max: 1, takes: "s", to: "rs.json_typeof", gives: givesText},
 
 	"can_json_parse":                  {min: 1, max: 1, takes: "t", to: "rs.can_json_parse", gives: givesBoolean},
@@ -46,6 +46,10 @@ var binaryFunctions = map[string]function{
 	"from_varbyte": {min: 2, max: 2, takes: ".t", to: "rs.from_varbyte", gives: givesText},
 	"getbit":       {min: 2, max: 2, to: "rs.getbit", gives: givesInteger},
 	"to_varbyte":   {min: 2, max: 2, takes: "t", to: "rs.to_varbyte", gives: givesVarbyte},
+}
+
+func buildJSONSize(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
+	return value{sql: "CAST(rs.json_size(" + args[0].sql + ") AS integer)", typ: Type{Name: typeInteger}}
 }
 
 // buildArray is ARRAY(…), of any values (r_array.html).

@@ -28,9 +28,9 @@ var systemFunctions = map[string]function{
 // are refused (c_SQL_functions_leader_node_only, c_unsupported-postgresql-functions). Those
 // of newer versions, and those that no node runs, have noNode.
 var leaderFunctions = mergeLeader(map[string]function{
-	"current_schema":         {to: "pg_catalog.current_schema", gives: givesText},
+	"current_schema":         {build: buildSchema},
 	"current_schemas":        {min: 1, max: 1, to: "pg_catalog.current_schemas"},
-	"has_database_privilege": {min: 2, max: 3, to: "pg_catalog.has_database_privilege", gives: givesBoolean},
+	"has_database_privilege": {min: 2, max: 3, build: buildDatabasePrivilege},
 	"has_schema_privilege":   {min: 2, max: 3, gives: givesBoolean},
 	"has_table_privilege":    {min: 2, max: 3, gives: givesBoolean},
 	"age":                    {min: 1, max: 2, gives: gives(Type{Name: typeInterval})},
@@ -46,14 +46,8 @@ var leaderFunctions = mergeLeader(map[string]function{
 	"justify_days":           {min: 1, max: 1, gives: givesFirst},
 	"justify_hours":          {min: 1, max: 1, gives: givesFirst},
 	"justify_interval":       {min: 1, max: 1, gives: givesFirst},
-	"get_bit":                {min: 2, max: 2},
-	"get_byte":               {min: 2, max: 2},
-	"set_bit":                {min: 3, max: 3},
-	"set_byte":               {min: 3, max: 3},
-	"to_ascii":               {min: 1, max: 2, takes: "t", gives: givesText},
 	"bit_length":             {min: 1, max: 1, takes: "t", gives: givesInteger},
 	"overlay":                {min: 3, max: 4, takes: "ttn", gives: givesText},
-	"encode":                 {min: 2, max: 2, gives: givesText},
 	"convert":                {min: 2, max: 3, takes: "t", gives: givesText},
 	"width_bucket":           {min: 4, max: 4, takes: "n", gives: givesInteger},
 	"setseed":                {min: 1, max: 1, takes: "n"},
@@ -65,7 +59,7 @@ var leaderFunctions = mergeLeader(map[string]function{
 	"format_type":                   {min: 2, max: 2, to: "rs.format_type", gives: givesText},
 	"format_encoding":               {min: 1, max: 1, to: "rs.format_encoding", gives: givesText},
 	"pg_get_constraintdef":          {min: 1, max: 2, to: "pg_catalog.pg_get_constraintdef", gives: givesText},
-	"pg_get_expr":                   {min: 2, max: 3, gives: givesText},
+	"pg_get_expr":                   {min: 2, max: 3, build: buildExpr},
 	"pg_get_indexdef":               {min: 1, max: 3, gives: givesText},
 	"pg_get_userbyid":               {min: 1, max: 1, to: "pg_catalog.pg_get_userbyid"},
 	"pg_get_viewdef":                {min: 1, max: 2, to: "pg_catalog.pg_get_viewdef", gives: givesText},
@@ -73,7 +67,7 @@ var leaderFunctions = mergeLeader(map[string]function{
 	"pg_type_is_visible":            {min: 1, max: 1, gives: givesBoolean},
 	"pg_function_is_visible":        {min: 1, max: 1, gives: givesBoolean},
 	"pg_get_late_binding_view_cols": {to: "rs.pg_get_late_binding_view_cols"},
-	"pg_client_encoding":            {gives: givesText},
+	"pg_client_encoding":            {build: buildClientEncoding},
 	"array_to_string":               {min: 2, max: 2, gives: givesText},
 	"array_lower":                   {min: 2, max: 2, gives: givesInteger},
 	"array_upper":                   {min: 2, max: 2, gives: givesInteger},
@@ -118,6 +112,32 @@ func buildWord(word string) builder {
 
 func buildDatabase(t *translator, _ *scope, _ *syntax.Call, _ []value) value {
 	return value{sql: "CAST(" + literal(t.env.Database) + " AS text)", typ: Type{Name: typeVarchar}}
+}
+
+func buildSchema(*translator, *scope, *syntax.Call, []value) value {
+	return value{sql: "CAST(pg_catalog.current_schema() AS text)", typ: Type{Name: typeVarchar}}
+}
+
+func buildClientEncoding(*translator, *scope, *syntax.Call, []value) value {
+	return value{sql: "CAST(pg_catalog.pg_client_encoding() AS text)", typ: Type{Name: typeVarchar}}
+}
+
+// buildDatabasePrivilege is HAS_DATABASE_PRIVILEGE, of the session's database only: another's
+// name is not PostgreSQL's.
+func buildDatabasePrivilege(t *translator, _ *scope, c *syntax.Call, args []value) value {
+	at := len(args) - 2
+	name, ok := c.Args[at].(*syntax.String)
+	if !ok || foldASCII(name.Value) != foldASCII(t.env.Database) {
+		t.fail(unknownToStandin("has_database_privilege of another database"))
+		return value{}
+	}
+	args[at].sql = "pg_catalog.current_database()"
+	return value{sql: "pg_catalog.has_database_privilege(" + join(args) + ")", typ: Type{Name: typeBoolean}}
+}
+
+// buildExpr is PG_GET_EXPR: the catalog's views have the text already.
+func buildExpr(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
+	return value{sql: "CAST(" + args[0].sql + " AS text)", typ: Type{Name: typeVarchar}}
 }
 
 func buildZero(*translator, *scope, *syntax.Call, []value) value {

@@ -74,7 +74,9 @@ func newSession(t *testing.T) *session {
 	return &session{t: t, conn: conn, env: &translate.Env{Database: "dev", User: "awsuser", Session: answers, Setting: settings}}
 }
 
-func answers(name string) (string, bool) { return "0", strings.HasPrefix(name, "pg_last") }
+func answers(name string) (string, bool) {
+	return "0", name == "version" || strings.HasPrefix(name, "pg_last")
+}
 
 func settings(name string) (string, bool) { return "", name == "query_group" }
 
