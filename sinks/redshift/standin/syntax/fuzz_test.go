@@ -3,6 +3,7 @@ package syntax
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func FuzzParse(f *testing.F) {
 	for _, c := range understood {
 		f.Add("select " + c.sql)
 	}
-	for _, marked := range refused {
+	for _, marked := range slices.Concat(refused, refusedObjects) {
 		f.Add(strings.Replace(marked, "¦", "", 1))
 	}
 	for _, e := range readCorpora(f) {

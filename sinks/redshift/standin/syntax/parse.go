@@ -1,7 +1,5 @@
 package syntax
 
-import "strings"
-
 // Parse reads a text of statements. Empty ones are left out, so that an empty text has
 // none. The error is a *pgconn.PgError, and then nothing of the text runs.
 func Parse(sql string) ([]Text, error) {
@@ -54,7 +52,7 @@ func (p *parser) statement() Statement {
 			}
 		}
 		if notSupported[p.tok.value] {
-			p.refuse()
+			p.refuse(p.tok)
 		}
 	}
 	p.fail()
@@ -66,13 +64,11 @@ func (p *parser) statement() Statement {
 var notSupported = wordSet(`
 	savepoint release listen notify unlisten checkpoint load move reindex cluster do`)
 
-// refuse reports a statement that is not supported.
-func (p *parser) refuse() { p.refuseFrom(p.tok) }
-
-func (p *parser) refuseFrom(start token) {
+// refuse reports a statement that is not supported, from its first word on.
+func (p *parser) refuse(start token) {
 	for p.tok.kind != endOfInput && p.tok.kind != invalid && !p.isOp(";") {
 		p.next()
 	}
-	sql := strings.TrimSpace(p.lexer.source[start.pos:p.tok.pos])
+	sql := p.lexer.source[start.pos:p.last]
 	p.failWith(start.pos, failure(stateNotSupported, `SQL command "`+sql+`" not supported.`))
 }

@@ -36,7 +36,7 @@ var unsupportedObjects = wordSet(`
 // refuseObject reports CREATE, ALTER or DROP of an object that Redshift does not have.
 func (p *parser) refuseObject(start token) {
 	if p.tok.kind == word && unsupportedObjects[p.tok.value] {
-		p.refuseFrom(start)
+		p.refuse(start)
 	}
 	p.fail()
 }
