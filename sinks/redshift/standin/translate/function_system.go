@@ -150,6 +150,7 @@ func buildSession(ty Type) builder {
 		name := t.name(c.Name.Last())
 		if t.env.Session != nil {
 			if answer, ok := t.env.Session(name); ok {
+				t.volatile = true
 				return value{sql: "CAST(" + literal(answer) + " AS " + ty.postgres() + ")", typ: ty}
 			}
 		}
@@ -168,6 +169,7 @@ func buildSetting(t *translator, _ *scope, c *syntax.Call, _ []value) value {
 	answer, ok := "", false
 	if t.env.Setting != nil {
 		answer, ok = t.env.Setting(foldASCII(name.Value))
+		t.volatile = true
 	}
 	if !ok {
 		t.refuse(codeUndefinedObject, "unrecognized configuration parameter %q", name.Value)

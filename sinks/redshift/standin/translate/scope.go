@@ -28,6 +28,8 @@ type translator struct {
 	functions   map[string]function
 	// wholeSuper says that a SUPER value may not be navigated, as in MERGE.
 	wholeSuper bool
+	// volatile tells that a part of the answer is the server's, as it is now.
+	volatile bool
 	// depth is of late-binding views that stand on one another.
 	depth int
 }

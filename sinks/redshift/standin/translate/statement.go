@@ -35,16 +35,8 @@ func (t *translator) statement(st syntax.Statement) {
 		t.merge(st)
 	case *syntax.Truncate:
 		t.truncate(st)
-	case *syntax.CreateTable:
-		t.createTable(st)
-	case *syntax.Drop:
-		t.drop(st)
-	case *syntax.Lock:
-		t.lock(st)
-	case *syntax.Vacuum:
-		t.vacuum(st)
 	default:
-		t.fail(unknownToStandin("this statement"))
+		t.otherStatement(st)
 	}
 }
 

@@ -63,6 +63,7 @@ func hasPrefix(name string, list []string) bool {
 
 // virtual writes a relation whose rows are the server's own.
 func (t *translator) virtual(v *VirtualRelation) (string, []output) {
+	t.volatile = true
 	rows, err := v.Rows()
 	if err != nil {
 		t.fail(err)
