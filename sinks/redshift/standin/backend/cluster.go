@@ -90,7 +90,7 @@ func (c *Cluster) open(ctx context.Context, dsn string) error {
 	if c.admin, err = pgconn.ConnectConfig(ctx, config); err != nil {
 		return err
 	}
-	if err := c.checkVersion(); err != nil {
+	if err := checkVersion(c.admin.ParameterStatus("server_version")); err != nil {
 		return err
 	}
 	if err := c.CreateUser(ctx, c.user, true); err != nil {
@@ -101,14 +101,14 @@ func (c *Cluster) open(ctx context.Context, dsn string) error {
 
 // checkVersion refuses a server that is too old. One that is newer than the newest that
 // this was made for is tried.
-func (c *Cluster) checkVersion() error {
-	text := c.admin.ParameterStatus("server_version")
-	digits, _, _ := strings.Cut(text, ".")
-	major, err := strconv.Atoi(digits)
-	if err != nil || major < oldest {
-		return fmt.Errorf("the stand-in needs PostgreSQL %d to %d, and this is %q", oldest, newest, text)
+func checkVersion(text string) error {
+	digits := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if len(digits) > 0 {
+		if major, err := strconv.Atoi(digits[0]); err == nil && major >= oldest {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("the stand-in needs PostgreSQL %d to %d, and this is %q", oldest, newest, text)
 }
 
 // CreateUser makes a user, if there is none of that name.

@@ -117,13 +117,64 @@ func TestLongNames(t *testing.T) {
 	db := database(t)
 	c := connect(t, db)
 	long := strings.Repeat("x", 100)
-	if err := c.KeepNames(t.Context(), long, "short"); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := c.KeepNames(t.Context(), long, "short"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := table(t, c, "SELECT count(*) FROM rs.long_names"); got != "1" {
+		t.Errorf("%s names are kept", got)
 	}
 	if got := c.FullName(names.Short(long)); got != long {
 		t.Error(got)
 	}
 	if got := table(t, c, "SELECT rs.full_name($1), rs.full_name('short')", names.Short(long)); got != long+"|short" {
 		t.Error(got)
+	}
+}
+
+// TestSomebodyElsesServer makes a cluster in a server that is there, beside other databases,
+// and leaves nothing of it.
+func TestSomebodyElsesServer(t *testing.T) {
+	if cluster(t).server == nil {
+		t.Skip("the server is somebody else's already")
+	}
+	c, err := Open(t.Context(), Options{Postgres: cluster(t).server.DSN, User: "elsewhere"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"dev", "other"} {
+		if err := c.CreateDatabase(t.Context(), name, "", Snapshot); err != nil {
+			t.Error(err)
+		}
+	}
+	dev, err := c.Connect(t.Context(), "dev", "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := table(t, dev, "SELECT rs.database_name(), (SELECT string_agg(datname, ' ' ORDER BY datname) FROM rs.pg_database)"); got != "dev|dev other" {
+		t.Error(got)
+	}
+	if err := dev.Close(); err != nil {
+		t.Error(err)
+	}
+	prefix := c.prefix
+	if err := c.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	rows, err := cluster(t).query(t.Context(), "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix)
+	if err != nil || len(rows) > 0 {
+		t.Errorf("left: %v %v", rows, err)
+	}
+	if err := cluster(t).exec(t.Context(), "DROP ROLE elsewhere"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOldServerIsRefused(t *testing.T) {
+	for version, ok := range map[string]bool{"15.18 (Debian 15.18-0+deb12u1)": true, "13.2": true, "17.0": true, "12.9": false, "9.6.1": false, "": false, "18beta1": true} {
+		if err := checkVersion(version); (err == nil) != ok {
+			t.Errorf("%q: %v", version, err)
+		}
 	}
 }

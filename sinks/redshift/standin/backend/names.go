@@ -16,17 +16,18 @@ type fullNames struct{ m sync.Map }
 // process, so that results are named by them, and in the database, so that its catalog
 // shows them. Names that have no short form need none.
 func (c *Conn) KeepNames(ctx context.Context, full ...string) error {
-	var fresh []string
+	var long []string
 	for _, name := range full {
 		if short := names.Short(name); short != name {
 			c.cluster.full.m.Store(short, name)
-			fresh = append(fresh, "("+literal(short)+","+literal(name)+")")
+			long = append(long, "("+literal(short)+","+literal(name)+")")
 		}
 	}
-	if fresh == nil {
+	if long == nil {
 		return nil
 	}
-	return c.Exec(ctx, "INSERT INTO rs.long_names VALUES "+strings.Join(fresh, ","))
+	return c.Exec(ctx, "INSERT INTO rs.long_names SELECT * FROM (VALUES "+strings.Join(long, ",")+
+		") AS v(short, full_name) WHERE NOT EXISTS (SELECT FROM rs.long_names AS l WHERE l.short = v.short)")
 }
 
 // FullName returns the name that a name of PostgreSQL stands for.

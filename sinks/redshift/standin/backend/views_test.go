@@ -217,3 +217,46 @@ func TestRights(t *testing.T) {
 	}
 	exec(t, c, "REVOKE ALL ON dwh.sale FROM ann; REVOKE ALL ON SCHEMA dwh FROM ann")
 }
+
+// TestShow has the examples of dg/r_SHOW_TABLE, and what is shown made again.
+func TestShow(t *testing.T) {
+	c := connect(t, database(t))
+	catalogObjects(t, c)
+	exec(t, c, "CREATE TABLE public.foo (a integer NOT NULL, b integer); SELECT rs.add_key('foo'::regclass, NULL, 'p', '{a}')")
+	if got := table(t, c, "SELECT rs.show_table('foo'::regclass)"); got != `CREATE TABLE public.foo (
+    a integer NOT NULL ENCODE az64,
+    b integer ENCODE az64,
+    PRIMARY KEY (a)
+)
+DISTSTYLE AUTO;` {
+		t.Error(got)
+	}
+	if got := table(t, c, "SELECT rs.show_table('dwh.sale'::regclass)"); got != `CREATE TABLE dwh.sale (
+    id bigint identity(1,2) NOT NULL,
+    cust bigint ENCODE az64 distkey,
+    code character(3) DEFAULT 'x'::bpchar ENCODE lzo,
+    amt numeric(10,2) ENCODE zstd,
+    doc super ENCODE zstd,
+    raw binary varying(8) ENCODE lzo,
+    at timestamp without time zone,
+    f real,
+    ok boolean,
+    FOREIGN KEY (cust) REFERENCES dwh.cust(id),
+    UNIQUE (code, at)
+)
+DISTSTYLE KEY
+INTERLEAVED SORTKEY ( at, id );` {
+		t.Error(got)
+	}
+	for view, want := range map[string]string{
+		"dwh.late": "CREATE VIEW dwh.late AS select id, name from dwh.cust WITH NO SCHEMA BINDING;",
+		"dwh.m":    "CREATE MATERIALIZED VIEW dwh.m AS select id from dwh.sale;",
+	} {
+		if got := table(t, c, "SELECT rs.show_view($1::regclass)", view); got != want {
+			t.Errorf("%s: %s", view, got)
+		}
+	}
+	if got := table(t, c, "SELECT column_name, data_type, sort_key_type, sort_key_order, dist_key, encoding FROM rs.show_columns WHERE table_name = 'sale' AND ordinal_position < 3 ORDER BY ordinal_position"); got != "id|bigint|INTERLEAVED|2|0|none\ncust|bigint|INTERLEAVED|0|1|az64" {
+		t.Error(got)
+	}
+}
