@@ -57,6 +57,17 @@ type Load struct {
 	Successful bool
 }
 
+// Unload is a file that an UNLOAD wrote.
+type Unload struct {
+	Session
+	Query  int64
+	Time   time.Time
+	File   string
+	Lines  int64
+	Bytes  int64
+	Format string
+}
+
 // LoadError is a row that a COPY could not load.
 type LoadError struct {
 	load.LoadError
@@ -76,6 +87,7 @@ type Log struct {
 	running    map[int64]*Statement
 	statements ring[Statement]
 	loads      ring[Load]
+	unloads    ring[Unload]
 	loadErrors ring[LoadError]
 }
 
@@ -85,6 +97,7 @@ func New(now func() time.Time, source Source) *Log {
 		now: now, source: source, running: map[int64]*Statement{},
 		statements: ring[Statement]{most: maxStatements},
 		loads:      ring[Load]{most: maxLoads},
+		unloads:    ring[Unload]{most: maxLoads},
 		loadErrors: ring[LoadError]{most: maxLoadErrors},
 	}
 }
@@ -129,6 +142,16 @@ func (l *Log) Copied(session Session, query int64, table string, tableID uint32,
 	}
 	for _, e := range result.Errors {
 		l.loadErrors.add(LoadError{LoadError: e, Session: session, Query: query, TableID: tableID, Time: now})
+	}
+}
+
+// Unloaded tells of an UNLOAD's files.
+func (l *Log) Unloaded(session Session, query int64, format string, result *load.UnloadResult) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, f := range result.Files {
+		l.unloads.add(Unload{Session: session, Query: query, Time: now, File: f.URL, Lines: f.Lines, Bytes: f.Bytes, Format: format})
 	}
 }
 

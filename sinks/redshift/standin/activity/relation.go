@@ -53,15 +53,6 @@ func (l *Log) Relation(name string, viewer Viewer) (*translate.VirtualRelation, 
 	}}, true
 }
 
-// Names returns the names of all relations.
-func Names() []string {
-	names := make([]string, 0, len(relations))
-	for name := range relations {
-		names = append(names, name)
-	}
-	return names
-}
-
 // encode writes rows as a JSON array of objects, with all columns. A text of type CHAR(n)
 // has the length that the column has.
 func (r *relation) encode(rows []row) ([]byte, error) {

@@ -51,6 +51,20 @@ var relations = map[string]*relation{
 			return row{"xid": s.XID, "pid": s.PID, "label": s.Label, "starttime": s.Start, "endtime": s.End, "type": s.kind()}
 		}),
 	},
+	"stl_ddltext": {
+		columns("userid int, xid bigint, pid int, label char(320), starttime timestamp, endtime timestamp, sequence int, text char(200)"),
+		texts(ofKind("DDL")),
+	},
+	"stl_utilitytext": {
+		columns("userid int, xid bigint, pid int, label char(320), starttime timestamp, endtime timestamp, sequence int, text char(200)"),
+		texts(ofKind("UTILITY")),
+	},
+	"sys_query_text": {
+		columns("user_id int, query_id bigint, transaction_id bigint, session_id int, start_time timestamp, sequence int, text char(4000)"),
+		texts(func(s Statement) row {
+			return row{"query_id": s.Query, "transaction_id": s.XID, "session_id": s.PID, "start_time": s.Start}
+		}),
+	},
 	"svl_qlog": {
 		columns("userid int, query int, xid bigint, pid int, starttime timestamp, endtime timestamp, elapsed bigint, aborted int, label char(320), substring char(60), source_query int, concurrency_scaling_status_txt varchar(128), from_sp_call int"),
 		statements(false, func(s Statement) row {
@@ -135,6 +149,30 @@ var relations = map[string]*relation{
 				"file_count_scanned": 1, "file_bytes_scanned": f.Bytes,
 			}
 		}),
+	},
+	"stl_unload_log": {
+		columns("userid int, query int, slice int, pid int, path char(1280), start_time timestamp, end_time timestamp, line_count bigint, transfer_size bigint, file_format char(10)"),
+		unloads(func(f Unload) row {
+			return row{
+				"query": f.Query, "pid": f.PID, "path": f.File, "start_time": f.Time, "end_time": f.Time, "line_count": f.Lines,
+				"transfer_size": f.Bytes, "file_format": f.Format,
+			}
+		}),
+	},
+	"sys_unload_detail": {
+		columns("user_id int, query_id bigint, transaction_id bigint, session_id int, database_name varchar(128), start_time timestamp, end_time timestamp, file_name varchar(1280), file_format varchar(16), line_count bigint, transfer_size bigint"),
+		unloads(func(f Unload) row {
+			return row{
+				"query_id": f.Query, "transaction_id": f.XID, "session_id": f.PID, "database_name": f.Database, "start_time": f.Time,
+				"end_time": f.Time, "file_name": f.File, "file_format": f.Format, "line_count": f.Lines, "transfer_size": f.Bytes,
+			}
+		}),
+	},
+	"stv_slices": {
+		columns("node int, slice int, localslice int, type char(1)"),
+		func(*Log, Viewer) ([]row, error) {
+			return []row{{"type": "D"}, {"slice": 1, "localslice": 1, "type": "D"}}, nil
+		},
 	},
 	"svv_transactions": {
 		columns("txn_owner varchar(256), txn_db varchar(256), xid bigint, pid int, txn_start timestamp, lock_mode varchar(256), lockable_object_type varchar(256), relation int, granted boolean"),
@@ -233,6 +271,9 @@ func texts(of func(Statement) row) func(*Log, Viewer) ([]row, error) {
 			}
 			for sequence, rest := 0, s.SQL; rest != ""; sequence++ {
 				r := s.owned(of(s))
+				if r == nil {
+					break
+				}
 				part := cut(rest, 200)
 				rest = rest[len(part):]
 				r["sequence"], r["text"] = sequence, part
@@ -255,6 +296,25 @@ func loads(of func(Load) row) func(*Log, Viewer) ([]row, error) {
 		all := l.loads.all()
 		l.mu.Unlock()
 		return each(all, func(f Load) (row, bool) { return f.owned(of(f)), v.sees(f.User) }), nil
+	}
+}
+
+func unloads(of func(Unload) row) func(*Log, Viewer) ([]row, error) {
+	return func(l *Log, v Viewer) ([]row, error) {
+		l.mu.Lock()
+		all := l.unloads.all()
+		l.mu.Unlock()
+		return each(all, func(f Unload) (row, bool) { return f.owned(of(f)), v.sees(f.User) }), nil
+	}
+}
+
+// ofKind makes rows of the texts of one kind of statement.
+func ofKind(kind string) func(Statement) row {
+	return func(s Statement) row {
+		if s.kind() != kind {
+			return nil
+		}
+		return row{"xid": s.XID, "pid": s.PID, "label": s.Label, "starttime": s.Start, "endtime": s.End}
 	}
 }
 

@@ -139,6 +139,7 @@ func (s *session) unload(ctx context.Context, c *call) (string, error) {
 	if err := errors.Join(err, rows.drain()); err != nil {
 		return "", err
 	}
+	s.server.activity.Unloaded(s.self(), s.query, formatName(o.Format), result)
 	s.last.unloadID, s.last.unloadCount = s.query, result.Rows
 	s.notice("INFO", "00000", fmt.Sprintf("UNLOAD completed, %d record(s) unloaded successfully.", result.Rows))
 	return "UNLOAD", nil

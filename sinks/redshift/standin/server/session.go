@@ -256,7 +256,7 @@ func (s *session) lookUp() error {
 		}
 	}
 	rows, err := s.pg.Query(s.ctx, `SELECT oid, typname FROM pg_type WHERE typnamespace = 'rs'::regnamespace
-		UNION ALL SELECT oid, CASE WHEN rolsuper THEN '!superuser' ELSE '!user' END FROM pg_roles WHERE rolname = current_user`)
+		UNION ALL SELECT rs.user_id(oid)::oid, CASE WHEN rolsuper THEN '!superuser' ELSE '!user' END FROM pg_roles WHERE rolname = current_user`)
 	if err != nil {
 		return err
 	}
