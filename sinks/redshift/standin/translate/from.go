@@ -160,6 +160,9 @@ func (t *translator) fromRelation(s *scope, n syntax.Name, alias *syntax.Ident, 
 	}
 	t.computes = true
 	t.reads(r)
+	for _, u := range r.Uses {
+		t.plan.Reads = addTarget(t.plan.Reads, u)
+	}
 	if r.Kind == LateBindingView {
 		return t.lateBinding(s, r, alias, columns)
 	}

@@ -55,8 +55,7 @@ var functions = merge(stringFunctions, mathFunctions, dateFunctions, conditionFu
 var elsewhere = func() map[string]bool {
 	out := map[string]bool{}
 	for _, name := range strings.Fields(`
-		array_contains array_distinct array_except array_intersection array_position array_positions array_sort array_union
-		object_transform lower_attribute_names upper_attribute_names get_number_attributes json_serialize_to_varbyte
+		object_transform json_serialize_to_varbyte
 		get_bit get_byte set_bit set_byte to_ascii encode
 		checksum farmfingerprint64 murmur3_32_hash text_to_int_alt text_to_numeric_alt approximate_percentile_disc
 		current_user_id user_is_member_of role_is_member_of pg_get_cols has_assumerole_privilege change_query_priority

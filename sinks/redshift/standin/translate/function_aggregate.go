@@ -164,12 +164,12 @@ func buildPercentile(name string) builder {
 			t.refuse(codeSyntax, "%s requires WITHIN GROUP with one ORDER BY expression", strings.ToUpper(name))
 			return value{}
 		}
-		if c.Over != nil {
-			t.fail(unknownToStandin(name + " as a window function"))
-			return value{}
-		}
 		x := t.expr(s, c.OrderBy[0].X)
 		v := value{sql: "pg_catalog." + name + "(" + args[0].sql + ") WITHIN GROUP (ORDER BY " + x.sql + direction(c.OrderBy[0]) + ")", typ: x.typ}
+		if c.Over != nil {
+			t.partitionOnly(c)
+			v.sql = t.percentileOver(s, c, name, args[0].sql, x)
+		}
 		_, scale, ok := x.typ.digits()
 		switch {
 		case name == "percentile_disc":
@@ -183,23 +183,56 @@ func buildPercentile(name string) builder {
 	}
 }
 
-// buildValue is LAG, LEAD, FIRST_VALUE, LAST_VALUE and NTH_VALUE. Without NULLs, PostgreSQL
-// has only what an aggregate can give: the first and the last of a frame.
+// percentileOver is a percentile as a window function, which PostgreSQL has not: it is that
+// of an array of the partition's values.
+func (t *translator) percentileOver(s *scope, c *syntax.Call, name, p string, x value) string {
+	sql := x.sql
+	if name == "percentile_cont" {
+		sql = "CAST(" + sql + " AS double precision)"
+	}
+	list := "pg_catalog.array_agg(" + sql + ") OVER (" + t.windowSQL(s, c.Over) + ")"
+	return "rs." + name + "(" + list + ", " + p + ", " + boolSQL(c.OrderBy[0].Desc) + ")"
+}
+
+// buildValue is LAG, LEAD, FIRST_VALUE, LAST_VALUE and NTH_VALUE. PostgreSQL has them with
+// NULLs only: without, they are found in arrays of a frame's values.
 func buildValue(t *translator, s *scope, c *syntax.Call, args []value) value {
 	name := t.name(c.Name.Last())
-	to := "pg_catalog." + name
-	if c.IgnoreNulls == "ignore" {
-		switch name {
-		case "first_value":
-			to = "rs.first_nonnull"
-		case "last_value":
-			to = "rs.last_nonnull"
-		default:
-			t.fail(unknownToStandin(name + " with IGNORE NULLS"))
-		}
+	v := value{typ: args[0].typ, label: name}
+	over := t.over(s, t.functions[name], name, c)
+	if c.IgnoreNulls != "ignore" {
+		v.sql = "pg_catalog." + name + "(" + join(args) + ")" + over
+		return v
 	}
-	sql := to + "(" + join(args) + ")" + t.over(s, t.functions[name], name, c)
-	return value{sql: sql, typ: args[0].typ, label: name}
+	n := "1"
+	if len(args) > 1 {
+		n = args[1].sql
+	}
+	x := args[0].sql
+	switch name {
+	case "first_value":
+		v.sql = "rs.first_nonnull(" + x + ")" + over
+	case "last_value":
+		v.sql = "rs.last_nonnull(" + x + ")" + over
+	case "nth_value":
+		v.sql = nonNull(x, over) + "[" + n + "]"
+	case "lead":
+		v.sql = nonNull(x, t.framed(s, c, "1 FOLLOWING AND UNBOUNDED FOLLOWING")) + "[" + n + "]"
+	default:
+		before := nonNull(x, t.framed(s, c, "UNBOUNDED PRECEDING AND 1 PRECEDING"))
+		v.sql = before + "[pg_catalog.cardinality(" + before + ") + 1 - " + n + "]"
+	}
+	return v
+}
+
+// nonNull is an array of the values of a frame that are not NULL.
+func nonNull(x, over string) string {
+	return "(pg_catalog.array_remove(pg_catalog.array_agg(" + x + ")" + over + ", NULL))"
+}
+
+// framed is the OVER of a call with a frame that it has not.
+func (t *translator) framed(s *scope, c *syntax.Call, bounds string) string {
+	return " OVER (" + t.windowSQL(s, c.Over) + " ROWS BETWEEN " + bounds + ")"
 }
 
 // buildNtile is NTILE, a BIGINT (r_WF_NTILE).

@@ -32,8 +32,8 @@ var dateFunctions = map[string]function{
 	"timestamptz_cmp_date":      {min: 2, max: 2, build: buildCompare("timestamptz", "date")},
 	"timestamptz_cmp_timestamp": {min: 2, max: 2, build: buildCompare("timestamptz", "timestamp")},
 	"timezone":                  {min: 2, max: 2, takes: "t.", build: buildTimezone},
-	"to_date":                   {min: 1, max: 3, takes: "tt.", to: "rs.to_date", gives: givesDate},
-	"to_timestamp":              {min: 1, max: 3, takes: "tt.", to: "rs.to_timestamp", gives: givesZoned},
+	"to_date":                   {min: 2, max: 3, takes: "tt.", to: "rs.to_date", gives: givesDate},
+	"to_timestamp":              {min: 2, max: 3, takes: "tt.", to: "rs.to_timestamp", gives: givesZoned},
 	"current_date":              {min: 0, max: 0, build: buildCurrentDate},
 }
 

@@ -14,6 +14,18 @@ var superFunctions = map[string]function{
 	"subarray":         {min: 2, max: 3, takes: "sn", to: "rs.subarray", gives: givesSuper},
 	"object":           {min: 0, max: -1, build: buildObject},
 
+	"array_contains":        {min: 2, max: 3, takes: "ss.", to: "rs.array_contains", gives: givesBoolean},
+	"array_distinct":        {min: 1, max: 1, takes: "s", to: "rs.array_distinct", gives: givesSuper},
+	"array_except":          {min: 2, max: 2, takes: "s", to: "rs.array_except", gives: givesSuper},
+	"array_intersection":    {min: 2, max: 2, takes: "s", to: "rs.array_intersection", gives: givesSuper},
+	"array_position":        {min: 2, max: 2, takes: "s", to: "rs.array_position", gives: givesInteger},
+	"array_positions":       {min: 2, max: 2, takes: "s", to: "rs.array_positions", gives: givesSuper},
+	"array_sort":            {min: 1, max: 3, takes: "s.", to: "rs.array_sort", gives: givesSuper},
+	"array_union":           {min: 2, max: 2, takes: "s", to: "rs.array_union", gives: givesSuper},
+	"get_number_attributes": {min: 1, max: 1, takes: "s", to: "rs.get_number_attributes", gives: givesInteger},
+	"lower_attribute_names": {min: 1, max: 1, takes: "s", to: "rs.lower_attribute_names", gives: givesSuper},
+	"upper_attribute_names": {min: 1, max: 1, takes: "s", to: "rs.upper_attribute_names", gives: givesSuper},
+
 	"decimal_precision": {min: 1, max: 1, takes: "s", to: "rs.decimal_precision", gives: givesInteger},
 	"decimal_scale":     {min: 1, max: 1, takes: "s", to: "rs.decimal_scale", gives: givesInteger},
 	"is_array":          {min: 1, max: 1, takes: "s", to: "rs.is_array", gives: givesBoolean},

@@ -199,15 +199,32 @@ func timeArithmetic(op string, x, y Type) Type {
 	return Type{}
 }
 
-// unify makes SUPER of all values if one is: they are compared as dynamic values
-// (query-super.html, dynamic typing).
+// unify converts values that are compared, or that one result is of: all are dynamic if one
+// is a SUPER (query-super.html, dynamic typing), and a text beside a number or a time is read
+// as one (c_Supported_data_types, type compatibility).
 func unify(list ...*value) {
+	var of Type
 	for _, v := range list {
 		if v.typ.Name == typeSuper {
 			for _, w := range list {
 				*w = toSuper(*w)
 			}
 			return
+		}
+		if of.Name == "" && (v.typ.isNumber() || v.typ.isTime()) {
+			of = v.typ
+		}
+	}
+	if of.Name == "" {
+		return
+	}
+	for _, v := range list {
+		if v.typ.isText() {
+			to := of
+			if of.isInteger() {
+				to = Type{Name: typeNumeric}
+			}
+			*v = value{sql: "CAST(" + v.sql + " AS " + to.postgres() + ")", typ: to, label: v.label}
 		}
 	}
 }

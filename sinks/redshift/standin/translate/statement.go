@@ -59,11 +59,11 @@ func (t *translator) run(sql string) { t.plan.SQL = append(t.plan.SQL, sql) }
 
 // reads, writes and locks note a table that the statement needs.
 func (t *translator) reads(r *Relation) {
-	t.plan.Reads = addTarget(t.plan.Reads, r)
+	t.plan.Reads = addTarget(t.plan.Reads, r.target())
 }
 
 func (t *translator) writes(r *Relation) {
-	t.plan.Writes = addTarget(t.plan.Writes, r)
+	t.plan.Writes = addTarget(t.plan.Writes, r.target())
 }
 
 // locks notes a table that the statement has for itself, as DDL does.
@@ -71,11 +71,13 @@ func (t *translator) locks(r *Relation) {
 	t.plan.Locks = append(t.plan.Locks, Lock{Target: Target{OID: r.OID, Name: r.Name}, Exclusive: true})
 }
 
-func addTarget(list []Target, r *Relation) []Target {
-	for _, x := range list {
-		if x.OID == r.OID {
+func (r *Relation) target() Target { return Target{OID: r.OID, Name: r.Name} }
+
+func addTarget(list []Target, x Target) []Target {
+	for _, y := range list {
+		if x.OID == y.OID {
 			return list
 		}
 	}
-	return append(list, Target{OID: r.OID, Name: r.Name})
+	return append(list, x)
 }

@@ -32,6 +32,8 @@ type Relation struct {
 	Owner        string
 	// Policies tells whether row-level security is on and a policy is attached.
 	Policies bool
+	// Uses are the user's tables below a view, through other views.
+	Uses []Target
 	// Definition is the query of a late-binding view, as it was written.
 	Definition string
 }

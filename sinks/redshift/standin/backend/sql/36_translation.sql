@@ -24,3 +24,11 @@ CREATE AGGREGATE rs.last_nonnull(anyelement) (SFUNC = rs.last_seen, STYPE = anye
 
 CREATE FUNCTION rs.varbyte_substring(value rs.varbyte, start integer) RETURNS rs.varbyte LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.substring($1, $2) $$;
 CREATE FUNCTION rs.varbyte_substring(value rs.varbyte, start integer, n integer) RETURNS rs.varbyte LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.substring($1, $2, $3) $$;
+
+-- Percentiles of a partition's values, as window functions.
+CREATE FUNCTION rs.percentile_cont(list double precision[], fraction double precision, descending boolean) RETURNS double precision LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN $3 THEN percentile_cont($2) WITHIN GROUP (ORDER BY v DESC) ELSE percentile_cont($2) WITHIN GROUP (ORDER BY v) END FROM unnest($1) AS v
+$$;
+CREATE FUNCTION rs.percentile_disc(list anyarray, fraction double precision, descending boolean) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN $3 THEN percentile_disc($2) WITHIN GROUP (ORDER BY v DESC) ELSE percentile_disc($2) WITHIN GROUP (ORDER BY v) END FROM unnest($1) AS v
+$$;
