@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
+	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/pipeline/pgconn/pgserver"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/backend"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/server"
@@ -30,6 +31,9 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	if err := awstest.MainEnv(); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {

@@ -211,5 +211,6 @@ func (s *Server) Close() error {
 	err := s.listener.Close()
 	s.cancel(errShutdown)
 	s.group.Wait()
+	s.loader.Close()
 	return errors.Join(err, s.cluster.Close(context.Background()))
 }
