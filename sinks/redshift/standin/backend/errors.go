@@ -20,7 +20,6 @@ var rewordings = []struct {
 	{regexp.MustCompile(`^invalid input syntax for type (?:smallint|integer|bigint): `), "invalid input syntax for integer: "},
 	{regexp.MustCompile(`^permission denied for (?:table|view|materialized view|sequence|foreign table) `), "permission denied for relation "},
 	{regexp.MustCompile(`^must be owner of (?:table|view|materialized view|sequence|index) `), "must be owner of relation "},
-	{regexp.MustCompile(`^(null value in column "[^"]*") of relation "[^"]*"`), "$1"},
 	{regexp.MustCompile(`You might need to add explicit`), "You may need to add explicit"},
 }
 
@@ -60,10 +59,18 @@ func Redshift(e *pgconn.PgError) *pgconn.PgError {
 		// What it would have guessed is PostgreSQL's name.
 		out.Hint = ""
 	case "23502":
-		// The failing row is not told.
-		out.Detail = ""
+		// The row, which PostgreSQL tells, is not told.
+		out.Code, out.Message = "XX000", "Cannot insert a NULL value into column "+e.ColumnName
+		out.Detail = block(out.Message, 8007, "query execution")
 	}
 	return &out
+}
+
+// block is how the service tells of an error in a running query; rs.assert_block is the same
+// of an error that a function of ours raises.
+func block(message string, code int, context string) string {
+	const line = "-----------------------------------------------"
+	return fmt.Sprintf("\n  %s\n  error:  %s\n  code:      %d\n  context:   %s\n  query:     0\n  location:  padb\n  process:   padbmaster\n  %s\n", line, message, code, context, line)
 }
 
 // Redshift is the function, with full names in the place of their short forms.

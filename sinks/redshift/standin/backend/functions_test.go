@@ -201,7 +201,7 @@ func TestFunctionsRefuse(t *testing.T) {
 		"rs.strtol('9', 8)":                                                  "22023 ",
 		"rs.strtol('ffffffffffffffff', 16)":                                  "22003 ",
 		"rs.split_part('a', 'b', 0)":                                         "22023 ",
-		"rs.json_parse('{bad')":                                              "XX000 ",
+		"rs.json_parse('{bad')":                                              "XX000 Invalid input",
 		`rs.json_parse('{"a":1,"b":[{"c":1,"c":2}]}')`:                       "XX000 ",
 		`rs.json_extract_path_text('{"f2":1', 'f2')`:                         `XX000 invalid json object {"f2":1`,
 		"rs.json_serialize(rs.to_super(repeat('x', 65534)))":                 "XX000 ",

@@ -132,7 +132,7 @@ func (w *worker) sweep(ctx context.Context) error {
 	}
 	var errs []error
 	for query, drop := range map[string]string{
-		"select usename from pg_user where usename <> 'awsuser'":               "drop user",
+		"select usename from pg_user where usename not in ('awsuser','rdsdb')": "drop user",
 		"select groname from pg_group":                                         "drop group",
 		"select role_name from svv_roles where role_name not like 'sys:%'":     "drop role",
 		"select datname from pg_database where datname not in ('dev','admin')": "drop database",

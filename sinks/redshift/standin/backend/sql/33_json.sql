@@ -66,7 +66,7 @@ BEGIN
     parsed := value::json;
   EXCEPTION WHEN data_exception THEN
     IF rs.setting('parse_super_null_on_error') THEN RETURN NULL; END IF;
-    RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'JSON parsing error', DETAIL = rs.assert_block('JSON parsing error', 8001, 'invalid json object ' || value);
+    RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'Invalid input', DETAIL = rs.assert_block('Invalid input', 8001, 'JSON_PARSE() error: ' || SQLERRM);
   END;
   IF strpos(value, ':') > 0 THEN
     twice := rs.duplicate_key(parsed);
@@ -76,7 +76,7 @@ BEGIN
       ELSIF rs.setting('parse_super_null_on_error') THEN
         RETURN NULL;
       ELSE
-        RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'JSON parsing error', DETAIL = rs.assert_block('JSON parsing error', 8001, format('duplicate attribute "%s"', twice));
+        RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'Invalid input', DETAIL = rs.assert_block('Invalid input', 8001, format('JSON_PARSE() error: Duplicate attribute: %s', twice));
       END IF;
     END IF;
   END IF;
@@ -87,8 +87,8 @@ CREATE FUNCTION rs.json_parse(value rs.varbyte) RETURNS rs.super LANGUAGE sql ST
 
 -- The block in which the service tells of an error in a running query.
 CREATE FUNCTION rs.assert_block(error text, code integer, context text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT format(E'\n  -----------------------------------------------\n  error:  %s\n  code:      %s\n  context:   %s\n  query:     0\n  location:  padb\n  process:   padbmaster [pid=%s]\n  -----------------------------------------------\n',
-    $1, $2, $3, pg_backend_pid())
+  SELECT format(E'\n  -----------------------------------------------\n  error:  %s\n  code:      %s\n  context:   %s\n  query:     0\n  location:  padb\n  process:   padbmaster\n  -----------------------------------------------\n',
+    $1, $2, $3)
 $$;
 
 CREATE FUNCTION rs.can_json_parse(value text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$

@@ -119,7 +119,8 @@ CREATE VIEW rs.pg_trigger AS
   SELECT NULL::oid AS oid, NULL::oid AS tgrelid, NULL::text AS tgname, NULL::oid AS tgfoid, NULL::smallint AS tgtype, NULL::boolean AS tgenabled, NULL::boolean AS tgisconstraint, NULL::text AS tgconstrname,
     NULL::oid AS tgconstrrelid, NULL::boolean AS tgdeferrable, NULL::boolean AS tginitdeferred, NULL::smallint AS tgnargs, NULL::int2vector AS tgattr, NULL::text AS tgargs WHERE false;
 CREATE VIEW rs.pg_external_schema AS SELECT NULL::oid AS esoid, NULL::smallint AS eskind, NULL::text AS esdbname, NULL::text AS esoptions WHERE false;
-CREATE VIEW rs.pg_default_acl AS SELECT NULL::oid AS oid, NULL::integer AS defacluser, NULL::oid AS defaclnamespace, NULL::"char" AS defaclobjtype, NULL::aclitem[] AS defaclacl WHERE false;
+CREATE VIEW rs.pg_default_acl AS
+  SELECT d.oid, rs.user_id(d.defaclrole) AS defacluser, d.defaclnamespace, d.defaclobjtype, d.defaclacl FROM pg_catalog.pg_default_acl AS d;
 CREATE VIEW rs.pg_tablespace AS SELECT 1663::oid AS oid, 'pg_default'::text AS spcname, 1 AS spcowner, ''::text AS spclocation, NULL::aclitem[] AS spcacl;
 CREATE VIEW rs.pg_language AS
   SELECT oid, lanname::text AS lanname, lanispl, lanpltrusted, lanplcallfoid, lanvalidator, lanacl FROM pg_catalog.pg_language WHERE lanname IN ('internal', 'c', 'sql', 'plpgsql');
@@ -164,11 +165,13 @@ CREATE FUNCTION rs.pg_get_viewdef(view oid, pretty boolean) RETURNS text LANGUAG
 CREATE FUNCTION rs.pg_get_viewdef(view text) RETURNS text LANGUAGE sql STABLE STRICT AS $$ SELECT rs.pg_get_viewdef($1::regclass::oid) $$;
 CREATE FUNCTION rs.pg_get_viewdef(view text, pretty boolean) RETURNS text LANGUAGE sql STABLE STRICT AS $$ SELECT rs.pg_get_viewdef($1::regclass::oid) $$;
 
+-- PG_PROC_INFO has what PG_PROC of 8.0 has not: procedures, and the modes of arguments.
 CREATE VIEW rs.pg_proc AS
   SELECT p.oid, rs.full_name(p.proname) AS proname, p.pronamespace, rs.user_id(p.proowner) AS proowner, p.prolang, p.prokind = 'a' AS proisagg, p.prosecdef, p.proisstrict, p.proretset, p.provolatile,
-    p.pronargs, rs.type_oid(p.prorettype) AS prorettype, p.proargtypes, p.proargnames, p.prosrc, p.probin, p.proacl, p.proargmodes, p.proallargtypes, p.prokind
+    p.pronargs, rs.type_oid(p.prorettype) AS prorettype, p.proargtypes, p.proargnames, p.prosrc, p.probin, p.proacl
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE rs.shown_schema(n.oid) AND n.nspname NOT IN ('pg_catalog', 'information_schema');
-CREATE VIEW rs.pg_proc_info AS SELECT p.oid AS prooid, p.* FROM rs.pg_proc AS p;
+CREATE VIEW rs.pg_proc_info AS
+  SELECT p.oid AS prooid, p.*, i.prokind, i.proargmodes, i.proallargtypes, NULL::integer AS probin_bytes FROM rs.pg_proc AS p JOIN pg_catalog.pg_proc AS i ON i.oid = p.oid;
 
 -- PG_TABLE_DEF shows the tables on the search path.
 CREATE VIEW rs.pg_table_def AS

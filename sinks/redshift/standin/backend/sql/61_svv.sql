@@ -106,6 +106,13 @@ CREATE VIEW rs.stv_tbl_perm AS
     d.oid::bigint::integer AS db_id, 0 AS insert_pristine, 0 AS delete_pristine, r.backup::integer AS backup, 0 AS dist_style, 0 AS block_count
   FROM rs.relations AS r JOIN rs.pg_database AS d ON d.datname = rs.database_name() WHERE r.kind = 'table';
 
+-- One node with one slice, as a cluster of one node.
+CREATE VIEW rs.stv_slices AS SELECT 0 AS node, 0 AS slice, 0 AS localslice, 'D'::character(1) AS type;
+CREATE VIEW rs.svv_diskusage AS
+  SELECT d.oid::bigint::integer AS db_id, rpad(r.name, 72)::character(72) AS name, 0 AS slice, c.ordinal - 1 AS col, r.relid::bigint::integer AS tbl, 0 AS blocknum, rs.count_rows(r.relid)::integer AS num_values,
+    0::bigint AS minvalue, 0::bigint AS maxvalue
+  FROM rs.relations AS r JOIN rs.columns AS c ON c.relid = r.relid JOIN rs.pg_database AS d ON d.datname = rs.database_name() WHERE r.kind = 'table';
+
 -- Who may do what. A grantee is a user, a group, a role, or public.
 CREATE FUNCTION rs.identity_type(role oid) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN $1 = 0 THEN 'public' ELSE (SELECT CASE WHEN rolname LIKE 'group:%' THEN 'group' WHEN rolname LIKE 'role:%' THEN 'role' ELSE 'user' END FROM pg_catalog.pg_roles WHERE oid = $1) END
@@ -120,6 +127,10 @@ CREATE VIEW rs.svv_schema_privileges AS
 CREATE VIEW rs.svv_database_privileges AS
   SELECT d.datname AS database_name, a.privilege_type, rs.user_id(a.grantee) AS identity_id, rs.identity_name(a.grantee) AS identity_name, rs.identity_type(a.grantee) AS identity_type, a.is_grantable AS admin_option
   FROM rs.pg_database AS d CROSS JOIN LATERAL aclexplode(d.datacl) AS a;
+CREATE VIEW rs.svv_default_privileges AS
+  SELECT n.nspname AS schema_name, CASE d.defaclobjtype WHEN 'r' THEN 'RELATION' WHEN 'f' THEN 'FUNCTION' WHEN 'n' THEN 'SCHEMA' ELSE 'RELATION' END AS object_type, rs.user_id(d.defaclrole) AS owner_id, rs.identity_name(d.defaclrole) AS owner_name,
+    rs.identity_type(d.defaclrole) AS owner_type, a.privilege_type, rs.user_id(a.grantee) AS grantee_id, rs.identity_name(a.grantee) AS grantee_name, rs.identity_type(a.grantee) AS grantee_type, a.is_grantable AS admin_option
+  FROM pg_catalog.pg_default_acl AS d LEFT JOIN rs.pg_namespace AS n ON n.oid = d.defaclnamespace CROSS JOIN LATERAL aclexplode(d.defaclacl) AS a;
 CREATE VIEW rs.svv_column_privileges AS
   SELECT r.schema_name AS namespace_name, r.name AS relation_name, rs.full_name(t.attname) AS column_name, a.privilege_type, rs.user_id(a.grantee) AS identity_id, rs.identity_name(a.grantee) AS identity_name, rs.identity_type(a.grantee) AS identity_type
   FROM rs.relations AS r JOIN pg_catalog.pg_attribute AS t ON t.attrelid = r.relid CROSS JOIN LATERAL aclexplode(t.attacl) AS a;
