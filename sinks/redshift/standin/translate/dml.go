@@ -81,16 +81,16 @@ func (t *translator) insert(st *syntax.Insert) {
 		return
 	}
 	if st.Query != nil {
-		t.insertQuery(r, columns, len(st.Columns) > 0, st.Query, &b)
+		t.insertQuery(columns, len(st.Columns) > 0, st.Query, &b)
 	} else {
-		t.insertRows(r, columns, st.Rows, &b)
+		t.insertRows(columns, len(st.Columns) > 0, st.Rows, &b)
 	}
 	t.run(b.String())
 }
 
 // insertRows is INSERT … VALUES. Redshift does not take the value of an identity that is
 // not by default, nor a query among several rows.
-func (t *translator) insertRows(r *Relation, columns []*Column, rows [][]syntax.Expr, b *strings.Builder) {
+func (t *translator) insertRows(columns []*Column, listed bool, rows [][]syntax.Expr, b *strings.Builder) {
 	width := len(rows[0])
 	for _, row := range rows {
 		if len(row) != width {
@@ -102,7 +102,11 @@ func (t *translator) insertRows(r *Relation, columns []*Column, rows [][]syntax.
 		t.refuse(codeSyntax, "INSERT has more expressions than target columns")
 		return
 	}
-	columns = t.insertColumns(columns, width)
+	if listed && width < len(columns) {
+		t.refuse(codeSyntax, "INSERT has more target columns than expressions")
+		return
+	}
+	columns = columns[:width]
 	t.writeColumns(columns, b)
 	b.WriteString(" VALUES ")
 	s := &scope{}
@@ -129,14 +133,6 @@ func (t *translator) insertRows(r *Relation, columns []*Column, rows [][]syntax.
 	}
 }
 
-// insertColumns are the first columns, as many as there are values.
-func (t *translator) insertColumns(columns []*Column, width int) []*Column {
-	if width < len(columns) {
-		return columns[:width]
-	}
-	return columns
-}
-
 func (t *translator) writeColumns(columns []*Column, b *strings.Builder) {
 	for i, c := range columns {
 		b.WriteString([]string{" (", ", "}[min(i, 1)] + t.quote(c.Name))
@@ -153,7 +149,7 @@ func (t *translator) checkIdentity(c *Column) {
 }
 
 // insertQuery is INSERT … SELECT.
-func (t *translator) insertQuery(r *Relation, columns []*Column, listed bool, q *syntax.Query, b *strings.Builder) {
+func (t *translator) insertQuery(columns []*Column, listed bool, q *syntax.Query, b *strings.Builder) {
 	t.computes = true
 	res := t.query(nil, q)
 	if t.err != nil {
@@ -174,7 +170,7 @@ func (t *translator) insertQuery(r *Relation, columns []*Column, listed bool, q 
 		t.refuse(codeSyntax, "INSERT has more target columns than expressions")
 		return
 	}
-	columns = t.insertColumns(columns, len(res.columns))
+	columns = columns[:len(res.columns)]
 	t.writeColumns(columns, b)
 	t.writeAssignedQuery(columns, res, b)
 }

@@ -10,7 +10,7 @@ import (
 const (
 	codeSyntax            = "42601"
 	codeDuplicateColumn   = "42701"
-	codeAmbiguous         = "42702"
+	codeAmbiguousAlias    = "42P09"
 	codeUndefinedColumn   = "42703"
 	codeUndefinedObject   = "42704"
 	codeDuplicateAlias    = "42712"

@@ -58,12 +58,12 @@ var elsewhere = func() map[string]bool {
 		object_transform json_serialize_to_varbyte
 		get_bit get_byte set_bit set_byte to_ascii encode
 		checksum farmfingerprint64 murmur3_32_hash text_to_int_alt text_to_numeric_alt approximate_percentile_disc
-		current_user_id user_is_member_of role_is_member_of pg_get_cols has_assumerole_privilege change_query_priority
+		user_is_member_of role_is_member_of pg_get_cols has_assumerole_privilege change_query_priority
 		change_session_priority change_user_priority current_namespace pg_get_iam_role_by_user pg_get_iam_groups_by_user
 		pg_get_session_roles pg_get_grantee_by_iam_role explain_model get_cluster_time_zone
 		hll hll_add hll_add_agg hll_cardinality hll_combine hll_combine_agg hll_create_sketch hll_union hll_agg
 		addbbox dropbbox geometrytype h3_frompoint h3_fromlonglat h3_polyfill
-		 grouping_id`) {
+		`) {
 		out[name] = true
 	}
 	return out

@@ -11,6 +11,8 @@ var aggregateFunctions = map[string]function{
 	"any_value":       {min: 1, max: 1, kind: aggregate, build: buildAggregate("rs.any_value", givesFirst)},
 	"avg":             {min: 1, max: 1, kind: aggregate, takes: "n", build: buildAvg},
 	"count":           {min: 0, max: 1, kind: aggregate, gives: givesBigint},
+	"grouping":        {min: 1, max: 1, kind: aggregate, build: buildGrouping},
+	"grouping_id":     {min: 1, max: -1, kind: aggregate, build: buildGrouping},
 	"listagg":         {min: 1, max: 2, kind: aggregate, takes: "t", build: buildListagg},
 	"max":             {min: 1, max: 1, kind: aggregate, gives: givesFirst},
 	"median":          {min: 1, max: 1, kind: aggregate, build: buildMedian},
@@ -233,6 +235,12 @@ func nonNull(x, over string) string {
 // framed is the OVER of a call with a frame that it has not.
 func (t *translator) framed(s *scope, c *syntax.Call, bounds string) string {
 	return " OVER (" + t.windowSQL(s, c.Over) + " ROWS BETWEEN " + bounds + ")"
+}
+
+// buildGrouping is GROUPING and GROUPING_ID: a bit for each expression, set where a row is
+// not grouped by it (r_GROUP_BY_aggregation-extensions).
+func buildGrouping(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
+	return value{sql: "CAST(GROUPING(" + join(args) + ") AS bigint)", typ: Type{Name: typeBigint}}
 }
 
 // buildNtile is NTILE, a BIGINT (r_WF_NTILE).

@@ -9,6 +9,7 @@ import (
 // conditionFunctions are of c_conditional_expressions.
 var conditionFunctions = map[string]function{
 	"coalesce": {min: 1, max: -1, build: buildList("COALESCE", "coalesce")},
+	"isnull":   {min: 2, max: 2, build: buildList("COALESCE", "coalesce")},
 	"nvl":      {min: 1, max: -1, build: buildList("COALESCE", "coalesce")},
 	"greatest": {min: 1, max: -1, build: buildList("GREATEST", "greatest")},
 	"least":    {min: 1, max: -1, build: buildList("LEAST", "least")},

@@ -7,6 +7,7 @@ import (
 // systemFunctions are of r_System_administration_functions and r_System_information_functions.
 var systemFunctions = map[string]function{
 	"current_database":     {build: buildDatabase},
+	"current_user_id":      {build: buildUserID},
 	"current_user":         {build: buildWord("CURRENT_USER")},
 	"session_user":         {build: buildWord("SESSION_USER")},
 	"user":                 {build: buildWord("CURRENT_USER")},
@@ -138,6 +139,10 @@ func buildDatabasePrivilege(t *translator, _ *scope, c *syntax.Call, args []valu
 // buildExpr is PG_GET_EXPR: the catalog's views have the text already.
 func buildExpr(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
 	return value{sql: "CAST(" + args[0].sql + " AS text)", typ: Type{Name: typeVarchar}}
+}
+
+func buildUserID(*translator, *scope, *syntax.Call, []value) value {
+	return value{sql: "(SELECT CAST(u.usesysid AS integer) FROM rs.pg_user AS u WHERE u.usename = CURRENT_USER)", typ: Type{Name: typeInteger}}
 }
 
 func buildZero(*translator, *scope, *syntax.Call, []value) value {

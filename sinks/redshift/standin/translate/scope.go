@@ -138,6 +138,17 @@ func (s *scope) source(schema, name string) *source {
 	return nil
 }
 
+// twice tells whether two elements of FROM, of two schemas, have one name.
+func (s *scope) twice(name string) bool {
+	n := 0
+	for _, f := range s.sources {
+		if f.name == name {
+			n++
+		}
+	}
+	return n > 1
+}
+
 // add adds an element of FROM.
 func (t *translator) add(s *scope, f *source) {
 	if f.name != "" {
@@ -163,7 +174,7 @@ func (t *translator) newAlias() string {
 // ref translates a reference: to a column, to an alias of the select list, or into a SUPER.
 func (t *translator) ref(s *scope, r *syntax.Ref) value {
 	if r.Outer {
-		t.fail(unknownToStandin("the operator (+) of outer joins"))
+		t.refuse(codeNotSupported, "the outer join operator (+) is only allowed in the conditions of WHERE that AND puts together")
 		return value{}
 	}
 	open := false
@@ -233,6 +244,10 @@ func (t *translator) qualifiedRef(s *scope, schema, table string, column *syntax
 	f := s.source(schema, table)
 	if f == nil || f.element {
 		return value{}, false
+	}
+	if schema == "" && s.twice(table) {
+		t.refuse(codeAmbiguousAlias, "table reference %q is ambiguous", table)
+		return value{}, true
 	}
 	name := t.name(*column)
 	c, ok := f.column(name)

@@ -13,6 +13,7 @@ func (t *translator) selectBody(s *scope, sel *syntax.Select, q *syntax.Query) r
 	if t.err != nil {
 		return result{}
 	}
+	sel = t.oracleJoins(sel)
 	from := t.from(s, sel.From)
 	if sel.ConnectBy != nil {
 		from = t.hierarchy(s, sel, from)

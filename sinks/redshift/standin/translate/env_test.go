@@ -1,0 +1,42 @@
+package translate_test
+
+import "testing"
+
+// TestCaseSensitive keeps the case of quoted names (enable_case_sensitive_identifier).
+func TestCaseSensitive(t *testing.T) {
+	s := newSession(t)
+	s.env.CaseSensitive = true
+	for _, st := range []statement{
+		{sql: `create table "Mixed"("Id" int, id int)`},
+		{sql: `create table mixed(a int)`},
+		{sql: `create table MIXED(a int)`, refusal: "42P07"},
+		{sql: `insert into "Mixed" values (1, 2)`},
+		{sql: `select "Id", ID from "Mixed"`, rows: []string{"1|2"}, checked: true},
+		{sql: `select "ID" from "Mixed"`, refusal: `42703 column "ID" does not exist in Mixed`},
+	} {
+		s.check("case", st)
+	}
+}
+
+// TestNondeterministicUpdate fails an UPDATE that finds several rows for one, if the session
+// wants that (error_on_nondeterministic_update).
+func TestNondeterministicUpdate(t *testing.T) {
+	s := newSession(t)
+	for _, sql := range []string{
+		"create table t(id int, v int)", "create table s(id int, v int)",
+		"insert into t values (1, 0), (2, 0)", "insert into s values (1, 1), (1, 2), (2, 3), (9, 9), (9, 9)",
+	} {
+		s.check("update", statement{sql: sql})
+	}
+	s.env.Nondeterministic = true
+	for _, st := range []statement{
+		{sql: "update t set v = s.v from s where s.id = t.id", refusal: "XX000 Found multiple matches to update the same tuple"},
+		{sql: "update t set v = s.v from s where s.id = t.id and s.v = 1"},
+		{sql: "update t set v = s.v from s where s.id = t.id and t.id = 2"},
+		{sql: "select * from t order by id", rows: []string{"1|1", "2|3"}, checked: true},
+	} {
+		s.check("update", st)
+	}
+	s.env.Nondeterministic = false
+	s.check("update", statement{sql: "update t set v = s.v from s where s.id = t.id"})
+}
