@@ -150,6 +150,9 @@ func (t *translator) copyFormatOptions(o options, format string, out *load.CopyO
 	out.Text.Widths = t.widths(o, len(out.Columns))
 	if o.has("encoding") {
 		out.Text.Encoding = t.among(o, "encoding", "utf8", "utf16", "utf16le", "utf16be", "iso88591")
+		if format == "fixedwidth" && out.Text.Encoding != "utf8" {
+			t.refuseAt(o.byName["encoding"].Pos, codeNotSupported, "Fixed-width data files must use UTF-8 encoding")
+		}
 	}
 	if format == "json" {
 		out.Text.JSONPaths = t.jsonPaths(o, out.Columns)
@@ -183,6 +186,9 @@ func (t *translator) copyConversion(o options, out *load.CopyOptions) {
 	out.AcceptInvalid = o.has("acceptinvchars")
 	if out.AcceptInvalid && o.text("acceptinvchars") != "" {
 		out.Replacement = t.character(o, "acceptinvchars")
+	}
+	if strings.Contains(o.text("null"), "\n") {
+		t.refuseAt(o.byName["null"].Pos, codeInvalidParameter, "NULL AS cannot be a newline, which ends a line")
 	}
 	text.IgnoreHeader = t.number(o, "ignoreheader", 0, 1<<31-1)
 	text.IgnoreBlankLines = o.has("ignoreblanklines")

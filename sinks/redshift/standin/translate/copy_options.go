@@ -260,6 +260,8 @@ func (t *translator) encryption(o options) {
 	if o.has("kms_key_id") && (o.statement == "COPY" || !o.has("encrypted")) {
 		t.refuseAt(o.byName["kms_key_id"].Pos, codeSyntax, "KMS_KEY_ID needs ENCRYPTED, and is not an argument of COPY")
 	}
+	t.onlyOne(o, "credentials", "kms_key_id")
+	t.onlyOne(o, "auto", "kms_key_id")
 }
 
 // among refuses a value that is not one of some.

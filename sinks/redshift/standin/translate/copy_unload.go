@@ -52,6 +52,7 @@ func (t *translator) unload(st *syntax.Unload) {
 	t.encryption(o)
 	t.unloadFormat(o, &out)
 	out.Widths = t.unloadWidths(o, q)
+	t.unloadColumns(q, out.Format)
 	t.unloadFiles(o, &out)
 	t.unloadPartitions(o, q, &out)
 	if t.err != nil {
@@ -163,6 +164,30 @@ func unit(o options, name string) string {
 	return "mb"
 }
 
+// textOnly are the types that only text and CSV take, and no fixed width.
+var textOnly = map[string]bool{typeGeometry: true, typeGeography: true, typeHLL: true, typeVarbyte: true}
+
+// unloadColumns refuses columns that a format does not take. JSON has objects, whose names
+// have to be unique.
+func (t *translator) unloadColumns(q result, format load.Format) {
+	seen := map[string]bool{}
+	for _, c := range q.columns {
+		if textOnly[c.typ.Name] && format != load.CSV && format != load.Delimited {
+			t.refuse(codeNotSupported, "UNLOAD of column %q of type %s is only supported to text and CSV", c.name, c.typ.Name)
+		}
+		if format == load.JSON && seen[c.name] {
+			t.refuse(codeNotSupported, "UNLOAD to JSON needs unique column names: %q is there twice", c.name)
+		}
+		seen[c.name] = true
+	}
+}
+
+// partitionTypes are those of partition keys.
+var partitionTypes = map[string]bool{
+	"": true, typeSmallint: true, typeInteger: true, typeBigint: true, typeNumeric: true, typeReal: true, typeBoolean: true,
+	typeChar: true, typeVarchar: true, typeDate: true, typeTimestamp: true,
+}
+
 // unloadPartitions is PARTITION BY: columns of the query, not all of them unless INCLUDE
 // keeps them in the files.
 func (t *translator) unloadPartitions(o options, q result, out *load.UnloadOptions) {
@@ -178,6 +203,11 @@ func (t *translator) unloadPartitions(o options, q result, out *load.UnloadOptio
 		name := t.name(syntax.Ident{Text: v.Text, Quoted: v.Quoted})
 		if !q.open && !slices.ContainsFunc(q.columns, func(c output) bool { return c.name == name }) {
 			t.refuseAt(o.byName[partitionBy].Pos, codeUndefinedColumn, "column %q named in PARTITION BY does not exist in the query", name)
+		}
+		for _, c := range q.columns {
+			if c.name == name && !partitionTypes[c.typ.Name] {
+				t.refuseAt(o.byName[partitionBy].Pos, codeNotSupported, "column %q of type %s cannot be a partition key", name, c.typ.Name)
+			}
 		}
 		if slices.Contains(out.PartitionBy, name) {
 			t.refuseAt(o.byName[partitionBy].Pos, codeDuplicateColumn, "column %q appears twice in PARTITION BY", name)
