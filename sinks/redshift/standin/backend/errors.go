@@ -53,6 +53,9 @@ func Redshift(e *pgconn.PgError) *pgconn.PgError {
 		// (dg/c_serial_isolation-serializable-isolation-troubleshooting).
 		out.Code, out.Message, out.Hint = "XX000", "1023", ""
 		out.Detail = "Serializable isolation violation on table in Redshift"
+	case "42501":
+		// PostgreSQL 8.0 tells no kinds of relations apart.
+		out.Message = relationKinds.ReplaceAllString(e.Message, "$1 relation ")
 	case "28P01":
 		out.Code = "28000"
 	case "42703", "42P01":
@@ -94,6 +97,8 @@ func (c *Conn) FullNames(text string) string {
 		text = text[i+length:]
 	}
 }
+
+var relationKinds = regexp.MustCompile(`^(permission denied for|must be owner of) (?:table|view|materialized view) `)
 
 // where names the line of a file of the template that failed.
 func where(file, sql string, err error) string {
