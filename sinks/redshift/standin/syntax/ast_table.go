@@ -23,6 +23,7 @@ type ColumnDef struct {
 	Name       Ident
 	Type       Type
 	Default    Expr
+	DefaultSQL string // the text of Default as it was written
 	Identity   *Identity
 	Encode     string // in lower case; empty = not said
 	DistKey    bool

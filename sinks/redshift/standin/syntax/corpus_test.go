@@ -120,6 +120,14 @@ func says(t Text) string {
 		s.Of.SQL = ""
 	case *CreateView:
 		s.QuerySQL = ""
+	case *CreateTable:
+		for i := range s.Columns {
+			s.Columns[i].DefaultSQL = ""
+		}
+	case *AlterTable:
+		if a, ok := s.Actions[0].(*AddColumn); ok {
+			a.Column.DefaultSQL = ""
+		}
 	}
 	return Fold(dump(t.Statement))
 }

@@ -192,7 +192,9 @@ func (p *parser) columnDef() ColumnDef {
 func (p *parser) columnAttribute(c *ColumnDef) string {
 	switch {
 	case p.accept("default"):
+		start := p.tok.pos
 		c.Default = p.operand(precEqual)
+		c.DefaultSQL = p.lexer.source[start:p.last]
 		return "default values"
 	case p.is("identity", "generated"):
 		c.Identity = p.identity()

@@ -168,6 +168,9 @@ func (t *translator) addColumn(r *Relation, d syntax.ColumnDef) {
 	}
 	t.run(sql)
 	name := literal(t.shortName(c.Name))
+	if d.Default != nil {
+		t.metadata("set_default", regclass(t, r), name, literal(d.DefaultSQL))
+	}
 	if c.Encode != "" {
 		t.metadata("add_encode", regclass(t, r), name, literal(c.Encode))
 	}

@@ -33,7 +33,7 @@ func (t *translator) createView(st *syntax.CreateView) {
 		t.checkReplace(old, columns)
 	}
 	t.run(t.replaceView(r, old, false) + " AS " + t.stored(q, columns))
-	r.keep("set_view", r.oid(t), literal(viewText(st)))
+	r.keep("set_view", r.oid(t), literal(t.definition(st)))
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
 
@@ -133,13 +133,10 @@ func (t *translator) lateBindingView(r *newRelation, old *Relation, st *syntax.C
 			names, types = append(names, literal(c.Name)), append(types, literal(c.Type.String()))
 		}
 	}
-	definition := st.QuerySQL
-	if len(st.Columns) > 0 {
-		definition = renamedQuery(t.names(st.Columns), st.QuerySQL)
-	}
+	definition := literal(t.definition(st))
 	t.run(t.replaceView(r, old, true) + " AS SELECT")
-	r.keep("set_late_binding", r.oid(t), literal(definition), textArray(names), textArray(types))
-	r.keep("set_view", r.oid(t), literal(viewText(st)))
+	r.keep("set_late_binding", r.oid(t), definition, textArray(names), textArray(types))
+	r.keep("set_view", r.oid(t), definition)
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
 
@@ -160,21 +157,12 @@ func textArray(literals []string) string {
 	return "ARRAY[" + strings.Join(literals, ", ") + "]::text[]"
 }
 
-// viewText is the query of a view as SHOW VIEW has it.
-func viewText(st *syntax.CreateView) string {
-	columns := ""
+// definition is a view's query with the names of its columns.
+func (t *translator) definition(st *syntax.CreateView) string {
 	if len(st.Columns) > 0 {
-		names := make([]string, len(st.Columns))
-		for i, c := range st.Columns {
-			names[i] = quoteName(c.Text)
-		}
-		columns = " (" + strings.Join(names, ", ") + ")"
+		return renamedQuery(t.names(st.Columns), st.QuerySQL)
 	}
-	text := columns + " AS " + strings.TrimSpace(st.QuerySQL)
-	if st.NoSchemaBinding {
-		text += " WITH NO SCHEMA BINDING"
-	}
-	return text
+	return strings.TrimSpace(st.QuerySQL)
 }
 
 // unqualified finds a relation in a query that is named without its schema: the name of

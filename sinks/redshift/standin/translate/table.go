@@ -142,8 +142,9 @@ func (t *translator) likeTable(r *newRelation, like syntax.LikeTable) string {
 	sql := "LIKE " + t.table(old)
 	if like.IncludingDefaults {
 		sql += " INCLUDING DEFAULTS"
+		r.keep("copy_defaults", regclass(t, old), r.oid(t))
 	}
-	r.keep("copy_attributes", literal(t.table(old))+"::regclass", r.oid(t))
+	r.keep("copy_attributes", regclass(t, old), r.oid(t))
 	return sql
 }
 
@@ -182,9 +183,12 @@ func (t *translator) columnSQL(r *newRelation, d syntax.ColumnDef) string {
 	return sql
 }
 
-// keepColumn keeps a column's encoding, collation and identity.
+// keepColumn keeps a column's default as it was written, its encoding, collation and identity.
 func (t *translator) keepColumn(r *newRelation, c Column, d syntax.ColumnDef) {
 	oid, name := r.oid(t), literal(t.shortName(c.Name))
+	if d.Default != nil {
+		r.keep("set_default", oid, name, literal(d.DefaultSQL))
+	}
 	if c.Encode != "" {
 		r.keep("set_encode", oid, name, literal(c.Encode))
 	}

@@ -13,6 +13,17 @@ CREATE FUNCTION rs.add_encode(rel oid, column_name text, encode text) RETURNS vo
   INSERT INTO rs.attribute (relid, attnum, encode) VALUES ($1, rs.need_attnum($1, $2), lower($3)) ON CONFLICT (relid, attnum) DO UPDATE SET encode = excluded.encode
 $$;
 
+-- A default as it was written, which is not what PostgreSQL makes of it.
+ALTER TABLE rs.attribute ADD COLUMN default_sql text;
+CREATE FUNCTION rs.set_default(rel oid, column_name text, written text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO rs.attribute (relid, attnum, default_sql) VALUES ($1, rs.need_attnum($1, $2), $3) ON CONFLICT (relid, attnum) DO UPDATE SET default_sql = excluded.default_sql
+$$;
+CREATE FUNCTION rs.copy_defaults(source oid, rel oid) RETURNS void LANGUAGE sql AS $$
+  SELECT rs.set_default($2, a.attname::text, m.default_sql)
+    FROM rs.attribute AS m JOIN pg_catalog.pg_attribute AS a ON a.attrelid = m.relid AND a.attnum = m.attnum
+   WHERE m.relid = $1 AND m.default_sql IS NOT NULL
+$$;
+
 -- What refers to a key, and so keeps it from being dropped.
 CREATE FUNCTION rs.references_to(rel oid, name text) RETURNS SETOF rs.key_constraint LANGUAGE sql STABLE AS $$
   SELECT f.* FROM rs.key_constraint AS f JOIN rs.key_constraint AS k ON k.relid = f.refrelid AND k.attnums = f.refattnums
