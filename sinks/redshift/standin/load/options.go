@@ -10,8 +10,7 @@ type Column = schema.Column
 // Format is how rows lie in a file.
 type Format uint8
 
-// The formats of files (dg/copy-parameters-data-format). UNLOAD has all but FixedWidth of
-// SUPER, and no others.
+// The formats of files (dg/copy-parameters-data-format, dg/r_UNLOAD).
 const (
 	Delimited Format = iota // the default: fields between "|"
 	CSV

@@ -2,11 +2,10 @@ package load
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/failure"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/jsontext"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/schema"
 )
 
@@ -183,20 +182,14 @@ func (e *jsonEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		c := &e.columns[i]
-		var err error
-		if dst, err = appendJSONString(dst, c.Name); err != nil {
-			return dst, err
-		}
-		dst = append(dst, ':')
+		dst = append(jsontext.AppendString(dst, c.Name), ':')
 		switch {
 		case value == nil:
 			dst = append(dst, "null"...)
 		case c.Type.Kind == schema.Super, isNumber(c, value):
 			dst = append(dst, value...)
 		default:
-			if dst, err = appendJSONString(dst, string(value)); err != nil {
-				return dst, err
-			}
+			dst = jsontext.AppendString(dst, string(value))
 		}
 	}
 	return append(dst, '}', '\n'), nil
@@ -209,14 +202,4 @@ func isNumber(c *schema.Column, value []byte) bool {
 		return len(value) > 0 && !bytes.ContainsAny(value, "Nny")
 	}
 	return false
-}
-
-func appendJSONString(dst []byte, s string) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
-		return dst, fmt.Errorf("JSON of a text: %w", err)
-	}
-	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...), nil
 }

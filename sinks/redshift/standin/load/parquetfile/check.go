@@ -206,6 +206,7 @@ func (o *Options) checkChunk(c *format.ColumnMetaData, name string) error {
 
 func (o *Options) checkEncoding(e format.Encoding, name string) error {
 	switch e {
+	//lint:ignore SA1019 writers of the format's version 1.0 use it
 	case format.Plain, format.PlainDictionary, format.RLEDictionary, format.RLE, format.BitPacked:
 		return nil
 	}

@@ -1,9 +1,7 @@
 package parquetfile
 
 import (
-	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -16,6 +14,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/convert"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/copytext"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/datetime"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/jsontext"
 )
 
 // super adds a column of any shape as JSON: SERIALIZETOJSON.
@@ -116,7 +115,7 @@ func assembleOne(dst []byte, n *node, from []*cursor) ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, c.Name)
+		dst = jsontext.AppendString(dst, c.Name)
 		dst = append(dst, ':')
 		var err error
 		if dst, err = assemble(dst, c, from); err != nil {
@@ -183,7 +182,7 @@ func assembleMap(dst []byte, entry *node, from []*cursor) ([]byte, error) {
 			return dst, err
 		}
 		if len(key) == 0 || key[0] != '"' {
-			key = appendString(nil, string(key)) // JSON's keys are strings
+			key = jsontext.AppendString(nil, string(key)) // JSON's keys are strings
 		}
 		dst = append(append(dst, key...), ':')
 		return assemble(dst, entry.children[1], from)
@@ -222,9 +221,9 @@ func appendScalar(dst []byte, n *node, v *parquet.Value) ([]byte, error) {
 		return dst, nil
 	}
 	if n.isText() || n.converted(deprecated.Enum) || n.converted(deprecated.Json) {
-		return appendString(dst, string(v.ByteArray())), nil
+		return jsontext.AppendString(dst, string(v.ByteArray())), nil
 	}
-	return appendString(dst, hex.EncodeToString(v.ByteArray())), nil
+	return jsontext.AppendString(dst, hex.EncodeToString(v.ByteArray())), nil
 }
 
 func appendInt64(dst []byte, n *node, v int64) []byte {
@@ -265,26 +264,4 @@ func appendFloat(dst []byte, v float64, bits int) []byte {
 		return append(dst, "null"...)
 	}
 	return strconv.AppendFloat(dst, v, 'g', -1, bits)
-}
-
-// appendString adds a JSON string. What is not UTF-8 becomes U+FFFD.
-func appendString(dst []byte, s string) []byte {
-	plain := true
-	for i := 0; i < len(s); i++ {
-		if s[i] < 0x20 || s[i] == '"' || s[i] == '\\' || s[i] >= 0x7f {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		dst = append(append(dst, '"'), s...)
-		return append(dst, '"')
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
-		panic(err) // a string always has a JSON text
-	}
-	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }

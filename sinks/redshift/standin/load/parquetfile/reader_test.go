@@ -178,7 +178,7 @@ func TestNoConvertedType(t *testing.T) {
 func write(t testing.TB, node parquet.Node, rows []parquet.Row, options ...parquet.WriterOption) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w := parquet.NewWriter(&b, append(options, parquet.NewSchema("test", node), parquet.DataPageVersion(1))...)
+	w := parquet.NewGenericWriter[any](&b, append(options, parquet.NewSchema("test", node), parquet.DataPageVersion(1))...)
 	if _, err := w.WriteRows(rows); err != nil {
 		t.Fatal(err)
 	}

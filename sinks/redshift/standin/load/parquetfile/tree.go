@@ -86,7 +86,7 @@ func (n *node) converted(t deprecated.ConvertedType) bool {
 // bare tells whether the values are not annotated at all.
 func (n *node) bare() bool { return !n.ConvertedType.Valid && n.LogicalType.Value == nil }
 
-// leaves are those below a node, in their order.
+// walk does something with each leaf of a node, in their order.
 func (n *node) walk(do func(*node)) {
 	if len(n.children) == 0 {
 		do(n)

@@ -17,7 +17,7 @@ import (
 // Writer writes rows as UNLOAD does: all columns optional, in their order, compressed with
 // SNAPPY, in data pages of version 1 and encodings that COPY reads again.
 type Writer struct {
-	writer   *parquet.Writer
+	writer   *parquet.GenericWriter[any]
 	columns  []schema.Column
 	group    int64 // bytes of a row group
 	buffered int64
@@ -28,7 +28,7 @@ type Writer struct {
 // written as JSON text. A row group has about so many bytes.
 func NewWriter(w io.Writer, columns []schema.Column, rowGroup int64) *Writer {
 	return &Writer{
-		writer: parquet.NewWriter(w, parquet.NewSchema("redshift", newGroup(columns)),
+		writer: parquet.NewGenericWriter[any](w, parquet.NewSchema("redshift", newGroup(columns)),
 			parquet.DataPageVersion(1), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("standin", "1.0", ""),
 			parquet.DataPageStatistics(false)),
 		columns: columns, group: rowGroup, row: make(parquet.Row, len(columns)),

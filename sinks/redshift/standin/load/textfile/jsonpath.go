@@ -10,10 +10,10 @@ import (
 
 // Path is a JSONPath expression as COPY knows it (dg/copy-usage_notes-copy-from-json): the
 // root, and names and indexes behind it.
-type Path []step
+type Path []selector
 
-// step is a name of an object's member, or an array's index if it is not negative.
-type step struct {
+// selector is a name of an object's member, or an array's index if it is not negative.
+type selector struct {
 	name  string
 	index int
 }
@@ -40,14 +40,14 @@ func ParsePath(text string) (Path, error) {
 			if end == 0 {
 				return invalid("a name is empty")
 			}
-			path = append(path, step{rest[1 : end+1], -1})
+			path = append(path, selector{rest[1 : end+1], -1})
 			rest, dots = rest[end+1:], true
 		case strings.HasPrefix(rest, "['") || strings.HasPrefix(rest, `["`):
 			end := strings.Index(rest[2:], rest[1:2]+"]")
 			if end < 0 {
 				return invalid("a name is not closed")
 			}
-			path = append(path, step{rest[2 : end+2], -1})
+			path = append(path, selector{rest[2 : end+2], -1})
 			rest, brackets = rest[end+4:], true
 		case rest[0] == '[':
 			end := strings.IndexByte(rest, ']')
@@ -58,7 +58,7 @@ func ParsePath(text string) (Path, error) {
 			if err != nil {
 				return invalid("an index is no number")
 			}
-			path = append(path, step{index: int(n)})
+			path = append(path, selector{index: int(n)})
 			rest = rest[end+1:]
 		default:
 			return invalid("unexpected " + strconv.Quote(rest))
