@@ -97,6 +97,7 @@ type CreateMaterializedView struct {
 	Attributes  TableAttributes
 	AutoRefresh string // yes, no; empty = not said
 	Query       *Query
+	QuerySQL    string // the text of Query as it was written
 }
 
 // RefreshMaterializedView is REFRESH MATERIALIZED VIEW.

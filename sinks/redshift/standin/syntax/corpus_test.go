@@ -120,6 +120,8 @@ func says(t Text) string {
 		s.Of.SQL = ""
 	case *CreateView:
 		s.QuerySQL = ""
+	case *CreateMaterializedView:
+		s.QuerySQL = ""
 	case *CreateTable:
 		for i := range s.Columns {
 			s.Columns[i].DefaultSQL = ""

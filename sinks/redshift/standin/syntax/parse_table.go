@@ -364,7 +364,9 @@ func (p *parser) createMaterializedView() Statement {
 		}
 	}
 	p.expect("as")
+	start := p.tok.pos
 	v.Query = p.query()
+	v.QuerySQL = p.lexer.source[start:p.last]
 	return v
 }
 

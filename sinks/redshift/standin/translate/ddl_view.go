@@ -234,7 +234,7 @@ func (t *translator) createMaterializedView(st *syntax.CreateMaterializedView) {
 		return
 	}
 	t.run("CREATE MATERIALIZED VIEW " + t.newTable(r.schema, r.name, false) + " AS " + t.stored(q, r.columns))
-	r.keep("set_materialized", r.oid(t), literal(strings.TrimSpace(t.text.SQL)))
+	r.keep("set_materialized", r.oid(t), literal(strings.TrimSpace(st.QuerySQL)))
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
 

@@ -35,7 +35,8 @@ $$;
 
 -- A view's query, or of one that can't be told by it the statement that made it.
 CREATE FUNCTION rs.show_view(rel oid, reserved text[]) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT CASE r.kind WHEN 'materialized' THEN r.materialized
+  SELECT CASE r.kind
+    WHEN 'materialized' THEN 'create materialized view ' || rs.shown_name(r.schema_name, $2) || '.' || rs.shown_name(r.name, $2) || ' as ' || r.materialized
     WHEN 'late binding' THEN 'create view ' || rs.shown_name(r.schema_name, $2) || '.' || rs.shown_name(r.name, $2) || ' as ' || coalesce(m.view_text, r.late_binding) || ' with no schema binding'
     ELSE m.view_text END || ';'
   FROM rs.relations AS r JOIN rs.relation AS m ON m.relid = r.relid WHERE r.relid = $1
