@@ -1,6 +1,15 @@
 package translate_test
 
-import "testing"
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/translate"
+)
 
 // TestCaseSensitive keeps the case of quoted names (enable_case_sensitive_identifier).
 func TestCaseSensitive(t *testing.T) {
@@ -39,4 +48,21 @@ func TestNondeterministicUpdate(t *testing.T) {
 	}
 	s.env.Nondeterministic = false
 	s.check("update", statement{sql: "update t set v = s.v from s where s.id = t.id"})
+}
+
+// TestDoubledExpression refuses a select list whose text would double with each column.
+func TestDoubledExpression(t *testing.T) {
+	sql := "select 'x' as a0"
+	for i := range 60 {
+		sql += fmt.Sprintf(", a%d || a%d as a%d", i, i, i+1)
+	}
+	texts, err := syntax.Parse(sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = translate.Statement(t.Context(), &texts[0], &translate.Env{Database: "dev"}, memory{})
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || e.Code != "54001" {
+		t.Errorf("got %v", err)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 )
 
 // The SQLSTATEs that the translation itself finds.
@@ -64,19 +66,7 @@ func (t *translator) refuse(code, format string, args ...any) {
 func (t *translator) refuseAt(pos int, code, format string, args ...any) {
 	if t.err == nil {
 		e := refusal(code, format, args...)
-		e.Position = t.position(pos)
+		e.Position = syntax.Position(t.text.SQL, pos)
 		t.err = e
 	}
-}
-
-// position is the number of a byte's character in the statement, from 1.
-func (t *translator) position(pos int) int32 {
-	if pos < 0 || pos > len(t.text.SQL) {
-		return 0
-	}
-	var n int32 = 1
-	for range t.text.SQL[:pos] {
-		n++
-	}
-	return n
 }

@@ -9,12 +9,26 @@ import (
 // noLabel is the name of a column that has none.
 const noLabel = "?column?"
 
+// maxExpression bounds the text of an expression in bytes: an alias of the select list that
+// is used, and an operand of DECODE, is written as often as it is used.
+const maxExpression = 64 << 20
+
 // expr translates an expression. What is put together is in parentheses, so that neither
 // system's precedence matters.
 func (t *translator) expr(s *scope, e syntax.Expr) value {
 	if t.err != nil {
 		return value{}
 	}
+	v := t.simple(s, e)
+	if len(v.sql) > maxExpression {
+		t.refuse("54001", "statement too complex")
+		return value{}
+	}
+	return v
+}
+
+// simple translates literals, parameters, references and calls.
+func (t *translator) simple(s *scope, e syntax.Expr) value {
 	switch e := e.(type) {
 	case *syntax.Null:
 		return value{sql: "NULL"}
