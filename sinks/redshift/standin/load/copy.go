@@ -57,7 +57,7 @@ func (c *copier) run(ctx context.Context) error {
 		err := load(ctx, s)
 		if object.NotFound(err) && s.entry != nil {
 			if s.entry.Mandatory {
-				return manifest.Missing(c.options.Query)
+				return c.missing(s)
 			}
 			continue
 		}
@@ -125,6 +125,19 @@ func (c *copier) listed(ctx context.Context, at object.Path) ([]source, error) {
 		sources[i] = source{path, &entries[i]}
 	}
 	return sources, nil
+}
+
+// missing is the failure of a mandatory file that is not there.
+func (c *copier) missing(s source) error {
+	if c.options.Format == Parquet {
+		return failure.Spectrum(c.options.Query, 15001, "File not found, File name: "+c.fileName(s.Path))
+	}
+	return manifest.Missing(c.options.Query)
+}
+
+// fileName is an object as the columnar scan names it.
+func (c *copier) fileName(at object.Path) string {
+	return fmt.Sprintf("https://s3.%s.amazonaws.com/%s/%s", c.loader.options.Region, at.Bucket, at.Key)
 }
 
 func (c *copier) noPrefix(prefix string) error {

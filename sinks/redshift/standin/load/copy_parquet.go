@@ -54,6 +54,7 @@ func (c *copier) parquetFile(ctx context.Context, s source) (err error) {
 			return nil
 		}
 		if err != nil {
+			c.note(err, s, done.Lines+1)
 			return err
 		}
 		done.Lines++
@@ -65,11 +66,24 @@ func (c *copier) parquetFile(ctx context.Context, s source) (err error) {
 	return context.Cause(ctx)
 }
 
+// note keeps what is wrong with a row, if it is known to reach the tables of load errors.
+func (c *copier) note(err error, s source, row int64) {
+	var long *parquetfile.LengthError
+	if !errors.As(err, &long) {
+		return
+	}
+	c.result.Failed++
+	c.result.Errors = append(c.result.Errors, LoadError{
+		File: s.String(), Line: row, Column: long.Column.Name, Type: long.Column.Type.Short(), Length: long.Column.Type.LoadLength(),
+		RawValue: clip(long.Value, maxRaw), Code: long.Code, Reason: clip([]byte(long.Reason), maxReason),
+	})
+}
+
 func (c *copier) columnar(at object.Path) *parquetfile.Options {
 	o := c.options
 	return &parquetfile.Options{
 		Columns: o.Columns, Query: o.Query, Location: o.Source,
-		File:       fmt.Sprintf("https://s3.%s.amazonaws.com/%s/%s", c.loader.options.Region, at.Bucket, at.Key),
+		File:       c.fileName(at),
 		FillRecord: o.FillRecord, SerializeToJSON: o.SerializeToJSON,
 		AcceptInvalid: o.AcceptInvalid, Replacement: o.Replacement, PageV2: c.loader.options.PageV2,
 	}

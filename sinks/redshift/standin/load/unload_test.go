@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -320,6 +321,37 @@ func TestUnloadSizes(t *testing.T) {
 	}
 }
 
+// TestUnloadTypes has the physical types that UNLOAD's files are known to have.
+func TestUnloadTypes(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, load.Options{})
+	columns := []load.Column{col("z", schema.Timestamp), col("y", schema.Numeric, 18, 2), col("x", schema.Super), col("w", schema.Smallint)}
+	if _, err := c.unload(load.UnloadOptions{Columns: columns, Target: "s3://lake/p", Serial: true, Format: load.Parquet}, []string{"2024-02-29 01:02:03.5", "1.25", `{"a":"<b>"}`, "7"}); err != nil {
+		t.Fatal(err)
+	}
+	content := c.get("p000.parquet")
+	f, err := parquet.OpenFile(strings.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range f.Metadata().Schema[1:] {
+		length := int32(0)
+		if e.Type.V == format.FixedLenByteArray {
+			length = e.TypeLength.V
+		}
+		got = append(got, fmt.Sprintf("%s %s %s %d %s", e.Name, e.RepetitionType.V, e.Type.V, length, e.LogicalType.String()))
+	}
+	want := []string{"z OPTIONAL INT96 0 ", "y OPTIONAL FIXED_LEN_BYTE_ARRAY 8 DECIMAL(18,2)", "x OPTIONAL BYTE_ARRAY 0 JSON", "w OPTIONAL INT32 0 INT(16,true)"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	columns[2].Type = schema.Type{Kind: schema.Varchar, Length: 100}
+	if rows, _, err := c.copy(load.CopyOptions{Columns: columns, Source: "s3://lake/p", Format: load.Parquet}); err != nil || rows != "2024-02-29 01:02:03.500000\t1.25\t{\"a\":\"<b>\"}\t7\n" {
+		t.Errorf("got %q, %v", rows, err)
+	}
+}
+
 // checkProfile looks at what a file of UNLOAD says of itself.
 func checkProfile(t *testing.T, content string) {
 	t.Helper()
@@ -336,6 +368,24 @@ func checkProfile(t *testing.T, content string) {
 		if e := meta.Schema[i+1]; e.Name != name || e.RepetitionType.V != format.Optional || c.Codec != format.Snappy {
 			t.Errorf("column %d: %+v %v", i, e, c.Codec)
 		}
+	}
+}
+
+// TestTooLong has the one error of a columnar file that the tables of load errors have too.
+func TestTooLong(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, load.Options{})
+	if _, err := c.unload(load.UnloadOptions{Columns: idAndName(), Target: "s3://lake/p", Serial: true, Format: load.Parquet}, []string{"1", "a"}, []string{"2", "grüße"}); err != nil {
+		t.Fatal(err)
+	}
+	columns := idAndName()
+	columns[1].Type.Length = 5
+	_, result, err := c.copy(load.CopyOptions{Columns: columns, Source: "s3://lake/p", Format: load.Parquet})
+	const reason = "The length of the data column name is longer than the length defined in the table. Table: 5, Data: 7, File name: https://s3.us-east-1.amazonaws.com/lake/p000.parquet"
+	wantError(t, err, "XX000", "Spectrum Scan Error", reason)
+	want := []load.LoadError{{File: "s3://lake/p000.parquet", Line: 2, Column: "name", Type: "varchar", Length: "5", RawValue: "grüße", Code: 15001, Reason: reason[:100]}}
+	if result.Failed != 1 || !reflect.DeepEqual(result.Errors, want) {
+		t.Errorf("got %+v", result)
 	}
 }
 
@@ -365,4 +415,7 @@ func TestManifestOfParquet(t *testing.T) {
 		}
 		wantError(t, err, "XX000", want[0], want[1])
 	}
+	c.put("manifest", `{"entries": [{"url": "s3://lake/none.parquet", "mandatory": true, "meta": {"content_length": 1}}]}`)
+	_, _, err := c.copy(load.CopyOptions{Columns: idAndName(), Source: "s3://lake/manifest", Manifest: true, Format: load.Parquet})
+	wantError(t, err, "XX000", "Spectrum Scan Error", "File not found")
 }

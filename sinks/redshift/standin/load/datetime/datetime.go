@@ -7,10 +7,7 @@
 // 1 BC.
 package datetime
 
-import (
-	"math"
-	"strconv"
-)
+import "strconv"
 
 // Stamp is a date with a time of day, and the offset from UTC if the text had one.
 type Stamp struct {
@@ -84,17 +81,6 @@ func (s Stamp) Days() int64 {
 	yoe := y - era*400
 	doy := (153*(m-3)+2)/5 + int64(s.Day) - 1
 	return era*146097 + yoe*365 + yoe/4 - yoe/100 + doy - 719468
-}
-
-// Unix is the time in microseconds after 1970-01-01 00:00:00, if these are not too many. The
-// offset is not looked at.
-func (s Stamp) Unix() (int64, bool) {
-	days := s.Days()
-	if days > math.MaxInt64/microsPerDay-1 || days < math.MinInt64/microsPerDay+1 {
-		return 0, false
-	}
-	seconds := days*86400 + int64(s.Hour)*3600 + int64(s.Minute)*60 + int64(s.Second)
-	return seconds*1_000_000 + int64(s.Micros), true
 }
 
 // UTC is the same instant with its offset taken off; without an offset it is itself.

@@ -59,8 +59,11 @@ func Invalid(format string, args ...any) *pgconn.PgError {
 }
 
 // NullValue is a NULL of a columnar file for a column that takes none.
-func NullValue(column string) *pgconn.PgError {
-	return &pgconn.PgError{
-		Severity: "ERROR", Code: "23502", Message: "Cannot insert a NULL value into column " + column, ColumnName: column,
-	}
+func NullValue(query int64, column string) *pgconn.PgError {
+	e := Block{
+		Message: "Cannot insert a NULL value into column " + column, Code: 8007, Query: query,
+		Location: "column.cpp:411", Process: "query0_30 [pid=17220]",
+	}.Error()
+	e.ColumnName = column
+	return e
 }

@@ -23,27 +23,35 @@ func decimalBytes(precision int) int {
 }
 
 // checkSchema judges the file's columns against the table's, and tells how each is read.
+// Types come before the number of columns: a file with a column in the middle that the
+// table has not is told by the first column behind it whose type does not fit.
 func (o *Options) checkSchema(columns []*node) ([]appender, error) {
-	for _, c := range o.Columns {
-		if c.Type.Kind == schema.Super && !o.SerializeToJSON {
-			return nil, failure.Block{
-				Message: "Assert", Code: 1000, Context: "Unreachable - Invalid type: 4000", Query: o.Query,
-				Location: "dory_util.cpp:528", Process: "padbmaster [pid=12345]",
-			}.Error()
+	appenders := make([]appender, min(len(columns), len(o.Columns)))
+	for i := range o.Columns {
+		if o.Columns[i].Type.Kind == schema.Super && !o.SerializeToJSON {
+			return nil, o.superRefused()
+		}
+		if i < len(columns) {
+			var err error
+			if appenders[i], err = o.checkColumn(&o.Columns[i], columns[i]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if n := len(columns); n > len(o.Columns) || n < len(o.Columns) && !o.FillRecord {
 		return nil, o.fail(codeSchema, "Unmatched number of columns between table and file. Table columns: %d, Data columns: %d, File name: %s",
 			len(o.Columns), n, o.File)
 	}
-	appenders := make([]appender, len(columns))
-	for i, n := range columns {
-		var err error
-		if appenders[i], err = o.checkColumn(&o.Columns[i], n); err != nil {
-			return nil, err
-		}
-	}
 	return appenders, nil
+}
+
+// superRefused is the failure of a column of type SUPER, whose OID is 4000, without
+// SERIALIZETOJSON.
+func (o *Options) superRefused() error {
+	return failure.Block{
+		Message: "Assert", Code: 1000, Context: "Unreachable - Invalid type: 4000", Query: o.Query,
+		Location: "dory_util.cpp:528", Process: "padbmaster [pid=12345]",
+	}.Error()
 }
 
 func (o *Options) incompatible(c *schema.Column, n *node) error {
@@ -89,7 +97,7 @@ func (o *Options) checkColumn(c *schema.Column, n *node) (appender, error) {
 			made = v.date
 		}
 	case schema.Char, schema.Varchar:
-		if physical == format.ByteArray && n.isText() {
+		if physical == format.ByteArray && (n.isText() || n.isJSON()) {
 			made = v.text
 		}
 	case schema.Varbyte:
@@ -135,9 +143,16 @@ func (n *node) isText() bool {
 	return logical || n.converted(deprecated.UTF8)
 }
 
+// isJSON tells whether the values are JSON texts, as UNLOAD writes SUPER.
+func (n *node) isJSON() bool {
+	_, logical := n.LogicalType.Value.(*format.JsonType)
+	return logical || n.converted(deprecated.Json)
+}
+
 // checkDecimal judges a decimal by the rules that Impala has for its annotation and length.
+// Its errors name the file's own column.
 func (o *Options) checkDecimal(c *schema.Column, n *node) error {
-	name := o.column(c.Name)
+	name := n.Name
 	if n.Type.V != format.FixedLenByteArray {
 		if !n.converted(deprecated.Decimal) {
 			return o.incompatible(c, n)

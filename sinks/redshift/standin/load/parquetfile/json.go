@@ -2,6 +2,7 @@ package parquetfile
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -30,6 +31,9 @@ func (v values) super(dst []byte, from []*cursor) ([]byte, error) {
 		return dst, v.options.corrupt(err)
 	}
 	text, err := assemble(nil, v.node, from)
+	if errors.Is(err, errLongString) {
+		return dst, v.options.fail(codeString, "String value exceeds the max size of %d bytes, Column name: %s, File name: %s", maxString, v.column.Name, v.options.File)
+	}
 	if err != nil {
 		return dst, v.options.corrupt(err)
 	}
@@ -38,6 +42,14 @@ func (v values) super(dst []byte, from []*cursor) ([]byte, error) {
 	}
 	return copytext.Append(dst, text), nil
 }
+
+const (
+	// maxString is how long a string within a SUPER may be.
+	maxString  = 65535
+	codeString = 1224
+)
+
+var errLongString = errors.New("a string is too long")
 
 // skip goes past the one value that each leaf below a node has for something that is not
 // there.
@@ -220,7 +232,10 @@ func appendScalar(dst []byte, n *node, v *parquet.Value) ([]byte, error) {
 		dst, _ = appendDecimal(dst, v.ByteArray(), int(n.Scale.V))
 		return dst, nil
 	}
-	if n.isText() || n.converted(deprecated.Enum) || n.converted(deprecated.Json) {
+	if len(v.ByteArray()) > maxString {
+		return dst, errLongString
+	}
+	if n.isText() || n.isJSON() || n.converted(deprecated.Enum) {
 		return jsontext.AppendString(dst, string(v.ByteArray())), nil
 	}
 	return jsontext.AppendString(dst, hex.EncodeToString(v.ByteArray())), nil

@@ -23,7 +23,7 @@ type Reader struct {
 }
 
 // Open judges a file as a whole, so that nothing of one that Redshift refuses is read. The
-// error is a *pgconn.PgError; so are those of the other methods.
+// error is a *pgconn.PgError, or wraps one; so are those of the other methods.
 func Open(r io.ReaderAt, size int64, o *Options) (opened *Reader, err error) {
 	defer o.guard(&err)
 	if err := o.checkMagic(r, size); err != nil {
@@ -116,7 +116,7 @@ func (r *Reader) Append(dst []byte) (row []byte, err error) {
 	// FILLRECORD: the file has no columns for the rest.
 	for i := len(r.appenders); i < len(r.options.Columns); i++ {
 		dst = copytext.AppendField(dst, i)
-		if dst, err = null(dst, &r.options.Columns[i]); err != nil {
+		if dst, err = r.options.null(dst, &r.options.Columns[i]); err != nil {
 			return dst, err
 		}
 	}

@@ -3,6 +3,7 @@ package parquetfile
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -249,7 +250,7 @@ func TestRefused(t *testing.T) {
 		{"TIME", "time", n(schema.Time), Options{}, incompatible("TIME", "optional int64 t")},
 		{"INT of UINT_32", "unsigned", n(schema.Integer), Options{}, incompatible("INT", "optional int32 n")},
 		{"VARBYTE(n)", "binary", n(schema.Varbyte, 10), Options{}, incompatible("VARBYTE", "optional byte_array b")},
-		{"a decimal of INT64", "decimal-int64", n(schema.Numeric, 18, 4), Options{}, "code:      15001\n  context:   File '" + file + "' column 's3://b/f.n' should be a decimal column encoded using FIXED_LEN_BYTE_ARRAY."},
+		{"a decimal of INT64", "decimal-int64", n(schema.Numeric, 18, 4), Options{}, "code:      15001\n  context:   File '" + file + "' column 'n' should be a decimal column encoded using FIXED_LEN_BYTE_ARRAY."},
 		{"a decimal of INT32", "decimal-int32", n(schema.Numeric, 9, 2), Options{}, "should be a decimal column encoded using FIXED_LEN_BYTE_ARRAY."},
 		{"DuckDB's decimal", "duckdb-decimal", n(schema.Numeric, 18, 4), Options{}, "should be a decimal column encoded using FIXED_LEN_BYTE_ARRAY."},
 		{"a decimal of a number", "codec-none", n(schema.Numeric, 18, 0), Options{}, incompatible("DECIMAL(18, 0)", "optional int64 n")},
@@ -265,6 +266,9 @@ func TestRefused(t *testing.T) {
 		{"more columns", "types", n(schema.Smallint), Options{}, "code:      15007\n  context:   Unmatched number of columns between table and file. Table columns: 1, Data columns: 12, File name: " + file},
 		{"fewer columns", "empty", append(n(schema.Integer), n(schema.Integer)...), Options{}, "Table columns: 2, Data columns: 1, File name: " + file},
 		{"more columns with FILLRECORD", "types", n(schema.Smallint), Options{FillRecord: true}, "Table columns: 1, Data columns: 12"},
+		{"a column in the middle that the table has not", "types", slices.Delete(slices.Clone(allTypes), 3, 4), Options{},
+			"has an incompatible Parquet schema for column 's3://b/f.real'. Column type: FLOAT, Parquet schema:\noptional boolean flag [i:3 d:1 r:0]"},
+		{"a type before SUPER", "decimal-int64", append(n(schema.Bigint), n(schema.Super)...), Options{}, incompatible("BIGINT", "optional int64 n")},
 		{"SUPER without SERIALIZETOJSON", "codec-none", n(schema.Super), Options{}, "code:      1000\n  context:   Unreachable - Invalid type: 4000"},
 		{"SUPER without SERIALIZETOJSON, more columns", "codec-none", append(n(schema.Bigint), n(schema.Super)...), Options{FillRecord: true}, "Unreachable - Invalid type: 4000"},
 	} {
@@ -282,8 +286,8 @@ func TestRefused(t *testing.T) {
 
 func pgError(t testing.TB, err error) *pgconn.PgError {
 	t.Helper()
-	told, ok := err.(*pgconn.PgError)
-	if !ok {
+	var told *pgconn.PgError
+	if !errors.As(err, &told) {
 		t.Fatalf("the error is %T %v", err, err)
 	}
 	return told
@@ -322,11 +326,11 @@ func TestValueRefused(t *testing.T) {
 		"too long in bytes, not in characters": {with(7, col("text", schema.Varchar, 6)), "XX000",
 			"code:      15001\n  context:   The length of the data column text is longer than the length defined in the table. Table: 6, Data: 7, File name: https://s3.us-east-1.amazonaws.com/b/f.parquet"},
 		"CHAR of more bytes a character": {with(7, col("text", schema.Char, 7)), "XX000", "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 bc"},
-		"NULL":                           {with(0, notNull(col("small", schema.Smallint))), "23502", ""},
+		"NULL":                           {with(0, notNull(col("small", schema.Smallint))), "XX000", "error:     Cannot insert a NULL value into column small\n  code:      8007"},
 		// The width fits the precision 17 as it fits 18, and the value does not.
 		"a decimal's digits": {with(8, col("d18", schema.Numeric, 17, 4)), "XX000", "Value 12345678901234.5678 of column 's3://b/f.d18' is out of range for type DECIMAL(17, 4)"},
 		"a decimal's scale":  {with(8, col("d18", schema.Numeric, 18, 3)), "XX000", "has a scale that does not match the table metadata scale. File metadata scale: 4 Table metadata scale: 3"},
-		"a decimal's length": {with(8, col("d18", schema.Numeric, 20, 4)), "XX000", "code:      15001\n  context:   File 'https://s3.us-east-1.amazonaws.com/b/f.parquet' column 's3://b/f.d18' has an invalid type length. Expecting: 9 len in file: 8"},
+		"a decimal's length": {with(8, col("d18", schema.Numeric, 20, 4)), "XX000", "code:      15001\n  context:   File 'https://s3.us-east-1.amazonaws.com/b/f.parquet' column 'd18' has an invalid type length. Expecting: 9 len in file: 8"},
 		"SMALLINT":           {append(slices.Clone(allTypes[:1]), with(1, col("int", schema.Smallint))[1:]...), "XX000", "Value -2147483648 of column 's3://b/f.int' is out of range for type SMALLINT"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -336,6 +340,27 @@ func TestValueRefused(t *testing.T) {
 				t.Errorf("got %s %s\n%s\nwant %s", told.Code, told.Message, told.Detail, test.want)
 			}
 		})
+	}
+}
+
+// TestLongStrings has a string in a SUPER that is as long as it may be, and one longer.
+func TestLongStrings(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{65535, 65536} {
+		content := write(t, parquet.Group{"d": parquet.Encoded(parquet.Optional(parquet.JSON()), &parquet.Plain)},
+			[]parquet.Row{{parquet.ByteArrayValue(bytes.Repeat([]byte("x"), n)).Level(0, 1, 0)}})
+		got, err := read(t, content, &Options{Columns: []schema.Column{col("d", schema.Super)}, SerializeToJSON: true})
+		if n == 65535 {
+			if err != nil || len(got) != n+3 {
+				t.Errorf("got %d bytes, %v", len(got), err)
+			}
+		} else if told := pgError(t, err); !strings.Contains(told.Detail, "code:      1224\n  context:   String value exceeds the max size of 65535 bytes") {
+			t.Errorf("got %s\n%s", told.Message, told.Detail)
+		}
+		// As the text of a VARCHAR it is short enough, or too long, by the column's length.
+		if got, err := read(t, content, &Options{Columns: []schema.Column{col("d", schema.Varchar, 65535)}}); (err == nil) != (n == 65535) {
+			t.Errorf("VARCHAR: got %d bytes, %v", len(got), err)
+		}
 	}
 }
 

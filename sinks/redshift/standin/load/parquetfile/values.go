@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/convert"
@@ -31,11 +32,11 @@ type values struct {
 func (v values) next(from []*cursor) (*parquet.Value, error) { return from[v.node.leaf].next() }
 
 // null adds NULL.
-func (v values) null(dst []byte) ([]byte, error) { return null(dst, v.column) }
+func (v values) null(dst []byte) ([]byte, error) { return v.options.null(dst, v.column) }
 
-func null(dst []byte, c *schema.Column) ([]byte, error) {
+func (o *Options) null(dst []byte, c *schema.Column) ([]byte, error) {
 	if c.NotNull {
-		return dst, failure.NullValue(c.Name)
+		return dst, failure.NullValue(o.Query, c.Name)
 	}
 	return copytext.AppendNull(dst), nil
 }
@@ -121,11 +122,27 @@ func (v values) text(dst []byte, from []*cursor) ([]byte, error) {
 		return dst, err
 	}
 	if limit := v.column.Type.MaxBytes(); len(text) > limit {
-		return dst, v.options.fail(codeFile,
-			"The length of the data column %s is longer than the length defined in the table. Table: %d, Data: %d, File name: %s",
-			v.column.Name, limit, len(text), v.options.File)
+		return dst, v.tooLong(text, limit)
 	}
 	return copytext.Append(dst, text), nil
+}
+
+// LengthError is a text that is too long for its column. It is the one error of the scan
+// that the tables of load errors are known to have too.
+type LengthError struct {
+	*pgconn.PgError
+	Column schema.Column
+	Code   int
+	Reason string
+	Value  []byte
+}
+
+func (e *LengthError) Unwrap() error { return e.PgError }
+
+func (v values) tooLong(text []byte, limit int) error {
+	reason := fmt.Sprintf("The length of the data column %s is longer than the length defined in the table. Table: %d, Data: %d, File name: %s",
+		v.column.Name, limit, len(text), v.options.File)
+	return &LengthError{v.options.fail(codeFile, "%s", reason), *v.column, codeFile, reason, text}
 }
 
 // checkText refuses what a text cannot have.

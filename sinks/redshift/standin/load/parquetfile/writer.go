@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/datetime"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/schema"
@@ -24,8 +25,8 @@ type Writer struct {
 	row      parquet.Row
 }
 
-// NewWriter returns a writer of columns whose types COPY takes from Parquet; SUPER is
-// written as JSON text. A row group has about so many bytes.
+// NewWriter returns a writer of columns whose types COPY takes from Parquet. Times are INT96,
+// and SUPER is text that is annotated as JSON. A row group has about so many bytes.
 func NewWriter(w io.Writer, columns []schema.Column, rowGroup int64) *Writer {
 	return &Writer{
 		writer: parquet.NewGenericWriter[any](w, parquet.NewSchema("redshift", newGroup(columns)),
@@ -77,7 +78,9 @@ func nodeOf(t schema.Type) parquet.Node {
 	case schema.Date:
 		return parquet.Date()
 	case schema.Timestamp, schema.TimestampTZ:
-		return parquet.Timestamp(parquet.Microsecond)
+		return parquet.Leaf(parquet.Int96Type)
+	case schema.Super:
+		return parquet.JSON()
 	}
 	return parquet.String()
 }
@@ -194,9 +197,6 @@ func timeValue(t schema.Type, text string) (parquet.Value, error) {
 	if t.Kind == schema.Date {
 		return parquet.Int32Value(int32(s.Days())), nil
 	}
-	micros, ok := s.Unix()
-	if !ok {
-		return parquet.Value{}, fmt.Errorf("%q is no %s that Parquet has", text, t)
-	}
-	return parquet.Int64Value(micros), nil
+	nanos := uint64(s.Hour*3600+s.Minute*60+s.Second)*1e9 + uint64(s.Micros)*1000
+	return parquet.Int96Value(deprecated.Int96{uint32(nanos), uint32(nanos >> 32), uint32(s.Days() + 2440588)}), nil
 }
