@@ -23,8 +23,9 @@ func SystemView(schema, name string) string {
 
 // relationStatement finds a relation, and its columns. $1 is its schema, or empty for the search
 // path, which begins with the catalog as in Redshift, and $2 its name.
+// The name is looked up once: a second time another transaction may have dropped it.
 var relationStatement = statement{"rs_relation", `
-WITH found AS (
+WITH found AS MATERIALIZED (
 	SELECT coalesce(
 		(SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'rs'::regnamespace AND c.relkind = 'v' AND c.relname = $3
 			AND c.relname ~ '^(information_schema\.|pg_|svv_|svl_|svcs_|stv_|stl_|sys_)'),

@@ -157,6 +157,7 @@ func (r *resultRows) Next() ([][]byte, error) {
 	for !r.ended {
 		message, err := r.session.pg.Frontend().Receive()
 		if err != nil {
+			r.session.breakOff(err)
 			r.ended, r.err = true, err
 			return nil, err
 		}

@@ -21,6 +21,7 @@ type statement struct {
 	meaning int64
 	shape   *shape // nil = not asked for yet
 	backend string // PostgreSQL's statement; empty = none
+	told    *shape // that the client knows; nil = none
 	// fleeting tells that the plan has rows of the server's own in it, as they were then.
 	fleeting bool
 }
@@ -225,6 +226,7 @@ func (s *session) describeMessage(m *pgproto3.Describe) error {
 		}
 		sh = st.shape
 	}
+	st.told = sh
 	if m.ObjectType == 'S' {
 		s.client.Send(&pgproto3.ParameterDescription{ParameterOIDs: sh.parameters})
 	}

@@ -60,6 +60,17 @@ func TestExtendedProtocol(t *testing.T) {
 	// A statement lives on when its table is another one.
 	r.expect("DROP TABLE CREATE TABLE INSERT 0 1 ready(I)", &pgproto3.Query{String: "drop table t; create table t(a int, b varchar(20)); insert into t values (7, 'x')"})
 	r.expect("BindComplete row(7) SELECT 1 ready(I)", &pgproto3.Bind{PreparedStatement: "q"}, &pgproto3.Execute{}, &pgproto3.Sync{})
+	// What it was described as, it stays.
+	r.expect("ParseComplete parameters[] fields(a:23 b:1043) ready(I)",
+		&pgproto3.Parse{Name: "w", Query: "select * from t"}, &pgproto3.Describe{ObjectType: 'S', Name: "w"}, &pgproto3.Sync{})
+	r.expect("DROP TABLE CREATE TABLE ready(I)", &pgproto3.Query{String: "drop table t; create table t(a bigint, b varchar(20))"})
+	r.expect("BindComplete error(0A000) ready(I)", &pgproto3.Bind{PreparedStatement: "w"}, &pgproto3.Execute{}, &pgproto3.Sync{})
+	// A portal outlives its statement.
+	r.expect("INSERT 0 2 BEGIN ready(T)", &pgproto3.Query{String: "insert into t values (1, 'x'), (2, 'y'); begin"})
+	r.expect("ParseComplete BindComplete row(1) PortalSuspended ParseComplete row(2) SELECT 1 ready(T)",
+		&pgproto3.Parse{Query: "select a from t order by a"}, &pgproto3.Bind{DestinationPortal: "p"}, &pgproto3.Execute{Portal: "p", MaxRows: 1},
+		&pgproto3.Parse{Query: "select 1"}, &pgproto3.Execute{Portal: "p"}, &pgproto3.Sync{})
+	r.expect("COMMIT ready(I)", &pgproto3.Query{String: "commit"})
 	// DDL, settings and locks by the extended protocol.
 	for _, c := range []struct{ sql, want string }{
 		{"create table u(a int)", "ParseComplete BindComplete NoData CREATE TABLE ready(I)"},

@@ -54,6 +54,9 @@ func (s *session) complete(tag string) {
 // failed tells the client of an error, after which the transaction is over.
 func (s *session) failed(err error) {
 	s.fail()
+	if s.ctx.Err() != nil {
+		return // the session's end is told
+	}
 	e := pgError(err)
 	s.log.Info("statement failed", "code", e.Code, "message", e.Message, "detail", e.Detail)
 	s.send(e)

@@ -30,12 +30,14 @@ func (s *session) exchange(ctx context.Context, receive func(pgproto3.BackendMes
 	defer stop()
 	frontend := s.pg.Frontend()
 	if err := frontend.Flush(); err != nil {
+		s.breakOff(err)
 		return err
 	}
 	var failed error
 	for {
 		message, err := frontend.Receive()
 		if err != nil {
+			s.breakOff(err)
 			return errors.Join(failed, err)
 		}
 		switch m := message.(type) {
@@ -114,7 +116,7 @@ func (s *session) shapeOf(ctx context.Context, st *statement) error {
 		frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: st.backend})
 		st.backend = ""
 	}
-	if !st.plan.Query && !changesRows(st.text.Statement) || len(st.plan.SQL) == 0 {
+	if !describable(st) {
 		return nil
 	}
 	st.backend = s.name("s")
@@ -132,6 +134,11 @@ func (s *session) shapeOf(ctx context.Context, st *statement) error {
 		}
 		return nil
 	})
+}
+
+// describable tells whether PostgreSQL says what a statement takes and gives.
+func describable(st *statement) bool {
+	return (st.plan.Query || changesRows(st.text.Statement)) && len(st.plan.SQL) > 0
 }
 
 func changesRows(statement syntax.Statement) bool {
@@ -212,6 +219,9 @@ func (s *session) note(ctx context.Context, plan *translate.Plan) error {
 // open binds a statement to its parameters, and sends its first rows.
 func (s *session) open(ctx context.Context, c *call) (string, error) {
 	sh := c.statement.shape
+	if told := c.statement.told; told != nil && !told.sameFields(sh) {
+		return "", refusal("0A000", "cached plan must not change result type")
+	}
 	if c.describe && sh.fields != nil {
 		s.client.Send(sh.described(c.resultFormats))
 	}
@@ -287,7 +297,7 @@ func (s *session) sendRows(c *call, sh *shape, rows [][]string) {
 func (s *session) forget(st *statement) {
 	if st.backend != "" {
 		s.pg.Frontend().SendClose(&pgproto3.Close{ObjectType: 'S', Name: st.backend})
-		st.backend, st.plan, st.shape = "", nil, nil
+		st.backend, st.plan = "", nil // its shape is that of portals that are open
 	}
 }
 
@@ -315,6 +325,7 @@ func (s *session) backendNotice(m *pgproto3.NoticeResponse) error {
 		if len(fields) != 3 {
 			return fmt.Errorf("a setting of %d lines", len(fields))
 		}
+		s.unapplied = true
 		return s.set(fields[0], fields[2], fields[1] == "t")
 	}
 	s.client.Send(&pgproto3.NoticeResponse{Severity: m.Severity, Code: m.Code, Message: s.fullNames(m.Message)})

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,13 +23,14 @@ func (s *session) run(c *call) (string, error) {
 		tag, err := s.pull(ctx, c)
 		return tag, s.explain(ctx, err)
 	}
-	record := s.server.activity.Begin(s.self(), c.statement.text.SQL)
+	sql := maskSecrets(c.statement.text.SQL)
+	record := s.server.activity.Begin(s.self(), sql)
 	s.query, s.queryXID = record.Query, 0
 	tag, err := s.runFaulty(ctx, c)
 	err = s.explain(ctx, err)
 	s.server.activity.End(record, s.queryXID, tag, err)
 	s.lastQuery = record.Query
-	s.log.Info("statement", "query", record.Query, "sql", brief(c.statement.text.SQL), "tag", tag)
+	s.log.Info("statement", "query", record.Query, "sql", brief(sql), "tag", tag)
 	return tag, err
 }
 
@@ -38,7 +40,7 @@ func (s *session) runFaulty(ctx context.Context, c *call) (string, error) {
 	if !ok || isInjection(c.statement.text.Statement) {
 		return s.runStatement(ctx, c)
 	}
-	s.log.Info("fault", "kind", rule.Kind, "sql", brief(c.statement.text.SQL))
+	s.log.Info("fault", "kind", rule.Kind, "sql", brief(maskSecrets(c.statement.text.SQL)))
 	switch rule.Kind {
 	case faults.LostBefore:
 		s.detach()
@@ -133,6 +135,12 @@ func (s *session) runPlan(ctx context.Context, c *call) (string, error) {
 		n := &plan.Notices[i]
 		s.notice(n.Severity, n.Code, n.Message)
 	}
+	if s.unapplied {
+		s.unapplied = false
+		if err := s.applySettings(ctx); err != nil {
+			return "", err
+		}
+	}
 	if plan.Commits {
 		return tag, s.commit()
 	}
@@ -176,6 +184,9 @@ func (s *session) hold(ctx context.Context, st *statement) error {
 	for {
 		if err := s.translate(ctx, st); err != nil {
 			return err
+		}
+		if !describable(st) {
+			return s.shapeOf(ctx, st) // PostgreSQL is not asked
 		}
 		waits := s.lockWaits
 		for _, use := range s.uses(st) {
@@ -296,6 +307,14 @@ func (s *session) explain(ctx context.Context, err error) error {
 		return s.tx.locks.RowConflict(s.tx.touched)
 	}
 	return err
+}
+
+// secrets are what a log must not have, as a cluster's has not.
+var secrets = regexp.MustCompile(`(?is)\b(credentials|access_key_id|secret_access_key|session_token|token|password)((?:\s+as)?\s*)'(?:[^'\\]|''|\\.)*'`)
+
+// maskSecrets takes keys and passwords out of a statement.
+func maskSecrets(sql string) string {
+	return secrets.ReplaceAllString(sql, "$1$2''")
 }
 
 // brief is a statement as a log shows it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,7 +48,8 @@ type session struct {
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
 
-	conn   net.Conn
+	raw    net.Conn // the connection itself
+	conn   net.Conn // raw, or TLS over it
 	in     *input
 	client *pgproto3.Backend
 	pg     *backend.Conn
@@ -80,6 +82,8 @@ type session struct {
 	lockWaits   int   // how often it has waited for a lock
 	virtual     bool  // what was translated last shows what is so now
 	skipping    bool  // up to Sync, after an error
+	unapplied   bool  // a statement has set a parameter that PostgreSQL does not know yet
+	broken      bool  // the connection to PostgreSQL is of no use any more
 	lostAfter   bool  // the connection is to be closed without an answer
 
 	detached atomic.Bool // the statement goes on without a client
@@ -109,8 +113,15 @@ func (s *session) serve() error {
 	}
 }
 
-// handle does what one message says. Its error ends the session.
-func (s *session) handle(message pgproto3.FrontendMessage) error {
+// handle does what one message says. Its error ends the session, and so does a panic, which
+// must not take the other sessions along.
+func (s *session) handle(message pgproto3.FrontendMessage) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic", "reason", p, "stack", string(debug.Stack()))
+			err = fatal("XX000", fmt.Sprintf("the stand-in failed: %v", p))
+		}
+	}()
 	switch m := message.(type) {
 	case *pgproto3.Query:
 		return s.simple(m.String)
@@ -123,7 +134,7 @@ func (s *session) handle(message pgproto3.FrontendMessage) error {
 	case *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail:
 		return nil // of a COPY FROM STDIN that was refused
 	default:
-		return s.part(fatal("08P01", fmt.Sprintf("unsupported frontend message %T", message)))
+		return fatal("08P01", fmt.Sprintf("unsupported frontend message %T", message))
 	}
 }
 
@@ -154,8 +165,8 @@ func (s *session) lost(err error) {
 // hangUp wakes up what reads the connection, and bounds what is still written.
 func (s *session) hangUp() {
 	now := time.Now()
-	_ = s.conn.SetReadDeadline(now) // a connection that is closed reads no more either
-	_ = s.conn.SetWriteDeadline(now.Add(partingTimeout))
+	_ = s.raw.SetReadDeadline(now) // a connection that is closed reads no more either
+	_ = s.raw.SetWriteDeadline(now.Add(partingTimeout))
 }
 
 // detach closes the connection, while the session goes on.
@@ -168,7 +179,7 @@ func (s *session) detach() {
 func (s *session) close() {
 	s.server.unregister(s)
 	s.rollback()
-	if s.pg != nil {
+	if s.pg != nil && !s.broken {
 		if err := s.pg.Close(); err != nil {
 			s.log.Debug("closing the connection to PostgreSQL", "error", err)
 		}

@@ -42,6 +42,9 @@ var errCancelRequest = errors.New("a cancel request was served")
 
 // wire makes the session speak by a connection.
 func (s *session) wire(conn net.Conn) {
+	if s.raw == nil {
+		s.raw = conn
+	}
 	s.conn, s.in = conn, &input{conn: conn}
 	s.client = pgproto3.NewBackend(s.in, conn)
 	s.client.SetMaxBodyLen(maxMessage)
@@ -250,7 +253,13 @@ func (s *session) startupParameters(parameters map[string]string) error {
 			}
 		}
 	}
-	return nil
+	if len(s.values.Backend()) == 0 {
+		return nil
+	}
+	// What PostgreSQL refuses, such as an unknown time zone, is refused now.
+	s.begin(implicit)
+	defer s.rollback()
+	return asFatal(s.openBackend(s.ctx))
 }
 
 // startupOptions reads options of the form -c name=value --name=value.
@@ -290,6 +299,7 @@ func fatal(code, message string) error {
 	return &pgconn.PgError{Severity: "FATAL", Code: code, Message: message}
 }
 
+// asFatal is a refusal that ends the session.
 func asFatal(err error) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

@@ -68,11 +68,8 @@ func (s *session) openBackend(ctx context.Context) error {
 		begin = append(begin, "SET LOCAL SESSION AUTHORIZATION "+quoteName(s.sessionUser))
 	}
 	begin = append(begin, s.values.Backend()...)
-	if err := s.pg.Exec(ctx, strings.Join(begin, "; ")); err != nil {
-		return err
-	}
-	s.tx.open = true
-	return nil
+	s.tx.open = true // also if a setting is refused: then it is to be rolled back
+	return s.pg.Exec(ctx, strings.Join(begin, "; "))
 }
 
 // takeSnapshot begins PostgreSQL's transaction anew, and has it take its snapshot: nothing
@@ -123,14 +120,27 @@ func (s *session) rollback() {
 		return
 	}
 	// PostgreSQL's goes first: whoever waits for the locks must see that it is over.
-	if s.tx.open {
+	if s.tx.open && !s.broken {
 		if err := s.endBackend(context.WithoutCancel(s.ctx), "ROLLBACK"); err != nil {
-			// The connection is of no use any more, and PostgreSQL rolls back when it ends.
-			s.cancel(fmt.Errorf("a transaction can't be rolled back: %w", err))
+			s.breakOff(err)
 		}
 	}
 	s.tx.locks.Rollback()
 	s.end(false)
+}
+
+// breakOff gives up the connection to PostgreSQL, which rolls back when it ends, and with it
+// the session.
+func (s *session) breakOff(err error) {
+	if s.broken {
+		return
+	}
+	s.broken = true
+	s.log.Error("the connection to PostgreSQL is lost", "error", err)
+	if err := s.pg.Close(); err != nil {
+		s.log.Debug("closing it", "error", err)
+	}
+	s.cancel(fmt.Errorf("the connection to PostgreSQL is lost: %w", err))
 }
 
 // end forgets what lives as long as a transaction.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -95,6 +96,13 @@ func (s *session) describe(sh *shape, m *pgproto3.RowDescription) {
 		sh.plain = sh.plain && !sh.varbytes[i]
 		sh.fields[i] = f
 	}
+}
+
+// sameFields tells whether two results have the same columns.
+func (sh *shape) sameFields(other *shape) bool {
+	return slices.EqualFunc(sh.fields, other.fields, func(a, b pgproto3.FieldDescription) bool {
+		return a.DataTypeOID == b.DataTypeOID && a.TypeModifier == b.TypeModifier && string(a.Name) == string(b.Name)
+	})
 }
 
 // formats spreads the format codes of a Bind over n columns.

@@ -238,6 +238,7 @@ func TestGreetingIsRefused(t *testing.T) {
 		{"user", "careful", "28000", `password authentication failed for user "careful"`},
 		{"user", "stranger", "28000", `password authentication failed for user "stranger"`},
 		{"client_encoding", "LATIN1", "22023", "client_encoding"},
+		{"TimeZone", "Nowhere/Town", "22023", "Nowhere/Town"},
 	} {
 		parameters := map[string]string{"database": name(dsn)}
 		parameters[c.parameter] = c.value
