@@ -208,6 +208,25 @@ func TestRights(t *testing.T) {
 		t.Error(got)
 	}
 	exec(t, ann, "DROP TABLE public.hers")
+	for sql, want := range map[string]string{
+		"SELECT rs.has_table_privilege('ann', 'svv_table_info', 'SELECT'), rs.has_table_privilege('awsuser', 'svv_table_info', 'select')":                                                     "f|t",
+		"SELECT rs.has_table_privilege('pg_catalog.pg_class', 'SELECT'), rs.has_table_privilege('information_schema.columns', 'SELECT, RULE')":                                                "t|t",
+		"SELECT rs.has_table_privilege('ann', c.oid, 'SELECT') FROM rs.pg_class AS c WHERE relname = 'sale'":                                                                                  "f",
+		"SELECT rs.has_database_privilege(rs.database_name(), 'TEMP'), rs.user_is_member_of('ann', 'nobody'), rs.current_user_id() = (SELECT usesysid FROM rs.pg_user WHERE usename = 'ann')": "t|f|t",
+	} {
+		if got := table(t, ann, sql); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+	if got := table(t, c, "SELECT rs.has_table_privilege('ann', 'dwh.sale', 'SELECT'), rs.has_table_privilege('dev.dwh.sale', 'INSERT, RULE')"); got != "f|t" {
+		t.Error(got)
+	}
+	if _, err := ann.Query(t.Context(), "SELECT rs.has_table_privilege('nothing', 'SELECT')"); failure(t, err).Code != "42P01" {
+		t.Error(err)
+	}
+	if pg := failure(t, ann.Exec(t.Context(), "SELECT * FROM rs.svv_table_info")); pg.Message != "permission denied for relation svv_table_info" {
+		t.Error(pg)
+	}
 	exec(t, c, "GRANT USAGE ON SCHEMA dwh TO ann; GRANT SELECT ON dwh.sale TO ann")
 	if got := table(t, ann, "SELECT count(*) FROM dwh.sale"); got != "1" {
 		t.Error(got)

@@ -33,7 +33,7 @@ var leaderFunctions = mergeLeader(map[string]function{
 	"current_schemas":        {min: 1, max: 1, to: "pg_catalog.current_schemas"},
 	"has_database_privilege": {min: 2, max: 3, build: buildDatabasePrivilege},
 	"has_schema_privilege":   {min: 2, max: 3, gives: givesBoolean},
-	"has_table_privilege":    {min: 2, max: 3, gives: givesBoolean},
+	"has_table_privilege":    {min: 2, max: 3, to: "rs.has_table_privilege", gives: givesBoolean},
 	"age":                    {min: 1, max: 2, gives: gives(Type{Name: typeInterval})},
 	"current_time":           {max: 1, build: buildWord("CURRENT_TIME")},
 	"current_timestamp":      {max: 1, build: buildWord("CURRENT_TIMESTAMP")},
