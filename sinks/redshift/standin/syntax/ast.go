@@ -22,6 +22,7 @@ type Statement interface{ statement() }
 type Text struct {
 	Statement Statement
 	SQL       string // the statement's own text, without its semicolon
+	Source    string // all of the text that it stood in, which positions are of
 	Params    int    // the highest $n in it
 }
 

@@ -32,7 +32,7 @@ func (p *parser) text() Text {
 	outer, start := p.params, p.tok.pos
 	p.params = 0
 	s := p.statement()
-	t := Text{Statement: s, SQL: p.lexer.source[start:p.last], Params: p.params}
+	t := Text{Statement: s, SQL: p.lexer.source[start:p.last], Source: p.lexer.source, Params: p.params}
 	p.params = outer
 	return t
 }

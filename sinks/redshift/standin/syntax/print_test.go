@@ -37,7 +37,7 @@ func dumpValue(b *strings.Builder, v reflect.Value) {
 		}
 		b.WriteString(v.Type().Name() + "{")
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; name != "Pos" && name != "Missing" && !v.Field(i).IsZero() {
+			if name := v.Type().Field(i).Name; name != "Pos" && name != "Source" && name != "Missing" && !v.Field(i).IsZero() {
 				b.WriteString(name + ":")
 				dumpValue(b, v.Field(i))
 				b.WriteByte(' ')

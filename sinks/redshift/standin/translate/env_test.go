@@ -66,3 +66,16 @@ func TestDoubledExpression(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPosition counts characters of the whole text, from 1.
+func TestPosition(t *testing.T) {
+	texts, err := syntax.Parse("select 'é'; select id, nope from t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = translate.Statement(t.Context(), &texts[1], &translate.Env{Database: "dev"}, someTables())
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || e.Position != 24 {
+		t.Errorf("got %v", err)
+	}
+}

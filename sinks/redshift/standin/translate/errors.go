@@ -66,7 +66,10 @@ func (t *translator) refuse(code, format string, args ...any) {
 func (t *translator) refuseAt(pos int, code, format string, args ...any) {
 	if t.err == nil {
 		e := refusal(code, format, args...)
-		e.Position = syntax.Position(t.text.SQL, pos)
+		// What stands in a view's text has no position in the client's.
+		if t.depth == 0 && pos <= len(t.text.Source) {
+			e.Position = syntax.Position(t.text.Source, pos)
+		}
 		t.err = e
 	}
 }
