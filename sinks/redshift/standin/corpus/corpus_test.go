@@ -89,13 +89,13 @@ func (w *worker) try(ctx context.Context, t *testing.T, e *entry) error {
 
 // shared is what belongs to the cluster and outlives a database, or is seen in none of its
 // relations.
-var shared = regexp.MustCompile(`(?i)\b(user|group|role|database|reader|policy|privileges|function|procedure|comment|owner)\b`)
+var shared = regexp.MustCompile(`(?i)\b(user|group|role|database)\s+("?\w|if\b)|\b(policy|privileges|function|procedure|comment|owner)\b`)
 
 func (w *worker) tryBy(ctx context.Context, e *entry, way func(context.Context, *pgconn.PgConn, *entry) error) (err error) {
 	if err := w.fresh(ctx); err != nil {
 		return fmt.Errorf("a fresh database: %w", err)
 	}
-	if shared.MatchString(e.SQL + strings.Join(e.Setup, ";")) {
+	if shared.MatchString(e.SQL + ";" + strings.Join(e.setup(), ";")) {
 		defer func() {
 			if swept := w.sweep(ctx); err == nil {
 				err = swept
@@ -118,16 +118,12 @@ func (w *worker) tryBy(ctx context.Context, e *entry, way func(context.Context, 
 
 // prepare connects, and makes what the entry needs.
 func (w *worker) prepare(ctx context.Context, e *entry) (*pgconn.PgConn, error) {
-	setup := e.Setup
 	for path, content := range e.Objects {
 		if err := w.objects.put(path, []byte(content)); err != nil {
 			return nil, err
 		}
 	}
 	if f, ok := fixtures[e.ID]; ok {
-		if f.setup != nil {
-			setup = f.setup
-		}
 		for path, content := range f.objects() {
 			if err := w.objects.put(path, content); err != nil {
 				return nil, err
@@ -138,7 +134,7 @@ func (w *worker) prepare(ctx context.Context, e *entry) (*pgconn.PgConn, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, sql := range setup {
+	for _, sql := range e.setup() {
 		if err := run(ctx, db, sql); err != nil {
 			return nil, errors.Join(fmt.Errorf("its setup %q: %w", sql, err), db.Close(ctx))
 		}

@@ -263,7 +263,7 @@ public class JdbcClient {
         refused("no such column", "42703", "", () -> query("select nothing from j_err"));
         refused("a syntax error", "42601", "syntax error at or near \"selec\"", () -> query("selec 1"));
         refused("too long", "22001", "value too long for type character varying(5)", () -> run("insert into j_err values (1, 'ééé')"));
-        refused("not null", "23502", "", () -> run("insert into j_err values (null, 'a')"));
+        refused("not null", "XX000", "Cannot insert a NULL value into column id", () -> run("insert into j_err values (null, 'a')"));
         refused("ON CONFLICT", "42601", "", () -> run("insert into j_err values (1, 'a') on conflict do nothing"));
         refused("set of an unknown parameter", "42704", "unrecognized configuration parameter", () -> run("set lock_timeout = 1"));
         return null;

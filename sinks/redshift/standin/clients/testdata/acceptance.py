@@ -253,7 +253,7 @@ class Acceptance:
         self.refuses("a syntax error", "selec 1", "42601", 'syntax error at or near "selec"')
         self.refuses("a reserved word", "create table acc_bad (tag int)", "42601", 'syntax error at or near "tag"')
         self.refuses("too long, in bytes", "insert into acc_err values (1, 'ééé')", "22001", "value too long for type character varying(5)")
-        self.refuses("not null", "insert into acc_err values (null, 'a')", "23502")
+        self.refuses("not null", "insert into acc_err values (null, 'a')", "XX000", "Cannot insert a NULL value into column id")
         self.refuses("a duplicate table", "create table acc_err (a int)", "42P07")
         self.refuses("a duplicate column", "create table acc_bad (A int, a int)", "42701")
         self.refuses("SET NOT NULL", "alter table acc_err alter column v set not null", "0A000")
