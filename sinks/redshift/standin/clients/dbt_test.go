@@ -15,7 +15,7 @@ import (
 // TestDbt runs a project with each kind of model twice, the second time over changed input,
 // with its tests, snapshots and documentation.
 func TestDbt(t *testing.T) {
-	bin := filepath.Join(awstest.Installed(t, "dbt-redshift"), "bin", "dbt")
+	python := filepath.Join(awstest.Installed(t, "dbt-redshift"), "bin", "python3")
 	s := start(t, false)
 	project := t.TempDir()
 	if err := os.CopyFS(project, os.DirFS(filepath.Join("testdata", "dbt"))); err != nil {
@@ -25,7 +25,7 @@ func TestDbt(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, bin, append([]string{"--no-use-colors", "--no-version-check"}, args...)...)
+		cmd := exec.CommandContext(ctx, python, append([]string{"-m", "dbt.cli.main", "--no-use-colors", "--no-version-check"}, args...)...)
 		cmd.Dir, cmd.Env = project, append(s.environ(t), "DBT_PROFILES_DIR="+project, "DBT_SEND_ANONYMOUS_USAGE_STATS=false")
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
