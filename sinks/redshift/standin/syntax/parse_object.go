@@ -374,10 +374,10 @@ func (p *parser) comment() Statement {
 	p.next()
 	p.expect("on")
 	c := &Comment{Kind: p.oneOf("table", "column", "constraint", "database", "view", "schema")}
-	c.Name = p.name()
-	if c.Kind == "column" && p.isOp(".") {
-		p.next()
-		c.Name = append(c.Name, p.label())
+	if c.Kind == "column" {
+		c.Name = p.nameUpTo(4)
+	} else {
+		c.Name = p.name()
 	}
 	if c.Kind == "constraint" {
 		p.expect("on")

@@ -301,10 +301,13 @@ func (p *parser) identList() []Ident {
 }
 
 // name passes a name of one to three parts.
-func (p *parser) name() Name {
+func (p *parser) name() Name { return p.nameUpTo(3) }
+
+// nameUpTo passes a name of at most so many parts.
+func (p *parser) nameUpTo(most int) Name {
 	n := Name{p.ident()}
 	for p.isOp(".") {
-		if len(n) == 3 {
+		if len(n) == most {
 			p.failWith(n[0].Pos, syntaxError("improper qualified name (too many dotted names)"))
 		}
 		p.next()

@@ -33,6 +33,23 @@ func TestScopedGrants(t *testing.T) {
 	}
 }
 
+// TestCommentOnColumn reads a column's name with its table's of three parts.
+func TestCommentOnColumn(t *testing.T) {
+	t.Parallel()
+	all, err := Parse(`comment on column "dev"."public"."t".a is 'x'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p printer
+	p.put(all[0].Statement.(*Comment).Name)
+	if got, want := p.String(), "dev.public.t.a"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if _, err := Parse("comment on column a.b.c.d.e is 'x'"); err == nil {
+		t.Error("five parts are taken")
+	}
+}
+
 // refusedObjects are statements of tables, other objects, rights and loads that Redshift's
 // grammar does not have.
 var refusedObjects = []string{
