@@ -5,7 +5,6 @@ package failure
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -25,16 +24,9 @@ const rule = "-----------------------------------------------"
 
 // Error makes the error that a client sees.
 func (b Block) Error() *pgconn.PgError {
-	var detail strings.Builder
-	fmt.Fprintf(&detail, "\n  %s\n", rule)
-	for _, line := range [][2]string{
-		{"error", b.Message}, {"code", fmt.Sprint(b.Code)}, {"context", b.Context},
-		{"query", fmt.Sprint(b.Query)}, {"location", b.Location}, {"process", b.Process},
-	} {
-		fmt.Fprintf(&detail, "  %-10s %s\n", line[0]+":", line[1])
-	}
-	fmt.Fprintf(&detail, "  %s\n", rule)
-	return &pgconn.PgError{Severity: "ERROR", Code: "XX000", Message: b.Message, Detail: detail.String()}
+	detail := fmt.Sprintf("\n  %[1]s\n  error:  %[2]s\n  code:      %[3]d\n  context:   %[4]s\n  query:     %[5]d\n  location:  %[6]s\n  process:   %[7]s\n  %[1]s\n",
+		rule, b.Message, b.Code, b.Context, b.Query, b.Location, b.Process)
+	return &pgconn.PgError{Severity: "ERROR", Code: "XX000", Message: b.Message, Detail: detail}
 }
 
 // Spectrum is a failure of the columnar scan, whose message is always the same: what is

@@ -55,8 +55,8 @@ func (o *Options) superRefused() error {
 }
 
 func (o *Options) incompatible(c *schema.Column, n *node) error {
-	return o.fail(codeSchema, "File '%s' has an incompatible Parquet schema for column '%s'. Column type: %s, Parquet schema:\n%s",
-		o.File, o.column(c.Name), c.Type.Spectrum(), n.describe())
+	return o.fail(codeSchema, "File '%s' has an incompatible Parquet schema for column '%s'. Column type: %s, Parquet schema:%s%s",
+		o.File, o.column(c.Name), c.Type.Spectrum(), newline, n.describe())
 }
 
 // checkColumn judges one column. The physical type has to be the column's own: nothing is

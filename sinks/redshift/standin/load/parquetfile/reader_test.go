@@ -230,7 +230,7 @@ func TestRefused(t *testing.T) {
 	}
 	const file = "https://s3.us-east-1.amazonaws.com/b/f.parquet"
 	incompatible := func(of, schema string) string {
-		return "code:      15007\n  context:   File '" + file + "' has an incompatible Parquet schema for column 's3://b/f.n'. Column type: " + of + ", Parquet schema:\n" + schema
+		return "code:      15007\n  context:   File '" + file + "' has an incompatible Parquet schema for column 's3://b/f.n'. Column type: " + of + ", Parquet schema:\\n" + schema
 	}
 	for _, test := range []struct {
 		name, file string
@@ -267,7 +267,7 @@ func TestRefused(t *testing.T) {
 		{"fewer columns", "empty", append(n(schema.Integer), n(schema.Integer)...), Options{}, "Table columns: 2, Data columns: 1, File name: " + file},
 		{"more columns with FILLRECORD", "types", n(schema.Smallint), Options{FillRecord: true}, "Table columns: 1, Data columns: 12"},
 		{"a column in the middle that the table has not", "types", slices.Delete(slices.Clone(allTypes), 3, 4), Options{},
-			"has an incompatible Parquet schema for column 's3://b/f.real'. Column type: FLOAT, Parquet schema:\noptional boolean flag [i:3 d:1 r:0]"},
+			"has an incompatible Parquet schema for column 's3://b/f.real'. Column type: FLOAT, Parquet schema:\\noptional boolean flag [i:3 d:1 r:0]\\n"},
 		{"a type before SUPER", "decimal-int64", append(n(schema.Bigint), n(schema.Super)...), Options{}, incompatible("BIGINT", "optional int64 n")},
 		{"SUPER without SERIALIZETOJSON", "codec-none", n(schema.Super), Options{}, "code:      1000\n  context:   Unreachable - Invalid type: 4000"},
 		{"SUPER without SERIALIZETOJSON, more columns", "codec-none", append(n(schema.Bigint), n(schema.Super)...), Options{FillRecord: true}, "Unreachable - Invalid type: 4000"},
@@ -298,7 +298,7 @@ func TestErrorShape(t *testing.T) {
 	_, err := read(t, fixture(t, "types"), &Options{Columns: []schema.Column{col("n", schema.Integer)}, Query: 71875904})
 	want := `
   -----------------------------------------------
-  error:     Spectrum Scan Error
+  error:  Spectrum Scan Error
   code:      15007
   context:   Unmatched number of columns between table and file. Table columns: 1, Data columns: 12, File name: https://s3.us-east-1.amazonaws.com/b/f.parquet
   query:     71875904
@@ -326,7 +326,7 @@ func TestValueRefused(t *testing.T) {
 		"too long in bytes, not in characters": {with(7, col("text", schema.Varchar, 6)), "XX000",
 			"code:      15001\n  context:   The length of the data column text is longer than the length defined in the table. Table: 6, Data: 7, File name: https://s3.us-east-1.amazonaws.com/b/f.parquet"},
 		"CHAR of more bytes a character": {with(7, col("text", schema.Char, 7)), "XX000", "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 bc"},
-		"NULL":                           {with(0, notNull(col("small", schema.Smallint))), "XX000", "error:     Cannot insert a NULL value into column small\n  code:      8007"},
+		"NULL":                           {with(0, notNull(col("small", schema.Smallint))), "XX000", "error:  Cannot insert a NULL value into column small\n  code:      8007"},
 		// The width fits the precision 17 as it fits 18, and the value does not.
 		"a decimal's digits": {with(8, col("d18", schema.Numeric, 17, 4)), "XX000", "Value 12345678901234.5678 of column 's3://b/f.d18' is out of range for type DECIMAL(17, 4)"},
 		"a decimal's scale":  {with(8, col("d18", schema.Numeric, 18, 3)), "XX000", "has a scale that does not match the table metadata scale. File metadata scale: 4 Table metadata scale: 3"},

@@ -96,6 +96,9 @@ func (n *node) walk(do func(*node)) {
 	}
 }
 
+// newline ends a line of a schema in errors, where it is not one: a context has one line.
+const newline = `\n`
+
 // describe spells the column as the scan's errors do.
 func (n *node) describe() string {
 	var b strings.Builder
@@ -114,11 +117,11 @@ func (n *node) describeTo(b *strings.Builder, indent string) {
 	}
 	fmt.Fprintf(b, "d:%d r:%d]", n.def, n.rep)
 	if len(n.children) > 0 {
-		b.WriteString(" {\n")
+		b.WriteString(" {" + newline)
 		for _, c := range n.children {
 			c.describeTo(b, indent+"  ")
 		}
 		b.WriteString(indent + "}")
 	}
-	b.WriteString("\n")
+	b.WriteString(newline)
 }
