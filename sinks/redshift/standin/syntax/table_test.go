@@ -42,7 +42,7 @@ func TestCommentOnColumn(t *testing.T) {
 	}
 	var p printer
 	p.put(all[0].Statement.(*Comment).Name)
-	if got, want := p.String(), "dev.public.t.a"; got != want {
+	if got, want := p.String(), `"dev"."public"."t".a`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if _, err := Parse("comment on column a.b.c.d.e is 'x'"); err == nil {
