@@ -34,7 +34,7 @@ WITH found AS MATERIALIZED (
 			ELSE to_regclass(quote_ident($1) || '.' || quote_ident($2))::oid END) AS oid
 )
 SELECT f.oid, coalesce(r.schema_name, $4), coalesce(r.name, $5), coalesce(r.kind, 'system'), coalesce(r.temporary, false), coalesce(r.diststyle, ''),
-	coalesce(r.owner, ''), coalesce(r.row_security AND EXISTS (SELECT FROM rs.attached_policy AS p WHERE p.relid = f.oid AND p.kind = 'rls'), false), coalesce(r.late_binding, ''),
+	coalesce(r.owner, ''), coalesce(r.row_security AND EXISTS (SELECT FROM rs.attached_policy AS p JOIN rs.policy AS q ON q.kind = p.kind AND q.name = p.name WHERE p.relid = f.oid AND p.kind = 'rls' AND q.subquery), false), coalesce(r.late_binding, ''),
 	c.name, c.type, coalesce(c.length, 0), coalesce(c.type_precision, 0), coalesce(c.scale, 0), c.not_null, c.default_text IS NOT NULL AND c.identity IS NULL,
 	coalesce(c.identity, ''), c.encode, c.primary_key, c.distkey, c.sortkey
 FROM found AS f LEFT JOIN rs.relations AS r ON r.relid = f.oid LEFT JOIN rs.columns AS c ON c.relid = f.oid
@@ -152,6 +152,22 @@ FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.obji
 WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::oid AND v.relid <> $1::oid
 	AND ($2 = '' OR d.refobjsubid = rs.attnum($1::oid, $2))
 ORDER BY 1, 2`}
+
+// Policy implements translate.Catalog.
+func (c *Conn) Policy(ctx context.Context, kind, name string) (*translate.Policy, error) {
+	rows, err := c.Query(ctx, `SELECT p.expression, coalesce(p.alias, ''), i.name, i.type
+		FROM rs.policy AS p LEFT JOIN LATERAL jsonb_to_recordset(p.input) AS i(name text, type text) ON true WHERE p.kind = $1 AND p.name = $2`, kind, names.Short(name))
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	p := &translate.Policy{Expression: rows[0][0].Text, Alias: rows[0][1].Text}
+	for _, r := range rows {
+		if !r[2].Null {
+			p.Input = append(p.Input, translate.PolicyInput{Name: r[2].Text, Type: r[3].Text})
+		}
+	}
+	return p, nil
+}
 
 // Dependents implements translate.Catalog.
 func (c *Conn) Dependents(ctx context.Context, oid uint32, column string) ([]string, error) {

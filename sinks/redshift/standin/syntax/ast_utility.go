@@ -212,15 +212,19 @@ type DefaultPrivileges struct {
 
 // Policy is of row-level security and of masking: CREATE, ALTER, ATTACH, DETACH.
 type Policy struct {
-	Verb    string // create, alter, attach, detach
-	Kind    string // rls, masking
-	Name    Ident
-	With    []ColumnDef
-	Using   []Expr
-	On      Name
-	Columns []Ident
-	To      []Grantee
-	Options []Option
+	Verb  string // create, alter, attach, detach
+	Kind  string // rls, masking
+	Name  Ident
+	With  []ColumnDef
+	Alias string // of With
+	Using []Expr
+	// UsingSQL is the text of Using as it was written.
+	UsingSQL string
+	On       Name
+	More     []Name // further tables, of ATTACH and DETACH of row-level security
+	Columns  []Ident
+	To       []Grantee
+	Options  []Option
 }
 
 // Routine is CREATE [OR REPLACE] FUNCTION or PROCEDURE.

@@ -120,6 +120,8 @@ func says(t Text) string {
 		s.Of.SQL = ""
 	case *CreateView:
 		s.QuerySQL = ""
+	case *Policy:
+		s.UsingSQL = ""
 	case *CreateMaterializedView:
 		s.QuerySQL = ""
 	case *CreateTable:

@@ -69,42 +69,44 @@ func (p *parser) createPolicy(kind string) Statement {
 	}
 	c.Name = p.name().Last()
 	if p.accept("with") {
-		c.With = p.policyInput()
+		c.With, c.Alias = p.policyInput()
 	}
-	c.Using = p.policyUsing(kind)
+	c.Using, c.UsingSQL = p.policyUsing(kind)
 	return c
 }
 
 // policyInput reads (column type, …) [[AS] alias].
-func (p *parser) policyInput() []ColumnDef {
+func (p *parser) policyInput() (all []ColumnDef, alias string) {
 	p.expectOp("(")
-	all := []ColumnDef{{Name: p.ident(), Type: p.typeName()}}
+	all = []ColumnDef{{Name: p.ident(), Type: p.typeName()}}
 	for p.acceptOp(",") {
 		all = append(all, ColumnDef{Name: p.ident(), Type: p.typeName()})
 	}
 	p.expectOp(")")
-	if p.accept("as") || p.tok.isName() {
-		p.ident()
+	if p.accept("as") || p.tok.isName() && !p.is("using") {
+		alias = Fold(p.ident().Text)
 	}
-	return all
+	return all, alias
 }
 
 // policyUsing reads USING (condition), of a masking policy USING (expressions).
-func (p *parser) policyUsing(kind string) []Expr {
+func (p *parser) policyUsing(kind string) (all []Expr, sql string) {
 	p.expect("using")
 	p.expectOp("(")
-	all := []Expr{p.expr()}
+	start := p.tok.pos
+	all = []Expr{p.expr()}
 	for kind == "masking" && p.acceptOp(",") {
 		all = append(all, p.expr())
 	}
+	sql = p.lexer.source[start:p.last]
 	p.expectOp(")")
-	return all
+	return all, sql
 }
 
 // alterPolicy reads ALTER {RLS | MASKING} POLICY.
 func (p *parser) alterPolicy(kind string) Statement {
 	a := &Policy{Verb: "alter", Kind: kind, Name: p.name().Last()}
-	a.Using = p.policyUsing(kind)
+	a.Using, a.UsingSQL = p.policyUsing(kind)
 	return a
 }
 
@@ -118,7 +120,7 @@ func (p *parser) attachPolicy() Statement {
 	p.accept("table")
 	a.On = p.name()
 	for a.Kind == "rls" && p.acceptOp(",") {
-		p.name()
+		a.More = append(a.More, p.name())
 	}
 	if a.Kind == "masking" {
 		a.Columns = p.identList()

@@ -167,16 +167,16 @@ func unit(o options, name string) string {
 // textOnly are the types that only text and CSV take, and no fixed width.
 var textOnly = map[string]bool{typeGeometry: true, typeGeography: true, typeHLL: true, typeVarbyte: true}
 
-// unloadColumns refuses columns that a format does not take. JSON has objects, whose names
-// have to be unique.
+// unloadColumns refuses columns that a format does not take. JSON and Parquet know columns
+// by their names, which have to be unique.
 func (t *translator) unloadColumns(q result, format load.Format) {
 	seen := map[string]bool{}
 	for _, c := range q.columns {
 		if textOnly[c.typ.Name] && format != load.CSV && format != load.Delimited {
 			t.refuse(codeNotSupported, "UNLOAD of column %q of type %s is only supported to text and CSV", c.name, c.typ.Name)
 		}
-		if format == load.JSON && seen[c.name] {
-			t.refuse(codeNotSupported, "UNLOAD to JSON needs unique column names: %q is there twice", c.name)
+		if (format == load.JSON || format == load.Parquet) && seen[c.name] {
+			t.refuse(codeNotSupported, "UNLOAD to JSON and Parquet needs unique column names: %q is there twice", c.name)
 		}
 		seen[c.name] = true
 	}

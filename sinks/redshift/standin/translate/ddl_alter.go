@@ -78,7 +78,7 @@ func (t *translator) alterAction(r *Relation, a syntax.AlterAction) {
 	case *syntax.RenameColumn:
 		t.renameColumn(r, a)
 	case *syntax.OwnerTo:
-		t.run(t.alter(r) + " OWNER TO " + t.quote(t.needPrincipal("user", principalName(a.Owner))))
+		t.run(t.alter(r) + " OWNER TO " + t.quote(t.needPrincipal("user", t.userName(a.Owner))))
 	case *syntax.Append:
 		t.append(r, a)
 	case *syntax.RowLevelSecurity:
@@ -393,11 +393,12 @@ func (t *translator) alterEncode(r *Relation, a *syntax.AlterEncode) {
 		t.refuse(codeNotSupported, "ENCODE AUTO is of a table: use ALTER ENCODE AUTO")
 	case !encodes(encode, c.Type):
 		t.refuse(codeNotSupported, "invalid encoding type specified for column %q", name)
-	case encode == c.Encode || c.Encode == "none" && encode == "raw":
-		t.refuse(codeNotSupported, "column %q already has encoding %s", name, encode)
 	}
+	key, column := regclass(t, r), literal(t.shortName(name))
+	t.check("SELECT FROM rs.attribute WHERE relid = "+key+" AND attnum = rs.attnum("+key+", "+column+") AND encode = "+literal(encode),
+		codeNotSupported, "column %q already has encoding %s", name, encode)
 	t.notInterleaved(r, "ALTER COLUMN ENCODE")
-	t.metadata("set_encode", regclass(t, r), literal(t.shortName(name)), literal(encode))
+	t.metadata("set_encode", key, column, literal(encode))
 }
 
 // notInterleaved refuses what a table with an interleaved sort key does not take.

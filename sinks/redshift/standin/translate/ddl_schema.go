@@ -15,7 +15,7 @@ func (t *translator) createSchema(st *syntax.CreateSchema) {
 	}
 	name := t.optionalName(st.Name)
 	if st.Name == nil {
-		name = principalName(*st.Authorization)
+		name = t.userName(*st.Authorization)
 	}
 	t.freeSchema(name, st.IfNotExists)
 	if t.err != nil {
@@ -27,7 +27,7 @@ func (t *translator) createSchema(st *syntax.CreateSchema) {
 	}
 	sql += t.quote(name)
 	if st.Authorization != nil {
-		sql += " AUTHORIZATION " + t.quote(t.needPrincipal("user", principalName(*st.Authorization)))
+		sql += " AUTHORIZATION " + t.quote(t.needPrincipal("user", t.userName(*st.Authorization)))
 	}
 	t.run(sql)
 }
@@ -71,7 +71,7 @@ func (t *translator) alterSchema(st *syntax.AlterSchema) {
 			t.freeSchema(to, false)
 			t.run("ALTER SCHEMA " + t.quote(name) + " RENAME TO " + t.quote(to))
 		case "owner to":
-			t.run("ALTER SCHEMA " + t.quote(name) + " OWNER TO " + t.quote(t.needPrincipal("user", optionPrincipal(o))))
+			t.run("ALTER SCHEMA " + t.quote(name) + " OWNER TO " + t.quote(t.needPrincipal("user", t.userName(syntax.Ident{Text: o.Values[0].Text, Quoted: o.Values[0].Quoted}))))
 		}
 	}
 }

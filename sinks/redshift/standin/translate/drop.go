@@ -54,6 +54,9 @@ func (t *translator) dropRelations(st *syntax.Drop) {
 		}
 		t.locks(r)
 		t.plan.Drops = append(t.plan.Drops, Target{OID: r.OID, Name: r.Name})
+		if st.Cascade {
+			t.dropsDependents(r, "")
+		}
 		t.run("DROP " + strings.ToUpper(st.Kind) + " " + t.table(r) + cascade(st.Cascade))
 	}
 }
@@ -77,6 +80,33 @@ func (t *translator) dropSchemas(st *syntax.Drop) {
 	}
 }
 
+// dropOther is DROP of policies, and of what the stand-in has none of.
 func (t *translator) dropOther(st *syntax.Drop) {
-	t.fail(unknownToStandin("DROP " + strings.ToUpper(st.Kind)))
+	switch st.Kind {
+	case "rls policy", "masking policy":
+		t.dropPolicy(st)
+	case "function", "procedure":
+		t.dropAbsent(st, codeUndefinedFunction)
+	default:
+		t.dropAbsent(st, codeUndefinedObject)
+	}
+}
+
+// dropAbsent is DROP of what nobody can have made here.
+func (t *translator) dropAbsent(st *syntax.Drop, code string) {
+	for _, n := range st.Names {
+		name := strings.Join(t.names(n), ".")
+		if st.Kind == "function" || st.Kind == "procedure" {
+			types := make([]string, len(st.Args))
+			for i, a := range st.Args {
+				types[i] = t.typeOf(a).Name
+			}
+			name += "(" + strings.Join(types, ", ") + ")"
+		}
+		if st.IfExists {
+			t.notice("%s %s does not exist, skipping", st.Kind, name)
+			continue
+		}
+		t.refuse(code, "%s %s does not exist", st.Kind, name)
+	}
 }

@@ -51,6 +51,9 @@ func (t *translator) grant(st *syntax.Grant) {
 		t.refuse(codeUndefinedFunction, "%s %s() does not exist", st.Kind, strings.Join(t.names(st.Objects[0]), "."))
 	case "language", "assumerole":
 		t.grantKept(st)
+	case "tables in schema", "functions in schema", "procedures in schema", "schemas in database", "tables in database",
+		"functions in database", "procedures in database", "languages in database":
+		t.grantScoped(st)
 	default:
 		if carriedRights[st.Kind] == nil {
 			t.fail(unknownToStandin("GRANT ON " + strings.ToUpper(st.Kind)))
@@ -274,6 +277,45 @@ func (t *translator) grantKept(st *syntax.Grant) {
 		}
 		t.keepRights(st, st.Privileges, name, st.Kind)
 	}
+}
+
+// scopedRights are those of scoped permissions, by what they are for.
+var scopedRights = map[string]map[string]bool{
+	"schemas": optionSet("create usage alter drop all"), "tables": optionSet("select insert update delete drop alter references truncate all"),
+	"functions": optionSet("execute all"), "procedures": optionSet("execute all"), "languages": optionSet("usage all"),
+}
+
+// grantScoped is GRANT … FOR objects IN a schema or a database: for those that are there and
+// those to come (r_GRANT, scoped permissions). PostgreSQL is told of a schema's tables, and
+// of those to come that the one makes who grants.
+func (t *translator) grantScoped(st *syntax.Grant) {
+	of, in, _ := strings.Cut(st.Kind, " in ")
+	to := t.grantees(st.To)
+	var carried []syntax.Privilege
+	for _, p := range st.Privileges {
+		if !scopedRights[of][p.Name] || len(p.Columns) > 0 {
+			t.refuse(codeInvalidGrant, "invalid privilege type %s for %s", strings.ToUpper(p.Name), of)
+		}
+		if carriedRights["table"][p.Name] {
+			carried = append(carried, p)
+		}
+	}
+	n := st.Objects[0]
+	if in == "database" || len(n) > 1 {
+		t.grantObject("database", n[:1])
+	}
+	name := t.name(n.Last())
+	t.keepRights(st, st.Privileges, name, st.Kind)
+	if in == "database" {
+		return
+	}
+	t.checkSchema(name)
+	if of != "tables" || len(carried) == 0 || t.err != nil {
+		return
+	}
+	rights := t.rights(carried, nil)
+	t.run(t.grantWord(st) + rights + " ON ALL TABLES IN SCHEMA " + t.quote(name) + t.grantEnd(st, to))
+	t.run("ALTER DEFAULT PRIVILEGES IN SCHEMA " + t.quote(name) + " " + t.grantWord(st) + rights + " ON TABLES" + t.grantEnd(st, to))
 }
 
 // languages are those that functions and procedures are written in.

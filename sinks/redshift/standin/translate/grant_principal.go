@@ -24,6 +24,15 @@ func principalName(id syntax.Ident) string {
 	return names.Truncate(foldASCII(id.Text))
 }
 
+// userName is the name of a user, or of the one who asks: CURRENT_USER and SESSION_USER.
+func (t *translator) userName(id syntax.Ident) string {
+	name := principalName(id)
+	if !id.Quoted && (name == "current_user" || name == "session_user") {
+		return t.env.User
+	}
+	return name
+}
+
 func optionPrincipal(o syntax.Option) string {
 	return principalName(syntax.Ident{Text: o.Values[0].Text, Quoted: o.Values[0].Quoted})
 }
@@ -84,8 +93,8 @@ func (t *translator) principal(st *syntax.Principal) {
 func (t *translator) user(st *syntax.Principal) {
 	name := principalName(st.Names[0])
 	t.checkPassword(st)
-	onlyPassword := st.Verb == "alter" && len(st.Options) == 1 && st.Options[0].Name == "password"
-	if !onlyPassword || name != t.env.User {
+	own := st.Verb == "alter" && name == t.env.User && len(st.Options) == 1
+	if !own || st.Options[0].Name != "password" && st.Options[0].Name != "set" && st.Options[0].Name != "reset" {
 		t.superuserOnly(st.Verb + " users")
 	}
 	var stored, sql string
@@ -97,15 +106,16 @@ func (t *translator) user(st *syntax.Principal) {
 		sql = "ALTER ROLE " + t.quote(stored) + " LOGIN"
 	}
 	for _, o := range st.Options {
-		sql += t.userOption(o)
+		sql += t.userOption(st, o)
 	}
 	t.run(sql)
+	t.userSettings(st, stored)
 	t.memberships(st, stored)
 }
 
 // userOption translates an option that PostgreSQL has too. The others are of passwords and
 // of sessions, which the stand-in takes as they come.
-func (t *translator) userOption(o syntax.Option) string {
+func (t *translator) userOption(st *syntax.Principal, o syntax.Option) string {
 	switch o.Name {
 	case "createdb", "nocreatedb":
 		return " " + strings.ToUpper(o.Name)
@@ -120,11 +130,46 @@ func (t *translator) userOption(o syntax.Option) string {
 	case "session timeout":
 		t.limit(o, 60, 1728000)
 	case "set", "reset":
-		t.fail(unknownToStandin("ALTER USER … " + strings.ToUpper(o.Name)))
+		if st.Verb == "create" {
+			t.refuseAt(o.Pos, codeSyntax, "syntax error at or near %q", o.Name)
+		}
 	case "add user", "drop user", "user", "owner to":
 		t.refuseAt(o.Pos, codeSyntax, "syntax error at or near %q", strings.Fields(o.Name)[0])
 	}
 	return ""
+}
+
+// settingPrefix begins the names by which PostgreSQL keeps a user's parameters: it has not
+// the same ones.
+const settingPrefix = "rs."
+
+// userSettings keeps the parameters that a user's sessions begin with (r_ALTER_USER, "SET").
+func (t *translator) userSettings(st *syntax.Principal, stored string) {
+	for _, o := range st.Options {
+		if o.Name != "set" && o.Name != "reset" {
+			continue
+		}
+		name := foldASCII(o.Values[0].Text)
+		if t.env.Setting != nil && name != "all" {
+			if _, ok := t.env.Setting(name); !ok {
+				t.refuseAt(o.Pos, codeUndefinedObject, "unrecognized configuration parameter %q", name)
+			}
+		}
+		var values []string
+		for _, v := range o.Values[1:] {
+			values = append(values, v.Text)
+		}
+		sql := "ALTER ROLE " + t.quote(stored)
+		switch {
+		case name == "all":
+			sql += " RESET ALL"
+		case o.Name == "reset" || len(values) == 1 && values[0] == "default" && !o.Values[1].Quoted:
+			sql += " RESET " + settingPrefix + quoteName(name)
+		default:
+			sql += " SET " + settingPrefix + quoteName(name) + " TO " + literal(strings.Join(values, ", "))
+		}
+		t.run(sql)
+	}
 }
 
 // limit is a number, or UNLIMITED.

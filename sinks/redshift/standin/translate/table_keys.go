@@ -157,6 +157,11 @@ func (t *translator) constraint(oid, table string, columns []Column, c syntax.Co
 		if seen[n] {
 			t.refuse(codeDuplicateColumn, "column %q appears twice in %s constraint", n, c.Kind)
 		}
+		for _, column := range columns {
+			if column.Name == n && (column.Type.Name == typeSuper || column.Type.Name == typeHLL) {
+				t.refuse(codeNotSupported, "column %q of type %s cannot be part of a %s constraint", n, column.Type.Name, c.Kind)
+			}
+		}
 		seen[n] = true
 		short[i] = literal(t.shortName(n))
 	}

@@ -18,7 +18,22 @@ type Catalog interface {
 	// Dependents returns the views that use a column of a relation, or the relation if the
 	// column is empty. Late-binding views depend on nothing.
 	Dependents(ctx context.Context, oid uint32, column string) ([]string, error)
+	// Policy returns a policy of row-level security (kind rls) or of masking (kind
+	// masking); nil = there is none.
+	Policy(ctx context.Context, kind, name string) (*Policy, error)
 }
+
+// Policy is one as it was made.
+type Policy struct {
+	// Input are the columns that it looks at, and Alias is what it calls their table.
+	Input []PolicyInput
+	Alias string
+	// Expression is its condition as it was written.
+	Expression string
+}
+
+// PolicyInput is a column that a policy looks at.
+type PolicyInput struct{ Name, Type string }
 
 // Relation is a table or a view.
 type Relation struct {
@@ -30,7 +45,7 @@ type Relation struct {
 	DistKey      string // the column; empty = none
 	SortKey      []string
 	Owner        string
-	// Policies tells whether row-level security is on and a policy is attached.
+	// Policies tells whether row-level security is on and a policy with a query in it is attached.
 	Policies bool
 	// Uses are the user's tables below a view, through other views.
 	Uses []Target
