@@ -81,3 +81,28 @@ func TestFlags(t *testing.T) {
 		t.Errorf("%v: %s", err, help.String())
 	}
 }
+
+// TestReadme: it names every flag and every fault.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range faults.Kinds() {
+		if !bytes.Contains(readme, []byte("| `"+string(k)+"`")) && !bytes.Contains(readme, []byte(", `"+string(k)+"` |")) {
+			t.Errorf("the fault %s is not in the table", k)
+		}
+	}
+	var help bytes.Buffer
+	if _, err := parse([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(help.String()) {
+		if name, ok := strings.CutPrefix(line, "  -"); ok {
+			name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+			if !bytes.Contains(readme, []byte("`-"+name+"`")) {
+				t.Errorf("the flag %s is not in the table", name)
+			}
+		}
+	}
+}
