@@ -25,7 +25,8 @@ BEGIN
   RETURN kept;
 END $$;
 
-CREATE FUNCTION rs.varchar_length(value varchar, typmod integer, explicit boolean) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- It is not STRICT so that it is inlined: every value that is stored goes through it.
+CREATE FUNCTION rs.varchar_length(value varchar, typmod integer, explicit boolean) RETURNS varchar LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN $2 < 4 OR octet_length($1) <= $2 - 4 THEN $1 ELSE rs.cut_to($1, $2 - 4, $3, 'character varying')::varchar END
 $$;
 

@@ -1,10 +1,11 @@
--- SUPER (dg/query-super): how its values compare, and how they become others'.
+-- SUPER (dg/query-super): how its values compare, and how they become others'. Functions that
+-- give NULL for NULL without being STRICT are inlined.
 
 CREATE FUNCTION rs.json_typeof(value rs.super) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.json_typeof($1::json) $$;
 
 -- The text of a scalar, without quotes; of what is none, its JSON. JSON's null is NULL.
 CREATE FUNCTION rs.super_scalar(value rs.super) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1::json #>> '{}' $$;
-CREATE FUNCTION rs.super_numeric(value rs.super) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION rs.super_numeric(value rs.super) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN rs.json_typeof($1) = 'number' THEN rs.super_scalar($1)::numeric END
 $$;
 
@@ -30,10 +31,10 @@ $$;
 -- Equality of what has two types is false; a comparison of them is NULL.
 CREATE FUNCTION rs.super_eq(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.super_cmp($1, $2) = 0 $$;
 CREATE FUNCTION rs.super_ne(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.super_cmp($1, $2) <> 0 $$;
-CREATE FUNCTION rs.super_lt(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) < 0 END $$;
-CREATE FUNCTION rs.super_le(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) <= 0 END $$;
-CREATE FUNCTION rs.super_gt(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) > 0 END $$;
-CREATE FUNCTION rs.super_ge(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) >= 0 END $$;
+CREATE FUNCTION rs.super_lt(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) < 0 END $$;
+CREATE FUNCTION rs.super_le(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) <= 0 END $$;
+CREATE FUNCTION rs.super_gt(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) > 0 END $$;
+CREATE FUNCTION rs.super_ge(a rs.super, b rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN rs.super_rank($1) = rs.super_rank($2) THEN rs.super_cmp($1, $2) >= 0 END $$;
 
 CREATE OPERATOR pg_catalog.= (LEFTARG = rs.super, RIGHTARG = rs.super, FUNCTION = rs.super_eq, COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>), HASHES, MERGES);
 CREATE OPERATOR pg_catalog.<> (LEFTARG = rs.super, RIGHTARG = rs.super, FUNCTION = rs.super_ne, COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=));
@@ -65,12 +66,12 @@ CREATE FUNCTION rs.to_super(value real) RETURNS rs.super LANGUAGE sql IMMUTABLE 
 
 -- What SUPER becomes: NULL where the value is none of the type. A text of a number is its
 -- digits, and of an array or an object there is none.
-CREATE FUNCTION rs.super_text(value rs.super) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION rs.super_text(value rs.super) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN rs.super_rank($1) < 3 THEN rs.super_scalar($1) END
 $$;
 CREATE FUNCTION rs.super_varchar(value rs.super) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.super_text($1)::varchar $$;
 CREATE FUNCTION rs.super_bpchar(value rs.super) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT rs.super_text($1)::bpchar $$;
-CREATE FUNCTION rs.super_bool(value rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION rs.super_bool(value rs.super) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN rs.super_rank($1) = 0 THEN rs.super_scalar($1)::boolean END
 $$;
 CREATE FUNCTION rs.super_between(value rs.super, low numeric, high numeric) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -139,10 +140,10 @@ $$;
 
 -- A path into a value: names of attributes, and indexes of arrays from 0. What the value has
 -- not is NULL; an array is not navigated by name, nor an object by number.
-CREATE FUNCTION rs.super_get(value rs.super, name text) RETURNS rs.super LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION rs.super_get(value rs.super, name text) RETURNS rs.super LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN rs.json_typeof($1) = 'object' THEN ($1::json -> $2)::rs.super END
 $$;
-CREATE FUNCTION rs.super_get(value rs.super, index bigint) RETURNS rs.super LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION rs.super_get(value rs.super, index bigint) RETURNS rs.super LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN $2 BETWEEN 0 AND 2147483647 AND rs.json_typeof($1) = 'array' THEN ($1::json -> $2::integer)::rs.super END
 $$;
 -- The elements of an array for FROM t, t.path AS element AT index. A value that is no array is
