@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/starlift-etl/starlift/pipeline/pgconn/pgserver"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/names"
 )
 
 // Options say how a cluster is made.
@@ -113,7 +114,7 @@ func checkVersion(text string) error {
 
 // CreateUser makes a user, if there is none of that name.
 func (c *Cluster) CreateUser(ctx context.Context, name string, super bool) error {
-	sql := "CREATE ROLE " + quote(name) + " LOGIN"
+	sql := "CREATE ROLE " + quote(names.Short(name)) + " LOGIN"
 	if super {
 		sql += " SUPERUSER"
 	}
@@ -126,7 +127,8 @@ func (c *Cluster) CreateUser(ctx context.Context, name string, super bool) error
 
 // CreateDatabase makes an empty database, owned by a user.
 func (c *Cluster) CreateDatabase(ctx context.Context, name, owner string, level Isolation) error {
-	if err := c.exec(ctx, "CREATE DATABASE "+quote(c.prefix+name)+" TEMPLATE "+quote(c.template)+" OWNER "+quote(cmp.Or(owner, c.user))); err != nil {
+	c.keepName(name)
+	if err := c.exec(ctx, "CREATE DATABASE "+quote(c.databaseName(name))+" TEMPLATE "+quote(c.template)+" OWNER "+quote(names.Short(cmp.Or(owner, c.user)))); err != nil {
 		return err
 	}
 	return c.SetIsolation(ctx, name, level)
@@ -135,12 +137,12 @@ func (c *Cluster) CreateDatabase(ctx context.Context, name, owner string, level 
 // SetIsolation sets a database's isolation level.
 func (c *Cluster) SetIsolation(ctx context.Context, name string, level Isolation) error {
 	// A comment on a database is seen from all databases, and goes when it goes.
-	return c.exec(ctx, "COMMENT ON DATABASE "+quote(c.prefix+name)+" IS "+literal(string(level)))
+	return c.exec(ctx, "COMMENT ON DATABASE "+quote(c.databaseName(name))+" IS "+literal(string(level)))
 }
 
 // DropDatabase drops a database. It fails while a session uses it.
 func (c *Cluster) DropDatabase(ctx context.Context, name string) error {
-	return c.exec(ctx, "DROP DATABASE "+quote(c.prefix+name))
+	return c.exec(ctx, "DROP DATABASE "+quote(c.databaseName(name)))
 }
 
 // Database is one of a cluster.
@@ -165,10 +167,13 @@ func (c *Cluster) Databases(ctx context.Context) ([]Database, error) {
 		if err != nil {
 			return nil, err
 		}
-		databases[i] = Database{Name: r[0].Text, OID: uint32(oid), Owner: r[2].Text, Isolation: Isolation(r[3].Text)}
+		databases[i] = Database{Name: c.fullName(r[0].Text), OID: uint32(oid), Owner: r[2].Text, Isolation: Isolation(r[3].Text)}
 	}
 	return databases, nil
 }
+
+// databaseName is a database's name in PostgreSQL.
+func (c *Cluster) databaseName(name string) string { return c.prefix + names.Short(name) }
 
 // User returns the superuser's name.
 func (c *Cluster) User() string { return c.user }

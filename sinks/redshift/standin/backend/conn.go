@@ -5,15 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/names"
 )
 
 // cancelGrace is how long a statement has to end after it was cancelled, before its
 // connection is given up.
 const cancelGrace = 10 * time.Second
+
+// cancelPause is between the requests to cancel one statement.
+const cancelPause = 100 * time.Millisecond
 
 // settings are what each session begins with. What Redshift prints depends on them, whatever
 // the server is set to.
@@ -56,11 +62,14 @@ type Conn struct {
 // Connect makes a connection to a database for a user. What it refuses is a
 // *pgconn.PgError: 3D000 for the database, 28000 for the user.
 func (c *Cluster) Connect(ctx context.Context, database, user string) (*Conn, error) {
+	if isGroup(user) {
+		return nil, badLogin(user)
+	}
 	config := c.config.Copy()
-	config.Database = c.prefix + database
+	config.Database = c.databaseName(database)
 	config.RuntimeParams = maps.Clone(settings)
 	config.AfterConnect = func(ctx context.Context, pg *pgconn.PgConn) error {
-		return execConn(ctx, pg, "SET SESSION AUTHORIZATION "+quote(user))
+		return execConn(ctx, pg, "SET SESSION AUTHORIZATION "+quote(names.Short(user)))
 	}
 	pg, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
@@ -87,10 +96,20 @@ func refusal(err error, database, user string) error {
 	case "3D000":
 		return &pgconn.PgError{Severity: "FATAL", Code: "3D000", Message: fmt.Sprintf("database %q does not exist", database)}
 	case "22023", "42704": // SET SESSION AUTHORIZATION to nobody
-		return &pgconn.PgError{Severity: "FATAL", Code: "28000", Message: fmt.Sprintf("password authentication failed for user %q", user)}
+		return badLogin(user)
 	default:
 		return err
 	}
+}
+
+func badLogin(user string) error {
+	return &pgconn.PgError{Severity: "FATAL", Code: "28000", Message: fmt.Sprintf("password authentication failed for user %q", user)}
+}
+
+// isGroup says whether a role of PostgreSQL is a group, or one of Redshift's roles: nobody
+// who logs in.
+func isGroup(role string) bool {
+	return strings.HasPrefix(role, "group:") || strings.HasPrefix(role, "role:")
 }
 
 // Frontend is what messages to the server are sent by and received from. Whoever receives
@@ -195,16 +214,17 @@ func (c *Conn) closeStatement(ctx context.Context, s statement) error {
 // finish sends what is buffered, and receives until the server is ready for a query. If the
 // context ends before, the statement is cancelled.
 func (c *Conn) finish(ctx context.Context) ([][]Value, error) {
-	done := make(chan struct{})
+	received, stopped := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		c.giveUp(ctx)
+		defer close(stopped)
+		c.giveUp(ctx, received)
 	})
 	rows, err := c.receive()
+	close(received)
 	if stop() {
 		return rows, err
 	}
-	<-done
+	<-stopped
 	if reset := c.SetDeadline(time.Time{}); reset != nil {
 		err = errors.Join(err, reset)
 	}
@@ -214,13 +234,25 @@ func (c *Conn) finish(ctx context.Context) ([][]Value, error) {
 	return rows, nil
 }
 
-// giveUp cancels what is running, and bounds the wait for its end.
-func (c *Conn) giveUp(ctx context.Context) {
+// giveUp cancels what is running until it has ended: a request that comes before the
+// statement has begun does nothing. The wait for the end is bounded.
+func (c *Conn) giveUp(ctx context.Context, received <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelGrace)
 	defer cancel()
 	// If the server can't be reached, the deadline ends the wait.
-	_ = c.Cancel(ctx)
 	_ = c.SetDeadline(time.Now().Add(cancelGrace))
+	again := time.NewTicker(cancelPause)
+	defer again.Stop()
+	for {
+		_ = c.Cancel(ctx)
+		select {
+		case <-received:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
 }
 
 func (c *Conn) receive() ([][]Value, error) {

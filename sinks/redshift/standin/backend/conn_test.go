@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,10 @@ func TestConnect(t *testing.T) {
 	if got := table(t, c, "SELECT $1::int + $2::int, NULL", "2", "3"); got != "5|~" {
 		t.Error(got)
 	}
-	for _, refused := range []struct{ database, user, code string }{{"nope", "awsuser", "3D000"}, {db, "nobody", "28000"}} {
+	if err := cluster(t).exec(t.Context(), `CREATE ROLE "group:staff"`); err != nil {
+		t.Fatal(err)
+	}
+	for _, refused := range []struct{ database, user, code string }{{"nope", "awsuser", "3D000"}, {db, "nobody", "28000"}, {db, "group:staff", "28000"}} {
 		_, err := cluster(t).Connect(t.Context(), refused.database, refused.user)
 		if pg := failure(t, err); pg.Code != refused.code {
 			t.Errorf("%v: %v", refused, pg)
@@ -65,6 +69,49 @@ func TestCancel(t *testing.T) {
 	}
 	if got := table(t, c, "SELECT 1"); got != "1" {
 		t.Errorf("after a cancelled statement: %s", got)
+	}
+}
+
+// TestCancelAtOnce has a context that has ended already: the statement may not have begun
+// when it is cancelled.
+func TestCancelAtOnce(t *testing.T) {
+	c := connect(t, database(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 5 {
+		if err := c.Exec(ctx, "SELECT pg_sleep(60)"); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if got := table(t, c, "SELECT 1"); got != "1" {
+			t.Errorf("after a cancelled statement: %s", got)
+		}
+	}
+}
+
+// TestLongDatabaseAndUser has names that PostgreSQL would cut.
+func TestLongDatabaseAndUser(t *testing.T) {
+	c := cluster(t)
+	name, user := strings.Repeat("d", 90), strings.Repeat("u", 90)
+	if err := c.CreateUser(t.Context(), user, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CreateDatabase(t.Context(), name, user, Snapshot); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := c.Connect(t.Context(), name, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := conn.FullName(table(t, conn, "SELECT rs.database_name()")); got != name {
+		t.Error(got)
+	}
+	all, err := c.Databases(t.Context())
+	if err != nil || !slices.ContainsFunc(all, func(d Database) bool { return d.Name == name }) {
+		t.Error(all, err)
+	}
+	closeConn(t, conn)
+	if err := c.DropDatabase(t.Context(), name); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -18,8 +18,7 @@ type fullNames struct{ m sync.Map }
 func (c *Conn) KeepNames(ctx context.Context, full ...string) error {
 	var long []string
 	for _, name := range full {
-		if short := names.Short(name); short != name {
-			c.cluster.full.m.Store(short, name)
+		if short := c.cluster.keepName(name); short != name {
 			long = append(long, "("+literal(short)+","+literal(name)+")")
 		}
 	}
@@ -31,11 +30,22 @@ func (c *Conn) KeepNames(ctx context.Context, full ...string) error {
 }
 
 // FullName returns the name that a name of PostgreSQL stands for.
-func (c *Conn) FullName(name string) string {
+func (c *Conn) FullName(name string) string { return c.cluster.fullName(name) }
+
+// keepName keeps a full name in this process, and returns its short form.
+func (c *Cluster) keepName(full string) string {
+	short := names.Short(full)
+	if short != full {
+		c.full.m.Store(short, full)
+	}
+	return short
+}
+
+func (c *Cluster) fullName(name string) string {
 	if !names.IsShort(name) {
 		return name
 	}
-	if full, ok := c.cluster.full.m.Load(name); ok {
+	if full, ok := c.full.m.Load(name); ok {
 		return full.(string)
 	}
 	return name
