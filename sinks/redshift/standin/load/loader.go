@@ -77,7 +77,8 @@ func (l *Loader) Copy(ctx context.Context, o *CopyOptions, w io.Writer) (*CopyRe
 	return c.result, plain(ctx, c.run(ctx))
 }
 
-// Unload writes rows to S3. The error is a *pgconn.PgError, that of rows, or the context's
+// Unload writes rows to S3. Objects that were made before it failed stay, as UNLOAD's do,
+// which is no part of a transaction. The error is a *pgconn.PgError, that of rows, or the context's
 // cause. The result is never nil.
 func (l *Loader) Unload(ctx context.Context, o *UnloadOptions, rows Rows) (*UnloadResult, error) {
 	u := &unloader{loader: l, options: o, result: &UnloadResult{}}

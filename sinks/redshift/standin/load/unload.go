@@ -66,9 +66,9 @@ func (u *unloader) run(ctx context.Context, rows Rows) (err error) {
 			}
 		}
 	}()
-	slices := u.loader.options.Slices
+	parallel := u.loader.options.Slices
 	if u.options.Serial || len(u.parts) > 0 {
-		slices = 1
+		parallel = 1
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		row, err := rows.Next()
@@ -78,7 +78,7 @@ func (u *unloader) run(ctx context.Context, rows Rows) (err error) {
 		if err != nil {
 			return readError{err}
 		}
-		if err := u.write(ctx, row, n%slices); err != nil {
+		if err := u.write(ctx, row, n%parallel); err != nil {
 			return err
 		}
 		u.result.Rows++

@@ -371,6 +371,29 @@ func checkProfile(t *testing.T, content string) {
 	}
 }
 
+// TestWholeFile has Parquet files that are compressed as a whole, as their names tell.
+func TestWholeFile(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, load.Options{})
+	if _, err := c.unload(load.UnloadOptions{Columns: idAndName(), Target: "s3://lake/p", Serial: true, Format: load.Parquet}, []string{"1", "a"}); err != nil {
+		t.Fatal(err)
+	}
+	content := c.get("p000.parquet")
+	c.put("x.parquet.gz", zipped(content))
+	c.put("y.parquet.gz", content)
+	c.put("z.parquet.snappy", content)
+	o := load.CopyOptions{Columns: idAndName(), Source: "s3://lake/x", Format: load.Parquet}
+	if rows, _, err := c.copy(o); err != nil || rows != "1\ta\n" {
+		t.Errorf("got %q, %v", rows, err)
+	}
+	o.Source = "s3://lake/y"
+	_, _, err := c.copy(o)
+	wantError(t, err, "XX000", "gzip: invalid header", "")
+	o.Source = "s3://lake/z"
+	_, _, err = c.copy(o)
+	wantError(t, err, "0A000", ".snappy", "")
+}
+
 // TestTooLong has the one error of a columnar file that the tables of load errors have too.
 func TestTooLong(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -340,6 +341,18 @@ func TestValueRefused(t *testing.T) {
 				t.Errorf("got %s %s\n%s\nwant %s", told.Code, told.Message, told.Detail, test.want)
 			}
 		})
+	}
+}
+
+// TestDecimalBytes compares with what two's complement needs.
+func TestDecimalBytes(t *testing.T) {
+	t.Parallel()
+	for precision := 1; precision <= 38; precision++ {
+		greatest := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(precision)), nil)
+		want := greatest.Sub(greatest, big.NewInt(1)).BitLen()/8 + 1
+		if got := decimalBytes(precision); got != want {
+			t.Errorf("precision %d: got %d bytes, want %d", precision, got, want)
+		}
 	}
 }
 
