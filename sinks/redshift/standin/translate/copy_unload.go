@@ -39,12 +39,14 @@ func (t *translator) unload(st *syntax.Unload) {
 	o := t.newOptions("UNLOAD", st.Options)
 	t.bucketURL(o, st.To)
 	if limited(st.Query) {
-		e := refusal(codeNotSupported, "Limit clause is not supported")
+		e := refusal(codeSyntax, "Limit clause is not supported")
 		e.Hint = "Put the LIMIT into a subquery."
 		t.fail(e)
 	}
 	t.computes = true
+	t.depth++ // the query's positions are those of a text within the client's
 	q := t.query(nil, st.Query)
+	t.depth--
 	if t.err != nil {
 		return
 	}

@@ -225,6 +225,8 @@ func (t *translator) condition(p *Policy, r *Relation) string {
 		t.fail(err)
 		return ""
 	}
+	t.depth++ // its positions are none of the client's text
+	defer func() { t.depth-- }()
 	st := &syntax.Policy{Kind: "rls"}
 	for _, target := range texts[0].Statement.(*syntax.SelectStatement).Query.Body.(*syntax.Select).Targets {
 		st.Using = append(st.Using, target.X)
