@@ -117,6 +117,7 @@ func catalogObjects(t testing.TB, c *Conn) {
 		SELECT rs.set_materialized('dwh.m'::regclass, 'select id from dwh.sale');
 		CREATE VIEW dwh.late AS SELECT NULL::integer AS x;
 		SELECT rs.set_late_binding('dwh.late'::regclass, 'select id, name from dwh.cust', '{id,name}', '{bigint,"character varying(20)"}');
+		CREATE FUNCTION dwh.twice(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
 		COMMENT ON TABLE dwh.sale IS 'what was sold';
 		COMMENT ON COLUMN dwh.sale.amt IS 'in euro';
 		INSERT INTO dwh.sale (cust) VALUES (7)`)
@@ -136,7 +137,7 @@ func TestCatalogAnswers(t *testing.T) {
 		`SELECT table_name, table_type FROM rs."information_schema.tables" WHERE table_schema = 'dwh' ORDER BY 1`:                                                                                                                                                              "cust|BASE TABLE\nlate|VIEW\nm|VIEW\nsale|BASE TABLE\nv|VIEW",
 		`SELECT remarks FROM rs.svv_tables WHERE table_name = 'sale' UNION ALL SELECT remarks FROM rs.svv_columns WHERE column_name = 'amt' AND table_schema = 'dwh'`:                                                                                                          "what was sold\nin euro",
 		`SELECT column_default FROM rs.svv_columns WHERE table_schema = 'dwh' AND table_name = 'sale' AND column_name = 'id'`:                                                                                                                                                  `"identity"(` + table(t, c, "SELECT 'dwh.sale'::regclass::oid") + `, 0, '1,2'::text)`,
-		`SELECT relname, reldiststyle FROM rs.pg_class WHERE relnamespace = 'dwh'::regnamespace ORDER BY 1`:                                                                                                                                                                    "cust|9\nlate|9\nm|9\nsale|1\nv|9",
+		`SELECT relname, reldiststyle FROM rs.pg_class WHERE relnamespace = 'dwh'::regnamespace AND relkind <> 'i' ORDER BY 1`:                                                                                                                                                 "cust|9\nlate|9\nm|9\nsale|1\nv|9",
 		`SELECT attname, rs.format_encoding(attencodingtype::integer), attisdistkey, attsortkeyord FROM rs.pg_attribute WHERE attrelid = 'dwh.sale'::regclass AND attnum = 4`:                                                                                                  "amt|zstd|f|0",
 		`SELECT a.attname, t.typname, rs.format_type(a.atttypid, a.atttypmod) FROM rs.pg_attribute AS a JOIN rs.pg_type AS t ON t.oid = a.atttypid WHERE a.attrelid = 'dwh.sale'::regclass AND attnum IN (5, 6)`:                                                               "doc|super|super\nraw|varbyte|binary varying(8)",
 		`SELECT conname, contype, rs.pg_get_constraintdef(oid) FROM rs.pg_constraint WHERE conrelid = 'dwh.sale'::regclass ORDER BY 1`:                                                                                                                                         "sale_code_key|u|UNIQUE (code, at)\nsale_cust|f|FOREIGN KEY (cust) REFERENCES cust(id)",
@@ -147,8 +148,14 @@ func TestCatalogAnswers(t *testing.T) {
 		`SELECT usename, usesuper FROM rs.pg_user WHERE usename IN ('awsuser', 'rdsdb') ORDER BY 1`:                                                                                                                                                                            "awsuser|t\nrdsdb|t",
 		`SELECT datname FROM rs.pg_database WHERE datname = rs.database_name()`:                                                                                                                                                                                                db,
 		`SELECT database_isolation_level FROM rs.svv_redshift_databases WHERE database_name = rs.database_name()`:                                                                                                                                                              "Snapshot Isolation",
-		`SELECT DISTINCT v.relname FROM rs.pg_depend AS d JOIN rs.pg_rewrite AS w ON w.oid = d.objid JOIN rs.pg_class AS v ON v.oid = w.ev_class WHERE d.refobjid = 'dwh.sale'::regclass ORDER BY 1`:                                                                           "m\nv",
-		`SELECT c.oid = 'pg_catalog.pg_class'::regclass FROM rs.pg_class AS c WHERE relname = 'pg_class'`:                                                                                                                                                                      "t",
+		// As drivers ask for primary keys.
+		`SELECT a.attname, a.attnum, ci.relname FROM rs.pg_namespace AS n, rs.pg_class AS ct, rs.pg_class AS ci, rs.pg_attribute AS a, rs.pg_index AS i
+			WHERE ct.oid = i.indrelid AND ci.oid = i.indexrelid AND a.attrelid = ci.oid AND i.indisprimary AND ct.relnamespace = n.oid AND ct.relname = 'cust' AND n.nspname = 'dwh'`: "id|1|cust_pkey",
+		`SELECT indexdef FROM rs.pg_indexes WHERE schemaname = 'dwh' ORDER BY 1`:                                                                                                                     "CREATE UNIQUE INDEX cust_pkey ON dwh.cust USING btree (id)\nCREATE UNIQUE INDEX sale_code_key ON dwh.sale USING btree (code, at)",
+		`SELECT relname FROM rs.pg_class WHERE relkind = 'i' AND relnamespace = 'dwh'::regnamespace ORDER BY 1`:                                                                                      "cust_pkey\nsale_code_key",
+		`SELECT routine_name FROM rs."information_schema.routines"`:                                                                                                                                  "twice",
+		`SELECT DISTINCT v.relname FROM rs.pg_depend AS d JOIN rs.pg_rewrite AS w ON w.oid = d.objid JOIN rs.pg_class AS v ON v.oid = w.ev_class WHERE d.refobjid = 'dwh.sale'::regclass ORDER BY 1`: "m\nv",
+		`SELECT c.oid = 'pg_catalog.pg_class'::regclass FROM rs.pg_class AS c WHERE relname = 'pg_class'`:                                                                                            "t",
 	} {
 		if got := table(t, c, sql); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", sql, got, want)

@@ -37,7 +37,8 @@ CREATE VIEW rs.pg_namespace AS
 
 CREATE VIEW rs.pg_class AS
   SELECT r.relid AS oid, r.name AS relname, r.relnamespace, c.reltype, rs.user_id(c.relowner) AS relowner, 0::oid AS relam, c.oid AS relfilenode, 0::oid AS reltablespace,
-    c.relpages, c.reltuples, 0::oid AS reltoastrelid, 0::oid AS reltoastidxid, false AS relhasindex, false AS relisshared,
+    c.relpages, c.reltuples, 0::oid AS reltoastrelid, 0::oid AS reltoastidxid,
+    EXISTS (SELECT FROM rs.key_constraint AS k WHERE k.relid = r.relid AND k.kind IN ('p', 'u')) AS relhasindex, false AS relisshared,
     CASE c.relkind WHEN 'm' THEN 'v' ELSE c.relkind END::"char" AS relkind, c.relnatts, 0::oid AS relexternid, false AS relisreplicated, false AS relispinned,
     CASE r.diststyle WHEN 'even' THEN 0 WHEN 'key' THEN 1 WHEN 'all' THEN 8 ELSE 9 END::smallint AS reldiststyle, 0::oid AS relprojbaseid,
     0::smallint AS relchecks, 0::smallint AS reltriggers, 0::smallint AS relukeys, 0::smallint AS relfkeys, 0::smallint AS relrefs, false AS relhasoids,
@@ -45,7 +46,10 @@ CREATE VIEW rs.pg_class AS
   FROM rs.relations AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.relid
   UNION ALL
   SELECT s.oid, s.name, s.schema_name::regnamespace::oid, 0, 1, 0, 0, 0, 0, 0, 0, 0, false, false, 'v', s.relnatts, 0, false, false, 0, 0, 0, 0, 0, 0, 0, false, false, true, false, NULL
-  FROM rs.system_views AS s;
+  FROM rs.system_views AS s
+  UNION ALL
+  SELECT k.oid, rs.full_name(k.name), r.relnamespace, 0, rs.user_id(r.relowner), 403, k.oid, 0, 1, 0, 0, 0, false, false, 'i', cardinality(k.attnums)::smallint, 0, false, false, 0, 0, 0, 0, 0, 0, 0, false, false, false, false, NULL
+  FROM rs.key_constraint AS k JOIN rs.relations AS r ON r.relid = k.relid WHERE k.kind IN ('p', 'u');
 
 CREATE VIEW rs.pg_class_info AS
   SELECT c.oid AS reloid, c.*, r.created AS relcreationtime,
@@ -58,7 +62,10 @@ CREATE VIEW rs.pg_attribute AS
     coalesce(m.distkey, false) AS attisdistkey, false AS attispreloaded, coalesce(m.sortkey, 0) AS attsortkeyord,
     rs.encoding_number(coalesce(m.encode, rs.default_encode(a.atttypid, coalesce(m.sortkey, 0)))) AS attencodingtype, 0::smallint AS attencrypttype
   FROM pg_catalog.pg_attribute AS a JOIN (SELECT relid, relid AS oid FROM rs.relations UNION ALL SELECT relid, oid FROM rs.system_views) AS shown ON shown.relid = a.attrelid
-    LEFT JOIN rs.attribute AS m ON m.relid = a.attrelid AND m.attnum = a.attnum;
+    LEFT JOIN rs.attribute AS m ON m.relid = a.attrelid AND m.attnum = a.attnum
+  UNION ALL
+  SELECT k.oid, rs.full_name(a.attname), rs.type_oid(a.atttypid, a.atttypmod), -1, a.attlen, u.n::smallint, 0, -1, a.atttypmod, a.attbyval, a.attstorage, a.attalign, false, false, false, true, 0, false, false, 0, 0, 0
+  FROM rs.key_constraint AS k CROSS JOIN LATERAL unnest(k.attnums) WITH ORDINALITY AS u(attnum, n) JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.relid AND a.attnum = u.attnum WHERE k.kind IN ('p', 'u');
 
 -- A default's tree is its text, so that pg_get_expr finds it, of an identity too.
 CREATE VIEW rs.pg_attrdef AS
@@ -109,11 +116,15 @@ CREATE VIEW rs.pg_depend AS
   UNION ALL
   SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, 0, 'pg_catalog.pg_class'::regclass, k.refrelid, u.attnum, 'n' FROM rs.key_constraint AS k CROSS JOIN LATERAL unnest(k.refattnums) AS u(attnum) WHERE k.kind = 'f';
 
+-- A key that is unique is seen as an index, by which drivers find primary keys.
 CREATE VIEW rs.pg_index AS
-  SELECT NULL::oid AS indexrelid, NULL::oid AS indrelid, NULL::int2vector AS indkey, NULL::oidvector AS indclass, NULL::smallint AS indnatts, NULL::boolean AS indisunique,
-    NULL::boolean AS indisprimary, NULL::boolean AS indisclustered, NULL::text AS indexprs, NULL::text AS indpred WHERE false;
+  SELECT k.oid AS indexrelid, k.relid AS indrelid, array_to_string(k.attnums, ' ')::int2vector AS indkey, array_to_string(array_fill(0, ARRAY[cardinality(k.attnums)]), ' ')::oidvector AS indclass,
+    cardinality(k.attnums)::smallint AS indnatts, true AS indisunique, k.kind = 'p' AS indisprimary, false AS indisclustered, NULL::text AS indexprs, NULL::text AS indpred
+  FROM rs.key_constraint AS k JOIN rs.relations AS r ON r.relid = k.relid WHERE k.kind IN ('p', 'u');
 CREATE VIEW rs.pg_indexes AS
-  SELECT NULL::text AS schemaname, NULL::text AS tablename, NULL::text AS indexname, NULL::text AS tablespace, NULL::text AS indexdef WHERE false;
+  SELECT r.schema_name AS schemaname, r.name AS tablename, rs.full_name(k.name) AS indexname, NULL::text AS tablespace,
+    format('CREATE UNIQUE INDEX %I ON %I.%I USING btree (%s)', rs.full_name(k.name), r.schema_name, r.name, rs.column_list(k.relid, k.attnums)) AS indexdef
+  FROM rs.key_constraint AS k JOIN rs.relations AS r ON r.relid = k.relid WHERE k.kind IN ('p', 'u');
 CREATE VIEW rs.pg_inherits AS SELECT NULL::oid AS inhrelid, NULL::oid AS inhparent, NULL::integer AS inhseqno WHERE false;
 CREATE VIEW rs.pg_trigger AS
   SELECT NULL::oid AS oid, NULL::oid AS tgrelid, NULL::text AS tgname, NULL::oid AS tgfoid, NULL::smallint AS tgtype, NULL::boolean AS tgenabled, NULL::boolean AS tgisconstraint, NULL::text AS tgconstrname,

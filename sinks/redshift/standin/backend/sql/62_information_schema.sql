@@ -43,3 +43,11 @@ CREATE VIEW rs."information_schema.table_privileges" AS
   SELECT rs.user_name(a.grantor) AS grantor, rs.identity_name(a.grantee) AS grantee, rs.database_name() AS table_catalog, r.schema_name AS table_schema, r.name AS table_name, a.privilege_type,
     CASE WHEN a.is_grantable THEN 'YES' ELSE 'NO' END AS is_grantable, 'NO'::text AS with_hierarchy
   FROM rs.relations AS r CROSS JOIN LATERAL aclexplode(coalesce(r.relacl, acldefault('r', r.relowner))) AS a;
+CREATE VIEW rs."information_schema.routines" AS
+  SELECT rs.database_name() AS specific_catalog, specific_schema::text, specific_name::text, rs.database_name() AS routine_catalog, rs.full_name(routine_schema::text) AS routine_schema, rs.full_name(routine_name::text) AS routine_name, routine_type,
+    module_catalog, module_schema, module_name, udt_catalog, udt_schema, udt_name, data_type, character_maximum_length, character_octet_length, character_set_catalog,
+    character_set_schema, character_set_name, collation_catalog, collation_schema, collation_name, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision,
+    interval_type, interval_precision, type_udt_catalog, type_udt_schema, type_udt_name, scope_catalog, scope_schema, scope_name, maximum_cardinality, dtd_identifier, routine_body,
+    routine_definition, external_name, external_language, parameter_style, is_deterministic, sql_data_access, is_null_call, sql_path, schema_level_routine, max_dynamic_result_sets,
+    is_user_defined_cast, is_implicitly_invocable, security_type, to_sql_specific_catalog, to_sql_specific_schema, to_sql_specific_name, as_locator
+  FROM information_schema.routines WHERE routine_schema NOT IN ('rs', 'pg_catalog', 'information_schema');
