@@ -36,6 +36,8 @@ func (s *session) local(ctx context.Context, c *call) (tag string, handled bool,
 		return tag, true, err
 	case *syntax.CloseCursor:
 		return "CLOSE CURSOR", true, s.closeCursor(ctx, st)
+	case *syntax.Cancel:
+		return "CANCEL", true, s.signal("cancel", st.Process)
 	case *syntax.CallProcedure:
 		if isInjection(st) {
 			return "CALL", true, s.inject(st)
@@ -48,7 +50,7 @@ func (s *session) local(ctx context.Context, c *call) (tag string, handled bool,
 func (s *session) localShape(ctx context.Context, statement syntax.Statement) (sh *shape, local bool, err error) {
 	switch st := statement.(type) {
 	case *syntax.Begin, *syntax.Commit, *syntax.Rollback, *syntax.Set, *syntax.Reset, *syntax.Prepare, *syntax.Deallocate,
-		*syntax.DeclareCursor, *syntax.CloseCursor, *syntax.CreateDatabase, *syntax.AlterDatabase:
+		*syntax.DeclareCursor, *syntax.CloseCursor, *syntax.Cancel, *syntax.CreateDatabase, *syntax.AlterDatabase:
 		return &shape{}, true, nil
 	case *syntax.Drop:
 		return &shape{}, st.Kind == "database", nil

@@ -319,7 +319,12 @@ const (
 func (s *session) backendNotice(m *pgproto3.NoticeResponse) error {
 	switch m.Code {
 	case signalState:
-		return s.signal(m.Message)
+		what, process, _ := strings.Cut(m.Message, " ")
+		pid, err := strconv.ParseInt(process, 10, 32)
+		if err != nil {
+			return err
+		}
+		return s.signal(what, pid)
 	case settingState:
 		fields := strings.SplitN(m.Message, "\n", 3)
 		if len(fields) != 3 {
@@ -332,16 +337,15 @@ func (s *session) backendNotice(m *pgproto3.NoticeResponse) error {
 	return nil
 }
 
-func (s *session) signal(text string) error {
-	what, process, _ := strings.Cut(text, " ")
-	pid, err := strconv.ParseInt(process, 10, 32)
-	if err != nil {
-		return err
-	}
+// signal terminates another session, or cancels its statement (dg/PG_TERMINATE_BACKEND,
+// dg/r_CANCEL). Users who are no superusers do that to their own only.
+func (s *session) signal(what string, pid int64) error {
 	other := s.server.session(int32(pid))
 	switch {
 	case other == nil:
 		s.notice("WARNING", "01000", fmt.Sprintf("PID %d is not a Redshift server process", pid))
+	case other.user != s.sessionUser && !s.values.On("is_superuser"):
+		return refusal("42501", "must be superuser to signal other server processes")
 	case what == "terminate":
 		other.terminate()
 	default:

@@ -303,6 +303,11 @@ func TestCancelAndTerminate(t *testing.T) {
 	a.want(fmt.Sprintf("select pg_cancel_backend(%d)", b.PID()), "1")
 	refused(t, ends(t, done), "57014", "")
 
+	done = b.background("select * from t")
+	b.waits()
+	a.run(fmt.Sprintf("cancel %d 'long enough'", b.PID()))
+	refused(t, ends(t, done), "57014", "")
+
 	b.run("begin; create table mine(a int)")
 	done = b.background("select * from t")
 	b.waits()
@@ -310,6 +315,38 @@ func TestCancelAndTerminate(t *testing.T) {
 	refused(t, ends(t, done), "57P01", "terminating connection")
 	a.run("commit")
 	a.fails("select * from mine", "42P01", "")
+
+	a.run("create user " + name(dsn) + "_u password 'Abcd1234'")
+	u := connect(t, shared.server.UserDSN(name(dsn), name(dsn)+"_u"))
+	u.fails(fmt.Sprintf("select pg_terminate_backend(%d)", a.PID()), "42501", "superuser")
+	u.fails(fmt.Sprintf("cancel %d", a.PID()), "42501", "superuser")
+	a.run("select 1")
+}
+
+// TestRights: a user without a right is refused, as long as nobody grants it.
+func TestRights(t *testing.T) {
+	dsn := database(t, backend.Snapshot)
+	a := connect(t, dsn)
+	user := name(dsn) + "_u"
+	a.run("create table t(a int); create user " + user + " password 'Abcd1234'")
+	u := connect(t, shared.server.UserDSN(name(dsn), user))
+	u.fails("select * from t", "42501", "permission denied for relation t")
+	a.run("grant select on t to " + user)
+	u.want("select count(*) from t", "0")
+	u.fails("insert into t values (1)", "42501", "permission denied for relation t")
+	u.want("select current_user", user)
+	u.fails("set session authorization 'awsuser'", "42501", "permission denied to set session authorization")
+	u.fails("create database "+user, "42501", "permission denied")
+	u.want("show is_superuser", "off")
+
+	a.run("set session authorization '" + user + "'")
+	a.want("select current_user", user)
+	a.fails("insert into t values (1)", "42501", "permission denied for relation t")
+	a.want("select count(*) from stv_sessions where user_name = 'awsuser'", "0")
+	a.run("set session authorization default")
+	a.run("insert into t values (1)")
+	a.run("begin; set local session authorization " + user + "; commit")
+	a.want("select current_user", "awsuser")
 }
 
 // TestLostConnection: what was not committed is gone, with its locks.

@@ -283,6 +283,13 @@ type AlterMaterializedView struct {
 // Use is USE database.
 type Use struct{ Database Ident }
 
+// Cancel is CANCEL process 'message'.
+type Cancel struct {
+	Process int64
+	Message string
+}
+
+func (*Cancel) statement()                {}
 func (*CreateExternalTable) statement()   {}
 func (*AlterMaterializedView) statement() {}
 func (*Use) statement()                   {}

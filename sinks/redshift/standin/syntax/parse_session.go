@@ -89,6 +89,16 @@ func (p *parser) fetch() Statement {
 	return f
 }
 
+// cancel reads CANCEL process ['message'] (r_CANCEL).
+func (p *parser) cancel() Statement {
+	p.expect("cancel")
+	c := &Cancel{Process: p.integer()}
+	if p.tok.kind == text {
+		c.Message = p.string()
+	}
+	return c
+}
+
 func (p *parser) callProcedure() Statement {
 	p.expect("call")
 	c := &CallProcedure{Name: p.name()}

@@ -32,6 +32,8 @@ func utilityRule(word string) rule {
 		return (*parser).attachPolicy
 	case "use":
 		return func(p *parser) Statement { p.next(); return &Use{Database: p.ident()} }
+	case "cancel":
+		return (*parser).cancel
 	}
 	return nil
 }
