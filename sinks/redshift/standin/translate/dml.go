@@ -342,6 +342,11 @@ func (t *translator) sourceOfRef(s *scope, r *syntax.Ref) *source {
 		if f := s.source(first, t.name(*fields[0])); f != nil {
 			return f
 		}
+		if len(fields) > 1 && first == t.env.Database {
+			if f := s.source(t.name(*fields[0]), t.name(*fields[1])); f != nil {
+				return f
+			}
+		}
 	}
 	for _, f := range s.sources {
 		if _, ok := f.column(first); ok {
