@@ -199,18 +199,15 @@ func timeArithmetic(op string, x, y Type) Type {
 	return Type{}
 }
 
-// unify converts values that are compared, or that one result is of: all are dynamic if one
-// is a SUPER (query-super.html, dynamic typing), and a text beside a number or a time is read
-// as one (c_Supported_data_types, type compatibility).
+// unify converts values that are compared: all are dynamic if one is a SUPER
+// (query-super.html, dynamic typing), and a text beside a number or a time is read as one
+// (c_Supported_data_types, type compatibility).
 func unify(list ...*value) {
+	if unifySuper(list) {
+		return
+	}
 	var of Type
 	for _, v := range list {
-		if v.typ.Name == typeSuper {
-			for _, w := range list {
-				*w = toSuper(*w)
-			}
-			return
-		}
 		if of.Name == "" && (v.typ.isNumber() || v.typ.isTime()) {
 			of = v.typ
 		}
@@ -229,13 +226,28 @@ func unify(list ...*value) {
 	}
 }
 
-// unifyList unifies values of one result, and tells its type.
+// unifySuper makes SUPER of all values if one is.
+func unifySuper(list []*value) bool {
+	for _, v := range list {
+		if v.typ.Name != typeSuper {
+			continue
+		}
+		for _, w := range list {
+			*w = toSuper(*w)
+		}
+		return true
+	}
+	return false
+}
+
+// unifyList is of the values that one result may have, and tells its type. What else than
+// SUPER does not go together is refused by PostgreSQL, in the words of its ancestor.
 func unifyList(list []value) Type {
 	all := make([]*value, len(list))
 	for i := range list {
 		all[i] = &list[i]
 	}
-	unify(all...)
+	unifySuper(all)
 	return commonType(list)
 }
 

@@ -143,8 +143,8 @@ type Plan struct {
 	Unload *UnloadPlan
 	// Notices are sent before the command's end.
 	Notices []pgconn.Notice
-	// Columns are Redshift's types of the result where PostgreSQL's OIDs do not tell them,
-	// by position; a zero Type is told by its OID.
+	// Columns are the types of a query's columns; a zero Type is one that is not known. They
+	// tell what PostgreSQL's own description does not, such as the precision of a sum.
 	Columns []Type
 }
 
