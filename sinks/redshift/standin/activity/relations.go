@@ -168,6 +168,26 @@ var relations = map[string]*relation{
 			}
 		}),
 	},
+	"sys_unload_history": {
+		columns("user_id int, query_id bigint, transaction_id bigint, session_id int, database_name varchar(128), status varchar(16), start_time timestamp, end_time timestamp, duration bigint, file_format varchar(16), compression_type varchar(16), unloaded_location varchar(1280), unloaded_rows bigint, unloaded_files_count bigint, unloaded_files_size bigint, error_message varchar(1024)"),
+		unloads(func(f Unload) row {
+			return row{
+				"query_id": f.Query, "transaction_id": f.XID, "session_id": f.PID, "database_name": f.Database, "status": "completed",
+				"start_time": f.Time, "end_time": f.Time, "file_format": f.Format, "unloaded_location": f.File, "unloaded_rows": f.Lines,
+				"unloaded_files_count": 1, "unloaded_files_size": f.Bytes,
+			}
+		}),
+	},
+	"stl_wlm_query": {
+		columns("userid int, xid int, task int, query int, service_class int, slot_count int, service_class_start_time timestamp, queue_start_time timestamp, queue_end_time timestamp, total_queue_time bigint, exec_start_time timestamp, exec_end_time timestamp, total_exec_time bigint, service_class_end_time timestamp, final_state char(16), query_priority char(20)"),
+		statements(false, func(s Statement) row {
+			return row{
+				"xid": s.XID, "query": s.Query, "service_class": 6, "slot_count": 1, "service_class_start_time": s.Start, "queue_start_time": s.Start,
+				"queue_end_time": s.Start, "exec_start_time": s.Start, "exec_end_time": s.End, "total_exec_time": s.duration().Microseconds(),
+				"service_class_end_time": s.End, "final_state": s.state("Running", "Completed", "Evicted"), "query_priority": "Normal",
+			}
+		}),
+	},
 	"stv_slices": {
 		columns("node int, slice int, localslice int, type char(1)"),
 		func(*Log, Viewer) ([]row, error) {

@@ -140,6 +140,22 @@ func (c *Cluster) SetIsolation(ctx context.Context, name string, level Isolation
 	return c.exec(ctx, "COMMENT ON DATABASE "+quote(c.databaseName(name))+" IS "+literal(string(level)))
 }
 
+// RenameDatabase gives a database another name. It fails while a session uses it.
+func (c *Cluster) RenameDatabase(ctx context.Context, name, to string) error {
+	return c.exec(ctx, "ALTER DATABASE "+quote(c.prefix+name)+" RENAME TO "+quote(c.prefix+to))
+}
+
+// SetOwner makes a database another user's.
+func (c *Cluster) SetOwner(ctx context.Context, name, owner string) error {
+	return c.exec(ctx, "ALTER DATABASE "+quote(c.prefix+name)+" OWNER TO "+quote(owner))
+}
+
+// LimitConnections sets how many connections users other than superusers may have to a
+// database; -1 = any number.
+func (c *Cluster) LimitConnections(ctx context.Context, name string, most int) error {
+	return c.exec(ctx, "ALTER DATABASE "+quote(c.prefix+name)+" CONNECTION LIMIT "+strconv.Itoa(most))
+}
+
 // DropDatabase drops a database. It fails while a session uses it.
 func (c *Cluster) DropDatabase(ctx context.Context, name string) error {
 	return c.exec(ctx, "DROP DATABASE "+quote(c.databaseName(name)))

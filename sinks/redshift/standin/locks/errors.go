@@ -28,14 +28,14 @@ func isolationViolation(table Table, xids []int64, pid int32) *pgconn.PgError {
 		table.OID, strings.Join(list, ", "), pid))
 }
 
-// notInSnapshot is error 1018 (dg/c_serial_isolation-serializable-isolation-troubleshooting).
-func notInSnapshot() *pgconn.PgError {
+// NotInSnapshot is error 1018 (dg/c_serial_isolation-serializable-isolation-troubleshooting).
+func NotInSnapshot() *pgconn.PgError {
 	return failure("XX000", "1018", "Relation does not exist.")
 }
 
-// concurrentDrop is what meets a table that a concurrent transaction has dropped. The detail is what clusters
+// ConcurrentDrop is what meets a table that a concurrent transaction has dropped. The detail is what clusters
 // before 2020 gave as the message (dbt-labs/dbt-core issue 697).
-func concurrentDrop(table Table) *pgconn.PgError {
+func ConcurrentDrop(table Table) *pgconn.PgError {
 	return failure("XX000", "could not complete because of conflict with concurrent transaction",
 		fmt.Sprintf("table %d dropped by concurrent transaction", table.OID))
 }

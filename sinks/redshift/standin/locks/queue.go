@@ -134,7 +134,7 @@ func (m *Manager) failWaits(table Table) {
 	}
 	for _, r := range q.waiting {
 		r.txn.request = nil
-		r.settle(r.txn.fail(concurrentDrop(table)))
+		r.settle(r.txn.fail(ConcurrentDrop(table)))
 	}
 	q.waiting = nil
 }

@@ -73,7 +73,7 @@ func (t *Txn) use(u Use) error {
 		return nil
 	}
 	if m.catalog.created(u.Table) > *t.snapshot {
-		return notInSnapshot()
+		return NotInSnapshot()
 	}
 	if u.Action.writes() {
 		t.writes[u.Table] = struct{}{}
@@ -132,7 +132,7 @@ func (t *Txn) ask(table Table, mode Mode) (*request, error) {
 		return nil, t.err
 	}
 	if m.catalog.dropped(table) {
-		return nil, t.fail(concurrentDrop(table))
+		return nil, t.fail(ConcurrentDrop(table))
 	}
 	q := m.queue(table)
 	r := &request{txn: t, table: table, mode: mode, since: m.options.Now(), result: make(chan error, 1)}

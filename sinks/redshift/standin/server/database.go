@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/backend"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
@@ -44,26 +45,61 @@ func (s *session) createDatabase(ctx context.Context, c *call, st *syntax.Create
 		return err
 	}
 	level, owner := s.server.options.Isolation, s.sessionUser
+	var later []syntax.Option
 	for _, o := range st.Options {
 		switch o.Name {
 		case "isolation level":
 			level = backend.Isolation(o.Values[0].Text)
 		case "owner":
 			owner = syntax.Fold(o.Values[0].Text)
+		default:
+			later = append(later, o)
 		}
 	}
-	return s.server.cluster.CreateDatabase(ctx, syntax.Fold(st.Name.Text), owner, level)
+	name := syntax.Fold(st.Name.Text)
+	if err := s.server.cluster.CreateDatabase(ctx, name, owner, level); err != nil {
+		return err
+	}
+	return s.changeDatabase(ctx, name, later)
 }
 
 func (s *session) alterDatabase(ctx context.Context, c *call, st *syntax.AlterDatabase) error {
 	if err := s.alone(c, "ALTER DATABASE"); err != nil {
 		return err
 	}
-	for _, o := range st.Options {
-		if o.Name != "isolation level" {
-			return refusal("0A000", "ALTER DATABASE … %s is not supported by the stand-in", o.Name)
+	return s.changeDatabase(ctx, syntax.Fold(st.Name.Text), st.Options)
+}
+
+// changeDatabase sets options of a database (dg/r_ALTER_DATABASE).
+func (s *session) changeDatabase(ctx context.Context, name string, options []syntax.Option) error {
+	for _, o := range options {
+		var err error
+		switch value := syntax.Fold(o.Values[0].Text); o.Name {
+		case "isolation level":
+			err = s.server.cluster.SetIsolation(ctx, name, backend.Isolation(value))
+		case "owner", "owner to":
+			err = s.server.cluster.SetOwner(ctx, name, value)
+		case "rename to":
+			if name == s.database {
+				return refusal("55006", "current database cannot be renamed")
+			}
+			err = s.server.cluster.RenameDatabase(ctx, name, value)
+		case "connection limit":
+			most := -1
+			if value != "unlimited" {
+				if most, err = strconv.Atoi(value); err != nil {
+					return refusal("22023", "invalid connection limit: %s", value)
+				}
+			}
+			err = s.server.cluster.LimitConnections(ctx, name, most)
+		case "collate":
+			if value != "case_sensitive" && value != "cs" {
+				err = refusal("0A000", "COLLATE %s of a database is not supported by the stand-in", value)
+			}
+		default:
+			err = refusal("0A000", "a database's option %s is not supported by the stand-in", o.Name)
 		}
-		if err := s.server.cluster.SetIsolation(ctx, syntax.Fold(st.Name.Text), backend.Isolation(o.Values[0].Text)); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -77,11 +77,9 @@ func (s *session) faultError(kind faults.Kind) error {
 		}
 		return s.tx.locks.RowConflict(s.tx.touched)
 	case faults.NoRelation:
-		e := refusal("XX000", "1018")
-		e.Detail = "Relation does not exist."
-		return e
+		return locks.NotInSnapshot()
 	case faults.Conflict:
-		return refusal("XX000", "could not complete because of conflict with concurrent transaction")
+		return locks.ConcurrentDrop(s.tx.touched)
 	case faults.OpenRelation:
 		return refusal("XX000", "could not open relation with OID %d", s.tx.touched.OID)
 	default:

@@ -85,6 +85,13 @@ func TestDatabases(t *testing.T) {
 	other := connect(t, shared.server.DSN("other_one"))
 	other.want("select db_isolation_level from stv_db_isolation_level where datname = 'other_one'", "Serializable")
 	c.fails("drop database other_one", "55006", "being accessed by other users")
+	c.fails("alter database other_one rename to third", "55006", "")
+	c.run("create database second_one connection limit 5")
+	c.run("alter database second_one connection limit unlimited")
+	c.run("alter database second_one rename to third_one")
+	connect(t, shared.server.DSN("third_one")).want("select current_database()", "third_one")
+	c.fails("alter database missing_one owner to awsuser", "3D000", "does not exist")
+	c.fails("alter database "+c.run("select current_database()")+" rename to x", "55006", "current database cannot be renamed")
 	if err := other.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

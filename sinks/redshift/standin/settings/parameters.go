@@ -101,7 +101,7 @@ var parameters = []Parameter{
 	{Name: "timezone_abbreviations", Default: "Default", Wire: "timezone_abbreviations", kind: readOnly},
 	{Name: "transaction_isolation", Default: "serializable", kind: readOnly},
 	{Name: "transaction_read_only", Default: "off", kind: readOnly},
-	{Name: "use_fips_ssl", Default: "off", kind: readOnly},
+	{Name: "use_fips_ssl", Default: "off", kind: boolean},
 	{Name: "wlm_query_slot_count", Default: "1", Listed: true, kind: integer, min: 1, max: 50},
 }
 
