@@ -3,13 +3,12 @@ package backend
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,9 +58,6 @@ type Cluster struct {
 	full  fullNames
 }
 
-// clusters tells those of one process apart, in a server that they share.
-var clusters atomic.Int64
-
 // Open makes a cluster without databases.
 func Open(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{user: cmp.Or(o.User, "awsuser")}
@@ -73,7 +69,9 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 		}
 		c.server, dsn = server, server.DSN
 	} else {
-		c.prefix = fmt.Sprintf("standin%d_%d_", os.Getpid(), clusters.Add(1))
+		// Others may have clusters in the same server, from machines where processes have
+		// the same numbers.
+		c.prefix = "standin_" + strings.ToLower(rand.Text()[:8]) + "_"
 	}
 	c.template = c.prefix + "rs_template"
 	if err := c.open(ctx, dsn); err != nil {
