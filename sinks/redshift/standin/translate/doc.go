@@ -11,4 +11,21 @@
 // enable_case_sensitive_identifier; a name is cut at 127 bytes, at a character's end. Every
 // name that is written is quoted, since the two systems' reserved words differ. Literals are
 // written anew with PostgreSQL's escapes.
+//
+// Expressions are translated from the inside out, each to a text and a type (value), since
+// much of what Redshift does goes by types: the scale of a quotient of decimals, a text that
+// is cut by a cast, a comparison with a SUPER. A type that is not known, of a parameter or a
+// string, leaves the choice to PostgreSQL, whose rules are those of Redshift's ancestor. What
+// a name means is looked up in a scope: elements of FROM, common table expressions, and the
+// aliases of the select list, which Redshift lets later expressions use.
+//
+// A statement that reads or writes a user's table runs on the compute nodes, and is refused
+// with a function or a relation of the leader node's in it; nodes.go has these rules.
+//
+// Errors are sticky: a translator keeps its first, and what is translated after it is
+// dropped. So functions return values alone, and read as the grammar does.
+//
+// To find: functions and what they become, function*.go; operators and decimals, operator.go;
+// casts, cast.go; queries, query.go and select.go; FROM and the unnesting of SUPER, from.go;
+// changes of rows, dml.go and merge.go; tables and other objects, table*.go and ddl*.go.
 package translate

@@ -91,7 +91,6 @@ var (
 	givesZoned     = gives(Type{Name: typeTimestampTZ})
 	givesSuper     = gives(Type{Name: typeSuper})
 	givesVarbyte   = gives(Type{Name: typeVarbyte})
-	givesUnknown   = gives(Type{})
 )
 
 // givesFirst is the type of the first argument.
