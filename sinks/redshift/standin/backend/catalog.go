@@ -58,7 +58,41 @@ func (c *Conn) Relation(ctx context.Context, schema, name string) (*translate.Re
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	return relation(rows)
+	r, err := relation(rows)
+	if err != nil || r.Kind != translate.View {
+		return r, err
+	}
+	r.Uses, err = c.uses(ctx, r.OID)
+	return r, err
+}
+
+// usesStatement finds the tables below a view, through other views. A materialized view has
+// rows of its own, and is one of them.
+var usesStatement = statement{"rs_uses", `
+WITH RECURSIVE below(oid) AS (
+	SELECT $1::oid
+	UNION
+	SELECT d.refobjid
+	FROM below AS b JOIN pg_catalog.pg_class AS c ON c.oid = b.oid AND c.relkind = 'v'
+		JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = b.oid
+		JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+)
+SELECT r.relid, r.name FROM below AS b JOIN rs.relations AS r ON r.relid = b.oid WHERE r.kind IN ('table', 'materialized') ORDER BY 1`}
+
+func (c *Conn) uses(ctx context.Context, view uint32) ([]translate.Target, error) {
+	rows, err := c.prepared(ctx, usesStatement, strconv.FormatUint(uint64(view), 10))
+	if err != nil {
+		return nil, err
+	}
+	tables := make([]translate.Target, len(rows))
+	for i, r := range rows {
+		oid, err := strconv.ParseUint(r[0].Text, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		tables[i] = translate.Target{OID: uint32(oid), Name: r[1].Text}
+	}
+	return tables, nil
 }
 
 func relation(rows [][]Value) (*translate.Relation, error) {

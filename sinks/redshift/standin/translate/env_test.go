@@ -3,6 +3,8 @@ package translate_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -78,4 +80,47 @@ func TestPosition(t *testing.T) {
 	if !errors.As(err, &e) || e.Position != 24 {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestReads tells the tables that a statement reads and writes: those below a view too.
+func TestReads(t *testing.T) {
+	s := newSession(t)
+	for _, sql := range []string{
+		"create table base(id int)", "create table other(id int)", "create view one as select base.id from base, other",
+		"create view two as select id from one", "create view late as select id from public.base with no schema binding",
+	} {
+		s.check("reads", statement{sql: sql})
+	}
+	for _, c := range []struct{ sql, reads, writes string }{
+		{"select * from two", "base other two", ""},
+		{"select * from late", "base late", ""},
+		{"select 1 where exists (select 1 from base)", "base", ""},
+		{"insert into base select id from other", "other", "base"},
+		{"insert into base values (1)", "", "base"},
+		{"update base set id = 1", "base", "base"},
+		{"delete from base using one where one.id = base.id", "base one other", "base"},
+		{"merge into base using other on base.id = other.id when matched then delete when not matched then insert values (other.id)", "base other", "base"},
+	} {
+		texts, err := syntax.Parse(c.sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := translate.Statement(t.Context(), &texts[0], s.env, s.conn)
+		if err != nil {
+			t.Errorf("%s: %v", c.sql, err)
+			continue
+		}
+		if reads, writes := targetNames(plan.Reads), targetNames(plan.Writes); reads != c.reads || writes != c.writes {
+			t.Errorf("%s reads %q and writes %q, want %q and %q", c.sql, reads, writes, c.reads, c.writes)
+		}
+	}
+}
+
+func targetNames(list []translate.Target) string {
+	var names []string
+	for _, x := range list {
+		names = append(names, x.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
