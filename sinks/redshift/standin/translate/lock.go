@@ -14,6 +14,9 @@ func (t *translator) lock(st *syntax.Lock) {
 
 // vacuum is VACUUM, which changes nothing that can be asked for.
 func (t *translator) vacuum(st *syntax.Vacuum) {
+	if p := st.Percent; p != nil && (*p < 0 || *p > 100) {
+		t.refuse(codeInvalidParameter, "the threshold of VACUUM must be between 0 and 100 percent")
+	}
 	if st.Table != nil {
 		if r := t.ownTable(st.Table); r != nil {
 			t.reads(r)
