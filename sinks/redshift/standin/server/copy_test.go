@@ -35,7 +35,7 @@ func newLake(t testing.TB, options server.Options) *lake {
 		t.Fatal(err)
 	}
 	options.Load.Endpoint, options.Load.TempDir = fake.URL, t.TempDir()
-	options.OnLockWait = func(pid int32, _ uint32) { waited(pid) <- struct{}{} }
+	options.OnLockWait = tellWait
 	return &lake{start(t, options), t, client}
 }
 

@@ -76,7 +76,7 @@ func database(t testing.TB, level backend.Isolation) string {
 	t.Helper()
 	shared.Do(func() {
 		shared.server, shared.err = server.Start(context.Background(), server.Options{
-			OnLockWait: func(pid int32, _ uint32) { waited(pid) <- struct{}{} },
+			OnLockWait: tellWait,
 			Passwords:  map[string]string{"careful": "secret"},
 		})
 	})
@@ -86,6 +86,14 @@ func database(t testing.TB, level backend.Isolation) string {
 		t.Fatal(err)
 	}
 	return shared.server.DSN(name)
+}
+
+// tellWait tells that a process begins to wait for a lock.
+func tellWait(pid int32, _ uint32) {
+	select {
+	case waited(pid) <- struct{}{}:
+	default: // nobody has asked for the last hundred
+	}
 }
 
 // waited gets a value each time that a process begins to wait for a lock.

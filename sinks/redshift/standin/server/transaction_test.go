@@ -434,7 +434,7 @@ func TestLateCommit(t *testing.T) {
 				return context.Cause(ctx)
 			}
 		},
-		OnLockWait: func(pid int32, _ uint32) { waited(pid) <- struct{}{} },
+		OnLockWait: tellWait,
 	})
 	late, next := connect(t, s.DSN("")), connect(t, s.DSN(""))
 	late.run("create table token(a int); insert into token values (0)")

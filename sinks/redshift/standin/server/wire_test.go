@@ -3,14 +3,17 @@ package server_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -387,4 +390,37 @@ func TestProtocolErrors(t *testing.T) {
 	if _, err := r.until(nil); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Error(err)
 	}
+}
+
+// TestGarbage: messages of random types and contents end their session at most.
+func TestGarbage(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	dsn := database(t, backend.Snapshot)
+	types, words := []byte("QPBDECSHdcfFpX"), "select 1;()'\"$begin\x00\x01S"
+	for range 40 {
+		r := greeted(t, dsn)
+		var sent []byte
+		for range 1 + random.IntN(20) {
+			body := make([]byte, random.IntN(40))
+			for i := range body {
+				body[i] = byte(random.IntN(256))
+				if random.IntN(2) == 0 {
+					body[i] = words[random.IntN(len(words))]
+				}
+			}
+			sent = append(sent, types[random.IntN(len(types))])
+			sent = binary.BigEndian.AppendUint32(sent, uint32(len(body)+4))
+			sent = append(sent, body...)
+		}
+		sent = append(sent, 'X', 0, 0, 0, 4)
+		if _, err := r.conn.Write(sent); err != nil {
+			continue // it was closed before all was sent
+		}
+		if _, err := io.Copy(io.Discard, r.conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("%q: %v", sent, err)
+		}
+	}
+	connect(t, dsn).want("select 1", "1")
 }
