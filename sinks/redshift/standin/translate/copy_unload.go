@@ -60,7 +60,7 @@ func (t *translator) unload(st *syntax.Unload) {
 	if t.err != nil {
 		return
 	}
-	t.plan.Unload = &UnloadPlan{SQL: q.sql, Options: out}
+	t.plan.Unload = &UnloadPlan{SQL: t.unloaded(q, out.Format), Options: out}
 }
 
 // limited tells whether the outer select has a LIMIT, or TOP.
@@ -168,6 +168,22 @@ func unit(o options, name string) string {
 
 // textOnly are the types that only text and CSV take, and no fixed width.
 var textOnly = map[string]bool{typeGeometry: true, typeGeography: true, typeHLL: true, typeVarbyte: true}
+
+// unloaded is the query whose rows are unloaded. Parquet files say the scale of decimals,
+// which PostgreSQL does not tell of a sum or a quotient unless it is cast.
+func (t *translator) unloaded(q result, format load.Format) string {
+	if format != load.Parquet {
+		return q.sql
+	}
+	columns := make([]Column, len(q.columns))
+	for i, c := range q.columns {
+		columns[i].Name = c.name
+		if c.typ.Name == typeNumeric {
+			columns[i].Type = storedType(c.typ)
+		}
+	}
+	return t.stored(q, columns)
+}
 
 // unloadColumns refuses columns that a format does not take. JSON and Parquet know columns
 // by their names, which have to be unique.

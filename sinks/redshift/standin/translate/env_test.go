@@ -124,3 +124,20 @@ func targetNames(list []translate.Target) string {
 	slices.Sort(names)
 	return strings.Join(names, " ")
 }
+
+// TestUnloadedDecimals casts decimals for Parquet, whose files say their scale.
+func TestUnloadedDecimals(t *testing.T) {
+	texts, err := syntax.Parse("unload ('select sum(amt) as a, id from t group by id') to 's3://bucket/x' iam_role default format parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := someTables()
+	tables["t"].Columns[3].Type = translate.Type{Name: "numeric", Precision: 8, Scale: 2}
+	plan, err := translate.Statement(t.Context(), &texts[0], &translate.Env{Database: "dev"}, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(plan.Unload.SQL, `SELECT CAST("~1" AS numeric(38,2)) AS "a", "~2" AS "id" FROM (SELECT `) {
+		t.Error(plan.Unload.SQL)
+	}
+}
