@@ -244,6 +244,8 @@ func (p *parser) grantee() Grantee {
 	switch {
 	case p.accept("public"):
 		return Grantee{Kind: "public"}
+	case p.accept("rls", "policy"):
+		return Grantee{Kind: "rls policy", Name: p.ident()}
 	case p.is("group", "user"):
 		kind := p.next().value
 		return Grantee{Kind: kind, Name: p.label()}

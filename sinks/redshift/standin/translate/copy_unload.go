@@ -50,6 +50,11 @@ func (t *translator) unload(st *syntax.Unload) {
 	if t.err != nil {
 		return
 	}
+	if !q.open {
+		for _, c := range q.columns {
+			t.plan.Columns = append(t.plan.Columns, c.typ)
+		}
+	}
 	out := load.UnloadOptions{Target: st.To, Access: t.access(o)}
 	t.encryption(o)
 	t.unloadFormat(o, &out)

@@ -42,6 +42,10 @@ func (t *translator) grant(st *syntax.Grant) {
 		t.plan.Tag = "REVOKE"
 	}
 	t.checkGrantOption(st)
+	if len(st.To) > 0 && st.To[0].Kind == "rls policy" {
+		t.grantToPolicy(st)
+		return
+	}
 	switch st.Kind {
 	case "role":
 		t.grantRoles(st)
@@ -60,6 +64,27 @@ func (t *translator) grant(st *syntax.Grant) {
 			return
 		}
 		t.grantCarried(st)
+	}
+}
+
+// grantToPolicy is GRANT SELECT ON tables TO RLS POLICY: what the queries of a policy may
+// read. It is kept; PostgreSQL asks for the rights of the one who reads.
+func (t *translator) grantToPolicy(st *syntax.Grant) {
+	if st.Kind != "table" || len(st.Privileges) != 1 || st.Privileges[0].Name != "select" {
+		t.refuse(codeInvalidGrant, "only SELECT on tables can be granted to a policy")
+		return
+	}
+	for _, g := range st.To {
+		if g.Kind != "rls policy" {
+			t.refuse(codeSyntax, "a grant to policies is to nobody else")
+			return
+		}
+		t.findPolicy(&syntax.Policy{Kind: "rls", Name: g.Name})
+	}
+	for _, object := range st.Objects {
+		if r := t.relation(object); r != nil {
+			t.keepRights(st, st.Privileges, r.Schema+"."+r.Name, "rls policy")
+		}
 	}
 }
 

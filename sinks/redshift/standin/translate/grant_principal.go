@@ -13,7 +13,8 @@ const codeInUse = "55006"
 
 // rolePrefix begins the names that groups and roles have in PostgreSQL, where users are
 // roles too.
-var rolePrefix = map[string]string{"user": "", "group": "group:", "role": "role:"}
+// A policy is no role there: its prefix keeps it apart from them.
+var rolePrefix = map[string]string{"user": "", "group": "group:", "role": "role:", "rls policy": "policy:"}
 
 // principalName is the name of a user, a group or a role as it is stored: in quotes it keeps
 // its case, whatever the session says of identifiers (r_CREATE_USER).

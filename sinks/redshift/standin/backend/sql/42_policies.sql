@@ -81,6 +81,7 @@ DECLARE
 BEGIN
   DELETE FROM rs.attached_policy AS a WHERE a.kind = drop_policy.kind AND a.name = drop_policy.name;
   DELETE FROM rs.policy AS p WHERE p.kind = drop_policy.kind AND p.name = drop_policy.name;
+  DELETE FROM rs.other_right AS o WHERE o.kind = 'rls policy' AND drop_policy.kind = 'rls' AND o.grantee = 'policy:' || drop_policy.name;
   IF kind = 'rls' AND rels IS NOT NULL THEN
     FOREACH rel IN ARRAY rels LOOP
       PERFORM rs.apply_policies(rel);
