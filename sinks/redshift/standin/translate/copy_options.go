@@ -60,7 +60,7 @@ func (o options) on(name string) bool {
 	return o.has(name)
 }
 
-// unsupported refuses what a format does not take. The text is the service's for REGION
+// unsupportedOption refuses what a format does not take. The text is the service's for REGION
 // with Parquet; that of the others is made like it.
 func (t *translator) unsupportedOption(o options, option, format string) {
 	t.refuseAt(o.byName[option].Pos, codeNotSupported, "%s argument is not supported for %s based %s",

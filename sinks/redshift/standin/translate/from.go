@@ -173,7 +173,7 @@ func (t *translator) fromRelation(s *scope, n syntax.Name, alias *syntax.Ident, 
 
 // sourceOf is a relation as an element of FROM.
 func (t *translator) sourceOf(r *Relation) *source {
-	f := &source{schema: r.Schema, name: r.Name, relation: r}
+	f := &source{schema: r.Schema, name: r.Name}
 	for _, c := range r.Columns {
 		f.columns = append(f.columns, output{name: c.Name, typ: c.Type})
 	}

@@ -69,6 +69,7 @@ var elsewhere = func() map[string]bool {
 	return out
 }()
 
+// merge puts lists of functions together.
 func merge(lists ...map[string]function) map[string]function {
 	all := map[string]function{}
 	for _, l := range lists {

@@ -65,8 +65,6 @@ type source struct {
 	open bool
 	// element says that the name alone is a value: an element of an array of a SUPER.
 	element bool
-	// relation is set of a table or a view.
-	relation *Relation
 }
 
 func (s *source) column(name string) (output, bool) {

@@ -49,7 +49,7 @@ func caseChildren(e *syntax.Case) []syntax.Expr {
 	return out
 }
 
-// any tells whether an expression or one within it is so.
+// anyExpr tells whether an expression, or one within it, is so.
 func anyExpr(e syntax.Expr, is func(syntax.Expr) bool) bool {
 	if e == nil {
 		return false
