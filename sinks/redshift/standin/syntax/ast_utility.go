@@ -199,7 +199,7 @@ type Privilege struct {
 
 // Grantee is who is granted something.
 type Grantee struct {
-	Kind string // "", user, group, role, public, rls policy
+	Kind string // "", group, role, public, rls policy
 	Name Ident
 }
 

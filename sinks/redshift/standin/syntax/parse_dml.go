@@ -125,7 +125,7 @@ func (p *parser) valueOrDefault() Expr {
 func (p *parser) update(with []CTE, recursive bool) *Update {
 	p.expect("update")
 	u := &Update{With: with, Recursive: recursive, Table: p.name()}
-	u.Alias = p.alias((*parser).bareTableAlias)
+	u.Alias = p.alias()
 	u.Set = p.assignments(p.valueOrDefault)
 	if p.accept("from") {
 		u.From = p.fromList()
@@ -170,7 +170,7 @@ func (p *parser) merge() Statement {
 	m := &Merge{Into: p.name()}
 	p.expect("using")
 	m.Using = p.name()
-	m.Alias = p.alias((*parser).bareTableAlias)
+	m.Alias = p.alias()
 	p.expect("on")
 	m.On = p.expr()
 	if p.accept("remove") {

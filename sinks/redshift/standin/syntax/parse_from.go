@@ -164,7 +164,7 @@ func (p *parser) unnest() TableExpr {
 }
 
 func (p *parser) tableCall(name Name) TableExpr {
-	t := &TableCall{Call: p.call(name), Alias: p.alias((*parser).bareTableAlias)}
+	t := &TableCall{Call: p.call(name), Alias: p.alias()}
 	if !p.isOp("(") || t.Alias == nil {
 		return t
 	}
@@ -185,7 +185,7 @@ func (p *parser) tableCall(name Name) TableExpr {
 
 // tableAlias reads [AS] alias [(columns)].
 func (p *parser) tableAlias() (*Ident, []Ident) {
-	alias := p.alias((*parser).bareTableAlias)
+	alias := p.alias()
 	if alias == nil || !p.isOp("(") {
 		return alias, nil
 	}
@@ -198,11 +198,20 @@ func (p *parser) bareTableAlias() bool {
 	return p.tok.isName() && !p.are("start", "with") && !p.are("connect", "by") && !p.is("set")
 }
 
+// alias reads [AS] alias of a table. Unlike a target's, it cannot be a reserved word.
+func (p *parser) alias() *Ident {
+	if !p.accept("as") && !p.bareTableAlias() {
+		return nil
+	}
+	name := p.ident()
+	return &name
+}
+
 // objectUnpivot reads UNPIVOT expression AS value [AT attribute].
 func (p *parser) objectUnpivot() TableExpr {
 	p.expect("unpivot")
 	u := &Unpivot{X: p.expr()}
-	if u.Value = p.alias((*parser).bareTableAlias); p.accept("at") {
+	if u.Value = p.alias(); p.accept("at") {
 		at := p.ident()
 		u.At = &at
 	}
@@ -234,6 +243,6 @@ func (p *parser) pivot(of TableExpr) TableExpr {
 	}
 	p.expectOp(")")
 	p.expectOp(")")
-	v.Alias = p.alias((*parser).bareTableAlias)
+	v.Alias = p.alias()
 	return v
 }

@@ -246,9 +246,8 @@ func (p *parser) grantee() Grantee {
 		return Grantee{Kind: "public"}
 	case p.accept("rls", "policy"):
 		return Grantee{Kind: "rls policy", Name: p.ident()}
-	case p.is("group", "user"):
-		kind := p.next().value
-		return Grantee{Kind: kind, Name: p.label()}
+	case p.accept("group"):
+		return Grantee{Kind: "group", Name: p.ident()}
 	case p.accept("role"):
 		start := p.tok
 		return Grantee{Kind: "role", Name: Ident{Text: p.roleName(), Quoted: start.kind == quoted, Pos: start.pos}}

@@ -242,17 +242,18 @@ func (p *parser) optionSetting() []OptionValue {
 func (p *parser) principal(verb string) Statement {
 	s := &Principal{Verb: verb, Kind: p.oneOf("user", "group", "role")}
 	if verb == "drop" {
-		s.IfExists = p.accept("if", "exists")
-		s.Names = []Ident{p.label()}
-		for p.acceptOp(",") {
-			s.Names = append(s.Names, p.label())
+		// Only DROP USER has IF EXISTS and several names (r_DROP_USER, r_DROP_GROUP, r_DROP_ROLE).
+		s.IfExists = s.Kind == "user" && p.accept("if", "exists")
+		s.Names = []Ident{p.ident()}
+		for s.Kind == "user" && p.acceptOp(",") {
+			s.Names = append(s.Names, p.ident())
 		}
 		if s.Kind == "role" && p.is("force", "restrict") {
 			s.Options = []Option{{Name: p.next().value}}
 		}
 		return s
 	}
-	s.Names = []Ident{p.label()}
+	s.Names = []Ident{p.ident()}
 	p.accept("with")
 	s.Options = p.objectOptions(principalOptions)
 	if verb == "alter" && s.Options == nil {
@@ -302,17 +303,31 @@ func (p *parser) alterOther(start token) Statement {
 }
 
 // dropKinds are what can be dropped besides users, groups and roles, by their words, the
-// longer first.
-var dropKinds = []struct {
-	words []string
-	// many names may follow.
-	many bool
-}{
-	{words("table"), true}, {words("materialized", "view"), true}, {words("view"), true},
-	{words("schema"), true}, {words("database"), false}, {words("function"), false},
-	{words("procedure"), true}, {words("library"), false}, {words("model"), false},
-	{words("datashare"), false}, {words("rls", "policy"), false}, {words("masking", "policy"), false},
-	{words("identity", "provider"), false},
+// longer first, each as its page has it (r_DROP_TABLE, r_DROP_FUNCTION, r_DROP_PROCEDURE, …).
+var dropKinds = []dropKind{
+	{words: words("table"), ifExists: true, many: true, cascade: true},
+	{words: words("materialized", "view"), ifExists: true, many: true, cascade: true},
+	{words: words("view"), ifExists: true, many: true, cascade: true},
+	{words: words("schema"), ifExists: true, many: true, cascade: true},
+	{words: words("database"), force: true},
+	{words: words("function"), args: true, cascade: true},
+	{words: words("procedure"), args: true},
+	{words: words("library")},
+	{words: words("model"), ifExists: true},
+	{words: words("datashare")},
+	{words: words("rls", "policy"), ifExists: true, cascade: true},
+	{words: words("masking", "policy")},
+	{words: words("identity", "provider"), cascade: true},
+}
+
+// dropKind tells what may stand in a DROP of a kind of object.
+type dropKind struct {
+	words    []string
+	ifExists bool
+	many     bool // several names
+	args     bool // the types of arguments
+	cascade  bool // CASCADE or RESTRICT
+	force    bool // FORCE
 }
 
 // drop reads DROP.
@@ -324,7 +339,7 @@ func (p *parser) drop() Statement {
 	}
 	for _, k := range dropKinds {
 		if p.accept(k.words...) {
-			return p.dropOf(joined(k.words), k.many)
+			return p.dropOf(k)
 		}
 	}
 	p.refuseObject(start)
@@ -339,22 +354,19 @@ func joined(words []string) string {
 	return all
 }
 
-func (p *parser) dropOf(kind string, many bool) Statement {
-	d := &Drop{Kind: kind, IfExists: p.accept("if", "exists")}
+func (p *parser) dropOf(k dropKind) Statement {
+	d := &Drop{Kind: joined(k.words), IfExists: k.ifExists && p.accept("if", "exists")}
 	d.Names = []Name{p.name()}
-	if kind == "function" || kind == "procedure" {
+	if k.args {
 		d.Args = p.argumentTypes()
 	}
-	for many && p.acceptOp(",") {
+	for k.many && p.acceptOp(",") {
 		d.Names = append(d.Names, p.name())
-		if kind == "procedure" {
-			p.argumentTypes()
-		}
 	}
 	switch {
-	case p.accept("force"):
-		d.Cascade = true
-	default:
+	case k.force:
+		d.Cascade = p.accept("force")
+	case k.cascade:
 		d.Cascade = p.cascade()
 	}
 	return d

@@ -165,7 +165,7 @@ func (p *parser) target() Target {
 // expression reads an expression and its label, if it has one.
 func (p *parser) expression() Target {
 	t := Target{X: p.expr()}
-	t.Alias = p.alias((*parser).bareLabel)
+	t.Alias = p.targetLabel()
 	return t
 }
 
@@ -192,9 +192,9 @@ func (p *parser) star() *Star {
 	return nil
 }
 
-// alias reads AS and any word, or a word that bare allows.
-func (p *parser) alias(bare func(*parser) bool) *Ident {
-	if !p.accept("as") && !bare(p) {
+// targetLabel reads AS and any word, or a word that is not reserved.
+func (p *parser) targetLabel() *Ident {
+	if !p.accept("as") && !p.bareLabel() {
 		return nil
 	}
 	name := p.label()

@@ -64,26 +64,30 @@ func (p *parser) argMode() {
 // r_CREATE_MASKING_POLICY).
 func (p *parser) createPolicy(kind string) Statement {
 	c := &Policy{Verb: "create", Kind: kind}
-	if p.accept("if", "not", "exists") {
+	c.Name = p.name().Last()
+	// Only a masking policy has IF NOT EXISTS, behind its name, and always an input.
+	masking := kind == "masking"
+	if masking && p.accept("if", "not", "exists") {
 		c.Options = append(c.Options, Option{Name: "if not exists"})
 	}
-	c.Name = p.name().Last()
 	if p.accept("with") {
-		c.With, c.Alias = p.policyInput()
+		c.With, c.Alias = p.policyInput(masking)
+	} else if masking {
+		p.fail()
 	}
 	c.Using, c.UsingSQL = p.policyUsing(kind)
 	return c
 }
 
-// policyInput reads (column type, …) [[AS] alias].
-func (p *parser) policyInput() (all []ColumnDef, alias string) {
+// policyInput reads (column type, …), of a policy for rows [[AS] alias] too.
+func (p *parser) policyInput(masking bool) (all []ColumnDef, alias string) {
 	p.expectOp("(")
 	all = []ColumnDef{{Name: p.ident(), Type: p.typeName()}}
 	for p.acceptOp(",") {
 		all = append(all, ColumnDef{Name: p.ident(), Type: p.typeName()})
 	}
 	p.expectOp(")")
-	if p.accept("as") || p.tok.isName() && !p.is("using") {
+	if !masking && (p.accept("as") || p.tok.isName() && !p.is("using")) {
 		alias = Fold(p.ident().Text)
 	}
 	return all, alias

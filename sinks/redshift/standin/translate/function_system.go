@@ -53,7 +53,6 @@ var leaderFunctions = mergeLeader(map[string]function{
 	"width_bucket":           {min: 4, max: 4, takes: "n", gives: givesInteger},
 	"setseed":                {min: 1, max: 1, takes: "n"},
 	"generate_series":        {min: 2, max: 3, takes: "n", gives: givesFirst},
-	"pg_sleep":               {min: 1, max: 1, takes: "n"},
 
 	"col_description":               {min: 2, max: 2, gives: givesText},
 	"obj_description":               {min: 1, max: 2, gives: givesText},

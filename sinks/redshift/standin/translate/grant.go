@@ -91,7 +91,7 @@ func (t *translator) grantToPolicy(st *syntax.Grant) {
 // checkGrantOption refuses WITH GRANT OPTION and WITH ADMIN OPTION of all but users.
 func (t *translator) checkGrantOption(st *syntax.Grant) {
 	for _, g := range st.To {
-		if st.GrantOption && !st.Revoke && g.Kind != "" && g.Kind != "user" {
+		if st.GrantOption && !st.Revoke && g.Kind != "" {
 			t.refuse(codeInvalidGrant, "grant options can only be granted to individual users")
 		}
 	}
@@ -104,7 +104,7 @@ func (t *translator) grantees(list []syntax.Grantee) []string {
 		switch g.Kind {
 		case "public":
 			out[i] = "PUBLIC"
-		case "", "user":
+		case "":
 			out[i] = t.quote(t.needPrincipal("user", principalName(g.Name)))
 		case "group", "role":
 			out[i] = t.quote(t.needPrincipal(g.Kind, principalName(g.Name)))
@@ -246,7 +246,7 @@ func granteeKind(g syntax.Grantee) string {
 // grantRoles is GRANT ROLE. A role is granted to users and to other roles.
 func (t *translator) grantRoles(st *syntax.Grant) {
 	for _, g := range st.To {
-		if g.Kind != "" && g.Kind != "user" && g.Kind != "role" {
+		if g.Kind != "" && g.Kind != "role" {
 			t.refuse(codeInvalidGrant, "a role can only be granted to users and roles")
 			return
 		}

@@ -90,8 +90,12 @@ func (t *translator) targets(s *scope, sel *syntax.Select) (outputs []value, ope
 
 func (t *translator) target(s *scope, target syntax.Target) value {
 	v := t.expr(s, target.X)
-	if x, ok := target.X.(*syntax.String); ok {
+	switch x := target.X.(type) {
+	case *syntax.String:
 		v.typ = Type{Name: typeVarchar, Length: max(len(x.Value), 1)}
+	case *syntax.Row:
+		// Rows are compared, but are no values (c_unsupported-postgresql-features).
+		t.refuse(codeNotSupported, "row constructors are not supported")
 	}
 	if target.Alias != nil {
 		v.label = t.name(*target.Alias)
