@@ -85,20 +85,20 @@ type Log struct {
 	mu         sync.Mutex
 	query      int64
 	running    map[int64]*Statement
-	statements ring[Statement]
-	loads      ring[Load]
-	unloads    ring[Unload]
-	loadErrors ring[LoadError]
+	statements history[Statement]
+	loads      history[Load]
+	unloads    history[Unload]
+	loadErrors history[LoadError]
 }
 
 // New makes a log. The source is what is there now.
 func New(now func() time.Time, source Source) *Log {
 	return &Log{
 		now: now, source: source, running: map[int64]*Statement{},
-		statements: ring[Statement]{most: maxStatements},
-		loads:      ring[Load]{most: maxLoads},
-		unloads:    ring[Unload]{most: maxLoads},
-		loadErrors: ring[LoadError]{most: maxLoadErrors},
+		statements: history[Statement]{most: maxStatements},
+		loads:      history[Load]{most: maxLoads},
+		unloads:    history[Unload]{most: maxLoads},
+		loadErrors: history[LoadError]{most: maxLoadErrors},
 	}
 }
 
@@ -162,14 +162,14 @@ func (l *Log) LoadErrors() []LoadError {
 	return l.loadErrors.all()
 }
 
-// ring keeps the last entries.
-type ring[T any] struct {
+// history keeps the last entries.
+type history[T any] struct {
 	most    int
 	entries []T
 	next    int // where the next one goes, if there are most
 }
 
-func (r *ring[T]) add(entry T) {
+func (r *history[T]) add(entry T) {
 	if len(r.entries) < r.most {
 		r.entries = append(r.entries, entry)
 		return
@@ -179,7 +179,7 @@ func (r *ring[T]) add(entry T) {
 }
 
 // all returns the entries, oldest first.
-func (r *ring[T]) all() []T {
+func (r *history[T]) all() []T {
 	return append(append(make([]T, 0, len(r.entries)), r.entries[r.next:]...), r.entries[:r.next]...)
 }
 

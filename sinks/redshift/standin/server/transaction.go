@@ -227,4 +227,3 @@ func pgError(err error) *pgconn.PgError {
 }
 
 func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-func literal(text string) string   { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }
