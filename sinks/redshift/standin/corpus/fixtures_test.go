@@ -93,7 +93,6 @@ var fixtures = map[string]fixture{
 		"create user dwuser password 'Abcd1234'", "create table seen (cust varchar(20))",
 		"grant all on f_sale, stg_sale, seen to dwuser",
 		"create rls policy p_sub with (cust varchar(20)) using (cust in (select cust from seen))",
-		"grant select on table seen to rls policy p_sub",
 		"attach rls policy p_sub on f_sale to public", "alter table f_sale row level security on",
 	}},
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -36,9 +35,6 @@ type worker struct {
 // start starts a worker; change may be nil.
 func start(t *testing.T, change func(*server.Options)) *worker {
 	t.Helper()
-	if os.Getenv("STARLIFT_STANDIN_WHOLE") == "" {
-		t.Skip("the stand-in is being built")
-	}
 	w := &worker{objects: newObjects(t), whole: true}
 	o := server.Options{
 		Databases: []string{"dev", "admin"},
