@@ -167,6 +167,9 @@ type AtTimeZone struct{ X, Zone Expr }
 // Row is (a, b, …) with two values or more.
 type Row struct{ Values []Expr }
 
+// Array is ARRAY[a, b, …], PostgreSQL's array, which only the leader node has.
+type Array struct{ Values []Expr }
+
 // Extract is EXTRACT(field FROM x).
 type Extract struct {
 	Field string
@@ -249,6 +252,7 @@ func (*Case) expr()        {}
 func (*Cast) expr()        {}
 func (*AtTimeZone) expr()  {}
 func (*Row) expr()         {}
+func (*Array) expr()       {}
 func (*Extract) expr()     {}
 func (*Trim) expr()        {}
 func (*Prior) expr()       {}

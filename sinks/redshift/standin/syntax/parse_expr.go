@@ -323,6 +323,24 @@ func (p *parser) wordPrimary() Expr {
 	return p.reference()
 }
 
+// array reads ARRAY[…]; ARRAY(…) is a function.
+func (p *parser) array() Expr {
+	if next := p.peek(1); next.kind != operator || next.value != "[" {
+		return nil
+	}
+	p.next()
+	p.expectOp("[")
+	a := &Array{}
+	for !p.isOp("]") {
+		a.Values = append(a.Values, p.expr())
+		if !p.acceptOp(",") {
+			break
+		}
+	}
+	p.expectOp("]")
+	return a
+}
+
 // wordRules returns how an operand is read that begins with a word of its own. A rule that
 // returns nil has passed nothing: the word is a name.
 func wordRules(w string) func(*parser) Expr {
@@ -333,6 +351,8 @@ func wordRules(w string) func(*parser) Expr {
 		return func(p *parser) Expr { return &Bool{Value: p.next().value == "true"} }
 	case "case":
 		return (*parser).caseExpr
+	case "array":
+		return (*parser).array
 	case "cast", "try_cast":
 		return (*parser).cast
 	case "convert":

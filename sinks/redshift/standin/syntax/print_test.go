@@ -163,6 +163,10 @@ func (p *printer) expr(x Expr) {
 	case *Star:
 		p.when(x.Qualifier != nil, x.Qualifier, ".")
 		p.put("*")
+	case *Array:
+		p.put("array[")
+		put(p, x.Values)
+		p.put("]")
 	case *Row:
 		p.put("(")
 		put(p, x.Values)

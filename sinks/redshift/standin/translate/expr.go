@@ -87,11 +87,13 @@ func (t *translator) compound(s *scope, e syntax.Expr) value {
 	case *syntax.Cast:
 		return t.cast(s, e)
 	case *syntax.Path:
-		return t.path(t.expr(s, e.X), e.Steps)
+		return t.path(s, t.expr(s, e.X), e.Steps)
 	case *syntax.AtTimeZone:
 		return t.atTimeZone(s, e)
 	case *syntax.Row:
 		return t.row(s, e)
+	case *syntax.Array:
+		return t.array(s, e)
 	case *syntax.Extract:
 		return t.extract(s, e)
 	case *syntax.Trim:
@@ -185,6 +187,22 @@ func (t *translator) quantified(s *scope, e *syntax.Quantified) value {
 	}
 	q := t.query(s, e.Query)
 	return boolean("(" + x.sql + " " + e.Op + word + q.sql + "))")
+}
+
+// array is an array of the leader node. Its type is PostgreSQL's to tell.
+func (t *translator) array(s *scope, e *syntax.Array) value {
+	t.leaderFunction("array")
+	values := t.exprs(s, e.Values)
+	all := make([]*value, len(values))
+	for i := range values {
+		all[i] = &values[i]
+	}
+	unify(all...)
+	element := typeVarchar
+	if len(values) > 0 && values[0].typ.Name != "" {
+		element = values[0].typ.Name
+	}
+	return value{sql: "ARRAY[" + join(values) + "]", typ: Type{Name: element + arraySuffix}, label: "array"}
 }
 
 func (t *translator) scalarQuery(s *scope, q *syntax.Query) value {

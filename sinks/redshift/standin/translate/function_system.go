@@ -30,7 +30,7 @@ var systemFunctions = map[string]function{
 // of newer versions, and those that no node runs, have noNode.
 var leaderFunctions = mergeLeader(map[string]function{
 	"current_schema":         {build: buildSchema},
-	"current_schemas":        {min: 1, max: 1, to: "pg_catalog.current_schemas"},
+	"current_schemas":        {min: 1, max: 1, to: "pg_catalog.current_schemas", gives: gives(Type{Name: "name" + arraySuffix})},
 	"has_database_privilege": {min: 2, max: 3, build: buildDatabasePrivilege},
 	"has_schema_privilege":   {min: 2, max: 3, gives: givesBoolean},
 	"has_table_privilege":    {min: 2, max: 3, to: "rs.has_table_privilege", gives: givesBoolean},

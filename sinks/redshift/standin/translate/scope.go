@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 )
@@ -213,14 +214,14 @@ func (t *translator) refIn(s *scope, r *syntax.Ref) (value, bool) {
 	}
 	for _, f := range s.sources {
 		if f.element && f.name == first {
-			return t.path(value{sql: f.alias + elementValue, typ: Type{Name: typeSuper}, label: first}, r.Steps), true
+			return t.path(s, value{sql: f.alias + elementValue, typ: Type{Name: typeSuper}, label: first}, r.Steps), true
 		}
 		if c, ok := f.column(first); ok {
-			return t.path(value{sql: t.bare(s, f, c.name), typ: c.typ, label: c.name}, r.Steps), true
+			return t.path(s, value{sql: t.bare(s, f, c.name), typ: c.typ, label: c.name}, r.Steps), true
 		}
 	}
 	if v, ok := s.labels[first]; ok {
-		return t.path(value{sql: "(" + v.sql + ")", typ: v.typ, label: first}, r.Steps), true
+		return t.path(s, value{sql: "(" + v.sql + ")", typ: v.typ, label: first}, r.Steps), true
 	}
 	return value{}, false
 }
@@ -252,7 +253,7 @@ func (t *translator) qualifiedRef(s *scope, schema, table string, column *syntax
 	if !ok && !f.open {
 		return value{}, false
 	}
-	return t.path(value{sql: f.alias + "." + t.quote(name), typ: c.typ, label: name}, rest), true
+	return t.path(s, value{sql: f.alias + "." + t.quote(name), typ: c.typ, label: name}, rest), true
 }
 
 // leadingFields are the names that follow the first before an index.
@@ -277,8 +278,14 @@ func (t *translator) openRef(r *syntax.Ref) value {
 	return value{sql: sql, label: label}
 }
 
-// path navigates into a SUPER value (query-super.html).
-func (t *translator) path(v value, steps []syntax.Step) value {
+// path navigates into a SUPER value (query-super.html), or takes elements of an array of
+// the leader node.
+func (t *translator) path(s *scope, v value, steps []syntax.Step) value {
+	for len(steps) > 0 && steps[0].Field == nil && isArray(v.typ) {
+		i := t.expr(s, steps[0].Index)
+		v = value{sql: "(" + v.sql + ")[" + i.sql + "]", typ: Type{Name: strings.TrimSuffix(v.typ.Name, arraySuffix)}, label: v.label}
+		steps = steps[1:]
+	}
 	if len(steps) > 0 && v.typ.Name != typeSuper && v.typ.Name != "" {
 		t.refuse(codeMismatch, "cannot navigate into column %q of type %s", v.label, v.typ.Name)
 		return v

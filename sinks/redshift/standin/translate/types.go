@@ -35,7 +35,12 @@ const (
 	// typeInterval is of values only: no column has it.
 	typeInterval = "interval"
 	typeUnknown  = "unknown"
+	// arraySuffix is of the types of arrays, which only the leader node has: columns of the
+	// catalog and what some of its functions give.
+	arraySuffix = "[]"
 )
+
+func isArray(t Type) bool { return strings.HasSuffix(t.Name, arraySuffix) }
 
 // The bounds of the types' arguments.
 const (

@@ -29,6 +29,8 @@ func children(e syntax.Expr) []syntax.Expr {
 		return []syntax.Expr{e.X, e.Zone}
 	case *syntax.Row:
 		return e.Values
+	case *syntax.Array:
+		return e.Values
 	case *syntax.Extract:
 		return []syntax.Expr{e.X}
 	case *syntax.Trim:
