@@ -197,7 +197,7 @@ func TestJDBC(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			start(t, true).run(t, 60, "java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-cp", jars, source)
+			start(t, true).run(t, 58, "java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-cp", jars, source)
 		})
 	}
 }

@@ -140,6 +140,9 @@ func (w *worker) sweep(ctx context.Context) error {
 		}
 		for _, row := range results[0].Rows {
 			name := `"` + strings.ReplaceAll(string(row[0]), `"`, `""`) + `"`
+			if drop == "drop role" {
+				name += " force"
+			}
 			errs = append(errs, run(ctx, w.admin, drop+" "+name))
 		}
 	}

@@ -99,6 +99,8 @@ var understood = []struct{ sql, want string }{
 	{"left(a, 2) || right(a, 1)", "(left(a, 2) || right(a, 1))"},
 	{"isnull(a, 1) + nvl(a, 1)", "(isnull(a, 1) + nvl(a, 1))"},
 	{"array(1, 'a')", "array(1, 'a')"},
+	{"array[1, 'a']", "array[1, 'a']"},
+	{"(current_schemas(true))[1]", "(current_schemas(true))[1]"},
 	{"collate(a, 'case_insensitive')", "collate(a, 'case_insensitive')"},
 	{"sysdate + current_date", "(sysdate + current_date)"},
 	{"current_timestamp(3)", "current_timestamp(3)"},

@@ -174,7 +174,6 @@ var refused = []string{
 	"select * from t ¦for update",
 	"select * from t tablesample ¦bernoulli (10)",
 	"select * from t x ¦tablesample bernoulli (10)",
-	"select array¦[1, 2]",
 	"select sum(a) over ¦w from t window w as (order by a)",
 	"select sum(a) over (order by b ¦range between unbounded preceding and current row) from t",
 	"select sum(a) over (order by b ¦groups 1 preceding) from t",

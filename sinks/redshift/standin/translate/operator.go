@@ -53,7 +53,7 @@ func (t *translator) binary(s *scope, e *syntax.Binary) value {
 	}
 	switch {
 	case e.Op == "and" || e.Op == "or":
-		return boolean("(" + x.sql + " " + e.Op + " " + y.sql + ")")
+		return boolean("(" + truth(e.X, x) + " " + e.Op + " " + truth(e.Y, y) + ")")
 	case comparisons[e.Op]:
 		unify(&x, &y)
 		return boolean("(" + x.sql + " " + e.Op + " " + y.sql + ")")
@@ -69,6 +69,14 @@ func (t *translator) binary(s *scope, e *syntax.Binary) value {
 	}
 	t.refuseAt(e.Pos, codeUndefinedFunction, "operator does not exist: %s %s %s", x.typeName(), e.Op, y.typeName())
 	return value{}
+}
+
+// truth is a condition. A number may be written for one, as drivers do: WHERE 1 AND ….
+func truth(e syntax.Expr, v value) string {
+	if _, ok := e.(*syntax.Number); ok && v.typ.isInteger() {
+		return "(" + v.sql + " <> 0)"
+	}
+	return v.sql
 }
 
 // concat is ||: of texts, and of VARBYTE.

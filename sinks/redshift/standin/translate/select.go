@@ -24,7 +24,7 @@ func (t *translator) selectBody(s *scope, sel *syntax.Select, q *syntax.Query) r
 	}
 	tail := from
 	if sel.Where != nil {
-		tail += " WHERE " + t.expr(s, sel.Where).sql
+		tail += " WHERE " + truth(sel.Where, t.expr(s, sel.Where))
 	}
 	tail += t.groupBy(s, sel, outputs)
 	if sel.Having != nil {
