@@ -58,7 +58,7 @@ var leaderFunctions = mergeLeader(map[string]function{
 	"obj_description":               {min: 1, max: 2, gives: givesText},
 	"format_type":                   {min: 2, max: 2, to: "rs.format_type", gives: givesText},
 	"format_encoding":               {min: 1, max: 1, to: "rs.format_encoding", gives: givesText},
-	"pg_get_constraintdef":          {min: 1, max: 2, to: "pg_catalog.pg_get_constraintdef", gives: givesText},
+	"pg_get_constraintdef":          {min: 1, max: 2, to: "rs.pg_get_constraintdef", gives: givesText},
 	"pg_get_expr":                   {min: 2, max: 3, build: buildExpr},
 	"pg_get_indexdef":               {min: 1, max: 3, gives: givesText},
 	"pg_get_userbyid":               {min: 1, max: 1, to: "pg_catalog.pg_get_userbyid"},
