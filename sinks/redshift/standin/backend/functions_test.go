@@ -265,7 +265,7 @@ func TestDynamicTypes(t *testing.T) {
 	}
 }
 
-// TestLengths is dg/r_Character_types: lengths are in bytes.
+// TestLengths is dg/r_Character_types: lengths are in bytes, and CHAR has ASCII only.
 func TestLengths(t *testing.T) {
 	c := connect(t, database(t))
 	exec(t, c, "CREATE TABLE t (v varchar(5), c char(4), b rs.varbyte(3))")
@@ -285,7 +285,13 @@ func TestLengths(t *testing.T) {
 	if _, err := c.Query(t.Context(), "INSERT INTO t (v) VALUES ($1)", "ééé"); failure(t, err).Code != "22001" {
 		t.Error(err)
 	}
-	exec(t, c, "INSERT INTO t VALUES ('éé   ', 'é', 'abc'::text)")
+	for _, sql := range []string{"INSERT INTO t (c) VALUES ('aé')", "INSERT INTO t (c) SELECT v FROM (SELECT 'é'::varchar) AS s (v)"} {
+		pg := failure(t, c.Exec(t.Context(), sql))
+		if want := "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 a9"; pg.Code != "XX000" || pg.Message != want {
+			t.Errorf("%s: %s %s", sql, pg.Code, pg.Message)
+		}
+	}
+	exec(t, c, "INSERT INTO t VALUES ('éé   ', 'e', 'abc'::text)")
 	for sql, want := range map[string]string{
 		"SELECT octet_length(v), length(v), octet_length(c), length(c), b FROM t":               "5|3|4|1|\\x616263",
 		"SELECT 'ééé'::varchar(5), octet_length('ééé'::char(5)), ('abcd'::text)::rs.varbyte(2)": "éé|5|\\x6162",

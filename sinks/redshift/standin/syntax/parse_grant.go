@@ -121,7 +121,7 @@ func (p *parser) roleName() string {
 
 func (p *parser) privilege(g *Grant) Privilege {
 	for _, s := range systemPrivileges {
-		if p.are(s...) && p.peek(len(s)).is("to", "from") || p.are(s...) && p.peek(len(s)).isOp(",") && len(s) > 1 {
+		if next := p.peek(len(s)); p.are(s...) && (next.is("to", "from") || next.isOp(",")) {
 			p.accept(s...)
 			g.System = true
 			return Privilege{Name: joined(s)}

@@ -33,6 +33,25 @@ func TestScopedGrants(t *testing.T) {
 	}
 }
 
+// TestSystemGrants reads lists of the system's privileges.
+func TestSystemGrants(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]int{
+		"grant vacuum, analyze, cancel to role r":             3,
+		"grant create user, truncate table, vacuum to role r": 3,
+		"revoke analyze from role r":                          1,
+	} {
+		all, err := Parse(sql)
+		if err != nil {
+			t.Errorf("%s: %v", sql, err)
+			continue
+		}
+		if g := all[0].Statement.(*Grant); g.Kind != "system" || len(g.Privileges) != want {
+			t.Errorf("%s: %s %v", sql, g.Kind, g.Privileges)
+		}
+	}
+}
+
 // TestCommentOnColumn reads a column's name with its table's of three parts.
 func TestCommentOnColumn(t *testing.T) {
 	t.Parallel()

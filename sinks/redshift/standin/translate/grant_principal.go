@@ -326,7 +326,8 @@ func (t *translator) unused(kind, name, stored string) {
 	t.check(depends+"'o'", codeInUse, "%s %q can't be dropped because the %s owns some object", kind, name, kind)
 	t.check(depends+"'a'", codeInUse, "%s %q can't be dropped because the %s has a privilege on some object", kind, name, kind)
 	if kind == "role" {
-		t.check("SELECT FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS r ON r.oid = m.roleid WHERE r.rolname = "+of,
-			codeDependents, "cannot drop role %q because it is granted to users or other roles", name)
+		members := "SELECT FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS r ON r.oid = m.roleid JOIN pg_catalog.pg_roles AS u ON u.oid = m.member WHERE "
+		t.check(members+"u.rolcanlogin AND r.rolname = "+of, codeDependents, "cannot drop this role since it has been granted on a user")
+		t.check(members+of+" IN (r.rolname, u.rolname)", codeDependents, "cannot drop this role since it depends on another role")
 	}
 }

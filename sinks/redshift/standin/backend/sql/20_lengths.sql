@@ -15,12 +15,20 @@ BEGIN
   RETURN convert_from(substr(bytes, 1, last), 'UTF8');
 END $$;
 
+-- The bytes of a text's first character that has several, in hexadecimal.
+CREATE FUNCTION rs.multibyte(value text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT btrim(regexp_replace(encode(convert_to(substring($1 FROM '[^\x01-\x7f]'), 'UTF8'), 'hex'), '..', '\& ', 'g'))
+$$;
+
 CREATE FUNCTION rs.cut_to(value text, n integer, explicit boolean, type text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
   kept text := rs.left_bytes(value, n);
 BEGIN
   IF NOT explicit AND rtrim(substr(value, length(kept) + 1), ' ') <> '' THEN
     RAISE EXCEPTION USING ERRCODE = '22001', MESSAGE = format('value too long for type %s(%s)', type, n);
+  END IF;
+  IF NOT explicit AND type = 'character' AND octet_length(value) <> length(value) THEN
+    PERFORM rs.fail('XX000', 'Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: ' || rs.multibyte(value));
   END IF;
   RETURN kept;
 END $$;
@@ -30,10 +38,11 @@ CREATE FUNCTION rs.varchar_length(value varchar, typmod integer, explicit boolea
   SELECT CASE WHEN $2 < 4 OR octet_length($1) <= $2 - 4 THEN $1 ELSE rs.cut_to($1, $2 - 4, $3, 'character varying')::varchar END
 $$;
 
--- The text of a CHAR has no blanks at its end; it is padded to n bytes.
+-- The text of a CHAR has no blanks at its end; it is padded to n bytes. What is stored has
+-- characters of one byte only.
 CREATE FUNCTION rs.char_length(value bpchar, typmod integer, explicit boolean) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT CASE WHEN $2 < 4 THEN $1 ELSE rpad(kept, $2 - 4 - octet_length(kept) + length(kept))::bpchar END
-    FROM (SELECT CASE WHEN octet_length($1::text) <= $2 - 4 THEN $1::text ELSE rs.cut_to($1::text, $2 - 4, $3, 'character') END) AS cut(kept)
+    FROM (SELECT CASE WHEN octet_length($1::text) <= $2 - 4 AND ($3 OR octet_length($1::text) = length($1::text)) THEN $1::text ELSE rs.cut_to($1::text, $2 - 4, $3, 'character') END) AS cut(kept)
 $$;
 
 UPDATE pg_catalog.pg_cast SET castfunc = 'rs.varchar_length(varchar, integer, boolean)'::regprocedure
