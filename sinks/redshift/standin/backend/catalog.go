@@ -80,19 +80,24 @@ WITH RECURSIVE below(oid) AS (
 SELECT r.relid, r.name FROM below AS b JOIN rs.relations AS r ON r.relid = b.oid WHERE r.kind IN ('table', 'materialized') ORDER BY 1`}
 
 func (c *Conn) uses(ctx context.Context, view uint32) ([]translate.Target, error) {
-	rows, err := c.prepared(ctx, usesStatement, strconv.FormatUint(uint64(view), 10))
+	return c.targets(ctx, usesStatement, strconv.FormatUint(uint64(view), 10))
+}
+
+// targets runs a query for oids and names.
+func (c *Conn) targets(ctx context.Context, st statement, args ...string) ([]translate.Target, error) {
+	rows, err := c.prepared(ctx, st, args...)
 	if err != nil {
 		return nil, err
 	}
-	tables := make([]translate.Target, len(rows))
+	all := make([]translate.Target, len(rows))
 	for i, r := range rows {
 		oid, err := strconv.ParseUint(r[0].Text, 10, 32)
 		if err != nil {
 			return nil, err
 		}
-		tables[i] = translate.Target{OID: uint32(oid), Name: r[1].Text}
+		all[i] = translate.Target{OID: uint32(oid), Name: r[1].Text}
 	}
-	return tables, nil
+	return all, nil
 }
 
 func relation(rows [][]Value) (*translate.Relation, error) {
@@ -178,14 +183,21 @@ func (c *Conn) Schema(ctx context.Context, name string) (bool, error) {
 	return len(rows) > 0, err
 }
 
-// dependentsStatement finds the views whose rule uses a relation, or a column of it. A
-// late-binding view uses none: its text is not PostgreSQL's.
+// dependentsStatement finds the views whose rule uses a relation, or a column of it, and the
+// views above these. A late-binding view uses none: its text is not PostgreSQL's.
 var dependentsStatement = statement{"rs_dependents", `
-SELECT DISTINCT v.schema_name, v.name
-FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid JOIN rs.relations AS v ON v.relid = w.ev_class
-WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::oid AND v.relid <> $1::oid
-	AND ($2 = '' OR d.refobjsubid = rs.attnum($1::oid, $2))
-ORDER BY 1, 2`}
+WITH RECURSIVE uses AS (
+	SELECT d.refobjid AS used, d.refobjsubid AS attnum, w.ev_class AS view
+	FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
+	WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> w.ev_class
+), above(view) AS (
+	SELECT view FROM uses WHERE used = $1::oid AND ($2 = '' OR attnum = rs.attnum($1::oid, $2))
+	UNION
+	SELECT u.view FROM above AS a JOIN uses AS u ON u.used = a.view
+)
+SELECT v.relid, v.name FROM above AS a JOIN rs.relations AS v ON v.relid = a.view ORDER BY v.schema_name, v.name`}
+
+var contentsStatement = statement{"rs_contents", "SELECT relid, name FROM rs.relations WHERE schema_name = $1 ORDER BY name"}
 
 // Policy implements translate.Catalog.
 func (c *Conn) Policy(ctx context.Context, kind, name string) (*translate.Policy, error) {
@@ -204,14 +216,11 @@ func (c *Conn) Policy(ctx context.Context, kind, name string) (*translate.Policy
 }
 
 // Dependents implements translate.Catalog.
-func (c *Conn) Dependents(ctx context.Context, oid uint32, column string) ([]string, error) {
-	rows, err := c.prepared(ctx, dependentsStatement, strconv.FormatUint(uint64(oid), 10), names.Short(column))
-	if err != nil {
-		return nil, err
-	}
-	views := make([]string, len(rows))
-	for i, r := range rows {
-		views[i] = r[1].Text
-	}
-	return views, nil
+func (c *Conn) Dependents(ctx context.Context, oid uint32, column string) ([]translate.Target, error) {
+	return c.targets(ctx, dependentsStatement, strconv.FormatUint(uint64(oid), 10), names.Short(column))
+}
+
+// Contents implements translate.Catalog.
+func (c *Conn) Contents(ctx context.Context, schema string) ([]translate.Target, error) {
+	return c.targets(ctx, contentsStatement, schema)
 }

@@ -104,11 +104,35 @@ func TestRelationKinds(t *testing.T) {
 		}
 	}
 	oid := relationOf(t, c, "public", "t").OID
-	for column, want := range map[string]string{"": "m v", "a": "v", "b": "m"} {
+	for column, want := range map[string]string{"": "m v w", "a": "v w", "b": "m"} {
 		views, err := c.Dependents(t.Context(), oid, column)
-		if err != nil || strings.Join(views, " ") != want {
-			t.Errorf("views of column %q: %v %v, want %s", column, views, err, want)
+		if got := targetNames(views); err != nil || got != want {
+			t.Errorf("views of column %q: %s %v, want %s", column, got, err, want)
 		}
+	}
+}
+
+func targetNames(list []translate.Target) string {
+	var all []string
+	for _, x := range list {
+		all = append(all, x.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+// TestViewsOfViews finds what is above a view, by oid, and what is in a schema.
+func TestViewsOfViews(t *testing.T) {
+	c := connect(t, database(t))
+	exec(t, c, "CREATE SCHEMA s; CREATE TABLE s.t (a integer, b integer); CREATE VIEW s.v AS SELECT a FROM s.t; CREATE VIEW w AS SELECT a FROM s.v")
+	for column, want := range map[string]string{"": "w v", "a": "w v", "b": ""} {
+		views, err := c.Dependents(t.Context(), relationOf(t, c, "s", "t").OID, column)
+		if got := targetNames(views); err != nil || got != want {
+			t.Errorf("views of column %q: %s %v, want %s", column, got, err, want)
+		}
+	}
+	inside, err := c.Contents(t.Context(), "s")
+	if err != nil || targetNames(inside) != "t v" || inside[0].OID != relationOf(t, c, "s", "t").OID {
+		t.Errorf("%v %v", inside, err)
 	}
 }
 

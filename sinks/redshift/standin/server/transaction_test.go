@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -454,4 +456,28 @@ func TestLateCommit(t *testing.T) {
 	}
 	next.want("select a from token", "1")
 	next.run("commit")
+}
+
+// TestDropCascade has those wait who read a view that a CASCADE takes along.
+func TestDropCascade(t *testing.T) {
+	dsn := database(t, backend.Snapshot)
+	a, b := connect(t, dsn), connect(t, dsn)
+	a.run("create table t(a int); create view v as select a from t; create view w as select a from v")
+	for _, drop := range []string{"drop view v cascade", "drop table t cascade"} {
+		a.run("begin; " + drop)
+		done := b.background("select count(*) from w")
+		b.waits()
+		a.run("rollback")
+		if err := ends(t, done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.run("begin; drop table t cascade")
+	done := b.background("select count(*) from w")
+	b.waits()
+	a.run("commit")
+	var refused *pgconn.PgError
+	if err := ends(t, done); !errors.As(err, &refused) || refused.Code != "XX000" || !strings.Contains(refused.Message, "concurrent transaction") {
+		t.Errorf("a view that is gone gives %v", err)
+	}
 }

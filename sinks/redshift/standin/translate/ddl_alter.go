@@ -10,6 +10,8 @@ import (
 // codeDependents is of what cannot be dropped because others need it.
 const codeDependents = "2BP01"
 
+const dropCascadeHint = "Use DROP ... CASCADE to drop the dependent objects too."
+
 // alterTable is ALTER TABLE (r_ALTER_TABLE).
 func (t *translator) alterTable(st *syntax.AlterTable) {
 	t.plan.Tag = "ALTER TABLE"
@@ -251,20 +253,32 @@ func (t *translator) noDependents(r *Relation, column string) {
 			what += " column " + column
 		}
 		e := refusal(codeDependents, "cannot drop %s because other objects depend on it", what)
-		e.Hint = "Use DROP ... CASCADE to drop the dependent objects too."
+		e.Hint = dropCascadeHint
 		t.fail(e)
 	}
 }
 
-// dropsDependents tells the client of the views that go with what they stand on.
+// dropsDependents drops the views that go with what they stand on, and tells the client.
 func (t *translator) dropsDependents(r *Relation, column string) {
 	views, err := t.catalog.Dependents(t.ctx, r.OID, column)
 	if err != nil {
 		t.fail(err)
 	}
 	for _, v := range views {
-		t.notice("drop cascades to view %s", v)
+		t.notice("drop cascades to view %s", v.Name)
+		t.drops(v)
 	}
+}
+
+// drops notes a relation that the statement takes away, and has for itself until then.
+func (t *translator) drops(x Target) {
+	for _, y := range t.plan.Drops {
+		if x.OID == y.OID {
+			return
+		}
+	}
+	t.plan.Locks = append(t.plan.Locks, Lock{Target: x, Exclusive: true})
+	t.plan.Drops = append(t.plan.Drops, x)
 }
 
 // addConstraint is ADD of a key. A primary key is of columns that were made NOT NULL.

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
@@ -52,13 +53,26 @@ func (t *translator) dropRelations(st *syntax.Drop) {
 			t.refuse(codeWrongObject, "%q is not a %s", name, st.Kind)
 			return
 		}
-		t.locks(r)
-		t.plan.Drops = append(t.plan.Drops, Target{OID: r.OID, Name: r.Name})
 		if st.Cascade {
 			t.dropsDependents(r, "")
+		} else if st.Kind == "table" {
+			t.noReferences(r)
 		}
+		t.drops(r.target())
 		t.run("DROP " + strings.ToUpper(st.Kind) + " " + t.table(r) + cascade(st.Cascade))
 	}
+}
+
+// noReferences refuses to drop a table that a foreign key of another refers to
+// (r_DROP_TABLE). What the statement has dropped before refers to nothing.
+func (t *translator) noReferences(r *Relation) {
+	gone := strconv.FormatUint(uint64(r.OID), 10)
+	for _, x := range t.plan.Drops {
+		gone += ", " + strconv.FormatUint(uint64(x.OID), 10)
+	}
+	t.check("SELECT FROM rs.key_constraint WHERE refrelid = "+regclass(t, r)+" AND relid NOT IN ("+gone+")",
+		codeDependents, "cannot drop table %s because other objects depend on it", r.Name)
+	t.plan.Checks[len(t.plan.Checks)-1].Error.Hint = dropCascadeHint
 }
 
 func (t *translator) dropSchemas(st *syntax.Drop) {
@@ -76,7 +90,28 @@ func (t *translator) dropSchemas(st *syntax.Drop) {
 			t.refuse(codeInvalidSchema, "schema %q does not exist", name)
 			return
 		}
+		if st.Cascade {
+			t.dropsContents(name)
+		}
 		t.run("DROP SCHEMA " + t.quote(name) + cascade(st.Cascade))
+	}
+}
+
+// dropsContents drops what is in a schema, and the views of others that use it.
+func (t *translator) dropsContents(schema string) {
+	all, err := t.catalog.Contents(t.ctx, schema)
+	if err != nil {
+		t.fail(err)
+	}
+	for _, x := range all {
+		t.drops(x)
+		views, err := t.catalog.Dependents(t.ctx, x.OID, "")
+		if err != nil {
+			t.fail(err)
+		}
+		for _, v := range views {
+			t.drops(v)
+		}
 	}
 }
 

@@ -141,3 +141,44 @@ func TestUnloadedDecimals(t *testing.T) {
 		t.Error(plan.Unload.SQL)
 	}
 }
+
+// TestDrops tells all that goes with a CASCADE: it is locked, and those who wait for it are
+// told that it is gone.
+func TestDrops(t *testing.T) {
+	s := newSession(t)
+	for _, sql := range []string{
+		"create schema other", "create table other.base(id int, x int)", "create table lone(id int)",
+		"create view one as select id from other.base", "create view two as select id from one", "create view other.three as select x from other.base",
+	} {
+		s.check("drops", statement{sql: sql})
+	}
+	for _, c := range []struct{ sql, drops string }{
+		{"drop table lone", "lone"},
+		{"drop table lone, other.base cascade", "base lone one three two"},
+		{"drop view one cascade", "one two"},
+		{"alter table other.base drop column id cascade", "one two"},
+		{"drop schema other cascade", "base one three two"},
+	} {
+		texts, err := syntax.Parse(c.sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := translate.Statement(t.Context(), &texts[0], s.env, s.conn)
+		if err != nil {
+			t.Errorf("%s: %v", c.sql, err)
+			continue
+		}
+		var locked []translate.Target
+		for _, l := range plan.Locks {
+			if l.Exclusive && !slices.Contains(locked, l.Target) && l.Name != "base" {
+				locked = append(locked, l.Target)
+			}
+		}
+		if got := targetNames(plan.Drops); got != c.drops {
+			t.Errorf("%s drops %q, want %q", c.sql, got, c.drops)
+		}
+		if got, want := targetNames(locked), strings.TrimPrefix(c.drops, "base "); got != want {
+			t.Errorf("%s locks %q, want %q", c.sql, got, want)
+		}
+	}
+}

@@ -23,7 +23,11 @@ func (m memory) Relation(_ context.Context, _, name string) (*translate.Relation
 
 func (m memory) Schema(_ context.Context, name string) (bool, error) { return name == "public", nil }
 
-func (m memory) Dependents(context.Context, uint32, string) ([]string, error)      { return nil, nil }
+func (m memory) Dependents(context.Context, uint32, string) ([]translate.Target, error) {
+	return nil, nil
+}
+
+func (m memory) Contents(context.Context, string) ([]translate.Target, error)      { return nil, nil }
 func (m memory) Policy(context.Context, string, string) (*translate.Policy, error) { return nil, nil }
 
 func someTables() memory {

@@ -16,8 +16,10 @@ type Catalog interface {
 	// Schema tells whether there is one of that name.
 	Schema(ctx context.Context, name string) (bool, error)
 	// Dependents returns the views that use a column of a relation, or the relation if the
-	// column is empty. Late-binding views depend on nothing.
-	Dependents(ctx context.Context, oid uint32, column string) ([]string, error)
+	// column is empty, and those that use these views. Late-binding views depend on nothing.
+	Dependents(ctx context.Context, oid uint32, column string) ([]Target, error)
+	// Contents returns the tables and views of a schema.
+	Contents(ctx context.Context, schema string) ([]Target, error)
 	// Policy returns a policy of row-level security (kind rls) or of masking (kind
 	// masking); nil = there is none.
 	Policy(ctx context.Context, kind, name string) (*Policy, error)
