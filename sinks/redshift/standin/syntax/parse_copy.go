@@ -9,6 +9,7 @@ const (
 	noArgument argument = iota
 	aString
 	maybeString
+	aNull // a string, or NUL
 	aNumber
 	aWord // or a string
 	aRole // a string or DEFAULT
@@ -36,7 +37,7 @@ var copyOptions = map[string]argument{
 	"acceptanydate": noArgument, "acceptinvchars": maybeString, "blanksasnull": noArgument,
 	"dateformat": aString, "emptyasnull": noArgument, "encoding": aWord, "escape": noArgument,
 	"explicit_ids": noArgument, "fillrecord": noArgument, "ignoreblanklines": noArgument,
-	"ignoreheader": aNumber, "null": aString, "removequotes": noArgument, "roundec": noArgument,
+	"ignoreheader": aNumber, "null": aNull, "removequotes": noArgument, "roundec": noArgument,
 	"timeformat": aString, "trimblanks": noArgument, "truncatecolumns": noArgument,
 	// copy-parameters-data-load
 	"comprows": aNumber, "compupdate": maybeSwitch, "ignoreallerrors": noArgument, "maxerror": aNumber,
@@ -120,6 +121,12 @@ func (p *parser) optionValues(takes argument) []OptionValue {
 	case maybeString:
 		if p.tok.kind != text {
 			return nil
+		}
+	case aNull:
+		// NUL is in no text but here (copy-parameters-data-conversion, "NULL AS").
+		if p.tok.kind == invalid && p.tok.value == "\x00" {
+			p.next()
+			return []OptionValue{{Text: `\0`, Quoted: true}}
 		}
 	case maybeSwitch:
 		if !p.is("on", "off", "true", "false", "preset") {

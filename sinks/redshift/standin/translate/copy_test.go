@@ -44,6 +44,12 @@ func TestCopyOptions(t *testing.T) {
 			Columns: []load.Column{id}, Access: role, Format: load.CSV, Compression: load.GZIP, MaxError: 7, NoLoad: true,
 			Text: load.TextOptions{Delimiter: '\t', Quote: '%', IgnoreHeader: 2, Null: "x", NullSet: true, Encoding: "utf16le"},
 		},
+		`copy f (id) from 's3://b/p' iam_role default null as '\000'`: {
+			Columns: []load.Column{id}, Access: role, Text: load.TextOptions{Null: `\0`, NullSet: true},
+		},
+		`copy f (id) from 's3://b/p' iam_role default null '\0'`: {
+			Columns: []load.Column{id}, Access: role, Text: load.TextOptions{Null: `\0`, NullSet: true},
+		},
 		`copy f (id) from 's3://b/p' credentials 'aws_access_key_id=A;aws_secret_access_key=S;token=T' delimiter '\\036' escape removequotes emptyasnull
 			blanksasnull trimblanks truncatecolumns roundec acceptanydate dateformat 'auto' timeformat as 'epochsecs' ignoreblanklines bzip2 ignoreallerrors`: {
 			Columns: []load.Column{id}, Access: load.Access{User: "awsuser", KeyID: "A", Secret: "S", Token: "T"}, Compression: load.BZIP2, IgnoreAllErrors: true,
