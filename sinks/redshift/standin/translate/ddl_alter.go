@@ -350,7 +350,7 @@ var fixedEncodings = map[string]bool{"bytedict": true, "runlength": true, "text2
 
 // alterType is ALTER COLUMN … TYPE, which only changes the size of a VARCHAR.
 func (t *translator) alterType(r *Relation, a *syntax.AlterType) {
-	t.plan.NoBlock = "ALTER TABLE ALTER COLUMN cannot run inside a transaction block"
+	t.notInBlock("ALTER TABLE ALTER COLUMN")
 	name := t.name(a.Column)
 	c := t.ownColumn(r, name)
 	if c == nil {

@@ -10,7 +10,8 @@ import (
 // append is ALTER TABLE APPEND (r_ALTER_TABLE_APPEND): the rows of one table move to the end
 // of another, and the statement commits.
 func (t *translator) append(r *Relation, a *syntax.Append) {
-	t.plan.NoBlock, t.plan.Commits = "ALTER TABLE APPEND cannot run inside a transaction block", true
+	t.notInBlock("ALTER TABLE APPEND")
+	t.plan.Commits = true
 	from := t.relation(a.From)
 	if from == nil {
 		return

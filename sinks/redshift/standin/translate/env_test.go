@@ -52,6 +52,26 @@ func TestNondeterministicUpdate(t *testing.T) {
 	s.check("update", statement{sql: "update t set v = s.v from s where s.id = t.id"})
 }
 
+// TestNotInBlock refuses first of all what may not be in a transaction block.
+func TestNotInBlock(t *testing.T) {
+	s := newSession(t)
+	for _, sql := range []string{"create table a(id int)", "create table b(id bigint)"} {
+		s.check("block", statement{sql: sql})
+	}
+	for sql, otherwise := range map[string]string{
+		"alter table a append from b":               "0A000 different attributes",
+		"alter table a append from nope":            "42P01",
+		"alter table a alter column id type bigint": "0A000",
+		"vacuum a to 200 percent":                   "22023",
+		"vacuum nope":                               "42P01",
+	} {
+		s.env.InTransaction = true
+		s.check("block", statement{sql: sql, refusal: "25001 cannot run inside a transaction block"})
+		s.env.InTransaction = false
+		s.check("block", statement{sql: sql, refusal: otherwise})
+	}
+}
+
 // TestDoubledExpression refuses a select list whose text would double with each column.
 func TestDoubledExpression(t *testing.T) {
 	sql := "select 'x' as a0"

@@ -24,6 +24,7 @@ const (
 	codeUndefinedTable    = "42P01"
 	codeDuplicateTable    = "42P07"
 	codeInvalidTable      = "42P16"
+	codeActiveTransaction = "25001"
 	codeNotSupported      = "0A000"
 	codeInvalidParameter  = "22023"
 	codeTooManyColumns    = "54011"

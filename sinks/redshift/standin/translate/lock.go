@@ -14,6 +14,8 @@ func (t *translator) lock(st *syntax.Lock) {
 
 // vacuum is VACUUM, which changes nothing that can be asked for.
 func (t *translator) vacuum(st *syntax.Vacuum) {
+	t.plan.Tag = "VACUUM"
+	t.notInBlock("VACUUM")
 	if p := st.Percent; p != nil && (*p < 0 || *p > 100) {
 		t.refuse(codeInvalidParameter, "the threshold of VACUUM must be between 0 and 100 percent")
 	}
@@ -22,7 +24,6 @@ func (t *translator) vacuum(st *syntax.Vacuum) {
 			t.reads(r)
 		}
 	}
-	t.plan.Tag, t.plan.NoBlock = "VACUUM", "VACUUM cannot run inside a transaction block"
 }
 
 // ownTable is a table that a user made; views and system tables are none.

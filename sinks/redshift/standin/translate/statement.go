@@ -55,6 +55,15 @@ func (t *translator) explain(st *syntax.Explain) {
 	t.plan.Writes, t.plan.Locks, t.plan.Creates = nil, nil, nil
 }
 
+// notInBlock notes that a statement may not be in a transaction block. Redshift asks that
+// before it looks at what the statement is to do.
+func (t *translator) notInBlock(what string) {
+	t.plan.NoBlock = what + " cannot run inside a transaction block"
+	if t.env.InTransaction {
+		t.refuse(codeActiveTransaction, "%s", t.plan.NoBlock)
+	}
+}
+
 func (t *translator) run(sql string) { t.plan.SQL = append(t.plan.SQL, sql) }
 
 // reads, writes and locks note a table that the statement needs.
