@@ -8,7 +8,7 @@ func (t *translator) analyze(st *syntax.Analyze) {
 	t.plan.Tag = "ANALYZE"
 	if st.Table == nil {
 		if st.Compression {
-			t.fail(unknownToStandin("ANALYZE COMPRESSION of all tables"))
+			t.encodings("NOT r.temporary")
 		}
 		return
 	}
@@ -30,7 +30,6 @@ func (t *translator) analyze(st *syntax.Analyze) {
 		return
 	}
 	t.locks(r)
-	t.plan.Query = true
 	list := "NULL::text[]"
 	if len(st.Columns) > 0 {
 		short := make([]string, len(st.Columns))
@@ -39,7 +38,15 @@ func (t *translator) analyze(st *syntax.Analyze) {
 		}
 		list = textArray(short)
 	}
-	t.run(`SELECT CAST(` + literal(r.Name) + ` AS varchar(256)) AS "Table", CAST(c.name AS varchar(256)) AS "Column",` +
+	t.encodings("r.relid = " + regclass(t, r) + " AND (" + list + " IS NULL OR c.short_name = ANY (" + list + "))")
+}
+
+// encodings asks for the encodings that ANALYZE COMPRESSION would choose for the columns of
+// tables: those that a new column has.
+func (t *translator) encodings(where string) {
+	t.plan.Query = true
+	t.run(`SELECT CAST(r.name AS varchar(256)) AS "Table", CAST(c.name AS varchar(256)) AS "Column",` +
 		` CAST(rs.default_encode(c.atttypid, c.sortkey) AS varchar(256)) AS "Encoding", CAST(0.00 AS numeric(5,2)) AS "Est_reduction_pct"` +
-		` FROM rs.columns AS c WHERE c.relid = ` + regclass(t, r) + ` AND (` + list + ` IS NULL OR c.short_name = ANY (` + list + `)) ORDER BY c.ordinal`)
+		` FROM rs.relations AS r JOIN rs.columns AS c ON c.relid = r.relid WHERE r.kind = 'table' AND ` + where +
+		` ORDER BY r.schema_name, r.name, c.ordinal`)
 }
