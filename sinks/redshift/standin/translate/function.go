@@ -18,7 +18,8 @@ type function struct {
 	to    string
 	build builder
 	// takes says what each argument has to be, a letter each, the last for all further: t a
-	// text, n a number, d a time, s a dynamic value, b bytes, p a date part, . anything.
+	// text, j a text that is no SUPER, n a number, d a time, s a dynamic value, b bytes, p a
+	// date part, . anything.
 	takes string
 	// gives tells the result's type.
 	gives func(args []value) Type
@@ -61,7 +62,7 @@ var elsewhere = func() map[string]bool {
 		user_is_member_of role_is_member_of pg_get_cols has_assumerole_privilege change_query_priority
 		change_session_priority change_user_priority current_namespace pg_get_iam_role_by_user pg_get_iam_groups_by_user
 		pg_get_session_roles pg_get_grantee_by_iam_role explain_model get_cluster_time_zone
-		hll hll_add hll_add_agg hll_cardinality hll_combine hll_combine_agg hll_create_sketch hll_union hll_agg
+		hll_add hll_add_agg hll_cardinality hll_combine hll_combine_agg hll_create_sketch hll_union hll_agg
 		addbbox dropbbox geometrytype h3_frompoint h3_fromlonglat h3_polyfill
 		`) {
 		out[name] = true
@@ -173,19 +174,28 @@ func (t *translator) apply(s *scope, f function, c *syntax.Call, name string, ar
 
 // arguments translates a call's arguments to what the function takes.
 func (t *translator) arguments(s *scope, f function, c *syntax.Call) []value {
-	args := make([]value, len(c.Args))
+	args, accepted := make([]value, len(c.Args)), make([]value, len(c.Args))
+	text := true // no SUPER stands where JSON is wanted as a text
 	for i, a := range c.Args {
 		take := byte('.')
 		if f.takes != "" {
 			take = f.takes[min(i, len(f.takes)-1)]
 		}
 		if take == 'p' {
-			args[i] = t.datePartName(a)
+			accepted[i] = t.datePartName(a)
 			continue
 		}
-		args[i] = t.accept(take, t.expr(s, a))
+		args[i] = t.expr(s, a)
+		if take == 'j' {
+			take = 't'
+			text = text && args[i].typ.Name != typeSuper
+		}
+		accepted[i] = t.accept(take, args[i])
 	}
-	return args
+	if !text {
+		t.refuseCall(t.name(c.Name.Last()), args)
+	}
+	return accepted
 }
 
 // accept converts an argument as Redshift converts it without being told.

@@ -13,6 +13,7 @@ var aggregateFunctions = map[string]function{
 	"count":           {min: 0, max: 1, kind: aggregate, gives: givesBigint},
 	"grouping":        {min: 1, max: 1, kind: aggregate, build: buildGrouping},
 	"grouping_id":     {min: 1, max: -1, kind: aggregate, build: buildGrouping},
+	"hll":             {min: 1, max: 1, kind: aggregate, build: buildHLL},
 	"listagg":         {min: 1, max: 2, kind: aggregate, takes: "t", build: buildListagg},
 	"max":             {min: 1, max: 1, kind: aggregate, gives: givesFirst},
 	"median":          {min: 1, max: 1, kind: aggregate, build: buildMedian},
@@ -62,6 +63,14 @@ func buildAggregate(to string, gives func([]value) Type) builder {
 	return func(t *translator, s *scope, c *syntax.Call, args []value) value {
 		return value{sql: t.aggregateSQL(s, c, to, join(args)), typ: gives(args)}
 	}
+}
+
+// buildHLL is HLL(x), an estimate of the number of distinct values (r_HLL_function). Here it
+// is exact, as APPROXIMATE COUNT(DISTINCT x) is.
+func buildHLL(t *translator, s *scope, c *syntax.Call, args []value) value {
+	counted := *c
+	counted.Distinct = true
+	return value{sql: t.aggregateSQL(s, &counted, "count", args[0].sql), typ: Type{Name: typeBigint}, label: "hll"}
 }
 
 // buildMedian is MEDIAN: a decimal of what is no floating point (r_MEDIAN, r_WF_MEDIAN).

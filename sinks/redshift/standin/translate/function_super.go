@@ -43,10 +43,10 @@ var superFunctions = map[string]function{
 	"json_typeof":       {min: 1, max: 1, takes: "s", to: "rs.json_typeof", gives: givesText},
 
 	"can_json_parse":                  {min: 1, max: 1, takes: "t", to: "rs.can_json_parse", gives: givesBoolean},
-	"is_valid_json":                   {min: 1, max: 1, takes: "t", to: "rs.is_valid_json", gives: givesBoolean},
-	"is_valid_json_array":             {min: 1, max: 1, takes: "t", to: "rs.is_valid_json_array", gives: givesBoolean},
-	"json_array_length":               {min: 1, max: 2, takes: "t.", to: "rs.json_array_length", gives: givesInteger},
-	"json_extract_array_element_text": {min: 2, max: 3, takes: "tn.", to: "rs.json_extract_array_element_text", gives: givesText},
+	"is_valid_json":                   {min: 1, max: 1, takes: "j", to: "rs.is_valid_json", gives: givesBoolean},
+	"is_valid_json_array":             {min: 1, max: 1, takes: "j", to: "rs.is_valid_json_array", gives: givesBoolean},
+	"json_array_length":               {min: 1, max: 2, takes: "j.", to: "rs.json_array_length", gives: givesInteger},
+	"json_extract_array_element_text": {min: 2, max: 3, takes: "jn.", to: "rs.json_extract_array_element_text", gives: givesText},
 	"json_extract_path_text":          {min: 2, max: 7, build: buildJSONPath},
 	"json_parse":                      {min: 1, max: 1, takes: "t", to: "rs.json_parse", gives: givesSuper},
 	"json_serialize":                  {min: 1, max: 1, takes: "s", to: "rs.json_serialize", gives: givesText},
@@ -89,6 +89,10 @@ func buildJSONPath(t *translator, _ *scope, _ *syntax.Call, args []value) value 
 		keys = keys[:last]
 	}
 	if len(keys) < 1 || len(keys) > 5 {
+		t.refuseCall("json_extract_path_text", args)
+		return value{}
+	}
+	if args[0].typ.Name == typeSuper {
 		t.refuseCall("json_extract_path_text", args)
 		return value{}
 	}
