@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/settings"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 )
 
@@ -98,6 +99,9 @@ func (s *session) setStatement(ctx context.Context, st *syntax.Set) error {
 		if st.Name == "search_path" && !v.Quoted {
 			values[i] = syntax.Fold(v.Text)
 		}
+	}
+	if len(values) > 1 && !settings.TakesList(st.Name) {
+		return refusal("22023", "SET %s takes only one argument", st.Name)
 	}
 	if err := s.set(st.Name, strings.Join(values, ", "), st.Local); err != nil {
 		return err

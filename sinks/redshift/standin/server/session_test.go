@@ -17,6 +17,8 @@ func TestSettings(t *testing.T) {
 	c.run("reset query_group")
 	c.want("show query_group", "default")
 	c.fails("set lock_timeout = '1'", "42704", `unrecognized configuration parameter "lock_timeout"`)
+	c.fails("set query_group to 'a', 'b'", "22023", "SET query_group takes only one argument")
+	c.fails("set lock_timeout to 1, 2", "42704", `unrecognized configuration parameter "lock_timeout"`)
 	c.fails("show standard_conforming_strings", "42704", `"standard_conforming_strings"`)
 	c.want("show transaction isolation level", "serializable")
 	c.want("show transaction_read_only", "off")

@@ -44,6 +44,13 @@ func (v *Values) value(p *Parameter) string {
 	return p.Default
 }
 
+// TakesList tells whether a parameter may be SET to several values with commas between them;
+// what is no parameter is refused by Set.
+func TakesList(name string) bool {
+	p, err := find(name)
+	return err != nil || p.kind == path || p.kind == dateStyle
+}
+
 // Set sets a parameter: until the end of the transaction if local, else of the session.
 // The error is a *pgconn.PgError: 42704, 22023 or 55P02.
 func (v *Values) Set(name, value string, local bool) (*Parameter, error) {

@@ -29,6 +29,24 @@ func TestCaseSensitive(t *testing.T) {
 	}
 }
 
+// TestLongSortKey: a sort key has up to 400 columns (r_CREATE_TABLE_NEW).
+func TestLongSortKey(t *testing.T) {
+	s := newSession(t)
+	for _, c := range []struct {
+		n    int
+		fail bool
+	}{{400, false}, {401, true}} {
+		names := make([]string, c.n)
+		for i := range names {
+			names[i] = fmt.Sprintf("c%d", i)
+		}
+		sql := fmt.Sprintf("create table t%d (%s int) sortkey (%s)", c.n, strings.Join(names, " int, "), strings.Join(names, ", "))
+		if _, err := s.try(sql); (err != nil) != c.fail {
+			t.Errorf("%d columns: %v", c.n, err)
+		}
+	}
+}
+
 // TestNondeterministicUpdate fails an UPDATE that finds several rows for one, if the session
 // wants that (error_on_nondeterministic_update).
 func TestNondeterministicUpdate(t *testing.T) {

@@ -212,15 +212,12 @@ func (t *translator) newColumn(table string, d syntax.ColumnDef) Column {
 	case t.err != nil:
 	case d.NotNull && d.Null:
 		t.refuse(codeSyntax, "conflicting NULL/NOT NULL declarations for column %q of table %q", c.Name, table)
-	case d.Encode != "" && d.Encode != "auto" && !encodes(d.Encode, c.Type):
+	case d.Encode != "" && !encodes(d.Encode, c.Type):
 		t.refuse(codeNotSupported, "invalid encoding type specified for column %q", c.Name)
 	case d.Collate != "" && !c.Type.isText():
 		t.refuse(codeMismatch, "collations are not supported by type %s", c.Type.Name)
 	case d.Collate != "" && collations[d.Collate] == "":
 		t.refuse(codeUndefinedObject, "collation %q does not exist", d.Collate)
-	}
-	if d.Encode == "auto" {
-		c.Encode = ""
 	}
 	if d.Identity != nil {
 		t.checkNewIdentity(&c, d)

@@ -65,7 +65,7 @@ func (t *translator) checkSortKey(columns []Column, k *syntax.SortKey) []string 
 	case len(k.Columns) > maxSortKey:
 		t.refuse("54011", "a sort key can have at most %d columns", maxSortKey)
 	}
-	args := []string{literal(kind)}
+	var short []string
 	seen := map[string]bool{}
 	for _, name := range t.names(k.Columns) {
 		if seen[name] {
@@ -73,9 +73,13 @@ func (t *translator) checkSortKey(columns []Column, k *syntax.SortKey) []string 
 		}
 		seen[name] = true
 		t.checkKeyColumn(columns, name, "sort key")
-		args = append(args, literal(t.shortName(name)))
+		short = append(short, literal(t.shortName(name)))
 	}
-	return args
+	if short == nil {
+		return []string{literal(kind)}
+	}
+	// As one array: PostgreSQL passes at most 100 arguments.
+	return []string{literal(kind), "VARIADIC " + textArray(short)}
 }
 
 // checkKeyColumn refuses a key's column that is not there, or whose type keys have not.
