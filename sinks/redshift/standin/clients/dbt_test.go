@@ -65,7 +65,7 @@ func TestDbt(t *testing.T) {
 	dbt("snapshot", "--vars", "suffix: '!'")
 	equal("select count(*), count(dbt_valid_to) from marts.customers_snapshot", "6|3\n")
 	dbt("run", "--full-refresh", "--select", "totals_merged", "totals_replaced")
-	equal("select order_id, amount from marts.totals_merged order by 1", "10|12.50\n11|7.25\n")
+	equal("select order_id, amount from marts.totals_merged order by 1", "10|12.50\n11|7.25\n12|100.00\n")
 	dbt("test")
 	dbt("docs", "generate")
 }
