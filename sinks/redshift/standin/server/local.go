@@ -18,6 +18,9 @@ func (s *session) local(ctx context.Context, c *call) (tag string, handled bool,
 	case *syntax.Set:
 		return "SET", true, s.setStatement(ctx, st)
 	case *syntax.Reset:
+		if st.Name == "session authorization" {
+			return "RESET", true, s.setAuthorization(ctx, &syntax.Set{Default: true})
+		}
 		return "RESET", true, s.reset(ctx, st.Name)
 	case *syntax.Show:
 		if st.What == "" {

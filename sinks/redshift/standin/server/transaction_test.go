@@ -353,6 +353,8 @@ func TestRights(t *testing.T) {
 	a.fails("insert into t values (1)", "42501", "permission denied for relation t")
 	a.want("select count(*) from stv_sessions where user_name = 'awsuser'", "0")
 	a.run("set session authorization default")
+	a.run("set session authorization '" + user + "'; reset session authorization")
+	a.want("select current_user", "awsuser")
 	a.run("insert into t values (1)")
 	a.run("begin; set local session authorization " + user + "; commit")
 	a.want("select current_user", "awsuser")
