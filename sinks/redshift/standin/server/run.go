@@ -119,7 +119,7 @@ func (s *session) runPlan(ctx context.Context, c *call) (string, error) {
 		}
 		return "", refusal("25001", "%s", message)
 	}
-	if s.tx.readOnly && len(plan.Writes)+len(plan.Locks) > 0 && !isLock(c.statement.text.Statement) {
+	if s.tx.readOnly && changes(c.statement.text.Statement, plan) {
 		return "", refusal("25006", "transaction is read-only")
 	}
 	if err := s.check(ctx, plan); err != nil {
@@ -240,6 +240,21 @@ func reverse(uses []locks.Use) []locks.Use {
 		uses[i], uses[j] = uses[j], uses[i]
 	}
 	return uses
+}
+
+// changes tells whether a statement is none for a transaction that only reads: one that
+// writes rows, or what defines and permits things.
+func changes(statement syntax.Statement, plan *translate.Plan) bool {
+	switch statement.(type) {
+	case *syntax.Lock:
+		return false
+	case *syntax.CreateSchema, *syntax.AlterSchema, *syntax.CreateTable, *syntax.CreateTableAs, *syntax.CreateExternalTable,
+		*syntax.AlterTable, *syntax.CreateView, *syntax.CreateMaterializedView, *syntax.AlterMaterializedView,
+		*syntax.RefreshMaterializedView, *syntax.Routine, *syntax.Drop, *syntax.Comment, *syntax.Grant,
+		*syntax.DefaultPrivileges, *syntax.Policy, *syntax.Principal:
+		return true
+	}
+	return len(plan.Writes)+len(plan.Locks)+len(plan.Creates) > 0
 }
 
 func isLock(statement syntax.Statement) bool {

@@ -44,9 +44,16 @@ func TestTransactions(t *testing.T) {
 	c.run("begin; create table u(a int); create temp table v(a int); insert into v values (1); rollback")
 	c.fails("select * from u", "42P01", `relation "u" does not exist`)
 	c.fails("select * from v", "42P01", "")
-	c.run("begin read only")
-	c.fails("insert into t values (1)", "25006", "read-only")
-	c.run("rollback")
+	for _, sql := range []string{
+		"insert into t values (1)", "delete from t", "create table u(a int)", "create temp table u(a int)", "select * into u from t",
+		"create view u as select a from t", "create schema u", "drop table t", "alter table t add b int", "grant select on t to public",
+		"comment on table t is 'x'", "create user u password disable",
+	} {
+		c.run("begin read only")
+		c.fails(sql, "25006", "read-only")
+		c.run("rollback")
+	}
+	c.run("begin read only; lock t; select * from t; commit")
 }
 
 func TestTruncateCommits(t *testing.T) {
