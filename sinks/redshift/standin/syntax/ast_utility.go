@@ -221,8 +221,9 @@ type Policy struct {
 	// UsingSQL is the text of Using as it was written.
 	UsingSQL string
 	On       Name
-	More     []Name // further tables, of ATTACH and DETACH of row-level security
-	Columns  []Ident
+	More     []Name  // further tables, of ATTACH and DETACH of row-level security
+	Columns  []Ident // that are masked
+	Input    []Ident // of ATTACH of masking; nil = Columns
 	To       []Grantee
 	Options  []Option
 }

@@ -129,7 +129,7 @@ func (p *parser) attachPolicy() Statement {
 	if a.Kind == "masking" {
 		a.Columns = p.identList()
 		if p.accept("using") {
-			p.identList()
+			a.Input = p.identList()
 		}
 	}
 	end := "to"

@@ -161,6 +161,9 @@ func (t *translator) attachPolicy(st *syntax.Policy, table syntax.Name) {
 	}
 	t.locks(r)
 	columns := t.policyColumns(st, r)
+	if st.Verb == "attach" && st.Kind == "masking" {
+		t.maskingInput(st, p, r)
+	}
 	condition := "NULL"
 	if st.Verb == "attach" && st.Kind == "rls" {
 		condition = literal(t.condition(p, r))
@@ -201,6 +204,28 @@ func (t *translator) policyColumns(st *syntax.Policy, r *Relation) string {
 		short = append(short, literal(t.shortName(name)))
 	}
 	return textArray(short)
+}
+
+// maskingInput holds the columns that a masking policy reads against its input, by their
+// order: the names may differ, and the types may not (r_CREATE_MASKING_POLICY).
+func (t *translator) maskingInput(st *syntax.Policy, p *Policy, r *Relation) {
+	input := st.Input
+	if input == nil {
+		input = st.Columns
+	}
+	if len(input) != len(p.Input) {
+		t.refuse(codeMismatch, "policy %q takes %d columns, and %d are given", t.name(st.Name), len(p.Input), len(input))
+		return
+	}
+	for i, name := range t.names(input) {
+		own := t.ownColumn(r, name)
+		if own == nil {
+			return
+		}
+		if ty := t.parseType(p.Input[i].Type); ty.Name != own.Type.Name {
+			t.refuse(codeMismatch, "column %q of relation %q is of type %s, and the policy's of type %s", name, r.Name, own.Type, ty)
+		}
+	}
 }
 
 // condition is a policy of row-level security over a table, which has its columns by their
