@@ -88,7 +88,13 @@ func (s *session) localShape(ctx context.Context, statement syntax.Statement) (s
 // (dg/r_BEGIN).
 func (s *session) setStatement(ctx context.Context, st *syntax.Set) error {
 	switch st.Name {
-	case "session characteristics", "transaction":
+	case "session characteristics":
+		return nil
+	case "transaction":
+		// It is of the transaction that it is in: one of its own ends with it.
+		if last := st.Values[len(st.Values)-1].Text; strings.HasPrefix(last, "read ") {
+			s.tx.readOnly = last == "read only"
+		}
 		return nil
 	case "session authorization":
 		return s.setAuthorization(ctx, st)

@@ -54,6 +54,11 @@ func TestTransactions(t *testing.T) {
 		c.run("rollback")
 	}
 	c.run("begin read only; lock t; select * from t; commit")
+	c.run("begin; set transaction isolation level serializable, read only")
+	c.fails("insert into t values (1)", "25006", "read-only")
+	c.run("rollback; begin read only; set transaction read write; insert into t values (1); rollback")
+	c.run("set transaction read only")
+	c.run("begin; insert into t values (1); rollback")
 }
 
 func TestTruncateCommits(t *testing.T) {
