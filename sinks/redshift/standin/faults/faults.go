@@ -63,6 +63,8 @@ var delays = map[Kind]time.Duration{
 var (
 	statementKinds = []Kind{Serializable, NoRelation, Conflict, OpenRelation, Resize, LostBefore, LostAfter, Late, Slow, Resume}
 	loginKinds     = []Kind{Resume, Throttle, Expired}
+	// connectionKinds are those of statementKinds that are none of the statement's errors.
+	connectionKinds = []Kind{LostBefore, LostAfter, Late, Slow, Resume}
 )
 
 // Kinds returns all kinds, for messages.
@@ -172,9 +174,15 @@ func (s *Set) Pending() []Rule {
 	return rules
 }
 
-// Statement returns the fault of a statement that is about to run, if there is one.
-func (s *Set) Statement(sql string) (Rule, bool) {
-	return s.take(strings.TrimSpace(sql), statementKinds)
+// Statement returns the fault of a statement that is about to run, if there is one. In a
+// transaction that is aborted no statement runs that could fail in another way: only the
+// connection's faults are taken there.
+func (s *Set) Statement(sql string, aborted bool) (Rule, bool) {
+	kinds := statementKinds
+	if aborted {
+		kinds = connectionKinds
+	}
+	return s.take(strings.TrimSpace(sql), kinds)
 }
 
 // Login returns the fault of a login, if there is one.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -281,14 +282,14 @@ func injection(args []string) (faults.Rule, error) {
 	if len(args) > 2 {
 		n, err := strconv.Atoi(args[2])
 		if err != nil {
-			return rule, err
+			return rule, fmt.Errorf("count %q is no whole number", args[2])
 		}
 		rule.Count = n
 	}
 	if len(args) > 3 {
 		seconds, err := strconv.ParseFloat(args[3], 64)
 		if err != nil {
-			return rule, err
+			return rule, fmt.Errorf("%q is no number of seconds", args[3])
 		}
 		rule.Delay = time.Duration(seconds * float64(time.Second))
 	}

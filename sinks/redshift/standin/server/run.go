@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -36,8 +37,8 @@ func (s *session) run(c *call) (string, error) {
 
 // runFaulty runs a statement with the fault that was asked for, if there is one.
 func (s *session) runFaulty(ctx context.Context, c *call) (string, error) {
-	rule, ok := s.server.faults.Statement(c.statement.text.SQL)
-	if !ok || isInjection(c.statement.text.Statement) {
+	rule, ok := s.fault(c.statement.text)
+	if !ok {
 		return s.runStatement(ctx, c)
 	}
 	s.log.Info("fault", "kind", rule.Kind, "sql", brief(maskSecrets(c.statement.text.SQL)))
@@ -63,25 +64,54 @@ func (s *session) runFaulty(ctx context.Context, c *call) (string, error) {
 			return "", err
 		}
 	default:
-		return "", s.faultError(rule.Kind)
+		return "", s.failWith(ctx, c.statement, rule.Kind)
 	}
 	return s.runStatement(ctx, c)
 }
+
+// fault takes the fault of a statement. Statements about faults have none.
+func (s *session) fault(text *syntax.Text) (faults.Rule, bool) {
+	if isInjection(text.Statement) {
+		return faults.Rule{}, false
+	}
+	return s.server.faults.Statement(text.SQL, s.tx.state == failed)
+}
+
+// failWith returns the error of a fault that has one, or that which the statement has
+// anyway. A COMMIT that fails has ended the transaction.
+func (s *session) failWith(ctx context.Context, st *statement, kind faults.Kind) error {
+	if s.tx.state == idle {
+		s.begin(implicit)
+	}
+	_, local, err := s.localShape(ctx, st.text.Statement)
+	if err == nil && !local {
+		if err = s.translate(ctx, st); err == nil {
+			s.uses(st) // the error names a table of this statement
+		}
+	}
+	if err == nil {
+		err = s.faultError(kind)
+	}
+	if endsBlock(st.text.Statement) {
+		s.rollback()
+	}
+	return err
+}
+
+// lostOID is the number of a relation that is not there.
+const lostOID = 1<<31 - 1
 
 // faultError is the error of a fault that has one.
 func (s *session) faultError(kind faults.Kind) error {
 	switch kind {
 	case faults.Serializable:
-		if s.tx.locks == nil {
-			s.begin(implicit)
-		}
 		return s.tx.locks.RowConflict(s.tx.touched)
 	case faults.NoRelation:
 		return locks.NotInSnapshot()
 	case faults.Conflict:
 		return locks.ConcurrentDrop(s.tx.touched)
 	case faults.OpenRelation:
-		return refusal("XX000", "could not open relation with OID %d", s.tx.touched.OID)
+		return refusal("XX000", "could not open relation with OID %d", cmp.Or(s.tx.touched.OID, lostOID))
 	default:
 		return refusal("57014", "Cannot execute write query because system is in resize mode")
 	}
