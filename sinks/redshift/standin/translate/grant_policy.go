@@ -84,8 +84,8 @@ func (t *translator) policyExpressions(st *syntax.Policy, f *source) value {
 	if len(f.columns) > 0 {
 		t.add(s, f)
 	}
-	leader, computes := t.leader, t.computes
-	defer func() { t.leader, t.computes = leader, computes }()
+	leader, catalogs, computes := t.leader, t.catalogs, t.computes
+	defer func() { t.leader, t.catalogs, t.computes = leader, catalogs, computes }()
 	var first value
 	for i, e := range st.Using {
 		if t.aggregates(e) {

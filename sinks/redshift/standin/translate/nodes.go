@@ -12,19 +12,24 @@ import (
 // the leader node knows (c_sql-functions-leader-node): for each there is an INFO before the
 // error.
 func (t *translator) checkNodes() {
+	computes := t.computes || t.systems
+	leader := t.leader
+	if t.computes {
+		leader = append(leader, t.catalogs...)
+	}
 	switch {
 	case t.err != nil:
 		return
-	case !t.computes && len(t.computeOnly) > 0:
+	case !computes && len(t.computeOnly) > 0:
 		t.refuse(codeNotSupported, onlyOnTables)
 		return
-	case t.computes && t.correlation:
+	case computes && t.correlation:
 		t.refuse(codeNotSupported, "This type of correlated subquery pattern is not supported due to internal error")
 		return
-	case !t.computes || len(t.leader) == 0:
+	case !computes || len(leader) == 0:
 		return
 	}
-	for _, what := range t.leader {
+	for _, what := range leader {
 		t.plan.Notices = append(t.plan.Notices, pgconn.Notice{Severity: "INFO", Code: "00000", Message: what})
 	}
 	t.refuse(codeNotSupported, unsupportedOnTables)
@@ -37,7 +42,22 @@ func (t *translator) leaderFunction(name string) {
 
 // leaderRelation notes a relation of the leader node's catalog.
 func (t *translator) leaderRelation(name string) {
-	t.leader = append(t.leader, fmt.Sprintf("Relation %q not supported.", name))
+	what := fmt.Sprintf("Relation %q not supported.", name)
+	if joined[name] {
+		t.catalogs = append(t.catalogs, what)
+		return
+	}
+	t.leader = append(t.leader, what)
+}
+
+// joined are the catalog's tables that go with system tables in one query, as the
+// documentation's own queries about locks and tables have them (c_join_PG,
+// c_join_PG_examples). Others have functions or types that compute nodes have not.
+var joined = map[string]bool{
+	"pg_attribute": true, "pg_cast": true, "pg_class": true, "pg_constraint": true, "pg_database": true, "pg_depend": true,
+	"pg_description": true, "pg_group": true, "pg_language": true, "pg_locks": true, "pg_namespace": true, "pg_opclass": true,
+	"pg_operator": true, "pg_proc": true, "pg_settings": true, "pg_statistic": true, "pg_tables": true, "pg_type": true,
+	"pg_user": true, "pg_views": true,
 }
 
 // onlyOnTables is what a query of the leader node's alone is refused with if it has a

@@ -21,6 +21,10 @@ type translator struct {
 	// computes tells that the compute nodes have a part: a user's table is read or written
 	// by a query. leader are the functions and relations that only the leader node has.
 	computes bool
+	// systems tells that a system table is read, by the compute nodes too, and catalogs are the
+	// leader node's relations that go with it, though not with a user's table.
+	systems  bool
+	catalogs []string
 	// computeOnly are functions of the compute nodes; correlation is a reference to an outer
 	// query that they have no plan for.
 	computeOnly []string

@@ -22,7 +22,7 @@ func (t *translator) systemRelation(schema, name string) (sql string, columns []
 	}
 	if schema != "information_schema" && t.env.Virtual != nil {
 		if v, found := t.env.Virtual(name); found {
-			t.computes = true
+			t.systems = true
 			sql, columns = t.virtual(v)
 			return sql, columns, true
 		}
