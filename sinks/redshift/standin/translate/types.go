@@ -47,6 +47,7 @@ const (
 	maxVarchar       = 65535
 	maxChar          = 4096
 	maxVarbyte       = 16777216
+	maxModifier      = 10485760 // PostgreSQL's; as a VARBYTE's it stands for maxVarbyte
 	defaultVarbyte   = 64000
 	defaultText      = 256
 	maxPrecision     = 38
@@ -243,7 +244,10 @@ func (ty Type) postgres() string {
 	case typeSuper, typeGeometry, typeGeography, typeHLL:
 		return "rs." + ty.Name
 	case typeVarbyte:
-		return "rs.varbyte"
+		if ty.Length == 0 || ty.Length == defaultVarbyte {
+			return "rs.varbyte" // COPY tells it from one with a length
+		}
+		return fmt.Sprintf("rs.varbyte(%d)", min(ty.Length, maxModifier))
 	case typeDaySecond:
 		return "interval day to second(6)"
 	}

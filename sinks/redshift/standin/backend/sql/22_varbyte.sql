@@ -1,10 +1,15 @@
 -- VARBYTE (dg/r_VARBYTE_type).
 
+-- The length that a modifier stands for: the greatest that PostgreSQL takes is less than Redshift's.
+CREATE FUNCTION rs.varbyte_max(typmod integer) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN $1 < 4 THEN 64000 WHEN $1 = 10485764 THEN 16777216 ELSE $1 - 4 END
+$$;
+
 CREATE FUNCTION rs.varbyte_length(value rs.varbyte, typmod integer, explicit boolean) RETURNS rs.varbyte LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-  n integer := typmod - 4;
+  n integer := rs.varbyte_max(typmod);
 BEGIN
-  IF n < 0 OR octet_length(value::bytea) <= n THEN RETURN value; END IF;
+  IF typmod < 4 OR octet_length(value::bytea) <= n THEN RETURN value; END IF;
   IF NOT explicit THEN
     RAISE EXCEPTION USING ERRCODE = '22001', MESSAGE = format('value too long for type binary varying(%s)', n);
   END IF;

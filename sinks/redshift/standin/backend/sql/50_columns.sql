@@ -24,7 +24,7 @@ CREATE FUNCTION rs.type_length(type oid, typmod integer) RETURNS integer LANGUAG
     WHEN $1 = 'name'::regtype THEN 128
     WHEN $1 IN ('text'::regtype, 'varchar'::regtype) THEN CASE WHEN $2 >= 4 THEN $2 - 4 ELSE 65535 END
     WHEN $1 = 'bpchar'::regtype THEN CASE WHEN $2 >= 4 THEN $2 - 4 ELSE 4096 END
-    WHEN $1 = 'rs.varbyte'::regtype THEN CASE WHEN $2 >= 4 THEN $2 - 4 ELSE 64000 END END
+    WHEN $1 = 'rs.varbyte'::regtype THEN rs.varbyte_max(coalesce($2, -1)) END
 $$;
 CREATE FUNCTION rs.type_precision(type oid, typmod integer) RETURNS integer LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN $1 = 'numeric'::regtype THEN CASE WHEN $2 >= 4 THEN ($2 - 4) >> 16 & 65535 ELSE 38 END
@@ -43,7 +43,8 @@ $$;
 CREATE FUNCTION rs.format_type(type oid, typmod integer) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT rs.type_name(t, m) || CASE
     WHEN t = 'numeric'::regtype AND m >= 4 THEN format('(%s,%s)', rs.type_precision(t, m), rs.type_scale(t, m))
-    WHEN t IN ('varchar'::regtype, 'bpchar'::regtype, 'rs.varbyte'::regtype) AND m >= 4 THEN format('(%s)', m - 4)
+    WHEN t IN ('varchar'::regtype, 'bpchar'::regtype) AND m >= 4 THEN format('(%s)', m - 4)
+    WHEN t = 'rs.varbyte'::regtype AND m >= 4 THEN format('(%s)', rs.varbyte_max(m))
     ELSE '' END
   FROM (SELECT rs.own_type($1) AS t, coalesce($2, -1) AS m) AS own
 $$;
