@@ -82,6 +82,16 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// TestBadEndpoint: what is no URL of an S3 server is refused at the start, and not by each COPY.
+func TestBadEndpoint(t *testing.T) {
+	for _, endpoint := range []string{"127.0.0.1:9000", "localhost:9000", "not a url", "s3://bucket", "http://", "http://%zz"} {
+		err := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-s3-endpoint", endpoint}, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "the S3 endpoint") {
+			t.Errorf("%q: %v", endpoint, err)
+		}
+	}
+}
+
 // TestReadme: it names every flag and every fault.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")

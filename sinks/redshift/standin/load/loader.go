@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 
@@ -40,6 +41,21 @@ type Options struct {
 	Slices int
 	// TempDir is where Parquet files are kept while they are read; empty = the system's.
 	TempDir string
+}
+
+// Check refuses options that no COPY could work with.
+func (o Options) Check() error {
+	if o.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(o.Endpoint)
+	if err != nil {
+		return fmt.Errorf("the S3 endpoint: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("the S3 endpoint %q is no URL of the form http://host:port", o.Endpoint)
+	}
+	return nil
 }
 
 // Loader runs COPYs and UNLOADs. Its methods may be called at the same time.

@@ -83,6 +83,9 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 	options.User = cmp.Or(options.User, "awsuser")
 	options.Isolation = cmp.Or(options.Isolation, backend.Snapshot)
 	options.Load.Serverless = options.Load.Serverless || options.Serverless
+	if err := options.Load.Check(); err != nil {
+		return nil, err
+	}
 	if len(options.Databases) == 0 {
 		options.Databases = []string{"dev"}
 	}
