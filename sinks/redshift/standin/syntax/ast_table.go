@@ -20,6 +20,7 @@ type LikeTable struct {
 
 // ColumnDef is a column's definition.
 type ColumnDef struct {
+	Mode       string // in, out, inout of a routine's argument; empty = not said
 	Name       Ident
 	Type       Type
 	Default    Expr

@@ -65,6 +65,8 @@ type Show struct {
 	Name Name   // the object, or where to look
 	Like string // of LIKE
 	Args []Option
+	// Types are those of a procedure's arguments, if they are given.
+	Types []Type
 }
 
 // Reset is RESET parameter.
@@ -185,6 +187,7 @@ type Grant struct {
 	Privileges  []Privilege
 	Kind        string // table, schema, database, function, procedure, language, role, "all tables in schema", "tables in schema", …
 	Objects     []Name
+	Args        [][]Type // of each object: of a function or a procedure
 	To          []Grantee
 	GrantOption bool
 	Cascade     bool // of REVOKE

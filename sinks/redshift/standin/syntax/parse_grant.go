@@ -185,18 +185,21 @@ func (p *parser) grantObjects(g *Grant) {
 			break
 		}
 	}
-	g.Objects = []Name{p.grantObject(g.Kind)}
-	for p.acceptOp(",") {
-		g.Objects = append(g.Objects, p.grantObject(g.Kind))
+	for {
+		name, args := p.grantObject(g.Kind)
+		g.Objects, g.Args = append(g.Objects, name), append(g.Args, args)
+		if !p.acceptOp(",") {
+			return
+		}
 	}
 }
 
-func (p *parser) grantObject(kind string) Name {
-	name := p.name()
+func (p *parser) grantObject(kind string) (name Name, args []Type) {
+	name = p.name()
 	if kind == "function" || kind == "procedure" {
-		p.argumentTypes()
+		args = p.argumentTypes()
 	}
-	return name
+	return name, args
 }
 
 // assumeRoles reads 'arn', DEFAULT or ALL of GRANT ASSUMEROLE.

@@ -39,12 +39,13 @@ func (p *parser) routineArgs() []ColumnDef {
 		if all != nil {
 			p.expectOp(",")
 		}
-		p.argMode()
-		var a ColumnDef
+		a := ColumnDef{Mode: p.argMode()}
 		if next := p.peek(1); next.kind == word || next.kind == quoted {
 			if !p.is("double", "character", "char", "national", "timestamp", "time", "bit", "interval", "binary") {
 				a.Name = p.ident()
-				p.argMode()
+				if mode := p.argMode(); mode != "" {
+					a.Mode = mode
+				}
 			}
 		}
 		a.Type = p.typeName()
@@ -54,10 +55,11 @@ func (p *parser) routineArgs() []ColumnDef {
 	return all
 }
 
-func (p *parser) argMode() {
+func (p *parser) argMode() string {
 	if p.is("in", "out", "inout") {
-		p.next()
+		return p.next().value
 	}
+	return ""
 }
 
 // createPolicy reads CREATE {RLS | MASKING} POLICY (r_CREATE_RLS_POLICY,

@@ -185,7 +185,7 @@ func (p *parser) showNamed(s *Show) { s.Name = p.name() }
 func (p *parser) showRoutine(s *Show) {
 	s.Name = p.name()
 	if p.isOp("(") {
-		p.argumentTypes()
+		s.Types = p.argumentTypes()
 	}
 }
 
@@ -243,7 +243,7 @@ func (p *parser) showGrants(s *Show) {
 		kind = p.next().value
 	}
 	s.Args = append(s.Args, Option{Name: "on " + kind})
-	s.Name = p.grantObject(kind)
+	s.Name, _ = p.grantObject(kind)
 	p.showFilter(s)
 }
 

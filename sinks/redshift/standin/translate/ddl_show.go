@@ -19,6 +19,8 @@ func (t *translator) show(st *syntax.Show) {
 		t.showTable(st.Name)
 	case "view":
 		t.showView(st.Name)
+	case "procedure":
+		t.showProcedure(st)
 	case "tables":
 		t.showTables(st)
 	case "columns":

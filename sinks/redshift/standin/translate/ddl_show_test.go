@@ -94,3 +94,25 @@ func TestShowLists(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestShowProcedure takes what SHOW PROCEDURE says for a statement, which makes the procedure
+// again (r_SHOW_PROCEDURE).
+func TestShowProcedure(t *testing.T) {
+	s := newSession(t)
+	if _, err := s.try("create procedure shown(f1 in int, inout f2 varchar(9), out varchar) as $$\nbegin\n  f2 := f1 || '$';\nend;\n$$ language plpgsql"); err != nil {
+		t.Fatal(err)
+	}
+	want := "CREATE OR REPLACE PROCEDURE public.shown(f1 integer, INOUT f2 character varying, OUT character varying)\n LANGUAGE plpgsql\nAS $_$\nbegin\n  f2 := f1 || '$';\nend;\n$_$\n"
+	for _, sql := range []string{"show procedure shown(int, varchar)", "show procedure public.shown", want, "show procedure shown"} {
+		rows, err := s.try(sql)
+		if err != nil || strings.HasPrefix(sql, "show") && strings.Join(rows, "\n") != want {
+			t.Errorf("%s\n\tgives %q, %v\n\twant  %q", sql, rows, err, want)
+		}
+	}
+	if _, err := s.try("create procedure shown(int) as $$ $$ language plpgsql"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.try("show procedure shown"); err == nil {
+		t.Error("one of two procedures was shown")
+	}
+}

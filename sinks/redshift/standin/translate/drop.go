@@ -115,33 +115,26 @@ func (t *translator) dropsContents(schema string) {
 	}
 }
 
-// dropOther is DROP of policies, and of what the stand-in has none of.
+// dropOther is DROP of policies and routines, and of what the stand-in has none of.
 func (t *translator) dropOther(st *syntax.Drop) {
 	switch st.Kind {
 	case "rls policy", "masking policy":
 		t.dropPolicy(st)
 	case "function", "procedure":
-		t.dropAbsent(st, codeUndefinedFunction)
+		t.dropRoutine(st)
 	default:
-		t.dropAbsent(st, codeUndefinedObject)
+		t.dropAbsent(st)
 	}
 }
 
 // dropAbsent is DROP of what nobody can have made here.
-func (t *translator) dropAbsent(st *syntax.Drop, code string) {
+func (t *translator) dropAbsent(st *syntax.Drop) {
 	for _, n := range st.Names {
 		name := strings.Join(t.names(n), ".")
-		if st.Kind == "function" || st.Kind == "procedure" {
-			types := make([]string, len(st.Args))
-			for i, a := range st.Args {
-				types[i] = t.typeOf(a).Name
-			}
-			name += "(" + strings.Join(types, ", ") + ")"
-		}
 		if st.IfExists {
 			t.notice("%s %s does not exist, skipping", st.Kind, name)
 			continue
 		}
-		t.refuse(code, "%s %s does not exist", st.Kind, name)
+		t.refuse(codeUndefinedObject, "%s %s does not exist", st.Kind, name)
 	}
 }

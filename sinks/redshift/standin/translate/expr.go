@@ -41,7 +41,7 @@ func (t *translator) simple(s *scope, e syntax.Expr) value {
 	case *syntax.TypedString:
 		return t.typedString(e)
 	case *syntax.Param:
-		return value{sql: paramSQL(e.N)}
+		return t.param(e.N)
 	case *syntax.Ref:
 		return t.ref(s, e)
 	case *syntax.Call:

@@ -217,22 +217,19 @@ func (t *translator) accept(take byte, v value) value {
 
 // refuseCall says that there is no such function of these arguments.
 func (t *translator) refuseCall(name string, args []value) {
-	list := make([]string, len(args))
-	for i, a := range args {
-		list[i] = a.typeName()
-	}
 	if t.err == nil {
-		e := refusal(codeUndefinedFunction, "function %s(%s) does not exist", name, strings.Join(list, ", "))
+		e := refusal(codeUndefinedFunction, "function %s(%s) does not exist", name, typeNames(args))
 		e.Hint = "No function matches the given name and argument types. You may need to add explicit type casts."
 		t.err = e
 	}
 }
 
-// userFunction is a call of a function that a user has made.
-func (t *translator) userFunction(s *scope, c *syntax.Call) value {
-	args := t.exprs(s, c.Args)
-	t.refuseCall(strings.Join(t.names(c.Name), "."), args)
-	return value{}
+func typeNames(args []value) string {
+	list := make([]string, len(args))
+	for i, a := range args {
+		list[i] = a.typeName()
+	}
+	return strings.Join(list, ", ")
 }
 
 // checkCall refuses what only some kinds of functions take.

@@ -27,6 +27,10 @@ func (m memory) Dependents(context.Context, uint32, string) ([]translate.Target,
 	return nil, nil
 }
 
+func (m memory) Routines(context.Context, string, string) ([]translate.Routine, error) {
+	return nil, nil
+}
+
 func (m memory) Contents(context.Context, string) ([]translate.Target, error)      { return nil, nil }
 func (m memory) Policy(context.Context, string, string) (*translate.Policy, error) { return nil, nil }
 

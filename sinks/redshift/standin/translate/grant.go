@@ -52,7 +52,7 @@ func (t *translator) grant(st *syntax.Grant) {
 	case "system":
 		t.grantSystem(st)
 	case "function", "procedure":
-		t.refuse(codeUndefinedFunction, "%s %s() does not exist", st.Kind, strings.Join(t.names(st.Objects[0]), "."))
+		t.grantRoutines(st)
 	case "language", "assumerole":
 		t.grantKept(st)
 	case "tables in schema", "functions in schema", "procedures in schema", "schemas in database", "tables in database",

@@ -37,6 +37,8 @@ type translator struct {
 	volatile bool
 	// depth is of late-binding views that stand on one another.
 	depth int
+	// params are the arguments of the function whose body is translated; nil = of none.
+	params []Type
 }
 
 // value is an expression's translation.

@@ -10,6 +10,12 @@ import (
 
 // Catalog tells what there is, as the session's transaction sees it.
 type Catalog interface {
+	Relations
+	Definitions
+}
+
+// Relations tells the tables and views that there are.
+type Relations interface {
 	// Relation returns a table or a view; nil = there is none. An empty schema is the
 	// session's search path, its temporary tables first. The names are folded and cut.
 	Relation(ctx context.Context, schema, name string) (*Relation, error)
@@ -20,6 +26,13 @@ type Catalog interface {
 	Dependents(ctx context.Context, oid uint32, column string) ([]Target, error)
 	// Contents returns the tables and views of a schema.
 	Contents(ctx context.Context, schema string) ([]Target, error)
+}
+
+// Definitions tells what else users have made.
+type Definitions interface {
+	// Routines returns the functions and procedures of a name, in the order of the search
+	// path if the schema is empty.
+	Routines(ctx context.Context, schema, name string) ([]Routine, error)
 	// Policy returns a policy of row-level security (kind rls) or of masking (kind
 	// masking); nil = there is none.
 	Policy(ctx context.Context, kind, name string) (*Policy, error)

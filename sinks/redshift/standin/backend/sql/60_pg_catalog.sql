@@ -179,8 +179,8 @@ CREATE FUNCTION rs.pg_get_viewdef(view text, pretty boolean) RETURNS text LANGUA
 -- PG_PROC_INFO has what PG_PROC of 8.0 has not: procedures, and the modes of arguments.
 CREATE VIEW rs.pg_proc AS
   SELECT p.oid, rs.full_name(p.proname) AS proname, p.pronamespace, rs.user_id(p.proowner) AS proowner, p.prolang, p.prokind = 'a' AS proisagg, p.prosecdef, p.proisstrict, p.proretset, p.provolatile,
-    p.pronargs, rs.type_oid(p.prorettype) AS prorettype, p.proargtypes, p.proargnames, p.prosrc, p.probin, p.proacl
-  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE rs.shown_schema(n.oid) AND n.nspname NOT IN ('pg_catalog', 'information_schema');
+    p.pronargs, rs.type_oid(p.prorettype) AS prorettype, p.proargtypes, p.proargnames, coalesce(r.body, p.prosrc) AS prosrc, p.probin, p.proacl
+  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace LEFT JOIN rs.routine AS r ON r.oid = p.oid WHERE rs.shown_schema(n.oid) AND n.nspname NOT IN ('pg_catalog', 'information_schema');
 CREATE VIEW rs.pg_proc_info AS
   SELECT p.oid AS prooid, p.*, i.prokind, i.proargmodes, i.proallargtypes, NULL::integer AS probin_bytes FROM rs.pg_proc AS p JOIN pg_catalog.pg_proc AS i ON i.oid = p.oid;
 
