@@ -21,7 +21,7 @@ type Routine struct {
 	Definition string
 }
 
-// languages are those that routines of each kind are written in (r_CREATE_FUNCTION,
+// routineLanguages are those that routines of each kind are written in (r_CREATE_FUNCTION,
 // r_CREATE_PROCEDURE).
 var routineLanguages = map[string][]string{"function": {"sql", "plpythonu"}, "procedure": {"plpgsql"}}
 
@@ -114,8 +114,13 @@ func (t *translator) functionBody(st *syntax.Routine, args []Type, returns Type)
 	if returns.Name == typeNumeric {
 		v.sql = "CAST(" + v.sql + " AS " + returns.postgres() + ")"
 	}
-	leader = len(t.leader) > 0
-	t.leader, t.computes = nil, false
+	if len(t.plan.Reads) > 0 {
+		t.refuse(codeNotSupported, "the body of a function in SQL cannot read tables")
+	}
+	if !t.computes && len(t.leader) > 0 {
+		// That is for each call to be refused for, if it is beside a table.
+		leader, t.leader = true, nil
+	}
 	return "SELECT " + v.sql, leader
 }
 
