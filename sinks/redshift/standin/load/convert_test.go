@@ -42,6 +42,10 @@ func TestTextValues(t *testing.T) {
 		{col("c", schema.Numeric, 38, 0), load.CopyOptions{}, map[string]string{
 			strings.Repeat("9", 38): strings.Repeat("9", 38), "1" + strings.Repeat("0", 38): "1204 Overflow for NUMERIC(38,0)", "1.9": "1",
 		}},
+		{col("c", schema.Numeric, 19, 4), load.CopyOptions{}, map[string]string{
+			"922337203685477.5807": "922337203685477.5807", "-922337203685477.58079": "-922337203685477.5807", "922337203685477.5808": "1204 Overflow for NUMERIC(19,4)",
+			"922337203685478": "1204 Overflow for NUMERIC(19,4)", "922337203685477": "922337203685477", "0.1": "0.1",
+		}},
 		{col("c", schema.Real), load.CopyOptions{}, map[string]string{
 			"1.5": "1.5", "1e10": "1e+10", "NaN": "NaN", "1e39": "1204 Overflow, Type: Float", "x": "1208 Invalid digit, Value 'x', Pos 0, Type: Float", "1_0": "1208 Invalid digit, Value '_'", "0x1p1": "1208 Invalid digit, Value 'x', Pos 1",
 		}},

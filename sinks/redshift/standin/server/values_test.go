@@ -23,3 +23,23 @@ func TestVarbyteLength(t *testing.T) {
 	c.run("create table v as select a from t")
 	c.want(`select "type" from pg_table_def where tablename = 'v'`, "binary varying(2)")
 }
+
+// TestDecimalRange: a decimal is a whole number, of 64 bits up to 19 digits: it has no NaN.
+func TestDecimalRange(t *testing.T) {
+	c := connect(t, database(t, backend.Snapshot))
+	c.run("create table t(a decimal(19,0), b decimal(19,4), c decimal(38,0), d decimal(5,2), f float8)")
+	for _, column := range []string{"a", "b", "c", "d"} {
+		for _, value := range []string{"'NaN'", "'NaN'::float8"} {
+			c.fails("insert into t("+column+") values ("+value+")", "22P02", "NaN")
+		}
+	}
+	c.fails("select 'NaN'::decimal(10,2)", "22P02", "NaN")
+	c.run("insert into t values (9223372036854775807, 922337203685477.5807, 99999999999999999999999999999999999999, -999.99, 'NaN')")
+	c.want("select * from t", "9223372036854775807|922337203685477.5807|99999999999999999999999999999999999999|-999.99|NaN")
+	for _, sql := range []string{
+		"insert into t(a) values (9223372036854775808)", "insert into t(a) values (-9223372036854775809)", "insert into t(b) values (922337203685477.5808)",
+		"update t set a = 9300000000000000000 + d", "select 9223372036854775808::decimal(19,0)",
+	} {
+		c.fails(sql, "XX000", "Numeric data overflow")
+	}
+}

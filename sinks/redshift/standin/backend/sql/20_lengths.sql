@@ -49,3 +49,24 @@ UPDATE pg_catalog.pg_cast SET castfunc = 'rs.varchar_length(varchar, integer, bo
  WHERE castsource = 'varchar'::regtype AND casttarget = 'varchar'::regtype;
 UPDATE pg_catalog.pg_cast SET castfunc = 'rs.char_length(bpchar, integer, boolean)'::regprocedure
  WHERE castsource = 'bpchar'::regtype AND casttarget = 'bpchar'::regtype;
+
+-- DECIMAL is a whole number of 64 bits up to 19 digits, and of 128 bits above that: it has no
+-- NaN, and 19 digits do not reach further than BIGINT (dg/r_Numeric_types201).
+CREATE FUNCTION rs.numeric_range(value numeric, typmod integer) RETURNS numeric LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+  IF value = 'NaN' THEN
+    RAISE EXCEPTION USING ERRCODE = '22P02', MESSAGE = 'invalid input syntax for type numeric: "NaN"';
+  END IF;
+  value := pg_catalog.numeric(value, typmod);
+  IF abs(value) * 10::numeric ^ ((typmod - 4) & 2047) > 9223372036854775807 THEN
+    RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'Numeric data overflow (result precision)';
+  END IF;
+  RETURN value;
+END $$;
+
+-- It is inlined, as rs.varchar_length is.
+CREATE FUNCTION rs.numeric_length(value numeric, typmod integer) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN $1 = 'NaN'::numeric OR ($2 - 4) >> 16 = 19 THEN rs.numeric_range($1, $2) ELSE pg_catalog.numeric($1, $2) END
+$$;
+UPDATE pg_catalog.pg_cast SET castfunc = 'rs.numeric_length(numeric, integer)'::regprocedure
+ WHERE castsource = 'numeric'::regtype AND casttarget = 'numeric'::regtype;

@@ -7,6 +7,7 @@ package convert
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/load/copytext"
@@ -217,7 +218,7 @@ func (c *Converter) decimal(dst []byte, t schema.Type, field []byte) ([]byte, *F
 	if up {
 		digits, whole = roundUp(digits, whole)
 	}
-	if whole > t.Precision-t.Scale {
+	if whole > t.Precision-t.Scale || beyond64(digits, whole+t.Scale, t) {
 		return dst, fault(codeRange, fmt.Sprintf("Overflow for NUMERIC(%d,%d)", t.Precision, t.Scale))
 	}
 	if negative {
@@ -232,6 +233,22 @@ func (c *Converter) decimal(dst []byte, t schema.Type, field []byte) ([]byte, *F
 		dst = append(dst, digits[whole:]...)
 	}
 	return dst, nil
+}
+
+// beyond64 tells whether a decimal of 19 digits is more than the 64 bits that it is kept in
+// (dg/r_Numeric_types201).
+func beyond64(digits []byte, n int, t schema.Type) bool {
+	if t.Precision != 19 {
+		return false
+	}
+	var value uint64
+	for i := range n {
+		value *= 10
+		if i < len(digits) {
+			value += uint64(digits[i] - '0')
+		}
+	}
+	return value > math.MaxInt64
 }
 
 // roundUp adds one to the last digit.
