@@ -14,10 +14,10 @@ import (
 var nouns = []string{"Encoding", "String", "Setting"}
 
 // overloaded are words that stood for many things each. They name nothing by
-// themselves but what is listed with them: a step of the epoch protocol, and the values
-// and keys of the pipeline file.
+// themselves but what is listed with them: a step of the epoch protocol, the values and
+// keys of the pipeline file, and statements of SQL.
 var overloaded = map[string][]string{
-	"step": {"pipeline/engine.Step"}, "keep": {"pipeline.Keep"}, "due": nil, "use": {"pipeline.PathUse.Use"}, "merge": {"pipeline.Policy.Merge"}, "give": nil, "place": nil,
+	"step": {"pipeline/engine.Step"}, "keep": {"pipeline.Keep"}, "due": nil, "use": {"pipeline.PathUse.Use", "sinks/redshift/standin/syntax.Use"}, "merge": {"pipeline.Policy.Merge", "sinks/redshift/standin/syntax.Merge"}, "give": nil, "place": nil,
 }
 
 // TestNames: types are named by nouns, and no word is a name of several things.

@@ -64,7 +64,7 @@ func (g *graph) sees(n, w *node, table Table) bool {
 }
 
 // add notes a use, and gives the transactions of a cycle if it closes one, the using one first.
-func (g *graph) add(t *Txn, u Use) []int64 {
+func (g *graph) add(t *Txn, u TableUse) []int64 {
 	n := g.nodes[t]
 	if n == nil {
 		n = &node{txn: t, reads: map[Table]struct{}{}, writes: map[Table]bool{}, before: map[*node]struct{}{}, after: map[*node]struct{}{}}

@@ -35,11 +35,11 @@ func TestNoLostUpdates(t *testing.T) {
 			return nil
 		}
 		if r.IntN(2) == 0 {
-			if err := txn.Admit(ctx, []Use{{Table{1, uint32(source)}, ActionSelect}}, see); err != nil {
+			if err := txn.Admit(ctx, []TableUse{{Table{1, uint32(source)}, ActionSelect}}, see); err != nil {
 				return err
 			}
 		}
-		if err := txn.Admit(ctx, []Use{{Table{1, uint32(target)}, ActionModify}}, see); err != nil {
+		if err := txn.Admit(ctx, []TableUse{{Table{1, uint32(target)}, ActionModify}}, see); err != nil {
 			return err
 		}
 		return txn.Commit(func() error {
@@ -109,7 +109,7 @@ func TestAllEnd(t *testing.T) {
 					}
 					var err error
 					for i := 0; i < 1+r.IntN(4) && err == nil; i++ {
-						err = txn.Admit(ctx, []Use{{Table{1, uint32(r.IntN(tables))}, Action(r.IntN(int(ActionLock) + 1))}}, nil)
+						err = txn.Admit(ctx, []TableUse{{Table{1, uint32(r.IntN(tables))}, Action(r.IntN(int(ActionLock) + 1))}}, nil)
 					}
 					if victim != nil && r.IntN(8) == 0 {
 						victim.Rollback()
@@ -142,7 +142,7 @@ func TestMemory(t *testing.T) {
 	most := 0
 	for i := range transactions {
 		txn := m.Begin(Session{PID: 1}, Serializable)
-		uses := []Use{{Table{1, uint32(i % tables)}, ActionSelect}}
+		uses := []TableUse{{Table{1, uint32(i % tables)}, ActionSelect}}
 		if err := txn.Admit(t.Context(), uses, nil); err != nil {
 			// It would have to come before all that the tables have a place for.
 			txn.Rollback()
@@ -153,7 +153,7 @@ func TestMemory(t *testing.T) {
 		}
 		if before != nil {
 			// It writes what txn has read without it.
-			write := []Use{{Table{1, uint32(i % tables)}, ActionAppend}}
+			write := []TableUse{{Table{1, uint32(i % tables)}, ActionAppend}}
 			if err := before.Admit(t.Context(), write, nil); err != nil {
 				before.Rollback()
 			} else if err := before.Commit(nil); err != nil {
@@ -178,12 +178,12 @@ func TestEdges(t *testing.T) {
 	const tables, commits = 5, 300
 	m := New(Options{})
 	long := m.Begin(Session{PID: 1}, Serializable)
-	if err := long.Admit(t.Context(), []Use{{Table{1, 0}, ActionSelect}}, nil); err != nil {
+	if err := long.Admit(t.Context(), []TableUse{{Table{1, 0}, ActionSelect}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range commits {
 		txn := m.Begin(Session{PID: 2}, Serializable)
-		uses := []Use{{Table{1, uint32(i % tables)}, ActionModify}, {Table{1, uint32((i + 1) % tables)}, ActionSelect}}
+		uses := []TableUse{{Table{1, uint32(i % tables)}, ActionModify}, {Table{1, uint32((i + 1) % tables)}, ActionSelect}}
 		if err := errors.Join(txn.Admit(t.Context(), uses, nil), txn.Commit(nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -203,12 +203,12 @@ func TestEdges(t *testing.T) {
 func BenchmarkBesideLongTransaction(b *testing.B) {
 	m := New(Options{})
 	long := m.Begin(Session{PID: 1}, Serializable)
-	if err := long.Admit(b.Context(), []Use{{Table{1, 1}, ActionSelect}}, nil); err != nil {
+	if err := long.Admit(b.Context(), []TableUse{{Table{1, 1}, ActionSelect}}, nil); err != nil {
 		b.Fatal(err)
 	}
 	for i := range b.N {
 		txn := m.Begin(Session{PID: 2}, Serializable)
-		if err := txn.Admit(b.Context(), []Use{{Table{1, uint32(2 + i%50)}, ActionModify}}, nil); err != nil {
+		if err := txn.Admit(b.Context(), []TableUse{{Table{1, uint32(2 + i%50)}, ActionModify}}, nil); err != nil {
 			b.Fatal(err)
 		}
 		if err := txn.Commit(nil); err != nil {

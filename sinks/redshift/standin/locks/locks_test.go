@@ -91,7 +91,7 @@ func TestCancel(t *testing.T) {
 		2: begin
 		3: begin`)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	uses := []Use{{Table: s.table("a"), Action: ActionLock}}
+	uses := []TableUse{{Table: s.table("a"), Action: ActionLock}}
 	if e := s.run(2, func() error { return s.txns[2].Admit(ctx, uses, nil) }); !e.waits {
 		t.Fatalf("LOCK ended: %v", e.err)
 	}
@@ -134,12 +134,12 @@ func TestSnapshotIsOneStep(t *testing.T) {
 	m := New(Options{})
 	a := Table{1, 1}
 	writer, reader := m.Begin(Session{PID: 1}, Serializable), m.Begin(Session{PID: 2}, Serializable)
-	if err := writer.Admit(t.Context(), []Use{{a, ActionAppend}}, nil); err != nil {
+	if err := writer.Admit(t.Context(), []TableUse{{a, ActionAppend}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	var order []string
 	committed := make(chan error, 1)
-	err := reader.Admit(t.Context(), []Use{{a, ActionSelect}}, func() error {
+	err := reader.Admit(t.Context(), []TableUse{{a, ActionSelect}}, func() error {
 		go func() { committed <- writer.Commit(func() error { order = append(order, "commit"); return nil }) }()
 		if m.gate.TryLock() {
 			t.Error("a commit may come between")
@@ -157,7 +157,7 @@ func TestSnapshotIsOneStep(t *testing.T) {
 
 	gone := errors.New("connection is gone")
 	failed := m.Begin(Session{PID: 3}, Serializable)
-	if err := failed.Admit(t.Context(), []Use{{a, ActionModify}}, func() error { return gone }); !errors.Is(err, gone) {
+	if err := failed.Admit(t.Context(), []TableUse{{a, ActionModify}}, func() error { return gone }); !errors.Is(err, gone) {
 		t.Fatal(err)
 	}
 	if err := failed.Commit(func() error { t.Error("commits after an error"); return nil }); !errors.Is(err, gone) {
@@ -169,7 +169,7 @@ func TestSnapshotIsOneStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	after, drop := m.Begin(Session{PID: 5}, Serializable), m.Begin(Session{PID: 6}, Serializable)
-	if err := after.Admit(t.Context(), []Use{{a, ActionLock}}, nil); err != nil {
+	if err := after.Admit(t.Context(), []TableUse{{a, ActionLock}}, nil); err != nil {
 		t.Fatalf("a DROP that was not committed: %v", err)
 	}
 	if err := drop.Lock(t.Context(), Table{1, 2}, AccessExclusive); err != nil {
@@ -179,7 +179,7 @@ func TestSnapshotIsOneStep(t *testing.T) {
 	if err := drop.Commit(func() error { drop.Rollback(); return nil }); err != nil {
 		t.Fatalf("COMMIT whose session ends meanwhile: %v", err)
 	}
-	err = after.Admit(t.Context(), []Use{{Table{1, 2}, ActionSelect}}, nil)
+	err = after.Admit(t.Context(), []TableUse{{Table{1, 2}, ActionSelect}}, nil)
 	expectError(t, err, "XX000", "could not complete because of conflict with concurrent transaction", "table 2 dropped by concurrent transaction")
 	after.Rollback()
 	expectEmpty(t, m)

@@ -17,8 +17,8 @@ type Session struct {
 	Database string
 }
 
-// Use is a table that a statement uses, and how.
-type Use struct {
+// TableUse is a table that a statement uses, and how.
+type TableUse struct {
 	Table  Table
 	Action Action
 }

@@ -201,10 +201,10 @@ func (r *round) operation() operation {
 	return op
 }
 
-func (r *round) uses(op operation) []Use {
-	uses := make([]Use, len(op))
+func (r *round) uses(op operation) []TableUse {
+	uses := make([]TableUse, len(op))
 	for i, u := range op {
-		uses[i] = Use{Table: Table{Database: 1, OID: uint32(101 + u.table)}, Action: u.action}
+		uses[i] = TableUse{Table: Table{Database: 1, OID: uint32(101 + u.table)}, Action: u.action}
 	}
 	return uses
 }

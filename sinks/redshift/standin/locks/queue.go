@@ -4,12 +4,12 @@ import "time"
 
 // queue has the locks of one table.
 type queue struct {
-	holders map[*Txn]*holding
+	holders map[*Txn]*grant
 	waiting []*request
 }
 
-// holding is what one transaction has of a table.
-type holding struct {
+// grant is what one transaction has of a table.
+type grant struct {
 	modes modeSet
 	since [modes]time.Time
 }
@@ -32,7 +32,7 @@ func (r *request) settle(err error) {
 func (m *Manager) queue(table Table) *queue {
 	q := m.queues[table]
 	if q == nil {
-		q = &queue{holders: map[*Txn]*holding{}}
+		q = &queue{holders: map[*Txn]*grant{}}
 		m.queues[table] = q
 	}
 	return q
@@ -67,7 +67,7 @@ func (q *queue) free(r *request, at int) bool {
 func (q *queue) grant(r *request) {
 	h := q.holders[r.txn]
 	if h == nil {
-		h = &holding{}
+		h = &grant{}
 		q.holders[r.txn] = h
 	}
 	if !h.modes.has(r.mode) {

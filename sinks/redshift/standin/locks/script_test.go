@@ -131,14 +131,14 @@ func (s *stage) statement(n int, text string) event {
 		delete(s.ended, n)
 		return event{err: err}
 	}
-	var uses []Use
+	var uses []TableUse
 	var action Action
 	for _, w := range words {
 		if a, ok := actions[w]; ok {
 			action = a
 			continue
 		}
-		uses = append(uses, Use{Table: s.table(w), Action: action})
+		uses = append(uses, TableUse{Table: s.table(w), Action: action})
 	}
 	return s.run(n, func() error {
 		err := txn.Admit(context.Background(), uses, nil)

@@ -37,7 +37,7 @@ func (t *Txn) XID() int64 { return t.xid }
 // for the locks; takes the snapshot, if the transaction has none and the statement needs one, where snapshot
 // takes that of the database behind (it must not wait for anything of this package; nil is allowed); and
 // checks the isolation level. Its errors are *pgconn.PgError, or ctx's cause when that ended a wait.
-func (t *Txn) Admit(ctx context.Context, uses []Use, snapshot func() error) error {
+func (t *Txn) Admit(ctx context.Context, uses []TableUse, snapshot func() error) error {
 	needed := false
 	for _, u := range uses {
 		for _, mode := range u.Action.modes(t.level) {
@@ -56,15 +56,15 @@ func (t *Txn) Admit(ctx context.Context, uses []Use, snapshot func() error) erro
 	t.manager.mu.Lock()
 	defer t.manager.mu.Unlock()
 	for _, u := range uses {
-		if err := t.use(u); err != nil {
+		if err := t.checkUse(u); err != nil {
 			return t.fail(err)
 		}
 	}
 	return nil
 }
 
-// use checks that the table is in the snapshot and that the isolation level allows the use of it.
-func (t *Txn) use(u Use) error {
+// checkUse checks that the table is in the snapshot and that the isolation level allows the use of it.
+func (t *Txn) checkUse(u TableUse) error {
 	m := t.manager
 	if t.done {
 		return ErrDone

@@ -60,8 +60,8 @@ func (s *session) missing(ctx context.Context, err error) error {
 		if failed != nil {
 			return errors.Join(err, failed)
 		}
-		use := locks.Use{Table: locks.Table{Database: s.databaseOID, OID: uint32(oid)}, Action: locks.ActionSelect}
-		if refused := s.tx.locks.Admit(ctx, []locks.Use{use}, nil); refused != nil {
+		use := locks.TableUse{Table: locks.Table{Database: s.databaseOID, OID: uint32(oid)}, Action: locks.ActionSelect}
+		if refused := s.tx.locks.Admit(ctx, []locks.TableUse{use}, nil); refused != nil {
 			return refused
 		}
 	}

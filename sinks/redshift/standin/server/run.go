@@ -235,12 +235,12 @@ func (s *session) hold(ctx context.Context, st *statement) error {
 }
 
 // uses are the tables of a statement, its target before its sources.
-func (s *session) uses(st *statement) []locks.Use {
-	var uses []locks.Use
+func (s *session) uses(st *statement) []locks.TableUse {
+	var uses []locks.TableUse
 	add := func(target translate.Target, action locks.Action) {
 		table := locks.Table{Database: s.databaseOID, OID: target.OID}
 		s.tx.touched = table
-		uses = append(uses, locks.Use{Table: table, Action: action})
+		uses = append(uses, locks.TableUse{Table: table, Action: action})
 	}
 	write := locks.ActionModify
 	switch st.text.Statement.(type) {
@@ -265,7 +265,7 @@ func (s *session) uses(st *statement) []locks.Use {
 	return reverse(uses)
 }
 
-func reverse(uses []locks.Use) []locks.Use {
+func reverse(uses []locks.TableUse) []locks.TableUse {
 	for i, j := 0, len(uses)-1; i < j; i, j = i+1, j-1 {
 		uses[i], uses[j] = uses[j], uses[i]
 	}

@@ -49,8 +49,8 @@ type (
 	Bool   struct{ Value bool }
 	Number struct{ Text string }
 	String struct{ Value string }
-	// TypedString is type 'text', as in date '2024-01-01' or interval '2' day.
-	TypedString struct {
+	// TypeConstant is type 'text', as in date '2024-01-01' or interval '2' day.
+	TypeConstant struct {
 		Type  Type
 		Value string
 	}
@@ -65,12 +65,12 @@ type (
 // found by translate.
 type Ref struct {
 	First Ident
-	Steps []Step
+	Steps []PathStep
 	Outer bool // with Oracle's (+) behind it
 }
 
-// Step is a step of a path: a name after a dot, or an index in brackets.
-type Step struct {
+// PathStep is a step of a path: a name after a dot, or an index in brackets.
+type PathStep struct {
 	Field *Ident
 	Index Expr // nil if Field is set
 }
@@ -78,7 +78,7 @@ type Step struct {
 // Path is a path into a SUPER value that an expression in parentheses gives.
 type Path struct {
 	X     Expr
-	Steps []Step
+	Steps []PathStep
 }
 
 // Star is * or t.* as a target.
@@ -132,9 +132,9 @@ type Exists struct{ Query *Query }
 // Subquery is a query in the place of a value.
 type Subquery struct{ Query *Query }
 
-// Quantified is an operator with ANY, SOME or ALL of a query, or of an array's value (Of),
+// QuantifiedComparison is an operator with ANY, SOME or ALL of a query, or of an array's value (Of),
 // which some functions of the leader node give.
-type Quantified struct {
+type QuantifiedComparison struct {
 	X     Expr
 	Op    string
 	All   bool
@@ -229,31 +229,31 @@ type Order struct {
 	NullsFirst *bool
 }
 
-func (*Null) expr()        {}
-func (*Bool) expr()        {}
-func (*Number) expr()      {}
-func (*String) expr()      {}
-func (*TypedString) expr() {}
-func (*Param) expr()       {}
-func (*Default) expr()     {}
-func (*Ref) expr()         {}
-func (*Path) expr()        {}
-func (*Star) expr()        {}
-func (*Unary) expr()       {}
-func (*Binary) expr()      {}
-func (*Like) expr()        {}
-func (*Between) expr()     {}
-func (*In) expr()          {}
-func (*Is) expr()          {}
-func (*Exists) expr()      {}
-func (*Subquery) expr()    {}
-func (*Quantified) expr()  {}
-func (*Case) expr()        {}
-func (*Cast) expr()        {}
-func (*AtTimeZone) expr()  {}
-func (*Row) expr()         {}
-func (*Array) expr()       {}
-func (*Extract) expr()     {}
-func (*Trim) expr()        {}
-func (*Prior) expr()       {}
-func (*Call) expr()        {}
+func (*Null) expr()                 {}
+func (*Bool) expr()                 {}
+func (*Number) expr()               {}
+func (*String) expr()               {}
+func (*TypeConstant) expr()         {}
+func (*Param) expr()                {}
+func (*Default) expr()              {}
+func (*Ref) expr()                  {}
+func (*Path) expr()                 {}
+func (*Star) expr()                 {}
+func (*Unary) expr()                {}
+func (*Binary) expr()               {}
+func (*Like) expr()                 {}
+func (*Between) expr()              {}
+func (*In) expr()                   {}
+func (*Is) expr()                   {}
+func (*Exists) expr()               {}
+func (*Subquery) expr()             {}
+func (*QuantifiedComparison) expr() {}
+func (*Case) expr()                 {}
+func (*Cast) expr()                 {}
+func (*AtTimeZone) expr()           {}
+func (*Row) expr()                  {}
+func (*Array) expr()                {}
+func (*Extract) expr()              {}
+func (*Trim) expr()                 {}
+func (*Prior) expr()                {}
+func (*Call) expr()                 {}

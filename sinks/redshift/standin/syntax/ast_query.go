@@ -81,8 +81,8 @@ type Table struct {
 	At            *Ident // the alias of the index
 }
 
-// Derived is a query in FROM. Redshift demands no alias.
-type Derived struct {
+// DerivedTable is a query in FROM. Redshift demands no alias.
+type DerivedTable struct {
 	Query   *Query
 	Alias   *Ident
 	Columns []Ident
@@ -100,18 +100,18 @@ type TableCall struct {
 
 // Join is a join of two. It may lack a condition, though it is neither natural nor a cross
 // join, if R is a Table that can be a path; of a path it needs none, and with any other
-// table translate has a syntax error to report, for which it has Missing.
+// table translate has a syntax error to report, for which it has MissingCondition.
 type Join struct {
 	Kind    string // inner, left, right, full, cross
 	Natural bool
 	L, R    TableExpr
 	On      Expr
 	Using   []Ident
-	Missing *Missing
+	Missing *MissingCondition
 }
 
-// Missing is where a join lacks its condition.
-type Missing struct {
+// MissingCondition is where a join lacks its condition.
+type MissingCondition struct {
 	Near string // the token that stands there; empty = the end of the input
 	Pos  int
 }
@@ -135,12 +135,12 @@ type Pivot struct {
 	Alias        *Ident
 }
 
-func (*Table) tableExpr()     {}
-func (*Derived) tableExpr()   {}
-func (*TableCall) tableExpr() {}
-func (*Join) tableExpr()      {}
-func (*Unpivot) tableExpr()   {}
-func (*Pivot) tableExpr()     {}
+func (*Table) tableExpr()        {}
+func (*DerivedTable) tableExpr() {}
+func (*TableCall) tableExpr()    {}
+func (*Join) tableExpr()         {}
+func (*Unpivot) tableExpr()      {}
+func (*Pivot) tableExpr()        {}
 
 // SelectStatement is a query as a statement.
 type SelectStatement struct{ Query *Query }

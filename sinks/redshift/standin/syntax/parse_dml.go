@@ -17,7 +17,7 @@ func queryRule(word string) rule {
 	case "delete":
 		return func(p *parser) Statement { return p.delete(nil, false) }
 	case "merge":
-		return (*parser).merge
+		return (*parser).mergeStatement
 	case "truncate":
 		return (*parser).truncate
 	case "explain":
@@ -163,9 +163,9 @@ func (p *parser) delete(with []CTE, recursive bool) *Delete {
 	return d
 }
 
-// merge reads MERGE (r_MERGE): exactly one WHEN MATCHED and then one WHEN NOT MATCHED, or
+// mergeStatement reads MERGE (r_MERGE): exactly one WHEN MATCHED and then one WHEN NOT MATCHED, or
 // REMOVE DUPLICATES. The page has expressions as values, and no DEFAULT.
-func (p *parser) merge() Statement {
+func (p *parser) mergeStatement() Statement {
 	p.expect("merge", "into")
 	m := &Merge{Into: p.name()}
 	p.expect("using")

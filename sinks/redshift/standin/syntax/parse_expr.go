@@ -176,7 +176,7 @@ func (p *parser) isTest(x Expr) Expr {
 }
 
 func (p *parser) quantified(x Expr, op token) Expr {
-	q := &Quantified{X: x, Op: op.value, Pos: op.pos, All: p.next().value == "all"}
+	q := &QuantifiedComparison{X: x, Op: op.value, Pos: op.pos, All: p.next().value == "all"}
 	p.expectOp("(")
 	if p.is("select", "with") {
 		q.Query = p.query()
@@ -277,15 +277,15 @@ func (p *parser) parenthesis() Expr {
 }
 
 // steps reads what follows a name: .attribute and [index].
-func (p *parser) steps() []Step {
-	var all []Step
+func (p *parser) steps() []PathStep {
+	var all []PathStep
 	for {
 		switch {
 		case p.acceptOp("."):
 			name := p.label()
-			all = append(all, Step{Field: &name})
+			all = append(all, PathStep{Field: &name})
 		case p.acceptOp("["):
-			all = append(all, Step{Index: p.expr()})
+			all = append(all, PathStep{Index: p.expr()})
 			p.expectOp("]")
 		default:
 			return all
@@ -413,7 +413,7 @@ func (p *parser) typedString() Expr {
 		p.back(m)
 		return nil
 	}
-	return &TypedString{Type: t, Value: p.next().value}
+	return &TypeConstant{Type: t, Value: p.next().value}
 }
 
 // severalWords tells whether the next two words begin a type of several words.
@@ -430,7 +430,7 @@ func (p *parser) interval() Expr {
 	if p.isOp("(") {
 		t.Args = p.typeArgs()
 	}
-	s := &TypedString{Value: p.string()}
+	s := &TypeConstant{Value: p.string()}
 	p.intervalFields(&t)
 	s.Type = t
 	return s

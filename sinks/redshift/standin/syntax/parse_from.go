@@ -47,7 +47,7 @@ func (p *parser) joinCondition(j *Join) {
 		return
 	}
 	if t, ok := j.R.(*Table); ok && t.mayBePath() && !p.is("on", "using") {
-		j.Missing = &Missing{Near: p.lexer.source[p.tok.pos:p.tok.end], Pos: p.tok.pos}
+		j.Missing = &MissingCondition{Near: p.lexer.source[p.tok.pos:p.tok.end], Pos: p.tok.pos}
 		return
 	}
 	for !p.is("on", "using") {
@@ -94,13 +94,13 @@ func (p *parser) tableExpr() TableExpr {
 func (p *parser) tableParenthesis() TableExpr {
 	p.expectOp("(")
 	if p.is("select", "with") {
-		d := &Derived{Query: p.query()}
+		d := &DerivedTable{Query: p.query()}
 		p.expectOp(")")
 		d.Alias, d.Columns = p.tableAlias()
 		return d
 	}
 	inner := p.joined()
-	if d, ok := inner.(*Derived); ok && d.Alias == nil {
+	if d, ok := inner.(*DerivedTable); ok && d.Alias == nil {
 		// A query may begin with a query in parentheses.
 		if p.continuesQuery() {
 			d.Query = p.queryAfter(d.Query)

@@ -134,7 +134,7 @@ func (p *printer) tableExpr(t TableExpr) {
 		p.when(t.InParentheses, ")")
 		p.alias(t.Alias, t.Columns)
 		p.when(t.At != nil, " at ", t.At)
-	case *Derived:
+	case *DerivedTable:
 		p.put("(", t.Query, ")")
 		p.alias(t.Alias, t.Columns)
 	case *TableCall:

@@ -151,7 +151,7 @@ func (p *printer) expr(x Expr) {
 		p.put("$", strconv.Itoa(x.N))
 	case *Default:
 		p.put("default")
-	case *TypedString:
+	case *TypeConstant:
 		p.typedString(x)
 	case *Ref:
 		p.put(x.First)
@@ -226,7 +226,7 @@ func (p *printer) operator(x Expr) {
 		p.put(")")
 	case *Is:
 		p.put(x.X, " is ", not(x.Not), x.Of)
-	case *Quantified:
+	case *QuantifiedComparison:
 		p.put(x.X, " ", x.Op, map[bool]string{true: " all (", false: " any ("}[x.All])
 		p.when(x.Query != nil, x.Query)
 		p.when(x.Of != nil, x.Of)
@@ -240,7 +240,7 @@ func (p *printer) operator(x Expr) {
 	}
 }
 
-func (p *printer) typedString(x *TypedString) {
+func (p *printer) typedString(x *TypeConstant) {
 	t := x.Type
 	if t.Name != "interval" {
 		p.put(t, " ")
@@ -257,7 +257,7 @@ func (p *printer) typedString(x *TypedString) {
 	p.when(t.Fields != "", " ", t.Fields, args)
 }
 
-func (p *printer) steps(all []Step) {
+func (p *printer) steps(all []PathStep) {
 	for _, s := range all {
 		if s.Field != nil {
 			p.put(".", s.Field)

@@ -33,7 +33,7 @@ func (t *translator) createView(st *syntax.CreateView) {
 		t.checkReplace(old, columns)
 	}
 	t.run(t.replaceView(r, old, false) + " AS " + t.stored(q, columns))
-	r.keep("set_view", r.oid(t), literal(t.definition(st)))
+	r.keepMetadata("set_view", r.oid(t), literal(t.definition(st)))
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
 
@@ -135,8 +135,8 @@ func (t *translator) lateBindingView(r *newRelation, old *Relation, st *syntax.C
 	}
 	definition := literal(t.definition(st))
 	t.run(t.replaceView(r, old, true) + " AS SELECT")
-	r.keep("set_late_binding", r.oid(t), definition, textArray(names), textArray(types))
-	r.keep("set_view", r.oid(t), definition)
+	r.keepMetadata("set_late_binding", r.oid(t), definition, textArray(names), textArray(types))
+	r.keepMetadata("set_view", r.oid(t), definition)
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
 
@@ -234,7 +234,7 @@ func (t *translator) createMaterializedView(st *syntax.CreateMaterializedView) {
 		return
 	}
 	t.run("CREATE MATERIALIZED VIEW " + t.newTable(r.schema, r.name, false) + " AS " + t.stored(q, r.columns))
-	r.keep("set_materialized", r.oid(t), literal(strings.TrimSpace(st.QuerySQL)))
+	r.keepMetadata("set_materialized", r.oid(t), literal(strings.TrimSpace(st.QuerySQL)))
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
 

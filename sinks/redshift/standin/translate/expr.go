@@ -38,7 +38,7 @@ func (t *translator) simple(s *scope, e syntax.Expr) value {
 		return numberValue(e.Text)
 	case *syntax.String:
 		return value{sql: literal(e.Value)}
-	case *syntax.TypedString:
+	case *syntax.TypeConstant:
 		return t.typedString(e)
 	case *syntax.Param:
 		return t.param(e.N)
@@ -80,7 +80,7 @@ func (t *translator) compound(s *scope, e syntax.Expr) value {
 		return boolean("EXISTS (" + q.sql + ")")
 	case *syntax.Subquery:
 		return t.scalarQuery(s, e.Query)
-	case *syntax.Quantified:
+	case *syntax.QuantifiedComparison:
 		return t.quantified(s, e)
 	case *syntax.Case:
 		return t.caseOf(s, e)
@@ -131,7 +131,7 @@ func join(list []value) string {
 	return strings.Join(out, ", ")
 }
 
-func (t *translator) typedString(e *syntax.TypedString) value {
+func (t *translator) typedString(e *syntax.TypeConstant) value {
 	ty := t.typeOf(e.Type)
 	switch {
 	case ty.isInterval():
@@ -176,7 +176,7 @@ func (t *translator) in(s *scope, e *syntax.In) value {
 	return boolean("(" + x.sql + " " + not(e.Not) + "IN (" + join(list) + "))")
 }
 
-func (t *translator) quantified(s *scope, e *syntax.Quantified) value {
+func (t *translator) quantified(s *scope, e *syntax.QuantifiedComparison) value {
 	word := " ANY ("
 	if e.All {
 		word = " ALL ("

@@ -28,7 +28,7 @@ func (t *translator) tableExpr(s *scope, e syntax.TableExpr) (string, []value) {
 	switch e := e.(type) {
 	case *syntax.Table:
 		return t.fromTable(s, e)
-	case *syntax.Derived:
+	case *syntax.DerivedTable:
 		return t.derived(s, t.query(s.outside(), e.Query), e.Alias, e.Columns)
 	case *syntax.TableCall:
 		return t.tableCall(s, e)
@@ -302,7 +302,7 @@ func (t *translator) joined(s *scope, e *syntax.Join) (string, []value) {
 }
 
 // missing says that a join has no condition.
-func (t *translator) missing(m *syntax.Missing) {
+func (t *translator) missing(m *syntax.MissingCondition) {
 	if m.Near == "" {
 		t.refuse(codeSyntax, "syntax error at end of input")
 		return

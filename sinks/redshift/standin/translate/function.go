@@ -49,7 +49,7 @@ const (
 )
 
 // functions are all that there are.
-var functions = merge(stringFunctions, mathFunctions, dateFunctions, conditionFunctions, superFunctions,
+var functions = union(stringFunctions, mathFunctions, dateFunctions, conditionFunctions, superFunctions,
 	binaryFunctions, aggregateFunctions, windowFunctions, systemFunctions, leaderFunctions)
 
 // elsewhere are functions of Redshift's that the stand-in has not.
@@ -70,8 +70,8 @@ var elsewhere = func() map[string]bool {
 	return out
 }()
 
-// merge puts lists of functions together.
-func merge(lists ...map[string]function) map[string]function {
+// union puts lists of functions together.
+func union(lists ...map[string]function) map[string]function {
 	all := map[string]function{}
 	for _, l := range lists {
 		maps.Copy(all, l)

@@ -6,9 +6,9 @@ import (
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/syntax"
 )
 
-// merge is MERGE (r_MERGE): an update or a deletion of the target's rows that match, and an
+// mergeStatement is MERGE (r_MERGE): an update or a deletion of the target's rows that match, and an
 // insertion of the source's that do not, both seeing the tables as they were before.
-func (t *translator) merge(st *syntax.Merge) {
+func (t *translator) mergeStatement(st *syntax.Merge) {
 	t.plan.Tag, t.wholeSuper = "MERGE", true
 	target := t.targetTable(st.Into, "merge into")
 	from := t.mergeSource(st, target)

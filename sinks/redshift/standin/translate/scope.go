@@ -245,7 +245,7 @@ func (t *translator) bare(s *scope, f *source, name string) string {
 }
 
 // qualifiedRef is table.column with the path behind it.
-func (t *translator) qualifiedRef(s *scope, schema, table string, column *syntax.Ident, rest []syntax.Step) (value, bool) {
+func (t *translator) qualifiedRef(s *scope, schema, table string, column *syntax.Ident, rest []syntax.PathStep) (value, bool) {
 	f := s.source(schema, table)
 	if f == nil || f.element {
 		return value{}, false
@@ -286,7 +286,7 @@ func (t *translator) openRef(r *syntax.Ref) value {
 
 // path navigates into a SUPER value (query-super.html), or takes elements of an array of
 // the leader node.
-func (t *translator) path(s *scope, v value, steps []syntax.Step) value {
+func (t *translator) path(s *scope, v value, steps []syntax.PathStep) value {
 	for len(steps) > 0 && steps[0].Field == nil && isArray(v.typ) {
 		i := t.expr(s, steps[0].Index)
 		v = value{sql: "(" + v.sql + ")[" + i.sql + "]", typ: Type{Name: strings.TrimSuffix(v.typ.Name, arraySuffix)}, label: v.label}

@@ -32,7 +32,7 @@ func (t *translator) statement(st syntax.Statement) {
 	case *syntax.Delete:
 		t.delete(st)
 	case *syntax.Merge:
-		t.merge(st)
+		t.mergeStatement(st)
 	case *syntax.Truncate:
 		t.truncate(st)
 	default:

@@ -48,7 +48,7 @@ func (t *translator) startTable(n syntax.Name, temp, ifNotExists bool) *newRelat
 			return nil
 		}
 	}
-	t.plan.Creates = append(t.plan.Creates, Created{Schema: r.schema, Name: r.name})
+	t.plan.Creates = append(t.plan.Creates, Creation{Schema: r.schema, Name: r.name})
 	return r
 }
 
@@ -82,8 +82,8 @@ func (r *newRelation) oid(t *translator) string {
 	return "(pg_catalog.quote_ident(pg_catalog.current_schema()::text) || " + literal("."+t.quote(r.name)) + ")::regclass"
 }
 
-// keep notes a call of a function that keeps what PostgreSQL does not know of a table.
-func (r *newRelation) keep(function string, args ...string) {
+// keepMetadata notes a call of a function that keeps what PostgreSQL does not know of a table.
+func (r *newRelation) keepMetadata(function string, args ...string) {
 	r.metadata = append(r.metadata, "rs."+function+"("+strings.Join(args, ", ")+")")
 }
 
@@ -142,9 +142,9 @@ func (t *translator) likeTable(r *newRelation, like syntax.LikeTable) string {
 	sql := "LIKE " + t.table(old)
 	if like.IncludingDefaults {
 		sql += " INCLUDING DEFAULTS"
-		r.keep("copy_defaults", regclass(t, old), r.oid(t))
+		r.keepMetadata("copy_defaults", regclass(t, old), r.oid(t))
 	}
-	r.keep("copy_attributes", regclass(t, old), r.oid(t))
+	r.keepMetadata("copy_attributes", regclass(t, old), r.oid(t))
 	return sql
 }
 
@@ -187,16 +187,16 @@ func (t *translator) columnSQL(r *newRelation, d syntax.ColumnDef) string {
 func (t *translator) keepColumn(r *newRelation, c Column, d syntax.ColumnDef) {
 	oid, name := r.oid(t), literal(t.shortName(c.Name))
 	if d.Default != nil {
-		r.keep("set_default", oid, name, literal(d.DefaultSQL))
+		r.keepMetadata("set_default", oid, name, literal(d.DefaultSQL))
 	}
 	if c.Encode != "" {
-		r.keep("set_encode", oid, name, literal(c.Encode))
+		r.keepMetadata("set_encode", oid, name, literal(c.Encode))
 	}
 	if d.Collate != "" {
-		r.keep("set_collation", oid, name, literal(collations[d.Collate]))
+		r.keepMetadata("set_collation", oid, name, literal(collations[d.Collate]))
 	}
 	if d.Identity != nil {
-		r.keep("set_identity", oid, name, literal(c.Identity), fmt.Sprint(d.Identity.Seed), fmt.Sprint(d.Identity.Step))
+		r.keepMetadata("set_identity", oid, name, literal(c.Identity), fmt.Sprint(d.Identity.Seed), fmt.Sprint(d.Identity.Step))
 	}
 }
 

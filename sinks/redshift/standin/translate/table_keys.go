@@ -33,11 +33,11 @@ func (t *translator) distribution(r *newRelation, like bool) {
 		style = "auto"
 	}
 	oid := r.oid(t)
-	r.keep("set_relation", oid, "encode_auto => "+boolSQL(a.EncodeAuto || !anyEncode(r.columns)), "backup => "+boolSQL(a.Backup != "no"))
+	r.keepMetadata("set_relation", oid, "encode_auto => "+boolSQL(a.EncodeAuto || !anyEncode(r.columns)), "backup => "+boolSQL(a.Backup != "no"))
 	if key != "" {
-		r.keep("set_dist", oid, literal(style), literal(t.shortName(key)))
+		r.keepMetadata("set_dist", oid, literal(style), literal(t.shortName(key)))
 	} else {
-		r.keep("set_dist", oid, literal(style))
+		r.keepMetadata("set_dist", oid, literal(style))
 	}
 	t.sortKey(r, oid)
 }
@@ -48,7 +48,7 @@ func (t *translator) sortKey(r *newRelation, oid string) {
 		return
 	}
 	args := t.checkSortKey(r.columns, k)
-	r.keep("set_sort", append([]string{oid}, args...)...)
+	r.keepMetadata("set_sort", append([]string{oid}, args...)...)
 }
 
 // checkSortKey checks a sort key, and gives the arguments for keeping it.
@@ -141,7 +141,7 @@ func (t *translator) constraints(r *newRelation, st *syntax.CreateTable) {
 			primary++
 		}
 		if call := t.constraint(r.oid(t), r.name, r.columns, c); call != nil {
-			r.keep("add_key", call...)
+			r.keepMetadata("add_key", call...)
 		}
 	}
 	if primary > 1 {

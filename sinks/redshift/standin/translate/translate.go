@@ -144,7 +144,7 @@ type Plan struct {
 	Reads, Writes []Target
 	Locks         []Lock
 	// Creates are the relations that it makes, and Drops those that it takes away.
-	Creates []Created
+	Creates []Creation
 	Drops   []Target
 	// Query tells that it returns rows.
 	Query bool
@@ -169,9 +169,9 @@ type Check struct {
 	Error pgconn.PgError
 }
 
-// Created is a relation that a statement makes. An empty schema is the first of the search
+// Creation is a relation that a statement makes. An empty schema is the first of the search
 // path, or the session's temporary one.
-type Created struct{ Schema, Name string }
+type Creation struct{ Schema, Name string }
 
 // Target is a table that a statement reads, writes or locks.
 type Target struct {

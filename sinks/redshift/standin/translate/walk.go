@@ -19,7 +19,7 @@ func children(e syntax.Expr) []syntax.Expr {
 		return append([]syntax.Expr{e.X}, e.List...)
 	case *syntax.Is:
 		return []syntax.Expr{e.X}
-	case *syntax.Quantified:
+	case *syntax.QuantifiedComparison:
 		return []syntax.Expr{e.X}
 	case *syntax.Case:
 		return caseChildren(e)
@@ -96,7 +96,7 @@ func hasSubquery(e syntax.Expr) bool {
 			return true
 		case *syntax.In:
 			return e.Query != nil
-		case *syntax.Quantified:
+		case *syntax.QuantifiedComparison:
 			return e.Query != nil
 		}
 		return false
