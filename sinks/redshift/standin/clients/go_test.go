@@ -335,7 +335,7 @@ func pqTransaction(t *testing.T, db *sql.DB) {
 	if tx, err = db.BeginTx(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.PrepareContext(ctx, pq.CopyIn("pq_t", "id")); err == nil {
+	if _, err := tx.PrepareContext(ctx, `COPY "pq_t" ("id") FROM STDIN`); err == nil {
 		t.Error("COPY FROM STDIN is taken")
 	}
 	if err := tx.Rollback(); err != nil {

@@ -53,12 +53,6 @@ func dumpValue(b *strings.Builder, v reflect.Value) {
 // a text was understood, and that nothing of it was lost.
 type printer struct{ strings.Builder }
 
-func printExpr(x Expr) string {
-	var p printer
-	p.expr(x)
-	return p.String()
-}
-
 func printStatement(s Statement) string {
 	var p printer
 	p.statement(s)
