@@ -88,7 +88,10 @@ func NewHTTPProxy(t testing.TB, endpoint string) *HTTPProxy {
 		t.Fatal(err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy, transport.DisableCompression, transport.MaxIdleConnsPerHost = nil, true, 100
+	transport.Proxy, transport.DisableCompression = nil, true
+	// A server may close a connection that is kept just when it is used again: that would be a
+	// failure that nobody asked for.
+	transport.DisableKeepAlives = true
 	p := &HTTPProxy{pass: &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			// The Host stays: it is signed.

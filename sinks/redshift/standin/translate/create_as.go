@@ -34,7 +34,7 @@ func (t *translator) createTableAs(st *syntax.CreateTableAs) {
 	if r.temp {
 		word = "CREATE TEMPORARY TABLE "
 	}
-	t.run(word + t.newTable(r.schema, r.name, r.temp) + " AS " + t.stored(q, r.columns))
+	t.run(word + t.newTable(r.schema, r.name, r.temp) + " AS " + t.kept(q, r.columns))
 	if len(r.metadata) > 0 {
 		t.run("SELECT " + strings.Join(r.metadata, ", "))
 	}
@@ -55,6 +55,21 @@ func storedType(ty Type) Type {
 
 // defaultScale is of numbers whose scale is not known.
 const defaultScale = 10
+
+// kept writes a query whose rows are kept. PostgreSQL takes the lengths of the columns from
+// the plan, in which the casts of this database are no casts any more. References to a query
+// within have them still, where the plan leaves that one as it is: it has a column more.
+func (t *translator) kept(q result, columns []Column) string {
+	if q.open {
+		return q.sql
+	}
+	within, rows := t.newAlias(), t.newAlias()
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = rows + "." + t.quote(c.Name)
+	}
+	return "SELECT " + strings.Join(names, ", ") + " FROM (SELECT " + within + ".*, 0 FROM (" + t.stored(q, columns) + ") AS " + within + " OFFSET 0) AS " + rows
+}
 
 // stored writes a query whose columns are to be a table's.
 func (t *translator) stored(q result, columns []Column) string {

@@ -233,7 +233,7 @@ func (t *translator) createMaterializedView(st *syntax.CreateMaterializedView) {
 	if t.err != nil {
 		return
 	}
-	t.run("CREATE MATERIALIZED VIEW " + t.newTable(r.schema, r.name, false) + " AS " + t.stored(q, r.columns))
+	t.run("CREATE MATERIALIZED VIEW " + t.newTable(r.schema, r.name, false) + " AS " + t.kept(q, r.columns))
 	r.keepMetadata("set_materialized", r.oid(t), literal(strings.TrimSpace(st.QuerySQL)))
 	t.run("SELECT " + strings.Join(r.metadata, ", "))
 }
