@@ -246,7 +246,7 @@ func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 // Commit applies the epoch in one transaction, unless the token says that it was
 // applied (I5). When the database refuses rows, they are found and named.
 func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
-	all, err := readStaged(c)
+	all, err := ReadStaged(c)
 	if err != nil {
 		return err
 	}

@@ -27,13 +27,23 @@ type StagedTable struct {
 	Inserts int64    `json:"inserts"`
 	Updates int64    `json:"updates"`
 	Deletes int64    `json:"deletes"`
+	// Files are the files of the spool that hold the rows, where there are several: a writer's
+	// Close lists them.
+	Files []StagedFile `json:"files,omitempty"`
+}
+
+// StagedFile is a file of a table's rows.
+type StagedFile struct {
+	Name string `json:"name"` // in the folder of the spool
+	Size int64  `json:"size"` // in bytes
+	Rows int64  `json:"rows"`
 }
 
 // Rows counts all of them.
 func (s *StagedTable) Rows() int64 { return s.Inserts + s.Updates + s.Deletes }
 
-// readStaged returns what a committable's Payload lists.
-func readStaged(c *pipeline.Committable) ([]StagedTable, error) {
+// ReadStaged returns what a committable's Payload lists.
+func ReadStaged(c *pipeline.Committable) ([]StagedTable, error) {
 	var all []StagedTable
 	if err := json.Unmarshal(c.Payload, &all); err != nil {
 		return nil, fmt.Errorf("committable of epoch %d: %w", c.Epoch, err)
