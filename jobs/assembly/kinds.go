@@ -11,6 +11,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/duckdb"
 	"github.com/starlift-etl/starlift/sinks/parquet"
 	"github.com/starlift-etl/starlift/sinks/postgres"
+	"github.com/starlift-etl/starlift/sinks/redshift"
 	"github.com/starlift-etl/starlift/sources/file"
 	"github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/transforms/derive"
@@ -97,6 +98,7 @@ var (
 		"parquet":  of[parquet.Config, *parquet.Sink, pipeline.Sink]("Parquet files in a folder, on the local disk or on S3.", parquet.New),
 		"duckdb":   of[duckdb.Config, *duckdb.Sink, pipeline.Sink]("Tables in a DuckDB file.", duckdb.New),
 		"postgres": of[postgres.Config, *postgres.Sink, pipeline.Sink]("Tables in a PostgreSQL database.", postgres.New),
+		"redshift": of[redshift.Config, *redshift.Sink, pipeline.Sink]("Tables in an Amazon Redshift database, of a cluster or a workgroup.", redshift.New),
 	}
 )
 
@@ -125,12 +127,15 @@ var (
 	_ pipeline.TargetLister      = (*parquet.Sink)(nil)
 	_ pipeline.TargetLister      = (*duckdb.Sink)(nil)
 	_ pipeline.TargetLister      = (*postgres.Sink)(nil)
+	_ pipeline.TargetLister      = (*redshift.Sink)(nil)
 	_ pipeline.Resettable        = (*parquet.Sink)(nil)
 	_ pipeline.Resettable        = (*duckdb.Sink)(nil)
 	_ pipeline.Resettable        = (*postgres.Sink)(nil)
+	_ pipeline.Resettable        = (*redshift.Sink)(nil)
 	_ pipeline.Sink              = (*parquet.Sink)(nil)
 	_ pipeline.Sink              = (*duckdb.Sink)(nil)
 	_ pipeline.Sink              = (*postgres.Sink)(nil)
+	_ pipeline.Sink              = (*redshift.Sink)(nil)
 )
 
 func specs[T any](kinds map[string]kind[T]) map[string]spec.Kind {

@@ -45,7 +45,8 @@
 //   - default:"60s": the value of a key that is left out, as the file would
 //     write it.
 //   - required:"true": the key must be there, and not be empty.
-//   - enum:"a,b": the texts allowed, also in lists.
+//   - enum:"a,b": the texts allowed, also in lists. Of a NodeDecoder, which checks them
+//     itself, those that the schema and the reference name.
 //   - pattern:"^a+$": a regular expression that texts must match.
 //   - form:"some a": what the pattern means, for people. Every pattern has one:
 //     messages say this, the schema has the expression.

@@ -140,6 +140,14 @@ func (f *field) element() *field {
 	return &field{secret: f.secret, connection: f.connection, change: f.change, enum: f.enum, pattern: f.pattern, form: f.form, min: f.min, max: f.max}
 }
 
+// way returns the rules of one of the ways of writing a NodeDecoder: its texts are the field's.
+func (f *field) way(t reflect.Type) *field {
+	if t.Kind() == reflect.String {
+		return &field{enum: f.enum}
+	}
+	return &field{}
+}
+
 // fits reports whether a text is one of the enum and matches the pattern.
 func (f *field) fits(text string) bool {
 	return (f.enum == nil || slices.Contains(f.enum, text)) && (f.pattern == nil || f.pattern.MatchString(text))

@@ -127,7 +127,7 @@ func typeSchema(t reflect.Type, f *field, depth int) *jsonSchema {
 	case reflect.PointerTo(t).Implements(decoderType):
 		s := &jsonSchema{}
 		for _, way := range alternatives(t) {
-			s.AnyOf = append(s.AnyOf, typeSchema(way, &field{}, depth+1))
+			s.AnyOf = append(s.AnyOf, typeSchema(way, f.way(way), depth+1))
 		}
 		return s
 	case t == anyType:
@@ -214,7 +214,7 @@ func typeName(t reflect.Type, f *field) string {
 	case reflect.PointerTo(t).Implements(decoderType):
 		var ways []string
 		for _, way := range alternatives(t) {
-			if name := typeName(way, &field{}); !slices.Contains(ways, name) {
+			if name := typeName(way, f.way(way)); !slices.Contains(ways, name) {
 				ways = append(ways, name)
 			}
 		}

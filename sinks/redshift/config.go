@@ -14,7 +14,7 @@ type Config struct {
 	DSN         string                `yaml:"dsn" required:"true" secret:"connection" change:"identity" desc:"The database, as a URL (postgres://user:password@host:5439/database?sslmode=verify-full) or as libpq's keywords and values. With iam it has no password."`
 	Schema      string                `yaml:"schema" default:"public" change:"identity" desc:"The schema of the tables. It is made when it is missing."`
 	IAM         *IAMConfig            `yaml:"iam" change:"free" desc:"Temporary credentials in the place of a password, asked for whenever a connection is made."`
-	Stage       StageConfig           `yaml:"stage" required:"true" change:"free" desc:"The folder on S3 from which Redshift copies; none = rows are sent as INSERT statements, for small pipelines."`
+	Stage       StageConfig           `yaml:"stage" required:"true" enum:"none" change:"free" desc:"The folder on S3 from which Redshift copies; none = rows are sent as INSERT statements, for small pipelines."`
 	Flush       FlushConfig           `yaml:"flush" change:"free" desc:"When gathered rows are loaded."`
 	OnOverflow  string                `yaml:"on_overflow" default:"dead_letter" enum:"dead_letter,truncate,fail" change:"content" desc:"What becomes of a text of more than 65,535 bytes (and of a document or a byte string that is too long): dead_letter treats the value as on_error of its column says, truncate cuts a text at a character, fail ends the run. Keys, documents and byte strings are never cut."`
 	NUL         string                `yaml:"nul" default:"dead_letter" enum:"dead_letter,strip" change:"content" desc:"What becomes of the character U+0000 in texts and JSON, which Redshift does not store: dead_letter treats the value as on_error of its column says, strip takes the character out. In keys, and natural keys of dimensions, it is never taken out."`
@@ -40,12 +40,18 @@ type S3StageConfig struct {
 
 // DecodeNode implements spec.NodeDecoder.
 func (c *StageConfig) DecodeNode(n *spec.Node) error {
-	if n.Kind() != spec.Mapping && n.Text() == "none" {
+	switch {
+	case n.Kind() == spec.Mapping:
+		return n.Decode(&c.S3)
+	case n.Text() == "none":
 		c.None = true
 		return nil
 	}
-	return n.Decode(&c.S3)
+	return &spec.FieldError{Message: "stage wants none, or a mapping with url and iam_role"}
 }
+
+// Alternatives implements spec.Alternatives.
+func (StageConfig) Alternatives() []any { return []any{"", S3StageConfig{}} }
 
 // FlushConfig says when gathered rows are loaded.
 type FlushConfig struct {
@@ -76,4 +82,15 @@ type IAMConfig struct {
 func (c *Config) parse() (pgconn.Config, error) {
 	server, err := pgconn.Parse(c.DSN)
 	return server, errors.Join(dialect.CheckSchema(c.Schema), err)
+}
+
+var _ spec.Canonical = Config{}
+
+// Canonical implements spec.Canonical: dsn is the database, whoever connects to it
+// and however.
+func (c Config) Canonical(string) any {
+	if server, err := c.parse(); err == nil {
+		c.DSN = server.Canonical()
+	}
+	return c
 }
