@@ -21,11 +21,12 @@ func (s *cli) planCommand() *cobra.Command {
 	var held stateFlags
 	cmd := &cobra.Command{
 		Use:   "plan FILE",
-		Short: "Show the tables, the graph, what keeps state and why, and the DDL",
+		Short: "Show the tables, the graph, what keeps state and why, and the SQL",
 		Long: "Plan builds a pipeline without opening anything and shows what it would do: the tables with their columns, the\n" +
-			"graph, which edges keep state and why, stars as a Mermaid diagram, and the DDL of the warehouses. --format mermaid\n" +
-			"gives the graph alone, --format er the diagram of the stars alone. Where the pipeline has a state folder, or --state\n" +
-			"names one, plan says first what a run takes of the changes since it was built, and fails where it refuses some.",
+			"graph, which edges keep state and why, stars as a Mermaid diagram, the DDL of the warehouses and, where they load\n" +
+			"files, the statements of a flush. --format mermaid gives the graph alone, --format er the diagram of the stars alone.\n" +
+			"Where the pipeline has a state folder, or --state names one, plan says first what a run takes of the changes since it\n" +
+			"was built, and fails where it refuses some.",
 		Example: "  starlift plan configs/quickstart.yaml\n  starlift plan shop.yaml --format mermaid\n  starlift plan shop.yaml --format er > star.mmd",
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, mermaid or er")

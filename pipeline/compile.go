@@ -44,3 +44,10 @@ type TargetLister interface {
 type DDLWriter interface {
 	DDL(tables []*Table) string
 }
+
+// LoadWriter is a Sink that can say beforehand how it brings rows into its tables.
+type LoadWriter interface {
+	// LoadStatements returns the statements of a transaction that changes all tables, as
+	// they will run.
+	LoadStatements(tables []*Table) string
+}

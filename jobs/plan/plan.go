@@ -22,7 +22,8 @@ type Plan struct {
 	References []planReference      `json:"references,omitempty"` // that rows are joined to
 	Relations  []planRelation       `json:"relations,omitempty"`  // of facts to dimensions
 	ER         string               `json:"er,omitempty"`         // the stars as a Mermaid diagram
-	DDL        []planDDL            `json:"ddl"`
+	DDL        []planSQL            `json:"ddl"`
+	Loads      []planSQL            `json:"loads,omitempty"`    // the statements of a flush, of warehouses that load files
 	Warnings   []*spec.Mistake      `json:"warnings,omitempty"` // of what is most likely not meant
 	Comparison *assembly.Comparison `json:"state,omitempty"`    // against the state folder; nil = there is none
 }
@@ -73,7 +74,8 @@ type planReference struct {
 	Columns []planColumn `json:"columns"`
 }
 
-type planDDL struct {
+// planSQL is statements of a sink.
+type planSQL struct {
 	Sink string `json:"sink"`
 	SQL  string `json:"sql"`
 }
@@ -114,7 +116,10 @@ func New(a *assembly.Pipeline) *Plan {
 	}
 	for _, n := range a.Config.Sinks {
 		if d, ok := n.Sink.(pipeline.DDLWriter); ok {
-			p.DDL = append(p.DDL, planDDL{n.Name, d.DDL(graph.Tables(n.Inputs))})
+			p.DDL = append(p.DDL, planSQL{n.Name, d.DDL(graph.Tables(n.Inputs))})
+		}
+		if l, ok := n.Sink.(pipeline.LoadWriter); ok {
+			p.Loads = append(p.Loads, planSQL{n.Name, a.File.Redact(l.LoadStatements(graph.Tables(n.Inputs)))})
 		}
 	}
 	for i := range p.Edges { // Why has paths of references and expressions, which may hold secrets
@@ -182,6 +187,9 @@ func (p *Plan) Text(w io.Writer) error {
 	}
 	for _, d := range p.DDL {
 		fmt.Fprintf(b, "\nDDL of %s\n%s\n", d.Sink, strings.TrimRight(d.SQL, "\n"))
+	}
+	for _, l := range p.Loads {
+		fmt.Fprintf(b, "\nA flush of %s that has rows for every table\n%s\n", l.Sink, strings.TrimRight(l.SQL, "\n"))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
