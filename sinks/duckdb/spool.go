@@ -20,7 +20,7 @@ type writer struct {
 
 func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
 	columns := warehouse.OpColumns(t)
-	encoder, err := columnar.NewEncoder(columns, columnar.Snappy)
+	encoder, err := columnar.NewEncoder(columns, columnar.Lake, columnar.Snappy)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehou
 	if err != nil {
 		return nil, fmt.Errorf("parquet file: %w", err)
 	}
-	file, err := columnar.NewFile(spooled, columns, encoder)
+	file, err := columnar.NewFile(spooled, encoder)
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ type segmentExtent struct {
 }
 
 func (w *fileWriter) writeAll(ctx context.Context) error {
-	encoder, err := columnar.NewEncoder(w.group.columns, w.group.codec)
+	encoder, err := columnar.NewEncoder(w.group.columns, columnar.Lake, w.group.codec)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (w *fileWriter) create(folder string) error {
 		w.sum = blob.NewCRC64NVME()
 		output = &summedOutput{to, w.sum}
 	}
-	if w.open, err = columnar.NewFile(output, w.group.columns, w.encoder); err != nil {
+	if w.open, err = columnar.NewFile(output, w.encoder); err != nil {
 		return err
 	}
 	w.part++

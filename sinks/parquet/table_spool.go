@@ -27,7 +27,7 @@ type tableSpool struct {
 func newTableSpool(s *Sink, t *pipeline.Table, spool disk.Spool, seg segment) (*tableSpool, error) {
 	added := metadataColumns(s.mode)
 	columns := slices.Concat(added, t.Columns)
-	encoder, err := columnar.NewEncoder(columns, s.codec)
+	encoder, err := columnar.NewEncoder(columns, columnar.Lake, s.codec)
 	if err != nil {
 		return nil, err
 	}

@@ -66,13 +66,13 @@ func BenchmarkFile(b *testing.B) {
 	records := insurance(1_010_000, 8192)
 	for _, codec := range []Codec{Uncompressed, Snappy, Zstd} {
 		b.Run([]string{"uncompressed", "snappy", "zstd"}[codec], func(b *testing.B) {
-			enc, err := NewEncoder(insuranceColumns, codec)
+			enc, err := NewEncoder(insuranceColumns, Lake, codec)
 			if err != nil {
 				b.Fatal(err)
 			}
 			path := filepath.Join(b.TempDir(), "f.parquet")
 			for b.Loop() {
-				f, err := createFile(path, insuranceColumns, enc)
+				f, err := createFile(path, enc)
 				if err != nil {
 					b.Fatal(err)
 				}

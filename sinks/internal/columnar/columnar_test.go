@@ -155,7 +155,7 @@ func lineOf(row pq.Row) string {
 		case v.Kind() == pq.FixedLenByteArray:
 			n := new(big.Int).SetBytes(v.ByteArray())
 			if v.ByteArray()[0] >= 0x80 {
-				n.Sub(n, new(big.Int).Lsh(big.NewInt(1), 128))
+				n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(v.ByteArray()))))
 			}
 			line = append(line, n.String())
 		case v.Kind() == pq.ByteArray:
@@ -179,16 +179,17 @@ func TestFileHoldsTheRows(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		codec := rapid.SampledFrom([]Codec{Uncompressed, Snappy, Zstd}).Draw(rt, "codec")
-		enc, err := NewEncoder(everyType, codec)
+		profile := rapid.SampledFrom([]Profile{Lake, Copy}).Draw(rt, "profile")
+		enc, err := NewEncoder(everyType, profile, codec)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		other, err := NewEncoder(everyType, codec)
+		other, err := NewEncoder(everyType, profile, codec)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		path := filepath.Join(dir, "f.parquet")
-		f, err := createFile(path, everyType, enc)
+		f, err := createFile(path, enc)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -244,12 +245,12 @@ func copyGroup(f *File, enc *Encoder, rec arrow.Record) error {
 
 func TestManyPagesAndDictionaries(t *testing.T) {
 	records := insurance(150_000, 1000)
-	enc, err := NewEncoder(insuranceColumns, Snappy)
+	enc, err := NewEncoder(insuranceColumns, Lake, Snappy)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "f.parquet")
-	f, err := createFile(path, insuranceColumns, enc)
+	f, err := createFile(path, enc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ func TestStatistics(t *testing.T) {
 			b.Field(i).AppendNull()
 		}
 	}
-	enc, err := NewEncoder(everyType, Snappy)
+	enc, err := NewEncoder(everyType, Lake, Snappy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +341,7 @@ func TestEncoderRefuses(t *testing.T) {
 			one(decimal.Arrow(), func(b array.Builder) { b.(*array.Decimal128Builder).Append(wide38) }), `column "c": value 99999999999999999999999999999999999999 does not fit decimal(10, 2)`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			enc, err := NewEncoder(tc.columns, Snappy)
+			enc, err := NewEncoder(tc.columns, Lake, Snappy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -351,10 +352,10 @@ func TestEncoderRefuses(t *testing.T) {
 	}
 }
 
-func createFile(path string, columns []pipeline.Column, enc *Encoder) (*File, error) {
+func createFile(path string, enc *Encoder) (*File, error) {
 	to, err := os.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	return NewFile(to, columns, enc)
+	return NewFile(to, enc)
 }

@@ -13,6 +13,6 @@
 //
 // Files use what every reader knows: data pages of version 1, PLAIN and
 // RLE_DICTIONARY, optional flat columns in the declared order, converted and
-// logical types, one codec for the whole file. Decimals of up to 18 digits are
-// INT64, longer ones are 16 bytes and have no minimum and maximum.
+// logical types, one codec for the whole file. Where readers differ, a [Profile]
+// says for whom the file is. Decimals that are stored as bytes have no minimum and maximum.
 package columnar

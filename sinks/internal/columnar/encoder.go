@@ -21,25 +21,26 @@ type RowGroup struct {
 // Encoder turns records of one schema into row groups. One goroutine uses it.
 type Encoder struct {
 	columns []pipeline.Column
+	profile Profile
 	pages   *pages
 
 	valid   validity
 	dict    dict
 	words   []uint64
 	days    []int32
-	plain   []byte // values of one byte or sixteen
+	plain   []byte // truth values, a byte each, or decimals
 	indexes []byte
 	body    []byte
 	arrays  []arrow.Array
 }
 
 // NewEncoder returns an encoder for records with these columns.
-func NewEncoder(columns []pipeline.Column, codec Codec) (*Encoder, error) {
+func NewEncoder(columns []pipeline.Column, profile Profile, codec Codec) (*Encoder, error) {
 	p, err := newPages(codec)
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{columns: columns, pages: p}, nil
+	return &Encoder{columns: columns, profile: profile, pages: p}, nil
 }
 
 // Encode returns the records' rows as one row group. Its Data is the encoder's
@@ -61,7 +62,7 @@ func (e *Encoder) Encode(records []arrow.Record) (*RowGroup, error) {
 			e.arrays = append(e.arrays, r.Column(i))
 		}
 		meta := &rg.Meta.Columns[i].MetaData
-		meta.Type = physical(c.Type)
+		meta.Type = e.profile.physical(c.Type)
 		meta.PathInSchema = thrift.Slice[string]{c.Name}
 		meta.NumValues = rows
 		meta.DataPageOffset = noOffset
@@ -89,8 +90,7 @@ func (e *Encoder) column(c pipeline.Column, meta *format.ColumnMetaData) error {
 		dateBounds(&meta.Statistics, e.days)
 		return e.fixedColumn(bytesOf(e.days), 4)
 	case format.FixedLenByteArray:
-		e.plain = wides(e.plain[:0], e.arrays)
-		return e.fixedColumn(e.plain, wideBytes)
+		return e.decimalColumn(meta, e.profile.decimalBytes(c.Type))
 	case format.Boolean:
 		return e.boolColumn(meta)
 	default:
@@ -108,10 +108,35 @@ func (e *Encoder) wordColumn(meta *format.ColumnMetaData) (err error) {
 	}
 	if e.wordDict() {
 		bounds(&meta.Statistics, e.dict.words)
-		return e.dictColumn(meta, len(e.dict.words))
+		return e.dictColumn(meta, len(e.dict.words), e.dict.plain)
 	}
 	bounds(&meta.Statistics, e.words)
 	return e.fixedColumn(bytesOf(e.words), 8)
+}
+
+// decimalColumn encodes decimals as size bytes each. Those of up to eight may get a dictionary;
+// they have no bounds, as longer ones have none: readers disagree about their order.
+func (e *Encoder) decimalColumn(meta *format.ColumnMetaData, size int) (err error) {
+	if size > 8 {
+		if e.plain, err = wides(e.plain[:0], e.arrays, size); err != nil {
+			return err
+		}
+		return e.fixedColumn(e.plain, size)
+	}
+	if e.words, err = words(e.words[:0], e.arrays); err != nil {
+		return err
+	}
+	values, isDict := e.words, e.wordDict()
+	if isDict {
+		values = e.dict.words
+	}
+	if e.plain, err = appendShort(e.plain[:0], values, size); err != nil {
+		return err
+	}
+	if isDict {
+		return e.dictColumn(meta, len(values), e.plain)
+	}
+	return e.fixedColumn(e.plain, size)
 }
 
 // wordDict fills the dictionary from e.words and reports whether it pays.
@@ -172,7 +197,7 @@ func (e *Encoder) textColumn(meta *format.ColumnMetaData, bounded bool) error {
 		for i := range e.dict.starts {
 			bounds.add(e.dict.entry(i))
 		}
-		return e.dictColumn(meta, len(e.dict.starts))
+		return e.dictColumn(meta, len(e.dict.starts), e.dict.plain)
 	}
 	bytes := 0
 	for _, a := range arrays {
@@ -229,13 +254,13 @@ func (c *textCursor) append(dst []byte, n int, bounds *byteBounds) []byte {
 	return dst
 }
 
-// dictColumn writes the dictionary and pages of indexes into it.
-func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int) error {
+// dictColumn writes the dictionary, whose entries are given as PLAIN, and pages of indexes into it.
+func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int, plain []byte) error {
 	meta.Encoding = append(meta.Encoding, format.RLEDictionary)
 	enc := rle.Encoding{BitWidth: width(entries)}
 	h := format.PageHeader{Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
 		NumValues: int32(entries), Encoding: format.Plain})}
-	if err := e.pages.add(&h, e.dict.plain); err != nil {
+	if err := e.pages.add(&h, plain); err != nil {
 		return err
 	}
 	meta.EncodingStats = thrift.Slice[format.PageEncodingStats]{{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1}}

@@ -11,8 +11,6 @@ import (
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
-
-	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // A row group ends after the record that reaches one of these.
@@ -44,18 +42,16 @@ type File struct {
 	file    Output
 	buf     *bufio.Writer
 	offset  int64
-	columns []pipeline.Column
 	encoder *Encoder
 	groups  []format.RowGroup
 	rows    int64
 	waiting Buffer
 }
 
-// NewFile starts a file in an empty output, which belongs to it from now on. The
-// encoder must have been made for the same columns; it may be used for other files in
-// turn.
-func NewFile(to Output, columns []pipeline.Column, encoder *Encoder) (*File, error) {
-	w := &File{file: to, buf: bufio.NewWriterSize(to, writeBufferBytes), columns: columns, encoder: encoder}
+// NewFile starts a file of the encoder's columns in an empty output, which belongs to it from
+// now on. The encoder may be used for other files in turn.
+func NewFile(to Output, encoder *Encoder) (*File, error) {
+	w := &File{file: to, buf: bufio.NewWriterSize(to, writeBufferBytes), encoder: encoder}
 	if err := w.write([]byte(magic)); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
@@ -89,7 +85,7 @@ func (f *File) Flush() error {
 	return f.append(rg.Meta, at)
 }
 
-// Copy adds a row group that an encoder for the same columns and codec made,
+// Copy adds a row group that an encoder for the same columns, profile and codec made,
 // from where its bytes are now. Rows written before come before.
 func (f *File) Copy(meta format.RowGroup, data io.Reader) error {
 	if err := f.Flush(); err != nil {
@@ -160,8 +156,8 @@ func (f *File) finish() error {
 		return err
 	}
 	meta := format.FileMetaData{
-		Version: 2, Schema: schemaOf(f.columns), NumRows: f.rows, RowGroups: f.groups, CreatedBy: createdBy,
-		ColumnOrders: make([]format.ColumnOrder, len(f.columns)),
+		Version: 2, Schema: f.encoder.profile.schema(f.encoder.columns), NumRows: f.rows, RowGroups: f.groups, CreatedBy: createdBy,
+		ColumnOrders: make([]format.ColumnOrder, len(f.encoder.columns)),
 	}
 	for i := range meta.ColumnOrders {
 		meta.ColumnOrders[i].Value = &format.TypeDefinedOrder{}

@@ -11,12 +11,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// maxInt64Digits is the longest decimal that is stored as INT64: Redshift takes
-// such decimals in no other form.
-const maxInt64Digits = 18
-
 // physical returns the Parquet type that stores a column type.
-func physical(t pipeline.Type) format.Type {
+func (p Profile) physical(t pipeline.Type) format.Type {
 	switch t.Kind {
 	case pipeline.Bool:
 		return format.Boolean
@@ -27,7 +23,7 @@ func physical(t pipeline.Type) format.Type {
 	case pipeline.Date:
 		return format.Int32
 	case pipeline.Decimal:
-		if t.Precision <= maxInt64Digits {
+		if p.decimalBytes(t) == 0 {
 			return format.Int64
 		}
 		return format.FixedLenByteArray
@@ -36,17 +32,17 @@ func physical(t pipeline.Type) format.Type {
 	}
 }
 
-// schemaOf returns the flat Parquet schema of the columns, in their order.
-func schemaOf(columns []pipeline.Column) []format.SchemaElement {
+// schema returns the flat Parquet schema of the columns, in their order.
+func (p Profile) schema(columns []pipeline.Column) []format.SchemaElement {
 	schema := make([]format.SchemaElement, 1, 1+len(columns))
 	schema[0] = format.SchemaElement{Name: "row", NumChildren: thrift.New(int32(len(columns)))}
 	for _, c := range columns {
 		e := format.SchemaElement{
 			Name:           c.Name,
-			Type:           thrift.New(physical(c.Type)),
+			Type:           thrift.New(p.physical(c.Type)),
 			RepetitionType: thrift.New(format.Optional),
 		}
-		annotate(&e, c.Type)
+		p.annotate(&e, c.Type)
 		schema = append(schema, e)
 	}
 	return schema
@@ -54,26 +50,30 @@ func schemaOf(columns []pipeline.Column) []format.SchemaElement {
 
 // annotate sets both the logical type and the older converted type: some
 // readers know only one of them.
-func annotate(e *format.SchemaElement, t pipeline.Type) {
+func (p Profile) annotate(e *format.SchemaElement, t pipeline.Type) {
 	switch t.Kind {
 	case pipeline.String:
 		e.LogicalType.Value = &format.StringType{}
 		e.ConvertedType = thrift.New(deprecated.UTF8)
 	case pipeline.JSONText:
+		if p == Copy {
+			p.annotate(e, pipeline.Type{Kind: pipeline.String})
+			return
+		}
 		e.LogicalType.Value = &format.JsonType{}
 		e.ConvertedType = thrift.New(deprecated.Json)
 	case pipeline.Date:
 		e.LogicalType.Value = &format.DateType{}
 		e.ConvertedType = thrift.New(deprecated.Date)
 	case pipeline.Timestamp:
-		e.LogicalType.Value = &format.TimestampType{Unit: format.TimeUnit{Value: &format.MicroSeconds{}}}
+		e.LogicalType.Value = &format.TimestampType{IsAdjustedToUTC: p == Copy, Unit: format.TimeUnit{Value: &format.MicroSeconds{}}}
 		e.ConvertedType = thrift.New(deprecated.TimestampMicros)
 	case pipeline.Decimal:
 		e.LogicalType.Value = &format.DecimalType{Precision: t.Precision, Scale: t.Scale}
 		e.ConvertedType = thrift.New(deprecated.Decimal)
 		e.Precision, e.Scale = thrift.New(t.Precision), thrift.New(t.Scale)
-		if t.Precision > maxInt64Digits {
-			e.TypeLength = thrift.New(int32(wideBytes))
+		if n := p.decimalBytes(t); n > 0 {
+			e.TypeLength = thrift.New(int32(n))
 		}
 	}
 }

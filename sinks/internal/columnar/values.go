@@ -11,9 +11,6 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/decimal128"
 )
 
-// wideBytes is the length of a decimal of more than 18 digits.
-const wideBytes = 16
-
 // validity is a chunk's bitmap: bit i tells that row i has a value. It is also,
 // bit for bit, the definition levels of an optional column.
 type validity struct {
@@ -139,21 +136,42 @@ func bools(dst []byte, arrays []arrow.Array) []byte {
 	return dst
 }
 
-// wides appends decimals as 16 big-endian bytes, without the nulls.
-func wides(dst []byte, arrays []arrow.Array) []byte {
+// wides appends decimals as size big-endian bytes, more than eight, without the nulls.
+func wides(dst []byte, arrays []arrow.Array, size int) ([]byte, error) {
+	spare := 64 - 8*(size-8) // bits of the upper half that are not written
 	for _, a := range arrays {
 		for i, v := range a.(*array.Decimal128).Values() {
-			if a.IsValid(i) {
-				dst = appendWide(dst, v)
+			if a.IsNull(i) {
+				continue
 			}
+			if v.HighBits()<<spare>>spare != v.HighBits() {
+				return nil, fmt.Errorf("value %s does not fit %s", v.BigInt(), a.DataType())
+			}
+			dst = appendWide(dst, v, size)
 		}
 	}
-	return dst
+	return dst, nil
 }
 
-func appendWide(dst []byte, v decimal128.Num) []byte {
-	dst = binary.BigEndian.AppendUint64(dst, uint64(v.HighBits()))
-	return binary.BigEndian.AppendUint64(dst, v.LowBits())
+func appendWide(dst []byte, v decimal128.Num, size int) []byte {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], uint64(v.HighBits()))
+	binary.BigEndian.PutUint64(b[8:], v.LowBits())
+	return append(dst, b[16-size:]...)
+}
+
+// appendShort appends numbers as size big-endian bytes, eight at most.
+func appendShort(dst []byte, values []uint64, size int) ([]byte, error) {
+	spare := 64 - 8*size
+	var b [8]byte
+	for _, w := range values {
+		if v := int64(w); v<<spare>>spare != v {
+			return nil, fmt.Errorf("unscaled value %d does not fit %d bytes", v, size)
+		}
+		binary.BigEndian.PutUint64(b[:], w)
+		dst = append(dst, b[8-size:]...)
+	}
+	return dst, nil
 }
 
 // texts is one array of strings or byte strings: value i is
