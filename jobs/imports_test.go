@@ -42,7 +42,7 @@ func mayImport(from, to string) bool {
 // the program imports none of them.
 var testOnly = []string{
 	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "pipeline/awstest", "pipeline/blob/blobtest", "pipeline/pgconn/pgserver", "pipeline/pgconn/pgtest",
-	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance", "sinks/redshift/standin",
+	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance", "sinks/redshift/redshifttest", "sinks/redshift/standin",
 	"sources/kinesis/kinesistest",
 }
 

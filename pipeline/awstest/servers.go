@@ -1,9 +1,12 @@
 package awstest
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -120,12 +123,48 @@ func MiniStack(t testing.TB, opts ...Option) *Service {
 // path of a request.
 func S3(t testing.TB, opts ...Option) *Service {
 	t.Helper()
-	return server{
-		name: "versitygw", path: "/health", ports: 1,
-		command: func(installed, data string, ports []*port, _ *options) *exec.Cmd {
-			cmd := exec.Command(filepath.Join(installed, "versitygw"), "--quiet", "--health", "/health", "--port", "127.0.0.1:"+ports[0].String(), "posix", data)
-			cmd.Env = []string{"ROOT_ACCESS_KEY=" + AccessKey, "ROOT_SECRET_KEY=" + SecretKey}
-			return cmd
-		},
-	}.start(t, opts)
+	return versitygw.start(t, opts)
+}
+
+var versitygw = server{
+	name: "versitygw", path: "/health", ports: 1,
+	command: func(installed, data string, ports []*port, _ *options) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(installed, "versitygw"), "--quiet", "--health", "/health", "--port", "127.0.0.1:"+ports[0].String(), "posix", data)
+		cmd.Env = []string{"ROOT_ACCESS_KEY=" + AccessKey, "ROOT_SECRET_KEY=" + SecretKey}
+		return cmd
+	},
+}
+
+// SharedS3 is an S3 as that of [S3] for all tests of a package, whose TestMain closes it.
+// Its zero value starts at the first use.
+type SharedS3 struct {
+	once    sync.Once
+	dir     string
+	service *Service
+	err     error
+}
+
+// Endpoint starts it, if it has not been, and returns where it listens.
+func (s *SharedS3) Endpoint(t testing.TB) string {
+	t.Helper()
+	installed := Installed(t, versitygw.name)
+	s.once.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("", "starlift-s3-"); s.err == nil {
+			s.service = versitygw.service()
+			s.err = s.service.open(versitygw, newOptions(nil), installed, s.dir, nil)
+		}
+	})
+	if s.err != nil {
+		t.Fatalf("%s: start: %v", versitygw.name, s.err)
+	}
+	return s.service.Endpoint
+}
+
+// Close ends it, and removes what it kept.
+func (s *SharedS3) Close() error {
+	var err error
+	if s.service != nil {
+		err = s.service.close()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }

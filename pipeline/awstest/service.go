@@ -26,7 +26,7 @@ type Service struct {
 	// Endpoint is where it listens: http://127.0.0.1:PORT.
 	Endpoint string
 
-	t       testing.TB
+	t       testing.TB // nil = it is no single test's
 	name    string
 	path    string // which it answers when it is ready
 	clock   string // the file that libfaketime reads; empty = the real time
@@ -124,23 +124,36 @@ func (v server) start(t testing.TB, opts []Option) *Service {
 	t.Helper()
 	o := newOptions(opts)
 	installed, dir := Installed(t, v.name), t.TempDir()
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s := &Service{
-		t: t, name: v.name, path: v.path,
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second},
-	}
+	s := v.service()
+	s.t = t
 	var faked []string
 	if o.fakeClock {
 		faked = s.fakeClock(Installed(t, "libfaketime"), dir)
 	}
+	t.Cleanup(s.end)
+	if err := s.open(v, o, installed, dir, faked); err != nil {
+		t.Fatalf("%s: start: %v", s.name, err)
+	}
+	return s
+}
+
+func (v server) service() *Service {
+	return &Service{
+		name: v.name, path: v.path,
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second},
+	}
+}
+
+// open starts the server with what it writes in a folder.
+func (s *Service) open(v server, o *options, installed, dir string, faked []string) error {
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return err
+	}
 	var err error
 	if s.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	t.Cleanup(s.end)
 	s.command = func() *exec.Cmd {
 		cmd := v.command(installed, data, s.ports, o)
 		cmd.Env = append(append(Environ(), faked...), cmd.Env...)
@@ -150,11 +163,8 @@ func (v server) start(t testing.TB, opts []Option) *Service {
 	// A port may be lost between its choice and the server's start.
 	for attempt := 1; ; attempt++ {
 		err := s.begin(v.ports)
-		if err == nil {
-			return s
-		}
-		if attempt == 3 || !errors.Is(err, errEnded) {
-			t.Fatalf("%s: start: %v", s.name, err)
+		if err == nil || attempt == 3 || !errors.Is(err, errEnded) {
+			return err
 		}
 	}
 }
@@ -256,14 +266,23 @@ func (s *Service) ask(ctx context.Context) (http.Header, error) {
 
 // end ends the server with its test, and shows its log if the test has failed.
 func (s *Service) end() {
-	if s.process != nil {
-		s.check("end", s.process.kill())
-	}
-	s.check("ports", s.release())
-	if s.t.Failed() {
+	if s.t.Failed() && s.log != nil {
 		s.t.Logf("log of %s:\n%s", s.name, s.tail())
 	}
-	s.check("log", s.log.Close())
+	s.check("end", s.close())
+}
+
+// close ends the process, and gives back what it had.
+func (s *Service) close() error {
+	var errs []error
+	if s.process != nil {
+		errs = append(errs, s.process.kill())
+	}
+	errs = append(errs, s.release())
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // tail returns the end of the server's log.

@@ -78,6 +78,8 @@ type Rule struct {
 	// Pattern is a regular expression; letters match in both cases, and a dot matches a
 	// line's end. Empty matches everything.
 	Pattern string
+	// Database is the one whose sessions it is for; empty = any. Logins are of none.
+	Database string
 	// Count is how many times the fault happens; 0 is once, and a negative one always.
 	Count int
 	// Skip is how many matches go by before the first.
@@ -163,6 +165,13 @@ func (s *Set) Clear() {
 	s.entries = nil
 }
 
+// ClearDatabase takes those away that are for one database.
+func (s *Set) ClearDatabase(database string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = slices.DeleteFunc(s.entries, func(e *entry) bool { return e.rule.Database == database })
+}
+
 // Pending returns the rules that are not used up, with what is left of their counts.
 func (s *Set) Pending() []Rule {
 	s.mu.Lock()
@@ -177,24 +186,24 @@ func (s *Set) Pending() []Rule {
 // Statement returns the fault of a statement that is about to run, if there is one. In a
 // transaction that is aborted no statement runs that could fail in another way: only the
 // connection's faults are taken there.
-func (s *Set) Statement(sql string, aborted bool) (Rule, bool) {
+func (s *Set) Statement(database, sql string, aborted bool) (Rule, bool) {
 	kinds := statementKinds
 	if aborted {
 		kinds = connectionKinds
 	}
-	return s.take(strings.TrimSpace(sql), kinds)
+	return s.take(database, strings.TrimSpace(sql), kinds)
 }
 
 // Login returns the fault of a login, if there is one.
 func (s *Set) Login(user string) (Rule, bool) {
-	return s.take(user, loginKinds)
+	return s.take("", user, loginKinds)
 }
 
-func (s *Set) take(text string, kinds []Kind) (Rule, bool) {
+func (s *Set) take(database, text string, kinds []Kind) (Rule, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, e := range s.entries {
-		if !slices.Contains(kinds, e.rule.Kind) || !e.pattern.MatchString(text) {
+		if e.rule.Database != "" && e.rule.Database != database || !slices.Contains(kinds, e.rule.Kind) || !e.pattern.MatchString(text) {
 			continue
 		}
 		if e.rule.Skip > 0 {

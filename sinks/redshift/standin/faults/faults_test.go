@@ -43,7 +43,7 @@ func TestRulesAreUsedUp(t *testing.T) {
 		}
 	}
 	take := func(sql string) faults.Kind {
-		r, ok := s.Statement(sql, false)
+		r, ok := s.Statement("dev", sql, false)
 		if !ok {
 			return "-"
 		}
@@ -56,7 +56,7 @@ func TestRulesAreUsedUp(t *testing.T) {
 	if want := []faults.Kind{"-", "1023", "1023", "-"}; !slices.Equal(got, want) {
 		t.Errorf("commits: %v, want %v", got, want)
 	}
-	r, ok := s.Statement("copy t from 's3://b/k'\n iam_role 'r' PARQUET", false)
+	r, ok := s.Statement("dev", "copy t from 's3://b/k'\n iam_role 'r' PARQUET", false)
 	if !ok || r.Kind != faults.Slow || r.Delay != 30*time.Second {
 		t.Errorf("copy over two lines: %+v, %v", r, ok)
 	}
@@ -90,7 +90,7 @@ func TestLoginsAndStatementsAreApart(t *testing.T) {
 	if r, ok := s.Login("loader"); ok {
 		t.Errorf("a login has the fault %s", r.Kind)
 	}
-	if r, _ := s.Statement("select 1", false); r.Kind != faults.Serializable {
+	if r, _ := s.Statement("dev", "select 1", false); r.Kind != faults.Serializable {
 		t.Errorf("the statement's fault is %s", r.Kind)
 	}
 	if err := s.Add(faults.Rule{Kind: "unheard of"}); err == nil {

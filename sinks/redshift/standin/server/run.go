@@ -27,12 +27,20 @@ func (s *session) run(c *call) (string, error) {
 	sql := maskSecrets(c.statement.text.SQL)
 	record := s.server.activity.Begin(s.self(), sql)
 	s.query, s.queryXID = record.Query, 0
+	s.tell(sql)
 	tag, err := s.runFaulty(ctx, c)
 	err = s.explain(ctx, err)
 	s.server.activity.End(record, s.queryXID, tag, err)
 	s.lastQuery = record.Query
 	s.log.Info("statement", "query", record.Query, "sql", brief(sql), "tag", tag)
 	return tag, err
+}
+
+// tell tells whoever started the server of a statement.
+func (s *session) tell(sql string) {
+	if tell := s.server.options.OnStatement; tell != nil {
+		tell(Request{Database: s.database, User: s.user, Application: s.values.Wire()["application_name"], PID: s.pid, SQL: sql})
+	}
 }
 
 // runFaulty runs a statement with the fault that was asked for, if there is one.
@@ -74,7 +82,7 @@ func (s *session) fault(text *syntax.Text) (faults.Rule, bool) {
 	if isInjection(text.Statement) {
 		return faults.Rule{}, false
 	}
-	return s.server.faults.Statement(text.SQL, s.tx.state == failed)
+	return s.server.faults.Statement(s.database, text.SQL, s.tx.state == failed)
 }
 
 // failWith returns the error of a fault that has one, or that which the statement has

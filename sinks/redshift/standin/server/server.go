@@ -52,6 +52,17 @@ type Options struct {
 	Wait func(ctx context.Context, d time.Duration) error
 	// OnLockWait is called when a session begins to wait for a lock of another; nil = nothing.
 	OnLockWait func(pid int32, table uint32)
+	// OnStatement is called by a session's goroutine before each statement that was understood
+	// runs, or fails by a fault; nil = nothing.
+	OnStatement func(Request)
+}
+
+// Request is a statement that a session sends, without the keys and passwords that may be in it.
+type Request struct {
+	Database, User string
+	Application    string // application_name
+	PID            int32
+	SQL            string
 }
 
 // Server is a stand-in that serves. Its methods may be called at the same time.
@@ -187,6 +198,18 @@ func (s *Server) UserDSN(database, user string) string {
 // CreateDatabase makes an empty database, as CREATE DATABASE does.
 func (s *Server) CreateDatabase(ctx context.Context, name string, level backend.Isolation) error {
 	return s.cluster.CreateDatabase(ctx, name, "", cmp.Or(level, s.options.Isolation))
+}
+
+// DropDatabase ends the sessions of a database, and drops it.
+func (s *Server) DropDatabase(ctx context.Context, name string) error {
+	s.mu.Lock()
+	for _, session := range s.sessions {
+		if session.database == name {
+			session.terminate()
+		}
+	}
+	s.mu.Unlock()
+	return s.cluster.DropDatabase(ctx, name) // PostgreSQL waits for those that are about to end
 }
 
 // Inject adds faults.
