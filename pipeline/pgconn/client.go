@@ -3,6 +3,8 @@ package pgconn
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // Client has a connection to a server, and makes another after an error. One
@@ -12,6 +14,10 @@ type Client struct {
 	// OnConnect readies a new connection. lost is the transaction that was lost with
 	// the connection before; nil = none was.
 	OnConnect func(ctx context.Context, c *Conn, lost *Transaction) error
+	// Reason says of errors that the server has a way of its own to tell whether time can heal
+	// them, and what a metric calls that; an empty reason = it can't. nil, and known = false, leave
+	// an error to its SQLSTATE.
+	Reason func(err error) (reason string, known bool)
 
 	conn   *Conn // nil before the first Do, after Close, and after an error
 	active atomic.Pointer[Conn]
@@ -24,7 +30,7 @@ func (c *Client) Do(ctx context.Context, do func(context.Context, *Conn) error) 
 	defer c.active.Store(nil)
 	if c.conn == nil {
 		if c.conn, err = Connect(ctx, c.Config); err != nil {
-			return Classify(ctx, err)
+			return c.classify(ctx, err)
 		}
 		c.active.Store(c.conn)
 		if err := c.OnConnect(ctx, c.conn, c.lost); err != nil {
@@ -45,7 +51,22 @@ func (c *Client) drop(ctx context.Context, err error) error {
 		c.lost = tx
 	}
 	c.Close()
-	return Classify(ctx, err)
+	return c.classify(ctx, err)
+}
+
+// classify is Classify with the client's reasons.
+func (c *Client) classify(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || pipeline.Retryable(err) || c.Reason == nil {
+		return Classify(ctx, err)
+	}
+	why, known := c.Reason(err)
+	switch {
+	case !known:
+		return Classify(ctx, err)
+	case why == "":
+		return err
+	}
+	return pipeline.TransientFor(why, err)
 }
 
 // InTx runs do in a transaction that begin starts, and commits it.

@@ -31,14 +31,14 @@ type Conn struct {
 // pooler, the session of a connection is another one each time.
 type Transaction struct {
 	PID   string
-	Began string // seconds, as the server says
+	Began string // seconds, as the server says; empty = it was not asked
 }
 
 // Connect makes a connection whose progress is noticed.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	c := &Conn{meter: newMeter(), database: cfg.Database}
 	var err error
-	c.pg, err = pgx.ConnectConfig(ctx, withMeter(cfg.Config, c.meter, &c.committing))
+	c.pg, err = cfg.connect(ctx, withMeter(cfg.Config, c.meter, &c.committing))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func ConnectAside(ctx context.Context, cfg Config) (*Conn, error) {
 	aside.BuildContextWatcherHandler = func(pg *pgx.PgConn) ctxwatch.Handler {
 		return &pgx.DeadlineContextWatcherHandler{Conn: pg.Conn()}
 	}
-	pg, err := pgx.ConnectConfig(ctx, aside)
+	pg, err := cfg.connect(ctx, aside)
 	if err != nil {
 		return nil, err
 	}
@@ -183,15 +183,19 @@ func (c *Conn) CopyFile(ctx context.Context, path, statement string) (n int64, e
 	return tag.RowsAffected(), err
 }
 
-// Begin runs statements that start a transaction. The last one is a query for the
-// session's pid and when the transaction began.
+// Begin runs statements that start a transaction. The last one may be a query for the
+// session's pid and when the transaction began; where it is none, the session is taken to be
+// that which the connection was made with.
 func (c *Conn) Begin(ctx context.Context, statements string) error {
 	results, err := c.pg.Exec(ctx, statements).ReadAll()
 	if err != nil {
 		return err
 	}
-	row := results[len(results)-1].Rows[0]
-	c.tx.Store(&Transaction{string(row[0]), string(row[1])})
+	tx := &Transaction{PID: c.PID()}
+	if rows := results[len(results)-1].Rows; len(rows) > 0 {
+		tx = &Transaction{string(rows[0][0]), string(rows[0][1])}
+	}
+	c.tx.Store(tx)
 	return nil
 }
 

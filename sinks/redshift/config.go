@@ -2,6 +2,7 @@ package redshift
 
 import (
 	"errors"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
@@ -80,9 +81,13 @@ type IAMConfig struct {
 
 // parse reads the DSN, or returns all mistakes of the configuration.
 func (c *Config) parse() (pgconn.Config, error) {
-	server, err := pgconn.Parse(c.DSN)
+	server, err := pgconn.ParseWith(c.DSN, pgconn.Defaults{Port: "5439", ConnectTimeout: connectTimeout})
 	return server, errors.Join(dialect.CheckSchema(c.Schema), err)
 }
+
+// connectTimeout outlasts the resume of a workgroup that has paused, or of a cluster that
+// was moved, in which a login waits.
+const connectTimeout = 90 * time.Second
 
 var _ spec.Canonical = Config{}
 
