@@ -4,13 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/apache/arrow/go/v14/arrow"
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/bitutil"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/gather"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
@@ -60,7 +56,7 @@ func (w *stageWorker) limitTable(b *pipeline.Batch, rows *pipeline.Rows, l *grap
 		return rows
 	}
 	out := *rows
-	out.Record = recordWithNulls(rows.Record, nulls)
+	out.Record = gather.WithNulls(rows.Record, nulls)
 	rows.Record.Release()
 	return &out
 }
@@ -96,40 +92,6 @@ func nullInvalidValues(o *graph.FanOut, rows *pipeline.Rows) *pipeline.Rows {
 		return rows
 	}
 	out := *rows
-	out.Record = recordWithNulls(rows.Record, nulls)
+	out.Record = gather.WithNulls(rows.Record, nulls)
 	return &out
-}
-
-// recordWithNulls returns the record with nulls in some rows, by column.
-func recordWithNulls(r arrow.Record, nulls map[int][]int) arrow.Record {
-	arrays := slices.Clone(r.Columns())
-	for at, rows := range nulls {
-		arrays[at] = withNulls(arrays[at], rows)
-		defer arrays[at].Release()
-	}
-	return array.NewRecord(r.Schema(), arrays, r.NumRows())
-}
-
-// withNulls returns the array with nulls in some rows.
-func withNulls(a arrow.Array, rows []int) arrow.Array {
-	d := a.Data()
-	n := d.Offset() + d.Len()
-	valid := make([]byte, bitutil.BytesForBits(int64(n)))
-	if a.NullN() > 0 {
-		copy(valid, d.Buffers()[0].Bytes())
-	} else {
-		bitutil.SetBitsTo(valid, 0, int64(n), true)
-	}
-	count := a.NullN()
-	for _, row := range rows {
-		if bitutil.BitIsSet(valid, d.Offset()+row) {
-			bitutil.ClearBit(valid, d.Offset()+row)
-			count++
-		}
-	}
-	buffers := slices.Clone(d.Buffers())
-	buffers[0] = memory.NewBufferBytes(valid)
-	data := array.NewData(d.DataType(), d.Len(), buffers, d.Children(), count, d.Offset())
-	defer data.Release()
-	return array.MakeFromData(data)
 }

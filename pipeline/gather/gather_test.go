@@ -114,3 +114,33 @@ func TestColumnIsTake(t *testing.T) {
 		}
 	})
 }
+
+// TestWithNulls: the rows that are named are null, and the others are as they were.
+func TestWithNulls(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		typ := rapid.SampledFrom(types).Draw(rt, "type")
+		a := random(rt, typ)
+		defer a.Release()
+		rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: "a", Type: typ.Arrow(), Nullable: true}}, nil), []arrow.Array{a}, int64(a.Len()))
+		defer rec.Release()
+		rows := rapid.SliceOf(rapid.IntRange(0, a.Len()-1)).Draw(rt, "rows")
+		out := WithNulls(rec, map[int][]int{0: rows})
+		defer out.Release()
+		nulls := 0
+		for i := range a.Len() {
+			null := a.IsNull(i)
+			for _, row := range rows {
+				null = null || row == i
+			}
+			if null {
+				nulls++
+			}
+			if got := out.Column(0); got.IsNull(i) != null || !null && got.ValueStr(i) != a.ValueStr(i) {
+				rt.Fatalf("row %d of %v without %v is %s", i, a, rows, got.ValueStr(i))
+			}
+		}
+		if got := out.Column(0).NullN(); got != nulls {
+			rt.Fatalf("%d nulls are counted as %d", nulls, got)
+		}
+	})
+}

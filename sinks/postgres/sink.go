@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sinks/internal/values"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -25,8 +26,12 @@ func New(name string, cfg Config) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{db: newDatabase(cfg.Schema, server), stripNUL: cfg.NUL == "strip"}
-	check := func(rows *pipeline.Rows) error { return validate(rows, s.stripNUL) }
-	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db, Validate: check, NewWriter: s.newWriter})
+	c := warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db, NewWriter: newWriter,
+		Validate: func(rows *pipeline.Rows) error { return validate(rows, s.stripNUL) }}
+	if s.stripNUL {
+		c.Adapt = func(rows *pipeline.Rows) (*pipeline.Rows, func()) { return values.AdaptTexts(rows, values.StripNULs) }
+	}
+	s.Sink = warehouse.New(c)
 	return s, nil
 }
 

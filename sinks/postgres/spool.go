@@ -20,28 +20,22 @@ const flushBytes = 256 << 10
 // writer writes one table's rows to a file for each operation, as COPY takes
 // them. A file is made at its first row.
 type writer struct {
-	base     string
-	files    [3]*file
-	cells    []cell
-	keys     []cell
-	ofTable  *pipeline.Table
-	stripNUL bool
+	base    string
+	files   [3]*file
+	cells   []cell
+	keys    []cell
+	ofTable *pipeline.Table
 }
 
-func (sink *Sink) newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
+func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
 	for _, c := range t.Columns {
 		s.Types = append(s.Types, sqlType(c.Type))
 	}
-	return &writer{base: filepath.Join(dir, s.File), ofTable: t, stripNUL: sink.stripNUL}, nil
+	return &writer{base: filepath.Join(dir, s.File), ofTable: t}, nil
 }
 
 // Write implements warehouse.Writer.
 func (w *writer) Write(rows *pipeline.Rows) error {
-	if w.stripNUL {
-		stripped, release := withoutNULs(rows)
-		defer release()
-		rows = stripped
-	}
 	var err error
 	if w.cells, err = cellsOf(w.cells[:0], w.ofTable, rows.Record); err != nil {
 		return fmt.Errorf("table %q: %w", w.ofTable.Name, err)

@@ -72,40 +72,6 @@ func TestMaskedRefusal(t *testing.T) {
 	}
 }
 
-func TestWithoutNUL(t *testing.T) {
-	for doc, want := range map[string]string{
-		`{"a":"x\u0000y"}`: `{"a":"xy"}`, `"\u0000\u0000"`: `""`, `"\\u0000"`: `"\\u0000"`, `"\\\u0000"`: `"\\"`, `"\u00001"`: `"1"`, `"\n\"\u0000"`: `"\n\""`, `1`: `1`,
-		`{"k\u0000":1}`: `{"k":1}`,
-	} {
-		if got := withoutNUL(doc); got != want {
-			t.Errorf("%s becomes %s, want %s", doc, got, want)
-		}
-		if why := documentProblem(withoutNUL(doc), false); why != "" {
-			t.Errorf("%s %s", want, why)
-		}
-	}
-}
-
-// TestIsASCII: the quick look at texts is right for each byte at each place.
-func TestIsASCII(t *testing.T) {
-	for n := range 20 {
-		for at := range n {
-			for c := range 256 {
-				text := []byte(strings.Repeat("z", n))
-				text[at] = byte(c)
-				b := array.NewStringBuilder(memory.DefaultAllocator)
-				b.Append(string(text))
-				a := b.NewStringArray()
-				if got, want := isASCII(a), c > 0 && c < 128; got != want {
-					t.Fatalf("byte %d at %d of %d: %t", c, at, n, got)
-				}
-				a.Release()
-				b.Release()
-			}
-		}
-	}
-}
-
 func TestLargeDocuments(t *testing.T) {
 	if why := documentProblem("["+strings.Repeat("1,", 10<<20)+"1]", false); why != "" {
 		t.Errorf("10 Mi numbers: %s", why)

@@ -101,10 +101,13 @@ func (e *gatherWriter) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	if rows.Record.NumRows() == 0 {
 		return nil
 	}
-	// What is found wrong when rows are folded is of epochs that are saved already.
-	if err := e.sink.cfg.Validate(rows); err != nil {
-		return err
-	}
+	// What is found wrong when rows are folded is of epochs that are saved already; and what
+	// a pipeline file says of values holds for what is read from then on, not for what waits.
+	return e.sink.cfg.accept(rows, e.write)
+}
+
+// write adds rows as they are stored.
+func (e *gatherWriter) write(rows *pipeline.Rows) error {
 	w, ok := e.tables[rows.Table]
 	if !ok {
 		if err := disk.MakeDir(e.dir, disk.Private); err != nil {

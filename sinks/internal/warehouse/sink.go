@@ -18,10 +18,27 @@ type Config struct {
 	// Validate refuses rows that the database would refuse; it is called before they
 	// are written.
 	Validate func(rows *pipeline.Rows) error
+	// Adapt returns valid rows as they are stored, where that is not as they come; nil = as they
+	// come. It is called once for each row, before the row is in any file, and goes by the row
+	// alone. release gives back what it took.
+	Adapt func(rows *pipeline.Rows) (adapted *pipeline.Rows, release func())
 	// NewWriter makes the writer of a table at its first row in an epoch. It may set
 	// Types and File of s; File begins as a name of its own in the folder.
 	NewWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
 	Gather    Gather
+}
+
+// accept calls write with the rows as they are stored; what the database would refuse is an error.
+func (c *Config) accept(rows *pipeline.Rows, write func(*pipeline.Rows) error) error {
+	if err := c.Validate(rows); err != nil {
+		return err
+	}
+	if c.Adapt == nil {
+		return write(rows)
+	}
+	adapted, release := c.Adapt(rows)
+	defer release()
+	return write(adapted)
 }
 
 // Sink keeps settled tables in a Database. It is a pipeline.Sink and

@@ -96,13 +96,10 @@ func (e *spool) Write(_ []pipeline.Change, rows *pipeline.Rows) error {
 	if rows.Record.NumRows() == 0 {
 		return nil
 	}
-	if err := e.cfg.Validate(rows); err != nil {
-		return err
-	}
-	return e.write(rows)
+	return e.cfg.accept(rows, e.write)
 }
 
-// write adds rows that are valid.
+// write adds rows as they are stored.
 func (e *spool) write(rows *pipeline.Rows) error {
 	t, err := e.table(rows.Table)
 	if err != nil {
