@@ -11,7 +11,8 @@ import (
 
 // dialect is DuckDB's. Tables have no primary key: rows arrive settled, and an
 // index would make every insert slower.
-var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Fold: true, Schemas: []string{"temp", "system", "information_schema", "pg_catalog"}}
+var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Fold: strings.ToLower,
+	FoldSQL: func(expression string) string { return "lower(" + expression + ")" }, Schemas: []string{"temp", "system", "information_schema", "pg_catalog"}}
 
 // sqlType returns DuckDB's name of a type, as its catalogue prints it.
 func sqlType(t pipeline.Type) string {

@@ -15,8 +15,8 @@ import (
 // rows. CheckNames refuses a table's column of this name.
 const OpColumn = "_starlift_op"
 
-// joinOnKey compares the keys of two tables or aliases. Keys are never null.
-func (s *StagedTable) joinOnKey(one, other string) string {
+// JoinOnKey compares the keys of two tables or aliases. Keys are never null.
+func (s *StagedTable) JoinOnKey(one, other string) string {
 	on := make([]string, len(s.Key))
 	for i, k := range s.Key {
 		on[i] = fmt.Sprintf("%s.%s = %s.%s", one, Quote(k), other, Quote(k))
@@ -28,7 +28,7 @@ func (s *StagedTable) joinOnKey(one, other string) string {
 // stands after FROM in a query. The table has no alias: not all databases take one.
 func (s *StagedTable) Delete(schema, from string) string {
 	table := QualifiedName(schema, s.Table)
-	return fmt.Sprintf("DELETE FROM %s USING (SELECT %s FROM %s) %s WHERE %s", table, Quoted(s.Key), from, deletedRows, s.joinOnKey(table, deletedRows))
+	return fmt.Sprintf("DELETE FROM %s USING (SELECT %s FROM %s) %s WHERE %s", table, Quoted(s.Key), from, deletedRows, s.JoinOnKey(table, deletedRows))
 }
 
 // deletedRows is the alias of the rows to delete. It is not the name of a schema or a
@@ -54,12 +54,12 @@ func (s *StagedTable) Update(schema, from string) string {
 		return ""
 	}
 	return fmt.Sprintf("UPDATE %s t SET %s FROM (SELECT %s FROM %s) s WHERE %s", QualifiedName(schema, s.Table),
-		strings.Join(set, ", "), Quoted(s.Columns), from, s.joinOnKey("t", "s"))
+		strings.Join(set, ", "), Quoted(s.Columns), from, s.JoinOnKey("t", "s"))
 }
 
-// execCounted runs a statement that has to touch so many rows. An empty one has
+// ExecCounted runs a statement that has to touch so many rows. An empty one has
 // nothing to do.
-func (t *SQL) execCounted(ctx context.Context, statement string, want int64, what string) error {
+func (t *SQL) ExecCounted(ctx context.Context, statement string, want int64, what string) error {
 	if want == 0 || statement == "" {
 		return nil
 	}
@@ -79,18 +79,18 @@ func (t *SQL) ApplyReplacing(ctx context.Context, s *StagedTable, found Columns,
 	deletes, inserts := s.Deletes, s.Inserts
 	switch {
 	case s.Updates == 0:
-	case t.Dialect.hasExtraColumns(s, found):
-		if err := t.execCounted(ctx, s.Update(t.Schema, from(pipeline.OpUpdate)), s.Updates, "updated"); err != nil {
+	case t.Dialect.HasForeignColumns(s, found):
+		if err := t.ExecCounted(ctx, s.Update(t.Schema, from(pipeline.OpUpdate)), s.Updates, "updated"); err != nil {
 			return err
 		}
 	default:
 		leaving, deletes = append(leaving, pipeline.OpUpdate), deletes+s.Updates
 		coming, inserts = append(coming, pipeline.OpUpdate), inserts+s.Updates
 	}
-	if err := t.execCounted(ctx, s.Delete(t.Schema, from(leaving...)), deletes, "deleted"); err != nil {
+	if err := t.ExecCounted(ctx, s.Delete(t.Schema, from(leaving...)), deletes, "deleted"); err != nil {
 		return err
 	}
-	return t.execCounted(ctx, s.Insert(t.Schema, from(coming...)), inserts, "inserted")
+	return t.ExecCounted(ctx, s.Insert(t.Schema, from(coming...)), inserts, "inserted")
 }
 
 // Copier copies files of the spool into tables.

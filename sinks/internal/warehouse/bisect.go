@@ -117,7 +117,7 @@ func (b *bisection) attempt(ctx context.Context, p *part, first, last int64) err
 // refuse notes a row that is refused alone.
 func (b *bisection) refuse(ctx context.Context, p *part, number int64, why error) error {
 	if b.Dialect.Refusals.IsDuplicate(why) && p.op == pipeline.OpInsert {
-		there, err := b.Query(ctx, fmt.Sprintf("SELECT 1 FROM %s t JOIN %s s ON %s WHERE s.%s = %d", b.in(p.table.Table), p.stage, p.table.joinOnKey("t", "s"), p.number, number))
+		there, err := b.Query(ctx, fmt.Sprintf("SELECT 1 FROM %s t JOIN %s s ON %s WHERE s.%s = %d", b.in(p.table.Table), p.stage, p.table.JoinOnKey("t", "s"), p.number, number))
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (d *Dialect) missingColumns(schema string, t *pipeline.Table, found Columns
 		diff = append(diff, fmt.Sprintf("  column %q: ", column)+fmt.Sprintf(format, args...))
 	}
 	ours := map[string]bool{}
-	for i, c := range t.Columns {
+	for i, c := range d.columnsOf(t) {
 		ours[d.fold(c.Name)] = true
 		have, ok := found[d.fold(c.Name)]
 		switch want := d.Type(c.Type); {
@@ -54,10 +54,13 @@ func (d *Dialect) missingColumns(schema string, t *pipeline.Table, found Columns
 	return add, nil
 }
 
-// hasExtraColumns tells whether a table has columns that the staged rows do not have:
-// they keep their values when a row is updated.
-func (d *Dialect) hasExtraColumns(s *StagedTable, found Columns) bool {
+// HasForeignColumns tells whether a table has columns that neither the staged rows nor the
+// dialect fill: they keep their values when a row is updated.
+func (d *Dialect) HasForeignColumns(s *StagedTable, found Columns) bool {
 	ours := map[string]bool{}
+	for _, c := range d.Extra {
+		ours[d.fold(c.Name)] = true
+	}
 	for _, c := range s.Columns {
 		ours[d.fold(c)] = true
 	}

@@ -82,7 +82,7 @@ type Ledger interface {
 	CountOwn(ctx context.Context, table, sink string, r *pipeline.Reset) (int64, error)
 }
 
-// TokenLedger is the audit table, whose rows are the tokens.
+// TokenLedger is the audit table. Its rows are the tokens, unless the database keeps those apart.
 type TokenLedger interface {
 	// LockToken makes the transaction the only one that reads and writes the owner's
 	// token, until it ends. A transaction that was lost with its connection has

@@ -31,13 +31,15 @@ type Dialect struct {
 	Name string // for messages
 	// Type returns the name of a type as the catalogue prints it.
 	Type func(pipeline.Type) string
-	// Fold says that names which differ in case only are one name.
-	Fold bool
+	// Fold returns a name as the database compares it, and FoldSQL does the same in SQL, to an
+	// expression; nil = no two names are one.
+	Fold    func(name string) string
+	FoldSQL func(expression string) string
 	// PrimaryKeys makes tables with the primary key that the pipeline says.
 	PrimaryKeys bool
 	// MaxName is the length of the longest name in bytes; 0 = any.
 	MaxName int
-	// Reserved are column names that no table can have.
+	// Reserved are column names that no table can have, folded.
 	Reserved []string
 	// MaxColumns and MaxKey are the most columns of a table and of its key; 0 = any.
 	MaxColumns, MaxKey int
@@ -48,6 +50,30 @@ type Dialect struct {
 	TempSchema string
 	// Refusals says how the database refuses single rows; nil = nobody can make it.
 	Refusals *Refusals
+	TableDialect
+}
+
+// TableDialect is what a dialect adds to tables; nothing, by default.
+type TableDialect struct {
+	// Extra are columns that each table of rows has besides the pipeline's, and that the
+	// dialect's Tx fills.
+	Extra []pipeline.Column
+	// ColumnOptions and TableOptions return what stands behind the type of a column, and behind
+	// the columns, in the DDL of a new table; nil = nothing.
+	ColumnOptions func(t *pipeline.Table, column int) string
+	TableOptions  func(t *pipeline.Table) string
+	// Check reports what else the database does not take of a table; nil = nothing.
+	Check func(t *pipeline.Table, wrong func(format string, args ...any))
+}
+
+// FoldASCII returns a name with small letters in the place of ASCII's capital ones.
+func FoldASCII(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, name)
 }
 
 // Quote quotes an identifier.
@@ -67,25 +93,42 @@ func QualifiedName(schema, table string) string { return Quote(schema) + "." + Q
 
 // fold returns a name as the database compares it.
 func (d *Dialect) fold(name string) string {
-	if d.Fold {
-		return strings.ToLower(name)
+	if d.Fold == nil {
+		return name
 	}
-	return name
+	return d.Fold(name)
 }
 
 // createSchema returns the DDL of the schema.
 func createSchema(schema string) string { return "CREATE SCHEMA IF NOT EXISTS " + Quote(schema) }
 
-// createTable returns the DDL of one table.
-func (d *Dialect) createTable(schema string, t *pipeline.Table) string {
-	lines := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
+// columnsOf returns the columns that a table has in the database: the pipeline's, and those that
+// the dialect gives a table of rows.
+func (d *Dialect) columnsOf(t *pipeline.Table) []pipeline.Column {
+	if _, own := ownTables[t.Name]; own || d.Extra == nil {
+		return t.Columns
+	}
+	return append(slices.Clone(t.Columns), d.Extra...)
+}
+
+// CreateTable returns the DDL of one table.
+func (d *Dialect) CreateTable(schema string, t *pipeline.Table) string {
+	columns := d.columnsOf(t)
+	lines := make([]string, len(columns))
+	for i, c := range columns {
 		lines[i] = fmt.Sprintf("  %s %s", Quote(c.Name), d.Type(c.Type))
+		if i < len(t.Columns) && d.ColumnOptions != nil {
+			lines[i] += d.ColumnOptions(t, i)
+		}
 	}
 	if d.PrimaryKeys && len(t.Key) > 0 {
 		lines = append(lines, fmt.Sprintf("  PRIMARY KEY (%s)", Quoted(KeyOf(t))))
 	}
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", QualifiedName(schema, t.Name), strings.Join(lines, ",\n"))
+	ddl := fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n)", QualifiedName(schema, t.Name), strings.Join(lines, ",\n"))
+	if d.TableOptions != nil {
+		ddl += d.TableOptions(t)
+	}
+	return ddl
 }
 
 // Epochs returns the audit table.
@@ -114,9 +157,9 @@ func (d *Dialect) addColumn(schema, table string, c pipeline.Column) string {
 
 // DDL returns the statements that make the schema and the tables, for people.
 func (d *Dialect) DDL(schema string, tables []*pipeline.Table) string {
-	statements := []string{createSchema(schema), d.createTable(schema, Epochs()), d.createTable(schema, Tables())}
+	statements := []string{createSchema(schema), d.CreateTable(schema, Epochs()), d.CreateTable(schema, Tables())}
 	for _, t := range tables {
-		statements = append(statements, d.createTable(schema, t))
+		statements = append(statements, d.CreateTable(schema, t))
 	}
 	return strings.Join(statements, ";\n") + ";\n"
 }
@@ -158,6 +201,9 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 			wrong("the key of table %q has %d columns, and %s takes %d: make one column of some of them", t.Name, len(t.Key), d.Name, d.MaxKey)
 		}
 		d.checkColumns(t, wrong)
+		if d.Check != nil {
+			d.Check(t, wrong)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -165,8 +211,8 @@ func (d *Dialect) CheckNames(tables []*pipeline.Table) error {
 func (d *Dialect) checkColumns(t *pipeline.Table, wrong func(string, ...any)) {
 	seen := map[string]string{}
 	for _, c := range t.Columns {
-		if strings.EqualFold(c.Name, OpColumn) || slices.Contains(d.Reserved, c.Name) {
-			wrong("column %q of table %q has a name that the %s needs for itself: rename it", c.Name, t.Name, d.reservedBy(c.Name))
+		if by := d.reservedBy(c.Name); by != "" {
+			wrong("column %q of table %q has a name that the %s needs for itself: rename it", c.Name, t.Name, by)
 		}
 		if other, ok := seen[d.fold(c.Name)]; ok {
 			wrong("columns %q and %q of table %q have the same name for %s, which does not tell upper from lower case: rename one", other, c.Name, t.Name, d.Name)
@@ -191,12 +237,15 @@ func (d *Dialect) CheckSchema(schema string) error {
 	return &spec.FieldError{Path: []string{"schema"}, Message: fmt.Sprintf("the name of schema %q %s: give the tables another one", schema, why)}
 }
 
-// reservedBy says who needs a reserved name.
+// reservedBy says who needs a column's name for itself; empty = nobody.
 func (d *Dialect) reservedBy(column string) string {
-	if strings.EqualFold(column, OpColumn) {
+	switch {
+	case strings.EqualFold(column, OpColumn), slices.ContainsFunc(d.Extra, func(c pipeline.Column) bool { return d.fold(c.Name) == d.fold(column) }):
 		return "sink"
+	case slices.Contains(d.Reserved, d.fold(column)):
+		return "database"
 	}
-	return "database"
+	return ""
 }
 
 // nameProblem says why the database does not take a name, as the end of a sentence; empty = it does.

@@ -265,17 +265,17 @@ func (p *part) apply(ctx context.Context, first, last int64) error {
 	differing := fmt.Sprintf("%s AND %s ORDER BY %s", from, p.differs, p.number)
 	switch p.op {
 	case pipeline.OpDelete:
-		return p.execCounted(ctx, p.table.Delete(p.Schema, agreeing), agree, "deleted")
+		return p.ExecCounted(ctx, p.table.Delete(p.Schema, agreeing), agree, "deleted")
 	case pipeline.OpUpdate:
-		if err := p.execCounted(ctx, p.table.Update(p.Schema, agreeing), agree, "updated"); err != nil {
+		if err := p.ExecCounted(ctx, p.table.Update(p.Schema, agreeing), agree, "updated"); err != nil {
 			return err
 		}
-		return p.execCounted(ctx, p.table.Insert(p.Schema, differing), differ, "inserted")
+		return p.ExecCounted(ctx, p.table.Insert(p.Schema, differing), differ, "inserted")
 	}
-	if err := p.execCounted(ctx, p.table.Insert(p.Schema, agreeing), agree, "inserted"); err != nil {
+	if err := p.ExecCounted(ctx, p.table.Insert(p.Schema, agreeing), agree, "inserted"); err != nil {
 		return err
 	}
-	return p.execCounted(ctx, p.table.Update(p.Schema, differing), differ, "updated")
+	return p.ExecCounted(ctx, p.table.Update(p.Schema, differing), differ, "updated")
 }
 
 // record brings RefusedTable up to date: after an epoch, the rows that were applied

@@ -174,7 +174,7 @@ func (e *gatherWriter) prepare(ctx context.Context, last bool) (*pipeline.Commit
 // publish folds segments into the files that the dialect's writer makes, and returns
 // what a commit has to do; nil = nothing is left of them.
 func (e *gatherWriter) publish(ctx context.Context, segments []segment) (json.RawMessage, error) {
-	s := &spool{number: e.number, dir: e.dir, cfg: &e.sink.cfg, tables: map[*pipeline.Table]*tableSpool{}}
+	s := &spool{number: e.number, dir: e.dir, cfg: &e.sink.cfg, inOrder: e.sink.options.Tables, tables: map[*pipeline.Table]*tableSpool{}}
 	err := e.foldAll(segments, s.write)
 	if err != nil {
 		s.Abort()

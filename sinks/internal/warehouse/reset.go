@@ -30,6 +30,15 @@ func (s *Sink) resetAll(ctx context.Context, tx Tx, r *pipeline.Reset) ([]pipeli
 			all = append(all, pipeline.TargetObject{Name: s.nameOf(t.Name), KeptBecause: "it has no row in " + TablesTable + ": something else has written it, or an older starlift; drop it yourself if nobody needs it"})
 		}
 	}
+	if t, ok := tx.(TokenDropper); ok {
+		names, err := t.DropTokens(ctx, s.cfg.Name, r)
+		if err != nil {
+			return nil, fmt.Errorf("tokens: %w", err)
+		}
+		for _, name := range names {
+			all = append(all, pipeline.TargetObject{Name: s.nameOf(name)})
+		}
+	}
 	for _, own := range []string{RefusedTable, EpochsTable, TablesTable} {
 		there, err := s.findTable(ctx, tx, own)
 		n := int64(0)
@@ -44,6 +53,13 @@ func (s *Sink) resetAll(ctx context.Context, tx Tx, r *pipeline.Reset) ([]pipeli
 		}
 	}
 	return all, nil
+}
+
+// TokenDropper is a Tx of a database that keeps tokens in tables of their own.
+type TokenDropper interface {
+	// DropTokens returns the names of the tables of tokens that a reset of the sink takes away, and
+	// with r.Do it does. EpochsTable and TablesTable are as they were.
+	DropTokens(ctx context.Context, sink string, r *pipeline.Reset) ([]string, error)
 }
 
 // nameOf names a table for people.

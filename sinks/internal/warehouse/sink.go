@@ -206,7 +206,7 @@ func (s *Sink) findTable(ctx context.Context, tx Tx, table string) (*FoundTable,
 
 // makeTable makes a table, or adds the columns that it lacks.
 func (s *Sink) makeTable(ctx context.Context, tx Tx, t *pipeline.Table) error {
-	found, add := Columns{}, t.Columns
+	found, add := Columns{}, s.cfg.Dialect.columnsOf(t)
 	there, err := s.findTable(ctx, tx, t.Name)
 	if err == nil && there == nil {
 		err = tx.CreateTable(ctx, t)
@@ -257,7 +257,7 @@ func (s *Sink) Begin(number int64) (pipeline.EpochWriter, error) {
 	if s.cfg.Gather.on() {
 		return s.newGatherWriter(number)
 	}
-	return newSpool(s.options.Spool(number), number, &s.cfg)
+	return newSpool(s.options.Spool(number), number, &s.cfg, s.options.Tables)
 }
 
 // Commit applies the epoch in one transaction, unless the token says that it was

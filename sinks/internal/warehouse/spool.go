@@ -1,11 +1,13 @@
 package warehouse
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -71,6 +73,7 @@ type spool struct {
 	dir     string
 	cfg     *Config
 	started time.Time
+	inOrder []*pipeline.Table // the pipeline's tables: dimensions before facts
 	tables  map[*pipeline.Table]*tableSpool
 	order   []*tableSpool
 }
@@ -84,11 +87,11 @@ type tableSpool struct {
 var _ pipeline.EpochWriter = (*spool)(nil)
 
 // newSpool starts an epoch in the folder, dropping what an earlier try left there.
-func newSpool(dir string, number int64, cfg *Config) (*spool, error) {
+func newSpool(dir string, number int64, cfg *Config, inOrder []*pipeline.Table) (*spool, error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &spool{number: number, dir: dir, cfg: cfg, started: time.Now().UTC(), tables: map[*pipeline.Table]*tableSpool{}}, nil
+	return &spool{number: number, dir: dir, cfg: cfg, started: time.Now().UTC(), inOrder: inOrder, tables: map[*pipeline.Table]*tableSpool{}}, nil
 }
 
 // Write implements pipeline.EpochWriter.
@@ -159,6 +162,7 @@ func (e *spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 		return nil, err
 	}
 	var all []StagedTable
+	slices.SortStableFunc(e.order, func(a, b *tableSpool) int { return cmp.Compare(e.position(a.Table), e.position(b.Table)) })
 	for _, s := range e.order {
 		all = append(all, s.StagedTable)
 		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
@@ -172,6 +176,12 @@ func (e *spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 	}
 	e.order = nil
 	return r, nil
+}
+
+// position returns where a table stands among the pipeline's. One that has left the pipeline comes
+// first: no rows come for it any more that need those of others.
+func (e *spool) position(table string) int {
+	return slices.IndexFunc(e.inOrder, func(t *pipeline.Table) bool { return t.Name == table })
 }
 
 // Abort drops the epoch's files.

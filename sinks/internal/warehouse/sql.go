@@ -45,7 +45,7 @@ func (t *SQL) CreateSchema(ctx context.Context) error {
 
 // CreateTable implements Catalog.
 func (t *SQL) CreateTable(ctx context.Context, table *pipeline.Table) error {
-	_, err := t.Exec(ctx, t.Dialect.createTable(t.Schema, table))
+	_, err := t.Exec(ctx, t.Dialect.CreateTable(t.Schema, table))
 	return err
 }
 
@@ -103,8 +103,8 @@ func (t *SQL) RecordEpoch(ctx context.Context, a Audit) error {
 
 // ofSchema selects the rows of TablesTable that are of the schema, the parameter n.
 func (t *SQL) ofSchema(n int) string {
-	if t.Dialect.Fold {
-		return fmt.Sprintf(`lower("schema") = lower($%d)`, n)
+	if fold := t.Dialect.FoldSQL; fold != nil {
+		return fmt.Sprintf(`%s = %s`, fold(`"schema"`), fold(fmt.Sprint("$", n)))
 	}
 	return fmt.Sprintf(`"schema" = $%d`, n)
 }
