@@ -12,9 +12,11 @@ import (
 
 // database is a schema of a cluster or workgroup. It is a warehouse.Database.
 type database struct {
-	cfg    *Config
-	client *pgconn.Client
-	loader loader
+	cfg     *Config
+	dialect *warehouse.Dialect
+	client  *pgconn.Client
+	loader  loader
+	owner   warehouse.Owner // that opens it
 	// epoch is the one that the sink commits.
 	epoch int64
 }
@@ -22,7 +24,7 @@ type database struct {
 var _ warehouse.Database = (*database)(nil)
 
 func newDatabase(cfg *Config, server pgconn.Config, l loader) *database {
-	d := &database{cfg: cfg, loader: l}
+	d := &database{cfg: cfg, dialect: newDialect(cfg), loader: l}
 	d.client = &pgconn.Client{Config: server, OnConnect: d.onConnect}
 	return d
 }
@@ -31,45 +33,69 @@ func newDatabase(cfg *Config, server pgconn.Config, l loader) *database {
 // alone: LOCK of the token waits until it has ended.
 func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, _ *pgconn.Transaction) error {
 	// Names are folded whatever the database's default is, so that they are found again.
-	if _, err := c.Exec(ctx, "SET enable_case_sensitive_identifier TO off"); err != nil {
-		return err
+	settings := []string{"SET enable_case_sensitive_identifier TO off"}
+	if d.cfg.LoadedAt {
+		settings = append(settings, "SET timezone TO 'UTC'") // SYSDATE is the session's
 	}
-	if d.cfg.QueryGroup == "" {
-		return nil
+	if d.cfg.QueryGroup != "" {
+		settings = append(settings, "SET query_group TO "+literal(d.cfg.QueryGroup))
 	}
-	_, err := c.Exec(ctx, "SET query_group TO "+literal(d.cfg.QueryGroup))
-	return err
+	for _, set := range settings {
+		if _, err := c.Exec(ctx, set); err != nil {
+			return fmt.Errorf("%s: %w", set, err)
+		}
+	}
+	return nil
 }
 
 // begin starts a transaction. It is alone: the first statement behind it is LOCK.
 const begin = "BEGIN"
 
-func (d *database) tx(c *pgconn.Conn) *tx {
-	return &tx{SQL: &warehouse.SQL{Session: c, Dialect: dialect, Schema: d.cfg.Schema}, db: d}
+func (d *database) tx(s warehouse.Session, p phase) *tx {
+	return &tx{SQL: &warehouse.SQL{Session: s, Dialect: d.dialect, Schema: d.cfg.Schema}, cfg: d.cfg, loader: d.loader, phase: p, epoch: d.epoch}
+}
+
+// transact runs do in a transaction that is there for something.
+func (d *database) transact(ctx context.Context, p phase, do warehouse.InTx) error {
+	return d.client.InTx(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c, p)) })
 }
 
 // Check implements warehouse.Database.
 func (d *database) Check(ctx context.Context, tables []*pipeline.Table, do warehouse.InTx) (names []string, err error) {
-	err = d.client.Rehearse(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c)) })
+	err = d.client.Rehearse(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c, checking)) })
 	for _, t := range tables {
-		names = append(names, fmt.Sprintf("table %s of %s", warehouse.QualifiedName(d.cfg.Schema, t.Name), d.client.Config.Canonical()))
+		names = append(names, fmt.Sprintf("table %s of %s", warehouse.FoldASCII(warehouse.QualifiedName(d.cfg.Schema, t.Name)), d.client.Config.Canonical()))
 	}
 	return names, errors.Join(err, d.Close())
 }
 
 // Open implements warehouse.Database.
 func (d *database) Open(ctx context.Context, _ []*pipeline.Table, do warehouse.InTx) error {
-	return d.Transact(ctx, do)
+	// LOCK comes first in a transaction, so that the tables that it names have to be there before.
+	err := d.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
+		err := d.tx(c, opening).makeOwnTables(ctx, d.owner)
+		if pgconn.InClass(err, madeByOthers...) {
+			return pipeline.TransientFor("conflict", err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return d.transact(ctx, opening, do)
 }
+
+// madeByOthers are the SQLSTATEs of what another process has made since it was looked for.
+var madeByOthers = []string{"42P06", "42P07", "23505"}
 
 // Transact implements warehouse.Database.
 func (d *database) Transact(ctx context.Context, do warehouse.InTx) error {
-	return d.client.InTx(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c)) })
+	return d.transact(ctx, committing, do)
 }
 
 // Reset implements warehouse.Database.
 func (d *database) Reset(ctx context.Context, _ []*pipeline.Table, _ bool, do warehouse.InTx) error {
-	return errors.Join(d.Transact(ctx, do), d.Close())
+	return errors.Join(d.transact(ctx, resetting, do), d.Close())
 }
 
 // Close implements warehouse.Database.

@@ -5,20 +5,83 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
-
-// dialect is Redshift's. Names are folded, quoted or not, and a longer one would be cut
-// without a word; the reserved names are of columns that every table has. Keys are not
-// enforced, but the planner trusts them, and may.
-var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Fold: true, PrimaryKeys: true, MaxName: 127,
-	Reserved: []string{"oid", "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"}, MaxColumns: 1600,
-	Schemas: []string{"information_schema", "pg_catalog", "pg_internal", "pg_temp", "pg_toast"}}
 
 const (
 	varcharMax   = 65535 // bytes
 	varbyteBytes = 64000 // of VARBYTE without a length
+	scaleMax     = 37    // of a decimal: "Numeric types" of the Database Developer Guide
 )
+
+// dialect is Redshift's, without what a pipeline file says of tables. Names are folded, quoted or
+// not, but only ASCII's letters; a longer name would be cut without a word; the reserved names are
+// of columns that every table has ("Names and identifiers", "Querying the catalog tables"). Keys
+// are not enforced, but the planner trusts them, and may.
+var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Fold: warehouse.FoldASCII, FoldSQL: foldSQL, PrimaryKeys: true, MaxName: 127,
+	Reserved: []string{"oid", "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid", "deletexid", "insertxid"}, MaxColumns: 1600,
+	Schemas: []string{"information_schema", "catalog_history"}, TableDialect: warehouse.TableDialect{ColumnOptions: notNull}}
+
+// newDialect returns the dialect of a sink.
+func newDialect(cfg *Config) *warehouse.Dialect {
+	d := *dialect
+	d.ColumnOptions, d.TableOptions = cfg.columnOptions, cfg.tableOptions
+	d.Check = checkTable
+	if cfg.LoadedAt {
+		d.Extra = []pipeline.Column{loadedAt}
+	}
+	return &d
+}
+
+// loadedAt is the column with the time of the flush that wrote a row last.
+var loadedAt = pipeline.Column{Name: "_loaded_at", Type: pipeline.Type{Kind: pipeline.Timestamp}}
+
+// notNull is the option of the columns of a key.
+func notNull(t *pipeline.Table, column int) string {
+	for _, k := range t.Key {
+		if k == column {
+			return " NOT NULL"
+		}
+	}
+	return ""
+}
+
+// foldSQL is warehouse.FoldASCII: lower would fold other letters too.
+func foldSQL(expression string) string {
+	return "translate(" + expression + ", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
+}
+
+// ownPrefix begins the names of the sink's own columns, tokenPrefix those of its token tables.
+const (
+	ownPrefix   = "_starlift_"
+	tokenPrefix = "starlift_token_"
+)
+
+// checkTable reports what Redshift does not take of a table besides names that are too long or alike.
+func checkTable(t *pipeline.Table, wrong func(format string, args ...any)) {
+	if strings.HasPrefix(warehouse.FoldASCII(t.Name), tokenPrefix) {
+		wrong("table %q has a name like those of the tables of tokens: rename it", t.Name)
+	}
+	for i, c := range t.Columns {
+		switch name := warehouse.FoldASCII(c.Name); {
+		case name != warehouse.OpColumn && strings.HasPrefix(name, ownPrefix):
+			wrong("column %q of table %q has a name like those that the sink needs for itself: rename it", c.Name, t.Name)
+		case c.Type.Kind == pipeline.Decimal && c.Type.Scale > scaleMax:
+			wrong("column %q of table %q has type %s, and a decimal of Redshift has at most %d digits behind the point: give it another type", c.Name, t.Name, c.Type, scaleMax)
+		case c.Type.Kind == pipeline.JSONText && notNull(t, i) != "":
+			wrong("column %q, of the key of table %q, has type json, and Redshift does not join rows by documents: give it another type", c.Name, t.Name)
+		}
+	}
+}
+
+// checkSchema refuses a schema that can't hold the tables.
+func checkSchema(schema string) error {
+	if strings.HasPrefix(warehouse.FoldASCII(schema), "pg_") {
+		return &spec.FieldError{Path: []string{"schema"}, Message: fmt.Sprintf("schema %q: names that begin with pg_ are Redshift's own: give the tables another one", schema)}
+	}
+	return dialect.CheckSchema(schema)
+}
 
 // sqlType returns Redshift's name of a type, as its catalogue prints it.
 func sqlType(t pipeline.Type) string {

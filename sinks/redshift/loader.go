@@ -23,6 +23,14 @@ type loader interface {
 	load(ctx context.Context, tx *tx, dir string, epoch int64, s *warehouse.StagedTable, to *stageTable) (int64, error)
 	// remove takes away what upload has made for an epoch, once its token is safe.
 	remove(ctx context.Context, epoch int64) error
+	illustrator
+}
+
+// illustrator is a loader that can be shown.
+type illustrator interface {
+	// examples returns the statements that load sends for a table, made by the same code, with
+	// names in angle brackets in the place of what another flush has otherwise.
+	examples(s *warehouse.StagedTable, to *stageTable) []string
 }
 
 // stageTable is a temporary table that rows are loaded into. Its first columns are those of

@@ -3,23 +3,30 @@ package redshift
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 // Sink is a schema of a Redshift database. It is a pipeline.Sink.
 type Sink struct {
 	*warehouse.Sink
+	name    string
 	cfg     Config
 	db      *database
 	loader  loader
 	options pipeline.SinkOptions
 }
 
-var _ pipeline.Sink = (*Sink)(nil)
+var (
+	_ pipeline.Sink         = (*Sink)(nil)
+	_ pipeline.TableChecker = (*Sink)(nil)
+	_ pipeline.LoadWriter   = (*Sink)(nil)
+)
 
 // New returns a sink. The error joins all mistakes of the configuration; none of
 // them shows the DSN.
@@ -32,29 +39,69 @@ func newSink(name string, cfg Config, now func() time.Time) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{cfg: cfg, loader: newLoader(name, &cfg)}
+	s := &Sink{name: name, cfg: cfg, loader: newLoader(name, &cfg)}
 	s.db = newDatabase(&s.cfg, server, s.loader)
-	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db,
-		Validate: warehouse.CheckUTF8, NewWriter: s.loader.newWriter,
+	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: s.db.dialect, Database: s.db,
+		Validate: warehouse.CheckUTF8, NewWriter: s.newWriter,
 		Gather: warehouse.Gather{Interval: time.Duration(cfg.Flush.Interval), Now: now}})
 	return s, nil
+}
+
+// newWriter is the loader's writer. A merge goes by the types of columns, whatever has become of the
+// pipeline file since.
+func (s *Sink) newWriter(dir string, t *pipeline.Table, staged *warehouse.StagedTable) (warehouse.Writer, error) {
+	for _, c := range t.Columns {
+		staged.Types = append(staged.Types, c.Type.String())
+	}
+	return s.loader.newWriter(dir, t, staged)
 }
 
 // Targets names the table at each of the hosts that the DSN names.
 func (s *Sink) Targets(t *pipeline.Table) (key string, places [][]string) {
 	for _, place := range s.db.client.Config.Places() {
-		places = append(places, append(append([]string{"redshift"}, place...), s.cfg.Schema, t.Name))
+		places = append(places, append(append([]string{"redshift"}, place...), warehouse.FoldASCII(s.cfg.Schema), warehouse.FoldASCII(t.Name)))
 	}
 	return "dsn", places
 }
 
+// CheckTables implements pipeline.TableChecker.
+func (s *Sink) CheckTables(tables []*pipeline.Table) error {
+	return errors.Join(s.Sink.CheckTables(tables), s.cfg.checkTables(tables))
+}
+
+// Check implements pipeline.Target.
+func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []string, err error) {
+	s.begin(o)
+	return s.Sink.Check(ctx, o)
+}
+
+func (s *Sink) begin(o pipeline.SinkOptions) {
+	s.options = o
+	s.db.owner = warehouse.Owner{Pipeline: o.Pipeline, StateID: o.StateID, Sink: s.name}
+}
+
 // Open implements pipeline.Sink. It removes from the stage what an earlier process has left there.
 func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
-	s.options = o
+	s.begin(o)
 	if err := s.loader.open(ctx, o); err != nil {
 		return fmt.Errorf("stage: %w", err)
 	}
-	return s.Sink.Open(ctx, o)
+	if err := s.Sink.Open(ctx, o); err != nil {
+		return err
+	}
+	return s.reportLayouts(ctx)
+}
+
+// reportLayouts tells what would lay out the tables as the pipeline file says. A table that is there
+// is left as it is: to redistribute a big one is not for an opening to decide.
+func (s *Sink) reportLayouts(ctx context.Context) error {
+	return s.db.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
+		statements, err := s.db.tx(c, opening).layoutChanges(ctx, s.options.Tables)
+		for _, statement := range statements {
+			s.options.Env.Log.Warn("a table is laid out otherwise than the pipeline file says; to change it, run the statement while nobody is at the table", "statement", statement)
+		}
+		return err
+	})
 }
 
 // Commit implements pipeline.Sink: files are on the stage before the transaction begins, and
@@ -71,5 +118,23 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 	if err := s.Sink.Commit(ctx, c); err != nil {
 		return err
 	}
+	s.analyze(ctx, staged)
 	return s.loader.remove(ctx, c.Epoch)
+}
+
+// analyze updates the planner's statistics of tables of which many rows have changed. What comes of it
+// changes no row: an error is told, and nothing is tried again.
+func (s *Sink) analyze(ctx context.Context, staged []warehouse.StagedTable) {
+	for i := range staged {
+		if s.cfg.AnalyzeRows <= 0 || staged[i].Rows() < s.cfg.AnalyzeRows {
+			continue
+		}
+		err := s.db.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
+			_, err := c.Exec(ctx, "ANALYZE "+warehouse.QualifiedName(s.cfg.Schema, staged[i].Table))
+			return err
+		})
+		if err != nil {
+			s.options.Env.Log.Warn("the statistics of a table could not be updated", "table", staged[i].Table, "error", err)
+		}
+	}
 }

@@ -2,60 +2,72 @@ package redshift
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+)
+
+// phase is what a transaction is there for.
+type phase uint8
+
+const (
+	committing phase = iota
+	checking         // what it makes is rolled back
+	opening
+	resetting
 )
 
 // tx is a transaction. It is a warehouse.Tx.
 type tx struct {
 	*warehouse.SQL
-	db *database
-	// token is the quoted name of the token table.
-	token string
+	cfg    *Config
+	loader loader
+	phase  phase
+	epoch  int64  // that is committed
+	token  string // the quoted name of the token table
+	stages int    // that were made
+	// assumed says that nothing but the sink has changed the tables: nobody is asked.
+	assumed bool
 }
 
-var _ warehouse.Tx = (*tx)(nil)
+var (
+	_ warehouse.Tx           = (*tx)(nil)
+	_ warehouse.TokenDropper = (*tx)(nil)
+)
 
-// tokenTable is the name of the table whose rows are the tokens of one sink of one pipeline, a
-// row for each state folder.
-func tokenTable(o warehouse.Owner) string {
-	return fmt.Sprintf("starlift_token_%x", sha256.Sum256([]byte(o.Pipeline+"\n"+o.Sink)))[:len("starlift_token_")+16]
+// in returns the quoted name of a table.
+func (t *tx) in(table string) string { return warehouse.QualifiedName(t.Schema, table) }
+
+// CreateSchema implements warehouse.Catalog. It asks before, since a user who may write to a schema
+// need not be one who may make it.
+func (t *tx) CreateSchema(ctx context.Context) error {
+	found, err := t.Query(ctx, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", warehouse.FoldASCII(t.Schema))
+	if err != nil || len(found) > 0 {
+		return err
+	}
+	return t.SQL.CreateSchema(ctx)
 }
 
-// LockToken implements warehouse.TokenLedger.
-func (t *tx) LockToken(ctx context.Context, o warehouse.Owner) error {
-	t.token = warehouse.QualifiedName(t.Schema, tokenTable(o))
-	_, err := t.Exec(ctx, "LOCK "+t.token)
+// makeOwnTables makes the schema and the sinks' own tables, where they are missing.
+func (t *tx) makeOwnTables(ctx context.Context, o warehouse.Owner) error {
+	if err := t.CreateSchema(ctx); err != nil {
+		return fmt.Errorf("schema %q: %w", t.Schema, err)
+	}
+	for _, table := range []*pipeline.Table{tokens(o), warehouse.Epochs(), warehouse.Tables()} {
+		there, err := t.FindTable(ctx, table.Name)
+		if err == nil && there == nil {
+			_, err = t.Exec(ctx, dialect.CreateTable(t.Schema, table))
+		}
+		if err != nil {
+			return fmt.Errorf("table %q: %w", table.Name, err)
+		}
+	}
+	return nil
+}
+
+// AddColumn implements warehouse.Catalog: an ALTER adds one column only.
+func (t *tx) AddColumn(ctx context.Context, table string, c pipeline.Column) error {
+	_, err := t.Exec(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", t.in(table), warehouse.Quote(c.Name), sqlType(c.Type), t.cfg.encoding(table, c.Name)))
 	return err
-}
-
-// FindTable implements warehouse.TableReader.
-func (t *tx) FindTable(ctx context.Context, table string) (*warehouse.FoundTable, error) {
-	rows, err := t.Query(ctx, `SELECT c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`, t.Schema, table)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &warehouse.FoundTable{}, nil
-}
-
-// TableColumns implements warehouse.TableReader.
-func (t *tx) TableColumns(ctx context.Context, table string) (warehouse.Columns, error) {
-	rows, err := t.Query(ctx, `SELECT attname, format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 1 ELSE 0 END, CASE WHEN atthasdef THEN 1 ELSE 0 END
-		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2 AND attnum > 0 AND NOT attisdropped`, t.Schema, table)
-	if err != nil {
-		return nil, err
-	}
-	found := warehouse.Columns{}
-	for _, r := range rows {
-		found[r[0]] = warehouse.Column{Type: r[1], NotNull: r[2] == "1", HasDefault: r[3] == "1"}
-	}
-	return found, nil
-}
-
-// Apply implements warehouse.Tx.
-func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, _ warehouse.Columns) error {
-	return fmt.Errorf("not built yet: %s", s.Table)
 }
