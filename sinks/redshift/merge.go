@@ -10,8 +10,8 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
-// merge brings the rows of a spool into their table, by way of a stage table.
-type merge struct {
+// tableMerge brings the rows of a spool into their table, by way of a stage table.
+type tableMerge struct {
 	*tx
 	rows   *warehouse.StagedTable
 	target string // quoted
@@ -46,9 +46,9 @@ func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, _ 
 }
 
 // newMerge names a stage table for the rows.
-func (t *tx) newMerge(s *warehouse.StagedTable) (*merge, error) {
+func (t *tx) newMerge(s *warehouse.StagedTable) (*tableMerge, error) {
 	op := warehouse.Quote(warehouse.OpColumn)
-	m := &merge{tx: t, rows: s, target: t.in(s.Table)}
+	m := &tableMerge{tx: t, rows: s, target: t.in(s.Table)}
 	m.stage = stageTable{name: warehouse.Quote(fmt.Sprint("starlift_stage_", t.stages)), columns: []string{op}, types: []pipeline.Type{{Kind: pipeline.Int64}}}
 	t.stages++
 	for i, name := range s.Columns {
@@ -70,7 +70,7 @@ func (t *tx) newMerge(s *warehouse.StagedTable) (*merge, error) {
 // create makes the stage table. LIKE gives it the target's distribution and sort keys, by which
 // rows to be joined lie together, and keeps the target's columns as they are until the end of
 // the transaction.
-func (m *merge) create(ctx context.Context) error {
+func (m *tableMerge) create(ctx context.Context) error {
 	lines := []string{"LIKE " + m.target + " INCLUDING DEFAULTS", m.stage.columns[0] + " bigint"}
 	for i, kind := range m.stage.types {
 		if kind.Kind == pipeline.JSONText {
@@ -83,7 +83,7 @@ func (m *merge) create(ctx context.Context) error {
 
 // apply takes out and replaces rows: two statements cost less than updates. Where others have given
 // the table columns of their own, updated rows stay, and keep what those hold.
-func (m *merge) apply(ctx context.Context) error {
+func (m *tableMerge) apply(ctx context.Context) error {
 	s, inPlace := m.rows, false
 	if s.Updates > 0 && !m.assumed {
 		found, err := m.TableColumns(ctx, s.Table)
@@ -111,7 +111,7 @@ func (m *merge) apply(ctx context.Context) error {
 }
 
 // foreign tells whether the table has columns that only others fill.
-func (m *merge) foreign(found warehouse.Columns) bool {
+func (m *tableMerge) foreign(found warehouse.Columns) bool {
 	_, has := found[loadedAt.Name]
 	m.outdated = has && !m.cfg.LoadedAt
 	delete(found, loadedAt.Name)
@@ -119,9 +119,9 @@ func (m *merge) foreign(found warehouse.Columns) bool {
 }
 
 // and selects rows of the stage table with some operations, behind another condition.
-func (m *merge) and(ops ...pipeline.Op) string { return " AND " + m.where(ops...) }
+func (m *tableMerge) and(ops ...pipeline.Op) string { return " AND " + m.where(ops...) }
 
-func (m *merge) where(ops ...pipeline.Op) string {
+func (m *tableMerge) where(ops ...pipeline.Op) string {
 	list := make([]string, len(ops))
 	for i, op := range ops {
 		list[i] = fmt.Sprint(int(op))
@@ -131,12 +131,12 @@ func (m *merge) where(ops ...pipeline.Op) string {
 
 // delete returns the statement that takes out the keys of the stage table. The target has no alias:
 // DELETE takes none.
-func (m *merge) delete() string {
+func (m *tableMerge) delete() string {
 	return fmt.Sprintf("DELETE FROM %s USING %s WHERE %s", m.target, m.stage.name, m.rows.JoinOnKey(m.target, m.stage.name))
 }
 
 // insert returns the statement that puts in the rows with some operations.
-func (m *merge) insert(ops ...pipeline.Op) string {
+func (m *tableMerge) insert(ops ...pipeline.Op) string {
 	columns, values := warehouse.Quoted(m.rows.Columns), strings.Join(m.values, ", ")
 	if m.cfg.LoadedAt {
 		columns, values = columns+", "+warehouse.Quote(loadedAt.Name), values+", SYSDATE"
@@ -146,7 +146,7 @@ func (m *merge) insert(ops ...pipeline.Op) string {
 
 // update returns the statement that updates rows where they are; empty = there are only key columns,
 // which never change.
-func (m *merge) update() string {
+func (m *tableMerge) update() string {
 	var set []string
 	for i, c := range m.rows.Columns {
 		if !slices.Contains(m.rows.Key, c) {
