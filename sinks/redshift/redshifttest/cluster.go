@@ -3,6 +3,7 @@ package redshifttest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -73,12 +74,17 @@ type Cluster struct {
 	schemas atomic.Int64
 
 	mu       sync.Mutex
-	requests []server.Request // guarded by mu
+	requests []server.Request     // guarded by mu
+	listener func(server.Request) // guarded by mu; nil = none
 }
 
 // Main runs a package's tests with the environment that the S3 asks for, closes what they have
-// shared, and looks for goroutines that are left. TestMain calls it alone.
+// shared, compares what sinks have sent with the golden files, and looks for goroutines that are
+// left. TestMain calls it alone.
 func Main(m *testing.M) {
+	if flag.Lookup("update") == nil {
+		flag.Bool("update", false, "write the golden files anew")
+	}
 	if err := awstest.MainEnv(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -171,12 +177,28 @@ func note(r server.Request) {
 	if r.Application != application {
 		return
 	}
+	sent.add(r.SQL)
 	if c, ok := clusters.Load(r.Database); ok {
-		c := c.(*Cluster)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.requests = append(c.requests, r)
+		c.(*Cluster).note(r)
 	}
+}
+
+func (c *Cluster) note(r server.Request) {
+	c.mu.Lock()
+	c.requests = append(c.requests, r)
+	listener := c.listener
+	c.mu.Unlock()
+	if listener != nil {
+		listener(r)
+	}
+}
+
+// OnStatement has f called before each statement of a sink runs; nil = no more. Faults that it
+// injects are for this statement already. Sessions may call it at the same time.
+func (c *Cluster) OnStatement(f func(server.Request)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listener = f
 }
 
 // Statements returns those that sinks have sent to the database so far, in their order.
@@ -184,6 +206,15 @@ func (c *Cluster) Statements() []server.Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.requests)
+}
+
+// TakeStatements returns them, and forgets them.
+func (c *Cluster) TakeStatements() []server.Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.requests
+	c.requests = nil
+	return taken
 }
 
 // DSN is the connection string of the database for its superuser.

@@ -2,18 +2,34 @@ package redshifttest_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"go.uber.org/goleak"
 
+	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/sinks/redshift/redshifttest"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/server"
 )
 
-func TestMain(m *testing.M) { redshifttest.Main(m) }
+// What these tests send is no sink's: it is in no golden file.
+func TestMain(m *testing.M) {
+	if err := awstest.MainEnv(); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if err := errors.Join(redshifttest.Close(), goleak.Find()); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // sink connects as a sink does.
 func sink(t *testing.T, c *redshifttest.Cluster) *pgconn.PgConn {
