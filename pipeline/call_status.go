@@ -31,3 +31,20 @@ type CallStatus struct {
 	// be tried again.
 	Abandoned bool
 }
+
+// CallTimer is a Sink whose calls are slow as a rule, or whose target is away at times: a
+// cluster that is maintained, for one.
+type CallTimer interface {
+	// CallTimes is asked whenever a call begins.
+	CallTimes() CallTimes
+}
+
+// CallTimes says what is usual for the calls of a sink; 0 = as for other sinks.
+type CallTimes struct {
+	// Silence is how long a call may go without a sign of progress before it is reported,
+	// and its target looked at in a fourth of that.
+	Silence time.Duration
+	// Commit is how long the commit of a saved epoch is tried at least, where the pipeline
+	// file does not say epoch.commit_timeout.
+	Commit time.Duration
+}

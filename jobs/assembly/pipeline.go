@@ -63,7 +63,7 @@ func (p *Pipeline) build() {
 		Tombstones: time.Duration(f.State.Tombstones), MaxRatio: f.DeadLetters.MaxRatio,
 		Limits: engine.Limits{
 			Interval: time.Duration(f.Epoch.Interval), Records: f.Epoch.MaxRecords,
-			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout),
+			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout), CommitTimeoutFixed: f.Says("epoch", "commit_timeout"),
 		},
 		Bounded:  true,
 		Observer: p.Recorder,

@@ -20,6 +20,7 @@ type callee struct {
 	label     string                 // as people are told: sink warehouse
 	name      string                 // the node's
 	inspector pipeline.CallInspector // nil = what the process does says whether a call moves
+	silence   time.Duration          // that is usual for its calls; 0 = as for others
 }
 
 // calleeState is the state, on its disk.
@@ -30,11 +31,28 @@ func calleeSource(name string) callee { return callee{label: "source " + name, n
 // calleeSink returns a sink, or the dead letters. What its Open and Commit wait for it
 // may be able to say.
 func calleeSink(name string, sink pipeline.Target) callee {
-	inspector, _ := sink.(pipeline.CallInspector)
+	c := callee{label: "sink " + name, name: name, silence: callTimes(sink).Silence}
+	c.inspector, _ = sink.(pipeline.CallInspector)
 	if name == deadLetterSink {
-		return callee{label: "dead letters", name: name, inspector: inspector}
+		c.label = "dead letters"
 	}
-	return callee{label: "sink " + name, name: name, inspector: inspector}
+	return c
+}
+
+// callTimes returns what is usual for the calls of a sink.
+func callTimes(sink pipeline.Target) (t pipeline.CallTimes) {
+	if timer, ok := sink.(pipeline.CallTimer); ok {
+		t = timer.CallTimes()
+	}
+	return t
+}
+
+// commitTimeout is how long the commit of a sink's part of an epoch is tried.
+func (c *Config) commitTimeout(sink pipeline.Target) time.Duration {
+	if c.Limits.CommitTimeoutFixed {
+		return c.Limits.CommitTimeout
+	}
+	return max(c.Limits.CommitTimeout, callTimes(sink).Commit)
 }
 
 // withoutInspector returns the callee for calls that it can say nothing about.
@@ -127,7 +145,7 @@ type callWatcher struct {
 
 // times returns how long the call may go without progress, and the time between inspections.
 func (w *callWatcher) times() (silent, between time.Duration) {
-	silent = min(w.calls.stallAfter, w.calls.limit/2) // a stall is reported before the call times out
+	silent = min(cmp.Or(w.call.silence, w.calls.stallAfter), w.calls.limit/2) // a stall is reported before the call times out
 	return silent, max(silent/inspectionsPerStall, time.Millisecond)
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,7 +49,7 @@ func watched(t *testing.T, s *seen, total bool, giveUp func(error) func() bool, 
 	t.Helper()
 	log = &bytes.Buffer{}
 	c = &Config{Limits: Limits{CommitTimeout: time.Minute}, Observer: telemetry.New(telemetry.Options{}), OnCallTimeout: giveUp, Log: slog.New(slog.NewTextHandler(log, nil))}
-	k := call{callee: callee{"sink w", "w", s}, kind: "commit", what: "commit of epoch 7", limit: time.Minute, total: total}
+	k := call{callee: callee{label: "sink w", name: "w", inspector: s}, kind: "commit", what: "commit of epoch 7", limit: time.Minute, total: total}
 	return c, log, newCalls(c).watch(context.Background(), k, func(ctx context.Context) error { return f(ctx, c) })
 }
 
@@ -107,6 +108,38 @@ func TestStallIsTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUsualSilence: a call that is usually silent for long is told of later, and looked at less
+// often.
+func TestUsualSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Config{Limits: Limits{CommitTimeout: time.Minute}, Observer: telemetry.New(telemetry.Options{}), Log: slog.New(slog.DiscardHandler)}
+		looks := &counter{}
+		k := call{callee: callee{label: "sink w", name: "w", inspector: looks, silence: 16 * time.Second}, kind: "commit", limit: time.Minute, total: true}
+		err := newCalls(c).watch(t.Context(), k, func(context.Context) error {
+			time.Sleep(15 * time.Second)
+			if stalls := recorder(c).Health().Stalls; stalls != nil || looks.n.Load() != 3 {
+				t.Errorf("after fifteen seconds, and %d looks: %+v", looks.n.Load(), stalls)
+			}
+			time.Sleep(2 * time.Second)
+			if recorder(c).Health().Stalls == nil {
+				t.Error("after seventeen seconds it is not told of")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// counter counts how often it is looked at.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) InspectCall(context.Context) pipeline.CallStatus {
+	c.n.Add(1)
+	return pipeline.CallStatus{WaitsFor: "pid 4711"}
 }
 
 // TestStoppedStallIsNoProgress: a call that stalls and is ended does not get on again,

@@ -24,6 +24,9 @@ type Limits struct {
 	Records       int64
 	Bytes         int64
 	CommitTimeout time.Duration // for all tries of an epoch's commit; other calls may be silent for as long
+	// CommitTimeoutFixed says that CommitTimeout holds for sinks as well that would be tried
+	// for longer (pipeline.CallTimer).
+	CommitTimeoutFixed bool
 }
 
 const (
@@ -145,7 +148,25 @@ type session struct {
 	calls      *calls
 	references *references
 	epoch      int64 // the last one that took all steps in this session; 0 = none
+	opened     bool  // the pipeline was open in this session
 	complete   bool  // the sources are read to their end, and nothing is left to do
+}
+
+// awayError is why a sink could not be opened whose target is away at times.
+type awayError struct {
+	error
+	timeout time.Duration // how long it is waited for
+}
+
+// Unwrap returns the sink's error.
+func (e *awayError) Unwrap() error { return e.error }
+
+// waitsFor reports whether a session that was open goes on waiting for a sink's target that
+// is away since then, as it would if the target had gone during a commit. Where it is away at
+// the start, a person may wait for the answer.
+func (s *session) waitsFor(err error, since time.Time) bool {
+	var away *awayError
+	return s.opened && errors.As(err, &away) && s.c.since(since) < away.timeout
 }
 
 // run opens and runs the pipeline until there is nothing more to read, or trying again would
@@ -154,6 +175,7 @@ func (s *session) run(stop, kill context.Context) error {
 	c := s.c
 	wait := backoff.NewExponentialBackOff()
 	var stalled time.Time // when the attempts began that end with a stall, one after the other
+	var failing time.Time // when the attempts began that made no progress
 	for failures, again := 0, 0; ; {
 		before, began := s.epoch, c.now()
 		err := s.runOnce(stop, kill)
@@ -181,7 +203,10 @@ func (s *session) run(stop, kill context.Context) error {
 		if !stalled.IsZero() && c.since(stalled) >= c.Limits.CommitTimeout {
 			return fmt.Errorf("no call has got on for %s (epoch.commit_timeout): %w", timespan.Text(c.Limits.CommitTimeout), err)
 		}
-		if failures++; failures == restartsMax {
+		if failures == 0 {
+			failing = began
+		}
+		if failures++; failures >= restartsMax && !s.waitsFor(err, failing) {
 			return fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
 		}
 		c.Observer.Restarted()
@@ -201,6 +226,7 @@ func (s *session) runOnce(stop, kill context.Context) (err error) {
 	if r == nil || err != nil {
 		return err
 	}
+	s.opened = true
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.run(stop, kill); err != nil {
 		return err

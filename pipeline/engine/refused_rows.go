@@ -38,7 +38,8 @@ func (f *refusals) all() []letterCount {
 // publish commits one sink's part of a saved epoch. Rows that it refuses become
 // dead letters first.
 func (m *committer) publish(ctx context.Context, name string, rc *pipeline.Committable, commit commitFunc) error {
-	until := m.c.now().Add(m.c.Limits.CommitTimeout)
+	to, _ := m.c.target(name)
+	until := m.c.now().Add(m.c.commitTimeout(to))
 	for range refusalsMax {
 		err := m.retry(ctx, name, rc, until, commit)
 		var refused *pipeline.RefusedError

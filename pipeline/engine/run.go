@@ -221,7 +221,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
 		var names []string
 		o := r.sinkOptions(s)
-		err := r.openOne(ctx, calleeSink(s.Name, s.Sink), func(ctx context.Context) (err error) {
+		err := r.openSink(ctx, s, func(ctx context.Context) (err error) {
 			names, err = s.Sink.Check(ctx, o)
 			return err
 		})
@@ -245,7 +245,7 @@ func (r *run) checkSinks(ctx context.Context) error {
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.c.Sinks {
 		o := r.sinkOptions(s)
-		if err := r.openOne(ctx, calleeSink(s.Name, s.Sink), func(ctx context.Context) error { return s.Sink.Open(ctx, o) }); err != nil {
+		if err := r.openSink(ctx, s, func(ctx context.Context) error { return s.Sink.Open(ctx, o) }); err != nil {
 			return err
 		}
 	}
@@ -256,6 +256,15 @@ func (r *run) openSinks(ctx context.Context) error {
 	}
 	r.committer.tables = takenTables(r.checkpoint.Tables, r.c.Sinks)
 	return nil
+}
+
+// openSink is openOne for a sink. What time can heal is waited for as long as a commit would be.
+func (r *run) openSink(ctx context.Context, s graph.SinkNode, f func(context.Context) error) error {
+	err := r.openOne(ctx, calleeSink(s.Name, s.Sink), f)
+	if err != nil && pipeline.Retryable(err) && callTimes(s.Sink).Commit > 0 {
+		return &awayError{err, r.c.commitTimeout(s.Sink)}
+	}
+	return err
 }
 
 // openOne runs the opening of a callee, or its check, as a watched call, and puts the

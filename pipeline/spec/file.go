@@ -52,7 +52,7 @@ type Epoch struct {
 	Interval      Duration `yaml:"interval" default:"1s" min:"1ms" change:"free" desc:"The longest time that an epoch reads."`
 	MaxRecords    int64    `yaml:"max_records" default:"200000" min:"1" change:"free" desc:"The most records of input in an epoch."`
 	MaxBytes      Bytes    `yaml:"max_bytes" default:"128MiB" min:"1" change:"free" desc:"The most bytes of input in an epoch; a longer record is an epoch of its own."`
-	CommitTimeout Duration `yaml:"commit_timeout" default:"10m" min:"1s" change:"free" desc:"How long the commit of a saved epoch is tried before the run ends; the epoch is committed at the next start. Any other call to a sink, a source or a disk may get no further for as long."`
+	CommitTimeout Duration `yaml:"commit_timeout" default:"10m" min:"1s" change:"free" desc:"How long the commit of a saved epoch is tried before the run ends; the epoch is committed at the next start. Left out, a commit to Redshift, which is maintained for half an hour at times, is tried for 45m. Any other call to a sink, a source or a disk may get no further for as long."`
 }
 
 // State says where and how state is kept.
@@ -105,6 +105,13 @@ type NodeConfig struct {
 	section string
 	node    *Node
 	key     *Node
+}
+
+// Says reports whether a key of a section has a value in the file itself: another than by
+// default.
+func (f *File) Says(section, key string) bool {
+	in := f.root.Get(section)
+	return in != nil && in.Get(key) != nil
 }
 
 // Input names what a node reads.

@@ -79,6 +79,25 @@ func load(t *testing.T, text string, opts Options) *File {
 	return f
 }
 
+// TestSays: what a file says, in whatever way, is told from a default of the same value.
+func TestSays(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		set  []string
+		want bool
+	}{
+		{minimal, nil, false},
+		{minimal + "epoch: {interval: 1s}\n", nil, false},
+		{minimal + "epoch:\n", nil, false},
+		{minimal + "epoch: {commit_timeout: 10m}\n", nil, true},
+		{minimal, []string{"epoch.commit_timeout=10m"}, true},
+	} {
+		if got := load(t, c.text, Options{Set: c.set}).Says("epoch", "commit_timeout"); got != c.want {
+			t.Errorf("%q with %q: said %v, want %v", strings.TrimPrefix(c.text, minimal), c.set, got, c.want)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	f := load(t, minimal, Options{})
 	got := []any{f.Name, f.Epoch, f.State, f.DeadLetters, f.HTTP}

@@ -1,15 +1,11 @@
 package redshift
 
 import (
-	"context"
 	"errors"
 	"regexp"
 	"strings"
 
 	pgx "github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/pgconn"
 )
 
 // Reasons for which a transaction is tried again. Operators see them as the label of
@@ -88,8 +84,9 @@ func serverText(e *pgx.PgError) string {
 }
 
 // retryReason names the reason why the same may succeed later, where the server has said
-// something; empty = it won't. ok says that the server has.
-func retryReason(err error) (reason string, ok bool) {
+// something; empty = it won't. known says that the server has. It is the Reason of a
+// pgconn.Client.
+func retryReason(err error) (reason string, known bool) {
 	var server *pgx.PgError
 	if !errors.As(err, &server) {
 		return "", false
@@ -108,25 +105,8 @@ func retryReason(err error) (reason string, ok bool) {
 			return p.reason, true
 		}
 	}
-	if reason, known := classReasons[server.Code]; known {
+	if reason, listed := classReasons[server.Code]; listed {
 		return reason, true
 	}
 	return classReasons[server.Code[:min(2, len(server.Code))]], true
-}
-
-// classify marks an error that time can heal, by its reason, so that the engine repeats the
-// whole transaction. One that is marked already stays as it is, and so does any when the call
-// was stopped.
-func classify(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || pipeline.Retryable(err) {
-		return err
-	}
-	reason, said := retryReason(err)
-	if !said {
-		return pgconn.Classify(ctx, err)
-	}
-	if reason == "" {
-		return err
-	}
-	return pipeline.TransientFor(reason, err)
 }
