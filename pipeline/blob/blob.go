@@ -144,6 +144,9 @@ type Info struct {
 	Modified time.Time
 	// Tag differs where the content does, if the store has such a thing: an entity tag.
 	Tag string
+	// CRC64NVME is the checksum of the content, in the way of Content, where the store knows
+	// it without reading. Only Stat and Open tell it.
+	CRC64NVME string
 
 	file fs.FileInfo // of a local file
 	link bool

@@ -34,16 +34,16 @@ func contentOf(ctx context.Context, s Store, name string) (c Content, err error)
 const checksumBufferBytes = 256 << 10
 
 // Compare returns a *ConflictError if an object has not the content. Without a checksum the
-// sizes are compared; with one, an object of the same size is read.
+// sizes are compared; with one, an object of the same size is read, unless i has its checksum.
 func (c *Content) Compare(ctx context.Context, s Store, i Info) error {
-	found := Content{Size: i.Size}
-	if i.Size == c.Size && c.CRC64NVME != "" {
+	found := Content{Size: i.Size, CRC64NVME: i.CRC64NVME}
+	if i.Size == c.Size && c.CRC64NVME != "" && found.CRC64NVME == "" {
 		var err error
 		if found, err = contentOf(ctx, s, i.Name); err != nil {
 			return err
 		}
 	}
-	if found.Size == c.Size && found.CRC64NVME == c.CRC64NVME {
+	if found.Size == c.Size && (c.CRC64NVME == "" || found.CRC64NVME == c.CRC64NVME) {
 		return nil
 	}
 	text := fmt.Sprintf("%d bytes", found.Size)

@@ -203,7 +203,7 @@ func (w *fileWriter) create(folder string) error {
 	output := columnar.Output(to)
 	if w.remote {
 		w.sum = blob.NewCRC64NVME()
-		output = &summedOutput{to, w.sum}
+		output = &columnar.ChecksumOutput{Output: to, Sum: w.sum}
 	}
 	if w.open, err = columnar.NewFile(output, w.encoder); err != nil {
 		return err
@@ -229,29 +229,6 @@ func (w *fileWriter) close() error {
 	}
 	return nil
 }
-
-// summedOutput takes the checksum of what is written: what is sent elsewhere later is
-// compared with it on the other side. It is no *os.File, so nothing is copied past it.
-type summedOutput struct {
-	file *disk.File
-	sum  hash.Hash64
-}
-
-// Write implements io.Writer.
-func (o *summedOutput) Write(b []byte) (int, error) {
-	n, err := o.file.Write(b)
-	_, _ = o.sum.Write(b[:n]) // never fails
-	return n, err
-}
-
-// Sync implements columnar.Output.
-func (o *summedOutput) Sync() error { return o.file.Sync() }
-
-// Close implements columnar.Output.
-func (o *summedOutput) Close() error { return o.file.Close() }
-
-// Name implements columnar.Output.
-func (o *summedOutput) Name() string { return o.file.Name() }
 
 func (w *fileWriter) abort() error {
 	if w.open == nil {

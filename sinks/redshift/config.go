@@ -82,7 +82,7 @@ type IAMConfig struct {
 // parse reads the DSN, or returns all mistakes of the configuration.
 func (c *Config) parse() (pgconn.Config, error) {
 	server, err := pgconn.ParseWith(c.DSN, pgconn.Defaults{Port: "5439", ConnectTimeout: connectTimeout})
-	return server, errors.Join(checkSchema(c.Schema), c.checkLayouts(), err)
+	return server, errors.Join(checkSchema(c.Schema), c.checkLayouts(), c.Stage.check(), err)
 }
 
 // connectTimeout outlasts the resume of a workgroup that has paused, or of a cluster that

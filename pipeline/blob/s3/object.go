@@ -52,7 +52,11 @@ func (s *Store) head(ctx context.Context, name string) (info blob.Info, sum chec
 		return info, sum, err
 	}
 	info = blob.Info{Name: name, Size: aws.ToInt64(out.ContentLength), Modified: modified(out.LastModified), Tag: aws.ToString(out.ETag)}
-	return info, checksumOf(out), nil
+	sum = checksumOf(out)
+	if sum.text == aws.ToString(out.ChecksumCRC64NVME) {
+		info.CRC64NVME = sum.text
+	}
+	return info, sum, nil
 }
 
 // readByte returns why an object can't be read. HeadObject's errors come without a body, and say nothing

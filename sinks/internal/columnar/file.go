@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 
@@ -35,6 +36,20 @@ type Output interface {
 	Close() error
 	// Name is for messages.
 	Name() string
+}
+
+// ChecksumOutput takes the checksum of what is written to an output: what is sent elsewhere
+// later is compared with it on the other side. It is no *os.File, so nothing is copied past it.
+type ChecksumOutput struct {
+	Output
+	Sum hash.Hash
+}
+
+// Write implements io.Writer.
+func (o *ChecksumOutput) Write(b []byte) (int, error) {
+	n, err := o.Output.Write(b)
+	_, _ = o.Sum.Write(b[:n]) // never fails
+	return n, err
 }
 
 // File is a Parquet file that is being written.
@@ -78,6 +93,15 @@ func (f *File) Flush() error {
 	if err != nil {
 		return fmt.Errorf("parquet file %s: %w", f.file.Name(), err)
 	}
+	return f.Append(rg)
+}
+
+// Append adds a row group that an encoder for the same columns, profile and codec made. Rows
+// written before come before.
+func (f *File) Append(rg *RowGroup) error {
+	if err := f.Flush(); err != nil {
+		return err
+	}
 	at := f.offset
 	if err := f.write(rg.Data); err != nil {
 		return err
@@ -85,8 +109,7 @@ func (f *File) Flush() error {
 	return f.append(rg.Meta, at)
 }
 
-// Copy adds a row group that an encoder for the same columns, profile and codec made,
-// from where its bytes are now. Rows written before come before.
+// Copy is Append of a row group from where its bytes are now.
 func (f *File) Copy(meta format.RowGroup, data io.Reader) error {
 	if err := f.Flush(); err != nil {
 		return err

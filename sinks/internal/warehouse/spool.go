@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
@@ -37,8 +38,8 @@ type StagedTable struct {
 // StagedFile is a file of a table's rows.
 type StagedFile struct {
 	Name string `json:"name"` // in the folder of the spool
-	Size int64  `json:"size"` // in bytes
 	Rows int64  `json:"rows"`
+	blob.Content
 }
 
 // Rows counts all of them.
