@@ -40,7 +40,7 @@ func invalidValues(columns []pipeline.StoredColumn, rows int, stripNUL bool) (al
 		})
 		indexed = indexed || c.Indexed
 	}
-	all = append(all, values.LongRows(dialect.Name, columns, rows, rowBytesMax)...)
+	all = append(all, values.LongRows(dialect.Name, columns, rows, rowBytesMax, func(c *pipeline.StoredColumn, row int) int { return values.Bytes(c.Values, row) })...)
 	if !indexed {
 		return all
 	}

@@ -19,6 +19,7 @@ type Sink struct {
 	cfg     Config
 	db      *database
 	loader  loader
+	rules   valueRules
 	options pipeline.SinkOptions
 }
 
@@ -39,10 +40,10 @@ func newSink(name string, cfg Config, now func() time.Time) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{name: name, cfg: cfg, loader: newLoader(name, &cfg)}
+	s := &Sink{name: name, cfg: cfg, loader: newLoader(name, &cfg), rules: cfg.valueRules()}
 	s.db = newDatabase(&s.cfg, server, s.loader)
 	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: s.db.dialect, Database: s.db,
-		Validate: warehouse.CheckUTF8, NewWriter: s.newWriter,
+		Validate: s.rules.validate, Adapt: s.rules.adapt, NewWriter: s.newWriter,
 		Gather: warehouse.Gather{Interval: time.Duration(cfg.Flush.Interval), Now: now}})
 	return s, nil
 }

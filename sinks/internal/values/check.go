@@ -104,9 +104,9 @@ func dataBytes(a arrow.Array) int {
 	return 0
 }
 
-// LongRows returns the rows that take more bytes than a database takes a row. most is at least
-// what the columns' values of fixed length take.
-func LongRows(database string, columns []pipeline.StoredColumn, rows, most int) (all []pipeline.InvalidValue) {
+// LongRows returns the rows that take more bytes than a database takes a row. of says what a value
+// takes, which is Bytes or less; most is at least what the columns' values of fixed length take.
+func LongRows(database string, columns []pipeline.StoredColumn, rows, most int, of func(c *pipeline.StoredColumn, row int) int) (all []pipeline.InvalidValue) {
 	bytes := 0
 	for i := range columns {
 		bytes += dataBytes(columns[i].Values)
@@ -117,7 +117,7 @@ func LongRows(database string, columns []pipeline.StoredColumn, rows, most int) 
 	for row := range rows {
 		size := 0
 		for i := range columns {
-			size += Bytes(columns[i].Values, row)
+			size += of(&columns[i], row)
 		}
 		if size > most {
 			all = append(all, pipeline.InvalidValue{Row: row, Column: -1, Why: fmt.Sprintf("the row has %d bytes, and %s takes %d", size, database, most)})
