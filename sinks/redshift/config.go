@@ -2,7 +2,6 @@ package redshift
 
 import (
 	"errors"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
@@ -71,23 +70,19 @@ type TableConfig struct {
 type IAMConfig struct {
 	Cluster      string        `yaml:"cluster" change:"free" desc:"The identifier of a provisioned cluster."`
 	Workgroup    string        `yaml:"workgroup" change:"free" desc:"The name of a serverless workgroup."`
-	CustomDomain string        `yaml:"custom_domain" change:"free" desc:"The custom domain name, in the place of cluster or workgroup: the host of dsn, as a rule."`
+	CustomDomain string        `yaml:"custom_domain" change:"free" desc:"The custom domain name of a cluster, in the place of its identifier. A workgroup with one is named by workgroup all the same."`
 	User         string        `yaml:"user" change:"free" desc:"The database user of a cluster, for GetClusterCredentials. Left out = the user is made of the caller's identity (GetClusterCredentialsWithIAM). A workgroup has none."`
 	AutoCreate   bool          `yaml:"auto_create" change:"free" desc:"Make user if there is none."`
-	Groups       []string      `yaml:"groups" change:"free" desc:"Groups that user joins for the session."`
+	Groups       []string      `yaml:"groups" change:"free" desc:"Groups that user joins for the session, besides those that it is in."`
 	Duration     spec.Duration `yaml:"duration" default:"15m" min:"15m" max:"1h" change:"free" desc:"How long the credentials can be used to connect."`
 	awsapi.Config
 }
 
-// parse reads the DSN, or returns all mistakes of the configuration.
+// parse reads how the database is reached, or returns all mistakes of the configuration.
 func (c *Config) parse() (pgconn.Config, error) {
-	server, err := pgconn.ParseWith(c.DSN, pgconn.Defaults{Port: "5439", ConnectTimeout: connectTimeout})
+	server, err := c.access()
 	return server, errors.Join(checkSchema(c.Schema), c.checkLayouts(), c.Stage.check(), err)
 }
-
-// connectTimeout outlasts the resume of a workgroup that has paused, or of a cluster that
-// was moved, in which a login waits.
-const connectTimeout = 90 * time.Second
 
 var _ spec.Canonical = Config{}
 
