@@ -40,6 +40,7 @@ type s3Loader struct {
 
 	store  blob.Store
 	folder stageFolder
+	tables map[string]*pipeline.Table // that the sink gets, by name
 	now    func() time.Time
 	moved  atomic.Int64 // when bytes were taken last, in ns since 1970; 0 = never yet
 	// staged are the names of what upload has made for an epoch.
@@ -62,7 +63,10 @@ func (l *s3Loader) connect(env pipeline.Env) (err error) {
 // open implements loader. What is there of this state is of a process that is gone: what is
 // still to be committed is uploaded again.
 func (l *s3Loader) open(ctx context.Context, o pipeline.SinkOptions) error {
-	l.folder, l.now, l.staged = folderOf(o, l.sink), o.Env.Now, map[int64][]string{}
+	l.folder, l.now, l.staged, l.tables = folderOf(o, l.sink), o.Env.Now, map[int64][]string{}, map[string]*pipeline.Table{}
+	for _, t := range o.Tables {
+		l.tables[t.Name] = t
+	}
 	if err := l.connect(o.Env); err != nil {
 		return err
 	}
@@ -234,7 +238,7 @@ func (l *s3Loader) uploadProgress() time.Time {
 }
 
 // load implements loader.
-func (l *s3Loader) load(ctx context.Context, tx *tx, _ string, epoch int64, s *warehouse.StagedTable, to *stageTable) (int64, error) {
+func (l *s3Loader) load(ctx context.Context, tx *tx, dir string, epoch int64, s *warehouse.StagedTable, to *stageTable) (int64, error) {
 	var want int64
 	for _, f := range s.Files {
 		want += f.Rows
@@ -242,8 +246,9 @@ func (l *s3Loader) load(ctx context.Context, tx *tx, _ string, epoch int64, s *w
 	if want == 0 {
 		return 0, nil
 	}
-	if _, err := tx.Exec(ctx, l.copyStatement(to, l.store.URL(l.folder.manifest(epoch, s.Table)))); err != nil {
-		return 0, err
+	url := l.store.URL(l.folder.manifest(epoch, s.Table))
+	if _, err := tx.Exec(ctx, l.copyStatement(to, url)); err != nil {
+		return 0, (&tableLoad{StagedTable: s, loader: l, schema: tx.Schema, dir: dir, url: url, to: to}).explain(err)
 	}
 	// The answer to COPY has no count that says what a columnar load has loaded.
 	rows, err := tx.Query(ctx, lastCopyCount)
@@ -258,7 +263,7 @@ func (l *s3Loader) load(ctx context.Context, tx *tx, _ string, epoch int64, s *w
 		return 0, fmt.Errorf("pg_last_copy_count(): %w", err)
 	}
 	if n != want {
-		return 0, fmt.Errorf("COPY has loaded %d rows, and %s lists files with %d: nothing was committed", n, l.store.URL(l.folder.manifest(epoch, s.Table)), want)
+		return 0, fmt.Errorf("COPY has loaded %d rows, and %s lists files with %d: nothing was committed", n, url, want)
 	}
 	return n, nil
 }

@@ -27,6 +27,8 @@ type fileSizes struct {
 	// least is how many bytes of row groups begin another file: what is less goes to the
 	// file before.
 	least int64
+	// groupRows ends a row group before columnar's own bounds do; 0 = they are enough.
+	groupRows int64
 }
 
 var stagedSizes = fileSizes{first: 8 << 20, firstFiles: 16, later: 64 << 20, least: 1 << 20}
@@ -74,7 +76,7 @@ func (w *fileWriter) Write(rows *pipeline.Rows) error {
 	rec := warehouse.WithOps(w.schema, rows)
 	defer rec.Release()
 	w.waiting.Add(rec)
-	if !w.waiting.Full() {
+	if !w.waiting.Full() && (w.sizes.groupRows == 0 || w.waiting.Rows < w.sizes.groupRows) {
 		return nil
 	}
 	return w.addGroup()
@@ -95,7 +97,7 @@ func (w *fileWriter) addGroup() error {
 			return err
 		}
 	}
-	if w.open.Size() < w.sizes.limit(len(w.files)-1) {
+	if w.open.Rows() == 0 || w.open.Size() < w.sizes.limit(len(w.files)-1) {
 		return w.open.Append(group)
 	}
 	w.next = append(w.next, &columnar.RowGroup{Data: bytes.Clone(group.Data), Meta: group.Meta})
