@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -51,17 +50,7 @@ func (d *target) New(name string, f *conformance.Faults) (pipeline.Sink, error) 
 		return nil, err
 	}
 	server := s.db.client.Config
-	real := server.DialFunc
-	server.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
-		err = f.Do(func() error {
-			c, err = real(ctx, network, addr)
-			return err
-		})
-		if err != nil {
-			return nil, &net.OpError{Op: "dial", Err: err}
-		}
-		return &faultyConn{c, f}, nil
-	}
+	server.DialFunc = pgx.DialFunc(f.Dial(conformance.Dial(server.DialFunc)))
 	return s, nil
 }
 
@@ -103,34 +92,6 @@ func (d *target) Text(column string, t pipeline.Type) string {
 		return "encode(" + column + ", 'hex')"
 	}
 	return column + "::text"
-}
-
-// faultyConn counts what goes over a connection as requests. One that fails
-// takes the connection with it.
-type faultyConn struct {
-	net.Conn
-	faults *conformance.Faults
-}
-
-func (c *faultyConn) Read(b []byte) (n int, err error) {
-	return c.step("read", func() (int, error) { return c.Conn.Read(b) })
-}
-
-func (c *faultyConn) Write(b []byte) (n int, err error) {
-	return c.step("write", func() (int, error) { return c.Conn.Write(b) })
-}
-
-func (c *faultyConn) step(op string, request func() (int, error)) (n int, err error) {
-	var inner error
-	err = c.faults.Do(func() error {
-		n, inner = request()
-		return nil
-	})
-	if err != nil {
-		_ = c.Conn.Close()
-		return 0, &net.OpError{Op: op, Net: "fault", Err: err}
-	}
-	return n, inner
 }
 
 func TestConformance(t *testing.T) {

@@ -52,7 +52,7 @@ func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, _ *pgconn.Tran
 const begin = "BEGIN"
 
 func (d *database) tx(s warehouse.Session, p phase) *tx {
-	return &tx{SQL: &warehouse.SQL{Session: s, Dialect: d.dialect, Schema: d.cfg.Schema}, cfg: d.cfg, loader: d.loader, phase: p, epoch: d.epoch}
+	return &tx{SQL: &warehouse.SQL{Session: s, Dialect: d.dialect, Schema: d.cfg.Schema}, cfg: d.cfg, loader: d.loader, phase: p, epoch: d.epoch, relations: map[string]*relation{}}
 }
 
 // transact runs do in a transaction that is there for something.
@@ -62,31 +62,51 @@ func (d *database) transact(ctx context.Context, p phase, do warehouse.InTx) err
 
 // Check implements warehouse.Database.
 func (d *database) Check(ctx context.Context, tables []*pipeline.Table, do warehouse.InTx) (names []string, err error) {
-	err = d.client.Rehearse(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c, checking)) })
+	err = openAgain(func() error {
+		return d.client.Rehearse(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error {
+			tx := d.tx(c, checking)
+			tx.tables = tables
+			return do(ctx, tx)
+		})
+	})
 	for _, t := range tables {
 		names = append(names, fmt.Sprintf("table %s of %s", warehouse.FoldASCII(warehouse.QualifiedName(d.cfg.Schema, t.Name)), d.client.Config.Canonical()))
 	}
 	return names, errors.Join(err, d.Close())
 }
 
-// Open implements warehouse.Database.
-func (d *database) Open(ctx context.Context, _ []*pipeline.Table, do warehouse.InTx) error {
-	// LOCK comes first in a transaction, so that the tables that it names have to be there before.
-	err := d.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
-		err := d.tx(c, opening).makeOwnTables(ctx, d.owner)
-		if pgconn.InClass(err, madeByOthers...) {
-			return pipeline.TransientFor("conflict", err)
-		}
-		return err
+// Open implements warehouse.Database. LOCK comes first in its transaction, so that the tables that it
+// names have to be there before.
+func (d *database) Open(ctx context.Context, tables []*pipeline.Table, do warehouse.InTx) error {
+	err := openAgain(func() error {
+		return d.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error { return d.tx(c, opening).makeOwnTables(ctx, d.owner) })
 	})
 	if err != nil {
 		return err
 	}
-	return d.transact(ctx, opening, do)
+	return d.client.InTx(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error {
+		tx := d.tx(c, opening)
+		tx.tables = tables
+		return do(ctx, tx)
+	})
 }
 
-// madeByOthers are the SQLSTATEs of what another process has made since it was looked for.
+// openTries is how often what another process may have made at the same time is looked for.
+const openTries = 3
+
+// madeByOthers are the SQLSTATEs of what is there, though it was not when it was looked for: another
+// process has made it, or this one by a connection that was lost.
 var madeByOthers = []string{"42P06", "42P07", "23505"}
+
+// openAgain looks once more for tables that somebody else has made meanwhile.
+func openAgain(open func() error) (err error) {
+	for range openTries {
+		if err = open(); !pgconn.InClass(err, madeByOthers...) {
+			return err
+		}
+	}
+	return err
+}
 
 // Transact implements warehouse.Database.
 func (d *database) Transact(ctx context.Context, do warehouse.InTx) error {

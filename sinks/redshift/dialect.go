@@ -99,7 +99,7 @@ func sqlType(t pipeline.Type) string {
 	case pipeline.Timestamp:
 		return "timestamp without time zone"
 	case pipeline.Binary:
-		return fmt.Sprintf("binary varying(%d)", varbyteBytes)
+		return "binary varying" // COPY of Parquet refuses one with a length
 	case pipeline.JSONText:
 		return "super"
 	}

@@ -195,7 +195,7 @@ func (t *tx) layoutChanges(ctx context.Context, tables []*pipeline.Table) (state
 			continue
 		}
 		rows, err := t.Query(ctx, `SELECT a.attname, c.reldiststyle, CASE WHEN a.attisdistkey THEN 1 ELSE 0 END, a.attsortkeyord, format_encoding(a.attencodingtype::integer) `+
-			relation+` JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attsortkeyord`, t.folded(table.Name)...)
+			fromRelation+` JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attsortkeyord`, warehouse.FoldASCII(t.Schema), warehouse.FoldASCII(table.Name))
 		if err != nil {
 			return nil, err
 		}

@@ -35,6 +35,10 @@ func New(name string, cfg Config) (*Sink, error) { return newSink(name, cfg, nil
 
 // newSink is New with the clock of the flush interval; nil = the wall's.
 func newSink(name string, cfg Config, now func() time.Time) (*Sink, error) {
+	return newGathering(name, cfg, warehouse.Gather{Interval: time.Duration(cfg.Flush.Interval), Now: now})
+}
+
+func newGathering(name string, cfg Config, gather warehouse.Gather) (*Sink, error) {
 	cfg.Schema = cmp.Or(cfg.Schema, "public")
 	server, err := cfg.parse()
 	if err != nil {
@@ -43,8 +47,7 @@ func newSink(name string, cfg Config, now func() time.Time) (*Sink, error) {
 	s := &Sink{name: name, cfg: cfg, loader: newLoader(name, &cfg), rules: cfg.valueRules()}
 	s.db = newDatabase(&s.cfg, server, s.loader)
 	s.Sink = warehouse.New(warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: s.db.dialect, Database: s.db,
-		Validate: s.rules.validate, Adapt: s.rules.adapt, NewWriter: s.newWriter,
-		Gather: warehouse.Gather{Interval: time.Duration(cfg.Flush.Interval), Now: now}})
+		Validate: s.rules.validate, Adapt: s.rules.adapt, NewWriter: s.newWriter, Gather: gather})
 	return s, nil
 }
 

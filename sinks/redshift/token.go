@@ -35,23 +35,29 @@ func tokens(o warehouse.Owner) *pipeline.Table {
 // too: two that take tables at a time would both find that a table is nobody's. Nobody reads it
 // but openings.
 func (t *tx) LockToken(ctx context.Context, o warehouse.Owner) error {
-	t.token = t.in(tokenTable(o))
-	switch t.phase {
-	case checking:
+	if t.phase == checking {
 		if err := t.makeOwnTables(ctx, o); err != nil {
 			return err
 		}
+	}
+	t.token = t.in(tokenTable(o))
+	lock := "LOCK " + t.token
+	switch t.phase {
 	case opening:
-		_, err := t.Exec(ctx, "LOCK "+t.token+", "+t.in(warehouse.TablesTable))
-		return err
+		lock += ", " + t.in(warehouse.TablesTable)
 	case resetting:
-		there, err := t.FindTable(ctx, tokenTable(o))
-		if err != nil || there == nil {
+		if there, err := t.FindTable(ctx, tokenTable(o)); err != nil || there == nil {
 			return err
 		}
 	}
-	_, err := t.Exec(ctx, "LOCK "+t.token)
-	return err
+	if _, err := t.Exec(ctx, lock); err != nil {
+		return fmt.Errorf("waiting for the token: %w", err)
+	}
+	clear(t.relations)
+	if t.phase == opening || t.phase == checking {
+		return t.readRelations(ctx, append(namesOf(t.tables), namesOf(ownTables(o))...)...)
+	}
+	return nil
 }
 
 // LastEpoch implements warehouse.TokenLedger.

@@ -1,9 +1,6 @@
 package redshift
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -27,6 +24,10 @@ type tx struct {
 	epoch  int64  // that is committed
 	token  string // the quoted name of the token table
 	stages int    // that were made
+	// relations is what is known of the schema's tables, by their folded names.
+	relations map[string]*relation
+	// tables are those that an opening makes or checks.
+	tables []*pipeline.Table
 	// assumed says that nothing but the sink has changed the tables: nobody is asked.
 	assumed bool
 }
@@ -38,36 +39,3 @@ var (
 
 // in returns the quoted name of a table.
 func (t *tx) in(table string) string { return warehouse.QualifiedName(t.Schema, table) }
-
-// CreateSchema implements warehouse.Catalog. It asks before, since a user who may write to a schema
-// need not be one who may make it.
-func (t *tx) CreateSchema(ctx context.Context) error {
-	found, err := t.Query(ctx, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", warehouse.FoldASCII(t.Schema))
-	if err != nil || len(found) > 0 {
-		return err
-	}
-	return t.SQL.CreateSchema(ctx)
-}
-
-// makeOwnTables makes the schema and the sinks' own tables, where they are missing.
-func (t *tx) makeOwnTables(ctx context.Context, o warehouse.Owner) error {
-	if err := t.CreateSchema(ctx); err != nil {
-		return fmt.Errorf("schema %q: %w", t.Schema, err)
-	}
-	for _, table := range []*pipeline.Table{tokens(o), warehouse.Epochs(), warehouse.Tables()} {
-		there, err := t.FindTable(ctx, table.Name)
-		if err == nil && there == nil {
-			_, err = t.Exec(ctx, dialect.CreateTable(t.Schema, table))
-		}
-		if err != nil {
-			return fmt.Errorf("table %q: %w", table.Name, err)
-		}
-	}
-	return nil
-}
-
-// AddColumn implements warehouse.Catalog: an ALTER adds one column only.
-func (t *tx) AddColumn(ctx context.Context, table string, c pipeline.Column) error {
-	_, err := t.Exec(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", t.in(table), warehouse.Quote(c.Name), sqlType(c.Type), t.cfg.encoding(table, c.Name)))
-	return err
-}

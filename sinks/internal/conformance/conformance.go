@@ -77,8 +77,51 @@ type Target struct {
 	// select is 'bad', and the deletion of those where it is 'keep'; Release takes
 	// that back. nil = the database knows no such thing.
 	Constrain, Release func(schema, table string) []string
+	Peculiar
 	// openStore returns an empty store that is no Database; nil = Open is there.
 	openStore func(t testing.TB) Store
+}
+
+// Peculiar is what a warehouse does another way than most.
+type Peculiar struct {
+	// TokenTable returns the name of the table that has the tokens of a pipeline's sink; nil =
+	// they are in the audit table.
+	TokenTable func(pipeline, sink string) string
+	// NoNulls returns statements that keep nulls out of a column of texts of Orders; nil =
+	// ALTER COLUMN … SET NOT NULL.
+	NoNulls func(schema, table, column string) []string
+	// Cases is the number of drawn cases where commits are slow; empty = rapid's.
+	Cases string
+	// Faults is how each request fails where commits are slow; by default once before and once
+	// after it took effect.
+	Faults FaultPlan
+	// ScaleMax is the greatest scale of a decimal; 0 = its precision.
+	ScaleMax int32
+	// NoDocumentKeys says that documents are no keys.
+	NoDocumentKeys bool
+}
+
+// FaultPlan is how each request fails.
+type FaultPlan uint8
+
+// The plans. Two targets with one of the others each cover what BeforeAndAfter does.
+const (
+	BeforeAndAfter FaultPlan = iota
+	BeforeFirst              // once, before or after in turn
+	AfterFirst
+)
+
+// passes lists, for each pass over all requests, whether the one with a number fails after it took
+// effect. Requests of a connection are writes and reads in turn, of which both have to come in both ways.
+func (p FaultPlan) passes() []func(number int) bool {
+	turn := func(number int) bool { return (number+number/2)%2 == 1 }
+	switch p {
+	case BeforeFirst:
+		return []func(int) bool{turn}
+	case AfterFirst:
+		return []func(int) bool{func(number int) bool { return !turn(number) }}
+	}
+	return []func(int) bool{func(int) bool { return false }, func(int) bool { return true }}
 }
 
 // open returns an empty store.
@@ -119,7 +162,10 @@ type InvalidValue struct {
 }
 
 // Run runs all cases.
-func Run(t *testing.T, target Target) {
+func Run(t *testing.T, target Target) { RunSome(t, target, func(string) bool { return true }) }
+
+// RunSome runs the cases whose names are wanted.
+func RunSome(t *testing.T, target Target, wanted func(name string) bool) {
 	for _, c := range append(slices.Clone(rowCases), []sinkCase{
 		{"insert, update, delete", changesCase},
 		{"invalid values", invalidValuesCase},
@@ -134,6 +180,9 @@ func Run(t *testing.T, target Target) {
 		{"DDL", ddlCase},
 		{"refused rows", refusedRowsCase},
 	}...) {
+		if !wanted(c.name) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) { c.run(t, target) })
 	}
 }

@@ -26,14 +26,19 @@ import (
 // whatever the epochs, restarts, limits and changes of columns, the tables are the
 // same at each publication. open returns an empty database whose sinks gather.
 func RunGathered(t *testing.T, cases string, open func(t testing.TB, g warehouse.Gather) Database) {
+	RunGatheredTarget(t, cases, Target{}, open)
+}
+
+// RunGatheredTarget is RunGathered for a warehouse with peculiarities.
+func RunGatheredTarget(t *testing.T, cases string, target Target, open func(t testing.TB, g warehouse.Gather) Database) {
 	fewer(t, cases)
 	rapid.Check(t, func(rt *rapid.T) {
 		clock := time.Unix(1e9, 0)
 		g := warehouse.Gather{Interval: time.Minute, RowsMax: rapid.SampledFrom([]int64{0, 10, 40}).Draw(rt, "most rows"),
 			SegmentsMax: rapid.SampledFrom([]int{0, 1, 3}).Draw(rt, "most segments"), Now: func() time.Time { return clock }}
-		tables := drawTables(rt)
-		plain := another(t, Target{}, open(t, warehouse.Gather{}), "shop", tables.all()...)
-		gathered := another(t, Target{}, open(t, g), "shop", tables.all()...)
+		tables := drawTables(rt, target)
+		plain := another(t, target, open(t, warehouse.Gather{}), "shop", tables.all()...)
+		gathered := another(t, target, open(t, g), "shop", tables.all()...)
 		both := []*harness{plain, gathered}
 		for _, h := range both {
 			h.Must(h.restart())
@@ -88,9 +93,12 @@ type drawnTable struct {
 }
 
 // drawTables draws tables whose keys have one or two columns.
-func drawTables(rt *rapid.T) (all drawnTables) {
+func drawTables(rt *rapid.T, target Target) (all drawnTables) {
 	types := []pipeline.Type{{Kind: pipeline.String}, {Kind: pipeline.Bool}, {Kind: pipeline.Int64}, {Kind: pipeline.Double}, {Kind: pipeline.Date},
-		{Kind: pipeline.Timestamp}, {Kind: pipeline.Binary}, {Kind: pipeline.JSONText}, decimalType(9, 2), decimalType(38, 5)}
+		{Kind: pipeline.Timestamp}, {Kind: pipeline.Binary}, decimalType(9, 2), decimalType(38, 5)}
+	if !target.NoDocumentKeys {
+		types = append(types, pipeline.Type{Kind: pipeline.JSONText})
+	}
 	for n := range rapid.IntRange(1, 3).Draw(rt, "tables") {
 		var columns []pipeline.Column
 		var key []string
