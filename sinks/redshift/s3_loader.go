@@ -135,7 +135,7 @@ func (l *s3Loader) objects(dir string, epoch int64, staged []warehouse.StagedTab
 	for i := range staged {
 		s, m := &staged[i], manifest{}
 		for part, f := range s.Files {
-			o := stagedObject{name: l.folder.file(epoch, s.Table, part), content: f.Content, file: filepath.Join(dir, f.Name)}
+			o := stagedObject{name: l.folder.file(epoch, rowsName(s), part), content: f.Content, file: filepath.Join(dir, f.Name)}
 			o.content.PartSize = l.store.PartSize(f.Size)
 			m.add(l.store.URL(o.name), f.Size)
 			all = append(all, o)
@@ -149,11 +149,15 @@ func (l *s3Loader) objects(dir string, epoch int64, staged []warehouse.StagedTab
 		}
 		sum := blob.NewCRC64NVME()
 		_, _ = sum.Write(text) // never fails
-		manifests = append(manifests, stagedObject{name: l.folder.manifest(epoch, s.Table), text: text,
+		manifests = append(manifests, stagedObject{name: l.folder.manifest(epoch, rowsName(s)), text: text,
 			content: blob.Content{Size: int64(len(text)), CRC64NVME: blob.ChecksumText(sum)}})
 	}
 	return append(all, manifests...), nil
 }
+
+// rowsName names a table's rows on the stage. A flush may have two lots of rows of one table: those
+// before and behind a change of its columns.
+func rowsName(s *warehouse.StagedTable) string { return s.Table + "-" + s.File }
 
 // upload implements loader.
 func (l *s3Loader) upload(ctx context.Context, dir string, epoch int64, staged []warehouse.StagedTable) error {
@@ -246,7 +250,7 @@ func (l *s3Loader) load(ctx context.Context, tx *tx, dir string, epoch int64, s 
 	if want == 0 {
 		return 0, nil
 	}
-	url := l.store.URL(l.folder.manifest(epoch, s.Table))
+	url := l.store.URL(l.folder.manifest(epoch, rowsName(s)))
 	if _, err := tx.Exec(ctx, l.copyStatement(to, url)); err != nil {
 		return 0, (&tableLoad{StagedTable: s, loader: l, schema: tx.Schema, dir: dir, url: url, to: to}).explain(err)
 	}
@@ -274,7 +278,7 @@ const lastCopyCount = "SELECT pg_last_copy_count()"
 
 // examples implements illustrator.
 func (l *s3Loader) examples(s *warehouse.StagedTable, to *stageTable) []string {
-	url := fmt.Sprintf("%s/<pipeline>/%s/<state>/<epoch>/%s.manifest", strings.TrimSuffix(l.cfg.URL, "/"), keyName(l.sink), keyName(s.Table))
+	url := fmt.Sprintf("%s/<pipeline>/%s/<state>/<epoch>/%s-<number>.manifest", strings.TrimSuffix(l.cfg.URL, "/"), keyName(l.sink), keyName(s.Table))
 	return []string{l.copyStatement(to, url), lastCopyCount}
 }
 

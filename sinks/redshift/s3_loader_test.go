@@ -101,11 +101,11 @@ func TestStageIsEmptyAfterwards(t *testing.T) {
 	d := newStageDriver(t, ordersTable).start()
 	d.Prepare(ordersRows(t, inserted(2), 1, 2))
 	d.Must(d.upload(d.Pending))
-	want := []string{"shop/star/state-1/1/order.20items-000.parquet", "shop/star/state-1/1/order.20items.manifest"}
+	want := []string{"shop/star/state-1/1/order.20items-000-000.parquet", "shop/star/state-1/1/order.20items-000.manifest"}
 	if got := d.c.Objects(); !slices.Equal(got, want) {
 		t.Errorf("on the stage: %q, want %q", got, want)
 	}
-	if got := string(d.c.Object(want[1])); !strings.HasPrefix(got, `{"entries":[{"url":"`+d.c.Stage+`/shop/star/state-1/1/order.20items-000.parquet","mandatory":true,"meta":{"content_length":`) {
+	if got := string(d.c.Object(want[1])); !strings.HasPrefix(got, `{"entries":[{"url":"`+d.c.Stage+`/shop/star/state-1/1/order.20items-000-000.parquet","mandatory":true,"meta":{"content_length":`) {
 		t.Errorf("manifest %s", got)
 	}
 	d.Commit()
@@ -160,7 +160,7 @@ func TestUploadSendsWhatIsMissing(t *testing.T) {
 // What a lifecycle rule, or somebody, has removed between upload and COPY is uploaded by the next try.
 func TestStageFileLost(t *testing.T) {
 	t.Parallel()
-	for _, lost := range []string{"order.20items-000.parquet", "order.20items.manifest"} {
+	for _, lost := range []string{"order.20items-000-000.parquet", "order.20items-000.manifest"} {
 		d := newStageDriver(t, ordersTable).start()
 		d.Prepare(ordersRows(t, inserted(1), 1))
 		d.Must(d.upload(d.Pending))
@@ -170,7 +170,7 @@ func TestStageFileLost(t *testing.T) {
 		if !pipeline.Retryable(err) || pipeline.RetryReason(err) != reasonStage {
 			t.Errorf("%s is lost: error %v with the reason %q", lost, err, pipeline.RetryReason(err))
 		}
-		wantError(t, err, `table "order items"`, d.c.Stage+"/shop/star/state-1/1/order.20items.manifest", "uploaded again")
+		wantError(t, err, `table "order items"`, d.c.Stage+"/shop/star/state-1/1/order.20items-000.manifest", "uploaded again")
 		d.Commit()
 		if got := d.c.Query("SELECT count(*) FROM " + d.in(ordersTable.Name)); got[0] != "1" {
 			t.Errorf("%s rows", got)

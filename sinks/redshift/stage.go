@@ -100,13 +100,13 @@ func (f stageFolder) ofState() string { return f.ofSink() + keyName(f.state) + "
 func (f stageFolder) ofEpoch(epoch int64) string { return fmt.Sprintf("%s%d/", f.ofState(), epoch) }
 
 // file is a file of a table's rows.
-func (f stageFolder) file(epoch int64, table string, part int) string {
-	return fmt.Sprintf("%s%s-%03d.parquet", f.ofEpoch(epoch), keyName(table), part)
+func (f stageFolder) file(epoch int64, rows string, part int) string {
+	return fmt.Sprintf("%s%s-%03d.parquet", f.ofEpoch(epoch), keyName(rows), part)
 }
 
-// manifest lists the files of a table.
-func (f stageFolder) manifest(epoch int64, table string) string {
-	return f.ofEpoch(epoch) + keyName(table) + ".manifest"
+// manifest lists the files of a table's rows.
+func (f stageFolder) manifest(epoch int64, rows string) string {
+	return f.ofEpoch(epoch) + keyName(rows) + ".manifest"
 }
 
 // keyName makes a name in a key of any text, and never one of two: what is not of the
