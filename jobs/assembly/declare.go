@@ -20,6 +20,7 @@ func (p *Pipeline) compile(sources []graph.SourceDeclaration) *graph.Plan {
 		s := graph.SinkDeclaration{Name: e.Name, Inputs: inputsOf(e.Value)}
 		if sink, ok := buildNode(p.File, "sinks", e.Value, sinkKinds); ok {
 			s.Sink = sink
+			p.warn("sinks", e.Name, sink)
 		}
 		d.Sinks = append(d.Sinks, s)
 	}

@@ -119,6 +119,7 @@ var (
 	_ ttlTables                  = (*unnest.Config)(nil)
 	_ pipeline.InsertOnlyLog     = (*unnest.Unnest)(nil)
 	_ warner                     = (*unnest.Unnest)(nil)
+	_ warner                     = (*redshift.Sink)(nil)
 	_ pipeline.StatefulTransform = (*star.Star)(nil)
 	_ pipeline.ChangeFilter      = (*filter.Changes)(nil)
 	_ pipeline.RowTransform      = (*derive.Derive)(nil)

@@ -161,9 +161,11 @@ func (c *Conn) request(ctx context.Context, statement string, args []any) *pgx.R
 	return c.pg.ExecParams(ctx, statement, values, nil, nil, nil)
 }
 
-// textOf returns a parameter as text.
+// textOf returns a parameter as text; nil is NULL.
 func textOf(arg any) []byte {
 	switch a := arg.(type) {
+	case nil:
+		return nil
 	case string:
 		return []byte(a)
 	case time.Time:

@@ -148,8 +148,11 @@ func regionOfHost(host string) string {
 	return ""
 }
 
-// Warnings implements assembly's warner: a password that others on the way could read.
-func (s *Sink) Warnings() []error {
+// Warnings implements assembly's warner.
+func (s *Sink) Warnings() []error { return append(s.connectWarnings(), s.stageWarnings()...) }
+
+// connectWarnings warns of a password that others on the way could read.
+func (s *Sink) connectWarnings() []error {
 	server := s.db.client.Config
 	if server.Login != nil || server.Encrypted() || server.IsLocal() {
 		return nil

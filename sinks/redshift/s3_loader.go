@@ -243,12 +243,12 @@ func (l *s3Loader) uploadProgress() time.Time {
 
 // load implements loader.
 func (l *s3Loader) load(ctx context.Context, tx *tx, dir string, epoch int64, s *warehouse.StagedTable, to *stageTable) (int64, error) {
+	if len(s.Files) == 0 {
+		return insertRows(ctx, tx, dir, s, to) // the epoch was written when there was no stage yet
+	}
 	var want int64
 	for _, f := range s.Files {
 		want += f.Rows
-	}
-	if want == 0 {
-		return 0, nil
 	}
 	url := l.store.URL(l.folder.manifest(epoch, rowsName(s)))
 	if _, err := tx.Exec(ctx, l.copyStatement(to, url)); err != nil {

@@ -13,6 +13,9 @@ import (
 
 // newLoader returns the loader that the configuration asks for.
 func newLoader(sink string, cfg *Config) loader {
+	if cfg.Stage.None {
+		return &insertLoader{}
+	}
 	return &s3Loader{sink: sink, cfg: &cfg.Stage.S3, sizes: stagedSizes}
 }
 

@@ -188,3 +188,26 @@ func eachRows(rec arrow.Record, t *pipeline.Table, each func(*pipeline.Rows) err
 	defer rows.Record.Release()
 	return each(rows)
 }
+
+// NewRowsWriter returns the writer of a spool that has all rows of a table in one file, in the
+// blocks that segments have: that of a dialect which sends rows itself. ReadRows reads it.
+func NewRowsWriter(dir string, t *pipeline.Table, s *StagedTable) (Writer, error) {
+	return newSegmentWriter(dir, s.File, 0, t)
+}
+
+// ReadRows calls each with the rows of a table that were written by a writer of NewRowsWriter.
+// They are valid until it returns. s.Types are types as a pipeline file writes them.
+func ReadRows(dir string, s *StagedTable, each func(*pipeline.Rows) error) error {
+	if len(s.Types) != len(s.Columns) {
+		return fmt.Errorf("spool of table %q: %d types are listed for %d columns", s.Table, len(s.Types), len(s.Columns))
+	}
+	rows := segment{Table: s.Table, File: s.File, Key: s.Key, Rows: s.Rows()}
+	for i, name := range s.Columns {
+		rows.Columns = append(rows.Columns, segmentColumn{name, s.Types[i]})
+	}
+	t, err := rows.table()
+	if err != nil {
+		return err
+	}
+	return rows.read(dir, t, each)
+}

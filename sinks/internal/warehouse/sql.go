@@ -8,7 +8,7 @@ import (
 )
 
 // Session runs statements in one transaction. Parameters are $1, $2, …: strings,
-// int64s and times.
+// int64s and times; nil is NULL.
 type Session interface {
 	// Query returns a query's rows as texts; a null is empty.
 	Query(ctx context.Context, query string, args ...any) ([][]string, error)
