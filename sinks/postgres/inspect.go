@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -197,29 +196,7 @@ func blocker(row []string) string {
 	}
 	fmt.Fprintf(&b, ", since %s", since)
 	if query != "" {
-		fmt.Fprintf(&b, ", query: %s", masked(query))
+		fmt.Fprintf(&b, ", query: %s", pgconn.MaskValues(query, false))
 	}
 	return b.String() + ")"
-}
-
-// shownQuery is how much of another session's query is shown.
-const shownQuery = 160
-
-// Values are texts, whose end is looked for on the safe side, and numbers.
-var (
-	quoted = regexp.MustCompile(`(?si)\be'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|\$[a-z_0-9]*\$.*`)
-	digits = regexp.MustCompile(`\b[0-9][0-9.]*\b`)
-	spaces = regexp.MustCompile(`\s+`)
-)
-
-// masked shows a query without the values in it, which may be secrets, and not
-// more than its beginning.
-func masked(query string) string {
-	query = quoted.ReplaceAllString(query, "'…'")
-	query = digits.ReplaceAllString(query, "…")
-	query = strings.TrimSpace(spaces.ReplaceAllString(query, " "))
-	if r := []rune(query); len(r) > shownQuery {
-		query = string(r[:shownQuery]) + "…"
-	}
-	return query
 }

@@ -258,19 +258,3 @@ func TestLostTransactionEnds(t *testing.T) {
 		t.Error("the lost transaction goes on")
 	}
 }
-
-func TestMasked(t *testing.T) {
-	for query, want := range map[string]string{
-		`UPDATE t1 SET a = 'x''y', b = 12.5`:                  `UPDATE t1 SET a = '…', b = …`,
-		`SELECT E'a\'b', 'c'`:                                 `SELECT '…', '…'`,
-		"ALTER ROLE \"r\" PASSWORD 'p\nq' VALID UNTIL '2027'": `ALTER ROLE "r" PASSWORD '…' VALID UNTIL '…'`,
-		`DO $body$ secret $body$`:                             `DO '…'`,
-		`SELECT 'cut off`:                                     `SELECT '…'`,
-		"  SELECT\n\t1  ":                                     `SELECT …`,
-		strings.Repeat("x", 200):                              strings.Repeat("x", 160) + "…",
-	} {
-		if got := masked(query); got != want {
-			t.Errorf("%s: %s, want %s", query, got, want)
-		}
-	}
-}
