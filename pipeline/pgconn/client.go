@@ -3,6 +3,7 @@ package pgconn
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -19,6 +20,11 @@ type Client struct {
 	// an error to its SQLSTATE.
 	Reason func(err error) (reason string, known bool)
 
+	// IdleMax is how long a connection may have done nothing and still be taken as it is. One that
+	// has rested for longer is asked for an answer first, and another is made in its place, without
+	// an error, if it has none: servers, and what is between, end idle connections. 0 = any time.
+	IdleMax time.Duration
+
 	conn   *Conn // nil before the first Do, after Close, and after an error
 	active atomic.Pointer[Conn]
 	lost   *Transaction
@@ -28,6 +34,7 @@ type Client struct {
 // an error. What time can heal is marked.
 func (c *Client) Do(ctx context.Context, do func(context.Context, *Conn) error) (err error) {
 	defer c.active.Store(nil)
+	c.dropIdle(ctx)
 	if c.conn == nil {
 		if c.conn, err = Connect(ctx, c.Config); err != nil {
 			return c.classify(ctx, err)
@@ -43,6 +50,24 @@ func (c *Client) Do(ctx context.Context, do func(context.Context, *Conn) error) 
 		return c.drop(ctx, err)
 	}
 	return nil
+}
+
+// pingTimeout is how long a connection has to show that it is there.
+const pingTimeout = 10 * time.Second
+
+// dropIdle drops the connection if it has rested for long, and is of no use any more. Nothing is
+// lost with it: its last transaction has ended.
+func (c *Client) dropIdle(ctx context.Context) {
+	if c.conn == nil || c.IdleMax == 0 || time.Since(c.conn.LastProgress()) < c.IdleMax {
+		return
+	}
+	c.active.Store(c.conn)
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if _, err := c.conn.Exec(ctx, "SELECT 1"); err != nil {
+		c.Close()
+		c.active.Store(nil)
+	}
 }
 
 // drop drops the connection after an error.
