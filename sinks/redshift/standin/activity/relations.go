@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,15 @@ var relations = map[string]*relation{
 		func(l *Log, v Viewer) ([]row, error) {
 			return each(l.source.Sessions(), func(s Session) (row, bool) {
 				return row{"starttime": s.Started, "process": s.PID, "user_name": s.User, "db_name": s.Database}, v.sees(s.User)
+			}), nil
+		},
+	},
+	// Of sessions that have ended nothing is remembered.
+	"sys_session_history": {
+		columns("user_id char(50), session_id int, database_name char(50), status char(10), session_timeout int, start_time timestamp, end_time timestamp"),
+		func(l *Log, v Viewer) ([]row, error) {
+			return each(l.source.Sessions(), func(s Session) (row, bool) {
+				return row{"user_id": strconv.FormatUint(uint64(s.UserID), 10), "session_id": s.PID, "database_name": s.Database, "status": "active", "start_time": s.Started}, v.sees(s.User)
 			}), nil
 		},
 	},

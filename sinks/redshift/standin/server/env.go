@@ -1,6 +1,7 @@
 package server
 
 import (
+	"regexp"
 	"strconv"
 
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/activity"
@@ -58,11 +59,20 @@ func (s *session) sessionFunction(name string) (string, bool) {
 // virtualRelation is a relation whose rows are the server's own.
 func (s *session) virtualRelation(name string) (*translate.VirtualRelation, bool) {
 	relation, ok := s.server.activity.Relation(name, s.viewer())
-	if ok {
-		s.virtual = true
+	if !ok {
+		return nil, false
 	}
-	return relation, ok
+	s.virtual = true
+	if s.server.options.Serverless && provisionedOnly.MatchString(name) && name != "stv_db_isolation_level" {
+		relation.Rows = func() ([]byte, error) { return nil, refusal("42501", "permission denied for relation %s", name) }
+	}
+	return relation, true
 }
+
+// provisionedOnly are the relations that a workgroup lets nobody see
+// (mgmt/serverless-monitoring), but for that of isolation levels, for which the guide sends
+// everybody there.
+var provisionedOnly = regexp.MustCompile("^(stl|stv|svl|svcs)_")
 
 // viewer is who looks: users who are no superusers see their own (dg/c_visibility-of-data).
 func (s *session) viewer() activity.Viewer {
