@@ -116,7 +116,7 @@ func Open(t testing.TB, level backend.Isolation) *Cluster {
 	t.Helper()
 	endpoint := objects.Endpoint(t)
 	shared.Do(func() {
-		shared.server, shared.err = server.Start(context.Background(), options(endpoint, server.Options{}))
+		shared.server, shared.err = server.Start(context.Background(), options(endpoint, server.Options{Wait: held.wait, OnLockWait: held.locked}))
 	})
 	skip(t, shared.err)
 	name := fmt.Sprintf("db%d", number.Add(1))
