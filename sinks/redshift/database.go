@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/pgconn"
@@ -19,19 +20,31 @@ type database struct {
 	owner   warehouse.Owner // that opens it
 	// epoch is the one that the sink commits.
 	epoch int64
+	watch watch
 }
 
 var _ warehouse.Database = (*database)(nil)
 
 func newDatabase(cfg *Config, server pgconn.Config, l loader) *database {
 	d := &database{cfg: cfg, dialect: newDialect(cfg), loader: l}
-	d.client = &pgconn.Client{Config: server, OnConnect: d.onConnect}
+	d.client = &pgconn.Client{Config: server, OnConnect: d.onConnect, Reason: retryReason, IdleMax: idleMax}
 	return d
 }
 
-// onConnect sets what statements depend on. A session that was lost with a connection is left
-// alone: LOCK of the token waits until it has ended.
-func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, _ *pgconn.Transaction) error {
+// idleMax is how long a connection may rest between flushes and be taken as it is: a network
+// load balancer forgets one after 350 s, and a workgroup is paused.
+const idleMax = 30 * time.Second
+
+// onConnect sets what statements depend on. A session that was lost with the last connection is
+// ended where nobody is at it any more; else LOCK of the token waits until it has ended.
+func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, lost *pgconn.Transaction) error {
+	if lost != nil {
+		o := &observer{c, warehouse.FoldASCII(d.cfg.Schema)}
+		// A server that does not say, or does not let us, ends it by itself.
+		if err := o.endLost(ctx, lost.PID, tokenTable(d.owner)); err != nil && pgconn.Code(err) == "" {
+			return err
+		}
+	}
 	// Names are folded whatever the database's default is, so that they are found again.
 	settings := []string{"SET enable_case_sensitive_identifier TO off"}
 	if d.cfg.LoadedAt {

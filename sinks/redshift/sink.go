@@ -87,7 +87,7 @@ func (s *Sink) begin(o pipeline.SinkOptions) {
 // Open implements pipeline.Sink. It removes from the stage what an earlier process has left there.
 func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 	s.begin(o)
-	if err := s.loader.open(ctx, o); err != nil {
+	if err := s.db.watch.onStage(func() error { return s.loader.open(ctx, o) }); err != nil {
 		return fmt.Errorf("stage: %w", err)
 	}
 	if err := s.Sink.Open(ctx, o); err != nil {
@@ -116,14 +116,15 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 		return err
 	}
 	s.db.epoch = c.Epoch
-	if err := s.loader.upload(ctx, s.options.Spool(c.Epoch), c.Epoch, staged); err != nil {
+	err = s.db.watch.onStage(func() error { return s.loader.upload(ctx, s.options.Spool(c.Epoch), c.Epoch, staged) })
+	if err != nil {
 		return fmt.Errorf("stage: %w", err)
 	}
 	if err := s.Sink.Commit(ctx, c); err != nil {
 		return err
 	}
 	s.analyze(ctx, staged)
-	return s.loader.remove(ctx, c.Epoch)
+	return s.db.watch.onStage(func() error { return s.loader.remove(ctx, c.Epoch) })
 }
 
 // analyze updates the planner's statistics of tables of which many rows have changed. What comes of it
