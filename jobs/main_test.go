@@ -21,12 +21,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/starlift-etl/starlift/jobs/assembly"
-	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/pipeline/engine"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/sinks/redshift/redshifttest"
 )
 
 var (
@@ -49,13 +47,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envStarlift) == "" {
-		// The program is started with this environment.
-		if err := awstest.MainEnv(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(99)
-		}
-		goleak.VerifyTestMain(m)
-		return
+		redshifttest.Main(m) // the program is started with its environment
 	}
 	c := newCLI(os.Stdin, os.Stdout, os.Stderr)
 	if err := arm(c); err != nil {

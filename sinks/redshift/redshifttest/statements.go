@@ -78,6 +78,8 @@ var (
 	stageURL = regexp.MustCompile(`s3://` + bucket + `/[^/']*/stage/`)
 	stateID  = regexp.MustCompile(`[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}`)
 	serial   = regexp.MustCompile(`/[0-9]+/`)
+	// momentText is a time of now: those of test data are older.
+	momentText = regexp.MustCompile(`20[2-9][5-9]-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?(?:[+-][0-9:]+)?`)
 )
 
 // anonymous takes out of a statement what is another each time.
@@ -142,17 +144,56 @@ func writeRest(file, of string, all []string) error {
 		return nil
 	}
 	slices.Sort(all)
-	return os.WriteFile(file, []byte(golden("What tests of "+of+" send besides, a statement of each shape.", all)), 0o644)
+	return os.WriteFile(file, []byte(header("What tests of "+of+" send besides, a statement of each shape.")+body(all)), 0o644)
 }
 
-// golden is the text of a golden file.
-func golden(about string, all []string) string {
+// header and body are the text of a golden file.
+func header(about string) string {
 	var b strings.Builder
 	for line := range strings.Lines(about) {
-		b.WriteString(strings.TrimRight("-- "+strings.TrimSpace(line), " ") + "\n")
+		b.WriteString("-- " + strings.TrimSpace(line) + "\n")
 	}
+	return b.String()
+}
+
+func body(all []string) string {
+	var b strings.Builder
 	for _, sql := range all {
 		b.WriteString("\n" + sql + ";\n")
+	}
+	return b.String()
+}
+
+// story is the text of statements in their order: those of several lines that come again are only
+// named, and parameters stand behind a statement.
+func story(requests []server.Request) string {
+	var b strings.Builder
+	numbers := map[string]int{}
+	pid := int32(0)
+	for _, r := range requests {
+		if pid != 0 && r.PID != pid {
+			b.WriteString("\n-- By another connection:\n")
+		}
+		pid = r.PID
+		sql := anonymous(r.SQL)
+		n, again := numbers[sql]
+		switch first, _, long := strings.Cut(sql, "\n"); {
+		case again:
+			fmt.Fprintf(&b, "\n-- Statement %d again: %s …\n", n, first)
+		case long:
+			numbers[sql] = len(numbers) + 1
+			fmt.Fprintf(&b, "\n-- Statement %d:\n%s;\n", numbers[sql], sql)
+		default:
+			b.WriteString("\n" + sql + ";\n")
+		}
+		var values []string
+		for i, p := range r.Parameters {
+			p = momentText.ReplaceAllString(stateID.ReplaceAllString(tokenName.ReplaceAllString(p, "starlift_token_0123456789abcdef"), "STATE"), "TIME")
+			values = append(values, fmt.Sprintf("$%d = %s", i+1, p))
+		}
+		if values != nil {
+			b.WriteString("-- " + strings.Join(values, ", ") + "\n")
+		}
 	}
 	return b.String()
 }
@@ -184,11 +225,7 @@ func (c *Cluster) WantStatements(name, about string, got []server.Request) {
 		c.t.Fatal(err)
 	}
 	file := filepath.Join(dir, name+".sql")
-	var all []string
-	for _, r := range got {
-		all = append(all, anonymous(r.SQL))
-	}
-	text := golden(about, all)
+	text := header(about) + story(got)
 	if updating() {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			c.t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 func TestStatementsOfAFile(t *testing.T) {
 	t.Parallel()
 	all := []string{`SELECT 'a;b', "c;d" FROM t`, pretty(`INSERT INTO "dwh"."fact_order" ("orderid", "productid", "price") SELECT "orderid", "productid", "price" FROM "starlift_stage_1" WHERE "_starlift_op" IN (1, 2)`), "COMMIT"}
-	text := golden("What it is\nabout; so.", all)
+	text := header("What it is\nabout; so.") + body(all)
 	if got := statements(text); !slices.Equal(got, all) {
 		t.Errorf("read %q of\n%s", got, text)
 	}
@@ -44,7 +44,7 @@ func TestPretty(t *testing.T) {
 func TestAnonymous(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
-		`LOCK "dwh"."starlift_token_00ff00ff00ff00ff"`: `LOCK "dwh"."starlift_token_0123456789abcdef"`,
+		`LOCK "dwh"."starlift_token_00ff00ff00ff00ff"`:                                                          `LOCK "dwh"."starlift_token_0123456789abcdef"`,
 		`COPY "x" FROM 's3://stage/db1-77/stage/shop/warehouse/0f8fad5bd9cb469fa16570867728950e/12/a.manifest'`: `COPY "x" FROM 's3://bucket/stage/shop/warehouse/STATE/EPOCH/a.manifest'`,
 	} {
 		if got := anonymous(sql); got != want {

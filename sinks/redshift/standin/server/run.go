@@ -27,7 +27,7 @@ func (s *session) run(c *call) (string, error) {
 	sql := maskSecrets(c.statement.text.SQL)
 	record := s.server.activity.Begin(s.self(), sql)
 	s.query, s.queryXID = record.Query, 0
-	s.tell(sql)
+	s.tell(c, sql)
 	tag, err := s.runFaulty(ctx, c)
 	err = s.explain(ctx, err)
 	s.server.activity.End(record, s.queryXID, tag, err)
@@ -37,10 +37,28 @@ func (s *session) run(c *call) (string, error) {
 }
 
 // tell tells whoever started the server of a statement.
-func (s *session) tell(sql string) {
-	if tell := s.server.options.OnStatement; tell != nil {
-		tell(Request{Database: s.database, User: s.user, Application: s.values.Wire()["application_name"], PID: s.pid, SQL: sql})
+func (s *session) tell(c *call, sql string) {
+	tell := s.server.options.OnStatement
+	if tell == nil {
+		return
 	}
+	r := Request{Database: s.database, User: s.user, Application: s.values.Wire()["application_name"], PID: s.pid, SQL: sql}
+	for i, p := range c.parameters {
+		format := int16(0)
+		switch len(c.parameterFormats) {
+		case 0:
+		case 1:
+			format = c.parameterFormats[0]
+		default:
+			format = c.parameterFormats[i]
+		}
+		text := "?"
+		if p != nil && format == 0 {
+			text = string(p)
+		}
+		r.Parameters = append(r.Parameters, text)
+	}
+	tell(r)
 }
 
 // runFaulty runs a statement with the fault that was asked for, if there is one.

@@ -63,6 +63,7 @@ type Request struct {
 	Application    string // application_name
 	PID            int32
 	SQL            string
+	Parameters     []string // as texts; NULL and what is binary as "?"
 }
 
 // Server is a stand-in that serves. Its methods may be called at the same time.

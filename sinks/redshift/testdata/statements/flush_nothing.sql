@@ -1,0 +1,1 @@
+-- An interval without rows: nothing is sent.
