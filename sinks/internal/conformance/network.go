@@ -34,15 +34,15 @@ type faultyConn struct {
 
 // Read implements net.Conn.
 func (c *faultyConn) Read(b []byte) (n int, err error) {
-	return c.step("read", func() (int, error) { return c.Conn.Read(b) })
+	return c.transfer("read", func() (int, error) { return c.Conn.Read(b) })
 }
 
 // Write implements net.Conn.
 func (c *faultyConn) Write(b []byte) (n int, err error) {
-	return c.step("write", func() (int, error) { return c.Conn.Write(b) })
+	return c.transfer("write", func() (int, error) { return c.Conn.Write(b) })
 }
 
-func (c *faultyConn) step(op string, request func() (int, error)) (n int, err error) {
+func (c *faultyConn) transfer(op string, request func() (int, error)) (n int, err error) {
 	var inner error
 	err = c.faults.Do(func() error {
 		n, inner = request()
