@@ -45,8 +45,9 @@ func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, lost *pgconn.T
 			return err
 		}
 	}
-	// Names are folded whatever the database's default is, so that they are found again.
-	settings := []string{"SET enable_case_sensitive_identifier TO off"}
+	// Whatever the defaults of the user and the database are: names are folded, so that they are found
+	// again, and a document that can't be read is an error and not a null.
+	settings := []string{"SET enable_case_sensitive_identifier TO off", "SET parse_super_null_on_error TO off"}
 	if d.cfg.LoadedAt {
 		settings = append(settings, "SET timezone TO 'UTC'") // SYSDATE is the session's
 	}
@@ -126,9 +127,30 @@ func (d *database) Transact(ctx context.Context, do warehouse.InTx) error {
 	return d.transact(ctx, committing, do)
 }
 
+// resetTimeout is how long a statement of a reset waits for those who read the tables, in milliseconds.
+const resetTimeout = 60_000
+
 // Reset implements warehouse.Database.
-func (d *database) Reset(ctx context.Context, _ []*pipeline.Table, _ bool, do warehouse.InTx) error {
-	return errors.Join(d.transact(ctx, resetting, do), d.Close())
+func (d *database) Reset(ctx context.Context, _ []*pipeline.Table, remove bool, do warehouse.InTx) error {
+	err := d.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
+		if !remove {
+			return nil
+		}
+		_, err := c.Exec(ctx, fmt.Sprint("SET statement_timeout TO ", resetTimeout)) // it goes with the session
+		return err
+	})
+	if err == nil {
+		err = d.transact(ctx, resetting, do)
+	}
+	return errors.Join(withDependents(err), d.Close())
+}
+
+// withDependents says what to do about a table that others hang on: views that are bound to it.
+func withDependents(err error) error {
+	if pgconn.Code(err) != "2BP01" { // dependent objects still exist
+		return err
+	}
+	return fmt.Errorf("%w; nothing of the sink was dropped: drop what depends on the table first, and make it again after the next run; views WITH NO SCHEMA BINDING do not stand in the way", err)
 }
 
 // Close implements warehouse.Database.

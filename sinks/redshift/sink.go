@@ -127,6 +127,27 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 	return s.db.watch.onStage(func() error { return s.loader.remove(ctx, c.Epoch) })
 }
 
+// stageResetter is a loader that leaves files elsewhere than in the spool.
+type stageResetter interface {
+	// reset lists what the stage has of a sink in all states, and removes it if r.Do.
+	reset(ctx context.Context, r *pipeline.Reset) ([]pipeline.TargetObject, error)
+}
+
+// Reset implements pipeline.Resettable.
+func (s *Sink) Reset(ctx context.Context, r pipeline.Reset) ([]pipeline.TargetObject, error) {
+	s.begin(pipeline.SinkOptions{Pipeline: r.Pipeline, StateID: r.StateID})
+	all, err := s.Sink.Reset(ctx, r)
+	if stage, ok := s.loader.(stageResetter); ok && err == nil {
+		var files []pipeline.TargetObject
+		files, err = stage.reset(ctx, &r)
+		all = append(all, files...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // analyze updates the planner's statistics of tables of which many rows have changed. What comes of it
 // changes no row: an error is told, and nothing is tried again.
 func (s *Sink) analyze(ctx context.Context, staged []warehouse.StagedTable) {

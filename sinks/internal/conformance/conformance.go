@@ -95,6 +95,8 @@ type Peculiar struct {
 	// Faults is how each request fails where commits are slow; by default once before and once
 	// after it took effect.
 	Faults FaultPlan
+	// TextMax is the most bytes of a text: Write refuses longer ones; 0 = any.
+	TextMax int
 	// ScaleMax is the greatest scale of a decimal; 0 = its precision.
 	ScaleMax int32
 	// NoDocumentKeys says that documents are no keys.
@@ -178,6 +180,9 @@ func RunSome(t *testing.T, target Target, wanted func(name string) bool) {
 		{"changed by somebody else", foreignCase},
 		{"a failure at each request", faultsCase},
 		{"DDL", ddlCase},
+		{"quotes", quotesCase},
+		{"long texts", longTextsCase},
+		{"names that are alike", alikeCase},
 		{"refused rows", refusedRowsCase},
 	}...) {
 		if !wanted(c.name) {
