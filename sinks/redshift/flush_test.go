@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/redshift/redshifttest"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/backend"
 	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/server"
 )
 
 // patience is how long a test waits for what has to happen at once.
@@ -168,29 +172,78 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// deadConn is a connection whose peer learns of nothing any more once it is dead, as when a
+// network is gone.
+type deadConn struct {
+	net.Conn
+	dead atomic.Bool
+}
+
+func (c *deadConn) Write(b []byte) (int, error) {
+	if c.dead.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *deadConn) Close() error {
+	if c.dead.Load() {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
 // TestLostSessionEnds: a session that was lost without a word, in its transaction, is ended by
 // the next connection where it waits for its client: else it would hold the token until the
 // server looks, which may be hours.
 func TestLostSessionEnds(t *testing.T) {
 	f := newFlush(t, redshifttest.Open(t, redshifttest.Snapshot), "")
 	f.prepare(pipeline.OpUpdate, 1)
-	lost := f.c.Connect() // stands for it: its client never says a word again
-	lost.Exec("BEGIN; LOCK " + f.token() + "; SELECT * FROM " + f.token())
-	observe := f.observer(t)
-	pid := fmt.Sprint(lost.PID())
-
-	f.Must(observe.endLost(t.Context(), pid, "another_table"))
-	is, err := observe.session(t.Context(), pid)
-	f.Must(err)
-	if is.gone || !is.rests() {
-		t.Fatalf("before: %+v", is)
+	f.Must(f.sink.Close())
+	target := f.sink.db.client.Config
+	dial := target.DialFunc
+	var down atomic.Bool
+	var first atomic.Pointer[deadConn]
+	target.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if down.Load() {
+			return nil, net.ErrClosed
+		}
+		c, err := dial(ctx, network, address)
+		if made := (&deadConn{Conn: c}); err == nil && first.CompareAndSwap(nil, made) {
+			return made, nil
+		}
+		return c, err
 	}
-	f.Must(observe.endLost(t.Context(), pid, tokenTable(f.sink.db.owner)))
+	var pid atomic.Int32
+	f.c.OnStatement(func(r server.Request) {
+		if strings.HasPrefix(r.SQL, "COPY ") && pid.CompareAndSwap(0, r.PID) {
+			down.Store(true)
+			first.Load().dead.Store(true)
+		}
+	})
+	if err := f.try(); pipeline.RetryReason(err) != "connection" {
+		t.Fatalf("the first try ended with %v", err)
+	}
+	defer func() { _ = first.Load().Conn.Close() }()
+	down.Store(false)
+	observe := f.observer(t)
+	if is, err := observe.session(t.Context(), fmt.Sprint(pid.Load())); err != nil || is.gone {
+		t.Fatalf("before: %+v, %v", is, err)
+	}
 	f.Commit()
 	f.wants("1,2", "1|2", "2|1")
-	if is, err = observe.session(t.Context(), pid); err != nil || !is.gone {
+	if is, err := observe.session(t.Context(), fmt.Sprint(pid.Load())); err != nil || !is.gone {
 		t.Errorf("the lost session is %+v, %v", is, err)
 	}
+}
+
+// TestOthersAreLetBe: only who holds the token of this very sink is one of its sessions.
+func TestOthersAreLetBe(t *testing.T) {
+	f := newFlush(t, redshifttest.Open(t, redshifttest.Snapshot), "")
+	other := f.c.Connect()
+	other.Exec("BEGIN; LOCK " + f.in("city"))
+	f.Must(f.observer(t).endLost(t.Context(), fmt.Sprint(other.PID()), tokenTable(f.sink.db.owner)))
+	other.Exec("COMMIT")
 }
 
 // TestLostCommitIsLetBe: a session at COMMIT is never ended.
@@ -256,6 +309,33 @@ func readDuringCopy(t *testing.T, level backend.Isolation) {
 	f.Must(await(t, "the commit", done))
 	f.Done()
 	f.wants("1,2", "1|2", "2|2")
+}
+
+// TestResume: a workgroup that was paused takes a minute until it lets anybody in. That is a
+// wait, and no failure.
+func TestResume(t *testing.T) {
+	c := openStopped(t, redshifttest.Snapshot)
+	f := newFlush(t, c.Cluster, "")
+	f.prepare(pipeline.OpUpdate, 1)
+	f.Must(f.sink.Close())
+	if d := f.sink.db.client.Config.ConnectTimeout; d < 75*time.Second {
+		t.Errorf("a connection has to be there after %s", d)
+	}
+	f.Must(c.Server.Inject(faults.Rule{Kind: faults.Resume, Pattern: "^awsuser$"})) // of the next login
+	done := f.trying()
+	if d := await(t, "the login", c.faulty); d != time.Minute {
+		t.Errorf("it takes %s", d)
+	}
+	for f.sink.db.watch.staging.Load() {
+		runtime.Gosched() // the files are sent before
+	}
+	if status := f.sink.InspectCall(t.Context()); status.Abandoned || !status.LastProgress.IsZero() && status.WaitsFor != "" {
+		t.Errorf("meanwhile: %+v", status)
+	}
+	c.release <- struct{}{}
+	f.Must(await(t, "the commit", done))
+	f.Done()
+	f.wants("1,2", "1|2", "2|1")
 }
 
 // TestIdleConnection: a connection that the server has ended while nothing was to be done is
