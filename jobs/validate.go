@@ -17,14 +17,21 @@ func (s *cli) validateCommand() *cobra.Command {
 	var set []string
 	var output string
 	var held stateFlags
+	var connect bool
 	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check pipeline files and report every mistake",
 		Long: "Validate reads and builds pipelines and their tests, opens no source and no sink, and reports all mistakes at their places.\n" +
 			"What is most likely not meant, though it is no mistake, is a warning: the file is valid. Where the pipeline has a state\n" +
 			"folder, or --state names one, validate says what was changed since it was built, what a run takes of that and what it\n" +
-			"refuses: then the status is 1. The state is only read; a pipeline that runs is asked.",
-		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json\n  starlift validate shop.yaml --state /var/lib/starlift/shop --from-now items",
+			"refuses: then the status is 1. The state is only read; a pipeline that runs is asked.\n\n" +
+			"With --connect the sinks are connected to, and say whether a start would take them: the tables and files that are there, whose\n" +
+			"they are, and what would be made. Of Redshift, which has much that only a flush would show, it is said besides why it can't be\n" +
+			"reached, which rights are missing and the GRANT for each, and whether the stage can be written, and copied from: for that an\n" +
+			"object is written to it, and removed. Nothing else is changed. If anything is wrong, the status is 1. The sinks of a pipeline\n" +
+			"that runs are not asked: its start has done that.",
+		Example: "  starlift validate configs/*.yaml\n  starlift validate shop.yaml --output json\n  starlift validate shop.yaml --state /var/lib/starlift/shop --from-now items\n" +
+			"  starlift validate --connect shop.yaml",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return exactly(1, "at least one pipeline file")(cmd, args)
@@ -35,14 +42,23 @@ func (s *cli) validateCommand() *cobra.Command {
 			return checkOutput(output, "text", "json")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.validate(cmd.Context(), pipelineFiles(args), set, held, output)
+			return s.validate(cmd.Context(), pipelineFiles(args), validation{set, held, connect, output})
 		},
 	}
 	setFlag(cmd, &set)
 	held.add(cmd)
+	cmd.Flags().BoolVar(&connect, "connect", false, "connect to the sinks, and say whether a start would take them")
 	outputFlag(cmd, &output, "text", "json")
 	offerFiles(cmd, 0, nil)
 	return cmd
+}
+
+// validation is how files are validated.
+type validation struct {
+	set     []string
+	held    stateFlags
+	connect bool
+	output  string
 }
 
 // verdict is the result of validating a file, as JSON has it.
@@ -54,6 +70,8 @@ type verdict struct {
 	Warnings []*spec.Mistake `json:"warnings,omitempty"`
 	// State compares a valid file with its state; nil = there is none.
 	State *assembly.Comparison `json:"state,omitempty"`
+	// Connections is what the sinks of a valid file say; nil = they were not asked.
+	Connections *assembly.Connections `json:"connections,omitempty"`
 }
 
 // newVerdict returns the verdict for the error of loading a file.
@@ -61,49 +79,72 @@ func newVerdict(file string, err error) verdict {
 	return verdict{File: file, Valid: err == nil, Mistakes: mistakesOf(file, err)}
 }
 
-func (s *cli) validate(ctx context.Context, files, set []string, held stateFlags, output string) error {
+func (s *cli) validate(ctx context.Context, files []string, how validation) error {
 	var all []error
 	verdicts := []verdict{}
 	for _, file := range files {
-		one, err := loadSuite(file, set)
-		v := newVerdict(file, err)
-		if err == nil {
-			v.Warnings = one.warnings
-			v.State, err = one.assembly.CompareState(ctx, held.dir, held.fromNow)
-			err = assembly.Redacted(one.assembly, err)
-		}
-		if v.Valid && output == "text" {
-			printWarnings(s.err, v.Warnings)
-			fmt.Fprintf(s.out, "%s: valid\n", file)
-		}
-		switch {
-		case v.State != nil && output == "text":
-			all = append(all, v.State.Text(s.out), v.State.Err())
-		case v.Valid && err != nil && output == "json":
-			v.State = &assembly.Comparison{Dir: one.assembly.Config.StateDir, Refused: true, Changes: []definition.Change{}, Problems: []string{err.Error()}}
+		v, err := s.judge(ctx, file, how)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return err
 		}
 		all = append(all, err)
 		verdicts = append(verdicts, v)
 	}
-	if output == "json" {
+	if how.output == "json" {
 		return s.printVerdicts(verdicts)
 	}
 	return errors.Join(all...)
 }
 
+// judge validates one file, and prints what is for people. The error is that of the command, if
+// they read it.
+func (s *cli) judge(ctx context.Context, file string, how validation) (v verdict, err error) {
+	one, err := loadSuite(file, how.set)
+	v = newVerdict(file, err)
+	if err == nil {
+		v.Warnings = one.warnings
+		v.State, err = one.assembly.CompareState(ctx, how.held.dir, how.held.fromNow)
+		err = assembly.Redacted(one.assembly, err)
+	}
+	if v.Valid && how.output == "text" {
+		printWarnings(s.err, v.Warnings)
+		fmt.Fprintf(s.out, "%s: valid\n", file)
+	}
+	switch {
+	case v.State != nil && how.output == "text":
+		err = errors.Join(v.State.Text(s.out), v.State.Err(), err)
+	case v.Valid && err != nil && how.output == "json":
+		v.State = &assembly.Comparison{Dir: one.assembly.Config.StateDir, Refused: true, Changes: []definition.Change{}, Problems: []string{err.Error()}}
+	}
+	if !v.Valid || !how.connect || err != nil || v.State != nil && v.State.Refused {
+		return v, err
+	}
+	if v.Connections, err = one.assembly.CheckConnections(ctx); err != nil {
+		err = assembly.Redacted(one.assembly, err)
+		v.Connections = &assembly.Connections{Problem: err.Error()}
+		return v, err
+	}
+	if how.output == "text" {
+		err = v.Connections.Text(s.out)
+	}
+	return v, errors.Join(err, v.Connections.Err(file))
+}
+
 // printVerdicts prints verdicts as JSON; the error says that files are not valid,
-// or that a state refuses them.
+// or that a state, or a sink, refuses them.
 func (s *cli) printVerdicts(verdicts []verdict) error {
 	if err := s.printJSON(verdicts); err != nil {
 		return err
 	}
-	wrong, refused := 0, 0
+	wrong, refused, unready := 0, 0, 0
 	for _, v := range verdicts {
 		switch {
 		case !v.Valid:
 			wrong++
 		case v.State != nil && v.State.Refused:
 			refused++
+		case v.Connections != nil && v.Connections.Failed():
+			unready++
 		}
 	}
 	switch {
@@ -111,6 +152,8 @@ func (s *cli) printVerdicts(verdicts []verdict) error {
 		return usage.Wrap(fmt.Errorf("%d of %d files are not valid", wrong, len(verdicts)))
 	case refused > 0:
 		return fmt.Errorf("%d of %d files are refused by their state", refused, len(verdicts))
+	case unready > 0:
+		return fmt.Errorf("%d of %d files have sinks that a start would not take", unready, len(verdicts))
 	}
 	return nil
 }

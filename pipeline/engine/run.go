@@ -217,7 +217,7 @@ func (c *Config) checkGathered(checkpoint *state.Checkpoint) error {
 // checkSinks asks all sinks whether they could be opened, and refuses two that
 // write the same.
 func (r *run) checkSinks(ctx context.Context) error {
-	taken := map[string]string{}
+	taken := takenNames{}
 	for _, s := range r.c.Sinks {
 		var names []string
 		o := r.sinkOptions(s)
@@ -225,14 +225,11 @@ func (r *run) checkSinks(ctx context.Context) error {
 			names, err = s.Sink.Check(ctx, o)
 			return err
 		})
+		if err == nil {
+			err = taken.add(s.Name, names)
+		}
 		if err != nil {
 			return err
-		}
-		for _, name := range names {
-			if other, ok := taken[name]; ok {
-				return fmt.Errorf("sinks %s and %s both write %s: give each tables of its own", other, s.Name, name)
-			}
-			taken[name] = s.Name
 		}
 	}
 	o := r.targetOptions(deadLetterSink, nil)
@@ -291,28 +288,15 @@ func takenTables(before map[string][]string, sinks []graph.SinkNode) map[string]
 }
 
 func (r *run) sinkOptions(s graph.SinkNode) pipeline.SinkOptions {
-	tables := make([]*pipeline.Table, len(s.Inputs))
-	for i, in := range s.Inputs {
-		tables[i] = in.Table
-	}
-	return r.targetOptions(s.Name, tables)
+	return r.targetOptions(s.Name, inputTables(s))
 }
 
 func (r *run) targetOptions(sink string, tables []*pipeline.Table) pipeline.SinkOptions {
-	o := pipeline.SinkOptions{
-		Env: r.c.env("sink", sink), Pipeline: r.c.Name, StateID: r.store.ID(), Tables: tables,
-		Spool:     func(epoch int64) string { return r.spool.dir(epoch, sink) },
-		Published: r.checkpoint.Published[sink],
-		Taken:     r.checkpoint.Tables[sink],
-	}
 	if rc := r.checkpoint.Committables[sink]; rc != nil {
-		o.SinkState = rc.SinkState
 		r.builder.gathering[sink] = rc.SinkState != nil
-		if rc.Payload != nil && !r.committed {
-			o.Pending, o.Published = rc, rc.PreviousEpoch
-		}
 	}
-	return o
+	p := startPoint{c: r.c, stateID: r.store.ID(), spool: r.spool, checkpoint: r.checkpoint, committed: r.committed}
+	return p.options(sink, tables)
 }
 
 // openSources opens all sources but the inbox. They read only, so this comes
