@@ -1,6 +1,7 @@
 package redshift
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -118,57 +120,122 @@ func (l *tableLoad) explain(err error) error {
 	return l.explainScan(r, err)
 }
 
-// explainScan says which column, value and row COPY can't take. Types and lengths were checked when the sink
-// was opened: somebody has altered the table since.
-func (l *tableLoad) explainScan(r scanReport, err error) error {
-	text := r.message + "\n" + r.context
+// scanFinding is what the scanner has found wrong.
+type scanFinding struct {
+	problem       string // empty = it is not known what
+	column        int    // of the rows
+	limit, length int    // in bytes; 0 = not told
+	tableType     string // empty = not told
+}
+
+// find reads what the scanner has found; ok = false if it is not about a column of the rows.
+func (l *tableLoad) find(text string) (f scanFinding, ok bool) {
 	for _, p := range scanPatterns {
 		m := p.FindStringSubmatch(text)
 		if m == nil {
 			continue
 		}
-		group := func(name string) string { return m[p.SubexpIndex(name)] }
-		column, ok := l.column(group("column"))
-		if !ok {
-			break
-		}
-		var what, do string
-		switch p.problem {
-		case problemLong:
-			limit, _ := strconv.Atoi(group("limit"))
-			length, _ := strconv.Atoi(group("length"))
-			what = "has a value that is longer than the column of the table now is" + l.describeRow(column, text, func(v pq.Value) bool {
-				n := len(v.ByteArray())
-				return length > 0 && n == length || length == 0 && n > limit
-			})
-			if limit > 0 {
-				what += fmt.Sprintf(" (%d of %d bytes)", length, limit)
+		group := func(name string) string {
+			if i := p.SubexpIndex(name); i >= 0 {
+				return m[i]
 			}
-			do = l.lengthen(column)
-		case problemNull:
-			what = "has a null, and in the table it may not be null any longer" + l.describeRow(column, text, pq.Value.IsNull)
-			do = "no statement takes NOT NULL from a column: " + l.replace(column)
-		case problemType:
-			what = "has another type in the table than when the sink was opened"
-			if t := group2(m, p.SubexpIndex("table")); t != "" {
-				what += ": " + t
-			}
-			do = l.replace(column)
+			return ""
 		}
-		return fmt.Errorf("column %q %s. The table was altered; nothing of the flush was committed. To go on: %s: %w (%s)", l.Columns[column], what, do, err, r.context)
+		f = scanFinding{problem: p.problem, tableType: group("table")}
+		f.limit, _ = strconv.Atoi(group("limit")) // 0 = it was cut
+		f.length, _ = strconv.Atoi(group("length"))
+		f.column, ok = l.column(group("column"))
+		return f, ok
 	}
-	if r.context == "" {
-		return fmt.Errorf("COPY of %s: %w", l.url, err)
-	}
-	return fmt.Errorf("COPY of %s: %w (code %d: %s)", l.url, err, r.code, r.context)
+	return f, false
 }
 
-func group2(m []string, i int) string {
-	if i < 0 {
-		return ""
+// explainScan says which column, value and row COPY can't take.
+func (l *tableLoad) explainScan(r scanReport, err error) error {
+	text := r.message + "\n" + r.context
+	if f, ok := l.find(text); ok {
+		return l.explainFinding(f, text, err)
 	}
-	return m[i]
+	if r.context != "" {
+		err = fmt.Errorf("%w (code %d: %s)", err, r.code, r.context)
+	}
+	return &unclearError{load: l, err: fmt.Errorf("COPY of %s: %w", l.url, err)}
 }
+
+// explainFinding says what is wrong, and what to do. Types and lengths were checked when the sink was opened:
+// somebody has altered the table since.
+func (l *tableLoad) explainFinding(f scanFinding, text string, err error) error {
+	what, do := "has a value that COPY does not take", l.replace(f.column)
+	switch f.problem {
+	case problemLong:
+		what = "has a value that is longer than the column of the table now is" + l.describeRow(f.column, text, func(v pq.Value) bool {
+			n := len(v.ByteArray())
+			return f.length > 0 && n == f.length || f.length == 0 && n > f.limit
+		})
+		if f.limit > 0 {
+			what += fmt.Sprintf(" (%d of %d bytes)", f.length, f.limit)
+		}
+		do = l.lengthen(f.column)
+	case problemNull:
+		what = "has a null, and in the table it may not be null any longer" + l.describeRow(f.column, text, pq.Value.IsNull)
+		do = "no statement takes NOT NULL from a column: " + do
+	case problemType:
+		what = "has another type in the table than when the sink was opened"
+		if f.tableType != "" {
+			what += ": " + f.tableType
+		}
+	}
+	return fmt.Errorf("column %q %s. The table was altered; nothing of the flush was committed. To go on: %s: %w (%s)", l.Columns[f.column], what, do, err, strings.TrimSpace(text))
+}
+
+// unclearError is an error of COPY that does not say which column it is about.
+type unclearError struct {
+	load *tableLoad
+	err  error
+}
+
+// Error implements error.
+func (e *unclearError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error of COPY.
+func (e *unclearError) Unwrap() error { return e.err }
+
+// lookUpLoadError asks the system table of load errors about an unclear one, behind the transaction that it has
+// ended: the table has some of the errors of columnar files, and all of others
+// (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html).
+func (s *Sink) lookUpLoadError(ctx context.Context, err error) error {
+	var unclear *unclearError
+	if !errors.As(err, &unclear) || pipeline.Retryable(err) || ctx.Err() != nil {
+		return err
+	}
+	l := unclear.load
+	files := strings.TrimSuffix(l.url, ".manifest") + "-"
+	var rows [][]string
+	asked := s.db.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) (err error) {
+		rows, err = c.Query(ctx, loadErrorQuery, files[:min(len(files), loadErrorPath)])
+		return err
+	})
+	if asked != nil {
+		return fmt.Errorf("%w (and sys_load_error_detail could not be asked: %v)", err, asked)
+	}
+	if len(rows) == 0 {
+		return err
+	}
+	// Texts are padded with blanks.
+	file, name, message := strings.TrimSpace(rows[0][0]), strings.TrimSpace(rows[0][1]), strings.TrimSpace(rows[0][2])
+	f, ok := l.find(message)
+	if !ok {
+		if f.column, ok = l.column(name); !ok {
+			return fmt.Errorf("%w (sys_load_error_detail: %s, column %s: %s)", err, file, name, message)
+		}
+	}
+	return fmt.Errorf("table %q: %w", l.Table, l.explainFinding(f, message+", File name: "+file, err))
+}
+
+// loadErrorPath is how much of a file's name the system table has.
+const loadErrorPath = 256
+
+const loadErrorQuery = "SELECT file_name, column_name, error_message FROM sys_load_error_detail WHERE strpos(file_name, $1) = 1 ORDER BY start_time DESC LIMIT 1"
 
 // column finds the column that a message names: as the table calls it, or behind the place that is
 // copied from and a dot.

@@ -10,6 +10,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
+	"github.com/starlift-etl/starlift/sinks/redshift/standin/faults"
 )
 
 // block is the detail of an error of COPY, as clusters send it.
@@ -152,4 +153,37 @@ func TestTableIsAltered(t *testing.T) {
 	if got := d.c.Query("SELECT id, price, secret FROM " + d.in("types")); len(got) != 1 || got[0] != "7|null|confidential" {
 		t.Errorf("rows %q", got)
 	}
+}
+
+// What the error itself does not say, the system table of load errors may.
+func TestLoadErrorIsLookedUp(t *testing.T) {
+	t.Parallel()
+	table := typesTable(t)
+	table.Name = "types"
+	d := newStageDriver(t, table).start()
+	d.c.Exec(fmt.Sprintf(`DROP TABLE %s; CREATE TABLE %[1]s (id bigint, "on" date, "note.text" varchar(8), price numeric(18,2), doc super, secret varchar(65535), text varchar(65535))`, d.in("types")))
+	d.Prepare(pipelinetest.JSONRows(t, table, inserted(1), `{"ID": 7, "on": "2024-02-29", "note.text": "a longer text", "price": null, "doc": null, "secret": "confidential", "text": ""}`))
+	if err := d.sink.Commit(t.Context(), d.Pending); err == nil {
+		t.Fatal("the row was loaded")
+	}
+	staged, err := warehouse.ReadStaged(d.Pending)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := (&tx{SQL: &warehouse.SQL{Dialect: dialectOf(t), Schema: d.cfg.Schema}}).newMerge(&staged[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &tableLoad{StagedTable: &staged[0], loader: d.loader, schema: d.cfg.Schema, dir: d.Spool(1), url: d.loader.store.URL(d.loader.folder.manifest(1, rowsName(&staged[0]))), to: &m.stage}
+	cut := l.explain(block("Spectrum Scan Error", 15001, "The length of the da"))
+	wantError(t, cut, "COPY of "+l.url, "code 15001: The length of the da")
+	wantError(t, d.sink.lookUpLoadError(t.Context(), cut), `table "types": column "note.text" has a value that is longer`, `"a longer text", of the row with ID=7, on=2024-02-29`, "ALTER COLUMN")
+	// Of another COPY it has nothing, and what is clear is not looked up.
+	l.url = "s3://bucket/other.manifest"
+	other := l.explain(block("Spectrum Scan Error", 15001, "The length of the da"))
+	if err := d.sink.lookUpLoadError(t.Context(), other); err != other {
+		t.Errorf("got error %v", err)
+	}
+	d.c.Inject(faults.Rule{Kind: faults.LostBefore, Pattern: "sys_load_error_detail"})
+	wantError(t, d.sink.lookUpLoadError(t.Context(), other), "COPY of s3://bucket/other.manifest", "sys_load_error_detail could not be asked")
 }

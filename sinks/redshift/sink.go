@@ -121,7 +121,7 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 		return fmt.Errorf("stage: %w", err)
 	}
 	if err := s.Sink.Commit(ctx, c); err != nil {
-		return err
+		return s.lookUpLoadError(ctx, err)
 	}
 	s.analyze(ctx, staged)
 	return s.db.watch.onStage(func() error { return s.loader.remove(ctx, c.Epoch) })
