@@ -42,12 +42,13 @@ type TargetLister interface {
 
 // DDLWriter is a Sink whose tables are made by DDL.
 type DDLWriter interface {
-	DDL(tables []*Table) string
+	// DDL returns the statements that make what a pipeline of this name needs.
+	DDL(pipeline string, tables []*Table) string
 }
 
 // LoadWriter is a Sink that can say beforehand how it brings rows into its tables.
 type LoadWriter interface {
-	// LoadStatements returns the statements of a transaction that changes all tables, as
-	// they will run.
-	LoadStatements(tables []*Table) string
+	// LoadStatements returns the statements of a transaction of a pipeline of this name that
+	// changes all tables, as they will run.
+	LoadStatements(pipeline string, tables []*Table) string
 }

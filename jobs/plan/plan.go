@@ -116,10 +116,10 @@ func New(a *assembly.Pipeline) *Plan {
 	}
 	for _, n := range a.Config.Sinks {
 		if d, ok := n.Sink.(pipeline.DDLWriter); ok {
-			p.DDL = append(p.DDL, planSQL{n.Name, d.DDL(graph.Tables(n.Inputs))})
+			p.DDL = append(p.DDL, planSQL{n.Name, d.DDL(a.File.Name, graph.Tables(n.Inputs))})
 		}
 		if l, ok := n.Sink.(pipeline.LoadWriter); ok {
-			p.Loads = append(p.Loads, planSQL{n.Name, a.File.Redact(l.LoadStatements(graph.Tables(n.Inputs)))})
+			p.Loads = append(p.Loads, planSQL{n.Name, a.File.Redact(l.LoadStatements(a.File.Name, graph.Tables(n.Inputs)))})
 		}
 	}
 	for i := range p.Edges { // Why has paths of references and expressions, which may hold secrets

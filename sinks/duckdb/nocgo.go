@@ -27,7 +27,9 @@ func New(string, Config) (*Sink, error) { return nil, ErrNoCGO }
 func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 
 // DDL returns the statements that make the tables.
-func (s *Sink) DDL(tables []*pipeline.Table) string { return dialect.DDL(s.cfg.Schema, tables) }
+func (s *Sink) DDL(_ string, tables []*pipeline.Table) string {
+	return dialect.DDL(s.cfg.Schema, tables)
+}
 
 // CheckTables refuses names that DuckDB does not take.
 func (s *Sink) CheckTables(tables []*pipeline.Table) error { return dialect.CheckNames(tables) }

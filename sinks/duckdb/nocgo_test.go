@@ -21,7 +21,7 @@ func TestWithoutCGO(t *testing.T) {
 		t.Errorf("version %s of what is not there", v)
 	}
 	none := &Sink{}
-	if ddl := none.DDL(nil); !strings.Contains(ddl, "starlift_epochs") {
+	if ddl := none.DDL("shop", nil); !strings.Contains(ddl, "starlift_epochs") {
 		t.Errorf("DDL of no tables: %s", ddl)
 	}
 	for name, err := range map[string]error{"open": none.Open(t.Context(), pipeline.SinkOptions{}), "commit": none.Commit(t.Context(), nil)} {

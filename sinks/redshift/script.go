@@ -25,12 +25,19 @@ func (s *script) Query(_ context.Context, query string, args ...any) ([][]string
 	return [][]string{{"1"}}, nil
 }
 
-// note adds a statement. What its parameters are stands behind it.
+// note adds a statement. What its parameters are stands behind it: numbers and times are those of
+// the flush.
 func (s *script) note(statement string, args []any) {
 	statement += ";"
 	for i, a := range args {
 		if i == 0 {
 			statement += " --"
+		}
+		switch a.(type) {
+		case int64:
+			a = "<number>"
+		case time.Time:
+			a = "<time>"
 		}
 		statement += fmt.Sprintf(" $%d = %v", i+1, a)
 	}
@@ -49,15 +56,22 @@ func (l exampleLoader) load(ctx context.Context, t *tx, _ string, _ int64, s *wa
 	return s.Rows(), nil
 }
 
+// DDL implements pipeline.DDLWriter.
+func (s *Sink) DDL(name string, tables []*pipeline.Table) string {
+	token := tokens(warehouse.Owner{Pipeline: name, Sink: s.name})
+	return s.Sink.DDL(name, tables) + s.db.dialect.CreateTable(s.cfg.Schema, token) + ";\n"
+}
+
 // LoadStatements implements pipeline.LoadWriter: it runs a flush of one updated row a table on a
 // script.
-func (s *Sink) LoadStatements(tables []*pipeline.Table) string {
+func (s *Sink) LoadStatements(name string, tables []*pipeline.Table) string {
 	out := &script{}
 	ctx, t := context.Background(), s.db.tx(out, committing)
 	t.loader, t.assumed = exampleLoader{s.loader}, true
-	owner := warehouse.Owner{Pipeline: "<pipeline>", StateID: "<state folder>", Sink: s.name}
+	owner := warehouse.Owner{Pipeline: name, StateID: "<state folder>", Sink: s.name}
 	err := s.writeFlush(ctx, t, owner, tables)
 	text := strings.Join(append(append([]string{begin + ";"}, out.statements...), "COMMIT;"), "\n") + "\n"
+	text = strings.ReplaceAll(text, "<pipeline>", keyName(name)) // of the loader's examples
 	if err != nil {
 		return text + "-- " + err.Error() + "\n" // none of the statements can fail
 	}

@@ -248,8 +248,8 @@ func ddlCase(t *testing.T, target Target) {
 	sink, err := h.db.New("warehouse", h.faults)
 	h.Must(err)
 	h.exec("%s", sink.(interface {
-		DDL(tables []*pipeline.Table) string
-	}).DDL(h.Tables))
+		DDL(pipeline string, tables []*pipeline.Table) string
+	}).DDL("test", h.Tables))
 	h.Must(h.restart())
 	h.put(Row{insert, 1, "a"})
 	h.want("1|a")

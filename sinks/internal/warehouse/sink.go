@@ -69,7 +69,9 @@ func New(cfg Config) *Sink {
 func (s *Sink) Mode() pipeline.Mode { return pipeline.Settled }
 
 // DDL returns the statements that make the tables.
-func (s *Sink) DDL(tables []*pipeline.Table) string { return s.cfg.Dialect.DDL(s.cfg.Schema, tables) }
+func (s *Sink) DDL(_ string, tables []*pipeline.Table) string {
+	return s.cfg.Dialect.DDL(s.cfg.Schema, tables)
+}
 
 // CheckTables refuses names that are taken, and those that the database does not
 // take or takes for one. The error joins *spec.FieldError.
