@@ -57,7 +57,7 @@ type Call struct {
 	Method    string
 	URL       *url.URL
 	Header    http.Header
-	Body      []byte // not of S3
+	Body      []byte // of S3, that of DeleteObjects only
 }
 
 // HTTPProxy passes requests on to a server, records them, and spoils those that its
@@ -197,12 +197,14 @@ func (p *HTTPProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.pass.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), faultKey{}, fault)))
 }
 
-// newCall reads the body of all calls but those of S3, by which some are named.
+// newCall reads the body of all calls but those of S3, by which some are named, and of those that say
+// there what they are about.
 func newCall(r *http.Request) (*Call, error) {
 	call := &Call{Method: r.Method, URL: r.URL, Header: r.Header.Clone()}
 	if ofS3(r) {
-		call.Operation = s3Operation(r)
-		return call, nil
+		if call.Operation = s3Operation(r); call.Operation != "s3:DeleteObjects" {
+			return call, nil
+		}
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -210,7 +212,9 @@ func newCall(r *http.Request) (*Call, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	call.Body = body
-	call.Operation = operation(r.Header, body)
+	if call.Operation == "" {
+		call.Operation = operation(r.Header, body)
+	}
 	return call, nil
 }
 

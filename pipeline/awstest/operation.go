@@ -15,6 +15,7 @@ var targets = map[string]string{
 	"Kinesis_20131202":         "kinesis",
 	"DynamoDB_20120810":        "dynamodb",
 	"DynamoDBStreams_20120810": "dynamodbstreams",
+	"RedshiftServerless":       "redshiftserverless",
 }
 
 // ofS3 says whether a request is one to S3: others are posted to the root, S3 takes no
@@ -36,7 +37,18 @@ func operation(header http.Header, body []byte) string {
 	if err != nil || !form.Has("Action") {
 		return "unknown"
 	}
-	return "sts:" + form.Get("Action")
+	return signedFor(header) + ":" + form.Get("Action")
+}
+
+// signedFor returns the service that a request is signed for. What says nothing of it is one of
+// STS, whose calls by a web identity are not signed.
+func signedFor(header http.Header) string {
+	_, credential, _ := strings.Cut(header.Get("Authorization"), "Credential=")
+	scope := strings.Split(credential, "/") // key, day, region, service, aws4_request
+	if len(scope) < 5 {
+		return "sts"
+	}
+	return scope[3]
 }
 
 // subresources are the queries that make other operations of a bucket's or an object's.
