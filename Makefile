@@ -32,7 +32,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws services test soak soak-kinesis kill-kinesis oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis clean
+.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis bench-redshift clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ demo-aws: ## run the pipelines of configs/ that are for AWS, against servers on 
 	@.ci/services once ferrokinesis ministack versitygw
 	go test ./jobs -run 'TestExamplesOnAWS$$' -v -count 1 -demo.aws
 
+demo-redshift: ## run the pipelines of configs/ that are for Redshift, against its stand-in on this machine, and show what they leave
+	@.ci/services once ferrokinesis versitygw
+	go test ./jobs -run 'TestExamplesOnRedshift$$' -v -count 1 -demo.redshift
+
 services: ## install the servers and clients that tests run, into a cache; tries again what could not be had
 	.ci/services
 
@@ -69,6 +73,15 @@ soak-kinesis: services ## feed a stream into PostgreSQL and S3 for SOAK, and tak
 
 kill-kinesis: services ## kill the program five times while 200,000 changes come through shards that split and merge
 	go test ./jobs -run 'TestKinesisKilled$$' -v -count 1 -timeout 30m -long
+
+redshift-star: ## load the star of 1.5 million items into Redshift's stand-in, and hold it against DuckDB's, row for row
+	go test ./jobs -run 'TestRedshiftStar$$' -v -count 1 -timeout 2h -redshift.items 1500000
+
+redshift-faults: ## load a star while every statement fails once, connections are cut around COMMIT, and the program is killed
+	go test ./jobs -run 'TestRedshiftStatementsFail|TestRedshiftKilled' -v -count 1 -timeout 1h -long
+
+redshift-flushes: ## flush 3,600 times, and hold memory, connections, temporary tables and files of the stage against bounds
+	go test ./sinks/redshift -run 'TestManyFlushes$$' -v -count 1 -timeout 1h -redshift.flushes 3600
 
 oracle: ## hold ORACLE random pipelines and inputs against the model of their tables
 	go test ./jobs -run TestOracle -timeout 2h -oracle.cases $(ORACLE)
@@ -109,6 +122,9 @@ bench-feeders: ## compare the CPU of one key, member, row or item that gets 100,
 bench-kinesis: ## measure what reading a stream takes: answers, a backlog of 64 shards, 500 quiet shards
 	go test ./sources/kinesis/page -run '^$$' -bench GetRecords
 	go test ./sources/kinesis -run '^$$' -bench 'CatchUp|Idle' -benchtime 1x
+
+bench-redshift: ## compare writing a file for COPY with a bare Parquet writer of the same profile
+	go test ./sinks/redshift -run '^$$' -bench Stage -benchtime 10x
 
 clean: ## remove what build and bench made
 	rm -rf starlift bin bench/data

@@ -6,7 +6,7 @@ WITH revenue AS (
   JOIN dim_customer USING (customer_key)
   JOIN dim_product USING (product_key)
   JOIN dim_date USING (date_key)
-  GROUP BY ALL
+  GROUP BY country, category, year, quarter
 )
 SELECT now.country, now.category, now.year, now.quarter, now.revenue,
        ((now.revenue - before.revenue) * 100 / nullif(before.revenue, 0))::DECIMAL(18, 1) AS growth

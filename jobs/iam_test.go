@@ -3,6 +3,7 @@ package jobs
 import (
 	"bufio"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"net/url"
 	"os"
@@ -132,7 +133,9 @@ const iamAccount, iamRegion = "123456789012", "eu-central-1"
 // iamWorld is what recorded calls don't say of what they are about.
 type iamWorld struct {
 	stream string // of calls that name an iterator or a token alone
-	key    string // the KMS key that all is encrypted with; empty = none
+	// workgroup is the ARN of the workgroup that calls name.
+	workgroup string
+	key       string // the KMS key that all is encrypted with; empty = none
 	// absent says of an object's key that it may be asked for while it is not there.
 	absent bool
 }
@@ -188,12 +191,27 @@ func (w iamWorld) arn(kind string, call *awstest.Call) (string, error) {
 	case "bucket":
 		return "arn:aws:s3:::" + bucket, nil
 	case "object":
+		if call.Operation == "s3:DeleteObjects" {
+			var body struct {
+				Object []struct{ Key string }
+			}
+			if err := xml.Unmarshal(call.Body, &body); err != nil || len(body.Object) == 0 {
+				return "", fmt.Errorf("%q deletes nothing: %v", call.Body, err)
+			}
+			key = body.Object[0].Key // all of a call are below one prefix
+		}
 		return "arn:aws:s3:::" + bucket + "/" + key, nil
 	case "key":
 		return w.key, nil
 	case "role":
 		form, err := url.ParseQuery(string(call.Body))
 		return form.Get("RoleArn"), err
+	case "workgroup":
+		return w.workgroup, nil
+	case "dbuser", "dbname":
+		form, err := url.ParseQuery(string(call.Body))
+		name := map[string]string{"dbuser": "DbUser", "dbname": "DbName"}[kind]
+		return fmt.Sprintf("arn:aws:redshift:%s:%s:%s:%s/%s", iamRegion, iamAccount, kind, form.Get("ClusterIdentifier"), form.Get(name)), err
 	}
 	var body struct {
 		StreamName, StreamARN, TableName string

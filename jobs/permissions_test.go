@@ -13,13 +13,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/awstest"
 )
 
-// rights are what a policy of docs/aws.md is held against.
+// rights are what a policy of a page is held against.
 type rights struct {
 	world iamWorld
 	// calls makes what the policy is for happen, and returns what was asked.
 	calls func(t *testing.T) []*awstest.Call
 	// excused are actions that are allowed though no call here needs them, with the reason.
 	excused map[string]string
+	// elsewhere says why no call of it is seen here: AWS makes them itself.
+	elsewhere string
 	// denied are objects that the policy does not allow to look at, with the reason: here
 	// they are denied.
 	denied map[string]string
@@ -50,52 +52,33 @@ var policyRights = map[string]rights{
 // notOfAPipeline are operations that no policy of docs/aws.md is for, with the reason.
 var notOfAPipeline = map[string]string{
 	"kinesis:CreateStream": "generate --create", "dynamodb:CreateTable": "generate --create",
-	"s3:DeleteObjects": "reset, and dead letters that are old: it is DeleteObject for many",
 }
 
-// TestPolicies holds the policies of docs/aws.md against what is called: all of that is
+// policyPages are the pages with policies, and what each of these is held against.
+var policyPages = map[string]map[string]rights{"../docs/aws.md": policyRights, "../docs/redshift.md": redshiftPolicies}
+
+// TestPolicies holds the policies of the pages against what is called: all of that is
 // allowed, and nothing is that is not called. All that the code can call is called.
 func TestPolicies(t *testing.T) {
-	policies, rows := docPolicies(t, "../docs/aws.md"), loadNeeds(t)
-	if known := slices.Sorted(maps.Keys(policyRights)); !slices.Equal(slices.Sorted(maps.Keys(policies)), known) {
-		t.Errorf("docs/aws.md has the policies %q, held against calls are %q", slices.Sorted(maps.Keys(policies)), known)
-	}
+	rows := loadNeeds(t)
 	called, skipped := map[string]bool{}, false
-	for name, r := range policyRights {
-		t.Run(name, func(t *testing.T) {
-			defer func() { skipped = skipped || t.Skipped() }()
-			policy := policies[name]
-			if policy == nil {
-				t.Fatalf("docs/aws.md has no policy below this heading, but below %q", slices.Sorted(maps.Keys(policies)))
+	for page, all := range policyPages {
+		policies := docPolicies(t, page)
+		if found, known := slices.Sorted(maps.Keys(policies)), slices.Sorted(maps.Keys(all)); !slices.Equal(found, known) {
+			t.Errorf("%s has the policies %q, held against calls are %q", page, found, known)
+			continue
+		}
+		for name, r := range all {
+			if r.elsewhere != "" {
+				continue
 			}
-			calls := r.calls(t)
-			for _, call := range calls {
-				called[call.Operation] = true
-			}
-			needs, err := r.world.needs(rows, calls)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(needs) == 0 {
-				t.Fatal("nothing was called")
-			}
-			for i, s := range policy.Statement {
-				if s.Resource == nil && s.Principal != nil { // a trust policy is of the role that has it
-					policy.Statement[i].Resource = texts{"*"}
+			t.Run(name, func(t *testing.T) {
+				defer func() { skipped = skipped || t.Skipped() }()
+				for _, operation := range r.hold(t, policies[name], rows) {
+					called[operation] = true
 				}
-				wantCondition(t, s, calls)
-			}
-			for resource := range r.denied {
-				rest := slices.DeleteFunc(slices.Clone(needs), func(n need) bool { return n.resource == resource })
-				if len(rest) == len(needs) {
-					t.Errorf("%s is to be denied, and never asked for", resource)
-				}
-				needs = rest
-			}
-			for _, wrong := range checkPolicy(policy, needs, r.excused) {
-				t.Error(wrong)
-			}
-		})
+			})
+		}
 	}
 	if skipped {
 		return
@@ -107,25 +90,59 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestPoliciesAreWellFormed holds all policies of docs/aws.md against the table of actions.
-func TestPoliciesAreWellFormed(t *testing.T) {
-	kinds := map[string]string{} // of the resource that an action is on
-	for _, row := range loadNeeds(t) {
-		kinds[row.action] = row.resource
+// hold holds a policy against the calls that it is for, and returns their operations.
+func (r *rights) hold(t *testing.T, policy *iamPolicy, rows []iamNeeds) (operations []string) {
+	t.Helper()
+	calls := r.calls(t)
+	for _, call := range calls {
+		operations = append(operations, call.Operation)
 	}
-	for name, policy := range docPolicies(t, "../docs/aws.md") {
-		if policy.Version != "2012-10-17" {
-			t.Errorf("%s: version %q", name, policy.Version)
+	needs, err := r.world.needs(rows, calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(needs) == 0 {
+		t.Fatal("nothing was called")
+	}
+	for i, s := range policy.Statement {
+		if s.Resource == nil && s.Principal != nil { // a trust policy is of the role that has it
+			policy.Statement[i].Resource = texts{"*"}
 		}
-		for _, s := range policy.Statement {
-			for _, action := range s.Action {
-				kind := kinds[action]
-				if kind == "" {
-					t.Errorf("%s: %s is no action of AWS's, or testdata/iam/actions.tsv lacks it", name, action)
-				}
-				for _, resource := range s.Resource {
-					if got := arnKind(resource); got != kind {
-						t.Errorf("%s: %s is on a %s, and not on a %s, as %s", name, action, kind, got, resource)
+		wantCondition(t, s, calls)
+	}
+	for resource := range r.denied {
+		rest := slices.DeleteFunc(slices.Clone(needs), func(n need) bool { return n.resource == resource })
+		if len(rest) == len(needs) {
+			t.Errorf("%s is to be denied, and never asked for", resource)
+		}
+		needs = rest
+	}
+	for _, wrong := range checkPolicy(policy, needs, r.excused) {
+		t.Error(wrong)
+	}
+	return operations
+}
+
+// TestPoliciesAreWellFormed holds all policies of the pages against the table of actions.
+func TestPoliciesAreWellFormed(t *testing.T) {
+	kinds := map[string][]string{} // of the resources that an action is on
+	for _, row := range loadNeeds(t) {
+		kinds[row.action] = append(kinds[row.action], row.resource)
+	}
+	for page := range policyPages {
+		for name, policy := range docPolicies(t, page) {
+			if policy.Version != "2012-10-17" {
+				t.Errorf("%s: version %q", name, policy.Version)
+			}
+			for _, s := range policy.Statement {
+				for _, action := range s.Action {
+					if kinds[action] == nil {
+						t.Errorf("%s: %s is no action of AWS's, or testdata/iam/actions.tsv lacks it", name, action)
+					}
+					for _, resource := range s.Resource {
+						if got := arnKind(resource); !slices.Contains(kinds[action], got) {
+							t.Errorf("%s: %s is on a %s, and not on a %s, as %s", name, action, kinds[action], got, resource)
+						}
 					}
 				}
 			}
@@ -139,7 +156,11 @@ func arnKind(arn string) string {
 	if len(parts) < 6 || parts[0] != "arn" {
 		return "no ARN"
 	}
-	switch kind, _, _ := strings.Cut(parts[5], "/"); {
+	kind := parts[5]
+	if end := strings.IndexAny(kind, ":/"); end >= 0 {
+		kind = kind[:end]
+	}
+	switch {
 	case parts[2] == "s3" && strings.Contains(parts[5], "/"):
 		return "object"
 	case parts[2] == "s3":
