@@ -69,11 +69,6 @@ func (d *database) tx(s warehouse.Session, p phase) *tx {
 	return &tx{SQL: &warehouse.SQL{Session: s, Dialect: d.dialect, Schema: d.cfg.Schema}, cfg: d.cfg, loader: d.loader, phase: p, epoch: d.epoch, relations: map[string]*relation{}}
 }
 
-// transact runs do in a transaction that is there for something.
-func (d *database) transact(ctx context.Context, p phase, do warehouse.InTx) error {
-	return d.client.InTx(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c, p)) })
-}
-
 // Check implements warehouse.Database.
 func (d *database) Check(ctx context.Context, tables []*pipeline.Table, do warehouse.InTx) (names []string, err error) {
 	err = openAgain(func() error {
@@ -124,7 +119,7 @@ func openAgain(open func() error) (err error) {
 
 // Transact implements warehouse.Database.
 func (d *database) Transact(ctx context.Context, do warehouse.InTx) error {
-	return d.transact(ctx, committing, do)
+	return d.client.InTx(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error { return do(ctx, d.tx(c, committing)) })
 }
 
 // resetTimeout is how long a statement of a reset waits for those who read the tables, in milliseconds.
@@ -132,15 +127,25 @@ const resetTimeout = 60_000
 
 // Reset implements warehouse.Database.
 func (d *database) Reset(ctx context.Context, _ []*pipeline.Table, remove bool, do warehouse.InTx) error {
+	lockable := false
 	err := d.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
 		if !remove {
 			return nil
 		}
-		_, err := c.Exec(ctx, fmt.Sprint("SET statement_timeout TO ", resetTimeout)) // it goes with the session
+		if _, err := c.Exec(ctx, fmt.Sprint("SET statement_timeout TO ", resetTimeout)); err != nil { // it goes with the session
+			return err
+		}
+		// In the transaction, LOCK comes before all that takes a snapshot.
+		there, err := d.tx(c, resetting).FindTable(ctx, tokenTable(d.owner))
+		lockable = there != nil
 		return err
 	})
 	if err == nil {
-		err = d.transact(ctx, resetting, do)
+		err = d.client.InTx(ctx, begin, func(ctx context.Context, c *pgconn.Conn) error {
+			tx := d.tx(c, resetting)
+			tx.unlocked = !lockable
+			return do(ctx, tx)
+		})
 	}
 	return errors.Join(withDependents(err), d.Close())
 }

@@ -41,14 +41,12 @@ func (t *tx) LockToken(ctx context.Context, o warehouse.Owner) error {
 		}
 	}
 	t.token = t.in(tokenTable(o))
+	if t.unlocked {
+		return nil
+	}
 	lock := "LOCK " + t.token
-	switch t.phase {
-	case opening:
+	if t.phase == opening {
 		lock += ", " + t.in(warehouse.TablesTable)
-	case resetting:
-		if there, err := t.FindTable(ctx, tokenTable(o)); err != nil || there == nil {
-			return err
-		}
 	}
 	if _, err := t.Exec(ctx, lock); err != nil {
 		return fmt.Errorf("waiting for the token: %w", err)

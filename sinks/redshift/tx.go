@@ -28,6 +28,8 @@ type tx struct {
 	relations map[string]*relation
 	// tables are those that an opening makes or checks.
 	tables []*pipeline.Table
+	// unlocked says that a reset found no token table: there is nobody to wait for.
+	unlocked bool
 	// assumed says that nothing but the sink has changed the tables: nobody is asked.
 	assumed bool
 }

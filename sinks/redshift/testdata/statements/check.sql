@@ -3,6 +3,8 @@
 
 SET enable_case_sensitive_identifier TO off;
 
+SET parse_super_null_on_error TO off;
+
 BEGIN;
 
 -- Statement 1:

@@ -2,6 +2,8 @@
 
 SET enable_case_sensitive_identifier TO off;
 
+SET parse_super_null_on_error TO off;
+
 -- Statement 1:
 SELECT c.relname
   FROM pg_catalog.pg_class c

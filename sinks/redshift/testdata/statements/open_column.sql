@@ -2,6 +2,8 @@
 
 SET enable_case_sensitive_identifier TO off;
 
+SET parse_super_null_on_error TO off;
+
 BEGIN;
 
 -- Statement 1:
@@ -55,6 +57,8 @@ ROLLBACK;
 -- By another connection:
 
 SET enable_case_sensitive_identifier TO off;
+
+SET parse_super_null_on_error TO off;
 
 -- Statement 1 again: SELECT c.relname …
 -- $1 = dwh, $2 = starlift_token_0123456789abcdef, $3 = starlift_epochs, $4 = starlift_tables

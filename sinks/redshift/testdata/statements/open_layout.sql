@@ -2,6 +2,8 @@
 
 SET enable_case_sensitive_identifier TO off;
 
+SET parse_super_null_on_error TO off;
+
 SET timezone TO 'UTC';
 
 SET query_group TO 'etl';
@@ -123,6 +125,8 @@ ROLLBACK;
 -- By another connection:
 
 SET enable_case_sensitive_identifier TO off;
+
+SET parse_super_null_on_error TO off;
 
 SET timezone TO 'UTC';
 

@@ -2,7 +2,9 @@
 
 SET enable_case_sensitive_identifier TO off;
 
-BEGIN;
+SET parse_super_null_on_error TO off;
+
+SET statement_timeout TO 60000;
 
 -- Statement 1:
 SELECT c.relname, c.relkind, CASE WHEN c.relkind <> 'r' OR has_table_privilege(c.oid, 'select') THEN 1 ELSE 0 END, CASE
@@ -16,6 +18,8 @@ SELECT c.relname, c.relkind, CASE WHEN c.relkind <> 'r' OR has_table_privilege(c
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   WHERE n.nspname = $1 AND c.relname IN ($2);
 -- $1 = dwh, $2 = starlift_token_0123456789abcdef
+
+BEGIN;
 
 LOCK "dwh"."starlift_token_0123456789abcdef";
 
