@@ -161,12 +161,20 @@ type awayError struct {
 // Unwrap returns the sink's error.
 func (e *awayError) Unwrap() error { return e.error }
 
-// waitsFor reports whether a session that was open goes on waiting for a sink's target that
-// is away since then, as it would if the target had gone during a commit. Where it is away at
-// the start, a person may wait for the answer.
-func (s *session) waitsFor(err error, since time.Time) bool {
+// waits reports whether an attempt has failed for a sink's target that is away, and is waited
+// for as it would be if it had gone during a commit. since is when the attempts began that
+// failed so, one after the other. Where it is away at the start, a person may wait for the
+// answer.
+func (s *session) waits(err error, began time.Time, since *time.Time) bool {
 	var away *awayError
-	return s.opened && errors.As(err, &away) && s.c.since(since) < away.timeout
+	if !s.opened || !errors.As(err, &away) {
+		*since = time.Time{}
+		return false
+	}
+	if since.IsZero() {
+		*since = began
+	}
+	return s.c.since(*since) < away.timeout
 }
 
 // run opens and runs the pipeline until there is nothing more to read, or trying again would
@@ -175,7 +183,7 @@ func (s *session) run(stop, kill context.Context) error {
 	c := s.c
 	wait := backoff.NewExponentialBackOff()
 	var stalled time.Time // when the attempts began that end with a stall, one after the other
-	var failing time.Time // when the attempts began that made no progress
+	var away time.Time    // the same of those for which a sink's target was away
 	for failures, again := 0, 0; ; {
 		before, began := s.epoch, c.now()
 		err := s.runOnce(stop, kill)
@@ -203,10 +211,10 @@ func (s *session) run(stop, kill context.Context) error {
 		if !stalled.IsZero() && c.since(stalled) >= c.Limits.CommitTimeout {
 			return fmt.Errorf("no call has got on for %s (epoch.commit_timeout): %w", timespan.Text(c.Limits.CommitTimeout), err)
 		}
-		if failures == 0 {
-			failing = began
+		if !s.waits(err, began, &away) {
+			failures++
 		}
-		if failures++; failures >= restartsMax && !s.waitsFor(err, failing) {
+		if failures == restartsMax {
 			return fmt.Errorf("%d attempts in a row made no progress: %w", failures, err)
 		}
 		c.Observer.Restarted()
