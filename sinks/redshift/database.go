@@ -38,12 +38,8 @@ const idleMax = 30 * time.Second
 // onConnect sets what statements depend on. A session that was lost with the last connection is
 // ended where nobody is at it any more; else LOCK of the token waits until it has ended.
 func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, lost *pgconn.Transaction) error {
-	if lost != nil {
-		o := &observer{c, warehouse.FoldASCII(d.cfg.Schema)}
-		// A server that does not say, or does not let us, ends it by itself.
-		if err := o.endLost(ctx, lost.PID, tokenTable(d.owner)); err != nil && pgconn.Code(err) == "" {
-			return err
-		}
+	if err := d.endLost(ctx, c, lost); err != nil {
+		return err
 	}
 	// Whatever the defaults of the user and the database are: names are folded, so that they are found
 	// again, and a document that can't be read is an error and not a null.
@@ -57,6 +53,27 @@ func (d *database) onConnect(ctx context.Context, c *pgconn.Conn, lost *pgconn.T
 	for _, set := range settings {
 		if _, err := c.Exec(ctx, set); err != nil {
 			return fmt.Errorf("%s: %w", set, err)
+		}
+	}
+	return nil
+}
+
+// endLost ends the sessions that were lost, and wait for their client; those at a statement are
+// remembered.
+func (d *database) endLost(ctx context.Context, c *pgconn.Conn, lost *pgconn.Transaction) error {
+	sessions := &d.watch.lost
+	if lost != nil {
+		sessions.add(lost.PID)
+	}
+	o := &observer{c, warehouse.FoldASCII(d.cfg.Schema)}
+	for _, pid := range sessions.all() {
+		left, err := o.endLost(ctx, pid, tokenTable(d.owner))
+		if err != nil && pgconn.Code(err) == "" {
+			return err
+		}
+		// A server that does not say, or does not let us, ends it by itself.
+		if !left {
+			sessions.remove(pid)
 		}
 	}
 	return nil

@@ -193,39 +193,59 @@ func (c *deadConn) Close() error {
 	return c.Conn.Close()
 }
 
+// network is between a sink and its server, and fails once.
+type network struct {
+	down  atomic.Bool
+	first atomic.Pointer[deadConn]
+}
+
+// fail has the first connection be dead for good, and others not be made as long as it is down.
+func (n *network) fail() {
+	n.down.Store(true)
+	n.first.Load().dead.Store(true)
+}
+
+// network puts one between the sink, which is closed, and its server.
+func (f *flush) network() *network {
+	f.Must(f.sink.Close())
+	n := &network{}
+	target := f.sink.db.client.Config
+	dial := target.DialFunc
+	target.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if n.down.Load() {
+			return nil, net.ErrClosed
+		}
+		c, err := dial(ctx, network, address)
+		if made := (&deadConn{Conn: c}); err == nil && n.first.CompareAndSwap(nil, made) {
+			return made, nil
+		}
+		return c, err
+	}
+	f.T.Cleanup(func() {
+		if c := n.first.Load(); c != nil {
+			_ = c.Conn.Close() // it may be closed
+		}
+	})
+	return n
+}
+
 // TestLostSessionEnds: a session that was lost without a word, in its transaction, is ended by
 // the next connection where it waits for its client: else it would hold the token until the
 // server looks, which may be hours.
 func TestLostSessionEnds(t *testing.T) {
 	f := newFlush(t, redshifttest.Open(t, redshifttest.Snapshot), "")
 	f.prepare(pipeline.OpUpdate, 1)
-	f.Must(f.sink.Close())
-	target := f.sink.db.client.Config
-	dial := target.DialFunc
-	var down atomic.Bool
-	var first atomic.Pointer[deadConn]
-	target.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if down.Load() {
-			return nil, net.ErrClosed
-		}
-		c, err := dial(ctx, network, address)
-		if made := (&deadConn{Conn: c}); err == nil && first.CompareAndSwap(nil, made) {
-			return made, nil
-		}
-		return c, err
-	}
+	n := f.network()
 	var pid atomic.Int32
 	f.c.OnStatement(func(r server.Request) {
 		if strings.HasPrefix(r.SQL, "COPY ") && pid.CompareAndSwap(0, r.PID) {
-			down.Store(true)
-			first.Load().dead.Store(true)
+			n.fail()
 		}
 	})
 	if err := f.try(); pipeline.RetryReason(err) != "connection" {
 		t.Fatalf("the first try ended with %v", err)
 	}
-	defer func() { _ = first.Load().Conn.Close() }()
-	down.Store(false)
+	n.down.Store(false)
 	observe := f.observer(t)
 	if is, err := observe.session(t.Context(), fmt.Sprint(pid.Load())); err != nil || is.gone {
 		t.Fatalf("before: %+v, %v", is, err)
@@ -237,12 +257,63 @@ func TestLostSessionEnds(t *testing.T) {
 	}
 }
 
+// TestLostAtAStatement: a session that was lost while a COPY ran is let be as long as that runs.
+// When it is at no statement any more, whoever waits for its lock is abandoned, so that the
+// next connection ends it.
+func TestLostAtAStatement(t *testing.T) {
+	c := openStopped(t, redshifttest.Snapshot)
+	f := newFlush(t, c.Cluster, "")
+	f.prepare(pipeline.OpUpdate, 1)
+	n := f.network()
+	c.Inject(faults.Rule{Kind: faults.Slow, Pattern: "^copy"})
+	stopped := func() (stop func(), done <-chan error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- f.sink.Commit(ctx, f.Pending) }()
+		return cancel, ended
+	}
+	stop, done := stopped()
+	await(t, "COPY", c.faulty)
+	n.fail()
+	stop()
+	if err := await(t, "the first try", done); err == nil {
+		t.Fatal("a commit without an answer is done")
+	}
+	n.down.Store(false)
+	stop, done = stopped()
+	await(t, "the lock of the token", c.locked)
+	if status := f.inspect(t); status.Abandoned || !strings.Contains(status.WaitsFor, ", at: COPY ") {
+		t.Errorf("while COPY runs: %+v", status)
+	}
+	c.release <- struct{}{}
+	for end := time.Now().Add(patience); ; {
+		status := f.inspect(t)
+		if status.Abandoned && strings.Contains(status.WaitsFor, "at no statement; its last one was: COPY ") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("afterwards: %+v", status)
+		}
+	}
+	stop()
+	if err := await(t, "the second try", done); err == nil {
+		t.Fatal("a commit that was stopped is done")
+	}
+	f.Commit()
+	f.wants("1,2", "1|2", "2|1")
+	if left := f.sink.db.watch.lost.all(); len(left) > 0 {
+		t.Errorf("sessions are remembered that are gone: %q", left)
+	}
+}
+
 // TestOthersAreLetBe: only who holds the token of this very sink is one of its sessions.
 func TestOthersAreLetBe(t *testing.T) {
 	f := newFlush(t, redshifttest.Open(t, redshifttest.Snapshot), "")
 	other := f.c.Connect()
 	other.Exec("BEGIN; LOCK " + f.in("city"))
-	f.Must(f.observer(t).endLost(t.Context(), fmt.Sprint(other.PID()), tokenTable(f.sink.db.owner)))
+	if left, err := f.observer(t).endLost(t.Context(), fmt.Sprint(other.PID()), tokenTable(f.sink.db.owner)); err != nil || left {
+		t.Errorf("left %v, %v", left, err)
+	}
 	other.Exec("COMMIT")
 }
 
@@ -259,7 +330,9 @@ func TestLostCommitIsLetBe(t *testing.T) {
 		done <- err
 	}()
 	await(t, "COMMIT", c.faulty)
-	f.Must(f.observer(t).endLost(t.Context(), fmt.Sprint(lost.PID()), tokenTable(f.sink.db.owner)))
+	if left, err := f.observer(t).endLost(t.Context(), fmt.Sprint(lost.PID()), tokenTable(f.sink.db.owner)); err != nil || !left {
+		t.Errorf("left %v, %v", left, err)
+	}
 	c.release <- struct{}{}
 	f.Must(await(t, "its end", done))
 }

@@ -3,7 +3,9 @@ package redshift
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +47,7 @@ type uploader interface{ uploadProgress() time.Time }
 type watch struct {
 	// staging says that S3 is at work, and not the server.
 	staging atomic.Bool
+	lost    lostSessions
 
 	now func() time.Time // nil = time.Now
 
@@ -61,6 +64,38 @@ func (w *watch) time() time.Time {
 		return w.now()
 	}
 	return time.Now()
+}
+
+// lostMax bounds the sessions that are remembered: a connection that is lost again and again
+// leaves some behind.
+const lostMax = 16
+
+// lostSessions are those that were lost in a transaction, and may still be there.
+type lostSessions struct {
+	mu   sync.Mutex
+	pids []string
+}
+
+func (l *lostSessions) add(pid string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(l.pids, pid) {
+		l.pids = append(l.pids[max(0, len(l.pids)-lostMax+1):], pid)
+	}
+}
+
+func (l *lostSessions) has(pid string) bool { return slices.Contains(l.all(), pid) }
+
+func (l *lostSessions) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.pids)
+}
+
+func (l *lostSessions) remove(pid string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pids = slices.DeleteFunc(l.pids, func(other string) bool { return other == pid })
 }
 
 // onStage runs f, which asks S3 for something.
@@ -141,7 +176,10 @@ func (w *watch) judge(is *session) pipeline.CallStatus {
 	switch {
 	case is.gone:
 		status.Abandoned = true
-	case is.lock != "" || is.state == "queued":
+	case is.lock != "":
+		// A session that was lost at a statement has come to its end: the next connection ends it.
+		status.Abandoned = slices.ContainsFunc(is.holders, func(h *session) bool { return h.rests() && w.lost.has(h.pid) })
+	case is.state == "queued":
 	case is.state == "":
 	case is.rests():
 		w.resting, status.Abandoned = is.since, rested
@@ -154,11 +192,26 @@ func (w *watch) judge(is *session) pipeline.CallStatus {
 // session is what the server says of a session.
 type session struct {
 	pid          string
-	gone         bool   // there is none any more
-	state, since string // of its last statement, and when that began; empty = not known
-	statement    string // without the values in it
-	lock         string // that it waits for
-	holders      []string
+	gone         bool       // there is none any more
+	state, since string     // of its last statement, and when that began; empty = not known
+	statement    string     // without the values in it
+	lock         string     // that it waits for
+	holders      []*session // of the lock
+
+	user, began string // of a holder: whose it is, and since when its transaction runs
+}
+
+// asHolder describes a session that is in the way.
+func (is *session) asHolder() string {
+	text := fmt.Sprintf("pid %s (user %s, its transaction runs since %s", is.pid, is.user, is.began)
+	switch {
+	case is.state == "":
+	case is.rests():
+		text += ", at no statement; its last one was: " + is.statement
+	default:
+		text += ", at: " + is.statement
+	}
+	return text + ")"
 }
 
 // rests reports whether the session is at no statement.
@@ -179,7 +232,11 @@ func (is *session) waitsFor() string {
 	case is.lock != "" && len(is.holders) == 0:
 		return fmt.Sprintf("a lock, %s, that is held by a session which the user of dsn may not see: a superuser finds it in svv_transactions", is.lock)
 	case is.lock != "":
-		return fmt.Sprintf("a lock, %s, that is held by %s", is.lock, strings.Join(is.holders, "; and by "))
+		var holders []string
+		for _, h := range is.holders {
+			holders = append(holders, h.asHolder())
+		}
+		return fmt.Sprintf("a lock, %s, that is held by %s", is.lock, strings.Join(holders, "; and by "))
 	case is.state == "":
 		return session + "; what it is at the server does not say"
 	case is.state == "queued":

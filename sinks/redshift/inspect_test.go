@@ -53,7 +53,7 @@ func TestHolders(t *testing.T) {
 		wants                 []string
 	}{
 		{"the token", "", "LOCK %s", "", []string{"AccessExclusiveLock of table ", "at no statement; its last one was: LOCK "}},
-		{"a writer", "", `INSERT INTO %s VALUES (7, 'it\'s ` + secret + `')`, "city", []string{"ShareRowExclusiveLock of table ", ".city, ", "INSERT INTO ", "VALUES (…, '…')"}},
+		{"a writer", "", `INSERT INTO %s VALUES (7, LEN('it\'s ` + secret + `'))`, "sale", []string{"ShareRowExclusiveLock of table ", ".sale, ", "INSERT INTO ", "VALUES (…, LEN('…'))"}},
 		{"DDL", "", "ALTER TABLE %s ADD COLUMN extra VARCHAR(20) DEFAULT '" + secret + "'", "city", []string{"of table ", "ADD COLUMN extra VARCHAR(…) DEFAULT '…'"}},
 		{"one who is not seen", loader, "LOCK %s", "", []string{"held by a session which the user of dsn may not see"}},
 	} {
@@ -64,6 +64,8 @@ func TestHolders(t *testing.T) {
 			if tc.table != "" {
 				name = f.in(tc.table)
 			}
+			reader := c.Connect() // is there for longer, and in nobody's way
+			reader.Exec("BEGIN; SELECT * FROM " + f.in("sale"))
 			other := c.Connect()
 			other.Exec("BEGIN")
 			other.Exec(fmt.Sprintf(tc.statement, name))
@@ -81,6 +83,9 @@ func TestHolders(t *testing.T) {
 			}
 			if status.Abandoned || !status.LastProgress.IsZero() || strings.Contains(status.WaitsFor, secret) {
 				t.Errorf("%+v", status)
+			}
+			if strings.Contains(status.WaitsFor, fmt.Sprintf("pid %d ", reader.PID())) {
+				t.Errorf("a reader is named: %s", status.WaitsFor)
 			}
 			other.Exec("ROLLBACK")
 			f.Must(await(t, "the commit", done))
@@ -133,7 +138,9 @@ func TestWorkgroup(t *testing.T) {
 	if is, err = observe.session(t.Context(), "999999"); err != nil || !is.gone {
 		t.Errorf("one that is gone: %+v, %v", is, err)
 	}
-	f.Must(observe.endLost(t.Context(), fmt.Sprint(other.PID()), tokenTable(f.sink.db.owner)))
+	if left, err := observe.endLost(t.Context(), fmt.Sprint(other.PID()), tokenTable(f.sink.db.owner)); err != nil || left {
+		t.Errorf("left %v, %v", left, err)
+	}
 	f.prepare(pipeline.OpUpdate, 1)
 	f.Commit()
 	f.wants("1,2", "1|2", "2|1")

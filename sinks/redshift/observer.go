@@ -30,9 +30,12 @@ const (
 	locksOfSession = `SELECT t.lock_mode, t.relation, n.nspname, c.relname, CASE WHEN t.granted THEN 1 ELSE 0 END
 		FROM svv_transactions t JOIN pg_catalog.pg_class c ON c.oid = t.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE t.lockable_object_type = 'relation' AND t.pid = $1`
-	// holdersOfLock are at most three; the transaction that is there for longest comes first.
+	// holdersOfLock are at most three in the way of a mode; the transaction that is there for
+	// longest comes first. Readers are in the way of AccessExclusiveLock only, and it of them.
 	holdersOfLock = `SELECT pid, TRIM(txn_owner), txn_start FROM svv_transactions
-		WHERE lockable_object_type = 'relation' AND granted AND relation = $1 AND pid <> $2 GROUP BY 1, 2, 3 ORDER BY 3 LIMIT 3`
+		WHERE lockable_object_type = 'relation' AND granted AND relation = $1 AND pid <> $2
+		AND ($3 = 'AccessExclusiveLock' OR lock_mode = 'AccessExclusiveLock' OR lock_mode <> 'AccessShareLock' AND $3 <> 'AccessShareLock')
+		GROUP BY 1, 2, 3 ORDER BY 3 LIMIT 3`
 )
 
 // first returns the rows of the first query that the server answers: those that it does not
@@ -92,31 +95,28 @@ func (o *observer) findLock(ctx context.Context, is *session) error {
 	for _, l := range locks {
 		if mode, relation, granted := l[0], l[1], l[4] == "1"; !granted {
 			is.lock = fmt.Sprintf("%s of table %s.%s", mode, l[2], l[3])
-			return o.findHolders(ctx, is, relation)
+			return o.findHolders(ctx, is, relation, mode)
 		}
 	}
 	return nil
 }
 
-func (o *observer) findHolders(ctx context.Context, is *session, relation string) error {
-	rows, err := o.conn.Query(ctx, holdersOfLock, relation, is.pid)
+// findHolders finds who is in the way. Where nobody is, somebody waits before the session for a
+// lock that others are in the way of: those are told of.
+func (o *observer) findHolders(ctx context.Context, is *session, relation, mode string) error {
+	rows, err := o.conn.Query(ctx, holdersOfLock, relation, is.pid, mode)
+	if err == nil && len(rows) == 0 {
+		rows, err = o.conn.Query(ctx, holdersOfLock, relation, is.pid, "AccessExclusiveLock")
+	}
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		holder := &session{pid: row[0]}
+		holder := &session{pid: row[0], user: row[1], began: row[2]}
 		if err := o.findStatement(ctx, holder); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("pid %s (user %s, its transaction runs since %s", holder.pid, row[1], row[2])
-		switch {
-		case holder.state == "":
-		case holder.rests():
-			text += ", at no statement; its last one was: " + holder.statement
-		default:
-			text += ", at: " + holder.statement
-		}
-		is.holders = append(is.holders, text+")")
+		is.holders = append(is.holders, holder)
 	}
 	return nil
 }
@@ -124,12 +124,12 @@ func (o *observer) findHolders(ctx context.Context, is *session, relation string
 // endLost ends a session that was lost with its connection, where it holds the lock of a
 // token and waits for a client that is gone: it would hold it until the server notices, which
 // may be hours ("Quotas and limits", Management Guide). One at a statement, COMMIT above all,
-// is let be: whoever locks the token waits for it. Its user may do so, being the same
-// ("PG_TERMINATE_BACKEND").
-func (o *observer) endLost(ctx context.Context, pid, token string) error {
+// is let be, and left says so: whoever locks the token waits for it. Its user may do so,
+// being the same ("PG_TERMINATE_BACKEND").
+func (o *observer) endLost(ctx context.Context, pid, token string) (left bool, err error) {
 	locks, err := o.conn.Query(ctx, locksOfSession, pid)
 	if err != nil {
-		return err
+		return true, err
 	}
 	for _, l := range locks {
 		if l[2] != o.schema || l[3] != token || l[4] != "1" {
@@ -137,10 +137,10 @@ func (o *observer) endLost(ctx context.Context, pid, token string) error {
 		}
 		lost := &session{pid: pid}
 		if err := o.findStatement(ctx, lost); err != nil || !lost.rests() {
-			return err
+			return true, err
 		}
 		_, err := o.conn.Query(ctx, "SELECT pg_terminate_backend($1)", pid)
-		return err
+		return err != nil, err
 	}
-	return nil
+	return false, nil
 }
