@@ -29,6 +29,9 @@ type scanReport struct {
 	context string
 }
 
+// signature is what makes an URL of a file one that anybody can read for an hour.
+var signature = regexp.MustCompile(`(?i)\?[^\s'"]*X-Amz-[^\s'"]*`)
+
 var reportLine = regexp.MustCompile(`(?s)\n\s*(error|code|context|query|location|process):[ \t]*`)
 
 func reportOf(e *pgx.PgError) scanReport {
@@ -45,7 +48,7 @@ func reportOf(e *pgx.PgError) scanReport {
 			r.code, _ = strconv.Atoi(text) // 0 = it was cut
 		case "context":
 			text, _, _ = strings.Cut(text, "\n  -----")
-			r.context = strings.TrimSpace(text)
+			r.context = signature.ReplaceAllString(strings.TrimSpace(text), "")
 		}
 	}
 	return r
@@ -103,6 +106,9 @@ func (l *tableLoad) explain(err error) error {
 	}
 	r := reportOf(server)
 	text, cfg := r.message+"\n"+r.context, l.loader.cfg
+	if f, ok := l.find(text); ok { // first, since a column may be called as anything below
+		return l.explainFinding(f, text, err)
+	}
 	switch {
 	case goneFile.MatchString(text):
 		return pipeline.TransientFor(reasonStage, fmt.Errorf("%s, or a file that it lists, is gone or was replaced, and will be uploaded again: %w", l.url, err))
@@ -112,12 +118,15 @@ func (l *tableLoad) explain(err error) error {
 	case otherRegion.MatchString(text):
 		return fmt.Errorf("the bucket of %s has to be in the region of the cluster or workgroup: COPY of Parquet takes no other: %w", cfg.URL, err)
 	case noBucket.MatchString(text):
-		return fmt.Errorf("Redshift finds no bucket for %s: it is in another account or partition, or was removed: %w", cfg.URL, err) //nolint:staticcheck // a name
+		return fmt.Errorf("for Redshift there is no bucket of %s: it is in another partition or on another server than the cluster looks, or was removed: %w", cfg.URL, err)
 	case noAccess.MatchString(text):
 		return fmt.Errorf("the role of iam_role (%s) may not read %s: it needs s3:GetObject for what is below, s3:ListBucket for the bucket, and kms:Decrypt where a key of KMS is; "+
 			"and no policy of the bucket may refuse presigned URLs that are up to an hour old: %w", cfg.IAMRole, cfg.URL, err)
 	}
-	return l.explainScan(r, err)
+	if r.context != "" {
+		err = fmt.Errorf("%w (code %d: %s)", err, r.code, r.context)
+	}
+	return &unclearError{load: l, err: fmt.Errorf("COPY of %s: %w", l.url, err)}
 }
 
 // scanFinding is what the scanner has found wrong.
@@ -148,18 +157,6 @@ func (l *tableLoad) find(text string) (f scanFinding, ok bool) {
 		return f, ok
 	}
 	return f, false
-}
-
-// explainScan says which column, value and row COPY can't take.
-func (l *tableLoad) explainScan(r scanReport, err error) error {
-	text := r.message + "\n" + r.context
-	if f, ok := l.find(text); ok {
-		return l.explainFinding(f, text, err)
-	}
-	if r.context != "" {
-		err = fmt.Errorf("%w (code %d: %s)", err, r.code, r.context)
-	}
-	return &unclearError{load: l, err: fmt.Errorf("COPY of %s: %w", l.url, err)}
 }
 
 // explainFinding says what is wrong, and what to do. Types and lengths were checked when the sink was opened:
@@ -253,10 +250,11 @@ func (l *tableLoad) column(name string) (int, bool) {
 
 func (l *tableLoad) table() string { return warehouse.QualifiedName(l.schema, l.Table) }
 
-// lengthen returns the statement that makes a VARCHAR as long as the pipeline has it
+// lengthen returns the statement that makes a VARCHAR as long as the pipeline has it; one of a key can't be
+// altered
 // (https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html).
 func (l *tableLoad) lengthen(column int) string {
-	if l.to.types[column+1].Kind != pipeline.String {
+	if l.to.types[column+1].Kind != pipeline.String || slices.Contains(l.Key, l.Columns[column]) {
 		return l.replace(column)
 	}
 	return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", l.table(), warehouse.Quote(l.Columns[column]), sqlType(l.to.types[column+1]))

@@ -96,7 +96,9 @@ func TestLoadErrors(t *testing.T) {
 			[]string{"the role of iam_role (arn:aws:iam::123456789012:role/copy) may not read s3://bucket/stage", "s3:GetObject", "s3:ListBucket", "kms:Decrypt", "presigned"}, ""},
 		{"another region", block("S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.,Status 301,Error PermanentRedirect,Rid 1,ExtRid x,CanRetry 1", 8001, ""),
 			[]string{"has to be in the region of the cluster"}, ""},
-		{"no bucket", block("S3ServiceException:The specified bucket does not exist,Status 404,Error NoSuchBucket,Rid 1,ExtRid x,CanRetry 1", 8001, ""), []string{"finds no bucket for s3://bucket/stage"}, ""},
+		{"no bucket", block("S3ServiceException:The specified bucket does not exist,Status 404,Error NoSuchBucket,Rid 1,ExtRid x,CanRetry 1", 8001, ""), []string{"there is no bucket of s3://bucket/stage"}, ""},
+		{"an URL that anybody can read", block("Spectrum Scan Error", 15001, "Retries exceeded: https://s3.eu-west-1.amazonaws.com/bucket/x.parquet?X-Amz-Algorithm=A&X-Amz-Signature=confidential ."),
+			[]string{"Retries exceeded: https://s3.eu-west-1.amazonaws.com/bucket/x.parquet ."}, ""},
 		{"a role", block("Not authorized to get credentials of role arn:aws:iam::123456789012:role/copy", 30000, ""), []string{"COPY may not use the role", "trust policy", "redshift-serverless.amazonaws.com"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -179,15 +179,18 @@ func (l *s3Loader) upload(ctx context.Context, dir string, epoch int64, staged [
 		names[i] = o.name
 	}
 	l.staged = map[int64][]string{epoch: names}
-	uploads, ctx := errgroup.WithContext(ctx)
+	uploads, each := errgroup.WithContext(ctx)
 	uploads.SetLimit(uploadsMax)
 	for _, o := range all {
-		if ctx.Err() != nil {
+		if each.Err() != nil {
 			break
 		}
-		uploads.Go(func() error { return l.put(ctx, o, there[o.name]) })
+		uploads.Go(func() error { return l.put(each, o, there[o.name]) })
 	}
-	return uploads.Wait()
+	if err := uploads.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err() // of which no upload may have heard
 }
 
 // put makes an object, unless it is there with the same content.
