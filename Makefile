@@ -124,7 +124,7 @@ bench-kinesis: ## measure what reading a stream takes: answers, a backlog of 64 
 	go test ./sources/kinesis -run '^$$' -bench 'CatchUp|Idle' -benchtime 1x
 
 bench-redshift: ## compare writing a file for COPY with a bare Parquet writer of the same profile
-	go test ./sinks/redshift -run '^$$' -bench Stage -benchtime 10x
+	go test ./sinks/redshift -run '^$$' -bench StagedFile -benchtime 5x
 
 clean: ## remove what build and bench made
 	rm -rf starlift bin bench/data
