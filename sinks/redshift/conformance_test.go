@@ -115,6 +115,15 @@ func TestConformanceSerializable(t *testing.T) {
 	conformance.RunSome(t, c.conforming(Config{}, conformance.AfterFirst), func(name string) bool { return slices.Contains(serializableCases, name) })
 }
 
+// insertCases are about what the loader makes a difference to.
+var insertCases = []string{"every type", "any values", "names", "keys", "insert, update, delete", "columns", "commit again", "quotes", "long texts"}
+
+func TestConformanceInserts(t *testing.T) {
+	c := openCluster(t, redshifttest.Snapshot)
+	cfg := Config{Stage: StageConfig{None: true}}
+	conformance.RunSome(t, c.conforming(cfg, conformance.BeforeFirst), func(name string) bool { return slices.Contains(insertCases, name) })
+}
+
 // conforming returns the cluster as the cases see it.
 func (c cluster) conforming(cfg Config, faults conformance.FaultPlan) conformance.Target {
 	target := conformance.Target{
