@@ -107,7 +107,7 @@ func (l *tableLoad) explain(err error) error {
 	r := reportOf(server)
 	text, cfg := r.message+"\n"+r.context, l.loader.cfg
 	if f, ok := l.find(text); ok { // first, since a column may be called as anything below
-		return l.explainFinding(f, text, err)
+		return l.explainFault(f, text, err)
 	}
 	switch {
 	case goneFile.MatchString(text):
@@ -129,8 +129,8 @@ func (l *tableLoad) explain(err error) error {
 	return &unclearError{load: l, err: fmt.Errorf("COPY of %s: %w", l.url, err)}
 }
 
-// scanFinding is what the scanner has found wrong.
-type scanFinding struct {
+// scanFault is what the scanner has found wrong.
+type scanFault struct {
 	problem       string // empty = it is not known what
 	column        int    // of the rows
 	limit, length int    // in bytes; 0 = not told
@@ -138,7 +138,7 @@ type scanFinding struct {
 }
 
 // find reads what the scanner has found; ok = false if it is not about a column of the rows.
-func (l *tableLoad) find(text string) (f scanFinding, ok bool) {
+func (l *tableLoad) find(text string) (f scanFault, ok bool) {
 	for _, p := range scanPatterns {
 		m := p.FindStringSubmatch(text)
 		if m == nil {
@@ -150,7 +150,7 @@ func (l *tableLoad) find(text string) (f scanFinding, ok bool) {
 			}
 			return ""
 		}
-		f = scanFinding{problem: p.problem, tableType: group("table")}
+		f = scanFault{problem: p.problem, tableType: group("table")}
 		f.limit, _ = strconv.Atoi(group("limit")) // 0 = it was cut
 		f.length, _ = strconv.Atoi(group("length"))
 		f.column, ok = l.column(group("column"))
@@ -159,9 +159,9 @@ func (l *tableLoad) find(text string) (f scanFinding, ok bool) {
 	return f, false
 }
 
-// explainFinding says what is wrong, and what to do. Types and lengths were checked when the sink was opened:
+// explainFault says what is wrong, and what to do. Types and lengths were checked when the sink was opened:
 // somebody has altered the table since.
-func (l *tableLoad) explainFinding(f scanFinding, text string, err error) error {
+func (l *tableLoad) explainFault(f scanFault, text string, err error) error {
 	what, do := "has a value that COPY does not take", l.replace(f.column)
 	switch f.problem {
 	case problemLong:
@@ -226,7 +226,7 @@ func (s *Sink) lookUpLoadError(ctx context.Context, err error) error {
 			return fmt.Errorf("%w (sys_load_error_detail: %s, column %s: %s)", err, file, name, message)
 		}
 	}
-	return fmt.Errorf("table %q: %w", l.Table, l.explainFinding(f, message+", File name: "+file, err))
+	return fmt.Errorf("table %q: %w", l.Table, l.explainFault(f, message+", File name: "+file, err))
 }
 
 // loadErrorPath is how much of a file's name the system table has.
