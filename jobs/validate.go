@@ -121,7 +121,7 @@ func (s *cli) judge(ctx context.Context, file string, how validation) (v verdict
 	}
 	if v.Connections, err = one.assembly.CheckConnections(ctx); err != nil {
 		err = assembly.Redacted(one.assembly, err)
-		v.Connections = &assembly.Connections{Problem: err.Error()}
+		v.Connections = &assembly.Connections{Sinks: []assembly.SinkRemarks{}, Problem: err.Error()}
 		return v, err
 	}
 	if how.output == "text" {

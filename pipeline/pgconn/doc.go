@@ -7,6 +7,10 @@
 // answer is for the caller to find out. Errors that time can heal are marked with
 // pipeline.Transient.
 //
+// What servers differ in is said by the caller: defaults of the connection string
+// ([Defaults]), credentials that last for a while only and are asked for whenever a
+// connection is made ([Login]), and errors with a meaning of their own (Client.Reason).
+//
 // Requests with parameters are the extended protocol's, unnamed and as text: there
 // are no prepared statements that a changed table or a pooler could break.
 package pgconn
