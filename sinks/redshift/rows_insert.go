@@ -157,10 +157,7 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 	case *array.Float64:
 		value = func(row int) string { return doubleText(a.Value(row)) }
 	case *array.Decimal128:
-		value = func(row int) string {
-			v := a.Value(row)
-			return string(decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))
-		}
+		value = func(row int) string { return decimalText(a, row, t) }
 	case *array.Date32:
 		value = func(row int) string {
 			return time.Unix(int64(a.Value(row))*secondsPerDay, 0).UTC().Format(time.DateOnly)
@@ -181,6 +178,11 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 }
 
 const secondsPerDay = 86_400
+
+func decimalText(a *array.Decimal128, row int, t pipeline.Type) string {
+	v := a.Value(row)
+	return string(decimal.FromTwos(v.HighBits(), v.LowBits()).Append(nil, int(t.Scale)))
+}
 
 func doubleText(v float64) string {
 	switch {

@@ -196,7 +196,7 @@ func (c *columnCheck) decimals(a *array.Decimal128) {
 	most := decimal128.FromI64(math.MaxInt64)
 	for row, v := range a.Values() {
 		if a.IsValid(row) && v.FitsInPrecision(narrowDigits) && v.Abs().Greater(most) {
-			c.report(row, a.Value(row).ToString(c.column.Type.Scale)+" ", "does not fit into 64 bits, in which Redshift keeps decimals of 19 digits")
+			c.report(row, decimalText(a, row, c.column.Type)+" ", "does not fit into 64 bits, in which Redshift keeps decimals of 19 digits")
 		}
 	}
 }

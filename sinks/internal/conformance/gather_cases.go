@@ -31,7 +31,7 @@ func RunGathered(t *testing.T, cases string, open func(t testing.TB, g warehouse
 
 // RunGatheredTarget is RunGathered for a warehouse with peculiarities.
 func RunGatheredTarget(t *testing.T, cases string, target Target, open func(t testing.TB, g warehouse.Gather) Database) {
-	fewer(t, cases)
+	Fewer(t, cases)
 	rapid.Check(t, func(rt *rapid.T) {
 		clock := time.Unix(1e9, 0)
 		g := warehouse.Gather{Interval: time.Minute, RowsMax: rapid.SampledFrom([]int64{0, 10, 40}).Draw(rt, "most rows"),

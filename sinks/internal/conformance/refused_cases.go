@@ -211,7 +211,7 @@ func refusedMany(t *testing.T, target Target) {
 // refusedAny: whatever the epochs and crashes, what is refused is told, all else is
 // in the table, and what the table has of a refused row is what was there before.
 func refusedAny(t *testing.T, target Target) {
-	fewer(t, "20")
+	Fewer(t, "20")
 	db, n := target.Open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
@@ -247,9 +247,9 @@ func refusedAny(t *testing.T, target Target) {
 	})
 }
 
-// fewer makes a property take fewer cases than the default, unless the command
+// Fewer makes a property take fewer cases than the default, unless the command
 // line says how many.
-func fewer(t *testing.T, cases string) {
+func Fewer(t *testing.T, cases string) {
 	t.Helper()
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() != checks.DefValue {

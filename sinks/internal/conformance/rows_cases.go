@@ -99,7 +99,7 @@ func anyValuesCase(t *testing.T, target Target) {
 	h := newHarness(t, target, table)
 	key := int64(0)
 	if target.Cases != "" {
-		fewer(t, target.Cases)
+		Fewer(t, target.Cases)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Schema())

@@ -331,7 +331,7 @@ func openFaults(t *testing.T, target Target) {
 func anyEpochsCase(t *testing.T, target Target) {
 	store, n := target.open(t), 0
 	if target.Cases != "" {
-		fewer(t, target.Cases)
+		Fewer(t, target.Cases)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		n++

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -244,10 +245,7 @@ func (ty Type) postgres() string {
 	case typeSuper, typeGeometry, typeGeography, typeHLL:
 		return "rs." + ty.Name
 	case typeVarbyte:
-		if ty.Length == 0 || ty.Length == defaultVarbyte {
-			return "rs.varbyte" // COPY tells it from one with a length
-		}
-		return fmt.Sprintf("rs.varbyte(%d)", min(ty.Length, maxModifier))
+		return fmt.Sprintf("rs.varbyte(%d)", min(cmp.Or(ty.Length, defaultVarbyte), maxModifier))
 	case typeDaySecond:
 		return "interval day to second(6)"
 	}

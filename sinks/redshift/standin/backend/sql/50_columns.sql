@@ -44,7 +44,7 @@ CREATE FUNCTION rs.format_type(type oid, typmod integer) RETURNS text LANGUAGE s
   SELECT rs.type_name(t, m) || CASE
     WHEN t = 'numeric'::regtype AND m >= 4 THEN format('(%s,%s)', rs.type_precision(t, m), rs.type_scale(t, m))
     WHEN t IN ('varchar'::regtype, 'bpchar'::regtype) AND m >= 4 THEN format('(%s)', m - 4)
-    WHEN t = 'rs.varbyte'::regtype AND m >= 4 THEN format('(%s)', rs.varbyte_max(m))
+    WHEN t = 'rs.varbyte'::regtype AND rs.varbyte_max(m) <> 64000 THEN format('(%s)', rs.varbyte_max(m))
     ELSE '' END
   FROM (SELECT rs.own_type($1) AS t, coalesce($2, -1) AS m) AS own
 $$;

@@ -101,8 +101,8 @@ func (o *Options) checkColumn(c *schema.Column, n *node) (appender, error) {
 			made = v.text
 		}
 	case schema.Varbyte:
-		// A column with a length of its own is refused; 64000 is what it has without.
-		if physical == format.ByteArray && n.bare() && (c.Type.Length == 0 || c.Type.Length == 64000) {
+		// A column with a length of its own is refused.
+		if physical == format.ByteArray && n.bare() && (c.Type.Length == 0 || c.Type.Length == bareVarbyte) {
 			made = v.bytes
 		}
 	case schema.Numeric:

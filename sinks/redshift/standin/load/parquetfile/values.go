@@ -127,6 +127,9 @@ func (v values) text(dst []byte, from []*cursor) ([]byte, error) {
 	return copytext.Append(dst, text), nil
 }
 
+// bareVarbyte is how many bytes a VARBYTE takes that says no length (dg/r_VARBYTE_type).
+const bareVarbyte = 64000
+
 // LengthError is a text that is too long for its column. It is the one error of the scan
 // that the tables of load errors are known to have too.
 type LengthError struct {
@@ -177,8 +180,9 @@ func (v values) bytes(dst []byte, from []*cursor) ([]byte, error) {
 		return v.nullOr(dst, err)
 	}
 	b := value.ByteArray()
-	if len(b) > 16_777_216 {
-		return dst, v.outOfRange(fmt.Sprintf("of %d bytes", len(b)))
+	// Only a column without a length comes here: checkColumn.
+	if len(b) > bareVarbyte {
+		return dst, v.tooLong(b, bareVarbyte)
 	}
 	return copytext.AppendBytes(dst, b), nil
 }
