@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -397,6 +398,43 @@ func TestOrderOfTables(t *testing.T) {
 	token := warehouse.Quote(tokenTable(warehouse.Owner{Pipeline: "shop", Sink: "warehouse"}))
 	if diff := cmp.Diff([]string{`"z_dimension"`, `"m_dimension"`, `"a_fact"`, token, `"starlift_epochs"`}, order); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestLoadStatements: what is shown of a flush is what a flush sends.
+func TestLoadStatements(t *testing.T) {
+	for _, stage := range []StageConfig{{}, {None: true}} {
+		table := pipelinetest.TableOf(t, "order", []string{"id"}, pipelinetest.Column("id", pipeline.Int64), pipelinetest.Column("note", pipeline.String), pipelinetest.Column("doc", pipeline.JSONText))
+		h := newHarness(t, Config{Stage: stage, LoadedAt: true}, table)
+		h.Must(h.restart())
+		put := func(op pipeline.Op) {
+			h.Prepare(pipelinetest.JSONRows(t, table, []pipeline.Op{op}, `{"id": 1, "note": "a", "doc": "{}"}`))
+			h.Commit()
+		}
+		put(insertOp)
+		before := len(h.Statements())
+		put(updateOp)
+		var sent []string
+		for _, r := range h.Statements()[before:] {
+			if !strings.Contains(r.SQL, "pg_catalog") { // whether others have added columns
+				sent = append(sent, r.SQL)
+			}
+		}
+		var shown []string
+		for statement := range strings.SplitSeq(h.Sink.(pipeline.LoadWriter).LoadStatements("shop", h.Tables), ";") {
+			if _, rest, ok := strings.Cut(statement, " -- $1 = "); ok && strings.HasPrefix(statement, " --") {
+				_, statement, _ = strings.Cut(rest, "\n")
+			}
+			if statement = strings.TrimSpace(strings.TrimSuffix(statement, ", (<further rows>)")); statement != "" {
+				shown = append(shown, statement)
+			}
+		}
+		blur := func(all []string) string {
+			return regexp.MustCompile(`'s3://[^']*/shop/warehouse/[^']*\.manifest'`).ReplaceAllString(strings.Join(all, ";\n"), "'manifest'")
+		}
+		if diff := cmp.Diff(blur(sent), blur(shown)); diff != "" {
+			t.Errorf("stage %+v: -sent +shown\n%s", stage, diff)
+		}
 	}
 }
 
