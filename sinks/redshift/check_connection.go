@@ -80,7 +80,7 @@ func (s *Sink) checkSession(ctx context.Context, c *pgconn.Conn, user, database 
 	server := s.db.client.Config
 	how := "with TLS"
 	if !server.Encrypted() {
-		how = "with TLS only if the server offers it"
+		how = "with no TLS demanded by sslmode"
 		if !server.IsLocal() {
 			r.warn("dsn lets the password, and all rows, go without encryption: set sslmode=verify-full, or require where the server's certificate can't be checked")
 		}
