@@ -106,7 +106,9 @@ type Peculiar struct {
 // FaultPlan is how each request fails.
 type FaultPlan uint8
 
-// The plans. Two targets with one of the others each cover what BeforeAndAfter does.
+// The plans. Two targets with one of the others each cover what BeforeAndAfter does of commits;
+// openings, which are slow, fail in one of them only: that a request of a connection was done and its
+// answer not read is a write that failed after, or a read that failed before.
 const (
 	BeforeAndAfter FaultPlan = iota
 	BeforeFirst              // once, before or after in turn
