@@ -1,6 +1,9 @@
 package redshift
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -150,4 +153,47 @@ func TestStatementsByInsert(t *testing.T) {
 	s.c.TakeStatements()
 	s.flush(s.rows(goldenMembers, inserts, ada, bob), s.rows(goldenItems, inserts[:1], plain))
 	s.want("flush_without_stage", "A flush with stage: none: rows go into stage tables by INSERT.")
+}
+
+// TestStatementsOfTypes keeps those of columns of every type, in keys and outside of them, so that what
+// random tests draw is in a golden file.
+func TestStatementsOfTypes(t *testing.T) {
+	t.Parallel()
+	types := []string{"", "bool", "int64", "double", "decimal(9,2)", "date", "timestamp", "binary"}
+	var keys, columns []string
+	for i, kind := range types {
+		keys = append(keys, fmt.Sprint("key", i, " ", kind))
+		columns = append(columns, fmt.Sprint("column", i, " ", kind))
+	}
+	names := func(of []string) string {
+		var all []string
+		for _, c := range of {
+			name, _, _ := strings.Cut(c, " ")
+			all = append(all, name)
+		}
+		return strings.Join(all, ",")
+	}
+	all := append(slices.Clone(keys), columns...)
+	every := pipelinetest.Table("every", names(keys), append(slices.Clone(all), "doc json")...)
+	bare := pipelinetest.Table("bare", names(keys), keys...)
+	s := newScene(t, every, bare)
+	s.cfg.Stage = StageConfig{None: true}
+	s.restart()
+	s.want("open_types", "A check and the first opening with columns of every type.")
+	row := func(key int) string {
+		values := []string{`"a"`, "true", fmt.Sprint(key), "0.5", "1.25", `"2024-02-29"`, `"2024-02-29T12:00:00Z"`, `"AQID"`}
+		var fields []string
+		for i := range types {
+			fields = append(fields, fmt.Sprintf(`"key%d": %s, "column%d": %s`, i, values[i], i, values[i]))
+		}
+		return "{" + strings.Join(fields, ", ") + `, "doc": "{}"}`
+	}
+	s.flush(s.rows(every, inserts, row(1), row(2)))
+	s.c.TakeStatements()
+	s.c.Exec("ALTER TABLE dwh.every ADD COLUMN remark varchar(10)")
+	s.flush(s.rows(every, []pipeline.Op{pipeline.OpUpdate, pipeline.OpDelete}, row(1), row(2)))
+	s.want("flush_types", "A flush of rows with columns of every type into a table that others have given a column, with stage: none.")
+	s.Tables[1] = pipelinetest.Table("bare", names(keys), append(slices.Clone(all), "doc json")...)
+	s.restart()
+	s.want("open_type_columns", "A check and an opening when a table gets a column of every type.")
 }

@@ -90,7 +90,7 @@ func Main(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	err := Close()
+	err := errors.Join(Close(), CheckStatements())
 	if code == 0 {
 		err = errors.Join(err, goleak.Find())
 	}

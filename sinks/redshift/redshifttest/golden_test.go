@@ -29,7 +29,7 @@ func TestGoldenStatements(t *testing.T) {
 		}
 	}
 	plain, laidOut := redshifttest.Open(t, redshifttest.Snapshot), redshifttest.Open(t, redshifttest.Snapshot)
-	makeTables(plain, files["open"], files["open_documents"])
+	makeTables(plain, files["open"], files["open_documents"], files["open_types"])
 	makeTables(laidOut, files["open_layout"])
 	for file, statements := range files {
 		c := plain

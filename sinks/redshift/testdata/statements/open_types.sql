@@ -1,0 +1,177 @@
+-- A check and the first opening with columns of every type.
+
+SET enable_case_sensitive_identifier TO off;
+
+SET parse_super_null_on_error TO off;
+
+BEGIN;
+
+-- Statement 1:
+SELECT c.relname
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname IN ($2, $3, $4);
+-- $1 = dwh, $2 = starlift_token_0123456789abcdef, $3 = starlift_epochs, $4 = starlift_tables
+
+SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1;
+-- $1 = dwh
+
+CREATE SCHEMA IF NOT EXISTS "dwh";
+
+-- Statement 2:
+CREATE TABLE IF NOT EXISTS "dwh"."starlift_token_0123456789abcdef" (
+  "pipeline" character varying(65535),
+  "state_id" character varying(65535) NOT NULL,
+  "sink" character varying(65535),
+  "epoch" bigint,
+  "committed_at" timestamp without time zone,
+  PRIMARY KEY ("state_id")
+);
+
+-- Statement 3:
+CREATE TABLE IF NOT EXISTS "dwh"."starlift_epochs" (
+  "job" character varying(65535),
+  "status" character varying(65535),
+  "started_at" timestamp without time zone,
+  "ended_at" timestamp without time zone,
+  "rows" bigint,
+  "pipeline" character varying(65535) NOT NULL,
+  "state_id" character varying(65535) NOT NULL,
+  "sink" character varying(65535) NOT NULL,
+  "epoch" bigint NOT NULL,
+  PRIMARY KEY ("pipeline", "state_id", "sink", "epoch")
+);
+
+-- Statement 4:
+CREATE TABLE IF NOT EXISTS "dwh"."starlift_tables" (
+  "schema" character varying(65535) NOT NULL,
+  "table" character varying(65535) NOT NULL,
+  "pipeline" character varying(65535),
+  "state_id" character varying(65535),
+  "sink" character varying(65535),
+  PRIMARY KEY ("schema", "table")
+);
+
+LOCK "dwh"."starlift_token_0123456789abcdef";
+
+-- Statement 5:
+SELECT c.relname, c.relkind, CASE WHEN c.relkind <> 'r' OR has_table_privilege(c.oid, 'select') THEN 1 ELSE 0 END, CASE
+    WHEN c.relkind <> 'r' OR has_table_privilege(c.oid, 'insert') THEN 1 ELSE 0 END, CASE WHEN c.relkind <> 'r' OR
+    has_table_privilege(c.oid, 'update') THEN 1 ELSE 0 END, CASE WHEN c.relkind <> 'r' OR has_table_privilege(c.oid,
+    'delete') THEN 1 ELSE 0 END, a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0
+    END, CASE WHEN a.atthasdef THEN 1 ELSE 0 END, CASE WHEN d.adsrc LIKE '"identity"(%' THEN 1 ELSE 0 END
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+  WHERE n.nspname = $1 AND c.relname IN ($2, $3, $4, $5, $6);
+-- $1 = dwh, $2 = every, $3 = bare, $4 = starlift_token_0123456789abcdef, $5 = starlift_epochs, $6 = starlift_tables
+
+SELECT "epoch" FROM "dwh"."starlift_token_0123456789abcdef" WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3;
+-- $1 = shop, $2 = state-1, $3 = warehouse
+
+-- Statement 6:
+SELECT "state_id", "epoch"
+  FROM "dwh"."starlift_token_0123456789abcdef"
+  WHERE "pipeline" = $1 AND "state_id" <> $2 AND "sink" = $3
+  ORDER BY "committed_at" DESC LIMIT 1;
+-- $1 = shop, $2 = state-1, $3 = warehouse
+
+-- Statement 7:
+SELECT "table", "pipeline", "state_id", "sink"
+  FROM "dwh"."starlift_tables"
+  WHERE translate("schema", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz') = translate($1,
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')
+  ORDER BY "table";
+-- $1 = dwh
+
+-- Statement 8:
+CREATE TABLE IF NOT EXISTS "dwh"."every" (
+  "key0" character varying(65535) NOT NULL,
+  "key1" boolean NOT NULL,
+  "key2" bigint NOT NULL,
+  "key3" double precision NOT NULL,
+  "key4" numeric(9,2) NOT NULL,
+  "key5" date NOT NULL,
+  "key6" timestamp without time zone NOT NULL,
+  "key7" binary varying NOT NULL,
+  "column0" character varying(65535),
+  "column1" boolean,
+  "column2" bigint,
+  "column3" double precision,
+  "column4" numeric(9,2),
+  "column5" date,
+  "column6" timestamp without time zone,
+  "column7" binary varying,
+  "doc" super,
+  PRIMARY KEY ("key0", "key1", "key2", "key3", "key4", "key5", "key6", "key7")
+);
+
+-- Statement 9:
+CREATE TABLE IF NOT EXISTS "dwh"."bare" (
+  "key0" character varying(65535) NOT NULL,
+  "key1" boolean NOT NULL,
+  "key2" bigint NOT NULL,
+  "key3" double precision NOT NULL,
+  "key4" numeric(9,2) NOT NULL,
+  "key5" date NOT NULL,
+  "key6" timestamp without time zone NOT NULL,
+  "key7" binary varying NOT NULL,
+  PRIMARY KEY ("key0", "key1", "key2", "key3", "key4", "key5", "key6", "key7")
+);
+
+INSERT INTO "dwh"."starlift_tables" ("schema", "table", "pipeline", "state_id", "sink") VALUES ($1, $2, $3, $4, $5);
+-- $1 = dwh, $2 = every, $3 = shop, $4 = state-1, $5 = warehouse
+
+INSERT INTO "dwh"."starlift_tables" ("schema", "table", "pipeline", "state_id", "sink") VALUES ($1, $2, $3, $4, $5);
+-- $1 = dwh, $2 = bare, $3 = shop, $4 = state-1, $5 = warehouse
+
+ROLLBACK;
+
+-- By another connection:
+
+SET enable_case_sensitive_identifier TO off;
+
+SET parse_super_null_on_error TO off;
+
+-- Statement 1 again: SELECT c.relname …
+-- $1 = dwh, $2 = starlift_token_0123456789abcdef, $3 = starlift_epochs, $4 = starlift_tables
+
+SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1;
+-- $1 = dwh
+
+CREATE SCHEMA IF NOT EXISTS "dwh";
+
+-- Statement 2 again: CREATE TABLE IF NOT EXISTS "dwh"."starlift_token_0123456789abcdef" ( …
+
+-- Statement 3 again: CREATE TABLE IF NOT EXISTS "dwh"."starlift_epochs" ( …
+
+-- Statement 4 again: CREATE TABLE IF NOT EXISTS "dwh"."starlift_tables" ( …
+
+BEGIN;
+
+LOCK "dwh"."starlift_token_0123456789abcdef", "dwh"."starlift_tables";
+
+-- Statement 5 again: SELECT c.relname, c.relkind, CASE WHEN c.relkind <> 'r' OR has_table_privilege(c.oid, 'select') THEN 1 ELSE 0 END, CASE …
+-- $1 = dwh, $2 = every, $3 = bare, $4 = starlift_token_0123456789abcdef, $5 = starlift_epochs, $6 = starlift_tables
+
+SELECT "epoch" FROM "dwh"."starlift_token_0123456789abcdef" WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3;
+-- $1 = shop, $2 = state-1, $3 = warehouse
+
+-- Statement 6 again: SELECT "state_id", "epoch" …
+-- $1 = shop, $2 = state-1, $3 = warehouse
+
+-- Statement 7 again: SELECT "table", "pipeline", "state_id", "sink" …
+-- $1 = dwh
+
+-- Statement 8 again: CREATE TABLE IF NOT EXISTS "dwh"."every" ( …
+
+-- Statement 9 again: CREATE TABLE IF NOT EXISTS "dwh"."bare" ( …
+
+INSERT INTO "dwh"."starlift_tables" ("schema", "table", "pipeline", "state_id", "sink") VALUES ($1, $2, $3, $4, $5);
+-- $1 = dwh, $2 = every, $3 = shop, $4 = state-1, $5 = warehouse
+
+INSERT INTO "dwh"."starlift_tables" ("schema", "table", "pipeline", "state_id", "sink") VALUES ($1, $2, $3, $4, $5);
+-- $1 = dwh, $2 = bare, $3 = shop, $4 = state-1, $5 = warehouse
+
+COMMIT;

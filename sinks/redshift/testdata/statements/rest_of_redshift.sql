@@ -1,0 +1,134 @@
+-- What tests of redshift send besides, a statement of each shape.
+
+ALTER TABLE "s1 ü""'Ä"."order" ADD COLUMN "_loaded_at" timestamp without time zone;
+
+COPY "starlift_probe"
+  FROM 's3://denied/x/shop/dwh/0123456789abcdef/probe.csv'
+  IAM_ROLE 'arn:aws:iam::123456789012:role/copy'
+  FORMAT AS CSV NOLOAD;
+
+CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."Line" (
+  "id" character varying(65535) NOT NULL,
+  "no" bigint NOT NULL,
+  "At" timestamp without time zone,
+  "day" date,
+  "doc" super,
+  "bin" binary varying,
+  "yes" boolean,
+  "f" double precision,
+  "d" numeric(10,2),
+  PRIMARY KEY ("id", "no")
+)
+  DISTSTYLE KEY DISTKEY ("ID")
+  COMPOUND SORTKEY ("at", "no");
+
+CREATE TABLE IF NOT EXISTS "s3 ü""'Ä"."Line" (
+  "id" character varying(65535) ENCODE zstd NOT NULL,
+  "no" bigint ENCODE az64 NOT NULL,
+  "At" timestamp without time zone,
+  "day" date,
+  "doc" super,
+  "bin" binary varying,
+  "yes" boolean,
+  "f" double precision ENCODE raw,
+  "d" numeric(10,2),
+  PRIMARY KEY ("id", "no")
+)
+  DISTSTYLE EVEN;
+
+CREATE TABLE IF NOT EXISTS "s5 ü""'Ä"."Line" (
+  "id" character varying(65535) NOT NULL,
+  "no" bigint NOT NULL,
+  "At" timestamp without time zone,
+  "day" date,
+  "doc" super,
+  "bin" binary varying,
+  "yes" boolean,
+  "f" double precision,
+  "d" numeric(10,2),
+  PRIMARY KEY ("id", "no")
+)
+  DISTSTYLE ALL
+  COMPOUND SORTKEY ("id");
+
+CREATE TABLE IF NOT EXISTS "s7 ü""'Ä"."Line" (
+  "id" character varying(65535) NOT NULL,
+  "no" bigint NOT NULL,
+  "At" timestamp without time zone,
+  "day" date,
+  "doc" super,
+  "bin" binary varying,
+  "yes" boolean,
+  "f" double precision,
+  "d" numeric(10,2),
+  PRIMARY KEY ("id", "no")
+)
+  DISTSTYLE AUTO;
+
+CREATE TEMPORARY TABLE "starlift_probe" ("a" INTEGER);
+
+SELECT CASE WHEN has_database_privilege('db1', 'temp') THEN 1 ELSE 0 END, CASE WHEN has_database_privilege('db1',
+    'create') THEN 1 ELSE 0 END;
+
+SELECT CASE WHEN has_schema_privilege(nspname, 'usage') THEN 1 ELSE 0 END, CASE WHEN has_schema_privilege(nspname,
+    'create') THEN 1 ELSE 0 END
+  FROM pg_catalog.pg_namespace
+  WHERE nspname = $1;
+
+SELECT TRIM(status), start_time, TRIM(query_text)
+  FROM sys_query_history
+  WHERE session_id = $1 AND start_time > DATEADD(hour, -24, SYSDATE)
+  ORDER BY start_time DESC LIMIT 1;
+
+SELECT TRIM(status), starttime, TRIM(query) FROM stv_recents WHERE pid = $1 ORDER BY starttime DESC LIMIT 1;
+
+SELECT c.relname
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname <> lower(c.relname);
+
+SELECT current_user, current_database();
+
+SELECT database_isolation_level FROM svv_redshift_databases WHERE database_name = current_database();
+
+SELECT file_name, column_name, error_message
+  FROM sys_load_error_detail
+  WHERE strpos(file_name, $1) = 1
+  ORDER BY start_time DESC LIMIT 1;
+
+SELECT pg_get_userbyid(c.relowner), CASE WHEN pg_get_userbyid(c.relowner) = current_user OR (SELECT usesuper
+  FROM pg_catalog.pg_user
+  WHERE usename = current_user) THEN 1 ELSE 0 END
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = $2;
+
+SELECT pg_terminate_backend($1);
+
+SELECT pid, TRIM(txn_owner), txn_start
+  FROM svv_transactions
+  WHERE lockable_object_type = 'relation' AND granted AND relation = $1 AND pid <> $2 AND ($3 = 'AccessExclusiveLock' OR
+    lock_mode = 'AccessExclusiveLock' OR lock_mode <> 'AccessShareLock' AND $3 <> 'AccessShareLock') GROUP BY 1, 2, 3
+  ORDER BY 3 LIMIT 3;
+
+SELECT process FROM stv_sessions WHERE process = $1 OR process = $2;
+
+SELECT session_id FROM sys_session_history WHERE status = 'active' AND (session_id = $1 OR session_id = $2);
+
+SELECT t.lock_mode, t.relation, n.nspname, c.relname, CASE WHEN t.granted THEN 1 ELSE 0 END
+  FROM svv_transactions t
+  JOIN pg_catalog.pg_class c ON c.oid = t.relation
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE t.lockable_object_type = 'relation' AND t.pid = $1;
+
+SHOW enable_case_sensitive_identifier;
+
+UPDATE "s1 ü""'Ä"."order"
+  SET "select" = "starlift_stage_0"."select", "_loaded_at" = NULL
+  FROM "starlift_stage_0"
+  WHERE "s1 ü""'Ä"."order"."id" = "starlift_stage_0"."id" AND "starlift_stage_0"."_starlift_op" IN (3);
+
+UPDATE "s1 ü""'Ä"."order"
+  SET "select" = "starlift_stage_0"."select", "_loaded_at" = SYSDATE
+  FROM "starlift_stage_0"
+  WHERE "s1 ü""'Ä"."order"."id" = "starlift_stage_0"."id" AND "starlift_stage_0"."_starlift_op" IN (3);
