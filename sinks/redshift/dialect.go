@@ -27,7 +27,7 @@ var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Fold: warehous
 func newDialect(cfg *Config) *warehouse.Dialect {
 	d := *dialect
 	d.ColumnOptions, d.TableOptions = cfg.columnOptions, cfg.tableOptions
-	d.Check = checkTable
+	d.Check = cfg.checkTable
 	if cfg.LoadedAt {
 		d.Extra = []pipeline.Column{loadedAt}
 	}
@@ -59,7 +59,11 @@ const (
 )
 
 // checkTable reports what Redshift does not take of a table besides names that are too long or alike.
-func checkTable(t *pipeline.Table, wrong func(format string, args ...any)) {
+func (c *Config) checkTable(t *pipeline.Table, wrong func(format string, args ...any)) {
+	if n := c.stageColumns(t); len(t.Columns) <= dialect.MaxColumns && n > dialect.MaxColumns {
+		wrong("table %q has %d columns, and the sink needs %d for the temporary table in which its rows are staged (one more for the operation, for each document, and for loaded_at), "+
+			"of which Redshift takes %d: leave some out, or put them into a column of type json", t.Name, len(t.Columns), n, dialect.MaxColumns)
+	}
 	if strings.HasPrefix(warehouse.FoldASCII(t.Name), tokenPrefix) {
 		wrong("table %q has a name like those of the tables of tokens: rename it", t.Name)
 	}
@@ -73,6 +77,21 @@ func checkTable(t *pipeline.Table, wrong func(format string, args ...any)) {
 			wrong("column %q, of the key of table %q, has type json, and Redshift does not join rows by documents: give it another type", c.Name, t.Name)
 		}
 	}
+}
+
+// stageColumns is how many columns the stage table of a table has: the table's, and those of
+// [tableMerge.create].
+func (c *Config) stageColumns(t *pipeline.Table) int {
+	n := len(t.Columns) + 1
+	if c.LoadedAt {
+		n++
+	}
+	for i := range t.Columns {
+		if t.Columns[i].Type.Kind == pipeline.JSONText {
+			n++
+		}
+	}
+	return n
 }
 
 // checkSchema refuses a schema that can't hold the tables.

@@ -3,6 +3,7 @@ package redshift
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -110,11 +111,16 @@ func (m *tableMerge) apply(ctx context.Context) error {
 	return m.ExecCounted(ctx, m.insert(pipeline.OpInsert), s.Inserts, "inserted")
 }
 
-// foreign tells whether the table has columns that only others fill.
+// foreign tells whether the table has columns that only others fill. A column that has loadedAt's name is
+// the sink's if it is as the sink makes it, and the pipeline has none of that name.
 func (m *tableMerge) foreign(found warehouse.Columns) bool {
-	_, has := found[loadedAt.Name]
-	m.outdated = has && !m.cfg.LoadedAt
-	delete(found, loadedAt.Name)
+	made := found[loadedAt.Name] == warehouse.Column{Type: sqlType(loadedAt.Type)}
+	taken := slices.ContainsFunc(m.rows.Columns, func(c string) bool { return warehouse.FoldASCII(c) == loadedAt.Name })
+	m.outdated = made && !taken && !m.cfg.LoadedAt
+	if m.outdated {
+		found = maps.Clone(found) // the transaction goes by it for further rows of the table
+		delete(found, loadedAt.Name)
+	}
 	return m.Dialect.HasForeignColumns(m.rows, found)
 }
 
