@@ -132,3 +132,32 @@ UPDATE "s1 ü""'Ä"."order"
   SET "select" = "starlift_stage_0"."select", "_loaded_at" = SYSDATE
   FROM "starlift_stage_0"
   WHERE "s1 ü""'Ä"."order"."id" = "starlift_stage_0"."id" AND "starlift_stage_0"."_starlift_op" IN (3);
+
+CREATE TABLE s (k varchar(10));
+
+CREATE TABLE t (k varchar(10));
+
+CREATE TABLE t (s character varying(65535), b binary varying);
+
+DELETE FROM t USING s WHERE t.k = s.k;
+
+INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "_starlift_doc_2", "bin", "b", "i", "f", "day", "at",
+    "nothing", "_starlift_doc_10", "d1_0", "d18_3", "d19_4", "d20_0", "d38_2", "d38_37")
+  VALUES ($1::bigint, $2::bigint, $3::character varying(65535), $4::character varying(65535), from_hex($5::character
+    varying(65535)) || from_hex($6::character varying(65535)), $7::boolean, $8::bigint, $9::double precision, $10::date,
+    $11::timestamp without time zone, from_hex($12::character varying(65535)), $13::character varying(65535),
+    $14::numeric(1,0), $15::numeric(18,3), $16::numeric(19,4), $17::numeric(20,0), $18::numeric(38,2),
+    $19::numeric(38,37)), ($20::bigint, $21::bigint, $22::character varying(65535), $23::character varying(65535),
+    from_hex($24::character varying(65535)), $25::boolean, $26::bigint, $27::double precision, $28::date, $29::timestamp
+    without time zone, from_hex($30::character varying(65535)), $31::character varying(65535), $32::numeric(1,0),
+    $33::numeric(18,3), $34::numeric(19,4), $35::numeric(20,0), $36::numeric(38,2), $37::numeric(38,37));
+
+INSERT INTO s VALUES ('a '), ('b');
+
+INSERT INTO t (b) VALUES (from_hex($1) || from_hex($2));
+
+INSERT INTO t (s) VALUES ($1);
+
+INSERT INTO t VALUES ('a'), ('b ');
+
+SELECT json_parse($1::character varying(65535));
