@@ -115,7 +115,9 @@ func (f stageFolder) manifest(epoch int64, rows string) string {
 // keyName makes a name in a key of any text, and never one of two: what is not of the
 // characters that S3 calls safe, and that nothing between here and the scanner decodes, is
 // written as a dot and two digits for each of its bytes
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html). No name begins with a dot
+// or an underscore: Spectrum, by which COPY reads Parquet, takes such files for hidden ones, and ignores them
+// (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html).
 func keyName(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -126,5 +128,12 @@ func keyName(text string) string {
 			fmt.Fprintf(&b, ".%02x", c)
 		}
 	}
+	if name := b.String(); strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+		return shownPrefix + name
+	}
 	return b.String()
 }
+
+// shownPrefix is put before names that would be hidden. None begins so by itself, since digits are behind
+// its dot there.
+const shownPrefix = "x._"

@@ -3,6 +3,7 @@ package redshift
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -84,8 +85,10 @@ func TestNamesOfObjects(t *testing.T) {
 		"Order Items":    "shop/star/0a1b/7/Order.20Items-000.parquet",
 		"a.20b":          "shop/star/0a1b/7/a.2e20b-000.parquet",
 		"a b":            "shop/star/0a1b/7/a.20b-000.parquet",
-		"../x%2F?#'\\\n": "shop/star/0a1b/7/.2e.2e.2fx.252F.3f.23.27.5c.0a-000.parquet",
-		"ü":              "shop/star/0a1b/7/.c3.bc-000.parquet",
+		"../x%2F?#'\\\n": "shop/star/0a1b/7/x._.2e.2e.2fx.252F.3f.23.27.5c.0a-000.parquet",
+		"ü":              "shop/star/0a1b/7/x._.c3.bc-000.parquet",
+		"_orders":        "shop/star/0a1b/7/x.__orders-000.parquet",
+		"-":              "shop/star/0a1b/7/--000.parquet",
 		"a-000":          "shop/star/0a1b/7/a-000-000.parquet",
 	} {
 		if got := f.file(7, table, 0); got != want {
@@ -93,13 +96,19 @@ func TestNamesOfObjects(t *testing.T) {
 		}
 	}
 	seen := map[string]string{}
-	for _, table := range []string{"a", "A", "a-000", "a.manifest", "a.20", "a ", "a-000.parquet", ".", "..", "a/b", "a%2Fb", "a.2fb"} {
+	for _, table := range []string{"a", "A", "a-000", "a.manifest", "a.20", "a ", "a-000.parquet", ".", "..", "_", "x._", "x._.", "x.__", "x_", "#a", "~", "a/b", "a%2Fb", "a.2fb"} {
 		for _, name := range []string{f.manifest(7, table), f.file(7, table, 0), f.file(7, table, 1000)} {
 			if other, ok := seen[name]; ok {
 				t.Errorf("%q and %q both have %s", table, other, name)
 			}
 			seen[name] = table
+			if base := path.Base(name); strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
+				t.Errorf("%q: %s is hidden", table, name)
+			}
 		}
+	}
+	if got, want := (stageFolder{pipeline: "_p", sink: ".s", state: "0"}).ofState(), "x.__p/x._.2es/0/"; got != want {
+		t.Errorf("folder %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(f.all(), f.ofSink(), f.ofState(), f.ofEpoch(12)), "shop/shop/star/shop/star/0a1b/shop/star/0a1b/12/"; got != want {
 		t.Errorf("folders %s, want %s", got, want)
