@@ -32,6 +32,18 @@ type scanReport struct {
 // signature is what makes an URL of a file one that anybody can read for an hour.
 var signature = regexp.MustCompile(`(?i)\?[^\s'"]*X-Amz-[^\s'"]*`)
 
+// withoutSignatures returns an error without URLs that anybody could use, whoever shows it and what it
+// is wrapped in.
+func withoutSignatures(err error) error {
+	var server *pgx.PgError
+	if !errors.As(err, &server) || !signature.MatchString(server.Message+"\n"+server.Detail) {
+		return err
+	}
+	clean := *server
+	clean.Message, clean.Detail = signature.ReplaceAllString(clean.Message, ""), signature.ReplaceAllString(clean.Detail, "")
+	return &clean
+}
+
 var reportLine = regexp.MustCompile(`(?s)\n\s*(error|code|context|query|location|process):[ \t]*`)
 
 func reportOf(e *pgx.PgError) scanReport {
@@ -48,7 +60,7 @@ func reportOf(e *pgx.PgError) scanReport {
 			r.code, _ = strconv.Atoi(text) // 0 = it was cut
 		case "context":
 			text, _, _ = strings.Cut(text, "\n  -----")
-			r.context = signature.ReplaceAllString(strings.TrimSpace(text), "")
+			r.context = strings.TrimSpace(text)
 		}
 	}
 	return r
@@ -100,6 +112,7 @@ type tableLoad struct {
 
 // explain says what an error of COPY means, and what to do.
 func (l *tableLoad) explain(err error) error {
+	err = withoutSignatures(err)
 	var server *pgx.PgError
 	if !errors.As(err, &server) {
 		return err
@@ -219,7 +232,10 @@ func (s *Sink) lookUpLoadError(ctx context.Context, err error) error {
 		return err
 	}
 	// Texts are padded with blanks.
-	file, name, message := strings.TrimSpace(rows[0][0]), strings.TrimSpace(rows[0][1]), strings.TrimSpace(rows[0][2])
+	for i, text := range rows[0] {
+		rows[0][i] = signature.ReplaceAllString(strings.TrimSpace(text), "")
+	}
+	file, name, message := rows[0][0], rows[0][1], rows[0][2]
 	f, ok := l.find(message)
 	if !ok {
 		if f.column, ok = l.column(name); !ok {

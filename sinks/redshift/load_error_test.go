@@ -1,6 +1,7 @@
 package redshift
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -99,12 +100,18 @@ func TestLoadErrors(t *testing.T) {
 		{"no bucket", block("S3ServiceException:The specified bucket does not exist,Status 404,Error NoSuchBucket,Rid 1,ExtRid x,CanRetry 1", 8001, ""), []string{"there is no bucket of s3://bucket/stage"}, ""},
 		{"an URL that anybody can read", block("Spectrum Scan Error", 15001, "Retries exceeded: https://s3.eu-west-1.amazonaws.com/bucket/x.parquet?X-Amz-Algorithm=A&X-Amz-Signature=confidential ."),
 			[]string{"Retries exceeded: https://s3.eu-west-1.amazonaws.com/bucket/x.parquet ."}, ""},
+		{"an URL that anybody can read, in the message", block("S3 Query Exception (Fetch): https://b.s3.amazonaws.com/x.parquet?X-Amz-Algorithm=A&X-Amz-Signature=confidential: failed", 15001, "-"),
+			[]string{"https://b.s3.amazonaws.com/x.parquet"}, ""},
 		{"a role", block("Not authorized to get credentials of role arn:aws:iam::123456789012:role/copy", 30000, ""), []string{"COPY may not use the role", "trust policy", "redshift-serverless.amazonaws.com"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := l.explain(tc.err)
 			wantError(t, err, tc.wants...)
-			if strings.Contains(err.Error(), "confidential") {
+			var server *pgx.PgError
+			if errors.As(err, &server) && strings.Contains(server.Message+server.Detail, "confidential") {
+				t.Errorf("an URL that anybody can use is in %+v", server)
+			}
+			if text := err.Error() + describeCopyError(tc.err); strings.Contains(text, "confidential") {
 				t.Errorf("a masked value is shown: %v", err)
 			}
 			if got := pipeline.RetryReason(err); got != tc.reason {

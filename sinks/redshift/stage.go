@@ -117,7 +117,7 @@ func (f stageFolder) manifest(epoch int64, rows string) string {
 // written as a dot and two digits for each of its bytes
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html). No name begins with a dot
 // or an underscore: Spectrum, by which COPY reads Parquet, takes such files for hidden ones, and ignores them
-// (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html).
+// (https://docs.aws.amazon.com/redshift/latest/dg/c-spectrum-external-tables.html).
 func keyName(text string) string {
 	var b strings.Builder
 	for i := range len(text) {

@@ -73,6 +73,7 @@ func saidBy(err error) string {
 
 // describeCopyError says what to do about a COPY that could not read the stage.
 func describeCopyError(err error) string {
+	err = withoutSignatures(err)
 	text := saidBy(err)
 	var pg *pgx.PgError
 	if errors.As(err, &pg) {
