@@ -99,7 +99,7 @@ var peculiar = conformance.Peculiar{
 		in := warehouse.QualifiedName(schema, table)
 		return []string{"DROP TABLE " + in, fmt.Sprintf(`CREATE TABLE %s ("id" BIGINT NOT NULL, %s VARCHAR(65535) NOT NULL)`, in, warehouse.Quote(column))}
 	},
-	TextMax: varcharMax, ScaleMax: scaleMax, NoDocumentKeys: true, Cases: "5",
+	TextMax: varcharMax, ScaleMax: scaleMax, WordDigits: 19, NoDocumentKeys: true, Cases: "5",
 }
 
 func TestConformance(t *testing.T) {

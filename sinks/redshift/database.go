@@ -121,8 +121,9 @@ func (d *database) Open(ctx context.Context, tables []*pipeline.Table, do wareho
 const openTries = 3
 
 // madeByOthers are the SQLSTATEs of what is there, though it was not when it was looked for: another
-// process has made it, or this one by a connection that was lost.
-var madeByOthers = []string{"42P06", "42P07", "23505"}
+// process has made it, or this one by a connection that was lost. IF NOT EXISTS may see it, and what
+// goes by the snapshot of a transaction not: a schema or table that is not there then.
+var madeByOthers = []string{"42P06", "42P07", "23505", "3F000", "42P01"}
 
 // openAgain looks once more for tables that somebody else has made meanwhile.
 func openAgain(open func() error) (err error) {

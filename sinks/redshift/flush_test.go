@@ -281,7 +281,13 @@ func TestLostAtAStatement(t *testing.T) {
 	}
 	n.down.Store(false)
 	stop, done = stopped()
-	await(t, "the lock of the token", c.locked)
+	select {
+	case <-c.locked:
+	case err := <-done:
+		t.Fatalf("the second try has not waited for the token, and ended with %v", err)
+	case <-time.After(patience):
+		t.Fatalf("the second try does not wait for the token: %+v", f.inspect(t))
+	}
 	if status := f.inspect(t); status.Abandoned || !strings.Contains(status.WaitsFor, ", at: COPY ") {
 		t.Errorf("while COPY runs: %+v", status)
 	}

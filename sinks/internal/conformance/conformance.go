@@ -99,6 +99,9 @@ type Peculiar struct {
 	TextMax int
 	// ScaleMax is the greatest scale of a decimal; 0 = its precision.
 	ScaleMax int32
+	// WordDigits is the precision of decimals that are kept in 64 bits, though not all of their
+	// values fit; 0 = there is none.
+	WordDigits int32
 	// NoDocumentKeys says that documents are no keys.
 	NoDocumentKeys bool
 }

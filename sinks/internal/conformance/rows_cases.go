@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -112,7 +113,7 @@ func anyValuesCase(t *testing.T, target Target) {
 			b.Field(0).(*array.Int64Builder).Append(key)
 			line := []string{fmt.Sprint(key)}
 			for i := 1; i < len(columns); i++ {
-				line = append(line, drawValue(rt, b.Field(i), columns[i]))
+				line = append(line, target.drawValue(rt, b.Field(i), columns[i]))
 			}
 			want = append(want, strings.Join(line, "|"))
 		}
@@ -124,7 +125,7 @@ func anyValuesCase(t *testing.T, target Target) {
 }
 
 // drawValue appends a value, and returns its text.
-func drawValue(rt *rapid.T, b array.Builder, c pipeline.Column) string {
+func (target *Target) drawValue(rt *rapid.T, b array.Builder, c pipeline.Column) string {
 	if rapid.IntRange(0, 9).Draw(rt, "null") == 0 {
 		b.AppendNull()
 		return "null"
@@ -152,17 +153,21 @@ func drawValue(rt *rapid.T, b array.Builder, c pipeline.Column) string {
 		b.Append(arrow.Timestamp(at))
 		return time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05.999999")
 	case *array.Decimal128Builder:
-		return drawDecimal(rt, b, c)
+		return drawDecimal(rt, b, c, c.Type.Precision == target.WordDigits)
 	}
 	panic(b)
 }
 
-func drawDecimal(rt *rapid.T, b *array.Decimal128Builder, c pipeline.Column) string {
+// drawDecimal draws one of any number of digits; word says that it has to fit into 64 bits.
+func drawDecimal(rt *rapid.T, b *array.Decimal128Builder, c pipeline.Column, word bool) string {
 	digits := rapid.IntRange(0, int(c.Type.Precision)).Draw(rt, "digits")
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789")), digits, digits, -1).Draw(rt, c.Name)
 	n, ok := new(big.Int).SetString("0"+text, 10)
 	if !ok {
 		panic(text)
+	}
+	if word && !n.IsInt64() {
+		n.SetInt64(math.MaxInt64)
 	}
 	sign := ""
 	if rapid.Bool().Draw(rt, "negative") && n.Sign() > 0 {
