@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"slices"
 	"strings"
@@ -54,6 +55,11 @@ func transientReason(err error) string {
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
+		return ""
+	}
+	// A file of this machine, as one of the spool that a transaction reads: its errno would be taken for
+	// the network's.
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return ""
 	}
 	var network net.Error

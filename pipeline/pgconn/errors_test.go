@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ func TestReasons(t *testing.T) {
 		{server("57P04"), ""}, {server("XX000"), ""}, {server("23505"), ""}, {server("42P01"), ""}, {server("28P01"), ""}, {server("3D000"), ""}, {server(""), ""},
 		{io.ErrUnexpectedEOF, "connection"}, {fmt.Errorf("x: %w", io.EOF), "connection"}, {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "connection"},
 		{&net.DNSError{IsTimeout: true}, "connection"}, {&tls.CertificateVerificationError{Err: errors.New("x")}, ""}, {errors.New("x"), ""},
+		{fmt.Errorf("x: %w", &fs.PathError{Op: "open", Path: "spool/1", Err: syscall.ENOENT}), ""},
 	} {
 		err := Classify(context.Background(), tc.err)
 		if pipeline.Retryable(err) != (tc.want != "") || pipeline.RetryReason(err) != tc.want || !errors.Is(err, tc.err) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,6 +46,8 @@ type s3Loader struct {
 	moved  atomic.Int64 // when bytes were taken last, in ns since 1970; 0 = never yet
 	// staged are the names of what upload has made for an epoch.
 	staged map[int64][]string
+	// lost is why the last upload had not all files; nil = it had them.
+	lost error
 }
 
 var _ loader = (*s3Loader)(nil)
@@ -159,8 +162,34 @@ func (l *s3Loader) objects(dir string, epoch int64, staged []warehouse.StagedTab
 // before and behind a change of its columns.
 func rowsName(s *warehouse.StagedTable) string { return s.Table + "-" + s.File }
 
-// upload implements loader.
+// upload implements loader. Rows of which there is no file any more are no error of it: an epoch that
+// is loaded has none in the spool, and a process that was killed behind it may ask for it again. If the
+// token says that it is not, load fails.
 func (l *s3Loader) upload(ctx context.Context, dir string, epoch int64, staged []warehouse.StagedTable) error {
+	l.lost = nil
+	err := l.uploadAll(ctx, dir, epoch, staged)
+	if lost := (*lostRowsError)(nil); errors.As(err, &lost) {
+		l.lost = lost
+		return nil
+	}
+	return err
+}
+
+// lostRowsError says that rows are neither in the spool nor on the stage.
+type lostRowsError struct {
+	url string
+	err error
+}
+
+func (e *lostRowsError) Error() string {
+	return fmt.Sprintf("the rows of %s are lost: %v: put the file back, or restore the state folder and the spool together", e.url, e.err)
+}
+
+// Unwrap returns why the file can't be read.
+func (e *lostRowsError) Unwrap() error { return e.err }
+
+// uploadAll makes the objects of an epoch that are not there.
+func (l *s3Loader) uploadAll(ctx context.Context, dir string, epoch int64, staged []warehouse.StagedTable) error {
 	all, err := l.objects(dir, epoch, staged)
 	if err != nil {
 		return err
@@ -214,7 +243,9 @@ func (l *s3Loader) put(ctx context.Context, o stagedObject, there bool) error {
 		err = l.store.Upload(ctx, o.file, o.name, blob.UploadOptions{Content: &o.content, Progress: l.progressed})
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the rows of %s are lost: %w: put the file back, or restore the state folder and the spool together", l.store.URL(o.name), err)
+		if _, gone := os.Stat(o.file); gone != nil {
+			return &lostRowsError{l.store.URL(o.name), gone}
+		}
 	}
 	return err
 }
@@ -248,6 +279,9 @@ func (l *s3Loader) uploadProgress() time.Time {
 func (l *s3Loader) load(ctx context.Context, tx *tx, dir string, epoch int64, s *warehouse.StagedTable, to *stageTable) (int64, error) {
 	if len(s.Files) == 0 {
 		return insertRows(ctx, tx, dir, s, to) // the epoch was written when there was no stage yet
+	}
+	if l.lost != nil {
+		return 0, l.lost
 	}
 	var want int64
 	for _, f := range s.Files {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -314,5 +315,33 @@ func TestConnectionLostInCopy(t *testing.T) {
 	}
 	if got := d.c.Query("SELECT count(*) FROM " + d.in(ordersTable.Name)); got[0] != "1" {
 		t.Errorf("%s rows", got)
+	}
+}
+
+// Rows whose files are gone are an error where the token does not have them, and only there; when the
+// files are back, they are loaded.
+func TestRowsAreLost(t *testing.T) {
+	t.Parallel()
+	d := newStageDriver(t, ordersTable).start()
+	c := d.Prepare(ordersRows(t, inserted(2), 1, 2))
+	spool, aside := d.Spool(c.Epoch), d.Spool(c.Epoch)+".aside"
+	d.Must(os.Rename(spool, aside))
+	err := d.Sink.Commit(t.Context(), c)
+	wantError(t, err, `table "order items": the rows of `+d.c.Stage, " are lost: ", "put the file back")
+	if pipeline.Retryable(err) {
+		t.Errorf("tried again: %v", err)
+	}
+	if got := d.c.Query("SELECT count(*) FROM " + d.in(ordersTable.Name)); !slices.Equal(got, []string{"0"}) {
+		t.Errorf("rows %q", got)
+	}
+	d.Must(os.Rename(aside, spool))
+	d.Commit()
+	d.Must(os.RemoveAll(spool))
+	d.Must(d.Sink.Commit(t.Context(), c))
+	if got := d.c.Query("SELECT count(*) FROM " + d.in(ordersTable.Name)); !slices.Equal(got, []string{"2"}) {
+		t.Errorf("rows %q", got)
+	}
+	if got := d.c.Objects(); len(got) > 0 {
+		t.Errorf("on the stage: %q", got)
 	}
 }
