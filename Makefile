@@ -63,7 +63,7 @@ services: ## install the servers and clients that tests run, into a cache; tries
 
 test: ## run the tests under the race detector, with the servers of make services
 	@.ci/services once
-	go test -race -timeout 20m $(TESTFLAGS) $(PKG)
+	go test -race -timeout 30m $(TESTFLAGS) $(PKG)
 
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
 	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE)
