@@ -205,6 +205,9 @@ func writeBare(b testing.TB, path string, schema *pq.Schema, batches [][][]pq.Va
 	}
 }
 
+// mostRatio is the most CPU that staging may take, as a multiple of a bare write's.
+const mostRatio = 1.6
+
 // BenchmarkStagedFile compares the CPU of staging rows with that of a bare columnar write of the same
 // values, which are ready for it beforehand.
 func BenchmarkStagedFile(b *testing.B) {
@@ -232,6 +235,9 @@ func BenchmarkStagedFile(b *testing.B) {
 	b.ReportMetric(staged/rows*1e9, "staged-ns/row")
 	b.ReportMetric(bare/rows*1e9, "bare-ns/row")
 	b.ReportMetric(staged/bare, "ratio")
+	if staged/bare > mostRatio {
+		b.Errorf("staging takes %.2f of a bare write's CPU, and should take %.2f at most", staged/bare, mostRatio)
+	}
 	var size int64
 	for _, f := range s.Files {
 		size += f.Size

@@ -1,10 +1,12 @@
 package redshift
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/pgconn"
@@ -56,14 +58,31 @@ func (s *Sink) CheckConnection(ctx context.Context, o pipeline.SinkOptions) (nam
 		s.checkRights(ctx, conn, o.Tables, user, database, r)
 	}
 	if !r.failed() { // it would say the same in other words
-		if names, err = s.Check(ctx, o); err != nil {
-			r.wrong("%v", err)
-		} else {
-			r.fine("a start takes the tables of schema %q as they are, and may make what is missing", s.cfg.Schema)
-		}
+		names = s.checkStart(ctx, o, r)
 	}
 	s.checkStage(ctx, o, conn, r)
 	return names, r.remarks
+}
+
+// lockTimeout is how long a check waits for locks that others have. A start waits for as long as it takes,
+// and says for whom; a person who asks wants an answer.
+const lockTimeout = time.Minute
+
+// checkStart tells what Check says.
+func (s *Sink) checkStart(ctx context.Context, o pipeline.SinkOptions, r *connectionReport) []string {
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.lockTimeout, lockTimeout))
+	defer cancel()
+	names, err := s.Check(limited, o)
+	switch {
+	case err == nil:
+		r.fine("a start takes the tables of schema %q as they are, and may make what is missing", s.cfg.Schema)
+	case limited.Err() != nil && ctx.Err() == nil:
+		r.wrong("a start would have to wait: what it does was not done within %s, so that somebody holds a lock of %s, or of a table; svv_transactions says who: %v",
+			cmp.Or(s.lockTimeout, lockTimeout), warehouse.QualifiedName(s.cfg.Schema, tokenTable(s.db.owner)), err)
+	default:
+		r.wrong("%v", err)
+	}
+	return names
 }
 
 // whoIs returns the user and the database of a connection.
@@ -90,11 +109,23 @@ func (s *Sink) checkSession(ctx context.Context, c *pgconn.Conn, user, database 
 	if rows, err := c.Query(ctx, "SELECT database_isolation_level FROM svv_redshift_databases WHERE database_name = current_database()"); err == nil && len(rows) == 1 {
 		r.fine("the database's isolation level: %s", rows[0][0])
 	}
+	if rows, err := c.Query(ctx, "SELECT db_collation()"); err == nil && len(rows) == 1 {
+		checkCollation(rows[0][0], r)
+	}
 	if rows, err := c.Query(ctx, "SHOW enable_case_sensitive_identifier"); err == nil && len(rows) == 1 && rows[0][0] == "on" {
 		r.warn("enable_case_sensitive_identifier is on for %s: the sink turns it off for its sessions, and makes tables and columns whose names are in small letters; who reads them with the setting on has to write them so", user)
 	}
 	if err := s.db.onConnect(ctx, c, nil); err != nil {
 		r.wrong("readying the session: %s", saidBy(err))
+	}
+}
+
+// checkCollation refuses a database that compares texts without regard to case: two keys of the pipeline
+// would be one for the merge, and a flush that changes one of them could never be committed
+// (https://docs.aws.amazon.com/redshift/latest/dg/r_DB_COLLATION.html).
+func checkCollation(collation string, r *connectionReport) {
+	if strings.EqualFold(strings.TrimSpace(collation), "case_insensitive") {
+		r.wrong("the database was made with COLLATE CASE_INSENSITIVE, so that keys which differ in upper and lower case are one in it: take a database that is case_sensitive")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
@@ -222,5 +223,31 @@ func TestWithoutStage(t *testing.T) {
 	_, all := s.CheckConnection(t.Context(), pipeline.SinkOptions{Env: pipeline.NewEnv(), Pipeline: "shop"})
 	if len(all) != 2 || all[0].Level != pipeline.RemarkError || all[1].Level != pipeline.RemarkWarning || !strings.Contains(all[1].Message, "INSERT") {
 		t.Errorf("%v", all)
+	}
+}
+
+// TestCheckDoesNotWait: a check says that somebody holds a lock, and ends.
+func TestCheckDoesNotWait(t *testing.T) {
+	hush(t)
+	c := openStopped(t, redshifttest.Snapshot)
+	f := newFlush(t, c.Cluster, "")
+	other := c.Connect()
+	other.Exec("BEGIN")
+	other.Exec("LOCK " + f.token())
+	f.sink.lockTimeout = time.Second
+	_, all := f.sink.CheckConnection(t.Context(), f.Options())
+	i := slices.IndexFunc(all, func(r pipeline.Remark) bool { return r.Level == pipeline.RemarkError })
+	if i < 0 || !strings.Contains(all[i].Message, "a start would have to wait") || !strings.Contains(all[i].Message, f.token()) {
+		t.Errorf("got %+v", all)
+	}
+}
+
+// TestCollation: a database for which keys are one that differ is refused.
+func TestCollation(t *testing.T) {
+	for collation, want := range map[string]bool{"case_sensitive": false, "case_insensitive": true, "CASE_INSENSITIVE ": true} {
+		var r connectionReport
+		if checkCollation(collation, &r); r.failed() != want {
+			t.Errorf("%s: %+v", collation, r.remarks)
+		}
 	}
 }

@@ -21,6 +21,8 @@ type Sink struct {
 	loader  loader
 	rules   valueRules
 	options pipeline.SinkOptions
+
+	lockTimeout time.Duration // of CheckConnection; 0 = lockTimeout
 }
 
 var (

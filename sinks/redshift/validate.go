@@ -201,12 +201,17 @@ func (c *columnCheck) decimals(a *array.Decimal128) {
 	}
 }
 
-// doubles refuses NaN in a key, which is not equal to itself. Elsewhere it is stored, and so are the
+// doubles refuses NaN in a key, which is not equal to itself, and -0, which is equal to 0: a row of the one
+// would be taken for that of the other. Elsewhere it is stored, and so are the
 // infinities. That COPY takes them from Parquet is inferred: the type has them.
 func (c *columnCheck) doubles(a *array.Float64) {
 	for row, v := range a.Float64Values() {
-		if c.column.Key && v != v && a.IsValid(row) {
+		switch {
+		case !c.column.Key || a.IsNull(row):
+		case v != v:
 			c.report(row, "NaN ", "can't identify a row")
+		case v == 0 && math.Signbit(v):
+			c.report(row, "-0 ", "can't identify a row: Redshift does not tell it from 0")
 		}
 	}
 }

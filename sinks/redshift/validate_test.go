@@ -2,6 +2,8 @@ package redshift
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -194,6 +196,24 @@ func TestKeys(t *testing.T) {
 	table := textsTable(t)
 	if told := invalidTexts(valueRules{}, textRows(t, table, textRow{key: "a ", s: "a ", doc: `" "`})); len(told) != 1 || !strings.HasPrefix(told[0], "k ends with a space") {
 		t.Errorf("of a key with a space at its end is told %q", told)
+	}
+}
+
+// TestDoubleKeys: doubles that are not equal to themselves, or to others, are no keys, and are values.
+func TestDoubleKeys(t *testing.T) {
+	b := array.NewFloat64Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.AppendValues([]float64{0, math.Copysign(0, -1), math.NaN(), math.Inf(1), -1, 0}, []bool{true, true, true, true, true, false})
+	a := b.NewArray()
+	defer a.Release()
+	for key, want := range map[bool][]int{true: {1, 2}, false: nil} {
+		var got []int
+		for _, v := range (valueRules{}).invalidValues([]pipeline.StoredColumn{{Type: pipeline.Type{Kind: pipeline.Double}, Values: a, Key: key}}, a.Len(), true) {
+			got = append(got, v.Row)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("key %v: rows %v are refused, want %v", key, got, want)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ var systemFunctions = map[string]function{
 	"current_setting":      {min: 1, max: 1, build: buildSetting},
 	"set_config":           {min: 3, max: 3, takes: "tt.", to: "rs.set_config", gives: givesText},
 	"version":              {build: buildSession(Type{Name: typeVarchar})},
+	"db_collation":         {build: buildCollation},
 	"pg_last_copy_count":   {build: buildSession(Type{Name: typeBigint})},
 	"pg_last_copy_id":      {build: buildSession(Type{Name: typeInteger})},
 	"pg_last_query_id":     {build: buildSession(Type{Name: typeBigint})},
@@ -138,6 +139,11 @@ func buildDatabasePrivilege(t *translator, _ *scope, c *syntax.Call, args []valu
 // buildExpr is PG_GET_EXPR: the catalog's views have the text already.
 func buildExpr(_ *translator, _ *scope, _ *syntax.Call, args []value) value {
 	return value{sql: "CAST(" + args[0].sql + " AS text)", typ: Type{Name: typeVarchar}}
+}
+
+// buildCollation is DB_COLLATION: no database is made with another one.
+func buildCollation(*translator, *scope, *syntax.Call, []value) value {
+	return value{sql: "CAST('case_sensitive' AS text)", typ: Type{Name: typeVarchar}}
 }
 
 func buildUserID(*translator, *scope, *syntax.Call, []value) value {

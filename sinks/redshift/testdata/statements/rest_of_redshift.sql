@@ -91,6 +91,8 @@ SELECT current_user, current_database();
 
 SELECT database_isolation_level FROM svv_redshift_databases WHERE database_name = current_database();
 
+SELECT db_collation();
+
 SELECT file_name, column_name, error_message
   FROM sys_load_error_detail
   WHERE strpos(file_name, $1) = 1
