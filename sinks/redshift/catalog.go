@@ -48,7 +48,7 @@ func (t *tx) readRelations(ctx context.Context, tables ...string) error {
 		return nil
 	}
 	rows, err := t.Query(ctx, `SELECT c.relname, c.relkind, `+rightsOf("c")+`, a.attname, format_type(a.atttypid, a.atttypmod),
-	CASE WHEN a.attnotnull THEN 1 ELSE 0 END, CASE WHEN a.atthasdef THEN 1 ELSE 0 END, CASE WHEN d.adsrc LIKE '"identity"(%' THEN 1 ELSE 0 END
+	CASE WHEN a.attnotnull THEN 1 ELSE 0 END, CASE WHEN a.atthasdef THEN 1 ELSE 0 END, CASE WHEN d.adsrc LIKE '"identity"(%' THEN 2 WHEN d.adsrc LIKE '%default_identity%(%' THEN 1 ELSE 0 END
 `+fromRelation+`
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -68,7 +68,7 @@ WHERE n.nspname = $1 AND c.relname IN (`+strings.Join(list, ", ")+`)`, args...)
 			t.relations[r[0]] = found
 		}
 		if c := r[2+len(tableRights):]; c[0] != "" {
-			found.columns[c[0]] = warehouse.Column{Type: plainType(c[1]), NotNull: c[2] == "1", HasDefault: c[3] == "1", Generated: c[4] == "1"}
+			found.columns[c[0]] = warehouse.Column{Type: plainType(c[1]), NotNull: c[2] == "1", HasDefault: c[3] == "1", Generated: c[4] == "2", Identity: c[4] != "0"}
 		}
 	}
 	return nil

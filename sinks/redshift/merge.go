@@ -24,12 +24,12 @@ type tableMerge struct {
 }
 
 // Apply implements warehouse.Tx.
-func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, _ warehouse.Columns) error {
+func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, opened warehouse.Columns) error {
 	m, err := t.newMerge(s)
 	if err != nil {
 		return err
 	}
-	if err := m.create(ctx); err != nil {
+	if err := m.create(ctx, opened); err != nil {
 		return fmt.Errorf("making a stage: %w", err)
 	}
 	n, err := t.loader.load(ctx, t, dir, t.epoch, s, &m.stage)
@@ -70,12 +70,23 @@ func (t *tx) newMerge(s *warehouse.StagedTable) (*tableMerge, error) {
 
 // create makes the stage table. LIKE gives it the target's distribution and sort keys, by which
 // rows to be joined lie together, and keeps the target's columns as they are until the end of
-// the transaction.
-func (m *tableMerge) create(ctx context.Context) error {
-	lines := []string{"LIKE " + m.target + " INCLUDING DEFAULTS", m.stage.columns[0] + " bigint"}
+// the transaction. A column that is an identity is NOT NULL in both, and only the target's
+// has a default: where there was one when the table was opened, the stage has the columns of the rows only.
+func (m *tableMerge) create(ctx context.Context, opened warehouse.Columns) error {
+	identity := false
+	for _, c := range opened {
+		identity = identity || c.Identity
+	}
+	var lines []string
+	if !identity {
+		lines = append(lines, "LIKE "+m.target+" INCLUDING DEFAULTS")
+	}
 	for i, kind := range m.stage.types {
-		if kind.Kind == pipeline.JSONText {
-			lines = append(lines, fmt.Sprintf("%s character varying(%d)", m.stage.columns[i], varcharMax))
+		switch column := m.stage.columns[i]; {
+		case kind.Kind == pipeline.JSONText:
+			lines = append(lines, fmt.Sprintf("%s character varying(%d)", column, varcharMax))
+		case i == 0 || identity:
+			lines = append(lines, column+" "+sqlType(kind))
 		}
 	}
 	_, err := m.Exec(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE %s (%s)", m.stage.name, strings.Join(lines, ", ")))

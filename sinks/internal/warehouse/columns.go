@@ -15,6 +15,7 @@ type Column struct {
 	NotNull    bool
 	HasDefault bool // what it gets without a value, be it from the database
 	Generated  bool // always by the database: nobody can write it
+	Identity   bool // it gets a number of the database's without a value
 }
 
 // Columns are a table's columns by name, in lower case where the dialect folds.
