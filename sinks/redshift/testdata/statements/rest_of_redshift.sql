@@ -7,6 +7,11 @@ COPY "starlift_probe"
   IAM_ROLE 'arn:aws:iam::123456789012:role/copy'
   FORMAT AS CSV NOLOAD;
 
+COPY "starlift_stage_0" ("_starlift_op", "id", "_loaded_at")
+  FROM 's3://bucket/stage/shop/warehouse/state-1/EPOCH/order-000.manifest'
+  IAM_ROLE 'arn:aws:iam::123456789012:role/copy'
+  FORMAT AS PARQUET MANIFEST STATUPDATE OFF;
+
 CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."Line" (
   "id" character varying(65535) NOT NULL,
   "no" bigint NOT NULL,
@@ -65,7 +70,39 @@ CREATE TABLE IF NOT EXISTS "s7 ü""'Ä"."Line" (
 )
   DISTSTYLE AUTO;
 
+CREATE TABLE s (k varchar(10));
+
+CREATE TABLE t (k varchar(10));
+
+CREATE TABLE t (s character varying(65535), b binary varying);
+
 CREATE TEMPORARY TABLE "starlift_probe" ("a" INTEGER);
+
+CREATE TEMPORARY TABLE "starlift_stage_0" ("_starlift_op" bigint, "id" bigint, "text" character varying(65535),
+    "_starlift_doc_2" character varying(65535));
+
+DELETE FROM t USING s WHERE t.k = s.k;
+
+INSERT INTO "s1 ü""'Ä"."order" ("id", "_loaded_at")
+  SELECT "starlift_stage_0"."id", "starlift_stage_0"."_loaded_at"
+  FROM "starlift_stage_0"
+  WHERE "starlift_stage_0"."_starlift_op" IN (2, 3);
+
+INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "_starlift_doc_2", "bin", "b", "i", "f", "day", "at",
+    "nothing", "_starlift_doc_10", "d1_0", "d18_3", "d19_4", "d20_0", "d38_2", "d38_37")
+  VALUES ($1::bigint, $2::bigint, $3::character varying(65535), $4::character varying(65535), from_hex($5::character
+    varying(65535)) || from_hex($6::character varying(65535)), $7::boolean, $8::bigint, $9::double precision, $10::date,
+    $11::timestamp without time zone, from_hex($12::character varying(65535)), $13::character varying(65535),
+    $14::numeric(1,0), $15::numeric(18,3), $16::numeric(19,4), $17::numeric(20,0), $18::numeric(38,2),
+    $19::numeric(38,37));
+
+INSERT INTO s VALUES ('a '), ('b');
+
+INSERT INTO t (b) VALUES (from_hex($1) || from_hex($2));
+
+INSERT INTO t (s) VALUES ($1);
+
+INSERT INTO t VALUES ('a'), ('b ');
 
 SELECT CASE WHEN has_database_privilege('db1', 'temp') THEN 1 ELSE 0 END, CASE WHEN has_database_privilege('db1',
     'create') THEN 1 ELSE 0 END;
@@ -98,6 +135,8 @@ SELECT file_name, column_name, error_message
   WHERE strpos(file_name, $1) = 1
   ORDER BY start_time DESC LIMIT 1;
 
+SELECT json_parse($1::character varying(65535));
+
 SELECT pg_get_userbyid(c.relowner), CASE WHEN pg_get_userbyid(c.relowner) = current_user OR (SELECT usesuper
   FROM pg_catalog.pg_user
   WHERE usename = current_user) THEN 1 ELSE 0 END
@@ -126,6 +165,11 @@ SELECT t.lock_mode, t.relation, n.nspname, c.relname, CASE WHEN t.granted THEN 1
 SHOW enable_case_sensitive_identifier;
 
 UPDATE "s1 ü""'Ä"."order"
+  SET "_loaded_at" = "starlift_stage_0"."_loaded_at"
+  FROM "starlift_stage_0"
+  WHERE "s1 ü""'Ä"."order"."id" = "starlift_stage_0"."id" AND "starlift_stage_0"."_starlift_op" IN (3);
+
+UPDATE "s1 ü""'Ä"."order"
   SET "select" = "starlift_stage_0"."select", "_loaded_at" = NULL
   FROM "starlift_stage_0"
   WHERE "s1 ü""'Ä"."order"."id" = "starlift_stage_0"."id" AND "starlift_stage_0"."_starlift_op" IN (3);
@@ -134,32 +178,3 @@ UPDATE "s1 ü""'Ä"."order"
   SET "select" = "starlift_stage_0"."select", "_loaded_at" = SYSDATE
   FROM "starlift_stage_0"
   WHERE "s1 ü""'Ä"."order"."id" = "starlift_stage_0"."id" AND "starlift_stage_0"."_starlift_op" IN (3);
-
-CREATE TABLE s (k varchar(10));
-
-CREATE TABLE t (k varchar(10));
-
-CREATE TABLE t (s character varying(65535), b binary varying);
-
-DELETE FROM t USING s WHERE t.k = s.k;
-
-INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "_starlift_doc_2", "bin", "b", "i", "f", "day", "at",
-    "nothing", "_starlift_doc_10", "d1_0", "d18_3", "d19_4", "d20_0", "d38_2", "d38_37")
-  VALUES ($1::bigint, $2::bigint, $3::character varying(65535), $4::character varying(65535), from_hex($5::character
-    varying(65535)) || from_hex($6::character varying(65535)), $7::boolean, $8::bigint, $9::double precision, $10::date,
-    $11::timestamp without time zone, from_hex($12::character varying(65535)), $13::character varying(65535),
-    $14::numeric(1,0), $15::numeric(18,3), $16::numeric(19,4), $17::numeric(20,0), $18::numeric(38,2),
-    $19::numeric(38,37)), ($20::bigint, $21::bigint, $22::character varying(65535), $23::character varying(65535),
-    from_hex($24::character varying(65535)), $25::boolean, $26::bigint, $27::double precision, $28::date, $29::timestamp
-    without time zone, from_hex($30::character varying(65535)), $31::character varying(65535), $32::numeric(1,0),
-    $33::numeric(18,3), $34::numeric(19,4), $35::numeric(20,0), $36::numeric(38,2), $37::numeric(38,37));
-
-INSERT INTO s VALUES ('a '), ('b');
-
-INSERT INTO t (b) VALUES (from_hex($1) || from_hex($2));
-
-INSERT INTO t (s) VALUES ($1);
-
-INSERT INTO t VALUES ('a'), ('b ');
-
-SELECT json_parse($1::character varying(65535));
