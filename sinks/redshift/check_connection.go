@@ -58,7 +58,7 @@ func (s *Sink) CheckConnection(ctx context.Context, o pipeline.SinkOptions) (nam
 		s.checkRights(ctx, conn, o.Tables, user, database, r)
 	}
 	if !r.failed() { // it would say the same in other words
-		names = s.checkStart(ctx, o, r)
+		names = s.checkStart(ctx, o, conn, r)
 	}
 	s.checkStage(ctx, o, conn, r)
 	return names, r.remarks
@@ -69,13 +69,14 @@ func (s *Sink) CheckConnection(ctx context.Context, o pipeline.SinkOptions) (nam
 const lockTimeout = time.Minute
 
 // checkStart tells what Check says.
-func (s *Sink) checkStart(ctx context.Context, o pipeline.SinkOptions, r *connectionReport) []string {
+func (s *Sink) checkStart(ctx context.Context, o pipeline.SinkOptions, conn *pgconn.Conn, r *connectionReport) []string {
 	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.lockTimeout, lockTimeout))
 	defer cancel()
-	names, err := s.Check(limited, o)
+	names, err := s.Sink.Check(limited, o) // without the advice to do what is done here
 	switch {
 	case err == nil:
 		r.fine("a start takes the tables of schema %q as they are, and may make what is missing", s.cfg.Schema)
+		s.checkLayouts(ctx, conn, o.Tables, r)
 	case limited.Err() != nil && ctx.Err() == nil:
 		r.wrong("a start would have to wait: what it does was not done within %s, so that somebody holds a lock of %s, or of a table; svv_transactions says who: %v",
 			cmp.Or(s.lockTimeout, lockTimeout), warehouse.QualifiedName(s.cfg.Schema, tokenTable(s.db.owner)), err)
@@ -83,6 +84,17 @@ func (s *Sink) checkStart(ctx context.Context, o pipeline.SinkOptions, r *connec
 		r.wrong("%v", err)
 	}
 	return names
+}
+
+// checkLayouts says what a start warns of too: tables that are laid out otherwise than the pipeline file says.
+func (s *Sink) checkLayouts(ctx context.Context, c *pgconn.Conn, tables []*pipeline.Table, r *connectionReport) {
+	statements, err := s.db.tx(c, checking).layoutChanges(ctx, tables)
+	if err != nil {
+		r.wrong("reading how tables are laid out: %s", saidBy(err))
+	}
+	for _, statement := range statements {
+		r.warn("a table is laid out otherwise than the pipeline file says, and a start leaves it so; to change it, run %s while nobody is at the table", statement)
+	}
 }
 
 // whoIs returns the user and the database of a connection.

@@ -251,3 +251,32 @@ func TestCollation(t *testing.T) {
 		}
 	}
 }
+
+// TestLayoutsAreCompared: a table that is not there will be made as the file says; one that is, stays, and
+// what would change it is told.
+func TestLayoutsAreCompared(t *testing.T) {
+	hush(t)
+	c := redshifttest.Open(t, redshifttest.Snapshot)
+	cfg := Config{DSN: c.DSN(), Schema: c.Schema(), Tables: spec.Map[TableConfig]{{Name: "t", Value: TableConfig{DistKey: "k", SortKey: []string{"k"}}}}}
+	found, _ := checkConnection(t, c, cfg)
+	wantFound(t, found, nil)
+	c.Exec("CREATE SCHEMA " + cfg.Schema)
+	c.Exec("CREATE TABLE " + cfg.Schema + ".t (k BIGINT NOT NULL, v VARCHAR(65535)) DISTSTYLE EVEN")
+	found, _ = checkConnection(t, c, cfg)
+	in := `ALTER TABLE "` + cfg.Schema + `"."t" ALTER `
+	wantFound(t, found, []string{in + `DISTSTYLE KEY DISTKEY "k"`, in + `COMPOUND SORTKEY ("k")`})
+}
+
+// TestStartWithoutRights: a start that lacks a right says where to find out which.
+func TestStartWithoutRights(t *testing.T) {
+	c := redshifttest.Open(t, redshifttest.Snapshot)
+	user := c.Database + "_stranger"
+	c.Exec("CREATE USER " + user + " PASSWORD DISABLE")
+	s, err := New("dwh", Config{DSN: c.UserDSN(user), Schema: "elsewhere", Stage: StageConfig{None: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := pipeline.SinkOptions{Env: pipeline.NewEnv(), Pipeline: "shop", StateID: "0123456789abcdef", Tables: []*pipeline.Table{pipelinetest.Table("t", "k", "k int64", "v")}}
+	_, err = s.Check(t.Context(), o)
+	wantError(t, err, "42501", "starlift validate --connect FILE shows the rights")
+}

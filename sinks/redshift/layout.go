@@ -199,6 +199,9 @@ func (t *tx) layoutChanges(ctx context.Context, tables []*pipeline.Table) (state
 		if err != nil {
 			return nil, err
 		}
+		if len(rows) == 0 {
+			continue // it will be made so
+		}
 		for _, change := range layout.changes(rows) {
 			statements = append(statements, fmt.Sprintf("ALTER TABLE %s %s", t.in(table.Name), change))
 		}

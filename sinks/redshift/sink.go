@@ -78,7 +78,16 @@ func (s *Sink) CheckTables(tables []*pipeline.Table) error {
 // Check implements pipeline.Target.
 func (s *Sink) Check(ctx context.Context, o pipeline.SinkOptions) (names []string, err error) {
 	s.begin(o)
-	return s.Sink.Check(ctx, o)
+	names, err = s.Sink.Check(ctx, o)
+	return names, withRights(err)
+}
+
+// withRights says where to find out which right of the user is missing: Redshift names the object only.
+func withRights(err error) error {
+	if pgconn.Code(err) != "42501" { // insufficient_privilege
+		return err
+	}
+	return fmt.Errorf("%w: starlift validate --connect FILE shows the rights that are missing, with the GRANT for each", err)
 }
 
 func (s *Sink) begin(o pipeline.SinkOptions) {
@@ -93,7 +102,7 @@ func (s *Sink) Open(ctx context.Context, o pipeline.SinkOptions) error {
 		return fmt.Errorf("stage: %w", err)
 	}
 	if err := s.Sink.Open(ctx, o); err != nil {
-		return err
+		return withRights(err)
 	}
 	return s.reportLayouts(ctx)
 }
