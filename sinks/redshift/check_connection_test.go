@@ -1,10 +1,12 @@
 package redshift
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -279,4 +281,19 @@ func TestStartWithoutRights(t *testing.T) {
 	o := pipeline.SinkOptions{Env: pipeline.NewEnv(), Pipeline: "shop", StateID: "0123456789abcdef", Tables: []*pipeline.Table{pipelinetest.Table("t", "k", "k int64", "v")}}
 	_, err = s.Check(t.Context(), o)
 	wantError(t, err, "42501", "starlift validate --connect FILE shows the rights")
+}
+
+// TestNoCredentials: where AWS's API is not reached, it is not the database that is called away.
+func TestNoCredentials(t *testing.T) {
+	cfg := Config{DSN: "postgres://u@127.0.0.1:1/dev?sslmode=disable", Schema: "public", Stage: StageConfig{None: true}}
+	server, err := cfg.parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cause := range []error{syscall.ECONNREFUSED, &net.DNSError{Err: "no such host", Name: "redshift.example"}, context.DeadlineExceeded} {
+		err := fmt.Errorf("connecting: %w", &credentialsError{fmt.Errorf("iam: temporary credentials for cluster %q: %w", "shop", cause)})
+		if got := describeUnreachable(server, err); !strings.HasPrefix(got, "no connection was tried, for want of credentials: iam: ") || !strings.Contains(got, cause.Error()) {
+			t.Errorf("%v: %s", cause, got)
+		}
+	}
 }

@@ -75,7 +75,7 @@ func (l *iamLogin) Credentials(ctx context.Context) (user, password string, err 
 		return err
 	})
 	if err != nil {
-		return "", "", fmt.Errorf("iam: temporary credentials for %s: %w", l.cfg.target(), advise(err))
+		return "", "", &credentialsError{fmt.Errorf("iam: temporary credentials for %s: %w", l.cfg.target(), advise(err))}
 	}
 	return l.kept.user, l.kept.password, nil
 }
@@ -208,3 +208,10 @@ func errorCode(err error) string {
 	}
 	return ""
 }
+
+// credentialsError is why there are no temporary credentials. The network that it may speak of is the
+// way to AWS's API, and not the one to the database.
+type credentialsError struct{ error }
+
+// Unwrap returns the API's error.
+func (e *credentialsError) Unwrap() error { return e.error }

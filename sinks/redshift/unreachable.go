@@ -24,7 +24,10 @@ func describeUnreachable(server pgconn.Config, err error) string {
 	var authority x509.UnknownAuthorityError
 	var certificate *tls.CertificateVerificationError
 	var network net.Error
+	var credentials *credentialsError
 	switch text := err.Error(); {
+	case errors.As(err, &credentials):
+		return "no connection was tried, for want of credentials: " + credentials.Error()
 	case errors.As(err, &pg):
 		return describeRefusedLogin(server, pg)
 	case errors.As(err, &dns):
