@@ -197,6 +197,8 @@ func (c *deadConn) Close() error {
 type network struct {
 	down  atomic.Bool
 	first atomic.Pointer[deadConn]
+	// refused gets a value for each connection that is not made.
+	refused chan struct{}
 }
 
 // fail has the first connection be dead for good, and others not be made as long as it is down.
@@ -208,11 +210,12 @@ func (n *network) fail() {
 // network puts one between the sink, which is closed, and its server.
 func (f *flush) network() *network {
 	f.Must(f.sink.Close())
-	n := &network{}
+	n := &network{refused: make(chan struct{}, 100)}
 	target := f.sink.db.client.Config
 	dial := target.DialFunc
 	target.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if n.down.Load() {
+			n.refused <- struct{}{}
 			return nil, net.ErrClosed
 		}
 		c, err := dial(ctx, network, address)
@@ -278,6 +281,9 @@ func TestLostAtAStatement(t *testing.T) {
 	stop()
 	if err := await(t, "the first try", done); err == nil {
 		t.Fatal("a commit without an answer is done")
+	}
+	for range 2 { // by the stop, and behind the error: else COPY would be cancelled once the network is back
+		await(t, "a request to cancel", n.refused)
 	}
 	n.down.Store(false)
 	stop, done = stopped()
