@@ -160,13 +160,20 @@ func (c *columnCheck) lengths(a arrow.Array, length func(row int) int, most int)
 	}
 	for row := range a.Len() {
 		if n := length(row); n > most && a.IsValid(row) {
-			c.report(row, "", tooLong(n, most))
+			c.report(row, "", c.tooLong(n, most))
 		}
 	}
 }
 
-func tooLong(bytes, most int) string {
-	return fmt.Sprintf("has %d bytes, and Redshift takes %d", bytes, most)
+// overflowHint is what ends a run's message of an overflow.
+const overflowHint = "; on_overflow says fail: dead_letter leaves it to on_error of the column, truncate cuts texts that are no keys"
+
+func (c *columnCheck) tooLong(bytes, most int) string {
+	text := fmt.Sprintf("has %d bytes, and Redshift takes %d", bytes, most)
+	if c.failOverflow {
+		text += overflowHint
+	}
+	return text
 }
 
 // documentProblem says why a document is not stored; empty = it is. It is loaded as a VARCHAR,
@@ -182,7 +189,7 @@ func (c *columnCheck) documentProblem(doc string) string {
 		if !c.overflow {
 			return ""
 		}
-		return "as text " + tooLong(n, varcharMax)
+		return "as text " + c.tooLong(n, varcharMax)
 	}
 	return documentProblem(doc, c.stripNUL)
 }

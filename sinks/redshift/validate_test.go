@@ -80,11 +80,11 @@ func TestOverflow(t *testing.T) {
 	}{
 		{"at the edge", textRow{key: edge, s: edge, doc: `"` + edge[:varcharMax-3] + `"`, bin: make([]byte, varbyteBytes)}, map[string]string{"dead_letter": "stored " + edge, "truncate": "stored " + edge, "fail": "stored " + edge}},
 		{"a text", textRow{key: "k", s: edge + "é", doc: `1`}, map[string]string{"dead_letter": "told s has 65537 bytes, and Redshift takes 65535", "truncate": "stored " + edge,
-			"fail": `fails table "t", column "s", row with key ("k"): has 65537 bytes, and Redshift takes 65535`}},
+			"fail": `fails table "t", column "s", row with key ("k"): has 65537 bytes, and Redshift takes 65535` + overflowHint}},
 		{"a character across the edge", textRow{key: "k", s: edge[:varcharMax-1] + "é", doc: `1`}, map[string]string{"truncate": "stored " + edge[:varcharMax-1]}},
 		{"a character of four bytes", textRow{key: "k", s: "a" + strings.Repeat("😀", varcharMax/4+1), doc: `1`}, map[string]string{"truncate": "stored a" + strings.Repeat("😀", varcharMax/4)}},
 		{"a key", textRow{key: edge + "é", s: "s", doc: `1`}, map[string]string{"dead_letter": "told k has 65537 bytes, and Redshift takes 65535", "truncate": "told k has 65537 bytes, and Redshift takes 65535",
-			"fail": `fails table "t", column "k", row with key ("` + edge[:80] + `"…): has 65537 bytes, and Redshift takes 65535`}},
+			"fail": `fails table "t", column "k", row with key ("` + edge[:80] + `"…): has 65537 bytes, and Redshift takes 65535` + overflowHint}},
 		{"a document", textRow{key: "k", s: "s", doc: `"` + edge + `"`}, map[string]string{"dead_letter": "told doc as text has 65537 bytes, and Redshift takes 65535", "truncate": "told doc as text has 65537 bytes, and Redshift takes 65535",
 			"fail": "fails "}},
 		{"bytes", textRow{key: "k", s: "s", doc: `1`, bin: make([]byte, varbyteBytes+1)}, map[string]string{"dead_letter": "told bin has 64001 bytes, and Redshift takes 64000", "truncate": "told bin has 64001 bytes, and Redshift takes 64000",
