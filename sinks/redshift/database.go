@@ -117,20 +117,28 @@ func (d *database) Open(ctx context.Context, tables []*pipeline.Table, do wareho
 	})
 }
 
-// openTries is how often what another process may have made at the same time is looked for.
-const openTries = 3
+// openTries is how often what other processes may have made at the same time is looked for. Each time
+// one of them has got on.
+const openTries = 10
 
 // madeByOthers are the SQLSTATEs of what is there, though it was not when it was looked for: another
-// process has made it, or this one by a connection that was lost. IF NOT EXISTS may see it, and what
-// goes by the snapshot of a transaction not: a schema or table that is not there then.
-var madeByOthers = []string{"42P06", "42P07", "23505", "3F000", "42P01"}
+// process has made it, or this one by a connection that was lost. hiddenBySnapshot are those of the
+// same where IF NOT EXISTS has seen it, and what goes by the snapshot of the transaction has not.
+var (
+	madeByOthers     = []string{"42P06", "42P07", "23505"}
+	hiddenBySnapshot = []string{"3F000", "42P01"}
+)
 
 // openAgain looks once more for tables that somebody else has made meanwhile.
 func openAgain(open func() error) (err error) {
 	for range openTries {
-		if err = open(); !pgconn.InClass(err, madeByOthers...) {
+		err = open()
+		if !pgconn.InClass(err, madeByOthers...) && !pgconn.InClass(err, hiddenBySnapshot...) {
 			return err
 		}
+	}
+	if pgconn.InClass(err, madeByOthers...) {
+		return pipeline.TransientFor("relation", err)
 	}
 	return err
 }
