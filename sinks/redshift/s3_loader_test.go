@@ -231,6 +231,35 @@ func TestStraysAreRemoved(t *testing.T) {
 	}
 }
 
+// A removal that fails is all that the next try has to do again.
+func TestRemovalIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	d := newStageDriver(t, ordersTable).start()
+	d.Prepare(ordersRows(t, inserted(1), 1))
+	d.faults.Arm(1<<30, false, false)
+	d.Must(d.sink.Commit(t.Context(), d.Pending))
+	calls := len(d.faults.Calls())
+	d.Done()
+	d.Prepare(ordersRows(t, inserted(1), 2))
+	d.faults.Arm(calls-1, false, false)
+	if err := d.sink.Commit(t.Context(), d.Pending); !errors.Is(err, blob.ErrFault) {
+		t.Errorf("got error %v", err)
+	}
+	d.faults.Disarm()
+	before := len(d.c.Statements())
+	d.faults.Arm(1<<30, false, false)
+	d.Commit()
+	if got := d.faults.Calls(); len(got) != 1 || got[0].Op != blob.OpDelete {
+		t.Errorf("calls of the second try: %+v", got)
+	}
+	if got := d.c.Statements()[before:]; len(got) > 0 {
+		t.Errorf("statements of the second try: %+v", got)
+	}
+	if got := d.c.Objects(); len(got) > 0 {
+		t.Errorf("on the stage: %q", got)
+	}
+}
+
 // A reset removes files of all states of the sink, and of sinks that there are no longer.
 func TestResetOfTheStage(t *testing.T) {
 	t.Parallel()

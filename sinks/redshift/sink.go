@@ -21,6 +21,9 @@ type Sink struct {
 	loader  loader
 	rules   valueRules
 	options pipeline.SinkOptions
+	// loaded is the epoch whose token is safe, and whose files may still be on the stage; 0 = there
+	// is none.
+	loaded int64
 
 	lockTimeout time.Duration // of CheckConnection; 0 = lockTimeout
 }
@@ -91,7 +94,7 @@ func withRights(err error) error {
 }
 
 func (s *Sink) begin(o pipeline.SinkOptions) {
-	s.options = o
+	s.options, s.loaded = o, 0
 	s.db.owner = warehouse.Owner{Pipeline: o.Pipeline, StateID: o.StateID, Sink: s.name}
 }
 
@@ -120,8 +123,24 @@ func (s *Sink) reportLayouts(ctx context.Context) error {
 }
 
 // Commit implements pipeline.Sink: files are on the stage before the transaction begins, and
-// leave it when the token is safe.
+// leave it when the token is safe. A try that comes after one that has got so far has only to
+// remove them.
 func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
+	if s.loaded != c.Epoch {
+		if err := s.load(ctx, c); err != nil {
+			return err
+		}
+		s.loaded = c.Epoch
+	}
+	if err := s.db.watch.onStage(func() error { return s.loader.remove(ctx, c.Epoch) }); err != nil {
+		return err
+	}
+	s.loaded = 0
+	return nil
+}
+
+// load is Commit up to the token.
+func (s *Sink) load(ctx context.Context, c *pipeline.Committable) error {
 	staged, err := warehouse.ReadStaged(c)
 	if err != nil {
 		return err
@@ -135,7 +154,7 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 		return s.lookUpLoadError(ctx, err)
 	}
 	s.analyze(ctx, staged)
-	return s.db.watch.onStage(func() error { return s.loader.remove(ctx, c.Epoch) })
+	return nil
 }
 
 // stageResetter is a loader that leaves files elsewhere than in the spool.
