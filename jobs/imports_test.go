@@ -30,12 +30,18 @@ func mayImport(from, to string) bool {
 		// A kind is a folder below its section; what is internal to the section
 		// belongs to all of its kinds.
 		kind := strings.Join(strings.SplitN(from, "/", 3)[:min(2, strings.Count(from, "/")+1)], "/")
-		return within(to, kind) || within(to, first+"/internal")
+		return within(to, kind) || within(to, first+"/internal") || slices.Contains(composed[kind], to)
 	case "jobs":
 		return true
 	default: // main.go
 		return to == "jobs"
 	}
+}
+
+// composed are the kinds that other kinds are made of.
+var composed = map[string][]string{
+	"sources/dynamodb":       {"sources/dynamodbexport", "sources/dynamodbscan", "sources/dynamodbstreams", "sources/kinesis"},
+	"sources/dynamodbexport": {"sources/file"},
 }
 
 // testOnly are the packages that exist for tests, with those below them: what is built into

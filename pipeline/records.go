@@ -147,6 +147,9 @@ type Records struct {
 	// SaveNow, without Spans, ends the epoch that is open, with all that was read before: the
 	// source waits until Committed names these Positions.
 	SaveNow bool
+	// SnapshotEnd, without Spans and with SaveNow, says that a snapshot of a table was read to its
+	// end, and that what it has not is to go; nil = nothing of the kind.
+	SnapshotEnd *SnapshotEnd
 	// Recheck, when set, is asked about record i when it can't be decoded, before
 	// it becomes a dead letter. ErrReadAgain, wrapped, says that it is no record
 	// as it stands, but several, say: the source can't tell without looking at every
@@ -163,6 +166,17 @@ type Records struct {
 	// again. The engine calls it once for what Read returned, when the last of
 	// its slices is done; whoever keeps bytes of a record for longer copies them.
 	Free func()
+}
+
+// SnapshotEnd removes the items of a logical table that a snapshot does not have, once all of its
+// items have been committed: those whose newest change is older than the snapshot. Each of them is
+// removed by a change of the snapshot's time, so that every later change wins. It is a
+// part of the table at a time, so that an epoch does not grow with the table.
+type SnapshotEnd struct {
+	Table string // as Format.Table
+	Time  int64  // of the snapshot's items, as Format.ExportTime
+	// Part of Parts, from 0: the items whose hashes lie in this part of their range.
+	Part, Parts int
 }
 
 // Len returns the number of records.

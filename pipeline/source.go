@@ -37,7 +37,10 @@ import (
 //   - OldestReporter: the engine, before Open, of a bounded source that a state has not
 //     read yet;
 //   - Rewinder: the engine, before Open, where a backfill reads again what was read to
-//     its end.
+//     its end;
+//   - ExportRequester, Repairer: jobs, before anything is opened, for the flags of a backfill;
+//   - StartReporter: a source that composes others;
+//   - PhaseReporter: the status page and the progress line, at any time.
 type Source interface {
 	SourceInfo
 	// Open places the source at the cursors that are saved, by partition; a partition
@@ -124,6 +127,47 @@ type Rewinder interface {
 	// start, from those of a reading that has ended. They are saved with the first
 	// epoch, in the place of all older ones.
 	Rewind(cursors map[string][]byte) (map[string][]byte, error)
+}
+
+// ExportRequester is a Source that reads exports, and can ask DynamoDB for one.
+type ExportRequester interface {
+	// WithRequestedExport returns a bounded source that asks for an export when it is opened, unless
+	// its cursors say that it has, waits for it, and reads it: what backfill --request-export runs.
+	// Where nothing can be asked for the error is about the pipeline file.
+	WithRequestedExport() (Source, error)
+}
+
+// Repairer is a Source that can read a snapshot of its table again, to mend what a gap has left.
+type Repairer interface {
+	// WithRepair returns a bounded source that fixes where the stream goes on, reads an export made
+	// after that, removes what it has not (SnapshotEnd), and ends: what backfill --repair runs. It
+	// has the same cursors, so that a repair that was interrupted goes on, by either of the two.
+	WithRepair() (Source, error)
+}
+
+// StartReporter is a Source without end that knows since when it has all changes.
+type StartReporter interface {
+	// StartTime returns the time, by the service's clock, from which on no change is missing in what
+	// was read, is read, or will be: at a first opening that of the oldest record of the stream, or
+	// where it was told to begin. ok = false: it is not known. It is valid after Open, until Close.
+	StartTime() (at time.Time, ok bool)
+}
+
+// PhaseReporter is a Source that does one thing after the other: a snapshot, then a stream.
+type PhaseReporter interface {
+	// Phases returns those of the source in their order, from any goroutine, at any time.
+	Phases() []SourcePhase
+}
+
+// SourcePhase is one of the things that a source does.
+type SourcePhase struct {
+	Name string // in a word or two, as people call it: export, scan, stream
+	// Detail says what it is doing now, or what came of it, in a line.
+	Detail       string
+	Began, Ended time.Time // by the wall clock; zero = it has not
+	// Done of Total are read, in Unit (items, bytes); Total 0 = unknown.
+	Done, Total int64
+	Unit        string
 }
 
 // GapError says that records of a partition are gone which were never read (ErrGap).

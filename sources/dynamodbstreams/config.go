@@ -1,0 +1,12 @@
+package dynamodbstreams
+
+import "github.com/starlift-etl/starlift/pipeline/awsapi"
+
+// Config is a DynamoDB Streams source in a pipeline file.
+type Config struct {
+	Table      string `yaml:"table" required:"true" change:"identity" desc:"The name of the table, or its ARN, as arn:aws:dynamodb:eu-central-1:123456789012:table/shop. The logical table is its name. Its stream must have new images (NEW_IMAGE or NEW_AND_OLD_IMAGES)."`
+	Start      string `yaml:"start" default:"trim_horizon" change:"free" desc:"Where reading begins at the first start of all: trim_horizon, with the oldest records that the stream has; latest, with changes that are made from then on; or a time, as 2024-05-01T12:00:00Z, or a date, with changes from then on. Older records are read too, and have no effect. Later it goes on where it was, whatever start says."`
+	OnGap      string `yaml:"on_gap" default:"fail" enum:"fail,wait" change:"free" desc:"What to do when the stream has dropped records that were not read yet. fail: commit what was read, and end with status 3. wait: stay up, not ready, and read the other shards. In either case run --accept-gap goes on behind the gap, and backfill --repair of a dynamodb source mends it."`
+	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" change:"identity" desc:"What becomes of rows that go because DynamoDB's time to live removes their item, in tables that do not say it themselves: delete takes them out, flag leaves them and says so in is_deleted and deleted_at, keep leaves them. Left out = what on_delete of the table says."`
+	awsapi.Config
+}
