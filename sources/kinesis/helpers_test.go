@@ -98,7 +98,7 @@ func (r *rig) tryOpen(change ...func(*partitions.Options, *stream)) error {
 	for _, f := range change {
 		f(&o, s)
 	}
-	r.source = &Source{Source: partitions.New("kinesis", s, o), cfg: r.cfg}
+	r.source = &Source{Source: partitions.New("kinesis", s, o), cfg: r.cfg, stream: s}
 	env := pipeline.NewEnv()
 	env.Notify = func(n pipeline.Notice) { r.notices = append(r.notices, n) }
 	return r.source.Open(r.t.Context(), pipeline.SourceOptions{Env: env, Cursors: maps.Clone(r.cursors), AcceptGap: r.accept})

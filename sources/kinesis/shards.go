@@ -54,6 +54,11 @@ func (s *stream) Discover(ctx context.Context, known map[string]bool) ([]pipelin
 		if at, startTime, err = s.firstPosition(d, begun); err != nil {
 			return nil, err
 		}
+		complete := startTime // and nothing was before the stream
+		if d.created.After(complete) {
+			complete = d.created
+		}
+		s.startTime.Store(&complete)
 	}
 	old := ofOtherStreams(known, d.created)
 	found := make([]pipeline.Partition, len(shards))

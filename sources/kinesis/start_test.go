@@ -146,3 +146,39 @@ func TestEmptyPagesWithLag(t *testing.T) {
 		t.Errorf("%d iterators", n)
 	}
 }
+
+// TestStartReported: since when nothing is missing, by the place where reading begins; a process
+// that goes on with what another one has saved does not know it.
+func TestStartReported(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		age   time.Duration // of the stream
+		start func(now time.Time) string
+		want  time.Duration // before now
+	}{
+		"a young stream from its first record":                             {time.Hour, func(time.Time) string { return startTrimHorizon }, time.Hour},
+		"an old one, whose oldest records are dropped while they are read": {100 * time.Hour, func(time.Time) string { return startTrimHorizon }, 23 * time.Hour},
+		"a time":                      {100 * time.Hour, func(now time.Time) string { return timeText(now.Add(-5 * time.Hour)) }, 5 * time.Hour},
+		"a time before the stream":    {time.Hour, func(now time.Time) string { return timeText(now.Add(-5 * time.Hour)) }, time.Hour},
+		"a time that is kept no more": {100 * time.Hour, func(now time.Time) string { return timeText(now.Add(-90 * time.Hour)) }, 23 * time.Hour},
+		"the newest record":           {time.Hour, func(time.Time) string { return startLatest }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, kinesistest.Options{}, 1)
+			r.fake.Advance(c.age)
+			now := r.fake.Now()
+			r.cfg.Start = c.start(now)
+			r.open()
+			at, known := r.source.StartTime()
+			if off := at.Sub(now.Add(-c.want)); !known || off.Abs() > 10*time.Second {
+				t.Errorf("it began at %v, known %v: %v off", at, known, off)
+			}
+			r.until("the start to be saved", func() bool { return len(r.cursors) == 1 })
+			r.open()
+			if at, known := r.source.StartTime(); known {
+				t.Errorf("after a restart it is %v", at)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -42,6 +43,7 @@ type stream struct {
 
 	described lookup[summary]
 	listed    lookup[[]types.Shard]
+	startTime atomic.Pointer[time.Time] // see Source.StartTime; nil = not known
 }
 
 var _ pipeline.PartitionSource = (*stream)(nil)
