@@ -5,8 +5,8 @@
 //
 // The SDK's own decoding makes, of each record, an object with several more behind pointers, and is most of what
 // a reader spends on a record. Everything else of the SDK stays: [Get] calls its client, which
-// signs, sends, and reads errors as ever; of a successful answer to this one operation it replaces the
-// step that reads the body (a middleware in the place of OperationDeserializer). The Go SDK speaks AWS JSON 1.1 to
+// signs, sends, and reads errors as ever; of a successful answer to this one operation it reads the body
+// itself (awsapi.RawAnswer). The Go SDK speaks AWS JSON 1.1 to
 // Kinesis, with data in base64; CBOR, which Java clients may use, it does not ask for.
 //
 // # Memory

@@ -1,6 +1,11 @@
 package page
 
-import "time"
+import (
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/reuse"
+	"github.com/starlift-etl/starlift/sources/internal/jsonscan"
+)
 
 // Page is the answer to one GetRecords.
 type Page struct {
@@ -26,11 +31,11 @@ type Record struct {
 	Start, End uint32 // of its data in Page.Data
 	Arrived    int64  // in µs since 1970; NoArrival = not told
 
-	sequence, key extent // in Page.text
+	sequence, key jsonscan.Extent // in Page.text
 }
 
 // NoArrival stands for an arrival that the service does not tell.
-const NoArrival int64 = -1 << 63
+const NoArrival = jsonscan.NoTime
 
 // Child is a shard that came out of the one that was read.
 type Child struct {
@@ -38,25 +43,23 @@ type Child struct {
 	Parents []string `json:"ParentShards"`
 }
 
-type extent struct{ start, end uint32 }
-
 // Sequence returns the sequence number of a record. It shares memory with those of the whole page:
 // clone what is kept for long.
 func (p *Page) Sequence(i int) string {
 	e := p.Records[i].sequence
-	return p.text[e.start:e.end]
+	return p.text[e.Start:e.End]
 }
 
 // PartitionKey returns the partition key of a record, which shares memory as Sequence
 // does.
 func (p *Page) PartitionKey(i int) string {
 	e := p.Records[i].key
-	return p.text[e.start:e.end]
+	return p.text[e.Start:e.End]
 }
 
 // Free gives the memory of Data back. Neither it nor slices of it may be used any
 // more. It may be called twice.
 func (p *Page) Free() {
-	release(p.memory)
+	reuse.ReleaseBytes(p.memory)
 	p.Data, p.memory = nil, nil
 }

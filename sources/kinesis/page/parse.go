@@ -7,24 +7,27 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/reuse"
+	"github.com/starlift-etl/starlift/sources/internal/jsonscan"
 )
 
 // parse reads a body. It keeps nothing of it.
 func (p *Page) parse(body []byte) error {
-	s := scanner{b: body}
-	m := members{data: make([]extent, 0, s.estimate())}
+	s := jsonscan.Scanner{Body: body}
+	m := members{data: make([]jsonscan.Extent, 0, s.Estimate(`"SequenceNumber"`, 10_000))}
 	p.Records = make([]Record, 0, cap(m.data))
 	m.text.Grow(64*cap(m.data) + 256)
-	end := s.object(s.space(0), func(name []byte, i int) int { return p.member(&s, &m, name, i) })
+	end := s.Object(s.Space(0), func(name []byte, i int) int { return p.member(&s, &m, name, i) })
 	switch {
 	case end < 0:
-	case s.space(end) < len(body):
-		_ = s.unexpected(s.space(end), "the end")
+	case s.Space(end) < len(body):
+		_ = s.Unexpected(s.Space(end), "the end")
 	case !m.records:
-		_ = s.fail(end, "it has no Records")
+		_ = s.Fail(end, "it has no Records")
 	}
-	if s.err != nil {
-		return s.err
+	if s.Err != nil {
+		return s.Err
 	}
 	p.text = m.text.String()
 	return p.decode(body, m.data)
@@ -33,41 +36,41 @@ func (p *Page) parse(body []byte) error {
 // members is what parse has of a body until all of it is read.
 type members struct {
 	text    strings.Builder
-	data    []extent // by record: its data in the body, as base64
+	data    []jsonscan.Extent // by record: its data in the body, as base64
 	records bool
 }
 
 // member reads the value at i of a member of the answer.
-func (p *Page) member(s *scanner, m *members, name []byte, i int) int {
+func (p *Page) member(s *jsonscan.Scanner, m *members, name []byte, i int) int {
 	switch string(name) {
 	case "NextShardIterator":
-		var e extent
-		if e, i = s.text(i, &m.text); i >= 0 {
-			p.Next = strings.Clone(m.text.String()[e.start:e.end])
+		var e jsonscan.Extent
+		if e, i = s.Text(i, &m.text); i >= 0 {
+			p.Next = strings.Clone(m.text.String()[e.Start:e.End])
 		}
 		return i
 	case "MillisBehindLatest":
-		ms, known, end := s.integer(i)
+		ms, known, end := s.Integer(i)
 		p.Behind, p.BehindKnown = behindOf(ms), known
 		return end
 	case "ChildShards":
-		end := s.skip(i, 0)
+		end := s.Skip(i)
 		p.Children = nil
 		if end >= 0 {
-			if err := json.Unmarshal(s.b[i:end], &p.Children); err != nil {
-				return s.fail(i, err.Error())
+			if err := json.Unmarshal(s.Body[i:end], &p.Children); err != nil {
+				return s.Fail(i, err.Error())
 			}
 		}
 		return end
 	case "Records":
 		m.records = true
 		p.Records, m.data = p.Records[:0], m.data[:0]
-		if s.peek(i) == 'n' {
-			return s.literal(i, "null")
+		if s.Peek(i) == 'n' {
+			return s.Literal(i, "null")
 		}
-		return s.list(i, func(i int) int { return p.record(s, m, i) })
+		return s.List(i, func(i int) int { return p.record(s, m, i) })
 	}
-	return s.skip(i, 0)
+	return s.Skip(i)
 }
 
 // behindOf keeps a distance within a time.Duration: 292 years.
@@ -77,40 +80,40 @@ func behindOf(ms int64) time.Duration {
 }
 
 // record reads the record at i.
-func (p *Page) record(s *scanner, m *members, i int) int {
-	r, data := Record{Arrived: NoArrival}, extent{}
-	end := s.object(i, func(name []byte, i int) int {
+func (p *Page) record(s *jsonscan.Scanner, m *members, i int) int {
+	r, data := Record{Arrived: NoArrival}, jsonscan.Extent{}
+	end := s.Object(i, func(name []byte, i int) int {
 		switch string(name) {
 		case "Data":
-			data, i = s.base64(i)
+			data, i = s.Base64(i)
 		case "SequenceNumber":
-			r.sequence, i = s.text(i, &m.text)
+			r.sequence, i = s.Text(i, &m.text)
 		case "PartitionKey":
-			r.key, i = s.text(i, &m.text)
+			r.key, i = s.Text(i, &m.text)
 		case "ApproximateArrivalTimestamp":
-			r.Arrived, i = s.seconds(i)
+			r.Arrived, i = s.Seconds(i)
 		default:
-			i = s.skip(i, 0)
+			i = s.Skip(i)
 		}
 		return i
 	})
-	if end >= 0 && r.sequence.start == r.sequence.end {
-		return s.fail(i, fmt.Sprintf("record %d has no sequence number", len(p.Records)))
+	if end >= 0 && r.sequence.Start == r.sequence.End {
+		return s.Fail(i, fmt.Sprintf("record %d has no sequence number", len(p.Records)))
 	}
 	p.Records, m.data = append(p.Records, r), append(m.data, data)
 	return end
 }
 
 // decode decodes the data of all records into memory that is as large as they need.
-func (p *Page) decode(body []byte, data []extent) error {
+func (p *Page) decode(body []byte, data []jsonscan.Extent) error {
 	size := 0
 	for _, e := range data {
-		size += decodedLen(body[e.start:e.end])
+		size += decodedLen(body[e.Start:e.End])
 	}
-	p.memory = acquire(size)
+	p.memory = reuse.Bytes(size)
 	at := 0
 	for i, e := range data {
-		text := body[e.start:e.end]
+		text := body[e.Start:e.End]
 		want := decodedLen(text)
 		// Escapes, which nobody writes here, are found by what they are not: base64.
 		n, err := base64.StdEncoding.Decode(p.memory[at:at+want], text)

@@ -1,4 +1,4 @@
-package page
+package jsonscan
 
 import (
 	"fmt"
@@ -6,21 +6,24 @@ import (
 	"strconv"
 )
 
-// seconds reads a time in seconds since 1970 as µs, or NoArrival for null. The service writes
+// NoTime stands for a time that is null.
+const NoTime int64 = -1 << 63
+
+// Seconds reads a time in seconds since 1970 as µs, or NoTime for null. The service writes
 // it as Java does, as in 1.516049873421E9, others as 1516049873.421: both are read as what
 // they say, in whole numbers, since a float64 may be off by a millisecond when it is
 // multiplied.
-func (s *scanner) seconds(i int) (int64, int) {
-	if s.peek(i) == 'n' {
-		return NoArrival, s.literal(i, "null")
+func (s *Scanner) Seconds(i int) (int64, int) {
+	if s.Peek(i) == 'n' {
+		return NoTime, s.Literal(i, "null")
 	}
-	end := s.number(i)
+	end := s.Number(i)
 	if end < 0 {
 		return 0, -1
 	}
-	us, ok := micros(s.b[i:end])
+	us, ok := micros(s.Body[i:end])
 	if !ok {
-		return 0, s.fail(i, fmt.Sprintf("%s is no time in seconds", s.b[i:end]))
+		return 0, s.Fail(i, fmt.Sprintf("%s is no time in seconds", s.Body[i:end]))
 	}
 	return us, end
 }
