@@ -1,15 +1,9 @@
 package generate
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/md5"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -17,45 +11,19 @@ import (
 	"slices"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/starlift-etl/starlift/pipeline/exportlayout"
 )
 
 // exportTime is the moment whose items an export holds: before every stream.
 var exportTime = time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC)
 
-// exportLayout is how DynamoDB writes times in manifests.
-const exportLayout = "2006-01-02T15:04:05.000Z"
-
-// exportFile is a line of manifest-files.json.
+// exportFile is a data file, and what is counted in it.
 type exportFile struct {
-	ItemCount int    `json:"itemCount"`
-	MD5       string `json:"md5Checksum"`
-	ETag      string `json:"etag"`
-	Key       string `json:"dataFileS3Key"`
-
+	exportlayout.File
 	stats  Stats
 	billed int64
-}
-
-// exportSummary is manifest-summary.json of a full export, in the order of
-// DynamoDB, which does not name the type of those.
-type exportSummary struct {
-	Version       string  `json:"version"`
-	ExportARN     string  `json:"exportArn"`
-	StartTime     string  `json:"startTime"`
-	EndTime       string  `json:"endTime"`
-	TableARN      string  `json:"tableArn"`
-	TableID       string  `json:"tableId"`
-	ExportTime    string  `json:"exportTime"`
-	Bucket        string  `json:"s3Bucket"`
-	Prefix        *string `json:"s3Prefix"`
-	SSEAlgorithm  string  `json:"s3SseAlgorithm"`
-	SSEKMSKeyID   *string `json:"s3SseKmsKeyId"`
-	ManifestFiles string  `json:"manifestFilesS3Key"`
-	BilledBytes   int64   `json:"billedSizeBytes"`
-	ItemCount     int     `json:"itemCount"`
-	OutputFormat  string  `json:"outputFormat"`
 }
 
 // placement is where DynamoDB keeps an item: by the hash of its partition key,
@@ -97,8 +65,7 @@ type renderer[T any] func(*item, *T) string
 // bytes change with the version of the compression library.
 func writeExport[T any](ctx context.Context, dir string, o Options, items []placement[T], stats *Stats, render renderer[T]) error {
 	ids := derive(o.Seed, domainExport, o.Records, o.Files)
-	exportID := fmt.Sprintf("%014d-%08x", exportTime.UnixMilli(), uint32(ids.next()))
-	root := path.Join("AWSDynamoDB", exportID)
+	root := path.Join(exportlayout.Root, exportlayout.ID(exportTime, uint32(ids.next())))
 	stats.Folder = filepath.Join(dir, filepath.FromSlash(root))
 	if err := os.MkdirAll(filepath.Join(stats.Folder, "data"), 0o755); err != nil {
 		return fmt.Errorf("export folder: %w", err)
@@ -112,7 +79,7 @@ func writeExport[T any](ctx context.Context, dir string, o Options, items []plac
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range files {
 		f := &files[i]
-		f.Key = root + "/data/" + fileName(&ids) + ".json.gz"
+		f.Key = root + "/data/" + exportlayout.FileName(ids.below)
 		part := items
 		if i < o.Files-1 {
 			limit := uint64(i+1) * (^uint64(0)/uint64(o.Files) + 1)
@@ -146,14 +113,6 @@ func (s *shop) placements(n int) []placement[ref] {
 	return items
 }
 
-func fileName(r *source) string {
-	name := make([]byte, 26)
-	for i := range name {
-		name[i] = "abcdefghijklmnopqrstuvwxyz234567"[r.below(32)]
-	}
-	return string(name)
-}
-
 // writeDataFile writes the data file with the given items.
 func writeDataFile[T any](ctx context.Context, f *exportFile, o Options, dir string, items []placement[T], render renderer[T]) (err error) {
 	file, err := os.Create(filepath.Join(dir, filepath.FromSlash(f.Key)))
@@ -165,10 +124,8 @@ func writeDataFile[T any](ctx context.Context, f *exportFile, o Options, dir str
 			err = fmt.Errorf("export file: %w", cerr)
 		}
 	}()
-	sum := md5.New()
-	buffered := bufio.NewWriterSize(io.MultiWriter(file, sum), blockBytes)
-	zip := gzip.NewWriter(buffered)
-	out := newLines(ctx, zip)
+	data := exportlayout.NewDataFile(file, f.Key)
+	out := newLines(ctx, data)
 	f.stats.Items = map[string]int64{}
 	var it item
 	for i := range items {
@@ -182,30 +139,18 @@ func writeDataFile[T any](ctx context.Context, f *exportFile, o Options, dir str
 	if err := out.finish(&f.stats); err != nil {
 		return err
 	}
-	if err := zip.Close(); err != nil {
-		return fmt.Errorf("export file: %w", err)
-	}
-	if err := buffered.Flush(); err != nil {
-		return fmt.Errorf("export file: %w", err)
-	}
-	digest := sum.Sum(nil)
-	f.ItemCount = len(items)
-	f.MD5, f.ETag = base64.StdEncoding.EncodeToString(digest), hex.EncodeToString(digest)+"-1"
-	return nil
+	f.File, err = data.Finish(int64(len(items)))
+	return err
 }
 
 // writeManifests writes the manifests of the files, and adds the files' figures
 // to stats.
 func writeManifests(dir, root, table string, files []exportFile, ids source, stats *Stats) error {
-	var list []byte
+	var list []exportlayout.File
 	var billed int64
 	for i := range files {
 		f := &files[i]
-		line, err := json.Marshal(f)
-		if err != nil {
-			return fmt.Errorf("export manifest: %w", err)
-		}
-		list = append(append(list, line...), '\n')
+		list = append(list, f.File)
 		billed += f.billed
 		stats.Records += f.stats.Records
 		stats.Bytes += f.stats.Bytes
@@ -215,27 +160,20 @@ func writeManifests(dir, root, table string, files []exportFile, ids source, sta
 	}
 	arn := "arn:aws:dynamodb:us-east-1:123456789012:table/" + table
 	tableID := ids.uuid()
-	summary, err := json.Marshal(exportSummary{
-		Version: "2020-06-30", ExportARN: arn + "/export/" + path.Base(root),
-		StartTime: exportTime.Format(exportLayout), EndTime: exportTime.Add(5 * time.Minute).Format(exportLayout),
-		TableARN: arn, TableID: string(tableID[:]), ExportTime: exportTime.Format(exportLayout),
+	// DynamoDB does not name the type of full exports.
+	objects, err := exportlayout.Manifests(exportlayout.Summary{
+		Version: exportlayout.FullVersion, ExportARN: arn + "/export/" + path.Base(root),
+		StartTime: exportlayout.Time(exportTime), EndTime: exportlayout.Time(exportTime.Add(5 * time.Minute)),
+		TableARN: arn, TableID: string(tableID[:]), ExportTime: exportlayout.Time(exportTime),
 		Bucket: "example-export-bucket", SSEAlgorithm: "AES256",
 		ManifestFiles: path.Join(root, "manifest-files.json"), BilledBytes: billed,
-		ItemCount: int(stats.Records), OutputFormat: "DYNAMODB_JSON",
-	})
+		ItemCount: stats.Records, OutputFormat: "DYNAMODB_JSON",
+	}, list)
 	if err != nil {
-		return fmt.Errorf("export manifest: %w", err)
+		return fmt.Errorf("export: %w", err)
 	}
-	for _, m := range []struct {
-		name string
-		data []byte
-	}{{"manifest-files", list}, {"manifest-summary", summary}} {
-		digest := md5.Sum(m.data)
-		base := filepath.Join(dir, filepath.FromSlash(root), m.name)
-		if err := os.WriteFile(base+".md5", []byte(base64.StdEncoding.EncodeToString(digest[:])), 0o644); err != nil {
-			return fmt.Errorf("export manifest: %w", err)
-		}
-		if err := os.WriteFile(base+".json", m.data, 0o644); err != nil {
+	for _, o := range objects {
+		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(root), o.Name), o.Data, 0o644); err != nil {
 			return fmt.Errorf("export manifest: %w", err)
 		}
 	}

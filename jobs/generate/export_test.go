@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/starlift-etl/starlift/pipeline/exportlayout"
 )
 
 func TestExportIsWhole(t *testing.T) {
@@ -23,9 +25,9 @@ func TestExportIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var summary exportSummary
+	var summary exportlayout.Summary
 	readChecked(t, filepath.Join(stats.Folder, "manifest-summary"), &summary)
-	if summary.ItemCount != o.Records || stats.Records != int64(o.Records) {
+	if summary.ItemCount != int64(o.Records) || stats.Records != int64(o.Records) {
 		t.Errorf("the summary counts %d items, the figures %d, want %d", summary.ItemCount, stats.Records, o.Records)
 	}
 	items := map[string]map[string]any{}
@@ -33,7 +35,7 @@ func TestExportIsWhole(t *testing.T) {
 	files := 0
 	for line := range strings.Lines(string(list)) {
 		files++
-		var f exportFile
+		var f exportlayout.File
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +74,7 @@ func readChecked(t *testing.T, base string, v any) []byte {
 	return data
 }
 
-func readDataFile(t *testing.T, name string, f exportFile, items map[string]map[string]any) {
+func readDataFile(t *testing.T, name string, f exportlayout.File, items map[string]map[string]any) {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -97,7 +99,7 @@ func readDataFile(t *testing.T, name string, f exportFile, items map[string]map[
 	if err := scanner.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if lines != f.ItemCount {
+	if int64(lines) != f.ItemCount {
 		t.Errorf("%s has %d lines, the manifest says %d", name, lines, f.ItemCount)
 	}
 }
@@ -140,7 +142,7 @@ func TestInsuranceExport(t *testing.T) {
 	exported := map[string]string{}
 	list := readChecked(t, filepath.Join(stats.Folder, "manifest-files"), nil)
 	for line := range strings.Lines(string(list)) {
-		var f exportFile
+		var f exportlayout.File
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatal(err)
 		}
