@@ -35,11 +35,14 @@ func statusOf(a *assembly.Pipeline) *status.Pipeline {
 		Name: a.File.Name, StateDir: a.Config.StateDir, Listen: a.File.HTTP.Listen, TransformNames: a.Config.Plan.Transforms(),
 		Transforms: a.Config.Changes, Recorder: a.Recorder, DeadLetters: a.DeadLetters(), Redact: a.File.Redact, Size: func() (read, total int64) { return inputSize(a) },
 	}
-	p.Gaps = map[string]pipeline.GapReporter{}
+	p.Gaps, p.Phases = map[string]pipeline.GapReporter{}, map[string]pipeline.SavedPhaseReporter{}
 	for _, n := range a.Config.Sources {
 		p.Sources = append(p.Sources, n.Name)
 		if saves, ok := n.Source.(pipeline.GapReporter); ok {
 			p.Gaps[n.Name] = saves
+		}
+		if saves, ok := n.Source.(pipeline.SavedPhaseReporter); ok {
+			p.Phases[n.Name] = saves
 		}
 	}
 	for _, n := range a.Config.Sinks {

@@ -40,7 +40,8 @@ import (
 //     its end;
 //   - ExportRequester, Repairer: jobs, before anything is opened, for the flags of a backfill;
 //   - StartReporter: a source that composes others;
-//   - PhaseReporter: the status page and the progress line, at any time.
+//   - PhaseReporter: the status page and the progress line, at any time;
+//   - SavedPhaseReporter: the status of a pipeline that does not run.
 type Source interface {
 	SourceInfo
 	// Open places the source at the cursors that are saved, by partition; a partition
@@ -157,6 +158,12 @@ type StartReporter interface {
 type PhaseReporter interface {
 	// Phases returns those of the source in their order, from any goroutine, at any time.
 	Phases() []SourcePhase
+}
+
+// SavedPhaseReporter is a PhaseReporter that saves in its cursors which phase it is in.
+type SavedPhaseReporter interface {
+	// SavedPhases returns the phases at saved cursors. It needs no opening.
+	SavedPhases(cursors map[string][]byte) ([]SourcePhase, error)
 }
 
 // SourcePhase is one of the things that a source does.

@@ -41,7 +41,7 @@ func (m *Monitor) Status(ctx context.Context) (*Status, error) {
 			live.Lag = &lag
 		}
 		live.PartitionLags = partitionLags(s.Report.Lags)
-		st.Sources[name] = Source{s.Finished, s.Partitions, gapsOf(p, s.Report.Gaps), live}
+		st.Sources[name] = Source{s.Finished, s.Partitions, gapsOf(p, s.Report.Gaps), phasesOf(p, s.Phases, time.Now()), live}
 	}
 	for _, name := range p.Sinks {
 		s := h.Sinks[name]

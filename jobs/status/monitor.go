@@ -126,6 +126,7 @@ func (m *Monitor) Problems() []string {
 			wrong = append(wrong, fmt.Sprintf("source %s: input was lost before it was read, since the start, nobody knows how much: %s", name, s.Gap))
 		}
 		wrong = append(wrong, sourceProblems(name, h.Sources[name].Report.Problems)...)
+		wrong = append(wrong, phaseProblems(name, h.Sources[name].Phases)...)
 	}
 	refs := m.p.Recorder.References()
 	for _, node := range slices.Sorted(maps.Keys(refs)) {

@@ -14,7 +14,9 @@ type Pipeline struct {
 	Listen   string // http.listen of its file; empty = none
 	Sources  []string
 	// Gaps are the sources that save gaps in their cursors.
-	Gaps           map[string]pipeline.GapReporter
+	Gaps map[string]pipeline.GapReporter
+	// Phases are the sources that save in their cursors which phase they are in.
+	Phases         map[string]pipeline.SavedPhaseReporter
 	TransformNames []string
 	Transforms     []graph.ChangeNode // the transforms of changes
 	Sinks          []string

@@ -3,10 +3,13 @@ package status
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
@@ -102,6 +105,9 @@ func (p *Progress) line() {
 	if read, total := p.m.p.Size(); total > 0 {
 		attrs = append(attrs, "percent", round1(100*float64(read)/float64(total)))
 	}
+	if now := p.phase(h); now != "" {
+		attrs = append(attrs, "phase", now)
+	}
 	slog.Info("running", attrs...)
 }
 
@@ -119,7 +125,21 @@ func (p *Progress) bar() string {
 	if left := p.left(p.m.p.Size()); left > 0 {
 		text += "  " + timespan.Text(left) + " left"
 	}
+	if now := p.phase(p.m.p.Recorder.Health()); now != "" {
+		text += "  " + now
+	}
 	return text
+}
+
+// phase says which phases the sources are in that have some.
+func (p *Progress) phase(h telemetry.Health) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(h.Sources)) {
+		if at := currentPhase(phasesOf(p.m.p, h.Sources[name].Phases, time.Now())); at != nil {
+			all = append(all, name+": "+at.text())
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // lastBar returns the line that stays when the run has ended.

@@ -43,7 +43,23 @@ type Source struct {
 	Partitions int  `json:"partitions"` // found, and not forgotten
 	// Gaps are those that are saved: records that were lost before they were read.
 	Gaps []Gap `json:"gaps,omitempty"`
+	// Phases are those of a source that does one thing after the other, as a snapshot and then
+	// a stream, in their order.
+	Phases []Phase `json:"phases,omitempty"`
 	*SourceRates
+}
+
+// Phase is one of the things that a source does.
+type Phase struct {
+	Name    string     `json:"name"`
+	Detail  string     `json:"detail,omitempty"` // what it is doing now, or what came of it
+	Began   *time.Time `json:"began,omitempty"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	Seconds float64    `json:"seconds,omitempty"` // since it began, or until it ended
+	// Done of Total are read, in Unit; left out = unknown.
+	Done  int64  `json:"done,omitempty"`
+	Total int64  `json:"total,omitempty"`
+	Unit  string `json:"unit,omitempty"`
 }
 
 // Gap is a part of a source's input that is lost.

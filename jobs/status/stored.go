@@ -108,7 +108,13 @@ func (st *Status) fill(p *Pipeline, store *state.Store) error {
 				return fmt.Errorf("source %s: %w", name, err)
 			}
 		}
-		st.Sources[name] = Source{cp.Finished[name], len(cursors), gapsOf(p, gaps), nil}
+		var phases []pipeline.SourcePhase
+		if saves := p.Phases[name]; saves != nil {
+			if phases, err = saves.SavedPhases(cursors); err != nil {
+				return fmt.Errorf("source %s: %w", name, err)
+			}
+		}
+		st.Sources[name] = Source{cp.Finished[name], len(cursors), gapsOf(p, gaps), phasesOf(p, phases, time.Now()), nil}
 	}
 	for _, name := range p.Sinks {
 		c := cp.Committables[name]

@@ -32,6 +32,7 @@ func (st *Status) Print(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(st.Sources)) {
 		s := st.Sources[name]
 		s.print(&b, name)
+		s.printPhases(&b, name)
 		s.printPartitions(&b, name)
 	}
 	if st.Running != nil {

@@ -66,6 +66,8 @@ type SourceHealth struct {
 	Waits []string
 	// Report says how its partitions are, if it knows.
 	Report pipeline.PartitionReport
+	// Phases are those of a source that does one thing after the other, in their order.
+	Phases []pipeline.SourcePhase
 }
 
 // SinkHealth says how a sink is.
@@ -94,6 +96,7 @@ type health struct {
 	contents   *state.Contents            // nil = not known yet
 	waiting    map[string]pipeline.WaitReporter
 	reporters  map[string]pipeline.PartitionReporter
+	phases     map[string]pipeline.PhaseReporter
 	stalls     map[int64]Stall // by the call's id
 }
 
@@ -108,14 +111,15 @@ func newHealth(c clock) *health {
 			Started: c(), Sources: map[string]SourceHealth{}, Sinks: map[string]SinkHealth{},
 			Rows: map[RowKind]int64{}, Dead: map[LetterKind]int64{}, Reread: map[string]int64{},
 		},
-		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.WaitReporter{}, reporters: map[string]pipeline.PartitionReporter{}, stalls: map[int64]Stall{},
+		partitions: map[string]map[string]bool{}, waiting: map[string]pipeline.WaitReporter{}, reporters: map[string]pipeline.PartitionReporter{}, phases: map[string]pipeline.PhaseReporter{},
+		stalls: map[int64]Stall{},
 	}
 }
 
 // Health returns how the pipeline is. It may be called at any time.
 func (r *Recorder) Health() Health {
 	h := r.health
-	reports := h.reports()
+	reports, phases := h.reports()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	is := h.is
@@ -130,7 +134,7 @@ func (r *Recorder) Health() Health {
 	}
 	for source, s := range is.Sources {
 		s.Partitions = len(h.partitions[source])
-		s.Report = reports[source]
+		s.Report, s.Phases = reports[source], phases[source]
 		s.Lag, s.LagKnown = r.lags.of(source, &s.Report)
 		if w := h.waiting[source]; w != nil {
 			s.Waits = w.Waits()
@@ -140,17 +144,20 @@ func (r *Recorder) Health() Health {
 	return is
 }
 
-// reports asks the sources how their partitions are. It is called without the lock: to answer, a
-// source may have to be done first with what it tells of.
-func (h *health) reports() map[string]pipeline.PartitionReport {
+// reports asks the sources how their partitions are, and in which phase they are. It is called
+// without the lock: to answer, a source may have to be done first with what it tells of.
+func (h *health) reports() (reports map[string]pipeline.PartitionReport, phases map[string][]pipeline.SourcePhase) {
 	h.mu.Lock()
-	reporters := maps.Clone(h.reporters)
+	reporters, phased := maps.Clone(h.reporters), maps.Clone(h.phases)
 	h.mu.Unlock()
-	all := map[string]pipeline.PartitionReport{}
+	reports, phases = map[string]pipeline.PartitionReport{}, map[string][]pipeline.SourcePhase{}
 	for source, r := range reporters {
-		all[source] = r.Report()
+		reports[source] = r.Report()
 	}
-	return all
+	for source, p := range phased {
+		phases[source] = p.Phases()
+	}
+	return reports, phases
 }
 
 // Contents returns what the state holds of a pipeline that runs; nil = it is not open
@@ -195,6 +202,9 @@ func (h *health) runStarted(n *Nodes) {
 		}
 		if r, ok := s.Source.(pipeline.PartitionReporter); ok {
 			h.reporters[s.Name] = r
+		}
+		if p, ok := s.Source.(pipeline.PhaseReporter); ok {
+			h.phases[s.Name] = p
 		}
 	}
 }
