@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +36,7 @@ type dynamoDBTable struct {
 
 	retry  awsapi.Retry
 	wait   func(ctx context.Context, d time.Duration) error
+	now    func() time.Time
 	client *dynamodb.Client
 	units  prometheus.Counter
 	region string
@@ -50,17 +50,12 @@ const (
 	scanAttempts = 8
 	// scanTimeout is how long the answer with one page may take, which has 1 MB at most.
 	scanTimeout = 30 * time.Second
-	// firstPageItems is how many items the first page has at most: before it nobody knows how
-	// large they are.
-	firstPageItems = 100
-	// pageItemsMax bounds pages of small items; DynamoDB ends a page at 1 MB itself.
-	pageItemsMax = 10_000
 )
 
 // dynamoDBTable compiles a reference in a DynamoDB table.
 func (c *compiler) dynamoDBTable(s *DynamoDBTableConfig) {
 	c.sourceMistakes(s.Check()...)
-	t := &dynamoDBTable{node: c.join.name, cfg: *s, layout: &c.join.layout, normalize: c.join.normalize, wait: awsapi.Sleep}
+	t := &dynamoDBTable{node: c.join.name, cfg: *s, layout: &c.join.layout, normalize: c.join.normalize, wait: awsapi.Sleep, now: time.Now}
 	t.retry = awsapi.Retry{Attempts: scanAttempts, Timeout: scanTimeout}
 	for i, col := range c.join.layout.columns {
 		path, err := decode.ParsePath(col.Name)
@@ -186,9 +181,15 @@ func (t *dynamoDBTable) findKeys(ctx context.Context) error {
 // scan reads the table to its end, at the pace that its read capacity allows.
 func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 	in := t.input()
-	limit := firstPageItems
+	capacity := awsapi.NewReadCapacity(t.cfg.ReadCapacity)
 	for {
-		in.Limit = aws.Int32(int32(limit))
+		reserved := capacity.Reserve(t.now())
+		if wait := reserved.From.Sub(t.now()); wait > 0 {
+			if err := t.wait(ctx, wait); err != nil {
+				return err
+			}
+		}
+		in.Limit = aws.Int32(int32(capacity.Limit(reserved)))
 		var page *dynamodb.ScanOutput
 		err := t.call(ctx, func(ctx context.Context) (err error) {
 			page, err = t.client.Scan(ctx, in)
@@ -199,6 +200,7 @@ func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 		}
 		units := unitsOf(page)
 		t.units.Add(units)
+		capacity.Used(reserved, units, int(page.ScannedCount))
 		for _, item := range page.Items {
 			if err := items.add(item); err != nil {
 				return err
@@ -211,21 +213,7 @@ func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 			return fmt.Errorf("%s: the scan gets no further than the item %s", t, nameOf(page.LastEvaluatedKey, t.keys))
 		}
 		in.ExclusiveStartKey = page.LastEvaluatedKey
-		limit = t.nextLimit(units, int(page.ScannedCount))
-		if err := t.wait(ctx, time.Duration(units/float64(t.capacity())*float64(time.Second))); err != nil {
-			return err
-		}
 	}
-}
-
-func (t *dynamoDBTable) capacity() int { return cmp.Or(t.cfg.ReadCapacity, 1) }
-
-// nextLimit returns how many items use the capacity of about a second, as far as the page before tells.
-func (t *dynamoDBTable) nextLimit(units float64, items int) int {
-	if units <= 0 || items <= 0 {
-		return firstPageItems
-	}
-	return int(min(max(1, float64(t.capacity())*float64(items)/units), pageItemsMax))
 }
 
 // unitsOf returns the read capacity units that a page used. Where a server does not say, an item

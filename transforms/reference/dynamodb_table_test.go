@@ -189,7 +189,10 @@ func TestScanPages(t *testing.T) {
 	source.DynamoDBTable.ReadCapacity = 2
 	j := opened(t, source, "code string", "n string")
 	var waited time.Duration
-	j.watch.source.(*dynamoDBTable).wait = func(_ context.Context, d time.Duration) error {
+	table := j.watch.source.(*dynamoDBTable)
+	began := time.Now()
+	table.now = func() time.Time { return began.Add(waited) }
+	table.wait = func(_ context.Context, d time.Duration) error {
 		waited += d
 		return nil
 	}
@@ -206,21 +209,8 @@ func TestScanPages(t *testing.T) {
 		}
 	}
 	// A page of two items is one unit, as the server counts, which AWS does otherwise.
-	if len(asked) != 5 || asked[0].Limit != firstPageItems || asked[1].Limit != 4 || waited != 2*time.Second {
+	if len(asked) != 5 || asked[0].Limit != 100 || asked[1].Limit != 4 || waited != 2*time.Second {
 		t.Errorf("%d pages, the second of %d items at most, %s of waiting", len(asked), asked[1].Limit, waited)
-	}
-}
-
-// TestNextLimit: a page uses about the capacity of a second.
-func TestNextLimit(t *testing.T) {
-	table := &dynamoDBTable{cfg: DynamoDBTableConfig{ReadCapacity: 100}}
-	for _, tt := range []struct {
-		units       float64
-		items, want int
-	}{{256, 100, 39}, {86, 1, 1}, {900, 3, 1}, {1, 100, 10_000}, {0.5, 1000, 10_000}, {50, 25, 50}, {0, 0, firstPageItems}, {0, 10, firstPageItems}} {
-		if got := table.nextLimit(tt.units, tt.items); got != tt.want {
-			t.Errorf("%v units of %d items: %d, want %d", tt.units, tt.items, got, tt.want)
-		}
 	}
 }
 
