@@ -6,13 +6,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/partitions"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sources/internal/recordformat"
+	"github.com/starlift-etl/starlift/sources/internal/start"
 )
 
 // Config is a Kinesis source in a pipeline file.
@@ -29,9 +29,6 @@ type Config struct {
 
 // The words of Config.
 const (
-	startTrimHorizon = "trim_horizon"
-	startLatest      = "latest"
-
 	partitionKeyItem  = "item"
 	partitionKeyOther = "other"
 )
@@ -42,27 +39,6 @@ var (
 	streamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:kinesis:([a-z0-9-]+):[0-9]{12}:stream/([a-zA-Z0-9_.-]{1,128})$`)
 )
 
-// start is where a first reading begins.
-type start struct {
-	word string    // startTrimHorizon or startLatest; empty = at
-	at   time.Time // by the service's clock
-}
-
-func parseStart(text string) (start, error) {
-	if text == "" {
-		text = startTrimHorizon
-	}
-	if text == startTrimHorizon || text == startLatest {
-		return start{word: text}, nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return start{at: at.UTC()}, nil
-		}
-	}
-	return start{}, fmt.Errorf("%q is no start: give trim_horizon, latest, a time as 2024-05-01T12:00:00Z, or a date as 2024-05-01, which begins at midnight UTC", text)
-}
-
 // check returns all mistakes of the configuration, joined.
 func (c *Config) check() error {
 	errs := []error{recordformat.CheckFormat(c.Format, formats...), c.Options.Check(c.Format)}
@@ -70,7 +46,7 @@ func (c *Config) check() error {
 		errs = append(errs, &spec.FieldError{Path: path, Message: message})
 	}
 	c.checkStream(wrong)
-	if _, err := parseStart(c.Start); err != nil {
+	if _, err := start.Parse(c.Start); err != nil {
 		wrong(err.Error(), "start")
 	}
 	if !slices.Contains([]string{"", partitions.GapFails, partitions.GapWaits}, c.OnGap) {

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
 )
 
 // summary is what a stream says of itself.
@@ -22,12 +24,12 @@ type summary struct {
 
 // describe returns what the stream says of itself, as it was maxAge ago at most.
 func (s *stream) describe(ctx context.Context, maxAge time.Duration) (summary, error) {
-	return s.described.get(ctx, s.clock.local, maxAge, s.askSummary)
+	return s.described.Get(ctx, s.clock.Local, maxAge, s.askSummary)
 }
 
 func (s *stream) askSummary(ctx context.Context) (summary, error) {
 	in := &sdk.DescribeStreamSummaryInput{StreamName: s.name(), StreamARN: s.arn()}
-	out, err := call(ctx, callTimeout, func(ctx context.Context) (*sdk.DescribeStreamSummaryOutput, error) {
+	out, err := awscall.Do(ctx, awscall.Timeout, func(ctx context.Context) (*sdk.DescribeStreamSummaryOutput, error) {
 		return s.api.DescribeStreamSummary(ctx, in)
 	})
 	if err != nil {

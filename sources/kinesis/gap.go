@@ -61,12 +61,12 @@ func (r *reader) madeAgain(created time.Time) *pipeline.GapError {
 
 // vanished returns the gap of a shard that the service does not know any longer.
 func (r *reader) vanished() *pipeline.GapError {
-	return r.gap(r.stream.clock.now(), false, errors.New(
+	return r.gap(r.stream.clock.Now(), false, errors.New(
 		"the stream does not have this shard any longer, and it was not read to its end: what was not read of it is gone"))
 }
 
 // unknownPlace returns the gap of a shard whose service does not take the place that was read to.
 func (r *reader) unknownPlace(err error) *pipeline.GapError {
-	return r.gap(r.stream.clock.now(), true, fmt.Errorf(
+	return r.gap(r.stream.clock.Now(), true, fmt.Errorf(
 		"the stream does not know the record that was read last, so those behind it may be dropped as well: %w", err))
 }

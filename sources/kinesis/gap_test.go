@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/sources/internal/start"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
 
@@ -202,7 +203,7 @@ func TestClosedBeforeTheStart(t *testing.T) {
 	_, _, err := r.fake.SplitShard(streamOf, parent)
 	r.must(err)
 	r.later()
-	r.cfg.Start = startLatest
+	r.cfg.Start = start.Latest
 	remove := r.fake.Inject(kinesistest.Fault{Operation: "GetShardIterator", Effect: kinesistest.Refuse, Code: "LimitExceededException"})
 	r.open()
 	r.until("the start to be saved", func() bool { return len(r.cursors) == 3 })

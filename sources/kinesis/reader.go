@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
 	"github.com/starlift-etl/starlift/sources/kinesis/page"
 )
 
@@ -22,7 +23,7 @@ const (
 	firstRecordBytes = 1 << 20
 	// recordsPerPageMax is the service's.
 	recordsPerPageMax = 10_000
-	// pageTimeout bounds a call of GetRecords whose answer comes slowly; see transport for one that stops.
+	// pageTimeout bounds a call of GetRecords whose answer comes slowly; see awscall.Transport for one that stops.
 	pageTimeout = time.Minute
 )
 
@@ -65,7 +66,7 @@ func (s *stream) OpenPartition(ctx context.Context, p pipeline.Partition, from p
 	if !created.Equal(d.created) {
 		return nil, r.madeAgain(d.created)
 	}
-	now := s.clock.now()
+	now := s.clock.Now()
 	if gap := r.trimmed(d.retention, now); gap != nil {
 		there, err := s.hasShard(ctx, shard)
 		if err != nil {
@@ -94,7 +95,7 @@ func (r *reader) Close() error { return nil }
 
 // Read implements pipeline.PartitionReader.
 func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRecords, error) {
-	start, asked := r.stream.clock.local(), r.stream.clock.now()
+	start, asked := r.stream.clock.Local(), r.stream.clock.Now()
 	p, err := r.nextPage(ctx, allowance)
 	switch {
 	case errors.Is(err, errNothingLeft):
@@ -122,7 +123,7 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 	default:
 		r.iterator = p.Next
 	}
-	read.Wait = r.pace.after(start, r.stream.clock.local(), bytes, read.CaughtUp && len(p.Records) == 0)
+	read.Wait = r.pace.after(start, r.stream.clock.Local(), bytes, read.CaughtUp && len(p.Records) == 0)
 	return read, nil
 }
 
@@ -130,11 +131,11 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 // come next: other records were, or it is a shard of another stream; nil = nothing did. What the
 // stream says of itself is as old as the last discovery.
 func (r *reader) lost() *pipeline.GapError {
-	d := r.stream.described.known()
+	d := r.stream.described.Known()
 	if !r.created.Equal(d.created) {
 		return r.madeAgain(d.created)
 	}
-	return r.trimmed(d.retention, r.stream.clock.now())
+	return r.trimmed(d.retention, r.stream.clock.Now())
 }
 
 // nextPage returns the next page.
@@ -146,7 +147,7 @@ func (r *reader) nextPage(ctx context.Context, allowance int) (*page.Page, error
 			}
 		}
 		in := &sdk.GetRecordsInput{ShardIterator: &r.iterator, StreamARN: r.stream.arn(), Limit: aws.Int32(int32(r.limit(allowance)))}
-		p, err := call(ctx, pageTimeout, func(ctx context.Context) (*page.Page, error) { return page.Get(ctx, r.stream.api, in) })
+		p, err := awscall.Do(ctx, pageTimeout, func(ctx context.Context) (*page.Page, error) { return page.Get(ctx, r.stream.api, in) })
 		var expired *types.ExpiredIteratorException
 		var invalid *types.InvalidArgumentException
 		var missing *types.ResourceNotFoundException

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/sources/internal/start"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
 
@@ -143,7 +144,7 @@ func TestManyShards(t *testing.T) {
 	r := newRig(t, kinesistest.Options{ShardPage: 100}, 1500)
 	remove := r.fake.Inject(kinesistest.Fault{Operation: "ListShards", Effect: kinesistest.Refuse, Code: "ExpiredNextTokenException", Message: "expired", After: 3, Times: 1})
 	defer remove()
-	r.cfg.Start = startLatest
+	r.cfg.Start = start.Latest
 	r.open()
 	r.until("all cursors", func() bool { return len(r.cursors) == 1500 })
 	r.put("a", "x")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
 )
 
 // errNothingLeft says that a shard is gone, with nothing that was to be read.
@@ -43,7 +44,7 @@ func (r *reader) seek(ctx context.Context) error {
 
 func (r *reader) takeIterator(ctx context.Context, in *sdk.GetShardIteratorInput) error {
 	in.ShardId, in.StreamName, in.StreamARN = &r.shard, r.stream.name(), r.stream.arn()
-	out, err := call(ctx, callTimeout, func(ctx context.Context) (*sdk.GetShardIteratorOutput, error) {
+	out, err := awscall.Do(ctx, awscall.Timeout, func(ctx context.Context) (*sdk.GetShardIteratorOutput, error) {
 		return r.stream.api.GetShardIterator(ctx, in)
 	})
 	if err != nil {
@@ -78,8 +79,8 @@ func (r *reader) refused(ctx context.Context, err error) error {
 	if !r.created.Equal(d.created) {
 		return r.madeAgain(d.created)
 	}
-	oldest := r.stream.clock.now().Add(-d.retention)
-	if gap := r.trimmed(d.retention, r.stream.clock.now()); gap != nil {
+	oldest := r.stream.clock.Now().Add(-d.retention)
+	if gap := r.trimmed(d.retention, r.stream.clock.Now()); gap != nil {
 		return gap
 	}
 	if !r.at.time.IsZero() && r.at.time.Before(oldest) {
@@ -107,7 +108,7 @@ func (r *reader) missing(ctx context.Context, found error) error {
 		return r.refused(ctx, found)
 	case there:
 		return found
-	case r.at.kind == atTime && !r.readUntil.Before(r.stream.clock.now().Add(-d.retention)):
+	case r.at.kind == atTime && !r.readUntil.Before(r.stream.clock.Now().Add(-d.retention)):
 		// It was closed before that time, or it would be there.
 		return errNothingLeft
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/sources/internal/start"
 )
 
 // serverRig is a rig of a server that others wrote.
@@ -165,7 +166,7 @@ func TestServerLatestAfterReshard(t *testing.T) {
 	r.split(r.openShards()[0])
 	r.putKeyed(20, 20)
 	service.Clock(time.Minute)
-	r.cfg.Start = startLatest
+	r.cfg.Start = start.Latest
 	r.open()
 	r.until("the start to be saved", func() bool { return len(r.cursors) >= 4 })
 	r.nothing(time.Second)
@@ -187,7 +188,7 @@ func TestServerLatestAfterReshard(t *testing.T) {
 func TestServerIteratorsExpire(t *testing.T) {
 	t.Parallel()
 	r := rigOn(t, awstest.Kinesis(t, awstest.IteratorTTL(time.Second)), 1)
-	r.cfg.Start = startLatest
+	r.cfg.Start = start.Latest
 	r.open()
 	for i := range 2 {
 		r.nothing(1500 * time.Millisecond)

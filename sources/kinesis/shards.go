@@ -14,6 +14,8 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
+	"github.com/starlift-etl/starlift/sources/internal/start"
 	"github.com/starlift-etl/starlift/sources/kinesis/page"
 )
 
@@ -43,7 +45,7 @@ func parsePartitionName(name string) (shard string, created time.Time, err error
 // Discover lists the shards, open and closed. At a first start of all, each of them begins where
 // the configuration says; shards that come later begin with their first record.
 func (s *stream) Discover(ctx context.Context, known map[string]bool) ([]pipeline.Partition, error) {
-	begun := s.clock.now() // before the listing: what a shard that is not in it has came later
+	begun := s.clock.Now() // before the listing: what a shard that is not in it has came later
 	shards, d, err := s.consistentListing(ctx)
 	if err != nil {
 		return nil, err
@@ -111,12 +113,12 @@ func ofOtherStreams(known map[string]bool, created time.Time) (old []string) {
 // firstPosition returns where all shards begin at a first start, and up to when they count as
 // read. begun is when the listing began, by the service's clock.
 func (s *stream) firstPosition(d summary, begun time.Time) (position, time.Time, error) {
-	if s.start.word == startLatest {
+	if s.start.Word == start.Latest {
 		return position{kind: atTime, time: begun}, begun, nil
 	}
 	away := away(begun, d.retention)
-	switch at := s.start.at; {
-	case s.start.word == startTrimHorizon:
+	switch at := s.start.At; {
+	case s.start.Word == start.TrimHorizon:
 		return position{}, away, nil
 	case at.After(begun):
 		return position{}, away, fmt.Errorf("start: %s has not come yet: it is %s at the service", timeText(at), timeText(begun))
@@ -155,7 +157,7 @@ func children(of []page.Child, created time.Time) (all []pipeline.Partition) {
 
 // list returns all shards that the service still knows, as they are now.
 func (s *stream) list(ctx context.Context) ([]types.Shard, error) {
-	return s.listed.get(ctx, s.clock.local, 0, s.askShards)
+	return s.listed.Get(ctx, s.clock.Local, 0, s.askShards)
 }
 
 func (s *stream) askShards(ctx context.Context) (all []types.Shard, err error) {
@@ -178,7 +180,7 @@ func (s *stream) listPages(ctx context.Context) (all []types.Shard, err error) {
 	// stays, since it leads the call to the account (API reference, ListShards).
 	in := &sdk.ListShardsInput{StreamName: s.name(), StreamARN: s.arn()}
 	for {
-		out, err := call(ctx, callTimeout, func(ctx context.Context) (*sdk.ListShardsOutput, error) { return s.api.ListShards(ctx, in) })
+		out, err := awscall.Do(ctx, awscall.Timeout, func(ctx context.Context) (*sdk.ListShardsOutput, error) { return s.api.ListShards(ctx, in) })
 		var inUse *types.ResourceInUseException
 		if errors.As(err, &inUse) { // while it is being made or deleted
 			return nil, pipeline.TransientFor(awsapi.Unavailable, err)

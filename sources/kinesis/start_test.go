@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlift-etl/starlift/sources/internal/start"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
 
@@ -23,7 +24,7 @@ func TestLatestAfterReshard(t *testing.T) {
 	r.put("a", numbered("older child", 5)...)
 	r.put("b", numbered("older child", 5)...)
 	r.later()
-	r.cfg.Start = startLatest
+	r.cfg.Start = start.Latest
 	r.open()
 	r.until("the start to be saved", func() bool { return len(r.cursors) >= 3 })
 	r.put("a", "new a")
@@ -40,7 +41,7 @@ func TestLatestKilledBeforeTheFirstRecord(t *testing.T) {
 	r := newRig(t, kinesistest.Options{}, 2)
 	r.put("a", "old")
 	r.later()
-	r.cfg.Start = startLatest
+	r.cfg.Start = start.Latest
 	r.open()
 	r.until("the start to be saved", func() bool { return len(r.cursors) == 2 })
 	r.close()
@@ -51,7 +52,7 @@ func TestLatestKilledBeforeTheFirstRecord(t *testing.T) {
 	r.must(err)
 	r.put("a", "in a child")
 	r.later()
-	r.cfg.Start = startTrimHorizon
+	r.cfg.Start = start.TrimHorizon
 	r.open()
 	r.take(2)
 	r.nothing(400 * time.Millisecond)
@@ -101,7 +102,7 @@ func TestLatestByTheServicesClock(t *testing.T) {
 		r.fake.Advance(ahead)
 		r.put("a", "old")
 		r.later()
-		r.cfg.Start = startLatest
+		r.cfg.Start = start.Latest
 		r.open()
 		r.until("the start to be saved", func() bool { return len(r.cursors) == 1 })
 		r.put("a", "new")
@@ -114,7 +115,7 @@ func TestLatestByTheServicesClock(t *testing.T) {
 // configured start, not for the newest record; and so does one that expires later.
 func TestIteratorsExpire(t *testing.T) {
 	t.Parallel()
-	for _, start := range []string{startTrimHorizon, startLatest} {
+	for _, start := range []string{start.TrimHorizon, start.Latest} {
 		r := newRig(t, kinesistest.Options{}, 1)
 		r.cfg.Start = start
 		r.open()
@@ -156,12 +157,12 @@ func TestStartReported(t *testing.T) {
 		start func(now time.Time) string
 		want  time.Duration // before now
 	}{
-		"a young stream from its first record":                             {time.Hour, func(time.Time) string { return startTrimHorizon }, time.Hour},
-		"an old one, whose oldest records are dropped while they are read": {100 * time.Hour, func(time.Time) string { return startTrimHorizon }, 23 * time.Hour},
+		"a young stream from its first record":                             {time.Hour, func(time.Time) string { return start.TrimHorizon }, time.Hour},
+		"an old one, whose oldest records are dropped while they are read": {100 * time.Hour, func(time.Time) string { return start.TrimHorizon }, 23 * time.Hour},
 		"a time":                      {100 * time.Hour, func(now time.Time) string { return timeText(now.Add(-5 * time.Hour)) }, 5 * time.Hour},
 		"a time before the stream":    {time.Hour, func(now time.Time) string { return timeText(now.Add(-5 * time.Hour)) }, time.Hour},
 		"a time that is kept no more": {100 * time.Hour, func(now time.Time) string { return timeText(now.Add(-90 * time.Hour)) }, 23 * time.Hour},
-		"the newest record":           {time.Hour, func(time.Time) string { return startLatest }, 0},
+		"the newest record":           {time.Hour, func(time.Time) string { return start.Latest }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
+	"github.com/starlift-etl/starlift/sources/internal/start"
 )
 
 // api are the calls that the source makes: every one of them is in the policy of docs/aws.md.
@@ -22,7 +24,6 @@ type api interface {
 }
 
 const (
-	callTimeout = 20 * time.Second // of a call whose answer is small
 	// summaryAge is how old what the stream says of itself may be where it is only looked up;
 	// discovery asks for it more often.
 	summaryAge = time.Minute
@@ -32,29 +33,29 @@ const (
 // pipeline.PartitionSource.
 type stream struct {
 	cfg    Config
-	start  start
+	start  start.Start
 	format pipeline.Format
-	clock  clock
-	stall  time.Duration // see transport
+	clock  awscall.Clock
+	stall  time.Duration // see awscall.Transport
 	first  float64       // how large records are thought to be before any was read
 
 	env pipeline.Env // of this opening
 	api api
 
-	described lookup[summary]
-	listed    lookup[[]types.Shard]
+	described awscall.Lookup[summary]
+	listed    awscall.Lookup[[]types.Shard]
 	startTime atomic.Pointer[time.Time] // see Source.StartTime; nil = not known
 }
 
 var _ pipeline.PartitionSource = (*stream)(nil)
 
 func newStream(cfg Config) (*stream, error) {
-	begin, err := parseStart(cfg.Start)
+	begin, err := start.Parse(cfg.Start)
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{cfg: cfg, start: begin, format: cfg.recordFormat(), stall: stallTimeout, first: firstRecordBytes, env: pipeline.NewEnv()}
-	s.clock.local = time.Now
+	s := &stream{cfg: cfg, start: begin, format: cfg.recordFormat(), stall: awscall.StallTimeout, first: firstRecordBytes, env: pipeline.NewEnv()}
+	s.clock.Local = time.Now
 	return s, nil
 }
 
@@ -74,7 +75,7 @@ func nonEmpty(text string) *string {
 
 // Connect makes a client, and asks for the stream.
 func (s *stream) Connect(ctx context.Context, env pipeline.Env) error {
-	s.env, s.clock.local = env, env.Now
+	s.env, s.clock.Local = env, env.Now
 	reach := s.cfg.Config
 	if s.cfg.StreamARN != "" {
 		reach.Region = streamARN.FindStringSubmatch(s.cfg.StreamARN)[1]
@@ -87,7 +88,7 @@ func (s *stream) Connect(ctx context.Context, env pipeline.Env) error {
 		if e := reach.BaseEndpoint(); e != nil { // else that of the environment stays
 			o.BaseEndpoint = e
 		}
-		o.HTTPClient = &transport{next: o.HTTPClient, clock: &s.clock, stall: s.stall}
+		o.HTTPClient = &awscall.Transport{Next: o.HTTPClient, Clock: &s.clock, Stall: s.stall}
 	})
 	d, err := s.describe(ctx, 0)
 	switch {
@@ -103,11 +104,3 @@ func (s *stream) Connect(ctx context.Context, env pipeline.Env) error {
 
 // Close implements pipeline.PartitionSource. Connections that are idle close by themselves.
 func (s *stream) Close() error { return nil }
-
-// call makes a call that has to be answered in time.
-func call[T any](ctx context.Context, timeout time.Duration, do func(ctx context.Context) (T, error)) (T, error) {
-	within, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	out, err := do(within)
-	return out, awsapi.Error(ctx, err)
-}

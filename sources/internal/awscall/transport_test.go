@@ -1,4 +1,4 @@
-package kinesis
+package awscall
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // serve returns a transport to a server, and the number of connections to it.
-func serve(t *testing.T, h http.HandlerFunc) (*transport, string, *atomic.Int64) {
+func serve(t *testing.T, h http.HandlerFunc) (*Transport, string, *atomic.Int64) {
 	t.Helper()
 	var connections atomic.Int64
 	server := httptest.NewUnstartedServer(h)
@@ -27,12 +27,12 @@ func serve(t *testing.T, h http.HandlerFunc) (*transport, string, *atomic.Int64)
 	server.Start()
 	client := server.Client()
 	t.Cleanup(server.Close)
-	c := &clock{local: time.Now}
-	return &transport{next: client, clock: c, stall: time.Second}, server.URL, &connections
+	c := &Clock{Local: time.Now}
+	return &Transport{Next: client, Clock: c, Stall: time.Second}, server.URL, &connections
 }
 
 // get makes a call whose context ends as soon as its answer is read.
-func get(ctx context.Context, tr *transport, url string) (string, error) {
+func get(ctx context.Context, tr *Transport, url string) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -1,4 +1,4 @@
-package kinesis
+package awscall
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 // errorAge is how long an error is the answer to whoever asks again.
 const errorAge = time.Second
 
-// lookup is something that is asked of the service for all shards together. When many want to
+// Lookup is something that is asked of the service for all shards together. When many want to
 // know it at once, as when a stream is deleted, one asks and the others get the same answer,
 // an error too.
-type lookup[T any] struct {
+type Lookup[T any] struct {
 	mu    sync.Mutex // held while it is asked for
 	value T          // the last that came
 	err   error      // of the last answer
@@ -22,8 +22,8 @@ type lookup[T any] struct {
 	last atomic.Pointer[T] // value
 }
 
-// get returns what ask returned maxAge ago at most, or returns now.
-func (l *lookup[T]) get(ctx context.Context, now func() time.Time, maxAge time.Duration, ask func(context.Context) (T, error)) (T, error) {
+// Get returns what ask returned maxAge ago at most, or returns now.
+func (l *Lookup[T]) Get(ctx context.Context, now func() time.Time, maxAge time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	began := now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,5 +44,5 @@ func (l *lookup[T]) get(ctx context.Context, now func() time.Time, maxAge time.D
 	return value, err
 }
 
-// known returns what came last, however old it is, without asking; nil = nothing did.
-func (l *lookup[T]) known() *T { return l.last.Load() }
+// Known returns what came last, however old it is, without asking; nil = nothing did.
+func (l *Lookup[T]) Known() *T { return l.last.Load() }

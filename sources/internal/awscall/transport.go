@@ -1,4 +1,4 @@
-package kinesis
+package awscall
 
 import (
 	"context"
@@ -12,33 +12,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// stallTimeout is how long nothing may come of an answer that was asked for: the service answers
+// StallTimeout is how long nothing may come of an answer that was asked for: services answer
 // in well under a second, and a connection that is half open never.
-const stallTimeout = 8 * time.Second
+const StallTimeout = 8 * time.Second
 
-// transport sends requests. It ends one of which no byte has come for a while, however large
+// Transport sends requests. It ends one of which no byte has come for a while, however large
 // the answer is and however slow the way, and tells the clock the time of each answer.
-type transport struct {
-	next  aws.HTTPClient
-	clock *clock
-	stall time.Duration
+type Transport struct {
+	Next  aws.HTTPClient
+	Clock *Clock
+	Stall time.Duration // StallTimeout, but in tests
 }
 
 // Do implements aws.HTTPClient. The context of the request ends it until its answer is read to the end,
 // and not afterwards: callers end theirs at once then, which may be before the connection is back among
 // those that are idle, and would be closed instead.
-func (t *transport) Do(r *http.Request) (*http.Response, error) {
+func (t *Transport) Do(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	b := &body{ctx: ctx, cancel: cancel, stall: t.stall, stalled: fmt.Errorf("nothing of the answer came for %s: %w", t.stall, os.ErrDeadlineExceeded)}
+	b := &body{ctx: ctx, cancel: cancel, stall: t.Stall, stalled: fmt.Errorf("nothing of the answer came for %s: %w", t.Stall, os.ErrDeadlineExceeded)}
 	b.unlink = context.AfterFunc(r.Context(), func() { cancel(context.Cause(r.Context())) })
-	b.timer = time.AfterFunc(t.stall, func() { cancel(b.stalled) })
-	answer, err := t.next.Do(r.WithContext(ctx))
+	b.timer = time.AfterFunc(t.Stall, func() { cancel(b.stalled) })
+	answer, err := t.Next.Do(r.WithContext(ctx))
 	if err != nil {
 		err = b.reason(err)
 		b.end()
 		return nil, err
 	}
-	t.clock.observe(answer.Header)
+	t.Clock.Observe(answer.Header)
 	b.ReadCloser = answer.Body
 	answer.Body = b
 	return answer, nil
