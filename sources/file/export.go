@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -41,11 +42,20 @@ func (s *Source) listExport(ctx context.Context, cursors map[string][]byte) ([]i
 	if err != nil {
 		return nil, err
 	}
+	if read.Until.IsZero() && !s.exportsBefore.IsZero() {
+		read = export.Span{Since: s.exportsBefore, Until: s.exportsBefore}
+	}
 	plan, err := export.Arrange(exports, read, func(e *export.Export) bool { return begun(e, cursors) })
 	if err != nil {
 		return nil, fmt.Errorf("export %s: %w", s.cfg.Path, err)
 	}
 	s.tellExports(found, plan)
+	s.exportsUntil = read.Until
+	for _, e := range plan.Entries {
+		if e.After.Until.After(s.exportsUntil) {
+			s.exportsUntil = e.After.Until
+		}
+	}
 	formats := s.formatsOf(plan)
 	var inputs []input
 	var errs []error
@@ -63,6 +73,41 @@ func (s *Source) listExport(ctx context.Context, cursors map[string][]byte) ([]i
 		inputs = append(inputs, own...)
 	}
 	return inputs, errors.Join(errs...)
+}
+
+// ContinueExports says, before Open, that all changes before a time were read by another source: the exports
+// go on there.
+func (s *Source) ContinueExports(at time.Time) { s.exportsBefore = at }
+
+// ExportsUntil returns the time before which the exports that Open has found, with those read before, have
+// all changes; zero = they do not say.
+func (s *Source) ExportsUntil() time.Time { return s.exportsUntil }
+
+// FullExportUntil returns the time up to which the exports below the path reach, if one of them is a
+// full one; zero = none is, or none is finished. It may be called without Open.
+func (s *Source) FullExportUntil(ctx context.Context) (until time.Time, err error) {
+	found, err := export.Look(ctx, s.files, s.cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(found.Exports) == 0 {
+		return until, nil
+	}
+	if err != nil {
+		return until, transient(err)
+	}
+	exports, err := found.OfTable(s.cfg.Table)
+	if err != nil {
+		return until, err
+	}
+	full := false
+	for _, e := range exports {
+		full = full || !e.Incremental
+		if e.To.After(until) {
+			until = e.To
+		}
+	}
+	if !full {
+		return time.Time{}, nil
+	}
+	return until, nil
 }
 
 // tellExports tells of the exports that are not read, and of what is missing.

@@ -38,6 +38,8 @@ type Source struct {
 	env       pipeline.Env // of this opening
 	waiting   waitList
 
+	exportsBefore, exportsUntil time.Time // see ContinueExports and ExportsUntil
+
 	read  atomic.Int64
 	total int64
 

@@ -29,6 +29,21 @@ type Found struct {
 // folders (*, ?, [a-z], {a,b}, ** for folders at any depth). It fails if there are
 // none, or if one can't be read.
 func Find(ctx context.Context, files *listing.Tree, path string) (*Found, error) {
+	found, err := Look(ctx, files, path)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found.Exports) > 0:
+		return found, nil
+	case len(found.Unfinished) > 0:
+		return nil, fmt.Errorf("export %s: %s", path, Unfinished(found.Unfinished))
+	}
+	return nil, fmt.Errorf("export %s: no %s.json there, nor in a folder below: the export is not finished, was not copied whole, "+
+		"or the path is not its folder", path, summaryName)
+}
+
+// Look is Find where there may be none yet below a folder that is there.
+func Look(ctx context.Context, files *listing.Tree, path string) (*Found, error) {
 	roots, err := rootsOf(ctx, files, path)
 	if err != nil {
 		return nil, err
@@ -50,16 +65,7 @@ func Find(ctx context.Context, files *listing.Tree, path string) (*Found, error)
 			errs = append(errs, err)
 		}
 	}
-	switch {
-	case len(errs) > 0:
-		return nil, errors.Join(errs...)
-	case len(found.Exports) > 0:
-		return found, nil
-	case len(w.unfinished) > 0:
-		return nil, fmt.Errorf("export %s: %s", path, Unfinished(w.unfinished))
-	}
-	return nil, fmt.Errorf("export %s: no %s.json there, nor in a folder below: the export is not finished, was not copied whole, "+
-		"or the path is not its folder", path, summaryName)
+	return found, errors.Join(errs...)
 }
 
 // Unfinished says what to do about folders of exports that are not finished.

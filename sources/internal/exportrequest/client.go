@@ -1,6 +1,7 @@
 package exportrequest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
+	"github.com/starlift-etl/starlift/sources/internal/tablename"
 )
 
 // Place is where on S3 exports get.
@@ -28,8 +30,8 @@ type Place struct {
 	KMSKey     string // with KMS; empty = S3's own key
 }
 
-// PlaceOf returns the place of a url, as s3://bucket/prefix. The error says what to write instead.
-func PlaceOf(url string) (Place, error) {
+// placeOf returns the place of a url, as s3://bucket/prefix. The error says what to write instead.
+func placeOf(url string) (Place, error) {
 	u, err := bloburl.ParseFolder(url)
 	switch {
 	case err != nil:
@@ -43,6 +45,9 @@ func PlaceOf(url string) (Place, error) {
 	}
 	return Place{Bucket: u.Bucket, Prefix: strings.TrimSuffix(u.Key, "/")}, nil
 }
+
+// Folder returns the url of what lies below the place of an export's manifests.
+func (p Place) Folder(arn string) string { return p.String() + "/AWSDynamoDB/" + IDOf(arn) }
 
 // String returns the place as a url.
 func (p Place) String() string {
@@ -65,6 +70,7 @@ type Options struct {
 // Client makes calls about one table. It may be used from several goroutines.
 type Client struct {
 	table  string
+	name   string
 	region string
 	api    *dynamodb.Client
 	retry  awsapi.Retry
@@ -80,14 +86,16 @@ const (
 
 // New returns a client. It makes no call to DynamoDB.
 func New(ctx context.Context, o Options) (*Client, error) {
-	if region := regionOf(o.Table); region != "" && o.AWS.Region == "" {
-		o.AWS.Region = region
+	name, err := tablename.Parse(o.Table)
+	if err != nil {
+		return nil, err
 	}
+	o.AWS.Region = cmp.Or(o.AWS.Region, name.Region)
 	cfg, err := o.AWS.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", o.Table, err)
 	}
-	c := &Client{table: o.Table, region: cfg.Region, wait: o.Wait, retry: awsapi.Retry{Attempts: attempts, Timeout: callTimeout, Wait: o.Wait}}
+	c := &Client{table: o.Table, name: name.Name, region: cfg.Region, wait: o.Wait, retry: awsapi.Retry{Attempts: attempts, Timeout: callTimeout, Wait: o.Wait}}
 	if c.wait == nil {
 		c.wait = awsapi.Sleep
 	}
@@ -100,22 +108,6 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		}
 	})
 	return c, nil
-}
-
-// regionOf returns the region of a table's ARN; empty = it is a name.
-func regionOf(table string) string {
-	if parts := strings.Split(table, ":"); len(parts) == 6 && parts[0] == "arn" {
-		return parts[3]
-	}
-	return ""
-}
-
-// TableName returns the name in what may be a table's ARN.
-func TableName(table string) string {
-	if _, name, ok := strings.Cut(table, ":table/"); ok {
-		return name
-	}
-	return table
 }
 
 // Table is what DynamoDB says of a table.
@@ -185,7 +177,7 @@ func (c *Client) Recovery(ctx context.Context) (Recovery, error) {
 func (c *Client) noRecovery() error {
 	return fmt.Errorf("table %s: %w, and DynamoDB makes exports of nothing else: switch it on by "+
 		"`aws dynamodb update-continuous-backups --table-name %s --region %s --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true`",
-		c.table, ErrNoRecovery, TableName(c.table), c.region)
+		c.table, ErrNoRecovery, c.name, c.region)
 }
 
 // call makes a request until it is answered. The error names the table, and says what to do about
