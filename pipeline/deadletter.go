@@ -37,6 +37,9 @@ type DeadLetter struct {
 	Pos     Position
 	At      int // the record's index in its batch
 	Origin  Origin
+	// Item is the Change.Item of the change that the record would have been; zero where it
+	// is not known, or nobody settles.
+	Item Hash
 }
 
 // Origin is what has to be known of a record, besides its bytes and position, to

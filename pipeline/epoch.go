@@ -27,6 +27,9 @@ type SourceProgress struct {
 	Behind []string
 	// Unread says that it has partitions of which nothing was read.
 	Unread bool
+	// SnapshotEnd, when set, removes what a snapshot of the source does not have. The epoch has
+	// no records then.
+	SnapshotEnd *SnapshotEnd
 }
 
 // SourceState says whether more may come of a source.

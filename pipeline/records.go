@@ -171,7 +171,11 @@ type Records struct {
 // SnapshotEnd removes the items of a logical table that a snapshot does not have, once all of its
 // items have been committed: those whose newest change is older than the snapshot. Each of them is
 // removed by a change of the snapshot's time, so that every later change wins. It is a
-// part of the table at a time, so that an epoch does not grow with the table.
+// part of the table at a time, so that an epoch does not grow with the table. The engine
+// takes it in an epoch of its own.
+//
+// An item of the snapshot that became a dead letter is one that the snapshot has. Where nobody
+// can tell which item a dead letter of it is, the run fails: the item might be removed.
 type SnapshotEnd struct {
 	Table string // as Format.Table
 	Time  int64  // of the snapshot's items, as Format.ExportTime

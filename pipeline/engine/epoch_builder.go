@@ -138,10 +138,15 @@ func (b *epochBuilder) begin(h *epochHeader) error {
 	if err := b.c.hook(StepBegin, b.epoch); err != nil {
 		return err
 	}
+	settled := false
 	for _, s := range b.flow.stages {
 		if s.settler != nil {
 			s.settler.Begin(&b.open.header)
+			settled = settled || h.snapshot != nil && s.Reads(h.snapshot.source)
 		}
+	}
+	if h.snapshot != nil && !settled && h.snapshot.end.Part == 0 {
+		b.c.Log.Warn("what the snapshot does not have stays: nobody takes settled rows of the source", "source", h.snapshot.source)
 	}
 	return b.open.begin(b.c.DeadLetters)
 }
@@ -299,6 +304,9 @@ func (b *epochBuilder) settleStage(s *stage) error {
 	e.rejected = append(e.rejected, r.Rejected...)
 	if r.Reread > 0 {
 		e.tally.Reread[s.Name] += r.Reread
+	}
+	if r.Missing > 0 {
+		b.c.Log.Info("items that the snapshot does not have are removed", "node", s.Name, "items", r.Missing, "epoch", b.epoch)
 	}
 	for i := range r.DeadLetters {
 		d := &r.DeadLetters[i]

@@ -16,6 +16,7 @@ type epochHeader struct {
 	// followed says how far the sources without end are read; of those that are not
 	// there, nothing is known.
 	followed map[string]pipeline.SourceProgress
+	snapshot *sourceSnapshotEnd // nil = none ends
 }
 
 // micros returns the wall time in µs since 1970; 0 = none.
@@ -92,6 +93,7 @@ func (s *splitter) header() *epochHeader {
 			h.followed[name] = pipeline.SourceProgress{State: pipeline.SourceFollowing, Behind: slices.Sorted(maps.Keys(r.behind)), Unread: r.unread > 0}
 		}
 	}
+	h.snapshot = s.open.snapshot
 	s.open.header = h
 	return h
 }
@@ -120,6 +122,9 @@ func (b *epochBuilder) header(h *epochHeader) pipeline.EpochHeader {
 			p.State = pipeline.SourceEnded
 		}
 		p.Table = b.formats[s.Name].Table
+		if h.snapshot != nil && h.snapshot.source == s.Name {
+			p.SnapshotEnd = h.snapshot.end
+		}
 		e.Sources[s.Name] = p
 	}
 	return e

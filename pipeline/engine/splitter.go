@@ -126,6 +126,11 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 	source := s.sources[in.source].Name
 	b := newBuffer(in.records)
 	defer b.release()
+	if in.records.SnapshotEnd != nil {
+		if err := s.beginSnapshotEnd(ctx, source, in.records); err != nil || stop.Err() != nil {
+			return err
+		}
+	}
 	s.progress[source].take(in.records)
 	s.notePositions(source, in.records)
 	for recs := in.records; recs.Len() > 0; {
@@ -148,6 +153,21 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 		s.open.wanted = true
 		return s.endEpoch(ctx)
 	}
+	return nil
+}
+
+// beginSnapshotEnd makes the open epoch one that ends a snapshot, and has no records: so what
+// it removes does not depend on what else was read by then.
+func (s *splitter) beginSnapshotEnd(ctx context.Context, source string, recs *pipeline.Records) error {
+	if recs.Len() > 0 || !recs.SaveNow {
+		return fmt.Errorf("source %s ends a snapshot with records, or without saving", source)
+	}
+	if s.open.records > 0 {
+		if err := s.endEpoch(ctx); err != nil {
+			return err
+		}
+	}
+	s.open.snapshot = &sourceSnapshotEnd{source, recs.SnapshotEnd}
 	return nil
 }
 

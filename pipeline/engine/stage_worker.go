@@ -223,7 +223,7 @@ func (w *stageWorker) rejectChanges(b *pipeline.Batch) error {
 		}
 		letter := pipeline.DeadLetter{
 			Record: bytes.Clone(b.Records.Bytes(int(c.Record))), Reason: pipeline.ReasonBadValue, Message: why.Message,
-			Node: why.node, Pos: b.Records.Position(int(c.Record)), At: int(c.Record),
+			Node: why.node, Pos: b.Records.Position(int(c.Record)), At: int(c.Record), Item: c.Item,
 		}
 		if why.Fatal {
 			return &letter

@@ -54,6 +54,13 @@ type barrier struct {
 	finished map[string]bool              // the sources that are at their end
 	records  int64
 	bytes    int64
+	snapshot *sourceSnapshotEnd // that the epoch is for; nil = none
+}
+
+// sourceSnapshotEnd is the end of a source's snapshot, or of a part of it.
+type sourceSnapshotEnd struct {
+	source string
+	end    *pipeline.SnapshotEnd
 }
 
 // event is what the splitter sends the epoch builder, in order: a task or a

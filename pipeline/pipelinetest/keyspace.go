@@ -66,6 +66,19 @@ func (k *Keyspace) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error)
 	return nil
 }
 
+// Range is Each for the entries before a key; of the zero key, for all.
+func (k *Keyspace) Range(from, to pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
+	for _, key := range k.sorted(from) {
+		if to != (pipeline.Hash{}) && !key.Less(to) {
+			return nil
+		}
+		if err := f(key, k.Entries[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Scan calls f for up to limit entries from a key on, and returns the key to go on at,
 // and whether the end was reached.
 func (k *Keyspace) Scan(from pipeline.Hash, limit int, f func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {

@@ -18,7 +18,7 @@ type itemPhase struct {
 	tables  *LogicalTables
 	buffer  *epochBuffer
 	rows    rowBuffer
-	state   Keyspace
+	state   OrderedKeyspace
 	long    overflow.Values
 	sweepAt pipeline.Hash
 	// hasTombstones says that there may be some: the state is not new, or an item was
@@ -29,6 +29,7 @@ type itemPhase struct {
 	deadLetters []pipeline.DeadLetter
 	rejected    []int64
 	reread      int64
+	missing     int64 // items that a snapshot does not have
 	keyChanges  []keyChange
 
 	// scratch
@@ -115,12 +116,12 @@ func (p *itemPhase) run(groups [][]int32) ([]keyChange, error) {
 
 // result returns the changes that came too late.
 func (p *itemPhase) result() *Result {
-	return &Result{DeadLetters: p.deadLetters, Rejected: p.rejected, Reread: p.reread}
+	return &Result{DeadLetters: p.deadLetters, Rejected: p.rejected, Reread: p.reread, Missing: p.missing}
 }
 
 func (p *itemPhase) reset() {
 	p.rows.reset()
-	p.late, p.deadLetters, p.rejected, p.reread, p.keyChanges = nil, nil, nil, 0, nil
+	p.late, p.deadLetters, p.rejected, p.reread, p.missing, p.keyChanges = nil, nil, nil, 0, 0, nil
 }
 
 // cacheLineBytes is the number of bytes that processors read at once.
@@ -392,6 +393,10 @@ func (p *itemPhase) sweep() (err error) {
 		}
 	}
 	expired := func(_ pipeline.Hash, v []byte) bool {
+		if v[0] != itemEntry {
+			m := decodeSnapshotMark(v)
+			return p.tables.forgotten(m.table, m.time)
+		}
 		p.itemRows = p.itemRows[:0]
 		p.item.decode(v, &p.itemRows)
 		return p.expired(&p.item)

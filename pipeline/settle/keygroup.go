@@ -8,8 +8,17 @@ import (
 
 // State is what settling by one policy keeps in a key group.
 type State struct {
-	Items Keyspace // by item
-	Keys  Keyspace // by row key
+	Items OrderedKeyspace // by item
+	Keys  Keyspace        // by row key
+}
+
+// OrderedKeyspace is a Keyspace of which a part can be read.
+type OrderedKeyspace interface {
+	Keyspace
+	// Range calls f for every entry from one key up to before another, the zero key standing
+	// for the end, in the order of their keys, until it returns an error. Entries are as Lookup
+	// finds them. f must not call Lookup or Put; the value is valid during the call.
+	Range(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error
 }
 
 // Keyspace is a table from hashes to values. What an epoch puts is saved with it.
@@ -56,13 +65,19 @@ func (g *keyGroup) open(s *Settler, o *Options) error {
 
 // settle takes the epoch's changes through both phases, by last-writer-wins first and then by
 // each policy, since the policies have to know which changes came too late.
-func (g *keyGroup) settle() (*Result, error) {
+func (g *keyGroup) settle(ends []pipeline.SnapshotEnd) (*Result, error) {
+	for i := range ends {
+		if err := g.items.addMissing(&ends[i]); err != nil {
+			return nil, err
+		}
+	}
 	groups := g.byItem()
 	keyChanges, err := g.items.run(groups)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range g.policies {
+		p.rows.grow(g.added) // those of missing items have no rows
 		if err := p.runItems(groups); err != nil {
 			return nil, err
 		}

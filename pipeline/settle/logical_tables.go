@@ -72,14 +72,21 @@ func (t *LogicalTables) Cut(source string, c *pipeline.Change) (before, unit int
 	u := &t.units[id]
 	before = u.coarsest
 	u.note(source, c.Unit, c.ByDigits)
-	if unit = u.coarsest; unit > 1 {
-		part := c.Version.Time % int64(unit)
-		if part < 0 {
-			part += int64(unit)
-		}
-		c.Version.Time -= part
-	}
+	unit = u.coarsest
+	c.Version.Time = cutTo(c.Version.Time, unit)
 	return before, unit, nil
+}
+
+// cutTo returns a time as coarse as a unit; of 0 and 1 as it is.
+func cutTo(at int64, unit int32) int64 {
+	if unit <= 1 {
+		return at
+	}
+	part := at % int64(unit)
+	if part < 0 {
+		part += int64(unit)
+	}
+	return at - part
 }
 
 // Expect notes that changes of a table will come of a source that have times of a

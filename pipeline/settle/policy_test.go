@@ -62,7 +62,7 @@ type modelKey struct {
 	rest *modelRow     // what is left when no item has it
 }
 
-// model plays changes in the order of their times. It keeps no history: each row
+// model plays changes in the order of their times, and of their items. It keeps no history: each row
 // is there because of what has just happened.
 func model(p pipeline.Policy, changes []told) map[int]modelRow {
 	keys := map[int]*modelKey{}
@@ -70,7 +70,7 @@ func model(p pipeline.Policy, changes []told) map[int]modelRow {
 		keys[k] = &modelKey{live: map[int]int64{}, lost: map[int]bool{}}
 	}
 	changes = slices.Clone(changes)
-	slices.SortFunc(changes, func(a, b told) int { return cmp.Compare(a.time, b.time) })
+	slices.SortFunc(changes, func(a, b told) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.item, b.item)) })
 	for _, c := range changes {
 		for k, of := range keys {
 			of.take(p, c, slices.Contains(c.keys, k), c.dropped[k])

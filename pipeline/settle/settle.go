@@ -14,6 +14,7 @@ type Settler struct {
 	retention  int64 // µs for which tombstones are kept
 	tables     *LogicalTables
 	watermarks *watermarks
+	ends       []pipeline.SnapshotEnd // of the epoch
 	schemas    map[string]*schema          // by name in the state
 	byTable    map[*pipeline.Table]*schema // of those that the pipeline has
 	group      keyGroup
@@ -117,8 +118,17 @@ func (s *Settler) Save() (SavedState, error) {
 }
 
 // Begin starts an epoch: it decides what is forgotten from now on. It is called
-// before the first Add.
-func (s *Settler) Begin(h *pipeline.EpochHeader) { s.watermarks.advance(h, s.retention) }
+// before the first Add. Where the header ends a snapshot of a source that the transform
+// reads, Settle removes what the snapshot does not have.
+func (s *Settler) Begin(h *pipeline.EpochHeader) {
+	s.watermarks.advance(h, s.retention)
+	s.ends = s.ends[:0]
+	for _, name := range s.watermarks.inputs {
+		if end := h.Sources[name].SnapshotEnd; end != nil {
+			s.ends = append(s.ends, *end)
+		}
+	}
+}
 
 // Add takes the changes of a batch into the epoch, and marks those of them that are
 // late; it keeps nothing of the batch. ordinal is that of the first change, in
@@ -127,6 +137,9 @@ func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 	g := &s.group
 	first := len(g.changes)
 	if err := g.addChanges(b, ordinal, s.node, s.tables); err != nil {
+		return err
+	}
+	if err := g.items.noteRefused(b); err != nil {
 		return err
 	}
 	s.watermarks.observe(b.Records, g.changes[first:])
@@ -151,10 +164,12 @@ type Result struct {
 	// had read, when they had their effect: nothing is known of their items any longer,
 	// so they have none now.
 	Reread int64
+	// Missing is the number of items that were removed since a snapshot does not have them.
+	Missing int64
 }
 
 // Settle ends the epoch, and leaves the new state in the keyspaces.
-func (s *Settler) Settle() (*Result, error) { return s.group.settle() }
+func (s *Settler) Settle() (*Result, error) { return s.group.settle(s.ends) }
 
 // Release gives back the memory of the last Result's rows, which nobody may use any longer.
 func (s *Settler) Release() { s.group.arena.Release() }

@@ -141,7 +141,7 @@ func (s *Settler) small() {
 }
 
 // optionsOf are those of a Settler of one table.
-func optionsOf(t *pipeline.Table, retention int64, items, keys Keyspace) Options {
+func optionsOf(t *pipeline.Table, retention int64, items OrderedKeyspace, keys Keyspace) Options {
 	return Options{Node: "n", Sources: []string{"s"}, Tables: []Table{{t, t.Name}}, Retention: retention, State: State{items, keys}}
 }
 

@@ -40,7 +40,13 @@ func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []by
 	if k.complete {
 		return k.eachInMemory(from, f)
 	}
-	return k.eachMerged(from, f)
+	return k.eachMerged(from, pipeline.Hash{}, f)
+}
+
+// Range is Each for the entries before a key; of the zero key, for all. What it costs
+// depends on those entries, and on what was put since the last save.
+func (k *Keyspace) Range(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
+	return k.eachMerged(from, to, f)
 }
 
 func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
@@ -60,13 +66,18 @@ func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, va
 
 // eachMerged merges the database with what it may not have yet, which is in
 // memory. What is saved meanwhile is in both, and memory wins, being as new or
-// newer.
-func (k *Keyspace) eachMerged(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) (err error) {
+// newer. It ends before the key to, unless that is zero.
+func (k *Keyspace) eachMerged(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) (err error) {
 	recent := k.recent() // before the iterator, which has what is saved by now
 	first, _ := slices.BinarySearchFunc(recent, from, pipeline.Hash.Compare)
 	recent = recent[first:]
-	lower := appendHash(slices.Clone(k.prefix), from)
-	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
+	lower, upper := appendHash(slices.Clone(k.prefix), from), after(k.prefix)
+	if to != (pipeline.Hash{}) {
+		upper = appendHash(slices.Clone(k.prefix), to)
+		end, _ := slices.BinarySearchFunc(recent, to, pipeline.Hash.Compare)
+		recent = recent[:end]
+	}
+	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}

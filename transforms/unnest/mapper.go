@@ -31,6 +31,7 @@ type mapper struct {
 	arena         []byte // the keys of the batch's changes
 
 	// The record that is being read.
+	identified  bool // its item is known, where somebody settles
 	removal     pipeline.Removal
 	oldMatched  bool // its old image was matched
 	filteredOut bool // a filter before does not let its item pass
@@ -94,7 +95,7 @@ func (m *mapper) record(i int) error {
 		m.batch.Ignored++
 		return nil
 	}
-	m.rows.rec, m.rows.index = m.records.Bytes(i), i
+	m.rows.rec, m.rows.index, m.identified = m.records.Bytes(i), i, false
 	gone, d := mark == pipeline.FilteredOut, &m.rows.binding.record
 	if err := m.rows.binding.decoder.Decode(m.rows.rec, d); err != nil {
 		var bad *decode.Error
@@ -114,6 +115,7 @@ func (m *mapper) record(i int) error {
 		}
 		return m.refuse(&failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(message)})
 	}
+	m.identified = m.settled && d.Lacks == nil
 	if d.Created > m.noFutureUntil && d.Created > m.records.Latest(i) {
 		return m.refuse(m.future(d.Created))
 	}
@@ -218,6 +220,9 @@ func (m *mapper) refuse(f *failure) error {
 	}
 	if f.fatal {
 		return &letter
+	}
+	if m.identified {
+		letter.Item = m.rows.binding.record.Item
 	}
 	m.batch.DeadLetters = append(m.batch.DeadLetters, letter)
 	return nil
