@@ -35,8 +35,11 @@ type Options struct {
 	// Expire is how long after their time items with a time to live are deleted, when the clock
 	// says so; 0 = by Server.ExpireItems alone.
 	Expire time.Duration
-	// Seed is that of what is left to chance: faults with a ratio.
+	// Seed is that of what is left to chance: faults with a ratio, disorder, the edges of exports.
 	Seed uint64
+	// Destination says how changes are sent to Kinesis, and Exports how exports are written to S3.
+	Destination DestinationOptions
+	Exports     ExportOptions
 }
 
 // Server is a fake of the service: a handler of its requests. It may be called, and its
@@ -59,6 +62,7 @@ type Server struct {
 	readers    uint64 // iterators that GetShardIterator gave
 	swept      time.Time
 	expired    time.Time
+	senders    senders
 }
 
 // Start serves a new fake on loopback until Close.
@@ -96,6 +100,7 @@ func New(t testing.TB, o Options) *Server {
 func (s *Server) Close() {
 	s.api.Close()
 	s.web.Close()
+	s.endSenders()
 }
 
 // ServeHTTP answers one request.
@@ -141,6 +146,7 @@ func (s *Server) lock() (unlock func()) {
 			t.advance(now)
 		}
 	}
+	s.startDueExports(now)
 	if s.o.Expire > 0 && now.Sub(s.expired) >= s.o.Expire/2 {
 		s.expired = now
 		for _, t := range s.tables {
@@ -208,8 +214,10 @@ func (s *Server) operations() map[string]awsfake.Operation {
 			operations[target+name] = do
 		}
 	}
-	for name, do := range s.itemOperations() {
-		operations["DynamoDB_20120810."+name] = do
+	for _, of := range []map[string]awsfake.Operation{s.itemOperations(), s.destinationOperations(), s.exportOperations()} {
+		for name, do := range of {
+			operations["DynamoDB_20120810."+name] = do
+		}
 	}
 	return operations
 }
