@@ -119,6 +119,19 @@ func MiniStack(t testing.TB, opts ...Option) *Service {
 	}.start(t, opts)
 }
 
+// Dynoxide starts dynoxide: DynamoDB, and its Streams, in memory.
+func Dynoxide(t testing.TB, opts ...Option) *Service {
+	t.Helper()
+	return server{
+		name: "dynoxide", path: "/", ports: 1,
+		command: func(installed, data string, ports []*port, _ *options) *exec.Cmd {
+			cmd := exec.Command(filepath.Join(installed, "dynoxide"), "serve", "--host", "127.0.0.1", "--port", ports[0].String())
+			cmd.Dir = data
+			return cmd
+		},
+	}.start(t, opts)
+}
+
 // S3 starts versitygw, which keeps objects as files, through Kill too. Buckets are in the
 // path of a request.
 func S3(t testing.TB, opts ...Option) *Service {

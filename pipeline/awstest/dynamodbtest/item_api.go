@@ -2,19 +2,21 @@ package dynamodbtest
 
 import (
 	"encoding/json"
-	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
 
 func (s *Server) itemOperations() map[string]awsfake.Operation {
 	return map[string]awsfake.Operation{
-		"PutItem":        operation(s, func(in *putInput) (string, string) { return in.TableName, "" }, s.onPutItem),
-		"GetItem":        operation(s, func(in *getInput) (string, string) { return in.TableName, "" }, s.onGetItem),
-		"DeleteItem":     operation(s, func(in *deleteInput) (string, string) { return in.TableName, "" }, s.onDeleteItem),
-		"BatchWriteItem": operation(s, aboutBatch[[]writeRequest], s.onBatchWriteItem),
-		"BatchGetItem":   operation(s, aboutBatch[batchKeys], s.onBatchGetItem),
-		"Scan":           operation(s, func(in *scanInput) (string, string) { return in.TableName, "" }, s.onScan),
+		"PutItem":            operation(s, func(in *putInput) (string, string) { return in.TableName, "" }, s.onPutItem),
+		"GetItem":            operation(s, func(in *getInput) (string, string) { return in.TableName, "" }, s.onGetItem),
+		"DeleteItem":         operation(s, func(in *deleteInput) (string, string) { return in.TableName, "" }, s.onDeleteItem),
+		"UpdateItem":         operation(s, func(in *updateInput) (string, string) { return in.TableName, "" }, s.onUpdateItem),
+		"TransactWriteItems": operation(s, aboutTransaction, s.onTransactWriteItems),
+		"Query":              operation(s, func(in *queryInput) (string, string) { return in.TableName, "" }, s.onQuery),
+		"BatchWriteItem":     operation(s, aboutBatch[[]writeRequest], s.onBatchWriteItem),
+		"BatchGetItem":       operation(s, aboutBatch[batchKeys], s.onBatchGetItem),
+		"Scan":               operation(s, func(in *scanInput) (string, string) { return in.TableName, "" }, s.onScan),
 	}
 }
 
@@ -53,66 +55,204 @@ func writeUnits(rows ...*row) float64 {
 	return float64((size + 1023) / 1024)
 }
 
-type putInput struct {
-	TableName    string
-	Item         Item
-	ReturnValues string
+// writeInput is what all writes of one item may say.
+type writeInput struct {
+	TableName                           string
+	ConditionExpression                 string
+	ReturnValues                        string
+	ReturnValuesOnConditionCheckFailure string
+	// What was there before expressions is refused, so that no test believes that it counts.
+	Expected, AttributeUpdates map[string]any
+	expressions
 	capacity
+}
+
+// condition reads the condition of a write; nil = it has none.
+func (in *writeInput) condition() (holds condition, err error) {
+	if len(in.Expected)+len(in.AttributeUpdates) > 0 {
+		return nil, invalid("this fake knows no Expected and no AttributeUpdates: use expressions")
+	}
+	if in.ConditionExpression == "" {
+		return nil, nil
+	}
+	err = in.parse("ConditionExpression", in.ConditionExpression, func(p *parser) (err error) {
+		holds, err = p.condition()
+		return err
+	})
+	return holds, err
+}
+
+// check returns the error of a condition that the item as it is does not meet.
+func (in *writeInput) check(holds condition, old *row) error {
+	var item Item
+	if old != nil {
+		item = old.item
+	}
+	if holds == nil || holds(item) {
+		return nil
+	}
+	failed := awsfake.Errorf("ConditionalCheckFailedException", "The conditional request failed")
+	if in.ReturnValuesOnConditionCheckFailure == "ALL_OLD" && item != nil {
+		failed.Members = map[string]any{"Item": item}
+	}
+	return failed
+}
+
+// itemWrite is a write of one item that is known to be allowed: check says whether its condition
+// holds, and change what the item becomes, nil = it is deleted.
+type itemWrite struct {
+	table  *tableState
+	key    primaryKey
+	in     *writeInput
+	holds  condition
+	change func(old *row) (Item, error)
+	update []updateAction
+}
+
+// do checks the condition and writes.
+func (s *Server) do(w *itemWrite) (old, image *row, err error) {
+	old = w.table.items.get(w.key)
+	if err := w.in.check(w.holds, old); err != nil {
+		return old, nil, err
+	}
+	if w.change == nil {
+		return old, old, nil // a check alone
+	}
+	item, err := w.change(old)
+	if err != nil {
+		return old, nil, err
+	}
+	if _, err := s.write(w.table, w.key, item, false); err != nil {
+		return old, nil, err
+	}
+	return old, w.table.items.get(w.key), nil
+}
+
+// answer does a write, and says what a request wants to know of it.
+func (s *Server) answer(w *itemWrite, err error) (any, error) {
+	if err == nil {
+		err = w.in.unused()
+	}
+	if err != nil {
+		return nil, err
+	}
+	old, image, err := s.do(w)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	switch {
+	case w.in.ReturnValues == "ALL_OLD" && old != nil:
+		out["Attributes"] = json.RawMessage(old.json)
+	case w.in.ReturnValues == "ALL_NEW" && image != nil:
+		out["Attributes"] = json.RawMessage(image.json)
+	case w.in.ReturnValues == "UPDATED_OLD" && old != nil:
+		out["Attributes"] = touched(old.item, w.update)
+	case w.in.ReturnValues == "UPDATED_NEW" && image != nil:
+		out["Attributes"] = touched(image.item, w.update)
+	}
+	w.in.add(out, w.table, writeUnits(old, image))
+	return out, nil
+}
+
+// touched returns the attributes of an item that an update was about.
+func touched(item Item, update []updateAction) Item {
+	of := Item{}
+	for _, a := range update {
+		if v, ok := item[a.path[0].name]; ok {
+			of[a.path[0].name] = v
+		}
+	}
+	return of
+}
+
+type putInput struct {
+	Item Item
+	writeInput
 }
 
 func (s *Server) onPutItem(c *awsfake.Call, in *putInput) (any, error) {
-	t, err := s.find(c.Region, in.TableName)
+	return s.answer(s.planPut(c.Region, in))
+}
+
+func (s *Server) planPut(region string, in *putInput) (*itemWrite, error) {
+	t, err := s.find(region, in.TableName)
 	if err != nil {
 		return nil, err
 	}
-	k, err := t.keyOf(in.Item)
-	if err != nil {
-		return nil, err
+	w := &itemWrite{table: t, in: &in.writeInput, change: func(*row) (Item, error) { return in.Item, nil }}
+	if w.key, err = t.keyOf(in.Item); err == nil {
+		w.holds, err = in.condition()
 	}
-	old, err := s.write(t, k, in.Item, false)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]any{}
-	if in.ReturnValues == "ALL_OLD" && old != nil {
-		out["Attributes"] = json.RawMessage(old.json)
-	}
-	in.add(out, t, writeUnits(old, t.items.get(k)))
-	return out, nil
+	return w, err
 }
 
 type deleteInput struct {
-	TableName    string
-	Key          Item
-	ReturnValues string
-	capacity
+	Key Item
+	writeInput
 }
 
 func (s *Server) onDeleteItem(c *awsfake.Call, in *deleteInput) (any, error) {
-	t, err := s.find(c.Region, in.TableName)
+	return s.answer(s.planDelete(c.Region, in))
+}
+
+func (s *Server) planDelete(region string, in *deleteInput) (*itemWrite, error) {
+	w, err := s.planCheck(region, in)
+	if err == nil {
+		w.change = func(*row) (Item, error) { return nil, nil }
+	}
+	return w, err
+}
+
+// planCheck plans a write that changes nothing: the condition of a transaction.
+func (s *Server) planCheck(region string, in *deleteInput) (*itemWrite, error) {
+	t, err := s.find(region, in.TableName)
 	if err != nil {
 		return nil, err
 	}
-	k, err := t.keyAlone(in.Key)
+	w := &itemWrite{table: t, in: &in.writeInput}
+	if w.key, err = t.keyAlone(in.Key); err == nil {
+		w.holds, err = in.condition()
+	}
+	return w, err
+}
+
+type updateInput struct {
+	Key              Item
+	UpdateExpression string
+	writeInput
+}
+
+func (s *Server) onUpdateItem(c *awsfake.Call, in *updateInput) (any, error) {
+	return s.answer(s.planUpdate(c.Region, in))
+}
+
+func (s *Server) planUpdate(region string, in *updateInput) (*itemWrite, error) {
+	w, err := s.planCheck(region, &deleteInput{Key: in.Key, writeInput: in.writeInput})
 	if err != nil {
 		return nil, err
 	}
-	old, err := s.write(t, k, nil, false)
-	if err != nil {
-		return nil, err
+	if in.UpdateExpression != "" {
+		err = w.in.parse("UpdateExpression", in.UpdateExpression, func(p *parser) (err error) {
+			w.update, err = p.update()
+			return err
+		})
 	}
-	out := map[string]any{}
-	if in.ReturnValues == "ALL_OLD" && old != nil {
-		out["Attributes"] = json.RawMessage(old.json)
+	w.change = func(old *row) (Item, error) {
+		if old == nil {
+			return w.table.updated(nil, in.Key, w.update)
+		}
+		return w.table.updated(old.item, in.Key, w.update)
 	}
-	in.add(out, t, writeUnits(old))
-	return out, nil
+	return w, err
 }
 
 type getInput struct {
-	TableName      string
-	Key            Item
-	ConsistentRead bool
+	TableName            string
+	Key                  Item
+	ConsistentRead       bool
+	ProjectionExpression string
+	expressions
 	capacity
 }
 
@@ -125,156 +265,20 @@ func (s *Server) onGetItem(c *awsfake.Call, in *getInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, size := map[string]any{}, int64(0)
-	if r := t.items.get(k); r != nil {
-		out["Item"], size = json.RawMessage(r.json), int64(r.size)
+	project, err := in.projection(in.ProjectionExpression)
+	if err == nil {
+		err = in.unused()
 	}
-	in.add(out, t, readUnits(size, in.ConsistentRead))
-	return out, nil
-}
-
-// batchInput is the input of operations about items of several tables.
-type batchInput[T any] struct {
-	RequestItems map[string]T
-	capacity
-}
-
-// aboutBatch says which table a batch is about, if it is one.
-func aboutBatch[T any](in *batchInput[T]) (string, string) {
-	if len(in.RequestItems) == 1 {
-		for name := range in.RequestItems {
-			return name, ""
-		}
-	}
-	return "", ""
-}
-
-type writeRequest struct {
-	PutRequest    *struct{ Item Item } `json:",omitempty"`
-	DeleteRequest *struct{ Key Item }  `json:",omitempty"`
-}
-
-// plannedWrite is one of a batch that has been found to be allowed.
-type plannedWrite struct {
-	table *tableState
-	key   primaryKey
-	item  Item // nil = delete
-	of    writeRequest
-}
-
-// The bounds of batches.
-const (
-	maxBatchWrites = 25
-	maxBatchReads  = 100
-)
-
-func (s *Server) onBatchWriteItem(c *awsfake.Call, in *batchInput[[]writeRequest]) (any, error) {
-	writes, err := s.planBatch(c.Region, in.RequestItems)
 	if err != nil {
 		return nil, err
 	}
-	unprocessed := map[string][]writeRequest{}
-	units := map[*tableState]float64{}
-	for n, w := range writes {
-		if c.FailEntries && n%2 == 1 {
-			unprocessed[w.table.name] = append(unprocessed[w.table.name], w.of)
-			continue
-		}
-		old, err := s.write(w.table, w.key, w.item, false)
-		if err != nil {
-			return nil, err
-		}
-		units[w.table] += writeUnits(old, w.table.items.get(w.key))
-		c.Records++
-	}
-	out := map[string]any{"UnprocessedItems": unprocessed}
-	in.addAll(out, units)
-	return out, nil
-}
-
-// addAll says how many units a batch took of each table.
-func (c capacity) addAll(out map[string]any, units map[*tableState]float64) {
-	var all []any
-	for t, n := range units {
-		one := map[string]any{}
-		if c.add(one, t, n); len(one) > 0 {
-			all = append(all, one["ConsumedCapacity"])
+	out, size := map[string]any{}, int64(0)
+	if r := t.items.get(k); r != nil {
+		out["Item"], size = json.RawMessage(r.json), int64(r.size)
+		if project != nil {
+			out["Item"] = project(r.item)
 		}
 	}
-	if len(all) > 0 {
-		out["ConsumedCapacity"] = all
-	}
-}
-
-func (s *Server) planBatch(region string, tables map[string][]writeRequest) (writes []plannedWrite, err error) {
-	for name, requests := range tables {
-		t, err := s.find(region, name)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range requests {
-			w := plannedWrite{table: t, of: r}
-			switch {
-			case r.PutRequest != nil && r.DeleteRequest == nil:
-				w.item = r.PutRequest.Item
-				w.key, err = t.keyOf(w.item)
-			case r.DeleteRequest != nil && r.PutRequest == nil:
-				w.key, err = t.keyAlone(r.DeleteRequest.Key)
-			default:
-				err = invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
-			}
-			if err == nil && w.item.size() > maxItem {
-				err = invalid("Item size has exceeded the maximum allowed size")
-			}
-			if err == nil && slices.ContainsFunc(writes, func(o plannedWrite) bool { return o.table == t && o.key == w.key }) {
-				err = invalid("Provided list of item keys contains duplicates")
-			}
-			if err != nil {
-				return nil, err
-			}
-			writes = append(writes, w)
-		}
-	}
-	if len(writes) == 0 || len(writes) > maxBatchWrites {
-		return nil, invalid("1 validation error detected: Value at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have length greater than or equal to 1]")
-	}
-	return writes, nil
-}
-
-type batchKeys struct {
-	Keys           []Item
-	ConsistentRead bool
-}
-
-func (s *Server) onBatchGetItem(c *awsfake.Call, in *batchInput[batchKeys]) (any, error) {
-	found, units, n := map[string][]json.RawMessage{}, map[*tableState]float64{}, 0
-	for name, wanted := range in.RequestItems {
-		t, err := s.find(c.Region, name)
-		if err != nil {
-			return nil, err
-		}
-		found[name] = []json.RawMessage{}
-		var seen []primaryKey
-		for _, key := range wanted.Keys {
-			k, err := t.keyAlone(key)
-			if err == nil && slices.Contains(seen, k) {
-				err = invalid("Provided list of item keys contains duplicates")
-			}
-			if err != nil {
-				return nil, err
-			}
-			seen, n = append(seen, k), n+1
-			size := int64(0)
-			if r := t.items.get(k); r != nil {
-				found[name], size = append(found[name], r.json), int64(r.size)
-			}
-			units[t] += readUnits(size, wanted.ConsistentRead)
-		}
-	}
-	if n == 0 || n > maxBatchReads {
-		return nil, invalid("Too many items requested for the BatchGetItem call")
-	}
-	out := map[string]any{"Responses": found, "UnprocessedKeys": map[string]any{}}
-	in.addAll(out, units)
+	in.add(out, t, readUnits(size, in.ConsistentRead))
 	return out, nil
 }

@@ -13,8 +13,43 @@ type scanInput struct {
 	Limit                  *int
 	ExclusiveStartKey      Item
 	ConsistentRead         bool
-	Select                 string
+	readInput
 	capacity
+}
+
+// readInput is what scans and queries may leave out of what they find.
+type readInput struct {
+	IndexName                              string
+	Select                                 string
+	FilterExpression, ProjectionExpression string
+	// What was there before expressions is refused, so that no test believes that it counts.
+	ScanFilter, QueryFilter, KeyConditions map[string]any
+	AttributesToGet                        []string
+	expressions
+}
+
+// prepare sets what a page leaves out.
+func (in *readInput) prepare(p *page) (err error) {
+	switch {
+	case in.IndexName != "":
+		return invalid("The table does not have the specified index: %s", in.IndexName)
+	case len(in.ScanFilter)+len(in.QueryFilter)+len(in.KeyConditions)+len(in.AttributesToGet) > 0:
+		return invalid("this fake knows no ScanFilter, QueryFilter, KeyConditions and AttributesToGet: use expressions")
+	}
+	p.count = in.Select == "COUNT"
+	if in.FilterExpression != "" {
+		err = in.parse("FilterExpression", in.FilterExpression, func(q *parser) (err error) {
+			p.keep, err = q.condition()
+			return err
+		})
+	}
+	if err == nil {
+		p.project, err = in.projection(in.ProjectionExpression)
+	}
+	if err == nil {
+		err = in.unused()
+	}
+	return err
 }
 
 // The bounds of scans.
@@ -48,10 +83,13 @@ func (s *Server) onScan(c *awsfake.Call, in *scanInput) (any, error) {
 		}
 		after = &k
 	}
-	if s.throttled(t) {
-		return nil, awsfake.Errorf("ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.")
+	p := page{limit: in.Limit, segment: segment, segments: segments}
+	if err := in.prepare(&p); err != nil {
+		return nil, err
 	}
-	p := page{limit: in.Limit, segment: segment, segments: segments, count: in.Select == "COUNT"}
+	if err := s.throttled(t); err != nil {
+		return nil, err
+	}
 	t.items.from(after, p.add)
 	units := readUnits(p.bytes, in.ConsistentRead)
 	t.charge(s.now(), units, s.o.ReadUnits)
@@ -98,7 +136,8 @@ type page struct {
 	limit             *int
 	segment, segments int // 0 segments = all items are of the page
 	count             bool
-	keep              func(Item) bool // a filter; nil = all
+	keep              condition       // a filter; nil = all
+	project           func(Item) Item // what is left of an item; nil = all
 
 	json        []byte
 	items, kept int
@@ -121,7 +160,11 @@ func (p *page) add(r *row) bool {
 			if len(p.json) > 0 {
 				p.json = append(p.json, ',')
 			}
-			p.json = append(p.json, r.json...)
+			if p.project != nil {
+				p.json = p.project(r.item).append(p.json)
+			} else {
+				p.json = append(p.json, r.json...)
+			}
 		}
 	}
 	p.full = p.limit != nil && p.items >= *p.limit || p.bytes >= maxScanBytes
@@ -144,8 +187,13 @@ func (p *page) answer(t *tableState, c capacity, units float64) any {
 	return append(append(b, p.json...), "]}"...)
 }
 
-// throttled reports whether a table's read capacity is used up.
-func (s *Server) throttled(t *tableState) bool { return s.o.ReadUnits > 0 && t.paid.After(s.now()) }
+// throttled refuses a read of a table whose read capacity is used up.
+func (s *Server) throttled(t *tableState) error {
+	if s.o.ReadUnits > 0 && t.paid.After(s.now()) {
+		return awsfake.Errorf("ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.")
+	}
+	return nil
+}
 
 // charge lets a read be paid for: the next ones wait until its units have come.
 func (t *tableState) charge(now time.Time, units float64, perSecond int) {

@@ -88,16 +88,22 @@ func (t *tableState) partitionOf(hash uint64) *partition {
 
 // keyOf returns the key of an item, which may have other attributes beside it.
 func (t *tableState) keyOf(item Item) (primaryKey, error) {
-	hash, err := t.keyText(item, t.hash, 2048)
+	hash, err := t.keyText(item, t.hash, maxHashKey)
 	if err != nil {
 		return primaryKey{}, err
 	}
 	k := primaryKey{hash: hashOf(hash), text: hash}
 	if t.sort != nil {
-		k.sort, err = t.keyText(item, *t.sort, 1024)
+		k.sort, err = t.keyText(item, *t.sort, maxSortKey)
 	}
 	return k, err
 }
+
+// The bounds of the attributes of a key, in bytes.
+const (
+	maxHashKey = 2048
+	maxSortKey = 1024
+)
 
 // keyText returns bytes that are ordered as the values of a key's attribute are.
 func (t *tableState) keyText(item Item, a keyAttribute, limit int) (string, error) {
@@ -113,7 +119,7 @@ func (t *tableState) keyText(item Item, a keyAttribute, limit int) (string, erro
 	case v.Text == "":
 		kind := map[string]string{"S": "string", "B": "binary"}[a.kind]
 		return "", invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", kind, a.name)
-	case len(v.Text) > limit && limit == 2048:
+	case len(v.Text) > limit && limit == maxHashKey:
 		return "", invalid("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes")
 	case len(v.Text) > limit:
 		return "", invalid("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
