@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
 )
 
 // processorTime is what the process has used: all threads, the collector's among them.
@@ -117,7 +118,7 @@ func BenchmarkIdle(b *testing.B) {
 		}
 	}()
 	for b.Loop() {
-		time.Sleep(quietAfter + 10*time.Second) // until all of them count as quiet
+		time.Sleep(awscall.QuietAfter + 10*time.Second) // until all of them count as quiet
 		start, began := processorTime(), time.Now()
 		time.Sleep(10 * time.Second)
 		b.ReportMetric(100*float64(processorTime()-start)/float64(time.Since(began)), "%core")

@@ -6,7 +6,7 @@
 // side by side, parents before children; [Source] is what the engine sees of both. A reader
 // reads one shard (reader.Read): it takes an iterator for where it is (reader.seek), asks for a page
 // (stream.getPage), makes records of it (unpacker), and says when it wants to be asked again
-// (pace). position is a place in a shard, and, as a text, its cursor. All calls pass a transport,
+// (awscall.Pace). position is a place in a shard, and, as a text, its cursor. All calls pass a transport,
 // which ends those of which nothing comes any longer, and tells the clock the service's time.
 //
 // # Start

@@ -42,7 +42,7 @@ type reader struct {
 	// was accepted, has it so, and nothing was read yet.
 	atHorizon   bool
 	recordBytes float64
-	pace        pace
+	pace        awscall.Pace
 }
 
 // OpenPartition implements pipeline.PartitionSource. Of the service it asks nothing, but now
@@ -52,7 +52,7 @@ func (s *stream) OpenPartition(ctx context.Context, p pipeline.Partition, from p
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, recordBytes: s.first, pace: newPace()}
+	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, recordBytes: s.first, pace: awscall.NewPace()}
 	if len(from.Cursor) > 0 {
 		if r.at, err = parsePosition(string(from.Cursor)); err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 	case errors.Is(err, errNothingLeft):
 		return pipeline.PartitionRecords{ReadUntil: r.readUntil}, io.EOF
 	case pipeline.RetryReason(err) == awsapi.Throttled:
-		return pipeline.PartitionRecords{Wait: r.pace.throttled()}, err
+		return pipeline.PartitionRecords{Wait: r.pace.Throttled()}, err
 	case err != nil:
 		return pipeline.PartitionRecords{}, err
 	}
@@ -123,7 +123,7 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 	default:
 		r.iterator = p.Next
 	}
-	read.Wait = r.pace.after(start, r.stream.clock.Local(), bytes, read.CaughtUp && len(p.Records) == 0)
+	read.Wait = r.pace.After(start, r.stream.clock.Local(), bytes, read.CaughtUp && len(p.Records) == 0)
 	return read, nil
 }
 

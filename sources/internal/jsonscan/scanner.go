@@ -310,3 +310,51 @@ func (s *Scanner) skip(i, depth int) int {
 	}
 	return s.Number(i)
 }
+
+// Span returns the offset behind any value, of which only the brackets and the ends of its texts are
+// looked at: whoever reads what it holds checks that.
+func (s *Scanner) Span(i int) int {
+	depth := 0
+	for at := i; at < len(s.Body); at++ {
+		switch s.Body[at] {
+		case '"':
+			if at = s.closing(at); at < 0 {
+				return s.Fail(len(s.Body), "it ends in a string")
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			if depth--; depth < 0 {
+				return s.Unexpected(i, "a value")
+			}
+		default:
+			if depth == 0 {
+				return s.Skip(i) // a number, a literal, or a mistake
+			}
+			continue
+		}
+		if depth == 0 {
+			return at + 1
+		}
+	}
+	return s.Fail(len(s.Body), "it ends in a value")
+}
+
+// closing returns the offset of the quote that ends the text at i; -1 = there is none.
+func (s *Scanner) closing(i int) int {
+	for i++; ; i++ {
+		n := bytes.IndexByte(s.Body[min(i, len(s.Body)):], '"')
+		if n < 0 {
+			return -1
+		}
+		i += n
+		escapes := 0
+		for s.Body[i-1-escapes] == '\\' { // the text began with a quote
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package kinesis
+package awscall
 
 import (
 	"testing"
@@ -10,11 +10,11 @@ import (
 func TestPaceIdle(t *testing.T) {
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 12_345_678, time.UTC)
 	at := begin
-	p := newPace()
+	p := NewPace()
 	seen := map[string]bool{}
 	for n := 1; at.Before(begin.Add(3 * time.Minute)); n++ {
 		took := time.Duration(n%7) * 3 * time.Millisecond
-		interval := took + p.after(at, at.Add(took), 0, true)
+		interval := took + p.After(at, at.Add(took), 0, true)
 		next := at.Add(interval)
 		name, least, most := "busy", busyInterval, busyInterval
 		switch {
@@ -34,17 +34,17 @@ func TestPaceIdle(t *testing.T) {
 	if len(seen) != 3 {
 		t.Errorf("only %v", seen)
 	}
-	if got := p.after(at, at, 100, false); got != busyInterval {
+	if got := p.After(at, at, 100, false); got != busyInterval {
 		t.Errorf("after a record: %s", got)
 	}
 	for range idleReads {
 		at = at.Add(busyInterval)
-		if got := p.after(at, at, 0, true); got != busyInterval {
+		if got := p.After(at, at, 0, true); got != busyInterval {
 			t.Errorf("soon after a record: %s", got)
 		}
 	}
 	at = at.Add(busyInterval)
-	if got := p.after(at, at, 0, true); got > 1320*time.Millisecond {
+	if got := p.After(at, at, 0, true); got > 1320*time.Millisecond {
 		t.Errorf("a few seconds after a record: %s", got)
 	}
 }
