@@ -44,6 +44,10 @@ const fromNowHelp = "A state that has rows refuses a pipeline file that was chan
 	"changes of what a node gives for what is read from then on: rows that are there stay until their items change.\n" +
 	"starlift validate FILE says what would be taken and what refused."
 
+const requestExportHelp = "--request-export asks DynamoDB for a full export of the table, waits until it is made, which takes minutes to hours, and reads\n" +
+	"it: of each dynamodb_export or dynamodb source, or of those that --source names. When it is interrupted, the next one goes on with\n" +
+	"the same export."
+
 func (s *cli) runCommand() *cobra.Command {
 	var set, fromNow []string
 	var acceptGap bool
@@ -78,21 +82,27 @@ func (s *cli) runCommand() *cobra.Command {
 
 func (s *cli) backfillCommand() *cobra.Command {
 	var set, sources, fromNow []string
+	var requestExport bool
 	cmd := &cobra.Command{
 		Use:   "backfill FILE",
 		Short: "Read bounded sources once, from the start or where an unfinished reading stopped",
 		Long: "Backfill reads the bounded sources of a pipeline to their end. A reading that was interrupted goes on; after a\n" +
 			"finished one the sources are read again from their start, with the same result in settled tables. Sinks that\n" +
 			"append or keep the log get what is read again a second time.\n\n" +
-			fromNowHelp,
-		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export",
+			requestExportHelp + "\n\n" + fromNowHelp,
+		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export\n  starlift backfill shop.yaml --request-export",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := assembly.Load(args[0], set)
 			if err != nil {
 				return err
 			}
-			if err := a.BoundedOnly(sources); err != nil {
+			if requestExport {
+				err = a.WithRequestedExports(sources)
+			} else {
+				err = a.BoundedOnly(sources)
+			}
+			if err != nil {
 				return err
 			}
 			a.Config.FromStart, a.FromNow = true, fromNow
@@ -102,6 +112,7 @@ func (s *cli) backfillCommand() *cobra.Command {
 	setFlag(cmd, &set)
 	fromNowFlag(cmd, &fromNow)
 	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all that are bounded")
+	cmd.Flags().BoolVar(&requestExport, "request-export", false, "ask DynamoDB for a full export, wait for it, and read it")
 	offer(cmd, "source", boundedSources(&set))
 	offerFiles(cmd, 1, nil)
 	return cmd

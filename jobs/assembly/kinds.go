@@ -12,6 +12,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/parquet"
 	"github.com/starlift-etl/starlift/sinks/postgres"
 	"github.com/starlift-etl/starlift/sinks/redshift"
+	"github.com/starlift-etl/starlift/sources/dynamodbexport"
 	"github.com/starlift-etl/starlift/sources/file"
 	"github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/transforms/derive"
@@ -75,7 +76,9 @@ func ofRows[C, N, T any](desc string, build func(string, C, []*pipeline.Table) (
 // The node types of this binary. Transforms read changes or rows.
 var (
 	sourceKinds = map[string]kind[pipeline.Source]{
-		"file":    of[file.Config, *file.Source, pipeline.Source]("Local files, or objects of S3, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
+		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, or objects of S3, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
+		"dynamodb_export": of[dynamodbexport.Config, pipeline.Source, pipeline.Source](
+			"Exports of a DynamoDB table on S3: those that are there, or, for ever, those that DynamoDB is asked for.", dynamodbexport.New),
 		"kinesis": of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
@@ -114,6 +117,11 @@ var (
 	_ pipeline.KeylessSource     = (*kinesis.Source)(nil)
 	_ ttlSource                  = (*kinesis.Source)(nil)
 	_ pipeline.FormatReporter    = (*kinesis.Source)(nil)
+	_ pipeline.KeyFinder         = (*dynamodbexport.Source)(nil)
+	_ pipeline.KeylessSource     = (*dynamodbexport.Source)(nil)
+	_ pipeline.FormatReporter    = (*dynamodbexport.Source)(nil)
+	_ pipeline.ExportRequester   = (*dynamodbexport.IncrementalSource)(nil)
+	_ pipeline.KeyFinder         = (*dynamodbexport.IncrementalSource)(nil)
 	_ fixture.Substitutable      = (*reference.Join)(nil)
 	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
 	_ ttlTables                  = (*unnest.Config)(nil)

@@ -226,11 +226,5 @@ func (p *Pipeline) BoundedOnly(names []string) error {
 	if len(sources) == 0 {
 		return usage.Wrap(errors.New("every source is followed and has no end: run reads them; backfill reads bounded sources"))
 	}
-	plan, err := p.Config.With(func(n *graph.Nodes) { n.Sources = sources })
-	if err != nil {
-		return err
-	}
-	p.Config.Plan, p.Config.Bounded = plan, true
-	p.setInbox()
-	return nil
+	return p.only(sources)
 }

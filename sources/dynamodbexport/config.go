@@ -63,7 +63,7 @@ func (c *Config) checkRequest() (errs []error) {
 	if c.Table == "" {
 		errs = append(errs, &spec.FieldError{Path: []string{"table"}, Message: "table is missing: DynamoDB is asked for exports of it"})
 	}
-	if _, err := c.Request.Place(c.URL); err != nil && c.URL != "" {
+	if _, err := c.Request.Destination(c.URL); err != nil && c.URL != "" {
 		errs = append(errs, &spec.FieldError{Path: []string{"url"}, Message: err.Error()})
 	}
 	return errs

@@ -54,7 +54,7 @@ func (p *progress) gaps(table string) (all []pipeline.Gap) {
 }
 
 // schedule is the script of an IncrementalSource.
-func schedule(ctx context.Context, r *reading) error {
+func schedule(ctx context.Context, r *session) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func schedule(ctx context.Context, r *reading) error {
 }
 
 // begin reads the first export, or those that are there.
-func (r *reading) begin(ctx context.Context) error {
+func (r *session) begin(ctx context.Context) error {
 	if r.progress == nil {
 		p, err := r.firstExport(ctx)
 		if err != nil {
@@ -99,7 +99,7 @@ func (r *reading) begin(ctx context.Context) error {
 
 // firstExport decides what is read first: what is there, if the windows can go on from it, or else a full
 // export that is asked for.
-func (r *reading) firstExport(ctx context.Context) (progress, error) {
+func (r *session) firstExport(ctx context.Context) (progress, error) {
 	ask := progress{Request: &exportrequest.Request{ID: exportrequest.NewID(), Asked: r.env.Now().UTC()}}
 	until, err := r.Source.Source.FullExportUntil(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *reading) firstExport(ctx context.Context) (progress, error) {
 }
 
 // madeAtLast is made, which asks again for an export that has failed, and stays up whatever lasts.
-func (r *reading) madeAtLast(ctx context.Context) error {
+func (r *session) madeAtLast(ctx context.Context) error {
 	return r.atLast(ctx, func(ctx context.Context) error {
 		err := r.made(ctx)
 		if !lasts(err) {
@@ -142,7 +142,7 @@ const (
 
 // atLast does something until it succeeds, ctx ends, or there is a gap. Meanwhile the source reports
 // what keeps it from going on.
-func (r *reading) atLast(ctx context.Context, do func(ctx context.Context) error) error {
+func (r *session) atLast(ctx context.Context, do func(ctx context.Context) error) error {
 	defer r.problem(nil)
 	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
 		err := do(ctx)
@@ -157,7 +157,7 @@ func (r *reading) atLast(ctx context.Context, do func(ctx context.Context) error
 }
 
 // window reads one more window.
-func (r *reading) window(ctx context.Context) error {
+func (r *session) window(ctx context.Context) error {
 	if r.progress.Request == nil {
 		if err := r.acceptSaved(ctx); err != nil {
 			return err
@@ -182,7 +182,7 @@ func (r *reading) window(ctx context.Context) error {
 }
 
 // nextWindow waits until the next window can be exported, and returns what is to be saved of it.
-func (r *reading) nextWindow(ctx context.Context) (next progress, err error) {
+func (r *session) nextWindow(ctx context.Context) (next progress, err error) {
 	every := time.Duration(r.cfg.Every)
 	for {
 		var back exportrequest.Recovery
@@ -224,13 +224,13 @@ const (
 
 // untilOver waits until about when the time before end can be exported, of which it is known
 // that the time before latest can.
-func (r *reading) untilOver(ctx context.Context, end, latest time.Time) error {
+func (r *session) untilOver(ctx context.Context, end, latest time.Time) error {
 	r.waitsUntil(end)
 	return r.wait(ctx, min(max(end.Sub(latest), recheckMin), recheckMax))
 }
 
 // lost deals with a window whose begin can't be exported any longer. Whole seconds are asked for.
-func (r *reading) lost(ctx context.Context, p progress, earliest time.Time) error {
+func (r *session) lost(ctx context.Context, p progress, earliest time.Time) error {
 	to := earliest.Add(time.Second - 1).Truncate(time.Second).UTC()
 	p.Gaps = append(p.Gaps[:len(p.Gaps):len(p.Gaps)], lostTime{From: p.Reached, To: to, Found: r.env.Now().UTC()})
 	if r.acceptGap {
@@ -243,7 +243,7 @@ func (r *reading) lost(ctx context.Context, p progress, earliest time.Time) erro
 }
 
 // acceptSaved accepts the gap that is saved, if there is one: Open has seen that somebody wants to.
-func (r *reading) acceptSaved(ctx context.Context) error {
+func (r *session) acceptSaved(ctx context.Context) error {
 	if r.progress.openGap() == nil {
 		return nil
 	}
@@ -253,7 +253,7 @@ func (r *reading) acceptSaved(ctx context.Context) error {
 }
 
 // accept goes on behind the gap of p that nobody has accepted.
-func (r *reading) accept(ctx context.Context, p progress) error {
+func (r *session) accept(ctx context.Context, p progress) error {
 	g := p.openGap()
 	g.Accepted = r.env.Now().UTC()
 	p.Reached = g.To

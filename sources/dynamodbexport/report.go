@@ -9,7 +9,7 @@ import (
 	"github.com/starlift-etl/starlift/sources/internal/exportrequest"
 )
 
-// activity is what a reading does now, for people.
+// activity is what a session does now, for people.
 type activity struct {
 	request *exportrequest.Request // that is waited for, or read; nil = none is
 	export  exportrequest.Export
@@ -19,21 +19,21 @@ type activity struct {
 }
 
 // waitsFor notes how far an export is.
-func (r *reading) waitsFor(request exportrequest.Request, e exportrequest.Export) {
+func (r *session) waitsFor(request exportrequest.Request, e exportrequest.Export) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now.request, r.now.export, r.now.until = &request, e, time.Time{}
 }
 
 // waitsUntil notes that a window is not over.
-func (r *reading) waitsUntil(end time.Time) {
+func (r *session) waitsUntil(end time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now.request, r.now.until = nil, end
 }
 
 // reads notes which files are read; nil = none are any longer.
-func (r *reading) reads(files *file.Source) {
+func (r *session) reads(files *file.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.files = files; files != nil {
@@ -43,8 +43,8 @@ func (r *reading) reads(files *file.Source) {
 	r.now.request, r.now.files = nil, time.Time{}
 }
 
-// problem notes what keeps the reading from going on; nil = nothing does.
-func (r *reading) problem(err error) {
+// problem notes what keeps the session from going on; nil = nothing does.
+func (r *session) problem(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -58,9 +58,9 @@ func (r *reading) problem(err error) {
 	r.now.problem.Err = err
 }
 
-// state returns what the reading does now.
-func (s *sequence) state() (r *reading, now activity, files *file.Source) {
-	r = s.reading()
+// state returns what the session does now.
+func (s *sequence) state() (r *session, now activity, files *file.Source) {
+	r = s.session()
 	if r == nil {
 		return nil, now, nil
 	}

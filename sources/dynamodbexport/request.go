@@ -25,7 +25,7 @@ func newRequestSource(s *Source) *requestSource {
 }
 
 // request is the script of a requestSource.
-func request(ctx context.Context, r *reading) error {
+func request(ctx context.Context, r *session) error {
 	again := r.progress != nil && r.progress.ARN != ""
 	if r.progress == nil {
 		p := progress{Request: &exportrequest.Request{ID: exportrequest.NewID(), Asked: r.env.Now().UTC()}}
@@ -49,7 +49,7 @@ func request(ctx context.Context, r *reading) error {
 }
 
 // made returns once DynamoDB has made the export of the request that is saved.
-func (r *reading) made(ctx context.Context) error {
+func (r *session) made(ctx context.Context) error {
 	if err := r.ask(ctx); err != nil {
 		return err
 	}

@@ -21,25 +21,25 @@ import (
 type sequence struct {
 	*Source
 	cursor string // of its own
-	// script is what the goroutine does; its error ends the reading, io.EOF as the end.
-	script func(ctx context.Context, r *reading) error
+	// script is what the goroutine does; its error ends the session, io.EOF as the end.
+	script func(ctx context.Context, r *session) error
 	// wait pauses; tests move their clock instead.
 	wait func(ctx context.Context, d time.Duration) error
 
 	mu sync.Mutex
-	r  *reading // nil = not open
+	r  *session // nil = not open
 }
 
-// reading is a sequence that is open.
-type reading struct {
+// session is a sequence that is open.
+type session struct {
 	*sequence
-	env       pipeline.Env
-	cursors   map[string][]byte // of data files, as they were saved
-	progress  *progress         // nil = nothing was saved yet. Set by the goroutine, which reads it without the mutex
-	acceptGap bool
-	client    *exportrequest.Client
-	place     exportrequest.Place
-	table     exportrequest.Table
+	env         pipeline.Env
+	cursors     map[string][]byte // of data files, as they were saved
+	progress    *progress         // nil = nothing was saved yet. Set by the goroutine, which reads it without the mutex
+	acceptGap   bool
+	client      *exportrequest.Client
+	destination exportrequest.Destination
+	table       exportrequest.Table
 
 	out  chan *pipeline.Records
 	err  error // why out was closed; read after that
@@ -56,17 +56,17 @@ type reading struct {
 	files     *file.Source // that is being read; nil = none is
 }
 
-func newSequence(s *Source, cursor string, script func(context.Context, *reading) error) *sequence {
+func newSequence(s *Source, cursor string, script func(context.Context, *session) error) *sequence {
 	return &sequence{Source: s, cursor: cursor, script: script, wait: awsapi.Sleep}
 }
 
 // Open implements pipeline.Source. It asks for the table, so that a start without rights fails at
 // once, and begins.
 func (s *sequence) Open(ctx context.Context, o pipeline.SourceOptions) (err error) {
-	if s.reading() != nil {
+	if s.session() != nil {
 		return fmt.Errorf("source %s: opened twice", s.name)
 	}
-	r := &reading{sequence: s, env: o.Env, cursors: filesOnly(o.Cursors), acceptGap: o.AcceptGap, out: make(chan *pipeline.Records),
+	r := &session{sequence: s, env: o.Env, cursors: filesOnly(o.Cursors), acceptGap: o.AcceptGap, out: make(chan *pipeline.Records),
 		partitions: map[string]bool{}, moved: make(chan struct{})}
 	for partition := range r.cursors {
 		r.partitions[partition] = true
@@ -79,7 +79,7 @@ func (s *sequence) Open(ctx context.Context, o pipeline.SourceOptions) (err erro
 			return r.progress.gapError(s.tableText())
 		}
 	}
-	if r.place, err = s.cfg.Request.Place(s.cfg.URL); err != nil {
+	if r.destination, err = s.cfg.Request.Destination(s.cfg.URL); err != nil {
 		return err
 	}
 	if r.client, err = exportrequest.New(ctx, exportrequest.Options{Node: s.name, Table: s.cfg.Table, AWS: s.cfg.dynamoDB(), Env: o.Env, Wait: s.wait}); err != nil {
@@ -93,7 +93,7 @@ func (s *sequence) Open(ctx context.Context, o pipeline.SourceOptions) (err erro
 	}
 	working, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	s.setReading(r)
+	s.setSession(r)
 	r.done.Go(func() {
 		r.err = s.script(working, r)
 		close(r.out)
@@ -101,13 +101,13 @@ func (s *sequence) Open(ctx context.Context, o pipeline.SourceOptions) (err erro
 	return nil
 }
 
-func (s *sequence) reading() *reading {
+func (s *sequence) session() *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.r
 }
 
-func (s *sequence) setReading(r *reading) {
+func (s *sequence) setSession(r *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.r = r
@@ -115,7 +115,7 @@ func (s *sequence) setReading(r *reading) {
 
 // Read implements pipeline.Source.
 func (s *sequence) Read(ctx context.Context) (*pipeline.Records, error) {
-	r := s.reading()
+	r := s.session()
 	if r == nil {
 		return nil, fmt.Errorf("source %s: not open", s.name)
 	}
@@ -135,7 +135,7 @@ func (s *sequence) Read(ctx context.Context) (*pipeline.Records, error) {
 
 // Committed implements pipeline.Source: the goroutine goes on that waits for it.
 func (s *sequence) Committed(_ context.Context, cursors map[string][]byte) error {
-	r := s.reading()
+	r := s.session()
 	raw := cursors[s.cursor]
 	if r == nil || raw == nil {
 		return nil
@@ -150,17 +150,17 @@ func (s *sequence) Committed(_ context.Context, cursors map[string][]byte) error
 
 // Close implements pipeline.Source.
 func (s *sequence) Close() error {
-	if r := s.reading(); r != nil {
+	if r := s.session(); r != nil {
 		r.stop()
 		r.done.Wait()
-		s.setReading(nil)
+		s.setSession(nil)
 	}
 	return nil
 }
 
 // Size implements pipeline.SizeReporter: of the export that is being read.
 func (s *sequence) Size() (read, total int64) {
-	r := s.reading()
+	r := s.session()
 	if r == nil {
 		return 0, 0
 	}
@@ -172,8 +172,8 @@ func (s *sequence) Size() (read, total int64) {
 	return r.files.Size()
 }
 
-// give hands records over to Read.
-func (r *reading) give(ctx context.Context, records *pipeline.Records) error {
+// handOver hands records over to Read.
+func (r *session) handOver(ctx context.Context, records *pipeline.Records) error {
 	select {
 	case r.out <- records:
 		return nil
@@ -185,12 +185,12 @@ func (r *reading) give(ctx context.Context, records *pipeline.Records) error {
 // save saves how far it is, with all that was given before, and returns once that is
 // durable. unread is the number of exports that are not read; dropped are the partitions that are
 // done with.
-func (r *reading) save(ctx context.Context, p progress, unread int, dropped []string) error {
+func (r *session) save(ctx context.Context, p progress, unread int, dropped []string) error {
 	raw := p.encode()
 	f := r.Format()
 	records := &pipeline.Records{Source: r.name, Format: &f, Positions: map[string][]byte{r.cursor: raw}, SaveNow: true,
 		Dropped: dropped, Progress: &pipeline.Progress{Unread: unread}}
-	if err := r.give(ctx, records); err != nil {
+	if err := r.handOver(ctx, records); err != nil {
 		return err
 	}
 	for {
@@ -209,36 +209,36 @@ func (r *reading) save(ctx context.Context, p progress, unread int, dropped []st
 	}
 }
 
-func (r *reading) set(p *progress) {
+func (r *session) set(p *progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = p
 }
 
 // saved returns how far it was when that was saved last.
-func (r *reading) saved() *progress {
+func (r *session) saved() *progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.progress
 }
 
 // ask asks for the export of the request that is saved, unless that was done, and saves its ARN.
-func (r *reading) ask(ctx context.Context) error {
+func (r *session) ask(ctx context.Context) error {
 	if r.progress.ARN != "" {
 		return nil
 	}
-	e, err := r.client.Ask(ctx, r.table, r.place, *r.progress.Request)
+	e, err := r.client.Ask(ctx, r.table, r.destination, *r.progress.Request)
 	if err != nil {
 		return err
 	}
-	r.env.Log.Info("DynamoDB makes an export", "what", r.progress.Request.String(), "arn", e.ARN, "to", r.place.String())
+	r.env.Log.Info("DynamoDB makes an export", "what", r.progress.Request.String(), "arn", e.ARN, "to", r.destination.String())
 	p := *r.progress
 	p.ARN = e.ARN
 	return r.save(ctx, p, 1, nil)
 }
 
 // askAgain replaces the request that is saved, whose export will never come.
-func (r *reading) askAgain(ctx context.Context) error {
+func (r *session) askAgain(ctx context.Context) error {
 	p := *r.progress
 	request := *p.Request
 	request.Attempt++
@@ -253,7 +253,7 @@ func lasts(err error) bool {
 }
 
 // await waits until DynamoDB has made the export.
-func (r *reading) await(ctx context.Context) error {
+func (r *session) await(ctx context.Context) error {
 	var told exportrequest.State
 	_, err := r.client.Wait(ctx, r.progress.ARN, func(e exportrequest.Export) {
 		r.waitsFor(*r.progress.Request, e)
@@ -268,7 +268,7 @@ func (r *reading) await(ctx context.Context) error {
 
 // read reads the exports below a path, from the cursors on that are given, and returns the time up to
 // which they have all changes.
-func (r *reading) read(ctx context.Context, path string, cursors map[string][]byte) (until time.Time, err error) {
+func (r *session) read(ctx context.Context, path string, cursors map[string][]byte) (until time.Time, err error) {
 	files, err := r.cfg.fileAt(r.name, path)
 	if err != nil {
 		return until, err
@@ -293,25 +293,25 @@ func (r *reading) read(ctx context.Context, path string, cursors map[string][]by
 		for partition := range records.Positions {
 			r.partitions[partition] = true
 		}
-		if err := r.give(ctx, records); err != nil {
+		if err := r.handOver(ctx, records); err != nil {
 			return until, err
 		}
 	}
 }
 
 // readExport reads the export that is saved.
-func (r *reading) readExport(ctx context.Context) (until time.Time, err error) {
+func (r *session) readExport(ctx context.Context) (until time.Time, err error) {
 	own := map[string][]byte{}
 	for partition, raw := range r.cursors {
 		if isOf(partition, exportrequest.IDOf(r.progress.ARN)) {
 			own[partition] = raw
 		}
 	}
-	return r.read(ctx, r.place.Folder(r.progress.ARN), own)
+	return r.read(ctx, r.destination.Folder(r.progress.ARN), own)
 }
 
 // finished returns the partitions that have cursors, which are to be dropped.
-func (r *reading) finished() []string {
+func (r *session) finished() []string {
 	var names []string
 	for name := range r.partitions {
 		names = append(names, name)

@@ -19,8 +19,8 @@ import (
 	"github.com/starlift-etl/starlift/sources/internal/tablename"
 )
 
-// Place is where on S3 exports get.
-type Place struct {
+// Destination is where on S3 exports get.
+type Destination struct {
 	Bucket string
 	Prefix string // without a slash at its end; empty = none
 	// BucketOwner is the account that has the bucket, where it is not the table's; empty = it is.
@@ -30,27 +30,27 @@ type Place struct {
 	KMSKey     string // with KMS; empty = S3's own key
 }
 
-// placeOf returns the place of a url, as s3://bucket/prefix. The error says what to write instead.
-func placeOf(url string) (Place, error) {
+// destinationOf returns the destination in a url, as s3://bucket/prefix. The error says what to write instead.
+func destinationOf(url string) (Destination, error) {
 	u, err := bloburl.ParseFolder(url)
 	switch {
 	case err != nil:
-		return Place{}, err
+		return Destination{}, err
 	case !u.Remote():
-		return Place{}, fmt.Errorf("DynamoDB exports to S3 only: %q is a folder of the local disk: give a prefix, as s3://bucket/exports", url)
+		return Destination{}, fmt.Errorf("DynamoDB exports to S3 only: %q is a folder of the local disk: give a prefix, as s3://bucket/exports", url)
 	case strings.HasPrefix(u.Bucket, "arn:"):
-		return Place{}, fmt.Errorf("DynamoDB exports to a bucket, not to an access point: give the bucket's name, as s3://bucket/exports")
+		return Destination{}, fmt.Errorf("DynamoDB exports to a bucket, not to an access point: give the bucket's name, as s3://bucket/exports")
 	case strings.ContainsAny(u.Key, "*?[{"):
-		return Place{}, fmt.Errorf("%q is a pattern, and an export gets to one place: give a prefix, as s3://bucket/exports", url)
+		return Destination{}, fmt.Errorf("%q is a pattern, and an export gets to one place: give a prefix, as s3://bucket/exports", url)
 	}
-	return Place{Bucket: u.Bucket, Prefix: strings.TrimSuffix(u.Key, "/")}, nil
+	return Destination{Bucket: u.Bucket, Prefix: strings.TrimSuffix(u.Key, "/")}, nil
 }
 
-// Folder returns the url of what lies below the place of an export's manifests.
-func (p Place) Folder(arn string) string { return p.String() + "/AWSDynamoDB/" + IDOf(arn) }
+// Folder returns the url below which the manifests of an export lie.
+func (p Destination) Folder(arn string) string { return p.String() + "/AWSDynamoDB/" + IDOf(arn) }
 
 // String returns the place as a url.
-func (p Place) String() string {
+func (p Destination) String() string {
 	if p.Prefix == "" {
 		return "s3://" + p.Bucket
 	}

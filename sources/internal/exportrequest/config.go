@@ -32,10 +32,10 @@ func (c *Config) Check() (errs []error) {
 	return errs
 }
 
-// Place returns where on S3 exports get, for a url as s3://bucket/prefix. The error says what to
+// Destination returns where on S3 exports get, for a url as s3://bucket/prefix. The error says what to
 // write instead.
-func (c *Config) Place(url string) (Place, error) {
-	p, err := placeOf(url)
+func (c *Config) Destination(url string) (Destination, error) {
+	p, err := destinationOf(url)
 	p.BucketOwner, p.Encryption, p.KMSKey = c.BucketOwner, encryptions[c.Encryption], c.KMSKey
 	return p, err
 }

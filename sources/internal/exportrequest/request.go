@@ -54,7 +54,7 @@ func (r *Request) String() string {
 func text(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // token returns the client token of a request: the same as long as the same is asked for.
-func (r *Request) token(table string, at Place) string {
+func (r *Request) token(table string, at Destination) string {
 	h := sha256.New()
 	for _, part := range []string{table, at.Bucket, at.Prefix, r.ID, strconv.FormatInt(r.From.Unix(), 10), strconv.FormatInt(r.To.Unix(), 10), strconv.Itoa(r.Attempt)} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
@@ -68,7 +68,7 @@ func (r *Request) token(table string, at Place) string {
 // Ask returns the export of a request: the one that the service has already, or a new one. It is to
 // be called with the same request until the ARN that it returns is saved. The export may have
 // failed right away.
-func (c *Client) Ask(ctx context.Context, t Table, at Place, r Request) (Export, error) {
+func (c *Client) Ask(ctx context.Context, t Table, at Destination, r Request) (Export, error) {
 	found, ok, err := c.find(ctx, t, at, &r)
 	if err != nil || ok {
 		return found, err
@@ -108,7 +108,7 @@ func (c *Client) Ask(ctx context.Context, t Table, at Place, r Request) (Export,
 }
 
 // find looks for the export of a request among those of the table that have not failed.
-func (c *Client) find(ctx context.Context, t Table, at Place, r *Request) (Export, bool, error) {
+func (c *Client) find(ctx context.Context, t Table, at Destination, r *Request) (Export, bool, error) {
 	token := r.token(t.ARN, at)
 	kind := types.ExportTypeFullExport
 	if r.Incremental() {
@@ -168,7 +168,7 @@ func (r *Request) after(arn string) bool {
 }
 
 // isOf reports whether an export is what the request asks for.
-func (r *Request) isOf(d *types.ExportDescription, at Place, token string) bool {
+func (r *Request) isOf(d *types.ExportDescription, at Destination, token string) bool {
 	if d.ExportStatus == types.ExportStatusFailed || d.FilterSpecification != nil {
 		return false
 	}
