@@ -25,9 +25,9 @@ type ExportOptions struct {
 	Delay time.Duration
 	// Files is how many data files an export has, each of a range of hashes; 0 = 8.
 	Files int
-	// Exact cuts exports at their times. Otherwise the edge of each is blurred by up to a minute, by
-	// Options.Seed: a change of that minute may or may not be in it. An item's edge at one time is the
-	// same in all exports, so that those that meet there have no hole.
+	// Exact cuts exports at their times. Otherwise their edges are blurred by up to a minute: a change of
+	// that minute may or may not be in one. How far its clock is off is an item's own, by Options.Seed, and
+	// the same in all exports, so that those that meet have no hole.
 	Exact bool
 	// Recent allows for times up to now. Otherwise those behind the latest restorable time are refused,
 	// as the API reference has it: outside of the point in time recovery window.
@@ -82,6 +82,7 @@ type export struct {
 	started  time.Time
 	from, to time.Time // from is zero for a full one
 	status   string
+	read     time.Time // when the table's changes were; zero = not yet
 	ended    time.Time
 	items    int64
 	billed   int64

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -97,6 +96,7 @@ type itemSpan struct {
 // linesOf returns what an export has, in the order of a scan. The lock is held.
 func (s *Server) linesOf(e *export) []exportLine {
 	items := map[primaryKey]*itemSpan{}
+	read := s.readBefore(e)
 	for _, c := range s.changes {
 		if c.table != e.table {
 			continue
@@ -104,9 +104,12 @@ func (s *Server) linesOf(e *export) []exportLine {
 		row := cmp.Or(c.new, c.old)
 		i := items[row.key]
 		if i == nil {
-			i = &itemSpan{exportLine: exportLine{key: row.key, keys: c.keys}, to: s.edge(e.table, e.to, c.keys)}
+			skew := s.skew(c.keys)
+			i = &itemSpan{exportLine: exportLine{key: row.key, keys: c.keys}, to: e.to.Add(skew)}
 			if e.incremental() {
-				i.from = s.edge(e.table, e.from, c.keys)
+				if i.from = e.from.Add(skew); !read.IsZero() && i.from.After(read) {
+					i.from = read
+				}
 			}
 			items[row.key] = i
 		}
@@ -124,37 +127,33 @@ func (s *Server) linesOf(e *export) []exportLine {
 		}
 	}
 	slices.SortFunc(lines, func(a, b exportLine) int { return a.key.compare(b.key) })
-	s.noteEdge(e)
+	e.read = s.now().Truncate(time.Microsecond)
 	return lines
 }
 
-// edge is where an item's changes are parted that come before a time, in exports, from those that do not.
-func (s *Server) edge(t *tableState, at time.Time, keys []byte) time.Time {
-	edge := at
-	if !s.o.Exports.Exact {
-		h := fnv.New64a()
-		_, _ = h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, s.o.Seed), uint64(at.UnixMicro())))
-		_, _ = h.Write(keys)
-		blur := rand.New(rand.NewPCG(h.Sum64(), 0)).Int64N(int64(2 * edgeBlur))
-		edge = at.Add(time.Duration(blur) - edgeBlur)
+// skew is how far the clock by which exports are cut is off for an item.
+func (s *Server) skew(keys []byte) time.Duration {
+	if s.o.Exports.Exact {
+		return 0
 	}
-	if written, ok := t.edges[at.UnixMicro()]; ok && written.Before(edge) {
-		return written
-	}
-	return edge
+	h := fnv.New64a()
+	_, _ = h.Write(keys) // which never fails
+	return time.Duration(rand.New(rand.NewPCG(s.o.Seed, h.Sum64())).Int64N(int64(2*edgeBlur))) - edgeBlur
 }
 
-// noteEdge remembers that an export of all before its end has been written, which can't have what comes later: what
-// follows begins there.
-func (s *Server) noteEdge(e *export) {
-	if e.table.edges == nil {
-		e.table.edges = map[int64]time.Time{}
+// readBefore is when the first of the exports was read at whose end an incremental one begins, give or take
+// the blur; zero = there is none. What came later is not in that one, wherever its blurred end lies, and so
+// belongs to this one.
+func (s *Server) readBefore(e *export) (first time.Time) {
+	for _, o := range s.senders.exports {
+		if o.table != e.table || o.read.IsZero() || o.to.Before(e.from) || o.to.Sub(e.from) > 2*edgeBlur {
+			continue
+		}
+		if first.IsZero() || o.read.Before(first) {
+			first = o.read
+		}
 	}
-	at := e.to.UnixMicro()
-	if _, known := e.table.edges[at]; !known {
-		// A change of this microsecond that comes yet is not in it.
-		e.table.edges[at] = s.now().Truncate(time.Microsecond)
-	}
+	return first
 }
 
 // exportWriter writes the files of an export.

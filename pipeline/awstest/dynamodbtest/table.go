@@ -25,8 +25,7 @@ type tableState struct {
 	streams          []*streamState // the last one is the latest
 	expiry           string         // attribute of the time to live; empty = none
 	recovery         recovery
-	paid             time.Time           // when what was read is paid for
-	edges            map[int64]time.Time // by the end of an export, in µs: when the first one was written
+	paid             time.Time // when what was read is paid for
 }
 
 // recovery is what is set about point-in-time recovery.
