@@ -102,6 +102,10 @@ func (s *Server) withShard(table, id string, what func(h *shardState) error) err
 func (s *Server) Put(table string, items ...Item) error {
 	return s.with(table, func(t *tableState) error {
 		for _, item := range items {
+			item, err := item.normal()
+			if err != nil {
+				return err
+			}
 			k, err := t.keyOf(item)
 			if err != nil {
 				return err
@@ -118,6 +122,10 @@ func (s *Server) Put(table string, items ...Item) error {
 func (s *Server) Delete(table string, keys ...Item) error {
 	return s.with(table, func(t *tableState) error {
 		for _, key := range keys {
+			key, err := key.normal()
+			if err != nil {
+				return err
+			}
 			k, err := t.keyAlone(key)
 			if err != nil {
 				return err

@@ -1,8 +1,10 @@
 package dynamodbtest
 
 import (
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +37,9 @@ type Options struct {
 	// Expire is how long after their time items with a time to live are deleted, when the clock
 	// says so; 0 = by Server.ExpireItems alone.
 	Expire time.Duration
+	// RollEvery is after how long an open shard is closed and goes on in a child; 0 = by Server.Roll alone. At the
+	// service that is about four hours.
+	RollEvery time.Duration
 	// Seed is that of what is left to chance: faults with a ratio, disorder, the edges of exports.
 	Seed uint64
 	// Destination says how changes are sent to Kinesis, and Exports how exports are written to S3.
@@ -55,6 +60,7 @@ type Server struct {
 	mu         sync.Mutex
 	ahead      time.Duration // of the clock
 	tables     map[string]*tableState
+	dropped    []*tableState // deleted ones, whose streams can be read for a day
 	changes    []*Change     // of all tables, for ever
 	changed    chan struct{} // closed at the next change; nil = nobody waits
 	sequence   sequence
@@ -142,9 +148,11 @@ func (s *Server) lock() (unlock func()) {
 	now := s.now()
 	if since := now.Sub(s.swept); since < 0 || since >= sweepInterval {
 		s.swept = now
-		for _, t := range s.tables {
+		for t := range s.withDropped() {
 			t.advance(now)
+			s.rollOld(t, now)
 		}
+		s.dropped = slices.DeleteFunc(s.dropped, func(t *tableState) bool { return len(t.streams) == 0 })
 	}
 	s.startDueExports(now)
 	if s.o.Expire > 0 && now.Sub(s.expired) >= s.o.Expire/2 {
@@ -167,6 +175,35 @@ func (t *tableState) advance(now time.Time) {
 	}
 	clear(t.streams[len(left):])
 	t.streams = left
+}
+
+// withDropped returns all tables, and deleted ones that still have a stream.
+func (s *Server) withDropped() iter.Seq[*tableState] {
+	return func(yield func(*tableState) bool) {
+		for _, t := range s.tables {
+			if !yield(t) {
+				return
+			}
+		}
+		for _, t := range s.dropped {
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// rollOld rolls the shards that have been open for long.
+func (s *Server) rollOld(t *tableState, now time.Time) {
+	st := t.enabled()
+	if st == nil || s.o.RollEvery == 0 {
+		return
+	}
+	for _, p := range t.partitions {
+		if now.Sub(p.shard.created) >= s.o.RollEvery {
+			s.roll(st, p)
+		}
+	}
 }
 
 // operation makes one whose input names its table.

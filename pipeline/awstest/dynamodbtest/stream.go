@@ -28,6 +28,7 @@ type shardState struct {
 	id, parent string
 	first      sequence // of the records that it may have
 	last       sequence // 0 = it is open
+	created    time.Time
 	closed     time.Time
 	records    []*streamRecord
 	trimmed    int // how many of the first can no longer be read
@@ -117,7 +118,7 @@ func (s *Server) closeStream(st *streamState) {
 func (s *Server) openShard(st *streamState, parent *shardState) *shardState {
 	s.shardCount++
 	sum := md5.Sum(binary.BigEndian.AppendUint64(nil, s.shardCount))
-	h := &shardState{first: s.nextSequence()}
+	h := &shardState{first: s.nextSequence(), created: s.now()}
 	if parent != nil {
 		h.parent = parent.id
 	}

@@ -35,7 +35,7 @@ func (s *Server) onListStreams(c *awsfake.Call, in *listStreamsInput) (any, erro
 		in.Limit = 100
 	}
 	var all []*streamState
-	for _, t := range s.tables {
+	for t := range s.withDropped() {
 		if t.region == c.Region && (in.TableName == "" || t.name == tableName(in.TableName)) {
 			all = append(all, t.streams...)
 		}
@@ -58,7 +58,7 @@ func (s *Server) onListStreams(c *awsfake.Call, in *listStreamsInput) (any, erro
 
 // findStream returns a stream by its ARN.
 func (s *Server) findStream(arn string) (*streamState, error) {
-	if t := s.lookup("", arn); t != nil {
+	for t := range s.withDropped() {
 		for _, st := range t.streams {
 			if st.arn == arn {
 				return st, nil

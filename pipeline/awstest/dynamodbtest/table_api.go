@@ -206,6 +206,10 @@ func (s *Server) onDeleteTable(c *awsfake.Call, in *tableInput) (any, error) {
 	}
 	d := t.describe()
 	d["TableStatus"] = "DELETING"
+	if st := t.enabled(); st != nil {
+		s.closeStream(st)
+	}
+	s.dropped = append(s.dropped, t)
 	delete(s.tables, t.region+"/"+t.name)
 	return map[string]any{"TableDescription": d}, nil
 }

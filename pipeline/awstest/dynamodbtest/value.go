@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
@@ -80,67 +81,91 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 
 func (v *Value) parse(raw json.RawMessage) (err error) {
 	switch v.Type {
-	case "S":
-		return json.Unmarshal(raw, &v.Text)
-	case "N":
-		if err = json.Unmarshal(raw, &v.Text); err == nil {
-			v.Text, err = normalNumber(v.Text)
-		}
-		return err
+	case "S", "N":
+		err = json.Unmarshal(raw, &v.Text)
 	case "B":
 		var data []byte
 		err = json.Unmarshal(raw, &data)
 		v.Text = string(data)
-		return err
 	case "BOOL", "NULL":
-		if err = json.Unmarshal(raw, &v.Bool); err == nil && v.Type == "NULL" && !v.Bool {
-			err = invalid("One or more parameter values were invalid: Null attribute value types must have the value of true")
-		}
-		return err
+		err = json.Unmarshal(raw, &v.Bool)
 	case "M":
-		return json.Unmarshal(raw, &v.Map)
+		return json.Unmarshal(raw, &v.Map) // whose values are in order by now
 	case "L":
 		return json.Unmarshal(raw, &v.List)
-	case "SS", "NS", "BS":
-		return v.parseSet(raw)
-	}
-	return invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
-}
-
-func (v *Value) parseSet(raw json.RawMessage) error {
-	if v.Type == "BS" {
+	case "SS", "NS":
+		err = json.Unmarshal(raw, &v.Set)
+	case "BS":
 		var members [][]byte
-		if err := json.Unmarshal(raw, &members); err != nil {
-			return err
-		}
+		err = json.Unmarshal(raw, &members)
 		for _, m := range members {
 			v.Set = append(v.Set, string(m))
 		}
-	} else if err := json.Unmarshal(raw, &v.Set); err != nil {
-		return err
 	}
-	if len(v.Set) == 0 {
-		return invalid("One or more parameter values were invalid: An %s set  may not be empty", map[string]string{"SS": "string", "NS": "number", "BS": "binary"}[v.Type])
+	if err == nil {
+		*v, err = v.normal()
 	}
-	for i := range v.Set {
-		if v.Type == "NS" {
-			var err error
-			if v.Set[i], err = normalNumber(v.Set[i]); err != nil {
-				return err
-			}
-		}
-		if slices.Contains(v.Set[:i], v.Set[i]) {
-			return invalid("One or more parameter values were invalid: Input collection [%s] contains duplicates.", bytes.Join(byteSlices(v.Set), []byte(", ")))
-		}
-	}
-	return nil
+	return err
 }
 
-func byteSlices(texts []string) (b [][]byte) {
-	for _, t := range texts {
-		b = append(b, []byte(t))
+// normal returns a value as the service keeps it, or why it does not.
+func (v Value) normal() (_ Value, err error) {
+	switch v.Type {
+	case "S", "B", "BOOL":
+	case "N":
+		v.Text, err = normalNumber(v.Text)
+	case "NULL":
+		if !v.Bool {
+			err = invalid("One or more parameter values were invalid: Null attribute value types must have the value of true")
+		}
+	case "M":
+		var m Item
+		m, err = Item(v.Map).normal()
+		v.Map = m
+	case "L":
+		v.List = slices.Clone(v.List)
+		for i := range v.List {
+			if v.List[i], err = v.List[i].normal(); err != nil {
+				return v, err
+			}
+		}
+	case "SS", "NS", "BS":
+		v.Set, err = v.normalSet()
+	default:
+		err = invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 	}
-	return b
+	return v, err
+}
+
+// normal returns an item as the service keeps it, or why it does not.
+func (i Item) normal() (Item, error) {
+	i = maps.Clone(i)
+	for name, v := range i {
+		var err error
+		if i[name], err = v.normal(); err != nil {
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+func (v Value) normalSet() ([]string, error) {
+	if len(v.Set) == 0 {
+		return nil, invalid("One or more parameter values were invalid: An %s set  may not be empty", map[string]string{"SS": "string", "NS": "number", "BS": "binary"}[v.Type])
+	}
+	set := slices.Clone(v.Set)
+	for i := range set {
+		if v.Type == "NS" {
+			var err error
+			if set[i], err = normalNumber(set[i]); err != nil {
+				return nil, err
+			}
+		}
+		if slices.Contains(set[:i], set[i]) {
+			return nil, invalid("One or more parameter values were invalid: Input collection [%s] contains duplicates.", strings.Join(set, ", "))
+		}
+	}
+	return set, nil
 }
 
 // invalid is a ValidationException.
