@@ -25,6 +25,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/sourcetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/sources/dynamodbscan"
 	"github.com/starlift-etl/starlift/transforms/reference"
 )
 
@@ -50,6 +51,7 @@ func exposed(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	openReferences(t, env)
+	openScan(t, env)
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
@@ -91,6 +93,20 @@ func openReferences(t *testing.T, env pipeline.Env) {
 		if err := join.Start(stopped, env); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// openScan opens a scan of a table, as far as it gets without a server.
+func openScan(t *testing.T, env pipeline.Env) {
+	t.Helper()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	scan, err := dynamodbscan.New("scan", dynamodbscan.Config{Table: "shop", Config: awsapi.Config{Region: "eu-central-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(scan.Open(stopped, pipeline.SourceOptions{Env: env}), scan.Close()); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
 	}
 }
 

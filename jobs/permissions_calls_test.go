@@ -17,6 +17,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/generate"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/pipeline/awstest/dynamodbtest"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
 
@@ -140,6 +141,35 @@ sinks: {lake: {type: parquet, inputs: [joined], url: lake}}
 	d := openDatabase(t)
 	if got := d.rows("SELECT code FROM read_parquet('" + dir + "/lake/sale/*.parquet')"); got != "IN\n" {
 		t.Errorf("joined: %q", got)
+	}
+	return w.calls()
+}
+
+// scanTable scans a table of a few segments.
+func scanTable(t *testing.T) []*awstest.Call {
+	tables := dynamodbtest.New(t, dynamodbtest.Options{Region: iamRegion, Account: "123456789012"})
+	if err := tables.Create(dynamodbtest.Table{Name: "shop", Key: "PK"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if err := tables.Put("shop", dynamodbtest.Item{"PK": dynamodbtest.S(fmt.Sprint("CUST#", i)), "username": dynamodbtest.S(fmt.Sprint(i)), "type": dynamodbtest.S("customer")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy := awstest.NewHTTPProxy(t, tables.Endpoint)
+	w := &watched{cloud: &cloud{t: t, env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + proxy.Endpoint, "AWS_REGION=" + iamRegion}}, proxies: []*awstest.HTTPProxy{proxy}}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "pipeline.yaml"), []byte(`
+name: scan
+state: {dir: state}
+sources: {shop: {type: dynamodb_scan, table: shop, segments: 3}}
+`+customers+`
+sinks: {lake: {type: parquet, inputs: [items], url: lake}}
+`))
+	w.starlift(dir, "run", "pipeline.yaml")
+	d := openDatabase(t)
+	if got := d.rows("SELECT count(*) FROM read_parquet('" + dir + "/lake/customer/*.parquet')"); got != "20\n" {
+		t.Errorf("rows: %q", got)
 	}
 	return w.calls()
 }

@@ -44,6 +44,7 @@ var policyRights = map[string]rights{
 		excused: map[string]string{"s3:AbortMultipartUpload": "only a file of letters that is larger than part_size is sent in parts"},
 	},
 	"Read a reference from DynamoDB": {calls: readReference},
+	"Scan a table":                   {calls: scanTable},
 	"Feed a stream and a table":      {world: iamWorld{stream: "shop-cdc"}, calls: feedServices},
 	"To assume a role":               {calls: assumedRole},
 	"The role's trust policy":        {calls: assumedRole},

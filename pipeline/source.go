@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -95,8 +96,13 @@ type FormatReporter interface {
 // KeyFinder is a Source that can find out the key of its items where the pipeline
 // file does not say it: from the formats of the other sources, or from its input.
 type KeyFinder interface {
+	// FindKey returns what is wrong with the pipeline file where the key stays unknown, or ErrKeyAtOpen.
 	FindKey(others []Format) error
 }
+
+// ErrKeyAtOpen says that a source finds out the key of its items when it is opened: nothing is
+// wrong with the pipeline file.
+var ErrKeyAtOpen = errors.New("the key is asked for when the source is opened")
 
 // SizeReporter is a Source that knows how much it has to read.
 type SizeReporter interface {

@@ -13,6 +13,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/postgres"
 	"github.com/starlift-etl/starlift/sinks/redshift"
 	"github.com/starlift-etl/starlift/sources/dynamodbexport"
+	"github.com/starlift-etl/starlift/sources/dynamodbscan"
 	"github.com/starlift-etl/starlift/sources/file"
 	"github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/transforms/derive"
@@ -79,7 +80,8 @@ var (
 		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, or objects of S3, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
 		"dynamodb_export": of[dynamodbexport.Config, pipeline.Source, pipeline.Source](
 			"Exports of a DynamoDB table on S3: those that are there, or, for ever, those that DynamoDB is asked for.", dynamodbexport.New),
-		"kinesis": of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
+		"kinesis":       of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
+		"dynamodb_scan": of[dynamodbscan.Config, *dynamodbscan.Source, pipeline.Source]("A DynamoDB table, all of its items once, by a parallel scan.", dynamodbscan.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.ChangeTransform]("Turns single-table items into typed tables.", unnest.New),
@@ -122,6 +124,9 @@ var (
 	_ pipeline.FormatReporter    = (*dynamodbexport.Source)(nil)
 	_ pipeline.ExportRequester   = (*dynamodbexport.IncrementalSource)(nil)
 	_ pipeline.KeyFinder         = (*dynamodbexport.IncrementalSource)(nil)
+	_ pipeline.Source            = (*dynamodbscan.Source)(nil)
+	_ pipeline.KeyFinder         = (*dynamodbscan.Source)(nil)
+	_ pipeline.FormatReporter    = (*dynamodbscan.Source)(nil)
 	_ fixture.Substitutable      = (*reference.Join)(nil)
 	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
 	_ ttlTables                  = (*unnest.Config)(nil)

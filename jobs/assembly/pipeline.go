@@ -138,7 +138,7 @@ func (p *Pipeline) findKeys(sources []graph.SourceDeclaration) {
 				err = nil
 			}
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, pipeline.ErrKeyAtOpen) {
 			p.File.Report("sources", s.Name, err)
 		}
 	}

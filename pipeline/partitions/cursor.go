@@ -105,3 +105,10 @@ func (c cursor) after(r *pipeline.Records, whole time.Time, ended bool) func(n i
 		return next.encode()
 	}
 }
+
+// Reached says how far a cursor of a partition is, as Source saves them: how many records were read, and
+// whether these are all.
+func Reached(partition string, raw []byte) (records int64, ended bool, err error) {
+	c, err := parseCursor(partition, raw)
+	return c.Records, c.Ended, err
+}

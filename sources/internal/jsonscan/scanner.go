@@ -17,8 +17,9 @@ import (
 // Extent is where something is.
 type Extent struct{ Start, End uint32 }
 
-// maxDepth bounds the levels of what is skipped.
-const maxDepth = 64
+// maxDepth bounds the levels of what is skipped: attributes of DynamoDB have up to 32, of two brackets each, and
+// stand in records and answers.
+const maxDepth = 96
 
 // Scanner walks a body. Its methods take the offset of what they read and return the one
 // behind it, or -1 after Fail has noted the mistake.
