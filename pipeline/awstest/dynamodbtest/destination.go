@@ -142,8 +142,8 @@ type heldRecord struct {
 	kinesisRecord
 }
 
-// take adds a record.
-func (d *disorder) take(r kinesisRecord) {
+// add adds a record.
+func (d *disorder) add(r kinesisRecord) {
 	release := d.count
 	if d.chance.Float64() < d.o.Disorder {
 		release += 1 + d.chance.IntN(d.o.Reach)
@@ -160,8 +160,8 @@ func (d *disorder) hold(release int, r kinesisRecord) {
 	d.held = slices.Insert(d.held, i, heldRecord{release, r})
 }
 
-// give returns the records whose time has come, or all, in the order in which they are sent.
-func (d *disorder) give(all bool) (out []kinesisRecord) {
+// pop removes the records whose time has come, or all, and returns them in the order in which they are sent.
+func (d *disorder) pop(all bool) (out []kinesisRecord) {
 	n := 0
 	for n < len(d.held) && (all || d.held[n].release < d.count) {
 		out = append(out, d.held[n].kinesisRecord)

@@ -118,7 +118,7 @@ func (w *sender) run(ctx context.Context) error {
 	for all := false; ; all = false {
 		more, ended, next := w.changes()
 		w.take(more)
-		if !w.send(ctx, w.order.give(all || ended || flushed != nil)) {
+		if !w.send(ctx, w.order.pop(all || ended || flushed != nil)) {
 			return errClosed
 		}
 		if flushed != nil {
@@ -177,7 +177,7 @@ func (w *sender) take(changes []change) {
 			tooLarge++
 			continue
 		}
-		w.order.take(r)
+		w.order.add(r)
 	}
 	if tooLarge > 0 {
 		w.s.mu.Lock()

@@ -84,6 +84,10 @@ func (s *Server) nextSequence() sequence {
 	return s.sequence
 }
 
+// EventID is what the records of a table's streams have as their eventID: one of each change. Those
+// of its destinations have another.
+func (c *Change) EventID() string { return c.id }
+
 // eventID is that of a change: 32 hexadecimal digits that are its own.
 func eventID(number int) string {
 	sum := md5.Sum(binary.BigEndian.AppendUint64([]byte("event"), uint64(number)))

@@ -1,11 +1,6 @@
 package kcl
 
 import (
-	"bufio"
-	"context"
-	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,8 +18,7 @@ const patience = 4 * time.Minute
 // reader is the library while it reads a stream.
 type reader struct {
 	t     *testing.T
-	stdin io.Closer
-	lines chan string
+	lines <-chan string
 
 	records []string            // as text writes them
 	keys    map[string]string   // their partition keys
@@ -36,61 +30,11 @@ type reader struct {
 // start starts the library on a stream.
 func start(t *testing.T, endpoint, stream string) *reader {
 	t.Helper()
-	jars := filepath.Join(awstest.Installed(t, "amazon-kinesis-client"), "jars", "*")
-	if _, err := exec.LookPath("javac"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("a Java development kit is needed: ", err)
-	}
 	leases := awstest.MiniStack(t)
-	// The test's own context ends before its cleanup.
-	ctx, kill := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Daws.cborEnabled=false", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-		"-cp", jars, filepath.Join("testdata", "Reader.java"), endpoint, leases.Endpoint, stream, "starlift-"+stream)
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
+	return &reader{
+		t: t, after: map[string][]string{}, keys: map[string]string{},
+		lines: awstest.Java(t, "amazon-kinesis-client", filepath.Join("testdata", "Reader.java"), endpoint, leases.Endpoint, stream, "starlift-"+stream),
 	}
-	cmd.Stderr, cmd.Env = log, awstest.Environ()
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r := &reader{t: t, stdin: stdin, lines: make(chan string, 16), after: map[string][]string{}, keys: map[string]string{}}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		defer close(r.lines)
-		scanner := bufio.NewScanner(stdout)
-		for scanner.Scan() {
-			r.lines <- scanner.Text()
-		}
-	}()
-	t.Cleanup(func() {
-		_ = stdin.Close() // which ends it
-		late := time.AfterFunc(30*time.Second, kill)
-		defer late.Stop()
-		for range r.lines {
-		}
-		<-read
-		if err := cmd.Wait(); err != nil && !t.Failed() {
-			t.Errorf("end of the library: %v", err)
-		}
-		if text, err := os.ReadFile(log.Name()); t.Failed() {
-			t.Logf("log of the library: %s, %v", text[max(0, len(text)-8000):], err)
-		}
-		_ = log.Close()
-		kill()
-	})
-	return r
 }
 
 // until reads what the library prints until it has read as many records as wanted, and as many shards
