@@ -16,10 +16,14 @@
 //   - MiniStack: DynamoDB with Streams of one shard, STS, and an S3 that gives back
 //     storage class and encryption. Its Kinesis loses records when it reshards:
 //     never use that.
+//   - Dynoxide: dynoxide. A second DynamoDB, fast and small, with Streams of one shard
+//     under a Region of its own: for tables, as those of leases, and as a second opinion.
 //   - S3: versitygw. Checks signatures, checksums, sizes of parts and conditions.
 //
 // What is beside them: Proxy cuts, slows and half-opens connections; HTTPProxy
-// loses answers, flips bytes, answers by itself, and records what is called.
+// loses answers, flips bytes, answers by itself, and records what is called. What no
+// server plays is in fakes of our own: dynamodbtest, and kinesistest beside its source;
+// awsfake is what they have in common.
 //
 // The servers are installed by `make services` into a folder outside of the
 // repository (.ci/services; STARLIFT_SERVICES names another), in the versions of

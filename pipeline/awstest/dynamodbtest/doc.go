@@ -9,7 +9,25 @@
 // it iterators, retention and time to live.
 // Every write is logged (Server.Log): tests compare with that, or read the table with a client.
 //
+// # How it is made
+//
+// A table holds its items in the order of the hashes of their partition keys (itemStore): so a scan's pages and
+// segments, and the partitions that shards of a stream belong to, are ranges of it. Each write that changes
+// something is one Change in a log of all tables; streams, the Kinesis destination and exports are views of
+// that log, and share its images. All of it is under one lock, and what a request does is done at once.
+//
+// Sequence numbers have 21 digits and more, as the service's: their order is that of the numbers, not of the texts.
+// Shards are listed in the order of their ids, so that a child may come before its parent.
+//
+// # Where its behaviour comes from
+//
 // Facts are from the API references of DynamoDB and DynamoDB Streams
-// (docs.aws.amazon.com/amazondynamodb/latest/APIReference) and the developer guide. The
-// conformance suite runs the same cases on other emulators, and says what each gets wrong.
+// (docs.aws.amazon.com/amazondynamodb/latest/APIReference), the developer guide, and the models of the SDKs. The
+// conformance suite runs the same cases on other emulators, and says what each gets wrong. What none of
+// them plays is our reading of the documents alone: shard trees, trims, the clock, limits, and what the knobs do.
+//
+// # What it is not
+//
+// It checks no signatures and no rights, has no indexes and no conditions from before expressions, which it refuses,
+// knows no reserved words, and keeps its log for ever.
 package dynamodbtest

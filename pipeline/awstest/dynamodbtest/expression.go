@@ -46,7 +46,7 @@ func (e *expressions) unused() error {
 	return nil
 }
 
-func (e *expressions) use(token string) {
+func (e *expressions) mark(token string) {
 	if e.used == nil {
 		e.used = map[string]bool{}
 	}
@@ -349,6 +349,6 @@ func (p *parser) value() (Value, error) {
 		}
 		return v, p.unexpected()
 	}
-	p.of.use(p.take())
+	p.of.mark(p.take())
 	return v, nil
 }

@@ -26,7 +26,7 @@ func (p *parser) path() (path documentPath, err error) {
 			if !ok {
 				return nil, p.fail("An expression attribute name used in the document path is not defined; attribute name: %s", name)
 			}
-			p.of.use(name)
+			p.of.mark(name)
 			path = append(path, pathElement{name: real})
 		case name == "" || strings.IndexByte("()[],.=<>+-:", name[0]) >= 0 || name[0] >= '0' && name[0] <= '9':
 			return nil, p.unexpected()
@@ -141,15 +141,15 @@ func (e *expressions) projection(text string) (func(Item) Item, error) {
 		left := Item{}
 		for _, path := range paths {
 			if v, ok := i.at(path); ok {
-				left.place(path, v)
+				left.set(path, v)
 			}
 		}
 		return left
 	}, err
 }
 
-// place puts a value at a path, with the maps on the way to it.
-func (i Item) place(path documentPath, v Value) {
+// set puts a value at a path, with the maps on the way to it.
+func (i Item) set(path documentPath, v Value) {
 	name := path[0].name
 	if len(path) == 1 {
 		i[name] = v
@@ -160,5 +160,5 @@ func (i Item) place(path documentPath, v Value) {
 		inner = Value{Type: "M", Map: map[string]Value{}}
 		i[name] = inner
 	}
-	Item(inner.Map).place(path[1:], v)
+	Item(inner.Map).set(path[1:], v)
 }

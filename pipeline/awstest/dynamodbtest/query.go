@@ -115,7 +115,7 @@ func (p *parser) partitionKey(t *tableState) (Value, bool) {
 		return Value{}, false
 	}
 	for _, token := range p.tokens[:3] {
-		p.of.use(token)
+		p.of.mark(token)
 	}
 	p.tokens = p.tokens[3:]
 	return v, true

@@ -37,6 +37,9 @@ type Options struct {
 	// Expire is how long after their time items with a time to live are deleted, when the clock
 	// says so; 0 = by Server.ExpireItems alone.
 	Expire time.Duration
+	// ChangeTime is how long a stream is ENABLING, without shards that are listed, or DISABLING. What is written
+	// meanwhile is in it, or is not.
+	ChangeTime time.Duration
 	// RollEvery is after how long an open shard is closed and goes on in a child; 0 = by Server.Roll alone. At the
 	// service that is about four hours.
 	RollEvery time.Duration

@@ -95,13 +95,13 @@ func (s *Server) onDescribeStream(_ *awsfake.Call, in *describeStreamInput) (any
 	}
 	keys, _ := st.table.schema()
 	d := map[string]any{
-		"StreamArn": st.arn, "StreamLabel": st.label, "StreamStatus": "ENABLED", "StreamViewType": st.view,
+		"StreamArn": st.arn, "StreamLabel": st.label, "StreamViewType": st.view,
 		"CreationRequestDateTime": seconds(st.created), "TableName": st.table.name, "KeySchema": keys,
 	}
-	if !st.open() {
-		d["StreamStatus"] = "DISABLED"
+	var shards []*shardState
+	if d["StreamStatus"] = st.status(s.now(), s.o.ChangeTime); d["StreamStatus"] != "ENABLING" {
+		shards = st.list(in.ExclusiveStartShardId, func(h *shardState) bool { return filter == nil || h.parent == filter.ShardId })
 	}
-	shards := st.list(in.ExclusiveStartShardId, func(h *shardState) bool { return filter == nil || h.parent == filter.ShardId })
 	if len(shards) > limit {
 		shards = shards[:limit]
 		d["LastEvaluatedShardId"] = shards[limit-1].id
@@ -112,6 +112,19 @@ func (s *Server) onDescribeStream(_ *awsfake.Call, in *describeStreamInput) (any
 	}
 	d["Shards"] = described
 	return map[string]any{"StreamDescription": d}, nil
+}
+
+// status is what a stream says that it is, if it takes a while to become so.
+func (st *streamState) status(now time.Time, change time.Duration) string {
+	switch {
+	case !st.open() && now.Sub(st.disabled) < change:
+		return "DISABLING"
+	case !st.open():
+		return "DISABLED"
+	case now.Sub(st.created) < change:
+		return "ENABLING"
+	}
+	return "ENABLED"
 }
 
 // list returns the listed shards behind one, in the order of their ids.
@@ -374,7 +387,7 @@ func (st *streamState) appendRecord(b []byte, r *streamRecord) []byte {
 	b = append(append(b, `","eventName":"`...), r.Event...)
 	b = append(b, `","eventSource":"aws:dynamodb","eventVersion":"1.1"`...)
 	if r.Expired {
-		// The members' names are those of the service's model; other ways to the same change write them small.
+		// Clients know the members by these names alone; the same change by Kinesis, or Lambda, has them small.
 		b = append(b, `,"userIdentity":{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`...)
 	}
 	return append(b, '}')

@@ -489,6 +489,28 @@ func checkStream(t *testing.T, s *Server, model map[string]string) {
 	}
 }
 
+// TestSlowStream takes its time to be enabled and disabled.
+func TestSlowStream(t *testing.T) {
+	s := New(t, still(Options{ChangeTime: 10 * time.Second}))
+	must(t, s.Create(Table{Name: "shop", Key: "id", View: "NEW_IMAGE"}), s.Put("shop", numbered(1)))
+	r := newReader(t, s, "shop")
+	status := func(want streamtypes.StreamStatus, shards int) {
+		t.Helper()
+		out, err := r.streams.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: ptr(r.arn())})
+		must(t, err)
+		if d := out.StreamDescription; d.StreamStatus != want || len(d.Shards) != shards {
+			t.Errorf("it is %s with %d shards, want %s with %d", d.StreamStatus, len(d.Shards), want, shards)
+		}
+	}
+	status("ENABLING", 0)
+	s.Advance(10 * time.Second)
+	status("ENABLED", 1)
+	must(t, s.DisableStream("shop"))
+	status("DISABLING", 1)
+	s.Advance(10 * time.Second)
+	status("DISABLED", 1)
+}
+
 // TestRegions holds tables of one name in two Regions apart.
 func TestRegions(t *testing.T) {
 	s := New(t, Options{})
