@@ -14,7 +14,7 @@ type Settler struct {
 	retention  int64 // µs for which tombstones are kept
 	tables     *LogicalTables
 	watermarks *watermarks
-	ends       []pipeline.SnapshotEnd // of the epoch
+	ends       []pipeline.SnapshotEnd      // of the epoch
 	schemas    map[string]*schema          // by name in the state
 	byTable    map[*pipeline.Table]*schema // of those that the pipeline has
 	group      keyGroup

@@ -209,6 +209,11 @@ func checkFrom(t *rapid.T, k *Keyspace, keys []pipeline.Hash, at int) {
 		if !slices.Equal(got, keys[at:]) {
 			t.Fatalf("each from %v gives %v, want %v", from, got, keys[at:])
 		}
+		for end, to := range keys[at:] {
+			if got = nil; k.Range(from, to, func(h pipeline.Hash, _ []byte) error { got = append(got, h); return nil }) != nil || !slices.Equal(got, keys[at:at+end]) {
+				t.Fatalf("from %v to before %v are %v, want %v", from, to, got, keys[at:at+end])
+			}
+		}
 	}
 }
 
