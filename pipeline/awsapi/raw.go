@@ -28,6 +28,9 @@ type RawAnswer struct {
 	// Read reads a body, which is its own from then on: it is memory of reuse.Bytes. An attempt that
 	// is made again reads again.
 	Read func(body []byte) error
+	// Stream, where it is set, is given the body of an answer that comes bit by bit, to read and close it,
+	// in the place of Read.
+	Stream func(body io.ReadCloser)
 }
 
 // Append returns the options of one call (Options.APIOptions) with this one behind: a call's options
@@ -63,7 +66,9 @@ func (r *rawReader) HandleDeserialize(ctx context.Context, in middleware.Deseria
 			return out, metadata, err
 		}))
 	}
-	if err := r.read(response); err != nil {
+	if r.Stream != nil {
+		r.Stream(response.Body)
+	} else if err := r.read(response); err != nil {
 		return out, metadata, &smithy.DeserializationError{Err: fmt.Errorf("answer of %s: %w", middleware.GetOperationName(ctx), err)}
 	}
 	out.Result = r.Result

@@ -20,12 +20,15 @@ type suiteInput struct {
 	n      int // records that were put
 }
 
-func newSuiteInput(t *testing.T, o kinesistest.Options) *suiteInput {
+func newSuiteInput(t *testing.T, newRig rigMaker, o kinesistest.Options) *suiteInput {
 	in := &suiteInput{rig: newRig(t, o, 2)}
 	var err error
 	in.stream, err = newStream(in.cfg)
 	in.must(err)
-	in.must(in.stream.Connect(t.Context(), pipeline.NewEnv()))
+	for err = in.stream.Connect(t.Context(), pipeline.NewEnv()); pipeline.Retryable(err); { // until a consumer is registered
+		err = in.stream.Connect(t.Context(), pipeline.NewEnv())
+	}
+	in.must(err)
 	in.add(6)
 	_, _, err = in.fake.SplitShard(streamOf, in.shards()[0])
 	in.must(err)
@@ -74,8 +77,9 @@ func (in *suiteInput) Grow(r *rand.Rand) {
 
 // TestConformance: what holds for every source.
 func TestConformance(t *testing.T) {
-	t.Parallel()
-	for _, o := range []kinesistest.Options{{}, {EmptyLastPage: true}} {
-		sourcetest.Run(t, func(tb testing.TB) sourcetest.Input { return newSuiteInput(tb.(*testing.T), o) })
-	}
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		for _, o := range []kinesistest.Options{{}, {EmptyLastPage: true}} {
+			sourcetest.Run(t, func(tb testing.TB) sourcetest.Input { return newSuiteInput(tb.(*testing.T), newRig, o) })
+		}
+	})
 }

@@ -18,6 +18,7 @@ type summary struct {
 	// created tells streams apart that have, one after the other, the same name and ARN. Zero =
 	// the server does not say it.
 	created   time.Time
+	arn       string
 	retention time.Duration
 	status    types.StreamStatus
 }
@@ -39,7 +40,7 @@ func (s *stream) askSummary(ctx context.Context) (summary, error) {
 		return summary{}, fmt.Errorf("description of stream %s: it is empty", s.cfg.streamText())
 	}
 	d := out.StreamDescriptionSummary
-	found := summary{retention: time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour, status: d.StreamStatus}
+	found := summary{arn: aws.ToString(d.StreamARN), retention: time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour, status: d.StreamStatus}
 	if d.StreamCreationTimestamp != nil {
 		found.created = d.StreamCreationTimestamp.UTC().Truncate(time.Millisecond)
 	}

@@ -140,37 +140,39 @@ func TestIdleShard(t *testing.T) {
 // TestKeyDisabled: an error that lasts keeps the source up, names the shard and what to do, and goes when
 // it is mended; other shards are read meanwhile.
 func TestKeyDisabled(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, kinesistest.Options{}, 2)
-	shards := r.shards()
-	for _, id := range shards {
-		_, err := r.fake.PutTo(streamOf, id, "a", []byte(id))
-		r.must(err)
-	}
-	remove := r.fake.Inject(kinesistest.Fault{Operation: "GetRecords", Shard: shards[0], Effect: kinesistest.Refuse, Code: "KMSDisabledException", Message: "the key is disabled"})
-	r.open()
-	r.take(1)
-	r.await("the problem", func() bool { return len(r.source.Report().Problems) == 1 })
-	if p := r.source.Report().Problems[0]; p.Partition != shards[0] || !strings.Contains(p.Err.Error(), "enable it") {
-		t.Errorf("the problem is %+v", p)
-	}
-	remove()
-	r.take(2)
-	r.await("the end of the problem", func() bool { return len(r.source.Report().Problems) == 0 })
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		r := newRig(t, kinesistest.Options{}, 2)
+		shards := r.shards()
+		for _, id := range shards {
+			_, err := r.fake.PutTo(streamOf, id, "a", []byte(id))
+			r.must(err)
+		}
+		remove := r.fake.Inject(kinesistest.Fault{Operation: r.reading(), Shard: shards[0], Effect: kinesistest.Refuse, Code: "KMSDisabledException", Message: "the key is disabled"})
+		r.open()
+		r.take(1)
+		r.await("the problem", func() bool { return len(r.source.Report().Problems) == 1 })
+		if p := r.source.Report().Problems[0]; p.Partition != shards[0] || !strings.Contains(p.Err.Error(), "enable it") {
+			t.Errorf("the problem is %+v", p)
+		}
+		remove()
+		r.take(2)
+		r.await("the end of the problem", func() bool { return len(r.source.Report().Problems) == 0 })
+	})
 }
 
 // TestDeleted: a stream that is deleted while it is read is a lasting error that says so.
 func TestDeleted(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, kinesistest.Options{}, 1)
-	r.put("a", "x")
-	r.open()
-	r.take(1)
-	r.must(r.fake.Delete(streamOf))
-	r.await("the problem", func() bool { return len(r.source.Report().Problems) > 0 })
-	if p := r.source.Report().Problems[0]; !strings.Contains(p.Err.Error(), "or it was deleted") {
-		t.Errorf("the problem is %+v", p)
-	}
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		r := newRig(t, kinesistest.Options{}, 1)
+		r.put("a", "x")
+		r.open()
+		r.take(1)
+		r.must(r.fake.Delete(streamOf))
+		r.await("the problem", func() bool { return len(r.source.Report().Problems) > 0 })
+		if p := r.source.Report().Problems[0]; !strings.Contains(p.Err.Error(), "or it was deleted") {
+			t.Errorf("the problem is %+v", p)
+		}
+	})
 }
 
 // TestNoStream: at a start it is an error, and one that is being made is waited for.
@@ -187,18 +189,19 @@ func TestNoStream(t *testing.T) {
 
 // TestStreamARN: with it every call names the ARN, in pages of a list too.
 func TestStreamARN(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, kinesistest.Options{ShardPage: 2}, 5)
-	r.putKeyed(0, 20)
-	r.cfg.Stream, r.cfg.StreamARN, r.cfg.Region = "", "arn:aws:kinesis:us-east-1:123456789012:stream/"+streamOf, ""
-	r.open()
-	r.take(20)
-	r.checkKeyed(20)
-	for _, q := range r.fake.Requests("", "", "") {
-		if q.Code != "" {
-			t.Errorf("%s was refused: %s", q.Operation, q.Code)
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		r := newRig(t, kinesistest.Options{ShardPage: 2}, 5)
+		r.putKeyed(0, 20)
+		r.cfg.Stream, r.cfg.StreamARN, r.cfg.Region = "", "arn:aws:kinesis:us-east-1:123456789012:stream/"+streamOf, ""
+		r.open()
+		r.take(20)
+		r.checkKeyed(20)
+		for _, q := range r.fake.Requests("", "", "") {
+			if q.Code != "" {
+				t.Errorf("%s was refused: %s", q.Operation, q.Code)
+			}
 		}
-	}
+	})
 }
 
 // TestOutage: a server that does not answer for a while, and connections that are half open or cut.

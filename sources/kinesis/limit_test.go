@@ -2,7 +2,9 @@ package kinesis
 
 import (
 	"testing"
+	"time"
 
+	"github.com/starlift-etl/starlift/sources/internal/awscall"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 )
 
@@ -40,18 +42,19 @@ func TestFirstPages(t *testing.T) {
 // TestLimitOfSmallRecords: a few pages are enough to know that records are small.
 func TestLimitOfSmallRecords(t *testing.T) {
 	const allowance = 1 << 20
-	r := reader{recordBytes: firstRecordBytes}
+	r := newPoller(&stream{first: firstRecordBytes, clock: awscall.Clock{Local: time.Now}}, "s")
+	learn := func(bytes, n int) { r.took(answer{}, outcome{bytes: bytes, unpacked: bytes, records: n}) }
 	if n := r.limit(allowance); n != 1 {
 		t.Errorf("the first page may have %d records of any size", n)
 	}
 	for range 6 {
 		n := r.limit(allowance)
-		r.learn(n*1000, n)
+		learn(n*1000, n)
 	}
 	if n := r.limit(allowance); n < 700 {
 		t.Errorf("after six pages, %d records of 1 kB, in 1 MiB", n)
 	}
-	r.learn(1_000_000, 1)
+	learn(1_000_000, 1)
 	if n := r.limit(allowance); n != 1 {
 		t.Errorf("after a record of 1 MB, %d of that size, in 1 MiB", n)
 	}

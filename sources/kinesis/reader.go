@@ -6,25 +6,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
-	"github.com/starlift-etl/starlift/sources/internal/awscall"
-	"github.com/starlift-etl/starlift/sources/kinesis/page"
-)
-
-const (
-	// firstRecordBytes is how large records are thought to be before any was read: larger than nearly all
-	// are, since many shards are read for the first time together, and pages of 10 MB from each
-	// would fill any memory.
-	firstRecordBytes = 1 << 20
-	// recordsPerPageMax is the service's.
-	recordsPerPageMax = 10_000
-	// pageTimeout bounds a call of GetRecords whose answer comes slowly; see awscall.Transport for one that stops.
-	pageTimeout = time.Minute
 )
 
 // reader reads a shard.
@@ -36,13 +19,20 @@ type reader struct {
 	// readUntil is up to when the shard is known to be read, by the service's clock; zero = not
 	// known.
 	readUntil time.Time
-	iterator  string // of at; empty = there is none
-	passing   bool   // what the iterator brings may lie before at: that is passed over
+	pager     pager
+	passing   bool // what the pager brings may lie before at: that is passed over
 	// atHorizon says that reading begins at the trim horizon, because a first start, or a gap that
 	// was accepted, has it so, and nothing was read yet.
-	atHorizon   bool
-	recordBytes float64
-	pace        awscall.Pace
+	atHorizon bool
+	last      heard
+}
+
+// heard is what a page has said last of how far behind it is.
+type heard struct {
+	at       time.Time // when it came, by our clock; zero = none has
+	behind   time.Duration
+	known    bool // behind is
+	caughtUp bool
 }
 
 // OpenPartition implements pipeline.PartitionSource. Of the service it asks nothing, but now
@@ -52,7 +42,7 @@ func (s *stream) OpenPartition(ctx context.Context, p pipeline.Partition, from p
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, recordBytes: s.first, pace: awscall.NewPace()}
+	r := &reader{stream: s, shard: shard, created: created, readUntil: from.ReadUntil, pager: s.newPager(shard)}
 	if len(from.Cursor) > 0 {
 		if r.at, err = parsePosition(string(from.Cursor)); err != nil {
 			return nil, err
@@ -91,40 +81,47 @@ func (r *reader) know(until time.Time) {
 }
 
 // Close implements pipeline.PartitionReader.
-func (r *reader) Close() error { return nil }
+func (r *reader) Close() error { return r.pager.close() }
 
 // Read implements pipeline.PartitionReader.
 func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRecords, error) {
-	start, asked := r.stream.clock.Local(), r.stream.clock.Now()
-	p, err := r.nextPage(ctx, allowance)
+	began := r.stream.clock.Local()
+	a, err := r.nextPage(ctx, allowance)
 	switch {
 	case errors.Is(err, errNothingLeft):
 		return pipeline.PartitionRecords{ReadUntil: r.readUntil}, io.EOF
-	case pipeline.RetryReason(err) == awsapi.Throttled:
-		return pipeline.PartitionRecords{Wait: r.pace.Throttled()}, err
 	case err != nil:
-		return pipeline.PartitionRecords{}, err
+		return pipeline.PartitionRecords{Wait: r.pager.failed(err)}, err
+	case a.page == nil:
+		return r.nothing(), nil
 	}
 	if gap := r.lost(); gap != nil {
-		p.Free()
+		a.page.Free()
 		return pipeline.PartitionRecords{}, gap
 	}
-	bytes := len(p.Data)
-	for i := range p.Records {
-		bytes += len(p.PartitionKey(i)) // the service counts them too
-	}
-	read, whole := r.take(p, asked, allowance)
-	switch {
-	case !whole:
-		r.iterator = ""
-	case p.Next == "":
-		read.Children = children(p.Children, r.created)
+	read, o := r.take(a, allowance)
+	if o.rest == nil && a.ended {
+		read.Children = children(a.page.Children, r.created)
 		return read, io.EOF
-	default:
-		r.iterator = p.Next
 	}
-	read.Wait = r.pace.After(start, r.stream.clock.Local(), bytes, read.CaughtUp && len(p.Records) == 0)
+	o.began = began
+	read.Wait = r.pager.took(a, o)
 	return read, nil
+}
+
+// heartbeat is how far apart pages that are sent by themselves may be, while there is nothing: the
+// service sends one every few seconds.
+const heartbeat = 7 * time.Second
+
+// nothing says how the shard is when nothing has come of it: as it was told last, or, where
+// the service has been silent for too long, that it may be behind.
+func (r *reader) nothing() pipeline.PartitionRecords {
+	read := pipeline.PartitionRecords{Lag: r.last.behind, LagKnown: r.last.known, CaughtUp: r.last.caughtUp}
+	if silent := r.stream.clock.Local().Sub(r.last.at); silent > heartbeat {
+		read.Lag, read.CaughtUp = read.Lag+silent, false
+	}
+	read.Wait = r.pager.took(answer{}, outcome{})
+	return read
 }
 
 // lost returns what became of the shard that makes a page of it something else than what was to
@@ -139,63 +136,56 @@ func (r *reader) lost() *pipeline.GapError {
 }
 
 // nextPage returns the next page.
-func (r *reader) nextPage(ctx context.Context, allowance int) (*page.Page, error) {
-	for again := r.iterator != ""; ; again = false {
-		if r.iterator == "" {
-			if err := r.seek(ctx); err != nil {
-				return nil, err
-			}
-		}
-		in := &sdk.GetRecordsInput{ShardIterator: &r.iterator, StreamARN: r.stream.arn(), Limit: aws.Int32(int32(r.limit(allowance)))}
-		p, err := awscall.Do(ctx, pageTimeout, func(ctx context.Context) (*page.Page, error) { return page.Get(ctx, r.stream.api, in) })
-		var expired *types.ExpiredIteratorException
-		var invalid *types.InvalidArgumentException
-		var missing *types.ResourceNotFoundException
+func (r *reader) nextPage(ctx context.Context, allowance int) (answer, error) {
+	for placed := false; ; placed = true {
+		a, err := r.pager.next(ctx, allowance)
+		var lost *lostPlace
 		switch {
-		case errors.As(err, &missing):
-			r.iterator = ""
-			return nil, r.missing(ctx, pipeline.TransientFor(awsapi.Unavailable, err))
-		case errors.As(err, &expired), errors.As(err, &invalid):
-			if r.iterator = ""; again { // than one that is as old, or of another process of the service
-				continue
-			}
-			return nil, err
+		case isCode(err, codeNotFound):
+			return answer{}, r.missing(ctx, pipeline.TransientFor(awsapi.Unavailable, err))
+		case !errors.As(err, &lost):
+			return a, err
+		case placed:
+			return answer{}, lost.err
 		}
-		return p, err
+		if err := r.seek(ctx); err != nil {
+			return answer{}, err
+		}
 	}
 }
 
-// limit returns how many records a page may have, to bring no more bytes than are allowed.
-func (r *reader) limit(allowance int) int {
-	return int(max(1, min(recordsPerPageMax, float64(allowance)/r.recordBytes)))
-}
-
-// take makes records of a page that was asked for at that time, by the service's clock; whole =
-// false says that they were only the first of it, since they take much more memory than allowed.
-func (r *reader) take(p *page.Page, asked time.Time, allowance int) (read pipeline.PartitionRecords, whole bool) {
+// take makes records of a page: of the first of it only, where they take much more memory than allowed.
+func (r *reader) take(a answer, allowance int) (read pipeline.PartitionRecords, o outcome) {
+	p := a.page
+	for i := range p.Records {
+		o.bytes += len(p.PartitionKey(i)) // the service counts them too
+	}
+	o.bytes += len(p.Data)
 	read = pipeline.PartitionRecords{Lag: p.Behind, LagKnown: p.BehindKnown, CaughtUp: p.Behind == 0 && (p.BehindKnown || len(p.Records) == 0)}
 	before := r.at
-	until := asked.Add(-p.Behind)
-	whole = true
+	until := a.made.Add(-p.Behind)
 	if len(p.Records) > 0 {
 		u := unpacker{format: &r.stream.format, page: p, passing: r.passing, passed: before, inflatedMax: max(2*allowance, inflatedPerPage)}
-		n := u.unpack()
-		last := behind(p, n-1)
+		o.records = u.unpack()
+		last := behind(p, o.records-1)
 		until = last.time
 		if !u.passing {
 			r.at, r.atHorizon, r.passing = last, false, false
 		}
-		if whole = n == len(p.Records); !whole {
+		if o.records < len(p.Records) {
 			read.CaughtUp = false
+			o.rest = p.Split(o.records)
 		}
 		read.Records = u.records(r.at)
-		r.learn(u.bytes, n)
-	} else if !p.BehindKnown || p.Next == "" {
+		o.unpacked = u.bytes
+	} else if !p.BehindKnown || a.ended || a.made.IsZero() {
 		until = time.Time{} // how far a shard that has ended is behind says nothing
 	}
+	r.last = heard{at: r.stream.clock.Local(), behind: p.Behind, known: p.BehindKnown, caughtUp: read.CaughtUp}
 	if read.Records == nil {
 		p.Free()
 	}
+	o.caughtUp = read.CaughtUp
 	r.know(until)
 	if read.Records == nil && r.at != before {
 		read.Cursor = []byte(r.at.String())
@@ -203,11 +193,5 @@ func (r *reader) take(p *page.Page, asked time.Time, allowance int) (read pipeli
 	if read.Records == nil || !r.readUntil.Equal(until) {
 		read.ReadUntil = r.readUntil
 	}
-	return read, whole
-}
-
-// learn takes how many bytes n records of the stream had.
-func (r *reader) learn(bytes, n int) {
-	mean := float64(bytes) / float64(n)
-	r.recordBytes = max(1, mean, (r.recordBytes+3*mean)/4) // large ones are remembered for longer
+	return read, o
 }

@@ -5,36 +5,35 @@ import (
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
-	"github.com/starlift-etl/starlift/sources/internal/awscall"
 )
 
 // errNothingLeft says that a shard is gone, with nothing that was to be read.
 var errNothingLeft = errors.New("nothing is left of the shard")
 
-// seek takes an iterator for where the reader is.
+// seek has the pager begin where the reader is.
 func (r *reader) seek(ctx context.Context) error {
-	in := &sdk.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
-	r.passing = false
+	at := place{kind: types.ShardIteratorTypeTrimHorizon}
 	switch r.at.kind {
 	case atTime:
-		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, aws.Time(r.at.time)
-		r.passing = true // some servers begin with the first record of all when none is as new
+		at.kind, at.time = types.ShardIteratorTypeAtTimestamp, aws.Time(r.at.time)
 	case behindRecord, behindGap:
-		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &r.at.sequence
+		at.kind, at.sequence = types.ShardIteratorTypeAfterSequenceNumber, &r.at.sequence
 		if r.at.user != wholeRecord {
-			in.ShardIteratorType, r.passing = types.ShardIteratorTypeAtSequenceNumber, true
+			at.kind = types.ShardIteratorTypeAtSequenceNumber
 		}
 	}
-	err := r.takeIterator(ctx, in)
+	// Some servers begin with the first record of all when none is as new as a time, and a
+	// subscription may be continued before it.
+	r.passing = r.at.kind != atTrimHorizon
+	err := r.pager.place(ctx, at)
 	var invalid *types.InvalidArgumentException
-	var missing *types.ResourceNotFoundException
 	switch {
-	case errors.As(err, &missing):
+	case isCode(err, codeNotFound):
 		return r.missing(ctx, err)
 	case errors.As(err, &invalid):
 		return r.refused(ctx, err)
@@ -42,24 +41,19 @@ func (r *reader) seek(ctx context.Context) error {
 	return err
 }
 
-func (r *reader) takeIterator(ctx context.Context, in *sdk.GetShardIteratorInput) error {
-	in.ShardId, in.StreamName, in.StreamARN = &r.shard, r.stream.name(), r.stream.arn()
-	out, err := awscall.Do(ctx, awscall.Timeout, func(ctx context.Context) (*sdk.GetShardIteratorOutput, error) {
-		return r.stream.api.GetShardIterator(ctx, in)
-	})
-	if err != nil {
-		return err
-	}
-	if r.iterator = aws.ToString(out.ShardIterator); r.iterator == "" {
-		return pipeline.TransientFor(awsapi.Unavailable, errors.New("the service gave no iterator"))
-	}
-	return nil
-}
-
-// seekHorizon takes an iterator for the oldest record there is, and passes over what was read.
+// seekHorizon goes to the oldest record there is, and passes over what was read.
 func (r *reader) seekHorizon(ctx context.Context) error {
 	r.at.kind, r.passing = behindGap, true
-	return r.takeIterator(ctx, &sdk.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
+	return r.pager.place(ctx, place{kind: types.ShardIteratorTypeTrimHorizon})
+}
+
+// codeNotFound is that of a stream, a shard or a consumer that is not there: in an answer, or in a stream of events.
+const codeNotFound = "ResourceNotFoundException"
+
+// isCode reports whether an error is one of the service with that code.
+func isCode(err error, code string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == code
 }
 
 // refused decides what it means that the service does not take the place where the reader is.
@@ -104,6 +98,12 @@ func (r *reader) missing(ctx context.Context, found error) error {
 	switch {
 	case err != nil:
 		return err
+	case there && r.stream.consumer != nil:
+		if err := r.stream.consumerLost(ctx); err != nil {
+			return err
+		}
+	}
+	switch {
 	case there && r.at.kind >= behindRecord && !pipeline.Retryable(found):
 		return r.refused(ctx, found)
 	case there:

@@ -16,65 +16,68 @@ func (r *rig) later() { r.fake.Advance(2 * time.Second) }
 // TestLatestAfterReshard: of a stream that was split before the start nothing old is read,
 // neither of the parent nor of its children.
 func TestLatestAfterReshard(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, kinesistest.Options{}, 1)
-	r.put("a", numbered("old", 5)...)
-	_, _, err := r.fake.SplitShard(streamOf, r.shards()[0])
-	r.must(err)
-	r.put("a", numbered("older child", 5)...)
-	r.put("b", numbered("older child", 5)...)
-	r.later()
-	r.cfg.Start = start.Latest
-	r.open()
-	r.until("the start to be saved", func() bool { return len(r.cursors) >= 3 })
-	r.put("a", "new a")
-	r.put("b", "new b")
-	r.take(2)
-	r.nothing(400 * time.Millisecond)
-	r.wantTexts("new a", "new b")
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		r := newRig(t, kinesistest.Options{}, 1)
+		r.put("a", numbered("old", 5)...)
+		_, _, err := r.fake.SplitShard(streamOf, r.shards()[0])
+		r.must(err)
+		r.put("a", numbered("older child", 5)...)
+		r.put("b", numbered("older child", 5)...)
+		r.later()
+		r.cfg.Start = start.Latest
+		r.open()
+		r.until("the start to be saved", func() bool { return len(r.cursors) >= 3 })
+		r.put("a", "new a")
+		r.put("b", "new b")
+		r.take(2)
+		r.nothing(400 * time.Millisecond)
+		r.wantTexts("new a", "new b")
+	})
 }
 
 // TestLatestKilledBeforeTheFirstRecord: the time of the first start is kept, whatever start says
 // by then, and shards that came meanwhile are read from their first record.
 func TestLatestKilledBeforeTheFirstRecord(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, kinesistest.Options{}, 2)
-	r.put("a", "old")
-	r.later()
-	r.cfg.Start = start.Latest
-	r.open()
-	r.until("the start to be saved", func() bool { return len(r.cursors) == 2 })
-	r.close()
-	r.put("a", "between")
-	_, _, err := r.fake.SplitShard(streamOf, r.shards()[0])
-	r.must(err)
-	_, _, err = r.fake.SplitShard(streamOf, r.shards()[1])
-	r.must(err)
-	r.put("a", "in a child")
-	r.later()
-	r.cfg.Start = start.TrimHorizon
-	r.open()
-	r.take(2)
-	r.nothing(400 * time.Millisecond)
-	r.wantTexts("between", "in a child")
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		r := newRig(t, kinesistest.Options{}, 2)
+		r.put("a", "old")
+		r.later()
+		r.cfg.Start = start.Latest
+		r.open()
+		r.until("the start to be saved", func() bool { return len(r.cursors) == 2 })
+		r.close()
+		r.put("a", "between")
+		_, _, err := r.fake.SplitShard(streamOf, r.shards()[0])
+		r.must(err)
+		_, _, err = r.fake.SplitShard(streamOf, r.shards()[1])
+		r.must(err)
+		r.put("a", "in a child")
+		r.later()
+		r.cfg.Start = start.TrimHorizon
+		r.open()
+		r.take(2)
+		r.nothing(400 * time.Millisecond)
+		r.wantTexts("between", "in a child")
+	})
 }
 
 // TestStartTime: reading begins with what arrived at that time, in all shards.
 func TestStartTime(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, kinesistest.Options{}, 1)
-	r.put("a", "old")
-	_, _, err := r.fake.SplitShard(streamOf, r.shards()[0])
-	r.must(err)
-	r.put("a", "old in a child")
-	r.fake.Advance(time.Hour)
-	r.cfg.Start = timeText(r.fake.Now())
-	r.put("a", "new")
-	r.later()
-	r.open()
-	r.take(1)
-	r.nothing(400 * time.Millisecond)
-	r.wantTexts("new")
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		r := newRig(t, kinesistest.Options{}, 1)
+		r.put("a", "old")
+		_, _, err := r.fake.SplitShard(streamOf, r.shards()[0])
+		r.must(err)
+		r.put("a", "old in a child")
+		r.fake.Advance(time.Hour)
+		r.cfg.Start = timeText(r.fake.Now())
+		r.put("a", "new")
+		r.later()
+		r.open()
+		r.take(1)
+		r.nothing(400 * time.Millisecond)
+		r.wantTexts("new")
+	})
 }
 
 // TestStartTimeBeforeTheOldest and in the future: the one begins at the trim horizon, the other ends
@@ -96,19 +99,20 @@ func TestStartTimeOutOfRange(t *testing.T) {
 
 // TestLatestByTheServicesClock: ours is an hour ahead, or behind.
 func TestLatestByTheServicesClock(t *testing.T) {
-	t.Parallel()
-	for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
-		r := newRig(t, kinesistest.Options{}, 1)
-		r.fake.Advance(ahead)
-		r.put("a", "old")
-		r.later()
-		r.cfg.Start = start.Latest
-		r.open()
-		r.until("the start to be saved", func() bool { return len(r.cursors) == 1 })
-		r.put("a", "new")
-		r.take(1)
-		r.wantTexts("new")
-	}
+	bothWays(t, func(t *testing.T, newRig rigMaker) {
+		for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
+			r := newRig(t, kinesistest.Options{}, 1)
+			r.fake.Advance(ahead)
+			r.put("a", "old")
+			r.later()
+			r.cfg.Start = start.Latest
+			r.open()
+			r.until("the start to be saved", func() bool { return len(r.cursors) == 1 })
+			r.put("a", "new")
+			r.take(1)
+			r.wantTexts("new")
+		}
+	})
 }
 
 // TestQuietShardExpires: an iterator that expires before anything was read leads to one for the

@@ -24,20 +24,32 @@ type Transport struct {
 	Stall time.Duration // StallTimeout, but in tests
 }
 
+type stallKey struct{}
+
+// WithStall returns a context whose requests have another Stall.
+func WithStall(ctx context.Context, stall time.Duration) context.Context {
+	return context.WithValue(ctx, stallKey{}, stall)
+}
+
 // Do implements aws.HTTPClient. The context of the request ends it until its answer is read to the end,
 // and not afterwards: callers end theirs at once then, which may be before the connection is back among
 // those that are idle, and would be closed instead.
 func (t *Transport) Do(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	b := &body{ctx: ctx, cancel: cancel, stall: t.Stall, stalled: fmt.Errorf("nothing of the answer came for %s: %w", t.Stall, os.ErrDeadlineExceeded)}
+	stall, other := r.Context().Value(stallKey{}).(time.Duration)
+	if !other {
+		stall = t.Stall
+	}
+	b := &body{ctx: ctx, cancel: cancel, stall: stall, stalled: fmt.Errorf("nothing of the answer came for %s: %w", stall, os.ErrDeadlineExceeded)}
 	b.unlink = context.AfterFunc(r.Context(), func() { cancel(context.Cause(r.Context())) })
-	b.timer = time.AfterFunc(t.Stall, func() { cancel(b.stalled) })
+	b.timer = time.AfterFunc(stall, func() { cancel(b.stalled) })
 	answer, err := t.Next.Do(r.WithContext(ctx))
 	if err != nil {
 		err = b.reason(err)
 		b.end()
 		return nil, err
 	}
+	b.timer.Stop()
 	t.Clock.Observe(answer.Header)
 	b.ReadCloser = answer.Body
 	answer.Body = b
@@ -56,17 +68,17 @@ type body struct {
 	whole   bool // it was read to its end
 }
 
+// Read counts the time only in which it waits: whoever lets what comes wait has not been left alone.
 func (b *body) Read(p []byte) (int, error) {
+	b.timer.Reset(b.stall)
 	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
 	switch {
 	case errors.Is(err, io.EOF):
 		b.whole = true
-		b.timer.Stop()
 		b.unlink()
 	case err != nil:
 		err = b.reason(err)
-	case n > 0:
-		b.timer.Reset(b.stall)
 	}
 	return n, err
 }

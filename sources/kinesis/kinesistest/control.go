@@ -12,7 +12,7 @@ import (
 // effects are the effects by the names that Knobs knows them by.
 var effects = map[string]Effect{
 	"refuse": Refuse, "hang": Hang, "reset": Reset, "lose_answer": LoseAnswer, "cut_body": CutBody, "stall_body": StallBody,
-	"delay": DelayAnswer, "fail_entries": FailEntries,
+	"delay": DelayAnswer, "fail_entries": FailEntries, "fail_event": FailEvent, "damage_event": DamageEvent,
 }
 
 // Knobs returns a handler that turns the knobs of a fake that runs in another process, below
@@ -74,10 +74,10 @@ func (s *Server) injectQuery(q url.Values) (any, error) {
 		Code: q.Get("code"), Message: q.Get("message"),
 	}
 	if f.Effect == 0 {
-		return nil, fmt.Errorf("effect %q is none of refuse, hang, reset, lose_answer, cut_body, stall_body, delay and fail_entries", q.Get("effect"))
+		return nil, fmt.Errorf("effect %q is none of refuse, hang, reset, lose_answer, cut_body, stall_body, delay, fail_entries, fail_event and damage_event", q.Get("effect"))
 	}
 	var err error
-	for name, to := range map[string]*int{"status": &f.Status, "after": &f.After, "times": &f.Times} {
+	for name, to := range map[string]*int{"status": &f.Status, "after": &f.After, "events": &f.Events, "times": &f.Times} {
 		if text := q.Get(name); text != "" {
 			if *to, err = strconv.Atoi(text); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)

@@ -21,6 +21,6 @@
 //
 // # What it is not
 //
-// It checks no signatures and no rights, has no enhanced fan-out, and forgets everything with the
-// process. Records that retention has trimmed stay in memory, so that tests can compare.
+// It checks no signatures and no rights, and forgets everything with the process. Subscriptions
+// (SubscribeToShard) come over HTTP/1.1 where a client does not ask for more. Records that retention has trimmed stay in memory, so that tests can compare.
 package kinesistest

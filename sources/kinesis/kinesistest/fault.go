@@ -31,9 +31,19 @@ const (
 	DelayAnswer
 	// FailEntries makes every second entry of PutRecords fail, as one of a shard that takes no more.
 	FailEntries
+	// FailEvent ends a subscription by the fault's error, in the place of an event with records.
+	FailEvent
+	// DamageEvent sends an event whose checksum is wrong.
+	DamageEvent
 )
 
 func (e Effect) done() bool { return e >= LoseAnswer }
+
+// ofEvents reports whether it is one within an answer that is a stream of events: CutBody and
+// StallBody are, in the middle of an event.
+func (e Effect) ofEvents() bool {
+	return e == FailEvent || e == DamageEvent || e == CutBody || e == StallBody
+}
 
 // Fault is something that goes wrong with some requests.
 type Fault struct {
@@ -43,6 +53,8 @@ type Fault struct {
 	// Code, Message and Status are the error of Refuse; Status 0 = 400.
 	Code, Message string
 	Status        int
+	// Events is how many events with records a subscription sends before the fault.
+	Events int
 	// Delay is that of DelayAnswer.
 	Delay time.Duration
 	// After lets as many requests pass first, and Times as many fail; 0 = until it is removed.

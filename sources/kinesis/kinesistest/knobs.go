@@ -21,6 +21,7 @@ func (s *Server) do(what func(c *call) error) error {
 	for _, st := range s.streams {
 		st.advance(c.now)
 	}
+	defer s.wake()
 	return what(c)
 }
 
@@ -151,6 +152,7 @@ func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead += d
+	s.wake()
 }
 
 // Now returns the fake's time.

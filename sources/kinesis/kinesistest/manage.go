@@ -76,7 +76,7 @@ func (s *Server) onCreateStream(c *call, in *createStreamInput) (any, error) {
 		return nil, fail("ValidationException", "1 validation error detected: a stream needs a name, and shards from 1 on: %q, %d", in.StreamName, in.ShardCount)
 	}
 	st := &fakeStream{
-		name: in.StreamName, created: c.now.Truncate(time.Second), retention: 24 * time.Hour, mode: mode, maxRecord: maxRecord,
+		name: in.StreamName, created: c.now.Truncate(time.Second), retention: 24 * time.Hour, mode: mode, maxRecord: maxRecord, consumers: map[string]*fakeConsumer{},
 		arn: fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.o.Region, s.o.Account, in.StreamName),
 	}
 	if last, again := s.deleted[st.name]; again && !st.created.After(last) {

@@ -195,7 +195,7 @@ func (s *Server) onGetRecords(c *call, in *getRecordsInput) (any, error) {
 	over := !h.open() && end == len(h.records) && (end == first || !s.o.EmptyLastPage)
 	// In base64, with 250 bytes beside it.
 	page := make([]byte, 0, c.Bytes*4/3+250*c.Records+1000)
-	return appendPage(page, st, h, first, end, i, over, c.now), nil
+	return appendPage(page, st, h, first, end, "NextShardIterator", i.String(), over, c.now), nil
 }
 
 // page returns the end of the page of records that begins at first, and counts pages
@@ -224,9 +224,10 @@ type childShard struct {
 
 type hashKeyRange struct{ StartingHashKey, EndingHashKey string }
 
-// appendPage appends the JSON of a page, which may be large, without reflection. Times
+// appendPage appends the JSON of a page, which may be large, without reflection; next is where it goes on,
+// under that name. Times
 // are written in the notation of the service, as in 1.516049873421E9.
-func appendPage(b []byte, st *fakeStream, h *fakeShard, first, end int, next iterator, over bool, now time.Time) []byte {
+func appendPage(b []byte, st *fakeStream, h *fakeShard, first, end int, name, next string, over bool, now time.Time) []byte {
 	text := func(name string, value any) {
 		b = append(append(append(b, '"'), name...), `":`...)
 		encoded, err := json.Marshal(value)
@@ -243,7 +244,7 @@ func appendPage(b []byte, st *fakeStream, h *fakeShard, first, end int, next ite
 		}
 		text("ChildShards", children)
 	} else {
-		text("NextShardIterator", next.String())
+		text(name, next)
 	}
 	b = append(b, ',')
 	text("MillisBehindLatest", h.behind(end, now))

@@ -1,6 +1,7 @@
 package kinesistest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,15 @@ type Options struct {
 	// RefuseTrimmed makes GetShardIterator refuse sequence numbers before the oldest record there is
 	// (InvalidArgumentException). Otherwise it accepts them, and reading begins at that record.
 	RefuseTrimmed bool
+	// ConsumerTime is how long a consumer is CREATING.
+	ConsumerTime time.Duration
+	// SubscriptionTime is how long a subscription lasts; 0 = 5 min, as at the service.
+	SubscriptionTime time.Duration
+	// SubscribeInterval is how long after a successful call another one of the same consumer and shard is
+	// refused; 0 = 5 s, as at the service. Later it takes over.
+	SubscribeInterval time.Duration
+	// Heartbeat is the time between events of a subscription without records; 0 = 5 s.
+	Heartbeat time.Duration
 	// EmptyLastPage lets a closed shard end in a page of its own, without records; otherwise
 	// its last records and the missing iterator come together.
 	EmptyLastPage bool
@@ -59,6 +69,7 @@ type Server struct {
 	faults  []*activeFault
 	chance  *rand.Rand
 	log     requestLog
+	woken   chan struct{} // closed when something has changed
 }
 
 // New returns a fake without streams.
@@ -78,8 +89,11 @@ func New(o Options) *Server {
 	if o.ShardPage == 0 {
 		o.ShardPage = 1000
 	}
+	o.SubscriptionTime = cmp.Or(o.SubscriptionTime, 5*time.Minute)
+	o.SubscribeInterval = cmp.Or(o.SubscribeInterval, 5*time.Second)
+	o.Heartbeat = cmp.Or(o.Heartbeat, 5*time.Second)
 	return &Server{
-		o: o, closed: make(chan struct{}), streams: map[string]*fakeStream{}, deleted: map[string]time.Time{},
+		o: o, woken: make(chan struct{}), closed: make(chan struct{}), streams: map[string]*fakeStream{}, deleted: map[string]time.Time{},
 		chance: rand.New(rand.NewPCG(o.Seed, 1)),
 	}
 }
@@ -149,6 +163,11 @@ var operations = map[string]operation{
 	"CreateStream":                  answer((*Server).onCreateStream),
 	"DecreaseStreamRetentionPeriod": answer((*Server).onDecreaseRetention),
 	"DeleteStream":                  answer((*Server).onDeleteStream),
+	"DeregisterStreamConsumer":      answer((*Server).onDeregisterStreamConsumer),
+	"DescribeStreamConsumer":        answer((*Server).onDescribeStreamConsumer),
+	"ListStreamConsumers":           answer((*Server).onListStreamConsumers),
+	"RegisterStreamConsumer":        answer((*Server).onRegisterStreamConsumer),
+	"SubscribeToShard":              answer((*Server).onSubscribeToShard),
 	"DescribeStream":                answer((*Server).onDescribeStream),
 	"DescribeStreamSummary":         answer((*Server).onDescribeStreamSummary),
 	"GetRecords":                    answer((*Server).onGetRecords),
@@ -177,12 +196,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	result, at, fault, err := s.perform(name, media, body)
+	running, _ := result.(*feed)
+	if running != nil {
+		result = nil
+	}
 	status, encoded := encode(result, err)
 	h := w.Header()
 	h.Set("Content-Type", "application/x-amz-json-1.1")
 	h.Set("Date", at.UTC().Format(http.TimeFormat))
 	h.Set("X-Amzn-Requestid", fmt.Sprintf("%08x-0000-4000-8000-%012x", rand.Uint32(), rand.Uint64()&(1<<48-1)))
 	h.Set("Content-Length", strconv.Itoa(len(encoded)))
+	if running != nil {
+		if running.fault = fault; fault == nil || fault.Effect.ofEvents() || !s.disturb(w, r, fault, status, encoded) {
+			running.serve(w, r)
+		}
+		return
+	}
 	if fault == nil || !s.disturb(w, r, fault, status, encoded) {
 		w.WriteHeader(status)
 		_, _ = w.Write(encoded) // a client that has gone needs no answer
@@ -202,6 +231,7 @@ func (s *Server) perform(name, media string, body []byte) (any, time.Time, *Faul
 		}
 	}
 	result, fault, err := s.answer(c, media, body)
+	s.wake()
 	if e := (*apiError)(nil); errors.As(err, &e) {
 		c.Code = e.code
 	}
@@ -210,6 +240,12 @@ func (s *Server) perform(name, media string, body []byte) (any, time.Time, *Faul
 	}
 	s.log.add(c.Request)
 	return result, c.now, fault, err
+}
+
+// wake has subscriptions look for what has changed.
+func (s *Server) wake() {
+	close(s.woken)
+	s.woken = make(chan struct{})
 }
 
 func (s *Server) answer(c *call, media string, body []byte) (any, *Fault, error) {

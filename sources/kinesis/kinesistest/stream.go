@@ -30,7 +30,10 @@ type fakeStream struct {
 	maxRecord int    // bytes of key and data
 	counter   uint64 // of records
 	shards    []*fakeShard
-	swept     time.Time // when advance has looked at all shards
+	swept     time.Time                // when advance has looked at all shards
+	consumers map[string]*fakeConsumer // by name
+	// lastConsumer is when the newest of them was registered.
+	lastConsumer time.Time
 	// busyUntil is when a change of the stream is done, and change what it does then.
 	busyUntil time.Time
 	change    func(now time.Time)

@@ -49,6 +49,12 @@ func (p *Page) member(s *jsonscan.Scanner, m *members, name []byte, i int) int {
 			p.Next = strings.Clone(m.text.String()[e.Start:e.End])
 		}
 		return i
+	case "ContinuationSequenceNumber":
+		var e jsonscan.Extent
+		if e, i = s.Text(i, &m.text); i >= 0 {
+			p.Continuation = strings.Clone(m.text.String()[e.Start:e.End])
+		}
+		return i
 	case "MillisBehindLatest":
 		ms, known, end := s.Integer(i)
 		p.Behind, p.BehindKnown = behindOf(ms), known
@@ -110,15 +116,15 @@ func (p *Page) decode(body []byte, data []jsonscan.Extent) error {
 	for _, e := range data {
 		size += decodedLen(body[e.Start:e.End])
 	}
-	p.memory = reuse.Bytes(size)
+	p.memory = &memory{bytes: reuse.Bytes(size)}
 	at := 0
 	for i, e := range data {
 		text := body[e.Start:e.End]
 		want := decodedLen(text)
 		// Escapes, which nobody writes here, are found by what they are not: base64.
-		n, err := base64.StdEncoding.Decode(p.memory[at:at+want], text)
+		n, err := base64.StdEncoding.Decode(p.memory.bytes[at:at+want], text)
 		if err != nil || n != want || len(text)%4 != 0 {
-			if n, err = decodeEscaped(p.memory[at:at+want], text); err != nil {
+			if n, err = decodeEscaped(p.memory.bytes[at:at+want], text); err != nil {
 				p.Free()
 				return fmt.Errorf("data of record %d: %w", i, err)
 			}
@@ -126,7 +132,7 @@ func (p *Page) decode(body []byte, data []jsonscan.Extent) error {
 		p.Records[i].Start, p.Records[i].End = uint32(at), uint32(at+n)
 		at += n
 	}
-	p.Data = p.memory[:at]
+	p.Data = p.memory.bytes[:at]
 	return nil
 }
 
