@@ -215,6 +215,7 @@ func (w iamWorld) arn(kind string, call *awstest.Call) (string, error) {
 	}
 	var body struct {
 		StreamName, StreamARN, TableName string
+		ConsumerName, ConsumerARN        string
 		RequestItems                     map[string]any
 	}
 	if err := json.Unmarshal(call.Body, &body); err != nil {
@@ -226,7 +227,15 @@ func (w iamWorld) arn(kind string, call *awstest.Call) (string, error) {
 		}
 		return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", iamRegion, iamAccount, path.Base(body.TableName)), nil
 	}
+	if body.ConsumerARN == "" && body.ConsumerName != "" {
+		body.ConsumerARN = body.StreamARN + "/consumer/" + body.ConsumerName + ":1" // a time
+	}
+	if body.StreamARN == "" {
+		body.StreamARN, _, _ = strings.Cut(body.ConsumerARN, "/consumer/")
+	}
 	switch {
+	case kind == "consumer":
+		return body.ConsumerARN, nil
 	case body.StreamARN != "":
 		return body.StreamARN, nil
 	case body.StreamName == "":

@@ -60,9 +60,40 @@ func readSharedStream(t *testing.T) []*awstest.Call {
 	return readStreamAs(t, `stream_arn: "arn:aws:kinesis:eu-central-1:210987654321:stream/shop-cdc"`)
 }
 
+// readStreamByConsumer reads a stream by enhanced fan-out, after a start that can't register its consumer.
+func readStreamByConsumer(t *testing.T) []*awstest.Call {
+	streams, w := streamForReading(t, iamAccount)
+	var others []string
+	for i := range 20 {
+		others = append(others, fmt.Sprint("other", i))
+	}
+	if err := streams.Register("shop-cdc", others...); err != nil {
+		t.Fatal(err)
+	}
+	const source = "stream: shop-cdc, consumer: {name: starlift-shop}"
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "pipeline.yaml"), []byte(streamPipeline(source)))
+	start(t, dir, w.env, "run", "pipeline.yaml").result().want(t, exitFailed, "the stream has 20, and may have no more")
+	if err := streams.Deregister("shop-cdc", others[0]); err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	w.run(dir, streamPipeline(source), someFile(t, dir, "lake/customer/*.parquet"))
+	return w.calls()
+}
+
 func readStreamAs(t *testing.T, name string) []*awstest.Call {
 	t.Helper()
-	streams := kinesistest.Start(t, kinesistest.Options{Region: iamRegion, Account: "210987654321"})
+	_, w := streamForReading(t, "210987654321")
+	dir := t.TempDir()
+	w.run(dir, streamPipeline(name), someFile(t, dir, "lake/customer/*.parquet"))
+	return w.calls()
+}
+
+// streamForReading returns a stream with changes of an account.
+func streamForReading(t *testing.T, account string) (*kinesistest.Server, *watched) {
+	t.Helper()
+	streams := kinesistest.Start(t, kinesistest.Options{Region: iamRegion, Account: account})
 	if err := streams.Create("shop-cdc", 2); err != nil {
 		t.Fatal(err)
 	}
@@ -72,16 +103,18 @@ func readStreamAs(t *testing.T, name string) []*awstest.Call {
 		}
 	}
 	proxy := awstest.NewHTTPProxy(t, streams.Endpoint)
-	w := &watched{cloud: &cloud{t: t, env: []string{"AWS_ENDPOINT_URL_KINESIS=" + proxy.Endpoint, "AWS_REGION=" + iamRegion}}, proxies: []*awstest.HTTPProxy{proxy}}
-	dir := t.TempDir()
-	w.run(dir, `
+	return streams, &watched{cloud: &cloud{t: t, env: []string{"AWS_ENDPOINT_URL_KINESIS=" + proxy.Endpoint, "AWS_REGION=" + iamRegion}}, proxies: []*awstest.HTTPProxy{proxy}}
+}
+
+// streamPipeline reads a stream into a lake.
+func streamPipeline(source string) string {
+	return `
 name: stream
 state: {dir: state}
-sources: {shop: {type: kinesis, `+name+`, format: dynamodb_cdc}}
-`+customers+`
+sources: {shop: {type: kinesis, ` + source + `, format: dynamodb_cdc}}
+` + customers + `
 sinks: {lake: {type: parquet, inputs: [items], url: lake, roll: {age: 100ms}}}
-`, someFile(t, dir, "lake/customer/*.parquet"))
-	return w.calls()
+`
 }
 
 // readObjects reads objects of a pattern, one by its name, and a reference.

@@ -32,9 +32,10 @@ const iamKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56e
 // policyRights has each policy of docs/aws.md, by its heading; what belongs to the other
 // side of a role or a stream is held against the calls too.
 var policyRights = map[string]rights{
-	"Read a Kinesis stream": {world: iamWorld{stream: "shop-cdc", key: iamKey}, calls: readStream},
-	"The stream's policy":   {calls: readSharedStream},
-	"Read files on S3":      {world: iamWorld{key: iamKey, absent: true}, calls: readObjects},
+	"Read a Kinesis stream":                 {world: iamWorld{stream: "shop-cdc", key: iamKey}, calls: readStream},
+	"Read a Kinesis stream with a consumer": {world: iamWorld{stream: "shop-cdc", key: iamKey}, calls: readStreamByConsumer},
+	"The stream's policy":                   {calls: readSharedStream},
+	"Read files on S3":                      {world: iamWorld{key: iamKey, absent: true}, calls: readObjects},
 	"Write Parquet to S3": {
 		world: iamWorld{key: iamKey, absent: true}, calls: writeParquet,
 		denied: map[string]string{"arn:aws:s3:::shop-lake/_starlift_owner.json": "whose a folder around its own is, it asks to warn; it is no harm not to know"},
@@ -162,6 +163,8 @@ func arnKind(arn string) string {
 		kind = kind[:end]
 	}
 	switch {
+	case strings.Contains(parts[5], "/consumer/"):
+		return "consumer"
 	case parts[2] == "s3" && strings.Contains(parts[5], "/"):
 		return "object"
 	case parts[2] == "s3":

@@ -13,10 +13,10 @@ import (
 // are two: a poller asks for each, and a subscriber is sent them (enhanced fan-out). What a page
 // means, which places there are and what is lost is the reader's to know, and the same for both.
 type pager interface {
-	// place sets where the next page begins. Errors are those of the service, or of the way there.
-	place(ctx context.Context, at place) error
+	// seek sets where the next page begins. Errors are those of the service, or of the way there.
+	seek(ctx context.Context, at startingPosition) error
 	// next returns the next page, if there is one, with no more bytes than allowed as far as
-	// that can be chosen. A *lostPlace says that place is to be called first.
+	// that can be chosen. A *lostPosition says that seek is to be called first.
 	next(ctx context.Context, allowance int) (answer, error)
 	// took is told what became of the last page, nil = there was none, and returns how long to wait for the next.
 	took(a answer, o outcome) time.Duration
@@ -26,8 +26,8 @@ type pager interface {
 	close() error
 }
 
-// place is a place in a shard, as the service is told of it.
-type place struct {
+// startingPosition is a place in a shard, as the service is told of it.
+type startingPosition struct {
 	kind     types.ShardIteratorType
 	sequence *string
 	time     *time.Time
@@ -51,10 +51,10 @@ type outcome struct {
 	caughtUp bool       // nothing more is known to be there
 }
 
-// lostPlace says that a pager does not know where to go on.
-type lostPlace struct{ err error } // why it does not any longer; nil = it never did
+// lostPosition says that a pager does not know where to go on.
+type lostPosition struct{ err error } // why it does not any longer; nil = it never did
 
-func (l *lostPlace) Error() string {
+func (l *lostPosition) Error() string {
 	if l.err == nil {
 		return "no place was set"
 	}

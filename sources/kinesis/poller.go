@@ -39,8 +39,8 @@ func newPoller(s *stream, shard string) *poller {
 	return &poller{stream: s, shard: shard, recordBytes: s.first, pace: awscall.NewPace()}
 }
 
-// place takes an iterator.
-func (p *poller) place(ctx context.Context, at place) error {
+// seek takes an iterator.
+func (p *poller) seek(ctx context.Context, at startingPosition) error {
 	in := &sdk.GetShardIteratorInput{
 		ShardId: &p.shard, StreamName: p.stream.name(), StreamARN: p.stream.arn(),
 		ShardIteratorType: at.kind, StartingSequenceNumber: at.sequence, Timestamp: at.time,
@@ -60,7 +60,7 @@ func (p *poller) place(ctx context.Context, at place) error {
 // next asks for the next page.
 func (p *poller) next(ctx context.Context, allowance int) (answer, error) {
 	if p.iterator == "" {
-		return answer{}, &lostPlace{}
+		return answer{}, &lostPosition{}
 	}
 	made := p.stream.clock.Now()
 	in := &sdk.GetRecordsInput{ShardIterator: &p.iterator, StreamARN: p.stream.arn(), Limit: aws.Int32(int32(p.limit(allowance)))}
@@ -74,7 +74,7 @@ func (p *poller) next(ctx context.Context, allowance int) (answer, error) {
 		return answer{}, err
 	case errors.As(err, &expired), errors.As(err, &invalid): // one that is as old, or of another process of the service
 		p.iterator = ""
-		return answer{}, &lostPlace{err}
+		return answer{}, &lostPosition{err}
 	case err != nil:
 		return answer{}, err
 	}

@@ -139,7 +139,7 @@ func (r *reader) lost() *pipeline.GapError {
 func (r *reader) nextPage(ctx context.Context, allowance int) (answer, error) {
 	for placed := false; ; placed = true {
 		a, err := r.pager.next(ctx, allowance)
-		var lost *lostPlace
+		var lost *lostPosition
 		switch {
 		case isCode(err, codeNotFound):
 			return answer{}, r.missing(ctx, pipeline.TransientFor(awsapi.Unavailable, err))

@@ -17,7 +17,7 @@ var errNothingLeft = errors.New("nothing is left of the shard")
 
 // seek has the pager begin where the reader is.
 func (r *reader) seek(ctx context.Context) error {
-	at := place{kind: types.ShardIteratorTypeTrimHorizon}
+	at := startingPosition{kind: types.ShardIteratorTypeTrimHorizon}
 	switch r.at.kind {
 	case atTime:
 		at.kind, at.time = types.ShardIteratorTypeAtTimestamp, aws.Time(r.at.time)
@@ -30,7 +30,7 @@ func (r *reader) seek(ctx context.Context) error {
 	// Some servers begin with the first record of all when none is as new as a time, and a
 	// subscription may be continued before it.
 	r.passing = r.at.kind != atTrimHorizon
-	err := r.pager.place(ctx, at)
+	err := r.pager.seek(ctx, at)
 	var invalid *types.InvalidArgumentException
 	switch {
 	case isCode(err, codeNotFound):
@@ -44,7 +44,7 @@ func (r *reader) seek(ctx context.Context) error {
 // seekHorizon goes to the oldest record there is, and passes over what was read.
 func (r *reader) seekHorizon(ctx context.Context) error {
 	r.at.kind, r.passing = behindGap, true
-	return r.pager.place(ctx, place{kind: types.ShardIteratorTypeTrimHorizon})
+	return r.pager.seek(ctx, startingPosition{kind: types.ShardIteratorTypeTrimHorizon})
 }
 
 // codeNotFound is that of a stream, a shard or a consumer that is not there: in an answer, or in a stream of events.

@@ -103,8 +103,8 @@ func (s *subscription) close() {
 	_ = s.events.Close() // it is over
 }
 
-// place subscribes: where the last event said, as long as the reader goes on behind it.
-func (s *subscriber) place(ctx context.Context, at place) error {
+// seek subscribes: where the last event said, as long as the reader goes on behind it.
+func (s *subscriber) seek(ctx context.Context, at startingPosition) error {
 	from := &types.StartingPosition{Type: at.kind, SequenceNumber: at.sequence, Timestamp: at.time}
 	continued := s.continuation != "" && at.kind != types.ShardIteratorTypeTrimHorizon
 	if continued {
@@ -154,7 +154,7 @@ func (s *subscriber) next(ctx context.Context, allowance int) (answer, error) {
 	}
 	c := s.current
 	if c == nil {
-		return answer{}, &lostPlace{}
+		return answer{}, &lostPosition{}
 	}
 	if c.here == nil {
 		select {
@@ -217,7 +217,7 @@ func (s *subscriber) explain(ctx context.Context, err error) error {
 	var api smithy.APIError
 	switch {
 	case err == io.EOF: //nolint:errorlint // one that wraps it is a broken connection
-		return &lostPlace{pipeline.TransientFor(awsapi.Unavailable, errors.New("the service ended the subscription before it gave anything"))}
+		return &lostPosition{pipeline.TransientFor(awsapi.Unavailable, errors.New("the service ended the subscription before it gave anything"))}
 	case errors.As(err, &frame):
 		return pipeline.TransientFor(reasonDamaged, err)
 	case isCode(err, codeInUse):

@@ -13,11 +13,11 @@ const maxConsumers = 20
 
 // fakeConsumer is a registered consumer of a stream. The server's lock guards it.
 type fakeConsumer struct {
-	name, arn string
-	created   time.Time
-	readyAt   time.Time // when it is ACTIVE
-	feeds     map[string]*feed
-	calls     map[string]*paceLimit // of SubscribeToShard, by shard
+	name, arn     string
+	created       time.Time
+	readyAt       time.Time // when it is ACTIVE
+	subscriptions map[string]*fakeSubscription
+	calls         map[string]*paceLimit // of SubscribeToShard, by shard
 }
 
 type consumerDescription struct {
@@ -76,7 +76,7 @@ func (s *Server) onRegisterStreamConsumer(c *call, in *consumerRef) (any, error)
 	case len(st.consumers) >= maxConsumers:
 		return nil, fail("LimitExceededException", "The maximum number of consumers for stream %s under account %s is %d.", st.name, s.o.Account, maxConsumers)
 	}
-	k := &fakeConsumer{name: in.ConsumerName, created: c.now.Truncate(time.Second), readyAt: c.now.Add(s.o.ConsumerTime), feeds: map[string]*feed{}, calls: map[string]*paceLimit{}}
+	k := &fakeConsumer{name: in.ConsumerName, created: c.now.Truncate(time.Second), readyAt: c.now.Add(s.o.ConsumerTime), subscriptions: map[string]*fakeSubscription{}, calls: map[string]*paceLimit{}}
 	if last := st.lastConsumer; !k.created.After(last) {
 		k.created = last.Add(time.Second) // the time is in the ARN, which is of one consumer only
 	}

@@ -62,6 +62,26 @@ func (s *Server) Delete(stream string) error {
 	})
 }
 
+// Register registers consumers of a stream, which are ACTIVE after Options.ConsumerTime.
+func (s *Server) Register(stream string, consumers ...string) error {
+	return s.with(stream, func(c *call, st *fakeStream) error {
+		for _, name := range consumers {
+			if _, err := s.onRegisterStreamConsumer(c, &consumerRef{StreamARN: st.arn, ConsumerName: name}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Deregister deregisters a consumer of a stream.
+func (s *Server) Deregister(stream, consumer string) error {
+	return s.with(stream, func(c *call, st *fakeStream) error {
+		_, err := s.onDeregisterStreamConsumer(c, &consumerRef{StreamARN: st.arn, ConsumerName: consumer})
+		return err
+	})
+}
+
 // Put puts records, whatever the limits, and says where they are.
 func (s *Server) Put(stream string, entries ...Entry) (records []Record, err error) {
 	err = s.with(stream, func(c *call, st *fakeStream) error {

@@ -196,7 +196,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	result, at, fault, err := s.perform(name, media, body)
-	running, _ := result.(*feed)
+	running, _ := result.(*fakeSubscription)
 	if running != nil {
 		result = nil
 	}

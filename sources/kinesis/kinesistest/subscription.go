@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream/eventstreamapi"
 )
 
-// feed is a subscription that runs: the answer to a SubscribeToShard.
-type feed struct {
+// fakeSubscription is a subscription that runs: the answer to a SubscribeToShard.
+type fakeSubscription struct {
 	server   *Server
 	stream   *fakeStream
 	consumer *fakeConsumer
@@ -56,7 +56,7 @@ func (s *Server) onSubscribeToShard(c *call, in *subscribeToShardInput) (any, er
 	if s.o.ReadLimits && !k.calls[h.id].allow(c.now, 1, 1, 0) {
 		return nil, fail("LimitExceededException", "Rate exceeded for consumer %s and shard %s.", k.arn, h.id)
 	}
-	before := k.feeds[h.id]
+	before := k.subscriptions[h.id]
 	if before != nil && c.now.Sub(before.began) < s.o.SubscribeInterval {
 		return nil, fail("ResourceInUseException", "Another active subscription exists for consumer %s and shard %s.", k.arn, h.id)
 	}
@@ -68,8 +68,8 @@ func (s *Server) onSubscribeToShard(c *call, in *subscribeToShardInput) (any, er
 	if before != nil {
 		close(before.taken)
 	}
-	f := &feed{server: s, stream: st, consumer: k, shard: h, next: i, began: c.now, taken: make(chan struct{})}
-	k.feeds[h.id] = f
+	f := &fakeSubscription{server: s, stream: st, consumer: k, shard: h, next: i, began: c.now, taken: make(chan struct{})}
+	k.subscriptions[h.id] = f
 	return f, nil
 }
 
@@ -85,7 +85,7 @@ type event struct {
 const maxEventBytes = 1 << 20
 
 // take returns what there is to be sent, and otherwise when to look again.
-func (f *feed) take(heartbeat bool) (e event, woken chan struct{}) {
+func (f *fakeSubscription) take(heartbeat bool) (e event, woken chan struct{}) {
 	s := f.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +117,7 @@ func (f *feed) take(heartbeat bool) (e event, woken chan struct{}) {
 }
 
 // serve sends events until the subscription ends.
-func (f *feed) serve(w http.ResponseWriter, r *http.Request) {
+func (f *fakeSubscription) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "application/vnd.amazon.eventstream")
 	h.Del("Content-Length")
@@ -157,7 +157,7 @@ func (f *feed) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // sendEvent sends an event, unless a fault is for it; false = that was the last.
-func (f *feed) sendEvent(w http.ResponseWriter, r *http.Request, e event) bool {
+func (f *fakeSubscription) sendEvent(w http.ResponseWriter, r *http.Request, e event) bool {
 	kind := eventstreamapi.EventMessageType
 	if e.kind != "SubscribeToShardEvent" {
 		kind = eventstreamapi.ExceptionMessageType
@@ -189,7 +189,7 @@ func (f *feed) sendEvent(w http.ResponseWriter, r *http.Request, e event) bool {
 	return false
 }
 
-func (f *feed) send(w http.ResponseWriter, b []byte) bool {
+func (f *fakeSubscription) send(w http.ResponseWriter, b []byte) bool {
 	if _, err := w.Write(b); err != nil {
 		return false
 	}
