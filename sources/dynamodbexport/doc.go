@@ -25,8 +25,9 @@
 //
 // # Windows
 //
-// A window begins where the one before has ended; the first one at the time of the full export, less the
-// minutes by which that is blurred. It is as long as every says, or, where more than that is
+// A window begins where the one before has ended; the first one at the time of the full export, neither
+// later nor earlier: of an item that is made and deleted within a window its export says nothing, so if the
+// full export had it, it would stay. It is as long as every says, or, where more than that is
 // to be caught up on, a multiple of it up to 24 hours. An export is asked for when its window
 // can be restored, as DescribeContinuousBackups says it, some five minutes after its end.
 //

@@ -10,10 +10,6 @@ import (
 	"github.com/starlift-etl/starlift/sources/internal/exportrequest"
 )
 
-// fullExportMargin is by how much the edge of a full export is taken to be blurred: its items have a
-// version that is so much earlier, and changes are read from there on.
-const fullExportMargin = 5 * time.Minute
-
 // IncrementalSource reads a full export, and then an incremental one of each window of time, for ever.
 type IncrementalSource struct{ *sequence }
 
@@ -92,25 +88,25 @@ func (r *session) begin(ctx context.Context) error {
 	if until.IsZero() {
 		return fmt.Errorf("%s: the exports do not say of what time they are", r.cfg.URL)
 	}
-	// What changed just before a full export may be in it or not.
-	begin := until.Add(-fullExportMargin).Truncate(time.Second)
-	return r.save(ctx, progress{Reached: begin.UTC(), Complete: r.env.Now().UTC()}, 0, r.finished())
+	return r.save(ctx, progress{Reached: until.Truncate(time.Second).UTC(), Complete: r.env.Now().UTC()}, 0, r.finished())
 }
 
 // firstExport decides what is read first: what is there, if the windows can go on from it, or else a full
 // export that is asked for.
 func (r *session) firstExport(ctx context.Context) (progress, error) {
-	ask := progress{Request: &exportrequest.Request{ID: exportrequest.NewID(), Asked: r.env.Now().UTC()}}
 	until, err := r.Source.Source.FullExportUntil(ctx)
 	if err != nil {
-		return ask, err
-	}
-	if until.IsZero() {
-		return ask, nil
+		return progress{}, err
 	}
 	back, err := r.client.Recovery(ctx)
 	if err != nil {
-		return ask, err
+		return progress{}, err
+	}
+	// A whole second, since windows are of those: an item of a part of one that is made in it and
+	// deleted in the first window is in the full export, but not in that of the window.
+	ask := progress{Request: &exportrequest.Request{ID: exportrequest.NewID(), Asked: r.env.Now().UTC(), At: back.Latest.Truncate(time.Second).UTC()}}
+	if until.IsZero() {
+		return ask, nil
 	}
 	if until.Before(back.Earliest) {
 		r.env.Log.Info("the exports that are there are too old to go on from, so that another one is asked for", "they_reach", timeText(until), "restorable_since", timeText(back.Earliest))

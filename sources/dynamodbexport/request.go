@@ -3,6 +3,7 @@ package dynamodbexport
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sources/internal/exportrequest"
@@ -66,7 +67,7 @@ func (s *requestSource) Rewind(cursors map[string][]byte) (map[string][]byte, er
 
 // oldestMargin is how much older than now the items of an export may be that is asked for now: its
 // edge, and what the clocks may differ.
-const oldestMargin = fullExportMargin * 2
+const oldestMargin = 10 * time.Minute
 
 // Oldest implements pipeline.OldestReporter: the export is made now.
 func (s *requestSource) Oldest() (int64, error) {

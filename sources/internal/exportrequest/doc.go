@@ -7,7 +7,7 @@
 // the first call, and gives the same one to [Client.Ask] until it has saved the ARN that comes of
 // it. Ask first looks whether the service has that export (ListExports, DescribeExport), then
 // calls with a client token, which makes calls of the next 8 hours that are equal one.
-// An export is known again by the token. An incremental one is known by its window and place too,
+// An export is known again by the token. One of a time or window that is given is known by that and its place too,
 // whoever asked for it: it has the same content.
 //
 // Exports that have failed are never found: who asks again raises Request.Attempt.

@@ -31,8 +31,11 @@ type Request struct {
 	ID string `json:"id,omitempty"`
 	// Asked is when it was first wanted, by this machine's clock.
 	Asked time.Time `json:"asked"`
+	// At is the time, in whole seconds, of which a full export is to be; zero = that at which it is asked for,
+	// to the millisecond.
+	At time.Time `json:"at,omitzero"`
 	// From and To are the window of an incremental export, in whole seconds: From is in it, To is
-	// not. Zero = a full export, of the time at which it is asked for.
+	// not. Zero = a full export.
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
 	// Attempt is raised when the export has failed and another one is wanted in its place.
@@ -47,6 +50,9 @@ func (r *Request) String() string {
 	if r.Incremental() {
 		return fmt.Sprintf("an incremental export of %s to %s", text(r.From), text(r.To))
 	}
+	if !r.At.IsZero() {
+		return "a full export of " + text(r.At)
+	}
 	return "a full export"
 }
 
@@ -56,7 +62,7 @@ func text(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // token returns the client token of a request: the same as long as the same is asked for.
 func (r *Request) token(table string, at Destination) string {
 	h := sha256.New()
-	for _, part := range []string{table, at.Bucket, at.Prefix, r.ID, strconv.FormatInt(r.From.Unix(), 10), strconv.FormatInt(r.To.Unix(), 10), strconv.Itoa(r.Attempt)} {
+	for _, part := range []string{table, at.Bucket, at.Prefix, r.ID, strconv.FormatInt(r.At.Unix(), 10), strconv.FormatInt(r.From.Unix(), 10), strconv.FormatInt(r.To.Unix(), 10), strconv.Itoa(r.Attempt)} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	if !r.Incremental() {
@@ -87,6 +93,9 @@ func (c *Client) Ask(ctx context.Context, t Table, at Destination, r Request) (E
 	}
 	if at.KMSKey != "" {
 		in.S3SseKmsKeyId = &at.KMSKey
+	}
+	if !r.At.IsZero() {
+		in.ExportTime = &r.At
 	}
 	if r.Incremental() {
 		in.ExportType = types.ExportTypeIncrementalExport
@@ -175,10 +184,11 @@ func (r *Request) isOf(d *types.ExportDescription, at Destination, token string)
 	if aws.ToString(d.ClientToken) == token {
 		return true
 	}
-	if !r.Incremental() || d.IncrementalExportSpecification == nil || aws.ToString(d.S3Bucket) != at.Bucket || strings.Trim(aws.ToString(d.S3Prefix), "/") != at.Prefix ||
-		d.ExportFormat != "" && d.ExportFormat != types.ExportFormatDynamodbJson {
+	if aws.ToString(d.S3Bucket) != at.Bucket || strings.Trim(aws.ToString(d.S3Prefix), "/") != at.Prefix || d.ExportFormat != "" && d.ExportFormat != types.ExportFormatDynamodbJson {
 		return false
 	}
-	w := d.IncrementalExportSpecification
-	return aws.ToTime(w.ExportFromTime).Equal(r.From) && aws.ToTime(w.ExportToTime).Equal(r.To)
+	if w := d.IncrementalExportSpecification; w != nil && r.Incremental() {
+		return aws.ToTime(w.ExportFromTime).Equal(r.From) && aws.ToTime(w.ExportToTime).Equal(r.To) && w.ExportViewType != types.ExportViewTypeNewImage
+	}
+	return !r.Incremental() && !r.At.IsZero() && aws.ToTime(d.ExportTime).Equal(r.At)
 }
