@@ -34,7 +34,7 @@ type Options struct {
 	EmptyLastPage bool
 	// ReadUnits is how many read capacity units a second each table gives, whatever it is made with; 0 = any number.
 	ReadUnits int
-	// Expire is how long after their time items with a time to live are deleted, when the clock
+	// Expire is at most how long after their time items with a time to live are deleted, when the clock
 	// says so; 0 = by Server.ExpireItems alone.
 	Expire time.Duration
 	// ChangeTime is how long a stream is ENABLING, without shards that are listed, or DISABLING. What is written
