@@ -51,6 +51,10 @@ type Format struct {
 	Before    []string
 	Version   VersionColumn
 	Operation OperationColumn
+	// TTLAttribute is the attribute of an item's time to live, in seconds since 1970, of change records:
+	// a removal of an item whose time was past is one by time to live, whoever the record says it was. Empty =
+	// only what the record says counts.
+	TTLAttribute string
 	// ExportTime is the version of a full export's rows, in µs since 1970: five
 	// minutes before the export's time, so that any later stream event wins.
 	ExportTime int64

@@ -14,6 +14,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/redshift"
 	"github.com/starlift-etl/starlift/sources/dynamodbexport"
 	"github.com/starlift-etl/starlift/sources/dynamodbscan"
+	"github.com/starlift-etl/starlift/sources/dynamodbstreams"
 	"github.com/starlift-etl/starlift/sources/file"
 	"github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/transforms/derive"
@@ -80,8 +81,9 @@ var (
 		"file": of[file.Config, *file.Source, pipeline.Source]("Local files, or objects of S3, once or for ever: change records, a DynamoDB export, or plain JSON; plain, gzip, zstd or bzip2.", file.New),
 		"dynamodb_export": of[dynamodbexport.Config, pipeline.Source, pipeline.Source](
 			"Exports of a DynamoDB table on S3: those that are there, or, for ever, those that DynamoDB is asked for.", dynamodbexport.New),
-		"kinesis":       of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
-		"dynamodb_scan": of[dynamodbscan.Config, *dynamodbscan.Source, pipeline.Source]("A DynamoDB table, all of its items once, by a parallel scan.", dynamodbscan.New),
+		"kinesis":          of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
+		"dynamodb_scan":    of[dynamodbscan.Config, *dynamodbscan.Source, pipeline.Source]("A DynamoDB table, all of its items once, by a parallel scan.", dynamodbscan.New),
+		"dynamodb_streams": of[dynamodbstreams.Config, *dynamodbstreams.Source, pipeline.Source]("The stream of a DynamoDB table (DynamoDB Streams): its changes of the last 24 hours, and from then on.", dynamodbstreams.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
 		"unnest": of[unnest.Config, *unnest.Unnest, pipeline.ChangeTransform]("Turns single-table items into typed tables.", unnest.New),
@@ -127,6 +129,9 @@ var (
 	_ pipeline.Source            = (*dynamodbscan.Source)(nil)
 	_ pipeline.KeyFinder         = (*dynamodbscan.Source)(nil)
 	_ pipeline.FormatReporter    = (*dynamodbscan.Source)(nil)
+	_ pipeline.Source            = (*dynamodbstreams.Source)(nil)
+	_ ttlSource                  = (*dynamodbstreams.Source)(nil)
+	_ pipeline.FormatReporter    = (*dynamodbstreams.Source)(nil)
 	_ fixture.Substitutable      = (*reference.Join)(nil)
 	_ pipeline.ChangeTransform   = (*unnest.Unnest)(nil)
 	_ ttlTables                  = (*unnest.Config)(nil)

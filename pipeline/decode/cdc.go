@@ -3,6 +3,8 @@ package decode
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
 // The fields of the envelope that may occur once.
@@ -194,6 +196,7 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		return -1
 	}
 	r.Version.Time, r.Unit, r.ByDigits = r.Created, s.unit, s.byDigits
+	r.TTL = r.TTL || r.Event == Remove && r.HasOld && d.expired(r.Created)
 	if r.Event == Remove && c.seen&fieldKeys != 0 {
 		r.KeyNames = d.key.names[:d.key.n]
 		if !r.HasOld {
@@ -221,6 +224,24 @@ func (d *Decoder) finishCDC(i int, c *cdcRecord, r *Record) int {
 		return -1
 	}
 	return i
+}
+
+// expiredMax is how long after its time an item is still removed by time to live (DynamoDB's developer guide).
+const expiredMax = 5 * 365 * 24 * 3600
+
+// expired reports whether the item of the old image was to go by its time to live at a time in µs.
+func (d *Decoder) expired(removed int64) bool {
+	m := &d.oldImage
+	if d.f.TTLAttribute == "" {
+		return false
+	}
+	v := m.slots[m.callerCount]
+	if v.Kind != Number {
+		return false
+	}
+	at, ok := decimal.Cut(v.Raw(d.s.b), 0)
+	now := removed / 1_000_000
+	return ok && at <= now && at >= now-expiredMax
 }
 
 // sequenceDigitsMax is the number of digits of a sequence number that versions hold.

@@ -51,7 +51,11 @@ func NewDecoder(f *pipeline.Format, o Options) *Decoder {
 	d := &Decoder{f: f, needIdentity: o.Identity, needNew: o.New != nil, table: []byte(f.Table), logical: f.Table}
 	switch f.Encoding {
 	case pipeline.DynamoDBCDC:
-		d.newImage, d.oldImage = newImage(o.New, nil, true), newImage(o.Old, nil, true)
+		var expiry []Path
+		if f.TTLAttribute != "" {
+			expiry = []Path{{{Name: f.TTLAttribute}}}
+		}
+		d.newImage, d.oldImage = newImage(o.New, nil, true), newImage(o.Old, expiry, true)
 	case pipeline.DynamoDBExport:
 		var extra []Path
 		if o.Identity {

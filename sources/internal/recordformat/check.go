@@ -91,6 +91,9 @@ func (o *Options) checkTTLDeletes(encoding pipeline.Encoding, wrong func(string,
 	case encoding == pipeline.JSON:
 		wrong("plain JSON knows of no time to live: leave ttl_deletes out", "ttl_deletes")
 	}
+	if o.TTLAttribute != "" && encoding != pipeline.DynamoDBCDC {
+		wrong("only change records of format dynamodb_cdc say what time to live removed: leave ttl_attribute out", "ttl_attribute")
+	}
 }
 
 var versionTypes = []string{"int64", "timestamp", "date"}

@@ -18,7 +18,8 @@ type Options struct {
 	Operation Operation    `yaml:"operation" change:"identity" desc:"Where plain JSON records say that they delete. By default none does."`
 
 	// TTLDeletes has no default: left out is not the same as delete.
-	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" change:"identity" desc:"What becomes of rows that go because DynamoDB's time to live removes their item, in tables that do not say it themselves: delete takes them out, flag leaves them and says so in is_deleted and deleted_at, keep leaves them. For dynamodb_cdc. Left out = what on_delete of the table says."`
+	TTLDeletes   string `yaml:"ttl_deletes" enum:"delete,flag,keep" change:"identity" desc:"What becomes of rows that go because DynamoDB's time to live removes their item, in tables that do not say it themselves: delete takes them out, flag leaves them and says so in is_deleted and deleted_at, keep leaves them. For dynamodb_cdc. Left out = what on_delete of the table says."`
+	TTLAttribute string `yaml:"ttl_attribute" change:"identity" desc:"The table's TTL attribute. A deletion of an item whose value of it, in seconds since 1970, was past then counts as one of time to live, even if the record does not say so: in a replica Region of a global table it looks like a user's. It needs old images. For dynamodb_cdc."`
 }
 
 // Version says where a plain JSON record carries its version.
@@ -70,7 +71,7 @@ func (o *Options) Keyless(format string) bool {
 
 // Format returns what the options say about records of the format.
 func (o *Options) Format(format string) pipeline.Format {
-	f := pipeline.Format{Encoding: encodings[format], Table: o.Table, Before: o.Before}
+	f := pipeline.Format{Encoding: encodings[format], Table: o.Table, Before: o.Before, TTLAttribute: o.TTLAttribute}
 	var elsewhere [][]string
 	some := false
 	for _, paths := range o.Key {
