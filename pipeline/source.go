@@ -152,7 +152,8 @@ type Repairer interface {
 	WithRepair() (Source, error)
 }
 
-// StartReporter is a Source without end that knows since when it has all changes.
+// StartReporter is a Source without end that knows since when it has all changes. What its Read
+// returns first after an opening comes at once, and has the Positions that save the start.
 type StartReporter interface {
 	// StartTime returns the time, by the service's clock, from which on no change is missing in what
 	// was read, is read, or will be: at a first opening that of the oldest record of the stream, or

@@ -8,8 +8,10 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// open takes the partitions that the first discovery lists.
+// open takes the partitions that the first discovery lists. Something is handed over at once in any
+// case (pipeline.StartReporter).
 func (d *dispatcher) open(found []pipeline.Partition, now time.Time) {
+	d.tell(news{})
 	d.discovered(found, now)
 	d.enqueueAll(now)
 }
