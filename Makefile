@@ -52,7 +52,7 @@ demo: ## run the bundled sample through a pipeline and query the result
 
 demo-aws: ## run the pipelines of configs/ that are for AWS, against servers on this machine, and show what they leave
 	@.ci/services once ferrokinesis ministack versitygw
-	go test ./jobs -run 'TestExamplesOnAWS$$' -v -count 1 -demo.aws
+	go test ./jobs -run 'Test(Batch)?Examples?OnAWS$$' -v -count 1 -demo.aws
 
 demo-redshift: ## run the pipelines of configs/ that are for Redshift, against its stand-in on this machine, and show what they leave
 	@.ci/services once ferrokinesis versitygw
