@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -131,11 +130,11 @@ func (s *stream) limitError(ctx context.Context, arn string, limit error) error 
 		s.consumerText(), n, limit)
 }
 
-// consumerLost looks whether the consumer is still there: the service does not say what it is that it has not
-// found.
-func (s *stream) consumerLost(ctx context.Context) error {
+// consumerLost says what it means that the service has not found something, where the shard is there: the
+// consumer is not, or will not be soon, or has not been for long. found is the error.
+func (s *stream) consumerLost(ctx context.Context, found error) error {
 	before := s.consumerARN()
-	c, err := s.consumer.Get(ctx, s.clock.Local, time.Second, s.askConsumer)
+	c, err := s.consumer.Get(ctx, s.clock.Local, 0, s.askConsumer)
 	switch {
 	case isCode(err, codeNotFound):
 		return fmt.Errorf("consumer %s was deregistered: register it again, or start anew, which does where consumer.name is given: %w", s.consumerText(), err)
@@ -144,5 +143,6 @@ func (s *stream) consumerLost(ctx context.Context) error {
 	case c.status != types.ConsumerStatusActive, c.arn != before:
 		return pipeline.TransientFor(awsapi.Unavailable, fmt.Errorf("consumer %s is %s", s.consumerText(), c.status))
 	}
-	return nil
+	// It is there as the one server says, and not as the other: servers of the service agree in time.
+	return pipeline.TransientFor(awsapi.Unavailable, found)
 }

@@ -99,11 +99,7 @@ func (r *reader) missing(ctx context.Context, found error) error {
 	case err != nil:
 		return err
 	case there && r.stream.consumer != nil:
-		if err := r.stream.consumerLost(ctx); err != nil {
-			return err
-		}
-	}
-	switch {
+		return r.stream.consumerLost(ctx, found)
 	case there && r.at.kind >= behindRecord && !pipeline.Retryable(found):
 		return r.refused(ctx, found)
 	case there:

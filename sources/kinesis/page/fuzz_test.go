@@ -19,9 +19,10 @@ type slowAnswer struct {
 		SequenceNumber, PartitionKey, Data *string
 		ApproximateArrivalTimestamp        *json.Number
 	}
-	NextShardIterator  *string
-	MillisBehindLatest *int64
-	ChildShards        []Child
+	NextShardIterator          *string
+	ContinuationSequenceNumber *string
+	MillisBehindLatest         *int64
+	ChildShards                []Child
 }
 
 func str(s *string) string {
@@ -61,6 +62,9 @@ func slow(body []byte) (string, error) {
 		fmt.Fprintf(&b, "%s %s %q %d; ", *r.SequenceNumber, str(r.PartitionKey), data, arrived)
 	}
 	fmt.Fprintf(&b, "next %q", str(a.NextShardIterator))
+	if next := str(a.ContinuationSequenceNumber); next != "" {
+		fmt.Fprintf(&b, " continued %q", next)
+	}
 	if a.MillisBehindLatest != nil {
 		p := Page{BehindKnown: true}
 		p.Behind = behindOf(*a.MillisBehindLatest)
@@ -105,7 +109,7 @@ func strict(body []byte) error {
 		case '"':
 			name := token.String()
 			records = records || depth == 1 && name == "Records"
-			for _, known := range []string{"Records", "SequenceNumber", "PartitionKey", "Data", "ApproximateArrivalTimestamp", "NextShardIterator", "MillisBehindLatest", "ChildShards", "ShardId", "ParentShards"} {
+			for _, known := range []string{"Records", "SequenceNumber", "PartitionKey", "Data", "ApproximateArrivalTimestamp", "NextShardIterator", "ContinuationSequenceNumber", "MillisBehindLatest", "ChildShards", "ShardId", "ParentShards"} {
 				if name != known && strings.EqualFold(name, known) {
 					return errSkip
 				}

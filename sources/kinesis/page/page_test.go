@@ -56,6 +56,9 @@ func text(p *Page) string {
 		fmt.Fprintf(&b, "%s %s %q %d; ", p.Sequence(i), p.PartitionKey(i), p.Data[r.Start:r.End], r.Arrived)
 	}
 	fmt.Fprintf(&b, "next %q", p.Next)
+	if p.Continuation != "" {
+		fmt.Fprintf(&b, " continued %q", p.Continuation)
+	}
 	if p.BehindKnown {
 		fmt.Fprintf(&b, " behind %v", p.Behind)
 	}
@@ -72,6 +75,7 @@ func TestAnswers(t *testing.T) {
 			`1 a "hi" 1516049873421000; next "n" behind 1.5s`, ""},
 		{"end", `{"ChildShards":[{"ShardId":"c","ParentShards":["a","b"],"HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"1"}}],"Records":[],"NextShardIterator":null,"MillisBehindLatest":0}`,
 			`next "" behind 0s child c of [a b]`, ""},
+		{"event", `{"Records":[],"ContinuationSequenceNumber":"4962","MillisBehindLatest":0,"ChildShards":[]}`, `next "" continued "4962" behind 0s`, ""},
 		{"nulls", `{"Records":[{"SequenceNumber":"1","PartitionKey":null,"Data":null,"ApproximateArrivalTimestamp":null}],"MillisBehindLatest":null,"ChildShards":null}`,
 			fmt.Sprintf(`1  "" %d; next ""`, NoArrival), ""},
 		{"null records", `{"Records":null,"NextShardIterator":"n"}`, `next "n"`, ""},
