@@ -88,6 +88,9 @@ func (s *sequence) Open(ctx context.Context, o pipeline.SourceOptions) (err erro
 	if r.table, err = r.client.DescribeTable(ctx); err != nil {
 		return err
 	}
+	if err := s.checkKey(r.table.Key); err != nil {
+		return err
+	}
 	if _, err := r.client.Recovery(ctx); err != nil && (s.Bounded() || r.progress == nil) {
 		return err
 	}

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
+	"strings"
+	"sync"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -20,6 +21,9 @@ type Source struct {
 	*file.Source
 	name string
 	cfg  Config
+
+	keyMistake error      // why the exports that are there do not tell the key; nil = it was not looked for, or found
+	mu         sync.Mutex // of the key, which is set while others ask for the format
 }
 
 var (
@@ -51,6 +55,9 @@ func New(name string, cfg Config) (pipeline.Source, error) {
 
 // Open implements pipeline.Source.
 func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
+	if err := s.findKeyNow(ctx, o.Env); err != nil {
+		return err
+	}
 	o.Cursors = filesOnly(o.Cursors)
 	return s.Source.Open(ctx, o)
 }
@@ -72,11 +79,15 @@ func (s *Source) CursorText(partition string, raw []byte) string {
 	return c.text()
 }
 
-// keyTimeout is how long DynamoDB is asked for a table's key while a pipeline file is checked.
-const keyTimeout = 15 * time.Second
+// Format implements pipeline.FormatReporter. It has the key once it is known.
+func (s *Source) Format() pipeline.Format {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Source.Format()
+}
 
-// FindKey implements pipeline.KeyFinder. What the exports do not tell, or where there are none yet,
-// DynamoDB is asked for.
+// FindKey implements pipeline.KeyFinder. What neither another source nor the exports tell, or where there are
+// none yet, DynamoDB is asked for when the source is opened.
 func (s *Source) FindKey(others []pipeline.Format) error {
 	if len(s.cfg.Key) > 0 {
 		return nil
@@ -84,42 +95,60 @@ func (s *Source) FindKey(others []pipeline.Format) error {
 	name := s.cfg.tableName()
 	for _, f := range others {
 		if name != "" && f.Encoding != pipeline.JSON && f.Table == name && len(f.Key) > 0 {
-			return s.setKey(f.Key)
-		}
-	}
-	if s.cfg.Every == 0 { // else DynamoDB is asked anyway
-		if err := s.Source.FindKey(others); err == nil {
-			s.cfg.Key = s.Source.Format().Key
+			s.useKey(f.Key)
 			return nil
-		} else if s.cfg.Table == "" {
-			return renamed(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), keyTimeout)
-	defer cancel()
-	t, err := s.describeTable(ctx)
-	if err != nil {
-		return &spec.FieldError{Path: []string{"key"}, Message: fmt.Sprintf("key is missing, and DynamoDB does not tell it (%v): write `key: [<partition key>, <sort key>]`, as the table has them", err)}
+	if s.cfg.Every != 0 {
+		return pipeline.ErrKeyAtOpen
 	}
-	return s.setKey(t.Key)
+	err := s.Source.FindKey(others)
+	switch {
+	case err == nil:
+		s.cfg.Key = s.Source.Format().Key
+		return nil
+	case name == "":
+		return renamed(err)
+	}
+	s.keyMistake = err
+	return pipeline.ErrKeyAtOpen
 }
 
-func (s *Source) describeTable(ctx context.Context) (exportrequest.Table, error) {
-	c, err := exportrequest.New(ctx, exportrequest.Options{Node: s.name, Table: s.cfg.Table, AWS: s.cfg.dynamoDB(), Env: pipeline.NewEnv()})
-	if err != nil {
-		return exportrequest.Table{}, err
-	}
-	return c.DescribeTable(ctx)
-}
-
-// setKey sets the key as if the configuration named it.
-func (s *Source) setKey(key []string) error {
+// useKey sets the key as if the configuration named it.
+func (s *Source) useKey(key []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.cfg.Key = slices.Clone(key)
-	files, err := s.cfg.fileAt(s.name, s.cfg.URL)
-	if err == nil {
-		s.Source = files
+	s.Source.UseKey(key)
+}
+
+// findKeyNow finds the key out that FindKey has not.
+func (s *Source) findKeyNow(ctx context.Context, env pipeline.Env) error {
+	if s.keyMistake == nil || len(s.cfg.Key) > 0 {
+		return nil
 	}
-	return err
+	c, err := exportrequest.New(ctx, exportrequest.Options{Node: s.name, Table: s.cfg.Table, AWS: s.cfg.dynamoDB(), Env: env})
+	if err != nil {
+		return fmt.Errorf("%w; nor can DynamoDB be asked for it: %w", s.keyMistake, err)
+	}
+	t, err := c.DescribeTable(ctx)
+	if err != nil {
+		return fmt.Errorf("%w; nor does DynamoDB tell it: %w", s.keyMistake, err)
+	}
+	s.useKey(t.Key)
+	return nil
+}
+
+// checkKey holds the key against the table's, or takes that.
+func (s *Source) checkKey(of []string) error {
+	if len(s.cfg.Key) == 0 {
+		s.useKey(of)
+		return nil
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(s.cfg.Key)), slices.Sorted(slices.Values(of))) {
+		return fmt.Errorf("source %s: its key is [%s], but the table's is [%s]: leave key out", s.name, strings.Join(s.cfg.Key, ", "), strings.Join(of, ", "))
+	}
+	return nil
 }
 
 // renamed makes a mistake of package file's one of ours.

@@ -85,6 +85,13 @@ func (s *Source) FindKey(others []pipeline.Format) error {
 	return nil
 }
 
+// UseKey sets the key as if the configuration named it, unless it does. It is not to be called while the source is open.
+func (s *Source) UseKey(names []string) {
+	if len(s.cfg.Key) == 0 {
+		s.setKey(names)
+	}
+}
+
 // setKey sets the key as if the configuration named it.
 func (s *Source) setKey(names []string) {
 	for _, name := range names {
