@@ -47,7 +47,7 @@ type bucket struct {
 
 func newBucket(t *testing.T) *bucket {
 	b := &bucket{t, s3.NewFromConfig(awstest.Config(t, sharedS3.Endpoint(t)), func(o *s3.Options) { o.UsePathStyle = true }), ""}
-	b.name = strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	b.name = fmt.Sprintf("%s-%08x", strings.ToLower(t.Name()), rand.Uint32())
 	_, err := b.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &b.name})
 	ok(t, err)
 	return b
@@ -406,10 +406,11 @@ func TestExportEdges(t *testing.T) {
 // the edges are.
 func TestExportNow(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, Options{})
+	s := newShop(t, Options{Exports: ExportOptions{Recent: true}})
 	writes(t, s.Server, "shop", s.chance, 100, 50)
-	s.Advance(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // whatever part of a second it is
-	d := s.export(dynamodb.ExportTableToPointInTimeInput{})
+	s.Advance(time.Second)
+	// Without a time it would have milliseconds, at which no window begins.
+	d := s.export(dynamodb.ExportTableToPointInTimeInput{ExportTime: aws.Time(s.Now())})
 	_, lines := s.read(d)
 	got := map[string]Item{}
 	for _, l := range lines {
@@ -418,8 +419,7 @@ func TestExportNow(t *testing.T) {
 	s.Advance(20 * time.Second)
 	writes(t, s.Server, "shop", s.chance, 100, 50)
 	s.Advance(30 * time.Minute)
-	from := d.ExportTime.Truncate(time.Second)
-	_, lines = s.read(s.export(window(from, from.Add(20*time.Minute), "")))
+	_, lines = s.read(s.export(window(*d.ExportTime, d.ExportTime.Add(20*time.Minute), "")))
 	for _, l := range lines {
 		if got[l.Keys["id"].Text] = l.NewImage; l.NewImage == nil {
 			delete(got, l.Keys["id"].Text)

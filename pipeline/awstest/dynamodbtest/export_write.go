@@ -141,15 +141,11 @@ func (s *Server) skew(keys []byte) time.Duration {
 	return time.Duration(rand.New(rand.NewPCG(s.o.Seed, h.Sum64())).Int64N(int64(2*edgeBlur))) - edgeBlur
 }
 
-// readBefore is when the first of the exports was read at whose end an incremental one begins, give or take
-// the blur; zero = there is none. What came later is not in that one, wherever its blurred end lies, and so
-// belongs to this one.
+// readBefore is when the first of the exports was read that end where an incremental one begins; zero = there is
+// none. What came later is not in that one, wherever its blurred end lies, and so belongs to this one.
 func (s *Server) readBefore(e *export) (first time.Time) {
 	for _, o := range s.senders.exports {
-		if o.table != e.table || o.read.IsZero() || o.to.Before(e.from) || o.to.Sub(e.from) > 2*edgeBlur {
-			continue
-		}
-		if first.IsZero() || o.read.Before(first) {
+		if o.table == e.table && !o.read.IsZero() && o.to.Equal(e.from) && (first.IsZero() || o.read.Before(first)) {
 			first = o.read
 		}
 	}

@@ -66,39 +66,50 @@ func (s *Server) onQuery(c *awsfake.Call, in *queryInput) (any, error) {
 
 // keyCondition reads which partition key a query is about, and what it wants of the sort keys; nil = any.
 func (in *queryInput) keyCondition(t *tableState) (k primaryKey, within condition, err error) {
-	var key Item
-	err = in.parse("KeyConditionExpression", in.KeyConditionExpression, func(p *parser) error {
-		for {
-			bracket := p.accept("(")
-			if v, ok := p.partitionKey(t); ok && key == nil {
-				key = Item{t.hash.name: v}
-			} else if within == nil && t.sort != nil {
-				of, err := p.negation()
-				if err != nil {
-					return err
-				}
-				within = of
-			} else {
-				return p.fail("Query key condition not supported")
-			}
-			if bracket {
-				if err := p.expect(")"); err != nil {
-					return err
-				}
-			}
-			if !p.accept("AND") {
-				return nil
-			}
-		}
-	})
+	var terms keyTerms
+	err = in.parse("KeyConditionExpression", in.KeyConditionExpression, func(p *parser) error { return p.keyTerms(t, &terms) })
 	if err != nil {
 		return k, nil, err
 	}
-	if key == nil {
+	if terms.key == nil {
 		return k, nil, invalid("Query condition missed key schema element: %s", t.hash.name)
 	}
-	text, err := t.keyText(key, t.hash, maxHashKey)
-	return primaryKey{hash: hashOf(text), text: text}, within, err
+	text, err := t.keyText(terms.key, t.hash, maxHashKey)
+	return primaryKey{hash: hashOf(text), text: text}, terms.within, err
+}
+
+// keyTerms are what a query wants of the key.
+type keyTerms struct {
+	key    Item      // the partition key
+	within condition // of the sort key; nil = any
+}
+
+// keyTerms reads terms that are joined by AND, in brackets or not.
+func (p *parser) keyTerms(t *tableState, terms *keyTerms) error {
+	for {
+		if p.accept("(") {
+			err := p.keyTerms(t, terms)
+			if err == nil {
+				err = p.expect(")")
+			}
+			if err != nil {
+				return err
+			}
+		} else if v, ok := p.partitionKey(t); ok && terms.key == nil {
+			terms.key = Item{t.hash.name: v}
+		} else if terms.within == nil && t.sort != nil {
+			within, err := p.negation()
+			if err != nil {
+				return err
+			}
+			terms.within = within
+		} else {
+			return p.fail("Query key condition not supported")
+		}
+		if !p.accept("AND") {
+			return nil
+		}
+	}
 }
 
 // partitionKey reads what a partition key has to be equal to; false = the next is another condition.
