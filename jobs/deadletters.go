@@ -247,7 +247,8 @@ func maskRecord(a *assembly.Pipeline, f *deadletters.Found) {
 		}
 		shown := []byte(decode.NotShown)
 		if known && f.Reason != pipeline.ReasonBadRecord {
-			shown = m.ShowRecord(&source.Format, f.Original())
+			format := source.Source.Format()
+			shown = m.ShowRecord(&format, f.Original())
 		}
 		f.Record, f.Binary = string(shown), nil
 	}

@@ -193,7 +193,7 @@ func (p *Pipeline) setReaders() {
 		if !ok {
 			continue
 		}
-		r := deadletters.Reader{Format: source.Format()}
+		r := deadletters.Reader{Source: source}
 		for _, t := range p.Config.Changes {
 			if slices.Contains(t.Sources, s.Name) {
 				r.Transforms = append(r.Transforms, t.Name)

@@ -28,10 +28,11 @@ const (
 // partition is the only one of the inbox.
 const partition = "inbox"
 
-// Reader has the format of a source's records, and the transforms that read them, in the
-// pipeline as it is defined now.
+// Reader is a source whose letters can be read again, and the transforms that read its records, in the
+// pipeline as it is defined now. Its format is asked for when letters are read: some sources know
+// the key of their items when they are open.
 type Reader struct {
-	Format     pipeline.Format
+	Source     pipeline.FormatReporter // nil = there is no such source
 	Transforms []string
 }
 
@@ -254,7 +255,7 @@ func (r Reader) CheckReadable(l *Letter) error {
 	switch {
 	case l.Reason == pipeline.ReasonRefused:
 		return fmt.Errorf("it is a row that %s has refused, and no record: it comes with its next change; choose others by --reason", l.Node)
-	case r.Format.Encoding == 0:
+	case r.Source == nil:
 		return fmt.Errorf("the pipeline has no source %s any longer: put it back", l.Source)
 	case !slices.Contains(r.Transforms, l.Transform):
 		return fmt.Errorf("no transform %s reads %s in the pipeline any longer: put it back", cmp.Or(l.Transform, "(unknown)"), l.Source)
@@ -387,7 +388,7 @@ func (b *Inbox) format(r *requestLine) *pipeline.Format {
 	if f := b.formats[key]; f != nil {
 		return f
 	}
-	f := b.readers[r.Source].Format
+	f := b.readers[r.Source].Source.Format()
 	f.ExportTime = r.ExportTime
 	if f.Table == "" {
 		f.Table = r.Table

@@ -39,10 +39,15 @@ type world struct {
 	inbox   *Inbox
 }
 
+// fixedFormat is that of a source.
+type fixedFormat pipeline.Format
+
+func (f fixedFormat) Format() pipeline.Format { return pipeline.Format(f) }
+
 func newWorld(dir string) *world {
-	json := pipeline.Format{Encoding: pipeline.JSON}
+	json := fixedFormat{Encoding: pipeline.JSON}
 	return &world{objects: at(dir), dir: dir, applied: map[string]int{}, readers: map[string]Reader{
-		"s": {json, []string{"t", "u"}}, "export": {pipeline.Format{Encoding: pipeline.DynamoDBExport}, []string{"t"}},
+		"s": {json, []string{"t", "u"}}, "export": {fixedFormat{Encoding: pipeline.DynamoDBExport}, []string{"t"}},
 	}}
 }
 
