@@ -40,7 +40,7 @@ func mayImport(from, to string) bool {
 
 // composed are the kinds that other kinds are made of.
 var composed = map[string][]string{
-	"sources/dynamodb":       {"sources/dynamodbexport", "sources/dynamodbscan", "sources/dynamodbstreams", "sources/kinesis"},
+	"sources/dynamodb":       {"sources/dynamodbscan", "sources/dynamodbstreams", "sources/file", "sources/file/export", "sources/file/listing", "sources/kinesis"},
 	"sources/dynamodbexport": {"sources/file"},
 }
 

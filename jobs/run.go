@@ -80,26 +80,35 @@ func (s *cli) runCommand() *cobra.Command {
 	return cmd
 }
 
+const repairHelp = "--repair is for a dynamodb source whose stream has lost changes (a gap): it accepts the gap, reads a full export of the table that\n" +
+	"is newer than it, the newest that is there or one that it asks for, and removes the rows of items that the export does not have and of which\n" +
+	"nothing newer is known. It goes on where it was interrupted, and so does run."
+
 func (s *cli) backfillCommand() *cobra.Command {
 	var set, sources, fromNow []string
-	var requestExport bool
+	var requestExport, repair bool
 	cmd := &cobra.Command{
 		Use:   "backfill FILE",
 		Short: "Read bounded sources once, from the start or where an unfinished reading stopped",
 		Long: "Backfill reads the bounded sources of a pipeline to their end. A reading that was interrupted goes on; after a\n" +
 			"finished one the sources are read again from their start, with the same result in settled tables. Sinks that\n" +
 			"append or keep the log get what is read again a second time.\n\n" +
-			requestExportHelp + "\n\n" + fromNowHelp,
-		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export\n  starlift backfill shop.yaml --request-export",
+			requestExportHelp + "\n\n" + repairHelp + "\n\n" + fromNowHelp,
+		Example: "  starlift backfill shop.yaml\n  starlift backfill shop.yaml --source shop_export\n  starlift backfill shop.yaml --request-export\n  starlift backfill shop.yaml --repair",
 		Args:    exactly(1, "one pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := assembly.Load(args[0], set)
 			if err != nil {
 				return err
 			}
-			if requestExport {
+			switch {
+			case requestExport && repair:
+				return usage.Wrap(errors.New("--repair asks for an export by itself: leave --request-export out"))
+			case requestExport:
 				err = a.WithRequestedExports(sources)
-			} else {
+			case repair:
+				err = a.WithRepairs(sources)
+			default:
 				err = a.BoundedOnly(sources)
 			}
 			if err != nil {
@@ -113,6 +122,7 @@ func (s *cli) backfillCommand() *cobra.Command {
 	fromNowFlag(cmd, &fromNow)
 	cmd.Flags().StringArrayVar(&sources, "source", nil, "read only this source; may be repeated; default: all that are bounded")
 	cmd.Flags().BoolVar(&requestExport, "request-export", false, "ask DynamoDB for a full export, wait for it, and read it")
+	cmd.Flags().BoolVar(&repair, "repair", false, "mend what a gap has left in the tables of a dynamodb source, from an export")
 	offer(cmd, "source", boundedSources(&set))
 	offerFiles(cmd, 1, nil)
 	return cmd

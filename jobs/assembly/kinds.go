@@ -12,6 +12,7 @@ import (
 	"github.com/starlift-etl/starlift/sinks/parquet"
 	"github.com/starlift-etl/starlift/sinks/postgres"
 	"github.com/starlift-etl/starlift/sinks/redshift"
+	"github.com/starlift-etl/starlift/sources/dynamodb"
 	"github.com/starlift-etl/starlift/sources/dynamodbexport"
 	"github.com/starlift-etl/starlift/sources/dynamodbscan"
 	"github.com/starlift-etl/starlift/sources/dynamodbstreams"
@@ -83,6 +84,7 @@ var (
 			"Exports of a DynamoDB table on S3: those that are there, or, for ever, those that DynamoDB is asked for.", dynamodbexport.New),
 		"kinesis":          of[kinesis.Config, *kinesis.Source, pipeline.Source]("An Amazon Kinesis data stream: the changes of a DynamoDB table, or plain JSON.", kinesis.New),
 		"dynamodb_scan":    of[dynamodbscan.Config, *dynamodbscan.Source, pipeline.Source]("A DynamoDB table, all of its items once, by a parallel scan.", dynamodbscan.New),
+		"dynamodb":         of[dynamodb.Config, *dynamodb.Source, pipeline.Source]("A DynamoDB table: an export or a scan of it, and its stream from before that on, handed over without a hole.", dynamodb.New),
 		"dynamodb_streams": of[dynamodbstreams.Config, *dynamodbstreams.Source, pipeline.Source]("The stream of a DynamoDB table (DynamoDB Streams): its changes of the last 24 hours, and from then on.", dynamodbstreams.New),
 	}
 	transformKinds = map[string]kind[pipeline.ChangeTransform]{
@@ -117,6 +119,11 @@ var (
 	_ ttlSource                  = (*file.Source)(nil)
 	_ pipeline.KeyFinder         = (*file.Source)(nil)
 	_ pipeline.FormatReporter    = (*file.Source)(nil)
+	_ pipeline.Source            = (*dynamodb.Source)(nil)
+	_ ttlSource                  = (*dynamodb.Source)(nil)
+	_ pipeline.FormatReporter    = (*dynamodb.Source)(nil)
+	_ pipeline.Repairer          = (*dynamodb.Source)(nil)
+	_ pipeline.ExportRequester   = (*dynamodb.Source)(nil)
 	_ pipeline.Source            = (*kinesis.Source)(nil)
 	_ pipeline.KeylessSource     = (*kinesis.Source)(nil)
 	_ ttlSource                  = (*kinesis.Source)(nil)

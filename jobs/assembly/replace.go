@@ -39,7 +39,7 @@ func (p *Pipeline) ReplaceSources(names []string, what string, replace func(pipe
 		}
 	}
 	if len(sources) == 0 {
-		return usage.Wrap(fmt.Errorf("%s: the pipeline file has no source that can do that: it takes one of type dynamodb_export or dynamodb", what))
+		return usage.Wrap(fmt.Errorf("%s: the pipeline file has no source that can do that: --repair takes one of type dynamodb, --request-export one of type dynamodb_export or dynamodb", what))
 	}
 	return p.only(sources)
 }
@@ -52,6 +52,19 @@ func (p *Pipeline) WithRequestedExports(names []string) error {
 			return nil, false, nil
 		}
 		other, err := asks.WithRequestedExport()
+		return other, true, err
+	})
+}
+
+// WithRepairs lets the named sources, or all that can, read an export of their table again, to mend
+// what a gap has left.
+func (p *Pipeline) WithRepairs(names []string) error {
+	return p.ReplaceSources(names, "--repair", func(s pipeline.Source) (pipeline.Source, bool, error) {
+		repairs, ok := s.(pipeline.Repairer)
+		if !ok {
+			return nil, false, nil
+		}
+		other, err := repairs.WithRepair()
 		return other, true, err
 	})
 }

@@ -390,6 +390,9 @@ func (b *Inbox) format(r *requestLine) *pipeline.Format {
 	}
 	f := b.readers[r.Source].Source.Format()
 	f.ExportTime = r.ExportTime
+	if f.ExportTime != 0 && f.Encoding == pipeline.DynamoDBCDC {
+		f.Encoding = pipeline.DynamoDBExport // of a source that reads a snapshot of its table, too
+	}
 	if f.Table == "" {
 		f.Table = r.Table
 	}

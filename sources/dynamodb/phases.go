@@ -72,7 +72,7 @@ func (p *phase) phases() (all []pipeline.SourcePhase) {
 }
 
 // detailText says what a pass does now.
-func (o *opening) detailText(p *pass) string {
+func (o *handoff) detailText(p *pass) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {

@@ -11,7 +11,7 @@ import (
 // beginRepair finds out since when the stream has all changes, behind what was lost, and what is read
 // of the table. Gaps are found when partitions are read for the first time in an opening, so it waits for
 // that; a gap that came when the repair had begun makes an older export useless.
-func (o *opening) beginRepair(ctx context.Context) error {
+func (o *handoff) beginRepair(ctx context.Context) error {
 	o.waitsFor("every partition of the stream to be read for the first time, so that its gaps are known")
 	if err := o.until(ctx, func() bool { return o.unread == 0 }); err != nil {
 		return err
@@ -71,7 +71,7 @@ const itemsPerPart = 100_000
 
 // remove removes the items that the snapshot of a repair does not have, a part after the other. The
 // first part waits for all of the snapshot's items to be committed, by saving how many parts there are.
-func (o *opening) remove(ctx context.Context) error {
+func (o *handoff) remove(ctx context.Context) error {
 	p := o.pass()
 	if p.Parts == 0 {
 		if err := o.change(ctx, func(p *pass) { p.Parts = int(p.Export.Items/itemsPerPart) + 1 }); err != nil {

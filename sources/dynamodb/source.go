@@ -49,20 +49,21 @@ const (
 
 // Source reads a table. It implements what its two sources do, as far as they do it.
 type Source struct {
-	name      string
-	kind      string // of the bootstrap
-	mode      mode
-	format    pipeline.Format
-	table     string // the logical table
-	stream    pipeline.Source
-	snapshots snapshots
+	name       string
+	kind       string // of the bootstrap
+	mode       mode
+	format     pipeline.Format
+	table      string // the logical table
+	ttlDeletes string
+	stream     pipeline.Source
+	snapshots  snapshots
 	// another returns the same source in another mode, which has nothing in common with this one.
 	another func(m mode) (*Source, error)
 
 	rewound bool // a backfill begins it anew
 
 	mu      sync.Mutex
-	opening *opening // nil = it is closed
+	opening *handoff // nil = it is closed
 }
 
 var (
@@ -83,9 +84,18 @@ var (
 // Bounded implements pipeline.Source.
 func (s *Source) Bounded() bool { return s.mode != follows }
 
-// Format implements pipeline.FormatReporter: of the stream's records. Lines of exports say in their
-// dead letters what is different of theirs (pipeline.Origin).
-func (s *Source) Format() pipeline.Format { return s.format }
+// Format implements pipeline.FormatReporter: of the stream's records. Dead letters of the snapshot have its
+// time, and so are read as what they are; they need the key, which is known once the source is open.
+func (s *Source) Format() pipeline.Format {
+	f := s.format
+	if o := s.current(); o != nil {
+		f.Key = o.phase().Bootstrap.Key
+		if r := o.phase().Repair; r != nil && len(f.Key) == 0 {
+			f.Key = r.Key
+		}
+	}
+	return f
+}
 
 // WithRequestedExport implements pipeline.ExportRequester: it bootstraps, and ends.
 func (s *Source) WithRequestedExport() (pipeline.Source, error) { return s.inMode(requests) }
@@ -129,7 +139,7 @@ func (s *Source) CursorText(partition string, raw []byte) string {
 	return strings.ToValidUTF8(fmt.Sprintf("a place in the snapshot: %q", raw), "?")
 }
 
-func (s *Source) current() *opening {
+func (s *Source) current() *handoff {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.opening
@@ -153,7 +163,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 		return errors.Join(err, s.stream.Close())
 	}
 	s.rewound = false
-	started := newOpening(s, o, at, next)
+	started := newHandoff(s, o, at, next)
 	s.mu.Lock()
 	s.opening = started
 	s.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 )
 
-// opening is one opening of a source: the goroutines that read the two sources, and the one that takes
+// handoff is one opening of a source: the goroutines that read the two sources, and the one that takes
 // the steps of a pass, which reads the snapshot as well.
-type opening struct {
+type handoff struct {
 	s       *Source
 	env     pipeline.Env
 	cursors map[string][]byte // of the snapshot, at the opening
@@ -50,9 +50,9 @@ type message struct {
 	another bool // and one more follows
 }
 
-// newOpening returns an opening that begins with the phase next, where at is saved; nil = nothing is.
-func newOpening(s *Source, o pipeline.SourceOptions, at, next *phase) *opening {
-	w := &opening{s: s, env: o.Env, cursors: within(snapshotPrefix, o.Cursors), out: make(chan message), ended: make(chan struct{}),
+// newHandoff returns one that begins with the phase next, where at is saved; nil = nothing is.
+func newHandoff(s *Source, o pipeline.SourceOptions, at, next *phase) *handoff {
+	w := &handoff{s: s, env: o.Env, cursors: within(snapshotPrefix, o.Cursors), out: make(chan message), ended: make(chan struct{}),
 		at: next, unread: -1, moved: make(chan struct{})}
 	if at != nil {
 		w.saves = at.Saves
@@ -66,7 +66,7 @@ func newOpening(s *Source, o pipeline.SourceOptions, at, next *phase) *opening {
 }
 
 // start starts the goroutines. They end with an error, or, of a bounded source, with io.EOF.
-func (o *opening) start() {
+func (o *handoff) start() {
 	working, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel
 	g, ctx := errgroup.WithContext(working)
@@ -81,7 +81,7 @@ func (o *opening) start() {
 }
 
 // stop ends the goroutines, and waits for them.
-func (o *opening) stop() error {
+func (o *handoff) stop() error {
 	o.cancel()
 	<-o.ended
 	if inner := o.snapshotNow(); inner != nil {
@@ -93,7 +93,7 @@ func (o *opening) stop() error {
 
 // read returns what is next. The goroutine that calls it decides on the order of all that is handed
 // over, so that each Progress is that of its place.
-func (o *opening) read(ctx context.Context) (*pipeline.Records, error) {
+func (o *handoff) read(ctx context.Context) (*pipeline.Records, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (o *opening) read(ctx context.Context) (*pipeline.Records, error) {
 }
 
 // take makes of a message what Read returns.
-func (o *opening) take(m message) *pipeline.Records {
+func (o *handoff) take(m message) *pipeline.Records {
 	switch {
 	case m.ends:
 		return o.router.end(m.records, m.another)
@@ -135,7 +135,7 @@ func (o *opening) take(m message) *pipeline.Records {
 }
 
 // send hands a message over to Read.
-func (o *opening) send(ctx context.Context, m message) error {
+func (o *handoff) send(ctx context.Context, m message) error {
 	select {
 	case o.out <- m:
 		return nil
@@ -145,7 +145,7 @@ func (o *opening) send(ctx context.Context, m message) error {
 }
 
 // readAll hands over what a source gives, until it ends.
-func (o *opening) readAll(ctx context.Context, prefix string, inner pipeline.Source) error {
+func (o *handoff) readAll(ctx context.Context, prefix string, inner pipeline.Source) error {
 	for {
 		r, err := inner.Read(ctx)
 		if err == io.EOF { //nolint:errorlint // an error that wraps it is none
@@ -161,7 +161,7 @@ func (o *opening) readAll(ctx context.Context, prefix string, inner pipeline.Sou
 }
 
 // takePasses takes the passes that are not done, one after the other.
-func (o *opening) takePasses(ctx context.Context) error {
+func (o *handoff) takePasses(ctx context.Context) error {
 	if err := o.committed(ctx, o.phase().Saves); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (o *opening) takePasses(ctx context.Context) error {
 }
 
 // takePass makes a snapshot, reads it, and ends it.
-func (o *opening) takePass(ctx context.Context) error {
+func (o *handoff) takePass(ctx context.Context) error {
 	at := o.phase()
 	repair := at.open() == at.Repair
 	if repair {
@@ -209,7 +209,7 @@ func (o *opening) takePass(ctx context.Context) error {
 }
 
 // readSnapshot hands over the records of a snapshot.
-func (o *opening) readSnapshot(ctx context.Context, p *pass) error {
+func (o *handoff) readSnapshot(ctx context.Context, p *pass) error {
 	inner, err := o.s.snapshots.source(p)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (o *opening) readSnapshot(ctx context.Context, p *pass) error {
 }
 
 // decide changes the pass that goes on, and returns the phase as it is to be saved.
-func (o *opening) decide(change func(p *pass)) (raw []byte, saves int64) {
+func (o *handoff) decide(change func(p *pass)) (raw []byte, saves int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	next := o.at.clone()
@@ -237,7 +237,7 @@ func (o *opening) decide(change func(p *pass)) (raw []byte, saves int64) {
 }
 
 // change changes the pass that goes on, and returns when that is committed.
-func (o *opening) change(ctx context.Context, change func(p *pass)) error {
+func (o *handoff) change(ctx context.Context, change func(p *pass)) error {
 	raw, saves := o.decide(change)
 	if err := o.send(ctx, message{records: o.router.position(raw)}); err != nil {
 		return err
@@ -246,7 +246,7 @@ func (o *opening) change(ctx context.Context, change func(p *pass)) error {
 }
 
 // saved notes that a phase is committed.
-func (o *opening) saved(saves int64) {
+func (o *handoff) saved(saves int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if saves > o.saves {
@@ -256,7 +256,7 @@ func (o *opening) saved(saves int64) {
 }
 
 // setUnread notes how much of the stream was not read.
-func (o *opening) setUnread(n int) {
+func (o *handoff) setUnread(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if n != o.unread {
@@ -266,18 +266,18 @@ func (o *opening) setUnread(n int) {
 }
 
 // notify wakes those who wait. The lock is held.
-func (o *opening) notify() {
+func (o *handoff) notify() {
 	close(o.moved)
 	o.moved = make(chan struct{})
 }
 
 // committed waits until a phase is.
-func (o *opening) committed(ctx context.Context, saves int64) error {
+func (o *handoff) committed(ctx context.Context, saves int64) error {
 	return o.until(ctx, func() bool { return o.saves >= saves })
 }
 
 // until waits for something that is guarded by the lock.
-func (o *opening) until(ctx context.Context, is func() bool) error {
+func (o *handoff) until(ctx context.Context, is func() bool) error {
 	for {
 		o.mu.Lock()
 		done, moved := is(), o.moved
@@ -294,32 +294,32 @@ func (o *opening) until(ctx context.Context, is func() bool) error {
 }
 
 // phase returns what was decided so far. Nobody changes it.
-func (o *opening) phase() *phase {
+func (o *handoff) phase() *phase {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.at
 }
 
-func (o *opening) snapshotNow() pipeline.Source {
+func (o *handoff) snapshotNow() pipeline.Source {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.snapshot
 }
 
-func (o *opening) setSnapshot(inner pipeline.Source) {
+func (o *handoff) setSnapshot(inner pipeline.Source) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.snapshot = inner
 }
 
 // pass implements worksheet: the pass that goes on.
-func (o *opening) pass() *pass { return o.phase().open() }
+func (o *handoff) pass() *pass { return o.phase().open() }
 
 // time implements worksheet.
-func (o *opening) time() time.Time { return wallTime(o.env) }
+func (o *handoff) time() time.Time { return wallTime(o.env) }
 
 // sleep implements worksheet.
-func (o *opening) sleep(ctx context.Context, until time.Time) error {
+func (o *handoff) sleep(ctx context.Context, until time.Time) error {
 	for {
 		left := until.Sub(o.time())
 		if left <= 0 {
@@ -335,19 +335,19 @@ func (o *opening) sleep(ctx context.Context, until time.Time) error {
 const sleepMax = time.Second
 
 // tell says for people what the pass does now.
-func (o *opening) tell(detail string) { o.setDetail(detail, false) }
+func (o *handoff) tell(detail string) { o.setDetail(detail, false) }
 
 // waitsFor implements worksheet.
-func (o *opening) waitsFor(what string) { o.setDetail(what, true) }
+func (o *handoff) waitsFor(what string) { o.setDetail(what, true) }
 
-func (o *opening) setDetail(detail string, waits bool) {
+func (o *handoff) setDetail(detail string, waits bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.detail, o.waits = detail, waits
 }
 
 // waitText says what is waited for; empty = nothing.
-func (o *opening) waitText() string {
+func (o *handoff) waitText() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.waits {
