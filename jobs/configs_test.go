@@ -206,7 +206,9 @@ func TestExamples(t *testing.T) {
 	for i, f := range files {
 		files[i] = filepath.Base(f)
 	}
-	files = slices.DeleteFunc(files, func(f string) bool { return slices.Contains(onAWS, f) || slices.Contains(onRedshift, f) || f == onBatch })
+	files = slices.DeleteFunc(files, func(f string) bool {
+		return slices.Contains(onAWS, f) || slices.Contains(onRedshift, f) || f == onBatch
+	})
 	if known := slices.Sorted(maps.Keys(want)); !slices.Equal(files, known) {
 		t.Fatalf("examples are %v, tested are %v", files, known)
 	}

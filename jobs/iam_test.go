@@ -176,6 +176,8 @@ func (w iamWorld) when(condition string, call *awstest.Call) bool {
 		return call.Header.Get("X-Amz-Tagging") != ""
 	case "version":
 		return call.URL.Query().Has("versionId")
+	case "never": // by a call of ours
+		return false
 	case "absent":
 		return w.absent
 	case "kms":
@@ -215,13 +217,22 @@ func (w iamWorld) arn(kind string, call *awstest.Call) (string, error) {
 	}
 	var body struct {
 		StreamName, StreamARN, TableName string
+		TableArn, ExportArn              string
 		ConsumerName, ConsumerARN        string
 		RequestItems                     map[string]any
 	}
 	if err := json.Unmarshal(call.Body, &body); err != nil {
 		return "", err
 	}
-	if kind == "table" {
+	switch kind {
+	case "any":
+		return "*", nil
+	case "export":
+		return body.ExportArn, nil
+	case "table":
+		if body.TableArn != "" {
+			return body.TableArn, nil
+		}
 		for name := range body.RequestItems {
 			body.TableName = name
 		}

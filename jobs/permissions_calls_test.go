@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/starlift-etl/starlift/jobs/generate"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
@@ -200,6 +203,41 @@ sources: {shop: {type: dynamodb_scan, table: shop, segments: 3}}
 sinks: {lake: {type: parquet, inputs: [items], url: lake}}
 `))
 	w.starlift(dir, "run", "pipeline.yaml")
+	d := openDatabase(t)
+	if got := d.rows("SELECT count(*) FROM read_parquet('" + dir + "/lake/customer/*.parquet')"); got != "20\n" {
+		t.Errorf("rows: %q", got)
+	}
+	return w.calls()
+}
+
+// requestExport asks for an export of a table, and reads it.
+func requestExport(t *testing.T) []*awstest.Call {
+	objects := httptest.NewServer(gofakes3.New(s3mem.New()).Server()) // which is in any region
+	t.Cleanup(objects.Close)
+	tables := dynamodbtest.New(t, dynamodbtest.Options{Region: iamRegion, Account: iamAccount, Exports: dynamodbtest.ExportOptions{Endpoint: objects.URL, Exact: true}})
+	if err := tables.Create(dynamodbtest.Table{Name: "shop", Key: "PK", Recovery: true}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if err := tables.Put("shop", dynamodbtest.Item{"PK": dynamodbtest.S(fmt.Sprint("CUST#", i)), "username": dynamodbtest.S(fmt.Sprint(i)), "type": dynamodbtest.S("customer")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buckets := s3.NewFromConfig(awstest.Config(t, objects.URL), func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("shop-exports")}); err != nil {
+		t.Fatal(err)
+	}
+	w := &watched{proxies: []*awstest.HTTPProxy{awstest.NewHTTPProxy(t, tables.Endpoint), awstest.NewHTTPProxy(t, objects.URL)}}
+	w.cloud = &cloud{t: t, env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + w.proxies[0].Endpoint, "AWS_ENDPOINT_URL_S3=" + w.proxies[1].Endpoint, "AWS_REGION=" + iamRegion}}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "pipeline.yaml"), []byte(`
+name: export
+state: {dir: state}
+sources: {shop: {type: dynamodb_export, url: "s3://shop-exports/shop", table: shop, s3: {path_style: true}}}
+`+customers+`
+sinks: {lake: {type: parquet, inputs: [items], url: lake}}
+`))
+	w.starlift(dir, "backfill", "pipeline.yaml", "--request-export")
 	d := openDatabase(t)
 	if got := d.rows("SELECT count(*) FROM read_parquet('" + dir + "/lake/customer/*.parquet')"); got != "20\n" {
 		t.Errorf("rows: %q", got)

@@ -46,9 +46,17 @@ var policyRights = map[string]rights{
 	},
 	"Read a reference from DynamoDB": {calls: readReference},
 	"Scan a table":                   {calls: scanTable},
-	"Feed a stream and a table":      {world: iamWorld{stream: "shop-cdc"}, calls: feedServices},
-	"To assume a role":               {calls: assumedRole},
-	"The role's trust policy":        {calls: assumedRole},
+	"Ask for exports of a table": {
+		world: iamWorld{absent: true}, calls: requestExport,
+		excused: map[string]string{
+			"s3:PutObject":            "DynamoDB writes the export by the rights of who asks for it",
+			"s3:PutObjectAcl":         "the same: so that the bucket's owner has the objects",
+			"s3:AbortMultipartUpload": "the same, when an export fails",
+		},
+	},
+	"Feed a stream and a table": {world: iamWorld{stream: "shop-cdc"}, calls: feedServices},
+	"To assume a role":          {calls: assumedRole},
+	"The role's trust policy":   {calls: assumedRole},
 }
 
 // notOfAPipeline are operations that no policy of docs/aws.md is for, with the reason.
@@ -154,6 +162,9 @@ func TestPoliciesAreWellFormed(t *testing.T) {
 
 // arnKind says what an ARN is one of.
 func arnKind(arn string) string {
+	if arn == "*" {
+		return "any"
+	}
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 || parts[0] != "arn" {
 		return "no ARN"
@@ -165,6 +176,8 @@ func arnKind(arn string) string {
 	switch {
 	case strings.Contains(parts[5], "/consumer/"):
 		return "consumer"
+	case strings.Contains(parts[5], "/export/"):
+		return "export"
 	case parts[2] == "s3" && strings.Contains(parts[5], "/"):
 		return "object"
 	case parts[2] == "s3":

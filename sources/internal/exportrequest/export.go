@@ -105,7 +105,7 @@ func (c *Client) describe(ctx context.Context, arn string) (*types.ExportDescrip
 
 // The pauses between two looks at an export: exports take minutes to hours.
 const (
-	pollMin = 5 * time.Second
+	pollMin = time.Second
 	pollMax = time.Minute
 )
 
