@@ -19,11 +19,23 @@
 // Sequence numbers have 21 digits and more, as the service's: their order is that of the numbers, not of the texts.
 // Shards are listed in the order of their ids, so that a child may come before its parent.
 //
+// # What it sends and writes
+//
+// A destination's records are as people have published those of the service, sizes included. How the service makes
+// their partition keys and event IDs is not documented; here each is an item's, or a change's, own. Duplicates
+// and disorder are chance, by a seed (DestinationOptions).
+//
+// Exports are read from the log when they are finished: as of an instant, or, for incremental ones, what became of each item
+// between two. An item that came and went within a window has no line there: windows that overlap lose deletions
+// as surely as windows with a hole lose changes. The edges are blurred as the service's are (ExportOptions.Exact).
+//
 // # Where its behaviour comes from
 //
 // Facts are from the API references of DynamoDB and DynamoDB Streams
 // (docs.aws.amazon.com/amazondynamodb/latest/APIReference), the developer guide, and the models of the SDKs. The
-// conformance suite runs the same cases on other emulators, and says what each gets wrong. What none of
+// conformance suite runs the same cases on other emulators, and says what each gets wrong. Clients that are none of
+// ours use it: boto3 (ItemsByBoto3, and a tour of all it does), Amazon's adapter of its client library to streams
+// (package adapter of the source). What none of
 // them plays is our reading of the documents alone: shard trees, trims, the clock, limits, and what the knobs do.
 //
 // # What it is not

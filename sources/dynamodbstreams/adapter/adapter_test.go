@@ -1,12 +1,15 @@
 // Package adapter lets Amazon's adapter of its client library to DynamoDB Streams, the reference
-// of how their shards are read, read the stream of our fake: what it finds there is what
+// of how their shards are read, read the stream of our fake, and our source as well: both find there what
 // was written, so that the fake's shard tree is no idea of our own.
 //
 // The adapter wants a Java development kit, its jars (make services) and, for its leases, a DynamoDB.
 package adapter
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -20,8 +23,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
 	"github.com/starlift-etl/starlift/pipeline/awstest/dynamodbtest"
+	source "github.com/starlift-etl/starlift/sources/dynamodbstreams"
 )
 
 func TestMain(m *testing.M) {
@@ -34,8 +40,8 @@ func TestMain(m *testing.M) {
 // patience is how long the adapter may take to read: the first record comes after half a minute.
 const patience = 4 * time.Minute
 
-// record is one that the adapter gave out.
-type record struct{ shard, sequence, text string }
+// record is one that a reader gave out: what is compared of it, and its item.
+type record struct{ text, item string }
 
 // reader is the adapter while it reads a stream.
 type reader struct {
@@ -64,7 +70,7 @@ func (r *reader) until(records, ended int) {
 			switch kind, rest, _ := strings.Cut(line, "\t"); kind {
 			case "record":
 				f := strings.SplitN(rest, "\t", 3) // shard, sequence, what is compared
-				r.records = append(r.records, record{f[0], f[1], f[2]})
+				r.records = append(r.records, record{f[2], strings.Split(f[2], "\t")[2]})
 			case "begin":
 				r.began, r.after[rest] = append(r.began, rest), slices.Clone(r.ended)
 			case "end":
@@ -85,7 +91,71 @@ func text(c *dynamodbtest.Change) string {
 	return fmt.Sprintf("%s\t%s\t%s\t%d\t%s", c.EventID(), c.Event, c.Keys["id"].Text, c.Time.Unix(), identity)
 }
 
-// TestAdapter: the adapter reads all that was written into a table, once and each item's in order, while shards
+// readSource reads the stream of a table by our source, until it has as many records.
+func readSource(t *testing.T, endpoint, table string, records int) (list []record) {
+	t.Helper()
+	s, err := source.New("stream", source.Config{Table: table, Config: awsapi.Config{Endpoint: endpoint, Region: awstest.Region}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Open(ctx, pipeline.SourceOptions{Env: pipeline.NewEnv()}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	cursors := map[string][]byte{}
+	for len(list) < records {
+		r, err := s.Read(ctx)
+		if err != nil {
+			t.Fatalf("%d records of %d: %v", len(list), records, err)
+		}
+		for i := range r.Len() {
+			list = append(list, parse(t, r.Bytes(i)))
+		}
+		maps.Copy(cursors, r.Positions)
+		if n := r.Len(); n > 0 {
+			cursors[r.Partition] = r.CursorAfter(n)
+		}
+		for _, p := range r.Dropped {
+			delete(cursors, p)
+		}
+		if r.Free != nil {
+			r.Free()
+		}
+		if err := s.Committed(ctx, cursors); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
+// parse reads a record as it comes from the service.
+func parse(t *testing.T, data []byte) record {
+	t.Helper()
+	var r struct {
+		EventID, EventName string
+		UserIdentity       *struct{ Type, PrincipalID string }
+		DynamoDB           struct {
+			Keys                        dynamodbtest.Item
+			ApproximateCreationDateTime float64
+		}
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		t.Fatal(err)
+	}
+	identity, id := "-", r.DynamoDB.Keys["id"].Text
+	if r.UserIdentity != nil {
+		identity = r.UserIdentity.Type + " " + r.UserIdentity.PrincipalID
+	}
+	return record{fmt.Sprintf("%s\t%s\t%s\t%.0f\t%s", r.EventID, r.EventName, id, r.DynamoDB.ApproximateCreationDateTime, identity), id}
+}
+
+// TestAdapter: the adapter, and our source, read all that was written into a table, once and each item's in order, while shards
 // roll and split before and meanwhile.
 func TestAdapter(t *testing.T) {
 	if testing.Short() {
@@ -142,41 +212,38 @@ func TestAdapter(t *testing.T) {
 	write(100)
 	must(s.Roll(table))
 	r.until(len(s.Log()), 11)
-	compare(t, s, r)
+	compare(t, s, "the adapter", r.records)
+	compare(t, s, "our source", readSource(t, s.Endpoint, table, len(s.Log())))
 	parents(t, dynamodbstreams.NewFromConfig(awstest.Config(t, s.Endpoint)), arn, r)
 }
 
-// compare compares what was read with what was written.
-func compare(t *testing.T, s *dynamodbtest.Server, r *reader) {
+// compare compares what a reader read with what was written.
+func compare(t *testing.T, s *dynamodbtest.Server, reader string, records []record) {
 	t.Helper()
-	var want []string
-	for _, c := range s.Log() {
-		want = append(want, text(c))
-	}
+	log := s.Log()
 	order := map[string]int{}
-	for i, one := range want {
-		order[one] = i
+	for i, c := range log {
+		order[text(c)] = i
 	}
-	if len(order) != len(want) {
-		t.Fatalf("%d texts of %d changes", len(order), len(want))
+	if len(order) != len(log) {
+		t.Fatalf("%d texts of %d changes", len(order), len(log))
 	}
 	seen := map[string]bool{}
 	last := map[string]int{} // by item
-	for _, one := range r.records {
+	for _, one := range records {
 		i, known := order[one.text]
 		if !known || seen[one.text] {
-			t.Errorf("not wanted: %+v (read before: %v)", one, seen[one.text])
+			t.Errorf("%s: not wanted: %+v (read before: %v)", reader, one, seen[one.text])
 			continue
 		}
 		seen[one.text] = true
-		key := strings.Split(one.text, "\t")[2]
-		if before, has := last[key]; has && before > i {
-			t.Errorf("item %s: change %d was read after %d", key, i, before)
+		if before, has := last[one.item]; has && before > i {
+			t.Errorf("%s: item %s: change %d was read after %d", reader, one.item, i, before)
 		}
-		last[key] = i
+		last[one.item] = i
 	}
-	if len(seen) != len(want) {
-		t.Errorf("%d records of %d", len(seen), len(want))
+	if len(seen) != len(log) {
+		t.Errorf("%s: %d records of %d", reader, len(seen), len(log))
 	}
 }
 
