@@ -32,7 +32,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis bench-redshift clean
+.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ bench-feeders: ## compare the CPU of one key, member, row or item that gets 100,
 bench-kinesis: ## measure what reading a stream takes: answers, a backlog of 64 shards, 500 quiet shards
 	go test ./sources/kinesis/page -run '^$$' -bench GetRecords
 	go test ./sources/kinesis -run '^$$' -bench 'CatchUp|Idle' -benchtime 1x
+
+bench-dynamodb: ## measure what an item of a scan takes, beside the SDK's decoding
+	go test ./sources/dynamodbscan -run '^$$' -bench Scan
 
 bench-redshift: ## compare writing a file for COPY with a bare Parquet writer of the same profile
 	go test ./sinks/redshift -run '^$$' -bench StagedFile -benchtime 5x
