@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/awsapi"
 )
 
 // handoff is one opening of a source: the goroutines that read the two sources, and the one that takes
@@ -325,7 +324,7 @@ func (o *handoff) sleep(ctx context.Context, until time.Time) error {
 		if left <= 0 {
 			return nil
 		}
-		if err := awsapi.Sleep(ctx, min(left, sleepMax)); err != nil {
+		if err := o.s.pause(ctx, min(left, sleepMax)); err != nil {
 			return err
 		}
 	}

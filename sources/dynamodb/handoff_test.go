@@ -2,12 +2,12 @@ package dynamodb
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +19,15 @@ import (
 // tombstone that nothing holds.
 type warehouse struct {
 	t       *testing.T
-	w       *world
+	w       place
 	rng     *rand.Rand
 	cursors map[string][]byte
 	items   map[string]write
 	removed int // SnapshotEnds
 
-	quiet  bool // nobody writes
-	unread int  // as of the last records; -1 = the source has said nothing in this process
+	quiet  bool          // nobody writes
+	idle   time.Duration // after which nothing seems to come
+	unread int           // as of the last records; -1 = the source has said nothing in this process
 	epoch  epoch
 }
 
@@ -37,8 +38,18 @@ type epoch struct {
 	removed int
 }
 
-func newWarehouse(t *testing.T, w *world, seed uint64) *warehouse {
-	h := &warehouse{t: t, w: w, rng: rand.New(rand.NewPCG(seed, 2)), cursors: map[string][]byte{}, items: map[string]write{}}
+// place is what a table is written in, and read from.
+type place interface {
+	clock() time.Time
+	write(n int)
+	table() map[string]int
+	change(r *pipeline.Records, i int) (write, error)
+	source(m mode) *Source
+	caughtUp(cursors map[string][]byte) bool // the stream is read to its end
+}
+
+func newWarehouse(t *testing.T, w place, seed uint64) *warehouse {
+	h := &warehouse{t: t, w: w, rng: rand.New(rand.NewPCG(seed, 2)), idle: 8 * time.Millisecond, cursors: map[string][]byte{}, items: map[string]write{}}
 	h.begin()
 	return h
 }
@@ -66,11 +77,11 @@ func (h *warehouse) apply(r *pipeline.Records) {
 		h.t.Fatal("the first records of an opening have no progress: nothing holds tombstones")
 	}
 	for i := range r.Len() {
-		var in write
-		if err := json.Unmarshal(r.Bytes(i), &in); err != nil {
+		in, err := h.w.change(r, i)
+		if err != nil {
 			h.t.Fatal(err)
 		}
-		if before, ok := h.epoch.items[in.Item]; !ok || in.At.After(before.At) {
+		if before, ok := h.epoch.items[in.Item]; !ok || !in.At.Before(before.At) {
 			h.epoch.items[in.Item] = in
 		}
 	}
@@ -139,7 +150,7 @@ func (h *warehouse) run(s *Source, steps int, until func() bool) (err error) {
 		if !h.quiet && h.rng.IntN(3) == 0 {
 			h.w.write(h.rng.IntN(3))
 		}
-		ctx, cancel := context.WithTimeout(h.t.Context(), 8*time.Millisecond)
+		ctx, cancel := context.WithTimeout(h.t.Context(), h.idle)
 		r, err := s.Read(ctx)
 		cancel()
 		switch {
@@ -197,24 +208,11 @@ func (h *warehouse) check() {
 }
 
 // settle stops the writes, reads all that there is, and compares.
-func (h *warehouse) settle(s *modelSnapshots) {
+func (h *warehouse) settle() {
 	h.t.Helper()
-	read := func() bool {
-		h.w.mu.Lock()
-		defer h.w.mu.Unlock()
-		for i, records := range h.w.shards {
-			var c struct{ At string }
-			if err := json.Unmarshal(h.cursors[streamPrefix+"shard-"+string(rune('0'+i))], &c); err != nil {
-				h.t.Fatal(err)
-			}
-			if c.At != itoa(len(records)) {
-				return false
-			}
-		}
-		return h.phase().open() == nil
-	}
+	read := func() bool { return h.phase().open() == nil && h.w.caughtUp(h.cursors) }
 	h.quiet = true
-	if err := h.run(h.w.source(follows, s), -1, read); err != nil {
+	if err := h.run(h.w.source(follows), -1, read); err != nil {
 		h.t.Fatal(err)
 	}
 	h.quiet = false
@@ -224,20 +222,20 @@ func (h *warehouse) settle(s *modelSnapshots) {
 // TestHandOff: killed at random steps, in whatever order snapshot and stream come, while the table is
 // written to, what comes out is the table; the export is asked for once.
 func TestHandOff(t *testing.T) {
+	t.Parallel()
 	for range 6 {
 		seed := rand.Uint64()
 		w := newWorld(seed)
 		w.write(60)
 		w.trim(40 / modelShards)
 		w.advance(10 * time.Minute)
-		s := &modelSnapshots{w: w}
 		h := newWarehouse(t, w, seed)
 		for h.phase().open() != nil {
-			if err := h.run(w.source(follows, s), 1+h.rng.IntN(25), nil); err != nil {
+			if err := h.run(w.source(follows), 1+h.rng.IntN(25), nil); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		}
-		h.settle(s)
+		h.settle()
 		if len(w.asked) != 1 {
 			t.Errorf("%d exports were asked for", len(w.asked))
 		}
@@ -249,36 +247,39 @@ func TestHandOff(t *testing.T) {
 
 // TestKilledAtEveryStep: the same, killed behind each single step of the hand-off.
 func TestKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	for steps := 1; steps <= 24; steps++ {
-		w := newWorld(7)
-		w.write(60)
-		w.trim(10)
-		w.advance(10 * time.Minute)
-		s := &modelSnapshots{w: w}
-		h := newWarehouse(t, w, uint64(steps))
-		if err := h.run(w.source(follows, s), steps, nil); err != nil {
-			t.Fatal(err)
-		}
-		h.settle(s)
-		if len(w.asked) != 1 || t.Failed() {
-			t.Fatalf("killed behind step %d; asked for %d exports", steps, len(w.asked))
-		}
+		t.Run(strconv.Itoa(steps), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(7)
+			w.write(60)
+			w.trim(10)
+			w.advance(10 * time.Minute)
+			h := newWarehouse(t, w, uint64(steps))
+			if err := h.run(w.source(follows), steps, nil); err != nil {
+				t.Fatal(err)
+			}
+			h.settle()
+			if len(w.asked) != 1 {
+				t.Errorf("asked for %d exports", len(w.asked))
+			}
+		})
 	}
 }
 
 // TestRepair: after a gap, the rows that it has left wrong or over are right again, killed or not.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	for round := range 6 {
 		seed := rand.Uint64()
 		w := newWorld(seed)
 		w.write(60)
 		w.advance(10 * time.Minute)
-		s := &modelSnapshots{w: w}
 		h := newWarehouse(t, w, seed)
-		h.settle(s)
+		h.settle()
 		w.write(80)
 		w.trim(5) // some records are lost which were not read
-		err := h.run(w.source(follows, s), -1, nil)
+		err := h.run(w.source(follows), -1, nil)
 		if !errors.Is(err, pipeline.ErrGap) {
 			t.Fatalf("seed %d: after a loss: %v", seed, err)
 		}
@@ -288,7 +289,7 @@ func TestRepair(t *testing.T) {
 			if round%2 == 1 && h.phase().Repair != nil && h.rng.IntN(2) == 0 {
 				m = follows // which goes on with it
 			}
-			switch err := h.run(w.source(m, s), steps, nil); {
+			switch err := h.run(w.source(m), steps, nil); {
 			case err == io.EOF: //nolint:errorlint // as the engine
 				ended = true
 			case err != nil:
@@ -297,7 +298,7 @@ func TestRepair(t *testing.T) {
 				ended = true
 			}
 		}
-		h.settle(s)
+		h.settle()
 		if h.removed == 0 {
 			t.Error("nothing was removed")
 		}
@@ -310,10 +311,89 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-func itoa(n int) string {
-	raw, err := json.Marshal(n)
-	if err != nil {
-		panic(err)
+// TestGivenExport: an export that is there is taken where it is new enough, and else refused, with both times
+// and before anything is saved.
+func TestGivenExport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3)
+	w.write(60)
+	w.trim(2)
+	w.given = w.export()
+	h := newWarehouse(t, w, 3)
+	err := h.run(w.source(follows), 5, nil)
+	if start, _ := (startedStream{w: w}).StartTime(); err == nil || !strings.Contains(err.Error(), clock(w.given.Time)) || !strings.Contains(err.Error(), clock(start)) || len(h.cursors) > 0 {
+		t.Errorf("an export that is too old: %v, with %d cursors", err, len(h.cursors))
 	}
-	return string(raw)
+	w.advance(10 * time.Minute)
+	w.given = w.export()
+	h.settle()
+	if len(w.asked) > 0 {
+		t.Error("another one was asked for")
+	}
+}
+
+// TestRefused: another kind of bootstrap while one is not done; cursors without a phase; a phase that is none.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4)
+	w.write(20)
+	w.advance(10 * time.Minute)
+	h := newWarehouse(t, w, 4)
+	for h.cursors[phasePartition] == nil {
+		if err := h.run(w.source(follows), 3, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := w.source(follows)
+	other.kind = kindScan
+	if err := h.run(other, 1, nil); err == nil || !strings.Contains(err.Error(), "bootstrap.type: export") {
+		t.Errorf("another kind: %v", err)
+	}
+	h.settle()
+	other = w.source(follows)
+	other.kind = kindScan
+	if err := h.run(other, 1, nil); err != nil {
+		t.Errorf("another kind when it is done: %v", err)
+	}
+	if err := h.run(w.source(requests), 1, nil); err == nil || !strings.Contains(err.Error(), "--repair") {
+		t.Errorf("an export for a bootstrap that is done: %v", err)
+	}
+	h.cursors[phasePartition] = []byte("{}")
+	if err := h.run(w.source(follows), 1, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a damaged phase: %v", err)
+	}
+	delete(h.cursors, phasePartition)
+	if err := h.run(w.source(follows), 1, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("no phase: %v", err)
+	}
+}
+
+// TestPhases: what people are told, while it runs and from what is saved.
+func TestPhases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(5)
+	w.write(20)
+	w.advance(10 * time.Minute)
+	h := newWarehouse(t, w, 5)
+	h.settle()
+	s := w.source(follows)
+	phases, err := s.SavedPhases(h.cursors)
+	if err != nil || len(phases) != 2 || phases[0].Name != "export" || phases[0].Ended.IsZero() || phases[1].Name != "stream" || phases[1].Began.IsZero() {
+		t.Errorf("the phases are %+v, %v", phases, err)
+	}
+	if text := s.CursorText(phasePartition, h.cursors[phasePartition]); !strings.Contains(text, "the stream, since the export that ended at ") {
+		t.Errorf("the phase is %q", text)
+	}
+	if phases := s.Phases(); phases != nil {
+		t.Errorf("closed, its phases are %+v", phases)
+	}
+	if err := s.Open(t.Context(), h.options()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Phases(); !reflect.DeepEqual(got, phases) {
+		t.Errorf("open, its phases are %+v, want %+v", got, phases)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 }

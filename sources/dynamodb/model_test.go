@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/partitions"
 	"github.com/starlift-etl/starlift/sources/internal/exportrequest"
 )
@@ -38,6 +39,7 @@ type world struct {
 	trimmed [modelShards]int
 	exports map[string][]write // by the folder
 	asked   map[string]string  // ARN by the request's id
+	given   *exportFolder      // one that is there; nil = none
 }
 
 func newWorld(seed uint64) *world {
@@ -261,7 +263,6 @@ func (*snapshotReader) Close() error { return nil }
 type modelSnapshots struct {
 	w     *world
 	given *exportFolder // one that is there already; nil = none
-	fails error         // of making
 }
 
 func (s *modelSnapshots) find(_ context.Context, _ pipeline.Env, p *pass) error {
@@ -280,9 +281,6 @@ func (s *modelSnapshots) find(_ context.Context, _ pipeline.Env, p *pass) error 
 func (*modelSnapshots) check(context.Context, pipeline.Env, *pass) error { return nil }
 
 func (s *modelSnapshots) make(ctx context.Context, _ pipeline.Env, w worksheet) error {
-	if s.fails != nil {
-		return s.fails
-	}
 	p := w.pass()
 	if p.Export != nil {
 		return nil
@@ -318,9 +316,25 @@ func (s *modelSnapshots) source(p *pass) (pipeline.Source, error) {
 }
 
 // source returns a source of the world's table, as a new process makes it.
-func (w *world) source(m mode, s *modelSnapshots) *Source {
+func (w *world) source(m mode) *Source {
 	stream := startedStream{partitions.New("shop", modelStream{w}, partitions.Options{PollInterval: time.Millisecond}), w}
-	made := &Source{name: "shop", kind: kindExport, mode: m, table: "shop", stream: stream, snapshots: s}
-	made.another = func(m mode) (*Source, error) { return w.source(m, s), nil }
+	made := &Source{name: "shop", kind: kindExport, mode: m, table: "shop", stream: stream, snapshots: &modelSnapshots{w: w, given: w.given}, pause: awsapi.Sleep}
+	made.another = func(m mode) (*Source, error) { return w.source(m), nil }
 	return made
+}
+
+func (*world) change(r *pipeline.Records, i int) (in write, err error) {
+	return in, json.Unmarshal(r.Bytes(i), &in)
+}
+
+func (w *world) caughtUp(cursors map[string][]byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, records := range w.shards {
+		var c struct{ At string }
+		if json.Unmarshal(cursors[fmt.Sprintf("%sshard-%d", streamPrefix, i)], &c) != nil || c.At != strconv.Itoa(len(records)) {
+			return false
+		}
+	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sources/dynamodbstreams"
 	"github.com/starlift-etl/starlift/sources/kinesis"
@@ -19,7 +20,7 @@ func newSource(name string, cfg Config, m mode) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{name: name, kind: cfg.Bootstrap.kind(), mode: m, table: cfg.table().Name, format: format, stream: stream,
-		ttlDeletes: cfg.TTLDeletes, snapshots: &tableSnapshots{name: name, cfg: cfg, mode: m}}
+		ttlDeletes: cfg.TTLDeletes, snapshots: &tableSnapshots{name: name, cfg: cfg, mode: m}, pause: awsapi.Sleep}
 	s.another = func(m mode) (*Source, error) {
 		if cfg.Bootstrap.Export.Type == "" {
 			return nil, &spec.FieldError{Path: []string{"bootstrap"}, Message: "the bootstrap is no export, so nothing says where exports get: write bootstrap: {type: export, url: s3://bucket/exports}"}

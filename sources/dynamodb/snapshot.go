@@ -23,11 +23,12 @@ type tableSnapshots struct {
 	name string
 	cfg  Config
 	mode mode
+	wait func(ctx context.Context, d time.Duration) error // between looks at an export; nil = by the clock
 }
 
 // client returns a client of the table.
 func (s *tableSnapshots) client(ctx context.Context, env pipeline.Env) (*exportrequest.Client, error) {
-	return exportrequest.New(ctx, exportrequest.Options{Node: s.name, Table: s.cfg.Table, AWS: s.cfg.Config, Env: env})
+	return exportrequest.New(ctx, exportrequest.Options{Node: s.name, Table: s.cfg.Table, AWS: s.cfg.Config, Env: env, Wait: s.wait})
 }
 
 // find implements snapshots.

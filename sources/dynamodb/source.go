@@ -57,6 +57,7 @@ type Source struct {
 	ttlDeletes string
 	stream     pipeline.Source
 	snapshots  snapshots
+	pause      func(ctx context.Context, d time.Duration) error // waits
 	// another returns the same source in another mode, which has nothing in common with this one.
 	another func(m mode) (*Source, error)
 

@@ -1,0 +1,234 @@
+package dynamodb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/pipeline/awstest/dynamodbtest"
+)
+
+// service is a table of the fake, with its stream and exports.
+type service struct {
+	t   *testing.T
+	cfg Config
+	*dynamodbtest.Server
+
+	mu    sync.Mutex
+	rng   *rand.Rand
+	value int
+	idle  int // how often nothing came since a source was made
+}
+
+func newService(t *testing.T, seed uint64, bootstrap BootstrapConfig) *service {
+	t.Helper()
+	awstest.Setenv(t)
+	objects := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	t.Cleanup(objects.Close)
+	buckets := s3.NewFromConfig(awstest.Config(t, objects.URL), func(o *s3.Options) { o.UsePathStyle = true })
+	name := "exports"
+	if _, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, rng: rand.New(rand.NewPCG(seed, 3)), Server: dynamodbtest.New(t, dynamodbtest.Options{Seed: seed,
+		Exports: dynamodbtest.ExportOptions{Endpoint: objects.URL, Delay: 7 * time.Minute, Files: 3}})}
+	if err := s.Create(dynamodbtest.Table{Name: "shop", Key: "pk", Recovery: true, Partitions: 2, View: "NEW_AND_OLD_IMAGES"}); err != nil {
+		t.Fatal(err)
+	}
+	if bootstrap.Export.Type != "" {
+		bootstrap.Export.URL, bootstrap.Export.Endpoint, bootstrap.Export.Region = "s3://exports/shop", objects.URL, "us-east-1"
+	}
+	s.cfg = Config{Table: "shop", Bootstrap: bootstrap, Stream: StreamConfig{Streams: StreamsConfig{Type: typeStreams}},
+		Config: awsapi.Config{Endpoint: s.Endpoint, Region: "us-east-1"}}
+	s.write(40)
+	s.Advance(30 * time.Hour) // the stream has none of these
+	s.write(40)
+	s.Advance(10 * time.Minute)
+	return s
+}
+
+func (s *service) clock() time.Time { return s.Now() }
+
+// write puts and deletes items, some seconds apart.
+func (s *service) write(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.Advance(time.Duration(1+s.rng.IntN(10)) * time.Second)
+		key := dynamodbtest.S(fmt.Sprintf("i%02d", s.rng.IntN(30)))
+		var err error
+		if s.rng.IntN(3) == 0 {
+			err = s.Delete("shop", dynamodbtest.Item{"pk": key})
+		} else {
+			s.value++
+			err = s.Put("shop", dynamodbtest.Item{"pk": key, "v": dynamodbtest.N(strconv.Itoa(s.value))})
+		}
+		if err == nil && s.rng.IntN(20) == 0 {
+			err = s.Roll("shop")
+		}
+		if err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+func (s *service) table() map[string]int {
+	items, err := s.Items("shop")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	all := map[string]int{}
+	for _, i := range items {
+		n, err := strconv.Atoi(i["v"].Text)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all[i["pk"].Text] = n
+	}
+	return all
+}
+
+// change reads a record: an export's or a scan's item, or a change of the stream.
+func (*service) change(r *pipeline.Records, i int) (in write, err error) {
+	type image = map[string]struct{ S, N string }
+	of := func(keys, is image) error {
+		in.Item, in.Deleted = keys["pk"].S, is == nil
+		if in.Deleted {
+			return nil
+		}
+		in.Value, err = strconv.Atoi(is["v"].N)
+		return err
+	}
+	if r.Format.Encoding == pipeline.DynamoDBExport {
+		if r.Format.ExportTime == 0 || len(r.Format.Key) != 1 || r.Format.Key[0] != "pk" || r.Format.Table != "shop" {
+			return in, fmt.Errorf("the format of an item is %+v", r.Format)
+		}
+		in.At = time.UnixMicro(r.Format.ExportTime)
+		var line struct{ Item image }
+		if err := json.Unmarshal(r.Bytes(i), &line); err != nil {
+			return in, err
+		}
+		if line.Item == nil { // a scan's
+			if err := json.Unmarshal(r.Bytes(i), &line.Item); err != nil {
+				return in, err
+			}
+		}
+		return in, of(line.Item, line.Item)
+	}
+	var c struct {
+		DynamoDB struct {
+			ApproximateCreationDateTime float64
+			Keys, NewImage              image
+		}
+	}
+	if err := json.Unmarshal(r.Bytes(i), &c); err != nil {
+		return in, err
+	}
+	in.At = time.Unix(int64(c.DynamoDB.ApproximateCreationDateTime), 0)
+	return in, of(c.DynamoDB.Keys, c.DynamoDB.NewImage)
+}
+
+func (s *service) source(m mode) *Source {
+	made, err := newSource("shop", s.cfg, m)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	made.pause = func(ctx context.Context, d time.Duration) error {
+		s.write(3)
+		s.Advance(d)
+		return ctx.Err()
+	}
+	made.snapshots.(*tableSnapshots).wait = made.pause
+	s.idle = 0
+	return made
+}
+
+// caughtUp reports whether the stream is read, as far as the test can see: nothing came for longer than an
+// open shard is left alone, since the source was opened.
+func (s *service) caughtUp(map[string][]byte) bool {
+	s.idle++
+	return s.idle > 5
+}
+
+// TestTable: bootstrapped from an export that is asked for, and from a scan, while the table is written
+// to and the process is killed, what comes out is the table.
+func TestTable(t *testing.T) {
+	for name, b := range map[string]BootstrapConfig{
+		"export": {Export: ExportConfig{Type: kindExport, Request: true}},
+		"scan":   {Scan: ScanConfig{Type: kindScan, ReadCapacity: 10000, Segments: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seed := rand.Uint64()
+			w := newService(t, seed, b)
+			h := newWarehouse(t, w, seed)
+			h.idle = 300 * time.Millisecond
+			for n := 0; h.phase().open() != nil && n < 6; n++ {
+				if err := h.run(w.source(follows), 1+h.rng.IntN(12), nil); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+			}
+			h.settle()
+			if asked := len(w.Requests("ExportTableToPointInTime", "shop", "")); name == "export" && asked != 1 {
+				t.Errorf("asked for %d exports", asked)
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		})
+	}
+}
+
+// TestTableRepaired: after a gap the rows are equal again, deletes included.
+func TestTableRepaired(t *testing.T) {
+	w := newService(t, 11, BootstrapConfig{Export: ExportConfig{Type: kindExport, Request: true}})
+	h := newWarehouse(t, w, 11)
+	h.idle = 300 * time.Millisecond
+	h.settle()
+	w.write(60)
+	w.Advance(48 * time.Hour) // what was written is gone, unread
+	w.write(20)
+	if err := h.run(w.source(follows), -1, nil); !errors.Is(err, pipeline.ErrGap) {
+		t.Fatalf("after two days: %v", err)
+	}
+	for ended := false; !ended; {
+		switch err := h.run(w.source(repairs), 10+h.rng.IntN(40), nil); {
+		case err == io.EOF: //nolint:errorlint // as the engine
+			ended = true
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+	h.settle()
+	if asked := len(w.Requests("ExportTableToPointInTime", "shop", "")); asked != 2 || h.removed == 0 {
+		t.Errorf("asked for %d exports; %d parts of the table were gone through", asked, h.removed)
+	}
+}
+
+// TestServiceRefuses: an export that nobody may ask for, and a table that was made again.
+func TestServiceRefuses(t *testing.T) {
+	w := newService(t, 12, BootstrapConfig{Export: ExportConfig{Type: kindExport}})
+	h := newWarehouse(t, w, 12)
+	if err := h.run(w.source(follows), 1, nil); err == nil || !strings.Contains(err.Error(), "bootstrap.request: true") || len(h.cursors) > 0 {
+		t.Errorf("no export is there: %v", err)
+	}
+	p := &pass{Kind: kindExport, TableID: "another"}
+	if err := w.source(follows).snapshots.check(t.Context(), pipeline.NewEnv(), p); err == nil || !strings.Contains(err.Error(), "made again") {
+		t.Errorf("another table of the name: %v", err)
+	}
+}
