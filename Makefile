@@ -119,8 +119,8 @@ bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of
 bench-feeders: ## compare the CPU of one key, member, row or item that gets 100,000 changes with that of as many
 	go test ./jobs -run '^$$' -bench Feeders -benchtime 1x -timeout 1h
 
-bench-kinesis: ## measure what reading a stream takes: answers, a backlog of 64 shards, 500 quiet shards
-	go test ./sources/kinesis/page -run '^$$' -bench GetRecords
+bench-kinesis: ## measure what reading a stream takes: answers and events, a backlog of 64 and of 1,000 shards, 500 quiet shards, polled and with a consumer
+	go test ./sources/kinesis/page -run '^$$' -bench "GetRecords|SubscribeToShard"
 	go test ./sources/kinesis -run '^$$' -bench 'CatchUp|Idle' -benchtime 1x
 
 bench-dynamodb: ## measure what an item of a scan takes, beside the SDK's decoding

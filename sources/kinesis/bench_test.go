@@ -3,6 +3,7 @@
 package kinesis
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
@@ -25,9 +26,9 @@ func processorTime() time.Duration {
 }
 
 // openBench opens a source of a fake in another process, at the trim horizon.
-func openBench(b *testing.B, endpoint string) *Source {
+func openBench(b *testing.B, endpoint string, consumer ConsumerConfig) *Source {
 	b.Helper()
-	s, err := New("shop", Config{Stream: streamOf, Format: "dynamodb_cdc", Config: awsapi.Config{Endpoint: endpoint, Region: "us-east-1"}})
+	s, err := New("shop", Config{Stream: streamOf, Consumer: consumer, Format: "dynamodb_cdc", Config: awsapi.Config{Endpoint: endpoint, Region: "us-east-1"}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,11 +58,23 @@ func readBench(b *testing.B, s *Source, n int) {
 	}
 }
 
-// BenchmarkCatchUp reads a backlog of 64 shards of records of 1 kB, over HTTP, from a fake in
+// BenchmarkCatchUp reads a backlog of many shards of records of 1 kB, over HTTP, from a fake in
 // another process: what a record costs from the answer to Records, and the most of the
 // heap that was in use.
 func BenchmarkCatchUp(b *testing.B) {
-	setup := fakeSetup{Shards: 64, Records: 2000, RecordBytes: 1024}
+	for _, shards := range []int{64, 1000} {
+		for name, consumer := range waysToRead {
+			b.Run(fmt.Sprintf("%s/%d", name, shards), func(b *testing.B) {
+				catchUp(b, fakeSetup{Shards: shards, Records: 128_000 / shards, RecordBytes: 1024}, consumer)
+			})
+		}
+	}
+}
+
+// waysToRead are the two.
+var waysToRead = map[string]ConsumerConfig{"polled": {}, "consumer": {Name: "starlift"}}
+
+func catchUp(b *testing.B, setup fakeSetup, consumer ConsumerConfig) {
 	endpoint := startFake(b, setup)
 	n := setup.Shards * setup.Records
 	for b.Loop() {
@@ -84,7 +97,7 @@ func BenchmarkCatchUp(b *testing.B) {
 		}()
 		start := processorTime()
 		b.StartTimer()
-		s := openBench(b, endpoint)
+		s := openBench(b, endpoint, consumer)
 		readBench(b, s, n)
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
@@ -101,8 +114,14 @@ func BenchmarkCatchUp(b *testing.B) {
 // BenchmarkIdle reads a stream of 500 shards in which nothing is, for ten seconds: how much of a
 // core that takes.
 func BenchmarkIdle(b *testing.B) {
+	for name, consumer := range waysToRead {
+		b.Run(name, func(b *testing.B) { idle(b, consumer) })
+	}
+}
+
+func idle(b *testing.B, consumer ConsumerConfig) {
 	endpoint := startFake(b, fakeSetup{Shards: 500})
-	s := openBench(b, endpoint)
+	s := openBench(b, endpoint, consumer)
 	defer func() { _ = s.Close() }()
 	read := make(chan struct{})
 	go func() {

@@ -4,10 +4,32 @@
 //
 // stream lists the shards of a data stream, as the partitions that pipeline/partitions reads
 // side by side, parents before children; [Source] is what the engine sees of both. A reader
-// reads one shard (reader.Read): it takes an iterator for where it is (reader.seek), asks for a page
-// (stream.getPage), makes records of it (unpacker), and says when it wants to be asked again
-// (awscall.Pace). position is a place in a shard, and, as a text, its cursor. All calls pass a transport,
+// reads one shard (reader.Read): it has its pager begin where it is (reader.seek), takes the next page
+// (reader.nextPage), makes records of it (unpacker), and says when it wants to be asked again.
+// position is a place in a shard, and, as a text, its cursor. All calls pass a transport,
 // which ends those of which nothing comes any longer, and tells the clock the service's time.
+//
+// There are two pagers. A poller has an iterator, asks for each page, and keeps to what all readers of a
+// shard share (awscall.Pace). A subscriber is sent pages, with a consumer of the stream's. Places, gaps,
+// clocks and records are the reader's, and the same for both; so a stream may be read the one way today and the other tomorrow.
+//
+// # Subscriptions
+//
+// A subscription (SubscribeToShard) stays open between two reads. A goroutine waits for the beginning of the
+// next event, and for nothing else: the read that finds it begun takes it (subscriber.event), in memory that the runner, or
+// for what is above its allowance the stream (excess), has set aside. So what is sent and not taken yet waits in
+// the connection, of which HTTP/2 keeps a window in memory (stream.connections), and stops the service. Thousands of shards cost a
+// goroutine and a small buffer each, and there is never more than one subscription of a shard.
+//
+// It ends after five minutes, or at any time. The next one begins behind the continuation of the last event, and
+// the reader passes over what it has had: nothing is missing and nothing comes twice, whatever a server makes of that number. A
+// damaged frame, or a connection of which nothing has come for three heartbeats, is given up. An error within
+// a subscription is taken as one of the call is. Where the service keeps an older subscription for some seconds, that is waited
+// for; it is an error that is Retryable.
+//
+// An event says how far behind it was when it was made, which may be long before it is read. What is
+// known of that time is when the subscription began, and, of an event that was waited for with nothing
+// on the way, when the waiting began (answer.made).
 //
 // # Start
 //
