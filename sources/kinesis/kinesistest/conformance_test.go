@@ -74,6 +74,13 @@ var conformance = []struct {
 	{"DescribeStream has pages", describePages, map[string]string{ferrokinesis: "ignores Limit"}},
 	{"retention grows and shrinks", retention, nil},
 	{"a stream that was made again has another time", madeAgain, nil},
+	{"a consumer has an ARN, and is listed", registers, map[string]string{ferrokinesis: "no StreamARN in a description"}},
+	{"a consumer has its name once", registersOnce, nil},
+	{"a consumer that was deregistered", noConsumer, map[string]string{kinesisMock: "is still described"}},
+	{"the 21st consumer is refused", consumersLimit, map[string]string{miniStack: "takes any number"}},
+	{"a subscription sends what is there", subscribes, map[string]string{kinesisMock: "no initial-response"}},
+	{"a subscription ends with children and no continuation", subscribesToItsEnd, map[string]string{ferrokinesis: "a continuation too", kinesisMock: "no initial-response", miniStack: "the parent vanishes"}},
+	{"a second subscription is refused", subscribesOnce, map[string]string{ferrokinesis: "takes both", kinesisMock: "no initial-response"}},
 }
 
 // TestConformance holds the fake and the servers that others wrote to the same cases.
