@@ -10,7 +10,8 @@
 // Kinesis, with data in base64; CBOR, which Java clients may use, it does not ask for.
 //
 // An event of a subscription has the members of such an answer, but for the iterator, in whose place it says where to
-// subscribe again. So it is a [Page] too, which a [Subscription] reads from its frame: the checksums and headers are the
+// subscribe again. The SDK makes objects of it too, and has one decoder for all subscriptions of a client, without
+// a lock (smithy-go v1.28.9). So it is a [Page] too, which a [Subscription] reads from its frame: the checksums and headers are the
 // SDK's to read (aws/protocol/eventstream), what is in them is ours.
 //
 // # Memory
