@@ -78,21 +78,40 @@ var conformance = []struct {
 	{"a stream that is enabled again is another one", enabledAgain, map[string]string{dynoxide: "one stream under two names"}},
 	{"a stream is enabled once", enabledTwice, map[string]string{miniStack: "takes it", dynoxide: "takes it"}},
 	{"a failed transaction is no record", transactionRecords, nil},
+
+	{"a destination becomes active", destinationActive, map[string]string{dynoxide: "unknown operation"}},
+	{"a table has one destination at a time", destinationOnce, map[string]string{miniStack: "ResourceInUseException", dynoxide: "unknown operation"}},
+	{"a destination's records name their table", destinationRecords, map[string]string{miniStack: "records of a stream, in seconds, without the table", dynoxide: "unknown operation"}},
+	{"an item's records have its partition key", destinationKeys, map[string]string{miniStack: "each has its own", dynoxide: "unknown operation"}},
+	{"an export wants point-in-time recovery", exportUnrecoverable, map[string]string{miniStack: "exports", dynoxide: "unknown operation"}},
+	{"an export has a manifest", exportManifest, map[string]string{miniStack: "no file", dynoxide: "unknown operation"}},
+	{"an export that is not there", noExport, map[string]string{dynoxide: "unknown operation"}},
 }
 
 // TestConformance holds the fake and the servers that others wrote to the same cases.
 func TestConformance(t *testing.T) {
-	for name, start := range map[string]func(t *testing.T) string{
-		"fake":    func(t *testing.T) string { return New(t, Options{}).Endpoint },
-		miniStack: func(t *testing.T) string { return awstest.MiniStack(t).Endpoint },
-		dynoxide:  func(t *testing.T) string { return awstest.Dynoxide(t).Endpoint },
+	for name, start := range map[string]func(t *testing.T) (dynamo, streams, objects string){
+		"fake": func(t *testing.T) (dynamo, streams, objects string) {
+			streams, objects = awstest.Kinesis(t).Endpoint, sharedS3.Endpoint(t)
+			return New(t, Options{Destination: DestinationOptions{Endpoint: streams}, Exports: ExportOptions{Endpoint: objects}}).Endpoint, streams, objects
+		},
+		miniStack: func(t *testing.T) (dynamo, streams, objects string) {
+			all := awstest.MiniStack(t).Endpoint
+			return all, all, all
+		},
+		dynoxide: func(t *testing.T) (dynamo, streams, objects string) {
+			return awstest.Dynoxide(t).Endpoint, awstest.Kinesis(t).Endpoint, sharedS3.Endpoint(t)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, streams := clients(t, start(t))
+			dynamo, kinesis, objects := start(t)
+			db, streams := clients(t, dynamo)
 			for _, c := range conformance {
 				t.Run(c.name, func(t *testing.T) {
-					err := c.run(&subject{Client: db, streams: streams, ctx: t.Context(), table: fmt.Sprint("conformance-", tables.Add(1))})
+					err := c.run(&subject{
+						Client: db, streams: streams, kinesis: kinesis, objects: objects, t: t, ctx: t.Context(), table: fmt.Sprint("conformance-", tables.Add(1)),
+					})
 					switch known := c.wrong[name]; {
 					case known == "" && err != nil:
 						t.Error(err)
@@ -113,6 +132,9 @@ var tables atomic.Int64
 type subject struct {
 	*dynamodb.Client
 	streams *dynamodbstreams.Client
+	kinesis string // endpoint of where destinations send to
+	objects string // endpoint of where exports are written to
+	t       *testing.T
 	ctx     context.Context //nolint:containedctx // of one case
 	table   string
 }

@@ -87,9 +87,9 @@ func TestKinesisRecord(t *testing.T) {
 
 // cdc is what is read of a record of a destination.
 type cdc struct {
-	EventID, EventName string
-	UserIdentity       *struct{ Type string }
-	DynamoDB           struct {
+	EventID, EventName, TableName, RecordFormat string
+	UserIdentity                                *struct{ Type string }
+	DynamoDB                                    struct {
 		ApproximateCreationDateTime          int64
 		ApproximateCreationDateTimePrecision string
 		Keys, NewImage, OldImage             Item
