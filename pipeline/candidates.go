@@ -55,15 +55,18 @@ func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bo
 // VersionOnly that can't become the newest any more, or only after another change has
 // brought the same image. The result depends on the set, not on the order of the slice.
 //
-// A change is newer than one with a lesser sequence number. Where some have none, images play
-// no part, and only the one with the greatest sequence number competes with those. Where none has one, each change is
+// Where all have sequence numbers, the greatest is the newest. Where some have none, each change is
 // an edge from its old image to its new one, and what has happened is a walk that
 // begins at the image before and uses every edge; there being no item is one more
 // image. Where no walk begins there, those do that lack the fewest changes. If all
 // such walks end at one image, a change that leads to it is the newest. Of the
 // images that they may end at, and of all where there is no such walk, the one that
 // arrived last in its partition is the newest, and of those of several partitions
-// the one with the greater content.
+// the one with the greatest sequence number, or else the greatest content. Where old images are
+// missing, the greatest sequence number goes before all that.
+//
+// Changes that came through inputs that identify them in different ways, and lead from and to the
+// same images, are taken for one write: it is one edge (see mergeWrites).
 func Newest[T any](changes []T, of func(*T) *Candidate, before Image) []T {
 	if len(changes) == 1 {
 		return changes
@@ -94,6 +97,35 @@ func After[T any](changes []T, of func(*T) *Candidate, before Image) Image {
 // Sort sorts changes of one item and time, not put together by AddCandidate, the newest
 // first: each is the newest of itself and those behind it.
 func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
+	cs := make([]*Candidate, len(changes))
+	for i := range changes {
+		cs[i] = of(&changes[i])
+	}
+	if withoutImages(cs) || !severalIdentities(cs) {
+		sortWrites(changes, of, before)
+		return
+	}
+	index := make(map[*Candidate]T, len(cs))
+	for i, c := range cs {
+		index[c] = changes[i]
+	}
+	writes := writesOf(cs)
+	sortWrites(writes, func(w **write) *Candidate { return &(*w).edge }, before)
+	sorted := make([]T, 0, len(changes))
+	for _, w := range writes {
+		first := w.candidate()
+		sorted = append(sorted, index[first])
+		for _, c := range slices.Backward(w.from[:]) {
+			if c != nil && c != first {
+				sorted = append(sorted, index[c])
+			}
+		}
+	}
+	copy(changes, sorted)
+}
+
+// sortWrites is Sort for changes each of which is a write of its own.
+func sortWrites[T any](changes []T, of func(*T) *Candidate, before Image) {
 	sequences := true
 	cs, order := make([]*Candidate, len(changes)), make([]int32, len(changes))
 	for i := range changes {
@@ -124,8 +156,14 @@ func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
 		if from == 0 && isWalk(rest, before) {
 			return
 		}
-		newest, _ := newestOf(rest, before)
-		newest += from
+		newest := from
+		if withoutImages(rest) {
+			n, _ := newestWithoutImages(rest)
+			newest += n
+		} else {
+			n, _ := newestWrite(rest, rest, before)
+			newest += n
+		}
 		first := changes[newest]
 		copy(changes[from+1:newest+1], changes[from:newest])
 		changes[from] = first
@@ -166,23 +204,79 @@ func isWalk(cs []*Candidate, before Image) bool {
 // newestOf returns the number of the newest candidate, and the images of others
 // that arrival alone has put behind it.
 func newestOf(cs []*Candidate, before Image) (newest int, others []uint64) {
-	if slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Imageless() }) {
+	if withoutImages(cs) {
 		return newestWithoutImages(cs)
 	}
-	g := newImageGraph(cs, before)
-	ends, possible := g.ends(cs, before)
-	newest = lastArrived(cs, func(c *Candidate) bool { return ends == nil || ends[g.node(c.New)] })
+	writes, edges := mergeWrites(cs)
+	newest, others = newestWrite(writes, edges, before)
+	return slices.Index(cs, writes[newest]), others
+}
+
+// newestWrite is newestOf for writes, with an edge of each.
+func newestWrite(writes, edges []*Candidate, before Image) (newest int, others []uint64) {
+	g := newImageGraph(edges, before)
+	ends, possible := g.ends(edges, before)
+	leadsToEnd := func(c *Candidate) bool { return ends == nil || ends[g.node(c.New)] }
+	newest = lastArrived(writes, leadsToEnd)
+	// A walk with jumps is little more than a guess; sequence numbers are none.
+	if last := lastSequenced(writes); last >= 0 && (g.jumpsTotal > 0 || leadsToEnd(writes[last])) {
+		newest = last
+	}
 	for i, image := range g.images {
-		if image != cs[newest].New && len(others) < otherImagesMax && (possible == nil || possible[i]) {
+		if image != writes[newest].New && len(others) < otherImagesMax && (possible == nil || possible[i]) {
 			others = append(others, image)
 		}
 	}
 	return newest, others
 }
 
-// newestWithoutImages is newestOf where some need no images: of those, older ones are not kept, so
-// there is no walk over all. Of those with sequence numbers only the last may be the
-// newest, whatever others there are.
+// withoutImages reports whether images play no part: where older candidates are not kept, there is no
+// walk over all. That is so where all have sequence numbers, of plain JSON, and where one partition brings
+// changes with sequence numbers and without. Those of another input are all there.
+func withoutImages(cs []*Candidate) bool {
+	sequences := 0
+	for _, c := range cs {
+		if c.ByArrival {
+			return true
+		}
+		if c.Seq != "" {
+			sequences++
+		}
+	}
+	switch sequences {
+	case 0:
+		return false
+	case len(cs):
+		return true
+	}
+	sequenced := make(map[uint16]bool, 1)
+	for _, c := range cs {
+		if c.Seq != "" {
+			sequenced[c.Partition] = true
+		}
+	}
+	return slices.ContainsFunc(cs, func(c *Candidate) bool { return c.Seq == "" && sequenced[c.Partition] })
+}
+
+// lastSequenced returns the number of the candidate with the greatest sequence number; -1 = none has one.
+func lastSequenced(cs []*Candidate) int {
+	last := -1
+	for i, c := range cs {
+		if c.Seq == "" {
+			continue
+		}
+		if last >= 0 {
+			if order, _ := c.compare(&cs[last].Version); order < 0 {
+				continue
+			}
+		}
+		last = i
+	}
+	return last
+}
+
+// newestWithoutImages is newestOf where images play no part. Of those with sequence numbers only the last
+// may be the newest, whatever others there are.
 func newestWithoutImages(cs []*Candidate) (newest int, others []uint64) {
 	last, decided := 0, true
 	for i := range cs {
@@ -245,7 +339,8 @@ func markVersionOnly(cs []*Candidate, newest int, before Image) {
 	if len(cs) <= wholeCandidatesMax {
 		return
 	}
-	g := newImageGraph(cs, before)
+	_, edges := mergeWrites(cs)
+	g := newImageGraph(edges, before)
 	if before.Known {
 		g.balance[g.node(before.Hash)]++
 	}
@@ -260,7 +355,7 @@ func markVersionOnly(cs []*Candidate, newest int, before Image) {
 		c := cs[i]
 		node := g.node(c.New)
 		switch {
-		case i == newest, at < wholeCandidatesMax, c.New == 0, c.VersionOnly:
+		case i == newest, at < wholeCandidatesMax, c.New == 0, c.Seq != "", c.VersionOnly:
 		case g.balance[node] > 0:
 			g.balance[node] = 0 // this candidate stays whole, and is the only one of its image
 		default:

@@ -47,6 +47,7 @@ func (e *historyEntry) yields(key pipeline.Hash) bool {
 type history struct {
 	key     []byte // of the item
 	table   uint16 // of LogicalTables
+	several bool   // as itemPhase.severalInputs; not stored
 	entries []historyEntry
 }
 
@@ -166,10 +167,10 @@ func (h *history) lowerGaps() {
 }
 
 // contested reports whether another change of their time may change the order of
-// some. It does not where all are told without images: then it only comes between them.
-func contested(group []historyEntry) bool {
+// some. It does not where all are told without images, and no others come: then it only comes between them.
+func (h *history) contested(group []historyEntry) bool {
 	one := &group[0]
-	return slices.ContainsFunc(group, func(e historyEntry) bool {
+	return h.several && !one.ByArrival || slices.ContainsFunc(group, func(e historyEntry) bool {
 		return !e.Imageless() || e.ByArrival != one.ByArrival || e.ByArrival && e.Partition != one.Partition
 	})
 }
@@ -189,6 +190,10 @@ func (h *history) groupEnd(i int) int {
 // rows that comes later than so many newer ones of its item may depend on when it
 // comes. To first rows, only changes count that bring or remove some.
 const historyChangesMax = 32
+
+// contestedChangesMax is the number of an item's changes of one time that are stored whole where others of
+// that time may change their order: more than an item gets in a second, through two inputs.
+const contestedChangesMax = 512
 
 // detail says what is stored of a change.
 type detail uint8
@@ -270,7 +275,7 @@ func (h *history) markFirst(rules *policyRules, details []detail) {
 func (h *history) markPredecessors(details []detail) {
 	for from := 0; from < len(h.entries); {
 		to := h.groupEnd(from)
-		if to < len(h.entries) && details[from] != detailNone && (from == 0 || to-from > 1 || len(h.entries[from].was.Others) > 0) && contested(h.entries[from:to]) {
+		if to < len(h.entries) && details[from] != detailNone && (from == 0 || to-from > 1 || len(h.entries[from].was.Others) > 0) && h.contested(h.entries[from:to]) {
 			for i := to; i < h.groupEnd(to); i++ {
 				details[i] = max(details[i], detailVersion)
 			}
@@ -288,11 +293,11 @@ func (h *history) markFull(details []detail, i int) {
 		from--
 	}
 	group := h.entries[from:h.groupEnd(i)]
-	if !contested(group) {
+	if !h.contested(group) {
 		return
 	}
 	for k := range group {
-		if k < historyChangesMax {
+		if k < contestedChangesMax {
 			details[from+k] = detailFull
 		}
 		details[from+k] = max(details[from+k], detailVersion)

@@ -24,6 +24,8 @@ type itemPhase struct {
 	// hasTombstones says that there may be some: the state is not new, or an item was
 	// removed.
 	hasTombstones bool
+	// severalInputs says that changes without sequence numbers may come beside those with one.
+	severalInputs bool
 
 	late        []lateChange
 	deadLetters []pipeline.DeadLetter
@@ -52,7 +54,7 @@ func newItemPhase(s *Settler, o *Options, b *epochBuffer) itemPhase {
 	p := itemPhase{
 		node: o.Node, showKey: o.ShowKey, tables: s.tables, buffer: b, state: o.State.Items,
 		long:          overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
-		hasTombstones: len(o.Saved.Schemas) > 0,
+		hasTombstones: len(o.Saved.Schemas) > 0, severalInputs: len(o.Sources) > 1,
 	}
 	if p.showKey == nil {
 		p.showKey = func(key []byte) []byte { return key }
@@ -246,8 +248,8 @@ func (p *itemPhase) findNewest(members []int32, entry, value []byte, known bool)
 	it.candidates = pipeline.Newest(it.candidates, candidateOf, before)
 	it.time, it.key, it.table = at, last.key, last.table
 	winner := &it.candidates[0]
-	if winner.Imageless() {
-		it.past.reset()
+	if winner.ByArrival || winner.Imageless() && !p.severalInputs {
+		it.past.reset() // nobody asks for the image before
 	}
 	p.hasTombstones = p.hasTombstones || it.tombstone()
 	p.encoded = it.append(p.encoded[:0])

@@ -57,7 +57,7 @@ func (g *keyGroup) open(s *Settler, o *Options) error {
 		if err != nil {
 			return err
 		}
-		p.output = len(o.Tables) + i
+		p.output, p.severalInputs = len(o.Tables)+i, g.items.severalInputs
 		g.policies = append(g.policies, p)
 	}
 	return nil

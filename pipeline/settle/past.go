@@ -31,9 +31,9 @@ type instant struct {
 const (
 	// pastInstantsMax is the number of times that a past goes back at most.
 	pastInstantsMax = 4
-	// instantChangesMax is the number of changes that are kept of one. Of more than that only
+	// instantChangesMax is the number of changes that are kept of one: more than an item gets in a second. Of more only
 	// the image is, and those that come late play no part.
-	instantChangesMax = 16
+	instantChangesMax = 128
 )
 
 func (p *past) known() bool { return len(p.instants) > 0 }

@@ -16,18 +16,20 @@ import (
 // in one key group.
 type policySettler struct {
 	policyRules
-	table     *pipeline.Table // as it comes
-	out       *pipeline.Table
-	output    int     // as SettledRows.Output
-	schema    *schema // of the table without the columns of Flag
-	builder   *rowBuilder
-	tables    *LogicalTables
-	items     Keyspace
-	keys      Keyspace
-	longItems overflow.Values // of items
-	longKeys  overflow.Values // of keys
-	sweepAt   pipeline.Hash   // of items
-	keysAt    pipeline.Hash   // and of keys
+	table   *pipeline.Table // as it comes
+	out     *pipeline.Table
+	output  int     // as SettledRows.Output
+	schema  *schema // of the table without the columns of Flag
+	builder *rowBuilder
+	tables  *LogicalTables
+	// severalInputs is that of itemPhase.
+	severalInputs bool
+	items         Keyspace
+	keys          Keyspace
+	longItems     overflow.Values // of items
+	longKeys      overflow.Values // of keys
+	sweepAt       pipeline.Hash   // of items
+	keysAt        pipeline.Hash   // and of keys
 
 	buffer       *epochBuffer
 	rows         rowBuffer
@@ -276,6 +278,7 @@ func (p *policySettler) extend(h *history, members []int32) (last int32) {
 	if last < 0 {
 		return last
 	}
+	h.several = p.severalInputs
 	h.sort()
 	// With len(members) more, so that rows which many changes of this epoch pushed out of
 	// the newest ones are compared this once.
