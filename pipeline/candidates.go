@@ -12,6 +12,9 @@ type Image struct {
 	// Others are the images that it may be as well: only the order of arrival says that it
 	// is Hash.
 	Others []uint64
+	// Inputs says that several inputs may bring the changes that follow it, each with a way of its own to
+	// identify them: see Newest.
+	Inputs bool
 }
 
 // otherImagesMax bounds Image.Others.
@@ -55,7 +58,8 @@ func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bo
 // VersionOnly that can't become the newest any more, or only after another change has
 // brought the same image. The result depends on the set, not on the order of the slice.
 //
-// Where all have sequence numbers, the greatest is the newest. Where some have none, each change is
+// Where all have sequence numbers, the greatest is the newest. Where one input brings some without, images play no part,
+// and only the one with the greatest sequence number competes with those. Otherwise each change is
 // an edge from its old image to its new one, and what has happened is a walk that
 // begins at the image before and uses every edge; there being no item is one more
 // image. Where no walk begins there, those do that lack the fewest changes. If all
@@ -65,8 +69,8 @@ func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bo
 // the one with the greatest sequence number, or else the greatest content. Where old images are
 // missing, the greatest sequence number goes before all that.
 //
-// Changes that came through inputs that identify them in different ways, and lead from and to the
-// same images, are taken for one write: it is one edge (see mergeWrites).
+// Where there are several inputs (Image.Inputs), changes that they identify in different ways, and that lead from and
+// to the same images, are taken for one write: it is one edge (see mergeWrites).
 func Newest[T any](changes []T, of func(*T) *Candidate, before Image) []T {
 	if len(changes) == 1 {
 		return changes
@@ -84,14 +88,14 @@ func Newest[T any](changes []T, of func(*T) *Candidate, before Image) []T {
 // After returns the image after changes of one item and time.
 func After[T any](changes []T, of func(*T) *Candidate, before Image) Image {
 	if len(changes) == 1 {
-		return Image{Hash: of(&changes[0]).New, Known: true}
+		return Image{Hash: of(&changes[0]).New, Known: true, Inputs: before.Inputs}
 	}
 	cs := make([]*Candidate, len(changes))
 	for i := range changes {
 		cs[i] = of(&changes[i])
 	}
 	newest, others := newestOf(cs, before)
-	return Image{Hash: cs[newest].New, Known: true, Others: others}
+	return Image{Hash: cs[newest].New, Known: true, Others: others, Inputs: before.Inputs}
 }
 
 // Sort sorts changes of one item and time, not put together by AddCandidate, the newest
@@ -101,7 +105,7 @@ func Sort[T any](changes []T, of func(*T) *Candidate, before Image) {
 	for i := range changes {
 		cs[i] = of(&changes[i])
 	}
-	if withoutImages(cs) || !severalIdentities(cs) {
+	if !before.Inputs || withoutImages(cs, before) || !severalIdentities(cs) {
 		sortWrites(changes, of, before)
 		return
 	}
@@ -157,7 +161,7 @@ func sortWrites[T any](changes []T, of func(*T) *Candidate, before Image) {
 			return
 		}
 		newest := from
-		if withoutImages(rest) {
+		if withoutImages(rest, before) {
 			n, _ := newestWithoutImages(rest)
 			newest += n
 		} else {
@@ -204,10 +208,10 @@ func isWalk(cs []*Candidate, before Image) bool {
 // newestOf returns the number of the newest candidate, and the images of others
 // that arrival alone has put behind it.
 func newestOf(cs []*Candidate, before Image) (newest int, others []uint64) {
-	if withoutImages(cs) {
+	if withoutImages(cs, before) {
 		return newestWithoutImages(cs)
 	}
-	writes, edges := mergeWrites(cs)
+	writes, edges := mergeWrites(cs, before)
 	newest, others = newestWrite(writes, edges, before)
 	return slices.Index(cs, writes[newest]), others
 }
@@ -231,9 +235,9 @@ func newestWrite(writes, edges []*Candidate, before Image) (newest int, others [
 }
 
 // withoutImages reports whether images play no part: where older candidates are not kept, there is no
-// walk over all. That is so where all have sequence numbers, of plain JSON, and where one partition brings
+// walk over all. That is so where all have sequence numbers, of plain JSON, and where one input brings
 // changes with sequence numbers and without. Those of another input are all there.
-func withoutImages(cs []*Candidate) bool {
+func withoutImages(cs []*Candidate, before Image) bool {
 	sequences := 0
 	for _, c := range cs {
 		if c.ByArrival {
@@ -243,11 +247,8 @@ func withoutImages(cs []*Candidate) bool {
 			sequences++
 		}
 	}
-	switch sequences {
-	case 0:
-		return false
-	case len(cs):
-		return true
+	if sequences == 0 || sequences == len(cs) || !before.Inputs {
+		return sequences > 0
 	}
 	sequenced := make(map[uint16]bool, 1)
 	for _, c := range cs {
@@ -339,7 +340,7 @@ func markVersionOnly(cs []*Candidate, newest int, before Image) {
 	if len(cs) <= wholeCandidatesMax {
 		return
 	}
-	_, edges := mergeWrites(cs)
+	_, edges := mergeWrites(cs, before)
 	g := newImageGraph(edges, before)
 	if before.Known {
 		g.balance[g.node(before.Hash)]++

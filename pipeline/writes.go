@@ -75,8 +75,8 @@ func (w *write) candidate() (best *Candidate) {
 // with what is known of its images. Of n candidates with the same images that one input brought, each is a
 // write; those of another input are the same writes. So where both bring all writes, however often
 // they repeat each other, each is there once.
-func mergeWrites(cs []*Candidate) (writes, edges []*Candidate) {
-	if !severalIdentities(cs) {
+func mergeWrites(cs []*Candidate, before Image) (writes, edges []*Candidate) {
+	if !before.Inputs || !severalIdentities(cs) {
 		return cs, cs
 	}
 	for _, w := range writesOf(cs) {

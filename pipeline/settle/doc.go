@@ -21,6 +21,10 @@
 // state. Of others all versions do, since each is an edge of the walk that decides, and may
 // be delivered again; and the rows of those that may still win (itemPhase.findNewest).
 //
+// Several inputs of a table may bring one write, each in a way of its own (pipeline.Newest). Where a transform has
+// several sources, what that takes is kept: the image before, which changes with sequence numbers alone do
+// not need.
+//
 // The image before is that of the last change of an older time, which is kept with
 // its images, since a change that comes late may precede or follow it. Where a time has
 // several changes, the image after them may depend on the image before them; so the state
@@ -80,6 +84,14 @@
 //
 // The policies follow last-writer-wins: a change that comes too late is rejected by it,
 // and is none for them.
+//
+// # Snapshots
+//
+// The end of a snapshot ([pipeline.SnapshotEnd]) comes with the header of an epoch that has no
+// changes. It looks through a part of the items (missingFinder), and those that the snapshot
+// does not have get a change like any other, a removal of the snapshot's time: so policies, late changes and
+// tombstones need nothing more. Items of the snapshot that became dead letters are marked in
+// the state until then, since they are in it.
 //
 // # State
 //

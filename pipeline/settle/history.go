@@ -126,7 +126,7 @@ func (h *history) has(v *pipeline.Version) bool {
 func (h *history) sort() {
 	slices.SortStableFunc(h.entries, func(a, b historyEntry) int { return cmp.Compare(b.Time, a.Time) })
 	h.lowerGaps()
-	var before pipeline.Image
+	before := pipeline.Image{Inputs: h.several}
 	for to := len(h.entries); to > 0; {
 		from := to - 1
 		for from > 0 && h.entries[from-1].Time == h.entries[from].Time {
@@ -135,6 +135,7 @@ func (h *history) sort() {
 		group := h.entries[from:to]
 		if i := slices.IndexFunc(group, func(e historyEntry) bool { return e.gap }); i >= 0 {
 			before = group[i].was
+			before.Inputs = h.several
 		}
 		for i := range group {
 			group[i].was = before
@@ -191,8 +192,8 @@ func (h *history) groupEnd(i int) int {
 // comes. To first rows, only changes count that bring or remove some.
 const historyChangesMax = 32
 
-// contestedChangesMax is the number of an item's changes of one time that are stored whole where others of
-// that time may change their order: more than an item gets in a second, through two inputs.
+// contestedChangesMax is that of the changes of one time that are stored whole where several inputs may bring others
+// of that time, which change their order: more than they bring of an item in a second.
 const contestedChangesMax = 512
 
 // detail says what is stored of a change.
@@ -297,7 +298,7 @@ func (h *history) markFull(details []detail, i int) {
 		return
 	}
 	for k := range group {
-		if k < contestedChangesMax {
+		if k < historyChangesMax || h.several && k < contestedChangesMax {
 			details[from+k] = detailFull
 		}
 		details[from+k] = max(details[from+k], detailVersion)

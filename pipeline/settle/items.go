@@ -56,6 +56,7 @@ func newItemPhase(s *Settler, o *Options, b *epochBuffer) itemPhase {
 		long:          overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
 		hasTombstones: len(o.Saved.Schemas) > 0, severalInputs: len(o.Sources) > 1,
 	}
+	p.item.past.inputs = p.severalInputs
 	if p.showKey == nil {
 		p.showKey = func(key []byte) []byte { return key }
 	}

@@ -17,6 +17,7 @@ import (
 type past struct {
 	instants []instant // the newest first
 	before   pipeline.Image
+	inputs   bool                  // as Image.Inputs
 	ended    int64                 // the time of the last change that is forgotten, after which before is the image
 	room     [1]pipeline.Candidate // of the usual single change
 }
@@ -31,9 +32,11 @@ type instant struct {
 const (
 	// pastInstantsMax is the number of times that a past goes back at most.
 	pastInstantsMax = 4
-	// instantChangesMax is the number of changes that are kept of one: more than an item gets in a second. Of more only
+	// instantChangesMax is the number of changes that are kept of one. Of more than that only
 	// the image is, and those that come late play no part.
-	instantChangesMax = 128
+	instantChangesMax = 16
+	// inputsChangesMax is that where there are several inputs: more than they bring of an item in a second.
+	inputsChangesMax = 128
 )
 
 func (p *past) known() bool { return len(p.instants) > 0 }
@@ -56,6 +59,7 @@ func (p *past) image() pipeline.Image { return p.after(0) }
 // after returns the image after an instant.
 func (p *past) after(i int) pipeline.Image {
 	image := p.before
+	image.Inputs = p.inputs
 	for at := len(p.instants) - 1; at >= i; at-- {
 		image = pipeline.After(p.instants[at].changes, self, image)
 	}
@@ -115,6 +119,7 @@ func (p *past) forgetBefore(i int) {
 // is certain: otherwise a change that comes late may make it matter again.
 func (p *past) trim() {
 	image := p.before
+	image.Inputs = p.inputs
 	for i := len(p.instants) - 1; i > 0; i-- {
 		image = pipeline.After(p.instants[i].changes, self, image)
 		if len(p.instants[i-1].changes) == 1 && len(image.Others) == 0 {
@@ -132,8 +137,12 @@ func (m *instant) add(c *pipeline.Candidate) {
 
 // seal leaves of very many changes their image only.
 func (p *past) seal() {
+	changesMax := instantChangesMax
+	if p.inputs {
+		changesMax = inputsChangesMax
+	}
 	for i := range p.instants {
-		if m := &p.instants[i]; len(m.changes) > instantChangesMax {
+		if m := &p.instants[i]; len(m.changes) > changesMax {
 			image := p.after(i)
 			*m = instant{time: m.time, sealed: true, changes: []pipeline.Candidate{{Version: pipeline.Version{Time: m.time, New: image.Hash}}}}
 		}

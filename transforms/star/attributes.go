@@ -70,7 +70,7 @@ func (n *latestAttributes) addAll(o *latestAttributes) bool {
 			n.addContender(b)
 		}
 	}
-	// The log does not tell what the image before all of them was: the zero Image is unknown.
-	n.versions = pipeline.Newest(n.versions, candidateOf, pipeline.Image{})
+	// The log does not tell what the image before all of them was, nor how many inputs there are.
+	n.versions = pipeline.Newest(n.versions, candidateOf, pipeline.Image{Inputs: true})
 	return true
 }
