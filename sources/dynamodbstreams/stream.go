@@ -100,9 +100,9 @@ func (t *table) askListing(ctx context.Context, s *stream) (*streamDescription, 
 // describeStream makes a call of DescribeStream in its turn. Others may ask too: a page that is throttled is asked for
 // again, since a listing that begins anew each time might never end.
 func (t *table) describeStream(ctx context.Context, in *sdk.DescribeStreamInput) (d *types.StreamDescription, err error) {
-	again := awsapi.Retry{Attempts: 5, Timeout: awscall.Timeout, Least: describeInterval, Most: 2 * time.Second}
+	again := awsapi.Retry{Attempts: 5, Timeout: awscall.Timeout, Least: t.pause, Most: 2 * time.Second}
 	err = again.Do(ctx, func(ctx context.Context) error {
-		if err := t.turns.take(ctx, describeInterval); err != nil {
+		if err := t.turns.take(ctx, t.pause); err != nil {
 			return err
 		}
 		out, err := t.api.DescribeStream(ctx, in)

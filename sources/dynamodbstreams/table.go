@@ -43,6 +43,7 @@ type table struct {
 	format pipeline.Format
 	clock  awscall.Clock
 	stall  time.Duration // see awscall.Transport
+	pause  time.Duration // see describeInterval
 	tip    int           // see tipPages
 
 	env    pipeline.Env // of this opening
@@ -74,7 +75,7 @@ func newTable(cfg Config) (*table, error) {
 		return nil, err
 	}
 	t := &table{
-		cfg: cfg, name: name.Name, start: begin, format: cfg.recordFormat(), stall: awscall.StallTimeout, tip: tipPages,
+		cfg: cfg, name: name.Name, start: begin, format: cfg.recordFormat(), stall: awscall.StallTimeout, pause: describeInterval, tip: tipPages,
 		env: pipeline.NewEnv(), told: map[string]bool{}, streams: map[string]*stream{},
 	}
 	t.clock.Local = time.Now
