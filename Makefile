@@ -123,7 +123,8 @@ bench-kinesis: ## measure what reading a stream takes: answers and events, a bac
 	go test ./sources/kinesis/page -run '^$$' -bench "GetRecords|SubscribeToShard"
 	go test ./sources/kinesis -run '^$$' -bench 'CatchUp|Idle' -benchtime 1x
 
-bench-dynamodb: ## measure what an item of a scan takes, beside the SDK's decoding
+bench-dynamodb: ## measure what an item of a scan and a record of a stream take, beside the SDK's decoding
+	go test ./sources/dynamodbstreams -run '^$$' -bench GetRecords
 	go test ./sources/dynamodbscan -run '^$$' -bench Scan
 
 bench-redshift: ## compare writing a file for COPY with a bare Parquet writer of the same profile

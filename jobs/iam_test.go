@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -218,6 +219,7 @@ func (w iamWorld) arn(kind string, call *awstest.Call) (string, error) {
 	var body struct {
 		StreamName, StreamARN, TableName string
 		TableArn, ExportArn              string
+		ShardIterator                    string
 		ConsumerName, ConsumerARN        string
 		RequestItems                     map[string]any
 	}
@@ -229,6 +231,12 @@ func (w iamWorld) arn(kind string, call *awstest.Call) (string, error) {
 		return "*", nil
 	case "export":
 		return body.ExportArn, nil
+	case "tablestream":
+		arn, _, _ := strings.Cut(body.ShardIterator, "|") // with which an iterator begins
+		if arn = cmp.Or(arn, body.StreamARN); arn != "" {
+			return arn, nil
+		}
+		return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s/stream/*", iamRegion, iamAccount, body.TableName), nil
 	case "table":
 		if body.TableArn != "" {
 			return body.TableArn, nil

@@ -245,6 +245,47 @@ sinks: {lake: {type: parquet, inputs: [items], url: lake}}
 	return w.calls()
 }
 
+// readTableStream reads the stream of a table, and then another one that it has.
+func readTableStream(t *testing.T) []*awstest.Call {
+	tables := dynamodbtest.New(t, dynamodbtest.Options{Region: iamRegion, Account: iamAccount})
+	if err := tables.Create(dynamodbtest.Table{Name: "shop", Key: "PK", View: "NEW_AND_OLD_IMAGES"}); err != nil {
+		t.Fatal(err)
+	}
+	proxy := awstest.NewHTTPProxy(t, tables.Endpoint)
+	w := &watched{cloud: &cloud{t: t, env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + proxy.Endpoint, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS=" + proxy.Endpoint, "AWS_REGION=" + iamRegion}}, proxies: []*awstest.HTTPProxy{proxy}}
+	dir := t.TempDir()
+	for i := range 2 {
+		if i > 0 {
+			if err := tables.Roll("shop"); err != nil {
+				t.Fatal(err)
+			}
+			if err := tables.DisableStream("shop"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tables.EnableStream("shop", "NEW_IMAGE"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tables.Put("shop", dynamodbtest.Item{"PK": dynamodbtest.S(fmt.Sprint("CUST#", i)), "username": dynamodbtest.S(fmt.Sprint(i)), "type": dynamodbtest.S("customer")}); err != nil {
+			t.Fatal(err)
+		}
+		w.run(dir, `
+name: stream
+state: {dir: state}
+sources: {shop: {type: dynamodb_streams, table: shop}}
+`+customers+`
+sinks: {lake: {type: parquet, inputs: [items], url: lake, roll: {age: 100ms}}}
+`, func(*process) bool {
+			found, err := filepath.Glob(filepath.Join(dir, "lake/customer/*.parquet"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(found) > i
+		})
+	}
+	return w.calls()
+}
+
 // writeParquet writes a table in one request and another in parts, loses an answer, and is
 // killed with an upload unfinished.
 func writeParquet(t *testing.T) []*awstest.Call {

@@ -46,6 +46,7 @@ var policyRights = map[string]rights{
 	},
 	"Read a reference from DynamoDB": {calls: readReference},
 	"Scan a table":                   {calls: scanTable},
+	"Read a table's stream":          {calls: readTableStream},
 	"Ask for exports of a table": {
 		world: iamWorld{absent: true}, calls: requestExport,
 		excused: map[string]string{
@@ -176,6 +177,8 @@ func arnKind(arn string) string {
 	switch {
 	case strings.Contains(parts[5], "/consumer/"):
 		return "consumer"
+	case kind == "table" && strings.Contains(parts[5], "/stream/"):
+		return "tablestream"
 	case strings.Contains(parts[5], "/export/"):
 		return "export"
 	case parts[2] == "s3" && strings.Contains(parts[5], "/"):

@@ -40,7 +40,7 @@ type rig struct {
 	fake    *dynamodbtest.Server // nil = another server
 	cfg     Config
 	cursors map[string][]byte // that are saved
-	accept  bool // gaps, at the next opening
+	accept  bool              // gaps, at the next opening
 
 	source   *Source
 	got      []change
