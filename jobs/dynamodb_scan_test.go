@@ -176,7 +176,9 @@ func TestValuesBySource(t *testing.T) {
 // records returns the answer of the stream with all of its records.
 func (s *scannedTable) records() string {
 	s.t.Helper()
-	var table struct{ Table struct{ LatestStreamArn string } }
+	var table struct {
+		Table struct{ LatestStreamArn string }
+	}
 	var stream struct {
 		StreamDescription struct{ Shards []struct{ ShardId string } }
 	}
