@@ -17,7 +17,7 @@ const (
 
 // ReadCapacity is a budget of read capacity units a second, which all scans of a table share that one
 // node makes. What a page uses its answer tells, so a page is paid for in advance by what it is thought to
-// use; what it used beyond that, the pages behind it wait for. What is not used is not saved up.
+// use, and the difference is made up for by the pages behind it. Time that passes unused is not saved up.
 //
 // So pages that were begun within any span of time use the budget of that span and one page more, as long
 // as items are about as large as those before them. It may be used from several goroutines.
@@ -36,24 +36,26 @@ func NewReadCapacity(perSecond int) *ReadCapacity {
 
 // ReservedPage is the right to read a page.
 type ReservedPage struct {
-	From  time.Time // when it may be asked for
-	Units float64   // that it should not use more than; 0 = nothing is reserved
+	Units float64 // that it should not use more than; 0 = nothing is reserved
+
+	begins, ends time.Time // when the budget of the page is spent
 }
 
-// Reserve reserves capacity for the next page: what a second allows, so that pages are few and regular,
-// but for an item at least. As long as nobody knows how large items are it is what any page may use.
-func (c *ReadCapacity) Reserve(now time.Time) ReservedPage {
+// Reserve reserves capacity for a page that is asked for now: what a second allows, so that pages are few and
+// regular, but for an item at least. As long as nobody knows how large items are it is what any page may
+// use. Where there is none yet it returns how long to wait before asking again, since others may be quicker.
+func (c *ReadCapacity) Reserve(now time.Time) (page ReservedPage, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	page := ReservedPage{From: now, Units: pageUnitsMax}
-	if c.itemUnits > 0 {
-		page.Units = c.itemUnits * float64(c.items(min(c.perSecond, pageUnitsMax)))
-	}
 	if c.paid.After(now) {
-		page.From = c.paid
+		return page, c.paid.Sub(now)
 	}
-	c.paid = page.From.Add(c.duration(page.Units))
-	return page
+	units := float64(pageUnitsMax)
+	if c.itemUnits > 0 {
+		units = c.itemUnits * float64(c.items(min(c.perSecond, pageUnitsMax)))
+	}
+	c.paid = now.Add(c.duration(units))
+	return ReservedPage{Units: units, begins: now, ends: c.paid}, 0
 }
 
 // Limit returns how many items the page may have, as far as those before tell. It is asked when the page
@@ -72,16 +74,19 @@ func (c *ReadCapacity) items(units float64) int {
 	return int(min(max(1, units/c.itemUnits+1e-9), pageItemsMax))
 }
 
-// Used says what a page has used that had been reserved, with so many items. A page that was refused
-// has used nothing, and is asked for again by what was reserved for it.
-func (c *ReadCapacity) Used(page ReservedPage, units float64, items int) {
+// Used says what a page has used, by now, that had been reserved, with so many items. A page that was
+// refused has used nothing, and is asked for again by what was reserved for it.
+func (c *ReadCapacity) Used(page ReservedPage, units float64, items int, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// What others have reserved behind the page begins no sooner: with what one before them left it
-	// would be more than the budget, later on.
-	if units > page.Units || c.paid.Equal(page.From.Add(c.duration(page.Units))) {
-		c.paid = c.paid.Add(c.duration(units - page.Units))
+	ends := page.begins.Add(c.duration(units))
+	if ends.Before(now) && ends.Before(page.ends) { // time that has passed is not given back
+		ends = now
+		if page.ends.Before(now) {
+			ends = page.ends
+		}
 	}
+	c.paid = c.paid.Add(ends.Sub(page.ends))
 	if units > 0 && items > 0 {
 		mean := units / float64(items)
 		c.itemUnits = max(mean, (c.itemUnits+3*mean)/4) // large ones are remembered for longer

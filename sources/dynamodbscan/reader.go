@@ -64,7 +64,7 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 		}
 		return pipeline.PartitionRecords{}, err
 	}
-	r.table.capacity.Used(r.reserved, p.units, int(p.scanned))
+	r.table.capacity.Used(r.reserved, p.units, int(p.scanned), r.table.env.Now())
 	r.table.units.Add(p.units)
 	r.reserved = awsapi.ReservedPage{}
 	if p.last == nil {
@@ -83,17 +83,15 @@ func (r *reader) Read(ctx context.Context, allowance int) (pipeline.PartitionRec
 		r.table.endSegment()
 		return read, io.EOF
 	}
-	read.Wait = r.reserve()
 	return read, nil
 }
 
-// reserve reserves capacity for the next page, and returns in how long it may be asked for.
-func (r *reader) reserve() time.Duration {
-	now := r.table.env.Now()
+// reserve reserves capacity for the next page, or returns in how long there may be some.
+func (r *reader) reserve() (wait time.Duration) {
 	if r.reserved.Units == 0 {
-		r.reserved = r.table.capacity.Reserve(now)
+		r.reserved, wait = r.table.capacity.Reserve(r.table.env.Now())
 	}
-	return max(r.reserved.From.Sub(now), 0)
+	return wait
 }
 
 // page asks for the next page.
@@ -115,7 +113,7 @@ func (r *reader) page(ctx context.Context, allowance int) (*page, error) {
 	}
 	if p.last != nil && bytes.Equal(p.last, r.at.After) {
 		p.free()
-		return nil, fmt.Errorf("scan of table %s: segment %d gets no further than %d items: the server gives the same key again", r.table.named.Name, r.segment, r.at.Items)
+		return nil, fmt.Errorf("scan of table %s: segment %d gets no further than %d items: the server gives the same key again", r.table.named.Name, r.segment+1, r.at.Items)
 	}
 	return p, nil
 }

@@ -68,7 +68,7 @@ func scanOf(known map[string]bool) (s scan, err error) {
 // partitions returns all segments.
 func (s scan) partitions() (all []pipeline.Partition) {
 	for i := range s.segments {
-		all = append(all, pipeline.Partition{Name: s.partitionName(i), DisplayName: fmt.Sprintf("segment %d of %d", i, s.segments)})
+		all = append(all, pipeline.Partition{Name: s.partitionName(i), DisplayName: fmt.Sprintf("segment %d of %d", i+1, s.segments)})
 	}
 	return all
 }

@@ -80,7 +80,7 @@ func scans(t testing.TB, p *awstest.HTTPProxy) (all []scanRequest) {
 func TestScanResumes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	for round := range 20 {
+	for round := range 12 {
 		rng := rand.New(rand.NewPCG(seed, uint64(round)))
 		r := newRig(t, dynamodbtest.Options{Seed: seed}, dynamodbtest.Table{Partitions: 3})
 		n := 1 + rng.IntN(400)

@@ -23,7 +23,7 @@ func newSuiteInput(t *testing.T) *suiteInput {
 	in.toEnd()
 	in.whole()
 	for i := range in.cfg.Segments { // what a segment has, and in which order, nobody knows but the table
-		p := sourcetest.Partition{Name: fmt.Sprintf("segment %d of %d", i, in.cfg.Segments)}
+		p := sourcetest.Partition{Name: fmt.Sprintf("segment %d of %d", i+1, in.cfg.Segments)}
 		for _, one := range in.got {
 			if one.segment == p.Name {
 				p.Records = append(p.Records, one.text)

@@ -40,16 +40,16 @@ const (
 
 // table is a table whose segments are partitions. It implements pipeline.PartitionSource.
 type table struct {
-	node     string
-	cfg      Config
-	named    tablename.Table
-	capacity *awsapi.ReadCapacity
+	node  string
+	cfg   Config
+	named tablename.Table
 
 	// Those of this opening.
-	env    pipeline.Env
-	api    api
-	region string
-	units  prometheus.Counter
+	env      pipeline.Env
+	api      api
+	region   string
+	units    prometheus.Counter
+	capacity *awsapi.ReadCapacity
 
 	read, ended atomic.Int64 // items that were read, segments that were read to their end
 
@@ -76,7 +76,7 @@ func newTable(node string, cfg Config) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &table{node: node, cfg: cfg, named: named, capacity: awsapi.NewReadCapacity(cmp.Or(cfg.ReadCapacity, defaultReadCapacity)), env: pipeline.NewEnv()}, nil
+	return &table{node: node, cfg: cfg, named: named, env: pipeline.NewEnv()}, nil
 }
 
 // Bounded implements pipeline.PartitionSource: a scan ends.
@@ -99,6 +99,7 @@ func (t *table) Connect(ctx context.Context, env pipeline.Env) error {
 			o.BaseEndpoint = e
 		}
 	})
+	t.capacity = awsapi.NewReadCapacity(cmp.Or(t.cfg.ReadCapacity, defaultReadCapacity))
 	t.setScan(scan{}, nil)
 	d, err := t.describe(ctx)
 	if err != nil {

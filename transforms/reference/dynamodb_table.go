@@ -183,11 +183,12 @@ func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 	in := t.input()
 	capacity := awsapi.NewReadCapacity(t.cfg.ReadCapacity)
 	for {
-		reserved := capacity.Reserve(t.now())
-		if wait := reserved.From.Sub(t.now()); wait > 0 {
+		reserved, wait := capacity.Reserve(t.now())
+		if wait > 0 {
 			if err := t.wait(ctx, wait); err != nil {
 				return err
 			}
+			continue
 		}
 		in.Limit = aws.Int32(int32(capacity.Limit(reserved)))
 		var page *dynamodb.ScanOutput
@@ -200,7 +201,7 @@ func (t *dynamoDBTable) scan(ctx context.Context, items *itemReader) error {
 		}
 		units := unitsOf(page)
 		t.units.Add(units)
-		capacity.Used(reserved, units, int(page.ScannedCount))
+		capacity.Used(reserved, units, int(page.ScannedCount), t.now())
 		for _, item := range page.Items {
 			if err := items.add(item); err != nil {
 				return err

@@ -286,7 +286,11 @@ func TestScanWhileChanged(t *testing.T) {
 	source.DynamoDBTable.ReadCapacity = 1 // a page for each item
 	j := opened(t, source, "code string", "n string")
 	page := 0
-	j.watch.source.(*dynamoDBTable).wait = func(context.Context, time.Duration) error {
+	table := j.watch.source.(*dynamoDBTable)
+	now := time.Now()
+	table.now = func() time.Time { return now }
+	table.wait = func(_ context.Context, d time.Duration) error {
+		now = now.Add(d)
 		page++
 		name := "ref"
 		if _, err := s.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &name, Key: map[string]attribute{"code": &attrS{Value: "c7"}}}); err != nil {
