@@ -31,9 +31,19 @@ const (
 	DelayAnswer
 	// FailEntries makes every second entry of a batch fail, as if there were no capacity for it.
 	FailEntries
+	// FailEvent ends a stream of events by the fault's error, in the place of an event with records.
+	FailEvent
+	// DamageEvent sends an event whose checksum is wrong.
+	DamageEvent
 )
 
 func (e Effect) done() bool { return e >= LoseAnswer }
+
+// ofEvents reports whether it is one within an answer that is a stream of events: CutBody and
+// StallBody are, in the middle of an event.
+func (e Effect) ofEvents() bool {
+	return e == FailEvent || e == DamageEvent || e == CutBody || e == StallBody
+}
 
 // Fault is something that goes wrong with some requests.
 type Fault struct {
@@ -43,6 +53,8 @@ type Fault struct {
 	// Code, Message and Status are the error of Refuse; Status 0 = 400.
 	Code, Message string
 	Status        int
+	// Events is how many events with records a stream of them sends before the fault.
+	Events int
 	// Delay is that of DelayAnswer.
 	Delay time.Duration
 	// After lets as many requests pass first, and Times as many fail; 0 = until it is removed.
@@ -106,12 +118,12 @@ func (h *Handler) fault(c *Call) *Fault {
 func (h *Handler) disturb(w http.ResponseWriter, r *http.Request, f *Fault, status int, body []byte) bool {
 	switch f.Effect {
 	case Hang:
-		h.wait(r, nil)
+		h.Wait(r, nil)
 		panic(http.ErrAbortHandler)
 	case DelayAnswer:
 		timer := time.NewTimer(f.Delay)
 		defer timer.Stop()
-		h.wait(r, timer.C)
+		h.Wait(r, timer.C)
 		return false
 	case Reset, LoseAnswer:
 		breakOff(w, nil)
@@ -129,7 +141,7 @@ func (h *Handler) disturb(w http.ResponseWriter, r *http.Request, f *Fault, stat
 		w.WriteHeader(status)
 		_, _ = w.Write(body[:len(body)/2]) // a client that has gone needs no answer
 		_ = http.NewResponseController(w).Flush()
-		h.wait(r, nil)
+		h.Wait(r, nil)
 		panic(http.ErrAbortHandler)
 	default:
 		return false
@@ -137,8 +149,8 @@ func (h *Handler) disturb(w http.ResponseWriter, r *http.Request, f *Fault, stat
 	return true
 }
 
-// wait returns when the client has gone, the fake is closed, or the time has come.
-func (h *Handler) wait(r *http.Request, timer <-chan time.Time) {
+// Wait returns when the client has gone, the fake is closed, or the time has come.
+func (h *Handler) Wait(r *http.Request, timer <-chan time.Time) {
 	select {
 	case <-r.Context().Done():
 	case <-h.closed:

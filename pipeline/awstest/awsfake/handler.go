@@ -43,6 +43,12 @@ type Call struct {
 // JSON: bytes as they are, nil as an empty body.
 type Operation func(c *Call, body []byte) (run func() (any, error), err error)
 
+// EventStream is a result that is sent as a stream of events, for as long as that takes. A fault that it is
+// given is one of its events; nil = there is none.
+type EventStream interface {
+	Send(w http.ResponseWriter, r *http.Request, fault *Fault)
+}
+
 // Typed makes an operation of a function with a typed input. About says which resource and
 // part of it, a table or a shard, an input is about, for the log and for faults.
 func Typed[I any](about func(*I) (resource, part string), do func(*Call, *I) (any, error)) Operation {
@@ -88,6 +94,9 @@ func NewHandler(media string, operations map[string]Operation, now func() time.T
 // Close ends the calls that hang. It may be called twice.
 func (h *Handler) Close() { h.once.Do(func() { close(h.closed) }) }
 
+// Closed returns what Close closes.
+func (h *Handler) Closed() <-chan struct{} { return h.closed }
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
@@ -98,7 +107,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := r.Header.Get("X-Amz-Target")
 	_, name, _ := strings.Cut(target, ".")
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	c := &Call{Request: Request{At: time.Now(), Operation: name}, Region: signedRegion(r)}
+	c := &Call{Request: Request{Operation: name}, Region: signedRegion(r)}
 	result, fault, err := h.answer(c, target, media, body)
 	if e := (*Error)(nil); errors.As(err, &e) {
 		c.Code = e.Code
@@ -109,6 +118,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	h.addRequest(c.Request)
 	h.mu.Unlock()
+	events, running := result.(EventStream)
+	if running {
+		result = nil
+	}
 	status, encoded := encode(result, err)
 	head := w.Header()
 	head.Set("Content-Type", h.media)
@@ -116,7 +129,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("X-Amzn-Requestid", fmt.Sprintf("%08X%016X", rand.Uint32(), rand.Uint64()))
 	head.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(encoded)), 10))
 	head.Set("Content-Length", strconv.Itoa(len(encoded)))
-	if fault == nil || !h.disturb(w, r, fault, status, encoded) {
+	if running && fault != nil && fault.Effect.ofEvents() {
+		events.Send(w, r, fault)
+		return
+	}
+	if fault != nil && h.disturb(w, r, fault, status, encoded) {
+		return
+	}
+	if running {
+		events.Send(w, r, nil)
+	} else {
 		w.WriteHeader(status)
 		_, _ = w.Write(encoded) // a client that has gone needs no answer
 	}
@@ -136,7 +158,7 @@ func (h *Handler) answer(c *Call, target, media string, body []byte) (any, *Faul
 	do, known := h.operations[target]
 	switch {
 	case media != h.media:
-		return nil, nil, Errorf("SerializationException", "content type %q: this fake speaks %s", media, h.media)
+		return nil, nil, Errorf("SerializationException", "content type %q: this fake speaks %s (Java clients of Kinesis: -Daws.cborEnabled=false)", media, h.media)
 	case !known:
 		return nil, nil, Errorf("UnknownOperationException", "%q", target)
 	}

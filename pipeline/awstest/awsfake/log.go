@@ -14,10 +14,12 @@ type Request struct {
 // maxLog is how many requests the log holds; the older half is dropped when they are more.
 const maxLog = 1 << 18
 
+// addRequest logs one. The lock is held.
 func (h *Handler) addRequest(r Request) {
 	if len(h.log) >= maxLog {
 		h.log = append(h.log[:0], h.log[maxLog/2:]...)
 	}
+	r.At = time.Now() // under the lock, so that the log is in the order of time
 	h.log = append(h.log, r)
 }
 

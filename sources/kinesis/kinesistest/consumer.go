@@ -40,7 +40,7 @@ func (k *fakeConsumer) describe(now time.Time) consumerDescription {
 // consumerRef is how requests name a consumer: by its ARN, or by its stream's and its name.
 type consumerRef struct{ ConsumerARN, ConsumerName, StreamARN string }
 
-func (r *consumerRef) target(*Server) (string, string) {
+func (r *consumerRef) target() (string, string) {
 	of := r.StreamARN
 	if of == "" {
 		of, _, _ = strings.Cut(r.ConsumerARN, "/consumer/")
@@ -50,7 +50,7 @@ func (r *consumerRef) target(*Server) (string, string) {
 
 // consumer finds one.
 func (s *Server) consumer(r *consumerRef) (*fakeStream, *fakeConsumer, error) {
-	name, _ := r.target(s)
+	name, _ := r.target()
 	st := s.streams[name]
 	if st == nil {
 		return nil, nil, fail("ResourceNotFoundException", "Stream %s under account %s not found.", name, s.o.Account)

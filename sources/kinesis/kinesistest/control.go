@@ -51,7 +51,7 @@ func (s *Server) Knobs() http.Handler {
 			return nil, s.Resize(q.Get("stream"), n)
 		},
 		"fault":    s.injectQuery,
-		"heal":     func(url.Values) (any, error) { s.heal(); return nil, nil },
+		"heal":     func(url.Values) (any, error) { s.api.Heal(); return nil, nil },
 		"requests": func(url.Values) (any, error) { return s.countRequests(), nil },
 	} {
 		mux.HandleFunc("/_fake/"+name, func(w http.ResponseWriter, r *http.Request) {
@@ -96,12 +96,6 @@ func (s *Server) injectQuery(q url.Values) (any, error) {
 	}
 	s.Inject(f)
 	return nil, nil
-}
-
-func (s *Server) heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
 }
 
 // countRequests counts requests by operation, shard and error.

@@ -99,7 +99,7 @@ type listShardsInput struct {
 	ShardFilter                      *shardFilter
 }
 
-func (in *listShardsInput) target(*Server) (string, string) {
+func (in *listShardsInput) target() (string, string) {
 	if in.NextToken != "" {
 		t, _ := parseToken(in.NextToken)
 		return t.Stream, ""

@@ -1,49 +1,28 @@
 package kinesistest
 
 import (
-	"bytes"
 	"fmt"
-	"net"
-	"net/http"
-	"slices"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
 
-// Effect is what a fault does.
-type Effect uint8
+// Effect is what a fault does: package awsfake says what each is.
+type Effect = awsfake.Effect
 
 // The effects.
 const (
-	// Refuse answers with the fault's error, and does nothing.
-	Refuse Effect = iota + 1
-	// Hang never answers, and does nothing.
-	Hang
-	// Reset breaks the connection off, and does nothing.
-	Reset
-	// LoseAnswer does what is asked for, and breaks the connection off.
-	LoseAnswer
-	// CutBody does what is asked for, and breaks the connection off in the middle of the answer.
-	CutBody
-	// StallBody does what is asked for, and hangs in the middle of the answer: the
-	// connection is half open.
-	StallBody
-	// DelayAnswer does what is asked for, and answers after the fault's Delay.
-	DelayAnswer
-	// FailEntries makes every second entry of PutRecords fail, as one of a shard that takes no more.
-	FailEntries
-	// FailEvent ends a subscription by the fault's error, in the place of an event with records.
-	FailEvent
-	// DamageEvent sends an event whose checksum is wrong.
-	DamageEvent
+	Refuse      = awsfake.Refuse
+	Hang        = awsfake.Hang
+	Reset       = awsfake.Reset
+	LoseAnswer  = awsfake.LoseAnswer
+	CutBody     = awsfake.CutBody
+	StallBody   = awsfake.StallBody
+	DelayAnswer = awsfake.DelayAnswer
+	FailEntries = awsfake.FailEntries
+	FailEvent   = awsfake.FailEvent
+	DamageEvent = awsfake.DamageEvent
 )
-
-func (e Effect) done() bool { return e >= LoseAnswer }
-
-// ofEvents reports whether it is one within an answer that is a stream of events: CutBody and
-// StallBody are, in the middle of an event.
-func (e Effect) ofEvents() bool {
-	return e == FailEvent || e == DamageEvent || e == CutBody || e == StallBody
-}
 
 // Fault is something that goes wrong with some requests.
 type Fault struct {
@@ -71,105 +50,11 @@ func Throttle(stream, shard string) Fault {
 	}
 }
 
-type activeFault struct {
-	Fault
-	passed, hit int
-}
-
 // Inject lets requests fail from now on, until remove is called. The first fault that is
 // for a request counts.
 func (s *Server) Inject(f Fault) (remove func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	active := &activeFault{Fault: f}
-	s.faults = append(s.faults, active)
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.faults = slices.DeleteFunc(s.faults, func(a *activeFault) bool { return a == active })
-	}
-}
-
-// fault returns the fault that is for a request; nil = there is none. The lock is held.
-func (s *Server) fault(c *call) *Fault {
-	for _, f := range s.faults {
-		if f.Operation != "" && f.Operation != c.Operation || f.Stream != "" && f.Stream != c.Stream || f.Shard != "" && f.Shard != c.Shard {
-			continue
-		}
-		if f.Times > 0 && f.hit >= f.Times {
-			continue
-		}
-		if f.passed < f.After {
-			f.passed++
-			continue
-		}
-		if f.Ratio > 0 && s.chance.Float64() >= f.Ratio {
-			continue
-		}
-		f.hit++
-		found := f.Fault
-		return &found
-	}
-	return nil
-}
-
-// disturb lets an answer fail on its way; false = the fault is none of those.
-func (s *Server) disturb(w http.ResponseWriter, r *http.Request, f *Fault, status int, body []byte) bool {
-	switch f.Effect {
-	case Hang:
-		s.wait(r, nil)
-		panic(http.ErrAbortHandler)
-	case DelayAnswer:
-		timer := time.NewTimer(f.Delay)
-		defer timer.Stop()
-		s.wait(r, timer.C)
-		return false
-	case Reset, LoseAnswer:
-		breakOff(w, nil)
-	case CutBody, StallBody:
-		var answer bytes.Buffer
-		fmt.Fprintf(&answer, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-		if err := w.Header().Write(&answer); err != nil {
-			panic(err) // into memory
-		}
-		fmt.Fprintf(&answer, "\r\n%s", body[:len(body)/2])
-		if f.Effect == CutBody {
-			breakOff(w, answer.Bytes())
-			return true
-		}
-		w.WriteHeader(status)
-		_, _ = w.Write(body[:len(body)/2]) // a client that has gone needs no answer
-		_ = http.NewResponseController(w).Flush()
-		s.wait(r, nil)
-		panic(http.ErrAbortHandler)
-	default:
-		return false
-	}
-	return true
-}
-
-// wait returns when the client has gone, the fake is closed, or the time has come.
-func (s *Server) wait(r *http.Request, timer <-chan time.Time) {
-	select {
-	case <-r.Context().Done():
-	case <-s.closed:
-	case <-timer:
-	}
-}
-
-// breakOff writes what there is of an answer, and breaks the connection off: with a
-// reset where nothing was written.
-func breakOff(w http.ResponseWriter, answer []byte) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler) // a connection that can't be taken over is cut by the server
-	}
-	defer func() { _ = conn.Close() }()
-	if len(answer) > 0 {
-		_, _ = conn.Write(answer) // what arrives of it is the client's trouble
-		return
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
+	return s.api.Inject(awsfake.Fault{
+		Operation: f.Operation, Resource: f.Stream, Part: f.Shard, Effect: f.Effect, Code: f.Code, Message: f.Message, Status: f.Status,
+		Events: f.Events, Delay: f.Delay, After: f.After, Times: f.Times, Ratio: f.Ratio,
+	})
 }

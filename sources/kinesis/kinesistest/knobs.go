@@ -3,6 +3,8 @@ package kinesistest
 import (
 	"fmt"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
 
 // Entry is a record to be put.
@@ -13,21 +15,9 @@ type Entry struct {
 	HashKey string
 }
 
-// do runs what a request does, without one: it is in no log, and no fault prevents it.
-func (s *Server) do(what func(c *call) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := &call{now: s.now()}
-	for _, st := range s.streams {
-		st.advance(c.now)
-	}
-	defer s.wake()
-	return what(c)
-}
-
 // with runs what has a stream as its object.
 func (s *Server) with(stream string, what func(c *call, st *fakeStream) error) error {
-	return s.do(func(c *call) error {
+	return s.do(&awsfake.Call{}, func(c *call) error {
 		st, err := s.find(streamRef{StreamName: stream})
 		if err != nil {
 			return err
@@ -48,7 +38,7 @@ func (s *Server) withShard(stream, shard string, what func(c *call, st *fakeStre
 
 // Create makes a stream of as many shards, in one step, whatever the limits of the service.
 func (s *Server) Create(stream string, shards int) error {
-	return s.do(func(c *call) error {
+	return s.do(&awsfake.Call{}, func(c *call) error {
 		_, err := s.onCreateStream(c, &createStreamInput{streamRef: streamRef{StreamName: stream}, ShardCount: shards})
 		return err
 	})
@@ -56,7 +46,7 @@ func (s *Server) Create(stream string, shards int) error {
 
 // Delete deletes a stream.
 func (s *Server) Delete(stream string) error {
-	return s.do(func(c *call) error {
+	return s.do(&awsfake.Call{}, func(c *call) error {
 		_, err := s.onDeleteStream(c, &streamRef{StreamName: stream})
 		return err
 	})

@@ -179,7 +179,7 @@ type splitShardInput struct {
 	ShardToSplit, NewStartingHashKey string
 }
 
-func (in *splitShardInput) target(*Server) (string, string) { return in.name(), in.ShardToSplit }
+func (in *splitShardInput) target() (string, string) { return in.name(), in.ShardToSplit }
 
 func (s *Server) onSplitShard(c *call, in *splitShardInput) (any, error) {
 	st, err := s.findIdle(in.streamRef)
@@ -215,7 +215,7 @@ type mergeShardsInput struct {
 	ShardToMerge, AdjacentShardToMerge string
 }
 
-func (in *mergeShardsInput) target(*Server) (string, string) { return in.name(), in.ShardToMerge }
+func (in *mergeShardsInput) target() (string, string) { return in.name(), in.ShardToMerge }
 
 func (s *Server) onMergeShards(c *call, in *mergeShardsInput) (any, error) {
 	st, err := s.findIdle(in.streamRef)

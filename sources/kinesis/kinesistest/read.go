@@ -14,7 +14,7 @@ type streamRef struct {
 	StreamName, StreamARN string
 }
 
-func (r *streamRef) target(*Server) (string, string) { return r.name(), "" }
+func (r *streamRef) target() (string, string) { return r.name(), "" }
 
 func (r *streamRef) name() string {
 	if r.StreamName == "" {
@@ -65,7 +65,7 @@ type getShardIteratorInput struct {
 	Timestamp                                          *seconds
 }
 
-func (in *getShardIteratorInput) target(*Server) (string, string) { return in.name(), in.ShardId }
+func (in *getShardIteratorInput) target() (string, string) { return in.name(), in.ShardId }
 
 func (s *Server) onGetShardIterator(c *call, in *getShardIteratorInput) (any, error) {
 	st, err := s.find(in.streamRef)
@@ -146,7 +146,7 @@ type getRecordsInput struct {
 	Limit                    *int
 }
 
-func (in *getRecordsInput) target(*Server) (string, string) {
+func (in *getRecordsInput) target() (string, string) {
 	i, _ := parseIterator(in.ShardIterator)
 	return i.Stream, i.Shard
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream/eventstreamapi"
+
+	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
 
 // fakeSubscription is a subscription that runs: the answer to a SubscribeToShard.
@@ -18,9 +20,9 @@ type fakeSubscription struct {
 	shard    *fakeShard
 	next     iterator
 	began    time.Time
-	fault    *Fault // of its events; nil = there is none
-	sent     int    // events with records
-	over     bool   // the shard's end was sent
+	fault    *awsfake.Fault // of its events; nil = there is none
+	sent     int            // events with records
+	over     bool           // the shard's end was sent
 	// taken is closed when another subscription of the same consumer takes the shard.
 	taken chan struct{}
 }
@@ -33,8 +35,8 @@ type subscribeToShardInput struct {
 	}
 }
 
-func (in *subscribeToShardInput) target(s *Server) (string, string) {
-	name, _ := (&consumerRef{ConsumerARN: in.ConsumerARN}).target(s)
+func (in *subscribeToShardInput) target() (string, string) {
+	name, _ := (&consumerRef{ConsumerARN: in.ConsumerARN}).target()
 	return name, in.ShardId
 }
 
@@ -116,8 +118,9 @@ func (f *fakeSubscription) take(heartbeat bool) (e event, woken chan struct{}) {
 	return event{kind: "SubscribeToShardEvent", payload: payload, records: end - first}, nil
 }
 
-// serve sends events until the subscription ends.
-func (f *fakeSubscription) serve(w http.ResponseWriter, r *http.Request) {
+// Send sends events until the subscription ends.
+func (f *fakeSubscription) Send(w http.ResponseWriter, r *http.Request, fault *awsfake.Fault) {
+	f.fault = fault
 	h := w.Header()
 	h.Set("Content-Type", "application/vnd.amazon.eventstream")
 	h.Del("Content-Length")
@@ -150,7 +153,7 @@ func (f *fakeSubscription) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-r.Context().Done():
 			return
-		case <-f.server.closed:
+		case <-f.server.api.Closed():
 			return
 		}
 	}
@@ -175,13 +178,13 @@ func (f *fakeSubscription) sendEvent(w http.ResponseWriter, r *http.Request, e e
 	case DamageEvent:
 		b[len(b)/2] ^= 0x20
 		f.send(w, b)
-		f.server.wait(r, nil) // what comes behind it is of no use
+		f.server.api.Wait(r, nil) // what comes behind it is of no use
 	case CutBody:
 		f.send(w, b[:len(b)/2])
 		panic(http.ErrAbortHandler)
 	case StallBody:
 		f.send(w, b[:len(b)/2])
-		f.server.wait(r, nil)
+		f.server.api.Wait(r, nil)
 		panic(http.ErrAbortHandler)
 	default:
 		return f.send(w, b)

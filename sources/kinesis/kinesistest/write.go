@@ -3,6 +3,8 @@ package kinesistest
 import (
 	"math/big"
 	"time"
+
+	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
 
 // maxRecord is how many bytes a record may have, where its stream does not allow more:
@@ -35,7 +37,7 @@ func (s *Server) onPutRecord(c *call, in *putRecordInput) (any, error) {
 		return nil, err
 	}
 	h := st.forShard(key)
-	c.Shard = h.id
+	c.Part = h.id
 	r, err := s.write(c, st, h, &in.entry)
 	if err != nil {
 		return nil, err
@@ -78,13 +80,13 @@ func (s *Server) onPutRecords(c *call, in *putRecordsInput) (any, error) {
 	for i := range in.Records {
 		h := st.forShard(keys[i])
 		r, err := Record{}, error(nil)
-		if c.fail && i%2 == 0 {
+		if c.FailEntries && i%2 == 0 {
 			err = s.throttled(st, h)
 		} else {
 			r, err = s.write(c, st, h, &in.Records[i])
 		}
-		if e, ok := err.(*apiError); ok {
-			results[i] = putResult{ErrorCode: e.code, ErrorMessage: e.message}
+		if e, ok := err.(*awsfake.Error); ok {
+			results[i] = putResult{ErrorCode: e.Code, ErrorMessage: e.Message}
 			failed++
 			continue
 		}
@@ -111,7 +113,7 @@ func (st *fakeStream) check(e *entry) (*big.Int, error) {
 	return key, nil
 }
 
-func (s *Server) throttled(st *fakeStream, h *fakeShard) *apiError {
+func (s *Server) throttled(st *fakeStream, h *fakeShard) *awsfake.Error {
 	return fail("ProvisionedThroughputExceededException", "Rate exceeded for shard %s in stream %s under account %s.", h.id, st.name, s.o.Account)
 }
 
