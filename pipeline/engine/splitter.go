@@ -130,6 +130,7 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 		if err := s.beginSnapshotEnd(ctx, source, in.records); err != nil || stop.Err() != nil {
 			return err
 		}
+		s.open.snapshot = &sourceSnapshotEnd{source, in.records.SnapshotEnd}
 	}
 	s.progress[source].take(in.records)
 	s.notePositions(source, in.records)
@@ -163,11 +164,8 @@ func (s *splitter) beginSnapshotEnd(ctx context.Context, source string, recs *pi
 		return fmt.Errorf("source %s ends a snapshot with records, or without saving", source)
 	}
 	if s.open.records > 0 {
-		if err := s.endEpoch(ctx); err != nil {
-			return err
-		}
+		return s.endEpoch(ctx)
 	}
-	s.open.snapshot = &sourceSnapshotEnd{source, recs.SnapshotEnd}
 	return nil
 }
 
