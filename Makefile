@@ -32,7 +32,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
+.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ soak-kinesis: services ## feed a stream into PostgreSQL and S3 for SOAK, and tak
 
 kill-kinesis: services ## kill the program five times while 200,000 changes come through shards that split and merge
 	go test ./jobs -run 'TestKinesisKilled$$' -v -count 1 -timeout 30m -long
+
+dynamodb-table: ## bootstrap a table of 100,000 items under 200 writes a second, from an export and a scan, through Kinesis and Streams, killed ten times each
+	@.ci/services once boto3 ferrokinesis versitygw
+	go test ./jobs -run 'TestDynamoDBTable$$' -v -count 1 -timeout 2h -table.items 100000
 
 redshift-star: ## load the star of 1.5 million items into Redshift's stand-in, and hold it against DuckDB's, row for row
 	go test ./jobs -run 'TestRedshiftStar$$' -v -count 1 -timeout 2h -redshift.items 1500000

@@ -79,13 +79,18 @@ func inTurn[T any](t *testing.T, every time.Duration, do func(now time.Time), re
 
 // anonymousMemory is the resident memory of a process that is not of files: its
 // program for one. 0 = it is not known.
-func anonymousMemory(pid int) int64 {
+func anonymousMemory(pid int) int64 { return statusBytes(pid, "RssAnon:") }
+
+// peakMemory is the greatest resident memory that a process has had, in bytes; 0 = unknown.
+func peakMemory(pid int) int64 { return statusBytes(pid, "VmHWM:") }
+
+func statusBytes(pid int, what string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+		if rest, ok := strings.CutPrefix(line, what); ok {
 			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			if err != nil {
 				return 0
