@@ -41,6 +41,8 @@ import (
 //     its end;
 //   - ExportRequester, Repairer: jobs, before anything is opened, for the flags of a backfill;
 //   - StartReporter: a source that composes others;
+//   - RegionReporter: package graph, when the pipeline is built, so that no table is read in two
+//     Regions;
 //   - PhaseReporter: the status page and the progress line, at any time;
 //   - SavedPhaseReporter: the status of a pipeline that does not run.
 type Source interface {
@@ -159,6 +161,13 @@ type StartReporter interface {
 	// was read, is read, or will be: at a first opening that of the oldest record of the stream, or
 	// where it was told to begin. ok = false: it is not known. It is valid after Open, until Close.
 	StartTime() (at time.Time, ok bool)
+}
+
+// RegionReporter is a Source of the changes of a DynamoDB table, of which each Region has a replica of its own
+// with times of its own.
+type RegionReporter interface {
+	// Region returns the Region whose table is read, as the pipeline file has it; empty = that of the environment.
+	Region() string
 }
 
 // PhaseReporter is a Source that does one thing after the other: a snapshot, then a stream.

@@ -11,6 +11,7 @@ import (
 func (c *compiler) check(incomplete map[string]bool) {
 	for i := range c.Changes {
 		c.checkReadOrder(&c.Changes[i])
+		c.checkRegions(&c.Changes[i])
 	}
 	for i := range c.Rows {
 		c.checkRow(&c.Rows[i])
@@ -50,6 +51,42 @@ func (c *compiler) checkReadOrder(n *ChangeNode) {
 			break
 		}
 	}
+}
+
+// checkRegions refuses sources that read one table in two Regions: the replicas of a global table have each change with
+// a time and sequence numbers of their own, which order nothing together.
+func (c *compiler) checkRegions(n *ChangeNode) {
+	first := map[string]int{} // by logical table
+	var read []SourceNode
+	for _, s := range c.Sources {
+		if _, ok := s.Source.(pipeline.RegionReporter); ok && slices.Contains(n.Sources, s.Name) {
+			read = append(read, s)
+		}
+	}
+	for i, s := range read {
+		r, ok := s.Source.(pipeline.FormatReporter)
+		if !ok {
+			continue
+		}
+		table := r.Format().Table
+		before, there := first[table]
+		if !there {
+			first[table] = i
+			continue
+		}
+		mine, others := s.Source.(pipeline.RegionReporter).Region(), read[before].Source.(pipeline.RegionReporter).Region()
+		if mine != others {
+			c.node(SectionSources, s.Name, []string{"region"}, "%s reads table %s in Region %s here and in %s by %s: read it in one Region, and write the same region in both sources",
+				n.Name, table, regionText(mine), regionText(others), read[before].Name)
+		}
+	}
+}
+
+func regionText(region string) string {
+	if region == "" {
+		return "of the environment"
+	}
+	return region
 }
 
 // unversioned reports whether the order of reading is all that records have.

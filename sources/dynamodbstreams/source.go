@@ -5,6 +5,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/partitions"
+	"github.com/starlift-etl/starlift/sources/internal/tablename"
 )
 
 // Source reads the stream of a table, and never ends.
@@ -18,6 +19,7 @@ var (
 	_ pipeline.Source         = (*Source)(nil)
 	_ pipeline.FormatReporter = (*Source)(nil)
 	_ pipeline.StartReporter  = (*Source)(nil)
+	_ pipeline.RegionReporter = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError, joined.
@@ -38,6 +40,14 @@ func (s *Source) Format() pipeline.Format { return s.cfg.recordFormat() }
 // TTLDeletes returns what the source says becomes of rows of items that TTL removes, as the
 // file has it; empty = nothing.
 func (s *Source) TTLDeletes() string { return s.cfg.TTLDeletes }
+
+// Region implements pipeline.RegionReporter.
+func (s *Source) Region() string {
+	if t, err := tablename.Parse(s.cfg.Table); err == nil && t.Region != "" {
+		return t.Region
+	}
+	return s.cfg.Config.Region
+}
 
 // StartTime implements pipeline.StartReporter. It is known in the process that has opened the source for
 // the first time of all: whoever needs it for longer saves it with the positions of that opening.
