@@ -12,7 +12,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/awstest"
 )
 
-//go:embed boto3_scan.py
+//go:embed testdata/boto3_scan.py
 var boto3Scan string
 
 // ItemsByBoto3 reads a table, of this fake or another DynamoDB, by a client that is none of ours: a consistent

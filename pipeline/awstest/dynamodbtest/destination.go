@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/awstest/awsfake"
 )
@@ -396,6 +395,3 @@ func (s *Server) TooLarge(table string) (n int, err error) {
 	})
 	return n, err
 }
-
-// lingers is how long a record may be held back when no other follows.
-const lingers = 50 * time.Millisecond

@@ -75,6 +75,9 @@ func (s *Server) endSenders() {
 	}
 }
 
+// heldTime is how long a record is held back at most when no other follows.
+const heldTime = 50 * time.Millisecond
+
 // sender sends the changes of a destination.
 type sender struct {
 	s      *Server
@@ -113,7 +116,7 @@ func (w *sender) run(ctx context.Context) error {
 		return err
 	}
 	var flushed chan struct{} // to be told
-	late := time.NewTimer(lingers)
+	late := time.NewTimer(heldTime)
 	defer late.Stop()
 	for all := false; ; all = false {
 		more, ended, next := w.changes()
@@ -130,7 +133,7 @@ func (w *sender) run(ctx context.Context) error {
 		}
 		var timer <-chan time.Time
 		if len(w.order.held) > 0 {
-			late.Reset(lingers)
+			late.Reset(heldTime)
 			timer = late.C
 		}
 		select {

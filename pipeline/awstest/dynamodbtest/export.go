@@ -335,8 +335,8 @@ func (e *export) finish() {
 	}
 }
 
-// FinishExports lets all exports in progress be written, and returns when they are finished. Those that
-// failed are its error.
+// FinishExports lets all exports in progress be written, whatever their delay, and returns when they are
+// finished. Those that failed are its error.
 func (s *Server) FinishExports() error {
 	unlock := s.lock()
 	var running []*export
