@@ -32,7 +32,7 @@ BUG ?= all
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
+.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-export bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ bench: ## compare CPU, time and memory with DuckDB doing the same work
 
 bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of the same rows
 	go test ./sinks/postgres -run '^$$' -bench Upsert -benchtime 30x
+
+bench-export: ## compare the CPU of reading an export of 5 million items on S3 with that of the same files on disk
+	go test ./jobs -run 'TestExportCost$$' -export.items 5000000 -v -timeout 3h
 
 bench-feeders: ## compare the CPU of one key, member, row or item that gets 100,000 changes with that of as many
 	go test ./jobs -run '^$$' -bench Feeders -benchtime 1x -timeout 1h
