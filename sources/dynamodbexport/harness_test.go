@@ -33,11 +33,10 @@ const bucketName = "exports"
 // committed, as an engine does it.
 type world struct {
 	*dynamodbtest.Server
-	t     *testing.T
-	cfg   Config
-	rng   *rand.Rand
-	seed  uint64
-	quiet bool // nobody writes
+	t    *testing.T
+	cfg  Config
+	rng  *rand.Rand
+	seed uint64
 
 	source  pipeline.Source
 	notices []pipeline.Notice

@@ -195,7 +195,9 @@ func TestLooksAtRecent(t *testing.T) {
 	if n := len(w.Requests("ListExports", "", "")) - listed; n > 1 {
 		t.Errorf("%d pages were listed", n)
 	}
-	if r := w.window(w.hoursAgo(50), time.Hour); w.ask(r).ARN != w.ask(r).ARN {
+	r = w.window(w.hoursAgo(50), time.Hour)
+	first := w.ask(r)
+	if again := w.ask(r); again.ARN != first.ARN {
 		t.Error("one on a later page was not found again")
 	}
 }
