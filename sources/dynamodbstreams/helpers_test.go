@@ -309,3 +309,11 @@ func (r *rig) must(err error) {
 		r.t.Fatal(err)
 	}
 }
+
+// numbers are those of the items that put writes.
+func numbers(from, to int) (all []string) {
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprint(i))
+	}
+	return all
+}
