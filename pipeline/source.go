@@ -166,8 +166,9 @@ type StartReporter interface {
 // RegionReporter is a Source of the changes of a DynamoDB table, of which each Region has a replica of its own
 // with times of its own.
 type RegionReporter interface {
-	// Region returns the Region whose table is read, as the pipeline file has it; empty = that of the environment.
-	Region() string
+	// Region returns the logical table, and the Region whose replica of it is read, as the pipeline file has
+	// them. An empty table = records name theirs, or are no table's; an empty region = that of the environment.
+	Region() (table, region string)
 }
 
 // PhaseReporter is a Source that does one thing after the other: a snapshot, then a stream.

@@ -56,28 +56,22 @@ func (c *compiler) checkReadOrder(n *ChangeNode) {
 // checkRegions refuses sources that read one table in two Regions: the replicas of a global table have each change with
 // a time and sequence numbers of their own, which order nothing together.
 func (c *compiler) checkRegions(n *ChangeNode) {
-	first := map[string]int{} // by logical table
-	var read []SourceNode
+	type replica struct{ source, region string }
+	first := map[string]replica{} // by logical table
 	for _, s := range c.Sources {
-		if _, ok := s.Source.(pipeline.RegionReporter); ok && slices.Contains(n.Sources, s.Name) {
-			read = append(read, s)
-		}
-	}
-	for i, s := range read {
-		r, ok := s.Source.(pipeline.FormatReporter)
-		if !ok {
+		r, ok := s.Source.(pipeline.RegionReporter)
+		if !ok || !slices.Contains(n.Sources, s.Name) {
 			continue
 		}
-		table := r.Format().Table
+		table, region := r.Region()
 		before, there := first[table]
-		if !there {
-			first[table] = i
-			continue
-		}
-		mine, others := s.Source.(pipeline.RegionReporter).Region(), read[before].Source.(pipeline.RegionReporter).Region()
-		if mine != others {
+		switch {
+		case table == "":
+		case !there:
+			first[table] = replica{s.Name, region}
+		case before.region != region:
 			c.node(SectionSources, s.Name, []string{"region"}, "%s reads table %s in Region %s here and in %s by %s: read it in one Region, and write the same region in both sources",
-				n.Name, table, regionText(mine), regionText(others), read[before].Name)
+				n.Name, table, regionText(region), regionText(before.region), before.source)
 		}
 	}
 }

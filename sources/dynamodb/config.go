@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -137,6 +138,7 @@ func (c *Config) check() error {
 		errs = append(errs, &spec.FieldError{Path: []string{"stream"}, Message: "stream is missing: write stream: {type: …}, one of kinesis, dynamodb_streams"})
 	}
 	errs = append(errs, c.Config.Check()...)
+	errs = append(errs, c.checkRegions()...)
 	if e := &c.Bootstrap.Export; e.Type != "" {
 		errs = append(errs, below("bootstrap", e.Check("url", e.URL))...)
 		errs = append(errs, below("bootstrap", below("write", e.Write.Check()))...)
@@ -148,6 +150,41 @@ func (c *Config) check() error {
 	}
 	o := recordformat.Options{TTLDeletes: c.TTLDeletes, TTLAttribute: c.TTLAttribute}
 	return errors.Join(append(errs, o.Check("dynamodb_cdc"))...)
+}
+
+// checkRegions returns the mistake of a stream that is of another Region than the table: a table's changes stay in its
+// own, and a global table's replica has times of its own.
+func (c *Config) checkRegions() []error {
+	stream, key := c.streamRegion()
+	if table := c.tableRegion(); table != "" && stream != "" && table != stream {
+		return []error{&spec.FieldError{Path: []string{"stream", key}, Message: fmt.Sprintf("the stream is in Region %s, and the table in %s: read both in one Region", stream, table)}}
+	}
+	return nil
+}
+
+// tableRegion returns the table's Region; empty = that of the environment.
+func (c *Config) tableRegion() string { return cmp.Or(c.table().Region, c.Region) }
+
+// streamRegion returns the Region that the stream's keys say, and which of them does; empty = that of the table.
+func (c *Config) streamRegion() (region, key string) {
+	k := c.Stream.Kinesis
+	if parts := strings.Split(k.StreamARN, ":"); len(parts) > 3 {
+		return parts[3], "stream_arn"
+	}
+	return cmp.Or(k.Region, c.Stream.Streams.Region), "region"
+}
+
+// checkRegionsAtOpen is checkRegions of a table whose Region the environment says.
+func (c *Config) checkRegionsAtOpen(ctx context.Context) error {
+	stream, _ := c.streamRegion()
+	if c.tableRegion() != "" || stream == "" || c.Endpoint != "" { // a server of one's own has no Region
+		return nil
+	}
+	reach, err := c.Config.Load(ctx)
+	if err == nil && reach.Region != stream {
+		err = fmt.Errorf("the stream is in Region %s, and the table in %s, which is the environment's: read both in one Region", stream, reach.Region)
+	}
+	return err
 }
 
 // below puts the keys of a struct below the key that holds it.

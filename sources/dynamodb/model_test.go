@@ -318,7 +318,8 @@ func (s *modelSnapshots) source(p *pass) (pipeline.Source, error) {
 // source returns a source of the world's table, as a new process makes it.
 func (w *world) source(m mode) *Source {
 	stream := startedStream{partitions.New("shop", modelStream{w}, partitions.Options{PollInterval: time.Millisecond}), w}
-	made := &Source{name: "shop", kind: kindExport, mode: m, table: "shop", stream: stream, snapshots: &modelSnapshots{w: w, given: w.given}, pause: awsapi.Sleep}
+	made := &Source{name: "shop", kind: kindExport, mode: m, table: "shop", stream: stream, snapshots: &modelSnapshots{w: w, given: w.given}, pause: awsapi.Sleep,
+		regions: func(context.Context) error { return nil }}
 	made.another = func(m mode) (*Source, error) { return w.source(m), nil }
 	return made
 }

@@ -19,8 +19,8 @@ func newSource(name string, cfg Config, m mode) (*Source, error) {
 	if err := errors.Join(checked, err); err != nil {
 		return nil, err
 	}
-	s := &Source{name: name, kind: cfg.Bootstrap.kind(), mode: m, table: cfg.table().Name, format: format, stream: stream,
-		ttlDeletes: cfg.TTLDeletes, snapshots: &tableSnapshots{name: name, cfg: cfg, mode: m}, pause: awsapi.Sleep}
+	s := &Source{name: name, kind: cfg.Bootstrap.kind(), mode: m, table: cfg.table().Name, region: cfg.tableRegion(), format: format, stream: stream,
+		ttlDeletes: cfg.TTLDeletes, snapshots: &tableSnapshots{name: name, cfg: cfg, mode: m}, regions: cfg.checkRegionsAtOpen, pause: awsapi.Sleep}
 	s.another = func(m mode) (*Source, error) {
 		if cfg.Bootstrap.Export.Type == "" {
 			return nil, &spec.FieldError{Path: []string{"bootstrap"}, Message: "the bootstrap is no export, so nothing says where exports get: write bootstrap: {type: export, url: s3://bucket/exports}"}

@@ -232,3 +232,18 @@ func TestServiceRefuses(t *testing.T) {
 		t.Errorf("another table of the name: %v", err)
 	}
 }
+
+// TestRegionOfEnvironment: a stream of another Region than the table's, which is known when the source is opened.
+func TestRegionOfEnvironment(t *testing.T) {
+	awstest.Setenv(t)
+	t.Setenv("AWS_REGION", "eu-central-1")
+	stream := StreamConfig{Kinesis: KinesisConfig{Type: typeKinesis, StreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/shop"}}
+	s, err := New("shop", Config{Table: "shop", Bootstrap: BootstrapConfig{None: NoneConfig{Type: kindNone}}, Stream: stream})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv()})
+	if err == nil || !strings.Contains(err.Error(), "source shop: the stream is in Region us-east-1, and the table in eu-central-1") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -54,9 +54,11 @@ type Source struct {
 	mode       mode
 	format     pipeline.Format
 	table      string // the logical table
+	region     string // that the file says; empty = that of the environment
 	ttlDeletes string
 	stream     pipeline.Source
 	snapshots  snapshots
+	regions    func(ctx context.Context) error                  // refuses a stream that is of another Region than the table
 	pause      func(ctx context.Context, d time.Duration) error // waits
 	// another returns the same source in another mode, which has nothing in common with this one.
 	another func(m mode) (*Source, error)
@@ -71,6 +73,7 @@ var (
 	_ pipeline.Source             = (*Source)(nil)
 	_ pipeline.FormatReporter     = (*Source)(nil)
 	_ pipeline.PartitionReporter  = (*Source)(nil)
+	_ pipeline.RegionReporter     = (*Source)(nil)
 	_ pipeline.GapReporter        = (*Source)(nil)
 	_ pipeline.WaitReporter       = (*Source)(nil)
 	_ pipeline.SizeReporter       = (*Source)(nil)
@@ -97,6 +100,9 @@ func (s *Source) Format() pipeline.Format {
 	}
 	return f
 }
+
+// Region implements pipeline.RegionReporter.
+func (s *Source) Region() (table, region string) { return s.table, s.region }
 
 // WithRequestedExport implements pipeline.ExportRequester: it bootstraps, and ends.
 func (s *Source) WithRequestedExport() (pipeline.Source, error) { return s.inMode(requests) }
@@ -154,6 +160,9 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	at, err := s.restore(o.Cursors)
 	if err != nil {
 		return err
+	}
+	if err := s.regions(ctx); err != nil {
+		return fmt.Errorf("source %s: %w", s.name, err)
 	}
 	accept := o.AcceptGap || s.mode == repairs
 	if err := s.stream.Open(ctx, pipeline.SourceOptions{Env: o.Env, Cursors: within(streamPrefix, o.Cursors), AcceptGap: accept}); err != nil {

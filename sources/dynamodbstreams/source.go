@@ -1,6 +1,7 @@
 package dynamodbstreams
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -42,11 +43,9 @@ func (s *Source) Format() pipeline.Format { return s.cfg.recordFormat() }
 func (s *Source) TTLDeletes() string { return s.cfg.TTLDeletes }
 
 // Region implements pipeline.RegionReporter.
-func (s *Source) Region() string {
-	if t, err := tablename.Parse(s.cfg.Table); err == nil && t.Region != "" {
-		return t.Region
-	}
-	return s.cfg.Config.Region
+func (s *Source) Region() (table, region string) {
+	t, _ := tablename.Parse(s.cfg.Table) // which was checked
+	return t.Name, cmp.Or(t.Region, s.cfg.Config.Region)
 }
 
 // StartTime implements pipeline.StartReporter. It is known in the process that has opened the source for

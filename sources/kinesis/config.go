@@ -125,5 +125,13 @@ func (c *Config) streamText() string {
 	return c.Stream
 }
 
+// region returns the Region of the stream, as the pipeline file has it; empty = that of the environment.
+func (c *Config) region() string {
+	if arn := streamARN.FindStringSubmatch(c.StreamARN); arn != nil {
+		return arn[1]
+	}
+	return c.Region
+}
+
 // recordFormat returns what the configuration says about the records.
 func (c *Config) recordFormat() pipeline.Format { return c.Options.Format(c.Format) }

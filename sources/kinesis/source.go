@@ -19,6 +19,7 @@ var (
 	_ pipeline.FormatReporter = (*Source)(nil)
 	_ pipeline.KeylessSource  = (*Source)(nil)
 	_ pipeline.StartReporter  = (*Source)(nil)
+	_ pipeline.RegionReporter = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError, joined.
@@ -42,6 +43,16 @@ func (s *Source) Keyless() bool { return s.cfg.Keyless(s.cfg.Format) }
 // TTLDeletes returns what the source says becomes of rows of items that TTL removes, as the
 // file has it; empty = nothing.
 func (s *Source) TTLDeletes() string { return s.cfg.TTLDeletes }
+
+// Region implements pipeline.RegionReporter: a table's changes go to a data stream of its own Region (developer guide of
+// DynamoDB, change data capture for Kinesis Data Streams).
+func (s *Source) Region() (table, region string) {
+	f := s.Format()
+	if f.Encoding != pipeline.DynamoDBCDC {
+		return "", ""
+	}
+	return f.Table, s.cfg.region()
+}
 
 // StartTime implements pipeline.StartReporter, of the data stream: what writes to it may have
 // begun later. It is known in the process that has opened the source for the first time of all:
