@@ -133,7 +133,7 @@ func TestScanLetters(t *testing.T) {
 }
 
 // TestValuesBySource: values are the same by a scan, by an export and by the stream: the smallest and the
-// longest number, sets in any order, what is empty, null and binary (EX11).
+// longest number, sets in any order, what is empty, null and binary.
 func TestValuesBySource(t *testing.T) {
 	s := newScannedTable(t)
 	s.put(

@@ -76,7 +76,7 @@ func scans(t testing.TB, p *awstest.HTTPProxy) (all []scanRequest) {
 
 // TestScanResumes: a scan in 8 segments that is killed again and again, while items come, change and go, gives
 // each item that was there all the while, and each at most once in the reading that counts; it is one scan,
-// with one time (EX08).
+// with one time.
 func TestScanResumes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -156,7 +156,7 @@ func TestScanResumes(t *testing.T) {
 	}
 }
 
-// TestScanPages: tables of more than 1 MB come in pages, also of items of hundreds of KB (EX09).
+// TestScanPages: tables of more than 1 MB come in pages, also of items of hundreds of KB.
 func TestScanPages(t *testing.T) {
 	for segments, items := range map[int]int{1: 9, 4: 30} {
 		r := newRig(t, dynamodbtest.Options{}, dynamodbtest.Table{})

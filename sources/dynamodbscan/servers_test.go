@@ -32,8 +32,8 @@ func oddItem(i int) map[string]types.AttributeValue {
 	}
 }
 
-// TestScanOnServers: servers that others wrote are read whole, in segments and pages, killed in between
-// (EX08, EX09), and values come as they were put, numbers as the server writes them (EX11).
+// TestScanOnServers: servers that others wrote are read whole, in segments and pages, killed in between, and
+// values come as they were put, numbers as the server writes them.
 func TestScanOnServers(t *testing.T) {
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 // TestRolls: shards that roll and split while they are read give each change once, in the order of
-// its item, whether the service filters children or not. (DS02)
+// its item, whether the service filters children or not.
 func TestRolls(t *testing.T) {
 	t.Parallel()
 	for _, o := range []dynamodbtest.Options{{}, {NoShardFilter: true, EmptyLastPage: true}} {
@@ -43,7 +43,7 @@ func TestRolls(t *testing.T) {
 	}
 }
 
-// TestManyShards: lists of more shards than a page has are read to their end. (DS01)
+// TestManyShards: lists of more shards than a page has are read to their end.
 func TestManyShards(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{}, 230)
@@ -57,7 +57,7 @@ func TestManyShards(t *testing.T) {
 }
 
 // TestView: a stream without new images is refused before anything is read, and one that is enabled while the source runs
-// makes it fail lastingly. (DS07)
+// makes it fail lastingly.
 func TestView(t *testing.T) {
 	t.Parallel()
 	for _, view := range []string{"KEYS_ONLY", "OLD_IMAGE"} {
@@ -127,7 +127,7 @@ func TestNoStream(t *testing.T) {
 }
 
 // TestNewStream: a stream that is disabled and enabled again is two; the old one is read to its end, and then the new one,
-// and people are told of both. (DS06)
+// and people are told of both.
 func TestNewStream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{}, 2)
@@ -197,7 +197,7 @@ func TestDisabledWhileStopped(t *testing.T) {
 }
 
 // TestStreamGone: an old stream that is gone with a shard that was not read to its end is a gap, and so is a
-// shard that was trimmed while nobody read. (DS03)
+// shard that was trimmed while nobody read.
 func TestStreamGone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{}, 1)
@@ -229,7 +229,7 @@ func TestStreamGone(t *testing.T) {
 }
 
 // TestTrimmed: records that were dropped unread are a gap with its times, and the rest is read when it is
-// accepted. (DS03)
+// accepted.
 func TestTrimmed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{}, 1)
@@ -297,7 +297,7 @@ func (r *rig) savedUntil(at time.Time) {
 	})
 }
 
-// TestExpiredIterator: a reader that was held up for longer than an iterator lives goes on where it was. (DS09)
+// TestExpiredIterator: a reader that was held up for longer than an iterator lives goes on where it was.
 func TestExpiredIterator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{}, 2)
@@ -311,7 +311,7 @@ func TestExpiredIterator(t *testing.T) {
 	r.wantLog()
 }
 
-// TestThrottled: reads and lists that are throttled are made again, and nothing is lost. (DS11)
+// TestThrottled: reads and lists that are throttled are made again, and nothing is lost.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{Seed: 7}, 2)
@@ -332,7 +332,7 @@ func TestThrottled(t *testing.T) {
 	r.wantLog()
 }
 
-// TestEmptyPages: pages without records come before more. (DS12)
+// TestEmptyPages: pages without records come before more.
 func TestEmptyPages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, dynamodbtest.Options{}, 1)

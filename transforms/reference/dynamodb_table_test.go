@@ -215,7 +215,7 @@ func TestScanPages(t *testing.T) {
 }
 
 // TestScanFails: what fails for a moment is asked for again; a scan that fails half-way leaves the last
-// version whole, and its age grows; the next one that succeeds takes its place at once (RT01).
+// version whole, and its age grows; the next one that succeeds takes its place at once.
 func TestScanFails(t *testing.T) {
 	s := newTables(t)
 	s.make("ref", "code", types.ScalarAttributeTypeS, large(9, "1")...)
