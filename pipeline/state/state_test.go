@@ -337,14 +337,16 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(Options{Pipeline: "p"}, "newer starlift", "new folder")
-	if raw, err = json.Marshal(Meta{Version: 1, Pipeline: "p", StateID: id}); err != nil {
-		t.Fatal(err)
-	}
-	setMeta(t, dir, raw)
-	before := contentsOf(t, dir)
-	refused(Options{Pipeline: "p"}, "older starlift", "format 1", "starlift reset FILE")
-	if after := contentsOf(t, dir); !maps.Equal(before, after) {
-		t.Errorf("a refused start changed the folder from %v to %v", slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
+	for version := 1; version < FormatVersion; version++ {
+		if raw, err = json.Marshal(Meta{Version: version, Pipeline: "p", StateID: id}); err != nil {
+			t.Fatal(err)
+		}
+		setMeta(t, dir, raw)
+		before := contentsOf(t, dir)
+		refused(Options{Pipeline: "p"}, "older starlift", fmt.Sprintf("format %d, this one needs %d", version, FormatVersion), "starlift reset FILE")
+		if after := contentsOf(t, dir); !maps.Equal(before, after) {
+			t.Errorf("a refused start changed the folder of format %d from %v to %v", version, slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
+		}
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.sst")); err != nil || len(left) > 0 {
 		t.Errorf("files left: %v %v", left, err)
