@@ -156,7 +156,7 @@ func (c *forgets) table(r *rand.Rand, name string, followed bool) {
 	for i := range all {
 		if ch := &all[i]; ch.Time >= from {
 			shard := int(ch.Key["id"].(string)[len(name)+3]) % len(s.files)
-			s.files[shard] = append(s.files[shard], forgetLine{text: strings.Replace(string(ch.CDC()), `"`+oracle.TableName+`"`, `"`+name+`"`, 1),
+			s.files[shard] = append(s.files[shard], forgetLine{text: strings.Replace(string(ch.CDC(0)), `"`+oracle.TableName+`"`, `"`+name+`"`, 1),
 				item: ch.Key["id"].(string), at: ch.Time, value: valueOf(ch.New), gone: ch.New == nil})
 		}
 	}

@@ -18,7 +18,8 @@ type Set []string
 // Change is one change of an item, as a record tells it.
 type Change struct {
 	Key      Image // the attributes of the primary key
-	Time     int64 // µs since 1970
+	Time     int64 // µs since 1970, as inputs of a table have it in common
+	Finer    int64 // what inputs of a finer unit tell beyond it, in µs
 	Seq      int64 // sequence number; 0 = none
 	New, Old Image
 	HasOld   bool // Old is known; nil then means that there was no item

@@ -22,6 +22,7 @@ type Source struct {
 	Full   bool   // of an export
 	Time   int64  // of a full export: the version of its items
 	Finer  int64  // of an export: how much its times are beyond the milliseconds of the streams, in µs
+	Unit   int64  // of the times of one of two streams that bring the writes of a table, in µs; 0 = it is none of these
 	Files  []File
 }
 
@@ -42,6 +43,10 @@ type Delivery struct {
 func Deliver(t *rapid.T, histories [][]Change, order Order) Delivery {
 	d := Delivery{Stages: rapid.IntRange(1, 3).Draw(t, "stages")}
 	changes := slices.Concat(histories...)
+	if order == ByWrites {
+		d.twoInputs(t, changes)
+		return d
+	}
 	ways := []string{"stream", "streams", "full export"}
 	if order != BySequence { // an export has no sequence numbers
 		ways = append(ways, "incremental export")
@@ -178,6 +183,12 @@ func split(t *rapid.T, changes []Change, n int) [][]Change {
 	return append(parts, changes)
 }
 
+// Decided reports whether what can be read up to a stage decides what the tables hold: where two inputs bring the
+// writes of a table, all that they have of a second does.
+func (d *Delivery) Decided(stage int) bool {
+	return stage == d.Stages-1 || !slices.ContainsFunc(d.Sources, func(s Source) bool { return s.Unit != 0 })
+}
+
 // Changes returns what can be read up to a stage.
 func (d *Delivery) Changes(stage int) []Change {
 	var all []Change
@@ -267,7 +278,7 @@ func (d *Delivery) Write(dir string, stage int) error {
 
 // Lines returns the file as a source of its kind has it.
 func (f *File) Lines(s *Source) []byte {
-	encode := (*Change).CDC
+	encode := func(c *Change) []byte { return c.CDC(s.Unit) }
 	switch {
 	case s.Full:
 		encode = (*Change).Item

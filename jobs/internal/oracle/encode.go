@@ -8,8 +8,9 @@ import (
 // TableName is the logical name of the table that all items are in.
 const TableName = "app"
 
-// CDC returns the change as DynamoDB delivers it through Kinesis.
-func (c *Change) CDC() []byte {
+// CDC returns the change as DynamoDB delivers it through Kinesis, or, with a unit of a second, through
+// its Streams. unit is that of its times where two inputs bring the writes of a table, in µs; 0 = only one does.
+func (c *Change) CDC(unit int64) []byte {
 	event := "MODIFY"
 	switch {
 	case c.New == nil:
@@ -21,11 +22,18 @@ func (c *Change) CDC() []byte {
 	if c.Time%1000 != 0 {
 		body["ApproximateCreationDateTime"], body["ApproximateCreationDateTimePrecision"] = c.Time, "MICROSECOND"
 	}
-	if c.Seq != 0 {
+	record := map[string]any{"eventName": event, "tableName": TableName, "dynamodb": body}
+	if unit != 0 {
+		record["eventID"] = fmt.Sprintf("%d-%s-%d", unit, text(c.Key), c.Seq)
+		body["ApproximateCreationDateTime"] = (c.Time + c.Finer) / unit
+	}
+	if unit == 1 {
+		body["ApproximateCreationDateTimePrecision"] = "MICROSECOND"
+	}
+	if c.Seq != 0 && (unit == 0 || unit == second) {
 		body["SequenceNumber"] = fmt.Sprintf("%03d", c.Seq)
 	}
 	c.images(body)
-	record := map[string]any{"eventName": event, "tableName": TableName, "dynamodb": body}
 	if c.TTL {
 		record["userIdentity"] = map[string]any{"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 	}
@@ -35,7 +43,7 @@ func (c *Change) CDC() []byte {
 // Increment returns the change as a line of an incremental export, with a time that
 // is finer by some µs.
 func (c *Change) Increment(finer int64) []byte {
-	l := map[string]any{"Metadata": map[string]any{"WriteTimestampMicros": map[string]any{"N": fmt.Sprint(c.Time + finer)}}, "Keys": typed(c.Key)}
+	l := map[string]any{"Metadata": map[string]any{"WriteTimestampMicros": map[string]any{"N": fmt.Sprint(c.Time + c.Finer + finer)}}, "Keys": typed(c.Key)}
 	c.images(l)
 	return line(l)
 }

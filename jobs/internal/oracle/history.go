@@ -40,12 +40,13 @@ const (
 	ByTime     Order = iota // no two changes of an item have one time
 	BySequence              // every change has a sequence number
 	ByImages                // every change has its old image
+	ByWrites                // every change is a write that two inputs bring, in seconds and finer; see TwoInputs
 )
 
 // Histories draws what happens to some items of a domain: each one's changes in
 // their order. bad reports whether an image would be a dead letter.
 func Histories(t *rapid.T, d Domain, order Order, oldImages bool, bad func(Image) bool) [][]Change {
-	h := history{t: t, order: order, oldImages: oldImages || order == ByImages, bad: bad}
+	h := history{t: t, order: order, oldImages: oldImages || order >= ByImages, bad: bad}
 	var all [][]Change
 	for _, k := range d {
 		for _, id := range k.Items {
@@ -69,14 +70,20 @@ type history struct {
 const (
 	Start = 1_709_290_800_000_000 // 2024-03-01 11:00
 	Tick  = 2000
+
+	second = 1_000_000
 )
 
 func (h *history) draw(k *Kind, id Identity) []Change {
 	var changes []Change
 	var now Image
-	at := int64(Start + Tick*rapid.IntRange(0, 5).Draw(h.t, "first"))
+	tick, most := int64(Tick), 4
+	if h.order == ByWrites {
+		tick, most = second, 8
+	}
+	at := Start + tick*int64(rapid.IntRange(0, 5).Draw(h.t, "first"))
 	walk := []Image{nil} // the images that the item had at this time
-	for i := range rapid.IntRange(0, 4).Draw(h.t, "changes") {
+	for i := range rapid.IntRange(0, most).Draw(h.t, "changes") {
 		var next Image
 		if now == nil || rapid.IntRange(0, 3).Draw(h.t, "remove") > 0 {
 			next = h.image(k, id, now)
@@ -89,13 +96,16 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 			walk = []Image{now}
 		}
 		walk = append(walk, next)
-		at += later * Tick
+		at += later * tick
 		c := Change{Key: id.Key, Time: at, New: next}
 		if k.Expires && next == nil {
 			c.TTL = rapid.Bool().Draw(h.t, "expired")
 		}
-		if h.order == BySequence {
+		if h.order == BySequence || h.order == ByWrites {
 			c.Seq = int64(8 + 3*i) // from one digit to two
+		}
+		if h.order == ByWrites {
+			c.Finer = int64(i)*20_000 + int64(rapid.IntRange(0, 20).Draw(h.t, "finer"))*999
 		}
 		if now == nil || h.oldImages {
 			c.Old, c.HasOld = now, true
@@ -115,6 +125,8 @@ func (h *history) tie(changes []Change, walk []Image, next Image) bool {
 	switch h.order {
 	case BySequence:
 		return true
+	case ByWrites: // where images recur, several orders are walks, and policies show which
+		return !slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) || h.bad(im) }) && !h.bad(next)
 	case ByImages:
 		return len(walk) == 2 && !h.bad(walk[1]) && !h.bad(next) &&
 			!slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) }) &&
