@@ -49,6 +49,9 @@ func (p *progress) gaps(table string) (all []pipeline.Gap) {
 	return all
 }
 
+// eventIncomplete is told of exports that leave something out.
+const eventIncomplete = "incomplete"
+
 // schedule is the script of an IncrementalSource.
 func schedule(ctx context.Context, r *session) error {
 	if err := r.begin(ctx); err != nil {
@@ -88,7 +91,12 @@ func (r *session) begin(ctx context.Context) error {
 	if until.IsZero() {
 		return fmt.Errorf("%s: the exports do not say of what time they are", r.cfg.URL)
 	}
-	return r.save(ctx, progress{Reached: until.Truncate(time.Second).UTC(), Complete: r.env.Now().UTC()}, 0, r.finished())
+	reached := until.Truncate(time.Second).UTC()
+	if r.progress.Present && reached.Before(until) {
+		r.env.Notify(pipeline.Notice{Event: eventIncomplete, Message: fmt.Sprintf("the exports below %s are of %s, and windows are of whole seconds: rows of items that were made in that part of a second, "+
+			"and deleted before the first window ends, stay. An export of a whole second (--export-time) has none of that", r.cfg.URL, until.UTC().Format(time.RFC3339Nano))})
+	}
+	return r.save(ctx, progress{Reached: reached, Complete: r.env.Now().UTC()}, 0, r.finished())
 }
 
 // firstExport decides what is read first: what is there, if the windows can go on from it, or else a full

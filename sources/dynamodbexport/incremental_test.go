@@ -307,3 +307,65 @@ func TestFollowFailedExport(t *testing.T) {
 		t.Errorf("the log does not say why:\n%s", w.log.String())
 	}
 }
+
+// TestFollowGapBeforeRequest: a request that was saved, and that nobody asked for before its time was gone, is a gap as any
+// other; a first export of a time that is gone is asked for of another.
+func TestFollowGapBeforeRequest(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		w := newWorld(t, dynamodbtest.ExportOptions{}, every(time.Hour))
+		w.write(40)
+		heal := func() {}
+		refuse := func() {
+			heal = w.Inject(awsfake.Fault{Operation: "ExportTableToPointInTime", Effect: awsfake.Refuse, Code: "AccessDeniedException", Message: "not authorized"})
+		}
+		if first {
+			refuse()
+		}
+		if err := w.open(nil, false); err != nil {
+			t.Fatal(err)
+		}
+		if !first {
+			w.follow(1)
+			refuse()
+			w.Advance(2 * time.Hour)
+		}
+		for saved := false; !saved; {
+			if err := w.step(false); err != nil {
+				t.Fatal(err)
+			}
+			p, err := parseProgress(w.saved[scheduleCursor])
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved = p.Request != nil && p.ARN == ""
+		}
+		w.kill()
+		heal()
+		w.setRecovery(false)
+		w.Advance(3 * time.Hour)
+		w.setRecovery(true)
+		w.Advance(time.Minute) // nothing can be exported yet
+		if err := w.open(nil, false); err != nil {
+			t.Fatal(err)
+		}
+		if !first {
+			var err error
+			for err == nil {
+				err = w.step(false)
+			}
+			if !errors.Is(err, pipeline.ErrGap) {
+				t.Fatalf("got %v", err)
+			}
+			w.kill()
+			if err := w.open(nil, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.write(10)
+		w.readUntil(w.Now())
+		w.kill()
+		if first {
+			w.check()
+		}
+	}
+}

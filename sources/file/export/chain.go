@@ -63,12 +63,17 @@ func Arrange(exports []*Export, read Span, begun func(*Export) bool) (*Plan, err
 	}
 	var todo []*Export
 	for i, c := range chains {
+		needed := c.needed(read, begun)
 		for _, e := range c.exports {
-			if i >= first || begun(e) {
+			switch {
+			case i < first && !begun(e):
+				p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s: it ends at %s, and what is read begins at %s", e, text(e.To), text(chains[first].span.Since)))
+			case i >= first && !needed(e):
+				p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s: the others have all changes from %s to %s without it, and what it has of items that were made and deleted "+
+					"within one of them would stay", e, text(c.span.Since), text(c.span.Until)))
+			default:
 				todo = append(todo, e)
-				continue
 			}
-			p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s: it ends at %s, and what is read begins at %s", e, text(e.To), text(chains[first].span.Since)))
 		}
 		if i > first {
 			p.Notices = append(p.Notices, fmt.Sprintf("none of the exports has the changes from %s to %s: items that were deleted then stay, "+
@@ -76,6 +81,7 @@ func Arrange(exports []*Export, read Span, begun func(*Export) bool) (*Plan, err
 				text(chains[i-1].span.Until), text(c.span.Since), c.exports[0]))
 		}
 	}
+	p.addOverlaps(todo, read, begun)
 	p.addEntries(todo, Span{chains[first].span.Since, read.Until})
 	return p, nil
 }
