@@ -177,7 +177,7 @@ func (o *handoff) takePasses(ctx context.Context) error {
 	return nil
 }
 
-// takePass makes a snapshot, reads it, and ends it.
+// takePass makes a snapshot, reads it, and ends it, unless it is a repair that has to begin again.
 func (o *handoff) takePass(ctx context.Context) error {
 	at := o.phase()
 	repair := at.open() == at.Repair
@@ -198,6 +198,9 @@ func (o *handoff) takePass(ctx context.Context) error {
 	if repair {
 		if err := o.remove(ctx); err != nil {
 			return err
+		}
+		if p := o.pass(); o.s.completeSince(o.phase(), p.Since).After(p.Since) {
+			return nil // a gap has come meanwhile, and was accepted: it goes on behind that
 		}
 	}
 	raw, saves := o.decide(func(p *pass) { p.Ended = wallTime(o.env) })

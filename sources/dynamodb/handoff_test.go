@@ -311,6 +311,86 @@ func TestRepair(t *testing.T) {
 	}
 }
 
+// TestGapDuringRepair: records that are lost while a repair reads its export end it; the next one reads a newer export, and
+// mends both gaps.
+func TestGapDuringRepair(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	w := newWorld(seed)
+	w.write(60)
+	w.advance(10 * time.Minute)
+	h := newWarehouse(t, w, seed)
+	h.settle()
+	w.write(80)
+	w.trim(5)
+	w.meanwhile = func() {
+		w.writeLocked(60)
+		w.now = w.now.Add(10 * time.Minute)
+		w.trimLocked(0)
+	}
+	if err := h.run(w.source(repairs), -1, nil); !errors.Is(err, pipeline.ErrGap) {
+		t.Fatalf("seed %d: after a loss while the export is read: %v", seed, err)
+	}
+	for range 2 {
+		if err := h.run(w.source(follows), -1, nil); !errors.Is(err, pipeline.ErrGap) {
+			t.Fatalf("seed %d: a run accepts the gap: %v", seed, err)
+		}
+	}
+	if err := h.run(w.source(repairs), -1, nil); err != io.EOF { //nolint:errorlint // as the engine
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	if h.settle(); t.Failed() {
+		t.Fatalf("seed %d", seed)
+	}
+	if len(w.asked) != 3 {
+		t.Errorf("%d exports were asked for, want 3", len(w.asked))
+	}
+}
+
+// TestRepairOfUnknown: what was lost without a trace is mended too, by an export that is made when someone wants it: not by
+// one that is there.
+func TestRepairOfUnknown(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	w := newWorld(seed)
+	w.write(60)
+	w.advance(10 * time.Minute)
+	h := newWarehouse(t, w, seed)
+	w.given = w.export()
+	h.settle()
+	w.advance(10 * time.Minute)
+	w.untold(40)
+	w.advance(10 * time.Minute)
+	if err := h.run(w.source(repairs), -1, nil); err == nil || !strings.Contains(err.Error(), clock(w.given.Time)) {
+		t.Fatalf("seed %d: with the export of before: %v", seed, err)
+	}
+	for range 2 { // again, when there was a gap which was mended before
+		w.given = nil
+		if err := h.run(w.source(repairs), -1, nil); err != io.EOF { //nolint:errorlint // as the engine
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if h.settle(); t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+		w.write(30)
+		w.trim(0)
+		w.advance(10 * time.Minute)
+		if err := h.run(w.source(repairs), -1, nil); err != io.EOF { //nolint:errorlint // as the engine
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if h.settle(); t.Failed() {
+			t.Fatalf("seed %d: after a gap", seed)
+		}
+		w.given = w.export()
+		w.advance(10 * time.Minute)
+		w.untold(40)
+		w.advance(10 * time.Minute)
+		if err := h.run(w.source(repairs), -1, nil); err == nil || !strings.Contains(err.Error(), clock(w.given.Time)) {
+			t.Fatalf("seed %d: with the export of before: %v", seed, err)
+		}
+	}
+}
+
 // TestGivenExport: an export that is there is taken where it is new enough, and else refused, with both times
 // and before anything is saved.
 func TestGivenExport(t *testing.T) {

@@ -40,6 +40,8 @@ type world struct {
 	exports map[string][]write // by the folder
 	asked   map[string]string  // ARN by the request's id
 	given   *exportFolder      // one that is there; nil = none
+	// meanwhile, when set, happens once, when a snapshot is first read. The lock is held.
+	meanwhile func()
 }
 
 func newWorld(seed uint64) *world {
@@ -68,6 +70,10 @@ func hashOf(item string) int {
 func (w *world) write(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.writeLocked(n)
+}
+
+func (w *world) writeLocked(n int) {
 	for range n {
 		w.now = w.now.Add(time.Duration(1+w.rng.IntN(20)) * time.Second)
 		r := write{Item: fmt.Sprintf("i%02d", w.rng.IntN(30)), Value: len(w.history), Deleted: w.rng.IntN(3) == 0, At: w.now}
@@ -77,10 +83,28 @@ func (w *world) write(n int) {
 	}
 }
 
+// untold writes some items of which the stream gets nothing.
+func (w *world) untold(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := [modelShards]int{}
+	for i := range w.shards {
+		before[i] = len(w.shards[i])
+	}
+	w.writeLocked(n)
+	for i := range w.shards {
+		w.shards[i] = w.shards[i][:before[i]]
+	}
+}
+
 // trim takes the oldest records out of the stream: all, or those before the last few of each shard.
 func (w *world) trim(keep int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.trimLocked(keep)
+}
+
+func (w *world) trimLocked(keep int) {
 	for i := range w.shards {
 		w.trimmed[i] = max(w.trimmed[i], len(w.shards[i])-keep)
 	}
@@ -249,6 +273,10 @@ type snapshotReader struct {
 func (r *snapshotReader) Read(context.Context, int) (out pipeline.PartitionRecords, err error) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	if do := r.w.meanwhile; do != nil {
+		r.w.meanwhile = nil
+		do()
+	}
 	if r.at == len(r.items) {
 		return out, io.EOF
 	}

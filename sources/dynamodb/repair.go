@@ -43,13 +43,19 @@ func (o *handoff) beginRepair(ctx context.Context) error {
 }
 
 // completeSince returns since when the stream has all changes, behind what was lost: where that is
-// not known of a gap, since the gap was accepted.
+// not known of a gap, since the gap was accepted. Where no gap is known that the last repair has not mended, someone
+// wants one all the same, of what no stream tells: what was written while none was enabled, say. Then it is since the
+// repair began.
 func (s *Source) completeSince(at *phase, now time.Time) time.Time {
 	since := at.Bootstrap.Since
 	r, ok := s.stream.(pipeline.PartitionReporter)
 	if !ok {
 		return now
 	}
+	if at.Repaired != nil && at.Repaired.Since.After(since) {
+		since = at.Repaired.Since
+	}
+	open := false
 	for _, g := range r.Report().Gaps {
 		to := g.To
 		if to.IsZero() {
@@ -59,8 +65,11 @@ func (s *Source) completeSince(at *phase, now time.Time) time.Time {
 			to = now
 		}
 		if to = to.UTC().Add(time.Second); to.After(since) { // gaps are told in whole seconds
-			since = to
+			since, open = to, true
 		}
+	}
+	if !open && at.Repair != nil && at.Repair.Began.After(since) {
+		return at.Repair.Began
 	}
 	return since
 }

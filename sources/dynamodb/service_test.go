@@ -38,6 +38,12 @@ type service struct {
 
 func newService(t *testing.T, seed uint64, bootstrap BootstrapConfig) *service {
 	t.Helper()
+	return newServiceOf(t, seed, bootstrap, 7*time.Minute)
+}
+
+// newServiceOf returns one whose exports take a time.
+func newServiceOf(t *testing.T, seed uint64, bootstrap BootstrapConfig, exports time.Duration) *service {
+	t.Helper()
 	awstest.Setenv(t)
 	objects := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	t.Cleanup(objects.Close)
@@ -47,7 +53,7 @@ func newService(t *testing.T, seed uint64, bootstrap BootstrapConfig) *service {
 		t.Fatal(err)
 	}
 	s := &service{t: t, rng: rand.New(rand.NewPCG(seed, 3)), Server: dynamodbtest.New(t, dynamodbtest.Options{Seed: seed,
-		Exports: dynamodbtest.ExportOptions{Endpoint: objects.URL, Delay: 7 * time.Minute, Files: 3}})}
+		Exports: dynamodbtest.ExportOptions{Endpoint: objects.URL, Delay: exports, Files: 3}})}
 	if err := s.Create(dynamodbtest.Table{Name: "shop", Key: "pk", Recovery: true, Partitions: 2, View: "NEW_AND_OLD_IMAGES"}); err != nil {
 		t.Fatal(err)
 	}
@@ -245,5 +251,31 @@ func TestRegionOfEnvironment(t *testing.T) {
 	err = s.Open(t.Context(), pipeline.SourceOptions{Env: pipeline.NewEnv()})
 	if err == nil || !strings.Contains(err.Error(), "source shop: the stream is in Region us-east-1, and the table in eu-central-1") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// ahead is a service whose process has a clock that is ahead of it.
+type ahead struct {
+	*service
+	by time.Duration
+}
+
+func (a ahead) clock() time.Time { return a.service.clock().Add(a.by) }
+
+// TestClocksDiffer: a process whose clock is ahead asks for no more exports than it takes to know that.
+func TestClocksDiffer(t *testing.T) {
+	seed := rand.Uint64()
+	w := ahead{newServiceOf(t, seed, BootstrapConfig{Export: ExportConfig{Type: kindExport, Request: true}}, time.Second), 14 * time.Minute}
+	h := newWarehouse(t, w, seed)
+	h.idle = 100 * time.Millisecond
+	h.quiet = true
+	if err := h.run(w.source(requests), -1, nil); err != io.EOF { //nolint:errorlint // as the engine
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	if err := h.run(w.source(repairs), -1, nil); err != io.EOF { //nolint:errorlint // as the engine
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	if asked := len(w.Requests("ExportTableToPointInTime", "shop", "")); asked > 3 {
+		t.Errorf("seed %d: asked for %d exports, want one for the bootstrap, and at most two for the repair", seed, asked)
 	}
 }

@@ -198,6 +198,13 @@ func (s *tableSnapshots) await(ctx context.Context, c *exportrequest.Client, w w
 	case err != nil:
 		return err
 	case !w.pass().takes(e.Time):
+		// The clocks differ by so much. Each export costs, so the next one is new enough.
+		missing := w.pass().Since.Add(snapshotMargin + askSlack).Sub(e.Time)
+		w.waitsFor(fmt.Sprintf("%s, until another export can be asked for: that of %s is too early for a stream that has all changes since %s, by DynamoDB's clock",
+			missing.Round(time.Second), clock(e.Time), clock(w.pass().Since)))
+		if err := w.sleep(ctx, w.time().Add(missing)); err != nil {
+			return err
+		}
 		return giveUp()
 	}
 	cfg := &s.cfg.Bootstrap.Export

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sources/internal/exportrequest"
@@ -85,6 +88,17 @@ func (r *session) begin(ctx context.Context) error {
 	} else if err = r.madeAtLast(ctx); err == nil {
 		until, err = r.readExport(ctx)
 	}
+	if errors.Is(err, errTooOld) {
+		r.env.Log.Info("the time of the first export can't be exported any longer, so that one of another time is asked for", "what", r.progress.Request.String())
+		p, err := r.firstExport(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.save(ctx, p, 1, nil); err != nil {
+			return err
+		}
+		return r.begin(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,7 +126,11 @@ func (r *session) firstExport(ctx context.Context) (progress, error) {
 	}
 	// A whole second, since windows are of those: an item of a part of one that is made in it and
 	// deleted in the first window is in the full export, but not in that of the window.
-	ask := progress{Request: &exportrequest.Request{ID: exportrequest.NewID(), Asked: r.env.Now().UTC(), At: back.Latest.Truncate(time.Second).UTC()}}
+	at := back.Latest.Truncate(time.Second).UTC()
+	if at.Before(back.Earliest) {
+		at = wholeSecond(back.Earliest)
+	}
+	ask := progress{Request: &exportrequest.Request{ID: exportrequest.NewID(), Asked: r.env.Now().UTC(), At: at}}
 	if until.IsZero() {
 		return ask, nil
 	}
@@ -127,6 +145,9 @@ func (r *session) firstExport(ctx context.Context) (progress, error) {
 func (r *session) madeAtLast(ctx context.Context) error {
 	return r.atLast(ctx, func(ctx context.Context) error {
 		err := r.made(ctx)
+		if isRefusedTime(err) {
+			return r.tooOld(ctx, err)
+		}
 		if !lasts(err) {
 			return err
 		}
@@ -138,6 +159,33 @@ func (r *session) madeAtLast(ctx context.Context) error {
 	})
 }
 
+// errTooOld says that what the request that is saved asks for lies before what can be exported, and that DynamoDB
+// has not been asked for it before: point-in-time recovery was off since, or the pipeline was for too long.
+var errTooOld = errors.New("it lies before the time that point-in-time recovery reaches back to")
+
+// isRefusedTime reports whether DynamoDB does not export what a request asks for, because of its times.
+func isRefusedTime(err error) bool {
+	refused, is := errors.AsType[smithy.APIError](err)
+	return is && slices.Contains([]string{"InvalidExportTimeException", "ValidationException"}, refused.ErrorCode())
+}
+
+// tooOld adds errTooOld to the refusal of the request that is saved, if that is why. A time that can't be exported yet is
+// waited for.
+func (r *session) tooOld(ctx context.Context, refused error) error {
+	back, err := r.client.Recovery(ctx)
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	from := r.progress.Request.From
+	if !r.progress.Request.Incremental() {
+		from = r.progress.Request.At
+	}
+	if from.Before(back.Earliest) {
+		return fmt.Errorf("%w: %w", errTooOld, refused)
+	}
+	return refused
+}
+
 // The pauses after a failure that may last.
 const (
 	pauseMin = 30 * time.Second
@@ -145,12 +193,12 @@ const (
 )
 
 // atLast does something until it succeeds, ctx ends, or there is a gap. Meanwhile the source reports
-// what keeps it from going on.
+// what keeps it from going on. What can't succeed any longer is returned: errTooOld.
 func (r *session) atLast(ctx context.Context, do func(ctx context.Context) error) error {
 	defer r.problem(nil)
 	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
 		err := do(ctx)
-		if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrGap) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrGap) || errors.Is(err, errTooOld) {
 			return err
 		}
 		r.problem(err)
@@ -174,7 +222,12 @@ func (r *session) window(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.madeAtLast(ctx); err != nil {
+	switch err := r.madeAtLast(ctx); {
+	case errors.Is(err, errTooOld):
+		p := *r.progress
+		p.Request = nil
+		return r.save(ctx, p, 1, nil) // the next look finds the gap
+	case err != nil:
 		return err
 	}
 	to := r.progress.Request.To
@@ -233,9 +286,12 @@ func (r *session) untilOver(ctx context.Context, end, latest time.Time) error {
 	return r.wait(ctx, min(max(end.Sub(latest), recheckMin), recheckMax))
 }
 
+// wholeSecond returns the first whole second that is not before a time.
+func wholeSecond(t time.Time) time.Time { return t.Add(time.Second - 1).Truncate(time.Second).UTC() }
+
 // lost deals with a window whose begin can't be exported any longer. Whole seconds are asked for.
 func (r *session) lost(ctx context.Context, p progress, earliest time.Time) error {
-	to := earliest.Add(time.Second - 1).Truncate(time.Second).UTC()
+	to := wholeSecond(earliest)
 	p.Gaps = append(p.Gaps[:len(p.Gaps):len(p.Gaps)], lostTime{From: p.Reached, To: to, Found: r.env.Now().UTC()})
 	if r.acceptGap {
 		return r.accept(ctx, p)
