@@ -1,6 +1,9 @@
 package spec
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Map is a YAML mapping with names that the user chose. It keeps their order.
 type Map[T any] []Entry[T]
@@ -46,6 +49,17 @@ type FieldError struct {
 	Hint string
 	// Within is the part of the value's text that is wrong; zero = all of it.
 	Within Within
+}
+
+// BelowKey puts a key before the paths of those mistakes that are *FieldErrors: what has found them
+// knows only what is below the key. It returns the same errors.
+func BelowKey(key string, errs []error) []error {
+	for _, err := range errs {
+		if f, ok := errors.AsType[*FieldError](err); ok {
+			f.Path = append([]string{key}, f.Path...)
+		}
+	}
+	return errs
 }
 
 // Within is a part of a text: a run of characters.

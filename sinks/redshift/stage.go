@@ -30,18 +30,7 @@ func (c *StageConfig) check() error {
 	if c.None {
 		return nil
 	}
-	return errors.Join(below("stage", append(c.S3.CheckFolder("url", c.S3.URL), c.S3.check()...))...)
-}
-
-// below puts a key before the paths of spec.FieldErrors.
-func below(key string, errs []error) []error {
-	for _, err := range errs {
-		var field *spec.FieldError
-		if errors.As(err, &field) {
-			field.Path = append([]string{key}, field.Path...)
-		}
-	}
-	return errs
+	return errors.Join(spec.BelowKey("stage", append(c.S3.CheckFolder("url", c.S3.URL), c.S3.check()...))...)
 }
 
 func (c *S3StageConfig) check() (errs []error) {

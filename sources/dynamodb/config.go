@@ -140,8 +140,8 @@ func (c *Config) check() error {
 	errs = append(errs, c.Config.Check()...)
 	errs = append(errs, c.checkRegions()...)
 	if e := &c.Bootstrap.Export; e.Type != "" {
-		errs = append(errs, below("bootstrap", e.Check("url", e.URL))...)
-		errs = append(errs, below("bootstrap", below("write", e.Write.Check()))...)
+		errs = append(errs, spec.BelowKey("bootstrap", e.Check("url", e.URL))...)
+		errs = append(errs, spec.BelowKey("bootstrap", spec.BelowKey("write", e.Write.Check()))...)
 		if e.Request {
 			if _, err := e.Write.Destination(e.URL); err != nil {
 				errs = append(errs, &spec.FieldError{Path: []string{"bootstrap", "url"}, Message: err.Error()})
@@ -187,17 +187,7 @@ func (c *Config) checkRegionsAtOpen(ctx context.Context) error {
 	return err
 }
 
-// below puts the keys of a struct below the key that holds it.
-func below(key string, errs []error) []error {
-	for _, err := range errs {
-		if f, ok := errors.AsType[*spec.FieldError](err); ok {
-			f.Path = append([]string{key}, f.Path...)
-		}
-	}
-	return errs
-}
-
-// belowStream is below of the joined mistakes of a source of the stream. What stands beside
+// belowStream is spec.BelowKey for the joined mistakes of a source of the stream. What stands beside
 // stream is not below it.
 func belowStream(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the mistakes are what is joined
@@ -219,7 +209,7 @@ func belowOne(err error) []error {
 	if f, ok := errors.AsType[*spec.FieldError](err); ok && len(f.Path) > 0 && slices.Contains([]string{"table", "ttl_deletes", "ttl_attribute"}, f.Path[0]) {
 		return nil // check has found it
 	}
-	return below("stream", []error{err})
+	return spec.BelowKey("stream", []error{err})
 }
 
 // table returns what names the table.

@@ -2,7 +2,6 @@ package dynamodbexport
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,8 +46,8 @@ func (c *Config) check() (errs []error) {
 			wrong(err.Error(), "table")
 		}
 	}
-	errs = append(errs, below("request", c.Request.Check())...)
-	errs = append(errs, below("dynamodb", c.DynamoDB.Check())...)
+	errs = append(errs, spec.BelowKey("request", c.Request.Check())...)
+	errs = append(errs, spec.BelowKey("dynamodb", c.DynamoDB.Check())...)
 	if e := time.Duration(c.Every); e != 0 {
 		if e < exportrequest.WindowMin || e > exportrequest.WindowMax || e%time.Second != 0 {
 			wrong(fmt.Sprintf("every must be from 15m to 24h, in whole seconds: DynamoDB makes incremental exports of no other time, and this is %s", e), "every")
@@ -65,16 +64,6 @@ func (c *Config) checkRequest() (errs []error) {
 	}
 	if _, err := c.Request.Destination(c.URL); err != nil && c.URL != "" {
 		errs = append(errs, &spec.FieldError{Path: []string{"url"}, Message: err.Error()})
-	}
-	return errs
-}
-
-// below puts the keys of a struct below the key that holds it.
-func below(key string, errs []error) []error {
-	for _, err := range errs {
-		if f, ok := errors.AsType[*spec.FieldError](err); ok {
-			f.Path = append([]string{key}, f.Path...)
-		}
 	}
 	return errs
 }
