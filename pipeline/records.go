@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/zeebo/xxh3"
 )
@@ -55,12 +56,16 @@ type Format struct {
 	// a removal of an item whose time was past is one by time to live, whoever the record says it was. Empty =
 	// only what the record says counts.
 	TTLAttribute string
-	// ExportTime is the version of a full export's rows, in µs since 1970: five
-	// minutes before the export's time, so that any later stream event wins.
+	// ExportTime is the version of a full export's rows, in µs since 1970: the
+	// export's time less SnapshotMargin.
 	ExportTime int64
 	// Snapshot says that the records are of one full export, which has each item once.
 	Snapshot bool
 }
+
+// SnapshotMargin is how much older than their snapshot, an export or a scan, its items are taken to be:
+// its edge is blurred, clocks differ, and every change of the stream that may not be in it has to win.
+const SnapshotMargin = 5 * time.Minute
 
 // ReadOrder reports whether records may have nothing but the order of reading that
 // tells which is newer, over all partitions of the source: plain JSON, and what has

@@ -220,6 +220,9 @@ func (o *handoff) readSnapshot(ctx context.Context, p *pass) error {
 		return errors.Join(fmt.Errorf("%s of the table: %w", p.Kind, err), inner.Close())
 	}
 	o.setSnapshot(inner)
+	if err := p.checkTime(inner); err != nil {
+		return err
+	}
 	if err := o.readAll(ctx, snapshotPrefix, inner); err != nil {
 		return err // stop closes it
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sources/internal/exportrequest"
 )
 
@@ -17,10 +18,6 @@ const (
 	kindScan   = "scan"
 	kindNone   = "none"
 )
-
-// snapshotMargin is how much older than their snapshot its items are taken to be: its edge is
-// blurred, and every change of the stream that may not be in it has to win.
-const snapshotMargin = 5 * time.Minute
 
 // phase is what a source has decided so far.
 type phase struct {
@@ -62,19 +59,30 @@ type exportFolder struct {
 }
 
 // version returns the version of the export's items.
-func (e *exportFolder) version() time.Time { return e.Time.Add(-snapshotMargin) }
+func (e *exportFolder) version() time.Time { return e.Time.Add(-pipeline.SnapshotMargin) }
 
 // done reports whether there is nothing left to read.
 func (p *pass) done() bool { return p.Kind == kindNone || !p.Ended.IsZero() }
 
 // takes reports whether an export of a time is new enough for the pass.
-func (p *pass) takes(at time.Time) bool { return !at.Add(-snapshotMargin).Before(p.Since) }
+func (p *pass) takes(at time.Time) bool { return !at.Add(-pipeline.SnapshotMargin).Before(p.Since) }
+
+// checkTime holds an export that is open to the time that was decided by: a repair removes what is older
+// than that, which its own items must not be.
+func (p *pass) checkTime(open pipeline.Source) error {
+	e, ok := open.(interface{ ExportsUntil() time.Time })
+	if !ok || p.Export == nil || e.ExportsUntil().Equal(p.Export.Time) {
+		return nil
+	}
+	return fmt.Errorf("export %s: its manifest says that it is of %s, and DynamoDB that it is of %s: something has changed it, or it is another one: have a new one made",
+		p.Export.URL, e.ExportsUntil().UTC().Format(time.RFC3339Nano), p.Export.Time.UTC().Format(time.RFC3339Nano))
+}
 
 // tooOld says why an export is not taken.
 func (p *pass) tooOld(what string, at time.Time) error {
 	return fmt.Errorf("%s is of %s, and the stream has all changes since %s: changes from %d minutes before the export on have to be in it, so those of the time between would be missing. "+
 		"Take an export that was made at %s or later: make one, or let DynamoDB be asked for it (bootstrap.request: true, or starlift backfill FILE --request-export)",
-		what, clock(at), clock(p.Since), int(snapshotMargin.Minutes()), clock(p.Since.Add(snapshotMargin+time.Second)))
+		what, clock(at), clock(p.Since), int(pipeline.SnapshotMargin.Minutes()), clock(p.Since.Add(pipeline.SnapshotMargin+time.Second)))
 }
 
 // open returns the pass that goes on; nil = none does.

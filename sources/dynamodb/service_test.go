@@ -279,3 +279,19 @@ func TestClocksDiffer(t *testing.T) {
 		t.Errorf("seed %d: asked for %d exports, want one for the bootstrap, and at most two for the repair", seed, asked)
 	}
 }
+
+// TestExportOfAnotherTime: an export whose manifest has another time than the one that was decided by is refused. A repair
+// would remove its items, where that is later.
+func TestExportOfAnotherTime(t *testing.T) {
+	w := newService(t, 13, BootstrapConfig{Export: ExportConfig{Type: kindExport, Request: true}})
+	h := newWarehouse(t, w, 13)
+	h.idle = 300 * time.Millisecond
+	h.settle()
+	p := h.phase()
+	p.Bootstrap.Ended = time.Time{}
+	p.Bootstrap.Export.Time = p.Bootstrap.Export.Time.Add(time.Millisecond)
+	h.cursors = map[string][]byte{phasePartition: p.encode()}
+	if err := h.run(w.source(follows), 200, nil); err == nil || !strings.Contains(err.Error(), "its manifest says that it is of") {
+		t.Errorf("got %v", err)
+	}
+}

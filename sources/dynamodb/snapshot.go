@@ -159,9 +159,9 @@ func (s *tableSnapshots) ask(ctx context.Context, c *exportrequest.Client, w wor
 		return err
 	}
 	p := w.pass()
-	at := p.Since.Add(snapshotMargin + askSlack)
+	at := p.Since.Add(pipeline.SnapshotMargin + askSlack)
 	if at.After(w.time()) {
-		w.waitsFor(fmt.Sprintf("%s: the stream has all changes since %s, and an export has to be %d minutes younger", clock(at), clock(p.Since), int(snapshotMargin.Minutes())))
+		w.waitsFor(fmt.Sprintf("%s: the stream has all changes since %s, and an export has to be %d minutes younger", clock(at), clock(p.Since), int(pipeline.SnapshotMargin.Minutes())))
 		if err := w.sleep(ctx, at); err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (s *tableSnapshots) await(ctx context.Context, c *exportrequest.Client, w w
 		return err
 	case !w.pass().takes(e.Time):
 		// The clocks differ by so much. Each export costs, so the next one is new enough.
-		missing := w.pass().Since.Add(snapshotMargin + askSlack).Sub(e.Time)
+		missing := w.pass().Since.Add(pipeline.SnapshotMargin + askSlack).Sub(e.Time)
 		w.waitsFor(fmt.Sprintf("%s, until another export can be asked for: that of %s is too early for a stream that has all changes since %s, by DynamoDB's clock",
 			missing.Round(time.Second), clock(e.Time), clock(w.pass().Since)))
 		if err := w.sleep(ctx, w.time().Add(missing)); err != nil {

@@ -9,10 +9,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// margin is how much older than the begin of a scan its items count as: what was written
-// at about that time has a time of its own by another clock of the service.
-const margin = 5 * time.Minute
-
 // scan is what one reading of a table is fixed by.
 type scan struct {
 	began    time.Time // by the service's clock, in whole µs
@@ -21,7 +17,7 @@ type scan struct {
 }
 
 // asOf is the version of all items, in µs since 1970.
-func (s scan) asOf() int64 { return s.began.Add(-margin).UnixMicro() }
+func (s scan) asOf() int64 { return s.began.Add(-pipeline.SnapshotMargin).UnixMicro() }
 
 // partitionName is what identifies a segment, from 0, for ever: with the scan that it is one of.
 func (s scan) partitionName(segment int) string {

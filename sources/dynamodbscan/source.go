@@ -114,7 +114,7 @@ const clockError = time.Hour
 
 // Oldest implements pipeline.OldestReporter: a scan that begins now has items of now, less the margin.
 func (s *Source) Oldest() (int64, error) {
-	return time.Now().Add(-margin - clockError).UnixMicro(), nil
+	return time.Now().Add(-pipeline.SnapshotMargin - clockError).UnixMicro(), nil
 }
 
 // Size implements pipeline.SizeReporter, as far as the table knows how large its items are.

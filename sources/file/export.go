@@ -16,10 +16,6 @@ import (
 	"github.com/starlift-etl/starlift/sources/file/export"
 )
 
-// fullExportMargin is how much earlier than its time a full export is taken to be: its
-// edge is blurred, and any later event of the stream must win.
-const fullExportMargin = 5 * time.Minute
-
 // What is told of exports.
 const (
 	eventUnfinished = "unfinished"
@@ -139,7 +135,7 @@ func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
 	for i, step := range plan.Entries {
 		at := int64(0)
 		if !step.Incremental {
-			at = step.To.Add(-fullExportMargin).UnixMicro()
+			at = step.To.Add(-pipeline.SnapshotMargin).UnixMicro()
 		}
 		if byTime[at] == nil {
 			f := s.Format()

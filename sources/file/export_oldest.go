@@ -31,7 +31,7 @@ func (s *Source) Oldest() (int64, error) {
 		case e.From.IsZero():
 			return pipeline.NoTime, nil
 		case !e.Incremental:
-			at = e.To.Add(-fullExportMargin).UnixMicro()
+			at = e.To.Add(-pipeline.SnapshotMargin).UnixMicro()
 		}
 		if i == 0 || at < oldest {
 			oldest = at
