@@ -69,7 +69,7 @@ type oracleCase struct {
 // drawCase draws a case of a pipeline.
 func drawCase(t *rapid.T, p *oraclePipeline) *oracleCase {
 	c := &oracleCase{model: p.model}
-	order := rapid.SampledFrom([]oracle.Order{oracle.ByTime, oracle.BySequence, oracle.ByImages, oracle.ByWrites}).Draw(t, "decided by")
+	order := rapid.SampledFrom([]oracle.Order{oracle.ByTime, oracle.BySequence, oracle.ByImages, oracle.ByWrites, oracle.ByCircles}).Draw(t, "decided by")
 	bad := func(im oracle.Image) bool { return c.model.Dead(oracle.Change{New: im}) != nil }
 	histories := oracle.Histories(t, p.domain, order, rapid.Bool().Draw(t, "old images"), bad)
 	c.delivery = oracle.Deliver(t, histories, order)
@@ -214,6 +214,9 @@ func (c *oracleCase) compare(to target, stage int) error {
 	}
 	got, keys, wrong := c.model.Translate(found)
 	wrong = append(wrong, oracle.ChangedKeys(c.keys, keys)...)
+	if c.delivery.EndsOnly {
+		got = c.model.Ends(got)
+	}
 	if c.delivery.Decided(stage) {
 		wrong = append(wrong, oracle.Diff(got, c.model.Tables(c.delivery.Changes(stage)))...)
 	}

@@ -36,6 +36,8 @@ type File struct {
 type Delivery struct {
 	Sources []Source
 	Stages  int // runs, each with more files than the one before
+	// EndsOnly says that nothing decides but what each item was in the end: see Model.Ends.
+	EndsOnly bool
 }
 
 // Deliver draws how histories are delivered: as a stream or two, or as an
@@ -43,7 +45,8 @@ type Delivery struct {
 func Deliver(t *rapid.T, histories [][]Change, order Order) Delivery {
 	d := Delivery{Stages: rapid.IntRange(1, 3).Draw(t, "stages")}
 	changes := slices.Concat(histories...)
-	if order == ByWrites {
+	if order >= ByWrites {
+		d.EndsOnly = order == ByCircles
 		d.twoInputs(t, changes)
 		return d
 	}

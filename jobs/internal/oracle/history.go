@@ -40,7 +40,8 @@ const (
 	ByTime     Order = iota // no two changes of an item have one time
 	BySequence              // every change has a sequence number
 	ByImages                // every change has its old image
-	ByWrites                // every change is a write that two inputs bring, in seconds and finer; see TwoInputs
+	ByWrites                // every change is a write that two inputs bring, in seconds and finer (twoInputs)
+	ByCircles               // as ByWrites, and images recur within a second, so that only its end is decided
 )
 
 // Histories draws what happens to some items of a domain: each one's changes in
@@ -78,7 +79,7 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 	var changes []Change
 	var now Image
 	tick, most := int64(Tick), 4
-	if h.order == ByWrites {
+	if h.order >= ByWrites {
 		tick, most = second, 8
 	}
 	at := Start + tick*int64(rapid.IntRange(0, 5).Draw(h.t, "first"))
@@ -101,11 +102,11 @@ func (h *history) draw(k *Kind, id Identity) []Change {
 		if k.Expires && next == nil {
 			c.TTL = rapid.Bool().Draw(h.t, "expired")
 		}
-		if h.order == BySequence || h.order == ByWrites {
+		if h.order == BySequence || h.order >= ByWrites {
 			c.Seq = int64(8 + 3*i) // from one digit to two
 		}
-		if h.order == ByWrites {
-			c.Finer = int64(i)*20_000 + int64(rapid.IntRange(0, 20).Draw(h.t, "finer"))*999
+		if h.order >= ByWrites {
+			c.Finer = int64(i)*100 + int64(rapid.IntRange(0, 99).Draw(h.t, "finer")) // all within a millisecond
 		}
 		if now == nil || h.oldImages {
 			c.Old, c.HasOld = now, true
@@ -125,6 +126,8 @@ func (h *history) tie(changes []Change, walk []Image, next Image) bool {
 	switch h.order {
 	case BySequence:
 		return true
+	case ByCircles:
+		return !same(walk[len(walk)-1], next) && !slices.ContainsFunc(walk, h.bad) && !h.bad(next)
 	case ByWrites: // where images recur, several orders are walks, and policies show which
 		return !slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) || h.bad(im) }) && !h.bad(next)
 	case ByImages:

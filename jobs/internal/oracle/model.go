@@ -75,6 +75,17 @@ func (m *Model) Tables(changes []Change) Tables {
 	return all
 }
 
+// Ends leaves of tables those whose rows follow from what each item was in the end.
+func (m *Model) Ends(tables Tables) Tables {
+	ends := Tables{}
+	for _, t := range m.tables {
+		if rows, ok := tables[t.name]; ok && t.OnDelete == "" && t.Keep == "" && t.TTLDeletes == "" {
+			ends[t.name] = rows
+		}
+	}
+	return ends
+}
+
 // logs returns what is known of each table. A change that would bring a bad row
 // to any of them has no effect at all.
 func (m *Model) logs(changes []Change) map[string]*log {
