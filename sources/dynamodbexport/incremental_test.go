@@ -224,6 +224,23 @@ func TestFollowGap(t *testing.T) {
 	}
 }
 
+// TestFollowNewRecovery: where point-in-time recovery has just been switched on, within a second, windows go on
+// from the first export without a gap.
+func TestFollowNewRecovery(t *testing.T) {
+	w := newWorld(t, dynamodbtest.ExportOptions{}, every(time.Hour))
+	w.setRecovery(false)
+	w.write(20)
+	w.Advance(300*time.Millisecond - time.Duration(w.Now().Nanosecond())) // not a whole second
+	w.setRecovery(true)
+	if err := w.open(nil, false); err != nil {
+		t.Fatal(err)
+	}
+	w.follow(2)
+	w.settle()
+	w.check()
+	w.kill()
+}
+
 // TestFollowTroubles: while point-in-time recovery is off or an export fails, the source stays up and says so, and then
 // goes on.
 func TestFollowTroubles(t *testing.T) {
