@@ -80,7 +80,7 @@ func sourceProblems(name string, problems []pipeline.SourceProblem) (wrong []str
 		}
 		what := "partition " + p.Partition + " can't be read"
 		if p.Partition == "" {
-			what = "its partitions can't be listed"
+			what = "it can't go on"
 		}
 		wrong = append(wrong, fmt.Sprintf("source %s: %s since %s, and it is tried again: %v", name, what, clock(p.Since), p.Err))
 	}

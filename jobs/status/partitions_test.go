@@ -48,7 +48,7 @@ func TestReportOfPartitions(t *testing.T) {
 	problems := strings.Join(m.Problems(), "\n")
 	for _, want := range []string{
 		"source orders: partition shard-000 can't be read since 2026-03-01T12:00:00Z, and it is tried again: denied to ***\n",
-		"source orders: its partitions can't be listed since 2026-03-01T12:00:00Z, and it is tried again: denied",
+		"source orders: it can't go on since 2026-03-01T12:00:00Z, and it is tried again: denied",
 		"source orders: 197 more of its partitions can't be read",
 	} {
 		if !strings.Contains(problems, want) {

@@ -73,3 +73,13 @@ func TestPhases(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestPhasesAndWaits: what a source waits for is not said again where a phase says it.
+func TestPhasesAndWaits(t *testing.T) {
+	s := Source{Partitions: 1, Phases: []Phase{{Name: "export", Detail: "waits for 12:00"}}, SourceRates: &SourceRates{Waits: []string{"12:00", "a file"}}}
+	var b strings.Builder
+	s.print(&b, "shop")
+	if got := b.String(); strings.Contains(got, "waits: 12:00") || !strings.Contains(got, "source shop waits: a file\n") {
+		t.Errorf("got\n%s", got)
+	}
+}

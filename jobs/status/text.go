@@ -107,6 +107,9 @@ func (s Source) print(b *strings.Builder, name string) {
 			b.WriteString(", input lost")
 		}
 		for _, what := range r.Waits {
+			if slices.ContainsFunc(s.Phases, func(p Phase) bool { return strings.Contains(p.Detail, what) }) {
+				continue // the phase's line says it
+			}
 			fmt.Fprintf(b, "\nsource %s waits: %s", name, what)
 		}
 	}

@@ -47,7 +47,7 @@ func (s *tableSnapshots) find(ctx context.Context, env pipeline.Env, p *pass) er
 	}
 	cfg := &s.cfg.Bootstrap.Export
 	if cfg.Type == "" {
-		return fmt.Errorf("source %s: a repair reads an export, and the pipeline file does not say where exports are: write bootstrap: {type: export, url: s3://bucket/exports}", s.name)
+		return errors.New("a repair reads an export, and the pipeline file does not say where exports are: write bootstrap: {type: export, url: s3://bucket/exports}")
 	}
 	asks := cfg.Request || s.mode != follows
 	var tooOld error
@@ -67,7 +67,7 @@ func (s *tableSnapshots) find(ctx context.Context, env pipeline.Env, p *pass) er
 		}
 	}
 	if !asks {
-		return fmt.Errorf("source %s: %w", s.name, tooOld)
+		return tooOld
 	}
 	if _, err := cfg.Write.Destination(cfg.URL); err != nil {
 		return err
@@ -116,8 +116,8 @@ func (s *tableSnapshots) check(ctx context.Context, env pipeline.Env, p *pass) e
 		return err
 	}
 	if t.ID != p.TableID {
-		return fmt.Errorf("source %s: table %s was deleted and made again at %s, while its %s was being read: what was read is of the table before: begin anew with another state folder and other tables",
-			s.name, t.Name, clock(t.Created), p.Kind)
+		return fmt.Errorf("table %s was deleted and made again at %s, while its %s was being read: what was read is of the table before: begin anew with another state folder and other tables",
+			t.Name, clock(t.Created), p.Kind)
 	}
 	return nil
 }

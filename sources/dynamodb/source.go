@@ -186,17 +186,17 @@ func (s *Source) restore(cursors map[string][]byte) (*phase, error) {
 	raw, ok := cursors[phasePartition]
 	if !ok {
 		if len(cursors) > 0 {
-			return nil, fmt.Errorf("source %s: %d partitions have cursors, and the %s has none: the state folder is damaged", s.name, len(cursors), phasePartition)
+			return nil, fmt.Errorf("%d partitions have cursors, and the %s has none: the state folder is damaged", len(cursors), phasePartition)
 		}
 		return nil, nil
 	}
 	at, err := parsePhase(raw)
 	if err != nil {
-		return nil, fmt.Errorf("source %s: %w", s.name, err)
+		return nil, err
 	}
 	if !at.Bootstrap.done() && at.Bootstrap.Kind != s.kind {
-		return nil, fmt.Errorf("source %s: bootstrap.type is %s, and the bootstrap by %s that began at %s is not done (%s): finish it with bootstrap.type: %s, or begin anew with another state folder",
-			s.name, s.kind, at.Bootstrap.Kind, clock(at.Bootstrap.Began), at.Bootstrap.text(), at.Bootstrap.Kind)
+		return nil, fmt.Errorf("bootstrap.type is %s, and the bootstrap by %s that began at %s is not done (%s): finish it with bootstrap.type: %s, or begin anew with another state folder",
+			s.kind, at.Bootstrap.Kind, clock(at.Bootstrap.Began), at.Bootstrap.text(), at.Bootstrap.Kind)
 	}
 	return at, nil
 }
@@ -213,7 +213,7 @@ func (s *Source) decide(ctx context.Context, o pipeline.SourceOptions, at *phase
 		return s.withRepair(o, next), nil
 	}
 	if s.mode == requests && at.Bootstrap.done() {
-		return nil, fmt.Errorf("source %s: its bootstrap is done, since %s: run goes on reading the stream, and backfill --repair reads an export again", s.name, clock(at.Bootstrap.Ended))
+		return nil, fmt.Errorf("its bootstrap is done, since %s: run goes on reading the stream, and backfill --repair reads an export again", clock(at.Bootstrap.Ended))
 	}
 	next := at.clone()
 	if r := next.Repair; r != nil && r.done() && (s.mode != repairs || s.rewound) {

@@ -78,9 +78,9 @@ func (s *sequence) Waits() []string {
 	case files != nil:
 		return files.Waits()
 	case now.problem.Err != nil:
-		return []string{now.problem.Err.Error()}
+		return nil // Report says it
 	case now.request != nil:
-		return []string{fmt.Sprintf("%s of table %s: %s", now.request, s.tableText(), exportText(&now.export))}
+		return []string{fmt.Sprintf("%s: %s", now.request, exportText(&now.export))}
 	case !now.until.IsZero():
 		return []string{fmt.Sprintf("the time until %s to be over, and to be restorable some five minutes later", timeText(now.until))}
 	}
@@ -107,9 +107,9 @@ func (now *activity) phase(name string, files *file.Source) pipeline.SourcePhase
 		p.Began, p.Unit, p.Detail = now.files, "bytes", "it is read"
 		p.Done, p.Total = files.Size()
 	case now.problem.Err != nil:
-		p.Began, p.Detail = now.problem.Since, now.problem.Err.Error()
+		p.Began, p.Detail = now.problem.Since, "it can't go on, and is tried again"
 	case now.request != nil:
-		p.Began, p.Detail = now.export.Began, fmt.Sprintf("%s is made: %s", now.request, exportText(&now.export))
+		p.Began, p.Detail = now.export.Began, fmt.Sprintf("%s: %s", now.request, exportText(&now.export))
 	case !now.until.IsZero():
 		p.Detail = "the next one is asked for when " + timeText(now.until) + " is over"
 	}

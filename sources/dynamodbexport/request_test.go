@@ -166,7 +166,7 @@ func TestWaits(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	waits, phases := s.Waits(), s.Phases()
-	if len(waits) != 1 || !strings.Contains(waits[0], "a full export of table shop: IN_PROGRESS since ") || !strings.Contains(waits[0], "/export/") {
+	if len(waits) != 1 || !strings.Contains(waits[0], "a full export: IN_PROGRESS since ") || !strings.Contains(waits[0], "/export/") {
 		t.Errorf("it waits for %q", waits)
 	}
 	if len(phases) != 1 || phases[0].Name != "export" || phases[0].Began.IsZero() || !phases[0].Ended.IsZero() || !strings.Contains(phases[0].Detail, "IN_PROGRESS") {

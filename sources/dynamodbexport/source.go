@@ -146,7 +146,7 @@ func (s *Source) checkKey(of []string) error {
 		return nil
 	}
 	if !slices.Equal(slices.Sorted(slices.Values(s.cfg.Key)), slices.Sorted(slices.Values(of))) {
-		return fmt.Errorf("source %s: its key is [%s], but the table's is [%s]: leave key out", s.name, strings.Join(s.cfg.Key, ", "), strings.Join(of, ", "))
+		return fmt.Errorf("its key is [%s], but the table's is [%s]: leave key out", strings.Join(s.cfg.Key, ", "), strings.Join(of, ", "))
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func TestNoStream(t *testing.T) {
 		t.Error(err)
 	}
 	r.cfg.Table = "absent"
-	if err := r.tryOpen(); err == nil || !strings.Contains(err.Error(), "table absent is not there") {
+	if err := r.tryOpen(); err == nil || !strings.Contains(err.Error(), "there is no table absent in us-east-1") {
 		t.Error(err)
 	}
 }

@@ -49,7 +49,8 @@ type table struct {
 	env    pipeline.Env // of this opening
 	api    api
 	tables tableAPI
-	turns  turns // of DescribeStream
+	region string // that is asked
+	turns  turns  // of DescribeStream
 	// opened says that a discovery has taken place in this opening.
 	opened bool
 	// told are the streams that people were told of, by label.
@@ -102,6 +103,7 @@ func (t *table) Connect(ctx context.Context, env pipeline.Env) error {
 	transport := func(next aws.HTTPClient) aws.HTTPClient {
 		return &awscall.Transport{Next: next, Clock: &t.clock, Stall: t.stall}
 	}
+	t.region = cfg.Region
 	t.api = sdk.NewFromConfig(cfg, func(o *sdk.Options) {
 		if e := reach.BaseEndpoint(); e != nil { // else that of the environment stays
 			o.BaseEndpoint = e
@@ -141,7 +143,7 @@ func (t *table) describe(ctx context.Context) (d description, err error) {
 	var missing *dynamodbtypes.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
-		return d, fmt.Errorf("table %s is not there: check its name, the region and the account of the credentials; or it was deleted: %w", t.cfg.Table, err)
+		return d, fmt.Errorf("there is no table %s in %s: check its name, the region and the account of the credentials; or it was deleted: %w", t.cfg.Table, t.region, err)
 	case err != nil:
 		return d, fmt.Errorf("description of table %s: %w", t.cfg.Table, err)
 	case out.Table == nil:
