@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -293,5 +294,30 @@ func TestExportOfAnotherTime(t *testing.T) {
 	h.cursors = map[string][]byte{phasePartition: p.encode()}
 	if err := h.run(w.source(follows), 200, nil); err == nil || !strings.Contains(err.Error(), "its manifest says that it is of") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestExportOfTheTableBefore: an export of a table that was deleted and made again is not taken for one of the new table.
+func TestExportOfTheTableBefore(t *testing.T) {
+	w := newServiceOf(t, 13, BootstrapConfig{Export: ExportConfig{Type: kindExport}}, time.Second)
+	h := newWarehouse(t, w, 13)
+	h.quiet = true
+	if err := h.run(w.source(requests), -1, nil); err != io.EOF { //nolint:errorlint // as the engine
+		t.Fatal(err)
+	}
+	h.cursors = map[string][]byte{}
+	if err := h.run(w.source(follows), 1, nil); err != nil {
+		t.Fatalf("the export of this table: %v", err)
+	}
+	api, name := dynamodb.NewFromConfig(awstest.Config(t, w.Endpoint)), "shop"
+	if _, err := api.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Create(dynamodbtest.Table{Name: name, Key: "pk", Recovery: true, View: "NEW_AND_OLD_IMAGES"}); err != nil {
+		t.Fatal(err)
+	}
+	h.cursors = map[string][]byte{}
+	if err := h.run(w.source(follows), 1, nil); err == nil || !strings.Contains(err.Error(), "there is no full export of table shop") {
+		t.Errorf("the export of the table before: %v", err)
 	}
 }

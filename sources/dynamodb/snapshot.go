@@ -52,7 +52,7 @@ func (s *tableSnapshots) find(ctx context.Context, env pipeline.Env, p *pass) er
 	asks := cfg.Request || s.mode != follows
 	var tooOld error
 	if s.mode != requests { // which asks for one in any case
-		e, err := s.newest(ctx, env)
+		e, err := s.newest(ctx, env, &t)
 		switch {
 		case err != nil:
 			return err
@@ -62,7 +62,7 @@ func (s *tableSnapshots) find(ctx context.Context, env pipeline.Env, p *pass) er
 		case e != nil:
 			tooOld = p.tooOld("the newest full export below "+cfg.URL, e.Time)
 		default:
-			tooOld = fmt.Errorf("below %s there is no full export of table %s that is finished: make one, or let DynamoDB be asked for it (bootstrap.request: true, or starlift backfill FILE --request-export)",
+			tooOld = fmt.Errorf("below %s there is no full export of table %s that is finished, and not of another table which had the name: make one, or let DynamoDB be asked for it (bootstrap.request: true, or starlift backfill FILE --request-export)",
 				cfg.URL, t.Name)
 		}
 	}
@@ -79,8 +79,9 @@ func (s *tableSnapshots) find(ctx context.Context, env pipeline.Env, p *pass) er
 	return nil
 }
 
-// newest returns the newest full export of the table that is there; nil = there is none.
-func (s *tableSnapshots) newest(ctx context.Context, env pipeline.Env) (*exportFolder, error) {
+// newest returns the newest full export of the table that is there; nil = there is none. One of another table that has, or
+// had, the name is none: its items would never be deleted.
+func (s *tableSnapshots) newest(ctx context.Context, env pipeline.Env, t *exportrequest.Table) (*exportFolder, error) {
 	cfg := &s.cfg.Bootstrap.Export
 	found, err := export.Look(ctx, &listing.Tree{Remote: cfg.Remote(env)}, cfg.URL)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,7 +92,7 @@ func (s *tableSnapshots) newest(ctx context.Context, env pipeline.Env) (*exportF
 	}
 	var newest *exportFolder
 	for _, e := range found.Exports {
-		if e.Incremental || e.Table() != s.cfg.table().Name || newest != nil && !e.To.After(newest.Time) {
+		if other := e.TableARN != t.ARN || e.TableID != "" && t.ID != "" && e.TableID != t.ID; e.Incremental || other || newest != nil && !e.To.After(newest.Time) {
 			continue
 		}
 		newest = &exportFolder{URL: e.Folder, Time: e.To.UTC()}

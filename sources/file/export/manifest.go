@@ -42,6 +42,7 @@ type Export struct {
 	ID       string
 	Folder   string // holds the manifests
 	TableARN string
+	TableID  string // of the table, and not of one that had its name before or after; empty = it does not say
 	// Incremental says that the export has what changed from From on and before
 	// To. A full one has From and To at its time. Both are zero of an incremental
 	// export that does not say them.
@@ -98,6 +99,7 @@ type summary struct {
 	Version       string    `json:"version"`
 	ExportARN     string    `json:"exportArn"`
 	TableARN      string    `json:"tableArn"`
+	TableID       string    `json:"tableId"`
 	ExportTime    time.Time `json:"exportTime"`
 	FromTime      time.Time `json:"exportFromTime"`
 	ToTime        time.Time `json:"exportToTime"`
@@ -121,7 +123,7 @@ func read(ctx context.Context, files *listing.Tree, folder, root string) (*Expor
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	e := &Export{Folder: folder, TableARN: s.TableARN, Incremental: s.incremental(), summary: data, root: root, files: files}
+	e := &Export{Folder: folder, TableARN: s.TableARN, TableID: s.TableID, Incremental: s.incremental(), summary: data, root: root, files: files}
 	if e.From, e.To = s.ExportTime, s.ExportTime; e.Incremental {
 		e.From, e.To = s.FromTime, s.ToTime
 	}
