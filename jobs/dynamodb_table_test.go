@@ -126,6 +126,37 @@ func TestDynamoDBTableRepaired(t *testing.T) {
 	}
 }
 
+// TestDynamoDBTableRepairedLater: a gap is accepted by a run; later a repair is killed, and a run goes on with it.
+func TestDynamoDBTableRepairedLater(t *testing.T) {
+	t.Parallel()
+	const lost = 25 * time.Hour
+	r := newTableRig(t, tableWays[1].bootstrap, tableWays[1].stream, tableAge+lost, 300)
+	r.advance(tableAge)
+	p := r.run()
+	r.bootstrapped(p)
+	r.stop(p)
+	for range 200 {
+		r.must(r.writeOne())
+	}
+	r.advance(lost)
+	r.run().result().want(t, exitGap)
+	p = r.run("--accept-gap")
+	for range 50 {
+		r.must(r.writeOne())
+	}
+	r.bootstrapped(p)
+	r.stop(p)
+	p = start(t, r.dir, r.env, "backfill", "p.yaml", "--repair", "--log-level", "debug")
+	epochs := 1 + r.random.IntN(4)
+	wait(t, p, func() bool { return strings.Count(p.err.String(), "epoch committed") >= epochs })
+	p.signal(t, syscall.SIGKILL)
+	p.result()
+	r.must(r.writeOne())
+	p = r.run()
+	r.bootstrapped(p)
+	r.wantEqual(p)
+}
+
 // tableRig is a table of a fake, what it goes through, and a folder with a pipeline.
 type tableRig struct {
 	t           *testing.T
