@@ -114,7 +114,7 @@ func TestDynamoDBTableRepaired(t *testing.T) {
 			r.must(r.fake.Flush(t.Context()))
 			r.advance(lost)
 			for range 2 {
-				r.run().result().want(t, exitGap)
+				r.run().result().want(t, exitGap, "starlift backfill FILE --repair")
 			}
 			start(t, r.dir, r.env, "backfill", "p.yaml", "--repair").result().want(t, exitFine)
 			for range 50 {

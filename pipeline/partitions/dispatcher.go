@@ -107,7 +107,7 @@ func (d *dispatcher) restore(cursors map[string][]byte) error {
 			unaccepted = append(unaccepted, c.Gap)
 		}
 	}
-	return gapsError(unaccepted)
+	return gapsError(unaccepted, d.options.GapAdvice)
 }
 
 // accept goes on behind the gap of a partition.
@@ -126,7 +126,7 @@ func (d *dispatcher) noticeGap(p *partition) {
 	g := p.cursor.Gap
 	if at := p.Name + " " + g.Position; !d.noticed[at] {
 		d.noticed[at] = true
-		d.env.Notify(g.notice())
+		d.env.Notify(g.notice(d.options.GapAdvice))
 	}
 }
 
@@ -312,7 +312,7 @@ func (d *dispatcher) saved(cursors map[string][]byte) error {
 		return true
 	})
 	if len(d.unsaved) == 0 {
-		return gapsError(d.gaps)
+		return gapsError(d.gaps, d.options.GapAdvice)
 	}
 	return nil
 }

@@ -71,15 +71,18 @@ func (g *gap) spanText() string {
 	return " from " + text(g.From) + " to " + text(g.To)
 }
 
+// gapAdvice says how to go on behind a gap where a source knows nothing better.
+const gapAdvice = "To go on, mend them from an export that was made later (add it as a source, then starlift backfill FILE --source NAME), " +
+	"and start once with starlift run FILE --accept-gap, which reads on behind the gap"
+
 // message says what is lost and how to go on.
-func (g *gap) message() string {
-	return fmt.Sprintf("%s. What came%s was never read: rows of items that changed then may be wrong or missing. To go on, mend them from an export that was made later "+
-		"(add it as a source, then starlift backfill FILE --source NAME), and start once with starlift run FILE --accept-gap, which reads on behind the gap", g.Reason, g.spanText())
+func (g *gap) message(advice string) string {
+	return fmt.Sprintf("%s. What came%s was never read: rows of items that changed then may be wrong or missing. %s", g.Reason, g.spanText(), cmp.Or(advice, gapAdvice))
 }
 
 // err returns the error that ends the run, or a start.
-func (g *gap) err() error {
-	e := &pipeline.GapError{Partition: g.Partition, Position: g.Position, From: g.From, To: g.To, Lost: g.Lost, Err: errors.New(g.message())}
+func (g *gap) err(advice string) error {
+	e := &pipeline.GapError{Partition: g.Partition, Position: g.Position, From: g.From, To: g.To, Lost: g.Lost, Err: errors.New(g.message(advice))}
 	if g.Resume != nil {
 		e.Resume = []byte(*g.Resume)
 	}
@@ -88,21 +91,21 @@ func (g *gap) err() error {
 
 // gapsError returns the error of the first of some gaps, with the number of the others; nil =
 // there is none.
-func gapsError(gaps []*gap) error {
+func gapsError(gaps []*gap, advice string) error {
 	switch more := len(gaps) - 1; {
 	case more < 0:
 		return nil
 	case more == 1:
-		return fmt.Errorf("%w (another partition has a gap, too: starlift status FILE lists both)", gaps[0].err())
+		return fmt.Errorf("%w (another partition has a gap, too: starlift status FILE lists both)", gaps[0].err(advice))
 	case more > 0:
-		return fmt.Errorf("%w (%d other partitions have a gap, too: starlift status FILE lists them)", gaps[0].err(), more)
+		return fmt.Errorf("%w (%d other partitions have a gap, too: starlift status FILE lists them)", gaps[0].err(advice), more)
 	}
-	return gaps[0].err()
+	return gaps[0].err(advice)
 }
 
 // notice tells people of the gap.
-func (g *gap) notice() pipeline.Notice {
-	return pipeline.Notice{Event: pipeline.EventLost, Message: g.err().Error(), Partition: g.Partition, Position: g.Position, Lost: g.Lost, Gap: true}
+func (g *gap) notice(advice string) pipeline.Notice {
+	return pipeline.Notice{Event: pipeline.EventLost, Message: g.err(advice).Error(), Partition: g.Partition, Position: g.Position, Lost: g.Lost, Gap: true}
 }
 
 // report is what a status has of the gap.

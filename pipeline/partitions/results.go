@@ -79,7 +79,7 @@ func (d *dispatcher) handleGap(p *partition, e *pipeline.GapError, now time.Time
 		return nil
 	}
 	if d.input.Bounded() {
-		return g.err()
+		return g.err(d.options.GapAdvice)
 	}
 	p.unsaved = p.cursor.encode()
 	if d.options.OnGap == GapWaits {

@@ -24,6 +24,7 @@ const (
 // Options say how partitions are read. Zero values are the defaults.
 type Options struct {
 	OnGap             string        // GapFails or GapWaits; GapFails
+	GapAdvice         string        // a sentence on how to go on behind a gap; by an export, and --accept-gap
 	MemoryBytes       int64         // of all records that were read and not freed, or are being read; 64 MiB
 	Reads             int           // at the same time, without those that take long; 64
 	PollInterval      time.Duration // after which one is read again that was caught up, where it says nothing else; one second
@@ -70,6 +71,9 @@ func New(name string, input pipeline.PartitionSource, o Options) *Source {
 	o.OpenTimeout = cmp.Or(o.OpenTimeout, 2*time.Minute)
 	return &Source{name: name, input: input, options: o, noticed: map[string]bool{}}
 }
+
+// AdviseOnGaps sets Options.GapAdvice, for whoever is made of the source and knows better. It comes before Open.
+func (s *Source) AdviseOnGaps(advice string) { s.options.GapAdvice = advice }
 
 // Bounded implements pipeline.Source.
 func (s *Source) Bounded() bool { return s.input.Bounded() }

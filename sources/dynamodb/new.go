@@ -30,7 +30,19 @@ func newSource(name string, cfg Config, m mode) (*Source, error) {
 		}
 		return newSource(name, cfg, m)
 	}
+	if stream, ok := stream.(interface{ AdviseOnGaps(advice string) }); ok {
+		stream.AdviseOnGaps(cfg.gapAdvice())
+	}
 	return s, nil
+}
+
+// gapAdvice says how people go on behind a gap of the stream.
+func (c *Config) gapAdvice() string {
+	repair := "starlift backfill FILE --repair, which reads on behind the gap, and a full export that is newer than it; --accept-gap alone leaves them"
+	if c.Bootstrap.Export.Type == "" {
+		return "To go on and mend them, write bootstrap: {type: export, url: s3://bucket/exports}, once the bootstrap is done, and start " + repair
+	}
+	return "To go on and mend them, start " + repair
 }
 
 // newStream returns the source of the stream, and the format of its records.
