@@ -209,7 +209,7 @@ func TestSpoiledExports(t *testing.T) {
 		})
 	}
 	t.Run("no folder", func(t *testing.T) {
-		wantError(t, readAll(t, Config{Path: filepath.Join(t.TempDir(), "x"), Format: "dynamodb_export"}, 0, nil).err, "no such file")
+		wantError(t, readAll(t, Config{Path: filepath.Join(t.TempDir(), "x"), Format: "dynamodb_export"}, 0, nil).err, "nothing is there: give the folder, or prefix")
 	})
 }
 

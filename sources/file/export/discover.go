@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -133,6 +134,8 @@ func rootsOf(ctx context.Context, files *listing.Tree, path string) ([]string, e
 		return []string{folderOf(files, path)}, nil
 	case err == nil:
 		return nil, fmt.Errorf("export %s: not a folder: give the folder that holds %s.json", path, summaryName)
+	case !strings.ContainsAny(path, "*?[{") && errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("export %s: nothing is there: give the folder, or prefix, below which exports are: %w", path, err)
 	case !strings.ContainsAny(path, "*?[{"):
 		return nil, fmt.Errorf("export: %w", err)
 	case !doublestar.ValidatePathPattern(path):
