@@ -108,6 +108,7 @@ func TestDynamoDBTableRepaired(t *testing.T) {
 			p := r.run()
 			r.bootstrapped(p)
 			r.stop(p)
+			r.must(r.fake.Roll("shop")) // so shards that were not read to their end are gone as well
 			for range 200 {
 				r.must(r.writeOne())
 			}
@@ -147,7 +148,7 @@ func TestDynamoDBTableRepairedLater(t *testing.T) {
 	r.bootstrapped(p)
 	r.stop(p)
 	p = start(t, r.dir, r.env, "backfill", "p.yaml", "--repair", "--log-level", "debug")
-	epochs := 1 + r.random.IntN(4)
+	epochs := 1 + r.intN(4)
 	wait(t, p, func() bool { return strings.Count(p.err.String(), "epoch committed") >= epochs })
 	p.signal(t, syscall.SIGKILL)
 	p.result()
@@ -166,11 +167,18 @@ type tableRig struct {
 	dir, schema string
 	env         []string
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows, and random
 	written int
 	next    int      // of the item that is inserted next
 	ids     []string // of items that are there, or were
 	version int
+}
+
+// intN returns a number by chance.
+func (r *tableRig) intN(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.random.IntN(n)
 }
 
 // tableAge is how old streams are when a table is bootstrapped: an export counts as five minutes older than
@@ -309,9 +317,9 @@ func (r *tableRig) run(args ...string) *process {
 func (r *tableRig) runAndKill() {
 	r.t.Helper()
 	p := r.run("--log-level", "debug")
-	epochs := r.random.IntN(6)
+	epochs := r.intN(6)
 	wait(r.t, p, func() bool { return strings.Count(p.err.String(), "epoch committed") >= epochs })
-	wait(r.t, p, after(time.Duration(r.random.IntN(300))*time.Millisecond))
+	wait(r.t, p, after(time.Duration(r.intN(300))*time.Millisecond))
 	p.signal(r.t, syscall.SIGKILL)
 	p.result().want(r.t, -1)
 }

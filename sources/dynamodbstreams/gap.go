@@ -60,13 +60,18 @@ func (r *reader) trimmed(now time.Time) error {
 		retention, timeText(r.readUntil), timeText(oldest)))
 }
 
-// vanished returns the gap of a shard that the service does not know any longer.
+// vanished returns the gap of a shard that the service does not know any longer. It goes with the last of its
+// records, so what is lost is older than what streams keep.
 func (r *reader) vanished(stream bool) error {
+	to := r.table.clock.Now()
+	if kept := r.table.away(to); !r.readUntil.After(kept) {
+		to = kept
+	}
 	if stream {
-		return r.gap(r.table.clock.Now(), false, fmt.Errorf("%s of table %s is gone, a day after it was disabled or its table deleted, and this shard was not read to its end: what was not read of it is lost",
+		return r.gap(to, false, fmt.Errorf("%s of table %s is gone, a day after it was disabled or its table deleted, and this shard was not read to its end: what was not read of it is lost",
 			r.table.streamText(r.stream.label), r.table.cfg.Table))
 	}
-	return r.gap(r.table.clock.Now(), false, errors.New("the stream does not have this shard any longer, and it was not read to its end: what was not read of it is gone"))
+	return r.gap(to, false, errors.New("the stream does not have this shard any longer, and it was not read to its end: what was not read of it is gone"))
 }
 
 // unknownPlace returns the gap of a shard whose service does not take the place that was read to.
