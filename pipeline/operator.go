@@ -53,8 +53,7 @@ type StatefulTransform interface {
 	// Keyspaces returns the number of keyspaces that its state needs, up to
 	// MaxKeyspaces.
 	Keyspaces() int
-	// Open returns the Operator of a key group. The engine opens it once for each
-	// opening of the pipeline: there is one key group.
+	// Open returns its Operator, once for each opening of the pipeline.
 	Open(o OperatorOptions) (Operator, error)
 }
 
@@ -87,22 +86,20 @@ type SavedChecker interface {
 
 // OperatorOptions is what a StatefulTransform is told when it is opened.
 type OperatorOptions struct {
-	Env     Env
-	Saved   json.RawMessage // what Save returned for the last saved epoch; nil = new state
-	State   KeyGroup
-	Bounded bool // every source of the pipeline ends by itself
-}
-
-// KeyGroup is what an operator keeps in one key group: a part of the state that holds
-// the keys of a range of hashes, in all keyspaces, and is changed by one goroutine. There
-// is one, of all hashes; what takes a KeyGroup works on any number of them.
-type KeyGroup struct {
-	// Keyspaces are as many as StatefulTransform.Keyspaces asked for.
+	Env   Env
+	Saved json.RawMessage // what Save returned for the last saved epoch; nil = new state
+	// Keyspaces are as many as StatefulTransform.Keyspaces asked for, each with all key groups.
 	Keyspaces []Keyspace
+	Runner    Runner
+	// KeySeeds are, for each of StatefulTransform.Inputs, what the hashes of its row keys begin
+	// with (packed.HashKey): so a transform finds the row that a value refers to.
+	KeySeeds [][]byte
+	Bounded  bool // every source of the pipeline ends by itself
 }
 
 // Keyspace is a table from hashes to values. What an epoch puts is saved with
-// it, and dropped with it.
+// it, and dropped with it. Several goroutines may use it at a time if the keys that they use
+// are of different key groups.
 type Keyspace interface {
 	// Lookup finds the values of keys, which are sorted and differ; nil = there
 	// is none. The values are not to be changed, and valid until the epoch ends.
@@ -121,17 +118,19 @@ type Keyspace interface {
 	Each(from Hash, f func(key Hash, value []byte) error) error
 }
 
-// Operator is a StatefulTransform that is open on a key group. What it gives of an epoch
-// is a function of that group's state, of the rows that the epoch brings, and of the
-// epoch's header (I6). One goroutine calls it: any number of Log, then any number of
-// Settled, then Finish and Save once an epoch.
+// Operator is a StatefulTransform that is open. What it gives of an epoch is a function of its
+// state, of the rows that the epoch brings, and of the epoch's header (I6). One goroutine
+// calls it: any number of Log, then any number of Settled, then Finish and Save once an
+// epoch. What it has to do itself is done in Finish, in phases of OperatorOptions.Runner.
 type Operator interface {
-	// Log takes rows of an input's log, in the order read. first is the
-	// ordinal in the epoch of changes[0]: Finish names, by ordinal, those of the
-	// late changes that turned out to be dead letters. It keeps nothing of what
-	// it gets.
-	Log(input int, first int64, changes []Change, rows *Rows) error
-	// Settled takes the epoch's settled rows of an input, keeping nothing.
+	// NewLogPacker returns what packs the log of inputs for Log; each worker of the engine
+	// has one of its own.
+	NewLogPacker() LogPacker
+	// Log takes what a LogPacker made, in the order read. first is the ordinal in the epoch
+	// of the batch's first change: Finish names, by ordinal, those that have no effect.
+	Log(first int64, log *PackedLog)
+	// Settled takes settled rows of an input. They are valid until Finish returns, and of
+	// other keys than those of all other calls in the epoch.
 	Settled(input int, rows *PackedRows)
 	// Finish ends the epoch: it gives its settled rows to emit, which releases
 	// the records. emit is called any number of times for a table, but with at
@@ -146,6 +145,21 @@ type Operator interface {
 	Save() (json.RawMessage, error)
 }
 
+// LogPacker packs rows of a log for an Operator. It belongs to one goroutine, and changes
+// nothing that others use.
+type LogPacker interface {
+	// Pack packs rows of an input's log, and keeps nothing of them. changes are those of the
+	// batch; nil = nothing of the rows matters.
+	Pack(input int, changes []Change, rows *Rows) (*PackedLog, error)
+}
+
+// PackedLog is what a LogPacker makes of some rows.
+type PackedLog struct {
+	Input    int
+	Messages []Message
+	Changes  []int32 // of each message, the index of its change in the batch
+}
+
 // PackedRows are settled rows of one table as package packed keeps them. Settling
 // has them so, and what keeps them in its state needs them so: no columns are
 // made in between.
@@ -154,8 +168,9 @@ type PackedRows struct {
 	// Rows holds the rows. A deleted one has its old values where they are known,
 	// at least its key. One with fewer columns than Widths has nulls there.
 	Rows     [][]byte
-	Widths   []int // of the columns that the rows have, by packed.Width
-	ColumnAt []int // where the rows have each column of Table
-	Ops      []Op  // of each row, as its version
+	Widths   []int  // of the columns that the rows have, by packed.Width
+	ColumnAt []int  // where the rows have each column of Table
+	Keys     []Hash // of the rows' keys (packed.HashKey), ascending; of Input.ExtraKey, several may share the key group of a row
+	Ops      []Op   // of each row, as its version
 	Versions []Version
 }

@@ -61,11 +61,7 @@ type Change struct {
 	// ByDigits says that only the digits of the time told the unit: other times of the
 	// source may have more.
 	ByDigits bool
-	// Late says that the change is older than removed items are remembered for,
-	// so that it may turn out to be a dead letter when the epoch is settled.
-	// Settling sets it, before the consumers of a log see the change.
-	Late    bool
-	Removal Removal
+	Removal  Removal
 }
 
 // Rows are rows of one table. The columns of Record are those of Table, in

@@ -6,6 +6,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
@@ -42,6 +43,7 @@ type output struct {
 type policyOutput struct {
 	*graph.PolicyOutput
 	*operatorState
+	stage *graph.Stage
 }
 
 // operator is a stateful transform of the plan, and what runs it.
@@ -49,6 +51,7 @@ type operator struct {
 	*graph.Operator
 	*operatorState
 	instance pipeline.Operator
+	keySeeds [][]byte // of the tables of its inputs
 }
 
 // newDataflow makes the stages and operators of a plan, with nothing open yet.
@@ -62,17 +65,50 @@ func newDataflow(plan *graph.Plan) *dataflow {
 	for _, planned := range plan.Stages {
 		s := &stage{Stage: planned, operatorState: states[planned.State.Name]}
 		for _, p := range planned.Policies {
-			s.policies = append(s.policies, &policyOutput{PolicyOutput: p, operatorState: states[p.State.Name]})
+			s.policies = append(s.policies, &policyOutput{PolicyOutput: p, operatorState: states[p.State.Name], stage: planned})
 		}
 		d.stages = append(d.stages, s)
 	}
 	for _, planned := range plan.Operators {
-		d.operators = append(d.operators, &operator{Operator: planned, operatorState: states[planned.State.Name]})
+		d.operators = append(d.operators, &operator{
+			Operator: planned, operatorState: states[planned.State.Name], keySeeds: make([][]byte, len(planned.Transform.Inputs())),
+		})
 		for _, path := range planned.Rows {
 			d.settledMappers[path] = path.Node.Transform.NewRowMapper(path.Table)
 		}
 	}
+	d.seedKeys()
 	return d
+}
+
+// seedKeys tells each operator what the hashes of the row keys of its inputs begin with.
+func (d *dataflow) seedKeys() {
+	seed := func(table string, readers *graph.FanOut) {
+		for _, to := range readers.Readers {
+			d.operators[to.Operator.Number].keySeeds[to.Input] = packed.KeySeed(table)
+		}
+	}
+	for _, s := range d.stages {
+		for t, to := range s.Log {
+			seed(s.StateName(t), to)
+		}
+		for t, to := range s.Settled {
+			seed(s.StateName(t), to)
+		}
+		for _, p := range s.Policies {
+			seed(s.StateName(p.Table), &p.FanOut)
+		}
+	}
+	for _, o := range d.operators {
+		for t, to := range o.Outputs {
+			seed(t.Name, to)
+		}
+	}
+	for path := range d.settledMappers {
+		if path.Output != nil {
+			seed(path.Out.Name, path.Output)
+		}
+	}
 }
 
 // pending reports whether an operator has work left that needs no input.

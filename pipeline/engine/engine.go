@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -97,6 +98,9 @@ func (c *Config) mappers() int {
 	}
 	return runtime.GOMAXPROCS(0)
 }
+
+// runner returns what runs the phases of epochs.
+func (c *Config) runner() pipeline.Runner { return &exchange.Runner{Workers: c.mappers()} }
 
 // stallReason is the reason of calls that are tried again since they got no further.
 const stallReason = "stalled"

@@ -202,16 +202,16 @@ func replaying(r *pipeline.Records, err error) error {
 
 // addBatch adds a batch of a stage to the epoch: its changes are settled at the epoch's end,
 // and its log is emitted now.
-func (b *epochBuilder) addBatch(s *stage, batch *pipeline.Batch) error {
+func (b *epochBuilder) addBatch(s *stage, batch *stageBatch) error {
 	e := b.open
 	first := e.changes
 	e.changes += int64(len(batch.Changes))
-	b.coverage.add(s.Name, batch)
+	b.coverage.add(s.Name, batch.Batch)
 	if s.settler != nil {
-		if err := coarsen(s, batch, b.c.Log); err != nil {
+		if err := coarsen(s, batch.Batch, b.c.Log); err != nil {
 			return err
 		}
-		if err := s.settler.Add(batch, first); err != nil {
+		if err := s.settler.Add(batch.packet, batch.Batch, first); err != nil {
 			return err
 		}
 	}
@@ -220,11 +220,14 @@ func (b *epochBuilder) addBatch(s *stage, batch *pipeline.Batch) error {
 		if o.Empty() {
 			continue
 		}
-		if err := e.emitLog(s.NodeOf(rows.Table), o, first, batch.Changes, rows); err != nil {
+		if err := e.emitLog(s.NodeOf(rows.Table), o, batch.Changes, rows); err != nil {
 			return err
 		}
 	}
-	return b.addDeadLetters(s, batch)
+	for _, l := range batch.logs {
+		b.flow.operators[l.operator].instance.Log(first, l.PackedLog)
+	}
+	return b.addDeadLetters(s, batch.Batch)
 }
 
 // addDeadLetters adds the batch's dead letters to the epoch, and counts its records in the
@@ -296,7 +299,7 @@ func (b *epochBuilder) settle(last bool) error {
 
 func (b *epochBuilder) settleStage(s *stage) error {
 	defer s.settler.Release()
-	r, err := s.settler.Settle()
+	r, err := s.settler.Settle(b.c.runner())
 	if err != nil {
 		return err
 	}
@@ -381,7 +384,7 @@ func readOf(t *task) telemetry.Read {
 
 // newest returns when the last of some records' changes came about, as far as
 // they tell, by their arrival, or else their creation; zero = they do not.
-func newest(r *pipeline.Records, batches []*pipeline.Batch) time.Time {
+func newest(r *pipeline.Records, batches []*stageBatch) time.Time {
 	if n := len(r.Arrived); n > 0 {
 		return time.UnixMicro(r.Arrived[n-1])
 	}

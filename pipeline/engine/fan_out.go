@@ -50,7 +50,7 @@ func (e *openEpoch) emitRows(node string, o *graph.FanOut, rows *pipeline.Rows) 
 		rows = stored
 	}
 	if len(o.Readers) > 0 {
-		e.sendToOperators(o, packed.Pack(rows))
+		e.sendToOperators(o, packed.Pack(rows, packed.KeySeed(rows.Table.Name)))
 	}
 	return e.emitColumns(node, o, rows)
 }
@@ -128,16 +128,11 @@ func asLog(rows *pipeline.Rows) ([]pipeline.Change, *pipeline.Rows) {
 	return changes, log
 }
 
-// emitLog gives a part of a log to all who take it.
-func (e *openEpoch) emitLog(node string, o *graph.FanOut, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
+// emitLog gives a part of a log to the sinks that take it.
+func (e *openEpoch) emitLog(node string, o *graph.FanOut, changes []pipeline.Change, rows *pipeline.Rows) error {
 	for _, i := range o.Sinks {
 		if err := e.write(i, changes, rows); err != nil {
 			return fmt.Errorf("sink %s: %w", e.sinks[i].Name, err)
-		}
-	}
-	for _, to := range o.Readers {
-		if err := e.flow.operators[to.Operator.Number].instance.Log(to.Input, first, changes, rows); err != nil {
-			return fmt.Errorf("transform %s: %w", to.Operator.Name, err)
 		}
 	}
 	if len(o.Sinks) > 0 {

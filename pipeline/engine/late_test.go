@@ -17,8 +17,8 @@ import (
 // logged is a keyed transform that notes what it is told about a log.
 type logged struct {
 	*drip
-	late []int64 // ordinals of changes that were said to be late
-	dead []int64 // of those that were said to be dead letters
+	read []int64 // ordinals of the changes
+	dead []int64 // of those that were said to have no effect
 }
 
 func (l *logged) Inputs() []pipeline.Input {
@@ -30,13 +30,10 @@ func (l *logged) Save() (json.RawMessage, error)                           { ret
 func (l *logged) Pending(bool) bool                                        { return false }
 func (l *logged) Settled(int, *pipeline.PackedRows)                        {}
 
-func (l *logged) Log(_ int, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
-	for _, c := range slices.Compact(slices.Clone(rows.Change)) {
-		if changes[c].Late {
-			l.late = append(l.late, first+int64(c))
-		}
+func (l *logged) Log(first int64, log *pipeline.PackedLog) {
+	for _, c := range log.Changes {
+		l.read = append(l.read, first+int64(c))
 	}
-	return nil
 }
 
 func (l *logged) Finish(e pipeline.EpochInfo, _ func(*pipeline.Rows) error) error {
@@ -44,9 +41,9 @@ func (l *logged) Finish(e pipeline.EpochInfo, _ func(*pipeline.Rows) error) erro
 	return nil
 }
 
-// TestLogToldOfLateChanges: who reads a log is told which of its changes may become
-// dead letters before it is told, at the end of the epoch, which of them did.
-func TestLogToldOfLateChanges(t *testing.T) {
+// TestLogToldOfRejectedChanges: who reads a log is told, at the end of the epoch, which of its
+// changes became dead letters.
+func TestLogToldOfRejectedChanges(t *testing.T) {
 	hour := time.Hour.Microseconds()
 	var clock []change // an epoch of its own
 	for i := range 64 {
@@ -81,8 +78,8 @@ func TestLogToldOfLateChanges(t *testing.T) {
 	run(1)
 	w.source.changes, c.Limits.Records = all, 3
 	run(2)
-	if !slices.Equal(l.late, []int64{0, 1}) || !slices.Equal(l.dead, []int64{0}) {
-		t.Errorf("changes %v were late and %v dead letters, want [0 1] and [0]", l.late, l.dead)
+	if !slices.Equal(l.read[64:], []int64{0, 1, 2}) || !slices.Equal(l.dead, []int64{0}) {
+		t.Errorf("changes %v were read, and %v dead letters, want [0 1 2] and [0]", l.read[64:], l.dead)
 	}
 }
 

@@ -111,13 +111,13 @@ func (d *dataflow) numberStates(all map[string]*state.OperatorState) (numbers []
 	return numbers, nil
 }
 
-// keyGroup returns the keyspaces as transforms know them.
-func (o *operatorState) keyGroup() pipeline.KeyGroup {
-	g := pipeline.KeyGroup{Keyspaces: make([]pipeline.Keyspace, len(o.keyspaces))}
+// transformState returns the keyspaces as transforms know them.
+func (o *operatorState) transformState() []pipeline.Keyspace {
+	all := make([]pipeline.Keyspace, len(o.keyspaces))
 	for i, k := range o.keyspaces {
-		g.Keyspaces[i] = k
+		all[i] = k
 	}
-	return g
+	return all
 }
 
 // settleState returns the keyspaces as settling knows them.
@@ -219,7 +219,7 @@ func (o *policyOutput) check() error {
 // table returns the table of the output as the settler takes it.
 func (o *policyOutput) table() settle.PolicyTable {
 	return settle.PolicyTable{
-		Table: o.Table, Policy: o.Policy, ExtraKey: pipeline.SplitExtraKey(o.ExtraKey), Unfiltered: o.Unfiltered,
+		Table: o.Table, StateName: o.stage.StateName(o.Table), Policy: o.Policy, ExtraKey: pipeline.SplitExtraKey(o.ExtraKey), Unfiltered: o.Unfiltered,
 		Saved: o.saved.Saved, State: o.settleState(),
 	}
 }
@@ -245,7 +245,7 @@ func (op *operator) check() error {
 
 func (o *stateOpener) openOperator(op *operator) (err error) {
 	op.instance, err = op.Transform.Open(pipeline.OperatorOptions{
-		Env: o.c.env("node", op.Name), Saved: op.saved.Saved, State: op.keyGroup(), Bounded: o.c.Bounded,
+		Env: o.c.env("node", op.Name), Saved: op.saved.Saved, Keyspaces: op.transformState(), Bounded: o.c.Bounded, Runner: o.c.runner(), KeySeeds: op.keySeeds,
 	})
 	return err
 }

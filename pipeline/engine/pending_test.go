@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,13 +31,14 @@ func newDrip(atEnd bool) *drip {
 	return &drip{table: pipelinetest.Table("drips", "item", "item", "n int64"), atEnd: atEnd}
 }
 
-func (d *drip) Tables() []*pipeline.Table                               { return []*pipeline.Table{d.table} }
-func (d *drip) Inputs() []pipeline.Input                                { return []pipeline.Input{{Table: valueTable}} }
-func (d *drip) Keyspaces() int                                          { return 1 }
-func (d *drip) Log(int, int64, []pipeline.Change, *pipeline.Rows) error { return nil }
-func (d *drip) Save() (json.RawMessage, error)                          { return json.Marshal([]int64{d.left, d.given}) }
-func (d *drip) Pending(last bool) bool                                  { return d.left > 0 && (last || !d.atEnd) }
-func (d *drip) Settled(_ int, rows *pipeline.PackedRows)                { d.left += int64(len(rows.Rows)) }
+func (d *drip) Tables() []*pipeline.Table                { return []*pipeline.Table{d.table} }
+func (d *drip) Inputs() []pipeline.Input                 { return []pipeline.Input{{Table: valueTable}} }
+func (d *drip) Keyspaces() int                           { return 1 }
+func (d *drip) NewLogPacker() pipeline.LogPacker         { return logPacker{} }
+func (d *drip) Log(int64, *pipeline.PackedLog)           {}
+func (d *drip) Save() (json.RawMessage, error)           { return json.Marshal([]int64{d.left, d.given}) }
+func (d *drip) Pending(last bool) bool                   { return d.left > 0 && (last || !d.atEnd) }
+func (d *drip) Settled(_ int, rows *pipeline.PackedRows) { d.left += int64(len(rows.Rows)) }
 func (d *drip) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 	d.left, d.given = 0, 0
 	if o.Saved == nil {
@@ -183,4 +185,13 @@ func TestWorkBetween(t *testing.T) {
 		}
 	}
 	checkDrips(t, sink, n)
+}
+
+// logPacker packs of each row which change it is of.
+type logPacker struct{}
+
+func (logPacker) Pack(input int, _ []pipeline.Change, rows *pipeline.Rows) (*pipeline.PackedLog, error) {
+	log := &pipeline.PackedLog{Input: input, Changes: slices.Compact(slices.Clone(rows.Change))}
+	log.Messages = make([]pipeline.Message, len(log.Changes))
+	return log, nil
 }

@@ -86,7 +86,7 @@ func (r *run) run(stop, kill context.Context) error {
 	})
 	for range workers {
 		g.Go(func() error {
-			newWorker(r.flow.stages, s.tasks).run(ctx)
+			newWorker(r.flow, s.tasks).run(ctx)
 			return nil
 		})
 	}

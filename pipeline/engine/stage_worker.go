@@ -8,12 +8,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/gather"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // stageWorker is what a worker has for a stage.
 type stageWorker struct {
 	stage   *stage
 	mapper  pipeline.Mapper
+	packer  *settle.Packer                     // nil where nobody takes settled rows
+	logs    map[int]pipeline.LogPacker         // by the number of the operator that reads the log
 	filters map[string][]pipeline.ChangeMapper // by source
 	rows    []pipeline.RowMapper               // as Rows of the stage; nil where nobody wants the rows
 	bad     map[int32]badRow                   // by record of the current batch; all changes of such a record are rejected
@@ -27,8 +30,8 @@ type badRow struct {
 	node string
 }
 
-func newStageWorker(s *stage) *stageWorker {
-	w := &stageWorker{stage: s, mapper: s.Transform.NewMapper(s.Needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
+func newStageWorker(s *stage, operators []*operator) *stageWorker {
+	w := &stageWorker{logs: map[int]pipeline.LogPacker{}, stage: s, mapper: s.Transform.NewMapper(s.Needs), bad: map[int32]badRow{}, filters: map[string][]pipeline.ChangeMapper{}}
 	for source, filters := range s.Filters {
 		for _, f := range filters {
 			w.filters[source] = append(w.filters[source], f.NewChangeMapper())
@@ -41,7 +44,43 @@ func newStageWorker(s *stage) *stageWorker {
 		}
 		w.rows = append(w.rows, m)
 	}
+	if s.settler != nil {
+		w.packer = s.settler.NewPacker()
+	}
+	for _, o := range s.Log {
+		for _, to := range o.Readers {
+			if n := to.Operator.Number; w.logs[n] == nil {
+				w.logs[n] = operators[n].instance.NewLogPacker()
+			}
+		}
+	}
 	return w
+}
+
+// pack packs what the batch brings to the stage's settler and to operators.
+func (w *stageWorker) pack(b *pipeline.Batch) (p *stageBatch, err error) {
+	p = &stageBatch{Batch: b}
+	if w.packer != nil {
+		if p.packet, err = w.packer.Pack(b); err != nil {
+			return p, err
+		}
+	}
+	for _, rows := range b.Tables {
+		o := w.stage.Log[rows.Table]
+		if o.Empty() {
+			continue
+		}
+		for _, to := range o.Readers {
+			log, err := w.logs[to.Operator.Number].Pack(to.Input, b.Changes, rows)
+			if err != nil {
+				return p, fmt.Errorf("transform %s: %w", to.Operator.Name, err)
+			}
+			if log != nil {
+				p.logs = append(p.logs, operatorLog{to.Operator.Number, log})
+			}
+		}
+	}
+	return p, nil
 }
 
 // filtered returns the records with marks at those that the filters before the

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/settle"
 )
 
 // task is a run of one source's records within one epoch, which one worker maps at a time.
@@ -15,10 +16,24 @@ type task struct {
 	header    *epochHeader
 	source    string // the node's name
 	records   *pipeline.Records
-	snapshots []any             // the versions of references that the epoch is pinned to
-	batches   []*pipeline.Batch // by stage; nil where the stage does not read the source
+	snapshots []any         // the versions of references that the epoch is pinned to
+	batches   []*stageBatch // by stage; nil where the stage does not read the source
 	err       error
 	done      chan struct{} // closed when batches or err are set
+}
+
+// stageBatch is what a stage makes of a task: rows, and what is packed of them for those who
+// keep state.
+type stageBatch struct {
+	*pipeline.Batch
+	packet *settle.Packet // nil where nobody takes settled rows
+	logs   []operatorLog
+}
+
+// operatorLog is a part of a log as an operator's LogPacker packed it.
+type operatorLog struct {
+	operator int
+	*pipeline.PackedLog
 }
 
 // buffer is the memory that one Read returned, which its tasks share.

@@ -15,10 +15,10 @@ type worker struct {
 	tasks  <-chan *task
 }
 
-func newWorker(stages []*stage, tasks <-chan *task) *worker {
-	w := &worker{stages: make([]*stageWorker, len(stages)), tasks: tasks}
-	for i, s := range stages {
-		w.stages[i] = newStageWorker(s)
+func newWorker(flow *dataflow, tasks <-chan *task) *worker {
+	w := &worker{stages: make([]*stageWorker, len(flow.stages)), tasks: tasks}
+	for i, s := range flow.stages {
+		w.stages[i] = newStageWorker(s, flow.operators)
 	}
 	return w
 }
@@ -27,7 +27,7 @@ func newWorker(stages []*stage, tasks <-chan *task) *worker {
 // fails with it when the task's turn comes.
 func (w *worker) run(ctx context.Context) {
 	for t := range w.tasks {
-		t.batches = make([]*pipeline.Batch, len(w.stages))
+		t.batches = make([]*stageBatch, len(w.stages))
 		for i, s := range w.stages {
 			if t.err == nil && reads(s.stage, t.records) {
 				t.batches[i], t.err = s.do(ctx, t)
@@ -38,12 +38,15 @@ func (w *worker) run(ctx context.Context) {
 }
 
 // do takes a task through one stage.
-func (w *stageWorker) do(ctx context.Context, t *task) (*pipeline.Batch, error) {
+func (w *stageWorker) do(ctx context.Context, t *task) (*stageBatch, error) {
 	b, err := w.mapper.Map(ctx, w.filtered(t.records))
 	if err != nil {
-		return b, fmt.Errorf("transform %s: %w", w.stage.Name, err)
+		return nil, fmt.Errorf("transform %s: %w", w.stage.Name, err)
 	}
-	return b, w.mapRows(b, t.snapshots)
+	if err := w.mapRows(b, t.snapshots); err != nil {
+		return nil, err
+	}
+	return w.pack(b)
 }
 
 // reads reports whether the stage reads the records. A replayed dead letter goes only to the

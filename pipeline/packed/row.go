@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
 	"github.com/apache/arrow/go/v14/arrow/decimal128"
+	"github.com/zeebo/xxh3"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -25,8 +27,41 @@ func AppendRow(dst []byte, columns []arrow.Array, i int) []byte {
 	return dst
 }
 
-// Pack packs settled rows.
-func Pack(rows *pipeline.Rows) *pipeline.PackedRows {
+// KeySeed returns what the hashes of the row keys of a table begin with. Tables whose rows
+// lie in one keyspace have names that differ.
+func KeySeed(table string) []byte { return AppendBytes(nil, []byte(table)) }
+
+// HashKey returns the hash of a row key: of the table's KeySeed and the packed values of the
+// key's columns, in their order. Settled rows, rows that are looked up and facts are kept by
+// it, so what there is of one row lies in one key group.
+func HashKey(key []byte) pipeline.Hash {
+	h := xxh3.Hash128(key)
+	return pipeline.Hash{Hi: h.Hi, Lo: h.Lo}
+}
+
+// Pack packs settled rows of a table with a KeySeed.
+func Pack(rows *pipeline.Rows, seed []byte) *pipeline.PackedRows {
+	p := packColumns(rows)
+	order, keys := make([]int, len(rows.Ops)), make([]pipeline.Hash, len(rows.Ops))
+	var key []byte
+	for i := range order {
+		key = append(key[:0], seed...)
+		for _, c := range rows.Table.Key {
+			key = AppendValue(key, rows.Record.Column(c), i)
+		}
+		order[i], keys[i] = i, HashKey(key)
+	}
+	slices.SortFunc(order, func(a, b int) int { return keys[a].Compare(keys[b]) })
+	sorted := &pipeline.PackedRows{Table: p.Table, Widths: p.Widths, ColumnAt: p.ColumnAt}
+	for _, i := range order {
+		sorted.Rows, sorted.Keys = append(sorted.Rows, p.Rows[i]), append(sorted.Keys, keys[i])
+		sorted.Ops, sorted.Versions = append(sorted.Ops, p.Ops[i]), append(sorted.Versions, p.Versions[i])
+	}
+	return sorted
+}
+
+// packColumns packs rows in their order, without keys.
+func packColumns(rows *pipeline.Rows) *pipeline.PackedRows {
 	p := &pipeline.PackedRows{Table: rows.Table, Rows: make([][]byte, len(rows.Ops)), Ops: rows.Ops, Versions: rows.Versions}
 	for i, c := range rows.Table.Columns {
 		p.Widths, p.ColumnAt = append(p.Widths, Width(c.Type)), append(p.ColumnAt, i)

@@ -29,8 +29,8 @@ func costOf(t *testing.T, p pipeline.Policy, epochs [][]part) (b bill) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		add = func(b *pipeline.Batch) error { s.Begin(readSoFar("s")); return s.Add(b, 0) }
-		end = func() error { defer s.Release(); _, err := s.Settle(); return err }
+		add = func(b *pipeline.Batch) error { s.Begin(readSoFar("s")); return s.add(b, 0) }
+		end = func() error { defer s.Release(); _, err := s.settle(); return err }
 	} else {
 		m, err := newPolicyAlone(PolicyTable{Table: wide, Policy: p, State: State{items, keys}}, tables)
 		if err != nil {

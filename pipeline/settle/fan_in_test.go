@@ -269,10 +269,10 @@ func settleParts(t *rapid.T, s *Settler, parts []part, view *pipelinetest.View) 
 	s.Begin(readSoFar("s"))
 	b := partsOf(parts)
 	defer b.Release()
-	if err := s.Add(b, 0); err != nil {
+	if err := s.add(b, 0); err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.Settle()
+	r, err := s.settle()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,6 @@ func (p *itemPhase) markLate(b *pipeline.Batch, first int) {
 		if !p.tables.forgotten(c.table, c.version.Time) || c.version.ByArrival {
 			continue
 		}
-		b.Changes[i].Late = true
 		c.late = int32(len(p.late))
 		n := int(b.Changes[i].Record)
 		p.late = append(p.late, lateChange{bytes.Clone(b.Records.Bytes(n)), b.Records.Position(n), b.Records.Origin(n), n < b.Records.ReadAgain})

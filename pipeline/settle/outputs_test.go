@@ -61,10 +61,10 @@ func (o *outputs) epoch(events ...event) {
 	o.s.Begin(readSoFar("s"))
 	b := batchOf(events)
 	defer b.Release()
-	if err := o.s.Add(b, 0); err != nil {
+	if err := o.s.add(b, 0); err != nil {
 		o.t.Fatal(err)
 	}
-	r, err := o.s.Settle()
+	r, err := o.s.settle()
 	if err != nil {
 		o.t.Fatal(err)
 	}

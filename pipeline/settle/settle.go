@@ -8,7 +8,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
 
-// Settler settles the tables of one transform. One goroutine uses it.
+// Settler settles the tables of one transform. One goroutine uses it, but for its Packers.
 type Settler struct {
 	node       string
 	retention  int64 // µs for which tombstones are kept
@@ -44,8 +44,9 @@ type Table struct {
 
 // PolicyTable is a table that is settled by a policy other than last-writer-wins.
 type PolicyTable struct {
-	Table  *pipeline.Table
-	Policy pipeline.Policy
+	Table     *pipeline.Table
+	StateName string // as of Table
+	Policy    pipeline.Policy
 	// ExtraKey are columns that tell rows apart besides the key.
 	ExtraKey []string
 	// Unfiltered is, where transforms may leave rows of Table out, the table that they
@@ -130,10 +131,23 @@ func (s *Settler) Begin(h *pipeline.EpochHeader) {
 	}
 }
 
-// Add takes the changes of a batch into the epoch, and marks those of them that are
-// late; it keeps nothing of the batch. ordinal is that of the first change, in
-// whatever Settle's caller counts.
-func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
+// Packer packs what batches bring to the items of a Settler. It belongs to one goroutine, and
+// changes nothing that others use.
+type Packer struct{}
+
+// NewPacker returns a Packer; each worker of the engine has one of its own.
+func (s *Settler) NewPacker() *Packer { return &Packer{} }
+
+// Packet is a batch as a Packer packs it.
+type Packet struct{ batch *pipeline.Batch }
+
+// Pack packs the changes of a batch, and keeps nothing of it.
+func (p *Packer) Pack(b *pipeline.Batch) (*Packet, error) { return &Packet{b}, nil }
+
+// Add takes a packet into the epoch. b is the batch that it was made of, whose times may have
+// been cut since (LogicalTables.Cut). ordinal is that of the first change, in whatever Settle's
+// caller counts.
+func (s *Settler) Add(p *Packet, b *pipeline.Batch, ordinal int64) error {
 	g := &s.group
 	first := len(g.changes)
 	if err := g.addChanges(b, ordinal, s.node, s.tables); err != nil {
@@ -153,7 +167,8 @@ func (s *Settler) Add(b *pipeline.Batch, ordinal int64) error {
 
 // Result is what an epoch comes to.
 type Result struct {
-	// Rows are the settled rows of each output that has any. They are valid until Release.
+	// Rows are the settled rows of each output that has any, in parts of which each has keys
+	// behind those of the one before. They are valid until Release.
 	Rows []*SettledRows
 	// DeadLetters are of changes that came too late.
 	DeadLetters []pipeline.DeadLetter
@@ -168,8 +183,8 @@ type Result struct {
 	Missing int64
 }
 
-// Settle ends the epoch, and leaves the new state in the keyspaces.
-func (s *Settler) Settle() (*Result, error) { return s.group.settle(s.ends) }
+// Settle ends the epoch, and leaves the new state in the keyspaces. It runs its phases by r.
+func (s *Settler) Settle(r pipeline.Runner) (*Result, error) { return s.group.settle(s.ends) }
 
 // Release gives back the memory of the last Result's rows, which nobody may use any longer.
 func (s *Settler) Release() { s.group.arena.Release() }

@@ -148,10 +148,10 @@ func TestSnapshotEndPolicies(t *testing.T) {
 			s.Begin(h)
 			batch := toldBatch(table, some)
 			defer batch.Release()
-			if err := s.Add(batch, 0); err != nil {
+			if err := s.add(batch, 0); err != nil {
 				rt.Fatal(err)
 			}
-			r, err := s.Settle()
+			r, err := s.settle()
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -240,7 +240,7 @@ func TestSnapshotWithDeadLetters(t *testing.T) {
 	add := func(b *pipeline.Batch) {
 		t.Helper()
 		defer b.Release()
-		h.check(h.s.Add(b, 0))
+		h.check(h.s.add(b, 0))
 	}
 	epoch := func(b *pipeline.Batch) {
 		t.Helper()
@@ -274,7 +274,7 @@ func TestSnapshotWithDeadLetters(t *testing.T) {
 	}
 	epoch(snapshotBatch([]event{row("a", 30)}, 30, hashOf("b"), pipeline.Hash{}))
 	h.s.Begin(ending(pipeline.SnapshotEnd{Table: "t", Time: 30, Parts: 1}))
-	if _, err := h.s.Settle(); err == nil || !strings.Contains(err.Error(), "Have a new snapshot made") {
+	if _, err := h.s.settle(); err == nil || !strings.Contains(err.Error(), "Have a new snapshot made") {
 		t.Fatalf("a snapshot with records that could not be read ends with: %v", err)
 	}
 	h.s.Release()
@@ -310,7 +310,7 @@ func TestSnapshotUnits(t *testing.T) {
 				}
 				h.s.Begin(readSoFar("s"))
 				b := snapshotBatch([]event{item("there", at, true), item("gone", at-5_000_000, false)}, at)
-				h.check(h.s.Add(b, 0))
+				h.check(h.s.add(b, 0))
 				b.Release()
 				h.end()
 				id, err := h.s.tables.id("t")

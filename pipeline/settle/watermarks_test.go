@@ -199,7 +199,7 @@ func TestReread(t *testing.T) {
 			b.Changes[i].Record = int32(i)
 		}
 		b.Records.ReadAgain = 3
-		h.check(h.s.Add(b, 0))
+		h.check(h.s.add(b, 0))
 		b.Release()
 		h.end()
 		if d := gocmp.Diff([]int64{0, 3}, h.late); d != "" || h.dead != 1 || h.reread != 1 {

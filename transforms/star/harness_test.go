@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -47,7 +48,10 @@ func newHarness(t testing.TB, s *Star, bounded bool) *harness {
 	for range s.Keyspaces() {
 		h.state = append(h.state, pipelinetest.NewKeyspace())
 	}
-	h.open = pipeline.OperatorOptions{State: pipeline.KeyGroup{Keyspaces: h.state}, Bounded: bounded, Env: pipeline.NewEnv()}
+	h.open = pipeline.OperatorOptions{Keyspaces: h.state, Bounded: bounded, Env: pipeline.NewEnv(), Runner: &exchange.Runner{Workers: 1}}
+	for _, in := range s.inputs {
+		h.open.KeySeeds = append(h.open.KeySeeds, packed.KeySeed(in.Table.Name))
+	}
 	h.restart()
 	return h
 }
@@ -86,35 +90,26 @@ func (h *harness) feed(events []event) {
 		}
 		if r.Log {
 			changes := make([]pipeline.Change, len(rows.Ops))
-			late := lateOf(r.Table, events)
 			for k := range changes {
-				changes[k] = pipeline.Change{Version: rows.Versions[k], Key: []byte(fmt.Sprint(k)), Late: late[k]}
+				changes[k] = pipeline.Change{Version: rows.Versions[k], Key: []byte(fmt.Sprint(k))}
 			}
 			rows.Change, rows.Versions = make([]int32, len(changes)), nil
 			for k := range rows.Change {
 				rows.Change[k] = int32(k)
 			}
-			if err := h.operator.Log(i, 0, changes, rows); err != nil {
+			log, err := h.operator.NewLogPacker().Pack(i, changes, rows)
+			if err != nil {
 				h.t.Fatal(err)
 			}
+			h.operator.Log(0, log)
 		} else {
-			h.operator.Settled(i, packed.Pack(rows))
+			h.operator.Settled(i, packed.Pack(rows, h.open.KeySeeds[i]))
 		}
 		rows.Record.Release()
 	}
 	for _, e := range events {
 		h.has[e.table.Name+e.key] = e.row != ""
 	}
-}
-
-// lateOf tells which of the table's upserts are late.
-func lateOf(t *pipeline.Table, events []event) (late []bool) {
-	for _, e := range events {
-		if e.table == t && e.row != "" {
-			late = append(late, e.late)
-		}
-	}
-	return late
 }
 
 // finish ends an epoch.

@@ -1,7 +1,10 @@
 package star
 
 import (
+	"encoding/binary"
 	"slices"
+
+	"github.com/apache/arrow/go/v14/arrow"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -15,10 +18,10 @@ type attributeRow struct {
 	itemKey []byte
 }
 
-// lateAttributeRow is one of a late change, which may turn out to be a dead letter.
-type lateAttributeRow struct {
-	attributeRow
-	ordinal int64
+// epochLog is rows of a log that came with the epoch.
+type epochLog struct {
+	*pipeline.PackedLog
+	first int64 // ordinal of the first change of its batch
 }
 
 // memberUpdate is what a row of a log brings to one member.
@@ -30,28 +33,56 @@ type memberUpdate struct {
 	naturalKey []byte        // packed
 }
 
-// Log implements pipeline.Operator. Of all that is brought to a member it keeps the newest
-// only: there are few products and very many that were sold.
-func (s *operator) Log(input int, first int64, changes []pipeline.Change, rows *pipeline.Rows) error {
-	t := s.star.inputs[input].log
-	s.columns = t.columnsOf(s.columns, rows.Record)
+// logPacker packs what logs bring to members.
+type logPacker struct {
+	star    *Star
+	columns []arrow.Array
+}
+
+// NewLogPacker implements pipeline.Operator.
+func (s *operator) NewLogPacker() pipeline.LogPacker { return &logPacker{star: s.star} }
+
+// Pack implements pipeline.LogPacker.
+func (p *logPacker) Pack(input int, changes []pipeline.Change, rows *pipeline.Rows) (*pipeline.PackedLog, error) {
+	t := p.star.inputs[input].log
+	p.columns = t.columnsOf(p.columns, rows.Record)
+	log := &pipeline.PackedLog{Input: input}
 	for i, op := range rows.Ops {
 		if op != pipeline.OpUpsert {
 			continue
 		}
 		c := &changes[rows.Change[i]]
-		from := len(s.buffer)
-		s.buffer = packed.AppendRow(s.buffer, s.columns, i)
-		o := attributeRow{t, s.buffer[from:len(s.buffer):len(s.buffer)], c.Version, c.Key}
-		if c.Late {
-			o.row, o.itemKey = s.arena.Copy(o.row), s.arena.Copy(o.itemKey)
-			s.lateRows = append(s.lateRows, lateAttributeRow{o, first + int64(rows.Change[i])})
-			continue
-		}
-		s.attributeRows = append(s.attributeRows, o)
-		if len(s.attributeRows) == prefetchKeys {
-			if err := s.applyAttributeRows(); err != nil {
-				return err
+		b := binary.LittleEndian.AppendUint64(nil, uint64(c.Version.Time))
+		b = packed.AppendCandidate(b, &pipeline.Candidate{Version: c.Version})
+		b = packed.AppendRow(packed.AppendBytes(b, c.Key), p.columns, i)
+		log.Messages, log.Changes = append(log.Messages, pipeline.Message{Body: b}), append(log.Changes, rows.Change[i])
+	}
+	return log, nil
+}
+
+// Log implements pipeline.Operator.
+func (s *operator) Log(first int64, log *pipeline.PackedLog) {
+	s.logs = append(s.logs, epochLog{log, first})
+}
+
+// applyLogs takes the logs of the epoch, without the changes that have no effect. Of all that is
+// brought to a member it keeps the newest only: there are few products and very many that were
+// sold.
+func (s *operator) applyLogs(rejected []int64) error {
+	for _, log := range s.logs {
+		t := s.star.inputs[log.Input].log
+		for i := range log.Messages {
+			if _, found := slices.BinarySearch(rejected, log.first+int64(log.Changes[i])); found {
+				continue
+			}
+			c := packed.Cursor{B: log.Messages[i].Body}
+			o := attributeRow{table: t, version: c.Candidate(int64(c.U64())).Version}
+			o.itemKey = c.Bytes()
+			o.row = c.B
+			if s.attributeRows = append(s.attributeRows, o); len(s.attributeRows) == prefetchKeys {
+				if err := s.applyAttributeRows(); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -157,12 +188,7 @@ func selectColumns(values [][]byte, at []int) (selected [][]byte, ok bool) {
 // refreshMembers takes what the epoch's log and its tracked rows say to the members. Late
 // changes count unless they were rejected.
 func (s *operator) refreshMembers(rejected []int64) error {
-	for i := range s.lateRows {
-		if _, found := slices.BinarySearch(rejected, s.lateRows[i].ordinal); !found {
-			s.attributeRows = append(s.attributeRows, s.lateRows[i].attributeRow)
-		}
-	}
-	if err := s.applyAttributeRows(); err != nil {
+	if err := s.applyLogs(rejected); err != nil {
 		return err
 	}
 	if err := s.readTracked(); err != nil {

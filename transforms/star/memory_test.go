@@ -84,11 +84,13 @@ func customersOf(h *harness, country string, n int, deleted bool) {
 		}
 		rows.Record = b.NewRecord()
 		if r.Log {
-			if err := h.operator.Log(i, 0, changes, rows); err != nil {
+			log, err := h.operator.NewLogPacker().Pack(i, changes, rows)
+			if err != nil {
 				h.t.Fatal(err)
 			}
+			h.operator.Log(0, log)
 		} else {
-			h.operator.Settled(i, packed.Pack(rows))
+			h.operator.Settled(i, packed.Pack(rows, h.open.KeySeeds[i]))
 		}
 		rows.Record.Release()
 		b.Release()

@@ -47,7 +47,7 @@ type operator struct {
 	// What the epoch has brought.
 	lastSizes         epochSizes // of the epoch before
 	arena             reuse.Arena
-	lateRows          []lateAttributeRow
+	logs              []epochLog
 	lookupChanges     []lookupChange
 	baseRows          []baseRow
 	trackedChanges    []trackedChange
@@ -106,16 +106,16 @@ func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 	st.star = s
 	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknownRefs: map[string]int64{}}
 	finder := &byhash.Finder{}
-	st.members = newMembers(o.State.Keyspaces[membersSpace], finder, &st.arena)
+	st.members = newMembers(o.Keyspaces[membersSpace], finder, &st.arena)
 	for _, d := range s.dimensions {
 		st.members.lastKey[d], st.members.inferred[d] = st.saved.LastKeys[d.name], st.saved.Inferred[d.name]
 	}
-	st.lookups = &lookupRows{state: o.State.Keyspaces[rowsSpace], finder: finder}
+	st.lookups = &lookupRows{state: o.Keyspaces[rowsSpace], finder: finder}
 	if err := st.loadBacklog(); err != nil {
 		return nil, err
 	}
 	st.refresh = &factRefresh{
-		state: o.State.Keyspaces[factsSpace], facts: s.byNumber(), lookups: st.lookups, members: st.members, out: st.out,
+		state: o.Keyspaces[factsSpace], facts: s.byNumber(), lookups: st.lookups, members: st.members, out: st.out,
 		deferred: &st.saved.Deferred, finder: finder,
 	}
 	for _, f := range s.facts {
@@ -260,7 +260,7 @@ func (s *operator) Pending(last bool) bool {
 // settling that needs as much.
 func (s *operator) reset() {
 	s.lastSizes = epochSizes{reuse.Room(len(s.lookupChanges)), reuse.Room(len(s.baseRows))}
-	s.lateRows, s.lookupChanges, s.baseRows, s.trackedChanges, s.membershipChanges = nil, nil, nil, nil, nil
+	s.logs, s.lookupChanges, s.baseRows, s.trackedChanges, s.membershipChanges = nil, nil, nil, nil, nil
 	s.arena.Release()
 }
 

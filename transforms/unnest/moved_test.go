@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
@@ -208,8 +209,10 @@ func (s *settling) epoch(lines []string, log map[int64]entry) {
 			}
 		}
 	}
-	s.check(s.settler.Add(b, 0))
-	result, err := s.settler.Settle()
+	packet, err := s.settler.NewPacker().Pack(b)
+	s.check(err)
+	s.check(s.settler.Add(packet, b, 0))
+	result, err := s.settler.Settle(&exchange.Runner{Workers: 2})
 	s.check(err)
 	for _, table := range result.Rows {
 		rows := table.Columnar()

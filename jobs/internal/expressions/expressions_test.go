@@ -20,6 +20,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -366,9 +367,10 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 	}
 	var got []string
 	for _, r := range rows {
-		opening := pipeline.OperatorOptions{Bounded: true, Env: pipeline.NewEnv()}
+		seed := packed.KeySeed(base.Name)
+		opening := pipeline.OperatorOptions{Bounded: true, Env: pipeline.NewEnv(), Runner: &exchange.Runner{Workers: 1}, KeySeeds: [][]byte{seed}}
 		for range s.Keyspaces() {
-			opening.State.Keyspaces = append(opening.State.Keyspaces, pipelinetest.NewKeyspace())
+			opening.Keyspaces = append(opening.Keyspaces, pipelinetest.NewKeyspace())
 		}
 		step, err := s.Open(opening)
 		if err != nil {
@@ -376,7 +378,7 @@ func throughStar(t *testing.T, base *pipeline.Table, text string, typ pipeline.T
 		}
 		in := records(t, base, []row{r})
 		in.Ops[0], in.Change = pipeline.OpInsert, nil
-		step.Settled(0, packed.Pack(in))
+		step.Settled(0, packed.Pack(in, seed))
 		in.Record.Release()
 		outcome := "none"
 		err = step.Finish(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: true}}, func(rows *pipeline.Rows) error {
