@@ -93,6 +93,11 @@ func TestTrees(t *testing.T) {
 					roots[i] = tree.Append(nil)
 				}
 			}
+			for at := range state.Entries {
+				if g := at.KeyGroup(); g >= trees {
+					t.Fatalf("a page is in key group %d, in which no tree is", g)
+				}
+			}
 			ask(t, f, openAll(roots[:]), want[:], r, spread)
 		}
 		for i, tree := range openAll(roots[:]) {
@@ -114,7 +119,7 @@ func TestTrees(t *testing.T) {
 
 func openAll(roots [][]byte) (open []*Tree) {
 	for i, root := range roots {
-		id := pipeline.Hash{Hi: uint64(i)}
+		id := pipeline.Hash{Hi: uint64(i) << 57} // each in a key group of its own
 		if root == nil {
 			open = append(open, New(id))
 		} else {

@@ -4,8 +4,8 @@
 //
 // A keyspace finds values by hashes and has no order of its own. So the pages of a
 // tree are entries of it like any other, under hashes of the tree's id and their
-// numbers; the root is in the value of whoever owns the tree, and a small tree is
-// nothing but that. Entries are unique and compare as bytes.
+// numbers, in the key group of the id; the root is in the value of whoever owns the
+// tree, and a small tree is nothing but that. Entries are unique and compare as bytes.
 //
 // Many trees are read at once. A method that needs a page which is not in memory
 // notes it in the [Forest] and says so; [Forest.Read] reads what is missing in one

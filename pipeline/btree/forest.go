@@ -84,7 +84,7 @@ func (f *Forest) load(t *Tree, k *child) *node {
 func (f *Forest) pageKey(t *Tree, number uint64) pipeline.Hash {
 	f.scratch = packed.AppendHash(append(f.scratch[:0], "page"...), t.id)
 	h := xxh3.Hash128(binary.AppendUvarint(f.scratch, number))
-	return pipeline.Hash{Hi: h.Hi, Lo: h.Lo}
+	return pipeline.Hash{Hi: h.Hi, Lo: h.Lo}.Beside(t.id)
 }
 
 // Reach reports whether the way to where an entry is, or would be, is in memory.

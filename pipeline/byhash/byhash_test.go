@@ -103,13 +103,46 @@ func TestFinder(t *testing.T) {
 	})
 }
 
-func BenchmarkSort(b *testing.B) {
-	hashes := make([]pipeline.Hash, 200_000)
-	for i := range hashes {
-		hashes[i] = pipeline.Hash{Hi: rand.Uint64(), Lo: rand.Uint64()}
-	}
+// TestSortWithinKeyGroup: hashes of one key group are dealt to all buckets, as those of all
+// are; in 1/128 of them, each would be compared with hundreds.
+func TestSortWithinKeyGroup(t *testing.T) {
+	const n = 1 << 14
 	var s Sorter
-	for b.Loop() {
-		s.Sort(len(hashes), func(i int32) pipeline.Hash { return hashes[i] })
+	most := func(hashes []pipeline.Hash) (most int32) {
+		s.deal(len(hashes), func(i int32) pipeline.Hash { return hashes[i] })
+		from := int32(0)
+		for _, end := range s.ends {
+			most, from = max(most, end-from), end
+		}
+		return most
+	}
+	if got := most(randomHashes(n, 127)); got > 8*bucketElementsMean {
+		t.Errorf("%d of %d hashes are in one bucket", got, n)
+	}
+}
+
+// randomHashes returns hashes that are the same every time, with some leading bits taken
+// from a key group's.
+func randomHashes(n int, group uint64) []pipeline.Hash {
+	r := rand.New(rand.NewPCG(1, group))
+	hashes := make([]pipeline.Hash, n)
+	for i := range hashes {
+		hashes[i] = pipeline.Hash{Hi: r.Uint64(), Lo: r.Uint64()}
+		if group > 0 {
+			hashes[i] = hashes[i].Beside(pipeline.Hash{Hi: group << 57})
+		}
+	}
+	return hashes
+}
+
+func BenchmarkSort(b *testing.B) {
+	for name, hashes := range map[string][]pipeline.Hash{"all": randomHashes(200_000, 0), "key group": randomHashes(1600, 5)} {
+		b.Run(name, func(b *testing.B) {
+			var s Sorter
+			for b.Loop() {
+				s.Sort(len(hashes), func(i int32) pipeline.Hash { return hashes[i] })
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(hashes)), "ns/hash")
+		})
 	}
 }

@@ -1,6 +1,7 @@
 // Package overflow keeps values that are too large for one entry of a keyspace in
 // overflow pages: entries of the same keyspace under hashes of the value's key and of
-// what is in the page. The value's own entry is a list of them.
+// what is in the page, in the key group of the value. The value's own entry is a list of
+// them.
 //
 // Pages are cut where the content says so, within bounds, so a change in one place of
 // a long value leaves most pages as they are, and those are not written again. What is
@@ -156,7 +157,7 @@ func (v *Values) cut(key pipeline.Hash, level byte, content []byte, stays map[pi
 		h := xxh3.Hash128(page)
 		v.entry = packed.AppendHash(append(v.entry[:0], level), key)
 		h = xxh3.Hash128(packed.AppendHash(v.entry, pipeline.Hash{Hi: h.Hi, Lo: h.Lo}))
-		at := pipeline.Hash{Hi: h.Hi, Lo: h.Lo}
+		at := pipeline.Hash{Hi: h.Hi, Lo: h.Lo}.Beside(key)
 		if _, there := stays[at]; !there {
 			v.entry = append(append(v.entry[:0], Page), page...)
 			v.State.Put(at, v.entry)

@@ -21,7 +21,7 @@ func TestValues(t *testing.T) {
 		v := &Values{State: state, InlineBytes: inline}
 		want := map[pipeline.Hash][]byte{}
 		for step := range rapid.IntRange(1, 20).Draw(t, "steps") {
-			key := pipeline.Hash{Hi: rapid.Uint64Range(0, 2).Draw(t, "key")}
+			key := pipeline.Hash{Hi: rapid.SampledFrom([]uint64{0, 1, 77 << 57}).Draw(t, "key")}
 			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), uint64(step)))
 			value := slices.Clone(want[key])
 			switch n := rapid.SampledFrom([]int{0, 1, 30, 300, 5000}).Draw(t, "bytes"); {
@@ -46,9 +46,12 @@ func TestValues(t *testing.T) {
 					t.Fatalf("%x: %x, %v, want %x", key, got, err, value)
 				}
 			}
-			for _, e := range state.Entries {
+			for at, e := range state.Entries {
 				if len(e) > inline+2 {
 					t.Fatalf("an entry of %d bytes", len(e))
+				}
+				if g := at.KeyGroup(); g != 0 && g != 77 {
+					t.Fatalf("a page is in key group %d, in which no value is", g)
 				}
 			}
 		}

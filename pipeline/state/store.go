@@ -20,7 +20,7 @@ import (
 
 // FormatVersion is the version of the folder's layout. A folder of another one
 // was written by a newer or an older starlift, and is refused.
-const FormatVersion = 8
+const FormatVersion = 9
 
 const (
 	prefixCursor = 'p'
