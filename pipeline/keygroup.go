@@ -48,8 +48,11 @@ type Message struct {
 // of the set of messages that were sent to them, and of the epoch's header (I6): its parts
 // share nothing that any of them changes.
 type Runner interface {
+	// Parts returns into how many parts, up to KeyGroups, the phases of an epoch are divided
+	// that has so many messages. All phases of one epoch go by one answer.
+	Parts(messages int) int
 	// Run calls f for each part of a phase, from 0 to parts-1, on several goroutines at a
-	// time and in any order, and returns when all have returned: the error of the first
+	// time and in any order, and returns when all have returned: the error of the lowest
 	// part that has one. The name is of the phase, for profiles.
 	Run(phase string, parts int, f func(part int) error) error
 	// Shuffle may change the order of messages before they are sorted: whatever that

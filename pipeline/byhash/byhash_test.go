@@ -146,3 +146,24 @@ func BenchmarkSort(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSortShared sorts the hashes of one key group, and of all.
+func BenchmarkSortShared(b *testing.B) {
+	for _, of := range []struct {
+		name   string
+		shared int
+	}{{"all", 0}, {"group", 7}} {
+		b.Run(of.name, func(b *testing.B) {
+			r := rand.New(rand.NewPCG(1, 2))
+			hashes := make([]pipeline.Hash, 1600)
+			for i := range hashes {
+				hashes[i] = pipeline.Hash{Hi: r.Uint64() >> of.shared, Lo: r.Uint64()}
+			}
+			var s Sorter
+			for b.Loop() {
+				s.Sort(len(hashes), func(i int32) pipeline.Hash { return hashes[i] })
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(hashes)), "ns/hash")
+		})
+	}
+}

@@ -64,8 +64,10 @@ type Config struct {
 	// AcceptGap is that of pipeline.SourceOptions, until an epoch is saved.
 	AcceptGap bool
 	Mappers   int // goroutines that decode; 0 = one per processor
-	Observer  Observer
-	Log       *slog.Logger
+	// Runner runs the phases of epochs; nil = one with a goroutine per processor.
+	Runner   pipeline.Runner
+	Observer Observer
+	Log      *slog.Logger
 	// Metrics takes the metrics that nodes have of their own; nil = nobody looks at them.
 	Metrics prometheus.Registerer
 	// Redact takes the pipeline file's secrets out of a text; nil = there are none.
@@ -99,9 +101,6 @@ func (c *Config) mappers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// runner returns what runs the phases of epochs.
-func (c *Config) runner() pipeline.Runner { return &exchange.Runner{Workers: c.mappers()} }
-
 // stallReason is the reason of calls that are tried again since they got no further.
 const stallReason = "stalled"
 
@@ -115,6 +114,9 @@ const restartsMax = 8
 // in process. kill leaves everything at once; the next Run loses and repeats
 // nothing (I7).
 func Run(stop, kill context.Context, c Config) (err error) {
+	if c.Runner == nil {
+		c.Runner = &exchange.Runner{Workers: runtime.GOMAXPROCS(0)}
+	}
 	c.Observer.RunStarted(c.nodes())
 	s := &session{c: &c, calls: newCalls(&c)}
 	defer func() { c.Observer.RunEnded(s.complete) }()

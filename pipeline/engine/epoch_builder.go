@@ -299,7 +299,7 @@ func (b *epochBuilder) settle(last bool) error {
 
 func (b *epochBuilder) settleStage(s *stage) error {
 	defer s.settler.Release()
-	r, err := s.settler.Settle(b.c.runner())
+	r, err := s.settler.Settle(b.c.Runner)
 	if err != nil {
 		return err
 	}

@@ -245,7 +245,7 @@ func (op *operator) check() error {
 
 func (o *stateOpener) openOperator(op *operator) (err error) {
 	op.instance, err = op.Transform.Open(pipeline.OperatorOptions{
-		Env: o.c.env("node", op.Name), Saved: op.saved.Saved, Keyspaces: op.transformState(), Bounded: o.c.Bounded, Runner: o.c.runner(), KeySeeds: op.keySeeds,
+		Env: o.c.env("node", op.Name), Saved: op.saved.Saved, Keyspaces: op.transformState(), Bounded: o.c.Bounded, Runner: o.c.Runner, KeySeeds: op.keySeeds,
 	})
 	return err
 }

@@ -1,103 +1,125 @@
 package exchange
 
 import (
-	"bytes"
-	"math/bits"
-	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 )
 
-// Parts is the number of parts that the key groups are divided into for an epoch, a power of
-// two up to pipeline.KeyGroups: each is a range of as many key groups.
-type Parts int
-
-// messagesPerPart is the number of messages from which a part is worth a goroutine's turn.
-const messagesPerPart = 512
-
-// PartsFor returns the number of parts for an epoch with so many messages.
-func PartsFor(messages int) Parts {
-	n := min(messages/messagesPerPart, pipeline.KeyGroups)
-	if n < 2 {
-		return 1
-	}
-	return Parts(1) << (bits.Len(uint(n)) - 1)
-}
-
-// Of returns the part that a hash lies in.
-func (n Parts) Of(h pipeline.Hash) int { return h.KeyGroup() * int(n) / pipeline.KeyGroups }
-
-// Range returns the key groups of a part.
-func (n Parts) Range(part int) pipeline.KeyGroupRange {
-	size := pipeline.KeyGroups / int(n)
-	return pipeline.KeyGroupRange{First: part * size, End: (part + 1) * size}
-}
-
 // Exchange takes messages from the senders of one phase to the parts of the next. Each sender
-// is used by one goroutine; when all are done, each part is received by one.
+// is used by one goroutine; when all are done, each part is received by one, and once. The
+// memory of an exchange goes to later ones when all parts have been received.
 type Exchange struct {
-	runner pipeline.Runner
-	parts  Parts
-	boxes  [][][]pipeline.Message // by sender and part
+	runner  pipeline.Runner
+	parts   Parts
+	senders []sender
+	unread  atomic.Int32 // parts that were not received yet
 }
 
 // New returns an exchange of some senders and parts.
 func New(r pipeline.Runner, senders int, parts Parts) *Exchange {
-	x := &Exchange{runner: r, parts: parts, boxes: make([][][]pipeline.Message, senders)}
-	for i := range x.boxes {
-		x.boxes[i] = make([][]pipeline.Message, parts)
+	x := &Exchange{runner: r, parts: parts, senders: make([]sender, senders)}
+	x.unread.Store(int32(parts))
+	boxes := make([]box, senders*int(parts))
+	for i := range x.senders {
+		x.senders[i].boxes = boxes[i*int(parts) : (i+1)*int(parts)]
 	}
 	return x
 }
 
-// Send sends a message from a sender, which must not change its body afterwards.
-func (x *Exchange) Send(sender int, to pipeline.Hash, body []byte) {
-	box := &x.boxes[sender][x.parts.Of(to)]
-	*box = append(*box, pipeline.Message{To: to, Body: body})
+// sender has what one sender has sent.
+type sender struct {
+	boxes  []box // by part
+	blocks []*blocks
+	used   int // of the last blocks
+
+	_ [64]byte // other senders are written by other processors
 }
 
-// Receive returns what was sent to a part, sorted, and forgets it. Memory of in is used.
+// box holds the messages of one sender to one part: a chain of blocks.
+type box struct {
+	first, last *block
+	messages    int
+}
+
+const (
+	blockMessages = 8
+	blocksAtATime = 64
+)
+
+// block holds some messages. Most boxes have a few, and a slice for each, grown by
+// copying, would cost more than all else.
+type block struct {
+	messages [blockMessages]pipeline.Message
+	n        int
+	next     *block
+}
+
+// blocks is the memory that a sender takes at a time.
+type blocks [blocksAtATime]block
+
+var freeBlocks = sync.Pool{New: func() any { return new(blocks) }}
+
+// Send sends a message from a sender, which must not change its body afterwards.
+func (x *Exchange) Send(sender int, to pipeline.Hash, body []byte) {
+	s := &x.senders[sender]
+	b := &s.boxes[x.parts.Of(to)]
+	if b.last == nil || b.last.n == blockMessages {
+		s.extend(b)
+	}
+	b.last.messages[b.last.n] = pipeline.Message{To: to, Body: body}
+	b.last.n++
+	b.messages++
+}
+
+// extend gives a box another block.
+func (s *sender) extend(b *box) {
+	if len(s.blocks) == 0 || s.used == blocksAtATime {
+		s.blocks, s.used = append(s.blocks, freeBlocks.Get().(*blocks)), 0
+	}
+	next := &s.blocks[len(s.blocks)-1][s.used]
+	s.used++
+	if b.last == nil {
+		b.first = next
+	} else {
+		b.last.next = next
+	}
+	b.last = next
+}
+
+// Receive returns what was sent to a part, sorted. It is valid until the next Receive with
+// the Inbox.
 func (x *Exchange) Receive(part int, in *Inbox) []pipeline.Message {
 	n := 0
-	for _, boxes := range x.boxes {
-		n += len(boxes[part])
+	for i := range x.senders {
+		n += x.senders[i].boxes[part].messages
 	}
-	in.messages = slices.Grow(in.messages[:0], n)
-	for _, boxes := range x.boxes {
-		in.messages = append(in.messages, boxes[part]...)
-		boxes[part] = nil
+	in.begin(n)
+	for i := range x.senders {
+		for b := x.senders[i].boxes[part].first; b != nil; b = b.next {
+			in.read = append(in.read, b.messages[:b.n]...)
+		}
 	}
-	x.runner.Shuffle(in.messages)
+	if x.unread.Add(-1) == 0 {
+		x.free()
+	}
+	x.runner.Shuffle(in.read)
 	return in.sort()
 }
 
-// Inbox is the memory in which one goroutine receives messages. What was received is valid
-// until the next Receive with it.
-type Inbox struct {
-	messages, sorted []pipeline.Message
-	sorter           byhash.Sorter
-}
-
-// sort returns the messages in order of their hashes, and of their bytes where those are equal.
-func (in *Inbox) sort() []pipeline.Message {
-	in.sorted = slices.Grow(in.sorted[:0], len(in.messages))
-	equal := 0 // how many messages at the end have one hash
-	for _, e := range in.sorter.Sort(len(in.messages), func(i int32) pipeline.Hash { return in.messages[i].To }) {
-		if n := len(in.sorted); n > 0 && in.sorted[n-1].To != e.Hash {
-			sortBodies(in.sorted[n-equal:])
-			equal = 0
+// free gives the memory back.
+func (x *Exchange) free() {
+	for i := range x.senders {
+		s := &x.senders[i]
+		for at, b := range s.blocks {
+			used := blocksAtATime
+			if at == len(s.blocks)-1 {
+				used = s.used
+			}
+			clear(b[:used]) // what messages point to is not kept
+			freeBlocks.Put(b)
 		}
-		in.sorted = append(in.sorted, in.messages[e.Index])
-		equal++
 	}
-	sortBodies(in.sorted[len(in.sorted)-equal:])
-	clear(in.messages)
-	return in.sorted
-}
-
-func sortBodies(messages []pipeline.Message) {
-	if len(messages) > 1 {
-		slices.SortFunc(messages, func(a, b pipeline.Message) int { return bytes.Compare(a.Body, b.Body) })
-	}
+	x.senders = nil
 }
