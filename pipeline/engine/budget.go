@@ -72,6 +72,14 @@ func (b *budget) add(dead bool) {
 	}
 }
 
+// addGood counts n records, none of which is a dead letter.
+func (b *budget) addGood(n int64) {
+	for ; n > 0 && b.bad > 0; n-- {
+		b.add(false)
+	}
+	b.n += n // no bit is set
+}
+
 // mark turns the last record that was counted as none into a dead letter: it became one
 // after it was added.
 func (b *budget) mark() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/state"
@@ -167,7 +166,7 @@ func (b *epochBuilder) add(ctx context.Context, t *task) error {
 		}
 		b.pace.epochBegun(t.epoch)
 	}
-	b.c.Observer.RecordsRead(readOf(t))
+	b.c.Observer.RecordsRead(t.read)
 	if t.records.Replays == nil {
 		b.budget.addRecords(t.records.Source, int64(t.records.Len()))
 	}
@@ -235,6 +234,10 @@ func (b *epochBuilder) addBatch(s *stage, batch *stageBatch) error {
 // Replayed dead letters were counted when they became ones.
 func (b *epochBuilder) addDeadLetters(s *stage, batch *pipeline.Batch) error {
 	b.budget.addRefused(b.refusals.all())
+	if len(batch.DeadLetters) == 0 && batch.Records.Replays == nil {
+		b.budget.addGood(int64(batch.Records.Len())) // the usual case costs nothing a record
+		return nil
+	}
 	next := 0
 	for i := range batch.Records.Len() {
 		dead := false
@@ -366,35 +369,4 @@ func (b *epochBuilder) takeRewound(c *barrier) {
 		}
 	}
 	b.rewound = nil
-}
-
-// readOf returns what an observer is told of a task.
-func readOf(t *task) telemetry.Read {
-	r := telemetry.Read{Source: t.source, Partition: t.records.Partition, Records: int64(t.records.Len())}
-	for _, s := range t.records.Spans {
-		r.Bytes += int64(s.End - s.Start)
-	}
-	if t.records.Replays != nil {
-		r.Source = deadLetterSink
-		return r
-	}
-	r.Newest = newest(t.records, t.batches)
-	return r
-}
-
-// newest returns when the last of some records' changes came about, as far as
-// they tell, by their arrival, or else their creation; zero = they do not.
-func newest(r *pipeline.Records, batches []*stageBatch) time.Time {
-	if n := len(r.Arrived); n > 0 {
-		return time.UnixMicro(r.Arrived[n-1])
-	}
-	if r.Format.Encoding != pipeline.DynamoDBCDC {
-		return time.Time{} // versions are not the times of changes
-	}
-	for _, b := range batches {
-		if b != nil && len(b.Changes) > 0 {
-			return time.UnixMicro(b.Changes[len(b.Changes)-1].Version.Time)
-		}
-	}
-	return time.Time{}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -75,23 +76,23 @@ func (r *run) run(stop, kill context.Context) error {
 	firsts := r.lookAhead(readCtx)
 	for i, node := range r.sources {
 		from := &sourceReader{index: i, name: node.Name, source: node.Source, first: firsts[i], observer: r.c.Observer}
-		g.Go(func() error {
+		g.Go(withRole("reader "+node.Name, func() error {
 			from.run(readCtx, s.results)
 			return nil
-		})
+		}))
 	}
-	g.Go(func() error {
+	g.Go(withRole("splitter", func() error {
 		defer stopReading()
 		return s.run(stop, ctx)
-	})
-	for range workers {
-		g.Go(func() error {
+	}))
+	for n := range workers {
+		g.Go(withRole("mapper "+strconv.Itoa(n), func() error {
 			newWorker(r.flow, s.tasks).run(ctx)
 			return nil
-		})
+		}))
 	}
-	g.Go(func() error { return r.builder.run(ctx, s.events, epochs) })
-	g.Go(func() error { return r.committer.run(ctx, epochs) })
+	g.Go(withRole("builder", func() error { return r.builder.run(ctx, s.events, epochs) }))
+	g.Go(withRole("committer", func() error { return r.committer.run(ctx, epochs) }))
 	return g.Wait()
 }
 

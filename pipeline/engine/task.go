@@ -5,6 +5,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/settle"
+	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
 
 // task is a run of one source's records within one epoch, which one worker maps at a time.
@@ -16,10 +17,11 @@ type task struct {
 	header    *epochHeader
 	source    string // the node's name
 	records   *pipeline.Records
-	snapshots []any         // the versions of references that the epoch is pinned to
-	batches   []*stageBatch // by stage; nil where the stage does not read the source
+	snapshots []any          // the versions of references that the epoch is pinned to
+	batches   []*stageBatch  // by stage; nil where the stage does not read the source
+	read      telemetry.Read // what an observer is told of it
 	err       error
-	done      chan struct{} // closed when batches or err are set
+	done      chan struct{} // closed when batches, read and err are set
 }
 
 // stageBatch is what a stage makes of a task: rows, and what is packed of them for those who
