@@ -52,49 +52,111 @@ func (p rank) item() pipeline.Hash {
 // sharedKey is a row key that several items contribute to, before the epoch or after
 // it, or that several changes of the epoch touch.
 type sharedKey struct {
-	changes       [2]int32 // range in rowPhase.contended; of each item one
+	key           pipeline.Hash
+	changes       [2]int32 // range in rowWork.contenders; of each item one
 	value         []byte   // the entry of the key
 	tree          *btree.Tree
 	before, after rank // of the item whose row it was and is; nil = none
-	// fetched are the indices in rowPhase.fetches of its rows before and after, where these
-	// are of items that did not change in the key; -1 = it need not be fetched.
-	fetched [2]int32
-	row     int // in rowPhase.rowChanges, what becomes of it
+	// asked are the items of the rows before and after, where these did not change in the key;
+	// the zero hash = the row is known. With an answer, answers has what they said.
+	asked   [2]pipeline.Hash
+	answers [2]*answer
+	waits   bool // the tree is not complete until the first answer is there
+	row     int  // in rowWork.rowChanges, what becomes of it
 }
 
-// fetch asks for a row key's row in the state of an item that the epoch did not change there.
-type fetch struct {
-	item, key pipeline.Hash
-	time      int64
-	itemKey   []byte
-	row       []byte
+// contender is a change to a shared key.
+type contender struct {
+	keyChange
+	details
 }
 
-// deferShared leaves a row key to applyShared, with an empty row change where its own belongs
-// among those of one change.
-func (p *rowPhase) deferShared(indices []int32, value []byte) {
-	from := len(p.contended)
-	for _, i := range indices {
-		p.contended = append(p.contended, p.keyChanges[i])
+// deferShared leaves a row key to openShared, with an empty row change where its own belongs.
+func (p *rowPhase) deferShared(messages []pipeline.Message, value []byte) {
+	from := len(p.contenders)
+	for _, m := range messages {
+		var c contender
+		c.decode(m)
+		c.details = c.keyChange.details()
+		p.contenders = append(p.contenders, c)
 	}
-	slices.SortStableFunc(p.contended[from:], func(a, b keyChange) int { return int(a.order - b.order) })
 	p.shared = append(p.shared, sharedKey{
-		changes: [2]int32{int32(from), int32(len(p.contended))}, value: value, fetched: [2]int32{-1, -1}, row: len(p.rowChanges),
+		key: messages[0].To, changes: [2]int32{int32(from), int32(len(p.contenders))}, value: value, row: len(p.rowChanges),
 	})
 	p.rowChanges = append(p.rowChanges, rowChange{})
 }
 
-// applyShared applies the changes to the row keys that were deferred. It reads the state for
-// all of them at once.
-func (p *rowPhase) applyShared() error {
+// openShared applies the changes to the row keys that were deferred, and asks for the rows
+// that it needs of other items.
+func (p *rowPhase) openShared() error {
 	if len(p.shared) == 0 {
 		return nil
 	}
-	if err := p.openTrees(); err != nil {
+	p.ready = p.ready[:0]
+	for i := range p.shared {
+		k := &p.shared[i]
+		if p.openTree(k); !k.waits {
+			p.ready = append(p.ready, k)
+		}
+	}
+	if err := p.applyShared(); err != nil {
 		return err
 	}
-	err := p.forest.Read(len(p.shared), func(i int) bool {
-		k, ok := &p.shared[i], false
+	for _, k := range p.ready {
+		p.askRows(k)
+	}
+	return nil
+}
+
+// openTree opens the tree of a shared key. That of a key with one contributor is made: its
+// rank is in the item's state.
+func (p *rowPhase) openTree(k *sharedKey) {
+	if k.value != nil && k.value[0] == manyContributors {
+		k.tree = btree.Open(k.key, k.value[1:])
+		return
+	}
+	k.tree = btree.New(k.key)
+	if k.value == nil {
+		return
+	}
+	r := packed.Cursor{B: k.value[1:]}
+	item := r.Hash()
+	if e := p.changeOf(k, item); e != nil {
+		p.forest.Insert(k.tree, appendRank([]byte{liveRank}, e.details.was, e.itemKey, item))
+		return
+	}
+	k.waits = true
+	p.ask(k, 0, item)
+}
+
+// ask asks an item for its row of a key.
+func (p *rowPhase) ask(k *sharedKey, i int, item pipeline.Hash) {
+	k.asked[i], p.asked = item, true
+	p.encoded = appendAsk(p.encoded[:0], k.key)
+	p.asks.send(item, p.encoded)
+}
+
+// askRows asks for the rows of a key before and after the epoch that are of items which did
+// not change in it.
+func (p *rowPhase) askRows(k *sharedKey) {
+	was, is := k.before.item(), k.after.item()
+	if was == is && p.changeOf(k, is) == nil {
+		return // the row is of the same item as before, which did not change it
+	}
+	if k.before != nil && p.changeOf(k, was) == nil {
+		p.ask(k, 0, was)
+	}
+	if k.after != nil && p.changeOf(k, is) == nil {
+		p.ask(k, 1, is)
+	}
+}
+
+// applyShared applies the changes to the keys that are ready. It reads the state for all of
+// them at once.
+func (p *rowPhase) applyShared() error {
+	keys := p.ready
+	err := p.forest.Read(len(keys), func(i int) bool {
+		k, ok := keys[i], false
 		if k.before, ok = p.newest(k); !ok {
 			return false
 		}
@@ -103,23 +165,18 @@ func (p *rowPhase) applyShared() error {
 	if err != nil {
 		return err
 	}
-	for i := range p.shared {
-		k := &p.shared[i]
+	for _, k := range keys {
 		p.eachRank(k, func(at rank, contributes bool) bool {
 			if contributes {
-				return p.forest.Insert(k.tree, p.buffer.arena.Copy(at))
+				return p.forest.Insert(k.tree, p.arena.Copy(at))
 			}
 			return p.forest.Remove(k.tree, at)
 		})
 	}
-	err = p.forest.Read(len(p.shared), func(i int) (ok bool) {
-		p.shared[i].after, ok = p.newest(&p.shared[i])
+	return p.forest.Read(len(keys), func(i int) (ok bool) {
+		keys[i].after, ok = p.newest(keys[i])
 		return ok
 	})
-	if err != nil {
-		return err
-	}
-	return p.noteSharedRows()
 }
 
 // newest returns the rank of the contributor whose row counts.
@@ -133,137 +190,73 @@ func (p *rowPhase) newest(k *sharedKey) (at rank, ok bool) {
 // valid during the call.
 func (p *rowPhase) eachRank(k *sharedKey, f func(at rank, contributes bool) bool) bool {
 	all := true
-	changes := p.contended[k.changes[0]:k.changes[1]]
+	changes := p.contenders[k.changes[0]:k.changes[1]]
 	for i := range changes {
-		if e := &changes[i]; e.was != nil {
-			p.scratch = p.rankOf(p.scratch[:0], e, p.buffer.changes[e.change].was)
-			all = f(p.scratch, false) && all
+		if e := &changes[i]; e.keyChange.was != nil {
+			p.rank = appendRank(append(p.rank[:0], liveRank), e.details.was, e.itemKey, e.item)
+			all = f(p.rank, false) && all
 		}
 	}
 	for i := range changes {
 		if e := &changes[i]; !e.remove {
-			p.scratch = p.rankOf(p.scratch[:0], e, p.buffer.changes[e.change].version.Time)
-			all = f(p.scratch, true) && all
+			at := readCause(e.cause).Time
+			p.rank = appendRank(append(p.rank[:0], liveRank), at, e.itemKey, e.item)
+			all = f(p.rank, true) && all
 		}
 	}
 	return all
 }
 
-func (p *rowPhase) rankOf(b []byte, e *keyChange, time int64) rank {
-	by := &p.buffer.changes[e.change]
-	return appendRank(append(b, liveRank), time, by.key, by.item)
-}
-
 // changeOf returns what the epoch did to the row that an item yields for a key; nil =
 // nothing.
-func (p *rowPhase) changeOf(k *sharedKey, item pipeline.Hash) *keyChange {
+func (p *rowPhase) changeOf(k *sharedKey, item pipeline.Hash) *contender {
 	for i := k.changes[0]; i < k.changes[1]; i++ {
-		if e := &p.contended[i]; p.buffer.changes[e.change].item == item {
+		if e := &p.contenders[i]; e.item == item {
 			return e
 		}
 	}
 	return nil
 }
 
-// openTrees opens the trees of the shared keys. That of a key with one contributor is
-// made: its rank is in the item's state.
-func (p *rowPhase) openTrees() error {
+// resume goes on with a part whose items have answered.
+func (p *rowPhase) resume(work *rowWork, answers []pipeline.Message) error {
+	p.rowWork = work
+	p.ready = p.ready[:0]
 	for i := range p.shared {
 		k := &p.shared[i]
-		key := p.contended[k.changes[0]].key
-		if k.value != nil && k.value[0] == manyContributors {
-			k.tree = btree.Open(key, k.value[1:])
-			continue
-		}
-		k.tree = btree.New(key)
-		if k.value == nil {
-			continue
-		}
-		r := packed.Cursor{B: k.value[1:]}
-		item := r.Hash()
-		if e := p.changeOf(k, item); e != nil {
-			p.forest.Insert(k.tree, p.rankOf(nil, e, p.buffer.changes[e.change].was))
-			continue
-		}
-		k.fetched[0] = p.request(item, key)
-	}
-	if err := p.fetch(); err != nil {
-		return err
-	}
-	for i := range p.shared {
-		if k := &p.shared[i]; k.fetched[0] >= 0 {
-			sole := &p.fetches[k.fetched[0]]
-			p.forest.Insert(k.tree, appendRank([]byte{liveRank}, sole.time, sole.itemKey, sole.item))
-		}
-	}
-	return nil
-}
-
-// request asks for the row of a key that an item yields, and returns where fetch puts it.
-func (p *rowPhase) request(item, key pipeline.Hash) int32 {
-	p.fetches = append(p.fetches, fetch{item: item, key: key})
-	return int32(len(p.fetches) - 1)
-}
-
-// fetch reads the rows that were asked for since the last time. The epoch did not touch
-// them: what the items' state says is as it was before.
-func (p *rowPhase) fetch() error {
-	asked := p.fetches[p.fetched:]
-	p.fetched = len(p.fetches)
-	var it item
-	var rows []packedRow
-	var last pipeline.Hash
-	var failed error
-	err := p.finder.Find(p.items, len(asked), func(i int32) pipeline.Hash { return asked[i].item }, func(i int32, entry []byte) {
-		f := &asked[i]
-		if f.item != last {
-			value, err := p.long.Whole(f.item, entry)
-			if err != nil {
-				failed = err
-				return
+		for len(answers) > 0 && answers[0].To == k.key {
+			var a answer
+			a.decode(answers[0].Body)
+			for n, item := range k.asked {
+				if item == a.item {
+					k.answers[n] = &a
+				}
 			}
-			rows = rows[:0]
-			it.decode(value, &rows)
-			last = f.item
+			answers = answers[1:]
 		}
-		f.time, f.itemKey = it.time, it.key
-		yields := it.candidates[0].rows
-		if at, ok := slices.BinarySearchFunc(yields, f.key, func(r packedRow, k pipeline.Hash) int { return r.key.Compare(k) }); ok {
-			f.row = yields[at].row
+		if k.waits {
+			sole := k.answers[0]
+			p.forest.Insert(k.tree, appendRank([]byte{liveRank}, sole.time, sole.itemKey, sole.item))
+			p.ready = append(p.ready, k)
 		}
-	})
-	if err == nil {
-		err = failed
 	}
-	return err
+	if err := p.applyShared(); err != nil {
+		return err
+	}
+	return p.finish()
 }
 
-// noteSharedRows finds the rows that the shared keys had and have, notes what has become of
-// them, and writes the keys.
-func (p *rowPhase) noteSharedRows() error {
-	for i := range p.shared {
-		k := &p.shared[i]
-		key := p.contended[k.changes[0]].key
-		was, is := k.before.item(), k.after.item()
-		if was == is && p.changeOf(k, is) == nil {
-			continue // the row is of the same item as before, which did not change it
-		}
-		if k.before != nil && k.fetched[0] < 0 && p.changeOf(k, was) == nil {
-			k.fetched[0] = p.request(was, key)
-		}
-		if k.after != nil && p.changeOf(k, is) == nil {
-			k.fetched[1] = p.request(is, key)
-		}
-	}
-	if err := p.fetch(); err != nil {
-		return err
+// finishShared notes what has become of the rows of the shared keys, and writes the keys.
+func (p *rowPhase) finishShared() error {
+	if len(p.shared) == 0 {
+		return nil
 	}
 	for i := range p.shared {
 		k := &p.shared[i]
 		was, is := k.before.item(), k.after.item()
 		before, after := p.changeOf(k, was), p.changeOf(k, is)
 		if was != is || before != nil {
-			p.noteSharedRow(k, p.rowOf(before, k.fetched[0], false), p.rowOf(after, k.fetched[1], true))
+			p.noteSharedRow(k, k.rowOf(before, 0), k.rowOf(after, 1))
 		}
 		p.writeKey(k)
 	}
@@ -276,15 +269,15 @@ func withRows(outs []rowChange) []rowChange {
 	return slices.DeleteFunc(outs, func(o rowChange) bool { return o.row == nil })
 }
 
-// rowOf returns the row of an item for a key before or after the epoch; nil = none.
-func (p *rowPhase) rowOf(e *keyChange, fetched int32, after bool) []byte {
+// rowOf returns the row of an item for a key before the epoch (0) or after it (1); nil = none.
+func (k *sharedKey) rowOf(e *contender, when int) []byte {
 	switch {
-	case e != nil && after:
+	case e != nil && when == 1:
 		return e.row
 	case e != nil:
-		return e.was
-	case fetched >= 0:
-		return p.fetches[fetched].row
+		return e.keyChange.was
+	case k.answers[when] != nil:
+		return k.answers[when].row
 	}
 	return nil
 }
@@ -292,7 +285,7 @@ func (p *rowPhase) rowOf(e *keyChange, fetched int32, after bool) []byte {
 // noteSharedRow notes the change of a row. Its version is that of the change that brought the
 // row, or else of the last one.
 func (p *rowPhase) noteSharedRow(k *sharedKey, before, after []byte) {
-	changes := p.contended[k.changes[0]:k.changes[1]]
+	changes := p.contenders[k.changes[0]:k.changes[1]]
 	cause := &changes[len(changes)-1]
 	for i := range changes {
 		if e := &changes[i]; !e.remove && bytes.Equal(e.row, after) {
@@ -300,24 +293,24 @@ func (p *rowPhase) noteSharedRow(k *sharedKey, before, after []byte) {
 			break
 		}
 	}
-	if o, differs := cause.rowChange(before, after); differs {
+	o := rowChange{packedRow: packedRow{table: cause.table, key: cause.key}, cause: cause.cause}
+	if o.setContents(before, after) {
 		p.rowChanges[k.row] = o
 	}
 }
 
 // writeKey writes the entry of a key, and the pages of its tree.
 func (p *rowPhase) writeKey(k *sharedKey) {
-	key := p.contended[k.changes[0]].key
 	p.forest.Write(k.tree)
 	sole, is := k.tree.Sole()
 	switch {
 	case k.tree.Empty():
-		p.state.Put(key, nil)
+		p.state.Keys.Put(k.key, nil)
 		return
 	case is:
 		p.encoded = appendSole(p.encoded[:0], rank(sole).item())
 	default:
 		p.encoded = k.tree.Append(append(p.encoded[:0], manyContributors))
 	}
-	p.state.Put(key, p.encoded)
+	p.state.Keys.Put(k.key, p.encoded)
 }

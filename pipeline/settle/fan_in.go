@@ -18,11 +18,11 @@ import (
 type fanIn struct {
 	*policyRules
 	tables *LogicalTables
-	state  Keyspace         // by row key
-	long   *overflow.Values // of the same keyspace
-	forest btree.Forest     // of the same keyspace
+	state  Keyspace        // by row key
+	long   overflow.Values // of the same keyspace
+	forest btree.Forest    // of the same keyspace
 
-	// What the epoch touches.
+	// What the epoch touches in a part.
 	keys    []fanInKey
 	changes []contributionChange
 	asked   []*fanInContribution
@@ -30,13 +30,13 @@ type fanIn struct {
 	encoded []byte
 }
 
-func newFanIn(rules *policyRules, tables *LogicalTables, state Keyspace, long *overflow.Values) fanIn {
-	return fanIn{policyRules: rules, tables: tables, state: state, long: long,
-		forest: btree.Forest{State: state, Tag: fanInPage, PageBytes: btree.DefaultPageBytes}}
+func newFanIn(p *policy, long overflow.Values) fanIn {
+	return fanIn{policyRules: &p.policyRules, tables: p.common.tables, state: p.state.Keys, long: long,
+		forest: btree.Forest{State: p.state.Keys, Tag: fanInPage, PageBytes: p.common.sizes.page}}
 }
 
-// reset ends the epoch.
-func (f *fanIn) reset() { f.keys, f.changes, f.asked, f.finder = nil, nil, nil, byhash.Finder{} }
+// reset ends the work on a part.
+func (f *fanIn) reset() { f.keys, f.changes, f.asked = nil, nil, nil }
 
 // fanInKey is a row key with many contributions. Each is an entry of its own; a tree has
 // their ranks, so that the few that decide the row are found without reading the others.
@@ -148,7 +148,7 @@ func (f *fanIn) contribution(k *fanInKey, item pipeline.Hash) *fanInContribution
 	s := k.byItem[item]
 	if s == nil {
 		h := xxh3.Hash128(packed.AppendHash(packed.AppendHash([]byte("share"), k.key), item))
-		s = &fanInContribution{stateKey: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}, item: item}
+		s = &fanInContribution{stateKey: pipeline.Hash{Hi: h.Hi, Lo: h.Lo}.Beside(k.key), item: item}
 		k.byItem[item] = s
 		if k.contributions = append(k.contributions, s); !k.whole {
 			f.asked = append(f.asked, s)

@@ -21,7 +21,8 @@ import (
 
 // small lets few rows, contributions and changes be many.
 func (m *policyAlone) small() {
-	m.inlineBytes, m.scannedChanges, m.fanIn.forest.PageBytes, m.longItems.InlineBytes, m.longKeys.InlineBytes = 150, 3, 60, 64, 64
+	m.Settler.small()
+	m.policies[0].inlineBytes, m.policies[0].scannedChanges = 150, 3
 }
 
 var wide = pipelinetest.Table("wide", "k", "k int64", "a", "b int64", "c int64")
@@ -125,7 +126,7 @@ func TestFanIn(t *testing.T) {
 				if settlers[i], err = newPolicyAlone(o, tables); err != nil {
 					rt.Fatal(err)
 				}
-				settlers[i].inlineBytes, settlers[i].scannedChanges = 1<<30, 1<<30
+				settlers[i].policies[0].inlineBytes, settlers[i].policies[0].scannedChanges = 1<<30, 1<<30
 			}
 			if rapid.IntRange(0, 4).Draw(rt, "small pages") > 0 {
 				settlers[1].small()
@@ -184,8 +185,8 @@ func same(t *rapid.T, spaces []*saved, settlers []*policyAlone, parts []part, ho
 			t.Fatal(err)
 		}
 		var lines []string
-		if rows != nil {
-			r := rows.Columnar()
+		for _, settled := range rows {
+			r := settled.Columnar()
 			for i, op := range r.Ops {
 				line := op.String()
 				for _, c := range r.Record.Columns() {

@@ -197,14 +197,13 @@ func (mt *policyHarness) take(batch *pipeline.Batch) {
 	for _, k := range mt.spaces.All {
 		k.Take()
 	}
-	if merged == nil {
-		return
-	}
-	settled := merged.Columnar()
-	defer settled.Record.Release()
 	mt.view.BeginEpoch()
-	if err := mt.view.Apply(settled); err != nil {
-		mt.t.Fatal(err)
+	for _, rows := range merged {
+		settled := rows.Columnar()
+		defer settled.Record.Release()
+		if err := mt.view.Apply(settled); err != nil {
+			mt.t.Fatal(err)
+		}
 	}
 }
 

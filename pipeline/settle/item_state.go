@@ -11,7 +11,7 @@ import (
 type candidate struct {
 	pipeline.Candidate
 	rows  []packedRow // sorted by key
-	order int32       // the change's place in the epoch; -1 = from the state
+	order int32       // the change among the epoch's of the item; -1 = from the state
 }
 
 func candidateOf(c *candidate) *pipeline.Candidate { return &c.Candidate }

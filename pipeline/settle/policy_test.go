@@ -243,14 +243,13 @@ func (pt *policyTest) take(changes []told) {
 	for _, k := range pt.spaces.All {
 		k.Take()
 	}
-	if merged == nil {
-		return
-	}
-	settled := merged.Columnar()
-	defer settled.Record.Release()
 	pt.view.BeginEpoch()
-	if err := pt.view.Apply(settled); err != nil {
-		pt.t.Fatal(err)
+	for _, rows := range merged {
+		settled := rows.Columnar()
+		defer settled.Record.Release()
+		if err := pt.view.Apply(settled); err != nil {
+			pt.t.Fatal(err)
+		}
 	}
 }
 
@@ -278,40 +277,41 @@ func (pt *policyTest) rows() map[int]modelRow {
 	return all
 }
 
-// policyAlone settles a table by a policy, without the last-writer-wins beside it.
-type policyAlone struct {
-	*policySettler
-	buffer *epochBuffer
-}
+// policyAlone settles a table by a policy, and looks at nothing of the last-writer-wins beside it.
+type policyAlone struct{ *Settler }
 
 func newPolicyAlone(o PolicyTable, tables *LogicalTables) (*policyAlone, error) {
-	b := &epochBuffer{}
-	p, err := newPolicySettler(o, tables, b)
-	return &policyAlone{p, b}, err
+	s, err := New(Options{
+		Node: "n", Tables: []Table{{o.Table, o.Table.Name}}, Policies: []PolicyTable{o},
+		State: State{pipelinetest.NewKeyspace(), pipelinetest.NewKeyspace()},
+	})
+	if err == nil {
+		s.tables, s.watermarks.tables = tables, tables
+	}
+	return &policyAlone{s}, err
 }
 
 // Save returns what the next one is given as Saved.
-func (p *policyAlone) Save() (json.RawMessage, error) { return json.Marshal(p.schema) }
+func (p *policyAlone) Save() (json.RawMessage, error) {
+	saved, err := p.Settler.Save()
+	return saved.Policies[0], err
+}
 
 func (p *policyAlone) Add(b *pipeline.Batch, ordinal int64) error {
-	first := len(p.buffer.changes)
-	if err := p.buffer.addChanges(b, ordinal, "n", p.tables); err != nil {
-		return err
+	if b.Records == nil {
+		b.Records = &pipeline.Records{Format: &pipeline.Format{}}
 	}
-	p.addRows(b, first)
-	return nil
+	return p.add(b, ordinal)
 }
 
-func (p *policyAlone) Finish() (*SettledRows, error) {
-	if err := p.runItems(p.buffer.byItem()); err != nil {
+// Finish returns the rows of the policy, nil where there are none.
+func (p *policyAlone) Finish() ([]*SettledRows, error) {
+	r, err := p.settle()
+	if err != nil {
 		return nil, err
 	}
-	rows, err := p.runRows()
-	p.buffer.reset()
-	return rows, err
+	return slices.DeleteFunc(r.Rows, func(s *SettledRows) bool { return s.Output == 0 }), nil
 }
-
-func (p *policyAlone) Release() { p.buffer.arena.Release() }
 
 // rowsOf gathers rows of a table.
 type rowsOf struct {

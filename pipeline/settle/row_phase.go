@@ -1,120 +1,118 @@
 package settle
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/btree"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
-	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
-// keyChange is what an item's new image does to one row key.
-type keyChange struct {
-	packedRow        // the contribution; of a removal, the one that goes
-	was       []byte // the item's former contribution to the key, or nil
-	change    int32  // whose it is, in epochBuffer.changes: item and version
-	order     int32  // the place among what was read
-	remove    bool
-}
-
-// rowChange is a settled row.
-type rowChange struct {
-	packedRow
-	change int32
-	order  int32
-	op     pipeline.Op
-}
-
-// setContents makes it lead from one content of the row's key to another, nil = none,
-// and reports whether they differ.
-func (r *rowChange) setContents(before, after []byte) (differs bool) {
-	r.row = after
-	switch {
-	case before == nil && after == nil, bytes.Equal(before, after):
-		return false
-	case before == nil:
-		r.op = pipeline.OpInsert
-	case after == nil:
-		r.op, r.row = pipeline.OpDelete, before
-	default:
-		r.op = pipeline.OpUpdate
-	}
-	return true
-}
-
-// rowPhase applies what the items of the epoch do to row keys, and returns the rows that
-// change. The row of a key is its newest contribution.
+// rowPhase applies what the items of the epoch do to the row keys of a part, and finds the
+// rows that change. The row of a key is its newest contribution.
 type rowPhase struct {
-	buffer  *epochBuffer
-	schemas map[uint64]*schema // by id
-	state   Keyspace
-	forest  btree.Forest
-	items   Keyspace        // for contributions that the epoch did not change
-	long    overflow.Values // of items
-
-	keyChanges []keyChange
-	rowChanges []rowChange
-	shared     []sharedKey
-	contended  []keyChange // to the shared keys
-	fetches    []fetch
-	fetched    int // how many of fetches are answered
+	*common
+	forest btree.Forest
+	arena  *reuse.Arena
+	asks   outbox // to items
+	part   *epochPart
+	*rowWork
 
 	// scratch
-	finder    byhash.Finder
+	hashes    []pipeline.Hash // of the row keys
+	ends      []int           // of the changes to each, in the messages
+	values    [][]byte
+	ready     []*sharedKey
 	encoded   []byte
-	scratch   []byte
+	rank      []byte
 	puts      puts
 	readAhead int // as in itemPhase
 }
 
-func newRowPhase(s *Settler, o *Options, b *epochBuffer) rowPhase {
-	p := rowPhase{
-		buffer: b, schemas: map[uint64]*schema{}, state: o.State.Keys, items: o.State.Items,
-		forest: btree.Forest{State: o.State.Keys, Tag: keyPage, PageBytes: btree.DefaultPageBytes},
-		long:   overflow.Values{State: o.State.Items, InlineBytes: overflow.DefaultInlineBytes},
+// rowWork is what a rowPhase has found out of a part. Where it has to ask items, the rest is
+// done when they have answered.
+type rowWork struct {
+	rowChanges []rowChange // in the order of their keys
+	shared     []sharedKey
+	contenders []contender // to the shared keys
+	asked      bool
+}
+
+func newRowPhase(c *common, arena *reuse.Arena) rowPhase {
+	return rowPhase{
+		common: c, arena: arena, asks: outbox{arena: arena}, rowWork: &rowWork{},
+		forest: btree.Forest{State: c.state.Keys, Tag: keyPage, PageBytes: c.sizes.page},
 	}
-	for _, sc := range s.schemas {
-		p.schemas[sc.ID] = sc
-	}
-	return p
 }
 
 // prefetchKeys is the number of row keys whose entries are prefetched, and put, at once.
 const prefetchKeys = 32
 
-// run takes the changes to row keys, in the order of the hashes of those, and returns
-// the settled rows by table.
-func (p *rowPhase) run(keyChanges []keyChange) ([]*SettledRows, error) {
-	p.keyChanges = keyChanges
-	b := p.buffer
-	groups := b.group(len(keyChanges), func(i int32) pipeline.Hash { return keyChanges[i].key })
-	if err := p.state.Lookup(b.hashes, b.values); err != nil {
-		return nil, err
+// run takes the changes to the row keys of the part. It leaves the settled rows in the part, or
+// what there is to go on with when items have been asked.
+func (p *rowPhase) run(messages []pipeline.Message) error {
+	if len(messages) == 0 {
+		return nil
 	}
-	p.rowChanges = slices.Grow(p.rowChanges, len(groups))
-	for from := 0; from < len(groups); from += prefetchKeys {
-		end := min(from+prefetchKeys, len(groups))
-		p.state.Prefetch(b.hashes[from:end])
-		for _, indices := range groups[from:end] {
-			p.readAhead += int(b.changes[keyChanges[indices[0]].change].item.Lo)
+	p.hashes, p.ends = groups(messages, p.hashes, p.ends)
+	p.values = slices.Grow(p.values[:0], len(p.hashes))[:len(p.hashes)]
+	if err := p.state.Keys.Lookup(p.hashes, p.values); err != nil {
+		return err
+	}
+	p.rowChanges = slices.Grow(p.rowChanges[:0], len(p.hashes))
+	var k keyChange
+	from := 0
+	for g, end := range p.ends {
+		if g%prefetchKeys == 0 {
+			p.puts.flush(p.state.Keys)
+			p.prefetch(messages, g)
 		}
-		for g := from; g < end; g++ {
-			if indices := groups[g]; len(indices) != 1 || !p.applySole(&keyChanges[indices[0]], b.values[g]) {
-				p.deferShared(indices, b.values[g])
-			}
+		if end-from == 1 {
+			k.decode(messages[from])
 		}
-		p.puts.flush(p.state)
+		if end-from > 1 || !p.applySole(&k, p.values[g]) {
+			p.deferShared(messages[from:end], p.values[g])
+		}
+		from = end
 	}
-	if err := p.applyShared(); err != nil {
-		return nil, err
+	p.puts.flush(p.state.Keys)
+	if err := p.openShared(); err != nil {
+		return err
 	}
-	rows := p.build()
-	p.keyChanges, p.rowChanges, p.contended, p.shared, p.fetches, p.fetched = nil, nil, nil, nil, nil, 0
-	return rows, nil
+	if p.asked {
+		p.part.rest, p.rowWork = p.rowWork, &rowWork{}
+		return nil
+	}
+	return p.finish()
+}
+
+// prefetch reads what is looked at of some row keys, from the g-th on, in one go.
+func (p *rowPhase) prefetch(messages []pipeline.Message, g int) {
+	end := min(g+prefetchKeys, len(p.hashes))
+	p.state.Keys.Prefetch(p.hashes[g:end])
+	from := 0
+	if g > 0 {
+		from = p.ends[g-1]
+	}
+	n := 0
+	for i := from; i < p.ends[end-1]; i++ {
+		n += int(messages[i].Body[0])
+	}
+	p.readAhead += n
+}
+
+// finish ends the work on the part when all is known.
+func (p *rowPhase) finish() error {
+	if err := p.finishShared(); err != nil {
+		return err
+	}
+	p.part.addRows(p.rowChanges, func(table uint64) *layout { return p.schemas[table].layout })
+	w := p.rowWork
+	clear(w.shared)
+	clear(w.contenders)
+	*w = rowWork{rowChanges: reuse.Emptied(w.rowChanges), shared: w.shared[:0], contenders: w.contenders[:0]}
+	return nil
 }
 
 // puts are some small entries of row keys, which are put at once.
@@ -126,7 +124,8 @@ type puts struct {
 
 // add adds the entry of a key that one item contributes to.
 func (w *puts) add(key, item pipeline.Hash) {
-	w.keys, w.values = append(w.keys, key), append(w.values, appendSole(w.room[len(w.keys)][:0], item))
+	w.values = append(w.values, appendSole(w.room[len(w.keys)][:0], item))
+	w.keys = append(w.keys, key)
 }
 
 // remove removes a key's entry.
@@ -159,17 +158,16 @@ const soleBytes = 1 + 16
 // applySole applies a change in the usual case, that no other item contributes to the key; it
 // returns false in others.
 func (p *rowPhase) applySole(k *keyChange, value []byte) bool {
-	item := p.buffer.changes[k.change].item
 	if value == nil {
 		if k.remove {
 			return false
 		}
-		p.puts.add(k.key, item)
+		p.puts.add(k.key, k.item)
 		p.emit(k, nil, k.row)
 		return true
 	}
 	r := packed.Cursor{B: value}
-	if r.U8() != soleContributor || r.Hash() != item {
+	if r.U8() != soleContributor || r.Hash() != k.item {
 		return false
 	}
 	if k.remove {
@@ -183,45 +181,33 @@ func (p *rowPhase) applySole(k *keyChange, value []byte) bool {
 
 // emit adds the settled row that leads from one content of the key to another.
 func (p *rowPhase) emit(k *keyChange, before, after []byte) {
-	if r, differs := k.rowChange(before, after); differs {
+	r := rowChange{packedRow: packedRow{table: k.table, key: k.key}}
+	if r.setContents(before, after) {
+		r.cause = k.details().cause
 		p.rowChanges = append(p.rowChanges, r)
 	}
 }
 
-// rowChange returns the settled row that leads from one content of the key to another.
-func (k *keyChange) rowChange(before, after []byte) (r rowChange, differs bool) {
-	r = rowChange{packedRow: packedRow{table: k.table, key: k.key}, change: k.change, order: k.order}
-	differs = r.setContents(before, after)
-	return r, differs
-}
-
-// build collects the settled rows by table, in the order in which their changes
-// were read.
-func (p *rowPhase) build() []*SettledRows {
+// addRows adds settled rows, in the order of their keys, to those of the part. Rows of tables
+// without a layout are left out: those were taken out of the pipeline.
+func (p *epochPart) addRows(changes []rowChange, layoutOf func(table uint64) *layout) {
+	var counts [64]int
+	for i := range changes {
+		counts[changes[i].table%64]++
+	}
 	byTable := map[uint64]*SettledRows{}
-	var all []*SettledRows
-	order := p.buffer.readOrder(p.rowChanges)
-	for n, i := range order {
-		if n%prefetchKeys == 0 {
-			for _, i := range order[n:min(n+prefetchKeys, len(order))] {
-				p.readAhead += int(p.rowChanges[i].table)
+	for i := range changes {
+		o := &changes[i]
+		r, known := byTable[o.table]
+		if !known {
+			if l := layoutOf(o.table); l != nil {
+				r = l.rows(counts[o.table%64])
+				p.rows = append(p.rows, r)
 			}
-		}
-		o := &p.rowChanges[i]
-		r := byTable[o.table]
-		if r == nil {
-			sc := p.schemas[o.table]
-			if sc.of == nil {
-				continue // the table was taken out of the pipeline
-			}
-			r = sc.builder.settled(sc.of, sc.output, sc.room)
 			byTable[o.table] = r
-			all = append(all, r)
 		}
-		r.add(o, &p.buffer.changes[o.change].version)
+		if r != nil {
+			r.add(o)
+		}
 	}
-	for id, r := range byTable {
-		p.schemas[id].room = reuse.Room(len(r.Ops))
-	}
-	return all
 }

@@ -10,14 +10,21 @@ import (
 
 // Settler settles the tables of one transform. One goroutine uses it, but for its Packers.
 type Settler struct {
-	node       string
+	common
 	retention  int64 // µs for which tombstones are kept
-	tables     *LogicalTables
 	watermarks *watermarks
-	ends       []pipeline.SnapshotEnd      // of the epoch
-	schemas    map[string]*schema          // by name in the state
-	byTable    map[*pipeline.Table]*schema // of those that the pipeline has
-	group      keyGroup
+	saved      map[string]*schema // by name in the state
+	// hasTombstones says that there may be some: the state is not new, or an item was
+	// removed.
+	hasTombstones bool
+	sweepAt       []cursors // of last-writer-wins, and of each policy
+	scratches     scratches
+
+	// of the epoch
+	ends    []pipeline.SnapshotEnd
+	packets []*Packet
+	changes int
+	late    []lateChange // in the order in which they were read
 }
 
 // Options are what New needs.
@@ -68,7 +75,13 @@ type SavedState struct {
 
 // New returns a Settler for tables that all have a key.
 func New(o Options) (*Settler, error) {
-	s := &Settler{node: o.Node, retention: o.Retention, byTable: map[*pipeline.Table]*schema{}}
+	s := &Settler{retention: o.Retention, hasTombstones: len(o.Saved.Schemas) > 0, common: common{
+		node: o.Node, showKey: o.ShowKey, state: o.State, severalInputs: len(o.Sources) > 1, sizes: usualSizes,
+		schemas: map[uint64]*schema{}, byTable: map[*pipeline.Table]*schema{},
+	}}
+	if s.showKey == nil {
+		s.showKey = func(key []byte) []byte { return key }
+	}
 	var err error
 	if s.tables, err = newLogicalTables(o.Saved.LogicalTables); err != nil {
 		return nil, err
@@ -79,19 +92,31 @@ func New(o Options) (*Settler, error) {
 	for _, name := range o.Missed {
 		s.watermarks.source(name).missed = true
 	}
-	if s.schemas, err = restoreSchemas(o.Saved.Schemas, o.Tables); err != nil {
+	if s.saved, err = restoreSchemas(o.Saved.Schemas, o.Tables); err != nil {
 		return nil, err
 	}
-	for i, t := range o.Tables {
-		sc := s.schemas[t.StateName]
-		sc.output, s.byTable[t.Table] = i, sc
+	for _, sc := range s.saved {
+		s.schemas[sc.ID] = sc
 	}
-	return s, s.group.open(s, &o)
+	for i, t := range o.Tables {
+		sc := s.saved[t.StateName]
+		sc.layout, s.byTable[t.Table] = newLayout(sc, t.Table, i), sc
+	}
+	for i, t := range o.Policies {
+		p, err := newPolicy(t, &s.common, len(o.Tables)+i)
+		if err != nil {
+			return nil, err
+		}
+		s.policies = append(s.policies, p)
+	}
+	s.sweepAt = make([]cursors, 1+len(s.policies))
+	s.scratches.common = &s.common
+	return s, nil
 }
 
 // CheckPolicy says whether a Settler can go on with what is saved of a table.
 func CheckPolicy(t PolicyTable) error {
-	_, err := newPolicySettler(t, nil, nil)
+	_, err := newPolicy(t, &common{}, 0)
 	return err
 }
 
@@ -101,14 +126,14 @@ func (s *Settler) LogicalTables() *LogicalTables { return s.tables }
 // Save returns what New is given after a restart.
 func (s *Settler) Save() (SavedState, error) {
 	saved := SavedState{Schemas: map[string]json.RawMessage{}, SourceTimes: s.watermarks.save(), LogicalTables: s.tables.save()}
-	for name, sc := range s.schemas {
+	for name, sc := range s.saved {
 		raw, err := json.Marshal(sc)
 		if err != nil {
 			return SavedState{}, fmt.Errorf("schema of table %q: %w", name, err)
 		}
 		saved.Schemas[name] = raw
 	}
-	for _, p := range s.group.policies {
+	for _, p := range s.policies {
 		raw, err := json.Marshal(p.schema)
 		if err != nil {
 			return SavedState{}, fmt.Errorf("schema of table %q: %w", p.table.Name, err)
@@ -131,44 +156,34 @@ func (s *Settler) Begin(h *pipeline.EpochHeader) {
 	}
 }
 
-// Packer packs what batches bring to the items of a Settler. It belongs to one goroutine, and
-// changes nothing that others use.
-type Packer struct{}
-
-// NewPacker returns a Packer; each worker of the engine has one of its own.
-func (s *Settler) NewPacker() *Packer { return &Packer{} }
-
-// Packet is a batch as a Packer packs it.
-type Packet struct{ batch *pipeline.Batch }
-
-// Pack packs the changes of a batch, and keeps nothing of it.
-func (p *Packer) Pack(b *pipeline.Batch) (*Packet, error) { return &Packet{b}, nil }
-
 // Add takes a packet into the epoch. b is the batch that it was made of, whose times may have
 // been cut since (LogicalTables.Cut). ordinal is that of the first change, in whatever Settle's
-// caller counts.
+// caller counts: they ascend.
 func (s *Settler) Add(p *Packet, b *pipeline.Batch, ordinal int64) error {
-	g := &s.group
-	first := len(g.changes)
-	if err := g.addChanges(b, ordinal, s.node, s.tables); err != nil {
+	p.ordinal = ordinal
+	for i := range p.tables {
+		t := &p.tables[i]
+		var err error
+		if t.id, err = s.tables.id(t.name); err != nil {
+			return fmt.Errorf("%s: node %s: %w", b.Records.Position(int(b.Changes[t.first].Record)), s.node, err)
+		}
+	}
+	for i := range p.changes {
+		p.changes[i].time = b.Changes[i].Version.Time
+	}
+	if err := s.noteRefused(b); err != nil {
 		return err
 	}
-	if err := g.items.noteRefused(b); err != nil {
-		return err
-	}
-	s.watermarks.observe(b.Records, g.changes[first:])
-	g.items.markLate(b, first)
-	g.items.addRows(b, first, s.byTable)
-	for _, p := range g.policies {
-		p.addRows(b, first)
-	}
+	s.watermarks.observe(b.Records, p)
+	s.noteLate(p, b)
+	s.packets, s.changes = append(s.packets, p), s.changes+len(p.changes)
 	return nil
 }
 
 // Result is what an epoch comes to.
 type Result struct {
-	// Rows are the settled rows of each output that has any, in parts of which each has keys
-	// behind those of the one before. They are valid until Release.
+	// Rows are the settled rows of each output that has any, output by output, and of one in
+	// parts of which each has keys behind those of the one before. They are valid until Release.
 	Rows []*SettledRows
 	// DeadLetters are of changes that came too late.
 	DeadLetters []pipeline.DeadLetter
@@ -182,9 +197,3 @@ type Result struct {
 	// Missing is the number of items that were removed since a snapshot does not have them.
 	Missing int64
 }
-
-// Settle ends the epoch, and leaves the new state in the keyspaces. It runs its phases by r.
-func (s *Settler) Settle(r pipeline.Runner) (*Result, error) { return s.group.settle(s.ends) }
-
-// Release gives back the memory of the last Result's rows, which nobody may use any longer.
-func (s *Settler) Release() { s.group.arena.Release() }

@@ -7,9 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -138,7 +141,7 @@ func (h *harness) open() {
 
 // small lets few rows and contributors be many.
 func (s *Settler) small() {
-	s.group.rows.forest.PageBytes, s.group.items.long.InlineBytes, s.group.rows.long.InlineBytes = 60, 64, 64
+	s.sizes = sizes{page: 60, inline: 64}
 }
 
 // optionsOf are those of a Settler of one table.
@@ -183,8 +186,24 @@ func (s *Settler) add(b *pipeline.Batch, ordinal int64) error {
 	return s.Add(p, b, ordinal)
 }
 
-// settle ends the epoch.
-func (s *Settler) settle() (*Result, error) { return s.Settle(&exchange.Runner{Workers: 2}) }
+// runs counts the epochs of all tests.
+var runs atomic.Uint64
+
+// settle ends the epoch, with another number of parts and goroutines than the last one had.
+func (s *Settler) settle() (*Result, error) { return s.Settle(runnerOf(runs.Add(1))) }
+
+// runnerOf returns a runner that divides and shuffles in a way of its own.
+func runnerOf(seed uint64) *exchange.Runner {
+	r := rand.New(rand.NewPCG(seed, 1))
+	runner := &exchange.Runner{Workers: []int{1, 2, 7}[r.IntN(3)], ForceParts: []int{1, 2, 3, 16, 128}[r.IntN(5)]}
+	var mu sync.Mutex
+	runner.ShuffleMessages = func(m []pipeline.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		r.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] })
+	}
+	return runner
+}
 
 // end settles the open epoch and saves it.
 func (h *harness) end() {
@@ -505,12 +524,13 @@ func TestSchemaChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now["thing"].builder.append(row)
-	rec := now["thing"].builder.record()
+	settled := newLayout(now["thing"], wider, 0).rows(1)
+	settled.Rows = append(settled.Rows, row)
+	rec := settled.Columnar().Record
+	defer rec.Release()
 	if got := rec.Column(1).(*array.String).Value(0); got != "a" || !rec.Column(0).IsNull(0) {
 		t.Errorf("row is %v, want a null and a", rec)
 	}
-	settled := now["thing"].builder.settled(wider, 0, 1)
 	values := packed.SplitRow(nil, row, settled.Widths)
 	if extra, id := values[settled.ColumnAt[0]], values[settled.ColumnAt[1]]; extra != nil || string(id) != "\x01a" {
 		t.Errorf("packed, the row is %q and %q, want a null and a", extra, id)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -54,21 +55,21 @@ func anonymousKey(table string, time int64) pipeline.Hash {
 }
 
 // noteRefused marks the items of a snapshot that are dead letters.
-func (p *itemPhase) noteRefused(b *pipeline.Batch) error {
+func (s *Settler) noteRefused(b *pipeline.Batch) error {
 	f := b.Records.Format
 	if len(b.DeadLetters) == 0 || b.Records.Replays != nil || f.Encoding != pipeline.DynamoDBExport || f.ExportTime == 0 {
 		return nil
 	}
-	id, err := p.tables.id(f.Table)
+	id, err := s.tables.id(f.Table)
 	if err != nil {
 		return err
 	}
 	mark := snapshotMark{time: f.ExportTime, table: id}
 	for i := range b.DeadLetters {
 		if item := b.DeadLetters[i].Item; item != (pipeline.Hash{}) {
-			p.state.Put(mark.refusedKey(item), mark.append(nil, refusedEntry))
+			s.state.Items.Put(mark.refusedKey(item), mark.append(nil, refusedEntry))
 		} else {
-			p.state.Put(anonymousKey(f.Table, f.ExportTime), mark.append(nil, anonymousEntry))
+			s.state.Items.Put(anonymousKey(f.Table, f.ExportTime), mark.append(nil, anonymousEntry))
 		}
 	}
 	return nil
@@ -87,39 +88,50 @@ func partOf(e *pipeline.SnapshotEnd) (from, to pipeline.Hash, err error) {
 	return from, to, nil
 }
 
-// addMissing adds a removal for each item in a part of the state that a snapshot does not
-// have. The epoch has no changes but such ones.
-func (p *itemPhase) addMissing(e *pipeline.SnapshotEnd) error {
+// findMissing returns a removal for each item of the part that a snapshot does not have, in the
+// order of the items. The epoch has no changes but such ones.
+func (p *itemPhase) findMissing(e *pipeline.SnapshotEnd) ([]pipeline.Message, error) {
 	table, known := p.tables.byName[e.Table]
 	if !known {
-		return nil // there is no item of it
+		return nil, nil // there is no item of it
 	}
 	from, to, err := partOf(e)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := p.checkAnonymous(e); err != nil {
-		return err
+	if from, to = overlap(p.part.groups, from, to); to != (pipeline.Hash{}) && !from.Less(to) {
+		return nil, nil
 	}
 	f := missingFinder{items: p, end: e, table: table, refused: map[pipeline.Hash]bool{}}
-	if err := p.state.Range(from, to, f.see); err != nil {
-		return err
+	if err := p.state.Items.Range(from, to, f.see); err != nil {
+		return nil, err
 	}
 	if err := f.seeLong(); err != nil {
-		return err
+		return nil, err
 	}
-	f.add()
-	return nil
+	return f.removals(), nil
+}
+
+// overlap returns the part of a range of key groups that lies between two keys, the latter zero
+// for the end.
+func overlap(groups pipeline.KeyGroupRange, from, to pipeline.Hash) (pipeline.Hash, pipeline.Hash) {
+	if first := groups.From(); from.Less(first) {
+		from = first
+	}
+	if end := groups.To(); to == (pipeline.Hash{}) || end != (pipeline.Hash{}) && end.Less(to) {
+		to = end
+	}
+	return from, to
 }
 
 // checkAnonymous fails if the snapshot has an item of which nobody knows which it is.
-func (p *itemPhase) checkAnonymous(e *pipeline.SnapshotEnd) error {
+func (s *Settler) checkAnonymous(e *pipeline.SnapshotEnd) error {
 	value := make([][]byte, 1)
-	if err := p.state.Lookup([]pipeline.Hash{anonymousKey(e.Table, e.Time)}, value); err != nil || value[0] == nil {
+	if err := s.state.Items.Lookup([]pipeline.Hash{anonymousKey(e.Table, e.Time)}, value); err != nil || value[0] == nil {
 		return err
 	}
 	return fmt.Errorf("node %s: records of the snapshot of table %s that are dead letters could not be read, so nobody knows which items they are: "+
-		"what the snapshot does not have can't be removed. Have a new snapshot made, and begin with that", p.node, e.Table)
+		"what the snapshot does not have can't be removed. Have a new snapshot made, and begin with that", s.node, e.Table)
 }
 
 // missingFinder looks in a part of the state for the items that a snapshot does not have.
@@ -127,10 +139,16 @@ type missingFinder struct {
 	items   *itemPhase
 	end     *pipeline.SnapshotEnd
 	table   uint16
-	found   []change
+	found   []missingItem
 	refused map[pipeline.Hash]bool // items of the snapshot that are dead letters
 	marks   []pipeline.Hash        // that nobody needs any longer
 	long    []pipeline.Hash        // items in several entries
+}
+
+// missingItem is an item that the snapshot does not have, unless it is a dead letter there.
+type missingItem struct {
+	item pipeline.Hash
+	key  []byte
 }
 
 // see looks at an entry.
@@ -155,7 +173,7 @@ func (f *missingFinder) see(h pipeline.Hash, v []byte) error {
 func (f *missingFinder) seeLong() error {
 	p := f.items
 	entries := make([][]byte, len(f.long))
-	if err := p.state.Lookup(f.long, entries); err != nil {
+	if err := p.state.Items.Lookup(f.long, entries); err != nil {
 		return err
 	}
 	for i, h := range f.long {
@@ -171,19 +189,20 @@ func (f *missingFinder) seeLong() error {
 // item takes an item if its newest change is older than the snapshot, and no removal.
 func (f *missingFinder) item(h pipeline.Hash, v []byte) {
 	p := f.items
-	p.itemRows = p.itemRows[:0]
+	p.rows = p.rows[:0]
 	it := &p.item
-	if it.decode(v, &p.itemRows); it.table != f.table || it.candidates[0].New == 0 && it.tombstone() {
+	if it.decode(v, &p.rows); it.table != f.table || it.candidates[0].New == 0 && it.tombstone() {
 		return
 	}
-	at := cutTo(f.end.Time, p.tables.units[f.table].coarsest)
-	if it.time >= at || it.inSnapshot(f.end.Time) {
+	if it.time >= f.time() || it.inSnapshot(f.end.Time) {
 		return
 	}
-	f.found = append(f.found, change{
-		item: h, key: p.buffer.arena.Copy(it.key), table: f.table, late: -1, removal: pipeline.Removed,
-		version: pipeline.Version{Time: at, Existed: true},
-	})
+	f.found = append(f.found, missingItem{h, slices.Clone(it.key)})
+}
+
+// time returns that of the removals.
+func (f *missingFinder) time() int64 {
+	return cutTo(f.end.Time, f.items.tables.units[f.table].coarsest)
 }
 
 // inSnapshot reports whether the item's newest change is one of a snapshot's items, which was
@@ -197,18 +216,27 @@ func (it *item) inSnapshot(time int64) bool {
 	return false
 }
 
-// add adds the removals to the epoch, and drops the marks.
-func (f *missingFinder) add() {
+// removals returns the messages that remove the items, and drops the marks.
+func (f *missingFinder) removals() (messages []pipeline.Message) {
 	p := f.items
-	b := p.buffer
-	for _, c := range f.found {
-		if !f.refused[c.item] {
-			b.changes = append(b.changes, c)
-			p.missing++
+	slices.SortFunc(f.found, func(a, b missingItem) int { return a.item.Compare(b.item) })
+	for _, m := range f.found {
+		if f.refused[m.item] {
+			continue
 		}
+		c := pipeline.Change{Key: m.key, Removal: pipeline.Removed, Version: pipeline.Version{Existed: true}}
+		body := appendChange(nil, &c)
+		for range 1 + len(p.policies) {
+			var from int
+			body, from = appendLength(body)
+			endLength(body, from)
+		}
+		completeHead(body, 0, f.time(), f.table, false)
+		messages = append(messages, pipeline.Message{To: m.item, Body: body})
+		p.part.missing++
 	}
-	b.added = len(b.changes)
 	for _, h := range f.marks {
-		p.state.Put(h, nil)
+		p.state.Items.Put(h, nil)
 	}
+	return messages
 }

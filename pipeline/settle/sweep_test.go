@@ -7,7 +7,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/overflow"
 )
 
 // TestTombstonesDoNotPileUp: where every item lives for a moment only, the state
@@ -22,7 +21,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 		ran = true
 		h := newHarness(rt, dir, 64<<20)
 		defer h.store.Close()
-		h.s.group.items.long.InlineBytes = overflow.DefaultInlineBytes // pages are swept over, too
+		h.s.sizes = usualSizes // pages are swept over, too
 		const items, epochs = 500, 16
 		for epoch := range epochs {
 			var events []event

@@ -77,19 +77,24 @@ func (w *watermarks) source(name string) *sourceTimes {
 	return s
 }
 
-// observe notes the times of the changes of some records, as they were added.
-func (w *watermarks) observe(r *pipeline.Records, added []change) {
-	if r.Replays != nil || len(added) == 0 {
+// observe notes the times of the changes of some records.
+func (w *watermarks) observe(r *pipeline.Records, p *Packet) {
+	if r.Replays != nil || len(p.changes) == 0 {
 		return // what is read again was noted before
 	}
 	s := w.source(r.Source)
-	s.observeTables(added)
+	s.untimed = s.untimed || p.untimed
+	for i := range p.tables {
+		if t := p.tables[i].id; !slices.Contains(s.tables, t) {
+			s.tables = append(s.tables, t)
+		}
+	}
 	if s.untimed {
 		return
 	}
 	if !s.followed {
-		for i := range added {
-			s.greatest = max(s.greatest, added[i].version.Time)
+		for i := range p.changes {
+			s.greatest = max(s.greatest, p.changes[i].time)
 		}
 		return
 	}
@@ -98,26 +103,11 @@ func (w *watermarks) observe(r *pipeline.Records, added []change) {
 		own = newWatermark(noTime)
 		s.partitions[r.Partition] = own
 	}
-	for i := range added {
-		t := added[i].version.Time
+	for i := range p.changes {
+		t := p.changes[i].time
 		s.greatest = max(s.greatest, t)
 		own.observe(t)
 		s.all.observe(t)
-	}
-}
-
-// observeTables notes the tables of changes, and whether they have times.
-func (s *sourceTimes) observeTables(added []change) {
-	last := -1
-	for i := range added {
-		s.untimed = s.untimed || added[i].version.ByArrival
-		t := added[i].table
-		if int(t) == last {
-			continue
-		}
-		if last = int(t); !slices.Contains(s.tables, t) {
-			s.tables = append(s.tables, t)
-		}
 	}
 }
 

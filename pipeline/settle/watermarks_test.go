@@ -37,9 +37,9 @@ func watermarksAfter(t *testing.T, header *pipeline.EpochHeader, all ...given) *
 		if err != nil {
 			t.Fatal(err)
 		}
-		var added []change
+		added := &Packet{tables: []packetTable{{name: g.table, id: id}}, untimed: g.untimed}
 		for at := g.from; at <= g.to; at++ {
-			added = append(added, change{table: id, version: pipeline.Version{Time: at, ByArrival: g.untimed}})
+			added.changes = append(added.changes, packetChange{time: at})
 		}
 		w.observe(&pipeline.Records{Source: g.source, Partition: g.partition}, added)
 	}

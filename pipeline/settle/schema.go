@@ -3,11 +3,11 @@ package settle
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
 // schema describes a table whose rows are in the state, as the checkpoint
@@ -18,12 +18,10 @@ type schema struct {
 	ID      uint64          `json:"id"`
 	Columns []schemaColumn  `json:"columns"`
 	Key     []string        `json:"key"`
-	key     []int           // columns of the table that tell rows apart
 	of      *pipeline.Table // nil = no longer in the pipeline
 	from    []int           // column of the schema → column of the table, or -1
-	builder *rowBuilder
-	output  int // as SettledRows.Output
-	room    int // rows that the last epoch with any settled
+	layout  *layout         // of settled rows; nil as of
+	seed    []byte          // what the hashes of its row keys begin with
 }
 
 type schemaColumn struct {
@@ -91,28 +89,11 @@ func (s *schema) bind(name string, t *pipeline.Table) error {
 			return fmt.Errorf("table %q: column %q was %s when the state was made and is %s now: %s", name, c.Name, was, c.Type, remedy)
 		}
 	}
-	s.of, s.key = t, t.Key
+	s.of, s.seed = t, packed.KeySeed(name)
 	s.from = make([]int, len(s.Columns))
 	for i, c := range s.Columns {
 		s.from[i] = t.Column(c.Name)
 	}
-	s.builder = newRowBuilder(s, t)
-	return nil
-}
-
-// addKeyColumns adds columns to those that tell rows apart.
-func (s *schema) addKeyColumns(columns []string) error {
-	key := slices.Clone(s.key)
-	for _, name := range columns {
-		i := s.of.Column(name)
-		if i < 0 {
-			return fmt.Errorf("table %q has no column %q", s.of.Name, name)
-		}
-		if !slices.Contains(key, i) {
-			key = append(key, i)
-		}
-	}
-	s.key = key
 	return nil
 }
 
