@@ -32,7 +32,7 @@ func (s *cli) statusCommand() *cobra.Command {
 // statusOf is what the status of the pipeline is made of.
 func statusOf(a *assembly.Pipeline) *status.Pipeline {
 	p := &status.Pipeline{
-		Name: a.File.Name, StateDir: a.Config.StateDir, Listen: a.File.HTTP.Listen, TransformNames: a.Config.Plan.Transforms(),
+		Name: a.File.Name, StateDir: a.Config.StateDir, Listen: a.File.HTTP.Listen, Interval: a.File.Epoch.Interval.String(), TransformNames: a.Config.Plan.Transforms(),
 		Transforms: a.Config.Changes, Recorder: a.Recorder, DeadLetters: a.DeadLetters(), Redact: a.File.Redact, Size: func() (read, total int64) { return inputSize(a) },
 	}
 	p.Gaps, p.Phases = map[string]pipeline.GapReporter{}, map[string]pipeline.SavedPhaseReporter{}

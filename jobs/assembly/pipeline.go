@@ -62,8 +62,9 @@ func (p *Pipeline) build() {
 		Name: f.Name, StateDir: f.State.Dir, StateMemory: int64(f.State.Memory),
 		Tombstones: time.Duration(f.State.Tombstones), MaxRatio: f.DeadLetters.MaxRatio,
 		Limits: engine.Limits{
-			Interval: time.Duration(f.Epoch.Interval), Records: f.Epoch.MaxRecords,
-			Bytes: int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout), CommitTimeoutFixed: f.Says("epoch", "commit_timeout"),
+			Interval: time.Duration(f.Epoch.Interval), // spec.Auto is by demand
+			Records:  f.Epoch.MaxRecords,
+			Bytes:    int64(f.Epoch.MaxBytes), CommitTimeout: time.Duration(f.Epoch.CommitTimeout), CommitTimeoutFixed: f.Says("epoch", "commit_timeout"),
 		},
 		Bounded:  true,
 		Observer: p.Recorder,

@@ -16,6 +16,7 @@ import (
 // Plan describes a pipeline. As JSON it is the output of `starlift plan --output json`.
 type Plan struct {
 	Pipeline   string               `json:"pipeline"`
+	Epochs     planEpochs           `json:"epochs"`
 	Nodes      []planNode           `json:"nodes"`
 	Tables     []planTable          `json:"tables"`
 	Edges      []planEdge           `json:"edges"`
@@ -26,6 +27,14 @@ type Plan struct {
 	Loads      []planSQL            `json:"loads,omitempty"`    // the statements of a flush, of warehouses that load files
 	Warnings   []*spec.Mistake      `json:"warnings,omitempty"` // of what is most likely not meant
 	Comparison *assembly.Comparison `json:"state,omitempty"`    // against the state folder; nil = there is none
+}
+
+// planEpochs says when epochs end.
+type planEpochs struct {
+	Interval   string `json:"interval"`
+	MaxRecords int64  `json:"max_records"`
+	MaxBytes   int64  `json:"max_bytes"`
+	Bounded    bool   `json:"bounded"` // all sources: auto is no time then
 }
 
 type planNode struct {
@@ -82,7 +91,11 @@ type planSQL struct {
 
 // New describes a pipeline. Comparison is left to the caller, since it reads the state.
 func New(a *assembly.Pipeline) *Plan {
-	p := &Plan{Pipeline: a.File.Name, Warnings: a.File.Warnings()}
+	epoch := a.File.Epoch
+	p := &Plan{
+		Pipeline: a.File.Name, Warnings: a.File.Warnings(),
+		Epochs: planEpochs{epoch.Interval.String(), epoch.MaxRecords, int64(epoch.MaxBytes), a.Config.Bounded},
+	}
 	for _, e := range a.File.Sources {
 		p.Nodes = append(p.Nodes, planNode{e.Name, "source", e.Value.Type})
 	}
@@ -131,6 +144,19 @@ func New(a *assembly.Pipeline) *Plan {
 	return p
 }
 
+// text says for people when epochs end.
+func (e planEpochs) text() string {
+	most := fmt.Sprintf("%d records or %s", e.MaxRecords, spec.Bytes(e.MaxBytes))
+	switch {
+	case e.Interval != spec.Auto.String():
+		return fmt.Sprintf("epochs of at most %s, %s", e.Interval, most)
+	case e.Bounded:
+		return "epochs of " + most
+	default:
+		return "epochs by demand, of at most " + most
+	}
+}
+
 func newPlanTable(node string, t *pipeline.Table) planTable {
 	pt := planTable{Node: node, Name: t.Name, Key: []string{}}
 	for _, k := range t.Key {
@@ -145,7 +171,7 @@ func newPlanTable(node string, t *pipeline.Table) planTable {
 // Text writes the description for people.
 func (p *Plan) Text(w io.Writer) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "pipeline %s\n\n", p.Pipeline)
+	fmt.Fprintf(b, "pipeline %s\n%s\n\n", p.Pipeline, p.Epochs.text())
 	if p.Comparison != nil {
 		if err := p.Comparison.Text(b); err != nil {
 			return err

@@ -24,7 +24,7 @@ func (m *Monitor) Status(ctx context.Context) (*Status, error) {
 	problems := m.Problems()
 	st.Running = &Process{
 		Since: h.Started.UTC(), Ready: len(problems) == 0, Problems: problems, CommitAge: timespan.Seconds(time.Since(h.Started)),
-		Pending: h.Pending, Transforms: map[string]Transform{}, References: map[string]Reference{},
+		Pending: h.Pending, EpochInterval: p.Interval, Transforms: map[string]Transform{}, References: map[string]Reference{},
 	}
 	if !h.LastCommit.IsZero() {
 		at := h.LastCommit.UTC()

@@ -12,6 +12,7 @@ type Pipeline struct {
 	Name     string
 	StateDir string
 	Listen   string // http.listen of its file; empty = none
+	Interval string // epoch.interval of its file
 	Sources  []string
 	// Gaps are the sources that save gaps in their cursors.
 	Gaps map[string]pipeline.GapReporter

@@ -91,14 +91,16 @@ type Sink struct {
 // Process is the part of a report that only the process knows which runs the pipeline. Counts
 // are since its start, rates over the last minute, or since the start.
 type Process struct {
-	Since      time.Time            `json:"since"`
-	Ready      bool                 `json:"ready"`
-	Problems   []string             `json:"problems"`
-	LastCommit *time.Time           `json:"last_commit,omitempty"`
-	CommitAge  float64              `json:"commit_age_seconds"`
-	Pending    int64                `json:"pending_records"` // read and not committed
-	Transforms map[string]Transform `json:"transforms"`
-	References map[string]Reference `json:"references"`
+	Since      time.Time  `json:"since"`
+	Ready      bool       `json:"ready"`
+	Problems   []string   `json:"problems"`
+	LastCommit *time.Time `json:"last_commit,omitempty"`
+	CommitAge  float64    `json:"commit_age_seconds"`
+	Pending    int64      `json:"pending_records"` // read and not committed
+	// EpochInterval is epoch.interval as the process has it: auto, or a time span.
+	EpochInterval string               `json:"epoch_interval"`
+	Transforms    map[string]Transform `json:"transforms"`
+	References    map[string]Reference `json:"references"`
 }
 
 // SourceRates is the part of a Source that only a running process knows.

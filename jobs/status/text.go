@@ -73,7 +73,7 @@ func (r *Process) print(b *strings.Builder) {
 	if r.LastCommit != nil {
 		commit = fmt.Sprintf("last commit %s ago", span(r.CommitAge))
 	}
-	fmt.Fprintf(b, "running since %s, %s, %s, %d records pending\n", clock(r.Since), how, commit, r.Pending)
+	fmt.Fprintf(b, "running since %s, %s, %s, %d records pending, epoch.interval %s\n", clock(r.Since), how, commit, r.Pending, r.EpochInterval)
 	for _, p := range r.Problems {
 		fmt.Fprintf(b, "problem: %s\n", p)
 	}

@@ -24,6 +24,7 @@ type committer struct {
 	spool      spool
 	sources    []graph.SourceNode // the inbox too
 	references *references
+	pace       *pace
 
 	checkpoint *state.Checkpoint   // the last saved
 	tables     map[string][]string // that each sink has taken, in this opening and before

@@ -21,7 +21,7 @@ import (
 
 // Limits end an epoch, whichever is reached first.
 type Limits struct {
-	Interval      time.Duration // since the epoch builder took the epoch's first record
+	Interval      time.Duration // since the epoch builder took the epoch's first record; 0 = by demand (demand.go)
 	Records       int64
 	Bytes         int64
 	CommitTimeout time.Duration // for all tries of an epoch's commit; other calls may be silent for as long

@@ -228,15 +228,15 @@ func TestClockSetBack(t *testing.T) {
 // TestDueAfterClockSetBack: what was gathered before the clock was set back is
 // published with the next start, not as much later.
 func TestDueAfterClockSetBack(t *testing.T) {
-	p := newPace()
+	p := newPace(0)
 	at := time.Now()
 	p.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(-time.Hour), FlushBy: at.Add(time.Hour)}}, false, at)
-	if p.takeWanted(at) {
-		t.Error("it is due before its time")
+	if got := p.wanted(); !got.Equal(at.Add(time.Hour)) {
+		t.Errorf("it is due at %s, want in an hour", got)
 	}
 	p.resume(map[string]*pipeline.Committable{"s": {Started: at.Add(time.Hour), FlushBy: at.Add(2 * time.Hour)}}, false, at)
-	if !p.takeWanted(at) || p.takeWanted(at) {
-		t.Error("it is not due once, after the clock was set back")
+	if got := p.wanted(); !got.Equal(at) {
+		t.Errorf("it is due at %s after the clock was set back, want at once", got)
 	}
 }
 

@@ -148,6 +148,7 @@ func (m *committer) commitEpoch(ctx context.Context, p *preparedEpoch) error {
 		return fmt.Errorf("committing epoch %d: %w", p.epoch, err)
 	}
 	m.published = true
+	m.pace.epochCommitted(p.epoch)
 	if err := m.tell(ctx, p); err != nil {
 		return err
 	}

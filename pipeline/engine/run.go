@@ -131,13 +131,13 @@ func (r *run) restore() (err error) {
 
 // makeOwners makes the epoch builder and the committer from the checkpoint.
 func (r *run) makeOwners() (err error) {
-	found := &refusals{}
+	found, pace := &refusals{}, newPace(r.checkpoint.Epoch)
 	r.committer = &committer{
-		c: r.c, calls: r.calls, store: r.store, spool: r.spool, sources: r.sources, references: r.session.references, checkpoint: r.checkpoint,
+		c: r.c, calls: r.calls, store: r.store, spool: r.spool, sources: r.sources, references: r.session.references, pace: pace, checkpoint: r.checkpoint,
 		refusals: found, onDone: func(epoch int64) { r.session.epoch = epoch },
 	}
 	r.builder = &epochBuilder{
-		c: r.c, calls: r.calls, flow: r.flow, references: r.session.references, refusals: found, pace: newPace(), formats: formatsOf(r.c.Sources),
+		c: r.c, calls: r.calls, flow: r.flow, references: r.session.references, refusals: found, pace: pace, formats: formatsOf(r.c.Sources),
 		gathering: map[string]bool{}, finished: r.checkpoint.Finished, rewound: map[string]map[string][]byte{}, epoch: r.checkpoint.Epoch,
 	}
 	if r.builder.budget, err = restoreBudget(r.c.MaxRatio, r.checkpoint.Budget); err != nil {
@@ -358,6 +358,7 @@ func (r *run) restartSource(s graph.SourceNode, cursors map[string][]byte) (map[
 func (r *run) splitter(workers int) *splitter {
 	s := &splitter{
 		limits: r.c.Limits, sources: r.sources, pace: r.builder.pace, clock: r.c.now,
+		timer:   newEpochTimer(r.c.Limits, r.c.Bounded),
 		results: make(chan readResult), tasks: make(chan *task), events: make(chan event, 2*workers),
 		before: r.checkpoint.Epoch, finished: r.othersFinished(), progress: newReadProgress(r.sources),
 	}

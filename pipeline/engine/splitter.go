@@ -33,49 +33,43 @@ type splitter struct {
 	movedAt  time.Time // when the first position moved in the open epoch without records; zero = none did
 	finished map[string]bool
 	progress map[string]*readProgress // of the sources without end
-	interval *time.Timer
+	timer    *epochTimer              // ends epochs with records
+	wanted   *time.Timer              // ends epochs without
+	wantedAt time.Time                // when wanted is to send; zero = it does not run
 }
 
 // positionsInterval is the least time between two epochs that hold nothing but positions
 // of quiet partitions, unless the interval of epochs is longer.
 const positionsInterval = 5 * time.Second
 
-// wantedCheckInterval is how often it is looked whether an epoch is wanted, while
-// nothing is read.
-const wantedCheckInterval = 500 * time.Millisecond
-
 // run splits until every source has ended or stop does. It closes tasks in any case,
 // and events when the last epoch has its barrier.
 func (s *splitter) run(stop, ctx context.Context) error {
 	defer close(s.tasks)
-	s.interval = newStoppedTimer()
-	defer s.interval.Stop()
-	wanted := time.NewTicker(wantedCheckInterval)
-	defer wanted.Stop()
+	defer s.timer.Stop()
+	s.wanted = newStoppedTimer()
+	defer s.wanted.Stop()
 	s.begin()
 	for open := len(s.sources); open > 0; {
 		if stop.Err() != nil { // before what was read already: select would take either
 			return s.end(ctx, false)
 		}
 		var err error
+		s.startWanted()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-stop.Done():
 			return s.end(ctx, false)
 		case <-s.pace.signal:
-			if int(s.pace.begun.Load()) == s.number {
-				s.interval.Reset(s.limits.Interval)
-			}
-		case <-s.interval.C:
-			if s.open.records > 0 {
-				err = s.endEpoch(ctx)
-			}
-		case <-wanted.C:
-			if now := s.clock(); s.open.records == 0 && (s.positionsWanted(now) || s.pace.takeWanted(now)) {
-				s.open.wanted = true
-				err = s.endEpoch(ctx)
-			}
+			err = s.endIfOver(ctx)
+		case <-s.timer.C:
+			s.timer.fired()
+			err = s.endIfOver(ctx)
+		case <-s.wanted.C:
+			s.pace.takeWanted()
+			s.open.wanted = true
+			err = s.endEpoch(ctx)
 		case in := <-s.results:
 			if ended(in.err) {
 				s.finish(in.source)
@@ -98,18 +92,50 @@ func (s *splitter) run(stop, ctx context.Context) error {
 	return s.end(ctx, true)
 }
 
-// newStoppedTimer returns a timer that only Reset starts.
-func newStoppedTimer() *time.Timer {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return t
+// endIfOver ends the open epoch if it is time.
+func (s *splitter) endIfOver(ctx context.Context) error {
+	if s.pace.begun.Load() == s.epoch() {
+		s.timer.begun()
+	}
+	if !s.timer.over(s.pace.committed.Load()) {
+		return nil
+	}
+	return s.endEpoch(ctx)
+}
+
+// startWanted lets the timer wanted send when an epoch is wanted though there are no
+// records. It counts from now on: if the clock of the machine is set meanwhile, that does
+// not hold the epoch up.
+func (s *splitter) startWanted() {
+	var at time.Time
+	if s.open.records == 0 {
+		at = earliest(s.positionsWantedAt(), s.pace.wanted())
+	}
+	if at.Equal(s.wantedAt) {
+		return
+	}
+	if s.wantedAt = at; at.IsZero() {
+		s.wanted.Stop()
+	} else {
+		s.wanted.Reset(max(demandAgeMin, at.Sub(s.clock())))
+	}
+}
+
+// earliest returns the earlier of two times, of which zero is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // begin opens the next epoch.
 func (s *splitter) begin() {
 	s.open, s.movedAt = barrier{cursors: map[string]map[string][]byte{}}, time.Time{}
 	s.number++
-	s.interval.Stop() // until the epoch builder has begun it
+	s.timer.open(s.epoch())
+	s.wanted.Stop()
+	s.wantedAt = time.Time{}
 }
 
 // finish notes that a source is at its end. The inbox only is for now.
@@ -142,6 +168,7 @@ func (s *splitter) take(stop, ctx context.Context, in readResult) error {
 		s.open.records += int64(n)
 		s.open.bytes += size
 		s.noteCursor(source, recs, n)
+		s.timer.read()
 		if s.open.records >= s.limits.Records || s.open.bytes >= s.limits.Bytes {
 			if err := s.endEpoch(ctx); err != nil || stop.Err() != nil {
 				return err
@@ -209,9 +236,12 @@ func (s *splitter) cursors(source string) map[string][]byte {
 	return s.open.cursors[source]
 }
 
-// positionsWanted reports whether an epoch is needed for nothing but positions.
-func (s *splitter) positionsWanted(now time.Time) bool {
-	return !s.movedAt.IsZero() && now.Sub(s.movedAt) >= max(s.limits.Interval, positionsInterval)
+// positionsWantedAt returns when an epoch is wanted for nothing but positions; zero = never.
+func (s *splitter) positionsWantedAt() time.Time {
+	if s.movedAt.IsZero() {
+		return time.Time{}
+	}
+	return s.movedAt.Add(max(s.limits.Interval, positionsInterval))
 }
 
 // send gives the records to the workers and, in order, to the epoch builder.
@@ -219,7 +249,7 @@ func (s *splitter) send(ctx context.Context, source string, b *buffer, recs *pip
 	b.retain()
 	header := s.header()
 	recs.EpochTime = header.micros()
-	t := &task{buffer: b, epoch: s.number, header: header, source: source, records: recs, done: make(chan struct{})}
+	t := &task{buffer: b, epoch: s.epoch(), header: header, source: source, records: recs, done: make(chan struct{})}
 	if s.snapshotsOf != nil {
 		t.snapshots = s.snapshotsOf(s.epoch())
 	}

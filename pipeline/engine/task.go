@@ -13,7 +13,7 @@ import (
 // the epoch.
 type task struct {
 	buffer    *buffer
-	epoch     int // that it belongs to, counted from the start of the run
+	epoch     int64 // that it belongs to
 	header    *epochHeader
 	source    string // the node's name
 	records   *pipeline.Records

@@ -61,6 +61,8 @@ func (d *decoder) decode(n *Node, v reflect.Value, f *field) {
 		v.Set(reflect.ValueOf(Any{Value: d.any(n)}))
 	case t == durationType:
 		d.duration(n, v, f)
+	case t == intervalType:
+		d.interval(n, v, f)
 	case t == bytesType:
 		d.bytes(n, v, f)
 	case reflect.PointerTo(t).Implements(textType):
@@ -351,7 +353,7 @@ func zeroHint(n *Node) string {
 func (d *decoder) inRange(n *Node, v reflect.Value, x float64, f *field) bool {
 	show := func(b float64) string {
 		switch v.Type() {
-		case durationType:
+		case durationType, intervalType:
 			return Duration(b).String()
 		case bytesType:
 			return Bytes(b).String()
@@ -369,8 +371,26 @@ func (d *decoder) inRange(n *Node, v reflect.Value, x float64, f *field) bool {
 	return false
 }
 
-func (d *decoder) duration(n *Node, v reflect.Value, f *field) {
-	const what = "a time span with a unit, such as 500ms, 60s or 8d"
+// spanWanted says, for people, what a time span is.
+const spanWanted = "a time span with a unit, such as 500ms, 60s or 8d"
+
+func (d *decoder) duration(n *Node, v reflect.Value, f *field) { d.span(n, v, f, spanWanted) }
+
+func (d *decoder) interval(n *Node, v reflect.Value, f *field) {
+	if n.scalarKind() == Text && n.text == autoText {
+		v.SetInt(int64(Auto))
+		return
+	}
+	const what = autoText + ", or " + spanWanted
+	if n.scalarKind() == Text && !strings.ContainsAny(n.text, "0123456789") {
+		d.want(n, what, "") // a word, which is not meant as a time span
+		return
+	}
+	d.span(n, v, f, what)
+}
+
+// span reads a time span. what says, for people, what the field wants.
+func (d *decoder) span(n *Node, v reflect.Value, f *field, what string) {
 	if k := n.scalarKind(); k != Text && k != Number {
 		d.want(n, what, "")
 		return

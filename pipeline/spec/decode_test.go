@@ -31,6 +31,7 @@ type everything struct {
 	Whole    int64             `yaml:"whole" default:"-7"`
 	Real     float64           `yaml:"real" max:"1e3"`
 	Span     Duration          `yaml:"span" default:"1m" max:"1h"`
+	Every    Interval          `yaml:"every" default:"auto" min:"1ms"`
 	Size     Bytes             `yaml:"size" default:"4KiB"`
 	Maybe    *int              `yaml:"maybe"`
 	MaybeTwo *pair             `yaml:"maybe_two"`
@@ -104,6 +105,8 @@ func TestDecode(t *testing.T) {
 		{"real: 1e2", func(e *everything) { e.Real = 100 }},
 		{"real: 7", func(e *everything) { e.Real = 7 }},
 		{"span: 1h", func(e *everything) { e.Span = 3600e9 }},
+		{"every: 1h30m", func(e *everything) { e.Every = 5400e9 }},
+		{"every: auto", func(e *everything) { e.Every = Auto }},
 		{"size: 1GB", func(e *everything) { e.Size = 1e9 }},
 		{"size: 7", func(e *everything) { e.Size = 7 }},
 		{"maybe: 3", func(e *everything) { e.Maybe = &three }},

@@ -57,7 +57,7 @@
 //   - desc:"…": one line for the schema and the reference.
 //
 // Fields are string, bool, int…, float64, structs, slices, pointers (nil = left
-// out), map[string]T, [Map], [Any], [Duration], [Bytes],
+// out), map[string]T, [Map], [Any], [Duration], [Interval], [Bytes],
 // encoding.TextUnmarshaler or [NodeDecoder]. A field At *Node, without a tag, gets
 // the place of its struct. A struct that is left out has its
 // defaults, and its required keys are not asked for; a key without a value is

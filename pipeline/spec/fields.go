@@ -105,7 +105,7 @@ func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	switch f.Type {
-	case durationType:
+	case durationType, intervalType:
 		var d Duration
 		d, err = ParseDuration(text)
 		v = float64(d)
@@ -124,6 +124,7 @@ var (
 	nodeType     = reflect.TypeFor[*Node]()
 	anyType      = reflect.TypeFor[Any]()
 	durationType = reflect.TypeFor[Duration]()
+	intervalType = reflect.TypeFor[Interval]()
 	bytesType    = reflect.TypeFor[Bytes]()
 	decoderType  = reflect.TypeFor[NodeDecoder]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()

@@ -134,6 +134,8 @@ func typeSchema(t reflect.Type, f *field, depth int) *jsonSchema {
 		return &jsonSchema{}
 	case t == durationType:
 		return &jsonSchema{Type: "string", Pattern: durationText}
+	case t == intervalType:
+		return &jsonSchema{AnyOf: []*jsonSchema{{Type: "string", Enum: []string{autoText}}, {Type: "string", Pattern: durationText}}}
 	case t == bytesType:
 		return &jsonSchema{AnyOf: []*jsonSchema{{Type: "integer", Minimum: "0"}, {Type: "string", Pattern: bytesText}}}
 	case reflect.PointerTo(t).Implements(textType):
@@ -223,6 +225,8 @@ func typeName(t reflect.Type, f *field) string {
 		return "any value"
 	case t == durationType:
 		return "time span"
+	case t == intervalType:
+		return autoText + " or time span"
 	case t == bytesType:
 		return "size"
 	case reflect.PointerTo(t).Implements(textType):

@@ -31,6 +31,15 @@ type Any struct{ Value any }
 // Duration is a time span as users write it: 500ms, 60s, 8d.
 type Duration time.Duration
 
+// Interval is a time span, or Auto.
+type Interval time.Duration
+
+// Auto is the interval that users write as auto: not a time decides, but demand.
+const Auto Interval = 0
+
+// autoText is how Auto is written.
+const autoText = "auto"
+
 // Bytes is a size as users write it: 4096, 64KiB, 128MiB, 1GB.
 type Bytes int64
 

@@ -162,6 +162,14 @@ func (d Duration) String() string {
 	return b.String()
 }
 
+// String returns the interval as a pipeline file writes it.
+func (i Interval) String() string {
+	if i == Auto {
+		return autoText
+	}
+	return Duration(i).String()
+}
+
 // String returns the size as a pipeline file writes it.
 func (n Bytes) String() string {
 	for _, u := range byteUnits {
