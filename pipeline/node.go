@@ -100,12 +100,15 @@ type SinkOptions struct {
 	Pending *Committable
 	// SinkState is the SinkState of the last saved committable.
 	SinkState json.RawMessage
+	// Spooled holds the Spooled of the last saved committable, and of those epochs that it
+	// retains, by epoch.
+	Spooled map[int64][]byte
 	// Taken names the tables that this sink has taken before, by the checkpoint:
 	// they are not made again.
 	Taken []string
 }
 
-// Committable says what a prepared epoch holds for one sink. It is saved in the
+// Committable says what a prepared epoch holds for one sink. It is saved with the
 // checkpoint, and is all that Commit needs besides the spool.
 type Committable struct {
 	Epoch int64
@@ -125,7 +128,11 @@ type Committable struct {
 	// Exclude says what Commit leaves out: that of the last RefusedError for this
 	// committable; null = nothing. The engine sets it.
 	Exclude json.RawMessage `json:"Without,omitempty"`
-	// RetainEpochs lists the epochs whose spool SinkState still needs.
+	// Spooled is what Commit needs of the rows where they are too few for files. It is saved
+	// beside the rest and with it, so that a small epoch makes no file and needs no sync
+	// of its own, and is deleted as the epoch's spool is. nil = it is all in the spool.
+	Spooled []byte `json:"-"`
+	// RetainEpochs lists the epochs whose spool, and whose Spooled, SinkState still needs.
 	RetainEpochs []int64 `json:"Keep,omitempty"`
 	// Rows counts the epoch's rows by table and operation, for metrics.
 	Rows    map[string]map[string]int64 `json:",omitempty"`

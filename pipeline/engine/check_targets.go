@@ -26,6 +26,7 @@ func (p *startPoint) options(sink string, tables []*pipeline.Table) pipeline.Sin
 		Spool:     func(epoch int64) string { return p.spool.dir(epoch, sink) },
 		Published: p.checkpoint.Published[sink],
 		Taken:     p.checkpoint.Tables[sink],
+		Spooled:   p.checkpoint.Spooled[sink],
 	}
 	if rc := p.checkpoint.Committables[sink]; rc != nil {
 		o.SinkState = rc.SinkState

@@ -2,9 +2,8 @@ package pgconn
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -174,14 +173,9 @@ func textOf(arg any) []byte {
 	return fmt.Append(nil, arg)
 }
 
-// CopyFile sends a file by a COPY … FROM STDIN, and returns how many rows it had.
-func (c *Conn) CopyFile(ctx context.Context, path, statement string) (n int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, fmt.Errorf("spool: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	tag, err := c.pg.CopyFrom(ctx, f, statement)
+// CopyFrom sends rows by a COPY … FROM STDIN, and returns how many they are.
+func (c *Conn) CopyFrom(ctx context.Context, rows io.Reader, statement string) (n int64, err error) {
+	tag, err := c.pg.CopyFrom(ctx, rows, statement)
 	return tag.RowsAffected(), err
 }
 

@@ -1,9 +1,11 @@
 package pipelinetest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +31,7 @@ type SinkDriver struct {
 	Taken     []string              // tables of the sink, as the checkpoint has them
 	SinkState json.RawMessage       // of the epoch that was saved last
 	Retained  []int64               // epochs whose spool SinkState needs
+	Spooled   map[int64][]byte      // what committables had in the place of spools
 	Pending   *pipeline.Committable // of the epoch that is saved and not committed
 	// EarlyClean says that spools of earlier epochs that a committable does not retain are
 	// deleted when it is saved, and not when it is committed: a sink that copies what it
@@ -47,7 +50,7 @@ func NewSinkDriver(t testing.TB, name string, tables ...*pipeline.Table) *SinkDr
 // NewState goes on with another state folder, which is empty.
 func (d *SinkDriver) NewState(id string) {
 	d.State, d.Epoch, d.Published = id, 0, 0
-	d.Taken, d.SinkState, d.Retained, d.Pending = nil, nil, nil, nil
+	d.Taken, d.SinkState, d.Retained, d.Spooled, d.Pending = nil, nil, nil, nil, nil
 }
 
 // Must ends the test if there is an error.
@@ -86,7 +89,7 @@ func (d *SinkDriver) Check(sink pipeline.Sink) error {
 // Options are those that a sink would be opened with now.
 func (d *SinkDriver) Options() pipeline.SinkOptions {
 	return pipeline.SinkOptions{Env: pipeline.NewEnv(), Pipeline: d.Pipeline, StateID: d.State, Tables: d.Tables, Spool: d.Spool, Published: d.Published,
-		Pending: d.Pending, SinkState: slices.Clone(d.SinkState), Taken: slices.Clone(d.Taken)}
+		Pending: d.Pending, SinkState: slices.Clone(d.SinkState), Spooled: maps.Clone(d.Spooled), Taken: slices.Clone(d.Taken)}
 }
 
 // Spool returns the sink's folder for an epoch.
@@ -149,6 +152,8 @@ func (d *SinkDriver) Save(c *pipeline.Committable) {
 	d.Must(err)
 	saved := &pipeline.Committable{}
 	d.Must(json.Unmarshal(text, saved))
+	saved.Spooled = bytes.Clone(c.Spooled)
+	d.saveSpooled(saved)
 	for _, t := range d.Tables {
 		if !slices.Contains(d.Taken, t.Name) {
 			d.Taken = append(d.Taken, t.Name)
@@ -161,6 +166,18 @@ func (d *SinkDriver) Save(c *pipeline.Committable) {
 		d.clean(d.Epoch)
 	case d.EarlyClean:
 		d.clean(d.Epoch - 1)
+	}
+}
+
+// saveSpooled keeps what a committable has in the place of a spool, and deletes what it does
+// not retain.
+func (d *SinkDriver) saveSpooled(c *pipeline.Committable) {
+	maps.DeleteFunc(d.Spooled, func(epoch int64, _ []byte) bool { return !slices.Contains(c.RetainEpochs, epoch) })
+	if d.Spooled == nil {
+		d.Spooled = map[int64][]byte{}
+	}
+	if c.Spooled != nil {
+		d.Spooled[c.Epoch] = c.Spooled
 	}
 }
 

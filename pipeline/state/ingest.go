@@ -27,7 +27,7 @@ const ingestFormat = sstable.TableFormatPebblev4
 // all of them or none.
 func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	t := tables{s: s}
-	if err := errors.Join(writeUpdate(&t, checkpoint, u), t.close()); err != nil {
+	if err := errors.Join(s.writeUpdate(&t, checkpoint, u), t.close()); err != nil {
 		return err
 	}
 	r, err := s.openRun(&t, u.Deltas)

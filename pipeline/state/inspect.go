@@ -126,7 +126,7 @@ func (s *Store) create() error {
 	if err := s.openDB(false); err != nil {
 		return err
 	}
-	if err := s.removeTables(); err != nil || !s.fresh {
+	if err := errors.Join(s.removeTables(), s.readSpooledKeys()); err != nil || !s.fresh {
 		return err
 	}
 	switch raw, err := s.get(keyMeta); {

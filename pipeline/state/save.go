@@ -15,6 +15,8 @@ type Update struct {
 	Restart    []string                     // sources that are read from their start: their older cursors are deleted
 	Cursors    map[string]map[string][]byte // source, partition; nil = it is forgotten
 	Deltas     []*Delta
+
+	spooled map[string]bool // the keys of spooled rows that it leaves
 }
 
 // ingestBytesMin is the size from which an update is ingested as tables.
@@ -42,6 +44,7 @@ func (s *Store) Save(u *Update) error {
 	if err != nil {
 		return fmt.Errorf("saving epoch %d: %w", u.Checkpoint.Epoch, err)
 	}
+	s.spooled = u.spooled
 	for _, d := range u.Deltas {
 		d.saved.Store(true)
 	}
@@ -68,14 +71,14 @@ func (s *Store) batch(checkpoint []byte, u *Update, size int) error {
 			return err
 		}
 	}
-	if err := writeUpdate(batchWriter{b}, checkpoint, u); err != nil {
+	if err := s.writeUpdate(batchWriter{b}, checkpoint, u); err != nil {
 		return err
 	}
 	return b.Commit(pebble.Sync)
 }
 
 // writeUpdate writes the update in the order of the keys.
-func writeUpdate(w writer, checkpoint []byte, u *Update) error {
+func (s *Store) writeUpdate(w writer, checkpoint []byte, u *Update) error {
 	if err := w.Set(keyCheckpoint, checkpoint); err != nil {
 		return err
 	}
@@ -96,6 +99,10 @@ func writeUpdate(w writer, checkpoint []byte, u *Update) error {
 		if err != nil {
 			return err
 		}
+	}
+	var err error
+	if u.spooled, err = s.writeSpooled(w, u.Checkpoint); err != nil {
+		return err
 	}
 	deltas := slices.Clone(u.Deltas)
 	slices.SortFunc(deltas, func(a, b *Delta) int { return bytes.Compare(a.prefix, b.prefix) })

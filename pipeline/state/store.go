@@ -51,6 +51,9 @@ type Checkpoint struct {
 	// Committables holds the epoch's committable of each sink; those with a
 	// Payload are committed again after a restart.
 	Committables map[string]*pipeline.Committable `json:"receipts,omitempty"`
+	// Spooled holds, by sink and epoch, the Spooled of these committables and of those that they
+	// retain. It is read with the checkpoint; Save goes by the committables.
+	Spooled map[string]map[int64][]byte `json:"-"`
 	// Published is the last epoch that each sink has been given to publish.
 	Published map[string]int64 `json:"published,omitempty"`
 	// Tables names, by sink, the tables that it has taken.
@@ -146,7 +149,8 @@ type Store struct {
 	lock               *pebble.Lock
 	options            *pebble.Options
 	meta               Meta
-	fresh              bool // the folder holds no state yet
+	fresh              bool            // the folder holds no state yet
+	spooled            map[string]bool // the keys of spooled rows that are there
 	dir                string
 	pipeline           string
 	memory             int64
@@ -225,7 +229,7 @@ func (s *Store) Checkpoint() (*Checkpoint, error) {
 	if err := json.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	return c, nil
+	return c, s.readSpooled(c)
 }
 
 // Definition returns what SetDefinition has written; nil = nothing yet.

@@ -64,14 +64,14 @@ func (t *tx) Probe(ctx context.Context, table *pipeline.Table) error {
 
 // Apply implements warehouse.Tx: DuckDB reads the spooled file. Taking a row out and
 // putting it in again costs a seventh of an update.
-func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, found warehouse.Columns) error {
+func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.StagedTable, found warehouse.Columns) error {
 	if found == nil && s.Updates > 0 {
 		var err error
 		if found, err = t.TableColumns(ctx, s.Table); err != nil {
 			return err
 		}
 	}
-	file := filepath.Join(dir, s.File)
+	file := filepath.Join(files.Dir, s.File)
 	return t.ApplyReplacing(ctx, s, found, func(ops ...pipeline.Op) string { return spooledRows(file, ops) })
 }
 

@@ -6,7 +6,8 @@
 // rows to insert, those to update, and the keys of those to delete. A commit takes an
 // advisory lock on the token, copies deleted keys and updated rows into temporary
 // tables and applies each with one statement, and copies inserted rows straight into
-// their table.
+// their table. An epoch of few rows makes no files and no temporary tables: its rows are
+// the parameters, an array a column, of statements that are sent in one request (batch).
 //
 // Tables have the pipeline's key as their primary key: updates and deletes find
 // their rows by it, and a row that somebody else has put in is refused. Columns

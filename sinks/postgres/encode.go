@@ -80,7 +80,7 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 	}
 	return func(dst []byte, row int) []byte {
 		if column.IsNull(row) {
-			return append(dst, 0xff, 0xff, 0xff, 0xff)
+			return append(dst, nullCell...)
 		}
 		return value(dst, row)
 	}, nil

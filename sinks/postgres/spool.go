@@ -18,9 +18,11 @@ import (
 const flushBytes = 256 << 10
 
 // writer writes one table's rows to a file for each operation, as COPY takes
-// them. A file is made at its first row.
+// them. A file is made when there is more for it than flushBytes, or when the
+// writer is closed.
 type writer struct {
-	base    string
+	dir     string
+	name    string // how its files' names begin
 	files   [3]*file
 	cells   []cell
 	keys    []cell
@@ -31,7 +33,7 @@ func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehou
 	for _, c := range t.Columns {
 		s.Types = append(s.Types, sqlType(c.Type))
 	}
-	return &writer{base: filepath.Join(dir, s.File), ofTable: t}, nil
+	return &writer{dir: dir, name: s.File, ofTable: t}, nil
 }
 
 // Write implements warehouse.Writer.
@@ -45,10 +47,7 @@ func (w *writer) Write(rows *pipeline.Rows) error {
 		w.keys = append(w.keys, w.cells[k])
 	}
 	for i, op := range rows.Ops {
-		f, cells, err := w.part(op)
-		if err != nil {
-			return err
-		}
+		f, cells := w.part(op)
 		if err := f.add(cells, i); err != nil {
 			return err
 		}
@@ -58,7 +57,7 @@ func (w *writer) Write(rows *pipeline.Rows) error {
 
 // part returns the file of an operation's rows, and what they have: the key is
 // all that a delete needs.
-func (w *writer) part(op pipeline.Op) (*file, []cell, error) {
+func (w *writer) part(op pipeline.Op) (*file, []cell) {
 	i, end, cells := 0, warehouse.InsertPart, w.cells
 	switch op {
 	case pipeline.OpUpdate:
@@ -67,12 +66,23 @@ func (w *writer) part(op pipeline.Op) (*file, []cell, error) {
 		i, end, cells = 2, warehouse.DeletePart, w.keys
 	}
 	if w.files[i] == nil {
-		var err error
-		if w.files[i], err = create(w.base + end); err != nil {
-			return nil, nil, err
+		w.files[i] = newFile(w.dir, w.name+end)
+	}
+	return w.files[i], cells
+}
+
+// Spared implements warehouse.Sparing.
+func (w *writer) Spared() (files []warehouse.SparedFile, all bool) {
+	for _, f := range w.files {
+		switch {
+		case f == nil:
+		case f.to != nil:
+			return nil, false
+		default:
+			files = append(files, warehouse.SparedFile{Name: f.name, Data: append(f.buf, copyTrailer...)})
 		}
 	}
-	return w.files[i], cells, nil
+	return files, true
 }
 
 // Close completes the files.
@@ -90,7 +100,7 @@ func (w *writer) Close() error {
 func (w *writer) Abort() error {
 	var errs []error
 	for _, f := range w.files {
-		if f != nil {
+		if f != nil && f.to != nil {
 			errs = append(errs, f.to.Close())
 		}
 	}
@@ -99,16 +109,13 @@ func (w *writer) Abort() error {
 
 // file is a file in COPY's format.
 type file struct {
-	to  *os.File
-	buf []byte
+	dir, name string
+	to        *os.File // nil = it is not made yet
+	buf       []byte
 }
 
-func create(path string) (*file, error) {
-	to, err := disk.Create(path, disk.Private)
-	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	return &file{to: to, buf: slices.Clone(copyHeader)}, nil
+func newFile(dir, name string) *file {
+	return &file{dir: dir, name: name, buf: slices.Clone(copyHeader)}
 }
 
 // add adds a row.
@@ -123,8 +130,16 @@ func (f *file) add(cells []cell, row int) error {
 	return f.flush()
 }
 
-func (f *file) flush() error {
-	_, err := f.to.Write(f.buf)
+func (f *file) flush() (err error) {
+	if f.to == nil {
+		if err := disk.MakeDir(f.dir, disk.Private); err != nil {
+			return err
+		}
+		if f.to, err = disk.Create(filepath.Join(f.dir, f.name), disk.Private); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	_, err = f.to.Write(f.buf)
 	f.buf = f.buf[:0]
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -136,7 +151,10 @@ func (f *file) flush() error {
 func (f *file) close() error {
 	f.buf = append(f.buf, copyTrailer...)
 	if err := f.flush(); err != nil {
-		return errors.Join(err, f.to.Close())
+		if f.to != nil {
+			err = errors.Join(err, f.to.Close())
+		}
+		return err
 	}
 	if err := f.to.Sync(); err != nil {
 		return errors.Join(fmt.Errorf("sync %s: %w", f.to.Name(), err), f.to.Close())

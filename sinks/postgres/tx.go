@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline/pgconn"
@@ -19,8 +20,9 @@ type tx struct {
 }
 
 var (
-	_ warehouse.Tx     = (*tx)(nil)
-	_ warehouse.Copier = (*tx)(nil)
+	_ warehouse.Tx      = (*tx)(nil)
+	_ warehouse.Copier  = (*tx)(nil)
+	_ warehouse.BatchTx = (*tx)(nil)
 )
 
 // LockToken implements warehouse.TokenLedger.
@@ -90,11 +92,16 @@ func (t *tx) TableColumns(ctx context.Context, table string) (warehouse.Columns,
 }
 
 // Apply implements warehouse.Tx.
-func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, _ warehouse.Columns) error {
-	return t.ApplyParts(ctx, t, dir, s)
+func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.StagedTable, _ warehouse.Columns) error {
+	return t.ApplyParts(ctx, t, files, s)
 }
 
 // Copy implements warehouse.Copier.
-func (t *tx) Copy(ctx context.Context, path, table string, columns []string) (int64, error) {
-	return t.conn.CopyFile(ctx, path, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", table, warehouse.Quoted(columns)))
+func (t *tx) Copy(ctx context.Context, files *warehouse.Files, name, table string, columns []string) (n int64, err error) {
+	rows, err := files.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	return t.conn.CopyFrom(ctx, rows, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", table, warehouse.Quoted(columns)))
 }

@@ -24,7 +24,7 @@ type tableMerge struct {
 }
 
 // Apply implements warehouse.Tx.
-func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, opened warehouse.Columns) error {
+func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.StagedTable, opened warehouse.Columns) error {
 	m, err := t.newMerge(s)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (t *tx) Apply(ctx context.Context, dir string, s *warehouse.StagedTable, op
 	if err := m.create(ctx, opened); err != nil {
 		return fmt.Errorf("making a stage: %w", err)
 	}
-	n, err := t.loader.load(ctx, t, dir, t.epoch, s, &m.stage)
+	n, err := t.loader.load(ctx, t, files.Dir, t.epoch, s, &m.stage)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (s *Sink) writeFlush(ctx context.Context, t *tx, o warehouse.Owner, tables 
 		for _, c := range table.Columns {
 			staged.Columns, staged.Types = append(staged.Columns, c.Name), append(staged.Types, c.Type.String())
 		}
-		if err := t.Apply(ctx, "", staged, nil); err != nil {
+		if err := t.Apply(ctx, &warehouse.Files{}, staged, nil); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -97,7 +96,7 @@ func (t *SQL) ApplyReplacing(ctx context.Context, s *StagedTable, found Columns,
 type Copier interface {
 	// Copy puts the rows of a file into columns of a table, and returns how many
 	// they are. The table's name is quoted.
-	Copy(ctx context.Context, path, table string, columns []string) (int64, error)
+	Copy(ctx context.Context, files *Files, name, table string, columns []string) (int64, error)
 }
 
 // The parts of a table's rows where each operation has a file of its own: the ends
@@ -111,22 +110,21 @@ const (
 // ApplyParts applies one table's rows for a database into which files are copied, a
 // file for each operation: deletes and updates by way of a stage, inserts straight
 // into the table.
-func (t *SQL) ApplyParts(ctx context.Context, c Copier, dir string, s *StagedTable) error {
-	path := filepath.Join(dir, s.File)
+func (t *SQL) ApplyParts(ctx context.Context, c Copier, files *Files, s *StagedTable) error {
 	if s.Deletes > 0 {
-		if err := t.applyPart(ctx, c, s, path+DeletePart, s.Key, s.Deletes, s.Delete); err != nil {
+		if err := t.applyPart(ctx, c, files, s, DeletePart, s.Key, s.Deletes, s.Delete); err != nil {
 			return err
 		}
 	}
 	if s.Updates > 0 && len(s.Columns) > len(s.Key) {
-		if err := t.applyPart(ctx, c, s, path+UpdatePart, s.Columns, s.Updates, s.Update); err != nil {
+		if err := t.applyPart(ctx, c, files, s, UpdatePart, s.Columns, s.Updates, s.Update); err != nil {
 			return err
 		}
 	}
 	if s.Inserts == 0 {
 		return nil
 	}
-	n, err := c.Copy(ctx, path+InsertPart, t.in(s.Table), s.Columns)
+	n, err := c.Copy(ctx, files, s.File+InsertPart, t.in(s.Table), s.Columns)
 	if err != nil && t.Dialect.Refusals != nil && t.Dialect.Refusals.IsDuplicate(err) {
 		return fmt.Errorf("%w (%w)", errRowIsThere, err)
 	}
@@ -139,13 +137,12 @@ func (t *SQL) ApplyParts(ctx context.Context, c Copier, dir string, s *StagedTab
 var errRowIsThere = changedByOthers("a row to be inserted is there")
 
 // applyPart copies a part of the rows into a stage and applies it with one statement.
-func (t *SQL) applyPart(ctx context.Context, c Copier, s *StagedTable, path string, columns []string, want int64, statement func(schema, from string) string) error {
-	part := filepath.Ext(path)
+func (t *SQL) applyPart(ctx context.Context, c Copier, files *Files, s *StagedTable, part string, columns []string, want int64, statement func(schema, from string) string) error {
 	stage, ddl := t.stage(s, part, columns)
 	if _, err := t.Exec(ctx, ddl); err != nil {
 		return fmt.Errorf("making a stage: %w", err)
 	}
-	if _, err := c.Copy(ctx, path, stage, columns); err != nil {
+	if _, err := c.Copy(ctx, files, s.File+part, stage, columns); err != nil {
 		return fmt.Errorf("copying into a stage: %w", err)
 	}
 	// In the order of the key the rows that lie together are found together.

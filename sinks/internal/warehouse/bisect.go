@@ -34,7 +34,7 @@ type refusedRow struct {
 
 // findRefused returns the rows that the database refuses besides those that are
 // excluded already; nil = it is not about rows.
-func (s *Sink) findRefused(ctx context.Context, c *pipeline.Committable, all []StagedTable, excluded []exclusion) (refused *pipeline.RefusedError, err error) {
+func (s *Sink) findRefused(ctx context.Context, c *pipeline.Committable, files *Files, all []StagedTable, excluded []exclusion) (refused *pipeline.RefusedError, err error) {
 	db, ok := s.cfg.Database.(Rehearser)
 	if !ok {
 		return nil, errors.New("a database that refuses rows does not rehearse transactions")
@@ -49,20 +49,20 @@ func (s *Sink) findRefused(ctx context.Context, c *pipeline.Committable, all []S
 			return err
 		}
 		b := &bisection{exceptions: e}
-		refused, err = b.run(ctx, s.options.Spool(c.Epoch), all)
+		refused, err = b.run(ctx, files, all)
 		return err
 	})
 	return refused, err
 }
 
-func (b *bisection) run(ctx context.Context, dir string, all []StagedTable) (*pipeline.RefusedError, error) {
+func (b *bisection) run(ctx context.Context, files *Files, all []StagedTable) (*pipeline.RefusedError, error) {
 	// Deferred constraints would be checked at COMMIT, which tells nothing of single rows.
 	if _, err := b.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
 		return nil, err
 	}
 	for i := range all {
 		for _, p := range b.partsOf(&all[i]) {
-			if err := p.load(ctx, dir); err != nil {
+			if err := p.load(ctx, files); err != nil {
 				return nil, err
 			}
 			if err := b.search(ctx, p, 1, p.rows); err != nil {

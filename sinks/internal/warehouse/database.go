@@ -34,10 +34,17 @@ type Database interface {
 type Tx interface {
 	Catalog
 	Ledger
-	// Apply applies one table's rows, whose files are in the folder: what goes, what
-	// changes, what comes. It holds the counts against s. found is what the table
-	// had when the sink was opened; nil = the pipeline file has lost the table.
-	Apply(ctx context.Context, dir string, s *StagedTable, found Columns) error
+	// Apply applies one table's rows: what goes, what changes, what comes. It holds the
+	// counts against s. found is what the table had when the sink was opened; nil = the
+	// pipeline file has lost the table.
+	Apply(ctx context.Context, files *Files, s *StagedTable, found Columns) error
+}
+
+// BatchTx is a Tx that applies a small epoch in one request.
+type BatchTx interface {
+	// ApplyAll does what Apply does for each of the tables, in their order, and records the epoch.
+	// The files are spared.
+	ApplyAll(ctx context.Context, files *Files, all []StagedTable, a Audit) error
 }
 
 // Catalog is the tables of the schema. Names are compared as the database does.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -136,10 +135,10 @@ func (e *exceptions) readTables(ctx context.Context) error {
 func (e *exceptions) affects(table string) bool { return e != nil && slices.Contains(e.tables, table) }
 
 // apply applies one table's rows, and brings RefusedTable up to date.
-func (e *exceptions) apply(ctx context.Context, dir string, s *StagedTable) error {
+func (e *exceptions) apply(ctx context.Context, files *Files, s *StagedTable) error {
 	parts := e.partsOf(s)
 	for _, p := range parts {
-		if err := p.load(ctx, dir); err != nil {
+		if err := p.load(ctx, files); err != nil {
 			return err
 		}
 		if err := p.apply(ctx, 1, p.rows); err != nil {
@@ -203,13 +202,13 @@ func (p *part) columns() []string {
 }
 
 // load copies the part's file into a stage, and marks the rows that RefusedTable has.
-func (p *part) load(ctx context.Context, dir string) error {
+func (p *part) load(ctx context.Context, files *Files) error {
 	var ddl string
 	p.stage, ddl = p.SQL.stage(p.table, p.suffix, p.columns(), p.number+" bigint GENERATED ALWAYS AS IDENTITY", p.differs+" boolean NOT NULL DEFAULT false")
 	if _, err := p.Exec(ctx, fmt.Sprintf("%s; TRUNCATE %s RESTART IDENTITY", ddl, p.stage)); err != nil {
 		return fmt.Errorf("making a stage: %w", err)
 	}
-	n, err := p.copier.Copy(ctx, filepath.Join(dir, p.table.File)+p.suffix, p.stage, p.columns())
+	n, err := p.copier.Copy(ctx, files, p.table.File+p.suffix, p.stage, p.columns())
 	if err != nil {
 		return fmt.Errorf("copying into a stage: %w", err)
 	}

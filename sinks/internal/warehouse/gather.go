@@ -159,7 +159,7 @@ func (e *gatherWriter) prepare(ctx context.Context, last bool) (*pipeline.Commit
 	case len(next.Segments) == 0:
 		next = backlog{}
 	case last || g.isDue(next.Since, next.rows()):
-		c.Payload, err = e.publish(ctx, next.Segments)
+		err = e.publish(ctx, next.Segments, c)
 		next = backlog{}
 	default:
 		err = e.carry(&next, c)
@@ -171,20 +171,21 @@ func (e *gatherWriter) prepare(ctx context.Context, last bool) (*pipeline.Commit
 	return c, nil
 }
 
-// publish folds segments into the files that the dialect's writer makes, and returns
-// what a commit has to do; nil = nothing is left of them.
-func (e *gatherWriter) publish(ctx context.Context, segments []segment) (json.RawMessage, error) {
+// publish folds segments into the files that the dialect's writer makes, and sets what a
+// commit has to do: nothing, if nothing is left of them.
+func (e *gatherWriter) publish(ctx context.Context, segments []segment, c *pipeline.Committable) error {
 	s := &spool{number: e.number, dir: e.dir, cfg: &e.sink.cfg, inOrder: e.sink.options.Tables, tables: map[*pipeline.Table]*tableSpool{}}
 	err := e.foldAll(segments, s.write)
 	if err != nil {
 		s.Abort()
-		return nil, err
+		return err
 	}
-	c, err := s.Prepare(ctx, false)
+	folded, err := s.Prepare(ctx, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.Payload, nil
+	c.Payload, c.Spooled = folded.Payload, folded.Spooled
+	return nil
 }
 
 // carry puts the backlog into the committable, and compacts it if it has too many segments.

@@ -25,6 +25,10 @@ type Config struct {
 	// NewWriter makes the writer of a table at its first row in an epoch. It may set
 	// Types and File of s; File begins as a name of its own in the folder.
 	NewWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
+	// Spares says that the writers are Sparing; they make the folder with their first file.
+	// SparedMax is how many bytes of an epoch are spared; 0 = sparedBytesMax.
+	Spares    bool
+	SparedMax int
 	Gather    Gather
 }
 
@@ -273,11 +277,19 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 	if err != nil {
 		return err
 	}
-	err = s.cfg.Transact(ctx, func(ctx context.Context, tx Tx) error { return s.publish(ctx, tx, c, all, excluded) })
+	dir := ""
+	if len(all) > 0 {
+		dir = s.options.Spool(c.Epoch)
+	}
+	files, err := newFiles(dir, c.Spooled)
+	if err != nil {
+		return fmt.Errorf("committable of epoch %d: %w", c.Epoch, err)
+	}
+	err = s.cfg.Transact(ctx, func(ctx context.Context, tx Tx) error { return s.publish(ctx, tx, c, files, all, excluded) })
 	if refusals := s.cfg.Dialect.Refusals; refusals == nil || err == nil || !refusals.IsRefusal(err) {
 		return err
 	}
-	refused, findErr := s.findRefused(ctx, c, all, excluded)
+	refused, findErr := s.findRefused(ctx, c, files, all, excluded)
 	switch {
 	case findErr != nil:
 		return findErr
@@ -288,7 +300,7 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 }
 
 // publish is what a commit does in its transaction.
-func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, all []StagedTable, excluded []exclusion) error {
+func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, files *Files, all []StagedTable, excluded []exclusion) error {
 	if applied, err := s.alreadyApplied(ctx, tx, c); err != nil || applied {
 		return err
 	}
@@ -296,20 +308,27 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, all 
 	if err != nil {
 		return err
 	}
-	rows := -int64(len(excluded))
+	audit := Audit{Owner: s.owner(), Epoch: c.Epoch, Rows: -int64(len(excluded)), Started: c.Started, Ended: time.Now()}
+	affected := false
 	for i := range all {
-		dir := s.options.Spool(c.Epoch)
+		affected = affected || exceptions.affects(all[i].Table)
+		audit.Rows += all[i].Rows()
+	}
+	if batch, ok := tx.(BatchTx); ok && files.Spared() && !affected {
+		return batch.ApplyAll(ctx, files, all, audit)
+	}
+	for i := range all {
 		if exceptions.affects(all[i].Table) {
-			err = exceptions.apply(ctx, dir, &all[i])
+			err = exceptions.apply(ctx, files, &all[i])
 		} else {
-			err = tx.Apply(ctx, dir, &all[i], s.found[all[i].Table])
+			err = tx.Apply(ctx, files, &all[i], s.found[all[i].Table])
 		}
 		if err != nil {
 			return fmt.Errorf("table %q: %w", all[i].Table, err)
 		}
-		rows += all[i].Rows()
 	}
-	if err := tx.RecordEpoch(ctx, Audit{Owner: s.owner(), Epoch: c.Epoch, Rows: rows, Started: c.Started, Ended: time.Now()}); err != nil {
+	audit.Ended = time.Now()
+	if err := tx.RecordEpoch(ctx, audit); err != nil {
 		return fmt.Errorf("writing the token: %w", err)
 	}
 	return nil

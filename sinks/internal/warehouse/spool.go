@@ -129,12 +129,14 @@ func (e *spool) table(t *pipeline.Table) (*tableSpool, error) {
 	if s, ok := e.tables[t]; ok {
 		return s, nil
 	}
-	if err := disk.MakeDir(e.dir, disk.Private); err != nil {
-		return nil, err
-	}
 	s := &tableSpool{StagedTable: StagedTable{Table: t.Name, File: fmt.Sprintf("%03d", len(e.order)), Key: KeyOf(t)}}
 	for _, c := range t.Columns {
 		s.Columns = append(s.Columns, c.Name)
+	}
+	if !e.cfg.Spares {
+		if err := disk.MakeDir(e.dir, disk.Private); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if s.writer, err = e.cfg.NewWriter(e.dir, t, &s.StagedTable); err != nil {
@@ -151,7 +153,63 @@ func (e *spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 	if len(e.order) == 0 {
 		return r, nil
 	}
-	// Together, the syncs of many files take little more than that of one.
+	var err error
+	if r.Spooled, err = e.takeSpared(); err != nil {
+		return nil, err
+	}
+	if r.Spooled == nil {
+		if err := e.completeFiles(); err != nil {
+			return nil, err
+		}
+	}
+	var all []StagedTable
+	slices.SortStableFunc(e.order, func(a, b *tableSpool) int { return cmp.Compare(e.position(a.Table), e.position(b.Table)) })
+	for _, s := range e.order {
+		all = append(all, s.StagedTable)
+		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
+	}
+	if r.Payload, err = json.Marshal(all); err != nil {
+		return nil, fmt.Errorf("committable: %w", err)
+	}
+	e.order = nil
+	return r, nil
+}
+
+// takeSpared returns the rows for the committable, if they are few and in no file yet; nil = they
+// are for files.
+func (e *spool) takeSpared() ([]byte, error) {
+	var files []SparedFile
+	size := 0
+	for _, t := range e.order {
+		w, ok := t.writer.(Sparing)
+		if !ok {
+			return nil, nil
+		}
+		some, all := w.Spared()
+		if !all {
+			return nil, nil
+		}
+		for _, f := range some {
+			size += len(f.Data)
+		}
+		if files = append(files, some...); size > cmp.Or(e.cfg.SparedMax, sparedBytesMax) {
+			return nil, nil
+		}
+	}
+	packed := packSpared(files)
+	for _, t := range e.order {
+		w := t.writer
+		t.writer = nil
+		if err := w.Abort(); err != nil {
+			return nil, err
+		}
+	}
+	return packed, nil
+}
+
+// completeFiles makes the files durable, and their names. Together, the syncs of many files take
+// little more than that of one.
+func (e *spool) completeFiles() error {
 	var g errgroup.Group
 	g.SetLimit(concurrentSyncs)
 	for _, s := range e.order {
@@ -160,23 +218,9 @@ func (e *spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 		g.Go(w.Close)
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return err
 	}
-	var all []StagedTable
-	slices.SortStableFunc(e.order, func(a, b *tableSpool) int { return cmp.Compare(e.position(a.Table), e.position(b.Table)) })
-	for _, s := range e.order {
-		all = append(all, s.StagedTable)
-		r.Rows[s.Table] = map[string]int64{"insert": s.Inserts, "update": s.Updates, "delete": s.Deletes}
-	}
-	if err := disk.SyncDir(e.dir); err != nil {
-		return nil, err
-	}
-	var err error
-	if r.Payload, err = json.Marshal(all); err != nil {
-		return nil, fmt.Errorf("committable: %w", err)
-	}
-	e.order = nil
-	return r, nil
+	return disk.SyncDir(e.dir)
 }
 
 // position returns where a table stands among the pipeline's. One that has left the pipeline comes

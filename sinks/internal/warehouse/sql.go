@@ -96,9 +96,15 @@ func (t *SQL) OtherState(ctx context.Context, o Owner) (stateID string, epoch in
 
 // RecordEpoch implements TokenLedger.
 func (t *SQL) RecordEpoch(ctx context.Context, a Audit) error {
-	_, err := t.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, 'committed', $2, $3, $4, $5, $6, $7, $8)", t.in(EpochsTable), Quoted(EpochColumns)),
-		a.Pipeline+"."+a.Sink, a.Started.UTC(), a.Ended.UTC(), a.Rows, a.Pipeline, a.StateID, a.Sink, a.Epoch)
+	statement, args := t.RecordStatement(a)
+	_, err := t.Exec(ctx, statement, args...)
 	return err
+}
+
+// RecordStatement returns what RecordEpoch executes.
+func (t *SQL) RecordStatement(a Audit) (statement string, args []any) {
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, 'committed', $2, $3, $4, $5, $6, $7, $8)", t.in(EpochsTable), Quoted(EpochColumns)),
+		[]any{a.Pipeline + "." + a.Sink, a.Started.UTC(), a.Ended.UTC(), a.Rows, a.Pipeline, a.StateID, a.Sink, a.Epoch}
 }
 
 // ofSchema selects the rows of TablesTable that are of the schema, the parameter n.

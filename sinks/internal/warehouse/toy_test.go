@@ -213,8 +213,8 @@ func (w toyWriter) Write(rows *pipeline.Rows) error {
 }
 
 // Apply applies the spooled rows one by one.
-func (t *toyTx) Apply(_ context.Context, dir string, s *warehouse.StagedTable, _ warehouse.Columns) error {
-	text, err := os.ReadFile(filepath.Join(dir, s.File))
+func (t *toyTx) Apply(_ context.Context, files *warehouse.Files, s *warehouse.StagedTable, _ warehouse.Columns) error {
+	text, err := os.ReadFile(filepath.Join(files.Dir, s.File))
 	if err != nil {
 		return err
 	}
