@@ -11,14 +11,19 @@ GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 # Narrow a run: make test PKG=./sinks/... TESTFLAGS='-run Crash -count 20'
 PKG       ?= ./...
 TESTFLAGS ?=
-# Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5'
+# Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5', or
+# BENCHFLAGS='-cases star -measure roles'
 BENCHFLAGS ?=
 # How long make soak appends to a followed file (make soak SOAK=30m before a
 # release, with 12 GB for a copy of what it fed), and how many changes a second.
 SOAK     ?= 60s
 SOAKRATE ?= 5000
-# Its bounds are so many times as wide.
+# Its bounds are so many times as wide: on a machine that others use, 4.
 SOAKWIDE ?= 1
+# The epochs' interval in it, where not the pipeline file's, and a file for a CPU
+# profile, of which it prints the roles: make soak SOAKPROFILE=soak.pprof
+SOAKINTERVAL ?=
+SOAKPROFILE  ?=
 # How long each service is gone in make soak-kinesis.
 OUTAGE ?= 1m
 # Cases of make oracle.
@@ -66,7 +71,7 @@ test: ## run the tests under the race detector, with the servers of make service
 	go test -race -timeout 30m $(TESTFLAGS) $(PKG)
 
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
-	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE)
+	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE) -soak.interval '$(SOAKINTERVAL)' -soak.profile '$(if $(SOAKPROFILE),$(abspath $(SOAKPROFILE)))'
 
 soak-kinesis: services ## feed a stream into PostgreSQL and S3 for SOAK, and take Kinesis and then S3 away for OUTAGE each
 	go test ./jobs -run 'TestSoakKinesis$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.outage $(OUTAGE) -soak.tolerance $(SOAKWIDE)
@@ -114,7 +119,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 		go test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; \
 	done
 
-bench: ## compare CPU, time and memory with DuckDB doing the same work
+bench: ## compare CPU, time and memory with DuckDB doing the same work, and show what bounds it: roles, critical path, processors
 	go run ./jobs/internal/bench $(BENCHFLAGS)
 
 bench-postgres: ## compare upserts into PostgreSQL with a bare COPY and merge of the same rows

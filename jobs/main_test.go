@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ const (
 	envFileSize = "STARLIFT_TEST_FILESIZE"     // bytes that a file may have
 	envSyncs    = "STARLIFT_TEST_SYNCS"        // file: every sync is noted there
 	envKillSync = "STARLIFT_TEST_KILL_AT_SYNC" // n, with envSyncs: SIGKILL at the nth sync
+	envProfile  = "STARLIFT_TEST_PROFILE"      // file for a CPU profile of the process, until it ends by itself
 	envPauseAt  = "STARLIFT_TEST_PAUSE_AT"     // step:epoch:file …: wait there until the file is there; file.at says that it waits
 )
 
@@ -54,7 +56,35 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(99)
 	}
-	os.Exit(c.main(os.Args[1:]))
+	stop, err := profiled(os.Getenv(envProfile))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	code := c.main(os.Args[1:])
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	os.Exit(code)
+}
+
+// profiled writes a CPU profile into a file, if there is one, until stop.
+func profiled(file string) (stop func() error, err error) {
+	if file == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 // arm sets the traps that the environment asks for.

@@ -40,6 +40,8 @@ type cli struct {
 	// hook, where it is set, is called at each step of an epoch of what run and
 	// backfill run: tests end the process there.
 	hook func(step engine.Step, epoch int64) error
+	// runner, where it is set, runs the phases of epochs.
+	runner pipeline.Runner
 }
 
 func newCLI(in io.Reader, out, errs io.Writer) *cli {
@@ -58,6 +60,14 @@ func (s *cli) screen() *terminal.Console {
 // status.
 func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	return newCLI(in, out, errs).main(args)
+}
+
+// MainWithRunner is Main with another runner of phases than the engine's own: a benchmark
+// measures them by it.
+func MainWithRunner(phases pipeline.Runner, args []string, in io.Reader, out, errs io.Writer) int {
+	c := newCLI(in, out, errs)
+	c.runner = phases
+	return c.main(args)
 }
 
 func (s *cli) main(args []string) int {

@@ -148,6 +148,9 @@ func (s *cli) execute(ctx context.Context, a *assembly.Pipeline) (telemetry.Prog
 	if s.hook != nil {
 		a.Config.Hook = s.hook
 	}
+	if s.runner != nil {
+		a.Config.Runner = s.runner
+	}
 	a.Config.Opened = func(stateID string, epoch int64) { announce(a, server, stateID, epoch) }
 	a.Config.OnCallTimeout = func(err error) func() bool {
 		return s.endWithin(quitWithin, fmt.Errorf("%s: %w", a.File.Name, assembly.Redacted(a, err)))

@@ -31,7 +31,7 @@ type feed struct {
 	took  time.Duration
 
 	mu      sync.Mutex
-	markers []time.Time // when the write of each began
+	markers []time.Time // when the append of each returned; zero = it has not yet
 }
 
 // appender is what a feed writes whole lines to.
@@ -107,6 +107,7 @@ func (f *feed) append(lines *bufio.Reader) error {
 		if err := f.to.Append(b.Bytes()); err != nil {
 			return err
 		}
+		f.marked()
 		f.lines += int64(bytes.Count(b.Bytes(), []byte("\n")))
 		b.Reset()
 	}
@@ -139,16 +140,26 @@ func (f *feed) mark(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, `{"eventID":"marker%d","eventName":"%s","tableName":"ecommerce","dynamodb":{"ApproximateCreationDateTime":%d,`+
 		`"ApproximateCreationDateTimePrecision":"MICROSECOND","Keys":{`+key+`},%s},"eventSource":"aws:dynamodb"}`+"\n", n, event, f.clock, images)
-	f.markers = append(f.markers, time.Now())
+	f.markers = append(f.markers, time.Time{})
 }
 
-// since returns how long ago the writes of the markers from one on to another
-// began, the latter included.
+// marked notes that the newest marker is appended.
+func (f *feed) marked() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.markers[len(f.markers)-1] = time.Now()
+}
+
+// since returns how long ago the appends of the markers from one on to another returned, the
+// latter included: 0 where it is seen before.
 func (f *feed) since(from, to int64, now time.Time) (ages []time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, at := range f.markers[from : to+1] {
-		ages = append(ages, now.Sub(at))
+		if at.IsZero() {
+			at = now
+		}
+		ages = append(ages, max(0, now.Sub(at)))
 	}
 	return ages
 }

@@ -22,6 +22,8 @@ type taken struct {
 	steps   map[string]step
 	cpu     float64 // seconds so far, of all its threads
 	records float64 // read so far
+	// database is the CPU, in seconds so far, of the PostgreSQL that it writes to; 0 = unknown.
+	database float64
 }
 
 // step is how often a step of an epoch was taken so far, and how long that took.
@@ -32,14 +34,14 @@ type step struct{ seconds, count float64 }
 var soakSteps = []string{"settle", "prepare", "save", "commit"}
 
 // sampled looks at the process once a second, until the returned function is called.
-func sampled(t *testing.T, p *process) func() []taken {
+func sampled(t *testing.T, p *process, dsn string) func() []taken {
 	t.Helper()
-	get := p.http(t)
+	get, database := p.http(t), serverOf(t, dsn)
 	var all []taken
 	return inTurn(t, time.Second, func(time.Time) {
 		page := get("/metrics")
 		s := taken{memory: anonymousMemory(p.Process.Pid), state: int64(metricOf(page, "starlift_state_bytes")), steps: map[string]step{},
-			cpu: metricOf(page, "process_cpu_seconds_total"), records: metricOf(page, `starlift_records_in_total{node="changes"}`)}
+			cpu: metricOf(page, "process_cpu_seconds_total"), records: metricOf(page, `starlift_records_in_total{node="changes"}`), database: familyCPU(database)}
 		for _, name := range soakSteps {
 			label := fmt.Sprintf("{step=%q}", name)
 			s.steps[name] = step{metricOf(page, "starlift_epoch_duration_seconds_sum"+label), metricOf(page, "starlift_epoch_duration_seconds_count"+label)}
@@ -101,9 +103,74 @@ func statusBytes(pid int, what string) int64 {
 	return 0
 }
 
+// serverOf returns the process of a PostgreSQL server, the parent of those that serve its
+// connections; 0 = it is not on this machine.
+func serverOf(t *testing.T, dsn string) int {
+	t.Helper()
+	backend, err := strconv.Atoi(connectPostgres(t, dsn).rows("SELECT pg_backend_pid()")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, ok := statOf(backend)
+	if !ok || !strings.HasPrefix(stat.name, "postgres") {
+		return 0
+	}
+	return stat.parent
+}
+
+// procStat is what the kernel says of a process. Times are in ticks.
+type procStat struct {
+	name   string
+	parent int
+	own    int64 // CPU of its threads, and
+	ended  int64 // of its children that have ended
+}
+
+// ticksPerSecond is the same on all that Linux runs on.
+const ticksPerSecond = 100
+
+func statOf(pid int) (s procStat, ok bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, found := strings.Cut(string(text), "(")
+	name, rest, found2 := strings.Cut(rest, ") ")
+	f := strings.Fields(rest)
+	if err != nil || !found || !found2 || len(f) < 15 {
+		return s, false
+	}
+	var n [5]int64 // see proc_pid_stat(5): ppid, utime, stime, cutime, cstime
+	for i, field := range []int{1, 11, 12, 13, 14} {
+		if n[i], err = strconv.ParseInt(f[field], 10, 64); err != nil {
+			return s, false
+		}
+	}
+	return procStat{name: name, parent: int(n[0]), own: n[1] + n[2], ended: n[3] + n[4]}, true
+}
+
+// familyCPU returns the CPU, in seconds, of a process and its children, those that have ended
+// among them; 0 of none.
+func familyCPU(pid int) float64 {
+	stat, ok := statOf(pid)
+	if !ok {
+		return 0
+	}
+	ticks := stat.own + stat.ended
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0
+	}
+	for _, e := range processes {
+		if child, err := strconv.Atoi(e.Name()); err == nil {
+			if s, ok := statOf(child); ok && s.parent == pid {
+				ticks += s.own
+			}
+		}
+	}
+	return float64(ticks) / ticksPerSecond
+}
+
 // lookEvery is the time from one look at the marker to the next: a change is seen
 // so much later than it is visible, at most.
-const lookEvery = 20 * time.Millisecond
+const lookEvery = 5 * time.Millisecond
 
 // seeing follows the marker in PostgreSQL, over a connection of its own.
 type seeing struct {

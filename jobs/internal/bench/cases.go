@@ -11,6 +11,8 @@ type benchCase struct {
 	beside     []string // kinds of what else is read: KIND.ndjson beside the input, with 250 records
 	script     string   // file below sql, without .sql
 	tables     []table  // of the results
+	keyed      bool     // it has keyed state, and so a critical path
+	cores      bool     // it is timed with several numbers of processors
 }
 
 // table is a table of both results and how each is read: rows that are equal
@@ -76,12 +78,12 @@ var cases = []benchCase{
 	},
 	{
 		name: "latest", work: "changes settled into the latest state of three tables of a DuckDB file",
-		kind: "ecommerce", times: 1, pipeline: "latest", set: []string{warehouse}, script: "latest",
+		kind: "ecommerce", times: 1, pipeline: "latest", set: []string{warehouse}, script: "latest", keyed: true,
 		tables: []table{database("customer", customerColumns), database("order", orderColumns), database("order_line", lineColumns)},
 	},
 	{
 		name: "star", work: "a full export to a star of four dimensions and a fact in a DuckDB file",
-		kind: "ecommerce", export: true, times: 3, pipeline: "star", set: []string{warehouse}, script: "star", tables: starTables,
+		kind: "ecommerce", export: true, times: 3, pipeline: "star", set: []string{warehouse}, script: "star", tables: starTables, keyed: true, cores: true,
 	},
 	{
 		name: "star10", work: "the same as star with 3.3 times the input",

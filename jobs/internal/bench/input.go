@@ -41,7 +41,7 @@ func (b *bench) findInput(c benchCase) (string, error) {
 // makeInput makes the case's input unless it is there.
 func (b *bench) makeInput(ctx context.Context, c benchCase) error {
 	for _, kind := range c.beside {
-		if _, err := b.start(ctx, b.starlift, "generate", kind, "--records", "250", "--out", filepath.Join(b.dir, kind+".ndjson")); err != nil {
+		if _, err := b.start(ctx, b.threads, b.starlift, "generate", kind, "--records", "250", "--out", filepath.Join(b.dir, kind+".ndjson")); err != nil {
 			return err
 		}
 	}
@@ -57,7 +57,7 @@ func (b *bench) makeInput(ctx context.Context, c benchCase) error {
 	if c.export {
 		args = append(args, "--form", "export")
 	}
-	_, err := b.start(ctx, b.starlift, args...)
+	_, err := b.start(ctx, b.threads, b.starlift, args...)
 	return err
 }
 

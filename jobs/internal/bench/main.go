@@ -7,6 +7,10 @@
 // than wall time does. The results of both are compared by an independent query
 // before anything is timed. It judges nothing.
 //
+// Then it runs each case with 16 processors for Go, and prints what CPU each role of
+// goroutines took, the share of the busiest goroutine, and of cases with keyed state the
+// critical path (see path); and star with 1, 2, 4, 8 and 16 processors, as many as there are.
+//
 // DuckDB runs inside this same program, started anew for each run with the
 // hidden argument "duckdb", in memory, with as many threads as starlift may use,
 // and free to ignore the order of rows. This process itself stays small, because
@@ -56,6 +60,7 @@ type bench struct {
 	runs     int
 	records  int
 	threads  int
+	measures []string // what is measured of each case, as -measure names it
 	cases    []benchCase
 	dir      string // holds data, which is kept, and outputs, which are not
 	profiles string // folder for CPU profiles of starlift; empty = none
@@ -71,6 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&b.threads, "threads", 2, "threads of DuckDB, and GOMAXPROCS of starlift")
 	flags.StringVar(&b.dir, "dir", "bench/data", "folder for inputs, which are kept, and outputs")
 	flags.StringVar(&b.profiles, "profiles", "", "folder for a CPU profile of starlift's last run of each case; figures are dearer then")
+	measures := flags.String("measure", strings.Join(measureNames, ","), "what is measured: cpu and memory beside DuckDB, roles of goroutines and the critical path, cores that star makes use of")
 	names := flags.String("cases", strings.Join(caseNames(), ","), "cases to run")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -85,6 +91,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		b.cases = append(b.cases, cases[i])
 	}
+	for _, name := range strings.Split(*measures, ",") {
+		if !slices.Contains(measureNames, name) {
+			return fmt.Errorf("unknown measure %q: want some of %s", name, strings.Join(measureNames, ","))
+		}
+		b.measures = append(b.measures, name)
+	}
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
@@ -94,7 +106,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("case %s: %w", c.name, err)
 		}
-		results = append(results, r)
+		if b.measured(measureCPU) {
+			results = append(results, r)
+		}
+	}
+	if len(results) == 0 {
+		return nil
 	}
 	return report(out, results)
 }
@@ -116,7 +133,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	b.starlift = filepath.Join(b.dir, "starlift")
 	b.say("building starlift")
-	if _, err := b.start(ctx, "go", "build", "-trimpath", "-o", b.starlift, "."); err != nil {
+	if _, err := b.start(ctx, b.threads, "go", "build", "-trimpath", "-o", b.starlift, "."); err != nil {
 		return err
 	}
 	for _, c := range b.cases {
@@ -131,8 +148,18 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.out, format+"\n", args...)
 }
 
-// runCase checks that both give the same, then times them. Which of the two
-// goes first changes from pair to pair.
+// What can be measured of a case.
+const (
+	measureCPU   = "cpu"
+	measureRoles = "roles"
+	measureCores = "cores"
+)
+
+var measureNames = []string{measureCPU, measureRoles, measureCores}
+
+func (b *bench) measured(what string) bool { return slices.Contains(b.measures, what) }
+
+// runCase measures a case.
 func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 	r := result{benchCase: c}
 	input, err := b.findInput(c)
@@ -144,11 +171,33 @@ func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 	}
 	b.say("%s: %s", c.name, c.work)
 	out := filepath.Join(b.dir, "out", c.name)
+	if b.measured(measureCPU) {
+		err = b.timePairs(ctx, &r, input, out)
+	}
+	if err == nil && b.measured(measureRoles) {
+		err = b.printRoles(ctx, c, input, filepath.Join(out, "starlift"))
+	}
+	if err == nil && b.measured(measureCores) && c.cores {
+		err = b.printCores(ctx, c, input, filepath.Join(out, "starlift"))
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := os.RemoveAll(out); err != nil {
+		return r, fmt.Errorf("outputs: %w", err)
+	}
+	return r, nil
+}
+
+// timePairs checks that both give the same, then times them. Which of the two goes first
+// changes from pair to pair.
+func (b *bench) timePairs(ctx context.Context, r *result, input, out string) error {
+	c := r.benchCase
 	ours, theirs := filepath.Join(out, "starlift"), filepath.Join(out, "duckdb")
 	for pair := range b.runs + 1 {
 		var s, d usage
 		steps := []func() error{
-			func() (err error) { s, err = b.runStarlift(ctx, c, input, ours); return err },
+			func() (err error) { s, err = b.runStarlift(ctx, c, input, ours, b.threads); return err },
 			func() (err error) { d, err = b.runScript(ctx, c, input, theirs); return err },
 		}
 		if pair%2 == 1 {
@@ -156,7 +205,7 @@ func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 		}
 		for _, step := range steps {
 			if err := step(); err != nil {
-				return r, err
+				return err
 			}
 		}
 		if pair > 0 {
@@ -165,20 +214,14 @@ func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 			continue
 		}
 		if err := b.compare(ctx, c, ours, theirs); err != nil {
-			return r, err
+			return err
 		}
 	}
-	if err := os.RemoveAll(out); err != nil {
-		return r, fmt.Errorf("outputs: %w", err)
-	}
-	return r, nil
+	return nil
 }
 
-// runStarlift runs the pipeline once, with new state and outputs.
-func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string) (usage, error) {
-	if err := fresh(out); err != nil {
-		return usage{}, err
-	}
+// starliftArgs returns the arguments of starlift for a case.
+func starliftArgs(c benchCase, input, out string) []string {
 	args := []string{"backfill", filepath.Join("jobs", "internal", "bench", "pipelines", c.pipeline+".yaml"),
 		"--set", "sources.changes.path=" + input,
 		"--set", "state.dir=" + filepath.Join(out, "state"),
@@ -187,10 +230,19 @@ func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string)
 	for _, set := range c.set {
 		args = append(args, "--set", strings.NewReplacer("${output}", out, "${beside}", filepath.Dir(input)).Replace(set))
 	}
-	if b.profiles != "" {
-		return b.start(ctx, b.self, append([]string{profiledArgument, filepath.Join(b.profiles, c.name+".pprof")}, args...)...)
+	return args
+}
+
+// runStarlift runs the pipeline once, with new state and outputs, and so many processors.
+func (b *bench) runStarlift(ctx context.Context, c benchCase, input, out string, processors int) (usage, error) {
+	if err := fresh(out); err != nil {
+		return usage{}, err
 	}
-	return b.start(ctx, b.starlift, args...)
+	args := starliftArgs(c, input, out)
+	if b.profiles != "" {
+		return b.start(ctx, processors, b.self, append([]string{profiledArgument, filepath.Join(b.profiles, c.name+".pprof"), "0"}, args...)...)
+	}
+	return b.start(ctx, processors, b.starlift, args...)
 }
 
 // runScript runs the DuckDB script once, in a process of its own.
@@ -198,7 +250,7 @@ func (b *bench) runScript(ctx context.Context, c benchCase, input, out string) (
 	if err := fresh(out); err != nil {
 		return usage{}, err
 	}
-	return b.start(ctx, b.self, duckdbArgument, scriptArgument, c.script, input, out, fmt.Sprint(b.threads))
+	return b.start(ctx, b.threads, b.self, duckdbArgument, scriptArgument, c.script, input, out, fmt.Sprint(b.threads))
 }
 
 // compare asks DuckDB, in a process of its own, whether both outputs of the case

@@ -15,12 +15,13 @@ type usage struct {
 	peak      int64 // bytes of resident memory; 0 = unknown
 }
 
-// start runs a command to its end. What it prints is shown only if it fails.
-func (b *bench) start(ctx context.Context, name string, args ...string) (usage, error) {
+// start runs a command to its end, with so many processors for Go. What it prints is shown
+// only if it fails.
+func (b *bench) start(ctx context.Context, processors int, name string, args ...string) (usage, error) {
 	var printed bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = &printed, &printed
-	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", b.threads))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", processors))
 	began := time.Now()
 	err := cmd.Run()
 	wall := time.Since(began)

@@ -51,6 +51,7 @@ func TestRefusesBadFlags(t *testing.T) {
 		"-cases nope": `unknown case "nope": want some of insurance,cdc`,
 		"-runs 0":     "at least 1",
 		"more":        "no other arguments",
+		"-measure x":  `unknown measure "x": want some of cpu,roles,cores`,
 	} {
 		err := run(t.Context(), strings.Fields(args), &bytes.Buffer{})
 		if err == nil || !strings.Contains(err.Error(), want) {

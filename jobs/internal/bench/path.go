@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/starlift-etl/starlift/jobs/internal/roles"
+)
+
+// path is the critical path of a run on a machine with as many processors as the run had
+// lanes: what would be left of its work if nothing but lanes ran side by side. It is longer
+// than the truth, as if reader, splitter, builder and committer waited for each other.
+//
+//   - Of phases: the lane that ended last, of each phase of each epoch, by the CPU clock of
+//     the thread that ran them. Sorting and merging messages is a part's work, and in it.
+//   - Of other roles with lanes (files that are read, mappers, savers): the busiest lane of
+//     the whole run, by samples. Their lanes were goroutines that really took turns.
+//   - Everything else in full: roles of one goroutine, and what has no role, as threads of
+//     DuckDB, though these work side by side as well.
+//   - The collector's goroutines: as much as each of those would take that Go runs at a time,
+//     a quarter of the processors.
+//
+// Work is all samples of the profile.
+type path struct{ parts []pathPart }
+
+type pathPart struct {
+	name         string
+	work, length time.Duration
+}
+
+func criticalPath(run laneRun, processors int) (p path) {
+	for _, r := range run.cpu.Roles() {
+		part := pathPart{name: r.Name, work: r.CPU, length: r.CPU}
+		switch {
+		case r.Name == roles.Phases:
+			part.length = 0
+			for _, t := range run.phases {
+				part.length += t.Longest
+			}
+		case r.Name == roles.Collector:
+			part.length = r.CPU / time.Duration(max(1, processors/4))
+		case r.Lanes > 0:
+			part.length = r.Most
+		}
+		p.parts = append(p.parts, part)
+	}
+	return p
+}
+
+func (p path) sum() (all pathPart) {
+	for _, part := range p.parts {
+		all.work, all.length = all.work+part.work, all.length+part.length
+	}
+	return all
+}
+
+// share is the path's length as a share of the work.
+func (p path) share() float64 {
+	all := p.sum()
+	return roles.Share(all.length, all.work) / 100
+}
+
+// print prints what the path is made of, and the phases one by one.
+func (p path) print(w io.Writer, run laneRun) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(name string, work, length time.Duration) {
+		fmt.Fprintf(t, "    %s\t%.2f s\t%.2f s\t\n", name, work.Seconds(), length.Seconds())
+	}
+	fmt.Fprintln(t, "    \twork\tof it in the path\t")
+	for _, part := range p.parts {
+		line(part.name, part.work, part.length)
+		if part.name != roles.Phases {
+			continue
+		}
+		for _, phase := range slices.Sorted(maps.Keys(run.phases)) {
+			line("· "+phase, run.phases[phase].Parts, run.phases[phase].Longest)
+		}
+	}
+	all := p.sum()
+	line("all", all.work, all.length)
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("critical path: %w", err)
+	}
+	return nil
+}
