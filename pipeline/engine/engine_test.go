@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
@@ -60,6 +61,7 @@ func (w *world) config() Config {
 	}
 	return Config{
 		Plan: plan, Name: "p", StateDir: w.dir, StateMemory: 1 << 20, Tombstones: time.Hour, Limits: w.limits, MaxRatio: 1, Mappers: 2,
+		Runner:      &exchange.Runner{Workers: 3, ForceParts: 5, ShuffleMessages: exchange.ShuffleBy(1)},
 		DeadLetters: w.dead, Observer: telemetry.New(telemetry.Options{Clock: w.clock}), Clock: w.clock, Log: slog.New(slog.DiscardHandler), Hook: w.hook, FromStart: w.start,
 	}
 }

@@ -280,28 +280,34 @@ func (b *epochBuilder) overBudget(d *pipeline.DeadLetter) error {
 }
 
 // settle ends the epoch in all stages and operators, in the direction of the data, and emits
-// their rows.
+// their rows. Operators keep what was settled until they have finished.
 func (b *epochBuilder) settle(last bool) error {
 	e := b.open
+	to := &emitter{epoch: e, runner: b.c.Runner}
 	for _, s := range b.flow.stages {
 		if s.settler == nil {
 			continue
 		}
-		if err := b.settleStage(s); err != nil {
+		defer s.settler.Release()
+		if err := b.settleStage(s, to); err != nil {
 			return fmt.Errorf("settling %s: %w", s.Name, err)
 		}
 	}
 	end := e.end(last)
 	for _, o := range b.flow.operators {
-		if err := o.instance.Finish(end, func(rows *pipeline.Rows) error { return e.emitFrom(o, rows) }); err != nil {
+		err := o.instance.Finish(end, func(rows *pipeline.Rows) error { return to.addRows(o.Name, o.Outputs[rows.Table], rows) })
+		if err == nil {
+			err = to.flush()
+		}
+		if err != nil {
 			return fmt.Errorf("transform %s: %w", o.Name, err)
 		}
 	}
 	return nil
 }
 
-func (b *epochBuilder) settleStage(s *stage) error {
-	defer s.settler.Release()
+// settleStage ends the epoch in a stage.
+func (b *epochBuilder) settleStage(s *stage, to *emitter) error {
 	r, err := s.settler.Settle(b.c.Runner)
 	if err != nil {
 		return err
@@ -314,8 +320,22 @@ func (b *epochBuilder) settleStage(s *stage) error {
 	if r.Missing > 0 {
 		b.c.Log.Info("items that the snapshot does not have are removed", "node", s.Name, "items", r.Missing, "epoch", b.epoch)
 	}
-	for i := range r.DeadLetters {
-		d := &r.DeadLetters[i]
+	if err := b.addLateLetters(s, r.DeadLetters); err != nil {
+		return err
+	}
+	for _, rows := range r.Rows {
+		o := s.outputs[rows.Output]
+		if err := to.addSettled(o.node, o.to, rows); err != nil {
+			return err
+		}
+	}
+	return to.flush()
+}
+
+// addLateLetters adds the dead letters that settling made.
+func (b *epochBuilder) addLateLetters(s *stage, letters []pipeline.DeadLetter) error {
+	for i := range letters {
+		d := &letters[i]
 		if err := b.addLetter(s, d); err != nil {
 			return err
 		}
@@ -325,12 +345,6 @@ func (b *epochBuilder) settleStage(s *stage) error {
 		b.budget.mark()
 		if b.budget.exceeded() {
 			return b.overBudget(d)
-		}
-	}
-	for _, rows := range r.Rows {
-		o := s.outputs[rows.Output]
-		if err := e.emitSettled(o.node, o.to, rows); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -7,25 +7,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/graph"
-	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/settle"
 	"github.com/starlift-etl/starlift/pipeline/telemetry"
 )
-
-// emitSettled gives rows on as they were settled: those who keep them in their
-// state need no columns.
-func (e *openEpoch) emitSettled(node string, o *graph.FanOut, settled *settle.SettledRows) error {
-	if o.Empty() || len(settled.Ops) == 0 {
-		return nil
-	}
-	e.sendToOperators(o, &settled.PackedRows)
-	if len(o.Sinks)+len(o.Rows) == 0 {
-		return nil
-	}
-	rows := settled.Columnar()
-	defer rows.Record.Release()
-	return e.emitColumns(node, o, rows)
-}
 
 // sendToOperators gives settled rows to the operators that take them.
 func (e *openEpoch) sendToOperators(o *graph.FanOut, rows *pipeline.PackedRows) {
@@ -34,61 +17,19 @@ func (e *openEpoch) sendToOperators(o *graph.FanOut, rows *pipeline.PackedRows) 
 	}
 }
 
-// emitFrom takes what an operator gives, and releases it.
-func (e *openEpoch) emitFrom(o *operator, rows *pipeline.Rows) error {
-	defer rows.Record.Release()
-	return e.emitRows(o.Name, o.Outputs[rows.Table], rows)
-}
-
-// emitRows gives settled rows to all who take them.
-func (e *openEpoch) emitRows(node string, o *graph.FanOut, rows *pipeline.Rows) error {
-	if o.Empty() || len(rows.Ops) == 0 {
-		return nil
-	}
-	if stored := nullInvalidValues(o, rows); stored != rows {
-		defer stored.Record.Release()
-		rows = stored
-	}
-	if len(o.Readers) > 0 {
-		e.sendToOperators(o, packed.Pack(rows, packed.KeySeed(rows.Table.Name)))
-	}
-	return e.emitColumns(node, o, rows)
-}
-
-// emitColumns gives settled rows to those who take columns.
-func (e *openEpoch) emitColumns(node string, o *graph.FanOut, rows *pipeline.Rows) error {
-	for _, i := range o.Sinks {
-		if err := e.writeSettled(i, rows); err != nil {
-			return fmt.Errorf("sink %s: %w", e.sinks[i].Name, err)
-		}
-	}
-	if len(o.Sinks) > 0 {
-		e.countRows(node, rows)
-	}
-	for _, path := range o.Rows {
-		if err := e.emitMapped(path, rows); err != nil {
-			return fmt.Errorf("transform %s: %w", path.Node.Name, err)
-		}
-	}
-	return nil
-}
-
-// emitMapped takes settled rows through a row transform, and gives its
-// rows on.
-func (e *openEpoch) emitMapped(path *graph.RowPath, rows *pipeline.Rows) error {
-	if path.Output.Empty() {
-		return nil
-	}
+// mapSettled takes settled rows through a row transform, and returns its rows, which the
+// caller releases.
+func (e *openEpoch) mapSettled(path *graph.RowPath, rows *pipeline.Rows) (*pipeline.Rows, error) {
 	m, err := e.flow.settledMappers[path].MapRows(rows, e.header.Snapshots[path.Number])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer m.Record.Release()
 	if len(m.Bad) > 0 {
+		m.Record.Release()
 		// Settled rows have no record to make a dead letter of.
-		return fmt.Errorf("row %s of table %q: %s", keyOf(rows, int(m.Bad[0].Row)), rows.Table.Name, m.Bad[0].Message)
+		return nil, fmt.Errorf("row %s of table %q: %s", keyOf(rows, int(m.Bad[0].Row)), rows.Table.Name, m.Bad[0].Message)
 	}
-	return e.emitRows(path.Node.Name, path.Output, &pipeline.Rows{Table: path.Out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions})
+	return &pipeline.Rows{Table: path.Out, Record: m.Record, Ops: rows.Ops, Versions: rows.Versions}, nil
 }
 
 // keyOf returns the key of row i for people.
