@@ -80,7 +80,7 @@ func (e *epoch) exchange() *exchange.Exchange {
 func (e *epoch) run(phase string, f func(p *epochPart, i int, w *scratch) error) error {
 	return e.runner.Run(phase, len(e.parts), func(i int) error {
 		w := e.scratches.take()
-		defer e.scratches.give(w)
+		defer e.scratches.putBack(w)
 		return f(&e.parts[i], i, w)
 	})
 }
@@ -94,7 +94,7 @@ func (e *epoch) deal() error {
 	packets := slices.Collect(slices.Chunk(e.packets, size))
 	return e.runner.Run("deal changes", len(packets), func(i int) error {
 		w := e.scratches.take()
-		defer e.scratches.give(w)
+		defer e.scratches.putBack(w)
 		for _, p := range packets[i] {
 			p.each(func(m pipeline.Message) { e.toItems.Send(w.sender, m.To, m.Body) })
 		}

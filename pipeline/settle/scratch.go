@@ -29,7 +29,7 @@ type scratches struct {
 	free   []*scratch
 }
 
-// take returns one that nobody else uses until give.
+// take returns one that nobody else uses until putBack.
 func (s *scratches) take() *scratch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,7 @@ func (s *scratches) take() *scratch {
 	return w
 }
 
-func (s *scratches) give(w *scratch) {
+func (s *scratches) putBack(w *scratch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, w)
