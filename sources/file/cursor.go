@@ -154,13 +154,13 @@ func (c *cursor) ordinal(f *pipeline.Format) int64 {
 
 // block is a run of whole records of one file.
 type block struct {
-	data   []byte // of the file; its memory is reused
+	memory []byte // that the bytes lie in; it is reused
 	result splitResult
-	start  cursor         // before the first byte of data
-	hash   digest         // of the content up to the end of data
+	start  cursor         // before the first byte of the result's data
+	hash   digest         // of the content up to the end of what was consumed
 	last   bool           // the end of the file follows
 	tail   tailHash       // of a file that is followed
-	end    exportProgress // with the end of an export's file
+	end    exportProgress // behind the last block of an export's file
 	// recheck is called with a record that can't be decoded; see splitter.
 	recheck func(record []byte, line int64) error
 }

@@ -8,7 +8,8 @@
 // whose records Source.Read returns:
 //
 //   - to their end: resolver finds out which of the files were read before
-//     (Source.resolve), and a reader reads each of the rest from its cursor (reader.run);
+//     (Source.resolve), and a reader reads each of the rest from its cursor (reader.run), several
+//     at a time (multiReader);
 //   - for ever: follower finds new, renamed and rotated files (follower.poll) and decides
 //     what each is (follower.identify); a followedFile reads what comes in one
 //     (followedFile.readNew); registry knows what was read of files that are not followed
@@ -26,19 +27,24 @@
 //
 // # Order and partitions
 //
-// A file is a partition. Files are read one after the other, in the byte order
-// of their names; exports by time, the files of each by their keys. So the same input
-// always gives the same records in the same order. A file gets a number when it is
-// first read, above all before, which its cursor keeps: plain JSON without versions
-// is ordered by the numbers, and in each file by its records.
+// A file is a partition. Files are listed in the byte order of their names; exports by time, the
+// files of each by their keys. Those that are read to their end are read side by side
+// (multiReader): 8 are open, whatever the number of processors, and a block of each is taken in
+// turn, and waited for; the next of the list takes the place of one that has ended. Files that
+// a run has begun to read are the first of the next. An export begins where the one before has
+// ended. So the same input and cursors always give the same records in the same order. A file gets
+// a number when it is opened for the first time, above all before, which its cursor keeps: plain JSON
+// without versions is ordered by the numbers, and in each file by its records. Such files, and
+// followed ones, are read one after the other, the former with the next ones begun ahead.
 //
 // # Path of the bytes
 //
-// One goroutine reads, decompresses and cuts the bytes into blocks of whole
-// records (1 MiB; more for a longer record, up to max_record), and hands them
-// over a queue of four blocks, so that this work overlaps with decoding. A
-// block's memory is reused when the engine frees its records. One slice of spans is
-// allocated for each block, and nothing for each record.
+// Of each open file, one goroutine cuts the bytes into blocks of whole records (1 MiB; more for a
+// longer record, up to max_record) and hashes them; of a compressed one, another decompresses
+// ahead (contentAhead). They are five blocks ahead at most, and the source hands blocks over a
+// queue of four more, so that this work overlaps with decoding. A block's memory is reused when
+// the engine frees its records. One slice of spans is allocated for each block, and nothing
+// for each record.
 //
 // The first bytes of a file tell how it is compressed (gzip with any number of members,
 // zstd, bzip2, not at all), not its name. They also tell what holds no records, such as
@@ -150,7 +156,7 @@
 // another one is held against the hash of what was read. It is whole when it appears, so
 // nothing is waited for in it. A reader pins the tag that it opened, so that what is replaced
 // while it is read is an error worth another try (blob.ErrChanged), which finds out by the
-// content. Each request takes tens of milliseconds: the next objects are opened while one is
+// content. Each request takes tens of milliseconds: the next objects are opened while others are
 // read (openAhead), and small ones asked for whole.
 //
 // Followed, objects are listed again and again. Names say nothing of when an object came, so
@@ -169,6 +175,6 @@
 // its end, before the file is marked as done.
 //
 // The cursors of a data file hold the time that is reached by the exports before
-// it, and that of an export's last file with items, behind its last record, by the
-// export too. This is right because exports and files are read one after the other.
+// it, and that of the file with items which is the last to end, behind its last record, by the
+// export too (exportReads). This is right because exports are read one after the other.
 package file

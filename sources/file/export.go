@@ -155,9 +155,9 @@ func (s *Source) formatsOf(plan *export.Plan) []*pipeline.Format {
 func (s *Source) inputsOf(ctx context.Context, step export.Entry, cursors map[string][]byte, l *export.Locator) ([]input, error) {
 	var inputs []input
 	var errs []error
-	last := -1
+	reads := &exportReads{after: reachedOf(step.After)}
 	for _, f := range step.Files {
-		in := input{partition: step.Partition(f), items: f.Items, md5: f.MD5, before: reachedOf(step.Before), after: reachedOf(step.Before)}
+		in := input{partition: step.Partition(f), items: f.Items, md5: f.MD5, before: reachedOf(step.Before), export: reads}
 		at, err := l.Locate(ctx, step.Export, f)
 		if in.path, in.info = at.Path, at.Info; err != nil {
 			done, cursorErr := isDone(in.partition, cursors)
@@ -168,18 +168,12 @@ func (s *Source) inputsOf(ctx context.Context, step export.Entry, cursors map[st
 				errs = append(errs, transient(err))
 			}
 		}
-		if f.Items > 0 {
-			last = len(inputs)
-		}
 		if raw := cursors[in.partition]; raw != nil {
 			if in.at, err = parseCursor(in.partition, raw); err != nil {
 				return nil, err
 			}
 		}
 		inputs = append(inputs, in)
-	}
-	if last >= 0 {
-		inputs[last].after = reachedOf(step.After)
 	}
 	present := inputs[:0]
 	for _, in := range inputs {
@@ -220,6 +214,31 @@ type exportProgress struct {
 	Until int64 `json:"until,omitempty"`
 }
 
+// exportReads says how far an export is read: of its files the one that is read to its end as
+// the last takes down that it was.
+type exportReads struct {
+	left  int            // files with records that are not read to their end
+	after exportProgress // with the export
+}
+
+// startRead counts a file that has records to read.
+func (in *input) startRead() (counted bool) {
+	if in.export == nil || in.items <= 0 || in.at != nil && in.at.Done {
+		return false
+	}
+	in.export.left++
+	return true
+}
+
+// endRead returns the progress behind the last record of a file that startRead has counted, in
+// the order in which they end.
+func (in *input) endRead() exportProgress {
+	if in.export.left--; in.export.left > 0 {
+		return in.before
+	}
+	return in.export.after
+}
+
 func reachedOf(s export.Span) exportProgress {
 	if s.Until.IsZero() {
 		return exportProgress{}
@@ -249,38 +268,42 @@ func spanOf(cursors map[string][]byte) (export.Span, error) {
 	return s, nil
 }
 
-// verifiedInMemoryBytes is the size up to which an object is kept in memory when it was
-// compared with its MD5. A larger one is asked for twice.
-const verifiedInMemoryBytes = 32 << 20
+// verifiedInMemoryBytes is how much of objects that were compared with their MD5 is kept in
+// memory, of all that are open. For what is more, an object is asked for twice.
+const verifiedInMemoryBytes = 64 << 20
 
 // verify compares the MD5 of the whole file with the manifest's, and returns what is to be
-// read of it. An object whose tag says that MD5 is not read for it.
-func (in *input) verify(ctx context.Context, f storedBytes) (verified storedBytes, err error) {
+// read of it, until release is called. An object whose tag says that MD5 is not read for it.
+func (in *input) verify(ctx context.Context, f storedBytes, memory *budget) (verified storedBytes, release func(), err error) {
+	release = func() {}
 	if in.md5 == "" {
-		return f, nil
+		return f, release, nil
 	}
 	hash := md5.New()
 	o, _ := f.(blob.Object)
 	switch isObject := o != nil && o.Info().File() == nil; {
 	case isObject && export.TagSaysMD5(o.Info().Tag, in.md5):
-		return f, nil
-	case isObject && o.Info().Size <= verifiedInMemoryBytes:
+		return f, release, nil
+	case isObject && memory.take(o.Info().Size):
+		release = func() { memory.put(o.Info().Size) }
 		content, err := contentOfObject(ctx, f)
 		if err != nil {
-			return nil, transient(err)
+			release()
+			return nil, nil, transient(err)
 		}
 		_, _ = hash.Write(content) // which never fails
 		f = inMemory{bytes.NewReader(content)}
 	default:
 		if err := hashOf(ctx, f, hash); err != nil {
-			return nil, transient(err)
+			return nil, nil, transient(err)
 		}
 	}
 	if sum := hash.Sum(nil); !export.SameMD5(sum, in.md5) {
-		return nil, fmt.Errorf("%s: its MD5 is %s, but manifest-files.json says %s: the file was altered or not copied whole: copy it again",
+		release()
+		return nil, nil, fmt.Errorf("%s: its MD5 is %s, but manifest-files.json says %s: the file was altered or not copied whole: copy it again",
 			in.path, export.TextOfMD5(sum), in.md5)
 	}
-	return f, nil
+	return f, release, nil
 }
 
 // hashOf hashes all that is stored.

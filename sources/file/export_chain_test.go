@@ -24,8 +24,8 @@ var morning = time.Date(2025, 3, 1, 9, 0, 0, 0, time.UTC)
 type exportOf struct {
 	table    string
 	full     bool
-	from, to int // minutes
-	lines    []string
+	from, to int      // minutes
+	lines    []string // of each data file
 }
 
 func fullAt(minute int, items ...string) exportOf {
@@ -40,8 +40,7 @@ func (e exportOf) id() string {
 	return fmt.Sprintf("%014d-%08x", morning.Add(time.Duration(e.to)*time.Minute).UnixMilli(), 1+e.from+1000*e.to)
 }
 
-// lay writes the export below the folder: each line in a data file of its own, and
-// one without any. checksum writes a manifest's.
+// lay writes the export below the folder, with one data file without items.
 func (e exportOf) lay(t *testing.T, dir string) string {
 	t.Helper()
 	stamp := func(minute int) string {
@@ -53,11 +52,13 @@ func (e exportOf) lay(t *testing.T, dir string) string {
 		data = "AWSDynamoDB/" + e.id() + "/data/"
 	}
 	var list string
+	items := 0
 	for i, line := range append(slices.Clone(e.lines), "") {
-		n, content := 1, line+"\n"
+		n, content := 1+strings.Count(line, "\n"), line+"\n"
 		if line == "" {
 			n, content = 0, ""
 		}
+		items += n
 		stored := gzipOf(t, []byte(content))
 		name := fmt.Sprintf("%sfile%d%s.json.gz", data, 9-i, e.id())
 		write(t, filepath.Join(dir, name), stored)
@@ -71,7 +72,7 @@ func (e exportOf) lay(t *testing.T, dir string) string {
 	arn := "arn:aws:dynamodb:eu-west-1:111122223333:table/" + e.table
 	summary := fmt.Sprintf(`{"version":%q,"exportArn":"%s/export/%s","startTime":%q,"endTime":%[4]q,"tableArn":%[2]q,"tableId":"1",%[5]s,`+
 		`"s3Bucket":"b","s3Prefix":"my/prefix","s3SseAlgorithm":"AES256","s3SseKmsKeyId":null,"manifestFilesS3Key":"my/prefix/AWSDynamoDB/%[3]s/manifest-files.json",`+
-		`"billedSizeBytes":0,"itemCount":%[6]d,"outputFormat":"DYNAMODB_JSON"`, version, arn, e.id(), stamp(e.to), times, len(e.lines))
+		`"billedSizeBytes":0,"itemCount":%[6]d,"outputFormat":"DYNAMODB_JSON"`, version, arn, e.id(), stamp(e.to), times, items)
 	if !e.full {
 		summary += `,"outputView":"NEW_AND_OLD_IMAGES","exportType":"INCREMENTAL_EXPORT"`
 	}

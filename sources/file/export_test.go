@@ -87,7 +87,7 @@ func TestReadExport(t *testing.T) {
 			newExport(t, 2, 0, 3).lay(t, filepath.Join(root, below))
 			s := testSource(t, Config{Path: root, Format: "dynamodb_export"}, 40)
 			all := readSome(t, s, nil, -1)
-			want := []string{item(2, 0), item(2, 1), item(2, 2), item(0, 0), item(0, 1)}
+			want := []string{item(2, 0), item(0, 0), item(2, 1), item(0, 1), item(2, 2)}
 			if d := cmp.Diff(want, all.texts()); all.err != nil || d != "" {
 				t.Fatalf("error %v, records (-want +got):\n%s", all.err, d)
 			}
@@ -104,7 +104,7 @@ func TestReadExport(t *testing.T) {
 			for cut := 1; cut <= len(want); cut++ {
 				first := readSome(t, testSource(t, s.cfg, 40), nil, cut)
 				rest := readAll(t, s.cfg, 60, first.cursors)
-				if d := cmp.Diff(want[cut:], rest.texts()); rest.err != nil || cut < len(want) && d != "" {
+				if d := cmp.Diff(slices.Sorted(slices.Values(want[cut:])), slices.Sorted(slices.Values(rest.texts()))); rest.err != nil || cut < len(want) && d != "" {
 					t.Errorf("cut after %d: error %v, records (-want +got):\n%s", cut, rest.err, d)
 				}
 			}

@@ -207,7 +207,7 @@ func (f *objectFollower) read(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, ahead.close()) }()
 	for len(f.queue) > 0 {
 		o := f.queue[0]
-		object, err := ahead.next(ctx)
+		object, err := ahead.next()()
 		f.queue = f.queue[1:]
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -253,8 +253,12 @@ func (f *objectFollower) readOpen(ctx context.Context, object blob.Object, path 
 		return f.send(ctx, &pipeline.Records{Positions: map[string][]byte{k.partition: at.encode()}})
 	}
 	r := f.source.newReader(&input{partition: k.partition, display: path, path: path, info: info, items: -1}, &k.at)
-	r.send = f.send
-	r.atEnd = func(records *pipeline.Records) { f.caughtUp = append(f.caughtUp, records.Partition) }
+	r.send = func(ctx context.Context, records *pipeline.Records, b *block) error {
+		if b != nil && b.last {
+			f.caughtUp = append(f.caughtUp, records.Partition)
+		}
+		return f.send(ctx, records)
+	}
 	err = r.readOpen(ctx, object)
 	f.remove(k)
 	k.at = r.at

@@ -318,7 +318,7 @@ func TestFollowFromNowOn(t *testing.T) {
 	add(t, path+".1", "{\"a\":3}\n")
 	cfg.Path += "*"
 	rest := readAll(t, cfg, 0, r.cursors)
-	if d := cmp.Diff([]string{`{"b":1}`, `{"a":3}`}, rest.texts()); rest.err != nil || d != "" {
+	if d := cmp.Diff([]string{`{"a":3}`, `{"b":1}`}, rest.texts()); rest.err != nil || d != "" {
 		t.Errorf("error %v, records (-want +got):\n%s", rest.err, d)
 	}
 }

@@ -86,7 +86,7 @@ func (t *followedFile) readBlock(ctx context.Context, last bool) (end, overwritt
 	if len(p.spans) == 0 && (p.tooLong || !end && len(buf)-p.consumed > r.max+1) {
 		return true, false, r.tooLong(p.at.line)
 	}
-	b := &block{data: buf, result: p, start: r.at, recheck: r.recheck, tail: tailHashOf(&r.at, buf[:p.consumed])}
+	b := &block{memory: full, result: p, start: r.at, recheck: r.recheck, tail: tailHashOf(&r.at, buf[:p.consumed])}
 	b.start.Offset = offset
 	b.start.recordStat(t.info, t.env.now())
 	b.start.Path, b.start.Moved, b.start.Numbers = t.name, t.moved, src.numbers
@@ -179,7 +179,7 @@ func (t *followedFile) readStream(ctx context.Context) (overwritten bool, err er
 	c := t.checkpoint()
 	c.Done, c.Numbers, c.Unverified = false, src.numbers, t.env.unverified(t.name)
 	r := src.newReader(t.input(), &c)
-	r.send = func(ctx context.Context, r *pipeline.Records) error { return t.env.send(ctx, t, r) }
+	r.send = func(ctx context.Context, r *pipeline.Records, _ *block) error { return t.env.send(ctx, t, r) }
 	t.streaming = true
 	started := t.env.now()
 	err = r.content(ctx, followedBytes{t.file})

@@ -101,7 +101,7 @@ func (m inMemory) Range(ctx context.Context, offset, length int64) (io.ReadClose
 	return io.NopCloser(io.NewSectionReader(m.Reader, offset, length)), ctx.Err()
 }
 
-// openAhead opens objects in their order, the next ones while one is read. One goroutine
+// openAhead opens objects in their order, the next ones while others are read. One goroutine
 // calls its methods.
 type openAhead struct {
 	ctx    context.Context
@@ -137,19 +137,19 @@ func (a *openAhead) begin() {
 	}
 }
 
-// next returns the next object. The caller closes it.
-func (a *openAhead) next(ctx context.Context) (blob.Object, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case r := <-a.begun[0]:
-		a.begun = a.begun[1:]
-		a.begin()
+// next returns what waits for the next object, which comes soon once the ctx has ended. It has to be called,
+// once, by any goroutine; whoever calls it closes the object.
+func (a *openAhead) next() func() (blob.Object, error) {
+	result := a.begun[0]
+	a.begun = a.begun[1:]
+	a.begin()
+	return func() (blob.Object, error) {
+		r := <-result
 		return r.object, r.err
 	}
 }
 
-// close closes what was opened and not taken, and waits for what is being opened.
+// close closes what was opened and not given, and waits for what is being opened.
 func (a *openAhead) close() error {
 	a.cancel()
 	a.tasks.Wait()

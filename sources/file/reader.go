@@ -39,10 +39,11 @@ type input struct {
 	verified  bool    // its content was compared with what was read of it
 	items     int64   // the number of records that it must have; -1 = unknown
 	md5       string  // of the file, from a manifest; empty = unknown
-	// Of an export's file: the format of its records, and the progress of the exports before
-	// the file and with its end.
-	format        *pipeline.Format
-	before, after exportProgress
+	// Of an export's file: the format of its records, the progress of the exports before, and
+	// how far the export is read; nil = it is of none.
+	format *pipeline.Format
+	before exportProgress
+	export *exportReads
 }
 
 // reader reads one file from a cursor on.
@@ -55,25 +56,29 @@ type reader struct {
 	max    int
 	block  int
 	read   *atomic.Int64
-	send   func(context.Context, *pipeline.Records) error
+	// send hands records over, with the block that they are of; nil = they are positions only.
+	send   func(context.Context, *pipeline.Records, *block) error
 	now    func() time.Time
-	number func(*cursor) // numbers the file
-	// buffers and exact are shared by the source's readers, of which one runs at a time.
-	buffers *buffers
-	exact   *atomic.Bool // every byte is scanned; see splitter
+	number func(*cursor) // numbers the file, unless numbered says that it is
+	// lane tells apart, in profiles, readers that run at the same time.
+	lane int
+	// buffers, inMemory and exact are shared by the source's readers.
+	buffers  *buffers
+	inMemory *budget      // of objects that are kept in memory
+	exact    *atomic.Bool // every byte is scanned; see splitter
 	// exactHead is how many bytes of a file's beginning are scanned one by one anyway.
 	exactHead int64
 
-	quiet bool // the file is followed, and has not changed for a while
-	given bool // records of it were handed over
-	// atEnd is told of the last records of the file before they are handed over; nil = nobody
-	// asks.
-	atEnd func(*pipeline.Records)
+	numbered bool
+	counted  bool // it is one of the reads that its export waits for
+	quiet    bool // the file is followed, and has not changed for a while
+	given    bool // records of it were handed over
 
 	stream   io.Reader
-	raw      atomic.Int64 // the offset in the file, in stored bytes
-	leftover []byte       // bytes that were read and are not whole records yet
-	pending  *block       // it is handed over when the next one, or the end, is known
+	ahead    *contentAhead // of a compressed stream
+	raw      atomic.Int64  // the offset in the file, in stored bytes
+	leftover []byte        // bytes that were read and are not whole records yet
+	pending  *block        // it is handed over when the next one, or the end, is known
 }
 
 // run reads the file to its end.
@@ -93,14 +98,16 @@ func (r *reader) readOpen(ctx context.Context, f blob.Object) error {
 		return transient(err)
 	}
 	r.at.Path = cmp.Or(r.at.Path, r.in.path)
-	r.number(&r.at)
+	if !r.numbered || r.at.Numbers == 0 { // it was replaced since it was numbered
+		r.number(&r.at)
+	}
 	if err := r.content(ctx, f); err != nil || r.given || !isObject(info) {
 		return err
 	}
 	// It has no records, so that none has its cursor. It is not asked for again.
 	c := r.at
-	c.Done, c.Size, c.exportProgress, c.PriorProgress = true, info.Size(), r.in.after, nil
-	return r.send(ctx, &pipeline.Records{Source: r.source, Format: r.format, Positions: map[string][]byte{r.in.partition: c.encode()}})
+	c.Done, c.Size, c.exportProgress, c.PriorProgress = true, info.Size(), r.in.before, nil
+	return r.send(ctx, &pipeline.Records{Source: r.source, Format: r.format, Positions: map[string][]byte{r.in.partition: c.encode()}}, nil)
 }
 
 // startOrResume checks an open file against the cursor. skip says that the file has nothing new.
@@ -118,10 +125,13 @@ func (r *reader) startOrResume(ctx context.Context, f storedBytes, info fs.FileI
 func (r *reader) content(ctx context.Context, f storedBytes) error {
 	r.at.Line = max(r.at.Line, 1)
 	r.at.exportProgress = r.in.before
-	f, err := r.in.verify(ctx, f)
+	f, release, err := r.in.verify(ctx, f, r.inMemory)
 	if err != nil {
 		return err
 	}
+	defer release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stream, closeStream, err := decompressed(ctx, f, r.at.Hash, &r.raw, r.read)
 	if errors.Is(err, errOther) {
 		return r.at.changedError(r.in.path, err)
@@ -130,7 +140,12 @@ func (r *reader) content(ctx context.Context, f storedBytes) error {
 		return r.readError(err)
 	}
 	defer closeStream()
-	r.stream = stream
+	r.stream, r.ahead = stream, nil
+	if r.at.Compressed {
+		r.ahead = startContentAhead(ctx, stream, r.buffers, r.source, r.lane)
+		defer r.ahead.wait()
+		defer cancel()
+	}
 	for {
 		end, err := r.next(ctx)
 		if end || err != nil {
@@ -141,7 +156,7 @@ func (r *reader) content(ctx context.Context, f storedBytes) error {
 
 // next reads a block and hands the one before over.
 func (r *reader) next(ctx context.Context) (end bool, err error) {
-	buf, readErr := r.fill()
+	memory, buf, readErr := r.fill(ctx)
 	if r.at.Offset == 0 {
 		if err := refuse(r.in.path, buf, r.at.Compressed); err != nil {
 			return true, err
@@ -149,14 +164,14 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 	}
 	buf = r.skipMark(buf)
 	if readErr != nil && readErr != io.EOF {
-		return true, r.sendWhole(ctx, buf, readErr)
+		return true, r.sendWhole(ctx, memory, buf, readErr)
 	}
 	last := readErr == io.EOF
 	p := r.split(buf, last)
 	if len(p.spans) == 0 && !last && !p.tooLong {
 		p.tooLong = len(buf)-p.consumed > r.max+1 // a line may have \r besides
 	}
-	if err := r.appendBlock(ctx, buf, p); err != nil {
+	if err := r.appendBlock(ctx, memory, buf, p); err != nil {
 		return true, err
 	}
 	switch {
@@ -183,20 +198,24 @@ func (r *reader) tooLong(line int64) error {
 	return fmt.Errorf("%s:%d: the record is longer than max_record, %d bytes: raise max_record of the source", r.in.path, line, r.max)
 }
 
-// fill reads until the buffer is full or the stream ends. The buffer is larger
-// than what was left over.
-func (r *reader) fill() ([]byte, error) {
+// fill reads until the buffer is full or the stream ends, behind what was left over; data is
+// what the buffer, memory, has then. The buffer is larger than what was left over.
+func (r *reader) fill(ctx context.Context) (memory, data []byte, err error) {
 	size := max(r.block, min(2*len(r.leftover), r.max+2), len(r.leftover)+1, len(byteOrderMark))
-	buf := append(r.buffers.get(size), r.leftover...)
+	leftover := r.leftover
 	r.leftover = nil
+	if r.ahead != nil {
+		return r.ahead.fill(ctx, leftover, size)
+	}
+	buf := append(r.buffers.get(size), leftover...)
 	for len(buf) < size {
 		n, err := r.stream.Read(buf[len(buf):size])
 		buf = buf[:len(buf)+n]
 		if err != nil {
-			return buf, err
+			return buf, buf, err
 		}
 	}
-	return buf, nil
+	return buf, buf, nil
 }
 
 // split cuts the buffer into records.
@@ -222,12 +241,12 @@ func (r *reader) recheck(record []byte, line int64) error {
 }
 
 // appendBlock makes the records the pending block, and hands over the one before.
-func (r *reader) appendBlock(ctx context.Context, buf []byte, p splitResult) error {
+func (r *reader) appendBlock(ctx context.Context, memory, buf []byte, p splitResult) error {
 	if len(p.spans) > 0 {
 		if err := r.sendPending(ctx, false); err != nil {
 			return err
 		}
-		r.pending = &block{data: buf, result: p, start: r.at, recheck: r.recheck}
+		r.pending = &block{memory: memory, result: p, start: r.at, recheck: r.recheck}
 		r.at.Records += int64(len(p.spans))
 	}
 	r.leftover = buf[p.consumed:]
@@ -246,11 +265,8 @@ func (r *reader) sendPending(ctx context.Context, last bool) error {
 	}
 	r.pending, r.given = nil, true
 	b.last = last
-	records := b.records(r.source, r.in, r.format, func() { r.buffers.put(b.data) })
-	if last && r.atEnd != nil {
-		r.atEnd(records)
-	}
-	return r.send(ctx, records)
+	b.end = r.in.before
+	return r.send(ctx, b.records(r.source, r.in, r.format, func() { r.buffers.put(b.memory) }), b)
 }
 
 // finish ends a file that was read to its end.
@@ -270,16 +286,15 @@ func (r *reader) finish(ctx context.Context) error {
 	if r.pending != nil {
 		// A file that has grown since it was opened is done at the size that was read.
 		r.pending.start.Size = max(r.at.Size, r.raw.Load())
-		r.pending.end = r.in.after
 	}
 	return r.sendPending(ctx, true)
 }
 
 // sendWhole ends a file that could not be read on: whole records are handed over before the
 // error.
-func (r *reader) sendWhole(ctx context.Context, buf []byte, cause error) error {
+func (r *reader) sendWhole(ctx context.Context, memory, buf []byte, cause error) error {
 	if p := r.split(buf, false); len(p.spans) > 0 {
-		if err := r.appendBlock(ctx, buf, p); err != nil {
+		if err := r.appendBlock(ctx, memory, buf, p); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sources/file/export"
 	"github.com/starlift-etl/starlift/sources/internal/recordformat"
@@ -165,26 +166,54 @@ func TestS3ExportAltered(t *testing.T) {
 	}
 }
 
-// TestVerifiesLargeObjects: an object too large for memory is read twice, and still compared.
+// TestVerifiesLargeObjects: an object too large for the memory that is left is read twice, and
+// still compared.
 func TestVerifiesLargeObjects(t *testing.T) {
 	b := newFakeBucket(t)
-	content := bytes.Repeat([]byte(strings.Repeat("x", 1023)+"\n"), verifiedInMemoryBytes>>10+1)
+	content := bytes.Repeat([]byte(strings.Repeat("x", 1023)+"\n"), 9<<10)
 	b.putInParts("large", content[:8<<20], content[8<<20:])
+	memory := newBudget(int64(len(content)) + 1)
+	if !memory.take(2) {
+		t.Fatal("nothing can be taken")
+	}
 	s := testSource(t, b.at("large"), 0)
-	o, err := openFile(t.Context(), s.files, s.cfg.Path)
+	opened, err := openFile(t.Context(), s.files, s.cfg.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o := encrypted{opened}
 	in := &input{path: "large", md5: sumOf(content)}
-	if f, err := in.verify(t.Context(), o); err != nil || f != storedBytes(o) {
+	if f, _, err := in.verify(t.Context(), o, memory); err != nil || f != storedBytes(o) {
 		t.Errorf("%T, %v", f, err)
 	}
 	in.md5 = sumOf(nil)
-	_, err = in.verify(t.Context(), o)
+	_, _, err = in.verify(t.Context(), o, memory)
 	wantError(t, err, "large", sumOf(nil), sumOf(content))
+	memory.put(2)
+	if _, _, err := in.verify(t.Context(), o, memory); err == nil || !memory.take(int64(len(content))+1) {
+		t.Errorf("memory is not given back: %v", err)
+	}
+	memory.put(int64(len(content)) + 1)
+	in.md5 = sumOf(content)
+	f, release, err := in.verify(t.Context(), o, memory)
+	if _, ok := f.(inMemory); err != nil || !ok || memory.take(2) {
+		t.Fatalf("%T, %v", f, err)
+	}
+	if release(); !memory.take(int64(len(content)) + 1) {
+		t.Error("memory is not given back")
+	}
 	if err := o.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// encrypted is an object whose tag says nothing of its content, as of one that a key of KMS encrypts.
+type encrypted struct{ blob.Object }
+
+func (o encrypted) Info() blob.Info {
+	info := o.Object.Info()
+	info.Tag = "x"
+	return info
 }
 
 // TestTagSaysMD5: the example of the DynamoDB manual, and the tags of other ways of writing.

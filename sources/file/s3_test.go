@@ -240,7 +240,7 @@ func TestS3ChangedWhileRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			cursors := map[string][]byte{r.Partition: r.CursorAfter(r.Len())}
-			given := r.Len()
+			given, others := r.Len(), 0
 			var after []byte
 			if tc.after == nil {
 				b.delete("a.json")
@@ -250,12 +250,16 @@ func TestS3ChangedWhileRead(t *testing.T) {
 			}
 			for err == nil {
 				if r, err = s.Read(context.Background()); err == nil {
+					cursors[r.Partition] = r.CursorAfter(r.Len())
+					if strings.HasSuffix(r.Partition, "b.json") {
+						others += r.Len()
+						continue
+					}
 					for i := range r.Len() {
 						if !bytes.Equal(lines[given+i], r.Bytes(i)) {
 							t.Fatalf("what was read is mixed, in line %d", given+i)
 						}
 					}
-					cursors[r.Partition] = r.CursorAfter(r.Len())
 					given += r.Len()
 				}
 			}
@@ -270,7 +274,7 @@ func TestS3ChangedWhileRead(t *testing.T) {
 				wantError(t, rest.err, tc.want, "a.json")
 				return
 			}
-			if want := bytes.Count(after, []byte("\n")) + 1 - given; rest.err != nil || len(rest.records) != want {
+			if want := bytes.Count(after, []byte("\n")) + 1 - given - others; rest.err != nil || len(rest.records) != want {
 				t.Errorf("the rest: %d records of %d, %v", len(rest.records), want, rest.err)
 			}
 		})

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -43,13 +43,17 @@ type Source struct {
 	read  atomic.Int64
 	total int64
 
-	queue   chan *pipeline.Records
-	buffers *buffers
-	exact   atomic.Bool // lines that look like a record were not; see splitter
-	numbers int64       // of files, given so far; of the reading goroutine
-	err     error       // why queue was closed; read after that
-	cancel  context.CancelFunc
-	reader  sync.WaitGroup
+	queue    chan *pipeline.Records
+	buffers  *buffers
+	inMemory *budget
+	exact    atomic.Bool // lines that look like a record were not; see splitter
+	// numbers is the number of numbers that files were given so far. Readers that run side by
+	// side change it under numbering.
+	numbers   int64
+	numbering sync.Mutex
+	err       error // why queue was closed; read after that
+	cancel    context.CancelFunc
+	reader    sync.WaitGroup
 }
 
 var (
@@ -88,7 +92,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	cursors := o.Cursors
 	s.env, s.format = o.Env, s.cfg.format()
 	s.files.Remote = s.remote(o.Env)
-	s.total, s.buffers = 0, newBuffers(s.block)
+	s.total, s.buffers, s.inMemory = 0, newBuffers(s.block), newBudget(verifiedInMemoryBytes)
 	s.read.Store(0)
 	s.waiting.set(nil)
 	if err := s.restoreNumbers(cursors); err != nil {
@@ -102,7 +106,7 @@ func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
 	s.cancel = cancel
 	s.queue = make(chan *pipeline.Records, queuedBlocks)
 	s.reader.Go(func() {
-		s.err = read(working)
+		pprof.Do(working, pprof.Labels("role", "reader "+s.name), func(ctx context.Context) { s.err = read(ctx) })
 		close(s.queue)
 	})
 	return nil
@@ -143,6 +147,7 @@ func (s *Source) planReads(ctx context.Context, cursors map[string][]byte) (read
 			errs = append(errs, err)
 		}
 		if r != nil {
+			r.counted = inputs[i].startRead()
 			s.total += left
 			todo = append(todo, r)
 		}
@@ -173,6 +178,8 @@ func (s *Source) restoreNumbers(cursors map[string][]byte) error {
 // assignNumber gives a file that is read for the first time its number, and notes how many
 // were given.
 func (s *Source) assignNumber(c *cursor) {
+	s.numbering.Lock()
+	defer s.numbering.Unlock()
 	if c.Records == 0 && c.PriorProgress == nil {
 		c.Number = s.numbers
 		s.numbers++
@@ -297,7 +304,7 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 	}
 	open := func(ctx context.Context) (blob.Object, error) { return openFile(ctx, s.files, in.path) }
 	return &reader{in: in, open: open, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
-		read: &s.read, send: s.enqueue, buffers: s.buffers, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead}
+		read: &s.read, buffers: s.buffers, inMemory: s.inMemory, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead}
 }
 
 // Read returns the records of the next block.
@@ -317,32 +324,6 @@ func (s *Source) Read(ctx context.Context) (*pipeline.Records, error) {
 		}
 		return r, nil
 	}
-}
-
-// readAll reads the files and returns why it ended, io.EOF when all are read.
-func (s *Source) readAll(ctx context.Context, readers []*reader) (err error) {
-	var paths []string
-	for _, r := range readers {
-		if isObject(r.in.info) {
-			paths = append(paths, r.in.path)
-		}
-	}
-	ahead := newOpenAhead(ctx, s.files, paths)
-	defer func() {
-		if closeErr := ahead.close(); closeErr != nil && err == io.EOF {
-			err = closeErr
-		}
-	}()
-	for i, r := range readers {
-		if isObject(r.in.info) {
-			r.open = ahead.next
-		}
-		if err := r.run(ctx); err != nil {
-			return err
-		}
-		readers[i] = nil // its last block is not kept until the end
-	}
-	return io.EOF
 }
 
 // enqueue queues records.
