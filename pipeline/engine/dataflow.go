@@ -118,7 +118,7 @@ func (d *dataflow) pending(last bool) bool {
 
 // save takes what all keep of the epoch that has just ended: it goes into the epoch's
 // save (I2).
-func (d *dataflow) save(p *preparedEpoch) (err error) {
+func (d *dataflow) save(r pipeline.Runner, p *preparedEpoch) (err error) {
 	for _, s := range d.stages {
 		if s.settler == nil {
 			continue
@@ -132,10 +132,12 @@ func (d *dataflow) save(p *preparedEpoch) (err error) {
 			return fmt.Errorf("state of %s: %w", o.entry.Name, err)
 		}
 	}
-	for _, k := range d.keyspaces.All {
-		p.deltas = append(p.deltas, k.Take())
+	if p.deltas, err = d.keyspaces.Take(r); err != nil {
+		return err
 	}
-	d.keyspaces.Bound()
+	if err := d.keyspaces.Bound(r); err != nil {
+		return err
+	}
 	p.memory = d.keyspaces.Size()
 	return nil
 }

@@ -115,7 +115,7 @@ func (b *epochBuilder) finishEpoch(ctx context.Context, c *barrier) (p *prepared
 	if err := b.settle(c.last); err != nil {
 		return nil, nil, err
 	}
-	if err := b.flow.save(p); err != nil {
+	if err := b.flow.save(b.c.Runner, p); err != nil {
 		return nil, nil, err
 	}
 	b.c.Observer.StepDone("settle", b.c.since(started))

@@ -2,15 +2,16 @@ package pipelinetest
 
 import (
 	"errors"
-	"maps"
 	"slices"
+	"sync"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // Keyspace is a pipeline.Keyspace in a map. It holds its callers to the contract, and
-// counts what they ask of it.
+// counts what they ask of it. Nobody uses its fields while others call its methods.
 type Keyspace struct {
+	mu      sync.Mutex // several goroutines may use it
 	Entries      map[pipeline.Hash][]byte
 	Lookups      int // calls
 	WrittenBytes int // of the values that were put
@@ -23,6 +24,8 @@ func NewKeyspace() *Keyspace { return &Keyspace{Entries: map[pipeline.Hash][]byt
 
 // Lookup implements pipeline.Keyspace. It fails when the keys are not sorted, or repeat.
 func (k *Keyspace) Lookup(keys []pipeline.Hash, values [][]byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.Lookups++
 	for i, key := range keys {
 		if i > 0 && !keys[i-1].Less(key) {
@@ -38,6 +41,8 @@ func (k *Keyspace) Prefetch([]pipeline.Hash) {}
 
 // Put implements pipeline.Keyspace.
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.WrittenBytes += len(value)
 	if value == nil {
 		delete(k.Entries, key)
@@ -58,21 +63,16 @@ func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 
 // Each implements pipeline.Keyspace.
 func (k *Keyspace) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
-	for _, key := range k.sorted(from) {
-		if err := f(key, k.Entries[key]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return k.Range(from, pipeline.Hash{}, f)
 }
 
 // Range is Each for the entries before a key; of the zero key, for all.
 func (k *Keyspace) Range(from, to pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
-	for _, key := range k.sorted(from) {
-		if to != (pipeline.Hash{}) && !key.Less(to) {
+	for _, e := range k.sorted(from) {
+		if to != (pipeline.Hash{}) && !e.key.Less(to) {
 			return nil
 		}
-		if err := f(key, k.Entries[key]); err != nil {
+		if err := f(e.key, e.value); err != nil {
 			return err
 		}
 	}
@@ -82,19 +82,29 @@ func (k *Keyspace) Range(from, to pipeline.Hash, f func(pipeline.Hash, []byte) e
 // Scan calls f for up to limit entries from a key on, and returns the key to go on at,
 // and whether the end was reached.
 func (k *Keyspace) Scan(from pipeline.Hash, limit int, f func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
-	keys := k.sorted(from)
-	for i, key := range keys {
+	for i, e := range k.sorted(from) {
 		if i == limit {
-			return key, false, nil
+			return e.key, false, nil
 		}
-		f(key, k.Entries[key])
+		f(e.key, e.value)
 	}
 	return pipeline.Hash{}, true, nil
 }
 
-// sorted returns the keys from one on, in order.
-func (k *Keyspace) sorted(from pipeline.Hash) []pipeline.Hash {
-	keys := slices.SortedFunc(maps.Keys(k.Entries), pipeline.Hash.Compare)
-	first, _ := slices.BinarySearchFunc(keys, from, pipeline.Hash.Compare)
-	return keys[first:]
+type entry struct {
+	key   pipeline.Hash
+	value []byte
+}
+
+// sorted returns the entries from a key on, in the order of their keys.
+func (k *Keyspace) sorted(from pipeline.Hash) (entries []entry) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, value := range k.Entries {
+		if !key.Less(from) {
+			entries = append(entries, entry{key, value})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return a.key.Compare(b.key) })
+	return entries
 }

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/pipeline/state"
 )
@@ -339,7 +340,9 @@ func (s *saved) save(t fataler) {
 	for _, k := range s.All {
 		deltas = append(deltas, k.Take())
 	}
-	s.Bound()
+	if err := s.Bound(&exchange.Runner{Workers: 2}); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.store.Save(&state.Update{Checkpoint: &state.Checkpoint{Epoch: s.epoch}, Deltas: deltas}); err != nil {
 		t.Fatal(err)
 	}

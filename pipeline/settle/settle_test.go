@@ -230,7 +230,7 @@ func (h *harness) end() {
 	h.saved.Epoch++
 	h.saved.Operators = map[string]*state.OperatorState{"n": {Schemas: saved.Schemas, SourceTimes: saved.SourceTimes, LogicalTables: saved.LogicalTables}}
 	deltas := []*state.Delta{h.spaces.All[0].Take(), h.spaces.All[1].Take()}
-	h.spaces.Bound()
+	h.check(h.spaces.Bound(&exchange.Runner{Workers: 2}))
 	h.check(h.store.Save(&state.Update{Checkpoint: h.saved, Deltas: deltas}))
 }
 

@@ -2,17 +2,20 @@ package state
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
 // chunks holds entries one after the other: the key, 1 + the length of the value
 // (0 = there is none) and the value. They are never changed, so a slice of one
-// stays valid while it is used.
+// stays valid while it is used; and another goroutine may read what was added before
+// it got the chunks ([chunks.since]).
 type chunks struct {
-	list  [][]byte
-	first int   // the number of the first of the list
-	held  int64 // bytes of the list
+	list  [][]byte // each as long as it is made, so that it never changes
+	fill  int      // where the free room of the last one begins
+	first int      // the number of the first of the list
+	held  int64    // bytes of the list
 }
 
 // offset says where an entry is: the number of its chunk and where in it it
@@ -22,30 +25,42 @@ type offset uint64
 const (
 	chunkBits  = 18
 	chunkBytes = 1 << chunkBits // an entry that takes more has a chunk of its own
-	keyBytes   = 16
-	offsetBits = 40
+	// firstChunkBytes is the size of the first chunk: there are very many tables, most of
+	// them small.
+	firstChunkBytes = 1 << 10
+	keyBytes        = 16
+	offsetBits      = 40
 )
 
 // add copies an entry and returns where it is; a nil value = there is none.
 func (c *chunks) add(key pipeline.Hash, value []byte) offset {
 	need := keyBytes + binary.MaxVarintLen64 + len(value)
-	last := len(c.list) - 1
-	if last < 0 || cap(c.list[last])-len(c.list[last]) < need {
-		size := max(chunkBytes, need)
-		c.list = append(c.list, make([]byte, 0, size))
-		c.held += int64(size)
-		last++
+	if len(c.list) == 0 || len(c.list[len(c.list)-1])-c.fill < need {
+		c.grow(need)
 	}
-	b := c.list[last]
-	at := offset(c.first+last+1)<<chunkBits | offset(len(b))
-	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, key.Hi), key.Lo)
+	b := c.list[len(c.list)-1][c.fill:]
+	at := offset(c.first+len(c.list))<<chunkBits | offset(c.fill)
+	binary.LittleEndian.PutUint64(b, key.Hi)
+	binary.LittleEndian.PutUint64(b[8:], key.Lo)
+	n := keyBytes
 	if value == nil {
-		b = append(b, 0)
+		b[n] = 0
+		n++
 	} else {
-		b = append(binary.AppendUvarint(b, uint64(len(value))+1), value...)
+		n += binary.PutUvarint(b[n:], uint64(len(value))+1)
+		n += copy(b[n:], value)
 	}
-	c.list[last] = b
+	c.fill += n
 	return at
+}
+
+// grow adds a chunk with room for some bytes.
+func (c *chunks) grow(need int) {
+	// A third of what is held is free at most.
+	size := max(need, min(chunkBytes, max(firstChunkBytes, 1<<bits.Len64(uint64(c.held)/4))))
+	c.list = append(c.list, make([]byte, size))
+	c.held += int64(size)
+	c.fill = 0
 }
 
 func (c *chunks) entry(p offset) []byte {
@@ -81,19 +96,8 @@ func valueOf(b []byte) (value []byte, to int) {
 	return b[size:to:to], to
 }
 
-// each calls f for the key of each entry, of those with the same key too.
-func (c *chunks) each(f func(key pipeline.Hash)) {
-	for _, b := range c.list {
-		for len(b) > 0 {
-			f(keyOf(b))
-			_, to := valueOf(b[keyBytes:])
-			b = b[keyBytes+to:]
-		}
-	}
-}
-
-// since returns what was added from an offset on, for another goroutine.
+// since returns what was added from an offset on.
 func (c *chunks) since(p offset) chunks {
 	i := max(0, int(p>>chunkBits)-c.first-1)
-	return chunks{list: append([][]byte(nil), c.list[i:]...), first: c.first + i}
+	return chunks{list: c.list[i:len(c.list):len(c.list)], first: c.first + i}
 }

@@ -9,10 +9,7 @@ import (
 // filter tells which keys have never been put: a blocked Bloom filter (Putze,
 // Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007), in
 // layers, each of twice the size of the one before, as keys come.
-type filter struct {
-	layers    []layer
-	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
-}
+type filter struct{ layers []layer }
 
 // layer is a filter of a fixed size: each key sets bits of one block, which is
 // a line of the processor's cache.
@@ -26,7 +23,7 @@ type block [8]uint64
 const (
 	blockKeys  = 42 // keys of a full block: 12 bits each, a false answer in 300
 	filterBits = 6
-	blocksMin  = 1 << 10
+	blocksMin  = 1 << 3
 )
 
 // newFilter returns a filter for the given number of keys and as many again.
@@ -76,12 +73,10 @@ func (l *layer) has(key pipeline.Hash) bool {
 	return true
 }
 
-// prefetch reads where keys are, as that of table does.
-func (f *filter) prefetch(keys []pipeline.Hash) (sum uint64) {
+// prefetch reads where a key is, as prefetchEntry of table does.
+func (f *filter) prefetch(key pipeline.Hash) (sum uint64) {
 	for l := range f.layers {
-		for i := range keys {
-			sum += f.layers[l].block(keys[i])[0]
-		}
+		sum += f.layers[l].block(key)[0]
 	}
 	return sum
 }
@@ -105,22 +100,9 @@ func (f *filter) size() int64 {
 	return int64(n) * 64
 }
 
-// filter returns a filter of the keys of the table.
+// filter returns a filter of the keys of the table that are not taken out.
 func (t *table) filter() *filter {
 	f := newFilter(t.n)
-	keys := make([]pipeline.Hash, 0, prefetchKeys)
-	add := func() {
-		f.readAhead = f.prefetch(keys)
-		for _, key := range keys {
-			f.add(key)
-		}
-		keys = keys[:0]
-	}
-	t.values.each(func(key pipeline.Hash) {
-		if keys = append(keys, key); len(keys) == prefetchKeys {
-			add()
-		}
-	})
-	add()
+	t.each(func(s slot) { f.add(t.values.key(s.offset())) })
 	return f
 }

@@ -7,7 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -26,21 +31,32 @@ const ingestFormat = sstable.TableFormatPebblev4
 // ingest writes the update as tables and gives them to the database, which takes
 // all of them or none.
 func (s *Store) ingest(checkpoint []byte, u *Update) error {
-	t := tables{s: s}
-	if err := errors.Join(s.writeUpdate(&t, checkpoint, u), t.close()); err != nil {
-		return err
+	deltas := u.sorted()
+	pieces := cut(deltas, pieceBytes(deltas))
+	r := newRun(deltas)
+	errs := make([]error, len(pieces))
+	sideBySide(len(pieces), func(i int) { errs[i] = s.writePiece(i, &pieces[i], r, checkpoint, u) })
+	var paths []string
+	for i := range pieces {
+		paths = append(paths, pieces[i].paths...)
+		r.tables = append(r.tables, pieces[i].opened...)
 	}
-	r, err := s.openRun(&t, u.Deltas)
-	if err != nil {
-		return err
+	if err := errors.Join(errs...); err != nil {
+		return errors.Join(err, r.close())
 	}
-	if err := s.db.Ingest(context.Background(), t.paths); err != nil {
+	if len(r.tables) < len(paths) { // the process may not have so many open
+		err := r.close()
+		if r = nil; err != nil {
+			return err
+		}
+	}
+	if err := s.db.Ingest(context.Background(), paths); err != nil {
 		return errors.Join(err, r.close())
 	}
 	if err := s.runs.add(r, int(s.db.Metrics().Levels[0].Sublevels)); err != nil {
 		return err
 	}
-	for _, path := range t.paths {
+	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -48,10 +64,96 @@ func (s *Store) ingest(checkpoint []byte, u *Update) error {
 	return nil
 }
 
+// writePiece writes one piece of an update, the first with what the update has besides keyed
+// state, and opens its tables for the run of the epoch, of which it makes the filters.
+func (s *Store) writePiece(number int, p *piece, r *run, checkpoint []byte, u *Update) error {
+	t := tables{s: s, piece: number}
+	err := error(nil)
+	if number == 0 {
+		err = s.writeHead(&t, checkpoint, u)
+	}
+	for _, c := range p.contents {
+		if err == nil {
+			err = c.delta.writeTo(&t, c.of.prefix)
+		}
+		r.addFilter(c)
+	}
+	p.paths = t.paths
+	if err := errors.Join(err, t.close()); err != nil {
+		return err
+	}
+	p.opened, err = s.openTables(&t)
+	return err
+}
+
+// piece is a part of an update that one goroutine writes: keys that follow each other, in
+// tables of their own.
+type piece struct {
+	contents []content
+	paths    []string
+	opened   []runTable // all tables, or fewer where the process may not have so many open
+}
+
+// content is what was written to a key group.
+type content struct {
+	of    *Delta
+	group int
+	delta *groupDelta
+}
+
+// pieceBytes returns the size from which a piece of an update goes on in another one: so that
+// all processors have pieces to write, but none is so small that a table is not worth it.
+func pieceBytes(deltas []*Delta) int {
+	size := 0
+	for _, d := range deltas {
+		size += d.bytes
+	}
+	return min(tableBytesMax, max(tableBytesMin, size/(2*runtime.GOMAXPROCS(0))))
+}
+
+// tableBytesMin is the size below which a table is not divided, for the sake of a processor.
+const tableBytesMin = 1 << 20
+
+// cut cuts deltas, which are in order, into pieces of about some bytes: at least one.
+func cut(deltas []*Delta, bytes int) []piece {
+	pieces, size := make([]piece, 1), 0
+	for _, d := range deltas {
+		for i := range d.groups {
+			if len(d.groups[i].writes) == 0 {
+				continue
+			}
+			if size > 0 && size+d.groups[i].bytes > bytes {
+				pieces, size = append(pieces, piece{}), 0
+			}
+			last := &pieces[len(pieces)-1]
+			last.contents = append(last.contents, content{d, d.numbers[i], &d.groups[i]})
+			size += d.groups[i].bytes
+		}
+	}
+	return pieces
+}
+
+// sideBySide calls f for the numbers below n, on as many goroutines as there are processors.
+func sideBySide(n int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for saver := range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			pprof.Do(context.Background(), pprof.Labels("role", "saver "+strconv.Itoa(saver)), func(context.Context) {
+				for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+					f(i)
+				}
+			})
+		})
+	}
+	wg.Wait()
+}
+
 // tables writes ascending keys into tables in the folder, and so in the file
 // system, of the database, which links them.
 type tables struct {
 	s      *Store
+	piece  int
 	paths  []string
 	firsts [][]byte        // the lowest key of each
 	w      *sstable.Writer // of the last of them; nil = there is none, or it is full
@@ -81,7 +183,7 @@ func (t *tables) room(key []byte, value int) error {
 	if err := t.close(); err != nil {
 		return err
 	}
-	path := t.s.tablePath(len(t.paths))
+	path := t.s.tablePath(t.piece, len(t.paths))
 	// What a crash left there may be linked into the database; Create replaces
 	// it, and never writes over it.
 	f, err := t.s.options.FS.Create(path, vfs.WriteCategoryUnspecified)
@@ -105,8 +207,8 @@ func (t *tables) close() error {
 
 const tablePrefix, tableSuffix = "epoch", ".sst"
 
-func (s *Store) tablePath(n int) string {
-	return filepath.Join(s.dir, fmt.Sprint(tablePrefix, "-", n, tableSuffix))
+func (s *Store) tablePath(piece, n int) string {
+	return filepath.Join(s.dir, fmt.Sprint(tablePrefix, "-", piece, "-", n, tableSuffix))
 }
 
 // removeTables removes what a crash left of an update's tables.

@@ -34,7 +34,7 @@ func Open(dir string, o Options) (*Store, error) {
 // wrote it. A folder that is missing looks empty, with the id that Create gives it.
 func Inspect(dir string, o Options) (*Store, error) {
 	s := &Store{dir: dir, pipeline: o.Pipeline, memory: o.Memory, ingestBytesMin: ingestBytesMin, compactionBytesMin: compactionBytesMin,
-		runs: runs{tablesMax: runTablesMax}, openTables: vfs.Default}
+		runs: runs{tablesMax: runTablesMax}, tableFiles: vfs.Default}
 	if err := s.inspect(); err != nil {
 		return nil, errors.Join(s.withFolder(err), s.Close())
 	}

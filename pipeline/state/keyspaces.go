@@ -7,11 +7,11 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// Keyspaces are those that are open, which share the memory of the Store. The
-// owner of its keyspaces calls its methods.
+// Keyspaces are those that are open, which share the memory of the Store. Their
+// owner calls its methods, while nobody uses the keyspaces.
 type Keyspaces struct {
 	All   []*Keyspace
 	runs  *runs
@@ -22,9 +22,8 @@ type Keyspaces struct {
 // memory as far as they fit. It is called once.
 func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 	ks := &Keyspaces{bound: s.memory, runs: &s.runs}
-	sorter := &byhash.Sorter{}
 	for _, n := range numbers {
-		k := &Keyspace{store: s, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: firstEpoch, sorter: sorter}
+		k := &Keyspace{store: s, runs: &s.runs, prefix: []byte{prefixKeyed, n}, epoch: firstEpoch}
 		if err := k.load(ks.bound / int64(len(numbers))); err != nil {
 			return nil, err
 		}
@@ -34,60 +33,99 @@ func (s *Store) Keyspaces(numbers ...byte) (*Keyspaces, error) {
 }
 
 func (k *Keyspace) load(bound int64) error {
-	k.cache, k.complete = newTable(0), true
 	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: k.prefix, UpperBound: after(k.prefix)})
 	if err != nil {
 		return err
 	}
+	var g *group // the last one
+	k.loaded = true
 	for ok := it.First(); ok; ok = it.Next() {
-		if k.cache.size() > bound {
-			k.cache, k.complete = newTable(0), false
+		key := hashOf(it.Key()[len(k.prefix):])
+		if n := key.KeyGroup(); k.groups[n] == nil {
+			k.groups[n] = newGroup(true)
+			g = k.groups[n]
+		}
+		g.cache.put(key, it.Value(), k.epoch-1)
+		if k.count(g); k.sizes.all() > bound {
+			clear(k.groups[:])
+			k.sizes, k.loaded = sizes{}, false
 			break
 		}
-		k.cache.put(hashOf(it.Key()[len(k.prefix):]), it.Value(), k.epoch-1)
 	}
 	return errors.Join(it.Error(), it.Close())
 }
 
-// Size returns the bytes of memory that the keyspaces take.
+// Size returns the bytes of memory that the keyspaces take, as of the last Take.
 func (ks *Keyspaces) Size() int64 {
 	n := ks.runs.size()
 	for _, k := range ks.All {
-		n += k.size()
+		n += k.sizes.all()
 	}
 	return n
 }
 
-func (k *Keyspace) size() int64 { return k.cache.size() + k.filter.size() }
+// Take ends an epoch: it returns what was written since the last Take, by keyspace, for the
+// epoch's save. It takes time for the key groups that were used.
+func (ks *Keyspaces) Take(r pipeline.Runner) ([]*Delta, error) {
+	type job struct {
+		g *group
+		d *groupDelta
+	}
+	var jobs []job
+	deltas, writes := make([]*Delta, 0, len(ks.All)), 0
+	for _, k := range ks.All {
+		d := k.newDelta()
+		for i, n := range d.numbers {
+			jobs = append(jobs, job{k.groups[n], &d.groups[i]})
+			writes += len(k.groups[n].writes)
+		}
+		deltas = append(deltas, d)
+	}
+	parts := min(max(1, len(jobs)), r.Parts(writes))
+	err := r.Run("take", parts, func(part int) error {
+		for _, j := range jobs[part*len(jobs)/parts : (part+1)*len(jobs)/parts] {
+			j.g.take(j.d)
+		}
+		return nil
+	})
+	for i, k := range ks.All {
+		k.endTake(deltas[i])
+	}
+	return deltas, err
+}
 
 // Bound keeps memory within its bound. It is called between epochs, after Take.
 //
 // The keyspace that got the fewest hits for the memory it takes gives way first,
 // so keys that come only once, as those of an export do, make room for those
 // that are looked up again; of one keyspace, what was not used for longest.
-func (ks *Keyspaces) Bound() {
-	order := slices.SortedFunc(slices.Values(ks.All), func(a, b *Keyspace) int { return cmp.Compare(a.hitRate(), b.hitRate()) })
-	size := ks.Size()
-	for _, k := range order {
-		if size <= ks.bound {
-			break
+func (ks *Keyspaces) Bound(r pipeline.Runner) error {
+	if size := ks.Size(); size > ks.bound {
+		order := slices.SortedFunc(slices.Values(ks.All), func(a, b *Keyspace) int { return cmp.Compare(a.hitRate(), b.hitRate()) })
+		for _, k := range order {
+			if size <= ks.bound {
+				break
+			}
+			size -= k.sizes.all()
+			if err := k.shrink(r, ks.bound-size); err != nil {
+				return err
+			}
+			size += k.sizes.all()
 		}
-		size -= k.size()
-		k.shrink(ks.bound - size)
-		size += k.size()
 	}
 	for _, k := range ks.All {
 		k.epoch++
 		k.cold = k.epoch > firstEpoch+1 && k.hits < usefulHitsMin // the first epoch had nothing to hit
 		k.hits /= 2
-		if k.filter.size() > ks.bound/int64(4*len(ks.All)) {
-			k.filter = nil // the database has filters of its own
+		if k.sizes.filter > ks.bound/int64(4*len(ks.All)) {
+			k.dropFilters() // the database has filters of its own
 		}
 	}
+	return nil
 }
 
 // hitRate returns the hits of the keyspace for the memory that it takes.
-func (k *Keyspace) hitRate() float64 { return k.hits / float64(k.cache.size()) }
+func (k *Keyspace) hitRate() float64 { return k.hits / float64(max(1, k.sizes.cache)) }
 
 // firstEpoch is the number of a keyspace's first epoch. What was loaded when it was opened
 // counts as used in the epoch before.
@@ -97,35 +135,36 @@ const firstEpoch = 1
 // memory would not help it.
 const usefulHitsMin = 1
 
-// shrink makes the cache smaller. A cold keyspace loses all of it. A complete one loses what
-// was overwritten, if that is half. Any other keeps what was used last: so much that it
-// takes room bytes, and no more than half of what it took, since it would have to shrink
-// after every epoch otherwise.
-func (k *Keyspace) shrink(room int64) {
-	if k.cold {
-		k.allowEviction()
-		k.cache = k.cache.emptied(0)
-		return
-	}
-	l := k.cache.live(k.epoch)
-	half := k.cache.size() / 2
-	if k.complete && l.all <= half {
-		k.cache = k.cache.recent(k.epoch, &l, l.all)
-		return
-	}
-	k.allowEviction()
-	bytes := min(half, room-k.filter.size())
-	if bytes <= 0 {
-		k.cache = k.cache.emptied(l.entries[0])
-		return
-	}
-	k.cache = k.cache.recent(k.epoch, &l, bytes)
+// shrink makes the groups smaller, so that they take room bytes in all, each in proportion to
+// what it takes.
+func (k *Keyspace) shrink(r pipeline.Runner, room int64) error {
+	all := k.sizes.all()
+	parts := r.Parts(int(all / entryBytes))
+	err := r.Run("shrink", parts, func(part int) error {
+		for _, g := range k.groups[part*len(k.groups)/parts : (part+1)*len(k.groups)/parts] {
+			if g != nil {
+				g.shrink(int64(float64(room)*float64(g.counted.all())/float64(all)), k.epoch, k.cold)
+			}
+		}
+		return nil
+	})
+	k.countAll()
+	return err
 }
 
-// allowEviction prepares the cache to lose entries: from then on a filter says which keys
-// may be in the state.
-func (k *Keyspace) allowEviction() {
-	if k.complete {
-		k.complete, k.filter = false, k.cache.filter()
+func (k *Keyspace) dropFilters() {
+	for _, g := range k.groups {
+		if g != nil {
+			g.filter = nil
+		}
+	}
+	k.countAll()
+}
+
+func (k *Keyspace) countAll() {
+	for _, g := range k.groups {
+		if g != nil {
+			k.count(g)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -28,10 +29,11 @@ import (
 // when something was written by other means, as small epochs are, when the
 // database has compacted most of them, and after a restart.
 type runs struct {
-	mu        sync.RWMutex // Lookup reads, Save changes
-	list      []*run       // the oldest first
-	tables    int
-	tablesMax int // tables; files that are kept open
+	mu          sync.RWMutex // Lookup reads, Save changes
+	list        []*run       // the oldest first
+	tables      int
+	tablesMax   int // tables; files that are kept open
+	filterBytes atomic.Int64
 	// complete says that the runs hold all that was ever written: what is in none of them
 	// is nowhere.
 	complete bool
@@ -42,8 +44,14 @@ const runTablesMax = 512
 
 // run is what an epoch wrote.
 type run struct {
-	tables  []runTable         // in the order of their keys
-	filters map[string]*filter // of the keys, by the keyspace's prefix; nil = anything may be in it
+	tables  []runTable             // in the order of their keys
+	filters map[string]*runFilters // by the keyspace's prefix
+}
+
+// runFilters are those of the keys that a run has in a keyspace, by key group.
+type runFilters struct {
+	of  [pipeline.KeyGroups]*filter // nil = there are none
+	any bool                        // there are no filters: anything may be in it
 }
 
 type runTable struct {
@@ -51,34 +59,43 @@ type runTable struct {
 	r     *sstable.Reader
 }
 
-// openRun opens the tables of an update before the database has them; nil = the
-// process may not have so many open: the database has to be asked for all.
-func (s *Store) openRun(t *tables, deltas []*Delta) (*run, error) {
-	r := &run{filters: map[string]*filter{}}
+// newRun returns the run of some deltas, without tables and filters.
+func newRun(deltas []*Delta) *run {
+	r := &run{filters: map[string]*runFilters{}}
+	for _, d := range deltas {
+		if slices.ContainsFunc(d.groups, func(g groupDelta) bool { return len(g.writes) > 0 }) {
+			r.filters[string(d.prefix)] = &runFilters{any: d.cold}
+		}
+	}
+	return r
+}
+
+// addFilter adds the filter of what was written to a key group. Goroutines may call it for
+// different ones.
+func (r *run) addFilter(c content) {
+	if !c.of.cold {
+		r.filters[string(c.of.prefix)].of[c.group] = c.delta.filter()
+	}
+}
+
+// openTables opens the tables of an update before the database has them, or fewer where the
+// process may not have so many open: the database has to be asked for all then.
+func (s *Store) openTables(t *tables) (opened []runTable, err error) {
 	for i, path := range t.paths {
 		reader, err := s.openTable(path)
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			return nil, r.close()
+			return opened, nil
 		}
 		if err != nil {
-			return nil, errors.Join(err, r.close())
+			return opened, err
 		}
-		r.tables = append(r.tables, runTable{t.firsts[i], reader})
+		opened = append(opened, runTable{t.firsts[i], reader})
 	}
-	for _, d := range deltas {
-		if len(d.writes) == 0 {
-			continue
-		}
-		r.filters[string(d.prefix)] = nil
-		if !d.cold {
-			r.filters[string(d.prefix)] = d.filter()
-		}
-	}
-	return r, nil
+	return opened, nil
 }
 
 func (s *Store) openTable(path string) (*sstable.Reader, error) {
-	f, err := s.openTables.Open(path)
+	f, err := s.tableFiles.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +111,7 @@ func (s *Store) openTable(path string) (*sstable.Reader, error) {
 }
 
 // filter returns a filter of the keys that were written.
-func (d *Delta) filter() *filter {
+func (d *groupDelta) filter() *filter {
 	f := &filter{}
 	f.grow(len(d.writes)/blockKeys + 1)
 	for i := range d.writes {
@@ -123,11 +140,13 @@ func (rs *runs) add(r *run, depth int) (err error) {
 		return rs.dropAll()
 	}
 	rs.list, rs.tables = append(rs.list, r), rs.tables+len(r.tables)
+	rs.filterBytes.Add(r.filterBytes())
 	if len(rs.list) > 2*depth+2 {
 		return rs.dropAll()
 	}
 	for rs.tables > rs.tablesMax {
 		err = errors.Join(err, rs.list[0].close())
+		rs.filterBytes.Add(-rs.list[0].filterBytes())
 		rs.tables -= len(rs.list[0].tables)
 		rs.list, rs.complete = slices.Delete(rs.list, 0, 1), false
 	}
@@ -146,15 +165,16 @@ func (rs *runs) dropAll() (err error) {
 		err = errors.Join(err, r.close())
 	}
 	rs.list, rs.tables, rs.complete = nil, 0, false
+	rs.filterBytes.Store(0)
 	return err
 }
 
 // size returns the bytes of the filters.
-func (rs *runs) size() (n int64) {
-	rs.mu.RLock()
-	defer rs.mu.RUnlock()
-	for _, r := range rs.list {
-		for _, f := range r.filters {
+func (rs *runs) size() int64 { return rs.filterBytes.Load() }
+
+func (r *run) filterBytes() (n int64) {
+	for _, fs := range r.filters {
+		for _, f := range fs.of {
 			n += f.size()
 		}
 	}
@@ -162,37 +182,37 @@ func (rs *runs) size() (n int64) {
 }
 
 // lookupRuns takes those of the misses that are in runs, or known to be nowhere.
-func (k *Keyspace) lookupRuns(keys []pipeline.Hash, values [][]byte) error {
+func (k *Keyspace) lookupRuns(m *misses, keys []pipeline.Hash, values [][]byte) error {
 	k.runs.mu.RLock()
 	defer k.runs.mu.RUnlock()
 	for _, r := range slices.Backward(k.runs.list) {
-		f, wrote := r.filters[string(k.prefix)]
+		filters := r.filters[string(k.prefix)]
 		switch {
-		case len(k.misses) == 0 || wrote && f == nil:
+		case len(m.at) == 0 || filters != nil && filters.any:
 			return nil
-		case !wrote:
+		case filters == nil:
 			continue
 		}
-		if err := k.lookupRun(r, f, keys, values); err != nil {
+		if err := k.lookupRun(r, filters, m, keys, values); err != nil {
 			return err
 		}
 	}
 	if k.runs.complete {
-		k.misses = k.misses[:0]
+		m.at = m.at[:0]
 	}
 	return nil
 }
 
 // lookupRun takes the misses that are in one run.
-func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][]byte) error {
+func (k *Keyspace) lookupRun(r *run, filters *runFilters, m *misses, keys []pipeline.Hash, values [][]byte) error {
 	cursor := newRunCursor(r)
-	rest := k.misses[:0]
+	rest := m.at[:0]
 	buf := make([]byte, 0, len(k.prefix)+keyBytes)
 	var err error
-	for _, i := range k.misses {
+	for _, i := range m.at {
 		var v []byte
 		found := false
-		if err == nil && f.mayHave(keys[i]) {
+		if f := filters.of[keys[i].KeyGroup()]; err == nil && f != nil && f.mayHave(keys[i]) {
 			buf = appendHash(append(buf[:0], k.prefix...), keys[i])
 			v, found, err = cursor.find(buf)
 		}
@@ -200,10 +220,10 @@ func (k *Keyspace) lookupRun(r *run, f *filter, keys []pipeline.Hash, values [][
 		case !found:
 			rest = append(rest, i)
 		case v != nil:
-			k.addToCache(i, keys, values, v)
+			values[i] = k.addToCache(keys[i], v)
 		}
 	}
-	k.misses = rest
+	m.at = rest
 	return errors.Join(err, cursor.close())
 }
 

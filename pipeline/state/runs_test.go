@@ -43,11 +43,11 @@ func TestRuns(t *testing.T) {
 			deltas := take(ks)
 			for _, d := range deltas {
 				d.cold = rapid.IntRange(0, 7).Draw(rt, "idle") == 0
-				asks = asks || d.cold && len(d.writes) > 0
+				asks = asks || d.cold && d.bytes > 0
 			}
-			s.openTables = vfs.Default
+			s.tableFiles = vfs.Default
 			if rapid.IntRange(0, 9).Draw(rt, "too many files") == 0 {
-				s.openTables, asks = fewFiles{vfs.Default}, true
+				s.tableFiles, asks = fewFiles{vfs.Default}, true
 			}
 			s.ingestBytesMin = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1 << 30}).Draw(rt, "ingest from")
 			asks = asks || s.ingestBytesMin > 0
@@ -61,7 +61,8 @@ func TestRuns(t *testing.T) {
 				}
 			}
 			for _, k := range ks.All { // memory forgets all that is saved
-				k.cache, k.complete, k.filter, k.unsaved = newTable(0), false, nil, nil
+				clear(k.groups[:])
+				k.loaded, k.unsaved, k.sizes = false, nil, sizes{}
 			}
 			checkLookup(rt, ks, want)
 			if s.runs.tablesMax == runTablesMax && !asks {
@@ -86,15 +87,15 @@ func wantNoAsking(t *rapid.T, ks *Keyspaces) {
 			keys = append(keys, hash(n))
 		}
 		slices.SortFunc(keys, pipeline.Hash.Compare)
-		k.misses = k.misses[:0]
+		var m misses
 		for j := range keys {
-			k.misses = append(k.misses, j)
+			m.at = append(m.at, j)
 		}
-		if err := k.lookupRuns(keys, make([][]byte, len(keys))); err != nil {
+		if err := k.lookupRuns(&m, keys, make([][]byte, len(keys))); err != nil {
 			t.Fatal(err)
 		}
-		if len(k.misses) > 0 {
-			t.Fatalf("keyspace %d asks the database for %d keys", i, len(k.misses))
+		if len(m.at) > 0 {
+			t.Fatalf("keyspace %d asks the database for %d keys", i, len(m.at))
 		}
 	}
 }
@@ -128,6 +129,8 @@ func TestFirstEpochsAreAskedForThemselves(t *testing.T) {
 		if err := s.Save(&Update{Checkpoint: &Checkpoint{Epoch: int64(epoch)}, Deltas: []*Delta{d}}); err != nil {
 			t.Fatal(err)
 		}
-		ks.Bound()
+		if err := ks.Bound(runner); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -71,14 +72,22 @@ func (s *Store) batch(checkpoint []byte, u *Update, size int) error {
 			return err
 		}
 	}
-	if err := s.writeUpdate(batchWriter{b}, checkpoint, u); err != nil {
+	if err := s.writeHead(batchWriter{b}, checkpoint, u); err != nil {
 		return err
+	}
+	for _, d := range u.sorted() {
+		for i := range d.groups {
+			if err := d.groups[i].writeTo(batchWriter{b}, d.prefix); err != nil {
+				return err
+			}
+		}
 	}
 	return b.Commit(pebble.Sync)
 }
 
-// writeUpdate writes the update in the order of the keys.
-func (s *Store) writeUpdate(w writer, checkpoint []byte, u *Update) error {
+// writeHead writes what the update has besides keyed state, and below it in the order of the
+// keys.
+func (s *Store) writeHead(w writer, checkpoint []byte, u *Update) error {
 	if err := w.Set(keyCheckpoint, checkpoint); err != nil {
 		return err
 	}
@@ -101,41 +110,27 @@ func (s *Store) writeUpdate(w writer, checkpoint []byte, u *Update) error {
 		}
 	}
 	var err error
-	if u.spooled, err = s.writeSpooled(w, u.Checkpoint); err != nil {
-		return err
-	}
-	deltas := slices.Clone(u.Deltas)
-	slices.SortFunc(deltas, func(a, b *Delta) int { return bytes.Compare(a.prefix, b.prefix) })
-	for _, d := range deltas {
-		if err := d.writeTo(w); err != nil {
-			return err
-		}
-	}
-	return nil
+	u.spooled, err = s.writeSpooled(w, u.Checkpoint)
+	return err
 }
 
 type cursorEntry struct{ key, value []byte }
 
-// prefetch reads the values of some writes at once, so that the waits for memory overlap.
-func (d *Delta) prefetch(some []write) {
-	for i := range some {
-		if at := some[i].at; at&uncachedBit != 0 {
-			d.readAhead += d.uncached.entry(at &^ uncachedBit)[keyBytes]
-		} else {
-			d.readAhead += d.values.entry(at)[keyBytes]
-		}
-	}
+// sorted returns the deltas in the order of their keyspaces.
+func (u *Update) sorted() []*Delta {
+	return slices.SortedFunc(slices.Values(u.Deltas), func(a, b *Delta) int { return bytes.Compare(a.prefix, b.prefix) })
 }
 
-// writeTo writes the delta.
-func (d *Delta) writeTo(w writer) error {
-	key := make([]byte, 0, len(d.prefix)+16)
+// writeTo writes the delta of a key group.
+func (d *groupDelta) writeTo(w writer, prefix []byte) error {
+	key := make([]byte, 0, len(prefix)+keyBytes)
+	readAhead := byte(0)
 	for i := range d.writes {
 		if i%prefetchKeys == 0 {
-			d.prefetch(d.writes[i:min(i+prefetchKeys, len(d.writes))])
+			readAhead += d.prefetch(d.writes[i:min(i+prefetchKeys, len(d.writes))])
 		}
 		e := &d.writes[i]
-		key = appendHash(append(key[:0], d.prefix...), e.key)
+		key = appendHash(append(key[:0], prefix...), e.key)
 		var err error
 		if value := d.value(e); value == nil {
 			err = w.Delete(key)
@@ -146,5 +141,6 @@ func (d *Delta) writeTo(w writer) error {
 			return err
 		}
 	}
+	runtime.KeepAlive(readAhead)
 	return nil
 }

@@ -37,45 +37,62 @@ func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, 
 // returns an error. f must not call Lookup or Put; the value is valid during the
 // call.
 func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	if k.complete {
+	if k.complete() {
 		return k.eachInMemory(from, f)
 	}
 	return k.eachMerged(from, pipeline.Hash{}, f)
 }
 
+// complete reports whether memory holds every entry.
+func (k *Keyspace) complete() bool {
+	for _, g := range k.groups {
+		if g == nil && !k.loaded || g != nil && !g.complete {
+			return false
+		}
+	}
+	return true
+}
+
 // Range is Each for the entries before a key; of the zero key, for all. What it costs
-// depends on those entries, and on what was put since the last save.
+// depends on those entries, and on what was put since the last save. Only the key groups of
+// the range are used.
 func (k *Keyspace) Range(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
 	return k.eachMerged(from, to, f)
 }
 
 func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	var offsets []offset
-	k.cache.each(func(s slot) {
-		if !k.cache.values.key(s.offset()).Less(from) && k.cache.values.value(s.offset()) != nil {
-			offsets = append(offsets, s.offset())
+	for _, g := range k.groups[from.KeyGroup():] {
+		if g == nil {
+			continue
 		}
-	})
-	for _, e := range k.sorted(offsets) {
-		if err := f(e.key, k.cache.values.value(e.at)); err != nil {
-			return err
+		for _, e := range g.live(from) {
+			if err := f(e.key, g.cache.values.value(e.at)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// live returns the entries of the cache from a key on, in order.
+func (g *group) live(from pipeline.Hash) []write {
+	var offsets []offset
+	g.cache.each(func(s slot) {
+		if !g.cache.values.key(s.offset()).Less(from) && g.cache.values.value(s.offset()) != nil {
+			offsets = append(offsets, s.offset())
+		}
+	})
+	return g.sorted(offsets, nil)
 }
 
 // eachMerged merges the database with what it may not have yet, which is in
 // memory. What is saved meanwhile is in both, and memory wins, being as new or
 // newer. It ends before the key to, unless that is zero.
 func (k *Keyspace) eachMerged(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) (err error) {
-	recent := k.recent() // before the iterator, which has what is saved by now
-	first, _ := slices.BinarySearchFunc(recent, from, pipeline.Hash.Compare)
-	recent = recent[first:]
+	recent := k.recent(from, to) // before the iterator, which has what is saved by now
 	lower, upper := appendHash(slices.Clone(k.prefix), from), after(k.prefix)
 	if to != (pipeline.Hash{}) {
 		upper = appendHash(slices.Clone(k.prefix), to)
-		end, _ := slices.BinarySearchFunc(recent, to, pipeline.Hash.Compare)
-		recent = recent[:end]
 	}
 	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
@@ -104,19 +121,39 @@ func (k *Keyspace) eachMerged(from, to pipeline.Hash, f func(key pipeline.Hash, 
 	return k.eachRecent(recent, f)
 }
 
-// recent returns the keys that the database may not have yet, in order.
-func (k *Keyspace) recent() []pipeline.Hash {
-	var keys []pipeline.Hash
-	for _, d := range k.unsaved {
-		if d.saved.Load() {
-			continue
+// recent returns the keys that the database may not have yet, from one up to before another,
+// unless that is zero, in order.
+func (k *Keyspace) recent(from, to pipeline.Hash) (keys []pipeline.Hash) {
+	last := len(k.groups) - 1
+	if to != (pipeline.Hash{}) {
+		before := to // that a range ends where a key group does must not make it use the next one
+		if before.Lo--; to.Lo == 0 {
+			before.Hi--
 		}
-		for i := range d.writes {
-			keys = append(keys, d.writes[i].key)
+		last = before.KeyGroup()
+	}
+	for n := from.KeyGroup(); n <= last; n++ {
+		g := k.groups[n]
+		if g != nil {
+			keys = append(keys, g.recent(from, to)...)
 		}
 	}
-	for _, at := range k.writes {
-		keys = append(keys, k.keyAt(at))
+	return keys
+}
+
+func (g *group) recent(from, to pipeline.Hash) (keys []pipeline.Hash) {
+	add := func(key pipeline.Hash) {
+		if !key.Less(from) && (to == pipeline.Hash{} || key.Less(to)) {
+			keys = append(keys, key)
+		}
+	}
+	for _, d := range g.unsaved {
+		for i := range d.writes {
+			add(d.writes[i].key)
+		}
+	}
+	for _, at := range g.writes {
+		add(g.keyAt(at))
 	}
 	slices.SortFunc(keys, pipeline.Hash.Compare)
 	return slices.Compact(keys)
@@ -125,7 +162,7 @@ func (k *Keyspace) recent() []pipeline.Hash {
 // eachRecent calls f for those of the keys, all in memory, that are not deleted.
 func (k *Keyspace) eachRecent(keys []pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
 	for _, key := range keys {
-		v, _ := k.cached(key)
+		v, _ := k.groups[key.KeyGroup()].get(key, k.epoch)
 		if v == nil {
 			continue
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 )
 
 func hash(n int) pipeline.Hash {
@@ -106,12 +107,17 @@ func put(t *rapid.T, k *Keyspace, key pipeline.Hash, value []byte) {
 	}
 }
 
+// runner has as many parts as there can be, on some goroutines.
+var runner = &exchange.Runner{Workers: 3, ForceParts: pipeline.KeyGroups}
+
 // take ends an epoch.
-func take(ks *Keyspaces) (deltas []*Delta) {
-	for _, k := range ks.All {
-		deltas = append(deltas, k.Take())
+func take(ks *Keyspaces) []*Delta { return takeBy(ks, runner) }
+
+func takeBy(ks *Keyspaces, r pipeline.Runner) []*Delta {
+	deltas, err := ks.Take(r)
+	if err := errors.Join(err, ks.Bound(r)); err != nil {
+		panic(err)
 	}
-	ks.Bound()
 	return deltas
 }
 
@@ -490,7 +496,9 @@ func TestTakeKeepsNewest(t *testing.T) {
 	}
 	deltas[0].saved.Store(false) // as it was when Take looked at it
 	k.Take()
-	ks.Bound()
+	if err := ks.Bound(runner); err != nil {
+		t.Fatal(err)
+	}
 	values := make([][]byte, 1)
 	if err := k.Lookup([]pipeline.Hash{hash(1)}, values); err != nil || string(values[0]) != "1" {
 		t.Fatalf("%q, %v; want 1", values[0], err)

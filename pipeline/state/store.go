@@ -158,7 +158,7 @@ type Store struct {
 	compactionBytesMin int64
 	compaction         *compaction // of level 0; nil = none
 	runs               runs
-	openTables         vfs.FS // through which runs open tables; tests replace it
+	tableFiles         vfs.FS // through which runs open tables; tests replace it
 }
 
 // Options are what Open needs.

@@ -6,9 +6,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// table is an open-addressing hash table with its entries in chunks. It holds no
-// pointers per entry, which the garbage collector would have to follow, and a
-// word per slot: most of what it takes is keys and values.
+// table is an open-addressing hash table of keys of one key group, with its entries in
+// chunks. It holds no pointers per entry, which the garbage collector would have to follow,
+// and a word per slot: most of what it takes is keys and values.
 type table struct {
 	slots  []slot
 	values chunks
@@ -17,8 +17,8 @@ type table struct {
 	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
 }
 
-// slot is an entry: a tag, which is the highest bits of its key, the lowest of the
-// epoch that used it last, and its offset. 0 = it is free.
+// slot is an entry: a tag, which is the highest bits of its key below those of the key
+// group, the lowest of the epoch that used it last, and its offset. 0 = it is free.
 type slot uint64
 
 const (
@@ -27,7 +27,7 @@ const (
 	tagShift  = offsetBits + usedBits
 
 	// slotsMin is a power of two, as is every table's number of slots.
-	slotsMin = 1 << 10
+	slotsMin = 1 << 4
 )
 
 // deletedSlot is the slot of an entry that was taken out: what was put behind it is
@@ -35,47 +35,52 @@ const (
 const deletedSlot slot = 1 << offsetBits
 
 func newSlot(key pipeline.Hash, at offset, used uint32) slot {
-	return slot(key.Hi>>tagShift<<tagShift | uint64(used)<<offsetBits&(1<<tagShift-1) | uint64(at))
+	return slot(tagOf(key)<<tagShift | uint64(used)<<offsetBits&(1<<tagShift-1) | uint64(at))
 }
+
+// tagOf returns the tag of a key.
+func tagOf(key pipeline.Hash) uint64 { return key.Hi << keyGroupBits >> tagShift }
+
+// keyGroupBits are the leading bits in which all keys of a table are equal.
+const keyGroupBits = 7
+
+var _ [1 << keyGroupBits]struct{} = [pipeline.KeyGroups]struct{}{}
 
 func (s slot) offset() offset { return offset(s & (1<<offsetBits - 1)) }
 
 // mayBe reports whether the slot has the tag of the key.
-func (s slot) mayBe(key pipeline.Hash) bool { return uint64(s)>>tagShift == key.Hi>>tagShift }
+func (s slot) mayBe(key pipeline.Hash) bool { return uint64(s)>>tagShift == tagOf(key) }
 
 // newTable returns a table with room for some entries.
-func newTable(entries int) *table {
+func newTable(entries int) table {
 	slots := slotsMin
 	for slots*3 < entries*4 {
 		slots *= 2
 	}
-	return &table{slots: make([]slot, slots)}
+	return table{slots: make([]slot, slots)}
 }
+
+// home returns the index of the slot where a key is, unless others are there.
+func (t *table) home(key pipeline.Hash) int { return int(key.Lo) & (len(t.slots) - 1) }
 
 // slot returns the slot of the key, or the free one where it belongs.
 func (t *table) slot(key pipeline.Hash) *slot {
 	mask := len(t.slots) - 1
-	for i := int(key.Lo) & mask; ; i = (i + 1) & mask {
+	for i := t.home(key); ; i = (i + 1) & mask {
 		if s := t.slots[i]; s == 0 || s != deletedSlot && s.mayBe(key) && t.values.key(s.offset()) == key {
 			return &t.slots[i]
 		}
 	}
 }
 
-// prefetch reads the memory of some keys in one go, so that the waits for it overlap; read
-// one after the other, each key would wait by itself. It returns what it read, because the
-// compiler leaves out reads whose result is not used.
-func (t *table) prefetch(keys []pipeline.Hash) (sum uint64) {
-	mask := len(t.slots) - 1
-	for i := range keys {
-		sum += uint64(t.slots[int(keys[i].Lo)&mask])
+// prefetchEntry reads the memory of a key's entry, so that the waits for those of several keys
+// overlap; read when they are needed, each key would wait by itself. It returns what it read,
+// because the compiler leaves out reads whose result is not used.
+func (t *table) prefetchEntry(key pipeline.Hash) uint64 {
+	if s := t.slots[t.home(key)]; s.offset() != 0 && s.mayBe(key) {
+		return uint64(t.values.entry(s.offset())[0])
 	}
-	for i := range keys {
-		if s := t.slots[int(keys[i].Lo)&mask]; s.offset() != 0 && s.mayBe(keys[i]) {
-			sum += uint64(t.values.entry(s.offset())[0])
-		}
-	}
-	return sum
+	return 0
 }
 
 // remove takes an entry out.
@@ -127,7 +132,7 @@ func (t *table) grow() {
 	})
 }
 
-// each calls f for the slots of the entries. It reads some entries ahead, as prefetch does.
+// each calls f for the slots of the entries. It reads some entries ahead, as Prefetch does.
 func (t *table) each(f func(slot)) {
 	for some := range slices.Chunk(t.slots, 4*prefetchKeys) {
 		for _, s := range some {
@@ -145,12 +150,12 @@ func (t *table) each(f func(slot)) {
 
 // emptied returns a table without entries and with room for some. It reuses the memory of
 // the slots if that is not much more than needed.
-func (t *table) emptied(entries int) *table {
+func (t *table) emptied(entries int) table {
 	if len(t.slots) > max(slotsMin, 8*entries) {
 		return newTable(entries)
 	}
 	clear(t.slots)
-	return &table{slots: t.slots}
+	return table{slots: t.slots}
 }
 
 // size returns the bytes the table holds, overwritten values too.
@@ -189,7 +194,7 @@ func (t *table) live(epoch uint32) (l live) {
 
 // recent returns a table of the live entries used last that take about so many
 // bytes: of the greatest age among them only a part.
-func (t *table) recent(epoch uint32, l *live, bytes int64) *table {
+func (t *table) recent(epoch uint32, l *live, bytes int64) table {
 	last, entries := 0, 0
 	for ; last < ageCount-1 && l.costs[last] <= bytes; last++ {
 		bytes -= l.costs[last]

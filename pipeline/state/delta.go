@@ -1,0 +1,112 @@
+package state
+
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/starlift-etl/starlift/pipeline"
+)
+
+// write is an entry that was put.
+type write struct {
+	key pipeline.Hash
+	at  offset
+}
+
+// Delta is what one epoch wrote to a Keyspace.
+type Delta struct {
+	prefix  []byte
+	numbers []int        // of the key groups that were used, ascending
+	groups  []groupDelta // what was written to each of them
+	bytes   int
+	cold    bool // hardly any of it will be looked up
+	saved   atomic.Bool
+}
+
+// Bytes returns about how many bytes saving the delta writes.
+func (d *Delta) Bytes() int { return d.bytes }
+
+// groupDelta is what one epoch wrote to a key group.
+type groupDelta struct {
+	writes   []write // in the order of their keys, each key once
+	values   chunks
+	uncached chunks
+	bytes    int
+}
+
+// value returns what a write put; nil = it deleted the key.
+func (d *groupDelta) value(w *write) []byte {
+	if w.at&uncachedBit != 0 {
+		return d.uncached.value(w.at &^ uncachedBit)
+	}
+	return d.values.value(w.at)
+}
+
+// prefetch reads the values of some writes at once, so that the waits for memory overlap. It
+// returns what it read, because the compiler leaves out reads whose result is not used.
+func (d *groupDelta) prefetch(some []write) (sum byte) {
+	for i := range some {
+		if at := some[i].at; at&uncachedBit != 0 {
+			sum += d.uncached.entry(at &^ uncachedBit)[keyBytes]
+		} else {
+			sum += d.values.entry(at)[keyBytes]
+		}
+	}
+	return sum
+}
+
+// Take returns what was written to this keyspace since the last Take, for the epoch's save.
+func (k *Keyspace) Take() *Delta {
+	d := k.newDelta()
+	for i, n := range d.numbers {
+		k.groups[n].take(&d.groups[i])
+	}
+	k.endTake(d)
+	return d
+}
+
+// newDelta returns a delta for the groups that were used in this epoch.
+func (k *Keyspace) newDelta() *Delta {
+	d := &Delta{prefix: k.prefix, cold: k.cold}
+	for i := range k.used {
+		for set := k.used[i].Swap(0); set != 0; set &= set - 1 {
+			d.numbers = append(d.numbers, 64*i+bits.TrailingZeros64(set))
+		}
+	}
+	d.groups = make([]groupDelta, len(d.numbers))
+	return d
+}
+
+// endTake takes note of a delta for which the groups have given what was written, and forgets
+// those that are saved.
+func (k *Keyspace) endTake(d *Delta) {
+	for i, n := range d.numbers {
+		g := k.groups[n]
+		d.bytes += d.groups[i].bytes
+		k.hits += float64(g.hits)
+		g.hits, g.used = 0, false
+		k.count(g)
+	}
+	for len(k.unsaved) > 0 && k.unsaved[0].saved.Load() { // they are saved in order, meanwhile too
+		k.forget(k.unsaved[0])
+		k.unsaved = k.unsaved[1:]
+	}
+	k.unsaved = append(k.unsaved, d)
+}
+
+// forget drops the oldest delta of the keyspace, which is saved.
+func (k *Keyspace) forget(d *Delta) {
+	for i, n := range d.numbers {
+		if len(d.groups[i].writes) > 0 {
+			k.groups[n].forget()
+		}
+	}
+}
+
+// count brings the sizes of the keyspace up to date with a group.
+func (k *Keyspace) count(g *group) {
+	was, is := g.counted, g.sizes()
+	k.sizes.cache += is.cache - was.cache
+	k.sizes.filter += is.filter - was.filter
+	g.counted = is
+}

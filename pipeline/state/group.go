@@ -1,0 +1,202 @@
+package state
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/byhash"
+)
+
+// group is what a Keyspace has in memory of one key group. One goroutine uses it at a time.
+type group struct {
+	cache    table   // what was used lately
+	complete bool    // cache holds every entry: a miss is definite
+	used     bool    // in this epoch
+	filter   *filter // where it is not complete, of all keys there are; nil = not known
+	hits     int     // of keys from earlier epochs, in this epoch
+
+	writes   []offset     // of what was put: in cache, or with uncachedBit in uncached
+	first    offset       // the first of writes that is in cache
+	uncached chunks       // what was put and is not in cache
+	index    byhash.Index // of uncached, for the first of writes
+	indexed  int          // how many of writes index covers
+	bytes    int          // of the writes
+	unsaved  []*groupDelta
+	spare    []write // memory of a delta that was saved, for the next one
+
+	counted   sizes  // of the group, in those of the keyspace
+	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
+
+	_ [64]byte // what another goroutine changes is in other lines of the processor's cache
+}
+
+// uncachedBit marks the offset of an entry that is not in cache.
+const uncachedBit = offset(1) << 63
+
+// sizes are the bytes of memory that groups take.
+type sizes struct{ cache, filter int64 }
+
+func (s sizes) all() int64 { return s.cache + s.filter }
+
+func newGroup(complete bool) *group { return &group{cache: newTable(0), complete: complete} }
+
+func (g *group) sizes() sizes { return sizes{g.cache.size(), g.filter.size()} }
+
+// get returns the value of a key, nil = there is none, as far as memory knows.
+func (g *group) get(key pipeline.Hash, epoch uint32) (value []byte, known bool) {
+	v, found, again := g.cache.get(key, epoch)
+	switch {
+	case found && !again:
+		g.hits++
+		return v, true
+	case found, g.complete, g.filter != nil && !g.filter.mayHave(key):
+		return v, true
+	}
+	if v, found = g.written(key); found {
+		g.hits++ // it would be one with more memory
+	}
+	return v, found
+}
+
+// written returns what this epoch put without caching it, or what was put by epochs that
+// were not saved yet at the last Take.
+func (g *group) written(key pipeline.Hash) (value []byte, found bool) {
+	for ; g.indexed < len(g.writes); g.indexed++ {
+		if at := g.writes[g.indexed]; at&uncachedBit != 0 {
+			g.index.Set(g.uncached.key(at&^uncachedBit), int32(g.indexed))
+		}
+	}
+	if i, found := g.index.Get(key); found {
+		return g.uncached.value(g.writes[i] &^ uncachedBit), true
+	}
+	for _, d := range slices.Backward(g.unsaved) {
+		i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
+		if found {
+			return d.value(&d.writes[i]), true
+		}
+	}
+	return nil, false
+}
+
+// put puts a value into the cache. A cold one is only noted for the save where memory is
+// short; an older value leaves the cache then.
+func (g *group) put(key pipeline.Hash, value []byte, used uint32, cold bool) {
+	if cold && !g.complete && g.filter != nil {
+		g.cache.remove(key)
+		g.writes = append(g.writes, g.uncached.add(key, value)|uncachedBit)
+	} else {
+		at := g.cache.put(key, value, used)
+		if g.first == 0 {
+			g.first = at
+		}
+		g.writes = append(g.writes, at)
+	}
+	g.bytes += 48 + len(value)
+	if g.filter != nil {
+		g.filter.add(key)
+	}
+}
+
+// take moves what was written since the last time into a delta, which is empty.
+func (g *group) take(d *groupDelta) {
+	if len(g.writes) == 0 {
+		return
+	}
+	d.writes, d.uncached, d.bytes = g.sorted(g.writes, g.spare[:0]), g.uncached, g.bytes
+	if g.first != 0 { // only the chunks from there on, so that older ones can be freed
+		d.values = g.cache.values.since(g.first)
+	}
+	if cap(g.writes) > 4*max(len(g.writes), spareElements) {
+		g.writes = nil
+	}
+	g.writes, g.spare, g.first, g.bytes, g.uncached, g.indexed = g.writes[:0], nil, 0, 0, chunks{}, 0
+	g.index.Clear()
+	g.unsaved = append(g.unsaved, d)
+}
+
+// spareElements is the number of elements of a group whose memory is always kept for the
+// next epoch.
+const spareElements = 64
+
+// forget drops the oldest delta, which is saved, and keeps its memory for the next one.
+func (g *group) forget() {
+	d := g.unsaved[0]
+	if cap(d.writes) > cap(g.spare) && cap(d.writes) <= 4*max(len(d.writes), spareElements) {
+		g.spare = d.writes[:0]
+	}
+	*d = groupDelta{}
+	g.unsaved = slices.Delete(g.unsaved, 0, 1)
+}
+
+// keyAt returns the key of what was put at an offset.
+func (g *group) keyAt(at offset) pipeline.Hash {
+	if at&uncachedBit != 0 {
+		return g.uncached.key(at &^ uncachedBit)
+	}
+	return g.cache.values.key(at)
+}
+
+// sorted returns the last of the entries at some offsets of each key, in the order
+// of the keys, in the memory of last if that has room for all.
+func (g *group) sorted(offsets []offset, last []write) []write {
+	last = slices.Grow(last, len(offsets))
+	for _, at := range offsets {
+		w := write{g.keyAt(at), at}
+		if n := len(last); n > 0 && !last[n-1].key.Less(w.key) {
+			return g.sortedByHash(offsets, last[:0])
+		}
+		last = append(last, w)
+	}
+	return last // settling puts entries in this order, so this is the usual end
+}
+
+var sorters = sync.Pool{New: func() any { return new(byhash.Sorter) }}
+
+// sortedByHash is sorted for offsets in any order.
+func (g *group) sortedByHash(offsets []offset, last []write) []write {
+	sorter := sorters.Get().(*byhash.Sorter)
+	defer sorters.Put(sorter)
+	for _, o := range sorter.Sort(len(offsets), func(i int32) pipeline.Hash { return g.keyAt(offsets[i]) }) {
+		w := write{o.Hash, offsets[o.Index]}
+		if n := len(last); n > 0 && last[n-1].key == w.key {
+			last[n-1] = w
+			continue
+		}
+		last = append(last, w)
+	}
+	return last
+}
+
+// shrink makes the cache smaller. A cold group loses all of it. A complete one loses what
+// was overwritten, if that is half. Any other keeps what was used last: so much that it
+// takes room bytes, and no more than half of what it took, since it would have to shrink
+// after every epoch otherwise.
+func (g *group) shrink(room int64, epoch uint32, cold bool) {
+	if cold {
+		g.allowEviction()
+		g.cache = g.cache.emptied(0)
+		return
+	}
+	l := g.cache.live(epoch)
+	half := g.cache.size() / 2
+	if g.complete && l.all <= half {
+		g.cache = g.cache.recent(epoch, &l, l.all)
+		return
+	}
+	g.allowEviction()
+	bytes := min(half, room-g.filter.size())
+	if bytes <= 0 {
+		g.cache = g.cache.emptied(l.entries[0])
+		return
+	}
+	g.cache = g.cache.recent(epoch, &l, bytes)
+}
+
+// allowEviction prepares the cache to lose entries: from then on a filter says which keys
+// may be in the state.
+func (g *group) allowEviction() {
+	if g.complete {
+		g.complete, g.filter = false, g.cache.filter()
+	}
+}
