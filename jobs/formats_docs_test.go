@@ -16,6 +16,7 @@ var shownFormat = regexp.MustCompile("(?s)```json format=(\\w+) rows=\"(.*?)\"(?
 
 // TestFormatsInDocs: every layout that the documentation shows is read.
 func TestFormatsInDocs(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../docs/formats.md")
 	if err != nil {
 		t.Fatal(err)

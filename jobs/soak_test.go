@@ -153,7 +153,7 @@ func printRoles(t *testing.T, changes int64) {
 	for _, role := range cpu.Roles() {
 		fmt.Fprintf(&b, "    %-30s %6.2f µs a change\n", role.Name, role.CPU.Seconds()*1e6/float64(changes))
 	}
-	t.Logf("CPU by role:\n%s  by function: go tool pprof -top %s", b.String(), *soakProf)
+	t.Logf("CPU by role:\n%s  by function: go tool pprof -symbolize none -top %s", b.String(), *soakProf)
 }
 
 // wantSoaked holds what a soak has left in PostgreSQL and in the lake against

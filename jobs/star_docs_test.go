@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,7 @@ var (
 // TestExamplesInDocsOfStars: a star, records and its tables, three blocks one
 // after the other, are what they say. With -update the last is written anew.
 func TestExamplesInDocsOfStars(t *testing.T) {
+	t.Parallel()
 	const file = "../docs/star.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -28,9 +30,21 @@ func TestExamplesInDocsOfStars(t *testing.T) {
 	if frame == nil || len(blocks) < 5 {
 		t.Fatalf("%d examples found", len(blocks))
 	}
+	shown := make([]string, len(blocks))
+	t.Run("examples", func(t *testing.T) {
+		for i, b := range blocks {
+			t.Run(strconv.Itoa(i+1), func(t *testing.T) {
+				t.Parallel()
+				star := strings.ReplaceAll(strings.TrimSpace(b[1]), "\n", "\n    ")
+				shown[i] = tryStar(t, starFrame.ReplaceAllString(frame[1], "${1}    "+star+"\n${2}"), strings.Split(b[2], "\n\n"))
+			})
+		}
+	})
+	if t.Failed() {
+		return // what an example gives is not known
+	}
 	for i, b := range blocks {
-		star := strings.ReplaceAll(strings.TrimSpace(b[1]), "\n", "\n    ")
-		got := tryStar(t, starFrame.ReplaceAllString(frame[1], "${1}    "+star+"\n${2}"), strings.Split(b[2], "\n\n"))
+		got := shown[i]
 		if got == b[3] {
 			continue
 		}

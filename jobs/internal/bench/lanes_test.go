@@ -113,8 +113,8 @@ func TestCriticalPath(t *testing.T) {
 	if err := criticalPath(run, 16).print(&out, run); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"phases", "· items", "· rows", "all"} {
-		if !strings.Contains(out.String(), "  "+name+" ") {
+	for _, name := range []string{"phases", "of it items", "of it rows", "all"} {
+		if !strings.Contains(out.String(), " "+name+" ") {
 			t.Errorf("%q is not in\n%s", name, out.String())
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/starlift-etl/starlift/jobs/internal/roles"
@@ -66,23 +66,23 @@ func (p path) share() float64 {
 
 // print prints what the path is made of, and the phases one by one.
 func (p path) print(w io.Writer, run laneRun) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var b strings.Builder
 	line := func(name string, work, length time.Duration) {
-		fmt.Fprintf(t, "    %s\t%.2f s\t%.2f s\t\n", name, work.Seconds(), length.Seconds())
+		fmt.Fprintf(&b, "    %-40s %8.2f s %8.2f s\n", name, work.Seconds(), length.Seconds())
 	}
-	fmt.Fprintln(t, "    \twork\tof it in the path\t")
+	fmt.Fprintf(&b, "    %-40s %10s %10s\n", "", "work", "in the path")
 	for _, part := range p.parts {
 		line(part.name, part.work, part.length)
 		if part.name != roles.Phases {
 			continue
 		}
 		for _, phase := range slices.Sorted(maps.Keys(run.phases)) {
-			line("· "+phase, run.phases[phase].Parts, run.phases[phase].Longest)
+			line("  of it "+phase, run.phases[phase].Parts, run.phases[phase].Longest)
 		}
 	}
 	all := p.sum()
 	line("all", all.work, all.length)
-	if err := t.Flush(); err != nil {
+	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("critical path: %w", err)
 	}
 	return nil

@@ -215,6 +215,9 @@ const (
 	libraries    = "(threads of C libraries)"
 )
 
+// many are those that are of several goroutines or threads.
+var many = []string{Collector, databaseWork, scheduler, libraries}
+
 // withoutRole names what has no role by the function that its goroutine or thread began with.
 func withoutRole(first string) string {
 	switch {
@@ -225,5 +228,5 @@ func withoutRole(first string) string {
 	case strings.HasPrefix(first, "runtime.") && first != "runtime.main":
 		return scheduler
 	}
-	return "(" + first + ")"
+	return "(" + first[strings.LastIndexByte(first, '/')+1:] + ")" // without the path of its package
 }

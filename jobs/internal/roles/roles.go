@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -73,12 +72,13 @@ var sequences = [][]string{{"builder", Phases}, {"committer", "saver"}}
 const Phases = "phases"
 
 // Busiest returns the goroutine with the most CPU. The roles of a sequence count as one
-// goroutine, which plays the busiest lane of each. What has no role is not of one goroutine,
-// or is one that nothing waits for.
+// goroutine, which plays the busiest lane of each. Goroutines without a role that began with the
+// same function count as one, unless they are many by their nature: the collector's, the
+// scheduler's, threads of C libraries, and merges of the state.
 func Busiest(c CPU) (name string, most time.Duration) {
 	left := map[string]time.Duration{} // the busiest lane of each role
 	for _, r := range c.Roles() {
-		if !strings.HasPrefix(r.Name, "(") {
+		if !slices.Contains(many, r.Name) {
 			left[r.Name] = r.Most
 		}
 	}
@@ -108,19 +108,17 @@ func Share(part, whole time.Duration) float64 {
 
 // Print prints the roles, and for each the CPU and what it is a share of all.
 func (c CPU) Print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	total := c.Total()
 	for _, r := range c.Roles() {
 		lanes := ""
 		if r.Lanes > 0 {
-			lanes = fmt.Sprintf("%d lanes, the busiest %.1f %%", r.Lanes, Share(r.Most, total))
+			lanes = fmt.Sprintf("  %d lanes, the busiest %.1f %%", r.Lanes, Share(r.Most, total))
 		}
-		fmt.Fprintf(t, "    %s\t%.2f s\t%.1f %%\t%s\t\n", r.Name, r.CPU.Seconds(), Share(r.CPU, total), lanes)
-	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("roles: %w", err)
+		if _, err := fmt.Fprintf(w, "    %-40s %8.2f s %5.1f %%%s\n", r.Name, r.CPU.Seconds(), Share(r.CPU, total), lanes); err != nil {
+			return fmt.Errorf("roles: %w", err)
+		}
 	}
 	name, most := Busiest(c)
-	_, err := fmt.Fprintf(w, "  busiest goroutine: %.0f %% (%s)\n", Share(most, total), cmp.Or(name, "none has a role"))
+	_, err := fmt.Fprintf(w, "  busiest goroutine: %.0f %% (%s)\n", Share(most, total), cmp.Or(name, "none"))
 	return err
 }
