@@ -57,6 +57,7 @@ type oracleCase struct {
 	epoch    int // records
 	memory   int64
 	mappers  int
+	phases   arrangement
 	bounded  bool
 	crashes  [][]crash // of each run
 	again    bool      // read everything again at the end
@@ -76,7 +77,8 @@ func drawCase(t *rapid.T, p *oraclePipeline) *oracleCase {
 	c.yaml = withSources(p.yaml, &c.delivery)
 	c.epoch = rapid.SampledFrom([]int{1, 2, 3, 5, 8, 100}).Draw(t, "records in an epoch")
 	c.memory = rapid.SampledFrom([]int64{1, 64 << 20}).Draw(t, "memory")
-	c.mappers = rapid.IntRange(1, 2).Draw(t, "mappers")
+	c.mappers = rapid.SampledFrom([]int{1, 2, 7}).Draw(t, "mappers")
+	c.phases = drawArrangement(t)
 	c.bounded = rapid.Bool().Draw(t, "bounded")
 	c.again = rapid.IntRange(0, 2).Draw(t, "again") == 0
 	for range c.delivery.Stages + 1 {
@@ -161,7 +163,7 @@ func (c *oracleCase) runOver(to target, crashes []crash, fromStart bool) error {
 		if err != nil {
 			return err
 		}
-		a.Config.StateMemory, a.Config.Mappers, a.Config.FromStart = c.memory, c.mappers, fromStart
+		a.Config.StateMemory, a.Config.Mappers, a.Config.Runner, a.Config.FromStart = c.memory, c.mappers, c.phases.runner(), fromStart
 		a.Config.Bounded = a.Config.Bounded && c.bounded
 		silence(a)
 		to.into(a)
@@ -288,7 +290,7 @@ func (c *oracleCase) show(t *rapid.T, name string, failure error) {
 		t.Logf("the case is not in %s: %v", folder, err)
 	}
 	t.Logf("%s", c.commands(folder))
-	t.Logf("memory %d, mappers %d, bounded %v, crashes before steps %v\n%s", c.memory, c.mappers, c.bounded, c.crashes, c.runnable())
+	t.Logf("memory %d, mappers %d, phases %+v, bounded %v, crashes before steps %v\n%s", c.memory, c.mappers, c.phases, c.bounded, c.crashes, c.runnable())
 	for _, s := range c.delivery.Sources {
 		for n, f := range s.Files {
 			t.Logf("%s, file %d, there from run %d on:\n%s", s.Name, n+1, f.Stage+1, f.Lines(&s))

@@ -68,6 +68,7 @@ type forgets struct {
 	dir        string
 	tombstones int // days
 	epoch      int // records
+	phases     arrangement
 	stages     int
 	crashes    []crash // of each run; nth 0 = none
 	again      bool    // what ends is read again at the end
@@ -107,6 +108,7 @@ func drawForgets(r *rand.Rand, dir string) *forgets {
 	c := &forgets{dir: dir, warehouse: newMemoryWarehouse(func(map[string][]oracle.Row) error { return nil })}
 	c.tombstones = pick(r, 1, 3, 8, 60)
 	c.epoch = pick(r, 3, 7, 50, 200, 1000)
+	c.phases = arrangement{Workers: pick(r, 1, 2, 7), Parts: pick(r, oracleParts...), Shuffle: r.Uint64N(3)}
 	c.stages = pick(r, 1, 1, 2, 3)
 	c.again = r.IntN(2) == 0
 	for range c.stages {
@@ -380,7 +382,7 @@ func (c *forgets) engine(k crash, records int64) (telemetry.Progress, error) {
 		}
 		a.Config.FromStart = true
 	}
-	a.Config.StateMemory, a.Config.Mappers = 16<<20, 1
+	a.Config.StateMemory, a.Config.Mappers, a.Config.Runner = 16<<20, 1, c.phases.runner()
 	silence(a)
 	c.warehouse.into(a)
 	stop, cancel := context.WithCancel(context.Background())

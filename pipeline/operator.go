@@ -158,6 +158,10 @@ type PackedLog struct {
 	Input    int
 	Messages []Message
 	Changes  []int32 // of each message, the index of its change in the batch
+	// Times are set by whoever calls Operator.Log where times of the batch were cut after it
+	// was packed: of each message, the time that its change's version has; nil = none was.
+	// How coarse a table's times are is known in the order read only.
+	Times []int64
 }
 
 // PackedRows are settled rows of one table as package packed keeps them. Settling

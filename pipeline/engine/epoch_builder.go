@@ -206,8 +206,10 @@ func (b *epochBuilder) addBatch(s *stage, batch *stageBatch) error {
 	first := e.changes
 	e.changes += int64(len(batch.Changes))
 	b.coverage.add(s.Name, batch.Batch)
+	cut := false
 	if s.settler != nil {
-		if err := coarsen(s, batch.Batch, b.c.Log); err != nil {
+		var err error
+		if cut, err = coarsen(s, batch.Batch, b.c.Log); err != nil {
 			return err
 		}
 		if err := s.settler.Add(batch.packet, batch.Batch, first); err != nil {
@@ -224,6 +226,9 @@ func (b *epochBuilder) addBatch(s *stage, batch *stageBatch) error {
 		}
 	}
 	for _, l := range batch.logs {
+		if cut {
+			retime(l.PackedLog, batch.Changes)
+		}
 		b.flow.operators[l.operator].instance.Log(first, l.PackedLog)
 	}
 	return b.addDeadLetters(s, batch.Batch)

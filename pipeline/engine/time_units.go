@@ -71,26 +71,36 @@ func (d *dataflow) expectUnits(source string, records *pipeline.Records) error {
 // inputs of one table tell them in different units, and what is finer in one must not
 // win by that. It comes before whoever compares versions or shows them. That times are
 // coarser or finer from now on is said: those that are in the state stay as they are.
-// Keys that records name are learned on the way.
-func coarsen(s *stage, b *pipeline.Batch, log *slog.Logger) error {
+// Keys that records name are learned on the way. It returns whether any time has changed.
+func coarsen(s *stage, b *pipeline.Batch, log *slog.Logger) (changed bool, err error) {
 	named := b.Records.Format.Encoding == pipeline.DynamoDBCDC
 	tables := s.settler.LogicalTables()
 	for i := range b.Changes {
 		c := &b.Changes[i]
+		read := c.Version.Time
 		before, now, err := tables.Cut(b.Records.Source, c)
 		if err != nil {
-			return err
+			return false, err
 		}
+		changed = changed || c.Version.Time != read
 		if named {
 			if err := tables.Learn(c); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if before != 0 && before != now {
 			logUnit(log, s, b, c, before, now)
 		}
 	}
-	return nil
+	return changed, nil
+}
+
+// retime gives what was packed of a log the times that its changes have now.
+func retime(log *pipeline.PackedLog, changes []pipeline.Change) {
+	log.Times = make([]int64, len(log.Changes))
+	for i, c := range log.Changes {
+		log.Times[i] = changes[c].Version.Time
+	}
 }
 
 // logUnit logs that the times of a change's table are cut to another unit from now on.

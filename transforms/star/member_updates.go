@@ -77,6 +77,9 @@ func (s *operator) applyLogs(rejected []int64) error {
 			}
 			c := packed.Cursor{B: log.Messages[i].Body}
 			o := attributeRow{table: t, version: c.Candidate(int64(c.U64())).Version}
+			if log.Times != nil {
+				o.version.Time = log.Times[i]
+			}
 			o.itemKey = c.Bytes()
 			o.row = c.B
 			if s.attributeRows = append(s.attributeRows, o); len(s.attributeRows) == prefetchKeys {
