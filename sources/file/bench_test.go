@@ -1,11 +1,13 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +35,13 @@ func BenchmarkRead(b *testing.B) {
 		path := write(b, filepath.Join(b.TempDir(), "f"), pack(b, packing, content))
 		b.Run(packing, func(b *testing.B) { benchmarkFile(b, Config{Path: path, Format: "dynamodb_cdc"}, len(content)) })
 	}
+	dir := b.TempDir()
+	for i, lines := 0, slices.Collect(slices.Chunk(bytes.SplitAfter(content, []byte("\n")), 200_000/16)); i < len(lines); i++ {
+		write(b, filepath.Join(dir, strconv.Itoa(i)), gzipOf(b, bytes.Join(lines[i], nil)))
+	}
+	b.Run("gzip of 16 files", func(b *testing.B) {
+		benchmarkFile(b, Config{Path: dir, Format: "dynamodb_cdc"}, len(content))
+	})
 	path := write(b, filepath.Join(b.TempDir(), "f"), append([]byte("["), content...))
 	b.Run("array", func(b *testing.B) {
 		benchmarkFile(b, Config{Path: path, Format: "json"}, len(content))
