@@ -35,8 +35,8 @@ type Keyspace struct {
 
 var _ pipeline.Keyspace = (*Keyspace)(nil)
 
-// use returns a group that is about to be changed.
-func (k *Keyspace) use(n int) *group {
+// usedGroup returns a group, which is used from then on.
+func (k *Keyspace) usedGroup(n int) *group {
 	if g := k.groups[n]; g != nil && g.used {
 		return g
 	}
@@ -58,7 +58,7 @@ func (k *Keyspace) known(n int) *group {
 	if k.groups[n] == nil {
 		return nil
 	}
-	return k.use(n)
+	return k.usedGroup(n)
 }
 
 // misses are the keys of a lookup that memory knows nothing of.
@@ -152,14 +152,14 @@ func (k *Keyspace) lookupDisk(m *misses, keys []pipeline.Hash, values [][]byte) 
 
 // addToCache takes a value from disk into memory, and returns it there.
 func (k *Keyspace) addToCache(key pipeline.Hash, v []byte) []byte {
-	g := k.use(key.KeyGroup())
+	g := k.usedGroup(key.KeyGroup())
 	g.hits++ // it would be one with more memory
 	return g.cache.values.value(g.cache.put(key, v, k.epoch))
 }
 
 // Put sets the value of a key; nil deletes it. The value is copied.
 func (k *Keyspace) Put(key pipeline.Hash, value []byte) {
-	k.use(key.KeyGroup()).put(key, value, k.epoch, k.cold)
+	k.usedGroup(key.KeyGroup()).put(key, value, k.epoch, k.cold)
 }
 
 // PutAll puts the values of some keys; nil deletes one. The values are copied.
@@ -171,5 +171,5 @@ func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 
 // PutCold implements pipeline.Keyspace.
 func (k *Keyspace) PutCold(key pipeline.Hash, value []byte) {
-	k.use(key.KeyGroup()).put(key, value, k.epoch-ageCount+1, true)
+	k.usedGroup(key.KeyGroup()).put(key, value, k.epoch-ageCount+1, true)
 }

@@ -151,3 +151,47 @@ func usersOf(ks *Keyspaces, n int, seed uint64) (users []*groupUser) {
 	}
 	return users
 }
+
+// TestFewEntries: key groups of few entries take little memory, and an epoch has to do with
+// those that it uses only; what others wrote is dropped from memory once it is saved.
+func TestFewEntries(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 64 << 20})
+	defer s.Close()
+	ks, err := s.Keyspaces(1, 2, 3, 4, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(want int) {
+		t.Helper()
+		deltas := take(ks)
+		groups := 0
+		for _, d := range deltas {
+			groups += len(d.numbers)
+		}
+		if groups != want {
+			t.Errorf("an epoch that uses %d key groups has to do with %d", want, groups)
+		}
+		if err := s.Save(&Update{Checkpoint: &Checkpoint{}, Deltas: deltas}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, k := range ks.All {
+		for g := range uint64(pipeline.KeyGroups) {
+			k.Put(pipeline.Hash{Hi: g << 57, Lo: 1}, []byte("a value"))
+		}
+	}
+	save(5 * pipeline.KeyGroups)
+	if size := ks.Size(); size > 1<<20 {
+		t.Errorf("%d key groups of one entry take %d bytes", 5*pipeline.KeyGroups, size)
+	}
+	ks.All[2].Put(pipeline.Hash{Lo: 1}, []byte("another"))
+	save(1)
+	save(0)
+	for i, k := range ks.All {
+		for n, g := range k.groups {
+			if len(g.unsaved) > 0 {
+				t.Fatalf("key group %d of keyspace %d keeps what is saved", n, i)
+			}
+		}
+	}
+}
