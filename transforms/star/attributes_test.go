@@ -7,8 +7,19 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 )
+
+// brought is an upsert that a test brings to a member.
+type brought struct {
+	version pipeline.Version
+	itemKey []byte
+}
+
+func (o *brought) message(d *dimension) pipeline.Message {
+	b := packed.AppendBytes(appendUpsert(nil, d, &o.version, o.itemKey, 0), []byte("natural key"))
+	return pipeline.Message{Body: fmt.Append(b, o.version.New)}
+}
 
 // imageChange is a change of an item from one image to another.
 func imageChange(time int64, from, to uint64) pipeline.Version {
@@ -19,11 +30,11 @@ func imageChange(time int64, from, to uint64) pipeline.Version {
 // at once: by the last image of the newest time and greatest item, with its version.
 func TestLatestAttributes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var rows []attributeRow
+		var rows []brought
 		seen := map[string]bool{}
 		for range rapid.IntRange(1, 8).Draw(t, "changes") {
 			from := rapid.Uint64Range(1, 4).Draw(t, "from")
-			o := attributeRow{
+			o := brought{
 				version: imageChange(rapid.Int64Range(1, 2).Draw(t, "time"), from, from+rapid.Uint64Range(1, 2).Draw(t, "images on")),
 				itemKey: []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "item")),
 			}
@@ -34,16 +45,21 @@ func TestLatestAttributes(t *testing.T) {
 			}
 		}
 		epochs := rapid.SliceOfN(rapid.IntRange(0, 2), len(rows), len(rows)).Draw(t, "epochs")
-		e := memberEntry{}
+		d := &dimension{}
+		e := memberEntry{dimension: d}
 		for epoch := range 3 {
-			m := &members{entries: []memberEntry{{memberState: e.memberState}}, arena: &reuse.Arena{}}
+			m := &memberPart{}
+			var messages []pipeline.Message
 			for i := range rows {
-				if epochs[i] == epoch && m.entries[0].incoming.compare(&rows[i].version, rows[i].itemKey) >= 0 {
-					m.entries[0].incoming.add(&rows[i].version, rows[i].itemKey, []byte(fmt.Sprint(rows[i].version.New)))
+				if epochs[i] == epoch {
+					messages = append(messages, rows[i].message(d))
 				}
 			}
-			m.applyAttributes()
-			if e = m.entries[0]; e.changed && e.version != e.versions[0].Version {
+			e.changed = false
+			if err := m.takeUpserts(&e, messages); err != nil {
+				t.Fatal(err)
+			}
+			if e.changed && e.version != e.versions[0].Version {
 				t.Fatalf("epoch %d: the version is %v, the attributes are those of %v", epoch, e.version, e.versions[0].Version)
 			}
 		}
@@ -55,9 +71,9 @@ func TestLatestAttributes(t *testing.T) {
 }
 
 // newestUpsert is the model: all upserts of the newest time and greatest item at once.
-func newestUpsert(rows []attributeRow) pipeline.Version {
+func newestUpsert(rows []brought) pipeline.Version {
 	var best []pipeline.Candidate
-	var of attributeRow
+	var of brought
 	for _, o := range rows {
 		c := pipeline.Candidate{Version: o.version}
 		switch {

@@ -1,194 +1,246 @@
 package star
 
 import (
-	"bytes"
-	"errors"
+	"encoding/binary"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
+	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
 // factsPerEpochMax is the number of facts that an epoch makes besides those of its base
-// rows: as many as it has base rows, at most. Very many facts may refer to one row, or be
-// deferred; the others follow in further epochs.
+// rows, about. Very many facts may refer to one row, or be deferred; the others follow in
+// further epochs.
 const factsPerEpochMax = 1 << 18
 
-// dirtyLookupRow is a row of a lookup table that has changed, and whose facts are still to
-// be made again.
+// backlog is the rows of lookup tables that have changed, and whose facts are still to be
+// made again. Each key group has its own, sorted by row, of which one part changes it at a time.
+type backlog struct {
+	state  pipeline.Keyspace // of rows
+	groups [pipeline.KeyGroups]groupBacklog
+}
+
+// groupBacklog is the backlog of a key group. The state has it as one value, in pages where it
+// is long: it is read when the operator is opened, and written with each epoch that changes it.
+type groupBacklog struct {
+	rows    []dirtyLookupRow
+	saved   bool // the state has it
+	changed bool
+}
+
+// dirtyLookupRow is a row of a lookup table that has changed, and whose facts are not all made.
 type dirtyLookupRow struct {
 	row     pipeline.Hash
 	version pipeline.Version // of the change of the row
+	facts   int              // the number of facts left to make, about
 	// nextShard is the shard of the row's facts to go on with, when it had so many shards.
 	nextShard, shards int32
 }
 
-// refreshFacts makes the facts of the epoch's base rows and of the backlog and, when nothing
-// may be deferred any longer, those that are.
-func (s *operator) refreshFacts(mayDefer bool) error {
-	s.markBaseFacts()
-	if err := s.applyLookupChanges(); err != nil {
-		return err
-	}
-	if err := s.markBacklogFacts(); err != nil {
-		return err
-	}
-	if err := s.refresh.run(mayDefer); err != nil {
-		return err
-	}
-	if mayDefer || len(s.backlog) > 0 {
-		return nil
-	}
-	return s.releaseDeferred()
+// pick is a row of the backlog some of whose facts an epoch makes.
+type pick struct {
+	group, at int // of the backlog
+	facts     int // how many it makes, about
 }
 
-// markBaseFacts marks the facts of the epoch's base rows.
-func (s *operator) markBaseFacts() {
-	s.refresh.entries = slices.Grow(s.refresh.entries, len(s.baseRows))
-	for from, to := range batches(len(s.baseRows)) {
-		batch := s.baseRows[from:to]
-		s.refresh.keys = keysOf(s.refresh.keys[:0], batch, func(b *baseRow) (pipeline.Hash, bool) { return b.hash, true })
-		s.refresh.index.Prefetch(s.refresh.keys)
-		for i := range batch {
-			b := &batch[i]
-			e := s.refresh.mark(b.hash)
-			e.fact, e.cause, e.base, e.fromEpoch = b.fact, &b.version, b.row, true
+// size returns the number of rows.
+func (b *backlog) size() (n int) {
+	for i := range b.groups {
+		n += len(b.groups[i].rows)
+	}
+	return n
+}
+
+// add adds rows of some key groups. Of one that is there already all facts are made again, those
+// that were made already too.
+func (b *backlog) add(groups pipeline.KeyGroupRange, dirty []dirtyLookupRow) {
+	slices.SortFunc(dirty, func(x, y dirtyLookupRow) int { return x.row.Compare(y.row) })
+	for g := groups.First; g < groups.End && len(dirty) > 0; g++ {
+		n := 0
+		for n < len(dirty) && dirty[n].row.KeyGroup() == g {
+			n++
 		}
+		if n > 0 {
+			of := &b.groups[g]
+			of.rows, of.changed = union(of.rows, dirty[:n]), true
+		}
+		dirty = dirty[n:]
 	}
 }
 
-// applyLookupChanges brings the rows of lookup tables to what the epoch made of them. Those
-// that differ and that facts refer to join the backlog.
-func (s *operator) applyLookupChanges() error {
-	at := make([]int32, len(s.lookupChanges))
-	for from, to := range batches(len(s.lookupChanges)) {
-		batch := s.lookupChanges[from:to]
-		s.lookups.keys = keysOf(s.lookups.keys[:0], batch, func(c *lookupChange) (pipeline.Hash, bool) { return c.hash, true })
-		s.lookups.index.Prefetch(s.lookups.keys)
-		for i := range batch {
-			at[from+i] = s.lookups.entryOf(batch[i].hash)
+// union returns the rows of two sorted lists; of those in both, that of the second.
+func union(a, b []dirtyLookupRow) []dirtyLookupRow {
+	all := make([]dirtyLookupRow, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch c := a[0].row.Compare(b[0].row); {
+		case c < 0:
+			all, a = append(all, a[0]), a[1:]
+		case c == 0:
+			a = a[1:]
+		default:
+			all, b = append(all, b[0]), b[1:]
 		}
 	}
-	if err := s.lookups.load(); err != nil {
-		return err
-	}
-	inBacklog := map[pipeline.Hash]int{}
-	for i := range s.backlog {
-		inBacklog[s.backlog[i].row] = i
-	}
-	for i := range s.lookupChanges {
-		c := &s.lookupChanges[i]
-		r := &s.lookups.entries[at[i]]
-		if (c.row == nil) == (r.row == nil) && bytes.Equal(c.row, r.row) {
-			continue
-		}
-		r.row, r.changed = c.row, true
-		if r.shards == 0 && len(r.facts) == 0 {
-			continue
-		}
-		dirty := dirtyLookupRow{row: c.hash, version: c.version}
-		if n, ok := inBacklog[c.hash]; ok {
-			s.backlog[n] = dirty // all of its facts are made again, those that were made already too
-		} else {
-			s.backlog = append(s.backlog, dirty)
-		}
-	}
-	return nil
+	return append(append(all, a...), b...)
 }
 
-// markBacklogFacts marks facts of the rows in the backlog, as many as an epoch makes.
-func (s *operator) markBacklogFacts() error {
-	// A copy, since marked facts point to the versions until they are made.
-	rows := slices.Clone(s.backlog[:min(len(s.backlog), s.factsPerEpoch)])
-	at := make([]int32, len(rows))
-	for i := range rows {
-		at[i] = s.lookups.entryOf(rows[i].row)
+// pick picks rows with so many facts, about, from one on, and from the least one behind the
+// greatest. It returns the row to go on at the next time.
+func (b *backlog) pick(from pipeline.Hash, facts int, picked func(pick)) (next pipeline.Hash) {
+	first := from.KeyGroup()
+	for n := range pipeline.KeyGroups + 1 { // the first one twice: from the row on, and before it
+		g := (first + n) % pipeline.KeyGroups
+		for at := range b.groups[g].rows {
+			d := &b.groups[g].rows[at]
+			if n == 0 && d.row.Less(from) || n == pipeline.KeyGroups && !d.row.Less(from) {
+				continue
+			}
+			if facts <= 0 {
+				return d.row
+			}
+			picked(pick{g, at, min(d.facts, facts)})
+			if d.facts > facts {
+				return d.row
+			}
+			facts -= max(1, d.facts)
+		}
 	}
-	if err := s.lookups.load(); err != nil {
+	return pipeline.Hash{}
+}
+
+// markFacts sends marks to facts of the picked rows, which leave the backlog when all of theirs
+// are made.
+func (l *lookupPart) markFacts(send func(fact pipeline.Hash, mark []byte)) error {
+	for _, p := range l.picked {
+		l.entryOf(l.backlog.groups[p.group].rows[p.at].row)
+	}
+	if err := l.load(); err != nil {
 		return err
 	}
 	var shards []postingShard
-	var causes []*pipeline.Version // of the shards
-	facts, done := 0, 0
-	for ; done < len(rows) && facts < s.factsPerEpoch; done++ {
-		d, r := &rows[done], &s.lookups.entries[at[done]]
-		for f := 0; f < len(r.facts); f += hashBytes {
-			s.markFact(hashAt(r.facts, f), &d.version)
-		}
-		facts += len(r.facts) / hashBytes
+	var marks [][]byte // of the shards
+	for _, p := range l.picked {
+		d := &l.backlog.groups[p.group].rows[p.at]
+		at, _ := l.index.Get(d.row)
+		r := &l.entries[at]
+		l.scratch = appendVersion(l.scratch[:0], &d.version)
+		mark := l.copies.copy(l.scratch)
+		sendMarks(r.facts, mark, send)
 		if d.shards != r.shards {
-			d.nextShard, d.shards = 0, r.shards
+			d.nextShard, d.shards, d.facts = 0, r.shards, r.postings
 		}
-		for ; d.nextShard < d.shards && facts < s.factsPerEpoch; d.nextShard++ {
-			shards = append(shards, postingShard{key: s.lookups.shardKey(r.hash, r.shards, d.nextShard), row: at[done]})
-			causes = append(causes, &d.version)
-			facts += max(1, r.postings/int(r.shards))
+		for left := p.facts; d.nextShard < d.shards && left > 0; d.nextShard++ {
+			shards = append(shards, postingShard{key: l.shardKey(r.hash, r.shards, d.nextShard), row: at})
+			marks = append(marks, mark)
+			mean := max(1, r.postings/int(r.shards))
+			left, d.facts = left-mean, d.facts-mean
 		}
-		if d.nextShard < d.shards {
-			break
-		}
+		d.facts = max(1, d.facts)
 	}
-	if err := s.lookups.loadShards(shards); err != nil {
+	if err := l.loadShards(shards); err != nil {
 		return err
 	}
 	for i := range shards {
-		for f := 0; f < len(shards[i].facts); f += hashBytes {
-			s.markFact(hashAt(shards[i].facts, f), causes[i])
-		}
+		sendMarks(shards[i].facts, marks[i], send)
 	}
-	copy(s.backlog, rows) // with the shards to go on with
-	s.backlog = slices.Delete(s.backlog, 0, done)
+	l.removePicked()
 	return nil
 }
 
-// markFact marks a fact because a row of a lookup table has changed.
-func (s *operator) markFact(fact pipeline.Hash, cause *pipeline.Version) {
-	e := s.refresh.mark(fact)
-	if !e.fromEpoch && !e.forced {
-		e.cause = cause
+func sendMarks(facts, mark []byte, send func(fact pipeline.Hash, mark []byte)) {
+	for at := 0; at < len(facts); at += hashBytes {
+		send(hashAt(facts, at), mark)
 	}
-	e.forced = true
 }
 
-var errLimitReached = errors.New("limit reached")
-
-// releaseDeferred makes facts that are deferred, as many as an epoch makes.
-func (s *operator) releaseDeferred() error {
-	if s.saved.Deferred == 0 {
-		return nil
+// removePicked removes the picked rows whose facts are all made from the backlog.
+func (l *lookupPart) removePicked() {
+	for _, p := range l.picked {
+		d := &l.backlog.groups[p.group].rows[p.at]
+		if l.backlog.groups[p.group].changed = true; d.nextShard >= d.shards {
+			d.row = pipeline.Hash{} // for now
+		}
 	}
-	deferred, err := s.findDeferred()
-	if err == nil && len(deferred) == 0 && s.deferredFrom != (pipeline.Hash{}) {
-		s.deferredFrom = pipeline.Hash{} // facts that were deferred since then may be before
-		deferred, err = s.findDeferred()
+	for i, p := range l.picked {
+		if i > 0 && p.group == l.picked[i-1].group {
+			continue
+		}
+		of := &l.backlog.groups[p.group]
+		of.rows = slices.DeleteFunc(of.rows, func(d dirtyLookupRow) bool { return d.row == pipeline.Hash{} })
 	}
-	if err != nil {
-		return err
-	}
-	if len(deferred) == 0 {
-		return errors.New("state: it counts deferred facts, and has none")
-	}
-	s.deferredFrom = deferred[len(deferred)-1]
-	if err := s.members.flush(s.out, false); err != nil {
-		return err
-	}
-	for _, h := range deferred {
-		s.refresh.mark(h).forced = true
-	}
-	return s.refresh.run(false)
 }
 
-func (s *operator) findDeferred() (deferred []pipeline.Hash, err error) {
-	err = s.refresh.state.Each(s.deferredFrom, func(h pipeline.Hash, v []byte) error {
-		if isDeferred(v) {
-			deferred = append(deferred, h)
-		}
-		if len(deferred) == s.factsPerEpoch {
-			return errLimitReached
-		}
-		return nil
-	})
-	if errors.Is(err, errLimitReached) {
-		err = nil
+// backlogKey returns the key in the state of the backlog of a key group.
+func backlogKey(group int) pipeline.Hash {
+	return hashOf([]byte{tagBacklog}).Beside(pipeline.KeyGroupRange{First: group}.From())
+}
+
+// backlogHead is the first byte of the value.
+const backlogHead = 1
+
+func (b *backlog) values() *overflow.Values {
+	return &overflow.Values{State: b.state, InlineBytes: overflow.DefaultInlineBytes}
+}
+
+// load reads the backlogs of all key groups.
+func (b *backlog) load() error {
+	var keys [pipeline.KeyGroups]pipeline.Hash
+	var entries [pipeline.KeyGroups][]byte
+	for g := range keys {
+		keys[g] = backlogKey(g)
 	}
-	return deferred, err
+	if err := b.state.Lookup(keys[:], entries[:]); err != nil {
+		return err
+	}
+	for g, entry := range entries {
+		if entry == nil {
+			continue
+		}
+		value, err := b.values().Whole(keys[g], entry)
+		if err != nil {
+			return err
+		}
+		of := &b.groups[g]
+		of.saved = true
+		for c := (packed.Cursor{B: value[1:]}); len(c.B) > 0; {
+			d := dirtyLookupRow{row: c.Hash(), version: readVersion(&c)}
+			d.facts, d.nextShard, d.shards = int(c.Uvarint()), int32(c.Uvarint()), int32(c.Uvarint())
+			of.rows = append(of.rows, d)
+		}
+	}
+	return nil
+}
+
+// save writes the backlogs of some key groups that have changed.
+func (b *backlog) save(groups pipeline.KeyGroupRange) error {
+	for g := groups.First; g < groups.End; g++ {
+		if of := &b.groups[g]; of.changed && (of.saved || len(of.rows) > 0) {
+			if err := b.saveGroup(g, of); err != nil {
+				return err
+			}
+		}
+		b.groups[g].changed = false
+	}
+	return nil
+}
+
+func (b *backlog) saveGroup(g int, of *groupBacklog) error {
+	key := backlogKey(g)
+	var entry [1][]byte
+	if err := b.state.Lookup([]pipeline.Hash{key}, entry[:]); err != nil {
+		return err
+	}
+	if of.saved = len(of.rows) > 0; !of.saved {
+		of.rows = nil
+		return b.values().Put(key, entry[0], nil)
+	}
+	value := []byte{backlogHead}
+	for i := range of.rows {
+		d := &of.rows[i]
+		value = appendVersion(packed.AppendHash(value, d.row), &d.version)
+		value = binary.AppendUvarint(value, uint64(d.facts))
+		value = binary.AppendUvarint(binary.AppendUvarint(value, uint64(d.nextShard)), uint64(d.shards))
+	}
+	return b.values().Put(key, entry[0], value)
 }

@@ -184,7 +184,7 @@ func (c *compiler) input(r pipeline.Input) *input {
 			return have
 		}
 	}
-	n := &input{Input: r}
+	n := &input{Input: r, number: len(c.star.inputs)}
 	c.star.inputs = append(c.star.inputs, n)
 	return n
 }
@@ -200,7 +200,7 @@ func (c *compiler) logTable(t *pipeline.Table) *logTable {
 func (c *compiler) lookupTable(t *pipeline.Table) *lookupTable {
 	r := c.input(pipeline.Input{Table: t})
 	if r.lookup == nil {
-		r.lookup = &lookupTable{table: t, seed: seedOf(tagRow, t.Name)}
+		r.lookup = &lookupTable{table: t, input: r.number}
 		r.lookup.startWith(c.saved.Rows[t.Name], t)
 	}
 	return r.lookup
@@ -210,7 +210,7 @@ var onDeleteByName = map[string]pipeline.OnDelete{"delete": pipeline.Delete, "fl
 
 func (c *compiler) addDimension(name string, cfg *DimensionConfig) {
 	before := len(c.mistakes)
-	d := &dimension{name: name, id: idOf(name), seed: seedOf(tagMember, name), hashKeys: cfg.Keys == "hash", onDelete: pipeline.Keep}
+	d := &dimension{name: name, id: idOf(name), trackedID: idOf(string(seedOf(tagTracked, name))), seed: seedOf(tagMember, name), hashKeys: cfg.Keys == "hash", onDelete: pipeline.Keep}
 	c.dimensions[name] = nil
 	if cfg.OnDelete != "" {
 		d.onDelete = onDeleteByName[cfg.OnDelete]
@@ -231,6 +231,7 @@ func (c *compiler) addDimension(name string, cfg *DimensionConfig) {
 	}
 	d.out, d.definition = out, describeDimension(cfg, out)
 	c.dimensions[name] = d
+	d.number = len(c.star.dimensions)
 	c.star.dimensions = append(c.star.dimensions, d)
 }
 
@@ -306,7 +307,7 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	d.log.dimensions = append(d.log.dimensions, d)
 	if d.tracks() {
 		r := c.input(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}})
-		r.tracked, d.trackedSeed = append(r.tracked, d), append([]byte{tagTracked}, d.seed...)
+		r.tracked, d.trackedInput = append(r.tracked, d), r.number
 		if d.onDelete == pipeline.Flag {
 			changing := c.changing(t, cfg.NaturalKey)
 			r := c.input(pipeline.Input{Table: t, Policy: pipeline.Policy{OnDelete: pipeline.Flag}, ExtraKey: pipeline.JoinExtraKey(changing)})

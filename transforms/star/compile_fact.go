@@ -27,7 +27,7 @@ func (c *factCompiler) path(key ...string) []string {
 
 func (c *compiler) addFact(name string, cfg *FactConfig) {
 	before := len(c.mistakes)
-	f := &factCompiler{compiler: c, fact: &fact{name: name, seed: seedOf(tagFact, name)}}
+	f := &factCompiler{compiler: c, fact: &fact{name: name, id: idOf(string(seedOf(tagFact, name)))}}
 	if cfg.From == "" {
 		c.wrong("a fact needs from, its base table", f.path()...)
 		return
@@ -265,7 +265,7 @@ func (c *factCompiler) addForeignKey(column string, cfg *MemberConfig) {
 	} else {
 		c.addNaturalKey(&m, cfg, at("on"))
 	}
-	if d.onDelete == pipeline.Delete {
+	if d.counts() {
 		c.countedKeys++
 	}
 	c.foreignKeys = append(c.foreignKeys, m)

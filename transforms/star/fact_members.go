@@ -1,48 +1,37 @@
 package star
 
 import (
-	"fmt"
+	"encoding/binary"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
 
-// resolveMembers finds the members of the facts, inferring those that no item has brought
-// yet, and decides which facts are deferred.
-func (p *factRefresh) resolveMembers(mayDefer bool) error {
-	for from, to := range batches(len(p.entries)) {
-		batch := p.entries[from:to]
-		p.prefetch(batch)
-		p.keys = p.keys[:0]
-		for i := range batch {
-			e := &batch[i]
-			if e.unchanged {
-				continue
-			}
-			saved := decodeFact(e.saved, p.facts)
-			e.deferred = e.base != nil && mayDefer && saved.emitted == nil && p.lacksLookupRow(e)
-			*p.deferred += int64(oneIf(e.deferred) - oneIf(saved.deferred))
-			if e.needsMembers() {
-				p.readMemberKeys(e)
-			}
+// askMembers asks for the members of the facts that the key cache does not know, which infers
+// those that no item has brought yet; it tells members which facts refer to them now, and which
+// do no longer, and decides which facts are deferred. mayDefer says that facts whose lookups
+// are not all there may be emitted later.
+func (p *factPart) askMembers(mayDefer bool, send func(member pipeline.Hash, body []byte)) {
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.unchanged {
+			continue
 		}
-		p.members.keyCache.prefetch(p.keys)
-		keys := p.keys
-		for i := range batch {
-			if batch[i].unchanged || batch[i].deferred {
-				continue
+		saved := decodeFact(e.saved, p.facts)
+		e.deferred = e.base != nil && mayDefer && saved.emitted == nil && p.lacksLookupRow(e)
+		p.deferred += int64(oneIf(e.deferred) - oneIf(saved.deferred))
+		e.members, e.counted = int32(len(p.members)), int32(len(p.counted))
+		if e.base != nil && !e.deferred {
+			p.setSources(e, len(e.fact.lookups))
+			for k := range e.fact.foreignKeys {
+				p.members = append(p.members, p.askMember(&e.fact.foreignKeys[k], send))
 			}
-			var err error
-			if keys, err = p.addMemberRefs(&batch[i], keys); err != nil {
-				return err
-			}
+		} else {
+			p.counted = append(p.counted, make([]byte, e.fact.countedKeys*hashBytes)...)
 		}
+		p.countReferences(e, saved.countedMembers, send)
 	}
-	return p.members.load()
 }
-
-// needsMembers reports whether the fact has a row that refers to members.
-func (e *factEntry) needsMembers() bool { return !e.unchanged && !e.deferred && e.base != nil }
 
 func oneIf(b bool) int {
 	if b {
@@ -52,85 +41,88 @@ func oneIf(b bool) int {
 }
 
 // lacksLookupRow reports whether the row of some lookup is not there yet.
-func (p *factRefresh) lacksLookupRow(e *factEntry) bool {
-	for _, l := range p.lookupRefsOf(e) {
-		if l.now >= 0 && p.lookups.entries[l.now].row == nil {
+func (p *factPart) lacksLookupRow(e *factEntry) bool {
+	for _, at := range p.lookupsOf(e) {
+		if at >= 0 && len(p.rows[at].row) == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// readMemberKeys appends to p.keys the hashes of the natural keys of a fact's members, but
-// for the days of calendars; zero = the unknown member.
-func (p *factRefresh) readMemberKeys(e *factEntry) {
-	p.setSources(e, len(e.fact.lookups))
-	for i := range e.fact.foreignKeys {
-		m := &e.fact.foreignKeys[i]
-		switch {
-		case m.dimension.calendar != nil:
-		case p.readNaturalKey(m):
-			p.keys = append(p.keys, p.members.hashNaturalKey(m.dimension, p.values))
-		default:
-			p.keys = append(p.keys, pipeline.Hash{})
-		}
+// askMember returns a reference to the member that the sources name, and asks for it, once,
+// where the key cache does not know it.
+func (p *factPart) askMember(m *foreignKey, send func(member pipeline.Hash, body []byte)) memberRef {
+	d, unknown := m.dimension, memberRef{question: -1}
+	if d.calendar != nil {
+		return unknown // it needs no state
 	}
-}
-
-// readNaturalKey makes p.values the natural key that the sources give a member, and
-// reports whether it has no null.
-func (p *factRefresh) readNaturalKey(m *foreignKey) bool {
 	p.values = p.values[:0]
 	for _, r := range m.on {
 		v := p.value(r)
 		if v == nil {
-			return false
+			if d.counts() {
+				p.counted = packed.AppendHash(p.counted, pipeline.Hash{})
+			}
+			return unknown
 		}
 		p.values = append(p.values, v)
 	}
-	return true
+	var member pipeline.Hash
+	member, p.scratch = d.hashNaturalKey(p.scratch, p.values)
+	if d.counts() {
+		p.counted = packed.AppendHash(p.counted, d.stateKey(member))
+	}
+	if key, ok := p.keyCache.get(member); ok {
+		return memberRef{key, -1}
+	}
+	at, added := p.wantedIndex.Add(member, int32(len(p.wanted)))
+	if added {
+		p.wanted = append(p.wanted, memberQuestion{member: member})
+		p.scratch = appendRequest(appendMemberHead(p.scratch[:0], requestMessage, d), p.group, uint32(at))
+		p.scratch = packed.JoinRow(p.scratch, p.values)
+		send(d.stateKey(member), p.copies.copy(p.scratch))
+	}
+	return memberRef{question: at}
 }
 
-// addMemberRefs appends the references to one fact's members, whose keys are the first
-// of keys, and returns the other keys.
-func (p *factRefresh) addMemberRefs(e *factEntry, keys []pipeline.Hash) ([]pipeline.Hash, error) {
-	counted := decodeFact(e.saved, p.facts).countedMembers
-	for at := 0; at < len(counted); at += hashBytes { // it may refer to them no longer
-		if h := hashAt(counted, at); h != (pipeline.Hash{}) {
-			p.members.entryByStateKey(e.fact.countedDimension(at/hashBytes), h)
+// countReferences tells members of dimensions that take members away which facts refer to them
+// now, and which do no longer.
+func (p *factPart) countReferences(e *factEntry, before []byte, send func(member pipeline.Hash, body []byte)) {
+	now := p.countedOf(e)
+	for at := 0; at < len(now); at += hashBytes {
+		was, is := pipeline.Hash{}, hashAt(now, at)
+		if len(before) > 0 {
+			was = hashAt(before, at)
+		}
+		if was != is {
+			d := e.fact.countedDimension(at / hashBytes)
+			p.countReference(e, d, was, 0, send)
+			p.countReference(e, d, is, 1, send)
 		}
 	}
-	if !e.needsMembers() {
-		return keys, nil
-	}
-	e.memberRefs = int32(len(p.memberRefs))
-	for i := range e.fact.foreignKeys {
-		m := &e.fact.foreignKeys[i]
-		ref := memberRef{entry: -1}
-		if m.dimension.calendar == nil {
-			key := keys[0]
-			keys = keys[1:]
-			var err error
-			if ref, err = p.resolveMember(e, m, key); err != nil {
-				return nil, fmt.Errorf("fact %q: %w", e.fact.name, err)
-			}
-		}
-		p.memberRefs = append(p.memberRefs, ref)
-	}
-	return keys, nil
 }
 
-// resolveMember returns a reference to a member by the hash of its natural key.
-func (p *factRefresh) resolveMember(e *factEntry, m *foreignKey, key pipeline.Hash) (memberRef, error) {
-	if key == (pipeline.Hash{}) {
-		return memberRef{entry: -1}, nil
+// countReference tells a member, unless it is the zero hash, that the fact refers to it (1) or
+// does no longer (0).
+func (p *factPart) countReference(e *factEntry, d *dimension, member pipeline.Hash, refers byte, send func(member pipeline.Hash, body []byte)) {
+	if member != (pipeline.Hash{}) {
+		v := e.version()
+		p.scratch = append(appendVersion(appendMemberHead(p.scratch[:0], referenceMessage, d), &v), refers)
+		send(member, p.copies.copy(p.scratch))
 	}
-	if ref, ok := p.members.cachedKey(m.dimension, key); ok {
-		return ref, nil
+}
+
+// countedOf returns the keys in the state of the members in whose reference counts the fact is.
+func (p *factPart) countedOf(e *factEntry) []byte {
+	return p.counted[e.counted:][:e.fact.countedKeys*hashBytes]
+}
+
+// takeKeys takes the surrogate keys of members.
+func (p *factPart) takeKeys(answers []pipeline.Message) {
+	for i := range answers {
+		q := &p.wanted[answerPlace(answers[i].To)]
+		q.key = int64(binary.LittleEndian.Uint64(answers[i].Body))
+		p.keyCache.put(q.member, q.key)
 	}
-	p.setSources(e, len(e.fact.lookups))
-	p.readNaturalKey(m)
-	p.scratch = packed.JoinRow(p.scratch[:0], p.values)
-	at, err := p.members.entryByHash(m.dimension, key, p.scratch)
-	return memberRef{entry: at}, err
 }

@@ -3,6 +3,7 @@ package star
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -13,19 +14,17 @@ import (
 // emit emits a fact's row, if it differs from the one that was emitted before, and
 // writes the fact's state. While facts are deferred, those that were emitted are looked
 // up less often, so that their entries need not be cached.
-func (p *factRefresh) emit(e *factEntry, mayDefer bool) error {
+func (p *factPart) emit(e *factEntry, mayDefer bool, out *output) error {
 	saved := decodeFact(e.saved, p.facts)
 	if e.base == nil {
 		if saved.emitted != nil {
-			p.out.fact(e, pipeline.OpDelete, saved.base, saved.emitted)
+			out.fact(e, pipeline.OpDelete, saved.base, saved.emitted)
 		}
-		p.countReferences(e, saved.countedMembers)
 		p.state.Put(e.hash, nil)
 		return nil
 	}
-	now := factState{deferred: e.deferred, base: e.base, chainedKeys: p.chainedKeys(e)}
+	now := factState{deferred: e.deferred, base: e.base, chainedKeys: p.chainedKeys(e), countedMembers: p.countedOf(e)}
 	if e.deferred {
-		now.countedMembers = make([]byte, e.fact.countedKeys*hashBytes)
 		p.save(e, &now, false)
 		return nil
 	}
@@ -36,19 +35,30 @@ func (p *factRefresh) emit(e *factEntry, mayDefer bool) error {
 	now.emitted = row
 	switch {
 	case saved.emitted == nil:
-		p.out.fact(e, pipeline.OpInsert, e.base, row)
-		p.out.countUnknown(p.unknownMembers)
+		out.fact(e, pipeline.OpInsert, e.base, row)
+		out.countUnknown(p.unknownMembers)
 	case !e.fact.emittedColumns.equal(row, saved.emitted):
-		p.out.fact(e, pipeline.OpUpdate, e.base, row)
-		p.out.countUnknown(p.unknownMembers)
+		out.fact(e, pipeline.OpUpdate, e.base, row)
+		out.countUnknown(p.unknownMembers)
 	}
-	now.countedMembers = p.countReferences(e, saved.countedMembers)
 	p.save(e, &now, mayDefer)
 	return nil
 }
 
+// finish emits the marked facts that differ, and writes them to the state.
+func (p *factPart) finish(mayDefer bool, out *output) error {
+	for i := range p.entries {
+		if e := &p.entries[i]; !e.unchanged {
+			if err := p.emit(e, mayDefer, out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // save writes the state of a fact. A cold one will hardly be looked up soon.
-func (p *factRefresh) save(e *factEntry, now *factState, cold bool) {
+func (p *factPart) save(e *factEntry, now *factState, cold bool) {
 	p.scratch = now.append(p.scratch[:0], e.fact)
 	if cold {
 		p.state.PutCold(e.hash, p.scratch)
@@ -58,7 +68,7 @@ func (p *factRefresh) save(e *factEntry, now *factState, cold bool) {
 }
 
 // chainedKeys returns the keys of the chained lookups. They are valid until the next call.
-func (p *factRefresh) chainedKeys(e *factEntry) []byte {
+func (p *factPart) chainedKeys(e *factEntry) []byte {
 	p.chainedKeysBuffer = p.chainedKeysBuffer[:0]
 	if e.fact.chainedLookups == 0 {
 		return nil
@@ -68,52 +78,23 @@ func (p *factRefresh) chainedKeys(e *factEntry) []byte {
 			continue
 		}
 		h := pipeline.Hash{}
-		if at := p.lookupRefsOf(e)[i].now; at >= 0 {
-			h = p.lookups.entries[at].hash
+		if at := p.lookupsOf(e)[i]; at >= 0 {
+			h = p.rows[at].hash
 		}
 		p.chainedKeysBuffer = packed.AppendHash(p.chainedKeysBuffer, h)
 	}
 	return p.chainedKeysBuffer
 }
 
-// countReferences counts the fact among those that refer to its members, and no longer among
-// those that refer to the members it was counted for. Only members of dimensions that take
-// members away are counted. It returns those that it is counted for now.
-func (p *factRefresh) countReferences(e *factEntry, before []byte) (now []byte) {
-	if e.fact.countedKeys == 0 {
-		return nil
-	}
-	for at := 0; at < len(before); at += hashBytes {
-		if h := hashAt(before, at); h != (pipeline.Hash{}) {
-			at, _ := p.members.index.Get(h) // addMemberRefs has made its entry
-			p.members.addReferences(&p.members.entries[at], -1, e.version())
-		}
-	}
-	now = make([]byte, 0, e.fact.countedKeys*hashBytes)
-	for i, ref := range p.memberRefsOf(e) {
-		if e.fact.foreignKeys[i].dimension.onDelete != pipeline.Delete {
-			continue
-		}
-		h := pipeline.Hash{}
-		if ref.entry >= 0 {
-			m := &p.members.entries[ref.entry]
-			h = m.stateKey
-			p.members.addReferences(m, 1, e.version())
-		}
-		now = packed.AppendHash(now, h)
-	}
-	return now
-}
-
 // buildRow returns the fact's row without its grain, packed.
-func (p *factRefresh) buildRow(e *factEntry) ([]byte, error) {
+func (p *factPart) buildRow(e *factEntry) ([]byte, error) {
 	f := e.fact
 	p.setSources(e, len(f.lookups))
 	p.values = p.values[:0]
-	p.scratch, p.unknownMembers = p.scratch[:0], p.unknownMembers[:0]
+	p.scratch, p.unknownMembers = slices.Grow(p.scratch[:0], 8*len(f.foreignKeys)), p.unknownMembers[:0]
 	for i := range f.foreignKeys {
 		at := len(p.scratch)
-		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.foreignKeys[i], p.memberRefsOf(e)[i])))
+		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.foreignKeys[i], &p.membersOf(e)[i])))
 		p.values = append(p.values, p.scratch[at:])
 	}
 	for i := range f.measures {
@@ -128,7 +109,7 @@ func (p *factRefresh) buildRow(e *factEntry) ([]byte, error) {
 }
 
 // surrogateKey returns the key of a member; 0 = unknown.
-func (p *factRefresh) surrogateKey(m *foreignKey, ref memberRef) int64 {
+func (p *factPart) surrogateKey(m *foreignKey, ref *memberRef) int64 {
 	if c := m.dimension.calendar; c != nil {
 		day, ok := m.day(p.value(m.on[0]))
 		if !ok || !c.Has(day) {
@@ -137,8 +118,8 @@ func (p *factRefresh) surrogateKey(m *foreignKey, ref memberRef) int64 {
 		}
 		return calendar.Key(day)
 	}
-	if ref.entry >= 0 {
-		return p.members.entries[ref.entry].key
+	if ref.question >= 0 {
+		return p.wanted[ref.question].key
 	}
 	if ref.key == 0 {
 		p.unknownMembers = append(p.unknownMembers, m.dimension)
@@ -166,7 +147,7 @@ func (m *foreignKey) day(v []byte) (day int32, ok bool) {
 }
 
 // evaluate returns the packed value of a measure; nil = null.
-func (p *factRefresh) evaluate(f *fact, v *measure) ([]byte, error) {
+func (p *factPart) evaluate(f *fact, v *measure) ([]byte, error) {
 	switch {
 	case v.retired:
 		return nil, nil
@@ -177,7 +158,12 @@ func (p *factRefresh) evaluate(f *fact, v *measure) ([]byte, error) {
 	for _, r := range f.refs {
 		p.args = append(p.args, p.value(r))
 	}
-	result, null, err := v.expression.Eval(nil, p.args)
+	own := p.expressions[v]
+	if own == nil {
+		own = v.expression.Clone()
+		p.expressions[v] = own
+	}
+	result, null, err := own.Eval(nil, p.args)
 	switch {
 	case err != nil && !v.nullOnError:
 		return nil, err
@@ -188,9 +174,9 @@ func (p *factRefresh) evaluate(f *fact, v *measure) ([]byte, error) {
 }
 
 // grainText returns the fact's grain for people.
-func (p *factRefresh) grainText(e *factEntry) string {
+func (p *factPart) grainText(e *factEntry) string {
 	b := newBuilder(e.fact.out)
-	defer b.release()
+	defer b.Release()
 	row := packed.ReadRow(e.base)
 	for i := range e.fact.grain {
 		row.Into(b.Field(i))

@@ -1,7 +1,6 @@
 package star
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -60,15 +59,4 @@ func isDeferred(b []byte) bool {
 	c := packed.Cursor{B: b}
 	c.Uvarint()
 	return c.U8()&factDeferred != 0
-}
-
-// load takes what the state has of the fact.
-func (e *factEntry) load(b []byte, facts []*fact) {
-	c := packed.Cursor{B: b}
-	e.saved, e.fact = b, facts[c.Uvarint()]
-	base := decodeFact(b, facts).base
-	if !e.fromEpoch {
-		e.base = base
-	}
-	e.unchanged = !e.forced && (e.base == nil) == (base == nil) && bytes.Equal(e.base, base)
 }

@@ -1,51 +1,59 @@
 package star
 
 import (
+	"bytes"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
-// factRefresh makes a set of facts again: those that are marked. It resolves their
-// lookups, in the order of their chain, then their members, and emits the rows that differ.
-type factRefresh struct {
-	state    pipeline.Keyspace
-	facts    []*fact // by number
-	depth    int     // the number of lookups of the fact that has the most
-	lookups  *lookupRows
-	members  *members
-	out      *output
-	deferred *int64 // the number of deferred facts in the state
+// factPart is the facts in some key groups. It makes those again that are marked: it asks for
+// the rows of their lookups, in the order of the chain, then for the keys of their members, and
+// emits the rows that differ.
+type factPart struct {
+	state  pipeline.Keyspace
+	facts  []*fact  // by number
+	seeds  [][]byte // of the inputs
+	group  int      // the first key group: answers are sent to it
+	copies copier
 
-	entries    []factEntry
-	index      byhash.Index
-	lookupRefs []lookupRef
-	memberRefs []memberRef
+	entries     []factEntry // in the order of their hashes, once they are loaded
+	lookups     []int32     // places in rows, one for each lookup of an entry; -1 = none
+	members     []memberRef // one for each foreign key of an entry
+	counted     []byte      // keys in the state of the members in whose reference counts an entry is
+	rows        []lookupQuestion
+	rowIndex    byhash.Index // of rows
+	wanted      []memberQuestion
+	wantedIndex byhash.Index // of wanted
+	keyCache    keyCache
+	deferred    int64 // by how much the number of deferred facts changes
 
-	finder            *byhash.Finder
+	sorter            byhash.Sorter
+	read              []factEntry // before they are sorted
+	keys              []pipeline.Hash
+	stored            [][]byte
 	sources           []source // of the fact that is being made
 	values            [][]byte
-	args              [][]byte // of an expression
+	args              [][]byte                            // of an expression
+	expressions       map[*measure]*expression.Expression // each its own of the part
 	chainedKeysBuffer []byte
 	packedRow         []byte
 	unknownMembers    []*dimension // whose unknown member the row refers to
 	scratch           []byte
-	keys              []pipeline.Hash // of a batch of entries
-	prefetchSum       int
 }
 
-// factEntry is a fact that may be made again. All entries are read many times over, so
-// an entry is small.
+// factEntry is a fact that may be made again.
 type factEntry struct {
-	fact  *fact
 	hash  pipeline.Hash
-	cause *pipeline.Version // that of the change that marked it; nil = none did
+	fact  *fact
+	cause *pipeline.Version // that of the base row; nil = it has not changed
+	mark  []byte            // the version of the row of a lookup that changed; nil = none did
 	base  []byte            // the base row now; nil = there is none
 	saved []byte            // the fact's entry in the state; nil = there is none
 
-	lookupRefs int32 // the first of its own in factRefresh.lookupRefs, one for each lookup
-	memberRefs int32 // the first of its own in factRefresh.memberRefs, one for each member; -1 = not resolved yet
+	lookups, members, counted int32 // the first of its own in those of factPart
 
 	fromEpoch bool // base is of this epoch, not of the state
 	forced    bool // it is made though its base row is the same: a lookup's row has changed, or it was deferred
@@ -53,153 +61,235 @@ type factEntry struct {
 	deferred  bool
 }
 
-// lookupRef says which lookup row a lookup of an entry found before and finds now: places in
-// lookupRows.entries; -1 = none.
-type lookupRef struct{ before, now int32 }
-
-// version returns that of the change that marked the fact.
-func (e *factEntry) version() *pipeline.Version {
-	if e.cause == nil {
-		return &pipeline.Version{}
-	}
-	return e.cause
+// lookupQuestion is a row of a lookup table that facts of the part ask for.
+type lookupQuestion struct {
+	hash pipeline.Hash
+	row  []byte // empty = it is not there
 }
 
-// mark returns the entry of a fact, new or there already.
-func (p *factRefresh) mark(h pipeline.Hash) *factEntry {
-	i, added := p.index.Add(h, int32(len(p.entries)))
-	if added {
-		p.entries = append(p.entries, factEntry{hash: h})
-	}
-	return &p.entries[i]
+// memberQuestion is a member whose surrogate key facts of the part ask for.
+type memberQuestion struct {
+	member pipeline.Hash // of the dimension and the natural key
+	key    int64
 }
 
-// run makes the marked facts, and writes what changed to the state. mayDefer says that
-// facts whose lookups are not all there may be emitted later.
-func (p *factRefresh) run(mayDefer bool) error {
-	if err := p.load(); err != nil {
-		return err
+// memberRef is a reference of a fact to a member: its surrogate key, or the question that is
+// answered with it. With neither it refers to the unknown member.
+type memberRef struct {
+	key      int64
+	question int32 // in factPart.wanted; -1 = none
+}
+
+// version returns that of the change that the fact is made again for.
+func (e *factEntry) version() pipeline.Version {
+	switch {
+	case e.cause != nil:
+		return *e.cause
+	case e.mark != nil:
+		c := packed.Cursor{B: e.mark}
+		return readVersion(&c)
 	}
-	for depth := range p.depth {
-		if err := p.resolveLookups(depth); err != nil {
-			return err
+	return pipeline.Version{}
+}
+
+// addSettled marks the fact of row i of the settled rows of its base table, whose values
+// were split.
+func (p *factPart) addSettled(f *fact, rows *pipeline.PackedRows, i int, values [][]byte) {
+	e := factEntry{hash: f.key(rows.Keys[i]), fact: f, cause: &rows.Versions[i], fromEpoch: true}
+	if rows.Ops[i] != pipeline.OpDelete {
+		e.base = p.copies.project(&f.base, rows.ColumnAt, values)
+	}
+	p.entries = append(p.entries, e)
+}
+
+// load takes the marks of facts, sorted by fact, and reads the marked facts from the state.
+func (p *factPart) load(marks []pipeline.Message) error {
+	for i := range marks {
+		if i > 0 && marks[i].To == marks[i-1].To {
+			p.entries[len(p.entries)-1].mark = marks[i].Body // the newest one
+			continue
 		}
+		p.entries = append(p.entries, factEntry{hash: marks[i].To, mark: marks[i].Body, forced: true})
 	}
-	if err := p.resolveMembers(mayDefer); err != nil {
-		return err
+	p.sort()
+	p.keys = p.keys[:0]
+	for i := range p.entries {
+		p.keys = append(p.keys, p.entries[i].hash)
 	}
-	for from, to := range batches(len(p.entries)) {
-		batch := p.entries[from:to]
-		p.prefetch(batch)
-		p.keys = keysOf(p.keys[:0], batch, func(e *factEntry) (pipeline.Hash, bool) { return e.hash, !e.unchanged })
-		p.state.Prefetch(p.keys)
-		for i := range batch {
-			if batch[i].unchanged {
-				continue
-			}
-			if err := p.emit(&batch[i], mayDefer); err != nil {
-				return err
-			}
-		}
-	}
-	p.index.Clear()
-	p.entries, p.lookupRefs, p.memberRefs = reuse.Emptied(p.entries), reuse.Emptied(p.lookupRefs), reuse.Emptied(p.memberRefs)
-	return p.lookups.flush()
-}
-
-// load reads the marked facts from the state.
-func (p *factRefresh) load() error {
-	err := p.finder.Find(p.state, len(p.entries), func(i int32) pipeline.Hash { return p.entries[i].hash }, func(i int32, v []byte) {
-		p.entries[i].load(v, p.facts)
-	})
-	if err != nil {
+	p.stored = resized(p.stored, len(p.keys))
+	if err := p.state.Lookup(p.keys, p.stored); err != nil {
 		return err
 	}
 	for i := range p.entries {
 		e := &p.entries[i]
-		if e.unchanged = e.unchanged || e.saved == nil && e.base == nil; e.unchanged {
+		if v := p.stored[i]; v != nil {
+			e.load(v, p.facts)
+		} else {
+			e.unchanged = e.base == nil
+		}
+		if e.unchanged {
 			continue
 		}
-		e.lookupRefs, e.memberRefs = int32(len(p.lookupRefs)), -1
+		e.lookups = int32(len(p.lookups))
 		for range e.fact.lookups {
-			p.lookupRefs = append(p.lookupRefs, lookupRef{-1, -1})
+			p.lookups = append(p.lookups, -1)
 		}
 	}
 	return nil
 }
 
-// prefetch reads ahead what a batch of entries refers to.
-func (p *factRefresh) prefetch(batch []factEntry) {
-	for i := range batch {
-		e := &batch[i]
-		if e.unchanged {
+// release marks deferred facts, which may wait no longer.
+func (p *factPart) release(fact pipeline.Hash) {
+	p.entries = append(p.entries, factEntry{hash: fact, forced: true})
+}
+
+// sort brings the entries into the order of their hashes, and makes one of those of a fact
+// that was marked for several reasons.
+func (p *factPart) sort() {
+	p.read, p.entries = p.entries, p.read[:0]
+	for _, s := range p.sorter.Sort(len(p.read), func(i int32) pipeline.Hash { return p.read[i].hash }) {
+		e := &p.read[s.Index]
+		if n := len(p.entries); n > 0 && p.entries[n-1].hash == e.hash {
+			one := &p.entries[n-1] // of the base row, if it has changed: those came first
+			if one.forced = true; e.mark != nil {
+				one.mark = e.mark
+			}
 			continue
 		}
-		for _, l := range p.lookupRefsOf(e) {
-			if l.now >= 0 && len(p.lookups.entries[l.now].row) > 0 {
-				p.prefetchSum += int(p.lookups.entries[l.now].row[0])
-			}
-		}
-		for _, ref := range p.memberRefsOf(e) {
-			if ref.entry >= 0 {
-				p.prefetchSum += int(p.members.entries[ref.entry].key)
-			}
-		}
-		if e.saved != nil {
-			p.prefetchSum += int(e.saved[0])
-		}
-		if e.base != nil {
-			p.prefetchSum += int(e.base[0])
-		}
+		p.entries = append(p.entries, *e)
 	}
 }
 
-// prefetchLookupRows reads ahead the rows that one lookup of a batch of entries finds.
-func (p *factRefresh) prefetchLookupRows(batch []factEntry, depth int) {
-	for i := range batch {
-		if e := &batch[i]; e.hasLookup(depth) {
-			if at := p.lookupRefsOf(e)[depth].now; at >= 0 {
-				p.prefetchSum += len(p.lookups.entries[at].facts)
-			}
-		}
+// load takes what the state has of the fact.
+func (e *factEntry) load(b []byte, facts []*fact) {
+	c := packed.Cursor{B: b}
+	e.saved, e.fact = b, facts[c.Uvarint()]
+	base := decodeFact(b, facts).base
+	if !e.fromEpoch {
+		e.base = base
 	}
+	e.unchanged = !e.forced && (e.base == nil) == (base == nil) && bytes.Equal(e.base, base)
 }
 
-func (p *factRefresh) lookupRefsOf(e *factEntry) []lookupRef {
-	return p.lookupRefs[e.lookupRefs:][:len(e.fact.lookups)]
+func (p *factPart) lookupsOf(e *factEntry) []int32 {
+	return p.lookups[e.lookups:][:len(e.fact.lookups)]
 }
 
-// memberRefsOf returns the references to the fact's members; none before they are resolved.
-func (p *factRefresh) memberRefsOf(e *factEntry) []memberRef {
-	if e.memberRefs < 0 {
-		return nil
-	}
-	return p.memberRefs[e.memberRefs:][:len(e.fact.foreignKeys)]
+func (p *factPart) membersOf(e *factEntry) []memberRef {
+	return p.members[e.members:][:len(e.fact.foreignKeys)]
 }
 
 // source is a row that a fact's column references read: its base row, or that of a lookup.
 type source struct {
-	row []byte // packed; nil = it is not there
+	row []byte // packed; empty = it is not there
 	of  *projection
 }
 
 // setSources makes the base row and the rows of the lookups before depth the sources.
-func (p *factRefresh) setSources(e *factEntry, depth int) {
+func (p *factPart) setSources(e *factEntry, depth int) {
 	p.sources = append(p.sources[:0], source{e.base, &e.fact.base})
 	for i := range depth {
 		s := source{of: &e.fact.lookups[i].table.projection}
-		if l := p.lookupRefsOf(e)[i].now; l >= 0 {
-			s.row = p.lookups.entries[l].row
+		if at := p.lookupsOf(e)[i]; at >= 0 {
+			s.row = p.rows[at].row
 		}
 		p.sources = append(p.sources, s)
 	}
 }
 
 // value returns the value of a column reference; nil = null, or the lookup's row is not there.
-func (p *factRefresh) value(r columnRef) []byte {
+func (p *factPart) value(r columnRef) []byte {
 	s := &p.sources[r.source]
-	if s.row == nil {
+	if len(s.row) == 0 {
 		return nil
 	}
 	return packed.Value(s.row, s.of.widths, r.column)
+}
+
+// takeRows takes the answers of rows of lookup tables.
+func (p *factPart) takeRows(answers []pipeline.Message) {
+	for i := range answers {
+		p.rows[answerPlace(answers[i].To)].row = answers[i].Body
+	}
+}
+
+// hasLookup reports whether the fact has a lookup at a place of the chain, and is made.
+func (e *factEntry) hasLookup(depth int) bool { return !e.unchanged && depth < len(e.fact.lookups) }
+
+// askRows asks for the rows that the lookups at one place of the chain find, and tells rows
+// which facts refer to them now, and which do no longer.
+func (p *factPart) askRows(depth int, send func(row pipeline.Hash, body []byte)) {
+	for i := range p.entries {
+		e := &p.entries[i]
+		if !e.hasLookup(depth) {
+			continue
+		}
+		lookup := &e.fact.lookups[depth]
+		now := pipeline.Hash{}
+		if e.base != nil {
+			p.setSources(e, depth)
+			now = p.lookupKey(lookup)
+		}
+		if now != (pipeline.Hash{}) {
+			p.lookupsOf(e)[depth] = p.askRow(now, send)
+		}
+		if e.saved != nil && !e.fromEpoch && !lookup.chained {
+			continue // the base row, which has the whole key, is what it was
+		}
+		if before := p.previousLookupKey(e, depth, lookup); before != now {
+			p.subscribe(rowUnsubscribe, before, e.hash, send)
+			p.subscribe(rowSubscribe, now, e.hash, send)
+		}
+	}
+}
+
+// askRow asks for a row, once, and returns the place of its answer.
+func (p *factPart) askRow(row pipeline.Hash, send func(row pipeline.Hash, body []byte)) int32 {
+	at, added := p.rowIndex.Add(row, int32(len(p.rows)))
+	if added {
+		p.rows = append(p.rows, lookupQuestion{hash: row})
+		p.scratch = appendRequest(append(p.scratch[:0], rowRequest), p.group, uint32(at))
+		send(row, p.copies.copy(p.scratch))
+	}
+	return at
+}
+
+// subscribe tells a row, unless it is the zero hash, that a fact refers to it, or does no longer.
+func (p *factPart) subscribe(kind byte, row, fact pipeline.Hash, send func(row pipeline.Hash, body []byte)) {
+	if row != (pipeline.Hash{}) {
+		p.scratch = packed.AppendHash(append(p.scratch[:0], kind), fact)
+		send(row, p.copies.copy(p.scratch))
+	}
+}
+
+// previousLookupKey returns the key that a lookup had when the fact was saved; zero = none.
+func (p *factPart) previousLookupKey(e *factEntry, depth int, l *lookup) pipeline.Hash {
+	if e.saved == nil {
+		return pipeline.Hash{}
+	}
+	saved := decodeFact(e.saved, p.facts)
+	if l.chained {
+		at := 0
+		for i := range depth {
+			if e.fact.lookups[i].chained {
+				at += hashBytes
+			}
+		}
+		return hashAt(saved.chainedKeys, at)
+	}
+	p.sources = append(p.sources[:0], source{saved.base, &e.fact.base})
+	return p.lookupKey(l)
+}
+
+// lookupKey returns the key of a lookup; zero when a part of it is null.
+func (p *factPart) lookupKey(l *lookup) pipeline.Hash {
+	p.scratch = append(p.scratch[:0], p.seeds[l.table.input]...)
+	for _, r := range l.on {
+		v := p.value(r)
+		if v == nil {
+			return pipeline.Hash{}
+		}
+		p.scratch = append(p.scratch, v...)
+	}
+	return packed.HashKey(p.scratch)
 }

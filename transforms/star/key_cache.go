@@ -8,8 +8,7 @@ import "github.com/starlift-etl/starlift/pipeline"
 type keyCache struct {
 	slots  []cachedKey
 	filled int // the number of slots that have a key
-
-	prefetchSum int64
+	max    int // the number of slots that it may have
 }
 
 type cachedKey struct {
@@ -18,8 +17,8 @@ type cachedKey struct {
 }
 
 const (
-	cacheSlotsMin = 1 << 10
-	cacheSlotsMax = 1 << 20 // 24 MiB
+	cacheSlotsMin = 1 << 8
+	cacheSlotsMax = 1 << 20 // of all parts: 24 MiB
 )
 
 func (s *keyCache) get(member pipeline.Hash) (key int64, ok bool) {
@@ -34,17 +33,6 @@ func (s *keyCache) get(member pipeline.Hash) (key int64, ok bool) {
 	return 0, false
 }
 
-// prefetch reads ahead the slots of members.
-func (s *keyCache) prefetch(members []pipeline.Hash) {
-	if s.filled == 0 {
-		return
-	}
-	for i := range members {
-		set := s.set(members[i])
-		s.prefetchSum += set[0].key + set[1].key
-	}
-}
-
 // set returns the two slots that the member may be in.
 func (s *keyCache) set(member pipeline.Hash) []cachedKey {
 	at := int(member.Lo) & (len(s.slots) - 2)
@@ -56,7 +44,7 @@ func (s *keyCache) put(member pipeline.Hash, key int64) {
 	if _, ok := s.get(member); ok {
 		return
 	}
-	if s.filled*2 >= len(s.slots) && len(s.slots) < cacheSlotsMax {
+	if s.filled*2 >= len(s.slots) && len(s.slots) < s.max {
 		s.grow()
 	}
 	set := s.set(member)
@@ -68,7 +56,7 @@ func (s *keyCache) put(member pipeline.Hash, key int64) {
 
 func (s *keyCache) grow() {
 	old := s.slots
-	*s = keyCache{slots: make([]cachedKey, max(cacheSlotsMin, 2*len(old))), prefetchSum: s.prefetchSum}
+	*s = keyCache{slots: make([]cachedKey, max(cacheSlotsMin, 2*len(old))), max: s.max}
 	for _, c := range old {
 		if c.key != 0 {
 			set := s.set(c.member)

@@ -12,7 +12,7 @@ import (
 // stays within its bound.
 func TestKeyCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var s keyCache
+		s := keyCache{max: cacheSlotsMax}
 		for range rapid.IntRange(0, 3000).Draw(t, "puts") {
 			n := rapid.Uint64Range(1, 1<<40).Draw(t, "member")
 			s.put(pipeline.Hash{Hi: n, Lo: n & rapid.SampledFrom([]uint64{3, 1 << 39, ^uint64(0)}).Draw(t, "bits")}, int64(n))
@@ -41,7 +41,7 @@ func TestKeyCache(t *testing.T) {
 
 // TestKeyCacheRemembers: with room for all, nearly all are remembered.
 func TestKeyCacheRemembers(t *testing.T) {
-	var s keyCache
+	s := keyCache{max: cacheSlotsMax}
 	const n = 50_000
 	member := func(i int) pipeline.Hash { return hashOf([]byte{byte(i), byte(i >> 8), byte(i >> 16)}) }
 	for i := range n {

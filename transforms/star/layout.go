@@ -264,7 +264,26 @@ func (s *Star) compileFor(saved *savedState) (*Star, error) {
 	for i, f := range again.facts {
 		f.out = s.facts[i].out
 	}
+	again.arrangeInputs(s.inputs)
 	return again, nil
+}
+
+// arrangeInputs brings the inputs into the order of others that are the same: the engine knows
+// them by their numbers.
+func (s *Star) arrangeInputs(order []*input) {
+	rank := func(r *input) int {
+		return slices.IndexFunc(order, func(o *input) bool { return o.Input == r.Input })
+	}
+	slices.SortFunc(s.inputs, func(a, b *input) int { return rank(a) - rank(b) })
+	for i, r := range s.inputs {
+		r.number = i
+		if r.lookup != nil {
+			r.lookup.input = i
+		}
+		for _, d := range r.tracked {
+			d.trackedInput = i
+		}
+	}
 }
 
 // fact returns the fact of a name, or nil.

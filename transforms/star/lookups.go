@@ -1,14 +1,40 @@
 package star
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
+
+// lookupPart is the rows of lookup tables in some key groups: it answers facts that ask for
+// them, and knows which facts refer to each row, so that a change of the row finds them.
+type lookupPart struct {
+	state   pipeline.Keyspace
+	backlog *backlog
+	copies  copier
+
+	index   byhash.Index
+	entries []lookupRow
+	loaded  int // the number of entries that have been looked up
+	changes []lookupChange
+	dirty   []dirtyLookupRow // rows that the epoch changed, and that facts refer to
+	picked  []pick           // of the backlog: those whose facts are made
+
+	finder  *byhash.Finder
+	sorter  byhash.Sorter
+	scratch []byte
+}
+
+// lookupChange is a settled row of a lookup table.
+type lookupChange struct {
+	entry   int32
+	version *pipeline.Version
+	row     []byte // packed; nil = it was deleted
+}
 
 // lookupRow is the current row of a key of a lookup table, there or not, and
 // the facts that refer to it.
@@ -27,14 +53,6 @@ type postingDelta struct {
 	added, removed []pipeline.Hash
 }
 
-// postingDelta returns the row's delta, made at its first use.
-func (r *lookupRow) postingDelta() *postingDelta {
-	if r.delta == nil {
-		r.delta = &postingDelta{}
-	}
-	return r.delta
-}
-
 const (
 	hashBytes = 16
 	// inlineFactsMax is the number of facts up to which they are in the entry of their row.
@@ -45,11 +63,7 @@ const (
 )
 
 func (r *lookupRow) append(b []byte) []byte {
-	hasRow := byte(0)
-	if r.row != nil {
-		hasRow = 1
-	}
-	b = append(b, hasRow)
+	b = append(b, byte(oneIf(r.row != nil)))
 	if r.row != nil {
 		b = packed.AppendBytes(b, r.row)
 	}
@@ -75,56 +89,20 @@ func (r *lookupRow) decode(b []byte) {
 // isEmpty reports whether the state need not know the key.
 func (r *lookupRow) isEmpty() bool { return r.row == nil && r.shards == 0 && len(r.facts) == 0 }
 
-// addFact notes that a fact refers to the row; it did not before.
-func (r *lookupRow) addFact(fact pipeline.Hash) {
-	r.changed = true
+// factCount returns the number of facts that refer to the row.
+func (r *lookupRow) factCount() int {
 	if r.shards > 0 {
-		m := r.postingDelta()
-		m.added = append(m.added, fact)
-		return
+		return r.postings
 	}
-	r.facts = packed.AppendHash(r.facts, fact)
-}
-
-// removeFact notes that a fact refers to the row no longer; it did before.
-func (r *lookupRow) removeFact(fact pipeline.Hash) {
-	r.changed = true
-	if r.shards > 0 {
-		m := r.postingDelta()
-		m.removed = append(m.removed, fact)
-		return
-	}
-	r.facts = without(r.facts, fact)
-}
-
-// without returns the hashes but one, in memory of their own.
-func without(hashes []byte, gone pipeline.Hash) []byte {
-	for at := 0; at < len(hashes); at += hashBytes {
-		if hashAt(hashes, at) == gone {
-			return slices.Concat(hashes[:at], hashes[at+hashBytes:])
-		}
-	}
-	return hashes
+	return len(r.facts) / hashBytes
 }
 
 func hashAt(b []byte, at int) pipeline.Hash {
 	return pipeline.Hash{Hi: binary.LittleEndian.Uint64(b[at:]), Lo: binary.LittleEndian.Uint64(b[at+8:])}
 }
 
-// lookupRows are the rows of lookup tables that a refresh of facts refers to.
-type lookupRows struct {
-	state   pipeline.Keyspace
-	index   byhash.Index
-	entries []lookupRow
-	loaded  int // the number of entries that have been looked up
-
-	finder  *byhash.Finder
-	scratch []byte
-	keys    []pipeline.Hash
-}
-
 // entryOf returns the entry of a key, new or there already.
-func (l *lookupRows) entryOf(h pipeline.Hash) int32 {
+func (l *lookupPart) entryOf(h pipeline.Hash) int32 {
 	i, added := l.index.Add(h, int32(len(l.entries)))
 	if added {
 		l.entries = append(l.entries, lookupRow{hash: h})
@@ -132,8 +110,8 @@ func (l *lookupRows) entryOf(h pipeline.Hash) int32 {
 	return i
 }
 
-// load reads the entries touched since the last load.
-func (l *lookupRows) load() error {
+// load reads the entries made since the last load.
+func (l *lookupPart) load() error {
 	fresh := l.entries[l.loaded:]
 	l.loaded = len(l.entries)
 	return l.finder.Find(l.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
@@ -141,27 +119,124 @@ func (l *lookupRows) load() error {
 	})
 }
 
-// flush writes the changed rows to the state.
-func (l *lookupRows) flush() error {
+// addSettled takes row i of the settled rows of a lookup table, whose values were split.
+func (l *lookupPart) addSettled(t *lookupTable, rows *pipeline.PackedRows, i int, values [][]byte) {
+	c := lookupChange{entry: l.entryOf(rows.Keys[i]), version: &rows.Versions[i]}
+	if rows.Ops[i] != pipeline.OpDelete {
+		c.row = l.copies.project(&t.projection, rows.ColumnAt, values)
+	}
+	l.changes = append(l.changes, c)
+}
+
+// applyChanges brings the rows to what the epoch made of them. Those that differ and that
+// facts refer to join the backlog.
+func (l *lookupPart) applyChanges(groups pipeline.KeyGroupRange) error {
+	if err := l.load(); err != nil {
+		return err
+	}
+	for i := range l.changes {
+		c := &l.changes[i]
+		r := &l.entries[c.entry]
+		if (c.row == nil) == (r.row == nil) && bytes.Equal(c.row, r.row) {
+			continue
+		}
+		r.row, r.changed = c.row, true
+		if n := r.factCount(); n > 0 {
+			l.dirty = append(l.dirty, dirtyLookupRow{row: r.hash, version: *c.version, facts: n})
+		}
+	}
+	l.backlog.add(groups, l.dirty)
+	return nil
+}
+
+// answer takes the messages of facts to the rows, sorted by row.
+func (l *lookupPart) answer(messages []pipeline.Message, send func(to pipeline.Hash, row []byte)) error {
+	for i := range messages {
+		if i == 0 || messages[i].To != messages[i-1].To {
+			l.entryOf(messages[i].To)
+		}
+	}
+	if err := l.load(); err != nil {
+		return err
+	}
+	for len(messages) > 0 {
+		n := 1
+		for n < len(messages) && messages[n].To == messages[0].To {
+			n++
+		}
+		at, _ := l.index.Get(messages[0].To)
+		l.answerOne(&l.entries[at], messages[:n], send)
+		messages = messages[n:]
+	}
+	return nil
+}
+
+// answerOne takes the messages to one row.
+func (l *lookupPart) answerOne(r *lookupRow, messages []pipeline.Message, send func(to pipeline.Hash, row []byte)) {
+	n := 0
+	for n < len(messages) && messages[n].Body[0] != rowRequest {
+		n++
+	}
+	if n > 0 {
+		l.subscribe(r, messages[:n])
+	}
+	for _, m := range messages[n:] {
+		send(answerTo(readRequest(m.Body[1:])), r.row)
+	}
+}
+
+// subscribe notes which facts refer to the row, and which do no longer: none that does, or
+// does not, already.
+func (l *lookupPart) subscribe(r *lookupRow, messages []pipeline.Message) {
+	r.changed = true
+	if r.shards == 0 {
+		l.scratch = append(l.scratch[:0], r.facts...)
+		for _, m := range messages {
+			if m.Body[0] == rowSubscribe {
+				l.scratch = append(l.scratch, m.Body[1:]...)
+			} else {
+				l.scratch = without(l.scratch, m.Body[1:])
+			}
+		}
+		r.facts = l.copies.copy(l.scratch)
+		return
+	}
+	if r.delta == nil {
+		r.delta = &postingDelta{}
+	}
+	for _, m := range messages {
+		if fact := hashAt(m.Body, 1); m.Body[0] == rowSubscribe {
+			r.delta.added = append(r.delta.added, fact)
+		} else {
+			r.delta.removed = append(r.delta.removed, fact)
+		}
+	}
+}
+
+// without removes one of the hashes in a list.
+func without(hashes, gone []byte) []byte {
+	for at := 0; at < len(hashes); at += hashBytes {
+		if bytes.Equal(hashes[at:at+hashBytes], gone) {
+			return slices.Delete(hashes, at, at+hashBytes)
+		}
+	}
+	return hashes
+}
+
+// flush writes the changed rows to the state, in the order of their keys.
+func (l *lookupPart) flush() error {
 	if err := l.flushShards(); err != nil {
 		return err
 	}
-	for from, to := range batches(len(l.entries)) {
-		batch := l.entries[from:to]
-		l.keys = keysOf(l.keys[:0], batch, func(r *lookupRow) (pipeline.Hash, bool) { return r.hash, r.changed })
-		l.state.Prefetch(l.keys)
-		for i := range batch {
-			switch r := &batch[i]; {
-			case !r.changed:
-			case r.isEmpty():
-				l.state.Put(r.hash, nil)
-			default:
-				l.scratch = r.append(l.scratch[:0])
-				l.state.Put(r.hash, l.scratch)
-			}
+	for _, e := range l.sorter.Sort(len(l.entries), func(i int32) pipeline.Hash { return l.entries[i].hash }) {
+		switch r := &l.entries[e.Index]; {
+		case !r.changed:
+		case r.isEmpty():
+			l.state.Put(r.hash, nil)
+		default:
+			l.scratch = r.append(l.scratch[:0])
+			l.state.Put(r.hash, l.scratch)
 		}
 	}
-	l.index.Clear()
-	l.entries, l.loaded = reuse.Emptied(l.entries), 0
 	return nil
 }

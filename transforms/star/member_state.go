@@ -67,15 +67,15 @@ func (m *memberState) append(b []byte, tracked bool) []byte {
 	return b
 }
 
-// decodeMember reads what append wrote; the result shares b.
-func decodeMember(b []byte) memberState {
+// decodeMember reads what append wrote; the result shares b, and memory of versions.
+func decodeMember(b []byte, versions *slab[attributeVersion]) memberState {
 	c := packed.Cursor{B: b}
 	flags := c.U8()
 	m := memberState{key: int64(c.Uvarint()), naturalKey: c.Bytes(), latestAttributes: latestAttributes{seen: flags&memberSeen != 0}}
 	if m.seen {
 		m.time = int64(c.U64())
 		m.itemKey = c.Bytes()
-		m.versions = make([]attributeVersion, c.Uvarint())
+		m.versions = versions.take(int(c.Uvarint()))
 		for i := range m.versions {
 			m.versions[i].Candidate = c.Candidate(m.time)
 			if !m.versions[i].VersionOnly {

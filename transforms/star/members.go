@@ -2,60 +2,65 @@ package star
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
-// members are the members of an epoch: those that its rows and facts refer to.
-type members struct {
-	state    pipeline.Keyspace
-	long     overflow.Values      // values that are in pages: very many upserts of one time
-	lastKey  map[*dimension]int64 // the key of a sequence that was assigned last
-	inferred map[*dimension]int64 // the number of inferred members
-	index    byhash.Index
-	keyCache
-	entries []memberEntry
-	loaded  int // the number of entries that have been looked up
+// memberPart is the members of the dimensions in some key groups. It takes what the log, tracked
+// rows and facts say to each, gives surrogate keys to those that are new, emits those that look
+// otherwise than before, and answers the facts.
+//
+// A member is asked for by its natural key; what it means to facts is one surrogate key.
+// Members with versions would answer by the version that was there at a time, and know the facts
+// that refer to each.
+type memberPart struct {
+	star   *Star
+	state  pipeline.Keyspace
+	long   overflow.Values // values that are in pages: very many upserts of one time
+	copies copier
 
-	arena  *reuse.Arena // of the epoch
-	finder *byhash.Finder
+	entries  []memberEntry
+	requests []memberAnswer // of members that are new
+	added    []int64        // the number of new members in a sequence, by dimension
+	inferred []int64        // by how much the number of inferred members changes, by dimension
 
-	scratch     []byte
-	keys        []pipeline.Hash
-	prefetchSum int64
+	// scratch
+	keys     []pipeline.Hash
+	values   [][]byte
+	incoming latestAttributes
+	versions slab[attributeVersion]
+	scratch  []byte
 }
 
-// memberEntry is a member that the epoch refers to.
+// memberEntry is a member that the epoch changes.
 type memberEntry struct {
-	incoming latestAttributes // of the epoch's log
 	memberState
-	dimension      *dimension
-	stateKey       pipeline.Hash    // its key in the state
-	naturalKeyHash pipeline.Hash    // of its dimension and natural key; zero = the entry was made by its key in the state
-	version        pipeline.Version // of the change that changed it last
-	inState        bool             // it is in the state
-	stored         []byte           // its entry there, if its value is in pages; nil else
-	changed        bool
-	before         memberRow // its row as it was emitted last
+	dimension *dimension
+	stateKey  pipeline.Hash    // its key in the state
+	version   pipeline.Version // of the change that changed it last
+	inState   bool             // it is in the state
+	changed   bool
+	stored    []byte    // its entry in the state, if its value is in pages; nil else
+	before    memberRow // its row as it was emitted last
 }
 
-func newMembers(state pipeline.Keyspace, finder *byhash.Finder, arena *reuse.Arena) *members {
-	return &members{state: state, long: overflow.Values{State: state, InlineBytes: overflow.DefaultInlineBytes}, finder: finder, arena: arena, lastKey: map[*dimension]int64{}, inferred: map[*dimension]int64{}}
+// memberAnswer is an answer that waits for the key of a new member.
+type memberAnswer struct {
+	entry int32
+	to    pipeline.Hash
 }
 
-// hashNaturalKey returns the hash of a dimension and a natural key.
-func (m *members) hashNaturalKey(d *dimension, naturalKey [][]byte) pipeline.Hash {
-	m.scratch = append(m.scratch[:0], d.seed...)
+// hashNaturalKey appends what the hash of a dimension and a natural key is made of to scratch,
+// and returns both.
+func (d *dimension) hashNaturalKey(scratch []byte, naturalKey [][]byte) (pipeline.Hash, []byte) {
+	scratch = append(scratch[:0], d.seed...)
 	for _, v := range naturalKey {
-		m.scratch = append(m.scratch, v...)
+		scratch = append(scratch, v...)
 	}
-	return hashOf(m.scratch)
+	return hashOf(scratch), scratch
 }
 
 // stateKey returns the key in the state of the member whose dimension and natural key have
@@ -66,182 +71,208 @@ func (d *dimension) stateKey(naturalKeyHash pipeline.Hash) pipeline.Hash {
 		return naturalKeyHash
 	}
 	key := max(1, naturalKeyHash.Hi>>1)
-	return pipeline.Hash{Hi: key, Lo: d.id ^ key} // the state's hash tables go by the low bits
+	return pipeline.Hash{Hi: key << 1, Lo: d.id ^ key} // the key group is that of the hash
 }
 
-// memberRef is a reference of a fact to a member: its surrogate key, or an entry that has
-// it once it is loaded. With neither it refers to the unknown member.
-type memberRef struct {
-	key   int64
-	entry int32 // of members.entries; -1 = none
-}
+// hashKey returns the surrogate key that a member's key in the state is made of.
+func hashKey(stateKey pipeline.Hash) int64 { return int64(stateKey.Hi >> 1) }
 
-// cachedKey returns a reference to a member whose surrogate key is in the cache. Facts that
-// refer to members which may be taken away are counted, which needs the entry.
-func (m *members) cachedKey(d *dimension, naturalKeyHash pipeline.Hash) (memberRef, bool) {
-	if d.onDelete == pipeline.Delete {
-		return memberRef{}, false
-	}
-	key, ok := m.keyCache.get(naturalKeyHash)
-	return memberRef{key: key, entry: -1}, ok
-}
-
-// entryOf returns the entry of a member, new or there already.
-func (m *members) entryOf(d *dimension, naturalKey [][]byte) (int32, error) {
-	naturalKeyHash := m.hashNaturalKey(d, naturalKey)
-	m.scratch = packed.JoinRow(m.scratch[:0], naturalKey)
-	return m.entryByHash(d, naturalKeyHash, m.scratch)
-}
-
-// entryByHash is entryOf for a natural key that is packed, and its hash. It copies the key.
-func (m *members) entryByHash(d *dimension, naturalKeyHash pipeline.Hash, naturalKey []byte) (int32, error) {
-	h := d.stateKey(naturalKeyHash)
-	i, added := m.index.Add(h, int32(len(m.entries)))
-	if added {
-		m.entries = append(m.entries, memberEntry{dimension: d, stateKey: h, naturalKeyHash: naturalKeyHash, memberState: memberState{naturalKey: m.arena.Copy(naturalKey)}})
-		return i, nil
-	}
-	e := &m.entries[i]
-	switch {
-	case e.naturalKey == nil: // the entry was made by its key in the state, and is not loaded yet
-		e.naturalKey, e.naturalKeyHash = m.arena.Copy(naturalKey), naturalKeyHash
-	case d.hashKeys:
-		return i, e.checkNaturalKey(naturalKey)
-	}
-	return i, nil
-}
-
-// prefetch reads ahead the entries of members by their keys in the state.
-func (m *members) prefetch(keys []pipeline.Hash) {
-	m.index.Prefetch(keys)
-	for _, key := range keys {
-		if i, ok := m.index.Get(key); ok {
-			e := &m.entries[i]
-			m.prefetchSum += e.incoming.time + int64(len(e.naturalKey))
+// take takes the messages to the members of the part, sorted by member. Requests for members
+// that are there are answered at once.
+func (p *memberPart) take(messages []pipeline.Message, answer func(to pipeline.Hash, key []byte)) error {
+	p.keys = p.keys[:0]
+	for i := range messages {
+		if n := len(p.keys); n == 0 || p.keys[n-1] != messages[i].To {
+			p.keys = append(p.keys, messages[i].To)
 		}
 	}
-}
-
-// entryByStateKey returns the entry of a member that the state has, or that has an entry
-// already.
-func (m *members) entryByStateKey(d *dimension, h pipeline.Hash) int32 {
-	i, added := m.index.Add(h, int32(len(m.entries)))
-	if added {
-		m.entries = append(m.entries, memberEntry{dimension: d, stateKey: h})
-	}
-	return i
-}
-
-// checkNaturalKey refuses another natural key that has the same surrogate key.
-func (e *memberEntry) checkNaturalKey(naturalKey []byte) error {
-	if naturalKey == nil || bytes.Equal(e.naturalKey, naturalKey) {
-		return nil
-	}
-	return fmt.Errorf("dimension %q: two natural keys have one hash, %d: use keys: sequence, or another name for the dimension", e.dimension.name, e.stateKey.Hi)
-}
-
-// load reads the entries made since the last load, and assigns keys to members that are
-// new, in the order in which their entries were made.
-func (m *members) load() error {
-	fresh := m.entries[m.loaded:]
-	var clash, failed error
-	err := m.finder.Find(m.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].stateKey }, func(i int32, v []byte) {
-		e := &fresh[i]
-		naturalKey := e.naturalKey
-		if v[0] == overflow.Head {
-			var err error
-			e.stored = v
-			if v, err = m.long.Whole(e.stateKey, v); err != nil {
-				failed = err
-				return
-			}
-		}
-		e.memberState = decodeMember(v)
-		e.inState = true
-		e.before = e.visible(e.dimension)
-		clash = cmp.Or(clash, e.checkNaturalKey(naturalKey))
-	})
-	if err = cmp.Or(err, failed, clash); err != nil {
+	p.values = resized(p.values, len(p.keys))
+	if err := p.state.Lookup(p.keys, p.values); err != nil {
 		return err
 	}
-	for i := range fresh {
-		e := &fresh[i]
-		m.assignKey(e)
-		if e.naturalKeyHash != (pipeline.Hash{}) && e.dimension.onDelete != pipeline.Delete {
-			m.keyCache.put(e.naturalKeyHash, e.key)
+	for i, key := range p.keys {
+		n := 1
+		for n < len(messages) && messages[n].To == key {
+			n++
 		}
+		if err := p.takeOne(key, p.values[i], messages[:n], answer); err != nil {
+			return err
+		}
+		messages = messages[n:]
 	}
-	m.loaded = len(m.entries)
 	return nil
 }
 
-// assignKey gives a surrogate key to a member that the state does not have.
-func (m *members) assignKey(e *memberEntry) {
-	if e.inState {
-		return
+// takeOne takes the messages to one member.
+func (p *memberPart) takeOne(key pipeline.Hash, value []byte, messages []pipeline.Message, answer func(to pipeline.Hash, key []byte)) error {
+	kind, d, _ := p.star.memberHead(messages[0].Body)
+	if kind == requestMessage && value != nil && value[0] != overflow.Head {
+		return p.answerKnown(d, value, messages, answer)
 	}
-	e.changed = true
-	if e.dimension.hashKeys {
-		e.key = int64(e.stateKey.Hi)
-		return
+	e, err := p.load(d, key, value)
+	if err != nil {
+		return err
 	}
-	m.lastKey[e.dimension]++
-	e.key = m.lastKey[e.dimension]
-}
-
-// applyAttributes takes what the epoch's log brought to the loaded members, but for those
-// that have newer attributes.
-func (m *members) applyAttributes() {
-	for i := range m.entries {
-		if e := &m.entries[i]; e.incoming.seen && e.latestAttributes.addAll(&e.incoming) {
-			e.version, e.changed = e.latestAttributes.versions[0].Version, true
-		}
+	n := 0
+	for n < len(messages) && messages[n].Body[0] == upsertMessage {
+		n++
 	}
-}
-
-// addReferences adds to the reference count of a member, if its dimension takes members
-// away.
-func (m *members) addReferences(e *memberEntry, n int64, v *pipeline.Version) {
-	if e.dimension.onDelete != pipeline.Delete {
-		return
+	if err := p.takeUpserts(&e, messages[:n]); err != nil {
+		return err
 	}
-	e.refCount += n
-	e.version, e.changed = *v, true
-}
-
-// flush emits the changed members and writes them to the state. Those of dimensions that
-// take members away stay until the last flush of the epoch: a later fact may refer to one
-// again.
-func (m *members) flush(out *output, last bool) error {
-	var remaining []memberEntry
-	for from, to := range batches(len(m.entries)) {
-		batch := m.entries[from:to]
-		m.keys = keysOf(m.keys[:0], batch, func(e *memberEntry) (pipeline.Hash, bool) { return e.stateKey, e.changed })
-		m.state.Prefetch(m.keys)
-		for i := range batch {
-			e := &batch[i]
-			switch {
-			case e.dimension.onDelete == pipeline.Delete && !last:
-				remaining = append(remaining, *e)
-			case e.changed:
-				if err := m.write(e, out); err != nil {
-					return err
-				}
+	place := int32(len(p.entries))
+	for _, m := range messages[n:] {
+		kind, _, body := p.star.memberHead(m.Body)
+		switch kind {
+		case trackedMessage:
+			err = e.takeRow(body)
+		case referenceMessage:
+			e.takeReference(body)
+		case requestMessage:
+			group, at := readRequest(body)
+			if err = e.checkNaturalKey(body[requestBytes:]); e.inState || d.hashKeys {
+				answer(answerTo(group, at), p.keyBytes(e.key))
+			} else {
+				p.requests = append(p.requests, memberAnswer{place, answerTo(group, at)})
 			}
 		}
+		if err != nil {
+			return err
+		}
 	}
-	m.index.Clear()
-	m.entries = append(reuse.Emptied(m.entries), remaining...)
-	m.loaded = len(m.entries)
-	for i := range m.entries {
-		m.index.Add(m.entries[i].stateKey, int32(i))
+	if e.naturalKey == nil {
+		return fmt.Errorf("state: dimension %q has no member %x, which something refers to", d.name, key)
+	}
+	if !e.inState && !d.hashKeys {
+		p.added[d.number]++
+	}
+	if e.changed {
+		p.entries = append(p.entries, e)
 	}
 	return nil
 }
 
-// write emits a changed member, and writes it to the state.
-func (m *members) write(e *memberEntry, out *output) error {
-	m.inferred[e.dimension] += out.member(e)
-	m.scratch = e.append(m.scratch[:0], e.dimension.tracks())
-	return m.long.Put(e.stateKey, e.stored, m.scratch)
+// answerKnown answers requests for a member that is there and that nothing changes: there are
+// very many, and they need its key only.
+func (p *memberPart) answerKnown(d *dimension, value []byte, messages []pipeline.Message, answer func(to pipeline.Hash, key []byte)) error {
+	c := packed.Cursor{B: value[1:]}
+	e := memberEntry{dimension: d, memberState: memberState{key: int64(c.Uvarint()), naturalKey: c.Bytes()}}
+	key := p.keyBytes(e.key)
+	for _, m := range messages {
+		body := m.Body[memberHeadBytes:]
+		if err := e.checkNaturalKey(body[requestBytes:]); err != nil {
+			return err
+		}
+		answer(answerTo(readRequest(body)), key)
+	}
+	return nil
+}
+
+// load returns the entry of a member by its value in the state; nil = it is new.
+func (p *memberPart) load(d *dimension, key pipeline.Hash, value []byte) (memberEntry, error) {
+	e := memberEntry{dimension: d, stateKey: key}
+	if value == nil {
+		e.changed = true
+		if d.hashKeys {
+			e.key = hashKey(key)
+		}
+		return e, nil
+	}
+	if value[0] == overflow.Head {
+		e.stored = value
+		var err error
+		if value, err = p.long.Whole(key, value); err != nil {
+			return e, err
+		}
+	}
+	e.memberState, e.inState = decodeMember(value, &p.versions), true
+	e.before = e.visible(d)
+	return e, nil
+}
+
+// takeUpserts takes what the log brought, but for what is older than the attributes that the
+// member has.
+func (p *memberPart) takeUpserts(e *memberEntry, messages []pipeline.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	in := &p.incoming
+	*in = latestAttributes{versions: p.versions.take(1)[:0]}
+	for _, m := range messages {
+		u := readUpsert(m.Body[memberHeadBytes:])
+		if err := e.checkNaturalKey(u.naturalKey); err != nil {
+			return err
+		}
+		if in.compare(&u.version, u.itemKey) >= 0 {
+			in.add(&u.version, u.itemKey, u.attributes)
+		}
+	}
+	if e.addAll(in) {
+		e.version, e.changed = e.versions[0].Version, true
+	}
+	return nil
+}
+
+// takeRow takes what a tracked row says.
+func (e *memberEntry) takeRow(body []byte) error {
+	m := readRowMessage(body)
+	if m.naturalKey != nil {
+		if err := e.checkNaturalKey(m.naturalKey); err != nil {
+			return err
+		}
+	}
+	if m.moved {
+		e.removeDeparture(m.row)
+		if m.at != noTime {
+			e.addDeparture(m.row, m.at)
+		}
+	}
+	e.liveRows += m.live
+	if m.moved || m.live != 0 {
+		e.version, e.changed = m.version, true
+	}
+	return nil
+}
+
+// takeReference takes that a fact refers to the member, or does no longer.
+func (e *memberEntry) takeReference(body []byte) {
+	c := packed.Cursor{B: body}
+	e.version = readVersion(&c)
+	e.refCount += int64(c.U8())*2 - 1
+	e.changed = true
+}
+
+// checkNaturalKey gives a new member its natural key, and refuses another one of a member,
+// which has the same surrogate key.
+func (e *memberEntry) checkNaturalKey(naturalKey []byte) error {
+	switch {
+	case e.naturalKey == nil:
+		e.naturalKey = naturalKey
+	case e.dimension.hashKeys && !bytes.Equal(e.naturalKey, naturalKey):
+		return fmt.Errorf("dimension %q: two natural keys have one hash, %d: use keys: sequence, or another name for the dimension", e.dimension.name, e.key)
+	}
+	return nil
+}
+
+// finish gives keys to the new members of the part, from the ones behind those in last on,
+// by dimension; it answers the requests for them, emits what has changed and writes it.
+func (p *memberPart) finish(last []int64, out *output, answer func(to pipeline.Hash, key []byte)) error {
+	clear(p.inferred)
+	p.keys = p.keys[:0]
+	for i := range p.entries {
+		e := &p.entries[i]
+		if !e.inState && !e.dimension.hashKeys {
+			last[e.dimension.number]++
+			e.key = last[e.dimension.number]
+		}
+		p.inferred[e.dimension.number] += out.member(e)
+		p.scratch = e.append(p.scratch[:0], e.dimension.tracks())
+		if err := p.long.Put(e.stateKey, e.stored, p.scratch); err != nil {
+			return err
+		}
+	}
+	for _, r := range p.requests {
+		answer(r.to, p.keyBytes(p.entries[r.entry].key))
+	}
+	return nil
 }

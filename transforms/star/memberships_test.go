@@ -67,7 +67,7 @@ func TestDepartures(t *testing.T) {
 
 func joinAll(row trackedRow, epochs [][]membershipEvent) trackedRow {
 	for _, epoch := range epochs {
-		rows := trackedRows{entries: []trackedEntry{{now: row}}}
+		rows := trackedPart{entries: []trackedEntry{{now: row}}}
 		for _, s := range epoch {
 			rows.updates = append(rows.updates, s.memberships(0))
 		}
@@ -100,16 +100,4 @@ func departureOf(row *trackedRow, all []membershipEvent, ended map[byte]int64, m
 		}
 	}
 	return max(last, next)
-}
-
-// TestTrackedRowsOfAnEarlierState: rows of a state from before their memberships were kept are
-// read as they are.
-func TestTrackedRowsOfAnEarlierState(t *testing.T) {
-	old := (&trackedRow{member: pipeline.Hash{Hi: 7, Lo: 8}, deleted: true}).append(nil)
-	if len(old) != 17 {
-		t.Fatalf("a row without memberships takes %d bytes, it took 17", len(old))
-	}
-	if r := decodeTracked(old); r.member != (pipeline.Hash{Hi: 7, Lo: 8}) || !r.deleted || r.memberships != nil {
-		t.Errorf("it is read as %+v", r)
-	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -109,10 +108,11 @@ func countryOf(h *harness, country string) memberState {
 	d := h.star.dimensions[0]
 	naturalKey := packed.SplitRow(nil, packed.AppendRow(nil, []arrow.Array{column}, 0), d.trackedColumns.widths[:1])
 	found := make([][]byte, 1)
-	if err := h.state[membersSpace].Lookup([]pipeline.Hash{new(members).hashNaturalKey(d, naturalKey)}, found); err != nil || found[0] == nil {
+	key, _ := d.hashNaturalKey(nil, naturalKey)
+	if err := h.state[membersSpace].Lookup([]pipeline.Hash{key}, found); err != nil || found[0] == nil {
 		h.t.Fatalf("%s is not in the state: %v", country, err)
 	}
-	return decodeMember(found[0])
+	return decodeMember(found[0], &slab[attributeVersion]{})
 }
 
 // TestLargeRefreshReleasesMemory: what a large refresh took is not kept for those that
@@ -124,20 +124,23 @@ func TestLargeRefreshReleasesMemory(t *testing.T) {
 	epoch := func(at int64) {
 		h.epoch(false, s.addCustomer(at, "ann", "Ann", "NL", "1011"), s.addOrder(at, "o1", "ann", "2023-01-02"), s.addLine(at, "o1", "p1", "Pen", at))
 	}
-	took := func() [5]int {
-		return [5]int{cap(op.refresh.entries), cap(op.refresh.lookupRefs), cap(op.refresh.memberRefs), cap(op.members.entries), cap(op.lookups.entries)}
-	}
-	op.refresh.entries = make([]factEntry, 0, 4*reuse.UsualElements+1)
-	op.refresh.lookupRefs = make([]lookupRef, 0, 4*reuse.UsualElements+1)
-	op.refresh.memberRefs = make([]memberRef, 0, 4*reuse.UsualElements+1)
-	op.members.entries = make([]memberEntry, 0, 4*reuse.UsualElements+1)
-	op.lookups.entries = make([]lookupRow, 0, 4*reuse.UsualElements+1)
 	epoch(1)
+	p := op.parts[0]
+	took := func() [5]int {
+		return [5]int{cap(p.facts.entries), cap(p.facts.lookups), cap(p.facts.members), cap(p.members.entries), cap(p.lookups.entries)}
+	}
+	usual := took()
+	p.facts.entries = make([]factEntry, 0, 4*usualElements+1)
+	p.facts.read = make([]factEntry, 0, 4*usualElements+1)
+	p.facts.lookups = make([]int32, 0, 4*usualElements+1)
+	p.facts.members = make([]memberRef, 0, 4*usualElements+1)
+	p.members.entries = make([]memberEntry, 0, 4*usualElements+1)
+	p.lookups.entries = make([]lookupRow, 0, 4*usualElements+1)
+	epoch(2)
 	if got := took(); got != [5]int{} {
 		t.Errorf("the memory that is kept has room for %v elements", got)
 	}
-	epoch(2)
-	usual := took()
+	epoch(3)
 	epoch(3)
 	if got := took(); got != usual || usual[0] == 0 {
 		t.Errorf("usual refreshes take room for %v, then %v elements", usual, got)

@@ -6,12 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/apache/arrow/go/v14/arrow"
-
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
-	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // savedState is what the checkpoint keeps of a star besides its keyspaces.
@@ -24,75 +19,41 @@ type savedState struct {
 	LastKeys map[string]int64  `json:"next"`    // the surrogate key assigned last, by dimension
 	Inferred map[string]int64  `json:"open"`    // the number of inferred members, by dimension
 	Deferred int64             `json:"waiting"` // the number of deferred facts
+	// BacklogFrom is the row that the next epoch goes on at in the backlog.
+	BacklogFrom pipeline.Hash `json:"backlog_from"`
 }
 
 // operator is an open star. It collects what an epoch brings, and takes it to members,
 // lookups and facts when the epoch ends.
 type operator struct {
 	star    *Star
+	options pipeline.OperatorOptions
 	saved   savedState
 	started bool // the rows that dimensions have from the start are emitted
-	bounded bool
 	metrics metrics
 
-	backlog       []dirtyLookupRow
-	backlogSaved  bool          // the state has one
+	lastKeys      []int64 // the surrogate key of a sequence that was assigned last, by dimension
+	inferred      []int64 // the number of inferred members, by dimension
+	backlog       *backlog
 	factsPerEpoch int           // the number of facts that an epoch makes besides those of its base rows
 	deferredFrom  pipeline.Hash // where the search for deferred facts goes on
-	members       *members
-	lookups       *lookupRows
-	refresh       *factRefresh
-	out           *output
+
+	parts []*part // of epochs, by number; as many as one ever had
 
 	// What the epoch has brought.
-	lastSizes         epochSizes // of the epoch before
-	arena             reuse.Arena
-	logs              []epochLog
-	lookupChanges     []lookupChange
-	baseRows          []baseRow
-	trackedChanges    []trackedChange
-	membershipChanges []trackedChange // of rows that are told apart by their natural key as well
-	trackedRows       trackedRows
-
-	// Of the log that is being read, some rows at a time.
-	attributeRows []attributeRow
-	memberUpdates []memberUpdate
-	updateKeys    []pipeline.Hash // the keys in the state of the members that are updated
-	buffer        []byte          // holds the bytes of attributeRows and memberUpdates
-	columns       []arrow.Array
-
-	scratch  []byte
-	values   [][]byte
-	selected [][]byte
+	logs    []epochLog
+	settled []settledRows
 }
 
-// lookupChange is a settled row of a lookup table.
-type lookupChange struct {
-	hash    pipeline.Hash
-	version pipeline.Version
-	row     []byte // nil = it was deleted
-}
-
-// baseRow is a settled row of a fact's base table.
-type baseRow struct {
-	fact    *fact
-	hash    pipeline.Hash
-	version pipeline.Version
-	row     []byte // nil = it was deleted
-}
-
-// trackedChange is a row of a table whose deletes matter to a dimension.
-type trackedChange struct {
-	dimension *dimension
-	hash      pipeline.Hash
-	version   pipeline.Version
-	row       []byte
-	deleted   bool
+// settledRows are settled rows that came with the epoch.
+type settledRows struct {
+	*pipeline.PackedRows
+	input *input
 }
 
 // Open implements pipeline.StatefulTransform.
 func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
-	st := &operator{bounded: o.Bounded, metrics: newMetrics(o.Env), factsPerEpoch: factsPerEpochMax}
+	st := &operator{options: o, metrics: newMetrics(o.Env), factsPerEpoch: factsPerEpochMax}
 	if o.Saved != nil {
 		var err error
 		if st.saved, err = s.restore(o.Saved); err != nil {
@@ -104,24 +65,11 @@ func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 		st.started = true
 	}
 	st.star = s
-	st.out = &output{tables: map[*pipeline.Table]*builder{}, unknownRefs: map[string]int64{}}
-	finder := &byhash.Finder{}
-	st.members = newMembers(o.Keyspaces[membersSpace], finder, &st.arena)
 	for _, d := range s.dimensions {
-		st.members.lastKey[d], st.members.inferred[d] = st.saved.LastKeys[d.name], st.saved.Inferred[d.name]
+		st.lastKeys, st.inferred = append(st.lastKeys, st.saved.LastKeys[d.name]), append(st.inferred, st.saved.Inferred[d.name])
 	}
-	st.lookups = &lookupRows{state: o.Keyspaces[rowsSpace], finder: finder}
-	if err := st.loadBacklog(); err != nil {
-		return nil, err
-	}
-	st.refresh = &factRefresh{
-		state: o.Keyspaces[factsSpace], facts: s.byNumber(), lookups: st.lookups, members: st.members, out: st.out,
-		deferred: &st.saved.Deferred, finder: finder,
-	}
-	for _, f := range s.facts {
-		st.refresh.depth = max(st.refresh.depth, len(f.lookups))
-	}
-	return st, nil
+	st.backlog = &backlog{state: o.Keyspaces[rowsSpace]}
+	return st, st.backlog.load()
 }
 
 // CheckSaved implements pipeline.SavedChecker.
@@ -170,120 +118,62 @@ func (s *Star) sameDefinitions(before map[string]string) error {
 	return nil
 }
 
+// NewLogPacker implements pipeline.Operator.
+func (s *operator) NewLogPacker() pipeline.LogPacker {
+	return &logPacker{star: s.star, seeds: s.options.KeySeeds}
+}
+
+// Log implements pipeline.Operator.
+func (s *operator) Log(first int64, log *pipeline.PackedLog) {
+	s.logs = append(s.logs, epochLog{log, first})
+}
+
 // Settled implements pipeline.Operator.
 func (s *operator) Settled(input int, rows *pipeline.PackedRows) {
-	s.reserve()
-	in := s.star.inputs[input]
-	for i, row := range rows.Rows {
-		s.values = packed.SplitRow(s.values[:0], row, rows.Widths)
-		version, deleted := rows.Versions[i], rows.Ops[i] == pipeline.OpDelete
-		if in.lookup != nil {
-			c := lookupChange{hash: s.rowHash(in.lookup.seed, rows), version: version}
-			if !deleted {
-				c.row = s.packColumns(&in.lookup.projection, rows.ColumnAt)
-			}
-			s.lookupChanges = append(s.lookupChanges, c)
-		}
-		for _, f := range in.facts {
-			b := baseRow{fact: f, hash: s.rowHash(f.seed, rows), version: version}
-			if !deleted {
-				b.row = s.packColumns(&f.base, rows.ColumnAt)
-			}
-			s.baseRows = append(s.baseRows, b)
-		}
-		for _, d := range in.tracked {
-			s.trackedChanges = append(s.trackedChanges, trackedChange{d, s.rowHash(d.trackedSeed, rows), version, s.packColumns(&d.trackedColumns, rows.ColumnAt), deleted})
-		}
-		for _, d := range in.memberships {
-			s.membershipChanges = append(s.membershipChanges, trackedChange{d, s.rowHash(d.trackedSeed, rows), version, s.packColumns(&d.trackedColumns, rows.ColumnAt), deleted})
-		}
-	}
-}
-
-// packColumns packs the projection's columns of the row whose values were split last, in
-// memory of the epoch.
-func (s *operator) packColumns(p *projection, at []int) []byte {
-	s.selected = s.selected[:0]
-	for _, c := range p.columns {
-		if c < 0 {
-			s.selected = append(s.selected, nil)
-			continue
-		}
-		s.selected = append(s.selected, s.values[at[c]])
-	}
-	s.scratch = packed.JoinRow(s.scratch[:0], s.selected)
-	return s.arena.Copy(s.scratch)
-}
-
-// rowHash hashes the key of the row whose values were split last.
-func (s *operator) rowHash(seed []byte, rows *pipeline.PackedRows) pipeline.Hash {
-	s.scratch = append(s.scratch[:0], seed...)
-	for _, c := range rows.Table.Key {
-		s.scratch = append(s.scratch, s.values[rows.ColumnAt[c]]...)
-	}
-	return hashOf(s.scratch)
+	s.settled = append(s.settled, settledRows{rows, s.star.inputs[input]})
 }
 
 // Finish implements pipeline.Operator.
 func (s *operator) Finish(e pipeline.EpochInfo, emit func(*pipeline.Rows) error) error {
-	s.out.emit = emit
+	x := s.newEpoch(&e)
 	if !s.started {
 		for _, d := range s.star.dimensions {
-			s.out.emitInitialRows(d)
+			x.parts[0].out.emitInitialRows(d)
 		}
 		s.started = true
 	}
-	if err := s.refreshMembers(e.RejectedChanges); err != nil {
+	if err := x.run(); err != nil {
 		return err
 	}
-	mayDefer := s.bounded && !e.Last
-	if err := s.refreshFacts(mayDefer); err != nil {
+	if err := x.emit(emit); err != nil {
 		return err
 	}
-	if err := s.members.flush(s.out, true); err != nil {
-		return err
+	s.reportCounts(x.parts)
+	for _, p := range x.parts {
+		p.reset()
 	}
-	if err := s.saveBacklog(); err != nil {
-		return err
-	}
-	s.reportCounts()
-	s.reset()
-	return s.out.flush()
+	s.logs, s.settled = emptied(s.logs), emptied(s.settled)
+	return nil
 }
 
 // Pending implements pipeline.Operator.
 func (s *operator) Pending(last bool) bool {
-	return len(s.backlog) > 0 || (last || !s.bounded) && s.saved.Deferred > 0
-}
-
-// reset ends the epoch. Its memory is returned until something of the next one comes:
-// settling that needs as much.
-func (s *operator) reset() {
-	s.lastSizes = epochSizes{reuse.Room(len(s.lookupChanges)), reuse.Room(len(s.baseRows))}
-	s.logs, s.lookupChanges, s.baseRows, s.trackedChanges, s.membershipChanges = nil, nil, nil, nil, nil
-	s.arena.Release()
-}
-
-// epochSizes are the numbers of changes that an epoch had.
-type epochSizes struct{ lookups, bases int }
-
-// reserve makes room for an epoch like the one before.
-func (s *operator) reserve() {
-	if s.lookupChanges == nil {
-		s.lookupChanges, s.baseRows = make([]lookupChange, 0, s.lastSizes.lookups), make([]baseRow, 0, s.lastSizes.bases)
-	}
+	return s.backlog.size() > 0 || (last || !s.options.Bounded) && s.saved.Deferred > 0
 }
 
 // reportCounts tells the metrics how many members are inferred, and how often facts referred
 // to the unknown one.
-func (s *operator) reportCounts() {
-	for _, d := range s.star.dimensions {
+func (s *operator) reportCounts(parts []*part) {
+	for i, d := range s.star.dimensions {
 		if d.calendar == nil {
-			s.metrics.inferredOpen.WithLabelValues(d.name).Set(float64(s.members.inferred[d]))
+			s.metrics.inferredOpen.WithLabelValues(d.name).Set(float64(s.inferred[i]))
 		}
-		s.metrics.unknownMembers.WithLabelValues(d.name).Add(float64(s.out.unknownRefs[d.name]))
+		unknown := int64(0)
+		for _, p := range parts {
+			unknown += p.out.unknownRefs[i]
+		}
+		s.metrics.unknownMembers.WithLabelValues(d.name).Add(float64(unknown))
 	}
-	clear(s.out.unknownRefs)
 }
 
 // Save implements pipeline.Operator.
@@ -295,11 +185,10 @@ func (s *operator) Save() (json.RawMessage, error) {
 	all := s.star.layouts()
 	s.saved.Layouts = &all
 	s.saved.LastKeys, s.saved.Inferred = map[string]int64{}, map[string]int64{}
-	for _, d := range s.star.dimensions {
-		if d.calendar != nil {
-			continue
+	for i, d := range s.star.dimensions {
+		if d.calendar == nil {
+			s.saved.LastKeys[d.name], s.saved.Inferred[d.name] = s.lastKeys[i], s.inferred[i]
 		}
-		s.saved.LastKeys[d.name], s.saved.Inferred[d.name] = s.members.lastKey[d], s.members.inferred[d]
 	}
 	raw, err := json.Marshal(&s.saved)
 	if err != nil {

@@ -8,18 +8,15 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
-// output builds the settled rows of an epoch. After an error of emit it does
-// nothing more; flush returns the error.
+// output builds the settled rows that a part gives of an epoch, by table.
 type output struct {
-	emit   func(*pipeline.Rows) error
-	tables map[*pipeline.Table]*builder
-	order  []*builder
-	err    error
-	values [][]byte
-	// unknownRefs counts the references to each dimension's unknown member.
-	unknownRefs map[string]int64
+	builders map[*pipeline.Table]*builder
+	values   [][]byte
+	// unknownRefs counts the references to each dimension's unknown member, by dimension.
+	unknownRefs []int64
 }
 
 // batchRowsMax is the number of rows of a table that are emitted at once.
@@ -31,27 +28,25 @@ type builder struct {
 	table    *pipeline.Table
 	ops      []pipeline.Op
 	versions []pipeline.Version
-	lastRows int // the number of rows that were emitted last
+	lastRows int              // the number of rows that it gave last
+	done     []*pipeline.Rows // of the epoch
 }
 
 func newBuilder(t *pipeline.Table) *builder {
 	return &builder{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, t.Schema()), table: t}
 }
 
-func (b *builder) release() { b.RecordBuilder.Release() }
-
 func (o *output) builder(t *pipeline.Table) *builder {
-	b := o.tables[t]
+	b := o.builders[t]
 	if b == nil {
 		b = newBuilder(t)
-		o.tables[t] = b
-		o.order = append(o.order, b)
+		o.builders[t] = b
 	}
 	return b
 }
 
 // endRow ends a row whose columns have been appended.
-func (o *output) endRow(b *builder, op pipeline.Op, v *pipeline.Version) {
+func (b *builder) endRow(op pipeline.Op, v *pipeline.Version) {
 	if b.ops == nil {
 		b.ops, b.versions = make([]pipeline.Op, 0, b.lastRows), make([]pipeline.Version, 0, b.lastRows)
 		b.Reserve(b.lastRows)
@@ -59,29 +54,34 @@ func (o *output) endRow(b *builder, op pipeline.Op, v *pipeline.Version) {
 	b.ops = append(b.ops, op)
 	b.versions = append(b.versions, *v)
 	if len(b.ops) >= batchRowsMax {
-		o.emitRows(b)
+		b.end()
 	}
 }
 
-func (o *output) emitRows(b *builder) {
-	if len(b.ops) == 0 {
-		return
+// end makes a record of the rows that were built.
+func (b *builder) end() {
+	if len(b.ops) > 0 {
+		b.done = append(b.done, &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions})
+		b.ops, b.versions, b.lastRows = nil, nil, reuse.Room(len(b.ops))
 	}
-	rows := &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions}
-	b.ops, b.versions, b.lastRows = nil, nil, len(b.ops)
-	if o.err != nil {
-		rows.Record.Release()
-		return
-	}
-	o.err = o.emit(rows)
 }
 
-// flush emits what has been built.
-func (o *output) flush() error {
-	for _, b := range o.order {
-		o.emitRows(b)
+// end makes records of all that was built.
+func (o *output) end() {
+	for _, b := range o.builders {
+		b.end()
 	}
-	return o.err
+}
+
+// take returns the rows of a table that are built, which are the caller's from then on.
+func (o *output) take(t *pipeline.Table) []*pipeline.Rows {
+	b := o.builders[t]
+	if b == nil {
+		return nil
+	}
+	done := b.done
+	b.done = nil
+	return done
 }
 
 // fact adds a row of a fact: its grain is the first columns of the base row.
@@ -92,7 +92,8 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, rest []byte) {
 		row.Into(b.Field(i))
 	}
 	e.fact.emittedColumns.appendTo(b.RecordBuilder, e.fact.grain, rest)
-	o.endRow(b, op, e.version())
+	v := e.version()
+	b.endRow(op, &v)
 }
 
 // member adds what has become of a member, if anything has, and returns by how
@@ -138,7 +139,7 @@ func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *memberRow) {
 			packed.AppendTo(b.Field(at+2), binary.LittleEndian.AppendUint64(nil, uint64(s.deletedAt)))
 		}
 	}
-	o.endRow(b, op, &e.version)
+	b.endRow(op, &e.version)
 }
 
 // emitInitialRows adds the rows that a dimension has from the start: the unknown member,
@@ -154,7 +155,7 @@ func (o *output) emitInitialRows(d *dimension) {
 			b.Field(i).AppendNull()
 		}
 	}
-	o.endRow(b, pipeline.OpInsert, &pipeline.Version{})
+	b.endRow(pipeline.OpInsert, &pipeline.Version{})
 	if d.calendar == nil {
 		return
 	}
@@ -163,13 +164,13 @@ func (o *output) emitInitialRows(d *dimension) {
 		for i, v := range o.values {
 			packed.AppendTo(b.Field(i), v)
 		}
-		o.endRow(b, pipeline.OpInsert, &pipeline.Version{})
+		b.endRow(pipeline.OpInsert, &pipeline.Version{})
 	}
 }
 
 // countUnknown counts references to the unknown members of dimensions.
 func (o *output) countUnknown(of []*dimension) {
 	for _, d := range of {
-		o.unknownRefs[d.name]++
+		o.unknownRefs[d.number]++
 	}
 }

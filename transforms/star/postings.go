@@ -15,26 +15,26 @@ type postingShard struct {
 	facts []byte
 }
 
-// shardKey returns the key in the state of a row's shard.
-func (l *lookupRows) shardKey(row pipeline.Hash, shards, i int32) pipeline.Hash {
+// shardKey returns the key in the state of a row's shard, in the row's key group.
+func (l *lookupPart) shardKey(row pipeline.Hash, shards, i int32) pipeline.Hash {
 	l.scratch = packed.AppendHash(append(l.scratch[:0], tagShard), row)
 	l.scratch = binary.AppendUvarint(l.scratch, uint64(shards))
 	l.scratch = binary.AppendUvarint(l.scratch, uint64(i))
-	return hashOf(l.scratch)
+	return hashOf(l.scratch).Beside(row)
 }
 
 // shardOf returns the shard of a fact.
 func shardOf(fact pipeline.Hash, shards int32) int32 { return int32(fact.Lo & uint64(shards-1)) }
 
 // loadShards reads shards by key; missing ones are empty.
-func (l *lookupRows) loadShards(shards []postingShard) error {
+func (l *lookupPart) loadShards(shards []postingShard) error {
 	return l.finder.Find(l.state, len(shards), func(i int32) pipeline.Hash { return shards[i].key }, func(i int32, v []byte) {
 		shards[i].facts = v
 	})
 }
 
 // appendShards appends the keys of all of a row's shards.
-func (l *lookupRows) appendShards(dst []postingShard, row int32) []postingShard {
+func (l *lookupPart) appendShards(dst []postingShard, row int32) []postingShard {
 	r := &l.entries[row]
 	for i := range r.shards {
 		dst = append(dst, postingShard{key: l.shardKey(r.hash, r.shards, i), row: row})
@@ -44,7 +44,7 @@ func (l *lookupRows) appendShards(dst []postingShard, row int32) []postingShard 
 
 // flushShards writes the deltas of the rows to their shards, and spreads the facts of rows
 // over more or fewer shards where they have become too many or too few.
-func (l *lookupRows) flushShards() error {
+func (l *lookupPart) flushShards() error {
 	if err := l.applyDeltas(); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (r *lookupRow) needsResharding() bool {
 }
 
 // applyDeltas writes the shards that facts were added to or removed from.
-func (l *lookupRows) applyDeltas() error {
+func (l *lookupPart) applyDeltas() error {
 	var shards []postingShard
 	at := map[pipeline.Hash]int{}
 	var changes []shardChange
@@ -107,7 +107,7 @@ func (l *lookupRows) applyDeltas() error {
 		}
 		for range r.delta.removed {
 			s := &shards[at[changes[next].shard]]
-			s.facts = without(s.facts, changes[next].fact)
+			s.facts = without(s.facts, packed.AppendHash(l.scratch[:0], changes[next].fact))
 			next++
 		}
 		for range r.delta.added {
@@ -126,7 +126,7 @@ type shardChange struct {
 	fact  pipeline.Hash
 }
 
-func (l *lookupRows) putShards(shards []postingShard) {
+func (l *lookupPart) putShards(shards []postingShard) {
 	for _, s := range shards {
 		if len(s.facts) == 0 {
 			s.facts = nil
@@ -136,7 +136,7 @@ func (l *lookupRows) putShards(shards []postingShard) {
 }
 
 // reshard spreads the facts of rows over as many shards as they need.
-func (l *lookupRows) reshard(rows []int32) error {
+func (l *lookupPart) reshard(rows []int32) error {
 	var old []postingShard
 	for _, row := range rows {
 		old = l.appendShards(old, row)
@@ -179,7 +179,7 @@ func shardsFor(facts int) int32 {
 }
 
 // distribute returns the shards of a row.
-func (l *lookupRows) distribute(row int32, facts []byte) []postingShard {
+func (l *lookupPart) distribute(row int32, facts []byte) []postingShard {
 	r := &l.entries[row]
 	shards := l.appendShards(nil, row)
 	for at := 0; at < len(facts); at += hashBytes {

@@ -34,6 +34,7 @@ type Star struct {
 // input is one way in which the star reads a table, and what for.
 type input struct {
 	pipeline.Input
+	number      int
 	log         *logTable
 	lookup      *lookupTable
 	facts       []*fact
@@ -80,18 +81,20 @@ type logTable struct {
 type lookupTable struct {
 	projection
 	table *pipeline.Table
-	seed  []byte
+	input int // the number of its input, by whose seed the rows are kept
 }
 
 // dimension is a compiled dimension.
 type dimension struct {
-	name     string
-	id       uint64 // of its name
-	out      *pipeline.Table
-	seed     []byte
-	hashKeys bool
-	onDelete pipeline.OnDelete
-	calendar *calendar.Calendar
+	name      string
+	number    int
+	id        uint64 // of its name
+	trackedID uint64 // of what is kept of its tracked rows
+	out       *pipeline.Table
+	seed      []byte
+	hashKeys  bool
+	onDelete  pipeline.OnDelete
+	calendar  *calendar.Calendar
 	// definition is a text of all that the state depends on.
 	definition string
 
@@ -103,8 +106,8 @@ type dimension struct {
 	attributes       []int // places in the packed rows of log, in the order of attributeColumns; -1 = of an earlier definition
 	attributeColumns packedColumns
 	trackedColumns   projection // of the tracked table: the natural key, is_deleted, deleted_at
-	trackedSeed      []byte
-	rowKey           []int // places of the table's key in the packed rows of log, if it matters when rows change their natural key; else nil
+	trackedInput     int        // the number of the input of the tracked table, by whose seed the rows are kept
+	rowKey           []int      // places of the table's key in the packed rows of log, if it matters when rows change their natural key; else nil
 }
 
 // tracks reports whether deletes matter to the dimension.
@@ -145,8 +148,8 @@ type measure struct {
 type fact struct {
 	name           string
 	number         int
+	id             uint64 // of its name
 	out            *pipeline.Table
-	seed           []byte
 	base           projection // the grain first
 	grain          int
 	lookups        []lookup
@@ -162,11 +165,15 @@ type fact struct {
 	definition string
 }
 
+// counts reports whether the facts that refer to the members of the dimension are counted: it
+// takes members away.
+func (d *dimension) counts() bool { return d.onDelete == pipeline.Delete && d.calendar == nil }
+
 // countedDimension returns the dimension of the i-th foreign key whose members may be taken
 // away.
 func (f *fact) countedDimension(i int) *dimension {
 	for _, m := range f.foreignKeys {
-		if m.dimension.onDelete == pipeline.Delete {
+		if m.dimension.counts() {
 			if i == 0 {
 				return m.dimension
 			}
@@ -176,11 +183,11 @@ func (f *fact) countedDimension(i int) *dimension {
 	return nil
 }
 
-// The first byte of what is hashed into a key of the state says what it is of.
+// The first byte of what is hashed into a key of the state, or into a number that a row's
+// hash is mixed with, says what it is of.
 const (
 	tagMember  = 'm'
 	tagTracked = 't'
-	tagRow     = 'r'
 	tagShard   = 's'
 	tagFact    = 'f'
 	tagBacklog = 'd'
@@ -195,6 +202,18 @@ func idOf(name string) uint64 {
 	_, _ = h.Write([]byte(name)) // it never fails
 	return h.Sum64()
 }
+
+// mixed returns the hash of a row mixed with what the entry under it is of: it stays in the
+// row's key group.
+func mixed(row pipeline.Hash, id uint64) pipeline.Hash {
+	return pipeline.Hash{Hi: row.Hi, Lo: row.Lo ^ id}
+}
+
+// key returns the key in the state of the fact of a base row.
+func (f *fact) key(row pipeline.Hash) pipeline.Hash { return mixed(row, f.id) }
+
+// trackedKey returns the key in the state of what is kept of a tracked row.
+func (d *dimension) trackedKey(row pipeline.Hash) pipeline.Hash { return mixed(row, d.trackedID) }
 
 func hashOf(b []byte) pipeline.Hash {
 	h := xxh3.Hash128(b)

@@ -8,15 +8,29 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
-// trackedRows are the tracked rows that an epoch refers to.
-type trackedRows struct {
+// trackedPart is the tracked rows in some key groups: rows of tables whose deletes matter to a
+// dimension. They lie in the keyspace of members, in the key groups of their row keys, and tell
+// their members what they become.
+type trackedPart struct {
+	star   *Star
+	state  pipeline.Keyspace
+	long   overflow.Values
+	seeds  [][]byte // of the inputs
+	copies copier
+
 	index   byhash.Index
 	entries []trackedEntry
+	changes []trackedChange
+	ends    []trackedChange // of rows that are told apart by their natural key as well
 	updates []membershipUpdate
+
+	finder  *byhash.Finder
+	values  [][]byte
+	scratch []byte
 }
 
 // trackedEntry is a tracked row that the epoch refers to.
@@ -25,22 +39,31 @@ type trackedEntry struct {
 	hash        pipeline.Hash
 	version     pipeline.Version // the newest of the changes that refer to it
 	before, now trackedRow
+	naturalKey  []byte // packed, of now.member, where the epoch told it
 	inState     bool   // it is in the state
 	stored      []byte // its entry there
+}
+
+// trackedChange is a settled row.
+type trackedChange struct {
+	entry   int32
+	version *pipeline.Version
+	row     []byte // of dimension.trackedColumns
+	deleted bool
 }
 
 // membershipUpdate is what a change says of a row's membership.
 type membershipUpdate struct {
 	membership
-	row  int32 // of trackedRows.entries
+	row  int32 // of trackedPart.entries
 	ends bool  // it says whether the membership has ended; otherwise, that the natural key was given
 }
 
 // entryOf returns the place of a row, new or there already.
-func (t *trackedRows) entryOf(d *dimension, row pipeline.Hash, v *pipeline.Version) int32 {
-	i, added := t.index.Add(row, int32(len(t.entries)))
+func (t *trackedPart) entryOf(d *dimension, key pipeline.Hash, v *pipeline.Version) int32 {
+	i, added := t.index.Add(key, int32(len(t.entries)))
 	if added {
-		t.entries = append(t.entries, trackedEntry{dimension: d, hash: row, version: *v})
+		t.entries = append(t.entries, trackedEntry{dimension: d, hash: key, version: *v})
 	}
 	if e := &t.entries[i]; v.Time > e.version.Time {
 		e.version = *v
@@ -48,99 +71,113 @@ func (t *trackedRows) entryOf(d *dimension, row pipeline.Hash, v *pipeline.Versi
 	return i
 }
 
-// addMembership notes that an item gave a row a natural key.
-func (t *trackedRows) addMembership(d *dimension, row, member pipeline.Hash, v *pipeline.Version) {
-	t.updates = append(t.updates, membershipUpdate{membership: membership{member, v.Time, v.Time, noTime}, row: t.entryOf(d, row, v)})
+// addSettled takes row i of the settled rows of an input, whose values were split.
+func (t *trackedPart) addSettled(in *input, rows *pipeline.PackedRows, i int, values [][]byte) {
+	for n, dimensions := range [2][]*dimension{in.tracked, in.memberships} {
+		for _, d := range dimensions {
+			key := d.trackedKey(t.rowKey(d, rows, values))
+			v := &rows.Versions[i]
+			c := trackedChange{t.entryOf(d, key, v), v, t.copies.project(&d.trackedColumns, rows.ColumnAt, values), rows.Ops[i] == pipeline.OpDelete}
+			if n == 0 {
+				t.changes = append(t.changes, c)
+			} else {
+				t.ends = append(t.ends, c)
+			}
+		}
+	}
 }
 
-func (t *trackedRows) reset() {
-	t.index.Clear()
-	t.entries, t.updates = reuse.Emptied(t.entries), reuse.Emptied(t.updates)
+// rowKey returns the hash of the row's key: what PackedRows.Keys has may be of more columns.
+func (t *trackedPart) rowKey(d *dimension, rows *pipeline.PackedRows, values [][]byte) pipeline.Hash {
+	t.scratch = append(t.scratch[:0], t.seeds[d.trackedInput]...)
+	for _, c := range rows.Table.Key {
+		t.scratch = append(t.scratch, values[rows.ColumnAt[c]]...)
+	}
+	return packed.HashKey(t.scratch)
 }
 
-// readTracked reads the tracked rows that the epoch refers to from the state, applies to
-// them what it says of them, and asks for the members whose rows they were and are.
-func (s *operator) readTracked() error {
-	t := &s.trackedRows
-	for i := range s.trackedChanges {
-		t.entryOf(s.trackedChanges[i].dimension, s.trackedChanges[i].hash, &s.trackedChanges[i].version)
+// addMembership takes a message of the log: an item gave a row a natural key.
+func (t *trackedPart) addMembership(m *pipeline.Message) {
+	_, d, body := t.star.memberHead(m.Body)
+	c := packed.Cursor{B: body}
+	v := readVersion(&c)
+	t.updates = append(t.updates, membershipUpdate{membership: membership{c.Hash(), v.Time, v.Time, noTime}, row: t.entryOf(d, m.To, &v)})
+}
+
+// finish reads the tracked rows that the epoch refers to from the state, applies to them
+// what it says of them, sends to members what that means to them, and writes the rows.
+func (t *trackedPart) finish(send func(to pipeline.Hash, body []byte)) error {
+	if len(t.entries) == 0 {
+		return nil
 	}
-	for i := range s.membershipChanges {
-		t.entryOf(s.membershipChanges[i].dimension, s.membershipChanges[i].hash, &s.membershipChanges[i].version)
+	if err := t.load(); err != nil {
+		return err
 	}
+	for i := range t.changes {
+		c := &t.changes[i]
+		e := &t.entries[c.entry]
+		member, naturalKey, deleted, _ := t.memberOf(e.dimension, c)
+		e.now.member, e.now.deleted, e.naturalKey = member, deleted, naturalKey
+	}
+	for i := range t.ends {
+		t.addMembershipEnd(&t.ends[i], send)
+	}
+	t.applyUpdates()
+	for i := range t.entries {
+		e := &t.entries[i]
+		t.sendChanges(e, send)
+		if e.dimension.rowKey == nil {
+			e.now.memberships = nil
+		}
+		if e.inState && e.now.equal(&e.before) {
+			continue
+		}
+		t.scratch = e.now.append(t.scratch[:0])
+		if err := t.long.Put(e.hash, e.stored, t.scratch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *trackedPart) load() error {
 	var failed error
-	err := s.members.finder.Find(s.members.state, len(t.entries), func(i int32) pipeline.Hash { return t.entries[i].hash }, func(i int32, v []byte) {
+	err := t.finder.Find(t.state, len(t.entries), func(i int32) pipeline.Hash { return t.entries[i].hash }, func(i int32, v []byte) {
 		e := &t.entries[i]
 		e.inState, e.stored = true, v
-		whole, err := s.members.long.Whole(e.hash, v)
+		whole, err := t.long.Whole(e.hash, v)
 		if err != nil {
 			failed = err
 			return
 		}
 		e.before = decodeTracked(whole)
 	})
-	if err = cmp.Or(err, failed); err != nil {
-		return err
-	}
 	for i := range t.entries {
-		t.entries[i].begin()
+		e := &t.entries[i]
+		e.now = e.before
+		e.now.memberships = slices.Clone(e.before.memberships)
 	}
-	for i := range s.trackedChanges {
-		if err := s.applyTrackedChange(&s.trackedChanges[i]); err != nil {
-			return err
-		}
-	}
-	for i := range s.membershipChanges {
-		if err := s.addMembershipEnd(&s.membershipChanges[i]); err != nil {
-			return err
-		}
-	}
-	t.applyUpdates()
-	s.requestTrackedMembers()
-	return nil
-}
-
-// begin makes what the row is now what it was before the epoch. A state of an earlier version
-// has no memberships: of its rows only the member that they have is known.
-func (e *trackedEntry) begin() {
-	if e.dimension.rowKey != nil && e.before.memberships == nil && e.before.member != (pipeline.Hash{}) {
-		e.before.memberships = []membership{{e.before.member, math.MaxInt64, noTime, noTime}}
-	}
-	e.now = e.before
-	e.now.memberships = slices.Clone(e.before.memberships)
-}
-
-// applyTrackedChange sets the member that a row has now.
-func (s *operator) applyTrackedChange(c *trackedChange) error {
-	member, deleted, _, err := s.memberOfRow(c)
-	if err != nil {
-		return err
-	}
-	i, _ := s.trackedRows.index.Get(c.hash)
-	e := &s.trackedRows.entries[i]
-	e.now.member, e.now.deleted = member, deleted
-	return nil
+	return cmp.Or(err, failed)
 }
 
 // addMembershipEnd notes when the last item took a natural key of a row back, or that one
-// has it again.
-func (s *operator) addMembershipEnd(c *trackedChange) error {
-	member, _, at, err := s.memberOfRow(c)
-	if err != nil || member == (pipeline.Hash{}) {
-		return err
+// has it again. The member may be new.
+func (t *trackedPart) addMembershipEnd(c *trackedChange, send func(to pipeline.Hash, body []byte)) {
+	e := &t.entries[c.entry]
+	member, naturalKey, _, at := t.memberOf(e.dimension, c)
+	if member == (pipeline.Hash{}) {
+		return
 	}
-	i, _ := s.trackedRows.index.Get(c.hash)
-	s.trackedRows.updates = append(s.trackedRows.updates, membershipUpdate{membership: membership{member, math.MaxInt64, noTime, at}, row: i, ends: true})
-	return nil
+	t.updates = append(t.updates, membershipUpdate{membership: membership{member, math.MaxInt64, noTime, at}, row: c.entry, ends: true})
+	t.send(e, member, &rowMessage{naturalKey: naturalKey}, send)
 }
 
-// memberOfRow returns the member of a row's natural key, zero where that has a null,
-// and whether and when the row was deleted.
-func (s *operator) memberOfRow(c *trackedChange) (member pipeline.Hash, deleted bool, at int64, err error) {
-	d := c.dimension
-	s.values = packed.SplitRow(s.values[:0], c.row, d.trackedColumns.widths)
+// memberOf returns the key in the state of the member of a row's natural key, zero where that
+// has a null, with the natural key, and whether and when the row was deleted.
+func (t *trackedPart) memberOf(d *dimension, c *trackedChange) (member pipeline.Hash, naturalKey []byte, deleted bool, at int64) {
+	t.values = packed.SplitRow(t.values[:0], c.row, d.trackedColumns.widths)
 	n := len(d.naturalKey)
-	isDeleted, deletedAt := s.values[n], s.values[n+1]
+	isDeleted, deletedAt := t.values[n], t.values[n+1]
 	deleted, at = c.deleted || isDeleted != nil && isDeleted[0] == 1, noTime
 	switch {
 	case deletedAt != nil:
@@ -148,19 +185,17 @@ func (s *operator) memberOfRow(c *trackedChange) (member pipeline.Hash, deleted 
 	case deleted: // time to live took the row out, and left no flags
 		at = c.version.Time
 	}
-	naturalKey := s.values[:n]
-	if slices.ContainsFunc(naturalKey, func(v []byte) bool { return v == nil }) {
-		return member, deleted, at, nil
+	values := t.values[:n]
+	if slices.ContainsFunc(values, func(v []byte) bool { return v == nil }) {
+		return member, nil, deleted, at
 	}
-	i, err := s.members.entryOf(d, naturalKey)
-	if err != nil {
-		return member, deleted, at, err
-	}
-	return s.members.entries[i].stateKey, deleted, at, nil
+	member, t.scratch = d.hashNaturalKey(t.scratch, values)
+	t.scratch = packed.JoinRow(t.scratch[:0], values)
+	return d.stateKey(member), t.copies.copy(t.scratch), deleted, at
 }
 
 // applyUpdates applies what the epoch says of memberships to the rows.
-func (t *trackedRows) applyUpdates() {
+func (t *trackedPart) applyUpdates() {
 	slices.SortStableFunc(t.updates, func(a, b membershipUpdate) int { return cmp.Compare(a.row, b.row) })
 	for from := 0; from < len(t.updates); {
 		to := from + 1
@@ -172,15 +207,35 @@ func (t *trackedRows) applyUpdates() {
 	}
 }
 
-// requestTrackedMembers makes entries for the members that the rows are to be applied to.
-func (s *operator) requestTrackedMembers() {
-	for i := range s.trackedRows.entries {
-		e := &s.trackedRows.entries[i]
-		if e.before.member != (pipeline.Hash{}) {
-			s.members.entryByStateKey(e.dimension, e.before.member)
-		}
-		e.eachDeparture(func(member pipeline.Hash, _ int64) { s.members.entryByStateKey(e.dimension, member) })
+// sendChanges tells members what has changed in a row.
+func (t *trackedPart) sendChanges(e *trackedEntry, send func(to pipeline.Hash, body []byte)) {
+	if e.naturalKey != nil { // the member may be new, even if the row is deleted
+		t.send(e, e.now.member, &rowMessage{naturalKey: e.naturalKey}, send)
 	}
+	if e.before.member != e.now.member || e.before.deleted != e.now.deleted || !e.inState {
+		if e.inState {
+			t.sendCount(e, &e.before, -1, send)
+		}
+		t.sendCount(e, &e.now, 1, send)
+	}
+	if e.dimension.onDelete == pipeline.Flag {
+		e.eachDeparture(func(member pipeline.Hash, at int64) {
+			t.send(e, member, &rowMessage{moved: true, at: at}, send)
+		})
+	}
+}
+
+// sendCount adds n to the live rows of the row's member, unless the row is deleted.
+func (t *trackedPart) sendCount(e *trackedEntry, r *trackedRow, n int64, send func(to pipeline.Hash, body []byte)) {
+	if !r.deleted && r.member != (pipeline.Hash{}) {
+		t.send(e, r.member, &rowMessage{live: n}, send)
+	}
+}
+
+func (t *trackedPart) send(e *trackedEntry, member pipeline.Hash, m *rowMessage, send func(to pipeline.Hash, body []byte)) {
+	m.version, m.row = e.version, e.hash
+	t.scratch = m.append(t.scratch[:0], e.dimension)
+	send(member, t.copies.copy(t.scratch))
 }
 
 // eachDeparture calls f for each member of which the row's departure has changed; noTime =
@@ -195,56 +250,4 @@ func (e *trackedEntry) eachDeparture(f func(member pipeline.Hash, at int64)) {
 			f(now.member, now.at)
 		}
 	}
-}
-
-// applyTracked applies to the loaded members what has changed in their tracked rows, and
-// writes these to the state.
-func (s *operator) applyTracked() error {
-	for i := range s.trackedRows.entries {
-		e := &s.trackedRows.entries[i]
-		if e.before.member != e.now.member || e.before.deleted != e.now.deleted || !e.inState {
-			if e.inState {
-				s.countRow(e, &e.before, -1)
-			}
-			s.countRow(e, &e.now, 1)
-		}
-		if e.dimension.onDelete == pipeline.Flag {
-			e.eachDeparture(func(member pipeline.Hash, at int64) {
-				m := s.memberOf(member)
-				m.removeDeparture(e.hash)
-				if at != noTime {
-					m.addDeparture(e.hash, at)
-				}
-				m.version, m.changed = e.version, true
-			})
-		}
-		if e.dimension.rowKey == nil {
-			e.now.memberships = nil
-		}
-		if e.inState && e.now.equal(&e.before) {
-			continue
-		}
-		s.scratch = e.now.append(s.scratch[:0])
-		if err := s.members.long.Put(e.hash, e.stored, s.scratch); err != nil {
-			return err
-		}
-	}
-	s.trackedRows.reset()
-	return nil
-}
-
-// countRow adds n to the live rows of the row's member, unless the row is deleted.
-func (s *operator) countRow(e *trackedEntry, r *trackedRow, n int64) {
-	if r.deleted || r.member == (pipeline.Hash{}) {
-		return
-	}
-	m := s.memberOf(r.member)
-	m.liveRows += n
-	m.version, m.changed = e.version, true
-}
-
-// memberOf returns the entry of a member that has one.
-func (s *operator) memberOf(h pipeline.Hash) *memberEntry {
-	at, _ := s.members.index.Get(h)
-	return &s.members.entries[at]
 }
