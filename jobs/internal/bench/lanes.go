@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/pprof"
-	"strconv"
 	"sync"
 	"time"
 
@@ -79,7 +78,7 @@ func (r *laneRunner) Run(phase string, parts int, f func(part int) error) error 
 
 // run runs a part in a lane. The first error is the part's, the second that of the clock.
 func (r *laneRunner) run(phase string, lane int, f func() error) (took time.Duration, failed, err error) {
-	pprof.Do(context.Background(), pprof.Labels("role", roles.Phases+" "+strconv.Itoa(lane), "phase", phase), func(context.Context) {
+	pprof.Do(context.Background(), pprof.Labels("role", roles.PhasesLane(lane), "phase", phase), func(context.Context) {
 		before, before1 := r.clock()
 		failed = f()
 		after, after1 := r.clock()

@@ -96,11 +96,11 @@ func TestThreadTime(t *testing.T) {
 // collector one of those that run at a time, and all else in full.
 func TestCriticalPath(t *testing.T) {
 	run := laneRun{
-		cpu: roles.CPU{"reader changes 0": 2, "reader changes 1": 3, "mapper 0": 10, "mapper 1": 20, "builder": 7, roles.Phases + " 0": 30, roles.Phases + " 1": 10,
+		cpu: roles.CPU{"reader changes": 1, "reader changes 0": 2, "reader changes 1": 3, "mapper 0": 10, "mapper 1": 20, "builder": 6, roles.PhasesLane(0): 30, roles.PhasesLane(1): 10,
 			roles.Collector: 8, "(threads of C libraries)": 10},
 		phases: map[string]*phaseTimes{"items": {Parts: 25, Longest: 13}, "rows": {Parts: 15, Longest: 9}},
 	}
-	for processors, want := range map[int]time.Duration{2: 3 + 20 + 7 + 22 + 8 + 10, 4: 3 + 20 + 7 + 22 + 8 + 10, 16: 3 + 20 + 7 + 22 + 2 + 10} {
+	for processors, want := range map[int]time.Duration{2: 1 + 3 + 20 + 6 + 22 + 8 + 10, 4: 1 + 3 + 20 + 6 + 22 + 8 + 10, 16: 1 + 3 + 20 + 6 + 22 + 2 + 10} {
 		p := criticalPath(run, processors)
 		if all := p.sum(); all.length != want || all.work != 100 {
 			t.Errorf("with %d processors %d of %d, want %d of 100", processors, all.length, all.work, want)
@@ -113,7 +113,7 @@ func TestCriticalPath(t *testing.T) {
 	if err := criticalPath(run, 16).print(&out, run); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"phases", "of it items", "of it rows", "all"} {
+	for _, name := range []string{"phases", "of it items", "of it rows", "reader changes n", "all"} {
 		if !strings.Contains(out.String(), " "+name+" ") {
 			t.Errorf("%q is not in\n%s", name, out.String())
 		}

@@ -22,11 +22,11 @@ func (c CPU) Total() (sum time.Duration) {
 	return sum
 }
 
-// split returns a role without the number of its lane, and whether it has one.
+// split returns a role with an n for the number of its lane, and whether it has one.
 func split(role string) (name string, lane bool) {
 	if i := strings.LastIndexByte(role, ' '); i > 0 {
 		if _, err := strconv.Atoi(role[i+1:]); err == nil {
-			return role[:i], true
+			return role[:i] + " n", true
 		}
 	}
 	return role, false
@@ -34,7 +34,7 @@ func split(role string) (name string, lane bool) {
 
 // Role is what the goroutines of one role took.
 type Role struct {
-	Name  string
+	Name  string        // of lanes, with an n for their number
 	Lanes int           // that took any; 0 = the role is of one goroutine
 	CPU   time.Duration // of all lanes
 	Most  time.Duration // of the busiest lane
@@ -66,10 +66,13 @@ func (c CPU) Roles() []Role {
 // sequences are roles of which only one runs at a time: the first waits for what it has the
 // others do. The builder waits while the phases of an epoch run, and the committer while an
 // epoch is saved.
-var sequences = [][]string{{"builder", Phases}, {"committer", "saver"}}
+var sequences = [][]string{{"builder", Phases}, {"committer", "saver n"}}
 
 // Phases is the role of the goroutines that run the parts of phases.
-const Phases = "phases"
+const Phases = "phases n"
+
+// PhasesLane returns the label of one of them.
+func PhasesLane(n int) string { return strings.TrimSuffix(Phases, "n") + strconv.Itoa(n) }
 
 // Busiest returns the goroutine with the most CPU. The roles of a sequence count as one
 // goroutine, which plays the busiest lane of each. Goroutines without a role that began with the
