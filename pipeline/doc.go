@@ -68,6 +68,20 @@
 // ([RefusedError]). The dead letter holds the row, since many records may have
 // made it; in other sinks and in the state the row has taken effect.
 //
+// # Phases
+//
+// What has keyed state, settling and stateful transforms, does its work at the end of an
+// epoch, in phases. The state is divided into 128 key groups ([KeyGroups]) by the leading
+// bits of its keys, for good; what belongs to an entry lies in the entry's group
+// ([Hash.Beside]), and so does all there is of one row of a table, since the hash of its key
+// is its name everywhere. A phase is a function of the state of some key groups, of the set
+// of messages that were sent to them, and of the epoch's header. Its parts, ranges of key
+// groups, run side by side ([Runner]) and share nothing that any of them changes; what one
+// has to say to another is a [Message], packed bytes that the next phase gets (package
+// exchange). Messages are sorted before use. So neither their order nor the number of
+// parts, goroutines or processors shows in a table, surrogate keys included (I6), and parts
+// could run in other processes.
+//
 // # Dead letters
 //
 // A record that can't take effect is a dead letter of its epoch ([DeadLetter]). It is stored

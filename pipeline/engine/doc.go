@@ -15,12 +15,22 @@
 //   - the splitter takes what the readers bring, in the order of each source, makes
 //     tasks of it, and sends a barrier where an epoch ends: by records, bytes or time;
 //   - workers, one per processor, decode and unnest a task at a time, and take its
-//     rows through the row transforms behind that;
+//     rows through the row transforms behind that. They pack what is for keyed state;
 //   - the epochBuilder takes the tasks in the order in which they were split, sends the rows
-//     to the spools of sinks and to the stages and operators that keep state (dataflow), and
-//     prepares the epoch;
+//     to the spools of sinks and what is packed to the stages and operators that keep state
+//     (dataflow), and prepares the epoch;
 //   - the committer saves the epoch, commits it to every sink and tells the sources. It
 //     owns the checkpoint.
+//
+// The epochBuilder is one goroutine, so what it does for each record bounds the whole
+// pipeline: it takes packets and counts them. The work on keyed state is done at the end of
+// the epoch, in phases (package exchange): the builder waits while the runner
+// ([Config.Runner]) runs the parts of a phase, each of which has key groups of its own.
+// Columns for sinks are made so too (emitter), and the state takes its writes. What
+// depends on the order read is decided by the builder before: ordinals of changes, how coarse
+// times are, and what comes too late, by the retention horizons as of the epoch's begin.
+//
+// Each goroutine has its role as a label in CPU profiles (withRole).
 //
 // They are connected by channels. Only a pace goes against the direction of the data, from
 // the builder to the splitter. A run is one opening of the pipeline at the checkpoint: it

@@ -104,3 +104,15 @@ func TestArchiveInAnyOrder(t *testing.T) {
 		w.check(t)
 	}
 }
+
+// TestRetime: messages of a log have the times of their changes, whose order is another.
+func TestRetime(t *testing.T) {
+	log := &pipeline.PackedLog{Messages: make([]pipeline.Message, 3), Changes: []int32{2, 0, 2}}
+	changes := make([]pipeline.Change, 3)
+	for i := range changes {
+		changes[i].Version.Time = int64(10 * (i + 1))
+	}
+	if retime(log, changes); !slices.Equal(log.Times, []int64{30, 10, 30}) {
+		t.Errorf("times %v, want [30 10 30]", log.Times)
+	}
+}
