@@ -61,6 +61,7 @@ type oracleCase struct {
 	bounded  bool
 	crashes  [][]crash // of each run
 	again    bool      // read everything again at the end
+	demand   *demand   // epochs end by it; nil = by records
 
 	dir    string
 	keys   oracle.Keys // of the snapshot before
@@ -171,8 +172,13 @@ func (c *oracleCase) runOver(to target, crashes []crash, fromStart bool) error {
 			a.Config.Hook = crashes[0].hook()
 			crashes = crashes[1:]
 		}
-		err = engine.Run(context.Background(), context.Background(), a.Config)
-		if !errors.Is(err, errOracleCrash) {
+		stop, cancel := context.WithCancel(context.Background())
+		if c.demand != nil {
+			stop, cancel = c.demand.into(a)
+		}
+		err = engine.Run(stop, context.Background(), a.Config)
+		cancel()
+		if stopped := err == nil && !a.Recorder.Progress().Ended; !stopped && !errors.Is(err, errOracleCrash) {
 			return err
 		}
 	}
@@ -201,6 +207,9 @@ func (c *oracleCase) settings() []string {
 		"dead_letters.url=" + filepath.Join(c.dir, "dead"), "dead_letters.max_ratio=1",
 		"sinks.warehouse.dsn=" + filepath.Join(c.dir, "warehouse.duckdb"),
 		fmt.Sprint("epoch.max_records=", c.epoch), "epoch.interval=1h",
+	}
+	if c.demand != nil {
+		set = append(set, "epoch.interval=auto")
 	}
 	for _, s := range c.delivery.Sources {
 		set = append(set, "sources."+s.Name+".path="+filepath.Join(c.dir, s.Path()))

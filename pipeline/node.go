@@ -171,6 +171,13 @@ type Sink interface {
 	Commit(ctx context.Context, r *Committable) error
 }
 
+// Gatherer is a Sink that publishes the rows of several epochs as one (Committable.SinkState).
+// Where all sinks do, shorter epochs make nothing visible sooner, so the engine makes them longer.
+type Gatherer interface {
+	// GatherTime returns how long rows may wait for those of later epochs; 0 = they do not.
+	GatherTime() time.Duration
+}
+
 // EpochWriter is one epoch's rows on their way to one sink's spool.
 type EpochWriter interface {
 	// Write adds rows, in the order of the log or settled; changes are those

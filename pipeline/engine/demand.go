@@ -1,6 +1,12 @@
 package engine
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
+)
 
 // An epoch by demand (Limits.Interval zero) is as small as the sinks are fast: while one is
 // committed, the records of the next gather, and it ends as soon as the commit is done. So a
@@ -8,8 +14,9 @@ import "time"
 // makes each record cost less, instead of falling behind.
 const (
 	// demandAgeMin is how old the first record of an epoch is at least when the epoch ends:
-	// records that come together are to share it. It is also the least time before an epoch
-	// without records.
+	// records that come together are to share it. Where all sinks gather rows (pipeline.Gatherer)
+	// it may be older, since nothing is visible sooner. It is also the least time before an
+	// epoch without records.
 	demandAgeMin = 20 * time.Millisecond
 	// demandAgeMax is the age at which an epoch ends though the one before is not
 	// committed yet: it is prepared meanwhile. Only one waits so; another one behind it goes on
@@ -26,6 +33,7 @@ type epochTimer struct {
 	// then: nobody waits for a row of a reading that is to end, and the result is the same at
 	// each run.
 	endless bool
+	ageMin  time.Duration // by demand, from demandAgeMin to demandAgeMax
 
 	epoch   int64 // the open one
 	started bool  // the timer is, or was, running for it
@@ -41,8 +49,25 @@ const (
 	overdue     // by demand: if the epoch before is with the committer
 )
 
-func newEpochTimer(limits Limits, bounded bool) *epochTimer {
-	return &epochTimer{Timer: newStoppedTimer(), interval: limits.Interval, endless: !bounded}
+func newEpochTimer(limits Limits, bounded bool, sinks []graph.SinkNode) *epochTimer {
+	return &epochTimer{
+		Timer: newStoppedTimer(), interval: limits.Interval, endless: !bounded,
+		ageMin: min(demandAgeMax, max(demandAgeMin, gatherTime(sinks))),
+	}
+}
+
+// gatherTime returns how long rows may wait for those of later epochs in every sink; 0 = in some
+// they do not wait.
+func gatherTime(sinks []graph.SinkNode) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, s := range sinks {
+		g, ok := s.Sink.(pipeline.Gatherer)
+		if !ok {
+			return 0
+		}
+		least = min(least, g.GatherTime())
+	}
+	return least
 }
 
 // newStoppedTimer returns a timer that only Reset starts.
@@ -61,7 +86,7 @@ func (t *epochTimer) open(epoch int64) {
 // read notes that the open epoch has records.
 func (t *epochTimer) read() {
 	if t.interval == 0 && t.endless {
-		t.start(demandAgeMin)
+		t.start(t.ageMin)
 	}
 }
 
@@ -83,7 +108,7 @@ func (t *epochTimer) start(after time.Duration) {
 func (t *epochTimer) fired() {
 	t.age++
 	if t.interval == 0 && t.age == ripe {
-		t.Reset(demandAgeMax - demandAgeMin)
+		t.Reset(demandAgeMax - t.ageMin)
 	}
 }
 

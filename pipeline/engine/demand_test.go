@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 )
 
 // demanded is a splitter that ends epochs by demand, in time that passes at once.
@@ -23,7 +25,7 @@ func onDemand(t *testing.T, bounded bool, f func(d demanded)) {
 		defer cancel()
 		limits := Limits{Records: 100, Bytes: 100}
 		s := newSplitter(limits, 100)
-		s.timer = newEpochTimer(limits, bounded)
+		s.timer = newEpochTimer(limits, bounded, []graph.SinkNode{{}})
 		go func() { _ = s.run(ctx, ctx) }()
 		f(demanded{s, t})
 	})
@@ -143,4 +145,50 @@ func TestWantedWithoutRecords(t *testing.T) {
 		d.pace.setWanted(nil, false, time.Now()) // a later epoch has published it
 		d.want(time.Hour)
 	})
+}
+
+// gathering is a sink whose rows may wait.
+type gathering struct {
+	*pipelinetest.Sink
+	time time.Duration
+}
+
+func (g gathering) GatherTime() time.Duration { return g.time }
+
+// TestDemandOfGatheringSinks: where rows wait in all sinks, epochs are as long as that, up to a
+// second; one sink that shows each epoch is enough for short ones.
+func TestDemandOfGatheringSinks(t *testing.T) {
+	sinks := func(waits ...time.Duration) (all []graph.SinkNode) {
+		for _, w := range waits {
+			all = append(all, graph.SinkNode{Sink: gathering{time: w}})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		sinks []graph.SinkNode
+		want  time.Duration
+	}{
+		{sinks(time.Minute), demandAgeMax},
+		{sinks(time.Minute, time.Hour), demandAgeMax},
+		{sinks(time.Minute, 50*time.Millisecond), 50 * time.Millisecond},
+		{sinks(time.Millisecond), demandAgeMin},
+		{sinks(time.Minute, 0), demandAgeMin},
+		{append(sinks(time.Minute), graph.SinkNode{Sink: pipelinetest.NewSink(pipeline.Settled)}), demandAgeMin},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			limits := Limits{Records: 100, Bytes: 100}
+			s := newSplitter(limits, 100)
+			s.timer = newEpochTimer(limits, false, c.sinks)
+			go func() { _ = s.run(ctx, ctx) }()
+			d := demanded{s, t}
+			d.results <- someRecords(1)
+			d.want(c.want - 1)
+			d.want(1, 1)
+			d.results <- someRecords(2) // and the first is not committed
+			d.want(demandAgeMax - 1)
+			d.want(1, 2)
+		})
+	}
 }

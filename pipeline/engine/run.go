@@ -358,7 +358,7 @@ func (r *run) restartSource(s graph.SourceNode, cursors map[string][]byte) (map[
 func (r *run) splitter(workers int) *splitter {
 	s := &splitter{
 		limits: r.c.Limits, sources: r.sources, pace: r.builder.pace, clock: r.c.now,
-		timer:   newEpochTimer(r.c.Limits, r.c.Bounded),
+		timer:   newEpochTimer(r.c.Limits, r.c.Bounded, r.c.Sinks),
 		results: make(chan readResult), tasks: make(chan *task), events: make(chan event, 2*workers),
 		before: r.checkpoint.Epoch, finished: r.othersFinished(), progress: newReadProgress(r.sources),
 	}

@@ -13,7 +13,7 @@ import (
 // newSplitter returns a splitter of one source, with some limits and room for events.
 func newSplitter(limits Limits, queue int) *splitter {
 	return &splitter{
-		limits: limits, sources: []graph.SourceNode{{Name: "s"}}, pace: newPace(0), clock: time.Now, timer: newEpochTimer(limits, false),
+		limits: limits, sources: []graph.SourceNode{{Name: "s"}}, pace: newPace(0), clock: time.Now, timer: newEpochTimer(limits, false, []graph.SinkNode{{}}),
 		results: make(chan readResult), tasks: make(chan *task, 100), events: make(chan event, queue), finished: map[string]bool{},
 	}
 }

@@ -278,3 +278,8 @@ func (e *epoch) Abort() {
 	}
 	_ = e.spool.Clear() // what is left is removed at the next Begin
 }
+
+var _ pipeline.Gatherer = (*Sink)(nil)
+
+// GatherTime implements pipeline.Gatherer.
+func (s *Sink) GatherTime() time.Duration { return time.Duration(s.cfg.Roll.Age) }

@@ -109,7 +109,7 @@
 //
 // # Following
 //
-// With follow, one goroutine looks at the files again and again (poll), reads
+// With follow, one goroutine looks at the files again and again (poll; soon where something came), reads
 // what was appended to each, up to the size that it has then, in the order in which they were found;
 // files found at once are taken oldest first. Notifications of the kernel are not used: they
 // do not come from network file systems, get lost when there are many, and so do

@@ -29,6 +29,10 @@ const (
 const (
 	// listTimeShare bounds the time that goes into listing files: one part in so many.
 	listTimeShare = 20
+	// nextLookMin is how soon files are looked at again where something came: who writes to a
+	// file mostly goes on. lookTimeShare bounds the time that goes into that, as above.
+	nextLookMin   = 10 * time.Millisecond
+	lookTimeShare = 20
 	// compressedPauseFactor is how many times as long as reading a compressed file took
 	// passes before it is read again.
 	compressedPauseFactor = 3
@@ -91,19 +95,35 @@ func (s *Source) newFollower(cursors map[string][]byte) (*follower, error) {
 
 // run follows the files until ctx ends or one of them can't be read on.
 func (f *follower) run(ctx context.Context) error {
-	tick := time.NewTicker(time.Duration(f.source.cfg.Poll))
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	defer f.close()
+	pause := time.Duration(f.source.cfg.Poll)
 	for {
-		if err := f.poll(ctx); err != nil {
-			return err
-		}
 		select {
-		case <-tick.C:
+		case <-next.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		started, before := f.env.now(), f.source.read.Load()
+		if err := f.poll(ctx); err != nil {
+			return err
+		}
+		took := f.env.now().Sub(started)
+		pause = nextPause(pause, time.Duration(f.source.cfg.Poll), took, f.source.read.Load() > before)
+		next.Reset(pause)
 	}
+}
+
+// nextPause returns how long to wait for the next look, after one that took some time and has found
+// something or not: soon where something came, then longer and longer, up to the time that the
+// user gave. Where a look itself takes long, since there are many files, that is the share of
+// the time that it may take.
+func nextPause(last, most, took time.Duration, found bool) time.Duration {
+	if found {
+		last = nextLookMin / 2
+	}
+	return min(most, max(2*last, lookTimeShare*took))
 }
 
 // poll reads what the files have got since the last poll, and lists files when their interval

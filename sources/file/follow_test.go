@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -440,5 +441,62 @@ func TestFollowRuns(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFollowLooksAgainSoon: where something came, more is found long before the time between two
+// looks is over; where nothing comes, that is what it is, also after the clock was set back.
+func TestFollowLooksAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "a")
+		add(t, path, "one\n")
+		r := newRig(t, Config{Path: path, Poll: spec.Duration(time.Minute)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.f.run(ctx) }()
+		// next waits for a record, and returns when it came.
+		next := func() time.Duration {
+			from := time.Now()
+			for recs := range r.s.queue {
+				if r.collect(recs); recs.Len() > 0 {
+					break
+				}
+			}
+			return time.Since(from)
+		}
+		next()
+		for range 5 {
+			add(t, path, "more\n")
+			if took := next(); took > 2*nextLookMin {
+				t.Errorf("what is written all the time is found after %s", took)
+			}
+		}
+		<-time.After(time.Hour)
+		add(t, path, "late\n")
+		if took := next(); took > time.Minute {
+			t.Errorf("after a quiet hour, it took %s", took)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	for _, c := range []struct {
+		last, most, took time.Duration
+		found            bool
+		want             time.Duration
+	}{
+		{time.Second, time.Second, time.Millisecond / 10, true, nextLookMin},
+		{nextLookMin, time.Second, time.Millisecond / 10, false, 2 * nextLookMin},
+		{time.Second, time.Second, 0, false, time.Second},
+		{time.Second, time.Second, 3 * time.Millisecond, true, 60 * time.Millisecond}, // many files
+		{time.Second, time.Second, time.Hour, true, time.Second},
+		{time.Second, time.Second, -time.Hour, true, nextLookMin}, // the clock was set back
+		{nextLookMin, nextLookMin, 0, true, nextLookMin},
+		{time.Millisecond, time.Millisecond, 0, true, time.Millisecond}, // of tests
+	} {
+		if got := nextPause(c.last, c.most, c.took, c.found); got != c.want {
+			t.Errorf("nextPause(%s, %s, %s, %v) is %s, want %s", c.last, c.most, c.took, c.found, got, c.want)
+		}
 	}
 }

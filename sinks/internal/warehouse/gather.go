@@ -332,3 +332,6 @@ func (e *gatherWriter) Abort() {
 	e.order, e.done = nil, true
 	_ = os.RemoveAll(e.dir)
 }
+
+// GatherTime implements pipeline.Gatherer.
+func (s *Sink) GatherTime() time.Duration { return s.cfg.Gather.Interval }

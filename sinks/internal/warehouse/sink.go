@@ -58,6 +58,7 @@ type Sink struct {
 var (
 	_ pipeline.Sink       = (*Sink)(nil)
 	_ pipeline.Resettable = (*Sink)(nil)
+	_ pipeline.Gatherer   = (*Sink)(nil)
 )
 
 // New returns a sink.
