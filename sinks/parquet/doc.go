@@ -9,7 +9,7 @@
 //
 // # Segments and files
 //
-// The rows of an epoch go to segments in its spool, one per table. As soon as
+// The rows of an epoch go to segments, one per table. As soon as
 // there are enough rows of one partition for a row group of their own, they are
 // encoded, once and for good; what is left at the end of the epoch waits as
 // Arrow IPC. A segment is a row of such extents. It is pending until those of all
@@ -17,6 +17,11 @@
 // end: then Prepare writes the files to the epoch's spool. Row groups are copied as
 // they are, the rest is encoded. One file is open at a time for each table being written, however
 // many partitions there are.
+//
+// A small segment makes no file: it goes with the committable, and is kept in memory. When many
+// are pending they are folded into a file of Arrow blocks, and many of those into one of row
+// groups (gatherLimits). So a row is written three times at most before it is published, and an
+// epoch that publishes thousands has as little to encode as one that publishes some.
 //
 // Spooling all rows as Arrow first would cost more than encoding them.
 //

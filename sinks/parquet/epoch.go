@@ -3,7 +3,6 @@ package parquet
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,15 +12,12 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/sinks/internal/spooled"
 )
 
 // bufferedBytesMax is the number of bytes of rows, of all tables, that wait for their row
 // groups.
 const bufferedBytesMax = 32 << 20
-
-// pendingSegmentsMax is the number of segments that wait to be published: if there are more,
-// they are compacted into one per table.
-const pendingSegmentsMax = 64
 
 // epoch is one epoch's rows on their way to the spool.
 type epoch struct {
@@ -34,6 +30,7 @@ type epoch struct {
 	rows    map[string]map[string]int64
 	// buffered counts the bytes that wait for their row groups.
 	buffered int64
+	folded   int // segments that were folded
 	done     bool
 	// encoders encode row groups while the next rows come. Their error shows at the
 	// next Write, or in Prepare.
@@ -147,14 +144,22 @@ func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Committable, 
 		next.Since = e.started
 	}
 	publish := e.reachesRoll(next, last)
+	if err := e.spareFiles(); err != nil {
+		return nil, err
+	}
+	var kept []spooled.File
 	for _, t := range e.order {
 		// What is published at once is read again by this process only.
-		seg, err := t.writer.finish(!publish)
+		seg, content, err := t.writer.finish(!publish)
 		if err != nil {
 			return nil, err
 		}
+		if seg.Spared {
+			kept = append(kept, spooled.File{Name: seg.File, Data: content})
+		}
 		next.Segments = append(next.Segments, seg)
 	}
+	s.keep(e.number, kept)
 	r := &pipeline.Committable{Epoch: e.number, Rows: e.rows, Started: e.started}
 	var err error
 	switch {
@@ -169,7 +174,7 @@ func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Committable, 
 	if err != nil {
 		return nil, err
 	}
-	s.pending = next
+	s.setPending(next)
 	return r, nil
 }
 
@@ -210,60 +215,6 @@ func (e *epoch) finishFiles(ctx context.Context, segments []segment) (json.RawMe
 		return nil, fmt.Errorf("committable: %w", err)
 	}
 	return text, nil
-}
-
-// savePending puts the pending segments into the committable.
-func (e *epoch) savePending(p *pendingSegments, r *pipeline.Committable) error {
-	if len(p.Segments) > pendingSegmentsMax {
-		compacted, err := e.compact(p.Segments)
-		if err != nil {
-			return err
-		}
-		p.Segments = compacted
-	}
-	for _, seg := range p.Segments {
-		if !slices.Contains(r.RetainEpochs, seg.Epoch) {
-			r.RetainEpochs = append(r.RetainEpochs, seg.Epoch)
-		}
-	}
-	if slices.Contains(r.RetainEpochs, e.number) {
-		if err := e.spool.Sync(); err != nil {
-			return err
-		}
-	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("committable: %w", err)
-	}
-	r.SinkState, r.FlushBy = text, p.Since.Add(time.Duration(e.sink.cfg.Roll.Age))
-	return nil
-}
-
-// compact copies segments into one per table and set of columns, in this epoch's
-// spool: few are pending however small the epochs are.
-func (e *epoch) compact(segments []segment) (compacted []segment, err error) {
-	groups, err := e.sink.openGroups(segments)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, closeGroups(groups)) }()
-	for i, g := range groups {
-		seg := segment{Epoch: e.number, First: g.first, Table: g.table, File: fmt.Sprintf("%03d.merged", i)}
-		w, err := createSegment(e.spool, seg, g.columns, g.codec)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range g.readers {
-			if err := w.copyFrom(r); err != nil {
-				return nil, errors.Join(err, w.abort())
-			}
-		}
-		if seg, err = w.finish(true); err != nil {
-			return nil, err
-		}
-		compacted = append(compacted, seg)
-	}
-	return compacted, nil
 }
 
 // Abort drops the epoch's spool.

@@ -8,7 +8,6 @@ import (
 	"path"
 	"runtime"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,7 +35,7 @@ func (s *Sink) openGroups(segments []segment) (groups []*segmentGroup, err error
 		}
 	}()
 	for _, seg := range segments {
-		r, err := openSegment(s.spool(seg.Epoch), seg)
+		r, err := openSegment(s.spool(seg.Epoch), seg, s.content(&seg))
 		if err != nil {
 			return groups, err
 		}
@@ -154,14 +153,7 @@ func (w *fileWriter) writeAll(ctx context.Context) error {
 		return err
 	}
 	w.encoder = encoder
-	var all []segmentExtent
-	for _, r := range w.group.readers {
-		for _, x := range r.idx.Extents {
-			all = append(all, segmentExtent{r, x})
-		}
-	}
-	// Stable: the rows of a partition stay in their order.
-	slices.SortStableFunc(all, func(a, b segmentExtent) int { return strings.Compare(a.extent.Folder, b.extent.Folder) })
+	all := w.group.extents()
 	for i, x := range all {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -73,10 +73,11 @@ func orderRows(table *pipeline.Table, in []order) ([]pipeline.Change, *pipeline.
 // harness is a driver with a lake.
 type harness struct {
 	*pipelinetest.SinkDriver
-	sink  *Sink                 // the latest
-	saved *pipeline.Committable // of the last epoch, whether it is committed or not; nil = it has nothing to publish
-	clock time.Time
-	store blob.Store // in the place of the url's; nil = that
+	sink   *Sink                 // the latest
+	saved  *pipeline.Committable // of the last epoch, whether it is committed or not; nil = it has nothing to publish
+	clock  time.Time
+	store  blob.Store    // in the place of the url's; nil = that
+	gather *gatherLimits // nil = the usual ones
 }
 
 func newHarness(t testing.TB, cfg Config, tables ...*pipeline.Table) *harness {
@@ -97,6 +98,9 @@ func (h *harness) restart(cfg Config) {
 	sink, err := New("lake", cfg)
 	h.Must(err)
 	sink.now = func() time.Time { return h.clock }
+	if h.gather != nil {
+		sink.gather = *h.gather
+	}
 	if h.store != nil {
 		_, local := h.store.(*blob.Dir)
 		sink.remote = !local

@@ -35,9 +35,17 @@ func TestEveryRowOnce(t *testing.T) {
 			cfg.PartitionBy = byDay()
 		}
 		h := newHarness(t, cfg, orders())
+		// Where few bytes are many, all sizes of segments come up within a few epochs.
+		h.gather = &gatherLimits{spareMax: rapid.SampledFrom([]int{0, 2000, 1 << 20}).Draw(rt, "spared"), sparedEpochs: rapid.IntRange(0, 2).Draw(rt, "spared epochs"), spared: 10_000,
+			looseEpochs: rapid.IntRange(0, 2).Draw(rt, "loose epochs"), loose: 20_000, encodedEpochs: rapid.IntRange(0, 2).Draw(rt, "encoded epochs"),
+			groupRows: rapid.Int64Range(1, 60).Draw(rt, "rows of a group")}
+		h.restart(h.sink.cfg)
+		if err := h.open(); err != nil {
+			rt.Fatal(err)
+		}
 		var want []string
 		id := int64(0)
-		epochs := rapid.IntRange(1, 5).Draw(rt, "epochs")
+		epochs := rapid.IntRange(1, 8).Draw(rt, "epochs")
 		for i := range epochs {
 			h.clock = h.clock.Add(time.Duration(rapid.IntRange(0, 15).Draw(rt, "seconds")) * time.Second)
 			var in [][]order

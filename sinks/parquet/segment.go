@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,10 @@ type segment struct {
 	// Estimate is about how much Parquet it makes: encoded row groups, and
 	// Arrow bytes divided by blockRatio.
 	Estimate int64 `json:"estimate"`
+	// Spared says that no file was made: what it would hold is with the committable of its epoch.
+	Spared bool `json:"spared,omitempty"`
+	// Loose says that all of its rows are Arrow blocks.
+	Loose bool `json:"loose,omitempty"`
 }
 
 // blockRatio is about how much smaller rows are as Parquet than as Arrow.
@@ -67,33 +72,63 @@ func (x *index) columns() ([]pipeline.Column, error) {
 	return out, nil
 }
 
-// segmentWriter writes a segment.
+// segmentWriter writes a segment. Its file is made when there is too much for a committable.
 type segmentWriter struct {
-	file *disk.File
-	at   int64
-	seg  segment
-	idx  index
+	spool disk.Spool
+	file  *disk.File // nil = it is not made
+	spare int        // so many bytes at most are kept
+	// groupRows is the number of rows of one partition that make a row group of their own at the
+	// end of an epoch.
+	groupRows int64
+	kept      []byte // what the file would hold
+	at        int64
+	seg       segment
+	idx       index
 }
 
-func createSegment(spool disk.Spool, seg segment, columns []pipeline.Column, codec columnar.Codec) (*segmentWriter, error) {
-	f, err := spool.Create(seg.File, disk.Private)
-	if err != nil {
-		return nil, err
-	}
-	w := &segmentWriter{file: f, seg: seg, idx: index{Codec: codec}}
+// newSegmentWriter starts a segment. Up to spare bytes, it makes no file.
+func newSegmentWriter(spool disk.Spool, seg segment, columns []pipeline.Column, codec columnar.Codec, spare int, groupRows int64) *segmentWriter {
+	seg.Loose = true
+	w := &segmentWriter{spool: spool, spare: spare, groupRows: groupRows, seg: seg, idx: index{Codec: codec}}
 	for _, c := range columns {
 		w.idx.Columns = append(w.idx.Columns, column{Name: c.Name, Type: c.Type.String()})
 	}
-	return w, nil
+	return w
 }
 
-// rowGroupRowsMin is the number of rows of one partition that make a row group of
-// their own at the end of an epoch.
+// create makes the file, and writes what was kept.
+func (w *segmentWriter) create() (err error) {
+	if w.file, err = w.spool.Create(w.seg.File, disk.Private); err != nil {
+		return err
+	}
+	kept := w.kept
+	w.kept = nil
+	return w.append(kept)
+}
+
+// append writes data behind what was written.
+func (w *segmentWriter) append(data []byte) error {
+	if w.file == nil {
+		if len(w.kept)+len(data) <= w.spare {
+			w.kept = append(w.kept, data...)
+			return nil
+		}
+		if err := w.create(); err != nil {
+			return err
+		}
+	}
+	if _, err := w.file.Write(data); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// rowGroupRowsMin is the usual groupRows.
 const rowGroupRowsMin = 16 << 10
 
 // add appends rows of one partition.
 func (w *segmentWriter) add(r partitionRows, enc *columnar.Encoder, schema *arrow.Schema) error {
-	if r.rows < rowGroupRowsMin {
+	if r.rows < w.groupRows {
 		block, err := columnar.AppendBlock(nil, schema, r.records)
 		if err != nil {
 			return err
@@ -114,58 +149,81 @@ func (w *segmentWriter) add(r partitionRows, enc *columnar.Encoder, schema *arro
 }
 
 func (w *segmentWriter) write(p extent, data []byte) error {
-	p.At, p.Bytes = w.at, int64(len(data))
-	n, err := w.file.Write(data)
-	w.at += int64(n)
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+	if err := w.append(data); err != nil {
+		return err
 	}
+	p.At, p.Bytes = w.at, int64(len(data))
+	w.at += p.Bytes
+	w.seg.Loose = w.seg.Loose && p.Group == nil
 	w.idx.Extents = append(w.idx.Extents, p)
 	return nil
 }
 
-// copyFrom appends all extents of another segment with the same columns.
-func (w *segmentWriter) copyFrom(r *segmentReader) error {
-	for _, p := range r.idx.Extents {
-		at := w.at
-		n, err := io.Copy(w.file, io.NewSectionReader(r.file, p.At, p.Bytes))
-		w.at += n
-		if err == nil && n != p.Bytes {
-			err = io.ErrUnexpectedEOF
+// copyExtent appends an extent of another segment with the same columns.
+func (w *segmentWriter) copyExtent(r *segmentReader, p extent) error {
+	if w.file == nil {
+		if err := w.create(); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("spool: %w", err)
-		}
-		p.At = at
-		w.idx.Extents = append(w.idx.Extents, p)
 	}
-	w.seg.Estimate += r.seg.Estimate
+	data, err := r.open(p)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(w.file, io.LimitReader(data, p.Bytes))
+	if err == nil && n != p.Bytes {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	p.At = w.at
+	w.at += n
+	w.seg.Loose = w.seg.Loose && p.Group == nil
+	w.seg.Estimate += p.estimate()
+	w.idx.Extents = append(w.idx.Extents, p)
 	return nil
 }
 
+// estimate is about how much Parquet the extent makes.
+func (p *extent) estimate() int64 {
+	if p.Group == nil {
+		return p.Bytes / blockRatio
+	}
+	return p.Bytes
+}
+
 // finish writes the index, syncs the file if it has to outlive the process, and
-// closes it.
-func (w *segmentWriter) finish(durable bool) (segment, error) {
+// closes it. Where no file was made, content is what it would hold.
+func (w *segmentWriter) finish(durable bool) (seg segment, content []byte, err error) {
 	text, err := json.Marshal(&w.idx)
 	if err != nil {
-		return segment{}, errors.Join(fmt.Errorf("spool's index: %w", err), w.abort())
+		return segment{}, nil, errors.Join(fmt.Errorf("spool's index: %w", err), w.abort())
 	}
 	w.seg.Index = w.at
 	w.seg.Size = w.at + int64(len(text))
-	_, err = w.file.Write(text)
-	if err == nil && durable {
-		err = w.file.Sync()
+	if err := w.append(text); err != nil {
+		return segment{}, nil, errors.Join(err, w.abort())
 	}
-	if err != nil {
-		return segment{}, errors.Join(fmt.Errorf("spool: %w", err), w.abort())
+	if w.file == nil {
+		w.seg.Spared = true
+		return w.seg, w.kept, nil
+	}
+	if durable {
+		if err := w.file.Sync(); err != nil {
+			return segment{}, nil, errors.Join(fmt.Errorf("spool: %w", err), w.abort())
+		}
 	}
 	if err := w.file.Close(); err != nil {
-		return segment{}, fmt.Errorf("spool: %w", err)
+		return segment{}, nil, fmt.Errorf("spool: %w", err)
 	}
-	return w.seg, nil
+	return w.seg, nil, nil
 }
 
 func (w *segmentWriter) abort() error {
+	if w.file == nil {
+		return nil
+	}
 	if err := w.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -174,36 +232,59 @@ func (w *segmentWriter) abort() error {
 
 // segmentReader reads a segment's extents.
 type segmentReader struct {
-	file *disk.File
+	from segmentSource
 	seg  segment
 	idx  index
 }
 
-func openSegment(spool disk.Spool, seg segment) (*segmentReader, error) {
-	f, err := spool.Open(seg.File)
-	if err != nil {
-		return nil, fmt.Errorf("gathered rows of table %q: %w", seg.Table, err)
+// segmentSource is a *disk.File, from which the kernel copies, or what a file would hold.
+type segmentSource interface {
+	io.Reader
+	io.ReaderAt
+	io.Seeker
+}
+
+// openSegment opens a segment. kept is what its file would hold, if none was made.
+func openSegment(spool disk.Spool, seg segment, kept []byte) (*segmentReader, error) {
+	r := &segmentReader{from: bytes.NewReader(kept), seg: seg}
+	if !seg.Spared {
+		f, err := spool.Open(seg.File)
+		if err != nil {
+			return nil, fmt.Errorf("gathered rows of table %q: %w", seg.Table, err)
+		}
+		r.from = f
 	}
-	r := &segmentReader{file: f, seg: seg}
 	text := make([]byte, seg.Size-seg.Index)
-	if _, err := f.ReadAt(text, seg.Index); err != nil {
-		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: %w", seg.Table, err), f.Close())
+	if _, err := r.from.ReadAt(text, seg.Index); err != nil {
+		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: %w", seg.Table, err), r.close())
 	}
 	if err := json.Unmarshal(text, &r.idx); err != nil {
-		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: index of %s: %w", seg.Table, f.Name(), err), f.Close())
+		return nil, errors.Join(fmt.Errorf("gathered rows of table %q: index of %s: %w", seg.Table, seg.File, err), r.close())
 	}
 	return r, nil
 }
 
+// open returns what reads from the extent's begin on.
+func (r *segmentReader) open(p extent) (io.Reader, error) {
+	if _, err := r.from.Seek(p.At, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("gathered rows: %w", err)
+	}
+	return r.from, nil
+}
+
+// readBlock calls each with the records of an extent that is an Arrow block.
+func (r *segmentReader) readBlock(p extent, each func(arrow.Record) error) error {
+	block := make([]byte, p.Bytes)
+	if _, err := io.ReadFull(io.NewSectionReader(r.from, p.At, p.Bytes), block); err != nil {
+		return fmt.Errorf("gathered rows: %w", err)
+	}
+	return columnar.ReadBlock(block, each)
+}
+
 // copyTo adds the extent's rows to a file.
 func (r *segmentReader) copyTo(f *columnar.File, p extent) error {
-	section := io.NewSectionReader(r.file, p.At, p.Bytes)
 	if p.Group == nil {
-		block := make([]byte, p.Bytes)
-		if _, err := io.ReadFull(section, block); err != nil {
-			return fmt.Errorf("gathered rows: %w", err)
-		}
-		return columnar.ReadBlock(block, f.Write)
+		return r.readBlock(p, f.Write)
 	}
 	var meta format.RowGroup
 	if err := thrift.Unmarshal(new(thrift.CompactProtocol), p.Group, &meta); err != nil {
@@ -212,16 +293,18 @@ func (r *segmentReader) copyTo(f *columnar.File, p extent) error {
 	if meta.TotalCompressedSize != p.Bytes {
 		return fmt.Errorf("gathered row group has %d bytes, want %d", p.Bytes, meta.TotalCompressedSize)
 	}
-	// A plain file as the reader lets the kernel copy.
-	if _, err := r.file.Seek(p.At, io.SeekStart); err != nil {
-		return fmt.Errorf("gathered rows: %w", err)
+	data, err := r.open(p)
+	if err != nil {
+		return err
 	}
-	return f.Copy(meta, r.file)
+	return f.Copy(meta, data)
 }
 
 func (r *segmentReader) close() error {
-	if err := r.file.Close(); err != nil {
-		return fmt.Errorf("gathered rows: %w", err)
+	if f, ok := r.from.(io.Closer); ok {
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("gathered rows: %w", err)
+		}
 	}
 	return nil
 }

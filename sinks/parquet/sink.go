@@ -34,6 +34,8 @@ type Sink struct {
 	options pipeline.SinkOptions
 	prefix  string // of the names of this state's files
 	pending pendingSegments
+	gather  gatherLimits
+	kept    map[int64]map[string][]byte // pending segments without files: what those would hold, by epoch and file
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -45,7 +47,7 @@ func New(name string, cfg Config) (*Sink, error) {
 	if err := errors.Join(cfg.check(), err); err != nil {
 		return nil, err
 	}
-	s := &Sink{name: name, cfg: cfg, mode: modes[cfg.Mode], codec: codecs[cfg.Compression], partitions: parts, now: time.Now, remote: bloburl.IsRemote(cfg.URL)}
+	s := &Sink{name: name, cfg: cfg, mode: modes[cfg.Mode], codec: codecs[cfg.Compression], partitions: parts, now: time.Now, gather: defaultGather, remote: bloburl.IsRemote(cfg.URL)}
 	s.progress.now = func() time.Time { return s.now() }
 	return s, s.connect(pipeline.NewEnv())
 }
@@ -77,14 +79,6 @@ func (e *StaleError) Error() string {
 		"the state folder is older than the files (restored from a backup, or copied and then run elsewhere). "+
 		"put back the state folder that wrote them, or "+recoveryHint,
 		e.URL, e.File, e.Pipeline, e.Found, e.StateID, e.Expected)
-}
-
-// pendingSegments is the sink's memory between epochs: what is to be published with a
-// later one.
-type pendingSegments struct {
-	Segments []segment `json:"segments,omitempty"`
-	// Since is when the first of their epochs began.
-	Since time.Time `json:"since,omitzero"`
 }
 
 // Targets names the table's folder.
@@ -147,6 +141,9 @@ func (s *Sink) restore(o pipeline.SinkOptions) error {
 		if err := json.Unmarshal(o.SinkState, &s.pending); err != nil {
 			return fmt.Errorf("checkpoint of parquet sink %q: %w", s.name, err)
 		}
+	}
+	if err := s.restoreKept(o.Spooled); err != nil {
+		return fmt.Errorf("checkpoint of parquet sink %q: %w", s.name, err)
 	}
 	if !s.connected {
 		if err := s.connect(o.Env); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -141,12 +142,61 @@ func TestRoll(t *testing.T) {
 	})
 }
 
+// TestGatheredRowsAreEncodedAsTheyCome: small epochs make no file, most of their rows are encoded
+// long before they are published, and what is left for the epoch that publishes them is bounded.
+func TestGatheredRowsAreEncodedAsTheyCome(t *testing.T) {
+	h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Hour)}}, orders())
+	h.gather = &gatherLimits{spareMax: 100_000, sparedEpochs: 5, spared: 100_000, looseEpochs: 3, loose: 100_000, encodedEpochs: 10, sparedSegmentsAtLeast: 64, groupRows: 500}
+	h.restart(h.sink.cfg)
+	must(t, h.open())
+	const epochs, perEpoch = 100, 50
+	files, pending := 0, 0
+	for i := range epochs {
+		in := make([]order, perEpoch)
+		for j := range in {
+			in[j] = order{id: int64(i*perEpoch + j)}
+		}
+		h.prepare(i == epochs-1, in)
+		if i == epochs-1 {
+			break
+		}
+		if _, err := os.Stat(h.Spool(h.Epoch)); err == nil {
+			files++
+		}
+		rows := int64(0) // that are not encoded
+		groups, err := h.sink.openGroups(h.sink.pending.Segments)
+		must(t, err)
+		for _, g := range groups {
+			for _, x := range g.extents() {
+				if x.extent.Group == nil {
+					must(t, x.reader.readBlock(x.extent, func(rec arrow.Record) error {
+						rows += rec.NumRows()
+						return nil
+					}))
+				}
+			}
+		}
+		must(t, closeGroups(groups))
+		pending = max(pending, int(rows))
+	}
+	if most := (5 + 1 + (3+1)*(5+1)) * perEpoch; pending > most {
+		t.Errorf("up to %d rows wait to be encoded, want at most %d", pending, most)
+	}
+	if files > epochs/5 {
+		t.Errorf("%d of %d epochs make files", files, epochs)
+	}
+	h.commit()
+	if got := len(h.lines()); got != epochs*perEpoch {
+		t.Errorf("%d rows, want %d", got, epochs*perEpoch)
+	}
+}
+
 func TestManyTinyEpochsHaveFewSegments(t *testing.T) {
 	h := newHarness(t, Config{Mode: "append", Roll: Roll{Age: spec.Duration(time.Hour)}}, orders())
 	var want []string
 	for i := range int64(200) {
 		r := h.prepare(i == 199, []order{{id: i}})
-		if len(r.RetainEpochs) > pendingSegmentsMax {
+		if len(r.RetainEpochs) > pendingEpochsMax {
 			t.Fatalf("epoch %d keeps %d spools", r.Epoch, len(r.RetainEpochs))
 		}
 		h.commit()
@@ -336,6 +386,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("gathered rows that are lost", func(t *testing.T) {
 		h := newHarness(t, Config{Mode: "append"}, orders())
+		h.sink.gather.spareMax = 0
 		h.prepare(false, []order{{id: 1}})
 		if err := os.RemoveAll(h.Spool(1)); err != nil {
 			t.Fatal(err)
@@ -345,6 +396,17 @@ func TestRefusals(t *testing.T) {
 		}
 		if got := h.files(); len(got) != 0 {
 			t.Errorf("files %q are left", got)
+		}
+	})
+	t.Run("gathered rows that are lost by the state", func(t *testing.T) {
+		for name, give := range map[string]func([]byte) []byte{"all": func([]byte) []byte { return nil }, "in part": func(b []byte) []byte { return b[:len(b)-1] }} {
+			h := newHarness(t, Config{Mode: "append"}, orders())
+			h.prepare(false, []order{{id: 1}})
+			h.Spooled[1] = give(h.Spooled[1])
+			h.restart(h.sink.cfg)
+			if err := h.open(); err == nil || !strings.Contains(err.Error(), "gathered rows of epoch 1") {
+				t.Errorf("%s: got error %v", name, err)
+			}
 		}
 	})
 }

@@ -31,10 +31,7 @@ func newTableSpool(s *Sink, t *pipeline.Table, spool disk.Spool, seg segment) (*
 	if err != nil {
 		return nil, err
 	}
-	writer, err := createSegment(spool, seg, columns, s.codec)
-	if err != nil {
-		return nil, err
-	}
+	writer := newSegmentWriter(spool, seg, columns, s.codec, s.gather.spareMax, s.gather.groupRows)
 	return &tableSpool{table: t, schema: columnar.SchemaOf(columns), levels: levels(t, s.partitions[t.Name], len(added)), writer: writer, encoder: encoder}, nil
 }
 

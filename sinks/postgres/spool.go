@@ -11,6 +11,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/sinks/internal/spooled"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -72,14 +73,14 @@ func (w *writer) part(op pipeline.Op) (*file, []cell) {
 }
 
 // Spared implements warehouse.Sparing.
-func (w *writer) Spared() (files []warehouse.SparedFile, all bool) {
+func (w *writer) Spared() (files []spooled.File, all bool) {
 	for _, f := range w.files {
 		switch {
 		case f == nil:
 		case f.to != nil:
 			return nil, false
 		default:
-			files = append(files, warehouse.SparedFile{Name: f.name, Data: append(f.buf, copyTrailer...)})
+			files = append(files, spooled.File{Name: f.name, Data: append(f.buf, copyTrailer...)})
 		}
 	}
 	return files, true

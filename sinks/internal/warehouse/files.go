@@ -2,25 +2,19 @@ package warehouse
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/starlift-etl/starlift/sinks/internal/spooled"
 )
 
 // Files are the files of an epoch that a commit reads. They are in the folder of the spool, or,
-// where an epoch has few rows, in the committable (pipeline.Committable.Spooled): so that the
-// epoch makes no file, and is durable by the sync that saves it.
+// where an epoch has few rows, in the committable (package spooled).
 type Files struct {
 	Dir    string // of the spool
 	spared map[string][]byte
-}
-
-// SparedFile is a file that was not made, and what it would hold.
-type SparedFile struct {
-	Name string
-	Data []byte
 }
 
 // Sparing is a Writer that makes no file as long as it has few rows.
@@ -28,59 +22,18 @@ type Sparing interface {
 	Writer
 	// Spared returns the files that Close would make, and whether none of them is made yet. They
 	// are valid until Close or Abort.
-	Spared() (files []SparedFile, all bool)
+	Spared() (files []spooled.File, all bool)
 }
 
-// sparedBytesMax is how much of an epoch goes into its committable. What is more is written
-// faster to files: the state's log would hold it once more, and its tables too.
-const sparedBytesMax = 512 << 10
-
-// sparedFormat begins what packSpared writes.
-const sparedFormat = 1
-
-// packSpared returns the files as a committable has them.
-func packSpared(files []SparedFile) []byte {
-	size := 1
-	for _, f := range files {
-		size += 2*binary.MaxVarintLen64 + len(f.Name) + len(f.Data)
-	}
-	b := append(make([]byte, 0, size), sparedFormat)
-	for _, f := range files {
-		b = binary.AppendUvarint(b, uint64(len(f.Name)))
-		b = append(b, f.Name...)
-		b = binary.AppendUvarint(b, uint64(len(f.Data)))
-		b = append(b, f.Data...)
-	}
-	return b
-}
-
-// newFiles returns the files of an epoch, which are in the folder or in spooled.
-func newFiles(dir string, spooled []byte) (*Files, error) {
+// newFiles returns the files of an epoch, which are in the folder or packed.
+func newFiles(dir string, packed []byte) (*Files, error) {
 	f := &Files{Dir: dir}
-	if spooled == nil {
+	if packed == nil {
 		return f, nil
 	}
-	f.spared = map[string][]byte{}
-	if len(spooled) == 0 || spooled[0] != sparedFormat {
-		return nil, fmt.Errorf("the rows in the committable have a format that this version does not know")
-	}
-	next := func(b []byte) (value, rest []byte, err error) {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
-			return nil, nil, fmt.Errorf("the rows in the committable are cut off: %w", io.ErrUnexpectedEOF)
-		}
-		return b[size : size+int(n)], b[size+int(n):], nil
-	}
-	for b := spooled[1:]; len(b) > 0; {
-		name, rest, err := next(b)
-		if err != nil {
-			return nil, err
-		}
-		if f.spared[string(name)], b, err = next(rest); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	var err error
+	f.spared, err = spooled.Unpack(packed)
+	return f, err
 }
 
 // Spared reports whether the rows are in memory, and not in files.

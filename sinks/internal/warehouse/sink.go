@@ -26,7 +26,7 @@ type Config struct {
 	// Types and File of s; File begins as a name of its own in the folder.
 	NewWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
 	// Spares says that the writers are Sparing; they make the folder with their first file.
-	// SparedMax is how many bytes of an epoch are spared; 0 = sparedBytesMax.
+	// SparedMax is how many bytes of an epoch are spared; 0 = spooled.BytesMax.
 	Spares    bool
 	SparedMax int
 	Gather    Gather

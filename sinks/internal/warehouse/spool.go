@@ -17,6 +17,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/sinks/internal/spooled"
 )
 
 // StagedTable is one table's rows in the spool, as a committable lists them.
@@ -178,7 +179,7 @@ func (e *spool) Prepare(context.Context, bool) (*pipeline.Committable, error) {
 // takeSpared returns the rows for the committable, if they are few and in no file yet; nil = they
 // are for files.
 func (e *spool) takeSpared() ([]byte, error) {
-	var files []SparedFile
+	var files []spooled.File
 	size := 0
 	for _, t := range e.order {
 		w, ok := t.writer.(Sparing)
@@ -192,11 +193,11 @@ func (e *spool) takeSpared() ([]byte, error) {
 		for _, f := range some {
 			size += len(f.Data)
 		}
-		if files = append(files, some...); size > cmp.Or(e.cfg.SparedMax, sparedBytesMax) {
+		if files = append(files, some...); size > cmp.Or(e.cfg.SparedMax, spooled.BytesMax) {
 			return nil, nil
 		}
 	}
-	packed := packSpared(files)
+	packed := spooled.Pack(files)
 	for _, t := range e.order {
 		w := t.writer
 		t.writer = nil
