@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
@@ -16,8 +17,9 @@ import (
 type tx struct{ *warehouse.SQL }
 
 var (
-	_ warehouse.Tx     = (*tx)(nil)
-	_ warehouse.Prober = (*tx)(nil)
+	_ warehouse.Tx          = (*tx)(nil)
+	_ warehouse.Prober      = (*tx)(nil)
+	_ warehouse.AuditFolder = (*tx)(nil)
 )
 
 func (d *database) newTx(inner *sql.Tx) *tx {
@@ -114,4 +116,9 @@ func (s session) Query(ctx context.Context, query string, args ...any) (out [][]
 		out = append(out, line)
 	}
 	return out, rows.Err()
+}
+
+// FoldEpochs implements warehouse.AuditFolder.
+func (t *tx) FoldEpochs(ctx context.Context, o warehouse.Owner, from int64, before time.Time) (next int64, err error) {
+	return t.FoldAudit(ctx, o, from, before)
 }

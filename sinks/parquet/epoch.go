@@ -159,7 +159,7 @@ func (e *epoch) prepare(ctx context.Context, last bool) (*pipeline.Committable, 
 		}
 		next.Segments = append(next.Segments, seg)
 	}
-	s.keep(e.number, kept)
+	s.setKept(e.number, kept)
 	r := &pipeline.Committable{Epoch: e.number, Rows: e.rows, Started: e.started}
 	var err error
 	switch {

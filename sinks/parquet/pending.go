@@ -47,8 +47,8 @@ const pendingEpochsMax = 64
 // content returns what the file of a segment would hold, if none was made.
 func (s *Sink) content(seg *segment) []byte { return s.kept[seg.Epoch][seg.File] }
 
-// keep takes an epoch's segments that are spared a file.
-func (s *Sink) keep(epoch int64, files []spooled.File) {
+// setKept takes an epoch's segments that are spared a file.
+func (s *Sink) setKept(epoch int64, files []spooled.File) {
 	delete(s.kept, epoch)
 	for _, f := range files {
 		if s.kept[epoch] == nil {
@@ -147,13 +147,13 @@ func (e *epoch) foldPending(segments []segment) (_ []segment, err error) {
 	return segments, nil
 }
 
-// counted is how much there is of segments.
-type counted struct {
+// segmentCount is how much there is of segments.
+type segmentCount struct {
 	segments, epochs int
 	bytes            int64
 }
 
-func countSegments(segments []segment, of func(*segment) bool) (n counted) {
+func countSegments(segments []segment, of func(*segment) bool) (n segmentCount) {
 	epochs := map[int64]bool{}
 	for i := range segments {
 		if s := &segments[i]; of(s) {

@@ -72,7 +72,7 @@ func (w *writer) part(op pipeline.Op) (*file, []cell) {
 	return w.files[i], cells
 }
 
-// Spared implements warehouse.Sparing.
+// Spared implements warehouse.FilelessWriter.
 func (w *writer) Spared() (files []spooled.File, all bool) {
 	for _, f := range w.files {
 		switch {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/starlift-etl/starlift/pipeline/pgconn"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
@@ -20,9 +21,10 @@ type tx struct {
 }
 
 var (
-	_ warehouse.Tx      = (*tx)(nil)
-	_ warehouse.Copier  = (*tx)(nil)
-	_ warehouse.BatchTx = (*tx)(nil)
+	_ warehouse.Tx          = (*tx)(nil)
+	_ warehouse.Copier      = (*tx)(nil)
+	_ warehouse.BatchTx     = (*tx)(nil)
+	_ warehouse.AuditFolder = (*tx)(nil)
 )
 
 // LockToken implements warehouse.TokenLedger.
@@ -104,4 +106,9 @@ func (t *tx) Copy(ctx context.Context, files *warehouse.Files, name, table strin
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	return t.conn.CopyFrom(ctx, rows, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", table, warehouse.Quoted(columns)))
+}
+
+// FoldEpochs implements warehouse.AuditFolder.
+func (t *tx) FoldEpochs(ctx context.Context, o warehouse.Owner, from int64, before time.Time) (next int64, err error) {
+	return t.FoldAudit(ctx, o, from, before)
 }

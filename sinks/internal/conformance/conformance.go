@@ -179,6 +179,7 @@ func RunSome(t *testing.T, target Target, wanted func(name string) bool) {
 		{"columns", columnsCase},
 		{"commit again", againCase},
 		{"tokens", tokensCase},
+		{"folded audit", foldedAuditCase},
 		{"owners", ownersCase},
 		{"reset", resetCase},
 		{"two pipelines", twoPipelinesCase},

@@ -16,7 +16,7 @@
 //  1. Write puts settled rows into the spool, by the writer of the dialect, which
 //     refuses what the database would refuse. Prepare makes the spool durable; the
 //     committable lists what each file holds (StagedTable). Where an epoch has few rows
-//     and the dialect's writers are Sparing, no file is made: the rows go with the
+//     and the dialect's writers are FilelessWriters, no file is made: the rows go with the
 //     committable, and are durable by the sync that saves it.
 //  2. Sink.Commit is one transaction: it locks the token and reads it. An epoch that was
 //     applied already changes nothing (I5). Else it applies each table's rows, first

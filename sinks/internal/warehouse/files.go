@@ -17,8 +17,8 @@ type Files struct {
 	spared map[string][]byte
 }
 
-// Sparing is a Writer that makes no file as long as it has few rows.
-type Sparing interface {
+// FilelessWriter is a Writer that makes no file as long as it has few rows.
+type FilelessWriter interface {
 	Writer
 	// Spared returns the files that Close would make, and whether none of them is made yet. They
 	// are valid until Close or Abort.

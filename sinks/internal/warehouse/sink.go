@@ -25,7 +25,7 @@ type Config struct {
 	// NewWriter makes the writer of a table at its first row in an epoch. It may set
 	// Types and File of s; File begins as a name of its own in the folder.
 	NewWriter func(dir string, t *pipeline.Table, s *StagedTable) (Writer, error)
-	// Spares says that the writers are Sparing; they make the folder with their first file.
+	// Spares says that the writers are FilelessWriters; they make the folder with their first file.
 	// SparedMax is how many bytes of an epoch are spared; 0 = spooled.BytesMax.
 	Spares    bool
 	SparedMax int
@@ -53,6 +53,10 @@ type Sink struct {
 	backlog backlog // of epochs that are gathered
 	// found holds the columns of each table as Open left them.
 	found map[string]Columns
+	// commits counts those of this opening, and foldedTo is the epoch up to which their audit is
+	// folded.
+	commits  int64
+	foldedTo int64
 }
 
 var (
@@ -103,7 +107,7 @@ func (s *Sink) begin(o pipeline.SinkOptions) (err error) {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	s.options, s.found = o, map[string]Columns{}
+	s.options, s.found, s.commits, s.foldedTo = o, map[string]Columns{}, 0, 0
 	if s.backlog, err = readBacklog(o.SinkState); err != nil {
 		return fmt.Errorf("checkpoint of sink %q: %w", s.cfg.Name, err)
 	}
@@ -316,7 +320,10 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, file
 		audit.Rows += all[i].Rows()
 	}
 	if batch, ok := tx.(BatchTx); ok && files.Spared() && !affected {
-		return batch.ApplyAll(ctx, files, all, audit)
+		if err := batch.ApplyAll(ctx, files, all, audit); err != nil {
+			return err
+		}
+		return s.foldAudit(ctx, tx, audit.Ended)
 	}
 	for i := range all {
 		if exceptions.affects(all[i].Table) {
@@ -332,7 +339,7 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, file
 	if err := tx.RecordEpoch(ctx, audit); err != nil {
 		return fmt.Errorf("writing the token: %w", err)
 	}
-	return nil
+	return s.foldAudit(ctx, tx, audit.Ended)
 }
 
 // alreadyApplied locks the token, and reports whether the committable was applied.

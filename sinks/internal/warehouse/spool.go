@@ -182,7 +182,7 @@ func (e *spool) takeSpared() ([]byte, error) {
 	var files []spooled.File
 	size := 0
 	for _, t := range e.order {
-		w, ok := t.writer.(Sparing)
+		w, ok := t.writer.(FilelessWriter)
 		if !ok {
 			return nil, nil
 		}
