@@ -13,7 +13,7 @@ type DimensionConfig struct {
 	From         string          `yaml:"from" change:"identity" desc:"The table whose rows bring the members."`
 	NaturalKey   []string        `yaml:"natural_key" change:"identity" desc:"The columns that identify a member. A row with a null in one of them brings none."`
 	SurrogateKey string          `yaml:"surrogate_key" required:"true" change:"identity" desc:"The name of the surrogate key's column. Key 0 is the unknown member."`
-	Keys         string          `yaml:"keys" default:"sequence" enum:"sequence,hash" change:"identity" desc:"How surrogate keys are made: a sequence from 1 in the order of the input, or 63 bits of a hash of the dimension's name and the natural key, which is the same wherever it is computed."`
+	Keys         string          `yaml:"keys" default:"sequence" enum:"sequence,hash" change:"identity" desc:"How surrogate keys are made: a sequence from 1, in which the members that are new in an epoch follow by the hash of their natural key, or 63 bits of a hash of the dimension's name and the natural key, which is the same wherever it is computed."`
 	Attributes   []string        `yaml:"attributes" change:"content" desc:"The columns that describe a member: those of the newest row ever seen with its natural key."`
 	History      string          `yaml:"history" default:"none" enum:"none" change:"identity" desc:"Whether earlier attributes are kept. With none, only the newest are."`
 	OnDelete     string          `yaml:"on_delete" default:"keep" enum:"delete,flag,keep" change:"identity" desc:"What becomes of a member when no row has its natural key any longer: keep leaves it; flag leaves it and says so in is_deleted and deleted_at; delete takes it out, or leaves an inferred member where facts refer to it."`

@@ -11,8 +11,8 @@
 // greater item key, and of one item the newest as pipeline.Newest has it; of
 // several rows in one change, the last. Later deletes do not revert them.
 //
-// Surrogate keys are a sequence from 1 for each dimension, assigned in the order
-// in which members are first seen (in an epoch, those of late changes last), or
+// Surrogate keys are a sequence from 1 for each dimension, in the order of epochs and, of
+// the new members of one, in that of the hashes of their natural keys; or
 // 63 bits of a hash of the dimension's name and the natural key. Key 0 is the
 // unknown member, a row of nulls. A fact that refers to a member that no item has
 // brought yet infers the member, which has its natural key only; it is completed
@@ -30,8 +30,8 @@
 // A fact is made again when its base row, or a column that it uses of a lookup's
 // row, changes, once an epoch. Very many facts may refer to one row: an epoch makes
 // a bounded number of them, and further epochs, which need no input, the others. The
-// backlog is the list of rows whose facts are not all made. While all sources are
-// bounded, a fact that was never emitted is deferred until all of its lookups are
+// backlog is the rows whose facts are not all made; epochs take them in turn, by their hashes.
+// While all sources are bounded, a fact that was never emitted is deferred until all of its lookups are
 // there, or the sources have ended: otherwise most would be inserted first and
 // updated later. (Kimball calls these early-arriving facts.)
 //
@@ -50,37 +50,57 @@
 // # State
 //
 // Three keyspaces: members by dimension and natural key, with the tracked rows; rows
-// of lookup tables by their keys; facts by grain. The row of a lookup table has its
+// of lookup tables by their keys; facts by grain. What there is of one row, as a row that is
+// looked up, a fact and a tracked row, lies under the hash of its key, mixed with what it is of:
+// so it is in one key group. The row of a lookup table has its
 // postings, the facts that refer to it: the reverse index by which a change of the row
 // finds them. Those of a row that many facts refer to are spread over shards, by the
 // facts' hashes, so that adding one writes a small piece. A fact has the values that
 // it uses of its base row, and the row that was emitted last, so that only what
-// differs is emitted.
+// differs is emitted. The backlog lies in the key groups of its rows.
 //
 // # An epoch
 //
-// While the log is read, the newest of all that is brought to a member is kept
-// (memberUpdate); what late changes bring, which may turn out to be dead letters, is
-// kept as it comes. The end of an epoch takes this in phases, each one sorted pass
-// over a keyspace: members with what was brought to them, and their tracked rows;
-// changed rows of lookup tables; facts of the changed base rows and of the backlog;
-// the lookups of these facts, in the order of their chain; their members; then what
-// has changed is emitted and written. Loops over many entries read ahead (prefetch.go).
+// While an epoch is read, what came is only gathered. Its end goes through phases (epoch.go has
+// them all, in their order). Each runs on parts, ranges of key groups, side by side; a part has
+// the members, tracked rows, rows of lookup tables and facts of its key groups, and says by
+// messages what it wants of those of others:
+//
+//	log          each part some of the log       newest upserts → members, natural keys → tracked rows
+//	rows         settled rows                    tracked rows → members; changed rows of lookups join the backlog
+//	backlog      rows of the backlog             marks → facts
+//	facts        base rows and marks: the facts that are made
+//	for each lookup of the chain:
+//	  ask rows     facts                         questions, which fact refers to which row → rows
+//	  answer rows  rows of lookups               the row → facts
+//	ask members  facts                           questions, references that are counted → members
+//	members      all that was said to members    keys of those that are there → facts
+//	             (new members are counted, and parts told where their numbers begin)
+//	keys         new members get keys; members are emitted and written; keys → facts
+//	emit         facts are emitted and written, and rows of lookups with their postings
+//
+// A part asks once for each row, and for each member whose surrogate key its cache does not
+// have. It gets its messages sorted, goes through its entries in the order of their hashes, and
+// the parts' rows are emitted in the order of the parts: so nothing depends on how many parts
+// there are. A small epoch is one part, on the caller's goroutine.
 //
 // # Files
 //
-// New compiles a Star, Star.Open opens its operator; operator.Log and operator.Settled take
-// the rows of an epoch, and operator.Finish makes the star's rows of them.
+// New compiles a Star, Star.Open opens its operator; operator.Log and operator.Settled gather
+// an epoch, and operator.Finish makes the star's rows of it.
 //
 //   - config.go, compile.go, compile_fact.go, definition.go, layout.go: from the
 //     pipeline file to a Star, and which columns the state has;
-//   - operator.go: an epoch from its changes to its end;
-//   - members.go, member_state.go, attributes.go, member_updates.go, key_cache.go:
-//     members, what the log brings to them, and their surrogate keys;
-//   - tracked_rows.go, memberships.go: which rows have a natural key, and when they left;
-//   - lookups.go, postings.go: rows of lookup tables and the facts that refer to them;
-//   - facts.go, fact_lookups.go, fact_members.go, fact_rows.go, fact_state.go: facts
-//     from the marked ones to their rows;
-//   - backlog.go, backlog_state.go: which facts are made in which epoch;
+//   - operator.go, epoch.go, part.go: an epoch, its phases, and what a part is;
+//   - messages.go: what parts say to each other;
+//   - log_packer.go, log_part.go: the log, from the workers to members;
+//   - members.go, member_state.go, attributes.go, key_cache.go: members and their surrogate
+//     keys (memberPart);
+//   - tracked_rows.go, memberships.go: which rows have a natural key, and when they left
+//     (trackedPart);
+//   - lookups.go, postings.go, backlog.go: rows of lookup tables, the facts that refer to
+//     them, and which of these are made in which epoch (lookupPart);
+//   - facts.go, fact_members.go, fact_rows.go, fact_state.go: facts from the marked ones to
+//     their rows (factPart);
 //   - output.go: the rows of the star.
 package star
