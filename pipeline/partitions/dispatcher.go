@@ -272,13 +272,19 @@ func (d *dispatcher) discover(ctx context.Context, now time.Time) {
 	})
 }
 
-// position returns where a partition is to be read on.
+// position returns where a partition is to be read on. What it has came when its parents had ended: as long as nothing of
+// it was read, it counts as read for as long as they were, however early the place is that its first start has set. So the
+// last ones of a long line may wait for the first ones for hours, and nothing of them is taken for lost.
 func (d *dispatcher) position(p *partition) (at pipeline.PartitionPosition) {
 	if p.cursor.At != "" {
 		at.Cursor = []byte(p.cursor.At)
 	}
-	if at.ReadUntil = p.cursor.ReadUntil; at.Cursor == nil && at.ReadUntil.IsZero() && len(p.cursor.Accepted) == 0 {
-		at.ReadUntil = d.parentsReadUntil(p)
+	at.ReadUntil = p.cursor.ReadUntil
+	if p.cursor.Records > 0 || len(p.cursor.Accepted) > 0 {
+		return at
+	}
+	if until := d.parentsReadUntil(p); until.After(at.ReadUntil) {
+		at.ReadUntil = until
 	}
 	return at
 }

@@ -225,6 +225,10 @@ func TestSilentTrim(t *testing.T) {
 		gap     bool
 	}{
 		"by the parent": {map[string][]byte{parent.Name: cursor{At: "3", Records: 3, Ended: true, ReadUntil: sourcetest.Epoch.Add(3 * time.Second)}.encode()}, true},
+		"waited for it": {map[string][]byte{
+			parent.Name: cursor{At: "3", Records: 3, Ended: true, ReadUntil: sourcetest.Epoch.Add(5 * time.Second)}.encode(),
+			child.Name:  cursor{At: "0", Parents: []string{parent.Name}, ReadUntil: sourcetest.Epoch.Add(time.Second)}.encode(),
+		}, false},
 		"by its own":    {map[string][]byte{child.Name: cursor{At: "1", Records: 1, ReadUntil: sourcetest.Epoch.Add(4 * time.Second)}.encode()}, true},
 		"quiet so long": {map[string][]byte{child.Name: cursor{At: "1", Records: 1, ReadUntil: sourcetest.Epoch.Add(5 * time.Second)}.encode()}, false},
 	} {

@@ -34,7 +34,7 @@ type service struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
 	value int
-	idle  int // how often nothing came since a source was made
+	idle  int // how often nothing came since a source was made, when all else was done
 }
 
 func newService(t *testing.T, seed uint64, bootstrap BootstrapConfig) *service {
@@ -159,19 +159,39 @@ func (s *service) source(m mode) *Source {
 	made.pause = func(ctx context.Context, d time.Duration) error {
 		s.write(3)
 		s.Advance(d)
-		return ctx.Err()
+		return errors.Join(s.AwaitExports(ctx), ctx.Err())
 	}
 	made.snapshots.(*tableSnapshots).wait = made.pause
 	s.idle = 0
 	return made
 }
 
-// caughtUp reports whether the stream is read, as far as the test can see: nothing came for longer than an
-// open shard is left alone, since the source was opened.
-func (s *service) caughtUp(map[string][]byte) bool {
-	s.idle++
-	return s.idle > 5
+// caughtUp reports whether the stream is read: of all its shards that are left, those that are closed to their end, and
+// the others to their last record.
+func (s *service) caughtUp(cursors map[string][]byte) bool {
+	if s.idle++; s.idle > idleMost {
+		s.t.Fatalf("the stream is never read to its end: the cursors are %s", cursors)
+	}
+	shards, err := s.Shards("shop")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, h := range shards {
+		_, label, _ := strings.Cut(h.Stream, "/stream/")
+		var c struct {
+			At    string
+			Ended bool
+		}
+		raw := cursors[streamPrefix+label+"/"+h.ID]
+		if raw == nil || json.Unmarshal(raw, &c) != nil || !c.Ended && (!h.Open || !strings.Contains(c.At, h.Last)) {
+			return false
+		}
+	}
+	return true
 }
+
+// idleMost is how often nothing may come while the stream is not read to its end: for a minute, with the pauses of tests.
+const idleMost = 600
 
 // TestTable: bootstrapped from an export that is asked for, and from a scan, while the table is written
 // to and the process is killed, what comes out is the table.
@@ -184,7 +204,7 @@ func TestTable(t *testing.T) {
 			seed := rand.Uint64()
 			w := newService(t, seed, b)
 			h := newWarehouse(t, w, seed)
-			h.idle = 300 * time.Millisecond
+			h.idle = 100 * time.Millisecond
 			for n := 0; h.phase().open() != nil && n < 6; n++ {
 				if err := h.run(w.source(follows), 1+h.rng.IntN(12), nil); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
@@ -205,7 +225,7 @@ func TestTable(t *testing.T) {
 func TestTableRepaired(t *testing.T) {
 	w := newService(t, 11, BootstrapConfig{Export: ExportConfig{Type: kindExport, Request: true}})
 	h := newWarehouse(t, w, 11)
-	h.idle = 300 * time.Millisecond
+	h.idle = 100 * time.Millisecond
 	h.settle()
 	w.write(60)
 	w.Advance(48 * time.Hour) // what was written is gone, unread
@@ -286,7 +306,7 @@ func TestClocksDiffer(t *testing.T) {
 func TestExportOfAnotherTime(t *testing.T) {
 	w := newService(t, 13, BootstrapConfig{Export: ExportConfig{Type: kindExport, Request: true}})
 	h := newWarehouse(t, w, 13)
-	h.idle = 300 * time.Millisecond
+	h.idle = 100 * time.Millisecond
 	h.settle()
 	p := h.phase()
 	p.Bootstrap.Ended = time.Time{}

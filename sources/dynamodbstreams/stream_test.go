@@ -43,6 +43,35 @@ func TestRolls(t *testing.T) {
 	}
 }
 
+// TestLongLine: at a first start, a shard that waits for the one before it for longer than the oldest records are kept is
+// no gap: what it has came later.
+func TestLongLine(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, dynamodbtest.Options{}, 1)
+	r.fake.Advance(30 * time.Hour) // so what the stream had first is gone
+	r.put(0, 50)
+	r.must(r.fake.Roll(tableOf))
+	r.put(50, 50)
+	shards := r.shards()
+	first, next := shards[len(shards)-2], shards[len(shards)-1]
+	if first.Open || !next.Open || next.Parent != first.ID {
+		t.Fatalf("the shards are %+v", shards)
+	}
+	mend := r.fake.Inject(awsfake.Fault{Operation: "GetRecords", Part: next.ID, Effect: awsfake.Refuse, Code: "InternalServerError", Status: 500})
+	r.open()
+	_, label, _ := strings.Cut(first.Stream, streamsOf)
+	r.until("the end of the first shard", func() bool {
+		raw := r.cursors[partitionName(label, first.ID)]
+		return raw != nil && r.ended(partitionName(label, first.ID))
+	})
+	r.close()
+	r.fake.Advance(2 * trimGrace)
+	mend()
+	r.open()
+	r.take(100)
+	r.wantLog()
+}
+
 // TestManyShards: lists of more shards than a page has are read to their end.
 func TestManyShards(t *testing.T) {
 	t.Parallel()

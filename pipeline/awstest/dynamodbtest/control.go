@@ -251,7 +251,8 @@ func (s *Server) changesSince(n int) (more []*Change, next <-chan struct{}) {
 type Shard struct {
 	ID, Parent, Stream string // Stream is its stream's ARN
 	Open               bool
-	Records            int // that can be read
+	Records            int    // that can be read
+	Last               string // the sequence number of the last of them; empty = there is none
 }
 
 // Shards returns the shards of all streams of a table that are still there, hidden ones too.
@@ -260,7 +261,11 @@ func (s *Server) Shards(table string) (shards []Shard, err error) {
 		for _, st := range t.streams {
 			for _, h := range st.shards {
 				if !h.gone {
-					shards = append(shards, Shard{ID: h.id, Parent: h.parent, Stream: st.arn, Open: h.open(), Records: len(h.records) - h.trimmed})
+					of := Shard{ID: h.id, Parent: h.parent, Stream: st.arn, Open: h.open(), Records: len(h.records) - h.trimmed}
+					if of.Records > 0 {
+						of.Last = h.records[len(h.records)-1].sequence.String()
+					}
+					shards = append(shards, of)
 				}
 			}
 		}

@@ -61,7 +61,10 @@ func newWorld(t *testing.T, o dynamodbtest.ExportOptions) *world {
 func (w *world) newClient(table string) *Client {
 	w.t.Helper()
 	c, err := New(w.t.Context(), Options{Table: table, AWS: awsapi.Config{Endpoint: w.Endpoint, Region: "us-east-1"}, Env: pipeline.NewEnv(),
-		Wait: func(ctx context.Context, d time.Duration) error { w.Advance(d); return ctx.Err() }})
+		Wait: func(ctx context.Context, d time.Duration) error {
+			w.Advance(d)
+			return errors.Join(w.AwaitExports(ctx), ctx.Err())
+		}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
