@@ -66,29 +66,42 @@
 // # An epoch
 //
 // A [Settler] settles the tables of one transform. [Settler.Begin] takes the header of
-// the epoch, [Settler.Add] the changes, and [Settler.Settle] what becomes of the rows.
-// What has state is divided by key groups (keyGroup), ranges of hashes of items and of
-// row keys. There is one now, with all; more of them are more values of the same type:
+// the epoch. Workers pack each batch ([Packer]): every change becomes one message to its
+// item, which has all that settling needs of it, rows and the hashes of their keys
+// included. So the one goroutine that adds packets to the epoch ([Settler.Add]) looks at
+// little: the ordinal of the first change, times, which may have been cut since, and the
+// numbers of logical tables; from those follow watermarks, and which changes are late.
 //
-//   - common to all, and unchanged while they settle: the schemas, the numbers of the
-//     logical tables, their retention horizons, which follow from the header;
-//   - on the side that reads: the watermarks, which see all changes of the transform;
-//     packing (epochBuffer, rowBuffer), which is what would be sent to a key group, and
-//     keeps nothing of the batch;
-//   - of a key group: its [State], the epoch's changes of its items, and two phases.
-//     itemPhase settles its items, and returns what that does to row keys; rowPhase applies
-//     this to the row keys, and returns the rows that change. A policySettler has the same
-//     two phases for a policy. Between the phases, row keys would change the group; within them nothing
-//     does, but for one question: a row key with one contributor holds no row, and asks
-//     the state of the item for it when another item contributes (rowPhase.fetch).
+// [Settler.Settle] ends the epoch in phases (type epoch), which a pipeline.Runner runs over
+// parts of the key groups, as many as the epoch's size is worth:
 //
-// The policies follow last-writer-wins: a change that comes too late is rejected by it,
-// and is none for them.
+//	deal              the packets' messages go to the parts of their items
+//	items             itemPhase settles each item by last-writer-wins, and then policyItems
+//	                  by each policy, since those have to know which changes came too
+//	                  late; what that does to row keys goes to the parts of those
+//	rows, policies    rowPhase and policyRows apply it to the row keys, and find the rows
+//	                  that change
+//	fetch, resume     a row key with one contributor holds no row. Where another item
+//	                  contributes, it asks the item (fetchPhase), and goes on when that has
+//	                  answered; an epoch in which none asks does without
+//	sweep             what is over is forgotten, a bounded number of entries an epoch
+//
+// A part gets its messages sorted, and those of one item or row key in the order in which
+// the changes were read, since their ordinal comes first. So what comes out is the same for
+// any number of parts and goroutines. Of what is used there are three kinds:
+//
+//   - common to all, and unchanged while phases run (type common): the schemas, the policies,
+//     the numbers of the logical tables, and their retention horizons, which follow from the header;
+//   - of a part (epochPart): what it has come to, and what is left to do when items have answered;
+//   - of the goroutine that works on a part (scratch): memory, which the next part uses again.
+//
+// Settled rows have the hash of their key (packed.HashKey), and come part by part with
+// ascending hashes. They share the memory of messages and of the state until [Settler.Release].
 //
 // # Snapshots
 //
 // The end of a snapshot ([pipeline.SnapshotEnd]) comes with the header of an epoch that has no
-// changes. It looks through a part of the items (missingFinder), and those that the snapshot
+// changes. Each part looks through its items (missingFinder), and those that the snapshot
 // does not have get a change like any other, a removal of the snapshot's time: so policies, late changes and
 // tombstones need nothing more. Items of the snapshot that became dead letters are marked in
 // the state until then, since they are in it.
@@ -96,9 +109,11 @@
 // # State
 //
 // Two keyspaces, for last-writer-wins and for each policy, both keyed by 128-bit hashes:
-// items, and row keys with the items that contribute. An epoch's changes are grouped by
-// item first, so that the state sees one lookup and one write for each item and key, in
-// the order of the hashes. An entry's first byte says what it is.
+// items, and row keys with the items that contribute. The state sees one lookup and one write
+// for each item and key of an epoch, in the order of the hashes. An entry's first byte says
+// what it is. What belongs to an entry lies in its key group: pages of long values and of trees,
+// the contributions of a fan-in key. Keys with columns besides the table's key
+// (PolicyTable.ExtraKey) lie in the key group of the row key without them.
 //
 // A key with one contributor, the usual case, holds only that item's hash, and the
 // row's values are in the item alone. One with several holds a tree (pipeline/btree)

@@ -40,7 +40,7 @@ func (s *Settler) Settle(r pipeline.Runner) (*Result, error) {
 			return nil, err
 		}
 	}
-	e := s.newEpoch(inTurn{r})
+	e := s.newEpoch(r)
 	phases := []func() error{e.deal, e.settleItems, e.settleRows, e.settlePolicies, e.fetch, e.resumeRows, e.sweep}
 	for _, phase := range phases {
 		if err := phase(); err != nil {
@@ -210,17 +210,4 @@ func (p *epochPart) rejectAll(members []change) {
 		c.rejected = true
 		p.rejected = append(p.rejected, rejection{int64(c.ordinal), slices.Clone(c.key)})
 	}
-}
-
-// inTurn runs the parts of phases one after the other.
-type inTurn struct{ pipeline.Runner }
-
-// Run implements pipeline.Runner.
-func (inTurn) Run(_ string, parts int, f func(part int) error) error {
-	for i := range parts {
-		if err := f(i); err != nil {
-			return err
-		}
-	}
-	return nil
 }

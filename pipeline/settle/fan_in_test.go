@@ -57,8 +57,11 @@ func partsOf(parts []part) *pipeline.Batch {
 		if p.removal != pipeline.NotRemoved {
 			v.New = 0
 		}
+		from := len(b.Records.Data)
+		b.Records.Data = fmt.Appendf(b.Records.Data, "%d@%d", p.item, p.time)
+		b.Records.Spans = append(b.Records.Spans, pipeline.Span{Start: uint32(from), End: uint32(len(b.Records.Data)), Line: int64(i + 1)})
 		b.Changes = append(b.Changes, pipeline.Change{
-			Item: p.hash(), Key: p.key(), Version: v, Removal: p.removal,
+			Record: int32(i), Item: p.hash(), Key: p.key(), Version: v, Removal: p.removal,
 		})
 		for _, row := range append([]string{p.row}, p.more...) {
 			if row == "" {

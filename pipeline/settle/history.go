@@ -42,12 +42,12 @@ func (e *historyEntry) yields(key pipeline.Hash) bool {
 	return ok
 }
 
-// history is what a policySettler keeps of an item: those of its changes that can still
+// history is what a policy keeps of an item: those of its changes that can still
 // be seen in rows, or would be if another one came late. The newest is first.
 type history struct {
 	key     []byte // of the item
 	table   uint16 // of LogicalTables
-	several bool   // as itemPhase.severalInputs; not stored
+	several bool   // as common.severalInputs; not stored
 	entries []historyEntry
 }
 

@@ -91,7 +91,9 @@ func (p *policyItems) settle(members []change, i int) error {
 	}
 	var h history
 	if value != nil {
-		h = decodeHistory(value)
+		if h = decodeHistory(value); p.expired(&h) {
+			h = history{} // whether it was swept must not show
+		}
 	}
 	size := len(members)
 	if p.releases {
@@ -117,6 +119,12 @@ func (p *policyItems) settle(members []change, i int) error {
 		p.out.send(p.noted[i].key, p.encoded)
 	}
 	return nil
+}
+
+// expired reports whether the history is of an item whose removal is forgotten.
+func (p *policyItems) expired(h *history) bool {
+	newest := &h.entries[0]
+	return newest.removal != pipeline.NotRemoved && newest.rows == nil && p.common.tables.forgotten(h.table, newest.Time)
 }
 
 // extend adds changes to a history, and reports whether any of them is new.

@@ -14,9 +14,9 @@ type cursors map[pipeline.KeyGroupRange]sweepEnds
 // sweepEnds are where sweeps of items and of row keys end.
 type sweepEnds struct{ items, keys pipeline.Hash }
 
-// sweepEntriesMax returns the number of entries that an epoch checks for expired ones: some
-// for each change, and more for each that may leave a tombstone, so that tombstones do not
-// outgrow the rest of the state.
+// sweepEntriesMax returns the number of entries that a part of an epoch checks for expired
+// ones: some for each change, and more for each that may leave a tombstone, so that tombstones
+// do not outgrow the rest of the state.
 func sweepEntriesMax(changes, deletions int) int { return 64 + changes/4 + 4*deletions }
 
 // sweep forgets some of what was removed so long ago that it is forgotten. It shows in no
@@ -28,11 +28,10 @@ func (e *epoch) sweep() error {
 	if !e.tables.anyForgotten() {
 		return nil
 	}
-	limits := e.sweepLimits()
 	err := e.run("sweep", func(p *epochPart, _ int, w *scratch) (err error) {
-		p.swept = make([]sweepEnds, len(limits))
-		for n, limit := range limits {
-			at := e.sweepAt[n][p.groups]
+		p.swept = make([]sweepEnds, len(p.deletions))
+		for n, deletions := range p.deletions {
+			at, limit := e.sweepAt[n][p.groups], sweepEntriesMax(e.changes/len(e.parts), deletions)
 			switch {
 			case n > 0:
 				at, err = e.sweepPolicy(w, n-1, p.groups, at, limit)
@@ -58,21 +57,6 @@ func (e *epoch) sweep() error {
 		}
 	}
 	return nil
-}
-
-// sweepLimits returns how many entries each part checks, by last-writer-wins and by each policy.
-func (e *epoch) sweepLimits() []int {
-	deletions := make([]int, 1+len(e.policies))
-	for i := range e.parts {
-		for n, d := range e.parts[i].deletions {
-			deletions[n] += d
-		}
-	}
-	limits := make([]int, len(deletions))
-	for n, d := range deletions {
-		limits[n] = (sweepEntriesMax(e.changes, d) + len(e.parts) - 1) / len(e.parts)
-	}
-	return limits
 }
 
 func (e *epoch) sweepPolicy(w *scratch, n int, groups pipeline.KeyGroupRange, at sweepEnds, limit int) (sweepEnds, error) {
@@ -105,8 +89,7 @@ func (p *itemPhase) sweep(groups pipeline.KeyGroupRange, at pipeline.Hash, limit
 func (p *policyItems) sweep(groups pipeline.KeyGroupRange, at pipeline.Hash, limit int) (pipeline.Hash, error) {
 	s := &sweep{entries: p.state.Items, long: &p.long, expired: func(_ pipeline.Hash, v []byte) bool {
 		h := decodeHistory(v)
-		newest := &h.entries[0]
-		return newest.removal != pipeline.NotRemoved && newest.rows == nil && p.common.tables.forgotten(h.table, newest.Time)
+		return p.expired(&h)
 	}}
 	return s.run(groups, at, limit)
 }
