@@ -47,6 +47,13 @@ func (r *laneRunner) Run(phase string, parts int, f func(part int) error) error 
 	if parts == 1 {
 		return f(0)
 	}
+	done := make(chan error, 1)
+	go func() { done <- r.inTurn(phase, parts, f) }() // the caller keeps the label of its role
+	return <-done
+}
+
+// inTurn runs the parts on this goroutine.
+func (r *laneRunner) inTurn(phase string, parts int, f func(part int) error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	lanes := make([]time.Duration, min(r.lanes, parts))

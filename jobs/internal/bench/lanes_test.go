@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"math"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,32 @@ func TestLaneRunnerErrors(t *testing.T) {
 	}
 }
 
+// TestLaneRunnerLabels: parts have the label of their lane, and the caller keeps its own.
+func TestLaneRunnerLabels(t *testing.T) {
+	labelled := func() string {
+		var b bytes.Buffer
+		if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	pprof.Do(t.Context(), pprof.Labels("role", "builder"), func(context.Context) {
+		r, _ := runnerOf(1)
+		err := r.Run("rows", 2, func(int) error {
+			if text := labelled(); !strings.Contains(text, `"role":"phases 0"`) || !strings.Contains(text, `"phase":"rows"`) {
+				t.Errorf("no goroutine has the labels of the phase:\n%s", text)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := labelled(); !strings.Contains(text, `"role":"builder"`) {
+			t.Errorf("the caller has lost its label:\n%s", text)
+		}
+	})
+}
+
 // TestThreadTime: it moves while the thread works.
 func TestThreadTime(t *testing.T) {
 	r := newLaneRunner(2)
@@ -92,15 +120,15 @@ func TestThreadTime(t *testing.T) {
 	}
 }
 
-// TestCriticalPath: of phases the lane that ended last, of other lanes the busiest, of the
+// TestCriticalPath: of phases the lane that ended last and what no clock has counted, of other lanes the busiest, of the
 // collector one of those that run at a time, and all else in full.
 func TestCriticalPath(t *testing.T) {
 	run := laneRun{
 		cpu: roles.CPU{"reader changes": 1, "reader changes 0": 2, "reader changes 1": 3, "mapper 0": 10, "mapper 1": 20, "builder": 6, roles.PhasesLane(0): 30, roles.PhasesLane(1): 10,
 			roles.Collector: 8, "(threads of C libraries)": 10},
-		phases: map[string]*phaseTimes{"items": {Parts: 25, Longest: 13}, "rows": {Parts: 15, Longest: 9}},
+		phases: map[string]*phaseTimes{"items": {Parts: 25, Longest: 13}, "rows": {Parts: 12, Longest: 9}}, // 3 are of goroutines that parts started
 	}
-	for processors, want := range map[int]time.Duration{2: 1 + 3 + 20 + 6 + 22 + 8 + 10, 4: 1 + 3 + 20 + 6 + 22 + 8 + 10, 16: 1 + 3 + 20 + 6 + 22 + 2 + 10} {
+	for processors, want := range map[int]time.Duration{2: 1 + 3 + 20 + 6 + 25 + 8 + 10, 4: 1 + 3 + 20 + 6 + 25 + 8 + 10, 16: 1 + 3 + 20 + 6 + 25 + 2 + 10} {
 		p := criticalPath(run, processors)
 		if all := p.sum(); all.length != want || all.work != 100 {
 			t.Errorf("with %d processors %d of %d, want %d of 100", processors, all.length, all.work, want)

@@ -17,6 +17,7 @@ import (
 //
 //   - Of phases: the lane that ended last, of each phase of each epoch, by the CPU clock of
 //     the thread that ran them. Sorting and merging messages is a part's work, and in it.
+//     What goroutines took that parts started is not in that clock: it counts in full.
 //   - Of other roles with lanes (files that are read, mappers, savers): the busiest lane of
 //     the whole run, by samples. Their lanes were goroutines that really took turns.
 //   - Everything else in full: roles of one goroutine, and what has no role, as threads of
@@ -37,7 +38,11 @@ func criticalPath(run laneRun, processors int) (p path) {
 		part := pathPart{name: r.Name, work: r.CPU, length: r.CPU}
 		switch {
 		case r.Name == roles.Phases:
-			part.length = 0
+			part.length = r.CPU
+			for _, t := range run.phases {
+				part.length -= t.Parts
+			}
+			part.length = max(0, part.length)
 			for _, t := range run.phases {
 				part.length += t.Longest
 			}
