@@ -103,8 +103,6 @@ type packedRow struct {
 	row   []byte
 }
 
-func compareRowKeys(a, b packedRow) int { return a.key.Compare(b.key) }
-
 // readRows appends rows of last-writer-wins, whose memory they share.
 func readRows(rows []packedRow, encoded []byte) []packedRow {
 	for c := (packed.Cursor{B: encoded}); len(c.B) > 0; {
