@@ -148,7 +148,7 @@ func randomFiles(t testing.TB, rng *rand.Rand, dir string, block int) (paths []s
 // decides, files come one after the other.
 func TestSideBySide(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for round := range 24 {
+	for round := range 12 {
 		seed := rand.Uint64()
 		format := []string{"dynamodb_cdc", "json"}[round%2]
 		if t.Run(format, func(t *testing.T) { readSideBySide(t, seed, format) }); t.Failed() {
