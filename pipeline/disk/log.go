@@ -18,6 +18,24 @@ type Log struct {
 	file  *os.File // nil = nothing was added by this process
 }
 
+// CreateLog makes a log, if there is none; its name is durable once the spool is synced. It is made
+// before any file is moved out of the spool: a sync of the spool while files are moved may make
+// durable that they are gone from it before their new folders are synced, and a power cut would
+// take them.
+func (s Spool) CreateLog(name string) error {
+	if err := MakeDir(s.dir, Private); err != nil {
+		return err
+	}
+	f, err := Open(s.Path(name), Private)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
 // OpenLog reads the log with a name. It is a file of lines; one without its end is one whose
 // writing was cut off. The caller closes the log.
 func (s Spool) OpenLog(name string) (*Log, error) {
@@ -36,11 +54,11 @@ func (s Spool) OpenLog(name string) (*Log, error) {
 // Has reports whether a name was there when the log was opened.
 func (l *Log) Has(name string) bool { return l.names[name] }
 
-// Add adds names, which have no line breaks, durably. Where the spool is deleted, there is
-// nothing left that could be done again.
+// Add adds names, which have no line breaks, durably, to a log that was created. Where the spool is
+// deleted, there is nothing left that could be done again.
 func (l *Log) Add(names ...string) error {
 	if l.file == nil {
-		f, err := Open(l.spool.Path(l.name), Private)
+		f, err := os.OpenFile(l.spool.Path(l.name), os.O_WRONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -48,7 +66,7 @@ func (l *Log) Add(names ...string) error {
 			return fmt.Errorf("spool: %w", err)
 		}
 		l.file = f
-		if err := errors.Join(f.Truncate(l.size), l.spool.Sync()); err != nil {
+		if err := f.Truncate(l.size); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}

@@ -30,7 +30,15 @@ func TestLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for range 2 {
+		if err := spool.CreateLog("done"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	add("", "a", "a", "b")
+	if err := spool.CreateLog("done"); err != nil { // it stays as it is
+		t.Fatal(err)
+	}
 	add("b", "c")
 	f, err := os.OpenFile(spool.Path("done"), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {

@@ -250,6 +250,10 @@ func (w *epochWriter) Prepare(context.Context) (*pipeline.Committable, error) {
 		if l.to == nil {
 			continue
 		}
+		// The sync that makes the file's name durable does so with the log's.
+		if err := disk.NewSpool(w.s.options.Spool(w.epoch)).CreateLog(committedFile); err != nil {
+			return nil, err
+		}
 		if err := l.finish(); err != nil {
 			return nil, err
 		}

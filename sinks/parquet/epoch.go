@@ -3,6 +3,7 @@ package parquet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -207,7 +208,7 @@ func (e *epoch) finishFiles(ctx context.Context, segments []segment) (json.RawMe
 	if err != nil {
 		return nil, err
 	}
-	if err := e.spool.Sync(); err != nil {
+	if err := errors.Join(e.spool.CreateLog(publishedFile), e.spool.Sync()); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(payload{Files: files})

@@ -153,6 +153,9 @@ func TestPublishedLog(t *testing.T) {
 	h := onMemory(t, Config{Mode: "append", PartitionBy: byDay()}, nil)
 	h.prepare(true, []order{{id: 1, at: day}, {id: 2, at: day.AddDate(0, 0, 1)}, {id: 3, at: day.AddDate(0, 0, 2)}})
 	spool := h.sink.spool(h.saved.Epoch)
+	if _, err := os.Stat(spool.Path(publishedFile)); err != nil {
+		t.Errorf("the log is not made before files are moved: %v", err)
+	}
 	must(t, os.WriteFile(spool.Path(publishedFile), []byte("000-000001.parquet\n"), 0o600))
 	must(t, h.sink.Commit(context.Background(), h.saved))
 	if got := h.objects(); len(got) != 2 {

@@ -6,7 +6,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/disk"
 )
 
-// publishedFile lists, in an epoch's spool, those of its files that are published. A commit
+// publishedFile, which Prepare makes, lists, in an epoch's spool, those of its files that are published. A commit
 // that is repeated does not make these again: somebody may have deleted one since. What
 // can't be known is only what happened between the store's answer and the note.
 const publishedFile = "published"
