@@ -92,6 +92,8 @@
 //   - config.go, compile.go, compile_fact.go, definition.go, layout.go: from the
 //     pipeline file to a Star, and which columns the state has;
 //   - operator.go, epoch.go, part.go: an epoch, its phases, and what a part is;
+//   - scratch.go, read_ahead.go: memory of a goroutine that runs a phase, and how long loops
+//     wait for many rows at a time;
 //   - messages.go: what parts say to each other;
 //   - log_packer.go, log_part.go: the log, from the workers to members;
 //   - members.go, member_state.go, attributes.go, key_cache.go: members and their surrogate

@@ -71,7 +71,15 @@ func (x *epoch) run() error {
 
 // phase runs a phase on all parts.
 func (x *epoch) phase(name string, f func(i int, p *part) error) error {
-	return x.options.Runner.Run("star "+name, len(x.parts), func(i int) error { return f(i, x.parts[i]) })
+	return x.options.Runner.Run("star "+name, len(x.parts), func(i int) error {
+		p, w := x.parts[i], x.scratches.take()
+		p.setScratch(w)
+		defer func() {
+			p.setScratch(nil)
+			x.scratches.putBack(w)
+		}()
+		return f(i, p)
+	})
 }
 
 // to returns what sends messages of a part to an exchange.
@@ -85,11 +93,13 @@ func (x *epoch) sendLog() error {
 		return nil
 	}
 	n := len(x.parts)
-	return x.phase("log", func(i int, p *part) error {
+	err := x.phase("log", func(i int, p *part) error {
 		logs := x.logs[i*len(x.logs)/n : (i+1)*len(x.logs)/n]
 		p.log.send(logs, x.info.RejectedChanges, to(x.toMembers, i), to(x.toTracked, i))
 		return nil
 	})
+	x.logs = emptied(x.logs) // their memory is let go before what later phases take
+	return err
 }
 
 // takeSettled takes the settled rows: rows of lookup tables, base rows of facts, and tracked
@@ -99,7 +109,7 @@ func (x *epoch) takeSettled() error {
 		for _, rows := range x.settled {
 			p.addSettled(rows)
 		}
-		messages := x.toTracked.Receive(i, &p.inbox)
+		messages := x.toTracked.Receive(i, p.inbox())
 		for k := range messages {
 			p.tracked.addMembership(&messages[k])
 		}
@@ -146,7 +156,7 @@ func (x *epoch) markFacts() error {
 			return err
 		}
 	}
-	return x.phase("facts", func(i int, p *part) error { return p.facts.load(x.toFacts.Receive(i, &p.inbox)) })
+	return x.phase("facts", func(i int, p *part) error { return p.facts.load(x.toFacts.Receive(i, p.inbox())) })
 }
 
 var errLimitReached = errors.New("limit reached")
@@ -208,13 +218,13 @@ func (x *epoch) resolveLookups() error {
 		}
 		x.toFacts = x.newExchange()
 		err = x.phase("answer rows", func(i int, p *part) error {
-			return p.lookups.answer(x.toRows.Receive(i, &p.inbox), to(x.toFacts, i))
+			return p.lookups.answer(x.toRows.Receive(i, p.inbox()), to(x.toFacts, i))
 		})
 		if err != nil {
 			return err
 		}
 		err = x.phase("take rows", func(i int, p *part) error {
-			p.facts.takeRows(x.toFacts.Receive(i, &p.inbox))
+			p.facts.takeRows(x.toFacts.Receive(i, p.inbox()))
 			return nil
 		})
 		if err != nil {
@@ -236,7 +246,7 @@ func (x *epoch) resolveMembers() error {
 	}
 	x.toFacts = x.newExchange()
 	err = x.phase("members", func(i int, p *part) error {
-		return p.members.take(x.toMembers.Receive(i, &p.inbox), to(x.toFacts, i))
+		return p.members.take(x.toMembers.Receive(i, p.inbox()), to(x.toFacts, i))
 	})
 	if err != nil {
 		return err
@@ -266,7 +276,7 @@ func (x *epoch) numberMembers() (last [][]int64) {
 // finish makes the facts, and writes them, the rows of lookup tables and the backlog.
 func (x *epoch) finish() error {
 	err := x.phase("emit", func(i int, p *part) error {
-		p.facts.takeKeys(x.toFacts.Receive(i, &p.inbox))
+		p.facts.takeKeys(x.toFacts.Receive(i, p.inbox()))
 		if err := p.facts.finish(x.mayDefer, &p.out); err != nil {
 			return err
 		}

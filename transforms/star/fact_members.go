@@ -12,25 +12,38 @@ import (
 // do no longer, and decides which facts are deferred. mayDefer says that facts whose lookups
 // are not all there may be emitted later.
 func (p *factPart) askMembers(mayDefer bool, send func(member pipeline.Hash, body []byte)) {
+	references := 0
 	for i := range p.entries {
-		e := &p.entries[i]
-		if e.unchanged {
-			continue
+		if e := &p.entries[i]; !e.unchanged {
+			references += len(e.fact.foreignKeys)
 		}
-		saved := decodeFact(e.saved, p.facts)
-		e.deferred = e.base != nil && mayDefer && saved.emitted == nil && p.lacksLookupRow(e)
-		p.deferred += int64(oneIf(e.deferred) - oneIf(saved.deferred))
-		e.members, e.counted = int32(len(p.members)), int32(len(p.counted))
-		if e.base != nil && !e.deferred {
-			p.setSources(e, len(e.fact.lookups))
-			for k := range e.fact.foreignKeys {
-				p.members = append(p.members, p.askMember(&e.fact.foreignKeys[k], send))
-			}
-		} else {
-			p.counted = append(p.counted, make([]byte, e.fact.countedKeys*hashBytes)...)
-		}
-		p.countReferences(e, saved.countedMembers, send)
 	}
+	p.members = resized(p.members, references)[:0]
+	for from, to := range batches(len(p.entries)) {
+		p.readAhead(p.entries[from:to])
+		for i := from; i < to; i++ {
+			if e := &p.entries[i]; !e.unchanged {
+				p.askMembersOf(e, mayDefer, send)
+			}
+		}
+	}
+}
+
+// askMembersOf asks for the members of one fact.
+func (p *factPart) askMembersOf(e *factEntry, mayDefer bool, send func(member pipeline.Hash, body []byte)) {
+	saved := decodeFact(e.saved, p.facts)
+	e.deferred = e.base != nil && mayDefer && saved.emitted == nil && p.lacksLookupRow(e)
+	p.deferred += int64(oneIf(e.deferred) - oneIf(saved.deferred))
+	e.members, e.counted = int32(len(p.members)), int32(len(p.counted))
+	if e.base != nil && !e.deferred {
+		p.setSources(e, len(e.fact.lookups))
+		for k := range e.fact.foreignKeys {
+			p.members = append(p.members, p.askMember(&e.fact.foreignKeys[k], send))
+		}
+	} else {
+		p.counted = append(p.counted, make([]byte, e.fact.countedKeys*hashBytes)...)
+	}
+	p.countReferences(e, saved.countedMembers, send)
 }
 
 func oneIf(b bool) int {
@@ -53,7 +66,7 @@ func (p *factPart) lacksLookupRow(e *factEntry) bool {
 // askMember returns a reference to the member that the sources name, and asks for it, once,
 // where the key cache does not know it.
 func (p *factPart) askMember(m *foreignKey, send func(member pipeline.Hash, body []byte)) memberRef {
-	d, unknown := m.dimension, memberRef{question: -1}
+	d, unknown := m.dimension, memberRef(0)
 	if d.calendar != nil {
 		return unknown // it needs no state
 	}
@@ -74,16 +87,16 @@ func (p *factPart) askMember(m *foreignKey, send func(member pipeline.Hash, body
 		p.counted = packed.AppendHash(p.counted, d.stateKey(member))
 	}
 	if key, ok := p.keyCache.get(member); ok {
-		return memberRef{key, -1}
+		return memberRef(key)
 	}
-	at, added := p.wantedIndex.Add(member, int32(len(p.wanted)))
+	at, added := p.work.index.Add(member, int32(len(p.wanted)))
 	if added {
 		p.wanted = append(p.wanted, memberQuestion{member: member})
 		p.scratch = appendRequest(appendMemberHead(p.scratch[:0], requestMessage, d), p.group, uint32(at))
 		p.scratch = packed.JoinRow(p.scratch, p.values)
 		send(d.stateKey(member), p.copies.copy(p.scratch))
 	}
-	return memberRef{question: at}
+	return questionRef(at)
 }
 
 // countReferences tells members of dimensions that take members away which facts refer to them

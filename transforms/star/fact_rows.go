@@ -47,9 +47,15 @@ func (p *factPart) emit(e *factEntry, mayDefer bool, out *output) error {
 
 // finish emits the marked facts that differ, and writes them to the state.
 func (p *factPart) finish(mayDefer bool, out *output) error {
-	for i := range p.entries {
-		if e := &p.entries[i]; !e.unchanged {
-			if err := p.emit(e, mayDefer, out); err != nil {
+	for from, to := range batches(len(p.entries)) {
+		batch := p.entries[from:to]
+		p.readAhead(batch)
+		prefetchPuts(p.work, p.state, batch, func(e *factEntry) (pipeline.Hash, bool) { return e.hash, !e.unchanged })
+		for i := range batch {
+			if batch[i].unchanged {
+				continue
+			}
+			if err := p.emit(&batch[i], mayDefer, out); err != nil {
 				return err
 			}
 		}
@@ -94,7 +100,7 @@ func (p *factPart) buildRow(e *factEntry) ([]byte, error) {
 	p.scratch, p.unknownMembers = slices.Grow(p.scratch[:0], 8*len(f.foreignKeys)), p.unknownMembers[:0]
 	for i := range f.foreignKeys {
 		at := len(p.scratch)
-		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.foreignKeys[i], &p.membersOf(e)[i])))
+		p.scratch = binary.LittleEndian.AppendUint64(p.scratch, uint64(p.surrogateKey(&f.foreignKeys[i], p.membersOf(e)[i])))
 		p.values = append(p.values, p.scratch[at:])
 	}
 	for i := range f.measures {
@@ -109,7 +115,7 @@ func (p *factPart) buildRow(e *factEntry) ([]byte, error) {
 }
 
 // surrogateKey returns the key of a member; 0 = unknown.
-func (p *factPart) surrogateKey(m *foreignKey, ref *memberRef) int64 {
+func (p *factPart) surrogateKey(m *foreignKey, ref memberRef) int64 {
 	if c := m.dimension.calendar; c != nil {
 		day, ok := m.day(p.value(m.on[0]))
 		if !ok || !c.Has(day) {
@@ -118,14 +124,14 @@ func (p *factPart) surrogateKey(m *foreignKey, ref *memberRef) int64 {
 		}
 		return calendar.Key(day)
 	}
-	if ref.question >= 0 {
-		return p.wanted[ref.question].key
+	if place, ok := ref.question(); ok {
+		return p.wanted[place].key
 	}
-	if ref.key == 0 {
+	if ref == 0 {
 		p.unknownMembers = append(p.unknownMembers, m.dimension)
 		return 0
 	}
-	return ref.key
+	return int64(ref)
 }
 
 const dayMicros = 24 * 60 * 60 * 1_000_000

@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
@@ -13,27 +12,22 @@ import (
 // the rows of their lookups, in the order of the chain, then for the keys of their members, and
 // emits the rows that differ.
 type factPart struct {
+	work   *scratch
 	state  pipeline.Keyspace
 	facts  []*fact  // by number
 	seeds  [][]byte // of the inputs
 	group  int      // the first key group: answers are sent to it
 	copies copier
 
-	entries     []factEntry // in the order of their hashes, once they are loaded
-	lookups     []int32     // places in rows, one for each lookup of an entry; -1 = none
-	members     []memberRef // one for each foreign key of an entry
-	counted     []byte      // keys in the state of the members in whose reference counts an entry is
-	rows        []lookupQuestion
-	rowIndex    byhash.Index // of rows
-	wanted      []memberQuestion
-	wantedIndex byhash.Index // of wanted
-	keyCache    keyCache
-	deferred    int64 // by how much the number of deferred facts changes
+	entries  []factEntry // in the order of their hashes, once they are loaded
+	lookups  []int32     // places in rows, one for each lookup of an entry; -1 = none
+	members  []memberRef // one for each foreign key of an entry
+	counted  []byte      // keys in the state of the members in whose reference counts an entry is
+	rows     []lookupQuestion
+	wanted   []memberQuestion
+	keyCache keyCache
+	deferred int64 // by how much the number of deferred facts changes
 
-	sorter            byhash.Sorter
-	read              []factEntry // before they are sorted
-	keys              []pipeline.Hash
-	stored            [][]byte
 	sources           []source // of the fact that is being made
 	values            [][]byte
 	args              [][]byte                            // of an expression
@@ -75,10 +69,14 @@ type memberQuestion struct {
 
 // memberRef is a reference of a fact to a member: its surrogate key, or the question that is
 // answered with it. With neither it refers to the unknown member.
-type memberRef struct {
-	key      int64
-	question int32 // in factPart.wanted; -1 = none
-}
+type memberRef int64
+
+// questionRef returns the reference of a question, by its place in factPart.wanted: a negative
+// number, since no key is.
+func questionRef(place int32) memberRef { return ^memberRef(place) }
+
+// question returns the place of the question, if the reference is one.
+func (r memberRef) question() (place int32, ok bool) { return int32(^r), r < 0 }
 
 // version returns that of the change that the fact is made again for.
 func (e *factEntry) version() pipeline.Version {
@@ -112,28 +110,36 @@ func (p *factPart) load(marks []pipeline.Message) error {
 		p.entries = append(p.entries, factEntry{hash: marks[i].To, mark: marks[i].Body, forced: true})
 	}
 	p.sort()
-	p.keys = p.keys[:0]
+	w := p.work
 	for i := range p.entries {
-		p.keys = append(p.keys, p.entries[i].hash)
+		w.keys = append(w.keys, p.entries[i].hash)
 	}
-	p.stored = resized(p.stored, len(p.keys))
-	if err := p.state.Lookup(p.keys, p.stored); err != nil {
+	w.values = resized(w.values, len(w.keys))
+	if err := p.state.Lookup(w.keys, w.values); err != nil {
 		return err
 	}
-	for i := range p.entries {
-		e := &p.entries[i]
-		if v := p.stored[i]; v != nil {
-			e.load(v, p.facts)
-		} else {
-			e.unchanged = e.base == nil
+	lookups := 0
+	for from, to := range batches(len(p.entries)) {
+		for i := from; i < to; i++ {
+			w.readAhead(w.values[i])
+			w.readAhead(p.entries[i].base)
 		}
-		if e.unchanged {
-			continue
+		for i := from; i < to; i++ {
+			e := &p.entries[i]
+			if v := w.values[i]; v != nil {
+				e.load(v, p.facts)
+			} else {
+				e.unchanged = e.base == nil
+			}
+			if !e.unchanged {
+				e.lookups = int32(lookups)
+				lookups += len(e.fact.lookups)
+			}
 		}
-		e.lookups = int32(len(p.lookups))
-		for range e.fact.lookups {
-			p.lookups = append(p.lookups, -1)
-		}
+	}
+	p.lookups = resized(p.lookups, lookups)
+	for i := range p.lookups {
+		p.lookups[i] = -1
 	}
 	return nil
 }
@@ -146,9 +152,10 @@ func (p *factPart) release(fact pipeline.Hash) {
 // sort brings the entries into the order of their hashes, and makes one of those of a fact
 // that was marked for several reasons.
 func (p *factPart) sort() {
-	p.read, p.entries = p.entries, p.read[:0]
-	for _, s := range p.sorter.Sort(len(p.read), func(i int32) pipeline.Hash { return p.read[i].hash }) {
-		e := &p.read[s.Index]
+	read := append(p.work.facts[:0], p.entries...)
+	p.work.facts, p.entries = read, p.entries[:0]
+	for _, s := range p.work.sorter.Sort(len(read), func(i int32) pipeline.Hash { return read[i].hash }) {
+		e := &read[s.Index]
 		if n := len(p.entries); n > 0 && p.entries[n-1].hash == e.hash {
 			one := &p.entries[n-1] // of the base row, if it has changed: those came first
 			if one.forced = true; e.mark != nil {
@@ -219,33 +226,57 @@ func (e *factEntry) hasLookup(depth int) bool { return !e.unchanged && depth < l
 // askRows asks for the rows that the lookups at one place of the chain find, and tells rows
 // which facts refer to them now, and which do no longer.
 func (p *factPart) askRows(depth int, send func(row pipeline.Hash, body []byte)) {
-	for i := range p.entries {
-		e := &p.entries[i]
-		if !e.hasLookup(depth) {
-			continue
-		}
-		lookup := &e.fact.lookups[depth]
-		now := pipeline.Hash{}
-		if e.base != nil {
-			p.setSources(e, depth)
-			now = p.lookupKey(lookup)
-		}
-		if now != (pipeline.Hash{}) {
-			p.lookupsOf(e)[depth] = p.askRow(now, send)
-		}
-		if e.saved != nil && !e.fromEpoch && !lookup.chained {
-			continue // the base row, which has the whole key, is what it was
-		}
-		if before := p.previousLookupKey(e, depth, lookup); before != now {
-			p.subscribe(rowUnsubscribe, before, e.hash, send)
-			p.subscribe(rowSubscribe, now, e.hash, send)
+	for from, to := range batches(len(p.entries)) {
+		p.readAhead(p.entries[from:to])
+		for i := from; i < to; i++ {
+			if e := &p.entries[i]; e.hasLookup(depth) {
+				p.askLookup(e, depth, send)
+			}
 		}
 	}
 }
 
-// askRow asks for a row, once, and returns the place of its answer.
+// askLookup asks for the row of one lookup of a fact.
+func (p *factPart) askLookup(e *factEntry, depth int, send func(row pipeline.Hash, body []byte)) {
+	lookup := &e.fact.lookups[depth]
+	now := pipeline.Hash{}
+	if e.base != nil {
+		p.setSources(e, depth)
+		now = p.lookupKey(lookup)
+	}
+	if now != (pipeline.Hash{}) {
+		p.lookupsOf(e)[depth] = p.askRow(now, send)
+	}
+	if e.saved != nil && !e.fromEpoch && !lookup.chained {
+		return // the base row, which has the whole key, is what it was
+	}
+	if before := p.previousLookupKey(e, depth, lookup); before != now {
+		p.subscribe(rowUnsubscribe, before, e.hash, send)
+		p.subscribe(rowSubscribe, now, e.hash, send)
+	}
+}
+
+// readAhead reads the rows of a batch of facts: their own, those in the state and those of their
+// lookups.
+func (p *factPart) readAhead(batch []factEntry) {
+	for i := range batch {
+		e := &batch[i]
+		if e.unchanged {
+			continue
+		}
+		p.work.readAhead(e.base)
+		p.work.readAhead(e.saved)
+		for _, at := range p.lookupsOf(e) {
+			if at >= 0 {
+				p.work.readAhead(p.rows[at].row)
+			}
+		}
+	}
+}
+
+// askRow asks for a row, once at a depth, and returns the place of its answer.
 func (p *factPart) askRow(row pipeline.Hash, send func(row pipeline.Hash, body []byte)) int32 {
-	at, added := p.rowIndex.Add(row, int32(len(p.rows)))
+	at, added := p.work.index.Add(row, int32(len(p.rows)))
 	if added {
 		p.rows = append(p.rows, lookupQuestion{hash: row})
 		p.scratch = appendRequest(append(p.scratch[:0], rowRequest), p.group, uint32(at))

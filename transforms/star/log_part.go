@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 )
 
 // epochLog is rows of a log that came with the epoch.
@@ -17,9 +16,8 @@ type epochLog struct {
 // logPart sends some of the epoch's log to members and tracked rows. Of all that is brought
 // to a member it sends the newest only: there are few products and very many that were sold.
 type logPart struct {
+	work   *scratch
 	copies copier
-	index  byhash.Index
-	newest []logUpsert // by member
 }
 
 // logUpsert is the newest upsert of a member so far.
@@ -30,7 +28,8 @@ type logUpsert struct {
 	ties    []pipeline.Message // others of its time and item
 }
 
-// send sends the messages of logs, but for those of the rejected changes.
+// send sends the messages of logs, but for those of the rejected changes: copies, so that the logs
+// may be let go.
 func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked func(to pipeline.Hash, body []byte)) {
 	for _, log := range logs {
 		for i := range log.Messages {
@@ -45,17 +44,17 @@ func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked fu
 				setTime(m.Body[memberHeadBytes:], log.Times[i])
 			}
 			if m.Body[0] == trackedMessage {
-				toTracked(m.To, m.Body)
+				toTracked(m.To, p.copies.copy(m.Body))
 				continue
 			}
 			p.add(&m)
 		}
 	}
-	for i := range p.newest {
-		n := &p.newest[i]
-		toMember(n.To, n.Body)
+	for i := range p.work.newest {
+		n := &p.work.newest[i]
+		toMember(n.To, p.copies.copy(n.Body))
 		for _, m := range n.ties {
-			toMember(m.To, m.Body)
+			toMember(m.To, p.copies.copy(m.Body))
 		}
 	}
 }
@@ -63,12 +62,13 @@ func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked fu
 // add takes an upsert unless there is a newer one.
 func (p *logPart) add(m *pipeline.Message) {
 	at, itemKey := readUpsertOrder(m.Body[memberHeadBytes:])
-	i, added := p.index.Add(m.To, int32(len(p.newest)))
+	w := p.work
+	i, added := w.index.Add(m.To, int32(len(w.newest)))
 	if added {
-		p.newest = append(p.newest, logUpsert{Message: *m, time: at, itemKey: itemKey})
+		w.newest = append(w.newest, logUpsert{Message: *m, time: at, itemKey: itemKey})
 		return
 	}
-	n := &p.newest[i]
+	n := &w.newest[i]
 	order := 0
 	switch {
 	case at > n.time:
@@ -84,9 +84,4 @@ func (p *logPart) add(m *pipeline.Message) {
 	case order > 0:
 		*n = logUpsert{Message: *m, time: at, itemKey: itemKey, ties: n.ties[:0]}
 	}
-}
-
-func (p *logPart) reset() {
-	p.index.Clear()
-	p.newest = emptied(p.newest)
 }

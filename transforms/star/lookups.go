@@ -13,6 +13,7 @@ import (
 // lookupPart is the rows of lookup tables in some key groups: it answers facts that ask for
 // them, and knows which facts refer to each row, so that a change of the row finds them.
 type lookupPart struct {
+	work    *scratch
 	state   pipeline.Keyspace
 	backlog *backlog
 	copies  copier
@@ -24,8 +25,6 @@ type lookupPart struct {
 	dirty   []dirtyLookupRow // rows that the epoch changed, and that facts refer to
 	picked  []pick           // of the backlog: those whose facts are made
 
-	finder  *byhash.Finder
-	sorter  byhash.Sorter
 	scratch []byte
 }
 
@@ -114,7 +113,7 @@ func (l *lookupPart) entryOf(h pipeline.Hash) int32 {
 func (l *lookupPart) load() error {
 	fresh := l.entries[l.loaded:]
 	l.loaded = len(l.entries)
-	return l.finder.Find(l.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
+	return l.work.finder.Find(l.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
 		fresh[i].decode(v)
 	})
 }
@@ -159,14 +158,13 @@ func (l *lookupPart) answer(messages []pipeline.Message, send func(to pipeline.H
 	if err := l.load(); err != nil {
 		return err
 	}
-	for len(messages) > 0 {
-		n := 1
-		for n < len(messages) && messages[n].To == messages[0].To {
-			n++
+	for from, to, read := 0, 0, 0; from < len(messages); from = to {
+		read = l.work.readBodies(messages, from, read)
+		for to++; to < len(messages) && messages[to].To == messages[from].To; {
+			to++
 		}
-		at, _ := l.index.Get(messages[0].To)
-		l.answerOne(&l.entries[at], messages[:n], send)
-		messages = messages[n:]
+		at, _ := l.index.Get(messages[from].To)
+		l.answerOne(&l.entries[at], messages[from:to], send)
 	}
 	return nil
 }
@@ -228,15 +226,28 @@ func (l *lookupPart) flush() error {
 	if err := l.flushShards(); err != nil {
 		return err
 	}
-	for _, e := range l.sorter.Sort(len(l.entries), func(i int32) pipeline.Hash { return l.entries[i].hash }) {
-		switch r := &l.entries[e.Index]; {
-		case !r.changed:
-		case r.isEmpty():
-			l.state.Put(r.hash, nil)
-		default:
-			l.scratch = r.append(l.scratch[:0])
-			l.state.Put(r.hash, l.scratch)
+	order := l.work.sorter.Sort(len(l.entries), func(i int32) pipeline.Hash { return l.entries[i].hash })
+	for from, to := range batches(len(order)) {
+		prefetchPuts(l.work, l.state, order[from:to], func(e *byhash.Entry) (pipeline.Hash, bool) {
+			r := &l.entries[e.Index]
+			l.work.readAhead(r.row)
+			return r.hash, r.changed
+		})
+		for _, e := range order[from:to] {
+			l.write(&l.entries[e.Index])
 		}
 	}
 	return nil
+}
+
+// write writes a row to the state, if it has changed.
+func (l *lookupPart) write(r *lookupRow) {
+	switch {
+	case !r.changed:
+	case r.isEmpty():
+		l.state.Put(r.hash, nil)
+	default:
+		l.scratch = r.append(l.scratch[:0])
+		l.state.Put(r.hash, l.scratch)
+	}
 }

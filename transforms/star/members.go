@@ -17,6 +17,7 @@ import (
 // Members with versions would answer by the version that was there at a time, and know the facts
 // that refer to each.
 type memberPart struct {
+	work   *scratch
 	star   *Star
 	state  pipeline.Keyspace
 	long   overflow.Values // values that are in pages: very many upserts of one time
@@ -28,8 +29,6 @@ type memberPart struct {
 	inferred []int64        // by how much the number of inferred members changes, by dimension
 
 	// scratch
-	keys     []pipeline.Hash
-	values   [][]byte
 	incoming latestAttributes
 	versions slab[attributeVersion]
 	scratch  []byte
@@ -80,25 +79,31 @@ func hashKey(stateKey pipeline.Hash) int64 { return int64(stateKey.Hi >> 1) }
 // take takes the messages to the members of the part, sorted by member. Requests for members
 // that are there are answered at once.
 func (p *memberPart) take(messages []pipeline.Message, answer func(to pipeline.Hash, key []byte)) error {
-	p.keys = p.keys[:0]
+	w := p.work
 	for i := range messages {
-		if n := len(p.keys); n == 0 || p.keys[n-1] != messages[i].To {
-			p.keys = append(p.keys, messages[i].To)
+		if n := len(w.keys); n == 0 || w.keys[n-1] != messages[i].To {
+			w.keys = append(w.keys, messages[i].To)
 		}
 	}
-	p.values = resized(p.values, len(p.keys))
-	if err := p.state.Lookup(p.keys, p.values); err != nil {
+	w.values = resized(w.values, len(w.keys))
+	if err := p.state.Lookup(w.keys, w.values); err != nil {
 		return err
 	}
-	for i, key := range p.keys {
-		n := 1
-		for n < len(messages) && messages[n].To == key {
-			n++
+	from, to, read := 0, 0, 0
+	for i, key := range w.keys {
+		if i%batchEntries == 0 {
+			for _, v := range w.values[i:min(i+batchEntries, len(w.values))] {
+				w.readAhead(v)
+			}
 		}
-		if err := p.takeOne(key, p.values[i], messages[:n], answer); err != nil {
+		read = w.readBodies(messages, from, read)
+		for to < len(messages) && messages[to].To == key {
+			to++
+		}
+		if err := p.takeOne(key, w.values[i], messages[from:to], answer); err != nil {
 			return err
 		}
-		messages = messages[n:]
+		from = to
 	}
 	return nil
 }
@@ -258,8 +263,11 @@ func (e *memberEntry) checkNaturalKey(naturalKey []byte) error {
 // by dimension; it answers the requests for them, emits what has changed and writes it.
 func (p *memberPart) finish(last []int64, out *output, answer func(to pipeline.Hash, key []byte)) error {
 	clear(p.inferred)
-	p.keys = p.keys[:0]
 	for i := range p.entries {
+		if i%batchEntries == 0 {
+			batch := p.entries[i:min(i+batchEntries, len(p.entries))]
+			prefetchPuts(p.work, p.state, batch, func(e *memberEntry) (pipeline.Hash, bool) { return e.stateKey, true })
+		}
 		e := &p.entries[i]
 		if !e.inState && !e.dimension.hashKeys {
 			last[e.dimension.number]++

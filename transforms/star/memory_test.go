@@ -131,7 +131,6 @@ func TestLargeRefreshReleasesMemory(t *testing.T) {
 	}
 	usual := took()
 	p.facts.entries = make([]factEntry, 0, 4*usualElements+1)
-	p.facts.read = make([]factEntry, 0, 4*usualElements+1)
 	p.facts.lookups = make([]int32, 0, 4*usualElements+1)
 	p.facts.members = make([]memberRef, 0, 4*usualElements+1)
 	p.members.entries = make([]memberEntry, 0, 4*usualElements+1)

@@ -38,7 +38,8 @@ type operator struct {
 	factsPerEpoch int           // the number of facts that an epoch makes besides those of its base rows
 	deferredFrom  pipeline.Hash // where the search for deferred facts goes on
 
-	parts []*part // of epochs, by number; as many as one ever had
+	parts     []*part // of epochs, by number; as many as one ever had
+	scratches scratches
 
 	// What the epoch has brought.
 	logs    []epochLog

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -25,7 +24,6 @@ type part struct {
 	out     output
 
 	arena  reuse.Arena // of the epoch
-	inbox  exchange.Inbox
 	values [][]byte
 }
 
@@ -33,11 +31,11 @@ func newPart(o *operator) *part {
 	s, p := o.star, &part{}
 	members := o.options.Keyspaces[membersSpace]
 	long := overflow.Values{State: members, InlineBytes: overflow.DefaultInlineBytes}
-	finder, copies := &byhash.Finder{}, copier{arena: &p.arena}
+	copies := copier{arena: &p.arena}
 	p.log.copies = copies
 	p.members = memberPart{star: s, state: members, long: long, copies: copies, added: make([]int64, len(s.dimensions)), inferred: make([]int64, len(s.dimensions))}
-	p.tracked = trackedPart{star: s, state: members, long: long, seeds: o.options.KeySeeds, copies: copies, finder: finder}
-	p.lookups = lookupPart{state: o.options.Keyspaces[rowsSpace], backlog: o.backlog, copies: copies, finder: finder}
+	p.tracked = trackedPart{star: s, state: members, long: long, seeds: o.options.KeySeeds, copies: copies}
+	p.lookups = lookupPart{state: o.options.Keyspaces[rowsSpace], backlog: o.backlog, copies: copies}
 	p.facts = factPart{state: o.options.Keyspaces[factsSpace], facts: s.byNumber(), seeds: o.options.KeySeeds, copies: copies, expressions: map[*measure]*expression.Expression{}}
 	p.out = output{builders: map[*pipeline.Table]*builder{}, unknownRefs: make([]int64, len(s.dimensions))}
 	return p
@@ -48,13 +46,19 @@ func (p *part) begin(groups pipeline.KeyGroupRange, cacheSlotsMax int) {
 	p.groups, p.facts.group, p.facts.keyCache.max = groups, groups.First, cacheSlotsMax
 }
 
+// setScratch gives the part what the goroutine needs that runs a phase on it; nil = the phase is over.
+func (p *part) setScratch(w *scratch) {
+	p.log.work, p.members.work, p.tracked.work, p.lookups.work, p.facts.work = w, w, w, w, w
+}
+
+// inbox returns the memory in which the goroutine that runs a phase receives messages.
+func (p *part) inbox() *exchange.Inbox { return &p.members.work.inbox }
+
 // reset ends the epoch: nothing of it is kept but memory, and not much more of that than
 // it took.
 func (p *part) reset() {
-	p.log.reset()
 	m := &p.members
 	m.entries, m.requests = emptied(m.entries), emptied(m.requests)
-	m.keys, m.values = emptied(m.keys), emptied(m.values)
 	m.incoming = latestAttributes{}
 	m.versions.reset()
 	clear(m.added)
@@ -67,11 +71,9 @@ func (p *part) reset() {
 	l.entries, l.loaded, l.changes = emptied(l.entries), 0, emptied(l.changes)
 	l.dirty, l.picked = emptied(l.dirty), emptied(l.picked)
 	f := &p.facts
-	f.rowIndex.Clear()
-	f.wantedIndex.Clear()
-	f.entries, f.read, f.lookups, f.members = emptied(f.entries), emptied(f.read), emptied(f.lookups), emptied(f.members)
+	f.entries, f.lookups, f.members = emptied(f.entries), emptied(f.lookups), emptied(f.members)
 	f.counted, f.rows, f.wanted = emptied(f.counted), emptied(f.rows), emptied(f.wanted)
-	f.keys, f.stored, f.deferred = emptied(f.keys), emptied(f.stored), 0
+	f.deferred = 0
 	clear(p.out.unknownRefs)
 	p.arena.Release()
 }

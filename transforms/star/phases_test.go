@@ -21,7 +21,6 @@ import (
 type history struct {
 	epochs   [][]event
 	restarts []bool // before each epoch
-	rejected [][]int64
 }
 
 // drawShop draws what the dimensions of a shop are like.

@@ -28,7 +28,7 @@ func shardOf(fact pipeline.Hash, shards int32) int32 { return int32(fact.Lo & ui
 
 // loadShards reads shards by key; missing ones are empty.
 func (l *lookupPart) loadShards(shards []postingShard) error {
-	return l.finder.Find(l.state, len(shards), func(i int32) pipeline.Hash { return shards[i].key }, func(i int32, v []byte) {
+	return l.work.finder.Find(l.state, len(shards), func(i int32) pipeline.Hash { return shards[i].key }, func(i int32, v []byte) {
 		shards[i].facts = v
 	})
 }

@@ -16,6 +16,7 @@ import (
 // dimension. They lie in the keyspace of members, in the key groups of their row keys, and tell
 // their members what they become.
 type trackedPart struct {
+	work   *scratch
 	star   *Star
 	state  pipeline.Keyspace
 	long   overflow.Values
@@ -28,7 +29,6 @@ type trackedPart struct {
 	ends    []trackedChange // of rows that are told apart by their natural key as well
 	updates []membershipUpdate
 
-	finder  *byhash.Finder
 	values  [][]byte
 	scratch []byte
 }
@@ -142,7 +142,7 @@ func (t *trackedPart) finish(send func(to pipeline.Hash, body []byte)) error {
 
 func (t *trackedPart) load() error {
 	var failed error
-	err := t.finder.Find(t.state, len(t.entries), func(i int32) pipeline.Hash { return t.entries[i].hash }, func(i int32, v []byte) {
+	err := t.work.finder.Find(t.state, len(t.entries), func(i int32) pipeline.Hash { return t.entries[i].hash }, func(i int32, v []byte) {
 		e := &t.entries[i]
 		e.inState, e.stored = true, v
 		whole, err := t.long.Whole(e.hash, v)
