@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -56,8 +57,8 @@ func (c *chunks) add(key pipeline.Hash, value []byte) offset {
 
 // grow adds a chunk with room for some bytes.
 func (c *chunks) grow(need int) {
-	// A third of what is held is free at most.
-	size := max(need, min(chunkBytes, max(firstChunkBytes, 1<<bits.Len64(uint64(c.held)/4))))
+	// A fifth of what is held is free at most.
+	size := max(need, min(chunkBytes, max(firstChunkBytes, 1<<bits.Len64(uint64(c.held)/8))))
 	c.list = append(c.list, make([]byte, size))
 	c.held += int64(size)
 	c.fill = 0
@@ -96,8 +97,9 @@ func valueOf(b []byte) (value []byte, to int) {
 	return b[size:to:to], to
 }
 
-// since returns what was added from an offset on.
+// since returns what was added from an offset on. It has a list of its own, since one that
+// shared the memory of this list would keep all chunks of it, those before the offset too.
 func (c *chunks) since(p offset) chunks {
 	i := max(0, int(p>>chunkBits)-c.first-1)
-	return chunks{list: c.list[i:len(c.list):len(c.list)], first: c.first + i}
+	return chunks{list: slices.Clone(c.list[i:]), first: c.first + i}
 }

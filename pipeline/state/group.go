@@ -6,6 +6,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // group is what a Keyspace has in memory of one key group. One goroutine uses it at a time.
@@ -140,7 +141,9 @@ func (g *group) keyAt(at offset) pipeline.Hash {
 // sorted returns the last of the entries at some offsets of each key, in the order
 // of the keys, in the memory of last if that has room for all.
 func (g *group) sorted(offsets []offset, last []write) []write {
-	last = slices.Grow(last, len(offsets))
+	if cap(last) < len(offsets) {
+		last = make([]write, 0, reuse.Room(len(offsets)))
+	}
 	for _, at := range offsets {
 		w := write{g.keyAt(at), at}
 		if n := len(last); n > 0 && !last[n-1].key.Less(w.key) {
