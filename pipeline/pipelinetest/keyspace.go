@@ -11,7 +11,7 @@ import (
 // Keyspace is a pipeline.Keyspace in a map. It holds its callers to the contract, and
 // counts what they ask of it. Nobody uses its fields while others call its methods.
 type Keyspace struct {
-	mu      sync.Mutex // several goroutines may use it
+	mu           sync.Mutex // several goroutines may use it
 	Entries      map[pipeline.Hash][]byte
 	Lookups      int // calls
 	WrittenBytes int // of the values that were put
@@ -79,10 +79,13 @@ func (k *Keyspace) Range(from, to pipeline.Hash, f func(pipeline.Hash, []byte) e
 	return nil
 }
 
-// Scan calls f for up to limit entries from a key on, and returns the key to go on at,
-// and whether the end was reached.
-func (k *Keyspace) Scan(from pipeline.Hash, limit int, f func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
+// Scan calls f for up to limit entries from a key on and before another one, of the zero key for
+// all, and returns the key to go on at, and whether there are no more.
+func (k *Keyspace) Scan(from, to pipeline.Hash, limit int, f func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
 	for i, e := range k.sorted(from) {
+		if to != (pipeline.Hash{}) && !e.key.Less(to) {
+			break
+		}
 		if i == limit {
 			return e.key, false, nil
 		}

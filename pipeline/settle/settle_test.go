@@ -443,7 +443,7 @@ func TestTooLate(t *testing.T) {
 			rt.Fatalf("%d dead letters, want 3; the last epoch's ordinals are %v", h.dead, h.late)
 		}
 		n := 0
-		_, _, err := h.spaces.All[0].Scan(pipeline.Hash{}, 100, func(_ pipeline.Hash, v []byte) {
+		_, _, err := h.spaces.All[0].Scan(pipeline.Hash{}, pipeline.Hash{}, 100, func(_ pipeline.Hash, v []byte) {
 			if v[0] != overflow.Page {
 				n++
 			}

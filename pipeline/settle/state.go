@@ -32,8 +32,8 @@ type Keyspace interface {
 	Put(key pipeline.Hash, value []byte)
 	// PutAll is Put for some tens of keys.
 	PutAll(keys []pipeline.Hash, values [][]byte)
-	// Scan calls f for up to limit saved entries from a key on, and returns the key to go
-	// on at, and whether the end was reached. An entry written since may be newer than
-	// what it shows: Lookup tells.
-	Scan(from pipeline.Hash, limit int, f func(pipeline.Hash, []byte)) (next pipeline.Hash, end bool, err error)
+	// Scan calls f for up to limit saved entries from a key on and before another one, of
+	// the zero key for all, and returns the key to go on at, and whether there are no
+	// more. An entry written since may be newer than what it shows: Lookup tells.
+	Scan(from, to pipeline.Hash, limit int, f func(pipeline.Hash, []byte)) (next pipeline.Hash, end bool, err error)
 }

@@ -134,14 +134,10 @@ type sweep struct {
 // run looks at some entries of a range of key groups, from a key on, and returns where to go on.
 func (s *sweep) run(groups pipeline.KeyGroupRange, at pipeline.Hash, limit int) (next pipeline.Hash, err error) {
 	var gone []pipeline.Hash
-	beyond := false
 	if !groups.Has(at) {
 		at = groups.From()
 	}
-	next, end, err := s.entries.Scan(at, limit, func(h pipeline.Hash, v []byte) {
-		if beyond = beyond || !groups.Has(h); beyond {
-			return
-		}
+	next, end, err := s.entries.Scan(at, groups.To(), limit, func(h pipeline.Hash, v []byte) {
 		if v[0] == overflow.Head || v[0] < overflow.Head && s.expired(h, v) { // of a long one, its pages tell
 			gone = append(gone, h)
 		}
@@ -149,7 +145,7 @@ func (s *sweep) run(groups pipeline.KeyGroupRange, at pipeline.Hash, limit int) 
 	if err != nil {
 		return at, fmt.Errorf("sweeping tombstones: %w", err)
 	}
-	if end || beyond {
+	if end {
 		next = pipeline.Hash{}
 	}
 	values := make([][]byte, len(gone))

@@ -11,12 +11,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// Scan calls each for up to limit saved entries from the given key on, and
-// returns the key to go on at, and whether the end was reached. An entry
-// written since may be newer than what it shows: Lookup tells.
-func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
-	lower := appendHash(append([]byte{}, k.prefix...), from)
-	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(k.prefix)})
+// Scan calls each for up to limit saved entries from a key on and before another one, of
+// the zero key for all, and returns the key to go on at, and whether there are no more. An
+// entry written since may be newer than what it shows: Lookup tells.
+func (k *Keyspace) Scan(from, to pipeline.Hash, limit int, each func(pipeline.Hash, []byte)) (pipeline.Hash, bool, error) {
+	it, err := k.store.db.NewIter(k.between(from, to))
 	if err != nil {
 		return from, false, err
 	}
@@ -30,6 +29,16 @@ func (k *Keyspace) Scan(from pipeline.Hash, limit int, each func(pipeline.Hash, 
 		n++
 	}
 	return pipeline.Hash{}, true, errors.Join(it.Error(), it.Close())
+}
+
+// between returns the bounds of the entries from a key on and before another one; of the zero
+// key, of all.
+func (k *Keyspace) between(from, to pipeline.Hash) *pebble.IterOptions {
+	upper := after(k.prefix)
+	if to != (pipeline.Hash{}) {
+		upper = appendHash(slices.Clone(k.prefix), to)
+	}
+	return &pebble.IterOptions{LowerBound: appendHash(slices.Clone(k.prefix), from), UpperBound: upper}
 }
 
 // Each calls f for every entry, from a key on, of the state with all epochs
@@ -90,11 +99,7 @@ func (g *group) live(from pipeline.Hash) []write {
 // newer. It ends before the key to, unless that is zero.
 func (k *Keyspace) eachMerged(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) (err error) {
 	recent := k.recent(from, to) // before the iterator, which has what is saved by now
-	lower, upper := appendHash(slices.Clone(k.prefix), from), after(k.prefix)
-	if to != (pipeline.Hash{}) {
-		upper = appendHash(slices.Clone(k.prefix), to)
-	}
-	it, err := k.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	it, err := k.store.db.NewIter(k.between(from, to))
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", err)
 	}
