@@ -40,8 +40,12 @@ func (r KeyGroupRange) To() Hash { return Hash{Hi: uint64(r.End) << keyGroupShif
 // says all that the receiver needs: within a process it is a piece of memory that the
 // sender keeps until the epoch ends, between processes it would be a frame.
 type Message struct {
-	To   Hash
-	Body []byte // packed; whoever receives it changes nothing
+	To Hash
+	// Order is set by the exchange: the first 8 bytes of the body as a big-endian number, with
+	// zeros for those that it lacks. Most bodies can be put in order by it without reading them
+	// again, when they are in no cache any longer.
+	Order uint64
+	Body  []byte // packed; whoever receives it changes nothing
 }
 
 // Runner runs the phases of an epoch. A phase is a function of the state of some key groups,

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
@@ -37,10 +38,22 @@ type sender struct {
 	_ [64]byte // other senders are written by other processors
 }
 
-// box holds the messages of one sender to one part: a chain of blocks.
+// box holds the messages of one sender to one part: a chain of blocks, of which all but the
+// last are full.
 type box struct {
 	first, last *block
 	messages    int
+}
+
+// each calls f for all of its messages, some at a time.
+func (b *box) each(f func([]pipeline.Message)) {
+	left := b.messages
+	for at := b.first; left > 0; {
+		next := at.next
+		n := min(left, blockMessages)
+		f(at.messages[:n])
+		at, left = next, left-n
+	}
 }
 
 const (
@@ -49,11 +62,11 @@ const (
 )
 
 // block holds some messages. Most boxes have a few, and a slice for each, grown by
-// copying, would cost more than all else.
+// copying, would cost more than all else. How many are in it is known by the box: to send a
+// message touches no memory but the box's, and where the message is to be.
 type block struct {
+	next     *block // read before the messages, so that the wait for it overlaps with theirs
 	messages [blockMessages]pipeline.Message
-	n        int
-	next     *block
 }
 
 // blocks is the memory that a sender takes at a time.
@@ -65,12 +78,22 @@ var freeBlocks = sync.Pool{New: func() any { return new(blocks) }}
 func (x *Exchange) Send(sender int, to pipeline.Hash, body []byte) {
 	s := &x.senders[sender]
 	b := &s.boxes[x.parts.Of(to)]
-	if b.last == nil || b.last.n == blockMessages {
+	at := b.messages % blockMessages
+	if at == 0 {
 		s.extend(b)
 	}
-	b.last.messages[b.last.n] = pipeline.Message{To: to, Body: body}
-	b.last.n++
+	b.last.messages[at] = pipeline.Message{To: to, Order: order(body), Body: body}
 	b.messages++
+}
+
+// order returns the Order of a message with the body.
+func order(body []byte) uint64 {
+	if len(body) >= 8 {
+		return binary.BigEndian.Uint64(body)
+	}
+	var first [8]byte
+	copy(first[:], body)
+	return binary.BigEndian.Uint64(first[:])
 }
 
 // extend gives a box another block.
@@ -91,21 +114,12 @@ func (s *sender) extend(b *box) {
 // Receive returns what was sent to a part, sorted. It is valid until the next Receive with
 // the Inbox.
 func (x *Exchange) Receive(part int, in *Inbox) []pipeline.Message {
-	n := 0
-	for i := range x.senders {
-		n += x.senders[i].boxes[part].messages
-	}
-	in.begin(n)
-	for i := range x.senders {
-		for b := x.senders[i].boxes[part].first; b != nil; b = b.next {
-			in.read = append(in.read, b.messages[:b.n]...)
-		}
-	}
+	in.take(x.senders, part, x.parts.Range(part))
 	if x.unread.Add(-1) == 0 {
 		x.free()
 	}
-	x.runner.Shuffle(in.read)
-	return in.sort()
+	in.sort(x.runner)
+	return in.sorted
 }
 
 // free gives the memory back.

@@ -34,7 +34,7 @@ func TestReceive(t *testing.T) {
 		few := rapid.Bool().Draw(t, "few hashes")
 		want := make([]pipeline.Message, rapid.SampledFrom([]int{0, 1, 30, 3000}).Draw(t, "messages"))
 		for i := range want {
-			want[i] = pipeline.Message{To: pipeline.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, Body: fmt.Append(nil, r.IntN(50))}
+			want[i] = pipeline.Message{To: pipeline.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, Body: fmt.Append(nil, strings.Repeat("equal", r.IntN(3)), r.IntN(50))}
 			if few {
 				want[i].To = pipeline.Hash{Hi: want[i].To.Hi >> 62 << 62, Lo: 1}
 			}
@@ -79,6 +79,18 @@ func exchanged(t *rapid.T, r pipeline.Runner, sent []pipeline.Message, senders i
 		all = append(all, got...)
 	}
 	return all
+}
+
+// TestOrder: no two bodies are in another order by Order than by their bytes.
+func TestOrder(t *testing.T) {
+	bodies := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0xff}), 0, 10)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := bodies.Draw(t, "a"), bodies.Draw(t, "b")
+		got := compare(&pipeline.Message{Order: order(a), Body: a}, &pipeline.Message{Order: order(b), Body: b})
+		if want := bytes.Compare(a, b); got != want {
+			t.Errorf("%x and %x compare as %d, want %d", a, b, got, want)
+		}
+	})
 }
 
 // TestParts: each key group is in one part, the one that Of names, and no part is empty.

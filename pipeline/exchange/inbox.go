@@ -2,43 +2,100 @@ package exchange
 
 import (
 	"bytes"
+	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // Inbox is the memory in which one goroutine receives messages. Its zero value is ready, and
 // it is worth keeping: what it needed for one part is there for the next.
 type Inbox struct {
-	read, sorted []pipeline.Message
-	sorter       byhash.Sorter
+	sorted []pipeline.Message
+	ends   []int32 // of the buckets that messages are dealt to
 }
 
-// begin makes room for n messages.
-func (in *Inbox) begin(n int) {
-	in.read = slices.Grow(in.read[:0], n)
-	in.sorted = slices.Grow(reuse.Emptied(in.sorted), n)
+// bucketMessagesMean is the mean number of messages that are dealt to one bucket.
+const bucketMessagesMean = 4
+
+// take copies what senders have for a part out of their boxes. It deals the messages to
+// buckets by those leading bits of their hashes in which the part's differ, which leaves a few
+// in each, and leaves where each bucket ends.
+func (in *Inbox) take(senders []sender, part int, groups pipeline.KeyGroupRange) {
+	n := 0
+	for i := range senders {
+		n += senders[i].boxes[part].messages
+	}
+	in.sorted = slices.Grow(reuse.Emptied(in.sorted), n)[:n]
+	equal := bits.LeadingZeros64(groups.From().Hi ^ (groups.To().Hi - 1))
+	shift := 64 - bits.Len(uint(n/bucketMessagesMean))
+	in.ends = slices.Grow(in.ends[:0], 1<<(64-shift))[:1<<(64-shift)]
+	clear(in.ends)
+	for i := range senders {
+		senders[i].boxes[part].each(func(messages []pipeline.Message) {
+			for k := range messages {
+				in.ends[messages[k].To.Hi<<equal>>shift]++
+			}
+		})
+	}
+	sum := int32(0)
+	for i, count := range in.ends {
+		in.ends[i] = sum
+		sum += count
+	}
+	for i := range senders {
+		senders[i].boxes[part].each(func(messages []pipeline.Message) {
+			for k := range messages {
+				at := &in.ends[messages[k].To.Hi<<equal>>shift]
+				in.sorted[*at] = messages[k]
+				*at++
+			}
+		})
+	}
 }
 
-// sort returns the messages in order of their hashes, and of their bytes where those are equal.
-func (in *Inbox) sort() []pipeline.Message {
-	first := 0 // of those at the end that have one hash
-	for _, e := range in.sorter.Sort(len(in.read), func(i int32) pipeline.Hash { return in.read[i].To }) {
-		if n := len(in.sorted); n > 0 && in.sorted[n-1].To != e.Hash {
-			sortBodies(in.sorted[first:])
-			first = n
+// sort sorts the messages by their hashes, and by their bodies where those are equal.
+func (in *Inbox) sort(r pipeline.Runner) {
+	from := int32(0)
+	for _, end := range in.ends {
+		if end-from > 1 {
+			r.Shuffle(in.sorted[from:end])
+			sortBucket(in.sorted[from:end])
 		}
-		in.sorted = append(in.sorted, in.read[e.Index])
+		from = end
 	}
-	sortBodies(in.sorted[first:])
-	in.read = reuse.Emptied(in.read)
-	return in.sorted
 }
 
-func sortBodies(messages []pipeline.Message) {
-	if len(messages) > 1 {
-		slices.SortFunc(messages, func(a, b pipeline.Message) int { return bytes.Compare(a.Body, b.Body) })
+// insertionSortMax is the number of messages up to which a bucket is sorted by insertion.
+const insertionSortMax = 16
+
+// sortBucket sorts what was dealt to one bucket.
+func sortBucket(messages []pipeline.Message) {
+	if len(messages) > insertionSortMax {
+		slices.SortFunc(messages, func(a, b pipeline.Message) int { return compare(&a, &b) })
+		return
 	}
+	for i := 1; i < len(messages); i++ {
+		if compare(&messages[i-1], &messages[i]) <= 0 {
+			continue
+		}
+		m, j := messages[i], i
+		for ; j > 0 && compare(&messages[j-1], &m) > 0; j-- {
+			messages[j] = messages[j-1]
+		}
+		messages[j] = m
+	}
+}
+
+// compare compares messages by their hashes, and then by their bodies.
+func compare(a, b *pipeline.Message) int {
+	if n := a.To.Compare(b.To); n != 0 {
+		return n
+	}
+	if a.Order != b.Order {
+		return cmp.Compare(a.Order, b.Order)
+	}
+	return bytes.Compare(a.Body, b.Body)
 }
