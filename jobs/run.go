@@ -32,7 +32,7 @@ const (
 	// statefulBytes is what an epoch takes more if there are stateful transforms: the rows
 	// that it changes, in the transforms and from the state. With less, the collector takes
 	// most of the CPU.
-	statefulBytes = 640 << 20
+	statefulBytes = 896 << 20
 )
 
 const acceptGapHelp = "A source whose records were gone before they were read, a shard that kept them for a day while the pipeline was down for two,\n" +
