@@ -71,7 +71,12 @@ func (x *epoch) run() error {
 
 // phase runs a phase on all parts.
 func (x *epoch) phase(name string, f func(i int, p *part) error) error {
-	return x.options.Runner.Run("star "+name, len(x.parts), func(i int) error {
+	return x.phaseOf(name, len(x.parts), f)
+}
+
+// phaseOf runs a phase on the first n parts.
+func (x *epoch) phaseOf(name string, n int, f func(i int, p *part) error) error {
+	return x.options.Runner.Run("star "+name, n, func(i int) error {
 		p, w := x.parts[i], x.scratches.take()
 		p.setScratch(w)
 		defer func() {
@@ -87,13 +92,17 @@ func to(x *exchange.Exchange, sender int) func(to pipeline.Hash, body []byte) {
 	return func(to pipeline.Hash, body []byte) { x.Send(sender, to, body) }
 }
 
+// logPartsMax bounds the parts that the log is divided into: of what one of them has, only the
+// newest upsert of each member is sent, so that few of them send less.
+const logPartsMax = 16
+
 // sendLog sends the log to members and tracked rows: each part some of what came.
 func (x *epoch) sendLog() error {
 	if len(x.logs) == 0 {
 		return nil
 	}
-	n := len(x.parts)
-	err := x.phase("log", func(i int, p *part) error {
+	n := min(len(x.parts), logPartsMax)
+	err := x.phaseOf("log", n, func(i int, p *part) error {
 		logs := x.logs[i*len(x.logs)/n : (i+1)*len(x.logs)/n]
 		p.log.send(logs, x.info.RejectedChanges, to(x.toMembers, i), to(x.toTracked, i))
 		return nil
@@ -127,6 +136,11 @@ func (p *part) addSettled(rows settledRows) {
 		first = sort.Search(end, func(i int) bool { return rows.Keys[i].KeyGroup() >= p.groups.First })
 	}
 	for i := first; i < end && rows.Keys[i].KeyGroup() < p.groups.End; i++ {
+		if (i-first)%batchEntries == 0 {
+			for _, row := range rows.Rows[i:min(i+batchEntries, end)] {
+				p.lookups.work.readAhead(row)
+			}
+		}
 		p.values = packed.SplitRow(p.values[:0], rows.Rows[i], rows.Widths)
 		if rows.input.lookup != nil {
 			p.lookups.addSettled(rows.input.lookup, rows.PackedRows, i, p.values)
