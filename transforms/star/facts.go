@@ -266,6 +266,9 @@ func (p *factPart) readAhead(batch []factEntry) {
 		}
 		p.work.readAhead(e.base)
 		p.work.readAhead(e.saved)
+		if e.cause != nil {
+			p.work.sum += byte(e.cause.Time)
+		}
 		for _, at := range p.lookupsOf(e) {
 			if at >= 0 {
 				p.work.readAhead(p.rows[at].row)
