@@ -112,10 +112,10 @@ type Keyspace interface {
 	// PutCold is Put for a key that will hardly be looked up soon: others go
 	// before it into memory.
 	PutCold(key Hash, value []byte)
-	// Each calls f for every entry from a key on, in the order of their keys, until
-	// it returns an error. f must not call Lookup or Put; the value is valid during
-	// the call.
-	Each(from Hash, f func(key Hash, value []byte) error) error
+	// Range calls f for every entry from one key up to before another, the zero key standing
+	// for the end, in the order of their keys, until it returns an error. f must not call
+	// Lookup or Put; the value is valid during the call.
+	Range(from, to Hash, f func(key Hash, value []byte) error) error
 }
 
 // Operator is a StatefulTransform that is open. What it gives of an epoch is a function of its

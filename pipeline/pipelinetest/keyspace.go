@@ -61,12 +61,12 @@ func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 	}
 }
 
-// Each implements pipeline.Keyspace.
+// Each is Range for all entries from a key on.
 func (k *Keyspace) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
 	return k.Range(from, pipeline.Hash{}, f)
 }
 
-// Range is Each for the entries before a key; of the zero key, for all.
+// Range implements pipeline.Keyspace.
 func (k *Keyspace) Range(from, to pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
 	for _, e := range k.sorted(from) {
 		if to != (pipeline.Hash{}) && !e.key.Less(to) {

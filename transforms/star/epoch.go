@@ -2,6 +2,7 @@ package star
 
 import (
 	"errors"
+	"slices"
 	"sort"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -173,8 +174,6 @@ func (x *epoch) markFacts() error {
 	return x.phase("facts", func(i int, p *part) error { return p.facts.load(x.toFacts.Receive(i, p.inbox())) })
 }
 
-var errLimitReached = errors.New("limit reached")
-
 // releaseDeferred marks facts that are deferred, as many as an epoch makes.
 func (x *epoch) releaseDeferred() error {
 	if x.saved.Deferred == 0 {
@@ -198,20 +197,15 @@ func (x *epoch) releaseDeferred() error {
 	return nil
 }
 
+// findDeferred returns deferred facts from deferredFrom on, as many as an epoch makes.
 func (x *epoch) findDeferred() (deferred []pipeline.Hash, err error) {
-	err = x.options.Keyspaces[factsSpace].Each(x.deferredFrom, func(h pipeline.Hash, v []byte) error {
-		if isDeferred(v) {
-			deferred = append(deferred, h)
-		}
-		if len(deferred) == x.factsPerEpoch {
-			return errLimitReached
-		}
-		return nil
+	found := make([][]pipeline.Hash, len(x.parts))
+	err = x.phase("find deferred", func(i int, p *part) (err error) {
+		found[i], err = p.facts.findDeferred(p.groups, x.deferredFrom, x.factsPerEpoch)
+		return err
 	})
-	if errors.Is(err, errLimitReached) {
-		err = nil
-	}
-	return deferred, err
+	deferred = slices.Concat(found...)
+	return deferred[:min(len(deferred), x.factsPerEpoch)], err
 }
 
 // resolveLookups lets the marked facts ask for the rows of their lookups, in the order of the

@@ -2,6 +2,7 @@ package star
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -142,6 +143,32 @@ func (p *factPart) load(marks []pipeline.Message) error {
 		p.lookups[i] = -1
 	}
 	return nil
+}
+
+var errLimitReached = errors.New("limit reached")
+
+// findDeferred returns up to limit of the deferred facts of some key groups, from one on.
+func (p *factPart) findDeferred(groups pipeline.KeyGroupRange, from pipeline.Hash, limit int) (deferred []pipeline.Hash, err error) {
+	first, end := groups.From(), groups.To()
+	if first.Less(from) {
+		first = from
+	}
+	if end != (pipeline.Hash{}) && !first.Less(end) {
+		return nil, nil
+	}
+	err = p.state.Range(first, end, func(h pipeline.Hash, v []byte) error {
+		if isDeferred(v) {
+			deferred = append(deferred, h)
+		}
+		if len(deferred) == limit {
+			return errLimitReached
+		}
+		return nil
+	})
+	if errors.Is(err, errLimitReached) {
+		err = nil
+	}
+	return deferred, err
 }
 
 // release marks deferred facts, which may wait no longer.
