@@ -41,7 +41,7 @@ var plantedBugs = []plantedBug{
 	{"committed", "pipeline/engine/protocol.go", // an epoch counts as committed before it is
 		"if err := m.c.hook(StepCommit, epoch); err != nil {", "if err := m.store.MarkCommitted(epoch); err != nil {\n\t\treturn err\n\t}\n\tif err := m.c.hook(StepCommit, epoch); err != nil {"},
 	{"state", "pipeline/state/save.go", // the changes of one keyspace are not saved
-		"for _, d := range deltas {", "for _, d := range deltas[min(1, len(deltas)):] {"},
+		"for _, d := range u.sorted() {\n\t\tfor", "for _, d := range u.sorted()[min(1, len(u.Deltas)):] {\n\t\tfor"},
 	{"gathered", "pipeline/engine/spool.go", // the spool of what is still to be published is deleted
 		"; retained[at] {", "; retained[at] && left > 0 {"},
 }
