@@ -61,11 +61,6 @@ func (k *Keyspace) PutAll(keys []pipeline.Hash, values [][]byte) {
 	}
 }
 
-// Each is Range for all entries from a key on.
-func (k *Keyspace) Each(from pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
-	return k.Range(from, pipeline.Hash{}, f)
-}
-
 // Range implements pipeline.Keyspace.
 func (k *Keyspace) Range(from, to pipeline.Hash, f func(pipeline.Hash, []byte) error) error {
 	for _, e := range k.sorted(from) {

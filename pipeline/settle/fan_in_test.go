@@ -354,7 +354,7 @@ func (s *saved) save(t fataler) {
 // each calls f for the size of each value.
 func (s *saved) each(t fataler, f func(space, size int)) {
 	for i, k := range s.All {
-		err := k.Each(pipeline.Hash{}, func(_ pipeline.Hash, v []byte) error {
+		err := k.Range(pipeline.Hash{}, pipeline.Hash{}, func(_ pipeline.Hash, v []byte) error {
 			f(i, len(v))
 			return nil
 		})

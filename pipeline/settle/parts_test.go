@@ -101,7 +101,7 @@ func (d *divided) entries() (lines []string) {
 	}
 	for i, s := range states {
 		for k, space := range []*pipelinetest.Keyspace{s.Items.(*pipelinetest.Keyspace), s.Keys.(*pipelinetest.Keyspace)} {
-			d.check(space.Each(pipeline.Hash{}, func(h pipeline.Hash, v []byte) error {
+			d.check(space.Range(pipeline.Hash{}, pipeline.Hash{}, func(h pipeline.Hash, v []byte) error {
 				lines = append(lines, fmt.Sprintf("%d %d %x %x", i, k, h, v))
 				return nil
 			}))

@@ -470,7 +470,7 @@ func checks(t *testing.T, n int) {
 func empty(t *rapid.T, spaces *state.Keyspaces) {
 	for _, space := range spaces.All {
 		var keys []pipeline.Hash
-		if err := space.Each(pipeline.Hash{}, func(k pipeline.Hash, _ []byte) error {
+		if err := space.Range(pipeline.Hash{}, pipeline.Hash{}, func(k pipeline.Hash, _ []byte) error {
 			keys = append(keys, k)
 			return nil
 		}); err != nil {

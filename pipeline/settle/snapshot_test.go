@@ -287,7 +287,7 @@ func TestSnapshotWithDeadLetters(t *testing.T) {
 // marks counts the marks in the state of items that are dead letters.
 func marks(t *testing.T, h *harness) (n int) {
 	t.Helper()
-	h.check(h.spaces.All[0].Each(pipeline.Hash{}, func(_ pipeline.Hash, v []byte) error {
+	h.check(h.spaces.All[0].Range(pipeline.Hash{}, pipeline.Hash{}, func(_ pipeline.Hash, v []byte) error {
 		if v[0] == refusedEntry {
 			n++
 		}

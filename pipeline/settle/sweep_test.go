@@ -34,7 +34,7 @@ func TestTombstonesDoNotPileUp(t *testing.T) {
 			h.epoch(events, len(events))
 		}
 		kept := 0
-		if err := h.spaces.All[0].Each(pipeline.Hash{}, func(pipeline.Hash, []byte) error { kept++; return nil }); err != nil {
+		if err := h.spaces.All[0].Range(pipeline.Hash{}, pipeline.Hash{}, func(pipeline.Hash, []byte) error { kept++; return nil }); err != nil {
 			rt.Fatal(err)
 		}
 		if kept > 4*items {

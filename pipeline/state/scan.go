@@ -41,57 +41,13 @@ func (k *Keyspace) between(from, to pipeline.Hash) *pebble.IterOptions {
 	return &pebble.IterOptions{LowerBound: appendHash(slices.Clone(k.prefix), from), UpperBound: upper}
 }
 
-// Each calls f for every entry, from a key on, of the state with all epochs
-// applied that were transformed, saved or not, in the order of the keys, until it
-// returns an error. f must not call Lookup or Put; the value is valid during the
-// call.
-func (k *Keyspace) Each(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	if k.complete() {
-		return k.eachInMemory(from, f)
-	}
-	return k.eachMerged(from, pipeline.Hash{}, f)
-}
-
-// complete reports whether memory holds every entry.
-func (k *Keyspace) complete() bool {
-	for _, g := range k.groups {
-		if g == nil && !k.loaded || g != nil && !g.complete {
-			return false
-		}
-	}
-	return true
-}
-
-// Range is Each for the entries before a key; of the zero key, for all. What it costs
-// depends on those entries, and on what was put since the last save. Only the key groups of
-// the range are used.
+// Range calls f for every entry from one key up to before another, the zero key standing for
+// the end, of the state with all epochs applied that were transformed, saved or not, in the
+// order of the keys, until it returns an error. f must not call Lookup or Put; the value is
+// valid during the call. What it costs depends on those entries, and on what was put since the
+// last save. Only the key groups of the range are used.
 func (k *Keyspace) Range(from, to pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
 	return k.eachMerged(from, to, f)
-}
-
-func (k *Keyspace) eachInMemory(from pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	for _, g := range k.groups[from.KeyGroup():] {
-		if g == nil {
-			continue
-		}
-		for _, e := range g.live(from) {
-			if err := f(e.key, g.cache.values.value(e.at)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// live returns the entries of the cache from a key on, in order.
-func (g *group) live(from pipeline.Hash) []write {
-	var offsets []offset
-	g.cache.each(func(s slot) {
-		if !g.cache.values.key(s.offset()).Less(from) && g.cache.values.value(s.offset()) != nil {
-			offsets = append(offsets, s.offset())
-		}
-	})
-	return g.sorted(offsets, nil)
 }
 
 // eachMerged merges the database with what it may not have yet, which is in

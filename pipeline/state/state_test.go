@@ -173,14 +173,14 @@ func checkLookup(t *rapid.T, ks *Keyspaces, want map[int]string) {
 	}
 }
 
-// checkEach: Each gives every entry once, in the order of their keys, and goes on
+// checkEach: Range gives every entry once, in the order of their keys, and goes on
 // at any of them.
 func checkEach(t *rapid.T, ks *Keyspaces, want map[int]string) {
 	of := tested()
 	got := map[int]string{}
 	for i, k := range ks.All {
 		var keys []pipeline.Hash
-		err := k.Each(pipeline.Hash{}, func(h pipeline.Hash, v []byte) error {
+		err := k.Range(pipeline.Hash{}, pipeline.Hash{}, func(h pipeline.Hash, v []byte) error {
 			n, known := of[h]
 			if _, twice := got[n]; twice || !known || n%2 != i {
 				t.Fatalf("key %v of %d twice, or unknown", h, n)
@@ -205,11 +205,11 @@ func checkEach(t *rapid.T, ks *Keyspaces, want map[int]string) {
 	}
 }
 
-// checkFrom: Each begins at a key, whether it is there or not.
+// checkFrom: Range begins at a key, whether it is there or not.
 func checkFrom(t *rapid.T, k *Keyspace, keys []pipeline.Hash, at int) {
 	for _, from := range []pipeline.Hash{keys[at], {Hi: keys[at].Hi, Lo: max(keys[at].Lo, 1) - 1}} {
 		var got []pipeline.Hash
-		if err := k.Each(from, func(h pipeline.Hash, _ []byte) error { got = append(got, h); return nil }); err != nil {
+		if err := k.Range(from, pipeline.Hash{}, func(h pipeline.Hash, _ []byte) error { got = append(got, h); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, keys[at:]) {
@@ -226,16 +226,16 @@ func checkFrom(t *rapid.T, k *Keyspace, keys []pipeline.Hash, at int) {
 	}
 }
 
-// checkStop: Each ends with the first error.
+// checkStop: Range ends with the first error.
 func checkStop(t *rapid.T, k *Keyspace) {
 	stop := errors.New("stop")
 	n := 0
-	if err := k.Each(pipeline.Hash{}, func(pipeline.Hash, []byte) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+	if err := k.Range(pipeline.Hash{}, pipeline.Hash{}, func(pipeline.Hash, []byte) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
 		t.Fatalf("each called %d times, and returned %v", n, err)
 	}
 }
 
-// TestUnsaved: Lookup and Each show what epochs wrote that are not saved yet, one
+// TestUnsaved: Lookup and Range show what epochs wrote that are not saved yet, one
 // that is saved meanwhile, and the open one, whatever memory holds.
 func TestUnsaved(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
