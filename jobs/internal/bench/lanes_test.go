@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"testing"
@@ -112,8 +113,11 @@ func TestThreadTime(t *testing.T) {
 		}
 		return nil
 	})
+	if runtime.GOOS != "linux" && err != nil {
+		t.Skip(err) // threads have a clock of their own on Linux only
+	}
 	if err != nil {
-		t.Skip(err) // not on this system
+		t.Fatal(err)
 	}
 	if p := r.phases["rows"]; p.Longest <= 0 || p.Parts <= p.Longest || p.Parts > time.Minute {
 		t.Errorf("two busy parts took %+v", p)
