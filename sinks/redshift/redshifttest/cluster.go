@@ -158,6 +158,7 @@ func newCluster(t testing.TB, s *server.Server, database, endpoint string) *Clus
 	c.Stage = "s3://" + bucket + "/" + c.folder + "stage"
 	c.client = s3.NewFromConfig(awstest.Config(t, endpoint), func(o *s3.Options) { o.UsePathStyle = true })
 	c.makeBuckets()
+	c.makeFolder()
 	clusters.Store(database, c)
 	t.Cleanup(func() { clusters.Delete(database) })
 	return c

@@ -24,6 +24,14 @@ func (c *Cluster) makeBuckets() {
 	}
 }
 
+// makeFolder makes the folder of the stage as consoles make one: an object whose key ends
+// with a slash. Without it the server, which keeps objects as files, removes the folder
+// with the last object below it, and refuses what another puts there meanwhile.
+func (c *Cluster) makeFolder() {
+	c.t.Helper()
+	c.PutObject("", nil)
+}
+
 // S3 is a client of the S3, and Bucket the bucket of Stage.
 func (c *Cluster) S3() (client *s3.Client, bucketName string) { return c.client, bucket }
 
@@ -39,7 +47,9 @@ func (c *Cluster) Objects() []string {
 			c.t.Fatal(err)
 		}
 		for i := range page.Contents {
-			keys = append(keys, strings.TrimPrefix(*page.Contents[i].Key, prefix))
+			if key := strings.TrimPrefix(*page.Contents[i].Key, prefix); key != "" { // the folder itself
+				keys = append(keys, key)
+			}
 		}
 	}
 	return keys
