@@ -153,9 +153,9 @@ func (p *part) addSettled(rows settledRows) {
 	}
 }
 
-// markFacts marks facts of the rows in the backlog, as many as an epoch makes, and, when there
-// are fewer and nothing may be deferred any longer, those that are. Then all marked facts are
-// read.
+// markFacts marks facts of the rows in the backlog, as many as an epoch makes, and reads the
+// marked facts. When there are fewer and nothing may be deferred any longer, it does so with those
+// that are deferred.
 func (x *epoch) markFacts() error {
 	x.saved.BacklogFrom = x.backlog.pick(x.saved.BacklogFrom, x.factsPerEpoch, func(k pick) {
 		l := &x.parts[x.number.Of(pipeline.KeyGroupRange{First: k.group}.From())].lookups
@@ -166,19 +166,27 @@ func (x *epoch) markFacts() error {
 	if err != nil {
 		return err
 	}
-	if !x.mayDefer && x.backlog.size() == 0 {
-		if err := x.releaseDeferred(); err != nil {
-			return err
-		}
+	err = x.phase("facts", func(i int, p *part) error { return p.facts.load(x.toFacts.Receive(i, p.inbox())) })
+	if err != nil || x.mayDefer || x.backlog.size() > 0 || x.saved.Deferred == x.deferredBefore() {
+		return err
 	}
-	return x.phase("facts", func(i int, p *part) error { return p.facts.load(x.toFacts.Receive(i, p.inbox())) })
+	if err := x.releaseDeferred(); err != nil {
+		return err
+	}
+	return x.phase("released facts", func(i int, p *part) error { return p.facts.load(nil) })
+}
+
+// deferredBefore returns how many of the facts that are made were deferred before the epoch. When
+// rows of lookups come late these are all, and a search among all facts would find no other.
+func (x *epoch) deferredBefore() (n int64) {
+	for _, p := range x.parts {
+		n += p.facts.deferredBefore
+	}
+	return n
 }
 
 // releaseDeferred marks facts that are deferred, as many as an epoch makes.
 func (x *epoch) releaseDeferred() error {
-	if x.saved.Deferred == 0 {
-		return nil
-	}
 	deferred, err := x.findDeferred()
 	if err == nil && len(deferred) == 0 && x.deferredFrom != (pipeline.Hash{}) {
 		x.deferredFrom = pipeline.Hash{} // facts that were deferred since then may be before

@@ -28,6 +28,8 @@ type factPart struct {
 	wanted   []memberQuestion
 	keyCache keyCache
 	deferred int64 // by how much the number of deferred facts changes
+	// deferredBefore is the number of facts that are made and that the state has as deferred.
+	deferredBefore int64
 
 	sources           []source // of the fact that is being made
 	values            [][]byte
@@ -101,7 +103,8 @@ func (p *factPart) addSettled(f *fact, rows *pipeline.PackedRows, i int, values 
 	p.entries = append(p.entries, e)
 }
 
-// load takes the marks of facts, sorted by fact, and reads the marked facts from the state.
+// load takes the marks of facts, sorted by fact, and reads the marked facts from the state; again
+// when facts were released since it did.
 func (p *factPart) load(marks []pipeline.Message) error {
 	for i := range marks {
 		if i > 0 && marks[i].To == marks[i-1].To {
@@ -120,6 +123,7 @@ func (p *factPart) load(marks []pipeline.Message) error {
 		return err
 	}
 	lookups := 0
+	p.deferredBefore = 0
 	for from, to := range batches(len(p.entries)) {
 		for i := from; i < to; i++ {
 			w.readAhead(w.values[i])
@@ -135,6 +139,7 @@ func (p *factPart) load(marks []pipeline.Message) error {
 			if !e.unchanged {
 				e.lookups = int32(lookups)
 				lookups += len(e.fact.lookups)
+				p.deferredBefore += int64(oneIf(e.saved != nil && isDeferred(e.saved)))
 			}
 		}
 	}
