@@ -268,7 +268,7 @@ func (p *factPart) askRows(depth int, send func(row pipeline.Hash, body []byte))
 	}
 }
 
-// askLookup asks for the row of one lookup of a fact.
+// askLookup asks for the row of one lookup of a fact, and tells rows when it is another one.
 func (p *factPart) askLookup(e *factEntry, depth int, send func(row pipeline.Hash, body []byte)) {
 	lookup := &e.fact.lookups[depth]
 	now := pipeline.Hash{}
@@ -276,15 +276,16 @@ func (p *factPart) askLookup(e *factEntry, depth int, send func(row pipeline.Has
 		p.setSources(e, depth)
 		now = p.lookupKey(lookup)
 	}
+	before := now // if the base row, which has the whole key, is what it was
+	if e.saved == nil || e.fromEpoch || lookup.chained {
+		before = p.previousLookupKey(e, depth, lookup)
+	}
+	if before != now && before != (pipeline.Hash{}) {
+		p.scratch = packed.AppendHash(append(p.scratch[:0], rowUnsubscribe), e.hash)
+		send(before, p.copies.copy(p.scratch))
+	}
 	if now != (pipeline.Hash{}) {
-		p.lookupsOf(e)[depth] = p.askRow(now, send)
-	}
-	if e.saved != nil && !e.fromEpoch && !lookup.chained {
-		return // the base row, which has the whole key, is what it was
-	}
-	if before := p.previousLookupKey(e, depth, lookup); before != now {
-		p.subscribe(rowUnsubscribe, before, e.hash, send)
-		p.subscribe(rowSubscribe, now, e.hash, send)
+		p.lookupsOf(e)[depth] = p.askRow(now, e.hash, before != now, send)
 	}
 }
 
@@ -309,23 +310,24 @@ func (p *factPart) readAhead(batch []factEntry) {
 	}
 }
 
-// askRow asks for a row, once at a depth, and returns the place of its answer.
-func (p *factPart) askRow(row pipeline.Hash, send func(row pipeline.Hash, body []byte)) int32 {
+// askRow asks for a row, once at a depth, and returns the place of its answer. It tells the row
+// that a fact refers to it, if the row does not know.
+func (p *factPart) askRow(row, fact pipeline.Hash, subscribe bool, send func(row pipeline.Hash, body []byte)) int32 {
 	at, added := p.work.index.Add(row, int32(len(p.rows)))
+	switch {
+	case subscribe:
+		p.scratch = packed.AppendHash(append(p.scratch[:0], rowSubscribe), fact)
+	case added:
+		p.scratch = append(p.scratch[:0], rowRequest)
+	default:
+		return at
+	}
 	if added {
 		p.rows = append(p.rows, lookupQuestion{hash: row})
-		p.scratch = appendRequest(append(p.scratch[:0], rowRequest), p.group, uint32(at))
-		send(row, p.copies.copy(p.scratch))
+		p.scratch = appendRequest(p.scratch, p.group, uint32(at))
 	}
+	send(row, p.copies.copy(p.scratch))
 	return at
-}
-
-// subscribe tells a row, unless it is the zero hash, that a fact refers to it, or does no longer.
-func (p *factPart) subscribe(kind byte, row, fact pipeline.Hash, send func(row pipeline.Hash, body []byte)) {
-	if row != (pipeline.Hash{}) {
-		p.scratch = packed.AppendHash(append(p.scratch[:0], kind), fact)
-		send(row, p.copies.copy(p.scratch))
-	}
 }
 
 // previousLookupKey returns the key that a lookup had when the fact was saved; zero = none.

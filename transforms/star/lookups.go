@@ -178,8 +178,10 @@ func (l *lookupPart) answerOne(r *lookupRow, messages []pipeline.Message, send f
 	if n > 0 {
 		l.subscribe(r, messages[:n])
 	}
-	for _, m := range messages[n:] {
-		send(answerTo(readRequest(m.Body[1:])), r.row)
+	for _, m := range messages {
+		if request := rowRequestOf(m.Body); len(request) > 0 {
+			send(answerTo(readRequest(request)), r.row)
+		}
 	}
 }
 
@@ -191,7 +193,7 @@ func (l *lookupPart) subscribe(r *lookupRow, messages []pipeline.Message) {
 		l.scratch = append(l.scratch[:0], r.facts...)
 		for _, m := range messages {
 			if m.Body[0] == rowSubscribe {
-				l.scratch = append(l.scratch, m.Body[1:]...)
+				l.scratch = append(l.scratch, m.Body[1:1+hashBytes]...)
 			} else {
 				l.scratch = without(l.scratch, m.Body[1:])
 			}

@@ -22,9 +22,17 @@ const (
 // The kinds of messages to a row of a lookup table.
 const (
 	rowUnsubscribe byte = iota // a fact refers to it no longer
-	rowSubscribe               // a fact refers to it
+	rowSubscribe               // a fact refers to it, and a request may follow
 	rowRequest                 // facts want to know the row
 )
+
+// rowRequestOf returns the request in a message to a row; empty = there is none.
+func rowRequestOf(b []byte) []byte {
+	if b[0] == rowRequest {
+		return b[1:]
+	}
+	return b[1+hashBytes:]
+}
 
 // appendMemberHead begins a message to a member of a dimension.
 func appendMemberHead(b []byte, kind byte, d *dimension) []byte {
