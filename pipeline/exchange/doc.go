@@ -1,5 +1,5 @@
 // Package exchange takes what one phase of an epoch sends to the next one (pipeline.Message), in
-// one process: memory that changes hands between goroutines.
+// one process: bytes that a goroutine has written for each part, and that the part reads in one go.
 //
 // An epoch's work on the keyed state is cut into parts, each a range of key groups: as many as
 // its size is worth ([PartsFor]), so that a small epoch is one part without any overhead, and

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 func compareMessages(a, b pipeline.Message) int {
@@ -34,7 +35,7 @@ func TestReceive(t *testing.T) {
 		few := rapid.Bool().Draw(t, "few hashes")
 		want := make([]pipeline.Message, rapid.SampledFrom([]int{0, 1, 30, 3000}).Draw(t, "messages"))
 		for i := range want {
-			want[i] = pipeline.Message{To: pipeline.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, Body: fmt.Append(nil, strings.Repeat("equal", r.IntN(3)), r.IntN(50))}
+			want[i] = pipeline.Message{To: pipeline.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, Body: randomBody(r)}
 			if few {
 				want[i].To = pipeline.Hash{Hi: want[i].To.Hi >> 62 << 62, Lo: 1}
 			}
@@ -56,13 +57,29 @@ func TestReceive(t *testing.T) {
 	})
 }
 
+// randomBody returns one that is often equal to others, or as long as a page takes.
+func randomBody(r *rand.Rand) []byte {
+	switch r.IntN(20) {
+	case 0:
+		return nil
+	case 1:
+		return bytes.Repeat([]byte{byte(r.Uint32())}, bodyBytesMax+r.IntN(3)-1)
+	case 2:
+		return bytes.Repeat([]byte{byte(r.Uint32())}, r.IntN(2*pageBytes))
+	}
+	return fmt.Append(nil, strings.Repeat("equal", r.IntN(3)), r.IntN(50))
+}
+
 // exchanged sends messages from some senders, and returns what all parts receive.
 func exchanged(t *rapid.T, r pipeline.Runner, sent []pipeline.Message, senders int, in *Inbox) (all []pipeline.Message) {
 	parts := PartsFor(r, len(sent))
 	x := New(r, senders, parts)
 	err := r.Run("send", senders, func(sender int) error {
+		var arena reuse.Arena
+		var body []byte
 		for i := sender; i < len(sent); i += senders {
-			x.Send(sender, sent[i].To, sent[i].Body)
+			body = append(body[:0], sent[i].Body...)
+			x.Sender(sender, &arena).Send(sent[i].To, body)
 		}
 		return nil
 	})
@@ -71,7 +88,11 @@ func exchanged(t *rapid.T, r pipeline.Runner, sent []pipeline.Message, senders i
 	}
 	for part := range int(parts) {
 		got := x.Receive(part, in)
-		for _, m := range got {
+		for i, m := range got {
+			_ = append(m.Body, 1) // it has no room that is not its own
+			if (m.Body == nil) != (len(m.Body) == 0) {
+				t.Fatalf("message %d: an empty body that is not nil", i)
+			}
 			if !parts.Range(part).Has(m.To) {
 				t.Fatalf("part %d of %d got a message to key group %d, want those of %v", part, parts, m.To.KeyGroup(), parts.Range(part))
 			}
@@ -223,15 +244,18 @@ func TestSmallExchange(t *testing.T) {
 	}
 	r := &Runner{Workers: 2}
 	var in Inbox
+	var arena reuse.Arena
 	body := []byte("body")
 	got := testing.AllocsPerRun(100, func() {
 		x := New(r, 1, 1)
+		s := x.Sender(0, &arena)
 		for i := range uint64(100) {
-			x.Send(0, pipeline.Hash{Hi: i << 50}, body)
+			s.Send(pipeline.Hash{Hi: i << 50}, body)
 		}
 		if n := len(x.Receive(0, &in)); n != 100 {
 			t.Errorf("%d messages", n)
 		}
+		arena.Release()
 	})
 	if got > 5 {
 		t.Errorf("%.0f allocations, want 5 at most", got)
@@ -239,23 +263,26 @@ func TestSmallExchange(t *testing.T) {
 }
 
 // BenchmarkExchange sends messages through an exchange of 1 and of as many parts as there
-// can be: what a message costs, and what a part costs that gets none.
+// can be, by two senders: what a message costs, and what a part costs that gets none.
 func BenchmarkExchange(b *testing.B) {
 	for _, of := range []struct{ messages, parts int }{{100, 1}, {2 * messagesPerPart, 1}, {2 * messagesPerPart, 2}, {0, 1}, {0, 128}, {200_000, 1}, {200_000, 128}} {
+		const senders = 2
 		b.Run(fmt.Sprintf("messages=%d/parts=%d", of.messages, of.parts), func(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 2))
 			sent := make([]pipeline.Message, of.messages)
 			for i := range sent {
-				sent[i] = pipeline.Message{To: pipeline.Hash{Hi: random.Uint64(), Lo: random.Uint64()}, Body: []byte("12345678")}
+				sent[i] = pipeline.Message{To: pipeline.Hash{Hi: random.Uint64(), Lo: random.Uint64()}, Body: bytes.Repeat([]byte{byte(i)}, 40)}
 			}
-			r := &Runner{Workers: 2, ForceParts: of.parts}
+			r := &Runner{Workers: senders, ForceParts: of.parts}
+			var arenas [senders]reuse.Arena
 			inboxes := sync.Pool{New: func() any { return new(Inbox) }}
 			b.ReportAllocs()
 			for b.Loop() {
-				x := New(r, of.parts, Parts(of.parts))
-				_ = r.Run("send", of.parts, func(sender int) error {
-					for i := sender; i < len(sent); i += of.parts {
-						x.Send(sender, sent[i].To, sent[i].Body)
+				x := New(r, senders, Parts(of.parts))
+				_ = r.Run("send", senders, func(i int) error {
+					s := x.Sender(i, &arenas[i])
+					for ; i < len(sent); i += senders {
+						s.Send(sent[i].To, sent[i].Body)
 					}
 					return nil
 				})
@@ -265,6 +292,9 @@ func BenchmarkExchange(b *testing.B) {
 					inboxes.Put(in)
 					return nil
 				})
+				for i := range arenas {
+					arenas[i].Release()
+				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*max(1, of.messages)), "ns/message")
 		})

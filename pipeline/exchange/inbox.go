@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -13,47 +14,55 @@ import (
 // Inbox is the memory in which one goroutine receives messages. Its zero value is ready, and
 // it is worth keeping: what it needed for one part is there for the next.
 type Inbox struct {
-	sorted []pipeline.Message
-	ends   []int32 // of the buckets that messages are dealt to
+	unsorted []pipeline.Message
+	sorted   []pipeline.Message
+	ends     []int32 // of the buckets that messages are dealt to
 }
 
 // bucketMessagesMean is the mean number of messages that are dealt to one bucket.
 const bucketMessagesMean = 4
 
-// take copies what senders have for a part out of their boxes. It deals the messages to
-// buckets by those leading bits of their hashes in which the part's differ, which leaves a few
-// in each, and leaves where each bucket ends.
-func (in *Inbox) take(senders []sender, part int, groups pipeline.KeyGroupRange) {
+// take reads what senders have for a part. It deals the messages to buckets by those leading
+// bits of their hashes in which the part's differ, which leaves a few in each, and leaves where
+// each bucket ends.
+func (in *Inbox) take(senders []Sender, part int, groups pipeline.KeyGroupRange) {
 	n := 0
 	for i := range senders {
-		n += senders[i].boxes[part].messages
+		n += senders[i].sent(part)
 	}
+	in.unsorted = slices.Grow(reuse.Emptied(in.unsorted), n)
 	in.sorted = slices.Grow(reuse.Emptied(in.sorted), n)[:n]
 	equal := bits.LeadingZeros64(groups.From().Hi ^ (groups.To().Hi - 1))
 	shift := 64 - bits.Len(uint(n/bucketMessagesMean))
 	in.ends = slices.Grow(in.ends[:0], 1<<(64-shift))[:1<<(64-shift)]
 	clear(in.ends)
 	for i := range senders {
-		senders[i].boxes[part].each(func(messages []pipeline.Message) {
-			for k := range messages {
-				in.ends[messages[k].To.Hi<<equal>>shift]++
-			}
-		})
+		in.unsorted = senders[i].appendTo(in.unsorted, part)
+	}
+	for i := range in.unsorted {
+		in.ends[in.unsorted[i].To.Hi<<equal>>shift]++
 	}
 	sum := int32(0)
 	for i, count := range in.ends {
 		in.ends[i] = sum
 		sum += count
 	}
-	for i := range senders {
-		senders[i].boxes[part].each(func(messages []pipeline.Message) {
-			for k := range messages {
-				at := &in.ends[messages[k].To.Hi<<equal>>shift]
-				in.sorted[*at] = messages[k]
-				*at++
-			}
-		})
+	for i := range in.unsorted {
+		m := &in.unsorted[i]
+		at := &in.ends[m.To.Hi<<equal>>shift]
+		in.sorted[*at] = *m
+		*at++
 	}
+}
+
+// order returns the Order of a message with the body.
+func order(body []byte) uint64 {
+	if len(body) >= 8 {
+		return binary.BigEndian.Uint64(body)
+	}
+	var first [8]byte
+	copy(first[:], body)
+	return binary.BigEndian.Uint64(first[:])
 }
 
 // sort sorts the messages by their hashes, and by their bodies where those are equal.

@@ -1,10 +1,7 @@
 // Package reuse keeps the memory that one stage or epoch needed for the next one.
 package reuse
 
-import (
-	"bytes"
-	"sync"
-)
+import "sync"
 
 // Arena keeps copies of bytes, which never move, until all are given back at
 // once. Its zero value is empty.
@@ -24,21 +21,26 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // Copy returns a copy of b that is valid until Release; it is not nil.
 func (a *Arena) Copy(b []byte) []byte {
-	n := len(b)
+	kept := a.Room(len(b))
+	copy(kept, b)
+	return kept
+}
+
+// Room returns n bytes, whose content is anything, that are valid until Release; they are not nil.
+func (a *Arena) Room(n int) []byte {
 	switch {
 	case n == 0:
 		return []byte{}
 	case n > chunkBytes/4: // a chunk would be left with too much room
-		return bytes.Clone(b)
+		return make([]byte, n)
 	case n > len(a.free):
 		c := chunks.Get().(*chunk)
 		a.chunks = append(a.chunks, c)
 		a.free = c[:]
 	}
-	kept := a.free[:n:n]
+	room := a.free[:n:n]
 	a.free = a.free[n:]
-	copy(kept, b)
-	return kept
+	return room
 }
 
 // Release gives all memory back; nothing that was kept may be used any more.

@@ -133,7 +133,7 @@ func (p *rowPhase) openTree(k *sharedKey) {
 func (p *rowPhase) ask(k *sharedKey, i int, item pipeline.Hash) {
 	k.asked[i], p.asked = item, true
 	p.encoded = appendAsk(p.encoded[:0], k.key)
-	p.asks.send(item, p.encoded)
+	p.asks.Send(item, p.encoded)
 }
 
 // askRows asks for the rows of a key before and after the epoch that are of items which did

@@ -95,23 +95,25 @@ func (e *epoch) deal() error {
 	return e.runner.Run("deal changes", len(packets), func(i int) error {
 		w := e.scratches.take()
 		defer e.scratches.putBack(w)
+		items := e.toItems.Sender(w.sender, &w.changes)
 		for _, p := range packets[i] {
-			p.each(func(m pipeline.Message) { e.toItems.Send(w.sender, m.To, m.Body) })
+			p.each(func(m pipeline.Message) { items.Send(m.To, m.Body) })
+			p.release()
 		}
 		return nil
 	})
 }
 
 // settleItems settles the items, and finds those that snapshots do not have. After that nobody
-// needs the packets.
+// needs what was sent to them.
 func (e *epoch) settleItems() error {
 	err := e.run("settle items", func(p *epochPart, i int, w *scratch) error {
 		messages := e.toItems.Receive(i, &w.inbox)
 		items := &w.items
 		items.part = p
-		items.out.open(e.toKeys, w.sender)
+		items.out = w.to(e.toKeys)
 		for k := range items.policies {
-			items.policies[k].out.open(e.toPolicies[k], w.sender)
+			items.policies[k].out = w.to(e.toPolicies[k])
 			items.policies[k].deletions = &p.deletions[1+k]
 		}
 		for k := range e.ends {
@@ -124,9 +126,7 @@ func (e *epoch) settleItems() error {
 		}
 		return items.run(messages)
 	})
-	for _, p := range e.packets {
-		p.release()
-	}
+	e.scratches.releaseChanges()
 	return err
 }
 
@@ -135,7 +135,7 @@ func (e *epoch) settleRows() error {
 	e.asks = e.exchange()
 	return e.run("settle rows", func(p *epochPart, i int, w *scratch) error {
 		w.rows.part = p
-		w.rows.asks.open(e.asks, w.sender)
+		w.rows.asks = w.to(e.asks)
 		return w.rows.run(e.toKeys.Receive(i, &w.inbox))
 	})
 }
@@ -168,7 +168,7 @@ func (e *epoch) fetch() error {
 	}
 	e.answers = e.exchange()
 	return e.run("fetch rows", func(_ *epochPart, i int, w *scratch) error {
-		w.fetches.out.open(e.answers, w.sender)
+		w.fetches.out = w.to(e.answers)
 		return w.fetches.run(e.asks.Receive(i, &w.inbox))
 	})
 }

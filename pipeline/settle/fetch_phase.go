@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // fetchPhase answers row keys that ask the items of a part for the rows which they
@@ -17,7 +17,7 @@ import (
 type fetchPhase struct {
 	*common
 	long overflow.Values
-	out  outbox // to the row keys
+	out  *exchange.Sender // to the row keys
 
 	// scratch
 	hashes  []pipeline.Hash
@@ -28,8 +28,8 @@ type fetchPhase struct {
 	encoded []byte
 }
 
-func newFetchPhase(c *common, arena *reuse.Arena) fetchPhase {
-	return fetchPhase{common: c, long: c.values(c.state.Items), out: outbox{arena: arena}}
+func newFetchPhase(c *common) fetchPhase {
+	return fetchPhase{common: c, long: c.values(c.state.Items)}
 }
 
 // appendAsk appends the body of a message to an item: for which row key it is asked.
@@ -97,7 +97,7 @@ func (p *fetchPhase) answer(item pipeline.Hash, entry []byte, asks []pipeline.Me
 			a.row = yields[i].row
 		}
 		p.encoded = a.append(p.encoded[:0])
-		p.out.send(key, p.encoded)
+		p.out.Send(key, p.encoded)
 	}
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // itemPhase finds the newest change of each item of a part, of the state and the epoch, and
@@ -19,7 +19,7 @@ type itemPhase struct {
 	*common
 	long     overflow.Values
 	policies []policyItems
-	out      outbox // to row keys
+	out      *exchange.Sender // to row keys
 	part     *epochPart
 
 	// scratch
@@ -34,11 +34,11 @@ type itemPhase struct {
 	readAhead int // what prefetch has read; the compiler leaves out reads whose result is not used
 }
 
-func newItemPhase(c *common, arena *reuse.Arena) itemPhase {
-	p := itemPhase{common: c, long: c.values(c.state.Items), out: outbox{arena: arena}}
+func newItemPhase(c *common) itemPhase {
+	p := itemPhase{common: c, long: c.values(c.state.Items)}
 	p.item.past.inputs = c.severalInputs
 	for _, policy := range c.policies {
-		p.policies = append(p.policies, newPolicyItems(policy, arena))
+		p.policies = append(p.policies, newPolicyItems(policy))
 	}
 	return p
 }
@@ -323,7 +323,7 @@ func (p *itemPhase) sendKeyChanges(was int64, old []packedRow) {
 			p.encoded = binary.LittleEndian.AppendUint64(p.encoded, uint64(was))
 		}
 		p.encoded = appendCause(packed.AppendBytes(p.encoded, p.item.key), &w.Version)
-		p.out.send(r.key, p.encoded)
+		p.out.Send(r.key, p.encoded)
 	}
 	for _, r := range w.rows {
 		for len(old) > 0 && old[0].key.Less(r.key) {

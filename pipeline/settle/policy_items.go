@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/overflow"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // policyItems keeps the histories of the items of a part for a policy, and finds what the
@@ -16,8 +16,8 @@ import (
 type policyItems struct {
 	*policy
 	long      overflow.Values
-	out       outbox // to row keys
-	deletions *int   // of the part: changes without rows
+	out       *exchange.Sender // to row keys
+	deletions *int             // of the part: changes without rows
 
 	// scratch
 	values  [][]byte
@@ -25,8 +25,8 @@ type policyItems struct {
 	encoded []byte
 }
 
-func newPolicyItems(p *policy, arena *reuse.Arena) policyItems {
-	return policyItems{policy: p, long: p.common.values(p.state.Items), out: outbox{arena: arena}}
+func newPolicyItems(p *policy) policyItems {
+	return policyItems{policy: p, long: p.common.values(p.state.Items)}
 }
 
 // contributionChange is what an item's changes do to one row key.
@@ -116,7 +116,7 @@ func (p *policyItems) settle(members []change, i int) error {
 	}
 	for i := range p.noted {
 		p.encoded = p.noted[i].append(p.encoded[:0])
-		p.out.send(p.noted[i].key, p.encoded)
+		p.out.Send(p.noted[i].key, p.encoded)
 	}
 	return nil
 }

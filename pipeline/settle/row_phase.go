@@ -5,6 +5,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/btree"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
@@ -15,7 +16,7 @@ type rowPhase struct {
 	*common
 	forest btree.Forest
 	arena  *reuse.Arena
-	asks   outbox // to items
+	asks   *exchange.Sender // to items
 	part   *epochPart
 	*rowWork
 
@@ -41,7 +42,7 @@ type rowWork struct {
 
 func newRowPhase(c *common, arena *reuse.Arena) rowPhase {
 	return rowPhase{
-		common: c, arena: arena, asks: outbox{arena: arena}, rowWork: &rowWork{},
+		common: c, arena: arena, rowWork: &rowWork{},
 		forest: btree.Forest{State: c.state.Keys, Tag: keyPage, PageBytes: c.sizes.page},
 	}
 }

@@ -3,7 +3,6 @@ package settle
 import (
 	"sync"
 
-	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/exchange"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
@@ -14,12 +13,17 @@ import (
 type scratch struct {
 	sender   int // of exchanges
 	arena    reuse.Arena
+	changes  reuse.Arena // what was sent to items
 	inbox    exchange.Inbox
 	items    itemPhase
 	rows     rowPhase
 	fetches  fetchPhase
 	policies []policyRows
 }
+
+// to returns what the goroutine sends messages by, to an exchange whose messages are valid until
+// the epoch's rows are released.
+func (w *scratch) to(x *exchange.Exchange) *exchange.Sender { return x.Sender(w.sender, &w.arena) }
 
 // scratches are all that there are of a Settler: as many as goroutines ran at a time.
 type scratches struct {
@@ -39,7 +43,7 @@ func (s *scratches) take() *scratch {
 		return w
 	}
 	w := &scratch{sender: len(s.all)}
-	w.items, w.rows, w.fetches = newItemPhase(s.common, &w.arena), newRowPhase(s.common, &w.arena), newFetchPhase(s.common, &w.arena)
+	w.items, w.rows, w.fetches = newItemPhase(s.common), newRowPhase(s.common, &w.arena), newFetchPhase(s.common)
 	for _, p := range s.common.policies {
 		w.policies = append(w.policies, newPolicyRows(p))
 	}
@@ -53,22 +57,16 @@ func (s *scratches) putBack(w *scratch) {
 	s.free = append(s.free, w)
 }
 
+// releaseChanges gives back what was sent to items.
+func (s *scratches) releaseChanges() {
+	for _, w := range s.all {
+		w.changes.Release()
+	}
+}
+
 // release gives back what the epoch has sent.
 func (s *scratches) release() {
 	for _, w := range s.all {
 		w.arena.Release()
 	}
 }
-
-// outbox sends messages from a phase to the next one.
-type outbox struct {
-	to     *exchange.Exchange
-	sender int
-	arena  *reuse.Arena
-}
-
-// open begins to send by an exchange.
-func (o *outbox) open(to *exchange.Exchange, sender int) { o.to, o.sender = to, sender }
-
-// send sends a copy of a body.
-func (o *outbox) send(to pipeline.Hash, body []byte) { o.to.Send(o.sender, to, o.arena.Copy(body)) }

@@ -55,7 +55,7 @@ func (s *operator) newEpoch(info *pipeline.EpochInfo) *epoch {
 }
 
 func (x *epoch) newExchange() *exchange.Exchange {
-	return exchange.New(x.options.Runner, len(x.parts), x.number)
+	return exchange.New(x.options.Runner, x.scratches.max(len(x.parts)), x.number)
 }
 
 // run takes the epoch through its phases. Each is a function of what its part of the state
@@ -88,11 +88,6 @@ func (x *epoch) phaseOf(name string, n int, f func(i int, p *part) error) error 
 	})
 }
 
-// to returns what sends messages of a part to an exchange.
-func to(x *exchange.Exchange, sender int) func(to pipeline.Hash, body []byte) {
-	return func(to pipeline.Hash, body []byte) { x.Send(sender, to, body) }
-}
-
 // logPartsMax bounds the parts that the log is divided into: of what one of them has, only the
 // newest upsert of each member is sent, so that few of them send less.
 const logPartsMax = 16
@@ -105,7 +100,7 @@ func (x *epoch) sendLog() error {
 	n := min(len(x.parts), logPartsMax)
 	err := x.phaseOf("log", n, func(i int, p *part) error {
 		logs := x.logs[i*len(x.logs)/n : (i+1)*len(x.logs)/n]
-		p.log.send(logs, x.info.RejectedChanges, to(x.toMembers, i), to(x.toTracked, i))
+		p.log.send(logs, x.info.RejectedChanges, p.to(x.toMembers), p.to(x.toTracked))
 		return nil
 	})
 	x.logs = emptied(x.logs) // their memory is let go before what later phases take
@@ -123,7 +118,7 @@ func (x *epoch) takeSettled() error {
 		for k := range messages {
 			p.tracked.addMembership(&messages[k])
 		}
-		if err := p.tracked.finish(to(x.toMembers, i)); err != nil {
+		if err := p.tracked.finish(p.to(x.toMembers)); err != nil {
 			return err
 		}
 		return p.lookups.applyChanges(p.groups)
@@ -162,7 +157,7 @@ func (x *epoch) markFacts() error {
 		l.picked = append(l.picked, k)
 	})
 	x.toFacts = x.newExchange()
-	err := x.phase("backlog", func(i int, p *part) error { return p.lookups.markFacts(to(x.toFacts, i)) })
+	err := x.phase("backlog", func(i int, p *part) error { return p.lookups.markFacts(p.to(x.toFacts)) })
 	if err != nil {
 		return err
 	}
@@ -226,7 +221,7 @@ func (x *epoch) resolveLookups() error {
 	for d := range depth {
 		x.toRows = x.newExchange()
 		err := x.phase("ask rows", func(i int, p *part) error {
-			p.facts.askRows(d, to(x.toRows, i))
+			p.facts.askRows(d, p.to(x.toRows))
 			return nil
 		})
 		if err != nil {
@@ -234,7 +229,7 @@ func (x *epoch) resolveLookups() error {
 		}
 		x.toFacts = x.newExchange()
 		err = x.phase("answer rows", func(i int, p *part) error {
-			return p.lookups.answer(x.toRows.Receive(i, p.inbox()), to(x.toFacts, i))
+			return p.lookups.answer(x.toRows.Receive(i, p.inbox()), p.to(x.toFacts))
 		})
 		if err != nil {
 			return err
@@ -254,7 +249,7 @@ func (x *epoch) resolveLookups() error {
 // and keys to those that are new.
 func (x *epoch) resolveMembers() error {
 	err := x.phase("ask members", func(i int, p *part) error {
-		p.facts.askMembers(x.mayDefer, to(x.toMembers, i))
+		p.facts.askMembers(x.mayDefer, p.to(x.toMembers))
 		return nil
 	})
 	if err != nil {
@@ -262,14 +257,14 @@ func (x *epoch) resolveMembers() error {
 	}
 	x.toFacts = x.newExchange()
 	err = x.phase("members", func(i int, p *part) error {
-		return p.members.take(x.toMembers.Receive(i, p.inbox()), to(x.toFacts, i))
+		return p.members.take(x.toMembers.Receive(i, p.inbox()), p.to(x.toFacts))
 	})
 	if err != nil {
 		return err
 	}
 	last := x.numberMembers()
 	return x.phase("keys", func(i int, p *part) error {
-		return p.members.finish(last[i], &p.out, to(x.toFacts, i))
+		return p.members.finish(last[i], &p.out, p.to(x.toFacts))
 	})
 }
 

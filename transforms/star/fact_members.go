@@ -94,7 +94,7 @@ func (p *factPart) askMember(m *foreignKey, send func(member pipeline.Hash, body
 		p.wanted = append(p.wanted, memberQuestion{member: member})
 		p.scratch = appendRequest(appendMemberHead(p.scratch[:0], requestMessage, d), p.group, uint32(at))
 		p.scratch = packed.JoinRow(p.scratch, p.values)
-		send(d.stateKey(member), p.copies.copy(p.scratch))
+		send(d.stateKey(member), p.scratch)
 	}
 	return questionRef(at)
 }
@@ -122,7 +122,7 @@ func (p *factPart) countReference(e *factEntry, d *dimension, member pipeline.Ha
 	if member != (pipeline.Hash{}) {
 		v := e.version()
 		p.scratch = append(appendVersion(appendMemberHead(p.scratch[:0], referenceMessage, d), &v), refers)
-		send(member, p.copies.copy(p.scratch))
+		send(member, p.scratch)
 	}
 }
 

@@ -282,7 +282,7 @@ func (p *factPart) askLookup(e *factEntry, depth int, send func(row pipeline.Has
 	}
 	if before != now && before != (pipeline.Hash{}) {
 		p.scratch = packed.AppendHash(append(p.scratch[:0], rowUnsubscribe), e.hash)
-		send(before, p.copies.copy(p.scratch))
+		send(before, p.scratch)
 	}
 	if now != (pipeline.Hash{}) {
 		p.lookupsOf(e)[depth] = p.askRow(now, e.hash, before != now, send)
@@ -326,7 +326,7 @@ func (p *factPart) askRow(row, fact pipeline.Hash, subscribe bool, send func(row
 		p.rows = append(p.rows, lookupQuestion{hash: row})
 		p.scratch = appendRequest(p.scratch, p.group, uint32(at))
 	}
-	send(row, p.copies.copy(p.scratch))
+	send(row, p.scratch)
 	return at
 }
 

@@ -28,8 +28,7 @@ type logUpsert struct {
 	ties    []pipeline.Message // others of its time and item
 }
 
-// send sends the messages of logs, but for those of the rejected changes: copies, so that the logs
-// may be let go.
+// send sends the messages of logs, but for those of the rejected changes. Then the logs may be let go.
 func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked func(to pipeline.Hash, body []byte)) {
 	for _, log := range logs {
 		for i := range log.Messages {
@@ -44,7 +43,7 @@ func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked fu
 				setTime(m.Body[memberHeadBytes:], log.Times[i])
 			}
 			if m.Body[0] == trackedMessage {
-				toTracked(m.To, p.copies.copy(m.Body))
+				toTracked(m.To, m.Body)
 				continue
 			}
 			p.add(&m)
@@ -52,9 +51,9 @@ func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked fu
 	}
 	for i := range p.work.newest {
 		n := &p.work.newest[i]
-		toMember(n.To, p.copies.copy(n.Body))
+		toMember(n.To, n.Body)
 		for _, m := range n.ties {
-			toMember(m.To, p.copies.copy(m.Body))
+			toMember(m.To, m.Body)
 		}
 	}
 }

@@ -153,6 +153,7 @@ func (s *operator) Finish(e pipeline.EpochInfo, emit func(*pipeline.Rows) error)
 	for _, p := range x.parts {
 		p.reset()
 	}
+	s.scratches.reset()
 	s.logs, s.settled = emptied(s.logs), emptied(s.settled)
 	return nil
 }

@@ -54,6 +54,12 @@ func (p *part) setScratch(w *scratch) {
 // inbox returns the memory in which the goroutine that runs a phase receives messages.
 func (p *part) inbox() *exchange.Inbox { return &p.members.work.inbox }
 
+// to returns what the goroutine that runs a phase sends messages by.
+func (p *part) to(x *exchange.Exchange) func(to pipeline.Hash, body []byte) {
+	w := p.members.work
+	return x.Sender(w.sender, &w.messages).Send
+}
+
 // reset ends the epoch: nothing of it is kept but memory, and not much more of that than
 // it took.
 func (p *part) reset() {
@@ -122,11 +128,11 @@ func (c *copier) project(p *projection, at []int, values [][]byte) []byte {
 	return c.copy(c.scratch)
 }
 
-// keyBytes returns a surrogate key as an answer has it.
+// keyBytes returns a surrogate key as an answer has it, in memory that the next one uses again.
 func (p *memberPart) keyBytes(key int64) []byte {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(key))
-	return p.copies.copy(b[:])
+	b := p.work.key[:]
+	binary.LittleEndian.PutUint64(b, uint64(key))
+	return b
 }
 
 // slab gives small slices out of a large one, which is used again.

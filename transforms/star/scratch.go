@@ -6,28 +6,33 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/exchange"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // scratch is what a goroutine needs to run one phase on a part. It is used again for the next
-// part, while it is in the processor's cache; nothing in it outlives the phase.
+// part, while it is in the processor's cache; nothing in it outlives the phase, but what is sent
+// to later ones.
 type scratch struct {
-	inbox  exchange.Inbox
-	finder byhash.Finder
-	sorter byhash.Sorter
-	index  byhash.Index // of what is told apart in the phase; each phase leaves it empty
-	keys   []pipeline.Hash
-	values [][]byte    // of the keys in the state
-	facts  []factEntry // before they are sorted
-	newest []logUpsert // by member
-	batch  []pipeline.Hash
+	sender   int         // of exchanges
+	messages reuse.Arena // that the epoch has sent
+	inbox    exchange.Inbox
+	finder   byhash.Finder
+	sorter   byhash.Sorter
+	index    byhash.Index // of what is told apart in the phase; each phase leaves it empty
+	keys     []pipeline.Hash
+	values   [][]byte    // of the keys in the state
+	facts    []factEntry // before they are sorted
+	newest   []logUpsert // by member
+	batch    []pipeline.Hash
 
-	sum byte // of what was read ahead
+	key [8]byte // of memberPart.keyBytes
+	sum byte    // of what was read ahead
 }
 
 // scratches has one scratch for each goroutine that ever ran a part at the same time as others.
 type scratches struct {
-	mu   sync.Mutex
-	free []*scratch
+	mu        sync.Mutex
+	all, free []*scratch
 }
 
 // take returns one that nobody else uses until putBack.
@@ -36,11 +41,23 @@ func (s *scratches) take() *scratch {
 	defer s.mu.Unlock()
 	n := len(s.free)
 	if n == 0 {
-		return &scratch{}
+		w := &scratch{sender: len(s.all)}
+		s.all = append(s.all, w)
+		return w
 	}
 	w := s.free[n-1]
 	s.free = s.free[:n-1]
 	return w
+}
+
+// max returns how many there may be of them while n parts run.
+func (s *scratches) max(n int) int { return max(len(s.all), n) }
+
+// reset gives back what the epoch has sent.
+func (s *scratches) reset() {
+	for _, w := range s.all {
+		w.messages.Release()
+	}
 }
 
 func (s *scratches) putBack(w *scratch) {

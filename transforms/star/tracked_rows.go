@@ -235,7 +235,7 @@ func (t *trackedPart) sendCount(e *trackedEntry, r *trackedRow, n int64, send fu
 func (t *trackedPart) send(e *trackedEntry, member pipeline.Hash, m *rowMessage, send func(to pipeline.Hash, body []byte)) {
 	m.version, m.row = e.version, e.hash
 	t.scratch = m.append(t.scratch[:0], e.dimension)
-	send(member, t.copies.copy(t.scratch))
+	send(member, t.scratch)
 }
 
 // eachDeparture calls f for each member of which the row's departure has changed; noTime =
