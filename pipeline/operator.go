@@ -149,15 +149,19 @@ type Operator interface {
 // nothing that others use.
 type LogPacker interface {
 	// Pack packs rows of an input's log, and keeps nothing of them. changes are those of the
-	// batch; nil = nothing of the rows matters.
+	// batch; nil = nothing of the rows matters. The operator packs later logs into the memory of
+	// those whose epoch has ended.
 	Pack(input int, changes []Change, rows *Rows) (*PackedLog, error)
 }
 
-// PackedLog is what a LogPacker makes of some rows.
+// PackedLog is what a LogPacker makes of some rows: messages, in memory without pointers, as
+// there are very many until the epoch ends.
 type PackedLog struct {
-	Input    int
-	Messages []Message
-	Changes  []int32 // of each message, the index of its change in the batch
+	Input   int
+	To      []Hash   // of each message, the hash that it is sent to
+	Ends    []uint32 // of each message, where its body ends in Bodies: there that of the next begins
+	Bodies  []byte
+	Changes []int32 // of each message, the index of its change in the batch
 	// Times are set by whoever calls Operator.Log where times of the batch were cut after it
 	// was packed: of each message, the time that its change's version has; nil = none was.
 	// How coarse a table's times are is known in the order read only.

@@ -107,7 +107,7 @@ func TestArchiveInAnyOrder(t *testing.T) {
 
 // TestRetime: messages of a log have the times of their changes, whose order is another.
 func TestRetime(t *testing.T) {
-	log := &pipeline.PackedLog{Messages: make([]pipeline.Message, 3), Changes: []int32{2, 0, 2}}
+	log := &pipeline.PackedLog{Changes: []int32{2, 0, 2}}
 	changes := make([]pipeline.Change, 3)
 	for i := range changes {
 		changes[i].Version.Time = int64(10 * (i + 1))

@@ -191,7 +191,5 @@ func TestWorkBetween(t *testing.T) {
 type logPacker struct{}
 
 func (logPacker) Pack(input int, _ []pipeline.Change, rows *pipeline.Rows) (*pipeline.PackedLog, error) {
-	log := &pipeline.PackedLog{Input: input, Changes: slices.Compact(slices.Clone(rows.Change))}
-	log.Messages = make([]pipeline.Message, len(log.Changes))
-	return log, nil
+	return &pipeline.PackedLog{Input: input, Changes: slices.Compact(slices.Clone(rows.Change))}, nil
 }

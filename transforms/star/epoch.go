@@ -28,7 +28,7 @@ type epoch struct {
 func (s *operator) newEpoch(info *pipeline.EpochInfo) *epoch {
 	size := 0
 	for _, log := range s.logs {
-		size += len(log.Messages)
+		size += len(log.To)
 	}
 	for _, rows := range s.settled {
 		size += len(rows.Rows)
@@ -90,7 +90,7 @@ func (x *epoch) phaseOf(name string, n int, f func(i int, p *part) error) error 
 
 // logPartsMax bounds the parts that the log is divided into: of what one of them has, only the
 // newest upsert of each member is sent, so that few of them send less.
-const logPartsMax = 16
+const logPartsMax = 4
 
 // sendLog sends the log to members and tracked rows: each part some of what came.
 func (x *epoch) sendLog() error {
@@ -103,6 +103,9 @@ func (x *epoch) sendLog() error {
 		p.log.send(logs, x.info.RejectedChanges, p.to(x.toMembers), p.to(x.toTracked))
 		return nil
 	})
+	for _, log := range x.logs {
+		x.unusedLogs[log.Input].Put(log.PackedLog)
+	}
 	x.logs = emptied(x.logs) // their memory is let go before what later phases take
 	return err
 }

@@ -22,49 +22,56 @@ type logPart struct {
 
 // logUpsert is the newest upsert of a member so far.
 type logUpsert struct {
-	pipeline.Message
+	logMessage
 	time    int64
 	itemKey []byte
-	ties    []pipeline.Message // others of its time and item
+	ties    []logMessage // others of its time and item
+}
+
+// logMessage is a message of a log.
+type logMessage struct {
+	to   pipeline.Hash
+	body []byte
 }
 
 // send sends the messages of logs, but for those of the rejected changes. Then the logs may be let go.
 func (p *logPart) send(logs []epochLog, rejected []int64, toMember, toTracked func(to pipeline.Hash, body []byte)) {
 	for _, log := range logs {
-		for i := range log.Messages {
+		from := uint32(0)
+		for i, end := range log.Ends {
+			m := logMessage{log.To[i], log.Bodies[from:end:end]}
+			from = end
 			if len(rejected) > 0 {
 				if _, found := slices.BinarySearch(rejected, log.first+int64(log.Changes[i])); found {
 					continue
 				}
 			}
-			m := log.Messages[i]
 			if log.Times != nil {
-				m.Body = p.copies.copy(m.Body)
-				setTime(m.Body[memberHeadBytes:], log.Times[i])
+				setTime(m.body[memberHeadBytes:], log.Times[i])
 			}
-			if m.Body[0] == trackedMessage {
-				toTracked(m.To, m.Body)
+			if m.body[0] == trackedMessage {
+				toTracked(m.to, m.body)
 				continue
 			}
-			p.add(&m)
+			p.add(m)
 		}
 	}
 	for i := range p.work.newest {
 		n := &p.work.newest[i]
-		toMember(n.To, n.Body)
+		toMember(n.to, n.body)
 		for _, m := range n.ties {
-			toMember(m.To, m.Body)
+			toMember(m.to, m.body)
 		}
 	}
 }
 
 // add takes an upsert unless there is a newer one.
-func (p *logPart) add(m *pipeline.Message) {
-	at, itemKey := readUpsertOrder(m.Body[memberHeadBytes:])
+func (p *logPart) add(m logMessage) {
+	at, itemKey := readUpsertOrder(m.body[memberHeadBytes:])
 	w := p.work
-	i, added := w.index.Add(m.To, int32(len(w.newest)))
+	i, added := w.index.Add(m.to, int32(len(w.newest)))
 	if added {
-		w.newest = append(w.newest, logUpsert{Message: *m, time: at, itemKey: itemKey})
+		w.newest = append(w.newest, logUpsert{logMessage: m, time: at, itemKey: itemKey})
 		return
 	}
 	n := &w.newest[i]
@@ -79,8 +86,8 @@ func (p *logPart) add(m *pipeline.Message) {
 	}
 	switch {
 	case order == 0:
-		n.ties = append(n.ties, *m)
+		n.ties = append(n.ties, m)
 	case order > 0:
-		*n = logUpsert{Message: *m, time: at, itemKey: itemKey, ties: n.ties[:0]}
+		*n = logUpsert{logMessage: m, time: at, itemKey: itemKey, ties: n.ties[:0]}
 	}
 }

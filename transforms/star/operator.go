@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -44,6 +45,8 @@ type operator struct {
 	// What the epoch has brought.
 	logs    []epochLog
 	settled []settledRows
+
+	unusedLogs []sync.Pool // of *pipeline.PackedLog, of the inputs: what packers pack into
 }
 
 // settledRows are settled rows that came with the epoch.
@@ -69,6 +72,7 @@ func (s *Star) Open(o pipeline.OperatorOptions) (pipeline.Operator, error) {
 	for _, d := range s.dimensions {
 		st.lastKeys, st.inferred = append(st.lastKeys, st.saved.LastKeys[d.name]), append(st.inferred, st.saved.Inferred[d.name])
 	}
+	st.unusedLogs = make([]sync.Pool, len(s.inputs))
 	st.backlog = &backlog{state: o.Keyspaces[rowsSpace]}
 	return st, st.backlog.load()
 }
@@ -121,7 +125,7 @@ func (s *Star) sameDefinitions(before map[string]string) error {
 
 // NewLogPacker implements pipeline.Operator.
 func (s *operator) NewLogPacker() pipeline.LogPacker {
-	return &logPacker{star: s.star, seeds: s.options.KeySeeds}
+	return &logPacker{star: s.star, seeds: s.options.KeySeeds, unused: s.unusedLogs, last: make([]packedSizes, len(s.unusedLogs))}
 }
 
 // Log implements pipeline.Operator.
