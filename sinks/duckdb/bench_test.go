@@ -26,7 +26,7 @@ func cpuSeconds(b *testing.B) float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-func wideTable(b *testing.B) *pipeline.Table {
+func wideTable(b testing.TB) *pipeline.Table {
 	columns := []pipeline.Column{pipelinetest.Column("id", pipeline.Int64), {Name: "price", Type: pipeline.Type{Kind: pipeline.Decimal, Precision: 12, Scale: 2}}}
 	for i := range 7 {
 		columns = append(columns, pipelinetest.Column(fmt.Sprint("text", i), pipeline.String))

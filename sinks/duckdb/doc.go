@@ -10,6 +10,10 @@
 // Nobody else can open the file meanwhile: DuckDB locks it. So the token needs no
 // lock of its own.
 //
+// What is committed is in DuckDB's log until a checkpoint compresses it: when the log has
+// 64 MB, and when the file is closed. The checkpoint also merges row groups that are not full,
+// unless epochs are large and take few rows out.
+//
 // A commit takes buffers for each column, however few its rows are, and for values as
 // large as they are. What DuckDB may take is sized by the columns; a commit that
 // finds too little is tried again with one thread, and with more memory where the

@@ -14,7 +14,10 @@ import (
 )
 
 // tx is a transaction. It is a warehouse.Tx.
-type tx struct{ *warehouse.SQL }
+type tx struct {
+	*warehouse.SQL
+	inserted, deleted int64 // rows; one that is updated counts as both
+}
 
 var (
 	_ warehouse.Tx          = (*tx)(nil)
@@ -23,7 +26,7 @@ var (
 )
 
 func (d *database) newTx(inner *sql.Tx) *tx {
-	return &tx{&warehouse.SQL{Session: session{inner}, Dialect: dialect, Schema: d.cfg.Schema}}
+	return &tx{SQL: &warehouse.SQL{Session: session{inner}, Dialect: dialect, Schema: d.cfg.Schema}}
 }
 
 // LockToken implements warehouse.TokenLedger: nobody else can open the file.
@@ -73,6 +76,7 @@ func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.Sta
 			return err
 		}
 	}
+	t.inserted, t.deleted = t.inserted+s.Inserts+s.Updates, t.deleted+s.Deletes+s.Updates
 	file := filepath.Join(files.Dir, s.File)
 	return t.ApplyReplacing(ctx, s, found, func(ops ...pipeline.Op) string { return spooledRows(file, ops) })
 }
