@@ -1,6 +1,8 @@
 package star
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -55,5 +57,30 @@ func TestKeyCacheRemembers(t *testing.T) {
 	}
 	if remembered < n*8/10 {
 		t.Errorf("%d of %d are remembered, in %d slots", remembered, n, len(s.slots))
+	}
+}
+
+// TestKeyCacheIdles: a cache in which few of very many members are found stays empty for some
+// epochs, and one in which many are does not.
+func TestKeyCacheIdles(t *testing.T) {
+	for members, idles := range map[uint64]bool{cacheSlotsMin: false, 100 * cacheSlotsMin: true} {
+		s, r := keyCache{max: cacheSlotsMin}, rand.New(rand.NewPCG(1, 2))
+		var usedEpochs []int
+		for epoch := range 2 * cacheIdleEpochs {
+			for range 4 * cacheGetsMin {
+				n := 1 + r.Uint64N(members)
+				member := hashOf(binary.LittleEndian.AppendUint64(nil, n))
+				if _, ok := s.get(member); !ok {
+					s.put(member, int64(n))
+				}
+			}
+			if s.filled > 0 {
+				usedEpochs = append(usedEpochs, epoch)
+			}
+			s.endEpoch()
+		}
+		if got := len(usedEpochs) < cacheIdleEpochs; got != idles || idles && len(usedEpochs) < 2 {
+			t.Errorf("with %d members it was used in epochs %v", members, usedEpochs)
+		}
 	}
 }

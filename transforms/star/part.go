@@ -80,6 +80,7 @@ func (p *part) reset() {
 	f.entries, f.lookups, f.members = emptied(f.entries), emptied(f.lookups), emptied(f.members)
 	f.counted, f.rows, f.wanted = emptied(f.counted), emptied(f.rows), emptied(f.wanted)
 	f.deferred = 0
+	f.keyCache.endEpoch()
 	clear(p.out.unknownRefs)
 	p.arena.Release()
 }
