@@ -217,13 +217,10 @@ func (x *epoch) findDeferred() (deferred []pipeline.Hash, err error) {
 // resolveLookups lets the marked facts ask for the rows of their lookups, in the order of the
 // chain: a key may come from the row of a lookup before.
 func (x *epoch) resolveLookups() error {
-	depth := 0
-	for _, f := range x.star.facts {
-		depth = max(depth, len(f.lookups))
-	}
-	for d := range depth {
+	for d := range x.lookupDepth() {
 		x.toRows = x.newExchange()
 		err := x.phase("ask rows", func(i int, p *part) error {
+			x.takeRows(d, i, p)
 			p.facts.askRows(d, p.to(x.toRows))
 			return nil
 		})
@@ -237,21 +234,31 @@ func (x *epoch) resolveLookups() error {
 		if err != nil {
 			return err
 		}
-		err = x.phase("take rows", func(i int, p *part) error {
-			p.facts.takeRows(x.toFacts.Receive(i, p.inbox()))
-			return nil
-		})
-		if err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// lookupDepth returns the number of lookups of the longest chain.
+func (x *epoch) lookupDepth() (depth int) {
+	for _, f := range x.star.facts {
+		depth = max(depth, len(f.lookups))
+	}
+	return depth
+}
+
+// takeRows lets facts take the rows of the lookups at the place of the chain before depth, if
+// there is one, which the phase before has sent them.
+func (x *epoch) takeRows(depth, i int, p *part) {
+	if depth > 0 {
+		p.facts.takeRows(x.toFacts.Receive(i, p.inbox()))
+	}
 }
 
 // resolveMembers lets the facts ask for their members, gives members all that was said to them,
 // and keys to those that are new.
 func (x *epoch) resolveMembers() error {
 	err := x.phase("ask members", func(i int, p *part) error {
+		x.takeRows(x.lookupDepth(), i, p)
 		p.facts.askMembers(x.mayDefer, p.to(x.toMembers))
 		return nil
 	})
