@@ -326,6 +326,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 		}
 		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: c.masks()})
 		c.measures = append(c.measures, measure{ref: r})
+		c.measuresUseLookups = c.measuresUseLookups || r.source > 0
 		return
 	}
 	t, mistake := scalar.ParseType(cfg.Expression.Type, append(path, "type")...)
@@ -370,6 +371,7 @@ func (c *factCompiler) expressionColumn(name string) (int, pipeline.Type, *spec.
 		return i, t, nil
 	}
 	c.refs = append(c.refs, r)
+	c.measuresUseLookups = c.measuresUseLookups || r.source > 0
 	return len(c.refs) - 1, t, nil
 }
 

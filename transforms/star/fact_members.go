@@ -5,6 +5,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/star/calendar"
 )
 
 // askMembers asks for the members of the facts that the key cache does not know, which infers
@@ -20,7 +21,7 @@ func (p *factPart) askMembers(mayDefer bool, send func(member pipeline.Hash, bod
 	}
 	p.members = resized(p.members, references)[:0]
 	for from, to := range batches(len(p.entries)) {
-		p.readAhead(p.entries[from:to])
+		p.readAhead(p.entries[from:to], true)
 		for i := from; i < to; i++ {
 			if e := &p.entries[i]; !e.unchanged {
 				p.askMembersOf(e, mayDefer, send)
@@ -68,7 +69,7 @@ func (p *factPart) lacksLookupRow(e *factEntry) bool {
 func (p *factPart) askMember(m *foreignKey, send func(member pipeline.Hash, body []byte)) memberRef {
 	d, unknown := m.dimension, memberRef(0)
 	if d.calendar != nil {
-		return unknown // it needs no state
+		return memberRef(m.dateKey(p.value(m.on[0]))) // it needs no state
 	}
 	p.values = p.values[:0]
 	for _, r := range m.on {
@@ -97,6 +98,30 @@ func (p *factPart) askMember(m *foreignKey, send func(member pipeline.Hash, body
 		send(d.stateKey(member), p.scratch)
 	}
 	return questionRef(at)
+}
+
+const dayMicros = 24 * 60 * 60 * 1_000_000
+
+// dateKey returns the key of the day of a packed date or timestamp; 0 = unknown.
+func (m *foreignKey) dateKey(v []byte) int64 {
+	if v == nil {
+		return 0
+	}
+	day := int32(0)
+	if !m.timestamp {
+		day = int32(binary.LittleEndian.Uint32(v))
+	} else {
+		t := int64(binary.LittleEndian.Uint64(v))
+		d := t / dayMicros
+		if t%dayMicros < 0 {
+			d--
+		}
+		day = int32(d)
+	}
+	if !m.dimension.calendar.Has(day) {
+		return 0
+	}
+	return calendar.Key(day)
 }
 
 // countReferences tells members of dimensions that take members away which facts refer to them

@@ -8,7 +8,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/transforms/star/calendar"
 )
 
 // emit emits a fact's row, if it differs from the one that was emitted before, and
@@ -49,7 +48,7 @@ func (p *factPart) emit(e *factEntry, mayDefer bool, out *output) error {
 func (p *factPart) finish(mayDefer bool, out *output) error {
 	for from, to := range batches(len(p.entries)) {
 		batch := p.entries[from:to]
-		p.readAhead(batch)
+		p.readAhead(batch, false)
 		prefetchPuts(p.work, p.state, batch, func(e *factEntry) (pipeline.Hash, bool) { return e.hash, !e.unchanged })
 		for i := range batch {
 			if batch[i].unchanged {
@@ -116,40 +115,13 @@ func (p *factPart) buildRow(e *factEntry) ([]byte, error) {
 
 // surrogateKey returns the key of a member; 0 = unknown.
 func (p *factPart) surrogateKey(m *foreignKey, ref memberRef) int64 {
-	if c := m.dimension.calendar; c != nil {
-		day, ok := m.day(p.value(m.on[0]))
-		if !ok || !c.Has(day) {
-			p.unknownMembers = append(p.unknownMembers, m.dimension)
-			return 0
-		}
-		return calendar.Key(day)
-	}
 	if place, ok := ref.question(); ok {
 		return p.wanted[place].key
 	}
 	if ref == 0 {
 		p.unknownMembers = append(p.unknownMembers, m.dimension)
-		return 0
 	}
 	return int64(ref)
-}
-
-const dayMicros = 24 * 60 * 60 * 1_000_000
-
-// day returns the day of a packed date or timestamp; ok = false of a null.
-func (m *foreignKey) day(v []byte) (day int32, ok bool) {
-	if v == nil {
-		return 0, false
-	}
-	if !m.timestamp {
-		return int32(binary.LittleEndian.Uint32(v)), true
-	}
-	t := int64(binary.LittleEndian.Uint64(v))
-	d := t / dayMicros
-	if t%dayMicros < 0 {
-		d--
-	}
-	return int32(d), true
 }
 
 // evaluate returns the packed value of a measure; nil = null.

@@ -259,7 +259,7 @@ func (e *factEntry) hasLookup(depth int) bool { return !e.unchanged && depth < l
 // which facts refer to them now, and which do no longer.
 func (p *factPart) askRows(depth int, send func(row pipeline.Hash, body []byte)) {
 	for from, to := range batches(len(p.entries)) {
-		p.readAhead(p.entries[from:to])
+		p.readAhead(p.entries[from:to], true)
 		for i := from; i < to; i++ {
 			if e := &p.entries[i]; e.hasLookup(depth) {
 				p.askLookup(e, depth, send)
@@ -290,8 +290,8 @@ func (p *factPart) askLookup(e *factEntry, depth int, send func(row pipeline.Has
 }
 
 // readAhead reads the rows of a batch of facts: their own, those in the state and those of their
-// lookups.
-func (p *factPart) readAhead(batch []factEntry) {
+// lookups, which their measures alone may not use.
+func (p *factPart) readAhead(batch []factEntry, lookups bool) {
 	for i := range batch {
 		e := &batch[i]
 		if e.unchanged {
@@ -301,6 +301,9 @@ func (p *factPart) readAhead(batch []factEntry) {
 		p.work.readAhead(e.saved)
 		if e.cause != nil {
 			p.work.sum += byte(e.cause.Time)
+		}
+		if !lookups && !e.fact.measuresUseLookups {
+			continue
 		}
 		for _, at := range p.lookupsOf(e) {
 			if at >= 0 {

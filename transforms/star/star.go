@@ -155,10 +155,12 @@ type fact struct {
 	lookups        []lookup
 	foreignKeys    []foreignKey
 	measures       []measure
-	chainedLookups int           // the number of lookups whose keys depend on others
-	countedKeys    int           // the number of foreign keys to dimensions that take members away
-	refs           []columnRef   // the values that expressions use
-	emittedColumns packedColumns // the columns behind the grain
+	chainedLookups int         // the number of lookups whose keys depend on others
+	countedKeys    int         // the number of foreign keys to dimensions that take members away
+	refs           []columnRef // the values that expressions use
+	// measuresUseLookups says that measures are values of lookups' rows, or computed from them.
+	measuresUseLookups bool
+	emittedColumns     packedColumns // the columns behind the grain
 	// measuresDefinition is a text of how the measures are made.
 	measuresDefinition string
 	// definition is a text of all else that the state depends on.
