@@ -48,7 +48,7 @@ func TestLatestAttributes(t *testing.T) {
 		d := &dimension{}
 		e := memberEntry{dimension: d}
 		for epoch := range 3 {
-			m := &memberPart{}
+			m := &memberPart{work: &scratch{}}
 			var messages []pipeline.Message
 			for i := range rows {
 				if epochs[i] == epoch {

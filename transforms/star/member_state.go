@@ -67,6 +67,12 @@ func (m *memberState) append(b []byte, tracked bool) []byte {
 	return b
 }
 
+// appendMemberWithKey appends what append wrote of a member with key 0, with another key.
+func appendMemberWithKey(b, member []byte, key int64) []byte {
+	b = binary.AppendUvarint(append(b, member[0]), uint64(key))
+	return append(b, member[2:]...)
+}
+
 // decodeMember reads what append wrote; the result shares b, and memory of versions.
 func decodeMember(b []byte, versions *slab[attributeVersion]) memberState {
 	c := packed.Cursor{B: b}
@@ -124,6 +130,17 @@ func (m *memberState) visible(d *dimension) memberRow {
 		s.deletedAt = max(s.deletedAt, r.at)
 	}
 	return s
+}
+
+// change returns what makes the row of what it was before; ok = false: nothing does.
+func (s *memberRow) change(before *memberRow, d *dimension) (op pipeline.Op, ok bool) {
+	switch {
+	case !s.exists:
+		return pipeline.OpDelete, before.exists
+	case !before.exists:
+		return pipeline.OpInsert, true
+	}
+	return pipeline.OpUpdate, !s.equal(before, d)
 }
 
 func (s *memberRow) inferred() bool { return s.exists && s.attributes == nil }

@@ -23,18 +23,34 @@ type memberPart struct {
 	long   overflow.Values // values that are in pages: very many upserts of one time
 	copies copier
 
-	entries  []memberEntry
+	changes  []memberChange
+	encoded  []byte         // what they refer to
+	pages    []memberPages  // of those whose values in the state are in pages
 	requests []memberAnswer // of members that are new
 	added    []int64        // the number of new members in a sequence, by dimension
 	inferred []int64        // by how much the number of inferred members changes, by dimension
 
-	// scratch
-	incoming latestAttributes
-	versions slab[attributeVersion]
-	scratch  []byte
+	scratch []byte
 }
 
-// memberEntry is a member that the epoch changes.
+// memberChange is a member that the epoch has changed, until it is known which keys new members
+// get. There are many: it has no pointers, and what is long is encoded.
+type memberChange struct {
+	stateKey  pipeline.Hash
+	at        int    // in memberPart.encoded: the version, the value in the state and, of a row that is deleted, its attributes
+	dimension uint16 // its number
+	new       bool   // it gets the next key of the sequence; its value has key 0
+	emitted   bool   // its row differs from before:
+	op        pipeline.Op
+}
+
+// memberPages is what the state has of a member whose value is in pages.
+type memberPages struct {
+	change int32 // in memberPart.changes
+	stored []byte
+}
+
+// memberEntry is a member that the epoch refers to.
 type memberEntry struct {
 	memberState
 	dimension *dimension
@@ -48,8 +64,8 @@ type memberEntry struct {
 
 // memberAnswer is an answer that waits for the key of a new member.
 type memberAnswer struct {
-	entry int32
-	to    pipeline.Hash
+	change int32 // in memberPart.changes
+	to     pipeline.Hash
 }
 
 // hashNaturalKey appends what the hash of a dimension and a natural key is made of to scratch,
@@ -114,6 +130,7 @@ func (p *memberPart) takeOne(key pipeline.Hash, value []byte, messages []pipelin
 	if kind == requestMessage && value != nil && value[0] != overflow.Head {
 		return p.answerKnown(d, value, messages, answer)
 	}
+	p.work.versions.reset()
 	e, err := p.load(d, key, value)
 	if err != nil {
 		return err
@@ -125,7 +142,7 @@ func (p *memberPart) takeOne(key pipeline.Hash, value []byte, messages []pipelin
 	if err := p.takeUpserts(&e, messages[:n]); err != nil {
 		return err
 	}
-	place := int32(len(p.entries))
+	place := int32(len(p.changes))
 	for _, m := range messages[n:] {
 		kind, _, body := p.star.memberHead(m.Body)
 		switch kind {
@@ -148,13 +165,31 @@ func (p *memberPart) takeOne(key pipeline.Hash, value []byte, messages []pipelin
 	if e.naturalKey == nil {
 		return fmt.Errorf("state: dimension %q has no member %x, which something refers to", d.name, key)
 	}
-	if !e.inState && !d.hashKeys {
-		p.added[d.number]++
-	}
 	if e.changed {
-		p.entries = append(p.entries, e)
+		p.addChange(&e)
 	}
 	return nil
+}
+
+// addChange notes what has become of a member.
+func (p *memberPart) addChange(e *memberEntry) {
+	d := e.dimension
+	c := memberChange{stateKey: e.stateKey, at: len(p.encoded), dimension: uint16(d.number), new: !e.inState && !d.hashKeys}
+	if c.new {
+		p.added[d.number]++
+	}
+	now := e.visible(d)
+	c.op, c.emitted = now.change(&e.before, d)
+	p.inferred[d.number] += int64(oneIf(now.inferred()) - oneIf(e.before.inferred()))
+	if e.stored != nil {
+		p.pages = append(p.pages, memberPages{int32(len(p.changes)), e.stored})
+	}
+	p.scratch = e.append(p.scratch[:0], d.tracks())
+	p.encoded = packed.AppendBytes(appendVersion(p.encoded, &e.version), p.scratch)
+	if c.emitted && c.op == pipeline.OpDelete {
+		p.encoded = packed.AppendBytes(p.encoded, e.before.attributes)
+	}
+	p.changes = append(p.changes, c)
 }
 
 // answerKnown answers requests for a member that is there and that nothing changes: there are
@@ -190,7 +225,7 @@ func (p *memberPart) load(d *dimension, key pipeline.Hash, value []byte) (member
 			return e, err
 		}
 	}
-	e.memberState, e.inState = decodeMember(value, &p.versions), true
+	e.memberState, e.inState = decodeMember(value, &p.work.versions), true
 	e.before = e.visible(d)
 	return e, nil
 }
@@ -201,8 +236,8 @@ func (p *memberPart) takeUpserts(e *memberEntry, messages []pipeline.Message) er
 	if len(messages) == 0 {
 		return nil
 	}
-	in := &p.incoming
-	*in = latestAttributes{versions: p.versions.take(1)[:0]}
+	in := &p.work.incoming
+	*in = latestAttributes{versions: p.work.versions.take(1)[:0]}
 	for _, m := range messages {
 		u := readUpsert(m.Body[memberHeadBytes:])
 		if err := e.checkNaturalKey(u.naturalKey); err != nil {
@@ -262,25 +297,49 @@ func (e *memberEntry) checkNaturalKey(naturalKey []byte) error {
 // finish gives keys to the new members of the part, from the ones behind those in last on,
 // by dimension; it answers the requests for them, emits what has changed and writes it.
 func (p *memberPart) finish(last []int64, out *output, answer func(to pipeline.Hash, key []byte)) error {
-	clear(p.inferred)
-	for i := range p.entries {
+	pages, requests := p.pages, p.requests
+	for i := range p.changes {
 		if i%batchEntries == 0 {
-			batch := p.entries[i:min(i+batchEntries, len(p.entries))]
-			prefetchPuts(p.work, p.state, batch, func(e *memberEntry) (pipeline.Hash, bool) { return e.stateKey, true })
+			batch := p.changes[i:min(i+batchEntries, len(p.changes))]
+			prefetchPuts(p.work, p.state, batch, func(c *memberChange) (pipeline.Hash, bool) { return c.stateKey, true })
 		}
-		e := &p.entries[i]
-		if !e.inState && !e.dimension.hashKeys {
-			last[e.dimension.number]++
-			e.key = last[e.dimension.number]
+		c := &p.changes[i]
+		encoded := packed.Cursor{B: p.encoded[c.at:]}
+		version, value := readVersion(&encoded), encoded.Bytes()
+		if c.new {
+			last[c.dimension]++
+			p.scratch = appendMemberWithKey(p.scratch[:0], value, last[c.dimension])
+			value = p.scratch
 		}
-		p.inferred[e.dimension.number] += out.member(e)
-		p.scratch = e.append(p.scratch[:0], e.dimension.tracks())
-		if err := p.long.Put(e.stateKey, e.stored, p.scratch); err != nil {
+		if c.emitted {
+			p.emit(c, value, encoded, &version, out)
+		}
+		var stored []byte
+		if len(pages) > 0 && pages[0].change == int32(i) {
+			stored, pages = pages[0].stored, pages[1:]
+		}
+		if err := p.long.Put(c.stateKey, stored, value); err != nil {
 			return err
 		}
-	}
-	for _, r := range p.requests {
-		answer(r.to, p.keyBytes(p.entries[r.entry].key))
+		for len(requests) > 0 && requests[0].change == int32(i) {
+			answer(requests[0].to, p.keyBytes(last[c.dimension]))
+			requests = requests[1:]
+		}
 	}
 	return nil
+}
+
+// emit emits the row of a member by its value in the state, and, if the row is deleted, the
+// attributes that it had.
+func (p *memberPart) emit(c *memberChange, value []byte, attributes packed.Cursor, v *pipeline.Version, out *output) {
+	p.work.versions.reset()
+	m, d := decodeMember(value, &p.work.versions), p.star.dimensions[c.dimension]
+	row := m.visible(d)
+	if c.op == pipeline.OpDelete {
+		row = memberRow{exists: true, deletedAt: noTime}
+		if b := attributes.Bytes(); len(b) > 0 {
+			row.attributes = b
+		}
+	}
+	out.member(d, &m, c.op, &row, v)
 }

@@ -127,13 +127,13 @@ func TestLargeRefreshReleasesMemory(t *testing.T) {
 	epoch(1)
 	p := op.parts[0]
 	took := func() [5]int {
-		return [5]int{cap(p.facts.entries), cap(p.facts.lookups), cap(p.facts.members), cap(p.members.entries), cap(p.lookups.entries)}
+		return [5]int{cap(p.facts.entries), cap(p.facts.lookups), cap(p.facts.members), cap(p.members.changes), cap(p.lookups.entries)}
 	}
 	usual := took()
 	p.facts.entries = make([]factEntry, 0, 4*usualElements+1)
 	p.facts.lookups = make([]int32, 0, 4*usualElements+1)
 	p.facts.members = make([]memberRef, 0, 4*usualElements+1)
-	p.members.entries = make([]memberEntry, 0, 4*usualElements+1)
+	p.members.changes = make([]memberChange, 0, 4*usualElements+1)
 	p.lookups.entries = make([]lookupRow, 0, 4*usualElements+1)
 	epoch(2)
 	if got := took(); got != [5]int{} {

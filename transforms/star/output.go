@@ -96,28 +96,12 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, rest []byte) {
 	b.endRow(op, &v)
 }
 
-// member adds what has become of a member, if anything has, and returns by how
-// much the number of inferred members changes.
-func (o *output) member(e *memberEntry) int64 {
-	now := e.visible(e.dimension)
-	switch {
-	case !now.exists && !e.before.exists:
-	case !e.before.exists:
-		o.memberRow(e, pipeline.OpInsert, &now)
-	case !now.exists:
-		o.memberRow(e, pipeline.OpDelete, &e.before)
-	case !now.equal(&e.before, e.dimension):
-		o.memberRow(e, pipeline.OpUpdate, &now)
-	}
-	return int64(oneIf(now.inferred()) - oneIf(e.before.inferred()))
-}
-
-func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *memberRow) {
-	d := e.dimension
+// member adds the row of a member.
+func (o *output) member(d *dimension, m *memberState, op pipeline.Op, s *memberRow, v *pipeline.Version) {
 	b := o.builder(d.out)
-	b.Field(0).(*array.Int64Builder).Append(e.key)
+	b.Field(0).(*array.Int64Builder).Append(m.key)
 	at := 1
-	row := packed.ReadRow(e.naturalKey)
+	row := packed.ReadRow(m.naturalKey)
 	for range d.naturalKey {
 		row.Into(b.Field(at))
 		at++
@@ -139,7 +123,7 @@ func (o *output) memberRow(e *memberEntry, op pipeline.Op, s *memberRow) {
 			packed.AppendTo(b.Field(at+2), binary.LittleEndian.AppendUint64(nil, uint64(s.deletedAt)))
 		}
 	}
-	b.endRow(op, &e.version)
+	b.endRow(op, v)
 }
 
 // emitInitialRows adds the rows that a dimension has from the start: the unknown member,

@@ -64,9 +64,7 @@ func (p *part) to(x *exchange.Exchange) func(to pipeline.Hash, body []byte) {
 // it took.
 func (p *part) reset() {
 	m := &p.members
-	m.entries, m.requests = emptied(m.entries), emptied(m.requests)
-	m.incoming = latestAttributes{}
-	m.versions.reset()
+	m.changes, m.encoded, m.pages, m.requests = emptied(m.changes), emptied(m.encoded), emptied(m.pages), emptied(m.requests)
 	clear(m.added)
 	clear(m.inferred)
 	t := &p.tracked

@@ -20,9 +20,11 @@ type scratch struct {
 	sorter   byhash.Sorter
 	index    byhash.Index // of what is told apart in the phase; each phase leaves it empty
 	keys     []pipeline.Hash
-	values   [][]byte    // of the keys in the state
-	facts    []factEntry // before they are sorted
-	newest   []logUpsert // by member
+	values   [][]byte               // of the keys in the state
+	facts    []factEntry            // before they are sorted
+	newest   []logUpsert            // by member
+	versions slab[attributeVersion] // of one member
+	incoming latestAttributes       // of one member
 	batch    []pipeline.Hash
 
 	key [8]byte // of memberPart.keyBytes
@@ -62,6 +64,8 @@ func (s *scratches) reset() {
 
 func (s *scratches) putBack(w *scratch) {
 	w.index.Clear()
+	w.versions.reset()
+	w.incoming = latestAttributes{}
 	w.keys, w.values, w.facts, w.newest = unused(w.keys), unused(w.values), unused(w.facts), unused(w.newest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
