@@ -30,7 +30,8 @@ const (
 	// them small.
 	firstChunkBytes = 1 << 10
 	keyBytes        = 16
-	offsetBits      = 40
+	// offsetBits are enough for 16 GiB of a key group, 2 TiB of a keyspace.
+	offsetBits = 34
 )
 
 // add copies an entry and returns where it is; a nil value = there is none.

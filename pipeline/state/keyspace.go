@@ -104,7 +104,7 @@ func (k *Keyspace) Prefetch(keys []pipeline.Hash) {
 	for _, key := range keys {
 		if g := k.groups[key.KeyGroup()]; g != nil {
 			last = g
-			sum += uint64(g.cache.slots[g.cache.home(key)])
+			sum += uint64(g.cache.slots[g.cache.home(tagOf(key))])
 			if g.filter != nil {
 				sum += g.filter.prefetch(key)
 			}

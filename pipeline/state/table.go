@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -9,10 +10,15 @@ import (
 // table is an open-addressing hash table of keys of one key group, with its entries in
 // chunks. It holds no pointers per entry, which the garbage collector would have to follow,
 // and a word per slot: most of what it takes is keys and values.
+//
+// Slots are in about the order of their keys. Keys that are looked up in their order read
+// slots that follow each other, and entries that do if they were put in that order: the
+// processor reads ahead by itself.
 type table struct {
-	slots  []slot
-	values chunks
-	n      int // slots that are not free
+	slots     []slot
+	homeShift uint8 // of a tag: what is left is the index of a slot
+	n         int   // slots that are not free
+	values    chunks
 
 	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
 }
@@ -25,6 +31,7 @@ const (
 	slotBytes = 8
 	usedBits  = 10
 	tagShift  = offsetBits + usedBits
+	tagMask   = ^(slot(1)<<tagShift - 1)
 
 	// slotsMin is a power of two, as is every table's number of slots.
 	slotsMin = 1 << 4
@@ -35,11 +42,11 @@ const (
 const deletedSlot slot = 1 << offsetBits
 
 func newSlot(key pipeline.Hash, at offset, used uint32) slot {
-	return slot(tagOf(key)<<tagShift | uint64(used)<<offsetBits&(1<<tagShift-1) | uint64(at))
+	return tagOf(key) | slot(used)<<offsetBits&^tagMask | slot(at)
 }
 
-// tagOf returns the tag of a key.
-func tagOf(key pipeline.Hash) uint64 { return key.Hi << keyGroupBits >> tagShift }
+// tagOf returns the tag of a key, where a slot has it.
+func tagOf(key pipeline.Hash) slot { return slot(key.Hi<<keyGroupBits) & tagMask }
 
 // keyGroupBits are the leading bits in which all keys of a table are equal.
 const keyGroupBits = 7
@@ -49,7 +56,7 @@ var _ [1 << keyGroupBits]struct{} = [pipeline.KeyGroups]struct{}{}
 func (s slot) offset() offset { return offset(s & (1<<offsetBits - 1)) }
 
 // mayBe reports whether the slot has the tag of the key.
-func (s slot) mayBe(key pipeline.Hash) bool { return uint64(s)>>tagShift == tagOf(key) }
+func (s slot) mayBe(key pipeline.Hash) bool { return s&tagMask == tagOf(key) }
 
 // newTable returns a table with room for some entries.
 func newTable(entries int) table {
@@ -57,16 +64,21 @@ func newTable(entries int) table {
 	for slots*3 < entries*4 {
 		slots *= 2
 	}
-	return table{slots: make([]slot, slots)}
+	return tableOf(make([]slot, slots))
 }
 
-// home returns the index of the slot where a key is, unless others are there.
-func (t *table) home(key pipeline.Hash) int { return int(key.Lo) & (len(t.slots) - 1) }
+// tableOf returns a table with some slots, which are free.
+func tableOf(slots []slot) table {
+	return table{slots: slots, homeShift: uint8(64 - bits.Len(uint(len(slots)-1)))}
+}
+
+// home returns the index of the slot where a key with this tag is, unless others are there.
+func (t *table) home(tag slot) int { return int(tag & tagMask >> t.homeShift) }
 
 // slot returns the slot of the key, or the free one where it belongs.
 func (t *table) slot(key pipeline.Hash) *slot {
 	mask := len(t.slots) - 1
-	for i := t.home(key); ; i = (i + 1) & mask {
+	for i := t.home(tagOf(key)); ; i = (i + 1) & mask {
 		if s := t.slots[i]; s == 0 || s != deletedSlot && s.mayBe(key) && t.values.key(s.offset()) == key {
 			return &t.slots[i]
 		}
@@ -77,7 +89,7 @@ func (t *table) slot(key pipeline.Hash) *slot {
 // overlap; read when they are needed, each key would wait by itself. It returns what it read,
 // because the compiler leaves out reads whose result is not used.
 func (t *table) prefetchEntry(key pipeline.Hash) uint64 {
-	if s := t.slots[t.home(key)]; s.offset() != 0 && s.mayBe(key) {
+	if s := t.slots[t.home(tagOf(key))]; s.offset() != 0 && s.mayBe(key) {
 		return uint64(t.values.entry(s.offset())[0])
 	}
 	return 0
@@ -118,19 +130,30 @@ func (t *table) put(key pipeline.Hash, value []byte, used uint32) offset {
 	return at
 }
 
+// grow doubles the slots. It reads no entries, which are in no cache any longer.
 func (t *table) grow() {
-	old := *t
-	t.slots, t.n = make([]slot, 2*len(old.slots)), 0
-	mask := len(t.slots) - 1
-	old.each(func(s slot) {
-		t.n++
-		i := int(t.values.key(s.offset()).Lo) & mask
-		for t.slots[i] != 0 {
+	old := t.slots
+	grown := tableOf(make([]slot, 2*len(old)))
+	mask := len(grown.slots) - 1
+	for from, s := range old {
+		if from%(pageBytes/slotBytes/2) == 0 {
+			grown.slots[2*from] = 0 // a page that is read before it is written costs two faults
+		}
+		if s.offset() == 0 {
+			continue
+		}
+		grown.n++
+		i := grown.home(s)
+		for grown.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
-		t.slots[i] = s
-	})
+		grown.slots[i] = s
+	}
+	t.slots, t.homeShift, t.n = grown.slots, grown.homeShift, grown.n
 }
+
+// pageBytes is the size of a page of memory.
+const pageBytes = 4 << 10
 
 // each calls f for the slots of the entries. It reads some entries ahead, as Prefetch does.
 func (t *table) each(f func(slot)) {
@@ -155,7 +178,7 @@ func (t *table) emptied(entries int) table {
 		return newTable(entries)
 	}
 	clear(t.slots)
-	return table{slots: t.slots}
+	return tableOf(t.slots)
 }
 
 // size returns the bytes the table holds, overwritten values too.
@@ -204,15 +227,16 @@ func (t *table) recent(epoch uint32, l *live, bytes int64) table {
 	// Room for twice as many: as many again will be put before it shrinks.
 	kept := newTable(2 * (entries + int(part*float64(l.entries[last]))))
 	t.each(func(s slot) {
-		if age := s.age(epoch); age < last || age == last && s.sampleFraction() < part {
+		key := t.values.key(s.offset())
+		if age := s.age(epoch); age < last || age == last && sampleFraction(key) < part {
 			if v := t.values.value(s.offset()); v != nil {
-				kept.put(t.values.key(s.offset()), v, uint32(s>>offsetBits))
+				kept.put(key, v, uint32(s>>offsetBits))
 			}
 		}
 	})
 	return kept
 }
 
-// sampleFraction returns a number below 1 that does not depend on the position of the slot:
-// entries of neighbouring slots would crowd each other in the new table.
-func (s slot) sampleFraction() float64 { return float64(s>>tagShift) / (1 << (64 - tagShift)) }
+// sampleFraction returns a number below 1 that does not depend on the position of the key's
+// slot: entries of neighbouring slots would crowd each other in the new table.
+func sampleFraction(key pipeline.Hash) float64 { return float64(key.Lo>>32) / (1 << 32) }
