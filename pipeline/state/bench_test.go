@@ -78,7 +78,7 @@ func BenchmarkEpoch(b *testing.B) {
 // saved notes deltas as saved.
 func saved(deltas []*Delta) {
 	for _, d := range deltas {
-		d.saved.Store(true)
+		d.endSave()
 	}
 }
 

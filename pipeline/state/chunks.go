@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // chunks holds entries one after the other: the key, 1 + the length of the value
@@ -30,8 +31,8 @@ const (
 	// them small.
 	firstChunkBytes = 1 << 10
 	keyBytes        = 16
-	// offsetBits are enough for 16 GiB of a key group, 2 TiB of a keyspace.
-	offsetBits = 34
+	// offsetBits are enough for 8 GiB of a key group, 1 TiB of a keyspace.
+	offsetBits = 33
 )
 
 // add copies an entry and returns where it is; a nil value = there is none.
@@ -60,9 +61,19 @@ func (c *chunks) add(key pipeline.Hash, value []byte) offset {
 func (c *chunks) grow(need int) {
 	// A fifth of what is held is free at most.
 	size := max(need, min(chunkBytes, max(firstChunkBytes, 1<<bits.Len64(uint64(c.held)/8))))
-	c.list = append(c.list, make([]byte, size))
-	c.held += int64(size)
+	b := reuse.Bytes(size)
+	b = b[:max(size, min(cap(b), chunkBytes))]
+	c.list = append(c.list, b)
+	c.held += int64(len(b))
 	c.fill = 0
+}
+
+// release gives the memory back of the chunks whose numbers are below one: nothing of them may
+// be used any more.
+func (c *chunks) release(below int) {
+	for _, b := range c.list[:min(len(c.list), max(0, below-c.first-1))] {
+		reuse.ReleaseBytes(b)
+	}
 }
 
 func (c *chunks) entry(p offset) []byte {

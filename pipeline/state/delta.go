@@ -1,7 +1,10 @@
 package state
 
 import (
+	"math"
 	"math/bits"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -23,6 +26,14 @@ type Delta struct {
 	saved   atomic.Bool
 }
 
+// endSave notes that the database has what the delta holds, and releases the values.
+func (d *Delta) endSave() {
+	for i := range d.groups {
+		d.groups[i].release()
+	}
+	d.saved.Store(true)
+}
+
 // Bytes returns about how many bytes saving the delta writes.
 func (d *Delta) Bytes() int { return d.bytes }
 
@@ -32,6 +43,29 @@ type groupDelta struct {
 	values   chunks
 	uncached chunks
 	bytes    int
+
+	mu       sync.Mutex // while the key group reads it, it is not released
+	released bool       // the database has it; there are no values any longer
+}
+
+// release releases the values. Uncached ones are nobody else's: memory for the next ones.
+func (d *groupDelta) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.uncached.release(math.MaxInt)
+	d.values, d.uncached, d.released = chunks{}, chunks{}, true
+}
+
+// find returns the write of a key; nil = there is none. It is called with mu locked.
+func (d *groupDelta) find(key pipeline.Hash) *write {
+	if d.released {
+		return nil
+	}
+	i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
+	if !found {
+		return nil
+	}
+	return &d.writes[i]
 }
 
 // value returns what a write put; nil = it deleted the key.

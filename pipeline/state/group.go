@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -54,14 +55,16 @@ func (g *group) get(key pipeline.Hash, epoch uint32) (value []byte, known bool) 
 	case found, g.complete, g.filter != nil && !g.filter.mayHave(key):
 		return v, true
 	}
-	if v, found = g.written(key); found {
+	if v, found = g.written(key); !found {
+		v, found = g.cacheUnsaved(key, epoch)
+	}
+	if found {
 		g.hits++ // it would be one with more memory
 	}
 	return v, found
 }
 
-// written returns what this epoch put without caching it, or what was put by epochs that
-// were not saved yet at the last Take.
+// written returns what this epoch put without caching it.
 func (g *group) written(key pipeline.Hash) (value []byte, found bool) {
 	for ; g.indexed < len(g.writes); g.indexed++ {
 		if at := g.writes[g.indexed]; at&uncachedBit != 0 {
@@ -71,10 +74,21 @@ func (g *group) written(key pipeline.Hash) (value []byte, found bool) {
 	if i, found := g.index.Get(key); found {
 		return g.uncached.value(g.writes[i] &^ uncachedBit), true
 	}
+	return nil, false
+}
+
+// cacheUnsaved takes what was put by epochs that are not saved yet into the cache, and returns
+// it there: the memory of a delta goes when it is saved.
+func (g *group) cacheUnsaved(key pipeline.Hash, epoch uint32) (value []byte, found bool) {
 	for _, d := range slices.Backward(g.unsaved) {
-		i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
+		d.mu.Lock()
+		w := d.find(key)
+		if found = w != nil; found {
+			value = g.cache.values.value(g.cache.put(key, d.value(w), epoch))
+		}
+		d.mu.Unlock()
 		if found {
-			return d.value(&d.writes[i]), true
+			return value, true
 		}
 	}
 	return nil, false
@@ -176,6 +190,8 @@ func (g *group) sortedByHash(offsets []offset, last []write) []write {
 // takes room bytes, and no more than half of what it took, since it would have to shrink
 // after every epoch otherwise.
 func (g *group) shrink(room int64, epoch uint32, cold bool) {
+	values := g.cache.values
+	defer func() { values.release(g.firstUnsaved()) }()
 	if cold {
 		g.allowEviction()
 		g.cache = g.cache.emptied(0)
@@ -194,6 +210,19 @@ func (g *group) shrink(room int64, epoch uint32, cold bool) {
 		return
 	}
 	g.cache = g.cache.recent(epoch, &l, bytes)
+}
+
+// firstUnsaved returns the number of a chunk of the cache below which all is saved.
+func (g *group) firstUnsaved() int {
+	first := math.MaxInt
+	for _, d := range g.unsaved {
+		d.mu.Lock()
+		if len(d.values.list) > 0 {
+			first = min(first, d.values.first+1)
+		}
+		d.mu.Unlock()
+	}
+	return first
 }
 
 // allowEviction prepares the cache to lose entries: from then on a filter says which keys

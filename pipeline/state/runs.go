@@ -63,7 +63,7 @@ type runTable struct {
 func newRun(deltas []*Delta) *run {
 	r := &run{filters: map[string]*runFilters{}}
 	for _, d := range deltas {
-		if slices.ContainsFunc(d.groups, func(g groupDelta) bool { return len(g.writes) > 0 }) {
+		if d.bytes > 0 {
 			r.filters[string(d.prefix)] = &runFilters{any: d.cold}
 		}
 	}

@@ -47,7 +47,7 @@ func (s *Store) Save(u *Update) error {
 	}
 	s.spooled = u.spooled
 	for _, d := range u.Deltas {
-		d.saved.Store(true)
+		d.endSave()
 	}
 	return nil
 }

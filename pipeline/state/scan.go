@@ -109,9 +109,13 @@ func (g *group) recent(from, to pipeline.Hash) (keys []pipeline.Hash) {
 		}
 	}
 	for _, d := range g.unsaved {
-		for i := range d.writes {
-			add(d.writes[i].key)
+		d.mu.Lock()
+		if !d.released {
+			for i := range d.writes {
+				add(d.writes[i].key)
+			}
 		}
+		d.mu.Unlock()
 	}
 	for _, at := range g.writes {
 		add(g.keyAt(at))
@@ -120,15 +124,21 @@ func (g *group) recent(from, to pipeline.Hash) (keys []pipeline.Hash) {
 	return slices.Compact(keys)
 }
 
-// eachRecent calls f for those of the keys, all in memory, that are not deleted.
+// eachRecent calls f for those of the keys that are not deleted. All were in memory; what has
+// been saved meanwhile may be in the database only.
 func (k *Keyspace) eachRecent(keys []pipeline.Hash, f func(key pipeline.Hash, value []byte) error) error {
-	for _, key := range keys {
-		v, _ := k.groups[key.KeyGroup()].get(key, k.epoch)
-		if v == nil {
-			continue
-		}
-		if err := f(key, v); err != nil {
+	var values [prefetchKeys][]byte
+	for some := range slices.Chunk(keys, prefetchKeys) {
+		if err := k.Lookup(some, values[:]); err != nil {
 			return err
+		}
+		for i, key := range some {
+			if values[i] == nil {
+				continue
+			}
+			if err := f(key, values[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

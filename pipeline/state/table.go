@@ -29,7 +29,7 @@ type slot uint64
 
 const (
 	slotBytes = 8
-	usedBits  = 10
+	usedBits  = 8
 	tagShift  = offsetBits + usedBits
 	tagMask   = ^(slot(1)<<tagShift - 1)
 
