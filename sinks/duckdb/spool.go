@@ -20,7 +20,7 @@ type writer struct {
 
 func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
 	columns := warehouse.OpColumns(t)
-	encoder, err := columnar.NewEncoder(columns, columnar.Lake, columnar.Snappy)
+	encoder, err := columnar.NewEncoder(columns, columnar.Lake, columnar.Uncompressed)
 	if err != nil {
 		return nil, err
 	}
