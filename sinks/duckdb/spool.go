@@ -14,9 +14,14 @@ import (
 
 // writer writes one table's rows to a Parquet file, with each row's operation.
 type writer struct {
-	file   *columnar.File
-	schema *arrow.Schema
+	file    *columnar.File
+	encoder *columnar.Encoder
+	schema  *arrow.Schema
+	rows    int64 // of the row group
 }
+
+// groupRows is how many rows end a row group: few, so that their columns are given back soon.
+const groupRows = 16 << 10
 
 func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehouse.Writer, error) {
 	columns := warehouse.OpColumns(t)
@@ -33,21 +38,33 @@ func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehou
 	if err != nil {
 		return nil, err
 	}
-	return &writer{file: file, schema: columnar.SchemaOf(columns)}, nil
+	return &writer{file: file, encoder: encoder, schema: columnar.SchemaOf(columns)}, nil
 }
 
 // Write implements warehouse.Writer.
 func (w *writer) Write(rows *pipeline.Rows) error {
 	rec := warehouse.WithOps(w.schema, rows)
 	defer rec.Release()
-	return w.file.Write(rec)
+	if err := w.file.Write(rec); err != nil {
+		return err
+	}
+	if w.rows += rec.NumRows(); w.rows < groupRows {
+		return nil
+	}
+	w.rows = 0
+	return w.file.Flush()
 }
 
 // Close completes the file.
 func (w *writer) Close() error {
 	_, err := w.file.Close()
+	w.encoder.Release()
 	return err
 }
 
 // Abort closes the file as it is.
-func (w *writer) Abort() error { return w.file.Abort() }
+func (w *writer) Abort() error {
+	err := w.file.Abort()
+	w.encoder.Release()
+	return err
+}

@@ -3,6 +3,7 @@ package columnar
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/parquet-go/parquet-go/encoding/rle"
@@ -34,13 +35,27 @@ type Encoder struct {
 	arrays  []arrow.Array
 }
 
+// released holds encoders, for the memory that they have.
+var released sync.Pool
+
 // NewEncoder returns an encoder for records with these columns.
 func NewEncoder(columns []pipeline.Column, profile Profile, codec Codec) (*Encoder, error) {
-	p, err := newPages(codec)
-	if err != nil {
+	e, ok := released.Get().(*Encoder)
+	if !ok {
+		e = &Encoder{pages: newPages()}
+	}
+	e.columns, e.profile = columns, profile
+	if err := e.pages.use(codec); err != nil {
 		return nil, err
 	}
-	return &Encoder{columns: columns, profile: profile, pages: p}, nil
+	return e, nil
+}
+
+// Release gives the encoder's memory to those that are made next: it may not be used any more.
+func (e *Encoder) Release() {
+	clear(e.arrays[:cap(e.arrays)])
+	e.columns, e.pages.meta = nil, nil
+	released.Put(e)
 }
 
 // Encode returns the records' rows as one row group. Its Data is the encoder's

@@ -50,17 +50,22 @@ type pages struct {
 	meta *format.ColumnMetaData
 }
 
-func newPages(codec Codec) (*pages, error) {
-	p := &pages{codec: codec}
+func newPages() *pages {
+	p := &pages{}
 	p.enc = thrift.NewEncoder(p.proto.NewWriter(&p.header))
-	if codec == Zstd {
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
-		if err != nil {
-			return nil, fmt.Errorf("zstd encoder: %w", err)
-		}
-		p.zstd = z
+	return p
+}
+
+// use says how pages to come are compressed.
+func (p *pages) use(codec Codec) (err error) {
+	if p.codec = codec; codec != Zstd || p.zstd != nil {
+		return nil
 	}
-	return p, nil
+	p.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return fmt.Errorf("zstd encoder: %w", err)
+	}
+	return nil
 }
 
 // start begins the chunk that meta describes.
