@@ -33,7 +33,14 @@ func (x *Exchange) Sender(i int, arena *reuse.Arena) *Sender {
 // Receive returns what was sent to a part, sorted. It is valid until the next Receive with
 // the Inbox, its bodies until the senders' arenas are released; an empty body is nil.
 func (x *Exchange) Receive(part int, in *Inbox) []pipeline.Message {
-	in.take(x.senders, part, x.parts.Range(part))
-	in.sort(x.runner)
-	return in.sorted
+	n := 0
+	for i := range x.senders {
+		n += x.senders[i].sent(part)
+	}
+	return in.Receive(x.runner, x.parts.Range(part), n, func(messages []pipeline.Message) []pipeline.Message {
+		for i := range x.senders {
+			messages = x.senders[i].appendTo(messages, part)
+		}
+		return messages
+	})
 }

@@ -22,23 +22,24 @@ type Inbox struct {
 // bucketMessagesMean is the mean number of messages that are dealt to one bucket.
 const bucketMessagesMean = 4
 
-// take reads what senders have for a part. It deals the messages to buckets by those leading
-// bits of their hashes in which the part's differ, which leaves a few in each, and leaves where
-// each bucket ends.
-func (in *Inbox) take(senders []Sender, part int, groups pipeline.KeyGroupRange) {
-	n := 0
-	for i := range senders {
-		n += senders[i].sent(part)
-	}
-	in.unsorted = slices.Grow(reuse.Emptied(in.unsorted), n)
+// Receive returns the messages that read appends, sorted as those of an exchange, and valid until
+// the next Receive. They are of some key groups, and n, or about as many.
+func (in *Inbox) Receive(r pipeline.Runner, groups pipeline.KeyGroupRange, n int, read func(messages []pipeline.Message) []pipeline.Message) []pipeline.Message {
+	in.unsorted = read(slices.Grow(reuse.Emptied(in.unsorted), n))
+	in.deal(groups)
+	in.sort(r)
+	return in.sorted
+}
+
+// deal deals the messages to buckets by those leading bits of their hashes in which the part's
+// differ, which leaves a few in each, and leaves where each bucket ends.
+func (in *Inbox) deal(groups pipeline.KeyGroupRange) {
+	n := len(in.unsorted)
 	in.sorted = slices.Grow(reuse.Emptied(in.sorted), n)[:n]
 	equal := bits.LeadingZeros64(groups.From().Hi ^ (groups.To().Hi - 1))
 	shift := 64 - bits.Len(uint(n/bucketMessagesMean))
 	in.ends = slices.Grow(in.ends[:0], 1<<(64-shift))[:1<<(64-shift)]
 	clear(in.ends)
-	for i := range senders {
-		in.unsorted = senders[i].appendTo(in.unsorted, part)
-	}
 	for i := range in.unsorted {
 		in.ends[in.unsorted[i].To.Hi<<equal>>shift]++
 	}

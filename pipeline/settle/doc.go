@@ -68,14 +68,14 @@
 // A [Settler] settles the tables of one transform. [Settler.Begin] takes the header of
 // the epoch. Workers pack each batch ([Packer]): every change becomes one message to its
 // item, which has all that settling needs of it, rows and the hashes of their keys
-// included. So the one goroutine that adds packets to the epoch ([Settler.Add]) looks at
-// little: the ordinal of the first change, times, which may have been cut since, and the
-// numbers of logical tables; from those follow watermarks, and which changes are late.
+// included; messages to one key group lie together, where its part reads them. So the one
+// goroutine that adds packets to the epoch ([Settler.Add]) looks at little: the ordinal of the
+// first change, times, which may have been cut since, and the numbers of logical tables; from
+// those follow watermarks, and which changes are late.
 //
 // [Settler.Settle] ends the epoch in phases (type epoch), which a pipeline.Runner runs over
 // parts of the key groups, as many as the epoch's size is worth:
 //
-//	deal              the packets' messages go to the parts of their items
 //	items             itemPhase settles each item by last-writer-wins, and then policyItems
 //	                  by each policy, since those have to know which changes came too
 //	                  late; what that does to row keys goes to the parts of those

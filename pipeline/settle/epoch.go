@@ -14,8 +14,7 @@ type epoch struct {
 	senders int
 	parts   []epochPart
 
-	toItems    *exchange.Exchange   // the changes
-	toKeys     *exchange.Exchange   // what they do to row keys, by last-writer-wins
+	toKeys     *exchange.Exchange   // what changes do to row keys, by last-writer-wins
 	toPolicies []*exchange.Exchange // and by each policy
 	asks       *exchange.Exchange   // from row keys to items
 	answers    *exchange.Exchange   // and back
@@ -41,7 +40,7 @@ func (s *Settler) Settle(r pipeline.Runner) (*Result, error) {
 		}
 	}
 	e := s.newEpoch(r)
-	phases := []func() error{e.deal, e.settleItems, e.settleRows, e.settlePolicies, e.fetch, e.resumeRows, e.sweep}
+	phases := []func() error{e.settleItems, e.settleRows, e.settlePolicies, e.fetch, e.resumeRows, e.sweep}
 	for _, phase := range phases {
 		if err := phase(); err != nil {
 			return nil, err
@@ -64,7 +63,7 @@ func (s *Settler) newEpoch(r pipeline.Runner) *epoch {
 	for i := range e.parts {
 		e.parts[i] = epochPart{groups: n.Range(i), deletions: make([]int, 1+len(s.policies))}
 	}
-	e.toItems, e.toKeys = e.exchange(), e.exchange()
+	e.toKeys = e.exchange()
 	for range s.policies {
 		e.toPolicies = append(e.toPolicies, e.exchange())
 	}
@@ -85,30 +84,16 @@ func (e *epoch) run(phase string, f func(p *epochPart, i int, w *scratch) error)
 	})
 }
 
-// deal sends the changes to their items. A part of this phase is some of the packets.
-func (e *epoch) deal() error {
-	if len(e.packets) == 0 {
-		return nil
-	}
-	size := (len(e.packets) + len(e.parts) - 1) / len(e.parts)
-	packets := slices.Collect(slices.Chunk(e.packets, size))
-	return e.runner.Run("deal changes", len(packets), func(i int) error {
-		w := e.scratches.take()
-		defer e.scratches.putBack(w)
-		items := e.toItems.Sender(w.sender, &w.changes)
-		for _, p := range packets[i] {
-			p.each(func(m pipeline.Message) { items.Send(m.To, m.Body) })
-			p.release()
-		}
-		return nil
-	})
-}
-
 // settleItems settles the items, and finds those that snapshots do not have. After that nobody
-// needs what was sent to them.
+// needs the packets.
 func (e *epoch) settleItems() error {
-	err := e.run("settle items", func(p *epochPart, i int, w *scratch) error {
-		messages := e.toItems.Receive(i, &w.inbox)
+	err := e.run("settle items", func(p *epochPart, _ int, w *scratch) error {
+		messages := w.inbox.Receive(e.runner, p.groups, e.changes/len(e.parts), func(messages []pipeline.Message) []pipeline.Message {
+			for _, packet := range e.packets {
+				messages = packet.appendTo(messages, p.groups)
+			}
+			return messages
+		})
 		items := &w.items
 		items.part = p
 		items.out = w.to(e.toKeys)
@@ -126,7 +111,9 @@ func (e *epoch) settleItems() error {
 		}
 		return items.run(messages)
 	})
-	e.scratches.releaseChanges()
+	for _, p := range e.packets {
+		p.release()
+	}
 	return err
 }
 

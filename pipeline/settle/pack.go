@@ -41,7 +41,9 @@ type imageRow struct {
 // Packet is a batch as a Packer packs it.
 type Packet struct {
 	changes []packetChange
-	bytes   []byte // the messages of the changes, one behind the other
+	byGroup []int32                   // changes in the order of their items' key groups
+	ends    [pipeline.KeyGroups]int32 // of the changes of each key group, in byGroup
+	bytes   []byte                    // the messages of the changes, in the order of byGroup
 	tables  []packetTable
 	untimed bool  // some of its versions are no times of changes
 	ordinal int64 // of the first change
@@ -50,8 +52,8 @@ type Packet struct {
 // packetChange is what is looked at of a change when its packet is added.
 type packetChange struct {
 	item      pipeline.Hash
-	time      int64 // once it is added
-	end       uint32
+	time      int64  // once it is added
+	end       uint32 // of its message, in Packet.bytes
 	table     uint16 // in Packet.tables
 	byArrival bool
 	late      bool // once it is added
@@ -77,13 +79,36 @@ func (p *Packer) Pack(b *pipeline.Batch) (*Packet, error) {
 	packet := &Packet{changes: make([]packetChange, len(b.Changes)), bytes: reuse.Bytes(p.room)[:0]}
 	for i := range b.Changes {
 		c := &b.Changes[i]
-		packet.bytes = appendChange(packet.bytes, c)
-		packet.bytes = p.appendImageRows(packet.bytes, p.of(i))
 		packet.untimed = packet.untimed || c.Version.ByArrival
-		packet.changes[i] = packetChange{item: c.Item, end: uint32(len(packet.bytes)), table: packet.table(c.Table, int32(i)), byArrival: c.Version.ByArrival}
+		packet.changes[i] = packetChange{item: c.Item, table: packet.table(c.Table, int32(i)), byArrival: c.Version.ByArrival}
+	}
+	packet.sort()
+	for _, i := range packet.byGroup {
+		packet.bytes = appendChange(packet.bytes, &b.Changes[i])
+		packet.bytes = p.appendImageRows(packet.bytes, p.of(int(i)))
+		packet.changes[i].end = uint32(len(packet.bytes))
 	}
 	p.room = reuse.Room(len(packet.bytes))
 	return packet, nil
+}
+
+// sort puts the changes into the order of their items' key groups: those of a part of an epoch
+// lie together.
+func (p *Packet) sort() {
+	for i := range p.changes {
+		p.ends[p.changes[i].item.KeyGroup()]++
+	}
+	sum := int32(0)
+	for g, n := range p.ends {
+		p.ends[g] = sum
+		sum += n
+	}
+	p.byGroup = make([]int32, len(p.changes))
+	for i := range p.changes {
+		at := &p.ends[p.changes[i].item.KeyGroup()]
+		p.byGroup[*at] = int32(i)
+		*at++
+	}
 }
 
 // checkItems fails if a change has no item.
@@ -273,16 +298,25 @@ func (p *Packer) appendPolicyRows(b []byte, rows []imageRow) []byte {
 	return b
 }
 
-// each calls f for the message of each change, and completes it.
-func (p *Packet) each(f func(pipeline.Message)) {
+// appendTo appends the messages of changes to items of some key groups, and completes them.
+func (p *Packet) appendTo(messages []pipeline.Message, groups pipeline.KeyGroupRange) []pipeline.Message {
+	first := int32(0)
+	if groups.First > 0 {
+		first = p.ends[groups.First-1]
+	}
 	from := uint32(0)
-	for i := range p.changes {
+	if first > 0 {
+		from = p.changes[p.byGroup[first-1]].end
+	}
+	for _, i := range p.byGroup[first:p.ends[groups.End-1]] {
 		c := &p.changes[i]
 		body := p.bytes[from:c.end:c.end]
 		from = c.end
-		completeHead(body, uint64(p.ordinal)+uint64(i), c.time, p.tables[c.table].id, c.late)
-		f(pipeline.Message{To: c.item, Body: body})
+		ordinal := uint64(p.ordinal) + uint64(i)
+		completeHead(body, ordinal, c.time, p.tables[c.table].id, c.late)
+		messages = append(messages, pipeline.Message{To: c.item, Order: ordinal, Body: body})
 	}
+	return messages
 }
 
 // release gives the memory of the messages back.

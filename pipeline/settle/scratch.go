@@ -13,7 +13,6 @@ import (
 type scratch struct {
 	sender   int // of exchanges
 	arena    reuse.Arena
-	changes  reuse.Arena // what was sent to items
 	inbox    exchange.Inbox
 	items    itemPhase
 	rows     rowPhase
@@ -55,13 +54,6 @@ func (s *scratches) putBack(w *scratch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, w)
-}
-
-// releaseChanges gives back what was sent to items.
-func (s *scratches) releaseChanges() {
-	for _, w := range s.all {
-		w.changes.Release()
-	}
 }
 
 // release gives back what the epoch has sent.
