@@ -26,10 +26,22 @@ func (c *Cursor) U64() uint64 {
 
 // Uvarint reads what binary.AppendUvarint wrote.
 func (c *Cursor) Uvarint() uint64 {
-	v, n := binary.Uvarint(c.B)
+	v, n := uvarint(c.B)
 	c.B = c.B[n:]
 	return v
 }
+
+// uvarint reads what binary.AppendUvarint wrote to the start of b, and returns its length. Of
+// nothing, which stands for a row without columns, both are 0.
+func uvarint(b []byte) (v uint64, n int) {
+	if len(b) > 0 && b[0] < 0x80 { // as usual
+		return uint64(b[0]), 1
+	}
+	return longUvarint(b)
+}
+
+//go:noinline
+func longUvarint(b []byte) (v uint64, n int) { return binary.Uvarint(b) }
 
 // Bytes reads what AppendBytes wrote.
 func (c *Cursor) Bytes() []byte {

@@ -107,7 +107,7 @@ type RowReader struct {
 
 // ReadRow returns a RowReader of the row at the start of b.
 func ReadRow(b []byte) RowReader {
-	n, w := binary.Uvarint(b)
+	n, w := uvarint(b)
 	bitmap := w + (int(n)+7)/8
 	return RowReader{bitmap: b[w:bitmap], rest: b[bitmap:], columns: int(n)}
 }
@@ -126,11 +126,7 @@ func (r *RowReader) Next(width int) []byte {
 	if r.Null() {
 		return nil
 	}
-	n := width
-	if width == 0 {
-		size, w := binary.Uvarint(r.rest)
-		n = w + int(size)
-	}
+	n := valueBytes(r.rest, width)
 	v := r.rest[:n:n]
 	r.rest = r.rest[n:]
 	return v
@@ -148,21 +144,44 @@ func (r *RowReader) Into(b array.Builder) {
 // Value returns the value of one column of a row, by the widths of its columns;
 // nil when it is null. It shares the row's memory.
 func Value(b []byte, widths []int, column int) []byte {
-	r := ReadRow(b)
-	for _, w := range widths[:column] {
-		r.Next(w)
+	n, w := uvarint(b)
+	columns, bitmap, at := int(n), b[w:], w+(int(n)+7)/8
+	if column >= columns || bitmap[column/8]&(1<<(column%8)) != 0 {
+		return nil
 	}
-	return r.Next(widths[column])
+	for c, width := range widths[:column] {
+		if bitmap[c/8]&(1<<(c%8)) == 0 {
+			at += valueBytes(b[at:], width)
+		}
+	}
+	end := at + valueBytes(b[at:], widths[column])
+	return b[at:end:end]
 }
 
 // SplitRow returns the values of a row, appended to values, by the widths of its
 // columns. They share the row's memory.
 func SplitRow(values [][]byte, b []byte, widths []int) [][]byte {
-	r := ReadRow(b)
-	for _, w := range widths {
-		values = append(values, r.Next(w))
+	n, w := uvarint(b)
+	columns, bitmap, at := int(n), b[w:], w+(int(n)+7)/8
+	for c, width := range widths {
+		if c >= columns || bitmap[c/8]&(1<<(c%8)) != 0 {
+			values = append(values, nil)
+			continue
+		}
+		end := at + valueBytes(b[at:], width)
+		values = append(values, b[at:end:end])
+		at = end
 	}
 	return values
+}
+
+// valueBytes returns the length of the value at the start of b; width is that of its type.
+func valueBytes(b []byte, width int) int {
+	if width > 0 {
+		return width
+	}
+	size, w := uvarint(b)
+	return w + int(size)
 }
 
 // Width returns the bytes of a value of the type; 0 = it varies.
