@@ -20,6 +20,8 @@ func (p *factPart) askMembers(mayDefer bool, send func(member pipeline.Hash, bod
 		}
 	}
 	p.members = resized(p.members, references)[:0]
+	p.inserts = resized(p.inserts, len(p.facts))
+	clear(p.inserts)
 	for from, to := range batches(len(p.entries)) {
 		p.readAhead(p.entries[from:to], true)
 		for i := from; i < to; i++ {
@@ -37,6 +39,7 @@ func (p *factPart) askMembersOf(e *factEntry, mayDefer bool, send func(member pi
 	p.deferred += int64(oneIf(e.deferred) - oneIf(saved.deferred))
 	e.members, e.counted = int32(len(p.members)), int32(len(p.counted))
 	if e.base != nil && !e.deferred {
+		p.inserts[e.fact.number] += oneIf(saved.emitted == nil)
 		p.setSources(e, len(e.fact.lookups))
 		for k := range e.fact.foreignKeys {
 			p.members = append(p.members, p.askMember(&e.fact.foreignKeys[k], send))

@@ -46,6 +46,9 @@ func (p *factPart) emit(e *factEntry, mayDefer bool, out *output) error {
 
 // finish emits the marked facts that differ, and writes them to the state.
 func (p *factPart) finish(mayDefer bool, out *output) error {
+	for i, f := range p.facts {
+		out.expect(f.out, p.inserts[i])
+	}
 	for from, to := range batches(len(p.entries)) {
 		batch := p.entries[from:to]
 		p.readAhead(batch, false)

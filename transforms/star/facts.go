@@ -27,6 +27,7 @@ type factPart struct {
 	rows     []lookupQuestion
 	wanted   []memberQuestion
 	keyCache keyCache
+	inserts  []int // by fact, how many will be emitted for the first time
 	deferred int64 // by how much the number of deferred facts changes
 	// deferredBefore is the number of facts that are made and that the state has as deferred.
 	deferredBefore int64

@@ -28,7 +28,8 @@ type builder struct {
 	table    *pipeline.Table
 	ops      []pipeline.Op
 	versions []pipeline.Version
-	lastRows int              // the number of rows that it gave last
+	nextRows int              // the number of rows that are known to come, or that it gave last
+	rowBytes []int            // by field, what a row took last of memory for values of any length
 	done     []*pipeline.Rows // of the epoch
 }
 
@@ -48,8 +49,7 @@ func (o *output) builder(t *pipeline.Table) *builder {
 // endRow ends a row whose columns have been appended.
 func (b *builder) endRow(op pipeline.Op, v *pipeline.Version) {
 	if b.ops == nil {
-		b.ops, b.versions = make([]pipeline.Op, 0, b.lastRows), make([]pipeline.Version, 0, b.lastRows)
-		b.Reserve(b.lastRows)
+		b.reserve(min(b.nextRows, batchRowsMax))
 	}
 	b.ops = append(b.ops, op)
 	b.versions = append(b.versions, *v)
@@ -58,11 +58,43 @@ func (b *builder) endRow(op pipeline.Op, v *pipeline.Version) {
 	}
 }
 
+// lengths is a builder of values of any length.
+type lengths interface {
+	DataLen() int
+	ReserveData(n int)
+}
+
+// reserve makes room for some rows: memory that grows is taken twice, and copied.
+func (b *builder) reserve(rows int) {
+	b.ops, b.versions = make([]pipeline.Op, 0, rows), make([]pipeline.Version, 0, rows)
+	b.Reserve(rows)
+	for i, n := range b.rowBytes {
+		if f, ok := b.Field(i).(lengths); ok {
+			f.ReserveData(rows * n)
+		}
+	}
+}
+
 // end makes a record of the rows that were built.
 func (b *builder) end() {
-	if len(b.ops) > 0 {
-		b.done = append(b.done, &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions})
-		b.ops, b.versions, b.lastRows = nil, nil, reuse.Room(len(b.ops))
+	rows := len(b.ops)
+	if rows == 0 {
+		return
+	}
+	b.rowBytes = resized(b.rowBytes, len(b.Fields()))
+	for i, f := range b.Fields() {
+		if f, ok := f.(lengths); ok {
+			b.rowBytes[i] = (reuse.Room(f.DataLen()) + rows - 1) / rows
+		}
+	}
+	b.done = append(b.done, &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions})
+	b.ops, b.versions, b.nextRows = nil, nil, reuse.Room(rows)
+}
+
+// expect tells how many rows of a table are about to be added; 0 = it is not known.
+func (o *output) expect(t *pipeline.Table, rows int) {
+	if rows > 0 {
+		o.builder(t).nextRows = rows
 	}
 }
 
