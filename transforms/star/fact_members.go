@@ -148,8 +148,7 @@ func (p *factPart) countReferences(e *factEntry, before []byte, send func(member
 // does no longer (0).
 func (p *factPart) countReference(e *factEntry, d *dimension, member pipeline.Hash, refers byte, send func(member pipeline.Hash, body []byte)) {
 	if member != (pipeline.Hash{}) {
-		v := e.version()
-		p.scratch = append(appendVersion(appendMemberHead(p.scratch[:0], referenceMessage, d), &v), refers)
+		p.scratch = append(appendVersion(appendMemberHead(p.scratch[:0], referenceMessage, d), e.change()), refers)
 		send(member, p.scratch)
 	}
 }

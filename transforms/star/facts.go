@@ -20,10 +20,11 @@ type factPart struct {
 	group  int      // the first key group: answers are sent to it
 	copies copier
 
-	entries  []factEntry // in the order of their hashes, once they are loaded
-	lookups  []int32     // places in rows, one for each lookup of an entry; -1 = none
-	members  []memberRef // one for each foreign key of an entry
-	counted  []byte      // keys in the state of the members in whose reference counts an entry is
+	entries  []factEntry            // in the order of their hashes, once they are loaded
+	versions slab[pipeline.Version] // of marks
+	lookups  []int32                // places in rows, one for each lookup of an entry; -1 = none
+	members  []memberRef            // one for each foreign key of an entry
+	counted  []byte                 // keys in the state of the members in whose reference counts an entry is
 	rows     []lookupQuestion
 	wanted   []memberQuestion
 	keyCache keyCache
@@ -44,12 +45,11 @@ type factPart struct {
 
 // factEntry is a fact that may be made again.
 type factEntry struct {
-	hash  pipeline.Hash
-	fact  *fact
-	cause *pipeline.Version // that of the base row; nil = it has not changed
-	mark  []byte            // the version of the row of a lookup that changed; nil = none did
-	base  []byte            // the base row now; nil = there is none
-	saved []byte            // the fact's entry in the state; nil = there is none
+	hash    pipeline.Hash
+	fact    *fact
+	version *pipeline.Version // of the base row, if it has changed, else of the row of a lookup that has; nil = neither has
+	base    []byte            // the base row now; nil = there is none
+	saved   []byte            // the fact's entry in the state; nil = there is none
 
 	lookups, members, counted int32 // the first of its own in those of factPart
 
@@ -82,22 +82,21 @@ func questionRef(place int32) memberRef { return ^memberRef(place) }
 // question returns the place of the question, if the reference is one.
 func (r memberRef) question() (place int32, ok bool) { return int32(^r), r < 0 }
 
-// version returns that of the change that the fact is made again for.
-func (e *factEntry) version() pipeline.Version {
-	switch {
-	case e.cause != nil:
-		return *e.cause
-	case e.mark != nil:
-		c := packed.Cursor{B: e.mark}
-		return readVersion(&c)
+// noVersion is that of a fact which is made again because it was deferred.
+var noVersion pipeline.Version
+
+// change returns the version of the change that the fact is made again for.
+func (e *factEntry) change() *pipeline.Version {
+	if e.version == nil {
+		return &noVersion
 	}
-	return pipeline.Version{}
+	return e.version
 }
 
 // addSettled marks the fact of row i of the settled rows of its base table, whose values
 // were split.
 func (p *factPart) addSettled(f *fact, rows *pipeline.PackedRows, i int, values [][]byte) {
-	e := factEntry{hash: f.key(rows.Keys[i]), fact: f, cause: &rows.Versions[i], fromEpoch: true}
+	e := factEntry{hash: f.key(rows.Keys[i]), fact: f, version: &rows.Versions[i], fromEpoch: true}
 	if rows.Ops[i] != pipeline.OpDelete {
 		e.base = p.copies.project(&f.base, rows.ColumnAt, values)
 	}
@@ -107,14 +106,8 @@ func (p *factPart) addSettled(f *fact, rows *pipeline.PackedRows, i int, values 
 // load takes the marks of facts, sorted by fact, and reads the marked facts from the state; again
 // when facts were released since it did.
 func (p *factPart) load(marks []pipeline.Message) error {
-	for i := range marks {
-		if i > 0 && marks[i].To == marks[i-1].To {
-			p.entries[len(p.entries)-1].mark = marks[i].Body // the newest one
-			continue
-		}
-		p.entries = append(p.entries, factEntry{hash: marks[i].To, mark: marks[i].Body, forced: true})
-	}
 	p.sort()
+	p.addMarked(marks)
 	w := p.work
 	for i := range p.entries {
 		w.keys = append(w.keys, p.entries[i].hash)
@@ -182,22 +175,58 @@ func (p *factPart) release(fact pipeline.Hash) {
 	p.entries = append(p.entries, factEntry{hash: fact, forced: true})
 }
 
-// sort brings the entries into the order of their hashes, and makes one of those of a fact
-// that was marked for several reasons.
+// sort brings the entries into the order of their hashes, and makes one of those of a fact that
+// was released though its base row has changed, or it was marked.
 func (p *factPart) sort() {
+	if p.isSorted() {
+		return
+	}
 	read := append(p.work.facts[:0], p.entries...)
 	p.work.facts, p.entries = read, p.entries[:0]
 	for _, s := range p.work.sorter.Sort(len(read), func(i int32) pipeline.Hash { return read[i].hash }) {
 		e := &read[s.Index]
 		if n := len(p.entries); n > 0 && p.entries[n-1].hash == e.hash {
-			one := &p.entries[n-1] // of the base row, if it has changed: those came first
-			if one.forced = true; e.mark != nil {
-				one.mark = e.mark
-			}
+			p.entries[n-1].forced = true // one of them was released: those come last
 			continue
 		}
 		p.entries = append(p.entries, *e)
 	}
+}
+
+// isSorted reports whether the entries are in order and differ: those of one fact came so.
+func (p *factPart) isSorted() bool {
+	for i := 1; i < len(p.entries); i++ {
+		if !p.entries[i-1].hash.Less(p.entries[i].hash) {
+			return false
+		}
+	}
+	return true
+}
+
+// addMarked adds entries of marked facts, in their order.
+func (p *factPart) addMarked(marks []pipeline.Message) {
+	if len(marks) == 0 {
+		return
+	}
+	merged, read := p.work.facts[:0], p.entries
+	for i := range marks {
+		if i+1 < len(marks) && marks[i+1].To == marks[i].To {
+			continue // that is a newer one
+		}
+		n := 0
+		for n < len(read) && read[n].hash.Less(marks[i].To) {
+			n++
+		}
+		if merged, read = append(merged, read[:n]...), read[n:]; len(read) > 0 && read[0].hash == marks[i].To {
+			read[0].forced = true
+			continue
+		}
+		c := packed.Cursor{B: marks[i].Body}
+		version := &p.versions.take(1)[:1][0]
+		*version = readVersion(&c)
+		merged = append(merged, factEntry{hash: marks[i].To, version: version, forced: true})
+	}
+	p.work.facts, p.entries = p.entries, append(merged, read...)
 }
 
 // load takes what the state has of the fact.
@@ -300,8 +329,8 @@ func (p *factPart) readAhead(batch []factEntry, lookups bool) {
 		}
 		p.work.readAhead(e.base)
 		p.work.readAhead(e.saved)
-		if e.cause != nil {
-			p.work.sum += byte(e.cause.Time)
+		if e.version != nil {
+			p.work.sum += byte(e.version.Time)
 		}
 		if !lookups && !e.fact.measuresUseLookups {
 			continue

@@ -124,8 +124,7 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, rest []byte) {
 		row.Into(b.Field(i))
 	}
 	e.fact.emittedColumns.appendTo(b.RecordBuilder, e.fact.grain, rest)
-	v := e.version()
-	b.endRow(op, &v)
+	b.endRow(op, e.change())
 }
 
 // member adds the row of a member.

@@ -77,6 +77,7 @@ func (p *part) reset() {
 	f := &p.facts
 	f.entries, f.lookups, f.members = emptied(f.entries), emptied(f.lookups), emptied(f.members)
 	f.counted, f.rows, f.wanted = emptied(f.counted), emptied(f.rows), emptied(f.wanted)
+	f.versions.reset()
 	f.deferred = 0
 	f.keyCache.endEpoch()
 	clear(p.out.unknownRefs)
