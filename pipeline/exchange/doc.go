@@ -7,7 +7,7 @@
 // phase runs on all parts; what it has to say to other key groups goes through an [Exchange],
 // and is read by the next phase when all parts of this one have ended.
 //
-// A part gets its messages sorted by their hash, and those of one hash by their bytes. So
-// neither the order in which they were sent, nor the number of parts, processors or senders
-// shows in what a phase makes of them.
+// A part gets its messages sorted by their hash, and those of one hash by their bytes, unless
+// each of them goes to a place of its own. So neither the order in which they were sent, nor the
+// number of parts, processors or senders shows in what a phase makes of them.
 package exchange

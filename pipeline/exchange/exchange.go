@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"slices"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
@@ -33,14 +35,31 @@ func (x *Exchange) Sender(i int, arena *reuse.Arena) *Sender {
 // Receive returns what was sent to a part, sorted. It is valid until the next Receive with
 // the Inbox, its bodies until the senders' arenas are released; an empty body is nil.
 func (x *Exchange) Receive(part int, in *Inbox) []pipeline.Message {
-	n := 0
+	return in.Receive(x.runner, x.parts.Range(part), x.sent(part), func(messages []pipeline.Message) []pipeline.Message {
+		return x.appendTo(messages, part)
+	})
+}
+
+// ReceiveUnsorted is Receive without the sorting, for messages whose order plays no part, as that
+// of answers does not, each of which has a place of its own.
+func (x *Exchange) ReceiveUnsorted(part int, in *Inbox) []pipeline.Message {
+	in.unsorted = x.appendTo(slices.Grow(reuse.Emptied(in.unsorted), x.sent(part)), part)
+	x.runner.Shuffle(in.unsorted)
+	return in.unsorted
+}
+
+// sent returns the number of messages to a part.
+func (x *Exchange) sent(part int) (n int) {
 	for i := range x.senders {
 		n += x.senders[i].sent(part)
 	}
-	return in.Receive(x.runner, x.parts.Range(part), n, func(messages []pipeline.Message) []pipeline.Message {
-		for i := range x.senders {
-			messages = x.senders[i].appendTo(messages, part)
-		}
-		return messages
-	})
+	return n
+}
+
+// appendTo appends the messages to a part to others.
+func (x *Exchange) appendTo(messages []pipeline.Message, part int) []pipeline.Message {
+	for i := range x.senders {
+		messages = x.senders[i].appendTo(messages, part)
+	}
+	return messages
 }

@@ -88,6 +88,10 @@ func exchanged(t *rapid.T, r pipeline.Runner, sent []pipeline.Message, senders i
 	}
 	for part := range int(parts) {
 		got := x.Receive(part, in)
+		unsorted := slices.SortedFunc(slices.Values(x.ReceiveUnsorted(part, new(Inbox))), compareMessages)
+		if !slices.EqualFunc(got, unsorted, func(a, b pipeline.Message) bool { return compareMessages(a, b) == 0 }) {
+			t.Fatalf("part %d got %v, and unsorted %v", part, got, unsorted)
+		}
 		for i, m := range got {
 			_ = append(m.Body, 1) // it has no room that is not its own
 			if (m.Body == nil) != (len(m.Body) == 0) {

@@ -250,7 +250,7 @@ func (x *epoch) lookupDepth() (depth int) {
 // there is one, which the phase before has sent them.
 func (x *epoch) takeRows(depth, i int, p *part) {
 	if depth > 0 {
-		p.facts.takeRows(x.toFacts.Receive(i, p.inbox()))
+		p.facts.takeRows(x.toFacts.ReceiveUnsorted(i, p.inbox()))
 	}
 }
 
@@ -297,7 +297,7 @@ func (x *epoch) numberMembers() (last [][]int64) {
 // finish makes the facts, and writes them, the rows of lookup tables and the backlog.
 func (x *epoch) finish() error {
 	err := x.phase("emit", func(i int, p *part) error {
-		p.facts.takeKeys(x.toFacts.Receive(i, p.inbox()))
+		p.facts.takeKeys(x.toFacts.ReceiveUnsorted(i, p.inbox()))
 		if err := p.facts.finish(x.mayDefer, &p.out); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package star
 
 import (
 	"encoding/binary"
-	"math/bits"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -129,21 +128,20 @@ func readRowMessage(b []byte) (m rowMessage) {
 }
 
 // An answer goes back to the part that asked, to the place where it keeps its questions: the
-// hash that it is sent to has the first key group of that part, and the bits of the place from
-// the last to the first, so that answers are spread as evenly as other hashes are, by which
-// they are sorted.
+// hash that it is sent to has the first key group of that part, and the place. Answers need not be
+// sorted, since no two have one place.
 
 const placeShift = 64 - 7 - 32 // behind the key group, of 7 bits
 
 // answerTo returns where an answer is sent to.
 func answerTo(group int, place uint32) pipeline.Hash {
 	h := pipeline.KeyGroupRange{First: group}.From()
-	h.Hi |= uint64(bits.Reverse32(place)) << placeShift
+	h.Hi |= uint64(place) << placeShift
 	return h
 }
 
 // answerPlace returns the place of an answer that was sent to a hash.
-func answerPlace(to pipeline.Hash) uint32 { return bits.Reverse32(uint32(to.Hi >> placeShift)) }
+func answerPlace(to pipeline.Hash) uint32 { return uint32(to.Hi >> placeShift) }
 
 // requestBytes is the length of what appendRequest appends.
 const requestBytes = 5
