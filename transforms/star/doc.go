@@ -80,9 +80,9 @@
 //	emit         facts are emitted and written, and rows of lookups with their postings
 //
 // A part asks once for each row, and for each member whose surrogate key its cache does not
-// have. It gets its messages sorted, goes through its entries in the order of their hashes, and
-// the parts' rows are emitted in the order of the parts: so nothing depends on how many parts
-// there are. A small epoch is one part, on the caller's goroutine.
+// have. It gets its messages sorted, unless they are answers, goes through its entries in the order
+// of their hashes, and the parts' rows are emitted in the order of the parts: so nothing depends on
+// how many parts there are. A small epoch is one part, on the caller's goroutine.
 //
 // # Files
 //
