@@ -111,11 +111,28 @@ func (l *lookupPart) entryOf(h pipeline.Hash) int32 {
 
 // load reads the entries made since the last load.
 func (l *lookupPart) load() error {
-	fresh := l.entries[l.loaded:]
+	fresh, w := l.entries[l.loaded:], l.work
 	l.loaded = len(l.entries)
-	return l.work.finder.Find(l.state, len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash }, func(i int32, v []byte) {
-		fresh[i].decode(v)
-	})
+	order := w.sorter.Sort(len(fresh), func(i int32) pipeline.Hash { return fresh[i].hash })
+	for i := range order {
+		w.keys = append(w.keys, order[i].Hash)
+	}
+	w.values = resized(w.values, len(w.keys))
+	if err := l.state.Lookup(w.keys, w.values); err != nil {
+		return err
+	}
+	for from, to := range batches(len(order)) {
+		for _, v := range w.values[from:to] {
+			w.readAhead(v)
+		}
+		for i := from; i < to; i++ {
+			if v := w.values[i]; v != nil {
+				fresh[order[i].Index].decode(v)
+			}
+		}
+	}
+	w.keys = w.keys[:0] // the phase may look up others
+	return nil
 }
 
 // addSettled takes row i of the settled rows of a lookup table, whose values were split.
@@ -150,11 +167,13 @@ func (l *lookupPart) applyChanges(groups pipeline.KeyGroupRange) error {
 
 // answer takes the messages of facts to the rows, sorted by row.
 func (l *lookupPart) answer(messages []pipeline.Message, send func(to pipeline.Hash, row []byte)) error {
+	rows := l.work.places[:0]
 	for i := range messages {
 		if i == 0 || messages[i].To != messages[i-1].To {
-			l.entryOf(messages[i].To)
+			rows = append(rows, l.entryOf(messages[i].To))
 		}
 	}
+	l.work.places = rows
 	if err := l.load(); err != nil {
 		return err
 	}
@@ -163,8 +182,8 @@ func (l *lookupPart) answer(messages []pipeline.Message, send func(to pipeline.H
 		for to++; to < len(messages) && messages[to].To == messages[from].To; {
 			to++
 		}
-		at, _ := l.index.Get(messages[from].To)
-		l.answerOne(&l.entries[at], messages[from:to], send)
+		l.answerOne(&l.entries[rows[0]], messages[from:to], send)
+		rows = rows[1:]
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type scratch struct {
 	sorter   byhash.Sorter
 	index    byhash.Index // of what is told apart in the phase; each phase leaves it empty
 	keys     []pipeline.Hash
+	places   []int32                // of rows in the part
 	values   [][]byte               // of the keys in the state
 	facts    []factEntry            // before they are sorted
 	newest   []logUpsert            // by member
