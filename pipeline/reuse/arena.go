@@ -45,12 +45,12 @@ func (a *Arena) Room(n int) []byte {
 
 // Release gives all memory back; nothing that was kept may be used any more.
 func (a *Arena) Release() {
-	for _, c := range a.chunks {
-		if poison {
-			for i := range c {
-				c[i] = 0xdb
-			}
+	for i, c := range a.chunks {
+		used := c[:]
+		if i == len(a.chunks)-1 {
+			used = c[:chunkBytes-len(a.free)]
 		}
+		overwrite(used)
 		chunks.Put(c)
 	}
 	clear(a.chunks)

@@ -40,10 +40,6 @@ func ReleaseBytes(b []byte) {
 		return
 	}
 	b = b[:cap(b)]
-	if poison {
-		for i := range b {
-			b[i] = 0xDB
-		}
-	}
+	overwrite(b)
 	sizes[class].Put(&b)
 }
