@@ -215,6 +215,7 @@ func same(t *rapid.T, spaces []*saved, settlers []*policyAlone, parts []part, ho
 // they become many and few again.
 func TestContributors(t *testing.T) {
 	spaces := newStores(t, 1)[0]
+	checks(t, 40)
 	rapid.Check(t, func(rt *rapid.T) {
 		empty(rt, spaces.Keyspaces)
 		s := newContributors(rt, spaces)

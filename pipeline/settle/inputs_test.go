@@ -67,7 +67,7 @@ func cutBatch(t *testing.T, s *Settler, events []event) *pipeline.Batch {
 func TestTwoInputsOfATable(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
-	for round := range 60 {
+	for round := range 24 {
 		oldImages := round%3 > 0
 		var all []event
 		want := map[string]int64{}

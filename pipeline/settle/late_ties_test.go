@@ -42,8 +42,8 @@ func drawLate(n int, seed uint64) []*tied {
 // item, tells where the changes of a later time begin, though only one of those was
 // known when older ones were forgotten.
 func TestLateTies(t *testing.T) {
-	_, seed := drawTies(t)
-	histories := drawLate(*tieHistories/5, seed)
+	ties, seed := drawTies(t)
+	histories := drawLate(len(ties)/5, seed)
 	for _, size := range []int{0, 1, 2} {
 		table := settleTied(t, histories, size)
 		mt := newPolicyHarness(t, pipeline.Policy{Merge: pipeline.LatestNonNull, OnDelete: pipeline.Delete})

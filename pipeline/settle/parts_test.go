@@ -116,7 +116,7 @@ func TestPartsDoNotShow(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
 	rejected, missing := false, false
-	for n := 0; n < 10 || n < 50 && !(rejected && missing); n++ {
+	for n := 0; n < 6 || n < 50 && !(rejected && missing); n++ {
 		retention := int64(1 << 40)
 		if n%2 == 0 {
 			retention = 60 // what is swept depends on the parts, and with it the state

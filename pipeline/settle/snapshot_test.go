@@ -42,6 +42,7 @@ func in(t failer, e pipeline.SnapshotEnd, item pipeline.Hash) bool {
 // afterwards, in whatever order, has the effect that it has beside such a change. Everything else
 // stays as it is.
 func TestSnapshotEnd(t *testing.T) {
+	checks(t, 50)
 	rapid.Check(t, func(rt *rapid.T) {
 		var events []event
 		for i := range rapid.IntRange(1, 5).Draw(rt, "items") {
