@@ -45,7 +45,7 @@ func NewEncoder(columns []pipeline.Column, profile Profile, codec Codec) (*Encod
 		e = &Encoder{pages: newPages()}
 	}
 	e.columns, e.profile = columns, profile
-	if err := e.pages.use(codec); err != nil {
+	if err := e.pages.setCodec(codec); err != nil {
 		return nil, err
 	}
 	return e, nil

@@ -56,8 +56,8 @@ func newPages() *pages {
 	return p
 }
 
-// use says how pages to come are compressed.
-func (p *pages) use(codec Codec) (err error) {
+// setCodec says how pages to come are compressed.
+func (p *pages) setCodec(codec Codec) (err error) {
 	if p.codec = codec; codec != Zstd || p.zstd != nil {
 		return nil
 	}
