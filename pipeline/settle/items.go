@@ -267,7 +267,10 @@ func (p *itemPhase) addToPast(at int64, known bool) bool {
 		}
 	}
 	slices.SortStableFunc(p.older, func(a, b pipeline.Candidate) int { return cmp.Compare(a.Time, b.Time) })
-	older := p.older[pastStart(p.older):]
+	older := p.older
+	if !it.past.inputs {
+		older = older[pastStart(older):]
+	}
 	if len(older) < len(p.older) && it.past.known() && it.past.instants[0].time < older[0].Time {
 		it.past.reset()
 	}
@@ -281,17 +284,35 @@ func (p *itemPhase) addToPast(at int64, known bool) bool {
 }
 
 // pastStart returns the index of the oldest change that the past needs, of changes that are
-// sorted by time: the last but one of those that are the only change of their time.
+// sorted by time: the last but one of those that are the only change of their time and follow
+// from what was before.
 func pastStart(older []pipeline.Candidate) int {
 	alone := 0
 	for i := len(older) - 1; i >= 0; i-- {
 		if (i == 0 || older[i-1].Time < older[i].Time) && (i == len(older)-1 || older[i+1].Time > older[i].Time) {
+			if !follows(older, i) {
+				continue
+			}
 			if alone++; alone == 2 {
 				return i
 			}
 		}
 	}
 	return 0
+}
+
+// follows reports whether a change that is the only one of its time may follow from those of the
+// time before. If not, some between them are missing, and may come late.
+func follows(older []pipeline.Candidate, i int) bool {
+	if i == 0 || !older[i].HasOld {
+		return true
+	}
+	for k := i - 1; k >= 0 && older[k].Time == older[i-1].Time; k-- {
+		if older[k].New == older[i].Old {
+			return true
+		}
+	}
+	return false
 }
 
 // addCandidate adds one of the changes, and reports whether that moved anything.

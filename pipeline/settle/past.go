@@ -13,7 +13,7 @@ import (
 // and the image before those. The walk over the changes of the time begins at its last
 // image. Changes that come late correct it, unless they are as old as what it has forgotten.
 // The image after a single change does not depend on what was before, so the past goes back
-// to the last time that has a single change.
+// to the last time that has a single change, if nothing is missing before that (see certain).
 type past struct {
 	instants []instant // the newest first
 	before   pipeline.Image
@@ -68,9 +68,14 @@ func (p *past) after(i int) pipeline.Image {
 
 // push makes the item, which a newer change has overtaken, the newest instant.
 func (p *past) push(it *item) {
-	if len(it.candidates) == 1 && (!p.known() || len(p.instants) == 1 && len(p.instants[0].changes) == 1) { // as usual
+	single := len(it.candidates) == 1
+	var image pipeline.Image
+	if single && len(p.instants) == 1 && len(p.instants[0].changes) == 1 {
+		image = p.image()
+	}
+	if single && (!p.known() || image.Known && p.certain(image, &it.candidates[0].Candidate)) { // as usual
 		if p.known() {
-			p.before, p.ended = p.image(), p.instants[0].time
+			p.before, p.ended = image, p.instants[0].time
 		}
 		p.room[0] = it.candidates[0].Candidate
 		p.instants = append(p.instants[:0], instant{time: it.time, changes: p.room[:1:1]})
@@ -115,6 +120,15 @@ func (p *past) forgetBefore(i int) {
 	}
 }
 
+// certain reports whether the image before a single change is that which is found by the
+// changes before. It is another where the change does not follow from it: some are missing, and
+// may come late. Where several inputs bring changes, whose times are cut to the coarser one's,
+// there are many of one time, and one input may bring the last of them before the other brings the
+// first.
+func (p *past) certain(image pipeline.Image, single *pipeline.Candidate) bool {
+	return !p.inputs && len(image.Others) == 0 && (!single.HasOld || single.Old == image.Hash)
+}
+
 // trim forgets what was before a time with a single change, if the image before that change
 // is certain: otherwise a change that comes late may make it matter again.
 func (p *past) trim() {
@@ -122,7 +136,7 @@ func (p *past) trim() {
 	image.Inputs = p.inputs
 	for i := len(p.instants) - 1; i > 0; i-- {
 		image = pipeline.After(p.instants[i].changes, self, image)
-		if len(p.instants[i-1].changes) == 1 && len(image.Others) == 0 {
+		if m := &p.instants[i-1]; len(m.changes) == 1 && p.certain(image, &m.changes[0]) {
 			p.forgetBefore(i - 1)
 		}
 	}
