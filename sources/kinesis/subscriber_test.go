@@ -43,15 +43,16 @@ func TestRenewals(t *testing.T) {
 	t.Parallel()
 	r := newConsumerRig(t, kinesistest.Options{}, 2)
 	r.open()
-	n := 0
-	for began := time.Now(); time.Since(began) < 2*time.Second; {
+	subscriptions := func() int { return len(r.fake.Requests("SubscribeToShard", streamOf, "")) }
+	n, began := 0, time.Now()
+	for subscriptions() < 10 { // each shard's has ended four times
 		r.putKeyed(n, 20)
 		n += 20
 		r.take(n)
 	}
 	r.checkKeyed(n)
-	if calls := len(r.fake.Requests("SubscribeToShard", streamOf, "")); calls < 8 || calls > 40 {
-		t.Errorf("%d subscriptions of two shards", calls)
+	if calls, took := subscriptions(), time.Since(began); took < 800*time.Millisecond || calls > 40 {
+		t.Errorf("%d subscriptions of two shards in %v", calls, took)
 	}
 	if calls := r.fake.Requests("GetRecords", "", ""); len(calls) > 0 {
 		t.Errorf("%d polls", len(calls))
