@@ -156,11 +156,13 @@ func (d *database) Transact(ctx context.Context, do warehouse.InTx) error {
 	if err := do(ctx, inner); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
-	if d.pace.add(inner.inserted, inner.deleted) {
-		if _, err := tx.ExecContext(ctx, d.pace.statement()); err != nil {
+	pace := d.pace
+	if pace.add(inner.inserted, inner.deleted) {
+		if _, err := tx.ExecContext(ctx, pace.statement()); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
+	d.pace = pace // as DuckDB was told, which no rollback takes back
 	return tx.Commit()
 }
 
