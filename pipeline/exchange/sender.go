@@ -68,6 +68,7 @@ func (s *Sender) Send(to pipeline.Hash, body []byte) {
 func (s *Sender) extend(b *box) {
 	place := uint32(len(s.pages))
 	next := (*page)(s.arena.Room(pageBytes))
+	next[0] = 0 // Send looks first whether it is nil, and memory that is read before it is written costs two faults
 	s.pages = append(s.pages, next)
 	if b.last == nil {
 		b.first = place
