@@ -32,25 +32,27 @@ type Candidate struct {
 // the order of arrival says that it is older than one of them. Where these say that it is
 // newer than one, it replaces that one.
 func AddCandidate[T any](changes []T, of func(*T) *Candidate, change T) ([]T, bool) {
-	v := of(&change)
-	for i := range changes {
+	n := len(changes)
+	changes = append(changes, change) // a pointer to the parameter would cost memory of its own
+	v := of(&changes[n])
+	for i := range n {
 		o := of(&changes[i])
 		if v.Same(&o.Version) {
 			if v.Partition > o.Partition || v.Partition == o.Partition && v.Ordinal >= o.Ordinal {
-				return changes, false
+				return changes[:n], false
 			}
 			o.Partition, o.Ordinal = v.Partition, v.Ordinal // this was the first delivery
-			return changes, true
+			return changes[:n], true
 		}
 		if order, known := v.compare(&o.Version); known {
 			if order <= 0 {
-				return changes, false
+				return changes[:n], false
 			}
-			changes[i] = change
-			return changes, true
+			changes[i] = changes[n]
+			return changes[:n], true
 		}
 	}
-	return append(changes, change), true
+	return changes, true
 }
 
 // Newest puts the newest of some candidates first. They are of one item and time, and were
