@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/decimal128"
 	"github.com/zeebo/xxh3"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -133,12 +132,12 @@ func (r *RowReader) Next(width int) []byte {
 }
 
 // Into appends the next column to a builder of its type.
-func (r *RowReader) Into(b array.Builder) {
+func (r *RowReader) Into(c *ColumnBuilder) {
 	if r.Null() {
-		b.AppendNull()
+		c.AppendNull()
 		return
 	}
-	r.rest = AppendTo(b, r.rest)
+	r.rest = c.Append(r.rest)
 }
 
 // Value returns the value of one column of a row, by the widths of its columns;
@@ -228,39 +227,4 @@ func AppendValue(dst []byte, col arrow.Array, i int) []byte {
 		return binary.LittleEndian.AppendUint64(dst, uint64(v.HighBits()))
 	}
 	panic(fmt.Sprintf("packed: a column of Arrow type %s", col.DataType()))
-}
-
-// AppendTo appends the value at the start of b to a builder of its type, and
-// returns what follows it.
-func AppendTo(f array.Builder, b []byte) []byte {
-	switch f := f.(type) {
-	case *array.StringBuilder:
-		n, w := binary.Uvarint(b)
-		end := w + int(n)
-		f.BinaryBuilder.Append(b[w:end])
-		return b[end:]
-	case *array.BinaryBuilder:
-		n, w := binary.Uvarint(b)
-		end := w + int(n)
-		f.Append(b[w:end])
-		return b[end:]
-	case *array.Int64Builder:
-		f.Append(int64(binary.LittleEndian.Uint64(b)))
-	case *array.TimestampBuilder:
-		f.Append(arrow.Timestamp(binary.LittleEndian.Uint64(b)))
-	case *array.Float64Builder:
-		f.Append(math.Float64frombits(binary.LittleEndian.Uint64(b)))
-	case *array.Date32Builder:
-		f.Append(arrow.Date32(binary.LittleEndian.Uint32(b)))
-		return b[4:]
-	case *array.BooleanBuilder:
-		f.Append(b[0] == 1)
-		return b[1:]
-	case *array.Decimal128Builder:
-		f.Append(decimal128.New(int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint64(b)))
-		return b[16:]
-	default:
-		panic(fmt.Sprintf("packed: a column of Arrow type %s", f.Type()))
-	}
-	return b[8:]
 }

@@ -3,9 +3,6 @@ package settle
 import (
 	"sync"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 )
@@ -23,8 +20,9 @@ type SettledRows struct {
 // Columnar returns the rows with a record that the caller releases. Several goroutines may
 // call it for different rows.
 func (s *SettledRows) Columnar() *pipeline.Rows {
-	b := s.layout.builders.Get().(*array.RecordBuilder)
+	b := s.layout.builders.Get().(*packed.RecordBuilder)
 	defer s.layout.builders.Put(b)
+	b.Reserve(len(s.Rows))
 	for _, row := range s.Rows {
 		s.layout.appendTo(b, row)
 	}
@@ -38,7 +36,7 @@ type layout struct {
 	fields   []int     // by column of the kept rows: the one of the table, -1 = it has none
 	widths   []int     // of the values of those columns
 	at       []int     // by column of the table: where the kept rows have it
-	builders sync.Pool // of *array.RecordBuilder
+	builders sync.Pool // of *packed.RecordBuilder
 }
 
 // newLayout returns that of a table's rows; columns of it that follow those of the schema
@@ -65,21 +63,20 @@ func newLayout(s *schema, t *pipeline.Table, output int) *layout {
 	for c := len(s.of.Columns); c < len(t.Columns); c++ {
 		add(c, t.Columns[c].Type)
 	}
-	arrowSchema := t.Schema()
-	l.builders.New = func() any { return array.NewRecordBuilder(memory.DefaultAllocator, arrowSchema) }
+	l.builders.New = func() any { return packed.NewRecordBuilder(t) }
 	return l
 }
 
 // appendTo appends a kept row to a record. Columns that were added to the schema after the row
 // was kept are null.
-func (l *layout) appendTo(b *array.RecordBuilder, kept []byte) {
+func (l *layout) appendTo(b *packed.RecordBuilder, kept []byte) {
 	values := packed.ReadRow(kept)
 	for i, c := range l.fields {
 		if c < 0 {
 			values.Next(l.widths[i])
 			continue
 		}
-		values.Into(b.Field(c))
+		values.Into(b.Column(c))
 	}
 }
 

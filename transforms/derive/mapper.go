@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v14/arrow"
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
@@ -41,10 +39,9 @@ func (d *Derive) NewRowMapper(i int) pipeline.RowMapper {
 
 // MapRows implements pipeline.RowMapper.
 func (m *rowMapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, error) {
-	builders := make([]array.Builder, len(m.table.columns))
+	builders := make([]*packed.ColumnBuilder, len(m.table.columns))
 	for i, c := range m.table.columns {
-		builders[i] = array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow())
-		defer builders[i].Release()
+		builders[i] = packed.NewColumnBuilder(c.Type)
 		builders[i].Reserve(len(rows.Ops))
 	}
 	var out pipeline.RowResult
@@ -63,7 +60,7 @@ func (m *rowMapper) MapRows(rows *pipeline.Rows, _ any) (pipeline.RowResult, err
 }
 
 // derive appends the columns of row i. It says what is bad about the row.
-func (m *rowMapper) derive(rows *pipeline.Rows, i int, builders []array.Builder) (bad pipeline.BadRow, ok bool) {
+func (m *rowMapper) derive(rows *pipeline.Rows, i int, builders []*packed.ColumnBuilder) (bad pipeline.BadRow, ok bool) {
 	ok = true
 	m.row.Read(rows.Record, i)
 	own := len(m.table.layout.In.Columns)
@@ -80,7 +77,7 @@ func (m *rowMapper) derive(rows *pipeline.Rows, i int, builders []array.Builder)
 			continue
 		}
 		m.row.Values[own+k] = v
-		packed.AppendTo(builders[k], v)
+		builders[k].Append(v)
 	}
 	return bad, ok
 }

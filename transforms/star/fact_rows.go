@@ -157,17 +157,16 @@ func (p *factPart) evaluate(f *fact, v *measure) ([]byte, error) {
 // grainText returns the fact's grain for people.
 func (p *factPart) grainText(e *factEntry) string {
 	b := newBuilder(e.fact.out)
-	defer b.Release()
 	row := packed.ReadRow(e.base)
 	for i := range e.fact.grain {
-		row.Into(b.Field(i))
+		row.Into(b.Column(i))
 	}
 	text := ""
 	for i := range e.fact.grain {
 		if i > 0 {
 			text += ", "
 		}
-		if v := b.Field(i).NewArray().ValueStr(0); e.fact.out.Columns[i].Masked {
+		if v := b.Column(i).NewArray().ValueStr(0); e.fact.out.Columns[i].Masked {
 			text += decode.Hidden
 		} else {
 			text += v

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/apache/arrow/go/v14/arrow/array"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -198,16 +196,16 @@ func (p *packedColumns) equal(a, b []byte) bool {
 }
 
 // appendTo appends a row to the fields of a builder from one on.
-func (p *packedColumns) appendTo(b *array.RecordBuilder, from int, row []byte) {
+func (p *packedColumns) appendTo(b *packed.RecordBuilder, from int, row []byte) {
 	r := packed.ReadRow(row)
 	for i, at := range p.at {
-		f := b.Field(from + i)
+		f := b.Column(from + i)
 		if !p.remapped {
 			r.Into(f)
 		} else if v := packed.Value(row, p.widths, at); v == nil {
 			f.AppendNull()
 		} else {
-			packed.AppendTo(f, v)
+			f.Append(v)
 		}
 	}
 }

@@ -1,11 +1,6 @@
 package star
 
 import (
-	"encoding/binary"
-
-	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
-
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
 	"github.com/starlift-etl/starlift/pipeline/reuse"
@@ -24,17 +19,16 @@ const batchRowsMax = 1 << 16
 
 // builder builds the rows of one table.
 type builder struct {
-	*array.RecordBuilder
+	*packed.RecordBuilder
 	table    *pipeline.Table
 	ops      []pipeline.Op
 	versions []pipeline.Version
 	nextRows int              // the number of rows that are known to come, or that it gave last
-	rowBytes []int            // by field, what a row took last of memory for values of any length
 	done     []*pipeline.Rows // of the epoch
 }
 
 func newBuilder(t *pipeline.Table) *builder {
-	return &builder{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, t.Schema()), table: t}
+	return &builder{RecordBuilder: packed.NewRecordBuilder(t), table: t}
 }
 
 func (o *output) builder(t *pipeline.Table) *builder {
@@ -58,21 +52,10 @@ func (b *builder) endRow(op pipeline.Op, v *pipeline.Version) {
 	}
 }
 
-// lengths is a builder of values of any length.
-type lengths interface {
-	DataLen() int
-	ReserveData(n int)
-}
-
 // reserve makes room for some rows: memory that grows is taken twice, and copied.
 func (b *builder) reserve(rows int) {
 	b.ops, b.versions = make([]pipeline.Op, 0, rows), make([]pipeline.Version, 0, rows)
 	b.Reserve(rows)
-	for i, n := range b.rowBytes {
-		if f, ok := b.Field(i).(lengths); ok {
-			f.ReserveData(rows * n)
-		}
-	}
 }
 
 // end makes a record of the rows that were built.
@@ -80,12 +63,6 @@ func (b *builder) end() {
 	rows := len(b.ops)
 	if rows == 0 {
 		return
-	}
-	b.rowBytes = resized(b.rowBytes, len(b.Fields()))
-	for i, f := range b.Fields() {
-		if f, ok := f.(lengths); ok {
-			b.rowBytes[i] = (reuse.Room(f.DataLen()) + rows - 1) / rows
-		}
 	}
 	b.done = append(b.done, &pipeline.Rows{Table: b.table, Record: b.NewRecord(), Ops: b.ops, Versions: b.versions})
 	b.ops, b.versions, b.nextRows = nil, nil, reuse.Room(rows)
@@ -121,7 +98,7 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, rest []byte) {
 	b := o.builder(e.fact.out)
 	row := packed.ReadRow(base)
 	for i := range e.fact.grain {
-		row.Into(b.Field(i))
+		row.Into(b.Column(i))
 	}
 	e.fact.emittedColumns.appendTo(b.RecordBuilder, e.fact.grain, rest)
 	b.endRow(op, e.change())
@@ -130,28 +107,28 @@ func (o *output) fact(e *factEntry, op pipeline.Op, base, rest []byte) {
 // member adds the row of a member.
 func (o *output) member(d *dimension, m *memberState, op pipeline.Op, s *memberRow, v *pipeline.Version) {
 	b := o.builder(d.out)
-	b.Field(0).(*array.Int64Builder).Append(m.key)
+	b.Column(0).AppendInt64(m.key)
 	at := 1
 	row := packed.ReadRow(m.naturalKey)
 	for range d.naturalKey {
-		row.Into(b.Field(at))
+		row.Into(b.Column(at))
 		at++
 	}
 	if s.attributes != nil {
 		d.attributeColumns.appendTo(b.RecordBuilder, at, s.attributes)
 	} else {
 		for i := range d.attributeColumns.at {
-			b.Field(at + i).AppendNull()
+			b.Column(at + i).AppendNull()
 		}
 	}
 	at += len(d.attributeColumns.at)
-	b.Field(at).(*array.BooleanBuilder).Append(s.attributes == nil)
+	b.Column(at).AppendBool(s.attributes == nil)
 	if d.onDelete == pipeline.Flag {
-		b.Field(at + 1).(*array.BooleanBuilder).Append(s.deleted)
+		b.Column(at + 1).AppendBool(s.deleted)
 		if s.deletedAt == noTime {
-			b.Field(at + 2).AppendNull()
+			b.Column(at + 2).AppendNull()
 		} else {
-			packed.AppendTo(b.Field(at+2), binary.LittleEndian.AppendUint64(nil, uint64(s.deletedAt)))
+			b.Column(at + 2).AppendInt64(s.deletedAt)
 		}
 	}
 	b.endRow(op, v)
@@ -161,13 +138,13 @@ func (o *output) member(d *dimension, m *memberState, op pipeline.Op, s *memberR
 // and the days of a calendar.
 func (o *output) emitInitialRows(d *dimension) {
 	b := o.builder(d.out)
-	b.Field(0).(*array.Int64Builder).Append(0)
+	b.Column(0).AppendInt64(0)
 	inferredAt := 1 + len(d.naturalKey) + len(d.attributeColumns.at) // is_inferred, then the flags if there are any
 	for i := 1; i < len(d.out.Columns); i++ {
 		if d.calendar == nil && i >= inferredAt && d.out.Columns[i].Name != pipeline.DeletedAtColumn {
-			b.Field(i).(*array.BooleanBuilder).Append(false)
+			b.Column(i).AppendBool(false)
 		} else {
-			b.Field(i).AppendNull()
+			b.Column(i).AppendNull()
 		}
 	}
 	b.endRow(pipeline.OpInsert, &pipeline.Version{})
@@ -177,7 +154,7 @@ func (o *output) emitInitialRows(d *dimension) {
 	for day := d.calendar.First(); day <= d.calendar.Last(); day++ {
 		o.values = d.calendar.AppendValues(o.values[:0], day)
 		for i, v := range o.values {
-			packed.AppendTo(b.Field(i), v)
+			b.Column(i).Append(v)
 		}
 		b.endRow(pipeline.OpInsert, &pipeline.Version{})
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
-	"github.com/apache/arrow/go/v14/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -104,8 +103,8 @@ func texts(t *testing.T, values [][]byte) []string {
 	}
 	got := make([]string, len(columns))
 	for i, c := range columns {
-		b := array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow())
-		if rest := packed.AppendTo(b, values[i]); len(rest) != 0 {
+		b := packed.NewColumnBuilder(c.Type)
+		if rest := b.Append(values[i]); len(rest) != 0 {
 			t.Fatalf("%s has %d bytes too many", c.Name, len(rest))
 		}
 		switch a := b.NewArray().(type) {
